@@ -1,0 +1,27 @@
+/* trm: Tiny Recursive Models. One header for everything; see each part for its manual. */
+#ifndef TRM_H
+#define TRM_H
+
+#include "trm/dataset.h"
+#include "trm/eval.h"
+#include "trm/model.h"
+#include "trm/solver.h"
+#include "trm/status.h"
+#include "trm/sudoku.h"
+#include "trm/trainer.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* "0.1.0". */
+TRM_API const char *trm_version(void);
+/* The instruction set whose kernels run here: "avx512", "avx2" or "portable". */
+TRM_API const char *trm_isa(void);
+/* Threads used when a configuration says 0. */
+TRM_API int trm_default_threads(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

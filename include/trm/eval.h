@@ -1,0 +1,49 @@
+/* Evaluation of a model on a data set (reference.md section 2: N_sup steps for all rows). */
+#ifndef TRM_EVAL_H
+#define TRM_EVAL_H
+
+#include "trm/dataset.h"
+#include "trm/model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { TRM_EVAL_MAX_STEPS = 1024 };
+
+typedef struct trm_interval { double low, high; } trm_interval;
+/* Wilson score interval at 95 % for `right` of n (n 0: 0 to 1). */
+TRM_API trm_interval trm_wilson(double right, double n);
+
+typedef struct trm_eval_config {
+  int64_t limit; /* examples from the start of the file; 0: all */
+  int steps;     /* supervision steps; 0: the model's halt_max_steps */
+  int batch;     /* 0: chosen */
+  int threads;   /* 0: as many as the process may use */
+  int32_t *preds; /* NULL, or [examples or limit, seq_len]: final answers in file order */
+  trm_progress_fn *progress;
+  void *progress_arg;
+} trm_eval_config;
+
+typedef struct trm_eval_step {
+  double accuracy, exact_accuracy; /* mean over rows, after this supervision step */
+} trm_eval_step;
+
+typedef struct trm_eval_report {
+  int64_t examples, exact, cells, cells_right;
+  double accuracy;        /* mean over rows of the share of right cells, as the reference */
+  double exact_accuracy, q_halt_accuracy, lm_loss, q_halt_loss;
+  trm_interval exact_interval, q_halt_interval, cell_interval;
+  int n_steps;
+  trm_eval_step step[TRM_EVAL_MAX_STEPS];
+} trm_eval_report;
+
+/* Errors: SHAPE when model and data disagree, MEMORY, INTERRUPTED. */
+TRM_API trm_status trm_evaluate(const trm_model *model, const trm_dataset *data,
+                                const trm_eval_config *config, trm_eval_report *report,
+                                trm_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,135 @@
+/* A model: its configuration, its weights, and the folder it lives in.
+ *
+ * Letters, as in the paper and throughout: B rows, L = P + seq_len positions, P puzzle
+ * positions, D hidden size, H heads, V vocabulary, n = L_cycles, T = H_cycles.
+ *
+ * Field names are the reference's option names, so that a published configuration reads
+ * straight into the structure.
+ */
+#ifndef TRM_MODEL_H
+#define TRM_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "trm/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum trm_arch {
+  TRM_ARCH_TRM,        /* "trm": y and z, one network (paper section 4, Fig. 3) */
+  TRM_ARCH_HRM,        /* "hrm": two networks, gradient through the last two (Fig. 2) */
+  TRM_ARCH_SINGLEZ,    /* "trm_singlez": one latent (Fig. 4) */
+  TRM_ARCH_HIER6,      /* "trm_hier6": six z and y (Fig. 5) */
+  TRM_ARCH_TRANSFORMER /* "transformers_baseline": direct prediction (Table 4) */
+} trm_arch;
+
+typedef enum trm_pos_encodings { TRM_POS_NONE, TRM_POS_ROPE, TRM_POS_LEARNED } trm_pos_encodings;
+typedef enum trm_loss { TRM_LOSS_STABLEMAX, TRM_LOSS_SOFTMAX } trm_loss;
+
+/* What the tokens mean, for printing and rule checks; kind TRM_PUZZLE_NONE if unknown. */
+typedef enum trm_puzzle_kind { TRM_PUZZLE_NONE, TRM_PUZZLE_SUDOKU } trm_puzzle_kind;
+typedef struct trm_puzzle {
+  trm_puzzle_kind kind;
+  int rows, cols;         /* of the grid; rows * cols = seq_len */
+  int box_rows, box_cols; /* Sudoku: 9x9 is 3, 3; 6x6 is 2, 3; 4x4 is 2, 2 */
+} trm_puzzle;
+
+typedef struct trm_model_config {
+  trm_arch arch;
+  /* The data it reads; taken from the data set. */
+  int vocab_size, seq_len, num_puzzle_identifiers;
+  trm_puzzle puzzle;
+  /* The network. */
+  int hidden_size, num_heads;
+  double expansion;
+  int H_layers, L_layers, H_cycles, L_cycles;
+  bool mlp_t; /* SwiGLU over positions in place of attention */
+  trm_pos_encodings pos_encodings;
+  double rope_theta, rms_norm_eps;
+  int puzzle_emb_ndim; /* 0: no puzzle embedding */
+  int puzzle_emb_len;  /* P; 0: ceil(puzzle_emb_ndim / hidden_size) */
+  /* Deep supervision and halting. */
+  int halt_max_steps; /* N_sup */
+  double halt_exploration_prob;
+  bool no_ACT_continue; /* true: no continue loss, no second forward */
+  trm_loss loss;
+} trm_model_config;
+
+/* The reference's defaults of an architecture (config/arch/NAME.yaml); the data fields are 0. */
+TRM_API trm_model_config trm_model_config_default(trm_arch arch);
+/* TRM_E_CONFIG with the first field that is out of range or contradicts another. */
+TRM_API trm_status trm_model_config_check(const trm_model_config *config, trm_error *err);
+/* Names as in configuration files; NULL for a value outside the enumeration. */
+TRM_API const char *trm_arch_name(trm_arch arch);
+TRM_API const char *trm_pos_encodings_name(trm_pos_encodings p);
+TRM_API const char *trm_loss_name(trm_loss l);
+/* The reverse; false when the name is unknown. Accepts the reference's long class names too. */
+TRM_API bool trm_arch_from_name(const char *name, trm_arch *out);
+TRM_API bool trm_pos_encodings_from_name(const char *name, trm_pos_encodings *out);
+TRM_API bool trm_loss_from_name(const char *name, trm_loss *out);
+
+/* What a configuration costs, before anything is allocated. */
+typedef struct trm_model_cost {
+  int64_t n_params;         /* trained by the dense optimiser, as the paper counts them */
+  int64_t n_puzzle_emb;     /* values in the puzzle embedding table */
+  int positions;            /* L */
+  int depth;                /* layer applications per supervision step: T(n+1)layers for TRM */
+  int n_updates;            /* latent updates per supervision step */
+  int n_updates_with_grad;  /* of those, with gradient */
+  double flops_forward;     /* per row and supervision step, matrix products only */
+  double flops_train;       /* the same with the backward pass */
+  int64_t bytes_saved;      /* activations kept for the backward pass, per row */
+  int64_t bytes_carry;      /* latents carried between supervision steps, per row */
+} trm_model_cost;
+TRM_API trm_status trm_model_cost_of(const trm_model_config *config, trm_model_cost *cost,
+                                     trm_error *err);
+
+typedef struct trm_model trm_model;
+
+typedef enum trm_tensor_kind {
+  TRM_TENSOR_PARAM,      /* trained by the dense optimiser */
+  TRM_TENSOR_BUFFER,     /* H_init, L_init …: never trained */
+  TRM_TENSOR_PUZZLE_EMB  /* puzzle_emb.weights: trained by sign-SGD */
+} trm_tensor_kind;
+
+typedef struct trm_tensor {
+  const char *name; /* the reference's, without "inner." */
+  trm_tensor_kind kind;
+  int ndim;
+  int64_t shape[2], count;
+  float *data; /* inside the model, row-major */
+} trm_tensor;
+
+/* Allocates and initialises as the reference does (truncated normal; zeros for the puzzle
+ * embedding; q head 0 and -5), drawn by (seed, tensor). Errors: CONFIG, MEMORY. */
+TRM_API trm_status trm_model_create(const trm_model_config *config, uint64_t seed, trm_model **out,
+                                    trm_error *err);
+/* Reads a model folder (config.json + model.safetensors). Errors: IO, FORMAT, SHAPE, CONFIG,
+ * NUMERIC when a weight is NaN or infinite. */
+TRM_API trm_status trm_model_load(const char *dir, trm_model **out, trm_error *err);
+/* Writes the folder (created if absent); each file appears complete or not at all. */
+TRM_API trm_status trm_model_save(const trm_model *model, const char *dir, trm_error *err);
+/* An independent copy. */
+TRM_API trm_status trm_model_clone(const trm_model *model, trm_model **out, trm_error *err);
+TRM_API void trm_model_free(trm_model *model);
+
+TRM_API const trm_model_config *trm_model_get_config(const trm_model *model);
+TRM_API int trm_model_tensor_count(const trm_model *model);
+/* The i-th tensor, 0 <= i < count; the view stays valid as long as the model. */
+TRM_API trm_tensor trm_model_tensor_at(const trm_model *model, int i);
+/* By name; data NULL when there is none. */
+TRM_API trm_tensor trm_model_tensor_named(const trm_model *model, const char *name);
+/* Copies weights of `from` into `to` (same architecture and sizes); a puzzle embedding with
+ * another number of ids is replaced by the mean of the loaded rows, as the reference does when it
+ * loads a checkpoint; *reset_puzzle_emb (NULL is fine) tells. Errors: SHAPE. */
+TRM_API trm_status trm_model_copy_weights(trm_model *to, const trm_model *from,
+                                          bool *reset_puzzle_emb, trm_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,95 @@
+/* Training: one call is one update of the reference's training loop (paper Fig. 3).
+ *
+ * The trainer owns a copy of the model, its EMA, the optimiser's moments and the carry (the
+ * latents, counters and puzzles of all rows). The caller brings a fresh batch for every update;
+ * rows that have not halted ignore theirs. Same seed, same bits: for any number of threads and
+ * any micro-batch.
+ */
+#ifndef TRM_TRAINER_H
+#define TRM_TRAINER_H
+
+#include "trm/model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum trm_optimizer { TRM_OPT_ADAM_ATAN2, TRM_OPT_ADAMW } trm_optimizer;
+
+typedef struct trm_trainer_config {
+  int batch_size;        /* B, the global batch */
+  uint64_t seed;         /* of halting exploration; the model's weights have their own */
+  trm_optimizer optimizer;
+  double lr, beta1, beta2, adam_eps /* AdamW only */, weight_decay;
+  double puzzle_emb_lr, puzzle_emb_weight_decay;
+  int64_t lr_warmup_steps, total_steps; /* warm-up, then cosine over the rest */
+  double lr_min_ratio;                  /* 1: constant after the warm-up */
+  double ema_rate;                      /* 0: no EMA */
+  bool freeze_weights;                  /* train the puzzle embedding only */
+  int threads;                          /* 0: as many as the process may use */
+  int64_t memory_budget;                /* bytes for activations; 0: 1.5 GiB */
+  int micro_batch;                      /* rows a team processes at once; 0: by the budget */
+} trm_trainer_config;
+
+/* The reference's defaults (batch 768, lr 1e-4, betas 0.9 and 0.95, warm-up 2000, EMA 0.999). */
+TRM_API trm_trainer_config trm_trainer_config_default(void);
+TRM_API const char *trm_optimizer_name(trm_optimizer o);
+TRM_API bool trm_optimizer_from_name(const char *name, trm_optimizer *out);
+
+/* A fresh batch: inputs, labels [B, seq_len] (label -100: ignored), puzzle_ids [B]. */
+typedef struct trm_batch {
+  const int32_t *inputs, *labels, *puzzle_ids;
+} trm_batch;
+
+/* Sums over the rows that halted in this update, and losses over all rows, as the reference
+ * reports them (reference.md section 3); divide by count, losses by the batch size. */
+typedef struct trm_metrics {
+  double count, accuracy, exact_accuracy, q_halt_accuracy, steps;
+  double lm_loss, q_halt_loss, q_continue_loss, loss; /* loss = lm + 0.5 (q_halt + q_continue) */
+  double lr, puzzle_emb_lr;
+  double grad_norm; /* of the mean gradient over all dense parameters */
+} trm_metrics;
+
+typedef struct trm_trainer trm_trainer;
+
+/* Copies `model`. Errors: CONFIG, ARGUMENT, MEMORY, SYSTEM. */
+TRM_API trm_status trm_trainer_create(const trm_model *model, const trm_trainer_config *config,
+                                      trm_trainer **out, trm_error *err);
+TRM_API void trm_trainer_free(trm_trainer *t);
+
+/* [B]: 1 where the next update takes the row's fresh puzzle (all 1 before the first). */
+TRM_API const uint8_t *trm_trainer_wants(const trm_trainer *t);
+/* One update. No allocation. Errors: RANGE (token, label or id out of range; nothing has changed),
+ * NUMERIC with the tensor's name when a loss, gradient or weight is NaN or infinite. */
+TRM_API trm_status trm_trainer_step(trm_trainer *t, const trm_batch *fresh, trm_metrics *metrics,
+                                    trm_error *err);
+TRM_API int64_t trm_trainer_updates(const trm_trainer *t);
+/* After an update: [B] halted, [B] supervision steps taken by the row's puzzle. */
+TRM_API const uint8_t *trm_trainer_halted(const trm_trainer *t);
+TRM_API const int32_t *trm_trainer_steps_taken(const trm_trainer *t);
+
+/* The weights being trained, and their EMA (the raw weights when ema_rate is 0; with EMA, buffers
+ * and the puzzle embedding are the current ones). Views into the trainer, valid until it is freed;
+ * the EMA view is brought up to date by the call. */
+TRM_API const trm_model *trm_trainer_weights(const trm_trainer *t);
+TRM_API const trm_model *trm_trainer_ema(trm_trainer *t);
+/* Gradients of the last update, mean over the batch, in the order and shape of the model's
+ * tensors; data NULL for tensors without one. */
+TRM_API trm_tensor trm_trainer_gradient_at(const trm_trainer *t, int i);
+/* Per-row gradient of the puzzle embedding [B, puzzle_emb_ndim] before equal ids are summed. */
+TRM_API const float *trm_trainer_puzzle_emb_gradient(const trm_trainer *t);
+
+/* Bytes the trainer holds, and rows in a micro-batch. */
+TRM_API int64_t trm_trainer_bytes(const trm_trainer *t);
+TRM_API int trm_trainer_micro_batch(const trm_trainer *t);
+
+/* The whole state but the configuration, as one safetensors file, complete or absent. Loading
+ * needs a trainer created with the same model configuration and batch size; training then goes on
+ * bit for bit. Errors: IO, FORMAT, SHAPE. */
+TRM_API trm_status trm_trainer_save(const trm_trainer *t, const char *path, trm_error *err);
+TRM_API trm_status trm_trainer_load(trm_trainer *t, const char *path, trm_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
