@@ -123,8 +123,8 @@ static void cpu_pack(trm__backend *be, const trm__lane *lane, const real *params
 
 /* --- sizes ----------------------------------------------------------------------------------- */
 
-static int64_t cpu_saved_size(const trm__backend *be, trm__block_kind kind) {
-  return kinds[kind]->saved(&be->dims);
+static int64_t cpu_saved_size(const trm__dims *dims, trm__block_kind kind) {
+  return kinds[kind]->saved(dims);
 }
 
 static int64_t largest(const trm__backend *be, int b, bool training, bool shared) {
@@ -164,7 +164,7 @@ static void cpu_destroy(trm__backend *be) {
   trm__free(c);
 }
 
-static const trm__backend_ops cpu_ops = {
+const trm__backend_ops trm__cpu_ops = {
     .name = "cpu", .destroy = cpu_destroy,
     .saved_size = cpu_saved_size, .shared_size = cpu_shared_size, .scratch_size = cpu_scratch_size,
     .pack = cpu_pack,
@@ -213,7 +213,7 @@ trm_status trm__cpu_create(const trm__dims *dims, const trm__outer *outer, const
   cpu_backend *c;
   TRM_TRY(trm__kernels_select(&k, err));
   TRM_ALLOC(&c, 1, "the CPU backend", err);
-  c->base = (trm__backend){.ops = &cpu_ops, .dims = *dims, .outer = *outer, .n_blocks = n_blocks};
+  c->base = (trm__backend){.ops = &trm__cpu_ops, .dims = *dims, .outer = *outer, .n_blocks = n_blocks};
   c->k = k;
   c->training = training;
   c->base.blocks = trm__alloc((size_t)n_blocks, sizeof *blocks);
