@@ -1,7 +1,7 @@
-/* Sudoku generator: a random solved grid, then cells emptied in random order as long as the solution
- * stays the only one. A cell may be emptied exactly when no solution has another digit there, which
- * is one bounded search for one solution; a search that hits its bound keeps the cell, so the result
- * is always proven unique. */
+/* Sudoku generator: a random solved grid, then cells emptied in random order as long as the
+ * solution stays the only one. A cell may be emptied exactly when no solution has another digit
+ * there, which is one bounded search for one solution; a search that hits its bound keeps the cell,
+ * so the result is always proven unique. */
 #include <string.h>
 
 #include "data/sudoku_shape.h"
@@ -35,7 +35,8 @@ static bool is_forced(const trm__sudoku_shape *s, const uint8_t *question, int c
 
 /* The number of givens to stop digging at. */
 static int draw_stop(const trm__sudoku_target *target, trm__rng *rng) {
-  if (target->max_givens <= target->min_givens || target->min_givens == 0) return target->min_givens;
+  if (target->max_givens <= target->min_givens || target->min_givens == 0)
+    return target->min_givens;
   uint32_t span = (uint32_t)(target->max_givens - target->min_givens) + 1;
   return target->min_givens + (int)trm__rng_below(rng, span);
 }
@@ -58,10 +59,8 @@ bool trm__sudoku_generate(const trm__sudoku_shape *s, const trm__sudoku_target *
   }
   if (target->max_givens && givens > target->max_givens) return false;
   if (!target->min_backtracks && !target->max_backtracks) return true;
-  trm__sudoku_search rate = {.shape = s,
-                             .limit = 2,
-                             .max_guesses = TRM_SUDOKU_MAX_GUESSES,
-                             .forbidden_cell = -1};
+  trm__sudoku_search rate = {
+      .shape = s, .limit = 2, .max_guesses = TRM_SUDOKU_MAX_GUESSES, .forbidden_cell = -1};
   trm__sudoku_search_run(&rate, question);
   return rate.complete && rate.backtracks >= target->min_backtracks &&
          (!target->max_backtracks || rate.backtracks <= target->max_backtracks);

@@ -78,8 +78,9 @@ trm_status trm_sudoku_parse(const trm_puzzle *p, const char *text, size_t n, uin
     if (v < 0) {
       unsigned char c = (unsigned char)text[i];
       char shown[8] = {text[i], 0};
-      if (c < 32 || c > 126) memcpy(shown, "\\x", 2), shown[2] = "0123456789abcdef"[c >> 4],
-                             shown[3] = "0123456789abcdef"[c & 15], shown[4] = 0;
+      if (c < 32 || c > 126)
+        memcpy(shown, "\\x", 2), shown[2] = "0123456789abcdef"[c >> 4],
+                                 shown[3] = "0123456789abcdef"[c & 15], shown[4] = 0;
       TRM_FAIL_AT(err, TRM_E_FORMAT, i + 1,
                   "column %zu: '%s' is no cell of a %dx%d Sudoku (want '.' or '0' for a blank, or "
                   "'1' to '%c')",

@@ -12,10 +12,10 @@ enum {
 
 typedef struct trm__sudoku_shape {
   int size, cells, box_rows, box_cols, n_units, n_peers;
-  uint16_t all;                                                /* the bits of all digits */
+  uint16_t all; /* the bits of all digits */
   uint8_t row[TRM_SUDOKU_MAX_CELLS], col[TRM_SUDOKU_MAX_CELLS], box[TRM_SUDOKU_MAX_CELLS];
-  uint8_t unit[TRM__SUDOKU_MAX_UNITS][TRM_SUDOKU_MAX_SIZE];    /* rows, columns, boxes: cells */
-  uint8_t peer[TRM_SUDOKU_MAX_CELLS][TRM__SUDOKU_MAX_PEERS];   /* cells that share a unit */
+  uint8_t unit[TRM__SUDOKU_MAX_UNITS][TRM_SUDOKU_MAX_SIZE];  /* rows, columns, boxes: cells */
+  uint8_t peer[TRM_SUDOKU_MAX_CELLS][TRM__SUDOKU_MAX_PEERS]; /* cells that share a unit */
 } trm__sudoku_shape;
 
 /* True for a Sudoku whose boxes tile the grid and whose size this library holds. */
@@ -26,16 +26,16 @@ void trm__sudoku_shape_init(trm__sudoku_shape *s, const trm_puzzle *p);
 /* The search behind solver and generator. */
 typedef struct trm__sudoku_search {
   const trm__sudoku_shape *shape;
-  int limit;             /* solutions looked for */
-  int64_t max_guesses;   /* work bound */
-  trm__rng *rng;         /* NULL: first cell, ascending digits; else both in random order */
-  uint8_t *answer;       /* the first solution; NULL is fine */
-  int forbidden_cell;    /* -1, or a cell that may not hold ... */
-  int forbidden_value;   /* ... this digit */
+  int limit;           /* solutions looked for */
+  int64_t max_guesses; /* work bound */
+  trm__rng *rng;       /* NULL: first cell, ascending digits; else both in random order */
+  uint8_t *answer;     /* the first solution; NULL is fine */
+  int forbidden_cell;  /* -1, or a cell that may not hold ... */
+  int forbidden_value; /* ... this digit */
   /* results */
   int solutions;
   int64_t guesses, backtracks;
-  bool complete;         /* false: the bound was hit before the question was settled */
+  bool complete; /* false: the bound was hit before the question was settled */
 } trm__sudoku_search;
 void trm__sudoku_search_run(trm__sudoku_search *search, const uint8_t *question);
 

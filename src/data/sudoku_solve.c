@@ -1,19 +1,21 @@
 /* The Sudoku solver: candidates as bit sets, naked and hidden singles to a fixed point, then a
  * guess at the cell with the fewest candidates. Exact up to the limit of solutions and the bound on
- * guesses; the bound is what keeps a nearly empty or contradictory 16x16 grid from running for ever.
- * Memory is the stack alone: at most one board per cell. */
+ * guesses; the bound is what keeps a nearly empty or contradictory 16x16 grid from running for
+ * ever. Memory is the stack alone: at most one board per cell. */
 #include <string.h>
 
 #include "data/sudoku_shape.h"
 
 typedef struct board {
   uint16_t candidates[TRM_SUDOKU_MAX_CELLS];
-  uint64_t dirty;                 /* units whose candidates changed since the last look */
+  uint64_t dirty;                      /* units whose candidates changed since the last look */
   uint8_t queue[TRM_SUDOKU_MAX_CELLS]; /* cells newly reduced to one candidate */
-  int queued, solved;             /* length of the queue; cells taken off it so far */
+  int queued, solved;                  /* length of the queue; cells taken off it so far */
 } board;
 
-static bool is_single(uint16_t bits) { return (bits & (bits - 1)) == 0; }
+static bool is_single(uint16_t bits) {
+  return (bits & (bits - 1)) == 0;
+}
 
 /* Leaves `bits` of a cell's candidates; false when none is left. */
 static bool restrict_cell(const trm__sudoku_shape *s, board *b, int cell, uint16_t bits) {
@@ -137,7 +139,7 @@ void trm__sudoku_search_run(trm__sudoku_search *search, const uint8_t *question)
   }
   if (search->forbidden_cell >= 0 &&
       !restrict_cell(s, &b, search->forbidden_cell,
-                     (uint16_t)~(1u << (search->forbidden_value - 1))))
+                     (uint16_t) ~(1u << (search->forbidden_value - 1))))
     return;
   if (search->limit > 0 && propagate(s, &b)) explore(search, &b);
 }
