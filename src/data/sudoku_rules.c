@@ -1,5 +1,6 @@
 /* Sudoku as text and as rules. Invariant: every shape that passes trm__sudoku_known has
  * box_rows * box_cols == rows == cols <= TRM_SUDOKU_MAX_SIZE, so cells and units fit the tables. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -68,31 +69,40 @@ static char char_of(int value) {
   return (char)(value < 10 ? '0' + value : 'A' + value - 10);
 }
 
-trm_status trm_sudoku_parse(const trm_puzzle *p, const char *text, size_t n, uint8_t *values,
-                            trm_error *err) {
-  if (!trm__sudoku_known(p))
-    TRM_FAIL(err, TRM_E_ARGUMENT, "the puzzle is not a Sudoku of a known shape");
+/* A character for a message: itself, or its code when it cannot be printed. */
+static void show_char(char c, char shown[8]) {
+  unsigned char u = (unsigned char)c;
+  snprintf(shown, 8, u < 32 || u > 126 ? "\\x%02x" : "%c", u);
+}
+
+trm_status trm__sudoku_parse_at(const trm_puzzle *p, const char *text, size_t n, uint8_t *values,
+                                const char *where, size_t column, trm_error *err) {
   size_t cells = (size_t)p->rows * (size_t)p->cols;
   for (size_t i = 0; i < n && i < cells; i++) {
     int v = value_of(text[i], p->rows);
     if (v < 0) {
-      unsigned char c = (unsigned char)text[i];
-      char shown[8] = {text[i], 0};
-      if (c < 32 || c > 126)
-        memcpy(shown, "\\x", 2), shown[2] = "0123456789abcdef"[c >> 4],
-                                 shown[3] = "0123456789abcdef"[c & 15], shown[4] = 0;
-      TRM_FAIL_AT(err, TRM_E_FORMAT, i + 1,
-                  "column %zu: '%s' is no cell of a %dx%d Sudoku (want '.' or '0' for a blank, or "
-                  "'1' to '%c')",
-                  i + 1, shown, p->rows, p->cols, char_of(p->rows));
+      char shown[8];
+      show_char(text[i], shown);
+      TRM_FAIL_AT(err, TRM_E_FORMAT, column + i,
+                  "%scolumn %zu: '%s' is no cell of a %dx%d Sudoku (want '.' or '0' for a blank, "
+                  "or '1' to '%c')",
+                  where, column + i, shown, p->rows, p->cols, char_of(p->rows));
     }
     values[i] = (uint8_t)v;
   }
+  size_t end = column + (n < cells ? n : cells);
   if (n != cells)
-    TRM_FAIL_AT(err, TRM_E_FORMAT, (n < cells ? n : cells) + 1,
-                "column %zu: a %dx%d Sudoku has %zu characters, here are %zu",
-                (n < cells ? n : cells) + 1, p->rows, p->cols, cells, n);
+    TRM_FAIL_AT(err, TRM_E_FORMAT, end,
+                "%scolumn %zu: a %dx%d Sudoku has %zu characters, here are %zu", where, end,
+                p->rows, p->cols, cells, n);
   return TRM_OK;
+}
+
+trm_status trm_sudoku_parse(const trm_puzzle *p, const char *text, size_t n, uint8_t *values,
+                            trm_error *err) {
+  if (!trm__sudoku_known(p))
+    TRM_FAIL(err, TRM_E_ARGUMENT, "the puzzle is not a Sudoku of a known shape");
+  return trm__sudoku_parse_at(p, text, n, values, "", 1, err);
 }
 
 void trm_sudoku_format(const trm_puzzle *p, const uint8_t *values, char *text) {

@@ -23,6 +23,11 @@ bool trm__sudoku_known(const trm_puzzle *p);
 /* `p` must be known. */
 void trm__sudoku_shape_init(trm__sudoku_shape *s, const trm_puzzle *p);
 
+/* trm_sudoku_parse for a text that begins at `column` of a file's line: messages begin with `where`
+ * and count columns from there; err->pos is the column. */
+trm_status trm__sudoku_parse_at(const trm_puzzle *p, const char *text, size_t n, uint8_t *values,
+                                const char *where, size_t column, trm_error *err);
+
 /* The search behind solver and generator. */
 typedef struct trm__sudoku_search {
   const trm__sudoku_shape *shape;
