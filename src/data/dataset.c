@@ -14,13 +14,13 @@ static int32_t clamp(int64_t v) {
 
 /* n elements of one type as int32; what does not fit becomes the nearest that does (an unsigned
  * 64-bit value beyond int64 becomes the least), which no range check lets pass. */
-#define ROW_READER(name, type)                                           \
-  static void name(const unsigned char *p, int64_t n, int32_t *out) {    \
-    for (int64_t i = 0; i < n; i++) {                                    \
-      type v;                                                            \
-      memcpy(&v, p + (size_t)i * sizeof v, sizeof v);                    \
-      out[i] = clamp((int64_t)v);                                        \
-    }                                                                    \
+#define ROW_READER(name, type)                                        \
+  static void name(const unsigned char *p, int64_t n, int32_t *out) { \
+    for (int64_t i = 0; i < n; i++) {                                 \
+      type v;                                                         \
+      memcpy(&v, p + (size_t)i * sizeof v, sizeof v);                 \
+      out[i] = clamp((int64_t)v);                                     \
+    }                                                                 \
   }
 ROW_READER(read_u1, uint8_t)
 ROW_READER(read_i1, int8_t)
@@ -77,7 +77,9 @@ void trm_dataset_free(trm_dataset *d) {
   trm__free(d);
 }
 
-const trm_dataset_info *trm_dataset_get_info(const trm_dataset *d) { return &d->info; }
+const trm_dataset_info *trm_dataset_get_info(const trm_dataset *d) {
+  return &d->info;
+}
 
 void trm_dataset_example(const trm_dataset *d, int64_t i, int32_t *inputs, int32_t *labels,
                          int32_t *puzzle_id) {

@@ -1,4 +1,5 @@
-/* What a data set is inside: mapped files and an index in memory that any part of them can share. */
+/* What a data set is inside: mapped files and an index in memory that any part of them can share.
+ */
 #ifndef TRM_DATA_DATASET_INDEX_H
 #define TRM_DATA_DATASET_INDEX_H
 

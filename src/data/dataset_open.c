@@ -285,11 +285,9 @@ static void recognise_sudoku(trm_dataset *d) {
 
 static trm_status open_folder(opening *o, trm_error *err) {
   if (!trm__path_exists(o->json_path))
-    TRM_FAIL(err, TRM_E_IO, "%s does not exist: %s is no data set folder", o->json_path,
-             o->folder);
+    TRM_FAIL(err, TRM_E_IO, "%s does not exist: %s is no data set folder", o->json_path, o->folder);
   TRM_TRY(trm__json_load(o->json_path, MAX_JSON_BYTES, &o->json, err));
-  if (!json_is_object(o->json))
-    TRM_FAIL(err, TRM_E_FORMAT, "%s: want a JSON object", o->json_path);
+  if (!json_is_object(o->json)) TRM_FAIL(err, TRM_E_FORMAT, "%s: want a JSON object", o->json_path);
   TRM_ALLOC(&o->d, 1, "a data set", err);
   TRM_TRY(read_info(o, err));
   TRM_TRY(open_sets(o, err));
@@ -297,13 +295,12 @@ static trm_status open_folder(opening *o, trm_error *err) {
   return TRM_OK;
 }
 
-trm_status trm_dataset_open(const char *dir, const char *split, trm_dataset **out,
-                            trm_error *err) {
+trm_status trm_dataset_open(const char *dir, const char *split, trm_dataset **out, trm_error *err) {
   *out = NULL;
   opening o = {.folder = trm__path_join(dir, split)};
   if (o.folder) o.json_path = trm__path_join(o.folder, "dataset.json");
-  trm_status st = o.json_path ? open_folder(&o, err)
-                              : trm__fail(err, TRM_E_MEMORY, -1, "no memory for a path");
+  trm_status st =
+      o.json_path ? open_folder(&o, err) : trm__fail(err, TRM_E_MEMORY, -1, "no memory for a path");
   json_decref(o.json);
   trm__free(o.json_path);
   trm__free(o.folder);

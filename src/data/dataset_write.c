@@ -30,6 +30,16 @@ static bool is_ours(const char *name) {
   return false;
 }
 
+/* True when DIR/SPLIT is absent or holds a dataset.json. */
+static bool is_split(const char *dir, const char *split) {
+  char *path = trm__path_join(dir, split),
+       *json = path ? trm__path_join(path, "dataset.json") : NULL;
+  bool good = json && (!trm__path_exists(path) || trm__path_exists(json));
+  trm__free(json);
+  trm__free(path);
+  return good;
+}
+
 /* What may be replaced: nothing, an empty folder, or what an earlier build wrote. */
 static trm_status check_place(const char *dir, trm_error *err) {
   if (!trm__path_exists(dir)) return TRM_OK;
@@ -45,6 +55,12 @@ static trm_status check_place(const char *dir, trm_error *err) {
                      "output folder",
                      dir, e->d_name);
   (void)closedir(handle);
+  if (st == TRM_OK && (!is_split(dir, "train") || !is_split(dir, "test")))
+    st = trm__fail(
+        err, TRM_E_IO, -1,
+        "%s is no data set (train or test in it has no dataset.json): it is not replaced; "
+        "choose another output folder",
+        dir);
   return st;
 }
 
@@ -67,8 +83,9 @@ trm_status trm__folder_begin(trm__folder *f, const char *dir, trm_error *err) {
 static trm_status write_identifiers(const trm__folder *f, trm_error *err) {
   char *path = trm__path_join(f->temporary, "identifiers.json");
   json_t *names = json_pack("[s]", "<blank>");
-  trm_status st = path && names ? trm__json_save(path, names, err)
-                                : trm__fail(err, TRM_E_MEMORY, -1, "no memory for identifiers.json");
+  trm_status st = path && names
+                      ? trm__json_save(path, names, err)
+                      : trm__fail(err, TRM_E_MEMORY, -1, "no memory for identifiers.json");
   json_decref(names);
   trm__free(path);
   return st;
@@ -179,13 +196,13 @@ static trm_status write_steps(const trm__split_writer *w, const char *name, int6
 
 static trm_status write_json(const trm__split_writer *w, trm_error *err) {
   const trm_puzzle *p = w->puzzle;
-  json_t *json = json_pack(
-      "{s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:f, s:I, s:[s], s:{s:s, s:i, s:i, s:i, s:i}}",
-      "pad_id", 0, "ignore_label_id", 0, "blank_identifier_id", 0, "vocab_size", p->rows + 2,
-      "seq_len", p->rows * p->cols, "num_puzzle_identifiers", 1, "total_groups",
-      (json_int_t)w->groups, "mean_puzzle_examples", 1.0, "total_puzzles",
-      (json_int_t)(w->groups * w->copies), "sets", "all", "puzzle", "kind", "sudoku", "rows",
-      p->rows, "cols", p->cols, "box_rows", p->box_rows, "box_cols", p->box_cols);
+  json_t *json =
+      json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:f, s:I, s:[s], s:{s:s, s:i, s:i, s:i, s:i}}",
+                "pad_id", 0, "ignore_label_id", 0, "blank_identifier_id", 0, "vocab_size",
+                p->rows + 2, "seq_len", p->rows * p->cols, "num_puzzle_identifiers", 1,
+                "total_groups", (json_int_t)w->groups, "mean_puzzle_examples", 1.0, "total_puzzles",
+                (json_int_t)(w->groups * w->copies), "sets", "all", "puzzle", "kind", "sudoku",
+                "rows", p->rows, "cols", p->cols, "box_rows", p->box_rows, "box_cols", p->box_cols);
   char *path = file_in(w, "dataset.json");
   trm_status st = path && json ? trm__json_save(path, json, err)
                                : trm__fail(err, TRM_E_MEMORY, -1, "no memory for dataset.json");

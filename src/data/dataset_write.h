@@ -35,7 +35,7 @@ void trm__split_add(trm__split_writer *w, const uint8_t *question, const uint8_t
 trm_status trm__split_end(trm__split_writer *w, trm_error *err);
 void trm__split_abort(trm__split_writer *w);
 
-/* Sudokus in memory: values [n, cells] each. */
+/* Sudokus in memory: values [n, cells] each; n is below 2^31. */
 typedef struct trm__sudoku_list {
   int64_t n;
   uint8_t *question, *answer;

@@ -18,7 +18,7 @@ struct trm_stream {
   int n_sets, seq_len;
   int64_t *set_group; /* [n_sets + 1]: first group of a set, counted over all sets */
   trm_stream_config config;
-  int64_t groups, uniform; /* uniform: examples of every puzzle, 0 when they differ */
+  int64_t groups, uniform;             /* uniform: examples of every puzzle, 0 when they differ */
   int64_t position, iteration, cursor; /* cursor: groups visited in this iteration */
   int64_t epoch;                       /* of which `order` is the order, -1: none yet */
   int32_t *order, *pick;               /* [groups]; [largest puzzle]: scratch */
@@ -56,8 +56,7 @@ static int64_t survey(trm_stream *s, int64_t *largest) {
 static trm_status check_sets(const trm_dataset *const *sets, int n_sets,
                              const trm_stream_config *config, trm_error *err) {
   if (n_sets < 1) TRM_FAIL(err, TRM_E_ARGUMENT, "a stream needs at least one data set");
-  if (config->batch_size < 1 || config->epochs_per_iter < 1 ||
-      config->epochs_per_iter > INT32_MAX)
+  if (config->batch_size < 1 || config->epochs_per_iter < 1 || config->epochs_per_iter > INT32_MAX)
     TRM_FAIL(err, TRM_E_ARGUMENT,
              "batch_size %d and epochs_per_iter %lld: both must be at least 1 and fit in 31 bits",
              config->batch_size, (long long)config->epochs_per_iter);
@@ -86,11 +85,12 @@ static trm_status check_enough(const trm_stream_config *c, int64_t examples, trm
   int64_t rounds = examples ? (c->batch_size + examples - 1) / examples : 0;
   if (examples && c->epochs_per_iter >= rounds) return TRM_OK;
   if (!examples) TRM_FAIL(err, TRM_E_RANGE, "the data set has no examples to train on");
-  TRM_FAIL(err, TRM_E_CONFIG,
-           "%lld epochs per iteration give %lld examples, not enough for one batch of %d: lower the "
-           "batch size to at most %lld, or raise the epochs per iteration to at least %lld",
-           (long long)c->epochs_per_iter, (long long)(c->epochs_per_iter * examples), c->batch_size,
-           (long long)(c->epochs_per_iter * examples), (long long)rounds);
+  TRM_FAIL(
+      err, TRM_E_CONFIG,
+      "%lld epochs per iteration give %lld examples, not enough for one batch of %d: lower the "
+      "batch size to at most %lld, or raise the epochs per iteration to at least %lld",
+      (long long)c->epochs_per_iter, (long long)(c->epochs_per_iter * examples), c->batch_size,
+      (long long)(c->epochs_per_iter * examples), (long long)rounds);
 }
 
 static trm_status build_stream(trm_stream *s, const trm_dataset *const *sets, trm_error *err) {
@@ -217,7 +217,9 @@ void trm_stream_next(trm_stream *s, const uint8_t *want, int32_t *inputs, int32_
   s->position++;
 }
 
-int64_t trm_stream_position(const trm_stream *s) { return s->position; }
+int64_t trm_stream_position(const trm_stream *s) {
+  return s->position;
+}
 
 trm_status trm_stream_seek(trm_stream *s, int64_t position, trm_error *err) {
   if (position < 0)

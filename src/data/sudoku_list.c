@@ -8,7 +8,7 @@
 #include "data/dataset_write.h"
 
 trm_status trm__sudoku_list_alloc(trm__sudoku_list *list, int64_t n, int cells, trm_error *err) {
-  TRM_ALLOC(&list->question, n > INT64_MAX / cells ? -1 : n * cells, "puzzles", err);
+  TRM_ALLOC(&list->question, n * cells, "puzzles", err);
   TRM_ALLOC(&list->answer, n * cells, "answers", err);
   return TRM_OK;
 }
