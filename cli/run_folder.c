@@ -29,7 +29,7 @@ static trm_status write_mark(const run_mark *m, const char *dir, trm_error *err)
   return cli_outfile_commit(&out, err);
 }
 
-static trm_status read_mark(run_mark *m, const char *dir, trm_error *err) {
+trm_status run_mark_read(run_mark *m, const char *dir, trm_error *err) {
   char path[CLI_PATH_MAX];
   json_error_t problem;
   json_int_t update, position, evaluated, best_update, log_bytes;
@@ -280,7 +280,7 @@ trm_status run_folder_open(run_folder *r, const char *path, trm_error *err) {
     return cli_fail(err, TRM_E_IO, -1, "%s: not a run folder: it has no config.yaml", r->path);
   CLI_TRY(open_log(r, err));
   CLI_TRY(cli_path(last, err, "%s/last", r->path));
-  if (cli_exists(last)) CLI_TRY(read_mark(&r->mark, last, err));
+  if (cli_exists(last)) CLI_TRY(run_mark_read(&r->mark, last, err));
   CLI_TRY(restore_best(r, err));
   CLI_TRY(for_each_name(r, clean_name, err));
   struct stat s;
@@ -328,7 +328,8 @@ static trm_status prune_name(run_folder *r, const char *name, trm_error *err) {
   run_mark mark;
   if (step_of(name) < 0 || is_linked(r, "last", name) || is_linked(r, "best", name)) return TRM_OK;
   CLI_TRY(cli_path(path, err, "%s/%s", r->path, name));
-  if (r->keep_evaluated && read_mark(&mark, path, NULL) == TRM_OK && mark.evaluated == mark.update)
+  if (r->keep_evaluated && run_mark_read(&mark, path, NULL) == TRM_OK &&
+      mark.evaluated == mark.update)
     return TRM_OK;
   return remove_step(r, name, err);
 }

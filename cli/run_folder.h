@@ -44,6 +44,8 @@ trm_status run_folder_log(run_folder *r, json_t *line, trm_error *err);
 /* Writes the checkpoint of r->mark.update and makes it the last, and the best if asked; then
  * removes those that are no longer wanted. */
 trm_status run_folder_save(run_folder *r, trm_trainer *t, bool best, trm_error *err);
+/* The mark of a checkpoint folder. */
+trm_status run_mark_read(run_mark *m, const char *checkpoint, trm_error *err);
 /* The model folder a user means by `path`: itself, or a run's best, else last, checkpoint (then
  * *which is "best" or "last", else NULL). */
 trm_status run_folder_find_model(const char *path, char *model, const char **which, trm_error *err);
