@@ -1,0 +1,11 @@
+/* What the library says about itself. */
+#include "base/team.h"
+#include "trm.h"
+
+const char *trm_version(void) {
+  return TRM_VERSION;
+}
+
+int trm_default_threads(void) {
+  return trm__default_threads();
+}

@@ -1,0 +1,27 @@
+/* A little glue over jansson: files, and values that must be there and be right. */
+#ifndef TRM_IO_JSON_H
+#define TRM_IO_JSON_H
+
+#include <jansson.h>
+
+#include "base/file.h"
+
+/* Parses a file of at most max_bytes; release with json_decref. Duplicate keys are refused.
+ * Errors: IO; FORMAT with file, line and column (err->pos is the line). */
+trm_status trm__json_load(const char *path, size_t max_bytes, json_t **out, trm_error *err);
+/* Writes it indented, complete or not at all. */
+trm_status trm__json_save(const char *path, const json_t *value, trm_error *err);
+
+/* object[key] of the type asked for, in [lo, hi]. Errors: FORMAT when absent or of another type,
+ * RANGE when outside; both name `file` and key. */
+trm_status trm__json_int(const json_t *object, const char *file, const char *key, int64_t lo,
+                         int64_t hi, int64_t *out, trm_error *err);
+trm_status trm__json_double(const json_t *object, const char *file, const char *key, double lo,
+                            double hi, double *out, trm_error *err);
+trm_status trm__json_bool(const json_t *object, const char *file, const char *key, bool *out,
+                          trm_error *err);
+/* Lives as long as the object. */
+trm_status trm__json_string(const json_t *object, const char *file, const char *key,
+                            const char **out, trm_error *err);
+
+#endif

@@ -1,0 +1,367 @@
+/* The base floor: error records, memory, Philox, files and folders. */
+#include <math.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "base/rng.h"
+#include "scratch.h"
+#include "trm.h"
+
+/* --- errors and memory --- */
+
+static void an_error_is_one_bounded_line(void **state) {
+  (void)state;
+  trm_error err;
+  char big[2000];
+  memset(big, 'x', sizeof big - 1);
+  big[sizeof big - 1] = 0;
+  assert_int_equal(trm__fail(&err, TRM_E_SHAPE, 7, "a\nb\x1b[2J %s", big), TRM_E_SHAPE);
+  assert_int_equal(err.code, TRM_E_SHAPE);
+  assert_int_equal(err.pos, 7);
+  assert_int_equal(strlen(err.msg), sizeof err.msg - 1);
+  assert_memory_equal(err.msg, "a?b?[2J xx", 10);
+  trm__fail(&err, TRM_E_IO, -1, "short");
+  assert_int_equal(trm__fail(&err, TRM_E_IO, -1, "longer: %s", err.msg), TRM_E_IO);
+  assert_string_equal(err.msg, "longer: short");
+  assert_int_equal(trm__fail(NULL, TRM_E_IO, -1, "nobody listens"), TRM_E_IO);
+}
+
+static void every_status_has_a_text(void **state) {
+  (void)state;
+  assert_string_equal(trm_status_text(TRM_OK), "ok");
+  for (int code = TRM_OK; code <= TRM_E_INTERRUPTED; code++)
+    assert_string_not_equal(trm_status_text((trm_status)code), "unknown status");
+  assert_string_equal(trm_status_text((trm_status)(TRM_E_INTERRUPTED + 1)), "unknown status");
+  assert_string_equal(trm_status_text((trm_status)-1), "unknown status");
+  assert_true(trm_default_threads() >= 1);
+  assert_true(strlen(trm_version()) >= 5);
+}
+
+static void blocks_are_aligned_zeroed_and_checked(void **state) {
+  (void)state;
+  static const size_t sizes[] = {0, 1, 63, 64, 65, 4097, (2 << 20) - 1, 2 << 20, (4 << 20) + 3};
+  for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+    unsigned char *p = trm__alloc(sizes[i], 1);
+    assert_non_null(p);
+    assert_int_equal((uintptr_t)p % 64, 0);
+    for (size_t k = 0; k < sizes[i]; k++) assert_int_equal(p[k], 0);
+    memset(p, 255, sizes[i]); /* so that a block handed out again is dirty */
+    trm__free(p);
+  }
+  assert_null(trm__alloc(SIZE_MAX / 2, 3));
+  assert_null(trm__alloc(SIZE_MAX, 1));
+  assert_null(trm__alloc(1, SIZE_MAX - 10));
+  assert_null(trm__alloc((size_t)1 << 32, (size_t)1 << 32));
+  trm__free(NULL);
+}
+
+/* --- random numbers --- */
+
+/* Known answers published with Random123 for philox4x32-10. */
+static void philox_gives_the_published_words(void **state) {
+  (void)state;
+  static const struct {
+    uint32_t counter[4], key[2], want[4];
+  } known[] = {
+      {{0}, {0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
+      {{~0u, ~0u, ~0u, ~0u}, {~0u, ~0u}, {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
+      {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+       {0xa4093822, 0x299f31d0},
+       {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
+  };
+  for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+    trm__rng r = {.used = 4};
+    memcpy(r.counter, known[i].counter, sizeof r.counter);
+    memcpy(r.key, known[i].key, sizeof r.key);
+    for (int w = 0; w < 4; w++) assert_int_equal(trm__rng_u32(&r), known[i].want[w]);
+  }
+}
+
+static void a_stream_is_a_function_of_its_key(void **state) {
+  (void)state;
+  trm__rng a = trm__rng_at(5, TRM__RNG_TEST, 6, 7), b = trm__rng_at(5, TRM__RNG_TEST, 6, 7);
+  for (int i = 0; i < 100; i++) assert_int_equal(trm__rng_u64(&a), trm__rng_u64(&b));
+  const trm__rng streams[] = {
+      trm__rng_at(5, TRM__RNG_TEST, 6, 7),
+      trm__rng_at(6, TRM__RNG_TEST, 6, 7),
+      trm__rng_at(5 | 1ull << 32, TRM__RNG_TEST, 6, 7),
+      trm__rng_at(5, TRM__RNG_SPLIT, 6, 7),
+      trm__rng_at(5, TRM__RNG_TEST, 7, 7),
+      trm__rng_at(5, TRM__RNG_TEST, 6 | 1ull << 32, 7),
+      trm__rng_at(5, TRM__RNG_TEST, 6 | 1ull << 55, 7),
+      trm__rng_at(5, TRM__RNG_TEST, 6, 8),
+  };
+  const int n = sizeof streams / sizeof streams[0];
+  for (int i = 0; i < n; i++) {
+    for (int k = 0; k < i; k++) {
+      trm__rng x = streams[i], y = streams[k];
+      assert_true(trm__rng_u64(&x) != trm__rng_u64(&y));
+    }
+  }
+}
+
+static void uniform_is_uniform_in_the_open_interval(void **state) {
+  (void)state;
+  enum { N = 100000, BINS = 20 };
+  trm__rng r = trm__rng_at(1, TRM__RNG_TEST, 0, 0);
+  int bins[BINS] = {0};
+  double sum = 0, squares = 0;
+  for (int i = 0; i < N; i++) {
+    const double u = trm__rng_uniform(&r);
+    assert_true(u > 0 && u < 1);
+    bins[(int)(u * BINS)]++;
+    sum += u;
+    squares += u * u;
+  }
+  assert_true(fabs(sum / N - 0.5) < 0.005);
+  assert_true(fabs(squares / N - 1.0 / 3) < 0.005);
+  double chi2 = 0;
+  for (int i = 0; i < BINS; i++) chi2 += pow(bins[i] - (double)N / BINS, 2) / ((double)N / BINS);
+  assert_true(chi2 < 50); /* 19 degrees of freedom: exceeded by chance once in 7,000 */
+  trm__rng edge = {.block = {~0u, ~0u, 0, 0}};
+  assert_true(trm__rng_uniform(&edge) < 1);
+  assert_true(trm__rng_uniform(&edge) > 0);
+}
+
+static void below_stays_below_without_bias(void **state) {
+  (void)state;
+  trm__rng r = trm__rng_at(2, TRM__RNG_TEST, 0, 0);
+  for (int i = 0; i < 10; i++) assert_int_equal(trm__rng_below(&r, 1), 0);
+  /* 3 * 2^30: taking the remainder of 32 bits would give the first third twice as often. */
+  const uint32_t n = 3u << 30;
+  int thirds[3] = {0};
+  for (int i = 0; i < 30000; i++) {
+    const uint32_t v = trm__rng_below(&r, n);
+    assert_true(v < n);
+    thirds[v >> 30]++;
+  }
+  for (int i = 0; i < 3; i++) assert_in_range(thirds[i], 9600, 10400);
+  /* 2^32 mod n words are refused for n = 2^32 - 1: the one whose low product word is 0. */
+  trm__rng edge = {.block = {0, 5, 6, 7}};
+  assert_int_equal(trm__rng_below(&edge, ~0u), 4);
+  int seen[7] = {0};
+  for (int i = 0; i < 7000; i++) seen[trm__rng_below(&r, 7)]++;
+  for (int i = 0; i < 7; i++) assert_in_range(seen[i], 850, 1150);
+}
+
+static void shuffle_permutes_evenly(void **state) {
+  (void)state;
+  enum { N = 1000 };
+  int32_t v[N], seen[N] = {0};
+  trm__rng r = trm__rng_at(3, TRM__RNG_TEST, 0, 0);
+  for (int i = 0; i < N; i++) v[i] = i;
+  trm__rng_shuffle(&r, v, N);
+  int fixed = 0;
+  for (int i = 0; i < N; i++) {
+    assert_in_range(v[i], 0, N - 1);
+    seen[v[i]]++;
+    fixed += v[i] == i;
+  }
+  for (int i = 0; i < N; i++) assert_int_equal(seen[i], 1);
+  assert_true(fixed < 10);
+  int orders[27] = {0}; /* of three values, read as digits to base 3 */
+  for (int i = 0; i < 6000; i++) {
+    int32_t t[3] = {0, 1, 2};
+    trm__rng_shuffle(&r, t, 3);
+    orders[t[0] * 9 + t[1] * 3 + t[2]]++;
+  }
+  int kinds = 0;
+  for (int i = 0; i < 27; i++) {
+    if (orders[i]) assert_in_range(orders[i], 850, 1150);
+    kinds += orders[i] > 0;
+  }
+  assert_int_equal(kinds, 6);
+  trm__rng_shuffle(&r, v, 0);
+  trm__rng_shuffle(&r, v, 1);
+}
+
+/* --- files --- */
+
+static int entries_in(const char *dir) {
+  struct stat info;
+  assert_int_equal(stat(dir, &info), 0);
+  char command[200];
+  snprintf(command, sizeof command, "ls -A '%s' | wc -l", dir);
+  FILE *p = popen(command, "r");
+  assert_non_null(p);
+  int n = -1;
+  assert_int_equal(fscanf(p, "%d", &n), 1);
+  pclose(p);
+  return n;
+}
+
+static void assert_content(const char *path, const char *want) {
+  size_t n;
+  unsigned char *data = read_bytes(path, &n);
+  assert_string_equal((char *)data, want);
+  free(data);
+}
+
+static void a_written_file_is_complete_or_absent(void **state) {
+  scratch *s = *state;
+  char dir[80], path[100];
+  snprintf(dir, sizeof dir, "%s/writer", s->dir);
+  snprintf(path, sizeof path, "%s/file", dir);
+  trm_error err;
+  assert_int_equal(trm__make_dirs(dir, &err), TRM_OK);
+  trm__writer w;
+  assert_int_equal(trm__writer_open(&w, path, &err), TRM_OK);
+  trm__write(&w, "one ", 4);
+  trm__writer_printf(&w, "%d", 2);
+  assert_false(trm__path_exists(path));
+  assert_int_equal(trm__writer_commit(&w, &err), TRM_OK);
+  assert_content(path, "one 2");
+  trm__writer_abort(&w); /* no effect */
+  assert_content(path, "one 2");
+
+  assert_int_equal(trm__writer_open(&w, path, &err), TRM_OK);
+  trm__write(&w, "other", 5);
+  trm__writer_abort(&w);
+  assert_content(path, "one 2");
+  assert_int_equal(entries_in(dir), 1);
+
+  assert_int_equal(trm__writer_open(&w, path, &err), TRM_OK);
+  trm__write(&w, "new", 3);
+  assert_content(path, "one 2");
+  assert_int_equal(trm__writer_commit(&w, &err), TRM_OK);
+  assert_content(path, "new");
+  assert_int_equal(entries_in(dir), 1);
+  trm__writer_abort(&(trm__writer){0});
+}
+
+static void a_failed_write_leaves_the_old_file(void **state) {
+  scratch *s = *state;
+  char dir[80], path[100];
+  snprintf(dir, sizeof dir, "%s/failing", s->dir);
+  snprintf(path, sizeof path, "%s/file", dir);
+  trm_error err;
+  assert_int_equal(trm__make_dirs(dir, &err), TRM_OK);
+  write_bytes(path, "old", 3);
+  trm__writer w;
+  assert_int_equal(trm__writer_open(&w, path, &err), TRM_OK);
+  assert_non_null(freopen("/dev/full", "wb", w.f)); /* every byte to it: the disk is full */
+  static const char much[100000];
+  trm__write(&w, much, sizeof much);
+  trm__write(&w, much, sizeof much);
+  assert_int_equal(trm__writer_commit(&w, &err), TRM_E_IO);
+  assert_true(speaks_of(&err, path) && speaks_of(&err, "disk is full") &&
+              speaks_of(&err, "nothing at this path has changed"));
+  assert_content(path, "old");
+  assert_int_equal(entries_in(dir), 1);
+
+  snprintf(path, sizeof path, "%s/absent/file", dir);
+  assert_int_equal(trm__writer_open(&w, path, &err), TRM_E_IO);
+  assert_true(speaks_of(&err, path) && speaks_of(&err, "No such file"));
+  /* A folder cannot be replaced by a file: found at the end, nothing stays behind. */
+  snprintf(path, sizeof path, "%s/folder", dir);
+  assert_int_equal(mkdir(path, 0777), 0);
+  assert_int_equal(trm__writer_open(&w, path, &err), TRM_OK);
+  assert_int_equal(trm__writer_commit(&w, &err), TRM_E_IO);
+  assert_true(trm__path_is_dir(path));
+  assert_int_equal(entries_in(dir), 2);
+}
+
+static void what_lies_at_the_temporary_name_is_replaced(void **state) {
+  scratch *s = *state;
+  char path[100], tmp[140], victim[100];
+  snprintf(path, sizeof path, "%s/stale", s->dir);
+  snprintf(victim, sizeof victim, "%s/victim", s->dir);
+  snprintf(tmp, sizeof tmp, "%s.tmp.%ld", path, (long)getpid());
+  write_bytes(victim, "keep", 4);
+  assert_int_equal(symlink(victim, tmp), 0);
+  trm__writer w;
+  assert_int_equal(trm__writer_open(&w, path, NULL), TRM_OK);
+  trm__write(&w, "x", 1);
+  assert_int_equal(trm__writer_commit(&w, NULL), TRM_OK);
+  assert_content(victim, "keep");
+  assert_content(path, "x");
+}
+
+static void maps_show_the_file_or_say_why_not(void **state) {
+  scratch *s = *state;
+  trm_error err;
+  trm__map map;
+  const char *path = scratch_path(s, "mapped");
+  write_bytes(path, "hello", 5);
+  assert_int_equal(trm__map_open(path, &map, &err), TRM_OK);
+  assert_int_equal(map.size, 5);
+  assert_memory_equal(map.data, "hello", 5);
+  trm__map_close(&map);
+  assert_null(map.data);
+  trm__map_close(&map);
+  write_bytes(path, "", 0);
+  assert_int_equal(trm__map_open(path, &map, &err), TRM_OK);
+  assert_int_equal(map.size, 0);
+  assert_null(map.data);
+  trm__map_close(&map);
+  assert_int_equal(trm__map_open(scratch_path(s, "none"), &map, &err), TRM_E_IO);
+  assert_true(speaks_of(&err, s->path) && speaks_of(&err, "No such file"));
+  assert_int_equal(trm__map_open(s->dir, &map, &err), TRM_E_IO);
+  assert_true(speaks_of(&err, "folder"));
+  path = scratch_path(s, "pipe");
+  assert_int_equal(mkfifo(path, 0600), 0);
+  assert_int_equal(trm__map_open(path, &map, &err), TRM_E_IO);
+  assert_true(speaks_of(&err, "pipe"));
+}
+
+static void folders_are_made_and_removed(void **state) {
+  scratch *s = *state;
+  trm_error err;
+  char deep[200], link[240], outside[100], file[140];
+  snprintf(deep, sizeof deep, "%s/tree/a//b/c/", s->dir);
+  snprintf(outside, sizeof outside, "%s/outside", s->dir);
+  assert_int_equal(trm__make_dirs(deep, &err), TRM_OK);
+  assert_int_equal(trm__make_dirs(deep, &err), TRM_OK);
+  assert_true(trm__path_is_dir(deep));
+  assert_int_equal(trm__sync_dir(deep, &err), TRM_OK);
+  assert_int_equal(trm__make_dirs(outside, &err), TRM_OK);
+  snprintf(file, sizeof file, "%s/precious", outside);
+  write_bytes(file, "1", 1);
+  snprintf(link, sizeof link, "%s/link", deep);
+  assert_int_equal(symlink(outside, link), 0);
+  assert_int_equal(trm__remove_tree(scratch_path(s, "tree"), &err), TRM_OK);
+  assert_false(trm__path_exists(s->path));
+  assert_true(trm__path_exists(file));
+  assert_int_equal(trm__remove_tree(s->path, &err), TRM_OK); /* absent */
+  snprintf(link, sizeof link, "%s/root-link", s->dir);
+  assert_int_equal(symlink(outside, link), 0);
+  assert_int_equal(trm__remove_tree(link, &err), TRM_OK);
+  assert_true(trm__path_exists(file));
+
+  snprintf(deep, sizeof deep, "%s/below", file);
+  assert_int_equal(trm__make_dirs(deep, &err), TRM_E_IO);
+  assert_true(speaks_of(&err, file) && speaks_of(&err, "Not a directory"));
+  assert_int_equal(trm__sync_dir(scratch_path(s, "none"), &err), TRM_E_IO);
+}
+
+static void paths_join_with_one_slash(void **state) {
+  (void)state;
+  static const char *const cases[][3] = {
+      {"a", "b", "a/b"}, {"a/", "b", "a/b"}, {"", "b", "b"}, {"/", "b", "/b"}};
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    char *path = trm__path_join(cases[i][0], cases[i][1]);
+    assert_string_equal(path, cases[i][2]);
+    trm__free(path);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(an_error_is_one_bounded_line),
+      cmocka_unit_test(every_status_has_a_text),
+      cmocka_unit_test(blocks_are_aligned_zeroed_and_checked),
+      cmocka_unit_test(philox_gives_the_published_words),
+      cmocka_unit_test(a_stream_is_a_function_of_its_key),
+      cmocka_unit_test(uniform_is_uniform_in_the_open_interval),
+      cmocka_unit_test(below_stays_below_without_bias),
+      cmocka_unit_test(shuffle_permutes_evenly),
+      cmocka_unit_test(a_written_file_is_complete_or_absent),
+      cmocka_unit_test(a_failed_write_leaves_the_old_file),
+      cmocka_unit_test(what_lies_at_the_temporary_name_is_replaced),
+      cmocka_unit_test(maps_show_the_file_or_say_why_not),
+      cmocka_unit_test(folders_are_made_and_removed),
+      cmocka_unit_test(paths_join_with_one_slash),
+  };
+  return cmocka_run_group_tests(tests, scratch_open, scratch_close);
+}

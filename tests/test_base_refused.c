@@ -1,0 +1,98 @@
+/* The system refuses the n-th block of memory, or the n-th thread: base and io report it and
+ * give back all they took (the address sanitizer sees what they do not). The link wraps the two
+ * calls, so that they come through here. */
+#include <errno.h>
+#include <pthread.h>
+
+#include "base/memory.h"
+#include "base/team.h"
+#include "io/npy.h"
+#include "io/safetensors.h"
+#include "scratch.h"
+
+static int calls_left = -1; /* calls that still succeed; -1: all */
+
+static int refused(void) {
+  if (calls_left < 0) return 0;
+  return calls_left-- == 0;
+}
+
+int __real_posix_memalign(void **p, size_t align, size_t n);
+int __wrap_posix_memalign(void **p, size_t align, size_t n);
+int __wrap_posix_memalign(void **p, size_t align, size_t n) {
+  return refused() ? ENOMEM : __real_posix_memalign(p, align, n);
+}
+
+int __real_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg) {
+  return refused() ? EAGAIN : __real_pthread_create(t, a, fn, arg);
+}
+
+static trm_status make_pool(scratch *s, trm_error *err) {
+  (void)s;
+  trm__pool *pool;
+  TRM_TRY(trm__pool_create(4, &pool, err));
+  trm__pool_free(pool);
+  return TRM_OK;
+}
+
+static trm_status make_folders(scratch *s, trm_error *err) {
+  return trm__make_dirs(s->dir, err);
+}
+
+static const int64_t shape[] = {3};
+static const float values[] = {1, 2, 3};
+
+static trm_status save_npy(scratch *s, trm_error *err) {
+  return trm__npy_save(scratch_path(s, "a.npy"), TRM__NPY_F4, 1, shape, values, err);
+}
+
+static const trm__st_tensor tensor = {
+    .name = "t", .dtype = TRM__F32, .ndim = 1, .shape = {3}, .data = values};
+
+static trm_status save_tensors(scratch *s, trm_error *err) {
+  return trm__safetensors_save(scratch_path(s, "a.safetensors"), &tensor, 1, NULL, 0, err);
+}
+
+static trm_status load_tensors(scratch *s, trm_error *err) {
+  trm__safetensors *file;
+  TRM_TRY(trm__safetensors_open(scratch_path(s, "kept.safetensors"), &file, err));
+  trm__safetensors_close(file);
+  return TRM_OK;
+}
+
+static void every_refusal_is_reported(void **state) {
+  scratch *s = *state;
+  static trm_status (*const jobs[])(scratch *, trm_error *) = {make_pool, make_folders, save_npy,
+                                                               save_tensors, load_tensors};
+  const char *path = scratch_path(s, "kept.safetensors");
+  assert_int_equal(trm__safetensors_save(path, &tensor, 1, NULL, 0, NULL), TRM_OK);
+  for (size_t j = 0; j < sizeof jobs / sizeof jobs[0]; j++) {
+    int n = 0;
+    for (;; n++) {
+      trm_error err = {0};
+      calls_left = n;
+      const trm_status st = jobs[j](s, &err);
+      const int unused = calls_left;
+      calls_left = -1;
+      if (unused >= 0) { /* nothing was refused */
+        assert_int_equal(st, TRM_OK);
+        break;
+      }
+      assert_true(st == TRM_E_MEMORY || st == TRM_E_SYSTEM);
+      assert_int_equal(err.code, st);
+      assert_true(strlen(err.msg) > 10);
+      assert_false(trm__path_exists(scratch_path(s, "a.npy")));
+      assert_false(trm__path_exists(scratch_path(s, "a.safetensors")));
+    }
+    assert_true(n > 0);
+    assert_int_equal(trm__remove_tree(scratch_path(s, "a.npy"), NULL), TRM_OK);
+    assert_int_equal(trm__remove_tree(scratch_path(s, "a.safetensors"), NULL), TRM_OK);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(every_refusal_is_reported)};
+  return cmocka_run_group_tests(tests, scratch_open, scratch_close);
+}
