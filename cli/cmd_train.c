@@ -145,7 +145,6 @@ static trm_status open_folder(train_run *run, const train_args *args, int n_over
 }
 
 static void print_result(const run_folder *r) {
-  printf("run          %s\n", r->path);
   if (r->mark.best_exact >= 0)
     printf("best         %.2f %% exact, update %lld: %s/best\n", 100 * r->mark.best_exact,
            (long long)r->mark.best_update, r->path);
@@ -159,6 +158,7 @@ static trm_status train(train_run *run, const train_args *args, const char *cons
     cli_note("no test split: a tenth of the training data is held back to evaluate on");
   if (args->dry_run) return train_plan_print(&run->config, &run->data, &run->schedule, stdout, err);
   CLI_TRY(open_folder(run, args, n, err));
+  printf("run          %s\n", run->folder.path);
   if (run->folder.mark.update == 0)
     CLI_TRY(train_plan_print(&run->config, &run->data, &run->schedule, stdout, err));
   else

@@ -300,7 +300,7 @@ void run_folder_close(run_folder *r) {
 }
 
 trm_status run_folder_log(run_folder *r, json_t *line, trm_error *err) {
-  char *text = line ? json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+  char *text = line ? json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(13)) : NULL;
   json_decref(line);
   if (!text) return cli_fail(err, TRM_E_MEMORY, -1, "no memory for a line of the log");
   size_t n = strlen(text), done = 0;
