@@ -177,7 +177,8 @@ static int run_train(const train_args *args, const char *const *overrides, int n
   trm_status st = train(&run, args, overrides, n, &err);
   int code = CLI_OK;
   if (st == TRM_E_INTERRUPTED) {
-    cli_note("%s; saved; go on with: trm train --resume %s", err.msg, run.folder.path);
+    cli_note("%s", err.msg);
+    if (run.folder.path[0]) cli_note("go on with: trm train --resume %s", run.folder.path);
     code = CLI_INTERRUPTED;
   } else if (st != TRM_OK) {
     code = cli_report_error(&err);

@@ -57,7 +57,10 @@ static trm_status parse_line(const puzzle_lines *in, const trm_puzzle *p, const 
   trm_status st = trm_sudoku_parse(p, text, n, values, &cause);
   if (st != TRM_OK) {
     long long column = (cause.pos > 0 ? cause.pos : 1) + (long long)skipped;
-    return cli_fail(err, st, in->line, "%s:%lld:%lld: %.300s", in->name, line, column, cause.msg);
+    /* The place is said once, with the spaces that were skipped. */
+    const char *what = strncmp(cause.msg, "column ", 7) ? NULL : strstr(cause.msg, ": ");
+    return cli_fail(err, st, in->line, "%s:%lld:%lld: %.300s", in->name, line, column,
+                    what ? what + 2 : cause.msg);
   }
   if (!trm_sudoku_consistent(p, values, &cell))
     return cli_fail(err, TRM_E_PUZZLE, in->line,

@@ -155,7 +155,7 @@ static trm_status evaluate_or_save(loop *l, trm_error *err) {
   if (st != TRM_OK && st != TRM_E_INTERRUPTED) return st;
   if (stop || st == TRM_E_INTERRUPTED) {
     CLI_TRY(save(l, false, err));
-    return cli_fail(err, TRM_E_INTERRUPTED, -1, "interrupted after update %lld",
+    return cli_fail(err, TRM_E_INTERRUPTED, -1, "interrupted after update %lld, which is saved",
                     (long long)mark->update);
   }
   return checkpoint_due(l) ? save(l, false, err) : TRM_OK;

@@ -149,6 +149,8 @@ trm_status train_plan_print(const run_config *c, const train_data *d, const trai
   fprintf(f, ", %.4g GFLOP each\n", cost.flops_train * c->trainer.batch_size * 1e-9);
   fflush(f);
   CLI_TRY(measure_update(c, d, &cost, &rows, &seconds, err));
+  if (cli_interrupted())
+    return cli_fail(err, TRM_E_INTERRUPTED, -1, "interrupted before the first update");
   cli_format_duration(seconds * (double)s->end, duration, sizeof duration);
   fprintf(f,
           "time         about %s without evaluations, %.3g s per update (timed on %d rows, scaled "
