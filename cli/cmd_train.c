@@ -138,8 +138,7 @@ static trm_status load_config(train_run *run, const train_args *args, const char
 static trm_status open_folder(train_run *run, const train_args *args, int n_overrides,
                               trm_error *err) {
   if (!args->resume) return run_folder_create(&run->folder, &run->config, err);
-  CLI_TRY(run_folder_open(&run->folder, args->resume, err));
-  run->folder.keep_evaluated = run->config.checkpoint_every_eval;
+  CLI_TRY(run_folder_open(&run->folder, args->resume, run->config.checkpoint_every_eval, err));
   run->folder.mark.seed = run->config.trainer.seed;
   return n_overrides ? run_folder_write_config(&run->folder, &run->config, err) : TRM_OK;
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -130,6 +131,29 @@ static trm_status open_log(run_folder *r, trm_error *err) {
   return TRM_OK;
 }
 
+/* Calls fn for every name in the folder until one fails. */
+static trm_status for_each_name(run_folder *r,
+                                trm_status (*fn)(run_folder *, const char *, trm_error *),
+                                trm_error *err) {
+  DIR *d = opendir(r->path);
+  if (!d) return cli_fail(err, TRM_E_IO, -1, "%s: %s", r->path, strerror(errno));
+  trm_status st = TRM_OK;
+  for (struct dirent *e; st == TRM_OK && (e = readdir(d));) st = fn(r, e->d_name, err);
+  closedir(d);
+  return st;
+}
+
+/* Removes a folder whose maker was killed before it had its name. */
+static trm_status clean_new(run_folder *r, const char *name, trm_error *err) {
+  char path[CLI_PATH_MAX];
+  long pid;
+  int n = 0;
+  if (sscanf(name, ".new_%ld.tmp%n", &pid, &n) != 1 || !n || name[n] || pid <= 0) return TRM_OK;
+  if (pid != (long)getpid() && (kill((pid_t)pid, 0) == 0 || errno != ESRCH)) return TRM_OK;
+  CLI_TRY(cli_path(path, err, "%s/%s", r->path, name));
+  return cli_remove_folder(path, err);
+}
+
 /* Makes the folder with its configuration under a temporary name, so that it appears complete.
  * *taken: a folder of that name exists. */
 static trm_status place_folder(run_folder *r, const run_config *c, const char *path, bool *taken,
@@ -141,8 +165,9 @@ static trm_status place_folder(run_folder *r, const run_config *c, const char *p
   *taken = cli_exists(path);
   if (*taken) return TRM_OK;
   CLI_TRY(cli_make_dirs(parent, err));
+  CLI_TRY(cli_path(r->path, err, "%s", parent));
+  CLI_TRY(for_each_name(r, clean_new, err));
   CLI_TRY(cli_path(r->path, err, "%s/.new_%ld.tmp", parent, (long)getpid()));
-  CLI_TRY(cli_remove_folder(r->path, err));
   CLI_TRY(cli_make_dirs(r->path, err));
   trm_status st = run_folder_write_config(r, c, err);
   if (st == TRM_OK && rename(r->path, path) != 0) {
@@ -224,18 +249,6 @@ static trm_status remove_step(const run_folder *r, const char *name, trm_error *
   return cli_remove_folder(tmp, err);
 }
 
-/* Calls fn for every name in the run folder until one fails. */
-static trm_status for_each_name(run_folder *r,
-                                trm_status (*fn)(run_folder *, const char *, trm_error *),
-                                trm_error *err) {
-  DIR *d = opendir(r->path);
-  if (!d) return cli_fail(err, TRM_E_IO, -1, "%s: %s", r->path, strerror(errno));
-  trm_status st = TRM_OK;
-  for (struct dirent *e; st == TRM_OK && (e = readdir(d));) st = fn(r, e->d_name, err);
-  closedir(d);
-  return st;
-}
-
 /* After a kill: temporary names, and a checkpoint that was not yet linked as the last. */
 static trm_status clean_name(run_folder *r, const char *name, trm_error *err) {
   bool ours = !strncmp(name, "step_", 5) || !strncmp(name, "last", 4) ||
@@ -255,6 +268,18 @@ static bool is_linked(const run_folder *r, const char *link, const char *name) {
   return !strcmp(target, name);
 }
 
+/* Removes a checkpoint that is no longer wanted. */
+static trm_status prune_name(run_folder *r, const char *name, trm_error *err) {
+  char path[CLI_PATH_MAX];
+  run_mark mark;
+  if (step_of(name) < 0 || is_linked(r, "last", name) || is_linked(r, "best", name)) return TRM_OK;
+  CLI_TRY(cli_path(path, err, "%s/%s", r->path, name));
+  if (r->keep_evaluated && run_mark_read(&mark, path, NULL) == TRM_OK &&
+      mark.evaluated == mark.update)
+    return TRM_OK;
+  return remove_step(r, name, err);
+}
+
 /* A kill between the two links of a save leaves `best` at another checkpoint than the mark says. */
 static trm_status restore_best(const run_folder *r, trm_error *err) {
   char name[32], dir[CLI_PATH_MAX], link[CLI_PATH_MAX];
@@ -270,9 +295,9 @@ static trm_status restore_best(const run_folder *r, trm_error *err) {
   return TRM_OK;
 }
 
-trm_status run_folder_open(run_folder *r, const char *path, trm_error *err) {
+trm_status run_folder_open(run_folder *r, const char *path, bool keep_evaluated, trm_error *err) {
   char last[CLI_PATH_MAX], config[CLI_PATH_MAX];
-  *r = (run_folder){.log = -1, .mark = {.best_exact = -1}};
+  *r = (run_folder){.log = -1, .keep_evaluated = keep_evaluated, .mark = {.best_exact = -1}};
   CLI_TRY(cli_path(r->path, err, "%s", path));
   for (size_t n = strlen(path); n > 1 && r->path[n - 1] == '/'; n--) r->path[n - 1] = 0;
   CLI_TRY(cli_path(config, err, "%s/config.yaml", r->path));
@@ -283,6 +308,7 @@ trm_status run_folder_open(run_folder *r, const char *path, trm_error *err) {
   if (cli_exists(last)) CLI_TRY(run_mark_read(&r->mark, last, err));
   CLI_TRY(restore_best(r, err));
   CLI_TRY(for_each_name(r, clean_name, err));
+  CLI_TRY(for_each_name(r, prune_name, err));
   struct stat s;
   if (fstat(r->log, &s) != 0 || s.st_size < r->mark.log_bytes)
     return cli_fail(err, TRM_E_FORMAT, -1,
@@ -322,17 +348,6 @@ trm_status run_folder_log(run_folder *r, json_t *line, trm_error *err) {
 }
 
 /* ---- checkpoints ---- */
-
-static trm_status prune_name(run_folder *r, const char *name, trm_error *err) {
-  char path[CLI_PATH_MAX];
-  run_mark mark;
-  if (step_of(name) < 0 || is_linked(r, "last", name) || is_linked(r, "best", name)) return TRM_OK;
-  CLI_TRY(cli_path(path, err, "%s/%s", r->path, name));
-  if (r->keep_evaluated && run_mark_read(&mark, path, NULL) == TRM_OK &&
-      mark.evaluated == mark.update)
-    return TRM_OK;
-  return remove_step(r, name, err);
-}
 
 static trm_status fill_step(const run_folder *r, trm_trainer *t, const char *dir, trm_error *err) {
   char path[CLI_PATH_MAX];

@@ -35,8 +35,8 @@ typedef struct run_folder {
  * and written into it. An existing folder is an error. */
 trm_status run_folder_create(run_folder *r, run_config *c, trm_error *err);
 /* An existing run: cleans up, reads the mark of the last checkpoint (update 0 when there is none),
- * cuts the log to its length. */
-trm_status run_folder_open(run_folder *r, const char *path, trm_error *err);
+ * cuts the log to its length. keep_evaluated: the checkpoints of all evaluations are kept. */
+trm_status run_folder_open(run_folder *r, const char *path, bool keep_evaluated, trm_error *err);
 void run_folder_close(run_folder *r);
 trm_status run_folder_write_config(const run_folder *r, const run_config *c, trm_error *err);
 /* Appends a line; takes `line` over (NULL: out of memory). */
