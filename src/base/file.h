@@ -20,7 +20,8 @@ void trm__map_close(trm__map *map); /* zeroed map is fine; zeroes it */
  *   trm__writer w; TRM_TRY(trm__writer_open(&w, path, err));
  *   trm__write(&w, p, n); ...        (errors are remembered, not returned)
  *   return trm__writer_commit(&w, err);  -- flush, fsync, rename, fsync folder
- * A failed commit removes the temporary file and names path and cause. */
+ * A failed commit removes the temporary file and names path and cause. A process has at
+ * most one writer per path at a time. */
 typedef struct trm__writer {
   FILE *f;
   char *path, *tmp;

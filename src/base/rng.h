@@ -28,9 +28,9 @@ uint32_t trm__rng_u32(trm__rng *r);
 uint64_t trm__rng_u64(trm__rng *r);
 /* Uniform in [0, n) without bias, n >= 1. */
 uint32_t trm__rng_below(trm__rng *r, uint32_t n);
-/* Uniform in the open interval (0, 1), 53 bits. */
+/* Uniform in the open interval (0, 1): odd multiples of 2^-53. */
 double trm__rng_uniform(trm__rng *r);
-/* Fisher-Yates shuffle of n ints. */
+/* Fisher-Yates shuffle of n < 2^32 ints. */
 void trm__rng_shuffle(trm__rng *r, int32_t *v, int64_t n);
 
 #endif

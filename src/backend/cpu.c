@@ -1,0 +1,233 @@
+/* The CPU backend: packing the weights, and the table of ops.
+ *
+ * Weights are packed once per update into the order in which the products read them; a tile's rows
+ * (or, in the mixer, channels) are worked on in blocks whose intermediate values stay in cache. */
+#include "backend/cpu.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+static const cpu_block_kind *const kinds[TRM__BLOCK_KINDS] = {
+    [TRM__BLOCK_ATTENTION] = &trm__cpu_attention,
+    [TRM__BLOCK_MIXER] = &trm__cpu_mixer,
+    [TRM__BLOCK_MLP] = &trm__cpu_mlp,
+};
+
+/* --- shared products ------------------------------------------------------------------------- */
+
+void trm__cpu_rows(const cpu_backend *c, int64_t lo, int64_t hi, int n, int depth, const real *x,
+                   int64_t ldx, const real *packed, real *y, int64_t ldy, bool accumulate,
+                   real *scratch) {
+  for (int64_t r = lo; r < hi; r += CPU_ROWS) {
+    int rows = (int)(hi - r < CPU_ROWS ? hi - r : CPU_ROWS);
+    c->k->pack_a(rows, depth, x + r * ldx, ldx, 1, scratch);
+    c->k->gemm(rows, n, depth, scratch, (ptrdiff_t)depth * c->k->mr, packed,
+               (ptrdiff_t)depth * c->k->nr, y + r * ldy, ldy, accumulate);
+  }
+}
+
+void trm__cpu_weight_grad(const cpu_backend *c, trm__workspace *ws, int m, int n, int k, int count,
+                          cpu_operand a, cpu_operand b, real *out, bool accumulate, real *shared,
+                          real *scratch) {
+  const trm__kernels *kk = c->k;
+  int64_t plo, phi, mlo, mhi;
+  trm__lane_share(ws->lane, n, kk->nr, &plo, &phi);
+  trm__lane_share(ws->lane, m, kk->mr, &mlo, &mhi);
+  for (int s = 0; s < count; s++) {
+    const real *as = a.data + s * a.next, *bs = b.data + s * b.next;
+    trm__lane_barrier(ws->lane);
+    if (phi > plo)
+      kk->pack_b(k, (int)(phi - plo), bs + plo * b.cs, b.rs, b.cs, shared + plo * k);
+    trm__lane_barrier(ws->lane);
+    for (int64_t i = mlo; i < mhi; i += CPU_ROWS) {
+      int rows = (int)(mhi - i < CPU_ROWS ? mhi - i : CPU_ROWS);
+      kk->pack_a(rows, k, as + i * a.rs, a.rs, a.cs, scratch);
+      kk->gemm(rows, n, k, scratch, (ptrdiff_t)k * kk->mr, shared, (ptrdiff_t)k * kk->nr,
+               out + i * n, n, accumulate || s > 0);
+    }
+  }
+  trm__lane_barrier(ws->lane);
+}
+
+/* --- packed weights -------------------------------------------------------------------------- */
+
+/* One packed form of a weight: whether it is operand A, its product's sizes, and the unit of rows of A
+ * or columns of B that is packed on its own. */
+typedef struct pack_job {
+  real *dst;
+  int64_t src;
+  bool as_a;
+  int outer, depth; /* rows of A or columns of B; k */
+  int64_t outer_stride, depth_stride;
+  int unit;
+} pack_job;
+
+enum { JOBS_PER_BLOCK = 4 };
+
+/* Weight [out, in]: forward multiplies along `in`, backward along `out`. The mixer walks its SwiGLU
+ * units in chunks, which must start with a panel of A. */
+static int block_jobs(const cpu_backend *c, int i, pack_job job[JOBS_PER_BLOCK]) {
+  const trm__block *blk = &c->base.blocks[i];
+  const cpu_block_kind *kind = kinds[blk->kind];
+  const cpu_packed *p = &c->packed[i];
+  bool a = kind->weights_are_a;
+  int unit = a ? c->k->mr : c->k->nr, chunk = a ? CPU_CHUNK : unit, o1, i1, o2, i2;
+  kind->weight_shape(&c->base.dims, &o1, &i1, &o2, &i2);
+  job[0] = (pack_job){p->fwd_in, blk->w_in, a, o1, i1, i1, 1, chunk};
+  job[1] = (pack_job){p->fwd_out, blk->w_out, a, o2, i2, i2, 1, unit};
+  job[2] = (pack_job){p->bwd_in, blk->w_in, a, i1, o1, 1, i1, unit};
+  job[3] = (pack_job){p->bwd_out, blk->w_out, a, i2, o2, 1, i2, chunk};
+  return c->training ? 4 : 2;
+}
+
+static int64_t unit_size(const cpu_backend *c, const pack_job *job) {
+  return job->as_a ? trm__packed_a(c->k, job->unit, job->depth)
+                   : trm__packed_b(c->k, job->depth, job->unit);
+}
+static int64_t job_size(const cpu_backend *c, const pack_job *job) {
+  return (job->outer + job->unit - 1) / job->unit * unit_size(c, job);
+}
+
+/* Packs this lane's share of the units. */
+static void run_job(const cpu_backend *c, const trm__lane *all, const pack_job *job,
+                    const real *params) {
+  int64_t lo, hi;
+  trm__lane_share(all, job->outer, job->unit, &lo, &hi);
+  for (int64_t r = lo; r < hi; r += job->unit) {
+    int n = cpu_min(job->unit, (int)(hi - r));
+    const real *src = params + job->src + r * job->outer_stride;
+    real *dst = job->dst + r / job->unit * unit_size(c, job);
+    if (job->as_a)
+      c->k->pack_a(n, job->depth, src, job->outer_stride, job->depth_stride, dst);
+    else
+      c->k->pack_b(job->depth, n, src, job->depth_stride, job->outer_stride, dst);
+  }
+}
+
+static void cpu_pack(trm__backend *be, const trm__lane *lane, const real *params) {
+  cpu_backend *c = cpu_of(be);
+  trm__lane all = {0, 1, lane->team * lane->size + lane->rank, lane->n_teams * lane->size, NULL};
+  for (int i = 0; i < be->n_blocks; i++) {
+    pack_job job[JOBS_PER_BLOCK];
+    int n = block_jobs(c, i, job);
+    for (int j = 0; j < n; j++) run_job(c, &all, &job[j], params);
+  }
+  if (all.rank == 0) {
+    const trm__dims *m = &be->dims;
+    c->k->pack_b(m->D, m->V, params + be->outer.lm_head, 1, m->D, c->head);
+    be->params = params;
+  }
+}
+
+/* --- sizes ----------------------------------------------------------------------------------- */
+
+static int64_t cpu_saved_size(const trm__dims *dims, trm__block_kind kind) {
+  return kinds[kind]->saved(dims);
+}
+
+static int64_t largest(const trm__backend *be, int b, bool training, bool shared) {
+  const cpu_backend *c = (const cpu_backend *)be;
+  int64_t most = shared ? trm__cpu_head_shared(c, b) : trm__cpu_head_scratch(c, b);
+  for (int i = 0; i < be->n_blocks; i++) {
+    const cpu_block_kind *kind = kinds[be->blocks[i].kind];
+    int64_t n = shared ? kind->shared(c, b, training) : kind->scratch(c, b, training);
+    if (n > most) most = n;
+  }
+  return most;
+}
+static int64_t cpu_shared_size(const trm__backend *be, int b, bool training) {
+  return largest(be, b, training, true);
+}
+static int64_t cpu_scratch_size(const trm__backend *be, int b, bool training) {
+  return largest(be, b, training, false);
+}
+
+static void cpu_block(trm__backend *be, trm__workspace *ws, const trm__block *blk, int b,
+                      const real *x, real *y, real *saved) {
+  kinds[blk->kind]->forward(be, ws, blk, b, x, y, saved);
+}
+static void cpu_block_grad(trm__backend *be, trm__workspace *ws, const trm__block *blk, int b,
+                           const real *x, const real *y, real *saved, real *dh, real *d_in,
+                           real *d_out, bool accumulate) {
+  kinds[blk->kind]->backward(be, ws, blk, b, x, y, saved, dh, d_in, d_out, accumulate);
+}
+
+/* --- creation -------------------------------------------------------------------------------- */
+
+static void cpu_destroy(trm__backend *be) {
+  cpu_backend *c = cpu_of(be);
+  trm__free(c->memory);
+  trm__free(c->packed);
+  trm__free(be->blocks);
+  trm__free(c);
+}
+
+const trm__backend_ops trm__cpu_ops = {
+    .name = "cpu", .destroy = cpu_destroy,
+    .saved_size = cpu_saved_size, .shared_size = cpu_shared_size, .scratch_size = cpu_scratch_size,
+    .pack = cpu_pack,
+    .embed = trm__cpu_embed, .embed_grad = trm__cpu_embed_grad, .sum = trm__cpu_sum,
+    .block = cpu_block, .block_grad = cpu_block_grad,
+    .head = trm__cpu_head, .loss = trm__cpu_loss, .head_grad = trm__cpu_head_grad,
+};
+
+/* Lays the packed weights and tables out in one block; NULL base only counts. */
+static int64_t lay_out(cpu_backend *c, real *base) {
+  const trm__dims *m = &c->base.dims;
+  int64_t at = 0;
+  for (int i = 0; i < c->base.n_blocks; i++) {
+    pack_job job[JOBS_PER_BLOCK];
+    real **slot[JOBS_PER_BLOCK] = {&c->packed[i].fwd_in, &c->packed[i].fwd_out,
+                                   &c->packed[i].bwd_in, &c->packed[i].bwd_out};
+    int n = block_jobs(c, i, job);
+    for (int j = 0; j < n; j++) {
+      *slot[j] = base ? base + at : NULL;
+      at += (job_size(c, &job[j]) + 15) / 16 * 16;
+    }
+  }
+  c->head = base ? base + at : NULL;
+  at += trm__packed_b(c->k, m->D, m->V);
+  c->rope_cos = base ? base + at : NULL;
+  at += (int64_t)m->L * (m->d / 2);
+  c->rope_sin = base ? base + at : NULL;
+  return at + (int64_t)m->L * (m->d / 2);
+}
+
+/* Angles t * theta^(-2i/d), in double. */
+static void fill_rope(cpu_backend *c) {
+  const trm__dims *m = &c->base.dims;
+  int half = m->d / 2;
+  for (int t = 0; t < m->L; t++)
+    for (int i = 0; i < half; i++) {
+      double angle = t * pow(m->rope_theta, -2.0 * i / m->d);
+      c->rope_cos[t * half + i] = (real)cos(angle);
+      c->rope_sin[t * half + i] = (real)sin(angle);
+    }
+}
+
+trm_status trm__cpu_create(const trm__dims *dims, const trm__outer *outer, const trm__block *blocks,
+                           int n_blocks, bool training, trm__backend **out, trm_error *err) {
+  const trm__kernels *k;
+  cpu_backend *c;
+  TRM_TRY(trm__kernels_select(&k, err));
+  TRM_ALLOC(&c, 1, "the CPU backend", err);
+  c->base = (trm__backend){.ops = &trm__cpu_ops, .dims = *dims, .outer = *outer, .n_blocks = n_blocks};
+  c->k = k;
+  c->training = training;
+  c->base.blocks = trm__alloc((size_t)n_blocks, sizeof *blocks);
+  c->packed = trm__alloc((size_t)n_blocks, sizeof *c->packed);
+  if (c->base.blocks && c->packed) {
+    memcpy(c->base.blocks, blocks, (size_t)n_blocks * sizeof *blocks);
+    c->memory = trm__alloc((size_t)lay_out(c, NULL), sizeof *c->memory);
+  }
+  if (!c->memory) {
+    cpu_destroy(&c->base);
+    TRM_FAIL(err, TRM_E_MEMORY, "no memory for the packed weights");
+  }
+  lay_out(c, c->memory);
+  if (dims->rope) fill_rope(c);
+  *out = &c->base;
+  return TRM_OK;
+}

@@ -1,0 +1,83 @@
+/* Inside the CPU backend: the object, the constants of its blocking, and the helpers that all
+ * blocks share. */
+#ifndef TRM_BACKEND_CPU_H
+#define TRM_BACKEND_CPU_H
+
+#include "backend/backend.h"
+#include "kernels/kernels.h"
+
+enum {
+  CPU_ROWS = 96,   /* rows of a tile handled at once: a multiple of every mr */
+  CPU_COLS = 128,  /* channels handled at once by the mixer: a multiple of every nr */
+  CPU_CHUNK = 128, /* SwiGLU units handled at once: divides every width (a multiple of 256) */
+  CPU_GRAIN = 12   /* rows are split among members in these units */
+};
+
+/* A block's weights as the products want them: operand A or B, forward and backward. */
+typedef struct cpu_packed {
+  real *fwd_in, *fwd_out, *bwd_in, *bwd_out; /* bwd: NULL unless training */
+} cpu_packed;
+
+typedef struct cpu_backend {
+  trm__backend base;
+  const trm__kernels *k;
+  bool training;
+  cpu_packed *packed; /* [n_blocks] */
+  real *memory;       /* behind all packed weights and tables */
+  real *rope_cos, *rope_sin; /* [L, d/2] */
+  real *head;         /* lm_head packed as B [D, V] */
+} cpu_backend;
+
+static inline cpu_backend *cpu_of(trm__backend *be) { return (cpu_backend *)be; }
+static inline const cpu_packed *cpu_packed_of(trm__backend *be, const trm__block *blk) {
+  return &cpu_of(be)->packed[blk - be->blocks];
+}
+static inline int cpu_min(int a, int b) { return a < b ? a : b; }
+
+/* Each kind of block: its sizes and its two directions. */
+typedef struct cpu_block_kind {
+  const char *name;
+  bool weights_are_a; /* the weights are the left operand (mixer) */
+  void (*weight_shape)(const trm__dims *, int *out_in, int *in_in, int *out_out, int *in_out);
+  int64_t (*saved)(const trm__dims *);
+  int64_t (*shared)(const cpu_backend *, int b, bool training);
+  int64_t (*scratch)(const cpu_backend *, int b, bool training);
+  void (*forward)(trm__backend *, trm__workspace *, const trm__block *, int b, const real *x, real *y,
+                  real *saved);
+  void (*backward)(trm__backend *, trm__workspace *, const trm__block *, int b, const real *x,
+                   const real *y, real *saved, real *dh, real *d_in, real *d_out, bool accumulate);
+} cpu_block_kind;
+extern const cpu_block_kind trm__cpu_attention, trm__cpu_mixer, trm__cpu_mlp;
+
+/* y[rows, n] = (or +=) x[rows, depth] B, for this member's rows [lo, hi), B packed; scratch
+ * CPU_ROWS * depth reals. */
+void trm__cpu_rows(const cpu_backend *c, int64_t lo, int64_t hi, int n, int depth, const real *x,
+                   int64_t ldx, const real *packed, real *y, int64_t ldy, bool accumulate,
+                   real *scratch);
+
+/* C (m x n) = or += sum over s of A_s B_s with depth k, both strided by `a_next`, `b_next` per s:
+ * the gradient of a weight. The team packs B together into `shared` and splits the rows of C.
+ * shared: packed_b(k, n) reals; scratch: CPU_ROWS * k. Begins and ends with a barrier. */
+typedef struct cpu_operand {
+  const real *data;
+  int64_t rs, cs, next;
+} cpu_operand;
+void trm__cpu_weight_grad(const cpu_backend *c, trm__workspace *ws, int m, int n, int k, int count,
+                          cpu_operand a, cpu_operand b, real *out, bool accumulate, real *shared,
+                          real *scratch);
+
+/* The ops of cpu_embed.c and cpu_head.c. */
+void trm__cpu_embed(trm__backend *, trm__workspace *, int, const int32_t *, const real *const *,
+                    real *);
+void trm__cpu_embed_grad(trm__backend *, trm__workspace *, int, const int32_t *, const real *, real *,
+                         real *);
+void trm__cpu_sum(trm__backend *, trm__workspace *, int64_t, int, const real *const *, real *);
+void trm__cpu_head(trm__backend *, trm__workspace *, int, const real *, real *, real *);
+void trm__cpu_loss(trm__backend *, trm__workspace *, int, const int32_t *, const real *, real *,
+                   real *, trm__row_loss *);
+void trm__cpu_head_grad(trm__backend *, trm__workspace *, int, const real *, const real *,
+                        const real *, real *, real *);
+int64_t trm__cpu_head_shared(const cpu_backend *c, int b);
+int64_t trm__cpu_head_scratch(const cpu_backend *c, int b);
+
+#endif

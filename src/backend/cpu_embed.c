@@ -1,0 +1,86 @@
+/* The embedded question and the sums of latents (reference.md section 1, Input). */
+#include "backend/cpu.h"
+
+#include <math.h>
+#include <string.h>
+
+/* sqrt(D), and with learned positions another sqrt(1/2). */
+static real embed_scale(const trm__dims *m) {
+  return (real)(sqrt((double)m->D) * (m->learned ? 0.707106781 : 1.0));
+}
+
+void trm__cpu_embed(trm__backend *be, trm__workspace *ws, int b, const int32_t *inputs,
+                    const real *const *puzzle, real *e) {
+  const trm__dims *m = &be->dims;
+  int D = m->D;
+  const real *tokens = be->params + be->outer.embed_tokens;
+  const real *pos = m->learned ? be->params + be->outer.embed_pos : NULL;
+  real scale = embed_scale(m);
+  int64_t lo, hi;
+  trm__lane_share(ws->lane, (int64_t)b * m->L, 1, &lo, &hi);
+  for (int64_t r = lo; r < hi; r++) {
+    int row = (int)(r / m->L), t = (int)(r % m->L);
+    real *out = e + r * D;
+    if (t >= m->P) {
+      memcpy(out, tokens + (int64_t)inputs[(int64_t)row * m->S + t - m->P] * D,
+             (size_t)D * sizeof *out);
+    } else { /* the puzzle's E values fill the block from its start, zeros the rest */
+      int64_t have = (int64_t)m->E - (int64_t)t * D;
+      int n = have <= 0 ? 0 : have < D ? (int)have : D;
+      memset(out + n, 0, (size_t)(D - n) * sizeof *out);
+      if (n > 0) memcpy(out, puzzle[row] + (int64_t)t * D, (size_t)n * sizeof *out);
+    }
+    for (int j = 0; j < D; j++) out[j] = scale * (pos ? out[j] + pos[(int64_t)t * D + j] : out[j]);
+  }
+  trm__lane_barrier(ws->lane);
+}
+
+/* Members split the channels, so that every row of a gradient is summed in the order of the tile. */
+void trm__cpu_embed_grad(trm__backend *be, trm__workspace *ws, int b, const int32_t *inputs,
+                         const real *de, real *grads, real *d_puzzle) {
+  const trm__dims *m = &be->dims;
+  const trm__kernels *k = cpu_of(be)->k;
+  int D = m->D;
+  real scale = embed_scale(m);
+  int64_t lo, hi;
+  trm__lane_share(ws->lane, D, k->nr, &lo, &hi);
+  for (int row = 0; row < b && lo < hi; row++) {
+    for (int t = 0; t < m->L; t++) {
+      const real *src = de + ((int64_t)row * m->L + t) * D;
+      if (m->learned)
+        k->scale_add(hi - lo, grads + be->outer.embed_pos + (int64_t)t * D + lo, scale, src + lo);
+      if (t >= m->P) {
+        int64_t token = inputs[(int64_t)row * m->S + t - m->P];
+        k->scale_add(hi - lo, grads + be->outer.embed_tokens + token * D + lo, scale, src + lo);
+      } else {
+        for (int64_t j = lo; j < hi && (int64_t)t * D + j < m->E; j++)
+          d_puzzle[(int64_t)row * m->E + (int64_t)t * D + j] = scale * src[j];
+      }
+    }
+  }
+  trm__lane_barrier(ws->lane);
+}
+
+void trm__cpu_sum(trm__backend *be, trm__workspace *ws, int64_t n, int n_src, const real *const *src,
+                  real *h) {
+  const trm__kernels *k = cpu_of(be)->k;
+  int64_t lo, hi;
+  trm__lane_share(ws->lane, n, 64, &lo, &hi);
+  if (n_src == 1) {
+    if (h != src[0]) memcpy(h + lo, src[0] + lo, (size_t)(hi - lo) * sizeof *h);
+  } else {
+    /* h may be any of the sources: element by element, all sources are read before h is written
+     * as long as each pass adds one source that h is not. */
+    int self = -1;
+    for (int i = 0; i < n_src; i++)
+      if (src[i] == h) self = i;
+    int i = 0;
+    if (self < 0) {
+      k->add_to(hi - lo, h + lo, src[0] + lo, src[1] + lo);
+      i = 2;
+    }
+    for (; i < n_src; i++)
+      if (i != self) k->add(hi - lo, h + lo, src[i] + lo);
+  }
+  trm__lane_barrier(ws->lane);
+}

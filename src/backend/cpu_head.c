@@ -1,0 +1,154 @@
+/* Heads and losses (reference.md sections 1 and 3). Logits are products like any other; losses are
+ * computed in double, one row of the batch per member. */
+#include "backend/cpu.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Team: one packed operand of the gradient of lm_head; members: A of both products. */
+int64_t trm__cpu_head_shared(const cpu_backend *c, int b) {
+  (void)b;
+  return trm__packed_b(c->k, c->base.dims.S, c->base.dims.D);
+}
+int64_t trm__cpu_head_scratch(const cpu_backend *c, int b) {
+  const trm__dims *m = &c->base.dims;
+  int64_t rows = CPU_ROWS * (int64_t)(m->D > m->V ? m->D : m->V), grad = CPU_ROWS * (int64_t)m->S;
+  (void)b;
+  return (rows > grad ? rows : grad) + trm__packed_b(c->k, m->V, m->D);
+}
+
+void trm__cpu_head(trm__backend *be, trm__workspace *ws, int b, const real *z, real *logits,
+                   real *q) {
+  const cpu_backend *c = cpu_of(be);
+  const trm__dims *m = &be->dims;
+  int D = m->D;
+  const real *wq = be->params + be->outer.q_weight, *bias = be->params + be->outer.q_bias;
+  int64_t lo, hi;
+  trm__lane_share(ws->lane, b, 1, &lo, &hi);
+  for (int64_t row = lo; row < hi; row++) {
+    const real *zr = z + row * m->L * D;
+    trm__cpu_rows(c, 0, m->S, m->V, D, zr + (int64_t)m->P * D, D, c->head,
+                  logits + row * m->S * m->V, m->V, false, ws->scratch);
+    for (int i = 0; i < 2; i++) {
+      c->k->dot_rows(1, D, zr, D, wq + (int64_t)i * D, D, &q[2 * row + i]);
+      q[2 * row + i] += bias[i];
+    }
+  }
+  trm__lane_barrier(ws->lane);
+}
+
+/* Cross-entropy of one position and its gradient, scaled by `weight`; returns the loss. */
+typedef double cross_entropy_fn(int V, real *logits, int label, double weight);
+
+/* s(x) = x + 1 (x >= 0) or 1 / (1 - x): p = s / sum s; dL/dx_i = s'(x_i) (1/sum - [i = label]/s_i). */
+static double stablemax(int V, real *x, int label, double weight) {
+  double sum = 0, at_label = 1;
+  for (int i = 0; i < V; i++) {
+    double v = (double)x[i], s = v < 0 ? 1 / (1 - v + 1e-30) : v + 1;
+    sum += s;
+    if (i == label) at_label = s;
+  }
+  for (int i = 0; i < V; i++) {
+    double v = (double)x[i], slope = v < 0 ? 1 / ((1 - v + 1e-30) * (1 - v + 1e-30)) : 1;
+    x[i] = (real)(weight * slope * (1 / sum - (i == label ? 1 / at_label : 0)));
+  }
+  return -log(at_label / sum);
+}
+
+static double softmax(int V, real *x, int label, double weight) {
+  double big = (double)x[0], sum = 0, at_label = (double)x[label];
+  for (int i = 1; i < V; i++) big = (double)x[i] > big ? (double)x[i] : big;
+  for (int i = 0; i < V; i++) sum += exp((double)x[i] - big);
+  for (int i = 0; i < V; i++)
+    x[i] = (real)(weight * (exp((double)x[i] - big) / sum - (i == label)));
+  return log(sum) + big - at_label;
+}
+
+static cross_entropy_fn *const cross_entropy[] = {[TRM_LOSS_STABLEMAX] = stablemax,
+                                                  [TRM_LOSS_SOFTMAX] = softmax};
+
+static int argmax(int n, const real *x) {
+  int best = 0;
+  for (int i = 1; i < n; i++)
+    if (x[i] > x[best]) best = i;
+  return best;
+}
+
+static double sigmoid(double x) { return x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x)); }
+/* Binary cross-entropy with a logit; the gradient is sigmoid(x) - target. */
+static double bce(double x, double target) {
+  return (x > 0 ? x : 0) - x * target + log1p(exp(-fabs(x)));
+}
+
+static void row_loss(const trm__dims *m, const int32_t *labels, const real *q_target, real *logits,
+                     real *q, trm__row_loss *out) {
+  trm__row_loss l = {.q = {(double)q[0], (double)q[1]}};
+  for (int t = 0; t < m->S; t++) l.valid += labels[t] >= 0;
+  double weight = 1.0 / (l.valid > 0 ? l.valid : 1);
+  for (int t = 0; t < m->S; t++, logits += m->V) {
+    if (labels[t] < 0) {
+      memset(logits, 0, (size_t)m->V * sizeof *logits);
+      continue;
+    }
+    l.right += argmax(m->V, logits) == labels[t];
+    l.lm += weight * cross_entropy[m->loss](m->V, logits, labels[t], weight);
+  }
+  double exact = l.right == l.valid;
+  l.q_halt = bce(l.q[0], exact);
+  q[0] = (real)(0.5 * (sigmoid(l.q[0]) - exact));
+  q[1] = 0;
+  if (q_target) {
+    l.q_continue = bce(l.q[1], (double)*q_target);
+    q[1] = (real)(0.5 * (sigmoid(l.q[1]) - (double)*q_target));
+  }
+  *out = l;
+}
+
+void trm__cpu_loss(trm__backend *be, trm__workspace *ws, int b, const int32_t *labels,
+                   const real *q_target, real *logits, real *q, trm__row_loss *out) {
+  const trm__dims *m = &be->dims;
+  int64_t lo, hi;
+  trm__lane_share(ws->lane, b, 1, &lo, &hi);
+  for (int64_t row = lo; row < hi; row++)
+    row_loss(m, labels + row * m->S, q_target ? q_target + row : NULL, logits + row * m->S * m->V,
+             q + 2 * row, out + row);
+  trm__lane_barrier(ws->lane);
+}
+
+/* dz of this member's rows. */
+static void head_rows_grad(trm__backend *be, trm__workspace *ws, int64_t lo, int64_t hi,
+                           const real *d_logits, const real *dq, real *dz) {
+  const cpu_backend *c = cpu_of(be);
+  const trm__dims *m = &be->dims;
+  int D = m->D;
+  const real *wq = be->params + be->outer.q_weight;
+  real *head = ws->scratch, *a = head + trm__packed_b(c->k, m->V, D);
+  if (lo < hi) c->k->pack_b(m->V, D, be->params + be->outer.lm_head, D, 1, head);
+  for (int64_t row = lo; row < hi; row++) {
+    real *dr = dz + row * m->L * D;
+    memset(dr, 0, (size_t)m->P * (size_t)D * sizeof *dr);
+    trm__cpu_rows(c, 0, m->S, D, m->V, d_logits + row * m->S * m->V, m->V, head,
+                  dr + (int64_t)m->P * D, D, false, a);
+    for (int i = 0; i < 2; i++) c->k->scale_add(D, dr, dq[2 * row + i], wq + (int64_t)i * D);
+  }
+}
+
+void trm__cpu_head_grad(trm__backend *be, trm__workspace *ws, int b, const real *z,
+                        const real *d_logits, const real *dq, real *dz, real *grads) {
+  const cpu_backend *c = cpu_of(be);
+  const trm__dims *m = &be->dims;
+  int D = m->D;
+  int64_t lo, hi;
+  trm__lane_share(ws->lane, b, 1, &lo, &hi);
+  head_rows_grad(be, ws, lo, hi, d_logits, dq, dz);
+  for (int row = 0; row < b && ws->lane->rank == 0; row++)
+    for (int i = 0; i < 2; i++) {
+      c->k->scale_add(D, grads + be->outer.q_weight + (int64_t)i * D, dq[2 * row + i],
+                      z + (int64_t)row * m->L * D);
+      grads[be->outer.q_bias + i] += dq[2 * row + i];
+    }
+  trm__cpu_weight_grad(c, ws, m->V, D, m->S, b,
+                       (cpu_operand){d_logits, 1, m->V, (int64_t)m->S * m->V},
+                       (cpu_operand){z + (int64_t)m->P * D, D, 1, (int64_t)m->L * D},
+                       grads + be->outer.lm_head, true, ws->shared, ws->scratch);
+}

@@ -1,0 +1,60 @@
+/* Which kernel table runs: what the CPU has and the operating system saves, or TRM_ISA. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/kernels.h"
+#include "trm.h"
+
+static bool runs_always(void) { return true; }
+
+#ifdef TRM__HAVE_X86
+/* __builtin_cpu_supports also asks the operating system (XGETBV) whether it saves the registers. */
+static bool runs_avx2(void) {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+static bool runs_avx512(void) {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && runs_avx2();
+}
+#endif
+
+/* Best first. */
+static const struct isa {
+  const trm__kernels *kernels;
+  bool (*runs)(void);
+} isa_table[] = {
+#ifdef TRM__HAVE_X86
+    {&trm__kernels_avx512, runs_avx512},
+    {&trm__kernels_avx2, runs_avx2},
+#endif
+    {&trm__kernels_portable, runs_always},
+};
+enum { ISA_COUNT = sizeof isa_table / sizeof *isa_table };
+
+trm_status trm__kernels_select(const trm__kernels **out, trm_error *err) {
+  const char *force = getenv("TRM_ISA");
+  for (int i = 0; i < ISA_COUNT; i++) {
+    const struct isa *isa = &isa_table[i];
+    if (force && *force && strcmp(force, isa->kernels->name) != 0) continue;
+    if (isa->runs()) {
+      *out = isa->kernels;
+      return TRM_OK;
+    }
+    if (force && *force)
+      TRM_FAIL(err, TRM_E_CONFIG, "TRM_ISA=%s: this CPU does not have it", force);
+  }
+  TRM_FAIL(err, TRM_E_CONFIG, "TRM_ISA=%s is unknown; this build has %s", force,
+           ISA_COUNT > 1 ? "avx512, avx2, portable" : "portable");
+}
+
+int trm__kernels_runnable(const trm__kernels **out, int max) {
+  int n = 0;
+  for (int i = 0; i < ISA_COUNT && n < max; i++)
+    if (isa_table[i].runs()) out[n++] = isa_table[i].kernels;
+  return n;
+}
+
+const char *trm_isa(void) {
+  const trm__kernels *k;
+  return trm__kernels_select(&k, NULL) == TRM_OK ? k->name : "none";
+}

@@ -1,0 +1,109 @@
+/* The single-thread numerical kernels, one table per instruction set.
+ *
+ * Every kernel body (body_gemm.inc, body_vector.inc, body_optim.inc) is written once on the vector
+ * type of simd.h and compiled once per instruction set. Which table runs is decided from what the
+ * CPU and the operating system support, or by the environment variable TRM_ISA.
+ *
+ * Bits: every output element is computed by the same sequence of operations whatever the tile, the
+ * alignment, the number of rows in the call or the split of a sum over several calls. Matrix products
+ * add their k terms one by one in order, so accumulating K1 and then K2 terms equals K1 + K2 at once.
+ */
+#ifndef TRM_KERNELS_KERNELS_H
+#define TRM_KERNELS_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "kernels/real.h"
+
+/* Constants of one optimiser update (reference.md section 4), shared by all elements. */
+typedef struct trm__adam {
+  real lr, decay;           /* decay = 1 - lr * weight_decay */
+  real beta1, beta2;
+  real step_scale;          /* lr / (1 - beta1^t) */
+  real root_scale;          /* 1 / sqrt(1 - beta2^t) */
+  real eps;                 /* AdamW */
+  real ema;                 /* EMA rate */
+} trm__adam;
+
+typedef struct trm__kernels {
+  const char *name;
+  int mr, nr; /* register tile of the matrix product */
+
+  /* Packed operands. A: panels of mr rows, [ceil(m/mr)][k][mr]; B: panels of nr columns,
+   * [ceil(n/nr)][k][nr]; short panels are padded with zeros. Element (i, p) of A is
+   * src[i*rs + p*cs]; element (p, j) of B is src[p*rs + j*cs]. */
+  void (*pack_a)(int m, int k, const real *src, ptrdiff_t rs, ptrdiff_t cs, real *dst);
+  void (*pack_b)(int k, int n, const real *src, ptrdiff_t rs, ptrdiff_t cs, real *dst);
+  /* C (m x n, row stride ldc) = or += A B. a_ps, b_ps: distance of two panels (k*mr and k*nr for a
+   * whole packed operand, more when k is a part of it). */
+  void (*gemm)(int m, int n, int k, const real *a, ptrdiff_t a_ps, const real *b, ptrdiff_t b_ps,
+               real *c, ptrdiff_t ldc, bool accumulate);
+
+  /* out = silu(g) * u on rows x n; g and u with row stride ld, out with ldo. */
+  void (*swiglu)(int rows, int n, const real *g, const real *u, ptrdiff_t ld, real *out,
+                 ptrdiff_t ldo);
+  /* Given dout: act = silu(g) * u again, g <- dg, u <- du. */
+  void (*swiglu_grad)(int rows, int n, real *g, real *u, ptrdiff_t ld, const real *dout,
+                      ptrdiff_t ldd, real *act, ptrdiff_t lda);
+
+  /* s = x + r; inv = 1 / sqrt(mean(s^2) + eps); y = s * inv. Rows: mean over each row of n. y may be
+   * x. inv (NULL is fine) keeps one scale per row or column for the backward pass. */
+  void (*add_rms_rows)(int rows, int n, const real *x, ptrdiff_t ldx, const real *r, ptrdiff_t ldr,
+                       real eps, real *y, ptrdiff_t ldy, real *inv);
+  /* ds = inv * (dy - y * mean(dy * y)); ds may be dy. */
+  void (*rms_rows_grad)(int rows, int n, const real *y, ptrdiff_t ldy, const real *inv,
+                        const real *dy, ptrdiff_t lddy, real *ds, ptrdiff_t ldds);
+  /* The same with the mean over the rows of each column; inv [n]. */
+  void (*add_rms_cols)(int rows, int n, const real *x, ptrdiff_t ldx, const real *r, ptrdiff_t ldr,
+                       real eps, real *y, ptrdiff_t ldy, real *inv);
+  void (*rms_cols_grad)(int rows, int n, const real *y, ptrdiff_t ldy, const real *inv,
+                        const real *dy, ptrdiff_t lddy, real *ds, ptrdiff_t ldds);
+
+  /* Rotate-half rotary positions on one row of `heads` vectors of d values, in place;
+   * c and s [d/2] are the position's cosines and sines. sign -1 undoes it (and is its gradient). */
+  void (*rope)(int heads, int d, real *x, const real *c, const real *s, real sign);
+  /* s <- softmax(scale * s) per row of n; lse[row] = log sum exp(scale * s). */
+  void (*softmax_rows)(int rows, int n, real *s, ptrdiff_t ld, real scale, real *lse);
+  /* s <- p = exp(scale * s - lse); dp <- scale * p * (dp - delta), delta one value per row. */
+  void (*softmax_grad)(int rows, int n, real *s, ptrdiff_t ld, real scale, const real *lse, real *dp,
+                       ptrdiff_t lddp, const real *delta);
+  /* delta[row] = sum of a * b over the row. */
+  void (*dot_rows)(int rows, int n, const real *a, ptrdiff_t lda, const real *b, ptrdiff_t ldb,
+                   real *delta);
+
+  void (*add)(int64_t n, real *y, const real *x);                /* y += x */
+  void (*add_to)(int64_t n, real *y, const real *a, const real *b); /* y = a + b */
+  void (*scale_add)(int64_t n, real *y, real scale, const real *x); /* y += scale * x */
+
+  /* p <- p*decay - step_scale * atan2(m, sqrt(v) * root_scale), m and v updated from g. */
+  void (*adam_atan2)(int64_t n, const trm__adam *o, real *p, const real *g, real *m, real *v);
+  /* p <- p*decay - step_scale * m / (sqrt(v) * root_scale + eps). */
+  void (*adamw)(int64_t n, const trm__adam *o, real *p, const real *g, real *m, real *v);
+  void (*ema)(int64_t n, const trm__adam *o, const real *p, real *avg);
+  /* y *= scale; returns the sum of squares of the result, in double. */
+  double (*scale_norm)(int64_t n, real *y, real scale);
+} trm__kernels;
+
+/* The table for this machine. TRM_ISA (avx512, avx2, portable) forces one; TRM_E_CONFIG when the
+ * name is unknown or this CPU lacks it. */
+trm_status trm__kernels_select(const trm__kernels **out, trm_error *err);
+
+extern const trm__kernels trm__kernels_portable;
+#if !defined(TRM_REAL_DOUBLE) && (defined(__x86_64__) || defined(_M_X64))
+#define TRM__HAVE_X86 1
+extern const trm__kernels trm__kernels_avx2, trm__kernels_avx512;
+#endif
+/* Up to `max` tables this machine can run, best first; returns their number (tests, benches). */
+int trm__kernels_runnable(const trm__kernels **out, int max);
+
+static inline int64_t trm__packed_a(const trm__kernels *k, int64_t m, int64_t depth) {
+  return (m + k->mr - 1) / k->mr * k->mr * depth;
+}
+static inline int64_t trm__packed_b(const trm__kernels *k, int64_t depth, int64_t n) {
+  return (n + k->nr - 1) / k->nr * k->nr * depth;
+}
+
+#endif

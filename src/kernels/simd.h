@@ -1,0 +1,240 @@
+/* The vector type of the kernel bodies: `vf`, VL values of `real`. One section per instruction set,
+ * chosen by the file that includes it; the rest of the kernels knows no intrinsics. */
+#ifndef TRM_KERNELS_SIMD_H
+#define TRM_KERNELS_SIMD_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "kernels/real.h"
+
+#define TRM__INLINE static inline __attribute__((always_inline, unused))
+
+#if defined(TRM__SIMD_AVX512)
+#include <immintrin.h>
+enum { VL = 16, MR = 12 };
+typedef __m512 vf;
+typedef __m512i vi;
+TRM__INLINE vf v_load(const real *p) { return _mm512_loadu_ps(p); }
+TRM__INLINE void v_store(real *p, vf a) { _mm512_storeu_ps(p, a); }
+TRM__INLINE __mmask16 v_mask(int n) { return (__mmask16)((1u << n) - 1u); }
+TRM__INLINE vf v_loadn(const real *p, int n) { return _mm512_maskz_loadu_ps(v_mask(n), p); }
+TRM__INLINE void v_storen(real *p, vf a, int n) { _mm512_mask_storeu_ps(p, v_mask(n), a); }
+TRM__INLINE vf v_set(real x) { return _mm512_set1_ps(x); }
+TRM__INLINE vf v_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
+TRM__INLINE vf v_max(vf a, vf b) { return _mm512_max_ps(a, b); }
+TRM__INLINE vf v_min(vf a, vf b) { return _mm512_min_ps(a, b); }
+TRM__INLINE vf v_sqrt(vf a) { return _mm512_sqrt_ps(a); }
+TRM__INLINE vf v_abs(vf a) { return _mm512_abs_ps(a); }
+TRM__INLINE vf v_round(vf a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT); }
+/* 2^n for integral n in [-126, 127] */
+TRM__INLINE vf v_pow2(vf n) {
+  vi e = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(e, 23));
+}
+/* a > b ? x : y */
+TRM__INLINE vf v_select_gt(vf a, vf b, vf x, vf y) {
+  return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), y, x);
+}
+TRM__INLINE vf v_copysign(vf mag, vf sign) {
+  return _mm512_castsi512_ps(_mm512_ternarylogic_epi32(_mm512_set1_epi32((int)0x80000000u),
+                                                       _mm512_castps_si512(sign),
+                                                       _mm512_castps_si512(mag), 0xCA));
+}
+
+/* a0 b0 a1 b1 … of the lower and the upper halves */
+TRM__INLINE vf v_zip_lo(vf a, vf b) {
+  return _mm512_permutex2var_ps(
+      a, _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23), b);
+}
+TRM__INLINE vf v_zip_hi(vf a, vf b) {
+  return _mm512_permutex2var_ps(
+      a, _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31), b);
+}
+
+#elif defined(TRM__SIMD_AVX2)
+#include <immintrin.h>
+enum { VL = 8, MR = 6 };
+typedef __m256 vf;
+typedef __m256i vi;
+TRM__INLINE vf v_load(const real *p) { return _mm256_loadu_ps(p); }
+TRM__INLINE void v_store(real *p, vf a) { _mm256_storeu_ps(p, a); }
+TRM__INLINE vi v_mask(int n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+TRM__INLINE vf v_loadn(const real *p, int n) { return _mm256_maskload_ps(p, v_mask(n)); }
+TRM__INLINE void v_storen(real *p, vf a, int n) { _mm256_maskstore_ps(p, v_mask(n), a); }
+TRM__INLINE vf v_set(real x) { return _mm256_set1_ps(x); }
+TRM__INLINE vf v_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
+TRM__INLINE vf v_max(vf a, vf b) { return _mm256_max_ps(a, b); }
+TRM__INLINE vf v_min(vf a, vf b) { return _mm256_min_ps(a, b); }
+TRM__INLINE vf v_sqrt(vf a) { return _mm256_sqrt_ps(a); }
+TRM__INLINE vf v_abs(vf a) {
+  return _mm256_and_ps(a, _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff)));
+}
+TRM__INLINE vf v_round(vf a) {
+  return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+TRM__INLINE vf v_pow2(vf n) {
+  vi e = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+  return _mm256_castsi256_ps(_mm256_slli_epi32(e, 23));
+}
+TRM__INLINE vf v_select_gt(vf a, vf b, vf x, vf y) {
+  return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_GT_OQ));
+}
+TRM__INLINE vf v_copysign(vf mag, vf sign) {
+  vf bit = _mm256_castsi256_ps(_mm256_set1_epi32((int)0x80000000u));
+  return _mm256_or_ps(_mm256_and_ps(bit, sign), _mm256_andnot_ps(bit, mag));
+}
+TRM__INLINE vf v_zip_lo(vf a, vf b) {
+  return _mm256_permute2f128_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0x20);
+}
+TRM__INLINE vf v_zip_hi(vf a, vf b) {
+  return _mm256_permute2f128_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0x31);
+}
+
+#else /* portable: four values by the compiler's vector extension; also the double build */
+enum { VL = 4, MR = 4 };
+typedef real vf __attribute__((vector_size(4 * sizeof(real))));
+TRM__INLINE vf v_load(const real *p) {
+  vf a;
+  memcpy(&a, p, sizeof a);
+  return a;
+}
+TRM__INLINE void v_store(real *p, vf a) { memcpy(p, &a, sizeof a); }
+TRM__INLINE vf v_loadn(const real *p, int n) {
+  vf a = {0};
+  for (int i = 0; i < n; i++) a[i] = p[i];
+  return a;
+}
+TRM__INLINE void v_storen(real *p, vf a, int n) {
+  for (int i = 0; i < n; i++) p[i] = a[i];
+}
+TRM__INLINE vf v_set(real x) { return (vf){x, x, x, x}; }
+TRM__INLINE vf v_fma(vf a, vf b, vf c) { return a * b + c; }
+TRM__INLINE vf v_select_gt(vf a, vf b, vf x, vf y) {
+  for (int i = 0; i < VL; i++) y[i] = a[i] > b[i] ? x[i] : y[i];
+  return y;
+}
+TRM__INLINE vf v_max(vf a, vf b) { return v_select_gt(a, b, a, b); }
+TRM__INLINE vf v_min(vf a, vf b) { return v_select_gt(b, a, a, b); } /* NaN in b stays */
+TRM__INLINE vf v_sqrt(vf a) {
+  for (int i = 0; i < VL; i++) a[i] = (real)sqrt((double)a[i]);
+  return a;
+}
+TRM__INLINE vf v_abs(vf a) {
+  for (int i = 0; i < VL; i++) a[i] = (real)fabs((double)a[i]);
+  return a;
+}
+TRM__INLINE vf v_copysign(vf mag, vf sign) {
+  for (int i = 0; i < VL; i++) mag[i] = (real)copysign((double)mag[i], (double)sign[i]);
+  return mag;
+}
+TRM__INLINE vf v_zip_lo(vf a, vf b) { return (vf){a[0], b[0], a[1], b[1]}; }
+TRM__INLINE vf v_zip_hi(vf a, vf b) { return (vf){a[2], b[2], a[3], b[3]}; }
+#ifndef TRM_REAL_DOUBLE
+TRM__INLINE vf v_round(vf a) { /* |a| < 2^22 */
+  vf magic = v_set(12582912.0f);
+  return (a + magic) - magic;
+}
+TRM__INLINE vf v_pow2(vf n) {
+  vf a;
+  for (int i = 0; i < VL; i++) {
+    uint32_t bits = (uint32_t)((n[i] == n[i] ? (int32_t)n[i] : 0) + 127) << 23;
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    a[i] = f;
+  }
+  return a;
+}
+#endif
+#endif
+
+enum { NR = 2 * VL }; /* columns of the register tile */
+
+/* Sum of the lanes, always in the same order. */
+TRM__INLINE real v_sum(vf a) {
+  real t[VL];
+  v_store(t, a);
+  for (int w = VL / 2; w > 0; w /= 2)
+    for (int i = 0; i < w; i++) t[i] += t[i + w];
+  return t[0];
+}
+TRM__INLINE real v_largest(vf a) {
+  real t[VL], m;
+  v_store(t, a);
+  m = t[0];
+  for (int i = 1; i < VL; i++) m = t[i] > m ? t[i] : m;
+  return m;
+}
+
+/* Transposes a square of VL vectors: log2 VL rounds of perfect shuffles. */
+TRM__INLINE void v_transpose(vf *a) {
+  vf b[VL];
+#pragma GCC unroll 4
+  for (int step = 1; step < VL; step *= 2) {
+#pragma GCC unroll 16
+    for (int i = 0; i < VL / 2; i++) {
+      b[2 * i] = v_zip_lo(a[i], a[i + VL / 2]);
+      b[2 * i + 1] = v_zip_hi(a[i], a[i + VL / 2]);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < VL; i++) a[i] = b[i];
+  }
+}
+
+#ifdef TRM_REAL_DOUBLE
+TRM__INLINE vf v_exp(vf x) {
+  for (int i = 0; i < VL; i++) x[i] = exp(x[i]);
+  return x;
+}
+TRM__INLINE vf v_atan2_pos(vf y, vf x) {
+  for (int i = 0; i < VL; i++) y[i] = atan2(y[i], x[i]);
+  return y;
+}
+#else
+/* e^x to about 1 ulp: x = n ln 2 + r with |r| <= ln 2 / 2, Taylor polynomial of degree 7 in r.
+ * Clamped to [-87.3, 88], where the result is a normal number. NaN stays NaN. */
+TRM__INLINE vf v_exp(vf x) {
+  vf c = v_min(v_set(88.0f), v_max(v_set(-87.3f), x)); /* min, max: NaN in the 2nd operand stays */
+  vf n = v_round(c * v_set(1.44269504088896341f));
+  vf r = v_fma(n, v_set(-0.693145751953125f), c);
+  r = v_fma(n, v_set(-1.42860682030941723e-6f), r);
+  vf p = v_set(1.0f / 5040);
+  p = v_fma(p, r, v_set(1.0f / 720));
+  p = v_fma(p, r, v_set(1.0f / 120));
+  p = v_fma(p, r, v_set(1.0f / 24));
+  p = v_fma(p, r, v_set(1.0f / 6));
+  p = v_fma(p, r, v_set(0.5f));
+  p = v_fma(p, r, v_set(1.0f));
+  p = v_fma(p, r, v_set(1.0f));
+  return p * v_pow2(n);
+}
+/* atan2(y, x) for x >= 0, to about 2 ulp: atan of the smaller over the larger by two argument
+ * halvings' worth of an odd polynomial on [0, tan(pi/8)]; atan2(0, 0) = 0. */
+TRM__INLINE vf v_atan2_pos(vf y, vf x) {
+  vf ay = v_abs(y), big = v_max(ay, x), small = v_min(ay, x);
+  vf t = small / v_max(big, v_set(1.17549435e-38f));
+  /* above tan(pi/8): atan t = pi/4 + atan((t - 1) / (t + 1)) */
+  vf edge = v_set(0.414213562373095f);
+  vf z = v_select_gt(t, edge, (t - v_set(1.0f)) / (t + v_set(1.0f)), t);
+  vf base = v_select_gt(t, edge, v_set(0.785398163397448f), v_set(0.0f));
+  vf s = z * z;
+  vf p = v_set(-1.0f / 15);
+  p = v_fma(p, s, v_set(1.0f / 13));
+  p = v_fma(p, s, v_set(-1.0f / 11));
+  p = v_fma(p, s, v_set(1.0f / 9));
+  p = v_fma(p, s, v_set(-1.0f / 7));
+  p = v_fma(p, s, v_set(1.0f / 5));
+  p = v_fma(p, s, v_set(-1.0f / 3));
+  vf a = base + v_fma(p * s, z, z);
+  a = v_select_gt(ay, x, v_set(1.57079632679489662f) - a, a);
+  return v_copysign(a, y);
+}
+#endif
+
+/* silu's building block: 1 / (1 + e^-x) */
+TRM__INLINE vf v_sigmoid(vf x) { return v_set((real)1) / (v_set((real)1) + v_exp(v_set(0) - x)); }
+
+#endif

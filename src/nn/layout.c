@@ -1,0 +1,133 @@
+/* The tensors of a configuration in the reference's names and shapes (reference.md section 1). */
+#include "nn/layout.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+/* SwiGLU width: round(expansion * in * 2/3), up to a multiple of 256. */
+static int swiglu_width(double expansion, int in) {
+  int64_t w = (int64_t)rint(expansion * in * 2 / 3);
+  return (int)((w + 255) / 256 * 256);
+}
+
+static trm__dims dims_of(const trm_model_config *c) {
+  trm__dims m = {
+      .V = c->vocab_size, .S = c->seq_len, .D = c->hidden_size, .H = c->num_heads,
+      .d = c->hidden_size / c->num_heads, .E = c->puzzle_emb_ndim,
+      .rope = c->pos_encodings == TRM_POS_ROPE, .learned = c->pos_encodings == TRM_POS_LEARNED,
+      .rope_theta = c->rope_theta, .eps = c->rms_norm_eps, .loss = c->loss,
+      .q_continue = !c->no_ACT_continue && c->arch != TRM_ARCH_TRANSFORMER && c->halt_max_steps > 1};
+  m.P = c->puzzle_emb_ndim == 0 ? 0
+        : c->puzzle_emb_len     ? c->puzzle_emb_len
+                                : (c->puzzle_emb_ndim + m.D - 1) / m.D;
+  m.L = m.P + m.S;
+  m.F = swiglu_width(c->expansion, m.D);
+  m.FL = swiglu_width(c->expansion, m.L);
+  return m;
+}
+
+/* Appends a slot and returns its offset; sizes of each kind grow in 16-value steps. */
+static int64_t add_slot(trm__layout *l, trm_tensor_kind kind, trm__init init, double std,
+                        int64_t rows, int64_t cols, const char *name) {
+  int64_t *end = kind == TRM_TENSOR_PARAM    ? &l->n_params
+                 : kind == TRM_TENSOR_BUFFER ? &l->n_buffers
+                                             : &l->n_puzzle_emb;
+  trm__slot *s = &l->slots[l->n_slots++];
+  *s = (trm__slot){.kind = kind, .init = init, .std = std, .shape = {rows, cols},
+                   .count = rows * (cols ? cols : 1), .offset = *end};
+  snprintf(s->name, sizeof s->name, "%s", name);
+  *end += (s->count + 15) / 16 * 16;
+  return s->offset;
+}
+
+static int64_t add_weight(trm__layout *l, const char *net, int layer, const char *part, int64_t out,
+                          int64_t in) {
+  char name[72];
+  snprintf(name, sizeof name, "%s.layers.%d.%s.weight", net, layer, part);
+  return add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL, 1 / sqrt((double)in), out, in, name);
+}
+
+static void add_net(trm__layout *l, const trm_model_config *c, int net) {
+  const trm__dims *m = &l->dims;
+  const char *prefix = l->plan->net[net];
+  l->net_first[net] = l->n_blocks;
+  l->net_offset[net] = l->n_params;
+  for (int i = 0; i < l->plan->layers[net]; i++) {
+    trm__block *mix = &l->blocks[l->n_blocks++], *mlp = &l->blocks[l->n_blocks++];
+    if (c->mlp_t) {
+      mix->kind = TRM__BLOCK_MIXER;
+      mix->w_in = add_weight(l, prefix, i, "mlp_t.gate_up_proj", 2 * m->FL, m->L);
+      mix->w_out = add_weight(l, prefix, i, "mlp_t.down_proj", m->L, m->FL);
+    } else {
+      mix->kind = TRM__BLOCK_ATTENTION;
+      mix->w_in = add_weight(l, prefix, i, "self_attn.qkv_proj", 3 * m->D, m->D);
+      mix->w_out = add_weight(l, prefix, i, "self_attn.o_proj", m->D, m->D);
+    }
+    mlp->kind = TRM__BLOCK_MLP;
+    mlp->w_in = add_weight(l, prefix, i, "mlp.gate_up_proj", 2 * m->F, m->D);
+    mlp->w_out = add_weight(l, prefix, i, "mlp.down_proj", m->D, m->F);
+  }
+  l->net_first[net + 1] = l->n_blocks;
+  l->net_offset[net + 1] = l->n_params;
+}
+
+static void add_outer(trm__layout *l, const trm_model_config *c) {
+  const trm__dims *m = &l->dims;
+  double std = 1 / sqrt((double)m->D);
+  trm__outer *o = &l->outer;
+  o->embed_tokens = add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL, std, m->V, m->D,
+                             "embed_tokens.embedding_weight");
+  o->embed_pos = !m->learned ? -1
+                             : add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL, std, m->L, m->D,
+                                        "embed_pos.embedding_weight");
+  o->lm_head = add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL, std, m->V, m->D, "lm_head.weight");
+  o->q_weight = add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_ZERO, 0, 2, m->D, "q_head.weight");
+  o->q_bias = add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_Q_BIAS, 0, 2, 0, "q_head.bias");
+  for (int i = 0; i < l->plan->n_latents; i++) {
+    l->latent_init[i] = l->n_slots;
+    add_slot(l, TRM_TENSOR_BUFFER, TRM__INIT_NORMAL, 1, m->D, 0, l->plan->init[i]);
+  }
+  if (m->E > 0)
+    add_slot(l, TRM_TENSOR_PUZZLE_EMB, TRM__INIT_ZERO, 0, c->num_puzzle_identifiers, m->E,
+             "puzzle_emb.weights");
+}
+
+trm_status trm__layout_create(const trm_model_config *config, trm__layout **out, trm_error *err) {
+  trm__layout *l;
+  trm_status st;
+  TRM_TRY(trm_model_config_check(config, err));
+  TRM_ALLOC(&l, 1, "the model's layout", err);
+  TRM_GOTO(trm__plan_create(config, &l->plan, err));
+  l->dims = dims_of(config);
+  int layers = l->plan->layers[0] + l->plan->layers[1];
+  l->slots = trm__alloc((size_t)(7 + l->plan->n_latents + 4 * layers), sizeof *l->slots);
+  l->blocks = trm__alloc((size_t)(2 * layers), sizeof *l->blocks);
+  if (!l->slots || !l->blocks) {
+    st = trm__fail(err, TRM_E_MEMORY, -1, "no memory for the model's layout");
+    goto done;
+  }
+  add_outer(l, config);
+  for (int i = 0; i < l->plan->n_nets; i++) add_net(l, config, i);
+  *out = l;
+  return TRM_OK;
+done:
+  trm__layout_free(l);
+  return st;
+}
+
+void trm__layout_free(trm__layout *layout) {
+  if (!layout) return;
+  trm__plan_free(layout->plan);
+  trm__free(layout->slots);
+  trm__free(layout->blocks);
+  trm__free(layout);
+}
+
+int trm__layout_find(const trm__layout *layout, const char *name) {
+  for (int i = 0; i < layout->n_slots; i++)
+    if (!strcmp(layout->slots[i].name, name)) return i;
+  return -1;
+}

@@ -1,0 +1,41 @@
+/* Where every tensor of a model lies: one flat block of trained parameters (so that update, EMA,
+ * reduction and checkpoint are single loops), one of buffers, one of puzzle embeddings. */
+#ifndef TRM_NN_LAYOUT_H
+#define TRM_NN_LAYOUT_H
+
+#include "backend/backend.h"
+#include "nn/plan.h"
+#include "trm/model.h"
+
+typedef enum trm__init { TRM__INIT_NORMAL, TRM__INIT_ZERO, TRM__INIT_Q_BIAS } trm__init;
+
+typedef struct trm__slot {
+  char name[72];
+  trm_tensor_kind kind;
+  trm__init init;
+  double std;       /* of the truncated normal */
+  int64_t shape[2]; /* shape[1] = 0: one dimension */
+  int64_t count, offset; /* within the block of its kind */
+} trm__slot;
+
+typedef struct trm__layout {
+  trm__plan *plan;
+  trm__dims dims;
+  trm__outer outer;
+  int n_slots, n_blocks;
+  trm__slot *slots;
+  trm__block *blocks;
+  int net_first[TRM__MAX_NETS + 1];  /* blocks of net i: [net_first[i], net_first[i + 1]) */
+  int64_t net_offset[TRM__MAX_NETS + 1]; /* parameters of net i: [net_offset[i], net_offset[i+1]) */
+  int64_t n_params;                  /* of the flat block, padding included */
+  int64_t n_buffers, n_puzzle_emb;
+  int latent_init[TRM__MAX_LATENTS]; /* slot of the buffer a latent starts from */
+} trm__layout;
+
+/* Checks the configuration first. */
+trm_status trm__layout_create(const trm_model_config *config, trm__layout **out, trm_error *err);
+void trm__layout_free(trm__layout *layout);
+/* The slot of that name, or -1. */
+int trm__layout_find(const trm__layout *layout, const char *name);
+
+#endif

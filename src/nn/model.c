@@ -1,0 +1,188 @@
+/* Models in memory: allocation, the reference's initial weights, views, copies, and what a
+ * configuration costs. */
+#include "nn/model.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/rng.h"
+#include "nn/walk.h"
+
+trm_status trm__model_alloc(const trm_model_config *config, trm_model **out, trm_error *err) {
+  trm_model *m;
+  trm_status st;
+  TRM_ALLOC(&m, 1, "a model", err);
+  m->config = *config;
+  TRM_GOTO(trm__layout_create(config, &m->layout, err));
+  const trm__layout *l = m->layout;
+  m->params = trm__alloc((size_t)l->n_params, sizeof *m->params);
+  m->buffers = trm__alloc((size_t)l->n_buffers, sizeof *m->buffers);
+  if (l->n_puzzle_emb > 0)
+    m->puzzle_emb = trm__alloc((size_t)l->n_puzzle_emb, sizeof *m->puzzle_emb);
+  if (!m->params || !m->buffers || (l->n_puzzle_emb > 0 && !m->puzzle_emb)) {
+    st = trm__fail(err, TRM_E_MEMORY, -1, "no memory for %lld weights",
+                   (long long)(l->n_params + l->n_puzzle_emb));
+    goto done;
+  }
+  *out = m;
+  return TRM_OK;
+done:
+  trm_model_free(m);
+  return st;
+}
+
+void trm_model_free(trm_model *m) {
+  if (!m) return;
+  trm__layout_free(m->layout);
+  trm__free(m->params);
+  trm__free(m->buffers);
+  trm__free(m->puzzle_emb);
+  trm__free(m);
+}
+
+/* Inverse error function by Newton steps on erf from Winitzki's approximation; |y| < 0.96. */
+static double erf_inverse(double y) {
+  double a = 0.147, w = log(1 - y * y), t = 2 / (3.14159265358979323846 * a) + w / 2;
+  double x = copysign(sqrt(sqrt(t * t - w / a) - t), y);
+  for (int i = 0; i < 4; i++) x -= (erf(x) - y) / (1.1283791670955126 * exp(-x * x));
+  return x;
+}
+
+/* JAX's truncated normal: u uniform in (erf(-sqrt 2), erf(sqrt 2)), sqrt(2) s erfinv(u) clipped to
+ * 2 s; s is larger than std so that the clipped values have standard deviation std. */
+static void fill_truncated_normal(real *v, int64_t n, double std, trm__rng *rng) {
+  double s = std / 0.87962566103423978, edge = erf(sqrt(2.0));
+  for (int64_t i = 0; i < n; i++) {
+    double x = sqrt(2.0) * s * erf_inverse(edge * (2 * trm__rng_uniform(rng) - 1));
+    v[i] = (real)fmin(fmax(x, -2 * s), 2 * s);
+  }
+}
+
+trm_status trm_model_create(const trm_model_config *config, uint64_t seed, trm_model **out,
+                            trm_error *err) {
+  trm_model *m;
+  TRM_TRY(trm__model_alloc(config, &m, err));
+  for (int i = 0; i < m->layout->n_slots; i++) {
+    const trm__slot *s = &m->layout->slots[i];
+    real *v = trm__model_slot(m, s);
+    if (s->init == TRM__INIT_NORMAL) {
+      trm__rng rng = trm__rng_at(seed, TRM__RNG_INIT, (uint64_t)i, 0);
+      fill_truncated_normal(v, s->count, s->std, &rng);
+    } else if (s->init == TRM__INIT_Q_BIAS) {
+      for (int64_t j = 0; j < s->count; j++) v[j] = -5;
+    }
+  }
+  *out = m;
+  return TRM_OK;
+}
+
+trm_status trm_model_clone(const trm_model *model, trm_model **out, trm_error *err) {
+  trm_model *m;
+  TRM_TRY(trm__model_alloc(&model->config, &m, err));
+  const trm__layout *l = m->layout;
+  memcpy(m->params, model->params, (size_t)l->n_params * sizeof *m->params);
+  memcpy(m->buffers, model->buffers, (size_t)l->n_buffers * sizeof *m->buffers);
+  if (m->puzzle_emb)
+    memcpy(m->puzzle_emb, model->puzzle_emb, (size_t)l->n_puzzle_emb * sizeof *m->puzzle_emb);
+  *out = m;
+  return TRM_OK;
+}
+
+const trm_model_config *trm_model_get_config(const trm_model *model) { return &model->config; }
+int trm_model_tensor_count(const trm_model *model) { return model->layout->n_slots; }
+
+trm_tensor trm_model_tensor_at(const trm_model *model, int i) {
+  const trm__slot *s = &model->layout->slots[i];
+  /* In the double build the view is only of use for its name and shape. */
+  return (trm_tensor){.name = s->name, .kind = s->kind, .ndim = s->shape[1] ? 2 : 1,
+                      .shape = {s->shape[0], s->shape[1]}, .count = s->count,
+                      .data = (float *)(void *)trm__model_slot(model, s)};
+}
+
+trm_tensor trm_model_tensor_named(const trm_model *model, const char *name) {
+  int i = trm__layout_find(model->layout, name);
+  return i >= 0 ? trm_model_tensor_at(model, i) : (trm_tensor){0};
+}
+
+/* Every id starts from the mean of the loaded rows. */
+static void spread_mean(real *to, int64_t to_rows, const real *from, int64_t from_rows, int64_t n) {
+  for (int64_t j = 0; j < n; j++) {
+    double sum = 0;
+    for (int64_t i = 0; i < from_rows; i++) sum += (double)from[i * n + j];
+    for (int64_t i = 0; i < to_rows; i++) to[i * n + j] = (real)(sum / (double)from_rows);
+  }
+}
+
+trm_status trm_model_copy_weights(trm_model *to, const trm_model *from, bool *reset_puzzle_emb,
+                                  trm_error *err) {
+  const trm__layout *a = to->layout, *b = from->layout;
+  if (a->n_slots != b->n_slots)
+    TRM_FAIL(err, TRM_E_SHAPE, "the checkpoint has %d tensors, the model %d", b->n_slots, a->n_slots);
+  for (int i = 0; i < a->n_slots; i++) {
+    const trm__slot *s = &a->slots[i], *t = &b->slots[i];
+    bool rows_may_differ = s->kind == TRM_TENSOR_PUZZLE_EMB;
+    if (strcmp(s->name, t->name) || s->shape[1] != t->shape[1] ||
+        (s->shape[0] != t->shape[0] && !rows_may_differ))
+      TRM_FAIL(err, TRM_E_SHAPE, "%s is [%lld, %lld] in the model, %s is [%lld, %lld] in the checkpoint",
+               s->name, (long long)s->shape[0], (long long)s->shape[1], t->name,
+               (long long)t->shape[0], (long long)t->shape[1]);
+  }
+  bool reset = false;
+  for (int i = 0; i < a->n_slots; i++) {
+    const trm__slot *s = &a->slots[i], *t = &b->slots[i];
+    if (s->shape[0] == t->shape[0]) {
+      memcpy(trm__model_slot(to, s), trm__model_slot(from, t), (size_t)s->count * sizeof(real));
+    } else {
+      spread_mean(trm__model_slot(to, s), s->shape[0], trm__model_slot(from, t), t->shape[0],
+                  s->shape[1]);
+      reset = true;
+    }
+  }
+  if (reset_puzzle_emb) *reset_puzzle_emb = reset;
+  return TRM_OK;
+}
+
+/* --- what a configuration costs -------------------------------------------------------------- */
+
+/* FLOPs of the products of one block on one row (forward), 2 per multiply-add. */
+static double block_flops(const trm__dims *m, trm__block_kind kind) {
+  double L = m->L, D = m->D;
+  const double flops[TRM__BLOCK_KINDS] = {
+      [TRM__BLOCK_ATTENTION] = 8 * L * D * D + 4 * L * L * D,
+      [TRM__BLOCK_MIXER] = 6 * L * m->FL * D,
+      [TRM__BLOCK_MLP] = 6 * L * D * m->F,
+  };
+  return flops[kind];
+}
+
+trm_status trm_model_cost_of(const trm_model_config *config, trm_model_cost *cost, trm_error *err) {
+  trm__layout *l;
+  TRM_TRY(trm__layout_create(config, &l, err));
+  const trm__dims *m = &l->dims;
+  const trm__plan *p = l->plan;
+  trm_model_cost c = {.positions = m->L, .n_updates = p->n_steps,
+                      .n_updates_with_grad = p->n_steps - p->first_grad};
+  for (int i = 0; i < l->n_slots; i++) {
+    if (l->slots[i].kind == TRM_TENSOR_PARAM) c.n_params += l->slots[i].count;
+    if (l->slots[i].kind == TRM_TENSOR_PUZZLE_EMB) c.n_puzzle_emb += l->slots[i].count;
+  }
+  double head = 2.0 * m->S * m->V * m->D;
+  for (int s = 0; s < p->n_steps; s++) {
+    int net = p->steps[s].net;
+    c.depth += p->layers[net];
+    for (int b = l->net_first[net]; b < l->net_first[net + 1]; b++) {
+      double f = block_flops(m, l->blocks[b].kind);
+      c.flops_forward += f;
+      c.flops_train += s >= p->first_grad ? 3 * f : f;
+    }
+  }
+  if (m->q_continue) c.flops_train += c.flops_forward;
+  c.flops_forward += head;
+  c.flops_train += 3 * head;
+  c.bytes_saved = trm__walk_saved_bytes(l);
+  c.bytes_carry = (int64_t)p->n_latents * m->L * m->D * (int64_t)sizeof(real);
+  *cost = c;
+  trm__layout_free(l);
+  return TRM_OK;
+}

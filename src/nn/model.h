@@ -1,0 +1,24 @@
+/* Inside a model. `real` blocks are the weights; in the library `real` is float, so that the
+ * public views point straight into them. */
+#ifndef TRM_NN_MODEL_H
+#define TRM_NN_MODEL_H
+
+#include "nn/layout.h"
+
+struct trm_model {
+  trm_model_config config;
+  trm__layout *layout;
+  real *params, *buffers, *puzzle_emb; /* flat blocks; puzzle_emb NULL when there is none */
+};
+
+/* The block a slot lies in. */
+static inline real *trm__model_block(const trm_model *m, trm_tensor_kind kind) {
+  return kind == TRM_TENSOR_PARAM ? m->params : kind == TRM_TENSOR_BUFFER ? m->buffers : m->puzzle_emb;
+}
+static inline real *trm__model_slot(const trm_model *m, const trm__slot *s) {
+  return trm__model_block(m, s->kind) + s->offset;
+}
+/* An uninitialised (zero) model of a configuration. */
+trm_status trm__model_alloc(const trm_model_config *config, trm_model **out, trm_error *err);
+
+#endif

@@ -1,0 +1,33 @@
+/* The recursion as data (paper Figs. 2 to 5): every model updates one latent at a time,
+ *     z[dst] <- net(sum of z[i] for i in src, plus e where the step adds the input),
+ * so a model is a list of such steps. One forward walk and one reverse walk of its tail serve all. */
+#ifndef TRM_NN_PLAN_H
+#define TRM_NN_PLAN_H
+
+#include "base/error.h"
+#include "trm/model.h"
+
+enum { TRM__MAX_LATENTS = 7, TRM__MAX_NETS = 2 };
+
+typedef struct trm__step {
+  uint8_t net, dst;
+  uint16_t src;   /* bit i: z[i] is in the sum */
+  bool add_input; /* e is in the sum */
+} trm__step;
+
+typedef struct trm__plan {
+  int n_latents, n_nets, n_steps;
+  int first_grad; /* steps from here on keep activations and have a backward pass */
+  int answer;     /* the latent that the heads read */
+  const char *latent[TRM__MAX_LATENTS]; /* "z_H", …, as in the reference's carry */
+  const char *init[TRM__MAX_LATENTS];   /* the buffer it starts from: "H_init", … */
+  const char *net[TRM__MAX_NETS];       /* prefix of the net's tensors */
+  int layers[TRM__MAX_NETS];
+  trm__step *steps;
+} trm__plan;
+
+/* The plan of a checked configuration. */
+trm_status trm__plan_create(const trm_model_config *config, trm__plan **out, trm_error *err);
+void trm__plan_free(trm__plan *plan);
+
+#endif

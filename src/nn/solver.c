@@ -1,0 +1,149 @@
+/* Inference on a batch: rows are split into tiles; with at least as many rows as threads every
+ * thread is a team of its own, else all threads are one team on each tile. */
+#include "trm/solver.h"
+
+#include "base/memory.h"
+#include "base/team.h"
+#include "nn/carry.h"
+#include "trm.h"
+
+/* Positions of a tile: enough for full register tiles, few enough to stay in the cache. */
+enum { TILE_POSITIONS = 384 };
+
+struct trm_solver {
+  const trm_model *model;
+  trm__pool *pool;
+  trm__backend *be;
+  trm__carry *carry;
+  int batch, rows, steps_done, tile, n_walkers;
+  trm__walker **walkers; /* one per thread, with memory for a team of all in the first */
+  real *logits, *q;      /* [batch, S, V], [batch, 2] */
+  float *q_halt, *q_continue;
+  int32_t *answer;
+};
+
+static void pack_lane(void *arg, trm__lane *lane) {
+  trm_solver *s = arg;
+  s->be->ops->pack(s->be, lane, s->model->params);
+}
+
+static trm_status solver_memory(trm_solver *s, trm_error *err) {
+  const trm__dims *m = &s->model->layout->dims;
+  size_t n = (size_t)s->batch, cells = n * (size_t)m->S;
+  TRM_ALLOC(&s->logits, cells * (size_t)m->V, "logits", err);
+  TRM_ALLOC(&s->q, 2 * n, "q", err);
+  TRM_ALLOC(&s->q_halt, n, "q", err);
+  TRM_ALLOC(&s->q_continue, n, "q", err);
+  TRM_ALLOC(&s->answer, cells, "answers", err);
+  TRM_ALLOC(&s->walkers, s->n_walkers, "walkers", err);
+  for (int i = 0; i < s->n_walkers; i++)
+    TRM_TRY(trm__walker_create(s->model->layout, s->be, s->tile,
+                               i == 0 ? trm__pool_threads(s->pool) : 1, false, &s->walkers[i], err));
+  return trm__carry_create(s->model, s->batch, &s->carry, err);
+}
+
+trm_status trm_solver_create(const trm_model *model, const trm_solver_config *config,
+                             trm_solver **out, trm_error *err) {
+  const trm__layout *l = model->layout;
+  trm_solver *s;
+  trm_status st;
+  if (config->batch < 0 || config->batch > 1 << 20 || config->threads < 0)
+    TRM_FAIL(err, TRM_E_ARGUMENT, "batch = %d, threads = %d: expected 0 to %d, 0 or more",
+             config->batch, config->threads, 1 << 20);
+  TRM_ALLOC(&s, 1, "a solver", err);
+  s->model = model;
+  s->batch = config->batch ? config->batch : 1;
+  int threads = config->threads ? config->threads : trm_default_threads();
+  TRM_GOTO(trm__pool_create(threads, &s->pool, err));
+  TRM_GOTO(trm__cpu_create(&l->dims, &l->outer, l->blocks, l->n_blocks, false, &s->be, err));
+  s->tile = TILE_POSITIONS / l->dims.L > 1 ? TILE_POSITIONS / l->dims.L : 1;
+  s->n_walkers = threads;
+  TRM_GOTO(solver_memory(s, err));
+  trm__pool_run(s->pool, 1, pack_lane, s);
+  *out = s;
+  return TRM_OK;
+done:
+  trm_solver_free(s);
+  return st;
+}
+
+void trm_solver_free(trm_solver *s) {
+  if (!s) return;
+  for (int i = 0; s->walkers && i < s->n_walkers; i++) trm__walker_free(s->walkers[i]);
+  trm__free(s->walkers);
+  trm__carry_free(s->carry);
+  if (s->be) s->be->ops->destroy(s->be);
+  trm__pool_free(s->pool);
+  trm__free(s->logits);
+  trm__free(s->q);
+  trm__free(s->q_halt);
+  trm__free(s->q_continue);
+  trm__free(s->answer);
+  trm__free(s);
+}
+
+trm_status trm_solver_start(trm_solver *s, int n, const int32_t *inputs, const int32_t *puzzle_ids,
+                            trm_error *err) {
+  if (n < 1 || n > s->batch)
+    TRM_FAIL(err, TRM_E_ARGUMENT, "%d puzzles at once, but the solver was made for 1 to %d", n,
+             s->batch);
+  TRM_TRY(trm__carry_check(s->carry, n, NULL, inputs, NULL, puzzle_ids, err));
+  s->rows = n;
+  s->steps_done = 0;
+  for (int r = 0; r < n; r++)
+    trm__carry_refill(s->carry, r, inputs + (int64_t)r * s->model->layout->dims.S, NULL,
+                      puzzle_ids ? puzzle_ids[r] : 0);
+  return TRM_OK;
+}
+
+static void read_answers(trm_solver *s, int first, int n) {
+  const trm__dims *m = &s->model->layout->dims;
+  for (int64_t i = (int64_t)first * m->S; i < (int64_t)(first + n) * m->S; i++) {
+    const real *x = s->logits + i * m->V;
+    int best = 0;
+    for (int v = 1; v < m->V; v++)
+      if (x[v] > x[best]) best = v;
+    s->answer[i] = best;
+  }
+  for (int r = first; r < first + n; r++) {
+    s->q_halt[r] = (float)s->q[2 * r];
+    s->q_continue[r] = (float)s->q[2 * r + 1];
+  }
+}
+
+/* Tiles go round the teams. */
+static void step_lane(void *arg, trm__lane *lane) {
+  trm_solver *s = arg;
+  const trm__dims *m = &s->model->layout->dims;
+  for (int first = lane->team * s->tile; first < s->rows; first += lane->n_teams * s->tile) {
+    int n = s->rows - first < s->tile ? s->rows - first : s->tile;
+    trm__tile t = trm__carry_tile(s->carry, first, n);
+    t.logits = s->logits + (int64_t)first * m->S * m->V;
+    t.q = s->q + 2 * first;
+    trm__walk_infer(s->walkers[lane->team], lane, &t);
+    if (lane->rank == 0) read_answers(s, first, n);
+  }
+}
+
+void trm_solver_step(trm_solver *s) {
+  int threads = trm__pool_threads(s->pool), tiles = (s->rows + s->tile - 1) / s->tile;
+  trm__pool_run(s->pool, tiles >= threads ? threads : 1, step_lane, s);
+  s->steps_done++;
+}
+
+int trm_solver_rows(const trm_solver *s) { return s->rows; }
+int trm_solver_steps_done(const trm_solver *s) { return s->steps_done; }
+const int32_t *trm_solver_answer(const trm_solver *s) { return s->answer; }
+const float *trm_solver_q_halt(const trm_solver *s) { return s->q_halt; }
+const float *trm_solver_q_continue(const trm_solver *s) { return s->q_continue; }
+int trm_solver_latent_count(const trm_solver *s) { return s->model->layout->plan->n_latents; }
+
+/* float in the library; the double build only hands the address through. */
+const float *trm_solver_logits(const trm_solver *s) {
+  return (const float *)(const void *)s->logits;
+}
+const float *trm_solver_latent(const trm_solver *s, int i, const char **name) {
+  if (i < 0 || i >= trm_solver_latent_count(s)) return NULL;
+  if (name) *name = s->model->layout->plan->latent[i];
+  return (const float *)(const void *)s->carry->z[i];
+}

@@ -1,0 +1,92 @@
+/* Schedule, reduction of gradients, and the updates of all weights (reference.md section 4). */
+#include <math.h>
+#include <string.h>
+
+#include "train/trainer.h"
+
+/* Elements of the flat block handled at a time: partial norms are one per chunk, added in order,
+ * so that the norm does not depend on the number of threads. */
+enum { CHUNK = 4096 };
+
+double trm__schedule(const trm_trainer_config *c, double base, int64_t step) {
+  if (step < c->lr_warmup_steps) return base * (double)step / (double)c->lr_warmup_steps;
+  int64_t rest = c->total_steps - c->lr_warmup_steps;
+  double progress = (double)(step - c->lr_warmup_steps) / (double)(rest > 1 ? rest : 1);
+  double wave = 0.5 * (1 + cos(3.14159265358979323846 * (progress < 1 ? progress : 1)));
+  return base * (c->lr_min_ratio + (1 - c->lr_min_ratio) * wave);
+}
+
+/* ((0+1)+(2+3)) + ((4+5)+(6+7)) on elements [lo, hi). */
+static void add_slots(const trm_trainer *t, int64_t lo, int64_t hi) {
+  int64_t n = t->model->layout->n_params;
+  for (int step = 1; step < TRM__SLOTS; step *= 2)
+    for (int s = 0; s < TRM__SLOTS; s += 2 * step)
+      t->k->add(hi - lo, t->slot_grads + s * n + lo, t->slot_grads + (s + step) * n + lo);
+}
+
+void trm__reduce_gradients(trm_trainer *t, trm__lane *lane) {
+  int64_t n = t->model->layout->n_params, first, last;
+  trm__lane_share(lane, n, CHUNK, &first, &last);
+  for (int64_t lo = first; lo < last; lo += CHUNK) {
+    int64_t hi = last - lo < CHUNK ? last : lo + CHUNK;
+    add_slots(t, lo, hi);
+    t->partial_norms[lo / CHUNK] =
+        t->k->scale_norm(hi - lo, t->slot_grads + lo, (real)(1.0 / t->config.batch_size));
+  }
+  trm__lane_barrier(lane);
+  if (lane->rank == 0) {
+    double sum = 0;
+    for (int64_t i = 0; i < (n + CHUNK - 1) / CHUNK; i++) sum += t->partial_norms[i];
+    t->grad_norm = sqrt(sum);
+  }
+}
+
+typedef void update_fn(int64_t, const trm__adam *, real *, const real *, real *, real *);
+static update_fn *update_of(const trm_trainer *t) {
+  update_fn *const table[] = {[TRM_OPT_ADAM_ATAN2] = t->k->adam_atan2,
+                              [TRM_OPT_ADAMW] = t->k->adamw};
+  return table[t->config.optimizer];
+}
+
+void trm__update_weights(trm_trainer *t, trm__lane *lane) {
+  update_fn *update = update_of(t);
+  int64_t first, last;
+  trm__lane_share(lane, t->model->layout->n_params, CHUNK, &first, &last);
+  for (int64_t lo = first; lo < last; lo += CHUNK) {
+    int64_t n = last - lo < CHUNK ? last - lo : CHUNK;
+    real *p = t->model->params + lo;
+    update(n, &t->adam, p, t->slot_grads + lo, t->m + lo, t->v + lo);
+    if (t->ema) t->k->ema(n, &t->adam, p, t->ema->params + lo);
+  }
+}
+
+/* Rows by puzzle id, equal ids in batch order: insertion is enough to keep it free of allocation and
+ * of the C library's unspecified sort order; ids are mostly sorted already or all equal. */
+static void sort_rows(trm_trainer *t) {
+  const int32_t *id = t->carry->puzzle_ids;
+  for (int r = 0; r < t->config.batch_size; r++) {
+    int at = r;
+    for (; at > 0 && id[t->puzzle_order[at - 1]] > id[r]; at--)
+      t->puzzle_order[at] = t->puzzle_order[at - 1];
+    t->puzzle_order[at] = r;
+  }
+}
+
+void trm__update_puzzle_emb(trm_trainer *t, double lr) {
+  int E = t->model->layout->dims.E, B = t->config.batch_size;
+  if (!t->model->puzzle_emb) return;
+  t->k->scale_norm((int64_t)B * E, t->d_puzzle, (real)(1.0 / B));
+  sort_rows(t);
+  real decay = (real)(1 - lr * t->config.puzzle_emb_weight_decay), step = (real)lr;
+  for (int i = 0; i < B;) {
+    int32_t id = t->carry->puzzle_ids[t->puzzle_order[i]];
+    memset(t->puzzle_sum, 0, (size_t)E * sizeof *t->puzzle_sum);
+    for (; i < B && t->carry->puzzle_ids[t->puzzle_order[i]] == id; i++)
+      t->k->add(E, t->puzzle_sum, t->d_puzzle + (int64_t)t->puzzle_order[i] * E);
+    real *w = t->model->puzzle_emb + (int64_t)id * E;
+    for (int j = 0; j < E; j++) {
+      real g = t->puzzle_sum[j];
+      w[j] = w[j] * decay - step * (real)((g > 0) - (g < 0));
+    }
+  }
+}

@@ -1,0 +1,131 @@
+/* The trainer's state as one safetensors file: the flat blocks as they lie in memory, and the carry. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "io/safetensors.h"
+#include "train/trainer.h"
+
+/* Everything that training changes: saved and loaded by the same list. */
+enum { MAX_PARTS = 6 + TRM__MAX_LATENTS + 5 };
+
+typedef struct part {
+  trm__st_tensor tensor;
+  void *data;
+} part;
+
+#ifdef TRM_REAL_DOUBLE
+#define REAL_DTYPE TRM__F64
+#else
+#define REAL_DTYPE TRM__F32
+#endif
+
+static void add_part(part *parts, int *n, const char *name, trm__dtype type, int64_t count,
+                     void *data) {
+  parts[(*n)++] = (part){{.name = name, .dtype = type, .ndim = 1, .shape = {count}, .data = data},
+                         data};
+}
+
+static int list_parts(const trm_trainer *t, part parts[MAX_PARTS]) {
+  const trm__layout *l = t->model->layout;
+  const trm__carry *c = t->carry;
+  int n = 0;
+  int64_t B = t->config.batch_size, latent = (int64_t)l->dims.L * l->dims.D;
+  add_part(parts, &n, "params", REAL_DTYPE, l->n_params, t->model->params);
+  add_part(parts, &n, "buffers", REAL_DTYPE, l->n_buffers, t->model->buffers);
+  if (t->model->puzzle_emb)
+    add_part(parts, &n, "puzzle_emb", REAL_DTYPE, l->n_puzzle_emb, t->model->puzzle_emb);
+  if (t->ema) add_part(parts, &n, "ema", REAL_DTYPE, l->n_params, t->ema->params);
+  add_part(parts, &n, "adam_m", REAL_DTYPE, l->n_params, t->m);
+  add_part(parts, &n, "adam_v", REAL_DTYPE, l->n_params, t->v);
+  for (int i = 0; i < l->plan->n_latents; i++)
+    add_part(parts, &n, l->plan->latent[i], REAL_DTYPE, B * latent, c->z[i]);
+  add_part(parts, &n, "inputs", TRM__I32, B * l->dims.S, c->inputs);
+  add_part(parts, &n, "labels", TRM__I32, B * l->dims.S, c->labels);
+  add_part(parts, &n, "puzzle_ids", TRM__I32, B, c->puzzle_ids);
+  add_part(parts, &n, "steps", TRM__I32, B, c->steps);
+  add_part(parts, &n, "halted", TRM__U8, B, c->halted);
+  return n;
+}
+
+trm_status trm_trainer_save(const trm_trainer *t, const char *path, trm_error *err) {
+  part parts[MAX_PARTS];
+  trm__st_tensor tensors[MAX_PARTS];
+  char updates[32];
+  int n = list_parts(t, parts);
+  for (int i = 0; i < n; i++) tensors[i] = parts[i].tensor;
+  snprintf(updates, sizeof updates, "%lld", (long long)t->updates);
+  const trm__st_meta meta[] = {{"format", "trm trainer state"}, {"updates", updates}};
+  return trm__safetensors_save(path, tensors, n, meta, 2, err);
+}
+
+static trm_status check_parts(const trm__safetensors *file, const part *parts, int n,
+                              const char *path, trm_error *err) {
+  for (int i = 0; i < n; i++) {
+    const trm__st_tensor *want = &parts[i].tensor, *have = trm__safetensors_find(file, want->name);
+    if (!have)
+      TRM_FAIL(err, TRM_E_SHAPE, "%s: no tensor %s; it is the state of another kind of run", path,
+               want->name);
+    if (have->dtype != want->dtype || have->count != want->shape[0])
+      TRM_FAIL(err, TRM_E_SHAPE,
+               "%s: %s has %lld values of %s, this run needs %lld of %s; resume with the configuration "
+               "and batch size it was saved with",
+               path, want->name, (long long)have->count, trm__dtype_name(have->dtype),
+               (long long)want->shape[0], trm__dtype_name(want->dtype));
+  }
+  return TRM_OK;
+}
+
+/* Rows of the carry must make sense before they are indexed with. */
+static trm_status check_carry(const trm__safetensors *file, const trm_trainer *t, const char *path,
+                              trm_error *err) {
+  size_t B = (size_t)t->config.batch_size, cells = B * (size_t)t->model->layout->dims.S;
+  int32_t *copy;
+  TRM_ALLOC(&copy, 2 * cells + B, "a check of the carry", err);
+  memcpy(copy, trm__safetensors_find(file, "inputs")->data, cells * sizeof *copy);
+  memcpy(copy + cells, trm__safetensors_find(file, "labels")->data, cells * sizeof *copy);
+  memcpy(copy + 2 * cells, trm__safetensors_find(file, "puzzle_ids")->data, B * sizeof *copy);
+  trm_error inner;
+  trm_status st = trm__carry_check(t->carry, t->config.batch_size, NULL, copy, copy + cells,
+                                   copy + 2 * cells, &inner);
+  trm__free(copy);
+  if (st != TRM_OK) TRM_FAIL(err, TRM_E_FORMAT, "%s: %s", path, inner.msg);
+  return TRM_OK;
+}
+
+static void repack(void *arg, trm__lane *lane) {
+  trm_trainer *t = arg;
+  t->be->ops->pack(t->be, lane, t->model->params);
+}
+
+trm_status trm_trainer_load(trm_trainer *t, const char *path, trm_error *err) {
+  trm__safetensors *file;
+  part parts[MAX_PARTS];
+  trm_status st;
+  int n = list_parts(t, parts);
+  TRM_TRY(trm__safetensors_open(path, &file, err));
+  const char *updates = trm__safetensors_meta(file, "updates");
+  char *end = NULL;
+  long long count = updates ? strtoll(updates, &end, 10) : -1;
+  if (count < 0 || *end != 0) {
+    st = trm__fail(err, TRM_E_FORMAT, -1, "%s: not a trainer's state (no number of updates)", path);
+    goto done;
+  }
+  TRM_GOTO(check_parts(file, parts, n, path, err));
+  TRM_GOTO(check_carry(file, t, path, err));
+  for (int i = 0; i < n; i++) {
+    const trm__st_tensor *have = trm__safetensors_find(file, parts[i].tensor.name);
+    memcpy(parts[i].data, have->data, (size_t)have->count * trm__dtype_size(have->dtype));
+  }
+  const trm__layout *l = t->model->layout;
+  for (int r = 0; r < t->config.batch_size; r++)
+    t->carry->puzzle[r] =
+        t->model->puzzle_emb ? t->model->puzzle_emb + (int64_t)t->carry->puzzle_ids[r] * l->dims.E
+                             : NULL;
+  t->updates = count;
+  trm__pool_run(t->pool, 1, repack, t);
+done:
+  trm__safetensors_close(file);
+  return st;
+}

@@ -1,0 +1,377 @@
+/* parity CASE_DIR…: computes what the reference computed for a case (golden/README.md beside the
+ * data) and compares whatever tensors and figures the case holds. Prints the largest relative error
+ * ||a - b|| / ||b|| of each group; exit status 1 when one is above its tolerance, 2 when a case
+ * cannot be read. */
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "io/json.h"
+#include "io/safetensors.h"
+#include "trm.h"
+
+typedef struct group {
+  const char *name;
+  double tolerance, worst;
+  char worst_name[128];
+  int compared;
+} group;
+
+/* Errors of a case, by kind of figure. */
+enum { G_LOGITS, G_Q, G_LATENT, G_LOSS, G_COUNT, G_GRAD, G_FINAL, G_EMA, N_GROUPS };
+static const group fresh_groups[N_GROUPS] = {
+    [G_LOGITS] = {"logits", 1e-4, 0, "", 0},     [G_Q] = {"q", 1e-4, 0, "", 0},
+    [G_LATENT] = {"latents", 1e-4, 0, "", 0},    [G_LOSS] = {"losses, rates", 1e-4, 0, "", 0},
+    [G_COUNT] = {"counts, halting", 0, 0, "", 0}, [G_GRAD] = {"gradients", 1e-3, 0, "", 0},
+    [G_FINAL] = {"final weights", 1e-4, 0, "", 0}, [G_EMA] = {"final EMA", 1e-4, 0, "", 0}};
+
+typedef struct parity_case {
+  const char *dir;
+  json_t *json;
+  trm__safetensors *init, *batches, *eval, *train;
+  trm_model *model;
+  group groups[N_GROUPS];
+  trm_error err;
+} parity_case;
+
+static void note(parity_case *c, int g, const char *name, double error) {
+  group *grp = &c->groups[g];
+  grp->compared++;
+  if (!(error <= grp->worst)) { /* NaN counts */
+    grp->worst = isnan(error) ? HUGE_VAL : error;
+    snprintf(grp->worst_name, sizeof grp->worst_name, "%s", name);
+  }
+}
+
+static double relative_error(int64_t n, const float *a, const float *b) {
+  double diff = 0, norm = 0;
+  for (int64_t i = 0; i < n; i++) {
+    diff += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
+    norm += (double)b[i] * (double)b[i];
+  }
+  return norm > 0 ? sqrt(diff / norm) : sqrt(diff);
+}
+
+/* Compares one expected tensor; a missing one is fine, a wrong size is an error of infinity. */
+static void compare(parity_case *c, int g, const trm__safetensors *file, const char *name, int64_t n,
+                    const float *ours) {
+  const trm__st_tensor *t = file ? trm__safetensors_find(file, name) : NULL;
+  if (!t) return;
+  float *want = t->count == n && ours ? trm__alloc((size_t)n, sizeof *want) : NULL;
+  double error = HUGE_VAL;
+  if (want && trm__st_to_float(t, want, &c->err) == TRM_OK) error = relative_error(n, ours, want);
+  note(c, g, name, error);
+  trm__free(want);
+}
+
+/* --- reading a case -------------------------------------------------------------------------- */
+
+static trm_status open_part(parity_case *c, const char *name, bool needed, trm__safetensors **out) {
+  char *path = trm__path_join(c->dir, name);
+  trm_status st = TRM_OK;
+  if (needed || trm__path_exists(path)) st = trm__safetensors_open(path, out, &c->err);
+  trm__free(path);
+  return st;
+}
+
+static int int_of(json_t *o, const char *key, int otherwise) {
+  json_t *v = json_object_get(o, key);
+  return json_is_integer(v) ? (int)json_integer_value(v) : otherwise;
+}
+static double number_of(json_t *o, const char *key, double otherwise) {
+  json_t *v = json_object_get(o, key);
+  return json_is_number(v) ? json_number_value(v) : otherwise;
+}
+static bool bool_of(json_t *o, const char *key, bool otherwise) {
+  json_t *v = json_object_get(o, key);
+  return json_is_boolean(v) ? json_is_true(v) : otherwise;
+}
+static const char *string_of(json_t *o, const char *key, const char *otherwise) {
+  const char *s = json_string_value(json_object_get(o, key));
+  return s ? s : otherwise;
+}
+
+static trm_status read_config(parity_case *c, trm_model_config *out) {
+  json_t *o = json_object_get(c->json, "model");
+  trm_arch arch;
+  if (!trm_arch_from_name(string_of(c->json, "arch", "?"), &arch))
+    TRM_FAIL(&c->err, TRM_E_FORMAT, "unknown arch %s", string_of(c->json, "arch", "?"));
+  trm_model_config m = trm_model_config_default(arch);
+#define INT(field) m.field = int_of(o, #field, m.field)
+  INT(vocab_size); INT(seq_len); INT(num_puzzle_identifiers); INT(hidden_size); INT(num_heads);
+  INT(H_layers); INT(L_layers); INT(H_cycles); INT(L_cycles); INT(puzzle_emb_ndim);
+  INT(puzzle_emb_len); INT(halt_max_steps);
+#undef INT
+  m.expansion = number_of(o, "expansion", m.expansion);
+  m.rope_theta = number_of(o, "rope_theta", m.rope_theta);
+  m.rms_norm_eps = number_of(o, "rms_norm_eps", m.rms_norm_eps);
+  m.halt_exploration_prob = number_of(o, "halt_exploration_prob", 0);
+  m.mlp_t = bool_of(o, "mlp_t", m.mlp_t);
+  m.no_ACT_continue = bool_of(o, "no_ACT_continue", m.no_ACT_continue);
+  if (!trm_pos_encodings_from_name(string_of(o, "pos_encodings", "rope"), &m.pos_encodings) ||
+      !trm_loss_from_name(string_of(c->json, "loss", "stablemax_cross_entropy"), &m.loss))
+    TRM_FAIL(&c->err, TRM_E_FORMAT, "unknown pos_encodings or loss");
+  *out = m;
+  return TRM_OK;
+}
+
+static trm_status read_weights(parity_case *c) {
+  for (int i = 0; i < trm_model_tensor_count(c->model); i++) {
+    trm_tensor t = trm_model_tensor_at(c->model, i);
+    const trm__st_tensor *have = trm__safetensors_find(c->init, t.name);
+    if (!have || have->count != t.count || have->ndim != t.ndim ||
+        have->shape[0] != t.shape[0] || (t.ndim == 2 && have->shape[1] != t.shape[1]))
+      TRM_FAIL(&c->err, TRM_E_SHAPE, "init.safetensors: %s %s", t.name,
+               have ? "has another shape" : "is missing");
+    TRM_TRY(trm__st_to_float(have, t.data, &c->err));
+  }
+  for (int i = 0; i < trm__safetensors_count(c->init); i++)
+    if (!trm_model_tensor_named(c->model, trm__safetensors_at(c->init, i)->name).data)
+      TRM_FAIL(&c->err, TRM_E_SHAPE, "init.safetensors: %s is not a tensor of this model",
+               trm__safetensors_at(c->init, i)->name);
+  return TRM_OK;
+}
+
+static trm_status read_case(parity_case *c) {
+  trm_model_config config;
+  char *path = trm__path_join(c->dir, "case.json");
+  trm_status st = trm__json_load(path, 64u << 20, &c->json, &c->err);
+  trm__free(path);
+  TRM_TRY(st);
+  TRM_TRY(open_part(c, "init.safetensors", true, &c->init));
+  TRM_TRY(open_part(c, "batches.safetensors", true, &c->batches));
+  TRM_TRY(open_part(c, "expected_eval.safetensors", false, &c->eval));
+  TRM_TRY(open_part(c, "expected_train.safetensors", false, &c->train));
+  TRM_TRY(read_config(c, &config));
+  TRM_TRY(trm_model_create(&config, 0, &c->model, &c->err));
+  return read_weights(c);
+}
+
+/* int32 [K, B, …] of the batches file, checked against seq_len (0: one value per row). */
+static trm_status batch_tensor(parity_case *c, const char *name, int seq_len, const int32_t **out,
+                               int *steps, int *rows) {
+  const trm__st_tensor *t = trm__safetensors_find(c->batches, name);
+  if (!t || t->dtype != TRM__I32 || t->ndim != (seq_len ? 3 : 2) ||
+      (seq_len && t->shape[2] != seq_len))
+    TRM_FAIL(&c->err, TRM_E_SHAPE, "batches.safetensors: %s is missing or has another shape", name);
+  *out = t->data;
+  *steps = (int)t->shape[0];
+  *rows = (int)t->shape[1];
+  return TRM_OK;
+}
+
+/* --- evaluation ------------------------------------------------------------------------------ */
+
+static void compare_step(parity_case *c, const trm_solver *s, int step) {
+  const trm_model_config *m = trm_model_get_config(c->model);
+  int64_t n = trm_solver_rows(s), cells = n * m->seq_len;
+  trm_model_cost cost;
+  char name[96];
+  snprintf(name, sizeof name, "step%d.logits", step);
+  compare(c, G_LOGITS, c->eval, name, cells * m->vocab_size, trm_solver_logits(s));
+  snprintf(name, sizeof name, "step%d.q_halt", step);
+  compare(c, G_Q, c->eval, name, n, trm_solver_q_halt(s));
+  snprintf(name, sizeof name, "step%d.q_continue", step);
+  compare(c, G_Q, c->eval, name, n, trm_solver_q_continue(s));
+  if (trm_model_cost_of(m, &cost, NULL) != TRM_OK) return;
+  for (int i = 0; i < trm_solver_latent_count(s); i++) {
+    const char *latent;
+    const float *z = trm_solver_latent(s, i, &latent);
+    snprintf(name, sizeof name, "step%d.%s", step, latent);
+    compare(c, G_LATENT, c->eval, name, n * cost.positions * m->hidden_size, z);
+  }
+}
+
+static trm_status run_eval(parity_case *c) {
+  const trm_model_config *m = trm_model_get_config(c->model);
+  const int32_t *inputs = NULL, *ids = NULL;
+  int K = 0, B = 0;
+  trm_solver *s;
+  if (!c->eval) return TRM_OK;
+  TRM_TRY(batch_tensor(c, "inputs", m->seq_len, &inputs, &K, &B));
+  TRM_TRY(batch_tensor(c, "puzzle_identifiers", 0, &ids, &K, &B));
+  TRM_TRY(trm_solver_create(c->model, &(trm_solver_config){.batch = B}, &s, &c->err));
+  trm_status st = trm_solver_start(s, B, inputs, ids, &c->err);
+  for (int step = 0; st == TRM_OK && step < int_of(c->json, "eval_steps", 0); step++) {
+    trm_solver_step(s);
+    compare_step(c, s, step);
+  }
+  trm_solver_free(s);
+  return st;
+}
+
+/* --- training -------------------------------------------------------------------------------- */
+
+static void compare_metric(parity_case *c, int g, json_t *want, const char *key, double ours) {
+  json_t *v = json_object_get(want, key);
+  if (!json_is_number(v)) return;
+  double b = json_number_value(v), diff = fabs(ours - b);
+  note(c, g, key, b != 0 ? diff / fabs(b) : diff);
+}
+
+static void compare_metrics(parity_case *c, json_t *want, const trm_metrics *m, const trm_trainer *t,
+                            int B) {
+  compare_metric(c, G_COUNT, want, "count", m->count);
+  compare_metric(c, G_COUNT, want, "exact_accuracy", m->exact_accuracy);
+  compare_metric(c, G_COUNT, want, "q_halt_accuracy", m->q_halt_accuracy);
+  compare_metric(c, G_COUNT, want, "steps", m->steps);
+  compare_metric(c, G_LOSS, want, "accuracy", m->accuracy);
+  compare_metric(c, G_LOSS, want, "lm_loss", m->lm_loss);
+  compare_metric(c, G_LOSS, want, "q_halt_loss", m->q_halt_loss);
+  compare_metric(c, G_LOSS, want, "q_continue_loss", m->q_continue_loss);
+  compare_metric(c, G_LOSS, want, "loss", m->loss);
+  compare_metric(c, G_LOSS, want, "lr", m->lr);
+  compare_metric(c, G_LOSS, want, "puzzle_emb_lr", m->puzzle_emb_lr);
+  json_t *halted = json_object_get(want, "halted"), *steps = json_object_get(want, "steps_taken");
+  for (int r = 0; r < B; r++) {
+    if (json_array_size(halted) == (size_t)B)
+      note(c, G_COUNT, "halted",
+           json_integer_value(json_array_get(halted, (size_t)r)) != trm_trainer_halted(t)[r]);
+    if (json_array_size(steps) == (size_t)B)
+      note(c, G_COUNT, "steps_taken",
+           json_integer_value(json_array_get(steps, (size_t)r)) != trm_trainer_steps_taken(t)[r]);
+  }
+}
+
+static void compare_gradients(parity_case *c, const trm_trainer *t, int B) {
+  char name[128];
+  for (int i = 0; i < trm_model_tensor_count(c->model); i++) {
+    trm_tensor g = trm_trainer_gradient_at(t, i);
+    snprintf(name, sizeof name, "step0.grad.%s", g.name);
+    if (g.data) compare(c, G_GRAD, c->train, name, g.count, g.data);
+  }
+  compare(c, G_GRAD, c->train, "step0.grad.puzzle_emb_local",
+          (int64_t)B * trm_model_get_config(c->model)->puzzle_emb_ndim,
+          trm_trainer_puzzle_emb_gradient(t));
+}
+
+static void compare_weights(parity_case *c, int g, const char *prefix, const trm_model *m) {
+  char name[128];
+  for (int i = 0; i < trm_model_tensor_count(m); i++) {
+    trm_tensor t = trm_model_tensor_at(m, i);
+    snprintf(name, sizeof name, "%s.%s", prefix, t.name);
+    compare(c, g, c->train, name, t.count, t.data);
+  }
+}
+
+static trm_status trainer_config(parity_case *c, int B, int K, trm_trainer_config *out) {
+  json_t *o = json_object_get(c->json, "optimizer");
+  trm_trainer_config t = trm_trainer_config_default();
+  t.batch_size = B;
+  t.total_steps = K;
+  t.lr = number_of(o, "lr", t.lr);
+  t.beta1 = number_of(o, "beta1", t.beta1);
+  t.beta2 = number_of(o, "beta2", t.beta2);
+  t.adam_eps = number_of(o, "eps", t.adam_eps);
+  t.weight_decay = number_of(o, "weight_decay", t.weight_decay);
+  t.puzzle_emb_lr = number_of(o, "puzzle_emb_lr", t.puzzle_emb_lr);
+  t.puzzle_emb_weight_decay = number_of(o, "puzzle_emb_weight_decay", t.puzzle_emb_weight_decay);
+  t.lr_warmup_steps = int_of(o, "warmup_steps", 0);
+  t.lr_min_ratio = number_of(o, "lr_min_ratio", 1);
+  t.ema_rate = number_of(o, "ema_rate", 0);
+  if (!trm_optimizer_from_name(string_of(o, "name", "adam_atan2"), &t.optimizer))
+    TRM_FAIL(&c->err, TRM_E_FORMAT, "unknown optimizer %s", string_of(o, "name", ""));
+  *out = t;
+  return TRM_OK;
+}
+
+static trm_status run_train(parity_case *c) {
+  const trm_model_config *m = trm_model_get_config(c->model);
+  const int32_t *inputs = NULL, *labels = NULL, *ids = NULL;
+  int K = 0, B = 0, steps = int_of(c->json, "train_steps", 0);
+  trm_trainer_config config;
+  trm_trainer *t;
+  json_t *metrics = json_object_get(c->json, "metrics");
+  if (!c->train && !json_array_size(metrics)) return TRM_OK;
+  TRM_TRY(batch_tensor(c, "inputs", m->seq_len, &inputs, &K, &B));
+  TRM_TRY(batch_tensor(c, "labels", m->seq_len, &labels, &K, &B));
+  TRM_TRY(batch_tensor(c, "puzzle_identifiers", 0, &ids, &K, &B));
+  if (steps > K) TRM_FAIL(&c->err, TRM_E_SHAPE, "train_steps is %d, but there are %d batches", steps, K);
+  TRM_TRY(trainer_config(c, B, steps, &config));
+  TRM_TRY(trm_trainer_create(c->model, &config, &t, &c->err));
+  trm_status st = TRM_OK;
+  for (int k = 0; st == TRM_OK && k < steps; k++) {
+    int64_t at = (int64_t)k * B * m->seq_len;
+    trm_metrics got;
+    st = trm_trainer_step(t, &(trm_batch){inputs + at, labels + at, ids + (int64_t)k * B}, &got,
+                          &c->err);
+    if (st != TRM_OK) break;
+    if (k == 0) compare_gradients(c, t, B);
+    compare_metrics(c, json_array_get(metrics, (size_t)k), &got, t, B);
+  }
+  if (st == TRM_OK) {
+    compare_weights(c, G_FINAL, "final", trm_trainer_weights(t));
+    compare_weights(c, G_EMA, "ema", trm_trainer_ema(t));
+  }
+  trm_trainer_free(t);
+  return st;
+}
+
+/* --- report ---------------------------------------------------------------------------------- */
+
+/* Expected tensors that nothing was compared with would be a check that cannot fail. */
+static int64_t expected_count(const parity_case *c) {
+  return (c->eval ? trm__safetensors_count(c->eval) : 0) +
+         (c->train ? trm__safetensors_count(c->train) : 0);
+}
+
+static int report(const parity_case *c) {
+  int bad = 0;
+  int64_t compared = 0;
+  printf("%s\n", c->dir);
+  for (int g = 0; g < N_GROUPS; g++) {
+    const group *grp = &c->groups[g];
+    bool fails = grp->worst > grp->tolerance;
+    if (g != G_LOSS && g != G_COUNT) compared += grp->compared;
+    if (grp->compared == 0) continue;
+    printf("  %-16s %5d compared, worst %.2e (%s), tolerance %.0e  %s\n", grp->name, grp->compared,
+           grp->worst, grp->worst_name[0] ? grp->worst_name : "all equal", grp->tolerance,
+           fails ? "FAILS" : "ok");
+    bad |= fails;
+  }
+  if (compared != expected_count(c)) {
+    printf("  only %lld of %lld expected tensors have a counterpart  FAILS\n", (long long)compared,
+           (long long)expected_count(c));
+    bad = 1;
+  }
+  return bad;
+}
+
+static int run_case(const char *dir) {
+  parity_case c = {.dir = dir};
+  int result = 2;
+  memcpy(c.groups, fresh_groups, sizeof fresh_groups);
+  trm_status st = read_case(&c);
+  if (st == TRM_OK) st = run_eval(&c);
+  if (st == TRM_OK) st = run_train(&c);
+  if (st == TRM_OK)
+    result = report(&c);
+  else
+    fprintf(stderr, "parity: %s: %s\n", dir, c.err.msg);
+  json_decref(c.json);
+  trm__safetensors_close(c.init);
+  trm__safetensors_close(c.batches);
+  trm__safetensors_close(c.eval);
+  trm__safetensors_close(c.train);
+  trm_model_free(c.model);
+  return result;
+}
+
+int main(int argc, char **argv) {
+  int worst = 0, passed = 0;
+  if (argc < 2) {
+    fprintf(stderr, "usage: parity CASE_DIR...\n");
+    return 2;
+  }
+  for (int i = 1; i < argc; i++) {
+    int r = run_case(argv[i]);
+    passed += r == 0;
+    if (r > worst) worst = r;
+  }
+  printf("%d passed, %d failed\n", passed, argc - 1 - passed);
+  return worst;
+}
