@@ -23,7 +23,10 @@ typedef struct trm_dataset_info {
 
 /* Opens DIR/SPLIT (dataset.json and the .npy files, memory-mapped, any integer type, any set
  * names) and checks every index, token, label and id. Several folders are opened by several calls.
- * Errors: IO, FORMAT, SHAPE, RANGE, each with file, row or byte and what was expected. */
+ * Of dataset.json only vocab_size and seq_len must be there; else pad_id and blank_identifier_id
+ * are 0, no label is ignored but -100, the ids are those in the data, and the set is "all".
+ * Errors: IO, FORMAT, SHAPE, RANGE, each with file, row or byte and what was expected; pos is the
+ * row (from 0) of an array or the line of dataset.json. At most 2^31 - 1 examples. */
 TRM_API trm_status trm_dataset_open(const char *dir, const char *split, trm_dataset **out,
                                     trm_error *err);
 TRM_API void trm_dataset_free(trm_dataset *d);
@@ -32,8 +35,9 @@ TRM_API const trm_dataset_info *trm_dataset_get_info(const trm_dataset *d);
  * Any of the outputs may be NULL. */
 TRM_API void trm_dataset_example(const trm_dataset *d, int64_t i, int32_t *inputs, int32_t *labels,
                                  int32_t *puzzle_id);
-/* The same split without / with only a share of its groups, chosen by the seed: a validation
- * share of the training set. `d` must outlive them. */
+/* The same split without / with only a share of its groups (at least one each), chosen by the
+ * seed: a validation share of the training set. Views without copies of the examples; `d` must
+ * outlive them. Errors: ARGUMENT unless 0 < share < 1, RANGE for a single group. */
 TRM_API trm_status trm_dataset_split(const trm_dataset *d, double share, uint64_t seed,
                                      trm_dataset **rest, trm_dataset **held, trm_error *err);
 
@@ -48,7 +52,11 @@ typedef struct trm_stream_config {
 
 typedef struct trm_stream trm_stream;
 
-/* Batches for training from n_sets data sets of equal shape (they must outlive the stream). */
+/* Batches for training from n_sets data sets of equal shape (they must outlive the stream). An
+ * epoch visits the groups of all sets in one random order; puzzle ids are those of the folders.
+ * Order, picks and images are functions of (seed, epoch), (seed, epoch, group) and (seed, batch,
+ * row). Errors: ARGUMENT; SHAPE when the sets differ; CONFIG when the augmentation does not know
+ * the puzzle, or when an iteration cannot fill a batch. */
 TRM_API trm_status trm_stream_create(const trm_dataset *const *sets, int n_sets,
                                      const trm_stream_config *config, trm_stream **out,
                                      trm_error *err);
@@ -58,21 +66,26 @@ TRM_API void trm_stream_free(trm_stream *s);
 TRM_API void trm_stream_next(trm_stream *s, const uint8_t *want, int32_t *inputs, int32_t *labels,
                              int32_t *puzzle_ids);
 /* Batches given so far. Seeking to a count gives the same batches from there on as a stream that
- * ran so far. */
+ * ran so far; at once when all puzzles have as many examples, else by counting through. */
 TRM_API int64_t trm_stream_position(const trm_stream *s);
 TRM_API trm_status trm_stream_seek(trm_stream *s, int64_t position, trm_error *err);
 
 /* Progress of a long build: done of total; return false to stop (TRM_E_INTERRUPTED). */
 typedef bool trm_progress_fn(void *arg, int64_t done, int64_t total);
 
-/* What a build wrote, and what it noticed. */
+/* What a build wrote, and what it noticed (in the originals, not their stored copies). */
 typedef struct trm_build_report {
   int64_t train_puzzles, test_puzzles, train_examples, test_examples;
   int64_t duplicates_in_train, duplicates_in_test, overlap; /* overlap: in train and test */
-  int64_t symmetric_overlap; /* test puzzles that are a symmetric image of a training puzzle */
+  int64_t symmetric_overlap; /* test puzzles that are a training puzzle or an image of one */
 } trm_build_report;
 
-/* CSV of Sudokus (source,question,answer,rating) into a data set folder. */
+/* CSV of Sudokus (a header with the columns question, answer and, for min_difficulty, rating) into
+ * a data set folder. The size is that of the first question. A training puzzle and its copies are
+ * one group; test puzzles are not copied. The folder appears when it is complete, in place of an
+ * earlier data set; a folder that holds anything else is refused.
+ * Errors: IO; FORMAT and PUZZLE with file, line and column (pos is the line); RANGE when no rating
+ * is high enough; ARGUMENT, MEMORY, INTERRUPTED. `report` may be NULL. */
 typedef struct trm_sudoku_build_config {
   const char *train_csv, *test_csv; /* test_csv NULL: no test split */
   const char *output_dir;
@@ -86,7 +99,12 @@ typedef struct trm_sudoku_build_config {
 TRM_API trm_status trm_build_sudoku(const trm_sudoku_build_config *config, trm_build_report *report,
                                     trm_error *err);
 
-/* Generated Sudokus with unique solutions; train and test disjoint up to symmetry. */
+/* Generated Sudokus with unique solutions into such a folder. A hash of the canonical form decides
+ * between train and test, which are therefore disjoint up to symmetry; no puzzle occurs twice.
+ * Givens: with min_givens 0 every puzzle is dug out until none can be spared, else until a number
+ * drawn between min_givens and max_givens (max 0: until min_givens). Backtracks are those of
+ * trm_sudoku_solve with limit 2. Errors: ARGUMENT; CONFIG when too few such puzzles can be found;
+ * IO, MEMORY, SYSTEM, INTERRUPTED. `report` may be NULL. */
 typedef struct trm_sudoku_gen_config {
   int size;               /* 4, 6, 9 … */
   int64_t n_train, n_test;

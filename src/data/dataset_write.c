@@ -23,6 +23,15 @@ static char *path_with(const char *path, const char *suffix) {
   return copy;
 }
 
+/* The folder that holds `path`, which has no trailing slashes. */
+static char *parent_of(const char *path) {
+  const char *slash = strrchr(path, '/');
+  if (!slash) return path_with(".", "");
+  char *parent = path_with(path, "");
+  if (parent) parent[slash == path ? 1 : slash - path] = 0;
+  return parent;
+}
+
 static bool is_ours(const char *name) {
   static const char *const ours[] = {".", "..", "train", "test", "identifiers.json"};
   for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
@@ -75,7 +84,9 @@ trm_status trm__folder_begin(trm__folder *f, const char *dir, trm_error *err) {
   f->replaced = path_with(dir, suffix);
   snprintf(suffix, sizeof suffix, ".partial-%ld", (long)getpid());
   f->temporary = path_with(dir, suffix);
-  if (!f->replaced || !f->temporary) TRM_FAIL(err, TRM_E_MEMORY, "no memory for a path");
+  f->parent = parent_of(f->dir);
+  if (!f->replaced || !f->temporary || !f->parent)
+    TRM_FAIL(err, TRM_E_MEMORY, "no memory for a path");
   TRM_TRY(trm__remove_tree(f->temporary, err));
   return trm__make_dirs(f->temporary, err);
 }
@@ -88,23 +99,6 @@ static trm_status write_identifiers(const trm__folder *f, trm_error *err) {
                       : trm__fail(err, TRM_E_MEMORY, -1, "no memory for identifiers.json");
   json_decref(names);
   trm__free(path);
-  return st;
-}
-
-/* fsync of the folder that holds `path`. */
-static trm_status sync_parent(const char *path, trm_error *err) {
-  char *parent = path_with(path, "");
-  if (!parent) TRM_FAIL(err, TRM_E_MEMORY, "no memory for a path");
-  char *slash = strrchr(parent, '/');
-  const char *dir = parent;
-  if (!slash)
-    dir = ".";
-  else if (slash == parent)
-    dir = "/";
-  else
-    *slash = 0;
-  trm_status st = trm__sync_dir(dir, err);
-  trm__free(parent);
   return st;
 }
 
@@ -125,7 +119,7 @@ trm_status trm__folder_commit(trm__folder *f, trm_error *err) {
   }
   trm__free(f->temporary);
   f->temporary = NULL;
-  TRM_TRY(sync_parent(f->dir, err));
+  TRM_TRY(trm__sync_dir(f->parent, err));
   return replaces ? trm__remove_tree(f->replaced, err) : TRM_OK;
 }
 
@@ -134,6 +128,7 @@ void trm__folder_abort(trm__folder *f) {
   trm__free(f->dir);
   trm__free(f->temporary);
   trm__free(f->replaced);
+  trm__free(f->parent);
   memset(f, 0, sizeof *f);
 }
 

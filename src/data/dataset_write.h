@@ -10,7 +10,7 @@
  *   trm__folder_begin(&f, dir, &err); splits ...; trm__folder_commit(&f, &err);
  * and trm__folder_abort(&f) on every path; it removes what was not committed. */
 typedef struct trm__folder {
-  char *dir, *temporary, *replaced;
+  char *dir, *parent, *temporary, *replaced;
 } trm__folder;
 
 /* Refuses a `dir` that exists and is neither empty nor a data set of our own making. */

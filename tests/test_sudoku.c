@@ -1,0 +1,510 @@
+/* Sudoku rules, solver, generator, canonical form and symmetries. */
+#include "scratch.h"
+
+#include "data/augment.h"
+#include "data/sudoku_shape.h"
+#include "trm/dataset.h"
+
+enum { CELLS = TRM_SUDOKU_MAX_CELLS };
+
+static const int sizes[] = {4, 6, 8, 9, 10, 12, 16};
+enum { N_SIZES = sizeof sizes / sizeof *sizes };
+
+static void parse(int size, const char *text, uint8_t *values) {
+  trm_puzzle p = trm_sudoku_of_size(size);
+  trm_error err;
+  assert_int_equal(trm_sudoku_parse(&p, text, strlen(text), values, &err), TRM_OK);
+}
+
+static trm__rng rng_at(uint64_t step, uint32_t row) {
+  return trm__rng_at(11, TRM__RNG_TEST, step, row);
+}
+
+/* A generated puzzle without conditions. */
+static void make_puzzle(int size, uint32_t i, uint8_t *question, uint8_t *answer) {
+  trm_puzzle p = trm_sudoku_of_size(size);
+  trm__sudoku_shape s;
+  trm__sudoku_shape_init(&s, &p);
+  trm__sudoku_target any = {0};
+  trm__rng rng = rng_at(1000 + (uint64_t)size, i);
+  while (!trm__sudoku_generate(&s, &any, &rng, question, answer)) {
+  }
+}
+
+static int count_givens(const uint8_t *values, int cells) {
+  int n = 0;
+  for (int i = 0; i < cells; i++) n += values[i] > 0;
+  return n;
+}
+
+/* --- text and rules --- */
+
+static void shapes_are_known(void **state) {
+  (void)state;
+  int known = 0;
+  for (int size = -1; size < 100; size++) {
+    trm_puzzle p = trm_sudoku_of_size(size);
+    if (p.kind == TRM_PUZZLE_NONE) continue;
+    known++;
+    assert_true(trm__sudoku_known(&p));
+    assert_int_equal(p.rows, size);
+    assert_int_equal(p.box_rows * p.box_cols, size);
+    assert_true(p.box_rows <= p.box_cols);
+  }
+  assert_int_equal(known, N_SIZES);
+  trm_puzzle wrong = {TRM_PUZZLE_SUDOKU, 9, 9, 3, 4};
+  assert_false(trm__sudoku_known(&wrong));
+  wrong = (trm_puzzle){TRM_PUZZLE_SUDOKU, 25, 25, 5, 5};
+  assert_false(trm__sudoku_known(&wrong));
+}
+
+static void text_is_read_and_written(void **state) {
+  (void)state;
+  uint8_t values[CELLS];
+  char text[CELLS + 1];
+  trm_puzzle p = trm_sudoku_of_size(4);
+  parse(4, "1234.0.0432100..", values);
+  trm_sudoku_format(&p, values, text);
+  assert_string_equal(text, "1234....4321....");
+  p = trm_sudoku_of_size(16);
+  uint8_t all[CELLS], back[CELLS];
+  for (int i = 0; i < CELLS; i++) all[i] = (uint8_t)(i % 17);
+  trm_sudoku_format(&p, all, text);
+  assert_memory_equal(text, ".123456789ABCDEFG", 17);
+  parse(16, text, back);
+  assert_memory_equal(all, back, CELLS);
+  text[10] = 'a';
+  parse(16, text, back);
+  assert_memory_equal(all, back, CELLS);
+}
+
+static void bad_text_is_refused(void **state) {
+  (void)state;
+  static const struct {
+    const char *text;
+    int column;
+    const char *word;
+  } cases[] = {{"1234....4321...", 16, "16 characters, here are 15"},
+               {"1234....4321.....", 17, "here are 17"},
+               {"", 1, "here are 0"},
+               {"12345...4321....", 5, "'5'"},
+               {"1234...\n4321....", 8, "\\x0a"},
+               {"1234... 4321....", 8, "'1' to '4'"}};
+  trm_puzzle p = trm_sudoku_of_size(4);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    uint8_t values[CELLS];
+    trm_error err;
+    assert_int_equal(trm_sudoku_parse(&p, cases[i].text, strlen(cases[i].text), values, &err),
+                     TRM_E_FORMAT);
+    assert_int_equal(err.pos, cases[i].column);
+    assert_true(speaks_of(&err, cases[i].word));
+  }
+  trm_puzzle none = {.kind = TRM_PUZZLE_NONE};
+  uint8_t values[CELLS];
+  assert_int_equal(trm_sudoku_parse(&none, "1", 1, values, NULL), TRM_E_ARGUMENT);
+}
+
+static void rules_are_checked(void **state) {
+  (void)state;
+  trm_puzzle p = trm_sudoku_of_size(4);
+  uint8_t q[CELLS], a[CELLS];
+  int cell = -1;
+  parse(4, "1234341221434321", a);
+  parse(4, "1...3......3....", q);
+  assert_true(trm_sudoku_consistent(&p, a, &cell));
+  assert_true(trm_sudoku_consistent(&p, q, &cell));
+  assert_true(trm_sudoku_solves(&p, q, a));
+  assert_false(trm_sudoku_solves(&p, q, q));
+  q[0] = 2;
+  assert_false(trm_sudoku_solves(&p, q, a));
+  static const char *const broken[] = {"1..1............", "1...........1...", "1....1.........."};
+  static const int offender[] = {3, 12, 5};
+  for (int i = 0; i < 3; i++) {
+    parse(4, broken[i], q);
+    assert_false(trm_sudoku_consistent(&p, q, &cell));
+    assert_int_equal(cell, offender[i]);
+  }
+  a[7] = 9;
+  assert_false(trm_sudoku_consistent(&p, a, NULL));
+}
+
+/* --- solver --- */
+
+static const struct {
+  int size;
+  const char *question, *answer;
+  bool needs_guesses;
+} puzzles[] = {
+    {9, "53..7....6..195....98....6.8...6...34..8.3..17...2...6.6....28....419..5....8..79",
+     "534678912672195348198342567859761423426853791713924856961537284287419635345286179", false},
+    {9, ".......1.4.........2...........5.4.7..8...3....1.9....3..4..2...5.1........8.6...",
+     "693784512487512936125963874932651487568247391741398625319475268856129743274836159", false},
+    {9, "..............3.85..1.2.......5.7.....4...1...9.......5......73..2.1........4...9",
+     "987654321246173985351928746128537694634892157795461832519286473472319568863745219", false},
+    {9, "1....7.9..3..2...8..96..5....53..9...1..8...26....4...3......1..4......7..7...3..",
+     "162857493534129678789643521475312986913586742628794135356478219241935867897261354", true},
+};
+
+static void known_puzzles_are_solved(void **state) {
+  (void)state;
+  for (size_t i = 0; i < sizeof puzzles / sizeof *puzzles; i++) {
+    trm_puzzle p = trm_sudoku_of_size(puzzles[i].size);
+    uint8_t q[CELLS], a[CELLS];
+    char text[CELLS + 1];
+    parse(puzzles[i].size, puzzles[i].question, q);
+    trm_sudoku_result r = trm_sudoku_solve(&p, q, 2, a);
+    assert_int_equal(r.solutions, 1);
+    assert_true(r.complete);
+    assert_int_equal(r.backtracks > 0, puzzles[i].needs_guesses);
+    trm_sudoku_format(&p, a, text);
+    assert_string_equal(text, puzzles[i].answer);
+  }
+}
+
+/* Solutions by plain trial, for comparison. */
+static int count_by_trial(const trm_puzzle *p, uint8_t *grid, int from) {
+  int cells = p->rows * p->cols;
+  while (from < cells && grid[from]) from++;
+  if (from == cells) return 1;
+  int n = 0;
+  for (int v = 1; v <= p->rows; v++) {
+    grid[from] = (uint8_t)v;
+    if (trm_sudoku_consistent(p, grid, NULL)) n += count_by_trial(p, grid, from + 1);
+  }
+  grid[from] = 0;
+  return n;
+}
+
+static void counts_are_exact(void **state) {
+  (void)state;
+  trm_puzzle p = trm_sudoku_of_size(4);
+  uint8_t empty[CELLS] = {0};
+  assert_int_equal(trm_sudoku_solve(&p, empty, 1000, NULL).solutions, 288);
+  assert_int_equal(trm_sudoku_solve(&p, empty, 100, NULL).solutions, 100);
+  assert_int_equal(trm_sudoku_solve(&p, empty, 0, NULL).solutions, 0);
+  int none = 0, one = 0, many = 0;
+  for (uint32_t i = 0; i < 600; i++) {
+    uint8_t grid[CELLS] = {0};
+    trm__rng rng = rng_at(1, i);
+    for (int k = 0; k < 5; k++)
+      grid[trm__rng_below(&rng, 16)] = (uint8_t)(1 + trm__rng_below(&rng, 4));
+    trm_sudoku_result r = trm_sudoku_solve(&p, grid, 1000, NULL);
+    int expected = trm_sudoku_consistent(&p, grid, NULL) ? count_by_trial(&p, grid, 0) : 0;
+    assert_int_equal(r.solutions, expected);
+    assert_true(r.complete);
+    none += expected == 0;
+    one += expected == 1;
+    many += expected > 1;
+  }
+  assert_true(none > 10 && one > 10 && many > 10);
+}
+
+static void contradictions_are_seen(void **state) {
+  (void)state;
+  trm_puzzle p = trm_sudoku_of_size(9);
+  uint8_t q[CELLS] = {0}, a[CELLS];
+  memset(a, 77, sizeof a);
+  q[0] = q[1] = 5; /* twice in a row */
+  assert_int_equal(trm_sudoku_solve(&p, q, 2, a).solutions, 0);
+  memset(q, 0, sizeof q); /* nothing left for the last cell of row 0 */
+  for (int i = 0; i < 8; i++) q[i] = (uint8_t)(i + 1);
+  q[8 + 9 * 5] = 9;
+  assert_int_equal(trm_sudoku_solve(&p, q, 2, a).solutions, 0);
+  q[3] = 200; /* no digit at all */
+  assert_int_equal(trm_sudoku_solve(&p, q, 2, a).solutions, 0);
+  assert_int_equal(a[0], 77);
+  p.box_rows = 2;
+  assert_int_equal(trm_sudoku_solve(&p, q, 2, a).solutions, 0);
+}
+
+static void hostile_grids_end(void **state) {
+  (void)state;
+  uint8_t q[CELLS] = {0};
+  trm_puzzle p = trm_sudoku_of_size(9);
+  trm_sudoku_result r = trm_sudoku_solve(&p, q, INT32_MAX, NULL);
+  assert_false(r.complete);
+  assert_true(r.solutions > 1000);
+  /* No solution, few givens: long for a solver without hidden singles. */
+  parse(9, ".....5.8....6.1.43..........1.5........1.6...3.......553.....61........4.........", q);
+  r = trm_sudoku_solve(&p, q, 2, NULL);
+  assert_int_equal(r.solutions, 0);
+  p = trm_sudoku_of_size(16);
+  memset(q, 0, sizeof q);
+  assert_int_equal(trm_sudoku_solve(&p, q, 2, NULL).solutions, 2);
+}
+
+static void published_puzzles_are_unique(void **state) {
+  (void)state;
+  static const char *const lists[] = {"puzzles2_17_clue", "puzzles3_magictour_top1465",
+                                      "puzzles6_forum_hardest_1106"};
+  trm_puzzle p = trm_sudoku_of_size(9);
+  int read = 0;
+  for (int k = 0; k < 3; k++) {
+    char path[512], line[256];
+    snprintf(path, sizeof path, "%s/data/sudoku-hard-lists/%s", TRM_SHARED_DIR, lists[k]);
+    FILE *f = fopen(path, "r");
+    if (!f) continue;
+    for (int n = 0; n < 150 && fgets(line, sizeof line, f);) {
+      if (*line == '#' || strlen(line) < 81) continue;
+      uint8_t q[CELLS], a[CELLS];
+      assert_int_equal(trm_sudoku_parse(&p, line, 81, q, NULL), TRM_OK);
+      trm_sudoku_result r = trm_sudoku_solve(&p, q, 2, a);
+      assert_int_equal(r.solutions, 1);
+      assert_true(trm_sudoku_solves(&p, q, a));
+      n++;
+      read++;
+    }
+    fclose(f);
+  }
+  if (!read) {
+    print_message("no puzzle lists below %s\n", TRM_SHARED_DIR);
+    skip();
+  }
+}
+
+/* --- generator --- */
+
+static void generated_puzzles_are_minimal(void **state) {
+  (void)state;
+  for (int k = 0; k < 4; k++) {
+    trm_puzzle p = trm_sudoku_of_size(sizes[k]);
+    for (uint32_t i = 0; i < 20; i++) {
+      uint8_t q[CELLS], a[CELLS], again[CELLS], found[CELLS];
+      make_puzzle(sizes[k], i, q, a);
+      assert_true(trm_sudoku_solves(&p, q, a));
+      assert_int_equal(trm_sudoku_solve(&p, q, 2, found).solutions, 1);
+      assert_memory_equal(found, a, (size_t)(p.rows * p.cols));
+      make_puzzle(sizes[k], i, again, found);
+      assert_memory_equal(again, q, (size_t)(p.rows * p.cols));
+      for (int c = 0; c < p.rows * p.cols; c++) {
+        uint8_t v = q[c];
+        if (!v) continue;
+        q[c] = 0;
+        assert_int_equal(trm_sudoku_solve(&p, q, 2, NULL).solutions, 2);
+        q[c] = v;
+      }
+    }
+  }
+}
+
+static void targets_are_met(void **state) {
+  (void)state;
+  static const struct {
+    int size;
+    trm__sudoku_target target;
+  } cases[] = {{6, {0, 12, 0, 0}}, {6, {12, 14, 0, 0}}, {9, {30, 34, 0, 0}},
+               {9, {0, 0, 3, 0}},  {9, {0, 26, 1, 6}},  {4, {5, 5, 0, 0}}};
+  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+    trm_puzzle p = trm_sudoku_of_size(cases[k].size);
+    const trm__sudoku_target *t = &cases[k].target;
+    trm__sudoku_shape s;
+    trm__sudoku_shape_init(&s, &p);
+    trm__rng rng = rng_at(50 + k, 0);
+    int met = 0, spread = 0, first = -1;
+    for (int tries = 0; tries < 2000 && met < 15; tries++) {
+      uint8_t q[CELLS], a[CELLS];
+      if (!trm__sudoku_generate(&s, t, &rng, q, a)) continue;
+      met++;
+      int givens = count_givens(q, s.cells);
+      if (first < 0) first = givens;
+      spread |= givens != first;
+      trm_sudoku_result r = trm_sudoku_solve(&p, q, 2, NULL);
+      assert_int_equal(r.solutions, 1);
+      assert_true(givens >= t->min_givens && (!t->max_givens || givens <= t->max_givens));
+      assert_true(r.backtracks >= t->min_backtracks);
+      assert_true(!t->max_backtracks || r.backtracks <= t->max_backtracks);
+    }
+    assert_int_equal(met, 15);
+    assert_int_equal(spread, t->min_givens != t->max_givens || !t->min_givens);
+  }
+}
+
+/* --- symmetries and the canonical form --- */
+
+static void symmetries_are_bijections_that_keep_the_rules(void **state) {
+  (void)state;
+  for (int k = 0; k < N_SIZES; k++) {
+    trm_puzzle p = trm_sudoku_of_size(sizes[k]);
+    int cells = p.rows * p.cols;
+    uint8_t q[CELLS], a[CELLS];
+    make_puzzle(sizes[k] > 10 ? 10 : sizes[k], 3, q, a);
+    for (uint32_t i = 0; i < 50; i++) {
+      trm__rng rng = rng_at(60 + (uint64_t)k, i);
+      trm__symmetry g;
+      trm__symmetry_draw(&p, &rng, &g);
+      int hit[CELLS] = {0}, digit[17] = {0};
+      for (int c = 0; c < cells; c++) hit[g.cell[c]]++;
+      for (int c = 0; c < cells; c++) assert_int_equal(hit[c], 1);
+      for (int v = 0; v <= p.rows; v++) digit[g.digit[v]]++;
+      for (int v = 0; v <= p.rows; v++) assert_int_equal(digit[v], 1);
+      assert_int_equal(g.digit[0], 0);
+      if (sizes[k] > 10) continue;
+      uint8_t question[CELLS], answer[CELLS];
+      trm__symmetry_apply(&g, q, question);
+      trm__symmetry_apply(&g, a, answer);
+      assert_true(trm_sudoku_solves(&p, question, answer));
+      assert_int_equal(count_givens(question, cells), count_givens(q, cells));
+    }
+  }
+}
+
+static void every_symmetry_is_drawn(void **state) {
+  (void)state;
+  trm_puzzle p = trm_sudoku_of_size(4);
+  enum { GROUP = 2 * 8 * 8, DRAWS = 4000 };
+  uint8_t seen[GROUP][16];
+  int n = 0;
+  for (uint32_t i = 0; i < DRAWS; i++) {
+    trm__rng rng = rng_at(70, i);
+    trm__symmetry g;
+    trm__symmetry_draw(&p, &rng, &g);
+    int at = 0;
+    while (at < n && memcmp(seen[at], g.cell, 16)) at++;
+    if (at < n) continue;
+    assert_true(n < GROUP);
+    memcpy(seen[n++], g.cell, 16);
+  }
+  assert_int_equal(n, GROUP);
+}
+
+static void tokens_follow_values(void **state) {
+  (void)state;
+  trm_puzzle p = trm_sudoku_of_size(6);
+  uint8_t q[CELLS], a[CELLS], image[CELLS];
+  int32_t tokens[CELLS], moved[CELLS];
+  make_puzzle(6, 0, q, a);
+  trm__rng rng = rng_at(80, 0);
+  trm__symmetry g;
+  trm__symmetry_draw(&p, &rng, &g);
+  trm__symmetry_apply(&g, q, image);
+  for (int i = 0; i < 36; i++) tokens[i] = q[i] + 1;
+  trm__symmetry_apply_tokens(&g, tokens, moved);
+  for (int i = 0; i < 36; i++) assert_int_equal(moved[i], image[i] + 1);
+  static const int32_t fixed[] = {TRM_IGNORE_LABEL, 0, 1};
+  for (int k = 0; k < 3; k++) {
+    for (int i = 0; i < 36; i++) tokens[i] = fixed[k];
+    trm__symmetry_apply_tokens(&g, tokens, moved);
+    assert_memory_equal(tokens, moved, 36 * sizeof *tokens);
+  }
+}
+
+static void canonical_is_invariant(void **state) {
+  (void)state;
+  for (int k = 0; k < N_SIZES; k++) {
+    int size = sizes[k] > 10 ? 9 : sizes[k];
+    trm_puzzle p = trm_sudoku_of_size(size);
+    size_t cells = (size_t)(p.rows * p.cols);
+    for (uint32_t i = 0; i < 12; i++) {
+      uint8_t grid[2][CELLS], form[CELLS], image[CELLS], again[CELLS];
+      make_puzzle(size, i, grid[0], grid[1]); /* the puzzle and the solved grid */
+      for (uint32_t j = 0; j < 24; j++) {
+        const uint8_t *from = grid[j & 1];
+        trm__rng rng = rng_at(90 + i, j);
+        trm__symmetry g;
+        trm__symmetry_draw(&p, &rng, &g);
+        trm__symmetry_apply(&g, from, image);
+        trm_sudoku_canonical(&p, from, form);
+        trm_sudoku_canonical(&p, image, again);
+        assert_memory_equal(form, again, cells);
+        trm_sudoku_canonical(&p, form, again);
+        assert_memory_equal(form, again, cells);
+        assert_int_equal(count_givens(form, (int)cells), count_givens(from, (int)cells));
+      }
+    }
+  }
+}
+
+/* Sparse and regular grids have many symmetries of their own. */
+static void canonical_survives_symmetric_grids(void **state) {
+  (void)state;
+  for (int k = 0; k < N_SIZES; k++) {
+    trm_puzzle p = trm_sudoku_of_size(sizes[k]);
+    int size = p.rows;
+    size_t cells = (size_t)(size * size);
+    for (int kind = 0; kind < 5; kind++) {
+      uint8_t grid[CELLS] = {0}, image[CELLS], form[CELLS], again[CELLS];
+      for (int r = 0; r < size; r++)
+        for (int c = 0; c < size; c++) {
+          int band = r / p.box_rows, in_band = r % p.box_rows;
+          int cyclic = (c + in_band * p.box_cols + band) % size;
+          bool keep[] = {false, r == 0 && c == 0, r == c, (r + c) % 2 == 0, true};
+          if (keep[kind]) grid[r * size + c] = (uint8_t)(cyclic + 1);
+        }
+      trm__rng rng = rng_at(110, (uint32_t)(k * 5 + kind));
+      trm__symmetry g;
+      trm__symmetry_draw(&p, &rng, &g);
+      trm__symmetry_apply(&g, grid, image);
+      trm_sudoku_canonical(&p, grid, form);
+      trm_sudoku_canonical(&p, image, again);
+      assert_memory_equal(form, again, cells);
+      assert_int_equal(count_givens(form, (int)cells), count_givens(grid, (int)cells));
+    }
+  }
+}
+
+/* The least image of a 4x4 grid by trying all 128 permutations of its cells. */
+static void least_image(const uint8_t *grid, uint8_t *least) {
+  static const uint8_t order[8][4] = {{0, 1, 2, 3}, {1, 0, 2, 3}, {0, 1, 3, 2}, {1, 0, 3, 2},
+                                      {2, 3, 0, 1}, {3, 2, 0, 1}, {2, 3, 1, 0}, {3, 2, 1, 0}};
+  memset(least, 255, 16);
+  for (int which = 0; which < 128; which++) {
+    const uint8_t *rows = order[which & 7], *cols = order[which >> 3 & 7];
+    uint8_t image[16], name[5] = {0}, names = 0;
+    for (int i = 0; i < 16; i++) {
+      int r = rows[i / 4], c = cols[i % 4];
+      uint8_t v = grid[which >> 6 ? c * 4 + r : r * 4 + c];
+      if (v && !name[v]) name[v] = ++names;
+      image[i] = name[v];
+    }
+    if (memcmp(image, least, 16) < 0) memcpy(least, image, 16);
+  }
+}
+
+static void canonical_separates_exactly(void **state) {
+  (void)state;
+  enum { GRIDS = 400 };
+  static uint8_t form[GRIDS][16], least[GRIDS][16];
+  trm_puzzle p = trm_sudoku_of_size(4);
+  for (uint32_t i = 0; i < GRIDS; i++) {
+    uint8_t q[CELLS], a[CELLS];
+    make_puzzle(4, i, q, a);
+    if (i % 4 == 1) memcpy(q, a, 16); /* solved grids, too */
+    if (i % 4 == 2) q[i % 16] = 0;    /* and puzzles with several solutions */
+    trm_sudoku_canonical(&p, q, form[i]);
+    least_image(q, least[i]);
+    uint8_t check[16];
+    least_image(form[i], check);
+    assert_memory_equal(check, least[i], 16); /* the form is itself an image */
+  }
+  int same = 0;
+  for (int i = 0; i < GRIDS; i++)
+    for (int j = 0; j < i; j++) {
+      bool equal = !memcmp(form[i], form[j], 16);
+      assert_int_equal(equal, !memcmp(least[i], least[j], 16));
+      same += equal;
+    }
+  assert_true(same > 100);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(shapes_are_known),
+      cmocka_unit_test(text_is_read_and_written),
+      cmocka_unit_test(bad_text_is_refused),
+      cmocka_unit_test(rules_are_checked),
+      cmocka_unit_test(known_puzzles_are_solved),
+      cmocka_unit_test(counts_are_exact),
+      cmocka_unit_test(contradictions_are_seen),
+      cmocka_unit_test(hostile_grids_end),
+      cmocka_unit_test(published_puzzles_are_unique),
+      cmocka_unit_test(generated_puzzles_are_minimal),
+      cmocka_unit_test(targets_are_met),
+      cmocka_unit_test(symmetries_are_bijections_that_keep_the_rules),
+      cmocka_unit_test(every_symmetry_is_drawn),
+      cmocka_unit_test(tokens_follow_values),
+      cmocka_unit_test(canonical_is_invariant),
+      cmocka_unit_test(canonical_survives_symmetric_grids),
+      cmocka_unit_test(canonical_separates_exactly),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
