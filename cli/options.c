@@ -1,4 +1,5 @@
 /* Command-line options from a table; see cli.h for the rules. */
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -10,7 +11,7 @@ bool cli_parse_int64(const char *text, int64_t *out) {
   char *end;
   errno = 0;
   long long v = strtoll(text, &end, 10);
-  if (end == text || *end || errno || strchr(" \t\n", *text)) return false;
+  if (end == text || *end || errno || isspace((unsigned char)*text)) return false;
   *out = v;
   return true;
 }

@@ -1,0 +1,211 @@
+/* trm train: from the command line to a trained run folder. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "train.h"
+
+static const cli_manual manual = {
+    "trm train [preset=NAME] [key=value ...] [--config FILE] [--dry-run]\n"
+    "       trm train --resume DIR [key=value ...]",
+    "Trains a model and keeps checkpoints in OUT/PROJECT_NAME/RUN_NAME. Settings are layers:\n"
+    "defaults, then the preset, then the file, then the command line. Keys and values are the\n"
+    "reference implementation's (Hydra notation: key=value, +key=value, \"[a,b]\", null).\n"
+    "Ctrl-C saves and says how to go on; a resumed run continues bit for bit.\n",
+    "Examples:\n"
+    "  trm train preset=sudoku6 data_paths=\"[data/sudoku6]\" +run_name=first\n"
+    "  trm train preset=sudoku-mlp data_paths=\"[data/sudoku]\" --dry-run\n"
+    "  trm train arch=trm data_paths=\"[data/sudoku]\" evaluators=\"[]\" epochs=50000 \\\n"
+    "    eval_interval=5000 lr=1e-4 puzzle_emb_lr=1e-4 weight_decay=1.0 \\\n"
+    "    puzzle_emb_weight_decay=1.0 arch.mlp_t=True arch.pos_encodings=none \\\n"
+    "    arch.L_layers=2 arch.H_cycles=3 arch.L_cycles=6 +run_name=r ema=True\n"
+    "  trm train --resume runs/Sudoku6-trm/first max_updates=2000\n"};
+
+typedef struct train_args {
+  const char *config, *resume;
+  bool dry_run, list_keys, list_presets;
+} train_args;
+
+/* Keys that may change when a run goes on: none of them alters what an update computes, but for
+ * epochs and eval_interval, which the user then asks for. */
+static const char *const resumable[] = {"max_updates",
+                                        "epochs",
+                                        "eval_limit",
+                                        "log_interval",
+                                        "checkpoint_interval",
+                                        "checkpoint_minutes",
+                                        "checkpoint_every_eval",
+                                        "threads",
+                                        "memory_budget",
+                                        "micro_batch"};
+
+static trm_status check_resumable(const char *const *overrides, int n, trm_error *err) {
+  for (int i = 0; i < n; i++) {
+    const char *key = overrides[i] + strspn(overrides[i], "+");
+    size_t length = strcspn(key, "=");
+    bool good = false;
+    for (size_t k = 0; k < sizeof resumable / sizeof *resumable; k++)
+      good |= strlen(resumable[k]) == length && !strncmp(key, resumable[k], length);
+    if (!good)
+      return cli_fail(err, TRM_E_CONFIG, -1,
+                      "'%.100s': a resumed run keeps its configuration; max_updates, epochs, "
+                      "threads, memory and the intervals of log and checkpoints may change",
+                      overrides[i]);
+  }
+  return TRM_OK;
+}
+
+/* The model to start from: fresh, with loaded weights if asked for. */
+static trm_status create_model(const run_config *c, trm_model **model, trm_error *err) {
+  char path[CLI_PATH_MAX];
+  const char *which;
+  trm_model *loaded = NULL;
+  bool reset = false;
+  CLI_TRY(trm_model_create(&c->model, c->trainer.seed, model, err));
+  if (!c->load_checkpoint) return TRM_OK;
+  CLI_TRY(run_folder_find_model(c->load_checkpoint, path, &which, err));
+  CLI_TRY(trm_model_load(path, &loaded, err));
+  trm_status st = trm_model_copy_weights(*model, loaded, &reset, err);
+  trm_model_free(loaded);
+  if (st == TRM_OK && reset)
+    cli_warn("%s has another number of puzzle ids; all puzzle embeddings start at their mean",
+             path);
+  return st;
+}
+
+typedef struct train_run {
+  run_config config;
+  train_data data;
+  train_schedule schedule;
+  run_folder folder;
+  trm_model *model;
+  trm_trainer *trainer;
+  trm_stream *stream;
+} train_run;
+
+static void train_run_free(train_run *run) {
+  trm_stream_free(run->stream);
+  trm_trainer_free(run->trainer);
+  trm_model_free(run->model);
+  run_folder_close(&run->folder);
+  train_data_free(&run->data);
+  run_config_free(&run->config);
+}
+
+/* The trainer and the stream at the run's mark. */
+static trm_status start_machinery(train_run *run, trm_error *err) {
+  const run_config *c = &run->config;
+  const run_mark *mark = &run->folder.mark;
+  char state[CLI_PATH_MAX];
+  trm_trainer_config config = c->trainer;
+  config.total_steps = run->schedule.total;
+  config.ema_rate = c->ema ? c->trainer.ema_rate : 0;
+  const trm_stream_config stream = {
+      .batch_size = c->trainer.batch_size,
+      .seed = c->trainer.seed,
+      .epochs_per_iter = c->eval_interval ? c->eval_interval : c->epochs,
+      .augment = (trm_augment)c->augment};
+  CLI_TRY(trm_stream_create(run->data.train, run->data.n_train, &stream, &run->stream, err));
+  CLI_TRY(create_model(c, &run->model, err));
+  CLI_TRY(trm_trainer_create(run->model, &config, &run->trainer, err));
+  trm_model_free(run->model);
+  run->model = NULL;
+  if (mark->update == 0) return TRM_OK;
+  CLI_TRY(cli_path(state, err, "%s/last/trainer.safetensors", run->folder.path));
+  CLI_TRY(trm_trainer_load(run->trainer, state, err));
+  if (trm_trainer_updates(run->trainer) != mark->update)
+    return cli_fail(err, TRM_E_FORMAT, -1, "%s is of update %lld, run.json beside it of %lld",
+                    state, (long long)trm_trainer_updates(run->trainer), (long long)mark->update);
+  return trm_stream_seek(run->stream, mark->stream_position, err);
+}
+
+static trm_status load_config(train_run *run, const train_args *args, const char *const *overrides,
+                              int n, trm_error *err) {
+  char path[CLI_PATH_MAX];
+  const char *file = args->config;
+  if (args->resume) {
+    CLI_TRY(check_resumable(overrides, n, err));
+    CLI_TRY(cli_path(path, err, "%s/config.yaml", args->resume));
+    if (!cli_exists(path))
+      return cli_fail(err, TRM_E_IO, -1, "%s: not a run folder: it has no config.yaml",
+                      args->resume);
+    file = path;
+  }
+  CLI_TRY(run_config_load(&run->config, file, overrides, n, err));
+  CLI_TRY(train_data_open(&run->config, &run->data, err));
+  return train_schedule_of(&run->config, &run->data, &run->schedule, err);
+}
+
+static trm_status open_folder(train_run *run, const train_args *args, int n_overrides,
+                              trm_error *err) {
+  if (!args->resume) return run_folder_create(&run->folder, &run->config, err);
+  CLI_TRY(run_folder_open(&run->folder, args->resume, run->config.checkpoint_every_eval, err));
+  run->folder.mark.seed = run->config.trainer.seed;
+  return n_overrides ? run_folder_write_config(&run->folder, &run->config, err) : TRM_OK;
+}
+
+static void print_result(const run_folder *r) {
+  if (r->mark.best_exact >= 0)
+    printf("best         %.2f %% exact, update %lld: %s/best\n", 100 * r->mark.best_exact,
+           (long long)r->mark.best_update, r->path);
+  printf("last         update %lld: %s/last\n", (long long)r->mark.update, r->path);
+}
+
+static trm_status train(train_run *run, const train_args *args, const char *const *overrides, int n,
+                        trm_error *err) {
+  CLI_TRY(load_config(run, args, overrides, n, err));
+  if (run->data.held_back && run->config.validation_share == 0)
+    cli_note("no test split: a tenth of the training data is held back to evaluate on");
+  if (args->dry_run) return train_plan_print(&run->config, &run->data, &run->schedule, stdout, err);
+  CLI_TRY(open_folder(run, args, n, err));
+  printf("run          %s\n", run->folder.path);
+  if (run->folder.mark.update == 0)
+    CLI_TRY(train_plan_print(&run->config, &run->data, &run->schedule, stdout, err));
+  else
+    cli_note("%s: going on after update %lld of %lld", run->folder.path,
+             (long long)run->folder.mark.update, (long long)run->schedule.end);
+  CLI_TRY(start_machinery(run, err));
+  CLI_TRY(train_loop(&run->config, &run->data, &run->schedule, &run->folder, run->trainer,
+                     run->stream, err));
+  print_result(&run->folder);
+  return TRM_OK;
+}
+
+static int run_train(const train_args *args, const char *const *overrides, int n) {
+  train_run run = {.folder.log = -1};
+  trm_error err = {0};
+  trm_status st = train(&run, args, overrides, n, &err);
+  int code = CLI_OK;
+  if (st == TRM_E_INTERRUPTED) {
+    cli_note("%s", err.msg);
+    if (run.folder.path[0]) cli_note("go on with: trm train --resume %s", run.folder.path);
+    code = CLI_INTERRUPTED;
+  } else if (st != TRM_OK) {
+    code = cli_report_error(&err);
+  }
+  train_run_free(&run);
+  return cli_finish(code);
+}
+
+static int list(const train_args *args) {
+  trm_error err = {0};
+  if (args->list_presets) config_print_presets(stdout);
+  if (args->list_keys && config_print_keys(stdout, &err) != TRM_OK) return cli_report_error(&err);
+  return cli_finish(CLI_OK);
+}
+
+int cmd_train(int argc, char **argv) {
+  train_args args = {0};
+  const cli_option options[] = {
+      {"config", CLI_STRING, &args.config, "FILE", "a YAML file of settings"},
+      {"resume", CLI_STRING, &args.resume, "DIR", "go on with the run in this folder"},
+      {"dry-run", CLI_FLAG, &args.dry_run, NULL, "print the plan and its costs, write nothing"},
+      {"list-keys", CLI_FLAG, &args.list_keys, NULL, "print all keys with defaults and meaning"},
+      {"list-presets", CLI_FLAG, &args.list_presets, NULL, "print all presets"},
+      {NULL, CLI_FLAG, NULL, NULL, NULL}};
+  int code;
+  if (!cli_options_parse(&manual, options, &argc, argv, &code)) return code;
+  if (args.list_keys || args.list_presets) return list(&args);
+  if (args.resume && args.config)
+    return cli_usage_error("--resume takes the run's own configuration; leave --config out");
+  return run_train(&args, (const char *const *)argv, argc);
+}

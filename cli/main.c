@@ -1,0 +1,115 @@
+/* The trm program: finds the command and hands over the rest of the line. */
+#include <string.h>
+
+#include "cli.h"
+
+typedef struct command {
+  const char *name;
+  int (*run)(int argc, char **argv);
+  const char *about;
+} command;
+
+static const command commands[] = {
+    {"train", cmd_train, "train a model and keep checkpoints in a run folder"},
+    {"eval", cmd_eval, "measure a model on a data set"},
+    {"solve", cmd_solve, "solve puzzles given as text"},
+    {"info", cmd_info, "describe a model, a run or a data set"},
+    {"data", cmd_data, "build or generate data sets"},
+};
+enum { N_COMMANDS = sizeof commands / sizeof *commands };
+
+static void print_help(FILE *f) {
+  fputs(
+      "trm: Tiny Recursive Models - train, evaluate and solve\n\n"
+      "Usage: trm COMMAND [arguments]\n       trm help [COMMAND]\n       trm --version\n\n"
+      "Commands:\n",
+      f);
+  for (int i = 0; i < N_COMMANDS; i++)
+    fprintf(f, "  %-8s %s\n", commands[i].name, commands[i].about);
+  fputs(
+      "\nExamples:\n"
+      "  trm data gen sudoku --size 6 --output-dir data/sudoku6\n"
+      "  trm train preset=sudoku6 data_paths=\"[data/sudoku6]\" +run_name=first\n"
+      "  trm eval runs/Sudoku6-trm/first data/sudoku6\n"
+      "  trm solve runs/Sudoku6-trm/first --show steps puzzles.txt\n\n",
+      f);
+  cli_print_exit_codes(f);
+}
+
+/* The features of this processor that kernels can make use of, if the system lets them. */
+static void print_cpu_features(FILE *f) {
+#if defined(__x86_64__) && defined(__GNUC__)
+  __builtin_cpu_init();
+#define FEATURE(name) \
+  if (__builtin_cpu_supports(name)) fputs(" " name, f)
+  FEATURE("sse4.2");
+  FEATURE("avx");
+  FEATURE("avx2");
+  FEATURE("fma");
+  FEATURE("avx512f");
+  FEATURE("avx512vl");
+  FEATURE("avx512bw");
+  FEATURE("avx512dq");
+  FEATURE("avx512bf16");
+#undef FEATURE
+#else
+  fputs(" unknown", f);
+#endif
+}
+
+static int print_version(void) {
+#ifdef NDEBUG
+  const char *build = "release";
+#else
+  const char *build = "with assertions";
+#endif
+  printf("trm %s\n", trm_version());
+#if defined(__VERSION__)
+  printf("build: %s, compiler %s\n", build, __VERSION__);
+#else
+  printf("build: %s\n", build);
+#endif
+  printf("kernels: %s\nprocessor:", trm_isa());
+  print_cpu_features(stdout);
+  printf("\nthreads: %d\n", trm_default_threads());
+  return cli_finish(CLI_OK);
+}
+
+static const command *find_command(const char *name) {
+  cli_nearest near = {.word = name};
+  for (int i = 0; i < N_COMMANDS; i++) {
+    if (!strcmp(commands[i].name, name)) return &commands[i];
+    cli_nearest_offer(&near, commands[i].name);
+  }
+  cli_nearest_offer(&near, "help");
+  if (near.best)
+    cli_usage_error("unknown command '%s'; did you mean '%s'?", name, near.best);
+  else
+    cli_usage_error("unknown command '%s'; `trm help` lists the commands", name);
+  return NULL;
+}
+
+static int run_help(int argc, char **argv) {
+  static char help[] = "--help";
+  char *help_argv[] = {help, NULL};
+  if (argc == 0) {
+    print_help(stdout);
+    return cli_finish(CLI_OK);
+  }
+  const command *c = find_command(argv[0]);
+  return c ? c->run(1, help_argv) : CLI_USAGE;
+}
+
+int main(int argc, char **argv) {
+  cli_signals_install();
+  if (argc < 2) {
+    print_help(stderr);
+    return CLI_USAGE;
+  }
+  const char *word = argv[1];
+  if (!strcmp(word, "--help") || !strcmp(word, "-h")) return run_help(0, NULL);
+  if (!strcmp(word, "help")) return run_help(argc - 2, argv + 2);
+  if (!strcmp(word, "--version") || !strcmp(word, "version")) return print_version();
+  const command *c = find_command(word);
+  return c ? c->run(argc - 2, argv + 2) : CLI_USAGE;
+}

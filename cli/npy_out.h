@@ -1,0 +1,11 @@
+/* Writes a NumPy file; the library's reader and writer of .npy are not part of its public face. */
+#ifndef TRM_CLI_NPY_OUT_H
+#define TRM_CLI_NPY_OUT_H
+
+#include "cli.h"
+
+/* int32 [rows, cols], row-major, complete or absent. */
+trm_status cli_npy_write(const char *path, const int32_t *data, int64_t rows, int64_t cols,
+                         trm_error *err);
+
+#endif

@@ -1,0 +1,53 @@
+/* The folder of a run:
+ *   config.yaml          the resolved configuration
+ *   log.jsonl            one JSON object per line
+ *   step_N/              a checkpoint: a model folder (EMA weights), trainer.safetensors, run.json
+ *   last, best           symbolic links to step_N
+ * A step_N folder is complete or absent, and so is each link: a kill at any moment leaves at most
+ * folders and files ending in .tmp, and a log that is longer than the last checkpoint says; both
+ * are put right when the run is opened again. An open run is locked against a second process. */
+#ifndef TRM_CLI_RUN_FOLDER_H
+#define TRM_CLI_RUN_FOLDER_H
+
+#include <jansson.h>
+
+#include "config.h"
+#include "files.h"
+
+/* What run.json holds: where a run stood at a checkpoint. */
+typedef struct run_mark {
+  int64_t update, stream_position;
+  int64_t evaluated; /* the last update with an evaluation */
+  int64_t best_update;
+  double best_exact; /* exact accuracy at best_update; -1: none yet */
+  int64_t log_bytes;
+  uint64_t seed;
+} run_mark;
+
+typedef struct run_folder {
+  char path[CLI_PATH_MAX];
+  int log; /* file descriptor, -1: not open */
+  bool keep_evaluated;
+  run_mark mark;
+} run_folder;
+
+/* A new folder for `c`, with its config.yaml; names that the configuration leaves open are chosen
+ * and written into it. An existing folder is an error. */
+trm_status run_folder_create(run_folder *r, run_config *c, trm_error *err);
+/* An existing run: cleans up, reads the mark of the last checkpoint (update 0 when there is none),
+ * cuts the log to its length. keep_evaluated: the checkpoints of all evaluations are kept. */
+trm_status run_folder_open(run_folder *r, const char *path, bool keep_evaluated, trm_error *err);
+void run_folder_close(run_folder *r);
+trm_status run_folder_write_config(const run_folder *r, const run_config *c, trm_error *err);
+/* Appends a line; takes `line` over (NULL: out of memory). */
+trm_status run_folder_log(run_folder *r, json_t *line, trm_error *err);
+/* Writes the checkpoint of r->mark.update and makes it the last, and the best if asked; then
+ * removes those that are no longer wanted. */
+trm_status run_folder_save(run_folder *r, trm_trainer *t, bool best, trm_error *err);
+/* The mark of a checkpoint folder. */
+trm_status run_mark_read(run_mark *m, const char *checkpoint, trm_error *err);
+/* The model folder a user means by `path`: itself, or a run's best, else last, checkpoint (then
+ * *which is "best" or "last", else NULL). */
+trm_status run_folder_find_model(const char *path, char *model, const char **which, trm_error *err);
+
+#endif

@@ -1,0 +1,51 @@
+/* The parts of `trm train`: its data, its plan, its loop. */
+#ifndef TRM_CLI_TRAIN_H
+#define TRM_CLI_TRAIN_H
+
+#include "config.h"
+#include "run_folder.h"
+
+/* ---- data (train_data.c) ---- */
+
+typedef struct train_data {
+  trm_dataset **owned; /* everything opened, in this order */
+  int n_owned;
+  const trm_dataset **train, **test;
+  int n_train, n_test;
+  bool held_back; /* test is a share of the training data */
+  int64_t groups;
+  double mean_puzzle_examples;
+} train_data;
+
+/* Opens the data of `c` and completes c->model with what the data say. The test data are the test
+ * splits, or a share of the training data where there are none or the configuration asks for it. */
+trm_status train_data_open(run_config *c, train_data *d, trm_error *err);
+void train_data_free(train_data *d);
+
+/* ---- plan (train_plan.c) ---- */
+
+/* Updates of a configuration, and where among them the evaluations are. */
+typedef struct train_schedule {
+  int64_t total; /* of all epochs, as the learning rate sees it */
+  int64_t end;   /* where this run ends: total or max_updates */
+  double updates_per_epoch;
+  double eval_every; /* updates between evaluations, 0: only at the end */
+  int64_t skip_evals;
+} train_schedule;
+
+/* TRM_E_CONFIG when there is not a single update. */
+trm_status train_schedule_of(const run_config *c, const train_data *d, train_schedule *s,
+                             trm_error *err);
+/* True when an evaluation follows update u (1..end). */
+bool train_schedule_evaluates(const train_schedule *s, int64_t u);
+/* Prints parameters, plan, memory, updates, work and an estimate of the time, which it measures. */
+trm_status train_plan_print(const run_config *c, const train_data *d, const train_schedule *s,
+                            FILE *f, trm_error *err);
+
+/* ---- loop (train_loop.c) ---- */
+
+/* Trains from r->mark to s->end. TRM_E_INTERRUPTED: a signal came and the state is saved. */
+trm_status train_loop(const run_config *c, const train_data *d, const train_schedule *s,
+                      run_folder *r, trm_trainer *t, trm_stream *stream, trm_error *err);
+
+#endif

@@ -1,0 +1,221 @@
+/* The training loop: batches, updates, the log, evaluations, checkpoints, Ctrl-C. Everything that
+ * must survive a stop is in the trainer, the stream's position and the run's mark. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "train.h"
+
+typedef struct loop {
+  const run_config *c;
+  const train_data *d;
+  const train_schedule *s;
+  run_folder *r;
+  trm_trainer *t;
+  trm_stream *stream;
+  cli_progress bar;
+  int32_t *inputs, *labels, *ids; /* one block */
+  double started, saved_at;       /* seconds of cli_now */
+  int64_t first;                  /* the update this process began after */
+  double loss, exact;             /* smoothed, for the bar; -1: none yet */
+} loop;
+
+static double per_count(double sum, const trm_metrics *m) {
+  return sum / fmax(m->count, 1);
+}
+
+static double wall_time(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_REALTIME, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static double epoch_of(const loop *l) {
+  return (double)l->r->mark.update / l->s->updates_per_epoch;
+}
+
+static double samples_per_second(const loop *l) {
+  double elapsed = cli_now() - l->started;
+  return (double)(l->r->mark.update - l->first) * l->c->trainer.batch_size / fmax(elapsed, 1e-9);
+}
+
+static trm_status log_update(loop *l, const trm_metrics *m, trm_error *err) {
+  double batch = l->c->trainer.batch_size;
+  return run_folder_log(
+      l->r,
+      json_pack("{s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "step",
+                (json_int_t)l->r->mark.update, "epoch", epoch_of(l), "time", wall_time(),
+                "samples_per_s", samples_per_second(l), "train/lm_loss", m->lm_loss / batch,
+                "train/q_halt_loss", m->q_halt_loss / batch, "train/q_continue_loss",
+                m->q_continue_loss / batch, "train/count", m->count, "train/accuracy",
+                per_count(m->accuracy, m), "train/exact_accuracy", per_count(m->exact_accuracy, m),
+                "train/q_halt_accuracy", per_count(m->q_halt_accuracy, m), "train/steps",
+                per_count(m->steps, m), "train/lr", m->lr, "train/grad_norm", m->grad_norm),
+      err);
+}
+
+/* ---- evaluation ---- */
+
+/* What several test sets say together. */
+typedef struct eval_sum {
+  double n, exact, accuracy, exact_accuracy, q_halt_accuracy, lm_loss, q_halt_loss;
+} eval_sum;
+
+static void add_report(eval_sum *sum, const trm_eval_report *r) {
+  double n = (double)r->examples;
+  sum->n += n;
+  sum->exact += (double)r->exact;
+  sum->accuracy += n * r->accuracy;
+  sum->exact_accuracy += n * r->exact_accuracy;
+  sum->q_halt_accuracy += n * r->q_halt_accuracy;
+  sum->lm_loss += n * r->lm_loss;
+  sum->q_halt_loss += n * r->q_halt_loss;
+}
+
+static trm_status evaluate_all(loop *l, eval_sum *sum, trm_error *err) {
+  cli_progress bar;
+  trm_eval_report report;
+  trm_status st = TRM_OK;
+  *sum = (eval_sum){0};
+  cli_progress_clear(&l->bar);
+  cli_progress_begin(&bar, "evaluating", 0, 0, "examples", 1);
+  const trm_eval_config config = {.limit = l->c->eval_limit,
+                                  .threads = l->c->trainer.threads,
+                                  .progress = cli_progress_tick,
+                                  .progress_arg = &bar};
+  for (int i = 0; st == TRM_OK && i < l->d->n_test; i++) {
+    st = trm_evaluate(trm_trainer_ema(l->t), l->d->test[i], &config, &report, err);
+    if (st == TRM_OK) add_report(sum, &report);
+  }
+  cli_progress_end(&bar);
+  return st;
+}
+
+static trm_status log_evaluation(loop *l, const eval_sum *sum, trm_error *err) {
+  double n = fmax(sum->n, 1);
+  return run_folder_log(
+      l->r,
+      json_pack("{s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I}", "step",
+                (json_int_t)l->r->mark.update, "epoch", epoch_of(l), "time", wall_time(),
+                "all/accuracy", sum->accuracy / n, "all/exact_accuracy", sum->exact_accuracy / n,
+                "all/q_halt_accuracy", sum->q_halt_accuracy / n, "all/lm_loss", sum->lm_loss / n,
+                "all/q_halt_loss", sum->q_halt_loss / n, "all/n", (json_int_t)sum->n),
+      err);
+}
+
+/* Evaluates, logs, notes, and decides about `best`; the caller saves. */
+static trm_status evaluate(loop *l, bool *best, trm_error *err) {
+  eval_sum sum;
+  run_mark *mark = &l->r->mark;
+  CLI_TRY(evaluate_all(l, &sum, err));
+  double exact = sum.exact_accuracy / fmax(sum.n, 1);
+  trm_interval range = trm_wilson(sum.exact, sum.n);
+  CLI_TRY(log_evaluation(l, &sum, err));
+  mark->evaluated = mark->update;
+  *best = exact > mark->best_exact;
+  if (*best) {
+    mark->best_exact = exact;
+    mark->best_update = mark->update;
+  }
+  cli_note("update %lld/%lld, epoch %.1f: exact %.2f %% of %lld (%.1f to %.1f), cells %.2f %%%s",
+           (long long)mark->update, (long long)l->s->end, epoch_of(l), 100 * exact,
+           (long long)sum.n, 100 * range.low, 100 * range.high, 100 * sum.accuracy / fmax(sum.n, 1),
+           *best ? ", best so far" : "");
+  return TRM_OK;
+}
+
+/* ---- checkpoints ---- */
+
+static trm_status save(loop *l, bool best, trm_error *err) {
+  trm_error cause = {0};
+  trm_status st = run_folder_save(l->r, l->t, best, &cause);
+  l->saved_at = cli_now();
+  if (st == TRM_OK) return st;
+  return cli_fail(err, st, cause.pos, "%.300s; the last checkpoint is intact: %.120s/last",
+                  cause.msg, l->r->path);
+}
+
+static bool checkpoint_due(const loop *l) {
+  int64_t every = l->c->checkpoint_interval;
+  double minutes = l->c->checkpoint_minutes;
+  return (every && l->r->mark.update % every == 0) ||
+         (minutes > 0 && cli_now() - l->saved_at > 60 * minutes);
+}
+
+/* After an update, or on resuming a run that stopped before its evaluation. */
+static trm_status evaluate_or_save(loop *l, trm_error *err) {
+  bool best = false, stop = cli_interrupted();
+  const run_mark *mark = &l->r->mark;
+  trm_status st = TRM_OK;
+  if (!stop && mark->evaluated < mark->update && train_schedule_evaluates(l->s, mark->update)) {
+    st = evaluate(l, &best, err);
+    if (st == TRM_OK) return save(l, best, err);
+  }
+  if (st != TRM_OK && st != TRM_E_INTERRUPTED) return st;
+  if (stop || st == TRM_E_INTERRUPTED) {
+    CLI_TRY(save(l, false, err));
+    return cli_fail(err, TRM_E_INTERRUPTED, -1, "interrupted after update %lld, which is saved",
+                    (long long)mark->update);
+  }
+  return checkpoint_due(l) ? save(l, false, err) : TRM_OK;
+}
+
+/* ---- updates ---- */
+
+static void smooth(double *value, double sample) {
+  *value = *value < 0 ? sample : 0.95 * *value + 0.05 * sample;
+}
+
+static void show(loop *l, const trm_metrics *m) {
+  char extra[96];
+  smooth(&l->loss, m->loss / l->c->trainer.batch_size);
+  if (m->count > 0) smooth(&l->exact, per_count(m->exact_accuracy, m));
+  snprintf(extra, sizeof extra, "loss %.3f  exact %.1f %%", l->loss, 100 * fmax(l->exact, 0));
+  cli_progress_update(&l->bar, l->r->mark.update, extra);
+}
+
+static trm_status update(loop *l, trm_error *err) {
+  const trm_batch batch = {l->inputs, l->labels, l->ids};
+  trm_error cause = {0};
+  trm_metrics m;
+  trm_stream_next(l->stream, trm_trainer_wants(l->t), l->inputs, l->labels, l->ids);
+  trm_status st = trm_trainer_step(l->t, &batch, &m, &cause);
+  if (st == TRM_E_NUMERIC)
+    return cli_fail(err, st, -1,
+                    "%.330s; try a smaller lr or a longer lr_warmup_steps (`trm train --resume` "
+                    "would fail again)",
+                    cause.msg);
+  if (st != TRM_OK) return cli_fail(err, st, cause.pos, "%s", cause.msg);
+  l->r->mark.update = trm_trainer_updates(l->t);
+  l->r->mark.stream_position = trm_stream_position(l->stream);
+  show(l, &m);
+  if (l->r->mark.update % l->c->log_interval == 0) return log_update(l, &m, err);
+  return TRM_OK;
+}
+
+static trm_status run_updates(loop *l, trm_error *err) {
+  if (l->r->mark.update > 0) CLI_TRY(evaluate_or_save(l, err));
+  while (l->r->mark.update < l->s->end) {
+    CLI_TRY(update(l, err));
+    CLI_TRY(evaluate_or_save(l, err));
+  }
+  return TRM_OK;
+}
+
+trm_status train_loop(const run_config *c, const train_data *d, const train_schedule *s,
+                      run_folder *r, trm_trainer *t, trm_stream *stream, trm_error *err) {
+  size_t rows = (size_t)c->trainer.batch_size, len = (size_t)c->model.seq_len;
+  loop l = {.c = c, .d = d, .s = s, .r = r, .t = t, .stream = stream, .loss = -1, .exact = -1};
+  l.inputs = calloc(rows * (2 * len + 1), sizeof *l.inputs);
+  if (!l.inputs) return cli_fail(err, TRM_E_MEMORY, -1, "no memory for a batch");
+  l.labels = l.inputs + rows * len;
+  l.ids = l.labels + rows * len;
+  l.started = l.saved_at = cli_now();
+  l.first = r->mark.update;
+  cli_progress_begin(&l.bar, "training", r->mark.update, s->end, "samples", (double)rows);
+  trm_status st = run_updates(&l, err);
+  cli_progress_end(&l.bar);
+  free(l.inputs);
+  return st;
+}

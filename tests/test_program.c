@@ -1,0 +1,437 @@
+/* The trm program as a user runs it: arguments, exit codes, what is said where, and a run that is
+ * stopped, killed, starved of disk space and resumed. */
+#include <fcntl.h>
+#include <jansson.h>
+#include <pty.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "scratch.h"
+#include "trm.h"
+
+enum { MAX_ARGS = 32, TEXT = 1 << 16 };
+
+static char out_text[TEXT], err_text[TEXT]; /* of the last program run */
+static char data_dir[160], model_dir[160];
+/* A model so small that an update takes about a millisecond. */
+static char data_setting[200], out_setting[200];
+
+typedef struct launch {
+  const char *input; /* for stdin, or NULL */
+  rlim_t file_limit; /* bytes a file may have; 0: no limit */
+  bool terminal;     /* stderr is a terminal */
+} launch;
+
+static void slurp(const char *path, char *text) {
+  size_t n;
+  unsigned char *bytes = read_bytes(path, &n);
+  snprintf(text, TEXT, "%s", (char *)bytes);
+  free(bytes);
+}
+
+static void redirect(const char *path, int flags, int fd) {
+  int file = open(path, flags, 0666);
+  if (file < 0 || dup2(file, fd) < 0) _exit(99);
+  close(file);
+}
+
+static void become(scratch *s, const char *const *args, const launch *l, int terminal) {
+  char path[200];
+  snprintf(path, sizeof path, "%s/in", s->dir);
+  redirect(l->input ? path : "/dev/null", O_RDONLY, 0);
+  snprintf(path, sizeof path, "%s/out", s->dir);
+  redirect(path, O_WRONLY | O_CREAT | O_TRUNC, 1);
+  snprintf(path, sizeof path, "%s/err", s->dir);
+  if (terminal >= 0)
+    dup2(terminal, 2);
+  else
+    redirect(path, O_WRONLY | O_CREAT | O_TRUNC, 2);
+  if (l->file_limit) {
+    struct rlimit limit = {l->file_limit, l->file_limit};
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  const char *argv[MAX_ARGS + 2] = {TRM_PROGRAM};
+  for (int i = 0; i < MAX_ARGS && args[i]; i++) argv[i + 1] = args[i];
+  execv(TRM_PROGRAM, (char *const *)argv);
+  _exit(98);
+}
+
+static pid_t start(scratch *s, const char *const *args, const launch *l, int terminal) {
+  if (l->input) write_bytes(scratch_path(s, "in"), l->input, strlen(l->input));
+  pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) become(s, args, l, terminal);
+  return child;
+}
+
+/* The exit code, or 1000 + the signal that ended it. */
+static int finish(scratch *s, pid_t child) {
+  int status;
+  assert_int_equal(waitpid(child, &status, 0), child);
+  slurp(scratch_path(s, "out"), out_text);
+  if (access(scratch_path(s, "err"), R_OK) == 0) slurp(scratch_path(s, "err"), err_text);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+static int run_with(scratch *s, const launch *l, const char *const *args) {
+  return finish(s, start(s, args, l, -1));
+}
+
+#define ARGS(...)         \
+  (const char *const[]) { \
+    __VA_ARGS__, NULL     \
+  }
+#define RUN(...) run_with(s, &(const launch){0}, ARGS(__VA_ARGS__))
+#define RUN_INPUT(text, ...) run_with(s, &(const launch){.input = (text)}, ARGS(__VA_ARGS__))
+#define TINY                                                                             \
+  "preset=sudoku4", data_setting, out_setting, "arch.hidden_size=32", "arch.H_cycles=2", \
+      "arch.L_cycles=2", "arch.halt_max_steps=3", "global_batch_size=16", "epochs=1000", \
+      "lr=1e-3", "threads=1"
+
+static void says(const char *text, const char *part) {
+  if (!strstr(text, part)) fail_msg("no '%s' in:\n%s", part, text);
+}
+
+static void want(int got, int expected) {
+  if (got != expected) fail_msg("exit %d, want %d\n%s", got, expected, err_text);
+}
+
+static const char *in_run(scratch *s, const char *run, const char *file) {
+  char name[96];
+  snprintf(name, sizeof name, "runs/Data4-trm/%s%s%s", run, *file ? "/" : "", file);
+  return scratch_path(s, name);
+}
+
+static void same_file(scratch *s, const char *a, const char *b, const char *file) {
+  size_t n_a, n_b;
+  unsigned char *x = read_bytes(in_run(s, a, file), &n_a);
+  unsigned char *y = read_bytes(in_run(s, b, file), &n_b);
+  assert_int_equal(n_a, n_b);
+  assert_memory_equal(x, y, n_a);
+  free(x);
+  free(y);
+}
+
+static void same_run(scratch *s, const char *a, const char *b) {
+  same_file(s, a, b, "last/model.safetensors");
+  same_file(s, a, b, "last/trainer.safetensors");
+  same_file(s, a, b, "best/model.safetensors");
+}
+
+/* Every update once, in order, each line a JSON object. */
+static void check_log(scratch *s, const char *run, json_int_t updates) {
+  FILE *f = fopen(in_run(s, run, "log.jsonl"), "r");
+  json_int_t step = 0;
+  char line[4096];
+  assert_non_null(f);
+  while (fgets(line, sizeof line, f)) {
+    json_t *root = json_loads(line, 0, NULL);
+    assert_non_null(root);
+    json_int_t at = json_integer_value(json_object_get(root, "step"));
+    if (json_object_get(root, "train/lm_loss"))
+      assert_int_equal(at, ++step);
+    else
+      assert_non_null(json_object_get(root, "all/exact_accuracy"));
+    json_decref(root);
+  }
+  fclose(f);
+  assert_int_equal(step, updates);
+}
+
+static void nap(int milliseconds) {
+  struct timespec t = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
+  nanosleep(&t, NULL);
+}
+
+/* ---- tests ---- */
+
+static void test_help(void **state) {
+  scratch *s = *state;
+  static const char *const commands[] = {"train", "eval", "solve", "info", "data"};
+  want(RUN("--version"), 0);
+  says(out_text, trm_version());
+  says(out_text, "kernels: ");
+  want(RUN("--help"), 0);
+  says(out_text, "130  interrupted");
+  for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+    says(out_text, commands[i]);
+    want(RUN("help", commands[i]), 0);
+    says(out_text, "Example");
+    want(RUN(commands[i], "--help"), 0);
+    assert_string_equal(err_text, "");
+    want(RUN("help"), 0);
+  }
+  want(RUN("trian"), 2);
+  says(err_text, "did you mean 'train'?");
+  assert_string_equal(out_text, "");
+  want(RUN("train", "--dryrun"), 2);
+  says(err_text, "did you mean --dry-run?");
+  want(RUN("train", "--list-keys"), 0);
+  says(out_text, "arch.halt_max_steps");
+  want(RUN("train", "--list-presets"), 0);
+  says(out_text, "sudoku-mlp");
+}
+
+static void test_refusals(void **state) {
+  scratch *s = *state;
+  want(RUN("train"), 2);
+  says(err_text, "data_paths");
+  want(RUN("train", TINY, "lrr=1"), 2);
+  says(err_text, "did you mean 'lr'?");
+  want(RUN("train", TINY, "arch.num_heads=3", "arch.mlp_t=False"), 2);
+  want(RUN("train", TINY, "global_batch_size=1000000", "epochs=1"), 2);
+  says(err_text, "less than one update");
+  want(RUN("train", "data_paths=[/nonexistent]"), 1);
+  says(err_text, "/nonexistent");
+  want(RUN("train", "--resume", data_dir), 1);
+  says(err_text, "not a run folder");
+  want(RUN("train", "--config", "/nonexistent.yaml"), 1);
+  want(RUN("eval"), 2);
+  want(RUN("eval", "/nonexistent", data_dir), 1);
+  want(RUN("solve"), 2);
+  want(RUN("solve", model_dir, "/nonexistent"), 1);
+  want(RUN("info", "/nonexistent"), 1);
+}
+
+static void test_dry_run(void **state) {
+  scratch *s = *state;
+  want(RUN("train", TINY, "run_name=dry", "--dry-run"), 0);
+  says(out_text, "parameters");
+  says(out_text, "GFLOP");
+  says(out_text, "depth 12");
+  assert_int_not_equal(access(in_run(s, "dry", ""), F_OK), 0);
+}
+
+static void test_resume(void **state) {
+  scratch *s = *state;
+  want(RUN("train", TINY, "run_name=whole", "max_updates=20", "eval_interval=2"), 0);
+  says(out_text, "exact");
+  want(RUN("train", TINY, "run_name=half", "max_updates=12", "eval_interval=2"), 0);
+  char half[160];
+  snprintf(half, sizeof half, "%s", in_run(s, "half", ""));
+  want(RUN("train", TINY, "run_name=half"), 2);
+  says(err_text, "--resume");
+  want(RUN("train", "--resume", half, "lr=1"), 2);
+  says(err_text, "keeps its configuration");
+  want(RUN("train", "--resume", half, "max_updates=20"), 0);
+  same_run(s, "whole", "half");
+  check_log(s, "whole", 20);
+  check_log(s, "half", 20);
+  want(RUN("train", "--resume", half), 0);
+  same_run(s, "whole", "half");
+}
+
+/* Killed at moments that walk through the run, again and again, until it is done. */
+static void test_kill(void **state) {
+  scratch *s = *state;
+  char path[160];
+  const launch plain = {0};
+  want(RUN("train", TINY, "run_name=quiet", "max_updates=150", "eval_interval=5",
+           "checkpoint_interval=2"),
+       0);
+  pid_t child = start(s,
+                      ARGS("train", TINY, "run_name=killed", "max_updates=150", "eval_interval=5",
+                           "checkpoint_interval=2"),
+                      &plain, -1);
+  snprintf(path, sizeof path, "%s", in_run(s, "killed", ""));
+  int code = 1000, kills = 0;
+  for (int i = 0; code != 0 && i < 100; i++) {
+    nap(20 + 37 * i % 120 + 5 * i);
+    kill(child, SIGKILL);
+    code = finish(s, child);
+    kills += code == 1000 + SIGKILL;
+    if (code == 0) break;
+    if (access(path, F_OK) != 0) { /* not even begun */
+      child = start(s,
+                    ARGS("train", TINY, "run_name=killed", "max_updates=150", "eval_interval=5",
+                         "checkpoint_interval=2"),
+                    &plain, -1);
+      continue;
+    }
+    want(code, 1000 + SIGKILL);
+    child = start(s, ARGS("train", "--resume", path), &plain, -1);
+  }
+  want(code, 0);
+  assert_true(kills > 0);
+  same_run(s, "quiet", "killed");
+  check_log(s, "killed", 150);
+}
+
+static void test_signals(void **state) {
+  scratch *s = *state;
+  static const int signals[] = {SIGINT, SIGTERM};
+  char path[160];
+  snprintf(path, sizeof path, "%s", in_run(s, "stopped", ""));
+  pid_t child =
+      start(s, ARGS("train", TINY, "run_name=stopped", "max_updates=100000"), &(launch){0}, -1);
+  for (size_t i = 0; i < 2; i++) {
+    /* Once the log has a line, the handlers are in place and the loop runs. */
+    struct stat log = {0};
+    for (int wait = 0; wait < 500 && log.st_size == 0; wait++) {
+      nap(20);
+      if (stat(in_run(s, "stopped", "log.jsonl"), &log) != 0) log.st_size = 0;
+    }
+    kill(child, signals[i]);
+    want(finish(s, child), 130);
+    says(err_text, "trm train --resume");
+    assert_int_equal(access(in_run(s, "stopped", "last/trainer.safetensors"), R_OK), 0);
+    if (i == 0) child = start(s, ARGS("train", "--resume", path), &(launch){0}, -1);
+  }
+}
+
+static void test_full_disk(void **state) {
+  scratch *s = *state;
+  char path[160];
+  want(RUN("train", TINY, "run_name=roomy", "max_updates=20"), 0);
+  want(RUN("train", TINY, "run_name=full", "max_updates=10"), 0);
+  snprintf(path, sizeof path, "%s", in_run(s, "full", ""));
+  want(run_with(s, &(const launch){.file_limit = 20000},
+                ARGS("train", "--resume", path, "max_updates=20")),
+       1);
+  says(err_text, "the last checkpoint is intact");
+  want(RUN("train", "--resume", path, "max_updates=20"), 0);
+  same_run(s, "roomy", "full");
+}
+
+static void test_damage(void **state) {
+  scratch *s = *state;
+  char path[160];
+  want(RUN("train", TINY, "run_name=hurt", "max_updates=2"), 0);
+  snprintf(path, sizeof path, "%s", in_run(s, "hurt", ""));
+  assert_int_equal(truncate(in_run(s, "hurt", "last/trainer.safetensors"), 1000), 0);
+  want(RUN("train", "--resume", path), 3);
+  assert_int_equal(truncate(in_run(s, "hurt", "last/model.safetensors"), 1000), 0);
+  want(RUN("eval", path, data_dir), 3);
+  write_bytes(in_run(s, "hurt", "last/run.json"), "{\"update\": -4}", 14);
+  want(RUN("train", "--resume", path), 3);
+  says(err_text, "run.json");
+}
+
+static void test_eval(void **state) {
+  scratch *s = *state;
+  char preds[200];
+  want(RUN("eval", model_dir, data_dir, "--steps", "2"), 0);
+  says(out_text, "exact");
+  says(err_text, "best checkpoint");
+  snprintf(preds, sizeof preds, "%s/preds.npy", s->dir);
+  want(RUN("eval", model_dir, data_dir, "--limit", "5", "--json", "--save-preds", preds), 0);
+  json_t *root = json_loads(out_text, 0, NULL);
+  assert_non_null(root);
+  assert_int_equal(json_integer_value(json_object_get(root, "examples")), 5);
+  assert_int_equal(json_array_size(json_object_get(root, "steps")), 3);
+  assert_int_equal(json_array_size(json_object_get(root, "exact_interval")), 2);
+  json_decref(root);
+  size_t n;
+  unsigned char *bytes = read_bytes(preds, &n);
+  assert_int_equal(n, 128 + 5 * 16 * 4);
+  assert_memory_equal(bytes, "\x93NUMPY\x01\x00\x76\x00", 10);
+  says((char *)bytes + 10, "'shape': (5, 16)");
+  free(bytes);
+  want(RUN("eval", model_dir, data_dir, "--split", "nope"), 1);
+  want(RUN("eval", model_dir, data_dir, "--save-preds", "/nonexistent/p.npy"), 1);
+}
+
+static void test_solve(void **state) {
+  scratch *s = *state;
+  want(RUN_INPUT("# two\n1...\n", "solve", model_dir, "-"), 3);
+  says(err_text, "stdin:2:");
+  want(RUN_INPUT("\n  # none\n\n", "solve", model_dir), 0);
+  assert_string_equal(out_text, "");
+  want(RUN_INPUT("12343412........\r\n# again\n000000000000000x\n", "solve", model_dir, "-"), 3);
+  says(out_text, "valid: ");
+  says(err_text, "stdin:3:16: ");
+  want(RUN_INPUT("11..............", "solve", model_dir, "-"), 3);
+  says(err_text, "stands twice");
+  want(RUN("solve", model_dir, "--puzzle", "12343412........", "--json"), 0);
+  json_t *root = json_loads(out_text, 0, NULL);
+  assert_non_null(root);
+  assert_string_equal(json_string_value(json_object_get(root, "puzzle")), "12343412........");
+  assert_int_equal(json_string_length(json_object_get(root, "answer")), 16);
+  assert_true(json_is_boolean(json_object_get(root, "valid")));
+  assert_int_equal(json_integer_value(json_object_get(root, "steps")), 3);
+  json_decref(root);
+  want(RUN("solve", model_dir, "--puzzle", "1...............", "--show", "steps"), 0);
+  says(out_text, "step 3 of 3");
+  says(out_text, "---");
+  assert_null(strstr(out_text, "\033"));
+  /* Hardly trained: somewhere among many blank grids an answer is wrong. */
+  want(RUN("solve", model_dir, "--puzzle", "................", "--check", "--steps", "1"), 4);
+  says(out_text, "valid: no");
+  want(RUN("solve", model_dir, "--show", "all"), 2);
+}
+
+static void test_info(void **state) {
+  scratch *s = *state;
+  want(RUN("info", model_dir, "--json"), 0);
+  json_t *root = json_loads(out_text, 0, NULL);
+  assert_non_null(root);
+  assert_int_equal(json_integer_value(json_object_get(root, "update")), 2);
+  assert_true(json_array_size(json_object_get(root, "tensors")) > 5);
+  json_decref(root);
+  want(RUN("info", model_dir), 0);
+  says(out_text, "L_level.layers.0.mlp_t.gate_up_proj.weight");
+  want(RUN("info", data_dir), 0);
+  says(out_text, "Sudoku 4x4");
+}
+
+/* The bar is for terminals only. */
+static void test_terminal(void **state) {
+  scratch *s = *state;
+  int master, slave;
+  struct winsize size = {24, 100, 0, 0};
+  char text[4096] = "";
+  want(RUN("train", TINY, "run_name=silent", "max_updates=3"), 0);
+  assert_null(strchr(err_text, '\r'));
+  if (openpty(&master, &slave, NULL, NULL, &size) != 0) {
+    print_message("no pseudo-terminal here\n");
+    skip();
+  }
+  unlink(scratch_path(s, "err"));
+  pid_t child =
+      start(s, ARGS("train", TINY, "run_name=shown", "max_updates=3"), &(launch){0}, slave);
+  close(slave);
+  size_t used = 0;
+  for (ssize_t n; used < sizeof text - 1; used += (size_t)n)
+    if ((n = read(master, text + used, sizeof text - 1 - used)) <= 0) break;
+  text[used] = 0;
+  want(finish(s, child), 0);
+  close(master);
+  says(text, "training ");
+  says(text, "ETA");
+  says(text, "exact");
+}
+
+static int set_up(void **state) {
+  if (scratch_open(state) != 0) return -1;
+  scratch *s = *state;
+  trm_build_report report;
+  trm_error err;
+  snprintf(data_dir, sizeof data_dir, "%s/data4", s->dir);
+  snprintf(data_setting, sizeof data_setting, "data_paths=[%s]", data_dir);
+  snprintf(out_setting, sizeof out_setting, "out=%s/runs", s->dir);
+  const trm_sudoku_gen_config config = {
+      .size = 4, .n_train = 64, .n_test = 16, .seed = 3, .threads = 1, .output_dir = data_dir};
+  if (trm_gen_sudoku(&config, &report, &err) != TRM_OK) {
+    print_message("%s\n", err.msg);
+    return -1;
+  }
+  snprintf(model_dir, sizeof model_dir, "%s", in_run(s, "model", ""));
+  return RUN("train", TINY, "run_name=model", "max_updates=2");
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_help),      cmocka_unit_test(test_refusals),
+      cmocka_unit_test(test_dry_run),   cmocka_unit_test(test_resume),
+      cmocka_unit_test(test_kill),      cmocka_unit_test(test_signals),
+      cmocka_unit_test(test_full_disk), cmocka_unit_test(test_damage),
+      cmocka_unit_test(test_eval),      cmocka_unit_test(test_solve),
+      cmocka_unit_test(test_info),      cmocka_unit_test(test_terminal),
+  };
+  return cmocka_run_group_tests(tests, set_up, scratch_close);
+}
