@@ -1,5 +1,4 @@
 /* trm data: data sets from CSV files and from the generator. */
-#include <limits.h>
 #include <string.h>
 
 #include "cli.h"
@@ -22,7 +21,11 @@ static void warn_count(int64_t n, const char *one, const char *many) {
   if (n) cli_warn("%s %s", count, n == 1 ? one : many);
 }
 
-static int report_build(const char *dir, const trm_build_report *r) {
+static int report_build(const char *folder, const trm_build_report *r) {
+  char dir[4096];
+  size_t n = strlen(folder);
+  while (n > 1 && folder[n - 1] == '/') n--;
+  snprintf(dir, sizeof dir, "%.*s", (int)(n < sizeof dir ? n : sizeof dir - 1), folder);
   printf("wrote %s\n", dir);
   print_split(dir, "train", r->train_puzzles, r->train_examples);
   if (r->test_puzzles) print_split(dir, "test", r->test_puzzles, r->test_examples);

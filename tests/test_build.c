@@ -1,0 +1,364 @@
+/* Builders of data sets: from CSV files and from the generator. */
+#include <unistd.h>
+
+#include "data/sudoku_shape.h"
+#include "scratch.h"
+#include "trm/dataset.h"
+
+/* --- CSV --- */
+
+#define A1 "1234341221434321"
+#define A2 "1234341221434312" /* breaks the rules: 1 twice in a column */
+#define Q1 "1...3......3...."
+#define HEAD "source,question,answer,rating\n"
+
+static const struct {
+  const char *text;
+  trm_status code;
+  int pos;
+  const char *word[2];
+} bad_csv[] = {
+    {"", TRM_E_FORMAT, 1, {"line 1 column 1", "empty"}},
+    {"\n\n", TRM_E_FORMAT, 1, {"empty", ""}},
+    {HEAD, TRM_E_FORMAT, 2, {"line 2", "no puzzle"}},
+    {"source,question,rating\nx,y,1\n", TRM_E_FORMAT, 1, {"line 1", "'answer'"}},
+    {"a," Q1 "," A1 ",3\n", TRM_E_FORMAT, 1, {"line 1", "'question'"}},
+    {"source,question,answer\na," Q1 "," A1 "\n", TRM_E_FORMAT, 1, {"line 1", "'rating'"}},
+    {HEAD "a," Q1 "\n", TRM_E_FORMAT, 2, {"line 2 column 19", "2 columns"}},
+    {HEAD "a,1...,1234,1\n", TRM_E_FORMAT, 2, {"line 2 column 3", "4 characters"}},
+    {HEAD "a," Q1 "," A1 ",1\r\n\r\na," Q1 ".," A1 ",1\n",
+     TRM_E_FORMAT,
+     4,
+     {"line 4 column 19", "here are 17"}},
+    {HEAD "a," Q1 ",123434122143432,1\n", TRM_E_FORMAT, 2, {"line 2 column 35", "here are 15"}},
+    {HEAD "a,1..x3......3....," A1 ",1\n", TRM_E_FORMAT, 2, {"line 2 column 6", "'x'"}},
+    {HEAD "\"a,\"\"b\n\",\"1..5............\"," A1 ",1\n",
+     TRM_E_FORMAT,
+     3,
+     {"line 3 column 7", "'5'"}},
+    {HEAD "a," Q1 "," A1 ",1\na,13..3......3....," A1 ",1\n",
+     TRM_E_PUZZLE,
+     3,
+     {"line 3 column 21", "'2' where the question gives '3'"}},
+    {HEAD "a," Q1 ",123434122143432.,1\n", TRM_E_PUZZLE, 2, {"line 2 column 35", "blank"}},
+    {HEAD "a,................," A2 ",1\n", TRM_E_PUZZLE, 2, {"line 2 column 34", "twice"}},
+    {HEAD "a," Q1 "," A1 ",easy\n", TRM_E_FORMAT, 2, {"line 2 column 37", "rating"}},
+    {HEAD "a," Q1 "," A1 ",\n", TRM_E_FORMAT, 2, {"line 2 column 37", "rating"}},
+    {HEAD "a," Q1 "," A1 ",1\n", TRM_E_RANGE, -1, {"none of 1", "at least 2"}},
+    {HEAD "a,\"" Q1, TRM_E_FORMAT, 2, {"line 2 column 3", "never closed"}},
+    {HEAD "a,\"" Q1 "\"x," A1 ",1\n", TRM_E_FORMAT, 2, {"line 2 column 21", "comma"}},
+    {HEAD ",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n",
+     TRM_E_FORMAT,
+     2,
+     {"line 2", "64"}},
+};
+
+static trm_status build(scratch *s, const char *train, const char *test, const char *dir,
+                        trm_sudoku_build_config config, trm_build_report *report, trm_error *err) {
+  char train_path[200], test_path[200], out[200];
+  snprintf(train_path, sizeof train_path, "%s/train.csv", s->dir);
+  snprintf(test_path, sizeof test_path, "%s/test.csv", s->dir);
+  snprintf(out, sizeof out, "%s/%s", s->dir, dir);
+  write_bytes(train_path, train, strlen(train));
+  if (test) write_bytes(test_path, test, strlen(test));
+  config.train_csv = train_path;
+  config.test_csv = test ? test_path : NULL;
+  config.output_dir = out;
+  return trm_build_sudoku(&config, report, err);
+}
+
+/* Names in the scratch folder that contain `part`. */
+static int count_names(const scratch *s, const char *part) {
+  char command[200];
+  snprintf(command, sizeof command, "ls '%s' | grep -c -- '%s'", s->dir, part);
+  FILE *p = popen(command, "r");
+  int n = -1;
+  assert_non_null(p);
+  assert_int_equal(fscanf(p, "%d", &n), 1);
+  pclose(p);
+  return n;
+}
+
+static void bad_csv_is_refused(void **state) {
+  scratch *s = *state;
+  for (size_t i = 0; i < sizeof bad_csv / sizeof *bad_csv; i++) {
+    trm_error err = {.pos = -2};
+    trm_sudoku_build_config config = {.min_difficulty = 2};
+    trm_status st = build(s, bad_csv[i].text, NULL, "bad", config, NULL, &err);
+    if (st != bad_csv[i].code || err.pos != bad_csv[i].pos)
+      print_message("case %zu: %d at %lld: %s\n", i, (int)st, (long long)err.pos, err.msg);
+    assert_int_equal(st, bad_csv[i].code);
+    assert_int_equal(err.pos, bad_csv[i].pos);
+    for (int k = 0; k < 2; k++) assert_true(speaks_of(&err, bad_csv[i].word[k]));
+    assert_int_equal(count_names(s, "bad"), 0);
+  }
+  trm_error err;
+  assert_int_equal(build(s, HEAD "a," Q1 "," A1 ",3\n", HEAD "b,.,1,1\n", "bad",
+                         (trm_sudoku_build_config){0}, NULL, &err),
+                   TRM_E_FORMAT);
+  assert_true(speaks_of(&err, "test.csv line 2 column 4"));
+  assert_int_equal(count_names(s, "bad"), 0);
+}
+
+/* Q1 with its rows 1 and 2 exchanged; its digits 1 and 2 exchanged, too. */
+#define Q1_MOVED "3...2......3...."
+#define A1_MOVED "3421213412434312"
+
+static void csv_becomes_a_folder(void **state) {
+  scratch *s = *state;
+  trm_build_report report;
+  trm_error err;
+  static const char train[] = "\xef\xbb\xbf" HEAD "\"x, y\",\"" Q1 "\"," A1
+                              ",3\r\n"
+                              "b,1...............," A1 ",1\nb,1...............," A1 ",9\n";
+  static const char test[] = "rating,answer,question\n5," A1 "," Q1 "\n5," A1_MOVED "," Q1_MOVED
+                             "\n5," A1 ",12..............";
+  assert_int_equal(
+      build(s, train, test, "built", (trm_sudoku_build_config){.num_aug = 2}, &report, &err),
+      TRM_OK);
+  assert_int_equal(report.train_puzzles, 3);
+  assert_int_equal(report.train_examples, 9);
+  assert_int_equal(report.test_puzzles, 3);
+  assert_int_equal(report.duplicates_in_train, 1);
+  assert_int_equal(report.duplicates_in_test, 0);
+  assert_int_equal(report.overlap, 1);
+  assert_int_equal(report.symmetric_overlap, 2);
+  trm_dataset *d;
+  assert_int_equal(trm_dataset_open(scratch_path(s, "built"), "train", &d, &err), TRM_OK);
+  const trm_dataset_info *info = trm_dataset_get_info(d);
+  assert_int_equal(info->examples, 9);
+  assert_int_equal(info->puzzles, 9);
+  assert_int_equal(info->groups, 3);
+  assert_int_equal(info->vocab_size, 6);
+  assert_int_equal(info->ignore_label_id, 0);
+  assert_int_equal(info->puzzle.kind, TRM_PUZZLE_SUDOKU);
+  for (int64_t i = 0; i < 9; i++) {
+    int32_t inputs[16], labels[16], id;
+    uint8_t q[16], a[16], form[16];
+    trm_dataset_example(d, i, inputs, labels, &id);
+    assert_int_equal(id, 0);
+    for (int k = 0; k < 16; k++) q[k] = (uint8_t)(inputs[k] - 1), a[k] = (uint8_t)(labels[k] - 1);
+    assert_true(trm_sudoku_solves(&info->puzzle, q, a));
+    static uint8_t first[16];
+    trm_sudoku_canonical(&info->puzzle, q, i % 3 ? form : first);
+    if (i % 3) assert_memory_equal(form, first, 16);
+  }
+  trm_dataset_free(d);
+  size_t n;
+  unsigned char *names = read_bytes(scratch_path(s, "built/identifiers.json"), &n);
+  assert_non_null(strstr((char *)names, "\"<blank>\""));
+  free(names);
+  assert_int_equal(count_names(s, "built"), 1);
+}
+
+static void subsample_and_ratings_choose(void **state) {
+  scratch *s = *state;
+  char csv[8192] = HEAD;
+  for (int i = 0; i < 40; i++) {
+    char line[64], q[] = A1;
+    for (int k = 0; k < 6; k++)
+      if (i >> k & 1) q[k] = '.';
+    snprintf(line, sizeof line, "a,%s,%s,%d\n", q, A1, i);
+    strcat(csv, line);
+  }
+  trm_build_report report;
+  trm_sudoku_build_config config = {.min_difficulty = 10, .subsample_size = 7, .seed = 3};
+  assert_int_equal(build(s, csv, NULL, "sub", config, &report, NULL), TRM_OK);
+  assert_int_equal(report.train_puzzles, 7);
+  trm_dataset *d;
+  assert_int_equal(trm_dataset_open(scratch_path(s, "sub"), "train", &d, NULL), TRM_OK);
+  int before = 9;
+  for (int64_t i = 0; i < 7; i++) {
+    int32_t inputs[16];
+    int which = 0;
+    trm_dataset_example(d, i, inputs, NULL, NULL);
+    for (int k = 0; k < 6; k++) which |= (inputs[k] == 1) << k;
+    assert_true(which > before && which < 40); /* file order, each once, none too easy */
+    before = which;
+  }
+  trm_dataset_free(d);
+  config.subsample_size = 100;
+  assert_int_equal(build(s, csv, NULL, "sub", config, &report, NULL), TRM_OK);
+  assert_int_equal(report.train_puzzles, 30);
+}
+
+/* --- generated --- */
+
+static trm_sudoku_gen_config gen_config(scratch *s, const char *name) {
+  return (trm_sudoku_gen_config){.size = 6,
+                                 .n_train = 60,
+                                 .n_test = 40,
+                                 .max_givens = 12,
+                                 .seed = 5,
+                                 .threads = 1,
+                                 .output_dir = scratch_path(s, name)};
+}
+
+static void assert_same_files(scratch *s, const char *left, const char *right, bool same) {
+  char command[400];
+  snprintf(command, sizeof command, "diff -r '%s/%s' '%s/%s' > /dev/null", s->dir, left, s->dir,
+           right);
+  assert_int_equal(system(command) == 0, same);
+}
+
+static void generation_is_reproducible(void **state) {
+  scratch *s = *state;
+  trm_error err;
+  static const char *const names[] = {"gen1", "gen2", "gen3", "gen4"};
+  for (int k = 0; k < 4; k++) {
+    trm_sudoku_gen_config config = gen_config(s, names[k]);
+    config.threads = k < 3 ? k + 1 : 1;
+    config.seed = k < 3 ? 5 : 6;
+    assert_int_equal(trm_gen_sudoku(&config, NULL, &err), TRM_OK);
+  }
+  assert_same_files(s, "gen1", "gen2", true);
+  assert_same_files(s, "gen1", "gen3", true);
+  assert_same_files(s, "gen1", "gen4", false);
+  static const char csv[] = HEAD "a," Q1 "," A1 ",3\n";
+  for (int k = 0; k < 2; k++)
+    assert_int_equal(build(s, csv, csv, k ? "csv2" : "csv1",
+                           (trm_sudoku_build_config){.num_aug = 20, .seed = 4}, NULL, NULL),
+                     TRM_OK);
+  assert_same_files(s, "csv1", "csv2", true);
+}
+
+static void generated_sets_are_disjoint(void **state) {
+  scratch *s = *state;
+  static const int sizes[] = {4, 6, 9};
+  for (int k = 0; k < 3; k++) {
+    trm_sudoku_gen_config config = gen_config(s, "disjoint");
+    config.size = sizes[k];
+    config.max_givens = 0;
+    config.threads = 2;
+    trm_build_report report;
+    assert_int_equal(trm_gen_sudoku(&config, &report, NULL), TRM_OK);
+    assert_int_equal(report.train_puzzles, 60);
+    assert_int_equal(report.test_puzzles, 40);
+    assert_int_equal(report.duplicates_in_train + report.duplicates_in_test + report.overlap +
+                         report.symmetric_overlap,
+                     0);
+    static uint8_t forms[100][TRM_SUDOKU_MAX_CELLS];
+    int n = 0;
+    for (int split = 0; split < 2; split++) {
+      trm_dataset *d;
+      assert_int_equal(
+          trm_dataset_open(scratch_path(s, "disjoint"), split ? "test" : "train", &d, NULL),
+          TRM_OK);
+      const trm_dataset_info *info = trm_dataset_get_info(d);
+      for (int64_t i = 0; i < info->examples; i++, n++) {
+        int32_t inputs[TRM_SUDOKU_MAX_CELLS];
+        uint8_t q[TRM_SUDOKU_MAX_CELLS];
+        trm_dataset_example(d, i, inputs, NULL, NULL);
+        for (int c = 0; c < info->seq_len; c++) q[c] = (uint8_t)(inputs[c] - 1);
+        assert_int_equal(trm_sudoku_solve(&info->puzzle, q, 2, NULL).solutions, 1);
+        trm_sudoku_canonical(&info->puzzle, q, forms[n]);
+        for (int j = 0; split && j < 60; j++)
+          assert_int_not_equal(memcmp(forms[j], forms[n], (size_t)info->seq_len), 0);
+      }
+      trm_dataset_free(d);
+    }
+  }
+}
+
+static bool stop_at_once(void *arg, int64_t done, int64_t total) {
+  (void)done, (void)total;
+  ++*(int *)arg;
+  return false;
+}
+
+static void failures_leave_nothing(void **state) {
+  scratch *s = *state;
+  trm_error err;
+  int calls = 0;
+  trm_sudoku_gen_config config = gen_config(s, "stopped");
+  config.progress = stop_at_once;
+  config.progress_arg = &calls;
+  assert_int_equal(trm_gen_sudoku(&config, NULL, &err), TRM_E_INTERRUPTED);
+  assert_int_equal(calls, 1);
+  assert_int_equal(
+      build(s, HEAD "a," Q1 "," A1 ",3\n", NULL, "stopped",
+            (trm_sudoku_build_config){.progress = stop_at_once, .progress_arg = &calls}, NULL,
+            &err),
+      TRM_E_INTERRUPTED);
+  config = gen_config(s, "stopped");
+  config.size = 4;
+  config.max_givens = 3; /* fewer than any unique 4x4 puzzle has */
+  assert_int_equal(trm_gen_sudoku(&config, NULL, &err), TRM_E_CONFIG);
+  assert_true(speaks_of(&err, "loosen"));
+  assert_int_equal(count_names(s, "stopped"), 0);
+}
+
+static void only_data_sets_are_replaced(void **state) {
+  scratch *s = *state;
+  trm_error err;
+  trm_sudoku_gen_config config = gen_config(s, "place");
+  assert_int_equal(trm__make_dirs(scratch_path(s, "place/train"), NULL), TRM_OK);
+  config.output_dir = scratch_path(s, "place");
+  assert_int_equal(trm_gen_sudoku(&config, NULL, &err), TRM_E_IO); /* a train of another kind */
+  assert_true(speaks_of(&err, "no data set"));
+  write_bytes(scratch_path(s, "place/thesis.txt"), "x", 1);
+  config.output_dir = scratch_path(s, "place");
+  assert_int_equal(trm_gen_sudoku(&config, NULL, &err), TRM_E_IO);
+  assert_true(speaks_of(&err, "thesis.txt"));
+  assert_true(trm__path_exists(scratch_path(s, "place/thesis.txt")));
+  config.output_dir = s->path; /* a file */
+  assert_int_equal(trm_gen_sudoku(&config, NULL, &err), TRM_E_IO);
+  assert_int_equal(unlink(scratch_path(s, "place/thesis.txt")), 0);
+  assert_int_equal(rmdir(scratch_path(s, "place/train")), 0);
+  char slash[200];
+  snprintf(slash, sizeof slash, "%s/place///", s->dir);
+  for (int k = 0; k < 2; k++) { /* into the empty folder, then over the data set */
+    config = gen_config(s, "place");
+    config.output_dir = slash;
+    config.n_test = k ? 0 : 40;
+    assert_int_equal(trm_gen_sudoku(&config, NULL, &err), TRM_OK);
+    assert_int_equal(trm__path_exists(scratch_path(s, "place/test")), !k);
+  }
+  assert_int_equal(count_names(s, "place"), 1);
+}
+
+static void bad_arguments_are_refused(void **state) {
+  scratch *s = *state;
+  trm_sudoku_gen_config good = gen_config(s, "arguments"), bad[9];
+  for (int k = 0; k < 9; k++) bad[k] = good;
+  bad[0].size = 7;
+  bad[1].n_train = 0;
+  bad[2].n_test = -1;
+  bad[3].max_givens = 37;
+  bad[4].min_givens = 13;
+  bad[5].min_backtracks = -1;
+  bad[6].min_backtracks = 3, bad[6].max_backtracks = 2;
+  bad[7].threads = -1;
+  bad[8].output_dir = "";
+  for (int k = 0; k < 9; k++) assert_int_equal(trm_gen_sudoku(&bad[k], NULL, NULL), TRM_E_ARGUMENT);
+  trm_sudoku_build_config build_bad = {.num_aug = -1};
+  assert_int_equal(build(s, HEAD, NULL, "arguments", build_bad, NULL, NULL), TRM_E_ARGUMENT);
+  assert_int_equal(count_names(s, "arguments"), 0);
+}
+
+static void published_csv_is_built(void **state) {
+  scratch *s = *state;
+  char csv[512];
+  snprintf(csv, sizeof csv, "%s/data/sudoku-extreme/train.csv", TRM_SHARED_DIR);
+  if (!trm__path_exists(csv)) {
+    print_message("no data below %s\n", TRM_SHARED_DIR);
+    skip();
+  }
+  trm_build_report report;
+  trm_error err;
+  trm_sudoku_build_config config = {.train_csv = csv, .output_dir = scratch_path(s, "extreme")};
+  assert_int_equal(trm_build_sudoku(&config, &report, &err), TRM_OK);
+  assert_int_equal(report.train_puzzles, 1000);
+  assert_int_equal(report.duplicates_in_train, 0);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(bad_csv_is_refused),           cmocka_unit_test(csv_becomes_a_folder),
+      cmocka_unit_test(subsample_and_ratings_choose), cmocka_unit_test(generation_is_reproducible),
+      cmocka_unit_test(generated_sets_are_disjoint),  cmocka_unit_test(failures_leave_nothing),
+      cmocka_unit_test(only_data_sets_are_replaced),  cmocka_unit_test(bad_arguments_are_refused),
+      cmocka_unit_test(published_csv_is_built),
+  };
+  return cmocka_run_group_tests(tests, scratch_open, scratch_close);
+}
