@@ -31,11 +31,18 @@ TRM_API bool trm_sudoku_consistent(const trm_puzzle *p, const uint8_t *values, i
 /* True when `answer` is complete, consistent, and keeps every given of `question`. */
 TRM_API bool trm_sudoku_solves(const trm_puzzle *p, const uint8_t *question, const uint8_t *answer);
 
+/* Guesses a search may make (a fraction of a second up to 9x9, seconds at 16x16). The hardest
+ * known 9x9 puzzles need some hundreds; only a nearly empty or hostile grid comes here. */
+enum { TRM_SUDOKU_MAX_GUESSES = 1 << 18 };
+
 typedef struct trm_sudoku_result {
   int solutions;      /* found, at most the limit asked for */
-  int64_t backtracks; /* guesses that had to be taken back: the hardness rating */
+  int64_t backtracks; /* guesses that turned out wrong; with limit 2 the hardness rating */
+  bool complete;      /* false: stopped at TRM_SUDOKU_MAX_GUESSES, there may be more solutions */
 } trm_sudoku_result;
-/* Looks for up to `limit` solutions; the first goes to `answer` (NULL is fine). */
+/* Looks for up to `limit` solutions; the first goes to `answer` (NULL is fine; untouched when there
+ * is none). Singles are placed first, then the cell with the fewest candidates is guessed. A value
+ * above the size or an unknown shape has no solution. No allocation. */
 TRM_API trm_sudoku_result trm_sudoku_solve(const trm_puzzle *p, const uint8_t *question, int limit,
                                            uint8_t *answer);
 

@@ -1,0 +1,59 @@
+/* Presets: the published runs, and runs for a laptop. Each is a list of settings in the notation of
+ * the command line; what it does not set keeps its default. */
+#include "config.h"
+
+/* The published Sudoku and maze runs share these. */
+#define PAPER_SMALL_DATA                                                                     \
+  "epochs=50000", "eval_interval=5000", "lr=1e-4", "puzzle_emb_lr=1e-4", "weight_decay=1.0", \
+      "puzzle_emb_weight_decay=1.0", "ema=True"
+#define PAPER_TRM(n) "arch=trm", "arch.L_layers=2", "arch.H_cycles=3", "arch.L_cycles=" #n
+
+static const char *const sudoku_mlp[] = {
+    PAPER_TRM(6),      "data_paths=[data/sudoku]", PAPER_SMALL_DATA,
+    "arch.mlp_t=True", "arch.pos_encodings=none",  NULL};
+static const char *const sudoku_att[] = {PAPER_TRM(6), "data_paths=[data/sudoku]", PAPER_SMALL_DATA,
+                                         NULL};
+static const char *const maze_att[] = {PAPER_TRM(4), "data_paths=[data/maze]", PAPER_SMALL_DATA,
+                                       NULL};
+static const char *const arc1[] = {PAPER_TRM(4), "data_paths=[data/arc1]", "ema=True", NULL};
+static const char *const arc2[] = {PAPER_TRM(4), "data_paths=[data/arc2]", "ema=True", NULL};
+static const char *const hrm_sudoku[] = {"arch=hrm", "data_paths=[data/sudoku]", PAPER_SMALL_DATA,
+                                         NULL};
+static const char *const transformer_sudoku[] = {
+    "arch=transformers_baseline", "data_paths=[data/sudoku]", PAPER_SMALL_DATA, NULL};
+
+/* Small grids: the mixer, one puzzle position, augmentation in place of stored copies. */
+#define LAPTOP                                                                                   \
+  "arch=trm", "arch.num_heads=2", "arch.mlp_t=True", "arch.pos_encodings=none",                  \
+      "arch.puzzle_emb_len=1", "arch.L_layers=2", "arch.H_cycles=3", "arch.L_cycles=6",          \
+      "global_batch_size=128", "lr=1e-3", "lr_warmup_steps=100", "weight_decay=0.1", "ema=True", \
+      "ema_rate=0.99", "augment=on-the-fly"
+
+static const char *const sudoku4[] = {
+    LAPTOP, "data_paths=[data/sudoku4]", "epochs=80", "eval_interval=20", "arch.hidden_size=64",
+    NULL};
+static const char *const sudoku6[] = {
+    LAPTOP, "data_paths=[data/sudoku6]", "epochs=160", "eval_interval=20", "arch.hidden_size=64",
+    NULL};
+static const char *const sudoku9_small[] = {LAPTOP,
+                                            "data_paths=[data/sudoku9]",
+                                            "epochs=2000",
+                                            "eval_interval=100",
+                                            "arch.hidden_size=128",
+                                            "arch.num_heads=4",
+                                            "ema_rate=0.999",
+                                            NULL};
+
+const config_preset config_presets[] = {
+    {"sudoku-mlp", "the paper's Sudoku-Extreme run with the mixer", sudoku_mlp},
+    {"sudoku-att", "the paper's Sudoku-Extreme run with attention", sudoku_att},
+    {"maze-att", "the paper's Maze-Hard run", maze_att},
+    {"arc1", "the paper's ARC-AGI-1 run", arc1},
+    {"arc2", "the paper's ARC-AGI-2 run", arc2},
+    {"hrm-sudoku", "HRM on Sudoku-Extreme", hrm_sudoku},
+    {"transformer-sudoku", "direct prediction on Sudoku-Extreme", transformer_sudoku},
+    {"sudoku4", "4x4 Sudoku in less than a minute", sudoku4},
+    {"sudoku6", "6x6 Sudoku in minutes", sudoku6},
+    {"sudoku9-small", "9x9 Sudoku with a small model", sudoku9_small},
+    {NULL, NULL, NULL},
+};

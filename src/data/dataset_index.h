@@ -1,0 +1,41 @@
+/* What a data set is inside: mapped files and an index in memory that any part of them can share.
+ */
+#ifndef TRM_DATA_DATASET_INDEX_H
+#define TRM_DATA_DATASET_INDEX_H
+
+#include "io/npy.h"
+#include "trm/dataset.h"
+
+/* The arrays of one set name. */
+typedef struct trm__dataset_file {
+  trm__npy inputs, labels;                     /* [examples, seq_len] each */
+  trm__npy ids, puzzle_indices, group_indices; /* until the index is built */
+  int64_t first; /* its first example, counted over all files of the data set */
+} trm__dataset_file;
+
+/* Invariants: group_start and puzzle_start begin at 0, never fall, and end at the number of puzzles
+ * and examples; source[p] + size of p never passes the end of the file it lies in. */
+struct trm_dataset {
+  trm_dataset_info info;
+  const struct trm_dataset *files_of; /* a view: whose files these are; NULL: its own */
+  trm__dataset_file *file;
+  int n_files;
+  int64_t *group_start;  /* [groups + 1]: first puzzle of a group */
+  int64_t *puzzle_start; /* [puzzles + 1]: first example of a puzzle, in this data set's order */
+  int64_t *source;       /* [puzzles]: the same example, counted over all files */
+  int32_t *puzzle_id;    /* [puzzles] */
+};
+
+/* The `step` of draws for TRM__RNG_SPLIT. */
+enum { TRM__SPLIT_VALIDATION, TRM__SPLIT_SUBSAMPLE };
+
+/* The index arrays for info.groups and info.puzzles; on failure what was allocated is in `d`. */
+trm_status trm__dataset_alloc_index(trm_dataset *d, trm_error *err);
+void trm__dataset_close_index(trm__dataset_file *f);
+/* Row `row` of an integer array [rows, row_count]; a value beyond int32 becomes INT32_MAX or
+ * INT32_MIN. */
+void trm__dataset_read_row(const trm__npy *a, int64_t row, int32_t *out);
+/* Example `source` of the files: inputs, labels [seq_len], either may be NULL. */
+void trm__dataset_read(const trm_dataset *d, int64_t source, int32_t *inputs, int32_t *labels);
+
+#endif

@@ -1,0 +1,312 @@
+/* Opening a data set folder. Everything in it is checked here, so that whoever reads examples later
+ * may trust every index, token, label and id. */
+#include <string.h>
+
+#include "base/memory.h"
+#include "data/dataset_index.h"
+#include "data/sudoku_shape.h"
+#include "io/json.h"
+
+enum {
+  MAX_JSON_BYTES = 1 << 20,
+  MAX_VOCAB = 1 << 20,
+  MAX_SEQ_LEN = 1 << 20,
+  MAX_SETS = 1024,
+  MAX_NAME = 200,
+  RECOGNISE = 16 /* examples looked at to recognise a Sudoku */
+};
+
+/* An open in progress. */
+typedef struct opening {
+  char *folder, *json_path; /* DIR/SPLIT and its dataset.json */
+  json_t *json;
+  trm_dataset *d;
+  bool count_ids; /* dataset.json does not say how many ids there are */
+} opening;
+
+/* --- dataset.json --- */
+
+static trm_status read_int_or(const opening *o, const char *key, int64_t low, int64_t high,
+                              int otherwise, int *out, trm_error *err) {
+  const json_t *value = json_object_get(o->json, key);
+  *out = otherwise;
+  if (!value || json_is_null(value)) return TRM_OK;
+  int64_t v = 0;
+  TRM_TRY(trm__json_int(o->json, o->json_path, key, low, high, &v, err));
+  *out = (int)v;
+  return TRM_OK;
+}
+
+static trm_status read_puzzle(const opening *o, trm_dataset_info *info, trm_error *err) {
+  const json_t *puzzle = json_object_get(o->json, "puzzle");
+  if (!puzzle || json_is_null(puzzle)) return TRM_OK;
+  if (!json_is_object(puzzle))
+    TRM_FAIL(err, TRM_E_FORMAT, "%s: \"puzzle\" must be an object", o->json_path);
+  const char *kind;
+  TRM_TRY(trm__json_string(puzzle, o->json_path, "kind", &kind, err));
+  if (strcmp(kind, "sudoku") != 0) return TRM_OK;
+  static const char *const keys[] = {"rows", "cols", "box_rows", "box_cols"};
+  int64_t v[4] = {0};
+  for (int i = 0; i < 4; i++)
+    TRM_TRY(trm__json_int(puzzle, o->json_path, keys[i], 1, TRM_SUDOKU_MAX_SIZE, &v[i], err));
+  trm_puzzle p = {TRM_PUZZLE_SUDOKU, (int)v[0], (int)v[1], (int)v[2], (int)v[3]};
+  if (!trm__sudoku_known(&p))
+    TRM_FAIL(err, TRM_E_FORMAT, "%s: a %dx%d Sudoku has no boxes of %dx%d cells", o->json_path,
+             p.rows, p.cols, p.box_rows, p.box_cols);
+  if (p.rows * p.cols != info->seq_len || p.rows + 2 != info->vocab_size)
+    TRM_FAIL(err, TRM_E_SHAPE, "%s: a %dx%d Sudoku has seq_len %d and vocab_size %d, not %d and %d",
+             o->json_path, p.rows, p.cols, p.rows * p.cols, p.rows + 2, info->seq_len,
+             info->vocab_size);
+  info->puzzle = p;
+  return TRM_OK;
+}
+
+static trm_status read_info(opening *o, trm_error *err) {
+  trm_dataset_info *info = &o->d->info;
+  int64_t vocab = 0, seq_len = 0;
+  TRM_TRY(trm__json_int(o->json, o->json_path, "vocab_size", 1, MAX_VOCAB, &vocab, err));
+  TRM_TRY(trm__json_int(o->json, o->json_path, "seq_len", 1, MAX_SEQ_LEN, &seq_len, err));
+  info->vocab_size = (int)vocab;
+  info->seq_len = (int)seq_len;
+  TRM_TRY(read_int_or(o, "pad_id", 0, vocab - 1, 0, &info->pad_id, err));
+  TRM_TRY(read_int_or(o, "ignore_label_id", INT32_MIN, INT32_MAX, TRM_IGNORE_LABEL,
+                      &info->ignore_label_id, err));
+  TRM_TRY(read_int_or(o, "blank_identifier_id", 0, INT32_MAX, 0, &info->blank_identifier_id, err));
+  TRM_TRY(read_int_or(o, "num_puzzle_identifiers", 1, INT32_MAX, 0, &info->num_puzzle_identifiers,
+                      err));
+  o->count_ids = info->num_puzzle_identifiers == 0;
+  return read_puzzle(o, info, err);
+}
+
+/* --- one set of arrays --- */
+
+/* Opens DIR/SPLIT/SET__WHAT.npy and checks type and dimensions. */
+static trm_status open_array(const opening *o, const char *set, const char *what, int ndim,
+                             trm__npy *a, trm_error *err) {
+  char name[MAX_NAME + 64];
+  snprintf(name, sizeof name, "%s__%s.npy", set, what);
+  char *path = trm__path_join(o->folder, name);
+  if (!path) TRM_FAIL(err, TRM_E_MEMORY, "no memory for a path");
+  trm_status st;
+  TRM_GOTO(trm__npy_open(path, a, err));
+  if (!trm__npy_is_integer(a))
+    st = trm__fail(err, TRM_E_FORMAT, -1, "%s holds %s, want integers", path,
+                   trm__npy_type_name(a->type));
+  else if (a->ndim != ndim)
+    st = trm__fail(err, TRM_E_SHAPE, -1, "%s has %d dimensions, want %d", path, a->ndim, ndim);
+done:
+  trm__free(path);
+  return st;
+}
+
+/* Checks an index [n + 1] into `count` things; the names are for the message. */
+static trm_status check_index(const opening *o, const char *set, const char *name,
+                              const trm__npy *a, int64_t count, trm_error *err) {
+  if (a->count < 1)
+    TRM_FAIL(err, TRM_E_SHAPE, "%s/%s__%s.npy is empty, want at least the entry 0", o->folder, set,
+             name);
+  int64_t before = 0;
+  for (int64_t i = 0; i < a->count; i++) {
+    int64_t v = trm__npy_int(a, i);
+    if (i == 0 && v != 0)
+      TRM_FAIL_AT(err, TRM_E_RANGE, i, "%s/%s__%s.npy row 0: %lld, want 0", o->folder, set, name,
+                  (long long)v);
+    if (v < before || v > count)
+      TRM_FAIL_AT(err, TRM_E_RANGE, i, "%s/%s__%s.npy row %lld: %lld, want %lld to %lld", o->folder,
+                  set, name, (long long)i, (long long)v, (long long)before, (long long)count);
+    before = v;
+  }
+  if (before != count)
+    TRM_FAIL_AT(err, TRM_E_RANGE, a->count - 1,
+                "%s/%s__%s.npy row %lld: the last entry is %lld, want %lld", o->folder, set, name,
+                (long long)(a->count - 1), (long long)before, (long long)count);
+  return TRM_OK;
+}
+
+static trm_status check_tokens(const opening *o, const char *set, const char *name,
+                               const trm__npy *a, bool labels, trm_error *err) {
+  const trm_dataset_info *info = &o->d->info;
+  int32_t *row;
+  TRM_ALLOC(&row, info->seq_len, "a row of a data set", err);
+  trm_status st = TRM_OK;
+  for (int64_t r = 0; r < a->shape[0] && st == TRM_OK; r++) {
+    trm__dataset_read_row(a, r, row);
+    for (int i = 0; i < info->seq_len; i++) {
+      if (row[i] >= 0 && row[i] < info->vocab_size) continue;
+      if (labels && (row[i] == info->ignore_label_id || row[i] == TRM_IGNORE_LABEL)) continue;
+      st = trm__fail(err, TRM_E_RANGE, r,
+                     "%s/%s__%s.npy row %lld column %d: %s %lld, want 0 to %d (vocab_size %d)",
+                     o->folder, set, name, (long long)r, i, labels ? "label" : "token",
+                     (long long)trm__npy_int(a, r * info->seq_len + i), info->vocab_size - 1,
+                     info->vocab_size);
+      break;
+    }
+  }
+  trm__free(row);
+  return st;
+}
+
+static trm_status check_ids(opening *o, const char *set, const trm__npy *ids, trm_error *err) {
+  trm_dataset_info *info = &o->d->info;
+  int64_t limit = o->count_ids ? INT32_MAX : info->num_puzzle_identifiers;
+  for (int64_t i = 0; i < ids->count; i++) {
+    int64_t id = trm__npy_int(ids, i);
+    if (id < 0 || id >= limit)
+      TRM_FAIL_AT(err, TRM_E_RANGE, i,
+                  "%s/%s__puzzle_identifiers.npy row %lld: id %lld, want 0 to %lld", o->folder, set,
+                  (long long)i, (long long)id, (long long)(limit - 1));
+    if (o->count_ids && id >= info->num_puzzle_identifiers)
+      info->num_puzzle_identifiers = (int)id + 1;
+  }
+  return TRM_OK;
+}
+
+static trm_status check_shapes(const opening *o, const char *set, const trm__dataset_file *f,
+                               trm_error *err) {
+  int64_t rows = f->inputs.shape[0], len = o->d->info.seq_len;
+  if (f->inputs.shape[1] != len)
+    TRM_FAIL(err, TRM_E_SHAPE, "%s/%s__inputs.npy has %lld columns, dataset.json says seq_len %lld",
+             o->folder, set, (long long)f->inputs.shape[1], (long long)len);
+  if (f->labels.shape[0] != rows || f->labels.shape[1] != len)
+    TRM_FAIL(err, TRM_E_SHAPE, "%s/%s__labels.npy is (%lld, %lld), the inputs are (%lld, %lld)",
+             o->folder, set, (long long)f->labels.shape[0], (long long)f->labels.shape[1],
+             (long long)rows, (long long)len);
+  if (f->puzzle_indices.count != f->ids.count + 1)
+    TRM_FAIL(err, TRM_E_SHAPE,
+             "%s/%s__puzzle_indices.npy has %lld entries, want %lld (one more than "
+             "%s__puzzle_identifiers.npy)",
+             o->folder, set, (long long)f->puzzle_indices.count, (long long)f->ids.count + 1, set);
+  return TRM_OK;
+}
+
+/* Opens and checks the five arrays of a set. */
+static trm_status open_set(opening *o, const char *set, trm__dataset_file *f, trm_error *err) {
+  TRM_TRY(open_array(o, set, "inputs", 2, &f->inputs, err));
+  TRM_TRY(open_array(o, set, "labels", 2, &f->labels, err));
+  TRM_TRY(open_array(o, set, "puzzle_identifiers", 1, &f->ids, err));
+  TRM_TRY(open_array(o, set, "puzzle_indices", 1, &f->puzzle_indices, err));
+  TRM_TRY(open_array(o, set, "group_indices", 1, &f->group_indices, err));
+  TRM_TRY(check_shapes(o, set, f, err));
+  TRM_TRY(check_index(o, set, "puzzle_indices", &f->puzzle_indices, f->inputs.shape[0], err));
+  TRM_TRY(check_index(o, set, "group_indices", &f->group_indices, f->ids.count, err));
+  TRM_TRY(check_ids(o, set, &f->ids, err));
+  TRM_TRY(check_tokens(o, set, "inputs", &f->inputs, false, err));
+  return check_tokens(o, set, "labels", &f->labels, true, err);
+}
+
+/* --- the index of all sets --- */
+
+static trm_status count_all(opening *o, trm_error *err) {
+  trm_dataset_info *info = &o->d->info;
+  for (int k = 0; k < o->d->n_files; k++) {
+    trm__dataset_file *f = &o->d->file[k];
+    f->first = info->examples;
+    info->examples += f->inputs.shape[0];
+    info->puzzles += f->ids.count;
+    info->groups += f->group_indices.count - 1;
+    if (info->examples > INT32_MAX || info->puzzles > INT32_MAX || info->groups > INT32_MAX)
+      TRM_FAIL(err, TRM_E_RANGE, "%s holds more than 2^31 - 1 examples, puzzles or groups",
+               o->folder);
+  }
+  if (!info->examples) TRM_FAIL(err, TRM_E_FORMAT, "%s holds no examples", o->folder);
+  info->mean_puzzle_examples = (double)info->examples / (double)info->puzzles;
+  return TRM_OK;
+}
+
+/* Copies the checked index arrays into memory and lets their files go. */
+static void fill_index(trm_dataset *d) {
+  int64_t group = 0, puzzle = 0;
+  for (int k = 0; k < d->n_files; k++) {
+    trm__dataset_file *f = &d->file[k];
+    for (int64_t g = 0; g + 1 < f->group_indices.count; g++)
+      d->group_start[group++] = puzzle + trm__npy_int(&f->group_indices, g);
+    for (int64_t p = 0; p < f->ids.count; p++, puzzle++) {
+      d->source[puzzle] = f->first + trm__npy_int(&f->puzzle_indices, p);
+      d->puzzle_start[puzzle] = d->source[puzzle];
+      d->puzzle_id[puzzle] = (int32_t)trm__npy_int(&f->ids, p);
+    }
+    trm__dataset_close_index(f);
+  }
+  d->group_start[group] = puzzle;
+  d->puzzle_start[puzzle] = d->info.examples;
+}
+
+static trm_status set_name(const opening *o, size_t i, const char **name, trm_error *err) {
+  const json_t *sets = json_object_get(o->json, "sets");
+  *name = sets ? json_string_value(json_array_get(sets, i)) : "all";
+  if (!*name || !**name || strlen(*name) > MAX_NAME || strchr(*name, '/') || **name == '.')
+    TRM_FAIL(err, TRM_E_FORMAT, "%s: entry %zu of \"sets\" is no name of a set", o->json_path, i);
+  return TRM_OK;
+}
+
+static trm_status open_sets(opening *o, trm_error *err) {
+  const json_t *sets = json_object_get(o->json, "sets");
+  size_t n = sets ? json_array_size(sets) : 1;
+  if (n < 1 || n > MAX_SETS)
+    TRM_FAIL(err, TRM_E_FORMAT, "%s: \"sets\" must be an array of 1 to %d names", o->json_path,
+             MAX_SETS);
+  TRM_ALLOC(&o->d->file, n, "the files of a data set", err);
+  o->d->n_files = (int)n;
+  for (size_t k = 0; k < n; k++) {
+    const char *name;
+    TRM_TRY(set_name(o, k, &name, err));
+    TRM_TRY(open_set(o, name, &o->d->file[k], err));
+  }
+  TRM_TRY(count_all(o, err));
+  TRM_TRY(trm__dataset_alloc_index(o->d, err));
+  fill_index(o->d);
+  return TRM_OK;
+}
+
+/* --- what the tokens mean --- */
+
+static bool example_is_sudoku(const trm_dataset *d, const trm_puzzle *p, int64_t i) {
+  int32_t inputs[TRM_SUDOKU_MAX_CELLS], labels[TRM_SUDOKU_MAX_CELLS];
+  uint8_t question[TRM_SUDOKU_MAX_CELLS], answer[TRM_SUDOKU_MAX_CELLS];
+  trm__dataset_read(d, i, inputs, labels);
+  for (int cell = 0; cell < d->info.seq_len; cell++) {
+    if (inputs[cell] < 1 || labels[cell] < 1) return false;
+    question[cell] = (uint8_t)(inputs[cell] - 1);
+    answer[cell] = (uint8_t)(labels[cell] - 1);
+  }
+  return trm_sudoku_solves(p, question, answer);
+}
+
+/* A folder that does not say what it holds is a Sudoku when its shape and first examples are. */
+static void recognise_sudoku(trm_dataset *d) {
+  trm_puzzle p = trm_sudoku_of_size(d->info.vocab_size - 2);
+  if (d->info.puzzle.kind != TRM_PUZZLE_NONE || p.kind == TRM_PUZZLE_NONE ||
+      p.rows * p.cols != d->info.seq_len)
+    return;
+  for (int64_t i = 0; i < d->info.examples && i < RECOGNISE; i++)
+    if (!example_is_sudoku(d, &p, i)) return;
+  d->info.puzzle = p;
+}
+
+static trm_status open_folder(opening *o, trm_error *err) {
+  if (!trm__path_exists(o->json_path))
+    TRM_FAIL(err, TRM_E_IO, "%s does not exist: %s is no data set folder", o->json_path, o->folder);
+  TRM_TRY(trm__json_load(o->json_path, MAX_JSON_BYTES, &o->json, err));
+  if (!json_is_object(o->json)) TRM_FAIL(err, TRM_E_FORMAT, "%s: want a JSON object", o->json_path);
+  TRM_ALLOC(&o->d, 1, "a data set", err);
+  TRM_TRY(read_info(o, err));
+  TRM_TRY(open_sets(o, err));
+  recognise_sudoku(o->d);
+  return TRM_OK;
+}
+
+trm_status trm_dataset_open(const char *dir, const char *split, trm_dataset **out, trm_error *err) {
+  *out = NULL;
+  opening o = {.folder = trm__path_join(dir, split)};
+  if (o.folder) o.json_path = trm__path_join(o.folder, "dataset.json");
+  trm_status st =
+      o.json_path ? open_folder(&o, err) : trm__fail(err, TRM_E_MEMORY, -1, "no memory for a path");
+  json_decref(o.json);
+  trm__free(o.json_path);
+  trm__free(o.folder);
+  if (st == TRM_OK)
+    *out = o.d;
+  else
+    trm_dataset_free(o.d);
+  return st;
+}

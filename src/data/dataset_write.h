@@ -1,0 +1,57 @@
+/* Writing a data set folder of Sudokus, complete or not at all. */
+#ifndef TRM_DATA_DATASET_WRITE_H
+#define TRM_DATA_DATASET_WRITE_H
+
+#include "io/npy.h"
+#include "trm/dataset.h"
+#include "trm/sudoku.h"
+
+/* A folder built beside its place. Zeroed before begin:
+ *   trm__folder_begin(&f, dir, &err); splits ...; trm__folder_commit(&f, &err);
+ * and trm__folder_abort(&f) on every path; it removes what was not committed. */
+typedef struct trm__folder {
+  char *dir, *temporary, *replaced;
+} trm__folder;
+
+/* Refuses a `dir` that exists and is neither empty nor a data set of our own making. */
+trm_status trm__folder_begin(trm__folder *f, const char *dir, trm_error *err);
+/* Writes identifiers.json and puts the folder in its place. */
+trm_status trm__folder_commit(trm__folder *f, trm_error *err);
+void trm__folder_abort(trm__folder *f);
+
+/* One split: `groups` groups of `copies` puzzles of one example each. Zeroed before begin, abort on
+ * every path. */
+typedef struct trm__split_writer {
+  const trm_puzzle *puzzle;
+  char *path;
+  int64_t groups, copies;
+  trm__npy_writer inputs, labels;
+} trm__split_writer;
+trm_status trm__split_begin(trm__split_writer *w, const trm__folder *f, const char *split,
+                            const trm_puzzle *puzzle, int64_t groups, int64_t copies,
+                            trm_error *err);
+/* The next example, group by group, as values; errors show at the end. */
+void trm__split_add(trm__split_writer *w, const uint8_t *question, const uint8_t *answer);
+trm_status trm__split_end(trm__split_writer *w, trm_error *err);
+void trm__split_abort(trm__split_writer *w);
+
+/* Sudokus in memory: values [n, cells] each; n is below 2^31. */
+typedef struct trm__sudoku_list {
+  int64_t n;
+  uint8_t *question, *answer;
+} trm__sudoku_list;
+trm_status trm__sudoku_list_alloc(trm__sudoku_list *list, int64_t n, int cells, trm_error *err);
+void trm__sudoku_list_free(trm__sudoku_list *list);
+
+/* 128 bits of a grid, good enough to stand for it. */
+typedef struct trm__grid_key {
+  uint64_t a, b;
+} trm__grid_key;
+trm__grid_key trm__grid_key_of(const uint8_t *values, int cells, uint64_t seed);
+
+/* Fills the counts of puzzles, duplicates and overlaps of a report. */
+trm_status trm__count_duplicates(const trm_puzzle *p, const trm__sudoku_list *train,
+                                 const trm__sudoku_list *test, trm_build_report *report,
+                                 trm_error *err);
+
+#endif

@@ -1,0 +1,103 @@
+/* Lists of Sudokus, and how many in them are the same, literally and up to symmetry. Grids are
+ * compared by 128-bit keys, whose chance of agreeing by accident is below 1e-20 for any list that
+ * fits in memory. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "data/dataset_write.h"
+
+trm_status trm__sudoku_list_alloc(trm__sudoku_list *list, int64_t n, int cells, trm_error *err) {
+  TRM_ALLOC(&list->question, n * cells, "puzzles", err);
+  TRM_ALLOC(&list->answer, n * cells, "answers", err);
+  return TRM_OK;
+}
+
+void trm__sudoku_list_free(trm__sudoku_list *list) {
+  trm__free(list->question);
+  trm__free(list->answer);
+  memset(list, 0, sizeof *list);
+}
+
+/* The finaliser of MurmurHash3's 64-bit variant. */
+static uint64_t mix(uint64_t x) {
+  x = (x ^ x >> 33) * 0xff51afd7ed558ccdull;
+  x = (x ^ x >> 33) * 0xc4ceb9fe1a85ec53ull;
+  return x ^ x >> 33;
+}
+
+trm__grid_key trm__grid_key_of(const uint8_t *values, int cells, uint64_t seed) {
+  trm__grid_key key = {mix(seed + 1), mix(~seed)};
+  for (int i = 0; i < cells; i += 8) {
+    uint64_t word = 0;
+    memcpy(&word, values + i, (size_t)(cells - i < 8 ? cells - i : 8));
+    key.a = mix(key.a ^ word) + 0x9e3779b97f4a7c15ull;
+    key.b = mix(key.b + word * 0xd6e8feb86659fd93ull) ^ 0x2545f4914f6cdd1dull;
+  }
+  return key;
+}
+
+static int compare_keys(const void *left, const void *right) {
+  const trm__grid_key *l = left, *r = right;
+  if (l->a != r->a) return l->a < r->a ? -1 : 1;
+  return (l->b > r->b) - (l->b < r->b);
+}
+
+/* The sorted keys of a list's questions, or of their canonical forms. */
+static trm_status sorted_keys(const trm_puzzle *p, const trm__sudoku_list *list, bool canonical,
+                              trm__grid_key **out, trm_error *err) {
+  int cells = p->rows * p->cols;
+  TRM_ALLOC(out, list->n, "the search for duplicates", err);
+  for (int64_t i = 0; i < list->n; i++) {
+    uint8_t form[TRM_SUDOKU_MAX_CELLS];
+    const uint8_t *grid = list->question + i * cells;
+    if (canonical) trm_sudoku_canonical(p, grid, form);
+    (*out)[i] = trm__grid_key_of(canonical ? form : grid, cells, 0);
+  }
+  if (list->n) qsort(*out, (size_t)list->n, sizeof **out, compare_keys);
+  return TRM_OK;
+}
+
+static int64_t count_repeats(const trm__grid_key *keys, int64_t n) {
+  int64_t repeats = 0;
+  for (int64_t i = 1; i < n; i++) repeats += compare_keys(&keys[i - 1], &keys[i]) == 0;
+  return repeats;
+}
+
+/* How many of `test` occur in `train`; both sorted. */
+static int64_t count_shared(const trm__grid_key *train, int64_t n_train, const trm__grid_key *test,
+                            int64_t n_test) {
+  int64_t shared = 0, i = 0;
+  for (int64_t k = 0; k < n_test; k++) {
+    while (i < n_train && compare_keys(&train[i], &test[k]) < 0) i++;
+    shared += i < n_train && compare_keys(&train[i], &test[k]) == 0;
+  }
+  return shared;
+}
+
+trm_status trm__count_duplicates(const trm_puzzle *p, const trm__sudoku_list *train,
+                                 const trm__sudoku_list *test, trm_build_report *report,
+                                 trm_error *err) {
+  report->train_puzzles = train->n;
+  report->test_puzzles = test->n;
+  for (int canonical = 0; canonical < 2; canonical++) {
+    trm__grid_key *train_keys = NULL, *test_keys = NULL;
+    if (canonical && !test->n) break;
+    trm_status st = sorted_keys(p, train, canonical, &train_keys, err);
+    if (st == TRM_OK) st = sorted_keys(p, test, canonical, &test_keys, err);
+    if (st == TRM_OK) {
+      int64_t shared = count_shared(train_keys, train->n, test_keys, test->n);
+      if (canonical) {
+        report->symmetric_overlap = shared;
+      } else {
+        report->overlap = shared;
+        report->duplicates_in_train = count_repeats(train_keys, train->n);
+        report->duplicates_in_test = count_repeats(test_keys, test->n);
+      }
+    }
+    trm__free(train_keys);
+    trm__free(test_keys);
+    TRM_TRY(st);
+  }
+  return TRM_OK;
+}

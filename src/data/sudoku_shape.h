@@ -1,0 +1,57 @@
+/* The geometry of a Sudoku, computed once and shared by solver, generator and canonical form. */
+#ifndef TRM_DATA_SUDOKU_SHAPE_H
+#define TRM_DATA_SUDOKU_SHAPE_H
+
+#include "base/rng.h"
+#include "trm/sudoku.h"
+
+enum {
+  TRM__SUDOKU_MAX_UNITS = 3 * TRM_SUDOKU_MAX_SIZE,
+  TRM__SUDOKU_MAX_PEERS = 3 * (TRM_SUDOKU_MAX_SIZE - 1)
+};
+
+typedef struct trm__sudoku_shape {
+  int size, cells, box_rows, box_cols, n_units, n_peers;
+  uint16_t all; /* the bits of all digits */
+  uint8_t row[TRM_SUDOKU_MAX_CELLS], col[TRM_SUDOKU_MAX_CELLS], box[TRM_SUDOKU_MAX_CELLS];
+  uint8_t unit[TRM__SUDOKU_MAX_UNITS][TRM_SUDOKU_MAX_SIZE];  /* rows, columns, boxes: cells */
+  uint8_t peer[TRM_SUDOKU_MAX_CELLS][TRM__SUDOKU_MAX_PEERS]; /* cells that share a unit */
+} trm__sudoku_shape;
+
+/* True for a Sudoku whose boxes tile the grid and whose size this library holds. */
+bool trm__sudoku_known(const trm_puzzle *p);
+/* `p` must be known. */
+void trm__sudoku_shape_init(trm__sudoku_shape *s, const trm_puzzle *p);
+
+/* trm_sudoku_parse for a text that begins at `column` of a file's line: messages begin with `where`
+ * and count columns from there; err->pos is the column. */
+trm_status trm__sudoku_parse_at(const trm_puzzle *p, const char *text, size_t n, uint8_t *values,
+                                const char *where, size_t column, trm_error *err);
+
+/* The search behind solver and generator. */
+typedef struct trm__sudoku_search {
+  const trm__sudoku_shape *shape;
+  int limit;           /* solutions looked for */
+  int64_t max_guesses; /* work bound */
+  trm__rng *rng;       /* NULL: first cell, ascending digits; else both in random order */
+  uint8_t *answer;     /* the first solution; NULL is fine */
+  int forbidden_cell;  /* -1, or a cell that may not hold ... */
+  int forbidden_value; /* ... this digit */
+  /* results */
+  int solutions;
+  int64_t guesses, backtracks;
+  bool complete; /* false: the bound was hit before the question was settled */
+} trm__sudoku_search;
+void trm__sudoku_search_run(trm__sudoku_search *search, const uint8_t *question);
+
+/* What a generated puzzle must look like; see trm_sudoku_gen_config. */
+typedef struct trm__sudoku_target {
+  int min_givens, max_givens;
+  int64_t min_backtracks, max_backtracks;
+} trm__sudoku_target;
+/* One try: a random grid, dug out. True when the puzzle meets the target; it then has exactly one
+ * solution, `answer`. */
+bool trm__sudoku_generate(const trm__sudoku_shape *s, const trm__sudoku_target *target,
+                          trm__rng *rng, uint8_t *question, uint8_t *answer);
+
+#endif

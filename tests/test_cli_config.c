@@ -1,0 +1,464 @@
+/* The run configuration: defaults, published commands, presets, layers, every kind of error, the
+ * way back through YAML, hostile YAML; and the option parser that the commands share. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* cmocka.h needs what stands before it. */
+/* clang-format off */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include "config.h"
+
+static char folder[64];
+
+static int make_folder(void **state) {
+  (void)state;
+  strcpy(folder, "/tmp/trm_config_XXXXXX");
+  return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_folder(void **state) {
+  (void)state;
+  return rmdir(folder);
+}
+
+/* Loads from the overrides after the first two arguments, up to NULL. */
+static trm_status load(run_config *c, trm_error *err, ...) {
+  const char *overrides[64];
+  int n = 0;
+  va_list args;
+  va_start(args, err);
+  while ((overrides[n] = va_arg(args, const char *))) n++;
+  va_end(args);
+  return run_config_load(c, NULL, overrides, n, err);
+}
+
+static trm_status load_yaml_bytes(run_config *c, const char *text, size_t n, trm_error *err) {
+  char path[96];
+  snprintf(path, sizeof path, "%s/run.yaml", folder);
+  FILE *f = fopen(path, "wb");
+  assert_non_null(f);
+  assert_int_equal(fwrite(text, 1, n, f), n);
+  assert_int_equal(fclose(f), 0);
+  trm_status st = run_config_load(c, path, NULL, 0, err);
+  unlink(path);
+  return st;
+}
+
+static trm_status load_yaml(run_config *c, const char *text, trm_error *err) {
+  return load_yaml_bytes(c, text, strlen(text), err);
+}
+
+static void assert_says(const trm_error *err, const char *part) {
+  if (!strstr(err->msg, part)) fail_msg("'%s' does not say '%s'", err->msg, part);
+}
+
+static void refused(const char *override, const char *part) {
+  run_config c;
+  trm_error err = {0};
+  assert_int_equal(load(&c, &err, override, NULL), TRM_E_CONFIG);
+  assert_says(&err, part);
+}
+
+static void test_defaults(void **state) {
+  (void)state;
+  run_config c;
+  trm_error err;
+  assert_int_equal(load(&c, &err, NULL), TRM_OK);
+  assert_int_equal(c.model.arch, TRM_ARCH_TRM);
+  assert_int_equal(c.model.hidden_size, 512);
+  assert_int_equal(c.model.puzzle_emb_ndim, 512);
+  assert_int_equal(c.model.puzzle_emb_len, 16);
+  assert_int_equal(c.trainer.batch_size, 768);
+  assert_true(c.trainer.lr == 1e-4 && c.trainer.puzzle_emb_lr == 1e-2);
+  assert_true(c.trainer.weight_decay == 0.1 && c.trainer.puzzle_emb_weight_decay == 0.1);
+  assert_true(c.trainer.beta1 == 0.9 && c.trainer.beta2 == 0.95 && c.trainer.lr_min_ratio == 1);
+  assert_int_equal(c.trainer.lr_warmup_steps, 2000);
+  assert_int_equal(c.epochs, 100000);
+  assert_int_equal(c.eval_interval, 10000);
+  assert_int_equal(c.trainer.seed, 0);
+  assert_false(c.ema);
+  assert_true(c.trainer.ema_rate == 0.999);
+  assert_string_equal(c.out, "runs");
+  assert_null(c.run_name);
+  run_config_free(&c);
+}
+
+static void test_published_command(void **state) {
+  (void)state;
+  run_config c;
+  trm_error err;
+  assert_int_equal(load(&c, &err, "arch=trm", "data_paths=[data/sudoku]", "evaluators=[]",
+                        "epochs=50000", "eval_interval=5000", "lr=1e-4", "puzzle_emb_lr=1e-4",
+                        "weight_decay=1.0", "puzzle_emb_weight_decay=1.0", "arch.mlp_t=True",
+                        "arch.pos_encodings=none", "arch.L_layers=2", "arch.H_cycles=3",
+                        "arch.L_cycles=6", "+run_name=r", "ema=True", NULL),
+                   TRM_OK);
+  assert_int_equal(c.data_paths.n, 1);
+  assert_string_equal(c.data_paths.v[0], "data/sudoku");
+  assert_int_equal(c.evaluators.n, 0);
+  assert_int_equal(c.epochs, 50000);
+  assert_int_equal(c.eval_interval, 5000);
+  assert_true(c.trainer.puzzle_emb_lr == 1e-4 && c.trainer.weight_decay == 1);
+  assert_true(c.model.mlp_t && c.ema);
+  assert_int_equal(c.model.pos_encodings, TRM_POS_NONE);
+  assert_int_equal(c.model.L_cycles, 6);
+  assert_string_equal(c.run_name, "r");
+  run_config_free(&c);
+}
+
+static void test_architecture_first(void **state) {
+  (void)state;
+  run_config c;
+  trm_error err;
+  assert_int_equal(load(&c, &err, "arch.H_cycles=5", "arch=hrm", "arch.hidden_size=64", NULL),
+                   TRM_OK);
+  assert_int_equal(c.model.arch, TRM_ARCH_HRM);
+  assert_int_equal(c.model.H_cycles, 5);
+  assert_int_equal(c.model.H_layers, 4);
+  assert_false(c.model.no_ACT_continue);
+  assert_int_equal(c.model.puzzle_emb_ndim, 64);
+  run_config_free(&c);
+  /* The same architecture again keeps what a preset set, another one does not. */
+  assert_int_equal(load(&c, &err, "preset=sudoku6", "arch=trm", NULL), TRM_OK);
+  assert_true(c.model.mlp_t);
+  run_config_free(&c);
+  assert_int_equal(load(&c, &err, "preset=sudoku6", "arch=hrm", NULL), TRM_OK);
+  assert_false(c.model.mlp_t);
+  run_config_free(&c);
+}
+
+static void test_presets(void **state) {
+  (void)state;
+  run_config c;
+  trm_error err;
+  for (const config_preset *p = config_presets; p->name; p++) {
+    char override[64];
+    snprintf(override, sizeof override, "preset=%s", p->name);
+    if (load(&c, &err, override, NULL) != TRM_OK) fail_msg("%s: %s", p->name, err.msg);
+    assert_string_equal(c.preset, p->name);
+    assert_int_equal(c.data_paths.n, 1);
+    run_config_free(&c);
+  }
+  assert_int_equal(load(&c, &err, "lr=0.5", "preset=sudoku6", NULL), TRM_OK);
+  assert_true(c.trainer.lr == 0.5);
+  assert_int_equal(c.model.hidden_size, c.model.puzzle_emb_ndim);
+  assert_int_equal(c.augment, TRM_AUGMENT_ON_THE_FLY);
+  run_config_free(&c);
+  refused("preset=sudoku-mpl", "did you mean 'sudoku-mlp'");
+  refused("preset=zzzzzzzz", "--list-presets");
+}
+
+static void test_notation(void **state) {
+  (void)state;
+  run_config c;
+  trm_error err;
+  assert_int_equal(
+      load(&c, &err, "data_paths=[ a , 'b c', \"d,e\" ]", "++run_name=\"x y\"", "seed=7",
+           "project_name='null'", "ema=on", "arch.mlp_t=false", "epochs=5e4", "eval_interval=null",
+           "memory_budget=1.5GiB", "load_checkpoint=null", "+arch.puzzle_emb_ndim=${.hidden_size}",
+           "optimizer=adamw", "checkpoint_path=a=b", NULL),
+      TRM_OK);
+  assert_int_equal(c.data_paths.n, 3);
+  assert_string_equal(c.data_paths.v[1], "b c");
+  assert_string_equal(c.data_paths.v[2], "d,e");
+  assert_string_equal(c.run_name, "x y");
+  assert_string_equal(c.project_name, "null");
+  assert_string_equal(c.checkpoint_path, "a=b");
+  assert_int_equal(c.trainer.seed, 7);
+  assert_int_equal(c.epochs, 50000);
+  assert_int_equal(c.eval_interval, 0);
+  assert_int_equal(c.trainer.memory_budget, 3LL << 29);
+  assert_int_equal(c.trainer.optimizer, TRM_OPT_ADAMW);
+  assert_null(c.load_checkpoint);
+  assert_int_equal(c.model.puzzle_emb_ndim, 512);
+  run_config_free(&c);
+}
+
+static void test_bad_values(void **state) {
+  (void)state;
+  refused("lrr=1", "did you mean 'lr'");
+  refused("hidden_size=64", "did you mean 'arch.hidden_size'");
+  refused("arch.L_cycle=6", "did you mean 'arch.L_cycles'");
+  refused("completely_unknown=6", "--list-keys");
+  refused("lr=fast", "lr: want a number from 0 to 1000, got 'fast'");
+  refused("lr=nan", "lr: want a number");
+  refused("lr=0x10", "lr: want a number");
+  refused("lr=-1", "got '-1'");
+  refused("lr='1'", "got '1'");
+  refused("epochs=1.5", "epochs: want a whole number");
+  refused("epochs=99999999999999999999", "epochs: want a whole number");
+  refused("epochs=", "epochs: want a whole number");
+  refused("ema=maybe", "ema: want True or False, got 'maybe'");
+  refused("ema=[True]", "got a list");
+  refused("data_paths=data/sudoku", "want a list such as \"[a,b]\", got 'data/sudoku'");
+  refused("data_paths=[a", "does not match");
+  refused("data_paths=[a,,b]", "does not match");
+  refused("data_paths=[[a]]", "does not match");
+  refused("run_name='a", "does not match");
+  refused("run_name=[a]", "want null or text");
+  refused("arch=gpt", "arch.name: want one of trm, hrm");
+  refused("arch.pos_encodings=sine", "got 'sine'");
+  refused("arch.forward_dtype=bfloat16", "float32 only");
+  refused("arch.forward_dtype=half", "want one of float32, bfloat16");
+  refused("evaluators=[arc@ARC]", "'arc@ARC' does not exist");
+  refused("eval_save_outputs=[preds]", "trm eval");
+  refused("memory_budget=2GX", "memory_budget: want bytes");
+  refused("beta1=1", "beta1");
+  refused("seed=-1", "seed");
+  refused("no-equals-sign", "want key=value");
+  refused("=5", "want key=value");
+  refused("+++lr=5", "want key=value");
+  refused("~lr=5", "unknown key");
+}
+
+static char *print(const run_config *c) {
+  char *text = NULL;
+  size_t n = 0;
+  FILE *f = open_memstream(&text, &n);
+  assert_non_null(f);
+  run_config_print(c, f);
+  assert_int_equal(fclose(f), 0);
+  return text;
+}
+
+static void check_round_trip(run_config *c) {
+  run_config back;
+  trm_error err;
+  char *text = print(c);
+  if (load_yaml(&back, text, &err) != TRM_OK) fail_msg("%s\n%s", err.msg, text);
+  char *again = print(&back);
+  assert_string_equal(text, again);
+  run_config_free(&back);
+  free(text);
+  free(again);
+  run_config_free(c);
+}
+
+static void test_round_trip(void **state) {
+  (void)state;
+  run_config c;
+  trm_error err;
+  assert_int_equal(load(&c, &err, NULL), TRM_OK);
+  check_round_trip(&c);
+  assert_int_equal(
+      load(&c, &err, "preset=sudoku6", "arch.hidden_size=128", "arch.puzzle_emb_ndim=64",
+           "data_paths=[null,'',\"it's\", a: b,'#c', 12, -, \\]", "run_name='true'",
+           "project_name=1e-4", "lr=0.1234567890123456", "seed=18446744073709551615",
+           "out=tab\there", "checkpoint_path='say \"x\"'", "epochs=999999999999", NULL),
+      TRM_OK);
+  assert_int_equal(c.data_paths.n, 8);
+  check_round_trip(&c);
+  for (int arch = 0; arch <= TRM_ARCH_TRANSFORMER; arch++) {
+    char override[64];
+    snprintf(override, sizeof override, "arch=%s", trm_arch_name((trm_arch)arch));
+    assert_int_equal(load(&c, &err, override, "arch.H_cycles=7", NULL), TRM_OK);
+    assert_int_equal(c.model.arch, arch);
+    check_round_trip(&c);
+  }
+}
+
+static void test_yaml(void **state) {
+  (void)state;
+  run_config c;
+  trm_error err;
+  assert_int_equal(load_yaml(&c, "", &err), TRM_OK);
+  run_config_free(&c);
+  assert_int_equal(load_yaml(&c,
+                             "# a run\ndefaults:\n  - arch: hrm\n  - _self_\nhydra:\n"
+                             "  output_subdir: null\nlr: 0.5\narch:\n  hidden_size: 128\n"
+                             "  loss: {loss_type: softmax_cross_entropy}\n"
+                             "  puzzle_emb_ndim: ${.hidden_size}\ndata_paths: [a, 'b']\n",
+                             &err),
+                   TRM_OK);
+  assert_int_equal(c.model.arch, TRM_ARCH_HRM);
+  assert_int_equal(c.model.loss, TRM_LOSS_SOFTMAX);
+  assert_int_equal(c.model.puzzle_emb_ndim, 128);
+  assert_int_equal(c.data_paths.n, 2);
+  assert_true(c.trainer.lr == 0.5);
+  run_config_free(&c);
+}
+
+static void test_layers(void **state) {
+  (void)state;
+  char path[96];
+  const char *overrides[] = {"lr=3"};
+  run_config c;
+  trm_error err;
+  snprintf(path, sizeof path, "%s/layers.yaml", folder);
+  FILE *f = fopen(path, "w");
+  assert_non_null(f);
+  fputs("preset: sudoku6\nlr: 2\nweight_decay: 2\n", f);
+  assert_int_equal(fclose(f), 0);
+  assert_int_equal(run_config_load(&c, path, overrides, 1, &err), TRM_OK);
+  unlink(path);
+  assert_true(c.trainer.lr == 3 && c.trainer.weight_decay == 2);
+  assert_int_equal(c.trainer.batch_size, 128);
+  run_config_free(&c);
+}
+
+/* The configuration that the reference saved is readable once the type is overridden. */
+static void test_reference_file(void **state) {
+  (void)state;
+  const char *path = TRM_SHARED_DIR "/golden/torch-checkpoint/all_config.yaml";
+  const char *overrides[] = {"arch.forward_dtype=float32"};
+  run_config c;
+  trm_error err;
+  if (access(path, R_OK) != 0) {
+    print_message("%s is not here\n", path);
+    skip();
+  }
+  assert_int_equal(run_config_load(&c, path, NULL, 0, &err), TRM_E_CONFIG);
+  assert_says(&err, "float32");
+  assert_int_equal(run_config_load(&c, path, overrides, 1, &err), TRM_OK);
+  assert_int_equal(c.model.hidden_size, 64);
+  assert_int_equal(c.model.puzzle_emb_len, 4);
+  assert_string_equal(c.run_name, "demo");
+  assert_true(c.checkpoint_every_eval);
+  run_config_free(&c);
+}
+
+static void yaml_refused(const char *text, const char *part) {
+  run_config c;
+  trm_error err = {0};
+  assert_int_equal(load_yaml(&c, text, &err), TRM_E_CONFIG);
+  assert_says(&err, part);
+}
+
+static void test_bad_yaml(void **state) {
+  (void)state;
+  run_config c;
+  trm_error err = {0};
+  yaml_refused("lr: 1\nlrr: 2\n", "run.yaml:2:1: unknown key 'lrr'; did you mean 'lr'?");
+  yaml_refused("lr: 1\narch:\n  L_cycles: many\n", "run.yaml:3:3: arch.L_cycles: want a whole");
+  yaml_refused("lr: 1\nlr: 2\n", "run.yaml:2:1: 'lr' is set a second time (first in line 1)");
+  yaml_refused("lr: [1\n", "not YAML");
+  yaml_refused("lr: 1\n\tseed: 2\n", "run.yaml:2:");
+  yaml_refused("- lr\n", "want a map");
+  yaml_refused("just text\n", "want a map");
+  yaml_refused("lr: 1\n---\nlr: 2\n", "one document");
+  yaml_refused("a: &x 1\nlr: *x\n", "anchors and aliases");
+  yaml_refused("a: &a [x]\nb: &b [*a,*a]\n", "anchors and aliases");
+  yaml_refused("&k lr: 1\n", "anchors and aliases");
+  yaml_refused("arch: {a: {b: {c: {d: {e: 1}}}}}\n", "nested too deeply");
+  yaml_refused("data_paths: [[a]]\n", "list of plain texts for data_paths");
+  yaml_refused("evaluators:\n  - name: arc@ARC\n", "run.yaml:2:");
+  yaml_refused("? [a]\n: b\n", "want a key");
+  yaml_refused("lr: \"1\\0\"\n", "zero byte");
+  yaml_refused("hydra: {a: {b: {c: {d: {e: 1}}}}}\n", "nested too deeply");
+  yaml_refused("defaults: [{arch: gpt}]\n", "got 'gpt'");
+  assert_int_equal(load_yaml_bytes(&c, "lr: \xff\xfe\n", 7, &err), TRM_E_CONFIG);
+  assert_says(&err, "not YAML");
+  assert_int_equal(run_config_load(&c, "/nonexistent/run.yaml", NULL, 0, &err), TRM_E_IO);
+  assert_says(&err, "/nonexistent/run.yaml");
+}
+
+static void test_huge_yaml(void **state) {
+  (void)state;
+  run_config c;
+  trm_error err = {0};
+  size_t n = (1 << 20) + 10;
+  char *text = malloc(n + 1);
+  assert_non_null(text);
+  memset(text, '[', n);
+  text[n] = 0;
+  assert_int_equal(load_yaml(&c, text, &err), TRM_E_CONFIG);
+  assert_says(&err, "more than");
+  assert_int_equal(load_yaml_bytes(&c, text, 100000, &err), TRM_E_CONFIG);
+  memset(text, 'a', n);
+  assert_int_equal(load_yaml_bytes(&c, text, 100000, &err), TRM_E_CONFIG);
+  memcpy(text + 90000, ": 1", 3);
+  assert_int_equal(load_yaml_bytes(&c, text, 100000, &err), TRM_E_CONFIG);
+  size_t used = 0;
+  for (int i = 0; used + 16 < 100000; i++) used += (size_t)snprintf(text + used, 16, "k%d: 1\n", i);
+  assert_int_equal(load_yaml_bytes(&c, text, used, &err), TRM_E_CONFIG);
+  assert_says(&err, "too many keys");
+  free(text);
+}
+
+static const cli_manual manual = {"prog A B [options]", "About.\n", NULL};
+
+static bool parse_line(const char *line, const cli_option *options, int *argc, char **argv,
+                       int *code) {
+  static char text[256];
+  snprintf(text, sizeof text, "%s", line);
+  *argc = 0;
+  for (char *word = strtok(text, " "); word; word = strtok(NULL, " ")) argv[(*argc)++] = word;
+  return cli_options_parse(&manual, options, argc, argv, code);
+}
+
+static void test_options(void **state) {
+  (void)state;
+  bool json = false;
+  int steps = 1, code = -1, argc;
+  int64_t limit = 0;
+  double share = 0;
+  const char *file = NULL;
+  char *argv[32];
+  const cli_option options[] = {
+      {"json", CLI_FLAG, &json, NULL, "h"},   {"steps", CLI_INT, &steps, "N", "h"},
+      {"limit", CLI_INT64, &limit, "N", "h"}, {"share", CLI_DOUBLE, &share, "X", "h"},
+      {"file", CLI_STRING, &file, "F", "h"},  {NULL, CLI_FLAG, NULL, NULL, NULL}};
+  assert_true(parse_line("a --json --steps 5 - --limit=7 --share 0.5 --file=x=y b -- --json",
+                         options, &argc, argv, &code));
+  assert_int_equal(argc, 4);
+  assert_string_equal(argv[1], "-");
+  assert_string_equal(argv[3], "--json");
+  assert_true(json && steps == 5 && limit == 7 && share == 0.5);
+  assert_string_equal(file, "x=y");
+  static const char *const wrong[] = {"--jsom",       "--steps",      "--steps x", "--steps -1",
+                                      "--json=1",     "--steps=",     "-x",        "--share nan",
+                                      "--steps 1e99", "--limit 0x10", "--stepsx 5"};
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    code = -1;
+    if (parse_line(wrong[i], options, &argc, argv, &code)) fail_msg("%s was accepted", wrong[i]);
+    assert_int_equal(code, CLI_USAGE);
+  }
+}
+
+static void test_exit_codes(void **state) {
+  (void)state;
+  assert_int_equal(cli_exit_code(TRM_OK), 0);
+  assert_int_equal(cli_exit_code(TRM_E_IO), 1);
+  assert_int_equal(cli_exit_code(TRM_E_NUMERIC), 1);
+  assert_int_equal(cli_exit_code(TRM_E_CONFIG), 2);
+  assert_int_equal(cli_exit_code(TRM_E_SHAPE), 3);
+  assert_int_equal(cli_exit_code(TRM_E_INTERRUPTED), 130);
+}
+
+static void test_formats(void **state) {
+  (void)state;
+  char text[64];
+  cli_format_duration(59.4, text, sizeof text);
+  assert_string_equal(text, "59 s");
+  cli_format_duration(3725, text, sizeof text);
+  assert_string_equal(text, "1 h 2 min");
+  cli_format_duration(INFINITY, text, sizeof text);
+  assert_string_equal(text, "?");
+  cli_format_bytes(1536, text, sizeof text);
+  assert_string_equal(text, "1.5 KiB");
+  cli_format_count(1234567, text, sizeof text);
+  assert_string_equal(text, "1,234,567");
+  cli_format_count(-123, text, sizeof text);
+  assert_string_equal(text, "-123");
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_defaults),   cmocka_unit_test(test_published_command),
+      cmocka_unit_test(test_presets),    cmocka_unit_test(test_architecture_first),
+      cmocka_unit_test(test_notation),   cmocka_unit_test(test_bad_values),
+      cmocka_unit_test(test_round_trip), cmocka_unit_test(test_yaml),
+      cmocka_unit_test(test_layers),     cmocka_unit_test(test_reference_file),
+      cmocka_unit_test(test_bad_yaml),   cmocka_unit_test(test_huge_yaml),
+      cmocka_unit_test(test_options),    cmocka_unit_test(test_exit_codes),
+      cmocka_unit_test(test_formats),
+  };
+  return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
