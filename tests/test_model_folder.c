@@ -90,7 +90,8 @@ static const struct change {
     {"mlp_t", "1", TRM_E_FORMAT, "true or false"},
     {"mlp_t", "true", TRM_E_FORMAT, "self_attn"},
     {"pos_encodings", "\"rotary\"", TRM_E_CONFIG, "\"none\", \"rope\", \"learned\""},
-    {"pos_encodings", "\"learned\"", TRM_E_FORMAT, "no tensor \"embed_pos.embedding_weight\" [11, 16]"},
+    {"pos_encodings", "\"learned\"", TRM_E_FORMAT,
+     "no tensor \"embed_pos.embedding_weight\" [11, 16]"},
     {"rope_theta", "0", TRM_E_CONFIG, "rope_theta"},
     {"rms_norm_eps", "-1e-5", TRM_E_CONFIG, "rms_norm_eps"},
     {"puzzle_emb_ndim", "0", TRM_E_FORMAT, "\"puzzle_emb.weights\" is none of the model"},
@@ -109,8 +110,7 @@ static const struct change {
     {"puzzle", "{\"kind\": \"none\", \"depth\": 1}", TRM_E_CONFIG, "\"puzzle.depth\""},
     {"puzzle", "{\"kind\": \"none\", \"rows\": \"1\"}", TRM_E_FORMAT, "\"rows\""},
     {"puzzle", "{\"kind\": \"sudoku\"}", TRM_E_CONFIG, "no Sudoku has 0 x 0"},
-    {"puzzle",
-     "{\"kind\": \"sudoku\", \"rows\": 4, \"cols\": 4, \"box_rows\": 2, \"box_cols\": 2}",
+    {"puzzle", "{\"kind\": \"sudoku\", \"rows\": 4, \"cols\": 4, \"box_rows\": 2, \"box_cols\": 2}",
      TRM_E_CONFIG, "seq_len 16 and vocab_size 6, not 9 and 7"},
     {"puzzle",
      "{\"kind\": \"sudoku\", \"rows\": 16, \"cols\": 16, \"box_rows\": 65536, \"box_cols\": 65536}",
@@ -129,8 +129,8 @@ static void false_configurations_are_refused(void **state) {
     json_t *root = json_load_file(f.good_config, 0, NULL);
     assert_non_null(root);
     if (c->value)
-      assert_int_equal(json_object_set_new(root, c->key, json_loads(c->value, JSON_DECODE_ANY, NULL)),
-                       0);
+      assert_int_equal(
+          json_object_set_new(root, c->key, json_loads(c->value, JSON_DECODE_ANY, NULL)), 0);
     else
       assert_int_equal(json_object_del(root, c->key), 0);
     assert_int_equal(trm__json_save(f.bad_config, root, NULL), TRM_OK);
@@ -141,9 +141,17 @@ static void false_configurations_are_refused(void **state) {
 
 static void what_is_no_configuration_is_refused(void **state) {
   folders f = make_folders(*state);
-  static const char *const texts[] = {"", "{", "[]", "7", "null", "\"trm\"", "{} {}", "{\"a\": 1e999}",
+  static const char *const texts[] = {"",
+                                      "{",
+                                      "[]",
+                                      "7",
+                                      "null",
+                                      "\"trm\"",
+                                      "{} {}",
+                                      "{\"a\": 1e999}",
                                       "{\"version\": 99999999999999999999}",
-                                      "{\"arch\": \"trm\", \"arch\": \"hrm\"}", "\xff\xfe{}"};
+                                      "{\"arch\": \"trm\", \"arch\": \"hrm\"}",
+                                      "\xff\xfe{}"};
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
     write_bytes(f.bad_config, texts[i], strlen(texts[i]));
     refuses(&f, texts[i], TRM_E_FORMAT, "config.json");
@@ -167,8 +175,8 @@ static void absent_fields_have_the_architectures_defaults(void **state) {
     trm_model *m = small_model(&c, 1), *back;
     assert_int_equal(trm_model_save(m, f.bad, NULL), TRM_OK);
     trm_model_free(m);
-    json_t *root = json_pack("{s:s, s:i, s:s, s:i, s:i, s:i, s:i, s:i}", "format", "trm", "version", 1,
-                             "arch", trm_arch_name(archs[k]), "vocab_size", 2, "seq_len", 2,
+    json_t *root = json_pack("{s:s, s:i, s:s, s:i, s:i, s:i, s:i, s:i}", "format", "trm", "version",
+                             1, "arch", trm_arch_name(archs[k]), "vocab_size", 2, "seq_len", 2,
                              "num_puzzle_identifiers", 2, "hidden_size", 16, "puzzle_emb_ndim", 16);
     assert_int_equal(trm__json_save(f.bad_config, root, NULL), TRM_OK);
     json_decref(root);
@@ -226,8 +234,12 @@ static void close_weights(weights *w) {
   free(w->values);
 }
 
-static void lose_tensor(weights *w) { w->t[w->head] = w->t[--w->n]; }
-static void rename_tensor(weights *w) { w->t[w->head].name = "model.inner.lm_head.weight"; }
+static void lose_tensor(weights *w) {
+  w->t[w->head] = w->t[--w->n];
+}
+static void rename_tensor(weights *w) {
+  w->t[w->head].name = "model.inner.lm_head.weight";
+}
 static void add_tensor(weights *w) {
   w->t[w->n] = w->t[w->head];
   w->t[w->n++].name = "H_level.layers.0.mlp.down_proj.weight";
@@ -244,10 +256,18 @@ static void deepen(weights *w) {
   w->t[w->head].ndim = 3;
   w->t[w->head].shape[2] = 1;
 }
-static void empty(weights *w) { w->t[w->head].shape[0] = 0; }
-static void integers(weights *w) { w->t[w->head].dtype = TRM__I32; }
-static void put_nan(weights *w) { w->values[37] = NAN; }
-static void put_infinity(weights *w) { w->values[HEAD - 1] = -INFINITY; }
+static void empty(weights *w) {
+  w->t[w->head].shape[0] = 0;
+}
+static void integers(weights *w) {
+  w->t[w->head].dtype = TRM__I32;
+}
+static void put_nan(weights *w) {
+  w->values[37] = NAN;
+}
+static void put_infinity(weights *w) {
+  w->values[HEAD - 1] = -INFINITY;
+}
 static void too_wide(weights *w) {
   static double wide[HEAD];
   wide[5] = 1e39;

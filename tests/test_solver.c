@@ -14,7 +14,8 @@ static record record_alloc(const trm_model *m, const trm_solver *s) {
   const trm_model_config *c = trm_model_get_config(m);
   trm_model_cost cost;
   assert_int_equal(trm_model_cost_of(c, &cost, NULL), TRM_OK);
-  record r = {.seq_len = c->seq_len, .vocab = c->vocab_size, .n_latents = trm_solver_latent_count(s)};
+  record r = {
+      .seq_len = c->seq_len, .vocab = c->vocab_size, .n_latents = trm_solver_latent_count(s)};
   r.latent_size = cost.positions * c->hidden_size;
   size_t cells = (size_t)(STEPS * ROWS * c->seq_len);
   r.logits = calloc(cells * (size_t)c->vocab_size, sizeof *r.logits);
@@ -89,12 +90,18 @@ static const struct shape {
   bool mlp_t;
   trm_pos_encodings pos;
 } shapes[] = {
-    {TRM_ARCH_TRM, 9, false, TRM_POS_ROPE},          {TRM_ARCH_TRM, 9, true, TRM_POS_NONE},
-    {TRM_ARCH_TRM, 130, false, TRM_POS_LEARNED},     {TRM_ARCH_TRM, 130, true, TRM_POS_NONE},
-    {TRM_ARCH_HRM, 9, false, TRM_POS_ROPE},          {TRM_ARCH_HRM, 130, false, TRM_POS_NONE},
-    {TRM_ARCH_SINGLEZ, 9, true, TRM_POS_NONE},       {TRM_ARCH_SINGLEZ, 130, false, TRM_POS_ROPE},
-    {TRM_ARCH_HIER6, 9, false, TRM_POS_ROPE},        {TRM_ARCH_HIER6, 130, true, TRM_POS_LEARNED},
-    {TRM_ARCH_TRANSFORMER, 9, false, TRM_POS_ROPE},  {TRM_ARCH_TRANSFORMER, 130, false, TRM_POS_ROPE},
+    {TRM_ARCH_TRM, 9, false, TRM_POS_ROPE},
+    {TRM_ARCH_TRM, 9, true, TRM_POS_NONE},
+    {TRM_ARCH_TRM, 130, false, TRM_POS_LEARNED},
+    {TRM_ARCH_TRM, 130, true, TRM_POS_NONE},
+    {TRM_ARCH_HRM, 9, false, TRM_POS_ROPE},
+    {TRM_ARCH_HRM, 130, false, TRM_POS_NONE},
+    {TRM_ARCH_SINGLEZ, 9, true, TRM_POS_NONE},
+    {TRM_ARCH_SINGLEZ, 130, false, TRM_POS_ROPE},
+    {TRM_ARCH_HIER6, 9, false, TRM_POS_ROPE},
+    {TRM_ARCH_HIER6, 130, true, TRM_POS_LEARNED},
+    {TRM_ARCH_TRANSFORMER, 9, false, TRM_POS_ROPE},
+    {TRM_ARCH_TRANSFORMER, 130, false, TRM_POS_ROPE},
 };
 
 static void the_same_bits_for_any_threads_and_batch(void **state) {

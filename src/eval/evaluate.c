@@ -10,8 +10,8 @@
 
 enum {
   MAX_BATCH = 1 << 20,
-  /* Without a batch size each thread gets rows of about so many positions: a few tiles of the solver,
-   * so that no thread waits long for another. */
+  /* Without a batch size each thread gets rows of about so many positions: a few tiles of the
+   * solver, so that no thread waits long for another. */
   POSITIONS_PER_THREAD = 768
 };
 
@@ -55,8 +55,8 @@ static double softmax_loss(int V, const real *x, int label) {
 }
 
 typedef double loss_fn(int V, const real *logits, int label);
-static loss_fn *const losses[] = {[TRM_LOSS_STABLEMAX] = stablemax_loss,
-                                  [TRM_LOSS_SOFTMAX] = softmax_loss};
+static loss_fn *const losses[] = {
+    [TRM_LOSS_STABLEMAX] = stablemax_loss, [TRM_LOSS_SOFTMAX] = softmax_loss};
 
 /* Mean over the labels of a row that count. */
 static double row_loss(const evaluation *e, const real *logits, const int32_t *labels) {
@@ -115,10 +115,11 @@ static trm_status add_last(evaluation *e, int64_t first, int n, trm_error *err) 
     bool exact = s.right == s.valid;
     double lm = row_loss(e, logits + (int64_t)r * S * V, labels);
     if (!isfinite(lm) || !isfinite(q[r]))
-      TRM_FAIL_AT(err, TRM_E_NUMERIC, first + r,
-                  "example %lld: its logits are NaN or infinite; the model's weights are too large, "
-                  "take an earlier checkpoint",
-                  (long long)(first + r));
+      TRM_FAIL_AT(
+          err, TRM_E_NUMERIC, first + r,
+          "example %lld: its logits are NaN or infinite; the model's weights are too large, "
+          "take an earlier checkpoint",
+          (long long)(first + r));
     e->rows++;
     e->cells += s.valid;
     e->cells_right += s.right;
@@ -138,7 +139,8 @@ static trm_status run_batch(evaluation *e, int64_t first, int n, trm_error *err)
   for (int r = 0; r < n; r++)
     trm_dataset_example(e->data, first + r, e->inputs + r * S, e->labels + r * S, &e->ids[r]);
   /* Without a table of embeddings any id will do. */
-  TRM_TRY(trm_solver_start(e->solver, n, e->inputs, e->model->puzzle_emb_ndim ? e->ids : NULL, err));
+  TRM_TRY(
+      trm_solver_start(e->solver, n, e->inputs, e->model->puzzle_emb_ndim ? e->ids : NULL, err));
   for (int step = 0; step < e->steps; step++) {
     trm_solver_step(e->solver);
     add_step(e, n, &e->sums[step]);
@@ -156,10 +158,11 @@ static trm_status run_batch(evaluation *e, int64_t first, int n, trm_error *err)
 static trm_status check_config(const trm_eval_config *c, trm_error *err) {
   if (c->limit < 0 || c->steps < 0 || c->steps > TRM_EVAL_MAX_STEPS || c->batch < 0 ||
       c->batch > MAX_BATCH || c->threads < 0)
-    TRM_FAIL(err, TRM_E_ARGUMENT,
-             "limit = %lld, steps = %d, batch = %d, threads = %d: expected none negative, at most %d "
-             "steps and a batch of at most %d",
-             (long long)c->limit, c->steps, c->batch, c->threads, TRM_EVAL_MAX_STEPS, MAX_BATCH);
+    TRM_FAIL(
+        err, TRM_E_ARGUMENT,
+        "limit = %lld, steps = %d, batch = %d, threads = %d: expected none negative, at most %d "
+        "steps and a batch of at most %d",
+        (long long)c->limit, c->steps, c->batch, c->threads, TRM_EVAL_MAX_STEPS, MAX_BATCH);
   return TRM_OK;
 }
 
@@ -178,8 +181,8 @@ static trm_status check_agreement(const trm_model_config *m, const trm_dataset_i
   return TRM_OK;
 }
 
-static trm_status choose_batch(const trm_model *model, const trm_eval_config *c, int64_t total, int *batch,
-                        trm_error *err) {
+static trm_status choose_batch(const trm_model *model, const trm_eval_config *c, int64_t total,
+                               int *batch, trm_error *err) {
   trm_model_cost cost;
   TRM_TRY(trm_model_cost_of(trm_model_get_config(model), &cost, err));
   int64_t threads = c->threads ? c->threads : trm_default_threads();

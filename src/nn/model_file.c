@@ -1,7 +1,7 @@
 /* Model folders: model.safetensors holds every tensor of the layout in float32 under the
- * reference's names, config.json every field of trm_model_config under its own name. The weights are
- * written first: a folder with a config.json is complete. A file from outside is compared with the
- * layout before memory for a model is taken, so that a false configuration costs nothing. */
+ * reference's names, config.json every field of trm_model_config under its own name. The weights
+ * are written first: a folder with a config.json is complete. A file from outside is compared with
+ * the layout before memory for a model is taken, so that a false configuration costs nothing. */
 #include <float.h>
 #include <limits.h>
 #include <math.h>
@@ -39,7 +39,9 @@ typedef struct field {
   name_read_fn *name_read;
 } field;
 
-static const char *name_of_pos(int v) { return trm_pos_encodings_name((trm_pos_encodings)v); }
+static const char *name_of_pos(int v) {
+  return trm_pos_encodings_name((trm_pos_encodings)v);
+}
 static bool read_pos(const char *name, int *v) {
   trm_pos_encodings p;
   if (!trm_pos_encodings_from_name(name, &p)) return false;
@@ -47,7 +49,9 @@ static bool read_pos(const char *name, int *v) {
   return true;
 }
 
-static const char *name_of_loss(int v) { return trm_loss_name((trm_loss)v); }
+static const char *name_of_loss(int v) {
+  return trm_loss_name((trm_loss)v);
+}
 static bool read_loss(const char *name, int *v) {
   trm_loss l;
   if (!trm_loss_from_name(name, &l)) return false;
@@ -55,9 +59,12 @@ static bool read_loss(const char *name, int *v) {
   return true;
 }
 
-static const char *const kind_names[] = {[TRM_PUZZLE_NONE] = "none", [TRM_PUZZLE_SUDOKU] = "sudoku"};
+static const char *const kind_names[] = {
+    [TRM_PUZZLE_NONE] = "none", [TRM_PUZZLE_SUDOKU] = "sudoku"};
 enum { N_KINDS = sizeof kind_names / sizeof *kind_names };
-static const char *name_of_kind(int v) { return v >= 0 && v < N_KINDS ? kind_names[v] : NULL; }
+static const char *name_of_kind(int v) {
+  return v >= 0 && v < N_KINDS ? kind_names[v] : NULL;
+}
 static bool read_kind(const char *name, int *v) {
   for (int i = 0; i < N_KINDS; i++)
     if (!strcmp(name, kind_names[i])) {
@@ -198,7 +205,8 @@ static trm_status read_name(const json_t *object, const char *path, const field 
       size_t used = strlen(known);
       snprintf(known + used, sizeof known - used, "%s\"%s\"", i ? ", " : "", f->name_of(i));
     }
-    TRM_FAIL(err, TRM_E_CONFIG, "%s: %s = \"%.60s\": expected one of %s", path, f->key, name, known);
+    TRM_FAIL(err, TRM_E_CONFIG, "%s: %s = \"%.60s\": expected one of %s", path, f->key, name,
+             known);
   }
   memcpy(at, &v, sizeof v);
   return TRM_OK;
@@ -215,7 +223,8 @@ static trm_status read_fields(const json_t *object, const char *path, const fiel
                               void *base, trm_error *err) {
   for (int i = 0; i < n; i++)
     if (fields[i].required || json_object_get(object, fields[i].key))
-      TRM_TRY(readers[fields[i].type](object, path, &fields[i], (char *)base + fields[i].offset, err));
+      TRM_TRY(
+          readers[fields[i].type](object, path, &fields[i], (char *)base + fields[i].offset, err));
   return TRM_OK;
 }
 
@@ -303,7 +312,8 @@ static trm_status load_config(const char *path, trm_model_config *c, trm_error *
 static const char *shape_text(char *text, size_t size, const int64_t *shape, int ndim) {
   size_t used = (size_t)snprintf(text, size, "[");
   for (int i = 0; i < ndim; i++)
-    used += (size_t)snprintf(text + used, size - used, "%s%lld", i ? ", " : "", (long long)shape[i]);
+    used +=
+        (size_t)snprintf(text + used, size - used, "%s%lld", i ? ", " : "", (long long)shape[i]);
   snprintf(text + used, size - used, "]");
   return text;
 }
@@ -318,31 +328,34 @@ static trm_status check_tensor(const trm__slot *s, const trm__st_tensor *t, cons
     TRM_FAIL(err, TRM_E_FORMAT,
              "%s: no tensor \"%s\" %s; does this file belong to the config.json beside it?", path,
              s->name, want);
-  bool same = t->ndim == ndim && t->shape[0] == s->shape[0] && (ndim == 1 || t->shape[1] == s->shape[1]);
+  bool same =
+      t->ndim == ndim && t->shape[0] == s->shape[0] && (ndim == 1 || t->shape[1] == s->shape[1]);
   if (!same)
-    TRM_FAIL(err, TRM_E_SHAPE,
-             "%s: tensor \"%s\" is %s, but config.json beside it wants %s: the two files are not of "
-             "one model",
-             path, s->name, shape_text(found, sizeof found, t->shape, t->ndim), want);
+    TRM_FAIL(
+        err, TRM_E_SHAPE,
+        "%s: tensor \"%s\" is %s, but config.json beside it wants %s: the two files are not of "
+        "one model",
+        path, s->name, shape_text(found, sizeof found, t->shape, t->ndim), want);
   return TRM_OK;
 }
 
 /* The file has every tensor of the layout in its shape, and no other. */
-static trm_status check_tensors(const trm__layout *l, const trm__safetensors *file, const char *path,
-                                trm_error *err) {
+static trm_status check_tensors(const trm__layout *l, const trm__safetensors *file,
+                                const char *path, trm_error *err) {
   for (int i = 0; i < trm__safetensors_count(file); i++) {
     const char *name = trm__safetensors_at(file, i)->name;
     if (trm__layout_find(l, name) < 0)
       TRM_FAIL(err, TRM_E_FORMAT,
-               "%s: tensor \"%.80s\" is none of the model that config.json beside it describes", path,
-               name);
+               "%s: tensor \"%.80s\" is none of the model that config.json beside it describes",
+               path, name);
   }
   for (int i = 0; i < l->n_slots; i++)
     TRM_TRY(check_tensor(&l->slots[i], trm__safetensors_find(file, l->slots[i].name), path, err));
   return TRM_OK;
 }
 
-static trm_status read_tensor(const trm__st_tensor *t, const char *path, real *out, trm_error *err) {
+static trm_status read_tensor(const trm__st_tensor *t, const char *path, real *out,
+                              trm_error *err) {
   float values[CHUNK];
   size_t size = trm__dtype_size(t->dtype);
   for (int64_t first = 0; first < t->count; first += CHUNK) {
@@ -354,10 +367,11 @@ static trm_status read_tensor(const trm__st_tensor *t, const char *path, real *o
     if (st != TRM_OK) TRM_FAIL(err, st, "%s: %s", path, cause.msg);
     for (int64_t i = 0; i < part.count; i++) {
       if (!isfinite(values[i]))
-        TRM_FAIL(err, TRM_E_NUMERIC,
-                 "%s: tensor \"%s\", element %lld is %g; want finite weights: take a checkpoint from "
-                 "before the training broke down",
-                 path, t->name, (long long)(first + i), (double)values[i]);
+        TRM_FAIL(
+            err, TRM_E_NUMERIC,
+            "%s: tensor \"%s\", element %lld is %g; want finite weights: take a checkpoint from "
+            "before the training broke down",
+            path, t->name, (long long)(first + i), (double)values[i]);
       out[first + i] = (real)values[i];
     }
   }
@@ -399,8 +413,11 @@ static trm_status save_weights(const trm_model *m, const char *path, trm_error *
   for (int i = 0; i < l->n_slots && st == TRM_OK; i++) {
     const trm__slot *s = &l->slots[i];
     const real *v = trm__model_slot(m, s);
-    tensors[i] = (trm__st_tensor){.name = s->name, .dtype = TRM__F32, .ndim = s->shape[1] ? 2 : 1,
-                                  .shape = {s->shape[0], s->shape[1]}, .data = copy ? (const void *)next : v};
+    tensors[i] = (trm__st_tensor){.name = s->name,
+                                  .dtype = TRM__F32,
+                                  .ndim = s->shape[1] ? 2 : 1,
+                                  .shape = {s->shape[0], s->shape[1]},
+                                  .data = copy ? (const void *)next : v};
     if (!copy) continue;
     for (int64_t k = 0; k < s->count; k++) *next++ = (float)v[k];
   }
@@ -435,10 +452,11 @@ static trm_status check_folder(const char *dir, const folder *f, trm_error *err)
                         : !trm__path_exists(f->weights) ? "it has no model.safetensors"
                                                         : NULL;
   if (missing)
-    TRM_FAIL(err, TRM_E_IO,
-             "%s is not a model folder: %s. A model folder holds config.json (the configuration) and "
-             "model.safetensors (the weights), as training writes them",
-             dir, missing);
+    TRM_FAIL(
+        err, TRM_E_IO,
+        "%s is not a model folder: %s. A model folder holds config.json (the configuration) and "
+        "model.safetensors (the weights), as training writes them",
+        dir, missing);
   return TRM_OK;
 }
 
