@@ -30,7 +30,8 @@ typedef struct trm_eval_step {
 } trm_eval_step;
 
 typedef struct trm_eval_report {
-  int64_t examples, exact, cells, cells_right;
+  int64_t examples; /* rows with at least one label; the others count nowhere */
+  int64_t exact, cells, cells_right;
   double accuracy;        /* mean over rows of the share of right cells, as the reference */
   double exact_accuracy, q_halt_accuracy, lm_loss, q_halt_loss;
   trm_interval exact_interval, q_halt_interval, cell_interval;
@@ -38,7 +39,9 @@ typedef struct trm_eval_report {
   trm_eval_step step[TRM_EVAL_MAX_STEPS];
 } trm_eval_report;
 
-/* Errors: SHAPE when model and data disagree, MEMORY, INTERRUPTED. */
+/* The report is the same bits for any batch and any number of threads; it is only written on
+ * success. Progress is called after every supervision step of a batch. Errors: ARGUMENT; SHAPE when
+ * model and data disagree; NUMERIC when logits are NaN or infinite; MEMORY; INTERRUPTED. */
 TRM_API trm_status trm_evaluate(const trm_model *model, const trm_dataset *data,
                                 const trm_eval_config *config, trm_eval_report *report,
                                 trm_error *err);

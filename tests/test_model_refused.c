@@ -1,0 +1,134 @@
+/* The system refuses the n-th block of memory, the n-th thread, or jansson its n-th block: models,
+ * solvers and evaluation report it and give back all they took (the address sanitizer sees what
+ * they do not). */
+#include <errno.h>
+#include <jansson.h>
+#include <pthread.h>
+
+#include "base/error.h"
+#include "small_data.h"
+#include "small_model.h"
+
+static int calls_left = -1; /* calls that still succeed; -1: all */
+
+static int refused(void) {
+  if (calls_left < 0) return 0;
+  return calls_left-- == 0;
+}
+
+int __real_posix_memalign(void **p, size_t align, size_t n);
+int __wrap_posix_memalign(void **p, size_t align, size_t n);
+int __wrap_posix_memalign(void **p, size_t align, size_t n) {
+  return refused() ? ENOMEM : __real_posix_memalign(p, align, n);
+}
+
+int __real_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg) {
+  return refused() ? EAGAIN : __real_pthread_create(t, a, fn, arg);
+}
+
+static void *json_malloc(size_t n) {
+  return refused() ? NULL : malloc(n);
+}
+
+typedef struct things {
+  scratch *s;
+  trm_model_config config;
+  trm_model *model;
+  trm_dataset *data;
+} things;
+
+static trm_status create(things *t, trm_error *err) {
+  trm_model *m;
+  TRM_TRY(trm_model_create(&t->config, 1, &m, err));
+  trm_model_free(m);
+  return TRM_OK;
+}
+
+static trm_status copy(things *t, trm_error *err) {
+  trm_model *m;
+  TRM_TRY(trm_model_clone(t->model, &m, err));
+  trm_model_free(m);
+  return TRM_OK;
+}
+
+static trm_status cost(things *t, trm_error *err) {
+  trm_model_cost c;
+  return trm_model_cost_of(&t->config, &c, err);
+}
+
+static trm_status save(things *t, trm_error *err) {
+  return trm_model_save(t->model, scratch_path(t->s, "saved"), err);
+}
+
+static trm_status load(things *t, trm_error *err) {
+  trm_model *m;
+  TRM_TRY(trm_model_load(scratch_path(t->s, "kept"), &m, err));
+  trm_model_free(m);
+  return TRM_OK;
+}
+
+static trm_status solve(things *t, trm_error *err) {
+  trm_solver *s;
+  TRM_TRY(trm_solver_create(t->model, &(trm_solver_config){.batch = 3, .threads = 3}, &s, err));
+  trm_solver_free(s);
+  return TRM_OK;
+}
+
+static trm_status evaluate(things *t, trm_error *err) {
+  static trm_eval_report r;
+  return trm_evaluate(t->model, t->data, &(trm_eval_config){.threads = 2, .steps = 1}, &r, err);
+}
+
+static trm_status (*const jobs[])(things *, trm_error *) = {create, copy,  cost,    save,
+                                                            load,   solve, evaluate};
+
+/* A parser without memory loses characters or calls the text wrong; everything else must be named
+ * right. */
+static bool is_expected(trm_status st, bool json) {
+  return st == TRM_E_MEMORY || st == TRM_E_SYSTEM ||
+         (json && (st == TRM_E_FORMAT || st == TRM_E_ARGUMENT || st == TRM_E_CONFIG));
+}
+
+static void every_refusal_is_reported(void **state) {
+  things t = {.s = *state, .config = small_config(TRM_ARCH_TRM, 6)};
+  static const int32_t tokens[12] = {1, 2, 3, 4, 5, 6, 1, 1, 1, 1, 1, 1}, ids[2] = {0, 2};
+  t.model = small_model(&t.config, 1);
+  assert_int_equal(trm_model_save(t.model, scratch_path(t.s, "kept"), NULL), TRM_OK);
+  write_small_data(scratch_path(t.s, "data"), 2, 6, 7, 3, tokens, tokens, ids);
+  t.data = open_small_data(t.s->path);
+  for (int json = 0; json < 2; json++) {
+    json_set_alloc_funcs(json ? json_malloc : malloc, free);
+    for (size_t j = 0; j < sizeof jobs / sizeof jobs[0]; j++) {
+      int n = 0;
+      for (;; n++) {
+        trm_error err = {0};
+        calls_left = n;
+        const trm_status st = jobs[j](&t, &err);
+        const int unused = calls_left;
+        calls_left = -1;
+        if (unused >= 0) { /* nothing was refused */
+          assert_int_equal(st, TRM_OK);
+          break;
+        }
+        if (!is_expected(st, json)) fail_msg("job %zu, call %d: status %d: %s", j, n, st, err.msg);
+        assert_int_equal(err.code, st);
+        assert_true(strlen(err.msg) > 10);
+        /* Saving writes config.json last: what is there can be loaded or says that it is no model.
+         */
+        assert_false(jobs[j] == save && trm__path_exists(scratch_path(t.s, "saved/config.json")));
+      }
+      assert_true(n > 2);
+      assert_int_equal(trm__remove_tree(scratch_path(t.s, "saved"), NULL), TRM_OK);
+    }
+  }
+  json_set_alloc_funcs(malloc, free);
+  trm_dataset_free(t.data);
+  trm_model_free(t.model);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(every_refusal_is_reported)};
+  return cmocka_run_group_tests(tests, scratch_open, scratch_close);
+}

@@ -1,0 +1,256 @@
+/* The solver: the same bits however the work is split, and errors for what no model can read. */
+#include "small_model.h"
+
+enum { ROWS = 7, STEPS = 3 };
+
+/* Everything a solver gives for ROWS puzzles at each of STEPS steps. */
+typedef struct record {
+  int seq_len, vocab, latent_size, n_latents;
+  float *logits, *latents, q[STEPS][ROWS][2];
+  int32_t *answers;
+} record;
+
+static record record_alloc(const trm_model *m, const trm_solver *s) {
+  const trm_model_config *c = trm_model_get_config(m);
+  trm_model_cost cost;
+  assert_int_equal(trm_model_cost_of(c, &cost, NULL), TRM_OK);
+  record r = {
+      .seq_len = c->seq_len, .vocab = c->vocab_size, .n_latents = trm_solver_latent_count(s)};
+  r.latent_size = cost.positions * c->hidden_size;
+  size_t cells = (size_t)(STEPS * ROWS * c->seq_len);
+  r.logits = calloc(cells * (size_t)c->vocab_size, sizeof *r.logits);
+  r.answers = calloc(cells, sizeof *r.answers);
+  r.latents = calloc((size_t)(r.n_latents * ROWS * r.latent_size), sizeof *r.latents);
+  assert_true(r.logits && r.answers && r.latents);
+  return r;
+}
+
+static void record_free(record *r) {
+  free(r->logits);
+  free(r->answers);
+  free(r->latents);
+}
+
+static void record_step(record *r, const trm_solver *s, int step, int first, int n) {
+  size_t per_row = (size_t)(r->seq_len * r->vocab), cells = (size_t)r->seq_len;
+  size_t at = (size_t)(step * ROWS + first);
+  memcpy(r->logits + at * per_row, trm_solver_logits(s), (size_t)n * per_row * sizeof(float));
+  memcpy(r->answers + at * cells, trm_solver_answer(s), (size_t)n * cells * sizeof(int32_t));
+  for (int i = 0; i < n; i++) {
+    r->q[step][first + i][0] = trm_solver_q_halt(s)[i];
+    r->q[step][first + i][1] = trm_solver_q_continue(s)[i];
+  }
+}
+
+/* All rows in groups of `batch`, with so many threads. */
+static record solve(const trm_model *m, const int32_t *inputs, const int32_t *ids, int batch,
+                    int threads) {
+  trm_solver *s;
+  trm_error err;
+  const trm_solver_config config = {.batch = batch, .threads = threads};
+  if (trm_solver_create(m, &config, &s, &err) != TRM_OK) fail_msg("%s", err.msg);
+  record r = record_alloc(m, s);
+  for (int first = 0; first < ROWS; first += batch) {
+    int n = ROWS - first < batch ? ROWS - first : batch;
+    if (trm_solver_start(s, n, inputs + first * r.seq_len, ids + first, &err) != TRM_OK)
+      fail_msg("%s", err.msg);
+    assert_int_equal(trm_solver_rows(s), n);
+    for (int step = 0; step < STEPS; step++) {
+      assert_int_equal(trm_solver_steps_done(s), step);
+      trm_solver_step(s);
+      record_step(&r, s, step, first, n);
+    }
+    for (int i = 0; i < r.n_latents; i++)
+      memcpy(r.latents + (i * ROWS + first) * r.latent_size, trm_solver_latent(s, i, NULL),
+             (size_t)(n * r.latent_size) * sizeof(float));
+  }
+  trm_solver_free(s);
+  return r;
+}
+
+static void assert_same_record(const record *a, const record *b) {
+  size_t cells = (size_t)(STEPS * ROWS * a->seq_len);
+  assert_memory_equal(a->answers, b->answers, cells * sizeof *a->answers);
+  assert_memory_equal(a->logits, b->logits, cells * (size_t)a->vocab * sizeof *a->logits);
+  assert_memory_equal(a->q, b->q, sizeof a->q);
+  assert_memory_equal(a->latents, b->latents,
+                      (size_t)(a->n_latents * ROWS * a->latent_size) * sizeof *a->latents);
+}
+
+static void draw_puzzles(int seq_len, int32_t *inputs, int32_t *ids) {
+  trm__rng r = trm__rng_at(5, TRM__RNG_TEST, 1, 0);
+  for (int i = 0; i < ROWS * seq_len; i++) inputs[i] = (int32_t)trm__rng_below(&r, 7);
+  for (int i = 0; i < ROWS; i++) ids[i] = i % 3;
+}
+
+/* Short sequences make one tile of all rows, for one team; long ones several, for a team each. */
+static const struct shape {
+  trm_arch arch;
+  int seq_len;
+  bool mlp_t;
+  trm_pos_encodings pos;
+} shapes[] = {
+    {TRM_ARCH_TRM, 9, false, TRM_POS_ROPE},
+    {TRM_ARCH_TRM, 9, true, TRM_POS_NONE},
+    {TRM_ARCH_TRM, 130, false, TRM_POS_LEARNED},
+    {TRM_ARCH_TRM, 130, true, TRM_POS_NONE},
+    {TRM_ARCH_HRM, 9, false, TRM_POS_ROPE},
+    {TRM_ARCH_HRM, 130, false, TRM_POS_NONE},
+    {TRM_ARCH_SINGLEZ, 9, true, TRM_POS_NONE},
+    {TRM_ARCH_SINGLEZ, 130, false, TRM_POS_ROPE},
+    {TRM_ARCH_HIER6, 9, false, TRM_POS_ROPE},
+    {TRM_ARCH_HIER6, 130, true, TRM_POS_LEARNED},
+    {TRM_ARCH_TRANSFORMER, 9, false, TRM_POS_ROPE},
+    {TRM_ARCH_TRANSFORMER, 130, false, TRM_POS_ROPE},
+};
+
+static void the_same_bits_for_any_threads_and_batch(void **state) {
+  (void)state;
+  static const int ways[][2] = {{1, 2}, {1, 3}, {3, 1}, {3, 3}, {ROWS, 1}, {ROWS, 2}, {ROWS, 3}};
+  for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
+    int32_t inputs[ROWS * 130], ids[ROWS];
+    trm_model_config c = small_config(shapes[k].arch, shapes[k].seq_len);
+    c.mlp_t = shapes[k].mlp_t;
+    c.pos_encodings = shapes[k].pos;
+    trm_model *m = small_model(&c, k);
+    draw_puzzles(c.seq_len, inputs, ids);
+    record want = solve(m, inputs, ids, 1, 1);
+    /* Rows and steps differ, or equality would say nothing. */
+    size_t row = (size_t)(c.seq_len * c.vocab_size), step = ROWS * row;
+    assert_memory_not_equal(want.logits, want.logits + row, row * sizeof *want.logits);
+    assert_memory_not_equal(want.logits, want.logits + step, step * sizeof *want.logits);
+    for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
+      record got = solve(m, inputs, ids, ways[w][0], ways[w][1]);
+      assert_same_record(&want, &got);
+      record_free(&got);
+    }
+    record_free(&want);
+    trm_model_free(m);
+  }
+}
+
+static void answers_are_the_largest_logits(void **state) {
+  (void)state;
+  int32_t inputs[ROWS * 9], ids[ROWS];
+  trm_model_config c = small_config(TRM_ARCH_TRM, 9);
+  trm_model *m = small_model(&c, 1);
+  draw_puzzles(9, inputs, ids);
+  record r = solve(m, inputs, ids, ROWS, 2);
+  int seen[7] = {0};
+  for (int i = 0; i < STEPS * ROWS * 9; i++) {
+    assert_in_range(r.answers[i], 0, 6);
+    seen[r.answers[i]]++;
+    for (int v = 0; v < 7; v++) assert_true(r.logits[i * 7 + v] <= r.logits[i * 7 + r.answers[i]]);
+  }
+  int different = 0;
+  for (int v = 0; v < 7; v++) different += seen[v] > 0;
+  assert_true(different > 2);
+  record_free(&r);
+  trm_model_free(m);
+}
+
+static void a_new_start_forgets_the_last(void **state) {
+  (void)state;
+  enum { S = 9, CELLS = ROWS * S * 7 };
+  int32_t inputs[ROWS * S], ids[ROWS];
+  static float first[CELLS];
+  for (int arch = TRM_ARCH_TRM; arch <= TRM_ARCH_TRANSFORMER; arch++) {
+    trm_model_config c = small_config((trm_arch)arch, S);
+    trm_model *m = small_model(&c, 2);
+    trm_solver *s;
+    draw_puzzles(S, inputs, ids);
+    assert_int_equal(
+        trm_solver_create(m, &(trm_solver_config){.batch = ROWS, .threads = 2}, &s, NULL), TRM_OK);
+    for (int round = 0; round < 2; round++) {
+      assert_int_equal(trm_solver_start(s, ROWS, inputs, ids, NULL), TRM_OK);
+      for (int step = 0; step < STEPS; step++) trm_solver_step(s);
+      if (round == 0)
+        memcpy(first, trm_solver_logits(s), sizeof first);
+      else
+        assert_memory_equal(first, trm_solver_logits(s), sizeof first);
+      assert_int_equal(trm_solver_start(s, 2, inputs + S, ids, NULL), TRM_OK);
+      trm_solver_step(s);
+      assert_int_equal(trm_solver_steps_done(s), 1);
+      assert_int_equal(trm_solver_rows(s), 2);
+    }
+    trm_solver_free(s);
+    trm_model_free(m);
+  }
+}
+
+static void latents_have_the_names_of_the_paper(void **state) {
+  (void)state;
+  static const struct {
+    trm_arch arch;
+    const char *names; /* in order */
+  } cases[] = {{TRM_ARCH_TRM, "z_H z_L "},
+               {TRM_ARCH_HRM, "z_H z_L "},
+               {TRM_ARCH_SINGLEZ, "z_L "},
+               {TRM_ARCH_HIER6, "z_H z_L1 z_L2 z_L3 z_L4 z_L5 z_L6 "},
+               {TRM_ARCH_TRANSFORMER, "z_H "}};
+  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+    trm_model_config c = small_config(cases[k].arch, 9);
+    trm_model *m = small_model(&c, 3);
+    trm_solver *s;
+    assert_int_equal(trm_solver_create(m, &(trm_solver_config){0}, &s, NULL), TRM_OK);
+    char all[80] = "";
+    for (int i = 0; i < trm_solver_latent_count(s); i++) {
+      const char *name = "";
+      assert_non_null(trm_solver_latent(s, i, &name));
+      snprintf(all + strlen(all), sizeof all - strlen(all), "%s ", name);
+    }
+    assert_string_equal(all, cases[k].names);
+    assert_null(trm_solver_latent(s, -1, NULL));
+    assert_null(trm_solver_latent(s, trm_solver_latent_count(s), NULL));
+    trm_solver_free(s);
+    trm_model_free(m);
+  }
+}
+
+static void what_no_model_can_read_is_refused(void **state) {
+  (void)state;
+  enum { S = 9 };
+  trm_model_config c = small_config(TRM_ARCH_TRM, S);
+  trm_model *m = small_model(&c, 4);
+  trm_solver *s;
+  trm_error err;
+  static const trm_solver_config wrong[] = {{.batch = -1}, {.batch = 1 << 30}, {.threads = -1}};
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+    assert_int_equal(trm_solver_create(m, &wrong[i], &s, &err), TRM_E_ARGUMENT);
+  assert_int_equal(trm_solver_create(m, &(trm_solver_config){.batch = 3}, &s, &err), TRM_OK);
+  int32_t inputs[3 * S] = {0}, ids[3] = {0};
+  assert_int_equal(trm_solver_start(s, 0, inputs, ids, &err), TRM_E_ARGUMENT);
+  assert_int_equal(trm_solver_start(s, 4, inputs, ids, &err), TRM_E_ARGUMENT);
+  assert_true(speaks_of(&err, "1 to 3"));
+  static const int32_t tokens[] = {-1, 7, INT32_MAX, INT32_MIN};
+  for (int i = 0; i < 4; i++) {
+    inputs[2 * S + 8] = tokens[i];
+    assert_int_equal(trm_solver_start(s, 3, inputs, ids, &err), TRM_E_RANGE);
+    assert_int_equal(err.pos, 2);
+    assert_true(speaks_of(&err, "row 2, position 8") && speaks_of(&err, "0 to 6"));
+    assert_int_equal(trm_solver_start(s, 2, inputs, ids, &err), TRM_OK);
+  }
+  inputs[2 * S + 8] = 6;
+  static const int32_t wrong_ids[] = {-1, 3, INT32_MAX, INT32_MIN};
+  for (int i = 0; i < 4; i++) {
+    ids[1] = wrong_ids[i];
+    assert_int_equal(trm_solver_start(s, 3, inputs, ids, &err), TRM_E_RANGE);
+    assert_true(speaks_of(&err, "row 1") && speaks_of(&err, "0 to 2"));
+  }
+  assert_int_equal(trm_solver_start(s, 3, inputs, NULL, &err), TRM_OK);
+  trm_solver_step(s);
+  trm_solver_free(s);
+  trm_solver_free(NULL);
+  trm_model_free(m);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(the_same_bits_for_any_threads_and_batch),
+      cmocka_unit_test(answers_are_the_largest_logits),
+      cmocka_unit_test(a_new_start_forgets_the_last),
+      cmocka_unit_test(latents_have_the_names_of_the_paper),
+      cmocka_unit_test(what_no_model_can_read_is_refused),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
