@@ -11,8 +11,7 @@
 
 enum { MAX_ISA = 4 };
 
-/* --- packing -------------------------------------------------------------------------------------
- */
+/* --- packing --- */
 
 /* Element (r, p) of the panels: r along them, p along k. */
 static real packed_at(const real *dst, int width, int k, int r, int p) {
@@ -69,8 +68,7 @@ static void packing_takes_every_layout(void **state) {
         }
 }
 
-/* --- products
- * -------------------------------------------------------------------------------------- */
+/* --- products --- */
 
 typedef struct product {
   const trm__kernels *k;
@@ -272,8 +270,7 @@ static void nothing_to_sum_is_zero(void **state) {
   }
 }
 
-/* --- the choice of the table
- * -------------------------------------------------------------------------- */
+/* --- the choice of the table --- */
 
 static void trm_isa_chooses(void **state) {
   (void)state;

@@ -9,8 +9,7 @@
 
 enum { MAX_ISA = 4 };
 
-/* --- rows x n values at stride ld: NaN between the rows, a fence behind the last ----------------
- */
+/* --- rows x n values at stride ld: NaN between the rows, a fence behind the last --- */
 
 typedef struct grid {
   int rows, n;
@@ -80,8 +79,7 @@ static void same_bits(const trial *t, const char *what, const grid *a, const gri
 }
 static const double ROUND = 4 * FLT_EPSILON;
 
-/* --- activations --------------------------------------------------------------------------------
- */
+/* --- activations --- */
 
 static double sigmoid(double x) {
   return 1 / (1 + exp(-x));
@@ -127,8 +125,7 @@ static void check_swiglu_grad(trial *t) {
   grids_free(all, 7);
 }
 
-/* --- norms --------------------------------------------------------------------------------------
- */
+/* --- norms --- */
 
 /* The norm over the rows of the transposed grids is the norm over columns. */
 static double norm_scale(const grid *x, const grid *r, bool cols, int line, double eps) {
@@ -216,8 +213,7 @@ static void check_cols_grad(trial *t) {
   check_norm_grad(t, true);
 }
 
-/* --- rotary positions, softmax, dots ------------------------------------------------------------
- */
+/* --- rotary positions, softmax, dots --- */
 
 /* rows heads of 2n values */
 static void check_rope(trial *t) {
@@ -293,8 +289,7 @@ static void check_dots(trial *t) {
   grids_free(all, 3);
 }
 
-/* --- sums and optimisers: one row ---------------------------------------------------------------
- */
+/* --- sums and optimisers: one row --- */
 
 static void check_sums(trial *t) {
   const trm__kernels *k = t->k;
@@ -368,8 +363,7 @@ static void check_ema(trial *t) {
   grids_free(all, 3);
 }
 
-/* --- the table of checks ------------------------------------------------------------------------
- */
+/* --- the table of checks --- */
 
 static const struct check {
   const char *name;
@@ -406,8 +400,7 @@ static void kernels_agree_with_plain_loops(void **state) {
         }
 }
 
-/* --- the elementary functions -------------------------------------------------------------------
- */
+/* --- the elementary functions --- */
 
 enum { MANY = 4096 };
 
