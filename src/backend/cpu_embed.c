@@ -61,26 +61,24 @@ void trm__cpu_embed_grad(trm__backend *be, trm__workspace *ws, int b, const int3
   trm__lane_barrier(ws->lane);
 }
 
+/* Element by element in the order of the sources, so that the bits are the same whether or not h is
+ * one of them: a short stretch is summed aside and written to h by its last addition. */
 void trm__cpu_sum(trm__backend *be, trm__workspace *ws, int64_t n, int n_src, const real *const *src,
                   real *h) {
+  enum { STRETCH = 256 };
   const trm__kernels *k = cpu_of(be)->k;
   int64_t lo, hi;
   trm__lane_share(ws->lane, n, 64, &lo, &hi);
-  if (n_src == 1) {
-    if (h != src[0]) memcpy(h + lo, src[0] + lo, (size_t)(hi - lo) * sizeof *h);
-  } else {
-    /* h may be any of the sources: element by element, all sources are read before h is written
-     * as long as each pass adds one source that h is not. */
-    int self = -1;
-    for (int i = 0; i < n_src; i++)
-      if (src[i] == h) self = i;
-    int i = 0;
-    if (self < 0) {
-      k->add_to(hi - lo, h + lo, src[0] + lo, src[1] + lo);
-      i = 2;
+  if (n_src == 1 && h != src[0]) memcpy(h + lo, src[0] + lo, (size_t)(hi - lo) * sizeof *h);
+  for (int64_t j = lo; j < hi && n_src > 1; j += STRETCH) {
+    int64_t w = hi - j < STRETCH ? hi - j : STRETCH;
+    real part[STRETCH];
+    const real *sum = src[0] + j;
+    for (int i = 1; i < n_src; i++) {
+      real *to = i == n_src - 1 ? h + j : part;
+      k->add_to(w, to, sum, src[i] + j);
+      sum = to;
     }
-    for (; i < n_src; i++)
-      if (i != self) k->add(hi - lo, h + lo, src[i] + lo);
   }
   trm__lane_barrier(ws->lane);
 }
