@@ -36,7 +36,7 @@ TRM_API trm_trainer_config trm_trainer_config_default(void);
 TRM_API const char *trm_optimizer_name(trm_optimizer o);
 TRM_API bool trm_optimizer_from_name(const char *name, trm_optimizer *out);
 
-/* A fresh batch: inputs, labels [B, seq_len] (label -100: ignored), puzzle_ids [B]. */
+/* A fresh batch: inputs, labels [B, seq_len] (negative labels: ignored), puzzle_ids [B]. */
 typedef struct trm_batch {
   const int32_t *inputs, *labels, *puzzle_ids;
 } trm_batch;
