@@ -348,14 +348,14 @@ static void check_training(bench *t, const outcome *inferred, const char *what) 
 }
 
 static void check_walks(const trm_model_config *c, const char *what) {
+  static const int cuts[][2] = {{1, 1}, {2, 2}, {3, 1}, {3, 3}}; /* members, rows at once */
   bench *t = bench_open(c);
   outcome first = infer(t, 1, ROWS);
-  for (int members = 1; members <= TEAMS; members++)
-    for (int rows = 1; rows <= ROWS; rows++) {
-      outcome o = infer(t, members, rows);
-      same_outcome(t, &o, &first, what);
-      outcome_free(&o);
-    }
+  for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+    outcome o = infer(t, cuts[i][0], cuts[i][1]);
+    same_outcome(t, &o, &first, what);
+    outcome_free(&o);
+  }
   check_training(t, &first, what);
   outcome_free(&first);
   bench_close(t);
