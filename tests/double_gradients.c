@@ -95,11 +95,15 @@ static void infer(bench *t, const trm__layout *l) {
 
 /* --- set-up --- */
 
-static trm__layout *part_of_plan(const trm_model_config *c, bool tail) {
+/* Changes a plan; NULL: as the architecture has it. */
+typedef void edit_fn(trm__plan *p);
+
+static trm__layout *part_of_plan(const trm_model_config *c, edit_fn *edit, bool tail) {
   trm__layout *l;
   trm_error err;
   assert_int_equal(trm__layout_create(c, &l, &err), TRM_OK);
   trm__plan *p = l->plan;
+  if (edit) edit(p);
   if (tail) {
     p->n_steps -= p->first_grad;
     memmove(p->steps, p->steps + p->first_grad, (size_t)p->n_steps * sizeof *p->steps);
@@ -122,17 +126,18 @@ static void fill_inputs(bench *t, trm__rng *rng) {
   }
 }
 
-static bench *bench_open(const trm_model_config *c) {
+static bench *bench_open(const trm_model_config *c, edit_fn *edit) {
   bench *t = trm__alloc(1, sizeof *t);
   trm__rng rng = probe_rng(5);
   trm_error err;
   assert_non_null(t);
   assert_int_equal(trm_model_create(c, 3, &t->model, &err), TRM_OK);
+  if (edit) edit(t->model->layout->plan);
   t->l = t->model->layout;
   const trm__dims *m = &t->l->dims;
   assert_true(m->S <= 64);
-  t->prefix = part_of_plan(c, false);
-  t->tail = part_of_plan(c, true);
+  t->prefix = part_of_plan(c, edit, false);
+  t->tail = part_of_plan(c, edit, true);
   probe_fill(t->model->params + t->l->outer.q_weight, 2 * m->D, 0.5, &rng); /* zero by default */
   probe_fill(t->model->params + t->l->outer.q_bias, 2, 1, &rng);
   assert_int_equal(
@@ -337,8 +342,8 @@ static void check_tensors(bench *t, const char *name, const gradients *g, real *
                 GRADIENT, "%s puzzle_emb", name);
 }
 
-static void check_model(const char *name, const trm_model_config *c) {
-  bench *t = bench_open(c);
+static void check_plan(const char *name, const trm_model_config *c, edit_fn *edit) {
+  bench *t = bench_open(c, edit);
   gradients g = gradients_new(t);
   prepare(t);
   train(t, 1, &g, false);
@@ -355,6 +360,10 @@ static void check_model(const char *name, const trm_model_config *c) {
   trm__free(sum);
   gradients_free(&g);
   bench_close(t);
+}
+
+static void check_model(const char *name, const trm_model_config *c) {
+  check_plan(name, c, NULL);
 }
 
 /* --- the models --- */
@@ -438,12 +447,23 @@ static void transformer(void **state) {
   check_model("transformers_baseline", &c);
 }
 
+/* z_L <- net(z_H + e), z_H <- net(z_L): an update that forgets the old value of its latent. */
+static void forget(trm__plan *p) {
+  for (int i = 0; i < p->n_steps; i++) p->steps[i].src = (uint16_t)(1u << !p->steps[i].dst);
+}
+static void forgetful(void **state) {
+  (void)state;
+  trm_model_config c = tiny(TRM_ARCH_TRM);
+  check_plan("a plan whose updates forget", &c, forget);
+}
+
 int main(void) {
   unsetenv("TRM_ISA"); /* in double there is only the portable table */
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(trm_mixer),   cmocka_unit_test(trm_rope),    cmocka_unit_test(trm_learned),
       cmocka_unit_test(trm_softmax), cmocka_unit_test(hrm),         cmocka_unit_test(single_z),
       cmocka_unit_test(hier6),       cmocka_unit_test(hier6_short), cmocka_unit_test(transformer),
+      cmocka_unit_test(forgetful),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
