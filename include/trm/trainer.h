@@ -60,7 +60,8 @@ TRM_API void trm_trainer_free(trm_trainer *t);
 /* [B]: 1 where the next update takes the row's fresh puzzle (all 1 before the first). */
 TRM_API const uint8_t *trm_trainer_wants(const trm_trainer *t);
 /* One update. No allocation. Errors: RANGE (token, label or id out of range; nothing has changed),
- * NUMERIC with the tensor's name when a loss, gradient or weight is NaN or infinite. */
+ * NUMERIC with the tensor's name when a loss, gradient or weight is NaN or infinite (weights,
+ * moments and the count of updates are as before, but the rows have moved on: load a state). */
 TRM_API trm_status trm_trainer_step(trm_trainer *t, const trm_batch *fresh, trm_metrics *metrics,
                                     trm_error *err);
 TRM_API int64_t trm_trainer_updates(const trm_trainer *t);
@@ -84,8 +85,9 @@ TRM_API int64_t trm_trainer_bytes(const trm_trainer *t);
 TRM_API int trm_trainer_micro_batch(const trm_trainer *t);
 
 /* The whole state but the configuration, as one safetensors file, complete or absent. Loading
- * needs a trainer created with the same model configuration and batch size; training then goes on
- * bit for bit. Errors: IO, FORMAT, SHAPE. */
+ * needs a trainer created with the same model configuration and batch size, with EMA if it was saved
+ * with it; training then goes on bit for bit. A load that fails changes nothing. A NaN or infinite
+ * value is neither saved nor loaded. Errors: IO, FORMAT, SHAPE, NUMERIC, MEMORY. */
 TRM_API trm_status trm_trainer_save(const trm_trainer *t, const char *path, trm_error *err);
 TRM_API trm_status trm_trainer_load(trm_trainer *t, const char *path, trm_error *err);
 

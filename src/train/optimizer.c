@@ -4,10 +4,6 @@
 
 #include "train/trainer.h"
 
-/* Elements of the flat block handled at a time: partial norms are one per chunk, added in order,
- * so that the norm does not depend on the number of threads. */
-enum { CHUNK = 4096 };
-
 double trm__schedule(const trm_trainer_config *c, double base, int64_t step) {
   if (step < c->lr_warmup_steps) return base * (double)step / (double)c->lr_warmup_steps;
   int64_t rest = c->total_steps - c->lr_warmup_steps;
@@ -26,17 +22,17 @@ static void add_slots(const trm_trainer *t, int64_t lo, int64_t hi) {
 
 void trm__reduce_gradients(trm_trainer *t, trm__lane *lane) {
   int64_t n = t->model->layout->n_params, first, last;
-  trm__lane_share(lane, n, CHUNK, &first, &last);
-  for (int64_t lo = first; lo < last; lo += CHUNK) {
-    int64_t hi = last - lo < CHUNK ? last : lo + CHUNK;
+  trm__lane_share(lane, n, TRM__CHUNK, &first, &last);
+  for (int64_t lo = first; lo < last; lo += TRM__CHUNK) {
+    int64_t hi = last - lo < TRM__CHUNK ? last : lo + TRM__CHUNK;
     add_slots(t, lo, hi);
-    t->partial_norms[lo / CHUNK] =
+    t->partial_norms[lo / TRM__CHUNK] =
         t->k->scale_norm(hi - lo, t->slot_grads + lo, (real)(1.0 / t->config.batch_size));
   }
   trm__lane_barrier(lane);
   if (lane->rank == 0) {
     double sum = 0;
-    for (int64_t i = 0; i < (n + CHUNK - 1) / CHUNK; i++) sum += t->partial_norms[i];
+    for (int64_t i = 0; i < (n + TRM__CHUNK - 1) / TRM__CHUNK; i++) sum += t->partial_norms[i];
     t->grad_norm = sqrt(sum);
   }
 }
@@ -51,9 +47,9 @@ static update_fn *update_of(const trm_trainer *t) {
 void trm__update_weights(trm_trainer *t, trm__lane *lane) {
   update_fn *update = update_of(t);
   int64_t first, last;
-  trm__lane_share(lane, t->model->layout->n_params, CHUNK, &first, &last);
-  for (int64_t lo = first; lo < last; lo += CHUNK) {
-    int64_t n = last - lo < CHUNK ? last - lo : CHUNK;
+  trm__lane_share(lane, t->model->layout->n_params, TRM__CHUNK, &first, &last);
+  for (int64_t lo = first; lo < last; lo += TRM__CHUNK) {
+    int64_t n = last - lo < TRM__CHUNK ? last - lo : TRM__CHUNK;
     real *p = t->model->params + lo;
     update(n, &t->adam, p, t->slot_grads + lo, t->m + lo, t->v + lo);
     if (t->ema) t->k->ema(n, &t->adam, p, t->ema->params + lo);

@@ -1,4 +1,6 @@
 /* The trainer's state as one safetensors file: the flat blocks as they lie in memory, and the carry. */
+#include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +11,8 @@
 
 /* Everything that training changes: saved and loaded by the same list. */
 enum { MAX_PARTS = 6 + TRM__MAX_LATENTS + 5 };
+
+#define MAX_UPDATES 1000000000000000 /* as many as a configuration may ask for */
 
 typedef struct part {
   trm__st_tensor tensor;
@@ -49,12 +53,29 @@ static int list_parts(const trm_trainer *t, part parts[MAX_PARTS]) {
   return n;
 }
 
+/* What cannot be trained on is neither saved nor loaded; `data` may be unaligned. */
+static trm_status check_values(const char *path, const trm__st_tensor *want, const void *data,
+                               trm_error *err) {
+  bool square = !strcmp(want->name, "adam_v");
+  for (int64_t i = 0; want->dtype == REAL_DTYPE && i < want->shape[0]; i++) {
+    real v;
+    memcpy(&v, (const char *)data + i * (int64_t)sizeof v, sizeof v);
+    if (!isfinite((double)v) || (square && v < 0))
+      TRM_FAIL_AT(err, TRM_E_NUMERIC, i, "%s: value %lld of %s is %g; expected a finite%s number", path,
+                  (long long)i, want->name, (double)v, square ? ", not negative" : "");
+  }
+  return TRM_OK;
+}
+
 trm_status trm_trainer_save(const trm_trainer *t, const char *path, trm_error *err) {
   part parts[MAX_PARTS];
   trm__st_tensor tensors[MAX_PARTS];
   char updates[32];
   int n = list_parts(t, parts);
-  for (int i = 0; i < n; i++) tensors[i] = parts[i].tensor;
+  for (int i = 0; i < n; i++) {
+    tensors[i] = parts[i].tensor;
+    TRM_TRY(check_values(path, &tensors[i], parts[i].data, err));
+  }
   snprintf(updates, sizeof updates, "%lld", (long long)t->updates);
   const trm__st_meta meta[] = {{"format", "trm trainer state"}, {"updates", updates}};
   return trm__safetensors_save(path, tensors, n, meta, 2, err);
@@ -73,7 +94,25 @@ static trm_status check_parts(const trm__safetensors *file, const part *parts, i
                "and batch size it was saved with",
                path, want->name, (long long)have->count, trm__dtype_name(have->dtype),
                (long long)want->shape[0], trm__dtype_name(want->dtype));
+    TRM_TRY(check_values(path, want, have->data, err));
   }
+  if (trm__safetensors_count(file) != n)
+    TRM_FAIL(err, TRM_E_SHAPE, "%s: %d tensors, this run needs %d; it is the state of another kind of run",
+             path, trm__safetensors_count(file), n);
+  return TRM_OK;
+}
+
+/* The number of updates; it is counted on, so it must leave room. */
+static trm_status read_updates(const trm__safetensors *file, const char *path, int64_t *out,
+                               trm_error *err) {
+  const char *text = trm__safetensors_meta(file, "updates");
+  char *end = NULL;
+  errno = 0;
+  long long n = text && *text >= '0' && *text <= '9' ? strtoll(text, &end, 10) : -1;
+  if (n < 0 || *end != 0 || errno || n > MAX_UPDATES)
+    TRM_FAIL(err, TRM_E_FORMAT, "%s: not a trainer's state: updates is %s; expected 0 to %lld", path,
+             text ? text : "missing", (long long)MAX_UPDATES);
+  *out = n;
   return TRM_OK;
 }
 
@@ -94,6 +133,23 @@ static trm_status check_carry(const trm__safetensors *file, const trm_trainer *t
   return TRM_OK;
 }
 
+/* A row that is still busy has taken fewer steps than the most; one that halted, up to as many. */
+static trm_status check_halting(const trm__safetensors *file, const trm_trainer *t, const char *path,
+                                trm_error *err) {
+  const char *steps = trm__safetensors_find(file, "steps")->data;
+  const uint8_t *halted = trm__safetensors_find(file, "halted")->data;
+  int most = t->model->config.halt_max_steps;
+  for (int r = 0; r < t->config.batch_size; r++) {
+    int32_t taken;
+    memcpy(&taken, steps + (size_t)r * sizeof taken, sizeof taken);
+    if (halted[r] > 1 || taken < 0 || taken > most - !halted[r])
+      TRM_FAIL_AT(err, TRM_E_FORMAT, r,
+                  "%s: row %d: halted %d after %d steps; expected 0 or 1, and at most %d steps", path, r,
+                  halted[r], taken, most);
+  }
+  return TRM_OK;
+}
+
 static void repack(void *arg, trm__lane *lane) {
   trm_trainer *t = arg;
   t->be->ops->pack(t->be, lane, t->model->params);
@@ -105,15 +161,11 @@ trm_status trm_trainer_load(trm_trainer *t, const char *path, trm_error *err) {
   trm_status st;
   int n = list_parts(t, parts);
   TRM_TRY(trm__safetensors_open(path, &file, err));
-  const char *updates = trm__safetensors_meta(file, "updates");
-  char *end = NULL;
-  long long count = updates ? strtoll(updates, &end, 10) : -1;
-  if (count < 0 || *end != 0) {
-    st = trm__fail(err, TRM_E_FORMAT, -1, "%s: not a trainer's state (no number of updates)", path);
-    goto done;
-  }
+  int64_t updates;
+  TRM_GOTO(read_updates(file, path, &updates, err));
   TRM_GOTO(check_parts(file, parts, n, path, err));
   TRM_GOTO(check_carry(file, t, path, err));
+  TRM_GOTO(check_halting(file, t, path, err));
   for (int i = 0; i < n; i++) {
     const trm__st_tensor *have = trm__safetensors_find(file, parts[i].tensor.name);
     memcpy(parts[i].data, have->data, (size_t)have->count * trm__dtype_size(have->dtype));
@@ -123,7 +175,7 @@ trm_status trm_trainer_load(trm_trainer *t, const char *path, trm_error *err) {
     t->carry->puzzle[r] =
         t->model->puzzle_emb ? t->model->puzzle_emb + (int64_t)t->carry->puzzle_ids[r] * l->dims.E
                              : NULL;
-  t->updates = count;
+  t->updates = updates;
   trm__pool_run(t->pool, 1, repack, t);
 done:
   trm__safetensors_close(file);

@@ -33,6 +33,11 @@ trm_trainer_config trm_trainer_config_default(void) {
 
 /* --- creation -------------------------------------------------------------------------------- */
 
+/* In float32 a beta nearer to 1 would be 1, and without an eps AdamW divides 0 by 0 where a weight
+ * has never had a gradient. */
+#define MOST_BETA (1 - 1e-6)
+#define LEAST_EPS 1e-30
+
 static trm_status check_config(const trm_trainer_config *c, trm_error *err) {
   const struct {
     const char *name;
@@ -41,9 +46,9 @@ static trm_status check_config(const trm_trainer_config *c, trm_error *err) {
       {"batch_size", c->batch_size, 1, 1 << 20},
       {"lr", c->lr, 0, 1e3},
       {"puzzle_emb_lr", c->puzzle_emb_lr, 0, 1e3},
-      {"beta1", c->beta1, 0, 1 - 1e-9},
-      {"beta2", c->beta2, 0, 1 - 1e-9},
-      {"adam_eps", c->adam_eps, 0, 1},
+      {"beta1", c->beta1, 0, MOST_BETA},
+      {"beta2", c->beta2, 0, MOST_BETA},
+      {"adam_eps", c->adam_eps, LEAST_EPS, 1},
       {"weight_decay", c->weight_decay, 0, 1e6},
       {"puzzle_emb_weight_decay", c->puzzle_emb_weight_decay, 0, 1e6},
       {"lr_warmup_steps", (double)c->lr_warmup_steps, 0, 1e15},
@@ -56,7 +61,7 @@ static trm_status check_config(const trm_trainer_config *c, trm_error *err) {
   };
   for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
     if (!(ranges[i].value >= ranges[i].low && ranges[i].value <= ranges[i].high))
-      TRM_FAIL(err, TRM_E_CONFIG, "%s = %g: expected %g to %g", ranges[i].name, ranges[i].value,
+      TRM_FAIL(err, TRM_E_CONFIG, "%s = %.10g: expected %.10g to %.10g", ranges[i].name, ranges[i].value,
                ranges[i].low, ranges[i].high);
   if (!trm_optimizer_name(c->optimizer))
     TRM_FAIL(err, TRM_E_CONFIG, "optimizer is not one of its names");
@@ -111,7 +116,7 @@ static trm_status trainer_memory(trm_trainer *t, trm_error *err) {
   TRM_ALLOC(&t->puzzle_sum, l->dims.E, "a puzzle gradient", err);
   TRM_ALLOC(&t->puzzle_order, B, "row order", err);
   TRM_ALLOC(&t->loss, B, "losses", err);
-  TRM_ALLOC(&t->partial_norms, n / 4096 + 1, "norms", err);
+  TRM_ALLOC(&t->partial_norms, n / TRM__CHUNK + 1, "norms", err);
   TRM_ALLOC(&t->walkers, t->n_teams, "walkers", err);
   t->micro_batch = choose_micro_batch(t, team_size);
   for (int i = 0; i < t->n_teams; i++)
@@ -261,21 +266,27 @@ static void halt_and_measure(trm_trainer *t, trm_metrics *out) {
   *out = m;
 }
 
-/* The name of the first tensor of a flat block with a value that is not finite, or NULL. */
-static const char *find_not_finite(const trm_trainer *t, const real *block) {
+/* The name of the first tensor of a kind with a value that is not finite in its block, or NULL. */
+static const char *find_not_finite(const trm_trainer *t, trm_tensor_kind kind, const real *block) {
   const trm__layout *l = t->model->layout;
   for (int i = 0; i < l->n_slots; i++) {
     const trm__slot *s = &l->slots[i];
-    for (int64_t j = 0; s->kind == TRM_TENSOR_PARAM && j < s->count; j++)
+    for (int64_t j = 0; s->kind == kind && j < s->count; j++)
       if (!isfinite((double)block[s->offset + j])) return s->name;
   }
   return NULL;
 }
 
+/* Dense weights are looked at in every update, for a token that does not occur keeps a bad row of
+ * its embedding out of the loss; the rest, of which the puzzle embedding may be huge, when the loss
+ * or a gradient is bad. */
 static trm_status check_finite(const trm_trainer *t, const trm_metrics *m, trm_error *err) {
-  if (isfinite(m->loss) && isfinite(t->grad_norm)) return TRM_OK;
-  const char *weight = find_not_finite(t, t->model->params);
-  const char *gradient = find_not_finite(t, t->slot_grads);
+  const trm_model *w = t->model;
+  const char *weight = find_not_finite(t, TRM_TENSOR_PARAM, w->params);
+  if (isfinite(m->loss) && isfinite(t->grad_norm) && !weight) return TRM_OK;
+  if (!weight) weight = find_not_finite(t, TRM_TENSOR_BUFFER, w->buffers);
+  if (!weight) weight = find_not_finite(t, TRM_TENSOR_PUZZLE_EMB, w->puzzle_emb);
+  const char *gradient = find_not_finite(t, TRM_TENSOR_PARAM, t->slot_grads);
   TRM_FAIL_AT(err, TRM_E_NUMERIC, t->updates + 1,
               "update %lld: %s%s is NaN or infinite (loss %g); the update was not applied. A lower lr or "
               "a longer warm-up usually helps",

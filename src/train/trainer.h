@@ -1,7 +1,7 @@
 /* Inside a trainer. One update is: refill the halted rows; per row slot, in micro-batches, forward
  * and backward; halting and metrics; reduce the slots in a fixed tree; optimisers and EMA; pack.
  *
- * Bits: row r of the batch belongs to slot r * SLOTS / B whatever the threads. Within a slot every
+ * Bits: slot s holds rows [B s / SLOTS, B (s + 1) / SLOTS) of the batch whatever the threads. Within a slot every
  * gradient element adds its rows in order (one accumulator per step of the plan, so that micro-batches
  * of any size add in the same order); then steps, then slots, are added in fixed order. */
 #ifndef TRM_TRAIN_TRAINER_H
@@ -14,7 +14,12 @@
 #include "nn/walk.h"
 #include "trm/trainer.h"
 
-enum { TRM__SLOTS = 8 };
+enum {
+  TRM__SLOTS = 8,
+  /* Elements of the flat block handled at a time: partial norms are one per chunk, added in order,
+   * so that the norm does not depend on the number of threads. */
+  TRM__CHUNK = 4096
+};
 
 struct trm_trainer {
   trm_trainer_config config;
@@ -33,7 +38,7 @@ struct trm_trainer {
   real *puzzle_sum;      /* [E] */
   int32_t *puzzle_order; /* [B] rows sorted by puzzle id */
   trm__row_loss *loss;   /* [B] */
-  double *partial_norms; /* one per chunk of the flat block */
+  double *partial_norms; /* one per TRM__CHUNK of the flat block */
   double grad_norm;
   trm__adam adam;
   int64_t updates, bytes;
