@@ -1,0 +1,754 @@
+/* Training: the same bits for every split of the work, halting and metrics, the optimisers against
+ * a transcription in double, errors, and that it learns. */
+#include "small_trainer.h"
+
+#include <math.h>
+
+#include "kernels/kernels.h"
+
+enum { MIXER, ATTENTION, HRM, N_MODELS };
+
+/* Models that between them take every way through an update. */
+static trm_model_config model_config(int which) {
+  trm_model_config c = small_config(which == HRM ? TRM_ARCH_HRM : TRM_ARCH_TRM, SMALL_LEN);
+  c.mlp_t = which == MIXER;
+  c.pos_encodings = which == MIXER ? TRM_POS_NONE : which == HRM ? TRM_POS_LEARNED : TRM_POS_ROPE;
+  c.halt_exploration_prob = 0.5;
+  return c;
+}
+
+/* ---- the same bits ---- */
+
+static const struct split {
+  int threads, micro_batch;
+} splits[] = {{1, 1}, {1, 2}, {1, 3}, {1, 5}, {2, 0}, {2, 1},
+              {3, 0}, {3, 2}, {6, 1}, {8, 0}, {8, 3}};
+enum { UPDATES = 4 };
+
+typedef struct outcome {
+  state_bytes state;
+  trm_metrics metrics[UPDATES];
+} outcome;
+
+static outcome run(scratch *s, const trm_model *m, const trm_trainer_config *c) {
+  outcome o;
+  trm_trainer *t = small_trainer(m, c);
+  for (int i = 0; i < UPDATES; i++) o.metrics[i] = small_update(t);
+  o.state = state_of(s, t);
+  trm_trainer_free(t);
+  return o;
+}
+
+static void same_bits(scratch *s, int which, int batch_size) {
+  const trm_model_config mc = model_config(which);
+  trm_model *m = small_model(&mc, 5);
+  trm_trainer_config c = small_training(batch_size);
+  const outcome want = run(s, m, &c);
+  double halted = 0;
+  for (int i = 0; i < UPDATES; i++) halted += want.metrics[i].count;
+  /* Otherwise the test says little: rows halt, but not all of them always. */
+  assert_true(halted > 0 && halted < (UPDATES - 0.5) * batch_size);
+  assert_true((want.metrics[0].q_continue_loss > 0) == (which == HRM));
+  for (size_t i = 0; i < sizeof splits / sizeof *splits; i++) {
+    c.threads = splits[i].threads;
+    c.micro_batch = splits[i].micro_batch;
+    const outcome got = run(s, m, &c);
+    if (!same_state(got.state, want.state) ||
+        memcmp(got.metrics, want.metrics, sizeof want.metrics) != 0)
+      fail_msg("model %d, batch %d: other bits with %d threads and micro_batch %d", which,
+               batch_size, c.threads, c.micro_batch);
+    free(got.state.data);
+  }
+  free(want.state.data);
+  trm_model_free(m);
+}
+
+static void bits_do_not_depend_on_the_split_of_a_mixer(void **state) {
+  static const int batch_sizes[] = {5, 8, 16, 21, 43};
+  for (int i = 0; i < 5; i++) same_bits(*state, MIXER, batch_sizes[i]);
+}
+static void bits_do_not_depend_on_the_split_of_attention(void **state) {
+  static const int batch_sizes[] = {5, 16, 21};
+  for (int i = 0; i < 3; i++) same_bits(*state, ATTENTION, batch_sizes[i]);
+}
+static void bits_do_not_depend_on_the_split_of_hrm(void **state) {
+  static const int batch_sizes[] = {8, 21};
+  for (int i = 0; i < 2; i++) same_bits(*state, HRM, batch_sizes[i]);
+}
+
+/* ---- halting ---- */
+
+/* A trainer that changes no weight, with q about `halt` and `go` in every row. */
+static trm_trainer *still_trainer(const trm_model_config *mc, int rows, float halt, float go) {
+  trm_model *m = small_model(mc, 3);
+  set_q(m, halt, go);
+  trm_trainer_config c = small_training(rows);
+  c.lr = c.puzzle_emb_lr = 0;
+  trm_trainer *t = small_trainer(m, &c);
+  trm_model_free(m);
+  return t;
+}
+
+/* Rows that are sure halt after `after` steps, and all of them count from there. */
+static void expect_halts_after(const trm_model_config *mc, float halt, float go, int after) {
+  enum { ROWS = 5 };
+  trm_trainer *t = still_trainer(mc, ROWS, halt, go);
+  for (int r = 0; r < ROWS; r++) assert_int_equal(trm_trainer_wants(t)[r], 1);
+  for (int u = 0; u < 9; u++) {
+    (void)small_update(t);
+    for (int r = 0; r < ROWS; r++) {
+      assert_int_equal(trm_trainer_steps_taken(t)[r], u % after + 1);
+      assert_int_equal(trm_trainer_halted(t)[r], u % after + 1 == after);
+      assert_int_equal(trm_trainer_wants(t)[r], trm_trainer_halted(t)[r]);
+    }
+  }
+  trm_trainer_free(t);
+}
+
+static void rows_halt_when_q_says_so_or_steps_run_out(void **state) {
+  (void)state;
+  trm_model_config c = model_config(MIXER), hrm = model_config(HRM);
+  c.halt_exploration_prob = hrm.halt_exploration_prob = 0;
+  expect_halts_after(&c, -3, 9, 4);
+  expect_halts_after(&c, 3, 9, 1); /* q[1] has no say without a continue loss */
+  expect_halts_after(&hrm, 3, 9, 4);
+  expect_halts_after(&hrm, -3, -9, 1);
+  c.halt_max_steps = hrm.halt_max_steps = 1;
+  c.halt_exploration_prob = 1; /* of no effect: there is nothing to explore */
+  expect_halts_after(&c, -3, 0, 1);
+  expect_halts_after(&hrm, -3, 9, 1);
+}
+
+/* With probability 1/2 a row draws a minimum of 2, 3 or 4 steps at each step, and may halt from
+ * there on: of rows that want to halt, after 1 step 1/2 do, after 2 2/3, after 3 5/6, after 4 all.
+ */
+static void exploration_keeps_rows_busy(void **state) {
+  enum { ROWS = 48, ROUNDS = 40 };
+  static const double share[] = {0, 1 / 2.0, 2 / 3.0, 5 / 6.0, 1};
+  const trm_model_config c = model_config(MIXER);
+  double busy[5] = {0}, halted[5] = {0};
+  (void)state;
+  trm_trainer *t = still_trainer(&c, ROWS, 3, 0);
+  for (int u = 0; u < ROUNDS; u++) {
+    (void)small_update(t);
+    for (int r = 0; r < ROWS; r++) {
+      const int steps = trm_trainer_steps_taken(t)[r];
+      assert_in_range(steps, 1, 4);
+      busy[steps]++;
+      halted[steps] += trm_trainer_halted(t)[r];
+    }
+  }
+  trm_trainer_free(t);
+  for (int s = 1; s <= 4; s++) {
+    assert_true(busy[s] > 20);
+    const double deviation = sqrt(share[s] * (1 - share[s]) / busy[s]);
+    if (!(fabs(halted[s] / busy[s] - share[s]) <= 4 * deviation))
+      fail_msg("of %g rows %g halted after %d steps", busy[s], halted[s], s);
+  }
+}
+
+static void busy_rows_ignore_the_fresh_batch(void **state) {
+  enum { ROWS = 21 };
+  const trm_model_config mc = model_config(ATTENTION);
+  const trm_trainer_config c = small_training(ROWS);
+  trm_model *m = small_model(&mc, 5);
+  trm_trainer *a = small_trainer(m, &c), *b = small_trainer(m, &c);
+  static small_batch fresh;
+  int ignored = 0;
+  for (int u = 0; u < 6; u++) {
+    trm_batch batch = small_batch_at(&fresh, (uint64_t)u);
+    for (int r = 0; r < ROWS; r++) {
+      if (trm_trainer_wants(b)[r]) continue;
+      ignored++; /* what is not looked at may be anything */
+      fresh.ids[r] = -1;
+      for (int i = 0; i < SMALL_LEN; i++) fresh.inputs[r * SMALL_LEN + i] = 1000 + i;
+      for (int i = 0; i < SMALL_LEN; i++) fresh.labels[r * SMALL_LEN + i] = 1000 + i;
+    }
+    assert_int_equal(trm_trainer_step(b, &batch, NULL, NULL), TRM_OK);
+    (void)small_update(a);
+  }
+  assert_true(ignored > 10 && ignored < 5 * ROWS);
+  const state_bytes x = state_of(*state, a), y = state_of(*state, b);
+  assert_true(same_state(x, y));
+  free(x.data);
+  free(y.data);
+  trm_trainer_free(a);
+  trm_trainer_free(b);
+  trm_model_free(m);
+}
+
+/* A halted row starts over: the same puzzle gives the same loss again, a busy one another. */
+static void halted_rows_start_over(void **state) {
+  (void)state;
+  for (int halting = 0; halting < 2; halting++) {
+    trm_model_config mc = model_config(MIXER);
+    mc.halt_exploration_prob = 0;
+    trm_trainer *t = still_trainer(&mc, 8, halting ? 3 : -3, 0);
+    static small_batch b;
+    const trm_batch fresh = small_batch_at(&b, 1);
+    trm_metrics first, second;
+    assert_int_equal(trm_trainer_step(t, &fresh, &first, NULL), TRM_OK);
+    assert_int_equal(trm_trainer_step(t, &fresh, &second, NULL), TRM_OK);
+    assert_true((first.lm_loss == second.lm_loss) == halting);
+    trm_trainer_free(t);
+  }
+}
+
+/* What row r's answer deserves. */
+static void count_row(trm_metrics *m, const int32_t *labels, const int32_t *answer, bool sure,
+                      int steps) {
+  int valid = 0, right = 0;
+  for (int i = 0; i < SMALL_LEN; i++) {
+    valid += labels[i] >= 0;
+    right += labels[i] >= 0 && labels[i] == answer[i];
+  }
+  if (!valid) return;
+  m->count++;
+  m->accuracy += (double)right / valid;
+  m->exact_accuracy += right == valid;
+  m->q_halt_accuracy += sure == (right == valid);
+  m->steps += steps;
+}
+
+/* Each row's puzzle is solved beside the trainer, which stands still, for as many steps; labels are
+ * made so that some rows are exactly right. */
+static void metrics_count_halted_rows_only(void **state) {
+  enum { ROWS = 21 };
+  const trm_model_config mc = model_config(ATTENTION);
+  static small_batch fresh, now;
+  int32_t answer[4][ROWS * SMALL_LEN];
+  double counted = 0, exact = 0, unlabelled = 0;
+  (void)state;
+  trm_trainer *t = still_trainer(&mc, ROWS, 3, 0);
+  trm_solver *s;
+  assert_int_equal(trm_solver_create(trm_trainer_weights(t),
+                                     &(trm_solver_config){.batch = ROWS, .threads = 1}, &s, NULL),
+                   TRM_OK);
+  for (int u = 0; u < 8; u++) {
+    trm_batch batch = small_batch_at(&fresh, (uint64_t)u);
+    trm_metrics want = {0}, got;
+    for (int r = 0; r < ROWS; r++) {
+      if (!trm_trainer_wants(t)[r]) continue;
+      memcpy(now.inputs + r * SMALL_LEN, fresh.inputs + r * SMALL_LEN, SMALL_LEN * sizeof(int32_t));
+      now.ids[r] = fresh.ids[r];
+    }
+    assert_int_equal(trm_solver_start(s, ROWS, now.inputs, now.ids, NULL), TRM_OK);
+    for (int k = 0; k < 4; k++) {
+      trm_solver_step(s);
+      memcpy(answer[k], trm_solver_answer(s), sizeof answer[k]);
+    }
+    for (int r = 0; r < ROWS; r++) {
+      if (!trm_trainer_wants(t)[r]) continue;
+      for (int i = r * SMALL_LEN; i < (r + 1) * SMALL_LEN; i++) {
+        if (r % 3 == 0 && fresh.labels[i] >= 0) fresh.labels[i] = answer[r % 4][i];
+        now.labels[i] = fresh.labels[i];
+      }
+    }
+    assert_int_equal(trm_trainer_step(t, &batch, &got, NULL), TRM_OK);
+    for (int r = 0; r < ROWS; r++) {
+      const int steps = trm_trainer_steps_taken(t)[r];
+      const double before = want.count;
+      if (!trm_trainer_halted(t)[r]) continue;
+      count_row(&want, now.labels + r * SMALL_LEN, answer[steps - 1] + r * SMALL_LEN, true, steps);
+      unlabelled += want.count == before;
+    }
+    assert_true(got.count == want.count && got.steps == want.steps);
+    assert_true(got.exact_accuracy == want.exact_accuracy);
+    assert_true(got.q_halt_accuracy == want.q_halt_accuracy);
+    assert_true(fabs(got.accuracy - want.accuracy) < 1e-9);
+    assert_true(fabs(got.loss - got.lm_loss - 0.5 * (got.q_halt_loss + got.q_continue_loss)) <
+                1e-9);
+    counted += got.count;
+    exact += got.exact_accuracy;
+  }
+  /* Otherwise the test says little. */
+  assert_true(exact > 3 && exact < counted && counted < 8 * ROWS - 10 && unlabelled > 3);
+  trm_solver_free(s);
+  trm_trainer_free(t);
+}
+
+/* ---- optimisers ---- */
+
+/* The dense weights in double, moved by the trainer's own gradients. */
+typedef struct slow_optimizer {
+  double *p, *m, *v, *ema;
+  int64_t n;
+  double beta1_power, beta2_power;
+} slow_optimizer;
+
+static void slow_update(slow_optimizer *o, const trm_trainer_config *c, double lr,
+                        const trm_trainer *t) {
+  int64_t at = 0;
+  o->beta1_power *= c->beta1;
+  o->beta2_power *= c->beta2;
+  for (int i = 0; i < trm_model_tensor_count(trm_trainer_weights(t)); i++) {
+    const trm_tensor g = trm_trainer_gradient_at(t, i);
+    for (int64_t j = 0; g.data && j < g.count; j++, at++) {
+      const double d = (double)g.data[j];
+      o->m[at] = c->beta1 * o->m[at] + (1 - c->beta1) * d;
+      o->v[at] = c->beta2 * o->v[at] + (1 - c->beta2) * d * d;
+      const double m = o->m[at] / (1 - o->beta1_power);
+      const double root = sqrt(o->v[at] / (1 - o->beta2_power));
+      o->p[at] -= lr * c->weight_decay * o->p[at];
+      o->p[at] -= c->optimizer == TRM_OPT_ADAMW ? lr * m / (root + c->adam_eps)
+                                                : lr * atan2(o->m[at], root) / (1 - o->beta1_power);
+      o->ema[at] = c->ema_rate * o->ema[at] + (1 - c->ema_rate) * o->p[at];
+    }
+  }
+  assert_int_equal(at, o->n);
+}
+
+/* The largest distance of the trained parameters of a model from `want`. */
+static double distance(const trm_model *m, const double *want) {
+  double worst = 0;
+  for (int i = 0; i < trm_model_tensor_count(m); i++) {
+    const trm_tensor w = trm_model_tensor_at(m, i);
+    for (int64_t j = 0; w.kind == TRM_TENSOR_PARAM && j < w.count; j++)
+      worst = fmax(worst, fabs((double)w.data[j] - *want++));
+  }
+  return worst;
+}
+
+static void check_optimizer(trm_optimizer optimizer) {
+  const trm_model_config mc = model_config(MIXER);
+  trm_model *m = small_model(&mc, 5);
+  trm_trainer_config c = small_training(8);
+  c.optimizer = optimizer;
+  c.weight_decay = 0.7;
+  c.adam_eps = 1e-4; /* large enough to be seen */
+  trm_model_cost cost;
+  assert_int_equal(trm_model_cost_of(&mc, &cost, NULL), TRM_OK);
+  const size_t n = (size_t)cost.n_params;
+  double *all = calloc(4 * n, sizeof *all);
+  assert_non_null(all);
+  slow_optimizer o = {all, all + n, all + 2 * n, all + 3 * n, cost.n_params, 1, 1};
+  int64_t at = 0;
+  for (int i = 0; i < trm_model_tensor_count(m); i++) {
+    const trm_tensor w = trm_model_tensor_at(m, i);
+    for (int64_t j = 0; w.kind == TRM_TENSOR_PARAM && j < w.count; j++, at++)
+      o.p[at] = o.ema[at] = (double)w.data[j];
+  }
+  trm_trainer *t = small_trainer(m, &c);
+  for (int u = 0; u < 8; u++) {
+    const trm_metrics metrics = small_update(t);
+    slow_update(&o, &c, metrics.lr, t);
+    const double off = distance(trm_trainer_weights(t), o.p);
+    const double ema_off = distance(trm_trainer_ema(t), o.ema);
+    if (!(off < 3e-6 && ema_off < 3e-6))
+      fail_msg("%s, update %d: weights off by %g, EMA by %g", trm_optimizer_name(optimizer), u + 1,
+               off, ema_off);
+  }
+  assert_true(distance(m, o.p) > 5e-3); /* they did move */
+  free(all);
+  trm_trainer_free(t);
+  trm_model_free(m);
+}
+
+static void adam_atan2_is_its_formula(void **state) {
+  (void)state;
+  check_optimizer(TRM_OPT_ADAM_ATAN2);
+}
+static void adamw_is_its_formula(void **state) {
+  (void)state;
+  check_optimizer(TRM_OPT_ADAMW);
+}
+
+static void lr_warms_up_and_follows_the_cosine(void **state) {
+  /* Warm-up of 4, then from 1 to 0.1 over 6: at update 7 half of the way. */
+  static const double want[] = {0.25,
+                                0.5,
+                                0.75,
+                                1,
+                                0.1 + 0.9 * 0.93301270189221932,
+                                0.1 + 0.9 * 0.75,
+                                0.55,
+                                0.1 + 0.9 * 0.25,
+                                0.1 + 0.9 * 0.06698729810778067,
+                                0.1,
+                                0.1,
+                                0.1};
+  const trm_model_config mc = model_config(MIXER);
+  trm_model *m = small_model(&mc, 5);
+  (void)state;
+  trm_trainer_config c = small_training(2);
+  c.lr_warmup_steps = 4;
+  c.total_steps = 10;
+  trm_trainer *t = small_trainer(m, &c);
+  for (int u = 0; u < 12; u++) {
+    const trm_metrics metrics = small_update(t);
+    assert_true(fabs(metrics.lr - want[u] * c.lr) < 1e-12);
+    assert_true(fabs(metrics.puzzle_emb_lr - want[u] * c.puzzle_emb_lr) < 1e-12);
+  }
+  trm_trainer_free(t);
+  c.lr_warmup_steps = c.total_steps = 0;
+  c.lr_min_ratio = 1;
+  t = small_trainer(m, &c);
+  assert_true(small_update(t).lr == c.lr);
+  trm_trainer_free(t);
+  trm_model_free(m);
+}
+
+static void ema_keeps_buffers_and_embeddings_current(void **state) {
+  const trm_model_config mc = model_config(ATTENTION);
+  trm_model *m = small_model(&mc, 5);
+  (void)state;
+  for (int with = 0; with < 2; with++) {
+    trm_trainer_config c = small_training(8);
+    c.ema_rate = with ? 0.9 : 0;
+    trm_trainer *t = small_trainer(m, &c);
+    for (int u = 0; u < 3; u++) (void)small_update(t);
+    const trm_model *w = trm_trainer_weights(t), *ema = trm_trainer_ema(t);
+    assert_true((ema != w) == with);
+    for (int i = 0; i < trm_model_tensor_count(w); i++) {
+      const trm_tensor a = trm_model_tensor_at(w, i), b = trm_model_tensor_at(ema, i);
+      const int same = memcmp(a.data, b.data, (size_t)a.count * sizeof *a.data) == 0;
+      assert_int_equal(same, !with || a.kind != TRM_TENSOR_PARAM);
+    }
+    trm_trainer_free(t);
+  }
+  trm_model_free(m);
+}
+
+/* Ids 2, 0 (repeated) and 3; id 4 only in rows that are right and sure, so without any gradient; id
+ * 1 not at all. */
+static void embedding_rows_follow_the_sign_of_their_sum(void **state) {
+  enum { ROWS = 8, IDS = 5, E = 20 };
+  static const int32_t ids[ROWS] = {2, 0, 2, 4, 2, 3, 0, 4};
+  trm_model_config mc = model_config(ATTENTION);
+  mc.num_puzzle_identifiers = IDS;
+  trm_model *m = small_model(&mc, 5);
+  set_q(m, 200, 0); /* sigmoid(200) is 1: no gradient where it is right, a large one elsewhere */
+  trm_trainer_config c = small_training(ROWS);
+  c.lr_warmup_steps = 0;
+  c.puzzle_emb_weight_decay = 0.5;
+  trm_trainer *t = small_trainer(m, &c);
+  const float *before = trm_model_tensor_named(m, "puzzle_emb.weights").data;
+  const float *after = trm_model_tensor_named(trm_trainer_weights(t), "puzzle_emb.weights").data;
+  const float *g = trm_trainer_puzzle_emb_gradient(t);
+  static small_batch b;
+  trm_metrics metrics;
+  (void)state;
+  (void)small_batch_at(&b, 7);
+  memcpy(b.ids, ids, sizeof ids);
+  for (int i = 0; i < ROWS * SMALL_LEN; i++)
+    b.labels[i] = ids[i / SMALL_LEN] == 4 ? TRM_IGNORE_LABEL : i % 7;
+  const trm_batch fresh = {b.inputs, b.labels, b.ids};
+  assert_int_equal(trm_trainer_step(t, &fresh, &metrics, NULL), TRM_OK);
+  int repeated_disagree = 0;
+  for (int id = 0; id < IDS; id++)
+    for (int j = 0; j < E; j++) {
+      double sum = 0, w = (double)before[id * E + j];
+      int used = 0;
+      for (int r = 0; r < ROWS; r++) {
+        if (ids[r] != id) continue;
+        repeated_disagree += used && (double)g[r * E + j] * sum < 0;
+        sum += (double)g[r * E + j];
+        used = 1;
+      }
+      const double want =
+          w - (used ? metrics.puzzle_emb_lr * (0.5 * w + (sum > 0) - (sum < 0)) : 0);
+      assert_true((sum == 0) == (id == 4 || id == 1));
+      if (!used) assert_true(after[id * E + j] == before[id * E + j]);
+      assert_true(fabs((double)after[id * E + j] - want) < 1e-6);
+    }
+  assert_true(repeated_disagree > 3); /* otherwise the order of sign and sum would not show */
+  trm_trainer_free(t);
+  trm_model_free(m);
+}
+
+static void frozen_weights_leave_the_embedding_free(void **state) {
+  const trm_model_config mc = model_config(ATTENTION);
+  trm_model *m = small_model(&mc, 5);
+  trm_trainer_config c = small_training(8);
+  (void)state;
+  c.freeze_weights = true;
+  trm_trainer *t = small_trainer(m, &c);
+  for (int u = 0; u < 3; u++) (void)small_update(t);
+  const trm_model *views[] = {trm_trainer_weights(t), trm_trainer_ema(t)};
+  for (int k = 0; k < 2; k++)
+    for (int i = 0; i < trm_model_tensor_count(m); i++) {
+      const trm_tensor a = trm_model_tensor_at(m, i), b = trm_model_tensor_at(views[k], i);
+      const int same = memcmp(a.data, b.data, (size_t)a.count * sizeof *a.data) == 0;
+      assert_int_equal(same, a.kind != TRM_TENSOR_PUZZLE_EMB);
+    }
+  assert_int_equal(trm_trainer_updates(t), 3);
+  trm_trainer_free(t);
+  trm_model_free(m);
+}
+
+/* ---- errors ---- */
+
+static void data_out_of_range_change_nothing(void **state) {
+  enum { ROWS = 5 };
+  const trm_model_config mc = model_config(ATTENTION);
+  const trm_trainer_config c = small_training(ROWS);
+  static small_batch b;
+  const struct {
+    int32_t *at, value;
+    const char *word;
+    int row;
+  } bad[] = {{b.inputs + 13, 7, "token 7", 2},
+             {b.inputs, -1, "token -1", 0},
+             {b.inputs + 29, INT32_MIN, "token", 4},
+             {b.labels + 29, 7, "label 7", 4},
+             {b.labels, INT32_MAX, "label", 0},
+             {b.ids + 3, 3, "id 3", 3},
+             {b.ids + 4, -1, "id -1", 4}};
+  trm_model *m = small_model(&mc, 5);
+  trm_trainer *t = small_trainer(m, &c);
+  for (int u = 0; u < 4; u++) { /* until all rows want a fresh puzzle */
+    const state_bytes before = state_of(*state, t);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+      const trm_batch fresh = small_batch_at(&b, (uint64_t)u);
+      trm_error err;
+      if (!trm_trainer_wants(t)[bad[i].row]) continue;
+      *bad[i].at = bad[i].value;
+      assert_int_equal(trm_trainer_step(t, &fresh, NULL, &err), TRM_E_RANGE);
+      assert_true(speaks_of(&err, bad[i].word));
+      assert_int_equal(err.pos, bad[i].row);
+      const state_bytes after = state_of(*state, t);
+      assert_true(same_state(before, after));
+      free(after.data);
+    }
+    free(before.data);
+    (void)small_update(t);
+  }
+  trm_trainer_free(t);
+  trm_model_free(m);
+}
+
+/* One bad value in any tensor: the update is not applied, the tensor named, nothing saved. */
+static void not_finite_weights_are_named(void **state) {
+  static const float values[] = {NAN, INFINITY};
+  const trm_model_config mc = model_config(HRM);
+  const trm_trainer_config c = small_training(5);
+  trm_model *m = small_model(&mc, 5);
+  for (int i = 0; i < trm_model_tensor_count(m); i++) {
+    trm_trainer *t = small_trainer(m, &c);
+    trm_error err;
+    static small_batch b;
+    (void)small_update(t);
+    const trm_tensor w = trm_model_tensor_at(trm_trainer_weights(t), i);
+    /* The last row of the token embedding belongs to a token that the batches do not have. */
+    for (int64_t j = w.kind == TRM_TENSOR_PARAM ? w.count - 1 : 0; j < w.count; j++)
+      w.data[j] = values[i % 2];
+    trm_batch fresh = small_batch_at(&b, 1);
+    for (int k = 0; k < 5 * SMALL_LEN; k++) b.inputs[k] %= 6;
+    for (int u = 0; u < 4; u++) { /* a buffer is used by the next refill */
+      if (trm_trainer_step(t, &fresh, NULL, &err) != TRM_OK) break;
+      assert_true(u < 3);
+    }
+    char update[40];
+    snprintf(update, sizeof update, "update %d", (int)trm_trainer_updates(t) + 1);
+    assert_int_equal(err.code, TRM_E_NUMERIC);
+    assert_int_equal(err.pos, trm_trainer_updates(t) + 1);
+    assert_true(speaks_of(&err, w.name) && speaks_of(&err, update));
+    assert_int_equal(trm_trainer_save(t, scratch_path(*state, "bad"), &err), TRM_E_NUMERIC);
+    assert_false(trm__path_exists(((scratch *)*state)->path));
+    trm_trainer_free(t);
+  }
+  trm_model_free(m);
+}
+
+static void expect_bad(const trm_model *m, const trm_trainer_config *c, const char *field) {
+  trm_trainer *t = NULL;
+  trm_error err;
+  assert_int_equal(trm_trainer_create(m, c, &t, &err), TRM_E_CONFIG);
+  assert_true(speaks_of(&err, field));
+  assert_null(t);
+}
+
+static void bad_configurations_name_their_field(void **state) {
+#define AT(field) #field, offsetof(trm_trainer_config, field)
+  static const struct {
+    const char *name;
+    size_t offset;
+    double low, high;
+  } reals[] = {{AT(lr), -1e-9, 1e4},
+               {AT(beta1), -1e-9, 1},
+               {AT(beta2), -1e-9, 1 - 1e-9},
+               {AT(adam_eps), 0, 2},
+               {AT(weight_decay), -1e-9, 1e7},
+               {AT(puzzle_emb_lr), -1e-9, 1e4},
+               {AT(puzzle_emb_weight_decay), -1e-9, 1e7},
+               {AT(lr_min_ratio), -1e-9, 1e4},
+               {AT(ema_rate), -1e-9, 1.001}};
+  static const struct {
+    const char *name;
+    size_t offset;
+    int low, high;
+  } ints[] = {
+      {AT(batch_size), 0, 1 << 21}, {AT(threads), -1, 1025}, {AT(micro_batch), -1, 1 << 21}};
+  static const struct {
+    const char *name;
+    size_t offset;
+  } longs[] = {{AT(lr_warmup_steps)}, {AT(total_steps)}, {AT(memory_budget)}};
+#undef AT
+  const trm_model_config mc = model_config(MIXER);
+  trm_model *m = small_model(&mc, 5);
+  (void)state;
+  for (size_t i = 0; i < sizeof reals / sizeof *reals; i++) {
+    const double bad[] = {reals[i].low, reals[i].high, NAN, INFINITY, -INFINITY};
+    for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
+      trm_trainer_config c = small_training(5);
+      memcpy((char *)&c + reals[i].offset, &bad[k], sizeof bad[k]);
+      expect_bad(m, &c, reals[i].name);
+    }
+  }
+  for (size_t i = 0; i < sizeof ints / sizeof *ints; i++) {
+    const int bad[] = {ints[i].low, ints[i].high, INT32_MIN, INT32_MAX};
+    for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
+      trm_trainer_config c = small_training(5);
+      memcpy((char *)&c + ints[i].offset, &bad[k], sizeof bad[k]);
+      expect_bad(m, &c, ints[i].name);
+    }
+  }
+  for (size_t i = 0; i < sizeof longs / sizeof *longs; i++) {
+    const int64_t bad[] = {-1, INT64_MIN, INT64_MAX};
+    for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
+      trm_trainer_config c = small_training(5);
+      memcpy((char *)&c + longs[i].offset, &bad[k], sizeof bad[k]);
+      expect_bad(m, &c, longs[i].name);
+    }
+  }
+  trm_trainer_config c = small_training(5);
+  c.optimizer = (trm_optimizer)7;
+  expect_bad(m, &c, "optimizer");
+  trm_model_free(m);
+}
+
+static void optimizers_have_names(void **state) {
+  trm_optimizer o;
+  (void)state;
+  for (int i = 0; i < 2; i++) {
+    assert_true(trm_optimizer_from_name(trm_optimizer_name((trm_optimizer)i), &o));
+    assert_int_equal(o, i);
+  }
+  assert_null(trm_optimizer_name((trm_optimizer)2));
+  assert_false(trm_optimizer_from_name("sgd", &o));
+}
+
+/* ---- learning ---- */
+
+static trm_dataset *easy_sudokus(scratch *s) {
+  trm_error err;
+  trm_dataset *d;
+  const trm_sudoku_gen_config gen = {.size = 4,
+                                     .n_train = 64,
+                                     .n_test = 1,
+                                     .min_givens = 9,
+                                     .seed = 1,
+                                     .threads = 1,
+                                     .output_dir = scratch_path(s, "sudoku4")};
+  if (trm_gen_sudoku(&gen, NULL, &err) != TRM_OK) fail_msg("%s", err.msg);
+  if (trm_dataset_open(s->path, "train", &d, &err) != TRM_OK) fail_msg("%s", err.msg);
+  return d;
+}
+
+enum { LEARNING_ROWS = 16, LEARNING_CELLS = 16, LEARNING_UPDATES = 240, LEARNING_SPAN = 40 };
+
+/* Loss per row and share of exact answers, over the first and the last updates. */
+typedef struct progress {
+  double loss[2], exact[2];
+} progress;
+
+static progress learn(const trm_model *m, trm_stream *stream) {
+  static int32_t inputs[LEARNING_ROWS * LEARNING_CELLS], labels[LEARNING_ROWS * LEARNING_CELLS];
+  static int32_t ids[LEARNING_ROWS];
+  trm_trainer_config c = small_training(LEARNING_ROWS);
+  progress p = {{0}, {0}};
+  double count[2] = {0};
+  c.lr = 2e-3;
+  c.lr_warmup_steps = 20;
+  c.lr_min_ratio = 1;
+  c.weight_decay = 0.1;
+  c.ema_rate = 0;
+  trm_trainer *t = small_trainer(m, &c);
+  for (int u = 0; u < LEARNING_UPDATES; u++) {
+    const int part = u < LEARNING_SPAN ? 0 : u >= LEARNING_UPDATES - LEARNING_SPAN ? 1 : -1;
+    const trm_batch fresh = {inputs, labels, ids};
+    trm_metrics metrics;
+    trm_error err;
+    trm_stream_next(stream, trm_trainer_wants(t), inputs, labels, ids);
+    if (trm_trainer_step(t, &fresh, &metrics, &err) != TRM_OK) fail_msg("%s", err.msg);
+    if (part < 0) continue;
+    p.loss[part] += metrics.lm_loss / LEARNING_ROWS / LEARNING_SPAN;
+    p.exact[part] += metrics.exact_accuracy;
+    count[part] += metrics.count;
+  }
+  for (int part = 0; part < 2; part++) p.exact[part] /= fmax(count[part], 1);
+  trm_trainer_free(t);
+  return p;
+}
+
+/* Hundreds of updates say nothing more under a sanitizer, and take minutes there. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { LEARNS = 0 };
+#else
+enum { LEARNS = 1 };
+#endif
+
+static void training_learns_small_sudokus(void **state) {
+  if (!LEARNS) skip();
+  trm_dataset *d = easy_sudokus(*state);
+  trm_model_config mc = trm_model_config_default(TRM_ARCH_TRM);
+  mc.vocab_size = 6;
+  mc.seq_len = LEARNING_CELLS;
+  mc.num_puzzle_identifiers = 1;
+  mc.hidden_size = 32;
+  mc.num_heads = 2;
+  mc.L_layers = 1;
+  mc.H_cycles = 1;
+  mc.L_cycles = 2;
+  mc.mlp_t = true;
+  mc.pos_encodings = TRM_POS_NONE;
+  mc.puzzle_emb_ndim = 0;
+  mc.halt_max_steps = 2;
+  trm_model *m;
+  assert_int_equal(trm_model_create(&mc, 1, &m, NULL), TRM_OK);
+  const char *forced = getenv("TRM_ISA");
+  const trm__kernels *kernels[4];
+  const int n = trm__kernels_runnable(kernels, 4);
+  for (int i = 0; i < n; i++) {
+    if (forced && strcmp(forced, kernels[i]->name) != 0) continue;
+    trm_stream *stream;
+    const trm_stream_config sc = {.batch_size = LEARNING_ROWS, .seed = 1, .epochs_per_iter = 1000};
+    const trm_dataset *sets[] = {d};
+    assert_int_equal(trm_stream_create(sets, 1, &sc, &stream, NULL), TRM_OK);
+    assert_int_equal(setenv("TRM_ISA", kernels[i]->name, 1), 0);
+    const progress p = learn(m, stream);
+    print_message("%s: loss %.3f to %.3f, exact %.3f to %.3f\n", kernels[i]->name, p.loss[0],
+                  p.loss[1], p.exact[0], p.exact[1]);
+    assert_true(p.loss[1] < 0.5 * p.loss[0]);
+    assert_true(p.exact[0] < 0.2 && p.exact[1] > 0.5);
+    trm_stream_free(stream);
+    if (!forced) assert_int_equal(unsetenv("TRM_ISA"), 0);
+  }
+  trm_model_free(m);
+  trm_dataset_free(d);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(bits_do_not_depend_on_the_split_of_a_mixer),
+      cmocka_unit_test(bits_do_not_depend_on_the_split_of_attention),
+      cmocka_unit_test(bits_do_not_depend_on_the_split_of_hrm),
+      cmocka_unit_test(rows_halt_when_q_says_so_or_steps_run_out),
+      cmocka_unit_test(exploration_keeps_rows_busy),
+      cmocka_unit_test(busy_rows_ignore_the_fresh_batch),
+      cmocka_unit_test(halted_rows_start_over),
+      cmocka_unit_test(metrics_count_halted_rows_only),
+      cmocka_unit_test(adam_atan2_is_its_formula),
+      cmocka_unit_test(adamw_is_its_formula),
+      cmocka_unit_test(lr_warms_up_and_follows_the_cosine),
+      cmocka_unit_test(ema_keeps_buffers_and_embeddings_current),
+      cmocka_unit_test(embedding_rows_follow_the_sign_of_their_sum),
+      cmocka_unit_test(frozen_weights_leave_the_embedding_free),
+      cmocka_unit_test(data_out_of_range_change_nothing),
+      cmocka_unit_test(not_finite_weights_are_named),
+      cmocka_unit_test(bad_configurations_name_their_field),
+      cmocka_unit_test(optimizers_have_names),
+      cmocka_unit_test(training_learns_small_sudokus),
+  };
+  return cmocka_run_group_tests(tests, scratch_open, scratch_close);
+}
