@@ -33,7 +33,7 @@ static const char *const sudoku4[] = {
     LAPTOP, "data_paths=[data/sudoku4]", "epochs=80", "eval_interval=20", "arch.hidden_size=64",
     NULL};
 static const char *const sudoku6[] = {
-    LAPTOP, "data_paths=[data/sudoku6]", "epochs=100", "eval_interval=20", "arch.hidden_size=64",
+    LAPTOP, "data_paths=[data/sudoku6]", "epochs=100", "eval_interval=50", "arch.hidden_size=64",
     NULL};
 static const char *const sudoku9_small[] = {LAPTOP,
                                             "data_paths=[data/sudoku9]",
