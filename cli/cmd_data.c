@@ -1,7 +1,8 @@
-/* trm data: data sets from CSV files and from the generator. */
+/* trm data: data sets from CSV files and from the generator, and a look at them. */
 #include <string.h>
 
 #include "cli.h"
+#include "cmd_data_show.h"
 
 /* --- what both commands report --- */
 
@@ -158,17 +159,19 @@ static int gen_sudoku(int argc, char **argv) {
 /* --- the command --- */
 
 static const struct action {
-  const char *verb, *kind, *about;
+  const char *verb, *kind, *about; /* kind NULL: the verb stands alone */
   int (*run)(int argc, char **argv);
 } actions[] = {{"build", "sudoku", "a data set from CSV files", build_sudoku},
-               {"gen", "sudoku", "a data set of generated puzzles", gen_sudoku}};
+               {"gen", "sudoku", "a data set of generated puzzles", gen_sudoku},
+               {"show", NULL, "puzzles of a data set as text", cmd_data_show}};
 
 enum { N_ACTIONS = sizeof actions / sizeof *actions };
 
 static void print_usage(FILE *f) {
-  fprintf(f, "usage: trm data ACTION KIND [options]\n\n");
+  fprintf(f, "usage: trm data ACTION [KIND] [options]\n\n");
   for (int i = 0; i < N_ACTIONS; i++)
-    fprintf(f, "  trm data %s %s    %s\n", actions[i].verb, actions[i].kind, actions[i].about);
+    fprintf(f, "  trm data %-5s %-6s    %s\n", actions[i].verb,
+            actions[i].kind ? actions[i].kind : "DIR", actions[i].about);
   fprintf(f, "\nEach has its own --help with examples.\n");
 }
 
@@ -194,6 +197,7 @@ int cmd_data(int argc, char **argv) {
     cli_nearest_offer(&verb, actions[i].verb);
     if (strcmp(argv[0], actions[i].verb) != 0) continue;
     verb_known = true;
+    if (!actions[i].kind) return actions[i].run(argc - 1, argv + 1);
     /* "trm data build --help" has one kind to speak of. */
     if (argc > 1 && argv[1][0] == '-') return actions[i].run(argc - 1, argv + 1);
     if (argc > 1 && !strcmp(argv[1], actions[i].kind)) return actions[i].run(argc - 2, argv + 2);

@@ -68,7 +68,7 @@ const config_key config_keys[] = {
     NUMBER("arch.halt_max_steps", int, model.halt_max_steps, 1, TRM_EVAL_MAX_STEPS,
            "N_sup, supervision steps at most"),
     NUMBER("arch.H_cycles", int, model.H_cycles, 1, 1 << 10, "T, cycles per supervision step"),
-    NUMBER("arch.L_cycles", int, model.L_cycles, 1, 1 << 10, "n, latent updates per cycle"),
+    NUMBER("arch.L_cycles", int, model.L_cycles, 0, 1 << 10, "n, latent updates per cycle"),
     NUMBER("arch.H_layers", int, model.H_layers, 0, 1 << 10, "layers of the H network"),
     NUMBER("arch.L_layers", int, model.L_layers, 0, 1 << 10, "layers of the L network"),
     NUMBER("arch.hidden_size", int, model.hidden_size, 1, 1 << 16, "D, width"),

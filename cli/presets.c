@@ -25,15 +25,15 @@ static const char *const transformer_sudoku[] = {
 /* Small grids: the mixer, one puzzle position, augmentation in place of stored copies. */
 #define LAPTOP                                                                                   \
   "arch=trm", "arch.num_heads=2", "arch.mlp_t=True", "arch.pos_encodings=none",                  \
-      "arch.puzzle_emb_len=1", "arch.L_layers=2", "arch.H_cycles=3", "arch.L_cycles=6",          \
-      "global_batch_size=128", "lr=1e-3", "lr_warmup_steps=100", "weight_decay=0.1", "ema=True", \
-      "ema_rate=0.99", "augment=on-the-fly"
+      "arch.puzzle_emb_len=1", "arch.L_layers=2", "arch.H_cycles=2", "arch.L_cycles=3",          \
+      "global_batch_size=128", "lr=2e-3", "lr_warmup_steps=100", "weight_decay=0.1", "ema=True", \
+      "ema_rate=0.98", "augment=on-the-fly"
 
 static const char *const sudoku4[] = {
     LAPTOP, "data_paths=[data/sudoku4]", "epochs=80", "eval_interval=20", "arch.hidden_size=64",
     NULL};
 static const char *const sudoku6[] = {
-    LAPTOP, "data_paths=[data/sudoku6]", "epochs=160", "eval_interval=20", "arch.hidden_size=64",
+    LAPTOP, "data_paths=[data/sudoku6]", "epochs=100", "eval_interval=50", "arch.hidden_size=64",
     NULL};
 static const char *const sudoku9_small[] = {LAPTOP,
                                             "data_paths=[data/sudoku9]",

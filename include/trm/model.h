@@ -51,7 +51,7 @@ typedef struct trm_model_config {
   trm_pos_encodings pos_encodings;
   double rope_theta, rms_norm_eps;
   int puzzle_emb_ndim; /* 0: no puzzle embedding */
-  int puzzle_emb_len;  /* P; 0: ceil(puzzle_emb_ndim / hidden_size) */
+  int puzzle_emb_len;  /* P; 0, and always in hrm and the transformer: ceil(ndim / hidden_size) */
   /* Deep supervision and halting. */
   int halt_max_steps; /* N_sup */
   double halt_exploration_prob;

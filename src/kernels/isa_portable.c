@@ -1,5 +1,5 @@
 /* The kernels in plain C: every machine, and the double build. */
-#if defined(__GNUC__) && !defined(__clang__)
+#if defined(__GNUC__)
 /* Vectors of four doubles never cross a function boundary here. */
 #pragma GCC diagnostic ignored "-Wpsabi"
 #endif

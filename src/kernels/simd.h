@@ -211,8 +211,10 @@ TRM__INLINE vf v_exp(vf x) {
   p = v_fma(p, r, v_set(1.0f));
   return p * v_pow2(n);
 }
-/* atan2(y, x) for x >= 0, to about 2 ulp: atan of the smaller over the larger by two argument
- * halvings' worth of an odd polynomial on [0, tan(pi/8)]; atan2(0, 0) = 0. */
+/* atan2(y, x) for x >= 0, to within 4 ulp: atan of the smaller over the larger by two argument
+ * halvings' worth of an odd polynomial on [0, tan(pi/8)]. atan2(0, 0) = 0; (inf, inf) and NaN in x
+ * give NaN. x is a square root, so either 0 or far above the smallest normal number, which as a
+ * floor of the divisor keeps 0 / 0 away. */
 TRM__INLINE vf v_atan2_pos(vf y, vf x) {
   vf ay = v_abs(y), big = v_max(ay, x), small = v_min(ay, x);
   vf t = small / v_max(big, v_set(1.17549435e-38f));

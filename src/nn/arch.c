@@ -142,6 +142,12 @@ static trm_status check_puzzle(const trm_model_config *c, trm_error *err) {
   return TRM_OK;
 }
 
+int trm__puzzle_positions(const trm_model_config *c) {
+  bool fixed = c->arch != TRM_ARCH_HRM && c->arch != TRM_ARCH_TRANSFORMER && c->puzzle_emb_len > 0;
+  if (c->puzzle_emb_ndim == 0) return 0;
+  return fixed ? c->puzzle_emb_len : (c->puzzle_emb_ndim + c->hidden_size - 1) / c->hidden_size;
+}
+
 trm_status trm_model_config_check(const trm_model_config *c, trm_error *err) {
   if (!trm_arch_name(c->arch) || !trm_pos_encodings_name(c->pos_encodings) ||
       !trm_loss_name(c->loss))
@@ -162,9 +168,7 @@ trm_status trm_model_config_check(const trm_model_config *c, trm_error *err) {
                   : "L_layers and L_cycles of at least 1");
   if (c->arch == TRM_ARCH_HIER6 && c->L_cycles > TRM__MAX_LATENTS - 1)
     TRM_FAIL(err, TRM_E_CONFIG, "trm_hier6 has 6 latents: L_cycles = %d is too many", c->L_cycles);
-  int64_t len = c->puzzle_emb_len ? c->puzzle_emb_len
-                                  : (c->puzzle_emb_ndim + c->hidden_size - 1) / c->hidden_size;
-  if (c->puzzle_emb_ndim > 0 && len * c->hidden_size < c->puzzle_emb_ndim)
+  if ((int64_t)trm__puzzle_positions(c) * c->hidden_size < c->puzzle_emb_ndim)
     TRM_FAIL(err, TRM_E_CONFIG,
              "puzzle_emb_ndim = %d does not fit into puzzle_emb_len = %d positions of %d values",
              c->puzzle_emb_ndim, c->puzzle_emb_len, c->hidden_size);

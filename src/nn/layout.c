@@ -20,9 +20,7 @@ static trm__dims dims_of(const trm_model_config *c) {
       .rope = c->pos_encodings == TRM_POS_ROPE, .learned = c->pos_encodings == TRM_POS_LEARNED,
       .rope_theta = c->rope_theta, .eps = c->rms_norm_eps, .loss = c->loss,
       .q_continue = !c->no_ACT_continue && c->arch != TRM_ARCH_TRANSFORMER && c->halt_max_steps > 1};
-  m.P = c->puzzle_emb_ndim == 0 ? 0
-        : c->puzzle_emb_len     ? c->puzzle_emb_len
-                                : (c->puzzle_emb_ndim + m.D - 1) / m.D;
+  m.P = trm__puzzle_positions(c);
   m.L = m.P + m.S;
   m.F = swiglu_width(c->expansion, m.D);
   m.FL = swiglu_width(c->expansion, m.L);

@@ -26,6 +26,9 @@ typedef struct trm__plan {
   trm__step *steps;
 } trm__plan;
 
+/* P: puzzle_emb_len, or as many positions as the embedding fills (always so in hrm and the
+ * transformer); 0 without an embedding. */
+int trm__puzzle_positions(const trm_model_config *config);
 /* The plan of a checked configuration. */
 trm_status trm__plan_create(const trm_model_config *config, trm__plan **out, trm_error *err);
 void trm__plan_free(trm__plan *plan);

@@ -1,0 +1,469 @@
+/* The gradients of a whole supervision step, in double, for every architecture: all parameters and
+ * the puzzle embedding against central differences of the total loss.
+ *
+ * Only the steps with gradient may be differenced. The plan is data, so a second layout runs just
+ * the tail, starting from the latents that the prefix left with unperturbed weights; the continue
+ * target is computed once, by a third run from the new carry, and held fixed. */
+#include "probe.h"
+
+#include <stdlib.h>
+
+#include "nn/model.h"
+#include "nn/walk.h"
+
+enum { ROWS = 3, TEAMS = 3, PROBES = 3, IDS = 5 };
+static const double GRADIENT = 1e-6, STEP = 2e-5;
+
+typedef struct bench {
+  trm_model *model;
+  const trm__layout *l;
+  trm__layout *prefix, *tail; /* the same model with parts of the plan */
+  trm__backend *be;
+  trm__pool *pool[TEAMS];
+  int64_t latent; /* values of one latent of all rows */
+  int32_t inputs[ROWS * 64], labels[ROWS * 64], steps[ROWS];
+  const real *puzzle[ROWS]; /* rows of `table` */
+  real *table;              /* [ROWS, E]: copies that can be perturbed */
+  real *start[TRM__MAX_LATENTS], *middle[TRM__MAX_LATENTS], *z[TRM__MAX_LATENTS];
+  real *logits, *q;
+  double target[ROWS]; /* of the continue loss */
+  trm__row_loss loss[ROWS];
+  real *d_puzzle;
+  trm__walker *infer; /* of the tail */
+} bench;
+
+/* --- one walk by a team --- */
+
+typedef struct job {
+  bench *t;
+  trm__walker *w;
+  trm__tile tile;
+  real *const *step_grads; /* NULL: inference */
+  real *outer;
+  bool accumulate;
+} job;
+
+static void walk_lane(void *arg, trm__lane *lane) {
+  job *j = arg;
+  j->t->be->ops->pack(j->t->be, lane, j->t->model->params);
+  trm__lane_barrier(lane);
+  if (j->step_grads)
+    trm__walk_train(j->w, lane, &j->tile, j->step_grads, j->outer, j->accumulate);
+  else
+    trm__walk_infer(j->w, lane, &j->tile);
+}
+
+static trm__walker *walker(bench *t, const trm__layout *l, int members, bool training) {
+  trm__walker *w;
+  trm_error err;
+  assert_int_equal(trm__walker_create(l, t->be, ROWS, members, training, &w, &err), TRM_OK);
+  probe_spoil(w->memory,
+              trm__walker_bytes(l, t->be, ROWS, members, training) / (int64_t)sizeof(real));
+  return w;
+}
+
+static trm__tile tile_of(bench *t) {
+  trm__tile tile = {.rows = ROWS,
+                    .inputs = t->inputs,
+                    .puzzle = t->l->dims.E ? t->puzzle : NULL,
+                    .logits = t->logits,
+                    .q = t->q,
+                    .labels = t->labels,
+                    .steps = t->steps,
+                    .max_steps = t->model->config.halt_max_steps,
+                    .loss = t->loss,
+                    .d_puzzle = t->d_puzzle};
+  for (int i = 0; i < t->l->plan->n_latents; i++) tile.z[i] = t->z[i];
+  return tile;
+}
+
+static void copy_latents(const bench *t, real *const *to, real *const *from) {
+  for (int i = 0; i < t->l->plan->n_latents; i++)
+    memcpy(to[i], from[i], (size_t)t->latent * sizeof(real));
+}
+
+/* From t->z in place. */
+static void infer_with(bench *t, trm__walker *w) {
+  job j = {.t = t, .w = w, .tile = tile_of(t)};
+  trm__pool_run(t->pool[0], 1, walk_lane, &j);
+}
+static void infer(bench *t, const trm__layout *l) {
+  trm__walker *w = walker(t, l, 1, false);
+  infer_with(t, w);
+  trm__walker_free(w);
+}
+
+/* --- set-up --- */
+
+/* Changes a plan; NULL: as the architecture has it. */
+typedef void edit_fn(trm__plan *p);
+
+static trm__layout *part_of_plan(const trm_model_config *c, edit_fn *edit, bool tail) {
+  trm__layout *l;
+  trm_error err;
+  assert_int_equal(trm__layout_create(c, &l, &err), TRM_OK);
+  trm__plan *p = l->plan;
+  if (edit) edit(p);
+  if (tail) {
+    p->n_steps -= p->first_grad;
+    memmove(p->steps, p->steps + p->first_grad, (size_t)p->n_steps * sizeof *p->steps);
+    p->first_grad = 0;
+  } else {
+    p->n_steps = p->first_grad;
+  }
+  return l;
+}
+
+static void fill_inputs(bench *t, trm__rng *rng) {
+  const trm__dims *m = &t->l->dims;
+  for (int i = 0; i < ROWS * m->S; i++) {
+    t->inputs[i] = (int32_t)trm__rng_below(rng, (uint32_t)m->V);
+    t->labels[i] = trm__rng_below(rng, 4) ? (int32_t)trm__rng_below(rng, (uint32_t)m->V) : -1;
+  }
+  for (int r = 0; r < ROWS; r++) {
+    t->puzzle[r] = t->table + (int64_t)r * m->E;
+    t->steps[r] = r + 1; /* the last row is at its last step */
+  }
+}
+
+static bench *bench_open(const trm_model_config *c, edit_fn *edit) {
+  bench *t = trm__alloc(1, sizeof *t);
+  trm__rng rng = probe_rng(5);
+  trm_error err;
+  assert_non_null(t);
+  assert_int_equal(trm_model_create(c, 3, &t->model, &err), TRM_OK);
+  if (edit) edit(t->model->layout->plan);
+  t->l = t->model->layout;
+  const trm__dims *m = &t->l->dims;
+  assert_true(m->S <= 64);
+  t->prefix = part_of_plan(c, edit, false);
+  t->tail = part_of_plan(c, edit, true);
+  probe_fill(t->model->params + t->l->outer.q_weight, 2 * m->D, 0.5, &rng); /* zero by default */
+  probe_fill(t->model->params + t->l->outer.q_bias, 2, 1, &rng);
+  assert_int_equal(
+      trm__cpu_create(&t->l->dims, &t->l->outer, t->l->blocks, t->l->n_blocks, true, &t->be, &err),
+      TRM_OK);
+  for (int i = 0; i < TEAMS; i++)
+    assert_int_equal(trm__pool_create(i + 1, &t->pool[i], &err), TRM_OK);
+  t->latent = (int64_t)ROWS * m->L * m->D;
+  t->table = probe_random(ROWS * (int64_t)m->E, 1, &rng);
+  t->d_puzzle = probe_reals(ROWS * (int64_t)m->E);
+  t->logits = probe_reals((int64_t)ROWS * m->S * m->V);
+  t->q = probe_reals(2 * ROWS);
+  for (int i = 0; i < t->l->plan->n_latents; i++) {
+    t->start[i] = probe_random(t->latent, 1.7, &rng);
+    t->middle[i] = probe_reals(t->latent);
+    t->z[i] = probe_reals(t->latent);
+  }
+  fill_inputs(t, &rng);
+  t->infer = walker(t, t->tail, 1, false);
+  return t;
+}
+
+static void bench_close(bench *t) {
+  for (int i = 0; i < TRM__MAX_LATENTS; i++) {
+    trm__free(t->start[i]);
+    trm__free(t->middle[i]);
+    trm__free(t->z[i]);
+  }
+  trm__free(t->table);
+  trm__free(t->d_puzzle);
+  trm__free(t->logits);
+  trm__free(t->q);
+  trm__walker_free(t->infer);
+  for (int i = 0; i < TEAMS; i++) trm__pool_free(t->pool[i]);
+  t->be->ops->destroy(t->be);
+  trm__layout_free(t->prefix);
+  trm__layout_free(t->tail);
+  trm_model_free(t->model);
+  trm__free(t);
+}
+
+/* --- the total loss, by plain loops --- */
+
+static double cross_entropy(const trm__dims *m, const real *x, int label) {
+  double sum = 0, at = 0;
+  for (int v = 0; v < m->V; v++) {
+    double s = m->loss == TRM_LOSS_SOFTMAX ? exp(x[v]) : x[v] >= 0 ? x[v] + 1 : 1 / (1 - x[v]);
+    sum += s;
+    if (v == label) at = s;
+  }
+  return log(sum / at);
+}
+static double bce(double x, double target) {
+  return log1p(exp(x)) - target * x;
+}
+
+static double row_total(const bench *t, int row) {
+  const trm__dims *m = &t->l->dims;
+  double lm = 0;
+  int valid = 0, right = 0;
+  for (int s = 0; s < m->S; s++) {
+    const real *x = t->logits + ((int64_t)row * m->S + s) * m->V;
+    int label = t->labels[row * m->S + s], best = 0;
+    if (label < 0) continue;
+    for (int v = 1; v < m->V; v++) best = x[v] > x[best] ? v : best;
+    lm += cross_entropy(m, x, label);
+    valid++;
+    right += best == label;
+  }
+  double go = m->q_continue ? bce(t->q[2 * row + 1], t->target[row]) : 0;
+  return lm / (valid ? valid : 1) + 0.5 * (bce(t->q[2 * row], right == valid) + go);
+}
+
+/* Of the tail, from the latents in the middle, with the weights and puzzle rows as they now are. */
+static double total_loss(void *arg) {
+  bench *t = arg;
+  double sum = 0;
+  copy_latents(t, t->z, t->middle);
+  infer_with(t, t->infer);
+  for (int r = 0; r < ROWS; r++) sum += row_total(t, r);
+  return sum;
+}
+
+/* The middle latents, and the continue targets from one more step on the new carry. */
+static void prepare(bench *t) {
+  copy_latents(t, t->z, t->start);
+  if (t->prefix->plan->n_steps > 0) infer(t, t->prefix);
+  copy_latents(t, t->middle, t->z);
+  infer(t, t->tail);
+  infer(t, t->l);
+  for (int r = 0; r < ROWS; r++) {
+    double halt = t->q[2 * r], go = t->q[2 * r + 1];
+    bool last = t->steps[r] >= t->model->config.halt_max_steps;
+    t->target[r] = 1 / (1 + exp(-(last ? halt : fmax(halt, go))));
+  }
+}
+
+/* --- gradients --- */
+
+typedef struct gradients {
+  int n;       /* steps with gradient */
+  real **step; /* as trm__walk_train fills them */
+  real *outer, *d_puzzle, *z;
+} gradients;
+
+static int64_t net_size(const trm__layout *l, int net) {
+  return l->net_offset[net + 1] - l->net_offset[net];
+}
+
+static gradients gradients_new(const bench *t) {
+  const trm__plan *p = t->tail->plan;
+  gradients g = {.n = p->n_steps, .step = trm__alloc((size_t)p->n_steps, sizeof *g.step)};
+  assert_non_null(g.step);
+  for (int i = 0; i < g.n; i++) g.step[i] = probe_reals(net_size(t->l, p->steps[i].net));
+  g.outer = trm__alloc((size_t)t->l->n_params, sizeof *g.outer);
+  assert_non_null(g.outer);
+  return g;
+}
+static void gradients_free(gradients *g) {
+  for (int i = 0; i < g->n; i++) trm__free(g->step[i]);
+  trm__free(g->step);
+  trm__free(g->outer);
+  trm__free(g->d_puzzle);
+  trm__free(g->z);
+}
+
+static void train(bench *t, int members, gradients *g, bool accumulate) {
+  trm__walker *w = walker(t, t->l, members, true);
+  copy_latents(t, t->z, t->start);
+  probe_spoil(t->d_puzzle, (int64_t)ROWS * t->l->dims.E);
+  job j = {.t = t,
+           .w = w,
+           .tile = tile_of(t),
+           .step_grads = g->step,
+           .outer = g->outer,
+           .accumulate = accumulate};
+  trm__pool_run(t->pool[members - 1], 1, walk_lane, &j);
+  trm__walker_free(w);
+  trm__free(g->d_puzzle);
+  trm__free(g->z);
+  g->d_puzzle = probe_copy(t->d_puzzle, (int64_t)ROWS * t->l->dims.E);
+  g->z = probe_copy(t->z[t->l->plan->answer], t->latent);
+}
+
+/* One flat block: the outer gradients and the sum over steps of each net's. Padding between tensors
+ * is never written, so tensors are added one by one. */
+static real *flat(const bench *t, const gradients *g) {
+  const trm__layout *l = t->l;
+  real *sum = probe_copy(g->outer, l->n_params);
+  for (int i = 0; i < g->n; i++) {
+    int net = t->tail->plan->steps[i].net;
+    for (int s = 0; s < l->n_slots; s++) {
+      const trm__slot *slot = &l->slots[s];
+      int64_t at = slot->offset - l->net_offset[net];
+      if (slot->kind != TRM_TENSOR_PARAM || at < 0 || slot->offset >= l->net_offset[net + 1])
+        continue;
+      for (int64_t j = 0; j < slot->count; j++) sum[slot->offset + j] += g->step[i][at + j];
+    }
+  }
+  return sum;
+}
+
+static void check_teams(bench *t, const char *name, const gradients *first) {
+  real *want = flat(t, first);
+  for (int members = 2; members <= TEAMS; members++) {
+    gradients g = gradients_new(t);
+    train(t, members, &g, false);
+    real *got = flat(t, &g);
+    probe_true(probe_same(got, want, t->l->n_params) && probe_same(g.z, first->z, t->latent) &&
+                   probe_same(g.d_puzzle, first->d_puzzle, (int64_t)ROWS * t->l->dims.E),
+               "%s by %d members", name, members);
+    trm__free(got);
+    gradients_free(&g);
+  }
+  trm__free(want);
+}
+
+/* A second tile with the same rows doubles the sum. */
+static void check_accumulation(bench *t, const char *name, const real *once) {
+  gradients g = gradients_new(t);
+  train(t, 1, &g, false);
+  train(t, 1, &g, true);
+  real *got = flat(t, &g);
+  for (int64_t i = 0; i < t->l->n_params; i++) got[i] /= 2;
+  probe_below(probe_error(got, once, t->l->n_params), 1e-13, "%s accumulated", name);
+  trm__free(got);
+  gradients_free(&g);
+}
+
+static void check_tensors(bench *t, const char *name, const gradients *g, real *sum) {
+  trm__rng rng = probe_rng(9);
+  for (int s = 0; s < t->l->n_slots; s++) {
+    const trm__slot *slot = &t->l->slots[s];
+    if (slot->kind != TRM_TENSOR_PARAM) continue;
+    probe_below(probe_gradient(total_loss, t, t->model->params + slot->offset, sum + slot->offset,
+                               slot->count, PROBES, STEP, &rng),
+                GRADIENT, "%s %s", name, slot->name);
+  }
+  if (t->l->dims.E)
+    probe_below(probe_gradient(total_loss, t, t->table, g->d_puzzle, (int64_t)ROWS * t->l->dims.E,
+                               2 * PROBES, STEP, &rng),
+                GRADIENT, "%s puzzle_emb", name);
+}
+
+static void check_plan(const char *name, const trm_model_config *c, edit_fn *edit) {
+  bench *t = bench_open(c, edit);
+  gradients g = gradients_new(t);
+  prepare(t);
+  train(t, 1, &g, false);
+  double want = total_loss(t), got = 0;
+  for (int r = 0; r < ROWS; r++)
+    got += t->loss[r].lm + 0.5 * (t->loss[r].q_halt + t->loss[r].q_continue);
+  probe_below(fabs(got - want), 1e-10, "%s loss", name);
+  probe_true(probe_same(g.z, t->z[t->l->plan->answer], t->latent),
+             "%s: training moves the latents as inference", name);
+  real *sum = flat(t, &g);
+  check_tensors(t, name, &g, sum);
+  check_teams(t, name, &g);
+  check_accumulation(t, name, sum);
+  trm__free(sum);
+  gradients_free(&g);
+  bench_close(t);
+}
+
+static void check_model(const char *name, const trm_model_config *c) {
+  check_plan(name, c, NULL);
+}
+
+/* --- the models --- */
+
+static trm_model_config tiny(trm_arch arch) {
+  trm_model_config c = trm_model_config_default(arch);
+  c.vocab_size = 7;
+  c.seq_len = 11;
+  c.num_puzzle_identifiers = IDS;
+  c.hidden_size = 16;
+  c.num_heads = 2;
+  c.expansion = 2;
+  c.puzzle_emb_ndim = c.puzzle_emb_len = 0;
+  c.halt_max_steps = 3;
+  if (arch != TRM_ARCH_TRANSFORMER) {
+    c.H_cycles = c.L_cycles = 2;
+    c.L_layers = 2;
+  }
+  if (c.H_layers) c.H_layers = 2;
+  return c;
+}
+
+static void trm_mixer(void **state) {
+  (void)state;
+  trm_model_config c = tiny(TRM_ARCH_TRM);
+  c.mlp_t = true;
+  c.pos_encodings = TRM_POS_NONE;
+  c.puzzle_emb_ndim = 16;
+  c.puzzle_emb_len = 2;
+  check_model("trm mlp_t", &c);
+}
+static void trm_rope(void **state) {
+  (void)state;
+  trm_model_config c = tiny(TRM_ARCH_TRM);
+  check_model("trm rope", &c);
+}
+static void trm_learned(void **state) {
+  (void)state;
+  trm_model_config c = tiny(TRM_ARCH_TRM);
+  c.pos_encodings = TRM_POS_LEARNED;
+  c.hidden_size = 20;
+  c.puzzle_emb_ndim = 27;
+  c.puzzle_emb_len = 3;
+  check_model("trm learned", &c);
+}
+static void trm_softmax(void **state) {
+  (void)state;
+  trm_model_config c = tiny(TRM_ARCH_TRM);
+  c.loss = TRM_LOSS_SOFTMAX;
+  c.no_ACT_continue = false;
+  c.H_cycles = 1; /* no prefix */
+  check_model("trm softmax, continue", &c);
+}
+static void hrm(void **state) {
+  (void)state;
+  trm_model_config c = tiny(TRM_ARCH_HRM);
+  c.puzzle_emb_ndim = 16;
+  check_model("hrm", &c);
+}
+static void single_z(void **state) {
+  (void)state;
+  trm_model_config c = tiny(TRM_ARCH_SINGLEZ);
+  check_model("trm_singlez", &c);
+}
+static void hier6(void **state) {
+  (void)state;
+  trm_model_config c = tiny(TRM_ARCH_HIER6);
+  c.L_cycles = 6;
+  c.L_layers = 1;
+  check_model("trm_hier6", &c);
+}
+static void hier6_short(void **state) {
+  (void)state;
+  trm_model_config c = tiny(TRM_ARCH_HIER6);
+  check_model("trm_hier6 with two of its latents updated", &c);
+}
+static void transformer(void **state) {
+  (void)state;
+  trm_model_config c = tiny(TRM_ARCH_TRANSFORMER);
+  c.puzzle_emb_ndim = 10;
+  check_model("transformers_baseline", &c);
+}
+
+/* z_L <- net(z_H + e), z_H <- net(z_L): an update that forgets the old value of its latent. */
+static void forget(trm__plan *p) {
+  for (int i = 0; i < p->n_steps; i++) p->steps[i].src = (uint16_t)(1u << !p->steps[i].dst);
+}
+static void forgetful(void **state) {
+  (void)state;
+  trm_model_config c = tiny(TRM_ARCH_TRM);
+  check_plan("a plan whose updates forget", &c, forget);
+}
+
+int main(void) {
+  unsetenv("TRM_ISA"); /* in double there is only the portable table */
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(trm_mixer),   cmocka_unit_test(trm_rope),    cmocka_unit_test(trm_learned),
+      cmocka_unit_test(trm_softmax), cmocka_unit_test(hrm),         cmocka_unit_test(single_z),
+      cmocka_unit_test(hier6),       cmocka_unit_test(hier6_short), cmocka_unit_test(transformer),
+      cmocka_unit_test(forgetful),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,394 @@
+/* The plans of all architectures, as data, against the schedules written out by hand; what follows
+ * from them (depth, parameters); and that inference and training walk a plan with the same bits,
+ * whatever the instruction set, the team or the tile. */
+#include "probe.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "kernels/kernels.h"
+#include "nn/model.h"
+#include "nn/walk.h"
+
+/* --- schedules --- */
+
+static trm_model_config config_of(trm_arch arch, int n, int T) {
+  trm_model_config c = trm_model_config_default(arch);
+  c.vocab_size = 11;
+  c.seq_len = 81;
+  c.num_puzzle_identifiers = 1;
+  if (arch != TRM_ARCH_TRANSFORMER) {
+    c.L_cycles = n;
+    c.H_cycles = T;
+  }
+  return c;
+}
+
+/* "L_level z_L<z_H+z_L+e" and so on, one step after the other, '|' before the first with gradient.
+ */
+static void describe(const trm__plan *p, char *out, size_t size) {
+  size_t at = 0;
+  out[0] = 0;
+  for (int i = 0; i < p->n_steps; i++) {
+    const trm__step *s = &p->steps[i];
+    const char *plus = "";
+    at += (size_t)snprintf(out + at, size - at, "%s%c:%s<", i == p->first_grad ? "| " : "",
+                           p->net[s->net][0], p->latent[s->dst]);
+    for (int z = 0; z < p->n_latents; z++)
+      if (s->src >> z & 1) {
+        at += (size_t)snprintf(out + at, size - at, "%s%s", plus, p->latent[z]);
+        plus = "+";
+      }
+    assert_int_equal(s->src >> p->n_latents, 0);
+    at += (size_t)snprintf(out + at, size - at, "%s ", s->add_input ? "+e" : "");
+    assert_true(at < size);
+  }
+}
+
+#define ALL6 "z_H+z_L1+z_L2+z_L3+z_L4+z_L5+z_L6"
+static const struct schedule {
+  trm_arch arch;
+  int n, T;
+  const char *steps;
+} schedules[] = {
+    {TRM_ARCH_TRM, 2, 2,
+     "L:z_L<z_H+z_L+e L:z_L<z_H+z_L+e L:z_H<z_H+z_L "
+     "| L:z_L<z_H+z_L+e L:z_L<z_H+z_L+e L:z_H<z_H+z_L "},
+    {TRM_ARCH_TRM, 1, 1, "| L:z_L<z_H+z_L+e L:z_H<z_H+z_L "},
+    {TRM_ARCH_TRM, 3, 1, "| L:z_L<z_H+z_L+e L:z_L<z_H+z_L+e L:z_L<z_H+z_L+e L:z_H<z_H+z_L "},
+    {TRM_ARCH_HRM, 2, 2,
+     "L:z_L<z_H+z_L+e L:z_L<z_H+z_L+e H:z_H<z_H+z_L L:z_L<z_H+z_L+e | L:z_L<z_H+z_L+e "
+     "H:z_H<z_H+z_L "},
+    {TRM_ARCH_HRM, 1, 1, "| L:z_L<z_H+z_L+e H:z_H<z_H+z_L "},
+    {TRM_ARCH_SINGLEZ, 2, 2,
+     "L:z_L<z_L+e L:z_L<z_L+e L:z_L<z_L | L:z_L<z_L+e L:z_L<z_L+e L:z_L<z_L "},
+    {TRM_ARCH_HIER6, 6, 1,
+     "| L:z_L1<" ALL6 "+e L:z_L2<" ALL6 "+e L:z_L3<" ALL6 "+e L:z_L4<" ALL6 "+e L:z_L5<" ALL6
+     "+e L:z_L6<" ALL6 "+e L:z_H<" ALL6 " "},
+    {TRM_ARCH_HIER6, 1, 2, "L:z_L1<" ALL6 "+e L:z_H<" ALL6 " | L:z_L1<" ALL6 "+e L:z_H<" ALL6 " "},
+    {TRM_ARCH_TRANSFORMER, 0, 0, "| H:z_H<z_H+e "},
+};
+
+static void plans_are_the_schedules(void **state) {
+  (void)state;
+  for (size_t i = 0; i < sizeof schedules / sizeof *schedules; i++) {
+    const struct schedule *s = &schedules[i];
+    trm_model_config c = config_of(s->arch, s->n, s->T);
+    trm__plan *p;
+    char text[1024];
+    assert_int_equal(trm__plan_create(&c, &p, NULL), TRM_OK);
+    describe(p, text, sizeof text);
+    assert_string_equal(text, s->steps);
+    bool single = s->arch == TRM_ARCH_SINGLEZ;
+    assert_string_equal(p->latent[p->answer], single ? "z_L" : "z_H");
+    assert_string_equal(p->init[p->answer], single ? "L_init" : "H_init");
+    trm__plan_free(p);
+  }
+}
+
+/* The same for long schedules: the steps repeat, and so does what has gradient. */
+static void long_plans_repeat(void **state) {
+  (void)state;
+  static const trm_arch archs[] = {TRM_ARCH_TRM, TRM_ARCH_HRM, TRM_ARCH_SINGLEZ, TRM_ARCH_HIER6};
+  for (size_t a = 0; a < 4; a++)
+    for (int n = 1; n <= 6; n++)
+      for (int T = 1; T <= 6; T++) {
+        trm_model_config c = config_of(archs[a], n, T);
+        trm__plan *p;
+        assert_int_equal(trm__plan_create(&c, &p, NULL), TRM_OK);
+        assert_int_equal(p->n_steps, T * (n + 1));
+        assert_int_equal(p->n_steps - p->first_grad, archs[a] == TRM_ARCH_HRM ? 2 : n + 1);
+        for (int i = 0; i < p->n_steps; i++) {
+          const trm__step *s = &p->steps[i], *first = &p->steps[i % (n + 1)];
+          assert_true(s->net == first->net && s->dst == first->dst && s->src == first->src &&
+                      s->add_input == first->add_input);
+          assert_int_equal(s->add_input, i % (n + 1) < n);
+          assert_int_equal(s->net, archs[a] == TRM_ARCH_HRM && i % (n + 1) == n);
+        }
+        trm__plan_free(p);
+      }
+}
+
+/* --- what follows from a plan --- */
+
+static trm_model_cost cost_of(const trm_model_config *c) {
+  trm_model_cost cost;
+  trm_error err;
+  assert_int_equal(trm_model_cost_of(c, &cost, &err), TRM_OK);
+  return cost;
+}
+
+static void depth_is_the_papers(void **state) {
+  (void)state;
+  for (int n = 1; n <= 6; n++)
+    for (int T = 1; T <= 4; T++)
+      for (int layers = 1; layers <= 4; layers++) {
+        trm_model_config c = config_of(TRM_ARCH_TRM, n, T);
+        c.L_layers = layers;
+        assert_int_equal(cost_of(&c).depth, T * (n + 1) * layers);
+        c = config_of(TRM_ARCH_HRM, n, T);
+        c.L_layers = layers;
+        c.H_layers = 3;
+        assert_int_equal(cost_of(&c).depth, T * (n * layers + 3));
+      }
+  trm_model_config c = config_of(TRM_ARCH_TRANSFORMER, 0, 0);
+  assert_int_equal(cost_of(&c).depth, 8);
+  c = config_of(TRM_ARCH_TRM, 6, 3);
+  assert_int_equal(cost_of(&c).n_updates, 21);
+  assert_int_equal(cost_of(&c).n_updates_with_grad, 7);
+}
+
+static void parameters_are_the_papers(void **state) {
+  (void)state;
+  trm_model_config c = config_of(TRM_ARCH_TRM, 6, 3);
+  assert_int_equal(cost_of(&c).n_params, 6828034);
+  assert_int_equal(cost_of(&c).positions, 97);
+  c.mlp_t = true;
+  c.pos_encodings = TRM_POS_NONE;
+  assert_int_equal(cost_of(&c).n_params, 5028866);
+  c.seq_len = 900;
+  c.vocab_size = 12;
+  assert_true(fabs((double)cost_of(&c).n_params - 18.8e6) < 0.05e6);
+  assert_int_equal(cost_of(&c).positions, 916);
+  c = config_of(TRM_ARCH_HRM, 2, 2);
+  assert_true(fabs((double)cost_of(&c).n_params - 27.3e6) < 0.05e6);
+  assert_int_equal(cost_of(&c).positions, 82);
+}
+
+/* --- walks --- */
+
+enum { ROWS = 3, TEAMS = 3, MAX_ISA = 4 };
+
+static trm_model_config tiny(trm_arch arch, bool mlp_t) {
+  trm_model_config c = config_of(arch, 3, 2);
+  c.seq_len = 19;
+  c.hidden_size = 40;
+  c.num_heads = 2;
+  c.expansion = 2;
+  c.mlp_t = mlp_t;
+  c.puzzle_emb_ndim = 40;
+  c.num_puzzle_identifiers = ROWS;
+  if (c.H_layers) c.H_layers = 2;
+  return c;
+}
+
+typedef struct bench {
+  trm_model *model;
+  const trm__layout *l;
+  trm__backend *be;
+  trm__pool *pool[TEAMS];
+  int32_t inputs[ROWS * 19], labels[ROWS * 19], steps[ROWS];
+  const real *puzzle[ROWS];
+  real *start[TRM__MAX_LATENTS];
+  int64_t latent, n_logits; /* of one row */
+} bench;
+
+/* What a walk leaves, of all rows. */
+typedef struct outcome {
+  real *z[TRM__MAX_LATENTS], *logits, *q;
+  trm__row_loss loss[ROWS];
+} outcome;
+
+static outcome outcome_new(const bench *t) {
+  outcome o = {.logits = probe_reals(ROWS * t->n_logits), .q = probe_reals(2 * ROWS)};
+  for (int i = 0; i < t->l->plan->n_latents; i++)
+    o.z[i] = probe_copy(t->start[i], ROWS * t->latent);
+  return o;
+}
+static void outcome_free(outcome *o) {
+  for (int i = 0; i < TRM__MAX_LATENTS; i++) trm__free(o->z[i]);
+  trm__free(o->logits);
+  trm__free(o->q);
+}
+static void same_outcome(const bench *t, const outcome *a, const outcome *b, const char *what) {
+  probe_true(probe_same(a->logits, b->logits, ROWS * t->n_logits), "logits %s", what);
+  probe_true(probe_same(a->q, b->q, 2 * ROWS), "q %s", what);
+  for (int i = 0; i < t->l->plan->n_latents; i++)
+    probe_true(probe_same(a->z[i], b->z[i], ROWS * t->latent), "%s %s", t->l->plan->latent[i],
+               what);
+}
+
+static bench *bench_open(const trm_model_config *c) {
+  bench *t = trm__alloc(1, sizeof *t);
+  trm__rng rng = probe_rng(21);
+  trm_error err;
+  assert_non_null(t);
+  assert_int_equal(trm_model_create(c, 3, &t->model, &err), TRM_OK);
+  t->l = t->model->layout;
+  const trm__dims *m = &t->l->dims;
+  t->latent = (int64_t)m->L * m->D;
+  t->n_logits = (int64_t)m->S * m->V;
+  probe_fill(t->model->puzzle_emb, t->l->n_puzzle_emb, 1, &rng);
+  probe_fill(t->model->params + t->l->outer.q_weight, 2 * m->D, 1, &rng);
+  assert_int_equal(
+      trm__cpu_create(m, &t->l->outer, t->l->blocks, t->l->n_blocks, true, &t->be, &err), TRM_OK);
+  for (int i = 0; i < TEAMS; i++)
+    assert_int_equal(trm__pool_create(i + 1, &t->pool[i], &err), TRM_OK);
+  for (int i = 0; i < ROWS * m->S; i++) {
+    t->inputs[i] = (int32_t)trm__rng_below(&rng, (uint32_t)m->V);
+    t->labels[i] = (int32_t)trm__rng_below(&rng, (uint32_t)m->V) - 1;
+  }
+  for (int r = 0; r < ROWS; r++) {
+    t->puzzle[r] = t->model->puzzle_emb + (int64_t)r * m->E;
+    t->steps[r] = r + 1;
+  }
+  for (int i = 0; i < t->l->plan->n_latents; i++)
+    t->start[i] = probe_random(ROWS * t->latent, 1.7, &rng);
+  return t;
+}
+static void bench_close(bench *t) {
+  for (int i = 0; i < TRM__MAX_LATENTS; i++) trm__free(t->start[i]);
+  for (int i = 0; i < TEAMS; i++) trm__pool_free(t->pool[i]);
+  t->be->ops->destroy(t->be);
+  trm_model_free(t->model);
+  trm__free(t);
+}
+
+typedef struct job {
+  bench *t;
+  trm__walker *w;
+  trm__tile tile;
+  real *const *step_grads; /* NULL: inference */
+  real *outer;
+} job;
+
+static void walk_lane(void *arg, trm__lane *lane) {
+  job *j = arg;
+  j->t->be->ops->pack(j->t->be, lane, j->t->model->params);
+  trm__lane_barrier(lane);
+  if (j->step_grads)
+    trm__walk_train(j->w, lane, &j->tile, j->step_grads, j->outer, false);
+  else
+    trm__walk_infer(j->w, lane, &j->tile);
+}
+
+static trm__tile tile_of(bench *t, outcome *o, int first, int rows) {
+  const trm__dims *m = &t->l->dims;
+  trm__tile tile = {.rows = rows,
+                    .inputs = t->inputs + first * m->S,
+                    .labels = t->labels + first * m->S,
+                    .puzzle = t->puzzle + first,
+                    .steps = t->steps + first,
+                    .max_steps = 16,
+                    .logits = o->logits + first * t->n_logits,
+                    .q = o->q + 2 * first,
+                    .loss = o->loss + first};
+  for (int i = 0; i < t->l->plan->n_latents; i++) tile.z[i] = o->z[i] + first * t->latent;
+  return tile;
+}
+
+static trm__walker *walker(bench *t, int rows, int members, bool training) {
+  trm__walker *w;
+  assert_int_equal(trm__walker_create(t->l, t->be, rows, members, training, &w, NULL), TRM_OK);
+  return w;
+}
+
+static outcome infer(bench *t, int members, int rows_at_once) {
+  outcome o = outcome_new(t);
+  trm__walker *w = walker(t, rows_at_once, members, false);
+  for (int r = 0; r < ROWS; r += rows_at_once) {
+    job j = {.t = t,
+             .w = w,
+             .tile = tile_of(t, &o, r, r + rows_at_once < ROWS ? rows_at_once : ROWS - r)};
+    trm__pool_run(t->pool[members - 1], 1, walk_lane, &j);
+  }
+  trm__walker_free(w);
+  return o;
+}
+
+/* The losses and their gradients from the logits of inference. */
+static void loss_lane(void *arg, trm__lane *lane) {
+  job *j = arg;
+  trm__workspace ws = {lane, NULL, NULL};
+  j->t->be->ops->loss(j->t->be, &ws, ROWS, j->t->labels, NULL, j->tile.logits, j->tile.q,
+                      j->tile.loss);
+}
+
+/* Training computes its logits in the walker and turns them into gradients, which are equal in all
+ * bits exactly when the logits were. The continue loss is left out: it has no part in inference. */
+static void check_training(bench *t, const outcome *inferred, const char *what) {
+  trm__walker *w = walker(t, ROWS, 1, true);
+  const trm__plan *p = t->l->plan;
+  int n = p->n_steps - p->first_grad;
+  real **grads = trm__alloc((size_t)n, sizeof *grads), *outer = probe_reals(t->l->n_params);
+  real *d_puzzle = probe_reals((int64_t)ROWS * t->l->dims.E);
+  assert_non_null(grads);
+  for (int i = 0; i < n; i++) {
+    int net = p->steps[p->first_grad + i].net;
+    grads[i] = probe_reals(t->l->net_offset[net + 1] - t->l->net_offset[net]);
+  }
+  outcome trained = outcome_new(t), from_inference = outcome_new(t);
+  job j = {
+      .t = t, .w = w, .tile = tile_of(t, &trained, 0, ROWS), .step_grads = grads, .outer = outer};
+  j.tile.d_puzzle = d_puzzle;
+  trm__pool_run(t->pool[0], 1, walk_lane, &j);
+  for (int i = 0; i < p->n_latents; i++)
+    probe_true(probe_same(trained.z[i], inferred->z[i], ROWS * t->latent), "%s %s in training",
+               what, p->latent[i]);
+
+  memcpy(from_inference.logits, inferred->logits, (size_t)(ROWS * t->n_logits) * sizeof(real));
+  memcpy(from_inference.q, inferred->q, 2 * ROWS * sizeof(real));
+  job again = {.t = t, .tile = tile_of(t, &from_inference, 0, ROWS)};
+  trm__pool_run(t->pool[0], 1, loss_lane, &again);
+  probe_true(probe_same(w->logits, from_inference.logits, ROWS * t->n_logits),
+             "%s logits in training", what);
+  for (int r = 0; r < ROWS; r++) {
+    const trm__row_loss *a = &trained.loss[r], *b = &from_inference.loss[r];
+    probe_true(a->lm == b->lm && a->q[0] == b->q[0] && a->q[1] == b->q[1] && a->valid == b->valid &&
+                   a->right == b->right,
+               "%s loss of row %d", what, r);
+  }
+  outcome_free(&trained);
+  outcome_free(&from_inference);
+  for (int i = 0; i < n; i++) trm__free(grads[i]);
+  trm__free(grads);
+  trm__free(outer);
+  trm__free(d_puzzle);
+  trm__walker_free(w);
+}
+
+static void check_walks(const trm_model_config *c, const char *what) {
+  static const int cuts[][2] = {{1, 1}, {2, 2}, {3, 1}, {3, 3}}; /* members, rows at once */
+  bench *t = bench_open(c);
+  outcome first = infer(t, 1, ROWS);
+  for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+    outcome o = infer(t, cuts[i][0], cuts[i][1]);
+    same_outcome(t, &o, &first, what);
+    outcome_free(&o);
+  }
+  check_training(t, &first, what);
+  outcome_free(&first);
+  bench_close(t);
+}
+
+static void walks_agree_in_every_bit(void **state) {
+  (void)state;
+  const trm__kernels *k[MAX_ISA];
+  int isa = trm__kernels_runnable(k, MAX_ISA);
+  char *before = getenv("TRM_ISA") ? strdup(getenv("TRM_ISA")) : NULL;
+  for (int i = 0; i < isa; i++) {
+    assert_int_equal(setenv("TRM_ISA", k[i]->name, 1), 0);
+    for (int arch = TRM_ARCH_TRM; arch <= TRM_ARCH_TRANSFORMER; arch++)
+      for (int mlp_t = 0; mlp_t < 2; mlp_t++) {
+        char what[64];
+        trm_model_config c = tiny((trm_arch)arch, mlp_t);
+        snprintf(what, sizeof what, "%s %s%s", k[i]->name, trm_arch_name(c.arch),
+                 mlp_t ? " mlp_t" : "");
+        check_walks(&c, what);
+      }
+  }
+  if (before)
+    setenv("TRM_ISA", before, 1);
+  else
+    unsetenv("TRM_ISA");
+  free(before);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(plans_are_the_schedules),  cmocka_unit_test(long_plans_repeat),
+      cmocka_unit_test(depth_is_the_papers),      cmocka_unit_test(parameters_are_the_papers),
+      cmocka_unit_test(walks_agree_in_every_bit),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
