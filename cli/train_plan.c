@@ -94,17 +94,23 @@ static trm_status measure_update(const run_config *c, const train_data *d,
   return st;
 }
 
-static void print_memory(const run_config *c, const trm_model_cost *cost, FILE *f) {
-  char weights[32], carry[32], saved[32];
-  double batch = c->trainer.batch_size, copies = c->ema ? 5 : 4;
-  double budget = c->trainer.memory_budget ? (double)c->trainer.memory_budget : 0x1.8p30;
-  double activations = fmin(budget, batch * (double)cost->bytes_saved);
-  cli_format_bytes(4 * (copies * (double)cost->n_params + (double)cost->n_puzzle_emb), weights,
-                   sizeof weights);
-  cli_format_bytes(batch * (double)cost->bytes_carry, carry, sizeof carry);
-  cli_format_bytes(fmax(activations, (double)cost->bytes_saved), saved, sizeof saved);
-  fprintf(f, "memory       weights and optimiser %s, latents %s, activations about %s\n", weights,
-          carry, saved);
+static trm_status print_memory(const run_config *c, FILE *f, trm_error *err) {
+  char all[32], weights[32], gradients[32], carry[32], activations[32];
+  trm_trainer_config trainer = c->trainer;
+  trm_trainer_cost cost;
+  if (!c->ema) trainer.ema_rate = 0;
+  CLI_TRY(trm_trainer_cost_of(&c->model, &trainer, &cost, err));
+  cli_format_bytes((double)cost.bytes, all, sizeof all);
+  cli_format_bytes((double)cost.weights, weights, sizeof weights);
+  cli_format_bytes((double)cost.gradients, gradients, sizeof gradients);
+  cli_format_bytes((double)cost.carry, carry, sizeof carry);
+  cli_format_bytes((double)cost.activations, activations, sizeof activations);
+  fprintf(f,
+          "memory       %s: weights and optimiser %s, gradients %s, latents %s, activations %s\n"
+          "work         %d team%s of %d thread%s, micro-batches of %d rows\n",
+          all, weights, gradients, carry, activations, cost.teams, cost.teams == 1 ? "" : "s",
+          cost.threads / cost.teams, cost.threads == cost.teams ? "" : "s", cost.micro_batch);
+  return TRM_OK;
 }
 
 static void print_model(const run_config *c, const trm_model_cost *cost, FILE *f) {
@@ -141,7 +147,7 @@ trm_status train_plan_print(const run_config *c, const train_data *d, const trai
   CLI_TRY(trm_model_cost_of(&c->model, &cost, err));
   print_data(d, f);
   print_model(c, &cost, f);
-  print_memory(c, &cost, f);
+  CLI_TRY(print_memory(c, f, err));
   cli_format_count(s->end, updates, sizeof updates);
   cli_format_count(s->total, all, sizeof all);
   fprintf(f, "updates      %s of %d rows", updates, c->trainer.batch_size);

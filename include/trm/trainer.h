@@ -36,6 +36,21 @@ TRM_API trm_trainer_config trm_trainer_config_default(void);
 TRM_API const char *trm_optimizer_name(trm_optimizer o);
 TRM_API bool trm_optimizer_from_name(const char *name, trm_optimizer *out);
 
+/* What a trainer holds; all of it is taken when it is created. */
+typedef struct trm_trainer_cost {
+  int threads, teams;  /* teams of threads / teams threads each */
+  int micro_batch;     /* rows a team processes at once */
+  int64_t weights;     /* bytes: weights, packed copies, EMA, the optimiser's moments */
+  int64_t gradients;   /* one block per row slot, one per step with gradient and team */
+  int64_t carry;       /* latents and puzzles of all rows */
+  int64_t activations; /* of one micro-batch per team */
+  int64_t bytes;       /* the sum */
+} trm_trainer_cost;
+/* The cost of a trainer before it is created. Errors: CONFIG, MEMORY. */
+TRM_API trm_status trm_trainer_cost_of(const trm_model_config *model,
+                                       const trm_trainer_config *config, trm_trainer_cost *cost,
+                                       trm_error *err);
+
 /* A fresh batch: inputs, labels [B, seq_len] (negative labels: ignored), puzzle_ids [B]. */
 typedef struct trm_batch {
   const int32_t *inputs, *labels, *puzzle_ids;

@@ -71,6 +71,7 @@ typedef struct trm__backend_ops {
   int64_t (*saved_size)(const trm__dims *, trm__block_kind);
   int64_t (*shared_size)(const trm__backend *, int b, bool training);
   int64_t (*scratch_size)(const trm__backend *, int b, bool training);
+  int64_t (*held_bytes)(const trm__backend *); /* by the backend itself */
   /* Takes over new weights (flat parameter block); called once per update by all lanes of a pool,
    * which must meet at a barrier of their own before the next op. */
   void (*pack)(trm__backend *, const trm__lane *lane, const real *params);

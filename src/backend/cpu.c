@@ -144,6 +144,10 @@ static int64_t cpu_scratch_size(const trm__backend *be, int b, bool training) {
   return largest(be, b, training, false);
 }
 
+static int64_t cpu_held_bytes(const trm__backend *be) {
+  return ((const cpu_backend *)be)->n_memory * (int64_t)sizeof(real);
+}
+
 static void cpu_block(trm__backend *be, trm__workspace *ws, const trm__block *blk, int b,
                       const real *x, real *y, real *saved) {
   kinds[blk->kind]->forward(be, ws, blk, b, x, y, saved);
@@ -167,6 +171,7 @@ static void cpu_destroy(trm__backend *be) {
 const trm__backend_ops trm__cpu_ops = {
     .name = "cpu", .destroy = cpu_destroy,
     .saved_size = cpu_saved_size, .shared_size = cpu_shared_size, .scratch_size = cpu_scratch_size,
+    .held_bytes = cpu_held_bytes,
     .pack = cpu_pack,
     .embed = trm__cpu_embed, .embed_grad = trm__cpu_embed_grad, .sum = trm__cpu_sum,
     .block = cpu_block, .block_grad = cpu_block_grad,
@@ -220,7 +225,8 @@ trm_status trm__cpu_create(const trm__dims *dims, const trm__outer *outer, const
   c->packed = trm__alloc((size_t)n_blocks, sizeof *c->packed);
   if (c->base.blocks && c->packed) {
     memcpy(c->base.blocks, blocks, (size_t)n_blocks * sizeof *blocks);
-    c->memory = trm__alloc((size_t)lay_out(c, NULL), sizeof *c->memory);
+    c->n_memory = lay_out(c, NULL);
+    c->memory = trm__alloc((size_t)c->n_memory, sizeof *c->memory);
   }
   if (!c->memory) {
     cpu_destroy(&c->base);

@@ -23,7 +23,8 @@ typedef struct cpu_backend {
   const trm__kernels *k;
   bool training;
   cpu_packed *packed; /* [n_blocks] */
-  real *memory;       /* behind all packed weights and tables */
+  real *memory;       /* behind all packed weights and tables: [n_memory] */
+  int64_t n_memory;
   real *rope_cos, *rope_sin; /* [L, d/2] */
   real *head;         /* lm_head packed as B [D, V] */
 } cpu_backend;

@@ -38,7 +38,7 @@ trm_trainer_config trm_trainer_config_default(void) {
 #define MOST_BETA (1 - 1e-6)
 #define LEAST_EPS 1e-30
 
-static trm_status check_config(const trm_trainer_config *c, trm_error *err) {
+trm_status trm__trainer_check(const trm_trainer_config *c, trm_error *err) {
   const struct {
     const char *name;
     double value, low, high;
@@ -68,26 +68,6 @@ static trm_status check_config(const trm_trainer_config *c, trm_error *err) {
   return TRM_OK;
 }
 
-static int common_divisor(int a, int b) { return b ? common_divisor(b, a % b) : a; }
-
-/* Positions in a micro-batch beyond which nothing gets faster: weights are read once per tile, and
- * 1,500 positions make that a small part. */
-enum { TILE_POSITIONS = 1536 };
-
-/* The largest tile whose activations, over all teams, stay within the budget. */
-static int choose_micro_batch(const trm_trainer *t, int team_size) {
-  const trm__layout *l = t->model->layout;
-  int slot = (t->config.batch_size + TRM__SLOTS - 1) / TRM__SLOTS, b;
-  if (t->config.micro_batch) return t->config.micro_batch < slot ? t->config.micro_batch : slot;
-  int64_t budget = t->config.memory_budget ? t->config.memory_budget : (int64_t)3 << 29;
-  int most = TILE_POSITIONS / l->dims.L > 1 ? TILE_POSITIONS / l->dims.L : 1;
-  for (b = slot < most ? slot : most; b > 1; b--)
-    if (t->n_teams * trm__walker_bytes(l, t->be, b, team_size, true) <= budget) break;
-  /* Equal tiles waste no part of the last one. */
-  int tiles = (slot + b - 1) / b;
-  return (slot + tiles - 1) / tiles;
-}
-
 /* Every pointer of step_grads: per team, the parameters of the net of each step with gradient. */
 static int64_t lay_out_steps(trm_trainer *t) {
   const trm__layout *l = t->model->layout;
@@ -104,7 +84,7 @@ static int64_t lay_out_steps(trm_trainer *t) {
 static trm_status trainer_memory(trm_trainer *t, trm_error *err) {
   const trm__layout *l = t->model->layout;
   size_t n = (size_t)l->n_params, B = (size_t)t->config.batch_size;
-  int team_size = trm__pool_threads(t->pool) / t->n_teams;
+  int team_size = t->cost.threads / t->n_teams;
   TRM_ALLOC(&t->slot_grads, TRM__SLOTS * n, "gradients", err);
   TRM_ALLOC(&t->m, n, "first moments", err);
   TRM_ALLOC(&t->v, n, "second moments", err);
@@ -118,15 +98,9 @@ static trm_status trainer_memory(trm_trainer *t, trm_error *err) {
   TRM_ALLOC(&t->loss, B, "losses", err);
   TRM_ALLOC(&t->partial_norms, n / TRM__CHUNK + 1, "norms", err);
   TRM_ALLOC(&t->walkers, t->n_teams, "walkers", err);
-  t->micro_batch = choose_micro_batch(t, team_size);
   for (int i = 0; i < t->n_teams; i++)
     TRM_TRY(trm__walker_create(l, t->be, t->micro_batch, team_size, true, &t->walkers[i], err));
-  TRM_TRY(trm__carry_create(t->model, t->config.batch_size, &t->carry, err));
-  t->bytes = (int64_t)sizeof(real) * ((TRM__SLOTS + 2 + 1 + (t->ema != NULL)) * l->n_params + steps +
-                                      l->n_puzzle_emb * (1 + (t->ema != NULL))) +
-             t->n_teams * trm__walker_bytes(l, t->be, t->micro_batch, team_size, true) +
-             trm__carry_bytes(l, t->config.batch_size);
-  return TRM_OK;
+  return trm__carry_create(t->model, t->config.batch_size, &t->carry, err);
 }
 
 static void pack_lane(void *arg, trm__lane *lane) {
@@ -139,16 +113,18 @@ trm_status trm_trainer_create(const trm_model *model, const trm_trainer_config *
   const trm__layout *l = model->layout;
   trm_trainer *t;
   trm_status st;
-  TRM_TRY(check_config(config, err));
+  TRM_TRY(trm__trainer_check(config, err));
   TRM_ALLOC(&t, 1, "a trainer", err);
   t->config = *config;
   TRM_GOTO(trm__kernels_select(&t->k, err));
   TRM_GOTO(trm_model_clone(model, &t->model, err));
   if (config->ema_rate > 0) TRM_GOTO(trm_model_clone(model, &t->ema, err));
-  TRM_GOTO(trm__pool_create(config->threads ? config->threads : trm_default_threads(), &t->pool, err));
-  t->n_teams = common_divisor(trm__pool_threads(t->pool), TRM__SLOTS);
-  t->n_grad_steps = l->plan->n_steps - l->plan->first_grad;
   TRM_GOTO(trm__cpu_create(&l->dims, &l->outer, l->blocks, l->n_blocks, true, &t->be, err));
+  t->cost = trm__trainer_cost(l, t->be, config);
+  TRM_GOTO(trm__pool_create(t->cost.threads, &t->pool, err));
+  t->n_teams = t->cost.teams;
+  t->micro_batch = t->cost.micro_batch;
+  t->n_grad_steps = l->plan->n_steps - l->plan->first_grad;
   TRM_GOTO(trainer_memory(t, err));
   trm__pool_run(t->pool, 1, pack_lane, t);
   *out = t;
@@ -339,7 +315,7 @@ const uint8_t *trm_trainer_wants(const trm_trainer *t) { return t->carry->halted
 const uint8_t *trm_trainer_halted(const trm_trainer *t) { return t->carry->halted; }
 const int32_t *trm_trainer_steps_taken(const trm_trainer *t) { return t->carry->steps; }
 int64_t trm_trainer_updates(const trm_trainer *t) { return t->updates; }
-int64_t trm_trainer_bytes(const trm_trainer *t) { return t->bytes; }
+int64_t trm_trainer_bytes(const trm_trainer *t) { return t->cost.bytes; }
 int trm_trainer_micro_batch(const trm_trainer *t) { return t->micro_batch; }
 const trm_model *trm_trainer_weights(const trm_trainer *t) { return t->model; }
 

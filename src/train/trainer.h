@@ -41,8 +41,16 @@ struct trm_trainer {
   double *partial_norms; /* one per TRM__CHUNK of the flat block */
   double grad_norm;
   trm__adam adam;
-  int64_t updates, bytes;
+  int64_t updates;
+  trm_trainer_cost cost;
 };
+
+/* TRM_E_CONFIG with the first field that is out of its range. */
+trm_status trm__trainer_check(const trm_trainer_config *c, trm_error *err);
+
+/* cost.c */
+trm_trainer_cost trm__trainer_cost(const trm__layout *l, const trm__backend *be,
+                                   const trm_trainer_config *config);
 
 /* optimizer.c */
 /* base * step / warm-up, then cosine from base to base * min_ratio at total (reference.md 4). */

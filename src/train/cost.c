@@ -1,0 +1,62 @@
+/* How a trainer divides its threads, its batch and its memory. */
+#include "train/trainer.h"
+#include "trm.h"
+
+static int common_divisor(int a, int b) { return b ? common_divisor(b, a % b) : a; }
+
+/* Positions in a micro-batch beyond which nothing gets faster: weights are read once per tile, and
+ * 1,500 positions make that a small part. */
+enum { TILE_POSITIONS = 1536 };
+/* Bytes for activations when the configuration leaves it open: 1.5 GiB. */
+static const int64_t default_budget = (int64_t)3 << 29;
+
+/* The largest tile whose activations, over all teams, stay within the budget. */
+static int choose_micro_batch(const trm__layout *l, const trm__backend *be,
+                              const trm_trainer_config *config, int teams, int team_size) {
+  int slot = (config->batch_size + TRM__SLOTS - 1) / TRM__SLOTS, b;
+  if (config->micro_batch) return config->micro_batch < slot ? config->micro_batch : slot;
+  int64_t budget = config->memory_budget ? config->memory_budget : default_budget;
+  int most = TILE_POSITIONS / l->dims.L > 1 ? TILE_POSITIONS / l->dims.L : 1;
+  for (b = slot < most ? slot : most; b > 1; b--)
+    if (teams * trm__walker_bytes(l, be, b, team_size, true) <= budget) break;
+  /* Equal tiles waste no part of the last one. */
+  int tiles = (slot + b - 1) / b;
+  return (slot + tiles - 1) / tiles;
+}
+
+trm_trainer_cost trm__trainer_cost(const trm__layout *l, const trm__backend *be,
+                                   const trm_trainer_config *config) {
+  trm_trainer_cost c = {.threads = config->threads ? config->threads : trm_default_threads()};
+  const int64_t real_size = (int64_t)sizeof(real), ema = config->ema_rate > 0;
+  int64_t steps = 0;
+  for (int i = l->plan->first_grad; i < l->plan->n_steps; i++) {
+    int net = l->plan->steps[i].net;
+    steps += l->net_offset[net + 1] - l->net_offset[net];
+  }
+  c.teams = common_divisor(c.threads, TRM__SLOTS);
+  c.micro_batch = choose_micro_batch(l, be, config, c.teams, c.threads / c.teams);
+  c.weights = real_size * ((3 + ema) * l->n_params + (1 + ema) * l->n_puzzle_emb) +
+              be->ops->held_bytes(be);
+  c.gradients = real_size * (TRM__SLOTS * l->n_params + c.teams * steps);
+  c.carry = trm__carry_bytes(l, config->batch_size);
+  c.activations =
+      c.teams * trm__walker_bytes(l, be, c.micro_batch, c.threads / c.teams, true);
+  c.bytes = c.weights + c.gradients + c.carry + c.activations;
+  return c;
+}
+
+trm_status trm_trainer_cost_of(const trm_model_config *model, const trm_trainer_config *config,
+                               trm_trainer_cost *cost, trm_error *err) {
+  trm__layout *l;
+  trm__backend *be;
+  TRM_TRY(trm__trainer_check(config, err));
+  TRM_TRY(trm__layout_create(model, &l, err));
+  trm_status st =
+      trm__cpu_create(&l->dims, &l->outer, l->blocks, l->n_blocks, true, &be, err);
+  if (st == TRM_OK) {
+    *cost = trm__trainer_cost(l, be, config);
+    be->ops->destroy(be);
+  }
+  trm__layout_free(l);
+  return st;
+}
