@@ -27,7 +27,7 @@ typedef struct trm_trainer_config {
   double ema_rate;                      /* 0: no EMA */
   bool freeze_weights;                  /* train the puzzle embedding only */
   int threads;                          /* 0: as many as the process may use */
-  int64_t memory_budget;                /* bytes for activations; 0: 1.5 GiB */
+  int64_t memory_budget; /* bytes for activations, but a row per team at least; 0: 1.5 GiB */
   int micro_batch;                      /* rows a team processes at once; 0: by the budget */
 } trm_trainer_config;
 
@@ -85,12 +85,11 @@ TRM_API const uint8_t *trm_trainer_halted(const trm_trainer *t);
 TRM_API const int32_t *trm_trainer_steps_taken(const trm_trainer *t);
 
 /* The weights being trained, and their EMA (the raw weights when ema_rate is 0; with EMA, buffers
- * and the puzzle embedding are the current ones). Views into the trainer, valid until it is freed;
- * the EMA view is brought up to date by the call. */
+ * and the puzzle embedding are the current ones). Views into the trainer, valid until it is freed. */
 TRM_API const trm_model *trm_trainer_weights(const trm_trainer *t);
-TRM_API const trm_model *trm_trainer_ema(trm_trainer *t);
+TRM_API const trm_model *trm_trainer_ema(const trm_trainer *t);
 /* Gradients of the last update, mean over the batch, in the order and shape of the model's
- * tensors; data NULL for tensors without one. */
+ * tensors; data NULL for tensors without one. Not part of the saved state. */
 TRM_API trm_tensor trm_trainer_gradient_at(const trm_trainer *t, int i);
 /* Per-row gradient of the puzzle embedding [B, puzzle_emb_ndim] before equal ids are summed. */
 TRM_API const float *trm_trainer_puzzle_emb_gradient(const trm_trainer *t);

@@ -4,9 +4,11 @@
 
 static int common_divisor(int a, int b) { return b ? common_divisor(b, a % b) : a; }
 
-/* Positions in a micro-batch beyond which nothing gets faster: weights are read once per tile, and
- * 1,500 positions make that a small part. */
-enum { TILE_POSITIONS = 1536 };
+/* Positions in a micro-batch beyond which nothing gets faster. Weights and their gradients are gone
+ * through once per tile: when they stay in a second-level cache a small tile, whose activations
+ * stay there too, is best; else a few hundred positions make that traffic a small part. Measured with
+ * bench_update (docs/BENCHMARKS.md). */
+enum { SMALL_WEIGHTS = 1 << 18, SMALL_TILE = 96, LARGE_TILE = 400 };
 /* Bytes for activations when the configuration leaves it open: 1.5 GiB. */
 static const int64_t default_budget = (int64_t)3 << 29;
 
@@ -16,7 +18,8 @@ static int choose_micro_batch(const trm__layout *l, const trm__backend *be,
   int slot = (config->batch_size + TRM__SLOTS - 1) / TRM__SLOTS, b;
   if (config->micro_batch) return config->micro_batch < slot ? config->micro_batch : slot;
   int64_t budget = config->memory_budget ? config->memory_budget : default_budget;
-  int most = TILE_POSITIONS / l->dims.L > 1 ? TILE_POSITIONS / l->dims.L : 1;
+  int tile = l->n_params <= SMALL_WEIGHTS ? SMALL_TILE : LARGE_TILE;
+  int most = tile / l->dims.L > 1 ? tile / l->dims.L : 1;
   for (b = slot < most ? slot : most; b > 1; b--)
     if (teams * trm__walker_bytes(l, be, b, team_size, true) <= budget) break;
   /* Equal tiles waste no part of the last one. */
@@ -35,7 +38,7 @@ trm_trainer_cost trm__trainer_cost(const trm__layout *l, const trm__backend *be,
   }
   c.teams = common_divisor(c.threads, TRM__SLOTS);
   c.micro_batch = choose_micro_batch(l, be, config, c.teams, c.threads / c.teams);
-  c.weights = real_size * ((3 + ema) * l->n_params + (1 + ema) * l->n_puzzle_emb) +
+  c.weights = real_size * ((3 + ema) * l->n_params + l->n_puzzle_emb) +
               be->ops->held_bytes(be);
   c.gradients = real_size * (TRM__SLOTS * l->n_params + c.teams * steps);
   c.carry = trm__carry_bytes(l, config->batch_size);

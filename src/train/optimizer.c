@@ -56,15 +56,28 @@ void trm__update_weights(trm_trainer *t, trm__lane *lane) {
   }
 }
 
-/* Rows by puzzle id, equal ids in batch order: insertion is enough to keep it free of allocation and
- * of the C library's unspecified sort order; ids are mostly sorted already or all equal. */
+/* Restores the heap below `at` in keys[n]: no key is larger than its parent. */
+static void sift_down(int64_t *keys, int at, int n) {
+  for (int child; (child = 2 * at + 1) < n; at = child) {
+    if (child + 1 < n && keys[child + 1] > keys[child]) child++;
+    if (keys[at] >= keys[child]) return;
+    int64_t swap = keys[at];
+    keys[at] = keys[child];
+    keys[child] = swap;
+  }
+}
+
+/* Rows by puzzle id, equal ids in batch order. A heap sort, because the C library's may allocate. */
 static void sort_rows(trm_trainer *t) {
-  const int32_t *id = t->carry->puzzle_ids;
-  for (int r = 0; r < t->config.batch_size; r++) {
-    int at = r;
-    for (; at > 0 && id[t->puzzle_order[at - 1]] > id[r]; at--)
-      t->puzzle_order[at] = t->puzzle_order[at - 1];
-    t->puzzle_order[at] = r;
+  int n = t->config.batch_size;
+  int64_t *keys = t->puzzle_order;
+  for (int r = 0; r < n; r++) keys[r] = (int64_t)t->carry->puzzle_ids[r] << 32 | r;
+  for (int i = n / 2 - 1; i >= 0; i--) sift_down(keys, i, n);
+  for (int end = n - 1; end > 0; end--) {
+    int64_t largest = keys[0];
+    keys[0] = keys[end];
+    keys[end] = largest;
+    sift_down(keys, 0, end);
   }
 }
 
@@ -75,10 +88,10 @@ void trm__update_puzzle_emb(trm_trainer *t, double lr) {
   sort_rows(t);
   real decay = (real)(1 - lr * t->config.puzzle_emb_weight_decay), step = (real)lr;
   for (int i = 0; i < B;) {
-    int32_t id = t->carry->puzzle_ids[t->puzzle_order[i]];
+    int32_t id = (int32_t)(t->puzzle_order[i] >> 32);
     memset(t->puzzle_sum, 0, (size_t)E * sizeof *t->puzzle_sum);
-    for (; i < B && t->carry->puzzle_ids[t->puzzle_order[i]] == id; i++)
-      t->k->add(E, t->puzzle_sum, t->d_puzzle + (int64_t)t->puzzle_order[i] * E);
+    for (; i < B && t->puzzle_order[i] >> 32 == id; i++)
+      t->k->add(E, t->puzzle_sum, t->d_puzzle + (t->puzzle_order[i] & 0xffffffff) * E);
     real *w = t->model->puzzle_emb + (int64_t)id * E;
     for (int j = 0; j < E; j++) {
       real g = t->puzzle_sum[j];

@@ -150,11 +150,6 @@ static trm_status check_halting(const trm__safetensors *file, const trm_trainer 
   return TRM_OK;
 }
 
-static void repack(void *arg, trm__lane *lane) {
-  trm_trainer *t = arg;
-  t->be->ops->pack(t->be, lane, t->model->params);
-}
-
 trm_status trm_trainer_load(trm_trainer *t, const char *path, trm_error *err) {
   trm__safetensors *file;
   part parts[MAX_PARTS];
@@ -176,7 +171,7 @@ trm_status trm_trainer_load(trm_trainer *t, const char *path, trm_error *err) {
         t->model->puzzle_emb ? t->model->puzzle_emb + (int64_t)t->carry->puzzle_ids[r] * l->dims.E
                              : NULL;
   t->updates = updates;
-  trm__pool_run(t->pool, 1, repack, t);
+  trm__pack_weights(t);
 done:
   trm__safetensors_close(file);
   return st;

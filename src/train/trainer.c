@@ -63,6 +63,10 @@ trm_status trm__trainer_check(const trm_trainer_config *c, trm_error *err) {
     if (!(ranges[i].value >= ranges[i].low && ranges[i].value <= ranges[i].high))
       TRM_FAIL(err, TRM_E_CONFIG, "%s = %.10g: expected %.10g to %.10g", ranges[i].name, ranges[i].value,
                ranges[i].low, ranges[i].high);
+  if (c->lr_min_ratio != 1 && c->total_steps <= c->lr_warmup_steps)
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "lr_min_ratio = %g: a cosine needs total_steps (%lld) beyond lr_warmup_steps (%lld)",
+             c->lr_min_ratio, (long long)c->total_steps, (long long)c->lr_warmup_steps);
   if (!trm_optimizer_name(c->optimizer))
     TRM_FAIL(err, TRM_E_CONFIG, "optimizer is not one of its names");
   return TRM_OK;
@@ -107,6 +111,27 @@ static void pack_lane(void *arg, trm__lane *lane) {
   trm_trainer *t = arg;
   t->be->ops->pack(t->be, lane, t->model->params);
 }
+void trm__pack_weights(trm_trainer *t) { trm__pool_run(t->pool, 1, pack_lane, t); }
+
+/* A model with weights of its own that shares what has no average: buffers and puzzle embedding. */
+static trm_status clone_for_ema(const trm_model *model, trm_model **out, trm_error *err) {
+  size_t n = (size_t)model->layout->n_params;
+  trm_model *m;
+  TRM_ALLOC(&m, 1, "the EMA", err);
+  m->config = model->config;
+  trm_status st = trm__layout_create(&m->config, &m->layout, err);
+  if (st == TRM_OK && !(m->params = trm__alloc(n, sizeof *m->params)))
+    st = trm__fail(err, TRM_E_MEMORY, -1, "no memory for the EMA of %zu weights", n);
+  if (st != TRM_OK) {
+    trm_model_free(m);
+    return st;
+  }
+  memcpy(m->params, model->params, n * sizeof *m->params);
+  m->buffers = model->buffers;
+  m->puzzle_emb = model->puzzle_emb;
+  *out = m;
+  return TRM_OK;
+}
 
 trm_status trm_trainer_create(const trm_model *model, const trm_trainer_config *config,
                               trm_trainer **out, trm_error *err) {
@@ -118,7 +143,7 @@ trm_status trm_trainer_create(const trm_model *model, const trm_trainer_config *
   t->config = *config;
   TRM_GOTO(trm__kernels_select(&t->k, err));
   TRM_GOTO(trm_model_clone(model, &t->model, err));
-  if (config->ema_rate > 0) TRM_GOTO(trm_model_clone(model, &t->ema, err));
+  if (config->ema_rate > 0) TRM_GOTO(clone_for_ema(t->model, &t->ema, err));
   TRM_GOTO(trm__cpu_create(&l->dims, &l->outer, l->blocks, l->n_blocks, true, &t->be, err));
   t->cost = trm__trainer_cost(l, t->be, config);
   TRM_GOTO(trm__pool_create(t->cost.threads, &t->pool, err));
@@ -126,7 +151,7 @@ trm_status trm_trainer_create(const trm_model *model, const trm_trainer_config *
   t->micro_batch = t->cost.micro_batch;
   t->n_grad_steps = l->plan->n_steps - l->plan->first_grad;
   TRM_GOTO(trainer_memory(t, err));
-  trm__pool_run(t->pool, 1, pack_lane, t);
+  trm__pack_weights(t);
   *out = t;
   return TRM_OK;
 done:
@@ -140,8 +165,9 @@ void trm_trainer_free(trm_trainer *t) {
   if (t->be) t->be->ops->destroy(t->be);
   trm__pool_free(t->pool);
   trm__carry_free(t->carry);
-  trm_model_free(t->model);
+  if (t->ema) t->ema->buffers = t->ema->puzzle_emb = NULL; /* the model's */
   trm_model_free(t->ema);
+  trm_model_free(t->model);
   void *blocks[] = {t->slot_grads, t->m,       t->v,        t->step_grads, t->step_memory,
                     t->d_puzzle,   t->loss,    t->walkers,  t->puzzle_sum, t->puzzle_order,
                     t->partial_norms, t};
@@ -264,8 +290,7 @@ static trm_status check_finite(const trm_trainer *t, const trm_metrics *m, trm_e
   if (!weight) weight = find_not_finite(t, TRM_TENSOR_PUZZLE_EMB, w->puzzle_emb);
   const char *gradient = find_not_finite(t, TRM_TENSOR_PARAM, t->slot_grads);
   TRM_FAIL_AT(err, TRM_E_NUMERIC, t->updates + 1,
-              "update %lld: %s%s is NaN or infinite (loss %g); the update was not applied. A lower lr or "
-              "a longer warm-up usually helps",
+              "update %lld: %s%s is NaN or infinite (loss %g); the update was not applied",
               (long long)t->updates + 1,
               weight ? "weight " : gradient ? "the gradient of " : "the loss",
               weight ? weight : gradient ? gradient : "", m->loss / t->config.batch_size);
@@ -319,13 +344,8 @@ int64_t trm_trainer_bytes(const trm_trainer *t) { return t->cost.bytes; }
 int trm_trainer_micro_batch(const trm_trainer *t) { return t->micro_batch; }
 const trm_model *trm_trainer_weights(const trm_trainer *t) { return t->model; }
 
-const trm_model *trm_trainer_ema(trm_trainer *t) {
-  const trm__layout *l = t->model->layout;
-  if (!t->ema) return t->model;
-  memcpy(t->ema->buffers, t->model->buffers, (size_t)l->n_buffers * sizeof(real));
-  if (t->ema->puzzle_emb)
-    memcpy(t->ema->puzzle_emb, t->model->puzzle_emb, (size_t)l->n_puzzle_emb * sizeof(real));
-  return t->ema;
+const trm_model *trm_trainer_ema(const trm_trainer *t) {
+  return t->ema ? t->ema : t->model;
 }
 
 trm_tensor trm_trainer_gradient_at(const trm_trainer *t, int i) {

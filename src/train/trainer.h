@@ -36,7 +36,7 @@ struct trm_trainer {
   real *m, *v;           /* the optimiser's moments [n_params] */
   real *d_puzzle;        /* [B, E] */
   real *puzzle_sum;      /* [E] */
-  int32_t *puzzle_order; /* [B] rows sorted by puzzle id */
+  int64_t *puzzle_order; /* [B] puzzle id << 32 | row, sorted */
   trm__row_loss *loss;   /* [B] */
   double *partial_norms; /* one per TRM__CHUNK of the flat block */
   double grad_norm;
@@ -47,6 +47,9 @@ struct trm_trainer {
 
 /* TRM_E_CONFIG with the first field that is out of its range. */
 trm_status trm__trainer_check(const trm_trainer_config *c, trm_error *err);
+
+/* trainer.c: hands the current weights to the backend. */
+void trm__pack_weights(trm_trainer *t);
 
 /* cost.c */
 trm_trainer_cost trm__trainer_cost(const trm__layout *l, const trm__backend *be,
