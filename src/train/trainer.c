@@ -219,8 +219,8 @@ static void slot_gradients(trm_trainer *t, trm__lane *lane, int slot) {
 
 static void gradients_lane(void *arg, trm__lane *lane) {
   trm_trainer *t = arg;
-  for (int slot = lane->team; slot < TRM__SLOTS; slot += lane->n_teams)
-    slot_gradients(t, lane, slot);
+  int each = TRM__SLOTS / lane->n_teams; /* neighbours, so that few rows still reach all teams */
+  for (int i = 0; i < each; i++) slot_gradients(t, lane, lane->team * each + i);
 }
 
 static void reduce_lane(void *arg, trm__lane *lane) { trm__reduce_gradients(arg, lane); }
