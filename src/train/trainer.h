@@ -45,7 +45,7 @@ struct trm_trainer {
   trm_trainer_cost cost;
 };
 
-/* TRM_E_CONFIG with the first field that is out of its range. */
+/* trainer_config.c: TRM_E_CONFIG with the first field that is out of its range. */
 trm_status trm__trainer_check(const trm_trainer_config *c, trm_error *err);
 
 /* trainer.c: hands the current weights to the backend. */
