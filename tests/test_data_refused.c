@@ -1,30 +1,9 @@
 /* The system refuses the n-th block of memory, or the n-th thread: data sets, streams and builders
  * report it, give back all they took (the address sanitizer sees what they do not), and leave no
- * folder behind. The link wraps the two calls, so that they come through here. */
-#include <errno.h>
-#include <pthread.h>
-
+ * folder behind. */
 #include "folder.h"
+#include "refuse.h"
 #include "trm/dataset.h"
-
-static int calls_left = -1; /* calls that still succeed; -1: all */
-
-static int refused(void) {
-  if (calls_left < 0) return 0;
-  return calls_left-- == 0;
-}
-
-int __real_posix_memalign(void **p, size_t align, size_t n);
-int __wrap_posix_memalign(void **p, size_t align, size_t n);
-int __wrap_posix_memalign(void **p, size_t align, size_t n) {
-  return refused() ? ENOMEM : __real_posix_memalign(p, align, n);
-}
-
-int __real_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg);
-int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg);
-int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg) {
-  return refused() ? EAGAIN : __real_pthread_create(t, a, fn, arg);
-}
 
 static trm_status open_set(scratch *s, trm_error *err) {
   trm_dataset *d;

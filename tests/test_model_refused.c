@@ -1,32 +1,12 @@
 /* The system refuses the n-th block of memory, the n-th thread, or jansson its n-th block: models,
  * solvers and evaluation report it and give back all they took (the address sanitizer sees what
  * they do not). */
-#include <errno.h>
 #include <jansson.h>
-#include <pthread.h>
 
 #include "base/error.h"
+#include "refuse.h"
 #include "small_data.h"
 #include "small_model.h"
-
-static int calls_left = -1; /* calls that still succeed; -1: all */
-
-static int refused(void) {
-  if (calls_left < 0) return 0;
-  return calls_left-- == 0;
-}
-
-int __real_posix_memalign(void **p, size_t align, size_t n);
-int __wrap_posix_memalign(void **p, size_t align, size_t n);
-int __wrap_posix_memalign(void **p, size_t align, size_t n) {
-  return refused() ? ENOMEM : __real_posix_memalign(p, align, n);
-}
-
-int __real_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg);
-int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg);
-int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg) {
-  return refused() ? EAGAIN : __real_pthread_create(t, a, fn, arg);
-}
 
 static void *json_malloc(size_t n) {
   return refused() ? NULL : malloc(n);

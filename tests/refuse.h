@@ -1,0 +1,29 @@
+/* The system refuses the n-th block of memory or the n-th thread. The link of a *_refused test wraps
+ * the two calls (tests/CMakeLists.txt), so that they come through here. */
+#ifndef TRM_TESTS_REFUSE_H
+#define TRM_TESTS_REFUSE_H
+
+#include <errno.h>
+#include <pthread.h>
+#include <stddef.h>
+
+static int calls_left = -1; /* calls that still succeed; -1: all */
+
+static int refused(void) {
+  if (calls_left < 0) return 0;
+  return calls_left-- == 0;
+}
+
+int __real_posix_memalign(void **p, size_t align, size_t n);
+int __wrap_posix_memalign(void **p, size_t align, size_t n);
+int __wrap_posix_memalign(void **p, size_t align, size_t n) {
+  return refused() ? ENOMEM : __real_posix_memalign(p, align, n);
+}
+
+int __real_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg) {
+  return refused() ? EAGAIN : __real_pthread_create(t, a, fn, arg);
+}
+
+#endif
