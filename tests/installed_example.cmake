@@ -1,6 +1,6 @@
 # The library as its users meet it: installs the build into a prefix of its own, builds the example
 # against that through find_package and through pkg-config, and runs both on a small model.
-# Run by ctest:  cmake -DBUILD=… -DSOURCE=… -DWORK=… -DCC=… -DSANITIZE=… -DNM=… -P …
+# Run by ctest:  cmake -DBUILD=… -DSOURCE=… -DWORK=… -DCC=… -DGENERATOR=… -DSANITIZE=… -DNM=… -P …
 cmake_minimum_required(VERSION 3.18)
 
 # Runs a command; its output is in ${out} after that.
@@ -40,7 +40,7 @@ if(n_symbols LESS 40)
 endif()
 
 # --- the example, built twice ---
-run(${CMAKE_COMMAND} -S ${SOURCE}/examples -B ${WORK}/by_package -DCMAKE_C_COMPILER=${CC}
+run(${CMAKE_COMMAND} -G ${GENERATOR} -S ${SOURCE}/examples -B ${WORK}/by_package -DCMAKE_C_COMPILER=${CC}
     "-DCMAKE_C_FLAGS=${sanitize} -Wall -Wextra -Werror" -DCMAKE_PREFIX_PATH=${prefix})
 run(${CMAKE_COMMAND} --build ${WORK}/by_package)
 
