@@ -38,7 +38,7 @@ typedef struct solve_run {
   trm_puzzle puzzle;
   int cells, batch, steps;
   bool show_steps, halt_by_q, colour;
-  int64_t invalid;
+  int64_t solved, invalid;
   puzzle_lines in;
   /* Per row of a batch. */
   uint8_t question[SOLVE_BATCH][TRM_SUDOKU_MAX_CELLS], answer[SOLVE_BATCH][TRM_SUDOKU_MAX_CELLS];
@@ -139,6 +139,7 @@ static trm_status print_row(solve_run *s, int row, trm_error *err) {
   char question[TRM_SUDOKU_MAX_CELLS + 1], answer[TRM_SUDOKU_MAX_CELLS + 1];
   bool valid = trm_sudoku_solves(&s->puzzle, s->question[row], s->answer[row]);
   double q = probability(s->q_logit[row]);
+  s->solved++;
   s->invalid += !valid;
   trm_sudoku_format(&s->puzzle, s->question[row], question);
   trm_sudoku_format(&s->puzzle, s->answer[row], answer);
@@ -179,6 +180,7 @@ static trm_status solve_all(solve_run *s, trm_error *err) {
     }
     CLI_TRY(finish_batch(s, n, err));
   }
+  if (bad == TRM_OK && s->solved == 0) cli_note("%s holds no puzzle", s->in.name);
   if (bad != TRM_OK && err) *err = later;
   return bad;
 }

@@ -64,8 +64,15 @@ static trm_status create_model(const run_config *c, trm_model **model, trm_error
   if (!c->load_checkpoint) return TRM_OK;
   CLI_TRY(run_folder_find_model(c->load_checkpoint, path, &which, err));
   CLI_TRY(trm_model_load(path, &loaded, err));
-  trm_status st = trm_model_copy_weights(*model, loaded, &reset, err);
+  trm_error cause = {0};
+  trm_status st = trm_model_copy_weights(*model, loaded, &reset, &cause);
   trm_model_free(loaded);
+  if (st != TRM_OK)
+    return cli_fail(
+        err, st, cause.pos,
+        "load_checkpoint: %.120s is not a model of this kind: %.300s; it needs the arch.* "
+        "keys and the kind of data it was trained with",
+        path, cause.msg);
   if (st == TRM_OK && reset)
     cli_warn("%s has another number of puzzle ids; all puzzle embeddings start at their mean",
              path);

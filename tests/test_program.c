@@ -349,6 +349,8 @@ static void test_eval(void **state) {
   free(bytes);
   want(RUN("eval", model_dir, data_dir, "--split", "nope"), 1);
   want(RUN("eval", model_dir, data_dir, "--save-preds", "/nonexistent/p.npy"), 1);
+  want(RUN("eval", model_dir, data_dir, "--threads", "2147483647"), 2);
+  says(err_text, "threads: want");
 }
 
 static void test_solve(void **state) {
@@ -357,6 +359,7 @@ static void test_solve(void **state) {
   says(err_text, "stdin:2:");
   want(RUN_INPUT("\n  # none\n\n", "solve", model_dir), 0);
   assert_string_equal(out_text, "");
+  says(err_text, "stdin holds no puzzle");
   want(RUN_INPUT("12343412........\r\n# again\n000000000000000x\n", "solve", model_dir, "-"), 3);
   says(out_text, "valid: ");
   says(err_text, "stdin:3:16: ");
