@@ -10,7 +10,7 @@ static const cli_manual manual = {
     .about =
         "Prints Sudokus of a data set as text, one line each, ready for trm solve; the solution\n"
         "stands in the line before as a comment, which trm solve skips.\n",
-    .notes = "examples:\n"
+    .notes = "Examples:\n"
              "  trm data show data/sudoku6 --index 7\n"
              "  trm data show data/sudoku6 --count 20 | trm solve runs/Sudoku6-trm/first --check\n"};
 

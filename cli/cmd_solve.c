@@ -1,4 +1,5 @@
 /* trm solve: puzzles as text in, answers as text out. */
+#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
@@ -161,8 +162,12 @@ static trm_status finish_batch(solve_run *s, int n, trm_error *err) {
   if (n == 0) return TRM_OK;
   CLI_TRY(solve_batch(s, n, err));
   for (int row = 0; row < n; row++) CLI_TRY(print_row(s, row, err));
-  if (fflush(stdout) != 0)
-    return cli_fail(err, TRM_E_IO, -1, "the answers could not be written to stdout");
+  if (fflush(stdout) != 0) {
+    int cause = errno;
+    clearerr(stdout); /* it is said here, cli_finish need not */
+    return cli_fail(err, TRM_E_IO, -1, "the answers could not be written to stdout: %s",
+                    strerror(cause));
+  }
   return TRM_OK;
 }
 

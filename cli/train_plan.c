@@ -58,6 +58,7 @@ static trm_status probe_create(const run_config *c, const train_data *d, const t
   size_t len = (size_t)model.seq_len, n = (size_t)rows;
   model.num_puzzle_identifiers = 1;
   trainer.batch_size = rows;
+  trainer.lr = trainer.puzzle_emb_lr = 0; /* the same work, but a few rows cannot break it */
   *p = (probe){.rows = rows, .inputs = calloc(n * (2 * len + 1), sizeof *p->inputs)};
   if (!p->inputs) return cli_fail(err, TRM_E_MEMORY, -1, "no memory for a batch");
   p->labels = p->inputs + n * len;
