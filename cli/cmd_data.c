@@ -55,7 +55,7 @@ static const cli_manual build_manual = {
         "above 9. The size is read from the first puzzle. Every row is checked against the rules;\n"
         "an error names the file, line and column, and nothing is written.\n",
     .notes =
-        "examples:\n"
+        "Examples:\n"
         "  trm data build sudoku --input train.csv,test.csv --output-dir data/sudoku\n"
         "      all puzzles as they are: train with augment=on-the-fly\n"
         "  trm data build sudoku --input train.csv,test.csv --output-dir data/sudoku-1k-aug \\\n"
@@ -115,7 +115,7 @@ static const cli_manual gen_manual = {
         "number of givens to stop at is drawn between the two bounds. Backtracks are the wrong\n"
         "guesses of the built-in solver while it proves that the solution is the only one.\n"
         "\n"
-        "examples:\n"
+        "Examples:\n"
         "  trm data gen sudoku --size 6 --max-givens 12 --output-dir data/sudoku6\n"
         "  trm data gen sudoku --size 9 --train 5000 --min-backtracks 5 \\\n"
         "      --output-dir data/sudoku9-hard\n"
@@ -168,7 +168,7 @@ static const struct action {
 enum { N_ACTIONS = sizeof actions / sizeof *actions };
 
 static void print_usage(FILE *f) {
-  fprintf(f, "usage: trm data ACTION [KIND] [options]\n\n");
+  fprintf(f, "Usage: trm data ACTION [KIND] [options]\n\n");
   for (int i = 0; i < N_ACTIONS; i++)
     fprintf(f, "  trm data %-5s %-6s    %s\n", actions[i].verb,
             actions[i].kind ? actions[i].kind : "DIR", actions[i].about);

@@ -10,9 +10,10 @@ static const cli_manual manual = {
     .about =
         "Prints Sudokus of a data set as text, one line each, ready for trm solve; the solution\n"
         "stands in the line before as a comment, which trm solve skips.\n",
-    .notes = "examples:\n"
-             "  trm data show data/sudoku6 --index 7\n"
-             "  trm data show data/sudoku6 --count 20 | trm solve runs/Sudoku6-trm/first --check\n"};
+    .notes =
+        "Examples:\n"
+        "  trm data show data/sudoku6 --index 7\n"
+        "  trm data show data/sudoku6 --count 20 | trm solve runs/Sudoku6-trm/first --check\n"};
 
 /* Tokens 2 and up are digits; blanks, padding and ignored labels are blank. */
 static void print_grid(const trm_puzzle *p, const int32_t *tokens) {
@@ -30,7 +31,8 @@ static int show(const trm_dataset *d, const char *dir, const char *split, int64_
   int32_t inputs[TRM_SUDOKU_MAX_CELLS], labels[TRM_SUDOKU_MAX_CELLS];
   trm_error err;
   if (info->puzzle.kind != TRM_PUZZLE_SUDOKU || info->seq_len > TRM_SUDOKU_MAX_CELLS) {
-    cli_fail(&err, TRM_E_CONFIG, -1, "%s: not a set of Sudokus, and no other puzzle can be shown", dir);
+    cli_fail(&err, TRM_E_CONFIG, -1, "%s: not a set of Sudokus, and no other puzzle can be shown",
+             dir);
     return cli_report_error(&err);
   }
   if (first >= info->examples)

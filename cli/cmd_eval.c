@@ -29,6 +29,7 @@ typedef struct eval_run {
   trm_model *model;
   trm_dataset *data;
   int32_t *preds;
+  cli_outfile preds_file;
   trm_eval_report report;
 } eval_run;
 
@@ -45,6 +46,8 @@ static trm_status evaluate(const eval_args *a, eval_run *e, trm_error *err) {
     e->preds = calloc((size_t)rows, sizeof *e->preds * (size_t)info->seq_len);
     if (!e->preds)
       return cli_fail(err, TRM_E_MEMORY, -1, "no memory for %lld predictions", (long long)rows);
+    /* Before the work that it is to hold. */
+    CLI_TRY(cli_outfile_open(&e->preds_file, a->save_preds, err));
   }
   cli_progress_begin(&bar, "evaluating", 0, rows, "examples", 1);
   const trm_eval_config config = {.limit = a->limit,
@@ -57,7 +60,7 @@ static trm_status evaluate(const eval_args *a, eval_run *e, trm_error *err) {
   trm_status st = trm_evaluate(e->model, e->data, &config, &e->report, err);
   cli_progress_end(&bar);
   if (st == TRM_OK && a->save_preds)
-    st = cli_npy_write(a->save_preds, e->preds, rows, info->seq_len, err);
+    st = cli_npy_write(&e->preds_file, e->preds, rows, info->seq_len, err);
   return st;
 }
 
@@ -145,6 +148,7 @@ int cmd_eval(int argc, char **argv) {
   else if (st == TRM_OK)
     print_report(&a, e);
   if (e) {
+    cli_outfile_abort(&e->preds_file);
     free(e->preds);
     trm_dataset_free(e->data);
     trm_model_free(e->model);

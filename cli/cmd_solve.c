@@ -1,4 +1,5 @@
 /* trm solve: puzzles as text in, answers as text out. */
+#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
@@ -38,7 +39,7 @@ typedef struct solve_run {
   trm_puzzle puzzle;
   int cells, batch, steps;
   bool show_steps, halt_by_q, colour;
-  int64_t invalid;
+  int64_t solved, invalid;
   puzzle_lines in;
   /* Per row of a batch. */
   uint8_t question[SOLVE_BATCH][TRM_SUDOKU_MAX_CELLS], answer[SOLVE_BATCH][TRM_SUDOKU_MAX_CELLS];
@@ -139,6 +140,7 @@ static trm_status print_row(solve_run *s, int row, trm_error *err) {
   char question[TRM_SUDOKU_MAX_CELLS + 1], answer[TRM_SUDOKU_MAX_CELLS + 1];
   bool valid = trm_sudoku_solves(&s->puzzle, s->question[row], s->answer[row]);
   double q = probability(s->q_logit[row]);
+  s->solved++;
   s->invalid += !valid;
   trm_sudoku_format(&s->puzzle, s->question[row], question);
   trm_sudoku_format(&s->puzzle, s->answer[row], answer);
@@ -160,8 +162,12 @@ static trm_status finish_batch(solve_run *s, int n, trm_error *err) {
   if (n == 0) return TRM_OK;
   CLI_TRY(solve_batch(s, n, err));
   for (int row = 0; row < n; row++) CLI_TRY(print_row(s, row, err));
-  if (fflush(stdout) != 0)
-    return cli_fail(err, TRM_E_IO, -1, "the answers could not be written to stdout");
+  if (fflush(stdout) != 0) {
+    int cause = errno;
+    clearerr(stdout); /* it is said here, cli_finish need not */
+    return cli_fail(err, TRM_E_IO, -1, "the answers could not be written to stdout: %s",
+                    strerror(cause));
+  }
   return TRM_OK;
 }
 
@@ -179,6 +185,7 @@ static trm_status solve_all(solve_run *s, trm_error *err) {
     }
     CLI_TRY(finish_batch(s, n, err));
   }
+  if (bad == TRM_OK && s->solved == 0) cli_note("%s holds no puzzle", s->in.name);
   if (bad != TRM_OK && err) *err = later;
   return bad;
 }

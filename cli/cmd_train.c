@@ -26,7 +26,7 @@ typedef struct train_args {
 } train_args;
 
 /* Keys that may change when a run goes on: none of them alters what an update computes, but for
- * epochs and eval_interval, which the user then asks for. */
+ * epochs, which the end of a cosine follows. */
 static const char *const resumable[] = {"max_updates",
                                         "epochs",
                                         "eval_limit",
@@ -64,8 +64,15 @@ static trm_status create_model(const run_config *c, trm_model **model, trm_error
   if (!c->load_checkpoint) return TRM_OK;
   CLI_TRY(run_folder_find_model(c->load_checkpoint, path, &which, err));
   CLI_TRY(trm_model_load(path, &loaded, err));
-  trm_status st = trm_model_copy_weights(*model, loaded, &reset, err);
+  trm_error cause = {0};
+  trm_status st = trm_model_copy_weights(*model, loaded, &reset, &cause);
   trm_model_free(loaded);
+  if (st != TRM_OK)
+    return cli_fail(
+        err, st, cause.pos,
+        "load_checkpoint: %.120s is not a model of this kind: %.300s; it needs the arch.* "
+        "keys and the kind of data it was trained with",
+        path, cause.msg);
   if (st == TRM_OK && reset)
     cli_warn("%s has another number of puzzle ids; all puzzle embeddings start at their mean",
              path);
@@ -91,20 +98,23 @@ static void train_run_free(train_run *run) {
   run_config_free(&run->config);
 }
 
+/* An iteration of the stream ends with an evaluation. */
+static trm_status create_stream(train_run *run, trm_error *err) {
+  const run_config *c = &run->config;
+  const trm_stream_config config = {
+      .batch_size = c->trainer.batch_size,
+      .seed = c->trainer.seed,
+      .epochs_per_iter = c->eval_interval ? c->eval_interval : c->epochs,
+      .augment = (trm_augment)c->augment};
+  return trm_stream_create(run->data.train, run->data.n_train, &config, &run->stream, err);
+}
+
 /* The trainer and the stream at the run's mark. */
 static trm_status start_machinery(train_run *run, trm_error *err) {
   const run_config *c = &run->config;
   const run_mark *mark = &run->folder.mark;
   char state[CLI_PATH_MAX];
-  trm_trainer_config config = c->trainer;
-  config.total_steps = run->schedule.total;
-  config.ema_rate = c->ema ? c->trainer.ema_rate : 0;
-  const trm_stream_config stream = {
-      .batch_size = c->trainer.batch_size,
-      .seed = c->trainer.seed,
-      .epochs_per_iter = c->eval_interval ? c->eval_interval : c->epochs,
-      .augment = (trm_augment)c->augment};
-  CLI_TRY(trm_stream_create(run->data.train, run->data.n_train, &stream, &run->stream, err));
+  const trm_trainer_config config = train_trainer_config(c, &run->schedule);
   CLI_TRY(create_model(c, &run->model, err));
   CLI_TRY(trm_trainer_create(run->model, &config, &run->trainer, err));
   trm_model_free(run->model);
@@ -132,7 +142,8 @@ static trm_status load_config(train_run *run, const train_args *args, const char
   }
   CLI_TRY(run_config_load(&run->config, file, overrides, n, err));
   CLI_TRY(train_data_open(&run->config, &run->data, err));
-  return train_schedule_of(&run->config, &run->data, &run->schedule, err);
+  CLI_TRY(train_schedule_of(&run->config, &run->data, &run->schedule, err));
+  return create_stream(run, err);
 }
 
 static trm_status open_folder(train_run *run, const train_args *args, int n_overrides,
@@ -150,6 +161,21 @@ static void print_result(const run_folder *r) {
   printf("last         update %lld: %s/last\n", (long long)r->mark.update, r->path);
 }
 
+/* Says what is ahead and gets ready for it. */
+static trm_status start_run(train_run *run, trm_error *err) {
+  const run_mark *mark = &run->folder.mark;
+  const long long done = mark->update, end = run->schedule.end;
+  printf("run          %s\n", run->folder.path);
+  if (done == 0)
+    CLI_TRY(train_plan_print(&run->config, &run->data, &run->schedule, stdout, err));
+  else if (done < end)
+    cli_note("%s: going on after update %lld of %lld", run->folder.path, done, end);
+  else
+    cli_note("%s: all %lld updates are done; with a higher max_updates or epochs it goes on",
+             run->folder.path, done);
+  return start_machinery(run, err);
+}
+
 static trm_status train(train_run *run, const train_args *args, const char *const *overrides, int n,
                         trm_error *err) {
   CLI_TRY(load_config(run, args, overrides, n, err));
@@ -157,13 +183,9 @@ static trm_status train(train_run *run, const train_args *args, const char *cons
     cli_note("no test split: a tenth of the training data is held back to evaluate on");
   if (args->dry_run) return train_plan_print(&run->config, &run->data, &run->schedule, stdout, err);
   CLI_TRY(open_folder(run, args, n, err));
-  printf("run          %s\n", run->folder.path);
-  if (run->folder.mark.update == 0)
-    CLI_TRY(train_plan_print(&run->config, &run->data, &run->schedule, stdout, err));
-  else
-    cli_note("%s: going on after update %lld of %lld", run->folder.path,
-             (long long)run->folder.mark.update, (long long)run->schedule.end);
-  CLI_TRY(start_machinery(run, err));
+  trm_status st = start_run(run, err);
+  if (st != TRM_OK && st != TRM_E_INTERRUPTED && !args->resume) run_folder_discard(&run->folder);
+  if (st != TRM_OK) return st;
   CLI_TRY(train_loop(&run->config, &run->data, &run->schedule, &run->folder, run->trainer,
                      run->stream, err));
   print_result(&run->folder);

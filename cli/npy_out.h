@@ -2,10 +2,10 @@
 #ifndef TRM_CLI_NPY_OUT_H
 #define TRM_CLI_NPY_OUT_H
 
-#include "cli.h"
+#include "files.h"
 
-/* int32 [rows, cols], row-major, complete or absent. */
-trm_status cli_npy_write(const char *path, const int32_t *data, int64_t rows, int64_t cols,
+/* int32 [rows, cols], row-major, into the opened file, which is committed. */
+trm_status cli_npy_write(cli_outfile *out, const int32_t *data, int64_t rows, int64_t cols,
                          trm_error *err);
 
 #endif

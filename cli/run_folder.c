@@ -325,6 +325,12 @@ void run_folder_close(run_folder *r) {
   r->log = -1;
 }
 
+void run_folder_discard(run_folder *r) {
+  run_folder_close(r);
+  cli_remove_folder(r->path, NULL);
+  r->path[0] = 0;
+}
+
 trm_status run_folder_log(run_folder *r, json_t *line, trm_error *err) {
   char *text = line ? json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(13)) : NULL;
   json_decref(line);

@@ -38,6 +38,8 @@ trm_status run_folder_create(run_folder *r, run_config *c, trm_error *err);
  * cuts the log to its length. keep_evaluated: the checkpoints of all evaluations are kept. */
 trm_status run_folder_open(run_folder *r, const char *path, bool keep_evaluated, trm_error *err);
 void run_folder_close(run_folder *r);
+/* Closes and removes a new folder that has no checkpoint: its name is free again. */
+void run_folder_discard(run_folder *r);
 trm_status run_folder_write_config(const run_folder *r, const run_config *c, trm_error *err);
 /* Appends a line; takes `line` over (NULL: out of memory). */
 trm_status run_folder_log(run_folder *r, json_t *line, trm_error *err);

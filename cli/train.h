@@ -36,6 +36,8 @@ typedef struct train_schedule {
 /* TRM_E_CONFIG when there is not a single update. */
 trm_status train_schedule_of(const run_config *c, const train_data *d, train_schedule *s,
                              trm_error *err);
+/* The trainer of a run: its learning rate knows all updates, without `ema` there is no average. */
+trm_trainer_config train_trainer_config(const run_config *c, const train_schedule *s);
 /* True when an evaluation follows update u (1..end). */
 bool train_schedule_evaluates(const train_schedule *s, int64_t u);
 /* Prints parameters, plan, memory, updates, work and an estimate of the time, which it measures. */

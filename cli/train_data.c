@@ -82,6 +82,20 @@ static void sum_up(train_data *d, int *identifiers) {
   d->mean_puzzle_examples = puzzles > 0 ? examples / puzzles : 0;
 }
 
+/* Found now, not by the first evaluation. */
+static trm_status check_test_ids(const run_config *c, const train_data *d, trm_error *err) {
+  for (int i = 0; c->model.puzzle_emb_ndim > 0 && i < d->n_test; i++) {
+    int ids = trm_dataset_get_info(d->test[i])->num_puzzle_identifiers;
+    if (ids > c->model.num_puzzle_identifiers)
+      return cli_fail(err, TRM_E_SHAPE, -1,
+                      "test data %d have %d puzzle ids, the training data %d: an id that is not "
+                      "trained has no embedding; num_puzzle_identifiers in the training data's "
+                      "dataset.json must count both",
+                      i + 1, ids, c->model.num_puzzle_identifiers);
+  }
+  return TRM_OK;
+}
+
 static trm_status open_all(run_config *c, train_data *d, trm_error *err) {
   for (int i = 0; i < c->data_paths.n; i++) {
     trm_dataset *set;
@@ -99,6 +113,7 @@ static trm_status open_all(run_config *c, train_data *d, trm_error *err) {
   c->model.seq_len = info->seq_len;
   c->model.puzzle = info->puzzle;
   c->model.num_puzzle_identifiers = identifiers;
+  CLI_TRY(check_test_ids(c, d, err));
   if (c->augment == TRM_AUGMENT_ON_THE_FLY && info->puzzle.kind == TRM_PUZZLE_NONE)
     return cli_fail(err, TRM_E_CONFIG, -1,
                     "augment=on-the-fly: the symmetries of %s are not known (it is no Sudoku that "

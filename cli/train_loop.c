@@ -149,6 +149,7 @@ static trm_status evaluate_or_save(loop *l, trm_error *err) {
   const run_mark *mark = &l->r->mark;
   trm_status st = TRM_OK;
   if (!stop && mark->evaluated < mark->update && train_schedule_evaluates(l->s, mark->update)) {
+    CLI_TRY(save(l, false, err)); /* an evaluation may be long: a kill must not cost the updates */
     st = evaluate(l, &best, err);
     if (st == TRM_OK) return save(l, best, err);
   }

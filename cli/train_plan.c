@@ -29,6 +29,13 @@ bool train_schedule_evaluates(const train_schedule *s, int64_t u) {
   return k > floor((double)(u - 1) / s->eval_every + 1e-9) && k > (double)s->skip_evals;
 }
 
+trm_trainer_config train_trainer_config(const run_config *c, const train_schedule *s) {
+  trm_trainer_config t = c->trainer;
+  t.total_steps = s->total;
+  if (!c->ema) t.ema_rate = 0;
+  return t;
+}
+
 /* A trainer of a few rows with the first examples of the data. */
 typedef struct probe {
   trm_model *model;
@@ -43,16 +50,15 @@ static void probe_free(probe *p) {
   free(p->inputs);
 }
 
-static trm_status probe_create(const run_config *c, const train_data *d, int rows, probe *p,
-                               trm_error *err) {
+static trm_status probe_create(const run_config *c, const train_data *d, const train_schedule *s,
+                               int rows, probe *p, trm_error *err) {
   trm_model_config model = c->model;
-  trm_trainer_config trainer = c->trainer;
+  trm_trainer_config trainer = train_trainer_config(c, s);
   const trm_dataset_info *info = trm_dataset_get_info(d->train[0]);
   size_t len = (size_t)model.seq_len, n = (size_t)rows;
   model.num_puzzle_identifiers = 1;
   trainer.batch_size = rows;
-  trainer.total_steps = 1000;
-  trainer.ema_rate = c->ema ? c->trainer.ema_rate : 0;
+  trainer.lr = trainer.puzzle_emb_lr = 0; /* the same work, but a few rows cannot break it */
   *p = (probe){.rows = rows, .inputs = calloc(n * (2 * len + 1), sizeof *p->inputs)};
   if (!p->inputs) return cli_fail(err, TRM_E_MEMORY, -1, "no memory for a batch");
   p->labels = p->inputs + n * len;
@@ -73,14 +79,14 @@ static int probe_rows(const run_config *c, const trm_model_cost *cost) {
 }
 
 /* Seconds of one update of the whole batch, from the faster of two updates of a few rows. */
-static trm_status measure_update(const run_config *c, const train_data *d,
+static trm_status measure_update(const run_config *c, const train_data *d, const train_schedule *s,
                                  const trm_model_cost *cost, int *rows, double *seconds,
                                  trm_error *err) {
   probe p;
   trm_metrics metrics;
   *seconds = INFINITY;
   *rows = probe_rows(c, cost);
-  trm_status st = probe_create(c, d, *rows, &p, err);
+  trm_status st = probe_create(c, d, s, *rows, &p, err);
   const trm_batch batch = {p.inputs, p.labels, p.ids};
   for (int i = 0; st == TRM_OK && i < 3; i++) {
     double start = cli_now();
@@ -94,11 +100,11 @@ static trm_status measure_update(const run_config *c, const train_data *d,
   return st;
 }
 
-static trm_status print_memory(const run_config *c, FILE *f, trm_error *err) {
+static trm_status print_memory(const run_config *c, const train_schedule *s, FILE *f,
+                               trm_error *err) {
   char all[32], weights[32], gradients[32], carry[32], activations[32];
-  trm_trainer_config trainer = c->trainer;
+  const trm_trainer_config trainer = train_trainer_config(c, s);
   trm_trainer_cost cost;
-  if (!c->ema) trainer.ema_rate = 0;
   CLI_TRY(trm_trainer_cost_of(&c->model, &trainer, &cost, err));
   cli_format_bytes((double)cost.bytes, all, sizeof all);
   cli_format_bytes((double)cost.weights, weights, sizeof weights);
@@ -147,14 +153,14 @@ trm_status train_plan_print(const run_config *c, const train_data *d, const trai
   CLI_TRY(trm_model_cost_of(&c->model, &cost, err));
   print_data(d, f);
   print_model(c, &cost, f);
-  CLI_TRY(print_memory(c, f, err));
+  CLI_TRY(print_memory(c, s, f, err));
   cli_format_count(s->end, updates, sizeof updates);
   cli_format_count(s->total, all, sizeof all);
   fprintf(f, "updates      %s of %d rows", updates, c->trainer.batch_size);
   if (s->end < s->total) fprintf(f, " (max_updates; all epochs would make %s)", all);
   fprintf(f, ", %.4g GFLOP each\n", cost.flops_train * c->trainer.batch_size * 1e-9);
   fflush(f);
-  CLI_TRY(measure_update(c, d, &cost, &rows, &seconds, err));
+  CLI_TRY(measure_update(c, d, s, &cost, &rows, &seconds, err));
   if (cli_interrupted())
     return cli_fail(err, TRM_E_INTERRUPTED, -1, "interrupted before the first update");
   cli_format_duration(seconds * (double)s->end, duration, sizeof duration);

@@ -186,6 +186,8 @@ static void test_refusals(void **state) {
   want(RUN("train", TINY, "arch.num_heads=3", "arch.mlp_t=False"), 2);
   want(RUN("train", TINY, "global_batch_size=1000000", "epochs=1"), 2);
   says(err_text, "less than one update");
+  want(RUN("train", TINY, "global_batch_size=200", "eval_interval=2", "--dry-run"), 2);
+  says(err_text, "eval_interval");
   want(RUN("train", "data_paths=[/nonexistent]"), 1);
   says(err_text, "/nonexistent");
   want(RUN("train", "--resume", data_dir), 1);
@@ -224,6 +226,19 @@ static void test_resume(void **state) {
   check_log(s, "half", 20);
   want(RUN("train", "--resume", half), 0);
   same_run(s, "whole", "half");
+}
+
+/* What only the trainer refuses leaves no folder behind that would take the name. */
+static void test_refused_run(void **state) {
+  scratch *s = *state;
+  want(RUN("train", TINY, "run_name=late", "lr_min_ratio=0.1", "lr_warmup_steps=100000"), 2);
+  says(err_text, "lr_warmup_steps");
+  assert_int_not_equal(access(in_run(s, "late", ""), F_OK), 0);
+  want(RUN("train", TINY, "run_name=late", "lr_min_ratio=0.1", "max_updates=2"), 0);
+  char late[160];
+  snprintf(late, sizeof late, "%s", in_run(s, "late", ""));
+  want(RUN("train", "--resume", late), 0);
+  says(err_text, "all 2 updates are done");
 }
 
 /* Killed at moments that walk through the run, again and again, until it is done. */
@@ -334,6 +349,8 @@ static void test_eval(void **state) {
   free(bytes);
   want(RUN("eval", model_dir, data_dir, "--split", "nope"), 1);
   want(RUN("eval", model_dir, data_dir, "--save-preds", "/nonexistent/p.npy"), 1);
+  want(RUN("eval", model_dir, data_dir, "--threads", "2147483647"), 2);
+  says(err_text, "threads: want");
 }
 
 static void test_solve(void **state) {
@@ -342,6 +359,7 @@ static void test_solve(void **state) {
   says(err_text, "stdin:2:");
   want(RUN_INPUT("\n  # none\n\n", "solve", model_dir), 0);
   assert_string_equal(out_text, "");
+  says(err_text, "stdin holds no puzzle");
   want(RUN_INPUT("12343412........\r\n# again\n000000000000000x\n", "solve", model_dir, "-"), 3);
   says(out_text, "valid: ");
   says(err_text, "stdin:3:16: ");
@@ -426,12 +444,13 @@ static int set_up(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_help),      cmocka_unit_test(test_refusals),
-      cmocka_unit_test(test_dry_run),   cmocka_unit_test(test_resume),
-      cmocka_unit_test(test_kill),      cmocka_unit_test(test_signals),
-      cmocka_unit_test(test_full_disk), cmocka_unit_test(test_damage),
-      cmocka_unit_test(test_eval),      cmocka_unit_test(test_solve),
-      cmocka_unit_test(test_info),      cmocka_unit_test(test_terminal),
+      cmocka_unit_test(test_help),        cmocka_unit_test(test_refusals),
+      cmocka_unit_test(test_dry_run),     cmocka_unit_test(test_resume),
+      cmocka_unit_test(test_refused_run), cmocka_unit_test(test_kill),
+      cmocka_unit_test(test_signals),     cmocka_unit_test(test_full_disk),
+      cmocka_unit_test(test_damage),      cmocka_unit_test(test_eval),
+      cmocka_unit_test(test_solve),       cmocka_unit_test(test_info),
+      cmocka_unit_test(test_terminal),
   };
   return cmocka_run_group_tests(tests, set_up, scratch_close);
 }

@@ -168,8 +168,10 @@ void trm__writer_abort(trm__writer *w) {
 /* --- folders --- */
 
 static trm_status make_dir(const char *path, trm_error *err) {
-  if (mkdir(path, 0777) == 0 || trm__path_is_dir(path)) return TRM_OK;
-  const int cause = trm__path_exists(path) ? ENOTDIR : errno;
+  if (mkdir(path, 0777) == 0) return TRM_OK;
+  const int refused = errno;
+  if (trm__path_is_dir(path)) return TRM_OK;
+  const int cause = trm__path_exists(path) ? ENOTDIR : refused;
   TRM_FAIL(err, TRM_E_IO, "%s: the folder cannot be made: %s", path, strerror(cause));
 }
 

@@ -20,7 +20,8 @@
 enum {
   SPINS = 500, /* pauses of about 10 to 40 ns each: longer than an imbalance between ops */
   YIELDS = 20, /* then let others run, as long as that costs less than sleeping and waking */
-  CPU_SET_MAX = 1 << 20
+  CPU_SET_MAX = 1 << 20,
+  MAX_THREADS = 1 << 14 /* a slip of the pen must not take all memory for barriers */
 };
 
 /* --- gates --- */
@@ -204,7 +205,8 @@ static trm_status start_workers(trm__pool *pool, trm_error *err) {
 
 trm_status trm__pool_create(int n_threads, trm__pool **out, trm_error *err) {
   *out = NULL;
-  if (n_threads < 1) TRM_FAIL(err, TRM_E_ARGUMENT, "threads: want 1 or more, got %d", n_threads);
+  if (n_threads < 1 || n_threads > MAX_THREADS)
+    TRM_FAIL(err, TRM_E_ARGUMENT, "threads: want 1 to %d, got %d", MAX_THREADS, n_threads);
   trm__pool *pool = NULL;
   TRM_ALLOC(&pool, 1, "a thread pool", err);
   pool->n_threads = n_threads;

@@ -12,8 +12,9 @@ static int32_t clamp(int64_t v) {
   return v > INT32_MAX ? INT32_MAX : v < INT32_MIN ? INT32_MIN : (int32_t)v;
 }
 
-/* n elements of one type as int32; what does not fit becomes the nearest that does (an unsigned
- * 64-bit value beyond int64 becomes the least), which no range check lets pass. */
+/* n elements of one type as int32; what does not fit becomes the nearest that does, which no
+ * range check lets pass. An unsigned 64-bit value beyond int64 is read as the negative number with
+ * the same bits: so NumPy writes a label of -100 there. */
 #define ROW_READER(name, type)                                        \
   static void name(const unsigned char *p, int64_t n, int32_t *out) { \
     for (int64_t i = 0; i < n; i++) {                                 \

@@ -88,7 +88,8 @@ static trm_status check_enough(const trm_stream_config *c, int64_t examples, trm
   TRM_FAIL(
       err, TRM_E_CONFIG,
       "%lld epochs per iteration give %lld examples, not enough for one batch of %d: lower the "
-      "batch size to at most %lld, or raise the epochs per iteration to at least %lld",
+      "batch size to at most %lld, or raise the epochs per iteration (eval_interval) to at least "
+      "%lld",
       (long long)c->epochs_per_iter, (long long)(c->epochs_per_iter * examples), c->batch_size,
       (long long)(c->epochs_per_iter * examples), (long long)rounds);
 }
