@@ -1,5 +1,6 @@
-/* bench_update: times one training update of a few shapes, and the best single matrix product on the
- * same threads in the same run, to which the shares refer. Figures and commands: docs/BENCHMARKS.md.
+/* bench_update: times one training update of a few shapes, and the best single matrix product on
+ * the same threads in the same run, to which the shares refer. Figures and commands:
+ * docs/BENCHMARKS.md.
  *
  *   bench_update SHAPE BATCH [THREADS [RUNS [MICRO_BATCH]]] */
 #include <stdio.h>
@@ -26,10 +27,11 @@ static const struct shape {
   int seq_len, vocab, D, heads, P, n, T;
   bool mlp_t;
 } shapes[] = {
-    {"sudoku-mlp", "the paper's Sudoku-Extreme model with the mixer", 81, 11, 512, 8, 16, 6, 3, true},
-    {"sudoku-att", "the same with attention", 81, 11, 512, 8, 16, 6, 3, false},
-    {"sudoku-mlp-t6", "n = 6, T = 6: out of memory in the paper's Table 3", 81, 11, 512, 8, 16, 6, 6,
+    {"sudoku-mlp", "the paper's Sudoku-Extreme model with the mixer", 81, 11, 512, 8, 16, 6, 3,
      true},
+    {"sudoku-att", "the same with attention", 81, 11, 512, 8, 16, 6, 3, false},
+    {"sudoku-mlp-t6", "n = 6, T = 6: out of memory in the paper's Table 3", 81, 11, 512, 8, 16, 6,
+     6, true},
     {"maze-att", "the paper's Maze-Hard model, 916 positions", 900, 6, 512, 8, 16, 4, 3, false},
     {"sudoku6-ref", "6x6 Sudoku, width 64, n = 6, T = 3", 36, 8, 64, 2, 1, 6, 3, true},
     {"sudoku6", "the preset sudoku6: n = 3, T = 2", 36, 8, 64, 2, 1, 3, 2, true},

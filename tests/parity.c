@@ -24,9 +24,9 @@ typedef struct group {
 /* Errors of a case, by kind of figure. */
 enum { G_LOGITS, G_Q, G_LATENT, G_LOSS, G_COUNT, G_GRAD, G_FINAL, G_EMA, N_GROUPS };
 static const group fresh_groups[N_GROUPS] = {
-    [G_LOGITS] = {"logits", 1e-4, 0, "", 0},     [G_Q] = {"q", 1e-4, 0, "", 0},
-    [G_LATENT] = {"latents", 1e-4, 0, "", 0},    [G_LOSS] = {"losses, rates", 1e-4, 0, "", 0},
-    [G_COUNT] = {"counts, halting", 0, 0, "", 0}, [G_GRAD] = {"gradients", 1e-3, 0, "", 0},
+    [G_LOGITS] = {"logits", 1e-4, 0, "", 0},       [G_Q] = {"q", 1e-4, 0, "", 0},
+    [G_LATENT] = {"latents", 1e-4, 0, "", 0},      [G_LOSS] = {"losses, rates", 1e-4, 0, "", 0},
+    [G_COUNT] = {"counts, halting", 0, 0, "", 0},  [G_GRAD] = {"gradients", 1e-3, 0, "", 0},
     [G_FINAL] = {"final weights", 1e-4, 0, "", 0}, [G_EMA] = {"final EMA", 1e-4, 0, "", 0}};
 
 typedef struct parity_case {
@@ -57,8 +57,8 @@ static double relative_error(int64_t n, const float *a, const float *b) {
 }
 
 /* Compares one expected tensor; a missing one is fine, a wrong size is an error of infinity. */
-static void compare(parity_case *c, int g, const trm__safetensors *file, const char *name, int64_t n,
-                    const float *ours) {
+static void compare(parity_case *c, int g, const trm__safetensors *file, const char *name,
+                    int64_t n, const float *ours) {
   const trm__st_tensor *t = file ? trm__safetensors_find(file, name) : NULL;
   if (!t) return;
   float *want = t->count == n && ours ? trm__alloc((size_t)n, sizeof *want) : NULL;
@@ -102,9 +102,18 @@ static trm_status read_config(parity_case *c, trm_model_config *out) {
     TRM_FAIL(&c->err, TRM_E_FORMAT, "unknown arch %s", string_of(c->json, "arch", "?"));
   trm_model_config m = trm_model_config_default(arch);
 #define INT(field) m.field = int_of(o, #field, m.field)
-  INT(vocab_size); INT(seq_len); INT(num_puzzle_identifiers); INT(hidden_size); INT(num_heads);
-  INT(H_layers); INT(L_layers); INT(H_cycles); INT(L_cycles); INT(puzzle_emb_ndim);
-  INT(puzzle_emb_len); INT(halt_max_steps);
+  INT(vocab_size);
+  INT(seq_len);
+  INT(num_puzzle_identifiers);
+  INT(hidden_size);
+  INT(num_heads);
+  INT(H_layers);
+  INT(L_layers);
+  INT(H_cycles);
+  INT(L_cycles);
+  INT(puzzle_emb_ndim);
+  INT(puzzle_emb_len);
+  INT(halt_max_steps);
 #undef INT
   m.expansion = number_of(o, "expansion", m.expansion);
   m.rope_theta = number_of(o, "rope_theta", m.rope_theta);
@@ -123,8 +132,8 @@ static trm_status read_weights(parity_case *c) {
   for (int i = 0; i < trm_model_tensor_count(c->model); i++) {
     trm_tensor t = trm_model_tensor_at(c->model, i);
     const trm__st_tensor *have = trm__safetensors_find(c->init, t.name);
-    if (!have || have->count != t.count || have->ndim != t.ndim ||
-        have->shape[0] != t.shape[0] || (t.ndim == 2 && have->shape[1] != t.shape[1]))
+    if (!have || have->count != t.count || have->ndim != t.ndim || have->shape[0] != t.shape[0] ||
+        (t.ndim == 2 && have->shape[1] != t.shape[1]))
       TRM_FAIL(&c->err, TRM_E_SHAPE, "init.safetensors: %s %s", t.name,
                have ? "has another shape" : "is missing");
     TRM_TRY(trm__st_to_float(have, t.data, &c->err));
@@ -213,8 +222,8 @@ static void compare_metric(parity_case *c, int g, json_t *want, const char *key,
   note(c, g, key, b != 0 ? diff / fabs(b) : diff);
 }
 
-static void compare_metrics(parity_case *c, json_t *want, const trm_metrics *m, const trm_trainer *t,
-                            int B) {
+static void compare_metrics(parity_case *c, json_t *want, const trm_metrics *m,
+                            const trm_trainer *t, int B) {
   compare_metric(c, G_COUNT, want, "count", m->count);
   compare_metric(c, G_COUNT, want, "exact_accuracy", m->exact_accuracy);
   compare_metric(c, G_COUNT, want, "q_halt_accuracy", m->q_halt_accuracy);
@@ -290,7 +299,8 @@ static trm_status run_train(parity_case *c) {
   TRM_TRY(batch_tensor(c, "inputs", m->seq_len, &inputs, &K, &B));
   TRM_TRY(batch_tensor(c, "labels", m->seq_len, &labels, &K, &B));
   TRM_TRY(batch_tensor(c, "puzzle_identifiers", 0, &ids, &K, &B));
-  if (steps > K) TRM_FAIL(&c->err, TRM_E_SHAPE, "train_steps is %d, but there are %d batches", steps, K);
+  if (steps > K)
+    TRM_FAIL(&c->err, TRM_E_SHAPE, "train_steps is %d, but there are %d batches", steps, K);
   TRM_TRY(trainer_config(c, B, steps, &config));
   TRM_TRY(trm_trainer_create(c->model, &config, &t, &c->err));
   trm_status st = TRM_OK;

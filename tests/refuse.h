@@ -1,5 +1,5 @@
-/* The system refuses the n-th block of memory or the n-th thread. The link of a *_refused test wraps
- * the two calls (tests/CMakeLists.txt), so that they come through here. */
+/* The system refuses the n-th block of memory or the n-th thread. The link of a *_refused test
+ * wraps the two calls (tests/CMakeLists.txt), so that they come through here. */
 #ifndef TRM_TESTS_REFUSE_H
 #define TRM_TESTS_REFUSE_H
 

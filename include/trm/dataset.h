@@ -106,10 +106,10 @@ TRM_API trm_status trm_build_sudoku(const trm_sudoku_build_config *config, trm_b
  * trm_sudoku_solve with limit 2. Errors: ARGUMENT; CONFIG when too few such puzzles can be found;
  * IO, MEMORY, SYSTEM, INTERRUPTED. `report` may be NULL. */
 typedef struct trm_sudoku_gen_config {
-  int size;               /* 4, 6, 9 … */
+  int size; /* 4, 6, 9 … */
   int64_t n_train, n_test;
-  int max_givens, min_givens;                   /* 0: no limit */
-  int64_t min_backtracks, max_backtracks;       /* max 0: no limit */
+  int max_givens, min_givens;             /* 0: no limit */
+  int64_t min_backtracks, max_backtracks; /* max 0: no limit */
   uint64_t seed;
   int threads; /* 0: as many as the process may use; the result does not depend on it */
   const char *output_dir;

@@ -11,15 +11,17 @@ extern "C" {
 
 enum { TRM_EVAL_MAX_STEPS = 1024 };
 
-typedef struct trm_interval { double low, high; } trm_interval;
+typedef struct trm_interval {
+  double low, high;
+} trm_interval;
 /* Wilson score interval at 95 % for `right` of n (n 0: 0 to 1). */
 TRM_API trm_interval trm_wilson(double right, double n);
 
 typedef struct trm_eval_config {
-  int64_t limit; /* examples from the start of the file; 0: all */
-  int steps;     /* supervision steps; 0: the model's halt_max_steps */
-  int batch;     /* 0: chosen */
-  int threads;   /* 0: as many as the process may use */
+  int64_t limit;  /* examples from the start of the file; 0: all */
+  int steps;      /* supervision steps; 0: the model's halt_max_steps */
+  int batch;      /* 0: chosen */
+  int threads;    /* 0: as many as the process may use */
   int32_t *preds; /* NULL, or [examples or limit, seq_len]: final answers in file order */
   trm_progress_fn *progress;
   void *progress_arg;
@@ -32,7 +34,7 @@ typedef struct trm_eval_step {
 typedef struct trm_eval_report {
   int64_t examples; /* rows with at least one label; the others count nowhere */
   int64_t exact, cells, cells_right;
-  double accuracy;        /* mean over rows of the share of right cells, as the reference */
+  double accuracy; /* mean over rows of the share of right cells, as the reference */
   double exact_accuracy, q_halt_accuracy, lm_loss, q_halt_loss;
   trm_interval exact_interval, q_halt_interval, cell_interval;
   int n_steps;

@@ -74,16 +74,16 @@ TRM_API bool trm_loss_from_name(const char *name, trm_loss *out);
 
 /* What a configuration costs, before anything is allocated. */
 typedef struct trm_model_cost {
-  int64_t n_params;         /* trained by the dense optimiser, as the paper counts them */
-  int64_t n_puzzle_emb;     /* values in the puzzle embedding table */
-  int positions;            /* L */
-  int depth;                /* layer applications per supervision step: T(n+1)layers for TRM */
-  int n_updates;            /* latent updates per supervision step */
-  int n_updates_with_grad;  /* of those, with gradient */
-  double flops_forward;     /* per row and supervision step, matrix products only */
-  double flops_train;       /* the same with the backward pass */
-  int64_t bytes_saved;      /* activations kept for the backward pass, per row */
-  int64_t bytes_carry;      /* latents carried between supervision steps, per row */
+  int64_t n_params;        /* trained by the dense optimiser, as the paper counts them */
+  int64_t n_puzzle_emb;    /* values in the puzzle embedding table */
+  int positions;           /* L */
+  int depth;               /* layer applications per supervision step: T(n+1)layers for TRM */
+  int n_updates;           /* latent updates per supervision step */
+  int n_updates_with_grad; /* of those, with gradient */
+  double flops_forward;    /* per row and supervision step, matrix products only */
+  double flops_train;      /* the same with the backward pass */
+  int64_t bytes_saved;     /* activations kept for the backward pass, per row */
+  int64_t bytes_carry;     /* latents carried between supervision steps, per row */
 } trm_model_cost;
 TRM_API trm_status trm_model_cost_of(const trm_model_config *config, trm_model_cost *cost,
                                      trm_error *err);
@@ -91,9 +91,9 @@ TRM_API trm_status trm_model_cost_of(const trm_model_config *config, trm_model_c
 typedef struct trm_model trm_model;
 
 typedef enum trm_tensor_kind {
-  TRM_TENSOR_PARAM,      /* trained by the dense optimiser */
-  TRM_TENSOR_BUFFER,     /* H_init, L_init …: never trained */
-  TRM_TENSOR_PUZZLE_EMB  /* puzzle_emb.weights: trained by sign-SGD */
+  TRM_TENSOR_PARAM,     /* trained by the dense optimiser */
+  TRM_TENSOR_BUFFER,    /* H_init, L_init …: never trained */
+  TRM_TENSOR_PUZZLE_EMB /* puzzle_emb.weights: trained by sign-SGD */
 } trm_tensor_kind;
 
 typedef struct trm_tensor {

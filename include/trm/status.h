@@ -20,18 +20,18 @@ extern "C" {
 #endif
 
 /* X(name, text): the one list of status codes. */
-#define TRM_STATUS_MAP(X)                                                      \
-  X(TRM_OK, "ok")                                                              \
-  X(TRM_E_ARGUMENT, "an argument is out of its range")                         \
-  X(TRM_E_CONFIG, "a configuration value is unknown or out of its range")      \
-  X(TRM_E_MEMORY, "out of memory")                                             \
-  X(TRM_E_IO, "a file could not be read or written")                           \
-  X(TRM_E_FORMAT, "a file is not what its format promises")                    \
-  X(TRM_E_SHAPE, "two shapes that must agree do not")                          \
-  X(TRM_E_RANGE, "a value in the data is out of its range")                    \
-  X(TRM_E_PUZZLE, "a puzzle or its answer breaks its own rules")               \
-  X(TRM_E_NUMERIC, "a computation gave NaN or infinity")                       \
-  X(TRM_E_SYSTEM, "the operating system refused a request")                    \
+#define TRM_STATUS_MAP(X)                                                 \
+  X(TRM_OK, "ok")                                                         \
+  X(TRM_E_ARGUMENT, "an argument is out of its range")                    \
+  X(TRM_E_CONFIG, "a configuration value is unknown or out of its range") \
+  X(TRM_E_MEMORY, "out of memory")                                        \
+  X(TRM_E_IO, "a file could not be read or written")                      \
+  X(TRM_E_FORMAT, "a file is not what its format promises")               \
+  X(TRM_E_SHAPE, "two shapes that must agree do not")                     \
+  X(TRM_E_RANGE, "a value in the data is out of its range")               \
+  X(TRM_E_PUZZLE, "a puzzle or its answer breaks its own rules")          \
+  X(TRM_E_NUMERIC, "a computation gave NaN or infinity")                  \
+  X(TRM_E_SYSTEM, "the operating system refused a request")               \
   X(TRM_E_INTERRUPTED, "stopped on request")
 
 typedef enum trm_status {

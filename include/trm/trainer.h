@@ -17,8 +17,8 @@ extern "C" {
 typedef enum trm_optimizer { TRM_OPT_ADAM_ATAN2, TRM_OPT_ADAMW } trm_optimizer;
 
 typedef struct trm_trainer_config {
-  int batch_size;        /* B, the global batch */
-  uint64_t seed;         /* of halting exploration; the model's weights have their own */
+  int batch_size; /* B, the global batch */
+  uint64_t seed;  /* of halting exploration; the model's weights have their own */
   trm_optimizer optimizer;
   double lr, beta1, beta2, adam_eps /* AdamW only */, weight_decay;
   double puzzle_emb_lr, puzzle_emb_weight_decay;
@@ -28,7 +28,7 @@ typedef struct trm_trainer_config {
   bool freeze_weights;                  /* train the puzzle embedding only */
   int threads;                          /* 0: as many as the process may use */
   int64_t memory_budget; /* bytes for activations, but a row per team at least; 0: 1.5 GiB */
-  int micro_batch;                      /* rows a team processes at once; 0: by the budget */
+  int micro_batch;       /* rows a team processes at once; 0: by the budget */
 } trm_trainer_config;
 
 /* The reference's defaults (batch 768, lr 1e-4, betas 0.9 and 0.95, warm-up 2000, EMA 0.999). */
@@ -85,7 +85,8 @@ TRM_API const uint8_t *trm_trainer_halted(const trm_trainer *t);
 TRM_API const int32_t *trm_trainer_steps_taken(const trm_trainer *t);
 
 /* The weights being trained, and their EMA (the raw weights when ema_rate is 0; with EMA, buffers
- * and the puzzle embedding are the current ones). Views into the trainer, valid until it is freed. */
+ * and the puzzle embedding are the current ones). Views into the trainer, valid until it is freed.
+ */
 TRM_API const trm_model *trm_trainer_weights(const trm_trainer *t);
 TRM_API const trm_model *trm_trainer_ema(const trm_trainer *t);
 /* Gradients of the last update, mean over the batch, in the order and shape of the model's
@@ -99,9 +100,9 @@ TRM_API int64_t trm_trainer_bytes(const trm_trainer *t);
 TRM_API int trm_trainer_micro_batch(const trm_trainer *t);
 
 /* The whole state but the configuration, as one safetensors file, complete or absent. Loading
- * needs a trainer created with the same model configuration and batch size, with EMA if it was saved
- * with it; training then goes on bit for bit. A load that fails changes nothing. A NaN or infinite
- * value is neither saved nor loaded. Errors: IO, FORMAT, SHAPE, NUMERIC, MEMORY. */
+ * needs a trainer created with the same model configuration and batch size, with EMA if it was
+ * saved with it; training then goes on bit for bit. A load that fails changes nothing. A NaN or
+ * infinite value is neither saved nor loaded. Errors: IO, FORMAT, SHAPE, NUMERIC, MEMORY. */
 TRM_API trm_status trm_trainer_save(const trm_trainer *t, const char *path, trm_error *err);
 TRM_API trm_status trm_trainer_load(trm_trainer *t, const char *path, trm_error *err);
 

@@ -1,8 +1,8 @@
 /* The op interface: what the model's mathematics (src/nn) asks of a device.
  *
  * A model is a list of blocks, each y = norm(x + branch(x)) with two weight matrices, applied to a
- * tile of b rows: x, y are [b, L, D]. Blocks, embedding, head and loss are the only ops; a backend is
- * one table of functions for them (trm__backend_ops). All memory an op needs is sized beforehand
+ * tile of b rows: x, y are [b, L, D]. Blocks, embedding, head and loss are the only ops; a backend
+ * is one table of functions for them (trm__backend_ops). All memory an op needs is sized beforehand
  * and comes with the workspace; ops cannot fail.
  *
  * Lockstep: every member of a team calls every op with the same arguments; the op splits its work
@@ -18,11 +18,11 @@
 
 /* Sizes of one model (reference.md section 1). */
 typedef struct trm__dims {
-  int V, S;     /* vocabulary, seq_len */
-  int P, L;     /* puzzle positions, L = P + S */
-  int D, H, d;  /* hidden size, heads, d = D / H */
-  int F, FL;    /* SwiGLU widths over D and over L */
-  int E;        /* puzzle_emb_ndim */
+  int V, S;    /* vocabulary, seq_len */
+  int P, L;    /* puzzle positions, L = P + S */
+  int D, H, d; /* hidden size, heads, d = D / H */
+  int F, FL;   /* SwiGLU widths over D and over L */
+  int E;       /* puzzle_emb_ndim */
   bool rope, learned;
   double rope_theta, eps;
   trm_loss loss;
@@ -80,11 +80,13 @@ typedef struct trm__backend_ops {
    * sqrt(D) * sqrt(1/2) * (… + pos). inputs [b, S]; puzzle [b]: pointers to rows of E values. */
   void (*embed)(trm__backend *, trm__workspace *, int b, const int32_t *inputs,
                 const real *const *puzzle, real *e);
-  /* Adds to the gradients of embed_tokens and embed_pos in `grads` (flat), writes d_puzzle [b, E]. */
+  /* Adds to the gradients of embed_tokens and embed_pos in `grads` (flat), writes d_puzzle [b, E].
+   */
   void (*embed_grad)(trm__backend *, trm__workspace *, int b, const int32_t *inputs, const real *de,
                      real *grads, real *d_puzzle);
   /* h[n] = sum of the n_src vectors; h may be one of them. */
-  void (*sum)(trm__backend *, trm__workspace *, int64_t n, int n_src, const real *const *src, real *h);
+  void (*sum)(trm__backend *, trm__workspace *, int64_t n, int n_src, const real *const *src,
+              real *h);
 
   /* y = norm(x + branch(x)); saved NULL: nothing is kept and y may be x; else [b] * saved_size. */
   void (*block)(trm__backend *, trm__workspace *, const trm__block *, int b, const real *x, real *y,
@@ -92,12 +94,15 @@ typedef struct trm__backend_ops {
   /* dh: in dL/dy, out dL/dx. Weight gradients go to d_in, d_out (shapes of the weights), replacing
    * what is there unless `accumulate`. `saved` is used up. */
   void (*block_grad)(trm__backend *, trm__workspace *, const trm__block *, int b, const real *x,
-                     const real *y, real *saved, real *dh, real *d_in, real *d_out, bool accumulate);
+                     const real *y, real *saved, real *dh, real *d_in, real *d_out,
+                     bool accumulate);
 
-  /* logits [b, S, V] = lm_head(z) behind the puzzle positions; q [b, 2] = q_head(z at position 0). */
+  /* logits [b, S, V] = lm_head(z) behind the puzzle positions; q [b, 2] = q_head(z at position 0).
+   */
   void (*head)(trm__backend *, trm__workspace *, int b, const real *z, real *logits, real *q);
   /* Losses of each row from logits and q; labels [b, S], negative: ignored. q_target [b] is the
-   * continue target or NULL. logits and q become their gradients (of lm + (q_halt + q_cont) / 2). */
+   * continue target or NULL. logits and q become their gradients (of lm + (q_halt + q_cont) / 2).
+   */
   void (*loss)(trm__backend *, trm__workspace *, int b, const int32_t *labels, const real *q_target,
                real *logits, real *q, trm__row_loss *out);
   /* dz [b, L, D] = gradient through both heads; adds to their weights' gradients in `grads`. */
@@ -110,8 +115,8 @@ struct trm__backend {
   trm__dims dims;
   trm__outer outer;
   int n_blocks;
-  trm__block *blocks;  /* a copy; trm__block pointers given to ops point into it */
-  const real *params;  /* as of the last pack */
+  trm__block *blocks; /* a copy; trm__block pointers given to ops point into it */
+  const real *params; /* as of the last pack */
 };
 
 extern const trm__backend_ops trm__cpu_ops;

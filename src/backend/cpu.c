@@ -38,8 +38,7 @@ void trm__cpu_weight_grad(const cpu_backend *c, trm__workspace *ws, int m, int n
   for (int s = 0; s < count; s++) {
     const real *as = a.data + s * a.next, *bs = b.data + s * b.next;
     trm__lane_barrier(ws->lane);
-    if (phi > plo)
-      kk->pack_b(k, (int)(phi - plo), bs + plo * b.cs, b.rs, b.cs, shared + plo * k);
+    if (phi > plo) kk->pack_b(k, (int)(phi - plo), bs + plo * b.cs, b.rs, b.cs, shared + plo * k);
     trm__lane_barrier(ws->lane);
     for (int64_t i = mlo; i < mhi; i += CPU_ROWS) {
       int rows = (int)(mhi - i < CPU_ROWS ? mhi - i : CPU_ROWS);
@@ -53,8 +52,8 @@ void trm__cpu_weight_grad(const cpu_backend *c, trm__workspace *ws, int m, int n
 
 /* --- packed weights -------------------------------------------------------------------------- */
 
-/* One packed form of a weight: whether it is operand A, its product's sizes, and the unit of rows of A
- * or columns of B that is packed on its own. */
+/* One packed form of a weight: whether it is operand A, its product's sizes, and the unit of rows
+ * of A or columns of B that is packed on its own. */
 typedef struct pack_job {
   real *dst;
   int64_t src;
@@ -169,13 +168,21 @@ static void cpu_destroy(trm__backend *be) {
 }
 
 const trm__backend_ops trm__cpu_ops = {
-    .name = "cpu", .destroy = cpu_destroy,
-    .saved_size = cpu_saved_size, .shared_size = cpu_shared_size, .scratch_size = cpu_scratch_size,
+    .name = "cpu",
+    .destroy = cpu_destroy,
+    .saved_size = cpu_saved_size,
+    .shared_size = cpu_shared_size,
+    .scratch_size = cpu_scratch_size,
     .held_bytes = cpu_held_bytes,
     .pack = cpu_pack,
-    .embed = trm__cpu_embed, .embed_grad = trm__cpu_embed_grad, .sum = trm__cpu_sum,
-    .block = cpu_block, .block_grad = cpu_block_grad,
-    .head = trm__cpu_head, .loss = trm__cpu_loss, .head_grad = trm__cpu_head_grad,
+    .embed = trm__cpu_embed,
+    .embed_grad = trm__cpu_embed_grad,
+    .sum = trm__cpu_sum,
+    .block = cpu_block,
+    .block_grad = cpu_block_grad,
+    .head = trm__cpu_head,
+    .loss = trm__cpu_loss,
+    .head_grad = trm__cpu_head_grad,
 };
 
 /* Lays the packed weights and tables out in one block; NULL base only counts. */
@@ -218,7 +225,8 @@ trm_status trm__cpu_create(const trm__dims *dims, const trm__outer *outer, const
   cpu_backend *c;
   TRM_TRY(trm__kernels_select(&k, err));
   TRM_ALLOC(&c, 1, "the CPU backend", err);
-  c->base = (trm__backend){.ops = &trm__cpu_ops, .dims = *dims, .outer = *outer, .n_blocks = n_blocks};
+  c->base =
+      (trm__backend){.ops = &trm__cpu_ops, .dims = *dims, .outer = *outer, .n_blocks = n_blocks};
   c->k = k;
   c->training = training;
   c->base.blocks = trm__alloc((size_t)n_blocks, sizeof *blocks);

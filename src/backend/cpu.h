@@ -26,14 +26,18 @@ typedef struct cpu_backend {
   real *memory;       /* behind all packed weights and tables: [n_memory] */
   int64_t n_memory;
   real *rope_cos, *rope_sin; /* [L, d/2] */
-  real *head;         /* lm_head packed as B [D, V] */
+  real *head;                /* lm_head packed as B [D, V] */
 } cpu_backend;
 
-static inline cpu_backend *cpu_of(trm__backend *be) { return (cpu_backend *)be; }
+static inline cpu_backend *cpu_of(trm__backend *be) {
+  return (cpu_backend *)be;
+}
 static inline const cpu_packed *cpu_packed_of(trm__backend *be, const trm__block *blk) {
   return &cpu_of(be)->packed[blk - be->blocks];
 }
-static inline int cpu_min(int a, int b) { return a < b ? a : b; }
+static inline int cpu_min(int a, int b) {
+  return a < b ? a : b;
+}
 
 /* Each kind of block: its sizes and its two directions. */
 typedef struct cpu_block_kind {
@@ -43,8 +47,8 @@ typedef struct cpu_block_kind {
   int64_t (*saved)(const trm__dims *);
   int64_t (*shared)(const cpu_backend *, int b, bool training);
   int64_t (*scratch)(const cpu_backend *, int b, bool training);
-  void (*forward)(trm__backend *, trm__workspace *, const trm__block *, int b, const real *x, real *y,
-                  real *saved);
+  void (*forward)(trm__backend *, trm__workspace *, const trm__block *, int b, const real *x,
+                  real *y, real *saved);
   void (*backward)(trm__backend *, trm__workspace *, const trm__block *, int b, const real *x,
                    const real *y, real *saved, real *dh, real *d_in, real *d_out, bool accumulate);
 } cpu_block_kind;
@@ -70,8 +74,8 @@ void trm__cpu_weight_grad(const cpu_backend *c, trm__workspace *ws, int m, int n
 /* The ops of cpu_embed.c and cpu_head.c. */
 void trm__cpu_embed(trm__backend *, trm__workspace *, int, const int32_t *, const real *const *,
                     real *);
-void trm__cpu_embed_grad(trm__backend *, trm__workspace *, int, const int32_t *, const real *, real *,
-                         real *);
+void trm__cpu_embed_grad(trm__backend *, trm__workspace *, int, const int32_t *, const real *,
+                         real *, real *);
 void trm__cpu_sum(trm__backend *, trm__workspace *, int64_t, int, const real *const *, real *);
 void trm__cpu_head(trm__backend *, trm__workspace *, int, const real *, real *, real *);
 void trm__cpu_loss(trm__backend *, trm__workspace *, int, const int32_t *, const real *, real *,

@@ -115,7 +115,8 @@ static void attention_forward(trm__backend *be, trm__workspace *ws, const trm__b
     int rows = (int)(hi - r < CPU_ROWS ? hi - r : CPU_ROWS);
     k->pack_a(rows, D, o + r * D, D, 1, op);
     k->gemm(rows, D, D, op, (ptrdiff_t)D * k->mr, w->fwd_out, (ptrdiff_t)D * k->nr, out, D, false);
-    k->add_rms_rows(rows, D, x + r * D, D, out, D, (real)m->eps, y + r * D, D, inv ? inv + r : NULL);
+    k->add_rms_rows(rows, D, x + r * D, D, out, D, (real)m->eps, y + r * D, D,
+                    inv ? inv + r : NULL);
   }
   trm__lane_barrier(ws->lane);
 }
@@ -184,12 +185,13 @@ static void attention_backward(trm__backend *be, trm__workspace *ws, const trm__
   trm__lane_barrier(ws->lane);
   rotate(c, lo, hi, dqkv, -1);
   trm__cpu_rows(c, lo, hi, D, 3 * D, dqkv, 3 * D, w->bwd_in, dh, D, true, ws->scratch);
-  trm__cpu_weight_grad(c, ws, D, D, (int)R, 1, (cpu_operand){ds, 1, D, 0}, (cpu_operand){o, D, 1, 0},
-                       d_out, accumulate, packed, ws->scratch);
+  trm__cpu_weight_grad(c, ws, D, D, (int)R, 1, (cpu_operand){ds, 1, D, 0},
+                       (cpu_operand){o, D, 1, 0}, d_out, accumulate, packed, ws->scratch);
   trm__cpu_weight_grad(c, ws, 3 * D, D, (int)R, 1, (cpu_operand){dqkv, 1, 3 * D, 0},
                        (cpu_operand){x, D, 1, 0}, d_in, accumulate, packed, ws->scratch);
 }
 
-const cpu_block_kind trm__cpu_attention = {
-    "attention",      false,          attention_weights, attention_saved, attention_shared,
-    attention_scratch, attention_forward, attention_backward};
+const cpu_block_kind trm__cpu_attention = {"attention",       false,
+                                           attention_weights, attention_saved,
+                                           attention_shared,  attention_scratch,
+                                           attention_forward, attention_backward};

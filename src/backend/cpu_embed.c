@@ -35,7 +35,8 @@ void trm__cpu_embed(trm__backend *be, trm__workspace *ws, int b, const int32_t *
   trm__lane_barrier(ws->lane);
 }
 
-/* Members split the channels, so that every row of a gradient is summed in the order of the tile. */
+/* Members split the channels, so that every row of a gradient is summed in the order of the tile.
+ */
 void trm__cpu_embed_grad(trm__backend *be, trm__workspace *ws, int b, const int32_t *inputs,
                          const real *de, real *grads, real *d_puzzle) {
   const trm__dims *m = &be->dims;
@@ -63,8 +64,8 @@ void trm__cpu_embed_grad(trm__backend *be, trm__workspace *ws, int b, const int3
 
 /* Element by element in the order of the sources, so that the bits are the same whether or not h is
  * one of them: a short stretch is summed aside and written to h by its last addition. */
-void trm__cpu_sum(trm__backend *be, trm__workspace *ws, int64_t n, int n_src, const real *const *src,
-                  real *h) {
+void trm__cpu_sum(trm__backend *be, trm__workspace *ws, int64_t n, int n_src,
+                  const real *const *src, real *h) {
   enum { STRETCH = 256 };
   const trm__kernels *k = cpu_of(be)->k;
   int64_t lo, hi;

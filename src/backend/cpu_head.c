@@ -40,7 +40,8 @@ void trm__cpu_head(trm__backend *be, trm__workspace *ws, int b, const real *z, r
 /* Cross-entropy of one position and its gradient, scaled by `weight`; returns the loss. */
 typedef double cross_entropy_fn(int V, real *logits, int label, double weight);
 
-/* s(x) = x + 1 (x >= 0) or 1 / (1 - x): p = s / sum s; dL/dx_i = s'(x_i) (1/sum - [i = label]/s_i). */
+/* s(x) = x + 1 (x >= 0) or 1 / (1 - x): p = s / sum s; dL/dx_i = s'(x_i) (1/sum - [i = label]/s_i).
+ */
 static double stablemax(int V, real *x, int label, double weight) {
   double sum = 0, at_label = 1;
   for (int i = 0; i < V; i++) {
@@ -64,8 +65,8 @@ static double softmax(int V, real *x, int label, double weight) {
   return log(sum) + big - at_label;
 }
 
-static cross_entropy_fn *const cross_entropy[] = {[TRM_LOSS_STABLEMAX] = stablemax,
-                                                  [TRM_LOSS_SOFTMAX] = softmax};
+static cross_entropy_fn *const cross_entropy[] = {
+    [TRM_LOSS_STABLEMAX] = stablemax, [TRM_LOSS_SOFTMAX] = softmax};
 
 static int argmax(int n, const real *x) {
   int best = 0;
@@ -74,7 +75,9 @@ static int argmax(int n, const real *x) {
   return best;
 }
 
-static double sigmoid(double x) { return x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x)); }
+static double sigmoid(double x) {
+  return x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x));
+}
 /* Binary cross-entropy with a logit; the gradient is sigmoid(x) - target. */
 static double bce(double x, double target) {
   return (x > 0 ? x : 0) - x * target + log1p(exp(-fabs(x)));

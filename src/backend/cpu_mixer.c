@@ -1,4 +1,5 @@
-/* SwiGLU over the positions (paper section 4.5): per row, with X = x [L, D] and weights on the left,
+/* SwiGLU over the positions (paper section 4.5): per row, with X = x [L, D] and weights on the
+ * left,
  *
  * Forward   [G; U] = W_in X                 saved: G U [2FL, D], inv [D] per row
  *           A = silu(G) * U                 [FL, D]
@@ -16,7 +17,9 @@ static void mixer_weights(const trm__dims *m, int *o1, int *i1, int *o2, int *i2
   *o2 = m->L;
   *i2 = m->FL;
 }
-static int64_t mixer_saved(const trm__dims *m) { return (int64_t)m->D * (2 * m->FL + 1); }
+static int64_t mixer_saved(const trm__dims *m) {
+  return (int64_t)m->D * (2 * m->FL + 1);
+}
 
 /* Team: dS [b, L, D], A [b, FL, D], one packed operand of a weight gradient. */
 static int64_t mixer_shared(const cpu_backend *c, int b, bool training) {
@@ -38,7 +41,9 @@ static const real *chunk_of(const trm__kernels *k, const real *packed, int f, in
 }
 
 /* Items of work: (row, block of channels). */
-static int cols_per_row(const trm__dims *m) { return (m->D + CPU_COLS - 1) / CPU_COLS; }
+static int cols_per_row(const trm__dims *m) {
+  return (m->D + CPU_COLS - 1) / CPU_COLS;
+}
 
 /* One block of n channels of one row, forward; pointers are at its first channel. */
 static void mixer_cols(const cpu_backend *c, const cpu_packed *w, int n, const real *x, real *y,
@@ -74,15 +79,16 @@ static void mixer_forward(trm__backend *be, trm__workspace *ws, const trm__block
     int64_t row = i / per_row, col = i % per_row * CPU_COLS, at = row * m->L * m->D + col;
     real *keep = saved ? saved + row * mixer_saved(m) : NULL;
     mixer_cols(cpu_of(be), cpu_packed_of(be, blk), cpu_min(CPU_COLS, (int)(m->D - col)), x + at,
-               y + at, keep ? keep + col : NULL, keep ? keep + 2 * (int64_t)m->FL * m->D + col : NULL,
-               ws->scratch);
+               y + at, keep ? keep + col : NULL,
+               keep ? keep + 2 * (int64_t)m->FL * m->D + col : NULL, ws->scratch);
   }
   trm__lane_barrier(ws->lane);
 }
 
 /* One block of n channels of one row, backward to the input. */
-static void mixer_cols_grad(const cpu_backend *c, const cpu_packed *w, int n, const real *y, real *gu,
-                            const real *inv, real *dh, real *ds, real *act, real *scratch) {
+static void mixer_cols_grad(const cpu_backend *c, const cpu_packed *w, int n, const real *y,
+                            real *gu, const real *inv, real *dh, real *ds, real *act,
+                            real *scratch) {
   const trm__dims *m = &c->base.dims;
   const trm__kernels *k = c->k;
   int D = m->D, L = m->L, FL = m->FL;
@@ -124,7 +130,8 @@ static void mixer_backward(trm__backend *be, trm__workspace *ws, const trm__bloc
                        (cpu_operand){act, 1, D, (int64_t)FL * D}, d_out, accumulate, packed,
                        ws->scratch);
   trm__cpu_weight_grad(c, ws, 2 * FL, L, D, b, (cpu_operand){saved, D, 1, keep},
-                       (cpu_operand){x, 1, D, (int64_t)L * D}, d_in, accumulate, packed, ws->scratch);
+                       (cpu_operand){x, 1, D, (int64_t)L * D}, d_in, accumulate, packed,
+                       ws->scratch);
 }
 
 const cpu_block_kind trm__cpu_mixer = {"mixer",      true,          mixer_weights, mixer_saved,

@@ -19,7 +19,9 @@ static void mlp_weights(const trm__dims *m, int *o1, int *i1, int *o2, int *i2) 
   *o2 = m->D;
   *i2 = m->F;
 }
-static int64_t mlp_saved(const trm__dims *m) { return (int64_t)m->L * (2 * m->F + 1); }
+static int64_t mlp_saved(const trm__dims *m) {
+  return (int64_t)m->L * (2 * m->F + 1);
+}
 
 /* Team: ds [R, D], act [R, F], one packed operand of a weight gradient. */
 static int64_t mlp_shared(const cpu_backend *c, int b, bool training) {
@@ -55,8 +57,8 @@ static void mlp_rows(const cpu_backend *c, const cpu_packed *w, int rows, const 
             (ptrdiff_t)D * k->nr, u, ld, false);
     k->swiglu(rows, CPU_CHUNK, g, u, ld, act, CPU_CHUNK);
     k->pack_a(rows, CPU_CHUNK, act, CPU_CHUNK, 1, actp);
-    k->gemm(rows, D, CPU_CHUNK, actp, (ptrdiff_t)CPU_CHUNK * k->mr, w->fwd_out + (ptrdiff_t)f * k->nr,
-            (ptrdiff_t)F * k->nr, out, D, f > 0);
+    k->gemm(rows, D, CPU_CHUNK, actp, (ptrdiff_t)CPU_CHUNK * k->mr,
+            w->fwd_out + (ptrdiff_t)f * k->nr, (ptrdiff_t)F * k->nr, out, D, f > 0);
   }
   k->add_rms_rows(rows, D, x, D, out, D, (real)m->eps, y, D, inv);
 }
@@ -108,8 +110,9 @@ static void mlp_backward(trm__backend *be, trm__workspace *ws, const trm__block 
   real *ds = ws->shared, *act = ds + R * D, *packed = act + R * F;
   trm__lane_share(ws->lane, R, CPU_GRAIN, &lo, &hi);
   for (int64_t r = lo; r < hi; r += CPU_ROWS)
-    mlp_rows_grad(c, cpu_packed_of(be, blk), (int)(hi - r < CPU_ROWS ? hi - r : CPU_ROWS), y + r * D,
-                  saved + r * 2 * F, inv + r, dh + r * D, ds + r * D, act + r * F, ws->scratch);
+    mlp_rows_grad(c, cpu_packed_of(be, blk), (int)(hi - r < CPU_ROWS ? hi - r : CPU_ROWS),
+                  y + r * D, saved + r * 2 * F, inv + r, dh + r * D, ds + r * D, act + r * F,
+                  ws->scratch);
   trm__cpu_weight_grad(c, ws, D, F, (int)R, 1, (cpu_operand){ds, 1, D, 0},
                        (cpu_operand){act, F, 1, 0}, d_out, accumulate, packed, ws->scratch);
   trm__cpu_weight_grad(c, ws, 2 * F, D, (int)R, 1, (cpu_operand){saved, 1, 2 * F, 0},

@@ -14,12 +14,12 @@ void *trm__alloc(size_t n, size_t size);
 void trm__free(void *p); /* NULL is fine */
 
 /* *out = n objects of its element type, or TRM_E_MEMORY naming `what`. */
-#define TRM_ALLOC(out, n, what, err)                                         \
-  do {                                                                       \
-    *(out) = trm__alloc((size_t)(n), sizeof **(out));                        \
-    if (!*(out))                                                             \
-      TRM_FAIL((err), TRM_E_MEMORY, "no memory for %s (%zu x %zu bytes)",    \
-               (what), (size_t)(n), sizeof **(out));                         \
+#define TRM_ALLOC(out, n, what, err)                                                           \
+  do {                                                                                         \
+    *(out) = trm__alloc((size_t)(n), sizeof **(out));                                          \
+    if (!*(out))                                                                               \
+      TRM_FAIL((err), TRM_E_MEMORY, "no memory for %s (%zu x %zu bytes)", (what), (size_t)(n), \
+               sizeof **(out));                                                                \
   } while (0)
 
 #endif

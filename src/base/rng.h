@@ -8,14 +8,14 @@
 
 /* Every kind of draw has its own purpose, so that no two share a sequence. */
 typedef enum trm__purpose {
-  TRM__RNG_INIT = 1,    /* initial weights: step = tensor index, row = 0 */
-  TRM__RNG_EPOCH,       /* order of groups: step = epoch */
-  TRM__RNG_PICK,        /* puzzle and examples within a group: step = epoch, row = group */
-  TRM__RNG_AUGMENT,     /* on-the-fly augmentation: step = fresh batch, row = batch row */
-  TRM__RNG_EXPLORE,     /* halting exploration: step = update, row = batch row */
-  TRM__RNG_GENERATE,    /* puzzle generators: step = split, row = puzzle */
-  TRM__RNG_SPLIT,       /* train/validation splits and subsamples */
-  TRM__RNG_TEST         /* tests and benches */
+  TRM__RNG_INIT = 1, /* initial weights: step = tensor index, row = 0 */
+  TRM__RNG_EPOCH,    /* order of groups: step = epoch */
+  TRM__RNG_PICK,     /* puzzle and examples within a group: step = epoch, row = group */
+  TRM__RNG_AUGMENT,  /* on-the-fly augmentation: step = fresh batch, row = batch row */
+  TRM__RNG_EXPLORE,  /* halting exploration: step = update, row = batch row */
+  TRM__RNG_GENERATE, /* puzzle generators: step = split, row = puzzle */
+  TRM__RNG_SPLIT,    /* train/validation splits and subsamples */
+  TRM__RNG_TEST      /* tests and benches */
 } trm__purpose;
 
 typedef struct trm__rng {

@@ -33,8 +33,7 @@ void trm__pool_run(trm__pool *pool, int n_teams, trm__lane_fn *fn, void *arg);
 /* Waits for all members of the team; returns at once in a team of one. */
 void trm__lane_barrier(trm__lane *lane);
 /* This member's share [*lo, *hi) of n items in units of `grain` items. */
-void trm__lane_share(const trm__lane *lane, int64_t n, int64_t grain, int64_t *lo,
-                     int64_t *hi);
+void trm__lane_share(const trm__lane *lane, int64_t n, int64_t grain, int64_t *lo, int64_t *hi);
 /* Processors this process may run on (affinity mask), at least 1. */
 int trm__default_threads(void);
 

@@ -5,7 +5,9 @@
 #include "kernels/kernels.h"
 #include "trm.h"
 
-static bool runs_always(void) { return true; }
+static bool runs_always(void) {
+  return true;
+}
 
 #ifdef TRM__HAVE_X86
 /* __builtin_cpu_supports also asks the operating system (XGETBV) whether it saves the registers. */

@@ -5,8 +5,9 @@
  * CPU and the operating system support, or by the environment variable TRM_ISA.
  *
  * Bits: every output element is computed by the same sequence of operations whatever the tile, the
- * alignment, the number of rows in the call or the split of a sum over several calls. Matrix products
- * add their k terms one by one in order, so accumulating K1 and then K2 terms equals K1 + K2 at once.
+ * alignment, the number of rows in the call or the split of a sum over several calls. Matrix
+ * products add their k terms one by one in order, so accumulating K1 and then K2 terms equals K1 +
+ * K2 at once.
  */
 #ifndef TRM_KERNELS_KERNELS_H
 #define TRM_KERNELS_KERNELS_H
@@ -20,12 +21,12 @@
 
 /* Constants of one optimiser update (reference.md section 4), shared by all elements. */
 typedef struct trm__adam {
-  real lr, decay;           /* decay = 1 - lr * weight_decay */
+  real lr, decay; /* decay = 1 - lr * weight_decay */
   real beta1, beta2;
-  real step_scale;          /* lr / (1 - beta1^t) */
-  real root_scale;          /* 1 / sqrt(1 - beta2^t) */
-  real eps;                 /* AdamW */
-  real ema;                 /* EMA rate */
+  real step_scale; /* lr / (1 - beta1^t) */
+  real root_scale; /* 1 / sqrt(1 - beta2^t) */
+  real eps;        /* AdamW */
+  real ema;        /* EMA rate */
 } trm__adam;
 
 typedef struct trm__kernels {
@@ -49,8 +50,8 @@ typedef struct trm__kernels {
   void (*swiglu_grad)(int rows, int n, real *g, real *u, ptrdiff_t ld, const real *dout,
                       ptrdiff_t ldd, real *act, ptrdiff_t lda);
 
-  /* s = x + r; inv = 1 / sqrt(mean(s^2) + eps); y = s * inv. Rows: mean over each row of n. y may be
-   * x. inv (NULL is fine) keeps one scale per row or column for the backward pass. */
+  /* s = x + r; inv = 1 / sqrt(mean(s^2) + eps); y = s * inv. Rows: mean over each row of n. y may
+   * be x. inv (NULL is fine) keeps one scale per row or column for the backward pass. */
   void (*add_rms_rows)(int rows, int n, const real *x, ptrdiff_t ldx, const real *r, ptrdiff_t ldr,
                        real eps, real *y, ptrdiff_t ldy, real *inv);
   /* ds = inv * (dy - y * mean(dy * y)); ds may be dy. */
@@ -68,13 +69,13 @@ typedef struct trm__kernels {
   /* s <- softmax(scale * s) per row of n; lse[row] = log sum exp(scale * s). */
   void (*softmax_rows)(int rows, int n, real *s, ptrdiff_t ld, real scale, real *lse);
   /* s <- p = exp(scale * s - lse); dp <- scale * p * (dp - delta), delta one value per row. */
-  void (*softmax_grad)(int rows, int n, real *s, ptrdiff_t ld, real scale, const real *lse, real *dp,
-                       ptrdiff_t lddp, const real *delta);
+  void (*softmax_grad)(int rows, int n, real *s, ptrdiff_t ld, real scale, const real *lse,
+                       real *dp, ptrdiff_t lddp, const real *delta);
   /* delta[row] = sum of a * b over the row. */
   void (*dot_rows)(int rows, int n, const real *a, ptrdiff_t lda, const real *b, ptrdiff_t ldb,
                    real *delta);
 
-  void (*add)(int64_t n, real *y, const real *x);                /* y += x */
+  void (*add)(int64_t n, real *y, const real *x);                   /* y += x */
   void (*add_to)(int64_t n, real *y, const real *a, const real *b); /* y = a + b */
   void (*scale_add)(int64_t n, real *y, real scale, const real *x); /* y += scale * x */
 

@@ -16,18 +16,42 @@
 enum { VL = 16, MR = 12 };
 typedef __m512 vf;
 typedef __m512i vi;
-TRM__INLINE vf v_load(const real *p) { return _mm512_loadu_ps(p); }
-TRM__INLINE void v_store(real *p, vf a) { _mm512_storeu_ps(p, a); }
-TRM__INLINE __mmask16 v_mask(int n) { return (__mmask16)((1u << n) - 1u); }
-TRM__INLINE vf v_loadn(const real *p, int n) { return _mm512_maskz_loadu_ps(v_mask(n), p); }
-TRM__INLINE void v_storen(real *p, vf a, int n) { _mm512_mask_storeu_ps(p, v_mask(n), a); }
-TRM__INLINE vf v_set(real x) { return _mm512_set1_ps(x); }
-TRM__INLINE vf v_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
-TRM__INLINE vf v_max(vf a, vf b) { return _mm512_max_ps(a, b); }
-TRM__INLINE vf v_min(vf a, vf b) { return _mm512_min_ps(a, b); }
-TRM__INLINE vf v_sqrt(vf a) { return _mm512_sqrt_ps(a); }
-TRM__INLINE vf v_abs(vf a) { return _mm512_abs_ps(a); }
-TRM__INLINE vf v_round(vf a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT); }
+TRM__INLINE vf v_load(const real *p) {
+  return _mm512_loadu_ps(p);
+}
+TRM__INLINE void v_store(real *p, vf a) {
+  _mm512_storeu_ps(p, a);
+}
+TRM__INLINE __mmask16 v_mask(int n) {
+  return (__mmask16)((1u << n) - 1u);
+}
+TRM__INLINE vf v_loadn(const real *p, int n) {
+  return _mm512_maskz_loadu_ps(v_mask(n), p);
+}
+TRM__INLINE void v_storen(real *p, vf a, int n) {
+  _mm512_mask_storeu_ps(p, v_mask(n), a);
+}
+TRM__INLINE vf v_set(real x) {
+  return _mm512_set1_ps(x);
+}
+TRM__INLINE vf v_fma(vf a, vf b, vf c) {
+  return _mm512_fmadd_ps(a, b, c);
+}
+TRM__INLINE vf v_max(vf a, vf b) {
+  return _mm512_max_ps(a, b);
+}
+TRM__INLINE vf v_min(vf a, vf b) {
+  return _mm512_min_ps(a, b);
+}
+TRM__INLINE vf v_sqrt(vf a) {
+  return _mm512_sqrt_ps(a);
+}
+TRM__INLINE vf v_abs(vf a) {
+  return _mm512_abs_ps(a);
+}
+TRM__INLINE vf v_round(vf a) {
+  return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT);
+}
 /* 2^n for integral n in [-126, 127] */
 TRM__INLINE vf v_pow2(vf n) {
   vi e = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
@@ -58,18 +82,36 @@ TRM__INLINE vf v_zip_hi(vf a, vf b) {
 enum { VL = 8, MR = 6 };
 typedef __m256 vf;
 typedef __m256i vi;
-TRM__INLINE vf v_load(const real *p) { return _mm256_loadu_ps(p); }
-TRM__INLINE void v_store(real *p, vf a) { _mm256_storeu_ps(p, a); }
+TRM__INLINE vf v_load(const real *p) {
+  return _mm256_loadu_ps(p);
+}
+TRM__INLINE void v_store(real *p, vf a) {
+  _mm256_storeu_ps(p, a);
+}
 TRM__INLINE vi v_mask(int n) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
-TRM__INLINE vf v_loadn(const real *p, int n) { return _mm256_maskload_ps(p, v_mask(n)); }
-TRM__INLINE void v_storen(real *p, vf a, int n) { _mm256_maskstore_ps(p, v_mask(n), a); }
-TRM__INLINE vf v_set(real x) { return _mm256_set1_ps(x); }
-TRM__INLINE vf v_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
-TRM__INLINE vf v_max(vf a, vf b) { return _mm256_max_ps(a, b); }
-TRM__INLINE vf v_min(vf a, vf b) { return _mm256_min_ps(a, b); }
-TRM__INLINE vf v_sqrt(vf a) { return _mm256_sqrt_ps(a); }
+TRM__INLINE vf v_loadn(const real *p, int n) {
+  return _mm256_maskload_ps(p, v_mask(n));
+}
+TRM__INLINE void v_storen(real *p, vf a, int n) {
+  _mm256_maskstore_ps(p, v_mask(n), a);
+}
+TRM__INLINE vf v_set(real x) {
+  return _mm256_set1_ps(x);
+}
+TRM__INLINE vf v_fma(vf a, vf b, vf c) {
+  return _mm256_fmadd_ps(a, b, c);
+}
+TRM__INLINE vf v_max(vf a, vf b) {
+  return _mm256_max_ps(a, b);
+}
+TRM__INLINE vf v_min(vf a, vf b) {
+  return _mm256_min_ps(a, b);
+}
+TRM__INLINE vf v_sqrt(vf a) {
+  return _mm256_sqrt_ps(a);
+}
 TRM__INLINE vf v_abs(vf a) {
   return _mm256_and_ps(a, _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff)));
 }
@@ -102,7 +144,9 @@ TRM__INLINE vf v_load(const real *p) {
   memcpy(&a, p, sizeof a);
   return a;
 }
-TRM__INLINE void v_store(real *p, vf a) { memcpy(p, &a, sizeof a); }
+TRM__INLINE void v_store(real *p, vf a) {
+  memcpy(p, &a, sizeof a);
+}
 TRM__INLINE vf v_loadn(const real *p, int n) {
   vf a = {0};
   for (int i = 0; i < n; i++) a[i] = p[i];
@@ -111,14 +155,22 @@ TRM__INLINE vf v_loadn(const real *p, int n) {
 TRM__INLINE void v_storen(real *p, vf a, int n) {
   for (int i = 0; i < n; i++) p[i] = a[i];
 }
-TRM__INLINE vf v_set(real x) { return (vf){x, x, x, x}; }
-TRM__INLINE vf v_fma(vf a, vf b, vf c) { return a * b + c; }
+TRM__INLINE vf v_set(real x) {
+  return (vf){x, x, x, x};
+}
+TRM__INLINE vf v_fma(vf a, vf b, vf c) {
+  return a * b + c;
+}
 TRM__INLINE vf v_select_gt(vf a, vf b, vf x, vf y) {
   for (int i = 0; i < VL; i++) y[i] = a[i] > b[i] ? x[i] : y[i];
   return y;
 }
-TRM__INLINE vf v_max(vf a, vf b) { return v_select_gt(a, b, a, b); }
-TRM__INLINE vf v_min(vf a, vf b) { return v_select_gt(b, a, a, b); } /* NaN in b stays */
+TRM__INLINE vf v_max(vf a, vf b) {
+  return v_select_gt(a, b, a, b);
+}
+TRM__INLINE vf v_min(vf a, vf b) {
+  return v_select_gt(b, a, a, b);
+} /* NaN in b stays */
 TRM__INLINE vf v_sqrt(vf a) {
   for (int i = 0; i < VL; i++) a[i] = (real)sqrt((double)a[i]);
   return a;
@@ -131,8 +183,12 @@ TRM__INLINE vf v_copysign(vf mag, vf sign) {
   for (int i = 0; i < VL; i++) mag[i] = (real)copysign((double)mag[i], (double)sign[i]);
   return mag;
 }
-TRM__INLINE vf v_zip_lo(vf a, vf b) { return (vf){a[0], b[0], a[1], b[1]}; }
-TRM__INLINE vf v_zip_hi(vf a, vf b) { return (vf){a[2], b[2], a[3], b[3]}; }
+TRM__INLINE vf v_zip_lo(vf a, vf b) {
+  return (vf){a[0], b[0], a[1], b[1]};
+}
+TRM__INLINE vf v_zip_hi(vf a, vf b) {
+  return (vf){a[2], b[2], a[3], b[3]};
+}
 #ifndef TRM_REAL_DOUBLE
 TRM__INLINE vf v_round(vf a) { /* |a| < 2^22 */
   vf magic = v_set(12582912.0f);
@@ -237,6 +293,8 @@ TRM__INLINE vf v_atan2_pos(vf y, vf x) {
 #endif
 
 /* silu's building block: 1 / (1 + e^-x) */
-TRM__INLINE vf v_sigmoid(vf x) { return v_set((real)1) / (v_set((real)1) + v_exp(v_set(0) - x)); }
+TRM__INLINE vf v_sigmoid(vf x) {
+  return v_set((real)1) / (v_set((real)1) + v_exp(v_set(0) - x));
+}
 
 #endif

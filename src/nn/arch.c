@@ -23,8 +23,8 @@ static const struct arch_name {
 };
 static const char *const pos_names[] = {
     [TRM_POS_NONE] = "none", [TRM_POS_ROPE] = "rope", [TRM_POS_LEARNED] = "learned"};
-static const char *const loss_names[] = {[TRM_LOSS_STABLEMAX] = "stablemax_cross_entropy",
-                                         [TRM_LOSS_SOFTMAX] = "softmax_cross_entropy"};
+static const char *const loss_names[] = {
+    [TRM_LOSS_STABLEMAX] = "stablemax_cross_entropy", [TRM_LOSS_SOFTMAX] = "softmax_cross_entropy"};
 enum {
   N_ARCHS = sizeof arch_names / sizeof *arch_names,
   N_POS = sizeof pos_names / sizeof *pos_names,
@@ -37,7 +37,9 @@ const char *trm_arch_name(trm_arch arch) {
 const char *trm_pos_encodings_name(trm_pos_encodings p) {
   return (unsigned)p < N_POS ? pos_names[p] : NULL;
 }
-const char *trm_loss_name(trm_loss l) { return (unsigned)l < N_LOSSES ? loss_names[l] : NULL; }
+const char *trm_loss_name(trm_loss l) {
+  return (unsigned)l < N_LOSSES ? loss_names[l] : NULL;
+}
 
 bool trm_arch_from_name(const char *name, trm_arch *out) {
   for (int i = 0; i < N_ARCHS; i++)
@@ -64,13 +66,23 @@ bool trm_loss_from_name(const char *name, trm_loss *out) {
 }
 
 trm_model_config trm_model_config_default(trm_arch arch) {
-  trm_model_config c = {
-      .arch = arch, .hidden_size = 512, .num_heads = 8, .expansion = 4,
-      .H_layers = 0, .L_layers = 2, .H_cycles = 3, .L_cycles = 6,
-      .pos_encodings = TRM_POS_ROPE, .rope_theta = 10000, .rms_norm_eps = 1e-5,
-      .puzzle_emb_ndim = 512, .puzzle_emb_len = 16,
-      .halt_max_steps = 16, .halt_exploration_prob = 0.1, .no_ACT_continue = true,
-      .loss = TRM_LOSS_STABLEMAX};
+  trm_model_config c = {.arch = arch,
+                        .hidden_size = 512,
+                        .num_heads = 8,
+                        .expansion = 4,
+                        .H_layers = 0,
+                        .L_layers = 2,
+                        .H_cycles = 3,
+                        .L_cycles = 6,
+                        .pos_encodings = TRM_POS_ROPE,
+                        .rope_theta = 10000,
+                        .rms_norm_eps = 1e-5,
+                        .puzzle_emb_ndim = 512,
+                        .puzzle_emb_len = 16,
+                        .halt_max_steps = 16,
+                        .halt_exploration_prob = 0.1,
+                        .no_ACT_continue = true,
+                        .loss = TRM_LOSS_STABLEMAX};
   if (arch == TRM_ARCH_HRM) {
     c.H_cycles = c.L_cycles = 2;
     c.H_layers = c.L_layers = 4;
@@ -92,13 +104,20 @@ static const struct int_range {
   size_t offset;
   int low, high;
 } int_ranges[] = {
-#define FIELD(f, low, high) {#f, offsetof(trm_model_config, f), low, high}
-    FIELD(vocab_size, 2, 65536),      FIELD(seq_len, 1, 16384),
-    FIELD(num_puzzle_identifiers, 1, 1 << 28), FIELD(hidden_size, 2, 8192),
-    FIELD(num_heads, 1, 256),         FIELD(H_layers, 0, 64),
-    FIELD(L_layers, 0, 64),           FIELD(H_cycles, 1, 1024),
-    FIELD(L_cycles, 0, 1024),         FIELD(puzzle_emb_ndim, 0, 1 << 20),
-    FIELD(puzzle_emb_len, 0, 1024),   FIELD(halt_max_steps, 1, 1024),
+#define FIELD(f, low, high) \
+  { #f, offsetof(trm_model_config, f), low, high }
+    FIELD(vocab_size, 2, 65536),
+    FIELD(seq_len, 1, 16384),
+    FIELD(num_puzzle_identifiers, 1, 1 << 28),
+    FIELD(hidden_size, 2, 8192),
+    FIELD(num_heads, 1, 256),
+    FIELD(H_layers, 0, 64),
+    FIELD(L_layers, 0, 64),
+    FIELD(H_cycles, 1, 1024),
+    FIELD(L_cycles, 0, 1024),
+    FIELD(puzzle_emb_ndim, 0, 1 << 20),
+    FIELD(puzzle_emb_len, 0, 1024),
+    FIELD(halt_max_steps, 1, 1024),
 #undef FIELD
 };
 
@@ -122,7 +141,8 @@ static trm_status check_ranges(const trm_model_config *c, trm_error *err) {
   return TRM_OK;
 }
 
-/* Tokens of a Sudoku are pad, blank and a digit per row; whoever prints or checks one relies on it. */
+/* Tokens of a Sudoku are pad, blank and a digit per row; whoever prints or checks one relies on it.
+ */
 static trm_status check_puzzle(const trm_model_config *c, trm_error *err) {
   const trm_puzzle *p = &c->puzzle;
   if (p->kind == TRM_PUZZLE_NONE) return TRM_OK;
@@ -131,14 +151,15 @@ static trm_status check_puzzle(const trm_model_config *c, trm_error *err) {
   int n = p->rows;
   if (n < 2 || n > TRM_SUDOKU_MAX_SIZE || p->cols != n || p->box_rows < 1 || p->box_rows > n ||
       p->box_cols < 1 || p->box_cols > n || p->box_rows * p->box_cols != n)
-    TRM_FAIL(err, TRM_E_CONFIG,
-             "puzzle: no Sudoku has %d x %d cells in boxes of %d x %d; expected 2 to %d rows, as many "
-             "columns, and as many cells in a box",
-             p->rows, p->cols, p->box_rows, p->box_cols, TRM_SUDOKU_MAX_SIZE);
+    TRM_FAIL(
+        err, TRM_E_CONFIG,
+        "puzzle: no Sudoku has %d x %d cells in boxes of %d x %d; expected 2 to %d rows, as many "
+        "columns, and as many cells in a box",
+        p->rows, p->cols, p->box_rows, p->box_cols, TRM_SUDOKU_MAX_SIZE);
   if (c->seq_len != n * n || c->vocab_size != n + 2)
     TRM_FAIL(err, TRM_E_CONFIG,
-             "puzzle: a %d x %d Sudoku has seq_len %d and vocab_size %d, not %d and %d", n, n, n * n,
-             n + 2, c->seq_len, c->vocab_size);
+             "puzzle: a %d x %d Sudoku has seq_len %d and vocab_size %d, not %d and %d", n, n,
+             n * n, n + 2, c->seq_len, c->vocab_size);
   return TRM_OK;
 }
 
@@ -158,14 +179,16 @@ trm_status trm_model_config_check(const trm_model_config *c, trm_error *err) {
     TRM_FAIL(err, TRM_E_CONFIG, "hidden_size = %d must be a multiple of num_heads = %d",
              c->hidden_size, c->num_heads);
   if (c->pos_encodings == TRM_POS_ROPE && !c->mlp_t && c->hidden_size / c->num_heads % 2)
-    TRM_FAIL(err, TRM_E_CONFIG, "rotary positions need an even head size; hidden_size / num_heads = %d",
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "rotary positions need an even head size; hidden_size / num_heads = %d",
              c->hidden_size / c->num_heads);
   bool low = c->arch != TRM_ARCH_TRANSFORMER;
   bool high = c->arch == TRM_ARCH_TRANSFORMER || c->arch == TRM_ARCH_HRM;
   if ((low && (c->L_layers < 1 || c->L_cycles < 1)) || (high && c->H_layers < 1))
-    TRM_FAIL(err, TRM_E_CONFIG, "%s needs %s", trm_arch_name(c->arch),
-             high ? (low ? "L_layers, H_layers and L_cycles of at least 1" : "H_layers of at least 1")
-                  : "L_layers and L_cycles of at least 1");
+    TRM_FAIL(
+        err, TRM_E_CONFIG, "%s needs %s", trm_arch_name(c->arch),
+        high ? (low ? "L_layers, H_layers and L_cycles of at least 1" : "H_layers of at least 1")
+             : "L_layers and L_cycles of at least 1");
   if (c->arch == TRM_ARCH_HIER6 && c->L_cycles > TRM__MAX_LATENTS - 1)
     TRM_FAIL(err, TRM_E_CONFIG, "trm_hier6 has 6 latents: L_cycles = %d is too many", c->L_cycles);
   if ((int64_t)trm__puzzle_positions(c) * c->hidden_size < c->puzzle_emb_ndim)

@@ -64,8 +64,9 @@ trm_status trm__carry_check(const trm__carry *c, int n, const uint8_t *want, con
       int32_t token = inputs[(int64_t)r * m->S + t];
       int32_t label = labels ? labels[(int64_t)r * m->S + t] : 0;
       if (token < 0 || token >= m->V || label >= m->V)
-        TRM_FAIL_AT(err, TRM_E_RANGE, r, "row %d, position %d: %s %d, but the model's tokens are 0 to %d",
-                    r, t, token < 0 || token >= m->V ? "token" : "label",
+        TRM_FAIL_AT(err, TRM_E_RANGE, r,
+                    "row %d, position %d: %s %d, but the model's tokens are 0 to %d", r, t,
+                    token < 0 || token >= m->V ? "token" : "label",
                     token < 0 || token >= m->V ? token : label, m->V - 1);
     }
   }
@@ -93,8 +94,11 @@ void trm__carry_refill(trm__carry *c, int row, const int32_t *inputs, const int3
 trm__tile trm__carry_tile(const trm__carry *c, int first, int n) {
   const trm__layout *l = c->model->layout;
   int64_t S = l->dims.S, latent = (int64_t)l->dims.L * l->dims.D;
-  trm__tile t = {.rows = n, .inputs = c->inputs + first * S, .labels = c->labels + first * S,
-                 .puzzle = c->puzzle + first, .steps = c->steps + first,
+  trm__tile t = {.rows = n,
+                 .inputs = c->inputs + first * S,
+                 .labels = c->labels + first * S,
+                 .puzzle = c->puzzle + first,
+                 .steps = c->steps + first,
                  .max_steps = c->model->config.halt_max_steps};
   for (int i = 0; i < l->plan->n_latents; i++) t.z[i] = c->z[i] + first * latent;
   return t;

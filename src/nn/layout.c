@@ -14,12 +14,19 @@ static int swiglu_width(double expansion, int in) {
 }
 
 static trm__dims dims_of(const trm_model_config *c) {
-  trm__dims m = {
-      .V = c->vocab_size, .S = c->seq_len, .D = c->hidden_size, .H = c->num_heads,
-      .d = c->hidden_size / c->num_heads, .E = c->puzzle_emb_ndim,
-      .rope = c->pos_encodings == TRM_POS_ROPE, .learned = c->pos_encodings == TRM_POS_LEARNED,
-      .rope_theta = c->rope_theta, .eps = c->rms_norm_eps, .loss = c->loss,
-      .q_continue = !c->no_ACT_continue && c->arch != TRM_ARCH_TRANSFORMER && c->halt_max_steps > 1};
+  trm__dims m = {.V = c->vocab_size,
+                 .S = c->seq_len,
+                 .D = c->hidden_size,
+                 .H = c->num_heads,
+                 .d = c->hidden_size / c->num_heads,
+                 .E = c->puzzle_emb_ndim,
+                 .rope = c->pos_encodings == TRM_POS_ROPE,
+                 .learned = c->pos_encodings == TRM_POS_LEARNED,
+                 .rope_theta = c->rope_theta,
+                 .eps = c->rms_norm_eps,
+                 .loss = c->loss,
+                 .q_continue = !c->no_ACT_continue && c->arch != TRM_ARCH_TRANSFORMER &&
+                               c->halt_max_steps > 1};
   m.P = trm__puzzle_positions(c);
   m.L = m.P + m.S;
   m.F = swiglu_width(c->expansion, m.D);
@@ -34,8 +41,12 @@ static int64_t add_slot(trm__layout *l, trm_tensor_kind kind, trm__init init, do
                  : kind == TRM_TENSOR_BUFFER ? &l->n_buffers
                                              : &l->n_puzzle_emb;
   trm__slot *s = &l->slots[l->n_slots++];
-  *s = (trm__slot){.kind = kind, .init = init, .std = std, .shape = {rows, cols},
-                   .count = rows * (cols ? cols : 1), .offset = *end};
+  *s = (trm__slot){.kind = kind,
+                   .init = init,
+                   .std = std,
+                   .shape = {rows, cols},
+                   .count = rows * (cols ? cols : 1),
+                   .offset = *end};
   snprintf(s->name, sizeof s->name, "%s", name);
   *end += (s->count + 15) / 16 * 16;
   return s->offset;

@@ -13,8 +13,8 @@ typedef struct trm__slot {
   char name[72];
   trm_tensor_kind kind;
   trm__init init;
-  double std;       /* of the truncated normal */
-  int64_t shape[2]; /* shape[1] = 0: one dimension */
+  double std;            /* of the truncated normal */
+  int64_t shape[2];      /* shape[1] = 0: one dimension */
   int64_t count, offset; /* within the block of its kind */
 } trm__slot;
 
@@ -25,9 +25,9 @@ typedef struct trm__layout {
   int n_slots, n_blocks;
   trm__slot *slots;
   trm__block *blocks;
-  int net_first[TRM__MAX_NETS + 1];  /* blocks of net i: [net_first[i], net_first[i + 1]) */
+  int net_first[TRM__MAX_NETS + 1];      /* blocks of net i: [net_first[i], net_first[i + 1]) */
   int64_t net_offset[TRM__MAX_NETS + 1]; /* parameters of net i: [net_offset[i], net_offset[i+1]) */
-  int64_t n_params;                  /* of the flat block, padding included */
+  int64_t n_params;                      /* of the flat block, padding included */
   int64_t n_buffers, n_puzzle_emb;
   int latent_init[TRM__MAX_LATENTS]; /* slot of the buffer a latent starts from */
 } trm__layout;

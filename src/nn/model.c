@@ -89,14 +89,21 @@ trm_status trm_model_clone(const trm_model *model, trm_model **out, trm_error *e
   return TRM_OK;
 }
 
-const trm_model_config *trm_model_get_config(const trm_model *model) { return &model->config; }
-int trm_model_tensor_count(const trm_model *model) { return model->layout->n_slots; }
+const trm_model_config *trm_model_get_config(const trm_model *model) {
+  return &model->config;
+}
+int trm_model_tensor_count(const trm_model *model) {
+  return model->layout->n_slots;
+}
 
 trm_tensor trm_model_tensor_at(const trm_model *model, int i) {
   const trm__slot *s = &model->layout->slots[i];
   /* In the double build the view is only of use for its name and shape. */
-  return (trm_tensor){.name = s->name, .kind = s->kind, .ndim = s->shape[1] ? 2 : 1,
-                      .shape = {s->shape[0], s->shape[1]}, .count = s->count,
+  return (trm_tensor){.name = s->name,
+                      .kind = s->kind,
+                      .ndim = s->shape[1] ? 2 : 1,
+                      .shape = {s->shape[0], s->shape[1]},
+                      .count = s->count,
                       .data = (float *)(void *)trm__model_slot(model, s)};
 }
 
@@ -118,15 +125,17 @@ trm_status trm_model_copy_weights(trm_model *to, const trm_model *from, bool *re
                                   trm_error *err) {
   const trm__layout *a = to->layout, *b = from->layout;
   if (a->n_slots != b->n_slots)
-    TRM_FAIL(err, TRM_E_SHAPE, "the checkpoint has %d tensors, the model %d", b->n_slots, a->n_slots);
+    TRM_FAIL(err, TRM_E_SHAPE, "the checkpoint has %d tensors, the model %d", b->n_slots,
+             a->n_slots);
   for (int i = 0; i < a->n_slots; i++) {
     const trm__slot *s = &a->slots[i], *t = &b->slots[i];
     bool rows_may_differ = s->kind == TRM_TENSOR_PUZZLE_EMB;
     if (strcmp(s->name, t->name) || s->shape[1] != t->shape[1] ||
         (s->shape[0] != t->shape[0] && !rows_may_differ))
-      TRM_FAIL(err, TRM_E_SHAPE, "%s is [%lld, %lld] in the model, %s is [%lld, %lld] in the checkpoint",
-               s->name, (long long)s->shape[0], (long long)s->shape[1], t->name,
-               (long long)t->shape[0], (long long)t->shape[1]);
+      TRM_FAIL(err, TRM_E_SHAPE,
+               "%s is [%lld, %lld] in the model, %s is [%lld, %lld] in the checkpoint", s->name,
+               (long long)s->shape[0], (long long)s->shape[1], t->name, (long long)t->shape[0],
+               (long long)t->shape[1]);
   }
   bool reset = false;
   for (int i = 0; i < a->n_slots; i++) {
@@ -161,7 +170,8 @@ trm_status trm_model_cost_of(const trm_model_config *config, trm_model_cost *cos
   TRM_TRY(trm__layout_create(config, &l, err));
   const trm__dims *m = &l->dims;
   const trm__plan *p = l->plan;
-  trm_model_cost c = {.positions = m->L, .n_updates = p->n_steps,
+  trm_model_cost c = {.positions = m->L,
+                      .n_updates = p->n_steps,
                       .n_updates_with_grad = p->n_steps - p->first_grad};
   for (int i = 0; i < l->n_slots; i++) {
     if (l->slots[i].kind == TRM_TENSOR_PARAM) c.n_params += l->slots[i].count;

@@ -13,7 +13,9 @@ struct trm_model {
 
 /* The block a slot lies in. */
 static inline real *trm__model_block(const trm_model *m, trm_tensor_kind kind) {
-  return kind == TRM_TENSOR_PARAM ? m->params : kind == TRM_TENSOR_BUFFER ? m->buffers : m->puzzle_emb;
+  return kind == TRM_TENSOR_PARAM    ? m->params
+         : kind == TRM_TENSOR_BUFFER ? m->buffers
+                                     : m->puzzle_emb;
 }
 static inline real *trm__model_slot(const trm_model *m, const trm__slot *s) {
   return trm__model_block(m, s->kind) + s->offset;

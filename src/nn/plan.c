@@ -52,12 +52,17 @@ typedef struct arch_plan {
 
 static const arch_plan arch_table[] = {
     [TRM_ARCH_TRM] = {cycle_two, 2, 1, 0, false, {"z_H", "z_L"}, {"H_init", "L_init"}, {"L_level"}},
-    [TRM_ARCH_HRM] = {cycle_two, 2, 2, 2, false, {"z_H", "z_L"}, {"H_init", "L_init"},
-                      {"L_level", "H_level"}},
+    [TRM_ARCH_HRM] =
+        {cycle_two, 2, 2, 2, false, {"z_H", "z_L"}, {"H_init", "L_init"}, {"L_level", "H_level"}},
     [TRM_ARCH_SINGLEZ] = {cycle_single, 1, 1, 0, false, {"z_L"}, {"L_init"}, {"L_level"}},
-    [TRM_ARCH_HIER6] = {cycle_hier6, 7, 1, 0, false,
+    [TRM_ARCH_HIER6] = {cycle_hier6,
+                        7,
+                        1,
+                        0,
+                        false,
                         {"z_H", "z_L1", "z_L2", "z_L3", "z_L4", "z_L5", "z_L6"},
-                        {"H_init", "L1_init", "L2_init", "L3_init", "L4_init", "L5_init", "L6_init"},
+                        {"H_init", "L1_init", "L2_init", "L3_init", "L4_init", "L5_init",
+                         "L6_init"},
                         {"L_level"}},
     [TRM_ARCH_TRANSFORMER] = {cycle_direct, 1, 1, 0, true, {"z_H"}, {"H_init"}, {"H_level"}},
 };

@@ -1,6 +1,7 @@
 /* The recursion as data (paper Figs. 2 to 5): every model updates one latent at a time,
  *     z[dst] <- net(sum of z[i] for i in src, plus e where the step adds the input),
- * so a model is a list of such steps. One forward walk and one reverse walk of its tail serve all. */
+ * so a model is a list of such steps. One forward walk and one reverse walk of its tail serve all.
+ */
 #ifndef TRM_NN_PLAN_H
 #define TRM_NN_PLAN_H
 

@@ -38,7 +38,8 @@ static trm_status solver_memory(trm_solver *s, trm_error *err) {
   TRM_ALLOC(&s->walkers, s->n_walkers, "walkers", err);
   for (int i = 0; i < s->n_walkers; i++)
     TRM_TRY(trm__walker_create(s->model->layout, s->be, s->tile,
-                               i == 0 ? trm__pool_threads(s->pool) : 1, false, &s->walkers[i], err));
+                               i == 0 ? trm__pool_threads(s->pool) : 1, false, &s->walkers[i],
+                               err));
   return trm__carry_create(s->model, s->batch, &s->carry, err);
 }
 
@@ -131,12 +132,24 @@ void trm_solver_step(trm_solver *s) {
   s->steps_done++;
 }
 
-int trm_solver_rows(const trm_solver *s) { return s->rows; }
-int trm_solver_steps_done(const trm_solver *s) { return s->steps_done; }
-const int32_t *trm_solver_answer(const trm_solver *s) { return s->answer; }
-const float *trm_solver_q_halt(const trm_solver *s) { return s->q_halt; }
-const float *trm_solver_q_continue(const trm_solver *s) { return s->q_continue; }
-int trm_solver_latent_count(const trm_solver *s) { return s->model->layout->plan->n_latents; }
+int trm_solver_rows(const trm_solver *s) {
+  return s->rows;
+}
+int trm_solver_steps_done(const trm_solver *s) {
+  return s->steps_done;
+}
+const int32_t *trm_solver_answer(const trm_solver *s) {
+  return s->answer;
+}
+const float *trm_solver_q_halt(const trm_solver *s) {
+  return s->q_halt;
+}
+const float *trm_solver_q_continue(const trm_solver *s) {
+  return s->q_continue;
+}
+int trm_solver_latent_count(const trm_solver *s) {
+  return s->model->layout->plan->n_latents;
+}
 
 /* float in the library; the double build only hands the address through. */
 const float *trm_solver_logits(const trm_solver *s) {

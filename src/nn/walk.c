@@ -35,10 +35,10 @@ static int64_t lay_out(trm__walker *w, int size, bool training, real *base) {
   const trm__dims *m = &w->layout->dims;
   const trm__backend_ops *ops = w->be->ops;
   int64_t at = 0, rows = w->rows, latent = rows * m->L * m->D, b = w->rows;
-#define PART(pointer, count)                       \
-  do {                                             \
-    (pointer) = base ? base + at : NULL;           \
-    at += ((int64_t)(count) + 15) / 16 * 16;       \
+#define PART(pointer, count)                 \
+  do {                                       \
+    (pointer) = base ? base + at : NULL;     \
+    at += ((int64_t)(count) + 15) / 16 * 16; \
   } while (0)
   PART(w->e, latent);
   if (training) {
@@ -102,9 +102,9 @@ typedef struct walk {
 } walk;
 
 static walk begin_walk(trm__walker *w, trm__lane *lane, int rows) {
-  return (walk){w, w->layout, w->be->ops,
-                {lane, w->shared, w->scratch + lane->rank * w->scratch_size}, rows,
-                (int64_t)rows * w->layout->dims.L * w->layout->dims.D};
+  return (walk){w,          w->layout,
+                w->be->ops, {lane, w->shared, w->scratch + lane->rank * w->scratch_size},
+                rows,       (int64_t)rows * w->layout->dims.L * w->layout->dims.D};
 }
 
 static void copy(walk *k, real *to, const real *from) {

@@ -14,11 +14,11 @@ typedef struct trm__tile {
   const real *const *puzzle; /* [rows] rows of the puzzle embedding; NULL without one */
   real *logits, *q;          /* out: [rows, S, V], [rows, 2]; training: scratch of the walker */
   /* Training only: */
-  const int32_t *labels;  /* [rows, S], negative: ignored */
-  const int32_t *steps;   /* [rows] supervision steps taken, this one included */
-  int max_steps;          /* N_sup */
-  trm__row_loss *loss;    /* out [rows] */
-  real *d_puzzle;         /* out [rows, E] */
+  const int32_t *labels; /* [rows, S], negative: ignored */
+  const int32_t *steps;  /* [rows] supervision steps taken, this one included */
+  int max_steps;         /* N_sup */
+  trm__row_loss *loss;   /* out [rows] */
+  real *d_puzzle;        /* out [rows, E] */
 } trm__tile;
 
 /* A team's memory for tiles of up to `rows` rows. */
@@ -46,8 +46,9 @@ void trm__walker_free(trm__walker *w);
 void trm__walk_infer(trm__walker *w, trm__lane *lane, const trm__tile *tile);
 
 /* One supervision step with losses and gradients of their sum over the tile's rows. The net of the
- * i-th step with gradient goes to step_grads[i] (its parameters from the start of the net), replaced
- * or, with `accumulate`, added to; the outer weights are added to outer_grads (flat block). */
+ * i-th step with gradient goes to step_grads[i] (its parameters from the start of the net),
+ * replaced or, with `accumulate`, added to; the outer weights are added to outer_grads (flat
+ * block). */
 void trm__walk_train(trm__walker *w, trm__lane *lane, const trm__tile *tile,
                      real *const *step_grads, real *outer_grads, bool accumulate);
 

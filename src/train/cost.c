@@ -2,12 +2,14 @@
 #include "train/trainer.h"
 #include "trm.h"
 
-static int common_divisor(int a, int b) { return b ? common_divisor(b, a % b) : a; }
+static int common_divisor(int a, int b) {
+  return b ? common_divisor(b, a % b) : a;
+}
 
 /* Positions in a micro-batch beyond which nothing gets faster. Weights and their gradients are gone
  * through once per tile: when they stay in a second-level cache a small tile, whose activations
- * stay there too, is best; else a few hundred positions make that traffic a small part. Measured with
- * bench_update (docs/BENCHMARKS.md). */
+ * stay there too, is best; else a few hundred positions make that traffic a small part. Measured
+ * with bench_update (docs/BENCHMARKS.md). */
 enum { SMALL_WEIGHTS = 1 << 18, SMALL_TILE = 96, LARGE_TILE = 400 };
 /* Bytes for activations when the configuration leaves it open: 1.5 GiB. */
 static const int64_t default_budget = (int64_t)3 << 29;
@@ -38,12 +40,10 @@ trm_trainer_cost trm__trainer_cost(const trm__layout *l, const trm__backend *be,
   }
   c.teams = common_divisor(c.threads, TRM__SLOTS);
   c.micro_batch = choose_micro_batch(l, be, config, c.teams, c.threads / c.teams);
-  c.weights = real_size * ((3 + ema) * l->n_params + l->n_puzzle_emb) +
-              be->ops->held_bytes(be);
+  c.weights = real_size * ((3 + ema) * l->n_params + l->n_puzzle_emb) + be->ops->held_bytes(be);
   c.gradients = real_size * (TRM__SLOTS * l->n_params + c.teams * steps);
   c.carry = trm__carry_bytes(l, config->batch_size);
-  c.activations =
-      c.teams * trm__walker_bytes(l, be, c.micro_batch, c.threads / c.teams, true);
+  c.activations = c.teams * trm__walker_bytes(l, be, c.micro_batch, c.threads / c.teams, true);
   c.bytes = c.weights + c.gradients + c.carry + c.activations;
   return c;
 }
@@ -54,8 +54,7 @@ trm_status trm_trainer_cost_of(const trm_model_config *model, const trm_trainer_
   trm__backend *be;
   TRM_TRY(trm__trainer_check(config, err));
   TRM_TRY(trm__layout_create(model, &l, err));
-  trm_status st =
-      trm__cpu_create(&l->dims, &l->outer, l->blocks, l->n_blocks, true, &be, err);
+  trm_status st = trm__cpu_create(&l->dims, &l->outer, l->blocks, l->n_blocks, true, &be, err);
   if (st == TRM_OK) {
     *cost = trm__trainer_cost(l, be, config);
     be->ops->destroy(be);

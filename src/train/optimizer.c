@@ -39,8 +39,8 @@ void trm__reduce_gradients(trm_trainer *t, trm__lane *lane) {
 
 typedef void update_fn(int64_t, const trm__adam *, real *, const real *, real *, real *);
 static update_fn *update_of(const trm_trainer *t) {
-  update_fn *const table[] = {[TRM_OPT_ADAM_ATAN2] = t->k->adam_atan2,
-                              [TRM_OPT_ADAMW] = t->k->adamw};
+  update_fn *const table[] = {
+      [TRM_OPT_ADAM_ATAN2] = t->k->adam_atan2, [TRM_OPT_ADAMW] = t->k->adamw};
   return table[t->config.optimizer];
 }
 
@@ -67,7 +67,8 @@ static void sift_down(int64_t *keys, int at, int n) {
   }
 }
 
-/* Rows by puzzle id, equal ids in batch order. A heap sort, because the C library's may allocate. */
+/* Rows by puzzle id, equal ids in batch order. A heap sort, because the C library's may allocate.
+ */
 static void sort_rows(trm_trainer *t) {
   int n = t->config.batch_size;
   int64_t *keys = t->puzzle_order;

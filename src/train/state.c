@@ -1,4 +1,5 @@
-/* The trainer's state as one safetensors file: the flat blocks as they lie in memory, and the carry. */
+/* The trainer's state as one safetensors file: the flat blocks as they lie in memory, and the
+ * carry. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -27,8 +28,8 @@ typedef struct part {
 
 static void add_part(part *parts, int *n, const char *name, trm__dtype type, int64_t count,
                      void *data) {
-  parts[(*n)++] = (part){{.name = name, .dtype = type, .ndim = 1, .shape = {count}, .data = data},
-                         data};
+  parts[(*n)++] =
+      (part){{.name = name, .dtype = type, .ndim = 1, .shape = {count}, .data = data}, data};
 }
 
 static int list_parts(const trm_trainer *t, part parts[MAX_PARTS]) {
@@ -61,8 +62,8 @@ static trm_status check_values(const char *path, const trm__st_tensor *want, con
     real v;
     memcpy(&v, (const char *)data + i * (int64_t)sizeof v, sizeof v);
     if (!isfinite((double)v) || (square && v < 0))
-      TRM_FAIL_AT(err, TRM_E_NUMERIC, i, "%s: value %lld of %s is %g; expected a finite%s number", path,
-                  (long long)i, want->name, (double)v, square ? ", not negative" : "");
+      TRM_FAIL_AT(err, TRM_E_NUMERIC, i, "%s: value %lld of %s is %g; expected a finite%s number",
+                  path, (long long)i, want->name, (double)v, square ? ", not negative" : "");
   }
   return TRM_OK;
 }
@@ -89,16 +90,18 @@ static trm_status check_parts(const trm__safetensors *file, const part *parts, i
       TRM_FAIL(err, TRM_E_SHAPE, "%s: no tensor %s; it is the state of another kind of run", path,
                want->name);
     if (have->dtype != want->dtype || have->count != want->shape[0])
-      TRM_FAIL(err, TRM_E_SHAPE,
-               "%s: %s has %lld values of %s, this run needs %lld of %s; resume with the configuration "
-               "and batch size it was saved with",
-               path, want->name, (long long)have->count, trm__dtype_name(have->dtype),
-               (long long)want->shape[0], trm__dtype_name(want->dtype));
+      TRM_FAIL(
+          err, TRM_E_SHAPE,
+          "%s: %s has %lld values of %s, this run needs %lld of %s; resume with the configuration "
+          "and batch size it was saved with",
+          path, want->name, (long long)have->count, trm__dtype_name(have->dtype),
+          (long long)want->shape[0], trm__dtype_name(want->dtype));
     TRM_TRY(check_values(path, want, have->data, err));
   }
   if (trm__safetensors_count(file) != n)
-    TRM_FAIL(err, TRM_E_SHAPE, "%s: %d tensors, this run needs %d; it is the state of another kind of run",
-             path, trm__safetensors_count(file), n);
+    TRM_FAIL(err, TRM_E_SHAPE,
+             "%s: %d tensors, this run needs %d; it is the state of another kind of run", path,
+             trm__safetensors_count(file), n);
   return TRM_OK;
 }
 
@@ -110,8 +113,8 @@ static trm_status read_updates(const trm__safetensors *file, const char *path, i
   errno = 0;
   long long n = text && *text >= '0' && *text <= '9' ? strtoll(text, &end, 10) : -1;
   if (n < 0 || *end != 0 || errno || n > MAX_UPDATES)
-    TRM_FAIL(err, TRM_E_FORMAT, "%s: not a trainer's state: updates is %s; expected 0 to %lld", path,
-             text ? text : "missing", (long long)MAX_UPDATES);
+    TRM_FAIL(err, TRM_E_FORMAT, "%s: not a trainer's state: updates is %s; expected 0 to %lld",
+             path, text ? text : "missing", (long long)MAX_UPDATES);
   *out = n;
   return TRM_OK;
 }
@@ -134,8 +137,8 @@ static trm_status check_carry(const trm__safetensors *file, const trm_trainer *t
 }
 
 /* A row that is still busy has taken fewer steps than the most; one that halted, up to as many. */
-static trm_status check_halting(const trm__safetensors *file, const trm_trainer *t, const char *path,
-                                trm_error *err) {
+static trm_status check_halting(const trm__safetensors *file, const trm_trainer *t,
+                                const char *path, trm_error *err) {
   const char *steps = trm__safetensors_find(file, "steps")->data;
   const uint8_t *halted = trm__safetensors_find(file, "halted")->data;
   int most = t->model->config.halt_max_steps;
@@ -144,8 +147,8 @@ static trm_status check_halting(const trm__safetensors *file, const trm_trainer 
     memcpy(&taken, steps + (size_t)r * sizeof taken, sizeof taken);
     if (halted[r] > 1 || taken < 0 || taken > most - !halted[r])
       TRM_FAIL_AT(err, TRM_E_FORMAT, r,
-                  "%s: row %d: halted %d after %d steps; expected 0 or 1, and at most %d steps", path, r,
-                  halted[r], taken, most);
+                  "%s: row %d: halted %d after %d steps; expected 0 or 1, and at most %d steps",
+                  path, r, halted[r], taken, most);
   }
   return TRM_OK;
 }
@@ -167,9 +170,9 @@ trm_status trm_trainer_load(trm_trainer *t, const char *path, trm_error *err) {
   }
   const trm__layout *l = t->model->layout;
   for (int r = 0; r < t->config.batch_size; r++)
-    t->carry->puzzle[r] =
-        t->model->puzzle_emb ? t->model->puzzle_emb + (int64_t)t->carry->puzzle_ids[r] * l->dims.E
-                             : NULL;
+    t->carry->puzzle[r] = t->model->puzzle_emb
+                              ? t->model->puzzle_emb + (int64_t)t->carry->puzzle_ids[r] * l->dims.E
+                              : NULL;
   t->updates = updates;
   trm__pack_weights(t);
 done:

@@ -49,7 +49,9 @@ static void pack_lane(void *arg, trm__lane *lane) {
   trm_trainer *t = arg;
   t->be->ops->pack(t->be, lane, t->model->params);
 }
-void trm__pack_weights(trm_trainer *t) { trm__pool_run(t->pool, 1, pack_lane, t); }
+void trm__pack_weights(trm_trainer *t) {
+  trm__pool_run(t->pool, 1, pack_lane, t);
+}
 
 /* A model with weights of its own that shares what has no average: buffers and puzzle embedding. */
 static trm_status clone_for_ema(const trm_model *model, trm_model **out, trm_error *err) {
@@ -106,8 +108,8 @@ void trm_trainer_free(trm_trainer *t) {
   if (t->ema) t->ema->buffers = t->ema->puzzle_emb = NULL; /* the model's */
   trm_model_free(t->ema);
   trm_model_free(t->model);
-  void *blocks[] = {t->slot_grads, t->m,       t->v,        t->step_grads, t->step_memory,
-                    t->d_puzzle,   t->loss,    t->walkers,  t->puzzle_sum, t->puzzle_order,
+  void *blocks[] = {t->slot_grads,    t->m,    t->v,       t->step_grads, t->step_memory,
+                    t->d_puzzle,      t->loss, t->walkers, t->puzzle_sum, t->puzzle_order,
                     t->partial_norms, t};
   for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) trm__free(blocks[i]);
 }
@@ -161,7 +163,9 @@ static void gradients_lane(void *arg, trm__lane *lane) {
   for (int i = 0; i < each; i++) slot_gradients(t, lane, lane->team * each + i);
 }
 
-static void reduce_lane(void *arg, trm__lane *lane) { trm__reduce_gradients(arg, lane); }
+static void reduce_lane(void *arg, trm__lane *lane) {
+  trm__reduce_gradients(arg, lane);
+}
 
 static void update_lane(void *arg, trm__lane *lane) {
   trm_trainer *t = arg;
@@ -178,7 +182,8 @@ static bool row_halts(const trm_trainer *t, int row) {
   bool halts = steps >= c->halt_max_steps;
   if (c->halt_max_steps > 1) {
     halts |= c->no_ACT_continue ? q[0] > 0 : q[0] > q[1];
-    trm__rng rng = trm__rng_at(t->config.seed, TRM__RNG_EXPLORE, (uint64_t)t->updates, (uint32_t)row);
+    trm__rng rng =
+        trm__rng_at(t->config.seed, TRM__RNG_EXPLORE, (uint64_t)t->updates, (uint32_t)row);
     if (trm__rng_uniform(&rng) < c->halt_exploration_prob)
       least = 2 + (int)trm__rng_below(&rng, (uint32_t)c->halt_max_steps - 1);
   }
@@ -230,18 +235,26 @@ static trm_status check_finite(const trm_trainer *t, const trm_metrics *m, trm_e
   TRM_FAIL_AT(err, TRM_E_NUMERIC, t->updates + 1,
               "update %lld: %s%s is NaN or infinite (loss %g); the update was not applied",
               (long long)t->updates + 1,
-              weight ? "weight " : gradient ? "the gradient of " : "the loss",
-              weight ? weight : gradient ? gradient : "", m->loss / t->config.batch_size);
+              weight     ? "weight "
+              : gradient ? "the gradient of "
+                         : "the loss",
+              weight     ? weight
+              : gradient ? gradient
+                         : "",
+              m->loss / t->config.batch_size);
 }
 
 static void set_adam(trm_trainer *t, double lr) {
   const trm_trainer_config *c = &t->config;
   double steps = (double)t->updates + 1;
-  t->adam = (trm__adam){.lr = (real)lr, .decay = (real)(1 - lr * c->weight_decay),
-                        .beta1 = (real)c->beta1, .beta2 = (real)c->beta2,
+  t->adam = (trm__adam){.lr = (real)lr,
+                        .decay = (real)(1 - lr * c->weight_decay),
+                        .beta1 = (real)c->beta1,
+                        .beta2 = (real)c->beta2,
                         .step_scale = (real)(lr / (1 - pow(c->beta1, steps))),
                         .root_scale = (real)(1 / sqrt(1 - pow(c->beta2, steps))),
-                        .eps = (real)c->adam_eps, .ema = (real)c->ema_rate};
+                        .eps = (real)c->adam_eps,
+                        .ema = (real)c->ema_rate};
 }
 
 trm_status trm_trainer_step(trm_trainer *t, const trm_batch *fresh, trm_metrics *metrics,
@@ -274,13 +287,27 @@ trm_status trm_trainer_step(trm_trainer *t, const trm_batch *fresh, trm_metrics 
 
 /* --- views ----------------------------------------------------------------------------------- */
 
-const uint8_t *trm_trainer_wants(const trm_trainer *t) { return t->carry->halted; }
-const uint8_t *trm_trainer_halted(const trm_trainer *t) { return t->carry->halted; }
-const int32_t *trm_trainer_steps_taken(const trm_trainer *t) { return t->carry->steps; }
-int64_t trm_trainer_updates(const trm_trainer *t) { return t->updates; }
-int64_t trm_trainer_bytes(const trm_trainer *t) { return t->cost.bytes; }
-int trm_trainer_micro_batch(const trm_trainer *t) { return t->micro_batch; }
-const trm_model *trm_trainer_weights(const trm_trainer *t) { return t->model; }
+const uint8_t *trm_trainer_wants(const trm_trainer *t) {
+  return t->carry->halted;
+}
+const uint8_t *trm_trainer_halted(const trm_trainer *t) {
+  return t->carry->halted;
+}
+const int32_t *trm_trainer_steps_taken(const trm_trainer *t) {
+  return t->carry->steps;
+}
+int64_t trm_trainer_updates(const trm_trainer *t) {
+  return t->updates;
+}
+int64_t trm_trainer_bytes(const trm_trainer *t) {
+  return t->cost.bytes;
+}
+int trm_trainer_micro_batch(const trm_trainer *t) {
+  return t->micro_batch;
+}
+const trm_model *trm_trainer_weights(const trm_trainer *t) {
+  return t->model;
+}
 
 const trm_model *trm_trainer_ema(const trm_trainer *t) {
   return t->ema ? t->ema : t->model;

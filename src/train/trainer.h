@@ -1,9 +1,10 @@
 /* Inside a trainer. One update is: refill the halted rows; per row slot, in micro-batches, forward
  * and backward; halting and metrics; reduce the slots in a fixed tree; optimisers and EMA; pack.
  *
- * Bits: slot s holds rows [B s / SLOTS, B (s + 1) / SLOTS) of the batch whatever the threads. Within a slot every
- * gradient element adds its rows in order (one accumulator per step of the plan, so that micro-batches
- * of any size add in the same order); then steps, then slots, are added in fixed order. */
+ * Bits: slot s holds rows [B s / SLOTS, B (s + 1) / SLOTS) of the batch whatever the threads.
+ * Within a slot every gradient element adds its rows in order (one accumulator per step of the
+ * plan, so that micro-batches of any size add in the same order); then steps, then slots, are added
+ * in fixed order. */
 #ifndef TRM_TRAIN_TRAINER_H
 #define TRM_TRAIN_TRAINER_H
 

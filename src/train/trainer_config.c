@@ -3,8 +3,8 @@
 
 #include "train/trainer.h"
 
-static const char *const optimizer_names[] = {[TRM_OPT_ADAM_ATAN2] = "adam_atan2",
-                                              [TRM_OPT_ADAMW] = "adamw"};
+static const char *const optimizer_names[] = {
+    [TRM_OPT_ADAM_ATAN2] = "adam_atan2", [TRM_OPT_ADAMW] = "adamw"};
 enum { N_OPTIMIZERS = sizeof optimizer_names / sizeof *optimizer_names };
 
 const char *trm_optimizer_name(trm_optimizer o) {
@@ -20,10 +20,18 @@ bool trm_optimizer_from_name(const char *name, trm_optimizer *out) {
 }
 
 trm_trainer_config trm_trainer_config_default(void) {
-  return (trm_trainer_config){
-      .batch_size = 768, .optimizer = TRM_OPT_ADAM_ATAN2, .lr = 1e-4, .beta1 = 0.9, .beta2 = 0.95,
-      .adam_eps = 1e-8, .weight_decay = 0.1, .puzzle_emb_lr = 1e-2, .puzzle_emb_weight_decay = 0.1,
-      .lr_warmup_steps = 2000, .lr_min_ratio = 1, .ema_rate = 0.999};
+  return (trm_trainer_config){.batch_size = 768,
+                              .optimizer = TRM_OPT_ADAM_ATAN2,
+                              .lr = 1e-4,
+                              .beta1 = 0.9,
+                              .beta2 = 0.95,
+                              .adam_eps = 1e-8,
+                              .weight_decay = 0.1,
+                              .puzzle_emb_lr = 1e-2,
+                              .puzzle_emb_weight_decay = 0.1,
+                              .lr_warmup_steps = 2000,
+                              .lr_min_ratio = 1,
+                              .ema_rate = 0.999};
 }
 
 /* In float32 a beta nearer to 1 would be 1, and without an eps AdamW divides 0 by 0 where a weight
@@ -54,8 +62,8 @@ trm_status trm__trainer_check(const trm_trainer_config *c, trm_error *err) {
   };
   for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
     if (!(ranges[i].value >= ranges[i].low && ranges[i].value <= ranges[i].high))
-      TRM_FAIL(err, TRM_E_CONFIG, "%s = %.10g: expected %.10g to %.10g", ranges[i].name, ranges[i].value,
-               ranges[i].low, ranges[i].high);
+      TRM_FAIL(err, TRM_E_CONFIG, "%s = %.10g: expected %.10g to %.10g", ranges[i].name,
+               ranges[i].value, ranges[i].low, ranges[i].high);
   if (c->lr_min_ratio != 1 && c->total_steps <= c->lr_warmup_steps)
     TRM_FAIL(err, TRM_E_CONFIG,
              "lr_min_ratio = %g: a cosine needs total_steps (%lld) beyond lr_warmup_steps (%lld)",
