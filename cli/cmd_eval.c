@@ -34,11 +34,8 @@ typedef struct eval_run {
 } eval_run;
 
 static trm_status evaluate(const eval_args *a, eval_run *e, trm_error *err) {
-  const char *which;
   cli_progress bar;
-  CLI_TRY(run_folder_find_model(a->model, e->model_path, &which, err));
-  if (which) cli_note("%s is a run; using its %s checkpoint", a->model, which);
-  CLI_TRY(trm_model_load(e->model_path, &e->model, err));
+  CLI_TRY(run_folder_load_model(a->model, e->model_path, &e->model, err));
   CLI_TRY(trm_dataset_open(a->data, a->split, &e->data, err));
   const trm_dataset_info *info = trm_dataset_get_info(e->data);
   int64_t rows = a->limit && a->limit < info->examples ? a->limit : info->examples;

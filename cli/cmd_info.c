@@ -83,8 +83,9 @@ static trm_status describe_weights(const trm_model *model, json_t *root, trm_err
 }
 
 static trm_status describe_model(const char *path, json_t *root, trm_error *err) {
+  char found[CLI_PATH_MAX];
   trm_model *model = NULL;
-  CLI_TRY(trm_model_load(path, &model, err));
+  CLI_TRY(run_folder_load_model(path, found, &model, err));
   trm_status st = describe_weights(model, root, err);
   trm_model_free(model);
   return st;

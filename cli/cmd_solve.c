@@ -52,10 +52,7 @@ typedef struct solve_run {
 
 static trm_status open_model(solve_run *s, trm_error *err) {
   char path[CLI_PATH_MAX];
-  const char *which;
-  CLI_TRY(run_folder_find_model(s->args->model, path, &which, err));
-  if (which) cli_note("%s is a run; using its %s checkpoint", s->args->model, which);
-  CLI_TRY(trm_model_load(path, &s->model, err));
+  CLI_TRY(run_folder_load_model(s->args->model, path, &s->model, err));
   const trm_model_config *c = trm_model_get_config(s->model);
   s->puzzle = c->puzzle;
   s->cells = c->seq_len;
@@ -122,7 +119,8 @@ static trm_status solve_batch(solve_run *s, int n, trm_error *err) {
   CLI_TRY(trm_solver_start(s->solver, n, s->tokens, NULL, err));
   if (s->show_steps) {
     memcpy(s->before, s->question[0], sizeof s->before);
-    printf("the puzzle\n");
+    printf("the puzzle%s\n",
+           s->colour ? "" : "; below, [5] is a cell that changed, !5! a given overwritten");
     grid_view_draw(&s->puzzle, s->question[0], s->before, s->before, s->colour, stdout);
   }
   int running = n;

@@ -57,13 +57,11 @@ static trm_status check_resumable(const char *const *overrides, int n, trm_error
 /* The model to start from: fresh, with loaded weights if asked for. */
 static trm_status create_model(const run_config *c, trm_model **model, trm_error *err) {
   char path[CLI_PATH_MAX];
-  const char *which;
   trm_model *loaded = NULL;
   bool reset = false;
   CLI_TRY(trm_model_create(&c->model, c->trainer.seed, model, err));
   if (!c->load_checkpoint) return TRM_OK;
-  CLI_TRY(run_folder_find_model(c->load_checkpoint, path, &which, err));
-  CLI_TRY(trm_model_load(path, &loaded, err));
+  CLI_TRY(run_folder_load_model(c->load_checkpoint, path, &loaded, err));
   trm_error cause = {0};
   trm_status st = trm_model_copy_weights(*model, loaded, &reset, &cause);
   trm_model_free(loaded);
@@ -148,9 +146,22 @@ static trm_status load_config(train_run *run, const train_args *args, const char
 
 static trm_status open_folder(train_run *run, const train_args *args, int n_overrides,
                               trm_error *err) {
-  if (!args->resume) return run_folder_create(&run->folder, &run->config, err);
+  uint64_t data;
+  CLI_TRY(train_data_fingerprint(&run->data, &data, err));
+  if (!args->resume) {
+    CLI_TRY(run_folder_create(&run->folder, &run->config, err));
+    run->folder.mark.data = data;
+    return TRM_OK;
+  }
   CLI_TRY(run_folder_open(&run->folder, args->resume, run->config.checkpoint_every_eval, err));
+  if (run->folder.mark.update > 0 && run->folder.mark.data != data)
+    return cli_fail(
+        err, TRM_E_SHAPE, -1,
+        "%s: the training data are not those the run began with; put them back, or start "
+        "a new run with load_checkpoint=%s/last",
+        args->resume, args->resume);
   run->folder.mark.seed = run->config.trainer.seed;
+  run->folder.mark.data = data;
   return n_overrides ? run_folder_write_config(&run->folder, &run->config, err) : TRM_OK;
 }
 

@@ -24,9 +24,9 @@ static trm_status write_mark(const run_mark *m, const char *dir, trm_error *err)
           "{\n  \"update\": %" PRId64 ",\n  \"stream_position\": %" PRId64
           ",\n  \"evaluated\": %" PRId64 ",\n  \"best_update\": %" PRId64
           ",\n  \"best_exact_accuracy\": %.17g,\n  \"log_bytes\": %" PRId64
-          ",\n  \"seed\": \"%" PRIu64 "\"\n}\n",
+          ",\n  \"seed\": \"%" PRIu64 "\",\n  \"data\": \"%" PRIu64 "\"\n}\n",
           m->update, m->stream_position, m->evaluated, m->best_update, m->best_exact, m->log_bytes,
-          m->seed);
+          m->seed, m->data);
   return cli_outfile_commit(&out, err);
 }
 
@@ -34,18 +34,19 @@ trm_status run_mark_read(run_mark *m, const char *dir, trm_error *err) {
   char path[CLI_PATH_MAX];
   json_error_t problem;
   json_int_t update, position, evaluated, best_update, log_bytes;
-  const char *seed = "";
+  const char *seed = "", *data = "";
   CLI_TRY(cli_path(path, err, "%s/run.json", dir));
   json_t *root = json_load_file(path, 0, &problem);
   if (!root)
     return cli_fail(err, TRM_E_FORMAT, problem.line, "%s:%d: not readable as JSON: %s", path,
                     problem.line, problem.text);
-  int bad = json_unpack_ex(root, &problem, 0, "{s:I, s:I, s:I, s:I, s:F, s:I, s:s}", "update",
+  int bad = json_unpack_ex(root, &problem, 0, "{s:I, s:I, s:I, s:I, s:F, s:I, s:s, s:s}", "update",
                            &update, "stream_position", &position, "evaluated", &evaluated,
                            "best_update", &best_update, "best_exact_accuracy", &m->best_exact,
-                           "log_bytes", &log_bytes, "seed", &seed);
-  bool good =
-      !bad && update >= 0 && position >= 0 && log_bytes >= 0 && cli_parse_uint64(seed, &m->seed);
+                           "log_bytes", &log_bytes, "seed", &seed, "data", &data);
+  /* The stream gives one batch per update. */
+  bool good = !bad && update >= 0 && position == update && log_bytes >= 0 &&
+              cli_parse_uint64(seed, &m->seed) && cli_parse_uint64(data, &m->data);
   json_decref(root);
   if (!good)
     return cli_fail(err, TRM_E_FORMAT, -1, "%s: not the mark of a run: %s", path,
@@ -310,10 +311,13 @@ trm_status run_folder_open(run_folder *r, const char *path, bool keep_evaluated,
   CLI_TRY(for_each_name(r, clean_name, err));
   CLI_TRY(for_each_name(r, prune_name, err));
   struct stat s;
-  if (fstat(r->log, &s) != 0 || s.st_size < r->mark.log_bytes)
-    return cli_fail(err, TRM_E_FORMAT, -1,
-                    "%s/log.jsonl is shorter than its last checkpoint says (%lld bytes)", r->path,
-                    (long long)r->mark.log_bytes);
+  if (fstat(r->log, &s) != 0)
+    return cli_fail(err, TRM_E_IO, -1, "%s/log.jsonl: %s", r->path, strerror(errno));
+  if (s.st_size < r->mark.log_bytes) {
+    cli_warn("%s/log.jsonl is shorter than at the last checkpoint: lines are lost, training is not",
+             r->path);
+    r->mark.log_bytes = s.st_size;
+  }
   if (ftruncate(r->log, (off_t)r->mark.log_bytes) != 0)
     return cli_fail(err, TRM_E_IO, -1, "%s/log.jsonl: cannot shorten: %s", r->path,
                     strerror(errno));
@@ -418,4 +422,14 @@ trm_status run_folder_find_model(const char *path, char *model, const char **whi
                   "%s: not a model folder (no model.safetensors) and not a run with a checkpoint "
                   "(no best or last)",
                   path);
+}
+
+trm_status run_folder_load_model(const char *path, char *model, trm_model **out, trm_error *err) {
+  const char *which;
+  CLI_TRY(run_folder_find_model(path, model, &which, err));
+  if (which) cli_note("%s is a run; using its %s checkpoint", path, which);
+  trm_status st = trm_model_load(model, out, err);
+  if (st != TRM_E_CONFIG) return st;
+  if (err) err->code = TRM_E_FORMAT; /* a bad value in a file is bad data, not bad usage */
+  return TRM_E_FORMAT;
 }

@@ -21,7 +21,7 @@ typedef struct run_mark {
   int64_t best_update;
   double best_exact; /* exact accuracy at best_update; -1: none yet */
   int64_t log_bytes;
-  uint64_t seed;
+  uint64_t seed, data; /* of the run; fingerprint of its training data */
 } run_mark;
 
 typedef struct run_folder {
@@ -51,5 +51,7 @@ trm_status run_mark_read(run_mark *m, const char *checkpoint, trm_error *err);
 /* The model folder a user means by `path`: itself, or a run's best, else last, checkpoint (then
  * *which is "best" or "last", else NULL). */
 trm_status run_folder_find_model(const char *path, char *model, const char **which, trm_error *err);
+/* Finds and loads it, and says on stderr which checkpoint of a run it is. */
+trm_status run_folder_load_model(const char *path, char *model, trm_model **out, trm_error *err);
 
 #endif

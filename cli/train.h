@@ -21,6 +21,8 @@ typedef struct train_data {
  * splits, or a share of the training data where there are none or the configuration asks for it. */
 trm_status train_data_open(run_config *c, train_data *d, trm_error *err);
 void train_data_free(train_data *d);
+/* One number for all training sets, to know them again when a run is resumed. */
+trm_status train_data_fingerprint(const train_data *d, uint64_t *out, trm_error *err);
 
 /* ---- plan (train_plan.c) ---- */
 

@@ -138,3 +138,13 @@ trm_status train_data_open(run_config *c, train_data *d, trm_error *err) {
   if (st != TRM_OK) train_data_free(d);
   return st;
 }
+
+trm_status train_data_fingerprint(const train_data *d, uint64_t *out, trm_error *err) {
+  uint64_t all = 0, one;
+  for (int i = 0; i < d->n_train; i++) {
+    CLI_TRY(trm_dataset_fingerprint(d->train[i], &one, err));
+    all = all * 31 + one;
+  }
+  *out = all;
+  return TRM_OK;
+}

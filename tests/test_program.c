@@ -228,6 +228,25 @@ static void test_resume(void **state) {
   same_run(s, "whole", "half");
 }
 
+/* Data that changed under a run are refused; a lost log is not the end of one. */
+static void test_changed_data(void **state) {
+  scratch *s = *state;
+  char run[160], dir[160], setting[200];
+  snprintf(dir, sizeof dir, "%s", scratch_path(s, "changing"));
+  snprintf(setting, sizeof setting, "data_paths=[%s]", dir);
+  want(RUN("data", "gen", "sudoku", "--size=4", "--train=60", "--test=10", "--output-dir", dir), 0);
+  want(RUN("train", TINY, setting, "project_name=Data4-trm", "run_name=moved", "max_updates=4"), 0);
+  snprintf(run, sizeof run, "%s", in_run(s, "moved", ""));
+  assert_int_equal(unlink(in_run(s, "moved", "log.jsonl")), 0);
+  want(RUN("train", "--resume", run, "max_updates=6"), 0);
+  says(err_text, "lines are lost");
+  want(RUN("data", "gen", "sudoku", "--size=4", "--train=60", "--test=10", "--seed=9",
+           "--output-dir", dir),
+       0);
+  want(RUN("train", "--resume", run, "max_updates=8"), 3);
+  says(err_text, "not those the run began with");
+}
+
 /* What only the trainer refuses leaves no folder behind that would take the name. */
 static void test_refused_run(void **state) {
   scratch *s = *state;
@@ -444,13 +463,13 @@ static int set_up(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_help),        cmocka_unit_test(test_refusals),
-      cmocka_unit_test(test_dry_run),     cmocka_unit_test(test_resume),
-      cmocka_unit_test(test_refused_run), cmocka_unit_test(test_kill),
-      cmocka_unit_test(test_signals),     cmocka_unit_test(test_full_disk),
-      cmocka_unit_test(test_damage),      cmocka_unit_test(test_eval),
-      cmocka_unit_test(test_solve),       cmocka_unit_test(test_info),
-      cmocka_unit_test(test_terminal),
+      cmocka_unit_test(test_help),         cmocka_unit_test(test_refusals),
+      cmocka_unit_test(test_dry_run),      cmocka_unit_test(test_resume),
+      cmocka_unit_test(test_changed_data), cmocka_unit_test(test_refused_run),
+      cmocka_unit_test(test_kill),         cmocka_unit_test(test_signals),
+      cmocka_unit_test(test_full_disk),    cmocka_unit_test(test_damage),
+      cmocka_unit_test(test_eval),         cmocka_unit_test(test_solve),
+      cmocka_unit_test(test_info),         cmocka_unit_test(test_terminal),
   };
   return cmocka_run_group_tests(tests, set_up, scratch_close);
 }

@@ -35,6 +35,9 @@ TRM_API const trm_dataset_info *trm_dataset_get_info(const trm_dataset *d);
  * Any of the outputs may be NULL. */
 TRM_API void trm_dataset_example(const trm_dataset *d, int64_t i, int32_t *inputs, int32_t *labels,
                                  int32_t *puzzle_id);
+/* A number that differs between sets that are not the same: of their counts and of up to 4,096
+ * examples spread over the set. Errors: MEMORY. */
+TRM_API trm_status trm_dataset_fingerprint(const trm_dataset *d, uint64_t *out, trm_error *err);
 /* The same split without / with only a share of its groups (at least one each), chosen by the
  * seed: a validation share of the training set. Views without copies of the examples; `d` must
  * outlive them. Errors: ARGUMENT unless 0 < share < 1, RANGE for a single group. */

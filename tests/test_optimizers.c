@@ -1,0 +1,227 @@
+/* The optimisers, the schedule, the EMA and the puzzle embedding against transcriptions in double.
+ */
+#include <math.h>
+
+#include "kernels/kernels.h"
+#include "small_trainer.h"
+
+/* ---- optimisers ---- */
+
+/* The dense weights in double, moved by the trainer's own gradients. */
+typedef struct slow_optimizer {
+  double *p, *m, *v, *ema;
+  int64_t n;
+  double beta1_power, beta2_power;
+} slow_optimizer;
+
+static void slow_update(slow_optimizer *o, const trm_trainer_config *c, double lr,
+                        const trm_trainer *t) {
+  int64_t at = 0;
+  o->beta1_power *= c->beta1;
+  o->beta2_power *= c->beta2;
+  for (int i = 0; i < trm_model_tensor_count(trm_trainer_weights(t)); i++) {
+    const trm_tensor g = trm_trainer_gradient_at(t, i);
+    for (int64_t j = 0; g.data && j < g.count; j++, at++) {
+      const double d = (double)g.data[j];
+      o->m[at] = c->beta1 * o->m[at] + (1 - c->beta1) * d;
+      o->v[at] = c->beta2 * o->v[at] + (1 - c->beta2) * d * d;
+      const double m = o->m[at] / (1 - o->beta1_power);
+      const double root = sqrt(o->v[at] / (1 - o->beta2_power));
+      o->p[at] -= lr * c->weight_decay * o->p[at];
+      o->p[at] -= c->optimizer == TRM_OPT_ADAMW ? lr * m / (root + c->adam_eps)
+                                                : lr * atan2(o->m[at], root) / (1 - o->beta1_power);
+      o->ema[at] = c->ema_rate * o->ema[at] + (1 - c->ema_rate) * o->p[at];
+    }
+  }
+  assert_int_equal(at, o->n);
+}
+
+/* The largest distance of the trained parameters of a model from `want`. */
+static double distance(const trm_model *m, const double *want) {
+  double worst = 0;
+  for (int i = 0; i < trm_model_tensor_count(m); i++) {
+    const trm_tensor w = trm_model_tensor_at(m, i);
+    for (int64_t j = 0; w.kind == TRM_TENSOR_PARAM && j < w.count; j++)
+      worst = fmax(worst, fabs((double)w.data[j] - *want++));
+  }
+  return worst;
+}
+
+static void check_optimizer(trm_optimizer optimizer) {
+  const trm_model_config mc = model_config(MIXER);
+  trm_model *m = small_model(&mc, 5);
+  trm_trainer_config c = small_training(8);
+  c.optimizer = optimizer;
+  c.weight_decay = 0.7;
+  c.adam_eps = 1e-4; /* large enough to be seen */
+  trm_model_cost cost;
+  assert_int_equal(trm_model_cost_of(&mc, &cost, NULL), TRM_OK);
+  const size_t n = (size_t)cost.n_params;
+  double *all = calloc(4 * n, sizeof *all);
+  assert_non_null(all);
+  slow_optimizer o = {all, all + n, all + 2 * n, all + 3 * n, cost.n_params, 1, 1};
+  int64_t at = 0;
+  for (int i = 0; i < trm_model_tensor_count(m); i++) {
+    const trm_tensor w = trm_model_tensor_at(m, i);
+    for (int64_t j = 0; w.kind == TRM_TENSOR_PARAM && j < w.count; j++, at++)
+      o.p[at] = o.ema[at] = (double)w.data[j];
+  }
+  trm_trainer *t = small_trainer(m, &c);
+  for (int u = 0; u < 8; u++) {
+    const trm_metrics metrics = small_update(t);
+    slow_update(&o, &c, metrics.lr, t);
+    const double off = distance(trm_trainer_weights(t), o.p);
+    const double ema_off = distance(trm_trainer_ema(t), o.ema);
+    if (!(off < 3e-6 && ema_off < 3e-6))
+      fail_msg("%s, update %d: weights off by %g, EMA by %g", trm_optimizer_name(optimizer), u + 1,
+               off, ema_off);
+  }
+  assert_true(distance(m, o.p) > 5e-3); /* they did move */
+  free(all);
+  trm_trainer_free(t);
+  trm_model_free(m);
+}
+
+static void adam_atan2_is_its_formula(void **state) {
+  (void)state;
+  check_optimizer(TRM_OPT_ADAM_ATAN2);
+}
+static void adamw_is_its_formula(void **state) {
+  (void)state;
+  check_optimizer(TRM_OPT_ADAMW);
+}
+
+static void lr_warms_up_and_follows_the_cosine(void **state) {
+  /* Warm-up of 4, then from 1 to 0.1 over 6: at update 7 half of the way. */
+  static const double want[] = {0.25,
+                                0.5,
+                                0.75,
+                                1,
+                                0.1 + 0.9 * 0.93301270189221932,
+                                0.1 + 0.9 * 0.75,
+                                0.55,
+                                0.1 + 0.9 * 0.25,
+                                0.1 + 0.9 * 0.06698729810778067,
+                                0.1,
+                                0.1,
+                                0.1};
+  const trm_model_config mc = model_config(MIXER);
+  trm_model *m = small_model(&mc, 5);
+  (void)state;
+  trm_trainer_config c = small_training(2);
+  c.lr_warmup_steps = 4;
+  c.total_steps = 10;
+  trm_trainer *t = small_trainer(m, &c);
+  for (int u = 0; u < 12; u++) {
+    const trm_metrics metrics = small_update(t);
+    assert_true(fabs(metrics.lr - want[u] * c.lr) < 1e-12);
+    assert_true(fabs(metrics.puzzle_emb_lr - want[u] * c.puzzle_emb_lr) < 1e-12);
+  }
+  trm_trainer_free(t);
+  c.lr_warmup_steps = c.total_steps = 0;
+  c.lr_min_ratio = 1;
+  t = small_trainer(m, &c);
+  assert_true(small_update(t).lr == c.lr);
+  trm_trainer_free(t);
+  trm_model_free(m);
+}
+
+static void ema_keeps_buffers_and_embeddings_current(void **state) {
+  const trm_model_config mc = model_config(ATTENTION);
+  trm_model *m = small_model(&mc, 5);
+  (void)state;
+  for (int with = 0; with < 2; with++) {
+    trm_trainer_config c = small_training(8);
+    c.ema_rate = with ? 0.9 : 0;
+    trm_trainer *t = small_trainer(m, &c);
+    for (int u = 0; u < 3; u++) (void)small_update(t);
+    const trm_model *w = trm_trainer_weights(t), *ema = trm_trainer_ema(t);
+    assert_true((ema != w) == with);
+    for (int i = 0; i < trm_model_tensor_count(w); i++) {
+      const trm_tensor a = trm_model_tensor_at(w, i), b = trm_model_tensor_at(ema, i);
+      const int same = memcmp(a.data, b.data, (size_t)a.count * sizeof *a.data) == 0;
+      assert_int_equal(same, !with || a.kind != TRM_TENSOR_PARAM);
+    }
+    trm_trainer_free(t);
+  }
+  trm_model_free(m);
+}
+
+/* Ids 2, 0 (repeated) and 3; id 4 only in rows that are right and sure, so without any gradient; id
+ * 1 not at all. */
+static void embedding_rows_follow_the_sign_of_their_sum(void **state) {
+  enum { ROWS = 8, IDS = 5, E = 20 };
+  static const int32_t ids[ROWS] = {2, 0, 2, 4, 2, 3, 0, 4};
+  trm_model_config mc = model_config(ATTENTION);
+  mc.num_puzzle_identifiers = IDS;
+  trm_model *m = small_model(&mc, 5);
+  set_q(m, 200, 0); /* sigmoid(200) is 1: no gradient where it is right, a large one elsewhere */
+  trm_trainer_config c = small_training(ROWS);
+  c.lr_warmup_steps = 0;
+  c.puzzle_emb_weight_decay = 0.5;
+  trm_trainer *t = small_trainer(m, &c);
+  const float *before = trm_model_tensor_named(m, "puzzle_emb.weights").data;
+  const float *after = trm_model_tensor_named(trm_trainer_weights(t), "puzzle_emb.weights").data;
+  const float *g = trm_trainer_puzzle_emb_gradient(t);
+  static small_batch b;
+  trm_metrics metrics;
+  (void)state;
+  (void)small_batch_at(&b, 7);
+  memcpy(b.ids, ids, sizeof ids);
+  for (int i = 0; i < ROWS * SMALL_LEN; i++)
+    b.labels[i] = ids[i / SMALL_LEN] == 4 ? TRM_IGNORE_LABEL : i % 7;
+  const trm_batch fresh = {b.inputs, b.labels, b.ids};
+  assert_int_equal(trm_trainer_step(t, &fresh, &metrics, NULL), TRM_OK);
+  int repeated_disagree = 0;
+  for (int id = 0; id < IDS; id++)
+    for (int j = 0; j < E; j++) {
+      double sum = 0, w = (double)before[id * E + j];
+      int used = 0;
+      for (int r = 0; r < ROWS; r++) {
+        if (ids[r] != id) continue;
+        repeated_disagree += used && (double)g[r * E + j] * sum < 0;
+        sum += (double)g[r * E + j];
+        used = 1;
+      }
+      const double want =
+          w - (used ? metrics.puzzle_emb_lr * (0.5 * w + (sum > 0) - (sum < 0)) : 0);
+      assert_true((sum == 0) == (id == 4 || id == 1));
+      if (!used) assert_true(after[id * E + j] == before[id * E + j]);
+      assert_true(fabs((double)after[id * E + j] - want) < 1e-6);
+    }
+  assert_true(repeated_disagree > 3); /* otherwise the order of sign and sum would not show */
+  trm_trainer_free(t);
+  trm_model_free(m);
+}
+
+static void frozen_weights_leave_the_embedding_free(void **state) {
+  const trm_model_config mc = model_config(ATTENTION);
+  trm_model *m = small_model(&mc, 5);
+  trm_trainer_config c = small_training(8);
+  (void)state;
+  c.freeze_weights = true;
+  trm_trainer *t = small_trainer(m, &c);
+  for (int u = 0; u < 3; u++) (void)small_update(t);
+  const trm_model *views[] = {trm_trainer_weights(t), trm_trainer_ema(t)};
+  for (int k = 0; k < 2; k++)
+    for (int i = 0; i < trm_model_tensor_count(m); i++) {
+      const trm_tensor a = trm_model_tensor_at(m, i), b = trm_model_tensor_at(views[k], i);
+      const int same = memcmp(a.data, b.data, (size_t)a.count * sizeof *a.data) == 0;
+      assert_int_equal(same, a.kind != TRM_TENSOR_PUZZLE_EMB);
+    }
+  assert_int_equal(trm_trainer_updates(t), 3);
+  trm_trainer_free(t);
+  trm_model_free(m);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(adam_atan2_is_its_formula),
+      cmocka_unit_test(adamw_is_its_formula),
+      cmocka_unit_test(lr_warms_up_and_follows_the_cosine),
+      cmocka_unit_test(ema_keeps_buffers_and_embeddings_current),
+      cmocka_unit_test(embedding_rows_follow_the_sign_of_their_sum),
+      cmocka_unit_test(frozen_weights_leave_the_embedding_free),
+  };
+  return cmocka_run_group_tests(tests, scratch_open, scratch_close);
+}
