@@ -2,8 +2,9 @@
  * computed in double, one row of the batch per member. */
 #include "backend/cpu.h"
 
-#include <math.h>
 #include <string.h>
+
+#include "kernels/loss.h"
 
 /* Team: one packed operand of the gradient of lm_head; members: A of both products. */
 int64_t trm__cpu_head_shared(const cpu_backend *c, int b) {
@@ -37,50 +38,11 @@ void trm__cpu_head(trm__backend *be, trm__workspace *ws, int b, const real *z, r
   trm__lane_barrier(ws->lane);
 }
 
-/* Cross-entropy of one position and its gradient, scaled by `weight`; returns the loss. */
-typedef double cross_entropy_fn(int V, real *logits, int label, double weight);
-
-/* s(x) = x + 1 (x >= 0) or 1 / (1 - x): p = s / sum s; dL/dx_i = s'(x_i) (1/sum - [i = label]/s_i).
- */
-static double stablemax(int V, real *x, int label, double weight) {
-  double sum = 0, at_label = 1;
-  for (int i = 0; i < V; i++) {
-    double v = (double)x[i], s = v < 0 ? 1 / (1 - v + 1e-30) : v + 1;
-    sum += s;
-    if (i == label) at_label = s;
-  }
-  for (int i = 0; i < V; i++) {
-    double v = (double)x[i], slope = v < 0 ? 1 / ((1 - v + 1e-30) * (1 - v + 1e-30)) : 1;
-    x[i] = (real)(weight * slope * (1 / sum - (i == label ? 1 / at_label : 0)));
-  }
-  return -log(at_label / sum);
-}
-
-static double softmax(int V, real *x, int label, double weight) {
-  double big = (double)x[0], sum = 0, at_label = (double)x[label];
-  for (int i = 1; i < V; i++) big = (double)x[i] > big ? (double)x[i] : big;
-  for (int i = 0; i < V; i++) sum += exp((double)x[i] - big);
-  for (int i = 0; i < V; i++)
-    x[i] = (real)(weight * (exp((double)x[i] - big) / sum - (i == label)));
-  return log(sum) + big - at_label;
-}
-
-static cross_entropy_fn *const cross_entropy[] = {
-    [TRM_LOSS_STABLEMAX] = stablemax, [TRM_LOSS_SOFTMAX] = softmax};
-
 static int argmax(int n, const real *x) {
   int best = 0;
   for (int i = 1; i < n; i++)
     if (x[i] > x[best]) best = i;
   return best;
-}
-
-static double sigmoid(double x) {
-  return x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x));
-}
-/* Binary cross-entropy with a logit; the gradient is sigmoid(x) - target. */
-static double bce(double x, double target) {
-  return (x > 0 ? x : 0) - x * target + log1p(exp(-fabs(x)));
 }
 
 static void row_loss(const trm__dims *m, const int32_t *labels, const real *q_target, real *logits,
@@ -94,15 +56,15 @@ static void row_loss(const trm__dims *m, const int32_t *labels, const real *q_ta
       continue;
     }
     l.right += argmax(m->V, logits) == labels[t];
-    l.lm += weight * cross_entropy[m->loss](m->V, logits, labels[t], weight);
+    l.lm += weight * trm__cross_entropy(m->loss, m->V, logits, labels[t], weight, logits);
   }
   double exact = l.right == l.valid;
-  l.q_halt = bce(l.q[0], exact);
-  q[0] = (real)(0.5 * (sigmoid(l.q[0]) - exact));
+  l.q_halt = trm__binary_cross_entropy(l.q[0], exact);
+  q[0] = (real)(0.5 * (trm__sigmoid(l.q[0]) - exact));
   q[1] = 0;
   if (q_target) {
-    l.q_continue = bce(l.q[1], (double)*q_target);
-    q[1] = (real)(0.5 * (sigmoid(l.q[1]) - (double)*q_target));
+    l.q_continue = trm__binary_cross_entropy(l.q[1], (double)*q_target);
+    q[1] = (real)(0.5 * (trm__sigmoid(l.q[1]) - (double)*q_target));
   }
   *out = l;
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "kernels/real.h"
+#include "kernels/loss.h"
 #include "trm.h"
 
 enum {
@@ -36,43 +36,16 @@ typedef struct evaluation {
 
 /* --- losses of the last step, in double --- */
 
-/* -log p[label] with p = s / sum s, s(x) = x + 1 for x >= 0, else 1 / (1 - x). */
-static double stablemax_loss(int V, const real *x, int label) {
-  double sum = 0, at_label = 1;
-  for (int i = 0; i < V; i++) {
-    double v = (double)x[i], s = v < 0 ? 1 / (1 - v + 1e-30) : v + 1;
-    sum += s;
-    if (i == label) at_label = s;
-  }
-  return -log(at_label / sum);
-}
-
-static double softmax_loss(int V, const real *x, int label) {
-  double big = (double)x[0], sum = 0;
-  for (int i = 1; i < V; i++) big = fmax(big, (double)x[i]);
-  for (int i = 0; i < V; i++) sum += exp((double)x[i] - big);
-  return log(sum) + big - (double)x[label];
-}
-
-typedef double loss_fn(int V, const real *logits, int label);
-static loss_fn *const losses[] = {
-    [TRM_LOSS_STABLEMAX] = stablemax_loss, [TRM_LOSS_SOFTMAX] = softmax_loss};
-
 /* Mean over the labels of a row that count. */
 static double row_loss(const evaluation *e, const real *logits, const int32_t *labels) {
   int V = e->model->vocab_size, valid = 0;
   double sum = 0;
   for (int i = 0; i < e->model->seq_len; i++) {
     if (labels[i] < 0) continue;
-    sum += losses[e->model->loss](V, logits + (int64_t)i * V, labels[i]);
+    sum += trm__cross_entropy(e->model->loss, V, logits + (int64_t)i * V, labels[i], 0, NULL);
     valid++;
   }
   return sum / valid;
-}
-
-/* Binary cross-entropy of the logit x against 0 or 1. */
-static double binary_loss(double x, double target) {
-  return fmax(x, 0) - x * target + log1p(exp(-fabs(x)));
 }
 
 /* --- scoring --- */
@@ -125,7 +98,7 @@ static trm_status add_last(evaluation *e, int64_t first, int n, trm_error *err) 
     e->cells_right += s.right;
     e->q_right += (q[r] >= 0) == exact;
     e->lm_loss += lm;
-    e->q_loss += binary_loss((double)q[r], exact);
+    e->q_loss += trm__binary_cross_entropy((double)q[r], exact);
   }
   if (e->config->preds)
     memcpy(e->config->preds + first * S, answer, (size_t)n * (size_t)S * sizeof *answer);

@@ -2,10 +2,10 @@
  * order the steps run; the reverse walk goes back over it. */
 #include "nn/walk.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "kernels/loss.h"
 
 /* --- memory ---------------------------------------------------------------------------------- */
 
@@ -198,7 +198,7 @@ static void continue_targets(walk *k, const trm__tile *tile) {
   for (int r = 0; r < k->rows && k->ws.lane->rank == 0; r++) {
     real halt = w->q_next[2 * r], go = w->q_next[2 * r + 1];
     real q = tile->steps[r] >= tile->max_steps || halt > go ? halt : go;
-    w->q_target[r] = (real)(1 / (1 + exp(-(double)q)));
+    w->q_target[r] = (real)trm__sigmoid((double)q);
   }
   trm__lane_barrier(k->ws.lane);
 }

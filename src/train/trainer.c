@@ -144,8 +144,7 @@ static void slot_gradients(trm_trainer *t, trm__lane *lane, int slot) {
   real *grads = t->slot_grads + slot * l->n_params;
   real *const *steps = t->step_grads + lane->team * t->n_grad_steps;
   int first = slot_start(t, slot), last = slot_start(t, slot + 1);
-  int64_t clear = first < last ? l->net_offset[0] : l->n_params;
-  if (lane->rank == 0) memset(grads, 0, (size_t)clear * sizeof *grads);
+  if (lane->rank == 0) memset(grads, 0, (size_t)l->n_params * sizeof *grads);
   trm__lane_barrier(lane);
   for (int row = first; row < last; row += t->micro_batch) {
     int n = last - row < t->micro_batch ? last - row : t->micro_batch;
