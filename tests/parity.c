@@ -1,7 +1,12 @@
-/* parity CASE_DIR…: computes what the reference computed for a case (golden/README.md beside the
- * data) and compares whatever tensors and figures the case holds. Prints the largest relative error
- * ||a - b|| / ||b|| of each group; exit status 1 when one is above its tolerance, 2 when a case
- * cannot be read. */
+/* parity CASE_DIR…: computes what the reference computed for a case and compares whatever tensors
+ * and figures the case holds. A case is a folder with case.json                    arch, loss,
+ * model and optimizer (the reference's option names), train_steps, eval_steps, metrics per training
+ * step init.safetensors             every weight and buffer at the start batches.safetensors
+ * inputs, labels [K, B, seq_len] and puzzle_identifiers [K, B], int32 expected_eval.safetensors
+ * after evaluation step S of batch 0: stepS.logits, .q_halt, …, latents expected_train.safetensors
+ * step0.grad.NAME of the mean loss; after K steps final.NAME, ema.NAME Prints the largest relative
+ * error ||a - b|| / ||b|| of each group; exit status 1 when one is above its tolerance, 2 when a
+ * case cannot be read. */
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* Data sets: folders in the reference's layout, and the stream of training batches.
- * See reference.md section 5 of the project notes, restated in docs/DATA.md. */
+ * The format and the order of batches: docs/DATA.md. */
 #ifndef TRM_DATASET_H
 #define TRM_DATASET_H
 

@@ -1,4 +1,4 @@
-/* Evaluation of a model on a data set (reference.md section 2: N_sup steps for all rows). */
+/* Evaluation of a model on a data set (docs/MODEL.md section 2: N_sup steps for all rows). */
 #ifndef TRM_EVAL_H
 #define TRM_EVAL_H
 

@@ -57,7 +57,7 @@ typedef struct trm_batch {
 } trm_batch;
 
 /* Sums over the rows that halted in this update, and losses over all rows, as the reference
- * reports them (reference.md section 3); divide by count, losses by the batch size. */
+ * reports them (docs/MODEL.md section 3); divide by count, losses by the batch size. */
 typedef struct trm_metrics {
   double count, accuracy, exact_accuracy, q_halt_accuracy, steps;
   double lm_loss, q_halt_loss, q_continue_loss, loss; /* loss = lm + 0.5 (q_halt + q_continue) */

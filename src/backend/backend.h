@@ -16,7 +16,7 @@
 #include "kernels/real.h"
 #include "trm/model.h"
 
-/* Sizes of one model (reference.md section 1). */
+/* Sizes of one model (docs/MODEL.md section 1). */
 typedef struct trm__dims {
   int V, S;    /* vocabulary, seq_len */
   int P, L;    /* puzzle positions, L = P + S */
@@ -47,7 +47,7 @@ typedef struct trm__outer {
   int64_t embed_tokens, embed_pos, lm_head, q_weight, q_bias;
 } trm__outer;
 
-/* One row's loss and what the metrics need (reference.md section 3). */
+/* One row's loss and what the metrics need (docs/MODEL.md section 3). */
 typedef struct trm__row_loss {
   double lm, q_halt, q_continue; /* losses */
   double q[2];                   /* logits: halt, continue */

@@ -1,4 +1,4 @@
-/* The embedded question and the sums of latents (reference.md section 1, Input). */
+/* The embedded question and the sums of latents (docs/MODEL.md section 1, Input). */
 #include "backend/cpu.h"
 
 #include <math.h>

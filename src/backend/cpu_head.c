@@ -1,4 +1,4 @@
-/* Heads and losses (reference.md sections 1 and 3). Logits are products like any other; losses are
+/* Heads and losses (docs/MODEL.md sections 1 and 3). Logits are products like any other; losses are
  * computed in double, one row of the batch per member. */
 #include "backend/cpu.h"
 

@@ -19,7 +19,7 @@
 #include "base/error.h"
 #include "kernels/real.h"
 
-/* Constants of one optimiser update (reference.md section 4), shared by all elements. */
+/* Constants of one optimiser update (docs/MODEL.md section 4), shared by all elements. */
 typedef struct trm__adam {
   real lr, decay; /* decay = 1 - lr * weight_decay */
   real beta1, beta2;

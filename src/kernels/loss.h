@@ -1,4 +1,4 @@
-/* Losses of one position or one row, in double (reference.md section 3). */
+/* Losses of one position or one row, in double (docs/MODEL.md section 3). */
 #ifndef TRM_KERNELS_LOSS_H
 #define TRM_KERNELS_LOSS_H
 

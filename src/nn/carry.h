@@ -1,4 +1,4 @@
-/* The state of all rows between supervision steps (reference.md section 2): latents, counters and
+/* The state of all rows between supervision steps (docs/MODEL.md section 2): latents, counters and
  * the row's current puzzle. */
 #ifndef TRM_NN_CARRY_H
 #define TRM_NN_CARRY_H

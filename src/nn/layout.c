@@ -1,4 +1,4 @@
-/* The tensors of a configuration in the reference's names and shapes (reference.md section 1). */
+/* The tensors of a configuration in the reference's names and shapes (docs/MODEL.md section 1). */
 #include "nn/layout.h"
 
 #include <math.h>

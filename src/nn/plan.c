@@ -1,5 +1,5 @@
 /* One table row per architecture: what its latents and nets are, and how one cycle of its
- * recursion goes. reference.md section 1 has the schedules. */
+ * recursion goes. docs/MODEL.md section 1 has the schedules. */
 #include "nn/plan.h"
 
 #include "base/memory.h"

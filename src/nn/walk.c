@@ -1,4 +1,4 @@
-/* Forward and reverse over the plan (reference.md section 1). What a step keeps is laid out in the
+/* Forward and reverse over the plan (docs/MODEL.md section 1). What a step keeps is laid out in the
  * order the steps run; the reverse walk goes back over it. */
 #include "nn/walk.h"
 

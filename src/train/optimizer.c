@@ -1,4 +1,4 @@
-/* Schedule, reduction of gradients, and the updates of all weights (reference.md section 4). */
+/* Schedule, reduction of gradients, and the updates of all weights (docs/MODEL.md section 4). */
 #include <math.h>
 #include <string.h>
 

@@ -173,7 +173,7 @@ static void update_lane(void *arg, trm__lane *lane) {
   t->be->ops->pack(t->be, lane, t->model->params);
 }
 
-/* Whether a row stops after this step (reference.md section 2). */
+/* Whether a row stops after this step (docs/MODEL.md section 2). */
 static bool row_halts(const trm_trainer *t, int row) {
   const trm_model_config *c = &t->model->config;
   int steps = t->carry->steps[row], least = 0;

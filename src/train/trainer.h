@@ -57,7 +57,8 @@ trm_trainer_cost trm__trainer_cost(const trm__layout *l, const trm__backend *be,
                                    const trm_trainer_config *config);
 
 /* optimizer.c */
-/* base * step / warm-up, then cosine from base to base * min_ratio at total (reference.md 4). */
+/* base * step / warm-up, then cosine from base to base * min_ratio at total (docs/MODEL.md section
+ * 4). */
 double trm__schedule(const trm_trainer_config *c, double base, int64_t step);
 /* Adds up the slots, scales to the mean, and sets grad_norm; lanes of one team of all threads. */
 void trm__reduce_gradients(trm_trainer *t, trm__lane *lane);
