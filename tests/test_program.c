@@ -303,15 +303,19 @@ static void test_signals(void **state) {
   snprintf(path, sizeof path, "%s", in_run(s, "stopped", ""));
   pid_t child =
       start(s, ARGS("train", TINY, "run_name=stopped", "max_updates=100000"), &(launch){0}, -1);
+  off_t before = 0;
   for (size_t i = 0; i < 2; i++) {
-    /* Once the log has a line, the handlers are in place and the loop runs. */
+    /* Once the log has grown, the handlers are in place and the loop runs. */
     struct stat log = {0};
-    for (int wait = 0; wait < 500 && log.st_size == 0; wait++) {
+    for (int wait = 0; wait < 1500 && log.st_size <= before; wait++) {
       nap(20);
       if (stat(in_run(s, "stopped", "log.jsonl"), &log) != 0) log.st_size = 0;
     }
+    assert_true(log.st_size > before);
     kill(child, signals[i]);
     want(finish(s, child), 130);
+    assert_int_equal(stat(in_run(s, "stopped", "log.jsonl"), &log), 0);
+    before = log.st_size;
     says(err_text, "trm train --resume");
     assert_int_equal(access(in_run(s, "stopped", "last/trainer.safetensors"), R_OK), 0);
     if (i == 0) child = start(s, ARGS("train", "--resume", path), &(launch){0}, -1);
