@@ -31,9 +31,10 @@ int64_t trm__walk_saved_bytes(const trm__layout *layout) {
 }
 
 /* Assigns every part from one block; with base NULL it only counts. */
-static int64_t lay_out(trm__walker *w, int size, bool training, real *base) {
+static int64_t lay_out(trm__walker *w, const trm__backend *be, int size, bool training,
+                       real *base) {
   const trm__dims *m = &w->layout->dims;
-  const trm__backend_ops *ops = w->be->ops;
+  const trm__backend_ops *ops = be->ops;
   int64_t at = 0, rows = w->rows, latent = rows * m->L * m->D, b = w->rows;
 #define PART(pointer, count)                 \
   do {                                       \
@@ -51,8 +52,8 @@ static int64_t lay_out(trm__walker *w, int size, bool training, real *base) {
     for (int i = 0; i < w->layout->plan->n_latents; i++) PART(w->dz[i], latent);
     for (int i = 0; i < w->layout->plan->n_latents && m->q_continue; i++) PART(w->next[i], latent);
   }
-  PART(w->shared, ops->shared_size(w->be, (int)b, training));
-  w->scratch_size = (ops->scratch_size(w->be, (int)b, training) + 31) / 16 * 16;
+  PART(w->shared, ops->shared_size(be, (int)b, training));
+  w->scratch_size = (ops->scratch_size(be, (int)b, training) + 31) / 16 * 16;
   PART(w->scratch, w->scratch_size * size);
 #undef PART
   return at;
@@ -61,8 +62,7 @@ static int64_t lay_out(trm__walker *w, int size, bool training, real *base) {
 int64_t trm__walker_bytes(const trm__layout *layout, const trm__backend *be, int rows, int size,
                           bool training) {
   trm__walker w = {.layout = layout, .rows = rows};
-  memcpy(&w.be, &be, sizeof be); /* sizes only read it */
-  return lay_out(&w, size, training, NULL) * (int64_t)sizeof(real);
+  return lay_out(&w, be, size, training, NULL) * (int64_t)sizeof(real);
 }
 
 trm_status trm__walker_create(const trm__layout *layout, trm__backend *be, int rows, int size,
@@ -72,14 +72,14 @@ trm_status trm__walker_create(const trm__layout *layout, trm__backend *be, int r
   w->layout = layout;
   w->be = be;
   w->rows = rows;
-  int64_t n = lay_out(w, size, training, NULL);
+  int64_t n = lay_out(w, be, size, training, NULL);
   w->memory = trm__alloc((size_t)n, sizeof *w->memory);
   if (!w->memory) {
     trm__free(w);
     TRM_FAIL(err, TRM_E_MEMORY, "no memory for the activations of %d rows (%lld MiB)", rows,
              (long long)(n * (int64_t)sizeof(real) >> 20));
   }
-  lay_out(w, size, training, w->memory);
+  lay_out(w, be, size, training, w->memory);
   *out = w;
   return TRM_OK;
 }
