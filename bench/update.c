@@ -47,7 +47,7 @@ static trm_model_config config_of(const struct shape *s) {
   c.num_heads = s->heads;
   c.puzzle_emb_len = s->P;
   c.L_cycles = s->n;
-  c.H_cycles = s->T;
+  c.H_cycles = getenv("TT") ? atoi(getenv("TT")) : s->T;
   c.mlp_t = s->mlp_t;
   c.forward_dtype = getenv("DTYPE") ? TRM_FLOAT32 : TRM_BFLOAT16;
   c.pos_encodings = s->mlp_t ? TRM_POS_NONE : TRM_POS_ROPE;

@@ -189,10 +189,12 @@ static void attention_backward(trm__backend *be, trm__workspace *ws, const trm__
   trm__lane_barrier(ws->lane);
   rotate(c, lo, hi, dqkv, -1);
   trm__cpu_rows(c, lo, hi, D, 3 * D, dqkv, 3 * D, w->bwd_in, dh, D, true, ws->scratch);
-  trm__cpu_weight_grad(c, ws, D, D, (int)R, 1, (cpu_operand){ds, 1, D, 0, 0, 0},
-                       (cpu_operand){o, D, 1, 0, 0, 0}, d_out, accumulate, packed, ws->scratch);
-  trm__cpu_weight_grad(c, ws, 3 * D, D, (int)R, 1, (cpu_operand){dqkv, 1, 3 * D, 0, 0, 0},
-                       (cpu_operand){x, D, 1, 0, 0, 0}, d_in, accumulate, packed, ws->scratch);
+  trm__cpu_weight_grad(c, ws, D, D, (int)R, 1, (cpu_operand){CPU_ACROSS, ds, D, 0, 0, 0},
+                       (cpu_operand){CPU_ACROSS, o, D, 0, 0, 0}, d_out, accumulate, packed,
+                       ws->scratch);
+  trm__cpu_weight_grad(c, ws, 3 * D, D, (int)R, 1, (cpu_operand){CPU_ACROSS, dqkv, 3 * D, 0, 0, 0},
+                       (cpu_operand){CPU_ACROSS, x, D, 0, 0, 0}, d_in, accumulate, packed,
+                       ws->scratch);
 }
 
 const cpu_block_kind trm__cpu_attention = {"attention",
