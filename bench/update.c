@@ -67,7 +67,7 @@ static void peak_lane(void *arg, trm__lane *lane) {
   const peak *p = arg;
   real *a = p->memory + lane->team * p->size, *b = a + M * K, *c = b + K * N;
   for (int i = 0; i < REPEATS; i++)
-    p->p->gemm(M, N, K / p->p->group, a, K / p->p->group, b, (ptrdiff_t)K / p->p->group * p->p->nr, c, N, false);
+    p->p->gemm(M, N, K / p->p->group, a, K / p->p->group, b, (ptrdiff_t)K / p->p->group * p->p->nr, c, N, TRM__SET);
 }
 
 /* GFLOP/s of the best of several runs of a product that fits each core's cache. */

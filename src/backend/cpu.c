@@ -9,6 +9,9 @@
 
 #include "base/memory.h"
 
+/* Packed weights beyond this are fetched ahead: half a usual second-level cache and more. */
+enum { FAR_BYTES = 1 << 20 };
+
 static const cpu_block_kind *const kinds[TRM__BLOCK_KINDS] = {
     [TRM__BLOCK_ATTENTION] = &trm__cpu_attention,
     [TRM__BLOCK_MIXER] = &trm__cpu_mixer,
@@ -26,7 +29,8 @@ void trm__cpu_rows(const cpu_backend *c, int64_t lo, int64_t hi, int n, int dept
   for (int64_t r = lo; r < hi; r += part) {
     int rows = (int)(hi - r < part ? hi - r : part);
     const real *a = cpu_a(p, rows, depth, x + r * ldx, ldx, scratch, &lda);
-    p->gemm(rows, n, units, a, lda, packed, (ptrdiff_t)units * p->nr, y + r * ldy, ldy, accumulate);
+    p->gemm(rows, n, units, a, lda, packed, (ptrdiff_t)units * p->nr, y + r * ldy, ldy,
+            (accumulate ? TRM__ADD : TRM__SET) | c->far);
   }
 }
 
@@ -88,7 +92,7 @@ void trm__cpu_weight_grad(const cpu_backend *c, trm__workspace *ws, int m, int n
       int rows = (int)(mhi - i < part ? mhi - i : part);
       const real *ap = grad_a(p, &a, s, i, rows, k, scratch, &lda);
       p->gemm(rows, n, units, ap, lda, packed, (ptrdiff_t)units * p->nr, out + i * n, n,
-              accumulate || s > 0);
+              TRM__FETCH_C | (accumulate || s > 0 ? TRM__ADD : TRM__SET));
     }
   }
   trm__lane_barrier(ws->lane);
@@ -287,6 +291,7 @@ trm_status trm__cpu_create(const trm__dims *dims, const trm__outer *outer, const
     TRM_FAIL(err, TRM_E_MEMORY, "no memory for the packed weights");
   }
   lay_out(c, c->memory);
+  c->far = c->n_memory * (int64_t)sizeof(real) > FAR_BYTES ? TRM__FETCH_B : 0;
   if (dims->rope) fill_rope(c);
   *out = &c->base;
   return TRM_OK;

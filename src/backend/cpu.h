@@ -26,6 +26,7 @@ typedef struct cpu_backend {
   const trm__kernels *k;
   const trm__product *p; /* of k, in the model's format */
   bool training;
+  int far;            /* TRM__FETCH_B when the weights do not fit into a second-level cache */
   cpu_packed *packed; /* [n_blocks] */
   real *memory;       /* behind all packed weights and tables: [n_memory] */
   int64_t n_memory;

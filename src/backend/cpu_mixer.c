@@ -67,12 +67,12 @@ static void mixer_cols(const cpu_backend *c, const cpu_packed *w, int n, const r
     real *g = gu ? gu + f * cols : chunk;
     real *u = gu ? gu + (FL + f) * cols : chunk + CPU_CHUNK * cols;
     p->gemm(CPU_CHUNK, n, in, w->fwd_in + (ptrdiff_t)f * in, in, scratch, (ptrdiff_t)in * p->nr, g,
-            cols, false);
+            cols, TRM__SET);
     p->gemm(CPU_CHUNK, n, in, w->fwd_in + (ptrdiff_t)(FL + f) * in, in, scratch,
-            (ptrdiff_t)in * p->nr, u, cols, false);
+            (ptrdiff_t)in * p->nr, u, cols, TRM__SET);
     p->swiglu_b(CPU_CHUNK, n, g, u, cols, act);
     p->gemm(L, n, half, w->fwd_out + f / p->group, width, act, (ptrdiff_t)half * p->nr, out, cols,
-            f > 0);
+            f > 0 ? TRM__ADD : TRM__SET);
   }
   c->k->add_rms_cols(L, n, x, D, out, cols, (real)m->eps, y, D, inv);
 }
@@ -111,10 +111,10 @@ static void mixer_cols_grad(const cpu_backend *c, const cpu_packed *w, int n, co
   for (int f = 0; f < FL; f += CPU_CHUNK) {
     real *g = gu + f * cols, *u = gu + (FL + f) * cols;
     p->gemm(CPU_CHUNK, n, in, w->bwd_out + (ptrdiff_t)f * in, in, scratch, (ptrdiff_t)in * p->nr,
-            da, cols, false);
+            da, cols, TRM__SET);
     p->swiglu_grad_b(CPU_CHUNK, n, g, u, cols, da, cols, both, act + f * cols);
     p->gemm(L, n, 2 * half, w->bwd_in + 2 * f / p->group, wide, both, (ptrdiff_t)2 * half * p->nr,
-            dh, D, true);
+            dh, D, TRM__ADD);
   }
 }
 

@@ -55,11 +55,12 @@ static void mlp_rows(const cpu_backend *c, const cpu_packed *w, int rows, const 
   for (int f = 0; f < F; f += CPU_CHUNK) {
     real *g = gu ? gu + f * R : chunk, *u = gu ? gu + (F + f) * R : chunk + rows * CPU_CHUNK;
     p->gemm(rows, CPU_CHUNK, trm__units(p, D), xa, lda, w->fwd_in + f / p->nr * in_ps, in_ps, g,
-            CPU_CHUNK, false);
+            CPU_CHUNK, c->far);
     p->gemm(rows, CPU_CHUNK, trm__units(p, D), xa, lda, w->fwd_in + (F + f) / p->nr * in_ps, in_ps,
-            u, CPU_CHUNK, false);
+            u, CPU_CHUNK, c->far);
     p->swiglu_a(rows, CPU_CHUNK, g, u, CPU_CHUNK, act, half);
-    p->gemm(rows, D, half, act, half, w->fwd_out + f / p->group * p->nr, out_ps, out, D, f > 0);
+    p->gemm(rows, D, half, act, half, w->fwd_out + f / p->group * p->nr, out_ps, out, D,
+            (f > 0 ? TRM__ADD : TRM__SET) | c->far);
   }
   c->k->add_rms_rows(rows, D, x, D, out, D, (real)m->eps, y, D, inv);
 }
@@ -98,11 +99,11 @@ static void mlp_rows_grad(const cpu_backend *c, const cpu_packed *w, int rows, c
   for (int f = 0; f < F; f += CPU_CHUNK) {
     real *g = gu + f * R, *u = gu + (F + f) * R;
     p->gemm(rows, CPU_CHUNK, trm__units(p, D), dsa, lda, w->bwd_out + f / p->nr * out_ps, out_ps,
-            da, CPU_CHUNK, false);
+            da, CPU_CHUNK, c->far);
     p->swiglu_grad_a(rows, CPU_CHUNK, g, u, CPU_CHUNK, da, CPU_CHUNK, both, 2 * half,
                      act + f / p->nr * act_ps, act_ps);
     p->gemm(rows, D, 2 * half, both, 2 * half, w->bwd_in + (ptrdiff_t)2 * f / p->group * p->nr,
-            in_ps, dh, D, true);
+            in_ps, dh, D, TRM__ADD | c->far);
   }
 }
 

@@ -30,6 +30,14 @@ typedef struct trm__adam {
   real ema;        /* EMA rate */
 } trm__adam;
 
+/* How a product treats C and what it asks for early (which changes no result). */
+enum {
+  TRM__SET = 0,     /* C = A B */
+  TRM__ADD = 1,     /* C += A B */
+  TRM__FETCH_B = 2, /* B comes from far: a weight of a large model */
+  TRM__FETCH_C = 4  /* C comes from far: the gradient of a weight */
+};
+
 /* The matrix product with its operands in one number format (the sum is always in reals).
  *
  * Operands are stored in units as wide as a real: in float32 one value; in bfloat16, where the
@@ -50,7 +58,7 @@ typedef struct trm__product {
   /* C (m x n, row stride ldc) = or += A B. b_ps: distance of two panels (units * nr, more when B is
    * a part of a deeper operand). */
   void (*gemm)(int m, int n, int units, const real *a, ptrdiff_t lda, const real *b, ptrdiff_t b_ps,
-               real *c, ptrdiff_t ldc, bool accumulate);
+               real *c, ptrdiff_t ldc, int mode);
   /* silu(g) * u on rows x n, row stride ld, as operand A of depth n (a multiple of 32), or as
    * operand B of depth `rows` (a multiple of group). */
   void (*swiglu_a)(int rows, int n, const real *g, const real *u, ptrdiff_t ld, real *out,
