@@ -60,6 +60,7 @@ static void mixer_cols(const cpu_backend *c, const cpu_packed *w, int n, const r
   const trm__product *p = c->p;
   const int D = m->D, L = m->L, FL = m->FL, cols = block_cols(m);
   const int in = trm__units(p, L), width = trm__units(p, FL), half = trm__units(p, CPU_CHUNK);
+  const int mode = gu ? TRM__FETCH_C : TRM__SET;
   real *out = scratch + CPU_COLS * (L + 1), *act = out + CPU_COLS * L;
   real *chunk = act + CPU_COLS * CPU_CHUNK;
   p->to_b(L, n, x, D, 1, scratch);
@@ -67,9 +68,9 @@ static void mixer_cols(const cpu_backend *c, const cpu_packed *w, int n, const r
     real *g = gu ? gu + f * cols : chunk;
     real *u = gu ? gu + (FL + f) * cols : chunk + CPU_CHUNK * cols;
     p->gemm(CPU_CHUNK, n, in, w->fwd_in + (ptrdiff_t)f * in, in, scratch, (ptrdiff_t)in * p->nr, g,
-            cols, TRM__SET);
+            cols, mode);
     p->gemm(CPU_CHUNK, n, in, w->fwd_in + (ptrdiff_t)(FL + f) * in, in, scratch,
-            (ptrdiff_t)in * p->nr, u, cols, TRM__SET);
+            (ptrdiff_t)in * p->nr, u, cols, mode);
     p->swiglu_b(CPU_CHUNK, n, g, u, cols, act);
     p->gemm(L, n, half, w->fwd_out + f / p->group, width, act, (ptrdiff_t)half * p->nr, out, cols,
             f > 0 ? TRM__ADD : TRM__SET);

@@ -50,14 +50,15 @@ static void mlp_rows(const cpu_backend *c, const cpu_packed *w, int rows, const 
                   out_ps = (ptrdiff_t)trm__units(p, F) * p->nr;
   real *out = scratch + CPU_ROWS * D, *act = out + CPU_ROWS * D,
        *chunk = act + CPU_ROWS * CPU_CHUNK;
+  const int mode = c->far | (gu ? TRM__FETCH_C : 0);
   int64_t lda;
   const real *xa = cpu_a(p, rows, D, x, D, scratch, &lda);
   for (int f = 0; f < F; f += CPU_CHUNK) {
     real *g = gu ? gu + f * R : chunk, *u = gu ? gu + (F + f) * R : chunk + rows * CPU_CHUNK;
     p->gemm(rows, CPU_CHUNK, trm__units(p, D), xa, lda, w->fwd_in + f / p->nr * in_ps, in_ps, g,
-            CPU_CHUNK, c->far);
+            CPU_CHUNK, mode);
     p->gemm(rows, CPU_CHUNK, trm__units(p, D), xa, lda, w->fwd_in + (F + f) / p->nr * in_ps, in_ps,
-            u, CPU_CHUNK, c->far);
+            u, CPU_CHUNK, mode);
     p->swiglu_a(rows, CPU_CHUNK, g, u, CPU_CHUNK, act, half);
     p->gemm(rows, D, half, act, half, w->fwd_out + f / p->group * p->nr, out_ps, out, D,
             (f > 0 ? TRM__ADD : TRM__SET) | c->far);
