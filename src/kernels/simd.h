@@ -274,6 +274,13 @@ TRM__INLINE void v_store_upto(real *p, vf a, int w) {
     v_storen(p, a, w);
 }
 
+/* The first w < VL lanes, zeros behind them. */
+TRM__INLINE vf v_first(vf a, int w) {
+  real t[VL];
+  v_store(t, a);
+  return v_loadn(t, w);
+}
+
 /* Sum of the lanes, always in the same order: upper half to lower half. */
 #if defined(TRM__SIMD_AVX512)
 TRM__INLINE real v_sum(vf a) {
@@ -315,8 +322,8 @@ TRM__INLINE void v_transpose(vf *a) {
 }
 
 #ifdef TRM_REAL_DOUBLE
-TRM__INLINE vf v_exp(vf x) {
-  for (int i = 0; i < VL; i++) x[i] = exp(x[i]);
+TRM__INLINE vf v_exp2(vf x) {
+  for (int i = 0; i < VL; i++) x[i] = exp2(x[i]);
   return x;
 }
 TRM__INLINE vf v_atan2_pos(vf y, vf x) {
@@ -324,22 +331,28 @@ TRM__INLINE vf v_atan2_pos(vf y, vf x) {
   return y;
 }
 #else
-/* e^x to about 1 ulp: x = n ln 2 + r with |r| <= ln 2 / 2, Taylor polynomial of degree 7 in r.
- * Clamped to [-87.3, 88], where the result is a normal number. NaN stays NaN. */
-TRM__INLINE vf v_exp(vf x) {
-  vf c = v_min(v_set(88.0f), v_max(v_set(-87.3f), x)); /* min, max: NaN in the 2nd operand stays */
-  vf n = v_round(c * v_set(1.44269504088896341f));
-  vf r = v_fma(n, v_set(-0.693145751953125f), c);
-  r = v_fma(n, v_set(-1.42860682030941723e-6f), r);
-  vf p = v_set(1.0f / 5040);
-  p = v_fma(p, r, v_set(1.0f / 720));
-  p = v_fma(p, r, v_set(1.0f / 120));
-  p = v_fma(p, r, v_set(1.0f / 24));
-  p = v_fma(p, r, v_set(1.0f / 6));
-  p = v_fma(p, r, v_set(0.5f));
-  p = v_fma(p, r, v_set(1.0f));
-  p = v_fma(p, r, v_set(1.0f));
-  return p * v_pow2(n);
+#if !defined(TRM__SIMD_AVX512)
+TRM__INLINE vf v_scale2(vf a, vf n) {
+  return a * v_pow2(n);
+}
+TRM__INLINE vf v_recip(vf a) {
+  return v_set(1) / a;
+}
+#endif
+/* 2^f for |f| <= 1/2 by the polynomial of degree 5 of least relative error, 7.5e-8. */
+TRM__INLINE vf v_exp2_poly(vf f) {
+  vf p = v_fma(v_set(1.3276472e-3f), f, v_set(9.6755413e-3f));
+  p = v_fma(p, f, v_set(5.5507133e-2f));
+  p = v_fma(p, f, v_set(2.4022120e-1f));
+  p = v_fma(p, f, v_set(6.9314697e-1f));
+  return v_fma(p, f, v_set(1.0f));
+}
+/* 2^x to 2 ulp, clamped to [-126, 126], where the result is a normal number. NaN stays NaN. */
+TRM__INLINE vf v_exp2(vf x) {
+  const vf magic = v_set(12582912.0f);                   /* 1.5 * 2^23 */
+  vf c = v_min(v_set(126.0f), v_max(v_set(-126.0f), x)); /* NaN in the 2nd operand stays */
+  vf n = (c + magic) - magic;
+  return v_scale2(v_exp2_poly(c - n), n);
 }
 /* atan2(y, x) for x >= 0, to within 4 ulp: atan of the smaller over the larger by two argument
  * halvings' worth of an odd polynomial on [0, tan(pi/8)]. atan2(0, 0) = 0; (inf, inf) and NaN in x
@@ -372,20 +385,12 @@ TRM__INLINE vf v_atan2_pos(vf y, vf x) {
  * follows. */
 #ifdef TRM_REAL_DOUBLE
 TRM__INLINE vf v_sigmoid(vf x) {
-  return v_set(1) / (v_set(1) + v_exp(v_set(0) - x));
+  return v_set(1) / (v_set(1) + v_exp2(x * v_set(-1.4426950408889634)));
 }
 TRM__INLINE vf v_sigmoid_bf16(vf x) {
   return v_sigmoid(x);
 }
 #else
-#if !defined(TRM__SIMD_AVX512)
-TRM__INLINE vf v_scale2(vf a, vf n) {
-  return a * v_pow2(n);
-}
-TRM__INLINE vf v_recip(vf a) {
-  return v_set(1) / a;
-}
-#endif
 /* -x log2 e = n + f */
 TRM__INLINE vf v_sigmoid_split(vf x, vf *n) {
   const vf scale = v_set(-1.44269504088896341f), magic = v_set(12582912.0f); /* 1.5 * 2^23 */
@@ -396,12 +401,7 @@ TRM__INLINE vf v_sigmoid_split(vf x, vf *n) {
 }
 TRM__INLINE vf v_sigmoid(vf x) {
   vf n, f = v_sigmoid_split(x, &n);
-  vf p = v_fma(v_set(1.3276472e-3f), f, v_set(9.6755413e-3f));
-  p = v_fma(p, f, v_set(5.5507133e-2f));
-  p = v_fma(p, f, v_set(2.4022120e-1f));
-  p = v_fma(p, f, v_set(6.9314697e-1f));
-  p = v_fma(p, f, v_set(1.0f));
-  return v_set(1) / (v_set(1) + v_scale2(p, n));
+  return v_set(1) / (v_set(1) + v_scale2(v_exp2_poly(f), n));
 }
 TRM__INLINE vf v_sigmoid_bf16(vf x) {
   vf n, f = v_sigmoid_split(x, &n);
