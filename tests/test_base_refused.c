@@ -1,5 +1,9 @@
 /* The system refuses the n-th block of memory, or the n-th thread: base and io report it and
  * give back all they took (the address sanitizer sees what they do not). */
+#include <stdbool.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "base/memory.h"
 #include "base/team.h"
 #include "io/npy.h"
@@ -70,7 +74,55 @@ static void every_refusal_is_reported(void **state) {
   }
 }
 
+/* --- a fork, and no threads for the child --- */
+
+enum { TEAMS = 2, THREADS = 4, RUNS = 20 };
+
+typedef struct visits {
+  int team[TEAMS]; /* by the first member */
+  bool alone;      /* every member is the only one of its team */
+} visits;
+
+static void visit_lane(void *arg, trm__lane *lane) {
+  visits *v = arg;
+  if (lane->rank == 0) v->team[lane->team]++;
+  if (lane->size > 1 && lane->team == 0 && lane->rank == 0) v->alone = false;
+  trm__lane_barrier(lane);
+}
+
+/* Whether every team ran, and ran alone or not. */
+static bool visit_all(trm__pool *pool, bool alone) {
+  visits v = {.alone = true};
+  for (int i = 0; i < RUNS; i++) trm__pool_run(pool, TEAMS, visit_lane, &v);
+  return v.team[0] == RUNS && v.team[1] == RUNS && v.alone == alone;
+}
+
+/* The system refuses the n-th thread: none is left over, the caller does all the work. */
+static void a_child_without_threads_works_alone(void **state) {
+  (void)state;
+  trm__pool *pool;
+  assert_int_equal(trm__pool_create(THREADS, &pool, NULL), TRM_OK);
+  assert_true(visit_all(pool, false));
+  for (int n = 0; n < THREADS; n++) {
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+      alarm(60);
+      calls_left = n;
+      const bool good = visit_all(pool, n < THREADS - 1);
+      trm__pool_free(pool);
+      _exit(good ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  }
+  assert_true(visit_all(pool, false));
+  trm__pool_free(pool);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(every_refusal_is_reported)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(every_refusal_is_reported),
+                                     cmocka_unit_test(a_child_without_threads_works_alone)};
   return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }
