@@ -1,11 +1,8 @@
 /* The system refuses the n-th block of memory, or the n-th thread: base and io report it and
  * give back all they took (the address sanitizer sees what they do not). */
-#include <stdbool.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include "base/memory.h"
 #include "base/team.h"
+#include "child.h"
 #include "io/npy.h"
 #include "io/safetensors.h"
 #include "refuse.h"
@@ -97,28 +94,28 @@ static bool visit_all(trm__pool *pool, bool alone) {
   return v.team[0] == RUNS && v.team[1] == RUNS && v.alone == alone;
 }
 
+typedef struct refusal {
+  trm__pool *pool;
+  int n;
+} refusal;
+
+static bool visit_with_refusal(void *arg) {
+  refusal *r = arg;
+  calls_left = r->n;
+  const bool good = visit_all(r->pool, r->n < THREADS - 1);
+  trm__pool_free(r->pool);
+  return good;
+}
+
 /* The system refuses the n-th thread: none is left over, the caller does all the work. */
 static void a_child_without_threads_works_alone(void **state) {
   (void)state;
-  trm__pool *pool;
-  assert_int_equal(trm__pool_create(THREADS, &pool, NULL), TRM_OK);
-  assert_true(visit_all(pool, false));
-  for (int n = 0; n < THREADS; n++) {
-    const pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-      alarm(60);
-      calls_left = n;
-      const bool good = visit_all(pool, n < THREADS - 1);
-      trm__pool_free(pool);
-      _exit(good ? 0 : 1);
-    }
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-  }
-  assert_true(visit_all(pool, false));
-  trm__pool_free(pool);
+  refusal r;
+  assert_int_equal(trm__pool_create(THREADS, &r.pool, NULL), TRM_OK);
+  assert_true(visit_all(r.pool, false));
+  for (r.n = 0; r.n < THREADS; r.n++) assert_true(child_does(visit_with_refusal, &r));
+  assert_true(visit_all(r.pool, false));
+  trm__pool_free(r.pool);
 }
 
 int main(void) {

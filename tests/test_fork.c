@@ -1,34 +1,13 @@
 /* A host program forks: the child goes on with pools, solvers and trainers that the parent made,
- * or frees them, and gets the same bits; the parent notices nothing. A child that hangs is killed
- * by its alarm and fails. */
+ * or frees them, and gets the same bits; the parent notices nothing. */
 #include <stdatomic.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/team.h"
+#include "child.h"
 #include "small_trainer.h"
 
-/* The thread sanitizer refuses new threads in a child otherwise; it has nothing to say there. */
-const char *__tsan_default_options(void);
-const char *__tsan_default_options(void) {
-  return "die_after_fork=0";
-}
-
-enum { PATIENCE = 60, MAX_THREADS = 8 };
-
-/* Runs job(arg) in a child; 1 when it returned true, 0 for false and any other end. */
-static int child_does(bool (*job)(void *), void *arg) {
-  const pid_t child = fork();
-  assert_true(child >= 0);
-  if (child == 0) {
-    alarm(PATIENCE);
-    _exit(job(arg) ? 0 : 1);
-  }
-  int status;
-  assert_int_equal(waitpid(child, &status, 0), child);
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
+enum { MAX_THREADS = 8 };
 
 /* Longer than workers spin and yield. */
 static void let_workers_fall_asleep(void) {
