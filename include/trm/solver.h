@@ -7,6 +7,9 @@
  * One solver, one thread at a time; it starts its own workers. The model must outlive it and
  * must not change while it exists. Results are the same bits for any number of threads and any
  * batch.
+ *
+ * A program may fork while no call is in progress: parent and child each have the solver then, and
+ * each frees its own; the child's first step starts workers of its own.
  */
 #ifndef TRM_SOLVER_H
 #define TRM_SOLVER_H
