@@ -56,7 +56,7 @@ static record solve(const trm_model *m, const int32_t *inputs, const int32_t *id
       fail_msg("%s", err.msg);
     assert_int_equal(trm_solver_rows(s), n);
     for (int step = 0; step < STEPS; step++) {
-      assert_int_equal(trm_solver_steps_done(s), step);
+      assert_int_equal(trm_solver_steps_taken(s)[0], step);
       trm_solver_step(s);
       record_step(&r, s, step, first, n);
     }
@@ -170,7 +170,7 @@ static void a_new_start_forgets_the_last(void **state) {
         assert_memory_equal(first, trm_solver_logits(s), sizeof first);
       assert_int_equal(trm_solver_start(s, 2, inputs + S, ids, NULL), TRM_OK);
       trm_solver_step(s);
-      assert_int_equal(trm_solver_steps_done(s), 1);
+      assert_int_equal(trm_solver_steps_taken(s)[0], 1);
       assert_int_equal(trm_solver_rows(s), 2);
     }
     trm_solver_free(s);
