@@ -14,7 +14,7 @@ static const cli_manual manual = {
     "folder.\n"
     "With --halt q an example stops once q_halt > 0 (q_halt > q_continue for a model trained with\n"
     "both), as in training, and the next one takes its place; q=LOGIT sets a higher bar: q=2 is\n"
-    "88 %, q=4 98 % sure of being right.\n",
+    "88 % sure of being right.\n",
     "Examples:\n"
     "  trm eval runs/Sudoku6-trm/first data/sudoku6\n"
     "  trm eval runs/Sudoku6-trm/first data/sudoku6 --steps 64 --limit 200 --json\n"

@@ -19,7 +19,7 @@ static const cli_manual manual = {
     "and the givens, q (how sure the model is, 0 to 1) and the supervision steps taken. Many\n"
     "puzzles are solved side by side; answers come in the order of the puzzles. With --halt q a\n"
     "puzzle stops once q_halt > 0 (q_halt > q_continue for a model trained with both), and the\n"
-    "next one takes its place; q=LOGIT sets a higher bar: q=2 is 88 %, q=4 98 % sure.\n",
+    "next one takes its place; q=LOGIT sets a higher bar: q=2 is 88 % sure of being right.\n",
     "Examples:\n"
     "  trm solve runs/Sudoku6-trm/first puzzles.txt --check\n"
     "  trm solve runs/Sudoku6-trm/first --show steps --puzzle "
