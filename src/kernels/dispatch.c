@@ -29,6 +29,9 @@ static const struct isa {
     {&trm__kernels_avx512, runs_avx512},
     {&trm__kernels_avx2, runs_avx2},
 #endif
+#ifdef TRM__HAVE_NEON
+    {&trm__kernels_neon, runs_always},
+#endif
     {&trm__kernels_portable, runs_always},
 };
 enum { ISA_COUNT = sizeof isa_table / sizeof *isa_table };
@@ -45,8 +48,12 @@ trm_status trm__kernels_select(const trm__kernels **out, trm_error *err) {
     if (force && *force)
       TRM_FAIL(err, TRM_E_CONFIG, "TRM_ISA=%s: this CPU does not have it", force);
   }
-  TRM_FAIL(err, TRM_E_CONFIG, "TRM_ISA=%s is unknown; this build has %s", force,
-           ISA_COUNT > 1 ? "avx512, avx2, portable" : "portable");
+  char names[64] = "";
+  for (int i = 0; i < ISA_COUNT; i++) {
+    strncat(names, i ? ", " : "", sizeof names - 1 - strlen(names));
+    strncat(names, isa_table[i].kernels->name, sizeof names - 1 - strlen(names));
+  }
+  TRM_FAIL(err, TRM_E_CONFIG, "TRM_ISA=%s is unknown; this build has %s", force, names);
 }
 
 int trm__kernels_runnable(const trm__kernels **out, int max) {

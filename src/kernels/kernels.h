@@ -88,7 +88,7 @@ typedef struct trm__kernels {
   double (*scale_norm)(int64_t n, real *y, real scale);
 } trm__kernels;
 
-/* The table for this machine. TRM_ISA (avx512, avx2, portable) forces one; TRM_E_CONFIG when the
+/* The table for this machine. TRM_ISA (avx512, avx2, neon, portable) forces one; TRM_E_CONFIG when the
  * name is unknown or this CPU lacks it. */
 trm_status trm__kernels_select(const trm__kernels **out, trm_error *err);
 
@@ -96,6 +96,10 @@ extern const trm__kernels trm__kernels_portable;
 #if !defined(TRM_REAL_DOUBLE) && (defined(__x86_64__) || defined(_M_X64))
 #define TRM__HAVE_X86 1
 extern const trm__kernels trm__kernels_avx2, trm__kernels_avx512;
+#endif
+#if !defined(TRM_REAL_DOUBLE) && defined(__aarch64__) && defined(__ARM_NEON)
+#define TRM__HAVE_NEON 1
+extern const trm__kernels trm__kernels_neon;
 #endif
 /* Up to `max` tables this machine can run, best first; returns their number (tests, benches). */
 int trm__kernels_runnable(const trm__kernels **out, int max);

@@ -136,6 +136,70 @@ TRM__INLINE vf v_zip_hi(vf a, vf b) {
   return _mm256_permute2f128_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0x31);
 }
 
+#elif defined(TRM__SIMD_NEON)
+#include <arm_neon.h>
+enum { VL = 4, MR = 8 };
+typedef float32x4_t vf;
+TRM__INLINE vf v_load(const real *p) {
+  return vld1q_f32(p);
+}
+TRM__INLINE void v_store(real *p, vf a) {
+  vst1q_f32(p, a);
+}
+TRM__INLINE vf v_loadn(const real *p, int n) { /* no masks here: by halves and single values */
+  if (n == VL) return vld1q_f32(p);
+  float32x2_t zero = vdup_n_f32(0), lo = n >= 2 ? vld1_f32(p) : vld1_lane_f32(p, zero, 0);
+  return vcombine_f32(lo, n == 3 ? vld1_lane_f32(p + 2, zero, 0) : zero);
+}
+TRM__INLINE void v_storen(real *p, vf a, int n) {
+  if (n == VL) {
+    vst1q_f32(p, a);
+    return;
+  }
+  if (n >= 2)
+    vst1_f32(p, vget_low_f32(a));
+  else
+    vst1q_lane_f32(p, a, 0);
+  if (n == 3) vst1q_lane_f32(p + 2, a, 2);
+}
+TRM__INLINE vf v_set(real x) {
+  return vdupq_n_f32(x);
+}
+TRM__INLINE vf v_fma(vf a, vf b, vf c) {
+  return vfmaq_f32(c, a, b);
+}
+TRM__INLINE vf v_max(vf a, vf b) { /* NaN in either stays */
+  return vmaxq_f32(a, b);
+}
+TRM__INLINE vf v_min(vf a, vf b) {
+  return vminq_f32(a, b);
+}
+TRM__INLINE vf v_sqrt(vf a) {
+  return vsqrtq_f32(a);
+}
+TRM__INLINE vf v_abs(vf a) {
+  return vabsq_f32(a);
+}
+TRM__INLINE vf v_round(vf a) {
+  return vrndnq_f32(a);
+}
+TRM__INLINE vf v_pow2(vf n) {
+  int32x4_t e = vaddq_s32(vcvtnq_s32_f32(n), vdupq_n_s32(127));
+  return vreinterpretq_f32_s32(vshlq_n_s32(e, 23));
+}
+TRM__INLINE vf v_select_gt(vf a, vf b, vf x, vf y) {
+  return vbslq_f32(vcgtq_f32(a, b), x, y);
+}
+TRM__INLINE vf v_copysign(vf mag, vf sign) {
+  return vbslq_f32(vdupq_n_u32(0x80000000u), sign, mag);
+}
+TRM__INLINE vf v_zip_lo(vf a, vf b) {
+  return vzip1q_f32(a, b);
+}
+TRM__INLINE vf v_zip_hi(vf a, vf b) {
+  return vzip2q_f32(a, b);
+}
+
 #else /* portable: four values by the compiler's vector extension; also the double build */
 enum { VL = 4, MR = 4 };
 typedef real vf __attribute__((vector_size(4 * sizeof(real))));
