@@ -49,15 +49,16 @@ static trm_model_config config_of(const struct shape *s) {
   c.L_cycles = s->n;
   c.H_cycles = s->T;
   c.mlp_t = s->mlp_t;
+  c.forward_dtype = getenv("DTYPE") ? TRM_FLOAT32 : TRM_BFLOAT16;
   c.pos_encodings = s->mlp_t ? TRM_POS_NONE : TRM_POS_ROPE;
   return c;
 }
 
 /* --- the peak -------------------------------------------------------------------------------- */
 
-enum { M = 96, N = 512, K = 512, REPEATS = 200 };
+enum { M = 98, N = 512, K = 512, REPEATS = 200 };
 typedef struct peak {
-  const trm__kernels *k;
+  const trm__product *p;
   real *memory; /* per thread: A, B, C */
   int64_t size;
 } peak;
@@ -66,16 +67,18 @@ static void peak_lane(void *arg, trm__lane *lane) {
   const peak *p = arg;
   real *a = p->memory + lane->team * p->size, *b = a + M * K, *c = b + K * N;
   for (int i = 0; i < REPEATS; i++)
-    p->k->gemm(M, N, K, a, (ptrdiff_t)K * p->k->mr, b, (ptrdiff_t)K * p->k->nr, c, N, false);
+    p->p->gemm(M, N, K / p->p->group, a, K / p->p->group, b, (ptrdiff_t)K / p->p->group * p->p->nr, c, N, false);
 }
 
 /* GFLOP/s of the best of several runs of a product that fits each core's cache. */
-static double measure_peak(int threads, trm_error *err) {
+static double measure_peak(int threads, trm_dtype dtype, trm_error *err) {
   trm__pool *pool;
   peak p = {.size = M * K + K * N + M * N};
   double best = 0;
-  if (trm__kernels_select(&p.k, err) != TRM_OK || trm__pool_create(threads, &pool, err) != TRM_OK)
+  const trm__kernels *k;
+  if (trm__kernels_select(&k, err) != TRM_OK || trm__pool_create(threads, &pool, err) != TRM_OK)
     return 0;
+  p.p = &k->product[dtype];
   p.memory = trm__alloc((size_t)threads * (size_t)p.size, sizeof *p.memory);
   for (int run = 0; p.memory && run < 10; run++) {
     double start = now();
@@ -131,7 +134,7 @@ static trm_status bench(const struct shape *s, const trm_trainer_config *config,
   if (st != TRM_OK) return st;
   st = time_updates(t, &m, config->batch_size, runs, seconds, err);
   if (st == TRM_OK) {
-    double top = measure_peak(config->threads, err), rows = config->batch_size;
+    double top = measure_peak(config->threads, m.forward_dtype, err), rows = config->batch_size;
     qsort(seconds, (size_t)runs, sizeof *seconds, by_value);
     double middle = seconds[runs / 2], rate = 1e-9 * cost.flops_train * rows / middle;
     printf("%s: %s\n", s->name, s->about);

@@ -133,9 +133,10 @@ static trm_status read_config(parity_case *c, trm_model_config *out) {
   m.halt_exploration_prob = number_of(o, "halt_exploration_prob", 0);
   m.mlp_t = bool_of(o, "mlp_t", m.mlp_t);
   m.no_ACT_continue = bool_of(o, "no_ACT_continue", m.no_ACT_continue);
-  if (!trm_pos_encodings_from_name(string_of(o, "pos_encodings", "rope"), &m.pos_encodings) ||
+  if (!trm_dtype_from_name(string_of(o, "forward_dtype", "bfloat16"), &m.forward_dtype) ||
+      !trm_pos_encodings_from_name(string_of(o, "pos_encodings", "rope"), &m.pos_encodings) ||
       !trm_loss_from_name(string_of(c->json, "loss", "stablemax_cross_entropy"), &m.loss))
-    TRM_FAIL(&c->err, TRM_E_FORMAT, "unknown pos_encodings or loss");
+    TRM_FAIL(&c->err, TRM_E_FORMAT, "unknown pos_encodings, loss or forward_dtype");
   *out = m;
   return TRM_OK;
 }

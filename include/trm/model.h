@@ -30,6 +30,11 @@ typedef enum trm_arch {
 typedef enum trm_pos_encodings { TRM_POS_NONE, TRM_POS_ROPE, TRM_POS_LEARNED } trm_pos_encodings;
 typedef enum trm_loss { TRM_LOSS_STABLEMAX, TRM_LOSS_SOFTMAX } trm_loss;
 
+/* The number format of matrix operands: weights and activations are cast to it where a product uses
+ * them; sums, norms, softmax, losses and the weights themselves are float32. A CPU without
+ * bfloat16 products rounds the operands and multiplies in float32. */
+typedef enum trm_dtype { TRM_FLOAT32, TRM_BFLOAT16, TRM_DTYPES } trm_dtype;
+
 /* What the tokens mean, for printing and rule checks; kind TRM_PUZZLE_NONE if unknown. */
 typedef enum trm_puzzle_kind { TRM_PUZZLE_NONE, TRM_PUZZLE_SUDOKU } trm_puzzle_kind;
 typedef struct trm_puzzle {
@@ -57,6 +62,7 @@ typedef struct trm_model_config {
   double halt_exploration_prob;
   bool no_ACT_continue; /* true: no continue loss, no second forward */
   trm_loss loss;
+  trm_dtype forward_dtype;
 } trm_model_config;
 
 /* The reference's defaults of an architecture (config/arch/NAME.yaml); the data fields are 0. */
@@ -67,10 +73,12 @@ TRM_API trm_status trm_model_config_check(const trm_model_config *config, trm_er
 TRM_API const char *trm_arch_name(trm_arch arch);
 TRM_API const char *trm_pos_encodings_name(trm_pos_encodings p);
 TRM_API const char *trm_loss_name(trm_loss l);
+TRM_API const char *trm_dtype_name(trm_dtype t); /* "float32", "bfloat16" */
 /* The reverse; false when the name is unknown. Accepts the reference's long class names too. */
 TRM_API bool trm_arch_from_name(const char *name, trm_arch *out);
 TRM_API bool trm_pos_encodings_from_name(const char *name, trm_pos_encodings *out);
 TRM_API bool trm_loss_from_name(const char *name, trm_loss *out);
+TRM_API bool trm_dtype_from_name(const char *name, trm_dtype *out);
 
 /* What a configuration costs, before anything is allocated. */
 typedef struct trm_model_cost {
@@ -118,6 +126,8 @@ TRM_API trm_status trm_model_clone(const trm_model *model, trm_model **out, trm_
 TRM_API void trm_model_free(trm_model *model);
 
 TRM_API const trm_model_config *trm_model_get_config(const trm_model *model);
+/* Solvers and trainers created from now on multiply in another format than the configuration's. */
+TRM_API void trm_model_set_dtype(trm_model *model, trm_dtype dtype);
 TRM_API int trm_model_tensor_count(const trm_model *model);
 /* The i-th tensor, 0 <= i < count; the view stays valid as long as the model. */
 TRM_API trm_tensor trm_model_tensor_at(const trm_model *model, int i);

@@ -27,6 +27,7 @@ typedef struct trm__dims {
   double rope_theta, eps;
   trm_loss loss;
   bool q_continue; /* the loss has a continue term */
+  trm_dtype dtype; /* of the operands of products */
 } trm__dims;
 
 typedef enum trm__block_kind {

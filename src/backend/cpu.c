@@ -20,31 +20,47 @@ static const cpu_block_kind *const kinds[TRM__BLOCK_KINDS] = {
 void trm__cpu_rows(const cpu_backend *c, int64_t lo, int64_t hi, int n, int depth, const real *x,
                    int64_t ldx, const real *packed, real *y, int64_t ldy, bool accumulate,
                    real *scratch) {
-  for (int64_t r = lo; r < hi; r += CPU_ROWS) {
-    int rows = (int)(hi - r < CPU_ROWS ? hi - r : CPU_ROWS);
-    c->k->pack_a(rows, depth, x + r * ldx, ldx, 1, scratch);
-    c->k->gemm(rows, n, depth, scratch, (ptrdiff_t)depth * c->k->mr, packed,
-               (ptrdiff_t)depth * c->k->nr, y + r * ldy, ldy, accumulate);
+  const trm__product *p = c->p;
+  const int units = trm__units(p, depth);
+  int64_t part = cpu_part(hi - lo, CPU_ROWS), lda;
+  for (int64_t r = lo; r < hi; r += part) {
+    int rows = (int)(hi - r < part ? hi - r : part);
+    const real *a = cpu_a(p, rows, depth, x + r * ldx, ldx, scratch, &lda);
+    p->gemm(rows, n, units, a, lda, packed, (ptrdiff_t)units * p->nr, y + r * ldy, ldy, accumulate);
   }
+}
+
+/* Element (0, i) of a term, for an i that starts a block or lies in one with all that is read. */
+static const real *block_at(const cpu_operand *o, int term, int64_t i, int64_t stride) {
+  const real *at = o->data + term * o->next;
+  return o->block ? at + i / o->block * o->block_next + i % o->block * stride : at + i * stride;
 }
 
 void trm__cpu_weight_grad(const cpu_backend *c, trm__workspace *ws, int m, int n, int k, int count,
                           cpu_operand a, cpu_operand b, real *out, bool accumulate, real *shared,
                           real *scratch) {
-  const trm__kernels *kk = c->k;
-  int64_t plo, phi, mlo, mhi;
-  trm__lane_share(ws->lane, n, kk->nr, &plo, &phi);
-  trm__lane_share(ws->lane, m, kk->mr, &mlo, &mhi);
+  const trm__product *p = c->p;
+  const int units = trm__units(p, k);
+  int64_t plo, phi, mlo, mhi, lda;
+  trm__lane_share(ws->lane, n, b.block ? b.block : p->nr, &plo, &phi);
+  trm__lane_share(ws->lane, m, a.block ? a.block : 1, &mlo, &mhi);
+  int64_t cols = b.block ? b.block : n, part = a.block ? a.block : cpu_part(mhi - mlo, CPU_ROWS);
   for (int s = 0; s < count; s++) {
-    const real *as = a.data + s * a.next, *bs = b.data + s * b.next;
     trm__lane_barrier(ws->lane);
-    if (phi > plo) kk->pack_b(k, (int)(phi - plo), bs + plo * b.cs, b.rs, b.cs, shared + plo * k);
+    for (int64_t j = plo; j < phi; j += cols)
+      p->to_b(k, (int)(phi - j < cols ? phi - j : cols), block_at(&b, s, j, b.cs), b.rs, b.cs,
+              shared + j * units);
     trm__lane_barrier(ws->lane);
-    for (int64_t i = mlo; i < mhi; i += CPU_ROWS) {
-      int rows = (int)(mhi - i < CPU_ROWS ? mhi - i : CPU_ROWS);
-      kk->pack_a(rows, k, as + i * a.rs, a.rs, a.cs, scratch);
-      kk->gemm(rows, n, k, scratch, (ptrdiff_t)k * kk->mr, shared, (ptrdiff_t)k * kk->nr,
-               out + i * n, n, accumulate || s > 0);
+    for (int64_t i = mlo; i < mhi; i += part) {
+      int rows = (int)(mhi - i < part ? mhi - i : part);
+      const real *src = block_at(&a, s, i, a.rs), *ap = scratch;
+      lda = units;
+      if (a.cs == 1)
+        ap = cpu_a(p, rows, k, src, a.rs, scratch, &lda);
+      else
+        p->to_a(rows, k, src, a.rs, a.cs, scratch, lda);
+      p->gemm(rows, n, units, ap, lda, shared, (ptrdiff_t)units * p->nr, out + i * n, n,
+              accumulate || s > 0);
     }
   }
   trm__lane_barrier(ws->lane);
@@ -52,56 +68,57 @@ void trm__cpu_weight_grad(const cpu_backend *c, trm__workspace *ws, int m, int n
 
 /* --- packed weights -------------------------------------------------------------------------- */
 
-/* One packed form of a weight: whether it is operand A, its product's sizes, and the unit of rows
- * of A or columns of B that is packed on its own. */
+/* One packed form of a weight. */
 typedef struct pack_job {
   real *dst;
   int64_t src;
   bool as_a;
   int outer, depth; /* rows of A or columns of B; k */
   int64_t outer_stride, depth_stride;
-  int unit;
+  bool in_chunks; /* the depth: CPU_CHUNK of its first half, as many of its second, and so on */
 } pack_job;
 
 enum { JOBS_PER_BLOCK = 4 };
 
-/* Weight [out, in]: forward multiplies along `in`, backward along `out`. The mixer walks its SwiGLU
- * units in chunks, which must start with a panel of A. */
+/* Weight [out, in]: forward multiplies along `in`, backward along `out`. */
 static int block_jobs(const cpu_backend *c, int i, pack_job job[JOBS_PER_BLOCK]) {
   const trm__block *blk = &c->base.blocks[i];
   const cpu_block_kind *kind = kinds[blk->kind];
   const cpu_packed *p = &c->packed[i];
   bool a = kind->weights_are_a;
-  int unit = a ? c->k->mr : c->k->nr, chunk = a ? CPU_CHUNK : unit, o1, i1, o2, i2;
+  int o1, i1, o2, i2;
   kind->weight_shape(&c->base.dims, &o1, &i1, &o2, &i2);
-  job[0] = (pack_job){p->fwd_in, blk->w_in, a, o1, i1, i1, 1, chunk};
-  job[1] = (pack_job){p->fwd_out, blk->w_out, a, o2, i2, i2, 1, unit};
-  job[2] = (pack_job){p->bwd_in, blk->w_in, a, i1, o1, 1, i1, unit};
-  job[3] = (pack_job){p->bwd_out, blk->w_out, a, i2, o2, 1, i2, chunk};
+  job[0] = (pack_job){p->fwd_in, blk->w_in, a, o1, i1, i1, 1, false};
+  job[1] = (pack_job){p->fwd_out, blk->w_out, a, o2, i2, i2, 1, false};
+  job[2] = (pack_job){p->bwd_in, blk->w_in, a, i1, o1, 1, i1, kind->gated};
+  job[3] = (pack_job){p->bwd_out, blk->w_out, a, i2, o2, 1, i2, false};
   return c->training ? 4 : 2;
 }
 
-static int64_t unit_size(const cpu_backend *c, const pack_job *job) {
-  return job->as_a ? trm__packed_a(c->k, job->unit, job->depth)
-                   : trm__packed_b(c->k, job->depth, job->unit);
-}
 static int64_t job_size(const cpu_backend *c, const pack_job *job) {
-  return (job->outer + job->unit - 1) / job->unit * unit_size(c, job);
+  return job->as_a ? (int64_t)job->outer * trm__units(c->p, job->depth)
+                   : trm__size_b(c->p, job->depth, job->outer);
 }
 
-/* Packs this lane's share of the units. */
+/* Packs this lane's share: pieces of nr rows or columns by CPU_CHUNK of the depth. */
 static void run_job(const cpu_backend *c, const trm__lane *all, const pack_job *job,
                     const real *params) {
+  const trm__product *p = c->p;
+  const int units = trm__units(p, job->depth), step = job->in_chunks ? CPU_CHUNK : job->depth;
   int64_t lo, hi;
-  trm__lane_share(all, job->outer, job->unit, &lo, &hi);
-  for (int64_t r = lo; r < hi; r += job->unit) {
-    int n = cpu_min(job->unit, (int)(hi - r));
-    const real *src = params + job->src + r * job->outer_stride;
-    real *dst = job->dst + r / job->unit * unit_size(c, job);
-    if (job->as_a)
-      c->k->pack_a(n, job->depth, src, job->outer_stride, job->depth_stride, dst);
-    else
-      c->k->pack_b(job->depth, n, src, job->depth_stride, job->outer_stride, dst);
+  trm__lane_share(all, job->outer, p->nr, &lo, &hi);
+  for (int64_t r = lo; r < hi; r += p->nr) {
+    int n = cpu_min(p->nr, (int)(hi - r));
+    for (int d = 0; d < job->depth; d += step) {
+      int from = job->in_chunks ? d / step % 2 * (job->depth / 2) + d / step / 2 * step : d;
+      const real *src = params + job->src + r * job->outer_stride + from * job->depth_stride;
+      if (job->as_a)
+        p->to_a(n, step, src, job->outer_stride, job->depth_stride,
+                job->dst + r * units + d / p->group, units);
+      else
+        p->to_b(step, n, src, job->depth_stride, job->outer_stride,
+                job->dst + r * units + (ptrdiff_t)d / p->group * p->nr);
+    }
   }
 }
 
@@ -115,7 +132,7 @@ static void cpu_pack(trm__backend *be, const trm__lane *lane, const real *params
   }
   if (all.rank == 0) {
     const trm__dims *m = &be->dims;
-    c->k->pack_b(m->D, m->V, params + be->outer.lm_head, 1, m->D, c->head);
+    c->p->to_b(m->D, m->V, params + be->outer.lm_head, 1, m->D, c->head);
     be->params = params;
   }
 }
@@ -123,7 +140,7 @@ static void cpu_pack(trm__backend *be, const trm__lane *lane, const real *params
 /* --- sizes ----------------------------------------------------------------------------------- */
 
 static int64_t cpu_saved_size(const trm__dims *dims, trm__block_kind kind) {
-  return kinds[kind]->saved(dims);
+  return (kinds[kind]->saved(dims) + 15) / 16 * 16; /* keeps what follows on whole cache lines */
 }
 
 static int64_t largest(const trm__backend *be, int b, bool training, bool shared) {
@@ -200,7 +217,7 @@ static int64_t lay_out(cpu_backend *c, real *base) {
     }
   }
   c->head = base ? base + at : NULL;
-  at += trm__packed_b(c->k, m->D, m->V);
+  at += trm__size_b(c->p, m->D, m->V);
   c->rope_cos = base ? base + at : NULL;
   at += (int64_t)m->L * (m->d / 2);
   c->rope_sin = base ? base + at : NULL;
@@ -228,6 +245,7 @@ trm_status trm__cpu_create(const trm__dims *dims, const trm__outer *outer, const
   c->base =
       (trm__backend){.ops = &trm__cpu_ops, .dims = *dims, .outer = *outer, .n_blocks = n_blocks};
   c->k = k;
+  c->p = &k->product[dims->dtype];
   c->training = training;
   c->base.blocks = trm__alloc((size_t)n_blocks, sizeof *blocks);
   c->packed = trm__alloc((size_t)n_blocks, sizeof *c->packed);

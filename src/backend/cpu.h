@@ -7,13 +7,16 @@
 #include "kernels/kernels.h"
 
 enum {
-  CPU_ROWS = 96,   /* rows of a tile handled at once: a multiple of every mr */
-  CPU_COLS = 128,  /* channels handled at once by the mixer: a multiple of every nr */
-  CPU_CHUNK = 128, /* SwiGLU units handled at once: divides every width (a multiple of 256) */
-  CPU_GRAIN = 12   /* rows are split among members in these units */
+  CPU_ROWS = 112, /* rows of a tile handled at once, at most */
+  CPU_COLS = 128, /* channels handled at once by the mixer: a multiple of every nr */
+  CPU_CHUNK = 128 /* SwiGLU units handled at once: a multiple of every nr; divides every width
+                     (a multiple of 256) */
 };
 
-/* A block's weights as the products want them: operand A or B, forward and backward. */
+/* A block's weights as operands of its products, forward and backward: A in the mixer, else B. The
+ * depth of bwd_in, the SwiGLU's gates and ups, goes chunk by chunk: CPU_CHUNK gates, then their
+ * ups.
+ */
 typedef struct cpu_packed {
   real *fwd_in, *fwd_out, *bwd_in, *bwd_out; /* bwd: NULL unless training */
 } cpu_packed;
@@ -21,12 +24,13 @@ typedef struct cpu_packed {
 typedef struct cpu_backend {
   trm__backend base;
   const trm__kernels *k;
+  const trm__product *p; /* of k, in the model's format */
   bool training;
   cpu_packed *packed; /* [n_blocks] */
   real *memory;       /* behind all packed weights and tables: [n_memory] */
   int64_t n_memory;
   real *rope_cos, *rope_sin; /* [L, d/2] */
-  real *head;                /* lm_head packed as B [D, V] */
+  real *head;                /* lm_head as B [D, V] */
 } cpu_backend;
 
 static inline cpu_backend *cpu_of(trm__backend *be) {
@@ -38,11 +42,26 @@ static inline const cpu_packed *cpu_packed_of(trm__backend *be, const trm__block
 static inline int cpu_min(int a, int b) {
   return a < b ? a : b;
 }
+/* n items in equal parts of at most `most`: the size of a part (at least 1). */
+static inline int64_t cpu_part(int64_t n, int64_t most) {
+  int64_t parts = (n + most - 1) / most;
+  return parts > 1 ? (n + parts - 1) / parts : most;
+}
+/* Operand A of rows that are contiguous along the depth k: as they stand, or converted into scratch
+ * (rows * k reals are enough). */
+static inline const real *cpu_a(const trm__product *p, int rows, int k, const real *src, int64_t rs,
+                                real *scratch, int64_t *lda) {
+  *lda = p->a_as_is ? rs : trm__units(p, k);
+  if (p->a_as_is) return src;
+  p->to_a(rows, k, src, rs, 1, scratch, *lda);
+  return scratch;
+}
 
 /* Each kind of block: its sizes and its two directions. */
 typedef struct cpu_block_kind {
   const char *name;
   bool weights_are_a; /* the weights are the left operand (mixer) */
+  bool gated;         /* w_in has gates and ups */
   void (*weight_shape)(const trm__dims *, int *out_in, int *in_in, int *out_out, int *in_out);
   int64_t (*saved)(const trm__dims *);
   int64_t (*shared)(const cpu_backend *, int b, bool training);
@@ -60,16 +79,22 @@ void trm__cpu_rows(const cpu_backend *c, int64_t lo, int64_t hi, int n, int dept
                    int64_t ldx, const real *packed, real *y, int64_t ldy, bool accumulate,
                    real *scratch);
 
-/* C (m x n) = or += sum over s of A_s B_s with depth k, both strided by `a_next`, `b_next` per s:
- * the gradient of a weight. The team packs B together into `shared` and splits the rows of C.
- * shared: packed_b(k, n) reals; scratch: CPU_ROWS * k. Begins and ends with a barrier. */
+/* A matrix [m, k] or [k, n] in memory; its m or n may be cut into blocks that lie apart. */
 typedef struct cpu_operand {
   const real *data;
-  int64_t rs, cs, next;
+  int64_t rs, cs, next; /* next: from one term of a sum to the next */
+  int block;            /* rows of A or columns of B in a block, a multiple of nr; 0: not cut */
+  int64_t block_next;
 } cpu_operand;
+/* C (m x n) = or += sum over s < count of A_s B_s with depth k: the gradient of a weight. The team
+ * packs B together into `shared` and splits the rows of C. shared: trm__size_b(k, n) reals;
+ * scratch: cpu_grad_scratch(k). Begins and ends with a barrier. */
 void trm__cpu_weight_grad(const cpu_backend *c, trm__workspace *ws, int m, int n, int k, int count,
                           cpu_operand a, cpu_operand b, real *out, bool accumulate, real *shared,
                           real *scratch);
+static inline int64_t cpu_grad_scratch(const cpu_backend *c, int k) {
+  return (CPU_ROWS > CPU_CHUNK ? CPU_ROWS : CPU_CHUNK) * (int64_t)trm__units(c->p, k);
+}
 
 /* The ops of cpu_embed.c and cpu_head.c. */
 void trm__cpu_embed(trm__backend *, trm__workspace *, int, const int32_t *, const real *const *,

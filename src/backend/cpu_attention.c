@@ -22,25 +22,25 @@ static int64_t attention_saved(const trm__dims *m) {
   return (int64_t)m->L * (4 * m->D + m->H + 1);
 }
 
-/* Team, forward without saving: qkv, o, lse. Backward: ds, do, dqkv, delta [H, R], and a packed
- * operand. */
+/* Team, forward without saving: qkv, o, lse. Backward: ds, do, dqkv, an operand of a weight
+ * gradient, delta [H, R]. */
 static int64_t attention_shared(const cpu_backend *c, int b, bool training) {
   const trm__dims *m = &c->base.dims;
   int64_t R = (int64_t)b * m->L;
   int64_t forward = R * (4 * m->D + m->H);
-  int64_t backward = R * (5 * m->D + m->H) + trm__packed_b(c->k, R, m->D);
+  int64_t backward = R * (5 * m->D + m->H) + trm__size_b(c->p, (int)R, m->D);
   return training && backward > forward ? backward : forward;
 }
 static int64_t attention_scratch(const cpu_backend *c, int b, bool training) {
   const trm__dims *m = &c->base.dims;
-  const trm__kernels *k = c->k;
-  int64_t keys = trm__packed_b(k, m->d, m->L), values = trm__packed_b(k, m->L, m->d);
+  const trm__product *p = c->p;
+  int64_t keys = trm__size_b(p, m->d, m->L), values = trm__size_b(p, m->L, m->d);
   int64_t rows = CPU_ROWS * 2 * (int64_t)m->D;
   int64_t forward = keys + values + CPU_ROWS * (m->d + 2 * (int64_t)m->L);
-  int64_t backward = 2 * keys + values + CPU_ROWS * ((int64_t)m->d + 3 * m->L) +
-                     trm__packed_a(k, m->L, CPU_ROWS) + trm__packed_b(k, CPU_ROWS, m->d);
+  int64_t backward =
+      2 * keys + values + CPU_ROWS * ((int64_t)m->d + 4 * m->L) + trm__size_b(p, CPU_ROWS, m->d);
   int64_t most = forward > rows ? forward : rows;
-  int64_t grad = CPU_ROWS * (int64_t)b * m->L;
+  int64_t grad = cpu_grad_scratch(c, b * m->L);
   int64_t back = CPU_ROWS * 3 * (int64_t)m->D;
   if (!training) return most;
   if (backward > most) most = backward;
@@ -61,21 +61,22 @@ static head_view view_of(const trm__dims *m, int b, int64_t item) {
 /* o = softmax(q k^T / sqrt(d)) v for one head. */
 static void head_forward(const cpu_backend *c, const real *qkv, real *o, real *lse, real *scratch) {
   const trm__dims *m = &c->base.dims;
-  const trm__kernels *k = c->k;
-  int L = m->L, D = m->D, d = m->d;
+  const trm__product *p = c->p;
+  const int L = m->L, D = m->D, d = m->d, deep = trm__units(p, d), wide = trm__units(p, L);
+  const int part = (int)cpu_part(L, CPU_ROWS);
   real scale = (real)(1 / sqrt((double)d));
-  real *kp = scratch, *vp = kp + trm__packed_b(k, d, L), *qp = vp + trm__packed_b(k, L, d);
-  real *s = qp + CPU_ROWS * d, *pp = s + (int64_t)CPU_ROWS * L;
-  k->pack_b(d, L, qkv + D, 1, 3 * D, kp);
-  k->pack_b(L, d, qkv + 2 * D, 3 * D, 1, vp);
-  for (int r = 0; r < L; r += CPU_ROWS) {
-    int rows = cpu_min(CPU_ROWS, L - r);
-    k->pack_a(rows, d, qkv + (int64_t)r * 3 * D, 3 * D, 1, qp);
-    k->gemm(rows, L, d, qp, (ptrdiff_t)d * k->mr, kp, (ptrdiff_t)d * k->nr, s, L, false);
-    k->softmax_rows(rows, L, s, L, scale, lse + r);
-    k->pack_a(rows, L, s, L, 1, pp);
-    k->gemm(rows, d, L, pp, (ptrdiff_t)L * k->mr, vp, (ptrdiff_t)L * k->nr, o + (int64_t)r * D, D,
-            false);
+  real *keys = scratch, *values = keys + trm__size_b(p, d, L), *s = values + trm__size_b(p, L, d);
+  real *own = s + (int64_t)CPU_ROWS * L;
+  int64_t lda;
+  p->to_b(d, L, qkv + D, 1, 3 * D, keys);
+  p->to_b(L, d, qkv + 2 * D, 3 * D, 1, values);
+  for (int r = 0; r < L; r += part) {
+    int rows = cpu_min(part, L - r);
+    const real *q = cpu_a(p, rows, d, qkv + (int64_t)r * 3 * D, 3 * D, own, &lda);
+    p->gemm(rows, L, deep, q, lda, keys, (ptrdiff_t)deep * p->nr, s, L, false);
+    c->k->softmax_rows(rows, L, s, L, scale, lse + r);
+    const real *a = cpu_a(p, rows, L, s, L, own, &lda);
+    p->gemm(rows, d, wide, a, lda, values, (ptrdiff_t)wide * p->nr, o + (int64_t)r * D, D, false);
   }
 }
 
@@ -95,12 +96,11 @@ static void attention_forward(trm__backend *be, trm__workspace *ws, const trm__b
   const cpu_backend *c = cpu_of(be);
   const trm__dims *m = &be->dims;
   const cpu_packed *w = cpu_packed_of(be, blk);
-  const trm__kernels *k = c->k;
   int D = m->D;
   int64_t R = (int64_t)b * m->L, lo, hi, first, last;
   real *qkv = saved ? saved : ws->shared, *o = qkv + R * 3 * D, *lse = o + R * D;
   real *inv = saved ? lse + R * m->H : NULL;
-  trm__lane_share(ws->lane, R, CPU_GRAIN, &lo, &hi);
+  trm__lane_share(ws->lane, R, 1, &lo, &hi);
   trm__cpu_rows(c, lo, hi, 3 * D, D, x, D, w->fwd_in, qkv, 3 * D, false, ws->scratch);
   rotate(c, lo, hi, qkv, 1);
   trm__lane_barrier(ws->lane);
@@ -110,13 +110,15 @@ static void attention_forward(trm__backend *be, trm__workspace *ws, const trm__b
     head_forward(c, qkv + v.qkv, o + v.o, lse + v.lse, ws->scratch);
   }
   trm__lane_barrier(ws->lane);
-  real *op = ws->scratch, *out = op + CPU_ROWS * D;
-  for (int64_t r = lo; r < hi; r += CPU_ROWS) {
-    int rows = (int)(hi - r < CPU_ROWS ? hi - r : CPU_ROWS);
-    k->pack_a(rows, D, o + r * D, D, 1, op);
-    k->gemm(rows, D, D, op, (ptrdiff_t)D * k->mr, w->fwd_out, (ptrdiff_t)D * k->nr, out, D, false);
-    k->add_rms_rows(rows, D, x + r * D, D, out, D, (real)m->eps, y + r * D, D,
-                    inv ? inv + r : NULL);
+  const int units = trm__units(c->p, D);
+  int64_t part = cpu_part(hi - lo, CPU_ROWS), lda;
+  real *out = ws->scratch + CPU_ROWS * D;
+  for (int64_t r = lo; r < hi; r += part) {
+    int rows = (int)(hi - r < part ? hi - r : part);
+    const real *a = cpu_a(c->p, rows, D, o + r * D, D, ws->scratch, &lda);
+    c->p->gemm(rows, D, units, a, lda, w->fwd_out, (ptrdiff_t)units * c->p->nr, out, D, false);
+    c->k->add_rms_rows(rows, D, x + r * D, D, out, D, (real)m->eps, y + r * D, D,
+                       inv ? inv + r : NULL);
   }
   trm__lane_barrier(ws->lane);
 }
@@ -125,35 +127,37 @@ static void attention_forward(trm__backend *be, trm__workspace *ws, const trm__b
 static void head_backward(const cpu_backend *c, const real *qkv, const real *lse, const real *d_o,
                           const real *delta, real *dqkv, real *scratch) {
   const trm__dims *m = &c->base.dims;
-  const trm__kernels *k = c->k;
-  int L = m->L, D = m->D, d = m->d;
+  const trm__product *p = c->p;
+  const int L = m->L, D = m->D, d = m->d, deep = trm__units(p, d), wide = trm__units(p, L);
+  const int part = (int)cpu_part(L, CPU_ROWS);
+  const ptrdiff_t keys_ps = (ptrdiff_t)deep * p->nr;
   real scale = (real)(1 / sqrt((double)d));
-  real *ktp = scratch, *vtp = ktp + trm__packed_b(k, d, L), *kp = vtp + trm__packed_b(k, d, L);
-  real *rp = kp + trm__packed_b(k, L, d), *p = rp + CPU_ROWS * d, *dt = p + (int64_t)CPU_ROWS * L;
-  real *dtp = dt + (int64_t)CPU_ROWS * L, *colp = dtp + (int64_t)CPU_ROWS * L;
-  real *bp = colp + trm__packed_a(k, L, CPU_ROWS);
-  k->pack_b(d, L, qkv + D, 1, 3 * D, ktp);
-  k->pack_b(d, L, qkv + 2 * D, 1, 3 * D, vtp);
-  k->pack_b(L, d, qkv + D, 3 * D, 1, kp);
-  for (int r = 0; r < L; r += CPU_ROWS) {
-    int rows = cpu_min(CPU_ROWS, L - r);
+  real *kt = scratch, *vt = kt + trm__size_b(p, d, L), *keys = vt + trm__size_b(p, d, L);
+  real *s = keys + trm__size_b(p, L, d), *dt = s + (int64_t)CPU_ROWS * L;
+  real *columns = dt + (int64_t)CPU_ROWS * L; /* A of L rows and part depth, or of rows x L */
+  real *bp = columns + (int64_t)CPU_ROWS * L, *own = bp + trm__size_b(p, CPU_ROWS, d);
+  int64_t lda;
+  p->to_b(d, L, qkv + D, 1, 3 * D, kt);
+  p->to_b(d, L, qkv + 2 * D, 1, 3 * D, vt);
+  p->to_b(L, d, qkv + D, 3 * D, 1, keys);
+  for (int r = 0; r < L; r += part) {
+    const int rows = cpu_min(part, L - r), across = trm__units(p, rows);
+    const ptrdiff_t across_ps = (ptrdiff_t)across * p->nr;
     const real *q = qkv + (int64_t)r * 3 * D, *dor = d_o + (int64_t)r * D;
-    k->pack_a(rows, d, q, 3 * D, 1, rp);
-    k->gemm(rows, L, d, rp, (ptrdiff_t)d * k->mr, ktp, (ptrdiff_t)d * k->nr, p, L, false);
-    k->pack_a(rows, d, dor, D, 1, rp);
-    k->gemm(rows, L, d, rp, (ptrdiff_t)d * k->mr, vtp, (ptrdiff_t)d * k->nr, dt, L, false);
-    k->softmax_grad(rows, L, p, L, scale, lse + r, dt, L, delta + r);
-    k->pack_a(rows, L, dt, L, 1, dtp);
-    k->gemm(rows, d, L, dtp, (ptrdiff_t)L * k->mr, kp, (ptrdiff_t)L * k->nr,
-            dqkv + (int64_t)r * 3 * D, 3 * D, false);
-    k->pack_a(L, rows, dt, 1, L, colp);
-    k->pack_b(rows, d, q, 3 * D, 1, bp);
-    k->gemm(L, d, rows, colp, (ptrdiff_t)rows * k->mr, bp, (ptrdiff_t)rows * k->nr, dqkv + D, 3 * D,
-            r > 0);
-    k->pack_a(L, rows, p, 1, L, colp);
-    k->pack_b(rows, d, dor, D, 1, bp);
-    k->gemm(L, d, rows, colp, (ptrdiff_t)rows * k->mr, bp, (ptrdiff_t)rows * k->nr, dqkv + 2 * D,
-            3 * D, r > 0);
+    const real *a = cpu_a(p, rows, d, q, 3 * D, own, &lda);
+    p->gemm(rows, L, deep, a, lda, kt, keys_ps, s, L, false);
+    a = cpu_a(p, rows, d, dor, D, own, &lda);
+    p->gemm(rows, L, deep, a, lda, vt, keys_ps, dt, L, false);
+    c->k->softmax_grad(rows, L, s, L, scale, lse + r, dt, L, delta + r);
+    a = cpu_a(p, rows, L, dt, L, columns, &lda);
+    p->gemm(rows, d, wide, a, lda, keys, (ptrdiff_t)wide * p->nr, dqkv + (int64_t)r * 3 * D, 3 * D,
+            false);
+    p->to_a(L, rows, dt, 1, L, columns, across);
+    p->to_b(rows, d, q, 3 * D, 1, bp);
+    p->gemm(L, d, across, columns, across, bp, across_ps, dqkv + D, 3 * D, r > 0);
+    p->to_a(L, rows, s, 1, L, columns, across);
+    p->to_b(rows, d, dor, D, 1, bp);
+    p->gemm(L, d, across, columns, across, bp, across_ps, dqkv + 2 * D, 3 * D, r > 0);
   }
 }
 
@@ -167,9 +171,9 @@ static void attention_backward(trm__backend *be, trm__workspace *ws, const trm__
   int D = m->D;
   int64_t R = (int64_t)b * m->L, lo, hi, first, last;
   const real *qkv = saved, *o = qkv + R * 3 * D, *lse = o + R * D, *inv = lse + R * m->H;
-  real *ds = ws->shared, *d_o = ds + R * D, *dqkv = d_o + R * D, *delta = dqkv + R * 3 * D;
-  real *packed = delta + R * m->H;
-  trm__lane_share(ws->lane, R, CPU_GRAIN, &lo, &hi);
+  real *ds = ws->shared, *d_o = ds + R * D, *dqkv = d_o + R * D, *packed = dqkv + R * 3 * D;
+  real *delta = packed + trm__size_b(c->p, (int)R, D);
+  trm__lane_share(ws->lane, R, 1, &lo, &hi);
   k->rms_rows_grad((int)(hi - lo), D, y + lo * D, D, inv + lo, dh + lo * D, D, ds + lo * D, D);
   memcpy(dh + lo * D, ds + lo * D, (size_t)(hi - lo) * (size_t)D * sizeof *dh);
   trm__cpu_rows(c, lo, hi, D, D, ds, D, w->bwd_out, d_o, D, false, ws->scratch);
@@ -185,13 +189,18 @@ static void attention_backward(trm__backend *be, trm__workspace *ws, const trm__
   trm__lane_barrier(ws->lane);
   rotate(c, lo, hi, dqkv, -1);
   trm__cpu_rows(c, lo, hi, D, 3 * D, dqkv, 3 * D, w->bwd_in, dh, D, true, ws->scratch);
-  trm__cpu_weight_grad(c, ws, D, D, (int)R, 1, (cpu_operand){ds, 1, D, 0},
-                       (cpu_operand){o, D, 1, 0}, d_out, accumulate, packed, ws->scratch);
-  trm__cpu_weight_grad(c, ws, 3 * D, D, (int)R, 1, (cpu_operand){dqkv, 1, 3 * D, 0},
-                       (cpu_operand){x, D, 1, 0}, d_in, accumulate, packed, ws->scratch);
+  trm__cpu_weight_grad(c, ws, D, D, (int)R, 1, (cpu_operand){ds, 1, D, 0, 0, 0},
+                       (cpu_operand){o, D, 1, 0, 0, 0}, d_out, accumulate, packed, ws->scratch);
+  trm__cpu_weight_grad(c, ws, 3 * D, D, (int)R, 1, (cpu_operand){dqkv, 1, 3 * D, 0, 0, 0},
+                       (cpu_operand){x, D, 1, 0, 0, 0}, d_in, accumulate, packed, ws->scratch);
 }
 
-const cpu_block_kind trm__cpu_attention = {"attention",       false,
-                                           attention_weights, attention_saved,
-                                           attention_shared,  attention_scratch,
-                                           attention_forward, attention_backward};
+const cpu_block_kind trm__cpu_attention = {"attention",
+                                           false,
+                                           false,
+                                           attention_weights,
+                                           attention_saved,
+                                           attention_shared,
+                                           attention_scratch,
+                                           attention_forward,
+                                           attention_backward};

@@ -44,7 +44,7 @@ void trm__cpu_embed_grad(trm__backend *be, trm__workspace *ws, int b, const int3
   int D = m->D;
   real scale = embed_scale(m);
   int64_t lo, hi;
-  trm__lane_share(ws->lane, D, k->nr, &lo, &hi);
+  trm__lane_share(ws->lane, D, 16, &lo, &hi);
   for (int row = 0; row < b && lo < hi; row++) {
     for (int t = 0; t < m->L; t++) {
       const real *src = de + ((int64_t)row * m->L + t) * D;

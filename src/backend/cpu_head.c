@@ -9,13 +9,13 @@
 /* Team: one packed operand of the gradient of lm_head; members: A of both products. */
 int64_t trm__cpu_head_shared(const cpu_backend *c, int b) {
   (void)b;
-  return trm__packed_b(c->k, c->base.dims.S, c->base.dims.D);
+  return trm__size_b(c->p, c->base.dims.S, c->base.dims.D);
 }
 int64_t trm__cpu_head_scratch(const cpu_backend *c, int b) {
   const trm__dims *m = &c->base.dims;
-  int64_t rows = CPU_ROWS * (int64_t)(m->D > m->V ? m->D : m->V), grad = CPU_ROWS * (int64_t)m->S;
+  int64_t rows = CPU_ROWS * (int64_t)(m->D > m->V ? m->D : m->V), grad = cpu_grad_scratch(c, m->S);
   (void)b;
-  return (rows > grad ? rows : grad) + trm__packed_b(c->k, m->V, m->D);
+  return (rows > grad ? rows : grad) + trm__size_b(c->p, m->V, m->D);
 }
 
 void trm__cpu_head(trm__backend *be, trm__workspace *ws, int b, const real *z, real *logits,
@@ -87,8 +87,8 @@ static void head_rows_grad(trm__backend *be, trm__workspace *ws, int64_t lo, int
   const trm__dims *m = &be->dims;
   int D = m->D;
   const real *wq = be->params + be->outer.q_weight;
-  real *head = ws->scratch, *a = head + trm__packed_b(c->k, m->V, D);
-  if (lo < hi) c->k->pack_b(m->V, D, be->params + be->outer.lm_head, D, 1, head);
+  real *head = ws->scratch, *a = head + trm__size_b(c->p, m->V, D);
+  if (lo < hi) c->p->to_b(m->V, D, be->params + be->outer.lm_head, D, 1, head);
   for (int64_t row = lo; row < hi; row++) {
     real *dr = dz + row * m->L * D;
     memset(dr, 0, (size_t)m->P * (size_t)D * sizeof *dr);
@@ -113,7 +113,7 @@ void trm__cpu_head_grad(trm__backend *be, trm__workspace *ws, int b, const real 
       grads[be->outer.q_bias + i] += dq[2 * row + i];
     }
   trm__cpu_weight_grad(c, ws, m->V, D, m->S, b,
-                       (cpu_operand){d_logits, 1, m->V, (int64_t)m->S * m->V},
-                       (cpu_operand){z + (int64_t)m->P * D, D, 1, (int64_t)m->L * D},
+                       (cpu_operand){d_logits, 1, m->V, (int64_t)m->S * m->V, 0, 0},
+                       (cpu_operand){z + (int64_t)m->P * D, D, 1, (int64_t)m->L * D, 0, 0},
                        grads + be->outer.lm_head, true, ws->shared, ws->scratch);
 }

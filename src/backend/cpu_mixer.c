@@ -11,78 +11,97 @@
  * nothing is ever transposed. */
 #include "backend/cpu.h"
 
+#include <string.h>
+
 static void mixer_weights(const trm__dims *m, int *o1, int *i1, int *o2, int *i2) {
   *o1 = 2 * m->FL;
   *i1 = m->L;
   *o2 = m->L;
   *i2 = m->FL;
 }
-static int64_t mixer_saved(const trm__dims *m) {
-  return (int64_t)m->D * (2 * m->FL + 1);
+/* Channels go in blocks of block_cols(): a block of [G; U] and of A is one stretch of memory. */
+static int block_cols(const trm__dims *m) {
+  return cpu_min(m->D, CPU_COLS);
+}
+static int n_blocks(const trm__dims *m) {
+  return (m->D + CPU_COLS - 1) / CPU_COLS;
+}
+/* Values of a row's [n, D] in blocks of channels. */
+static int64_t in_blocks(const trm__dims *m, int n) {
+  return (int64_t)n_blocks(m) * n * block_cols(m);
 }
 
-/* Team: dS [b, L, D], A [b, FL, D], one packed operand of a weight gradient. */
+/* G U [blocks][2FL][cols], inv [D]. */
+static int64_t mixer_saved(const trm__dims *m) {
+  return in_blocks(m, 2 * m->FL) + m->D;
+}
+
+/* Team: dS [b, L, D], A [b][blocks][FL][cols], one operand of a weight gradient. */
 static int64_t mixer_shared(const cpu_backend *c, int b, bool training) {
   const trm__dims *m = &c->base.dims;
   int wide = m->FL > m->L ? m->FL : m->L;
-  return training ? (int64_t)b * m->D * (m->L + m->FL) + trm__packed_b(c->k, m->D, wide) : 0;
+  return training ? (int64_t)b * (m->D * m->L + in_blocks(m, m->FL)) +
+                        trm__size_b(c->p, block_cols(m), wide)
+                  : 0;
 }
 static int64_t mixer_scratch(const cpu_backend *c, int b, bool training) {
   const trm__dims *m = &c->base.dims;
-  int64_t cols = CPU_COLS * (2 * (int64_t)m->L + 4 * CPU_CHUNK);
-  int64_t grad = training ? CPU_ROWS * (int64_t)m->D : 0;
+  int64_t cols = CPU_COLS * (2 * (int64_t)m->L + 1 + 3 * CPU_CHUNK);
+  int64_t grad = training ? cpu_grad_scratch(c, block_cols(m)) : 0;
   (void)b;
   return cols > grad ? cols : grad;
 }
 
-/* The chunk of an A operand (packed chunk by chunk) that starts with unit f. */
-static const real *chunk_of(const trm__kernels *k, const real *packed, int f, int depth) {
-  return packed + f / CPU_CHUNK * trm__packed_a(k, CPU_CHUNK, depth);
-}
-
-/* Items of work: (row, block of channels). */
-static int cols_per_row(const trm__dims *m) {
-  return (m->D + CPU_COLS - 1) / CPU_COLS;
-}
-
-/* One block of n channels of one row, forward; pointers are at its first channel. */
+/* One block of n channels of one row, forward; x, y at its first channel; gu: what is kept of the
+ * block or NULL, then one chunk's memory serves all. */
 static void mixer_cols(const cpu_backend *c, const cpu_packed *w, int n, const real *x, real *y,
                        real *gu, real *inv, real *scratch) {
   const trm__dims *m = &c->base.dims;
-  const trm__kernels *k = c->k;
-  int D = m->D, L = m->L, FL = m->FL;
-  real *xp = scratch, *out = xp + CPU_COLS * L, *act = out + CPU_COLS * L;
-  real *actp = act + CPU_COLS * CPU_CHUNK, *chunk = actp + CPU_COLS * CPU_CHUNK;
-  k->pack_b(L, n, x, D, 1, xp);
+  const trm__product *p = c->p;
+  const int D = m->D, L = m->L, FL = m->FL, cols = block_cols(m);
+  const int in = trm__units(p, L), width = trm__units(p, FL), half = trm__units(p, CPU_CHUNK);
+  real *out = scratch + CPU_COLS * (L + 1), *act = out + CPU_COLS * L;
+  real *chunk = act + CPU_COLS * CPU_CHUNK;
+  p->to_b(L, n, x, D, 1, scratch);
   for (int f = 0; f < FL; f += CPU_CHUNK) {
-    real *g = gu ? gu + (int64_t)f * D : chunk;
-    real *u = gu ? gu + (int64_t)(FL + f) * D : chunk + CPU_CHUNK * CPU_COLS;
-    int64_t ld = gu ? D : CPU_COLS;
-    k->gemm(CPU_CHUNK, n, L, chunk_of(k, w->fwd_in, f, L), (ptrdiff_t)L * k->mr, xp,
-            (ptrdiff_t)L * k->nr, g, ld, false);
-    k->gemm(CPU_CHUNK, n, L, chunk_of(k, w->fwd_in, FL + f, L), (ptrdiff_t)L * k->mr, xp,
-            (ptrdiff_t)L * k->nr, u, ld, false);
-    k->swiglu(CPU_CHUNK, n, g, u, ld, act, CPU_COLS);
-    k->pack_b(CPU_CHUNK, n, act, CPU_COLS, 1, actp);
-    k->gemm(L, n, CPU_CHUNK, w->fwd_out + (ptrdiff_t)f * k->mr, (ptrdiff_t)FL * k->mr, actp,
-            (ptrdiff_t)CPU_CHUNK * k->nr, out, CPU_COLS, f > 0);
+    real *g = gu ? gu + f * cols : chunk;
+    real *u = gu ? gu + (FL + f) * cols : chunk + CPU_CHUNK * cols;
+    p->gemm(CPU_CHUNK, n, in, w->fwd_in + (ptrdiff_t)f * in, in, scratch, (ptrdiff_t)in * p->nr, g,
+            cols, false);
+    p->gemm(CPU_CHUNK, n, in, w->fwd_in + (ptrdiff_t)(FL + f) * in, in, scratch,
+            (ptrdiff_t)in * p->nr, u, cols, false);
+    p->swiglu_b(CPU_CHUNK, n, g, u, cols, act);
+    p->gemm(L, n, half, w->fwd_out + f / p->group, width, act, (ptrdiff_t)half * p->nr, out, cols,
+            f > 0);
   }
-  k->add_rms_cols(L, n, x, D, out, CPU_COLS, (real)m->eps, y, D, inv);
+  c->k->add_rms_cols(L, n, x, D, out, cols, (real)m->eps, y, D, inv);
 }
 
 static void mixer_forward(trm__backend *be, trm__workspace *ws, const trm__block *blk, int b,
                           const real *x, real *y, real *saved) {
   const trm__dims *m = &be->dims;
-  int64_t per_row = cols_per_row(m), lo, hi;
-  trm__lane_share(ws->lane, b * per_row, 1, &lo, &hi);
+  const int blocks = n_blocks(m);
+  int64_t lo, hi;
+  trm__lane_share(ws->lane, (int64_t)b * blocks, 1, &lo, &hi);
   for (int64_t i = lo; i < hi; i++) {
-    int64_t row = i / per_row, col = i % per_row * CPU_COLS, at = row * m->L * m->D + col;
-    real *keep = saved ? saved + row * mixer_saved(m) : NULL;
+    int64_t row = i / blocks, block = i % blocks, col = block * CPU_COLS;
+    int64_t at = row * m->L * m->D + col;
+    real *keep = saved ? saved + row * in_blocks(m, 2 * m->FL) : NULL;
+    real *inv = saved ? saved + b * in_blocks(m, 2 * m->FL) + row * m->D + col : NULL;
     mixer_cols(cpu_of(be), cpu_packed_of(be, blk), cpu_min(CPU_COLS, (int)(m->D - col)), x + at,
-               y + at, keep ? keep + col : NULL,
-               keep ? keep + 2 * (int64_t)m->FL * m->D + col : NULL, ws->scratch);
+               y + at, keep ? keep + block * 2 * m->FL * block_cols(m) : NULL, inv, ws->scratch);
   }
   trm__lane_barrier(ws->lane);
+}
+
+/* A chunk of gates and its ups [CPU_CHUNK, n] as one operand B of twice that depth. */
+static void pack_both(const trm__product *p, int n, const real *g, const real *u, int ld,
+                      real *dst) {
+  const int half = trm__units(p, CPU_CHUNK);
+  for (int j = 0; j < n; j += p->nr, dst += 2 * half * p->nr) {
+    p->to_b(CPU_CHUNK, cpu_min(p->nr, n - j), g + j, ld, 1, dst);
+    p->to_b(CPU_CHUNK, cpu_min(p->nr, n - j), u + j, ld, 1, dst + half * p->nr);
+  }
 }
 
 /* One block of n channels of one row, backward to the input. */
@@ -90,23 +109,22 @@ static void mixer_cols_grad(const cpu_backend *c, const cpu_packed *w, int n, co
                             real *gu, const real *inv, real *dh, real *ds, real *act,
                             real *scratch) {
   const trm__dims *m = &c->base.dims;
-  const trm__kernels *k = c->k;
-  int D = m->D, L = m->L, FL = m->FL;
-  real *dsp = scratch, *da = dsp + CPU_COLS * L, *gp = da + CPU_COLS * CPU_CHUNK;
-  k->rms_cols_grad(L, n, y, D, inv, dh, D, ds, D);
+  const trm__product *p = c->p;
+  const int D = m->D, L = m->L, FL = m->FL, cols = block_cols(m);
+  const int in = trm__units(p, L), wide = trm__units(p, 2 * FL), half = trm__units(p, CPU_CHUNK);
+  real *da = scratch + CPU_COLS * (L + 1), *both = da + CPU_COLS * CPU_CHUNK;
+  c->k->rms_cols_grad(L, n, y, D, inv, dh, D, ds, D);
   for (int i = 0; i < L; i++)
-    for (int j = 0; j < n; j++) dh[(int64_t)i * D + j] = ds[(int64_t)i * D + j];
-  k->pack_b(L, n, ds, D, 1, dsp);
+    memcpy(dh + (int64_t)i * D, ds + (int64_t)i * D, (size_t)n * sizeof *dh);
+  p->to_b(L, n, ds, D, 1, scratch);
   for (int f = 0; f < FL; f += CPU_CHUNK) {
-    real *g = gu + (int64_t)f * D, *u = gu + (int64_t)(FL + f) * D;
-    k->gemm(CPU_CHUNK, n, L, chunk_of(k, w->bwd_out, f, L), (ptrdiff_t)L * k->mr, dsp,
-            (ptrdiff_t)L * k->nr, da, CPU_COLS, false);
-    k->swiglu_grad(CPU_CHUNK, n, g, u, D, da, CPU_COLS, act + (int64_t)f * D, D);
-    for (int half = 0; half < 2; half++) {
-      k->pack_b(CPU_CHUNK, n, half ? u : g, D, 1, gp);
-      k->gemm(L, n, CPU_CHUNK, w->bwd_in + (ptrdiff_t)(half * FL + f) * k->mr,
-              (ptrdiff_t)2 * FL * k->mr, gp, (ptrdiff_t)CPU_CHUNK * k->nr, dh, D, true);
-    }
+    real *g = gu + f * cols, *u = gu + (FL + f) * cols;
+    p->gemm(CPU_CHUNK, n, in, w->bwd_out + (ptrdiff_t)f * in, in, scratch, (ptrdiff_t)in * p->nr,
+            da, cols, false);
+    c->k->swiglu_grad(CPU_CHUNK, n, g, u, cols, da, cols, act + f * cols, cols);
+    pack_both(p, n, g, u, cols, both);
+    p->gemm(L, n, 2 * half, w->bwd_in + 2 * f / p->group, wide, both, (ptrdiff_t)2 * half * p->nr,
+            dh, D, true);
   }
 }
 
@@ -115,24 +133,31 @@ static void mixer_backward(trm__backend *be, trm__workspace *ws, const trm__bloc
                            real *d_out, bool accumulate) {
   const cpu_backend *c = cpu_of(be);
   const trm__dims *m = &be->dims;
-  int D = m->D, L = m->L, FL = m->FL;
-  int64_t per_row = cols_per_row(m), keep = mixer_saved(m), lo, hi;
-  real *ds = ws->shared, *act = ds + (int64_t)b * L * D, *packed = act + (int64_t)b * FL * D;
-  trm__lane_share(ws->lane, b * per_row, 1, &lo, &hi);
+  const int D = m->D, L = m->L, FL = m->FL, blocks = n_blocks(m), cols = block_cols(m);
+  const int64_t keep = in_blocks(m, 2 * FL), keep_act = in_blocks(m, FL);
+  int64_t lo, hi;
+  real *ds = ws->shared, *act = ds + (int64_t)b * L * D, *packed = act + b * keep_act;
+  trm__lane_share(ws->lane, (int64_t)b * blocks, 1, &lo, &hi);
   for (int64_t i = lo; i < hi; i++) {
-    int64_t row = i / per_row, col = i % per_row * CPU_COLS, at = row * L * D + col;
-    real *gu = saved + row * keep + col;
-    mixer_cols_grad(c, cpu_packed_of(be, blk), cpu_min(CPU_COLS, (int)(D - col)), y + at, gu,
-                    gu + 2 * (int64_t)FL * D, dh + at, ds + at, act + row * FL * D + col,
-                    ws->scratch);
+    int64_t row = i / blocks, block = i % blocks, col = block * CPU_COLS, at = row * L * D + col;
+    mixer_cols_grad(c, cpu_packed_of(be, blk), cpu_min(CPU_COLS, (int)(D - col)), y + at,
+                    saved + row * keep + block * 2 * FL * cols, saved + b * keep + row * D + col,
+                    dh + at, ds + at, act + row * keep_act + block * FL * cols, ws->scratch);
   }
-  trm__cpu_weight_grad(c, ws, L, FL, D, b, (cpu_operand){ds, D, 1, (int64_t)L * D},
-                       (cpu_operand){act, 1, D, (int64_t)FL * D}, d_out, accumulate, packed,
-                       ws->scratch);
-  trm__cpu_weight_grad(c, ws, 2 * FL, L, D, b, (cpu_operand){saved, D, 1, keep},
-                       (cpu_operand){x, 1, D, (int64_t)L * D}, d_in, accumulate, packed,
-                       ws->scratch);
+  /* The depth of both products is the channels: block by block of each row. */
+  for (int64_t i = 0; i < (int64_t)b * blocks; i++) {
+    int64_t row = i / blocks, block = i % blocks, at = row * L * D + block * CPU_COLS;
+    int n = cpu_min(CPU_COLS, (int)(D - block * CPU_COLS));
+    trm__cpu_weight_grad(c, ws, L, FL, n, 1, (cpu_operand){ds + at, D, 1, 0, 0, 0},
+                         (cpu_operand){act + row * keep_act + block * FL * cols, 1, cols, 0, 0, 0},
+                         d_out, accumulate || i > 0, packed, ws->scratch);
+    trm__cpu_weight_grad(
+        c, ws, 2 * FL, L, n, 1,
+        (cpu_operand){saved + row * keep + block * 2 * FL * cols, cols, 1, 0, 0, 0},
+        (cpu_operand){x + at, 1, D, 0, 0, 0}, d_in, accumulate || i > 0, packed, ws->scratch);
+  }
 }
 
-const cpu_block_kind trm__cpu_mixer = {"mixer",      true,          mixer_weights, mixer_saved,
-                                       mixer_shared, mixer_scratch, mixer_forward, mixer_backward};
+const cpu_block_kind trm__cpu_mixer = {"mixer",       true,          true,
+                                       mixer_weights, mixer_saved,   mixer_shared,
+                                       mixer_scratch, mixer_forward, mixer_backward};

@@ -18,6 +18,9 @@ static bool runs_avx512(void) {
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
          __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && runs_avx2();
 }
+static bool runs_avx512_bf16(void) {
+  return runs_avx512() && __builtin_cpu_supports("avx512bf16");
+}
 #endif
 
 /* Best first. */
@@ -26,6 +29,7 @@ static const struct isa {
   bool (*runs)(void);
 } isa_table[] = {
 #ifdef TRM__HAVE_X86
+    {&trm__kernels_avx512_bf16, runs_avx512_bf16},
     {&trm__kernels_avx512, runs_avx512},
     {&trm__kernels_avx2, runs_avx2},
 #endif
@@ -48,10 +52,10 @@ trm_status trm__kernels_select(const trm__kernels **out, trm_error *err) {
     if (force && *force)
       TRM_FAIL(err, TRM_E_CONFIG, "TRM_ISA=%s: this CPU does not have it", force);
   }
-  char names[64] = "";
+  char names[128] = "";
   for (int i = 0; i < ISA_COUNT; i++) {
-    strncat(names, i ? ", " : "", sizeof names - 1 - strlen(names));
-    strncat(names, isa_table[i].kernels->name, sizeof names - 1 - strlen(names));
+    if (i > 0) strcat(names, ", ");
+    strcat(names, isa_table[i].kernels->name);
   }
   TRM_FAIL(err, TRM_E_CONFIG, "TRM_ISA=%s is unknown; this build has %s", force, names);
 }

@@ -1,13 +1,13 @@
 /* The single-thread numerical kernels, one table per instruction set.
  *
- * Every kernel body (body_gemm.inc, body_vector.inc, body_optim.inc) is written once on the vector
- * type of simd.h and compiled once per instruction set. Which table runs is decided from what the
- * CPU and the operating system support, or by the environment variable TRM_ISA.
+ * Every kernel body (body_product.inc, body_vector.inc, body_optim.inc) is written once on the
+ * vector type of simd.h and compiled once per instruction set. Which table runs is decided from
+ * what the CPU and the operating system support, or by the environment variable TRM_ISA.
  *
  * Bits: every output element is computed by the same sequence of operations whatever the tile, the
  * alignment, the number of rows in the call or the split of a sum over several calls. Matrix
- * products add their k terms one by one in order, so accumulating K1 and then K2 terms equals K1 +
- * K2 at once.
+ * products add their k terms one by one in order (each with one rounding), so accumulating K1 and
+ * then K2 terms equals K1 + K2 at once.
  */
 #ifndef TRM_KERNELS_KERNELS_H
 #define TRM_KERNELS_KERNELS_H
@@ -18,6 +18,7 @@
 
 #include "base/error.h"
 #include "kernels/real.h"
+#include "trm/model.h"
 
 /* Constants of one optimiser update (docs/MODEL.md section 4), shared by all elements. */
 typedef struct trm__adam {
@@ -29,24 +30,39 @@ typedef struct trm__adam {
   real ema;        /* EMA rate */
 } trm__adam;
 
+/* The matrix product with its operands in one number format (the sum is always in reals).
+ *
+ * Operands are stored in units as wide as a real: in float32 one value; in bfloat16, where the
+ * instruction set multiplies it, a pair of neighbours along the depth k (a missing one is zero),
+ * else one value rounded to bfloat16. trm__units(p, k) units hold a depth of k.
+ *   A: rows of units, [m][lda].
+ *   B: panels of nr columns, [ceil(n / nr)][units][nr]; short panels are padded with zeros. */
+typedef struct trm__product {
+  trm_dtype dtype;
+  int group;    /* values per unit: 1 or 2 */
+  bool a_as_is; /* a row that is contiguous along the depth is operand A as it stands */
+  int mr, nr;   /* register tile: up to mr rows x nr columns */
+
+  /* Element (i, p) of A is src[i*rs + p*cs], element (p, j) of B is src[p*rs + j*cs]; one of the
+   * strides must be 1. */
+  void (*to_a)(int m, int k, const real *src, ptrdiff_t rs, ptrdiff_t cs, real *dst, ptrdiff_t lda);
+  void (*to_b)(int k, int n, const real *src, ptrdiff_t rs, ptrdiff_t cs, real *dst);
+  /* C (m x n, row stride ldc) = or += A B. b_ps: distance of two panels (units * nr, more when B is
+   * a part of a deeper operand). */
+  void (*gemm)(int m, int n, int units, const real *a, ptrdiff_t lda, const real *b, ptrdiff_t b_ps,
+               real *c, ptrdiff_t ldc, bool accumulate);
+  /* silu(g) * u on rows x n, row stride ld, as operand A of depth n (a multiple of 32), or as
+   * operand B of depth `rows` (a multiple of group). */
+  void (*swiglu_a)(int rows, int n, const real *g, const real *u, ptrdiff_t ld, real *out,
+                   ptrdiff_t lda);
+  void (*swiglu_b)(int rows, int n, const real *g, const real *u, ptrdiff_t ld, real *out);
+} trm__product;
+
 typedef struct trm__kernels {
   const char *name;
-  int mr, nr; /* register tile of the matrix product */
+  trm__product product[TRM_DTYPES];
 
-  /* Packed operands. A: panels of mr rows, [ceil(m/mr)][k][mr]; B: panels of nr columns,
-   * [ceil(n/nr)][k][nr]; short panels are padded with zeros. Element (i, p) of A is
-   * src[i*rs + p*cs]; element (p, j) of B is src[p*rs + j*cs]. */
-  void (*pack_a)(int m, int k, const real *src, ptrdiff_t rs, ptrdiff_t cs, real *dst);
-  void (*pack_b)(int k, int n, const real *src, ptrdiff_t rs, ptrdiff_t cs, real *dst);
-  /* C (m x n, row stride ldc) = or += A B. a_ps, b_ps: distance of two panels (k*mr and k*nr for a
-   * whole packed operand, more when k is a part of it). */
-  void (*gemm)(int m, int n, int k, const real *a, ptrdiff_t a_ps, const real *b, ptrdiff_t b_ps,
-               real *c, ptrdiff_t ldc, bool accumulate);
-
-  /* out = silu(g) * u on rows x n; g and u with row stride ld, out with ldo. */
-  void (*swiglu)(int rows, int n, const real *g, const real *u, ptrdiff_t ld, real *out,
-                 ptrdiff_t ldo);
-  /* Given dout: act = silu(g) * u again, g <- dg, u <- du. */
+  /* Given dout: act = silu(g) * u, g <- dg, u <- du. */
   void (*swiglu_grad)(int rows, int n, real *g, real *u, ptrdiff_t ld, const real *dout,
                       ptrdiff_t ldd, real *act, ptrdiff_t lda);
 
@@ -88,14 +104,14 @@ typedef struct trm__kernels {
   double (*scale_norm)(int64_t n, real *y, real scale);
 } trm__kernels;
 
-/* The table for this machine. TRM_ISA (avx512, avx2, neon, portable) forces one; TRM_E_CONFIG when the
+/* The table for this machine. TRM_ISA (a name below) forces one; TRM_E_CONFIG when the
  * name is unknown or this CPU lacks it. */
 trm_status trm__kernels_select(const trm__kernels **out, trm_error *err);
 
 extern const trm__kernels trm__kernels_portable;
 #if !defined(TRM_REAL_DOUBLE) && (defined(__x86_64__) || defined(_M_X64))
 #define TRM__HAVE_X86 1
-extern const trm__kernels trm__kernels_avx2, trm__kernels_avx512;
+extern const trm__kernels trm__kernels_avx2, trm__kernels_avx512, trm__kernels_avx512_bf16;
 #endif
 #if !defined(TRM_REAL_DOUBLE) && defined(__aarch64__) && defined(__ARM_NEON)
 #define TRM__HAVE_NEON 1
@@ -104,11 +120,12 @@ extern const trm__kernels trm__kernels_neon;
 /* Up to `max` tables this machine can run, best first; returns their number (tests, benches). */
 int trm__kernels_runnable(const trm__kernels **out, int max);
 
-static inline int64_t trm__packed_a(const trm__kernels *k, int64_t m, int64_t depth) {
-  return (m + k->mr - 1) / k->mr * k->mr * depth;
+static inline int trm__units(const trm__product *p, int k) {
+  return (k + p->group - 1) / p->group;
 }
-static inline int64_t trm__packed_b(const trm__kernels *k, int64_t depth, int64_t n) {
-  return (n + k->nr - 1) / k->nr * k->nr * depth;
+/* Reals of operand B. */
+static inline int64_t trm__size_b(const trm__product *p, int k, int64_t n) {
+  return (n + p->nr - 1) / p->nr * p->nr * trm__units(p, k);
 }
 
 #endif

@@ -1,5 +1,7 @@
 /* The vector type of the kernel bodies: `vf`, VL values of `real`. One section per instruction set,
- * chosen by the file that includes it; the rest of the kernels knows no intrinsics. */
+ * chosen by the file that includes it; the rest of the kernels knows no intrinsics. Where the
+ * instruction set multiplies bfloat16 (TRM__SIMD_BF16), a `vf` may also carry VL pairs of such
+ * values, as bits. */
 #ifndef TRM_KERNELS_SIMD_H
 #define TRM_KERNELS_SIMD_H
 
@@ -13,7 +15,7 @@
 
 #if defined(TRM__SIMD_AVX512)
 #include <immintrin.h>
-enum { VL = 16, MR = 12 };
+enum { VL = 16, MR = 14 };
 typedef __m512 vf;
 typedef __m512i vi;
 TRM__INLINE vf v_load(const real *p) {
@@ -77,6 +79,31 @@ TRM__INLINE vf v_zip_hi(vf a, vf b) {
       a, _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31), b);
 }
 
+TRM__INLINE vf v_round_bf16(vf a) {
+  vi u = _mm512_castps_si512(a);
+  vi odd = _mm512_and_si512(_mm512_srli_epi32(u, 16), _mm512_set1_epi32(1));
+  vi up = _mm512_add_epi32(u, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+  vf r = _mm512_castsi512_ps(_mm512_and_si512(up, _mm512_set1_epi32((int)0xffff0000u)));
+  return _mm512_mask_mov_ps(r, _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q), a);
+}
+#if defined(TRM__SIMD_BF16)
+/* Units of two bfloat16 values, the earlier along the depth in the high half: the instruction adds
+ * the product of the low halves last, so a sum keeps the order of the depth. */
+TRM__INLINE vf v_dot(vf a, vf b, vf c) {
+  return _mm512_dpbf16_ps(c, (__m512bh)a, (__m512bh)b);
+}
+/* Lane i: a[i], then b[i]. */
+TRM__INLINE vf v_pair_rows(vf a, vf b) {
+  const vi order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8,
+                                    23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  return _mm512_castsi512_ps(_mm512_permutexvar_epi16(order, (vi)_mm512_cvtne2ps_pbh(a, b)));
+}
+/* Lane i: values 2 i and 2 i + 1 of the 32 values a, b. */
+TRM__INLINE vf v_pair_along(vf a, vf b) {
+  return _mm512_castsi512_ps(_mm512_rol_epi32((vi)_mm512_cvtne2ps_pbh(b, a), 16));
+}
+#endif
+
 #elif defined(TRM__SIMD_AVX2)
 #include <immintrin.h>
 enum { VL = 8, MR = 6 };
@@ -134,6 +161,14 @@ TRM__INLINE vf v_zip_lo(vf a, vf b) {
 }
 TRM__INLINE vf v_zip_hi(vf a, vf b) {
   return _mm256_permute2f128_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0x31);
+}
+
+TRM__INLINE vf v_round_bf16(vf a) {
+  vi u = _mm256_castps_si256(a);
+  vi odd = _mm256_and_si256(_mm256_srli_epi32(u, 16), _mm256_set1_epi32(1));
+  vi up = _mm256_add_epi32(u, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+  vf r = _mm256_castsi256_ps(_mm256_and_si256(up, _mm256_set1_epi32((int)0xffff0000u)));
+  return _mm256_blendv_ps(r, a, _mm256_cmp_ps(a, a, _CMP_UNORD_Q));
 }
 
 #elif defined(TRM__SIMD_NEON)
@@ -200,6 +235,29 @@ TRM__INLINE vf v_zip_hi(vf a, vf b) {
   return vzip2q_f32(a, b);
 }
 
+TRM__INLINE vf v_round_bf16(vf a) {
+  uint32x4_t u = vreinterpretq_u32_f32(a);
+  uint32x4_t odd = vandq_u32(vshrq_n_u32(u, 16), vdupq_n_u32(1));
+  uint32x4_t up = vaddq_u32(u, vaddq_u32(odd, vdupq_n_u32(0x7fff)));
+  up = vandq_u32(up, vdupq_n_u32(0xffff0000u));
+  return vbslq_f32(vceqq_f32(a, a), vreinterpretq_f32_u32(up), a);
+}
+#if defined(TRM__SIMD_BF16)
+/* The instruction adds the two products of a unit to each other, then to the sum, rounding each time
+ * to the odd neighbour; which of them is in the low half does not matter. */
+TRM__INLINE vf v_dot(vf a, vf b, vf c) {
+  return vbfdotq_f32(c, vreinterpretq_bf16_f32(a), vreinterpretq_bf16_f32(b));
+}
+TRM__INLINE vf v_pair_rows(vf a, vf b) {
+  uint16x8_t lo = vreinterpretq_u16_bf16(vcvtq_low_bf16_f32(a));
+  uint16x8_t hi = vreinterpretq_u16_bf16(vcvtq_low_bf16_f32(b));
+  return vreinterpretq_f32_u16(vzip1q_u16(lo, hi));
+}
+TRM__INLINE vf v_pair_along(vf a, vf b) {
+  return vreinterpretq_f32_bf16(vcvtq_high_bf16_f32(vcvtq_low_bf16_f32(a), b));
+}
+#endif
+
 #else /* portable: four values by the compiler's vector extension; also the double build */
 enum { VL = 4, MR = 4 };
 typedef real vf __attribute__((vector_size(4 * sizeof(real))));
@@ -246,6 +304,17 @@ TRM__INLINE vf v_abs(vf a) {
 TRM__INLINE vf v_copysign(vf mag, vf sign) {
   for (int i = 0; i < VL; i++) mag[i] = (real)copysign((double)mag[i], (double)sign[i]);
   return mag;
+}
+TRM__INLINE vf v_round_bf16(vf a) {
+  for (int i = 0; i < VL; i++) {
+    float f = (float)a[i];
+    uint32_t u;
+    memcpy(&u, &f, sizeof u);
+    u = f == f ? (u + 0x7fff + (u >> 16 & 1)) & 0xffff0000u : u;
+    memcpy(&f, &u, sizeof f);
+    a[i] = f;
+  }
+  return a;
 }
 TRM__INLINE vf v_zip_lo(vf a, vf b) {
   return (vf){a[0], b[0], a[1], b[1]};

@@ -25,6 +25,8 @@ static const char *const pos_names[] = {
     [TRM_POS_NONE] = "none", [TRM_POS_ROPE] = "rope", [TRM_POS_LEARNED] = "learned"};
 static const char *const loss_names[] = {
     [TRM_LOSS_STABLEMAX] = "stablemax_cross_entropy", [TRM_LOSS_SOFTMAX] = "softmax_cross_entropy"};
+static const char *const dtype_names[TRM_DTYPES] = {
+    [TRM_FLOAT32] = "float32", [TRM_BFLOAT16] = "bfloat16"};
 enum {
   N_ARCHS = sizeof arch_names / sizeof *arch_names,
   N_POS = sizeof pos_names / sizeof *pos_names,
@@ -39,6 +41,9 @@ const char *trm_pos_encodings_name(trm_pos_encodings p) {
 }
 const char *trm_loss_name(trm_loss l) {
   return (unsigned)l < N_LOSSES ? loss_names[l] : NULL;
+}
+const char *trm_dtype_name(trm_dtype t) {
+  return (unsigned)t < TRM_DTYPES ? dtype_names[t] : NULL;
 }
 
 bool trm_arch_from_name(const char *name, trm_arch *out) {
@@ -64,6 +69,11 @@ bool trm_loss_from_name(const char *name, trm_loss *out) {
   if (i >= 0) *out = (trm_loss)i;
   return i >= 0;
 }
+bool trm_dtype_from_name(const char *name, trm_dtype *out) {
+  int i = index_of(name, dtype_names, TRM_DTYPES);
+  if (i >= 0) *out = (trm_dtype)i;
+  return i >= 0;
+}
 
 trm_model_config trm_model_config_default(trm_arch arch) {
   trm_model_config c = {.arch = arch,
@@ -82,7 +92,8 @@ trm_model_config trm_model_config_default(trm_arch arch) {
                         .halt_max_steps = 16,
                         .halt_exploration_prob = 0.1,
                         .no_ACT_continue = true,
-                        .loss = TRM_LOSS_STABLEMAX};
+                        .loss = TRM_LOSS_STABLEMAX,
+                        .forward_dtype = TRM_BFLOAT16};
   if (arch == TRM_ARCH_HRM) {
     c.H_cycles = c.L_cycles = 2;
     c.H_layers = c.L_layers = 4;
@@ -171,8 +182,9 @@ int trm__puzzle_positions(const trm_model_config *c) {
 
 trm_status trm_model_config_check(const trm_model_config *c, trm_error *err) {
   if (!trm_arch_name(c->arch) || !trm_pos_encodings_name(c->pos_encodings) ||
-      !trm_loss_name(c->loss))
-    TRM_FAIL(err, TRM_E_CONFIG, "arch, pos_encodings or loss is not one of its names");
+      !trm_loss_name(c->loss) || !trm_dtype_name(c->forward_dtype))
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "arch, pos_encodings, loss or forward_dtype is not one of its names");
   TRM_TRY(check_ranges(c, err));
   TRM_TRY(check_puzzle(c, err));
   if (c->hidden_size % c->num_heads)

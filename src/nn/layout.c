@@ -25,6 +25,7 @@ static trm__dims dims_of(const trm_model_config *c) {
                  .rope_theta = c->rope_theta,
                  .eps = c->rms_norm_eps,
                  .loss = c->loss,
+                 .dtype = c->forward_dtype,
                  .q_continue = !c->no_ACT_continue && c->arch != TRM_ARCH_TRANSFORMER &&
                                c->halt_max_steps > 1};
   m.P = trm__puzzle_positions(c);

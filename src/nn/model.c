@@ -92,6 +92,9 @@ trm_status trm_model_clone(const trm_model *model, trm_model **out, trm_error *e
 const trm_model_config *trm_model_get_config(const trm_model *model) {
   return &model->config;
 }
+void trm_model_set_dtype(trm_model *model, trm_dtype dtype) {
+  model->config.forward_dtype = model->layout->dims.dtype = dtype;
+}
 int trm_model_tensor_count(const trm_model *model) {
   return model->layout->n_slots;
 }

@@ -51,6 +51,16 @@ static bool read_loss(const char *name, int *v) {
   return true;
 }
 
+static const char *name_of_dtype(int v) {
+  return trm_dtype_name((trm_dtype)v);
+}
+static bool read_dtype(const char *name, int *v) {
+  trm_dtype t;
+  if (!trm_dtype_from_name(name, &t)) return false;
+  *v = (int)t;
+  return true;
+}
+
 static const char *const kind_names[] = {
     [TRM_PUZZLE_NONE] = "none", [TRM_PUZZLE_SUDOKU] = "sudoku"};
 enum { N_KINDS = sizeof kind_names / sizeof *kind_names };
@@ -68,7 +78,7 @@ static bool read_kind(const char *name, int *v) {
 
 /* Enumerations are read and written through an int. */
 _Static_assert(sizeof(trm_pos_encodings) == sizeof(int) && sizeof(trm_loss) == sizeof(int) &&
-                   sizeof(trm_puzzle_kind) == sizeof(int),
+                   sizeof(trm_dtype) == sizeof(int) && sizeof(trm_puzzle_kind) == sizeof(int),
                "an enumeration is as wide as an int");
 
 #define AT(f) offsetof(trm_model_config, f)
@@ -93,6 +103,7 @@ static const field config_fields[] = {
     {"halt_exploration_prob", FIELD_DOUBLE, false, AT(halt_exploration_prob), NULL, NULL},
     {"no_ACT_continue", FIELD_BOOL, false, AT(no_ACT_continue), NULL, NULL},
     {"loss", FIELD_NAME, false, AT(loss), name_of_loss, read_loss},
+    {"forward_dtype", FIELD_NAME, false, AT(forward_dtype), name_of_dtype, read_dtype},
 };
 #undef AT
 #define AT(f) offsetof(trm_puzzle, f)
