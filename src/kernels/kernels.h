@@ -115,7 +115,7 @@ extern const trm__kernels trm__kernels_avx2, trm__kernels_avx512, trm__kernels_a
 #endif
 #if !defined(TRM_REAL_DOUBLE) && defined(__aarch64__) && defined(__ARM_NEON)
 #define TRM__HAVE_NEON 1
-extern const trm__kernels trm__kernels_neon;
+extern const trm__kernels trm__kernels_neon, trm__kernels_neon_bf16;
 #endif
 /* Up to `max` tables this machine can run, best first; returns their number (tests, benches). */
 int trm__kernels_runnable(const trm__kernels **out, int max);

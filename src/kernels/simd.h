@@ -243,10 +243,15 @@ TRM__INLINE vf v_round_bf16(vf a) {
   return vbslq_f32(vceqq_f32(a, a), vreinterpretq_f32_u32(up), a);
 }
 #if defined(TRM__SIMD_BF16)
-/* The instruction adds the two products of a unit to each other, then to the sum, rounding each time
- * to the odd neighbour; which of them is in the low half does not matter. */
+/* a: one unit in all lanes. The instruction takes it from one lane, and adds the two products to
+ * each other, then to the sum, each time rounding to odd: the order within a unit does not matter.
+ */
 TRM__INLINE vf v_dot(vf a, vf b, vf c) {
-  return vbfdotq_f32(c, vreinterpretq_bf16_f32(a), vreinterpretq_bf16_f32(b));
+  const real unit = a[0];
+  uint32_t bits;
+  memcpy(&bits, &unit, sizeof bits);
+  return vbfdotq_lane_f32(c, vreinterpretq_bf16_f32(b), vreinterpret_bf16_u64(vcreate_u64(bits)),
+                          0);
 }
 TRM__INLINE vf v_pair_rows(vf a, vf b) {
   uint16x8_t lo = vreinterpretq_u16_bf16(vcvtq_low_bf16_f32(a));
