@@ -88,8 +88,8 @@ typedef struct trm__kernels {
   double (*scale_norm)(int64_t n, real *y, real scale);
 } trm__kernels;
 
-/* The table for this machine. TRM_ISA (avx512, avx2, neon, portable) forces one; TRM_E_CONFIG when the
- * name is unknown or this CPU lacks it. */
+/* The table for this machine. TRM_ISA (avx512, avx2, neon, portable) forces one; TRM_E_CONFIG when
+ * the name is unknown or this CPU lacks it. */
 trm_status trm__kernels_select(const trm__kernels **out, trm_error *err);
 
 extern const trm__kernels trm__kernels_portable;
