@@ -7,7 +7,8 @@
  * Bits: every output element is computed by the same sequence of operations whatever the tile, the
  * alignment, the number of rows in the call or the split of a sum over several calls. Matrix
  * products add their k terms one by one in order (each with one rounding), so accumulating K1 and
- * then K2 terms equals K1 + K2 at once.
+ * then K2 terms equals K1 + K2 at once. The bfloat16 products of ARM add the two of a unit to each
+ * other first: there K1 must be even.
  */
 #ifndef TRM_KERNELS_KERNELS_H
 #define TRM_KERNELS_KERNELS_H
