@@ -7,7 +7,8 @@
  * Bits: every output element is computed by the same sequence of operations whatever the tile, the
  * alignment, the number of rows in the call or the split of a sum over several calls. Matrix
  * products add their k terms one by one in order (each with one rounding), so accumulating K1 and
- * then K2 terms equals K1 + K2 at once.
+ * then K2 terms equals K1 + K2 at once. The bfloat16 products of ARM add the two of a unit to each
+ * other first: there K1 must be even.
  */
 #ifndef TRM_KERNELS_KERNELS_H
 #define TRM_KERNELS_KERNELS_H
@@ -138,6 +139,10 @@ extern const trm__kernels trm__kernels_portable;
 #if !defined(TRM_REAL_DOUBLE) && (defined(__x86_64__) || defined(_M_X64))
 #define TRM__HAVE_X86 1
 extern const trm__kernels trm__kernels_avx2, trm__kernels_avx512, trm__kernels_avx512_bf16;
+#endif
+#if !defined(TRM_REAL_DOUBLE) && defined(__aarch64__) && defined(__ARM_NEON)
+#define TRM__HAVE_NEON 1
+extern const trm__kernels trm__kernels_neon, trm__kernels_neon_bf16;
 #endif
 /* Up to `max` tables this machine can run, best first; returns their number (tests, benches). */
 int trm__kernels_runnable(const trm__kernels **out, int max);
