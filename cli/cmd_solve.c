@@ -28,6 +28,7 @@ enum { SOLVE_BATCH = 32 };
 
 typedef struct solve_args {
   const char *model, *file, *puzzle, *show, *halt;
+  trm_dtype dtype; /* TRM_DTYPES: the model's */
   int steps, threads;
   bool json, check;
 } solve_args;
@@ -53,6 +54,7 @@ typedef struct solve_run {
 static trm_status open_model(solve_run *s, trm_error *err) {
   char path[CLI_PATH_MAX];
   CLI_TRY(run_folder_load_model(s->args->model, path, &s->model, err));
+  if (s->args->dtype != TRM_DTYPES) trm_model_set_dtype(s->model, s->args->dtype);
   const trm_model_config *c = trm_model_get_config(s->model);
   s->puzzle = c->puzzle;
   s->cells = c->seq_len;
@@ -213,7 +215,7 @@ static int run_solve(const solve_args *a) {
 }
 
 int cmd_solve(int argc, char **argv) {
-  solve_args a = {.show = "final", .file = "-"};
+  solve_args a = {.show = "final", .file = "-", .dtype = TRM_DTYPES};
   const cli_option options[] = {
       {"puzzle", CLI_STRING, &a.puzzle, "TEXT", "solve this puzzle, read no file"},
       {"show", CLI_STRING, &a.show, "WHAT", "final (default), or steps: the grid after each step"},
@@ -222,6 +224,7 @@ int cmd_solve(int argc, char **argv) {
       {"check", CLI_FLAG, &a.check, NULL, "exit code 4 when an answer is not valid"},
       {"json", CLI_FLAG, &a.json, NULL, "one JSON object per puzzle"},
       {"threads", CLI_INT, &a.threads, "T", "0: as many as the process may use"},
+      {"dtype", CLI_DTYPE, &a.dtype, "FORMAT", "float32 or bfloat16 (default: as trained)"},
       {NULL, CLI_FLAG, NULL, NULL, NULL}};
   int code;
   if (!cli_options_parse(&manual, options, &argc, argv, &code)) return code;
