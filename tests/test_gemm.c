@@ -1,67 +1,12 @@
 /* The matrix product and its operands in both number formats, on every instruction set of this
  * machine, against plain loops in double; and the promise on bits: an element of C does not depend
  * on the tile it is computed in nor on how the sum is split over calls. */
-#include "fence.h"
-
-#include <float.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "kernels/kernels.h"
+#include "units.h"
+
 #include "trm.h"
-
-enum { MAX_ISA = 8 };
-
-typedef void product_check(const trm__kernels *k, const trm__product *p);
-
-static int isas(const trm__kernels **k) {
-  int n = trm__kernels_runnable(k, MAX_ISA);
-  assert_in_range(n, 1, MAX_ISA);
-  assert_string_equal(k[n - 1]->name, "portable");
-  return n;
-}
-static void on_every_product(product_check *check) {
-  const trm__kernels *k[MAX_ISA];
-  int n = isas(k);
-  for (int i = 0; i < n; i++)
-    for (int t = 0; t < TRM_DTYPES; t++) {
-      assert_int_equal(k[i]->product[t].dtype, t);
-      check(k[i], &k[i]->product[t]);
-    }
-}
-
-/* --- values and units --- */
-
-static uint32_t bits_of(real x) {
-  uint32_t u;
-  memcpy(&u, &x, sizeof u);
-  return u;
-}
-static real of_bits(uint32_t u) {
-  real x;
-  memcpy(&x, &u, sizeof x);
-  return x;
-}
-/* What the format makes of a number. */
-static real cast(const trm__product *p, real x) {
-  uint32_t u = bits_of(x), rest = u & 0xffff;
-  if (p->dtype == TRM_FLOAT32 || x != x) return x;
-  u -= rest;
-  return of_bits(rest > 0x8000 || (rest == 0x8000 && u & 0x10000) ? u + 0x10000 : u);
-}
-/* Step p of the depth, out of units that lie `next` apart. */
-static real value_at(const trm__product *pr, const real *units, ptrdiff_t next, int p) {
-  static const real one_zero[] = {1, 0};
-  real probe;
-  if (pr->group == 1) return units[p * next];
-  pr->to_a(1, 2, one_zero, 2, 1, &probe, 1);
-  bool first_high = bits_of(probe) > 0xffff, high = (p % 2 == 0) == first_high;
-  uint32_t unit = bits_of(units[p / 2 * next]);
-  return of_bits(high ? unit & 0xffff0000u : unit << 16);
-}
-/* A multiple of the group that holds k. */
-static int whole(const trm__product *p, int k) {
-  return trm__units(p, k) * p->group;
-}
 
 /* --- operands --- */
 
@@ -201,16 +146,15 @@ static void product_reset(const product *p) {
   memcpy(p->c.v, p->start, (size_t)size_of_c(p) * sizeof(real));
 }
 /* Rows [i0, i1), columns from j0 on (a panel's first), units [u0, u1) as a call of its own. */
-static void product_part(const product *p, int i0, int i1, int j0, int u0, int u1,
-                         bool accumulate) {
+static void product_part(const product *p, int i0, int i1, int j0, int u0, int u1, int mode) {
   const int nr = p->p->nr;
   p->p->gemm(i1 - i0, p->n - j0, u1 - u0, p->ua.v + (int64_t)i0 * p->lda + u0, p->lda,
              p->ub.v + (int64_t)j0 * p->units + (int64_t)u0 * nr, (ptrdiff_t)p->units * nr,
-             p->c.v + (int64_t)i0 * p->ldc + j0, p->ldc, accumulate);
+             p->c.v + (int64_t)i0 * p->ldc + j0, p->ldc, mode);
 }
-static void product_whole(const product *p, bool accumulate) {
+static void product_whole(const product *p, int mode) {
   product_reset(p);
-  product_part(p, 0, p->m, 0, 0, p->units, accumulate);
+  product_part(p, 0, p->m, 0, 0, p->units, mode);
 }
 
 /* Each element within the rounding of its sum; the values between the rows untouched. */
@@ -237,16 +181,19 @@ static void check_product(const product *p, bool accumulate) {
 static void check_size(const trm__kernels *k, const trm__product *fmt, int m, int n, int depth,
                        int gap) {
   product p = product_open(k, fmt, m, n, depth, gap);
-  for (int accumulate = 0; accumulate < 2; accumulate++) {
-    product_whole(&p, accumulate);
-    check_product(&p, accumulate);
-    if (!fmt->a_as_is) continue;
-    real *converted = probe_copy(p.c.v, size_of_c(&p));
-    product_reset(&p);
-    fmt->gemm(m, n, p.units, p.a.v, depth, p.ub.v, (ptrdiff_t)p.units * fmt->nr, p.c.v, p.ldc,
-              accumulate);
-    assert_true(probe_same(converted, p.c.v, size_of_c(&p)));
-    trm__free(converted);
+  for (int add = TRM__SET; add <= TRM__ADD; add++) {
+    product_whole(&p, add);
+    check_product(&p, add);
+    real *c = probe_copy(p.c.v, size_of_c(&p));
+    product_whole(&p, add | TRM__FETCH_B | TRM__FETCH_C);
+    assert_true(probe_same(c, p.c.v, size_of_c(&p)));
+    if (fmt->a_as_is) {
+      product_reset(&p);
+      fmt->gemm(m, n, p.units, p.a.v, depth, p.ub.v, (ptrdiff_t)p.units * fmt->nr, p.c.v, p.ldc,
+                add);
+      assert_true(probe_same(c, p.c.v, size_of_c(&p)));
+    }
+    trm__free(c);
   }
   product_close(&p);
 }
@@ -267,6 +214,13 @@ static void products_of_awkward_sizes(void **state) {
   on_every_product(check_sizes);
 }
 
+/* The bfloat16 products of ARM add a pair to each other first. */
+#ifdef TRM__HAVE_NEON
+enum { SPLITS_PAIRS = 0 };
+#else
+enum { SPLITS_PAIRS = 1 };
+#endif
+
 /* The depth in two calls, also in the middle of a pair: then each part has operands of its own,
  * filled up with zeros. */
 static void check_split(const product *p, int split, const real *whole_c, bool accumulate) {
@@ -278,7 +232,7 @@ static void check_split(const product *p, int split, const real *whole_c, bool a
     fmt->to_a(p->m, k, p->a.v + from, p->depth, 1, a, units);
     fmt->to_b(k, p->n, p->b.v + (int64_t)from * p->n, p->n, 1, b);
     fmt->gemm(p->m, p->n, units, a, units, b, (ptrdiff_t)units * fmt->nr, p->c.v, p->ldc,
-              part || accumulate);
+              part || accumulate ? TRM__ADD : TRM__SET);
     trm__free(a);
     trm__free(b);
   }
@@ -314,13 +268,14 @@ static void check_tiles(const trm__kernels *k, const trm__product *fmt) {
   product_whole(&p, false);
   for (int first = 0; first < m; first++)
     for (int rows = 1; rows <= m - first; rows += 5) {
-      fmt->gemm(rows, n, p.units, p.ua.v + (int64_t)first * p.lda, p.lda, p.ub.v, ps, c, n, false);
+      fmt->gemm(rows, n, p.units, p.ua.v + (int64_t)first * p.lda, p.lda, p.ub.v, ps, c, n,
+                TRM__SET);
       probe_true(probe_same(c, p.c.v + (int64_t)first * n, (int64_t)rows * n), "%s rows %d from %d",
                  k->name, rows, first);
     }
   for (int j = 0; j < n; j++) {
     fmt->to_b(depth, 1, p.b.v + j, n, 1, b);
-    fmt->gemm(m, 1, p.units, p.ua.v, p.lda, b, ps, c, 1, false);
+    fmt->gemm(m, 1, p.units, p.ua.v, p.lda, b, ps, c, 1, TRM__SET);
     for (int r = 0; r < m; r++)
       probe_true(c[r] == p.c.v[(int64_t)r * n + j], "%s column %d row %d", k->name, j, r);
   }
@@ -360,9 +315,9 @@ static void parts_of_operands(void **state) {
 static void check_empty(const trm__kernels *k, const trm__product *p) {
   real c[6] = {1, 2, 3, 4, 5, 6}, none[1] = {0};
   (void)k;
-  p->gemm(2, 3, 0, none, 0, none, 0, c, 3, true);
+  p->gemm(2, 3, 0, none, 0, none, 0, c, 3, TRM__ADD);
   for (int j = 0; j < 6; j++) assert_true(c[j] == (real)(j + 1));
-  p->gemm(2, 3, 0, none, 0, none, 0, c, 3, false);
+  p->gemm(2, 3, 0, none, 0, none, 0, c, 3, TRM__SET);
   for (int j = 0; j < 6; j++) assert_true(c[j] == 0);
 }
 static void nothing_to_sum_is_zero(void **state) {
@@ -394,64 +349,6 @@ static void pairs_multiply_as_rounded_values(void **state) {
 #endif
   print_message("this machine has no bfloat16 products\n");
   skip();
-}
-
-/* --- SwiGLU --- */
-
-static void check_swiglu(const trm__kernels *k, const trm__product *p, int rows, int n, int gap) {
-  trm__rng rng = probe_rng((uint64_t)(rows * 100 + n));
-  const int ld = n + gap, units = trm__units(p, n), lda = units + gap;
-  const bool a_too = n % 32 == 0, b_too = rows % p->group == 0;
-  const double ulp = p->dtype == TRM_BFLOAT16 ? 0x1p-8 : 0;
-  int64_t size = (int64_t)(rows - 1) * ld + n;
-  fenced g = fence(size), u = fence(size), a = fence((int64_t)(rows - 1) * lda + units);
-  fenced b = fence(trm__size_b(p, whole(p, rows), n));
-  real *act = probe_reals(n), *gc = probe_reals(n), *uc = probe_reals(n);
-  for (int i = 0; i < rows; i++) {
-    probe_fill(g.v + i * ld, n, 12, &rng);
-    probe_fill(u.v + i * ld, n, 2, &rng);
-  }
-  if (a_too) p->swiglu_a(rows, n, g.v, u.v, ld, a.v, lda);
-  if (b_too) p->swiglu_b(rows, n, g.v, u.v, ld, b.v);
-  for (int i = 0; i < rows; i++) {
-    memcpy(gc, g.v + i * ld, (size_t)n * sizeof *gc);
-    memcpy(uc, u.v + i * ld, (size_t)n * sizeof *uc);
-    k->swiglu_grad(1, n, gc, uc, n, g.v + i * ld, n, act, n);
-    for (int j = 0; j < n; j++) {
-      double x = (double)g.v[i * ld + j], want = x / (1 + exp(-x)) * (double)u.v[i * ld + j];
-      const real *in_b = b.v + (ptrdiff_t)(j / p->nr) * trm__units(p, rows) * p->nr + j % p->nr;
-      real got[2] = {cast(p, act[j]), cast(p, act[j])};
-      if (a_too) got[0] = value_at(p, a.v + i * lda, 1, j);
-      if (b_too) got[1] = value_at(p, in_b, p->nr, i);
-      for (int way = 0; way < 2; way++)
-        probe_true(fabs((double)got[way] - want) <= fabs(want) * (ulp + 8 * FLT_EPSILON) &&
-                       got[way] == cast(p, act[j]),
-                   "%s %s swiglu_%c %d x %d at %d %d: %g, expected %g", k->name,
-                   trm_dtype_name(p->dtype), 'a' + way, rows, n, i, j, (double)got[way], want);
-    }
-  }
-  for (int j = n; b_too && j < (n + p->nr - 1) / p->nr * p->nr; j++) /* the short panel's rest */
-    for (int i = 0; i < rows; i++)
-      assert_true(value_at(p,
-                           b.v + (ptrdiff_t)(j / p->nr) * trm__units(p, rows) * p->nr + j % p->nr,
-                           p->nr, i) == 0);
-  unfence(g);
-  unfence(u);
-  unfence(a);
-  unfence(b);
-  trm__free(act);
-  trm__free(gc);
-  trm__free(uc);
-}
-
-static void check_swiglus(const trm__kernels *k, const trm__product *p) {
-  static const int ns[] = {1, 3, 15, 16, 17, 31, 32, 33, 64, 67, 96, 128};
-  for (size_t n = 0; n < sizeof ns / sizeof *ns; n++)
-    for (int rows = 1; rows < 9; rows++) check_swiglu(k, p, rows, ns[n], rows % 3);
-}
-static void swiglu_becomes_an_operand(void **state) {
-  (void)state;
-  on_every_product(check_swiglus);
 }
 
 /* --- the choice of the table --- */
@@ -498,7 +395,6 @@ int main(void) {
       cmocka_unit_test(parts_of_operands),
       cmocka_unit_test(nothing_to_sum_is_zero),
       cmocka_unit_test(pairs_multiply_as_rounded_values),
-      cmocka_unit_test(swiglu_becomes_an_operand),
       cmocka_unit_test(trm_isa_chooses),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

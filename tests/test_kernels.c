@@ -79,38 +79,6 @@ static void same_bits(const trial *t, const char *what, const grid *a, const gri
 }
 static const double ROUND = 4 * FLT_EPSILON;
 
-/* --- activations --- */
-
-static double sigmoid(double x) {
-  return 1 / (1 + exp(-x));
-}
-
-static void check_swiglu_grad(trial *t) {
-  grid g = grid_random(t->rows, t->n, t->gap, 12, &t->rng),
-       u = grid_random(t->rows, t->n, t->gap, 2, &t->rng);
-  grid d = grid_random(t->rows, t->n, t->gap + 2, 2, &t->rng), dg = grid_copy(&g),
-       du = grid_copy(&u), dg1 = grid_copy(&g), du1 = grid_copy(&u);
-  grid act = grid_new(t->rows, t->n, t->gap + 1), act1 = grid_new(t->rows, t->n, t->gap + 1);
-  t->k->swiglu_grad(t->rows, t->n, dg.v, du.v, dg.ld, d.v, d.ld, act.v, act.ld);
-  for (int i = 0; i < t->rows; i++)
-    for (int j = 0; j < t->n; j++) {
-      double x = at(&g, i, j), s = sigmoid(x), up = at(&d, i, j) * x * s;
-      double gate = at(&d, i, j) * at(&u, i, j), out = x * s * at(&u, i, j);
-      near(t, "act", i, j, at(&act, i, j), out, fabs(out), 2 * ROUND);
-      near(t, "du", i, j, at(&du, i, j), up, fabs(up), 2 * ROUND);
-      near(t, "dg", i, j, at(&dg, i, j), gate * (s + x * s * (1 - s)),
-           fabs(gate) * s * (1 + fabs(x)), 2 * ROUND);
-      t->k->swiglu_grad(1, 1, dg1.v + i * dg1.ld + j, du1.v + i * du1.ld + j, g.ld,
-                        d.v + i * d.ld + j, d.ld, act1.v + i * act1.ld + j, act1.ld);
-    }
-  same_bits(t, "act one by one", &act1, &act);
-  same_bits(t, "dg one by one", &dg1, &dg);
-  same_bits(t, "du one by one", &du1, &du);
-  assert_true(gaps_whole(&dg) && gaps_whole(&du) && gaps_whole(&act));
-  grid all[] = {g, u, d, dg, du, dg1, du1, act, act1};
-  grids_free(all, 9);
-}
-
 /* --- norms --- */
 
 /* The norm over the rows of the transposed grids is the norm over columns. */
@@ -223,39 +191,44 @@ static void check_rope(trial *t) {
   grids_free(all, 3);
 }
 
-static void check_softmax(trial *t) {
+static void check_softmax_grad(trial *t) {
   grid s = grid_random(t->rows, t->n, t->gap, 30, &t->rng), p = grid_copy(&s), one = grid_copy(&s);
-  grid lse = grid_new(1, t->rows, 0), spare = grid_new(1, t->rows, 0);
-  const double scale = (double)0.25f;
-  t->k->softmax_rows(t->rows, t->n, p.v, p.ld, (real)scale, lse.v);
-  for (int i = 0; i < t->rows; i++) {
-    double sum = 0, total = 0;
-    for (int j = 0; j < t->n; j++) sum += exp(scale * at(&s, i, j));
-    for (int j = 0; j < t->n; j++) {
-      double want = exp(scale * at(&s, i, j)) / sum;
-      near(t, "p", i, j, at(&p, i, j), want, want, 20 * ROUND); /* |scale s| up to 7.5, rounded */
-      total += at(&p, i, j);
-    }
-    near(t, "sum", i, 0, total, 1, 1, 4 * ROUND);
-    near(t, "lse", i, 0, at(&lse, 0, i), log(sum), 10, ROUND);
-    t->k->softmax_rows(1, t->n, one.v + i * one.ld, one.ld, (real)scale, spare.v + i);
-  }
-  same_bits(t, "one by one", &one, &p);
-  same_bits(t, "lse one by one", &spare, &lse);
-  assert_true(gaps_whole(&p));
-
   grid dp = grid_random(t->rows, t->n, t->gap + 1, 2, &t->rng), ds = grid_copy(&dp),
-       q = grid_copy(&s);
-  grid delta = grid_random(1, t->rows, 0, 1, &t->rng);
-  t->k->softmax_grad(t->rows, t->n, q.v, q.ld, (real)scale, lse.v, ds.v, ds.ld, delta.v);
-  all_near(t, "p again", &q, &p, 0, 40 * ROUND);
+       ds1 = grid_copy(&dp);
+  grid lse = grid_new(1, t->rows, 0), delta = grid_random(1, t->rows, 0, 1, &t->rng);
+  const double scale = (double)0.25f;
+  for (int i = 0; i < t->rows; i++) {
+    double sum = 0;
+    for (int j = 0; j < t->n; j++) sum += exp(scale * at(&s, i, j));
+    lse.v[i] = (real)log2(sum);
+  }
+  t->k->softmax_grad(t->rows, t->n, p.v, p.ld, (real)scale, lse.v, ds.v, ds.ld, delta.v);
+  for (int i = 0; i < t->rows; i++) {
+    for (int j = 0; j < t->n; j++) { /* the exponent, up to 20, is rounded */
+      double want = exp2(scale * 1.44269504088896341 * at(&s, i, j) - at(&lse, 0, i));
+      near(t, "p", i, j, at(&p, i, j), want, want, 20 * ROUND);
+      near(t, "ds", i, j, at(&ds, i, j), scale * at(&p, i, j) * (at(&dp, i, j) - at(&delta, 0, i)),
+           at(&p, i, j), ROUND);
+    }
+    t->k->softmax_grad(1, t->n, one.v + i * one.ld, one.ld, (real)scale, lse.v + i,
+                       ds1.v + i * ds1.ld, ds1.ld, delta.v + i);
+  }
+  same_bits(t, "p one by one", &one, &p);
+  same_bits(t, "ds one by one", &ds1, &ds);
+  assert_true(gaps_whole(&p) && gaps_whole(&ds));
+  grid all[] = {s, p, one, dp, ds, ds1, lse, delta};
+  grids_free(all, 8);
+}
+
+static void check_scale(trial *t) {
+  grid x = grid_random(t->rows, t->n, t->gap, 3, &t->rng), y = grid_copy(&x);
+  grid scale = grid_random(1, t->rows, 0, 1, &t->rng);
+  t->k->scale_rows(t->rows, t->n, y.v, y.ld, scale.v);
   for (int i = 0; i < t->rows; i++)
-    for (int j = 0; j < t->n; j++)
-      near(t, "ds", i, j, at(&ds, i, j), scale * at(&q, i, j) * (at(&dp, i, j) - at(&delta, 0, i)),
-           at(&q, i, j), ROUND);
-  assert_true(gaps_whole(&ds));
-  grid all[] = {s, p, one, lse, spare, dp, ds, q, delta};
-  grids_free(all, 9);
+    for (int j = 0; j < t->n; j++) assert_true(y.v[i * y.ld + j] == x.v[i * x.ld + j] * scale.v[i]);
+  assert_true(gaps_whole(&y));
+  grid all[] = {x, y, scale};
+  grids_free(all, 3);
 }
 
 static void check_dots(trial *t) {
@@ -355,14 +328,14 @@ static const struct check {
   const char *name;
   void (*run)(trial *);
 } checks[] = {
-    {"swiglu_grad", check_swiglu_grad},
     {"add_rms_rows", check_norm_rows},
     {"add_rms_cols", check_norm_cols},
     {"rms_rows_grad", check_rows_grad},
     {"rms_cols_grad", check_cols_grad},
     {"rope", check_rope},
-    {"softmax", check_softmax},
+    {"softmax_grad", check_softmax_grad},
     {"dot_rows", check_dots},
+    {"scale_rows", check_scale},
     {"sums", check_sums},
     {"adam", check_adam},
     {"ema", check_ema},
@@ -389,12 +362,13 @@ static void kernels_agree_with_plain_loops(void **state) {
 
 enum { MANY = 4096 };
 
-/* e^x through softmax_grad: p = exp(1 x - 0). */
-static void exp_of(const trm__kernels *k, int n, real *x) {
-  static const real zero = 0;
+/* 2^x through softmax_grad, whose scale makes the factor of x 1: p = 2^(1 x - 0). */
+static void exp2_of(const trm__kernels *k, int n, real *x) {
+  static const real zero = 0, ln2 = 0.693147181f, log2e = 1.44269504f;
   real dp[MANY];
   memset(dp, 0, sizeof dp);
-  k->softmax_grad(1, n, x, n, 1, &zero, dp, n, &zero);
+  assert_true(ln2 * log2e == 1);
+  k->softmax_grad(1, n, x, n, ln2, &zero, dp, n, &zero);
 }
 
 static double ulps(double got, double want) {
@@ -412,20 +386,21 @@ static void exponential(void **state) {
     for (int block = 0; block < 64; block++) {
       real x[MANY], y[MANY];
       for (int j = 0; j < MANY; j++)
-        x[j] = (real)(-87 + 175.0 * (block * MANY + j) / (64 * MANY - 1));
+        x[j] = (real)(-126 + 252.0 * (block * MANY + j) / (64 * MANY - 1));
       memcpy(y, x, sizeof y);
-      exp_of(k[i], MANY, y);
-      for (int j = 0; j < MANY; j++) worst = fmax(worst, ulps((double)y[j], exp((double)x[j])));
+      exp2_of(k[i], MANY, y);
+      for (int j = 0; j < MANY; j++) worst = fmax(worst, ulps((double)y[j], exp2((double)x[j])));
     }
-    probe_below(worst, 2.0, "%s exp, in units of the last place", k[i]->name);
+    probe_below(worst, 3.0, "%s exp2, in units of the last place", k[i]->name);
 
-    /* beyond the range: clamped to e^-87.3 and e^88; exact at 0; NaN stays */
-    real x[] = {-88, -1000, -FLT_MAX, -INFINITY, 88.5f, 1000, FLT_MAX, INFINITY, 0, -0.0f, NAN};
-    exp_of(k[i], sizeof x / sizeof *x, x);
-    for (int j = 0; j < 4; j++) assert_true(ulps((double)x[j], exp((double)-87.3f)) < 2);
-    for (int j = 4; j < 8; j++) assert_true(ulps((double)x[j], exp(88)) < 2);
-    assert_true(x[8] == 1 && x[9] == 1);
-    assert_true(isnan((double)x[10]));
+    /* beyond the range: clamped to 2^-126 and 2^126; exact at whole numbers; NaN stays */
+    real x[] = {-127,     -1000, -FLT_MAX, -INFINITY, 127, 1000, FLT_MAX,
+                INFINITY, 0,     -0.0f,    5,         -9,  NAN};
+    exp2_of(k[i], sizeof x / sizeof *x, x);
+    for (int j = 0; j < 4; j++) assert_true(x[j] == 0x1p-126f);
+    for (int j = 4; j < 8; j++) assert_true(x[j] == 0x1p126f);
+    assert_true(x[8] == 1 && x[9] == 1 && x[10] == 32 && x[11] == 0x1p-9f);
+    assert_true(isnan((double)x[12]));
   }
 }
 
@@ -436,16 +411,9 @@ static void a_nan_spoils_its_row(void **state) {
   for (int i = 0; i < isa; i++)
     for (int n = 1; n < 40; n += 3)
       for (int bad = 0; bad < n; bad += 2) {
-        real g[40], u[40], dg[40], du[40], s[40], one[40], out[40], lse, inv;
-        for (int j = 0; j < n; j++) g[j] = u[j] = s[j] = one[j] = 1;
-        g[bad] = s[bad] = (real)NAN;
-        memcpy(dg, g, sizeof dg);
-        memcpy(du, u, sizeof du);
-        k[i]->swiglu_grad(1, n, dg, du, n, one, n, out, n);
-        for (int j = 0; j < n; j++) assert_true(isnan((double)out[j]) == (j == bad));
-        k[i]->softmax_rows(1, n, s, n, 1, &lse);
-        assert_true(isnan((double)lse));
-        for (int j = 0; j < n; j++) assert_true(isnan((double)s[j]));
+        real g[40], one[40], out[40], inv;
+        for (int j = 0; j < n; j++) g[j] = one[j] = 1;
+        g[bad] = (real)NAN;
         k[i]->add_rms_rows(1, n, g, n, one, n, 1e-5f, out, n, &inv);
         for (int j = 0; j < n; j++) assert_true(isnan((double)out[j]));
         assert_true(isnan(k[i]->scale_norm(n, g, 1)));

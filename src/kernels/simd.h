@@ -439,7 +439,7 @@ TRM__INLINE vf v_exp2_poly(vf f) {
   p = v_fma(p, f, v_set(6.9314697e-1f));
   return v_fma(p, f, v_set(1.0f));
 }
-/* 2^x to 2 ulp, clamped to [-126, 126], where the result is a normal number. NaN stays NaN. */
+/* 2^x to 3 ulp, clamped to [-126, 126], where the result is a normal number. NaN stays NaN. */
 TRM__INLINE vf v_exp2(vf x) {
   const vf magic = v_set(12582912.0f);                   /* 1.5 * 2^23 */
   vf c = v_min(v_set(126.0f), v_max(v_set(-126.0f), x)); /* NaN in the 2nd operand stays */
