@@ -42,12 +42,6 @@ static grid grid_random(int rows, int n, ptrdiff_t ld, double scale, trm__rng *r
   for (int i = 0; i < rows; i++) probe_fill(g.v + i * ld, n, scale, rng);
   return g;
 }
-static grid grid_copy(const grid *from) {
-  grid g = grid_spoilt(from->rows, from->n, from->ld);
-  for (int i = 0; i < g.rows; i++)
-    memcpy(g.v + i * g.ld, from->v + i * g.ld, (size_t)g.n * sizeof *g.v);
-  return g;
-}
 /* What was written stays within the rows. */
 static void grid_close(const grid *g) {
   for (int i = 0; i + 1 < g->rows; i++)
@@ -69,12 +63,12 @@ static swiglu swiglu_of(double g, double u, double d) {
 static void check_swiglu(const trm__kernels *k, const trm__product *p, int rows, int n, int gap) {
   trm__rng rng = probe_rng((uint64_t)(rows * 100 + n));
   const int units = trm__units(p, n), deep = trm__units(p, rows);
-  const bool as_a = n % 32 == 0, as_b = rows % p->group == 0;
+  const bool as_a = n % p->nr == 0, as_b = rows % p->group == 0;
   grid g = grid_random(rows, n, n + gap, 12, &rng), u = grid_random(rows, n, n + gap, 2, &rng);
   grid a = grid_spoilt(rows, units, units + gap);
   fenced b = fence(trm__size_b(p, rows, n));
-  if (as_a) p->swiglu_a(rows, n, g.v, u.v, g.ld, a.v, a.ld);
-  if (as_b) p->swiglu_b(rows, n, g.v, u.v, g.ld, b.v);
+  if (as_a) p->swiglu_a(rows, n, g.v, u.v, g.ld, a.v, a.ld, NULL, NULL);
+  if (as_b) p->swiglu_b(rows, n, g.v, u.v, g.ld, b.v, NULL, NULL, 0);
   for (int i = 0; i < rows; i++)
     for (int j = 0; j < (n + p->nr - 1) / p->nr * p->nr; j++) {
       const real *column = column_at(p, b.v, (ptrdiff_t)deep * p->nr, j);
@@ -100,31 +94,30 @@ static void swiglu_becomes_an_operand(void **state) {
   on_every_product(check_swiglus);
 }
 
-/* The inputs of both gradients; g and u become outputs. */
+/* The gradient works on what the forward pass kept: g and u, rounded to the format. */
 typedef struct back {
-  grid g0, u0, d, g, u;
+  grid g0, u0, d;
+  grid g, u; /* kept; then units */
 } back;
-static back back_open(int rows, int n, int gap) {
+static back back_open(int rows, int n, int gap, grid g, grid u) {
   trm__rng rng = probe_rng((uint64_t)(rows * 1000 + n));
   back t = {.g0 = grid_random(rows, n, n + gap, 12, &rng),
             .u0 = grid_random(rows, n, n + gap, 2, &rng),
-            .d = grid_random(rows, n, n + gap + 1, 2, &rng)};
-  t.g = grid_copy(&t.g0);
-  t.u = grid_copy(&t.u0);
+            .d = grid_random(rows, n, n + gap + 1, 2, &rng),
+            .g = g,
+            .u = u};
   return t;
 }
 static void back_close(const back *t) {
   const grid *all[] = {&t->g0, &t->u0, &t->d, &t->g, &t->u};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) grid_close(all[i]);
 }
-static swiglu back_at(const back *t, int i, int j) {
-  return swiglu_of((double)t->g0.v[i * t->g0.ld + j], (double)t->u0.v[i * t->u0.ld + j],
-                   (double)t->d.v[i * t->d.ld + j]);
-}
-/* Three gradients at one place, twice each: in the operand and as units. */
+/* Three gradients at one place, two of them twice: in the operand and as units. */
 static void check_back(const trm__kernels *k, const trm__product *p, const back *t, int i, int j,
                        const real got[5]) {
-  swiglu want = back_at(t, i, j);
+  swiglu want =
+      swiglu_of((double)cast(p, t->g0.v[i * t->g0.ld + j]),
+                (double)cast(p, t->u0.v[i * t->u0.ld + j]), (double)t->d.v[i * t->d.ld + j]);
   near(k, p, "act", i, j, got[0], want.act, fabs(want.act));
   near(k, p, "dg", i, j, got[1], want.dg, want.size_dg);
   near(k, p, "du", i, j, got[2], want.du, fabs(want.du));
@@ -134,16 +127,17 @@ static void check_back(const trm__kernels *k, const trm__product *p, const back 
 
 static void check_grad_a(const trm__kernels *k, const trm__product *p, int rows, int n, int gap) {
   const int half = n / p->group, deep = trm__units(p, rows);
-  const ptrdiff_t ps = (ptrdiff_t)deep * p->nr + 4 * gap, next = p->group * (n + gap);
-  back t = back_open(rows, n, gap);
+  const ptrdiff_t ps = (ptrdiff_t)deep * p->nr + 4 * gap;
+  back t = back_open(rows, n, gap, grid_spoilt(deep, n, n), grid_spoilt(deep, n, n));
   grid both = grid_spoilt(rows, 2 * half, 2 * half + gap);
   grid act = grid_spoilt(n / p->nr, deep * p->nr, ps);
-  p->swiglu_grad_a(rows, n, t.g.v, t.u.v, t.g.ld, t.d.v, t.d.ld, both.v, both.ld, act.v, ps);
+  p->swiglu_a(rows, n, t.g0.v, t.u0.v, t.g0.ld, both.v, both.ld, t.g.v, t.u.v);
+  p->swiglu_grad_a(rows, n, t.g.v, t.u.v, t.d.v, t.d.ld, both.v, both.ld, act.v, ps);
   for (int i = 0; i < whole(p, rows); i++)
     for (int j = 0; j < n; j++) {
       const real *row = both.v + i * both.ld;
       real in_act = value_at(p, column_at(p, act.v, ps, j), p->nr, i);
-      real g = value_at(p, t.g.v + j, next, i), u = value_at(p, t.u.v + j, next, i);
+      real g = value_at(p, t.g.v + j, n, i), u = value_at(p, t.u.v + j, n, i);
       if (i < rows)
         check_back(k, p, &t, i, j,
                    (real[]){in_act, value_at(p, row, 1, j), value_at(p, row + half, 1, j), g, u});
@@ -156,27 +150,28 @@ static void check_grad_a(const trm__kernels *k, const trm__product *p, int rows,
 }
 static void check_grad_b(const trm__kernels *k, const trm__product *p, int rows, int n, int gap) {
   const ptrdiff_t half = (ptrdiff_t)trm__units(p, rows) * p->nr;
-  back t = back_open(rows, n, gap);
-  grid act = grid_spoilt(rows, n, t.g.ld);
-  fenced both = fence(trm__size_b(p, 2 * rows, n));
+  const int kept = trm__kept(p, n);
+  back t = back_open(rows, n, gap, grid_spoilt(rows, kept, kept + gap),
+                     grid_spoilt(rows, kept, kept + gap));
+  grid act = grid_spoilt(rows, kept, kept + gap);
+  fenced both = fence(trm__size_b(p, 2 * rows, n)), out = fence(trm__size_b(p, rows, n));
+  p->swiglu_b(rows, n, t.g0.v, t.u0.v, t.g0.ld, out.v, t.g.v, t.u.v, t.g.ld);
   p->swiglu_grad_b(rows, n, t.g.v, t.u.v, t.g.ld, t.d.v, t.d.ld, both.v, act.v);
   for (int i = 0; i < rows; i++)
-    for (int j = 0; j < (n + p->nr - 1) / p->nr * p->nr; j++) {
+    for (int j = 0; j < kept * p->group; j++) {
       const real *column = column_at(p, both.v, 2 * half, j);
       real dg = value_at(p, column, p->nr, i), du = value_at(p, column + half, p->nr, i);
+      real in_act = value_at(p, act.v + i * act.ld, 1, j);
+      real g = value_at(p, t.g.v + i * t.g.ld, 1, j), u = value_at(p, t.u.v + i * t.u.ld, 1, j);
       if (j < n)
-        check_back(
-            k, p, &t, i, j,
-            (real[]){value_at(p, act.v + i * act.ld, 1, j), dg, du,
-                     value_at(p, t.g.v + i * t.g.ld, 1, j), value_at(p, t.u.v + i * t.u.ld, 1, j)});
+        check_back(k, p, &t, i, j, (real[]){in_act, dg, du, g, u});
       else
-        assert_true(dg == 0 && du == 0);
+        assert_true(dg == 0 && du == 0 && in_act == 0 && g == 0 && u == 0);
     }
-  for (int i = 0; n % p->group && i < rows; i++)
-    assert_true(value_at(p, act.v + i * act.ld, 1, n) == 0);
   back_close(&t);
   grid_close(&act);
   unfence(both);
+  unfence(out);
 }
 static void check_grads(const trm__kernels *k, const trm__product *p) {
   static const int ns[] = {1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, 67};
@@ -247,7 +242,7 @@ static void check_extremes(const trm__kernels *k, const trm__product *p) {
     for (int j = 0; j < 64; j++) g[j] = u[j] = 1;
     *(bad < 32 ? &g[bad] : &u[bad]) = (real)NAN;
     assert_true(trm__size_b(p, 2, 32) <= 512);
-    p->swiglu_b(2, 32, g, u, 32, b);
+    p->swiglu_b(2, 32, g, u, 32, b, NULL, NULL, 0);
     for (int i = 0; i < 2; i++)
       for (int j = 0; j < 32; j++) {
         const real *column = column_at(p, b, (ptrdiff_t)trm__units(p, 2) * p->nr, j);
