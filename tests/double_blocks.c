@@ -149,7 +149,7 @@ typedef struct block_run {
 
 static block_run block_memory(const bench *t, real *x, const real *r) {
   int64_t n = (int64_t)t->b * t->m.L * t->m.D,
-          kept = t->b * t->be->ops->saved_size(&t->m, t->blk->kind);
+          kept = t->b * t->be->ops->saved_size(t->be, t->blk->kind);
   return (block_run){.n = n,
                      .n_saved = kept,
                      .x = x,
