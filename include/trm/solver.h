@@ -35,6 +35,9 @@ TRM_API trm_status trm_solver_start(trm_solver *s, int n, const int32_t *inputs,
 /* One supervision step on all rows. No allocation, cannot fail. */
 TRM_API void trm_solver_step(trm_solver *s);
 
+/* Bytes the solver holds beside the model's weights. */
+TRM_API int64_t trm_solver_bytes(const trm_solver *s);
+
 /* After the last step, valid until the next one: */
 TRM_API int trm_solver_rows(const trm_solver *s);
 TRM_API int trm_solver_steps_done(const trm_solver *s);
