@@ -79,13 +79,14 @@ static bool parse_product(const char *text, trm_bench_shape *out) {
 }
 
 bool bench_parse_products(const char *option, const char *text, bench_products *out) {
+  bench_names names;
   out->n = 0;
-  if (!bench_parse_names(option, text, &out->names)) return false;
-  for (int i = 0; i < out->names.n; i++, out->n++) {
-    out->v[i].name = out->names.v[i];
-    if (parse_product(out->names.v[i], &out->v[i])) continue;
+  if (!bench_parse_names(option, text, &names)) return false;
+  for (int i = 0; i < names.n; i++, out->n++) {
+    out->v[i].name = "product";
+    if (parse_product(names.v[i], &out->v[i])) continue;
     cli_usage_error("--%s: want MxNxK, each from 1 to 16384, e.g. 112x512x256; got '%s'", option,
-                    out->names.v[i]);
+                    names.v[i]);
     return false;
   }
   return true;

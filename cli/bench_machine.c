@@ -9,6 +9,14 @@
 #define PRODUCT_SECONDS 0.004
 #define COPY_BYTES ((int64_t)64 << 20)
 
+void bench_machine_offer(bench_machine *m, trm_dtype dtype, int i, const trm_bench_shape *s,
+                         double flops) {
+  if (!(flops > m->flops[dtype][i])) return;
+  m->flops[dtype][i] = flops;
+  snprintf(m->best[dtype][i], sizeof m->best[dtype][i], "%.20s %dx%dx%d", s->name, s->m, s->n,
+           s->k);
+}
+
 static trm_status measure_products(bench_machine *m, trm_dtype dtype, int i, trm_error *err) {
   trm_bench *b;
   int n;
@@ -16,11 +24,8 @@ static trm_status measure_products(bench_machine *m, trm_dtype dtype, int i, trm
   CLI_TRY(trm_bench_create_products(dtype, m->threads.v[i], shapes, n, &b, err));
   for (int op = 0; op < n && !cli_interrupted(); op++) {
     const trm_bench_op *about = trm_bench_op_at(b, op);
-    double rate = about->flops / trm_bench_time(b, op, PRODUCT_SECONDS);
-    if (rate <= m->flops[dtype][i]) continue;
-    m->flops[dtype][i] = rate;
-    snprintf(m->best[dtype][i], sizeof m->best[dtype][i], "%s %dx%dx%d", shapes[op].name,
-             shapes[op].m, shapes[op].n, shapes[op].k);
+    bench_machine_offer(m, dtype, i, &shapes[op],
+                        about->flops / trm_bench_time(b, op, PRODUCT_SECONDS));
   }
   trm_bench_free(b);
   return TRM_OK;
@@ -44,6 +49,8 @@ trm_status bench_machine_measure(bench_machine *m, trm_dtype dtype, int threads,
 /* The shares from which on a limit is believed to be reached. */
 #define ARITHMETIC_SHARE 0.7
 #define MEMORY_SHARE 0.6
+/* Bytes come faster than any copy in memory only from a cache. */
+#define CACHE_SHARE 1.5
 
 static void compare(const bench_machine *m, bench_row *r) {
   /* NaN where a row has no such rate, or nothing to compare it with. */
@@ -52,6 +59,7 @@ static void compare(const bench_machine *m, bench_row *r) {
   double bytes = most_bytes > 0 ? 1e9 * r->number[BENCH_GBYTES] / most_bytes : NAN;
   r->number[BENCH_PEAK] = 100 * flops;
   const char *limit = flops >= ARITHMETIC_SHARE ? "arithmetic"
+                      : bytes >= CACHE_SHARE    ? "cache"
                       : bytes >= MEMORY_SHARE   ? "memory"
                                                 : "overhead";
   snprintf(r->text[BENCH_LIMIT], sizeof r->text[0], "%s", limit);

@@ -102,6 +102,7 @@ static void cell_text(const bench_row *r, int column, char *text, size_t n) {
 static void print_md(const bench_table *t, FILE *f) {
   int width[N_COLUMNS] = {0};
   char text[64];
+  if (!t->n) return;
   for (int c = 0; c < N_COLUMNS; c++) {
     for (int i = 0; i < t->n; i++) {
       cell_text(&t->rows[i], c, text, sizeof text);

@@ -21,10 +21,9 @@ bool bench_parse_ints(const char *option, const char *text, int most, bench_ints
 bool bench_parse_names(const char *option, const char *text, bench_names *out);
 /* "f32,bf16", also "float32,bfloat16"; v[i] is a trm_dtype. */
 bool bench_parse_dtypes(const char *option, const char *text, bench_ints *out);
-/* "112x512x256,...": m, n and k of products; names point into out->names. */
+/* "112x512x256,...": m, n and k of products. */
 typedef struct bench_products {
   trm_bench_shape v[BENCH_LIST_MAX];
-  bench_names names;
   int n;
 } bench_products;
 bool bench_parse_products(const char *option, const char *text, bench_products *out);
@@ -99,6 +98,9 @@ typedef struct bench_machine {
 
 /* Measures once more and keeps the best. */
 trm_status bench_machine_measure(bench_machine *m, trm_dtype dtype, int threads, trm_error *err);
+/* A product computed at that rate, which is kept if it is the best. */
+void bench_machine_offer(bench_machine *m, trm_dtype dtype, int threads, const trm_bench_shape *s,
+                         double flops);
 /* Adds a row for every peak in front and fills in each row's share and limit. */
 trm_status bench_machine_compare(const bench_machine *m, bench_table *t, trm_error *err);
 /* "f32", "bf16". */

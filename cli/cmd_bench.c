@@ -26,9 +26,9 @@ static const cli_manual manual = {
     "  MiB      held; puzzles/s: each with all its supervision steps\n"
     "  exponent of growth: log of the time over log of what grows, between neighbours,\n"
     "           beside that of the arithmetic; for batch and threads of a whole update\n"
-    "  limit    arithmetic: at least 70 % of the peak; memory: at least 60 % of the rate of\n"
-    "           a copy larger than the caches (row `peak copy`); else overhead: products too\n"
-    "           small, activations and norms, waiting for other threads\n"
+    "  limit    arithmetic: at least 70 % of the peak; else memory: GB/s is at least 60 % of a\n"
+    "           copy larger than the caches (row `peak copy`), or cache: more than 150 % of it;\n"
+    "           else overhead: products too small, activations, norms, waiting for threads\n"
     "Ctrl-C prints what was measured until then.\n\n"
     "Examples:\n"
     "  trm bench gemm -t 1,2 --dtype f32,bf16\n"
@@ -68,12 +68,10 @@ static trm_status product_row(bench_run *b, const bench_case *c, const trm_bench
                               const trm_bench_op *op, double *seconds, int n, trm_error *err) {
   bench_row *r = bench_case_row(c, &b->table, err);
   if (!r) return TRM_E_MEMORY;
-  char size[48];
-  snprintf(size, sizeof size, "%dx%dx%d", s->m, s->n, s->k);
-  snprintf(r->text[BENCH_OP], sizeof r->text[0], "%.24s%s%.20s",
-           strcmp(s->name, size) ? s->name : "", strcmp(s->name, size) ? " " : "", size);
+  snprintf(r->text[BENCH_OP], sizeof r->text[0], "%.20s %dx%dx%d", s->name, s->m, s->n, s->k);
   bench_row_times(r, seconds, n, 1e3);
   double median = 1e-3 * r->number[BENCH_MS];
+  bench_machine_offer(&b->machine, c->dtype, c->threads_at, s, op->flops / seconds[0]);
   r->number[BENCH_GFLOP] = 1e-9 * op->flops / c->threads;
   r->number[BENCH_GFLOPS] = 1e-9 * op->flops / median;
   r->number[BENCH_GBYTES] = 1e-9 * op->bytes / median;
