@@ -26,6 +26,7 @@ typedef struct cpu_backend {
   const trm__kernels *k;
   const trm__product *p; /* of k, in the model's format */
   bool training;
+  int far;            /* TRM__FETCH_B when the weights do not fit into a second-level cache */
   cpu_packed *packed; /* [n_blocks] */
   real *memory;       /* behind all packed weights and tables: [n_memory] */
   int64_t n_memory;
@@ -42,10 +43,11 @@ static inline const cpu_packed *cpu_packed_of(trm__backend *be, const trm__block
 static inline int cpu_min(int a, int b) {
   return a < b ? a : b;
 }
-/* n items in equal parts of at most `most`: the size of a part (at least 1). */
+/* n items in equal parts of at most `most`: the size of a part, even and at least 2 (`most` is
+ * even), so that a pair of neighbours is in one part. */
 static inline int64_t cpu_part(int64_t n, int64_t most) {
   int64_t parts = (n + most - 1) / most;
-  return parts > 1 ? (n + parts - 1) / parts : most;
+  return parts > 1 ? ((n + parts - 1) / parts + 1) / 2 * 2 : most;
 }
 /* Operand A of rows that are contiguous along the depth k: as they stand, or converted into scratch
  * (rows * k reals are enough). */
@@ -79,11 +81,21 @@ void trm__cpu_rows(const cpu_backend *c, int64_t lo, int64_t hi, int n, int dept
                    int64_t ldx, const real *packed, real *y, int64_t ldy, bool accumulate,
                    real *scratch);
 
-/* A matrix [m, k] or [k, n] in memory; its m or n may be cut into blocks that lie apart. */
+/* How a matrix [m, k] or [k, n] lies in memory. Values or units: across, neighbours are contiguous
+ * and `stride` leads to the next step (unit) of depth; along, the depth is contiguous and `stride`
+ * leads to the next row or column. CPU_PACKED: operand B already. */
+typedef enum cpu_form {
+  CPU_ACROSS,
+  CPU_ALONG,
+  CPU_UNITS_ACROSS,
+  CPU_UNITS_ALONG,
+  CPU_PACKED
+} cpu_form;
 typedef struct cpu_operand {
+  cpu_form form;
   const real *data;
-  int64_t rs, cs, next; /* next: from one term of a sum to the next */
-  int block;            /* rows of A or columns of B in a block, a multiple of nr; 0: not cut */
+  int64_t stride, next; /* next: from one term of a sum to the next */
+  int block;            /* rows of A in a stretch, block_next apart; 0: all */
   int64_t block_next;
 } cpu_operand;
 /* C (m x n) = or += sum over s < count of A_s B_s with depth k: the gradient of a weight. The team

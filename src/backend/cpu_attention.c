@@ -73,10 +73,11 @@ static void head_forward(const cpu_backend *c, const real *qkv, real *o, real *l
   for (int r = 0; r < L; r += part) {
     int rows = cpu_min(part, L - r);
     const real *q = cpu_a(p, rows, d, qkv + (int64_t)r * 3 * D, 3 * D, own, &lda);
-    p->gemm(rows, L, deep, q, lda, keys, (ptrdiff_t)deep * p->nr, s, L, false);
+    p->gemm(rows, L, deep, q, lda, keys, (ptrdiff_t)deep * p->nr, s, L, TRM__SET);
     c->k->softmax_rows(rows, L, s, L, scale, lse + r);
     const real *a = cpu_a(p, rows, L, s, L, own, &lda);
-    p->gemm(rows, d, wide, a, lda, values, (ptrdiff_t)wide * p->nr, o + (int64_t)r * D, D, false);
+    p->gemm(rows, d, wide, a, lda, values, (ptrdiff_t)wide * p->nr, o + (int64_t)r * D, D,
+            TRM__SET);
   }
 }
 
@@ -116,7 +117,7 @@ static void attention_forward(trm__backend *be, trm__workspace *ws, const trm__b
   for (int64_t r = lo; r < hi; r += part) {
     int rows = (int)(hi - r < part ? hi - r : part);
     const real *a = cpu_a(c->p, rows, D, o + r * D, D, ws->scratch, &lda);
-    c->p->gemm(rows, D, units, a, lda, w->fwd_out, (ptrdiff_t)units * c->p->nr, out, D, false);
+    c->p->gemm(rows, D, units, a, lda, w->fwd_out, (ptrdiff_t)units * c->p->nr, out, D, c->far);
     c->k->add_rms_rows(rows, D, x + r * D, D, out, D, (real)m->eps, y + r * D, D,
                        inv ? inv + r : NULL);
   }
@@ -145,19 +146,21 @@ static void head_backward(const cpu_backend *c, const real *qkv, const real *lse
     const ptrdiff_t across_ps = (ptrdiff_t)across * p->nr;
     const real *q = qkv + (int64_t)r * 3 * D, *dor = d_o + (int64_t)r * D;
     const real *a = cpu_a(p, rows, d, q, 3 * D, own, &lda);
-    p->gemm(rows, L, deep, a, lda, kt, keys_ps, s, L, false);
+    p->gemm(rows, L, deep, a, lda, kt, keys_ps, s, L, TRM__SET);
     a = cpu_a(p, rows, d, dor, D, own, &lda);
-    p->gemm(rows, L, deep, a, lda, vt, keys_ps, dt, L, false);
+    p->gemm(rows, L, deep, a, lda, vt, keys_ps, dt, L, TRM__SET);
     c->k->softmax_grad(rows, L, s, L, scale, lse + r, dt, L, delta + r);
     a = cpu_a(p, rows, L, dt, L, columns, &lda);
     p->gemm(rows, d, wide, a, lda, keys, (ptrdiff_t)wide * p->nr, dqkv + (int64_t)r * 3 * D, 3 * D,
-            false);
+            TRM__SET);
     p->to_a(L, rows, dt, 1, L, columns, across);
     p->to_b(rows, d, q, 3 * D, 1, bp);
-    p->gemm(L, d, across, columns, across, bp, across_ps, dqkv + D, 3 * D, r > 0);
+    p->gemm(L, d, across, columns, across, bp, across_ps, dqkv + D, 3 * D,
+            r > 0 ? TRM__ADD : TRM__SET);
     p->to_a(L, rows, s, 1, L, columns, across);
     p->to_b(rows, d, dor, D, 1, bp);
-    p->gemm(L, d, across, columns, across, bp, across_ps, dqkv + 2 * D, 3 * D, r > 0);
+    p->gemm(L, d, across, columns, across, bp, across_ps, dqkv + 2 * D, 3 * D,
+            r > 0 ? TRM__ADD : TRM__SET);
   }
 }
 
@@ -189,10 +192,12 @@ static void attention_backward(trm__backend *be, trm__workspace *ws, const trm__
   trm__lane_barrier(ws->lane);
   rotate(c, lo, hi, dqkv, -1);
   trm__cpu_rows(c, lo, hi, D, 3 * D, dqkv, 3 * D, w->bwd_in, dh, D, true, ws->scratch);
-  trm__cpu_weight_grad(c, ws, D, D, (int)R, 1, (cpu_operand){ds, 1, D, 0, 0, 0},
-                       (cpu_operand){o, D, 1, 0, 0, 0}, d_out, accumulate, packed, ws->scratch);
-  trm__cpu_weight_grad(c, ws, 3 * D, D, (int)R, 1, (cpu_operand){dqkv, 1, 3 * D, 0, 0, 0},
-                       (cpu_operand){x, D, 1, 0, 0, 0}, d_in, accumulate, packed, ws->scratch);
+  trm__cpu_weight_grad(c, ws, D, D, (int)R, 1, (cpu_operand){CPU_ACROSS, ds, D, 0, 0, 0},
+                       (cpu_operand){CPU_ACROSS, o, D, 0, 0, 0}, d_out, accumulate, packed,
+                       ws->scratch);
+  trm__cpu_weight_grad(c, ws, 3 * D, D, (int)R, 1, (cpu_operand){CPU_ACROSS, dqkv, 3 * D, 0, 0, 0},
+                       (cpu_operand){CPU_ACROSS, x, D, 0, 0, 0}, d_in, accumulate, packed,
+                       ws->scratch);
 }
 
 const cpu_block_kind trm__cpu_attention = {"attention",

@@ -113,7 +113,7 @@ void trm__cpu_head_grad(trm__backend *be, trm__workspace *ws, int b, const real 
       grads[be->outer.q_bias + i] += dq[2 * row + i];
     }
   trm__cpu_weight_grad(c, ws, m->V, D, m->S, b,
-                       (cpu_operand){d_logits, 1, m->V, (int64_t)m->S * m->V, 0, 0},
-                       (cpu_operand){z + (int64_t)m->P * D, D, 1, (int64_t)m->L * D, 0, 0},
+                       (cpu_operand){CPU_ACROSS, d_logits, m->V, (int64_t)m->S * m->V, 0, 0},
+                       (cpu_operand){CPU_ACROSS, z + (int64_t)m->P * D, D, (int64_t)m->L * D, 0, 0},
                        grads + be->outer.lm_head, true, ws->shared, ws->scratch);
 }

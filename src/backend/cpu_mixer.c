@@ -60,6 +60,7 @@ static void mixer_cols(const cpu_backend *c, const cpu_packed *w, int n, const r
   const trm__product *p = c->p;
   const int D = m->D, L = m->L, FL = m->FL, cols = block_cols(m);
   const int in = trm__units(p, L), width = trm__units(p, FL), half = trm__units(p, CPU_CHUNK);
+  const int mode = gu ? TRM__FETCH_C : TRM__SET;
   real *out = scratch + CPU_COLS * (L + 1), *act = out + CPU_COLS * L;
   real *chunk = act + CPU_COLS * CPU_CHUNK;
   p->to_b(L, n, x, D, 1, scratch);
@@ -67,12 +68,12 @@ static void mixer_cols(const cpu_backend *c, const cpu_packed *w, int n, const r
     real *g = gu ? gu + f * cols : chunk;
     real *u = gu ? gu + (FL + f) * cols : chunk + CPU_CHUNK * cols;
     p->gemm(CPU_CHUNK, n, in, w->fwd_in + (ptrdiff_t)f * in, in, scratch, (ptrdiff_t)in * p->nr, g,
-            cols, false);
+            cols, mode);
     p->gemm(CPU_CHUNK, n, in, w->fwd_in + (ptrdiff_t)(FL + f) * in, in, scratch,
-            (ptrdiff_t)in * p->nr, u, cols, false);
+            (ptrdiff_t)in * p->nr, u, cols, mode);
     p->swiglu_b(CPU_CHUNK, n, g, u, cols, act);
     p->gemm(L, n, half, w->fwd_out + f / p->group, width, act, (ptrdiff_t)half * p->nr, out, cols,
-            f > 0);
+            f > 0 ? TRM__ADD : TRM__SET);
   }
   c->k->add_rms_cols(L, n, x, D, out, cols, (real)m->eps, y, D, inv);
 }
@@ -94,17 +95,8 @@ static void mixer_forward(trm__backend *be, trm__workspace *ws, const trm__block
   trm__lane_barrier(ws->lane);
 }
 
-/* A chunk of gates and its ups [CPU_CHUNK, n] as one operand B of twice that depth. */
-static void pack_both(const trm__product *p, int n, const real *g, const real *u, int ld,
-                      real *dst) {
-  const int half = trm__units(p, CPU_CHUNK);
-  for (int j = 0; j < n; j += p->nr, dst += 2 * half * p->nr) {
-    p->to_b(CPU_CHUNK, cpu_min(p->nr, n - j), g + j, ld, 1, dst);
-    p->to_b(CPU_CHUNK, cpu_min(p->nr, n - j), u + j, ld, 1, dst + half * p->nr);
-  }
-}
-
-/* One block of n channels of one row, backward to the input. */
+/* One block of n channels of one row, backward to the input. dg, du and the activation are left as
+ * units along the channels. */
 static void mixer_cols_grad(const cpu_backend *c, const cpu_packed *w, int n, const real *y,
                             real *gu, const real *inv, real *dh, real *ds, real *act,
                             real *scratch) {
@@ -120,11 +112,10 @@ static void mixer_cols_grad(const cpu_backend *c, const cpu_packed *w, int n, co
   for (int f = 0; f < FL; f += CPU_CHUNK) {
     real *g = gu + f * cols, *u = gu + (FL + f) * cols;
     p->gemm(CPU_CHUNK, n, in, w->bwd_out + (ptrdiff_t)f * in, in, scratch, (ptrdiff_t)in * p->nr,
-            da, cols, false);
-    c->k->swiglu_grad(CPU_CHUNK, n, g, u, cols, da, cols, act + f * cols, cols);
-    pack_both(p, n, g, u, cols, both);
+            da, cols, TRM__SET);
+    p->swiglu_grad_b(CPU_CHUNK, n, g, u, cols, da, cols, both, act + f * cols);
     p->gemm(L, n, 2 * half, w->bwd_in + 2 * f / p->group, wide, both, (ptrdiff_t)2 * half * p->nr,
-            dh, D, true);
+            dh, D, TRM__ADD);
   }
 }
 
@@ -148,13 +139,15 @@ static void mixer_backward(trm__backend *be, trm__workspace *ws, const trm__bloc
   for (int64_t i = 0; i < (int64_t)b * blocks; i++) {
     int64_t row = i / blocks, block = i % blocks, at = row * L * D + block * CPU_COLS;
     int n = cpu_min(CPU_COLS, (int)(D - block * CPU_COLS));
-    trm__cpu_weight_grad(c, ws, L, FL, n, 1, (cpu_operand){ds + at, D, 1, 0, 0, 0},
-                         (cpu_operand){act + row * keep_act + block * FL * cols, 1, cols, 0, 0, 0},
-                         d_out, accumulate || i > 0, packed, ws->scratch);
+    trm__cpu_weight_grad(
+        c, ws, L, FL, n, 1, (cpu_operand){CPU_ALONG, ds + at, D, 0, 0, 0},
+        (cpu_operand){CPU_UNITS_ALONG, act + row * keep_act + block * FL * cols, cols, 0, 0, 0},
+        d_out, accumulate || i > 0, packed, ws->scratch);
     trm__cpu_weight_grad(
         c, ws, 2 * FL, L, n, 1,
-        (cpu_operand){saved + row * keep + block * 2 * FL * cols, cols, 1, 0, 0, 0},
-        (cpu_operand){x + at, 1, D, 0, 0, 0}, d_in, accumulate || i > 0, packed, ws->scratch);
+        (cpu_operand){CPU_UNITS_ALONG, saved + row * keep + block * 2 * FL * cols, cols, 0, 0, 0},
+        (cpu_operand){CPU_ALONG, x + at, D, 0, 0, 0}, d_in, accumulate || i > 0, packed,
+        ws->scratch);
   }
 }
 

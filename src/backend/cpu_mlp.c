@@ -25,12 +25,12 @@ static int64_t mlp_saved(const trm__dims *m) {
   return (int64_t)m->L * (2 * m->F + 1);
 }
 
-/* Team: ds [R, D], act [F / CPU_CHUNK][R][CPU_CHUNK], one operand of a weight gradient. */
+/* Team: ds [R, D], act as B of depth R, one operand of a weight gradient. */
 static int64_t mlp_shared(const cpu_backend *c, int b, bool training) {
   const trm__dims *m = &c->base.dims;
   int64_t R = (int64_t)b * m->L;
-  int wide = m->F > m->D ? m->F : m->D;
-  return training ? R * (m->D + m->F) + trm__size_b(c->p, (int)R, wide) : 0;
+  return training ? R * m->D + trm__size_b(c->p, (int)R, m->F) + trm__size_b(c->p, (int)R, m->D)
+                  : 0;
 }
 static int64_t mlp_scratch(const cpu_backend *c, int b, bool training) {
   const trm__dims *m = &c->base.dims;
@@ -50,16 +50,18 @@ static void mlp_rows(const cpu_backend *c, const cpu_packed *w, int rows, const 
                   out_ps = (ptrdiff_t)trm__units(p, F) * p->nr;
   real *out = scratch + CPU_ROWS * D, *act = out + CPU_ROWS * D,
        *chunk = act + CPU_ROWS * CPU_CHUNK;
+  const int mode = c->far | (gu ? TRM__FETCH_C : 0);
   int64_t lda;
   const real *xa = cpu_a(p, rows, D, x, D, scratch, &lda);
   for (int f = 0; f < F; f += CPU_CHUNK) {
     real *g = gu ? gu + f * R : chunk, *u = gu ? gu + (F + f) * R : chunk + rows * CPU_CHUNK;
     p->gemm(rows, CPU_CHUNK, trm__units(p, D), xa, lda, w->fwd_in + f / p->nr * in_ps, in_ps, g,
-            CPU_CHUNK, false);
+            CPU_CHUNK, mode);
     p->gemm(rows, CPU_CHUNK, trm__units(p, D), xa, lda, w->fwd_in + (F + f) / p->nr * in_ps, in_ps,
-            u, CPU_CHUNK, false);
+            u, CPU_CHUNK, mode);
     p->swiglu_a(rows, CPU_CHUNK, g, u, CPU_CHUNK, act, half);
-    p->gemm(rows, D, half, act, half, w->fwd_out + f / p->group * p->nr, out_ps, out, D, f > 0);
+    p->gemm(rows, D, half, act, half, w->fwd_out + f / p->group * p->nr, out_ps, out, D,
+            (f > 0 ? TRM__ADD : TRM__SET) | c->far);
   }
   c->k->add_rms_rows(rows, D, x, D, out, D, (real)m->eps, y, D, inv);
 }
@@ -79,7 +81,8 @@ static void mlp_forward(trm__backend *be, trm__workspace *ws, const trm__block *
   trm__lane_barrier(ws->lane);
 }
 
-/* One part of the rows, backward to the input: dh <- dx, g u <- dg du, act written for dW_out. */
+/* One part of the rows, backward to the input: dh <- dx; g u become units across the rows of dg du;
+ * act, at the part's first row, the operand B of dW_out. */
 static void mlp_rows_grad(const cpu_backend *c, const cpu_packed *w, int rows, const real *y,
                           real *gu, int64_t R, const real *inv, real *dh, real *ds, real *act,
                           real *scratch) {
@@ -87,7 +90,8 @@ static void mlp_rows_grad(const cpu_backend *c, const cpu_packed *w, int rows, c
   const trm__product *p = c->p;
   const int D = m->D, F = m->F, half = trm__units(p, CPU_CHUNK);
   const ptrdiff_t out_ps = (ptrdiff_t)trm__units(p, D) * p->nr,
-                  in_ps = (ptrdiff_t)trm__units(p, 2 * F) * p->nr;
+                  in_ps = (ptrdiff_t)trm__units(p, 2 * F) * p->nr,
+                  act_ps = (ptrdiff_t)trm__units(p, (int)R) * p->nr;
   real *da = scratch + CPU_ROWS * D, *both = da + CPU_ROWS * CPU_CHUNK;
   int64_t lda;
   c->k->rms_rows_grad(rows, D, y, D, inv, dh, D, ds, D);
@@ -96,12 +100,11 @@ static void mlp_rows_grad(const cpu_backend *c, const cpu_packed *w, int rows, c
   for (int f = 0; f < F; f += CPU_CHUNK) {
     real *g = gu + f * R, *u = gu + (F + f) * R;
     p->gemm(rows, CPU_CHUNK, trm__units(p, D), dsa, lda, w->bwd_out + f / p->nr * out_ps, out_ps,
-            da, CPU_CHUNK, false);
-    c->k->swiglu_grad(rows, CPU_CHUNK, g, u, CPU_CHUNK, da, CPU_CHUNK, act + f * R, CPU_CHUNK);
-    p->to_a(rows, CPU_CHUNK, g, CPU_CHUNK, 1, both, 2 * half);
-    p->to_a(rows, CPU_CHUNK, u, CPU_CHUNK, 1, both + half, 2 * half);
+            da, CPU_CHUNK, c->far);
+    p->swiglu_grad_a(rows, CPU_CHUNK, g, u, CPU_CHUNK, da, CPU_CHUNK, both, 2 * half,
+                     act + f / p->nr * act_ps, act_ps);
     p->gemm(rows, D, 2 * half, both, 2 * half, w->bwd_in + (ptrdiff_t)2 * f / p->group * p->nr,
-            in_ps, dh, D, true);
+            in_ps, dh, D, TRM__ADD | c->far);
   }
 }
 
@@ -113,20 +116,20 @@ static void mlp_backward(trm__backend *be, trm__workspace *ws, const trm__block 
   int D = m->D, F = m->F;
   int64_t R = (int64_t)b * m->L, lo, hi;
   const real *inv = saved + R * 2 * F;
-  real *ds = ws->shared, *act = ds + R * D, *packed = act + R * F;
-  trm__lane_share(ws->lane, R, 1, &lo, &hi);
+  real *ds = ws->shared, *act = ds + R * D, *packed = act + trm__size_b(c->p, (int)R, F);
+  trm__lane_share(ws->lane, R, 2, &lo, &hi);
   int64_t part = cpu_part(hi - lo, CPU_ROWS);
   for (int64_t r = lo; r < hi; r += part)
     mlp_rows_grad(c, cpu_packed_of(be, blk), (int)(hi - r < part ? hi - r : part), y + r * D,
-                  saved + r * CPU_CHUNK, R, inv + r, dh + r * D, ds + r * D, act + r * CPU_CHUNK,
-                  ws->scratch);
-  int64_t next = R * CPU_CHUNK;
-  trm__cpu_weight_grad(c, ws, D, F, (int)R, 1, (cpu_operand){ds, 1, D, 0, 0, 0},
-                       (cpu_operand){act, CPU_CHUNK, 1, 0, CPU_CHUNK, next}, d_out, accumulate,
-                       packed, ws->scratch);
-  trm__cpu_weight_grad(c, ws, 2 * F, D, (int)R, 1,
-                       (cpu_operand){saved, 1, CPU_CHUNK, 0, CPU_CHUNK, next},
-                       (cpu_operand){x, D, 1, 0, 0, 0}, d_in, accumulate, packed, ws->scratch);
+                  saved + r * CPU_CHUNK, R, inv + r, dh + r * D, ds + r * D,
+                  act + r / c->p->group * c->p->nr, ws->scratch);
+  trm__cpu_weight_grad(c, ws, D, F, (int)R, 1, (cpu_operand){CPU_ACROSS, ds, D, 0, 0, 0},
+                       (cpu_operand){CPU_PACKED, act, 0, 0, 0, 0}, d_out, accumulate, NULL,
+                       ws->scratch);
+  trm__cpu_weight_grad(
+      c, ws, 2 * F, D, (int)R, 1,
+      (cpu_operand){CPU_UNITS_ACROSS, saved, c->p->group * CPU_CHUNK, 0, CPU_CHUNK, R * CPU_CHUNK},
+      (cpu_operand){CPU_ACROSS, x, D, 0, 0, 0}, d_in, accumulate, packed, ws->scratch);
 }
 
 const cpu_block_kind trm__cpu_mlp = {"mlp",      false,       true,        mlp_weights, mlp_saved,

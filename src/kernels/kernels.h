@@ -30,6 +30,14 @@ typedef struct trm__adam {
   real ema;        /* EMA rate */
 } trm__adam;
 
+/* How a product treats C and what it asks for early (which changes no result). */
+enum {
+  TRM__SET = 0,     /* C = A B */
+  TRM__ADD = 1,     /* C += A B */
+  TRM__FETCH_B = 2, /* B comes from far: a weight of a large model */
+  TRM__FETCH_C = 4  /* C comes from far: the gradient of a weight */
+};
+
 /* The matrix product with its operands in one number format (the sum is always in reals).
  *
  * Operands are stored in units as wide as a real: in float32 one value; in bfloat16, where the
@@ -50,21 +58,32 @@ typedef struct trm__product {
   /* C (m x n, row stride ldc) = or += A B. b_ps: distance of two panels (units * nr, more when B is
    * a part of a deeper operand). */
   void (*gemm)(int m, int n, int units, const real *a, ptrdiff_t lda, const real *b, ptrdiff_t b_ps,
-               real *c, ptrdiff_t ldc, bool accumulate);
+               real *c, ptrdiff_t ldc, int mode);
   /* silu(g) * u on rows x n, row stride ld, as operand A of depth n (a multiple of 32), or as
    * operand B of depth `rows` (a multiple of group). */
   void (*swiglu_a)(int rows, int n, const real *g, const real *u, ptrdiff_t ld, real *out,
                    ptrdiff_t lda);
   void (*swiglu_b)(int rows, int n, const real *g, const real *u, ptrdiff_t ld, real *out);
+
+  /* The backward pass: from g, u and d = dL/d(silu(g) u), all rows x n, the gradients dg and du and
+   * the value itself, as operands of the products that follow.
+   *   swiglu_grad_a  both: A of depth 2 n, dg then du; act: panels of B of depth `rows`, act_ps
+   *                  apart; g and u become units across the rows, group * ld apart. n a multiple
+   *                  of nr.
+   *   swiglu_grad_b  both: B of depth 2 rows, dg then du; g, u and act (row stride ld) become units
+   *                  along each row. rows a multiple of group. */
+  void (*swiglu_grad_a)(int rows, int n, real *g, real *u, ptrdiff_t ld, const real *d,
+                        ptrdiff_t ldd, real *both, ptrdiff_t lda, real *act, ptrdiff_t act_ps);
+  void (*swiglu_grad_b)(int rows, int n, real *g, real *u, ptrdiff_t ld, const real *d,
+                        ptrdiff_t ldd, real *both, real *act);
+  /* Operands from units: A [m][lda] from src [units][ld >= m], B from src [n][ld >= units]. */
+  void (*units_to_a)(int m, int units, const real *src, ptrdiff_t ld, real *dst, ptrdiff_t lda);
+  void (*units_to_b)(int units, int n, const real *src, ptrdiff_t ld, real *dst);
 } trm__product;
 
 typedef struct trm__kernels {
   const char *name;
   trm__product product[TRM_DTYPES];
-
-  /* Given dout: act = silu(g) * u, g <- dg, u <- du. */
-  void (*swiglu_grad)(int rows, int n, real *g, real *u, ptrdiff_t ld, const real *dout,
-                      ptrdiff_t ldd, real *act, ptrdiff_t lda);
 
   /* s = x + r; inv = 1 / sqrt(mean(s^2) + eps); y = s * inv. Rows: mean over each row of n. y may
    * be x. inv (NULL is fine) keeps one scale per row or column for the backward pass. */
