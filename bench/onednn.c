@@ -16,7 +16,7 @@
 #include "base/team.h"
 #include "trm.h"
 
-enum { MAX_RUNS = 100 };
+enum { MAX_THREADS = 64, MAX_RUNS = 1000 };
 #define SECONDS 0.005
 
 static double now(void) {
@@ -77,34 +77,37 @@ static void close_library(library *l) {
   if (l->engine) dnnl_engine_destroy(l->engine);
 }
 
+/* Timed as trm_bench_time does: each thread by itself, the slowest counts. */
 typedef struct call {
   library *lib; /* [threads] */
   int64_t repeats;
+  double seconds[MAX_THREADS];
 } call;
 
 static void library_lane(void *arg, trm__lane *lane) {
-  const call *c = arg;
+  call *c = arg;
   library *l = &c->lib[lane->team];
   omp_set_num_threads(1);
+  double start = now();
   for (int64_t i = 0; i < c->repeats; i++) {
     dnnl_primitive_execute(l->primitive, l->stream, 3, l->args);
     dnnl_stream_wait(l->stream);
   }
+  c->seconds[lane->team] = now() - start;
 }
 
 /* Seconds of one product per thread; *repeats is found the first time. */
 static double time_library(trm__pool *pool, library *lib, int64_t *repeats) {
   const int threads = trm__pool_threads(pool);
-  call c = {lib, *repeats};
-  for (int64_t n = 1; !*repeats; n *= 2) {
-    double start = now();
-    c.repeats = n;
+  call c = {.lib = lib, .repeats = *repeats ? *repeats : 1};
+  for (;; c.repeats *= 2) {
+    double slowest = 0;
     trm__pool_run(pool, threads, library_lane, &c);
-    if (now() - start >= SECONDS) *repeats = n;
+    for (int i = 0; i < threads; i++) slowest = fmax(slowest, c.seconds[i]);
+    if (!*repeats && slowest < SECONDS) continue;
+    *repeats = c.repeats;
+    return slowest / (double)c.repeats;
   }
-  double start = now();
-  trm__pool_run(pool, threads, library_lane, &c);
-  return (now() - start) / (double)*repeats;
 }
 
 /* --- the table ------------------------------------------------------------------------------- */
@@ -137,8 +140,8 @@ static trm_status compare(trm__pool *pool, const trm_bench_shape *s, trm_dtype d
 }
 
 int main(int argc, char **argv) {
-  int threads = argc > 1 ? atoi(argv[1]) : 1, runs = argc > 2 ? atoi(argv[2]) : 9, n;
-  if (argc > 3 || threads < 1 || threads > 64 || runs < 1 || runs > MAX_RUNS) {
+  int threads = argc > 1 ? atoi(argv[1]) : 1, runs = argc > 2 ? atoi(argv[2]) : 25, n;
+  if (argc > 3 || threads < 1 || threads > MAX_THREADS || runs < 1 || runs > MAX_RUNS) {
     fprintf(stderr, "usage: bench_onednn [THREADS [RUNS]]\n");
     return 2;
   }

@@ -40,6 +40,14 @@ static void free_state(void *arg) {
   trm__free(s);
 }
 
+/* Operands above this are not in the near caches when a product comes back to them. */
+enum { FAR_BYTES = 1 << 19 };
+
+static int mode_of(int64_t size_b, int64_t size_c) {
+  const int64_t far = FAR_BYTES / (int64_t)sizeof(real);
+  return TRM__SET | (size_b > far ? TRM__FETCH_B : 0) | (size_c > far ? TRM__FETCH_C : 0);
+}
+
 static void run_product(trm_bench *b, const trm__bench_op *op, trm__lane *lane) {
   const state *s = b->state;
   const trm_bench_shape *c = op->arg;
@@ -47,7 +55,8 @@ static void run_product(trm_bench *b, const trm__bench_op *op, trm__lane *lane) 
   int units = trm__units(p, c->k);
   real *a = s->memory + lane->team * s->size;
   p->gemm(c->m, c->n, units, a, units, a + s->size_a, (ptrdiff_t)units * p->nr,
-          a + s->size_a + s->size_b, c->n, false);
+          a + s->size_a + s->size_b, c->n,
+          mode_of(trm__size_b(p, c->k, c->n), (int64_t)c->m * c->n));
 }
 
 static int64_t grow(int64_t *most, int64_t n) {
