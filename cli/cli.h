@@ -106,6 +106,8 @@ void cli_print_help(const cli_manual *manual, const cli_option *options, FILE *f
 bool cli_parse_int64(const char *text, int64_t *out);
 bool cli_parse_uint64(const char *text, uint64_t *out);
 bool cli_parse_double(const char *text, double *out); /* finite */
+/* The value of --halt: "never", "q" or "q=LOGIT"; a usage error is reported when it is false. */
+bool cli_parse_halt(const char *text, trm_halt *halt, double *margin);
 
 /* ---- terminal, progress and signals (progress.c) ---- */
 

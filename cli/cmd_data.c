@@ -135,7 +135,7 @@ static int gen_sudoku(int argc, char **argv) {
       {"max-backtracks", CLI_INT64, &config.max_backtracks, "K",
        "at most K wrong guesses (default 0: no limit)"},
       {"seed", CLI_UINT64, &config.seed, "S", "other puzzles for another seed (default 0)"},
-      {"threads", CLI_INT, &config.threads, "N", "default: all processors"},
+      {"threads", CLI_INT, &config.threads, "N", "default: as many as the process may use"},
       {"output-dir", CLI_STRING, &config.output_dir, "DIR", "the data set folder to write"},
       {NULL, CLI_FLAG, NULL, NULL, NULL}};
   int code;

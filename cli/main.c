@@ -1,5 +1,8 @@
 /* The trm program: finds the command and hands over the rest of the line. */
 #include <string.h>
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#endif
 
 #include "cli.h"
 
@@ -53,6 +56,9 @@ static void print_cpu_features(FILE *f) {
   FEATURE("avx512dq");
   FEATURE("avx512bf16");
 #undef FEATURE
+#elif defined(__aarch64__) && defined(__linux__)
+  fputs(" asimd", f);                                      /* part of the architecture */
+  if (getauxval(AT_HWCAP2) & 1ul << 14) fputs(" bf16", f); /* HWCAP2_BF16 */
 #else
   fputs(" unknown", f);
 #endif

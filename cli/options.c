@@ -36,6 +36,15 @@ bool cli_parse_double(const char *text, double *out) {
   return true;
 }
 
+bool cli_parse_halt(const char *text, trm_halt *halt, double *margin) {
+  *halt = strcmp(text, "never") ? TRM_HALT_Q : TRM_HALT_NEVER;
+  *margin = 0;
+  if (!strcmp(text, "never") || !strcmp(text, "q")) return true;
+  if (!strncmp(text, "q=", 2) && cli_parse_double(text + 2, margin)) return true;
+  cli_usage_error("--halt: want never, q or q=LOGIT with a number, got '%s'", text);
+  return false;
+}
+
 static bool set_int(void *target, const char *text) {
   int64_t v;
   if (!cli_parse_int64(text, &v) || v < 0 || v > INT32_MAX) return false;

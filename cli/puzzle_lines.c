@@ -2,7 +2,9 @@
 #include "puzzle_lines.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* Longer than any puzzle with room for a comment; the rest of a longer line is a mistake. */
 enum { LINE_MAX_BYTES = 1024 };
@@ -11,12 +13,23 @@ trm_status puzzle_lines_open(puzzle_lines *in, const char *path, trm_error *err)
   bool is_stdin = !strcmp(path, "-");
   *in = (puzzle_lines){.name = is_stdin ? "stdin" : path};
   in->f = is_stdin ? stdin : fopen(path, "r");
-  return in->f ? TRM_OK : cli_fail(err, TRM_E_IO, -1, "%s: %s", path, strerror(errno));
+  if (!in->f) return cli_fail(err, TRM_E_IO, -1, "%s: %s", path, strerror(errno));
+  struct stat file;
+  in->may_wait = fstat(fileno(in->f), &file) != 0 || !S_ISREG(file.st_mode);
+  /* What poll says of the descriptor then holds for the stream. */
+  if (in->may_wait) setvbuf(in->f, NULL, _IONBF, 0);
+  return TRM_OK;
 }
 
 void puzzle_lines_close(puzzle_lines *in) {
   if (in->f && in->f != stdin) fclose(in->f);
   in->f = NULL;
+}
+
+bool puzzle_lines_ready(const puzzle_lines *in) {
+  if (!in->f || !in->may_wait) return true;
+  struct pollfd input = {.fd = fileno(in->f), .events = POLLIN};
+  return poll(&input, 1, 0) != 0; /* after an error or at the end reading says so */
 }
 
 /* The next line without its end, also when it holds zero bytes (which the parser refuses). */

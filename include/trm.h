@@ -17,9 +17,11 @@ extern "C" {
 
 /* "0.1.0". */
 TRM_API const char *trm_version(void);
-/* The instruction set whose kernels run here: "avx512", "avx2" or "portable". */
+/* The instruction set whose kernels run here: "avx512_bf16", "avx512", "avx2", "neon_bf16",
+ * "neon" or "portable". */
 TRM_API const char *trm_isa(void);
-/* Threads used when a configuration says 0. */
+/* Threads used when a configuration says 0: the processors this process may run on, but not more
+ * than the CPU limit of its control groups (a container's), rounded up. */
 TRM_API int trm_default_threads(void);
 
 #ifdef __cplusplus

@@ -2,6 +2,7 @@
  * give back all they took (the address sanitizer sees what they do not). */
 #include "base/memory.h"
 #include "base/team.h"
+#include "child.h"
 #include "io/npy.h"
 #include "io/safetensors.h"
 #include "refuse.h"
@@ -70,7 +71,55 @@ static void every_refusal_is_reported(void **state) {
   }
 }
 
+/* --- a fork, and no threads for the child --- */
+
+enum { TEAMS = 2, THREADS = 4, RUNS = 20 };
+
+typedef struct visits {
+  int team[TEAMS]; /* by the first member */
+  bool alone;      /* every member is the only one of its team */
+} visits;
+
+static void visit_lane(void *arg, trm__lane *lane) {
+  visits *v = arg;
+  if (lane->rank == 0) v->team[lane->team]++;
+  if (lane->size > 1 && lane->team == 0 && lane->rank == 0) v->alone = false;
+  trm__lane_barrier(lane);
+}
+
+/* Whether every team ran, and ran alone or not. */
+static bool visit_all(trm__pool *pool, bool alone) {
+  visits v = {.alone = true};
+  for (int i = 0; i < RUNS; i++) trm__pool_run(pool, TEAMS, visit_lane, &v);
+  return v.team[0] == RUNS && v.team[1] == RUNS && v.alone == alone;
+}
+
+typedef struct refusal {
+  trm__pool *pool;
+  int n;
+} refusal;
+
+static bool visit_with_refusal(void *arg) {
+  refusal *r = arg;
+  calls_left = r->n;
+  const bool good = visit_all(r->pool, r->n < THREADS - 1);
+  trm__pool_free(r->pool);
+  return good;
+}
+
+/* The system refuses the n-th thread: none is left over, the caller does all the work. */
+static void a_child_without_threads_works_alone(void **state) {
+  (void)state;
+  refusal r;
+  assert_int_equal(trm__pool_create(THREADS, &r.pool, NULL), TRM_OK);
+  assert_true(visit_all(r.pool, false));
+  for (r.n = 0; r.n < THREADS; r.n++) assert_true(child_does(visit_with_refusal, &r));
+  assert_true(visit_all(r.pool, false));
+  trm__pool_free(r.pool);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(every_refusal_is_reported)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(every_refusal_is_reported),
+                                     cmocka_unit_test(a_child_without_threads_works_alone)};
   return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }

@@ -11,7 +11,7 @@ enum { ROWS = 41, S = 5, V = 7, IDS = 3, STEPS = 4 };
 typedef struct examples {
   int32_t inputs[ROWS * S], labels[ROWS * S], ids[ROWS];
   int32_t answers[STEPS][ROWS * S];
-  float logits[ROWS * S * V], q[ROWS];
+  float logits[STEPS][ROWS * S * V], q[STEPS][ROWS], q_continue[STEPS][ROWS];
 } examples;
 
 static examples ex;
@@ -24,9 +24,10 @@ static void solve_alone(const trm_model *m, int row) {
   for (int step = 0; step < STEPS; step++) {
     trm_solver_step(s);
     memcpy(ex.answers[step] + row * S, trm_solver_answer(s), S * sizeof(int32_t));
+    memcpy(ex.logits[step] + row * S * V, trm_solver_logits(s), S * V * sizeof(float));
+    ex.q[step][row] = trm_solver_q_halt(s)[0];
+    ex.q_continue[step][row] = trm_solver_q_continue(s)[0];
   }
-  memcpy(ex.logits + row * S * V, trm_solver_logits(s), S * V * sizeof(float));
-  ex.q[row] = trm_solver_q_halt(s)[0];
   trm_solver_free(s);
 }
 
@@ -47,19 +48,39 @@ static void make_examples(const trm_model *m) {
   }
 }
 
-static trm_model *make_model(trm_loss loss) {
+static trm_model_config model_config(trm_loss loss) {
   trm_model_config c = small_config(TRM_ARCH_TRM, S);
   c.halt_max_steps = STEPS;
   c.loss = loss;
+  return c;
+}
+
+static trm_model *make_model(trm_loss loss) {
+  trm_model_config c = model_config(loss);
   return small_model(&c, 21);
 }
 
 /* --- the recount --- */
 
 typedef struct recount {
-  int64_t rows, exact, cells, right, q_right;
+  int64_t rows, exact, cells, right, q_right, halted[STEPS], steps;
   double accuracy, lm, q_loss, step_accuracy[STEPS], step_exact[STEPS];
 } recount;
+
+/* When a row stops: the first step (from 0) whose q is high enough, or the last. */
+typedef struct halting {
+  trm_halt halt;
+  bool both; /* q_continue counts */
+  double margin;
+} halting;
+
+static int last_step(halting h, int row) {
+  for (int step = 0; h.halt == TRM_HALT_Q && step < STEPS; step++) {
+    double against = h.both ? (double)ex.q_continue[step][row] : 0;
+    if ((double)ex.q[step][row] - against > h.margin) return step;
+  }
+  return STEPS - 1;
+}
 
 static double cell_loss(trm_loss loss, const float *x, int label) {
   double p[V], sum = 0;
@@ -71,27 +92,30 @@ static double cell_loss(trm_loss loss, const float *x, int label) {
   return -log(p[label] / sum);
 }
 
-static recount count_again(trm_loss loss, int rows) {
+static recount count_again(trm_loss loss, int rows, halting h) {
   recount c = {0};
   for (int row = 0; row < rows; row++) {
-    int valid = 0, right[STEPS] = {0};
-    double lm = 0;
+    int valid = 0, right[STEPS] = {0}, last = last_step(h, row);
+    double lm = 0, q = (double)ex.q[last][row];
     for (int i = row * S; i < (row + 1) * S; i++) {
       if (ex.labels[i] == 0) continue;
       valid++;
-      lm += cell_loss(loss, ex.logits + i * V, ex.labels[i]);
-      for (int step = 0; step < STEPS; step++) right[step] += ex.answers[step][i] == ex.labels[i];
+      lm += cell_loss(loss, ex.logits[last] + i * V, ex.labels[i]);
+      for (int step = 0; step < STEPS; step++)
+        right[step] += ex.answers[step < last ? step : last][i] == ex.labels[i];
     }
     if (!valid) continue;
-    int exact = right[STEPS - 1] == valid;
-    double p = 1 / (1 + exp(-(double)ex.q[row]));
+    int exact = right[last] == valid;
+    double p = 1 / (1 + exp(-q));
     c.rows++;
     c.exact += exact;
     c.cells += valid;
-    c.right += right[STEPS - 1];
-    c.q_right += (ex.q[row] >= 0) == exact;
+    c.right += right[last];
+    c.q_right += (q >= 0) == exact;
     c.lm += lm / valid;
     c.q_loss -= log(exact ? p : 1 - p);
+    c.halted[last]++;
+    c.steps += last + 1;
     for (int step = 0; step < STEPS; step++) {
       c.step_accuracy[step] += (double)right[step] / valid;
       c.step_exact[step] += right[step] == valid;
@@ -100,13 +124,15 @@ static recount count_again(trm_loss loss, int rows) {
   return c;
 }
 
+static const halting never = {TRM_HALT_NEVER, false, 0};
+
 static void close_to(double got, double want, const char *what) {
   if (!(fabs(got - want) < 1e-12 * (1 + fabs(want))))
     fail_msg("%s: %.17g, want %.17g", what, got, want);
 }
 
-static void check_report(const trm_eval_report *r, trm_loss loss, int rows) {
-  recount c = count_again(loss, rows);
+static void check_report(const trm_eval_report *r, trm_loss loss, int rows, halting h) {
+  recount c = count_again(loss, rows, h);
   double n = (double)c.rows;
   assert_int_equal(r->examples, c.rows);
   assert_int_equal(r->exact, c.exact);
@@ -118,9 +144,11 @@ static void check_report(const trm_eval_report *r, trm_loss loss, int rows) {
   close_to(r->q_halt_accuracy, (double)c.q_right / n, "q_halt_accuracy");
   close_to(r->lm_loss, c.lm / n, "lm_loss");
   close_to(r->q_halt_loss, c.q_loss / n, "q_halt_loss");
+  close_to(r->mean_steps, (double)c.steps / n, "mean_steps");
   for (int i = 0; i < STEPS; i++) {
     close_to(r->step[i].accuracy, c.step_accuracy[i] / n, "step accuracy");
     close_to(r->step[i].exact_accuracy, c.step_exact[i] / n, "step exact_accuracy");
+    assert_int_equal(r->step[i].halted, c.halted[i]);
   }
   const trm_interval want[] = {trm_wilson((double)c.exact, n), trm_wilson((double)c.q_right, n),
                                trm_wilson((double)c.right, (double)c.cells)};
@@ -142,14 +170,92 @@ static void reports_are_what_a_recount_gives(void **state) {
   for (int loss = TRM_LOSS_STABLEMAX; loss <= TRM_LOSS_SOFTMAX; loss++) {
     trm_model *m = make_model((trm_loss)loss);
     trm_dataset *d = make_data(*state, m);
-    recount c = count_again((trm_loss)loss, ROWS);
+    recount c = count_again((trm_loss)loss, ROWS, never);
     assert_true(c.rows == 35 && c.exact > 5 && c.exact < 30 && c.q_right > 5 && c.q_right < 30);
     assert_true(c.step_accuracy[0] != c.step_accuracy[STEPS - 1]);
     assert_int_equal(trm_evaluate(m, d, &(trm_eval_config){.steps = 0}, &r, NULL), TRM_OK);
-    check_report(&r, (trm_loss)loss, ROWS);
+    check_report(&r, (trm_loss)loss, ROWS, never);
     trm_dataset_free(d);
     trm_model_free(m);
   }
+}
+
+/* Rows (labelled or not) that stop before the last step. */
+static int early(halting h) {
+  int n = 0;
+  for (int row = 0; row < ROWS; row++) n += last_step(h, row) < STEPS - 1;
+  return n;
+}
+
+static void rows_that_halt_make_room(void **state) {
+  static trm_eval_report want, got;
+  static int32_t preds[ROWS * S], stopped[ROWS * S];
+  static const int ways[][2] = {{1, 1}, {2, 1}, {7, 1}, {7, 2}, {10, 3}, {ROWS, 2}, {0, 0}};
+  for (int k = 0; k < 4; k++) {
+    const halting h = {TRM_HALT_Q, k % 2 == 1, k < 2 ? 0 : 0.2};
+    trm_model_config mc = model_config(TRM_LOSS_STABLEMAX);
+    mc.no_ACT_continue = !h.both;
+    trm_model *m = small_model(&mc, 22);
+    trm_dataset *d = make_data(*state, m);
+    assert_true(early(h) > 4 && early(h) < ROWS - 4);
+    for (int i = 0; i < ROWS * S; i++) stopped[i] = ex.answers[last_step(h, i / S)][i];
+    assert_memory_not_equal(stopped, ex.answers[STEPS - 1], sizeof stopped);
+    for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
+      const trm_eval_config c = {.halt = h.halt,
+                                 .halt_margin = h.margin,
+                                 .batch = ways[w][0],
+                                 .threads = ways[w][1],
+                                 .preds = preds};
+      memset(preds, -1, sizeof preds);
+      memset(&got, 0x55, sizeof got);
+      assert_int_equal(trm_evaluate(m, d, &c, &got, NULL), TRM_OK);
+      if (w == 0) {
+        want = got;
+        check_report(&want, TRM_LOSS_STABLEMAX, ROWS, h);
+      }
+      assert_memory_equal(&want, &got, sizeof want);
+      assert_memory_equal(preds, stopped, sizeof preds);
+    }
+    trm_dataset_free(d);
+    trm_model_free(m);
+  }
+}
+
+static bool count_calls(void *arg, int64_t done, int64_t total) {
+  int64_t *calls = arg; /* calls, and the last `done` */
+  assert_true(done >= calls[1] && done <= total);
+  calls[0]++;
+  calls[1] = done;
+  return true;
+}
+
+/* Steps of the batch follow from the sum of the rows' steps; groups that wait for their slowest row
+ * would need more. */
+static void early_exit_costs_the_mean(void **state) {
+  enum { BATCH = 4 };
+  static trm_eval_report r;
+  const halting h = {TRM_HALT_Q, false, 0};
+  int64_t calls[2] = {0}, sum = 0, waiting = 0;
+  trm_model_config mc = model_config(TRM_LOSS_STABLEMAX);
+  trm_model *m = small_model(&mc, 22);
+  trm_dataset *d = make_data(*state, m);
+  for (int first = 0; first < ROWS; first += BATCH) {
+    int slowest = 0;
+    for (int row = first; row < ROWS && row < first + BATCH; row++) {
+      int steps = last_step(h, row) + 1;
+      sum += steps;
+      slowest = steps > slowest ? steps : slowest;
+    }
+    waiting += slowest;
+  }
+  const trm_eval_config c = {
+      .halt = TRM_HALT_Q, .batch = BATCH, .progress = count_calls, .progress_arg = calls};
+  assert_int_equal(trm_evaluate(m, d, &c, &r, NULL), TRM_OK);
+  assert_int_equal(calls[1], ROWS);
+  assert_true(calls[0] >= (sum + BATCH - 1) / BATCH);
+  assert_true(calls[0] <= sum / BATCH + STEPS && calls[0] < waiting);
+  trm_dataset_free(d);
+  trm_model_free(m);
 }
 
 static void reports_do_not_depend_on_batch_and_threads(void **state) {
@@ -181,12 +287,12 @@ static void a_limit_takes_the_first(void **state) {
     const trm_eval_config c = {.limit = limit, .batch = 4, .threads = 2, .preds = preds};
     memset(preds, -1, sizeof preds);
     assert_int_equal(trm_evaluate(m, d, &c, &r, NULL), TRM_OK);
-    check_report(&r, TRM_LOSS_STABLEMAX, limit);
+    check_report(&r, TRM_LOSS_STABLEMAX, limit, never);
     assert_memory_equal(preds, ex.answers[STEPS - 1], (size_t)(limit * S) * sizeof *preds);
     assert_int_equal(preds[limit * S], -1);
   }
   assert_int_equal(trm_evaluate(m, d, &(trm_eval_config){.limit = ROWS + 9}, &r, NULL), TRM_OK);
-  check_report(&r, TRM_LOSS_STABLEMAX, ROWS);
+  check_report(&r, TRM_LOSS_STABLEMAX, ROWS, never);
   /* Another number of steps: the last one counts. */
   const trm_eval_config two = {.steps = 2, .preds = preds};
   double at_two = r.step[1].accuracy;
@@ -252,6 +358,8 @@ static void what_does_not_fit_is_refused(void **state) {
   refuses(m, d, (trm_eval_config){.batch = -1}, TRM_E_ARGUMENT, "batch = -1");
   refuses(m, d, (trm_eval_config){.batch = 1 << 30}, TRM_E_ARGUMENT, "batch = 1073741824");
   refuses(m, d, (trm_eval_config){.threads = -2}, TRM_E_ARGUMENT, "threads = -2");
+  refuses(m, d, (trm_eval_config){.halt = (trm_halt)2}, TRM_E_ARGUMENT, "halt = 2");
+  refuses(m, d, (trm_eval_config){.halt_margin = NAN}, TRM_E_ARGUMENT, "halt_margin");
   for (int k = 0; k < 3; k++) {
     trm_model_config c = *trm_model_get_config(m);
     if (k == 0) c.seq_len = 6;
@@ -310,6 +418,8 @@ static void wilson_intervals_are_known(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(reports_are_what_a_recount_gives),
+      cmocka_unit_test(rows_that_halt_make_room),
+      cmocka_unit_test(early_exit_costs_the_mean),
       cmocka_unit_test(reports_do_not_depend_on_batch_and_threads),
       cmocka_unit_test(a_limit_takes_the_first),
       cmocka_unit_test(progress_is_told_and_may_stop),

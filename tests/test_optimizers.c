@@ -41,8 +41,10 @@ static double distance(const trm_model *m, const double *want) {
   double worst = 0;
   for (int i = 0; i < trm_model_tensor_count(m); i++) {
     const trm_tensor w = trm_model_tensor_at(m, i);
-    for (int64_t j = 0; w.kind == TRM_TENSOR_PARAM && j < w.count; j++)
-      worst = fmax(worst, fabs((double)w.data[j] - *want++));
+    for (int64_t j = 0; w.kind == TRM_TENSOR_PARAM && j < w.count; j++) {
+      const double off = fabs((double)w.data[j] - *want++);
+      if (off > worst) worst = off;
+    }
   }
   return worst;
 }

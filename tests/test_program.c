@@ -370,6 +370,20 @@ static void test_eval(void **state) {
   assert_memory_equal(bytes, "\x93NUMPY\x01\x00\x76\x00", 10);
   says((char *)bytes + 10, "'shape': (5, 16)");
   free(bytes);
+  /* A bar that every q is above, and one that none is. */
+  want(RUN("eval", model_dir, data_dir, "--halt", "q=-1000", "--json"), 0);
+  root = json_loads(out_text, 0, NULL);
+  assert_non_null(root);
+  assert_true(json_real_value(json_object_get(root, "mean_steps")) == 1);
+  assert_string_equal(json_string_value(json_object_get(root, "halt")), "q=-1000");
+  json_t *step = json_array_get(json_object_get(root, "steps"), 0);
+  assert_int_equal(json_integer_value(json_object_get(step, "halted")), 16);
+  json_decref(root);
+  want(RUN("eval", model_dir, data_dir, "--halt=q=1000"), 0);
+  says(out_text, "at most 3 supervision steps");
+  says(out_text, "3.00 on average");
+  want(RUN("eval", model_dir, data_dir, "--halt", "q>1"), 2);
+  says(err_text, "never, q or q=LOGIT");
   want(RUN("eval", model_dir, data_dir, "--split", "nope"), 1);
   want(RUN("eval", model_dir, data_dir, "--save-preds", "/nonexistent/p.npy"), 1);
   want(RUN("eval", model_dir, data_dir, "--threads", "2147483647"), 2);
@@ -404,6 +418,10 @@ static void test_solve(void **state) {
   want(RUN("solve", model_dir, "--puzzle", "................", "--check", "--steps", "1"), 4);
   says(out_text, "valid: no");
   want(RUN("solve", model_dir, "--show", "all"), 2);
+  want(RUN("solve", model_dir, "--halt", "q="), 2);
+  says(err_text, "never, q or q=LOGIT");
+  want(RUN("solve", model_dir, "--puzzle", "1...............", "--halt", "q=-1000"), 0);
+  says(out_text, "steps 1\n");
 }
 
 static void test_info(void **state) {

@@ -56,7 +56,7 @@ static record solve(const trm_model *m, const int32_t *inputs, const int32_t *id
       fail_msg("%s", err.msg);
     assert_int_equal(trm_solver_rows(s), n);
     for (int step = 0; step < STEPS; step++) {
-      assert_int_equal(trm_solver_steps_done(s), step);
+      assert_int_equal(trm_solver_steps_taken(s)[0], step);
       trm_solver_step(s);
       record_step(&r, s, step, first, n);
     }
@@ -129,6 +129,104 @@ static void the_same_bits_for_any_threads_and_batch(void **state) {
   }
 }
 
+/* Puzzle i takes 1 to STEPS steps, so that rows leave from every place. */
+static int steps_of(int puzzle) {
+  return 1 + (puzzle * 5 + 1) % STEPS;
+}
+
+static void assert_row_is(const record *want, const trm_solver *s, int row, int puzzle) {
+  int step = trm_solver_steps_taken(s)[row] - 1;
+  int at = step * ROWS + puzzle, cells = want->seq_len, per_row = cells * want->vocab;
+  assert_in_range(step, 0, STEPS - 1);
+  assert_memory_equal(trm_solver_answer(s) + row * cells, want->answers + at * cells,
+                      (size_t)cells * sizeof *want->answers);
+  assert_memory_equal(trm_solver_logits(s) + row * per_row, want->logits + at * per_row,
+                      (size_t)per_row * sizeof *want->logits);
+  assert_true(trm_solver_q_halt(s)[row] == want->q[step][puzzle][0]);
+  assert_true(trm_solver_q_continue(s)[row] == want->q[step][puzzle][1]);
+  for (int i = 0; step == STEPS - 1 && i < want->n_latents; i++)
+    assert_memory_equal(trm_solver_latent(s, i, NULL) + row * want->latent_size,
+                        want->latents + (i * ROWS + puzzle) * want->latent_size,
+                        (size_t)want->latent_size * sizeof *want->latents);
+}
+
+/* All puzzles through a few rows that are refilled; every result of every step is checked, and
+ * again after other rows have left. */
+static void stream(const trm_model *m, const record *want, const int32_t *inputs,
+                   const int32_t *ids, int batch, int threads) {
+  trm_solver *s;
+  int puzzle[ROWS], next = 0, done = 0, steps = 0, sum = 0;
+  const trm_solver_config config = {.batch = batch, .threads = threads};
+  assert_int_equal(trm_solver_create(m, &config, &s, NULL), TRM_OK);
+  for (;;) {
+    for (int n; (n = trm_solver_rows(s)) < batch && next < ROWS; next++) {
+      assert_int_equal(trm_solver_add(s, inputs + next * want->seq_len, ids[next], NULL), TRM_OK);
+      assert_int_equal(trm_solver_steps_taken(s)[n], 0);
+      puzzle[n] = next;
+    }
+    if (trm_solver_rows(s) == 0) break;
+    sum += trm_solver_rows(s);
+    trm_solver_step(s);
+    steps++;
+    for (int row = trm_solver_rows(s) - 1; row >= 0; row--) {
+      assert_row_is(want, s, row, puzzle[row]);
+      if (trm_solver_steps_taken(s)[row] < steps_of(puzzle[row])) continue;
+      trm_solver_remove(s, row);
+      puzzle[row] = puzzle[trm_solver_rows(s)];
+      done++;
+    }
+    for (int row = 0; row < trm_solver_rows(s); row++) assert_row_is(want, s, row, puzzle[row]);
+  }
+  int total = 0;
+  for (int i = 0; i < ROWS; i++) total += steps_of(i);
+  assert_int_equal(done, ROWS);
+  assert_int_equal(sum, total);                /* nothing is computed twice or in vain */
+  assert_true(steps <= total / batch + STEPS); /* and rows do not wait for each other */
+  trm_solver_step(s);                          /* without rows: nothing */
+  trm_solver_free(s);
+}
+
+static void rows_come_and_go(void **state) {
+  (void)state;
+  static const int ways[][2] = {{1, 1}, {2, 1}, {3, 1}, {3, 2}, {5, 3}, {ROWS, 2}};
+  for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
+    int32_t inputs[ROWS * 130], ids[ROWS];
+    trm_model_config c = small_config(shapes[k].arch, shapes[k].seq_len);
+    c.mlp_t = shapes[k].mlp_t;
+    c.pos_encodings = shapes[k].pos;
+    trm_model *m = small_model(&c, k);
+    draw_puzzles(c.seq_len, inputs, ids);
+    record want = solve(m, inputs, ids, 1, 1);
+    for (size_t w = 0; w < sizeof ways / sizeof *ways; w++)
+      stream(m, &want, inputs, ids, ways[w][0], ways[w][1]);
+    record_free(&want);
+    trm_model_free(m);
+  }
+}
+
+static void the_margin_is_what_training_halts_by(void **state) {
+  (void)state;
+  int32_t inputs[ROWS * 9], ids[ROWS];
+  draw_puzzles(9, inputs, ids);
+  for (int both = 0; both < 2; both++) {
+    trm_model_config c = small_config(TRM_ARCH_TRM, 9);
+    c.no_ACT_continue = !both;
+    trm_model *m = small_model(&c, 6);
+    trm_solver *s;
+    const trm_solver_config config = {.batch = ROWS};
+    assert_int_equal(trm_solver_create(m, &config, &s, NULL), TRM_OK);
+    assert_int_equal(trm_solver_start(s, ROWS, inputs, ids, NULL), TRM_OK);
+    trm_solver_step(s);
+    for (int i = 0; i < ROWS; i++) {
+      double halt = (double)trm_solver_q_halt(s)[i], go_on = (double)trm_solver_q_continue(s)[i];
+      assert_true(go_on != 0);
+      assert_true(trm_solver_halt_margin(s, i) == (both ? halt - go_on : halt));
+    }
+    trm_solver_free(s);
+    trm_model_free(m);
+  }
+}
+
 static void answers_are_the_largest_logits(void **state) {
   (void)state;
   int32_t inputs[ROWS * 9], ids[ROWS];
@@ -170,7 +268,7 @@ static void a_new_start_forgets_the_last(void **state) {
         assert_memory_equal(first, trm_solver_logits(s), sizeof first);
       assert_int_equal(trm_solver_start(s, 2, inputs + S, ids, NULL), TRM_OK);
       trm_solver_step(s);
-      assert_int_equal(trm_solver_steps_done(s), 1);
+      for (int i = 0; i < 2; i++) assert_int_equal(trm_solver_steps_taken(s)[i], 1);
       assert_int_equal(trm_solver_rows(s), 2);
     }
     trm_solver_free(s);
@@ -239,6 +337,20 @@ static void what_no_model_can_read_is_refused(void **state) {
   }
   assert_int_equal(trm_solver_start(s, 3, inputs, NULL, &err), TRM_OK);
   trm_solver_step(s);
+  assert_int_equal(trm_solver_add(s, inputs, 0, &err), TRM_E_ARGUMENT);
+  assert_true(speaks_of(&err, "all 3 rows"));
+  trm_solver_remove(s, 0);
+  for (int i = 0; i < 4; i++) {
+    inputs[8] = tokens[i];
+    assert_int_equal(trm_solver_add(s, inputs, 0, &err), TRM_E_RANGE);
+    assert_true(speaks_of(&err, "row 2, position 8") && speaks_of(&err, "0 to 6"));
+    inputs[8] = 6;
+    assert_int_equal(trm_solver_add(s, inputs, wrong_ids[i], &err), TRM_E_RANGE);
+    assert_true(speaks_of(&err, "row 2: puzzle id"));
+    assert_int_equal(trm_solver_rows(s), 2);
+  }
+  assert_int_equal(trm_solver_add(s, inputs, 2, &err), TRM_OK);
+  assert_int_equal(trm_solver_rows(s), 3);
   trm_solver_free(s);
   trm_solver_free(NULL);
   trm_model_free(m);
@@ -247,6 +359,8 @@ static void what_no_model_can_read_is_refused(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(the_same_bits_for_any_threads_and_batch),
+      cmocka_unit_test(rows_come_and_go),
+      cmocka_unit_test(the_margin_is_what_training_halts_by),
       cmocka_unit_test(answers_are_the_largest_logits),
       cmocka_unit_test(a_new_start_forgets_the_last),
       cmocka_unit_test(latents_have_the_names_of_the_paper),

@@ -4,9 +4,28 @@
  *   trm_solver_start(s, 1, tokens, NULL, &err);
  *   for (int step = 0; step < 16; step++) { trm_solver_step(s); show(trm_solver_answer(s)); }
  *
+ * Rows are independent: each has its own latents and its own count of steps, and a puzzle's results
+ * are the same bits whatever the other rows hold. So rows that are done can make room for other
+ * puzzles while the rest goes on, and many puzzles cost their mean number of steps:
+ *
+ *   for (;;) {
+ *     while (trm_solver_rows(s) < batch && next_puzzle(tokens))
+ *       trm_solver_add(s, tokens, 0, &err);
+ *     if (trm_solver_rows(s) == 0) break;
+ *     trm_solver_step(s);
+ *     for (int row = trm_solver_rows(s) - 1; row >= 0; row--)
+ *       if (trm_solver_halt_margin(s, row) > 0 || trm_solver_steps_taken(s)[row] == 16) {
+ *         take(trm_solver_answer(s) + row * seq_len);
+ *         trm_solver_remove(s, row);
+ *       }
+ *   }
+ *
  * One solver, one thread at a time; it starts its own workers. The model must outlive it and
  * must not change while it exists. Results are the same bits for any number of threads and any
  * batch.
+ *
+ * A program may fork while no call is in progress: parent and child each have the solver then, and
+ * each frees its own; the child's first step starts workers of its own.
  */
 #ifndef TRM_SOLVER_H
 #define TRM_SOLVER_H
@@ -20,7 +39,7 @@ extern "C" {
 typedef struct trm_solver trm_solver;
 
 typedef struct trm_solver_config {
-  int batch;   /* rows at most in one start; 0: 1 */
+  int batch;   /* rows at most; 0: 1 */
   int threads; /* 0: as many as the process may use */
 } trm_solver_config;
 
@@ -28,23 +47,36 @@ TRM_API trm_status trm_solver_create(const trm_model *model, const trm_solver_co
                                      trm_solver **out, trm_error *err);
 TRM_API void trm_solver_free(trm_solver *s);
 
-/* Begins n (1..batch) puzzles: inputs [n, seq_len] tokens, puzzle_ids [n] or NULL for id 0;
- * latents start at H_init / L_init. Errors: ARGUMENT, RANGE (token or id out of range). */
+/* Begins n (1..batch) puzzles in place of all there were: inputs [n, seq_len] tokens, puzzle_ids
+ * [n] or NULL for id 0; latents start at H_init / L_init. Errors: ARGUMENT, RANGE (token or id out
+ * of range). */
 TRM_API trm_status trm_solver_start(trm_solver *s, int n, const int32_t *inputs,
                                     const int32_t *puzzle_ids, trm_error *err);
-/* One supervision step on all rows. No allocation, cannot fail. */
+/* One puzzle more, as the new last row: inputs [seq_len]. Its results have a meaning after the next
+ * step. No allocation. Errors: ARGUMENT when all rows are taken, RANGE; the rows stay as they are.
+ */
+TRM_API trm_status trm_solver_add(trm_solver *s, const int32_t *inputs, int32_t puzzle_id,
+                                  trm_error *err);
+/* Takes row 0 <= row < rows out. The last row takes its place, with its results and latents: going
+ * through the rows from the last to the first, none is missed. */
+TRM_API void trm_solver_remove(trm_solver *s, int row);
+/* One supervision step on all rows (none is fine). No allocation, cannot fail. */
 TRM_API void trm_solver_step(trm_solver *s);
 
 /* Bytes the solver holds beside the model's weights. */
 TRM_API int64_t trm_solver_bytes(const trm_solver *s);
 
-/* After the last step, valid until the next one: */
-TRM_API int trm_solver_rows(const trm_solver *s);
-TRM_API int trm_solver_steps_done(const trm_solver *s);
-TRM_API const int32_t *trm_solver_answer(const trm_solver *s);   /* [n, seq_len] argmax tokens */
-TRM_API const float *trm_solver_logits(const trm_solver *s);     /* [n, seq_len, V] */
-TRM_API const float *trm_solver_q_halt(const trm_solver *s);     /* [n]; > 0: "I am right" */
-TRM_API const float *trm_solver_q_continue(const trm_solver *s); /* [n] */
+/* After the last step, valid until the next one; row i of each belongs to row i of the solver: */
+TRM_API int trm_solver_rows(const trm_solver *s); /* n; 0 before the first start or add */
+TRM_API const int32_t *trm_solver_steps_taken(const trm_solver *s); /* [n] by the row's puzzle */
+TRM_API const int32_t *trm_solver_answer(const trm_solver *s);      /* [n, seq_len] argmax tokens */
+TRM_API const float *trm_solver_logits(const trm_solver *s);        /* [n, seq_len, V] */
+TRM_API const float *trm_solver_q_halt(const trm_solver *s);        /* [n]; > 0: "I am right" */
+TRM_API const float *trm_solver_q_continue(const trm_solver *s);    /* [n] */
+/* By how much q speaks for halting, in logits: q_halt, or q_halt - q_continue for a model
+ * that is trained to say both (no_ACT_continue false). Above 0 the row halts in training
+ * (docs/MODEL.md section 2); a higher bar costs steps and gives surer answers. */
+TRM_API double trm_solver_halt_margin(const trm_solver *s, int row);
 TRM_API int trm_solver_latent_count(const trm_solver *s);
 /* The i-th latent [n, L, D]; name is z_H, z_L, z_L1 …; NULL for i out of range. */
 TRM_API const float *trm_solver_latent(const trm_solver *s, int i, const char **name);

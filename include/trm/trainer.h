@@ -4,6 +4,9 @@
  * latents, counters and puzzles of all rows). The caller brings a fresh batch for every update;
  * rows that have not halted ignore theirs. Same seed, same bits: for any number of threads and
  * any micro-batch.
+ *
+ * A program may fork while no call is in progress: parent and child each have the trainer then, and
+ * each frees its own; the child's first step starts workers of its own.
  */
 #ifndef TRM_TRAINER_H
 #define TRM_TRAINER_H

@@ -66,7 +66,7 @@ static void head_forward(const cpu_backend *c, const real *qkv, real *o, real *l
   const int part = (int)cpu_part(L, CPU_ROWS);
   real scale = (real)(1 / sqrt((double)d));
   real *keys = scratch, *values = keys + trm__size_b(p, d, L), *s = values + trm__size_b(p, L, d);
-  real *own = s + (int64_t)CPU_ROWS * L;
+  real *own = s + (int64_t)CPU_ROWS * L, inverse[CPU_ROWS];
   int64_t lda;
   p->to_b(d, L, qkv + D, 1, 3 * D, keys);
   p->to_b(L, d, qkv + 2 * D, 3 * D, 1, values);
@@ -74,10 +74,10 @@ static void head_forward(const cpu_backend *c, const real *qkv, real *o, real *l
     int rows = cpu_min(part, L - r);
     const real *q = cpu_a(p, rows, d, qkv + (int64_t)r * 3 * D, 3 * D, own, &lda);
     p->gemm(rows, L, deep, q, lda, keys, (ptrdiff_t)deep * p->nr, s, L, TRM__SET);
-    c->k->softmax_rows(rows, L, s, L, scale, lse + r);
-    const real *a = cpu_a(p, rows, L, s, L, own, &lda);
-    p->gemm(rows, d, wide, a, lda, values, (ptrdiff_t)wide * p->nr, o + (int64_t)r * D, D,
+    p->softmax_a(rows, L, s, L, scale, own, wide, lse + r, inverse);
+    p->gemm(rows, d, wide, own, wide, values, (ptrdiff_t)wide * p->nr, o + (int64_t)r * D, D,
             TRM__SET);
+    c->k->scale_rows(rows, d, o + (int64_t)r * D, D, inverse);
   }
 }
 

@@ -58,7 +58,7 @@ static void mixer_cols(const cpu_backend *c, const cpu_packed *w, int n, const r
                        real *gu, real *inv, real *scratch) {
   const trm__dims *m = &c->base.dims;
   const trm__product *p = c->p;
-  const int D = m->D, L = m->L, FL = m->FL, cols = block_cols(m);
+  const int D = m->D, L = m->L, FL = m->FL, cols = gu ? block_cols(m) : n;
   const int in = trm__units(p, L), width = trm__units(p, FL), half = trm__units(p, CPU_CHUNK);
   const int mode = gu ? TRM__FETCH_C : TRM__SET;
   real *out = scratch + CPU_COLS * (L + 1), *act = out + CPU_COLS * L;
@@ -81,16 +81,19 @@ static void mixer_cols(const cpu_backend *c, const cpu_packed *w, int n, const r
 static void mixer_forward(trm__backend *be, trm__workspace *ws, const trm__block *blk, int b,
                           const real *x, real *y, real *saved) {
   const trm__dims *m = &be->dims;
-  const int blocks = n_blocks(m);
-  int64_t lo, hi;
-  trm__lane_share(ws->lane, (int64_t)b * blocks, 1, &lo, &hi);
+  const int64_t keep = in_blocks(m, 2 * m->FL);
+  int step = CPU_COLS, nr = cpu_of(be)->p->nr;
+  /* A large team on few rows gets narrower blocks, where no layout depends on them. */
+  while (!saved && step > nr && (int64_t)b * ((m->D + step - 1) / step) < ws->lane->size) step /= 2;
+  int64_t lo, hi, blocks = (m->D + step - 1) / step;
+  trm__lane_share(ws->lane, b * blocks, 1, &lo, &hi);
   for (int64_t i = lo; i < hi; i++) {
-    int64_t row = i / blocks, block = i % blocks, col = block * CPU_COLS;
+    int64_t row = i / blocks, block = i % blocks, col = block * step;
     int64_t at = row * m->L * m->D + col;
-    real *keep = saved ? saved + row * in_blocks(m, 2 * m->FL) : NULL;
-    real *inv = saved ? saved + b * in_blocks(m, 2 * m->FL) + row * m->D + col : NULL;
-    mixer_cols(cpu_of(be), cpu_packed_of(be, blk), cpu_min(CPU_COLS, (int)(m->D - col)), x + at,
-               y + at, keep ? keep + block * 2 * m->FL * block_cols(m) : NULL, inv, ws->scratch);
+    real *gu = saved ? saved + row * keep + block * 2 * m->FL * block_cols(m) : NULL;
+    real *inv = saved ? saved + b * keep + row * m->D + col : NULL;
+    mixer_cols(cpu_of(be), cpu_packed_of(be, blk), cpu_min(step, (int)(m->D - col)), x + at, y + at,
+               gu, inv, ws->scratch);
   }
   trm__lane_barrier(ws->lane);
 }

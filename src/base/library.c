@@ -1,5 +1,5 @@
 /* What the library says about itself. */
-#include "base/team.h"
+#include "base/cpus.h"
 #include "trm.h"
 
 const char *trm_version(void) {

@@ -4,23 +4,32 @@
  *
  * Everything rests on the gate, a counter that opens once per generation. A barrier is a
  * gate opened by the last to arrive; the pool starts work by opening a gate and ends it
- * with a barrier of all threads. Opening a gate publishes all that was written before. */
+ * with a barrier of all threads. Opening a gate publishes all that was written before.
+ *
+ * A gate is two numbers, and who sleeps at it sleeps in the kernel (futex): there is nothing
+ * to make that could fail, and nothing that a fork could leave half done. */
 #include "base/team.h"
 
+#include <limits.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/cpus.h"
 #include "base/memory.h"
 
+/* Measured with two threads on two processors, alone and beside another such process. Longer spins
+ * gain nothing and cost a fifth when a partner waits for this very processor; with fewer yields,
+ * waiters sleep between ops and are late. */
 enum {
-  SPINS = 500, /* pauses of about 10 to 40 ns each: longer than an imbalance between ops */
-  YIELDS = 20, /* then let others run, as long as that costs less than sleeping and waking */
-  CPU_SET_MAX = 1 << 20,
+  SPINS = 100,  /* pauses of about 10 to 40 ns each */
+  YIELDS = 300, /* then let others run, as long as that costs less than sleeping and waking */
   MAX_THREADS = 1 << 14 /* a slip of the pen must not take all memory for barriers */
 };
 
@@ -29,9 +38,9 @@ enum {
 typedef struct gate {
   _Alignas(64) atomic_uint generation;
   atomic_uint sleepers;
-  pthread_mutex_t mutex;
-  pthread_cond_t cond;
 } gate;
+
+_Static_assert(sizeof(atomic_uint) == sizeof(uint32_t), "a futex is a word of 32 bits");
 
 static void pause_briefly(void) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -41,29 +50,17 @@ static void pause_briefly(void) {
 #endif
 }
 
-static int gate_init(gate *g) {
-  atomic_init(&g->generation, 0);
-  atomic_init(&g->sleepers, 0);
-  int cause = pthread_mutex_init(&g->mutex, NULL);
-  if (cause) return cause;
-  cause = pthread_cond_init(&g->cond, NULL);
-  if (cause) (void)pthread_mutex_destroy(&g->mutex);
-  return cause;
-}
-
-static void gate_destroy(gate *g) {
-  (void)pthread_cond_destroy(&g->cond);
-  (void)pthread_mutex_destroy(&g->mutex);
-}
-
 /* Sleeper and opener each write one of (sleepers, generation) and then read the other, all
  * sequentially consistent: at least one of them sees the other, so no wake-up is lost. */
 static void gate_open(gate *g) {
   atomic_fetch_add(&g->generation, 1);
   if (atomic_load(&g->sleepers) == 0) return;
-  (void)pthread_mutex_lock(&g->mutex);
-  (void)pthread_cond_broadcast(&g->cond);
-  (void)pthread_mutex_unlock(&g->mutex);
+  (void)syscall(SYS_futex, &g->generation, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+/* Returns when woken, when a signal came, and at once when the gate has left `seen`. */
+static void gate_sleep(gate *g, unsigned seen) {
+  (void)syscall(SYS_futex, &g->generation, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
 }
 
 static bool gate_opened(gate *g, unsigned seen) {
@@ -80,11 +77,9 @@ static void gate_wait(gate *g, unsigned seen, int spins) {
     if (gate_opened(g, seen)) return;
     (void)sched_yield();
   }
-  (void)pthread_mutex_lock(&g->mutex);
   atomic_fetch_add(&g->sleepers, 1);
-  while (atomic_load(&g->generation) == seen) (void)pthread_cond_wait(&g->cond, &g->mutex);
+  while (atomic_load(&g->generation) == seen) gate_sleep(g, seen);
   atomic_fetch_sub(&g->sleepers, 1);
-  (void)pthread_mutex_unlock(&g->mutex);
 }
 
 /* --- barriers --- */
@@ -129,8 +124,10 @@ typedef struct worker {
 
 struct trm__pool {
   gate start;
-  int n_threads, n_started, n_barriers, spins;
+  int n_threads, n_started, spins;
+  pid_t owner; /* the process that the workers are threads of */
   bool quit;
+  bool alone; /* no workers could be had after a fork: the caller is all lanes, one by one */
   /* The work in hand: written before `start` opens, read after. */
   int n_teams;
   trm__lane_fn *fn;
@@ -160,31 +157,33 @@ static void *work(void *arg) {
   }
 }
 
-void trm__pool_run(trm__pool *pool, int n_teams, trm__lane_fn *fn, void *arg) {
-  pool->n_teams = n_teams;
-  pool->fn = fn;
-  pool->arg = arg;
-  for (int i = 0; i < n_teams; i++) pool->barriers[i].size = pool->n_threads / n_teams;
-  if (pool->n_threads > 1) gate_open(&pool->start);
-  run_lane(pool, 0);
-  if (pool->n_threads > 1) barrier_wait(&pool->barriers[pool->n_threads]);
+static void stop_workers(trm__pool *pool) {
+  pool->quit = true;
+  gate_open(&pool->start);
+  for (int i = 1; i <= pool->n_started; i++) (void)pthread_join(pool->workers[i].thread, NULL);
+  pool->n_started = 0;
 }
 
-static trm_status init_barriers(trm__pool *pool, trm_error *err) {
-  TRM_ALLOC(&pool->barriers, pool->n_threads + 1, "the barriers of a thread pool", err);
-  for (; pool->n_barriers <= pool->n_threads; pool->n_barriers++) {
-    trm__barrier *b = &pool->barriers[pool->n_barriers];
-    const int cause = gate_init(&b->gate);
-    if (cause) TRM_FAIL(err, TRM_E_SYSTEM, "cannot make a barrier: %s", strerror(cause));
+/* All gates shut, nobody at them. */
+static void reset_gates(trm__pool *pool) {
+  atomic_init(&pool->start.generation, 0);
+  atomic_init(&pool->start.sleepers, 0);
+  for (int i = 0; i <= pool->n_threads; i++) {
+    trm__barrier *b = &pool->barriers[i];
+    atomic_init(&b->gate.generation, 0);
+    atomic_init(&b->gate.sleepers, 0);
     atomic_init(&b->arrived, 0);
     b->size = pool->n_threads;
     b->spins = pool->spins;
   }
-  return TRM_OK;
 }
 
+/* Makes this process the owner: fresh gates and all workers, or none. */
 static trm_status start_workers(trm__pool *pool, trm_error *err) {
-  TRM_ALLOC(&pool->workers, pool->n_threads, "the workers of a thread pool", err);
+  pool->owner = getpid();
+  pool->n_started = 0;
+  pool->quit = false;
+  reset_gates(pool);
   /* Signals are the embedding program's: its own threads take them, workers none. */
   sigset_t all, before;
   (void)sigfillset(&all);
@@ -197,10 +196,42 @@ static trm_status start_workers(trm__pool *pool, trm_error *err) {
     if (!cause) pool->n_started++;
   }
   (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-  if (cause)
-    TRM_FAIL(err, TRM_E_SYSTEM, "cannot start thread %d of %d: %s; ask for fewer threads",
-             pool->n_started + 2, pool->n_threads, strerror(cause));
-  return TRM_OK;
+  if (!cause) return TRM_OK;
+  const int failed = pool->n_started + 2;
+  stop_workers(pool);
+  TRM_FAIL(err, TRM_E_SYSTEM, "cannot start thread %d of %d: %s; ask for fewer threads", failed,
+           pool->n_threads, strerror(cause));
+}
+
+/* Every team in turn, with the caller as its only member. */
+static void run_alone(trm__pool *pool) {
+  for (int team = 0; team < pool->n_teams; team++) {
+    trm__lane lane = {.team = team, .n_teams = pool->n_teams, .rank = 0, .size = 1};
+    pool->fn(pool->arg, &lane);
+  }
+}
+
+void trm__pool_run(trm__pool *pool, int n_teams, trm__lane_fn *fn, void *arg) {
+  /* The child of a fork has a copy of the pool, but none of its threads. */
+  if (pool->n_threads > 1 && pool->owner != getpid())
+    pool->alone = start_workers(pool, NULL) != TRM_OK;
+  pool->n_teams = n_teams;
+  pool->fn = fn;
+  pool->arg = arg;
+  if (pool->n_threads == 1 || pool->alone) {
+    run_alone(pool);
+    return;
+  }
+  for (int i = 0; i < n_teams; i++) pool->barriers[i].size = pool->n_threads / n_teams;
+  gate_open(&pool->start);
+  run_lane(pool, 0);
+  barrier_wait(&pool->barriers[pool->n_threads]);
+}
+
+static trm_status fill_pool(trm__pool *pool, trm_error *err) {
+  TRM_ALLOC(&pool->barriers, pool->n_threads + 1, "the barriers of a thread pool", err);
+  TRM_ALLOC(&pool->workers, pool->n_threads, "the workers of a thread pool", err);
+  return start_workers(pool, err);
 }
 
 trm_status trm__pool_create(int n_threads, trm__pool **out, trm_error *err) {
@@ -211,13 +242,7 @@ trm_status trm__pool_create(int n_threads, trm__pool **out, trm_error *err) {
   TRM_ALLOC(&pool, 1, "a thread pool", err);
   pool->n_threads = n_threads;
   pool->spins = n_threads <= trm__default_threads() ? SPINS : 0;
-  const int cause = gate_init(&pool->start);
-  if (cause) {
-    trm__free(pool);
-    TRM_FAIL(err, TRM_E_SYSTEM, "cannot make a thread pool: %s", strerror(cause));
-  }
-  trm_status st = init_barriers(pool, err);
-  if (st == TRM_OK) st = start_workers(pool, err);
+  const trm_status st = fill_pool(pool, err);
   if (st != TRM_OK) {
     trm__pool_free(pool);
     return st;
@@ -228,11 +253,7 @@ trm_status trm__pool_create(int n_threads, trm__pool **out, trm_error *err) {
 
 void trm__pool_free(trm__pool *pool) {
   if (!pool) return;
-  pool->quit = true;
-  gate_open(&pool->start);
-  for (int i = 1; i <= pool->n_started; i++) (void)pthread_join(pool->workers[i].thread, NULL);
-  for (int i = 0; i < pool->n_barriers; i++) gate_destroy(&pool->barriers[i].gate);
-  gate_destroy(&pool->start);
+  if (pool->n_started && pool->owner == getpid()) stop_workers(pool);
   trm__free(pool->workers);
   trm__free(pool->barriers);
   trm__free(pool);
@@ -240,18 +261,4 @@ void trm__pool_free(trm__pool *pool) {
 
 int trm__pool_threads(const trm__pool *pool) {
   return pool->n_threads;
-}
-
-int trm__default_threads(void) {
-  /* The kernel refuses (EINVAL) a set smaller than its own. */
-  for (int n = CPU_SETSIZE; n <= CPU_SET_MAX; n *= 2) {
-    cpu_set_t *set = CPU_ALLOC(n);
-    if (!set) break;
-    const size_t size = CPU_ALLOC_SIZE(n);
-    const int count = sched_getaffinity(0, size, set) ? 0 : CPU_COUNT_S(size, set);
-    CPU_FREE(set);
-    if (count > 0) return count;
-  }
-  const long online = sysconf(_SC_NPROCESSORS_ONLN);
-  return online > 0 && online <= CPU_SET_MAX ? (int)online : 1;
 }

@@ -4,7 +4,13 @@
  * which team it is in, its rank there, and a barrier shared by the team. Model code
  * is written for a lane: every op splits its rows among the `size` members and ends
  * in a barrier. One team per thread suits a large batch (no waiting); one team of
- * all threads suits a single puzzle (latency). */
+ * all threads suits a single puzzle (latency).
+ *
+ * Teams know nothing of each other: a pool may run them at once, one after the other, and with
+ * fewer members than it has threads. That is what remains when the process forks: the child has
+ * the pool, which must have been idle, but no threads of it. Its first run there starts new ones;
+ * where the system refuses them, the caller runs every team in turn as its only member. Results
+ * are the same bits either way. Parent and child go on independently, and each frees its own. */
 #ifndef TRM_BASE_TEAM_H
 #define TRM_BASE_TEAM_H
 
@@ -34,7 +40,5 @@ void trm__pool_run(trm__pool *pool, int n_teams, trm__lane_fn *fn, void *arg);
 void trm__lane_barrier(trm__lane *lane);
 /* This member's share [*lo, *hi) of n items in units of `grain` items. */
 void trm__lane_share(const trm__lane *lane, int64_t n, int64_t grain, int64_t *lo, int64_t *hi);
-/* Processors this process may run on (affinity mask), at least 1. */
-int trm__default_threads(void);
 
 #endif

@@ -6,6 +6,7 @@
  * all threads and taken in order of i, so the result does not depend on how many there are. */
 #include <string.h>
 
+#include "base/cpus.h"
 #include "base/memory.h"
 #include "base/rng.h"
 #include "base/team.h"

@@ -1,6 +1,10 @@
-/* Evaluation as the reference does it: every row runs all supervision steps, metrics are means over
- * rows with at least one label. Batches follow the order of the file and every row is scored on its
- * own in that order, so a report is the same bits for any batch and any number of threads. */
+/* Evaluation: by default as the reference does it, where every row runs all supervision steps; or
+ * with early exit, where a row that halts makes room for the next example of the file. Metrics are
+ * means over rows with at least one label.
+ *
+ * A row's results do not depend on the others; counts are whole numbers and losses are added up in
+ * the order of the file at the end. So a report is the same bits for any batch, any number of
+ * threads and any order in which rows come and go. */
 #include <math.h>
 #include <string.h>
 
@@ -15,38 +19,30 @@ enum {
   POSITIONS_PER_THREAD = 768
 };
 
-/* Sums over the rows that count. */
-typedef struct step_sums {
-  double accuracy;
-  int64_t exact;
-} step_sums;
+/* Of one example's last step; zeros for one without labels. */
+typedef struct losses {
+  double lm, q_halt;
+} losses;
+
+typedef struct step_counts {
+  int64_t exact, halted;
+  int64_t *right; /* [S + 1]: right cells of the rows with so many labels */
+} step_counts;
 
 typedef struct evaluation {
   const trm_dataset *data;
   const trm_eval_config *config;
   const trm_model_config *model;
   trm_solver *solver;
-  int64_t total; /* examples to look at */
+  int64_t total, next, done; /* examples to look at, to begin with next, and finished */
   int steps, batch;
-  int32_t *inputs, *labels, *ids; /* [batch, S], [batch, S], [batch] */
-  step_sums *sums;                /* [steps] */
+  int32_t *inputs, *labels; /* [S] of the example that begins; [batch, S] of the solver's rows */
+  int64_t *example;         /* [batch] the solver's rows are of */
+  losses *loss;             /* [total] */
+  step_counts *counts;      /* [steps] */
+  int64_t *right;           /* [steps, S + 1], the memory of counts[].right */
   int64_t rows, cells, cells_right, q_right;
-  double lm_loss, q_loss;
 } evaluation;
-
-/* --- losses of the last step, in double --- */
-
-/* Mean over the labels of a row that count. */
-static double row_loss(const evaluation *e, const real *logits, const int32_t *labels) {
-  int V = e->model->vocab_size, valid = 0;
-  double sum = 0;
-  for (int i = 0; i < e->model->seq_len; i++) {
-    if (labels[i] < 0) continue;
-    sum += trm__cross_entropy(e->model->loss, V, logits + (int64_t)i * V, labels[i], 0, NULL);
-    valid++;
-  }
-  return sum / valid;
-}
 
 /* --- scoring --- */
 
@@ -63,67 +59,113 @@ static score score_row(const int32_t *answer, const int32_t *labels, int n) {
   return s;
 }
 
-static void add_step(evaluation *e, int n, step_sums *sums) {
-  int S = e->model->seq_len;
-  const int32_t *answer = trm_solver_answer(e->solver);
-  for (int r = 0; r < n; r++) {
-    score s = score_row(answer + (int64_t)r * S, e->labels + (int64_t)r * S, S);
-    if (s.valid == 0) continue;
-    sums->accuracy += (double)s.right / s.valid;
-    sums->exact += s.right == s.valid;
+/* In double; the mean over the labels of a row that count. */
+static double row_loss(const evaluation *e, const real *logits, const int32_t *labels) {
+  int V = e->model->vocab_size, valid = 0;
+  double sum = 0;
+  for (int i = 0; i < e->model->seq_len; i++) {
+    if (labels[i] < 0) continue;
+    sum += trm__cross_entropy(e->model->loss, V, logits + (int64_t)i * V, labels[i], 0, NULL);
+    valid++;
   }
+  return sum / valid;
 }
 
-/* What is only asked of the last step. */
-static trm_status add_last(evaluation *e, int64_t first, int n, trm_error *err) {
-  int S = e->model->seq_len, V = e->model->vocab_size;
-  const int32_t *answer = trm_solver_answer(e->solver);
-  const float *q = trm_solver_q_halt(e->solver);
+/* Counts a row's score for step `step` (from 1); its last one stands for all that it leaves out. */
+static void count_score(evaluation *e, score s, int step, bool last) {
+  int end = last ? e->steps : step;
+  if (s.valid == 0) return;
+  for (int i = step - 1; i < end; i++) {
+    e->counts[i].right[s.valid] += s.right;
+    e->counts[i].exact += s.right == s.valid;
+  }
+  if (last) e->counts[step - 1].halted++;
+}
+
+/* What is only asked of a row's last step. */
+static trm_status count_last(evaluation *e, int row, score s, trm_error *err) {
+  int64_t S = e->model->seq_len, V = e->model->vocab_size, example = e->example[row];
+  double q = (double)trm_solver_q_halt(e->solver)[row];
   /* The solver's logits are `real`s behind the public type. */
   const real *logits = (const real *)(const void *)trm_solver_logits(e->solver);
-  for (int r = 0; r < n; r++) {
-    const int32_t *labels = e->labels + (int64_t)r * S;
-    score s = score_row(answer + (int64_t)r * S, labels, S);
-    if (s.valid == 0) continue;
-    bool exact = s.right == s.valid;
-    double lm = row_loss(e, logits + (int64_t)r * S * V, labels);
-    if (!isfinite(lm) || !isfinite(q[r]))
-      TRM_FAIL_AT(
-          err, TRM_E_NUMERIC, first + r,
-          "example %lld: its logits are NaN or infinite; the model's weights are too large, "
-          "take an earlier checkpoint",
-          (long long)(first + r));
-    e->rows++;
-    e->cells += s.valid;
-    e->cells_right += s.right;
-    e->q_right += (q[r] >= 0) == exact;
-    e->lm_loss += lm;
-    e->q_loss += trm__binary_cross_entropy((double)q[r], exact);
-  }
-  if (e->config->preds)
-    memcpy(e->config->preds + first * S, answer, (size_t)n * (size_t)S * sizeof *answer);
+  bool exact = s.right == s.valid;
+  if (s.valid == 0) return TRM_OK;
+  losses l = {row_loss(e, logits + row * S * V, e->labels + row * S),
+              trm__binary_cross_entropy(q, exact)};
+  if (!isfinite(l.lm) || !isfinite(q))
+    TRM_FAIL_AT(err, TRM_E_NUMERIC, example,
+                "example %lld: its logits are NaN or infinite; the model's weights are too large, "
+                "take an earlier checkpoint",
+                (long long)example);
+  e->loss[example] = l;
+  e->rows++;
+  e->cells += s.valid;
+  e->cells_right += s.right;
+  e->q_right += (q >= 0) == exact;
   return TRM_OK;
 }
 
-/* Examples [first, first + n). */
-static trm_status run_batch(evaluation *e, int64_t first, int n, trm_error *err) {
-  const trm_eval_config *c = e->config;
+/* --- rows come and go --- */
+
+static trm_status add_rows(evaluation *e, trm_error *err) {
   int64_t S = e->model->seq_len;
-  for (int r = 0; r < n; r++)
-    trm_dataset_example(e->data, first + r, e->inputs + r * S, e->labels + r * S, &e->ids[r]);
-  /* Without a table of embeddings any id will do. */
-  TRM_TRY(
-      trm_solver_start(e->solver, n, e->inputs, e->model->puzzle_emb_ndim ? e->ids : NULL, err));
-  for (int step = 0; step < e->steps; step++) {
-    trm_solver_step(e->solver);
-    add_step(e, n, &e->sums[step]);
-    if (step == e->steps - 1) TRM_TRY(add_last(e, first, n, err));
-    int64_t done = first + (int64_t)n * (step + 1) / e->steps;
-    if (c->progress && !c->progress(c->progress_arg, done, e->total))
-      TRM_FAIL(err, TRM_E_INTERRUPTED, "stopped after %lld of %lld examples", (long long)done,
-               (long long)e->total);
+  for (int row; (row = trm_solver_rows(e->solver)) < e->batch && e->next < e->total; e->next++) {
+    int32_t id;
+    trm_dataset_example(e->data, e->next, e->inputs, e->labels + row * S, &id);
+    e->example[row] = e->next;
+    /* Without a table of embeddings any id will do. */
+    TRM_TRY(trm_solver_add(e->solver, e->inputs, e->model->puzzle_emb_ndim ? id : 0, err));
   }
   return TRM_OK;
+}
+
+static void remove_row(evaluation *e, int row) {
+  int64_t S = e->model->seq_len;
+  trm_solver_remove(e->solver, row);
+  int last = trm_solver_rows(e->solver);
+  if (row == last) return;
+  e->example[row] = e->example[last];
+  memcpy(e->labels + row * S, e->labels + last * S, (size_t)S * sizeof *e->labels);
+}
+
+/* A row after a supervision step. */
+static trm_status take_row(evaluation *e, int row, trm_error *err) {
+  const trm_eval_config *c = e->config;
+  int64_t S = e->model->seq_len;
+  const int32_t *answer = trm_solver_answer(e->solver) + row * S;
+  int step = trm_solver_steps_taken(e->solver)[row];
+  bool halts = c->halt == TRM_HALT_Q && trm_solver_halt_margin(e->solver, row) > c->halt_margin;
+  bool last = halts || step == e->steps;
+  score s = score_row(answer, e->labels + row * S, (int)S);
+  count_score(e, s, step, last);
+  if (!last) return TRM_OK;
+  TRM_TRY(count_last(e, row, s, err));
+  if (c->preds) memcpy(c->preds + e->example[row] * S, answer, (size_t)S * sizeof *answer);
+  remove_row(e, row);
+  e->done++;
+  return TRM_OK;
+}
+
+static trm_status tell_progress(const evaluation *e, trm_error *err) {
+  const trm_eval_config *c = e->config;
+  int64_t taken = 0;
+  for (int row = 0; row < trm_solver_rows(e->solver); row++)
+    taken += trm_solver_steps_taken(e->solver)[row];
+  int64_t done = e->done + taken / e->steps;
+  if (c->progress && !c->progress(c->progress_arg, done, e->total))
+    TRM_FAIL(err, TRM_E_INTERRUPTED, "stopped after %lld of %lld examples", (long long)done,
+             (long long)e->total);
+  return TRM_OK;
+}
+
+static trm_status run_all(evaluation *e, trm_error *err) {
+  for (;;) {
+    TRM_TRY(add_rows(e, err));
+    if (trm_solver_rows(e->solver) == 0) return TRM_OK;
+    trm_solver_step(e->solver);
+    for (int row = trm_solver_rows(e->solver) - 1; row >= 0; row--) TRM_TRY(take_row(e, row, err));
+    TRM_TRY(tell_progress(e, err));
+  }
 }
 
 /* --- set-up --- */
@@ -136,6 +178,11 @@ static trm_status check_config(const trm_eval_config *c, trm_error *err) {
         "limit = %lld, steps = %d, batch = %d, threads = %d: expected none negative, at most %d "
         "steps and a batch of at most %d",
         (long long)c->limit, c->steps, c->batch, c->threads, TRM_EVAL_MAX_STEPS, MAX_BATCH);
+  if ((c->halt != TRM_HALT_NEVER && c->halt != TRM_HALT_Q) || !isfinite(c->halt_margin))
+    TRM_FAIL(err, TRM_E_ARGUMENT,
+             "halt = %d, halt_margin = %g: expected TRM_HALT_NEVER or TRM_HALT_Q and a finite "
+             "number",
+             (int)c->halt, c->halt_margin);
   return TRM_OK;
 }
 
@@ -174,11 +221,14 @@ static trm_status evaluation_begin(evaluation *e, const trm_model *model, trm_er
   e->steps = c->steps ? c->steps : e->model->halt_max_steps;
   e->total = c->limit && c->limit < d->examples ? c->limit : d->examples;
   TRM_TRY(choose_batch(model, c, e->total, &e->batch, err));
-  size_t cells = (size_t)e->batch * (size_t)d->seq_len;
-  TRM_ALLOC(&e->inputs, cells, "a batch of inputs", err);
-  TRM_ALLOC(&e->labels, cells, "a batch of labels", err);
-  TRM_ALLOC(&e->ids, e->batch, "a batch of puzzle ids", err);
-  TRM_ALLOC(&e->sums, e->steps, "the metrics of each step", err);
+  size_t S = (size_t)d->seq_len, steps = (size_t)e->steps;
+  TRM_ALLOC(&e->inputs, S, "an example", err);
+  TRM_ALLOC(&e->labels, (size_t)e->batch * S, "the labels of a batch", err);
+  TRM_ALLOC(&e->example, e->batch, "the examples of a batch", err);
+  TRM_ALLOC(&e->loss, e->total, "the losses of all examples", err);
+  TRM_ALLOC(&e->counts, steps, "the counts of each step", err);
+  TRM_ALLOC(&e->right, steps * (S + 1), "the counts of each step", err);
+  for (size_t i = 0; i < steps; i++) e->counts[i].right = e->right + i * (S + 1);
   return trm_solver_create(model, &(trm_solver_config){.batch = e->batch, .threads = c->threads},
                            &e->solver, err);
 }
@@ -187,29 +237,48 @@ static void evaluation_end(evaluation *e) {
   trm_solver_free(e->solver);
   trm__free(e->inputs);
   trm__free(e->labels);
-  trm__free(e->ids);
-  trm__free(e->sums);
+  trm__free(e->example);
+  trm__free(e->loss);
+  trm__free(e->counts);
+  trm__free(e->right);
+}
+
+static trm_eval_step step_report(const evaluation *e, int i, double n) {
+  const step_counts *c = &e->counts[i];
+  double shares = 0;
+  for (int valid = 1; valid <= e->model->seq_len; valid++)
+    shares += (double)c->right[valid] / valid;
+  return (trm_eval_step){shares / n, (double)c->exact / n, c->halted};
 }
 
 static void make_report(const evaluation *e, trm_eval_report *r) {
   double n = e->rows > 0 ? (double)e->rows : 1;
-  const step_sums *last = &e->sums[e->steps - 1];
+  losses sum = {0, 0};
+  int64_t taken = 0;
+  for (int64_t i = 0; i < e->total; i++) {
+    sum.lm += e->loss[i].lm;
+    sum.q_halt += e->loss[i].q_halt;
+  }
   memset(r, 0, sizeof *r);
+  for (int i = 0; i < e->steps; i++) {
+    r->step[i] = step_report(e, i, n);
+    taken += (i + 1) * e->counts[i].halted;
+  }
+  const trm_eval_step *last = &r->step[e->steps - 1];
+  r->n_steps = e->steps;
   r->examples = e->rows;
-  r->exact = last->exact;
+  r->exact = e->counts[e->steps - 1].exact;
   r->cells = e->cells;
   r->cells_right = e->cells_right;
-  r->accuracy = last->accuracy / n;
-  r->exact_accuracy = (double)last->exact / n;
+  r->accuracy = last->accuracy;
+  r->exact_accuracy = last->exact_accuracy;
   r->q_halt_accuracy = (double)e->q_right / n;
-  r->lm_loss = e->lm_loss / n;
-  r->q_halt_loss = e->q_loss / n;
-  r->exact_interval = trm_wilson((double)last->exact, (double)e->rows);
+  r->lm_loss = sum.lm / n;
+  r->q_halt_loss = sum.q_halt / n;
+  r->mean_steps = (double)taken / n;
+  r->exact_interval = trm_wilson((double)r->exact, (double)e->rows);
   r->q_halt_interval = trm_wilson((double)e->q_right, (double)e->rows);
   r->cell_interval = trm_wilson((double)e->cells_right, (double)e->cells);
-  r->n_steps = e->steps;
-  for (int i = 0; i < e->steps; i++)
-    r->step[i] = (trm_eval_step){e->sums[i].accuracy / n, (double)e->sums[i].exact / n};
 }
 
 trm_status trm_evaluate(const trm_model *model, const trm_dataset *data,
@@ -217,10 +286,7 @@ trm_status trm_evaluate(const trm_model *model, const trm_dataset *data,
   evaluation e = {.data = data, .config = config, .model = trm_model_get_config(model)};
   trm_status st;
   TRM_GOTO(evaluation_begin(&e, model, err));
-  for (int64_t first = 0; first < e.total; first += e.batch) {
-    int n = (int)(e.total - first < e.batch ? e.total - first : e.batch);
-    TRM_GOTO(run_batch(&e, first, n, err));
-  }
+  TRM_GOTO(run_all(&e, err));
   make_report(&e, report);
 done:
   evaluation_end(&e);

@@ -7,7 +7,8 @@
  * Bits: every output element is computed by the same sequence of operations whatever the tile, the
  * alignment, the number of rows in the call or the split of a sum over several calls. Matrix
  * products add their k terms one by one in order (each with one rounding), so accumulating K1 and
- * then K2 terms equals K1 + K2 at once.
+ * then K2 terms equals K1 + K2 at once. The bfloat16 products of ARM add the two of a unit to each
+ * other first: there K1 must be even.
  */
 #ifndef TRM_KERNELS_KERNELS_H
 #define TRM_KERNELS_KERNELS_H
@@ -65,13 +66,17 @@ typedef struct trm__product {
                    ptrdiff_t lda);
   void (*swiglu_b)(int rows, int n, const real *g, const real *u, ptrdiff_t ld, real *out);
 
-  /* The backward pass: from g, u and d = dL/d(silu(g) u), all rows x n, the gradients dg and du and
-   * the value itself, as operands of the products that follow.
-   *   swiglu_grad_a  both: A of depth 2 n, dg then du; act: panels of B of depth `rows`, act_ps
-   *                  apart; g and u become units across the rows, group * ld apart. n a multiple
-   *                  of nr.
-   *   swiglu_grad_b  both: B of depth 2 rows, dg then du; g, u and act (row stride ld) become units
-   *                  along each row. rows a multiple of group. */
+  /* Operand A of depth n whose rows, times inverse, are softmax(scale * s); lse: log2 of the sum of
+   * exp(scale * s), for the backward pass. */
+  void (*softmax_a)(int rows, int n, const real *s, ptrdiff_t ld, real scale, real *out,
+                    ptrdiff_t lda, real *lse, real *inverse);
+
+  /* The backward pass of SwiGLU: from g, u and d = dL/d(silu(g) u), all rows x n, the gradients dg
+   * and du and the value itself, as operands of the products that follow. swiglu_grad_a  both: A of
+   * depth 2 n, dg then du; act: panels of B of depth `rows`, act_ps apart; g and u become units
+   * across the rows, group * ld apart. n a multiple of nr. swiglu_grad_b  both: B of depth 2 rows,
+   * dg then du; g, u and act (row stride ld) become units along each row. rows a multiple of group.
+   */
   void (*swiglu_grad_a)(int rows, int n, real *g, real *u, ptrdiff_t ld, const real *d,
                         ptrdiff_t ldd, real *both, ptrdiff_t lda, real *act, ptrdiff_t act_ps);
   void (*swiglu_grad_b)(int rows, int n, real *g, real *u, ptrdiff_t ld, const real *d,
@@ -101,14 +106,17 @@ typedef struct trm__kernels {
   /* Rotate-half rotary positions on one row of `heads` vectors of d values, in place;
    * c and s [d/2] are the position's cosines and sines. sign -1 undoes it (and is its gradient). */
   void (*rope)(int heads, int d, real *x, const real *c, const real *s, real sign);
-  /* s <- softmax(scale * s) per row of n; lse[row] = log sum exp(scale * s). */
-  void (*softmax_rows)(int rows, int n, real *s, ptrdiff_t ld, real scale, real *lse);
-  /* s <- p = exp(scale * s - lse); dp <- scale * p * (dp - delta), delta one value per row. */
+  /* s <- p = softmax(scale * s), by its lse; dp <- scale * p * (dp - delta), delta one value per
+   * row.
+   */
   void (*softmax_grad)(int rows, int n, real *s, ptrdiff_t ld, real scale, const real *lse,
                        real *dp, ptrdiff_t lddp, const real *delta);
   /* delta[row] = sum of a * b over the row. */
   void (*dot_rows)(int rows, int n, const real *a, ptrdiff_t lda, const real *b, ptrdiff_t ldb,
                    real *delta);
+
+  /* x *= scale[row] */
+  void (*scale_rows)(int rows, int n, real *x, ptrdiff_t ld, const real *scale);
 
   void (*add)(int64_t n, real *y, const real *x);                   /* y += x */
   void (*add_to)(int64_t n, real *y, const real *a, const real *b); /* y = a + b */
@@ -131,6 +139,10 @@ extern const trm__kernels trm__kernels_portable;
 #if !defined(TRM_REAL_DOUBLE) && (defined(__x86_64__) || defined(_M_X64))
 #define TRM__HAVE_X86 1
 extern const trm__kernels trm__kernels_avx2, trm__kernels_avx512, trm__kernels_avx512_bf16;
+#endif
+#if !defined(TRM_REAL_DOUBLE) && defined(__aarch64__) && defined(__ARM_NEON)
+#define TRM__HAVE_NEON 1
+extern const trm__kernels trm__kernels_neon, trm__kernels_neon_bf16;
 #endif
 /* Up to `max` tables this machine can run, best first; returns their number (tests, benches). */
 int trm__kernels_runnable(const trm__kernels **out, int max);

@@ -179,6 +179,98 @@ TRM__INLINE vf v_round_bf16(vf a) {
   return _mm256_blendv_ps(r, a, _mm256_cmp_ps(a, a, _CMP_UNORD_Q));
 }
 
+#elif defined(TRM__SIMD_NEON)
+#include <arm_neon.h>
+enum { VL = 4, MR = 8 };
+typedef float32x4_t vf;
+TRM__INLINE vf v_load(const real *p) {
+  return vld1q_f32(p);
+}
+TRM__INLINE void v_store(real *p, vf a) {
+  vst1q_f32(p, a);
+}
+TRM__INLINE vf v_loadn(const real *p, int n) { /* no masks here: by halves and single values */
+  if (n == VL) return vld1q_f32(p);
+  float32x2_t zero = vdup_n_f32(0), lo = n >= 2 ? vld1_f32(p) : vld1_lane_f32(p, zero, 0);
+  return vcombine_f32(lo, n == 3 ? vld1_lane_f32(p + 2, zero, 0) : zero);
+}
+TRM__INLINE void v_storen(real *p, vf a, int n) {
+  if (n == VL) {
+    vst1q_f32(p, a);
+    return;
+  }
+  if (n >= 2)
+    vst1_f32(p, vget_low_f32(a));
+  else
+    vst1q_lane_f32(p, a, 0);
+  if (n == 3) vst1q_lane_f32(p + 2, a, 2);
+}
+TRM__INLINE vf v_set(real x) {
+  return vdupq_n_f32(x);
+}
+TRM__INLINE vf v_fma(vf a, vf b, vf c) {
+  return vfmaq_f32(c, a, b);
+}
+TRM__INLINE vf v_max(vf a, vf b) { /* NaN in either stays */
+  return vmaxq_f32(a, b);
+}
+TRM__INLINE vf v_min(vf a, vf b) {
+  return vminq_f32(a, b);
+}
+TRM__INLINE vf v_sqrt(vf a) {
+  return vsqrtq_f32(a);
+}
+TRM__INLINE vf v_abs(vf a) {
+  return vabsq_f32(a);
+}
+TRM__INLINE vf v_round(vf a) {
+  return vrndnq_f32(a);
+}
+TRM__INLINE vf v_pow2(vf n) {
+  int32x4_t e = vaddq_s32(vcvtnq_s32_f32(n), vdupq_n_s32(127));
+  return vreinterpretq_f32_s32(vshlq_n_s32(e, 23));
+}
+TRM__INLINE vf v_select_gt(vf a, vf b, vf x, vf y) {
+  return vbslq_f32(vcgtq_f32(a, b), x, y);
+}
+TRM__INLINE vf v_copysign(vf mag, vf sign) {
+  return vbslq_f32(vdupq_n_u32(0x80000000u), sign, mag);
+}
+TRM__INLINE vf v_zip_lo(vf a, vf b) {
+  return vzip1q_f32(a, b);
+}
+TRM__INLINE vf v_zip_hi(vf a, vf b) {
+  return vzip2q_f32(a, b);
+}
+
+TRM__INLINE vf v_round_bf16(vf a) {
+  uint32x4_t u = vreinterpretq_u32_f32(a);
+  uint32x4_t odd = vandq_u32(vshrq_n_u32(u, 16), vdupq_n_u32(1));
+  uint32x4_t up = vaddq_u32(u, vaddq_u32(odd, vdupq_n_u32(0x7fff)));
+  up = vandq_u32(up, vdupq_n_u32(0xffff0000u));
+  return vbslq_f32(vceqq_f32(a, a), vreinterpretq_f32_u32(up), a);
+}
+#if defined(TRM__SIMD_BF16)
+/* a: one unit in all lanes. The instruction takes it from one lane, and adds the two products to
+ * each other, then to the sum, each time rounding to odd: the order within a unit does not matter.
+ */
+TRM__INLINE vf v_dot(vf a, vf b, vf c) {
+  const real unit = a[0];
+  uint32_t bits;
+  memcpy(&bits, &unit, sizeof bits);
+  return vbfdotq_lane_f32(c, vreinterpretq_bf16_f32(b), vreinterpret_bf16_u64(vcreate_u64(bits)),
+                          0);
+}
+TRM__INLINE vf v_pair_rows(vf a, vf b) {
+  uint16x8_t lo = vreinterpretq_u16_bf16(vcvtq_low_bf16_f32(a));
+  uint16x8_t hi = vreinterpretq_u16_bf16(vcvtq_low_bf16_f32(b));
+  return vreinterpretq_f32_u16(vzip1q_u16(lo, hi));
+}
+TRM__INLINE vf v_pair_along(vf a, vf b) {
+  return vreinterpretq_f32_bf16(vcvtq_high_bf16_f32(vcvtq_low_bf16_f32(a), b));
+}
+#endif
+
 #else /* portable: four values by the compiler's vector extension; also the double build */
 enum { VL = 4, MR = 4 };
 typedef real vf __attribute__((vector_size(4 * sizeof(real))));
@@ -274,6 +366,13 @@ TRM__INLINE void v_store_upto(real *p, vf a, int w) {
     v_storen(p, a, w);
 }
 
+/* The first w < VL lanes, zeros behind them. */
+TRM__INLINE vf v_first(vf a, int w) {
+  real t[VL];
+  v_store(t, a);
+  return v_loadn(t, w);
+}
+
 /* Sum of the lanes, always in the same order: upper half to lower half. */
 #if defined(TRM__SIMD_AVX512)
 TRM__INLINE real v_sum(vf a) {
@@ -315,8 +414,8 @@ TRM__INLINE void v_transpose(vf *a) {
 }
 
 #ifdef TRM_REAL_DOUBLE
-TRM__INLINE vf v_exp(vf x) {
-  for (int i = 0; i < VL; i++) x[i] = exp(x[i]);
+TRM__INLINE vf v_exp2(vf x) {
+  for (int i = 0; i < VL; i++) x[i] = exp2(x[i]);
   return x;
 }
 TRM__INLINE vf v_atan2_pos(vf y, vf x) {
@@ -324,22 +423,28 @@ TRM__INLINE vf v_atan2_pos(vf y, vf x) {
   return y;
 }
 #else
-/* e^x to about 1 ulp: x = n ln 2 + r with |r| <= ln 2 / 2, Taylor polynomial of degree 7 in r.
- * Clamped to [-87.3, 88], where the result is a normal number. NaN stays NaN. */
-TRM__INLINE vf v_exp(vf x) {
-  vf c = v_min(v_set(88.0f), v_max(v_set(-87.3f), x)); /* min, max: NaN in the 2nd operand stays */
-  vf n = v_round(c * v_set(1.44269504088896341f));
-  vf r = v_fma(n, v_set(-0.693145751953125f), c);
-  r = v_fma(n, v_set(-1.42860682030941723e-6f), r);
-  vf p = v_set(1.0f / 5040);
-  p = v_fma(p, r, v_set(1.0f / 720));
-  p = v_fma(p, r, v_set(1.0f / 120));
-  p = v_fma(p, r, v_set(1.0f / 24));
-  p = v_fma(p, r, v_set(1.0f / 6));
-  p = v_fma(p, r, v_set(0.5f));
-  p = v_fma(p, r, v_set(1.0f));
-  p = v_fma(p, r, v_set(1.0f));
-  return p * v_pow2(n);
+#if !defined(TRM__SIMD_AVX512)
+TRM__INLINE vf v_scale2(vf a, vf n) {
+  return a * v_pow2(n);
+}
+TRM__INLINE vf v_recip(vf a) {
+  return v_set(1) / a;
+}
+#endif
+/* 2^f for |f| <= 1/2 by the polynomial of degree 5 of least relative error, 7.5e-8. */
+TRM__INLINE vf v_exp2_poly(vf f) {
+  vf p = v_fma(v_set(1.3276472e-3f), f, v_set(9.6755413e-3f));
+  p = v_fma(p, f, v_set(5.5507133e-2f));
+  p = v_fma(p, f, v_set(2.4022120e-1f));
+  p = v_fma(p, f, v_set(6.9314697e-1f));
+  return v_fma(p, f, v_set(1.0f));
+}
+/* 2^x to 2 ulp, clamped to [-126, 126], where the result is a normal number. NaN stays NaN. */
+TRM__INLINE vf v_exp2(vf x) {
+  const vf magic = v_set(12582912.0f);                   /* 1.5 * 2^23 */
+  vf c = v_min(v_set(126.0f), v_max(v_set(-126.0f), x)); /* NaN in the 2nd operand stays */
+  vf n = (c + magic) - magic;
+  return v_scale2(v_exp2_poly(c - n), n);
 }
 /* atan2(y, x) for x >= 0, to within 4 ulp: atan of the smaller over the larger by two argument
  * halvings' worth of an odd polynomial on [0, tan(pi/8)]. atan2(0, 0) = 0; (inf, inf) and NaN in x
@@ -372,20 +477,12 @@ TRM__INLINE vf v_atan2_pos(vf y, vf x) {
  * follows. */
 #ifdef TRM_REAL_DOUBLE
 TRM__INLINE vf v_sigmoid(vf x) {
-  return v_set(1) / (v_set(1) + v_exp(v_set(0) - x));
+  return v_set(1) / (v_set(1) + v_exp2(x * v_set(-1.4426950408889634)));
 }
 TRM__INLINE vf v_sigmoid_bf16(vf x) {
   return v_sigmoid(x);
 }
 #else
-#if !defined(TRM__SIMD_AVX512)
-TRM__INLINE vf v_scale2(vf a, vf n) {
-  return a * v_pow2(n);
-}
-TRM__INLINE vf v_recip(vf a) {
-  return v_set(1) / a;
-}
-#endif
 /* -x log2 e = n + f */
 TRM__INLINE vf v_sigmoid_split(vf x, vf *n) {
   const vf scale = v_set(-1.44269504088896341f), magic = v_set(12582912.0f); /* 1.5 * 2^23 */
@@ -396,12 +493,7 @@ TRM__INLINE vf v_sigmoid_split(vf x, vf *n) {
 }
 TRM__INLINE vf v_sigmoid(vf x) {
   vf n, f = v_sigmoid_split(x, &n);
-  vf p = v_fma(v_set(1.3276472e-3f), f, v_set(9.6755413e-3f));
-  p = v_fma(p, f, v_set(5.5507133e-2f));
-  p = v_fma(p, f, v_set(2.4022120e-1f));
-  p = v_fma(p, f, v_set(6.9314697e-1f));
-  p = v_fma(p, f, v_set(1.0f));
-  return v_set(1) / (v_set(1) + v_scale2(p, n));
+  return v_set(1) / (v_set(1) + v_scale2(v_exp2_poly(f), n));
 }
 TRM__INLINE vf v_sigmoid_bf16(vf x) {
   vf n, f = v_sigmoid_split(x, &n);

@@ -51,25 +51,31 @@ int64_t trm__carry_bytes(const trm__layout *layout, int rows) {
   return rows * (layout->plan->n_latents * latent + 8 * (int64_t)m->S + 24);
 }
 
-trm_status trm__carry_check(const trm__carry *c, int n, const uint8_t *want, const int32_t *inputs,
-                            const int32_t *labels, const int32_t *puzzle_ids, trm_error *err) {
+trm_status trm__carry_check_row(const trm__carry *c, int row, const int32_t *inputs,
+                                const int32_t *labels, int32_t puzzle_id, trm_error *err) {
   const trm__dims *m = &c->model->layout->dims;
   int ids = c->model->config.num_puzzle_identifiers;
-  for (int r = 0; r < n; r++) {
-    if (want && !want[r]) continue;
-    if (puzzle_ids && (puzzle_ids[r] < 0 || puzzle_ids[r] >= ids))
-      TRM_FAIL_AT(err, TRM_E_RANGE, r, "row %d: puzzle id %d, but the model knows 0 to %d", r,
-                  puzzle_ids[r], ids - 1);
-    for (int t = 0; t < m->S; t++) {
-      int32_t token = inputs[(int64_t)r * m->S + t];
-      int32_t label = labels ? labels[(int64_t)r * m->S + t] : 0;
-      if (token < 0 || token >= m->V || label >= m->V)
-        TRM_FAIL_AT(err, TRM_E_RANGE, r,
-                    "row %d, position %d: %s %d, but the model's tokens are 0 to %d", r, t,
-                    token < 0 || token >= m->V ? "token" : "label",
-                    token < 0 || token >= m->V ? token : label, m->V - 1);
-    }
+  if (puzzle_id < 0 || puzzle_id >= ids)
+    TRM_FAIL_AT(err, TRM_E_RANGE, row, "row %d: puzzle id %d, but the model knows 0 to %d", row,
+                puzzle_id, ids - 1);
+  for (int t = 0; t < m->S; t++) {
+    int32_t token = inputs[t], label = labels ? labels[t] : 0;
+    if (token < 0 || token >= m->V || label >= m->V)
+      TRM_FAIL_AT(err, TRM_E_RANGE, row,
+                  "row %d, position %d: %s %d, but the model's tokens are 0 to %d", row, t,
+                  token < 0 || token >= m->V ? "token" : "label",
+                  token < 0 || token >= m->V ? token : label, m->V - 1);
   }
+  return TRM_OK;
+}
+
+trm_status trm__carry_check(const trm__carry *c, int n, const uint8_t *want, const int32_t *inputs,
+                            const int32_t *labels, const int32_t *puzzle_ids, trm_error *err) {
+  int64_t S = c->model->layout->dims.S;
+  for (int r = 0; r < n; r++)
+    if (!want || want[r])
+      TRM_TRY(trm__carry_check_row(c, r, inputs + r * S, labels ? labels + r * S : NULL,
+                                   puzzle_ids ? puzzle_ids[r] : 0, err));
   return TRM_OK;
 }
 
@@ -89,6 +95,20 @@ void trm__carry_refill(trm__carry *c, int row, const int32_t *inputs, const int3
     real *z = c->z[i] + row * latent;
     for (int t = 0; t < m->L; t++) memcpy(z + (int64_t)t * m->D, init, (size_t)m->D * sizeof *z);
   }
+}
+
+void trm__carry_move(trm__carry *c, int to, int from) {
+  const trm__layout *l = c->model->layout;
+  int64_t S = l->dims.S, latent = (int64_t)l->dims.L * l->dims.D;
+  if (to == from) return;
+  for (int i = 0; i < l->plan->n_latents; i++)
+    memcpy(c->z[i] + to * latent, c->z[i] + from * latent, (size_t)latent * sizeof(real));
+  memcpy(c->inputs + to * S, c->inputs + from * S, (size_t)S * sizeof *c->inputs);
+  memcpy(c->labels + to * S, c->labels + from * S, (size_t)S * sizeof *c->labels);
+  c->puzzle_ids[to] = c->puzzle_ids[from];
+  c->puzzle[to] = c->puzzle[from];
+  c->steps[to] = c->steps[from];
+  c->halted[to] = c->halted[from];
 }
 
 trm__tile trm__carry_tile(const trm__carry *c, int first, int n) {

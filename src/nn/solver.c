@@ -1,6 +1,9 @@
-/* Inference on a batch: rows are split into tiles; with at least as many rows as threads every
- * thread is a team of its own, else all threads are one team on each tile. */
+/* Inference on a batch: rows are split into tiles; with at least as many tiles as threads every
+ * thread is a team of its own, else all threads are one team on each tile. Rows 0 .. rows - 1 are
+ * always the ones in use, so that a step never computes an empty row. */
 #include "trm/solver.h"
+
+#include <string.h>
 
 #include "base/memory.h"
 #include "base/team.h"
@@ -15,7 +18,7 @@ struct trm_solver {
   trm__pool *pool;
   trm__backend *be;
   trm__carry *carry;
-  int batch, rows, steps_done, tile, n_walkers;
+  int batch, rows, tile, n_walkers;
   trm__walker **walkers; /* one per thread, with memory for a team of all in the first */
   real *logits, *q;      /* [batch, S, V], [batch, 2] */
   float *q_halt, *q_continue;
@@ -90,14 +93,37 @@ trm_status trm_solver_start(trm_solver *s, int n, const int32_t *inputs, const i
              s->batch);
   TRM_TRY(trm__carry_check(s->carry, n, NULL, inputs, NULL, puzzle_ids, err));
   s->rows = n;
-  s->steps_done = 0;
   for (int r = 0; r < n; r++)
     trm__carry_refill(s->carry, r, inputs + (int64_t)r * s->model->layout->dims.S, NULL,
                       puzzle_ids ? puzzle_ids[r] : 0);
   return TRM_OK;
 }
 
-static void read_answers(trm_solver *s, int first, int n) {
+trm_status trm_solver_add(trm_solver *s, const int32_t *inputs, int32_t puzzle_id, trm_error *err) {
+  if (s->rows == s->batch)
+    TRM_FAIL(
+        err, TRM_E_ARGUMENT,
+        "all %d rows of the solver are taken: remove one, or make a solver with a larger batch",
+        s->batch);
+  TRM_TRY(trm__carry_check_row(s->carry, s->rows, inputs, NULL, puzzle_id, err));
+  trm__carry_refill(s->carry, s->rows++, inputs, NULL, puzzle_id);
+  return TRM_OK;
+}
+
+void trm_solver_remove(trm_solver *s, int row) {
+  const trm__dims *m = &s->model->layout->dims;
+  int64_t S = m->S, logits = S * m->V;
+  int last = --s->rows;
+  if (row == last) return;
+  trm__carry_move(s->carry, row, last);
+  memcpy(s->logits + row * logits, s->logits + last * logits, (size_t)logits * sizeof *s->logits);
+  memcpy(s->answer + row * S, s->answer + last * S, (size_t)S * sizeof *s->answer);
+  s->q_halt[row] = s->q_halt[last];
+  s->q_continue[row] = s->q_continue[last];
+}
+
+/* The public view of a tile's results. */
+static void read_results(trm_solver *s, int first, int n) {
   const trm__dims *m = &s->model->layout->dims;
   for (int64_t i = (int64_t)first * m->S; i < (int64_t)(first + n) * m->S; i++) {
     const real *x = s->logits + i * m->V;
@@ -109,27 +135,36 @@ static void read_answers(trm_solver *s, int first, int n) {
   for (int r = first; r < first + n; r++) {
     s->q_halt[r] = (float)s->q[2 * r];
     s->q_continue[r] = (float)s->q[2 * r + 1];
+    s->carry->steps[r]++;
   }
 }
 
-/* Tiles go round the teams. */
+/* As few tiles as hold the rows, and as many for one team as for another. */
+static int tile_count(const trm_solver *s, int teams) {
+  int tiles = (s->rows + s->tile - 1) / s->tile;
+  return (tiles + teams - 1) / teams * teams;
+}
+
+/* Tiles go round the teams; rows are spread evenly over the tiles. */
 static void step_lane(void *arg, trm__lane *lane) {
   trm_solver *s = arg;
   const trm__dims *m = &s->model->layout->dims;
-  for (int first = lane->team * s->tile; first < s->rows; first += lane->n_teams * s->tile) {
-    int n = s->rows - first < s->tile ? s->rows - first : s->tile;
+  int tiles = tile_count(s, lane->n_teams);
+  for (int i = lane->team; i < tiles; i += lane->n_teams) {
+    int first = (int)((int64_t)s->rows * i / tiles);
+    int n = (int)((int64_t)s->rows * (i + 1) / tiles) - first;
+    if (n == 0) continue;
     trm__tile t = trm__carry_tile(s->carry, first, n);
     t.logits = s->logits + (int64_t)first * m->S * m->V;
     t.q = s->q + 2 * first;
     trm__walk_infer(s->walkers[lane->team], lane, &t);
-    if (lane->rank == 0) read_answers(s, first, n);
+    if (lane->rank == 0) read_results(s, first, n);
   }
 }
 
 void trm_solver_step(trm_solver *s) {
-  int threads = trm__pool_threads(s->pool), tiles = (s->rows + s->tile - 1) / s->tile;
-  trm__pool_run(s->pool, tiles >= threads ? threads : 1, step_lane, s);
-  s->steps_done++;
+  int threads = trm__pool_threads(s->pool);
+  trm__pool_run(s->pool, tile_count(s, 1) >= threads ? threads : 1, step_lane, s);
 }
 
 int64_t trm_solver_bytes(const trm_solver *s) {
@@ -145,8 +180,8 @@ int64_t trm_solver_bytes(const trm_solver *s) {
 int trm_solver_rows(const trm_solver *s) {
   return s->rows;
 }
-int trm_solver_steps_done(const trm_solver *s) {
-  return s->steps_done;
+const int32_t *trm_solver_steps_taken(const trm_solver *s) {
+  return s->carry->steps;
 }
 const int32_t *trm_solver_answer(const trm_solver *s) {
   return s->answer;
@@ -156,6 +191,10 @@ const float *trm_solver_q_halt(const trm_solver *s) {
 }
 const float *trm_solver_q_continue(const trm_solver *s) {
   return s->q_continue;
+}
+double trm_solver_halt_margin(const trm_solver *s, int row) {
+  bool q_continue = !s->model->config.no_ACT_continue;
+  return (double)s->q_halt[row] - (q_continue ? (double)s->q_continue[row] : 0);
 }
 int trm_solver_latent_count(const trm_solver *s) {
   return s->model->layout->plan->n_latents;

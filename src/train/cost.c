@@ -21,12 +21,14 @@ static int choose_micro_batch(const trm__layout *l, const trm__backend *be,
   if (config->micro_batch) return config->micro_batch < slot ? config->micro_batch : slot;
   int64_t budget = config->memory_budget ? config->memory_budget : default_budget;
   int tile = l->n_params <= SMALL_WEIGHTS ? SMALL_TILE : LARGE_TILE;
-  int most = tile / l->dims.L > 1 ? tile / l->dims.L : 1;
-  for (b = slot < most ? slot : most; b > 1; b--)
+  int most = tile / l->dims.L / 2 * 2;
+  for (b = slot < most ? (slot + 1) / 2 * 2 : most; b > 1; b -= 2)
     if (teams * trm__walker_bytes(l, be, b, team_size, true) <= budget) break;
-  /* Equal tiles waste no part of the last one. */
+  if (b < 2) return 1;
+  /* Equal tiles waste no part of the last one. Their rows are even, so that pairs of positions (the
+   * units of bfloat16) are the same in tiles of any size. */
   int tiles = (slot + b - 1) / b;
-  return (slot + tiles - 1) / tiles;
+  return ((slot + tiles - 1) / tiles + 1) / 2 * 2;
 }
 
 trm_trainer_cost trm__trainer_cost(const trm__layout *l, const trm__backend *be,
