@@ -75,6 +75,7 @@ typedef enum cli_kind {
   CLI_INT64,  /* int64_t * */
   CLI_UINT64, /* uint64_t *: seeds */
   CLI_DOUBLE, /* double * */
+  CLI_DTYPE,  /* trm_dtype * */
   CLI_STRING  /* const char **: points into argv */
 } cli_kind;
 

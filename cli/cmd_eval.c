@@ -25,6 +25,7 @@ typedef struct eval_args {
   const char *model, *data, *split, *save_preds, *halt;
   trm_halt halt_rule;
   double halt_margin;
+  trm_dtype dtype; /* TRM_DTYPES: the model's */
   int64_t limit;
   int steps, batch, threads;
   bool json;
@@ -42,6 +43,7 @@ typedef struct eval_run {
 static trm_status evaluate(const eval_args *a, eval_run *e, trm_error *err) {
   cli_progress bar;
   CLI_TRY(run_folder_load_model(a->model, e->model_path, &e->model, err));
+  if (a->dtype != TRM_DTYPES) trm_model_set_dtype(e->model, a->dtype);
   CLI_TRY(trm_dataset_open(a->data, a->split, &e->data, err));
   const trm_dataset_info *info = trm_dataset_get_info(e->data);
   int64_t rows = a->limit && a->limit < info->examples ? a->limit : info->examples;
@@ -73,9 +75,13 @@ static void print_share(const char *name, double share, trm_interval range) {
   printf("%-10s %6.2f %%  (%.2f to %.2f)", name, 100 * share, 100 * range.low, 100 * range.high);
 }
 
+static const char *dtype_of(const eval_run *e) {
+  return trm_dtype_name(trm_model_get_config(e->model)->forward_dtype);
+}
+
 static void print_report(const eval_args *a, const eval_run *e) {
   const trm_eval_report *r = &e->report;
-  printf("model      %s\n", e->model_path);
+  printf("model      %s, in %s\n", e->model_path, dtype_of(e));
   bool halts = a->halt_rule != TRM_HALT_NEVER;
   printf("data       %s, split %s, %lld examples, %s%d supervision steps\n", a->data, a->split,
          (long long)r->examples, halts ? "at most " : "", r->n_steps);
@@ -113,16 +119,17 @@ static json_t *steps_json(const trm_eval_report *r) {
 static trm_status print_json(const eval_args *a, const eval_run *e, trm_error *err) {
   const trm_eval_report *r = &e->report;
   json_t *root = json_pack(
-      "{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:[f,f], s:f, s:[f,f], s:f, s:[f,f], s:f, s:f, "
+      "{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:[f,f], s:f, s:[f,f], s:f, s:[f,f], s:f, "
+      "s:f, "
       "s:s, s:f, s:o}",
-      "model", e->model_path, "data", a->data, "split", a->split, "examples",
-      (json_int_t)r->examples, "exact", (json_int_t)r->exact, "cells", (json_int_t)r->cells,
-      "cells_right", (json_int_t)r->cells_right, "exact_accuracy", r->exact_accuracy,
-      "exact_interval", r->exact_interval.low, r->exact_interval.high, "accuracy", r->accuracy,
-      "cell_interval", r->cell_interval.low, r->cell_interval.high, "q_halt_accuracy",
-      r->q_halt_accuracy, "q_halt_interval", r->q_halt_interval.low, r->q_halt_interval.high,
-      "lm_loss", r->lm_loss, "q_halt_loss", r->q_halt_loss, "halt", a->halt, "mean_steps",
-      r->mean_steps, "steps", steps_json(r));
+      "model", e->model_path, "forward_dtype", dtype_of(e), "data", a->data, "split", a->split,
+      "examples", (json_int_t)r->examples, "exact", (json_int_t)r->exact, "cells",
+      (json_int_t)r->cells, "cells_right", (json_int_t)r->cells_right, "exact_accuracy",
+      r->exact_accuracy, "exact_interval", r->exact_interval.low, r->exact_interval.high,
+      "accuracy", r->accuracy, "cell_interval", r->cell_interval.low, r->cell_interval.high,
+      "q_halt_accuracy", r->q_halt_accuracy, "q_halt_interval", r->q_halt_interval.low,
+      r->q_halt_interval.high, "lm_loss", r->lm_loss, "q_halt_loss", r->q_halt_loss, "halt",
+      a->halt, "mean_steps", r->mean_steps, "steps", steps_json(r));
   if (!root)
     return cli_fail(err, TRM_E_FORMAT, -1,
                     "the report cannot be written as JSON: a path is not UTF-8 or a value is NaN");
@@ -133,7 +140,7 @@ static trm_status print_json(const eval_args *a, const eval_run *e, trm_error *e
 }
 
 int cmd_eval(int argc, char **argv) {
-  eval_args a = {.split = "test", .halt = "never"};
+  eval_args a = {.split = "test", .halt = "never", .dtype = TRM_DTYPES};
   const cli_option options[] = {
       {"split", CLI_STRING, &a.split, "NAME", "train or test (default: test)"},
       {"limit", CLI_INT64, &a.limit, "N", "only the first N examples (0: all)"},
@@ -141,6 +148,7 @@ int cmd_eval(int argc, char **argv) {
       {"halt", CLI_STRING, &a.halt, "RULE", "never (default), q or q=LOGIT: early exit, see above"},
       {"batch", CLI_INT, &a.batch, "B", "examples at once (0: chosen)"},
       {"threads", CLI_INT, &a.threads, "T", "0: as many as the process may use"},
+      {"dtype", CLI_DTYPE, &a.dtype, "FORMAT", "float32 or bfloat16 (default: as trained)"},
       {"json", CLI_FLAG, &a.json, NULL, "print one JSON object"},
       {"save-preds", CLI_STRING, &a.save_preds, "FILE.npy",
        "write the answers, int32 [examples, seq_len], file order"},

@@ -34,7 +34,7 @@ static json_t *describe_puzzle(const trm_puzzle *p) {
 static json_t *describe_config(const trm_model_config *c) {
   return json_pack(
       "{s:s, s:i, s:i, s:i, s:o, s:i, s:i, s:f, s:i, s:i, s:i, s:i, s:b, s:s, s:f, s:f, s:i, s:i, "
-      "s:i, s:f, s:b, s:s}",
+      "s:i, s:f, s:b, s:s, s:s}",
       "arch", trm_arch_name(c->arch), "vocab_size", c->vocab_size, "seq_len", c->seq_len,
       "num_puzzle_identifiers", c->num_puzzle_identifiers, "puzzle", describe_puzzle(&c->puzzle),
       "hidden_size", c->hidden_size, "num_heads", c->num_heads, "expansion", c->expansion,
@@ -43,7 +43,8 @@ static json_t *describe_config(const trm_model_config *c) {
       trm_pos_encodings_name(c->pos_encodings), "rope_theta", c->rope_theta, "rms_norm_eps",
       c->rms_norm_eps, "puzzle_emb_ndim", c->puzzle_emb_ndim, "puzzle_emb_len", c->puzzle_emb_len,
       "halt_max_steps", c->halt_max_steps, "halt_exploration_prob", c->halt_exploration_prob,
-      "no_ACT_continue", (int)c->no_ACT_continue, "loss_type", trm_loss_name(c->loss));
+      "no_ACT_continue", (int)c->no_ACT_continue, "loss_type", trm_loss_name(c->loss),
+      "forward_dtype", trm_dtype_name(c->forward_dtype));
 }
 
 static json_t *describe_cost(const trm_model_cost *c) {

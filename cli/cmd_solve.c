@@ -37,6 +37,7 @@ typedef struct solve_args {
   const char *model, *file, *puzzle, *show, *halt;
   trm_halt halt_rule;
   double halt_margin;
+  trm_dtype dtype; /* TRM_DTYPES: the model's */
   int steps, threads;
   bool json, check;
 } solve_args;
@@ -67,6 +68,7 @@ typedef struct solve_run {
 static trm_status open_model(solve_run *s, trm_error *err) {
   char path[CLI_PATH_MAX];
   CLI_TRY(run_folder_load_model(s->args->model, path, &s->model, err));
+  if (s->args->dtype != TRM_DTYPES) trm_model_set_dtype(s->model, s->args->dtype);
   const trm_model_config *c = trm_model_get_config(s->model);
   s->puzzle = c->puzzle;
   s->cells = c->seq_len;
@@ -227,7 +229,7 @@ static int run_solve(const solve_args *a) {
 }
 
 int cmd_solve(int argc, char **argv) {
-  solve_args a = {.show = "final", .file = "-", .halt = "never"};
+  solve_args a = {.show = "final", .file = "-", .halt = "never", .dtype = TRM_DTYPES};
   const cli_option options[] = {
       {"puzzle", CLI_STRING, &a.puzzle, "TEXT", "solve this puzzle, read no file"},
       {"show", CLI_STRING, &a.show, "WHAT", "final (default), or steps: the grid after each step"},
@@ -236,6 +238,7 @@ int cmd_solve(int argc, char **argv) {
       {"check", CLI_FLAG, &a.check, NULL, "exit code 4 when an answer is not valid"},
       {"json", CLI_FLAG, &a.json, NULL, "one JSON object per puzzle"},
       {"threads", CLI_INT, &a.threads, "T", "0: as many as the process may use"},
+      {"dtype", CLI_DTYPE, &a.dtype, "FORMAT", "float32 or bfloat16 (default: as trained)"},
       {NULL, CLI_FLAG, NULL, NULL, NULL}};
   int code;
   if (!cli_options_parse(&manual, options, &argc, argv, &code)) return code;

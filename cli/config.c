@@ -75,7 +75,6 @@ static const config_key *find_key(const char *name) {
 
 static void set_arch_defaults(run_config *c, trm_arch arch) {
   c->model = trm_model_config_default(arch);
-  c->forward_dtype = CONFIG_FLOAT32;
   c->loss_head = 0;
   if (c->model.puzzle_emb_ndim == c->model.hidden_size)
     c->model.puzzle_emb_ndim = CONFIG_AS_HIDDEN_SIZE;
@@ -154,10 +153,6 @@ static const char *chosen_preset(const config_entries *e) {
 
 /* What can only be said once all layers are applied. */
 static trm_status check_config(const run_config *c, trm_error *err) {
-  if (c->forward_dtype != CONFIG_FLOAT32)
-    return cli_fail(err, TRM_E_CONFIG, -1,
-                    "arch.forward_dtype: this version computes in float32 only; add "
-                    "arch.forward_dtype=float32 to train in float32");
   if (c->evaluators.n)
     return cli_fail(err, TRM_E_CONFIG, -1,
                     "evaluators: '%s' does not exist; cell, exact and q accuracy are always "

@@ -49,12 +49,10 @@ trm_status config_entries_add_yaml(config_entries *e, const char *path, trm_erro
 
 /* ---- the configuration ---- */
 
-typedef enum config_dtype { CONFIG_FLOAT32, CONFIG_BFLOAT16 } config_dtype;
-
 typedef struct run_config {
   trm_model_config model;     /* without the data fields */
   trm_trainer_config trainer; /* without total_steps; ema_rate also while ema is false */
-  int forward_dtype, loss_head, augment;
+  int loss_head, augment;
   char *preset, *project_name, *run_name, *load_checkpoint, *checkpoint_path, *out;
   config_list data_paths, data_paths_test, evaluators, eval_save_outputs;
   int64_t epochs, eval_interval /* 0: only at the end */, min_eval_interval;

@@ -26,8 +26,7 @@ static const char *loss_head_choice(int i) {
 }
 
 static const char *dtype_choice(int i) {
-  static const char *const names[] = {"float32", "bfloat16"};
-  return i <= CONFIG_BFLOAT16 ? names[i] : NULL;
+  return trm_dtype_name((trm_dtype)i);
 }
 
 static const char *optimizer_choice(int i) {
@@ -77,7 +76,8 @@ const config_key config_keys[] = {
     NUMBER("arch.puzzle_emb_ndim", width, model.puzzle_emb_ndim, 0, 1 << 20,
            "values of a puzzle embedding; 0: none; ${.hidden_size}: as hidden_size"),
     CHOICE("arch.pos_encodings", model.pos_encodings, pos_choice, NULL, "positions"),
-    CHOICE("arch.forward_dtype", forward_dtype, dtype_choice, NULL, "type of the computation"),
+    CHOICE("arch.forward_dtype", model.forward_dtype, dtype_choice, NULL,
+           "number format of matrix operands; all else is float32"),
     PLAIN("arch.mlp_t", bool, model.mlp_t, "SwiGLU over positions in place of attention"),
     NUMBER("arch.puzzle_emb_len", int, model.puzzle_emb_len, 0, 1 << 12,
            "P, puzzle positions; 0: as many as puzzle_emb_ndim needs"),

@@ -75,12 +75,17 @@ static bool set_string(void *target, const char *text) {
   return true;
 }
 
+static bool set_dtype(void *target, const char *text) {
+  return trm_dtype_from_name(text, target);
+}
+
 static const struct {
   bool (*set)(void *target, const char *text);
   const char *expected;
 } kinds[] = {
     [CLI_INT] = {set_int, "a whole number from 0 to 2147483647"},
     [CLI_INT64] = {set_int64, "a whole number, 0 or more"},
+    [CLI_DTYPE] = {set_dtype, "float32 or bfloat16"},
     [CLI_UINT64] = {set_uint64, "a whole number, 0 or more"},
     [CLI_DOUBLE] = {set_double, "a number, 0 or more"},
     [CLI_STRING] = {set_string, "text"},

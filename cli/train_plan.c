@@ -124,9 +124,9 @@ static void print_model(const run_config *c, const trm_model_cost *cost, FILE *f
   const trm_model_config *m = &c->model;
   cli_format_count(cost->n_params, params, sizeof params);
   cli_format_count(cost->n_puzzle_emb, embedding, sizeof embedding);
-  fprintf(f, "model        %s: D=%d, %s, T=%d, n=%d, layers H %d L %d, %d positions\n",
+  fprintf(f, "model        %s: D=%d, %s, T=%d, n=%d, layers H %d L %d, %d positions, %s\n",
           trm_arch_name(m->arch), m->hidden_size, m->mlp_t ? "mixer" : "attention", m->H_cycles,
-          m->L_cycles, m->H_layers, m->L_layers, cost->positions);
+          m->L_cycles, m->H_layers, m->L_layers, cost->positions, trm_dtype_name(m->forward_dtype));
   fprintf(f, "parameters   %s, and %s of puzzle embeddings\n", params, embedding);
   fprintf(f,
           "plan         depth %d, %d latent updates per supervision step, %d with gradient, at "

@@ -378,6 +378,7 @@ static trm_model_config tiny(trm_arch arch) {
   c.expansion = 2;
   c.puzzle_emb_ndim = c.puzzle_emb_len = 0;
   c.halt_max_steps = 3;
+  c.forward_dtype = TRM_FLOAT32; /* rounding has no gradient */
   if (arch != TRM_ARCH_TRANSFORMER) {
     c.H_cycles = c.L_cycles = 2;
     c.L_layers = 2;

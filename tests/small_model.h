@@ -20,6 +20,7 @@ static inline trm_model_config small_config(trm_arch arch, int seq_len) {
   c.puzzle_emb_ndim = 20;
   c.puzzle_emb_len = 2;
   c.halt_max_steps = 4;
+  c.forward_dtype = TRM_FLOAT32;
   return c;
 }
 

@@ -75,6 +75,7 @@ static void test_defaults(void **state) {
   assert_int_equal(c.model.hidden_size, 512);
   assert_int_equal(c.model.puzzle_emb_ndim, 512);
   assert_int_equal(c.model.puzzle_emb_len, 16);
+  assert_int_equal(c.model.forward_dtype, TRM_BFLOAT16);
   assert_int_equal(c.trainer.batch_size, 768);
   assert_true(c.trainer.lr == 1e-4 && c.trainer.puzzle_emb_lr == 1e-2);
   assert_true(c.trainer.weight_decay == 0.1 && c.trainer.puzzle_emb_weight_decay == 0.1);
@@ -155,6 +156,27 @@ static void test_presets(void **state) {
   refused("preset=zzzzzzzz", "--list-presets");
 }
 
+/* What the arithmetic of the paper's Sudoku model is without its padding. */
+static void test_no_padding(void **state) {
+  (void)state;
+  static const char *const presets[] = {"preset=sudoku-mlp", "preset=sudoku-mlp-nopad"};
+  trm_model_cost cost[2];
+  trm_error err;
+  for (int i = 0; i < 2; i++) {
+    run_config c;
+    assert_int_equal(load(&c, &err, presets[i], NULL), TRM_OK);
+    c.model.vocab_size = 11;
+    c.model.seq_len = 81;
+    c.model.num_puzzle_identifiers = 1;
+    if (trm_model_cost_of(&c.model, &cost[i], &err) != TRM_OK) fail_msg("%s", err.msg);
+    run_config_free(&c);
+  }
+  assert_int_equal(cost[0].positions, 97);
+  assert_int_equal(cost[1].positions, 81);
+  assert_int_equal(cost[1].n_puzzle_emb, 0);
+  assert_true(fabs(1 - cost[1].flops_train / cost[0].flops_train - 0.27) < 0.005);
+}
+
 static void test_notation(void **state) {
   (void)state;
   run_config c;
@@ -205,7 +227,6 @@ static void test_bad_values(void **state) {
   refused("run_name=[a]", "want null or text");
   refused("arch=gpt", "arch.name: want one of trm, hrm");
   refused("arch.pos_encodings=sine", "got 'sine'");
-  refused("arch.forward_dtype=bfloat16", "float32 only");
   refused("arch.forward_dtype=half", "want one of float32, bfloat16");
   refused("evaluators=[arc@ARC]", "'arc@ARC' does not exist");
   refused("eval_save_outputs=[preds]", "trm eval");
@@ -258,8 +279,10 @@ static void test_round_trip(void **state) {
   for (int arch = 0; arch <= TRM_ARCH_TRANSFORMER; arch++) {
     char override[64];
     snprintf(override, sizeof override, "arch=%s", trm_arch_name((trm_arch)arch));
-    assert_int_equal(load(&c, &err, override, "arch.H_cycles=7", NULL), TRM_OK);
+    assert_int_equal(
+        load(&c, &err, override, "arch.H_cycles=7", "arch.forward_dtype=float32", NULL), TRM_OK);
     assert_int_equal(c.model.arch, arch);
+    assert_int_equal(c.model.forward_dtype, TRM_FLOAT32);
     check_round_trip(&c);
   }
 }
@@ -303,20 +326,18 @@ static void test_layers(void **state) {
   run_config_free(&c);
 }
 
-/* The configuration that the reference saved is readable once the type is overridden. */
+/* The configuration that the reference saved is readable. */
 static void test_reference_file(void **state) {
   (void)state;
   const char *path = TRM_SHARED_DIR "/golden/torch-checkpoint/all_config.yaml";
-  const char *overrides[] = {"arch.forward_dtype=float32"};
   run_config c;
   trm_error err;
   if (access(path, R_OK) != 0) {
     print_message("%s is not here\n", path);
     skip();
   }
-  assert_int_equal(run_config_load(&c, path, NULL, 0, &err), TRM_E_CONFIG);
-  assert_says(&err, "float32");
-  assert_int_equal(run_config_load(&c, path, overrides, 1, &err), TRM_OK);
+  if (run_config_load(&c, path, NULL, 0, &err) != TRM_OK) fail_msg("%s", err.msg);
+  assert_int_equal(c.model.forward_dtype, TRM_BFLOAT16);
   assert_int_equal(c.model.hidden_size, 64);
   assert_int_equal(c.model.puzzle_emb_len, 4);
   assert_string_equal(c.run_name, "demo");
@@ -400,21 +421,24 @@ static void test_options(void **state) {
   int64_t limit = 0;
   double share = 0;
   const char *file = NULL;
+  trm_dtype dtype = TRM_DTYPES;
   char *argv[32];
   const cli_option options[] = {
       {"json", CLI_FLAG, &json, NULL, "h"},   {"steps", CLI_INT, &steps, "N", "h"},
       {"limit", CLI_INT64, &limit, "N", "h"}, {"share", CLI_DOUBLE, &share, "X", "h"},
-      {"file", CLI_STRING, &file, "F", "h"},  {NULL, CLI_FLAG, NULL, NULL, NULL}};
-  assert_true(parse_line("a --json --steps 5 - --limit=7 --share 0.5 --file=x=y b -- --json",
-                         options, &argc, argv, &code));
+      {"file", CLI_STRING, &file, "F", "h"},  {"dtype", CLI_DTYPE, &dtype, "D", "h"},
+      {NULL, CLI_FLAG, NULL, NULL, NULL}};
+  assert_true(parse_line(
+      "a --json --steps 5 - --limit=7 --share 0.5 --file=x=y --dtype bfloat16 b -- --json", options,
+      &argc, argv, &code));
   assert_int_equal(argc, 4);
   assert_string_equal(argv[1], "-");
   assert_string_equal(argv[3], "--json");
-  assert_true(json && steps == 5 && limit == 7 && share == 0.5);
+  assert_true(json && steps == 5 && limit == 7 && share == 0.5 && dtype == TRM_BFLOAT16);
   assert_string_equal(file, "x=y");
-  static const char *const wrong[] = {"--jsom",       "--steps",      "--steps x", "--steps -1",
-                                      "--json=1",     "--steps=",     "-x",        "--share nan",
-                                      "--steps 1e99", "--limit 0x10", "--stepsx 5"};
+  static const char *const wrong[] = {
+      "--jsom",      "--steps",      "--steps x",    "--steps -1", "--json=1",     "--steps=", "-x",
+      "--share nan", "--steps 1e99", "--limit 0x10", "--stepsx 5", "--dtype half", "--dtype="};
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     code = -1;
     if (parse_line(wrong[i], options, &argc, argv, &code)) fail_msg("%s was accepted", wrong[i]);
@@ -451,13 +475,21 @@ static void test_formats(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_defaults),   cmocka_unit_test(test_published_command),
-      cmocka_unit_test(test_presets),    cmocka_unit_test(test_architecture_first),
-      cmocka_unit_test(test_notation),   cmocka_unit_test(test_bad_values),
-      cmocka_unit_test(test_round_trip), cmocka_unit_test(test_yaml),
-      cmocka_unit_test(test_layers),     cmocka_unit_test(test_reference_file),
-      cmocka_unit_test(test_bad_yaml),   cmocka_unit_test(test_huge_yaml),
-      cmocka_unit_test(test_options),    cmocka_unit_test(test_exit_codes),
+      cmocka_unit_test(test_defaults),
+      cmocka_unit_test(test_published_command),
+      cmocka_unit_test(test_no_padding),
+      cmocka_unit_test(test_presets),
+      cmocka_unit_test(test_architecture_first),
+      cmocka_unit_test(test_notation),
+      cmocka_unit_test(test_bad_values),
+      cmocka_unit_test(test_round_trip),
+      cmocka_unit_test(test_yaml),
+      cmocka_unit_test(test_layers),
+      cmocka_unit_test(test_reference_file),
+      cmocka_unit_test(test_bad_yaml),
+      cmocka_unit_test(test_huge_yaml),
+      cmocka_unit_test(test_options),
+      cmocka_unit_test(test_exit_codes),
       cmocka_unit_test(test_formats),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);

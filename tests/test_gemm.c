@@ -1,6 +1,6 @@
-/* Packing and the matrix product on every instruction set of this machine, against plain loops in
- * double; and the promise on bits: an element of C does not depend on the tile it is computed in
- * nor on how the sum is split over calls. */
+/* The matrix product and its operands in both number formats, on every instruction set of this
+ * machine, against plain loops in double; and the promise on bits: an element of C does not depend
+ * on the tile it is computed in nor on how the sum is split over calls. */
 #include "fence.h"
 
 #include <float.h>
@@ -9,37 +9,9 @@
 #include "kernels/kernels.h"
 #include "trm.h"
 
-enum { MAX_ISA = 4 };
+enum { MAX_ISA = 8 };
 
-/* --- packing --- */
-
-/* Element (r, p) of the panels: r along them, p along k. */
-static real packed_at(const real *dst, int width, int k, int r, int p) {
-  return dst[((int64_t)(r / width) * k + p) * width + r % width];
-}
-
-/* `count` along the panels, k deep, at the given strides. */
-static void check_pack(const trm__kernels *kk, bool as_a, int count, int k, ptrdiff_t along,
-                       ptrdiff_t depth) {
-  int width = as_a ? kk->mr : kk->nr, padded = (count + width - 1) / width * width;
-  int64_t n = (count - 1) * along + (k - 1) * depth + 1;
-  fenced src = fence(n), dst = fence((int64_t)padded * k);
-  trm__rng rng = probe_rng((uint64_t)(count * 1000 + k));
-  probe_fill(src.v, n, 1, &rng);
-  if (as_a)
-    kk->pack_a(count, k, src.v, along, depth, dst.v);
-  else
-    kk->pack_b(k, count, src.v, depth, along, dst.v);
-  for (int r = 0; r < padded; r++)
-    for (int p = 0; p < k; p++) {
-      real want = r < count ? src.v[r * along + p * depth] : 0;
-      probe_true(packed_at(dst.v, width, k, r, p) == want,
-                 "%s pack_%c count %d k %d strides %td %td at %d %d", kk->name, as_a ? 'a' : 'b',
-                 count, k, along, depth, r, p);
-    }
-  unfence(src);
-  unfence(dst);
-}
+typedef void product_check(const trm__kernels *k, const trm__product *p);
 
 static int isas(const trm__kernels **k) {
   int n = trm__kernels_runnable(k, MAX_ISA);
@@ -47,34 +19,151 @@ static int isas(const trm__kernels **k) {
   assert_string_equal(k[n - 1]->name, "portable");
   return n;
 }
-
-static void packing_takes_every_layout(void **state) {
-  (void)state;
-  static const int counts[] = {1, 2, 3, 5, 6, 7, 11, 12, 13, 16, 17, 31, 32, 33, 37, 64, 65};
-  static const int depths[] = {1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 33};
+static void on_every_product(product_check *check) {
   const trm__kernels *k[MAX_ISA];
   int n = isas(k);
   for (int i = 0; i < n; i++)
-    for (size_t c = 0; c < sizeof counts / sizeof *counts; c++)
-      for (size_t d = 0; d < sizeof depths / sizeof *depths; d++)
-        for (int as_a = 0; as_a < 2; as_a++) {
-          int m = counts[c], kk = depths[d];
-          check_pack(k[i], as_a, m, kk, kk, 1);         /* contiguous along k */
-          check_pack(k[i], as_a, m, kk, kk + 5, 1);     /* with gaps */
-          check_pack(k[i], as_a, m, kk, 1, m);          /* contiguous along the panel */
-          check_pack(k[i], as_a, m, kk, 1, m + 3);      /* with gaps */
-          check_pack(k[i], as_a, m, kk, 2, 2 * m + 1);  /* neither */
-          check_pack(k[i], as_a, m, kk, 3 * kk + 2, 3); /* neither */
-        }
+    for (int t = 0; t < TRM_DTYPES; t++) {
+      assert_int_equal(k[i]->product[t].dtype, t);
+      check(k[i], &k[i]->product[t]);
+    }
+}
+
+/* --- values and units --- */
+
+static uint32_t bits_of(real x) {
+  uint32_t u;
+  memcpy(&u, &x, sizeof u);
+  return u;
+}
+static real of_bits(uint32_t u) {
+  real x;
+  memcpy(&x, &u, sizeof x);
+  return x;
+}
+/* What the format makes of a number. */
+static real cast(const trm__product *p, real x) {
+  uint32_t u = bits_of(x), rest = u & 0xffff;
+  if (p->dtype == TRM_FLOAT32 || x != x) return x;
+  u -= rest;
+  return of_bits(rest > 0x8000 || (rest == 0x8000 && u & 0x10000) ? u + 0x10000 : u);
+}
+/* Step p of the depth, out of units that lie `next` apart. */
+static real value_at(const trm__product *pr, const real *units, ptrdiff_t next, int p) {
+  static const real one_zero[] = {1, 0};
+  real probe;
+  if (pr->group == 1) return units[p * next];
+  pr->to_a(1, 2, one_zero, 2, 1, &probe, 1);
+  bool first_high = bits_of(probe) > 0xffff, high = (p % 2 == 0) == first_high;
+  uint32_t unit = bits_of(units[p / 2 * next]);
+  return of_bits(high ? unit & 0xffff0000u : unit << 16);
+}
+/* A multiple of the group that holds k. */
+static int whole(const trm__product *p, int k) {
+  return trm__units(p, k) * p->group;
+}
+
+/* --- operands --- */
+
+/* A fenced matrix with element (i, p) at i*rs + p*cs, NaN in the gaps. */
+static fenced matrix(int m, int k, ptrdiff_t rs, ptrdiff_t cs) {
+  fenced f = fence((m - 1) * rs + (k - 1) * cs + 1);
+  trm__rng rng = probe_rng((uint64_t)(m * 1000 + k));
+  for (int i = 0; i < m; i++)
+    for (int p = 0; p < k; p++) f.v[i * rs + p * cs] = (real)probe_uniform(&rng);
+  return f;
+}
+
+static void check_operands(const trm__kernels *k, const trm__product *p, int m, int depth,
+                           ptrdiff_t rs, ptrdiff_t cs) {
+  int units = trm__units(p, depth), lda = units + 2, panels = (m + p->nr - 1) / p->nr;
+  fenced src = matrix(m, depth, rs, cs), a = fence((int64_t)(m - 1) * lda + units);
+  fenced b = fence(trm__size_b(p, depth, m));
+  p->to_a(m, depth, src.v, rs, cs, a.v, lda);
+  p->to_b(depth, m, src.v, cs, rs, b.v);
+  for (int i = 0; i < panels * p->nr; i++) {
+    const real *in_b = b.v + (ptrdiff_t)(i / p->nr) * units * p->nr + i % p->nr;
+    for (int q = 0; q < whole(p, depth); q++) {
+      real want = i < m && q < depth ? cast(p, src.v[i * rs + q * cs]) : 0;
+      probe_true(value_at(p, in_b, p->nr, q) == want, "%s %s to_b %d x %d strides %td %td at %d %d",
+                 k->name, trm_dtype_name(p->dtype), m, depth, rs, cs, i, q);
+      if (i < m)
+        probe_true(value_at(p, a.v + i * lda, 1, q) == want,
+                   "%s %s to_a %d x %d strides %td %td at %d %d", k->name, trm_dtype_name(p->dtype),
+                   m, depth, rs, cs, i, q);
+    }
+    for (int q = units; i < m - 1 && q < lda; q++) assert_true(isnan(a.v[i * lda + q]));
+  }
+  unfence(src);
+  unfence(a);
+  unfence(b);
+}
+
+static void check_layouts(const trm__kernels *k, const trm__product *p) {
+  static const int counts[] = {1, 2, 3, 7, 8, 9, 13, 15, 16, 17, 31, 32, 33, 49, 65};
+  static const int depths[] = {1, 2, 3, 4, 5, 8, 9, 15, 16, 17, 31, 32, 33, 47, 64, 67};
+  for (size_t c = 0; c < sizeof counts / sizeof *counts; c++)
+    for (size_t d = 0; d < sizeof depths / sizeof *depths; d++) {
+      int m = counts[c], depth = depths[d];
+      check_operands(k, p, m, depth, depth, 1);
+      check_operands(k, p, m, depth, depth + 5, 1);
+      if (depth > 1) check_operands(k, p, m, depth, 1, m);
+      if (depth > 1) check_operands(k, p, m, depth, 1, m + 3);
+    }
+}
+static void operands_of_every_layout(void **state) {
+  (void)state;
+  on_every_product(check_layouts);
+}
+
+/* Every way into an operand gives these bits; {from, to} as float32. */
+static void check_rounding(const trm__kernels *k, const trm__product *p) {
+  static const uint32_t cases[][2] = {
+      {0x00000000, 0x00000000}, {0x80000000, 0x80000000}, /* zeros */
+      {0x3f800000, 0x3f800000}, {0xc0490000, 0xc0490000}, /* exact */
+      {0x3f808000, 0x3f800000}, {0x3f818000, 0x3f820000}, /* ties, to even */
+      {0xbf808000, 0xbf800000}, {0xbf818000, 0xbf820000}, {0x3f807fff, 0x3f800000},
+      {0x3f808001, 0x3f810000}, {0x3f817fff, 0x3f810000}, {0x3fffffff, 0x40000000},
+      {0x7f7f7fff, 0x7f7f0000}, {0x7f7fffff, 0x7f800000}, /* the largest; beyond it */
+      {0x00808000, 0x00800000}, {0x00818000, 0x00820000}, /* the smallest normal ones */
+      {0x7f800000, 0x7f800000}, {0xff800000, 0xff800000}};
+  static const uint32_t nans[] = {0x7f800001, 0xff800001, 0x7fc00000, 0x7fffffff, 0xffffffff};
+  enum { N = sizeof cases / sizeof *cases, NANS = sizeof nans / sizeof *nans, ALL = N + NANS };
+  real src[ALL], a[ALL], rows[ALL];
+  real *b = probe_reals(trm__size_b(p, ALL, 1)), *cols = probe_reals(trm__size_b(p, 1, ALL));
+  for (int i = 0; i < ALL; i++) src[i] = of_bits(i < N ? cases[i][0] : nans[i - N]);
+  p->to_a(1, ALL, src, ALL, 1, a, ALL);
+  p->to_a(ALL, 1, src, 1, ALL, rows, 1);
+  p->to_b(ALL, 1, src, 1, ALL, b);
+  p->to_b(1, ALL, src, ALL, 1, cols);
+  for (int i = 0; i < ALL; i++) {
+    const real got[] = {value_at(p, a, 1, i), value_at(p, rows + i, 1, 0), value_at(p, b, p->nr, i),
+                        value_at(p, cols + i / p->nr * p->nr + i % p->nr, 1, 0)};
+    for (int way = 0; way < 4; way++)
+      if (i >= N)
+        probe_true(isnan(got[way]), "%s way %d: %08x became %08x", k->name, way, nans[i - N],
+                   bits_of(got[way]));
+      else
+        probe_true(bits_of(got[way]) == cases[i][p->dtype == TRM_BFLOAT16],
+                   "%s %s way %d: %08x became %08x", k->name, trm_dtype_name(p->dtype), way,
+                   cases[i][0], bits_of(got[way]));
+  }
+  trm__free(b);
+  trm__free(cols);
+}
+static void rounding_is_to_nearest_even(void **state) {
+  (void)state;
+  on_every_product(check_rounding);
 }
 
 /* --- products --- */
 
 typedef struct product {
   const trm__kernels *k;
-  int m, n, depth, ldc;
+  const trm__product *p;
+  int m, n, depth, units, lda, ldc;
   fenced a, b, c; /* plain [m, depth], [depth, n], [m, ldc] */
-  fenced pa, pb;  /* packed */
+  fenced ua, ub;  /* as operands */
   real *start;    /* what C holds before */
 } product;
 
@@ -82,18 +171,21 @@ static int64_t size_of_c(const product *p) {
   return (int64_t)(p->m - 1) * p->ldc + p->n;
 }
 
-static product product_open(const trm__kernels *k, int m, int n, int depth, int gap) {
-  product p = {.k = k, .m = m, .n = n, .depth = depth, .ldc = n + gap};
+static product product_open(const trm__kernels *k, const trm__product *fmt, int m, int n, int depth,
+                            int gap) {
+  product p = {.k = k, .p = fmt, .m = m, .n = n, .depth = depth, .ldc = n + gap};
   trm__rng rng = probe_rng((uint64_t)(m * 1000003 + n * 1009 + depth));
+  p.units = trm__units(fmt, depth);
+  p.lda = p.units + gap;
   p.a = fence((int64_t)m * depth);
   p.b = fence((int64_t)n * depth);
   p.c = fence(size_of_c(&p));
-  p.pa = fence(trm__packed_a(k, m, depth));
-  p.pb = fence(trm__packed_b(k, depth, n));
+  p.ua = fence((int64_t)(m - 1) * p.lda + p.units);
+  p.ub = fence(trm__size_b(fmt, depth, n));
   probe_fill(p.a.v, (int64_t)m * depth, 1, &rng);
   probe_fill(p.b.v, (int64_t)n * depth, 1, &rng);
-  k->pack_a(m, depth, p.a.v, depth, 1, p.pa.v);
-  k->pack_b(depth, n, p.b.v, n, 1, p.pb.v);
+  fmt->to_a(m, depth, p.a.v, depth, 1, p.ua.v, p.lda);
+  fmt->to_b(depth, n, p.b.v, n, 1, p.ub.v);
   p.start = probe_random(size_of_c(&p), 1, &rng);
   return p;
 }
@@ -101,19 +193,24 @@ static void product_close(product *p) {
   unfence(p->a);
   unfence(p->b);
   unfence(p->c);
-  unfence(p->pa);
-  unfence(p->pb);
+  unfence(p->ua);
+  unfence(p->ub);
   trm__free(p->start);
 }
 static void product_reset(const product *p) {
   memcpy(p->c.v, p->start, (size_t)size_of_c(p) * sizeof(real));
 }
-/* Rows [i0, i1) and depth [p0, p1) as its own call; i0 must start a panel. */
-static void product_part(const product *p, int i0, int i1, int p0, int p1, bool accumulate) {
-  const trm__kernels *k = p->k;
-  k->gemm(i1 - i0, p->n, p1 - p0, p->pa.v + (int64_t)i0 * p->depth + (int64_t)p0 * k->mr,
-          (ptrdiff_t)p->depth * k->mr, p->pb.v + (int64_t)p0 * k->nr, (ptrdiff_t)p->depth * k->nr,
-          p->c.v + (int64_t)i0 * p->ldc, p->ldc, accumulate);
+/* Rows [i0, i1), columns from j0 on (a panel's first), units [u0, u1) as a call of its own. */
+static void product_part(const product *p, int i0, int i1, int j0, int u0, int u1,
+                         bool accumulate) {
+  const int nr = p->p->nr;
+  p->p->gemm(i1 - i0, p->n - j0, u1 - u0, p->ua.v + (int64_t)i0 * p->lda + u0, p->lda,
+             p->ub.v + (int64_t)j0 * p->units + (int64_t)u0 * nr, (ptrdiff_t)p->units * nr,
+             p->c.v + (int64_t)i0 * p->ldc + j0, p->ldc, accumulate);
+}
+static void product_whole(const product *p, bool accumulate) {
+  product_reset(p);
+  product_part(p, 0, p->m, 0, 0, p->units, accumulate);
 }
 
 /* Each element within the rounding of its sum; the values between the rows untouched. */
@@ -124,150 +221,237 @@ static void check_product(const product *p, bool accumulate) {
     if (j < p->n) {
       if (!accumulate) want = size = 0;
       for (int q = 0; q < p->depth; q++) {
-        double t =
-            (double)p->a.v[(int64_t)i * p->depth + q] * (double)p->b.v[(int64_t)q * p->n + j];
+        double t = (double)cast(p->p, p->a.v[(int64_t)i * p->depth + q]) *
+                   (double)cast(p->p, p->b.v[(int64_t)q * p->n + j]);
         want += t;
         size += fabs(t);
       }
       bound = size * FLT_EPSILON * sqrt((double)p->depth + 1);
     }
     probe_true(fabs(got - want) <= bound,
-               "%s gemm %d x %d x %d accumulate %d at %d %d: %g, expected %g", p->k->name, p->m,
-               p->n, p->depth, accumulate, i, j, got, want);
+               "%s %s gemm %d x %d x %d accumulate %d at %d %d: %g, expected %g", p->k->name,
+               trm_dtype_name(p->p->dtype), p->m, p->n, p->depth, accumulate, i, j, got, want);
   }
 }
 
-static void check_sizes(const trm__kernels *k, int m, int n, int depth, int gap) {
-  product p = product_open(k, m, n, depth, gap);
+static void check_size(const trm__kernels *k, const trm__product *fmt, int m, int n, int depth,
+                       int gap) {
+  product p = product_open(k, fmt, m, n, depth, gap);
   for (int accumulate = 0; accumulate < 2; accumulate++) {
-    product_reset(&p);
-    product_part(&p, 0, m, 0, depth, accumulate);
+    product_whole(&p, accumulate);
     check_product(&p, accumulate);
+    if (!fmt->a_as_is) continue;
+    real *converted = probe_copy(p.c.v, size_of_c(&p));
+    product_reset(&p);
+    fmt->gemm(m, n, p.units, p.a.v, depth, p.ub.v, (ptrdiff_t)p.units * fmt->nr, p.c.v, p.ldc,
+              accumulate);
+    assert_true(probe_same(converted, p.c.v, size_of_c(&p)));
+    trm__free(converted);
   }
   product_close(&p);
 }
 
+static void check_sizes(const trm__kernels *k, const trm__product *p) {
+  static const int ns[] = {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 24, 31, 32, 33, 47, 48, 49, 64, 70};
+  static const int depths[] = {1, 2, 3, 5, 8, 17, 32, 33}, deep[] = {255, 256, 257, 511, 512, 513};
+  enum { N = sizeof ns / sizeof *ns, D = sizeof depths / sizeof *depths };
+  for (int m = 1; m <= 30; m++)
+    for (int n = 0; n < N; n++) check_size(k, p, m, ns[n], depths[(m + 3 * n) % D], n % 3);
+  for (size_t d = 0; d < sizeof deep / sizeof *deep; d++) { /* more than one pass of a panel */
+    check_size(k, p, p->mr + 2, p->nr + 3, deep[d], 2);
+    check_size(k, p, p->mr + 2, p->nr + 3, 2 * deep[d] + 1, 0);
+  }
+}
 static void products_of_awkward_sizes(void **state) {
   (void)state;
-  static const int primes[] = {1, 2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37};
-  static const int depths[] = {255, 256, 257, 511, 512, 513, 515};
-  enum { N = sizeof primes / sizeof *primes };
-  const trm__kernels *k[MAX_ISA];
-  int isa = isas(k);
-  for (int i = 0; i < isa; i++) {
-    int mr = k[i]->mr, nr = k[i]->nr;
-    const int ms[] = {1, mr - 1, mr, mr + 1, 2 * mr + 1};
-    const int ns[] = {1,  nr / 2 - 1, nr / 2, nr / 2 + 1,     nr - 1,
-                      nr, nr + 1,     2 * nr, 2 * nr + nr / 2};
-    for (int a = 0; a < N; a++)
-      for (int b = 0; b < N; b++)
-        for (int c = 0; c < N; c += 2) check_sizes(k[i], primes[a], primes[b], primes[c], b % 3);
-    for (size_t a = 0; a < sizeof ms / sizeof *ms; a++)
-      for (size_t b = 0; b < sizeof ns / sizeof *ns; b++) {
-        check_sizes(k[i], ms[a], ns[b], 9, 0);
-        check_sizes(k[i], ms[a], ns[b], 257, 1);
-      }
-    for (size_t d = 0; d < sizeof depths / sizeof *depths; d++)
-      check_sizes(k[i], mr + 2, nr + 3, depths[d], 2);
-  }
+  on_every_product(check_sizes);
 }
 
-static void a_split_sum_has_the_same_bits(void **state) {
-  (void)state;
-  static const int sizes[][3] = {{1, 1, 40}, {13, 37, 19}, {25, 65, 31}, {7, 33, 600}};
-  const trm__kernels *k[MAX_ISA];
-  int isa = isas(k);
-  for (int i = 0; i < isa; i++)
-    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
-      int m = sizes[s][0], depth = sizes[s][2], by = depth > 100 ? 37 : 1;
-      product p = product_open(k[i], m, sizes[s][1], depth, 1);
-      for (int accumulate = 0; accumulate < 2; accumulate++) {
-        product_reset(&p);
-        product_part(&p, 0, m, 0, depth, accumulate);
-        real *whole = probe_copy(p.c.v, size_of_c(&p));
-        for (int split = 1; split < depth; split += by) {
-          product_reset(&p);
-          product_part(&p, 0, m, 0, split, accumulate);
-          product_part(&p, 0, m, split, depth, true);
-          probe_true(probe_same(p.c.v, whole, size_of_c(&p)), "%s m %d depth %d split at %d",
-                     k[i]->name, m, depth, split);
-        }
-        trm__free(whole);
-      }
-      product_close(&p);
-    }
-}
-
-/* Row i of A alone, packed as the first row of a panel, and column j of B alone. */
-static void any_tile_has_the_same_bits(void **state) {
-  (void)state;
-  const trm__kernels *k[MAX_ISA];
-  int isa = isas(k);
-  for (int i = 0; i < isa; i++) {
-    const trm__kernels *kk = k[i];
-    int m = 2 * kk->mr + 3, n = 2 * kk->nr + kk->nr / 2 + 1, depth = 300;
-    product p = product_open(kk, m, n, depth, 0);
-    real *a = probe_reals(trm__packed_a(kk, m, depth)),
-         *b = probe_reals(trm__packed_b(kk, depth, n));
-    real *c = probe_reals((int64_t)m * n);
-    product_part(&p, 0, m, 0, depth, false);
-    for (int first = 0; first < m; first++) {
-      for (int rows = 1; rows <= m - first; rows += 5) {
-        kk->pack_a(rows, depth, p.a.v + (int64_t)first * depth, depth, 1, a);
-        kk->gemm(rows, n, depth, a, (ptrdiff_t)depth * kk->mr, p.pb.v, (ptrdiff_t)depth * kk->nr, c,
-                 n, false);
-        probe_true(probe_same(c, p.c.v + (int64_t)first * n, (int64_t)rows * n),
-                   "%s rows %d from %d", kk->name, rows, first);
-      }
-    }
-    for (int j = 0; j < n; j++) {
-      kk->pack_b(depth, 1, p.b.v + j, n, 1, b);
-      kk->gemm(m, 1, depth, p.pa.v, (ptrdiff_t)depth * kk->mr, b, (ptrdiff_t)depth * kk->nr, c, 1,
-               false);
-      for (int r = 0; r < m; r++)
-        probe_true(c[r] == p.c.v[(int64_t)r * n + j], "%s column %d row %d", kk->name, j, r);
-    }
+/* The depth in two calls, also in the middle of a pair: then each part has operands of its own,
+ * filled up with zeros. */
+static void check_split(const product *p, int split, const real *whole_c, bool accumulate) {
+  const trm__product *fmt = p->p;
+  product_reset(p);
+  for (int part = 0; part < 2; part++) {
+    int from = part ? split : 0, k = part ? p->depth - split : split, units = trm__units(fmt, k);
+    real *a = probe_reals((int64_t)p->m * units), *b = probe_reals(trm__size_b(fmt, k, p->n));
+    fmt->to_a(p->m, k, p->a.v + from, p->depth, 1, a, units);
+    fmt->to_b(k, p->n, p->b.v + (int64_t)from * p->n, p->n, 1, b);
+    fmt->gemm(p->m, p->n, units, a, units, b, (ptrdiff_t)units * fmt->nr, p->c.v, p->ldc,
+              part || accumulate);
     trm__free(a);
     trm__free(b);
-    trm__free(c);
+  }
+  probe_true(probe_same(p->c.v, whole_c, size_of_c(p)), "%s %s m %d depth %d split at %d",
+             p->k->name, trm_dtype_name(fmt->dtype), p->m, p->depth, split);
+}
+
+static void check_splits(const trm__kernels *k, const trm__product *fmt) {
+  static const int sizes[][3] = {{1, 1, 40}, {13, 37, 19}, {25, 65, 31}, {7, 33, 1100}};
+  for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+    product p = product_open(k, fmt, sizes[s][0], sizes[s][1], sizes[s][2], 1);
+    for (int accumulate = 0; accumulate < 2; accumulate++) {
+      product_whole(&p, accumulate);
+      real *c = probe_copy(p.c.v, size_of_c(&p));
+      for (int split = 1; split<p.depth; split += p.depth> 100 ? 73 : 1)
+        check_split(&p, split, c, accumulate);
+      trm__free(c);
+    }
     product_close(&p);
   }
 }
-
-/* Part of the panels and part of the depth, as the blocks of the model use it. */
-static void parts_of_packed_operands(void **state) {
+static void a_split_sum_has_the_same_bits(void **state) {
   (void)state;
-  const trm__kernels *k[MAX_ISA];
-  int isa = isas(k);
-  for (int i = 0; i < isa; i++) {
-    int mr = k[i]->mr, m = 3 * mr + 2, depth = 70;
-    product p = product_open(k[i], m, k[i]->nr + 5, depth, 3);
-    product_reset(&p);
-    product_part(&p, 0, m, 0, depth, false);
-    check_product(&p, false);
-    real *whole = probe_copy(p.c.v, size_of_c(&p));
-    product_reset(&p);
-    for (int r = 0; r < m; r += 2 * mr)
-      for (int d = 0; d < depth; d += 32)
-        product_part(&p, r, r + 2 * mr < m ? r + 2 * mr : m, d, d + 32 < depth ? d + 32 : depth,
-                     d > 0);
-    assert_true(probe_same(whole, p.c.v, size_of_c(&p)));
-    trm__free(whole);
-    product_close(&p);
-  }
+  on_every_product(check_splits);
 }
 
+/* Any rows of A, and any column of B alone. */
+static void check_tiles(const trm__kernels *k, const trm__product *fmt) {
+  int m = 2 * fmt->mr + 3, n = 2 * fmt->nr + fmt->nr / 2 + 1, depth = 301;
+  product p = product_open(k, fmt, m, n, depth, 0);
+  ptrdiff_t ps = (ptrdiff_t)p.units * fmt->nr;
+  real *b = probe_reals(trm__size_b(fmt, depth, 1)), *c = probe_reals((int64_t)m * n);
+  product_whole(&p, false);
+  for (int first = 0; first < m; first++)
+    for (int rows = 1; rows <= m - first; rows += 5) {
+      fmt->gemm(rows, n, p.units, p.ua.v + (int64_t)first * p.lda, p.lda, p.ub.v, ps, c, n, false);
+      probe_true(probe_same(c, p.c.v + (int64_t)first * n, (int64_t)rows * n), "%s rows %d from %d",
+                 k->name, rows, first);
+    }
+  for (int j = 0; j < n; j++) {
+    fmt->to_b(depth, 1, p.b.v + j, n, 1, b);
+    fmt->gemm(m, 1, p.units, p.ua.v, p.lda, b, ps, c, 1, false);
+    for (int r = 0; r < m; r++)
+      probe_true(c[r] == p.c.v[(int64_t)r * n + j], "%s column %d row %d", k->name, j, r);
+  }
+  trm__free(b);
+  trm__free(c);
+  product_close(&p);
+}
+static void any_tile_has_the_same_bits(void **state) {
+  (void)state;
+  on_every_product(check_tiles);
+}
+
+/* Some rows, some panels and part of the depth of operands, as the blocks of the model do. */
+static void check_parts(const trm__kernels *k, const trm__product *fmt) {
+  int m = 3 * fmt->mr + 2;
+  product p = product_open(k, fmt, m, fmt->nr + 5, 75, 3);
+  product_whole(&p, false);
+  check_product(&p, false);
+  real *c = probe_copy(p.c.v, size_of_c(&p));
+  product_reset(&p);
+  for (int r = 0; r < m; r += 2 * fmt->mr)
+    for (int u = 0; u < p.units; u += 16) {
+      int r1 = r + 2 * fmt->mr < m ? r + 2 * fmt->mr : m, u1 = u + 16 < p.units ? u + 16 : p.units;
+      product_part(&p, r, r1, 0, u, u1, u > 0);
+    }
+  assert_true(probe_same(c, p.c.v, size_of_c(&p)));
+  product_part(&p, 0, m, fmt->nr, 0, p.units, false);
+  assert_true(probe_same(c, p.c.v, size_of_c(&p)));
+  trm__free(c);
+  product_close(&p);
+}
+static void parts_of_operands(void **state) {
+  (void)state;
+  on_every_product(check_parts);
+}
+
+static void check_empty(const trm__kernels *k, const trm__product *p) {
+  real c[6] = {1, 2, 3, 4, 5, 6}, none[1] = {0};
+  (void)k;
+  p->gemm(2, 3, 0, none, 0, none, 0, c, 3, true);
+  for (int j = 0; j < 6; j++) assert_true(c[j] == (real)(j + 1));
+  p->gemm(2, 3, 0, none, 0, none, 0, c, 3, false);
+  for (int j = 0; j < 6; j++) assert_true(c[j] == 0);
+}
 static void nothing_to_sum_is_zero(void **state) {
   (void)state;
-  const trm__kernels *k[MAX_ISA];
-  int isa = isas(k);
-  for (int i = 0; i < isa; i++) {
-    real c[6] = {1, 2, 3, 4, 5, 6}, none[1] = {0};
-    k[i]->gemm(2, 3, 0, none, 0, none, 0, c, 3, true);
-    for (int j = 0; j < 6; j++) assert_true(c[j] == (real)(j + 1));
-    k[i]->gemm(2, 3, 0, none, 0, none, 0, c, 3, false);
-    for (int j = 0; j < 6; j++) assert_true(c[j] == 0);
+  on_every_product(check_empty);
+}
+
+/* The instruction that multiplies pairs and float32 on rounded operands: the same bits. */
+static void pairs_multiply_as_rounded_values(void **state) {
+  (void)state;
+#ifdef TRM__HAVE_X86
+  const trm__kernels *k[MAX_ISA], *pairs = &trm__kernels_avx512_bf16, *reals = &trm__kernels_avx512;
+  int n = isas(k);
+  bool runs = false;
+  for (int i = 0; i < n; i++) runs |= k[i] == pairs;
+  if (runs) {
+    assert_int_equal(pairs->product[TRM_BFLOAT16].group, 2);
+    for (int depth = 1; depth < 1200; depth += depth < 20 ? 1 : 97) {
+      product a = product_open(pairs, &pairs->product[TRM_BFLOAT16], 17, 37, depth, 1);
+      product b = product_open(reals, &reals->product[TRM_BFLOAT16], 17, 37, depth, 1);
+      product_whole(&a, true);
+      product_whole(&b, true);
+      probe_true(probe_same(a.c.v, b.c.v, size_of_c(&a)), "depth %d", depth);
+      product_close(&a);
+      product_close(&b);
+    }
+    return;
   }
+#endif
+  print_message("this machine has no bfloat16 products\n");
+  skip();
+}
+
+/* --- SwiGLU --- */
+
+static void check_swiglu(const trm__kernels *k, const trm__product *p, int rows, int n, int gap) {
+  trm__rng rng = probe_rng((uint64_t)(rows * 100 + n));
+  const int ld = n + gap, units = trm__units(p, n), lda = units + gap;
+  const bool a_too = n % 32 == 0, b_too = rows % p->group == 0;
+  const double ulp = p->dtype == TRM_BFLOAT16 ? 0x1p-8 : 0;
+  int64_t size = (int64_t)(rows - 1) * ld + n;
+  fenced g = fence(size), u = fence(size), a = fence((int64_t)(rows - 1) * lda + units);
+  fenced b = fence(trm__size_b(p, whole(p, rows), n));
+  real *act = probe_reals(n), *gc = probe_reals(n), *uc = probe_reals(n);
+  for (int i = 0; i < rows; i++) {
+    probe_fill(g.v + i * ld, n, 12, &rng);
+    probe_fill(u.v + i * ld, n, 2, &rng);
+  }
+  if (a_too) p->swiglu_a(rows, n, g.v, u.v, ld, a.v, lda);
+  if (b_too) p->swiglu_b(rows, n, g.v, u.v, ld, b.v);
+  for (int i = 0; i < rows; i++) {
+    memcpy(gc, g.v + i * ld, (size_t)n * sizeof *gc);
+    memcpy(uc, u.v + i * ld, (size_t)n * sizeof *uc);
+    k->swiglu_grad(1, n, gc, uc, n, g.v + i * ld, n, act, n);
+    for (int j = 0; j < n; j++) {
+      double x = (double)g.v[i * ld + j], want = x / (1 + exp(-x)) * (double)u.v[i * ld + j];
+      const real *in_b = b.v + (ptrdiff_t)(j / p->nr) * trm__units(p, rows) * p->nr + j % p->nr;
+      real got[2] = {cast(p, act[j]), cast(p, act[j])};
+      if (a_too) got[0] = value_at(p, a.v + i * lda, 1, j);
+      if (b_too) got[1] = value_at(p, in_b, p->nr, i);
+      for (int way = 0; way < 2; way++)
+        probe_true(fabs((double)got[way] - want) <= fabs(want) * (ulp + 8 * FLT_EPSILON) &&
+                       got[way] == cast(p, act[j]),
+                   "%s %s swiglu_%c %d x %d at %d %d: %g, expected %g", k->name,
+                   trm_dtype_name(p->dtype), 'a' + way, rows, n, i, j, (double)got[way], want);
+    }
+  }
+  for (int j = n; b_too && j < (n + p->nr - 1) / p->nr * p->nr; j++) /* the short panel's rest */
+    for (int i = 0; i < rows; i++)
+      assert_true(value_at(p,
+                           b.v + (ptrdiff_t)(j / p->nr) * trm__units(p, rows) * p->nr + j % p->nr,
+                           p->nr, i) == 0);
+  unfence(g);
+  unfence(u);
+  unfence(a);
+  unfence(b);
+  trm__free(act);
+  trm__free(gc);
+  trm__free(uc);
+}
+
+static void check_swiglus(const trm__kernels *k, const trm__product *p) {
+  static const int ns[] = {1, 3, 15, 16, 17, 31, 32, 33, 64, 67, 96, 128};
+  for (size_t n = 0; n < sizeof ns / sizeof *ns; n++)
+    for (int rows = 1; rows < 9; rows++) check_swiglu(k, p, rows, ns[n], rows % 3);
+}
+static void swiglu_becomes_an_operand(void **state) {
+  (void)state;
+  on_every_product(check_swiglus);
 }
 
 /* --- the choice of the table --- */
@@ -306,12 +490,15 @@ static void trm_isa_chooses(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(packing_takes_every_layout),
+      cmocka_unit_test(operands_of_every_layout),
+      cmocka_unit_test(rounding_is_to_nearest_even),
       cmocka_unit_test(products_of_awkward_sizes),
       cmocka_unit_test(a_split_sum_has_the_same_bits),
       cmocka_unit_test(any_tile_has_the_same_bits),
-      cmocka_unit_test(parts_of_packed_operands),
+      cmocka_unit_test(parts_of_operands),
       cmocka_unit_test(nothing_to_sum_is_zero),
+      cmocka_unit_test(pairs_multiply_as_rounded_values),
+      cmocka_unit_test(swiglu_becomes_an_operand),
       cmocka_unit_test(trm_isa_chooses),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

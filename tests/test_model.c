@@ -188,6 +188,7 @@ static trm_model_config unusual_config(trm_arch arch) {
   c.halt_exploration_prob = 0.3;
   c.no_ACT_continue = !c.no_ACT_continue;
   c.loss = TRM_LOSS_SOFTMAX;
+  c.forward_dtype = TRM_BFLOAT16;
   return c;
 }
 
@@ -199,6 +200,7 @@ static void assert_same_config(const trm_model_config *a, const trm_model_config
   SAME(L_layers), SAME(H_cycles), SAME(L_cycles), SAME(mlp_t), SAME(pos_encodings);
   SAME(rope_theta), SAME(rms_norm_eps), SAME(puzzle_emb_ndim), SAME(puzzle_emb_len);
   SAME(halt_max_steps), SAME(halt_exploration_prob), SAME(no_ACT_continue), SAME(loss);
+  SAME(forward_dtype);
 }
 
 static void assert_same_file(const char *dir_a, const char *dir_b, const char *name) {
@@ -237,6 +239,28 @@ static void folders_come_back_as_they_went(void **state) {
     trm_model_free(m);
     trm_model_free(back);
   }
+}
+
+/* A folder, a copy and copied weights: what was set goes along, but not with the weights alone. */
+static void another_format_is_kept(void **state) {
+  scratch *s = *state;
+  const trm_model_config c = small_config(TRM_ARCH_TRM, 9);
+  trm_model *m = make_model(&c, 1), *copy, *back, *other = make_model(&c, 2);
+  assert_int_equal(trm_model_get_config(m)->forward_dtype, TRM_FLOAT32);
+  trm_model_set_dtype(m, TRM_BFLOAT16);
+  assert_int_equal(trm_model_clone(m, &copy, NULL), TRM_OK);
+  assert_int_equal(trm_model_save(m, scratch_path(s, "format"), NULL), TRM_OK);
+  assert_int_equal(trm_model_load(s->path, &back, NULL), TRM_OK);
+  assert_int_equal(trm_model_copy_weights(other, m, NULL, NULL), TRM_OK);
+  assert_int_equal(trm_model_get_config(m)->forward_dtype, TRM_BFLOAT16);
+  assert_int_equal(trm_model_get_config(copy)->forward_dtype, TRM_BFLOAT16);
+  assert_int_equal(trm_model_get_config(back)->forward_dtype, TRM_BFLOAT16);
+  assert_int_equal(trm_model_get_config(other)->forward_dtype, TRM_FLOAT32);
+  assert_true(same_tensors(m, back) && same_tensors(m, other));
+  trm_model_free(m);
+  trm_model_free(copy);
+  trm_model_free(back);
+  trm_model_free(other);
 }
 
 /* --- copies --- */
@@ -297,6 +321,7 @@ int main(void) {
       cmocka_unit_test(sizes_are_those_of_the_paper),
       cmocka_unit_test(the_cost_counts_what_is_created),
       cmocka_unit_test(folders_come_back_as_they_went),
+      cmocka_unit_test(another_format_is_kept),
       cmocka_unit_test(copied_weights_and_other_ids),
       cmocka_unit_test(other_shapes_are_not_copied),
   };

@@ -102,6 +102,8 @@ static const struct change {
     {"halt_exploration_prob", "1.5", TRM_E_CONFIG, "halt_exploration_prob"},
     {"no_ACT_continue", "\"yes\"", TRM_E_FORMAT, "no_ACT_continue"},
     {"loss", "\"hinge\"", TRM_E_CONFIG, "\"stablemax_cross_entropy\", \"softmax_cross_entropy\""},
+    {"forward_dtype", "\"float16\"", TRM_E_CONFIG, "\"float32\", \"bfloat16\""},
+    {"forward_dtype", "1", TRM_E_FORMAT, "forward_dtype"},
     {"colour", "1", TRM_E_CONFIG, "unknown key \"colour\""},
     {"puzzle", "7", TRM_E_FORMAT, "want an object"},
     {"puzzle", "null", TRM_E_FORMAT, "want an object"},
@@ -192,6 +194,7 @@ static void absent_fields_have_the_architectures_defaults(void **state) {
     assert_int_equal(got->puzzle_emb_len, want.puzzle_emb_len);
     assert_int_equal(got->no_ACT_continue, want.no_ACT_continue);
     assert_int_equal(got->pos_encodings, want.pos_encodings);
+    assert_int_equal(got->forward_dtype, TRM_BFLOAT16);
     assert_true(got->expansion == want.expansion && got->rms_norm_eps == want.rms_norm_eps);
     assert_int_equal(got->puzzle.kind, TRM_PUZZLE_NONE);
     trm_model_free(back);

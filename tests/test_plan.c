@@ -1,6 +1,6 @@
 /* The plans of all architectures, as data, against the schedules written out by hand; what follows
  * from them (depth, parameters); and that inference and training walk a plan with the same bits,
- * whatever the instruction set, the team or the tile. */
+ * whatever the instruction set, the number format, the team or the tile. */
 #include "probe.h"
 
 #include <stdio.h>
@@ -157,7 +157,7 @@ static void parameters_are_the_papers(void **state) {
 
 /* --- walks --- */
 
-enum { ROWS = 3, TEAMS = 3, MAX_ISA = 4 };
+enum { ROWS = 3, TEAMS = 3, MAX_ISA = 8 };
 
 static trm_model_config tiny(trm_arch arch, bool mlp_t) {
   trm_model_config c = config_of(arch, 3, 2);
@@ -369,11 +369,12 @@ static void walks_agree_in_every_bit(void **state) {
   for (int i = 0; i < isa; i++) {
     assert_int_equal(setenv("TRM_ISA", k[i]->name, 1), 0);
     for (int arch = TRM_ARCH_TRM; arch <= TRM_ARCH_TRANSFORMER; arch++)
-      for (int mlp_t = 0; mlp_t < 2; mlp_t++) {
+      for (int way = 0; way < 4; way++) {
         char what[64];
-        trm_model_config c = tiny((trm_arch)arch, mlp_t);
-        snprintf(what, sizeof what, "%s %s%s", k[i]->name, trm_arch_name(c.arch),
-                 mlp_t ? " mlp_t" : "");
+        trm_model_config c = tiny((trm_arch)arch, way % 2);
+        c.forward_dtype = (trm_dtype)(way / 2);
+        snprintf(what, sizeof what, "%s %s %s%s", k[i]->name, trm_dtype_name(c.forward_dtype),
+                 trm_arch_name(c.arch), c.mlp_t ? " mlp_t" : "");
         check_walks(&c, what);
       }
   }

@@ -2,6 +2,7 @@
  * stopped, killed, starved of disk space and resumed. */
 #include <fcntl.h>
 #include <jansson.h>
+#include <math.h>
 #include <pty.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -226,6 +227,79 @@ static void test_resume(void **state) {
   check_log(s, "half", 20);
   want(RUN("train", "--resume", half), 0);
   same_run(s, "whole", "half");
+}
+
+static json_t *printed_json(void) {
+  json_t *root = json_loads(out_text, 0, NULL);
+  assert_non_null(root);
+  return root;
+}
+static void same_text(const json_t *object, const char *key, const char *text) {
+  assert_string_equal(json_string_value(json_object_get(object, key)), text);
+}
+
+static const char *const formats[] = {"float32", "bfloat16"};
+
+/* A run goes on in its own number format, which its checkpoints tell. */
+static void test_resume_format(void **state) {
+  scratch *s = *state;
+  for (int i = 0; i < 2; i++) {
+    static const char *const names[][2] = {{"full0", "cut0"}, {"full1", "cut1"}};
+    char format[64], full[64], cut[64], path[160];
+    snprintf(format, sizeof format, "arch.forward_dtype=%s", formats[i]);
+    snprintf(full, sizeof full, "run_name=%s", names[i][0]);
+    snprintf(cut, sizeof cut, "run_name=%s", names[i][1]);
+    want(RUN("train", TINY, format, full, "max_updates=20", "eval_interval=2"), 0);
+    says(out_text, formats[i]);
+    want(RUN("train", TINY, format, cut, "max_updates=12", "eval_interval=2"), 0);
+    snprintf(path, sizeof path, "%s", in_run(s, names[i][1], ""));
+    want(RUN("train", "--resume", path, format), 2);
+    want(RUN("train", "--resume", path, "max_updates=20"), 0);
+    same_run(s, names[i][0], names[i][1]);
+    want(RUN("info", path, "--json"), 0);
+    json_t *root = printed_json();
+    same_text(json_object_get(root, "config"), "forward_dtype", formats[i]);
+    json_decref(root);
+  }
+}
+
+/* A model in the other format than it was trained in: nearly the same, and yet not. */
+static void test_other_format(void **state) {
+  scratch *s = *state;
+  double loss[2], q[2];
+  for (int i = 0; i < 2; i++) {
+    want(RUN("eval", model_dir, data_dir, "--json", i ? "--limit=0" : "--dtype=float32"), 0);
+    json_t *report = printed_json();
+    same_text(report, "forward_dtype", formats[i]);
+    loss[i] = json_number_value(json_object_get(report, "lm_loss"));
+    json_decref(report);
+    want(RUN("solve", model_dir, "--puzzle", "12343412........", "--json", "--dtype", formats[i]),
+         0);
+    json_t *answer = printed_json();
+    q[i] = json_number_value(json_object_get(answer, "q"));
+    json_decref(answer);
+  }
+  assert_true(loss[0] != loss[1] && fabs(loss[0] - loss[1]) < 0.05 * loss[0]);
+  assert_true(q[0] != q[1] && fabs(q[0] - q[1]) < 0.05);
+  want(RUN("eval", model_dir, data_dir, "--dtype", "half"), 2);
+  says(err_text, "want float32 or bfloat16");
+  want(RUN("solve", model_dir, "--dtype"), 2);
+}
+
+/* No puzzle embedding, no puzzle positions: the q head reads the first cell. */
+static void test_no_puzzle_positions(void **state) {
+  scratch *s = *state;
+  char run[160];
+  want(RUN("train", TINY, "run_name=bare", "arch.puzzle_emb_ndim=0", "max_updates=6"), 0);
+  says(out_text, "16 positions");
+  snprintf(run, sizeof run, "%s", in_run(s, "bare", ""));
+  want(RUN("train", "--resume", run, "max_updates=8"), 0);
+  want(RUN("info", run), 0);
+  assert_null(strstr(out_text, "puzzle_emb.weights"));
+  want(RUN("eval", run, data_dir), 0);
+  says(out_text, "exact");
+  want(RUN("solve", run, "--puzzle", "12343412........"), 0);
+  says(out_text, "valid: ");
 }
 
 /* Data that changed under a run are refused; a lost log is not the end of one. */
@@ -567,6 +641,9 @@ int main(void) {
       cmocka_unit_test(test_refusals),
       cmocka_unit_test(test_dry_run),
       cmocka_unit_test(test_resume),
+      cmocka_unit_test(test_resume_format),
+      cmocka_unit_test(test_other_format),
+      cmocka_unit_test(test_no_puzzle_positions),
       cmocka_unit_test(test_changed_data),
       cmocka_unit_test(test_refused_run),
       cmocka_unit_test(test_kill),

@@ -28,9 +28,10 @@ static outcome run(scratch *s, const trm_model *m, const trm_trainer_config *c) 
   return o;
 }
 
-static void same_bits(scratch *s, int which, int batch_size) {
+static void same_bits(scratch *s, int which, int batch_size, trm_dtype dtype) {
   const trm_model_config mc = model_config(which);
   trm_model *m = small_model(&mc, 5);
+  trm_model_set_dtype(m, dtype);
   trm_trainer_config c = small_training(batch_size);
   const outcome want = run(s, m, &c);
   double halted = 0;
@@ -44,8 +45,8 @@ static void same_bits(scratch *s, int which, int batch_size) {
     const outcome got = run(s, m, &c);
     if (!same_state(got.state, want.state) ||
         memcmp(got.metrics, want.metrics, sizeof want.metrics) != 0)
-      fail_msg("model %d, batch %d: other bits with %d threads and micro_batch %d", which,
-               batch_size, c.threads, c.micro_batch);
+      fail_msg("model %d, %s, batch %d: other bits with %d threads and micro_batch %d", which,
+               trm_dtype_name(dtype), batch_size, c.threads, c.micro_batch);
     free(got.state.data);
   }
   free(want.state.data);
@@ -54,15 +55,18 @@ static void same_bits(scratch *s, int which, int batch_size) {
 
 static void bits_do_not_depend_on_the_split_of_a_mixer(void **state) {
   static const int batch_sizes[] = {5, 8, 16, 21, 43};
-  for (int i = 0; i < 5; i++) same_bits(*state, MIXER, batch_sizes[i]);
+  for (int i = 0; i < 5; i++) same_bits(*state, MIXER, batch_sizes[i], TRM_FLOAT32);
+  for (int i = 0; i < 5; i++) same_bits(*state, MIXER, batch_sizes[i], TRM_BFLOAT16);
 }
 static void bits_do_not_depend_on_the_split_of_attention(void **state) {
   static const int batch_sizes[] = {5, 16, 21};
-  for (int i = 0; i < 3; i++) same_bits(*state, ATTENTION, batch_sizes[i]);
+  for (int i = 0; i < 3; i++) same_bits(*state, ATTENTION, batch_sizes[i], TRM_FLOAT32);
+  for (int i = 0; i < 3; i++) same_bits(*state, ATTENTION, batch_sizes[i], TRM_BFLOAT16);
 }
 static void bits_do_not_depend_on_the_split_of_hrm(void **state) {
   static const int batch_sizes[] = {8, 21};
-  for (int i = 0; i < 2; i++) same_bits(*state, HRM, batch_sizes[i]);
+  for (int i = 0; i < 2; i++) same_bits(*state, HRM, batch_sizes[i], TRM_FLOAT32);
+  for (int i = 0; i < 2; i++) same_bits(*state, HRM, batch_sizes[i], TRM_BFLOAT16);
 }
 
 /* ---- halting ---- */
@@ -487,8 +491,8 @@ static void training_learns_small_sudokus(void **state) {
   trm_model *m;
   assert_int_equal(trm_model_create(&mc, 1, &m, NULL), TRM_OK);
   const char *forced = getenv("TRM_ISA");
-  const trm__kernels *kernels[4];
-  const int n = trm__kernels_runnable(kernels, 4);
+  const trm__kernels *kernels[8];
+  const int n = trm__kernels_runnable(kernels, 8);
   for (int i = 0; i < n; i++) {
     if (forced && strcmp(forced, kernels[i]->name) != 0) continue;
     trm_stream *stream;
@@ -496,6 +500,7 @@ static void training_learns_small_sudokus(void **state) {
     const trm_dataset *sets[] = {d};
     assert_int_equal(trm_stream_create(sets, 1, &sc, &stream, NULL), TRM_OK);
     assert_int_equal(setenv("TRM_ISA", kernels[i]->name, 1), 0);
+    trm_model_set_dtype(m, i % 2 ? TRM_FLOAT32 : TRM_BFLOAT16); /* in turn: each takes a second */
     const progress p = learn(m, stream);
     print_message("%s: loss %.3f to %.3f, exact %.3f to %.3f\n", kernels[i]->name, p.loss[0],
                   p.loss[1], p.exact[0], p.exact[1]);

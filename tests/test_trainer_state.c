@@ -55,10 +55,14 @@ static void training_goes_on_bit_for_bit(void **state) {
   trm_trainer_config c = training();
   mc.halt_exploration_prob = 0.5;
   resumes_bit_for_bit(*state, &mc, &c);
+  mc.forward_dtype = TRM_BFLOAT16;
+  resumes_bit_for_bit(*state, &mc, &c);
   mc.puzzle_emb_ndim = 0;
   mc.mlp_t = true;
   c.ema_rate = 0;
   c.optimizer = TRM_OPT_ADAMW;
+  resumes_bit_for_bit(*state, &mc, &c);
+  mc.forward_dtype = TRM_FLOAT32;
   resumes_bit_for_bit(*state, &mc, &c);
   mc = small_config(TRM_ARCH_HIER6, SMALL_LEN);
   resumes_bit_for_bit(*state, &mc, &c);

@@ -69,7 +69,7 @@ typedef struct trm__backend_ops {
   void (*destroy)(trm__backend *);
   /* Reals: kept per row by a block for its backward pass; of a team for tiles of up to b rows; of a
    * member. */
-  int64_t (*saved_size)(const trm__dims *, trm__block_kind);
+  int64_t (*saved_size)(const trm__backend *, trm__block_kind);
   int64_t (*shared_size)(const trm__backend *, int b, bool training);
   int64_t (*scratch_size)(const trm__backend *, int b, bool training);
   int64_t (*held_bytes)(const trm__backend *); /* by the backend itself */
@@ -121,6 +121,8 @@ struct trm__backend {
 };
 
 extern const trm__backend_ops trm__cpu_ops;
+/* What saved_size of a CPU backend of these sizes would be. */
+int64_t trm__cpu_saved_size(const trm__dims *dims, trm__block_kind kind);
 /* The CPU backend. `training` also packs the weights for the backward pass. */
 trm_status trm__cpu_create(const trm__dims *dims, const trm__outer *outer, const trm__block *blocks,
                            int n_blocks, bool training, trm__backend **out, trm_error *err);

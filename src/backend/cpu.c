@@ -171,8 +171,16 @@ static void cpu_pack(trm__backend *be, const trm__lane *lane, const real *params
 
 /* --- sizes ----------------------------------------------------------------------------------- */
 
-static int64_t cpu_saved_size(const trm__dims *dims, trm__block_kind kind) {
-  return (kinds[kind]->saved(dims) + 15) / 16 * 16; /* keeps what follows on whole cache lines */
+static int64_t saved_size(const trm__dims *dims, const trm__product *p, trm__block_kind kind) {
+  return (kinds[kind]->saved(dims, p) + 15) / 16 * 16; /* keeps what follows on whole cache lines */
+}
+static int64_t cpu_saved_size(const trm__backend *be, trm__block_kind kind) {
+  return saved_size(&be->dims, ((const cpu_backend *)be)->p, kind);
+}
+int64_t trm__cpu_saved_size(const trm__dims *dims, trm__block_kind kind) {
+  const trm__kernels *k;
+  if (trm__kernels_select(&k, NULL) != TRM_OK) k = &trm__kernels_portable;
+  return saved_size(dims, &k->product[dims->dtype], kind);
 }
 
 static int64_t largest(const trm__backend *be, int b, bool training, bool shared) {

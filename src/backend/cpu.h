@@ -65,7 +65,7 @@ typedef struct cpu_block_kind {
   bool weights_are_a; /* the weights are the left operand (mixer) */
   bool gated;         /* w_in has gates and ups */
   void (*weight_shape)(const trm__dims *, int *out_in, int *in_in, int *out_out, int *in_out);
-  int64_t (*saved)(const trm__dims *);
+  int64_t (*saved)(const trm__dims *, const trm__product *);
   int64_t (*shared)(const cpu_backend *, int b, bool training);
   int64_t (*scratch)(const cpu_backend *, int b, bool training);
   void (*forward)(trm__backend *, trm__workspace *, const trm__block *, int b, const real *x,

@@ -18,7 +18,8 @@ static void attention_weights(const trm__dims *m, int *o1, int *i1, int *o2, int
   *o1 = 3 * m->D;
   *i1 = *o2 = *i2 = m->D;
 }
-static int64_t attention_saved(const trm__dims *m) {
+static int64_t attention_saved(const trm__dims *m, const trm__product *p) {
+  (void)p;
   return (int64_t)m->L * (4 * m->D + m->H + 1);
 }
 

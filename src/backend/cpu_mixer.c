@@ -26,21 +26,24 @@ static int block_cols(const trm__dims *m) {
 static int n_blocks(const trm__dims *m) {
   return (m->D + CPU_COLS - 1) / CPU_COLS;
 }
-/* Values of a row's [n, D] in blocks of channels. */
-static int64_t in_blocks(const trm__dims *m, int n) {
-  return (int64_t)n_blocks(m) * n * block_cols(m);
+/* Reals between the rows of a block of G, U or A as kept, and of n such rows of all blocks. */
+static int kept_cols(const trm__dims *m, const trm__product *p) {
+  return trm__kept(p, block_cols(m));
+}
+static int64_t kept_rows(const trm__dims *m, const trm__product *p, int n) {
+  return (int64_t)n_blocks(m) * n * kept_cols(m, p);
 }
 
-/* G U [blocks][2FL][cols], inv [D]. */
-static int64_t mixer_saved(const trm__dims *m) {
-  return in_blocks(m, 2 * m->FL) + m->D;
+/* G U [blocks][2FL][kept_cols], inv [D]. */
+static int64_t mixer_saved(const trm__dims *m, const trm__product *p) {
+  return kept_rows(m, p, 2 * m->FL) + m->D;
 }
 
-/* Team: dS [b, L, D], A [b][blocks][FL][cols], one operand of a weight gradient. */
+/* Team: dS [b, L, D], A [b][blocks][FL][kept_cols], one operand of a weight gradient. */
 static int64_t mixer_shared(const cpu_backend *c, int b, bool training) {
   const trm__dims *m = &c->base.dims;
   int wide = m->FL > m->L ? m->FL : m->L;
-  return training ? (int64_t)b * (m->D * m->L + in_blocks(m, m->FL)) +
+  return training ? (int64_t)b * (m->D * m->L + kept_rows(m, c->p, m->FL)) +
                         trm__size_b(c->p, block_cols(m), wide)
                   : 0;
 }
@@ -53,44 +56,45 @@ static int64_t mixer_scratch(const cpu_backend *c, int b, bool training) {
 }
 
 /* One block of n channels of one row, forward; x, y at its first channel; gu: what is kept of the
- * block or NULL, then one chunk's memory serves all. */
+ * block, or NULL. */
 static void mixer_cols(const cpu_backend *c, const cpu_packed *w, int n, const real *x, real *y,
                        real *gu, real *inv, real *scratch) {
   const trm__dims *m = &c->base.dims;
   const trm__product *p = c->p;
-  const int D = m->D, L = m->L, FL = m->FL, cols = gu ? block_cols(m) : n;
+  const int D = m->D, L = m->L, FL = m->FL, ldk = kept_cols(m, p);
   const int in = trm__units(p, L), width = trm__units(p, FL), half = trm__units(p, CPU_CHUNK);
-  const int mode = gu ? TRM__FETCH_C : TRM__SET;
   real *out = scratch + CPU_COLS * (L + 1), *act = out + CPU_COLS * L;
-  real *chunk = act + CPU_COLS * CPU_CHUNK;
+  real *g = act + CPU_COLS * CPU_CHUNK, *u = g + CPU_CHUNK * n;
   p->to_b(L, n, x, D, 1, scratch);
   for (int f = 0; f < FL; f += CPU_CHUNK) {
-    real *g = gu ? gu + f * cols : chunk;
-    real *u = gu ? gu + (FL + f) * cols : chunk + CPU_CHUNK * cols;
     p->gemm(CPU_CHUNK, n, in, w->fwd_in + (ptrdiff_t)f * in, in, scratch, (ptrdiff_t)in * p->nr, g,
-            cols, mode);
+            n, TRM__SET);
     p->gemm(CPU_CHUNK, n, in, w->fwd_in + (ptrdiff_t)(FL + f) * in, in, scratch,
-            (ptrdiff_t)in * p->nr, u, cols, mode);
-    p->swiglu_b(CPU_CHUNK, n, g, u, cols, act);
-    p->gemm(L, n, half, w->fwd_out + f / p->group, width, act, (ptrdiff_t)half * p->nr, out, cols,
+            (ptrdiff_t)in * p->nr, u, n, TRM__SET);
+    p->swiglu_b(CPU_CHUNK, n, g, u, n, act, gu ? gu + f * ldk : NULL,
+                gu ? gu + (FL + f) * ldk : NULL, ldk);
+    p->gemm(L, n, half, w->fwd_out + f / p->group, width, act, (ptrdiff_t)half * p->nr, out, n,
             f > 0 ? TRM__ADD : TRM__SET);
   }
-  c->k->add_rms_cols(L, n, x, D, out, cols, (real)m->eps, y, D, inv);
+  c->k->add_rms_cols(L, n, x, D, out, n, (real)m->eps, y, D, inv);
 }
 
 static void mixer_forward(trm__backend *be, trm__workspace *ws, const trm__block *blk, int b,
                           const real *x, real *y, real *saved) {
   const trm__dims *m = &be->dims;
-  const int64_t keep = in_blocks(m, 2 * m->FL);
-  int step = CPU_COLS, nr = cpu_of(be)->p->nr;
+  const trm__product *p = cpu_of(be)->p;
+  const int64_t keep = kept_rows(m, p, 2 * m->FL),
+                block_keep = (int64_t)2 * m->FL * kept_cols(m, p);
+  int step = CPU_COLS;
   /* A large team on few rows gets narrower blocks, where no layout depends on them. */
-  while (!saved && step > nr && (int64_t)b * ((m->D + step - 1) / step) < ws->lane->size) step /= 2;
+  while (!saved && step > p->nr && (int64_t)b * ((m->D + step - 1) / step) < ws->lane->size)
+    step /= 2;
   int64_t lo, hi, blocks = (m->D + step - 1) / step;
   trm__lane_share(ws->lane, b * blocks, 1, &lo, &hi);
   for (int64_t i = lo; i < hi; i++) {
     int64_t row = i / blocks, block = i % blocks, col = block * step;
     int64_t at = row * m->L * m->D + col;
-    real *gu = saved ? saved + row * keep + block * 2 * m->FL * block_cols(m) : NULL;
+    real *gu = saved ? saved + row * keep + block * block_keep : NULL;
     real *inv = saved ? saved + b * keep + row * m->D + col : NULL;
     mixer_cols(cpu_of(be), cpu_packed_of(be, blk), cpu_min(step, (int)(m->D - col)), x + at, y + at,
                gu, inv, ws->scratch);
@@ -105,7 +109,7 @@ static void mixer_cols_grad(const cpu_backend *c, const cpu_packed *w, int n, co
                             real *scratch) {
   const trm__dims *m = &c->base.dims;
   const trm__product *p = c->p;
-  const int D = m->D, L = m->L, FL = m->FL, cols = block_cols(m);
+  const int D = m->D, L = m->L, FL = m->FL, ldk = kept_cols(m, p);
   const int in = trm__units(p, L), wide = trm__units(p, 2 * FL), half = trm__units(p, CPU_CHUNK);
   real *da = scratch + CPU_COLS * (L + 1), *both = da + CPU_COLS * CPU_CHUNK;
   c->k->rms_cols_grad(L, n, y, D, inv, dh, D, ds, D);
@@ -113,10 +117,10 @@ static void mixer_cols_grad(const cpu_backend *c, const cpu_packed *w, int n, co
     memcpy(dh + (int64_t)i * D, ds + (int64_t)i * D, (size_t)n * sizeof *dh);
   p->to_b(L, n, ds, D, 1, scratch);
   for (int f = 0; f < FL; f += CPU_CHUNK) {
-    real *g = gu + f * cols, *u = gu + (FL + f) * cols;
     p->gemm(CPU_CHUNK, n, in, w->bwd_out + (ptrdiff_t)f * in, in, scratch, (ptrdiff_t)in * p->nr,
-            da, cols, TRM__SET);
-    p->swiglu_grad_b(CPU_CHUNK, n, g, u, cols, da, cols, both, act + f * cols);
+            da, n, TRM__SET);
+    p->swiglu_grad_b(CPU_CHUNK, n, gu + f * ldk, gu + (FL + f) * ldk, ldk, da, n, both,
+                     act + f * ldk);
     p->gemm(L, n, 2 * half, w->bwd_in + 2 * f / p->group, wide, both, (ptrdiff_t)2 * half * p->nr,
             dh, D, TRM__ADD);
   }
@@ -127,16 +131,16 @@ static void mixer_backward(trm__backend *be, trm__workspace *ws, const trm__bloc
                            real *d_out, bool accumulate) {
   const cpu_backend *c = cpu_of(be);
   const trm__dims *m = &be->dims;
-  const int D = m->D, L = m->L, FL = m->FL, blocks = n_blocks(m), cols = block_cols(m);
-  const int64_t keep = in_blocks(m, 2 * FL), keep_act = in_blocks(m, FL);
+  const int D = m->D, L = m->L, FL = m->FL, blocks = n_blocks(m), ldk = kept_cols(m, c->p);
+  const int64_t keep = kept_rows(m, c->p, 2 * FL), keep_act = kept_rows(m, c->p, FL);
   int64_t lo, hi;
   real *ds = ws->shared, *act = ds + (int64_t)b * L * D, *packed = act + b * keep_act;
   trm__lane_share(ws->lane, (int64_t)b * blocks, 1, &lo, &hi);
   for (int64_t i = lo; i < hi; i++) {
     int64_t row = i / blocks, block = i % blocks, col = block * CPU_COLS, at = row * L * D + col;
     mixer_cols_grad(c, cpu_packed_of(be, blk), cpu_min(CPU_COLS, (int)(D - col)), y + at,
-                    saved + row * keep + block * 2 * FL * cols, saved + b * keep + row * D + col,
-                    dh + at, ds + at, act + row * keep_act + block * FL * cols, ws->scratch);
+                    saved + row * keep + block * 2 * FL * ldk, saved + b * keep + row * D + col,
+                    dh + at, ds + at, act + row * keep_act + block * FL * ldk, ws->scratch);
   }
   /* The depth of both products is the channels: block by block of each row. */
   for (int64_t i = 0; i < (int64_t)b * blocks; i++) {
@@ -144,11 +148,11 @@ static void mixer_backward(trm__backend *be, trm__workspace *ws, const trm__bloc
     int n = cpu_min(CPU_COLS, (int)(D - block * CPU_COLS));
     trm__cpu_weight_grad(
         c, ws, L, FL, n, 1, (cpu_operand){CPU_ALONG, ds + at, D, 0, 0, 0},
-        (cpu_operand){CPU_UNITS_ALONG, act + row * keep_act + block * FL * cols, cols, 0, 0, 0},
+        (cpu_operand){CPU_UNITS_ALONG, act + row * keep_act + block * FL * ldk, ldk, 0, 0, 0},
         d_out, accumulate || i > 0, packed, ws->scratch);
     trm__cpu_weight_grad(
         c, ws, 2 * FL, L, n, 1,
-        (cpu_operand){CPU_UNITS_ALONG, saved + row * keep + block * 2 * FL * cols, cols, 0, 0, 0},
+        (cpu_operand){CPU_UNITS_ALONG, saved + row * keep + block * 2 * FL * ldk, ldk, 0, 0, 0},
         (cpu_operand){CPU_ALONG, x + at, D, 0, 0, 0}, d_in, accumulate || i > 0, packed,
         ws->scratch);
   }

@@ -19,10 +19,10 @@ static void mlp_weights(const trm__dims *m, int *o1, int *i1, int *o2, int *i2) 
   *o2 = m->D;
   *i2 = m->F;
 }
-/* gu: CPU_CHUNK columns of [g u] at a time, [2F / CPU_CHUNK][R][CPU_CHUNK], so that a chunk of a
- * few rows is one stretch of memory; then inv. */
-static int64_t mlp_saved(const trm__dims *m) {
-  return (int64_t)m->L * (2 * m->F + 1);
+/* gu, a chunk of CPU_CHUNK columns of all rows after the other, so that a chunk of a few rows is
+ * one stretch of memory: [2F / CPU_CHUNK][R / group][CPU_CHUNK]; then inv. */
+static int64_t mlp_saved(const trm__dims *m, const trm__product *p) {
+  return (int64_t)trm__units(p, m->L) * 2 * m->F + m->L;
 }
 
 /* Team: ds [R, D], act as B of depth R, one operand of a weight gradient. */
@@ -39,27 +39,25 @@ static int64_t mlp_scratch(const cpu_backend *c, int b, bool training) {
   return rows > grad ? rows : grad;
 }
 
-/* One part of the rows, forward. gu: its first row in what is kept of R rows; NULL: one chunk's
- * memory serves all. */
+/* One part of the rows, forward. gu: its first row in what is kept, `next` per column; or NULL. */
 static void mlp_rows(const cpu_backend *c, const cpu_packed *w, int rows, const real *x, real *y,
-                     real *gu, int64_t R, real *inv, real *scratch) {
+                     real *gu, int64_t next, real *inv, real *scratch) {
   const trm__dims *m = &c->base.dims;
   const trm__product *p = c->p;
   const int D = m->D, F = m->F, half = trm__units(p, CPU_CHUNK);
   const ptrdiff_t in_ps = (ptrdiff_t)trm__units(p, D) * p->nr,
                   out_ps = (ptrdiff_t)trm__units(p, F) * p->nr;
-  real *out = scratch + CPU_ROWS * D, *act = out + CPU_ROWS * D,
-       *chunk = act + CPU_ROWS * CPU_CHUNK;
-  const int mode = c->far | (gu ? TRM__FETCH_C : 0);
+  real *out = scratch + CPU_ROWS * D, *act = out + CPU_ROWS * D;
+  real *g = act + CPU_ROWS * CPU_CHUNK, *u = g + rows * CPU_CHUNK;
   int64_t lda;
   const real *xa = cpu_a(p, rows, D, x, D, scratch, &lda);
   for (int f = 0; f < F; f += CPU_CHUNK) {
-    real *g = gu ? gu + f * R : chunk, *u = gu ? gu + (F + f) * R : chunk + rows * CPU_CHUNK;
     p->gemm(rows, CPU_CHUNK, trm__units(p, D), xa, lda, w->fwd_in + f / p->nr * in_ps, in_ps, g,
-            CPU_CHUNK, mode);
+            CPU_CHUNK, c->far);
     p->gemm(rows, CPU_CHUNK, trm__units(p, D), xa, lda, w->fwd_in + (F + f) / p->nr * in_ps, in_ps,
-            u, CPU_CHUNK, mode);
-    p->swiglu_a(rows, CPU_CHUNK, g, u, CPU_CHUNK, act, half);
+            u, CPU_CHUNK, c->far);
+    p->swiglu_a(rows, CPU_CHUNK, g, u, CPU_CHUNK, act, half, gu ? gu + f * next : NULL,
+                gu ? gu + (F + f) * next : NULL);
     p->gemm(rows, D, half, act, half, w->fwd_out + f / p->group * p->nr, out_ps, out, D,
             (f > 0 ? TRM__ADD : TRM__SET) | c->far);
   }
@@ -70,39 +68,37 @@ static void mlp_forward(trm__backend *be, trm__workspace *ws, const trm__block *
                         const real *x, real *y, real *saved) {
   const cpu_backend *c = cpu_of(be);
   const trm__dims *m = &be->dims;
-  int64_t R = (int64_t)b * m->L, lo, hi;
-  real *inv = saved ? saved + R * 2 * m->F : NULL;
-  trm__lane_share(ws->lane, R, 1, &lo, &hi);
+  int64_t R = (int64_t)b * m->L, next = trm__units(c->p, (int)R), lo, hi;
+  real *inv = saved ? saved + next * 2 * m->F : NULL;
+  trm__lane_share(ws->lane, R, 2, &lo, &hi);
   int64_t part = cpu_part(hi - lo, CPU_ROWS);
   for (int64_t r = lo; r < hi; r += part)
     mlp_rows(c, cpu_packed_of(be, blk), (int)(hi - r < part ? hi - r : part), x + r * m->D,
-             y + r * m->D, saved ? saved + r * CPU_CHUNK : NULL, R, inv ? inv + r : NULL,
-             ws->scratch);
+             y + r * m->D, saved ? saved + r / c->p->group * CPU_CHUNK : NULL, next,
+             inv ? inv + r : NULL, ws->scratch);
   trm__lane_barrier(ws->lane);
 }
 
 /* One part of the rows, backward to the input: dh <- dx; g u become units across the rows of dg du;
  * act, at the part's first row, the operand B of dW_out. */
 static void mlp_rows_grad(const cpu_backend *c, const cpu_packed *w, int rows, const real *y,
-                          real *gu, int64_t R, const real *inv, real *dh, real *ds, real *act,
+                          real *gu, int64_t next, const real *inv, real *dh, real *ds, real *act,
                           real *scratch) {
   const trm__dims *m = &c->base.dims;
   const trm__product *p = c->p;
   const int D = m->D, F = m->F, half = trm__units(p, CPU_CHUNK);
   const ptrdiff_t out_ps = (ptrdiff_t)trm__units(p, D) * p->nr,
-                  in_ps = (ptrdiff_t)trm__units(p, 2 * F) * p->nr,
-                  act_ps = (ptrdiff_t)trm__units(p, (int)R) * p->nr;
+                  in_ps = (ptrdiff_t)trm__units(p, 2 * F) * p->nr, act_ps = (ptrdiff_t)next * p->nr;
   real *da = scratch + CPU_ROWS * D, *both = da + CPU_ROWS * CPU_CHUNK;
   int64_t lda;
   c->k->rms_rows_grad(rows, D, y, D, inv, dh, D, ds, D);
   memcpy(dh, ds, (size_t)rows * (size_t)D * sizeof *dh);
   const real *dsa = cpu_a(p, rows, D, ds, D, scratch, &lda);
   for (int f = 0; f < F; f += CPU_CHUNK) {
-    real *g = gu + f * R, *u = gu + (F + f) * R;
     p->gemm(rows, CPU_CHUNK, trm__units(p, D), dsa, lda, w->bwd_out + f / p->nr * out_ps, out_ps,
             da, CPU_CHUNK, c->far);
-    p->swiglu_grad_a(rows, CPU_CHUNK, g, u, CPU_CHUNK, da, CPU_CHUNK, both, 2 * half,
-                     act + f / p->nr * act_ps, act_ps);
+    p->swiglu_grad_a(rows, CPU_CHUNK, gu + f * next, gu + (F + f) * next, da, CPU_CHUNK, both,
+                     2 * half, act + f / p->nr * act_ps, act_ps);
     p->gemm(rows, D, 2 * half, both, 2 * half, w->bwd_in + (ptrdiff_t)2 * f / p->group * p->nr,
             in_ps, dh, D, TRM__ADD | c->far);
   }
@@ -114,21 +110,21 @@ static void mlp_backward(trm__backend *be, trm__workspace *ws, const trm__block 
   const cpu_backend *c = cpu_of(be);
   const trm__dims *m = &be->dims;
   int D = m->D, F = m->F;
-  int64_t R = (int64_t)b * m->L, lo, hi;
-  const real *inv = saved + R * 2 * F;
+  int64_t R = (int64_t)b * m->L, next = trm__units(c->p, (int)R), lo, hi;
+  const real *inv = saved + next * 2 * F;
   real *ds = ws->shared, *act = ds + R * D, *packed = act + trm__size_b(c->p, (int)R, F);
   trm__lane_share(ws->lane, R, 2, &lo, &hi);
   int64_t part = cpu_part(hi - lo, CPU_ROWS);
   for (int64_t r = lo; r < hi; r += part)
     mlp_rows_grad(c, cpu_packed_of(be, blk), (int)(hi - r < part ? hi - r : part), y + r * D,
-                  saved + r * CPU_CHUNK, R, inv + r, dh + r * D, ds + r * D,
+                  saved + r / c->p->group * CPU_CHUNK, next, inv + r, dh + r * D, ds + r * D,
                   act + r / c->p->group * c->p->nr, ws->scratch);
   trm__cpu_weight_grad(c, ws, D, F, (int)R, 1, (cpu_operand){CPU_ACROSS, ds, D, 0, 0, 0},
                        (cpu_operand){CPU_PACKED, act, 0, 0, 0, 0}, d_out, accumulate, NULL,
                        ws->scratch);
   trm__cpu_weight_grad(
       c, ws, 2 * F, D, (int)R, 1,
-      (cpu_operand){CPU_UNITS_ACROSS, saved, c->p->group * CPU_CHUNK, 0, CPU_CHUNK, R * CPU_CHUNK},
+      (cpu_operand){CPU_UNITS_ACROSS, saved, CPU_CHUNK, 0, CPU_CHUNK, next * CPU_CHUNK},
       (cpu_operand){CPU_ACROSS, x, D, 0, 0, 0}, d_in, accumulate, packed, ws->scratch);
 }
 

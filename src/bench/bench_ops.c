@@ -181,7 +181,7 @@ static sizes sizes_of(const state *s, int teams) {
              .teams = teams,
              .unit = m->dtype == TRM_BFLOAT16 ? 2 : 4};
   for (int i = 0; i < TRM__BLOCK_KINDS; i++)
-    z.saved[i] = 4.0 * s->rows * (double)trm__cpu_ops.saved_size(m, (trm__block_kind)i);
+    z.saved[i] = 4.0 * s->rows * (double)s->be->ops->saved_size(s->be, (trm__block_kind)i);
   return z;
 }
 
@@ -261,7 +261,7 @@ static int64_t lay_out(state *s, int teams, int size, real *base) {
   const trm__backend_ops *ops = s->be->ops;
   int64_t at = 0, rows = s->rows, saved = 0;
   for (int i = 0; i < s->be->n_blocks; i++) {
-    int64_t n = ops->saved_size(m, s->be->blocks[i].kind);
+    int64_t n = ops->saved_size(s->be, s->be->blocks[i].kind);
     if (n > saved) saved = n;
   }
   s->latent = rows * m->L * m->D;

@@ -60,26 +60,30 @@ typedef struct trm__product {
    * a part of a deeper operand). */
   void (*gemm)(int m, int n, int units, const real *a, ptrdiff_t lda, const real *b, ptrdiff_t b_ps,
                real *c, ptrdiff_t ldc, int mode);
-  /* silu(g) * u on rows x n, row stride ld, as operand A of depth n (a multiple of 32), or as
-   * operand B of depth `rows` (a multiple of group). */
+  /* silu(g) * u on rows x n, row stride ld, as an operand of the product that follows, and g and u
+   * in the operands' precision for the backward pass (keep_g NULL: not), a block of nr columns in
+   * nr / group reals.
+   *   swiglu_a  A of depth n, a multiple of nr. Kept: the blocks of `group` rows side by side,
+   *             [rows / group][n / nr][group][nr / group].
+   *   swiglu_b  B of depth `rows`, a multiple of group. Kept: [rows][ldk], block by block. */
   void (*swiglu_a)(int rows, int n, const real *g, const real *u, ptrdiff_t ld, real *out,
-                   ptrdiff_t lda);
-  void (*swiglu_b)(int rows, int n, const real *g, const real *u, ptrdiff_t ld, real *out);
-
+                   ptrdiff_t lda, real *keep_g, real *keep_u);
+  void (*swiglu_b)(int rows, int n, const real *g, const real *u, ptrdiff_t ld, real *out,
+                   real *keep_g, real *keep_u, ptrdiff_t ldk);
   /* Operand A of depth n whose rows, times inverse, are softmax(scale * s); lse: log2 of the sum of
    * exp(scale * s), for the backward pass. */
   void (*softmax_a)(int rows, int n, const real *s, ptrdiff_t ld, real scale, real *out,
                     ptrdiff_t lda, real *lse, real *inverse);
 
-  /* The backward pass of SwiGLU: from g, u and d = dL/d(silu(g) u), all rows x n, the gradients dg
-   * and du and the value itself, as operands of the products that follow. swiglu_grad_a  both: A of
-   * depth 2 n, dg then du; act: panels of B of depth `rows`, act_ps apart; g and u become units
-   * across the rows, group * ld apart. n a multiple of nr. swiglu_grad_b  both: B of depth 2 rows,
-   * dg then du; g, u and act (row stride ld) become units along each row. rows a multiple of group.
-   */
-  void (*swiglu_grad_a)(int rows, int n, real *g, real *u, ptrdiff_t ld, const real *d,
-                        ptrdiff_t ldd, real *both, ptrdiff_t lda, real *act, ptrdiff_t act_ps);
-  void (*swiglu_grad_b)(int rows, int n, real *g, real *u, ptrdiff_t ld, const real *d,
+  /* The backward pass of SwiGLU: from what was kept and d = dL/d(silu(g) u) [rows, n], the
+   * gradients dg and du and the value itself, as operands of the products that follow.
+   *   swiglu_grad_a  both: A of depth 2 n, dg then du; act: panels of B of depth `rows`, act_ps
+   *                  apart; g and u become units across the rows, [rows / group][n].
+   *   swiglu_grad_b  both: B of depth 2 rows, dg then du; g, u and act [rows][ldk] become units
+   *                  along each row. */
+  void (*swiglu_grad_a)(int rows, int n, real *g, real *u, const real *d, ptrdiff_t ldd, real *both,
+                        ptrdiff_t lda, real *act, ptrdiff_t act_ps);
+  void (*swiglu_grad_b)(int rows, int n, real *g, real *u, ptrdiff_t ldk, const real *d,
                         ptrdiff_t ldd, real *both, real *act);
   /* Operands from units: A [m][lda] from src [units][ld >= m], B from src [n][ld >= units]. */
   void (*units_to_a)(int m, int units, const real *src, ptrdiff_t ld, real *dst, ptrdiff_t lda);
@@ -149,6 +153,10 @@ int trm__kernels_runnable(const trm__kernels **out, int max);
 
 static inline int trm__units(const trm__product *p, int k) {
   return (k + p->group - 1) / p->group;
+}
+/* Reals that n columns of a row of g or u are kept in. */
+static inline int trm__kept(const trm__product *p, int n) {
+  return (n + p->nr - 1) / p->nr * (p->nr / p->group);
 }
 /* Reals of operand B. */
 static inline int64_t trm__size_b(const trm__product *p, int k, int64_t n) {

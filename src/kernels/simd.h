@@ -106,6 +106,14 @@ TRM__INLINE vf v_pair_rows(vf a, vf b) {
                                     23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
   return _mm512_castsi512_ps(_mm512_permutexvar_epi16(order, (vi)_mm512_cvtne2ps_pbh(a, b)));
 }
+/* The a and the b of v_pair_rows, as rounded. */
+TRM__INLINE vf v_pair_first(vf u) {
+  return _mm512_castsi512_ps(
+      _mm512_and_si512(_mm512_castps_si512(u), _mm512_set1_epi32((int)0xffff0000u)));
+}
+TRM__INLINE vf v_pair_second(vf u) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(u), 16));
+}
 /* Lane i: values 2 i and 2 i + 1 of the 32 values a, b. */
 TRM__INLINE vf v_pair_along(vf a, vf b) {
   return _mm512_castsi512_ps(_mm512_rol_epi32((vi)_mm512_cvtne2ps_pbh(b, a), 16));
@@ -265,6 +273,12 @@ TRM__INLINE vf v_pair_rows(vf a, vf b) {
   uint16x8_t lo = vreinterpretq_u16_bf16(vcvtq_low_bf16_f32(a));
   uint16x8_t hi = vreinterpretq_u16_bf16(vcvtq_low_bf16_f32(b));
   return vreinterpretq_f32_u16(vzip1q_u16(lo, hi));
+}
+TRM__INLINE vf v_pair_first(vf u) {
+  return vreinterpretq_f32_u32(vshlq_n_u32(vreinterpretq_u32_f32(u), 16));
+}
+TRM__INLINE vf v_pair_second(vf u) {
+  return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(u), vdupq_n_u32(0xffff0000u)));
 }
 TRM__INLINE vf v_pair_along(vf a, vf b) {
   return vreinterpretq_f32_bf16(vcvtq_high_bf16_f32(vcvtq_low_bf16_f32(a), b));

@@ -9,25 +9,26 @@
 
 /* --- memory ---------------------------------------------------------------------------------- */
 
-/* Reals of one step's saved activations, per row: the net's input and the output of each block,
- * then what each block keeps for itself. */
-static int64_t step_saved(const trm__layout *l, int net) {
+/* Reals of one step's saved activations, per row (be NULL: of a CPU backend): the net's input and
+ * the output of each block, then what each block keeps for itself. */
+static int64_t step_saved(const trm__layout *l, const trm__backend *be, int net) {
   int n = l->net_first[net + 1] - l->net_first[net];
   int64_t size = (int64_t)(n + 1) * l->dims.L * l->dims.D;
   for (int b = l->net_first[net]; b < l->net_first[net + 1]; b++)
-    size += trm__cpu_ops.saved_size(&l->dims, l->blocks[b].kind);
+    size += be ? be->ops->saved_size(be, l->blocks[b].kind)
+               : trm__cpu_saved_size(&l->dims, l->blocks[b].kind);
   return size;
 }
 
-static int64_t all_saved(const trm__layout *l) {
+static int64_t all_saved(const trm__layout *l, const trm__backend *be) {
   int64_t size = 0;
   for (int s = l->plan->first_grad; s < l->plan->n_steps; s++)
-    size += step_saved(l, l->plan->steps[s].net);
+    size += step_saved(l, be, l->plan->steps[s].net);
   return size;
 }
 
 int64_t trm__walk_saved_bytes(const trm__layout *layout) {
-  return all_saved(layout) * (int64_t)sizeof(real);
+  return all_saved(layout, NULL) * (int64_t)sizeof(real);
 }
 
 /* Assigns every part from one block; with base NULL it only counts. */
@@ -44,7 +45,7 @@ static int64_t lay_out(trm__walker *w, const trm__backend *be, int size, bool tr
   PART(w->e, latent);
   if (training) {
     PART(w->de, latent);
-    PART(w->saved, rows * all_saved(w->layout));
+    PART(w->saved, rows * all_saved(w->layout, be));
     PART(w->logits, rows * m->S * m->V);
     PART(w->q, rows * 2);
     PART(w->q_next, rows * 2);
@@ -141,7 +142,7 @@ static void run_saved_step(walk *k, const trm__step *s, real *const *z, real *sa
   for (int b = first; b < end; b++, h += k->latent) {
     const trm__block *blk = &k->w->be->blocks[b];
     k->ops->block(k->w->be, &k->ws, blk, k->rows, h, h + k->latent, own);
-    own += k->rows * k->ops->saved_size(&k->l->dims, blk->kind);
+    own += k->rows * k->ops->saved_size(k->w->be, blk->kind);
   }
   copy(k, z[s->dst], h);
 }
@@ -170,12 +171,12 @@ static void reverse_step(walk *k, const trm__step *s, real *saved, real *grads, 
   trm__walker *w = k->w;
   real *own = saved + (end - first + 1) * k->latent, *dh = w->dz[s->dst];
   for (int b = first; b < end; b++)
-    own += k->rows * k->ops->saved_size(&k->l->dims, k->l->blocks[b].kind);
+    own += k->rows * k->ops->saved_size(k->w->be, k->l->blocks[b].kind);
   for (int b = end - 1; b >= first; b--) {
     const trm__block *blk = &w->be->blocks[b];
     const real *x = saved + (b - first) * k->latent, *y = x + k->latent;
     int64_t base = k->l->net_offset[s->net];
-    own -= k->rows * k->ops->saved_size(&k->l->dims, blk->kind);
+    own -= k->rows * k->ops->saved_size(k->w->be, blk->kind);
     k->ops->block_grad(w->be, &k->ws, blk, k->rows, x, y, own, dh, grads + blk->w_in - base,
                        grads + blk->w_out - base, accumulate);
   }
@@ -213,7 +214,7 @@ void trm__walk_train(trm__walker *w, trm__lane *lane, const trm__tile *tile,
   real *saved = w->saved;
   for (int i = p->first_grad; i < p->n_steps; i++) {
     run_saved_step(&k, &p->steps[i], tile->z, saved);
-    saved += rows * step_saved(k.l, p->steps[i].net);
+    saved += rows * step_saved(k.l, w->be, p->steps[i].net);
   }
 
   bool more = k.l->dims.q_continue;
@@ -228,7 +229,7 @@ void trm__walk_train(trm__walker *w, trm__lane *lane, const trm__tile *tile,
   k.ops->head_grad(w->be, &k.ws, rows, tile->z[p->answer], w->logits, w->q, w->dz[p->answer],
                    outer_grads);
   for (int i = p->n_steps - 1; i >= p->first_grad; i--) {
-    saved -= rows * step_saved(k.l, p->steps[i].net);
+    saved -= rows * step_saved(k.l, w->be, p->steps[i].net);
     reverse_step(&k, &p->steps[i], saved, step_grads[i - p->first_grad], accumulate);
   }
   k.ops->embed_grad(w->be, &k.ws, rows, tile->inputs, w->de, outer_grads, tile->d_puzzle);
