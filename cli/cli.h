@@ -81,7 +81,7 @@ typedef enum cli_kind {
 
 /* Numbers must be finite and >= 0. A table ends with a row whose name is NULL. */
 typedef struct cli_option {
-  const char *name; /* without the dashes */
+  const char *name; /* without the dashes; "b,batch": -b and --batch */
   cli_kind kind;
   void *target;
   const char *value; /* what the help calls the value, e.g. "N"; NULL for flags */
@@ -95,10 +95,10 @@ typedef struct cli_manual {
   const char *notes; /* after the options: examples; may be NULL */
 } cli_manual;
 
-/* Reads `--name value`, `--name=value`, `-h`, `--help` and `--` from argv[0..*argc) (argv[0] is the
- * first argument, not the program). Positional arguments are moved to the front and counted in
- * *argc. Returns true to go on; false when the command is to return *code at once: help was
- * printed, or a usage error was reported. */
+/* Reads `--name value`, `--name=value`, `-n value`, `-n=value`, `-h`, `--help` and `--` from
+ * argv[0..*argc) (argv[0] is the first argument, not the program). Positional arguments are moved
+ * to the front and counted in *argc. Returns true to go on; false when the command is to return
+ * *code at once: help was printed, or a usage error was reported. */
 bool cli_options_parse(const cli_manual *manual, const cli_option *options, int *argc, char **argv,
                        int *code);
 void cli_print_help(const cli_manual *manual, const cli_option *options, FILE *f);
@@ -154,5 +154,6 @@ int cmd_eval(int argc, char **argv);
 int cmd_solve(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_data(int argc, char **argv);
+int cmd_bench(int argc, char **argv);
 
 #endif

@@ -91,11 +91,19 @@ static const struct {
     [CLI_STRING] = {set_string, "text"},
 };
 
+/* "batch" of "b,batch". */
+static const char *long_name(const cli_option *o) {
+  return o->name[0] && o->name[1] == ',' ? o->name + 2 : o->name;
+}
+
 void cli_print_help(const cli_manual *manual, const cli_option *options, FILE *f) {
   fprintf(f, "Usage: %s\n\n%s\nOptions:\n", manual->usage, manual->about);
   for (const cli_option *o = options; o->name; o++) {
     char left[64];
-    snprintf(left, sizeof left, "--%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
+    char letter[] = {'-', o->name[0], ',', ' ', 0};
+    const char *name = long_name(o), *short_name = name > o->name ? letter : "";
+    snprintf(left, sizeof left, "%s--%s%s%s", short_name, name, o->value ? " " : "",
+             o->value ? o->value : "");
     fprintf(f, "  %-22s %s\n", left, o->help);
   }
   fprintf(f, "  %-22s %s\n", "-h, --help", "this text");
@@ -108,9 +116,14 @@ static bool usage_failure(const cli_manual *manual, int *code) {
   return false;
 }
 
-static const cli_option *find_option(const cli_option *options, const char *name, size_t n) {
-  for (const cli_option *o = options; o->name; o++)
-    if (strlen(o->name) == n && !strncmp(o->name, name, n)) return o;
+/* The option of an argument "--name", "--name=value", "-n" or "-n=value"; NULL: none. */
+static const cli_option *find_option(const cli_option *options, const char *arg) {
+  size_t n = strcspn(arg, "=");
+  for (const cli_option *o = options; o->name; o++) {
+    const char *name = long_name(o);
+    if (n == strlen(name) + 2 && !strncmp(arg, "--", 2) && !strncmp(arg + 2, name, n - 2)) return o;
+    if (n == 2 && name > o->name && arg[0] == '-' && arg[1] == o->name[0]) return o;
+  }
   return NULL;
 }
 
@@ -120,7 +133,7 @@ static bool unknown_option(const cli_manual *manual, const cli_option *options, 
   snprintf(name, sizeof name, "%.*s", (int)strcspn(arg, "="), arg);
   cli_nearest near = {.word = name + strspn(name, "-")};
   cli_nearest_offer(&near, "help");
-  for (const cli_option *o = options; o->name; o++) cli_nearest_offer(&near, o->name);
+  for (const cli_option *o = options; o->name; o++) cli_nearest_offer(&near, long_name(o));
   if (near.best)
     cli_usage_error("unknown option %s; did you mean --%s?", name, near.best);
   else
@@ -143,13 +156,12 @@ bool cli_options_parse(const cli_manual *manual, const cli_option *options, int 
       *code = cli_finish(CLI_OK);
       return false;
     }
-    const cli_option *o =
-        arg[1] == '-' ? find_option(options, arg + 2, strcspn(arg + 2, "=")) : NULL;
+    const cli_option *o = find_option(options, arg);
     if (!o) return unknown_option(manual, options, arg, code);
     const char *value = strchr(arg, '=');
     if (o->kind == CLI_FLAG) {
       if (value) {
-        cli_usage_error("--%s takes no value", o->name);
+        cli_usage_error("--%s takes no value", long_name(o));
         return usage_failure(manual, code);
       }
       *(bool *)o->target = true;
@@ -160,11 +172,11 @@ bool cli_options_parse(const cli_manual *manual, const cli_option *options, int 
     } else if (i + 1 < *argc) {
       value = argv[++i];
     } else {
-      cli_usage_error("--%s needs a value: %s", o->name, kinds[o->kind].expected);
+      cli_usage_error("--%s needs a value: %s", long_name(o), kinds[o->kind].expected);
       return usage_failure(manual, code);
     }
     if (!kinds[o->kind].set(o->target, value)) {
-      cli_usage_error("--%s: want %s, got '%s'", o->name, kinds[o->kind].expected, value);
+      cli_usage_error("--%s: want %s, got '%s'", long_name(o), kinds[o->kind].expected, value);
       return usage_failure(manual, code);
     }
   }

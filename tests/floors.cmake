@@ -11,6 +11,7 @@ set(floor_nn 3)
 set(floor_data 3)
 set(floor_train 4)
 set(floor_eval 4)
+set(floor_bench 4)
 
 set(offences "")
 set(n_files 0)

@@ -63,6 +63,9 @@ TRM_API void trm_solver_remove(trm_solver *s, int row);
 /* One supervision step on all rows (none is fine). No allocation, cannot fail. */
 TRM_API void trm_solver_step(trm_solver *s);
 
+/* Bytes the solver holds beside the model's weights. */
+TRM_API int64_t trm_solver_bytes(const trm_solver *s);
+
 /* After the last step, valid until the next one; row i of each belongs to row i of the solver: */
 TRM_API int trm_solver_rows(const trm_solver *s); /* n; 0 before the first start or add */
 TRM_API const int32_t *trm_solver_steps_taken(const trm_solver *s); /* [n] by the row's puzzle */

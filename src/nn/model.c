@@ -157,8 +157,7 @@ trm_status trm_model_copy_weights(trm_model *to, const trm_model *from, bool *re
 
 /* --- what a configuration costs -------------------------------------------------------------- */
 
-/* FLOPs of the products of one block on one row (forward), 2 per multiply-add. */
-static double block_flops(const trm__dims *m, trm__block_kind kind) {
+double trm__block_flops(const trm__dims *m, trm__block_kind kind) {
   double L = m->L, D = m->D;
   const double flops[TRM__BLOCK_KINDS] = {
       [TRM__BLOCK_ATTENTION] = 8 * L * D * D + 4 * L * L * D,
@@ -185,7 +184,7 @@ trm_status trm_model_cost_of(const trm_model_config *config, trm_model_cost *cos
     int net = p->steps[s].net;
     c.depth += p->layers[net];
     for (int b = l->net_first[net]; b < l->net_first[net + 1]; b++) {
-      double f = block_flops(m, l->blocks[b].kind);
+      double f = trm__block_flops(m, l->blocks[b].kind);
       c.flops_forward += f;
       c.flops_train += s >= p->first_grad ? 3 * f : f;
     }

@@ -22,5 +22,7 @@ static inline real *trm__model_slot(const trm_model *m, const trm__slot *s) {
 }
 /* An uninitialised (zero) model of a configuration. */
 trm_status trm__model_alloc(const trm_model_config *config, trm_model **out, trm_error *err);
+/* FLOPs of the products of one block on one row (forward), 2 per multiply-add. */
+double trm__block_flops(const trm__dims *m, trm__block_kind kind);
 
 #endif

@@ -167,6 +167,16 @@ void trm_solver_step(trm_solver *s) {
   trm__pool_run(s->pool, tile_count(s, 1) >= threads ? threads : 1, step_lane, s);
 }
 
+int64_t trm_solver_bytes(const trm_solver *s) {
+  const trm__layout *l = s->model->layout;
+  int64_t cells = (int64_t)s->batch * l->dims.S;
+  int64_t bytes = s->be->ops->held_bytes(s->be) + trm__carry_bytes(l, s->batch);
+  for (int i = 0; i < s->n_walkers; i++)
+    bytes += trm__walker_bytes(l, s->be, s->tile, i == 0 ? s->n_walkers : 1, false);
+  return bytes + (int64_t)sizeof(real) * (cells * l->dims.V + 2 * s->batch) +
+         (int64_t)sizeof(float) * 2 * s->batch + (int64_t)sizeof(int32_t) * cells;
+}
+
 int trm_solver_rows(const trm_solver *s) {
   return s->rows;
 }

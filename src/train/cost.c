@@ -9,7 +9,7 @@ static int common_divisor(int a, int b) {
 /* Positions in a micro-batch beyond which nothing gets faster. Weights and their gradients are gone
  * through once per tile: when they stay in a second-level cache a small tile, whose activations
  * stay there too, is best; else a few hundred positions make that traffic a small part. Measured
- * with bench_update (docs/BENCHMARKS.md). */
+ * with `trm bench train` (docs/BENCHMARKS.md). */
 enum { SMALL_WEIGHTS = 1 << 18, SMALL_TILE = 96, LARGE_TILE = 400 };
 /* Bytes for activations when the configuration leaves it open: 1.5 GiB. */
 static const int64_t default_budget = (int64_t)3 << 29;

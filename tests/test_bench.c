@@ -1,0 +1,277 @@
+/* Measuring: what is counted, what is refused, and how `trm bench` reads lists and prints rows. No
+ * time is looked at beyond being one. */
+#include <jansson.h>
+#include <math.h>
+
+#include "bench_rows.h"
+#include "small_model.h"
+
+static void want(trm_status got, trm_status expected, const trm_error *err) {
+  if (got != expected) fail_msg("status %d, want %d: %s", (int)got, (int)expected, err->msg);
+}
+
+/* ---- the library's part ---- */
+
+static void test_products(void **state) {
+  const trm_bench_shape shapes[] = {{"one", 1, 1, 1}, {"odd", 13, 7, 5}, {"more", 40, 33, 70}};
+  int n;
+  (void)state;
+  assert_non_null(trm_bench_shapes(&n));
+  assert_true(n > 1);
+  for (int dtype = 0; dtype < TRM_DTYPES; dtype++)
+    for (int threads = 1; threads <= 3; threads++) {
+      trm_bench *b;
+      trm_error err = {0};
+      want(trm_bench_create_products((trm_dtype)dtype, threads, shapes, 3, &b, &err), TRM_OK, &err);
+      assert_int_equal(trm_bench_count(b), 3);
+      for (int i = 0; i < 3; i++) assert_true(trm_bench_time(b, i, 0) >= 0);
+      const trm_bench_op *op = trm_bench_op_at(b, 1);
+      assert_string_equal(op->name, "odd");
+      assert_float_equal(op->flops, 2.0 * 13 * 7 * 5 * threads, 0);
+      double operand = dtype == TRM_BFLOAT16 ? 2 : 4;
+      assert_float_equal(op->bytes, (operand * (13 * 5 + 5 * 7) + 4 * 13 * 7) * threads, 0);
+      trm_bench_free(b);
+    }
+}
+
+static void test_copy(void **state) {
+  trm_bench *b;
+  trm_error err = {0};
+  (void)state;
+  want(trm_bench_create_copy(2, 1 << 16, &b, &err), TRM_OK, &err);
+  assert_float_equal(trm_bench_op_at(b, 0)->bytes, 2.0 * 2 * (1 << 16), 0);
+  assert_true(trm_bench_time(b, 0, 1e-4) > 0);
+  assert_true(trm_bench_time(b, 0, 1e-4) > 0);
+  trm_bench_free(b);
+}
+
+/* The ops' arithmetic, times their calls, is the model's. */
+static void check_ops(const trm_model_config *config, int threads, int teams, double *excess) {
+  const int rows = 2;
+  trm_bench *b;
+  trm_model_cost cost;
+  trm_error err = {0};
+  double flops = 0;
+  want(trm_bench_create_ops(config, threads, teams, rows, &b, &err), TRM_OK, &err);
+  for (int i = 0; i < trm_bench_count(b); i++) {
+    const trm_bench_op *op = trm_bench_op_at(b, i);
+    assert_true(op->bytes > 0 && op->calls > 0);
+    assert_true(!op->per_update || op->flops == 0);
+    assert_true(trm_bench_time(b, i, 0) >= 0);
+    flops += op->flops * op->calls / (rows * teams);
+  }
+  trm_bench_free(b);
+  want(trm_model_cost_of(config, &cost, &err), TRM_OK, &err);
+  *excess = flops / cost.flops_train - 1;
+}
+
+static void test_ops(void **state) {
+  (void)state;
+  for (int dtype = 0; dtype < TRM_DTYPES; dtype++)
+    for (int mixer = 0; mixer < 2; mixer++) {
+      double excess;
+      trm_model_config c = small_config(TRM_ARCH_TRM, 9);
+      c.no_ACT_continue = true;
+      c.mlp_t = mixer;
+      c.pos_encodings = mixer ? TRM_POS_NONE : TRM_POS_ROPE;
+      c.forward_dtype = (trm_dtype)dtype;
+      check_ops(&c, 1, 1, &excess);
+      assert_true(fabs(excess) < 1e-12);
+      check_ops(&c, 4, 2, &excess);
+      assert_true(fabs(excess) < 1e-12);
+    }
+}
+
+/* The continue target's forward walk ends in a head of which the model needs two logits only. */
+static void test_ops_continue(void **state) {
+  double excess;
+  trm_model_config c = small_config(TRM_ARCH_HRM, 9);
+  (void)state;
+  c.no_ACT_continue = false;
+  c.pos_encodings = TRM_POS_LEARNED;
+  check_ops(&c, 3, 3, &excess);
+  trm_model_cost cost;
+  assert_int_equal(trm_model_cost_of(&c, &cost, NULL), TRM_OK);
+  double head = 2.0 * c.seq_len * c.vocab_size * c.hidden_size;
+  assert_true(fabs(excess - head / cost.flops_train) < 1e-12);
+}
+
+static void test_refusals(void **state) {
+  const trm_bench_shape good = {"good", 2, 2, 2}, empty = {"empty", 2, 0, 2},
+                        huge = {"huge", 2, 2, 1 << 20};
+  trm_model_config c = small_config(TRM_ARCH_TRM, 9);
+  trm_bench *b;
+  trm_error e = {0};
+  (void)state;
+  want(trm_bench_create_products(TRM_FLOAT32, 0, &good, 1, &b, &e), TRM_E_ARGUMENT, &e);
+  want(trm_bench_create_products(TRM_FLOAT32, 5000, &good, 1, &b, &e), TRM_E_ARGUMENT, &e);
+  want(trm_bench_create_products(TRM_DTYPES, 1, &good, 1, &b, &e), TRM_E_ARGUMENT, &e);
+  want(trm_bench_create_products(TRM_FLOAT32, 1, &good, 0, &b, &e), TRM_E_ARGUMENT, &e);
+  want(trm_bench_create_products(TRM_FLOAT32, 1, &empty, 1, &b, &e), TRM_E_ARGUMENT, &e);
+  want(trm_bench_create_products(TRM_FLOAT32, 1, &huge, 1, &b, &e), TRM_E_ARGUMENT, &e);
+  want(trm_bench_create_copy(1, 0, &b, &e), TRM_E_ARGUMENT, &e);
+  want(trm_bench_create_ops(&c, 3, 2, 1, &b, &e), TRM_E_ARGUMENT, &e);
+  want(trm_bench_create_ops(&c, 1, 1, 0, &b, &e), TRM_E_ARGUMENT, &e);
+  c.hidden_size = 0;
+  want(trm_bench_create_ops(&c, 1, 1, 1, &b, &e), TRM_E_CONFIG, &e);
+  trm_bench_free(NULL);
+}
+
+/* ---- the program's part ---- */
+
+static void test_lists(void **state) {
+  bench_ints v;
+  bench_names names;
+  bench_products products;
+  (void)state;
+  assert_true(bench_parse_ints("batch", "1,8,64", 64, &v));
+  assert_int_equal(v.n, 3);
+  assert_int_equal(v.v[2], 64);
+  static const char *const bad[] = {"",
+                                    ",",
+                                    "1,",
+                                    ",1",
+                                    "1,,2",
+                                    "0",
+                                    "65",
+                                    "-1",
+                                    "1x",
+                                    "1 2",
+                                    "1,2,3,4,5,6,7,8,9,1,2,3,4,5,6,7,8"};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+    if (bench_parse_ints("batch", bad[i], 64, &v)) fail_msg("'%s' was taken", bad[i]);
+  assert_true(bench_parse_dtypes("dtype", "bf16,float32", &v));
+  assert_int_equal(v.v[0], TRM_BFLOAT16);
+  assert_int_equal(v.v[1], TRM_FLOAT32);
+  assert_false(bench_parse_dtypes("dtype", "f32,f16", &v));
+  assert_true(bench_parse_products("shape", "1x2x3,16384x5x6", &products));
+  assert_int_equal(products.n, 2);
+  assert_int_equal(products.v[0].k, 3);
+  assert_int_equal(products.v[1].m, 16384);
+  static const char *const bad_products[] = {"1x2",   "1x2x3x4",   "1x2x", "x1x2",
+                                             "1x2x0", "16385x1x1", "axbxc"};
+  for (size_t i = 0; i < sizeof bad_products / sizeof *bad_products; i++)
+    if (bench_parse_products("shape", bad_products[i], &products))
+      fail_msg("'%s' was taken", bad_products[i]);
+  assert_true(bench_parse_names("model", "sudoku6,maze-att", &names));
+  assert_string_equal(names.v[1], "maze-att");
+}
+
+static void test_times(void **state) {
+  double odd[] = {3, 1, 2}, even[] = {4, 1, 2, 3};
+  bench_table t = {0};
+  bench_row *r = bench_table_add(&t, "train", NULL);
+  (void)state;
+  bench_row_times(r, odd, 3, 1e3);
+  assert_float_equal(r->number[BENCH_MS], 2e3, 0);
+  assert_float_equal(r->number[BENCH_MS_MIN], 1e3, 0);
+  assert_float_equal(r->number[BENCH_MS_MAX], 3e3, 0);
+  bench_row_times(r, even, 4, 1);
+  assert_float_equal(r->number[BENCH_MS], 2.5, 0);
+  bench_table_free(&t);
+}
+
+/* Rows compared with given peaks: shares and limits. */
+static bench_table compared_rows(void) {
+  static const struct {
+    const char *name;
+    double gflops, gbytes;
+  } rows[] = {
+      {"products, \"quoted\"", 80, 1}, {"moves", 10, 7}, {"from cache", NAN, 20}, {"waits", 10, 1}};
+  bench_machine m = {.threads = {{1, 2}, 2}};
+  bench_table t = {0};
+  m.flops[TRM_BFLOAT16][1] = 100e9;
+  m.copy[1] = 10e9;
+  strcpy(m.best[TRM_BFLOAT16][1], "best");
+  for (int i = 0; i < 4; i++) {
+    bench_row *r = bench_table_add(&t, "ops", NULL);
+    assert_non_null(r);
+    r->dtype = TRM_BFLOAT16;
+    r->threads = 1;
+    snprintf(r->text[BENCH_OP], sizeof r->text[0], "%s", rows[i].name);
+    r->number[BENCH_GFLOPS] = rows[i].gflops;
+    r->number[BENCH_GBYTES] = rows[i].gbytes;
+    r->number[BENCH_MS] = 1e-7 * pow(10, 4 * i);
+  }
+  assert_int_equal(bench_machine_compare(&m, &t, NULL), TRM_OK);
+  return t;
+}
+
+static void test_limits(void **state) {
+  static const char *const limits[] = {"arithmetic", "memory", "cache", "overhead"};
+  bench_table t = compared_rows();
+  (void)state;
+  assert_int_equal(t.n, 6);
+  assert_string_equal(t.rows[0].text[BENCH_OP], "best");
+  assert_string_equal(t.rows[1].text[BENCH_OP], "copy");
+  for (int i = 0; i < 4; i++) assert_string_equal(t.rows[2 + i].text[BENCH_LIMIT], limits[i]);
+  assert_float_equal(t.rows[2].number[BENCH_PEAK], 80, 1e-9);
+  assert_true(isnan(t.rows[4].number[BENCH_PEAK]));
+  bench_table_free(&t);
+}
+
+static char *printed(const bench_table *t, bench_format format) {
+  char *text = NULL;
+  size_t n;
+  FILE *f = open_memstream(&text, &n);
+  assert_non_null(f);
+  assert_int_equal(bench_print(t, format, false, f, NULL), TRM_OK);
+  fclose(f);
+  return text;
+}
+
+/* Of one line: separators outside quotes. */
+static int count_separators(const char *line, char separator) {
+  int n = 0;
+  bool quoted = false;
+  for (; *line && *line != '\n'; line++) {
+    if (*line == '"') quoted = !quoted;
+    n += *line == separator && !quoted;
+  }
+  return n;
+}
+
+static void check_lines(const char *text, char separator, int lines) {
+  int n = 0, expected = count_separators(text, separator);
+  assert_true(expected > 5);
+  for (const char *line = text; *line; line = strchr(line, '\n') + 1, n++)
+    assert_int_equal(count_separators(line, separator), expected);
+  assert_int_equal(n, lines);
+}
+
+static void test_formats(void **state) {
+  bench_table t = compared_rows();
+  bench_format format;
+  (void)state;
+  char *md = printed(&t, BENCH_MD), *csv = printed(&t, BENCH_CSV), *json = printed(&t, BENCH_JSON);
+  check_lines(md, '|', 2 + t.n);
+  assert_null(strstr(md, "puzzles/s")); /* empty everywhere */
+  assert_null(strstr(md, "nan"));
+  check_lines(csv, ',', 1 + t.n);
+  assert_non_null(strstr(csv, "\"products, \"\"quoted\"\"\""));
+  assert_null(strstr(csv, "nan"));
+  json_t *root = json_loads(json, 0, NULL);
+  assert_non_null(root);
+  json_t *row = json_array_get(json_object_get(root, "rows"), 2);
+  assert_string_equal(json_string_value(json_object_get(row, "op")), "products, \"quoted\"");
+  assert_float_equal(json_real_value(json_object_get(row, "gflop_per_s")), 80, 1e-6);
+  assert_null(json_object_get(row, "mib"));
+  json_decref(root);
+  free(md);
+  free(csv);
+  free(json);
+  bench_table_free(&t);
+  assert_true(bench_format_from_name("csv", &format) && format == BENCH_CSV);
+  assert_false(bench_format_from_name("xml", &format));
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_products), cmocka_unit_test(test_copy),
+      cmocka_unit_test(test_ops),      cmocka_unit_test(test_ops_continue),
+      cmocka_unit_test(test_refusals), cmocka_unit_test(test_lists),
+      cmocka_unit_test(test_times),    cmocka_unit_test(test_limits),
+      cmocka_unit_test(test_formats),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
