@@ -64,15 +64,19 @@ static void mixer_cols(const cpu_backend *c, const cpu_packed *w, int n, const r
   const int D = m->D, L = m->L, FL = m->FL, ldk = kept_cols(m, p);
   const int in = trm__units(p, L), width = trm__units(p, FL), half = trm__units(p, CPU_CHUNK);
   real *out = scratch + CPU_COLS * (L + 1), *act = out + CPU_COLS * L;
-  real *g = act + CPU_COLS * CPU_CHUNK, *u = g + CPU_CHUNK * n;
+  real *chunk = act + CPU_COLS * CPU_CHUNK;
+  /* In float32 the product writes what is kept, else the activation converts it. */
+  const bool direct = gu && p->a_as_is;
+  const int ld = direct ? ldk : n, mode = direct ? TRM__FETCH_C : TRM__SET;
   p->to_b(L, n, x, D, 1, scratch);
   for (int f = 0; f < FL; f += CPU_CHUNK) {
+    real *keep_g = gu ? gu + f * ldk : NULL, *keep_u = gu ? gu + (FL + f) * ldk : NULL;
+    real *g = direct ? keep_g : chunk, *u = direct ? keep_u : chunk + CPU_CHUNK * n;
     p->gemm(CPU_CHUNK, n, in, w->fwd_in + (ptrdiff_t)f * in, in, scratch, (ptrdiff_t)in * p->nr, g,
-            n, TRM__SET);
+            ld, mode);
     p->gemm(CPU_CHUNK, n, in, w->fwd_in + (ptrdiff_t)(FL + f) * in, in, scratch,
-            (ptrdiff_t)in * p->nr, u, n, TRM__SET);
-    p->swiglu_b(CPU_CHUNK, n, g, u, n, act, gu ? gu + f * ldk : NULL,
-                gu ? gu + (FL + f) * ldk : NULL, ldk);
+            (ptrdiff_t)in * p->nr, u, ld, mode);
+    p->swiglu_b(CPU_CHUNK, n, g, u, ld, act, direct ? NULL : keep_g, keep_u, ldk);
     p->gemm(L, n, half, w->fwd_out + f / p->group, width, act, (ptrdiff_t)half * p->nr, out, n,
             f > 0 ? TRM__ADD : TRM__SET);
   }

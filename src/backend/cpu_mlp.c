@@ -48,16 +48,20 @@ static void mlp_rows(const cpu_backend *c, const cpu_packed *w, int rows, const 
   const ptrdiff_t in_ps = (ptrdiff_t)trm__units(p, D) * p->nr,
                   out_ps = (ptrdiff_t)trm__units(p, F) * p->nr;
   real *out = scratch + CPU_ROWS * D, *act = out + CPU_ROWS * D;
-  real *g = act + CPU_ROWS * CPU_CHUNK, *u = g + rows * CPU_CHUNK;
+  real *chunk = act + CPU_ROWS * CPU_CHUNK;
   int64_t lda;
   const real *xa = cpu_a(p, rows, D, x, D, scratch, &lda);
+  /* In float32 the product writes what is kept, else the activation converts it. */
+  const bool direct = gu && p->a_as_is;
+  const int mode = c->far | (direct ? TRM__FETCH_C : 0);
   for (int f = 0; f < F; f += CPU_CHUNK) {
+    real *keep_g = gu ? gu + f * next : NULL, *keep_u = gu ? gu + (F + f) * next : NULL;
+    real *g = direct ? keep_g : chunk, *u = direct ? keep_u : chunk + rows * CPU_CHUNK;
     p->gemm(rows, CPU_CHUNK, trm__units(p, D), xa, lda, w->fwd_in + f / p->nr * in_ps, in_ps, g,
-            CPU_CHUNK, c->far);
+            CPU_CHUNK, mode);
     p->gemm(rows, CPU_CHUNK, trm__units(p, D), xa, lda, w->fwd_in + (F + f) / p->nr * in_ps, in_ps,
-            u, CPU_CHUNK, c->far);
-    p->swiglu_a(rows, CPU_CHUNK, g, u, CPU_CHUNK, act, half, gu ? gu + f * next : NULL,
-                gu ? gu + (F + f) * next : NULL);
+            u, CPU_CHUNK, mode);
+    p->swiglu_a(rows, CPU_CHUNK, g, u, CPU_CHUNK, act, half, direct ? NULL : keep_g, keep_u);
     p->gemm(rows, D, half, act, half, w->fwd_out + f / p->group * p->nr, out_ps, out, D,
             (f > 0 ? TRM__ADD : TRM__SET) | c->far);
   }
