@@ -1,0 +1,80 @@
+/* The two products that several ops share: rows by a packed weight, and the gradient of a weight. */
+#include "backend/cpu.h"
+
+void trm__cpu_rows(const cpu_backend *c, int64_t lo, int64_t hi, int n, int depth, const real *x,
+                   int64_t ldx, const real *packed, real *y, int64_t ldy, bool accumulate,
+                   real *scratch) {
+  const trm__product *p = c->p;
+  const int units = trm__units(p, depth);
+  int64_t part = cpu_part(hi - lo, CPU_ROWS), lda;
+  for (int64_t r = lo; r < hi; r += part) {
+    int rows = (int)(hi - r < part ? hi - r : part);
+    const real *a = cpu_a(p, rows, depth, x + r * ldx, ldx, scratch, &lda);
+    p->gemm(rows, n, units, a, lda, packed, (ptrdiff_t)units * p->nr, y + r * ldy, ldy,
+            (accumulate ? TRM__ADD : TRM__SET) | c->far);
+  }
+}
+
+/* Rows [i, i + rows) of operand A. */
+static const real *grad_a(const trm__product *p, const cpu_operand *a, int term, int64_t i,
+                          int rows, int k, real *scratch, int64_t *lda) {
+  const bool along = a->form == CPU_ALONG || a->form == CPU_UNITS_ALONG;
+  const int64_t each = along ? a->stride : 1;
+  const real *src = a->data + term * a->next +
+                    (a->block ? i / a->block * a->block_next + i % a->block * each : i * each);
+  *lda = trm__units(p, k);
+  switch (a->form) {
+    case CPU_ALONG:
+      return cpu_a(p, rows, k, src, a->stride, scratch, lda);
+    case CPU_ACROSS:
+      p->to_a(rows, k, src, 1, a->stride, scratch, *lda);
+      return scratch;
+    case CPU_UNITS_ACROSS:
+      p->units_to_a(rows, trm__units(p, k), src, a->stride, scratch, *lda);
+      return scratch;
+    default:
+      *lda = a->stride;
+      return src;
+  }
+}
+
+/* Columns [j, j + cols) of operand B, into `packed`. */
+static void grad_b(const trm__product *p, const cpu_operand *b, int term, int64_t j, int cols,
+                   int k, real *packed) {
+  const real *src = b->data + term * b->next;
+  switch (b->form) {
+    case CPU_ACROSS:
+      p->to_b(k, cols, src + j, b->stride, 1, packed);
+      return;
+    case CPU_ALONG:
+      p->to_b(k, cols, src + j * b->stride, 1, b->stride, packed);
+      return;
+    default:
+      p->units_to_b(trm__units(p, k), cols, src + j * b->stride, b->stride, packed);
+  }
+}
+
+void trm__cpu_weight_grad(const cpu_backend *c, trm__workspace *ws, int m, int n, int k, int count,
+                          cpu_operand a, cpu_operand b, real *out, bool accumulate, real *shared,
+                          real *scratch) {
+  const trm__product *p = c->p;
+  const int units = trm__units(p, k);
+  int64_t plo, phi, mlo, mhi, lda;
+  trm__lane_share(ws->lane, n, p->nr, &plo, &phi);
+  trm__lane_share(ws->lane, m, a.block ? a.block : 1, &mlo, &mhi);
+  int64_t part = a.block ? a.block : cpu_part(mhi - mlo, CPU_ROWS);
+  for (int s = 0; s < count; s++) {
+    const real *packed = b.form == CPU_PACKED ? b.data : shared;
+    trm__lane_barrier(ws->lane);
+    if (b.form != CPU_PACKED && plo < phi)
+      grad_b(p, &b, s, plo, (int)(phi - plo), k, shared + plo * units);
+    trm__lane_barrier(ws->lane);
+    for (int64_t i = mlo; i < mhi; i += part) {
+      int rows = (int)(mhi - i < part ? mhi - i : part);
+      const real *ap = grad_a(p, &a, s, i, rows, k, scratch, &lda);
+      p->gemm(rows, n, units, ap, lda, packed, (ptrdiff_t)units * p->nr, out + i * n, n,
+              TRM__FETCH_C | (accumulate || s > 0 ? TRM__ADD : TRM__SET));
+    }
+  }
+  trm__lane_barrier(ws->lane);
+}
