@@ -1,4 +1,5 @@
-/* The two products that several ops share: rows by a packed weight, and the gradient of a weight. */
+/* The two products that several ops share: rows by a packed weight, and the gradient of a weight.
+ */
 #include "backend/cpu.h"
 
 void trm__cpu_rows(const cpu_backend *c, int64_t lo, int64_t hi, int n, int depth, const real *x,
