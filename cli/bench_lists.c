@@ -3,19 +3,18 @@
 
 #include "bench_rows.h"
 
-static const char *const dtype_names[TRM_DTYPES] = {[TRM_FLOAT32] = "f32", [TRM_BFLOAT16] = "bf16"};
-
-const char *bench_dtype_name(trm_dtype t) {
-  return dtype_names[t];
-}
-
 bool bench_parse_names(const char *option, const char *text, bench_names *out) {
+  const char *all = text;
   out->n = 0;
   for (;; text++) {
     size_t n = strcspn(text, ",");
-    if (n == 0 || n >= sizeof out->v[0]) {
-      cli_usage_error("--%s: want a list such as a,b with 1 to %zu characters each, got '%.*s'",
-                      option, sizeof out->v[0] - 1, (int)(n < 60 ? n : 60), text);
+    if (n == 0) {
+      cli_usage_error("--%s: empty entry in '%s'", option, all);
+      return false;
+    }
+    if (n >= sizeof out->v[0]) {
+      cli_usage_error("--%s: want entries of at most %zu characters, got '%.60s'", option,
+                      sizeof out->v[0] - 1, text);
       return false;
     }
     if (out->n == BENCH_LIST_MAX) {
@@ -49,12 +48,9 @@ bool bench_parse_dtypes(const char *option, const char *text, bench_ints *out) {
   out->n = 0;
   if (!bench_parse_names(option, text, &names)) return false;
   for (int i = 0; i < names.n; i++) {
-    trm_dtype t = TRM_DTYPES;
-    for (int j = 0; j < TRM_DTYPES; j++)
-      if (!strcmp(names.v[i], dtype_names[j]) || !strcmp(names.v[i], trm_dtype_name((trm_dtype)j)))
-        t = (trm_dtype)j;
-    if (t == TRM_DTYPES) {
-      cli_usage_error("--%s: want f32 or bf16, got '%s'", option, names.v[i]);
+    trm_dtype t;
+    if (!trm_dtype_from_name(names.v[i], &t)) {
+      cli_usage_error("--%s: want float32 or bfloat16, got '%s'", option, names.v[i]);
       return false;
     }
     out->v[out->n++] = (int)t;

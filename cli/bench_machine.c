@@ -73,7 +73,7 @@ static trm_status add_peak(const bench_machine *m, int dtype, int i, bench_table
   snprintf(r->text[BENCH_OP], sizeof r->text[0], "%s", copy ? "copy" : m->best[dtype][i]);
   snprintf(r->text[BENCH_ISA], sizeof r->text[0], "%s", trm_isa());
   if (!copy)
-    snprintf(r->text[BENCH_DTYPE], sizeof r->text[0], "%s", bench_dtype_name((trm_dtype)dtype));
+    snprintf(r->text[BENCH_DTYPE], sizeof r->text[0], "%s", trm_dtype_name((trm_dtype)dtype));
   r->number[BENCH_THREADS] = m->threads.v[i];
   r->number[copy ? BENCH_GBYTES : BENCH_GFLOPS] = 1e-9 * (copy ? m->copy[i] : m->flops[dtype][i]);
   return TRM_OK;

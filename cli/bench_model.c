@@ -88,7 +88,7 @@ bench_row *bench_case_row(const bench_case *c, bench_table *t, trm_error *err) {
   bench_row *r = bench_table_add(t, c->test, err);
   if (!r) return NULL;
   if (c->model) snprintf(r->text[BENCH_MODEL], sizeof r->text[0], "%s", c->model->name);
-  snprintf(r->text[BENCH_DTYPE], sizeof r->text[0], "%s", bench_dtype_name(c->dtype));
+  snprintf(r->text[BENCH_DTYPE], sizeof r->text[0], "%s", trm_dtype_name(c->dtype));
   snprintf(r->text[BENCH_ISA], sizeof r->text[0], "%s", trm_isa());
   r->dtype = c->dtype;
   r->threads = c->threads_at;
@@ -312,7 +312,7 @@ static trm_status op_row(const bench_case *c, const trm_trainer_cost *cost, cons
   return TRM_OK;
 }
 
-/* Each row's share of the time of all, and a row for the sum. */
+/* Of all ops: each row's share of the time, and a row for the sum. */
 static trm_status sum_rows(const bench_case *c, bench_table *t, int first, trm_error *err) {
   double ms = 0, gflop = 0;
   int end = t->n;
@@ -341,7 +341,8 @@ static trm_status time_ops(const bench_case *c, const trm_trainer_cost *cost, tr
     while (n < c->runs && !cli_interrupted()) seconds[n++] = trm_bench_time(b, i, OP_SECONDS);
     if (n > 0) CLI_TRY(op_row(c, cost, trm_bench_op_at(b, i), seconds, n, t, err));
   }
-  return t->n > first ? sum_rows(c, t, first, err) : TRM_OK;
+  bool complete = t->n - first == trm_bench_count(b);
+  return complete ? sum_rows(c, t, first, err) : TRM_OK;
 }
 
 trm_status bench_ops(const bench_case *c, bench_table *t, trm_error *err) {

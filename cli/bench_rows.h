@@ -19,7 +19,7 @@ typedef struct bench_names {
 /* "1,8,64": numbers from 1 to `most`. False with a message on stderr that names `option`. */
 bool bench_parse_ints(const char *option, const char *text, int most, bench_ints *out);
 bool bench_parse_names(const char *option, const char *text, bench_names *out);
-/* "f32,bf16", also "float32,bfloat16"; v[i] is a trm_dtype. */
+/* "f32,bf16", in each spelling that trm_dtype_from_name takes; v[i] is a trm_dtype. */
 bool bench_parse_dtypes(const char *option, const char *text, bench_ints *out);
 /* "112x512x256,...": m, n and k of products. */
 typedef struct bench_products {
@@ -103,7 +103,5 @@ void bench_machine_offer(bench_machine *m, trm_dtype dtype, int threads, const t
                          double flops);
 /* Adds a row for every peak in front and fills in each row's share and limit. */
 trm_status bench_machine_compare(const bench_machine *m, bench_table *t, trm_error *err);
-/* "f32", "bf16". */
-const char *bench_dtype_name(trm_dtype t);
 
 #endif

@@ -70,13 +70,15 @@ void cli_nearest_offer(cli_nearest *n, const char *name);
 /* ---- options (options.c) ---- */
 
 typedef enum cli_kind {
-  CLI_FLAG,   /* bool *: --name, no value */
-  CLI_INT,    /* int * */
-  CLI_INT64,  /* int64_t * */
-  CLI_UINT64, /* uint64_t *: seeds */
-  CLI_DOUBLE, /* double * */
-  CLI_DTYPE,  /* trm_dtype * */
-  CLI_STRING  /* const char **: points into argv */
+  CLI_FLAG,    /* bool *: --name, no value */
+  CLI_INT,     /* int * */
+  CLI_INT64,   /* int64_t * */
+  CLI_UINT64,  /* uint64_t *: seeds */
+  CLI_DOUBLE,  /* double * */
+  CLI_DTYPE,   /* trm_dtype * */
+  CLI_STRING,  /* const char **: points into argv */
+  CLI_NUMBERS, /* const char **: a list of whole numbers, as text */
+  CLI_NAMES    /* const char **: a list of words, as text */
 } cli_kind;
 
 /* Numbers must be finite and >= 0. A table ends with a row whose name is NULL. */

@@ -15,7 +15,9 @@ static const cli_manual manual = {
     "  train   training updates\n"
     "  infer   supervision steps of the solver\n"
     "  growth  updates against width, layers, n, cells, batch and threads\n"
-    "key=value: settings of the model as in `trm train`, e.g. arch.hidden_size=128.\n",
+    "key=value: settings of the model as in `trm train`, e.g. arch.hidden_size=128; what has an\n"
+    "option below is chosen by the option only. --list-models lists the models: not every preset\n"
+    "is one (arc1, arc2 and transformer-sudoku are not).\n",
     "Lists are separated by commas; every combination is a row of\n"
     "  GFLOP    the arithmetic that the model needs (products, 2 per multiply-add), and\n"
     "  ms       the median time for it, min and max over the runs, after one to warm up:\n"
@@ -23,7 +25,8 @@ static const cli_manual manual = {
     "           an op's is the time of all its `calls` in an update, per sample\n"
     "  peak %   of the best product (rows `peak`) of the same format and number of threads\n"
     "  GB/s     bytes that must be read and written at least once, per second\n"
-    "  MiB      held; puzzles/s: each with all its supervision steps\n"
+    "  MiB      held\n"
+    "  steps/s  supervision steps of the whole batch; puzzles/s: each with all its steps\n"
     "  exponent of growth: log of the time over log of what grows, between neighbours,\n"
     "           beside that of the arithmetic; for batch and threads of a whole update\n"
     "  limit    arithmetic: at least 70 % of the peak; else memory: GB/s is at least 60 % of a\n"
@@ -39,8 +42,8 @@ static const cli_manual manual = {
     "  trm bench growth -m sudoku6 arch.L_cycles=6 -o json\n"};
 
 typedef struct bench_args {
-  const char *models, *batches, *threads, *dtypes, *format, *shapes;
-  int runs, cells;
+  const char *models, *batches, *threads, *dtypes, *format, *shapes; /* NULL: not given */
+  int runs, cells;                                                   /* cells -1: not given */
 } bench_args;
 
 /* All that a run of the command holds. */
@@ -141,7 +144,18 @@ static trm_status run_model(bench_run *b, const char *test, case_fn *run, bench_
   return TRM_OK;
 }
 
+/* All models, before the first takes its time. */
+static trm_status check_models(const bench_run *b, trm_error *err) {
+  for (int i = 0; i < b->models.n; i++) {
+    bench_model m;
+    CLI_TRY(bench_model_load(&m, b->models.v[i], b->cells, b->overrides, b->n_overrides, err));
+    bench_model_free(&m);
+  }
+  return TRM_OK;
+}
+
 static trm_status run_models(bench_run *b, const char *test, case_fn *run, trm_error *err) {
+  CLI_TRY(check_models(b, err));
   cli_progress_begin(&b->bar, "timing", 0,
                      (int64_t)b->models.n * b->dtypes.n * b->machine.threads.n * b->batches.n,
                      "cases", 1);
@@ -277,6 +291,45 @@ static const struct test *find_test(const char *name) {
   return NULL;
 }
 
+/* Refuses an option that the bench would not look at. */
+static bool check_options(const bench_args *a, const struct test *test) {
+  const struct {
+    const char *name;
+    bool given, of_gemm;
+  } some[] = {{"model", a->models, false},
+              {"batch", a->batches, false},
+              {"cells", a->cells >= 0, false},
+              {"shape", a->shapes, true}};
+  bool gemm = test->run == run_gemm;
+  for (size_t i = 0; i < sizeof some / sizeof *some; i++) {
+    if (!some[i].given || some[i].of_gemm == gemm) continue;
+    cli_usage_error("--%s is for %s, not for %s", some[i].name,
+                    gemm ? "ops, train, infer and growth" : "gemm", test->name);
+    return false;
+  }
+  return true;
+}
+
+/* Refuses a setting that an option would override. */
+static bool check_settings(const char *const *settings, int n) {
+  static const struct {
+    const char *key, *option;
+  } taken[] = {{"preset", "-m NAME"},
+               {"arch.forward_dtype", "--dtype"},
+               {"global_batch_size", "-b"},
+               {"threads", "-t"}};
+  for (int i = 0; i < n; i++) {
+    const char *key = settings[i] + strspn(settings[i], "+");
+    size_t length = strcspn(key, "=");
+    for (size_t j = 0; j < sizeof taken / sizeof *taken; j++) {
+      if (length != strlen(taken[j].key) || strncmp(key, taken[j].key, length) != 0) continue;
+      cli_usage_error("%s: use %s", taken[j].key, taken[j].option);
+      return false;
+    }
+  }
+  return true;
+}
+
 static bool read_threads(const char *text, bool with_one, bench_ints *out) {
   if (text) return bench_parse_ints("threads", text, 1024, out);
   int all = trm_default_threads();
@@ -296,8 +349,8 @@ static bool read_lists(const bench_args *a, const struct test *test, bench_run *
     return false;
   }
   b->runs = a->runs;
-  b->cells = a->cells;
-  return bench_parse_names("model", a->models, &b->models) &&
+  b->cells = a->cells > 0 ? a->cells : 0;
+  return bench_parse_names("model", a->models ? a->models : "sudoku6", &b->models) &&
          bench_parse_ints("batch", a->batches ? a->batches : test->batches, 1 << 20, &b->batches) &&
          bench_parse_dtypes("dtype", a->dtypes, &b->dtypes) &&
          read_threads(a->threads, test->all_threads, &b->machine.threads) &&
@@ -310,28 +363,31 @@ static int run_test(const struct test *test, bench_run *b) {
   trm_status st = test->run(b, &err);
   cli_progress_end(&b->bar);
   trm_status printed = TRM_OK;
-  if (b->table.n) printed = bench_machine_compare(&b->machine, &b->table, &late);
-  if (printed == TRM_OK && (b->table.n || st == TRM_OK))
+  int rows = b->table.n; /* without the peaks */
+  if (rows) printed = bench_machine_compare(&b->machine, &b->table, &late);
+  if (printed == TRM_OK && (rows || st == TRM_OK))
     printed = bench_print(&b->table, b->format, cli_interrupted(), stdout, &late);
   bench_table_free(&b->table);
   if (st != TRM_OK) return cli_finish(cli_report_error(&err));
   if (printed != TRM_OK) return cli_finish(cli_report_error(&late));
-  return cli_finish(cli_interrupted() ? CLI_INTERRUPTED : CLI_OK);
+  if (!cli_interrupted()) return cli_finish(CLI_OK);
+  cli_note("interrupted; %d row%s measured", rows, rows == 1 ? "" : "s");
+  return cli_finish(CLI_INTERRUPTED);
 }
 
 int cmd_bench(int argc, char **argv) {
-  bench_args a = {.models = "sudoku6", .dtypes = "f32,bf16", .format = "md", .runs = 5};
+  bench_args a = {.dtypes = "f32,bf16", .format = "md", .runs = 5, .cells = -1};
   bool list_models = false;
   const cli_option options[] = {
-      {"m,model", CLI_STRING, &a.models, "LIST", "models (default: sudoku6); growth takes one"},
-      {"b,batch", CLI_STRING, &a.batches, "LIST",
+      {"m,model", CLI_NAMES, &a.models, "LIST", "models (default: sudoku6); growth takes one"},
+      {"b,batch", CLI_NUMBERS, &a.batches, "LIST",
        "rows at once (default: 64; infer: 1,64); growth takes one"},
-      {"t,threads", CLI_STRING, &a.threads, "LIST",
+      {"t,threads", CLI_NUMBERS, &a.threads, "LIST",
        "(default: as many as the process may use; gemm, growth: also 1)"},
-      {"dtype", CLI_STRING, &a.dtypes, "LIST", "number formats (default: f32,bf16)"},
+      {"dtype", CLI_NAMES, &a.dtypes, "LIST", "number formats (default: f32,bf16)"},
       {"r,runs", CLI_INT, &a.runs, "N", "timed runs of each row (default: 5)"},
       {"o,output", CLI_STRING, &a.format, "FORMAT", "md, csv or json (default: md)"},
-      {"shape", CLI_STRING, &a.shapes, "LIST", "gemm: MxNxK (default: those of the models)"},
+      {"shape", CLI_NAMES, &a.shapes, "LIST", "gemm: MxNxK (default: those of the models)"},
       {"list-models", CLI_FLAG, &list_models, NULL, "print the models"},
       {"cells", CLI_INT, &a.cells, "N", "cells of a puzzle (0: the model's)"},
       {NULL, CLI_FLAG, NULL, NULL, NULL}};
@@ -344,12 +400,13 @@ int cmd_bench(int argc, char **argv) {
   }
   if (argc < 1) return cli_usage_error("want gemm, ops, train, infer or growth; see --help");
   const struct test *test = find_test(argv[0]);
-  if (!test || !read_lists(&a, test, &b)) return CLI_USAGE;
+  if (!test || !check_options(&a, test) || !read_lists(&a, test, &b)) return CLI_USAGE;
   if (test->run == run_growth && (b.models.n > 1 || b.batches.n > 1))
     return cli_usage_error("growth takes one --model and one --batch");
   if (test->run == run_gemm && argc > 1)
     return cli_usage_error("gemm takes no settings of a model, got '%s'", argv[1]);
   b.overrides = (const char *const *)argv + 1;
   b.n_overrides = argc - 1;
+  if (!check_settings(b.overrides, b.n_overrides)) return CLI_USAGE;
   return run_test(test, &b);
 }

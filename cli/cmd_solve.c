@@ -23,7 +23,7 @@ static const cli_manual manual = {
     "Examples:\n"
     "  trm solve runs/Sudoku6-trm/first puzzles.txt --check\n"
     "  trm solve runs/Sudoku6-trm/first --show steps --puzzle "
-    "'..3..6.5....1..2....4..3....6.2..5..'\n"
+    "'.3.5...4.......4..62...3.....21.....'\n"
     "  head -n 3 puzzles.txt | trm solve runs/Sudoku6-trm/first - --json --halt q\n"};
 
 enum {

@@ -29,6 +29,13 @@ static const char *dtype_choice(int i) {
   return trm_dtype_name((trm_dtype)i);
 }
 
+static bool dtype_alias(const char *name, int *out) {
+  trm_dtype t;
+  if (!trm_dtype_from_name(name, &t)) return false;
+  *out = (int)t;
+  return true;
+}
+
 static const char *optimizer_choice(int i) {
   return i <= (int)TRM_OPT_ADAMW ? trm_optimizer_name((trm_optimizer)i) : NULL;
 }
@@ -76,7 +83,7 @@ const config_key config_keys[] = {
     NUMBER("arch.puzzle_emb_ndim", width, model.puzzle_emb_ndim, 0, 1 << 20,
            "values of a puzzle embedding; 0: none; ${.hidden_size}: as hidden_size"),
     CHOICE("arch.pos_encodings", model.pos_encodings, pos_choice, NULL, "positions"),
-    CHOICE("arch.forward_dtype", model.forward_dtype, dtype_choice, NULL,
+    CHOICE("arch.forward_dtype", model.forward_dtype, dtype_choice, dtype_alias,
            "number format of matrix operands; all else is float32"),
     PLAIN("arch.mlp_t", bool, model.mlp_t, "SwiGLU over positions in place of attention"),
     NUMBER("arch.puzzle_emb_len", int, model.puzzle_emb_len, 0, 1 << 12,

@@ -35,7 +35,9 @@ static void print_help(FILE *f) {
       "  trm data gen sudoku --size 6 --output-dir data/sudoku6\n"
       "  trm train preset=sudoku6 data_paths=\"[data/sudoku6]\" +run_name=first\n"
       "  trm eval runs/Sudoku6-trm/first data/sudoku6\n"
-      "  trm solve runs/Sudoku6-trm/first --show steps puzzles.txt\n\n",
+      "  trm solve runs/Sudoku6-trm/first --show steps puzzles.txt\n\n"
+      "Environment:\n"
+      "  TRM_ISA=avx512_bf16|avx512|avx2|neon_bf16|neon|portable  forces a set of kernels\n\n",
       f);
   cli_print_exit_codes(f);
 }
@@ -64,6 +66,17 @@ static void print_cpu_features(FILE *f) {
 #endif
 }
 
+/* Why there are no kernels, which trm_isa does not tell: whatever computes is refused for it. */
+static int check_kernels(void) {
+  const trm_bench_shape smallest = {"", 1, 1, 1};
+  trm_bench *b;
+  trm_error err;
+  if (trm_bench_create_products(TRM_FLOAT32, 1, &smallest, 1, &b, &err) != TRM_OK)
+    return cli_report_error(&err);
+  trm_bench_free(b);
+  return CLI_OK;
+}
+
 static int print_version(void) {
 #ifdef NDEBUG
   const char *build = "release";
@@ -79,7 +92,7 @@ static int print_version(void) {
   printf("kernels: %s\nprocessor:", trm_isa());
   print_cpu_features(stdout);
   printf("\nthreads: %d\n", trm_default_threads());
-  return cli_finish(CLI_OK);
+  return cli_finish(check_kernels());
 }
 
 static const command *find_command(const char *name) {

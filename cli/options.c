@@ -89,6 +89,8 @@ static const struct {
     [CLI_UINT64] = {set_uint64, "a whole number, 0 or more"},
     [CLI_DOUBLE] = {set_double, "a number, 0 or more"},
     [CLI_STRING] = {set_string, "text"},
+    [CLI_NUMBERS] = {set_string, "a list, e.g. 1,64"},
+    [CLI_NAMES] = {set_string, "a list separated by commas"},
 };
 
 /* "batch" of "b,batch". */

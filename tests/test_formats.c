@@ -240,6 +240,8 @@ static void formats_have_names(void **state) {
     assert_int_equal(t, i);
   }
   assert_string_equal(trm_dtype_name(TRM_BFLOAT16), "bfloat16");
+  assert_true(trm_dtype_from_name("f32", &t) && t == TRM_FLOAT32);
+  assert_true(trm_dtype_from_name("bf16", &t) && t == TRM_BFLOAT16);
   assert_null(trm_dtype_name(TRM_DTYPES));
   assert_null(trm_dtype_name((trm_dtype)-1));
   assert_false(trm_dtype_from_name("half", &t));

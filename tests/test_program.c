@@ -159,6 +159,7 @@ static void test_help(void **state) {
   says(out_text, "kernels: ");
   want(RUN("--help"), 0);
   says(out_text, "130  interrupted");
+  says(out_text, "TRM_ISA=");
   for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
     says(out_text, commands[i]);
     want(RUN("help", commands[i]), 0);
@@ -176,6 +177,21 @@ static void test_help(void **state) {
   says(out_text, "arch.halt_max_steps");
   want(RUN("train", "--list-presets"), 0);
   says(out_text, "sudoku-mlp");
+}
+
+/* A set of kernels that there is not: said, not just shown as none. */
+static void test_unknown_kernels(void **state) {
+  scratch *s = *state;
+  char *before = getenv("TRM_ISA") ? strdup(getenv("TRM_ISA")) : NULL;
+  assert_int_equal(setenv("TRM_ISA", "nonsense", 1), 0);
+  int code = RUN("--version");
+  if (before)
+    setenv("TRM_ISA", before, 1);
+  else
+    unsetenv("TRM_ISA");
+  free(before);
+  want(code, 2);
+  says(err_text, "TRM_ISA=nonsense is unknown");
 }
 
 static void test_refusals(void **state) {
@@ -281,6 +297,13 @@ static void test_other_format(void **state) {
   }
   assert_true(loss[0] != loss[1] && fabs(loss[0] - loss[1]) < 0.05 * loss[0]);
   assert_true(q[0] != q[1] && fabs(q[0] - q[1]) < 0.05);
+  want(RUN("eval", model_dir, data_dir, "--limit=1", "--json", "--dtype=f32"), 0);
+  json_t *report = printed_json();
+  same_text(report, "forward_dtype", "float32");
+  json_decref(report);
+  want(RUN("train", TINY, "arch.forward_dtype=bf16", "--dry-run"), 0);
+  says(out_text, "bfloat16");
+  want(RUN("train", TINY, "arch.forward_dtype=f16", "--dry-run"), 2);
   want(RUN("eval", model_dir, data_dir, "--dtype", "half"), 2);
   says(err_text, "want float32 or bfloat16");
   want(RUN("solve", model_dir, "--dtype"), 2);
@@ -561,12 +584,40 @@ static void test_bench_refusals(void **state) {
   says(err_text, "did you mean --batch?");
   want(RUN("bench", "train", "-q", "4"), 2);
   want(RUN("bench", "train", "-b"), 2);
+  says(err_text, "a list, e.g. 1,64");
+  want(RUN("bench", "train", "-t", "1,,2"), 2);
+  says(err_text, "empty entry in '1,,2'");
   want(RUN("bench", "train", "-r", "0"), 2);
   want(RUN("bench", "train", "-o", "xml"), 2);
   want(RUN("bench", "train", "hidden_size=3"), 2);
   says(err_text, "did you mean 'arch.hidden_size'?");
   want(RUN("bench", "growth", "-b", "1,2"), 2);
   want(RUN("bench", "gemm", "lr=1"), 2);
+  want(RUN("bench", "train", TINY_BENCH, "-m", "sudoku4,nope"), 2);
+  says(err_text, "unknown model 'nope'");
+  assert_string_equal(out_text, "");
+}
+
+/* What a bench would not look at is refused, not ignored. */
+static void test_bench_unused(void **state) {
+  scratch *s = *state;
+  static const char *const settings[][2] = {{"preset=sudoku4", "preset: use -m NAME"},
+                                            {"+arch.forward_dtype=f32", "use --dtype"},
+                                            {"++global_batch_size=4", "use -b"},
+                                            {"threads=1", "threads: use -t"}};
+  static const char *const options[][3] = {{"gemm", "--model=sudoku4", "for ops, train, infer"},
+                                           {"gemm", "-b=1", "for ops, train, infer"},
+                                           {"gemm", "--cells=0", "for ops, train, infer"},
+                                           {"ops", "--shape=1x1x1", "for gemm"},
+                                           {"growth", "--shape=1x1x1", "for gemm"}};
+  for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+    want(RUN("bench", "train", TINY_BENCH, settings[i][0]), 2);
+    says(err_text, settings[i][1]);
+  }
+  for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+    want(RUN("bench", options[i][0], options[i][1]), 2);
+    says(err_text, options[i][2]);
+  }
 }
 
 static bool catches(pid_t child, int number) {
@@ -587,7 +638,11 @@ static void test_bench_interrupted(void **state) {
   for (int wait = 0; wait < 1500 && !catches(child, SIGINT); wait++) nap(20);
   kill(child, SIGINT);
   want(finish(s, child), 130);
-  assert_true(bench_rows_of("train", true) <= 2);
+  int rows = bench_rows_of("train", true);
+  char said[64];
+  assert_true(rows <= 2);
+  snprintf(said, sizeof said, "trm: interrupted; %d row", rows);
+  says(err_text, said);
 }
 
 /* The bar is for terminals only. */
@@ -637,26 +692,17 @@ static int set_up(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_help),
-      cmocka_unit_test(test_refusals),
-      cmocka_unit_test(test_dry_run),
-      cmocka_unit_test(test_resume),
-      cmocka_unit_test(test_resume_format),
-      cmocka_unit_test(test_other_format),
-      cmocka_unit_test(test_no_puzzle_positions),
-      cmocka_unit_test(test_changed_data),
-      cmocka_unit_test(test_refused_run),
-      cmocka_unit_test(test_kill),
-      cmocka_unit_test(test_signals),
-      cmocka_unit_test(test_full_disk),
-      cmocka_unit_test(test_damage),
-      cmocka_unit_test(test_eval),
-      cmocka_unit_test(test_solve),
-      cmocka_unit_test(test_info),
-      cmocka_unit_test(test_terminal),
-      cmocka_unit_test(test_bench),
-      cmocka_unit_test(test_bench_refusals),
-      cmocka_unit_test(test_bench_interrupted),
+      cmocka_unit_test(test_help),         cmocka_unit_test(test_unknown_kernels),
+      cmocka_unit_test(test_refusals),     cmocka_unit_test(test_dry_run),
+      cmocka_unit_test(test_resume),       cmocka_unit_test(test_resume_format),
+      cmocka_unit_test(test_other_format), cmocka_unit_test(test_no_puzzle_positions),
+      cmocka_unit_test(test_changed_data), cmocka_unit_test(test_refused_run),
+      cmocka_unit_test(test_kill),         cmocka_unit_test(test_signals),
+      cmocka_unit_test(test_full_disk),    cmocka_unit_test(test_damage),
+      cmocka_unit_test(test_eval),         cmocka_unit_test(test_solve),
+      cmocka_unit_test(test_info),         cmocka_unit_test(test_terminal),
+      cmocka_unit_test(test_bench),        cmocka_unit_test(test_bench_refusals),
+      cmocka_unit_test(test_bench_unused), cmocka_unit_test(test_bench_interrupted),
   };
   return cmocka_run_group_tests(tests, set_up, scratch_close);
 }

@@ -74,7 +74,8 @@ TRM_API const char *trm_arch_name(trm_arch arch);
 TRM_API const char *trm_pos_encodings_name(trm_pos_encodings p);
 TRM_API const char *trm_loss_name(trm_loss l);
 TRM_API const char *trm_dtype_name(trm_dtype t); /* "float32", "bfloat16" */
-/* The reverse; false when the name is unknown. Accepts the reference's long class names too. */
+/* The reverse; false when the name is unknown. Accepts the reference's long class names too, and
+ * of number formats also "f32" and "bf16". */
 TRM_API bool trm_arch_from_name(const char *name, trm_arch *out);
 TRM_API bool trm_pos_encodings_from_name(const char *name, trm_pos_encodings *out);
 TRM_API bool trm_loss_from_name(const char *name, trm_loss *out);

@@ -25,8 +25,12 @@ static const char *const pos_names[] = {
     [TRM_POS_NONE] = "none", [TRM_POS_ROPE] = "rope", [TRM_POS_LEARNED] = "learned"};
 static const char *const loss_names[] = {
     [TRM_LOSS_STABLEMAX] = "stablemax_cross_entropy", [TRM_LOSS_SOFTMAX] = "softmax_cross_entropy"};
-static const char *const dtype_names[TRM_DTYPES] = {
-    [TRM_FLOAT32] = "float32", [TRM_BFLOAT16] = "bfloat16"};
+static const struct dtype_name {
+  const char *name, *alias;
+} dtype_names[TRM_DTYPES] = {
+    [TRM_FLOAT32] = {"float32", "f32"},
+    [TRM_BFLOAT16] = {"bfloat16", "bf16"},
+};
 enum {
   N_ARCHS = sizeof arch_names / sizeof *arch_names,
   N_POS = sizeof pos_names / sizeof *pos_names,
@@ -43,7 +47,7 @@ const char *trm_loss_name(trm_loss l) {
   return (unsigned)l < N_LOSSES ? loss_names[l] : NULL;
 }
 const char *trm_dtype_name(trm_dtype t) {
-  return (unsigned)t < TRM_DTYPES ? dtype_names[t] : NULL;
+  return (unsigned)t < TRM_DTYPES ? dtype_names[t].name : NULL;
 }
 
 bool trm_arch_from_name(const char *name, trm_arch *out) {
@@ -70,9 +74,12 @@ bool trm_loss_from_name(const char *name, trm_loss *out) {
   return i >= 0;
 }
 bool trm_dtype_from_name(const char *name, trm_dtype *out) {
-  int i = index_of(name, dtype_names, TRM_DTYPES);
-  if (i >= 0) *out = (trm_dtype)i;
-  return i >= 0;
+  for (int i = 0; i < TRM_DTYPES; i++)
+    if (!strcmp(name, dtype_names[i].name) || !strcmp(name, dtype_names[i].alias)) {
+      *out = (trm_dtype)i;
+      return true;
+    }
+  return false;
 }
 
 trm_model_config trm_model_config_default(trm_arch arch) {
