@@ -58,10 +58,11 @@ static void compare(const bench_machine *m, bench_row *r) {
   double flops = most_flops > 0 ? 1e9 * r->number[BENCH_GFLOPS] / most_flops : NAN;
   double bytes = most_bytes > 0 ? 1e9 * r->number[BENCH_GBYTES] / most_bytes : NAN;
   r->number[BENCH_PEAK] = 100 * flops;
-  const char *limit = flops >= ARITHMETIC_SHARE ? "arithmetic"
-                      : bytes >= CACHE_SHARE    ? "cache"
-                      : bytes >= MEMORY_SHARE   ? "memory"
-                                                : "overhead";
+  const char *limit = isnan(flops) && isnan(bytes) ? ""
+                      : flops >= ARITHMETIC_SHARE  ? "arithmetic"
+                      : bytes >= CACHE_SHARE       ? "cache"
+                      : bytes >= MEMORY_SHARE      ? "memory"
+                                                   : "overhead";
   snprintf(r->text[BENCH_LIMIT], sizeof r->text[0], "%s", limit);
 }
 

@@ -289,8 +289,9 @@ trm_status bench_infer(const bench_case *c, bench_table *t, trm_error *err) {
 
 /* ---- single ops ---- */
 
-/* Seconds of one op per row of the batch, all its calls. */
-static double per_row(const bench_case *c, const trm_trainer_cost *cost, const trm_bench_op *op) {
+/* Calls of an op for each row of the batch. */
+static double calls_per_row(const bench_case *c, const trm_trainer_cost *cost,
+                            const trm_bench_op *op) {
   return op->calls / (op->per_update ? c->batch : cost->micro_batch * cost->teams);
 }
 
@@ -298,7 +299,7 @@ static trm_status op_row(const bench_case *c, const trm_trainer_cost *cost, cons
                          double *seconds, int n, bench_table *t, trm_error *err) {
   bench_row *r = bench_case_row(c, t, err);
   if (!r) return TRM_E_MEMORY;
-  double share = per_row(c, cost, op);
+  double share = calls_per_row(c, cost, op);
   bench_row_times(r, seconds, n, 1e3 * share);
   double median = 1e-3 * r->number[BENCH_MS] / share;
   snprintf(r->text[BENCH_OP], sizeof r->text[0], "%s", op->name);

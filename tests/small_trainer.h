@@ -81,13 +81,17 @@ static inline int same_state(state_bytes a, state_bytes b) {
   return a.n == b.n && memcmp(a.data, b.data, a.n) == 0;
 }
 
-enum { MIXER, ATTENTION, HRM, N_MODELS };
+enum { MIXER, ATTENTION, HRM, N_MODELS, ODD_MIXER, ODD_ATTENTION };
 
 /* Models that between them take every way through an update. */
 static inline trm_model_config model_config(int which) {
   trm_model_config c = small_config(which == HRM ? TRM_ARCH_HRM : TRM_ARCH_TRM, SMALL_LEN);
-  c.mlp_t = which == MIXER;
-  c.pos_encodings = which == MIXER ? TRM_POS_NONE : which == HRM ? TRM_POS_LEARNED : TRM_POS_ROPE;
+  c.mlp_t = which == MIXER || which == ODD_MIXER;
+  c.pos_encodings = c.mlp_t ? TRM_POS_NONE : which == HRM ? TRM_POS_LEARNED : TRM_POS_ROPE;
+  if (which > N_MODELS) { /* an odd number of positions; channels that fill no block or vector */
+    c.puzzle_emb_len = 3;
+    c.hidden_size = which == ODD_MIXER ? 136 : 20;
+  }
   c.halt_exploration_prob = 0.5;
   return c;
 }

@@ -63,6 +63,48 @@ static void bits_do_not_depend_on_the_split_of_attention(void **state) {
   for (int i = 0; i < 3; i++) same_bits(*state, ATTENTION, batch_sizes[i], TRM_FLOAT32);
   for (int i = 0; i < 3; i++) same_bits(*state, ATTENTION, batch_sizes[i], TRM_BFLOAT16);
 }
+/* An odd number of positions, more channels than a block holds and not a multiple of a vector. */
+static void bits_do_not_depend_on_the_split_of_odd_sizes(void **state) {
+  static const int batch_sizes[] = {21, 29};
+  for (int i = 0; i < 2; i++) {
+    same_bits(*state, ODD_MIXER, batch_sizes[i], TRM_FLOAT32);
+    same_bits(*state, ODD_MIXER, batch_sizes[i], TRM_BFLOAT16);
+    same_bits(*state, ODD_ATTENTION, batch_sizes[i], TRM_FLOAT32);
+    same_bits(*state, ODD_ATTENTION, batch_sizes[i], TRM_BFLOAT16);
+  }
+}
+/* Half a pair of bfloat16 values at the end of a tile would make the bits depend on tiles. */
+static void tiles_hold_whole_pairs_and_no_more_than_a_slot(void **state) {
+  (void)state;
+  trm_model_config mc = model_config(ODD_MIXER);
+  for (int odd = 0; odd < 2; odd++)
+    for (int dtype = 0; dtype < TRM_DTYPES; dtype++)
+      for (int batch = 1; batch < 80; batch++)
+        for (int micro = 0; micro < 12; micro++) {
+          trm_trainer_config c = small_training(batch);
+          trm_trainer_cost cost;
+          trm_error err;
+          mc.puzzle_emb_len = 2 + odd;
+          mc.forward_dtype = (trm_dtype)dtype;
+          c.micro_batch = micro;
+          c.memory_budget = micro % 3 ? 1 : 0; /* too little for two rows */
+          if (trm_trainer_cost_of(&mc, &c, &cost, &err) != TRM_OK) fail_msg("%s", err.msg);
+          const int slot = (batch + 7) / 8, got = cost.micro_batch;
+          assert_in_range(got, 1, slot);
+          if (odd && dtype == TRM_BFLOAT16) assert_true(got % 2 == 0 || got == slot);
+          if (micro && !(odd && dtype == TRM_BFLOAT16))
+            assert_int_equal(got, micro < slot ? micro : slot);
+        }
+  trm_trainer_config c = small_training(1 << 20);
+  trm_trainer_cost cost;
+  trm_error err;
+  c.micro_batch = 1 << 20;
+  mc.seq_len = 16384;
+  mc.puzzle.kind = TRM_PUZZLE_NONE;
+  if (trm_trainer_cost_of(&mc, &c, &cost, &err) != TRM_OK) fail_msg("%s", err.msg);
+  assert_true(cost.bytes > 0 && cost.micro_batch <= 64);
+}
+
 static void bits_do_not_depend_on_the_split_of_hrm(void **state) {
   static const int batch_sizes[] = {8, 21};
   for (int i = 0; i < 2; i++) same_bits(*state, HRM, batch_sizes[i], TRM_FLOAT32);
@@ -518,6 +560,8 @@ int main(void) {
       cmocka_unit_test(bits_do_not_depend_on_the_split_of_a_mixer),
       cmocka_unit_test(bits_do_not_depend_on_the_split_of_attention),
       cmocka_unit_test(bits_do_not_depend_on_the_split_of_hrm),
+      cmocka_unit_test(bits_do_not_depend_on_the_split_of_odd_sizes),
+      cmocka_unit_test(tiles_hold_whole_pairs_and_no_more_than_a_slot),
       cmocka_unit_test(rows_halt_when_q_says_so_or_steps_run_out),
       cmocka_unit_test(exploration_keeps_rows_busy),
       cmocka_unit_test(busy_rows_ignore_the_fresh_batch),

@@ -2,9 +2,9 @@
  *
  * A bench holds operations that can be timed one by one, each on all of its threads at once:
  *
- *   trm_bench_create_products(TRM_FLOAT32, 2, shapes, n, &b, &err)  each thread a product of its
- * own trm_bench_create_copy(2, bytes, &b, &err)                       each thread a copy of its own
- *   trm_bench_create_ops(&config, 2, 2, rows, &b, &err)             the ops of a training update
+ *   trm_bench_create_products   each thread a product of its own
+ *   trm_bench_create_copy       each thread a copy of its own
+ *   trm_bench_create_ops        the ops of a training update
  *
  * Only trm_bench_time computes; it allocates nothing. One bench, one thread at a time.
  */

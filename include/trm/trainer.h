@@ -3,7 +3,7 @@
  * The trainer owns a copy of the model, its EMA, the optimiser's moments and the carry (the
  * latents, counters and puzzles of all rows). The caller brings a fresh batch for every update;
  * rows that have not halted ignore theirs. Same seed, same bits: for any number of threads and
- * any micro-batch (bfloat16 products on ARM: any even one).
+ * any micro-batch.
  *
  * A program may fork while no call is in progress: parent and child each have the trainer then, and
  * each frees its own; the child's first step starts workers of its own.
@@ -31,7 +31,8 @@ typedef struct trm_trainer_config {
   bool freeze_weights;                  /* train the puzzle embedding only */
   int threads;                          /* 0: as many as the process may use */
   int64_t memory_budget; /* bytes for activations, but a row per team at least; 0: 1.5 GiB */
-  int micro_batch;       /* rows a team processes at once; 0: by the budget */
+  int micro_batch;       /* rows a team processes at once (made even for bfloat16 and an odd number
+                            of positions); 0: by the budget */
 } trm_trainer_config;
 
 /* The reference's defaults (batch 768, lr 1e-4, betas 0.9 and 0.95, warm-up 2000, EMA 0.999). */

@@ -9,7 +9,7 @@
 
 #include "base/memory.h"
 
-/* Packed weights beyond this are fetched ahead: half a usual second-level cache and more. */
+/* Packed weights beyond this do not stay in a usual second-level cache. */
 enum { FAR_BYTES = 1 << 20 };
 
 static const cpu_block_kind *const kinds[TRM__BLOCK_KINDS] = {

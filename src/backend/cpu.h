@@ -7,7 +7,7 @@
 #include "kernels/kernels.h"
 
 enum {
-  CPU_ROWS = 112, /* rows of a tile handled at once, at most */
+  CPU_ROWS = 112, /* rows of a tile handled at once, at most: even, a multiple of the tallest mr */
   CPU_COLS = 128, /* channels handled at once by the mixer: a multiple of every nr */
   CPU_CHUNK = 128 /* SwiGLU units handled at once: a multiple of every nr; divides every width
                      (a multiple of 256) */
@@ -26,7 +26,7 @@ typedef struct cpu_backend {
   const trm__kernels *k;
   const trm__product *p; /* of k, in the model's format */
   bool training;
-  int far;            /* TRM__FETCH_B when the weights do not fit into a second-level cache */
+  int far;            /* TRM__FETCH_B when the packed weights do not stay in a second-level cache */
   cpu_packed *packed; /* [n_blocks] */
   real *memory;       /* behind all packed weights and tables: [n_memory] */
   int64_t n_memory;
@@ -100,7 +100,7 @@ typedef struct cpu_operand {
 } cpu_operand;
 /* C (m x n) = or += sum over s < count of A_s B_s with depth k: the gradient of a weight. The team
  * packs B together into `shared` and splits the rows of C. shared: trm__size_b(k, n) reals;
- * scratch: cpu_grad_scratch(k). Begins and ends with a barrier. */
+ * scratch: cpu_grad_scratch(k). Begins with a barrier; the op that calls it ends with one. */
 void trm__cpu_weight_grad(const cpu_backend *c, trm__workspace *ws, int m, int n, int k, int count,
                           cpu_operand a, cpu_operand b, real *out, bool accumulate, real *shared,
                           real *scratch);

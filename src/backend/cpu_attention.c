@@ -39,7 +39,7 @@ static int64_t attention_scratch(const cpu_backend *c, int b, bool training) {
   int64_t rows = CPU_ROWS * 2 * (int64_t)m->D;
   int64_t forward = keys + values + CPU_ROWS * (m->d + 2 * (int64_t)m->L);
   int64_t backward =
-      2 * keys + values + CPU_ROWS * ((int64_t)m->d + 4 * m->L) + trm__size_b(p, CPU_ROWS, m->d);
+      2 * keys + values + CPU_ROWS * ((int64_t)m->d + 3 * m->L) + trm__size_b(p, CPU_ROWS, m->d);
   int64_t most = forward > rows ? forward : rows;
   int64_t grad = cpu_grad_scratch(c, b * m->L);
   int64_t back = CPU_ROWS * 3 * (int64_t)m->D;
@@ -199,6 +199,7 @@ static void attention_backward(trm__backend *be, trm__workspace *ws, const trm__
   trm__cpu_weight_grad(c, ws, 3 * D, D, (int)R, 1, (cpu_operand){CPU_ACROSS, dqkv, 3 * D, 0, 0, 0},
                        (cpu_operand){CPU_ACROSS, x, D, 0, 0, 0}, d_in, accumulate, packed,
                        ws->scratch);
+  trm__lane_barrier(ws->lane);
 }
 
 const cpu_block_kind trm__cpu_attention = {"attention",

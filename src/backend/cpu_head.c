@@ -116,4 +116,5 @@ void trm__cpu_head_grad(trm__backend *be, trm__workspace *ws, int b, const real 
                        (cpu_operand){CPU_ACROSS, d_logits, m->V, (int64_t)m->S * m->V, 0, 0},
                        (cpu_operand){CPU_ACROSS, z + (int64_t)m->P * D, D, (int64_t)m->L * D, 0, 0},
                        grads + be->outer.lm_head, true, ws->shared, ws->scratch);
+  trm__lane_barrier(ws->lane);
 }

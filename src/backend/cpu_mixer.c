@@ -76,7 +76,7 @@ static void mixer_cols(const cpu_backend *c, const cpu_packed *w, int n, const r
             ld, mode);
     p->gemm(CPU_CHUNK, n, in, w->fwd_in + (ptrdiff_t)(FL + f) * in, in, scratch,
             (ptrdiff_t)in * p->nr, u, ld, mode);
-    p->swiglu_b(CPU_CHUNK, n, g, u, ld, act, direct ? NULL : keep_g, keep_u, ldk);
+    p->swiglu_b(CPU_CHUNK, n, g, u, ld, act, direct ? NULL : keep_g, direct ? NULL : keep_u, ldk);
     p->gemm(L, n, half, w->fwd_out + f / p->group, width, act, (ptrdiff_t)half * p->nr, out, n,
             f > 0 ? TRM__ADD : TRM__SET);
   }
@@ -160,6 +160,7 @@ static void mixer_backward(trm__backend *be, trm__workspace *ws, const trm__bloc
         (cpu_operand){CPU_ALONG, x + at, D, 0, 0, 0}, d_in, accumulate || i > 0, packed,
         ws->scratch);
   }
+  trm__lane_barrier(ws->lane);
 }
 
 const cpu_block_kind trm__cpu_mixer = {"mixer",       true,          true,

@@ -61,7 +61,8 @@ static void mlp_rows(const cpu_backend *c, const cpu_packed *w, int rows, const 
             CPU_CHUNK, mode);
     p->gemm(rows, CPU_CHUNK, trm__units(p, D), xa, lda, w->fwd_in + (F + f) / p->nr * in_ps, in_ps,
             u, CPU_CHUNK, mode);
-    p->swiglu_a(rows, CPU_CHUNK, g, u, CPU_CHUNK, act, half, direct ? NULL : keep_g, keep_u);
+    p->swiglu_a(rows, CPU_CHUNK, g, u, CPU_CHUNK, act, half, direct ? NULL : keep_g,
+                direct ? NULL : keep_u);
     p->gemm(rows, D, half, act, half, w->fwd_out + f / p->group * p->nr, out_ps, out, D,
             (f > 0 ? TRM__ADD : TRM__SET) | c->far);
   }
@@ -130,6 +131,7 @@ static void mlp_backward(trm__backend *be, trm__workspace *ws, const trm__block 
       c, ws, 2 * F, D, (int)R, 1,
       (cpu_operand){CPU_UNITS_ACROSS, saved, CPU_CHUNK, 0, CPU_CHUNK, next * CPU_CHUNK},
       (cpu_operand){CPU_ACROSS, x, D, 0, 0, 0}, d_in, accumulate, packed, ws->scratch);
+  trm__lane_barrier(ws->lane);
 }
 
 const cpu_block_kind trm__cpu_mlp = {"mlp",      false,       true,        mlp_weights, mlp_saved,

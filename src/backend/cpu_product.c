@@ -67,9 +67,10 @@ void trm__cpu_weight_grad(const cpu_backend *c, trm__workspace *ws, int m, int n
   for (int s = 0; s < count; s++) {
     const real *packed = b.form == CPU_PACKED ? b.data : shared;
     trm__lane_barrier(ws->lane);
-    if (b.form != CPU_PACKED && plo < phi)
-      grad_b(p, &b, s, plo, (int)(phi - plo), k, shared + plo * units);
-    trm__lane_barrier(ws->lane);
+    if (b.form != CPU_PACKED) {
+      if (plo < phi) grad_b(p, &b, s, plo, (int)(phi - plo), k, shared + plo * units);
+      trm__lane_barrier(ws->lane);
+    }
     for (int64_t i = mlo; i < mhi; i += part) {
       int rows = (int)(mhi - i < part ? mhi - i : part);
       const real *ap = grad_a(p, &a, s, i, rows, k, scratch, &lda);
@@ -77,5 +78,4 @@ void trm__cpu_weight_grad(const cpu_backend *c, trm__workspace *ws, int m, int n
               TRM__FETCH_C | (accumulate || s > 0 ? TRM__ADD : TRM__SET));
     }
   }
-  trm__lane_barrier(ws->lane);
 }

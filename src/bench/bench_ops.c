@@ -328,10 +328,10 @@ trm_status trm_bench_create_ops(const trm_model_config *config, int threads, int
                                 trm_bench **out, trm_error *err) {
   state *s;
   trm_bench *b;
-  if (threads < 1 || teams < 1 || threads % teams || rows < 1 || rows > 1 << 20)
+  if (threads < 1 || teams < 1 || threads % teams || rows < 1 || rows > 1 << 14 || threads > 4096)
     TRM_FAIL(err, TRM_E_ARGUMENT,
              "%d threads as %d teams, %d rows: want teams that divide the threads, 1 to %d rows",
-             threads, teams, rows, 1 << 20);
+             threads, teams, rows, 1 << 14);
   TRM_ALLOC(&s, 1, "a bench", err);
   s->rows = rows;
   trm_status st = fill_state(s, config, teams, threads / teams, err);

@@ -14,21 +14,34 @@ enum { SMALL_WEIGHTS = 1 << 18, SMALL_TILE = 96, LARGE_TILE = 400 };
 /* Bytes for activations when the configuration leaves it open: 1.5 GiB. */
 static const int64_t default_budget = (int64_t)3 << 29;
 
+/* Positions of a tile at most, whatever was asked for: sizes stay far below what an int holds. */
+enum { MOST_POSITIONS = 1 << 20 };
+
+/* Rows of a tile come in these units: with an odd number of positions a tile of odd rows would end
+ * in half a pair of bfloat16 values, and the pairs would depend on where tiles end. */
+static int row_unit(const trm__dims *m) {
+  return m->dtype == TRM_BFLOAT16 && m->L % 2 ? 2 : 1;
+}
+static int round_up(int n, int unit) {
+  return (n + unit - 1) / unit * unit;
+}
+
 /* The largest tile whose activations, over all teams, stay within the budget. */
 static int choose_micro_batch(const trm__layout *l, const trm__backend *be,
                               const trm_trainer_config *config, int teams, int team_size) {
-  int slot = (config->batch_size + TRM__SLOTS - 1) / TRM__SLOTS, b;
-  if (config->micro_batch) return config->micro_batch < slot ? config->micro_batch : slot;
+  const int slot = (config->batch_size + TRM__SLOTS - 1) / TRM__SLOTS, unit = row_unit(&l->dims);
+  const int limit = MOST_POSITIONS / l->dims.L / unit * unit;
   int64_t budget = config->memory_budget ? config->memory_budget : default_budget;
   int tile = l->n_params <= SMALL_WEIGHTS ? SMALL_TILE : LARGE_TILE;
-  int most = tile / l->dims.L / 2 * 2;
-  for (b = slot < most ? (slot + 1) / 2 * 2 : most; b > 1; b -= 2)
-    if (teams * trm__walker_bytes(l, be, b, team_size, true) <= budget) break;
-  if (b < 2) return 1;
-  /* Equal tiles waste no part of the last one. Their rows are even, so that pairs of positions (the
-   * units of bfloat16) are the same in tiles of any size. */
-  int tiles = (slot + b - 1) / b;
-  return ((slot + tiles - 1) / tiles + 1) / 2 * 2;
+  int b = config->micro_batch ? config->micro_batch : tile / l->dims.L;
+  b = round_up(b > 1 ? (b < slot ? b : slot) : 1, unit);
+  if (b > limit) b = limit;
+  if (!config->micro_batch) {
+    while (b > unit && teams * trm__walker_bytes(l, be, b, team_size, true) > budget) b -= unit;
+    int tiles = (slot + b - 1) / b; /* equal ones waste no part of the last */
+    b = round_up((slot + tiles - 1) / tiles, unit);
+  }
+  return b < slot ? b : slot;
 }
 
 trm_trainer_cost trm__trainer_cost(const trm__layout *l, const trm__backend *be,
