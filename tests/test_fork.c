@@ -76,7 +76,9 @@ static void a_pool_works_on_in_both(void **state) {
   for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
     count c = {.n_teams = ways[w][1]};
     assert_int_equal(trm__pool_create(ways[w][0], &c.pool, NULL), TRM_OK);
+#if !defined(__SANITIZE_ADDRESS__) /* a thread that starts holds a lock of the sanitizer's */
     assert_true(child_does(count_and_free, &c)); /* workers may not have begun yet */
+#endif
     for (size_t j = 0; j < sizeof jobs / sizeof *jobs; j++) {
       assert_true(count_often(&c));
       assert_true(child_does(jobs[j], &c)); /* workers are on their way to sleep */
