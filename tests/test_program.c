@@ -1,106 +1,20 @@
 /* The trm program as a user runs it: arguments, exit codes, what is said where, and a run that is
  * stopped, killed, starved of disk space and resumed. */
-#include <fcntl.h>
 #include <jansson.h>
 #include <math.h>
 #include <pty.h>
-#include <signal.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "scratch.h"
-#include "trm.h"
+#include "launch.h"
 
-enum { MAX_ARGS = 32, TEXT = 1 << 16 };
-
-static char out_text[TEXT], err_text[TEXT]; /* of the last program run */
 static char data_dir[160], model_dir[160];
 /* A model so small that an update takes about a millisecond. */
 static char data_setting[200], out_setting[200];
 
-typedef struct launch {
-  const char *input; /* for stdin, or NULL */
-  rlim_t file_limit; /* bytes a file may have; 0: no limit */
-  bool terminal;     /* stderr is a terminal */
-} launch;
-
-static void slurp(const char *path, char *text) {
-  size_t n;
-  unsigned char *bytes = read_bytes(path, &n);
-  snprintf(text, TEXT, "%s", (char *)bytes);
-  free(bytes);
-}
-
-static void redirect(const char *path, int flags, int fd) {
-  int file = open(path, flags, 0666);
-  if (file < 0 || dup2(file, fd) < 0) _exit(99);
-  close(file);
-}
-
-static void become(scratch *s, const char *const *args, const launch *l, int terminal) {
-  char path[200];
-  snprintf(path, sizeof path, "%s/in", s->dir);
-  redirect(l->input ? path : "/dev/null", O_RDONLY, 0);
-  snprintf(path, sizeof path, "%s/out", s->dir);
-  redirect(path, O_WRONLY | O_CREAT | O_TRUNC, 1);
-  snprintf(path, sizeof path, "%s/err", s->dir);
-  if (terminal >= 0)
-    dup2(terminal, 2);
-  else
-    redirect(path, O_WRONLY | O_CREAT | O_TRUNC, 2);
-  if (l->file_limit) {
-    struct rlimit limit = {l->file_limit, l->file_limit};
-    signal(SIGXFSZ, SIG_IGN);
-    setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  const char *argv[MAX_ARGS + 2] = {TRM_PROGRAM};
-  for (int i = 0; i < MAX_ARGS && args[i]; i++) argv[i + 1] = args[i];
-  execv(TRM_PROGRAM, (char *const *)argv);
-  _exit(98);
-}
-
-static pid_t start(scratch *s, const char *const *args, const launch *l, int terminal) {
-  if (l->input) write_bytes(scratch_path(s, "in"), l->input, strlen(l->input));
-  pid_t child = fork();
-  assert_true(child >= 0);
-  if (child == 0) become(s, args, l, terminal);
-  return child;
-}
-
-/* The exit code, or 1000 + the signal that ended it. */
-static int finish(scratch *s, pid_t child) {
-  int status;
-  assert_int_equal(waitpid(child, &status, 0), child);
-  slurp(scratch_path(s, "out"), out_text);
-  if (access(scratch_path(s, "err"), R_OK) == 0) slurp(scratch_path(s, "err"), err_text);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-}
-
-static int run_with(scratch *s, const launch *l, const char *const *args) {
-  return finish(s, start(s, args, l, -1));
-}
-
-#define ARGS(...)         \
-  (const char *const[]) { \
-    __VA_ARGS__, NULL     \
-  }
-#define RUN(...) run_with(s, &(const launch){0}, ARGS(__VA_ARGS__))
-#define RUN_INPUT(text, ...) run_with(s, &(const launch){.input = (text)}, ARGS(__VA_ARGS__))
 #define TINY                                                                             \
   "preset=sudoku4", data_setting, out_setting, "arch.hidden_size=32", "arch.H_cycles=2", \
       "arch.L_cycles=2", "arch.halt_max_steps=3", "global_batch_size=16", "epochs=1000", \
       "lr=1e-3", "threads=1"
-
-static void says(const char *text, const char *part) {
-  if (!strstr(text, part)) fail_msg("no '%s' in:\n%s", part, text);
-}
-
-static void want(int got, int expected) {
-  if (got != expected) fail_msg("exit %d, want %d\n%s", got, expected, err_text);
-}
 
 static const char *in_run(scratch *s, const char *run, const char *file) {
   char name[96];
@@ -142,11 +56,6 @@ static void check_log(scratch *s, const char *run, json_int_t updates) {
   }
   fclose(f);
   assert_int_equal(step, updates);
-}
-
-static void nap(int milliseconds) {
-  struct timespec t = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
-  nanosleep(&t, NULL);
 }
 
 /* ---- tests ---- */
@@ -535,116 +444,6 @@ static void test_info(void **state) {
   says(out_text, "Sudoku 4x4");
 }
 
-#define TINY_BENCH "-m", "sudoku4", "-b", "8", "-r", "2", "arch.hidden_size=32", "arch.H_cycles=1"
-
-/* The rows of a test in a report printed as JSON. */
-static int bench_rows_of(const char *test, bool interrupted) {
-  json_t *root = json_loads(out_text, 0, NULL), *row;
-  size_t i;
-  int n = 0;
-  if (!root) fail_msg("not JSON:\n%s", out_text);
-  assert_int_equal(json_is_true(json_object_get(root, "interrupted")), interrupted);
-  json_array_foreach(json_object_get(root, "rows"), i, row) {
-    bool peak = !strcmp(json_string_value(json_object_get(row, "test")), "peak");
-    n += !strcmp(json_string_value(json_object_get(row, "test")), test);
-    assert_non_null(json_object_get(row, peak ? "op" : "limit"));
-    assert_true(peak || json_number_value(json_object_get(row, "ms")) > 0);
-  }
-  json_decref(root);
-  return n;
-}
-
-static void test_bench(void **state) {
-  scratch *s = *state;
-  want(RUN("bench", "gemm", "--shape", "5x6x7,64x64x64", "-t", "1,2", "-r", "1", "-o", "json"), 0);
-  assert_int_equal(bench_rows_of("gemm", false), 8);
-  assert_int_equal(bench_rows_of("peak", false), 6); /* two formats and the copy, threads 1, 2 */
-  want(RUN("bench", "train", TINY_BENCH, "-t", "1,2", "--dtype=bf16", "--output=json"), 0);
-  assert_int_equal(bench_rows_of("train", false), 2);
-  want(RUN("bench", "infer", TINY_BENCH, "-b=1,3", "--dtype", "f32", "-o", "json"), 0);
-  assert_int_equal(bench_rows_of("infer", false), 2);
-  want(RUN("bench", "ops", TINY_BENCH, "-t", "1", "--dtype", "f32", "-o", "json"), 0);
-  assert_true(bench_rows_of("ops", false) > 10);
-  want(RUN("bench", "train", TINY_BENCH, "-t", "1", "--cells", "9"), 0);
-  says(out_text, "GFLOP/s");
-  want(RUN("bench", "--list-models"), 0);
-  says(out_text, "sudoku-mlp-t6");
-}
-
-static void test_bench_refusals(void **state) {
-  scratch *s = *state;
-  want(RUN("bench"), 2);
-  want(RUN("bench", "trian"), 2);
-  says(err_text, "did you mean 'train'?");
-  want(RUN("bench", "train", "-m", "sudoku7"), 2);
-  says(err_text, "did you mean 'sudoku");
-  want(RUN("bench", "train", "-b", "0"), 2);
-  says(err_text, "--batch: want whole numbers from 1");
-  want(RUN("bench", "train", "--batches", "4"), 2);
-  says(err_text, "did you mean --batch?");
-  want(RUN("bench", "train", "-q", "4"), 2);
-  want(RUN("bench", "train", "-b"), 2);
-  says(err_text, "a list, e.g. 1,64");
-  want(RUN("bench", "train", "-t", "1,,2"), 2);
-  says(err_text, "empty entry in '1,,2'");
-  want(RUN("bench", "train", "-r", "0"), 2);
-  want(RUN("bench", "train", "-o", "xml"), 2);
-  want(RUN("bench", "train", "hidden_size=3"), 2);
-  says(err_text, "did you mean 'arch.hidden_size'?");
-  want(RUN("bench", "growth", "-b", "1,2"), 2);
-  want(RUN("bench", "gemm", "lr=1"), 2);
-  want(RUN("bench", "train", TINY_BENCH, "-m", "sudoku4,nope"), 2);
-  says(err_text, "unknown model 'nope'");
-  assert_string_equal(out_text, "");
-}
-
-/* What a bench would not look at is refused, not ignored. */
-static void test_bench_unused(void **state) {
-  scratch *s = *state;
-  static const char *const settings[][2] = {{"preset=sudoku4", "preset: use -m NAME"},
-                                            {"+arch.forward_dtype=f32", "use --dtype"},
-                                            {"++global_batch_size=4", "use -b"},
-                                            {"threads=1", "threads: use -t"}};
-  static const char *const options[][3] = {{"gemm", "--model=sudoku4", "for ops, train, infer"},
-                                           {"gemm", "-b=1", "for ops, train, infer"},
-                                           {"gemm", "--cells=0", "for ops, train, infer"},
-                                           {"ops", "--shape=1x1x1", "for gemm"},
-                                           {"growth", "--shape=1x1x1", "for gemm"}};
-  for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
-    want(RUN("bench", "train", TINY_BENCH, settings[i][0]), 2);
-    says(err_text, settings[i][1]);
-  }
-  for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
-    want(RUN("bench", options[i][0], options[i][1]), 2);
-    says(err_text, options[i][2]);
-  }
-}
-
-static bool catches(pid_t child, int number) {
-  char path[64], line[256];
-  bool caught = false;
-  snprintf(path, sizeof path, "/proc/%d/status", (int)child);
-  FILE *f = fopen(path, "r");
-  while (f && fgets(line, sizeof line, f))
-    if (!strncmp(line, "SigCgt:", 7)) caught = strtoull(line + 7, NULL, 16) >> (number - 1) & 1;
-  if (f) fclose(f);
-  return caught;
-}
-
-static void test_bench_interrupted(void **state) {
-  scratch *s = *state;
-  pid_t child =
-      start(s, ARGS("bench", "train", TINY_BENCH, "-r", "1000", "-o", "json"), &(launch){0}, -1);
-  for (int wait = 0; wait < 1500 && !catches(child, SIGINT); wait++) nap(20);
-  kill(child, SIGINT);
-  want(finish(s, child), 130);
-  int rows = bench_rows_of("train", true);
-  char said[64];
-  assert_true(rows <= 2);
-  snprintf(said, sizeof said, "trm: interrupted; %d row", rows);
-  says(err_text, said);
-}
-
 /* The bar is for terminals only. */
 static void test_terminal(void **state) {
   scratch *s = *state;
@@ -701,8 +500,6 @@ int main(void) {
       cmocka_unit_test(test_full_disk),    cmocka_unit_test(test_damage),
       cmocka_unit_test(test_eval),         cmocka_unit_test(test_solve),
       cmocka_unit_test(test_info),         cmocka_unit_test(test_terminal),
-      cmocka_unit_test(test_bench),        cmocka_unit_test(test_bench_refusals),
-      cmocka_unit_test(test_bench_unused), cmocka_unit_test(test_bench_interrupted),
   };
   return cmocka_run_group_tests(tests, set_up, scratch_close);
 }
