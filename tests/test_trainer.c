@@ -78,7 +78,7 @@ static void bits_do_not_depend_on_the_split_of_odd_sizes(void **state) {
 /* Half a pair of bfloat16 values at the end of a tile would make the bits depend on tiles. */
 static void tiles_hold_whole_pairs_and_no_more_than_a_slot(void **state) {
   (void)state;
-  trm_model_config mc = model_config(ODD_MIXER);
+  trm_model_config mc = model_config(ODD_ATTENTION);
   for (int odd = 0; odd < 2; odd++)
     for (int dtype = 0; dtype < TRM_DTYPES; dtype++)
       for (int batch = 1; batch < 80; batch++)
