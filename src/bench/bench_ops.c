@@ -328,7 +328,8 @@ trm_status trm_bench_create_ops(const trm_model_config *config, int threads, int
                                 trm_bench **out, trm_error *err) {
   state *s;
   trm_bench *b;
-  if (threads < 1 || teams < 1 || threads % teams || rows < 1 || rows > 1 << 14 || threads > 4096)
+  if (threads < 1 || teams < 1 || threads % teams || rows < 1 || rows > 1 << 14 ||
+      threads > TRM__BENCH_THREADS)
     TRM_FAIL(err, TRM_E_ARGUMENT,
              "%d threads as %d teams, %d rows: want teams that divide the threads, 1 to %d rows",
              threads, teams, rows, 1 << 14);

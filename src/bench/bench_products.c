@@ -112,7 +112,7 @@ trm_status trm_bench_create_products(trm_dtype dtype, int threads, const trm_ben
                                      trm_bench **out, trm_error *err) {
   trm_bench *b;
   state *s;
-  if ((unsigned)dtype >= TRM_DTYPES || threads < 1)
+  if ((unsigned)dtype >= TRM_DTYPES || threads < 1 || threads > TRM__BENCH_THREADS)
     TRM_FAIL(err, TRM_E_ARGUMENT, "a bench of products: number format %d, %d threads", (int)dtype,
              threads);
   TRM_TRY(check_shapes(c, n, err));
@@ -150,9 +150,9 @@ static void run_copy(trm_bench *b, const trm__bench_op *op, trm__lane *lane) {
 trm_status trm_bench_create_copy(int threads, int64_t bytes, trm_bench **out, trm_error *err) {
   trm_bench *b;
   state *s;
-  if (threads < 1 || bytes < 1 || bytes > (int64_t)1 << 40)
-    TRM_FAIL(err, TRM_E_ARGUMENT, "a copy of %lld bytes by %d threads: want 1 to 2^40, 1 or more",
-             (long long)bytes, threads);
+  if (threads < 1 || threads > TRM__BENCH_THREADS || bytes < 1 || bytes > (int64_t)1 << 40)
+    TRM_FAIL(err, TRM_E_ARGUMENT, "a copy of %lld bytes by %d threads: want 1 to 2^40, 1 to %d",
+             (long long)bytes, threads, TRM__BENCH_THREADS);
   TRM_ALLOC(&s, 1, "a bench", err);
   grow(&s->size_a, (bytes + (int64_t)sizeof(real) - 1) / (int64_t)sizeof(real));
   s->size = 2 * s->size_a;

@@ -7,8 +7,6 @@
 #include "base/memory.h"
 #include "base/rng.h"
 
-enum { MAX_THREADS = 4096 };
-
 static double now(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
@@ -30,8 +28,9 @@ trm_status trm__bench_create(int threads, int n_ops, void *state, void (*free_st
                              trm_bench **out, trm_error *err) {
   trm_bench *b = NULL;
   trm_status st = TRM_OK;
-  if (threads < 1 || threads > MAX_THREADS)
-    st = trm__fail(err, TRM_E_ARGUMENT, -1, "threads = %d: expected 1 to %d", threads, MAX_THREADS);
+  if (threads < 1 || threads > TRM__BENCH_THREADS)
+    st = trm__fail(err, TRM_E_ARGUMENT, -1, "threads = %d: expected 1 to %d", threads,
+                   TRM__BENCH_THREADS);
   if (st == TRM_OK && !(b = trm__alloc(1, sizeof *b)))
     st = trm__fail(err, TRM_E_MEMORY, -1, "no memory for a bench");
   if (!b) {

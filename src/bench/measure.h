@@ -6,6 +6,9 @@
 #include "kernels/real.h"
 #include "trm/bench.h"
 
+/* More would be a slip of the pen; sizes stay far from overflow. */
+enum { TRM__BENCH_THREADS = 4096 };
+
 typedef struct trm__bench_op trm__bench_op;
 typedef void trm__bench_fn(trm_bench *b, const trm__bench_op *op, trm__lane *lane);
 
