@@ -8,7 +8,7 @@
  *           dX = dS + W_in^T [dG; dU]
  *           dW_out = sum over rows of dS A^T, dW_in = sum of [dG; dU] X^T
  * Channels are independent: a block of CPU_COLS of them goes through the whole block in cache, and
- * nothing is ever transposed. */
+ * only operands of weight gradients are transposed. G and U are kept in the operands' format. */
 #include "backend/cpu.h"
 
 #include <string.h>

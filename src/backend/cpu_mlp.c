@@ -8,7 +8,8 @@
  *           dx = ds + [dg du] W_in
  *           dW_out = ds^T a, dW_in = [dg du]^T x
  * A part of at most CPU_ROWS rows takes CPU_CHUNK units of F at a time from the first product
- * through the activation into the second, so that g, u and a never leave the cache on the way. */
+ * through the activation into the second, so that g, u and a never leave the cache on the way; g
+ * and u are kept in the operands' format. */
 #include "backend/cpu.h"
 
 #include <string.h>

@@ -62,10 +62,11 @@ typedef struct trm__product {
                real *c, ptrdiff_t ldc, int mode);
   /* silu(g) * u on rows x n, row stride ld, as an operand of the product that follows, and g and u
    * in the operands' precision for the backward pass (both keep NULL: not), a block of nr columns
-   * in nr / group reals; in float32 the product may have written g and u there itself. swiglu_a  A
-   * of depth n, a multiple of nr. Kept: the blocks of `group` rows side by side, [rows / group][n /
-   * nr][group][nr / group]. swiglu_b  B of depth `rows`, a multiple of group. Kept: [rows][ldk],
-   * block by block. */
+   * in nr / group reals; in float32 the product may have written g and u there itself.
+   *
+   *   swiglu_a  A of depth n, a multiple of nr. Kept: the blocks of `group` rows side by side,
+   *             [rows / group][n / nr][group][nr / group].
+   *   swiglu_b  B of depth `rows`, a multiple of group. Kept: [rows][ldk], block by block. */
   void (*swiglu_a)(int rows, int n, const real *g, const real *u, ptrdiff_t ld, real *out,
                    ptrdiff_t lda, real *keep_g, real *keep_u);
   void (*swiglu_b)(int rows, int n, const real *g, const real *u, ptrdiff_t ld, real *out,
