@@ -2,8 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "cli.h"
-#include "cmd_data_show.h"
+#include "cmd_data.h"
 
 static const cli_manual manual = {
     .usage = "trm data show DIR [options]",

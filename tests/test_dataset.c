@@ -259,9 +259,9 @@ static const struct {
     {json_empty, TRM_E_FORMAT, 1, {"dataset.json", ""}},
     {pad_high, TRM_E_RANGE, -1, {"dataset.json", "pad_id"}},
     {puzzle_text, TRM_E_FORMAT, -1, {"dataset.json", "puzzle"}},
-    {puzzle_rows, TRM_E_FORMAT, -1, {"dataset.json", "cols"}},
-    {puzzle_boxes, TRM_E_FORMAT, -1, {"dataset.json", "3x2"}},
-    {puzzle_size, TRM_E_SHAPE, -1, {"dataset.json", "9x9"}},
+    {puzzle_rows, TRM_E_CONFIG, -1, {"dataset.json", "4 x 0"}},
+    {puzzle_boxes, TRM_E_CONFIG, -1, {"dataset.json", "3 x 2"}},
+    {puzzle_size, TRM_E_CONFIG, -1, {"dataset.json", "9 x 9"}},
 };
 
 static void broken_folders_are_refused(void **state) {

@@ -177,7 +177,8 @@ static void the_cost_counts_what_is_created(void **state) {
 static trm_model_config unusual_config(trm_arch arch) {
   trm_model_config c = small_config(arch, 16);
   c.vocab_size = 6;
-  c.puzzle = (trm_puzzle){TRM_PUZZLE_SUDOKU, 4, 4, 2, 2};
+  c.puzzle =
+      (trm_puzzle){.kind = TRM_PUZZLE_SUDOKU, .rows = 4, .cols = 4, .box_rows = 2, .box_cols = 2};
   c.num_puzzle_identifiers = 5;
   c.expansion = 1.0 / 3;
   c.mlp_t = true;

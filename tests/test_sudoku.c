@@ -52,9 +52,11 @@ static void shapes_are_known(void **state) {
     assert_true(p.box_rows <= p.box_cols);
   }
   assert_int_equal(known, N_SIZES);
-  trm_puzzle wrong = {TRM_PUZZLE_SUDOKU, 9, 9, 3, 4};
+  trm_puzzle wrong = {
+      .kind = TRM_PUZZLE_SUDOKU, .rows = 9, .cols = 9, .box_rows = 3, .box_cols = 4};
   assert_false(trm__sudoku_known(&wrong));
-  wrong = (trm_puzzle){TRM_PUZZLE_SUDOKU, 25, 25, 5, 5};
+  wrong =
+      (trm_puzzle){.kind = TRM_PUZZLE_SUDOKU, .rows = 25, .cols = 25, .box_rows = 5, .box_cols = 5};
   assert_false(trm__sudoku_known(&wrong));
 }
 

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "trm/status.h"
+#include "trm/puzzle.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -34,14 +34,6 @@ typedef enum trm_loss { TRM_LOSS_STABLEMAX, TRM_LOSS_SOFTMAX } trm_loss;
  * them; sums, norms, softmax, losses and the weights themselves are float32. A CPU without
  * bfloat16 products rounds the operands and multiplies in float32. */
 typedef enum trm_dtype { TRM_FLOAT32, TRM_BFLOAT16, TRM_DTYPES } trm_dtype;
-
-/* What the tokens mean, for printing and rule checks; kind TRM_PUZZLE_NONE if unknown. */
-typedef enum trm_puzzle_kind { TRM_PUZZLE_NONE, TRM_PUZZLE_SUDOKU } trm_puzzle_kind;
-typedef struct trm_puzzle {
-  trm_puzzle_kind kind;
-  int rows, cols;         /* of the grid; rows * cols = seq_len */
-  int box_rows, box_cols; /* Sudoku: 9x9 is 3, 3; 6x6 is 2, 3; 4x4 is 2, 2 */
-} trm_puzzle;
 
 typedef struct trm_model_config {
   trm_arch arch;

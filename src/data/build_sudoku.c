@@ -220,7 +220,7 @@ static void add_group(const build *b, trm__split_writer *w, const trm__sudoku_li
                       int64_t i) {
   int64_t cells = b->puzzle.rows * b->puzzle.cols;
   const uint8_t *q = list->question + i * cells, *a = list->answer + i * cells;
-  trm__split_add(w, q, a);
+  trm__split_add_sudoku(w, q, a);
   for (int64_t k = 1; k < w->copies; k++) {
     trm__rng rng = trm__rng_at(b->config->seed, TRM__RNG_AUGMENT, (uint64_t)i, (uint32_t)k);
     trm__symmetry g;
@@ -228,7 +228,7 @@ static void add_group(const build *b, trm__split_writer *w, const trm__sudoku_li
     trm__symmetry_draw(&b->puzzle, &rng, &g);
     trm__symmetry_apply(&g, q, question);
     trm__symmetry_apply(&g, a, answer);
-    trm__split_add(w, question, answer);
+    trm__split_add_sudoku(w, question, answer);
   }
 }
 
@@ -251,6 +251,7 @@ static trm_status write_folder(const build *b, trm__folder *f, trm_error *err) {
   TRM_TRY(trm__folder_begin(f, b->config->output_dir, err));
   TRM_TRY(write_split(b, f, "train", &b->train, 1 + (int64_t)b->config->num_aug, err));
   if (b->test.n) TRM_TRY(write_split(b, f, "test", &b->test, 1, err));
+  TRM_TRY(trm__folder_write_blank(f, err));
   return trm__folder_commit(f, err);
 }
 

@@ -6,6 +6,7 @@
 #include "data/dataset_index.h"
 #include "data/sudoku_shape.h"
 #include "io/json.h"
+#include "io/puzzle.h"
 
 enum {
   MAX_JSON_BYTES = 1 << 20,
@@ -38,27 +39,10 @@ static trm_status read_int_or(const opening *o, const char *key, int64_t low, in
 }
 
 static trm_status read_puzzle(const opening *o, trm_dataset_info *info, trm_error *err) {
-  const json_t *puzzle = json_object_get(o->json, "puzzle");
+  json_t *puzzle = json_object_get(o->json, "puzzle");
   if (!puzzle || json_is_null(puzzle)) return TRM_OK;
-  if (!json_is_object(puzzle))
-    TRM_FAIL(err, TRM_E_FORMAT, "%s: \"puzzle\" must be an object", o->json_path);
-  const char *kind;
-  TRM_TRY(trm__json_string(puzzle, o->json_path, "kind", &kind, err));
-  if (strcmp(kind, "sudoku") != 0) return TRM_OK;
-  static const char *const keys[] = {"rows", "cols", "box_rows", "box_cols"};
-  int64_t v[4] = {0};
-  for (int i = 0; i < 4; i++)
-    TRM_TRY(trm__json_int(puzzle, o->json_path, keys[i], 1, TRM_SUDOKU_MAX_SIZE, &v[i], err));
-  trm_puzzle p = {TRM_PUZZLE_SUDOKU, (int)v[0], (int)v[1], (int)v[2], (int)v[3]};
-  if (!trm__sudoku_known(&p))
-    TRM_FAIL(err, TRM_E_FORMAT, "%s: a %dx%d Sudoku has no boxes of %dx%d cells", o->json_path,
-             p.rows, p.cols, p.box_rows, p.box_cols);
-  if (p.rows * p.cols != info->seq_len || p.rows + 2 != info->vocab_size)
-    TRM_FAIL(err, TRM_E_SHAPE, "%s: a %dx%d Sudoku has seq_len %d and vocab_size %d, not %d and %d",
-             o->json_path, p.rows, p.cols, p.rows * p.cols, p.rows + 2, info->seq_len,
-             info->vocab_size);
-  info->puzzle = p;
-  return TRM_OK;
+  TRM_TRY(trm__puzzle_from_json(puzzle, o->json_path, &info->puzzle, err));
+  return trm__puzzle_check(&info->puzzle, info->vocab_size, info->seq_len, o->json_path, err);
 }
 
 static trm_status read_info(opening *o, trm_error *err) {
@@ -272,15 +256,50 @@ static bool example_is_sudoku(const trm_dataset *d, const trm_puzzle *p, int64_t
   return trm_sudoku_solves(p, question, answer);
 }
 
-/* A folder that does not say what it holds is a Sudoku when its shape and first examples are. */
-static void recognise_sudoku(trm_dataset *d) {
-  trm_puzzle p = trm_sudoku_of_size(d->info.vocab_size - 2);
-  if (d->info.puzzle.kind != TRM_PUZZLE_NONE || p.kind == TRM_PUZZLE_NONE ||
-      p.rows * p.cols != d->info.seq_len)
-    return;
+static bool first_examples_are_sudokus(const trm_dataset *d, const trm_puzzle *p) {
   for (int64_t i = 0; i < d->info.examples && i < RECOGNISE; i++)
-    if (!example_is_sudoku(d, &p, i)) return;
-  d->info.puzzle = p;
+    if (!example_is_sudoku(d, p, i)) return false;
+  return true;
+}
+
+/* True when tokens are those of a square maze with one start and one goal. */
+static bool first_examples_are_mazes(const trm_dataset *d, const trm_puzzle *p, int32_t *row) {
+  for (int64_t i = 0; i < d->info.examples && i < RECOGNISE; i++) {
+    int starts = 0, goals = 0, others = 0;
+    trm__dataset_read(d, i, row, NULL);
+    for (int cell = 0; cell < p->rows * p->cols; cell++) {
+      const char *symbol = trm_puzzle_symbol(p, row[cell]);
+      starts += symbol && *symbol == 'S';
+      goals += symbol && *symbol == 'G';
+      others += !symbol || *symbol == 'o';
+    }
+    if (starts != 1 || goals != 1 || others) return false;
+  }
+  return true;
+}
+
+/* A folder that does not say what it holds, as the reference writes them, is known by its shape and
+ * its first examples. */
+static trm_status recognise_puzzle(trm_dataset *d, trm_error *err) {
+  trm_dataset_info *info = &d->info;
+  if (info->puzzle.kind != TRM_PUZZLE_NONE) return TRM_OK;
+  int side = 1;
+  while (side * side < info->seq_len) side++;
+  trm_puzzle sudoku = trm_sudoku_of_size(info->vocab_size - 2);
+  trm_puzzle maze = {.kind = TRM_PUZZLE_MAZE, .rows = side, .cols = side};
+  trm_puzzle arc = {.kind = TRM_PUZZLE_ARC, .rows = 30, .cols = 30};
+  int32_t *row;
+  TRM_ALLOC(&row, info->seq_len, "an example", err);
+  if (sudoku.kind != TRM_PUZZLE_NONE && sudoku.rows * sudoku.cols == info->seq_len &&
+      first_examples_are_sudokus(d, &sudoku))
+    info->puzzle = sudoku;
+  else if (info->seq_len == 900 && info->vocab_size == 12)
+    info->puzzle = arc;
+  else if (side * side == info->seq_len && info->vocab_size == 6 &&
+           first_examples_are_mazes(d, &maze, row))
+    info->puzzle = maze;
+  trm__free(row);
+  return TRM_OK;
 }
 
 static trm_status open_folder(opening *o, trm_error *err) {
@@ -291,8 +310,7 @@ static trm_status open_folder(opening *o, trm_error *err) {
   TRM_ALLOC(&o->d, 1, "a data set", err);
   TRM_TRY(read_info(o, err));
   TRM_TRY(open_sets(o, err));
-  recognise_sudoku(o->d);
-  return TRM_OK;
+  return recognise_puzzle(o->d, err);
 }
 
 trm_status trm_dataset_open(const char *dir, const char *split, trm_dataset **out, trm_error *err) {

@@ -1,23 +1,11 @@
-/* Writing a data set folder of Sudokus, complete or not at all. */
+/* Writing the splits of a data set folder, and lists of Sudokus to write. */
 #ifndef TRM_DATA_DATASET_WRITE_H
 #define TRM_DATA_DATASET_WRITE_H
 
+#include "data/dataset_folder.h"
 #include "io/npy.h"
 #include "trm/dataset.h"
 #include "trm/sudoku.h"
-
-/* A folder built beside its place. Zeroed before begin:
- *   trm__folder_begin(&f, dir, &err); splits ...; trm__folder_commit(&f, &err);
- * and trm__folder_abort(&f) on every path; it removes what was not committed. */
-typedef struct trm__folder {
-  char *dir, *parent, *temporary, *replaced;
-} trm__folder;
-
-/* Refuses a `dir` that exists and is neither empty nor a data set of our own making. */
-trm_status trm__folder_begin(trm__folder *f, const char *dir, trm_error *err);
-/* Writes identifiers.json and puts the folder in its place. */
-trm_status trm__folder_commit(trm__folder *f, trm_error *err);
-void trm__folder_abort(trm__folder *f);
 
 /* One split: `groups` groups of `copies` puzzles of one example each. Zeroed before begin, abort on
  * every path. */
@@ -30,8 +18,10 @@ typedef struct trm__split_writer {
 trm_status trm__split_begin(trm__split_writer *w, const trm__folder *f, const char *split,
                             const trm_puzzle *puzzle, int64_t groups, int64_t copies,
                             trm_error *err);
-/* The next example, group by group, as values; errors show at the end. */
-void trm__split_add(trm__split_writer *w, const uint8_t *question, const uint8_t *answer);
+/* The next example, group by group, as tokens [rows * cols]; errors show at the end. */
+void trm__split_add(trm__split_writer *w, const uint8_t *inputs, const uint8_t *labels);
+/* The same of a Sudoku's values. */
+void trm__split_add_sudoku(trm__split_writer *w, const uint8_t *question, const uint8_t *answer);
 trm_status trm__split_end(trm__split_writer *w, trm_error *err);
 void trm__split_abort(trm__split_writer *w);
 

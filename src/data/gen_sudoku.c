@@ -123,7 +123,8 @@ static trm_status write_split(const generation *g, const trm__folder *f, const c
   trm__split_writer w = {0};
   trm_status st = trm__split_begin(&w, f, name, &g->puzzle, list->n, 1, err);
   for (int64_t i = 0; st == TRM_OK && i < list->n; i++)
-    trm__split_add(&w, list->question + i * g->shape.cells, list->answer + i * g->shape.cells);
+    trm__split_add_sudoku(&w, list->question + i * g->shape.cells,
+                          list->answer + i * g->shape.cells);
   if (st == TRM_OK) st = trm__split_end(&w, err);
   trm__split_abort(&w);
   return st;
@@ -132,6 +133,7 @@ static trm_status write_split(const generation *g, const trm__folder *f, const c
 static trm_status write_folder(const generation *g, trm__folder *f, trm_error *err) {
   TRM_TRY(write_split(g, f, "train", &g->train, err));
   if (g->test.n) TRM_TRY(write_split(g, f, "test", &g->test, err));
+  TRM_TRY(trm__folder_write_blank(f, err));
   return trm__folder_commit(f, err);
 }
 

@@ -7,14 +7,16 @@
 #include "data/sudoku_shape.h"
 
 trm_puzzle trm_sudoku_of_size(int size) {
-  static const trm_puzzle known[] = {
-      {TRM_PUZZLE_SUDOKU, 4, 4, 2, 2},   {TRM_PUZZLE_SUDOKU, 6, 6, 2, 3},
-      {TRM_PUZZLE_SUDOKU, 8, 8, 2, 4},   {TRM_PUZZLE_SUDOKU, 9, 9, 3, 3},
-      {TRM_PUZZLE_SUDOKU, 10, 10, 2, 5}, {TRM_PUZZLE_SUDOKU, 12, 12, 3, 4},
-      {TRM_PUZZLE_SUDOKU, 16, 16, 4, 4},
-  };
+  static const struct {
+    int size, box_rows, box_cols;
+  } known[] = {{4, 2, 2}, {6, 2, 3}, {8, 2, 4}, {9, 3, 3}, {10, 2, 5}, {12, 3, 4}, {16, 4, 4}};
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-    if (known[i].rows == size) return known[i];
+    if (known[i].size == size)
+      return (trm_puzzle){.kind = TRM_PUZZLE_SUDOKU,
+                          .rows = size,
+                          .cols = size,
+                          .box_rows = known[i].box_rows,
+                          .box_cols = known[i].box_cols};
   return (trm_puzzle){.kind = TRM_PUZZLE_NONE};
 }
 

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "io/puzzle.h"
 #include "nn/plan.h"
 #include "trm/model.h"
-#include "trm/sudoku.h"
 
 /* Index = enumeration value; the aliases are the class names in published configurations. */
 static const struct arch_name {
@@ -159,28 +159,6 @@ static trm_status check_ranges(const trm_model_config *c, trm_error *err) {
   return TRM_OK;
 }
 
-/* Tokens of a Sudoku are pad, blank and a digit per row; whoever prints or checks one relies on it.
- */
-static trm_status check_puzzle(const trm_model_config *c, trm_error *err) {
-  const trm_puzzle *p = &c->puzzle;
-  if (p->kind == TRM_PUZZLE_NONE) return TRM_OK;
-  if (p->kind != TRM_PUZZLE_SUDOKU)
-    TRM_FAIL(err, TRM_E_CONFIG, "puzzle.kind is not one of its values");
-  int n = p->rows;
-  if (n < 2 || n > TRM_SUDOKU_MAX_SIZE || p->cols != n || p->box_rows < 1 || p->box_rows > n ||
-      p->box_cols < 1 || p->box_cols > n || p->box_rows * p->box_cols != n)
-    TRM_FAIL(
-        err, TRM_E_CONFIG,
-        "puzzle: no Sudoku has %d x %d cells in boxes of %d x %d; expected 2 to %d rows, as many "
-        "columns, and as many cells in a box",
-        p->rows, p->cols, p->box_rows, p->box_cols, TRM_SUDOKU_MAX_SIZE);
-  if (c->seq_len != n * n || c->vocab_size != n + 2)
-    TRM_FAIL(err, TRM_E_CONFIG,
-             "puzzle: a %d x %d Sudoku has seq_len %d and vocab_size %d, not %d and %d", n, n,
-             n * n, n + 2, c->seq_len, c->vocab_size);
-  return TRM_OK;
-}
-
 int trm__puzzle_positions(const trm_model_config *c) {
   bool fixed = c->arch != TRM_ARCH_HRM && c->arch != TRM_ARCH_TRANSFORMER && c->puzzle_emb_len > 0;
   if (c->puzzle_emb_ndim == 0) return 0;
@@ -193,7 +171,7 @@ trm_status trm_model_config_check(const trm_model_config *c, trm_error *err) {
     TRM_FAIL(err, TRM_E_CONFIG,
              "arch, pos_encodings, loss or forward_dtype is not one of its names");
   TRM_TRY(check_ranges(c, err));
-  TRM_TRY(check_puzzle(c, err));
+  TRM_TRY(trm__puzzle_check(&c->puzzle, c->vocab_size, c->seq_len, "the model", err));
   if (c->hidden_size % c->num_heads)
     TRM_FAIL(err, TRM_E_CONFIG, "hidden_size = %d must be a multiple of num_heads = %d",
              c->hidden_size, c->num_heads);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "io/json.h"
+#include "io/puzzle.h"
 
 enum { FOLDER_VERSION = 1, MAX_CONFIG_BYTES = 1 << 20 };
 
@@ -61,24 +62,9 @@ static bool read_dtype(const char *name, int *v) {
   return true;
 }
 
-static const char *const kind_names[] = {
-    [TRM_PUZZLE_NONE] = "none", [TRM_PUZZLE_SUDOKU] = "sudoku"};
-enum { N_KINDS = sizeof kind_names / sizeof *kind_names };
-static const char *name_of_kind(int v) {
-  return v >= 0 && v < N_KINDS ? kind_names[v] : NULL;
-}
-static bool read_kind(const char *name, int *v) {
-  for (int i = 0; i < N_KINDS; i++)
-    if (!strcmp(name, kind_names[i])) {
-      *v = i;
-      return true;
-    }
-  return false;
-}
-
 /* Enumerations are read and written through an int. */
 _Static_assert(sizeof(trm_pos_encodings) == sizeof(int) && sizeof(trm_loss) == sizeof(int) &&
-                   sizeof(trm_dtype) == sizeof(int) && sizeof(trm_puzzle_kind) == sizeof(int),
+                   sizeof(trm_dtype) == sizeof(int),
                "an enumeration is as wide as an int");
 
 #define AT(f) offsetof(trm_model_config, f)
@@ -106,19 +92,7 @@ static const field config_fields[] = {
     {"forward_dtype", FIELD_NAME, false, AT(forward_dtype), name_of_dtype, read_dtype},
 };
 #undef AT
-#define AT(f) offsetof(trm_puzzle, f)
-static const field puzzle_fields[] = {
-    {"kind", FIELD_NAME, true, AT(kind), name_of_kind, read_kind},
-    {"rows", FIELD_INT, false, AT(rows), NULL, NULL},
-    {"cols", FIELD_INT, false, AT(cols), NULL, NULL},
-    {"box_rows", FIELD_INT, false, AT(box_rows), NULL, NULL},
-    {"box_cols", FIELD_INT, false, AT(box_cols), NULL, NULL},
-};
-#undef AT
-enum {
-  N_CONFIG = sizeof config_fields / sizeof *config_fields,
-  N_PUZZLE = sizeof puzzle_fields / sizeof *puzzle_fields
-};
+enum { N_CONFIG = sizeof config_fields / sizeof *config_fields };
 
 /* Keys beside those of config_fields. */
 static const char *const head_keys[] = {"format", "version", "arch", "puzzle"};
@@ -152,18 +126,16 @@ static int set_fields(json_t *object, const field *fields, int n, const void *ba
 }
 
 trm_status trm__model_config_save(const trm_model_config *c, const char *path, trm_error *err) {
-  json_t *root = json_object(), *puzzle = json_object();
+  json_t *root = json_object();
   trm_status st;
-  if (!root || !puzzle || json_object_set_new(root, "format", json_string(format_name)) ||
+  if (!root || json_object_set_new(root, "format", json_string(format_name)) ||
       json_object_set_new(root, "version", json_integer(FOLDER_VERSION)) ||
       json_object_set_new(root, "arch", json_string(trm_arch_name(c->arch))) ||
       set_fields(root, config_fields, N_CONFIG, c) ||
-      set_fields(puzzle, puzzle_fields, N_PUZZLE, &c->puzzle) ||
-      json_object_set(root, "puzzle", puzzle))
+      json_object_set_new(root, "puzzle", trm__puzzle_to_json(&c->puzzle)))
     st = trm__fail(err, TRM_E_MEMORY, -1, "%s: no memory for its JSON", path);
   else
     st = trm__json_save(path, root, err);
-  json_decref(puzzle);
   json_decref(root);
   return st;
 }
@@ -243,17 +215,15 @@ static bool is_head_key(const char *key) {
   return false;
 }
 
-/* `inside` is what messages put before a key: "" or "puzzle.". */
-static trm_status check_keys(json_t *object, const char *path, const char *inside,
-                             const field *fields, int n, bool head, trm_error *err) {
+static trm_status check_keys(json_t *object, const char *path, trm_error *err) {
   const char *key;
   json_t *value;
   json_object_foreach(object, key, value) {
-    if (!is_known(key, fields, n) && !(head && is_head_key(key)))
+    if (!is_known(key, config_fields, N_CONFIG) && !is_head_key(key))
       TRM_FAIL(err, TRM_E_CONFIG,
-               "%s: unknown key \"%s%.60s\"; remove it, or load the model with the version that "
+               "%s: unknown key \"%.60s\"; remove it, or load the model with the version that "
                "wrote it",
-               path, inside, key);
+               path, key);
   }
   return TRM_OK;
 }
@@ -286,16 +256,11 @@ static trm_status read_config(json_t *root, const char *path, trm_model_config *
   trm_arch arch;
   trm_error cause;
   TRM_TRY(read_head(root, path, &arch, err));
-  TRM_TRY(check_keys(root, path, "", config_fields, N_CONFIG, true, err));
+  TRM_TRY(check_keys(root, path, err));
   *c = trm_model_config_default(arch);
   TRM_TRY(read_fields(root, path, config_fields, N_CONFIG, c, err));
   json_t *puzzle = json_object_get(root, "puzzle");
-  if (puzzle && !json_is_object(puzzle))
-    TRM_FAIL(err, TRM_E_FORMAT, "%s: \"puzzle\": want an object", path);
-  if (puzzle) {
-    TRM_TRY(check_keys(puzzle, path, "puzzle.", puzzle_fields, N_PUZZLE, false, err));
-    TRM_TRY(read_fields(puzzle, path, puzzle_fields, N_PUZZLE, &c->puzzle, err));
-  }
+  if (puzzle) TRM_TRY(trm__puzzle_from_json(puzzle, path, &c->puzzle, err));
   trm_status st = trm_model_config_check(c, &cause);
   if (st != TRM_OK) TRM_FAIL(err, st, "%s: %s", path, cause.msg);
   return TRM_OK;

@@ -1,0 +1,60 @@
+/* What the builders have in common: naming their input files, and reporting what they wrote. */
+#include <string.h>
+
+#include "cmd_data.h"
+
+bool data_split_inputs(const char *text, data_inputs *in) {
+  size_t n = strlen(text);
+  *in = (data_inputs){.train = in->text};
+  if (n >= sizeof in->text) {
+    cli_usage_error("--input: the text is too long");
+    return false;
+  }
+  memcpy(in->text, text, n + 1);
+  char *comma = strchr(in->text, ',');
+  if (comma) *comma++ = 0;
+  if (!*in->text || (comma && (!*comma || strchr(comma, ',')))) {
+    cli_usage_error("--input: want TRAIN or TRAIN,TEST, got '%s'", text);
+    return false;
+  }
+  in->test = comma;
+  return true;
+}
+
+static void print_split(const char *dir, const char *name, int64_t puzzles, int64_t examples) {
+  char count[32], rows[32];
+  cli_format_count(puzzles, count, sizeof count);
+  cli_format_count(examples, rows, sizeof rows);
+  if (puzzles == examples)
+    printf("  %s/%s: %s puzzles\n", dir, name, count);
+  else
+    printf("  %s/%s: %s puzzles, %s examples with their copies\n", dir, name, count, rows);
+}
+
+static void warn_count(int64_t n, const char *one, const char *many) {
+  char count[32];
+  cli_format_count(n, count, sizeof count);
+  if (n) cli_warn("%s %s", count, n == 1 ? one : many);
+}
+
+int data_report_build(const char *folder, const trm_build_report *r) {
+  char dir[4096];
+  size_t n = strlen(folder);
+  while (n > 1 && folder[n - 1] == '/') n--;
+  snprintf(dir, sizeof dir, "%.*s", (int)(n < sizeof dir ? n : sizeof dir - 1), folder);
+  printf("wrote %s\n", dir);
+  print_split(dir, "train", r->train_puzzles, r->train_examples);
+  if (r->test_puzzles) print_split(dir, "test", r->test_puzzles, r->test_examples);
+  if (r->test_puzzles && !r->symmetric_overlap)
+    printf("  no test puzzle is a symmetric image of a training puzzle\n");
+  warn_count(r->duplicates_in_train, "training puzzle repeats another one",
+             "training puzzles repeat others");
+  warn_count(r->duplicates_in_test, "test puzzle repeats another one",
+             "test puzzles repeat others");
+  warn_count(r->overlap, "test puzzle is in the training set, too",
+             "test puzzles are in the training set, too");
+  warn_count(r->symmetric_overlap - r->overlap,
+             "more test puzzle is a symmetric image of a training puzzle",
+             "more test puzzles are symmetric images of training puzzles");
+  return cli_finish(CLI_OK);
+}

@@ -1,0 +1,66 @@
+/* What the tokens of a puzzle mean: for printing, reading text, rule checks and symmetric images.
+ *
+ * A puzzle is a canvas of rows * cols cells in reading order (rows * cols = seq_len). Token 0 is
+ * padding. Every other token but the mark of a grid's end has a *symbol*, a short text:
+ *
+ *   kind     tokens
+ *   sudoku   1 "." (blank), 2 "1", 3 "2" ... 10 "9", 11 "A" ...
+ *   maze     1 "#" wall, 2 " " free, 3 "S" start, 4 "G" goal, 5 "o" path
+ *   arc      1 end of grid, 2 "0" ... 11 "9"; 30x30, grids of any size up to that anywhere in it
+ *   grid     the user's vocabulary from token 1 on, or from 2 where grids have several sizes and 1
+ *            marks the end as in arc
+ *
+ * A grid smaller than its canvas has a row of end marks below it and a column of them to its right,
+ * where they fit, as wide and as high as the grid; all else is padding.
+ */
+#ifndef TRM_PUZZLE_H
+#define TRM_PUZZLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "trm/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum trm_puzzle_kind {
+  TRM_PUZZLE_NONE, /* unknown: tokens are only numbers */
+  TRM_PUZZLE_SUDOKU,
+  TRM_PUZZLE_MAZE,
+  TRM_PUZZLE_ARC,
+  TRM_PUZZLE_GRID,
+  TRM_PUZZLE_KINDS
+} trm_puzzle_kind;
+
+enum {
+  TRM_PUZZLE_END = 1, /* the token that marks the end of a grid, in arc and sized grids */
+  TRM_PUZZLE_MAX_SIDE = 1024,
+  TRM_PUZZLE_MAX_SYMBOLS = 250,
+  TRM_PUZZLE_MAX_SYMBOL = 15 /* bytes of a symbol */
+};
+
+typedef struct trm_puzzle {
+  trm_puzzle_kind kind;
+  int rows, cols;         /* of the canvas */
+  int box_rows, box_cols; /* Sudoku: 9x9 is 3, 3; 6x6 is 2, 3; 4x4 is 2, 2 */
+  /* Only of kind grid: */
+  bool sized;            /* grids may be smaller than the canvas */
+  char rules[16];        /* name of a rule checker; "": none */
+  char symmetries[96];   /* comma-separated names, e.g. "dihedral,permute:1-9"; "": none */
+  char vocabulary[1500]; /* the symbols, each ended by a 0 byte, the list by an empty one */
+} trm_puzzle;
+
+/* "none", "sudoku", "maze", "arc", "grid"; NULL outside the enumeration. */
+TRM_API const char *trm_puzzle_kind_name(trm_puzzle_kind kind);
+/* The first token with a symbol, and how many have one; 0 of kind none. vocab_size is their sum. */
+TRM_API int trm_puzzle_first_symbol(const trm_puzzle *p);
+TRM_API int trm_puzzle_n_symbols(const trm_puzzle *p);
+/* The symbol of a token; NULL when it has none. */
+TRM_API const char *trm_puzzle_symbol(const trm_puzzle *p, int token);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,26 @@
+/* The description of a puzzle: checked, and as JSON in dataset.json and config.json. */
+#ifndef TRM_IO_PUZZLE_H
+#define TRM_IO_PUZZLE_H
+
+#include <jansson.h>
+
+#include "base/error.h"
+#include "trm/puzzle.h"
+
+/* True when the kind, the canvas and what belongs to the kind fit together and to the data (of
+ * kind none: always). Errors: CONFIG; `file` begins the message. */
+trm_status trm__puzzle_check(const trm_puzzle *p, int vocab_size, int seq_len, const char *file,
+                             trm_error *err);
+/* Appends a symbol to the vocabulary; false when there is no room, it is empty, too long, or there
+ * already. */
+bool trm__puzzle_add_symbol(trm_puzzle *p, const char *symbol);
+/* The token of a symbol of n bytes; -1 when there is none. */
+int trm__puzzle_token(const trm_puzzle *p, const char *symbol, size_t n);
+
+/* NULL when out of memory. */
+json_t *trm__puzzle_to_json(const trm_puzzle *p);
+/* Types and names only; trm__puzzle_check does the rest. Errors: FORMAT, CONFIG with file and key.
+ */
+trm_status trm__puzzle_from_json(json_t *object, const char *file, trm_puzzle *p, trm_error *err);
+
+#endif
