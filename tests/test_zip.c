@@ -39,7 +39,7 @@ static void written_entries_read_back_aligned(void **state) {
   trm__zip *zip;
   assert_int_equal(trm__zip_create(&w, scratch_path(s, "w.zip"), &err), TRM_OK);
   for (size_t i = 0; i < 5; i++) {
-    trm__zip_begin(&w, names[i], 13 * i);
+    trm__zip_begin(&w, names[i], i < 4 ? 13 * i : 0);
     if (i < 4)
       for (size_t k = 0; k < i; k++) trm__zip_append(&w, "thirteen byte", 13);
     trm__zip_end(&w);
@@ -248,6 +248,52 @@ static void beyond_4_gib(void **state) {
   assert_int_equal(unlink(s->path), 0);
 }
 
+/* What the writer makes of an entry of 5 GiB (a hole in the file, for which the CRC of nothing
+ * stands) and of one that starts behind it. */
+static void written_beyond_4_gib(void **state) {
+  scratch *s = *state;
+  const int64_t size = (int64_t)5 << 30;
+  trm__zip_writer w;
+  trm_error err;
+  trm__zip *zip;
+  assert_int_equal(trm__zip_create(&w, scratch_path(s, "big.zip"), &err), TRM_OK);
+  trm__zip_begin(&w, "big", (uint64_t)size);
+  if (fseeko(w.file.f, size - 1, SEEK_CUR) || fwrite("!", 1, 1, w.file.f) != 1 ||
+      fflush(w.file.f)) {
+    trm__zip_abort(&w);
+    skip(); /* a file system without large files */
+  }
+  w.left = 0;
+  trm__zip_end(&w);
+  trm__zip_begin(&w, "small", 5);
+  trm__zip_append(&w, "hello", 5);
+  trm__zip_end(&w);
+  if (trm__zip_commit(&w, &err) != TRM_OK) fail_msg("%s", err.msg);
+  if (trm__zip_open(s->path, &zip, &err) != TRM_OK) fail_msg("%s", err.msg);
+  const trm__zip_entry *big = trm__zip_find(zip, "big"), *small = trm__zip_find(zip, "small");
+  assert_true(big && small);
+  assert_int_equal(big->size, size);
+  assert_int_equal(trm__zip_view(zip, big)[size - 1], '!');
+  assert_true(small->offset > (size_t)size && small->offset % TRM__ZIP_ALIGN == 0);
+  assert_int_equal(trm__zip_check(zip, small, &err), TRM_OK);
+  trm__zip_close(zip);
+  assert_int_equal(unlink(s->path), 0);
+}
+
+static void a_wrong_announcement_is_an_error(void **state) {
+  scratch *s = *state;
+  for (uint64_t size = 4; size <= 6; size += 2) {
+    trm__zip_writer w;
+    trm_error err;
+    assert_int_equal(trm__zip_create(&w, scratch_path(s, "wrong.zip"), &err), TRM_OK);
+    trm__zip_begin(&w, "a", size);
+    trm__zip_append(&w, "hello", 5);
+    trm__zip_end(&w);
+    assert_int_equal(trm__zip_commit(&w, &err), TRM_E_ARGUMENT);
+    assert_false(trm__path_exists(s->path));
+  }
+}
+
 /* --- .npz --- */
 
 static void add_array(scratch *s, const char *name, trm__npy_type type, int ndim,
@@ -319,6 +365,8 @@ int main(void) {
       cmocka_unit_test(lies_are_found),
       cmocka_unit_test(cut_anywhere_and_any_byte_changed),
       cmocka_unit_test(beyond_4_gib),
+      cmocka_unit_test(written_beyond_4_gib),
+      cmocka_unit_test(a_wrong_announcement_is_an_error),
       cmocka_unit_test(arrays_of_an_npz),
       cmocka_unit_test(an_npz_with_a_damaged_array),
   };

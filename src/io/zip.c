@@ -1,19 +1,21 @@
-/* Reading. The directory is walked by minizip, which sees the file only through functions that read
- * from our mapping: what it looked at is what we read, and nothing outside is ever touched. For
- * each entry it gives the place of the data; that the data lie in the file is checked here. */
+/* Reading. A zip archive's directory is at its end: an end record, which in archives beyond 4 GiB
+ * points to a wider one; in front of it one record per entry; and each entry has a header of its
+ * own before its data. All of it is read from a mapping, and nothing is believed before it is seen
+ * to lie in the file. The end record must close the file, and the data lie before the directory. */
 #include "io/zip.h"
 
-#include <minizip/unzip.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "base/memory.h"
 
 enum {
   MAX_ENTRIES = 1 << 16,
-  MAX_NAME = 1024,
+  MAX_NAME = 1023,
   MAX_RATIO = 1032, /* deflate cannot shrink more */
-  ENCRYPTED = 1     /* bit of the flags */
+  STORED = 0,
+  ENCRYPTED = 1 /* bit of the flags */
 };
 
 struct trm__zip {
@@ -23,152 +25,202 @@ struct trm__zip {
   trm__zip_entry *entries; /* [n], by name */
 };
 
-/* --- minizip's view of the mapping --- */
+/* --- the records; numbers are little-endian and in no alignment --- */
 
-typedef struct stream {
-  const trm__map *map;
-  ZPOS64_T at;
-  bool ended; /* somebody wanted more than there is: minizip takes the end for zeros, unless told */
-} stream;
+static const uint64_t narrow_full = UINT32_MAX; /* "see the zip64 field" */
 
-static voidpf stream_open(voidpf opaque, const void *name, int mode) {
-  (void)name, (void)mode;
-  return opaque;
+static uint64_t number_at(const unsigned char *p, int bytes) {
+  uint64_t v = 0;
+  for (int i = 0; i < bytes; i++) v |= (uint64_t)p[i] << 8 * i;
+  return v;
 }
 
-static uLong stream_read(voidpf opaque, voidpf handle, void *buf, uLong n) {
-  (void)opaque;
-  stream *s = handle;
-  const size_t left = s->at < s->map->size ? s->map->size - (size_t)s->at : 0;
-  if (n > left) {
-    n = left;
-    s->ended = true;
+/* Where the directory is: checked to lie in the file. */
+typedef struct directory {
+  uint64_t at, size, entries;
+} directory;
+
+static trm_status fail_no_archive(const trm__zip *zip, trm_error *err) {
+  TRM_FAIL(err, TRM_E_FORMAT,
+           "%s: not a zip archive, or truncated: no directory at the end of its %zu bytes",
+           zip->path, zip->map.size);
+}
+
+/* The place of the end record, which a comment of up to 64 KiB may follow; 0: none. */
+static size_t find_end(const trm__map *map) {
+  if (map->size < TRM__ZIP_END) return 0;
+  const size_t last = map->size - TRM__ZIP_END;
+  for (size_t comment = 0; comment <= last && comment <= UINT16_MAX; comment++) {
+    const unsigned char *p = map->data + last - comment;
+    if (number_at(p, 4) == TRM__ZIP_END_MARK && number_at(p + 20, 2) == comment)
+      return last - comment;
   }
-  if (n) memcpy(buf, s->map->data + s->at, n);
-  s->at += n;
-  return n;
-}
-
-static uLong stream_write(voidpf opaque, voidpf handle, const void *buf, uLong n) {
-  (void)opaque, (void)handle, (void)buf, (void)n;
   return 0;
 }
 
-static ZPOS64_T stream_tell(voidpf opaque, voidpf handle) {
-  (void)opaque;
-  return ((const stream *)handle)->at;
-}
-
-static long stream_seek(voidpf opaque, voidpf handle, ZPOS64_T offset, int origin) {
-  (void)opaque;
-  stream *s = handle;
-  const ZPOS64_T base = origin == ZLIB_FILEFUNC_SEEK_SET   ? 0
-                        : origin == ZLIB_FILEFUNC_SEEK_CUR ? s->at
-                                                           : s->map->size;
-  if (offset > s->map->size || base > s->map->size - offset) return -1;
-  s->at = base + offset;
-  return 0;
-}
-
-static int stream_close(voidpf opaque, voidpf handle) {
-  (void)opaque, (void)handle;
-  return 0;
-}
-
-static int stream_error(voidpf opaque, voidpf handle) {
-  (void)opaque;
-  return ((const stream *)handle)->ended;
-}
-
-/* --- the list of entries --- */
-
-/* The current entry's place; its header in front of the data is compared with the directory's. */
-static trm_status locate_data(unzFile z, const unz_file_info64 *info, const trm__zip *zip,
-                              const char *name, trm__zip_entry *e, trm_error *err) {
-  int method;
-  if (unzOpenCurrentFile2(z, &method, NULL, 1) != UNZ_OK)
-    TRM_FAIL(err, TRM_E_FORMAT,
-             "%s: entry \"%.80s\": what stands before its data contradicts the archive's directory",
-             zip->path, name);
-  const ZPOS64_T at = unzGetCurrentFileZStreamPos64(z);
-  (void)unzCloseCurrentFile(z); /* nothing was read, so there is no CRC to fail */
-  if (at > zip->map.size || info->compressed_size > zip->map.size - at)
-    TRM_FAIL(err, TRM_E_FORMAT,
-             "%s: entry \"%.80s\": %llu bytes from byte %llu on are not in the file of %zu bytes "
-             "(is it truncated?)",
-             zip->path, name, (unsigned long long)info->compressed_size, (unsigned long long)at,
-             zip->map.size);
-  e->offset = (size_t)at;
-  e->stored_size = (size_t)info->compressed_size;
+/* The wide end record, if a locator stands in front of the narrow one at `end`. */
+static trm_status read_wide_end(const trm__zip *zip, size_t end, directory *d, size_t *limit,
+                                trm_error *err) {
+  const unsigned char *file = zip->map.data;
+  if (end < TRM__ZIP_LOCATOR ||
+      number_at(file + end - TRM__ZIP_LOCATOR, 4) != TRM__ZIP_LOCATOR_MARK)
+    return TRM_OK;
+  const size_t locator = end - TRM__ZIP_LOCATOR;
+  const uint64_t at = number_at(file + locator + 8, 8);
+  if (locator < TRM__ZIP_WIDE_END || at > locator - TRM__ZIP_WIDE_END ||
+      number_at(file + at, 4) != TRM__ZIP_WIDE_END_MARK)
+    TRM_FAIL_AT(err, TRM_E_FORMAT, locator,
+                "%s: byte %zu: the zip64 directory is not where it should be", zip->path, locator);
+  *d = (directory){.entries = number_at(file + at + 32, 8),
+                   .size = number_at(file + at + 40, 8),
+                   .at = number_at(file + at + 48, 8)};
+  *limit = (size_t)at;
   return TRM_OK;
 }
 
-static trm_status check_method(const unz_file_info64 *info, const trm__zip *zip, const char *name,
+static trm_status find_directory(const trm__zip *zip, directory *d, trm_error *err) {
+  const size_t end = find_end(&zip->map);
+  if (!end) return fail_no_archive(zip, err);
+  const unsigned char *p = zip->map.data + end;
+  size_t limit = end;
+  *d = (directory){
+      .entries = number_at(p + 10, 2), .size = number_at(p + 12, 4), .at = number_at(p + 16, 4)};
+  TRM_TRY(read_wide_end(zip, end, d, &limit, err));
+  if (d->at > limit || d->size > limit - d->at)
+    TRM_FAIL_AT(
+        err, TRM_E_FORMAT, end,
+        "%s: the zip directory (%llu bytes from byte %llu on) is not in front of byte %zu: is "
+        "the file truncated, or something put in front of it?",
+        zip->path, (unsigned long long)d->size, (unsigned long long)d->at, limit);
+  if (d->entries > MAX_ENTRIES)
+    TRM_FAIL_AT(err, TRM_E_FORMAT, end, "%s: %llu entries in a zip archive; want at most %d",
+                zip->path, (unsigned long long)d->entries, MAX_ENTRIES);
+  return TRM_OK;
+}
+
+/* --- one entry --- */
+
+typedef struct record {
+  unsigned flags, method;
+  uint64_t stored_size, size, header; /* header: place of the one before the data */
+} record;
+
+/* The wide numbers of a directory record; false when the field is too short for those it owes. */
+static bool read_wide(const unsigned char *extra, size_t n, record *r) {
+  enum { WIDE = 1 };
+  uint64_t *const numbers[] = {&r->size, &r->stored_size, &r->header};
+  for (size_t at = 0; n - at >= 4;) {
+    const size_t length = (size_t)number_at(extra + at + 2, 2);
+    const bool wide = number_at(extra + at, 2) == WIDE;
+    if (length > n - at - 4) return false;
+    size_t used = 0;
+    for (int i = 0; wide && i < 3; i++) {
+      if (*numbers[i] != narrow_full) continue;
+      if (length - used < 8) return false;
+      *numbers[i] = number_at(extra + at + 4 + used, 8);
+      used += 8;
+    }
+    if (wide) return true;
+    at += 4 + length;
+  }
+  return r->size != narrow_full && r->stored_size != narrow_full && r->header != narrow_full;
+}
+
+static trm_status check_record(const trm__zip *zip, const record *r, const char *name,
                                trm_error *err) {
-  if (info->flag & ENCRYPTED)
+  if (r->flags & ENCRYPTED)
     TRM_FAIL(err, TRM_E_FORMAT, "%s: entry \"%.80s\" is encrypted", zip->path, name);
-  if (info->compression_method != 0 && info->compression_method != Z_DEFLATED)
+  if (r->method != STORED && r->method != Z_DEFLATED)
     TRM_FAIL(err, TRM_E_FORMAT,
-             "%s: entry \"%.80s\" is packed by method %lu; want stored (0) or deflated (8)",
-             zip->path, name, info->compression_method);
-  const bool stored = info->compression_method == 0;
-  const ZPOS64_T most =
-      stored ? info->compressed_size : info->compressed_size * MAX_RATIO + MAX_RATIO;
-  const bool overflows = info->compressed_size > PTRDIFF_MAX / MAX_RATIO - 1;
-  if (overflows || info->uncompressed_size > most ||
-      (stored && info->uncompressed_size != info->compressed_size))
+             "%s: entry \"%.80s\" is packed by method %u; want stored (0) or deflated (8)",
+             zip->path, name, r->method);
+  const bool overflows = r->stored_size > PTRDIFF_MAX / MAX_RATIO - 1;
+  if (overflows || r->size > (r->stored_size + 1) * MAX_RATIO ||
+      (r->method == STORED && r->size != r->stored_size))
     TRM_FAIL(err, TRM_E_FORMAT, "%s: entry \"%.80s\": %llu bytes cannot come from %llu stored ones",
-             zip->path, name, (unsigned long long)info->uncompressed_size,
-             (unsigned long long)info->compressed_size);
+             zip->path, name, (unsigned long long)r->size, (unsigned long long)r->stored_size);
   return TRM_OK;
 }
 
-static trm_status read_entry(unzFile z, const trm__zip *zip, trm__zip_entry *e, trm_error *err) {
-  unz_file_info64 info;
-  char name[MAX_NAME + 1];
-  if (unzGetCurrentFileInfo64(z, &info, name, MAX_NAME, NULL, 0, NULL, 0) != UNZ_OK)
-    TRM_FAIL(err, TRM_E_FORMAT, "%s: the zip archive's directory is damaged", zip->path);
-  if (info.size_filename >= MAX_NAME)
-    TRM_FAIL(err, TRM_E_FORMAT, "%s: the name of an entry has %lu bytes; want at most %d",
-             zip->path, info.size_filename, MAX_NAME - 1);
-  name[info.size_filename] = 0;
-  if (strlen(name) != info.size_filename)
-    TRM_FAIL(err, TRM_E_FORMAT, "%s: the name of an entry (\"%.80s\") holds a zero byte", zip->path,
-             name);
-  TRM_TRY(check_method(&info, zip, name, err));
-  TRM_TRY(locate_data(z, &info, zip, name, e, err));
-  e->deflated = info.compression_method != 0;
-  e->size = (size_t)info.uncompressed_size;
-  e->crc = (uint32_t)info.crc;
-  char *copy;
-  TRM_ALLOC(&copy, info.size_filename + 1, "the name of a zip entry", err);
-  memcpy(copy, name, info.size_filename);
-  e->name = copy;
+/* The place of the data, behind a header that must name the same entry. */
+static trm_status locate_data(const trm__zip *zip, const directory *d, const record *r,
+                              const char *name, size_t *at, trm_error *err) {
+  const size_t n = strlen(name);
+  const uint64_t room = r->header < d->at ? d->at - r->header : 0;
+  const unsigned char *p = zip->map.data + (room ? r->header : 0);
+  if (room < TRM__ZIP_HEADER || number_at(p, 4) != TRM__ZIP_HEADER_MARK ||
+      number_at(p + 8, 2) != r->method || number_at(p + 26, 2) != n || room - TRM__ZIP_HEADER < n ||
+      memcmp(p + TRM__ZIP_HEADER, name, n))
+    TRM_FAIL(err, TRM_E_FORMAT,
+             "%s: entry \"%.80s\": the header before its data (byte %llu) is damaged or of another "
+             "entry",
+             zip->path, name, (unsigned long long)r->header);
+  const uint64_t before = TRM__ZIP_HEADER + n + number_at(p + 28, 2);
+  if (before > room || r->stored_size > room - before)
+    TRM_FAIL(err, TRM_E_FORMAT,
+             "%s: entry \"%.80s\": %llu bytes from byte %llu on reach into the directory at byte "
+             "%llu",
+             zip->path, name, (unsigned long long)r->stored_size,
+             (unsigned long long)(r->header + before), (unsigned long long)d->at);
+  *at = (size_t)(r->header + before);
   return TRM_OK;
 }
+
+/* The record at *at of the directory, which moves *at. */
+static trm_status read_entry(const trm__zip *zip, const directory *d, uint64_t *at,
+                             trm__zip_entry *e, trm_error *err) {
+  const unsigned char *p = zip->map.data + *at;
+  const uint64_t room = d->at + d->size - *at;
+  if (room < TRM__ZIP_RECORD || number_at(p, 4) != TRM__ZIP_RECORD_MARK)
+    TRM_FAIL_AT(err, TRM_E_FORMAT, *at, "%s: byte %llu: the zip directory is damaged", zip->path,
+                (unsigned long long)*at);
+  const size_t n = (size_t)number_at(p + 28, 2), extra = (size_t)number_at(p + 30, 2);
+  const size_t whole = TRM__ZIP_RECORD + n + extra + (size_t)number_at(p + 32, 2);
+  record r = {.flags = (unsigned)number_at(p + 8, 2),
+              .method = (unsigned)number_at(p + 10, 2),
+              .stored_size = number_at(p + 20, 4),
+              .size = number_at(p + 24, 4),
+              .header = number_at(p + 42, 4)};
+  if (whole > room || n > MAX_NAME || memchr(p + TRM__ZIP_RECORD, 0, n) ||
+      !read_wide(p + TRM__ZIP_RECORD + n, extra, &r))
+    TRM_FAIL_AT(err, TRM_E_FORMAT, *at,
+                "%s: byte %llu: a record of the zip directory is damaged (or a name has more than "
+                "%d bytes)",
+                zip->path, (unsigned long long)*at, MAX_NAME);
+  char *name;
+  TRM_ALLOC(&name, n + 1, "the name of a zip entry", err);
+  memcpy(name, p + TRM__ZIP_RECORD, n);
+  *e = (trm__zip_entry){.name = name,
+                        .deflated = r.method != STORED,
+                        .crc = (uint32_t)number_at(p + 16, 4),
+                        .stored_size = (size_t)r.stored_size,
+                        .size = (size_t)r.size};
+  trm_status st = check_record(zip, &r, name, err);
+  if (st == TRM_OK) st = locate_data(zip, d, &r, name, &e->offset, err);
+  *at += whole;
+  if (st != TRM_OK) trm__free(name);
+  return st;
+}
+
+/* --- the archive --- */
 
 static int compare_names(const void *left, const void *right) {
   const trm__zip_entry *a = left, *b = right;
   return strcmp(a->name, b->name);
 }
 
-static trm_status read_entries(unzFile z, trm__zip *zip, trm_error *err) {
-  unz_global_info64 global;
-  if (unzGetGlobalInfo64(z, &global) != UNZ_OK)
-    TRM_FAIL(err, TRM_E_FORMAT, "%s: the zip archive's directory is damaged", zip->path);
-  if (global.number_entry > MAX_ENTRIES)
-    TRM_FAIL(err, TRM_E_FORMAT, "%s: %llu entries; want at most %d", zip->path,
-             (unsigned long long)global.number_entry, MAX_ENTRIES);
-  const int n = (int)global.number_entry;
+static trm_status read_entries(trm__zip *zip, const directory *d, trm_error *err) {
+  const int n = (int)d->entries;
+  uint64_t at = d->at;
   TRM_ALLOC(&zip->entries, n, "the entries of a zip archive", err);
-  int at = n ? unzGoToFirstFile(z) : UNZ_END_OF_LIST_OF_FILE;
-  for (; at == UNZ_OK && zip->n < n; at = unzGoToNextFile(z)) {
-    TRM_TRY(read_entry(z, zip, &zip->entries[zip->n], err));
+  while (zip->n < n) {
+    TRM_TRY(read_entry(zip, d, &at, &zip->entries[zip->n], err));
     zip->n++;
   }
-  if (zip->n != n)
-    TRM_FAIL(err, TRM_E_FORMAT, "%s: the zip archive's directory ends after %d of %d entries",
-             zip->path, zip->n, n);
+  if (at != d->at + d->size)
+    TRM_FAIL_AT(err, TRM_E_FORMAT, at,
+                "%s: byte %llu: the zip directory has more than its %d entries", zip->path,
+                (unsigned long long)at, n);
   if (n) qsort(zip->entries, (size_t)n, sizeof *zip->entries, compare_names);
   for (int i = 1; i < n; i++)
     if (!strcmp(zip->entries[i - 1].name, zip->entries[i].name))
@@ -179,27 +231,12 @@ static trm_status read_entries(unzFile z, trm__zip *zip, trm_error *err) {
 
 static trm_status read_archive(const char *path, trm__zip *zip, trm_error *err) {
   const size_t n = strlen(path);
+  directory d;
   TRM_ALLOC(&zip->path, n + 1, "a file name", err);
   memcpy(zip->path, path, n);
   TRM_TRY(trm__map_open(path, &zip->map, err));
-  stream s = {.map = &zip->map};
-  zlib_filefunc64_def functions = {.zopen64_file = stream_open,
-                                   .zread_file = stream_read,
-                                   .zwrite_file = stream_write,
-                                   .ztell64_file = stream_tell,
-                                   .zseek64_file = stream_seek,
-                                   .zclose_file = stream_close,
-                                   .zerror_file = stream_error,
-                                   .opaque = &s};
-  unzFile z = unzOpen2_64(path, &functions);
-  if (!z)
-    TRM_FAIL(err, TRM_E_FORMAT,
-             "%s: not a zip archive, or truncated (a zip archive's directory is at its end; the "
-             "file has %zu bytes)",
-             path, zip->map.size);
-  const trm_status st = read_entries(z, zip, err);
-  (void)unzClose(z);
-  return st;
+  TRM_TRY(find_directory(zip, &d, err));
+  return read_entries(zip, &d, err);
 }
 
 trm_status trm__zip_open(const char *path, trm__zip **out, trm_error *err) {

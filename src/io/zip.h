@@ -46,15 +46,31 @@ trm_status trm__zip_read(const trm__zip *zip, const trm__zip_entry *entry, size_
  * The same entries give the same bytes: no date is written. */
 typedef struct trm__zip_writer {
   trm__writer file;
-  void *zip; /* minizip's */
-  int error; /* its first error, 0 */
+  trm__zip_entry *entries; /* [room] */
+  int n, room;
+  uint64_t left; /* bytes of the entry that is open */
+  trm_status st; /* what went wrong beside the file: MEMORY, ARGUMENT */
 } trm__zip_writer;
 trm_status trm__zip_create(trm__zip_writer *w, const char *path, trm_error *err);
-/* `size`: bytes to come; from 4 GiB on the entry is one of zip64. */
+/* `size`: bytes to come; entries and archives of 4 GiB and more become zip64. */
 void trm__zip_begin(trm__zip_writer *w, const char *name, uint64_t size);
 void trm__zip_append(trm__zip_writer *w, const void *data, size_t n);
 void trm__zip_end(trm__zip_writer *w);
 trm_status trm__zip_commit(trm__zip_writer *w, trm_error *err);
 void trm__zip_abort(trm__zip_writer *w); /* after commit or on a zeroed one: no effect */
+
+/* Sizes of the format's records without their names and fields, and the marks they begin with. */
+enum {
+  TRM__ZIP_HEADER = 30,
+  TRM__ZIP_RECORD = 46,
+  TRM__ZIP_END = 22,
+  TRM__ZIP_LOCATOR = 20,
+  TRM__ZIP_WIDE_END = 56,
+  TRM__ZIP_HEADER_MARK = 0x04034b50,
+  TRM__ZIP_RECORD_MARK = 0x02014b50,
+  TRM__ZIP_END_MARK = 0x06054b50,
+  TRM__ZIP_LOCATOR_MARK = 0x07064b50,
+  TRM__ZIP_WIDE_END_MARK = 0x06064b50
+};
 
 #endif
