@@ -104,6 +104,13 @@ trm_status trm_arc_votes_add(trm_arc_votes *v, int64_t order, int32_t puzzle_id,
   return TRM_OK;
 }
 
+int64_t trm__arc_votes_next(const trm_arc_votes *v) {
+  int64_t next = 0;
+  for (int64_t i = 0; i < v->n; i++)
+    if (v->vote[i].order >= next) next = v->vote[i].order + 1;
+  return next;
+}
+
 /* --- ranking --- */
 
 /* A distinct answer to a test input. */

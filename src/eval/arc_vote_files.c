@@ -63,9 +63,7 @@ static trm_status add_row(trm_arc_votes *v, const saved *s, const trm_dataset *d
 
 static trm_status add_rows(trm_arc_votes *v, const saved *s, const trm_dataset *data,
                            trm_progress_fn *progress, void *progress_arg, trm_error *err) {
-  int64_t rows = s->preds.shape[0], before = 0;
-  for (int64_t i = 0; i < v->n; i++)
-    if (v->vote[i].order >= before) before = v->vote[i].order + 1;
+  int64_t rows = s->preds.shape[0], before = trm__arc_votes_next(v);
   for (int64_t i = 0; i < rows; i++) {
     TRM_TRY(add_row(v, s, data, i, before + i, err));
     bool tell = progress && ((i + 1) % PROGRESS_ROWS == 0 || i + 1 == rows);
