@@ -2,6 +2,7 @@
 #ifndef TRM_H
 #define TRM_H
 
+#include "trm/arc.h"
 #include "trm/arc_vote.h"
 #include "trm/bench.h"
 #include "trm/dataset.h"
