@@ -24,7 +24,7 @@ extern "C" {
 typedef struct trm_arc_votes trm_arc_votes;
 
 /* Reads DIR/identifiers.json and DIR/test_puzzles.json. Errors: IO; FORMAT with file and line or
- * task; RANGE for a grid larger than 30 x 30 or a colour above 9; MEMORY. */
+ * task; SHAPE and RANGE for what is no grid; MEMORY. */
 TRM_API trm_status trm_arc_votes_create(const char *dir, trm_arc_votes **out, trm_error *err);
 TRM_API void trm_arc_votes_free(trm_arc_votes *v);
 /* One prediction: the puzzle's id, its input and the model's answer [900] as tokens, q_halt as a

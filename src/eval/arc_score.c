@@ -1,7 +1,7 @@
 /* A submission against the solutions, counted as ARC Prize counts. */
 #include <string.h>
 
-#include "eval/arc_tasks.h"
+#include "data/arc_task.h"
 #include "io/json.h"
 #include "trm/arc_vote.h"
 
@@ -12,6 +12,17 @@ typedef struct scoring {
   const char *submission, *solutions;
   trm_arc_score *score;
 } scoring;
+
+/* An answer may also be empty. */
+static trm_status read_attempt(const json_t *attempt, const char *where, trm__arc_grid *g,
+                               trm_error *err) {
+  const json_t *row = json_array_get(attempt, 0);
+  g->rows = g->cols = 0;
+  bool empty =
+      json_is_array(attempt) &&
+      (!row || (json_array_size(attempt) == 1 && json_is_array(row) && !json_array_size(row)));
+  return empty ? TRM_OK : trm__arc_grid_from_json(attempt, where, g, err);
+}
 
 /* An entry of the submission has the right grid among its attempts. */
 static trm_status check_entry(const json_t *entry, const char *where, const trm__arc_grid *right,
@@ -24,7 +35,7 @@ static trm_status check_entry(const json_t *entry, const char *where, const trm_
     char text[512];
     if (!attempt) continue;
     (void)snprintf(text, sizeof text, "%s, %s", where, attempts[i]);
-    TRM_TRY(trm__arc_grid_from_json(attempt, true, text, &g, err));
+    TRM_TRY(read_attempt(attempt, text, &g, err));
     *solved |= trm__arc_same(&g, right);
     found++;
   }
@@ -51,7 +62,7 @@ static trm_status score_task(const scoring *s, const char *name, const json_t *r
     trm__arc_grid g;
     bool is_right = false;
     (void)snprintf(where, sizeof where, "%.100s: task %.100s, test %zu", s->solutions, name, i + 1);
-    TRM_TRY(trm__arc_grid_from_json(json_array_get(right, i), false, where, &g, err));
+    TRM_TRY(trm__arc_grid_from_json(json_array_get(right, i), where, &g, err));
     (void)snprintf(where, sizeof where, "%.100s: task %.100s, test %zu", s->submission, name,
                    i + 1);
     if (i < answered) TRM_TRY(check_entry(json_array_get(entries, i), where, &g, &is_right, err));

@@ -18,7 +18,7 @@ trm_status trm_arc_votes_create(const char *dir, trm_arc_votes **out, trm_error 
   trm_arc_votes *v;
   *out = NULL;
   TRM_ALLOC(&v, 1, "the votes", err);
-  trm_status st = trm__arc_tasks_load(dir, &v->tasks, &v->grids, err);
+  trm_status st = trm__arc_tests_load(dir, &v->tests, &v->grids, err);
   v->own_grids = v->grids.n;
   if (st == TRM_OK)
     *out = v;
@@ -29,7 +29,7 @@ trm_status trm_arc_votes_create(const char *dir, trm_arc_votes **out, trm_error 
 
 void trm_arc_votes_free(trm_arc_votes *v) {
   if (!v) return;
-  trm__arc_tasks_free(&v->tasks);
+  trm__arc_tests_free(&v->tests);
   trm__arc_grids_free(&v->grids);
   trm__free(v->vote);
   trm__free(v);
@@ -37,9 +37,9 @@ void trm_arc_votes_free(trm_arc_votes *v) {
 
 int64_t trm_arc_votes_bytes(const trm_arc_votes *v) {
   return (int64_t)sizeof *v + (int64_t)trm__arc_grids_bytes(&v->grids) +
-         v->room * (int64_t)sizeof *v->vote + v->tasks.n_names * (int64_t)sizeof *v->tasks.name +
-         v->tasks.n_tasks * (int64_t)sizeof *v->tasks.task +
-         v->tasks.n_tests * (int64_t)sizeof *v->tasks.test;
+         v->room * (int64_t)sizeof *v->vote + v->tests.n_names * (int64_t)sizeof *v->tests.name +
+         v->tests.n_tasks * (int64_t)sizeof *v->tests.task +
+         v->tests.n_tests * (int64_t)sizeof *v->tests.test;
 }
 
 /* --- adding --- */
@@ -58,11 +58,11 @@ static trm_status make_room(trm_arc_votes *v, trm_error *err) {
 
 /* The test input of a task that `g` is; -1: none. */
 static int32_t find_slot(const trm_arc_votes *v, int32_t task, const trm__arc_grid *g) {
-  const trm__arc_task *t = &v->tasks.task[task];
+  const trm__arc_tested *t = &v->tests.task[task];
   trm__arc_grid input;
   for (int32_t i = t->first; i < t->first + t->n; i++) {
-    trm__arc_grids_get(&v->grids, v->tasks.test[i].input, &input);
-    if (trm__arc_same(&input, g)) return v->tasks.test[i].slot;
+    trm__arc_grids_get(&v->grids, v->tests.test[i].input, &input);
+    if (trm__arc_same(&input, g)) return v->tests.test[i].slot;
   }
   return -1;
 }
@@ -76,12 +76,12 @@ static void original(const trm__arc_copy *copy, const int32_t *tokens, trm__arc_
 trm_status trm_arc_votes_add(trm_arc_votes *v, int64_t order, int32_t puzzle_id,
                              const int32_t *inputs, const int32_t *answer, double q_halt,
                              trm_error *err) {
-  if (puzzle_id < 0 || puzzle_id >= v->tasks.n_names)
+  if (puzzle_id < 0 || puzzle_id >= v->tests.n_names)
     TRM_FAIL_AT(err, TRM_E_RANGE, order, "puzzle id %d: identifiers.json names 0 to %d", puzzle_id,
-                v->tasks.n_names - 1);
+                v->tests.n_names - 1);
   if (isnan(q_halt))
     TRM_FAIL_AT(err, TRM_E_NUMERIC, order, "prediction %lld: q_halt is NaN", (long long)order);
-  const trm__arc_name *name = &v->tasks.name[puzzle_id];
+  const trm__arc_name *name = &v->tests.name[puzzle_id];
   if (name->task == TRM__ARC_BLANK) {
     v->blank++;
     return TRM_OK;
@@ -152,7 +152,7 @@ static void ranking_end(ranking *r) {
 }
 
 static trm_status ranking_begin(ranking *r, const trm_arc_votes *v, trm_error *err) {
-  int32_t tests = v->tasks.n_tests;
+  int32_t tests = v->tests.n_tests;
   int64_t most = 0;
   *r = (ranking){.votes = v};
   TRM_ALLOC(&r->sorted, v->n, "sorted votes", err);
@@ -171,7 +171,7 @@ static trm_status ranking_begin(ranking *r, const trm_arc_votes *v, trm_error *e
 
 /* Fills r->list with the answers to a test input, the best first. */
 static void rank(ranking *r, int32_t test) {
-  int32_t slot = r->votes->tasks.test[test].slot;
+  int32_t slot = r->votes->tests.test[test].slot;
   r->n = 0;
   for (int64_t i = r->start[slot]; i < r->start[slot + 1]; i++) {
     const trm__arc_vote *vote = &r->sorted[i];
@@ -194,13 +194,13 @@ static void rank(ranking *r, int32_t test) {
 
 /* The place of the right answer, from 0; INT64_MAX when nobody gave it. */
 static int64_t place_of_right(const ranking *r, int32_t test) {
-  uint32_t right = r->votes->tasks.test[test].output;
+  uint32_t right = r->votes->tests.test[test].output;
   for (int64_t i = 0; i < r->n; i++)
     if (r->list[i].grid == right) return i;
   return INT64_MAX;
 }
 
-static void count_task(ranking *r, const trm__arc_task *task, const int *k, int n, double *pass,
+static void count_task(ranking *r, const trm__arc_tested *task, const int *k, int n, double *pass,
                        int64_t *solved, trm_arc_counts *counts) {
   memset(solved, 0, (size_t)n * sizeof *solved);
   for (int32_t test = task->first; test < task->first + task->n; test++) {
@@ -216,8 +216,8 @@ trm_status trm_arc_votes_count(const trm_arc_votes *v, const int *k, int n, doub
                                trm_arc_counts *counts, trm_error *err) {
   ranking r;
   int64_t *solved = NULL;
-  trm_arc_counts c = {.tasks = v->tasks.n_tasks,
-                      .inputs = v->tasks.n_tests,
+  trm_arc_counts c = {.tasks = v->tests.n_tasks,
+                      .inputs = v->tests.n_tests,
                       .votes = v->n,
                       .blank = v->blank,
                       .foreign = v->foreign,
@@ -229,9 +229,9 @@ trm_status trm_arc_votes_count(const trm_arc_votes *v, const int *k, int n, doub
   if (st == TRM_OK && !solved) st = trm__fail(err, TRM_E_MEMORY, -1, "no memory for %d counts", n);
   if (st == TRM_OK) {
     for (int i = 0; i < n; i++) pass[i] = 0;
-    for (int32_t t = 0; t < v->tasks.n_tasks; t++)
-      count_task(&r, &v->tasks.task[t], k, n, pass, solved, &c);
-    for (int i = 0; i < n; i++) pass[i] /= v->tasks.n_tasks;
+    for (int32_t t = 0; t < v->tests.n_tasks; t++)
+      count_task(&r, &v->tests.task[t], k, n, pass, solved, &c);
+    for (int i = 0; i < n; i++) pass[i] /= v->tests.n_tasks;
     if (counts) *counts = c;
   }
   trm__free(solved);
@@ -298,9 +298,9 @@ static void write_attempts(trm__writer *w, const ranking *r) {
   trm__write(w, "}", 1);
 }
 
-static void write_task(trm__writer *w, ranking *r, const trm__arc_task *task) {
+static void write_task(trm__writer *w, ranking *r, const trm__arc_tested *task) {
   bool first = true;
-  write_string(w, task->name);
+  write_string(w, task->id);
   trm__write(w, ": [", 3);
   for (int32_t test = task->first; test < task->first + task->n; test++) {
     rank(r, test);
@@ -319,9 +319,9 @@ trm_status trm_arc_votes_submit(const trm_arc_votes *v, const char *path, trm_er
   TRM_GOTO(ranking_begin(&r, v, err));
   TRM_GOTO(trm__writer_open(&w, path, err));
   trm__write(&w, "{", 1);
-  for (int32_t t = 0; t < v->tasks.n_tasks; t++) {
+  for (int32_t t = 0; t < v->tests.n_tasks; t++) {
     if (t) trm__write(&w, ", ", 2);
-    write_task(&w, &r, &v->tasks.task[t]);
+    write_task(&w, &r, &v->tests.task[t]);
   }
   trm__write(&w, "}", 1);
   st = trm__writer_commit(&w, err);

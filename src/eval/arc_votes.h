@@ -2,7 +2,7 @@
 #ifndef TRM_EVAL_ARC_VOTES_H
 #define TRM_EVAL_ARC_VOTES_H
 
-#include "eval/arc_tasks.h"
+#include "eval/arc_tests.h"
 #include "io/safetensors.h"
 #include "trm/arc_vote.h"
 
@@ -19,7 +19,7 @@ typedef struct trm__arc_vote {
 /* Invariants: grids that are right outputs or test inputs come first; every vote's grid and slot
  * exist. */
 struct trm_arc_votes {
-  trm__arc_tasks tasks;
+  trm__arc_tests tests;
   trm__arc_grids grids;
   uint32_t own_grids; /* those of the tasks */
   trm__arc_vote *vote;

@@ -107,7 +107,7 @@ static trm_status restore_votes(trm_arc_votes *v, const trm__st_tensor **part, c
     memcpy(&vote->slot, (const char *)part[SLOT]->data + i * 4, 4);
     memcpy(&vote->grid, (const char *)part[GRID]->data + i * 4, 4);
     if (vote->order < 0 || vote->order > INT64_MAX / 2 || isnan(vote->q) || vote->slot < 0 ||
-        vote->slot >= v->tasks.n_tests || v->tasks.test[vote->slot].slot != vote->slot ||
+        vote->slot >= v->tests.n_tests || v->tests.test[vote->slot].slot != vote->slot ||
         vote->grid >= v->grids.n)
       TRM_FAIL_AT(err, TRM_E_FORMAT, i,
                   "%s: vote %lld is for a test input or grid that there is not", path,

@@ -57,7 +57,7 @@ static trm_status identify(trm__evaluation *e, trm_error *err) {
                  (long long)e->total, e->steps, (int)c->halt,
                  c->halt == TRM_HALT_NEVER ? 0 : c->halt_margin, trm_isa(),
                  (unsigned long long)c->state_tag,
-                 (unsigned long long)(c->votes ? c->votes->tasks.fingerprint : 0));
+                 (unsigned long long)(c->votes ? c->votes->tests.fingerprint : 0));
   const trm__st_meta meta[TRM__EVAL_METAS] = {{"format", "trm evaluation state"},
                                               {"model", id->model},
                                               {"data", id->data},
