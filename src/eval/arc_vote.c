@@ -241,7 +241,7 @@ trm_status trm_arc_votes_count(const trm_arc_votes *v, const int *k, int n, doub
 
 /* --- submission --- */
 
-/* One character of UTF-8 text that jansson has checked; returns its bytes. */
+/* One character of a task's id, which is valid UTF-8; returns its bytes. */
 static int decode(const char *text, uint32_t *code) {
   const unsigned char *c = (const unsigned char *)text;
   int more = c[0] < 0x80 ? 0 : c[0] < 0xe0 ? 1 : c[0] < 0xf0 ? 2 : 3;
@@ -250,17 +250,13 @@ static int decode(const char *text, uint32_t *code) {
   return more + 1;
 }
 
-/* As Python writes a string: everything but printable ASCII is escaped. */
+/* As Python writes a string: all but ASCII is escaped. An id has no control characters. */
 static void write_string(trm__writer *w, const char *text) {
-  static const char plain[] = "\"\\\b\f\n\r\t", letter[] = "\"\\bfnrt";
   trm__write(w, "\"", 1);
   for (uint32_t code; *text;) {
-    const char *known = strchr(plain, *text);
     text += decode(text, &code);
-    if (known)
-      trm__writer_printf(w, "\\%c", letter[known - plain]);
-    else if (code >= 0x20 && code < 0x7f)
-      trm__writer_printf(w, "%c", (char)code);
+    if (code < 0x80)
+      trm__writer_printf(w, code == '"' || code == '\\' ? "\\%c" : "%c", (char)code);
     else if (code < 0x10000)
       trm__writer_printf(w, "\\u%04x", (unsigned)code);
     else
