@@ -7,6 +7,7 @@
 #include "trm/bench.h"
 #include "trm/dataset.h"
 #include "trm/eval.h"
+#include "trm/finetune.h"
 #include "trm/model.h"
 #include "trm/puzzle.h"
 #include "trm/solver.h"

@@ -57,6 +57,38 @@ typedef struct trm_arc_build_report {
 TRM_API trm_status trm_build_arc(const trm_arc_build_config *config, trm_arc_build_report *report,
                                  trm_error *err);
 
+/* ---- tasks in memory, and data sets of them, e.g. to fine-tune a model on a new task ---- */
+
+/* A list of tasks, never empty. */
+typedef struct trm__arc_tasks trm_arc_tasks;
+
+/* From a file of one task, a file {"ID": task, ...} (challenges of Kaggle, test_puzzles.json of a
+ * data set), or a folder with one task per file. Errors: IO; FORMAT, SHAPE and RANGE with file,
+ * task, pair and cell; MEMORY. */
+TRM_API trm_status trm_arc_tasks_load(const char *path, trm_arc_tasks **out, trm_error *err);
+TRM_API void trm_arc_tasks_free(trm_arc_tasks *tasks);
+TRM_API int64_t trm_arc_tasks_count(const trm_arc_tasks *tasks);
+/* Of task i, 0 <= i < count. The id lives as long as the list. */
+TRM_API const char *trm_arc_tasks_id(const trm_arc_tasks *tasks, int64_t i);
+TRM_API int trm_arc_tasks_train_pairs(const trm_arc_tasks *tasks, int64_t i);
+TRM_API int trm_arc_tasks_test_pairs(const trm_arc_tasks *tasks, int64_t i);
+
+/* The data set that trm_build_arc makes of the tasks as the only subset, which is the test set:
+ * `train` has the train pairs of every task and copy, `test` their test pairs, whose labels are the
+ * single cell 0 where the file does not tell the output. Names are those of identifiers.json: the
+ * puzzle with id i of either is names[i]; names[0] is "<blank>", the tasks and copies follow. */
+typedef struct trm_arc_data {
+  trm_dataset *train, *test; /* test NULL: no task has a test pair */
+  const char *const *names;  /* [n_names] */
+  int n_names;               /* ids are 0 .. n_names - 1 */
+} trm_arc_data;
+
+/* num_aug copies of each task, drawn by the seed, 0 to 2^32 - 1. The tasks may be freed after it.
+ * Errors: ARGUMENT; FORMAT when some tasks have test pairs and others have none; RANGE; MEMORY. */
+TRM_API trm_status trm_arc_data_create(const trm_arc_tasks *tasks, int num_aug, uint64_t seed,
+                                       trm_arc_data **out, trm_error *err);
+TRM_API void trm_arc_data_free(trm_arc_data *data);
+
 #ifdef __cplusplus
 }
 #endif

@@ -273,6 +273,7 @@ static trm_status draw_all(drawing *w, trm_error *err) {
   TRM_TRY(give_ids(w, err));
   for (int k = 0; k < TRM__ARC_SPLITS; k++) {
     TRM_TRY(trm__arc_split_count(&w->drawn->split[k], err));
+    TRM_TRY(trm__arc_split_alloc_offsets(&w->drawn->split[k], err));
     draw_offsets(w, &w->drawn->split[k], k == TRM__ARC_TRAIN);
   }
   return TRM_OK;

@@ -26,6 +26,10 @@ trm_status trm__arc_split_count(trm__arc_split *s, trm_error *err) {
     s->example_start[g + 1] = s->example_start[g] + pairs * puzzles;
   }
   s->examples = s->example_start[s->groups];
+  return TRM_OK;
+}
+
+trm_status trm__arc_split_alloc_offsets(trm__arc_split *s, trm_error *err) {
   TRM_ALLOC(&s->offset, s->examples, "the offsets of examples", err);
   return TRM_OK;
 }

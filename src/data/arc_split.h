@@ -24,8 +24,9 @@ typedef struct trm__arc_split {
 /* What does not depend on the number of examples, for so many groups, puzzles and pairs. */
 trm_status trm__arc_split_alloc(trm__arc_split *s, int64_t groups, int64_t puzzles, int64_t pairs,
                                 trm_error *err);
-/* Once the other starts are set: example_start, examples and offset. At most 2^31 - 1 examples. */
+/* Once the other starts are set: example_start and examples, at most 2^31 - 1. */
 trm_status trm__arc_split_count(trm__arc_split *s, trm_error *err);
+trm_status trm__arc_split_alloc_offsets(trm__arc_split *s, trm_error *err);
 void trm__arc_split_free(trm__arc_split *s); /* zeroes it */
 /* The tokens of example `e`: its input (side 0) or output (side 1). */
 void trm__arc_split_tokens(const trm__arc_split *s, int64_t e, int side,

@@ -22,6 +22,8 @@ static inline real *trm__model_slot(const trm_model *m, const trm__slot *s) {
 }
 /* An uninitialised (zero) model of a configuration. */
 trm_status trm__model_alloc(const trm_model_config *config, trm_model **out, trm_error *err);
+/* Every puzzle embedding becomes the mean of all: where ids get a new meaning. */
+void trm__model_level_puzzle_emb(trm_model *m);
 /* FLOPs of the products of one block on one row (forward), 2 per multiply-add. */
 double trm__block_flops(const trm__dims *m, trm__block_kind kind);
 
