@@ -293,7 +293,8 @@ static void golden_votes_are_equal(void **state) {
                                       .test_set_name = "evaluation",
                                       .output_dir = dir,
                                       .num_aug = 5,
-                                      .seed = 42};
+                                      .seed = 42,
+                                      .compact = true};
   if (trm_build_arc(&build, NULL, &err) != TRM_OK) fail_msg("%s", err.msg);
   trm_dataset *d = open_small_data(dir);
   trm_arc_votes *v = open_votes(dir);
