@@ -5,6 +5,7 @@
 #include "trm/bench.h"
 #include "trm/dataset.h"
 #include "trm/eval.h"
+#include "trm/grid.h"
 #include "trm/model.h"
 #include "trm/puzzle.h"
 #include "trm/solver.h"
