@@ -1,9 +1,7 @@
 /* Grids in CSV files: one UTF-8 character a cell. */
-#include <string.h>
-
 #include "base/memory.h"
-#include "data/csv.h"
 #include "data/grid_list.h"
+#include "data/puzzle_csv.h"
 
 /* Bytes of a row separator, 0 when there is none. */
 static size_t separator(const char *text, size_t n) {
@@ -12,7 +10,7 @@ static size_t separator(const char *text, size_t n) {
 }
 
 typedef struct reader {
-  trm__csv csv;
+  trm__puzzle_csv in;
   trm__grid_list *list;
   int rows, cols; /* of grids without separators; 0, 0: square */
 } reader;
@@ -30,7 +28,7 @@ static trm_status grid_size(const reader *r, const trm__csv_field *f, int grid,
   if (rows * cols != cells)
     TRM_FAIL_AT(
         err, TRM_E_FORMAT, f->line, "%s line %lld column %lld: %lld cells %s %lld x %lld%s",
-        r->csv.path, f->line, f->column, (long long)cells,
+        r->list->path, f->line, f->column, (long long)cells,
         r->rows ? "are not" : "are no square, not even", (long long)rows, (long long)cols,
         r->rows ? "" : ": separate rows by '/', or say how many rows and columns there are");
   return trm__grid_list_size(r->list, grid, rows, cols, err);
@@ -42,7 +40,7 @@ static trm_status end_row(const reader *r, const trm__csv_field *f, const trm__g
   if (at->row == 0 || at->col == width) return TRM_OK;
   TRM_FAIL_AT(err, TRM_E_FORMAT, f->line,
               "%s line %lld column %lld: row %d of the grid has %d cells, the first has %d",
-              r->csv.path, f->line, f->column, at->row + 1, at->col, width);
+              r->list->path, f->line, f->column, at->row + 1, at->col, width);
 }
 
 static trm_status read_grid(const reader *r, const trm__csv_field *f, int grid, trm_error *err) {
@@ -54,8 +52,8 @@ static trm_status read_grid(const reader *r, const trm__csv_field *f, int grid, 
   for (size_t i = 0; i < n; i += step) {
     if (at.row == TRM_PUZZLE_MAX_SIDE || cells == TRM_PUZZLE_MAX_SIDE * TRM_PUZZLE_MAX_SIDE)
       TRM_FAIL_AT(err, TRM_E_FORMAT, f->line,
-                  "%s line %lld column %lld: the grid is larger than %d x %d", r->csv.path, f->line,
-                  f->column, TRM_PUZZLE_MAX_SIDE, TRM_PUZZLE_MAX_SIDE);
+                  "%s line %lld column %lld: the grid is larger than %d x %d", r->list->path,
+                  f->line, f->column, TRM_PUZZLE_MAX_SIDE, TRM_PUZZLE_MAX_SIDE);
     if ((step = separator(f->text + i, n - i))) {
       if (at.row == 0) width = at.col;
       TRM_TRY(end_row(r, f, &at, width, err));
@@ -65,8 +63,8 @@ static trm_status read_grid(const reader *r, const trm__csv_field *f, int grid, 
     }
     step = trm__grid_character(f->text + i, n - i);
     if (!step || f->text[i] == '"')
-      TRM_FAIL_AT(err, TRM_E_FORMAT, f->line, "%s line %lld column %lld: %s", r->csv.path, f->line,
-                  f->column + (long long)i,
+      TRM_FAIL_AT(err, TRM_E_FORMAT, f->line, "%s line %lld column %lld: %s", r->list->path,
+                  f->line, f->column + (long long)i,
                   step ? "a quote cannot be a cell of CSV; write .jsonl"
                        : "the bytes from here on are not UTF-8");
     TRM_TRY(trm__grid_list_add(r->list, &at, f->text + i, step, err));
@@ -77,41 +75,13 @@ static trm_status read_grid(const reader *r, const trm__csv_field *f, int grid, 
   return grid_size(r, f, grid, &at, cells, err);
 }
 
-static const char *const names[2] = {"question", "answer"};
-
-static trm_status read_header(reader *r, int where[2], trm_error *err) {
-  TRM_TRY(trm__csv_next(&r->csv, err));
-  for (int c = 0; c < 2; c++) {
-    where[c] = -1;
-    for (int i = 0; i < r->csv.n_fields; i++) {
-      const trm__csv_field *f = &r->csv.field[i];
-      if (where[c] < 0 && f->n == strlen(names[c]) && !memcmp(f->text, names[c], f->n))
-        where[c] = i;
-    }
-    if (where[c] < 0)
-      TRM_FAIL_AT(err, TRM_E_FORMAT, 1,
-                  "%s line 1: the header has no column '%s'; want question,answer (others are "
-                  "ignored)",
-                  r->csv.path, names[c]);
-  }
-  return TRM_OK;
-}
-
 static trm_status read_rows(reader *r, trm_error *err) {
-  int where[2];
-  TRM_TRY(read_header(r, where, err));
   for (;;) {
-    TRM_TRY(trm__csv_next(&r->csv, err));
-    if (!r->csv.n_fields) return TRM_OK;
-    long long line = r->csv.field[0].line;
-    TRM_TRY(trm__grid_list_begin(r->list, line, err));
-    for (int c = 0; c < 2; c++) {
-      if (where[c] >= r->csv.n_fields)
-        TRM_FAIL_AT(err, TRM_E_FORMAT, line,
-                    "%s line %lld: the row has %d columns, the %s is column %d of the header",
-                    r->csv.path, line, r->csv.n_fields, names[c], where[c] + 1);
-      TRM_TRY(read_grid(r, &r->csv.field[where[c]], c, err));
-    }
+    TRM_TRY(trm__puzzle_csv_next(&r->in, err));
+    if (!r->in.question) return TRM_OK;
+    TRM_TRY(trm__grid_list_begin(r->list, r->in.question->line, err));
+    TRM_TRY(read_grid(r, r->in.question, TRM__GRID_INPUT, err));
+    TRM_TRY(read_grid(r, r->in.answer, TRM__GRID_OUTPUT, err));
   }
 }
 
@@ -121,9 +91,9 @@ trm_status trm__grid_read_csv(trm__grid_list *list, int rows, int cols, trm_erro
   r->list = list;
   r->rows = rows;
   r->cols = cols;
-  trm_status st = trm__csv_open(&r->csv, list->path, err);
+  trm_status st = trm__puzzle_csv_open(&r->in, list->path, false, err);
   if (st == TRM_OK) st = read_rows(r, err);
-  trm__csv_close(&r->csv);
+  trm__puzzle_csv_close(&r->in);
   trm__free(r);
   return st;
 }

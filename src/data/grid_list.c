@@ -180,15 +180,14 @@ static bool is_integer(const char *text, long long *value) {
   return !*end && !errno && (*text == '-' || (*text >= '0' && *text <= '9'));
 }
 
-void trm__grid_symbols_order(const trm__grid_symbols *s, uint8_t *order) {
-  long long value[TRM_PUZZLE_MAX_SYMBOLS] = {0}, unused;
-  bool integers = !s->closed;
-  for (int i = 0; integers && i < s->n; i++) integers = is_integer(s->text[i], &unused);
-  for (int i = 0; integers && i < s->n; i++) (void)is_integer(s->text[i], &value[i]);
-  /* Insertion: at most 250. A given vocabulary keeps its order. */
-  for (int i = 0; i < s->n; i++) {
+void trm__grid_symbols_sort(const trm__grid_symbols *s, uint8_t *order) {
+  long long value[TRM_PUZZLE_MAX_SYMBOLS] = {0};
+  bool integers = true;
+  for (int i = 0; i < s->n; i++) integers &= is_integer(s->text[i], &value[i]);
+  if (!integers) memset(value, 0, sizeof value);
+  for (int i = 0; i < s->n; i++) { /* by insertion: there are few */
     int at = i;
-    for (; at > 0 && !s->closed; at--) {
+    for (; at > 0; at--) {
       int before = order[at - 1];
       if (value[before] < value[i]) break;
       if (value[before] == value[i] && strcmp(s->text[before], s->text[i]) < 0) break;

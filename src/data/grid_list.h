@@ -63,7 +63,8 @@ size_t trm__grid_character(const char *text, size_t n);
 
 /* Reads a vocabulary, a file of one symbol a line or a list "a,b,c", and closes it. */
 trm_status trm__grid_symbols_given(trm__grid_symbols *s, const char *text, trm_error *err);
-/* order[i]: the symbol that comes i-th: integers by their value, else all by their bytes. */
-void trm__grid_symbols_order(const trm__grid_symbols *s, uint8_t *order);
+/* order[i]: the symbol that comes i-th when all are integers by their value, else by their bytes.
+ */
+void trm__grid_symbols_sort(const trm__grid_symbols *s, uint8_t *order);
 
 #endif
