@@ -94,7 +94,7 @@ static trm_status make_augmenters(trm_stream *s, trm_error *err) {
   TRM_ALLOC(&s->augmenter, s->n_sets, "the augmentation of a stream", err);
   for (int k = 0; k < s->n_sets && s->config.augment == TRM_AUGMENT_ON_THE_FLY; k++) {
     char name[32];
-    snprintf(name, sizeof name, "data set %d", k + 1);
+    snprintf(name, sizeof name, "training data set %d", k + 1);
     TRM_TRY(trm__augmenter_init(&s->augmenter[k], &s->set[k]->info.puzzle, name, err));
   }
   return TRM_OK;
