@@ -1,13 +1,17 @@
 /* Generated mazes into a data set folder.
  *
- * Long shortest paths are rare among random mazes (30x30, 110 cells: one of some thousands), so a
- * try has to be cheap: walls and a start are drawn, a single flood from the start counts the goals
- * that are far enough, and only then a goal is drawn. This gives the same mazes as drawing the goal
- * first and throwing the maze away when it is too near. */
+ * Long shortest paths are rare: of 30x30 patterns of walls one in 200 has any of 110 cells, and
+ * there one pair of cells in 400. So a pattern gets several draws of start and goal, a connected
+ * part whose longest path is seen to be too short is not tried again, and a start is flooded before
+ * a goal is drawn, which is then only looked up among the cells that are far enough. */
 #include "data/generate.h"
 #include "data/maze_board.h"
 
-enum { TRIES = 256 /* of one candidate */ };
+enum {
+  PATTERNS = 64,           /* of walls, tried for one candidate */
+  PAIRS = 16,              /* of start and goal, tried in one pattern */
+  HOPELESS = TRM_MAZE_PATH /* on the board: a free cell from where no path is long enough */
+};
 
 typedef struct maker {
   int rows, cols, min_path;
@@ -31,37 +35,78 @@ static int draw_walls(const maker *m, trm__rng *rng, trm__maze_board *b) {
   return n_free;
 }
 
-static int draw_free(const maker *m, trm__rng *rng, const trm__maze_board *b) {
+static int draw_open(const maker *m, trm__rng *rng, const trm__maze_board *b) {
   for (;;) {
     int cell = (int)trm__rng_below(rng, (uint32_t)(m->rows * m->cols));
     int at = (cell / m->cols + 1) * b->stride + cell % m->cols + 1;
-    if (b->cell[at] == TRM_MAZE_FREE) return at;
+    if (b->cell[at] != TRM_MAZE_WALL) return at;
   }
 }
 
-/* A random maze on the board; true when its shortest path is long enough. */
-static bool draw_maze(const maker *m, trm__rng *rng, trm__maze_board *b) {
-  int n_free = draw_walls(m, rng, b);
-  if (n_free < 2) return false;
-  int start = draw_free(m, rng, b);
-  int reached = trm__maze_flood(b, start, 1u << TRM_MAZE_FREE), far = 0;
+/* The most moves from a cell to any other. */
+static int flood_depth(trm__maze_board *b, int from, int *last) {
+  *last = b->queue[trm__maze_flood(b, from, 1u << TRM_MAZE_FREE) - 1];
+  return b->moves[*last];
+}
+
+/* False when no path among the cells that `from` is connected with has m->min_path cells, because
+ * none has more than twice the moves from some cell to its farthest. That cell is `from`, or the
+ * middle of a path that is about the longest. */
+static bool may_be_long(const maker *m, trm__maze_board *b, int from) {
+  const int step[4] = {b->stride, -1, 1, -b->stride};
+  int one_end, other_end, unused;
+  if (2 * flood_depth(b, from, &one_end) + 1 < m->min_path) return false;
+  int depth = flood_depth(b, one_end, &other_end), middle = other_end;
+  if (depth + 1 >= m->min_path) return true;
+  while (b->moves[middle] > depth / 2) {
+    int d = 0;
+    while (b->moves[middle + step[d]] != b->moves[middle] - 1) d++;
+    middle += step[d];
+  }
+  return 2 * flood_depth(b, middle, &unused) + 1 >= m->min_path;
+}
+
+/* After a flood: its cells are not worth another try. */
+static void mark_hopeless(trm__maze_board *b, int reached) {
+  for (int i = 0; i < reached; i++) b->cell[b->queue[i]] = HOPELESS;
+}
+
+/* Places S and G; false when the goal drawn is too near or cannot be reached. */
+static bool draw_ends(const maker *m, trm__rng *rng, trm__maze_board *b, int n_free, bool *tested) {
+  int start = draw_open(m, rng, b), pick = (int)trm__rng_below(rng, (uint32_t)n_free - 1), far = 0;
+  if (b->cell[start] == HOPELESS) return false;
+  bool hopeless = !*tested && !may_be_long(m, b, start);
+  int reached = trm__maze_flood(b, start, 1u << TRM_MAZE_FREE);
+  if (hopeless) mark_hopeless(b, reached);
+  *tested = !hopeless;
+  if (hopeless) return false;
   while (far < reached - 1 && b->moves[b->queue[reached - 1 - far]] + 1 >= m->min_path) far++;
-  if (!far) return false;
-  int pick = (int)trm__rng_below(rng, (uint32_t)n_free - 1);
   if (pick >= far) return false;
   b->cell[start] = TRM_MAZE_START;
   b->cell[b->queue[reached - 1 - pick]] = TRM_MAZE_GOAL;
   return true;
 }
 
+/* A pattern of walls, and a start and a goal in it that are far enough from each other. */
+static bool draw_maze(const maker *m, trm__rng *rng, trm__maze_board *b) {
+  bool tested = false; /* a part was found where paths may be long; all are flooded from then on */
+  int n_free = draw_walls(m, rng, b);
+  if (n_free < 2) return false;
+  for (int i = 0; i < PAIRS; i++)
+    if (draw_ends(m, rng, b, n_free, &tested)) return true;
+  return false;
+}
+
 static bool make_maze(const void *arg, trm__rng *rng, uint8_t *question, uint8_t *answer) {
   const maker *m = arg;
   trm__maze_board b;
   trm__maze_board_init(&b, m->rows, m->cols);
-  for (int i = 0; i < TRIES; i++) {
+  for (int i = 0; i < PATTERNS; i++) {
     if (!draw_maze(m, rng, &b)) continue;
-    for (int cell = 0; cell < m->rows * m->cols; cell++)
-      question[cell] = b.cell[(cell / m->cols + 1) * b.stride + cell % m->cols + 1];
+    for (int cell = 0; cell < m->rows * m->cols; cell++) {
+      uint8_t token = b.cell[(cell / m->cols + 1) * b.stride + cell % m->cols + 1];
+      question[cell] = token == HOPELESS ? TRM_MAZE_FREE : token;
+    }
     return trm_maze_shortest(m->rows, m->cols, question, answer) > 0;
   }
   return false;
