@@ -89,9 +89,9 @@ static trm_status find_canvas(build *b, trm_error *err) {
       const trm__grid_pair *pair = b->entry[i].pair;
       if (c->canvas_rows && (pair->rows[g] > c->canvas_rows || pair->cols[g] > c->canvas_cols))
         TRM_FAIL_AT(err, TRM_E_CONFIG, pair->line,
-                    "%s line %lld: a grid of %d x %d cells does not fit the canvas of %d x %d",
-                    b->entry[i].list->path, pair->line, pair->rows[g], pair->cols[g],
-                    c->canvas_rows, c->canvas_cols);
+                    "%s %s %lld: a grid of %d x %d cells does not fit the canvas of %d x %d",
+                    b->entry[i].list->path, b->entry[i].list->unit, pair->line, pair->rows[g],
+                    pair->cols[g], c->canvas_rows, c->canvas_cols);
       if (pair->rows[g] > p->rows) p->rows = pair->rows[g];
       if (pair->cols[g] > p->cols) p->cols = pair->cols[g];
     }
@@ -105,10 +105,25 @@ static trm_status find_canvas(build *b, trm_error *err) {
   return TRM_OK;
 }
 
+/* The checker must be one that there is. */
+static trm_status take_rules(build *b, trm_error *err) {
+  const char *name = b->config->rules ? b->config->rules : "";
+  char known[128] = "";
+  snprintf(b->puzzle.rules, sizeof b->puzzle.rules, "%s", name);
+  if (!*name || (strlen(name) < sizeof b->puzzle.rules && trm_puzzle_has_rules(&b->puzzle)))
+    return TRM_OK;
+  size_t used = 0;
+  for (int i = 0; trm_puzzle_rules_name(i) && used < sizeof known; i++)
+    used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "",
+                             trm_puzzle_rules_name(i));
+  TRM_FAIL(err, TRM_E_CONFIG, "no rules are called '%.60s'; known are %s", name, known);
+}
+
 static trm_status describe_puzzle(build *b, trm_error *err) {
   trm_puzzle *p = &b->puzzle;
   const char *symmetries = b->config->symmetries ? b->config->symmetries : "";
   TRM_TRY(find_canvas(b, err));
+  TRM_TRY(take_rules(b, err));
   TRM_TRY(trm__grid_symmetry_init(&b->symmetry, p, symmetries, "symmetries", p->symmetries, err));
   if (b->config->num_aug && trm__grid_symmetry_none(&b->symmetry))
     TRM_FAIL(err, TRM_E_CONFIG, "copies are images under symmetries, and none are declared");
@@ -151,11 +166,20 @@ static const uint8_t *narrowed(const int32_t *tokens, int64_t n, uint8_t *to) {
   return to;
 }
 
-static trm_status make_keys(build *b, trm_error *err) {
+static trm_status check_rules(const build *b, const entry *e, trm_error *err) {
+  if (!*b->puzzle.rules || trm_puzzle_solves(&b->puzzle, b->inputs, b->labels)) return TRM_OK;
+  TRM_FAIL_AT(err, TRM_E_PUZZLE, e->pair->line,
+              "%s %s %lld: the output is no right answer to the input by the rules of '%s'",
+              e->list->path, e->list->unit, e->pair->line, b->puzzle.rules);
+}
+
+/* Looks at every example: its rules, and what tells it apart. */
+static trm_status survey(build *b, trm_error *err) {
   TRM_ALLOC(&b->literal, b->n, "the search for duplicates", err);
   TRM_ALLOC(&b->canonical, b->n, "the search for duplicates", err);
   for (int64_t i = 0; i < b->n; i++) {
     load(b, i);
+    TRM_TRY(check_rules(b, &b->entry[i], err));
     b->literal[i] = trm__grid_key_of(narrowed(b->inputs, b->cells, b->narrow), (int)b->cells, 0);
     trm__grid_canonical(&b->symmetry, b->inputs, b->image_inputs, b->image_labels);
     b->canonical[i] =
@@ -266,7 +290,7 @@ static trm_status run_build(build *b, trm_build_report *report, trm_error *err) 
   TRM_TRY(read_files(b, err));
   TRM_TRY(list_entries(b, err));
   TRM_TRY(describe_puzzle(b, err));
-  TRM_TRY(make_keys(b, err));
+  TRM_TRY(survey(b, err));
   TRM_TRY(hold_out(b, err));
   TRM_TRY(count(b, false, report, err));
   TRM_TRY(count(b, true, report, err));
