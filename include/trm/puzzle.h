@@ -61,6 +61,12 @@ TRM_API int trm_puzzle_n_symbols(const trm_puzzle *p);
 /* The symbol of a token; NULL when it has none. */
 TRM_API const char *trm_puzzle_symbol(const trm_puzzle *p, int token);
 
+/* True when kind/rules name a checker. */
+TRM_API bool trm_puzzle_has_rules(const trm_puzzle *p);
+/* True when `answer` is a right answer to `inputs` by the rules, whether or not it is the labelled
+ * one; tokens [rows * cols]. */
+TRM_API bool trm_puzzle_solves(const trm_puzzle *p, const int32_t *inputs, const int32_t *answer);
+
 /* --- where a grid lies on its canvas: tokens [rows * cols] --- */
 
 /* True of arc and of sized grids. */
