@@ -22,7 +22,7 @@ typedef struct bytes {
 } bytes;
 
 static void put(bytes *b, uint64_t v, int n) {
-  for (int i = 0; i < n; i++) b->data[b->n++] = (unsigned char)(v >> 8 * i);
+  for (int i = 0; i < n; i++) b->data[b->n++] = i < 8 ? (unsigned char)(v >> 8 * i) : 0;
 }
 
 static uint64_t narrow(uint64_t v) {
