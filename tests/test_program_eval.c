@@ -203,6 +203,47 @@ static void untrained_tasks_are_told(void **state) {
   says(err_text, "trm finetune MODEL --task FILE.json");
 }
 
+/* Evaluations of a training run vote, each for itself. */
+static void training_votes_when_asked(void **state) {
+  scratch *s = *state;
+  static const char *const subsets[] = {"x"};
+  char tasks[160], prefix[160], dir[160], data[200], out[200], log_path[200];
+  in(s, tasks, "arc/test_puzzles.json");
+  size_t n;
+  unsigned char *text = read_bytes(tasks, &n);
+  in(s, prefix, "mini");
+  in(s, dir, "mini_set");
+  snprintf(log_path, sizeof log_path, "%s_x_challenges.json", prefix);
+  write_bytes(log_path, text, n);
+  free(text);
+  const trm_arc_build_config build = {.input_prefix = prefix,
+                                      .subsets = subsets,
+                                      .n_subsets = 1,
+                                      .test_set_name = "x",
+                                      .output_dir = dir,
+                                      .num_aug = 1,
+                                      .seed = 1};
+  trm_error err;
+  if (trm_build_arc(&build, NULL, &err) != TRM_OK) fail_msg("%s", err.msg);
+  snprintf(data, sizeof data, "data_paths=[%s]", dir);
+  snprintf(out, sizeof out, "out=%s/runs", s->dir);
+#define TINY                                                                             \
+  "arch=trm", out, "project_name=mini", "arch.hidden_size=16", "arch.num_heads=2",       \
+      "arch.H_cycles=1", "arch.L_cycles=1", "arch.L_layers=1", "arch.halt_max_steps=2",  \
+      "arch.puzzle_emb_ndim=16", "global_batch_size=2", "epochs=40", "eval_interval=20", \
+      "ema=True"
+  want(RUN("train", TINY, data, "evaluators=[arc@ARC]", "run_name=votes"), 0);
+  says(err_text, "ARC: pass@1 ");
+  snprintf(log_path, sizeof log_path, "%s/runs/mini/votes/log.jsonl", s->dir);
+  text = read_bytes(log_path, &n);
+  says((char *)text, "ARC/pass@2");
+  says((char *)text, "ARC/pass@1000");
+  free(text);
+  snprintf(data, sizeof data, "data_paths=[%s]", sudoku_dir);
+  want(RUN("train", TINY, data, "evaluators=[arc@ARC]", "run_name=none"), 2);
+  says(err_text, "no ARC set");
+}
+
 static int set_up(void **state) {
   if (scratch_open(state) != 0) return -1;
   scratch *s = *state;
@@ -240,6 +281,7 @@ int main(void) {
       cmocka_unit_test(saved_predictions_vote_like_the_evaluation),
       cmocka_unit_test(submissions_are_scored),
       cmocka_unit_test(untrained_tasks_are_told),
+      cmocka_unit_test(training_votes_when_asked),
   };
   return cmocka_run_group_tests(tests, set_up, scratch_close);
 }
