@@ -2,9 +2,12 @@
 #ifndef TRM_H
 #define TRM_H
 
+#include "trm/arc.h"
 #include "trm/bench.h"
 #include "trm/dataset.h"
 #include "trm/eval.h"
+#include "trm/finetune.h"
+#include "trm/maze.h"
 #include "trm/model.h"
 #include "trm/puzzle.h"
 #include "trm/solver.h"

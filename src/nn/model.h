@@ -38,6 +38,8 @@ trm_status trm__model_alloc(const trm_model_config *config, const int32_t *ids, 
  */
 trm_status trm__store_weights(const float *values, int64_t n, const char *name, const char *path,
                               int64_t first, real *out, trm_error *err);
+/* Every puzzle embedding becomes the mean of all: where ids get a new meaning. */
+void trm__model_level_puzzle_emb(trm_model *m);
 /* FLOPs of the products of one block on one row (forward), 2 per multiply-add. */
 double trm__block_flops(const trm__dims *m, trm__block_kind kind);
 

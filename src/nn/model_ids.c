@@ -70,12 +70,18 @@ trm_status trm_model_keep_puzzle_ids(const trm_model *model, const int32_t *ids,
 
 /* --- taking over --- */
 
-/* Every row of `to` is the mean of the rows of `from`. */
+/* Every id starts from the mean of the loaded rows; both may be the same rows. A strip of columns
+ * at a time: a published table has 876,000 rows, and one column of it touches every cache line. */
 static void spread_mean(real *to, int64_t to_rows, const real *from, int64_t from_rows, int64_t n) {
-  for (int64_t j = 0; j < n; j++) {
-    double sum = 0;
-    for (int64_t i = 0; i < from_rows; i++) sum += (double)from[i * n + j];
-    for (int64_t i = 0; i < to_rows; i++) to[i * n + j] = (real)(sum / (double)from_rows);
+  enum { STRIP = 64 };
+  for (int64_t first = 0; first < n; first += STRIP) {
+    int64_t width = n - first < STRIP ? n - first : STRIP;
+    double sum[STRIP] = {0};
+    for (int64_t i = 0; i < from_rows; i++)
+      for (int64_t j = 0; j < width; j++) sum[j] += (double)from[i * n + first + j];
+    for (int64_t i = 0; i < to_rows; i++)
+      for (int64_t j = 0; j < width; j++)
+        to[i * n + first + j] = (real)(sum[j] / (double)from_rows);
   }
 }
 
@@ -126,4 +132,13 @@ trm_status trm_model_copy_weights(trm_model *to, const trm_model *from, bool *re
   }
   if (reset_puzzle_emb) *reset_puzzle_emb = reset;
   return TRM_OK;
+}
+
+void trm__model_level_puzzle_emb(trm_model *m) {
+  for (int i = 0; i < m->layout->n_slots; i++) {
+    const trm__slot *s = &m->layout->slots[i];
+    if (s->kind == TRM_TENSOR_PUZZLE_EMB)
+      spread_mean(trm__model_slot(m, s), s->shape[0], trm__model_slot(m, s), s->shape[0],
+                  s->shape[1]);
+  }
 }

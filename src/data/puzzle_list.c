@@ -1,22 +1,50 @@
-/* Lists of Sudokus, and how many in them are the same, literally and up to symmetry. Grids are
+/* Lists of puzzles, and how many in them are the same, literally and up to symmetry. Grids are
  * compared by 128-bit keys, whose chance of agreeing by accident is below 1e-20 for any list that
  * fits in memory. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/rng.h"
+#include "data/dataset_index.h"
 #include "data/dataset_write.h"
+#include "data/maze_board.h"
 
-trm_status trm__sudoku_list_alloc(trm__sudoku_list *list, int64_t n, int cells, trm_error *err) {
+trm_status trm__puzzle_list_alloc(trm__puzzle_list *list, int64_t n, int cells, trm_error *err) {
   TRM_ALLOC(&list->question, n * cells, "puzzles", err);
   TRM_ALLOC(&list->answer, n * cells, "answers", err);
   return TRM_OK;
 }
 
-void trm__sudoku_list_free(trm__sudoku_list *list) {
+void trm__puzzle_list_free(trm__puzzle_list *list) {
   trm__free(list->question);
   trm__free(list->answer);
   memset(list, 0, sizeof *list);
+}
+
+trm_status trm__puzzle_list_thin(trm__puzzle_list *list, int cells, int64_t keep, uint64_t seed,
+                                 trm_error *err) {
+  int64_t n = 0;
+  if (!keep || keep >= list->n) return TRM_OK;
+  int32_t *order;
+  TRM_ALLOC(&order, list->n, "the subsample", err);
+  for (int64_t i = 0; i < list->n; i++) order[i] = (int32_t)i;
+  trm__rng rng = trm__rng_at(seed, TRM__RNG_SPLIT, TRM__SPLIT_SUBSAMPLE, 0);
+  trm__rng_shuffle(&rng, order, list->n);
+  uint8_t *kept = trm__alloc((size_t)list->n, 1);
+  for (int64_t i = 0; kept && i < keep; i++) kept[order[i]] = 1;
+  for (int64_t i = 0; kept && i < list->n; i++) {
+    if (!kept[i]) continue;
+    memmove(list->question + n * cells, list->question + i * cells, (size_t)cells);
+    memmove(list->answer + n * cells, list->answer + i * cells, (size_t)cells);
+    n++;
+  }
+  bool done = kept != NULL;
+  trm__free(kept);
+  trm__free(order);
+  if (!done) TRM_FAIL(err, TRM_E_MEMORY, "no memory for the subsample");
+  list->n = n;
+  return TRM_OK;
 }
 
 /* The finaliser of MurmurHash3's 64-bit variant. */
@@ -43,17 +71,26 @@ static int compare_keys(const void *left, const void *right) {
   return (l->b > r->b) - (l->b < r->b);
 }
 
+void trm__puzzle_canonical(const trm_puzzle *p, const uint8_t *cells, uint8_t *form) {
+  if (p->kind == TRM_PUZZLE_MAZE)
+    trm__maze_canonical(p, cells, form);
+  else
+    trm_sudoku_canonical(p, cells, form);
+}
+
 /* The sorted keys of a list's questions, or of their canonical forms. */
-static trm_status sorted_keys(const trm_puzzle *p, const trm__sudoku_list *list, bool canonical,
+static trm_status sorted_keys(const trm_puzzle *p, const trm__puzzle_list *list, bool canonical,
                               trm__grid_key **out, trm_error *err) {
   int cells = p->rows * p->cols;
+  uint8_t *form;
   TRM_ALLOC(out, list->n, "the search for duplicates", err);
+  TRM_ALLOC(&form, cells, "the search for duplicates", err);
   for (int64_t i = 0; i < list->n; i++) {
-    uint8_t form[TRM_SUDOKU_MAX_CELLS];
     const uint8_t *grid = list->question + i * cells;
-    if (canonical) trm_sudoku_canonical(p, grid, form);
+    if (canonical) trm__puzzle_canonical(p, grid, form);
     (*out)[i] = trm__grid_key_of(canonical ? form : grid, cells, 0);
   }
+  trm__free(form);
   if (list->n) qsort(*out, (size_t)list->n, sizeof **out, compare_keys);
   return TRM_OK;
 }
@@ -75,8 +112,8 @@ static int64_t count_shared(const trm__grid_key *train, int64_t n_train, const t
   return shared;
 }
 
-trm_status trm__count_duplicates(const trm_puzzle *p, const trm__sudoku_list *train,
-                                 const trm__sudoku_list *test, trm_build_report *report,
+trm_status trm__count_duplicates(const trm_puzzle *p, const trm__puzzle_list *train,
+                                 const trm__puzzle_list *test, trm_build_report *report,
                                  trm_error *err) {
   report->train_puzzles = train->n;
   report->test_puzzles = test->n;
