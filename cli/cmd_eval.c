@@ -10,7 +10,9 @@ static const cli_manual manual = {
     "trm eval MODEL DATA [options]",
     "Measures a model on a data set: cell and exact accuracy with Wilson 95 % intervals, the\n"
     "accuracy of the q head, and the accuracies after each supervision step. MODEL is a model\n"
-    "folder or a run folder (then its best checkpoint, else its last). DATA is a data set "
+    "folder, a run folder (then its best checkpoint, else its last), a .safetensors file of trm\n"
+    "convert, or a published checkpoint step_N with its all_config.yaml beside it. DATA is a data "
+    "set "
     "folder.\n"
     "With --halt q an example stops once q_halt > 0 (q_halt > q_continue for a model trained with\n"
     "both), as in training, and the next one takes its place; q=LOGIT sets a higher bar: q=2 is\n"
@@ -42,10 +44,10 @@ typedef struct eval_run {
 
 static trm_status evaluate(const eval_args *a, eval_run *e, trm_error *err) {
   cli_progress bar;
-  CLI_TRY(run_folder_load_model(a->model, e->model_path, &e->model, err));
-  if (a->dtype != TRM_DTYPES) trm_model_set_dtype(e->model, a->dtype);
   CLI_TRY(trm_dataset_open(a->data, a->split, &e->data, err));
   const trm_dataset_info *info = trm_dataset_get_info(e->data);
+  CLI_TRY(run_folder_load_model_for(a->model, info, e->model_path, &e->model, err));
+  if (a->dtype != TRM_DTYPES) trm_model_set_dtype(e->model, a->dtype);
   int64_t rows = a->limit && a->limit < info->examples ? a->limit : info->examples;
   if (a->save_preds) {
     e->preds = calloc((size_t)rows, sizeof *e->preds * (size_t)info->seq_len);
