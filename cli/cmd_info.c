@@ -103,8 +103,8 @@ static trm_status describe_model(const char *path, json_t *root, trm_error *err)
   trm_model_config config;
   trm_model *model = NULL;
   bool published = published_is(path);
-  if (published) CLI_TRY(published_config(path, NULL, &config, err));
-  trm_status st = trm_model_peek(path, published ? &config : NULL, &model, err);
+  trm_status st = published ? published_config(path, NULL, &config, err) : TRM_OK;
+  if (st == TRM_OK) st = trm_model_peek(path, published ? &config : NULL, &model, err);
   if (st == TRM_OK) st = describe_weights(model, root, err);
   trm_model_free(model);
   if (st == TRM_E_CONFIG) st = err->code = TRM_E_FORMAT; /* a bad value in a file is bad data */
