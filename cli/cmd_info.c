@@ -4,12 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "puzzle_names.h"
 #include "run_folder.h"
 
 static const cli_manual manual = {
     "trm info MODEL|RUN|DATA [--json]",
     "Describes a folder: a model's configuration, costs and tensors; where a run stands; what a\n"
-    "data set holds.\n",
+    "data set says of itself (trm data info looks at its examples, too).\n",
     "Examples:\n"
     "  trm info runs/Sudoku6-trm/first\n"
     "  trm info runs/Sudoku6-trm/first/best --json\n"
@@ -27,8 +28,10 @@ static trm_status put(json_t *root, const char *key, json_t *value, trm_error *e
 }
 
 static json_t *describe_puzzle(const trm_puzzle *p) {
-  if (p->kind != TRM_PUZZLE_SUDOKU) return json_null();
-  return json_sprintf("Sudoku %dx%d, boxes %dx%d", p->rows, p->cols, p->box_rows, p->box_cols);
+  char text[320];
+  if (p->kind == TRM_PUZZLE_NONE) return json_null();
+  puzzle_describe(p, text, sizeof text);
+  return json_string(text);
 }
 
 static json_t *describe_config(const trm_model_config *c) {

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "data/dataset_index.h"
+#include "data/canonical.h"
 #include "data/dataset_write.h"
 #include "data/grid_list.h"
 #include "data/grid_share.h"
@@ -177,15 +177,16 @@ static trm_status check_rules(const build *b, const entry *e, trm_error *err) {
 static trm_status survey(build *b, trm_error *err) {
   TRM_ALLOC(&b->literal, b->n, "the search for duplicates", err);
   TRM_ALLOC(&b->canonical, b->n, "the search for duplicates", err);
-  for (int64_t i = 0; i < b->n; i++) {
+  trm__canonizer forms = {0};
+  trm_status st = trm__canonizer_init(&forms, &b->puzzle, (int)b->cells, err);
+  for (int64_t i = 0; st == TRM_OK && i < b->n; i++) {
     load(b, i);
-    TRM_TRY(check_rules(b, &b->entry[i], err));
-    b->literal[i] = trm__grid_key_of(narrowed(b->inputs, b->cells, b->narrow), (int)b->cells, 0);
-    trm__grid_canonical(&b->symmetry, b->inputs, b->image_inputs, b->image_labels);
-    b->canonical[i] =
-        trm__grid_key_of(narrowed(b->image_labels, b->cells, b->narrow), (int)b->cells, 0);
+    st = check_rules(b, &b->entry[i], err);
+    b->literal[i] = trm__literal_key(&forms, b->inputs, NULL);
+    b->canonical[i] = trm__canonical_key(&forms, b->inputs);
   }
-  return TRM_OK;
+  trm__canonizer_free(&forms);
+  return st;
 }
 
 static trm_status hold_out(build *b, trm_error *err) {
