@@ -4,14 +4,18 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "data/dihedral.h"
 #include "data/sudoku_shape.h"
 
 trm_status trm__canonizer_init(trm__canonizer *c, const trm_puzzle *p, int seq_len,
                                trm_error *err) {
   c->puzzle = p;
   c->seq_len = seq_len;
-  c->symmetric = trm__sudoku_known(p) || p->kind == TRM_PUZZLE_MAZE;
+  c->symmetric = trm__sudoku_known(p);
+  if (p->kind == TRM_PUZZLE_MAZE || p->kind == TRM_PUZZLE_GRID) {
+    const char *names = p->kind == TRM_PUZZLE_MAZE ? "dihedral" : p->symmetries;
+    TRM_TRY(trm__grid_symmetry_init(&c->grid, p, names, "puzzle", NULL, err));
+    c->symmetric = !trm__grid_symmetry_none(&c->grid);
+  }
   TRM_ALLOC(&c->line, 2 * ((size_t)seq_len + 2), "the comparison of examples", err);
   TRM_ALLOC(&c->image, (size_t)seq_len + 2, "the comparison of examples", err);
   return TRM_OK;
@@ -63,30 +67,9 @@ static trm__grid_key sudoku_key(const trm__canonizer *c, const int32_t *question
   return trm__grid_key_of(form, c->seq_len, 0);
 }
 
-static bool is_less(const int32_t *a, const int32_t *b, int n) {
-  for (int i = 0; i < n; i++)
-    if (a[i] != b[i]) return a[i] < b[i];
-  return false;
-}
-
-/* The least of the turned and mirrored images, each behind its number of rows. */
-static trm__grid_key dihedral_key(const trm__canonizer *c, const int32_t *question) {
-  int rows = c->puzzle->rows, cols = c->puzzle->cols, n = rows * cols + 1;
-  for (int t = 0; t < TRM__DIHEDRAL; t++) {
-    bool turns = trm__dihedral_turns(t);
-    int image_rows = turns ? cols : rows, image_cols = turns ? rows : cols;
-    c->image[0] = image_rows;
-    for (int i = 0; i < image_rows; i++)
-      for (int j = 0; j < image_cols; j++)
-        c->image[1 + i * image_cols + j] = question[trm__dihedral_source(t, rows, cols, i, j)];
-    if (t == 0 || is_less(c->image, c->line, n))
-      memcpy(c->line, c->image, (size_t)n * sizeof *c->line);
-  }
-  return key_of(c->line, n);
-}
-
 trm__grid_key trm__canonical_key(const trm__canonizer *c, const int32_t *question) {
   if (!c->symmetric) return trm__literal_key(c, question, NULL);
   if (c->puzzle->kind == TRM_PUZZLE_SUDOKU) return sudoku_key(c, question);
-  return dihedral_key(c, question);
+  trm__grid_canonical(&c->grid, question, c->image, c->line);
+  return key_of(c->line, c->seq_len);
 }
