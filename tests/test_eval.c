@@ -159,6 +159,23 @@ static void check_report(const trm_eval_report *r, trm_loss loss, int rows, halt
 
 /* --- tests --- */
 
+/* A row callback: answers in file order; each example once, and as it is in the data. */
+static trm_status keep_answer(void *arg, const trm_eval_row *row, trm_error *err) {
+  int32_t *kept = (int32_t *)arg + row->example * S;
+  (void)err;
+  assert_in_range(row->example, 0, ROWS - 1);
+  assert_int_equal(kept[0], -1);
+  assert_int_equal(row->puzzle_id, ex.ids[row->example]);
+  assert_memory_equal(row->inputs, ex.inputs + row->example * S, S * sizeof *kept);
+  for (int i = 0; i < S; i++) {
+    int32_t label = ex.labels[row->example * S + i];
+    assert_true(row->labels[i] == (label ? label : TRM_IGNORE_LABEL));
+  }
+  assert_true(row->q_halt == ex.q[row->steps - 1][row->example]);
+  memcpy(kept, row->answer, S * sizeof *kept);
+  return TRM_OK;
+}
+
 static trm_dataset *make_data(scratch *s, const trm_model *m) {
   make_examples(m);
   write_small_data(scratch_path(s, "data"), ROWS, S, V, IDS, ex.inputs, ex.labels, ex.ids);
@@ -205,7 +222,8 @@ static void rows_that_halt_make_room(void **state) {
                                  .halt_margin = h.margin,
                                  .batch = ways[w][0],
                                  .threads = ways[w][1],
-                                 .preds = preds};
+                                 .row = keep_answer,
+                                 .row_arg = preds};
       memset(preds, -1, sizeof preds);
       memset(&got, 0x55, sizeof got);
       assert_int_equal(trm_evaluate(m, d, &c, &got, NULL), TRM_OK);
@@ -267,7 +285,8 @@ static void reports_do_not_depend_on_batch_and_threads(void **state) {
                    0);
   static const int ways[][2] = {{1, 3}, {7, 1}, {7, 2}, {ROWS, 3}, {1000, 2}, {0, 1}, {0, 0}};
   for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
-    const trm_eval_config c = {.batch = ways[w][0], .threads = ways[w][1], .preds = preds};
+    const trm_eval_config c = {
+        .batch = ways[w][0], .threads = ways[w][1], .row = keep_answer, .row_arg = preds};
     memset(preds, -1, sizeof preds);
     memset(&got, 0x55, sizeof got);
     assert_int_equal(trm_evaluate(m, d, &c, &got, NULL), TRM_OK);
@@ -284,7 +303,8 @@ static void a_limit_takes_the_first(void **state) {
   trm_model *m = make_model(TRM_LOSS_STABLEMAX);
   trm_dataset *d = make_data(*state, m);
   for (int limit = 1; limit < ROWS; limit += 13) {
-    const trm_eval_config c = {.limit = limit, .batch = 4, .threads = 2, .preds = preds};
+    const trm_eval_config c = {
+        .limit = limit, .batch = 4, .threads = 2, .row = keep_answer, .row_arg = preds};
     memset(preds, -1, sizeof preds);
     assert_int_equal(trm_evaluate(m, d, &c, &r, NULL), TRM_OK);
     check_report(&r, TRM_LOSS_STABLEMAX, limit, never);
@@ -294,7 +314,8 @@ static void a_limit_takes_the_first(void **state) {
   assert_int_equal(trm_evaluate(m, d, &(trm_eval_config){.limit = ROWS + 9}, &r, NULL), TRM_OK);
   check_report(&r, TRM_LOSS_STABLEMAX, ROWS, never);
   /* Another number of steps: the last one counts. */
-  const trm_eval_config two = {.steps = 2, .preds = preds};
+  memset(preds, -1, sizeof preds);
+  const trm_eval_config two = {.steps = 2, .row = keep_answer, .row_arg = preds};
   double at_two = r.step[1].accuracy;
   assert_int_equal(trm_evaluate(m, d, &two, &r, NULL), TRM_OK);
   assert_int_equal(r.n_steps, 2);
@@ -386,12 +407,16 @@ static void what_does_not_fit_is_refused(void **state) {
 
 static void without_labels_only_answers_count(void **state) {
   static trm_eval_report r;
-  static int32_t preds[ROWS * S], none[ROWS * S];
+  static int32_t preds[ROWS * S];
   trm_model *m = make_model(TRM_LOSS_STABLEMAX);
   make_examples(m);
-  write_small_data(scratch_path(*state, "bare"), ROWS, S, V, IDS, ex.inputs, none, ex.ids);
+  memset(ex.labels, 0, sizeof ex.labels);
+  write_small_data(scratch_path(*state, "bare"), ROWS, S, V, IDS, ex.inputs, ex.labels, ex.ids);
   trm_dataset *d = open_small_data(((scratch *)*state)->path);
-  assert_int_equal(trm_evaluate(m, d, &(trm_eval_config){.preds = preds}, &r, NULL), TRM_OK);
+  memset(preds, -1, sizeof preds);
+  assert_int_equal(
+      trm_evaluate(m, d, &(trm_eval_config){.row = keep_answer, .row_arg = preds}, &r, NULL),
+      TRM_OK);
   assert_memory_equal(preds, ex.answers[STEPS - 1], sizeof preds);
   assert_true(r.examples == 0 && r.cells == 0 && r.accuracy == 0 && r.lm_loss == 0);
   assert_true(r.exact_interval.low == 0 && r.exact_interval.high == 1);

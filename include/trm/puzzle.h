@@ -61,10 +61,22 @@ TRM_API int trm_puzzle_n_symbols(const trm_puzzle *p);
 /* The symbol of a token; NULL when it has none. */
 TRM_API const char *trm_puzzle_symbol(const trm_puzzle *p, int token);
 
-/* True when kind/rules name a checker. */
+/* Rule checkers, by name:
+ *
+ *   sudoku    "." or "0" blank, "1" ... "9", "A" ...; grids of a size in trm/sudoku.h
+ *   maze      "#", " ", "S", "G", "o" as in trm/maze.h; any shortest path is right
+ *   latin     "." or "0" blank; every row and column has the same symbols, each once
+ *   nonogram  the cells to find are the rectangle of "?" in the lower right corner; left of it are
+ *             the row hints, above it the column hints: numbers ("0": no run), "." where there is
+ *             none; the answer has "#" or "." for each "?", elsewhere it is not looked at
+ *
+ * A grid smaller than its canvas is found by its symbols; nothing outside it is looked at. */
+/* The name of checker i = 0, 1, ...; NULL behind the last. */
+TRM_API const char *trm_puzzle_rules_name(int i);
+/* True when the kind, or the rules of a grid, name a checker. */
 TRM_API bool trm_puzzle_has_rules(const trm_puzzle *p);
 /* True when `answer` is a right answer to `inputs` by the rules, whether or not it is the labelled
- * one; tokens [rows * cols]. */
+ * one; tokens [rows * cols], any values. False without rules. No allocation. */
 TRM_API bool trm_puzzle_solves(const trm_puzzle *p, const int32_t *inputs, const int32_t *answer);
 
 /* --- where a grid lies on its canvas: tokens [rows * cols] --- */
