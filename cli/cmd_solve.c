@@ -135,26 +135,21 @@ static void close_all(solve_run *s) {
 
 /* ---- puzzle ids ---- */
 
-/* Rows of the puzzle embedding start at zero, and training never leaves them there. */
-static bool is_trained(const solve_run *s, int32_t id) {
-  const trm_model_config *c = trm_model_get_config(s->model);
-  trm_tensor t = trm_model_tensor_named(s->model, "puzzle_emb.weights");
-  if (!t.data || c->num_puzzle_identifiers == 1) return true;
-  for (int64_t i = 0; i < c->puzzle_emb_ndim; i++)
-    if (t.data[(int64_t)id * c->puzzle_emb_ndim + i] != 0) return true;
-  return false;
-}
-
+/* A model of one id only knows no tasks to tell apart. */
 static trm_status check_id(solve_run *s, const solve_puzzle *p, trm_error *err) {
   static const char remedy[] = "teach it with trm finetune MODEL --task FILE.json";
-  const trm_model_config *c = trm_model_get_config(s->model);
+  int known = trm_model_get_config(s->model)->num_puzzle_identifiers;
   const char *name = puzzle_name(s->in.names, p->id);
-  if (c->puzzle_emb_ndim && p->id >= c->num_puzzle_identifiers)
+  if (known == 1 || trm_model_puzzle_is_trained(s->model, p->id, s->in.blank_id)) return TRM_OK;
+  if (p->id >= known)
     return cli_fail(err, TRM_E_RANGE, -1,
                     "puzzle id %" PRId32 "%s%.100s: the model was trained with %d ids; %s", p->id,
-                    name ? " " : "", name ? name : "", c->num_puzzle_identifiers, remedy);
-  if (is_trained(s, p->id)) return TRM_OK;
-  if (s->untrained++ == 0)
+                    name ? " " : "", name ? name : "", known, remedy);
+  if (s->untrained++ > 0) return TRM_OK;
+  if (p->index < 0)
+    cli_warn("a puzzle given as text has no id, and this model answers tasks by their ids; %s",
+             remedy);
+  else
     cli_warn("puzzle id %" PRId32 "%s%.100s was not trained: the model does not know this task; %s",
              p->id, name ? " " : "", name ? name : "", remedy);
   return TRM_OK;
