@@ -167,17 +167,23 @@ static trm_puzzle_box answer_box(const solve_run *s, const solve_puzzle *p) {
   return trm_puzzle_crop(s->puzzle, p->answer, asked.row, asked.col);
 }
 
-/* Equal grids where grids have sizes of their own, else equal in all labelled cells. */
-static bool is_label(const solve_run *s, const solve_puzzle *p) {
+static bool is_same_grid(const solve_run *s, const solve_puzzle *p) {
   trm_puzzle_box want = trm_puzzle_locate(s->puzzle, p->label), got = answer_box(s, p);
-  bool sized = trm_puzzle_is_sized(s->puzzle);
-  if (want.rows != got.rows || want.cols != got.cols) return false;
-  if (sized && (want.row != got.row || want.col != got.col)) return false;
-  for (int row = want.row; row < want.row + want.rows; row++)
-    for (int col = want.col; col < want.col + want.cols; col++) {
-      int cell = row * s->puzzle->cols + col;
-      if (p->label[cell] != TRM_IGNORE_LABEL && p->label[cell] != p->answer[cell]) return false;
-    }
+  if (want.row != got.row || want.col != got.col || want.rows != got.rows || want.cols != got.cols)
+    return false;
+  for (int row = want.row; row < want.row + want.rows; row++) {
+    size_t first = (size_t)row * (size_t)s->puzzle->cols + (size_t)want.col;
+    if (memcmp(p->label + first, p->answer + first, (size_t)want.cols * sizeof *p->label) != 0)
+      return false;
+  }
+  return true;
+}
+
+/* Of ARC the grids are compared, otherwise all cells that the label scores. */
+static bool is_label(const solve_run *s, const solve_puzzle *p) {
+  if (s->puzzle->kind == TRM_PUZZLE_ARC) return is_same_grid(s, p);
+  for (int i = 0; i < s->cells; i++)
+    if (p->label[i] != TRM_IGNORE_LABEL && p->label[i] != p->answer[i]) return false;
   return true;
 }
 
