@@ -7,8 +7,11 @@ static const struct action {
   const char *verb, *kind, *about; /* kind NULL: the verb stands alone */
   int (*run)(int argc, char **argv);
 } actions[] = {{"build", "sudoku", "a data set from CSV files", cmd_data_build_sudoku},
+               {"build", "maze", "the same of mazes", cmd_data_build_maze},
                {"build", "arc", "a data set of ARC tasks and their copies", cmd_data_build_arc},
+               {"build", "grid", "a data set of your own puzzles", cmd_data_build_grid},
                {"gen", "sudoku", "a data set of generated puzzles", cmd_data_gen_sudoku},
+               {"gen", "maze", "a data set of random mazes", cmd_data_gen_maze},
                {"show", NULL, "puzzles of a data set as text", cmd_data_show}};
 
 enum { N_ACTIONS = sizeof actions / sizeof *actions };

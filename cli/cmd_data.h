@@ -6,7 +6,10 @@
 #include "cli.h"
 
 int cmd_data_build_arc(int argc, char **argv);
+int cmd_data_build_grid(int argc, char **argv);
+int cmd_data_build_maze(int argc, char **argv);
 int cmd_data_build_sudoku(int argc, char **argv);
+int cmd_data_gen_maze(int argc, char **argv);
 int cmd_data_gen_sudoku(int argc, char **argv);
 int cmd_data_show(int argc, char **argv);
 

@@ -114,11 +114,6 @@ static trm_status open_all(run_config *c, train_data *d, trm_error *err) {
   c->model.puzzle = info->puzzle;
   c->model.num_puzzle_identifiers = identifiers;
   CLI_TRY(check_test_ids(c, d, err));
-  if (c->augment == TRM_AUGMENT_ON_THE_FLY && info->puzzle.kind == TRM_PUZZLE_NONE)
-    return cli_fail(err, TRM_E_CONFIG, -1,
-                    "augment=on-the-fly: the symmetries of %s are not known (it is no Sudoku that "
-                    "its dataset.json describes); use augment=none",
-                    c->data_paths.v[0]);
   return trm_model_config_check(&c->model, err);
 }
 

@@ -7,6 +7,8 @@
 #include "trm/dataset.h"
 #include "trm/eval.h"
 #include "trm/finetune.h"
+#include "trm/grid.h"
+#include "trm/maze.h"
 #include "trm/model.h"
 #include "trm/puzzle.h"
 #include "trm/solver.h"

@@ -122,6 +122,42 @@ typedef struct trm_sudoku_gen_config {
 TRM_API trm_status trm_gen_sudoku(const trm_sudoku_gen_config *config, trm_build_report *report,
                                   trm_error *err);
 
+/* CSV of mazes (columns question and answer, a cell one of "# SGo", see trm/maze.h) into such a
+ * folder. Every answer must be a shortest path of its question. With `aug` the symmetric images of
+ * a training maze that have its shape (8, or 4 when it is not square) are one group; test mazes are
+ * not copied. Errors: as trm_build_sudoku; PUZZLE for an answer that is not right, and ARGUMENT for
+ * a size that is given in part. `report` may be NULL. */
+typedef struct trm_maze_build_config {
+  const char *train_csv, *test_csv; /* test_csv NULL: no test split */
+  const char *output_dir;
+  int rows, cols;         /* 0, 0: square, by the length of the first question */
+  int64_t subsample_size; /* training mazes kept, drawn by the seed; 0: all */
+  uint64_t seed;
+  bool aug;
+  trm_progress_fn *progress;
+  void *progress_arg;
+} trm_maze_build_config;
+TRM_API trm_status trm_build_maze(const trm_maze_build_config *config, trm_build_report *report,
+                                  trm_error *err);
+
+/* Random mazes as in Lehnert et al. (2024): a share of walls drawn between two bounds, every cell a
+ * wall with that chance, start and goal drawn among the free cells; kept when a shortest path has
+ * at least min_path cells, S and G counted; labelled by trm_maze_shortest. Train and test are
+ * disjoint up to symmetry as those of trm_gen_sudoku. Errors: the same. `report` may be NULL. */
+typedef struct trm_maze_gen_config {
+  int rows, cols;
+  int64_t n_train, n_test;
+  int min_path;                /* 0: rows + cols; the published 30x30 mazes have 110 */
+  double min_walls, max_walls; /* within 0 to 1; both 0: 0.3 and 0.5 */
+  uint64_t seed;
+  int threads; /* 0: as many as the process may use; the result does not depend on it */
+  const char *output_dir;
+  trm_progress_fn *progress;
+  void *progress_arg;
+} trm_maze_gen_config;
+TRM_API trm_status trm_gen_maze(const trm_maze_gen_config *config, trm_build_report *report,
+                                trm_error *err);
+
 #ifdef __cplusplus
 }
 #endif

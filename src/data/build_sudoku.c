@@ -1,15 +1,12 @@
 /* Sudokus from CSV files into a data set folder: every row checked against the rules, the training
  * puzzles optionally thinned out and multiplied by stored symmetric copies. */
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "base/rng.h"
 #include "data/augment.h"
-#include "data/csv.h"
-#include "data/dataset_index.h"
 #include "data/dataset_write.h"
+#include "data/puzzle_csv.h"
 #include "data/sudoku_shape.h"
 
 enum { PROGRESS_EVERY = 64 /* puzzles */ };
@@ -18,56 +15,13 @@ enum { PROGRESS_EVERY = 64 /* puzzles */ };
 typedef struct build {
   const trm_sudoku_build_config *config;
   trm_puzzle puzzle;
-  trm__sudoku_list train, test;
+  trm__puzzle_list train, test;
 } build;
-
-typedef enum column { QUESTION, ANSWER, RATING, N_COLUMNS } column;
 
 /* --- one CSV file --- */
 
-static bool field_is(const trm__csv_field *f, const char *name) {
-  return f->n == strlen(name) && !memcmp(f->text, name, f->n);
-}
-
-/* Finds the columns by the names in the header; -1 for a rating that is absent and not needed. */
-static trm_status read_header(trm__csv *csv, bool need_rating, int where[N_COLUMNS],
-                              trm_error *err) {
-  static const char *const names[N_COLUMNS] = {"question", "answer", "rating"};
-  TRM_TRY(trm__csv_next(csv, err));
-  if (!csv->n_fields)
-    TRM_FAIL_AT(err, TRM_E_FORMAT, 1,
-                "%s line 1 column 1: the file is empty, want the header "
-                "source,question,answer,rating",
-                csv->path);
-  for (int c = 0; c < N_COLUMNS; c++) {
-    where[c] = -1;
-    for (int i = csv->n_fields - 1; i >= 0; i--)
-      if (field_is(&csv->field[i], names[c])) where[c] = i;
-    if (where[c] < 0 && (c != RATING || need_rating))
-      TRM_FAIL_AT(err, TRM_E_FORMAT, csv->field[0].line,
-                  "%s line %lld column 1: the header has no column '%s' (want "
-                  "source,question,answer,rating)",
-                  csv->path, csv->field[0].line, names[c]);
-  }
-  return TRM_OK;
-}
-
-/* A cell of the row, or an error when the row is too short to have it. */
-static trm_status row_field(const trm__csv *csv, int i, const char *name,
-                            const trm__csv_field **out, trm_error *err) {
-  if (i < csv->n_fields) {
-    *out = &csv->field[i];
-    return TRM_OK;
-  }
-  const trm__csv_field *last = &csv->field[csv->n_fields - 1];
-  long long end = last->column + (long long)last->n;
-  TRM_FAIL_AT(err, TRM_E_FORMAT, last->line,
-              "%s line %lld column %lld: the row has %d columns, the %s is column %d of the header",
-              csv->path, last->line, end, csv->n_fields, name, i + 1);
-}
-
-static trm_status find_shape(build *b, const trm__csv *csv, const trm__csv_field *question,
-                             trm_error *err) {
+static trm_status find_shape(build *b, const trm__puzzle_csv *in, trm_error *err) {
+  const trm__csv_field *question = in->question;
   int size = 0;
   while (size < TRM_SUDOKU_MAX_SIZE && (size_t)(size * size) < question->n) size++;
   b->puzzle = trm_sudoku_of_size((size_t)(size * size) == question->n ? size : 0);
@@ -75,14 +29,14 @@ static trm_status find_shape(build *b, const trm__csv *csv, const trm__csv_field
     TRM_FAIL_AT(err, TRM_E_FORMAT, question->line,
                 "%s line %lld column %lld: a question of %zu characters is no Sudoku (want 81 for "
                 "9x9; 16, 36, 64, 100, 144 or 256 for 4x4, 6x6, 8x8, 10x10, 12x12 or 16x16)",
-                csv->path, question->line, question->column, question->n);
+                in->csv.path, question->line, question->column, question->n);
   return TRM_OK;
 }
 
-static trm_status read_grid(const build *b, const trm__csv *csv, const trm__csv_field *f,
+static trm_status read_grid(const build *b, const char *path, const trm__csv_field *f,
                             uint8_t *values, trm_error *err) {
   char where[300];
-  snprintf(where, sizeof where, "%.250s line %lld ", csv->path, f->line);
+  snprintf(where, sizeof where, "%.250s line %lld ", path, f->line);
   trm_status st =
       trm__sudoku_parse_at(&b->puzzle, f->text, f->n, values, where, (size_t)f->column, err);
   if (st != TRM_OK && err) err->pos = f->line;
@@ -90,7 +44,7 @@ static trm_status read_grid(const build *b, const trm__csv *csv, const trm__csv_
 }
 
 /* The answer must be complete, keep the givens and obey the rules. */
-static trm_status check_answer(const build *b, const trm__csv *csv, const trm__csv_field *f,
+static trm_status check_answer(const build *b, const char *path, const trm__csv_field *f,
                                const uint8_t *question, const uint8_t *answer, trm_error *err) {
   const trm_puzzle *p = &b->puzzle;
   int cell = 0;
@@ -102,121 +56,64 @@ static trm_status check_answer(const build *b, const trm__csv *csv, const trm__c
     if (!answer[cell])
       TRM_FAIL_AT(err, TRM_E_PUZZLE, f->line,
                   "%s line %lld column %lld: the answer is blank in row %d, column %d of the grid",
-                  csv->path, f->line, f->column + cell, cell / p->cols + 1, cell % p->cols + 1);
+                  path, f->line, f->column + cell, cell / p->cols + 1, cell % p->cols + 1);
     TRM_FAIL_AT(err, TRM_E_PUZZLE, f->line,
                 "%s line %lld column %lld: the answer has '%c' where the question gives '%c' (row "
                 "%d, column %d of the grid)",
-                csv->path, f->line, f->column + cell, found[cell], given[cell], cell / p->cols + 1,
+                path, f->line, f->column + cell, found[cell], given[cell], cell / p->cols + 1,
                 cell % p->cols + 1);
   }
   if (trm_sudoku_consistent(p, answer, &cell)) return TRM_OK;
   TRM_FAIL_AT(err, TRM_E_PUZZLE, f->line,
               "%s line %lld column %lld: the answer breaks the rules: the digit in row %d, column "
               "%d of the grid stands twice in its row, column or box",
-              csv->path, f->line, f->column + cell, cell / p->cols + 1, cell % p->cols + 1);
-}
-
-static trm_status read_rating(const trm__csv *csv, int i, double *rating, trm_error *err) {
-  const trm__csv_field *f;
-  TRM_TRY(row_field(csv, i, "rating", &f, err));
-  char text[64] = {0}, *end = text;
-  if (f->n < sizeof text) memcpy(text, f->text, f->n);
-  *rating = strtod(text, &end);
-  if (!f->n || *end || end == text || !isfinite(*rating))
-    TRM_FAIL_AT(err, TRM_E_FORMAT, f->line, "%s line %lld column %lld: the rating is no number",
-                csv->path, f->line, f->column);
-  return TRM_OK;
+              path, f->line, f->column + cell, cell / p->cols + 1, cell % p->cols + 1);
 }
 
 /* Appends the row just read, unless it is too easy. */
-static trm_status read_row(build *b, const trm__csv *csv, const int where[N_COLUMNS],
-                           trm__sudoku_list *list, trm_error *err) {
-  const trm__csv_field *question, *answer;
-  TRM_TRY(row_field(csv, where[QUESTION], "question", &question, err));
-  TRM_TRY(row_field(csv, where[ANSWER], "answer", &answer, err));
+static trm_status read_row(build *b, const trm__puzzle_csv *in, trm__puzzle_list *list,
+                           trm_error *err) {
   int64_t cells = b->puzzle.rows * b->puzzle.cols;
   uint8_t *q = list->question + list->n * cells, *a = list->answer + list->n * cells;
-  TRM_TRY(read_grid(b, csv, question, q, err));
-  TRM_TRY(read_grid(b, csv, answer, a, err));
-  TRM_TRY(check_answer(b, csv, answer, q, a, err));
+  TRM_TRY(read_grid(b, in->csv.path, in->question, q, err));
+  TRM_TRY(read_grid(b, in->csv.path, in->answer, a, err));
+  TRM_TRY(check_answer(b, in->csv.path, in->answer, q, a, err));
   double rating = 0;
-  if (b->config->min_difficulty > 0) TRM_TRY(read_rating(csv, where[RATING], &rating, err));
+  if (b->config->min_difficulty > 0) TRM_TRY(trm__puzzle_csv_rating(in, &rating, err));
   list->n += rating >= b->config->min_difficulty;
   return TRM_OK;
 }
 
-static int64_t count_lines(const trm__map *map) {
-  int64_t lines = 1;
-  for (size_t i = 0; i < map->size; i++) lines += map->data[i] == '\n';
-  return lines;
-}
-
-static trm_status read_rows(build *b, trm__csv *csv, trm__sudoku_list *list, trm_error *err) {
-  int where[N_COLUMNS];
-  TRM_TRY(read_header(csv, b->config->min_difficulty > 0, where, err));
-  int64_t rows = 0, most = count_lines(&csv->map);
-  if (most > INT32_MAX) TRM_FAIL(err, TRM_E_RANGE, "%s has more than 2^31 - 1 lines", csv->path);
+static trm_status read_rows(build *b, trm__puzzle_csv *in, trm__puzzle_list *list, trm_error *err) {
+  int64_t rows = 0;
   for (;; rows++) {
-    TRM_TRY(trm__csv_next(csv, err));
-    if (!csv->n_fields) break;
-    if (b->puzzle.kind == TRM_PUZZLE_NONE) {
-      const trm__csv_field *question;
-      TRM_TRY(row_field(csv, where[QUESTION], "question", &question, err));
-      TRM_TRY(find_shape(b, csv, question, err));
-    }
+    TRM_TRY(trm__puzzle_csv_next(in, err));
+    if (!in->question) break;
+    if (b->puzzle.kind == TRM_PUZZLE_NONE) TRM_TRY(find_shape(b, in, err));
     if (!list->question)
-      TRM_TRY(trm__sudoku_list_alloc(list, most, b->puzzle.rows * b->puzzle.cols, err));
-    TRM_TRY(read_row(b, csv, where, list, err));
+      TRM_TRY(trm__puzzle_list_alloc(list, in->most, b->puzzle.rows * b->puzzle.cols, err));
+    TRM_TRY(read_row(b, in, list, err));
   }
-  if (!rows)
-    TRM_FAIL_AT(err, TRM_E_FORMAT, csv->line,
-                "%s line %lld column 1: there is a header but no puzzle", csv->path, csv->line);
   if (!list->n)
-    TRM_FAIL(err, TRM_E_RANGE, "%s: none of %lld puzzles has a rating of at least %g", csv->path,
+    TRM_FAIL(err, TRM_E_RANGE, "%s: none of %lld puzzles has a rating of at least %g", in->csv.path,
              (long long)rows, b->config->min_difficulty);
   return TRM_OK;
 }
 
-static trm_status read_file(build *b, const char *path, trm__sudoku_list *list, trm_error *err) {
-  trm__csv *csv;
-  TRM_ALLOC(&csv, 1, "a CSV reader", err);
-  trm_status st = trm__csv_open(csv, path, err);
-  if (st == TRM_OK) st = read_rows(b, csv, list, err);
-  trm__csv_close(csv);
-  trm__free(csv);
+static trm_status read_file(build *b, const char *path, trm__puzzle_list *list, trm_error *err) {
+  trm__puzzle_csv *in;
+  TRM_ALLOC(&in, 1, "a CSV reader", err);
+  trm_status st = trm__puzzle_csv_open(in, path, b->config->min_difficulty > 0, err);
+  if (st == TRM_OK) st = read_rows(b, in, list, err);
+  trm__puzzle_csv_close(in);
+  trm__free(in);
   return st;
 }
 
 /* --- the folder --- */
 
-/* Keeps subsample_size puzzles drawn by the seed, in file order. */
-static trm_status subsample(build *b, trm_error *err) {
-  trm__sudoku_list *list = &b->train;
-  int64_t keep = b->config->subsample_size, cells = b->puzzle.rows * b->puzzle.cols, n = 0;
-  if (!keep || keep >= list->n) return TRM_OK;
-  int32_t *order;
-  TRM_ALLOC(&order, list->n, "the subsample", err);
-  for (int64_t i = 0; i < list->n; i++) order[i] = (int32_t)i;
-  trm__rng rng = trm__rng_at(b->config->seed, TRM__RNG_SPLIT, TRM__SPLIT_SUBSAMPLE, 0);
-  trm__rng_shuffle(&rng, order, list->n);
-  uint8_t *kept = trm__alloc((size_t)list->n, 1);
-  for (int64_t i = 0; kept && i < keep; i++) kept[order[i]] = 1;
-  for (int64_t i = 0; kept && i < list->n; i++) {
-    if (!kept[i]) continue;
-    memmove(list->question + n * cells, list->question + i * cells, (size_t)cells);
-    memmove(list->answer + n * cells, list->answer + i * cells, (size_t)cells);
-    n++;
-  }
-  bool done = kept != NULL;
-  trm__free(kept);
-  trm__free(order);
-  if (!done) TRM_FAIL(err, TRM_E_MEMORY, "no memory for the subsample");
-  list->n = n;
-  return TRM_OK;
-}
-
 /* Puzzle i and its symmetric copies: one group. */
-static void add_group(const build *b, trm__split_writer *w, const trm__sudoku_list *list,
+static void add_group(const build *b, trm__split_writer *w, const trm__puzzle_list *list,
                       int64_t i) {
   int64_t cells = b->puzzle.rows * b->puzzle.cols;
   const uint8_t *q = list->question + i * cells, *a = list->answer + i * cells;
@@ -233,7 +130,7 @@ static void add_group(const build *b, trm__split_writer *w, const trm__sudoku_li
 }
 
 static trm_status write_split(const build *b, const trm__folder *f, const char *name,
-                              const trm__sudoku_list *list, int64_t copies, trm_error *err) {
+                              const trm__puzzle_list *list, int64_t copies, trm_error *err) {
   const trm_sudoku_build_config *c = b->config;
   trm__split_writer w = {0};
   trm_status st = trm__split_begin(&w, f, name, &b->puzzle, list->n, copies, err);
@@ -266,7 +163,8 @@ static trm_status run_build(build *b, trm_build_report *report, trm_error *err) 
   const trm_sudoku_build_config *c = b->config;
   TRM_TRY(read_file(b, c->train_csv, &b->train, err));
   if (c->test_csv) TRM_TRY(read_file(b, c->test_csv, &b->test, err));
-  TRM_TRY(subsample(b, err));
+  TRM_TRY(trm__puzzle_list_thin(&b->train, b->puzzle.rows * b->puzzle.cols, c->subsample_size,
+                                c->seed, err));
   TRM_TRY(trm__count_duplicates(&b->puzzle, &b->train, &b->test, report, err));
   trm__folder folder = {0};
   trm_status st = write_folder(b, &folder, err);
@@ -284,7 +182,7 @@ trm_status trm_build_sudoku(const trm_sudoku_build_config *config, trm_build_rep
   TRM_TRY(check_config(config, err));
   build b = {.config = config};
   trm_status st = run_build(&b, report, err);
-  trm__sudoku_list_free(&b.train);
-  trm__sudoku_list_free(&b.test);
+  trm__puzzle_list_free(&b.train);
+  trm__puzzle_list_free(&b.test);
   return st;
 }

@@ -29,7 +29,7 @@ struct trm_dataset {
 };
 
 /* The `step` of draws for TRM__RNG_SPLIT. */
-enum { TRM__SPLIT_VALIDATION, TRM__SPLIT_SUBSAMPLE };
+enum { TRM__SPLIT_VALIDATION, TRM__SPLIT_SUBSAMPLE, TRM__SPLIT_TEST };
 
 /* The index arrays for info.groups and info.puzzles; on failure what was allocated is in `d`. */
 trm_status trm__dataset_alloc_index(trm_dataset *d, trm_error *err);

@@ -1,4 +1,4 @@
-/* Writing the splits of a data set folder, and lists of Sudokus to write. */
+/* Writing the splits of a data set folder, and lists of puzzles to write. */
 #ifndef TRM_DATA_DATASET_WRITE_H
 #define TRM_DATA_DATASET_WRITE_H
 
@@ -25,13 +25,16 @@ void trm__split_add_sudoku(trm__split_writer *w, const uint8_t *question, const 
 trm_status trm__split_end(trm__split_writer *w, trm_error *err);
 void trm__split_abort(trm__split_writer *w);
 
-/* Sudokus in memory: values [n, cells] each; n is below 2^31. */
-typedef struct trm__sudoku_list {
+/* Puzzles in memory: [n, cells] each, Sudokus as values, mazes as tokens; n is below 2^31. */
+typedef struct trm__puzzle_list {
   int64_t n;
   uint8_t *question, *answer;
-} trm__sudoku_list;
-trm_status trm__sudoku_list_alloc(trm__sudoku_list *list, int64_t n, int cells, trm_error *err);
-void trm__sudoku_list_free(trm__sudoku_list *list);
+} trm__puzzle_list;
+trm_status trm__puzzle_list_alloc(trm__puzzle_list *list, int64_t n, int cells, trm_error *err);
+void trm__puzzle_list_free(trm__puzzle_list *list);
+/* Keeps `keep` puzzles drawn by the seed, in their order; 0: all. */
+trm_status trm__puzzle_list_thin(trm__puzzle_list *list, int cells, int64_t keep, uint64_t seed,
+                                 trm_error *err);
 
 /* 128 bits of a grid, good enough to stand for it. */
 typedef struct trm__grid_key {
@@ -39,9 +42,16 @@ typedef struct trm__grid_key {
 } trm__grid_key;
 trm__grid_key trm__grid_key_of(const uint8_t *values, int cells, uint64_t seed);
 
-/* Fills the counts of puzzles, duplicates and overlaps of a report. */
-trm_status trm__count_duplicates(const trm_puzzle *p, const trm__sudoku_list *train,
-                                 const trm__sudoku_list *test, trm_build_report *report,
+/* Fills the counts of puzzles, duplicates and overlap of a report, or with keys of canonical forms
+ * only symmetric_overlap. Sorts the keys. */
+void trm__count_keys(trm__grid_key *train, int64_t n_train, trm__grid_key *test, int64_t n_test,
+                     bool canonical, trm_build_report *report);
+
+/* The canonical form of a Sudoku's values or a maze's tokens: the same for all symmetric images. */
+void trm__puzzle_canonical(const trm_puzzle *p, const uint8_t *cells, uint8_t *form);
+/* All counts of a report. */
+trm_status trm__count_duplicates(const trm_puzzle *p, const trm__puzzle_list *train,
+                                 const trm__puzzle_list *test, trm_build_report *report,
                                  trm_error *err);
 
 #endif

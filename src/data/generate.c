@@ -1,0 +1,198 @@
+/* See generate.h. */
+#include "data/generate.h"
+
+#include <string.h>
+
+#include "base/cpus.h"
+#include "base/memory.h"
+#include "base/team.h"
+
+enum {
+  MIN_BLOCK = 64,
+  MAX_BLOCK = 2048,
+  BLOCK_CELLS = 1 << 22, /* a block of large puzzles is shorter */
+  MAX_BARREN = 50000,    /* candidates in a row that give nothing new before giving up */
+  MAX_PUZZLES = 100 * 1000 * 1000
+};
+
+typedef struct candidate {
+  bool met; /* there is a puzzle */
+  trm__grid_key key;
+  double side; /* in [0, 1), the same for all symmetric images */
+} candidate;
+
+typedef struct generation {
+  const trm__generator *config;
+  int cells;
+  trm__puzzle_list train, test;
+  candidate *block;
+  trm__puzzle_list grids; /* of the block */
+  uint8_t *forms;
+  int64_t first, in_block, most_in_block, barren;
+  trm__grid_key *seen; /* open addressing, all zero: free */
+  uint64_t mask;
+} generation;
+
+/* --- candidates --- */
+
+static void make_candidate(generation *g, int64_t i) {
+  const trm__generator *c = g->config;
+  int64_t index = g->first + i;
+  candidate *made = &g->block[i];
+  uint8_t *question = g->grids.question + i * g->cells, *form = g->forms + i * g->cells;
+  trm__rng rng = trm__rng_at(c->seed, TRM__RNG_GENERATE, (uint64_t)index >> 32, (uint32_t)index);
+  made->met = c->make(c->maker, &rng, question, g->grids.answer + i * g->cells);
+  if (!made->met) return;
+  made->key = trm__grid_key_of(question, g->cells, 0);
+  made->side = 1;
+  if (!c->n_test) return;
+  trm__puzzle_canonical(&c->puzzle, question, form);
+  made->side = (double)(trm__grid_key_of(form, g->cells, c->seed).a >> 11) * 0x1p-53;
+}
+
+static void make_share(void *arg, trm__lane *lane) {
+  generation *g = arg;
+  int64_t low, high;
+  trm__lane_share(lane, g->in_block, 1, &low, &high);
+  for (int64_t i = low; i < high; i++) make_candidate(g, i);
+}
+
+/* --- what is taken --- */
+
+/* False when the key was there already. */
+static bool remember(generation *g, trm__grid_key key) {
+  if (!key.a && !key.b) key.a = 1;
+  uint64_t slot = key.a & g->mask;
+  for (; g->seen[slot].a || g->seen[slot].b; slot = (slot + 1) & g->mask)
+    if (g->seen[slot].a == key.a && g->seen[slot].b == key.b) return false;
+  g->seen[slot] = key;
+  return true;
+}
+
+static void take_block(generation *g) {
+  const trm__generator *c = g->config;
+  size_t cells = (size_t)g->cells;
+  double test_share = (double)c->n_test / (double)(c->n_train + c->n_test);
+  for (int64_t i = 0; i < g->in_block; i++) {
+    const candidate *from = &g->block[i];
+    bool to_test = from->met && from->side < test_share;
+    trm__puzzle_list *list = to_test ? &g->test : &g->train;
+    g->barren++;
+    if (!from->met || list->n == (to_test ? c->n_test : c->n_train)) continue;
+    if (!remember(g, from->key)) continue;
+    memcpy(list->question + (size_t)list->n * cells, g->grids.question + (size_t)i * cells, cells);
+    memcpy(list->answer + (size_t)list->n * cells, g->grids.answer + (size_t)i * cells, cells);
+    list->n++;
+    g->barren = 0;
+  }
+}
+
+static int64_t missing(const generation *g) {
+  return g->config->n_train + g->config->n_test - g->train.n - g->test.n;
+}
+
+static trm_status fill_lists(generation *g, trm__pool *pool, trm_error *err) {
+  const trm__generator *c = g->config;
+  int64_t total = missing(g);
+  for (g->first = 0; missing(g); g->first += g->in_block) {
+    int64_t want = missing(g) + missing(g) / 8;
+    g->in_block = want < MIN_BLOCK ? MIN_BLOCK : want > g->most_in_block ? g->most_in_block : want;
+    trm__pool_run(pool, 1, make_share, g);
+    take_block(g);
+    if (c->progress && !c->progress(c->progress_arg, total - missing(g), total))
+      TRM_FAIL(err, TRM_E_INTERRUPTED, "stopped: nothing was written");
+    if (g->barren > MAX_BARREN)
+      TRM_FAIL(
+          err, TRM_E_CONFIG,
+          "only %lld of %lld training and %lld of %lld test puzzles of this kind were found in "
+          "%lld tries, none in the last %d: ask for fewer, or loosen %s",
+          (long long)g->train.n, (long long)c->n_train, (long long)g->test.n, (long long)c->n_test,
+          (long long)(g->first + g->in_block), MAX_BARREN, c->remedy);
+  }
+  return TRM_OK;
+}
+
+/* --- the folder --- */
+
+static trm_status write_split(const generation *g, const trm__folder *f, const char *name,
+                              const trm__puzzle_list *list, trm_error *err) {
+  const trm_puzzle *p = &g->config->puzzle;
+  trm__split_writer w = {0};
+  trm_status st = trm__split_begin(&w, f, name, p, list->n, 1, err);
+  for (int64_t i = 0; st == TRM_OK && i < list->n; i++)
+    (p->kind == TRM_PUZZLE_SUDOKU ? trm__split_add_sudoku : trm__split_add)(
+        &w, list->question + i * g->cells, list->answer + i * g->cells);
+  if (st == TRM_OK) st = trm__split_end(&w, err);
+  trm__split_abort(&w);
+  return st;
+}
+
+static trm_status write_folder(const generation *g, trm__folder *f, trm_error *err) {
+  TRM_TRY(write_split(g, f, "train", &g->train, err));
+  if (g->test.n) TRM_TRY(write_split(g, f, "test", &g->test, err));
+  TRM_TRY(trm__folder_write_blank(f, err));
+  return trm__folder_commit(f, err);
+}
+
+/* --- the whole --- */
+
+static trm_status check_config(const trm__generator *c, trm_error *err) {
+  if (c->n_train < 1 || c->n_test < 0 || c->n_train > MAX_PUZZLES || c->n_test > MAX_PUZZLES)
+    TRM_FAIL(err, TRM_E_ARGUMENT,
+             "%lld training and %lld test puzzles: want at least 1 and 0, at most %d",
+             (long long)c->n_train, (long long)c->n_test, MAX_PUZZLES);
+  if (c->threads < 0) TRM_FAIL(err, TRM_E_ARGUMENT, "%d threads: want 0 or more", c->threads);
+  return TRM_OK;
+}
+
+static trm_status prepare(generation *g, trm_error *err) {
+  const trm__generator *c = g->config;
+  g->cells = c->puzzle.rows * c->puzzle.cols;
+  g->most_in_block = BLOCK_CELLS / g->cells < MAX_BLOCK ? BLOCK_CELLS / g->cells : MAX_BLOCK;
+  g->mask = 63;
+  while (g->mask < 2 * (uint64_t)(c->n_train + c->n_test)) g->mask = g->mask * 2 + 1;
+  TRM_ALLOC(&g->seen, g->mask + 1, "the puzzles seen", err);
+  TRM_ALLOC(&g->block, g->most_in_block, "candidates", err);
+  TRM_ALLOC(&g->forms, g->most_in_block * g->cells, "canonical forms", err);
+  TRM_TRY(trm__puzzle_list_alloc(&g->grids, g->most_in_block, g->cells, err));
+  TRM_TRY(trm__puzzle_list_alloc(&g->train, c->n_train, g->cells, err));
+  return trm__puzzle_list_alloc(&g->test, c->n_test, g->cells, err);
+}
+
+static trm_status run_generation(generation *g, trm_build_report *report, trm_error *err) {
+  const trm__generator *c = g->config;
+  trm__folder folder = {0};
+  trm__pool *pool = NULL;
+  trm_status st;
+  TRM_GOTO(prepare(g, err));
+  TRM_GOTO(trm__folder_begin(&folder, c->output_dir, err)); /* before the long part */
+  TRM_GOTO(trm__pool_create(c->threads ? c->threads : trm__default_threads(), &pool, err));
+  TRM_GOTO(fill_lists(g, pool, err));
+  TRM_GOTO(trm__count_duplicates(&c->puzzle, &g->train, &g->test, report, err));
+  report->train_examples = g->train.n;
+  report->test_examples = g->test.n;
+  TRM_GOTO(write_folder(g, &folder, err));
+done:
+  trm__folder_abort(&folder);
+  trm__pool_free(pool);
+  return st;
+}
+
+trm_status trm__generate(const trm__generator *config, trm_build_report *report, trm_error *err) {
+  trm_build_report unused;
+  if (!report) report = &unused;
+  memset(report, 0, sizeof *report);
+  TRM_TRY(check_config(config, err));
+  generation *g;
+  TRM_ALLOC(&g, 1, "a generator", err);
+  g->config = config;
+  trm_status st = run_generation(g, report, err);
+  trm__puzzle_list_free(&g->train);
+  trm__puzzle_list_free(&g->test);
+  trm__puzzle_list_free(&g->grids);
+  trm__free(g->forms);
+  trm__free(g->seen);
+  trm__free(g->block);
+  trm__free(g);
+  return st;
+}
