@@ -388,6 +388,7 @@ static void compact_checks_say_what_is_wrong(void **state) {
     unsigned char value;
     const char *speaks;
   } bad[] = {{"all__offsets.npy", 1, 30, "offsets.npy row 73"},
+             {"all__offsets.npy", 2, 30, "offsets.npy row 73"},
              {"all__copies.npy", 10, 8, "copies.npy row 31"},
              {"all__copies.npy", 1, 0, "copies.npy row 31"},
              {"all__puzzle_identifiers.npy", 4, 255, "identifiers.npy row 31"},
