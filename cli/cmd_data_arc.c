@@ -31,7 +31,7 @@ static const cli_manual manual = {
         "  trm data build arc --input-file-prefix kaggle/arc-agi --subsets "
         "training2,evaluation2,concept \\\n"
         "      --test-set-name evaluation2 --compact --output-dir data/arc2concept\n"
-        "      the same for ARC-AGI-2 in a few megabytes: copies are made when they are read\n"
+        "      the same for ARC-AGI-2 in 70 MB: copies are made when they are read\n"
         "  trm data build arc --input-file-prefix ARC-AGI/data --subsets training,evaluation \\\n"
         "      --test-set-name evaluation --num-aug 100 --output-dir data/arc1\n"
         "      from the folders ARC-AGI/data/training and ARC-AGI/data/evaluation\n"};
@@ -99,7 +99,7 @@ int cmd_data_build_arc(int argc, char **argv) {
       {"num-aug", CLI_INT, &config.num_aug, "N", "copies of each task (default 1000)"},
       {"seed", CLI_UINT64, &config.seed, "S", "of order, copies and offsets (default 42)"},
       {"compact", CLI_FLAG, &config.compact, NULL,
-       "store what was drawn instead of the copies: the same data set, 400 times smaller"},
+       "store what was drawn instead of the copies: the same data set, 100 times smaller"},
       {"threads", CLI_INT, &config.threads, "N", "default: as many as the process may use"},
       {NULL, CLI_FLAG, NULL, NULL, NULL}};
   int code;
