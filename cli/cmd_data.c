@@ -7,19 +7,21 @@ static const struct action {
   const char *verb, *kind, *about; /* kind NULL: the verb stands alone */
   int (*run)(int argc, char **argv);
 } actions[] = {{"build", "sudoku", "a data set from CSV files", cmd_data_build_sudoku},
-               {"build", "maze", "the same of mazes", cmd_data_build_maze},
                {"build", "arc", "a data set of ARC tasks and their copies", cmd_data_build_arc},
+               {"build", "maze", "the same of mazes", cmd_data_build_maze},
                {"build", "grid", "a data set of your own puzzles", cmd_data_build_grid},
                {"gen", "sudoku", "a data set of generated puzzles", cmd_data_gen_sudoku},
                {"gen", "maze", "a data set of random mazes", cmd_data_gen_maze},
-               {"show", NULL, "puzzles of a data set as text", cmd_data_show}};
+               {"info", NULL, "counts, sizes, repetitions, overlap", cmd_data_info},
+               {"show", NULL, "examples as pictures or as text", cmd_data_show},
+               {"verify", NULL, "checks everything in a data set", cmd_data_verify}};
 
 enum { N_ACTIONS = sizeof actions / sizeof *actions };
 
 static void print_usage(FILE *f) {
   fprintf(f, "Usage: trm data ACTION [KIND] [options]\n\n");
   for (int i = 0; i < N_ACTIONS; i++)
-    fprintf(f, "  trm data %-5s %-6s    %s\n", actions[i].verb,
+    fprintf(f, "  trm data %-6s %-6s    %s\n", actions[i].verb,
             actions[i].kind ? actions[i].kind : "DIR", actions[i].about);
   fprintf(f, "\nEach has its own --help with examples.\n");
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "data/dataset_index.h"
+#include "data/canonical.h"
 #include "data/dataset_write.h"
 #include "data/grid_list.h"
 #include "data/grid_share.h"
@@ -89,9 +89,9 @@ static trm_status find_canvas(build *b, trm_error *err) {
       const trm__grid_pair *pair = b->entry[i].pair;
       if (c->canvas_rows && (pair->rows[g] > c->canvas_rows || pair->cols[g] > c->canvas_cols))
         TRM_FAIL_AT(err, TRM_E_CONFIG, pair->line,
-                    "%s line %lld: a grid of %d x %d cells does not fit the canvas of %d x %d",
-                    b->entry[i].list->path, pair->line, pair->rows[g], pair->cols[g],
-                    c->canvas_rows, c->canvas_cols);
+                    "%s %s %lld: a grid of %d x %d cells does not fit the canvas of %d x %d",
+                    b->entry[i].list->path, b->entry[i].list->unit, pair->line, pair->rows[g],
+                    pair->cols[g], c->canvas_rows, c->canvas_cols);
       if (pair->rows[g] > p->rows) p->rows = pair->rows[g];
       if (pair->cols[g] > p->cols) p->cols = pair->cols[g];
     }
@@ -105,10 +105,25 @@ static trm_status find_canvas(build *b, trm_error *err) {
   return TRM_OK;
 }
 
+/* The checker must be one that there is. */
+static trm_status take_rules(build *b, trm_error *err) {
+  const char *name = b->config->rules ? b->config->rules : "";
+  char known[128] = "";
+  snprintf(b->puzzle.rules, sizeof b->puzzle.rules, "%s", name);
+  if (!*name || (strlen(name) < sizeof b->puzzle.rules && trm_puzzle_has_rules(&b->puzzle)))
+    return TRM_OK;
+  size_t used = 0;
+  for (int i = 0; trm_puzzle_rules_name(i) && used < sizeof known; i++)
+    used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "",
+                             trm_puzzle_rules_name(i));
+  TRM_FAIL(err, TRM_E_CONFIG, "no rules are called '%.60s'; known are %s", name, known);
+}
+
 static trm_status describe_puzzle(build *b, trm_error *err) {
   trm_puzzle *p = &b->puzzle;
   const char *symmetries = b->config->symmetries ? b->config->symmetries : "";
   TRM_TRY(find_canvas(b, err));
+  TRM_TRY(take_rules(b, err));
   TRM_TRY(trm__grid_symmetry_init(&b->symmetry, p, symmetries, "symmetries", p->symmetries, err));
   if (b->config->num_aug && trm__grid_symmetry_none(&b->symmetry))
     TRM_FAIL(err, TRM_E_CONFIG, "copies are images under symmetries, and none are declared");
@@ -151,17 +166,38 @@ static const uint8_t *narrowed(const int32_t *tokens, int64_t n, uint8_t *to) {
   return to;
 }
 
-static trm_status make_keys(build *b, trm_error *err) {
+static trm_status check_rules(const build *b, const entry *e, trm_error *err) {
+  if (!*b->puzzle.rules || trm_puzzle_solves(&b->puzzle, b->inputs, b->labels)) return TRM_OK;
+  TRM_FAIL_AT(err, TRM_E_PUZZLE, e->pair->line,
+              "%s %s %lld: the output is no right answer to the input by the rules of '%s'",
+              e->list->path, e->list->unit, e->pair->line, b->puzzle.rules);
+}
+
+/* False once the caller wants to stop. */
+static bool goes_on(const build *b, int64_t done, int64_t total) {
+  const trm_grid_build_config *c = b->config;
+  return !c->progress || c->progress(c->progress_arg, done, total);
+}
+
+static trm_status refuse_stop(trm_error *err) {
+  TRM_FAIL(err, TRM_E_INTERRUPTED, "stopped: nothing was written");
+}
+
+/* Looks at every example: its rules, and what tells it apart. */
+static trm_status survey(build *b, trm_error *err) {
   TRM_ALLOC(&b->literal, b->n, "the search for duplicates", err);
   TRM_ALLOC(&b->canonical, b->n, "the search for duplicates", err);
-  for (int64_t i = 0; i < b->n; i++) {
+  trm__canonizer forms = {0};
+  trm_status st = trm__canonizer_init(&forms, &b->puzzle, (int)b->cells, err);
+  for (int64_t i = 0; st == TRM_OK && i < b->n; i++) {
     load(b, i);
-    b->literal[i] = trm__grid_key_of(narrowed(b->inputs, b->cells, b->narrow), (int)b->cells, 0);
-    trm__grid_canonical(&b->symmetry, b->inputs, b->image_inputs, b->image_labels);
-    b->canonical[i] =
-        trm__grid_key_of(narrowed(b->image_labels, b->cells, b->narrow), (int)b->cells, 0);
+    st = check_rules(b, &b->entry[i], err);
+    b->literal[i] = trm__literal_key(&forms, b->inputs, NULL);
+    b->canonical[i] = trm__canonical_key(&forms, b->inputs);
+    if (st == TRM_OK && i % PROGRESS_EVERY == 0 && !goes_on(b, 0, b->n)) st = refuse_stop(err);
   }
-  return TRM_OK;
+  trm__canonizer_free(&forms);
+  return st;
 }
 
 static trm_status hold_out(build *b, trm_error *err) {
@@ -216,15 +252,13 @@ static void add_group(build *b, trm__split_writer *w, int64_t i) {
 
 static trm_status write_split(build *b, const trm__folder *f, bool test, int64_t groups,
                               int64_t copies, trm_error *err) {
-  const trm_grid_build_config *c = b->config;
   trm__split_writer w = {0};
   int64_t done = 0;
   trm_status st = trm__split_begin(&w, f, test ? "test" : "train", &b->puzzle, groups, copies, err);
   for (int64_t i = 0; st == TRM_OK && i < b->n; i++) {
     if (b->entry[i].test != test) continue;
     add_group(b, &w, i);
-    if (c->progress && done++ % PROGRESS_EVERY == 0 && !c->progress(c->progress_arg, done, groups))
-      st = trm__fail(err, TRM_E_INTERRUPTED, -1, "stopped: nothing was written");
+    if (done++ % PROGRESS_EVERY == 0 && !goes_on(b, done, groups)) st = refuse_stop(err);
   }
   if (st == TRM_OK) st = trm__split_end(&w, err);
   trm__split_abort(&w);
@@ -266,7 +300,7 @@ static trm_status run_build(build *b, trm_build_report *report, trm_error *err) 
   TRM_TRY(read_files(b, err));
   TRM_TRY(list_entries(b, err));
   TRM_TRY(describe_puzzle(b, err));
-  TRM_TRY(make_keys(b, err));
+  TRM_TRY(survey(b, err));
   TRM_TRY(hold_out(b, err));
   TRM_TRY(count(b, false, report, err));
   TRM_TRY(count(b, true, report, err));

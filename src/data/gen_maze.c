@@ -1,6 +1,6 @@
 /* Generated mazes into a data set folder.
  *
- * Long shortest paths are rare: of 30x30 patterns of walls one in 200 has any of 110 cells, and
+ * Long shortest paths are rare: of 30x30 patterns of walls one in 160 has any of 110 cells, and
  * there one pair of cells in 400. So a pattern gets several draws of start and goal, a connected
  * part whose longest path is seen to be too short is not tried again, and a start is flooded before
  * a goal is drawn, which is then only looked up among the cells that are far enough. */

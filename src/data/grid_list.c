@@ -72,8 +72,8 @@ static trm_status refuse_symbol(const trm__grid_list *list, const trm__grid_plac
                                 const char *symbol, size_t n, trm_error *err) {
   const trm__grid_symbols *s = list->symbols;
   char where[400];
-  snprintf(where, sizeof where, "%.300s line %lld: %s row %d, column %d", list->path, at->line,
-           at->grid == TRM__GRID_INPUT ? "input" : "output", at->row + 1, at->col + 1);
+  snprintf(where, sizeof where, "%.300s %s %lld: %s row %d, column %d", list->path, list->unit,
+           at->line, at->grid == TRM__GRID_INPUT ? "input" : "output", at->row + 1, at->col + 1);
   if (!is_symbol(symbol, n))
     TRM_FAIL_AT(err, TRM_E_FORMAT, at->line,
                 "%s: no symbol: want an integer or a text of 1 to %d bytes of UTF-8 "
@@ -117,8 +117,8 @@ trm_status trm__grid_list_size(trm__grid_list *list, int grid, int64_t rows, int
   const char *name = grid == TRM__GRID_INPUT ? "input" : "output";
   if (rows < 1 || cols < 1 || rows > TRM_PUZZLE_MAX_SIDE || cols > TRM_PUZZLE_MAX_SIDE)
     TRM_FAIL_AT(err, TRM_E_FORMAT, p->line,
-                "%s line %lld: the %s is %lld x %lld cells; want sides of 1 to %d", list->path,
-                p->line, name, (long long)rows, (long long)cols, TRM_PUZZLE_MAX_SIDE);
+                "%s %s %lld: the %s is %lld x %lld cells; want sides of 1 to %d", list->path,
+                list->unit, p->line, name, (long long)rows, (long long)cols, TRM_PUZZLE_MAX_SIDE);
   p->rows[grid] = (int16_t)rows;
   p->cols[grid] = (int16_t)cols;
   return TRM_OK;
@@ -130,9 +130,11 @@ static bool ends_in(const char *path, const char *end) {
 }
 
 trm_status trm__grid_read(trm__grid_list *list, int rows, int cols, trm_error *err) {
+  list->unit = "line";
   if (ends_in(list->path, ".csv")) return trm__grid_read_csv(list, rows, cols, err);
   if (ends_in(list->path, ".jsonl")) return trm__grid_read_jsonl(list, err);
-  TRM_FAIL(err, TRM_E_FORMAT, "%s: what it holds is known by its name: want .csv or .jsonl",
+  if (ends_in(list->path, ".npz")) return trm__grid_read_npz(list, err);
+  TRM_FAIL(err, TRM_E_FORMAT, "%s: what it holds is known by its name: want .csv, .jsonl or .npz",
            list->path);
 }
 

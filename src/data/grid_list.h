@@ -28,7 +28,7 @@ typedef struct trm__grid_pair {
 } trm__grid_pair;
 
 typedef struct trm__grid_list {
-  const char *path;
+  const char *path, *unit;    /* unit: what `line` counts, "line" or "row" */
   trm__grid_symbols *symbols; /* shared by the lists of a build */
   int64_t n, n_cells;
   trm__grid_pair *pair;
@@ -57,6 +57,7 @@ trm_status trm__grid_list_size(trm__grid_list *list, int grid, int64_t rows, int
 trm_status trm__grid_read(trm__grid_list *list, int rows, int cols, trm_error *err);
 trm_status trm__grid_read_csv(trm__grid_list *list, int rows, int cols, trm_error *err);
 trm_status trm__grid_read_jsonl(trm__grid_list *list, trm_error *err);
+trm_status trm__grid_read_npz(trm__grid_list *list, trm_error *err);
 
 /* Bytes of the UTF-8 character at `text`, n >= 1; 0 when it is none. */
 size_t trm__grid_character(const char *text, size_t n);

@@ -49,7 +49,8 @@ static const char *vocabulary_at(const trm_puzzle *p, int i) {
 
 int trm_puzzle_n_symbols(const trm_puzzle *p) {
   if (!known_kind(p->kind)) return 0;
-  if (p->kind == TRM_PUZZLE_SUDOKU) return p->rows + 1;
+  if (p->kind == TRM_PUZZLE_SUDOKU)
+    return p->rows >= 0 && p->rows <= TRM_SUDOKU_MAX_SIZE ? p->rows + 1 : 0;
   if (p->kind != TRM_PUZZLE_GRID) return kinds[p->kind].n;
   const char *at = p->vocabulary, *end = at + sizeof p->vocabulary - 1;
   int n = 0;

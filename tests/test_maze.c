@@ -1,0 +1,514 @@
+/* Mazes: text, shortest paths, the rule, symmetries, generator and builder. */
+#include "scratch.h"
+
+#include "base/rng.h"
+#include "data/dataset_write.h"
+#include "data/dihedral.h"
+#include "data/maze_board.h"
+#include "data/puzzle_csv.h"
+#include "trm/dataset.h"
+
+enum { CELLS = TRM_MAZE_MAX_CELLS };
+
+static void parse(int rows, int cols, const char *text, uint8_t *tokens) {
+  trm_puzzle p = trm_maze_of_size(rows, cols);
+  assert_int_equal(trm_maze_parse(&p, text, strlen(text), tokens, NULL), TRM_OK);
+}
+
+/* --- text --- */
+
+static void text_is_read_and_written(void **state) {
+  (void)state;
+  trm_puzzle p = trm_maze_of_size(2, 3);
+  uint8_t tokens[6];
+  static const uint8_t expected[] = {1, 2, 3, 4, 5, 2};
+  char text[7];
+  parse(2, 3, "# SGo ", tokens);
+  assert_memory_equal(tokens, expected, 6);
+  trm_maze_format(&p, tokens, text);
+  assert_string_equal(text, "# SGo ");
+  tokens[0] = 0;
+  tokens[1] = 200;
+  trm_maze_format(&p, tokens, text);
+  assert_string_equal(text, "??SGo ");
+}
+
+static void bad_text_is_refused(void **state) {
+  (void)state;
+  static const struct {
+    const char *text;
+    size_t n;
+    int column;
+    const char *word;
+  } cases[] = {{"# SG ", 5, 6, "here are 5"},
+               {"# SG  #", 7, 7, "here are 7"},
+               {"# xG  ", 6, 3, "'x'"},
+               {"# S\0  ", 6, 4, "\\x00"},
+               {"", 0, 1, "2x3"}};
+  trm_puzzle p = trm_maze_of_size(2, 3);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    uint8_t tokens[6];
+    trm_error err;
+    assert_int_equal(trm_maze_parse(&p, cases[i].text, cases[i].n, tokens, &err), TRM_E_FORMAT);
+    assert_int_equal(err.pos, cases[i].column);
+    assert_true(speaks_of(&err, cases[i].word));
+  }
+  static const int wrong[][2] = {{0, 5}, {5, -1}, {1, 1025}, {129, 128}, {1 << 20, 1 << 20}};
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    uint8_t tokens[6];
+    p = trm_maze_of_size(wrong[i][0], wrong[i][1]);
+    assert_int_equal(p.kind, TRM_PUZZLE_NONE);
+    assert_int_equal(trm_maze_parse(&p, "", 0, tokens, NULL), TRM_E_ARGUMENT);
+  }
+}
+
+/* --- paths --- */
+
+#define MAZE \
+  "S   # "   \
+  " ## # "   \
+  "     G"   \
+  " #####"
+static const struct {
+  const char *answer;
+  bool right;
+} answers[] = {
+    {"S   # "
+     "o## # "
+     "oooooG"
+     " #####",
+     true}, /* down first */
+    {"Sooo# "
+     " ##o# "
+     "   ooG"
+     " #####",
+     true},
+    {"Sooo# "
+     "o##o# "
+     "oooooG"
+     " #####",
+     false}, /* both */
+    {"S   # "
+     "o## # "
+     "oo ooG"
+     " #####",
+     false}, /* broken off */
+    {"S   # "
+     "o## # "
+     "oooooG"
+     "o#####",
+     false}, /* a dead end, too */
+    {"So  # "
+     "o## # "
+     "oo ooG"
+     " #####",
+     false}, /* the right number, not connected */
+    {"S   # "
+     "o## # "
+     "oooooo"
+     " #####",
+     false}, /* no goal */
+    {"Soo # "
+     " #oo# "
+     "   ooG"
+     " #####",
+     false}, /* through a wall */
+    {"S   #o"
+     "o## # "
+     "oooo G"
+     " #####",
+     false}, /* the right number, one of them elsewhere */
+    {MAZE, false},
+};
+
+static void every_shortest_path_is_right(void **state) {
+  (void)state;
+  uint8_t question[CELLS], answer[CELLS], found[CELLS];
+  parse(4, 6, MAZE, question);
+  assert_int_equal(trm_maze_shortest(4, 6, question, found), 8);
+  for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+    parse(4, 6, answers[i].answer, answer);
+    assert_int_equal(trm_maze_solves(4, 6, question, answer), answers[i].right);
+    assert_int_equal(memcmp(answer, found, 24) == 0, i == 0);
+  }
+  parse(4, 6, answers[0].answer, answer);
+  assert_false(trm_maze_solves(4, 6, answer, answer)); /* a question has no path */
+  answer[5] = 77;
+  assert_false(trm_maze_solves(4, 6, question, answer));
+}
+
+static void hopeless_mazes_have_no_path(void **state) {
+  (void)state;
+  static const char *const wrong[] = {"S # G", "S   S", "G    ", "     ", "S oG ", "SG  G"};
+  uint8_t tokens[CELLS], answer[CELLS];
+  memset(answer, 9, 5);
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    parse(1, 5, wrong[i], tokens);
+    assert_int_equal(trm_maze_shortest(1, 5, tokens, answer), 0);
+    assert_false(trm_maze_solves(1, 5, tokens, tokens));
+    assert_int_equal(answer[0], 9);
+  }
+  parse(1, 5, "#SG  ", tokens);
+  assert_int_equal(trm_maze_shortest(1, 5, tokens, answer), 2);
+  assert_memory_equal(tokens, answer, 5);
+  assert_true(trm_maze_solves(1, 5, tokens, answer));
+}
+
+/* The longest boards there are: a snake through 16 x 1024 and 128 x 128 cells. */
+static void large_mazes_fit(void **state) {
+  (void)state;
+  static const int sizes[][2] = {{16, 1024}, {1024, 16}, {128, 128}, {1, 1024}};
+  for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+    int rows = sizes[k][0], cols = sizes[k][1], open = 0;
+    static uint8_t question[CELLS], answer[CELLS];
+    for (int i = 0; i < rows * cols; i++) {
+      int row = i / cols, col = i % cols;
+      bool wall = row % 2 && col != (row % 4 == 1 ? cols - 1 : 0);
+      question[i] = wall ? TRM_MAZE_WALL : TRM_MAZE_FREE;
+      open += !wall;
+    }
+    question[0] = TRM_MAZE_START;
+    int last = rows * cols - 1;
+    while (question[last] == TRM_MAZE_WALL) last--;
+    if (rows % 2 && rows / 2 % 2) last = (rows - 1) * cols;
+    question[last] = TRM_MAZE_GOAL;
+    assert_int_equal(trm_maze_shortest(rows, cols, question, answer), open);
+    assert_true(trm_maze_solves(rows, cols, question, answer));
+  }
+}
+
+/* Lengths by relaxation until nothing changes. */
+static int length_by_relaxation(int rows, int cols, const uint8_t *q) {
+  int far[144], changed = 1, goal = 0;
+  for (int i = 0; i < rows * cols; i++) {
+    far[i] = q[i] == TRM_MAZE_START ? 1 : 10000;
+    if (q[i] == TRM_MAZE_GOAL) goal = i;
+  }
+  while (changed) {
+    changed = 0;
+    for (int i = 0; i < rows * cols; i++)
+      for (int k = 0; k < rows * cols; k++) {
+        int apart = abs(i / cols - k / cols) + abs(i % cols - k % cols);
+        if (apart != 1 || q[i] == TRM_MAZE_WALL || q[k] == TRM_MAZE_WALL) continue;
+        if (far[k] + 1 < far[i]) {
+          far[i] = far[k] + 1;
+          changed = 1;
+        }
+      }
+  }
+  return far[goal] < 10000 ? far[goal] : 0;
+}
+
+static void lengths_are_exact(void **state) {
+  (void)state;
+  int solved = 0;
+  for (uint32_t n = 0; n < 300; n++) {
+    trm__rng rng = trm__rng_at(3, TRM__RNG_TEST, 1, n);
+    int rows = 1 + (int)trm__rng_below(&rng, 10), cols = 2 + (int)trm__rng_below(&rng, 8);
+    uint8_t q[144], a[144];
+    for (int i = 0; i < rows * cols; i++)
+      q[i] = trm__rng_below(&rng, 10) < 4 ? TRM_MAZE_WALL : TRM_MAZE_FREE;
+    uint32_t s = trm__rng_below(&rng, (uint32_t)(rows * cols)), g = s;
+    while (g == s) g = trm__rng_below(&rng, (uint32_t)(rows * cols));
+    q[s] = TRM_MAZE_START;
+    q[g] = TRM_MAZE_GOAL;
+    int length = trm_maze_shortest(rows, cols, q, a);
+    assert_int_equal(length, length_by_relaxation(rows, cols, q));
+    if (!length) continue;
+    solved++;
+    assert_true(trm_maze_solves(rows, cols, q, a));
+  }
+  assert_in_range(solved, 50, 250);
+}
+
+/* --- symmetries --- */
+
+static void images_have_one_canonical_form(void **state) {
+  (void)state;
+  static const int sizes[][2] = {{5, 5}, {4, 7}};
+  for (int k = 0; k < 2; k++) {
+    trm_puzzle p = trm_maze_of_size(sizes[k][0], sizes[k][1]);
+    int cells = p.rows * p.cols, transforms[TRM__DIHEDRAL],
+        n = trm__maze_transforms(&p, transforms);
+    assert_int_equal(n, k ? 4 : 8);
+    assert_int_equal(transforms[0], 0);
+    for (uint32_t i = 0; i < 50; i++) {
+      uint8_t maze[49], image[49], form[49], again[49];
+      trm__rng rng = trm__rng_at(3, TRM__RNG_TEST, 2, i);
+      for (int c = 0; c < cells; c++) maze[c] = (uint8_t)(1 + trm__rng_below(&rng, 2));
+      trm__maze_canonical(&p, maze, form);
+      bool is_image = false;
+      for (int t = 0; t < n; t++) {
+        trm__maze_image(&p, transforms[t], maze, image);
+        trm__maze_canonical(&p, image, again);
+        assert_memory_equal(form, again, (size_t)cells);
+        is_image |= memcmp(image, form, (size_t)cells) == 0;
+      }
+      assert_true(is_image);
+      maze[i % (uint32_t)cells] ^= 3;
+      trm__maze_canonical(&p, maze, again);
+      assert_memory_not_equal(form, again, (size_t)cells);
+    }
+  }
+}
+
+/* --- published mazes --- */
+
+static void published_labels_follow_the_rule(void **state) {
+  (void)state;
+  static const char *const files[] = {"train", "test"};
+  trm_puzzle p = trm_maze_of_size(30, 30);
+  int read = 0;
+  for (int k = 0; k < 2; k++) {
+    char path[512];
+    trm__puzzle_csv *in = calloc(1, sizeof *in);
+    assert_non_null(in);
+    snprintf(path, sizeof path, "%s/data/maze-hard/%s.csv", TRM_SHARED_DIR, files[k]);
+    if (trm__puzzle_csv_open(in, path, true, NULL) == TRM_OK) {
+      for (;; read++) {
+        uint8_t q[900], a[900], found[900];
+        double rating;
+        assert_int_equal(trm__puzzle_csv_next(in, NULL), TRM_OK);
+        if (!in->question) break;
+        assert_int_equal(trm_maze_parse(&p, in->question->text, in->question->n, q, NULL), TRM_OK);
+        assert_int_equal(trm_maze_parse(&p, in->answer->text, in->answer->n, a, NULL), TRM_OK);
+        assert_int_equal(trm__puzzle_csv_rating(in, &rating, NULL), TRM_OK);
+        assert_true(trm_maze_solves(30, 30, q, a));
+        assert_int_equal(trm_maze_shortest(30, 30, q, found), (int)rating + 1);
+        assert_memory_equal(found, a, 900);
+      }
+    }
+    trm__puzzle_csv_close(in);
+    free(in);
+  }
+  if (!read) {
+    print_message("no mazes below %s\n", TRM_SHARED_DIR);
+    skip();
+  }
+}
+
+/* --- generator --- */
+
+static void generate(const char *dir, trm_maze_gen_config config, trm_build_report *report) {
+  trm_error err;
+  config.output_dir = dir;
+  if (trm_gen_maze(&config, report, &err) != TRM_OK) fail_msg("%s", err.msg);
+}
+
+/* Counts the examples of a split that are not what was asked for, and copies its canonical keys. */
+static void check_split(const char *dir, const char *split, int64_t n, int min_path,
+                        trm__grid_key *keys) {
+  trm_dataset *d;
+  assert_int_equal(trm_dataset_open(dir, split, &d, NULL), TRM_OK);
+  const trm_dataset_info *info = trm_dataset_get_info(d);
+  assert_int_equal(info->puzzle.kind, TRM_PUZZLE_MAZE);
+  assert_int_equal(info->vocab_size, 6);
+  assert_int_equal(info->examples, n);
+  int rows = info->puzzle.rows, cols = info->puzzle.cols;
+  for (int64_t i = 0; i < n; i++) {
+    int32_t inputs[400], labels[400];
+    uint8_t q[400], a[400], form[400];
+    trm_dataset_example(d, i, inputs, labels, NULL);
+    for (int c = 0; c < rows * cols; c++) {
+      q[c] = (uint8_t)inputs[c];
+      a[c] = (uint8_t)labels[c];
+    }
+    assert_true(trm_maze_shortest(rows, cols, q, NULL) >= min_path);
+    assert_true(trm_maze_solves(rows, cols, q, a));
+    trm__maze_canonical(&info->puzzle, q, form);
+    keys[i] = trm__grid_key_of(form, rows * cols, 0);
+  }
+  trm_dataset_free(d);
+}
+
+static void assert_same_file(const char *left, const char *right, const char *name) {
+  char path[256];
+  size_t n, m;
+  snprintf(path, sizeof path, "%s/%s", left, name);
+  unsigned char *a = read_bytes(path, &n);
+  snprintf(path, sizeof path, "%s/%s", right, name);
+  unsigned char *b = read_bytes(path, &m);
+  assert_int_equal(n, m);
+  assert_memory_equal(a, b, n);
+  free(a);
+  free(b);
+}
+
+static void mazes_are_generated(void **state) {
+  scratch *s = *state;
+  enum { TRAIN = 300, TEST = 200 };
+  static const struct {
+    int rows, cols, min_path, expected;
+  } cases[] = {{10, 10, 0, 20}, {6, 14, 0, 20}, {12, 12, 40, 40}};
+  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+    char one[160], three[160];
+    trm__grid_key train[TRAIN], test[TEST];
+    trm_build_report report;
+    trm_maze_gen_config config = {.rows = cases[k].rows,
+                                  .cols = cases[k].cols,
+                                  .min_path = cases[k].min_path,
+                                  .n_train = TRAIN,
+                                  .n_test = TEST,
+                                  .seed = 5 + k,
+                                  .threads = 1};
+    snprintf(one, sizeof one, "%s", scratch_path(s, "one"));
+    snprintf(three, sizeof three, "%s", scratch_path(s, "three"));
+    generate(one, config, &report);
+    assert_int_equal(report.train_puzzles, TRAIN);
+    assert_int_equal(report.test_examples, TEST);
+    assert_int_equal(report.duplicates_in_train + report.duplicates_in_test, 0);
+    assert_int_equal(report.symmetric_overlap, 0);
+    check_split(one, "train", TRAIN, cases[k].expected, train);
+    check_split(one, "test", TEST, cases[k].expected, test);
+    for (int i = 0; i < TRAIN; i++)
+      for (int j = 0; j < TEST; j++)
+        assert_false(train[i].a == test[j].a && train[i].b == test[j].b);
+    config.threads = 3;
+    generate(three, config, &report);
+    assert_same_file(one, three, "train/all__inputs.npy");
+    assert_same_file(one, three, "test/all__labels.npy");
+  }
+}
+
+static void bad_sizes_are_refused(void **state) {
+  scratch *s = *state;
+  static const struct {
+    trm_maze_gen_config config;
+    trm_status code;
+    const char *word;
+  } cases[] = {
+      {{.rows = 0, .cols = 4, .n_train = 1}, TRM_E_ARGUMENT, "sides of 1 to 1024"},
+      {{.rows = 4, .cols = 4, .n_train = 1, .min_path = 17}, TRM_E_ARGUMENT, "2 to 16"},
+      {{.rows = 4, .cols = 4, .n_train = 0}, TRM_E_ARGUMENT, "at least 1"},
+      {{.rows = 4, .cols = 4, .n_train = 1, .max_walls = 1.5}, TRM_E_ARGUMENT, "share of walls"},
+      {{.rows = 4, .cols = 4, .n_train = 1, .min_walls = 0.5, .max_walls = 0.4},
+       TRM_E_ARGUMENT,
+       "share of walls"},
+      {{.rows = 1, .cols = 3, .n_train = 40, .min_path = 3}, TRM_E_CONFIG, "only 2 of 40"}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    trm_error err;
+    trm_maze_gen_config config = cases[i].config;
+    config.output_dir = scratch_path(s, "refused");
+    assert_int_equal(trm_gen_maze(&config, NULL, &err), cases[i].code);
+    assert_true(speaks_of(&err, cases[i].word));
+    assert_false(trm__path_exists(scratch_path(s, "refused")));
+  }
+}
+
+/* --- builder --- */
+
+#define HEAD "source,question,answer,rating\n"
+
+static trm_status build(scratch *s, const char *train, const char *test,
+                        trm_maze_build_config config, trm_build_report *report, trm_error *err) {
+  char train_path[160], test_path[160], out[160];
+  snprintf(train_path, sizeof train_path, "%s", scratch_path(s, "train.csv"));
+  snprintf(test_path, sizeof test_path, "%s", scratch_path(s, "test.csv"));
+  snprintf(out, sizeof out, "%s", scratch_path(s, "built"));
+  write_bytes(train_path, train, strlen(train));
+  if (test) write_bytes(test_path, test, strlen(test));
+  config.train_csv = train_path;
+  config.test_csv = test ? test_path : NULL;
+  config.output_dir = out;
+  return trm_build_maze(&config, report, err);
+}
+
+static void bad_csv_is_refused(void **state) {
+  scratch *s = *state;
+  static const struct {
+    const char *text;
+    int rows, cols;
+    trm_status code;
+    int pos;
+    const char *word;
+  } cases[] = {
+      {"", 0, 0, TRM_E_FORMAT, 1, "empty"},
+      {HEAD, 0, 0, TRM_E_FORMAT, 2, "no puzzle"},
+      {HEAD "a,S  G ,SooG ,1\n", 0, 0, TRM_E_FORMAT, 2, "5 characters is no square"},
+      {HEAD "a,,,1\n", 0, 0, TRM_E_FORMAT, 2, "0 characters"},
+      {HEAD "a,S G #     ,SoG #     ,1\n", 0, 0, TRM_E_FORMAT, 2, "10 characters"},
+      {HEAD "a,S G,SoG,1\n\na,S G,So ,1\n", 1, 3, TRM_E_PUZZLE, 4, "line 4 column 9"},
+      {HEAD "a,S G,S G,1\n", 1, 3, TRM_E_PUZZLE, 2, "0 cells are marked, a shortest path has 1"},
+      {HEAD "a,S#G,S#G,1\n", 1, 3, TRM_E_PUZZLE, 2, "no maze with a solution"},
+      {HEAD "a,SoG,SoG,1\n", 1, 3, TRM_E_PUZZLE, 2, "no maze with a solution"},
+      {HEAD "a,S.G,SoG,1\n", 1, 3, TRM_E_FORMAT, 2, "line 2 column 4: '.'"},
+      {HEAD "a,S G,SoG ,1\n", 1, 3, TRM_E_FORMAT, 2, "line 2 column 10"},
+      {HEAD "a,S G,SoG,1\n", 3, 0, TRM_E_ARGUMENT, -1, "want both"}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    trm_error err = {.pos = -2};
+    trm_maze_build_config config = {.rows = cases[i].rows, .cols = cases[i].cols};
+    trm_status st = build(s, cases[i].text, NULL, config, NULL, &err);
+    if (st != cases[i].code || err.pos != cases[i].pos)
+      print_message("case %zu: %d at %lld: %s\n", i, (int)st, (long long)err.pos, err.msg);
+    assert_int_equal(st, cases[i].code);
+    assert_int_equal(err.pos, cases[i].pos);
+    assert_true(speaks_of(&err, cases[i].word));
+    assert_false(trm__path_exists(scratch_path(s, "built")));
+  }
+}
+
+static void csv_becomes_a_folder(void **state) {
+  scratch *s = *state;
+  /* The second test maze is a training maze mirrored; the third is new, the last repeats it. */
+  static const char odd[] = HEAD "a,S #  #  G,S #oo#  G,3\n";
+  static const char good[] = HEAD "a,S #  #  G,So# o# oG,3\na,S G      ,SoG      ,3\n";
+  static const char test[] = HEAD
+      "a,S G      ,SoG      ,3\na,G #  #  S,Go# o# oS,3\na,GS       ,GS       ,1\n"
+      "a,GS       ,GS       ,1\n";
+  trm_build_report report;
+  trm_error err;
+  assert_int_equal(build(s, odd, NULL, (trm_maze_build_config){0}, NULL, &err), TRM_E_PUZZLE);
+  if (build(s, good, test, (trm_maze_build_config){.aug = true}, &report, &err) != TRM_OK)
+    fail_msg("%s", err.msg);
+  assert_int_equal(report.train_puzzles, 2);
+  assert_int_equal(report.train_examples, 16);
+  assert_int_equal(report.test_examples, 4);
+  assert_int_equal(report.duplicates_in_test, 1);
+  assert_int_equal(report.overlap, 1);
+  assert_int_equal(report.symmetric_overlap, 1);
+  trm_dataset *d;
+  char dir[160];
+  snprintf(dir, sizeof dir, "%s", scratch_path(s, "built"));
+  assert_int_equal(trm_dataset_open(dir, "train", &d, NULL), TRM_OK);
+  const trm_dataset_info *info = trm_dataset_get_info(d);
+  assert_int_equal(info->groups, 2);
+  assert_int_equal(info->puzzles, 16);
+  for (int t = 0; t < 8; t++) {
+    int32_t inputs[9], labels[9], first[9];
+    uint8_t q[9], a[9];
+    trm_dataset_example(d, 0, first, NULL, NULL);
+    trm_dataset_example(d, t, inputs, labels, NULL);
+    for (int i = 0; i < 9; i++) {
+      q[i] = (uint8_t)inputs[i];
+      a[i] = (uint8_t)labels[i];
+      assert_int_equal(q[i], first[trm__dihedral_source(t, 3, 3, i / 3, i % 3)]);
+    }
+    assert_true(trm_maze_solves(3, 3, q, a));
+  }
+  trm_dataset_free(d);
+  if (build(s, HEAD "a,S  G## #,SooG## #,1\n", NULL,
+            (trm_maze_build_config){.rows = 2, .cols = 4, .aug = true}, &report, &err) != TRM_OK)
+    fail_msg("%s", err.msg);
+  assert_int_equal(report.train_examples, 4);
+  if (build(s, good, NULL, (trm_maze_build_config){.subsample_size = 1}, &report, &err) != TRM_OK)
+    fail_msg("%s", err.msg);
+  assert_int_equal(report.train_examples, 1);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(text_is_read_and_written),
+      cmocka_unit_test(bad_text_is_refused),
+      cmocka_unit_test(every_shortest_path_is_right),
+      cmocka_unit_test(hopeless_mazes_have_no_path),
+      cmocka_unit_test(large_mazes_fit),
+      cmocka_unit_test(lengths_are_exact),
+      cmocka_unit_test(images_have_one_canonical_form),
+      cmocka_unit_test(published_labels_follow_the_rule),
+      cmocka_unit_test(mazes_are_generated),
+      cmocka_unit_test(bad_sizes_are_refused),
+      cmocka_unit_test(bad_csv_is_refused),
+      cmocka_unit_test(csv_becomes_a_folder),
+  };
+  return cmocka_run_group_tests(tests, scratch_open, scratch_close);
+}

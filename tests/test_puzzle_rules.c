@@ -1,0 +1,208 @@
+/* Rule checkers: by kind, by name, through any vocabulary, in grids smaller than their canvas. */
+#include "scratch.h"
+
+#include "io/puzzle.h"
+#include "trm/puzzle.h"
+#include "trm/sudoku.h"
+
+enum { CELLS = 256 };
+
+static trm_puzzle grid_of(int rows, int cols, const char *rules, const char *symbols) {
+  trm_puzzle p = {.kind = TRM_PUZZLE_GRID, .rows = rows, .cols = cols};
+  snprintf(p.rules, sizeof p.rules, "%s", rules);
+  for (; *symbols; symbols++) {
+    char symbol[2] = {*symbols, 0};
+    assert_true(trm__puzzle_add_symbol(&p, symbol));
+  }
+  return p;
+}
+
+/* Text with a character per cell into tokens; '~' end mark, '_' padding. */
+static void tokens_of(const trm_puzzle *p, const char *text, int32_t *tokens) {
+  assert_int_equal(strlen(text), p->rows * p->cols);
+  for (int i = 0; text[i]; i++) {
+    tokens[i] = trm__puzzle_token(p, text + i, 1);
+    if (text[i] == '_') tokens[i] = 0;
+    if (text[i] == '~') tokens[i] = TRM_PUZZLE_END;
+    assert_true(tokens[i] >= 0);
+  }
+}
+
+static bool solves(const trm_puzzle *p, const char *question, const char *answer) {
+  int32_t q[CELLS], a[CELLS];
+  tokens_of(p, question, q);
+  tokens_of(p, answer, a);
+  return trm_puzzle_solves(p, q, a);
+}
+
+static void names_are_known(void **state) {
+  (void)state;
+  int n = 0;
+  for (; trm_puzzle_rules_name(n); n++) {
+    trm_puzzle p = grid_of(2, 2, trm_puzzle_rules_name(n), "ab");
+    assert_true(trm_puzzle_has_rules(&p));
+    assert_false(solves(&p, "aabb", "aabb"));
+  }
+  assert_int_equal(n, 4);
+  assert_null(trm_puzzle_rules_name(-1));
+  trm_puzzle unknown = grid_of(2, 2, "chess", "ab"), none = grid_of(2, 2, "", "ab");
+  assert_false(trm_puzzle_has_rules(&unknown));
+  assert_false(trm_puzzle_has_rules(&none));
+  assert_false(solves(&unknown, "aabb", "aabb"));
+  static const trm_puzzle_kind without[] = {TRM_PUZZLE_NONE, TRM_PUZZLE_ARC, TRM_PUZZLE_KINDS};
+  for (int i = 0; i < 3; i++) {
+    trm_puzzle p = {.kind = without[i], .rows = 30, .cols = 30};
+    assert_false(trm_puzzle_has_rules(&p));
+  }
+}
+
+#define Q4 "1...3......3...."
+#define A4 "1234341221434321"
+
+static void sudokus_are_checked(void **state) {
+  (void)state;
+  trm_puzzle kinds[] = {trm_sudoku_of_size(4), grid_of(4, 4, "sudoku", ".1234"),
+                        grid_of(4, 4, "sudoku", "42.31")};
+  for (int k = 0; k < 3; k++) {
+    assert_true(trm_puzzle_has_rules(&kinds[k]));
+    assert_true(solves(&kinds[k], Q4, A4));
+    assert_true(solves(&kinds[k], "................", A4));
+    assert_false(solves(&kinds[k], "2...............", A4));
+    assert_false(solves(&kinds[k], Q4, "123434122143432."));
+    assert_false(solves(&kinds[k], Q4, "1234341243212143"));
+    assert_false(solves(&kinds[k], Q4, "1234234134124123")); /* boxes */
+  }
+  trm_puzzle flat = grid_of(2, 8, "sudoku", ".1234");
+  assert_false(solves(&flat, Q4, A4));
+  int32_t q[16], a[16];
+  tokens_of(&kinds[0], Q4, q);
+  tokens_of(&kinds[0], A4, a);
+  static const int32_t foreign[] = {-100, 0, 6, 255, 1 << 30};
+  for (int i = 0; i < 5; i++) {
+    int32_t was = a[5];
+    a[5] = foreign[i];
+    assert_false(trm_puzzle_solves(&kinds[0], q, a));
+    a[5] = was;
+  }
+  trm_puzzle hostile = {
+      .kind = TRM_PUZZLE_SUDOKU, .rows = 900, .cols = 900, .box_rows = 30, .box_cols = 30};
+  assert_false(trm_puzzle_solves(&hostile, q, a));
+}
+
+static void mazes_are_checked(void **state) {
+  (void)state;
+  trm_puzzle kinds[] = {{.kind = TRM_PUZZLE_MAZE, .rows = 3, .cols = 3},
+                        grid_of(3, 3, "maze", "oGS #")};
+  for (int k = 0; k < 2; k++) {
+    assert_true(solves(&kinds[k], "S       G", "Soo  o  G"));
+    assert_true(solves(&kinds[k], "S       G", "S  o  ooG"));
+    assert_false(solves(&kinds[k], "S       G", "S  o  o G"));
+    assert_false(solves(&kinds[k], "S #     G", "Soo  o  G"));
+  }
+}
+
+static void latin_squares_are_checked(void **state) {
+  (void)state;
+  trm_puzzle p = grid_of(3, 3, "latin", "abc.d");
+  assert_true(solves(&p, "a...b....", "acbcbabac"));
+  assert_true(solves(&p, ".........", "adcdcacad"));
+  assert_false(solves(&p, "b........", "acbcbabac"));
+  assert_false(solves(&p, ".........", "abcbcabca")); /* columns */
+  assert_false(solves(&p, ".........", "aabcbabac"));
+  assert_false(solves(&p, ".........", "abccabdca"));
+  assert_false(solves(&p, ".........", ".bcb.cc.b"));
+  trm_puzzle flat = grid_of(1, 3, "latin", "abc.");
+  assert_false(solves(&flat, "...", "abc"));
+}
+
+/* Columns 1 1, 1, 2; rows 2, 1, 1 1: two lines of column hints, two columns of row hints. */
+#define NONOGRAM \
+  "..1.."        \
+  "..112"        \
+  ".2???"        \
+  "01???"        \
+  "11???"
+
+static void nonograms_are_checked(void **state) {
+  (void)state;
+  trm_puzzle p = grid_of(5, 5, "nonogram", ".#?0123");
+  assert_true(solves(&p, NONOGRAM, "..1....112.2##.01..#11#.#"));
+  assert_true(solves(&p, NONOGRAM, "............##.....#..#.#")); /* hints are not looked at */
+  assert_false(solves(&p, NONOGRAM, "..1....112.2.##01..#11#.#")); /* columns */
+  assert_false(solves(&p, NONOGRAM, "..1....112.2##.01..#11##.")); /* runs run together */
+  assert_false(solves(&p, NONOGRAM, "..1....112.2##.01..#11#.?")); /* not filled in */
+  assert_false(solves(&p, NONOGRAM, "..1....112.2##.01.##11#.#")); /* one too many */
+  assert_false(solves(&p, "..1....112.2??.01???11???", "..1....112.2##.01..#11#.#"));
+  assert_false(solves(&p, "..1....112.2...01...11...", "..1....112.2##.01..#11#.#"));
+  trm_puzzle bare = grid_of(2, 2, "nonogram", ".#?");
+  assert_true(solves(&bare, "????", "....")); /* no hints: no runs */
+  assert_false(solves(&bare, "????", "#..."));
+}
+
+static void published_nonograms_are_right(void **state) {
+  (void)state;
+  char path[512], line[256];
+  snprintf(path, sizeof path, "%s/data/small-grids/nonogram7/nonograms_7.csv", TRM_SHARED_DIR);
+  FILE *f = fopen(path, "r");
+  if (!f) {
+    print_message("no %s\n", path);
+    skip();
+  }
+  trm_puzzle p = grid_of(11, 11, "nonogram", ".#?01234567");
+  int read = 0;
+  for (; read < 2000 && fgets(line, sizeof line, f); read++) {
+    char q[122], a[122];
+    memset(q, '.', 121);
+    q[121] = 0;
+    int hint = 0, length[14] = {0};
+    char runs[14][4];
+    const char *c = line;
+    for (; *c != ','; c++) {
+      if (*c == '/') hint++;
+      if (*c >= '0' && *c <= '7') runs[hint][length[hint]++] = *c;
+    }
+    for (int i = 0; i < 14; i++)
+      for (int k = 0; k < length[i]; k++) {
+        int at = 4 - length[i] + k;
+        q[i < 7 ? at * 11 + 4 + i : (i - 7 + 4) * 11 + at] = runs[i][k];
+      }
+    memcpy(a, q, sizeof q);
+    c++;
+    for (int i = 0; i < 49; i++) {
+      q[(4 + i / 7) * 11 + 4 + i % 7] = '?';
+      a[(4 + i / 7) * 11 + 4 + i % 7] = c[i] == '1' ? '#' : '.';
+    }
+    assert_true(solves(&p, q, a));
+    int flip = (4 + read % 7) * 11 + 4 + read / 7 % 7;
+    a[flip] = a[flip] == '#' ? '.' : '#';
+    assert_false(solves(&p, q, a));
+  }
+  fclose(f);
+  assert_int_equal(read, 2000);
+}
+
+static void small_grids_are_found(void **state) {
+  (void)state;
+  trm_puzzle p = grid_of(4, 5, "latin", ".ab");
+  p.sized = true;
+  assert_true(solves(&p,
+                     "a.~__..~__~~___"
+                     "_____",
+                     "ab~__ba~__~~___"
+                     "_____"));
+  assert_true(solves(&p, "______a.~__..~__~~__", "_____bab~bbba~bb~~bb"));
+  assert_false(solves(&p, "a.~__..~__~~________", "ab~__ab~__~~________"));
+  assert_false(solves(&p, "____________________", "____________________"));
+  assert_false(solves(&p, "___________________a", "____________________"));
+  assert_true(solves(&p, "___________________.", "___________________a"));
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(names_are_known),       cmocka_unit_test(sudokus_are_checked),
+      cmocka_unit_test(mazes_are_checked),     cmocka_unit_test(latin_squares_are_checked),
+      cmocka_unit_test(nonograms_are_checked), cmocka_unit_test(published_nonograms_are_right),
+      cmocka_unit_test(small_grids_are_found),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
