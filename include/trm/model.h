@@ -158,6 +158,10 @@ TRM_API trm_status trm_model_keep_puzzle_ids(const trm_model *model, const int32
                                              trm_model **out, trm_error *err);
 /* The ids it keeps, rising, and their number; NULL and 0 when it keeps all. */
 TRM_API const int32_t *trm_model_puzzle_ids(const trm_model *model, int *n);
+/* False when no update has touched the embedding of an id, which then is what that of the `blank`
+ * id is (of `blank` itself: zero), or when there is none of it. True of a model without embeddings.
+ */
+TRM_API bool trm_model_puzzle_is_trained(const trm_model *model, int32_t id, int32_t blank);
 /* An independent copy. */
 TRM_API trm_status trm_model_clone(const trm_model *model, trm_model **out, trm_error *err);
 TRM_API void trm_model_free(trm_model *model);

@@ -22,6 +22,18 @@ const int32_t *trm_model_puzzle_ids(const trm_model *m, int *n) {
   return m->ids;
 }
 
+bool trm_model_puzzle_is_trained(const trm_model *m, int32_t id, int32_t blank) {
+  if (!m->puzzle_emb) return true;
+  int64_t ids = m->config.num_puzzle_identifiers, E = m->layout->dims.E;
+  int64_t row = id >= 0 && id < ids ? trm__model_puzzle_row(m, id) : -1;
+  int64_t untouched =
+      blank >= 0 && blank < ids && blank != id ? trm__model_puzzle_row(m, blank) : -1;
+  for (int64_t i = 0; row >= 0 && i < E; i++)
+    if (m->puzzle_emb[row * E + i] != (untouched < 0 ? 0 : m->puzzle_emb[untouched * E + i]))
+      return true;
+  return false;
+}
+
 /* --- keeping some --- */
 
 static trm_status check_ids(const trm_model *m, const int32_t *ids, int n, trm_error *err) {
