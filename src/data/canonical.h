@@ -5,15 +5,17 @@
 #define TRM_DATA_CANONICAL_H
 
 #include "data/dataset_write.h"
+#include "data/grid_symmetry.h"
 #include "trm/puzzle.h"
 
 /* What it takes to make keys of tokens [seq_len]. Zeroed before init, free on every path. */
 typedef struct trm__canonizer {
   const trm_puzzle *puzzle;
   int seq_len;
-  bool symmetric; /* the puzzle has symmetries */
-  int32_t *line;  /* [2, seq_len + 2]: a grid's size and cells, of question and label */
-  int32_t *image; /* [seq_len + 2] */
+  bool symmetric;              /* the puzzle has symmetries */
+  trm__grid_symmetry declared; /* of a user's grids */
+  int32_t *line;    /* [2, seq_len + 2]: a grid's size and cells, of question and label */
+  int32_t *scratch; /* [2, seq_len] */
 } trm__canonizer;
 
 /* `p` must outlive it. */
