@@ -156,6 +156,7 @@ int cmd_eval(int argc, char **argv);
 int cmd_solve(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_data(int argc, char **argv);
+int cmd_arc(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 
 #endif

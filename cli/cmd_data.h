@@ -5,6 +5,7 @@
 
 #include "cli.h"
 
+int cmd_data_build_arc(int argc, char **argv);
 int cmd_data_build_grid(int argc, char **argv);
 int cmd_data_build_maze(int argc, char **argv);
 int cmd_data_build_sudoku(int argc, char **argv);

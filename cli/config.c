@@ -153,11 +153,14 @@ static const char *chosen_preset(const config_entries *e) {
 
 /* What can only be said once all layers are applied. */
 static trm_status check_config(const run_config *c, trm_error *err) {
-  if (c->evaluators.n)
-    return cli_fail(err, TRM_E_CONFIG, -1,
-                    "evaluators: '%s' does not exist; cell, exact and q accuracy are always "
-                    "measured, so write evaluators=\"[]\"",
-                    c->evaluators.v[0]);
+  for (int i = 0; i < c->evaluators.n; i++)
+    if (strcmp(c->evaluators.v[i], "arc@ARC") != 0)
+      return cli_fail(
+          err, TRM_E_CONFIG, -1,
+          "evaluators: '%s' does not exist; cell, exact and q accuracy are always "
+          "measured, so write evaluators=\"[]\", or \"[arc@ARC]\" to count the votes for "
+          "the tasks of an ARC set",
+          c->evaluators.v[i]);
   if (c->eval_save_outputs.n)
     return cli_fail(err, TRM_E_CONFIG, -1,
                     "eval_save_outputs: '%s' is not saved during training; use `trm eval MODEL "

@@ -41,7 +41,8 @@ void config_value_free(config_value *v);
 trm_status config_entries_add(config_entries *e, const char *key, config_value *value, int line,
                               int column, trm_error *err);
 void config_entries_free(config_entries *e);
-/* "key=value", "+key=value", "++key=value" in Hydra's notation. */
+/* "key=value", "+key=value", "++key=value" in Hydra's notation. The text must be UTF-8, or the
+ * configuration could not be kept as YAML. */
 trm_status config_entries_add_override(config_entries *e, const char *text, trm_error *err);
 /* A YAML file (config_yaml.c), nested maps flattened to dotted keys. Errors name file, line and
  * column. Anchors, aliases, deep nesting, repeated keys and files above 1 MiB are refused. */
@@ -81,6 +82,9 @@ struct config_key {
   const char *help;
   bool ours; /* not a key of the reference */
 };
+
+/* The length of the UTF-8 character at `s` and its code; 0 when there is no such character. */
+size_t config_utf8(const char *s, uint32_t *code);
 
 /* A row whose name is NULL ends the table. Keys with a common prefix stand together. */
 extern const config_key config_keys[];

@@ -80,14 +80,32 @@ static trm_status read_scalar(reader *r, const char *key, yaml_mark_t mark) {
   return add_entry(r, key, &value, mark);
 }
 
+static trm_status read_item(reader *r, const char *key, config_list *list) {
+  if (r->event.type != YAML_SCALAR_EVENT) return fail_at(r, "want a list of plain texts for ", key);
+  CLI_TRY(check_scalar(r));
+  return config_list_add(list, scalar_text(r), strlen(scalar_text(r)), r->err);
+}
+
+/* "- name: TEXT", as the reference lists its evaluators. */
+static trm_status read_named_item(reader *r, const char *key, config_list *list) {
+  static const char expected[] = "want a list of plain texts or of single names for ";
+  CLI_TRY(next_event(r));
+  if (r->event.type != YAML_SCALAR_EVENT || strcmp(scalar_text(r), "name") != 0)
+    return fail_at(r, expected, key);
+  CLI_TRY(next_event(r));
+  CLI_TRY(read_item(r, key, list));
+  CLI_TRY(next_event(r));
+  return r->event.type == YAML_MAPPING_END_EVENT ? TRM_OK : fail_at(r, expected, key);
+}
+
 static trm_status read_items(reader *r, const char *key, config_list *list) {
   for (;;) {
     CLI_TRY(next_event(r));
     if (r->event.type == YAML_SEQUENCE_END_EVENT) return TRM_OK;
-    if (r->event.type != YAML_SCALAR_EVENT)
-      return fail_at(r, "want a list of plain texts for ", key);
-    CLI_TRY(check_scalar(r));
-    CLI_TRY(config_list_add(list, scalar_text(r), strlen(scalar_text(r)), r->err));
+    if (r->event.type == YAML_MAPPING_START_EVENT && !strcmp(key, "evaluators"))
+      CLI_TRY(read_named_item(r, key, list));
+    else
+      CLI_TRY(read_item(r, key, list));
   }
 }
 

@@ -18,6 +18,7 @@ static const command commands[] = {
     {"solve", cmd_solve, "solve puzzles given as text"},
     {"info", cmd_info, "describe a model, a run or a data set"},
     {"data", cmd_data, "build or generate data sets"},
+    {"arc", cmd_arc, "count and score answers to ARC tasks"},
     {"bench", cmd_bench, "measure speed, and what limits it"},
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
