@@ -16,8 +16,9 @@ static const cli_manual manual = {
     "blank cell, digits (then A, B ... above 9) for givens. Of other kinds rows are separated by\n"
     "'/': a maze is ##S./#..G, an ARC grid 012/340, a grid whose symbols have several characters\n"
     "\"12 7 / 3 10\". Empty lines and comments are skipped; a comment starts with #, or with //\n"
-    "where # is a symbol, as in mazes. MODEL is a model folder or a run folder. Each answer is "
-    "one\n"
+    "where # is a symbol, as in mazes. MODEL is a model folder, a\n"
+    "run folder, a .safetensors file of trm convert, or a published checkpoint step_N with its\n"
+    "all_config.yaml beside it. Each answer is one\n"
     "line: the grid, whether it keeps the rules and what was given (- where no rules are known), "
     "q\n"
     "(how sure the model is, 0 to 1) and the supervision steps taken. With --data the puzzles are\n"
@@ -135,26 +136,21 @@ static void close_all(solve_run *s) {
 
 /* ---- puzzle ids ---- */
 
-/* Rows of the puzzle embedding start at zero, and training never leaves them there. */
-static bool is_trained(const solve_run *s, int32_t id) {
-  const trm_model_config *c = trm_model_get_config(s->model);
-  trm_tensor t = trm_model_tensor_named(s->model, "puzzle_emb.weights");
-  if (!t.data || c->num_puzzle_identifiers == 1) return true;
-  for (int64_t i = 0; i < c->puzzle_emb_ndim; i++)
-    if (t.data[(int64_t)id * c->puzzle_emb_ndim + i] != 0) return true;
-  return false;
-}
-
+/* A model of one id only knows no tasks to tell apart. */
 static trm_status check_id(solve_run *s, const solve_puzzle *p, trm_error *err) {
   static const char remedy[] = "teach it with trm finetune MODEL --task FILE.json";
-  const trm_model_config *c = trm_model_get_config(s->model);
+  int known = trm_model_get_config(s->model)->num_puzzle_identifiers;
   const char *name = puzzle_name(s->in.names, p->id);
-  if (c->puzzle_emb_ndim && p->id >= c->num_puzzle_identifiers)
+  if (known == 1 || trm_model_puzzle_is_trained(s->model, p->id, s->in.blank_id)) return TRM_OK;
+  if (p->id >= known)
     return cli_fail(err, TRM_E_RANGE, -1,
                     "puzzle id %" PRId32 "%s%.100s: the model was trained with %d ids; %s", p->id,
-                    name ? " " : "", name ? name : "", c->num_puzzle_identifiers, remedy);
-  if (is_trained(s, p->id)) return TRM_OK;
-  if (s->untrained++ == 0)
+                    name ? " " : "", name ? name : "", known, remedy);
+  if (s->untrained++ > 0) return TRM_OK;
+  if (p->index < 0)
+    cli_warn("a puzzle given as text has no id, and this model answers tasks by their ids; %s",
+             remedy);
+  else
     cli_warn("puzzle id %" PRId32 "%s%.100s was not trained: the model does not know this task; %s",
              p->id, name ? " " : "", name ? name : "", remedy);
   return TRM_OK;
@@ -172,17 +168,23 @@ static trm_puzzle_box answer_box(const solve_run *s, const solve_puzzle *p) {
   return trm_puzzle_crop(s->puzzle, p->answer, asked.row, asked.col);
 }
 
-/* Equal grids where grids have sizes of their own, else equal in all labelled cells. */
-static bool is_label(const solve_run *s, const solve_puzzle *p) {
+static bool is_same_grid(const solve_run *s, const solve_puzzle *p) {
   trm_puzzle_box want = trm_puzzle_locate(s->puzzle, p->label), got = answer_box(s, p);
-  bool sized = trm_puzzle_is_sized(s->puzzle);
-  if (want.rows != got.rows || want.cols != got.cols) return false;
-  if (sized && (want.row != got.row || want.col != got.col)) return false;
-  for (int row = want.row; row < want.row + want.rows; row++)
-    for (int col = want.col; col < want.col + want.cols; col++) {
-      int cell = row * s->puzzle->cols + col;
-      if (p->label[cell] != TRM_IGNORE_LABEL && p->label[cell] != p->answer[cell]) return false;
-    }
+  if (want.row != got.row || want.col != got.col || want.rows != got.rows || want.cols != got.cols)
+    return false;
+  for (int row = want.row; row < want.row + want.rows; row++) {
+    size_t first = (size_t)row * (size_t)s->puzzle->cols + (size_t)want.col;
+    if (memcmp(p->label + first, p->answer + first, (size_t)want.cols * sizeof *p->label) != 0)
+      return false;
+  }
+  return true;
+}
+
+/* Of ARC the grids are compared, otherwise all cells that the label scores. */
+static bool is_label(const solve_run *s, const solve_puzzle *p) {
+  if (s->puzzle->kind == TRM_PUZZLE_ARC) return is_same_grid(s, p);
+  for (int i = 0; i < s->cells; i++)
+    if (p->label[i] != TRM_IGNORE_LABEL && p->label[i] != p->answer[i]) return false;
   return true;
 }
 

@@ -19,6 +19,7 @@ static trm_status open_data(solve_input *in, const solve_source *source,
                     source->split, info->examples - 1, source->first);
   if (in->puzzle.kind == TRM_PUZZLE_NONE) in->puzzle = info->puzzle;
   int64_t left = info->examples - source->first;
+  in->blank_id = info->blank_identifier_id;
   in->next = source->first;
   in->end = source->first + (source->count < left ? source->count : left);
   return info->num_puzzle_identifiers > 1 ? puzzle_names_open(source->data, &in->names, err)

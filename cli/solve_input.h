@@ -19,6 +19,7 @@ typedef struct solve_input {
   trm_dataset *data;
   puzzle_names *names;
   int64_t next, end; /* examples of `data` */
+  int32_t blank_id;  /* the id of no puzzle in particular */
 } solve_input;
 
 /* Opens what `source` names for a model. Errors: those of the files; CONFIG when the kind of puzzle

@@ -212,7 +212,10 @@ static trm_status read_cell(reader *r, int32_t *token, trm_error *err) {
   if (*token < 0) {
     list_symbols(r->p, known, sizeof known);
     bool shown = used < 20;
-    for (size_t i = 0; i < used; i++) shown &= (unsigned char)r->text[r->at + i] >= 32;
+    for (size_t i = 0; i < used; i++) {
+      unsigned char c = (unsigned char)r->text[r->at + i];
+      shown &= c >= 32 && c != 127;
+    }
     TRM_FAIL_AT(err, TRM_E_FORMAT, column,
                 "column %zu: '%.*s' is no symbol of this puzzle (want one of: %s)", column,
                 shown ? (int)used : 1, shown ? r->text + r->at : "?", known);

@@ -172,16 +172,31 @@ static trm_status check_sized(const verify_job *v, const trm_puzzle *p, const in
   return TRM_OK;
 }
 
+/* In a user's labels cells may be left out of the score, wherever they are. */
+static trm_status check_user_label(const verify_job *v, const trm_puzzle *p, trm_error *err) {
+  for (int i = 0; i < p->rows * p->cols; i++)
+    if (v->label[i] == 0)
+      TRM_FAIL(err, TRM_E_FORMAT,
+               "row %d, column %d of the label is padding, which would be learned: want a symbol, "
+               "or the ignored label",
+               i / p->cols, i % p->cols);
+  return TRM_OK;
+}
+
+static trm_status check_whole_sized(const verify_job *v, const trm_puzzle *p, int split,
+                                    trm_error *err) {
+  TRM_TRY(check_sized(v, p, v->question, "question", err));
+  if (trm_puzzle_locate(p, v->question).rows == 0)
+    TRM_FAIL(err, TRM_E_FORMAT, "the question has no grid");
+  if (split == 0 && trm_puzzle_locate(p, v->label).rows == 0)
+    TRM_FAIL(err, TRM_E_FORMAT, "the label has no grid");
+  if (p->kind != TRM_PUZZLE_ARC) return check_user_label(v, p, err);
+  return check_sized(v, p, v->label, "label", err);
+}
+
 static trm_status check_whole(const verify_job *v, int split, trm_error *err) {
   const trm_puzzle *p = &v->d[split]->info.puzzle;
-  if (trm_puzzle_is_sized(p)) {
-    bool answered = trm_puzzle_locate(p, v->label).rows > 0;
-    TRM_TRY(check_sized(v, p, v->question, "question", err));
-    if (trm_puzzle_locate(p, v->question).rows == 0)
-      TRM_FAIL(err, TRM_E_FORMAT, "the question has no grid");
-    if (!answered && split == 0) TRM_FAIL(err, TRM_E_FORMAT, "the label has no grid");
-    return check_sized(v, p, v->label, "label", err);
-  }
+  if (trm_puzzle_is_sized(p)) return check_whole_sized(v, p, split, err);
   for (int i = 0; i < p->rows * p->cols; i++)
     if (!trm_puzzle_symbol(p, v->question[i]) ||
         (v->label[i] != TRM_IGNORE_LABEL && !trm_puzzle_symbol(p, v->label[i])))

@@ -313,18 +313,12 @@ static trm_eval_step step_report(const trm__evaluation *e, int i, double n) {
   return (trm_eval_step){shares / n, (double)e->exact[i] / n, e->halted[i]};
 }
 
-/* A row of the table that no update has touched is still what the blank id's is. */
 static int64_t count_untrained(const trm__evaluation *e) {
-  trm_tensor t = trm_model_tensor_named(e->model, "puzzle_emb.weights");
   int32_t id, blank = trm_dataset_get_info(e->data)->blank_identifier_id;
-  if (!t.data || blank < 0 || blank >= t.shape[0]) return 0;
-  const real *table = (const real *)(const void *)t.data;
-  size_t n = (size_t)t.shape[1];
   int64_t untrained = 0;
   for (int64_t i = 0; i < e->total; i++) {
     trm_dataset_example(e->data, i, NULL, NULL, &id);
-    untrained += id != blank &&
-                 !memcmp(table + (size_t)id * n, table + (size_t)blank * n, n * sizeof *table);
+    untrained += id != blank && !trm_model_puzzle_is_trained(e->model, id, blank);
   }
   return untrained;
 }

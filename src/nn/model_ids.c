@@ -22,6 +22,18 @@ const int32_t *trm_model_puzzle_ids(const trm_model *m, int *n) {
   return m->ids;
 }
 
+bool trm_model_puzzle_is_trained(const trm_model *m, int32_t id, int32_t blank) {
+  if (!m->puzzle_emb) return true;
+  int64_t ids = m->config.num_puzzle_identifiers, E = m->layout->dims.E;
+  int64_t row = id >= 0 && id < ids ? trm__model_puzzle_row(m, id) : -1;
+  int64_t untouched =
+      blank >= 0 && blank < ids && blank != id ? trm__model_puzzle_row(m, blank) : -1;
+  for (int64_t i = 0; row >= 0 && i < E; i++)
+    if (m->puzzle_emb[row * E + i] != (untouched < 0 ? 0 : m->puzzle_emb[untouched * E + i]))
+      return true;
+  return false;
+}
+
 /* --- keeping some --- */
 
 static trm_status check_ids(const trm_model *m, const int32_t *ids, int n, trm_error *err) {
@@ -86,14 +98,6 @@ static void spread_mean(real *to, int64_t to_rows, const real *from, int64_t fro
   }
 }
 
-void trm__model_level_puzzle_emb(trm_model *m) {
-  for (int i = 0; i < m->layout->n_slots; i++) {
-    const trm__slot *s = &m->layout->slots[i];
-    if (s->kind == TRM_TENSOR_PUZZLE_EMB)
-      spread_mean(m->puzzle_emb, s->shape[0], m->puzzle_emb, s->shape[0], s->shape[1]);
-  }
-}
-
 /* The rows of the ids that both know; the others of `to` get the mean, and *reset is set. */
 static void copy_embeddings(trm_model *to, const trm_model *from, const trm__slot *s,
                             const trm__slot *t, bool *reset) {
@@ -141,4 +145,13 @@ trm_status trm_model_copy_weights(trm_model *to, const trm_model *from, bool *re
   }
   if (reset_puzzle_emb) *reset_puzzle_emb = reset;
   return TRM_OK;
+}
+
+void trm__model_level_puzzle_emb(trm_model *m) {
+  for (int i = 0; i < m->layout->n_slots; i++) {
+    const trm__slot *s = &m->layout->slots[i];
+    if (s->kind == TRM_TENSOR_PUZZLE_EMB)
+      spread_mean(trm__model_slot(m, s), s->shape[0], trm__model_slot(m, s), s->shape[0],
+                  s->shape[1]);
+  }
 }
