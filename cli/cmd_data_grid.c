@@ -11,6 +11,9 @@ static const cli_manual manual = {
         "  .jsonl  {\"input\": [[...]], \"output\": [[...]], \"id\": \"...\"} in each line; "
         "integers or\n"
         "          texts as cells, null in the output where nothing is scored\n"
+        "  .npz    integer arrays inputs, labels [examples, rows, columns]; a label below 0 is "
+        "not\n"
+        "          scored\n"
         "Grids of several sizes lie in the top left corner of a canvas. An error names the file\n"
         "and line, and nothing is written.\n",
     .notes =
@@ -21,7 +24,10 @@ static const cli_manual manual = {
         "Examples:\n"
         "  trm data build grid --input train.jsonl,test.jsonl --output-dir data/mine\n"
         "  trm data build grid --input latin.csv --test-share 0.1 --output-dir data/latin \\\n"
-        "      --symmetry dihedral,permute:1-5 --rules latin\n"};
+        "      --symmetry dihedral,permute:1-5 --rules latin\n"
+        "  trm data build grid --input nonograms.csv --output-dir data/nonogram7 --test-share 0.1 "
+        "\\\n"
+        "      --vocabulary '.,#,?,1,2,3,4,5,6,7' --symmetry transpose --rules nonogram\n"};
 
 /* "RxC" */
 static bool read_canvas(const char *text, trm_grid_build_config *c) {

@@ -13,8 +13,11 @@ static const cli_manual manual = {
     "that are right by the rules of the puzzle where it has some, the accuracy of the q head, and\n"
     "the accuracies after each supervision step. On an ARC set the answers to the copies of a "
     "task\n"
-    "vote, and pass@K is printed. MODEL is a model folder or a run folder (then its best\n"
-    "checkpoint, else its last). DATA is a data set folder.\n"
+    "vote, and pass@K is printed. MODEL is a model folder, a run folder (then its best "
+    "checkpoint,\n"
+    "else its last), a .safetensors file of trm convert, or a published checkpoint step_N with "
+    "its\n"
+    "all_config.yaml beside it. DATA is a data set folder.\n"
     "With --halt q an example stops once q_halt > 0 (q_halt > q_continue for a model trained with\n"
     "both), as in training, and the next one takes its place; q=LOGIT sets a higher bar: q=2 is\n"
     "88 % sure of being right.\n"
@@ -93,11 +96,11 @@ static trm_status open_votes(eval_run *e, trm_error *err) {
 
 static trm_status open_all(eval_run *e, trm_error *err) {
   const eval_args *a = e->args;
-  CLI_TRY(run_folder_load_model(a->model, e->model_path, &e->model, err));
-  if (a->dtype != TRM_DTYPES) trm_model_set_dtype(e->model, a->dtype);
   CLI_TRY(trm_dataset_open(a->data, a->split, &e->data, err));
   CLI_TRY(open_votes(e, err));
   const trm_dataset_info *info = trm_dataset_get_info(e->data);
+  CLI_TRY(run_folder_load_model_for(a->model, info, e->model_path, &e->model, err));
+  if (a->dtype != TRM_DTYPES) trm_model_set_dtype(e->model, a->dtype);
   int64_t rows = a->limit && a->limit < info->examples ? a->limit : info->examples;
   bool go_on = a->state != NULL;
   if (a->save_preds)

@@ -32,6 +32,7 @@ typedef struct config_entries {
   config_entry *v;
   int n, room;
   const char *file; /* NULL: command line */
+  const char *only; /* of a YAML file take this part alone ("arch"); NULL: all */
 } config_entries;
 
 void config_list_free(config_list *l);
@@ -105,6 +106,11 @@ extern const config_preset config_presets[];
 trm_status run_config_load(run_config *c, const char *yaml, const char *const *overrides, int n,
                            trm_error *err);
 void run_config_free(run_config *c);
+/* The model that a run's YAML file describes by its arch.* keys; all else in the file is passed
+ * over. Sizes that the file does not name are 0: unknown. */
+trm_status run_config_load_model(trm_model_config *m, const char *yaml, trm_error *err);
+/* The keys of the reference alone, its class name for the architecture. */
+void run_config_print_reference(const run_config *c, FILE *f);
 /* As YAML that reads back to the same configuration. */
 void run_config_print(const run_config *c, FILE *f);
 /* The list of keys: name, type, default, help. */

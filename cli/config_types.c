@@ -125,7 +125,11 @@ static void print_double(const config_key *k, const void *field, FILE *f) {
     snprintf(text, sizeof text, "%.*g", digits, d);
     if (strtod(text, NULL) == d) break;
   }
-  fprintf(f, "%s%s", text, strpbrk(text, ".e") ? "" : ".0");
+  /* YAML takes 1e-05 for a text, 1.0e-05 for a number. */
+  const char *e = strchr(text, 'e');
+  const int mantissa = (int)(e ? e - text : (ptrdiff_t)strlen(text));
+  fprintf(f, "%.*s%s%s", mantissa, text, memchr(text, '.', (size_t)mantissa) ? "" : ".0",
+          text + mantissa);
 }
 
 static trm_status set_bytes(const config_key *k, void *field, const config_value *v) {

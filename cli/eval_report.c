@@ -27,19 +27,23 @@ void arc_print(const arc_summary *s) {
     printf("  %lld predictions are for no test input and do not count\n", (long long)c->foreign);
 }
 
+void arc_add_pass(json_t **object, const double pass[ARC_N_PASS]) {
+  for (int i = 0; *object && i < ARC_N_PASS; i++) {
+    char name[32];
+    snprintf(name, sizeof name, "ARC/pass@%d", arc_pass_k[i]);
+    if (json_object_set_new(*object, name, json_real(pass[i])) == 0) continue;
+    json_decref(*object);
+    *object = NULL;
+  }
+}
+
 json_t *arc_json(const arc_summary *s) {
   const trm_arc_counts *c = &s->counts;
   json_t *root = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "tasks", (json_int_t)c->tasks,
                            "test_inputs", (json_int_t)c->inputs, "unanswered",
                            (json_int_t)c->unanswered, "predictions", (json_int_t)c->votes,
                            "foreign", (json_int_t)c->foreign, "grids", (json_int_t)c->grids);
-  for (int i = 0; root && i < ARC_N_PASS; i++) {
-    char name[32];
-    snprintf(name, sizeof name, "ARC/pass@%d", arc_pass_k[i]);
-    if (json_object_set_new(root, name, json_real(s->pass[i])) == 0) continue;
-    json_decref(root);
-    root = NULL;
-  }
+  arc_add_pass(&root, s->pass);
   return root;
 }
 

@@ -17,7 +17,9 @@ typedef struct arc_summary {
 
 trm_status arc_summarise(const trm_arc_votes *votes, arc_summary *s, trm_error *err);
 void arc_print(const arc_summary *s);
-/* {"ARC/pass@1": ..., counts}; NULL when out of memory. */
+/* Adds "ARC/pass@K" to an object; without memory it is released and becomes NULL. */
+void arc_add_pass(json_t **object, const double pass[ARC_N_PASS]);
+/* Those and the counts; NULL when out of memory. */
 json_t *arc_json(const arc_summary *s);
 
 /* An evaluation that is done. */

@@ -29,6 +29,16 @@ bool cli_exists(const char *path) {
   return lstat(path, &s) == 0;
 }
 
+bool cli_is_file(const char *path) {
+  struct stat s;
+  return stat(path, &s) == 0 && S_ISREG(s.st_mode);
+}
+
+bool cli_ends_in(const char *path, const char *suffix) {
+  size_t n = strlen(path), m = strlen(suffix);
+  return n > m && !strcmp(path + n - m, suffix);
+}
+
 trm_status cli_make_dirs(const char *path, trm_error *err) {
   char part[CLI_PATH_MAX];
   struct stat s;

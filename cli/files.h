@@ -9,6 +9,8 @@ enum { CLI_PATH_MAX = 4096 };
 /* Formats a path; TRM_E_ARGUMENT when it does not fit CLI_PATH_MAX bytes. */
 trm_status cli_path(char *out, trm_error *err, const char *fmt, ...) CLI_PRINTF(3, 4);
 bool cli_exists(const char *path);
+bool cli_is_file(const char *path); /* follows links */
+bool cli_ends_in(const char *path, const char *suffix);
 /* mkdir -p. */
 trm_status cli_make_dirs(const char *path, trm_error *err);
 /* fsync of a folder: renames in it survive a power cut. */

@@ -19,6 +19,7 @@ static const command commands[] = {
     {"info", cmd_info, "describe a model, a run or a data set"},
     {"data", cmd_data, "build or generate data sets"},
     {"arc", cmd_arc, "count and score answers to ARC tasks"},
+    {"convert", cmd_convert, "models from and to torch files and single files"},
     {"bench", cmd_bench, "measure speed, and what limits it"},
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };

@@ -223,6 +223,7 @@ static void grid_streams_give_images(void **state) {
     trm_stream_next(stream, NULL, inputs, labels, ids);
     for (int r = 0; r < 2; r++) {
       const int32_t *in = inputs + r * 9, *label = labels + r * 9;
+      for (int i = 0; i < 9; i++) assert_true(label[i] > 0 || label[i] == TRM_IGNORE_LABEL);
       trm__grid_canonical(&s, in, work, found);
       int which = memcmp(found, form[0], sizeof found) != 0;
       assert_memory_equal(found, form[which], sizeof found);

@@ -228,7 +228,7 @@ static void test_bad_values(void **state) {
   refused("arch=gpt", "arch.name: want one of trm, hrm");
   refused("arch.pos_encodings=sine", "got 'sine'");
   refused("arch.forward_dtype=half", "want one of float32, bfloat16");
-  refused("evaluators=[arc@ARC]", "'arc@ARC' does not exist");
+  refused("evaluators=[arc@ARC,x@Y]", "'x@Y' does not exist");
   refused("eval_save_outputs=[preds]", "trm eval");
   refused("memory_budget=2GX", "memory_budget: want bytes");
   refused("beta1=1", "beta1");
@@ -314,13 +314,15 @@ static void test_yaml(void **state) {
                              "# a run\ndefaults:\n  - arch: hrm\n  - _self_\nhydra:\n"
                              "  output_subdir: null\nlr: 0.5\narch:\n  hidden_size: 128\n"
                              "  loss: {loss_type: softmax_cross_entropy}\n"
-                             "  puzzle_emb_ndim: ${.hidden_size}\ndata_paths: [a, 'b']\n",
+                             "  puzzle_emb_ndim: ${.hidden_size}\ndata_paths: [a, 'b']\n"
+                             "evaluators:\n  - name: arc@ARC\n",
                              &err),
                    TRM_OK);
   assert_int_equal(c.model.arch, TRM_ARCH_HRM);
   assert_int_equal(c.model.loss, TRM_LOSS_SOFTMAX);
   assert_int_equal(c.model.puzzle_emb_ndim, 128);
   assert_int_equal(c.data_paths.n, 2);
+  assert_int_equal(c.evaluators.n, 1);
   assert_true(c.trainer.lr == 0.5);
   run_config_free(&c);
 }
@@ -386,7 +388,10 @@ static void test_bad_yaml(void **state) {
   yaml_refused("&k lr: 1\n", "anchors and aliases");
   yaml_refused("arch: {a: {b: {c: {d: {e: 1}}}}}\n", "nested too deeply");
   yaml_refused("data_paths: [[a]]\n", "list of plain texts for data_paths");
-  yaml_refused("evaluators:\n  - name: arc@ARC\n", "run.yaml:2:");
+  yaml_refused("evaluators:\n  - name: x@Y\n", "'x@Y' does not exist");
+  yaml_refused("evaluators:\n  - id: x\n", "run.yaml:2:");
+  yaml_refused("evaluators:\n  - name: [x]\n", "run.yaml:2:");
+  yaml_refused("evaluators:\n  - name: x\n    id: y\n", "run.yaml:3:");
   yaml_refused("? [a]\n: b\n", "want a key");
   yaml_refused("lr: \"1\\0\"\n", "zero byte");
   yaml_refused("hydra: {a: {b: {c: {d: {e: 1}}}}}\n", "nested too deeply");

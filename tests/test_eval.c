@@ -424,6 +424,64 @@ static void without_labels_only_answers_count(void **state) {
   trm_model_free(m);
 }
 
+/* A row of the table of embeddings that is still the blank id's; ids 0 to 2, 0 the blank one. */
+static void untrained_ids_are_counted(void **state) {
+  static trm_eval_report r;
+  trm_model *m = make_model(TRM_LOSS_STABLEMAX);
+  trm_dataset *d = make_data(*state, m);
+  trm_tensor t = trm_model_tensor_named(m, "puzzle_emb.weights");
+  int64_t of_two = 0;
+  for (int i = 0; i < ROWS; i++) of_two += ex.ids[i] == 2;
+  assert_int_equal(trm_evaluate(m, d, &(trm_eval_config){0}, &r, NULL), TRM_OK);
+  assert_true(r.untrained == 0 && !r.rules && r.checked == 0);
+  memcpy(t.data + 2 * t.shape[1], t.data, (size_t)t.shape[1] * sizeof *t.data);
+  assert_int_equal(trm_evaluate(m, d, &(trm_eval_config){0}, &r, NULL), TRM_OK);
+  assert_true(r.untrained == of_two && of_two > 0);
+  trm_dataset_free(d);
+  trm_model_free(m);
+}
+
+/* Its answer is its input: branches of blocks add nothing, and the head reads what was embedded. */
+static trm_model *copying_model(trm_puzzle puzzle, int vocab) {
+  trm_model_config c = small_config(TRM_ARCH_TRANSFORMER, puzzle.rows * puzzle.cols);
+  c.puzzle = puzzle;
+  c.vocab_size = vocab;
+  c.num_puzzle_identifiers = 1;
+  trm_model *m = small_model(&c, 4);
+  for (int i = 0; i < trm_model_tensor_count(m); i++) {
+    trm_tensor t = trm_model_tensor_at(m, i);
+    memset(t.data, 0, (size_t)t.count * sizeof *t.data);
+    bool words =
+        !strcmp(t.name, "embed_tokens.embedding_weight") || !strcmp(t.name, "lm_head.weight");
+    for (int v = 0; words && v < vocab; v++) t.data[v * t.shape[1] + v] = 1;
+  }
+  return m;
+}
+
+/* Grids that are given as a whole, but for a blank in every third: what equals its only label need
+ * not be right. */
+static void answers_are_checked_by_the_rules(void **state) {
+  enum { CELLS = 16, N = 40 };
+  static trm_eval_report r;
+  static int32_t inputs[N * CELLS], labels[N * CELLS], ids[N];
+  static const uint8_t solved[CELLS] = {1, 2, 3, 4, 3, 4, 1, 2, 2, 1, 4, 3, 4, 3, 2, 1};
+  trm_model *m = copying_model(trm_sudoku_of_size(4), 6);
+  for (int i = 0; i < N; i++) {
+    for (int k = 0; k < CELLS; k++) inputs[i * CELLS + k] = 1 + solved[k];
+    if (i % 3 == 0) inputs[i * CELLS + 7] = 1;
+    if (i % 10) labels[i * CELLS] = inputs[i * CELLS]; /* four have no label at all */
+  }
+  write_small_data(scratch_path(*state, "rules"), N, CELLS, 6, 1, inputs, labels, ids);
+  trm_dataset *d = open_small_data(((scratch *)*state)->path);
+  assert_int_equal(trm_evaluate(m, d, &(trm_eval_config){0}, &r, NULL), TRM_OK);
+  assert_true(r.rules && r.checked == N && r.valid == N - (N + 2) / 3);
+  assert_true(r.examples == N - 4 && r.exact == N - 4);
+  trm_interval w = trm_wilson((double)r.valid, N);
+  assert_memory_equal(&r.valid_interval, &w, sizeof w);
+  trm_dataset_free(d);
+  trm_model_free(m);
+}
+
 /* The roots of (p - right / n)^2 = z^2 p (1 - p) / n, found by bisection; n = 0 says nothing. */
 static void wilson_intervals_are_known(void **state) {
   (void)state;
@@ -450,6 +508,8 @@ int main(void) {
       cmocka_unit_test(progress_is_told_and_may_stop),
       cmocka_unit_test(what_does_not_fit_is_refused),
       cmocka_unit_test(without_labels_only_answers_count),
+      cmocka_unit_test(untrained_ids_are_counted),
+      cmocka_unit_test(answers_are_checked_by_the_rules),
       cmocka_unit_test(wilson_intervals_are_known),
   };
   return cmocka_run_group_tests(tests, scratch_open, scratch_close);

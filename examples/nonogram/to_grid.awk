@@ -3,8 +3,8 @@
 #
 # Each line of the input is "hints,cells": the hints of the columns, then of the rows, separated by
 # '/', the lengths of a hint by '.'; the cells row by row, 1 black, 0 white. The question is the
-# board as one draws it, hints above and to the left ('0': no hint), '?' for the picture; in the
-# answer '#' is black and '.' white.
+# board as one draws it, hints above and to the left, '?' for the picture and '.' elsewhere; in the
+# answer the picture is '#' black and '.' white, all else stays.
 BEGIN {
   FS = ","
   print "question,answer"
@@ -23,7 +23,7 @@ BEGIN {
     row = ""
     for (j = 1 - depth; j <= size; j++)
       if (i > 0 && j > 0) row = row "?"
-      else if (i < 1 && j < 1) row = row " "
+      else if (i < 1 && j < 1) row = row "."
       else row = row (i < 1 ? number(hint[j], -i) : number(hint[size + i], -j))
     question = question (question == "" ? "" : "/") row
     if (i > 0) {
@@ -37,8 +37,8 @@ BEGIN {
   print question "," answer
 }
 
-# The number of a hint that stands `back` places before the last one; 0 when there is none.
+# The number of a hint that stands `back` places before the last one; '.' when there is none.
 function number(text, back,    n, run) {
   n = split(text, run, ".")
-  return back < n ? run[n - back] : 0
+  return back < n ? run[n - back] : "."
 }

@@ -50,7 +50,7 @@ typedef struct trm_stream_config {
   int batch_size;
   uint64_t seed;
   int64_t epochs_per_iter; /* an incomplete batch is dropped after so many epochs (>= 1) */
-  trm_augment augment;     /* on-the-fly: a fresh symmetric image at every draw; needs .puzzle */
+  trm_augment augment;     /* on-the-fly: a fresh image at every draw; needs .puzzle's symmetries */
 } trm_stream_config;
 
 typedef struct trm_stream trm_stream;

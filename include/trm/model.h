@@ -63,6 +63,7 @@ TRM_API trm_model_config trm_model_config_default(trm_arch arch);
 TRM_API trm_status trm_model_config_check(const trm_model_config *config, trm_error *err);
 /* Names as in configuration files; NULL for a value outside the enumeration. */
 TRM_API const char *trm_arch_name(trm_arch arch);
+TRM_API const char *trm_arch_class_name(trm_arch arch); /* the reference's long one */
 TRM_API const char *trm_pos_encodings_name(trm_pos_encodings p);
 TRM_API const char *trm_loss_name(trm_loss l);
 TRM_API const char *trm_dtype_name(trm_dtype t); /* "float32", "bfloat16" */
@@ -113,9 +114,6 @@ TRM_API trm_status trm_model_create(const trm_model_config *config, uint64_t see
  * trm_model_export wrote; weights of any float type. Errors: IO, FORMAT, SHAPE, CONFIG, NUMERIC
  * when a weight is NaN or infinite. */
 TRM_API trm_status trm_model_load(const char *path, trm_model **out, trm_error *err);
-/* The same without the weights, at the cost of the file's header: a model that can only be asked
- * for its configuration, ids and tensors, whose data are NULL. */
-TRM_API trm_status trm_model_peek(const char *path, trm_model **out, trm_error *err);
 /* Writes the folder (created if absent); each file appears complete or not at all. */
 TRM_API trm_status trm_model_save(const trm_model *model, const char *dir, trm_error *err);
 
@@ -145,6 +143,12 @@ TRM_API trm_status trm_model_complete_config(const char *path, trm_model_config 
  * seq_len is still unknown, NUMERIC, MEMORY. */
 TRM_API trm_status trm_model_import(const char *path, const trm_model_config *config,
                                     trm_model **out, trm_error *err);
+
+/* What trm_model_load (config NULL) or trm_model_import would give, without the weights and at the
+ * cost of the file's header: a model that can only be asked for its configuration, ids and tensors,
+ * whose data are NULL. An unknown seq_len stays 0. Errors: IO, FORMAT, SHAPE, CONFIG, MEMORY. */
+TRM_API trm_status trm_model_peek(const char *path, const trm_model_config *config, trm_model **out,
+                                  trm_error *err);
 
 /* A copy that keeps the puzzle embeddings of n ids only (any order, repetitions are fine) and
  * remembers which they are: an id means the same row as before, one that is not kept is an error

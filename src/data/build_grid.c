@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "data/dataset_index.h"
+#include "data/canonical.h"
 #include "data/dataset_write.h"
 #include "data/grid_list.h"
 #include "data/grid_share.h"
@@ -173,19 +173,31 @@ static trm_status check_rules(const build *b, const entry *e, trm_error *err) {
               e->list->path, e->list->unit, e->pair->line, b->puzzle.rules);
 }
 
+/* False once the caller wants to stop. */
+static bool goes_on(const build *b, int64_t done, int64_t total) {
+  const trm_grid_build_config *c = b->config;
+  return !c->progress || c->progress(c->progress_arg, done, total);
+}
+
+static trm_status refuse_stop(trm_error *err) {
+  TRM_FAIL(err, TRM_E_INTERRUPTED, "stopped: nothing was written");
+}
+
 /* Looks at every example: its rules, and what tells it apart. */
 static trm_status survey(build *b, trm_error *err) {
   TRM_ALLOC(&b->literal, b->n, "the search for duplicates", err);
   TRM_ALLOC(&b->canonical, b->n, "the search for duplicates", err);
-  for (int64_t i = 0; i < b->n; i++) {
+  trm__canonizer forms = {0};
+  trm_status st = trm__canonizer_init(&forms, &b->puzzle, (int)b->cells, err);
+  for (int64_t i = 0; st == TRM_OK && i < b->n; i++) {
     load(b, i);
-    TRM_TRY(check_rules(b, &b->entry[i], err));
-    b->literal[i] = trm__grid_key_of(narrowed(b->inputs, b->cells, b->narrow), (int)b->cells, 0);
-    trm__grid_canonical(&b->symmetry, b->inputs, b->image_inputs, b->image_labels);
-    b->canonical[i] =
-        trm__grid_key_of(narrowed(b->image_labels, b->cells, b->narrow), (int)b->cells, 0);
+    st = check_rules(b, &b->entry[i], err);
+    b->literal[i] = trm__literal_key(&forms, b->inputs, NULL);
+    b->canonical[i] = trm__canonical_key(&forms, b->inputs);
+    if (st == TRM_OK && i % PROGRESS_EVERY == 0 && !goes_on(b, 0, b->n)) st = refuse_stop(err);
   }
-  return TRM_OK;
+  trm__canonizer_free(&forms);
+  return st;
 }
 
 static trm_status hold_out(build *b, trm_error *err) {
@@ -240,15 +252,13 @@ static void add_group(build *b, trm__split_writer *w, int64_t i) {
 
 static trm_status write_split(build *b, const trm__folder *f, bool test, int64_t groups,
                               int64_t copies, trm_error *err) {
-  const trm_grid_build_config *c = b->config;
   trm__split_writer w = {0};
   int64_t done = 0;
   trm_status st = trm__split_begin(&w, f, test ? "test" : "train", &b->puzzle, groups, copies, err);
   for (int64_t i = 0; st == TRM_OK && i < b->n; i++) {
     if (b->entry[i].test != test) continue;
     add_group(b, &w, i);
-    if (c->progress && done++ % PROGRESS_EVERY == 0 && !c->progress(c->progress_arg, done, groups))
-      st = trm__fail(err, TRM_E_INTERRUPTED, -1, "stopped: nothing was written");
+    if (done++ % PROGRESS_EVERY == 0 && !goes_on(b, done, groups)) st = refuse_stop(err);
   }
   if (st == TRM_OK) st = trm__split_end(&w, err);
   trm__split_abort(&w);

@@ -28,7 +28,7 @@ typedef struct trm__grid_pair {
 } trm__grid_pair;
 
 typedef struct trm__grid_list {
-  const char *path, *unit; /* unit: what `line` counts, "line" or "row" */
+  const char *path, *unit;    /* unit: what `line` counts, "line" or "row" */
   trm__grid_symbols *symbols; /* shared by the lists of a build */
   int64_t n, n_cells;
   trm__grid_pair *pair;

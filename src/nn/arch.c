@@ -40,6 +40,9 @@ enum {
 const char *trm_arch_name(trm_arch arch) {
   return (unsigned)arch < N_ARCHS ? arch_names[arch].name : NULL;
 }
+const char *trm_arch_class_name(trm_arch arch) {
+  return (unsigned)arch < N_ARCHS ? arch_names[arch].alias : NULL;
+}
 const char *trm_pos_encodings_name(trm_pos_encodings p) {
   return (unsigned)p < N_POS ? pos_names[p] : NULL;
 }

@@ -34,6 +34,8 @@ trm_status trm__model_outline(const trm_model_config *config, const int32_t *ids
 /* The same with weights, which are zero. */
 trm_status trm__model_alloc(const trm_model_config *config, const int32_t *ids, int n_ids,
                             trm_model **out, trm_error *err);
+/* trm_model_load, or an outline of what it would load. */
+trm_status trm__model_open(const char *path, bool with_weights, trm_model **out, trm_error *err);
 /* out[first + i] = values[i] for i < n; NUMERIC, with tensor and file, for one that is not finite.
  */
 trm_status trm__store_weights(const float *values, int64_t n, const char *name, const char *path,

@@ -346,18 +346,14 @@ done:
 
 /* --- either --- */
 
-static trm_status load(const char *path, bool with_weights, trm_model **out, trm_error *err) {
+trm_status trm__model_open(const char *path, bool with_weights, trm_model **out, trm_error *err) {
   *out = NULL;
   const bool is_file = trm__path_exists(path) && !trm__path_is_dir(path);
   return (is_file ? load_file : load_folder)(path, with_weights, out, err);
 }
 
 trm_status trm_model_load(const char *path, trm_model **out, trm_error *err) {
-  return load(path, true, out, err);
-}
-
-trm_status trm_model_peek(const char *path, trm_model **out, trm_error *err) {
-  return load(path, false, out, err);
+  return trm__model_open(path, true, out, err);
 }
 
 trm_status trm_model_save(const trm_model *model, const char *dir, trm_error *err) {

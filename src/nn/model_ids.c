@@ -98,14 +98,6 @@ static void spread_mean(real *to, int64_t to_rows, const real *from, int64_t fro
   }
 }
 
-void trm__model_level_puzzle_emb(trm_model *m) {
-  for (int i = 0; i < m->layout->n_slots; i++) {
-    const trm__slot *s = &m->layout->slots[i];
-    if (s->kind == TRM_TENSOR_PUZZLE_EMB)
-      spread_mean(m->puzzle_emb, s->shape[0], m->puzzle_emb, s->shape[0], s->shape[1]);
-  }
-}
-
 /* The rows of the ids that both know; the others of `to` get the mean, and *reset is set. */
 static void copy_embeddings(trm_model *to, const trm_model *from, const trm__slot *s,
                             const trm__slot *t, bool *reset) {
@@ -153,4 +145,13 @@ trm_status trm_model_copy_weights(trm_model *to, const trm_model *from, bool *re
   }
   if (reset_puzzle_emb) *reset_puzzle_emb = reset;
   return TRM_OK;
+}
+
+void trm__model_level_puzzle_emb(trm_model *m) {
+  for (int i = 0; i < m->layout->n_slots; i++) {
+    const trm__slot *s = &m->layout->slots[i];
+    if (s->kind == TRM_TENSOR_PUZZLE_EMB)
+      spread_mean(trm__model_slot(m, s), s->shape[0], trm__model_slot(m, s), s->shape[0],
+                  s->shape[1]);
+  }
 }

@@ -222,20 +222,34 @@ static trm_status read_tensor(const checkpoint *c, const trm__torch_tensor *t, r
   return TRM_OK;
 }
 
+/* A model without weights of which the file is known to have every tensor. */
+static trm_status outline_model(const checkpoint *c, const trm_model_config *config,
+                                trm_model **out) {
+  trm_model *m;
+  trm_model_config some = *config;
+  if (some.seq_len == 0) some.seq_len = 1; /* no tensor depends on it */
+  TRM_TRY(trm__model_outline(&some, NULL, 0, &m, c->err));
+  const trm_status st = check_tensors(c, m->layout);
+  m->config = *config;
+  if (st == TRM_OK)
+    *out = m;
+  else
+    trm_model_free(m);
+  return st;
+}
+
 static trm_status read_model(const checkpoint *c, const trm_model_config *config, trm_model **out) {
   trm_model *m;
-  trm_status st;
   if (config->seq_len == 0)
     TRM_FAIL(
         c->err, TRM_E_CONFIG,
         "%s: no tensor shows seq_len (attention with rotary positions works at any length); it "
         "must be given, for instance by the data set",
         c->path);
-  TRM_TRY(trm__model_outline(config, NULL, 0, &m, c->err));
-  st = check_tensors(c, m->layout);
+  TRM_TRY(outline_model(c, config, &m));
   trm_model_free(m);
-  if (st != TRM_OK) return st;
   TRM_TRY(trm__model_alloc(config, NULL, 0, &m, c->err));
+  trm_status st = TRM_OK;
   for (int i = 0; i < m->layout->n_slots && st == TRM_OK; i++) {
     const trm__slot *s = &m->layout->slots[i];
     st = read_tensor(c, find_tensor(c, s->name), trm__model_slot(m, s));
@@ -247,13 +261,26 @@ static trm_status read_model(const checkpoint *c, const trm_model_config *config
   return st;
 }
 
-trm_status trm_model_import(const char *path, const trm_model_config *config, trm_model **out,
-                            trm_error *err) {
+static trm_status open_model(const char *path, const trm_model_config *config,
+                             trm_status (*make)(const checkpoint *, const trm_model_config *,
+                                                trm_model **),
+                             trm_model **out, trm_error *err) {
   checkpoint c;
   trm_model_config m = *config;
   *out = NULL;
   TRM_TRY(open_checkpoint(&c, path, &m, err));
-  const trm_status st = read_model(&c, &m, out);
+  const trm_status st = make(&c, &m, out);
   trm__torch_close(c.file);
   return st;
+}
+
+trm_status trm_model_import(const char *path, const trm_model_config *config, trm_model **out,
+                            trm_error *err) {
+  return open_model(path, config, read_model, out, err);
+}
+
+trm_status trm_model_peek(const char *path, const trm_model_config *config, trm_model **out,
+                          trm_error *err) {
+  return config ? open_model(path, config, outline_model, out, err)
+                : trm__model_open(path, false, out, err);
 }
