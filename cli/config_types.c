@@ -199,7 +199,7 @@ static void print_quoted(const char *s, FILE *f) {
                 strspn(s,
                        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                        "0123456789_./@-") == strlen(s) &&
-                strspn(s, "0123456789.-") == 0;
+                strspn(s, "0123456789.-@") == 0;
   for (size_t i = 0; i < sizeof words / sizeof *words; i++)
     if (!strcasecmp(s, words[i])) simple = false;
   if (simple) {

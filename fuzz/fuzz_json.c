@@ -32,7 +32,7 @@ static void ask_values(const json_t *object) {
 static void check_symbols(const trm_puzzle *p) {
   const int first = trm_puzzle_first_symbol(p), end = first + trm_puzzle_n_symbols(p);
   FUZZ_CHECK(!trm_puzzle_symbol(p, first - 1) && !trm_puzzle_symbol(p, end));
-  for (int token = first; token < end; token++) {
+  for (int token = first; token < end; token += 1 + (end - first) / 8) {
     const char *symbol = trm_puzzle_symbol(p, token);
     FUZZ_CHECK(symbol && trm__puzzle_token(p, symbol, strlen(symbol)) == token);
   }

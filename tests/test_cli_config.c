@@ -271,8 +271,9 @@ static void test_round_trip(void **state) {
   assert_int_equal(
       load(&c, &err, "preset=sudoku6", "arch.hidden_size=128", "arch.puzzle_emb_ndim=64",
            "data_paths=[null,'',\"it's\", a: b,'#c', 12, -, \\]", "run_name='true'",
-           "project_name=1e-4", "lr=0.1234567890123456", "seed=18446744073709551615",
-           "out=tab\there", "checkpoint_path='say \"x\"'", "epochs=999999999999", NULL),
+           "project_name=1e-4", "load_checkpoint=@a", "lr=0.1234567890123456",
+           "seed=18446744073709551615", "out=tab\there", "checkpoint_path='say \"x\"'",
+           "epochs=999999999999", NULL),
       TRM_OK);
   assert_int_equal(c.data_paths.n, 8);
   check_round_trip(&c);

@@ -4,17 +4,29 @@
 #include <string.h>
 
 #include "base/memory.h"
+<<<<<<< HEAD
+=======
+#include "data/maze_board.h"
+>>>>>>> main
 #include "data/sudoku_shape.h"
 
 trm_status trm__canonizer_init(trm__canonizer *c, const trm_puzzle *p, int seq_len,
                                trm_error *err) {
   c->puzzle = p;
   c->seq_len = seq_len;
+<<<<<<< HEAD
   c->symmetric = trm__sudoku_known(p);
   if (p->kind == TRM_PUZZLE_MAZE || p->kind == TRM_PUZZLE_GRID) {
     const char *names = p->kind == TRM_PUZZLE_MAZE ? "dihedral" : p->symmetries;
     TRM_TRY(trm__grid_symmetry_init(&c->grid, p, names, "puzzle", NULL, err));
     c->symmetric = !trm__grid_symmetry_none(&c->grid);
+=======
+  c->symmetric = has_cells(p);
+  if (p->kind == TRM_PUZZLE_GRID && *p->symmetries) {
+    TRM_TRY(
+        trm__grid_symmetry_init(&c->declared, p, p->symmetries, "dataset.json: puzzle", NULL, err));
+    c->symmetric = !trm__grid_symmetry_none(&c->declared);
+>>>>>>> main
   }
   TRM_ALLOC(&c->line, 2 * ((size_t)seq_len + 2), "the comparison of examples", err);
   TRM_ALLOC(&c->image, (size_t)seq_len + 2, "the comparison of examples", err);
@@ -69,7 +81,13 @@ static trm__grid_key sudoku_key(const trm__canonizer *c, const int32_t *question
 
 trm__grid_key trm__canonical_key(const trm__canonizer *c, const int32_t *question) {
   if (!c->symmetric) return trm__literal_key(c, question, NULL);
+<<<<<<< HEAD
   if (c->puzzle->kind == TRM_PUZZLE_SUDOKU) return sudoku_key(c, question);
   trm__grid_canonical(&c->grid, question, c->image, c->line);
   return key_of(c->line, c->seq_len);
+=======
+  if (has_cells(c->puzzle)) return cells_key(c, question);
+  trm__grid_canonical(&c->declared, question, c->scratch, c->scratch + c->seq_len);
+  return key_of(c->scratch + c->seq_len, c->seq_len);
+>>>>>>> main
 }
