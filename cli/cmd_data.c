@@ -7,8 +7,8 @@ static const struct action {
   const char *verb, *kind, *about; /* kind NULL: the verb stands alone */
   int (*run)(int argc, char **argv);
 } actions[] = {{"build", "sudoku", "a data set from CSV files", cmd_data_build_sudoku},
-               {"build", "arc", "a data set of ARC tasks and their copies", cmd_data_build_arc},
                {"build", "maze", "the same of mazes", cmd_data_build_maze},
+               {"build", "arc", "a data set of ARC tasks and their copies", cmd_data_build_arc},
                {"build", "grid", "a data set of your own puzzles", cmd_data_build_grid},
                {"gen", "sudoku", "a data set of generated puzzles", cmd_data_gen_sudoku},
                {"gen", "maze", "a data set of random mazes", cmd_data_gen_maze},

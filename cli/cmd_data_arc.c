@@ -31,7 +31,7 @@ static const cli_manual manual = {
         "  trm data build arc --input-file-prefix kaggle/arc-agi --subsets "
         "training2,evaluation2,concept \\\n"
         "      --test-set-name evaluation2 --compact --output-dir data/arc2concept\n"
-        "      the same for ARC-AGI-2 in a few megabytes: copies are made when they are read\n"
+        "      the same for ARC-AGI-2 in 70 MB: copies are made when they are read\n"
         "  trm data build arc --input-file-prefix ARC-AGI/data --subsets training,evaluation \\\n"
         "      --test-set-name evaluation --num-aug 100 --output-dir data/arc1\n"
         "      from the folders ARC-AGI/data/training and ARC-AGI/data/evaluation\n"};
@@ -60,28 +60,29 @@ static void print_split(const char *name, int64_t tasks, int64_t puzzles, int64_
   printf("  %-5s  %s tasks, %s puzzles with their copies, %s examples\n", name, t, p, e);
 }
 
-static void warn_of(int64_t n, const char *what) {
-  char count[32];
-  cli_format_count(n, count, sizeof count);
-  if (n) cli_warn("%s %s", count, what);
-}
-
 static int report_build(const trm_arc_build_config *c, const trm_arc_build_report *r) {
-  char ids[32], asked[160];
-  cli_format_count(r->identifiers, ids, sizeof ids);
+  char count[32];
+  cli_format_count(r->identifiers, count, sizeof count);
   printf("wrote %s%s\n", c->output_dir, c->compact ? " (compact)" : "");
   print_split("train", r->train_tasks, r->train_puzzles, r->train_examples);
   if (r->test_tasks) print_split("test", r->test_tasks, r->test_puzzles, r->test_examples);
-  printf("  %s puzzle ids, seed %llu\n", ids, (unsigned long long)c->seed);
-  warn_of(
-      r->test_tasks_trained,
-      "tasks of the test set are in another subset, too, which trains on their answers: a score "
-      "on this test set means nothing (ARC-AGI-2's training tasks hold most of ARC-AGI-1)");
-  warn_of(r->unsolved,
-          "test pairs have no answer in the files; the grid [[0]] stands in for it, as in the "
-          "reference: such a set can be answered, not scored");
-  snprintf(asked, sizeof asked, "tasks have fewer than %d different copies", c->num_aug);
-  warn_of(r->short_of_copies, asked);
+  printf("  %s puzzle ids, seed %llu\n", count, (unsigned long long)c->seed);
+  cli_format_count(r->short_of_copies, count, sizeof count);
+  if (r->short_of_copies)
+    printf("  tasks with fewer than %d different copies: %s\n", c->num_aug, count);
+  cli_format_count(r->test_tasks_trained, count, sizeof count);
+  if (r->test_tasks_trained)
+    cli_warn(
+        "tasks of the test set that are in another subset, too, and are trained on with their "
+        "answers: %s of %lld; a score on this test set says little (most of ARC-AGI-1 is in the "
+        "training tasks of ARC-AGI-2)",
+        count, (long long)r->test_tasks);
+  cli_format_count(r->unsolved, count, sizeof count);
+  if (r->unsolved)
+    cli_warn(
+        "test pairs whose answer is in none of the files: %s; the grid [[0]] stands in for it, as "
+        "in the reference, so they can be answered but not scored",
+        count);
   return cli_finish(CLI_OK);
 }
 
@@ -98,7 +99,7 @@ int cmd_data_build_arc(int argc, char **argv) {
       {"num-aug", CLI_INT, &config.num_aug, "N", "copies of each task (default 1000)"},
       {"seed", CLI_UINT64, &config.seed, "S", "of order, copies and offsets (default 42)"},
       {"compact", CLI_FLAG, &config.compact, NULL,
-       "store what was drawn instead of the copies: the same data set, 400 times smaller"},
+       "store what was drawn instead of the copies: the same data set, 100 times smaller"},
       {"threads", CLI_INT, &config.threads, "N", "default: as many as the process may use"},
       {NULL, CLI_FLAG, NULL, NULL, NULL}};
   int code;

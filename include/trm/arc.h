@@ -21,7 +21,7 @@ extern "C" {
  * All pairs are for training, but for the test pairs of `test_set_name`.
  *
  * The folder holds every example of every copy, 1,800 bytes each, or, if `compact`, only the
- * original pairs and what was drawn: some 16 bytes a copy. trm_dataset_open reads both and gives
+ * original pairs and what was drawn: some 60 bytes a copy. trm_dataset_open reads both and gives
  * the same data set. It appears when it is complete, in place of an earlier data set; a folder
  * that holds anything else is refused.
  *

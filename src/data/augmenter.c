@@ -2,6 +2,7 @@
  * get the same image, and what is not scored stays so. */
 #include "data/augmenter.h"
 
+#include "data/arc_move.h"
 #include "data/augment.h"
 #include "data/sudoku_shape.h"
 #include "trm/dataset.h"
@@ -20,6 +21,17 @@ static void grid_image(const trm__augmenter *a, trm__rng *rng, const int32_t *fr
   trm__grid_image_draw(&a->symmetry, from_inputs, from_labels, rng, &g);
   trm__grid_image_apply(&a->symmetry, &g, 0, from_inputs, inputs);
   trm__grid_image_apply(&a->symmetry, &g, TRM_IGNORE_LABEL, from_labels, labels);
+}
+
+static void arc_image(const trm__augmenter *a, trm__rng *rng, const int32_t *from_inputs,
+                      const int32_t *from_labels, int32_t *inputs, int32_t *labels) {
+  (void)a;
+  trm__arc_move(rng, from_inputs, from_labels, inputs, labels);
+}
+
+static trm_status init_arc(trm__augmenter *a, const char *file, trm_error *err) {
+  (void)a, (void)file, (void)err;
+  return TRM_OK;
 }
 
 static trm_status init_sudoku(trm__augmenter *a, const char *file, trm_error *err) {
@@ -50,6 +62,7 @@ static const struct {
 } kinds[TRM_PUZZLE_KINDS] = {
     [TRM_PUZZLE_SUDOKU] = {init_sudoku, sudoku_image},
     [TRM_PUZZLE_MAZE] = {init_maze, grid_image},
+    [TRM_PUZZLE_ARC] = {init_arc, arc_image},
     [TRM_PUZZLE_GRID] = {init_grid, grid_image},
 };
 

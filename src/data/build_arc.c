@@ -1,5 +1,5 @@
 /* ARC data sets from files of tasks: loading, drawing, writing. Nothing big is ever held: what was
- * drawn takes some 16 bytes a copy and 2 an example, and the examples are made while they are
+ * drawn takes some 40 bytes a copy and 2 an example, and the examples are made while they are
  * written. */
 #include <string.h>
 
