@@ -4,38 +4,31 @@
 #include <string.h>
 
 #include "base/memory.h"
-<<<<<<< HEAD
-=======
 #include "data/maze_board.h"
->>>>>>> main
 #include "data/sudoku_shape.h"
+
+static bool has_cells(const trm_puzzle *p) {
+  return trm__sudoku_known(p) || trm__maze_known(p);
+}
 
 trm_status trm__canonizer_init(trm__canonizer *c, const trm_puzzle *p, int seq_len,
                                trm_error *err) {
   c->puzzle = p;
   c->seq_len = seq_len;
-<<<<<<< HEAD
-  c->symmetric = trm__sudoku_known(p);
-  if (p->kind == TRM_PUZZLE_MAZE || p->kind == TRM_PUZZLE_GRID) {
-    const char *names = p->kind == TRM_PUZZLE_MAZE ? "dihedral" : p->symmetries;
-    TRM_TRY(trm__grid_symmetry_init(&c->grid, p, names, "puzzle", NULL, err));
-    c->symmetric = !trm__grid_symmetry_none(&c->grid);
-=======
   c->symmetric = has_cells(p);
   if (p->kind == TRM_PUZZLE_GRID && *p->symmetries) {
     TRM_TRY(
         trm__grid_symmetry_init(&c->declared, p, p->symmetries, "dataset.json: puzzle", NULL, err));
     c->symmetric = !trm__grid_symmetry_none(&c->declared);
->>>>>>> main
   }
   TRM_ALLOC(&c->line, 2 * ((size_t)seq_len + 2), "the comparison of examples", err);
-  TRM_ALLOC(&c->image, (size_t)seq_len + 2, "the comparison of examples", err);
+  TRM_ALLOC(&c->scratch, 2 * (size_t)seq_len, "the comparison of examples", err);
   return TRM_OK;
 }
 
 void trm__canonizer_free(trm__canonizer *c) {
   trm__free(c->line);
-  trm__free(c->image);
+  trm__free(c->scratch);
   memset(c, 0, sizeof *c);
 }
 
@@ -67,27 +60,22 @@ trm__grid_key trm__literal_key(const trm__canonizer *c, const int32_t *question,
   return key_of(c->line, n);
 }
 
-/* A question with a foreign token has no images but itself. */
-static trm__grid_key sudoku_key(const trm__canonizer *c, const int32_t *question) {
-  uint8_t values[TRM_SUDOKU_MAX_CELLS], form[TRM_SUDOKU_MAX_CELLS];
+/* Of a Sudoku's values or a maze's tokens, which are bytes. A question with a foreign token has no
+ * images but itself. */
+static trm__grid_key cells_key(const trm__canonizer *c, const int32_t *question) {
+  uint8_t *cells = (uint8_t *)c->scratch, *form = cells + c->seq_len;
+  int blank = c->puzzle->kind == TRM_PUZZLE_SUDOKU; /* its token as a value is 0 */
   for (int i = 0; i < c->seq_len; i++) {
-    if (question[i] < 1 || question[i] > c->puzzle->rows + 1)
-      return trm__literal_key(c, question, NULL);
-    values[i] = (uint8_t)(question[i] - 1);
+    if (!trm_puzzle_symbol(c->puzzle, question[i])) return trm__literal_key(c, question, NULL);
+    cells[i] = (uint8_t)(question[i] - blank);
   }
-  trm_sudoku_canonical(c->puzzle, values, form);
+  trm__puzzle_canonical(c->puzzle, cells, form);
   return trm__grid_key_of(form, c->seq_len, 0);
 }
 
 trm__grid_key trm__canonical_key(const trm__canonizer *c, const int32_t *question) {
   if (!c->symmetric) return trm__literal_key(c, question, NULL);
-<<<<<<< HEAD
-  if (c->puzzle->kind == TRM_PUZZLE_SUDOKU) return sudoku_key(c, question);
-  trm__grid_canonical(&c->grid, question, c->image, c->line);
-  return key_of(c->line, c->seq_len);
-=======
   if (has_cells(c->puzzle)) return cells_key(c, question);
   trm__grid_canonical(&c->declared, question, c->scratch, c->scratch + c->seq_len);
   return key_of(c->scratch + c->seq_len, c->seq_len);
->>>>>>> main
 }

@@ -12,17 +12,10 @@
 typedef struct trm__canonizer {
   const trm_puzzle *puzzle;
   int seq_len;
-<<<<<<< HEAD
-  bool symmetric;          /* the puzzle has symmetries */
-  trm__grid_symmetry grid; /* of mazes and grids */
-  int32_t *line;           /* [2, seq_len + 2]: a grid's size and cells, of question and label */
-  int32_t *image;          /* [seq_len + 2] */
-=======
   bool symmetric;              /* the puzzle has symmetries */
   trm__grid_symmetry declared; /* of a user's grids */
   int32_t *line;    /* [2, seq_len + 2]: a grid's size and cells, of question and label */
   int32_t *scratch; /* [2, seq_len] */
->>>>>>> main
 } trm__canonizer;
 
 /* `p` must outlive it. */
