@@ -43,7 +43,7 @@ typedef struct fuzz_bytes {
 /* Splits an input at lines "====" into up to n parts; those that are absent are empty. */
 void fuzz_split(const uint8_t *data, size_t size, fuzz_bytes *parts, int n);
 
-enum { FUZZ_FILES = 8 };
+enum { FUZZ_FILES = 10 };
 
 /* The path of a file in memory with these bytes; slot < FUZZ_FILES names the file, whose bytes stay
  * until the next call. */

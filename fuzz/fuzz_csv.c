@@ -1,5 +1,5 @@
-/* CSV: every field of every record lies in the file; a file of Sudokus that a build accepts gives a
- * data set that opens. */
+/* CSV: every field of every record lies in the file; a file of Sudokus or mazes that a build
+ * accepts gives a data set that opens. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,11 +26,11 @@ static void read_records(const char *path) {
   trm__csv_close(&csv);
 }
 
-static void open_built(const char *dir, const char *split, int64_t examples) {
+static void open_built(const char *dir, const char *split, trm_puzzle_kind kind, int64_t examples) {
   trm_dataset *d;
   FUZZ_MUST(trm_dataset_open(dir, split, &d, &fuzz_error));
   FUZZ_CHECK(trm_dataset_get_info(d)->examples == examples);
-  FUZZ_CHECK(trm_dataset_get_info(d)->puzzle.kind == TRM_PUZZLE_SUDOKU);
+  FUZZ_CHECK(trm_dataset_get_info(d)->puzzle.kind == kind);
   trm_dataset_free(d);
 }
 
@@ -48,8 +48,18 @@ static void build_sudoku(const char *path, double min_difficulty) {
   FUZZ_CHECK(report.train_examples == 2 * report.train_puzzles);
   FUZZ_CHECK(report.overlap <= report.test_puzzles &&
              report.symmetric_overlap <= report.test_puzzles);
-  open_built(config.output_dir, "train", report.train_examples);
-  open_built(config.output_dir, "test", report.test_examples);
+  open_built(config.output_dir, "train", TRM_PUZZLE_SUDOKU, report.train_examples);
+  open_built(config.output_dir, "test", TRM_PUZZLE_SUDOKU, report.test_examples);
+}
+
+static void build_maze(const char *path, bool aug) {
+  trm_build_report report;
+  trm_error err;
+  const trm_maze_build_config config = {
+      .train_csv = path, .test_csv = path, .output_dir = fuzz_path("mazes"), .aug = aug};
+  if (!fuzz_accepted(trm_build_maze(&config, &report, &err), &err)) return;
+  open_built(config.output_dir, "train", TRM_PUZZLE_MAZE, report.train_examples);
+  open_built(config.output_dir, "test", TRM_PUZZLE_MAZE, report.test_examples);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -57,5 +67,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   read_records(path);
   build_sudoku(path, 0);
   build_sudoku(path, 1);
+  build_maze(path, size % 2);
   return 0;
 }

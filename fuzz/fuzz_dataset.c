@@ -1,6 +1,7 @@
 /* A data set folder: dataset.json and the five arrays of the set "all", as parts of the input in
- * this order; the arrays that are absent are good ones for 4x4 Sudokus. What opens is read through
- * and streamed. The name DIR/test/other__*.npy leads to the same files. */
+ * this order; the arrays that are absent are good ones for 4x4 Sudokus. What opens is read,
+ * streamed, split, surveyed and verified. The set "other" has the same files, and a seventh part is
+ * identifiers.json. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +11,7 @@
 #include "trm/dataset.h"
 #include "trm/sudoku.h"
 
-enum { EXAMPLES = 3, CELLS = 16, ARRAYS = 5, PARTS = 1 + ARRAYS, BATCH = 2 };
+enum { EXAMPLES = 3, CELLS = 16, ARRAYS = 5, PARTS = 2 + ARRAYS, BATCH = 2 };
 
 static const char good_json[] = "{\"vocab_size\": 6, \"seq_len\": 16}";
 static const char *const array_names[ARRAYS] = {"inputs", "labels", "puzzle_identifiers",
@@ -49,6 +50,7 @@ static void prepare(void) {
   make_array(4, 1, 3, 1, (const uint8_t[]){0, 1, 2});
   FUZZ_MUST(trm__make_dirs(fuzz_path("test"), &fuzz_error));
   fuzz_link("test/dataset.json", 0);
+  fuzz_link("identifiers.json", 1 + ARRAYS);
   for (int i = 0; i < ARRAYS; i++) {
     char name[64];
     snprintf(name, sizeof name, "test/all__%s.npy", array_names[i]);
@@ -109,6 +111,24 @@ static void split_groups(const trm_dataset *d) {
   trm_dataset_free(held);
 }
 
+static void count_failure(void *arg, const char *check, const trm_error *failure) {
+  FUZZ_CHECK(check && check[0]);
+  if (failure) FUZZ_CHECK(!fuzz_accepted(failure->code, failure));
+  *(int *)arg += failure != NULL;
+}
+
+static void survey(void) {
+  trm_survey found;
+  trm_error err;
+  int failures, counted = 0;
+  const trm_survey_config some = {.max_groups = 64};
+  const trm_verify_config verify = {
+      .max_examples = 4, .report = count_failure, .report_arg = &counted};
+  (void)fuzz_accepted(trm_dataset_survey(fuzz_folder(), &some, &found, &err), &err);
+  FUZZ_MUST(trm_dataset_verify(fuzz_folder(), &verify, &failures, &fuzz_error));
+  FUZZ_CHECK(failures == counted);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   fuzz_bytes parts[PARTS];
   trm_dataset *d;
@@ -126,6 +146,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     else
       fuzz_file(1 + i, good[i].data, good[i].size);
   }
+  (void)fuzz_file(1 + ARRAYS, parts[1 + ARRAYS].data, parts[1 + ARRAYS].size);
   const trm_status st = trm_dataset_open(fuzz_folder(), "test", &d, &err);
   FUZZ_CHECK((st == TRM_OK) == (d != NULL));
   FUZZ_CHECK(st == TRM_OK || size); /* the good files are good */
@@ -135,5 +156,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   stream_batches(d, TRM_AUGMENT_ON_THE_FLY);
   split_groups(d);
   trm_dataset_free(d);
+  survey();
   return 0;
 }

@@ -1,6 +1,7 @@
 /* A model folder: config.json and model.safetensors as two parts of the input (the second as in
- * fuzz_tensors.h); one that is absent is that of a small good model. A configuration that is
- * accepted can be costed, saved and read again; a model that loads can be saved and solves. */
+ * fuzz_tensors.h); one that is absent is that of a small good model. The second alone is also read
+ * as a model in one file. A configuration that is accepted can be costed, saved and read again; a
+ * model that loads can be saved and solves. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,7 @@ static void prepare(void) {
   FUZZ_MUST(trm__make_dirs(fuzz_path("model"), &fuzz_error));
   fuzz_link("model/config.json", 0);
   fuzz_link("model/model.safetensors", 1);
+  fuzz_link("one.safetensors", 1);
 }
 
 /* The cost, and the way through a file; true when the model is small enough to be run. */
@@ -78,6 +80,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   const char *config = fuzz_file(0, parts[0].data, parts[0].size);
   (void)fuzz_tensors(1, parts[1].size ? parts[1] : weights, values);
   const bool small = check_config(config);
+  if (fuzz_accepted(trm_model_load(fuzz_path("one.safetensors"), &m, &err), &err))
+    trm_model_free(m);
+  if (fuzz_accepted(trm_model_peek(fuzz_path("one.safetensors"), &m, &err), &err))
+    trm_model_free(m);
   const trm_status st = trm_model_load(fuzz_path("model"), &m, &err);
   FUZZ_CHECK((st == TRM_OK) == (m != NULL));
   FUZZ_CHECK(size || (st == TRM_OK && small)); /* the good model is good */

@@ -8,26 +8,67 @@
 #include <string.h>
 
 #include "fuzz.h"
+#include "io/dtype.h"
 #include "trm/model.h"
 
-/* A file of `input` as it is or, when that begins with '{', of its length in eight bytes, the JSON
- * object, and `data` with its last bytes replaced by what follows the object. */
+/* Sets the offsets of a tensor to what its type and shape want, from *at on. */
+static inline void fuzz_place_tensor(json_t *entry, size_t *at) {
+  const char *type = json_string_value(json_object_get(entry, "dtype"));
+  const json_t *shape = json_object_get(entry, "shape");
+  size_t bytes = 0;
+  for (int i = 0; type && i < TRM__N_DTYPES; i++)
+    if (!strcmp(type, trm__dtype_name((trm__dtype)i))) bytes = trm__dtype_size((trm__dtype)i);
+  for (size_t i = 0; i < json_array_size(shape); i++) {
+    const json_int_t n = json_integer_value(json_array_get(shape, i));
+    bytes = n > 0 && n < 4096 && bytes < 65536 ? bytes * (size_t)n : 0;
+  }
+  if (!json_is_object(entry) || *at + bytes > 1 << 20) return;
+  json_object_set_new(entry, "data_offsets",
+                      json_pack("[I, I]", (json_int_t)*at, (json_int_t)(*at + bytes)));
+  *at += bytes;
+}
+
+/* The header with all offsets set (free), and the bytes of data it wants. */
+static inline char *fuzz_place_tensors(json_t *header, size_t *bytes) {
+  const char *name;
+  json_t *entry;
+  *bytes = 0;
+  json_object_foreach(header, name, entry) if (strcmp(name, "__metadata__"))
+      fuzz_place_tensor(entry, bytes);
+  char *text = json_dumps(header, JSON_COMPACT);
+  FUZZ_CHECK(text);
+  return text;
+}
+
+/* A file of `input` as it is or, when that begins with '{' or '*', of a length in eight bytes, the
+ * JSON object, and `data` with its last bytes replaced by what follows the object. With '*' the
+ * object's offsets are made right and the data as long as they say. */
 static inline const char *fuzz_tensors(int slot, fuzz_bytes input, fuzz_bytes data) {
-  if (!input.size || input.data[0] != '{') return fuzz_file(slot, input.data, input.size);
+  if (!input.size || (input.data[0] != '{' && input.data[0] != '*'))
+    return fuzz_file(slot, input.data, input.size);
+  const bool place = input.data[0] == '*';
+  input.data += place;
+  input.size -= place;
   json_error_t end;
-  json_decref(json_loadb((const char *)input.data, input.size, JSON_DISABLE_EOF_CHECK, &end));
-  uint64_t length = end.position > 0 ? (uint64_t)end.position : input.size;
-  if (length > input.size) length = input.size;
-  const size_t tail = input.size - (size_t)length;
-  data.size = tail < data.size ? data.size - tail : 0;
-  uint8_t *file = malloc(sizeof length + input.size + data.size), *at = file;
+  json_t *header = json_loadb((const char *)input.data, input.size, JSON_DISABLE_EOF_CHECK, &end);
+  const size_t taken =
+      end.position > 0 && (size_t)end.position < input.size ? (size_t)end.position : input.size;
+  size_t tail = input.size - taken, bytes = data.size > tail ? data.size : tail;
+  char *text = NULL;
+  if (place && json_is_object(header)) text = fuzz_place_tensors(header, &bytes);
+  json_decref(header);
+  if (tail > bytes) tail = bytes;
+  const uint64_t length = text ? strlen(text) : taken;
+  uint8_t *file = calloc(1, sizeof length + (size_t)length + bytes + 1), *at = file;
   FUZZ_CHECK(file);
   memcpy(at, &length, sizeof length);
-  memcpy(at += sizeof length, input.data, (size_t)length);
+  at += sizeof length;
+  if (length) memcpy(at, text ? text : (const char *)input.data, (size_t)length);
   at += length;
-  if (data.size) memcpy(at, data.data, data.size);
-  if (tail) memcpy(at + data.size, input.data + length, tail);
-  const char *path = fuzz_file(slot, file, sizeof length + input.size + data.size);
+  if (data.size) memcpy(at, data.data, data.size < bytes ? data.size : bytes);
+  if (tail) memcpy(at + bytes - tail, input.data + taken, tail);
+  const char *path = fuzz_file(slot, file, (size_t)(at - file) + bytes);
+  free(text);
   free(file);
   return path;
 }
