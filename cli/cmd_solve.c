@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "grid_style.h"
 #include "grid_view.h"
 #include "run_folder.h"
 #include "solve_input.h"
@@ -226,7 +227,8 @@ static void show_step(solve_run *s, const solve_puzzle *p) {
 static void show_grids(const solve_run *s, const solve_puzzle *p) {
   grid_view question = view_of(s, p->question, trm_puzzle_locate(s->puzzle, p->question));
   grid_view answer = view_of(s, p->answer, answer_box(s, p));
-  answer.question = p->question;
+  /* Marks without colour would make the squares of one grid wider than those of the other. */
+  if (s->colour || !grid_style_is_pixels(s->puzzle)) answer.question = p->question;
   grid_view_draw_pair(&question, "puzzle", &answer, "answer", grid_view_terminal_columns(), stdout);
 }
 

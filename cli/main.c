@@ -18,6 +18,7 @@ static const command commands[] = {
     {"solve", cmd_solve, "solve puzzles given as text"},
     {"info", cmd_info, "describe a model, a run or a data set"},
     {"data", cmd_data, "build or generate data sets"},
+    {"finetune", cmd_finetune, "teach a model new ARC tasks, and answer them"},
     {"arc", cmd_arc, "count and score answers to ARC tasks"},
     {"convert", cmd_convert, "models from and to torch files and single files"},
     {"bench", cmd_bench, "measure speed, and what limits it"},

@@ -59,8 +59,8 @@ static int pass_again(const bool *seen, double *pass) {
 }
 
 static void submission_again(const bool *seen, char *out) {
-  static const char *const names[] = {"\"00ab\"", "\"q\\\"\\\\\\u00e9\\ud83c\\udf0d\"",
-                                      "\"dup\"", "\"last\""};
+  static const char *const names[] = {"\"00ab\"", "\"q\\\"\\\\\\u00e9\\ud83c\\udf0d\"", "\"dup\"",
+                                      "\"last\""};
   static ranked list[ARC_MAX];
   out += sprintf(out, "{");
   for (int t = 0; t < ARC_TASKS; t++) {

@@ -57,10 +57,20 @@ static trm_status build_grids(scratch *s, trm_error *err) {
   return trm_build_grid(&config, NULL, err);
 }
 
+static trm_status survey(scratch *s, trm_error *err) {
+  trm_survey report;
+  return trm_dataset_survey(scratch_path(s, "set"), NULL, &report, err);
+}
+
+static trm_status verify(scratch *s, trm_error *err) {
+  int failures;
+  return trm_dataset_verify(scratch_path(s, "set"), NULL, &failures, err);
+}
+
 static void every_refusal_is_reported(void **state) {
   scratch *s = *state;
-  static trm_status (*const actions[])(scratch *, trm_error *) = {open_set, split_and_stream, build,
-                                                                  generate, build_grids};
+  static trm_status (*const actions[])(scratch *, trm_error *) = {
+      open_set, split_and_stream, build, generate, build_grids, survey, verify};
   folder f = folder_good();
   char dir[160];
   snprintf(dir, sizeof dir, "%s", scratch_path(s, "set"));

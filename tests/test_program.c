@@ -62,7 +62,7 @@ static void check_log(scratch *s, const char *run, json_int_t updates) {
 
 static void test_help(void **state) {
   scratch *s = *state;
-  static const char *const commands[] = {"train", "eval", "solve", "info", "data", "bench"};
+  static const char *const commands[] = {"train", "eval", "solve", "info", "data", "arc", "bench"};
   want(RUN("--version"), 0);
   says(out_text, trm_version());
   says(out_text, "kernels: ");

@@ -15,7 +15,7 @@ typedef struct zip_bytes {
 } zip_bytes;
 
 static inline size_t put_number(unsigned char *at, uint64_t v, int bytes) {
-  for (int i = 0; i < bytes; i++) at[i] = (unsigned char)(v >> 8 * i);
+  for (int i = 0; i < bytes; i++, v >>= 8) at[i] = (unsigned char)(v & 0xFF);
   return (size_t)bytes;
 }
 

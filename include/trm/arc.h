@@ -72,6 +72,8 @@ TRM_API int64_t trm_arc_tasks_count(const trm_arc_tasks *tasks);
 TRM_API const char *trm_arc_tasks_id(const trm_arc_tasks *tasks, int64_t i);
 TRM_API int trm_arc_tasks_train_pairs(const trm_arc_tasks *tasks, int64_t i);
 TRM_API int trm_arc_tasks_test_pairs(const trm_arc_tasks *tasks, int64_t i);
+/* True when the file tells the output of test pair k of task i. */
+TRM_API bool trm_arc_tasks_test_solved(const trm_arc_tasks *tasks, int64_t i, int k);
 
 /* The data set that trm_build_arc makes of the tasks as the only subset, which is the test set:
  * `train` has the train pairs of every task and copy, `test` their test pairs, whose labels are the

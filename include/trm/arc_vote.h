@@ -13,7 +13,7 @@
 #ifndef TRM_ARC_VOTE_H
 #define TRM_ARC_VOTE_H
 
-#include "trm/dataset.h"
+#include "trm/arc.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -26,6 +26,10 @@ typedef struct trm_arc_votes trm_arc_votes;
 /* Reads DIR/identifiers.json and DIR/test_puzzles.json. Errors: IO; FORMAT with file and line or
  * task; SHAPE and RANGE for what is no grid; MEMORY. */
 TRM_API trm_status trm_arc_votes_create(const char *dir, trm_arc_votes **out, trm_error *err);
+/* The same for tasks in memory, all of which have test pairs, and the names of ids [n_names], as
+ * trm_arc_data_create gives them; neither is needed afterwards. */
+TRM_API trm_status trm_arc_votes_create_for(const trm_arc_tasks *tasks, const char *const *names,
+                                            int n_names, trm_arc_votes **out, trm_error *err);
 TRM_API void trm_arc_votes_free(trm_arc_votes *v);
 /* One prediction: the puzzle's id, its input and the model's answer [900] as tokens, q_halt as a
  * logit. `order` decides which grid was first: in a file its row; distinct for each prediction.
@@ -56,6 +60,18 @@ typedef struct trm_arc_counts {
 /* pass[i] = pass@k[i], k[i] >= 1, i < n. `counts` may be NULL. Errors: ARGUMENT, MEMORY. */
 TRM_API trm_status trm_arc_votes_count(const trm_arc_votes *v, const int *k, int n, double *pass,
                                        trm_arc_counts *counts, trm_error *err);
+/* A grid that was answered to a test input. */
+typedef struct trm_arc_answer {
+  int rows, cols;    /* 0: the empty grid */
+  uint8_t cell[900]; /* row-major [rows, cols]: colours 0..9 */
+  int64_t votes;
+  double q;   /* mean of sigmoid(q_halt) */
+  bool right; /* equal to the output that the task's file tells */
+} trm_arc_answer;
+/* The up to n best answers, in order, to test input `input` of task `task`, both counted from 0 in
+ * the order of the tasks; *found says how many. Errors: ARGUMENT, MEMORY. */
+TRM_API trm_status trm_arc_votes_answers(const trm_arc_votes *v, int64_t task, int input, int n,
+                                         trm_arc_answer *out, int *found, trm_error *err);
 /* Writes the first two grids of every answered input, a single one twice, as Python's json.dump
  * would; the file appears complete or not at all. Errors: IO, MEMORY. */
 TRM_API trm_status trm_arc_votes_submit(const trm_arc_votes *v, const char *path, trm_error *err);

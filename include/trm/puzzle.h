@@ -101,7 +101,7 @@ TRM_API trm_puzzle_box trm_puzzle_crop(const trm_puzzle *p, const int32_t *token
  * marks are not written; a cell without a symbol is '?'. Where a symbol has more than one character
  * (code point), cells are separated by a space and rows by " / ": "12 7 / 3 10".
  * A byte of a symbol that is a control, a space, '/' or '\' is written \xHH; the symbol " " alone
- * as
+ * is
  * '.', unless '.' is a symbol: a maze is "S.#/o.#/oG#". A Sudoku has no '/': "1..." as ever.
  * Read are also: grids of one size without any '/', a space for the symbol " ", and a Sudoku's '0'
  * for a blank. */

@@ -38,6 +38,9 @@ int trm_arc_tasks_train_pairs(const trm_arc_tasks *tasks, int64_t i) {
 int trm_arc_tasks_test_pairs(const trm_arc_tasks *tasks, int64_t i) {
   return tasks->task[i].n_test;
 }
+bool trm_arc_tasks_test_solved(const trm_arc_tasks *tasks, int64_t i, int k) {
+  return tasks->task[i].test[k].has_output;
+}
 
 /* --- data sets --- */
 

@@ -176,6 +176,14 @@ trm_status trm__arc_tests_load(const char *dir, trm__arc_tests *t, trm__arc_grid
   return st;
 }
 
+trm_status trm__arc_tests_of(const trm__arc_tasks *tasks, const char *const *names, int n,
+                             trm__arc_tests *t, trm__arc_grids *grids, trm_error *err) {
+  reading r = {.path = "names", .tasks = tasks, .t = t};
+  TRM_TRY(add_tasks("tasks", tasks, t, grids, err));
+  for (int id = 0; id < n; id++) TRM_TRY(add_name(&r, names[id], err));
+  return TRM_OK;
+}
+
 void trm__arc_tests_free(trm__arc_tests *t) {
   trm__free(t->task);
   trm__free(t->test);

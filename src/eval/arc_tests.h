@@ -37,6 +37,9 @@ typedef struct trm__arc_tests {
  * was read is in `t`. */
 trm_status trm__arc_tests_load(const char *dir, trm__arc_tests *t, trm__arc_grids *grids,
                                trm_error *err);
+/* The same of tasks in memory and the names of ids [n]. */
+trm_status trm__arc_tests_of(const trm__arc_tasks *tasks, const char *const *names, int n,
+                             trm__arc_tests *t, trm__arc_grids *grids, trm_error *err);
 void trm__arc_tests_free(trm__arc_tests *t);
 
 #endif

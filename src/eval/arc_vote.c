@@ -14,17 +14,30 @@
 
 enum { FIRST_VOTES = 1024, ATTEMPTS = 2 };
 
-trm_status trm_arc_votes_create(const char *dir, trm_arc_votes **out, trm_error *err) {
-  trm_arc_votes *v;
-  *out = NULL;
-  TRM_ALLOC(&v, 1, "the votes", err);
-  trm_status st = trm__arc_tests_load(dir, &v->tests, &v->grids, err);
+/* Takes the new object over; its tests have been filled with success or not. */
+static trm_status finish_create(trm_arc_votes *v, trm_status st, trm_arc_votes **out) {
   v->own_grids = v->grids.n;
   if (st == TRM_OK)
     *out = v;
   else
     trm_arc_votes_free(v);
   return st;
+}
+
+trm_status trm_arc_votes_create(const char *dir, trm_arc_votes **out, trm_error *err) {
+  trm_arc_votes *v;
+  *out = NULL;
+  TRM_ALLOC(&v, 1, "the votes", err);
+  return finish_create(v, trm__arc_tests_load(dir, &v->tests, &v->grids, err), out);
+}
+
+trm_status trm_arc_votes_create_for(const trm_arc_tasks *tasks, const char *const *names,
+                                    int n_names, trm_arc_votes **out, trm_error *err) {
+  trm_arc_votes *v;
+  *out = NULL;
+  TRM_ALLOC(&v, 1, "the votes", err);
+  trm_status st = trm__arc_tests_of(tasks, names, n_names, &v->tests, &v->grids, err);
+  return finish_create(v, st, out);
 }
 
 void trm_arc_votes_free(trm_arc_votes *v) {
@@ -235,6 +248,36 @@ trm_status trm_arc_votes_count(const trm_arc_votes *v, const int *k, int n, doub
     if (counts) *counts = c;
   }
   trm__free(solved);
+  ranking_end(&r);
+  return st;
+}
+
+/* --- answers --- */
+
+static void show_answer(const ranking *r, int32_t test, int64_t place, trm_arc_answer *out) {
+  const candidate *c = &r->list[place];
+  trm__arc_grid g;
+  trm__arc_grids_get(&r->votes->grids, c->grid, &g);
+  *out = (trm_arc_answer){.rows = g.rows,
+                          .cols = g.cols,
+                          .votes = c->count,
+                          .q = c->q,
+                          .right = c->grid == r->votes->tests.test[test].output};
+  memcpy(out->cell, g.cell, (size_t)g.rows * g.cols);
+}
+
+trm_status trm_arc_votes_answers(const trm_arc_votes *v, int64_t task, int input, int n,
+                                 trm_arc_answer *out, int *found, trm_error *err) {
+  ranking r;
+  *found = 0;
+  if (task < 0 || task >= v->tests.n_tasks || input < 0 || input >= v->tests.task[task].n || n < 0)
+    TRM_FAIL(err, TRM_E_ARGUMENT, "task %lld, input %d: there are %d tasks, each with its inputs",
+             (long long)task, input, v->tests.n_tasks);
+  trm_status st = ranking_begin(&r, v, err);
+  int32_t test = v->tests.task[task].first + input;
+  if (st == TRM_OK) rank(&r, test);
+  for (int i = 0; st == TRM_OK && i < n && i < r.n; i++, ++*found)
+    show_answer(&r, test, i, &out[i]);
   ranking_end(&r);
   return st;
 }

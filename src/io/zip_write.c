@@ -21,8 +21,9 @@ typedef struct bytes {
   size_t n;
 } bytes;
 
+/* The n lowest bytes of v; beyond the eighth they are zero. */
 static void put(bytes *b, uint64_t v, int n) {
-  for (int i = 0; i < n; i++) b->data[b->n++] = i < 8 ? (unsigned char)(v >> 8 * i) : 0;
+  for (int i = 0; i < n; i++, v >>= 8) b->data[b->n++] = (unsigned char)(v & 0xFF);
 }
 
 static uint64_t narrow(uint64_t v) {

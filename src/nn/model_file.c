@@ -45,13 +45,13 @@ static trm_status check_tensor(const trm__slot *s, const trm__st_tensor *t, cons
   int ndim = s->shape[1] ? 2 : 1;
   shape_text(want, sizeof want, s->shape, ndim);
   if (!t)
-    TRM_FAIL(err, TRM_E_FORMAT, "%s: no tensor \"%s\" %s; does this file belong to the %s?",
-             w->path, s->name, want, w->config);
+    TRM_FAIL(err, TRM_E_FORMAT, "%s: no tensor \"%s\" %s; does this file belong to %s?", w->path,
+             s->name, want, w->config);
   bool same =
       t->ndim == ndim && t->shape[0] == s->shape[0] && (ndim == 1 || t->shape[1] == s->shape[1]);
   if (!same)
     TRM_FAIL(err, TRM_E_SHAPE,
-             "%s: tensor \"%s\" is %s, but the %s wants %s: the two are not of one model", w->path,
+             "%s: tensor \"%s\" is %s, but %s wants %s: the two are not of one model", w->path,
              s->name, shape_text(found, sizeof found, t->shape, t->ndim), w->config, want);
   return TRM_OK;
 }
@@ -61,7 +61,7 @@ static trm_status check_tensors(const trm__layout *l, const weights *w, trm_erro
   for (int i = 0; i < trm__safetensors_count(w->file); i++) {
     const char *name = trm__safetensors_at(w->file, i)->name;
     if (trm__layout_find(l, name) < 0 && strcmp(name, ids_name))
-      TRM_FAIL(err, TRM_E_FORMAT, "%s: tensor \"%.80s\" is none of the model that the %s describes",
+      TRM_FAIL(err, TRM_E_FORMAT, "%s: tensor \"%.80s\" is none of the model that %s describes",
                w->path, name, w->config);
   }
   for (int i = 0; i < l->n_slots; i++)
@@ -258,7 +258,7 @@ static trm_status load_file(const char *path, bool with_weights, trm_model **out
   trm_status st;
   TRM_TRY(trm__safetensors_open(path, &file, err));
   const char *text = trm__safetensors_meta(file, meta_key);
-  const weights w = {file, path, "configuration in its metadata"};
+  const weights w = {file, path, "the configuration in its metadata"};
   if (text) {
     TRM_GOTO(trm__model_config_parse(text, path, &config, err));
     st = read_model(&config, &w, with_weights, out, err);
