@@ -82,7 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   const bool small = check_config(config);
   if (fuzz_accepted(trm_model_load(fuzz_path("one.safetensors"), &m, &err), &err))
     trm_model_free(m);
-  if (fuzz_accepted(trm_model_peek(fuzz_path("one.safetensors"), &m, &err), &err))
+  if (fuzz_accepted(trm_model_peek(fuzz_path("one.safetensors"), NULL, &m, &err), &err))
     trm_model_free(m);
   const trm_status st = trm_model_load(fuzz_path("model"), &m, &err);
   FUZZ_CHECK((st == TRM_OK) == (m != NULL));
