@@ -8,6 +8,7 @@
 
 #include "grid_style.h"
 #include "grid_view.h"
+#include "published.h"
 #include "run_folder.h"
 #include "solve_input.h"
 
@@ -108,10 +109,23 @@ static trm_status take_memory(solve_run *s, trm_error *err) {
   return TRM_OK;
 }
 
-static trm_status open_model(solve_run *s, trm_error *err) {
+/* The data say of a published checkpoint what it does not say itself. */
+static trm_status load_model(solve_run *s, trm_error *err) {
   char path[CLI_PATH_MAX];
   const solve_args *a = s->args;
-  CLI_TRY(run_folder_load_model(a->model, path, &s->model, err));
+  trm_dataset *data;
+  if (!a->source.data || !published_is(a->model))
+    return run_folder_load_model(a->model, path, &s->model, err);
+  CLI_TRY(trm_dataset_open(a->source.data, a->source.split, &data, err));
+  trm_status st =
+      run_folder_load_model_for(a->model, trm_dataset_get_info(data), path, &s->model, err);
+  trm_dataset_free(data);
+  return st;
+}
+
+static trm_status open_model(solve_run *s, trm_error *err) {
+  const solve_args *a = s->args;
+  CLI_TRY(load_model(s, err));
   if (a->dtype != TRM_DTYPES) trm_model_set_dtype(s->model, a->dtype);
   const trm_model_config *c = trm_model_get_config(s->model);
   CLI_TRY(solve_input_open(&s->in, &a->source, c, err));

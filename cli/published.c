@@ -28,9 +28,8 @@ trm_status published_config(const char *path, const trm_dataset_info *data, trm_
                     path);
   CLI_TRY(run_config_load_model(c, yaml, err));
   CLI_TRY(trm_model_complete_config(path, c, err));
-  if (data) {
-    learn_from_data(data, c);
-  } else {
+  if (data) learn_from_data(data, c);
+  if (!data || data->vocab_size == 0) {
     const trm_puzzle sudoku = trm_sudoku_of_size(c->vocab_size - 2);
     if (sudoku.kind == TRM_PUZZLE_SUDOKU && sudoku.rows * sudoku.cols == c->seq_len)
       c->puzzle = sudoku;

@@ -8,8 +8,9 @@
 /* A file that is no .safetensors is taken for one. */
 bool published_is(const char *path);
 /* Its configuration: that of the YAML file, completed by the tensors and then by what is known of
- * the data that it is to be used on (NULL: nothing): seq_len, where no tensor shows it (0: still
- * unknown), and what the tokens mean. Without data a Sudoku is known by its sizes. */
+ * the data that it is to be used on (NULL: nothing; vocab_size 0: only seq_len): seq_len, where no
+ * tensor shows it (0: still unknown), and what the tokens mean. Without data a Sudoku is known by
+ * its sizes. */
 trm_status published_config(const char *path, const trm_dataset_info *data, trm_model_config *c,
                             trm_error *err);
 trm_status published_load(const char *path, const trm_dataset_info *data, trm_model **out,

@@ -294,6 +294,7 @@ static void data_give_seq_len_where_no_tensor_does(void **state) {
   want(RUN("convert", pt, path_b, "--seq-len", "900"), 0);
   back = load(path_b);
   assert_int_equal(trm_model_get_config(back)->seq_len, 900);
+  assert_int_equal(trm_model_get_config(back)->puzzle.kind, TRM_PUZZLE_NONE);
   trm_model_free(back);
   trm_model_config c = *trm_model_get_config(m);
   c.seq_len = 0;
