@@ -151,7 +151,8 @@ static trm_status push_int(machine *m, int64_t v) {
 
 /* --- instructions --- */
 
-static trm_status op_proto(machine *m) {
+static trm_status op_proto(machine *m, int arg) {
+  (void)arg;
   uint64_t version;
   TRM_TRY(take_number(m, 1, &version));
   if (version < 2 || version > 5)
@@ -160,12 +161,14 @@ static trm_status op_proto(machine *m) {
 }
 
 /* A frame only says how much a reader may take at once. */
-static trm_status op_frame(machine *m) {
+static trm_status op_frame(machine *m, int arg) {
+  (void)arg;
   uint64_t n;
   return take_number(m, 8, &n);
 }
 
-static trm_status op_stop(machine *m) {
+static trm_status op_stop(machine *m, int arg) {
+  (void)arg;
   TRM_TRY(pop(m, &m->p->root));
   if (m->n_stack != 0)
     BROKEN(m, "%s: byte %zu: the pickle ends with %zu values left over", m->file, m->op_at,
@@ -174,38 +177,35 @@ static trm_status op_stop(machine *m) {
   return TRM_OK;
 }
 
-static trm_status op_mark(machine *m) {
+/* None, an empty list, an empty dictionary. */
+static trm_status op_empty(machine *m, int kind) {
+  return push(m, (trm__pickle_value){.kind = (trm__pickle_kind)kind});
+}
+static trm_status op_bool(machine *m, int v) {
+  return push(m, (trm__pickle_value){.kind = TRM__PICKLE_BOOL, .u.integer = v});
+}
+
+static trm_status op_mark(machine *m, int arg) {
+  (void)arg;
   return push_index(m, MARK);
 }
 
-static trm_status op_none(machine *m) {
-  return push(m, (trm__pickle_value){.kind = TRM__PICKLE_NONE});
-}
-static trm_status op_true(machine *m) {
-  return push(m, (trm__pickle_value){.kind = TRM__PICKLE_BOOL, .u.integer = 1});
-}
-static trm_status op_false(machine *m) {
-  return push(m, (trm__pickle_value){.kind = TRM__PICKLE_BOOL});
-}
-
-static trm_status op_int4(machine *m) {
+static trm_status op_int4(machine *m, int arg) {
+  (void)arg;
   uint64_t v;
   TRM_TRY(take_number(m, 4, &v));
   return push_int(m, (int64_t)(v ^ 0x80000000) - 0x80000000); /* sign of 32 bits */
 }
-static trm_status op_int1(machine *m) {
+/* One of so many bytes, without sign. */
+static trm_status op_uint(machine *m, int bytes) {
   uint64_t v;
-  TRM_TRY(take_number(m, 1, &v));
-  return push_int(m, (int64_t)v);
-}
-static trm_status op_int2(machine *m) {
-  uint64_t v;
-  TRM_TRY(take_number(m, 2, &v));
+  TRM_TRY(take_number(m, bytes, &v));
   return push_int(m, (int64_t)v);
 }
 
 /* A signed number of as many bytes as it needs. */
-static trm_status op_long1(machine *m) {
+static trm_status op_long1(machine *m, int arg) {
+  (void)arg;
   uint64_t n, v;
   TRM_TRY(take_number(m, 1, &n));
   if (n > 8)
@@ -218,7 +218,8 @@ static trm_status op_long1(machine *m) {
 }
 
 /* Eight bytes, the highest first. */
-static trm_status op_float(machine *m) {
+static trm_status op_float(machine *m, int arg) {
+  (void)arg;
   const unsigned char *p;
   uint64_t bits = 0;
   trm__pickle_value v = {.kind = TRM__PICKLE_FLOAT};
@@ -226,16 +227,6 @@ static trm_status op_float(machine *m) {
   for (int i = 0; i < 8; i++) bits = bits << 8 | p[i];
   memcpy(&v.u.real, &bits, sizeof bits);
   return push(m, v);
-}
-
-static trm_status op_text1(machine *m) {
-  return push_text(m, 1);
-}
-static trm_status op_text4(machine *m) {
-  return push_text(m, 4);
-}
-static trm_status op_text8(machine *m) {
-  return push_text(m, 8);
 }
 
 /* The values from stack place `first` on become the items of a tuple in their place. */
@@ -252,43 +243,26 @@ static trm_status make_tuple(machine *m, size_t first, size_t from) {
   return push_index(m, tuple);
 }
 
-static trm_status tuple_of(machine *m, size_t n) {
-  if (m->n_stack < n)
+static trm_status op_tuple_of(machine *m, int n) {
+  if (m->n_stack < (size_t)n)
     BROKEN(m, "%s: byte %zu: an instruction finds too few values on the stack", m->file, m->op_at);
-  return make_tuple(m, m->n_stack - n, m->n_stack - n);
+  return make_tuple(m, m->n_stack - (size_t)n, m->n_stack - (size_t)n);
 }
-static trm_status op_tuple(machine *m) {
+static trm_status op_tuple(machine *m, int arg) {
+  (void)arg;
   size_t first;
   TRM_TRY(find_mark(m, &first));
   return make_tuple(m, first, first - 1);
 }
-static trm_status op_tuple0(machine *m) {
-  return tuple_of(m, 0);
-}
-static trm_status op_tuple1(machine *m) {
-  return tuple_of(m, 1);
-}
-static trm_status op_tuple2(machine *m) {
-  return tuple_of(m, 2);
-}
-static trm_status op_tuple3(machine *m) {
-  return tuple_of(m, 3);
-}
-
-static trm_status op_list(machine *m) {
-  return push(m, (trm__pickle_value){.kind = TRM__PICKLE_LIST});
-}
-static trm_status op_dict(machine *m) {
-  return push(m, (trm__pickle_value){.kind = TRM__PICKLE_DICT});
-}
-
-static trm_status op_append(machine *m) {
+static trm_status op_append(machine *m, int arg) {
+  (void)arg;
   int32_t value, list;
   TRM_TRY(pop(m, &value));
   TRM_TRY(top_of_kind(m, 0, TRM__PICKLE_LIST, &list));
   return add_item(m, list, -1, value);
 }
-static trm_status op_appends(machine *m) {
+static trm_status op_appends(machine *m, int arg) {
+  (void)arg;
   size_t first;
   int32_t list;
   TRM_TRY(find_mark(m, &first));
@@ -298,14 +272,16 @@ static trm_status op_appends(machine *m) {
   return TRM_OK;
 }
 
-static trm_status op_setitem(machine *m) {
+static trm_status op_setitem(machine *m, int arg) {
+  (void)arg;
   int32_t key, value, dict;
   TRM_TRY(pop(m, &value));
   TRM_TRY(pop(m, &key));
   TRM_TRY(top_of_kind(m, 0, TRM__PICKLE_DICT, &dict));
   return add_item(m, dict, key, value);
 }
-static trm_status op_setitems(machine *m) {
+static trm_status op_setitems(machine *m, int arg) {
+  (void)arg;
   size_t first;
   int32_t dict;
   TRM_TRY(find_mark(m, &first));
@@ -344,7 +320,8 @@ static trm_status take_line(machine *m, const char **line, size_t *n) {
   return TRM_OK;
 }
 
-static trm_status op_global(machine *m) {
+static trm_status op_global(machine *m, int arg) {
+  (void)arg;
   const char *module, *name;
   size_t n_module, n_name;
   TRM_TRY(take_line(m, &module, &n_module));
@@ -352,7 +329,8 @@ static trm_status op_global(machine *m) {
   return push_global(m, module, n_module, name, n_name);
 }
 
-static trm_status op_stack_global(machine *m) {
+static trm_status op_stack_global(machine *m, int arg) {
+  (void)arg;
   int32_t module, name;
   TRM_TRY(top_of_kind(m, 0, TRM__PICKLE_TEXT, &name));
   TRM_TRY(top_of_kind(m, 1, TRM__PICKLE_TEXT, &module));
@@ -362,7 +340,8 @@ static trm_status op_stack_global(machine *m) {
 }
 
 /* A call: nobody is called. */
-static trm_status op_reduce(machine *m) {
+static trm_status op_reduce(machine *m, int arg) {
+  (void)arg;
   int32_t args, callee;
   TRM_TRY(top_of_kind(m, 0, TRM__PICKLE_TUPLE, &args));
   TRM_TRY(top_of_kind(m, 1, TRM__PICKLE_GLOBAL, &callee));
@@ -382,7 +361,8 @@ static trm_status op_reduce(machine *m) {
 }
 
 /* Attributes of a dictionary (a state_dict's _metadata): built and forgotten. */
-static trm_status op_build(machine *m) {
+static trm_status op_build(machine *m, int arg) {
+  (void)arg;
   int32_t state, object;
   TRM_TRY(top_of_kind(m, 0, TRM__PICKLE_DICT, &state));
   TRM_TRY(top_of_kind(m, 1, TRM__PICKLE_DICT, &object));
@@ -390,7 +370,8 @@ static trm_status op_build(machine *m) {
   return TRM_OK;
 }
 
-static trm_status op_persistent(machine *m) {
+static trm_status op_persistent(machine *m, int arg) {
+  (void)arg;
   int32_t id;
   TRM_TRY(top_of_kind(m, 0, TRM__PICKLE_TUPLE, &id));
   m->n_stack--;
@@ -413,111 +394,99 @@ static trm_status put(machine *m, uint64_t index) {
   return TRM_OK;
 }
 
-static trm_status get(machine *m, uint64_t index) {
+static trm_status op_get(machine *m, int bytes) {
+  uint64_t index;
+  TRM_TRY(take_number(m, bytes, &index));
   if (index >= MAX_MEMO || index >= m->end || m->memo[index] == 0)
     BROKEN(m, "%s: byte %zu: memo place %" PRIu64 " holds nothing", m->file, m->op_at, index);
   return push_index(m, m->memo[index] - 1);
 }
 
-static trm_status op_put1(machine *m) {
+static trm_status op_put(machine *m, int bytes) {
   uint64_t index;
-  TRM_TRY(take_number(m, 1, &index));
+  TRM_TRY(take_number(m, bytes, &index));
   return put(m, index);
 }
-static trm_status op_put4(machine *m) {
-  uint64_t index;
-  TRM_TRY(take_number(m, 4, &index));
-  return put(m, index);
-}
-static trm_status op_memoize(machine *m) {
+static trm_status op_memoize(machine *m, int arg) {
+  (void)arg;
   return put(m, m->n_memo);
 }
-static trm_status op_get1(machine *m) {
-  uint64_t index;
-  TRM_TRY(take_number(m, 1, &index));
-  return get(m, index);
-}
-static trm_status op_get4(machine *m) {
-  uint64_t index;
-  TRM_TRY(take_number(m, 4, &index));
-  return get(m, index);
-}
-
 /* --- the table of instructions --- */
 
 /* Those without a function are known by name, to be refused by it. */
 static const struct instruction {
   const char *name;
-  trm_status (*run)(machine *);
+  trm_status (*run)(machine *, int arg);
+  int arg; /* bytes of an operand, items of a tuple, kind of a value */
 } instructions[256] = {
-    ['('] = {"MARK", op_mark},
-    [')'] = {"EMPTY_TUPLE", op_tuple0},
-    ['.'] = {"STOP", op_stop},
-    ['0'] = {"POP", NULL},
-    ['1'] = {"POP_MARK", NULL},
-    ['2'] = {"DUP", NULL},
-    ['B'] = {"BINBYTES", NULL},
-    ['C'] = {"SHORT_BINBYTES", NULL},
-    ['F'] = {"FLOAT", NULL},
-    ['G'] = {"BINFLOAT", op_float},
-    ['I'] = {"INT", NULL},
-    ['J'] = {"BININT", op_int4},
-    ['K'] = {"BININT1", op_int1},
-    ['L'] = {"LONG", NULL},
-    ['M'] = {"BININT2", op_int2},
-    ['N'] = {"NONE", op_none},
-    ['P'] = {"PERSID", NULL},
-    ['Q'] = {"BINPERSID", op_persistent},
-    ['R'] = {"REDUCE", op_reduce},
-    ['S'] = {"STRING", NULL},
-    ['T'] = {"BINSTRING", NULL},
-    ['U'] = {"SHORT_BINSTRING", NULL},
-    ['V'] = {"UNICODE", NULL},
-    ['X'] = {"BINUNICODE", op_text4},
-    [']'] = {"EMPTY_LIST", op_list},
-    ['a'] = {"APPEND", op_append},
-    ['b'] = {"BUILD", op_build},
-    ['c'] = {"GLOBAL", op_global},
-    ['d'] = {"DICT", NULL},
-    ['e'] = {"APPENDS", op_appends},
-    ['g'] = {"GET", NULL},
-    ['h'] = {"BINGET", op_get1},
-    ['i'] = {"INST", NULL},
-    ['j'] = {"LONG_BINGET", op_get4},
-    ['l'] = {"LIST", NULL},
-    ['o'] = {"OBJ", NULL},
-    ['p'] = {"PUT", NULL},
-    ['q'] = {"BINPUT", op_put1},
-    ['r'] = {"LONG_BINPUT", op_put4},
-    ['s'] = {"SETITEM", op_setitem},
-    ['t'] = {"TUPLE", op_tuple},
-    ['u'] = {"SETITEMS", op_setitems},
-    ['}'] = {"EMPTY_DICT", op_dict},
-    [0x80] = {"PROTO", op_proto},
-    [0x81] = {"NEWOBJ", NULL},
-    [0x82] = {"EXT1", NULL},
-    [0x83] = {"EXT2", NULL},
-    [0x84] = {"EXT4", NULL},
-    [0x85] = {"TUPLE1", op_tuple1},
-    [0x86] = {"TUPLE2", op_tuple2},
-    [0x87] = {"TUPLE3", op_tuple3},
-    [0x88] = {"NEWTRUE", op_true},
-    [0x89] = {"NEWFALSE", op_false},
-    [0x8a] = {"LONG1", op_long1},
-    [0x8b] = {"LONG4", NULL},
-    [0x8c] = {"SHORT_BINUNICODE", op_text1},
-    [0x8d] = {"BINUNICODE8", op_text8},
-    [0x8e] = {"BINBYTES8", NULL},
-    [0x8f] = {"EMPTY_SET", NULL},
-    [0x90] = {"ADDITEMS", NULL},
-    [0x91] = {"FROZENSET", NULL},
-    [0x92] = {"NEWOBJ_EX", NULL},
-    [0x93] = {"STACK_GLOBAL", op_stack_global},
-    [0x94] = {"MEMOIZE", op_memoize},
-    [0x95] = {"FRAME", op_frame},
-    [0x96] = {"BYTEARRAY8", NULL},
-    [0x97] = {"NEXT_BUFFER", NULL},
-    [0x98] = {"READONLY_BUFFER", NULL},
+    ['('] = {"MARK", op_mark, 0},
+    [')'] = {"EMPTY_TUPLE", op_tuple_of, 0},
+    ['.'] = {"STOP", op_stop, 0},
+    ['0'] = {"POP", NULL, 0},
+    ['1'] = {"POP_MARK", NULL, 0},
+    ['2'] = {"DUP", NULL, 0},
+    ['B'] = {"BINBYTES", NULL, 0},
+    ['C'] = {"SHORT_BINBYTES", NULL, 0},
+    ['F'] = {"FLOAT", NULL, 0},
+    ['G'] = {"BINFLOAT", op_float, 0},
+    ['I'] = {"INT", NULL, 0},
+    ['J'] = {"BININT", op_int4, 0},
+    ['K'] = {"BININT1", op_uint, 1},
+    ['L'] = {"LONG", NULL, 0},
+    ['M'] = {"BININT2", op_uint, 2},
+    ['N'] = {"NONE", op_empty, TRM__PICKLE_NONE},
+    ['P'] = {"PERSID", NULL, 0},
+    ['Q'] = {"BINPERSID", op_persistent, 0},
+    ['R'] = {"REDUCE", op_reduce, 0},
+    ['S'] = {"STRING", NULL, 0},
+    ['T'] = {"BINSTRING", NULL, 0},
+    ['U'] = {"SHORT_BINSTRING", NULL, 0},
+    ['V'] = {"UNICODE", NULL, 0},
+    ['X'] = {"BINUNICODE", push_text, 4},
+    [']'] = {"EMPTY_LIST", op_empty, TRM__PICKLE_LIST},
+    ['a'] = {"APPEND", op_append, 0},
+    ['b'] = {"BUILD", op_build, 0},
+    ['c'] = {"GLOBAL", op_global, 0},
+    ['d'] = {"DICT", NULL, 0},
+    ['e'] = {"APPENDS", op_appends, 0},
+    ['g'] = {"GET", NULL, 0},
+    ['h'] = {"BINGET", op_get, 1},
+    ['i'] = {"INST", NULL, 0},
+    ['j'] = {"LONG_BINGET", op_get, 4},
+    ['l'] = {"LIST", NULL, 0},
+    ['o'] = {"OBJ", NULL, 0},
+    ['p'] = {"PUT", NULL, 0},
+    ['q'] = {"BINPUT", op_put, 1},
+    ['r'] = {"LONG_BINPUT", op_put, 4},
+    ['s'] = {"SETITEM", op_setitem, 0},
+    ['t'] = {"TUPLE", op_tuple, 0},
+    ['u'] = {"SETITEMS", op_setitems, 0},
+    ['}'] = {"EMPTY_DICT", op_empty, TRM__PICKLE_DICT},
+    [0x80] = {"PROTO", op_proto, 0},
+    [0x81] = {"NEWOBJ", NULL, 0},
+    [0x82] = {"EXT1", NULL, 0},
+    [0x83] = {"EXT2", NULL, 0},
+    [0x84] = {"EXT4", NULL, 0},
+    [0x85] = {"TUPLE1", op_tuple_of, 1},
+    [0x86] = {"TUPLE2", op_tuple_of, 2},
+    [0x87] = {"TUPLE3", op_tuple_of, 3},
+    [0x88] = {"NEWTRUE", op_bool, 1},
+    [0x89] = {"NEWFALSE", op_bool, 0},
+    [0x8a] = {"LONG1", op_long1, 0},
+    [0x8b] = {"LONG4", NULL, 0},
+    [0x8c] = {"SHORT_BINUNICODE", push_text, 1},
+    [0x8d] = {"BINUNICODE8", push_text, 8},
+    [0x8e] = {"BINBYTES8", NULL, 0},
+    [0x8f] = {"EMPTY_SET", NULL, 0},
+    [0x90] = {"ADDITEMS", NULL, 0},
+    [0x91] = {"FROZENSET", NULL, 0},
+    [0x92] = {"NEWOBJ_EX", NULL, 0},
+    [0x93] = {"STACK_GLOBAL", op_stack_global, 0},
+    [0x94] = {"MEMOIZE", op_memoize, 0},
+    [0x95] = {"FRAME", op_frame, 0},
+    [0x96] = {"BYTEARRAY8", NULL, 0},
+    [0x97] = {"NEXT_BUFFER", NULL, 0},
+    [0x98] = {"READONLY_BUFFER", NULL, 0},
 };
 
 static trm_status run_machine(machine *m) {
@@ -531,7 +500,7 @@ static trm_status run_machine(machine *m) {
              "%s: byte %zu: pickle instruction %s (0x%02x) is not one that a checkpoint needs; "
              "nothing was executed",
              m->file, m->op_at, i->name ? i->name : "unknown", op);
-    TRM_TRY(i->run(m));
+    TRM_TRY(i->run(m, i->arg));
   }
   return TRM_OK;
 }
