@@ -53,7 +53,7 @@ int cmd_data_build_sudoku(int argc, char **argv) {
 }
 
 static const cli_manual gen_manual = {
-    .usage = "trm data gen sudoku --size 4|6|9 --output-dir DIR [options]",
+    .usage = "trm data gen sudoku --size 4|6|9 | --hard --output-dir DIR [options]",
     .about =
         "Generates Sudokus with exactly one solution. No test puzzle is a training puzzle or a\n"
         "symmetric image of one (digits renamed, bands, stacks, rows and columns permuted, grid\n"
@@ -67,12 +67,15 @@ static const cli_manual gen_manual = {
         "  trm data gen sudoku --size 6 --max-givens 12 --output-dir data/sudoku6\n"
         "  trm data gen sudoku --size 9 --train 5000 --min-backtracks 5 \\\n"
         "      --output-dir data/sudoku9-hard\n"
+        "  trm data gen sudoku --hard --train 1000 --test 1000 --output-dir data/sudoku-hard\n"
         "  trm data gen sudoku --size 4 --train 500 --test 100 --seed 7 --output-dir "
         "data/sudoku4\n"};
 
 int cmd_data_gen_sudoku(int argc, char **argv) {
   trm_sudoku_gen_config config = {.n_train = 1000, .n_test = 1000};
   const cli_option options[] = {
+      {"hard", CLI_FLAG, &config.hard, NULL,
+       "9x9 puzzles as hard as those of Sudoku-Extreme; no other limit can be given"},
       {"size", CLI_INT, &config.size, "N", "4, 6 or 9; also 8, 10, 12 and 16 (slow)"},
       {"train", CLI_INT64, &config.n_train, "N", "training puzzles (default 1000)"},
       {"test", CLI_INT64, &config.n_test, "N", "test puzzles (default 1000; 0: no test split)"},
@@ -89,6 +92,7 @@ int cmd_data_gen_sudoku(int argc, char **argv) {
   int code;
   if (!cli_options_parse(&gen_manual, options, &argc, argv, &code)) return code;
   if (argc) return cli_usage_error("unexpected argument '%s'", argv[0]);
+  if (config.hard && !config.size) config.size = 9;
   if (!config.size || !config.output_dir)
     return cli_usage_error("--%s is needed; see trm data gen sudoku --help",
                            config.size ? "output-dir" : "size");
