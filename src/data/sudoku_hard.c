@@ -22,7 +22,7 @@ enum {
   MAX_STEPS = 40000,   /* steps walked for a rating */
   LEAST_STEPS = 12,    /* taken between two puzzles */
   PATIENCE = 200,      /* steps refused before the puzzle is turned */
-  MAX_NEW_GIVENS = 4   /* in a step */
+  MAX_NEW_GIVENS = 7   /* in a step */
 };
 
 /* How hard Sudoku-Extreme is: of 11,000 of its puzzles (train.csv and 10,000 of test.csv), those
@@ -87,7 +87,7 @@ static int draw_difference(trm__rng *rng, const uint8_t *a, const uint8_t *b) {
 static int64_t step(const walk *w, uint8_t *question) {
   uint8_t solution[2][TRM_SUDOKU_MAX_CELLS];
   memcpy(question, w->question, SIDE_CELLS);
-  for (int taken = 1 + (int)trm__rng_below(w->rng, 2); taken;) {
+  for (int taken = 1; taken;) {
     uint32_t cell = trm__rng_below(w->rng, SIDE_CELLS);
     taken -= question[cell] > 0;
     question[cell] = 0;
