@@ -47,6 +47,8 @@ int data_report_build(const char *folder, const trm_build_report *r) {
   if (r->test_puzzles) print_split(dir, "test", r->test_puzzles, r->test_examples);
   if (r->test_puzzles && !r->symmetric_overlap)
     printf("  no test puzzle is a symmetric image of a training puzzle\n");
+  warn_count(r->skipped, "puzzle without exactly one solution was left out",
+             "puzzles without exactly one solution were left out");
   warn_count(r->duplicates_in_train, "training puzzle repeats another one",
              "training puzzles repeat others");
   warn_count(r->duplicates_in_test, "test puzzle repeats another one",

@@ -2,26 +2,33 @@
 #include "cmd_data.h"
 
 static const cli_manual build_manual = {
-    .usage = "trm data build sudoku --input TRAIN.csv[,TEST.csv] --output-dir DIR [options]",
+    .usage = "trm data build sudoku --input TRAIN[,TEST] --output-dir DIR [options]",
     .about =
         "Makes a data set of Sudokus from CSV files with the header "
-        "source,question,answer,rating.\n"
-        "A grid is its cells row by row: '.' or '0' for a blank, 1 to 9, then A, B ... for sizes\n"
-        "above 9. The size is read from the first puzzle. Every row is checked against the rules;\n"
-        "an error names the file, line and column, and nothing is written.\n",
+        "source,question,answer,rating,\n"
+        "or from plain lists: a puzzle at the start of each line, '#' before comments. A grid is "
+        "its\n"
+        "cells row by row: '.' or '0' for a blank, 1 to 9, then A, B ... for sizes above 9. The "
+        "size\n"
+        "is read from the first puzzle. Every row of a CSV file is checked against the rules; "
+        "every\n"
+        "puzzle of a list is solved, and must have a single solution. An error names the file, "
+        "line\n"
+        "and column, and nothing is written.\n",
     .notes =
         "Examples:\n"
         "  trm data build sudoku --input train.csv,test.csv --output-dir data/sudoku\n"
         "      all puzzles as they are: train with augment=on-the-fly\n"
         "  trm data build sudoku --input train.csv,test.csv --output-dir data/sudoku-1k-aug \\\n"
         "      --subsample-size 1000 --num-aug 1000\n"
-        "      the paper's data set: 1,000 puzzles with 1,000 stored copies each\n"};
+        "      the paper's data set: 1,000 puzzles with 1,000 stored copies each\n"
+        "  trm data build sudoku --input puzzles.txt,hardest.txt --output-dir data/lists\n"};
 
 int cmd_data_build_sudoku(int argc, char **argv) {
   const char *input = NULL;
   trm_sudoku_build_config config = {0};
   const cli_option options[] = {
-      {"input", CLI_STRING, &input, "FILES", "training CSV, optionally a comma and the test CSV"},
+      {"input", CLI_STRING, &input, "FILES", "training file, optionally a comma and the test file"},
       {"output-dir", CLI_STRING, &config.output_dir, "DIR", "the data set folder to write"},
       {"subsample-size", CLI_INT64, &config.subsample_size, "N",
        "keep N training puzzles, drawn by the seed (default: all)"},
@@ -29,7 +36,9 @@ int cmd_data_build_sudoku(int argc, char **argv) {
        "store K symmetric copies of each training puzzle (default 0)"},
       {"seed", CLI_UINT64, &config.seed, "S", "of subsample and copies (default 0)"},
       {"min-difficulty", CLI_DOUBLE, &config.min_difficulty, "R",
-       "keep puzzles with a rating of at least R (default: all)"},
+       "keep puzzles with a rating of at least R; in a list, of R backtracks (default: all)"},
+      {"skip-invalid", CLI_FLAG, &config.skip_invalid, NULL,
+       "leave out puzzles of a list that have no solution or several"},
       {NULL, CLI_FLAG, NULL, NULL, NULL}};
   int code;
   if (!cli_options_parse(&build_manual, options, &argc, argv, &code)) return code;
@@ -53,7 +62,7 @@ int cmd_data_build_sudoku(int argc, char **argv) {
 }
 
 static const cli_manual gen_manual = {
-    .usage = "trm data gen sudoku --size 4|6|9 --output-dir DIR [options]",
+    .usage = "trm data gen sudoku --size 4|6|9 | --hard --output-dir DIR [options]",
     .about =
         "Generates Sudokus with exactly one solution. No test puzzle is a training puzzle or a\n"
         "symmetric image of one (digits renamed, bands, stacks, rows and columns permuted, grid\n"
@@ -67,12 +76,15 @@ static const cli_manual gen_manual = {
         "  trm data gen sudoku --size 6 --max-givens 12 --output-dir data/sudoku6\n"
         "  trm data gen sudoku --size 9 --train 5000 --min-backtracks 5 \\\n"
         "      --output-dir data/sudoku9-hard\n"
+        "  trm data gen sudoku --hard --train 1000 --test 1000 --output-dir data/sudoku-hard\n"
         "  trm data gen sudoku --size 4 --train 500 --test 100 --seed 7 --output-dir "
         "data/sudoku4\n"};
 
 int cmd_data_gen_sudoku(int argc, char **argv) {
   trm_sudoku_gen_config config = {.n_train = 1000, .n_test = 1000};
   const cli_option options[] = {
+      {"hard", CLI_FLAG, &config.hard, NULL,
+       "9x9 puzzles as hard as those of Sudoku-Extreme; no other limit can be given"},
       {"size", CLI_INT, &config.size, "N", "4, 6 or 9; also 8, 10, 12 and 16 (slow)"},
       {"train", CLI_INT64, &config.n_train, "N", "training puzzles (default 1000)"},
       {"test", CLI_INT64, &config.n_test, "N", "test puzzles (default 1000; 0: no test split)"},
@@ -89,6 +101,7 @@ int cmd_data_gen_sudoku(int argc, char **argv) {
   int code;
   if (!cli_options_parse(&gen_manual, options, &argc, argv, &code)) return code;
   if (argc) return cli_usage_error("unexpected argument '%s'", argv[0]);
+  if (config.hard && !config.size) config.size = 9;
   if (!config.size || !config.output_dir)
     return cli_usage_error("--%s is needed; see trm data gen sudoku --help",
                            config.size ? "output-dir" : "size");

@@ -144,21 +144,25 @@ typedef struct trm_build_report {
   int64_t train_puzzles, test_puzzles, train_examples, test_examples;
   int64_t duplicates_in_train, duplicates_in_test, overlap; /* overlap: in train and test */
   int64_t symmetric_overlap; /* test puzzles that are a training puzzle or an image of one */
+  int64_t skipped;           /* puzzles left out because they have not exactly one solution */
 } trm_build_report;
 
-/* CSV of Sudokus (a header with the columns question, answer and, for min_difficulty, rating) into
- * a data set folder. The size is that of the first question. A training puzzle and its copies are
- * one group; test puzzles are not copied. The folder appears when it is complete, in place of an
- * earlier data set; a folder that holds anything else is refused.
- * Errors: IO; FORMAT and PUZZLE with file, line and column (pos is the line); RANGE when no rating
- * is high enough; ARGUMENT, MEMORY, INTERRUPTED. `report` may be NULL. */
+/* Sudokus into a data set folder, from CSV (a header with the columns question, answer and, for
+ * min_difficulty, rating) or from plain lists: a puzzle at the start of each line, lines with '#'
+ * are comments, no comma in the first line that is none. The solver finds the answers of a list and
+ * proves that there is no other one; its backtracks are the rating. The size is that of the first
+ * question. A training puzzle and its copies are one group; test puzzles are not copied. The folder
+ * appears when it is complete, in place of an earlier data set; a folder that holds anything else
+ * is refused. Errors: IO; FORMAT and PUZZLE with file, line and column (pos is the line); RANGE
+ * when no rating is high enough; ARGUMENT, MEMORY, INTERRUPTED. `report` may be NULL. */
 typedef struct trm_sudoku_build_config {
-  const char *train_csv, *test_csv; /* test_csv NULL: no test split */
+  const char *train_csv, *test_csv; /* either format; test_csv NULL: no test split */
   const char *output_dir;
   int64_t subsample_size; /* training puzzles kept; 0: all */
   int num_aug;            /* stored copies per training puzzle */
   uint64_t seed;
   double min_difficulty; /* keep ratings >= this; 0: all */
+  bool skip_invalid; /* of lists: leave out what has no solution or several, instead of PUZZLE */
   trm_progress_fn *progress;
   void *progress_arg;
 } trm_sudoku_build_config;
@@ -176,6 +180,7 @@ typedef struct trm_sudoku_gen_config {
   int64_t n_train, n_test;
   int max_givens, min_givens;             /* 0: no limit */
   int64_t min_backtracks, max_backtracks; /* max 0: no limit */
+  bool hard; /* 9x9 with the backtracks of Sudoku-Extreme, see docs/DATA.md; no other limits then */
   uint64_t seed;
   int threads; /* 0: as many as the process may use; the result does not depend on it */
   const char *output_dir;

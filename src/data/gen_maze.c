@@ -97,7 +97,7 @@ static bool draw_maze(const maker *m, trm__rng *rng, trm__maze_board *b) {
   return false;
 }
 
-static bool make_maze(const void *arg, trm__rng *rng, uint8_t *question, uint8_t *answer) {
+static int make_maze(const void *arg, trm__rng *rng, uint8_t *question, uint8_t *answer) {
   const maker *m = arg;
   trm__maze_board b;
   trm__maze_board_init(&b, m->rows, m->cols);
@@ -109,7 +109,7 @@ static bool make_maze(const void *arg, trm__rng *rng, uint8_t *question, uint8_t
     }
     return trm_maze_shortest(m->rows, m->cols, question, answer) > 0;
   }
-  return false;
+  return 0;
 }
 
 static trm_status check_config(const trm_maze_gen_config *c, const maker *m, trm_error *err) {
@@ -138,6 +138,7 @@ trm_status trm_gen_maze(const trm_maze_gen_config *config, trm_build_report *rep
   TRM_TRY(check_config(config, &m, err));
   trm__generator g = {.puzzle = trm_maze_of_size(config->rows, config->cols),
                       .make = make_maze,
+                      .yield = 1,
                       .maker = &m,
                       .remedy = "the length of the path and the share of walls",
                       .n_train = config->n_train,

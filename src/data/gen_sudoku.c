@@ -3,14 +3,22 @@
 #include "data/generate.h"
 #include "data/sudoku_shape.h"
 
+enum { HARD_YIELD = 16 };
+
 typedef struct maker {
+  trm_puzzle puzzle;
   trm__sudoku_shape shape;
   trm__sudoku_target target;
 } maker;
 
-static bool make_puzzle(const void *arg, trm__rng *rng, uint8_t *question, uint8_t *answer) {
+static int make_puzzle(const void *arg, trm__rng *rng, uint8_t *question, uint8_t *answer) {
   const maker *m = arg;
   return trm__sudoku_generate(&m->shape, &m->target, rng, question, answer);
+}
+
+static int make_hard(const void *arg, trm__rng *rng, uint8_t *questions, uint8_t *answers) {
+  const maker *m = arg;
+  return trm__sudoku_generate_hard(&m->puzzle, &m->shape, rng, HARD_YIELD, questions, answers);
 }
 
 static trm_status check_config(const trm_sudoku_gen_config *c, trm_error *err) {
@@ -22,6 +30,10 @@ static trm_status check_config(const trm_sudoku_gen_config *c, trm_error *err) {
       (c->max_givens && c->min_givens > c->max_givens))
     TRM_FAIL(err, TRM_E_ARGUMENT, "%d to %d givens: want a range within 0 to %d", c->min_givens,
              c->max_givens, cells);
+  if (c->hard &&
+      (c->size != 9 || c->min_givens || c->max_givens || c->min_backtracks || c->max_backtracks))
+    TRM_FAIL(err, TRM_E_ARGUMENT,
+             "hard Sudokus are of size 9, and their givens and backtracks cannot be bounded");
   if (c->min_backtracks < 0 || c->max_backtracks < 0 ||
       (c->max_backtracks && c->min_backtracks > c->max_backtracks))
     TRM_FAIL(err, TRM_E_ARGUMENT, "%lld to %lld backtracks: want a range of at least 0",
@@ -32,10 +44,12 @@ static trm_status check_config(const trm_sudoku_gen_config *c, trm_error *err) {
 trm_status trm_gen_sudoku(const trm_sudoku_gen_config *config, trm_build_report *report,
                           trm_error *err) {
   TRM_TRY(check_config(config, err));
-  maker m = {.target = {config->min_givens, config->max_givens, config->min_backtracks,
+  maker m = {.puzzle = trm_sudoku_of_size(config->size),
+             .target = {config->min_givens, config->max_givens, config->min_backtracks,
                         config->max_backtracks}};
-  trm__generator g = {.puzzle = trm_sudoku_of_size(config->size),
-                      .make = make_puzzle,
+  trm__generator g = {.puzzle = m.puzzle,
+                      .make = config->hard ? make_hard : make_puzzle,
+                      .yield = config->hard ? HARD_YIELD : 1,
                       .maker = &m,
                       .remedy = "givens and backtracks",
                       .n_train = config->n_train,

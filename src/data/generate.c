@@ -28,21 +28,21 @@ typedef struct generation {
   candidate *block;
   trm__puzzle_list grids; /* of the block */
   uint8_t *forms;
-  int64_t first, in_block, most_in_block, barren;
+  int64_t first, in_block, least_in_block, most_in_block; /* tries */
+  int64_t barren;
   trm__grid_key *seen; /* open addressing, all zero: free */
   uint64_t mask;
 } generation;
 
-/* --- candidates --- */
+/* --- tries --- */
 
-static void make_candidate(generation *g, int64_t i) {
+/* Where a puzzle belongs. */
+static void place_candidate(generation *g, int64_t slot) {
   const trm__generator *c = g->config;
-  int64_t index = g->first + i;
-  candidate *made = &g->block[i];
-  uint8_t *question = g->grids.question + i * g->cells, *form = g->forms + i * g->cells;
-  trm__rng rng = trm__rng_at(c->seed, TRM__RNG_GENERATE, (uint64_t)index >> 32, (uint32_t)index);
-  made->met = c->make(c->maker, &rng, question, g->grids.answer + i * g->cells);
-  if (!made->met) return;
+  candidate *made = &g->block[slot];
+  const uint8_t *question = g->grids.question + slot * g->cells;
+  uint8_t *form = g->forms + slot * g->cells;
+  made->met = true;
   made->key = trm__grid_key_of(question, g->cells, 0);
   made->side = 1;
   if (!c->n_test) return;
@@ -50,11 +50,21 @@ static void make_candidate(generation *g, int64_t i) {
   made->side = (double)(trm__grid_key_of(form, g->cells, c->seed).a >> 11) * 0x1p-53;
 }
 
+static void make_try(generation *g, int64_t i) {
+  const trm__generator *c = g->config;
+  int64_t index = g->first + i, slot = i * c->yield;
+  trm__rng rng = trm__rng_at(c->seed, TRM__RNG_GENERATE, (uint64_t)index >> 32, (uint32_t)index);
+  int n = c->make(c->maker, &rng, g->grids.question + slot * g->cells,
+                  g->grids.answer + slot * g->cells);
+  for (int k = 0; k < c->yield; k++) g->block[slot + k].met = false;
+  for (int k = 0; k < n; k++) place_candidate(g, slot + k);
+}
+
 static void make_share(void *arg, trm__lane *lane) {
   generation *g = arg;
   int64_t low, high;
   trm__lane_share(lane, g->in_block, 1, &low, &high);
-  for (int64_t i = low; i < high; i++) make_candidate(g, i);
+  for (int64_t i = low; i < high; i++) make_try(g, i);
 }
 
 /* --- what is taken --- */
@@ -73,7 +83,7 @@ static void take_block(generation *g) {
   const trm__generator *c = g->config;
   size_t cells = (size_t)g->cells;
   double test_share = (double)c->n_test / (double)(c->n_train + c->n_test);
-  for (int64_t i = 0; i < g->in_block; i++) {
+  for (int64_t i = 0; i < g->in_block * c->yield; i++) {
     const candidate *from = &g->block[i];
     bool to_test = from->met && from->side < test_share;
     trm__puzzle_list *list = to_test ? &g->test : &g->train;
@@ -95,8 +105,8 @@ static trm_status fill_lists(generation *g, trm__pool *pool, trm_error *err) {
   const trm__generator *c = g->config;
   int64_t total = missing(g);
   for (g->first = 0; missing(g); g->first += g->in_block) {
-    int64_t want = missing(g) + missing(g) / 8;
-    g->in_block = want < MIN_BLOCK ? MIN_BLOCK : want > g->most_in_block ? g->most_in_block : want;
+    int64_t want = (missing(g) + missing(g) / 8) / c->yield, least = g->least_in_block;
+    g->in_block = want < least ? least : want > g->most_in_block ? g->most_in_block : want;
     trm__pool_run(pool, 1, make_share, g);
     take_block(g);
     if (c->progress && !c->progress(c->progress_arg, total - missing(g), total))
@@ -145,16 +155,20 @@ static trm_status check_config(const trm__generator *c, trm_error *err) {
   return TRM_OK;
 }
 
-static trm_status prepare(generation *g, trm_error *err) {
+static trm_status prepare(generation *g, int threads, trm_error *err) {
   const trm__generator *c = g->config;
   g->cells = c->puzzle.rows * c->puzzle.cols;
-  g->most_in_block = BLOCK_CELLS / g->cells < MAX_BLOCK ? BLOCK_CELLS / g->cells : MAX_BLOCK;
+  int64_t most = BLOCK_CELLS / g->cells < MAX_BLOCK ? BLOCK_CELLS / g->cells : MAX_BLOCK;
+  bool slow = c->yield > 1; /* a try that gives many takes long: blocks of a few seconds */
+  g->least_in_block = slow ? threads : MIN_BLOCK;
+  g->most_in_block = slow ? 4 * (int64_t)threads : most;
+  int64_t slots = g->most_in_block * c->yield;
   g->mask = 63;
   while (g->mask < 2 * (uint64_t)(c->n_train + c->n_test)) g->mask = g->mask * 2 + 1;
   TRM_ALLOC(&g->seen, g->mask + 1, "the puzzles seen", err);
-  TRM_ALLOC(&g->block, g->most_in_block, "candidates", err);
-  TRM_ALLOC(&g->forms, g->most_in_block * g->cells, "canonical forms", err);
-  TRM_TRY(trm__puzzle_list_alloc(&g->grids, g->most_in_block, g->cells, err));
+  TRM_ALLOC(&g->block, slots, "candidates", err);
+  TRM_ALLOC(&g->forms, slots * g->cells, "canonical forms", err);
+  TRM_TRY(trm__puzzle_list_alloc(&g->grids, slots, g->cells, err));
   TRM_TRY(trm__puzzle_list_alloc(&g->train, c->n_train, g->cells, err));
   return trm__puzzle_list_alloc(&g->test, c->n_test, g->cells, err);
 }
@@ -163,10 +177,11 @@ static trm_status run_generation(generation *g, trm_build_report *report, trm_er
   const trm__generator *c = g->config;
   trm__folder folder = {0};
   trm__pool *pool = NULL;
+  int threads = c->threads ? c->threads : trm__default_threads();
   trm_status st;
-  TRM_GOTO(prepare(g, err));
+  TRM_GOTO(prepare(g, threads, err));
   TRM_GOTO(trm__folder_begin(&folder, c->output_dir, err)); /* before the long part */
-  TRM_GOTO(trm__pool_create(c->threads ? c->threads : trm__default_threads(), &pool, err));
+  TRM_GOTO(trm__pool_create(threads, &pool, err));
   TRM_GOTO(fill_lists(g, pool, err));
   TRM_GOTO(trm__count_duplicates(&c->puzzle, &g->train, &g->test, report, err));
   report->train_examples = g->train.n;

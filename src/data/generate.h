@@ -1,21 +1,23 @@
 /* From a maker of puzzles to a data set folder, for every kind of generated puzzle.
  *
- * Candidate i is a function of (seed, i). Which split it may go to is decided by a hash of its
+ * Try i is a function of (seed, i). Which split it may go to is decided by a hash of its
  * canonical form, so that all symmetric images of a puzzle fall to one side: train and test are
- * disjoint up to symmetry by construction, without comparing them. Candidates are made in blocks by
- * all threads and taken in order of i, so the result does not depend on how many there are. */
+ * disjoint up to symmetry by construction, without comparing them. Tries are made in blocks by all
+ * threads and taken in order of i, so the result does not depend on how many there are. */
 #ifndef TRM_DATA_GENERATE_H
 #define TRM_DATA_GENERATE_H
 
 #include "base/rng.h"
 #include "data/dataset_write.h"
 
-/* One try; true when it gave a puzzle, Sudokus as values, mazes as tokens. Runs on many threads. */
-typedef bool trm__make_fn(const void *maker, trm__rng *rng, uint8_t *question, uint8_t *answer);
+/* One try of at most `yield` puzzles, one after the other, Sudokus as values, mazes as tokens;
+ * returns how many it gave. Runs on many threads. */
+typedef int trm__make_fn(const void *maker, trm__rng *rng, uint8_t *questions, uint8_t *answers);
 
 typedef struct trm__generator {
   trm_puzzle puzzle; /* a known Sudoku or maze */
   trm__make_fn *make;
+  int yield;
   const void *maker;
   const char *remedy; /* what to loosen when too few are found, e.g. "givens" */
   int64_t n_train, n_test;

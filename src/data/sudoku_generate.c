@@ -41,22 +41,38 @@ static int draw_stop(const trm__sudoku_target *target, trm__rng *rng) {
   return target->min_givens + (int)trm__rng_below(rng, span);
 }
 
-bool trm__sudoku_generate(const trm__sudoku_shape *s, const trm__sudoku_target *target,
-                          trm__rng *rng, uint8_t *question, uint8_t *answer) {
-  if (!random_grid(s, rng, answer)) return false;
-  memcpy(question, answer, (size_t)s->cells);
-  int stop = draw_stop(target, rng), givens = s->cells;
+/* Empties cells in random order until `stop` givens are left or none can be spared. */
+static int dig(const trm__sudoku_shape *s, trm__rng *rng, int stop, uint8_t *question,
+               const uint8_t *answer) {
   int32_t order[TRM_SUDOKU_MAX_CELLS];
-  for (int i = 0; i < s->cells; i++) order[i] = i;
+  int givens = 0;
+  for (int i = 0; i < s->cells; i++) {
+    order[i] = i;
+    givens += question[i] > 0;
+  }
   trm__rng_shuffle(rng, order, s->cells);
   for (int i = 0; i < s->cells && givens > stop; i++) {
     int cell = order[i];
+    if (!question[cell]) continue;
     question[cell] = 0;
     if (is_forced(s, question, cell, answer[cell]))
       givens--;
     else
       question[cell] = answer[cell];
   }
+  return givens;
+}
+
+void trm__sudoku_minimise(const trm__sudoku_shape *s, trm__rng *rng, uint8_t *question,
+                          const uint8_t *answer) {
+  dig(s, rng, 0, question, answer);
+}
+
+bool trm__sudoku_generate(const trm__sudoku_shape *s, const trm__sudoku_target *target,
+                          trm__rng *rng, uint8_t *question, uint8_t *answer) {
+  if (!random_grid(s, rng, answer)) return false;
+  memcpy(question, answer, (size_t)s->cells);
+  int givens = dig(s, rng, draw_stop(target, rng), question, answer);
   if (target->max_givens && givens > target->max_givens) return false;
   if (!target->min_backtracks && !target->max_backtracks) return true;
   trm__sudoku_search rate = {

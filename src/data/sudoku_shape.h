@@ -35,6 +35,7 @@ typedef struct trm__sudoku_search {
   int64_t max_guesses; /* work bound */
   trm__rng *rng;       /* NULL: first cell, ascending digits; else both in random order */
   uint8_t *answer;     /* the first solution; NULL is fine */
+  uint8_t *other;      /* the second one; NULL is fine */
   int forbidden_cell;  /* -1, or a cell that may not hold ... */
   int forbidden_value; /* ... this digit */
   /* results */
@@ -53,5 +54,15 @@ typedef struct trm__sudoku_target {
  * solution, `answer`. */
 bool trm__sudoku_generate(const trm__sudoku_shape *s, const trm__sudoku_target *target,
                           trm__rng *rng, uint8_t *question, uint8_t *answer);
+
+/* Takes givens away in random order until none can be spared; the puzzle has one solution. */
+void trm__sudoku_minimise(const trm__sudoku_shape *s, trm__rng *rng, uint8_t *question,
+                          const uint8_t *answer);
+
+/* Up to `most` minimal 9x9 puzzles with one solution each, whose backtracks are distributed as
+ * those of Sudoku-Extreme; values [most, 81]. Returns how many; fewer when a rating was not met in
+ * a bounded number of steps. `s` is the shape of `p`. */
+int trm__sudoku_generate_hard(const trm_puzzle *p, const trm__sudoku_shape *s, trm__rng *rng,
+                              int most, uint8_t *questions, uint8_t *answers);
 
 #endif
