@@ -148,8 +148,10 @@ static trm_status write_model(const convert_args *a, const trm_model *model, trm
                     "%s is there already and may belong to another checkpoint; choose a folder "
                     "without one",
                     yaml);
-  CLI_TRY(trm_model_export(model, a->out, format, a->dtype, err));
-  return write_yaml(yaml, trm_model_get_config(model), err);
+  CLI_TRY(write_yaml(yaml, trm_model_get_config(model), err));
+  trm_status st = trm_model_export(model, a->out, format, a->dtype, err);
+  if (st != TRM_OK) (void)remove(yaml);
+  return st;
 }
 
 static trm_status convert(const convert_args *a, trm_model **model, trm_error *err) {

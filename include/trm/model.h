@@ -114,7 +114,8 @@ TRM_API trm_status trm_model_create(const trm_model_config *config, uint64_t see
  * trm_model_export wrote; weights of any float type. Errors: IO, FORMAT, SHAPE, CONFIG, NUMERIC
  * when a weight is NaN or infinite. */
 TRM_API trm_status trm_model_load(const char *path, trm_model **out, trm_error *err);
-/* Writes the folder (created if absent); each file appears complete or not at all. */
+/* Writes the folder (created if absent); each file appears complete or not at all, and config.json,
+ * without which there is no model, last: a failure never leaves it beside the weights of another. */
 TRM_API trm_status trm_model_save(const trm_model *model, const char *dir, trm_error *err);
 
 typedef enum trm_file_format {

@@ -3,9 +3,11 @@
  * are written first, so a folder with a config.json is complete. A single file: the same tensors,
  * with the text of config.json in the metadata. A file from outside is compared with the layout
  * before memory for a model is taken, so that a false configuration costs nothing. */
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "io/torch_file.h"
@@ -331,12 +333,22 @@ done:
   return st;
 }
 
+/* Of a model that is replaced: its configuration must never stand beside the new weights, where
+ * both could fit and mean something else. */
+static trm_status remove_config(const char *dir, const char *path, trm_error *err) {
+  if (!trm__path_exists(path)) return TRM_OK;
+  if (unlink(path) != 0)
+    TRM_FAIL(err, TRM_E_IO, "%s cannot be replaced: %s", path, strerror(errno));
+  return trm__sync_dir(dir, err);
+}
+
 static trm_status save_folder(const trm_model *m, const char *dir, trm_dtype dtype,
                               trm_error *err) {
   folder f;
   trm_status st;
   TRM_TRY(folder_paths(dir, &f, err));
   TRM_GOTO(trm__make_dirs(dir, err));
+  TRM_GOTO(remove_config(dir, f.config, err));
   TRM_GOTO(save_safetensors(m, f.weights, dtype, NULL, err));
   st = trm__model_config_save(&m->config, f.config, err);
 done:
