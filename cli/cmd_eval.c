@@ -79,6 +79,16 @@ static bool tick(void *arg, int64_t done, int64_t total) {
 
 /* --- before and after --- */
 
+/* Hours of work are not to end with a file that cannot be created. */
+static trm_status check_writable(const char *path, trm_error *err) {
+  cli_outfile probe;
+  if (cli_exists(path) && !cli_is_file(path))
+    return cli_fail(err, TRM_E_IO, -1, "%s: cannot write: it is not a plain file", path);
+  CLI_TRY(cli_outfile_open(&probe, path, err));
+  cli_outfile_abort(&probe);
+  return TRM_OK;
+}
+
 /* An ARC set with what its tasks should give; only the test split has their test inputs. */
 static trm_status open_votes(eval_run *e, trm_error *err) {
   char path[CLI_PATH_MAX];
@@ -91,6 +101,7 @@ static trm_status open_votes(eval_run *e, trm_error *err) {
                     "--submission: %s, split %s, is not the test split of an ARC set with its "
                     "test_puzzles.json",
                     a->data, a->split);
+  if (a->submission) CLI_TRY(check_writable(a->submission, err));
   return arc ? trm_arc_votes_create(a->data, &e->votes, err) : TRM_OK;
 }
 
@@ -102,10 +113,12 @@ static trm_status open_all(eval_run *e, trm_error *err) {
   CLI_TRY(run_folder_load_model_for(a->model, info, e->model_path, &e->model, err));
   if (a->dtype != TRM_DTYPES) trm_model_set_dtype(e->model, a->dtype);
   int64_t rows = a->limit && a->limit < info->examples ? a->limit : info->examples;
-  bool go_on = a->state != NULL;
+  npy_out_use use = !a->state              ? NPY_OUT_ALONE
+                    : cli_exists(a->state) ? NPY_OUT_GO_ON
+                                           : NPY_OUT_BEGIN;
   if (a->save_preds)
-    CLI_TRY(npy_out_open(&e->preds, a->save_preds, NPY_OUT_INT32, rows, info->seq_len, go_on, err));
-  if (a->save_q) CLI_TRY(npy_out_open(&e->q, a->save_q, NPY_OUT_FLOAT32, rows, 0, go_on, err));
+    CLI_TRY(npy_out_open(&e->preds, a->save_preds, NPY_OUT_INT32, rows, info->seq_len, use, err));
+  if (a->save_q) CLI_TRY(npy_out_open(&e->q, a->save_q, NPY_OUT_FLOAT32, rows, 0, use, err));
   return TRM_OK;
 }
 
@@ -132,13 +145,6 @@ static trm_status evaluate(eval_run *e, trm_error *err) {
   return st;
 }
 
-static trm_status write_all(eval_run *e, trm_error *err) {
-  if (e->preds.open) CLI_TRY(npy_out_commit(&e->preds, err));
-  if (e->q.open) CLI_TRY(npy_out_commit(&e->q, err));
-  if (e->votes) CLI_TRY(arc_summarise(e->votes, &e->arc, err));
-  return e->args->submission ? trm_arc_votes_submit(e->votes, e->args->submission, err) : TRM_OK;
-}
-
 static trm_status print_all(const eval_run *e, trm_error *err) {
   const eval_args *a = e->args;
   const eval_outcome o = {.model = e->model_path,
@@ -159,6 +165,28 @@ static trm_status print_all(const eval_run *e, trm_error *err) {
   return TRM_OK;
 }
 
+/* The saved rows are put in their places last: until then the state and the parts are a finished
+ * evaluation that the same command tells again. */
+static trm_status commit_rows(eval_run *e, trm_error *err) {
+  npy_out *list[2];
+  int n = 0;
+  if (e->preds.open) list[n++] = &e->preds;
+  if (e->q.open) list[n++] = &e->q;
+  return npy_out_commit(list, n, err);
+}
+
+static int run_and_tell(eval_run *e) {
+  trm_error err = {0};
+  const char *submission = e->args->submission;
+  trm_status st = evaluate(e, &err);
+  if (st == TRM_OK && e->votes) st = arc_summarise(e->votes, &e->arc, &err);
+  if (st == TRM_OK && submission) st = trm_arc_votes_submit(e->votes, submission, &err);
+  if (st == TRM_OK) st = print_all(e, &err);
+  int code = cli_finish(st == TRM_OK ? CLI_OK : cli_report_error(&err));
+  if (code == CLI_OK && commit_rows(e, &err) != TRM_OK) code = cli_report_error(&err);
+  return code;
+}
+
 static int run(const eval_args *a) {
   trm_error err = {0};
   eval_run *e = calloc(1, sizeof *e);
@@ -167,14 +195,12 @@ static int run(const eval_args *a) {
     return cli_report_error(&err);
   }
   e->args = a;
-  trm_status st = evaluate(e, &err);
-  if (st == TRM_OK) st = write_all(e, &err);
-  if (st == TRM_OK) st = print_all(e, &err);
-  int code = cli_finish(st == TRM_OK ? CLI_OK : cli_report_error(&err));
+  int code = run_and_tell(e);
   /* Not before everybody has what it was kept for. */
   if (code == CLI_OK && a->state) unlink(a->state);
-  npy_out_close(&e->preds);
-  npy_out_close(&e->q);
+  bool keep = a->state && cli_exists(a->state);
+  npy_out_close(&e->preds, keep);
+  npy_out_close(&e->q, keep);
   trm_arc_votes_free(e->votes);
   trm_dataset_free(e->data);
   trm_model_free(e->model);

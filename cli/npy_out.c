@@ -60,18 +60,21 @@ static bool read_at(const npy_out *o, void *data, size_t n, int64_t at) {
   return pread(o->fd, data, n, at) == (ssize_t)n;
 }
 
-/* The open file is a part with this header. */
-static bool adopt(npy_out *o, const char *header) {
+/* The open file is a part with this header, and the state relies on it or nobody does. Takes its
+ * tag. */
+static bool adopt(npy_out *o, const char *header, bool has_state) {
   char found[HEADER], trailer[TRAILER];
+  uint64_t tag;
   struct stat s;
   if (fstat(o->fd, &s) != 0 || s.st_size != o->end + TRAILER ||
       !read_at(o, found, (size_t)o->start, 0) || memcmp(found, header, (size_t)o->start) != 0 ||
       !read_at(o, trailer, TRAILER, o->end) ||
       memcmp(trailer, trailer_magic, sizeof trailer_magic) != 0)
     return false;
-  memcpy(&o->tag, trailer + sizeof trailer_magic, sizeof o->tag);
-  o->needed = true; /* who left it there may still count on it */
-  return o->tag != 0;
+  memcpy(&tag, trailer + sizeof trailer_magic, sizeof tag);
+  if (tag && !has_state) return false;
+  if (tag) o->tag = tag;
+  return true;
 }
 
 static uint64_t new_tag(void) {
@@ -82,35 +85,51 @@ static uint64_t new_tag(void) {
   return (x ^ x >> 31) | 1;
 }
 
-static trm_status begin(npy_out *o, const char *header, trm_error *err) {
+static trm_status write_trailer(npy_out *o, uint64_t tag, trm_error *err) {
   char trailer[TRAILER];
-  o->tag = new_tag();
-  o->needed = false;
   memcpy(trailer, trailer_magic, sizeof trailer_magic);
-  memcpy(trailer + sizeof trailer_magic, &o->tag, sizeof o->tag);
-  if (ftruncate(o->fd, 0) != 0 || ftruncate(o->fd, o->end) != 0)
-    return fail_io(err, o->part, "make room");
-  CLI_TRY(write_at(o, header, (size_t)o->start, 0, err));
+  memcpy(trailer + sizeof trailer_magic, &tag, sizeof tag);
   return write_at(o, trailer, sizeof trailer, o->end, err);
 }
 
+static trm_status begin(npy_out *o, const char *header, trm_error *err) {
+  if (ftruncate(o->fd, o->end) != 0) return fail_io(err, o->part, "make room");
+  CLI_TRY(write_at(o, header, (size_t)o->start, 0, err));
+  return write_trailer(o, 0, err);
+}
+
+/* A part that is there is taken over or left alone, never begun anew. */
+static trm_status open_part(npy_out *o, const char *header, npy_out_use use, trm_error *err) {
+  o->fd = open(o->part, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  o->created = o->fd >= 0;
+  if (o->fd < 0 && errno == EEXIST) o->fd = open(o->part, O_RDWR | O_CLOEXEC);
+  if (o->fd < 0) return fail_io(err, o->part, "write");
+  o->open = true;
+  if (o->created) return begin(o, header, err);
+  if (use != NPY_OUT_ALONE && adopt(o, header, use == NPY_OUT_GO_ON)) return TRM_OK;
+  return cli_fail(err, TRM_E_CONFIG, -1,
+                  "%s: belongs to another evaluation that was interrupted: give its --state and "
+                  "options, or remove it",
+                  o->part);
+}
+
 trm_status npy_out_open(npy_out *o, const char *path, npy_out_type type, int64_t rows, int64_t cols,
-                        bool go_on, trm_error *err) {
+                        npy_out_use use, trm_error *err) {
   char header[HEADER];
+  struct stat s;
   int64_t values = cols ? cols : 1;
-  *o = (npy_out){.fd = -1};
+  *o = (npy_out){.fd = -1, .tag = new_tag()};
   CLI_TRY(cli_path(o->path, err, "%s", path));
   snprintf(o->part, sizeof o->part, "%s.part", path);
   if (values > 1 << 28 || rows > INT64_MAX / 8 / values)
     return cli_fail(err, TRM_E_ARGUMENT, -1, "%s: %lld x %lld values are too many", path,
                     (long long)rows, (long long)values);
+  if (stat(path, &s) == 0 && S_ISDIR(s.st_mode))
+    return cli_fail(err, TRM_E_IO, -1, "%s: cannot write: it is a folder", path);
   o->start = make_header(header, type, rows, cols);
   o->row_bytes = 4 * (size_t)values;
   o->end = o->start + rows * (int64_t)o->row_bytes;
-  o->fd = open(o->part, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  if (o->fd < 0) return fail_io(err, o->part, "write");
-  o->open = true;
-  return go_on && adopt(o, header) ? TRM_OK : begin(o, header, err);
+  return open_part(o, header, use, err);
 }
 
 trm_status npy_out_row(npy_out *o, int64_t row, const void *values, trm_error *err) {
@@ -118,26 +137,40 @@ trm_status npy_out_row(npy_out *o, int64_t row, const void *values, trm_error *e
 }
 
 trm_status npy_out_sync(npy_out *o, trm_error *err) {
+  if (!o->marked) CLI_TRY(write_trailer(o, o->tag, err));
   if (fsync(o->fd) != 0) return fail_io(err, o->part, "write");
-  o->needed = true;
+  o->marked = true;
   return TRM_OK;
 }
 
-trm_status npy_out_commit(npy_out *o, trm_error *err) {
+/* Cuts off the trailer of a part that is in its place. */
+static trm_status finish(npy_out *o, trm_error *err) {
   char dir[CLI_PATH_MAX];
-  if (ftruncate(o->fd, o->end) != 0 || fsync(o->fd) != 0 || rename(o->part, o->path) != 0)
-    return fail_io(err, o->path, "write");
-  o->needed = true;
-  npy_out_close(o);
+  o->created = false; /* nothing is left to remove */
+  if (ftruncate(o->fd, o->end) != 0 || fsync(o->fd) != 0) return fail_io(err, o->path, "write");
   const char *slash = strrchr(o->path, '/');
   CLI_TRY(
       cli_path(dir, err, "%.*s", slash ? (int)(slash - o->path) + 1 : 1, slash ? o->path : "."));
   return cli_sync_dir(dir, err);
 }
 
-void npy_out_close(npy_out *o) {
+trm_status npy_out_commit(npy_out *const *list, int n, trm_error *err) {
+  trm_status st = TRM_OK;
+  int moved = 0;
+  for (int i = 0; i < n && st == TRM_OK; i++)
+    if (fsync(list[i]->fd) != 0) st = fail_io(err, list[i]->part, "write");
+  for (; moved < n && st == TRM_OK; moved += st == TRM_OK)
+    if (rename(list[moved]->part, list[moved]->path) != 0)
+      st = fail_io(err, list[moved]->path, "write");
+  if (st != TRM_OK)
+    while (moved-- > 0) rename(list[moved]->path, list[moved]->part);
+  for (int i = 0; i < n && st == TRM_OK; i++) st = finish(list[i], err);
+  return st;
+}
+
+void npy_out_close(npy_out *o, bool keep) {
   if (!o->open) return;
   close(o->fd);
-  if (!o->needed) unlink(o->part);
+  if (o->created && !(keep && o->marked)) unlink(o->part);
   o->open = false;
 }

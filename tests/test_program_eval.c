@@ -107,6 +107,70 @@ static void what_does_not_go_on_is_refused(void **state) {
   assert_int_equal(access(part, F_OK), -1);
 }
 
+/* Nothing but the command that it belongs to touches what a stopped evaluation left. */
+static void parts_of_others_are_left_alone(void **state) {
+  scratch *s = *state;
+  char st[160], st2[160], p[160], want_p[160], part[170], kept[160];
+  in(s, st, "kept.state");
+  in(s, st2, "kept2.state");
+  in(s, p, "kept.npy");
+  in(s, want_p, "want.npy");
+  in(s, kept, "kept.copy");
+  snprintf(part, sizeof part, "%s.part", p);
+  const char *const *args = ARGS("eval", sudoku_model, sudoku_dir, "--steps", "1000", "--batch",
+                                 "2", "--threads", "1", "--state", st, "--save-preds", p);
+  int code, tries = 0;
+  do {
+    code = stop_after(s, args, 20 + 10 * tries, SIGINT);
+    assert_in_range(++tries, 1, 100);
+  } while (code != 130);
+  size_t n;
+  unsigned char *bytes = read_bytes(part, &n);
+  write_bytes(kept, bytes, n);
+  free(bytes);
+#define OTHER(...)                                                                \
+  want(RUN("eval", sudoku_model, sudoku_dir, "--save-preds", p, __VA_ARGS__), 2); \
+  says(err_text, "kept.npy.part: belongs to another evaluation");                 \
+  same_bytes(part, kept)
+  OTHER("--steps", "1000", "--state", st, "--limit", "10");
+  OTHER("--steps", "1000", "--state", st2);
+  OTHER("--steps", "2");
+  want(RUN("eval", sudoku_model, sudoku_dir, "--state", st, "--save-preds", p), 2);
+  same_bytes(part, kept);
+  want(RUN("eval", sudoku_model, sudoku_dir, "--steps", "1000", "--save-preds", want_p), 0);
+  want(RUN("eval", sudoku_model, sudoku_dir, "--steps", "1000", "--state", st, "--save-preds", p),
+       0);
+  same_bytes(p, want_p);
+  assert_int_equal(access(part, F_OK), -1);
+}
+
+/* An evaluation that cannot be told or saved is kept, and told when it can. */
+static void what_cannot_be_written_is_kept(void **state) {
+  scratch *s = *state;
+  char st[160], p[160], q[160], part[170], command[900];
+  in(s, st, "full.state");
+  in(s, p, "full.npy");
+  in(s, q, "full_q.npy");
+  snprintf(part, sizeof part, "%s.part", p);
+  snprintf(command, sizeof command,
+           "'%s' eval '%s' '%s' --state '%s' --save-preds '%s' --save-q '%s' >/dev/full "
+           "2>/dev/null",
+           TRM_PROGRAM, sudoku_model, sudoku_dir, st, p, q);
+  if (access("/dev/full", W_OK) != 0) skip();
+  assert_int_not_equal(system(command), 0);
+  assert_int_equal(access(st, F_OK), 0);
+  assert_int_equal(access(part, F_OK), 0);
+  assert_int_equal(access(p, F_OK), -1);
+  want(RUN("eval", sudoku_model, sudoku_dir, "--state", st, "--save-preds", p, "--save-q", q), 0);
+  says(err_text, "going on after 48 of 48");
+  assert_int_equal(access(st, F_OK), -1);
+  assert_int_equal(access(part, F_OK), -1);
+  assert_int_equal(access(p, F_OK), 0);
+  /* Seen before the work, not after it. */
+  want(RUN("eval", arc_model, arc_dir, "--state", st, "--submission", "/nonexistent/a.json"), 1);
+  assert_int_equal(access(st, F_OK), -1);
+}
+
 static void answers_are_checked_by_the_rules(void **state) {
   scratch *s = *state;
   want(RUN("eval", sudoku_model, sudoku_dir), 0);
@@ -277,6 +341,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(interrupted_evaluations_go_on),
       cmocka_unit_test(what_does_not_go_on_is_refused),
+      cmocka_unit_test(parts_of_others_are_left_alone),
+      cmocka_unit_test(what_cannot_be_written_is_kept),
       cmocka_unit_test(answers_are_checked_by_the_rules),
       cmocka_unit_test(saved_predictions_vote_like_the_evaluation),
       cmocka_unit_test(submissions_are_scored),
