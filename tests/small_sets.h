@@ -141,7 +141,12 @@ static inline void write_arc_set(const char *dir) {
                              .id = {1, 3}});
   write_beside(dir, "identifiers.json",
                "[\"<blank>\", \"aaaa0001\", \"aaaa0001|||t3|||0213456789\", \"bbbb0002\"]");
-  write_beside(dir, "test_puzzles.json", "{\"aaaa0001\": {}, \"bbbb0002\": {}}");
+#define PAIR(input, output) "[{\"input\": [" input "], \"output\": [" output "]}]"
+  write_beside(dir, "test_puzzles.json",
+               "{\"aaaa0001\": {\"train\": " PAIR("[0, 1]", "[1, 0]") ", \"test\": " PAIR(
+                   "[0, 1], [2, 3]", "[1, 0], [3, 2]") "}, \"bbbb0002\": {\"train\": " PAIR(
+                   "[5, 5]", "[5]") ", \"test\": " PAIR("[7, 7, 7], [7, 7, 7]", "[7]") "}}");
+#undef PAIR
 }
 
 /* Grids of the user, whose symbols want escaping everywhere. */

@@ -184,6 +184,34 @@ static void folders_must_hold_one_task_per_file(void **state) {
   trm__arc_tasks_free(&list);
 }
 
+/* A short text may stand for much memory: refused before that is taken. */
+static void too_much_is_refused(void **state) {
+  scratch *s = *state;
+  const char *path = scratch_path(s, "much.json"), *task = arc_files[3].text;
+  trm__arc_tasks list = {.pairs = TRM__ARC_MAX_LISTED - 1}; /* its task has two */
+  trm_error err;
+  write_bytes(path, task, strlen(task));
+  assert_int_equal(trm__arc_tasks_load(path, &list, &err), TRM_E_RANGE);
+  assert_true(speaks_of(&err, "task much: more than 131072 pairs"));
+  trm__arc_tasks_free(&list);
+  const size_t n = 6000002;
+  char *text = malloc(n);
+  assert_non_null(text);
+  memset(text, ',', n);
+  text[0] = '[';
+  write_bytes(path, text, n);
+  json_t *json;
+  assert_int_equal(trm__json_load(path, n, &json, &err), TRM_E_FORMAT);
+  assert_true(speaks_of(&err, "some 6000003 JSON values"));
+  text[n - 1] = ' '; /* as many as may be: now it is only wrong JSON */
+  text[n - 2] = ' ';
+  text[n - 3] = ' ';
+  write_bytes(path, text, n);
+  assert_int_equal(trm__json_load(path, n, &json, &err), TRM_E_FORMAT);
+  assert_true(speaks_of(&err, "line 1"));
+  free(text);
+}
+
 /* --- gzip --- */
 
 static void packed_json_is_read_and_bounded(void **state) {
@@ -242,6 +270,7 @@ int main(void) {
                                      cmocka_unit_test(the_largest_grid_is_read),
                                      cmocka_unit_test(solutions_must_fit),
                                      cmocka_unit_test(folders_must_hold_one_task_per_file),
+                                     cmocka_unit_test(too_much_is_refused),
                                      cmocka_unit_test(packed_json_is_read_and_bounded),
                                      cmocka_unit_test(joined_members_are_one_text)};
   return cmocka_run_group_tests(tests, scratch_open, scratch_close);

@@ -181,6 +181,18 @@ static void good_folders_pass(void **state) {
   }
 }
 
+/* As a build without a test set writes it. */
+static void a_folder_without_a_test_set_passes(void **state) {
+  const char *dir = scratch_path(*state, "untested");
+  char path[300];
+  write_arc_set(dir);
+  snprintf(path, sizeof path, "%s/test/dataset.json", dir);
+  assert_int_equal(remove(path), 0);
+  write_beside(dir, "test_puzzles.json", "{}");
+  finds(dir, "");
+  finds_with(dir, "test_puzzles.json", "[]", "want a JSON object");
+}
+
 static void what_is_wrong_beside_the_arrays_is_found(void **state) {
   const char *dir = scratch_path(*state, "beside");
   write_arc_set(dir);
@@ -190,7 +202,14 @@ static void what_is_wrong_beside_the_arrays_is_found(void **state) {
              "entry 2 is 'a|||t8|||0123456789'");
   finds_with(dir, "identifiers.json", "[\"<blank>\", \"a\", 7, \"b\"]", "entry 2 is no text");
   finds_with(dir, "test_puzzles.json", NULL, "test_puzzles.json");
-  finds_with(dir, "test_puzzles.json", "[]", "want an object");
+  finds_with(dir, "test_puzzles.json", "[]", "want a JSON object");
+  finds_with(dir, "test_puzzles.json", "{}", "no task");
+  finds_with(dir, "test_puzzles.json", "{\"x\": 3}", "task x");
+#define ONE "[{\"input\": [[1]], \"output\": [[2]]}]"
+  finds_with(dir, "test_puzzles.json", "{\"b\": {\"train\": " ONE "}}", "1 or more test pairs");
+  finds_with(dir, "test_puzzles.json", "{\"c\": {\"train\": " ONE ", \"test\": " ONE "}}",
+             "task c is none of the ids");
+#undef ONE
   finds_with(dir, "train/dataset.json",
              "{\"seq_len\": 900, \"vocab_size\": 12, \"num_puzzle_identifiers\": 4, "
              "\"ignore_label_id\": 0, \"total_groups\": 3, \"puzzle\": "
@@ -250,6 +269,7 @@ int main(void) {
       cmocka_unit_test(arc_is_compared_by_pairs_of_originals),
       cmocka_unit_test(what_cannot_be_looked_at_is_said),
       cmocka_unit_test(good_folders_pass),
+      cmocka_unit_test(a_folder_without_a_test_set_passes),
       cmocka_unit_test(what_is_wrong_beside_the_arrays_is_found),
       cmocka_unit_test(what_is_wrong_in_examples_is_found),
   };

@@ -133,8 +133,9 @@ typedef struct trm_verify_config {
 
 /* Checks a whole folder: each split opens; dataset.json agrees with the arrays; the splits fit
  * together; identifiers.json names every id (ARC: in the form of a copy's name) and ARC's
- * test_puzzles.json is there; every grid is whole; labels obey the rules of the puzzle; a Sudoku
- * has one solution. *failures counts the checks that failed. Errors: IO when there is neither train
+ * test_puzzles.json holds whole tasks with test pairs, each named in identifiers.json (none where
+ * there is no test split); every grid is whole; labels obey the rules of the puzzle; a Sudoku has
+ * one solution. *failures counts the checks that failed. Errors: IO when there is neither train
  * nor test; MEMORY, INTERRUPTED. */
 TRM_API trm_status trm_dataset_verify(const char *dir, const trm_verify_config *config,
                                       int *failures, trm_error *err);

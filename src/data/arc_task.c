@@ -109,8 +109,35 @@ static trm_status set_id(const char *path, const char *id, trm__arc_task *task, 
   return TRM_OK;
 }
 
+/* The next free place, which counts as a task from now on. */
+static trm_status add_task(trm__arc_tasks *list, trm__arc_task **out, trm_error *err) {
+  if (list->n == list->room) {
+    const int64_t room = list->room ? 2 * list->room : 64;
+    trm__arc_task *larger;
+    TRM_ALLOC(&larger, room, "a list of tasks", err);
+    if (list->n) memcpy(larger, list->task, (size_t)list->n * sizeof *larger);
+    trm__free(list->task);
+    list->task = larger;
+    list->room = room;
+  }
+  *out = &list->task[list->n++];
+  return TRM_OK;
+}
+
+/* Counts the pairs before memory is taken for them: one is some bytes of JSON, but 1.8 KB here. */
+static trm_status count_pairs(trm__arc_tasks *list, size_t n, const char *path, const char *id,
+                              trm_error *err) {
+  list->pairs += (int64_t)n;
+  if (list->pairs <= TRM__ARC_MAX_LISTED) return TRM_OK;
+  TRM_FAIL(err, TRM_E_RANGE,
+           "%s: task %s: more than %d pairs with those before it; take fewer tasks", path, id,
+           TRM__ARC_MAX_LISTED);
+}
+
 static trm_status read_task(const json_t *json, const char *path, const char *id,
-                            trm__arc_task *task, trm_error *err) {
+                            trm__arc_tasks *list, trm_error *err) {
+  trm__arc_task *task;
+  TRM_TRY(add_task(list, &task, err));
   TRM_TRY(set_id(path, id, task, err));
   const json_t *train = json_object_get(json, "train"), *test = json_object_get(json, "test");
   const size_t n_train = json_array_size(train), n_test = json_array_size(test);
@@ -120,6 +147,7 @@ static trm_status read_task(const json_t *json, const char *path, const char *id
              "%s: task %s: want an array \"train\" of 1 to %d pairs and an array \"test\" of at "
              "most as many",
              path, id, TRM__ARC_MAX_PAIRS);
+  TRM_TRY(count_pairs(list, n_train + n_test, path, id, err));
   TRM_ALLOC(&task->train, n_train + n_test, "the pairs of a task", err);
   task->test = task->train + n_train;
   task->n_train = (int)n_train;
@@ -143,21 +171,6 @@ const trm__arc_task *trm__arc_tasks_find(const trm__arc_tasks *list, const char 
   return NULL;
 }
 
-/* The next free place, which counts as a task from now on. */
-static trm_status add_task(trm__arc_tasks *list, trm__arc_task **out, trm_error *err) {
-  if (list->n == list->room) {
-    const int64_t room = list->room ? 2 * list->room : 64;
-    trm__arc_task *larger;
-    TRM_ALLOC(&larger, room, "a list of tasks", err);
-    if (list->n) memcpy(larger, list->task, (size_t)list->n * sizeof *larger);
-    trm__free(list->task);
-    list->task = larger;
-    list->room = room;
-  }
-  *out = &list->task[list->n++];
-  return TRM_OK;
-}
-
 /* The id of a task in a file of its own: its name without folders and ending. */
 static void id_of_file(const char *path, char *id, size_t size) {
   const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
@@ -174,21 +187,16 @@ static void id_of_file(const char *path, char *id, size_t size) {
 }
 
 static trm_status add_object(json_t *json, const char *path, trm__arc_tasks *list, trm_error *err) {
-  trm__arc_task *task;
   if (!json_is_object(json)) TRM_FAIL(err, TRM_E_FORMAT, "%s: want a JSON object", path);
   if (json_is_array(json_object_get(json, "train"))) {
     char id[TRM__ARC_MAX_ID + 100];
     id_of_file(path, id, sizeof id);
-    TRM_TRY(add_task(list, &task, err));
-    return read_task(json, path, id, task, err);
+    return read_task(json, path, id, list, err);
   }
   if (!json_object_size(json)) TRM_FAIL(err, TRM_E_FORMAT, "%s: there is no task in it", path);
   const char *id;
   json_t *value;
-  json_object_foreach(json, id, value) {
-    TRM_TRY(add_task(list, &task, err));
-    TRM_TRY(read_task(value, path, id, task, err));
-  }
+  json_object_foreach(json, id, value) TRM_TRY(read_task(value, path, id, list, err));
   return TRM_OK;
 }
 

@@ -8,9 +8,10 @@
 #include "data/arc_grid.h"
 
 enum {
-  TRM__ARC_MAX_ID = 100,       /* bytes of a task's id */
-  TRM__ARC_MAX_PAIRS = 1000,   /* of a task in "train", and in "test" */
-  TRM__ARC_MAX_JSON = 64 << 20 /* bytes of one file, unpacked */
+  TRM__ARC_MAX_ID = 100,         /* bytes of a task's id */
+  TRM__ARC_MAX_PAIRS = 1000,     /* of a task in "train", and in "test" */
+  TRM__ARC_MAX_LISTED = 1 << 17, /* pairs of all tasks of a list */
+  TRM__ARC_MAX_JSON = 16 << 20   /* bytes of one file, unpacked */
 };
 
 /* Grids are 1 to 30 cells high and wide. A pair whose output the file does not tell has the single
@@ -31,7 +32,7 @@ typedef struct trm__arc_task {
 
 /* Tasks with different ids, in the order of their files. A zeroed list is an empty one. */
 typedef struct trm__arc_tasks {
-  int64_t n, room;
+  int64_t n, room, pairs;
   trm__arc_task *task;
 } trm__arc_tasks;
 void trm__arc_tasks_free(trm__arc_tasks *list); /* zeroes it */
@@ -42,7 +43,8 @@ void trm__arc_tasks_free(trm__arc_tasks *list); /* zeroes it */
  *   a file {"ID": {"train": ..., "test": ...}, ...}: all of them in their order;
  *   a folder: each *.json and *.json.gz in it is one task; in the order of their ids.
  * Files may be packed by gzip. Keys other than those four are passed over. Errors: IO, MEMORY;
- * FORMAT and RANGE naming file, task, pair and cell; SHAPE for rows of different lengths. */
+ * FORMAT and RANGE naming file, task, pair and cell; RANGE for more than TRM__ARC_MAX_LISTED pairs;
+ * SHAPE for rows of different lengths. */
 trm_status trm__arc_tasks_load(const char *path, trm__arc_tasks *list, trm_error *err);
 /* A file of one task. */
 trm_status trm__arc_task_load(const char *path, trm__arc_task *task, trm_error *err);

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "data/arc_grid.h"
+#include "data/arc_task.h"
 #include "data/dataset_index.h"
 #include "data/survey.h"
 #include "io/json.h"
@@ -126,15 +127,70 @@ static trm_status check_identifiers(const verify_job *v, trm_error *err) {
   return st;
 }
 
-static trm_status check_test_puzzles(const verify_job *v, trm_error *err) {
+/* A build without a test set writes an object without tasks. */
+static trm_status is_empty_object(const char *path, bool *empty, trm_error *err) {
   json_t *root;
-  TRM_TRY(load_json(v, "test_puzzles.json", MAX_NAMES_JSON, &root, err));
-  trm_status st = TRM_OK;
-  if (!json_is_object(root) || json_object_size(root) == 0)
-    st = trm__fail(err, TRM_E_FORMAT, -1,
-                   "test_puzzles.json: want an object with a task for each id, found %s",
-                   json_is_object(root) ? "none" : "something else");
+  TRM_TRY(trm__json_load(path, TRM__ARC_MAX_JSON, &root, err));
+  *empty = json_is_object(root) && json_object_size(root) == 0;
   json_decref(root);
+  return TRM_OK;
+}
+
+/* The ids of the tasks as keys of an object; NULL when out of memory. */
+static json_t *ids_of(const trm__arc_tasks *tasks) {
+  json_t *ids = json_object();
+  for (int64_t i = 0; ids && i < tasks->n; i++)
+    if (json_object_set_new(ids, tasks->task[i].id, json_true())) {
+      json_decref(ids);
+      return NULL;
+    }
+  return ids;
+}
+
+/* Each task has its own id, without a copy's tail, among the names. */
+static trm_status check_task_names(const verify_job *v, const trm__arc_tasks *tasks,
+                                   trm_error *err) {
+  json_t *names;
+  TRM_TRY(load_json(v, "identifiers.json", MAX_NAMES_JSON, &names, err));
+  json_t *missing = ids_of(tasks);
+  trm_status st = TRM_OK;
+  if (!missing) st = trm__fail(err, TRM_E_MEMORY, -1, "no memory for the ids of tasks");
+  for (size_t i = 0; missing && i < json_array_size(names); i++)
+    (void)json_object_del(missing, json_string_value(json_array_get(names, i)));
+  if (missing && json_object_size(missing))
+    st = trm__fail(err, TRM_E_FORMAT, -1,
+                   "test_puzzles.json: task %s is none of the ids that identifiers.json names",
+                   json_object_iter_key(json_object_iter(missing)));
+  json_decref(missing);
+  json_decref(names);
+  return st;
+}
+
+static trm_status check_tasks(const verify_job *v, const char *path, bool named, trm_error *err) {
+  trm__arc_tasks tasks = {0};
+  bool empty = false;
+  trm_status st = TRM_OK;
+  if (!v->has[1]) TRM_TRY(is_empty_object(path, &empty, err));
+  if (empty) return TRM_OK;
+  TRM_GOTO(trm__arc_tasks_load(path, &tasks, err));
+  for (int64_t i = 0; i < tasks.n; i++)
+    if (tasks.task[i].n_test == 0) {
+      st = trm__fail(err, TRM_E_FORMAT, -1, "%s: task %s: want 1 or more test pairs, found none",
+                     path, tasks.task[i].id);
+      goto done;
+    }
+  if (named) st = check_task_names(v, &tasks, err);
+done:
+  trm__arc_tasks_free(&tasks);
+  return st;
+}
+
+/* `named`: identifiers.json was found to be right. */
+static trm_status check_test_puzzles(const verify_job *v, bool named, trm_error *err) {
+  char *path = trm__path_join(v->dir, "test_puzzles.json");
+  if (!path) TRM_FAIL(err, TRM_E_MEMORY, "no memory for a path");
+  const trm_status st = check_tasks(v, path, named, err);
+  trm__free(path);
   return st;
 }
 
@@ -307,9 +363,10 @@ static trm_status verify_folder(verify_job *v, trm_error *err) {
     TRM_TRY(report(v, "train and test fit together", st, &finding, err));
   }
   st = check_identifiers(v, &finding);
+  const bool named = st == TRM_OK;
   TRM_TRY(report(v, "identifiers.json names every id", st, &finding, err));
   if (any_info(v)->puzzle.kind == TRM_PUZZLE_ARC) {
-    st = check_test_puzzles(v, &finding);
+    st = check_test_puzzles(v, named, &finding);
     TRM_TRY(report(v, "test_puzzles.json", st, &finding, err));
   }
   return TRM_OK;

@@ -8,9 +8,23 @@
 
 #include "base/memory.h"
 
+/* A value may take 100 bytes and more in jansson's tree, in the text two. So they are counted
+ * beforehand by the marks between them (those within strings, too). ARC's largest files have 1.5
+ * million, the names of a full ARC data set one. */
+enum { MAX_VALUES = 6000000 };
+
+static trm_status check_values(const char *text, size_t n, const char *path, trm_error *err) {
+  size_t values = 1;
+  for (size_t i = 0; i < n; i++) values += text[i] == ',' || text[i] == '[' || text[i] == '{';
+  if (values <= MAX_VALUES) return TRM_OK;
+  TRM_FAIL(err, TRM_E_FORMAT, "%s: some %zu JSON values; want at most %d in one file", path, values,
+           MAX_VALUES);
+}
+
 static trm_status parse_text(const char *text, size_t n, const char *path, json_t **out,
                              trm_error *err) {
   json_error_t cause;
+  TRM_TRY(check_values(text, n, path, err));
   *out = json_loadb(text, n, JSON_REJECT_DUPLICATES, &cause);
   if (*out) return TRM_OK;
   if (json_error_code(&cause) == json_error_out_of_memory)
