@@ -157,6 +157,7 @@ static trm_status write_model(const convert_args *a, const trm_model *model, trm
 static trm_status convert(const convert_args *a, trm_model **model, trm_error *err) {
   char found[CLI_PATH_MAX];
   trm_dataset_info info;
+  if (format_of(a->out) == TRM_FILE_FOLDER) CLI_TRY(cli_check_model_folder(a->out, err));
   CLI_TRY(learn_data(a, &info, err));
   CLI_TRY(
       run_folder_load_model_for(a->in, a->data || a->seq_len ? &info : NULL, found, model, err));

@@ -84,6 +84,9 @@ int cmd_data_build_grid(int argc, char **argv) {
   if (!input || !config.output_dir)
     return cli_usage_error("--%s is needed; see trm data build grid --help",
                            input ? "output-dir" : "input");
+  if (!config.rows != !config.cols)
+    return cli_usage_error("--%s needs --%s", config.rows ? "rows" : "cols",
+                           config.rows ? "cols" : "rows");
   if (canvas && !read_canvas(canvas, &config))
     return cli_usage_error("--canvas: want rows x columns, e.g. 10x12, sides of 1 to %d, got '%s'",
                            TRM_PUZZLE_MAX_SIDE, canvas);

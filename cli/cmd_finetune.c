@@ -177,6 +177,7 @@ static trm_status check_tasks(const finetune_args *a, const finetune_run *r, trm
 
 static trm_status finetune(const finetune_args *a, finetune_run *r, trm_error *err) {
   char path[CLI_PATH_MAX];
+  if (a->out) CLI_TRY(cli_check_model_folder(a->out, err));
   CLI_TRY(trm_arc_tasks_load(a->task, &r->tasks, err));
   CLI_TRY(check_tasks(a, r, err));
   CLI_TRY(trm_arc_data_create(r->tasks, a->copies, a->tune.seed, &r->data, err));

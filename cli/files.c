@@ -79,6 +79,25 @@ trm_status cli_remove_folder(const char *path, trm_error *err) {
   return st;
 }
 
+trm_status cli_check_model_folder(const char *path, trm_error *err) {
+  static const char *const may_be[] = {".", "..", "config.json", "model.safetensors"};
+  enum { N_MAY_BE = sizeof may_be / sizeof *may_be };
+  DIR *d = opendir(path);
+  if (!d) return errno == ENOENT ? TRM_OK : fail_io(err, path, "open the folder");
+  trm_status st = TRM_OK;
+  for (struct dirent *e; st == TRM_OK && (e = readdir(d));) {
+    int i = 0;
+    while (i < N_MAY_BE && strcmp(e->d_name, may_be[i]) != 0) i++;
+    if (i == N_MAY_BE)
+      st = cli_fail(err, TRM_E_IO, -1,
+                    "%s holds '%s', which no model folder does: nothing is written there; choose "
+                    "another output folder",
+                    path, e->d_name);
+  }
+  closedir(d);
+  return st;
+}
+
 trm_status cli_swap_link(const char *link, const char *target, trm_error *err) {
   char tmp[CLI_PATH_MAX];
   CLI_TRY(cli_path(tmp, err, "%s.tmp", link));

@@ -17,6 +17,9 @@ trm_status cli_make_dirs(const char *path, trm_error *err);
 trm_status cli_sync_dir(const char *path, trm_error *err);
 /* Removes a folder of plain files and links; absent is fine, a folder in it is an error. */
 trm_status cli_remove_folder(const char *path, trm_error *err);
+/* TRM_E_IO unless a model may be written into this folder: it is absent, or holds nothing but
+ * config.json and model.safetensors. */
+trm_status cli_check_model_folder(const char *path, trm_error *err);
 /* Makes `link` (replaced atomically) a symbolic link to `target`. */
 trm_status cli_swap_link(const char *link, const char *target, trm_error *err);
 

@@ -77,6 +77,12 @@ static void test_help(void **state) {
     assert_string_equal(err_text, "");
     want(RUN("help"), 0);
   }
+  want(RUN("data", "build", "--help"), 0);
+  says(out_text, "a data set of ARC tasks");
+  assert_null(strstr(out_text, "trm data gen"));
+  want(RUN("help", "data", "gen", "maze"), 0);
+  says(out_text, "Usage: trm data gen maze");
+  want(RUN("data", "gen"), 2);
   want(RUN("trian"), 2);
   says(err_text, "did you mean 'train'?");
   assert_string_equal(out_text, "");

@@ -87,6 +87,12 @@ static void what_cannot_be_learned_is_refused(void **state) {
   says(err_text, "no puzzle embeddings");
   want(RUN("finetune", model), 2);
   want(RUN("finetune", model, "--task", "nowhere.json"), 1);
+  /* Folders that hold anything else are left as they are, before any work. */
+  want(RUN("finetune", model, "--task", task, "--steps", "100000000", "--out", s->dir), 1);
+  says(err_text, "which no model folder does");
+  want(RUN("convert", model, s->dir), 1);
+  says(err_text, "which no model folder does");
+  want(RUN("convert", model, plain), 0);
   static const char no_test[] =
       "{\"train\": [{\"input\": [[1]], \"output\": [[2]]}], \"test\": []}";
   write_bytes(task, no_test, sizeof no_test - 1);

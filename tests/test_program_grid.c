@@ -64,7 +64,10 @@ static void mistakes_are_explained(void **state) {
   want(RUN("data", "build", "grid", "--input", csv, "--output-dir", dir, "--canvas", "12"), 2);
   says(err_text, "--canvas: want rows x columns");
   want(RUN("data", "build", "grid", "--input", csv, "--output-dir", dir, "--rows", "3"), 2);
-  says(err_text, "want both");
+  says(err_text, "--rows needs --cols");
+  want(RUN("data", "build", "grid", "--input", csv, "--output-dir", dir, "--vocabulary", "no.txt"),
+       1);
+  says(err_text, "there is no file no.txt");
   want(RUN("data", "build", "grid", "--input", csv, "--output-dir", dir, "--rules", "sudoku"), 3);
   says(err_text, "nonograms.csv line 2");
   want(RUN("data", "build", "grid", "--input", csv, "--output-dir", dir), 0);
@@ -73,10 +76,31 @@ static void mistakes_are_explained(void **state) {
   says(err_text, "augment=none");
 }
 
+static void build_text(scratch *s, const char *name, const char *text, const char *message) {
+  char path[160], dir[160];
+  snprintf(path, sizeof path, "%s", scratch_path(s, name));
+  snprintf(dir, sizeof dir, "%s", scratch_path(s, "never"));
+  write_bytes(path, text, strlen(text));
+  want(
+      RUN("data", "build", "grid", "--input", path, "--vocabulary", "1,2,3,4", "--output-dir", dir),
+      3);
+  says(err_text, message);
+}
+
+static void bad_cells_are_named(void **state) {
+  scratch *s = *state;
+  build_text(s, "e.csv", "", "question");
+  build_text(s, "a.csv", "question,answer\n1234,123x\n", "output row 2, column 2: 'x'");
+  build_text(s, "b.csv", "question,answer\n12/34,12/x4\n", "output row 2, column 1: 'x'");
+  build_text(s, "c.jsonl", "{\"input\": [[1234567890123456]], \"output\": [[1]]}\n",
+             "integer of 16 characters; want at most 15");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(the_recipe_works),
       cmocka_unit_test(mistakes_are_explained),
+      cmocka_unit_test(bad_cells_are_named),
   };
   return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }

@@ -34,6 +34,20 @@ static trm_status grid_size(const reader *r, const trm__csv_field *f, int grid,
   return trm__grid_list_size(r->list, grid, rows, cols, err);
 }
 
+/* Columns of a grid without separators, 0 when they are not known before its end: needed to say
+ * which cell an error is about. */
+static int known_width(const reader *r, const char *text, size_t n) {
+  int64_t cells = 0, side = 0;
+  for (size_t i = 0, step; i < n; i += step, cells++) {
+    if (separator(text + i, n - i)) return 0;
+    step = trm__grid_character(text + i, n - i);
+    if (!step) return 0;
+  }
+  if (r->cols) return r->cols;
+  while (side <= TRM_PUZZLE_MAX_SIDE && side * side < cells) side++;
+  return side * side == cells ? (int)side : 0;
+}
+
 /* Every row must be as long as the first. */
 static trm_status end_row(const reader *r, const trm__csv_field *f, const trm__grid_place *at,
                           int width, trm_error *err) {
@@ -49,6 +63,7 @@ static trm_status read_grid(const reader *r, const trm__csv_field *f, int grid, 
   int64_t cells = 0;
   size_t n = f->n, step;
   if (n && f->text[n - 1] == '\n') n -= n > 1 && f->text[n - 2] == '\r' ? 2 : 1;
+  int columns = known_width(r, f->text, n);
   for (size_t i = 0; i < n; i += step) {
     if (at.row == TRM_PUZZLE_MAX_SIDE || cells == TRM_PUZZLE_MAX_SIDE * TRM_PUZZLE_MAX_SIDE)
       TRM_FAIL_AT(err, TRM_E_FORMAT, f->line,
@@ -67,7 +82,9 @@ static trm_status read_grid(const reader *r, const trm__csv_field *f, int grid, 
                   f->line, f->column + (long long)i,
                   step ? "a quote cannot be a cell of CSV; write .jsonl"
                        : "the bytes from here on are not UTF-8");
-    TRM_TRY(trm__grid_list_add(r->list, &at, f->text + i, step, err));
+    trm__grid_place named = at;
+    if (columns) named.row = at.col / columns, named.col = at.col % columns;
+    TRM_TRY(trm__grid_list_add(r->list, &named, f->text + i, step, err));
     cells++;
     at.col++;
   }

@@ -68,12 +68,23 @@ static bool is_symbol(const char *symbol, size_t n) {
   return true;
 }
 
+/* With a sign in front, maybe. */
+static bool is_digits(const char *symbol, size_t n) {
+  size_t i = *symbol == '-';
+  while (i < n && symbol[i] >= '0' && symbol[i] <= '9') i++;
+  return i == n;
+}
+
 static trm_status refuse_symbol(const trm__grid_list *list, const trm__grid_place *at,
                                 const char *symbol, size_t n, trm_error *err) {
   const trm__grid_symbols *s = list->symbols;
   char where[400];
   snprintf(where, sizeof where, "%.300s %s %lld: %s row %d, column %d", list->path, list->unit,
            at->line, at->grid == TRM__GRID_INPUT ? "input" : "output", at->row + 1, at->col + 1);
+  if (n > TRM_PUZZLE_MAX_SYMBOL && is_digits(symbol, n))
+    TRM_FAIL_AT(err, TRM_E_FORMAT, at->line,
+                "%s: an integer of %zu characters; want at most %d, a sign counted", where, n,
+                TRM_PUZZLE_MAX_SYMBOL);
   if (!is_symbol(symbol, n))
     TRM_FAIL_AT(err, TRM_E_FORMAT, at->line,
                 "%s: no symbol: want an integer or a text of 1 to %d bytes of UTF-8 "
@@ -166,7 +177,19 @@ static trm_status add_all(trm__grid_symbols *s, const char *what, const char *te
   return TRM_OK;
 }
 
+/* One text without a comma: a vocabulary of one symbol says nothing, so a file was meant when it
+ * cannot be a symbol or looks like a path. */
+static bool names_file(const char *text) {
+  const char *dot = strrchr(text, '.');
+  if (strchr(text, ',')) return false;
+  return strlen(text) > TRM_PUZZLE_MAX_SYMBOL || (strchr(text, '/') && text[1]) ||
+         (dot && dot > text && dot[1]);
+}
+
 trm_status trm__grid_symbols_given(trm__grid_symbols *s, const char *text, trm_error *err) {
+  if (!trm__path_exists(text) && names_file(text))
+    TRM_FAIL(err, TRM_E_IO,
+             "vocabulary: there is no file %s; symbols themselves are separated by commas", text);
   if (!trm__path_exists(text)) return add_all(s, "vocabulary", text, strlen(text), ',', err);
   trm__map map;
   TRM_TRY(trm__map_open(text, &map, err));

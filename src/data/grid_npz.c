@@ -27,6 +27,11 @@ static trm_status read_grid(trm__grid_list *list, const trm__npy *a, int64_t i, 
     int64_t value = trm__npy_int(a, i * a->row_count + cell);
     char text[24];
     int n = snprintf(text, sizeof text, "%lld", (long long)value);
+    if (value < 0 && grid == TRM__GRID_INPUT)
+      TRM_FAIL_AT(err, TRM_E_FORMAT, i,
+                  "%s row %lld: array 'inputs' has %s; want 0 or more (only labels may lie below: "
+                  "they are not scored)",
+                  list->path, (long long)i, text);
     bool scored = grid == TRM__GRID_INPUT || value >= 0;
     at.row = (int)(cell / a->shape[2]);
     at.col = (int)(cell % a->shape[2]);
