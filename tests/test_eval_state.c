@@ -184,19 +184,30 @@ static void other_evaluations_are_refused(void **state) {
     const char *word;
   } bad[] = {{changed, d, c, "another model"},
              {m, other, c, "other data"},
-             {m, d, limit, "examples 5"},
-             {m, d, steps, "steps 2"},
-             {m, d, halt, "halt 1"},
-             {m, d, margin, "halt 1"},
-             {m, d, tag, "outputs 0000000000000001"}};
+             {m, d, limit, "--limit was all, now 5"},
+             {m, d, steps, "--steps was 4, now 2"},
+             {m, d, halt, "--halt was never, now q;"},
+             {m, d, margin, "--halt was never, now q=1;"},
+             {m, d, tag, "other outputs"}};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     assert_int_equal(trm_evaluate(bad[i].m, bad[i].d, &bad[i].c, &r, &err), TRM_E_CONFIG);
     assert_true(speaks_of(&err, bad[i].word));
     assert_true(speaks_of(&err, "remove the file"));
   }
-  trm_model_set_dtype(changed, TRM_BFLOAT16);
-  trm_model_tensor_named(changed, "lm_head.weight").data[5] -= 1;
-  assert_int_equal(trm_evaluate(changed, d, &c, &r, &err), TRM_E_CONFIG);
+  trm_model_set_dtype(m, TRM_BFLOAT16);
+  assert_int_equal(trm_evaluate(m, d, &c, &r, &err), TRM_E_CONFIG);
+  assert_true(speaks_of(&err, "--dtype was float32, now bfloat16"));
+  trm_model_set_dtype(m, TRM_FLOAT32);
+  /* The same examples, and another label is ignored. */
+  char path[200];
+  trm_dataset_free(make_data(s, "again", 1));
+  snprintf(path, sizeof path, "%s/test/dataset.json", s->path);
+  const char other_json[] = "{\"vocab_size\": 7, \"seq_len\": 5, \"num_puzzle_identifiers\": 3}";
+  write_bytes(path, other_json, strlen(other_json));
+  trm_dataset *again = open_small_data(s->path);
+  assert_int_equal(trm_evaluate(m, again, &c, &r, &err), TRM_E_CONFIG);
+  assert_true(speaks_of(&err, "ignored labels"));
+  trm_dataset_free(again);
   assert_int_equal(trm_evaluate(m, d, &c, &r, &err), TRM_OK);
   assert_int_equal(unlink(c.state), 0);
   trm_model_free(m);

@@ -137,8 +137,27 @@ static trm_status read_names(reading *r, trm_error *err) {
 
 /* --- both --- */
 
-static uint64_t mix(uint64_t hash, const trm__map *map) {
-  for (size_t i = 0; i < map->size; i++) hash = (hash ^ map->data[i]) * UINT64_C(0x100000001b3);
+static const uint64_t hash_start = UINT64_C(0xcbf29ce484222325);
+
+static uint64_t mix(uint64_t hash, const void *data, size_t n) {
+  const unsigned char *bytes = data;
+  for (size_t i = 0; i < n; i++) hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+  return hash;
+}
+
+static uint64_t mix_grid(uint64_t hash, const trm__arc_grid *g) {
+  const uint8_t shape[2] = {g->rows, g->cols};
+  return mix(mix(hash, shape, sizeof shape), g->cell, (size_t)g->rows * g->cols);
+}
+
+static uint64_t mix_tasks(uint64_t hash, const trm__arc_tasks *tasks) {
+  for (int64_t i = 0; i < tasks->n; i++) {
+    const trm__arc_task *task = &tasks->task[i];
+    hash = mix(hash, task->id, strlen(task->id) + 1);
+    hash = mix(hash, &task->n_test, sizeof task->n_test);
+    for (int k = 0; k < task->n_test; k++)
+      hash = mix_grid(mix_grid(hash, &task->test[k].input), &task->test[k].output);
+  }
   return hash;
 }
 
@@ -157,7 +176,8 @@ static trm_status load_both(const char *tasks_path, const char *names_path, trm_
                .tasks = &tasks,
                .t = t};
   TRM_GOTO(read_names(&r, err));
-  t->fingerprint = mix(mix(UINT64_C(0xcbf29ce484222325), &tasks_file), &names_file);
+  t->fingerprint = mix(hash_start, tasks_file.data, tasks_file.size);
+  t->fingerprint = mix(t->fingerprint, names_file.data, names_file.size);
 done:
   trm__map_close(&tasks_file);
   trm__map_close(&names_file);
@@ -180,7 +200,11 @@ trm_status trm__arc_tests_of(const trm__arc_tasks *tasks, const char *const *nam
                              trm__arc_tests *t, trm__arc_grids *grids, trm_error *err) {
   reading r = {.path = "names", .tasks = tasks, .t = t};
   TRM_TRY(add_tasks("tasks", tasks, t, grids, err));
-  for (int id = 0; id < n; id++) TRM_TRY(add_name(&r, names[id], err));
+  t->fingerprint = mix_tasks(hash_start, tasks);
+  for (int id = 0; id < n; id++) {
+    TRM_TRY(add_name(&r, names[id], err));
+    t->fingerprint = mix(t->fingerprint, names[id], strlen(names[id]) + 1);
+  }
   return TRM_OK;
 }
 

@@ -30,7 +30,7 @@ typedef struct trm__arc_tests {
   trm__arc_tested *task; /* [n_tasks], in the order of the file */
   trm__arc_test *test;   /* [n_tests] */
   int32_t n_names, n_tasks, n_tests;
-  uint64_t fingerprint; /* of both files */
+  uint64_t fingerprint; /* of both files, or of tasks and names in memory */
 } trm__arc_tests;
 
 /* Reads DIR/test_puzzles.json and DIR/identifiers.json. Grids are added to `grids`. On failure what

@@ -24,17 +24,15 @@ static uint64_t mix(uint64_t hash, const void *data, size_t words) {
   return hash;
 }
 
-/* Everything of a model that its answers depend on. */
+/* Everything of a model that its answers depend on, but for the dtype, which is an option. */
 static uint64_t model_fingerprint(const trm_model *model) {
   const trm_model_config *c = trm_model_get_config(model);
   char text[TEXT] = {0};
-  (void)snprintf(text, sizeof text,
-                 "%d %d %d %d %d %d %d %d %d %d %d %d %d %d %d %d %d %d %a %a %a", (int)c->arch,
-                 c->vocab_size, c->seq_len, c->num_puzzle_identifiers, c->hidden_size, c->num_heads,
-                 c->H_layers, c->L_layers, c->H_cycles, c->L_cycles, c->mlp_t,
+  (void)snprintf(text, sizeof text, "%d %d %d %d %d %d %d %d %d %d %d %d %d %d %d %d %d %a %a %a",
+                 (int)c->arch, c->vocab_size, c->seq_len, c->num_puzzle_identifiers, c->hidden_size,
+                 c->num_heads, c->H_layers, c->L_layers, c->H_cycles, c->L_cycles, c->mlp_t,
                  (int)c->pos_encodings, c->puzzle_emb_ndim, c->puzzle_emb_len, c->halt_max_steps,
-                 c->no_ACT_continue, (int)c->loss, (int)c->forward_dtype, c->expansion,
-                 c->rope_theta, c->rms_norm_eps);
+                 c->no_ACT_continue, (int)c->loss, c->expansion, c->rope_theta, c->rms_norm_eps);
   uint64_t hash = mix(UINT64_C(0xcbf29ce484222325), text, sizeof text / 4);
   for (int i = 0; i < trm_model_tensor_count(model); i++) {
     trm_tensor t = trm_model_tensor_at(model, i);
@@ -43,44 +41,103 @@ static uint64_t model_fingerprint(const trm_model *model) {
   return hash;
 }
 
+static uint64_t mix_bytes(uint64_t hash, const char *text, size_t n) {
+  for (size_t i = 0; i < n; i++) hash = (hash ^ (unsigned char)text[i]) * UINT64_C(0x100000001b3);
+  return hash;
+}
+
+/* The examples, which labels are ignored, and what the tokens mean: the rules are checked. */
+static trm_status data_fingerprint(const trm__evaluation *e, uint64_t *hash, trm_error *err) {
+  const trm_puzzle *p = &e->puzzle;
+  const trm_dataset_info *d = trm_dataset_get_info(e->data);
+  char text[TEXT];
+  size_t vocabulary = 0;
+  TRM_TRY(trm_dataset_fingerprint(e->data, hash, err));
+  int n = snprintf(text, sizeof text, "%d %d %d %d %d %d %d %d %d %.15s", d->pad_id,
+                   d->ignore_label_id, d->blank_identifier_id, (int)p->kind, p->rows, p->cols,
+                   p->box_rows, p->box_cols, p->sized, p->rules);
+  while (vocabulary < sizeof p->vocabulary && p->vocabulary[vocabulary])
+    vocabulary += strnlen(p->vocabulary + vocabulary, sizeof p->vocabulary - vocabulary) + 1;
+  if (vocabulary > sizeof p->vocabulary) vocabulary = sizeof p->vocabulary;
+  *hash = mix_bytes(mix_bytes(*hash, text, (size_t)n), p->vocabulary, vocabulary);
+  return TRM_OK;
+}
+
+enum { FORMAT, MODEL, DATA, DTYPE, LIMIT, STEPS, HALT, KERNELS, OUTPUTS, VOTES };
+
+/* How a refusal names them. */
+static const struct {
+  const char *key, *words;
+  bool told; /* the texts say something to the user */
+} identities[TRM__EVAL_METAS] = {
+    [FORMAT] = {"format", "", false},
+    [MODEL] = {"model", "another model (weights or architecture)", false},
+    [DATA] = {"data", "other data (examples, ignored labels or puzzle)", false},
+    [DTYPE] = {"dtype", "--dtype", true},
+    [LIMIT] = {"limit", "--limit", true},
+    [STEPS] = {"steps", "--steps", true},
+    [HALT] = {"halt", "--halt", true},
+    [KERNELS] = {"kernels", "the kernels (TRM_ISA)", true},
+    [OUTPUTS] = {"outputs", "other outputs (--save-preds, --save-q)", false},
+    [VOTES] = {"votes", "other ARC votes (none, or other test tasks or names)", false}};
+
+static void set_hash(trm__eval_identity *id, int which, uint64_t hash) {
+  (void)snprintf(id->text[which], sizeof id->text[which], "%016llx", (unsigned long long)hash);
+}
+
+static void set_text(trm__eval_identity *id, int which, const char *text) {
+  (void)snprintf(id->text[which], sizeof id->text[which], "%s", text);
+}
+
+static void set_number(trm__eval_identity *id, int which, int64_t number) {
+  (void)snprintf(id->text[which], sizeof id->text[which], "%lld", (long long)number);
+}
+
+static void set_halt(trm__eval_identity *id, trm_halt halt, double margin) {
+  set_text(id, HALT, halt == TRM_HALT_NEVER ? "never" : "q");
+  if (halt != TRM_HALT_NEVER && margin != 0)
+    (void)snprintf(id->text[HALT], sizeof id->text[HALT], "q=%.17g", margin);
+}
+
 static trm_status identify(trm__evaluation *e, trm_error *err) {
   trm__eval_identity *id = &e->identity;
   const trm_eval_config *c = e->config;
   uint64_t data;
-  TRM_TRY(trm_dataset_fingerprint(e->data, &data, err));
-  (void)snprintf(id->model, sizeof id->model, "%016llx",
-                 (unsigned long long)model_fingerprint(e->model));
-  (void)snprintf(id->data, sizeof id->data, "%016llx", (unsigned long long)data);
-  (void)snprintf(id->options, sizeof id->options,
-                 "examples %lld, steps %d, halt %d above %a, kernels %s, outputs %016llx, "
-                 "votes %016llx",
-                 (long long)e->total, e->steps, (int)c->halt,
-                 c->halt == TRM_HALT_NEVER ? 0 : c->halt_margin, trm_isa(),
-                 (unsigned long long)c->state_tag,
-                 (unsigned long long)(c->votes ? c->votes->tests.fingerprint : 0));
-  const trm__st_meta meta[TRM__EVAL_METAS] = {{"format", "trm evaluation state"},
-                                              {"model", id->model},
-                                              {"data", id->data},
-                                              {"options", id->options}};
-  memcpy(id->meta, meta, sizeof meta);
+  TRM_TRY(data_fingerprint(e, &data, err));
+  set_text(id, FORMAT, "trm evaluation state");
+  set_hash(id, MODEL, model_fingerprint(e->model));
+  set_hash(id, DATA, data);
+  set_text(id, DTYPE, trm_dtype_name(trm_model_get_config(e->model)->forward_dtype));
+  set_number(id, LIMIT, e->total);
+  if (e->total == trm_dataset_get_info(e->data)->examples) set_text(id, LIMIT, "all");
+  set_number(id, STEPS, e->steps);
+  set_halt(id, c->halt, c->halt_margin);
+  set_text(id, KERNELS, trm_isa());
+  set_hash(id, OUTPUTS, c->state_tag);
+  set_hash(id, VOTES, c->votes ? c->votes->tests.fingerprint : 0);
+  for (int i = 0; i < TRM__EVAL_METAS; i++)
+    id->meta[i] = (trm__st_meta){identities[i].key, id->text[i]};
   return TRM_OK;
 }
 
 static trm_status check_identity(const trm__evaluation *e, const trm__safetensors *file,
                                  trm_error *err) {
-  static const char *const what[TRM__EVAL_METAS] = {"", "another model", "other data",
-                                                    "other options"};
   const char *path = e->config->state;
   const trm__st_meta *now = e->identity.meta;
   for (int i = 0; i < TRM__EVAL_METAS; i++) {
     const char *found = trm__safetensors_meta(file, now[i].key);
     if (found && !strcmp(found, now[i].value)) continue;
-    if (i == 0 || !found)
+    if (i == FORMAT || !found)
       TRM_FAIL(err, TRM_E_FORMAT, "%s: not the state of an evaluation (no %s)", path, now[i].key);
+    if (!identities[i].told)
+      TRM_FAIL(err, TRM_E_CONFIG,
+               "%.100s: the state of an evaluation with %s; repeat that one, or remove the file to "
+               "begin anew",
+               path, identities[i].words);
     TRM_FAIL(err, TRM_E_CONFIG,
-             "%.100s: the state of an evaluation of %s (%.120s; now %.120s); repeat that one, or "
+             "%.100s: the state of another evaluation: %s was %.40s, now %s; repeat that one, or "
              "remove the file to begin anew",
-             path, what[i], found, now[i].value);
+             path, identities[i].words, found, now[i].value);
   }
   return TRM_OK;
 }

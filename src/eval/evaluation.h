@@ -5,11 +5,12 @@
 #include "io/safetensors.h"
 #include "trm.h"
 
-enum { TRM__EVAL_METAS = 4 };
+enum { TRM__EVAL_METAS = 10 };
 
-/* What a state belongs to: model, data and options. */
+/* What a state belongs to: model, data and options, each a text of its own so that a refusal can
+ * name what differs. */
 typedef struct trm__eval_identity {
-  char model[20], data[20], options[400];
+  char text[TRM__EVAL_METAS][40];
   trm__st_meta meta[TRM__EVAL_METAS]; /* these texts */
 } trm__eval_identity;
 
