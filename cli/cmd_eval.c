@@ -153,6 +153,7 @@ static trm_status print_all(const eval_run *e, trm_error *err) {
                           .dtype = trm_dtype_name(trm_model_get_config(e->model)->forward_dtype),
                           .halt = a->halt,
                           .halts = a->halt_rule != TRM_HALT_NEVER,
+                          .examples_of_split = trm_dataset_get_info(e->data)->examples,
                           .report = &e->report,
                           .arc = e->votes ? &e->arc : NULL};
   if (e->report.untrained)

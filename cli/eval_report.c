@@ -85,6 +85,9 @@ void eval_print(const eval_outcome *o) {
   printf("  right about being right\n");
   printf("lm loss    %.6g\nq loss     %.6g\n", r->lm_loss, r->q_halt_loss);
   if (o->arc) arc_print(o->arc);
+  if (o->arc && r->examples < o->examples_of_split)
+    printf("  only %lld of %lld answers voted (--limit)\n", (long long)r->examples,
+           (long long)o->examples_of_split);
   print_steps(r, o->halts);
 }
 
@@ -114,7 +117,9 @@ static bool add_kinds(json_t *root, const eval_outcome *o) {
                : json_object();
   bool good = json_object_update(root, rules) == 0;
   json_decref(rules);
-  return good && (!o->arc || json_object_set_new(root, "arc", arc_json(o->arc)) == 0);
+  if (!good || !o->arc) return good;
+  return json_object_set_new(root, "arc", arc_json(o->arc)) == 0 &&
+         json_object_set_new(root, "examples_of_split", json_integer(o->examples_of_split)) == 0;
 }
 
 trm_status eval_print_json(const eval_outcome *o, trm_error *err) {

@@ -53,6 +53,10 @@ static trm_status check_votes(const run_config *c, const trm_dataset *set, const
     return cli_fail(err, TRM_E_CONFIG, -1, "evaluators: arc@ARC: %s is no ARC set", dir);
   CLI_TRY(trm_arc_votes_create(dir, &v, err));
   trm_arc_votes_free(v);
+  long long all = trm_dataset_get_info(set)->examples;
+  if (c->eval_limit && c->eval_limit < all)
+    cli_warn("%s: only %lld of %lld answers vote in an evaluation (eval_limit)", dir,
+             (long long)c->eval_limit, all);
   *votes = dir;
   return TRM_OK;
 }

@@ -346,9 +346,10 @@ static void rules_are_checked(void **state) {
   expect_failure(&c, TRM_E_CONFIG, -1, "known are");
 }
 
-/* Writes DIR/a.npz with inputs [2, 2, 3] of int32 and labels of int8. */
-static void write_archive(scratch *s, int n_labels, int dims, const char *second) {
-  const int32_t inputs[] = {3, 1, 4, 1, 5, 9, -2, 6, 5, 3, 5, 9};
+/* Writes DIR/a.npz with inputs [2, 2, 3] of int32, one of them `odd`, and labels of int8. */
+static void write_archive_with(scratch *s, int32_t odd, int n_labels, int dims,
+                               const char *second) {
+  const int32_t inputs[] = {3, 1, 4, 1, 5, 9, odd, 6, 5, 3, 5, 9};
   const int8_t labels[] = {3, -1, 9, 4};
   const int64_t in_shape[] = {2, 2, 3}, label_shape[] = {n_labels, 4 / n_labels, 1};
   static zip_bytes z;
@@ -367,6 +368,10 @@ static void write_archive(scratch *s, int n_labels, int dims, const char *second
   write_bytes(scratch_path(s, "a.npz"), z.data, z.n);
 }
 
+static void write_archive(scratch *s, int n_labels, int dims, const char *second) {
+  write_archive_with(s, 2, n_labels, dims, second);
+}
+
 static void archives_of_arrays(void **state) {
   char paths[3][160];
   trm_grid_build_config c = config_in(*state, paths, "a.npz", NULL);
@@ -374,9 +379,9 @@ static void archives_of_arrays(void **state) {
   built b = build(&c);
   const trm_puzzle *p = &trm_dataset_get_info(b.train)->puzzle;
   assert_int_equal(trm_puzzle_n_symbols(p), 7);
-  assert_string_equal(trm_puzzle_symbol(p, 2), "-2");
+  assert_string_equal(trm_puzzle_symbol(p, 2), "1");
   expect_example(b.train, 0, "314159", "3|**|*");
-  expect_example(b.train, 1, "-65359", "9|*4|*");
+  expect_example(b.train, 1, "265359", "9|*4|*");
   release(&b);
   snprintf(paths[2], 160, "%s", scratch_path(*state, "none"));
   write_archive(*state, 1, 3, "labels.npy");
@@ -387,7 +392,10 @@ static void archives_of_arrays(void **state) {
   expect_failure(&c, TRM_E_FORMAT, -1, "no array 'labels'");
   write_archive(*state, 2, 3, "labels.npy");
   c.vocabulary = "1,3,4,5,9";
-  expect_failure(&c, TRM_E_PUZZLE, 1, "row 1: input row 1, column 1: '-2'");
+  expect_failure(&c, TRM_E_PUZZLE, 1, "row 1: input row 1, column 1: '2'");
+  c.vocabulary = NULL;
+  write_archive_with(*state, -2, 2, 3, "labels.npy");
+  expect_failure(&c, TRM_E_FORMAT, 1, "row 1: array 'inputs' has -2");
 }
 
 int main(void) {

@@ -209,6 +209,10 @@ static void saved_predictions_vote_like_the_evaluation(void **state) {
   want(RUN("eval", arc_model, arc_dir, "--limit", "3"), 0);
   says(out_text, "pass@2 ");
   says(out_text, "test inputs have no prediction");
+  snprintf(both, sizeof both, "only 3 of %lld answers voted", (long long)set.n);
+  says(out_text, both);
+  want(RUN("eval", arc_model, arc_dir), 0);
+  assert_null(strstr(out_text, "answers voted"));
   snprintf(pooled, sizeof pooled, "%s,%s", p, p);
   snprintf(both, sizeof both, "%s,%s", q, q);
   want(RUN("arc", "vote", "--data", arc_dir, "--preds", pooled, "--q", both), 0);
@@ -298,6 +302,9 @@ static void training_votes_when_asked(void **state) {
       "ema=True"
   want(RUN("train", TINY, data, "evaluators=[arc@ARC]", "run_name=votes"), 0);
   says(err_text, "ARC: pass@1 ");
+  assert_null(strstr(err_text, "answers vote"));
+  want(RUN("train", TINY, data, "evaluators=[arc@ARC]", "eval_limit=1", "run_name=few"), 0);
+  says(err_text, "only 1 of ");
   snprintf(log_path, sizeof log_path, "%s/runs/mini/votes/log.jsonl", s->dir);
   text = read_bytes(log_path, &n);
   says((char *)text, "ARC/pass@2");

@@ -89,7 +89,7 @@ static void build_text(scratch *s, const char *name, const char *text, const cha
 
 static void bad_cells_are_named(void **state) {
   scratch *s = *state;
-  build_text(s, "e.csv", "", "question");
+  build_text(s, "e.csv", "", "want a header with the columns question,answer");
   build_text(s, "a.csv", "question,answer\n1234,123x\n", "output row 2, column 2: 'x'");
   build_text(s, "b.csv", "question,answer\n12/34,12/x4\n", "output row 2, column 1: 'x'");
   build_text(s, "c.jsonl", "{\"input\": [[1234567890123456]], \"output\": [[1]]}\n",

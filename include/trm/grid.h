@@ -14,7 +14,8 @@ extern "C" {
  *           by '/' or line ends
  *   .jsonl  {"input": [[...]], "output": [[...]], "id": "..."} in each line; integers or texts, in
  *           the output null where nothing is scored
- *   .npz    integer arrays inputs, labels [examples, rows, columns]; labels below 0 are not scored
+ *   .npz    integer arrays inputs (0 or more), labels [examples, rows, columns]; labels below 0 are not
+ *           scored
  * A canvas holds the largest grid. Where sizes differ, grids lie in its top left corner and end in
  * marks (trm/puzzle.h). No id of its own belongs to a puzzle: examples are told apart by their
  * grids alone. The folder appears when it is complete, as with trm_build_sudoku. */
