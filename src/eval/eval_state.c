@@ -217,6 +217,22 @@ static trm_status read_part(const part *p, const trm__safetensors *file, const c
   return TRM_OK;
 }
 
+/* Counts of one evaluation: none is larger than what it is a part of. */
+static bool counts_agree(const trm__evaluation *e) {
+  const trm__eval_totals *t = e->totals;
+  const int64_t S = e->shape.seq_len;
+  int64_t halted = 0;
+  for (int i = 0; i < e->steps; i++) {
+    int64_t right = 0;
+    for (int64_t k = 0; k <= S; k++) right += e->right[i * (S + 1) + k];
+    if (e->exact[i] > t->rows || right > t->cells) return false;
+    halted += e->halted[i];
+  }
+  return halted == t->rows && t->rows <= e->n_done && t->cells <= t->rows * S &&
+         t->cells_right <= t->cells && t->q_right <= t->rows && t->checked <= e->n_done &&
+         t->valid <= t->checked;
+}
+
 static trm_status read_all(trm__evaluation *e, const trm__safetensors *file, trm_error *err) {
   part parts[OWN_PARTS];
   TRM_TRY(check_identity(e, file, err));
@@ -225,6 +241,10 @@ static trm_status read_all(trm__evaluation *e, const trm__safetensors *file, trm
   if (e->config->votes)
     TRM_TRY(trm__arc_votes_restore(e->config->votes, file, e->config->state, err));
   for (int64_t i = 0; i < e->total; i++) e->n_done += e->done[i];
+  if (!counts_agree(e))
+    TRM_FAIL(err, TRM_E_FORMAT,
+             "%s: its counts contradict each other; remove it to evaluate from the start",
+             e->config->state);
   return TRM_OK;
 }
 
