@@ -171,10 +171,15 @@ static void reports_say_what_to_know(void **state) {
 }
 
 static bool stop_at_once(void *arg, int64_t done, int64_t total) {
-  (void)done;
   ++*(int *)arg;
-  assert_true(total > 0);
+  assert_true(done == 0 && total > 0); /* nothing is written while copies are drawn */
   return false;
+}
+
+static bool stop_when_writing(void *arg, int64_t done, int64_t total) {
+  (void)done;
+  assert_true(total > 0);
+  return ++*(int *)arg <= 2; /* one call for each of the two tasks comes before */
 }
 
 static void bad_requests_are_refused(void **state) {
@@ -207,10 +212,15 @@ static void bad_requests_are_refused(void **state) {
                                            .num_aug = 20,
                                            .compact = compact,
                                            .threads = threads,
-                                           .progress = stop_at_once,
+                                           .progress = stop_when_writing,
                                            .progress_arg = &calls};
       assert_int_equal(trm_build_arc(&config, NULL, NULL), TRM_E_INTERRUPTED);
-      assert_true(calls >= 1);
+      assert_true(calls >= 3);
+      trm_arc_build_config early = config;
+      early.progress = stop_at_once;
+      calls = 0;
+      assert_int_equal(trm_build_arc(&early, NULL, NULL), TRM_E_INTERRUPTED);
+      assert_int_equal(calls, 1);
       assert_false(trm__path_exists(dir));
     }
 }

@@ -251,16 +251,22 @@ static void joined_members_are_one_text(void **state) {
   write_packed(scratch_path(s, "a.gz"), "2]");
   unsigned char *second = read_bytes(s->path, &b);
   unsigned char both[200];
-  assert_true(a + b < sizeof both);
+  assert_true(a + b + 20 < sizeof both);
   memcpy(both, first, a);
   memcpy(both + a, second, b);
-  write_bytes(s->path, both, a + b);
   free(first);
   free(second);
+  memset(both + a + b, 0, sizeof both - a - b);
   json_t *json;
-  assert_int_equal(trm__json_load(s->path, 1000, &json, NULL), TRM_OK);
-  assert_int_equal(json_array_size(json), 2);
-  json_decref(json);
+  for (size_t zeros = 0; zeros < 20; zeros++) { /* which may pad the file */
+    write_bytes(s->path, both, a + b + zeros);
+    assert_int_equal(trm__json_load(s->path, 1000, &json, NULL), TRM_OK);
+    assert_int_equal(json_array_size(json), 2);
+    json_decref(json);
+  }
+  both[a + b + 3] = 1;
+  write_bytes(s->path, both, a + b + 8);
+  assert_int_equal(trm__json_load(s->path, 1000, &json, NULL), TRM_E_FORMAT);
 }
 
 int main(void) {

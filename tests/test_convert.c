@@ -2,6 +2,7 @@
  * every command, the embeddings of some ids, and files that contradict their configuration. */
 #include <math.h>
 
+#include "io/torch_file.h"
 #include "launch.h"
 #include "small_data.h"
 #include "small_model.h"
@@ -302,6 +303,30 @@ static void data_give_seq_len_where_no_tensor_does(void **state) {
   trm_model_free(m);
 }
 
+/* Seven beside the latents' starts, and four of each of 64 layers in two nets: no model has more.
+ */
+static void too_many_tensors_are_refused(void **state) {
+  enum { N = 527 };
+  scratch *s = *state;
+  static trm__st_tensor tensors[N];
+  static char name[N][40];
+  const float zero[4] = {0};
+  trm_error err;
+  for (int i = 0; i < N; i++) {
+    snprintf(name[i], sizeof name[i], "L_level.layers.%d.mlp.down_proj.weight", i);
+    tensors[i] = (trm__st_tensor){
+        .name = name[i], .dtype = TRM__F32, .ndim = 2, .shape = {2, 2}, .count = 4, .data = zero};
+  }
+  place(s, path_b, "many.pt");
+  trm_model_config c = {0};
+  assert_int_equal(trm__torch_save(path_b, "", tensors, N, &err), TRM_OK);
+  assert_int_equal(trm_model_complete_config(path_b, &c, &err), TRM_E_FORMAT);
+  assert_true(speaks_of(&err, "527 tensors, want at most 526"));
+  assert_int_equal(trm__torch_save(path_b, "", tensors, N - 1, &err), TRM_OK);
+  assert_int_equal(trm_model_complete_config(path_b, &c, &err), TRM_E_FORMAT);
+  assert_true(speaks_of(&err, "no tensor embed_tokens"));
+}
+
 static void weights_must_be_finite_and_undamaged(void **state) {
   scratch *s = *state;
   trm_model *m = make_model(s, "m", true), *none;
@@ -350,6 +375,7 @@ int main(void) {
       cmocka_unit_test(drop_keeps_the_blank_id),
       cmocka_unit_test(shapes_tell_the_rest),
       cmocka_unit_test(data_give_seq_len_where_no_tensor_does),
+      cmocka_unit_test(too_many_tensors_are_refused),
       cmocka_unit_test(weights_must_be_finite_and_undamaged),
       cmocka_unit_test(the_reference_checkpoint_works_everywhere),
   };

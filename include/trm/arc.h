@@ -39,7 +39,7 @@ typedef struct trm_arc_build_config {
   uint64_t seed; /* 0 to 2^32 - 1, NumPy's range */
   bool compact;
   int threads; /* 0: as many as the process may use; the result does not depend on it */
-  trm_progress_fn *progress; /* of examples written */
+  trm_progress_fn *progress; /* of examples written; 0 while copies are drawn */
   void *progress_arg;
 } trm_arc_build_config;
 

@@ -24,6 +24,7 @@ typedef struct drawing {
   trm__arc_mark *numbers;
   trm__arc_tally (*tally)[2]; /* of the largest task */
   trm__arc_marks marks;
+  int64_t most; /* examples, if every task gets all its copies */
 } drawing;
 
 /* --- task ids --- */
@@ -109,6 +110,7 @@ static trm_status make_room(drawing *w, trm_error *err) {
     TRM_TRY(
         trm__arc_split_alloc(&w->drawn->split[s], groups[s], groups[s] * members, pairs[s], err));
     TRM_ALLOC(&w->owner[s], groups[s], "the tasks of a split", err);
+    w->most += pairs[s] * members;
   }
   TRM_ALLOC(&w->numbers, TRM__ARC_CELLS * TRM__ARC_COLOURS, "numbers to mark grids", err);
   TRM_ALLOC(&w->tally, most, "the marks of a task", err);
@@ -176,18 +178,28 @@ static void draw_task(drawing *w, const trm__arc_task *t, int32_t number, bool t
   draw_group(w, t, tested);
 }
 
+static trm_status draw_tasks(drawing *w, int k, const int32_t *order, trm_error *err) {
+  const trm__arc_plan *plan = w->plan;
+  const trm__arc_tasks *list = &plan->subset[k];
+  for (int64_t i = 0; i < list->n; i++) {
+    if (plan->progress && !plan->progress(plan->progress_arg, 0, w->most))
+      TRM_FAIL(err, TRM_E_INTERRUPTED, "stopped: nothing was written");
+    draw_task(w, &list->task[order[i]], w->number[w->first[k] + order[i]], k == plan->test_subset);
+  }
+  return TRM_OK;
+}
+
 static trm_status draw_subset(drawing *w, int k, trm_error *err) {
   const trm__arc_tasks *list = &w->plan->subset[k];
-  const bool tested = k == w->plan->test_subset;
   int32_t *order;
   TRM_ALLOC(&order, list->n, "the order of a subset", err);
   for (int64_t i = 0; i < list->n; i++) order[i] = (int32_t)i;
   trm__mt19937_shuffle(&w->mt, order, list->n);
-  for (int64_t i = 0; i < list->n; i++)
-    draw_task(w, &list->task[order[i]], w->number[w->first[k] + order[i]], tested);
-  if (tested) memcpy(w->drawn->test_order, order, (size_t)list->n * sizeof *order);
+  const trm_status st = draw_tasks(w, k, order, err);
+  if (k == w->plan->test_subset)
+    memcpy(w->drawn->test_order, order, (size_t)list->n * sizeof *order);
   trm__free(order);
-  return TRM_OK;
+  return st;
 }
 
 /* --- ids --- */

@@ -5,6 +5,7 @@
 
 #include "data/arc_split.h"
 #include "data/arc_task.h"
+#include "trm/dataset.h"
 
 enum { TRM__ARC_MAX_AUG = 1000000, TRM__ARC_NAME_ROOM = TRM__ARC_MAX_ID + TRM__ARC_NAME_TAIL + 1 };
 
@@ -13,6 +14,8 @@ typedef struct trm__arc_plan {
   int n_subsets, test_subset;   /* test_subset -1: all pairs are for training */
   int num_aug;
   uint32_t seed;
+  trm_progress_fn *progress; /* asked before each task is drawn: none of so many examples is done */
+  void *progress_arg;
 } trm__arc_plan;
 
 enum { TRM__ARC_TRAIN, TRM__ARC_TEST, TRM__ARC_SPLITS };
@@ -30,7 +33,7 @@ typedef struct trm__arc_drawn {
 } trm__arc_drawn;
 
 /* `drawn` is zeroed before. Errors: ARGUMENT; RANGE for too many; FORMAT for a test task without a
- * test pair; MEMORY. */
+ * test pair; MEMORY; INTERRUPTED. */
 trm_status trm__arc_draw(const trm__arc_plan *plan, trm__arc_drawn *drawn, trm_error *err);
 void trm__arc_drawn_free(trm__arc_drawn *drawn);
 /* The name of an id, 1 .. n_names: "ID" or "ID|||tK|||0PERMUTED". */

@@ -91,6 +91,8 @@ static trm_status run_build(build *b, trm_arc_build_report *report, trm_error *e
   b->plan.n_subsets = c->n_subsets;
   b->plan.num_aug = c->num_aug;
   b->plan.seed = (uint32_t)c->seed;
+  b->plan.progress = c->progress;
+  b->plan.progress_arg = c->progress_arg;
   TRM_TRY(trm__arc_draw(&b->plan, &b->drawn, err));
   fill_report(&b->drawn, report);
   const int threads = c->threads ? c->threads : trm__default_threads();

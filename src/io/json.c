@@ -60,6 +60,13 @@ static trm_status make_room(text_buffer *b, const char *path, trm_error *err) {
   return TRM_OK;
 }
 
+/* Zeros may pad a file behind its last member. */
+static bool is_padding(const z_stream *z, size_t packed) {
+  for (size_t i = 0; i < z->avail_in + packed; i++)
+    if (z->next_in[i]) return false;
+  return true;
+}
+
 /* Inflates one gzip member after the other, as gunzip does. */
 static trm_status inflate_all(z_stream *z, size_t packed, text_buffer *b, const char *path,
                               trm_error *err) {
@@ -68,7 +75,7 @@ static trm_status inflate_all(z_stream *z, size_t packed, text_buffer *b, const 
       z->avail_in = packed < INT_MAX ? (uInt)packed : INT_MAX;
       packed -= z->avail_in;
     }
-    if (result == Z_STREAM_END && inflateReset(z) != Z_OK) break;
+    if (result == Z_STREAM_END && (is_padding(z, packed) || inflateReset(z) != Z_OK)) break;
     TRM_TRY(make_room(b, path, err));
     const size_t room = b->room - b->n;
     z->next_out = (Bytef *)b->text + b->n;

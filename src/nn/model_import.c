@@ -7,8 +7,13 @@
 #include "base/memory.h"
 #include "io/torch_file.h"
 #include "nn/model.h"
+#include "nn/plan.h"
 
-enum { CHUNK = 1024 /* values converted at a time */ };
+enum {
+  CHUNK = 1024, /* values converted at a time */
+  /* No layout has more: each layer has 4, beside them are the latents' starts and at most 7. */
+  MAX_TENSORS = 4 * TRM__MAX_NETS * TRM__MAX_LAYERS + TRM__MAX_LATENTS + 7
+};
 
 typedef struct checkpoint {
   const char *path;
@@ -150,6 +155,10 @@ static trm_status settle_shape(const checkpoint *c, trm_model_config *m) {
 }
 
 static trm_status complete(const checkpoint *c, trm_model_config *m) {
+  if (trm__torch_count(c->file) > MAX_TENSORS) /* names are searched one by one */
+    TRM_FAIL(c->err, TRM_E_FORMAT,
+             "%s: %d tensors, want at most %d: not a checkpoint of a Tiny Recursive Model", c->path,
+             trm__torch_count(c->file), MAX_TENSORS);
   TRM_TRY(settle_sizes(c, m));
   TRM_TRY(settle_layers(c, m));
   return settle_shape(c, m);
