@@ -5,11 +5,15 @@
 
 #include "cli.h"
 
+int cmd_data_build_arc(int argc, char **argv);
+int cmd_data_build_grid(int argc, char **argv);
 int cmd_data_build_maze(int argc, char **argv);
 int cmd_data_build_sudoku(int argc, char **argv);
 int cmd_data_gen_maze(int argc, char **argv);
 int cmd_data_gen_sudoku(int argc, char **argv);
 int cmd_data_show(int argc, char **argv);
+int cmd_data_info(int argc, char **argv);
+int cmd_data_verify(int argc, char **argv);
 
 /* "TRAIN" or "TRAIN,TEST"; false after a usage error. `test` may be NULL. */
 typedef struct data_inputs {

@@ -15,8 +15,8 @@ static const cli_manual build_manual = {
         "an error names the file, line and column, and nothing is written.\n",
     .notes =
         "Examples:\n"
-        "  trm data build maze --input train.csv,test.csv --output-dir data/maze-hard\n"
-        "  trm data build maze --input train.csv,test.csv --output-dir data/maze-hard-aug --aug\n"
+        "  trm data build maze --input train.csv,test.csv --output-dir data/maze\n"
+        "  trm data build maze --input train.csv,test.csv --output-dir data/maze-aug --aug\n"
         "      each training maze with its rotations and reflections as one group\n"
         "  trm data build maze --input wide.csv --rows 10 --cols 24 --output-dir data/wide\n"};
 
@@ -101,6 +101,7 @@ int cmd_data_gen_maze(int argc, char **argv) {
       {"min-path", CLI_INT, &config.min_path, "K",
        "cells of the shortest path, at least (default: rows + columns)"},
       {"count", CLI_INT64, &config.n_train, "N", "training mazes (default 1000)"},
+      {"train", CLI_INT64, &config.n_train, "N", "the same as --count"},
       {"test", CLI_INT64, &config.n_test, "N", "test mazes (default 1000; 0: no test split)"},
       {"min-walls", CLI_DOUBLE, &config.min_walls, "X", "least share of walls (default 0.3)"},
       {"max-walls", CLI_DOUBLE, &config.max_walls, "X", "largest share of walls (default 0.5)"},

@@ -1,28 +1,37 @@
 /* trm eval: a model's accuracies on a data set. */
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "eval_report.h"
 #include "npy_out.h"
 #include "run_folder.h"
 
 static const cli_manual manual = {
     "trm eval MODEL DATA [options]",
-    "Measures a model on a data set: cell and exact accuracy with Wilson 95 % intervals, the\n"
-    "accuracy of the q head, and the accuracies after each supervision step. MODEL is a model\n"
-    "folder or a run folder (then its best checkpoint, else its last). DATA is a data set "
-    "folder.\n"
+    "Measures a model on a data set: cell and exact accuracy with Wilson 95 % intervals, answers\n"
+    "that are right by the rules of the puzzle where it has some, the accuracy of the q head, and\n"
+    "the accuracies after each supervision step. On an ARC set the answers to the copies of a "
+    "task\n"
+    "vote, and pass@K is printed. MODEL is a model folder, a run folder (then its best "
+    "checkpoint,\n"
+    "else its last), a .safetensors file of trm convert, or a published checkpoint step_N with "
+    "its\n"
+    "all_config.yaml beside it. DATA is a data set folder.\n"
     "With --halt q an example stops once q_halt > 0 (q_halt > q_continue for a model trained with\n"
     "both), as in training, and the next one takes its place; q=LOGIT sets a higher bar: q=2 is\n"
-    "88 % sure of being right.\n",
+    "88 % sure of being right.\n"
+    "With --state FILE an evaluation that is stopped or killed goes on where it was when it is\n"
+    "called again with the same options; the file is removed at the end.\n",
     "Examples:\n"
     "  trm eval runs/Sudoku6-trm/first data/sudoku6\n"
     "  trm eval runs/Sudoku6-trm/first data/sudoku6 --steps 64 --limit 200 --json\n"
     "  trm eval runs/Sudoku6-trm/first data/sudoku6 --halt q=2\n"
-    "  trm eval runs/Sudoku6-trm/first/last data/sudoku6 --save-preds preds.npy\n"};
+    "  trm eval runs/Sudoku6-trm/first/last data/sudoku6 --save-preds preds.npy\n"
+    "  trm eval runs/Arc-trm/first data/arc1 --state eval.state --submission submission.json\n"};
 
 typedef struct eval_args {
-  const char *model, *data, *split, *save_preds, *halt;
+  const char *model, *data, *split, *save_preds, *save_q, *halt, *state, *submission;
   trm_halt halt_rule;
   double halt_margin;
   trm_dtype dtype; /* TRM_DTYPES: the model's */
@@ -32,111 +41,172 @@ typedef struct eval_args {
 } eval_args;
 
 typedef struct eval_run {
+  const eval_args *args;
   char model_path[CLI_PATH_MAX];
   trm_model *model;
   trm_dataset *data;
-  int32_t *preds;
-  cli_outfile preds_file;
+  trm_arc_votes *votes; /* NULL: no ARC test set */
+  npy_out preds, q;
+  cli_progress bar;
+  int64_t told; /* calls of the progress function */
   trm_eval_report report;
+  arc_summary arc;
 } eval_run;
 
-static trm_status evaluate(const eval_args *a, eval_run *e, trm_error *err) {
-  cli_progress bar;
-  CLI_TRY(run_folder_load_model(a->model, e->model_path, &e->model, err));
-  if (a->dtype != TRM_DTYPES) trm_model_set_dtype(e->model, a->dtype);
-  CLI_TRY(trm_dataset_open(a->data, a->split, &e->data, err));
-  const trm_dataset_info *info = trm_dataset_get_info(e->data);
-  int64_t rows = a->limit && a->limit < info->examples ? a->limit : info->examples;
-  if (a->save_preds) {
-    e->preds = calloc((size_t)rows, sizeof *e->preds * (size_t)info->seq_len);
-    if (!e->preds)
-      return cli_fail(err, TRM_E_MEMORY, -1, "no memory for %lld predictions", (long long)rows);
-    /* Before the work that it is to hold. */
-    CLI_TRY(cli_outfile_open(&e->preds_file, a->save_preds, err));
+/* --- what an evaluation tells while it runs --- */
+
+static trm_status save_row(void *arg, const trm_eval_row *row, trm_error *err) {
+  eval_run *e = arg;
+  if (e->preds.open) CLI_TRY(npy_out_row(&e->preds, row->example, row->answer, err));
+  return e->q.open ? npy_out_row(&e->q, row->example, &row->q_halt, err) : TRM_OK;
+}
+
+static trm_status sync_rows(void *arg, trm_error *err) {
+  eval_run *e = arg;
+  if (e->preds.open) CLI_TRY(npy_out_sync(&e->preds, err));
+  return e->q.open ? npy_out_sync(&e->q, err) : TRM_OK;
+}
+
+static bool tick(void *arg, int64_t done, int64_t total) {
+  eval_run *e = arg;
+  if (e->told++ == 0 && e->args->state && cli_exists(e->args->state)) {
+    cli_progress_clear(&e->bar);
+    cli_note("going on after %lld of %lld examples", (long long)done, (long long)total);
+    e->bar.first = done;
   }
-  cli_progress_begin(&bar, "evaluating", 0, rows, "examples", 1);
+  return cli_progress_tick(&e->bar, done, total);
+}
+
+/* --- before and after --- */
+
+/* Hours of work are not to end with a file that cannot be created. */
+static trm_status check_writable(const char *path, trm_error *err) {
+  cli_outfile probe;
+  if (cli_exists(path) && !cli_is_file(path))
+    return cli_fail(err, TRM_E_IO, -1, "%s: cannot write: it is not a plain file", path);
+  CLI_TRY(cli_outfile_open(&probe, path, err));
+  cli_outfile_abort(&probe);
+  return TRM_OK;
+}
+
+/* An ARC set with what its tasks should give; only the test split has their test inputs. */
+static trm_status open_votes(eval_run *e, trm_error *err) {
+  char path[CLI_PATH_MAX];
+  const eval_args *a = e->args;
+  CLI_TRY(cli_path(path, err, "%s/test_puzzles.json", a->data));
+  bool arc = trm_dataset_get_info(e->data)->puzzle.kind == TRM_PUZZLE_ARC &&
+             !strcmp(a->split, "test") && cli_exists(path);
+  if (a->submission && !arc)
+    return cli_fail(err, TRM_E_ARGUMENT, -1,
+                    "--submission: %s, split %s, is not the test split of an ARC set with its "
+                    "test_puzzles.json",
+                    a->data, a->split);
+  if (a->submission) CLI_TRY(check_writable(a->submission, err));
+  return arc ? trm_arc_votes_create(a->data, &e->votes, err) : TRM_OK;
+}
+
+static trm_status open_all(eval_run *e, trm_error *err) {
+  const eval_args *a = e->args;
+  CLI_TRY(trm_dataset_open(a->data, a->split, &e->data, err));
+  CLI_TRY(open_votes(e, err));
+  const trm_dataset_info *info = trm_dataset_get_info(e->data);
+  CLI_TRY(run_folder_load_model_for(a->model, info, e->model_path, &e->model, err));
+  if (a->dtype != TRM_DTYPES) trm_model_set_dtype(e->model, a->dtype);
+  int64_t rows = a->limit && a->limit < info->examples ? a->limit : info->examples;
+  npy_out_use use = !a->state              ? NPY_OUT_ALONE
+                    : cli_exists(a->state) ? NPY_OUT_GO_ON
+                                           : NPY_OUT_BEGIN;
+  if (a->save_preds)
+    CLI_TRY(npy_out_open(&e->preds, a->save_preds, NPY_OUT_INT32, rows, info->seq_len, use, err));
+  if (a->save_q) CLI_TRY(npy_out_open(&e->q, a->save_q, NPY_OUT_FLOAT32, rows, 0, use, err));
+  return TRM_OK;
+}
+
+static trm_status evaluate(eval_run *e, trm_error *err) {
+  const eval_args *a = e->args;
+  CLI_TRY(open_all(e, err));
+  cli_progress_begin(&e->bar, "evaluating", 0, 0, "examples", 1);
   const trm_eval_config config = {.limit = a->limit,
                                   .steps = a->steps,
                                   .halt = a->halt_rule,
                                   .halt_margin = a->halt_margin,
                                   .batch = a->batch,
                                   .threads = a->threads,
-                                  .preds = e->preds,
-                                  .progress = cli_progress_tick,
-                                  .progress_arg = &bar};
+                                  .row = save_row,
+                                  .row_arg = e,
+                                  .votes = e->votes,
+                                  .state = a->state,
+                                  .state_tag = e->preds.tag ^ e->q.tag << 1,
+                                  .state_sync = sync_rows,
+                                  .progress = tick,
+                                  .progress_arg = e};
   trm_status st = trm_evaluate(e->model, e->data, &config, &e->report, err);
-  cli_progress_end(&bar);
-  if (st == TRM_OK && a->save_preds)
-    st = cli_npy_write(&e->preds_file, e->preds, rows, info->seq_len, err);
+  cli_progress_end(&e->bar);
   return st;
 }
 
-static void print_share(const char *name, double share, trm_interval range) {
-  printf("%-10s %6.2f %%  (%.2f to %.2f)", name, 100 * share, 100 * range.low, 100 * range.high);
-}
-
-static const char *dtype_of(const eval_run *e) {
-  return trm_dtype_name(trm_model_get_config(e->model)->forward_dtype);
-}
-
-static void print_report(const eval_args *a, const eval_run *e) {
-  const trm_eval_report *r = &e->report;
-  printf("model      %s, in %s\n", e->model_path, dtype_of(e));
-  bool halts = a->halt_rule != TRM_HALT_NEVER;
-  printf("data       %s, split %s, %lld examples, %s%d supervision steps\n", a->data, a->split,
-         (long long)r->examples, halts ? "at most " : "", r->n_steps);
-  if (halts) printf("steps      %.2f on average (--halt %s)\n", r->mean_steps, a->halt);
-  print_share("exact", r->exact_accuracy, r->exact_interval);
-  printf("  %lld of %lld\n", (long long)r->exact, (long long)r->examples);
-  print_share("cells", r->accuracy, r->cell_interval);
-  printf("  %lld of %lld\n", (long long)r->cells_right, (long long)r->cells);
-  print_share("q", r->q_halt_accuracy, r->q_halt_interval);
-  printf("  right about being right\n");
-  printf("lm loss    %.6g\nq loss     %.6g\n\n  step    exact    cells%s\n", r->lm_loss,
-         r->q_halt_loss, halts ? "  halted" : "");
-  for (int i = 0; i < r->n_steps; i++) {
-    const trm_eval_step *step = &r->step[i];
-    printf("  %4d  %5.2f %%  %5.2f %%", i + 1, 100 * step->exact_accuracy, 100 * step->accuracy);
-    if (halts) printf("  %6lld", (long long)step->halted);
-    putchar('\n');
-  }
-}
-
-static json_t *steps_json(const trm_eval_report *r) {
-  json_t *steps = json_array();
-  for (int i = 0; steps && i < r->n_steps; i++) {
-    json_t *step = json_pack("{s:i, s:f, s:f, s:I}", "step", i + 1, "accuracy", r->step[i].accuracy,
-                             "exact_accuracy", r->step[i].exact_accuracy, "halted",
-                             (json_int_t)r->step[i].halted);
-    if (json_array_append_new(steps, step) != 0) {
-      json_decref(steps);
-      return NULL;
-    }
-  }
-  return steps;
-}
-
-static trm_status print_json(const eval_args *a, const eval_run *e, trm_error *err) {
-  const trm_eval_report *r = &e->report;
-  json_t *root = json_pack(
-      "{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:[f,f], s:f, s:[f,f], s:f, s:[f,f], s:f, "
-      "s:f, "
-      "s:s, s:f, s:o}",
-      "model", e->model_path, "forward_dtype", dtype_of(e), "data", a->data, "split", a->split,
-      "examples", (json_int_t)r->examples, "exact", (json_int_t)r->exact, "cells",
-      (json_int_t)r->cells, "cells_right", (json_int_t)r->cells_right, "exact_accuracy",
-      r->exact_accuracy, "exact_interval", r->exact_interval.low, r->exact_interval.high,
-      "accuracy", r->accuracy, "cell_interval", r->cell_interval.low, r->cell_interval.high,
-      "q_halt_accuracy", r->q_halt_accuracy, "q_halt_interval", r->q_halt_interval.low,
-      r->q_halt_interval.high, "lm_loss", r->lm_loss, "q_halt_loss", r->q_halt_loss, "halt",
-      a->halt, "mean_steps", r->mean_steps, "steps", steps_json(r));
-  if (!root)
-    return cli_fail(err, TRM_E_FORMAT, -1,
-                    "the report cannot be written as JSON: a path is not UTF-8 or a value is NaN");
-  json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
-  fputc('\n', stdout);
-  json_decref(root);
+static trm_status print_all(const eval_run *e, trm_error *err) {
+  const eval_args *a = e->args;
+  const eval_outcome o = {.model = e->model_path,
+                          .data = a->data,
+                          .split = a->split,
+                          .dtype = trm_dtype_name(trm_model_get_config(e->model)->forward_dtype),
+                          .halt = a->halt,
+                          .halts = a->halt_rule != TRM_HALT_NEVER,
+                          .examples_of_split = trm_dataset_get_info(e->data)->examples,
+                          .report = &e->report,
+                          .arc = e->votes ? &e->arc : NULL};
+  if (e->report.untrained)
+    cli_warn(
+        "%lld of the examples are of tasks that the model was not trained on: their puzzle "
+        "embeddings say nothing; `trm finetune MODEL --task FILE.json` trains a new task",
+        (long long)e->report.untrained);
+  if (a->json) return eval_print_json(&o, err);
+  eval_print(&o);
   return TRM_OK;
+}
+
+/* The saved rows are put in their places last: until then the state and the parts are a finished
+ * evaluation that the same command tells again. */
+static trm_status commit_rows(eval_run *e, trm_error *err) {
+  npy_out *list[2];
+  int n = 0;
+  if (e->preds.open) list[n++] = &e->preds;
+  if (e->q.open) list[n++] = &e->q;
+  return npy_out_commit(list, n, err);
+}
+
+static int run_and_tell(eval_run *e) {
+  trm_error err = {0};
+  const char *submission = e->args->submission;
+  trm_status st = evaluate(e, &err);
+  if (st == TRM_OK && e->votes) st = arc_summarise(e->votes, &e->arc, &err);
+  if (st == TRM_OK && submission) st = trm_arc_votes_submit(e->votes, submission, &err);
+  if (st == TRM_OK) st = print_all(e, &err);
+  int code = cli_finish(st == TRM_OK ? CLI_OK : cli_report_error(&err));
+  if (code == CLI_OK && commit_rows(e, &err) != TRM_OK) code = cli_report_error(&err);
+  return code;
+}
+
+static int run(const eval_args *a) {
+  trm_error err = {0};
+  eval_run *e = calloc(1, sizeof *e);
+  if (!e) {
+    cli_fail(&err, TRM_E_MEMORY, -1, "no memory for an evaluation");
+    return cli_report_error(&err);
+  }
+  e->args = a;
+  int code = run_and_tell(e);
+  /* Not before everybody has what it was kept for. */
+  if (code == CLI_OK && a->state) unlink(a->state);
+  bool keep = a->state && cli_exists(a->state);
+  npy_out_close(&e->preds, keep);
+  npy_out_close(&e->q, keep);
+  trm_arc_votes_free(e->votes);
+  trm_dataset_free(e->data);
+  trm_model_free(e->model);
+  free(e);
+  return code;
 }
 
 int cmd_eval(int argc, char **argv) {
@@ -150,8 +220,11 @@ int cmd_eval(int argc, char **argv) {
       {"threads", CLI_INT, &a.threads, "T", "0: as many as the process may use"},
       {"dtype", CLI_DTYPE, &a.dtype, "FORMAT", "float32 or bfloat16 (default: as trained)"},
       {"json", CLI_FLAG, &a.json, NULL, "print one JSON object"},
+      {"state", CLI_STRING, &a.state, "FILE", "keep what is done there; go on from it"},
       {"save-preds", CLI_STRING, &a.save_preds, "FILE.npy",
        "write the answers, int32 [examples, seq_len], file order"},
+      {"save-q", CLI_STRING, &a.save_q, "FILE.npy", "write q_halt, float32 [examples], logits"},
+      {"submission", CLI_STRING, &a.submission, "FILE", "ARC: write two attempts a test input"},
       {NULL, CLI_FLAG, NULL, NULL, NULL}};
   int code;
   if (!cli_options_parse(&manual, options, &argc, argv, &code)) return code;
@@ -161,20 +234,5 @@ int cmd_eval(int argc, char **argv) {
   if (!cli_parse_halt(a.halt, &a.halt_rule, &a.halt_margin)) return CLI_USAGE;
   a.model = argv[0];
   a.data = argv[1];
-  eval_run *e = calloc(1, sizeof *e);
-  trm_error err = {0};
-  trm_status st =
-      e ? evaluate(&a, e, &err) : cli_fail(&err, TRM_E_MEMORY, -1, "no memory for an evaluation");
-  if (st == TRM_OK && a.json)
-    st = print_json(&a, e, &err);
-  else if (st == TRM_OK)
-    print_report(&a, e);
-  if (e) {
-    cli_outfile_abort(&e->preds_file);
-    free(e->preds);
-    trm_dataset_free(e->data);
-    trm_model_free(e->model);
-    free(e);
-  }
-  return cli_finish(st == TRM_OK ? CLI_OK : cli_report_error(&err));
+  return run(&a);
 }

@@ -4,15 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "published.h"
+#include "puzzle_names.h"
 #include "run_folder.h"
 
 static const cli_manual manual = {
     "trm info MODEL|RUN|DATA [--json]",
-    "Describes a folder: a model's configuration, costs and tensors; where a run stands; what a\n"
-    "data set holds.\n",
+    "Describes a model (a folder, a .safetensors file, a published checkpoint step_N): its\n"
+    "configuration, costs and tensors, without loading the weights; where a run stands; what a\n"
+    "data set says of itself (trm data info looks at its examples, too).\n",
     "Examples:\n"
     "  trm info runs/Sudoku6-trm/first\n"
     "  trm info runs/Sudoku6-trm/first/best --json\n"
+    "  trm info published/step_10\n"
     "  trm info data/sudoku6\n"};
 
 /* ---- descriptions ---- */
@@ -27,8 +31,10 @@ static trm_status put(json_t *root, const char *key, json_t *value, trm_error *e
 }
 
 static json_t *describe_puzzle(const trm_puzzle *p) {
-  if (p->kind != TRM_PUZZLE_SUDOKU) return json_null();
-  return json_sprintf("Sudoku %dx%d, boxes %dx%d", p->rows, p->cols, p->box_rows, p->box_cols);
+  char text[320];
+  if (p->kind == TRM_PUZZLE_NONE) return json_null();
+  puzzle_describe(p, text, sizeof text);
+  return json_string(text);
 }
 
 static json_t *describe_config(const trm_model_config *c) {
@@ -68,12 +74,25 @@ static json_t *describe_tensor(const trm_tensor *t) {
                    (json_int_t)t->count, "kind", kinds[t->kind]);
 }
 
-static trm_status describe_weights(const trm_model *model, json_t *root, trm_error *err) {
+static trm_status describe_costs(const trm_model_config *config, json_t *root, trm_error *err) {
   trm_model_cost cost;
-  const trm_model_config *config = trm_model_get_config(model);
+  if (config->seq_len == 0) {
+    cli_note(
+        "the file does not show seq_len, because attention with rotary positions works at any "
+        "length: costs are left out");
+    return put(json_object_get(root, "config"), "seq_len", json_null(), err);
+  }
   CLI_TRY(trm_model_cost_of(config, &cost, err));
+  return put(root, "cost", describe_cost(&cost), err);
+}
+
+static trm_status describe_weights(const trm_model *model, json_t *root, trm_error *err) {
+  int kept;
+  const trm_model_config *config = trm_model_get_config(model);
   CLI_TRY(put(root, "config", describe_config(config), err));
-  CLI_TRY(put(root, "cost", describe_cost(&cost), err));
+  CLI_TRY(describe_costs(config, root, err));
+  if (trm_model_puzzle_ids(model, &kept))
+    CLI_TRY(put(root, "puzzle_ids_kept", json_integer(kept), err));
   CLI_TRY(put(root, "tensors", json_array(), err));
   json_t *tensors = json_object_get(root, "tensors");
   for (int i = 0; i < trm_model_tensor_count(model); i++) {
@@ -84,11 +103,14 @@ static trm_status describe_weights(const trm_model *model, json_t *root, trm_err
 }
 
 static trm_status describe_model(const char *path, json_t *root, trm_error *err) {
-  char found[CLI_PATH_MAX];
+  trm_model_config config;
   trm_model *model = NULL;
-  CLI_TRY(run_folder_load_model(path, found, &model, err));
-  trm_status st = describe_weights(model, root, err);
+  bool published = published_is(path);
+  trm_status st = published ? published_config(path, NULL, &config, err) : TRM_OK;
+  if (st == TRM_OK) st = trm_model_peek(path, published ? &config : NULL, &model, err);
+  if (st == TRM_OK) st = describe_weights(model, root, err);
   trm_model_free(model);
+  if (st == TRM_E_CONFIG) st = err->code = TRM_E_FORMAT; /* a bad value in a file is bad data */
   return st;
 }
 
@@ -134,15 +156,16 @@ static bool holds(const char *path, const char *name) {
 
 static trm_status describe(const char *path, json_t *root, trm_error *err) {
   bool train = holds(path, "train/dataset.json"), test = holds(path, "test/dataset.json");
-  if (holds(path, "model.safetensors")) return describe_model(path, root, err);
+  if (cli_is_file(path) || holds(path, "model.safetensors")) return describe_model(path, root, err);
   if (holds(path, "config.yaml")) return describe_run(path, root, err);
   if (train) CLI_TRY(describe_split(path, "train", root, err));
   if (test) CLI_TRY(describe_split(path, "test", root, err));
   if (train || test) return TRM_OK;
-  return cli_fail(err, TRM_E_IO, -1,
-                  "%s: %s: want a model (model.safetensors), a run (config.yaml) or a data set "
-                  "(train/dataset.json or test/dataset.json)",
-                  path, cli_exists(path) ? "not a folder of trm" : "no such folder");
+  return cli_fail(
+      err, TRM_E_IO, -1,
+      "%s: %s: want a model (model.safetensors, or a file), a run (config.yaml) or a data set "
+      "(train/dataset.json or test/dataset.json)",
+      path, cli_exists(path) ? "not a folder of trm" : "no such folder");
 }
 
 /* ---- as text ---- */

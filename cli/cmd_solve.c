@@ -1,4 +1,4 @@
-/* trm solve: puzzles as text in, answers as text out. */
+/* trm solve: puzzles as text or from a data set in, answers as text or pictures out. */
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -6,35 +6,52 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "grid_style.h"
 #include "grid_view.h"
-#include "puzzle_lines.h"
+#include "published.h"
 #include "run_folder.h"
+#include "solve_input.h"
 
 static const cli_manual manual = {
     "trm solve MODEL [FILE|-] [options]",
-    "Solves Sudokus given as text: one puzzle per line, '.' or 0 for a blank cell, digits (then "
-    "A,\n"
-    "B ... above 9) for givens; empty lines and lines starting with # are skipped. MODEL is a\n"
-    "model folder or a run folder. Each answer is one line: the grid, whether it keeps the rules\n"
-    "and the givens, q (how sure the model is, 0 to 1) and the supervision steps taken. Many\n"
-    "puzzles are solved side by side; answers come in the order of the puzzles. With --halt q a\n"
-    "puzzle stops once q_halt > 0 (q_halt > q_continue for a model trained with both), and the\n"
-    "next one takes its place; q=LOGIT sets a higher bar: q=2 is 88 % sure of being right.\n",
+    "Solves puzzles given as text, one per line. A Sudoku is its cells row by row: '.' or 0 for a\n"
+    "blank cell, digits (then A, B ... above 9) for givens. Of other kinds rows are separated by\n"
+    "'/': a maze is ##S./#..G, an ARC grid 012/340, a grid whose symbols have several characters\n"
+    "\"12 7 / 3 10\". Empty lines and comments are skipped; a comment starts with #, or with //\n"
+    "where # is a symbol, as in mazes. MODEL is a model folder, a\n"
+    "run folder, a .safetensors file of trm convert, or a published checkpoint step_N with its\n"
+    "all_config.yaml beside it. Each answer is one\n"
+    "line: the grid, whether it keeps the rules and what was given (- where no rules are known), "
+    "q\n"
+    "(how sure the model is, 0 to 1) and the supervision steps taken. With --data the puzzles are\n"
+    "examples of a data set, with their puzzle ids, which ARC needs; then the line also says\n"
+    "whether the answer is equal to the label. Many puzzles are solved side by side; answers come\n"
+    "in the order of the puzzles. With --halt q a puzzle stops once q_halt > 0 (q_halt >\n"
+    "q_continue for a model trained with both), and the next one takes its place; q=LOGIT sets a\n"
+    "higher bar: q=2 is 88 % sure of being right.\n",
     "Examples:\n"
     "  trm solve runs/Sudoku6-trm/first puzzles.txt --check\n"
     "  trm solve runs/Sudoku6-trm/first --show steps --puzzle "
     "'.3.5...4.......4..62...3.....21.....'\n"
+    "  trm solve runs/Maze10-trm/first --data data/maze10 --index 3 --show grid\n"
     "  head -n 3 puzzles.txt | trm solve runs/Sudoku6-trm/first - --json --halt q\n"};
 
 enum {
   /* Puzzles solved side by side when they come from a file or a pipe. */
   SOLVE_BATCH = 32,
   /* Puzzles read and not yet printed: with 16 steps no finished one has to wait for room. */
-  SOLVE_WINDOW = 16 * SOLVE_BATCH
+  SOLVE_WINDOW = 16 * SOLVE_BATCH,
+  /* Fewer of them where grids are large. */
+  SOLVE_WINDOW_BYTES = 64 << 20
 };
 
+typedef enum solve_show { SHOW_FINAL, SHOW_GRID, SHOW_STEPS, SHOWS } solve_show;
+static const char *const show_names[SHOWS] = {"final", "grid", "steps"};
+
 typedef struct solve_args {
-  const char *model, *file, *puzzle, *show, *halt;
+  const char *model, *show_name, *halt;
+  solve_source source;
+  solve_show show;
   trm_halt halt_rule;
   double halt_margin;
   trm_dtype dtype; /* TRM_DTYPES: the model's */
@@ -43,7 +60,9 @@ typedef struct solve_args {
 } solve_args;
 
 typedef struct solve_puzzle {
-  uint8_t question[TRM_SUDOKU_MAX_CELLS], answer[TRM_SUDOKU_MAX_CELLS];
+  int32_t *question, *answer, *label; /* [cells] */
+  int64_t index;                      /* in the data set; -1: none, and no label */
+  int32_t id;
   double q_logit;
   int steps;
   bool done;
@@ -53,81 +72,193 @@ typedef struct solve_run {
   const solve_args *args;
   trm_model *model;
   trm_solver *solver;
-  trm_puzzle puzzle;
+  solve_input in;
+  const trm_puzzle *puzzle;
   int cells, batch, steps;
   bool show_steps, colour;
-  int64_t invalid;
-  puzzle_lines in;
-  bool more;                            /* the input may hold another puzzle */
-  int64_t read, printed;                /* puzzles; those between are in the window */
-  solve_puzzle window[SOLVE_WINDOW];    /* puzzle i at i % SOLVE_WINDOW */
-  solve_puzzle *row[SOLVE_BATCH];       /* of the solver */
-  uint8_t before[TRM_SUDOKU_MAX_CELLS]; /* of the only row with show_steps */
+  int64_t invalid, untrained;
+  bool more;             /* the input may hold another puzzle */
+  int64_t read, printed; /* puzzles; those between are in the window */
+  int window_size;       /* puzzle i is at i % window_size */
+  solve_puzzle *window;
+  int32_t *cells_of_window;       /* [window_size, 3, cells] */
+  solve_puzzle *row[SOLVE_BATCH]; /* of the solver */
+  int32_t *before;                /* [cells], of the only row with show_steps */
+  char *text;                     /* [2, text_size]: question and answer */
+  size_t text_size;
 } solve_run;
 
-static trm_status open_model(solve_run *s, trm_error *err) {
+/* ---- what is needed ---- */
+
+/* Room for the puzzles in the window and what is printed of them. */
+static trm_status take_memory(solve_run *s, trm_error *err) {
+  size_t cells = (size_t)s->cells, most = SOLVE_WINDOW_BYTES / (3 * sizeof(int32_t) * cells);
+  s->window_size = most < SOLVE_WINDOW ? (int)most : SOLVE_WINDOW;
+  if (s->window_size < s->batch) s->window_size = s->batch;
+  s->window = calloc((size_t)s->window_size, sizeof *s->window);
+  s->cells_of_window = calloc((size_t)s->window_size * 3 * cells, sizeof(int32_t));
+  s->before = calloc(cells, sizeof *s->before);
+  s->text_size = trm_puzzle_text_size(s->puzzle);
+  s->text = calloc(2, s->text_size);
+  if (!s->window || !s->cells_of_window || !s->before || !s->text)
+    return cli_fail(err, TRM_E_MEMORY, -1, "no memory to solve puzzles of %d cells", s->cells);
+  for (int i = 0; i < s->window_size; i++) {
+    int32_t *at = s->cells_of_window + 3 * cells * (size_t)i;
+    s->window[i] = (solve_puzzle){.question = at, .answer = at + cells, .label = at + 2 * cells};
+  }
+  return TRM_OK;
+}
+
+/* The data say of a published checkpoint what it does not say itself. */
+static trm_status load_model(solve_run *s, trm_error *err) {
   char path[CLI_PATH_MAX];
-  CLI_TRY(run_folder_load_model(s->args->model, path, &s->model, err));
-  if (s->args->dtype != TRM_DTYPES) trm_model_set_dtype(s->model, s->args->dtype);
+  const solve_args *a = s->args;
+  trm_dataset *data;
+  if (!a->source.data || !published_is(a->model))
+    return run_folder_load_model(a->model, path, &s->model, err);
+  CLI_TRY(trm_dataset_open(a->source.data, a->source.split, &data, err));
+  trm_status st =
+      run_folder_load_model_for(a->model, trm_dataset_get_info(data), path, &s->model, err);
+  trm_dataset_free(data);
+  return st;
+}
+
+static trm_status open_model(solve_run *s, trm_error *err) {
+  const solve_args *a = s->args;
+  CLI_TRY(load_model(s, err));
+  if (a->dtype != TRM_DTYPES) trm_model_set_dtype(s->model, a->dtype);
   const trm_model_config *c = trm_model_get_config(s->model);
-  s->puzzle = c->puzzle;
+  CLI_TRY(solve_input_open(&s->in, &a->source, c, err));
+  s->puzzle = &s->in.puzzle;
   s->cells = c->seq_len;
-  if (c->puzzle.kind != TRM_PUZZLE_SUDOKU || c->seq_len > TRM_SUDOKU_MAX_CELLS ||
-      c->puzzle.rows * c->puzzle.cols != c->seq_len)
-    return cli_fail(err, TRM_E_CONFIG, -1,
-                    "%s: not a Sudoku model (its config.json describes no Sudoku); trm solve reads "
-                    "Sudokus only, trm eval works with every model",
-                    path);
-  if (s->args->puzzle)
-    s->in = (puzzle_lines){.name = "--puzzle", .text = s->args->puzzle};
-  else
-    CLI_TRY(puzzle_lines_open(&s->in, s->args->file, err));
-  s->batch = s->args->puzzle || s->show_steps ? 1 : SOLVE_BATCH;
-  s->steps = s->args->steps ? s->args->steps : c->halt_max_steps;
-  const trm_solver_config config = {.batch = s->batch, .threads = s->args->threads};
+  s->batch = a->source.puzzle || s->show_steps ? 1 : SOLVE_BATCH;
+  s->steps = a->steps ? a->steps : c->halt_max_steps;
+  CLI_TRY(take_memory(s, err));
+  const trm_solver_config config = {.batch = s->batch, .threads = a->threads};
   return trm_solver_create(s->model, &config, &s->solver, err);
 }
 
-/* What a model answers that is no digit counts as blank. */
-static void tokens_to_values(const solve_run *s, const int32_t *tokens, uint8_t *values) {
-  for (int i = 0; i < s->cells; i++)
-    values[i] = (uint8_t)(tokens[i] >= 2 && tokens[i] <= s->puzzle.rows + 1 ? tokens[i] - 1 : 0);
+static void close_all(solve_run *s) {
+  solve_input_close(&s->in);
+  trm_solver_free(s->solver);
+  trm_model_free(s->model);
+  free(s->window);
+  free(s->cells_of_window);
+  free(s->before);
+  free(s->text);
+  free(s);
 }
+
+/* ---- puzzle ids ---- */
+
+/* A model of one id only knows no tasks to tell apart. */
+static trm_status check_id(solve_run *s, const solve_puzzle *p, trm_error *err) {
+  static const char remedy[] = "teach it with trm finetune MODEL --task FILE.json";
+  int known = trm_model_get_config(s->model)->num_puzzle_identifiers;
+  const char *name = puzzle_name(s->in.names, p->id);
+  if (known == 1 || trm_model_puzzle_is_trained(s->model, p->id, s->in.blank_id)) return TRM_OK;
+  if (p->id >= known)
+    return cli_fail(err, TRM_E_RANGE, -1,
+                    "puzzle id %" PRId32 "%s%.100s: the model was trained with %d ids; %s", p->id,
+                    name ? " " : "", name ? name : "", known, remedy);
+  if (s->untrained++ > 0) return TRM_OK;
+  if (p->index < 0)
+    cli_warn("a puzzle given as text has no id, and this model answers tasks by their ids; %s",
+             remedy);
+  else
+    cli_warn("puzzle id %" PRId32 "%s%.100s was not trained: the model does not know this task; %s",
+             p->id, name ? " " : "", name ? name : "", remedy);
+  return TRM_OK;
+}
+
+/* ---- answers ---- */
 
 static double probability(double logit) {
   return 1 / (1 + exp(-logit));
 }
 
+/* Beyond a grid a model may answer anything: its grid begins where the question's does. */
+static trm_puzzle_box answer_box(const solve_run *s, const solve_puzzle *p) {
+  trm_puzzle_box asked = trm_puzzle_locate(s->puzzle, p->question);
+  return trm_puzzle_crop(s->puzzle, p->answer, asked.row, asked.col);
+}
+
+static bool is_same_grid(const solve_run *s, const solve_puzzle *p) {
+  trm_puzzle_box want = trm_puzzle_locate(s->puzzle, p->label), got = answer_box(s, p);
+  if (want.row != got.row || want.col != got.col || want.rows != got.rows || want.cols != got.cols)
+    return false;
+  for (int row = want.row; row < want.row + want.rows; row++) {
+    size_t first = (size_t)row * (size_t)s->puzzle->cols + (size_t)want.col;
+    if (memcmp(p->label + first, p->answer + first, (size_t)want.cols * sizeof *p->label) != 0)
+      return false;
+  }
+  return true;
+}
+
+/* Of ARC the grids are compared, otherwise all cells that the label scores. */
+static bool is_label(const solve_run *s, const solve_puzzle *p) {
+  if (s->puzzle->kind == TRM_PUZZLE_ARC) return is_same_grid(s, p);
+  for (int i = 0; i < s->cells; i++)
+    if (p->label[i] != TRM_IGNORE_LABEL && p->label[i] != p->answer[i]) return false;
+  return true;
+}
+
+/* ---- pictures ---- */
+
+static grid_view view_of(const solve_run *s, const int32_t *tokens, trm_puzzle_box box) {
+  return (grid_view){.puzzle = s->puzzle, .tokens = tokens, .box = box, .colour = s->colour};
+}
+
 /* --show steps: the puzzle, then the grid after a step, or one line when nothing moved. */
 static void show_start(solve_run *s, const solve_puzzle *p) {
-  memcpy(s->before, p->question, sizeof s->before);
+  memcpy(s->before, p->question, (size_t)s->cells * sizeof *s->before);
   printf("the puzzle%s\n",
          s->colour ? "" : "; below, [5] is a cell that changed, !5! a given overwritten");
-  grid_view_draw(&s->puzzle, p->question, s->before, s->before, s->colour, stdout);
+  grid_view v = view_of(s, p->question, trm_puzzle_locate(s->puzzle, p->question));
+  v.question = v.before = p->question;
+  grid_view_draw(&v, stdout);
 }
 
 static void show_step(solve_run *s, const solve_puzzle *p) {
+  trm_puzzle_box box = answer_box(s, p);
   int changed = 0;
-  for (int i = 0; i < s->cells; i++) changed += s->before[i] != p->answer[i];
+  for (int row = box.row; row < box.row + box.rows; row++)
+    for (int col = box.col; col < box.col + box.cols; col++) {
+      int cell = row * s->puzzle->cols + col;
+      changed += s->before[cell] != p->answer[cell];
+    }
   printf("step %d of %d: %d cell%s changed, q %.3f\n", p->steps, s->steps, changed,
          changed == 1 ? "" : "s", probability(p->q_logit));
-  if (changed) grid_view_draw(&s->puzzle, p->question, s->before, p->answer, s->colour, stdout);
-  memcpy(s->before, p->answer, sizeof s->before);
+  grid_view v = view_of(s, p->answer, box);
+  v.question = p->question;
+  v.before = s->before;
+  if (changed) grid_view_draw(&v, stdout);
+  memcpy(s->before, p->answer, (size_t)s->cells * sizeof *s->before);
   fflush(stdout);
 }
+
+/* --show grid: the puzzle and its answer. */
+static void show_grids(const solve_run *s, const solve_puzzle *p) {
+  grid_view question = view_of(s, p->question, trm_puzzle_locate(s->puzzle, p->question));
+  grid_view answer = view_of(s, p->answer, answer_box(s, p));
+  /* Marks without colour would make the squares of one grid wider than those of the other. */
+  if (s->colour || !grid_style_is_pixels(s->puzzle)) answer.question = p->question;
+  grid_view_draw_pair(&question, "puzzle", &answer, "answer", grid_view_terminal_columns(), stdout);
+}
+
+/* ---- solving ---- */
 
 /* Fills the solver's rows from the input. Who sends puzzles one by one, and perhaps waits for each
  * answer, keeps nothing waiting: what is there goes on. */
 static trm_status add_puzzles(solve_run *s, trm_error *err) {
-  int32_t tokens[TRM_SUDOKU_MAX_CELLS];
   for (int row; (row = trm_solver_rows(s->solver)) < s->batch; s->read++) {
-    solve_puzzle *p = &s->window[s->read % SOLVE_WINDOW];
-    if (!s->more || s->read - s->printed == SOLVE_WINDOW) return TRM_OK;
-    if (row > 0 && !puzzle_lines_ready(&s->in)) return TRM_OK;
-    CLI_TRY(puzzle_lines_next(&s->in, &s->puzzle, p->question, &s->more, err));
+    solve_puzzle *p = &s->window[s->read % s->window_size];
+    if (!s->more || s->read - s->printed == s->window_size) return TRM_OK;
+    if (row > 0 && !solve_input_ready(&s->in)) return TRM_OK;
+    CLI_TRY(solve_input_next(&s->in, p->question, p->label, &p->id, &p->index, &s->more, err));
     if (!s->more) return TRM_OK;
-    for (int i = 0; i < s->cells; i++) tokens[i] = p->question[i] + 1;
-    CLI_TRY(trm_solver_add(s->solver, tokens, 0, err));
+    CLI_TRY(check_id(s, p, err));
+    CLI_TRY(trm_solver_add(s->solver, p->question, p->id, err));
     p->done = false;
     s->row[row] = p;
     if (s->show_steps) show_start(s, p);
@@ -138,8 +269,8 @@ static trm_status add_puzzles(solve_run *s, trm_error *err) {
 /* Takes over the answer of a row after a step; one that is done leaves the solver. */
 static void take_row(solve_run *s, int row) {
   solve_puzzle *p = s->row[row];
-  size_t first = (size_t)row * (size_t)s->cells;
-  tokens_to_values(s, trm_solver_answer(s->solver) + first, p->answer);
+  memcpy(p->answer, trm_solver_answer(s->solver) + (size_t)row * (size_t)s->cells,
+         (size_t)s->cells * sizeof *p->answer);
   p->q_logit = (double)trm_solver_q_halt(s->solver)[row];
   p->steps = trm_solver_steps_taken(s->solver)[row];
   p->done = p->steps == s->steps || (s->args->halt_rule == TRM_HALT_Q &&
@@ -150,31 +281,59 @@ static void take_row(solve_run *s, int row) {
   s->row[row] = s->row[trm_solver_rows(s->solver)];
 }
 
-static trm_status print_puzzle(solve_run *s, const solve_puzzle *p, trm_error *err) {
-  char question[TRM_SUDOKU_MAX_CELLS + 1], answer[TRM_SUDOKU_MAX_CELLS + 1];
-  bool valid = trm_sudoku_solves(&s->puzzle, p->question, p->answer);
-  double q = probability(p->q_logit);
-  s->invalid += !valid;
-  trm_sudoku_format(&s->puzzle, p->question, question);
-  trm_sudoku_format(&s->puzzle, p->answer, answer);
-  if (!s->args->json) {
-    printf("%s  valid: %s  q %.3f  steps %d\n", answer, valid ? "yes" : "no", q, p->steps);
-    return TRM_OK;
-  }
-  json_t *line = json_pack("{s:s, s:s, s:b, s:f, s:i}", "puzzle", question, "answer", answer,
-                           "valid", valid, "q", q, "steps", p->steps);
+/* What is known of an answer. */
+typedef struct verdict {
+  bool has_rules, valid, has_label, equal;
+} verdict;
+
+static verdict judge(solve_run *s, const solve_puzzle *p) {
+  verdict v = {.has_rules = trm_puzzle_has_rules(s->puzzle), .has_label = p->index >= 0};
+  v.valid = v.has_rules && trm_puzzle_solves(s->puzzle, p->question, p->answer);
+  v.equal = v.has_label && is_label(s, p);
+  s->invalid += v.has_rules ? !v.valid : v.has_label && !v.equal;
+  return v;
+}
+
+static trm_status print_json(const solve_run *s, const solve_puzzle *p, const char *question,
+                             const char *answer, const verdict *v, trm_error *err) {
+  json_t *line = json_pack("{s:s, s:s, s:o, s:f, s:i}", "puzzle", question, "answer", answer,
+                           "valid", v->has_rules ? json_boolean(v->valid) : json_null(), "q",
+                           probability(p->q_logit), "steps", p->steps);
   if (!line) return cli_fail(err, TRM_E_NUMERIC, -1, "q of an answer is not a number");
+  if (v->has_label) {
+    const char *name = puzzle_name(s->in.names, p->id);
+    json_object_update_new(line, json_pack("{s:I, s:i, s:s}", "index", (json_int_t)p->index, "id",
+                                           (int)p->id, "label", v->equal ? "equal" : "different"));
+    if (name) json_object_set_new(line, "name", json_string(name));
+  }
   json_dumpf(line, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9));
   json_decref(line);
   fputc('\n', stdout);
   return TRM_OK;
 }
 
+static trm_status print_puzzle(solve_run *s, const solve_puzzle *p, trm_error *err) {
+  char *question = s->text, *answer = s->text + s->text_size;
+  verdict v = judge(s, p);
+  trm_puzzle_format(s->puzzle, p->question, question, s->text_size);
+  trm_puzzle_format_box(s->puzzle, p->answer, answer_box(s, p), answer, s->text_size);
+  if (s->args->json) return print_json(s, p, question, answer, &v, err);
+  if (s->args->show == SHOW_GRID) show_grids(s, p);
+  printf("%s  valid: %s  q %.3f  steps %d", answer,
+         !v.has_rules ? "-"
+         : v.valid    ? "yes"
+                      : "no",
+         probability(p->q_logit), p->steps);
+  if (v.has_label) printf("  label: %s", v.equal ? "equal" : "different");
+  printf("\n");
+  return TRM_OK;
+}
+
 /* The answers that no earlier puzzle holds back. */
 static trm_status print_done(solve_run *s, trm_error *err) {
   int64_t first = s->printed;
-  for (; s->printed < s->read && s->window[s->printed % SOLVE_WINDOW].done; s->printed++)
-    CLI_TRY(print_puzzle(s, &s->window[s->printed % SOLVE_WINDOW], err));
+  for (; s->printed < s->read && s->window[s->printed % s->window_size].done; s->printed++)
+    CLI_TRY(print_puzzle(s, &s->window[s->printed % s->window_size], err));
   if (s->printed > first && fflush(stdout) != 0) {
     int cause = errno;
     clearerr(stdout); /* it is said here, cli_finish need not */
@@ -200,9 +359,20 @@ static trm_status solve_all(solve_run *s, trm_error *err) {
     for (int row = rows - 1; row >= 0; row--) take_row(s, row);
     CLI_TRY(print_done(s, err));
   }
-  if (bad == TRM_OK && s->read == 0) cli_note("%s holds no puzzle", s->in.name);
+  if (bad == TRM_OK && s->read == 0 && !s->in.data)
+    cli_note("%s holds no puzzle", s->in.lines.name);
   if (bad != TRM_OK && err) *err = later;
   return bad;
+}
+
+/* --check: by the rules, or where there are none by the labels. */
+static int check_answers(const solve_run *s) {
+  if (!trm_puzzle_has_rules(s->puzzle) && !s->in.data)
+    cli_warn("--check: no rules are known for this puzzle and no answers: nothing was checked");
+  if (!s->invalid) return CLI_OK;
+  cli_note("%" PRId64 " answer%s not %s", s->invalid, s->invalid == 1 ? " is" : "s are",
+           trm_puzzle_has_rules(s->puzzle) ? "valid" : "equal to the label");
+  return CLI_INVALID_ANSWER;
 }
 
 static int run_solve(const solve_args *a) {
@@ -213,41 +383,63 @@ static int run_solve(const solve_args *a) {
     return cli_report_error(&err);
   }
   s->args = a;
-  s->show_steps = !strcmp(a->show, "steps") && !a->json;
+  s->show_steps = a->show == SHOW_STEPS && !a->json;
   s->colour = cli_colour(stdout);
   trm_status st = solve_all(s, &err);
   int code = st == TRM_OK ? CLI_OK : cli_report_error(&err);
-  if (code == CLI_OK && a->check && s->invalid) {
-    cli_note("%" PRId64 " answer%s not valid", s->invalid, s->invalid == 1 ? " is" : "s are");
-    code = CLI_INVALID_ANSWER;
-  }
-  puzzle_lines_close(&s->in);
-  trm_solver_free(s->solver);
-  trm_model_free(s->model);
-  free(s);
+  if (s->untrained > 1)
+    cli_warn("%" PRId64 " puzzles have ids that were not trained", s->untrained);
+  if (code == CLI_OK && a->check) code = check_answers(s);
+  close_all(s);
   return cli_finish(code);
 }
 
+/* What belongs together; false after a usage error. */
+static bool check_usage(solve_args *a, int argc) {
+  const solve_source *from = &a->source;
+  if (argc < 1 || argc > 2 || (argc == 2) + !!from->puzzle + !!from->data > 1) {
+    cli_usage_error(
+        "want MODEL and then a FILE, - for stdin, --puzzle or --data; see trm solve --help");
+    return false;
+  }
+  if (!from->data && (from->first != 0 || from->count != 1)) {
+    cli_usage_error("--index and --count belong to --data");
+    return false;
+  }
+  for (a->show = SHOW_FINAL; a->show < SHOWS; a->show++)
+    if (!strcmp(a->show_name, show_names[a->show])) break;
+  if (a->show == SHOWS) {
+    cli_usage_error("--show: want final, grid or steps, got '%s'", a->show_name);
+    return false;
+  }
+  return cli_parse_halt(a->halt, &a->halt_rule, &a->halt_margin);
+}
+
 int cmd_solve(int argc, char **argv) {
-  solve_args a = {.show = "final", .file = "-", .halt = "never", .dtype = TRM_DTYPES};
+  solve_args a = {.source = {.file = "-", .split = "test", .count = 1},
+                  .show_name = "final",
+                  .halt = "never",
+                  .dtype = TRM_DTYPES};
   const cli_option options[] = {
-      {"puzzle", CLI_STRING, &a.puzzle, "TEXT", "solve this puzzle, read no file"},
-      {"show", CLI_STRING, &a.show, "WHAT", "final (default), or steps: the grid after each step"},
+      {"puzzle", CLI_STRING, &a.source.puzzle, "TEXT", "solve this puzzle, read no file"},
+      {"data", CLI_STRING, &a.source.data, "DIR", "solve examples of this data set"},
+      {"split", CLI_STRING, &a.source.split, "NAME", "of --data: train or test (default test)"},
+      {"index", CLI_INT64, &a.source.first, "I", "of --data: the first example (default 0)"},
+      {"count", CLI_INT64, &a.source.count, "N", "of --data: how many (default 1)"},
+      {"show", CLI_STRING, &a.show_name, "WHAT",
+       "final (default); grid: pictures, too; steps: the grid after each step"},
       {"steps", CLI_INT, &a.steps, "S", "supervision steps at most (0: as trained)"},
       {"halt", CLI_STRING, &a.halt, "RULE", "never (default), q or q=LOGIT: early exit, see above"},
-      {"check", CLI_FLAG, &a.check, NULL, "exit code 4 when an answer is not valid"},
+      {"check", CLI_FLAG, &a.check, NULL,
+       "exit code 4 when an answer is not valid (without rules: not the label)"},
       {"json", CLI_FLAG, &a.json, NULL, "one JSON object per puzzle"},
       {"threads", CLI_INT, &a.threads, "T", "0: as many as the process may use"},
       {"dtype", CLI_DTYPE, &a.dtype, "FORMAT", "float32 or bfloat16 (default: as trained)"},
       {NULL, CLI_FLAG, NULL, NULL, NULL}};
   int code;
   if (!cli_options_parse(&manual, options, &argc, argv, &code)) return code;
-  if (argc < 1 || argc > 2 || (argc == 2 && a.puzzle))
-    return cli_usage_error("want MODEL and then a FILE, - for stdin, or --puzzle; see --help");
-  if (strcmp(a.show, "final") && strcmp(a.show, "steps"))
-    return cli_usage_error("--show: want final or steps, got '%s'", a.show);
-  if (!cli_parse_halt(a.halt, &a.halt_rule, &a.halt_margin)) return CLI_USAGE;
+  if (!check_usage(&a, argc)) return CLI_USAGE;
   a.model = argv[0];
-  if (argc == 2) a.file = argv[1];
+  if (argc == 2) a.source.file = argv[1];
   return run_solve(&a);
 }

@@ -61,7 +61,9 @@ static trm_status create_model(const run_config *c, trm_model **model, trm_error
   bool reset = false;
   CLI_TRY(trm_model_create(&c->model, c->trainer.seed, model, err));
   if (!c->load_checkpoint) return TRM_OK;
-  CLI_TRY(run_folder_load_model(c->load_checkpoint, path, &loaded, err));
+  const trm_dataset_info data = {
+      .vocab_size = c->model.vocab_size, .seq_len = c->model.seq_len, .puzzle = c->model.puzzle};
+  CLI_TRY(run_folder_load_model_for(c->load_checkpoint, &data, path, &loaded, err));
   trm_error cause = {0};
   trm_status st = trm_model_copy_weights(*model, loaded, &reset, &cause);
   trm_model_free(loaded);

@@ -153,11 +153,14 @@ static const char *chosen_preset(const config_entries *e) {
 
 /* What can only be said once all layers are applied. */
 static trm_status check_config(const run_config *c, trm_error *err) {
-  if (c->evaluators.n)
-    return cli_fail(err, TRM_E_CONFIG, -1,
-                    "evaluators: '%s' does not exist; cell, exact and q accuracy are always "
-                    "measured, so write evaluators=\"[]\"",
-                    c->evaluators.v[0]);
+  for (int i = 0; i < c->evaluators.n; i++)
+    if (strcmp(c->evaluators.v[i], "arc@ARC") != 0)
+      return cli_fail(
+          err, TRM_E_CONFIG, -1,
+          "evaluators: '%s' does not exist; cell, exact and q accuracy are always "
+          "measured, so write evaluators=\"[]\", or \"[arc@ARC]\" to count the votes for "
+          "the tasks of an ARC set",
+          c->evaluators.v[i]);
   if (c->eval_save_outputs.n)
     return cli_fail(err, TRM_E_CONFIG, -1,
                     "eval_save_outputs: '%s' is not saved during training; use `trm eval MODEL "
@@ -192,6 +195,40 @@ trm_status run_config_load(run_config *c, const char *yaml, const char *const *o
   return st;
 }
 
+static bool is_named(const config_entries *e, const char *key) {
+  for (int i = 0; i < e->n; i++)
+    if (!strcmp(e->v[i].key, key)) return true;
+  return false;
+}
+
+static trm_status apply_arch(run_config *c, config_entries *file, const char *yaml,
+                             trm_error *err) {
+  trm_model_config *m = &c->model;
+  CLI_TRY(set_defaults(c, err));
+  CLI_TRY(config_entries_add_yaml(file, yaml, err));
+  if (!is_named(file, "arch") && !is_named(file, "arch.name"))
+    return cli_fail(err, TRM_E_CONFIG, -1, "%s: no arch.name: not the configuration of a run",
+                    yaml);
+  CLI_TRY(apply_layer(c, file, err));
+  if (!is_named(file, "arch.hidden_size")) m->hidden_size = 0;
+  if (!is_named(file, "arch.expansion")) m->expansion = 0;
+  if (!is_named(file, "arch.L_layers") && m->L_layers) m->L_layers = 0;
+  if (!is_named(file, "arch.H_layers") && m->H_layers) m->H_layers = 0;
+  if (!is_named(file, "arch.puzzle_emb_ndim")) m->puzzle_emb_ndim = 0;
+  if (m->puzzle_emb_ndim == CONFIG_AS_HIDDEN_SIZE) m->puzzle_emb_ndim = m->hidden_size;
+  return TRM_OK;
+}
+
+trm_status run_config_load_model(trm_model_config *m, const char *yaml, trm_error *err) {
+  config_entries file = {.file = yaml, .only = "arch"};
+  run_config c;
+  const trm_status st = apply_arch(&c, &file, yaml, err);
+  *m = c.model;
+  config_entries_free(&file);
+  run_config_free(&c);
+  return st;
+}
+
 /* Prints the map headers that `name` needs and `before` has not opened; returns the depth. */
 static int open_maps(const char *name, const char *before, FILE *f) {
   int depth = 0;
@@ -205,15 +242,28 @@ static int open_maps(const char *name, const char *before, FILE *f) {
   return depth;
 }
 
-void run_config_print(const run_config *c, FILE *f) {
+static void print_keys(const run_config *c, bool reference, FILE *f) {
   const char *before = "";
-  for (const config_key *k = config_keys; k->name; before = k->name, k++) {
+  for (const config_key *k = config_keys; k->name; k++) {
+    if (reference && k->ours) continue;
     int depth = open_maps(k->name, before, f);
     const char *dot = strrchr(k->name, '.');
     fprintf(f, "%*s%s: ", 2 * depth, "", dot ? dot + 1 : k->name);
-    k->type->print(k, (const char *)c + k->offset, f);
+    if (reference && !strcmp(k->name, "arch.name"))
+      fputs(trm_arch_class_name(c->model.arch), f);
+    else
+      k->type->print(k, (const char *)c + k->offset, f);
     fputc('\n', f);
+    before = k->name;
   }
+}
+
+void run_config_print(const run_config *c, FILE *f) {
+  print_keys(c, false, f);
+}
+
+void run_config_print_reference(const run_config *c, FILE *f) {
+  print_keys(c, true, f);
 }
 
 trm_status config_print_keys(FILE *f, trm_error *err) {

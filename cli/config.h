@@ -32,6 +32,7 @@ typedef struct config_entries {
   config_entry *v;
   int n, room;
   const char *file; /* NULL: command line */
+  const char *only; /* of a YAML file take this part alone ("arch"); NULL: all */
 } config_entries;
 
 void config_list_free(config_list *l);
@@ -41,7 +42,8 @@ void config_value_free(config_value *v);
 trm_status config_entries_add(config_entries *e, const char *key, config_value *value, int line,
                               int column, trm_error *err);
 void config_entries_free(config_entries *e);
-/* "key=value", "+key=value", "++key=value" in Hydra's notation. */
+/* "key=value", "+key=value", "++key=value" in Hydra's notation. The text must be UTF-8, or the
+ * configuration could not be kept as YAML. */
 trm_status config_entries_add_override(config_entries *e, const char *text, trm_error *err);
 /* A YAML file (config_yaml.c), nested maps flattened to dotted keys. Errors name file, line and
  * column. Anchors, aliases, deep nesting, repeated keys and files above 1 MiB are refused. */
@@ -82,6 +84,9 @@ struct config_key {
   bool ours; /* not a key of the reference */
 };
 
+/* The length of the UTF-8 character at `s` and its code; 0 when there is no such character. */
+size_t config_utf8(const char *s, uint32_t *code);
+
 /* A row whose name is NULL ends the table. Keys with a common prefix stand together. */
 extern const config_key config_keys[];
 extern const config_type config_bool, config_int, config_int64, config_limit, config_seed,
@@ -101,6 +106,11 @@ extern const config_preset config_presets[];
 trm_status run_config_load(run_config *c, const char *yaml, const char *const *overrides, int n,
                            trm_error *err);
 void run_config_free(run_config *c);
+/* The model that a run's YAML file describes by its arch.* keys; all else in the file is passed
+ * over. Sizes that the file does not name are 0: unknown. */
+trm_status run_config_load_model(trm_model_config *m, const char *yaml, trm_error *err);
+/* The keys of the reference alone, its class name for the architecture. */
+void run_config_print_reference(const run_config *c, FILE *f);
 /* As YAML that reads back to the same configuration. */
 void run_config_print(const run_config *c, FILE *f);
 /* The list of keys: name, type, default, help. */

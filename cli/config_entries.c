@@ -105,6 +105,13 @@ static trm_status parse_list(const char *s, config_value *v, bool *good, trm_err
   return TRM_OK;
 }
 
+static bool is_utf8(const char *text) {
+  uint32_t code;
+  size_t n = 1;
+  while (*text && n) text += n = config_utf8(text, &code);
+  return n > 0;
+}
+
 trm_status config_entries_add_override(config_entries *e, const char *text, trm_error *err) {
   const char *key = text + strspn(text, "+"), *equals = strchr(key, '='), *begin;
   config_value value = {0};
@@ -113,6 +120,10 @@ trm_status config_entries_add_override(config_entries *e, const char *text, trm_
   size_t n;
   if (!equals || equals == key || key - text > 2 || (size_t)(equals - key) >= sizeof name)
     return cli_fail(err, TRM_E_CONFIG, -1, "'%s': want key=value, e.g. lr=1e-4", text);
+  if (!is_utf8(text))
+    return cli_fail(err, TRM_E_CONFIG, -1,
+                    "'%s': want UTF-8: the configuration is kept as YAML, which has no other bytes",
+                    text);
   memcpy(name, key, (size_t)(equals - key));
   name[equals - key] = 0;
   const char *s = skip_spaces(equals + 1);

@@ -125,7 +125,11 @@ static void print_double(const config_key *k, const void *field, FILE *f) {
     snprintf(text, sizeof text, "%.*g", digits, d);
     if (strtod(text, NULL) == d) break;
   }
-  fprintf(f, "%s%s", text, strpbrk(text, ".e") ? "" : ".0");
+  /* YAML takes 1e-05 for a text, 1.0e-05 for a number. */
+  const char *e = strchr(text, 'e');
+  const int mantissa = (int)(e ? e - text : (ptrdiff_t)strlen(text));
+  fprintf(f, "%.*s%s%s", mantissa, text, memchr(text, '.', (size_t)mantissa) ? "" : ".0",
+          text + mantissa);
 }
 
 static trm_status set_bytes(const config_key *k, void *field, const config_value *v) {
@@ -164,6 +168,30 @@ static trm_status set_text(const config_key *k, void *field, const config_value 
   return TRM_OK;
 }
 
+size_t config_utf8(const char *s, uint32_t *code) {
+  static const struct {
+    unsigned char mask, mark; /* of the first byte */
+    uint32_t least;           /* a smaller code has a shorter form */
+  } forms[] = {{0x80, 0x00, 0}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
+  const unsigned char *c = (const unsigned char *)s;
+  size_t n = 0;
+  while (n < 4 && (c[0] & forms[n].mask) != forms[n].mark) n++;
+  if (n == 4) return 0;
+  *code = c[0] & (unsigned char)~forms[n].mask;
+  for (size_t i = 1; i <= n; i++) {
+    if ((c[i] & 0xc0) != 0x80) return 0;
+    *code = *code << 6 | (c[i] & 0x3f);
+  }
+  bool surrogate = *code >= 0xd800 && *code <= 0xdfff;
+  return *code < forms[n].least || *code > 0x10ffff || surrogate ? 0 : n + 1;
+}
+
+/* What YAML does not let stand in double quotes, or takes for the end of a line or file. */
+static bool must_escape(uint32_t code) {
+  return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x2028 || code == 0x2029 ||
+         code == 0xfeff || code == 0xfffe || code == 0xffff;
+}
+
 /* In double quotes unless the text can be taken for nothing but itself. */
 static void print_quoted(const char *s, FILE *f) {
   static const char *const words[] = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"};
@@ -171,7 +199,7 @@ static void print_quoted(const char *s, FILE *f) {
                 strspn(s,
                        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                        "0123456789_./@-") == strlen(s) &&
-                strspn(s, "0123456789.-") == 0;
+                strspn(s, "0123456789.-@") == 0;
   for (size_t i = 0; i < sizeof words / sizeof *words; i++)
     if (!strcasecmp(s, words[i])) simple = false;
   if (simple) {
@@ -179,11 +207,12 @@ static void print_quoted(const char *s, FILE *f) {
     return;
   }
   fputc('"', f);
-  for (; *s; s++) {
-    if ((unsigned char)*s < 32 || *s == 127)
-      fprintf(f, "\\x%02x", (unsigned)*s);
+  uint32_t code;
+  for (size_t n; *s && (n = config_utf8(s, &code)) > 0; s += n) {
+    if (must_escape(code))
+      fprintf(f, "\\u%04x", (unsigned)code);
     else
-      fprintf(f, "%s%c", *s == '"' || *s == '\\' ? "\\" : "", *s);
+      fprintf(f, "%s%.*s", *s == '"' || *s == '\\' ? "\\" : "", (int)n, s);
   }
   fputc('"', f);
 }

@@ -80,14 +80,32 @@ static trm_status read_scalar(reader *r, const char *key, yaml_mark_t mark) {
   return add_entry(r, key, &value, mark);
 }
 
+static trm_status read_item(reader *r, const char *key, config_list *list) {
+  if (r->event.type != YAML_SCALAR_EVENT) return fail_at(r, "want a list of plain texts for ", key);
+  CLI_TRY(check_scalar(r));
+  return config_list_add(list, scalar_text(r), strlen(scalar_text(r)), r->err);
+}
+
+/* "- name: TEXT", as the reference lists its evaluators. */
+static trm_status read_named_item(reader *r, const char *key, config_list *list) {
+  static const char expected[] = "want a list of plain texts or of single names for ";
+  CLI_TRY(next_event(r));
+  if (r->event.type != YAML_SCALAR_EVENT || strcmp(scalar_text(r), "name") != 0)
+    return fail_at(r, expected, key);
+  CLI_TRY(next_event(r));
+  CLI_TRY(read_item(r, key, list));
+  CLI_TRY(next_event(r));
+  return r->event.type == YAML_MAPPING_END_EVENT ? TRM_OK : fail_at(r, expected, key);
+}
+
 static trm_status read_items(reader *r, const char *key, config_list *list) {
   for (;;) {
     CLI_TRY(next_event(r));
     if (r->event.type == YAML_SEQUENCE_END_EVENT) return TRM_OK;
-    if (r->event.type != YAML_SCALAR_EVENT)
-      return fail_at(r, "want a list of plain texts for ", key);
-    CLI_TRY(check_scalar(r));
-    CLI_TRY(config_list_add(list, scalar_text(r), strlen(scalar_text(r)), r->err));
+    if (r->event.type == YAML_MAPPING_START_EVENT && !strcmp(key, "evaluators"))
+      CLI_TRY(read_named_item(r, key, list));
+    else
+      CLI_TRY(read_item(r, key, list));
   }
 }
 
@@ -119,6 +137,19 @@ static trm_status read_hydra(reader *r) {
   return TRM_OK;
 }
 
+/* The current event opens a value that nobody asked for; it is walked to its end. */
+static trm_status skip_value(reader *r) {
+  int depth = 0;
+  for (;;) {
+    yaml_event_type_t type = r->event.type;
+    if (type == YAML_MAPPING_START_EVENT || type == YAML_SEQUENCE_START_EVENT) depth++;
+    if (type == YAML_MAPPING_END_EVENT || type == YAML_SEQUENCE_END_EVENT) depth--;
+    if (depth > YAML_MAX_DEPTH) return fail_at(r, "nested too deeply", "");
+    if (depth == 0) return TRM_OK;
+    CLI_TRY(next_event(r));
+  }
+}
+
 /* The current event opens a map whose keys get `prefix`. */
 static trm_status read_map(reader *r, const char *prefix, int depth) {
   char key[YAML_MAX_KEY];
@@ -132,7 +163,9 @@ static trm_status read_map(reader *r, const char *prefix, int depth) {
     if (n < 0 || (size_t)n >= sizeof key) return fail_at(r, "the key is too long", "");
     yaml_mark_t mark = r->event.start_mark;
     CLI_TRY(next_event(r));
-    if (!strcmp(key, "hydra") || !strcmp(key, "defaults"))
+    if (r->out->only && depth == 1 && strcmp(key, r->out->only) != 0)
+      CLI_TRY(skip_value(r));
+    else if (!strcmp(key, "hydra") || !strcmp(key, "defaults"))
       CLI_TRY(read_hydra(r));
     else if (r->event.type == YAML_SCALAR_EVENT)
       CLI_TRY(read_scalar(r, key, mark));

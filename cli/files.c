@@ -29,6 +29,16 @@ bool cli_exists(const char *path) {
   return lstat(path, &s) == 0;
 }
 
+bool cli_is_file(const char *path) {
+  struct stat s;
+  return stat(path, &s) == 0 && S_ISREG(s.st_mode);
+}
+
+bool cli_ends_in(const char *path, const char *suffix) {
+  size_t n = strlen(path), m = strlen(suffix);
+  return n > m && !strcmp(path + n - m, suffix);
+}
+
 trm_status cli_make_dirs(const char *path, trm_error *err) {
   char part[CLI_PATH_MAX];
   struct stat s;
@@ -66,6 +76,25 @@ trm_status cli_remove_folder(const char *path, trm_error *err) {
           cli_fail(err, TRM_E_IO, -1, "%s/%s: cannot remove: %s", path, e->d_name, strerror(errno));
   closedir(d);
   if (st == TRM_OK && rmdir(path) != 0) st = fail_io(err, path, "remove");
+  return st;
+}
+
+trm_status cli_check_model_folder(const char *path, trm_error *err) {
+  static const char *const may_be[] = {".", "..", "config.json", "model.safetensors"};
+  enum { N_MAY_BE = sizeof may_be / sizeof *may_be };
+  DIR *d = opendir(path);
+  if (!d) return errno == ENOENT ? TRM_OK : fail_io(err, path, "open the folder");
+  trm_status st = TRM_OK;
+  for (struct dirent *e; st == TRM_OK && (e = readdir(d));) {
+    int i = 0;
+    while (i < N_MAY_BE && strcmp(e->d_name, may_be[i]) != 0) i++;
+    if (i == N_MAY_BE)
+      st = cli_fail(err, TRM_E_IO, -1,
+                    "%s holds '%s', which no model folder does: nothing is written there; choose "
+                    "another output folder",
+                    path, e->d_name);
+  }
+  closedir(d);
   return st;
 }
 

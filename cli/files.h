@@ -9,12 +9,17 @@ enum { CLI_PATH_MAX = 4096 };
 /* Formats a path; TRM_E_ARGUMENT when it does not fit CLI_PATH_MAX bytes. */
 trm_status cli_path(char *out, trm_error *err, const char *fmt, ...) CLI_PRINTF(3, 4);
 bool cli_exists(const char *path);
+bool cli_is_file(const char *path); /* follows links */
+bool cli_ends_in(const char *path, const char *suffix);
 /* mkdir -p. */
 trm_status cli_make_dirs(const char *path, trm_error *err);
 /* fsync of a folder: renames in it survive a power cut. */
 trm_status cli_sync_dir(const char *path, trm_error *err);
 /* Removes a folder of plain files and links; absent is fine, a folder in it is an error. */
 trm_status cli_remove_folder(const char *path, trm_error *err);
+/* TRM_E_IO unless a model may be written into this folder: it is absent, or holds nothing but
+ * config.json and model.safetensors. */
+trm_status cli_check_model_folder(const char *path, trm_error *err);
 /* Makes `link` (replaced atomically) a symbolic link to `target`. */
 trm_status cli_swap_link(const char *link, const char *target, trm_error *err);
 

@@ -18,6 +18,9 @@ static const command commands[] = {
     {"solve", cmd_solve, "solve puzzles given as text"},
     {"info", cmd_info, "describe a model, a run or a data set"},
     {"data", cmd_data, "build or generate data sets"},
+    {"finetune", cmd_finetune, "teach a model new ARC tasks, and answer them"},
+    {"arc", cmd_arc, "count and score answers to ARC tasks"},
+    {"convert", cmd_convert, "models from and to torch files and single files"},
     {"bench", cmd_bench, "measure speed, and what limits it"},
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
@@ -25,7 +28,8 @@ enum { N_COMMANDS = sizeof commands / sizeof *commands };
 static void print_help(FILE *f) {
   fputs(
       "trm: Tiny Recursive Models - train, evaluate and solve\n\n"
-      "Usage: trm COMMAND [arguments]\n       trm help [COMMAND]\n       trm --version\n\n"
+      "Usage: trm COMMAND [arguments]\n       trm help [COMMAND [ACTION ...]]\n       trm "
+      "--version\n\n"
       "Commands:\n",
       f);
   for (int i = 0; i < N_COMMANDS; i++)
@@ -109,15 +113,24 @@ static const command *find_command(const char *name) {
   return NULL;
 }
 
+/* `trm help data build sudoku` is `trm data build sudoku --help`; more words than a command can
+ * have are cut off. */
 static int run_help(int argc, char **argv) {
   static char help[] = "--help";
-  char *help_argv[] = {help, NULL};
+  char *words[5] = {0};
+  int n = 0;
   if (argc == 0) {
     print_help(stdout);
     return cli_finish(CLI_OK);
   }
   const command *c = find_command(argv[0]);
-  return c ? c->run(1, help_argv) : CLI_USAGE;
+  if (!c) return CLI_USAGE;
+  while (n < 3 && n + 1 < argc) {
+    words[n] = argv[n + 1];
+    n++;
+  }
+  words[n] = help;
+  return c->run(n + 1, words);
 }
 
 int main(int argc, char **argv) {

@@ -1,11 +1,45 @@
-/* Writes a NumPy file; the library's reader and writer of .npy are not part of its public face. */
+/* Writes NumPy files row by row in any order; the library's reader and writer of .npy are not part
+ * of its public face.
+ *
+ * The rows go to PATH.part, which is renamed when it is committed. It may outlive the process: a
+ * tag behind the rows says which evaluation it belongs to, and the next one goes on with it. A part
+ * of another evaluation is never changed or removed. */
 #ifndef TRM_CLI_NPY_OUT_H
 #define TRM_CLI_NPY_OUT_H
 
 #include "files.h"
 
-/* int32 [rows, cols], row-major, into the opened file, which is committed. */
-trm_status cli_npy_write(cli_outfile *out, const int32_t *data, int64_t rows, int64_t cols,
-                         trm_error *err);
+typedef enum npy_out_type { NPY_OUT_INT32, NPY_OUT_FLOAT32 } npy_out_type;
+
+/* What to do with a part that is there: */
+typedef enum npy_out_use {
+  NPY_OUT_ALONE, /* nothing: it is an error */
+  NPY_OUT_BEGIN, /* with a state to be: take it over if no state relied on it */
+  NPY_OUT_GO_ON  /* with a state that exists: take it over if it has the same shape */
+} npy_out_use;
+
+/* Zeroed: not open. */
+typedef struct npy_out {
+  char path[CLI_PATH_MAX], part[CLI_PATH_MAX + 8];
+  int fd; /* valid while `open` */
+  bool open;
+  bool created; /* the part is this process's own: it may remove it */
+  bool marked;  /* the tag is in the part: a state may rely on it */
+  int64_t start, end;
+  size_t row_bytes;
+  uint64_t tag; /* another one for every part that is begun; never 0, which is that of none */
+} npy_out;
+
+/* [rows, cols], or [rows] for cols 0. Errors: CONFIG for a part that cannot be taken over, IO. */
+trm_status npy_out_open(npy_out *o, const char *path, npy_out_type type, int64_t rows, int64_t cols,
+                        npy_out_use use, trm_error *err);
+trm_status npy_out_row(npy_out *o, int64_t row, const void *values, trm_error *err);
+/* What was written is on the disk, and marked as what a state relies on. */
+trm_status npy_out_sync(npy_out *o, trm_error *err);
+/* Puts n open parts in their places: all of them, or on failure to rename one, none. */
+trm_status npy_out_commit(npy_out *const *list, int n, trm_error *err);
+/* Closes. A part that this process created and did not commit is removed, unless `keep` is true and
+ * it is marked. */
+void npy_out_close(npy_out *o, bool keep);
 
 #endif

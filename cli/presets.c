@@ -53,6 +53,43 @@ static const char *const sudoku9_small[] = {LAPTOP,
                                             "arch.num_heads=4",
                                             "ema_rate=0.999",
                                             NULL};
+/* Paths are found by attention; fresh mazes in place of images, whose labels would break ties in
+ * another direction. */
+static const char *const maze_small[] = {LAPTOP,
+                                         "data_paths=[data/maze10]",
+                                         "epochs=14",
+                                         "eval_interval=7",
+                                         "arch.mlp_t=False",
+                                         "arch.pos_encodings=rope",
+                                         "arch.hidden_size=96",
+                                         "arch.num_heads=4",
+                                         "arch.halt_max_steps=8",
+                                         "lr=1e-3",
+                                         "lr_min_ratio=0.1",
+                                         "ema_rate=0.99",
+                                         "augment=none",
+                                         NULL};
+/* Some tasks of ARC and a few copies: 901 positions leave room for little else. */
+static const char *const arc_small[] = {LAPTOP,
+                                        "data_paths=[data/arc-small]",
+                                        "epochs=400",
+                                        "eval_interval=400",
+                                        "arch.mlp_t=False",
+                                        "arch.pos_encodings=rope",
+                                        "arch.hidden_size=64",
+                                        "arch.puzzle_emb_len=2",
+                                        "arch.puzzle_emb_ndim=128",
+                                        "arch.halt_max_steps=4",
+                                        "global_batch_size=32",
+                                        "lr=1e-3",
+                                        "lr_min_ratio=0.1",
+                                        "puzzle_emb_lr=1e-2",
+                                        "puzzle_emb_weight_decay=0.1",
+                                        "ema_rate=0.99",
+                                        "augment=none",
+                                        NULL};
+static const char *const grid_small[] = {
+    LAPTOP, "data_paths=[data/mine]", "epochs=30", "eval_interval=10", "arch.hidden_size=64", NULL};
 
 const config_preset config_presets[] = {
     {"sudoku-mlp", "the paper's Sudoku-Extreme run with the mixer", sudoku_mlp},
@@ -67,5 +104,8 @@ const config_preset config_presets[] = {
     {"sudoku4", "4x4 Sudoku in less than a minute", sudoku4},
     {"sudoku6", "6x6 Sudoku in minutes", sudoku6},
     {"sudoku9-small", "9x9 Sudoku with a small model", sudoku9_small},
+    {"maze-small", "10x10 mazes with a small model", maze_small},
+    {"arc-small", "a few tasks of ARC with a small model", arc_small},
+    {"grid-small", "your own grids, up to some 150 cells, with a small model", grid_small},
     {NULL, NULL, NULL},
 };

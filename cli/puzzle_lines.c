@@ -3,13 +3,30 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-/* Longer than any puzzle with room for a comment; the rest of a longer line is a mistake. */
-enum { LINE_MAX_BYTES = 1024 };
+/* Bytes beside the puzzle: spaces around it, and comments of their own. */
+enum { LINE_ROOM = 960 };
 
-trm_status puzzle_lines_open(puzzle_lines *in, const char *path, trm_error *err) {
+/* Takes the line buffer. */
+static trm_status open_lines(puzzle_lines *in, const trm_puzzle *p, trm_error *err) {
+  in->puzzle = p;
+  in->buffer_size = trm_puzzle_text_size(p) + LINE_ROOM;
+  in->buffer = malloc(in->buffer_size);
+  if (!in->buffer) return cli_fail(err, TRM_E_MEMORY, -1, "no memory for a line of text");
+  return TRM_OK;
+}
+
+trm_status puzzle_lines_open_text(puzzle_lines *in, const trm_puzzle *p, const char *name,
+                                  const char *text, trm_error *err) {
+  *in = (puzzle_lines){.name = name, .text = text};
+  return open_lines(in, p, err);
+}
+
+trm_status puzzle_lines_open(puzzle_lines *in, const trm_puzzle *p, const char *path,
+                             trm_error *err) {
   bool is_stdin = !strcmp(path, "-");
   *in = (puzzle_lines){.name = is_stdin ? "stdin" : path};
   in->f = is_stdin ? stdin : fopen(path, "r");
@@ -18,12 +35,14 @@ trm_status puzzle_lines_open(puzzle_lines *in, const char *path, trm_error *err)
   in->may_wait = fstat(fileno(in->f), &file) != 0 || !S_ISREG(file.st_mode);
   /* What poll says of the descriptor then holds for the stream. */
   if (in->may_wait) setvbuf(in->f, NULL, _IONBF, 0);
-  return TRM_OK;
+  return open_lines(in, p, err);
 }
 
 void puzzle_lines_close(puzzle_lines *in) {
   if (in->f && in->f != stdin) fclose(in->f);
   in->f = NULL;
+  free(in->buffer);
+  in->buffer = NULL;
 }
 
 bool puzzle_lines_ready(const puzzle_lines *in) {
@@ -33,68 +52,95 @@ bool puzzle_lines_ready(const puzzle_lines *in) {
 }
 
 /* The next line without its end, also when it holds zero bytes (which the parser refuses). */
-static trm_status read_line(puzzle_lines *in, char *line, size_t *n, bool *more, trm_error *err) {
+static trm_status read_line(puzzle_lines *in, size_t *n, bool *more, trm_error *err) {
   int c = 0;
+  size_t most = in->buffer_size;
   *n = 0;
   if (!in->f) {
     *more = in->line++ == 0;
     if (!*more) return TRM_OK;
     *n = strlen(in->text);
-    if (*n < LINE_MAX_BYTES) {
-      memcpy(line, in->text, *n);
+    if (*n < most) {
+      memcpy(in->buffer, in->text, *n);
       return TRM_OK;
     }
   } else {
     in->line++;
-    while (*n < LINE_MAX_BYTES && (c = getc(in->f)) != EOF && c != '\n') line[(*n)++] = (char)c;
+    while (*n < most && (c = getc(in->f)) != EOF && c != '\n') in->buffer[(*n)++] = (char)c;
     if (c == EOF && ferror(in->f))
       return cli_fail(err, TRM_E_IO, in->line, "%s: cannot read line %lld: %s", in->name,
                       (long long)in->line, strerror(errno));
     *more = *n > 0 || c != EOF;
   }
-  if (*n >= LINE_MAX_BYTES)
-    return cli_fail(err, TRM_E_FORMAT, in->line, "%s:%lld:%d: the line is too long for a puzzle",
-                    in->name, (long long)in->line, LINE_MAX_BYTES);
+  if (*n >= most)
+    return cli_fail(err, TRM_E_FORMAT, in->line, "%s:%lld:%zu: the line is too long for a puzzle",
+                    in->name, (long long)in->line, most);
   return TRM_OK;
 }
 
-static bool is_space(char c) {
-  return c == ' ' || c == '\t' || c == '\r' || c == '\f';
+/* True when a symbol of the puzzle begins with `c`. */
+static bool begins_symbol(const trm_puzzle *p, char c) {
+  int first = trm_puzzle_first_symbol(p);
+  for (int token = first; token < first + trm_puzzle_n_symbols(p); token++)
+    if (trm_puzzle_symbol(p, token)[0] == c) return true;
+  return false;
 }
 
-static trm_status parse_line(const puzzle_lines *in, const trm_puzzle *p, const char *text,
-                             size_t n, size_t skipped, uint8_t *values, trm_error *err) {
-  trm_error cause = {0};
+const char *puzzle_lines_comment(const trm_puzzle *p) {
+  return begins_symbol(p, '#') ? "//" : "#";
+}
+
+/* True for what stands before and after a puzzle. A space that is a cell does not. */
+static bool is_margin(const trm_puzzle *p, char c) {
+  return c == '\t' || c == '\r' || c == '\f' || (c == ' ' && !begins_symbol(p, ' '));
+}
+
+/* Nothing, or nothing but spaces, or a comment. */
+static bool is_skipped(const trm_puzzle *p, const char *text, size_t n) {
+  const char *comment = puzzle_lines_comment(p);
+  size_t spaces = 0;
+  while (spaces < n && text[spaces] == ' ') spaces++;
+  return spaces == n || (n >= strlen(comment) && !strncmp(text, comment, strlen(comment)));
+}
+
+/* Givens of a Sudoku that contradict each other. */
+static trm_status check_givens(const puzzle_lines *in, const char *text, size_t skipped,
+                               const int32_t *tokens, trm_error *err) {
+  const trm_puzzle *p = in->puzzle;
+  uint8_t values[TRM_SUDOKU_MAX_CELLS];
   int cell = 0;
-  long long line = in->line;
-  trm_status st = trm_sudoku_parse(p, text, n, values, &cause);
+  if (p->kind != TRM_PUZZLE_SUDOKU) return TRM_OK;
+  for (int i = 0; i < p->rows * p->cols; i++) values[i] = (uint8_t)(tokens[i] - 1);
+  if (trm_sudoku_consistent(p, values, &cell)) return TRM_OK;
+  return cli_fail(err, TRM_E_PUZZLE, in->line,
+                  "%s:%lld:%zu: '%c' in row %d, column %d stands twice in its row, column or "
+                  "box: no answer can be valid",
+                  in->name, (long long)in->line, (size_t)cell + 1 + skipped, text[cell],
+                  cell / p->cols + 1, cell % p->cols + 1);
+}
+
+static trm_status parse_line(const puzzle_lines *in, const char *text, size_t n, size_t skipped,
+                             int32_t *tokens, trm_error *err) {
+  trm_error cause = {0};
+  trm_status st = trm_puzzle_parse(in->puzzle, text, n, tokens, &cause);
   if (st != TRM_OK) {
-    long long column = (cause.pos > 0 ? cause.pos : 1) + (long long)skipped;
+    size_t column = (size_t)(cause.pos > 0 ? cause.pos : 1) + skipped;
     /* The place is said once, with the spaces that were skipped. */
     const char *what = strncmp(cause.msg, "column ", 7) ? NULL : strstr(cause.msg, ": ");
-    return cli_fail(err, st, in->line, "%s:%lld:%lld: %.300s", in->name, line, column,
+    return cli_fail(err, st, in->line, "%s:%lld:%zu: %.300s", in->name, (long long)in->line, column,
                     what ? what + 2 : cause.msg);
   }
-  if (!trm_sudoku_consistent(p, values, &cell))
-    return cli_fail(err, TRM_E_PUZZLE, in->line,
-                    "%s:%lld:%lld: '%c' in row %d, column %d stands twice in its row, column or "
-                    "box: no answer can be valid",
-                    in->name, line, (long long)(cell + 1) + (long long)skipped, text[cell],
-                    cell / p->cols + 1, cell % p->cols + 1);
-  return TRM_OK;
+  return check_givens(in, text, skipped, tokens, err);
 }
 
-trm_status puzzle_lines_next(puzzle_lines *in, const trm_puzzle *p, uint8_t *values, bool *more,
-                             trm_error *err) {
-  char line[LINE_MAX_BYTES];
-  size_t n;
+trm_status puzzle_lines_next(puzzle_lines *in, int32_t *tokens, bool *more, trm_error *err) {
   for (;;) {
-    CLI_TRY(read_line(in, line, &n, more, err));
+    size_t n, first = 0;
+    CLI_TRY(read_line(in, &n, more, err));
     if (!*more) return TRM_OK;
-    size_t first = 0;
-    while (n > 0 && is_space(line[n - 1])) n--;
-    while (first < n && is_space(line[first])) first++;
-    if (first < n && line[first] != '#')
-      return parse_line(in, p, line + first, n - first, first, values, err);
+    while (n > 0 && is_margin(in->puzzle, in->buffer[n - 1])) n--;
+    while (first < n && is_margin(in->puzzle, in->buffer[first])) first++;
+    if (!is_skipped(in->puzzle, in->buffer + first, n - first))
+      return parse_line(in, in->buffer + first, n - first, first, tokens, err);
   }
 }

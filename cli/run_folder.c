@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "published.h"
+
 /* ---- run.json ---- */
 
 static trm_status write_mark(const run_mark *m, const char *dir, trm_error *err) {
@@ -410,6 +412,7 @@ trm_status run_folder_find_model(const char *path, char *model, const char **whi
   char file[CLI_PATH_MAX];
   *which = NULL;
   CLI_TRY(cli_path(model, err, "%s", path));
+  if (cli_is_file(path)) return TRM_OK;
   CLI_TRY(cli_path(file, err, "%s/model.safetensors", path));
   if (cli_exists(file)) return TRM_OK;
   for (size_t i = 0; i < sizeof links / sizeof *links; i++) {
@@ -419,17 +422,23 @@ trm_status run_folder_find_model(const char *path, char *model, const char **whi
     return cli_path(model, err, "%s/%s", path, links[i]);
   }
   return cli_fail(err, TRM_E_IO, -1,
-                  "%s: not a model folder (no model.safetensors) and not a run with a checkpoint "
-                  "(no best or last)",
+                  "%s: not a model folder (no model.safetensors), not a run with a checkpoint (no "
+                  "best or last) and not a file",
                   path);
 }
 
-trm_status run_folder_load_model(const char *path, char *model, trm_model **out, trm_error *err) {
+trm_status run_folder_load_model_for(const char *path, const trm_dataset_info *data, char *model,
+                                     trm_model **out, trm_error *err) {
   const char *which;
   CLI_TRY(run_folder_find_model(path, model, &which, err));
   if (which) cli_note("%s is a run; using its %s checkpoint", path, which);
-  trm_status st = trm_model_load(model, out, err);
+  trm_status st =
+      published_is(model) ? published_load(model, data, out, err) : trm_model_load(model, out, err);
   if (st != TRM_E_CONFIG) return st;
   if (err) err->code = TRM_E_FORMAT; /* a bad value in a file is bad data, not bad usage */
   return TRM_E_FORMAT;
+}
+
+trm_status run_folder_load_model(const char *path, char *model, trm_model **out, trm_error *err) {
+  return run_folder_load_model_for(path, NULL, model, out, err);
 }

@@ -48,10 +48,14 @@ trm_status run_folder_log(run_folder *r, json_t *line, trm_error *err);
 trm_status run_folder_save(run_folder *r, trm_trainer *t, bool best, trm_error *err);
 /* The mark of a checkpoint folder. */
 trm_status run_mark_read(run_mark *m, const char *checkpoint, trm_error *err);
-/* The model folder a user means by `path`: itself, or a run's best, else last, checkpoint (then
- * *which is "best" or "last", else NULL). */
+/* What a user means by the model at `path`: a model folder, a file, or a run's best, else last,
+ * checkpoint (then *which is "best" or "last", else NULL). */
 trm_status run_folder_find_model(const char *path, char *model, const char **which, trm_error *err);
 /* Finds and loads it, and says on stderr which checkpoint of a run it is. */
 trm_status run_folder_load_model(const char *path, char *model, trm_model **out, trm_error *err);
+/* The same for use on data: they tell what a published checkpoint does not, seq_len and the meaning
+ * of tokens. NULL: nothing is known of them. */
+trm_status run_folder_load_model_for(const char *path, const trm_dataset_info *data, char *model,
+                                     trm_model **out, trm_error *err);
 
 #endif

@@ -11,6 +11,7 @@ typedef struct train_data {
   trm_dataset **owned; /* everything opened, in this order */
   int n_owned;
   const trm_dataset **train, **test;
+  const char **votes; /* [n_test]: the folder whose ARC tasks a test set's answers vote for, NULL */
   int n_train, n_test;
   bool held_back; /* test is a share of the training data */
   int64_t groups;

@@ -13,6 +13,7 @@ void train_data_free(train_data *d) {
   free(d->owned);
   free(d->train);
   free(d->test);
+  free(d->votes);
   *d = (train_data){0};
 }
 
@@ -43,6 +44,23 @@ static trm_status check_shape(const trm_dataset *a, const char *a_name, const tr
       a_name, b_name, x->vocab_size, y->vocab_size, x->seq_len, y->seq_len);
 }
 
+/* A set whose answers are to vote must be able to: found now, not by the first evaluation. */
+static trm_status check_votes(const run_config *c, const trm_dataset *set, const char *dir,
+                              const char **votes, trm_error *err) {
+  trm_arc_votes *v;
+  if (!c->evaluators.n) return TRM_OK;
+  if (trm_dataset_get_info(set)->puzzle.kind != TRM_PUZZLE_ARC)
+    return cli_fail(err, TRM_E_CONFIG, -1, "evaluators: arc@ARC: %s is no ARC set", dir);
+  CLI_TRY(trm_arc_votes_create(dir, &v, err));
+  trm_arc_votes_free(v);
+  long long all = trm_dataset_get_info(set)->examples;
+  if (c->eval_limit && c->eval_limit < all)
+    cli_warn("%s: only %lld of %lld answers vote in an evaluation (eval_limit)", dir,
+             (long long)c->eval_limit, all);
+  *votes = dir;
+  return TRM_OK;
+}
+
 /* The test splits, when the configuration or the training folders have them. */
 static trm_status open_tests(const run_config *c, train_data *d, trm_error *err) {
   const config_list *paths = c->data_paths_test.n ? &c->data_paths_test : &c->data_paths;
@@ -51,6 +69,7 @@ static trm_status open_tests(const run_config *c, train_data *d, trm_error *err)
     if (paths == &c->data_paths && !has_split(paths->v[i], "test")) continue;
     CLI_TRY(open_set(d, paths->v[i], "test", &set, err));
     CLI_TRY(check_shape(d->train[0], c->data_paths.v[0], set, paths->v[i], err));
+    CLI_TRY(check_votes(c, set, paths->v[i], &d->votes[d->n_test], err));
     d->test[d->n_test++] = set;
   }
   return TRM_OK;
@@ -105,6 +124,10 @@ static trm_status open_all(run_config *c, train_data *d, trm_error *err) {
     d->train[d->n_train++] = set;
   }
   if (c->validation_share == 0) CLI_TRY(open_tests(c, d, err));
+  if (d->n_test == 0 && c->evaluators.n)
+    return cli_fail(err, TRM_E_CONFIG, -1,
+                    "evaluators: arc@ARC: wants the test split of an ARC set, not a share of the "
+                    "training data");
   if (d->n_test == 0) CLI_TRY(hold_back(c, d, err));
   int identifiers = 0;
   sum_up(d, &identifiers);
@@ -114,11 +137,6 @@ static trm_status open_all(run_config *c, train_data *d, trm_error *err) {
   c->model.puzzle = info->puzzle;
   c->model.num_puzzle_identifiers = identifiers;
   CLI_TRY(check_test_ids(c, d, err));
-  if (c->augment == TRM_AUGMENT_ON_THE_FLY && info->puzzle.kind == TRM_PUZZLE_NONE)
-    return cli_fail(err, TRM_E_CONFIG, -1,
-                    "augment=on-the-fly: the symmetries of %s are not known (it is no Sudoku that "
-                    "its dataset.json describes); use augment=none",
-                    c->data_paths.v[0]);
   return trm_model_config_check(&c->model, err);
 }
 
@@ -132,7 +150,8 @@ trm_status train_data_open(run_config *c, train_data *d, trm_error *err) {
   d->owned = calloc(3 * n + n_test, sizeof *d->owned);
   d->train = calloc(n, sizeof *d->train);
   d->test = calloc(n_test, sizeof *d->test);
-  trm_status st = d->owned && d->train && d->test
+  d->votes = calloc(n_test, sizeof *d->votes);
+  trm_status st = d->owned && d->train && d->test && d->votes
                       ? open_all(c, d, err)
                       : cli_fail(err, TRM_E_MEMORY, -1, "no memory for the list of data sets");
   if (st != TRM_OK) train_data_free(d);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "eval_report.h"
 #include "train.h"
 
 typedef struct loop {
@@ -60,6 +61,7 @@ static trm_status log_update(loop *l, const trm_metrics *m, trm_error *err) {
 /* What several test sets say together. */
 typedef struct eval_sum {
   double n, exact, accuracy, exact_accuracy, q_halt_accuracy, lm_loss, q_halt_loss;
+  double tasks, pass[ARC_N_PASS]; /* ARC tasks of all sets, and how many of them are solved */
 } eval_sum;
 
 static void add_report(eval_sum *sum, const trm_eval_report *r) {
@@ -73,9 +75,25 @@ static void add_report(eval_sum *sum, const trm_eval_report *r) {
   sum->q_halt_loss += n * r->q_halt_loss;
 }
 
+/* Every evaluation has votes of its own: those of earlier ones are no part of what it measures. */
+static trm_status evaluate_set(const loop *l, int i, trm_eval_config config, eval_sum *sum,
+                               trm_error *err) {
+  trm_eval_report report;
+  arc_summary arc;
+  if (l->d->votes[i]) CLI_TRY(trm_arc_votes_create(l->d->votes[i], &config.votes, err));
+  trm_status st = trm_evaluate(trm_trainer_ema(l->t), l->d->test[i], &config, &report, err);
+  if (st == TRM_OK && config.votes) st = arc_summarise(config.votes, &arc, err);
+  if (st == TRM_OK) add_report(sum, &report);
+  if (st == TRM_OK && config.votes) {
+    sum->tasks += (double)arc.counts.tasks;
+    for (int k = 0; k < ARC_N_PASS; k++) sum->pass[k] += arc.pass[k] * (double)arc.counts.tasks;
+  }
+  trm_arc_votes_free(config.votes);
+  return st;
+}
+
 static trm_status evaluate_all(loop *l, eval_sum *sum, trm_error *err) {
   cli_progress bar;
-  trm_eval_report report;
   trm_status st = TRM_OK;
   *sum = (eval_sum){0};
   cli_progress_clear(&l->bar);
@@ -84,24 +102,23 @@ static trm_status evaluate_all(loop *l, eval_sum *sum, trm_error *err) {
                                   .threads = l->c->trainer.threads,
                                   .progress = cli_progress_tick,
                                   .progress_arg = &bar};
-  for (int i = 0; st == TRM_OK && i < l->d->n_test; i++) {
-    st = trm_evaluate(trm_trainer_ema(l->t), l->d->test[i], &config, &report, err);
-    if (st == TRM_OK) add_report(sum, &report);
-  }
+  for (int i = 0; st == TRM_OK && i < l->d->n_test; i++) st = evaluate_set(l, i, config, sum, err);
   cli_progress_end(&bar);
   return st;
 }
 
 static trm_status log_evaluation(loop *l, const eval_sum *sum, trm_error *err) {
   double n = fmax(sum->n, 1);
-  return run_folder_log(
-      l->r,
+  json_t *line =
       json_pack("{s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I}", "step",
                 (json_int_t)l->r->mark.update, "epoch", epoch_of(l), "time", wall_time(),
                 "all/accuracy", sum->accuracy / n, "all/exact_accuracy", sum->exact_accuracy / n,
                 "all/q_halt_accuracy", sum->q_halt_accuracy / n, "all/lm_loss", sum->lm_loss / n,
-                "all/q_halt_loss", sum->q_halt_loss / n, "all/n", (json_int_t)sum->n),
-      err);
+                "all/q_halt_loss", sum->q_halt_loss / n, "all/n", (json_int_t)sum->n);
+  double pass[ARC_N_PASS];
+  for (int i = 0; i < ARC_N_PASS; i++) pass[i] = sum->pass[i] / fmax(sum->tasks, 1);
+  if (sum->tasks > 0) arc_add_pass(&line, pass);
+  return run_folder_log(l->r, line, err);
 }
 
 /* Evaluates, logs, notes, and decides about `best`; the caller saves. */
@@ -122,6 +139,9 @@ static trm_status evaluate(loop *l, bool *best, trm_error *err) {
            (long long)mark->update, (long long)l->s->end, epoch_of(l), 100 * exact,
            (long long)sum.n, 100 * range.low, 100 * range.high, 100 * sum.accuracy / fmax(sum.n, 1),
            *best ? ", best so far" : "");
+  if (sum.tasks > 0)
+    cli_note("ARC: pass@1 %.2f %%, pass@2 %.2f %% of %.0f tasks", 100 * sum.pass[0] / sum.tasks,
+             100 * sum.pass[1] / sum.tasks, sum.tasks);
   return TRM_OK;
 }
 

@@ -228,7 +228,7 @@ static void test_bad_values(void **state) {
   refused("arch=gpt", "arch.name: want one of trm, hrm");
   refused("arch.pos_encodings=sine", "got 'sine'");
   refused("arch.forward_dtype=half", "want one of float32, bfloat16");
-  refused("evaluators=[arc@ARC]", "'arc@ARC' does not exist");
+  refused("evaluators=[arc@ARC,x@Y]", "'x@Y' does not exist");
   refused("eval_save_outputs=[preds]", "trm eval");
   refused("memory_budget=2GX", "memory_budget: want bytes");
   refused("beta1=1", "beta1");
@@ -271,11 +271,29 @@ static void test_round_trip(void **state) {
   assert_int_equal(
       load(&c, &err, "preset=sudoku6", "arch.hidden_size=128", "arch.puzzle_emb_ndim=64",
            "data_paths=[null,'',\"it's\", a: b,'#c', 12, -, \\]", "run_name='true'",
-           "project_name=1e-4", "lr=0.1234567890123456", "seed=18446744073709551615",
-           "out=tab\there", "checkpoint_path='say \"x\"'", "epochs=999999999999", NULL),
+           "project_name=1e-4", "load_checkpoint=@a", "lr=0.1234567890123456",
+           "seed=18446744073709551615", "out=tab\there", "checkpoint_path='say \"x\"'",
+           "epochs=999999999999", NULL),
       TRM_OK);
   assert_int_equal(c.data_paths.n, 8);
   check_round_trip(&c);
+  /* Characters of two, three and four bytes, and those that YAML takes for line ends or refuses. */
+  assert_int_equal(load(&c, &err, "data_paths=[\u00e9, \u20ac, \U0001f600]",
+                        "out=a\xc2\x85"
+                        "b\u2028"
+                        "c\ufeff"
+                        "d\xc2\x80"
+                        "e\xef\xbf\xbe",
+                        NULL),
+                   TRM_OK);
+  check_round_trip(&c);
+  static const char *const broken[] = {
+      "out=\xa0",    "out=\xc3", "out=\xc0\x80", "out=\xed\xa0\x80", "out=\xf4\x90\x80\x80",
+      "out=\xe2\x82"};
+  for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
+    assert_int_equal(load(&c, &err, broken[i], NULL), TRM_E_CONFIG);
+    assert_non_null(strstr(err.msg, "UTF-8"));
+  }
   for (int arch = 0; arch <= TRM_ARCH_TRANSFORMER; arch++) {
     char override[64];
     snprintf(override, sizeof override, "arch=%s", trm_arch_name((trm_arch)arch));
@@ -297,13 +315,15 @@ static void test_yaml(void **state) {
                              "# a run\ndefaults:\n  - arch: hrm\n  - _self_\nhydra:\n"
                              "  output_subdir: null\nlr: 0.5\narch:\n  hidden_size: 128\n"
                              "  loss: {loss_type: softmax_cross_entropy}\n"
-                             "  puzzle_emb_ndim: ${.hidden_size}\ndata_paths: [a, 'b']\n",
+                             "  puzzle_emb_ndim: ${.hidden_size}\ndata_paths: [a, 'b']\n"
+                             "evaluators:\n  - name: arc@ARC\n",
                              &err),
                    TRM_OK);
   assert_int_equal(c.model.arch, TRM_ARCH_HRM);
   assert_int_equal(c.model.loss, TRM_LOSS_SOFTMAX);
   assert_int_equal(c.model.puzzle_emb_ndim, 128);
   assert_int_equal(c.data_paths.n, 2);
+  assert_int_equal(c.evaluators.n, 1);
   assert_true(c.trainer.lr == 0.5);
   run_config_free(&c);
 }
@@ -369,7 +389,10 @@ static void test_bad_yaml(void **state) {
   yaml_refused("&k lr: 1\n", "anchors and aliases");
   yaml_refused("arch: {a: {b: {c: {d: {e: 1}}}}}\n", "nested too deeply");
   yaml_refused("data_paths: [[a]]\n", "list of plain texts for data_paths");
-  yaml_refused("evaluators:\n  - name: arc@ARC\n", "run.yaml:2:");
+  yaml_refused("evaluators:\n  - name: x@Y\n", "'x@Y' does not exist");
+  yaml_refused("evaluators:\n  - id: x\n", "run.yaml:2:");
+  yaml_refused("evaluators:\n  - name: [x]\n", "run.yaml:2:");
+  yaml_refused("evaluators:\n  - name: x\n    id: y\n", "run.yaml:3:");
   yaml_refused("? [a]\n: b\n", "want a key");
   yaml_refused("lr: \"1\\0\"\n", "zero byte");
   yaml_refused("hydra: {a: {b: {c: {d: {e: 1}}}}}\n", "nested too deeply");

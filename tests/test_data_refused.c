@@ -4,6 +4,7 @@
 #include "folder.h"
 #include "refuse.h"
 #include "trm/dataset.h"
+#include "trm/grid.h"
 
 static trm_status open_set(scratch *s, trm_error *err) {
   trm_dataset *d;
@@ -15,7 +16,7 @@ static trm_status open_set(scratch *s, trm_error *err) {
 static trm_status split_and_stream(scratch *s, trm_error *err) {
   trm_dataset *d, *rest = NULL, *held = NULL;
   trm_stream *stream = NULL;
-  trm_stream_config config = {2, 1, 1, TRM_AUGMENT_NONE};
+  trm_stream_config config = {2, 1, 1, TRM_AUGMENT_ON_THE_FLY};
   TRM_TRY(trm_dataset_open(scratch_path(s, "set"), "train", &d, err));
   trm_status st;
   TRM_GOTO(trm_dataset_split(d, 0.5, 1, &rest, &held, err));
@@ -45,10 +46,31 @@ static trm_status generate(scratch *s, trm_error *err) {
   return trm_gen_sudoku(&config, NULL, err);
 }
 
+static trm_status build_grids(scratch *s, trm_error *err) {
+  char csv[160];
+  snprintf(csv, sizeof csv, "%s", scratch_path(s, "in.csv"));
+  trm_grid_build_config config = {.train = csv,
+                                  .test_share = 0.5,
+                                  .symmetries = "dihedral,permute:1-4",
+                                  .num_aug = 2,
+                                  .output_dir = scratch_path(s, "made")};
+  return trm_build_grid(&config, NULL, err);
+}
+
+static trm_status survey(scratch *s, trm_error *err) {
+  trm_survey report;
+  return trm_dataset_survey(scratch_path(s, "set"), NULL, &report, err);
+}
+
+static trm_status verify(scratch *s, trm_error *err) {
+  int failures;
+  return trm_dataset_verify(scratch_path(s, "set"), NULL, &failures, err);
+}
+
 static void every_refusal_is_reported(void **state) {
   scratch *s = *state;
-  static trm_status (*const actions[])(scratch *, trm_error *) = {open_set, split_and_stream, build,
-                                                                  generate};
+  static trm_status (*const actions[])(scratch *, trm_error *) = {
+      open_set, split_and_stream, build, generate, build_grids, survey, verify};
   folder f = folder_good();
   char dir[160];
   snprintf(dir, sizeof dir, "%s", scratch_path(s, "set"));

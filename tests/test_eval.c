@@ -159,6 +159,23 @@ static void check_report(const trm_eval_report *r, trm_loss loss, int rows, halt
 
 /* --- tests --- */
 
+/* A row callback: answers in file order; each example once, and as it is in the data. */
+static trm_status keep_answer(void *arg, const trm_eval_row *row, trm_error *err) {
+  int32_t *kept = (int32_t *)arg + row->example * S;
+  (void)err;
+  assert_in_range(row->example, 0, ROWS - 1);
+  assert_int_equal(kept[0], -1);
+  assert_int_equal(row->puzzle_id, ex.ids[row->example]);
+  assert_memory_equal(row->inputs, ex.inputs + row->example * S, S * sizeof *kept);
+  for (int i = 0; i < S; i++) {
+    int32_t label = ex.labels[row->example * S + i];
+    assert_true(row->labels[i] == (label ? label : TRM_IGNORE_LABEL));
+  }
+  assert_true(row->q_halt == ex.q[row->steps - 1][row->example]);
+  memcpy(kept, row->answer, S * sizeof *kept);
+  return TRM_OK;
+}
+
 static trm_dataset *make_data(scratch *s, const trm_model *m) {
   make_examples(m);
   write_small_data(scratch_path(s, "data"), ROWS, S, V, IDS, ex.inputs, ex.labels, ex.ids);
@@ -205,7 +222,8 @@ static void rows_that_halt_make_room(void **state) {
                                  .halt_margin = h.margin,
                                  .batch = ways[w][0],
                                  .threads = ways[w][1],
-                                 .preds = preds};
+                                 .row = keep_answer,
+                                 .row_arg = preds};
       memset(preds, -1, sizeof preds);
       memset(&got, 0x55, sizeof got);
       assert_int_equal(trm_evaluate(m, d, &c, &got, NULL), TRM_OK);
@@ -267,7 +285,8 @@ static void reports_do_not_depend_on_batch_and_threads(void **state) {
                    0);
   static const int ways[][2] = {{1, 3}, {7, 1}, {7, 2}, {ROWS, 3}, {1000, 2}, {0, 1}, {0, 0}};
   for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
-    const trm_eval_config c = {.batch = ways[w][0], .threads = ways[w][1], .preds = preds};
+    const trm_eval_config c = {
+        .batch = ways[w][0], .threads = ways[w][1], .row = keep_answer, .row_arg = preds};
     memset(preds, -1, sizeof preds);
     memset(&got, 0x55, sizeof got);
     assert_int_equal(trm_evaluate(m, d, &c, &got, NULL), TRM_OK);
@@ -284,7 +303,8 @@ static void a_limit_takes_the_first(void **state) {
   trm_model *m = make_model(TRM_LOSS_STABLEMAX);
   trm_dataset *d = make_data(*state, m);
   for (int limit = 1; limit < ROWS; limit += 13) {
-    const trm_eval_config c = {.limit = limit, .batch = 4, .threads = 2, .preds = preds};
+    const trm_eval_config c = {
+        .limit = limit, .batch = 4, .threads = 2, .row = keep_answer, .row_arg = preds};
     memset(preds, -1, sizeof preds);
     assert_int_equal(trm_evaluate(m, d, &c, &r, NULL), TRM_OK);
     check_report(&r, TRM_LOSS_STABLEMAX, limit, never);
@@ -294,7 +314,8 @@ static void a_limit_takes_the_first(void **state) {
   assert_int_equal(trm_evaluate(m, d, &(trm_eval_config){.limit = ROWS + 9}, &r, NULL), TRM_OK);
   check_report(&r, TRM_LOSS_STABLEMAX, ROWS, never);
   /* Another number of steps: the last one counts. */
-  const trm_eval_config two = {.steps = 2, .preds = preds};
+  memset(preds, -1, sizeof preds);
+  const trm_eval_config two = {.steps = 2, .row = keep_answer, .row_arg = preds};
   double at_two = r.step[1].accuracy;
   assert_int_equal(trm_evaluate(m, d, &two, &r, NULL), TRM_OK);
   assert_int_equal(r.n_steps, 2);
@@ -386,15 +407,77 @@ static void what_does_not_fit_is_refused(void **state) {
 
 static void without_labels_only_answers_count(void **state) {
   static trm_eval_report r;
-  static int32_t preds[ROWS * S], none[ROWS * S];
+  static int32_t preds[ROWS * S];
   trm_model *m = make_model(TRM_LOSS_STABLEMAX);
   make_examples(m);
-  write_small_data(scratch_path(*state, "bare"), ROWS, S, V, IDS, ex.inputs, none, ex.ids);
+  memset(ex.labels, 0, sizeof ex.labels);
+  write_small_data(scratch_path(*state, "bare"), ROWS, S, V, IDS, ex.inputs, ex.labels, ex.ids);
   trm_dataset *d = open_small_data(((scratch *)*state)->path);
-  assert_int_equal(trm_evaluate(m, d, &(trm_eval_config){.preds = preds}, &r, NULL), TRM_OK);
+  memset(preds, -1, sizeof preds);
+  assert_int_equal(
+      trm_evaluate(m, d, &(trm_eval_config){.row = keep_answer, .row_arg = preds}, &r, NULL),
+      TRM_OK);
   assert_memory_equal(preds, ex.answers[STEPS - 1], sizeof preds);
   assert_true(r.examples == 0 && r.cells == 0 && r.accuracy == 0 && r.lm_loss == 0);
   assert_true(r.exact_interval.low == 0 && r.exact_interval.high == 1);
+  trm_dataset_free(d);
+  trm_model_free(m);
+}
+
+/* A row of the table of embeddings that is still the blank id's; ids 0 to 2, 0 the blank one. */
+static void untrained_ids_are_counted(void **state) {
+  static trm_eval_report r;
+  trm_model *m = make_model(TRM_LOSS_STABLEMAX);
+  trm_dataset *d = make_data(*state, m);
+  trm_tensor t = trm_model_tensor_named(m, "puzzle_emb.weights");
+  int64_t of_two = 0;
+  for (int i = 0; i < ROWS; i++) of_two += ex.ids[i] == 2;
+  assert_int_equal(trm_evaluate(m, d, &(trm_eval_config){0}, &r, NULL), TRM_OK);
+  assert_true(r.untrained == 0 && !r.rules && r.checked == 0);
+  memcpy(t.data + 2 * t.shape[1], t.data, (size_t)t.shape[1] * sizeof *t.data);
+  assert_int_equal(trm_evaluate(m, d, &(trm_eval_config){0}, &r, NULL), TRM_OK);
+  assert_true(r.untrained == of_two && of_two > 0);
+  trm_dataset_free(d);
+  trm_model_free(m);
+}
+
+/* Its answer is its input: branches of blocks add nothing, and the head reads what was embedded. */
+static trm_model *copying_model(trm_puzzle puzzle, int vocab) {
+  trm_model_config c = small_config(TRM_ARCH_TRANSFORMER, puzzle.rows * puzzle.cols);
+  c.puzzle = puzzle;
+  c.vocab_size = vocab;
+  c.num_puzzle_identifiers = 1;
+  trm_model *m = small_model(&c, 4);
+  for (int i = 0; i < trm_model_tensor_count(m); i++) {
+    trm_tensor t = trm_model_tensor_at(m, i);
+    memset(t.data, 0, (size_t)t.count * sizeof *t.data);
+    bool words =
+        !strcmp(t.name, "embed_tokens.embedding_weight") || !strcmp(t.name, "lm_head.weight");
+    for (int v = 0; words && v < vocab; v++) t.data[v * t.shape[1] + v] = 1;
+  }
+  return m;
+}
+
+/* Grids that are given as a whole, but for a blank in every third: what equals its only label need
+ * not be right. */
+static void answers_are_checked_by_the_rules(void **state) {
+  enum { CELLS = 16, N = 40 };
+  static trm_eval_report r;
+  static int32_t inputs[N * CELLS], labels[N * CELLS], ids[N];
+  static const uint8_t solved[CELLS] = {1, 2, 3, 4, 3, 4, 1, 2, 2, 1, 4, 3, 4, 3, 2, 1};
+  trm_model *m = copying_model(trm_sudoku_of_size(4), 6);
+  for (int i = 0; i < N; i++) {
+    for (int k = 0; k < CELLS; k++) inputs[i * CELLS + k] = 1 + solved[k];
+    if (i % 3 == 0) inputs[i * CELLS + 7] = 1;
+    if (i % 10) labels[i * CELLS] = inputs[i * CELLS]; /* four have no label at all */
+  }
+  write_small_data(scratch_path(*state, "rules"), N, CELLS, 6, 1, inputs, labels, ids);
+  trm_dataset *d = open_small_data(((scratch *)*state)->path);
+  assert_int_equal(trm_evaluate(m, d, &(trm_eval_config){0}, &r, NULL), TRM_OK);
+  assert_true(r.rules && r.checked == N && r.valid == N - (N + 2) / 3);
+  assert_true(r.examples == N - 4 && r.exact == N - 4);
+  trm_interval w = trm_wilson((double)r.valid, N);
+  assert_memory_equal(&r.valid_interval, &w, sizeof w);
   trm_dataset_free(d);
   trm_model_free(m);
 }
@@ -425,6 +508,8 @@ int main(void) {
       cmocka_unit_test(progress_is_told_and_may_stop),
       cmocka_unit_test(what_does_not_fit_is_refused),
       cmocka_unit_test(without_labels_only_answers_count),
+      cmocka_unit_test(untrained_ids_are_counted),
+      cmocka_unit_test(answers_are_checked_by_the_rules),
       cmocka_unit_test(wilson_intervals_are_known),
   };
   return cmocka_run_group_tests(tests, scratch_open, scratch_close);

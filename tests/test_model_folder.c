@@ -361,7 +361,7 @@ static void what_is_no_model_folder_says_so(void **state) {
   assert_int_equal(trm__remove_tree(f.bad, NULL), TRM_OK);
   refuses(&f, "absent", TRM_E_IO, "does not exist");
   write_bytes(f.bad, "x", 1);
-  refuses(&f, "file", TRM_E_IO, "is no folder");
+  refuses(&f, "file", TRM_E_FORMAT, "not a safetensors file");
   trm_model *m;
   trm_error err;
   assert_int_equal(trm_model_load("", &m, &err), TRM_E_IO);

@@ -62,7 +62,7 @@ static void check_log(scratch *s, const char *run, json_int_t updates) {
 
 static void test_help(void **state) {
   scratch *s = *state;
-  static const char *const commands[] = {"train", "eval", "solve", "info", "data", "bench"};
+  static const char *const commands[] = {"train", "eval", "solve", "info", "data", "arc", "bench"};
   want(RUN("--version"), 0);
   says(out_text, trm_version());
   says(out_text, "kernels: ");
@@ -77,6 +77,12 @@ static void test_help(void **state) {
     assert_string_equal(err_text, "");
     want(RUN("help"), 0);
   }
+  want(RUN("data", "build", "--help"), 0);
+  says(out_text, "a data set of ARC tasks");
+  assert_null(strstr(out_text, "trm data gen"));
+  want(RUN("help", "data", "gen", "maze"), 0);
+  says(out_text, "Usage: trm data gen maze");
+  want(RUN("data", "gen"), 2);
   want(RUN("trian"), 2);
   says(err_text, "did you mean 'train'?");
   assert_string_equal(out_text, "");

@@ -127,7 +127,7 @@ static void nonograms_are_checked(void **state) {
   (void)state;
   trm_puzzle p = grid_of(5, 5, "nonogram", ".#?0123");
   assert_true(solves(&p, NONOGRAM, "..1....112.2##.01..#11#.#"));
-  assert_true(solves(&p, NONOGRAM, "............##.....#..#.#")); /* hints are not looked at */
+  assert_true(solves(&p, NONOGRAM, "............##.....#..#.#"));  /* hints are not looked at */
   assert_false(solves(&p, NONOGRAM, "..1....112.2.##01..#11#.#")); /* columns */
   assert_false(solves(&p, NONOGRAM, "..1....112.2##.01..#11##.")); /* runs run together */
   assert_false(solves(&p, NONOGRAM, "..1....112.2##.01..#11#.?")); /* not filled in */
@@ -195,6 +195,8 @@ static void small_grids_are_found(void **state) {
   assert_false(solves(&p, "____________________", "____________________"));
   assert_false(solves(&p, "___________________a", "____________________"));
   assert_true(solves(&p, "___________________.", "___________________a"));
+  /* A hole in the first row does not make the grid smaller than it is shown to be. */
+  assert_false(solves(&p, "._.~~_..~~__________", "aab~~bba~~__________"));
 }
 
 int main(void) {

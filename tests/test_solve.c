@@ -1,13 +1,11 @@
-/* `trm solve` on many puzzles: rows come and go, answers keep their order. */
+/* `trm solve` on many puzzles: rows come and go, answers keep their order; and on every kind of
+ * puzzle, as text and from a data set. */
 #include <jansson.h>
 #include <math.h>
 #include <poll.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "scratch.h"
-#include "trm.h"
+#include "launch.h"
+#include "small_sets.h"
 
 enum { MANY = 600 };
 
@@ -141,10 +139,168 @@ static void a_dialogue_is_not_kept_waiting(void **state) {
   close(from[0]);
 }
 
+/* --- every kind of puzzle --- */
+
+enum { BLANK, KNOWN }; /* rows of the puzzle embedding that a test sets */
+
+/* A model of `p` that answers its question: blocks that do next to nothing, and a head that is the
+ * embedding. Of the puzzle ids only `trained` is. */
+static void make_copying_model(const char *dir, const trm_puzzle *p, int n_ids, int trained) {
+  trm_model_config c = trm_model_config_default(TRM_ARCH_TRM);
+  c.vocab_size = trm_puzzle_first_symbol(p) + trm_puzzle_n_symbols(p);
+  c.seq_len = p->rows * p->cols;
+  c.num_puzzle_identifiers = n_ids;
+  c.puzzle = *p;
+  c.hidden_size = 32;
+  c.num_heads = 2;
+  c.H_cycles = c.L_cycles = 1;
+  c.halt_max_steps = 2;
+  c.puzzle_emb_ndim = 32;
+  c.puzzle_emb_len = 1;
+  trm_model *m;
+  trm_error err;
+  if (trm_model_create(&c, 1, &m, &err) != TRM_OK) fail_msg("%s", err.msg);
+  trm_tensor embed = trm_model_tensor_named(m, "embed_tokens.embedding_weight");
+  trm_tensor head = trm_model_tensor_named(m, "lm_head.weight");
+  trm_tensor ids = trm_model_tensor_named(m, "puzzle_emb.weights");
+  for (int i = 0; i < trm_model_tensor_count(m); i++) {
+    trm_tensor t = trm_model_tensor_at(m, i);
+    bool quiet = !strncmp(t.name, "L_level", 7) || strstr(t.name, "_init");
+    for (int64_t k = 0; quiet && k < t.count; k++) t.data[k] *= 0.01F;
+  }
+  memset(embed.data, 0, (size_t)embed.count * sizeof *embed.data);
+  for (int token = 0; token < c.vocab_size; token++) embed.data[token * c.hidden_size + token] = 1;
+  memcpy(head.data, embed.data, (size_t)embed.count * sizeof *embed.data);
+  ids.data[(int64_t)trained * c.puzzle_emb_ndim] = 1;
+  if (trm_model_save(m, dir, &err) != TRM_OK) fail_msg("%s", err.msg);
+  trm_model_free(m);
+}
+
+static const char *place(scratch *s, const char *name, char path[160]) {
+  snprintf(path, 160, "%s", scratch_path(s, name));
+  return path;
+}
+
+static void mazes_are_solved(void **state) {
+  scratch *s = *state;
+  char model[160], data[160];
+  const trm_puzzle p = {.kind = TRM_PUZZLE_MAZE, .rows = 3, .cols = 4};
+  make_copying_model(place(s, "maze_model", model), &p, 1, BLANK);
+  write_maze_set(place(s, "maze", data));
+  /* The question of a maze whose goal is beside its start is its answer. */
+  want(RUN_INPUT("// comment\n\n##SG/.###/####\r\n  SG ### ## \n", "solve", model), 0);
+  says(out_text, "##SG/.###/####  valid: yes  q ");
+  says(out_text, "..SG/.###/.##.  valid: yes  q ");
+  want(RUN_INPUT("##SG/.###/####\n##SG/.###/###x\n", "solve", model), 3);
+  says(out_text, "valid: yes");
+  says(err_text, "stdin:2:14: 'x' is no symbol");
+  want(RUN("solve", model, "--data", data, "--check", "--show", "grid"), 4);
+  says(out_text, "  puzzle     answer\n  # #   S    # #   S \n");
+  says(out_text, "##.S/...#/G###  valid: no  q ");
+  says(out_text, "  steps 2  label: different\n");
+  says(err_text, "1 answer is not valid");
+  want(RUN("solve", model, "--data", data, "--split", "train", "--index", "1", "--show", "steps"),
+       0);
+  says(out_text, "step 1 of 2: 0 cells changed");
+  assert_null(strstr(out_text, "step 3"));
+  want(RUN("solve", model, "--data", data, "--split", "train", "--count", "5", "--json"), 0);
+  json_t *root = json_loads(out_text, JSON_DISABLE_EOF_CHECK, NULL);
+  assert_non_null(root);
+  assert_string_equal(json_string_value(json_object_get(root, "puzzle")), "S.##/#.../###G");
+  assert_true(json_is_false(json_object_get(root, "valid")));
+  assert_int_equal(json_integer_value(json_object_get(root, "index")), 0);
+  assert_string_equal(json_string_value(json_object_get(root, "label")), "different");
+  json_decref(root);
+  says(strchr(out_text, '\n'), "\"index\":1");
+}
+
+/* ARC has no rules; its tasks are known by their ids. */
+static void arc_tasks_are_answered_by_their_ids(void **state) {
+  scratch *s = *state;
+  char model[160], few[160], data[160];
+  const trm_puzzle p = {.kind = TRM_PUZZLE_ARC, .rows = 30, .cols = 30};
+  make_copying_model(place(s, "arc_model", model), &p, 4, KNOWN);
+  make_copying_model(place(s, "arc_few", few), &p, 2, KNOWN);
+  write_arc_set(place(s, "arc", data));
+  want(RUN("solve", model, "--data", data, "--steps", "1"), 0);
+  says(out_text, "01/23  valid: -  q ");
+  says(out_text, "label: different\n");
+  assert_string_equal(err_text, "");
+  want(RUN("solve", model, "--data", data, "--index", "1", "--steps", "1", "--json"), 0);
+  says(out_text, "\"valid\":null");
+  says(out_text, "\"name\":\"bbbb0002\"");
+  says(err_text, "puzzle id 3 bbbb0002 was not trained");
+  says(err_text, "trm finetune MODEL --task FILE.json");
+  want(RUN("solve", few, "--data", data, "--index", "1"), 3);
+  says(err_text, "puzzle id 3 bbbb0002: the model was trained with 2 ids");
+  want(RUN("solve", model, "--puzzle", "12/30", "--check", "--steps", "1"), 0);
+  says(out_text, "12/30  valid: -");
+  says(err_text, "a puzzle given as text has no id");
+  says(err_text, "nothing was checked");
+  /* The grids of train lie off the corner, and an answer with them. */
+  write_split(data, "train", &p, 4,
+              &(small_split){.question = {"01/23"}, .answer = {"01/23"}, .id = {1}, .shift = 5});
+  want(RUN("solve", model, "--data", data, "--split", "train", "--steps", "1", "--check"), 0);
+  says(out_text, "01/23  valid: -");
+  says(out_text, "label: equal\n");
+}
+
+static void a_users_grids_are_solved(void **state) {
+  scratch *s = *state;
+  char model[160], data[160];
+  trm_puzzle p = {.kind = TRM_PUZZLE_GRID, .rows = 3, .cols = 4, .sized = true};
+  static const char *const symbols[] = {".", "<&>", "12", "a b"};
+  for (int i = 0; i < 4; i++) assert_true(trm__puzzle_add_symbol(&p, symbols[i]));
+  make_copying_model(place(s, "grid_model", model), &p, 1, BLANK);
+  write_grid_set(place(s, "grid", data));
+  want(RUN_INPUT("# comment\n12 a\\x20b / . .\n", "solve", model), 0);
+  says(out_text, "12 a\\x20b / . .  valid: -  q ");
+  want(RUN("solve", model, "--data", data, "--count", "9", "--check"), 4);
+  says(out_text, ". <&> / 12 .  valid: -");
+  says(err_text, "2 answers are not equal to the label");
+}
+
+static void what_does_not_fit_is_refused(void **state) {
+  scratch *s = *state;
+  char model[160], nameless[160], data[160];
+  trm_puzzle p = {.kind = TRM_PUZZLE_MAZE, .rows = 3, .cols = 4};
+  make_copying_model(place(s, "refusing", model), &p, 1, BLANK);
+  write_arc_set(place(s, "arc_again", data));
+  want(RUN("solve", model, "--data", data), 3);
+  says(err_text, "has seq_len 900 and vocab_size 12, the model 12 and 6");
+  write_maze_set(place(s, "maze_again", data));
+  want(RUN("solve", model, "--data", data, "--index", "7"), 2);
+  says(err_text, "test has examples 0 to 0, got 7");
+  want(RUN("solve", model, "--data", data, "--puzzle", "x"), 2);
+  want(RUN("solve", model, "-", "--data", data), 2);
+  want(RUN("solve", model, "--index", "1"), 2);
+  want(RUN("solve", model, "--show", "all"), 2);
+  /* A model that does not say what its tokens are learns it from the data. */
+  make_copying_model(place(s, "nameless", nameless), &p, 1, BLANK);
+  size_t n;
+  char config[200];
+  snprintf(config, sizeof config, "%s/config.json", nameless);
+  char *text = (char *)read_bytes(config, &n);
+  json_t *root = json_loads(text, 0, NULL);
+  assert_non_null(root);
+  assert_int_equal(json_object_del(root, "puzzle"), 0);
+  assert_int_equal(json_dump_file(root, config, 0), 0);
+  json_decref(root);
+  free(text);
+  want(RUN("solve", nameless, "--puzzle", "##SG/####/####"), 2);
+  says(err_text, "does not say what its tokens mean");
+  want(RUN("solve", nameless, "--data", data), 0);
+  says(out_text, "##.S/...#/G###  valid: no");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(answers_keep_the_order_of_the_puzzles),
       cmocka_unit_test(a_dialogue_is_not_kept_waiting),
+      cmocka_unit_test(mazes_are_solved),
+      cmocka_unit_test(arc_tasks_are_answered_by_their_ids),
+      cmocka_unit_test(a_users_grids_are_solved),
+      cmocka_unit_test(what_does_not_fit_is_refused),
   };
   return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }

@@ -50,7 +50,7 @@ typedef struct trm_stream_config {
   int batch_size;
   uint64_t seed;
   int64_t epochs_per_iter; /* an incomplete batch is dropped after so many epochs (>= 1) */
-  trm_augment augment;     /* on-the-fly: a fresh symmetric image at every draw; needs .puzzle */
+  trm_augment augment;     /* on-the-fly: a fresh image at every draw; needs .puzzle's symmetries */
 } trm_stream_config;
 
 typedef struct trm_stream trm_stream;
@@ -75,6 +75,70 @@ TRM_API trm_status trm_stream_seek(trm_stream *s, int64_t position, trm_error *e
 
 /* Progress of a long build: done of total; return false to stop (TRM_E_INTERRUPTED). */
 typedef bool trm_progress_fn(void *arg, int64_t done, int64_t total);
+
+/* --- looking at a data set folder ---
+ *
+ * Examples are compared by their questions: literally, and by a form that is the same for all
+ * images under the symmetries of the puzzle (a user's grids: those declared). The *original* of a
+ * group is its first puzzle, the others are taken for its stored copies. Images are looked for
+ * among the originals; literal repetitions among all examples, of ARC among the originals' pairs of
+ * question and answer. Memory: up to 32 bytes per example compared. */
+
+enum { TRM_SURVEY_SIZES = 8 };
+
+typedef struct trm_survey_split {
+  trm_dataset_info info;
+  int64_t ids;                           /* different puzzle ids in use */
+  int64_t copies;                        /* puzzles beyond the first of their group */
+  int64_t least_examples, most_examples; /* of a puzzle */
+  int64_t compared, repeated;            /* examples; those whose like came before */
+  int64_t originals, images;             /* examples of originals; those whose image came before */
+  int64_t sizes; /* different sizes of the compared questions' grids, and the most frequent ones */
+  struct trm_survey_size {
+    int rows, cols;
+    int64_t count;
+  } size[TRM_SURVEY_SIZES];
+} trm_survey_split;
+
+typedef struct trm_survey {
+  bool has_train, has_test;
+  trm_survey_split train, test;
+  bool symmetric;            /* the puzzle has symmetries: images, overlap_images mean something */
+  int64_t overlap;           /* compared test examples that are training examples */
+  int64_t overlap_originals; /* originals of test that are an original of train or an image of it */
+} trm_survey;
+
+typedef struct trm_survey_config {
+  int64_t max_groups; /* looks at so many groups of each split, spread evenly; 0: all */
+  trm_progress_fn *progress;
+  void *progress_arg;
+} trm_survey_config;
+
+/* Counts what the splits of a folder hold. Errors: IO when there is neither train nor test; those
+ * of trm_dataset_open; SHAPE when the splits do not fit together; MEMORY, INTERRUPTED. */
+TRM_API trm_status trm_dataset_survey(const char *dir, const trm_survey_config *config,
+                                      trm_survey *out, trm_error *err);
+
+/* One check: `failure` is NULL when it passed, else it says what is wrong and where. */
+typedef void trm_check_fn(void *arg, const char *check, const trm_error *failure);
+
+typedef struct trm_verify_config {
+  int64_t
+      max_examples; /* of each split, spread evenly, for the checks of single examples; 0: all */
+  trm_check_fn *report;
+  void *report_arg;
+  trm_progress_fn *progress;
+  void *progress_arg;
+} trm_verify_config;
+
+/* Checks a whole folder: each split opens; dataset.json agrees with the arrays; the splits fit
+ * together; identifiers.json names every id (ARC: in the form of a copy's name) and ARC's
+ * test_puzzles.json holds whole tasks with test pairs, each named in identifiers.json (none where
+ * there is no test split); every grid is whole; labels obey the rules of the puzzle; a Sudoku has
+ * one solution. *failures counts the checks that failed. Errors: IO when there is neither train
+ * nor test; MEMORY, INTERRUPTED. */
+TRM_API trm_status trm_dataset_verify(const char *dir, const trm_verify_config *config,
+                                      int *failures, trm_error *err);
 
 /* What a build wrote, and what it noticed (in the originals, not their stored copies). */
 typedef struct trm_build_report {

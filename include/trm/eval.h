@@ -3,6 +3,7 @@
 #ifndef TRM_EVAL_H
 #define TRM_EVAL_H
 
+#include "trm/arc_vote.h"
 #include "trm/dataset.h"
 #include "trm/model.h"
 
@@ -24,14 +25,37 @@ typedef enum trm_halt {
   TRM_HALT_Q      /* once trm_solver_halt_margin > halt_margin; 0: the rule of training */
 } trm_halt;
 
+/* An example that is finished. */
+typedef struct trm_eval_row {
+  int64_t example; /* its place in the file, from 0 */
+  int32_t puzzle_id;
+  const int32_t *inputs, *labels, *answer; /* [seq_len] */
+  float q_halt;                            /* logit */
+  int steps;                               /* taken */
+} trm_eval_row;
+/* Called once for every example, in the order in which they finish; a failure ends the evaluation.
+ */
+typedef trm_status trm_eval_row_fn(void *arg, const trm_eval_row *row, trm_error *err);
+/* Called before the state is saved: what the rows so far were told for must be on the disk. */
+typedef trm_status trm_eval_sync_fn(void *arg, trm_error *err);
+
 typedef struct trm_eval_config {
-  int64_t limit;      /* examples from the start of the file; 0: all */
-  int steps;          /* supervision steps at most; 0: the model's halt_max_steps */
-  trm_halt halt;      /* default: never */
-  double halt_margin; /* finite; of TRM_HALT_Q */
-  int batch;          /* 0: chosen */
-  int threads;        /* 0: as many as the process may use */
-  int32_t *preds;     /* NULL, or [examples or limit, seq_len]: final answers in file order */
+  int64_t limit;        /* examples from the start of the file; 0: all */
+  int steps;            /* supervision steps at most; 0: the model's halt_max_steps */
+  trm_halt halt;        /* default: never */
+  double halt_margin;   /* finite; of TRM_HALT_Q */
+  int batch;            /* 0: chosen */
+  int threads;          /* 0: as many as the process may use */
+  trm_eval_row_fn *row; /* NULL: none */
+  void *row_arg;
+  trm_arc_votes *votes; /* NULL, or where every answer votes, after all that it holds */
+  /* An evaluation that can be stopped: its state is written to this file every minute, when
+   * `progress` stops it, and at its end, and read when the file exists. Rows that are done are not
+   * told again. NULL: none. */
+  const char *state;
+  double state_seconds;         /* between writes; 0: 60 */
+  uint64_t state_tag;           /* of the caller's own, must be the same when it goes on */
+  trm_eval_sync_fn *state_sync; /* NULL, or called with row_arg */
   trm_progress_fn *progress;
   void *progress_arg;
 } trm_eval_config;
@@ -48,17 +72,24 @@ typedef struct trm_eval_report {
   double accuracy; /* mean over rows of the share of right cells, as the reference */
   double exact_accuracy, q_halt_accuracy, lm_loss, q_halt_loss; /* of each row's last step */
   double mean_steps;                                            /* taken by a row */
+  bool rules;                                                   /* the puzzle has a rule checker */
+  int64_t checked, valid; /* answers judged by the rules (rows without labels, too); right ones */
+  trm_interval valid_interval;
+  int64_t untrained; /* examples whose puzzle embedding was never trained: it is the blank id's */
   trm_interval exact_interval, q_halt_interval, cell_interval;
   int n_steps; /* at most */
   trm_eval_step step[TRM_EVAL_MAX_STEPS];
 } trm_eval_report;
 
-/* The report is the same bits for any batch and any number of threads; it is only written on
- * success. Progress is called after every supervision step, with the examples that are done and the
- * share of those that are under way. Memory besides the solver's: 16 bytes per
- * example, 8 per step and cell. Errors:
- * ARGUMENT; SHAPE when model and data disagree; NUMERIC when logits are NaN or infinite; MEMORY;
- * INTERRUPTED. */
+/* The report is the same bits for any batch, any number of threads and any interruptions with a
+ * state; it is only written on success. Progress is called after every supervision step (and at
+ * once when an evaluation goes on), with the examples that are done and the share of those that are
+ * under way. Memory besides the solver's and the votes': 17 bytes per example, 8 per step and cell.
+ * A state is refused unless model, data, votes, instruction set and the fields limit, steps, halt,
+ * halt_margin and state_tag are those it was saved with. One that is complete gives the report at
+ * once; who has what they want removes it. Errors: ARGUMENT; SHAPE when model and data disagree;
+ * NUMERIC when logits are NaN or infinite; CONFIG when a state belongs to another evaluation;
+ * FORMAT, IO; MEMORY; INTERRUPTED; what `row` and `state_sync` return. */
 TRM_API trm_status trm_evaluate(const trm_model *model, const trm_dataset *data,
                                 const trm_eval_config *config, trm_eval_report *report,
                                 trm_error *err);

@@ -63,6 +63,7 @@ TRM_API trm_model_config trm_model_config_default(trm_arch arch);
 TRM_API trm_status trm_model_config_check(const trm_model_config *config, trm_error *err);
 /* Names as in configuration files; NULL for a value outside the enumeration. */
 TRM_API const char *trm_arch_name(trm_arch arch);
+TRM_API const char *trm_arch_class_name(trm_arch arch); /* the reference's long one */
 TRM_API const char *trm_pos_encodings_name(trm_pos_encodings p);
 TRM_API const char *trm_loss_name(trm_loss l);
 TRM_API const char *trm_dtype_name(trm_dtype t); /* "float32", "bfloat16" */
@@ -109,11 +110,59 @@ typedef struct trm_tensor {
  * embedding; q head 0 and -5), drawn by (seed, tensor). Errors: CONFIG, MEMORY. */
 TRM_API trm_status trm_model_create(const trm_model_config *config, uint64_t seed, trm_model **out,
                                     trm_error *err);
-/* Reads a model folder (config.json + model.safetensors). Errors: IO, FORMAT, SHAPE, CONFIG,
- * NUMERIC when a weight is NaN or infinite. */
-TRM_API trm_status trm_model_load(const char *dir, trm_model **out, trm_error *err);
-/* Writes the folder (created if absent); each file appears complete or not at all. */
+/* Reads a model folder (config.json + model.safetensors) or one .safetensors file that
+ * trm_model_export wrote; weights of any float type. Errors: IO, FORMAT, SHAPE, CONFIG, NUMERIC
+ * when a weight is NaN or infinite. */
+TRM_API trm_status trm_model_load(const char *path, trm_model **out, trm_error *err);
+/* Writes the folder (created if absent); each file appears complete or not at all, and config.json,
+ * without which there is no model, last: a failure never leaves it beside the weights of another. */
 TRM_API trm_status trm_model_save(const trm_model *model, const char *dir, trm_error *err);
+
+typedef enum trm_file_format {
+  TRM_FILE_FOLDER,      /* as trm_model_save */
+  TRM_FILE_SAFETENSORS, /* one file, with the configuration in its metadata */
+  TRM_FILE_TORCH        /* as torch.save of the reference's state dict, without a configuration */
+} trm_file_format;
+/* Writes the model in a format, its weights as float32 or rounded to bfloat16. Complete or not at
+ * all. Errors: IO, MEMORY; ARGUMENT for a torch file of a model that keeps only some puzzle ids. */
+TRM_API trm_status trm_model_export(const trm_model *model, const char *path,
+                                    trm_file_format format, trm_dtype dtype, trm_error *err);
+
+/* A published checkpoint: a state dict of the reference written by torch.save, with names that
+ * begin by "_orig_mod.", "model.", "inner." or none of them, in bfloat16, float16, float32 or
+ * float64. It holds no configuration: `config` gives what the tensors do not show. Its fields
+ * vocab_size, seq_len, num_puzzle_identifiers, hidden_size, expansion, puzzle_emb_ndim and the
+ * layers of a net may be 0: unknown. Where tensors and a known field contradict each other, the
+ * message names both. Nothing in the file is executed (docs/CHECKPOINTS.md).
+ *
+ * Completes *config by the tensors' shapes, reading no weights. seq_len stays 0 when no tensor
+ * shows it: attention without learned positions works at any length. Errors: IO, FORMAT, SHAPE,
+ * CONFIG. */
+TRM_API trm_status trm_model_complete_config(const char *path, trm_model_config *config,
+                                             trm_error *err);
+/* Reads it; beside the model's own weights it takes next to no memory. Errors: those, CONFIG when
+ * seq_len is still unknown, NUMERIC, MEMORY. */
+TRM_API trm_status trm_model_import(const char *path, const trm_model_config *config,
+                                    trm_model **out, trm_error *err);
+
+/* What trm_model_load (config NULL) or trm_model_import would give, without the weights and at the
+ * cost of the file's header: a model that can only be asked for its configuration, ids and tensors,
+ * whose data are NULL. An unknown seq_len stays 0. Errors: IO, FORMAT, SHAPE, CONFIG, MEMORY. */
+TRM_API trm_status trm_model_peek(const char *path, const trm_model_config *config, trm_model **out,
+                                  trm_error *err);
+
+/* A copy that keeps the puzzle embeddings of n ids only (any order, repetitions are fine) and
+ * remembers which they are: an id means the same row as before, one that is not kept is an error
+ * wherever it is used. The configuration's num_puzzle_identifiers stays the range of the ids. Such
+ * a model solves and evaluates, but is not trained. Errors: ARGUMENT, RANGE, MEMORY. */
+TRM_API trm_status trm_model_keep_puzzle_ids(const trm_model *model, const int32_t *ids, int n,
+                                             trm_model **out, trm_error *err);
+/* The ids it keeps, rising, and their number; NULL and 0 when it keeps all. */
+TRM_API const int32_t *trm_model_puzzle_ids(const trm_model *model, int *n);
+/* False when no update has touched the embedding of an id, which then is what that of the `blank`
+ * id is (of `blank` itself: zero), or when there is none of it. True of a model without embeddings.
+ */
+TRM_API bool trm_model_puzzle_is_trained(const trm_model *model, int32_t id, int32_t blank);
 /* An independent copy. */
 TRM_API trm_status trm_model_clone(const trm_model *model, trm_model **out, trm_error *err);
 TRM_API void trm_model_free(trm_model *model);
@@ -128,7 +177,8 @@ TRM_API trm_tensor trm_model_tensor_at(const trm_model *model, int i);
 TRM_API trm_tensor trm_model_tensor_named(const trm_model *model, const char *name);
 /* Copies weights of `from` into `to` (same architecture and sizes); a puzzle embedding with
  * another number of ids is replaced by the mean of the loaded rows, as the reference does when it
- * loads a checkpoint; *reset_puzzle_emb (NULL is fine) tells. Errors: SHAPE. */
+ * loads a checkpoint, and so are the rows of ids that `from` does not keep; *reset_puzzle_emb (NULL
+ * is fine) tells. Errors: SHAPE. */
 TRM_API trm_status trm_model_copy_weights(trm_model *to, const trm_model *from,
                                           bool *reset_puzzle_emb, trm_error *err);
 

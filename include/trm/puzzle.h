@@ -17,6 +17,7 @@
 #define TRM_PUZZLE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "trm/status.h"
@@ -77,6 +78,48 @@ TRM_API bool trm_puzzle_has_rules(const trm_puzzle *p);
 /* True when `answer` is a right answer to `inputs` by the rules, whether or not it is the labelled
  * one; tokens [rows * cols], any values. False without rules. No allocation. */
 TRM_API bool trm_puzzle_solves(const trm_puzzle *p, const int32_t *inputs, const int32_t *answer);
+
+/* --- where a grid lies on its canvas: tokens [rows * cols] --- */
+
+/* True of arc and of sized grids. */
+TRM_API bool trm_puzzle_is_sized(const trm_puzzle *p);
+typedef struct trm_puzzle_box {
+  int row, col, rows, cols; /* rows and cols 0: there is no grid */
+} trm_puzzle_box;
+/* Of a question or a label: the smallest rectangle that holds all symbols; the canvas where grids
+ * have one size. */
+TRM_API trm_puzzle_box trm_puzzle_locate(const trm_puzzle *p, const int32_t *tokens);
+/* Of what a model answered, which beyond the grid may be anything: the largest rectangle of symbols
+ * whose first cell is (row, col), the first found by rows when several are as large; the canvas
+ * where grids have one size. */
+TRM_API trm_puzzle_box trm_puzzle_crop(const trm_puzzle *p, const int32_t *tokens, int row,
+                                       int col);
+
+/* --- one line of text ---
+ *
+ * Cells in reading order, rows separated by '/': "12/30" is a grid of two rows. Padding and end
+ * marks are not written; a cell without a symbol is '?'. Where a symbol has more than one character
+ * (code point), cells are separated by a space and rows by " / ": "12 7 / 3 10".
+ * A byte of a symbol that is a control, a space, '/' or '\' is written \xHH; the symbol " " alone
+ * is
+ * '.', unless '.' is a symbol: a maze is "S.#/o.#/oG#". A Sudoku has no '/': "1..." as ever.
+ * Read are also: grids of one size without any '/', a space for the symbol " ", and a Sudoku's '0'
+ * for a blank. */
+
+/* Bytes that hold any text of the puzzle, with the terminating 0. */
+TRM_API size_t trm_puzzle_text_size(const trm_puzzle *p);
+/* The grid on the canvas as text, at most size - 1 bytes and a terminating 0 (size 0: nothing).
+ * Returns the bytes of the whole text without the 0. Of kind none: "". */
+TRM_API size_t trm_puzzle_format(const trm_puzzle *p, const int32_t *tokens, char *text,
+                                 size_t size);
+/* The same of a part of the canvas. */
+TRM_API size_t trm_puzzle_format_box(const trm_puzzle *p, const int32_t *tokens, trm_puzzle_box box,
+                                     char *text, size_t size);
+/* n bytes of text into tokens [rows * cols]; a smaller grid is placed in the first corner, with its
+ * end marks. Errors: FORMAT with the column (from 1, in bytes) and what was expected; ARGUMENT for
+ * kind none. */
+TRM_API trm_status trm_puzzle_parse(const trm_puzzle *p, const char *text, size_t n,
+                                    int32_t *tokens, trm_error *err);
 
 #ifdef __cplusplus
 }

@@ -43,14 +43,27 @@ void trm__dataset_read_row(const trm__npy *a, int64_t row, int32_t *out) {
   readers[a->type](a->data + (size_t)row * bytes, a->row_count, out);
 }
 
+static void read_tokens(const trm__arc_split *s, int64_t e, int side, int32_t *out) {
+  uint8_t tokens[TRM__ARC_CELLS];
+  trm__arc_split_tokens(s, e, side, tokens);
+  for (int i = 0; i < TRM__ARC_CELLS; i++) out[i] = tokens[i];
+}
+
+static void read_side(const trm__dataset_file *f, int64_t row, int side, int32_t *out) {
+  if (f->arc)
+    read_tokens(f->arc, row, side, out);
+  else
+    trm__dataset_read_row(side ? &f->labels : &f->inputs, row, out);
+}
+
 void trm__dataset_read(const trm_dataset *d, int64_t source, int32_t *inputs, int32_t *labels) {
   const trm_dataset *owner = d->files_of ? d->files_of : d;
   int k = owner->n_files - 1;
   while (source < owner->file[k].first) k--;
   int64_t row = source - owner->file[k].first;
-  if (inputs) trm__dataset_read_row(&owner->file[k].inputs, row, inputs);
+  if (inputs) read_side(&owner->file[k], row, 0, inputs);
   if (!labels) return;
-  trm__dataset_read_row(&owner->file[k].labels, row, labels);
+  read_side(&owner->file[k], row, 1, labels);
   for (int i = 0; i < d->info.seq_len; i++)
     if (labels[i] == d->info.ignore_label_id) labels[i] = TRM_IGNORE_LABEL;
 }
@@ -69,6 +82,8 @@ void trm_dataset_free(trm_dataset *d) {
     trm__npy_close(&d->file[k].inputs);
     trm__npy_close(&d->file[k].labels);
     trm__dataset_close_index(&d->file[k]);
+    if (d->file[k].arc) trm__arc_split_free(d->file[k].arc);
+    trm__free(d->file[k].arc);
   }
   trm__free(d->file);
   trm__free(d->group_start);

@@ -3,12 +3,14 @@
 #ifndef TRM_DATA_DATASET_INDEX_H
 #define TRM_DATA_DATASET_INDEX_H
 
+#include "data/arc_split.h"
 #include "io/npy.h"
 #include "trm/dataset.h"
 
-/* The arrays of one set name. */
+/* The arrays of one set name, or the tasks that its examples are made from. */
 typedef struct trm__dataset_file {
-  trm__npy inputs, labels;                     /* [examples, seq_len] each */
+  trm__arc_split *arc;     /* not NULL: the compact form of ARC, and there are no arrays */
+  trm__npy inputs, labels; /* [examples, seq_len] each */
   trm__npy ids, puzzle_indices, group_indices; /* until the index is built */
   int64_t first; /* its first example, counted over all files of the data set */
 } trm__dataset_file;
@@ -27,11 +29,20 @@ struct trm_dataset {
 };
 
 /* The `step` of draws for TRM__RNG_SPLIT. */
-enum { TRM__SPLIT_VALIDATION, TRM__SPLIT_SUBSAMPLE };
+enum { TRM__SPLIT_VALIDATION, TRM__SPLIT_SUBSAMPLE, TRM__SPLIT_TEST };
 
 /* The index arrays for info.groups and info.puzzles; on failure what was allocated is in `d`. */
 trm_status trm__dataset_alloc_index(trm_dataset *d, trm_error *err);
 void trm__dataset_close_index(trm__dataset_file *f);
+/* Opens FOLDER/SET__WHAT.npy, an array of integers with ndim dimensions. */
+trm_status trm__dataset_open_array(const char *folder, const char *set, const char *what, int ndim,
+                                   trm__npy *a, trm_error *err);
+/* Checks that FOLDER/SET__NAME.npy begins at 0, never falls and ends at `count`. */
+trm_status trm__dataset_check_index(const char *folder, const char *set, const char *name,
+                                    const trm__npy *a, int64_t count, trm_error *err);
+/* Counts and index of checked files, which are closed where they are no longer needed; `folder`
+ * begins messages. */
+trm_status trm__dataset_build_index(trm_dataset *d, const char *folder, trm_error *err);
 /* Row `row` of an integer array [rows, row_count]; a value beyond int32 becomes INT32_MAX or
  * INT32_MIN. */
 void trm__dataset_read_row(const trm__npy *a, int64_t row, int32_t *out);

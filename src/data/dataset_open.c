@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "data/arc_compact.h"
 #include "data/dataset_index.h"
 #include "data/sudoku_shape.h"
 #include "io/json.h"
@@ -23,6 +24,7 @@ typedef struct opening {
   json_t *json;
   trm_dataset *d;
   bool count_ids; /* dataset.json does not say how many ids there are */
+  bool compact;   /* the compact form of ARC */
 } opening;
 
 /* --- dataset.json --- */
@@ -45,6 +47,24 @@ static trm_status read_puzzle(const opening *o, trm_dataset_info *info, trm_erro
   return trm__puzzle_check(&info->puzzle, info->vocab_size, info->seq_len, o->json_path, err);
 }
 
+/* Whether the folder holds examples or what they are made from. */
+static trm_status read_form(opening *o, trm_error *err) {
+  const trm_dataset_info *info = &o->d->info;
+  const char *form;
+  if (!json_object_get(o->json, "compact")) return TRM_OK;
+  TRM_TRY(trm__json_string(o->json, o->json_path, "compact", &form, err));
+  if (strcmp(form, "arc") != 0)
+    TRM_FAIL(err, TRM_E_FORMAT, "%s: \"compact\": want \"arc\", found \"%.40s\"", o->json_path,
+             form);
+  if (info->puzzle.kind != TRM_PUZZLE_ARC || info->pad_id != 0 || o->count_ids)
+    TRM_FAIL(err, TRM_E_FORMAT,
+             "%s: a compact set must have pad_id 0, num_puzzle_identifiers and a \"puzzle\" of "
+             "kind arc",
+             o->json_path);
+  o->compact = true;
+  return TRM_OK;
+}
+
 static trm_status read_info(opening *o, trm_error *err) {
   trm_dataset_info *info = &o->d->info;
   int64_t vocab = 0, seq_len = 0;
@@ -59,17 +79,17 @@ static trm_status read_info(opening *o, trm_error *err) {
   TRM_TRY(read_int_or(o, "num_puzzle_identifiers", 1, INT32_MAX, 0, &info->num_puzzle_identifiers,
                       err));
   o->count_ids = info->num_puzzle_identifiers == 0;
-  return read_puzzle(o, info, err);
+  TRM_TRY(read_puzzle(o, info, err));
+  return read_form(o, err);
 }
 
 /* --- one set of arrays --- */
 
-/* Opens DIR/SPLIT/SET__WHAT.npy and checks type and dimensions. */
-static trm_status open_array(const opening *o, const char *set, const char *what, int ndim,
-                             trm__npy *a, trm_error *err) {
+trm_status trm__dataset_open_array(const char *folder, const char *set, const char *what, int ndim,
+                                   trm__npy *a, trm_error *err) {
   char name[MAX_NAME + 64];
   snprintf(name, sizeof name, "%s__%s.npy", set, what);
-  char *path = trm__path_join(o->folder, name);
+  char *path = trm__path_join(folder, name);
   if (!path) TRM_FAIL(err, TRM_E_MEMORY, "no memory for a path");
   trm_status st;
   TRM_GOTO(trm__npy_open(path, a, err));
@@ -83,26 +103,25 @@ done:
   return st;
 }
 
-/* Checks an index [n + 1] into `count` things; the names are for the message. */
-static trm_status check_index(const opening *o, const char *set, const char *name,
-                              const trm__npy *a, int64_t count, trm_error *err) {
+trm_status trm__dataset_check_index(const char *folder, const char *set, const char *name,
+                                    const trm__npy *a, int64_t count, trm_error *err) {
   if (a->count < 1)
-    TRM_FAIL(err, TRM_E_SHAPE, "%s/%s__%s.npy is empty, want at least the entry 0", o->folder, set,
+    TRM_FAIL(err, TRM_E_SHAPE, "%s/%s__%s.npy is empty, want at least the entry 0", folder, set,
              name);
   int64_t before = 0;
   for (int64_t i = 0; i < a->count; i++) {
     int64_t v = trm__npy_int(a, i);
     if (i == 0 && v != 0)
-      TRM_FAIL_AT(err, TRM_E_RANGE, i, "%s/%s__%s.npy row 0: %lld, want 0", o->folder, set, name,
+      TRM_FAIL_AT(err, TRM_E_RANGE, i, "%s/%s__%s.npy row 0: %lld, want 0", folder, set, name,
                   (long long)v);
     if (v < before || v > count)
-      TRM_FAIL_AT(err, TRM_E_RANGE, i, "%s/%s__%s.npy row %lld: %lld, want %lld to %lld", o->folder,
+      TRM_FAIL_AT(err, TRM_E_RANGE, i, "%s/%s__%s.npy row %lld: %lld, want %lld to %lld", folder,
                   set, name, (long long)i, (long long)v, (long long)before, (long long)count);
     before = v;
   }
   if (before != count)
     TRM_FAIL_AT(err, TRM_E_RANGE, a->count - 1,
-                "%s/%s__%s.npy row %lld: the last entry is %lld, want %lld", o->folder, set, name,
+                "%s/%s__%s.npy row %lld: the last entry is %lld, want %lld", folder, set, name,
                 (long long)(a->count - 1), (long long)before, (long long)count);
   return TRM_OK;
 }
@@ -163,16 +182,23 @@ static trm_status check_shapes(const opening *o, const char *set, const trm__dat
   return TRM_OK;
 }
 
+static trm_status open_compact(opening *o, const char *set, trm__dataset_file *f, trm_error *err) {
+  TRM_ALLOC(&f->arc, 1, "the tasks of a data set", err);
+  return trm__arc_compact_open(o->folder, set, o->d->info.num_puzzle_identifiers, f->arc, err);
+}
+
 /* Opens and checks the five arrays of a set. */
 static trm_status open_set(opening *o, const char *set, trm__dataset_file *f, trm_error *err) {
-  TRM_TRY(open_array(o, set, "inputs", 2, &f->inputs, err));
-  TRM_TRY(open_array(o, set, "labels", 2, &f->labels, err));
-  TRM_TRY(open_array(o, set, "puzzle_identifiers", 1, &f->ids, err));
-  TRM_TRY(open_array(o, set, "puzzle_indices", 1, &f->puzzle_indices, err));
-  TRM_TRY(open_array(o, set, "group_indices", 1, &f->group_indices, err));
+  TRM_TRY(trm__dataset_open_array(o->folder, set, "inputs", 2, &f->inputs, err));
+  TRM_TRY(trm__dataset_open_array(o->folder, set, "labels", 2, &f->labels, err));
+  TRM_TRY(trm__dataset_open_array(o->folder, set, "puzzle_identifiers", 1, &f->ids, err));
+  TRM_TRY(trm__dataset_open_array(o->folder, set, "puzzle_indices", 1, &f->puzzle_indices, err));
+  TRM_TRY(trm__dataset_open_array(o->folder, set, "group_indices", 1, &f->group_indices, err));
   TRM_TRY(check_shapes(o, set, f, err));
-  TRM_TRY(check_index(o, set, "puzzle_indices", &f->puzzle_indices, f->inputs.shape[0], err));
-  TRM_TRY(check_index(o, set, "group_indices", &f->group_indices, f->ids.count, err));
+  TRM_TRY(trm__dataset_check_index(o->folder, set, "puzzle_indices", &f->puzzle_indices,
+                                   f->inputs.shape[0], err));
+  TRM_TRY(trm__dataset_check_index(o->folder, set, "group_indices", &f->group_indices, f->ids.count,
+                                   err));
   TRM_TRY(check_ids(o, set, &f->ids, err));
   TRM_TRY(check_tokens(o, set, "inputs", &f->inputs, false, err));
   return check_tokens(o, set, "labels", &f->labels, true, err);
@@ -180,39 +206,66 @@ static trm_status open_set(opening *o, const char *set, trm__dataset_file *f, tr
 
 /* --- the index of all sets --- */
 
-static trm_status count_all(opening *o, trm_error *err) {
-  trm_dataset_info *info = &o->d->info;
-  for (int k = 0; k < o->d->n_files; k++) {
-    trm__dataset_file *f = &o->d->file[k];
+static trm_status count_all(trm_dataset *d, const char *folder, trm_error *err) {
+  trm_dataset_info *info = &d->info;
+  for (int k = 0; k < d->n_files; k++) {
+    trm__dataset_file *f = &d->file[k];
     f->first = info->examples;
-    info->examples += f->inputs.shape[0];
-    info->puzzles += f->ids.count;
-    info->groups += f->group_indices.count - 1;
+    info->examples += f->arc ? f->arc->examples : f->inputs.shape[0];
+    info->puzzles += f->arc ? f->arc->puzzles : f->ids.count;
+    info->groups += f->arc ? f->arc->groups : f->group_indices.count - 1;
     if (info->examples > INT32_MAX || info->puzzles > INT32_MAX || info->groups > INT32_MAX)
-      TRM_FAIL(err, TRM_E_RANGE, "%s holds more than 2^31 - 1 examples, puzzles or groups",
-               o->folder);
+      TRM_FAIL(err, TRM_E_RANGE, "%s holds more than 2^31 - 1 examples, puzzles or groups", folder);
   }
-  if (!info->examples) TRM_FAIL(err, TRM_E_FORMAT, "%s holds no examples", o->folder);
+  if (!info->examples) TRM_FAIL(err, TRM_E_FORMAT, "%s holds no examples", folder);
   info->mean_puzzle_examples = (double)info->examples / (double)info->puzzles;
   return TRM_OK;
 }
 
+/* Where the index of the next file goes on. */
+typedef struct index_end {
+  int64_t group, puzzle;
+} index_end;
+
+static void index_arc(trm_dataset *d, const trm__dataset_file *f, index_end *end) {
+  const trm__arc_split *s = f->arc;
+  for (int64_t g = 0; g < s->groups; g++) {
+    int64_t example = f->first + s->example_start[g];
+    d->group_start[end->group++] = end->puzzle;
+    for (int64_t p = s->group_start[g]; p < s->group_start[g + 1]; p++, end->puzzle++) {
+      d->source[end->puzzle] = d->puzzle_start[end->puzzle] = example;
+      d->puzzle_id[end->puzzle] = s->id[p];
+      example += s->pair_start[g + 1] - s->pair_start[g];
+    }
+  }
+}
+
 /* Copies the checked index arrays into memory and lets their files go. */
-static void fill_index(trm_dataset *d) {
-  int64_t group = 0, puzzle = 0;
+static void index_arrays(trm_dataset *d, trm__dataset_file *f, index_end *end) {
+  for (int64_t g = 0; g + 1 < f->group_indices.count; g++)
+    d->group_start[end->group++] = end->puzzle + trm__npy_int(&f->group_indices, g);
+  for (int64_t p = 0; p < f->ids.count; p++, end->puzzle++) {
+    d->source[end->puzzle] = f->first + trm__npy_int(&f->puzzle_indices, p);
+    d->puzzle_start[end->puzzle] = d->source[end->puzzle];
+    d->puzzle_id[end->puzzle] = (int32_t)trm__npy_int(&f->ids, p);
+  }
+  trm__dataset_close_index(f);
+}
+
+trm_status trm__dataset_build_index(trm_dataset *d, const char *folder, trm_error *err) {
+  index_end end = {0, 0};
+  TRM_TRY(count_all(d, folder, err));
+  TRM_TRY(trm__dataset_alloc_index(d, err));
   for (int k = 0; k < d->n_files; k++) {
     trm__dataset_file *f = &d->file[k];
-    for (int64_t g = 0; g + 1 < f->group_indices.count; g++)
-      d->group_start[group++] = puzzle + trm__npy_int(&f->group_indices, g);
-    for (int64_t p = 0; p < f->ids.count; p++, puzzle++) {
-      d->source[puzzle] = f->first + trm__npy_int(&f->puzzle_indices, p);
-      d->puzzle_start[puzzle] = d->source[puzzle];
-      d->puzzle_id[puzzle] = (int32_t)trm__npy_int(&f->ids, p);
-    }
-    trm__dataset_close_index(f);
+    if (f->arc)
+      index_arc(d, f, &end);
+    else
+      index_arrays(d, f, &end);
   }
-  d->group_start[group] = puzzle;
-  d->puzzle_start[puzzle] = d->info.examples;
+  d->group_start[end.group] = end.puzzle;
+  d->puzzle_start[end.puzzle] = d->info.examples;
+  return TRM_OK;
 }
 
 static trm_status set_name(const opening *o, size_t i, const char **name, trm_error *err) {
@@ -234,12 +287,9 @@ static trm_status open_sets(opening *o, trm_error *err) {
   for (size_t k = 0; k < n; k++) {
     const char *name;
     TRM_TRY(set_name(o, k, &name, err));
-    TRM_TRY(open_set(o, name, &o->d->file[k], err));
+    TRM_TRY((o->compact ? open_compact : open_set)(o, name, &o->d->file[k], err));
   }
-  TRM_TRY(count_all(o, err));
-  TRM_TRY(trm__dataset_alloc_index(o->d, err));
-  fill_index(o->d);
-  return TRM_OK;
+  return trm__dataset_build_index(o->d, o->folder, err);
 }
 
 /* --- what the tokens mean --- */

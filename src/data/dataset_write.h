@@ -42,9 +42,14 @@ typedef struct trm__grid_key {
 } trm__grid_key;
 trm__grid_key trm__grid_key_of(const uint8_t *values, int cells, uint64_t seed);
 
+/* Fills the counts of puzzles, duplicates and overlap of a report, or with keys of canonical forms
+ * only symmetric_overlap. Sorts the keys. */
+void trm__count_keys(trm__grid_key *train, int64_t n_train, trm__grid_key *test, int64_t n_test,
+                     bool canonical, trm_build_report *report);
+
 /* The canonical form of a Sudoku's values or a maze's tokens: the same for all symmetric images. */
 void trm__puzzle_canonical(const trm_puzzle *p, const uint8_t *cells, uint8_t *form);
-/* Fills the counts of puzzles, duplicates and overlaps of a report. */
+/* All counts of a report. */
 trm_status trm__count_duplicates(const trm_puzzle *p, const trm__puzzle_list *train,
                                  const trm__puzzle_list *test, trm_build_report *report,
                                  trm_error *err);

@@ -15,8 +15,8 @@ static trm_status read_header(trm__puzzle_csv *in, bool need_rating, trm_error *
   TRM_TRY(trm__csv_next(csv, err));
   if (!csv->n_fields)
     TRM_FAIL_AT(err, TRM_E_FORMAT, 1,
-                "%s line 1 column 1: the file is empty, want the header "
-                "source,question,answer,rating",
+                "%s line 1 column 1: the file is empty, want a header with the columns "
+                "question,answer",
                 csv->path);
   for (int c = 0; c < TRM__CSV_COLUMNS; c++) {
     in->where[c] = -1;
@@ -25,7 +25,7 @@ static trm_status read_header(trm__puzzle_csv *in, bool need_rating, trm_error *
     if (in->where[c] < 0 && (c != TRM__CSV_RATING || need_rating))
       TRM_FAIL_AT(err, TRM_E_FORMAT, csv->field[0].line,
                   "%s line %lld column 1: the header has no column '%s' (want "
-                  "source,question,answer,rating)",
+                  "question,answer; others, such as rating, are not always needed)",
                   csv->path, csv->field[0].line, names[c]);
   }
   return TRM_OK;

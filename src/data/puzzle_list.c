@@ -78,9 +78,9 @@ void trm__puzzle_canonical(const trm_puzzle *p, const uint8_t *cells, uint8_t *f
     trm_sudoku_canonical(p, cells, form);
 }
 
-/* The sorted keys of a list's questions, or of their canonical forms. */
-static trm_status sorted_keys(const trm_puzzle *p, const trm__puzzle_list *list, bool canonical,
-                              trm__grid_key **out, trm_error *err) {
+/* The keys of a list's questions, or of their canonical forms. */
+static trm_status make_keys(const trm_puzzle *p, const trm__puzzle_list *list, bool canonical,
+                            trm__grid_key **out, trm_error *err) {
   int cells = p->rows * p->cols;
   uint8_t *form;
   TRM_ALLOC(out, list->n, "the search for duplicates", err);
@@ -91,7 +91,6 @@ static trm_status sorted_keys(const trm_puzzle *p, const trm__puzzle_list *list,
     (*out)[i] = trm__grid_key_of(canonical ? form : grid, cells, 0);
   }
   trm__free(form);
-  if (list->n) qsort(*out, (size_t)list->n, sizeof **out, compare_keys);
   return TRM_OK;
 }
 
@@ -112,26 +111,31 @@ static int64_t count_shared(const trm__grid_key *train, int64_t n_train, const t
   return shared;
 }
 
+void trm__count_keys(trm__grid_key *train, int64_t n_train, trm__grid_key *test, int64_t n_test,
+                     bool canonical, trm_build_report *report) {
+  if (n_train) qsort(train, (size_t)n_train, sizeof *train, compare_keys);
+  if (n_test) qsort(test, (size_t)n_test, sizeof *test, compare_keys);
+  int64_t shared = count_shared(train, n_train, test, n_test);
+  if (canonical) {
+    report->symmetric_overlap = shared;
+    return;
+  }
+  report->train_puzzles = n_train;
+  report->test_puzzles = n_test;
+  report->overlap = shared;
+  report->duplicates_in_train = count_repeats(train, n_train);
+  report->duplicates_in_test = count_repeats(test, n_test);
+}
+
 trm_status trm__count_duplicates(const trm_puzzle *p, const trm__puzzle_list *train,
                                  const trm__puzzle_list *test, trm_build_report *report,
                                  trm_error *err) {
-  report->train_puzzles = train->n;
-  report->test_puzzles = test->n;
   for (int canonical = 0; canonical < 2; canonical++) {
     trm__grid_key *train_keys = NULL, *test_keys = NULL;
     if (canonical && !test->n) break;
-    trm_status st = sorted_keys(p, train, canonical, &train_keys, err);
-    if (st == TRM_OK) st = sorted_keys(p, test, canonical, &test_keys, err);
-    if (st == TRM_OK) {
-      int64_t shared = count_shared(train_keys, train->n, test_keys, test->n);
-      if (canonical) {
-        report->symmetric_overlap = shared;
-      } else {
-        report->overlap = shared;
-        report->duplicates_in_train = count_repeats(train_keys, train->n);
-        report->duplicates_in_test = count_repeats(test_keys, test->n);
-      }
-    }
+    trm_status st = make_keys(p, train, canonical, &train_keys, err);
+    if (st == TRM_OK) st = make_keys(p, test, canonical, &test_keys, err);
+    if (st == TRM_OK) trm__count_keys(train_keys, train->n, test_keys, test->n, canonical, report);
     trm__free(train_keys);
     trm__free(test_keys);
     TRM_TRY(st);

@@ -53,20 +53,13 @@ static bool has_symbol(const trm_puzzle *p, int32_t token) {
   return token >= trm_puzzle_first_symbol(p) && trm_puzzle_symbol(p, token) != NULL;
 }
 
-/* The rectangle of symbols of the input; the canvas when grids fill it. */
+/* The rectangle of symbols of the input, as everywhere; the canvas when grids fill it. */
 static void find_grid(view *v) {
-  const trm_puzzle *p = v->puzzle;
-  int at = 0, cells = p->rows * p->cols;
-  v->rows = p->rows;
-  v->cols = p->cols;
-  if (p->kind != TRM_PUZZLE_GRID || !p->sized) return;
-  while (at < cells && !has_symbol(p, v->inputs[at])) at++;
-  v->top = at / p->cols;
-  v->left = at % p->cols;
-  v->rows = v->cols = 0;
-  while (v->left + v->cols < p->cols && at < cells && has_symbol(p, v->inputs[at + v->cols]))
-    v->cols++;
-  while (v->top + v->rows < p->rows && has_symbol(p, v->inputs[at + v->rows * p->cols])) v->rows++;
+  const trm_puzzle_box box = trm_puzzle_locate(v->puzzle, v->inputs);
+  v->top = box.row;
+  v->left = box.col;
+  v->rows = box.rows;
+  v->cols = box.cols;
 }
 
 /* --- the checkers --- */

@@ -5,16 +5,17 @@
  *
  * Order, picks and symmetric images are functions of (seed, epoch), (seed, epoch, group) and
  * (seed, batch, row), never of what was drawn before; that is what makes seeking exact. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "base/rng.h"
-#include "data/augment.h"
+#include "data/augmenter.h"
 #include "data/dataset_index.h"
-#include "data/sudoku_shape.h"
 
 struct trm_stream {
   const trm_dataset **set;
+  trm__augmenter *augmenter; /* [n_sets] */
   int n_sets, seq_len;
   int64_t *set_group; /* [n_sets + 1]: first group of a set, counted over all sets */
   trm_stream_config config;
@@ -67,11 +68,6 @@ static trm_status check_sets(const trm_dataset *const *sets, int n_sets,
       TRM_FAIL(err, TRM_E_SHAPE,
                "data sets 1 and %d differ: seq_len %d and %d, vocab_size %d and %d", k + 1,
                first->seq_len, info->seq_len, first->vocab_size, info->vocab_size);
-    if (config->augment == TRM_AUGMENT_ON_THE_FLY && !trm__sudoku_known(&info->puzzle))
-      TRM_FAIL(err, TRM_E_CONFIG,
-               "augmentation on the fly needs to know what data set %d's tokens mean, and its "
-               "dataset.json has no \"puzzle\": set augment=none",
-               k + 1);
     groups += info->groups;
   }
   if (groups > INT32_MAX)
@@ -94,6 +90,16 @@ static trm_status check_enough(const trm_stream_config *c, int64_t examples, trm
       (long long)(c->epochs_per_iter * examples), (long long)rounds);
 }
 
+static trm_status make_augmenters(trm_stream *s, trm_error *err) {
+  TRM_ALLOC(&s->augmenter, s->n_sets, "the augmentation of a stream", err);
+  for (int k = 0; k < s->n_sets && s->config.augment == TRM_AUGMENT_ON_THE_FLY; k++) {
+    char name[32];
+    snprintf(name, sizeof name, "training data set %d", k + 1);
+    TRM_TRY(trm__augmenter_init(&s->augmenter[k], &s->set[k]->info.puzzle, name, err));
+  }
+  return TRM_OK;
+}
+
 static trm_status build_stream(trm_stream *s, const trm_dataset *const *sets, trm_error *err) {
   TRM_ALLOC(&s->set, s->n_sets, "the data sets of a stream", err);
   TRM_ALLOC(&s->set_group, s->n_sets + 1, "the data sets of a stream", err);
@@ -101,6 +107,7 @@ static trm_status build_stream(trm_stream *s, const trm_dataset *const *sets, tr
     s->set[k] = sets[k];
     s->set_group[k + 1] = s->set_group[k] + sets[k]->info.groups;
   }
+  TRM_TRY(make_augmenters(s, err));
   s->groups = s->set_group[s->n_sets];
   s->seq_len = sets[0]->info.seq_len;
   int64_t largest;
@@ -132,6 +139,7 @@ trm_status trm_stream_create(const trm_dataset *const *sets, int n_sets,
 void trm_stream_free(trm_stream *s) {
   if (!s) return;
   trm__free(s->set);
+  trm__free(s->augmenter);
   trm__free(s->set_group);
   trm__free(s->order);
   trm__free(s->pick);
@@ -142,6 +150,7 @@ void trm_stream_free(trm_stream *s) {
 /* One visit of a group: the puzzle picked, and the generator that picks its examples. */
 typedef struct visit {
   const trm_dataset *set;
+  const trm__augmenter *augmenter;
   int64_t puzzle, size;
   trm__rng rng;
 } visit;
@@ -160,6 +169,7 @@ static visit visit_group(trm_stream *s) {
   int k = 0;
   while (group >= s->set_group[k + 1]) k++;
   v.set = s->set[k];
+  v.augmenter = &s->augmenter[k];
   group -= s->set_group[k];
   int64_t first = v.set->group_start[group], n = v.set->group_start[group + 1] - first;
   if (!n) return v;
@@ -179,18 +189,15 @@ static void pick_examples(trm_stream *s, visit *v, int64_t take) {
   }
 }
 
-static void build_row(trm_stream *s, const trm_dataset *d, int64_t source, uint32_t row,
-                      int32_t *inputs, int32_t *labels) {
+static void build_row(trm_stream *s, const visit *v, int64_t source, uint32_t row, int32_t *inputs,
+                      int32_t *labels) {
   if (s->config.augment == TRM_AUGMENT_NONE) {
-    trm__dataset_read(d, source, inputs, labels);
+    trm__dataset_read(v->set, source, inputs, labels);
     return;
   }
   trm__rng rng = trm__rng_at(s->config.seed, TRM__RNG_AUGMENT, (uint64_t)s->position, row);
-  trm__symmetry g;
-  trm__symmetry_draw(&d->info.puzzle, &rng, &g);
-  trm__dataset_read(d, source, s->row, s->row + s->seq_len);
-  trm__symmetry_apply_tokens(&g, s->row, inputs);
-  trm__symmetry_apply_tokens(&g, s->row + s->seq_len, labels);
+  trm__dataset_read(v->set, source, s->row, s->row + s->seq_len);
+  v->augmenter->image(v->augmenter, &rng, s->row, s->row + s->seq_len, inputs, labels);
 }
 
 static bool iteration_is_over(const trm_stream *s) {
@@ -210,7 +217,7 @@ void trm_stream_next(trm_stream *s, const uint8_t *want, int32_t *inputs, int32_
     if (inputs) pick_examples(s, &v, take);
     for (int64_t i = 0; i < take; i++, filled++) {
       if (!inputs || (want && !want[filled])) continue;
-      build_row(s, v.set, v.set->source[v.puzzle] + s->pick[i], (uint32_t)filled,
+      build_row(s, &v, v.set->source[v.puzzle] + s->pick[i], (uint32_t)filled,
                 inputs + filled * len, labels + filled * len);
       puzzle_ids[filled] = v.set->puzzle_id[v.puzzle];
     }

@@ -2,19 +2,121 @@
 #include "io/json.h"
 
 #include <inttypes.h>
+#include <limits.h>
+#include <string.h>
+#include <zlib.h>
 
-static trm_status parse_map(const trm__map *map, const char *path, size_t max_bytes, json_t **out,
-                            trm_error *err) {
-  if (map->size > max_bytes)
-    TRM_FAIL(err, TRM_E_FORMAT, "%s: %zu bytes; want at most %zu", path, map->size, max_bytes);
+#include "base/memory.h"
+
+/* A value may take 100 bytes and more in jansson's tree, in the text two. So they are counted
+ * beforehand by the marks between them (those within strings, too). ARC's largest files have 1.5
+ * million, the names of a full ARC data set one. */
+enum { MAX_VALUES = 6000000 };
+
+static trm_status check_values(const char *text, size_t n, const char *path, trm_error *err) {
+  size_t values = 1;
+  for (size_t i = 0; i < n; i++) values += text[i] == ',' || text[i] == '[' || text[i] == '{';
+  if (values <= MAX_VALUES) return TRM_OK;
+  TRM_FAIL(err, TRM_E_FORMAT, "%s: some %zu JSON values; want at most %d in one file", path, values,
+           MAX_VALUES);
+}
+
+static trm_status parse_text(const char *text, size_t n, const char *path, json_t **out,
+                             trm_error *err) {
   json_error_t cause;
-  const char *text = map->size ? (const char *)map->data : "";
-  *out = json_loadb(text, map->size, JSON_REJECT_DUPLICATES, &cause);
+  TRM_TRY(check_values(text, n, path, err));
+  *out = json_loadb(text, n, JSON_REJECT_DUPLICATES, &cause);
   if (*out) return TRM_OK;
   if (json_error_code(&cause) == json_error_out_of_memory)
     TRM_FAIL(err, TRM_E_MEMORY, "%s: no memory for its JSON", path);
   TRM_FAIL_AT(err, TRM_E_FORMAT, cause.line, "%s: line %d, column %d: %s", path, cause.line,
               cause.column, cause.text);
+}
+
+/* --- gzip --- */
+
+/* A text that grows while it is inflated, to one byte more than `most` and no further. */
+typedef struct text_buffer {
+  char *text;
+  size_t n, room, most;
+} text_buffer;
+
+static trm_status check_length(const text_buffer *b, const char *path, trm_error *err) {
+  if (b->n <= b->most) return TRM_OK;
+  TRM_FAIL(err, TRM_E_FORMAT, "%s: more than %zu bytes when unpacked; want at most that", path,
+           b->most);
+}
+
+static trm_status make_room(text_buffer *b, const char *path, trm_error *err) {
+  if (b->n < b->room) return TRM_OK;
+  TRM_TRY(check_length(b, path, err));
+  const size_t room = b->room > b->most / 4 ? b->most + 1 : 4 * b->room;
+  char *larger;
+  TRM_ALLOC(&larger, room, "a packed file's text", err);
+  memcpy(larger, b->text, b->n);
+  trm__free(b->text);
+  b->text = larger;
+  b->room = room;
+  return TRM_OK;
+}
+
+/* Zeros may pad a file behind its last member. */
+static bool is_padding(const z_stream *z, size_t packed) {
+  for (size_t i = 0; i < z->avail_in + packed; i++)
+    if (z->next_in[i]) return false;
+  return true;
+}
+
+/* Inflates one gzip member after the other, as gunzip does. */
+static trm_status inflate_all(z_stream *z, size_t packed, text_buffer *b, const char *path,
+                              trm_error *err) {
+  for (int result = Z_OK; result != Z_STREAM_END || packed || z->avail_in;) {
+    if (!z->avail_in) {
+      z->avail_in = packed < INT_MAX ? (uInt)packed : INT_MAX;
+      packed -= z->avail_in;
+    }
+    if (result == Z_STREAM_END && (is_padding(z, packed) || inflateReset(z) != Z_OK)) break;
+    TRM_TRY(make_room(b, path, err));
+    const size_t room = b->room - b->n;
+    z->next_out = (Bytef *)b->text + b->n;
+    z->avail_out = room < INT_MAX ? (uInt)room : INT_MAX;
+    const uInt offered = z->avail_out;
+    result = inflate(z, Z_NO_FLUSH);
+    b->n += offered - z->avail_out;
+    if (result == Z_MEM_ERROR) TRM_FAIL(err, TRM_E_MEMORY, "%s: no memory to unpack it", path);
+    if (result == Z_BUF_ERROR && !z->avail_in && !packed)
+      TRM_FAIL(err, TRM_E_FORMAT, "%s: truncated: the gzip data do not end", path);
+    if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR)
+      TRM_FAIL(err, TRM_E_FORMAT, "%s: broken gzip data: %s", path, z->msg ? z->msg : "no cause");
+  }
+  return TRM_OK;
+}
+
+static trm_status parse_packed(const trm__map *map, const char *path, size_t max_bytes,
+                               json_t **out, trm_error *err) {
+  enum { GZIP_ONLY = 16, FIRST_ROOM = 1 << 16 };
+  z_stream z = {.next_in = (z_const Bytef *)map->data};
+  text_buffer b = {.room = FIRST_ROOM < max_bytes ? FIRST_ROOM : max_bytes + 1, .most = max_bytes};
+  TRM_ALLOC(&b.text, b.room, "a packed file's text", err);
+  trm_status st = inflateInit2(&z, MAX_WBITS + GZIP_ONLY) == Z_OK
+                      ? inflate_all(&z, map->size, &b, path, err)
+                      : trm__fail(err, TRM_E_MEMORY, -1, "%s: no memory to unpack it", path);
+  (void)inflateEnd(&z);
+  if (st == TRM_OK) st = check_length(&b, path, err);
+  if (st == TRM_OK) st = parse_text(b.text, b.n, path, out, err);
+  trm__free(b.text);
+  return st;
+}
+
+/* --- loading and saving --- */
+
+static trm_status parse_map(const trm__map *map, const char *path, size_t max_bytes, json_t **out,
+                            trm_error *err) {
+  if (map->size > max_bytes)
+    TRM_FAIL(err, TRM_E_FORMAT, "%s: %zu bytes; want at most %zu", path, map->size, max_bytes);
+  if (map->size >= 2 && map->data[0] == 0x1f && map->data[1] == 0x8b)
+    return parse_packed(map, path, max_bytes, out, err);
+  return parse_text(map->size ? (const char *)map->data : "", map->size, path, out, err);
 }
 
 trm_status trm__json_load(const char *path, size_t max_bytes, json_t **out, trm_error *err) {

@@ -6,7 +6,9 @@
 
 #include "base/file.h"
 
-/* Parses a file of at most max_bytes; release with json_decref. Duplicate keys are refused.
+/* Parses a file of at most max_bytes, packed by gzip or not; release with json_decref. A packed
+ * file may not hold more either, and none more than some 6 million values. Duplicate keys are
+ * refused.
  * Errors: IO; FORMAT with file, line and column (err->pos is the line). */
 trm_status trm__json_load(const char *path, size_t max_bytes, json_t **out, trm_error *err);
 /* Writes it indented, complete or not at all. */

@@ -273,26 +273,35 @@ static bool count_elements(trm__npy *a) {
   return true;
 }
 
-static trm_status read_file(const char *path, trm__npy *a, trm_error *err) {
-  cursor c = {.path = path, .text = a->map.data, .end = a->map.size, .err = err};
+static trm_status read_file(const char *path, const unsigned char *bytes, size_t n, trm__npy *a,
+                            trm_error *err) {
+  cursor c = {.path = path, .text = bytes, .end = n, .err = err};
   TRM_TRY(read_prefix(&c));
   TRM_TRY(read_dictionary(&c, a));
   if (!count_elements(a)) BROKEN(&c, "%s: the array's shape is too large", path);
-  const uint64_t bytes = (uint64_t)a->count * types[a->type].size;
-  const size_t found = a->map.size - c.end;
-  if (bytes != found)
-    TRM_FAIL_AT(err, TRM_E_FORMAT, a->map.size,
+  const uint64_t wanted = (uint64_t)a->count * types[a->type].size;
+  const size_t found = n - c.end;
+  if (wanted != found)
+    TRM_FAIL_AT(err, TRM_E_FORMAT, n,
                 "%s: %s after its header: the shape wants %" PRIu64 " bytes, found %zu", path,
-                found < bytes ? "truncated" : "too long", bytes, found);
-  a->data = a->map.data + c.end;
+                found < wanted ? "truncated" : "too long", wanted, found);
+  a->data = bytes + c.end;
   return TRM_OK;
 }
 
 trm_status trm__npy_open(const char *path, trm__npy *a, trm_error *err) {
   *a = (trm__npy){.shape = {1, 1, 1}};
   TRM_TRY(trm__map_open(path, &a->map, err));
-  const trm_status st = read_file(path, a, err);
+  const trm_status st = read_file(path, a->map.data, a->map.size, a, err);
   if (st != TRM_OK) trm__npy_close(a);
+  return st;
+}
+
+trm_status trm__npy_from_memory(const char *path, const unsigned char *bytes, size_t n, trm__npy *a,
+                                trm_error *err) {
+  *a = (trm__npy){.shape = {1, 1, 1}};
+  const trm_status st = read_file(path, bytes, n, a, err);
+  if (st != TRM_OK) *a = (trm__npy){0};
   return st;
 }
 

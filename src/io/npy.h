@@ -37,6 +37,10 @@ typedef struct trm__npy {
  * the file and the byte. */
 trm_status trm__npy_open(const char *path, trm__npy *a, trm_error *err);
 void trm__npy_close(trm__npy *a); /* a zeroed one is fine */
+/* The same of a file's bytes in memory, which must outlive the array; `path` is for messages. It
+ * need not be closed. */
+trm_status trm__npy_from_memory(const char *path, const unsigned char *bytes, size_t n, trm__npy *a,
+                                trm_error *err);
 
 /* "<i4" */
 const char *trm__npy_type_name(trm__npy_type type);

@@ -9,13 +9,10 @@
 
 #include "base/memory.h"
 
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "elements are read and written as they lie in memory: little-endian"
-#endif
-
 enum {
   LENGTH_BYTES = 8,
-  MAX_HEADER = 100000000 /* the limit of the format's first implementation */
+  MAX_HEADER = 100000000, /* the limit of the format's first implementation */
+  PIECE = 4096            /* values converted at a time */
 };
 
 static const char metadata_key[] = "__metadata__";
@@ -28,75 +25,17 @@ struct trm__safetensors {
   trm__st_tensor *tensors; /* [n], in the order of the data */
 };
 
-/* --- element types --- */
-
-static float float_of_f64(const unsigned char *p) {
-  double v;
-  memcpy(&v, p, sizeof v);
-  return (float)v;
-}
-
-static float float_of_bits(uint32_t bits) {
-  float v;
-  memcpy(&v, &bits, sizeof v);
-  return v;
-}
-
-static float float_of_f32(const unsigned char *p) {
-  float v;
-  memcpy(&v, p, sizeof v);
-  return v;
-}
-
-static float float_of_bf16(const unsigned char *p) {
-  return float_of_bits((uint32_t)(p[0] | p[1] << 8) << 16);
-}
-
-static float float_of_f16(const unsigned char *p) {
-  const uint32_t h = (uint32_t)(p[0] | p[1] << 8);
-  const uint32_t sign = (h & 0x8000) << 16, exponent = h >> 10 & 31, fraction = h & 0x3FF;
-  if (exponent == 31) return float_of_bits(sign | 0x7F800000 | fraction << 13);
-  if (exponent == 0) { /* zero and subnormals: fraction * 2^-24 */
-    const float v = (float)fraction * 0x1p-24f;
-    return sign ? -v : v;
-  }
-  return float_of_bits(sign | (exponent + 127 - 15) << 23 | fraction << 13);
-}
-
-static const struct element_type {
-  const char *name;
-  size_t size;
-  float (*as_float)(const unsigned char *); /* NULL: no float type */
-} types[TRM__N_DTYPES] = {
-    [TRM__F64] = {"F64", 8, float_of_f64},
-    [TRM__I64] = {"I64", 8, NULL},
-    [TRM__F32] = {"F32", 4, float_of_f32},
-    [TRM__I32] = {"I32", 4, NULL},
-    [TRM__BF16] = {"BF16", 2, float_of_bf16},
-    [TRM__F16] = {"F16", 2, float_of_f16},
-    [TRM__U8] = {"U8", 1, NULL},
-};
-
-const char *trm__dtype_name(trm__dtype dtype) {
-  return types[dtype].name;
-}
-size_t trm__dtype_size(trm__dtype dtype) {
-  return types[dtype].size;
-}
-
 trm_status trm__st_to_float(const trm__st_tensor *t, float *out, trm_error *err) {
-  const struct element_type *type = &types[t->dtype];
-  if (!type->as_float)
+  if (!trm__dtype_is_float(t->dtype))
     TRM_FAIL(err, TRM_E_FORMAT, "tensor \"%s\" is %s; want F32, F64, BF16 or F16", t->name,
-             type->name);
-  const unsigned char *p = t->data;
-  for (int64_t i = 0; i < t->count; i++, p += type->size) out[i] = type->as_float(p);
+             trm__dtype_name(t->dtype));
+  trm__dtype_to_float(t->dtype, t->data, 1, t->count, out);
   return TRM_OK;
 }
 
 /* Elements of a shape; false when their bytes exceed an int64. */
 static bool count_elements(trm__st_tensor *t) {
-  int64_t room = INT64_MAX / (int64_t)types[t->dtype].size;
+  int64_t room = INT64_MAX / (int64_t)trm__dtype_size(t->dtype);
   t->count = 1;
   for (int i = 0; i < t->ndim; i++) {
     if (t->shape[i] < 0 || t->shape[i] > room) return false;
@@ -107,7 +46,7 @@ static bool count_elements(trm__st_tensor *t) {
 }
 
 static size_t tensor_bytes(const trm__st_tensor *t) {
-  return (size_t)t->count * types[t->dtype].size;
+  return (size_t)t->count * trm__dtype_size(t->dtype);
 }
 
 /* --- reading --- */
@@ -154,14 +93,14 @@ static trm_status check_metadata(const json_t *metadata, const char *path, trm_e
 static trm_status read_dtype(const char *word, const char *path, trm__st_tensor *t,
                              trm_error *err) {
   for (int i = 0; i < TRM__N_DTYPES; i++) {
-    if (strcmp(word, types[i].name) == 0) {
+    if (strcmp(word, trm__dtype_name((trm__dtype)i)) == 0) {
       t->dtype = (trm__dtype)i;
       return TRM_OK;
     }
   }
   TRM_FAIL(err, TRM_E_FORMAT,
-           "%s: tensor \"%s\": type %s; want F64, I64, F32, I32, BF16, F16 or U8", path, t->name,
-           word);
+           "%s: tensor \"%s\": type %s; want F64, F32, BF16, F16, I64, I32, I16, I8, U8 or BOOL",
+           path, t->name, word);
 }
 
 static trm_status read_shape(const json_t *shape, const char *path, trm__st_tensor *t,
@@ -306,9 +245,10 @@ static trm_status describe_tensor(json_t *header, const trm__st_tensor *tensor, 
   int failed = !shape;
   for (int i = 0; i < t.ndim && !failed; i++)
     failed = json_array_append_new(shape, json_integer(t.shape[i]));
-  json_t *entry = failed ? NULL
-                         : json_pack("{s:s, s:O, s:[I, I]}", "dtype", types[t.dtype].name, "shape",
-                                     shape, "data_offsets", (json_int_t)*at, (json_int_t)end);
+  json_t *entry = failed
+                      ? NULL
+                      : json_pack("{s:s, s:O, s:[I, I]}", "dtype", trm__dtype_name(t.dtype),
+                                  "shape", shape, "data_offsets", (json_int_t)*at, (json_int_t)end);
   json_decref(shape);
   if (!entry || json_object_set_new(header, t.name, entry))
     TRM_FAIL(err, TRM_E_ARGUMENT, "tensor \"%s\": no memory, or its name is not UTF-8", t.name);
@@ -342,6 +282,20 @@ static trm_status describe_all(json_t *header, const trm__st_tensor *tensors, in
   return TRM_OK;
 }
 
+static void write_data(trm__writer *w, const trm__st_tensor *t) {
+  unsigned char piece[PIECE * sizeof(float)];
+  const float *values = t->data;
+  if (!t->from_float) {
+    trm__write(w, t->data, tensor_bytes(t));
+    return;
+  }
+  for (int64_t at = 0; at < t->count; at += PIECE) {
+    const int64_t n = t->count - at < PIECE ? t->count - at : PIECE;
+    trm__dtype_from_float(t->dtype, values + at, n, piece);
+    trm__write(w, piece, (size_t)n * trm__dtype_size(t->dtype));
+  }
+}
+
 static trm_status write_all(const char *path, const char *text, const trm__st_tensor *tensors,
                             int n, trm_error *err) {
   static const char spaces[LENGTH_BYTES] = "       ";
@@ -359,7 +313,7 @@ static trm_status write_all(const char *path, const char *text, const trm__st_te
   for (int type = 0; type < TRM__N_DTYPES; type++) {
     for (int i = 0; i < n; i++) {
       trm__st_tensor t = tensors[i];
-      if ((int)t.dtype == type && count_elements(&t)) trm__write(&w, t.data, tensor_bytes(&t));
+      if ((int)t.dtype == type && count_elements(&t)) write_data(&w, &t);
     }
   }
   return trm__writer_commit(&w, err);

@@ -3,23 +3,9 @@
 #define TRM_IO_SAFETENSORS_H
 
 #include "base/file.h"
+#include "io/dtype.h"
 
 enum { TRM__ST_MAX_DIMS = 8 };
-
-typedef enum trm__dtype {
-  TRM__F64,
-  TRM__I64,
-  TRM__F32,
-  TRM__I32,
-  TRM__BF16,
-  TRM__F16,
-  TRM__U8,
-  TRM__N_DTYPES
-} trm__dtype;
-
-/* "BF16" */
-const char *trm__dtype_name(trm__dtype dtype);
-size_t trm__dtype_size(trm__dtype dtype);
 
 /* A tensor in a file or to be written. Read ones: the name and the data belong to the file's
  * object, and data may be unaligned. */
@@ -30,6 +16,7 @@ typedef struct trm__st_tensor {
   int64_t shape[TRM__ST_MAX_DIMS];
   int64_t count; /* elements; not looked at when written */
   const void *data;
+  bool from_float; /* written: data are float32, to be converted to dtype (F32, BF16) on the way */
 } trm__st_tensor;
 
 typedef struct trm__st_meta {

@@ -40,6 +40,9 @@ enum {
 const char *trm_arch_name(trm_arch arch) {
   return (unsigned)arch < N_ARCHS ? arch_names[arch].name : NULL;
 }
+const char *trm_arch_class_name(trm_arch arch) {
+  return (unsigned)arch < N_ARCHS ? arch_names[arch].alias : NULL;
+}
 const char *trm_pos_encodings_name(trm_pos_encodings p) {
   return (unsigned)p < N_POS ? pos_names[p] : NULL;
 }
@@ -129,8 +132,8 @@ static const struct int_range {
     FIELD(num_puzzle_identifiers, 1, 1 << 28),
     FIELD(hidden_size, 2, 8192),
     FIELD(num_heads, 1, 256),
-    FIELD(H_layers, 0, 64),
-    FIELD(L_layers, 0, 64),
+    FIELD(H_layers, 0, TRM__MAX_LAYERS),
+    FIELD(L_layers, 0, TRM__MAX_LAYERS),
     FIELD(H_cycles, 1, 1024),
     FIELD(L_cycles, 0, 1024),
     FIELD(puzzle_emb_ndim, 0, 1 << 20),

@@ -58,6 +58,11 @@ trm_status trm__carry_check_row(const trm__carry *c, int row, const int32_t *inp
   if (puzzle_id < 0 || puzzle_id >= ids)
     TRM_FAIL_AT(err, TRM_E_RANGE, row, "row %d: puzzle id %d, but the model knows 0 to %d", row,
                 puzzle_id, ids - 1);
+  if (trm__model_puzzle_row(c->model, puzzle_id) < 0)
+    TRM_FAIL_AT(err, TRM_E_RANGE, row,
+                "row %d: puzzle id %d has no embedding: the model keeps those of %d of its %d ids; "
+                "use the model that it was made from",
+                row, puzzle_id, c->model->n_ids, ids);
   for (int t = 0; t < m->S; t++) {
     int32_t token = inputs[t], label = labels ? labels[t] : 0;
     if (token < 0 || token >= m->V || label >= m->V)
@@ -87,7 +92,9 @@ void trm__carry_refill(trm__carry *c, int row, const int32_t *inputs, const int3
   memcpy(c->inputs + row * S, inputs, (size_t)S * sizeof *inputs);
   for (int64_t t = 0; t < S; t++) c->labels[row * S + t] = labels ? labels[t] : -1;
   c->puzzle_ids[row] = puzzle_id;
-  c->puzzle[row] = c->model->puzzle_emb ? c->model->puzzle_emb + (int64_t)puzzle_id * m->E : NULL;
+  c->puzzle[row] = c->model->puzzle_emb
+                       ? c->model->puzzle_emb + trm__model_puzzle_row(c->model, puzzle_id) * m->E
+                       : NULL;
   c->steps[row] = 0;
   c->halted[row] = 0;
   for (int i = 0; i < l->plan->n_latents; i++) {

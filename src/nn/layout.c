@@ -7,8 +7,7 @@
 
 #include "base/memory.h"
 
-/* SwiGLU width: round(expansion * in * 2/3), up to a multiple of 256. */
-static int swiglu_width(double expansion, int in) {
+int trm__swiglu_width(double expansion, int in) {
   int64_t w = (int64_t)rint(expansion * in * 2 / 3);
   return (int)((w + 255) / 256 * 256);
 }
@@ -30,8 +29,8 @@ static trm__dims dims_of(const trm_model_config *c) {
                                c->halt_max_steps > 1};
   m.P = trm__puzzle_positions(c);
   m.L = m.P + m.S;
-  m.F = swiglu_width(c->expansion, m.D);
-  m.FL = swiglu_width(c->expansion, m.L);
+  m.F = trm__swiglu_width(c->expansion, m.D);
+  m.FL = trm__swiglu_width(c->expansion, m.L);
   return m;
 }
 
@@ -134,6 +133,16 @@ void trm__layout_free(trm__layout *layout) {
   trm__free(layout->slots);
   trm__free(layout->blocks);
   trm__free(layout);
+}
+
+void trm__layout_keep_rows(trm__layout *l, int64_t rows) {
+  for (int i = 0; i < l->n_slots; i++) {
+    trm__slot *s = &l->slots[i];
+    if (s->kind != TRM_TENSOR_PUZZLE_EMB) continue;
+    s->shape[0] = rows;
+    s->count = rows * s->shape[1];
+    l->n_puzzle_emb = (s->count + 15) / 16 * 16;
+  }
 }
 
 int trm__layout_find(const trm__layout *layout, const char *name) {

@@ -35,6 +35,11 @@ typedef struct trm__layout {
 /* Checks the configuration first. */
 trm_status trm__layout_create(const trm_model_config *config, trm__layout **out, trm_error *err);
 void trm__layout_free(trm__layout *layout);
+/* The puzzle embedding has only so many rows (>= 1); for a layout that has one. */
+void trm__layout_keep_rows(trm__layout *layout, int64_t rows);
+/* SwiGLU width of a branch with so many inputs: round(expansion * in * 2/3), up to a multiple of
+ * 256. */
+int trm__swiglu_width(double expansion, int in);
 /* The slot of that name, or -1. */
 int trm__layout_find(const trm__layout *layout, const char *name);
 

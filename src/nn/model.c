@@ -9,21 +9,21 @@
 #include "base/rng.h"
 #include "nn/walk.h"
 
-trm_status trm__model_alloc(const trm_model_config *config, trm_model **out, trm_error *err) {
+trm_status trm__model_outline(const trm_model_config *config, const int32_t *ids, int n_ids,
+                              trm_model **out, trm_error *err) {
   trm_model *m;
   trm_status st;
   TRM_ALLOC(&m, 1, "a model", err);
   m->config = *config;
   TRM_GOTO(trm__layout_create(config, &m->layout, err));
-  const trm__layout *l = m->layout;
-  m->params = trm__alloc((size_t)l->n_params, sizeof *m->params);
-  m->buffers = trm__alloc((size_t)l->n_buffers, sizeof *m->buffers);
-  if (l->n_puzzle_emb > 0)
-    m->puzzle_emb = trm__alloc((size_t)l->n_puzzle_emb, sizeof *m->puzzle_emb);
-  if (!m->params || !m->buffers || (l->n_puzzle_emb > 0 && !m->puzzle_emb)) {
-    st = trm__fail(err, TRM_E_MEMORY, -1, "no memory for %lld weights",
-                   (long long)(l->n_params + l->n_puzzle_emb));
-    goto done;
+  if (ids) {
+    m->n_ids = n_ids;
+    trm__layout_keep_rows(m->layout, n_ids);
+    if (!(m->ids = trm__alloc((size_t)n_ids, sizeof *ids))) {
+      st = trm__fail(err, TRM_E_MEMORY, -1, "no memory for %d puzzle ids", n_ids);
+      goto done;
+    }
+    memcpy(m->ids, ids, (size_t)n_ids * sizeof *ids);
   }
   *out = m;
   return TRM_OK;
@@ -32,12 +32,31 @@ done:
   return st;
 }
 
+trm_status trm__model_alloc(const trm_model_config *config, const int32_t *ids, int n_ids,
+                            trm_model **out, trm_error *err) {
+  trm_model *m;
+  TRM_TRY(trm__model_outline(config, ids, n_ids, &m, err));
+  const trm__layout *l = m->layout;
+  m->params = trm__alloc((size_t)l->n_params, sizeof *m->params);
+  m->buffers = trm__alloc((size_t)l->n_buffers, sizeof *m->buffers);
+  if (l->n_puzzle_emb > 0)
+    m->puzzle_emb = trm__alloc((size_t)l->n_puzzle_emb, sizeof *m->puzzle_emb);
+  if (!m->params || !m->buffers || (l->n_puzzle_emb > 0 && !m->puzzle_emb)) {
+    const long long n = l->n_params + l->n_puzzle_emb;
+    trm_model_free(m);
+    TRM_FAIL(err, TRM_E_MEMORY, "no memory for %lld weights", n);
+  }
+  *out = m;
+  return TRM_OK;
+}
+
 void trm_model_free(trm_model *m) {
   if (!m) return;
   trm__layout_free(m->layout);
   trm__free(m->params);
   trm__free(m->buffers);
   trm__free(m->puzzle_emb);
+  trm__free(m->ids);
   trm__free(m);
 }
 
@@ -62,7 +81,7 @@ static void fill_truncated_normal(real *v, int64_t n, double std, trm__rng *rng)
 trm_status trm_model_create(const trm_model_config *config, uint64_t seed, trm_model **out,
                             trm_error *err) {
   trm_model *m;
-  TRM_TRY(trm__model_alloc(config, &m, err));
+  TRM_TRY(trm__model_alloc(config, NULL, 0, &m, err));
   for (int i = 0; i < m->layout->n_slots; i++) {
     const trm__slot *s = &m->layout->slots[i];
     real *v = trm__model_slot(m, s);
@@ -79,7 +98,7 @@ trm_status trm_model_create(const trm_model_config *config, uint64_t seed, trm_m
 
 trm_status trm_model_clone(const trm_model *model, trm_model **out, trm_error *err) {
   trm_model *m;
-  TRM_TRY(trm__model_alloc(&model->config, &m, err));
+  TRM_TRY(trm__model_alloc(&model->config, model->ids, model->n_ids, &m, err));
   const trm__layout *l = m->layout;
   memcpy(m->params, model->params, (size_t)l->n_params * sizeof *m->params);
   memcpy(m->buffers, model->buffers, (size_t)l->n_buffers * sizeof *m->buffers);
@@ -102,57 +121,18 @@ int trm_model_tensor_count(const trm_model *model) {
 trm_tensor trm_model_tensor_at(const trm_model *model, int i) {
   const trm__slot *s = &model->layout->slots[i];
   /* In the double build the view is only of use for its name and shape. */
+  real *block = trm__model_block(model, s->kind);
   return (trm_tensor){.name = s->name,
                       .kind = s->kind,
                       .ndim = s->shape[1] ? 2 : 1,
                       .shape = {s->shape[0], s->shape[1]},
                       .count = s->count,
-                      .data = (float *)(void *)trm__model_slot(model, s)};
+                      .data = block ? (float *)(void *)(block + s->offset) : NULL};
 }
 
 trm_tensor trm_model_tensor_named(const trm_model *model, const char *name) {
   int i = trm__layout_find(model->layout, name);
   return i >= 0 ? trm_model_tensor_at(model, i) : (trm_tensor){0};
-}
-
-/* Every id starts from the mean of the loaded rows. */
-static void spread_mean(real *to, int64_t to_rows, const real *from, int64_t from_rows, int64_t n) {
-  for (int64_t j = 0; j < n; j++) {
-    double sum = 0;
-    for (int64_t i = 0; i < from_rows; i++) sum += (double)from[i * n + j];
-    for (int64_t i = 0; i < to_rows; i++) to[i * n + j] = (real)(sum / (double)from_rows);
-  }
-}
-
-trm_status trm_model_copy_weights(trm_model *to, const trm_model *from, bool *reset_puzzle_emb,
-                                  trm_error *err) {
-  const trm__layout *a = to->layout, *b = from->layout;
-  if (a->n_slots != b->n_slots)
-    TRM_FAIL(err, TRM_E_SHAPE, "the checkpoint has %d tensors, the model %d", b->n_slots,
-             a->n_slots);
-  for (int i = 0; i < a->n_slots; i++) {
-    const trm__slot *s = &a->slots[i], *t = &b->slots[i];
-    bool rows_may_differ = s->kind == TRM_TENSOR_PUZZLE_EMB;
-    if (strcmp(s->name, t->name) || s->shape[1] != t->shape[1] ||
-        (s->shape[0] != t->shape[0] && !rows_may_differ))
-      TRM_FAIL(err, TRM_E_SHAPE,
-               "%s is [%lld, %lld] in the model, %s is [%lld, %lld] in the checkpoint", s->name,
-               (long long)s->shape[0], (long long)s->shape[1], t->name, (long long)t->shape[0],
-               (long long)t->shape[1]);
-  }
-  bool reset = false;
-  for (int i = 0; i < a->n_slots; i++) {
-    const trm__slot *s = &a->slots[i], *t = &b->slots[i];
-    if (s->shape[0] == t->shape[0]) {
-      memcpy(trm__model_slot(to, s), trm__model_slot(from, t), (size_t)s->count * sizeof(real));
-    } else {
-      spread_mean(trm__model_slot(to, s), s->shape[0], trm__model_slot(from, t), t->shape[0],
-                  s->shape[1]);
-      reset = true;
-    }
-  }
-  if (reset_puzzle_emb) *reset_puzzle_emb = reset;
-  return TRM_OK;
 }
 
 /* --- what a configuration costs -------------------------------------------------------------- */

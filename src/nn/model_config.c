@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "io/json.h"
 #include "io/puzzle.h"
 
@@ -125,19 +126,38 @@ static int set_fields(json_t *object, const field *fields, int n, const void *ba
   return 0;
 }
 
-trm_status trm__model_config_save(const trm_model_config *c, const char *path, trm_error *err) {
+/* NULL when out of memory. */
+static json_t *config_to_json(const trm_model_config *c) {
   json_t *root = json_object();
-  trm_status st;
   if (!root || json_object_set_new(root, "format", json_string(format_name)) ||
       json_object_set_new(root, "version", json_integer(FOLDER_VERSION)) ||
       json_object_set_new(root, "arch", json_string(trm_arch_name(c->arch))) ||
       set_fields(root, config_fields, N_CONFIG, c) ||
-      json_object_set_new(root, "puzzle", trm__puzzle_to_json(&c->puzzle)))
-    st = trm__fail(err, TRM_E_MEMORY, -1, "%s: no memory for its JSON", path);
-  else
-    st = trm__json_save(path, root, err);
+      json_object_set_new(root, "puzzle", trm__puzzle_to_json(&c->puzzle))) {
+    json_decref(root);
+    return NULL;
+  }
+  return root;
+}
+
+trm_status trm__model_config_save(const trm_model_config *c, const char *path, trm_error *err) {
+  json_t *root = config_to_json(c);
+  if (!root) TRM_FAIL(err, TRM_E_MEMORY, "%s: no memory for its JSON", path);
+  const trm_status st = trm__json_save(path, root, err);
   json_decref(root);
   return st;
+}
+
+trm_status trm__model_config_print(const trm_model_config *c, char **text, trm_error *err) {
+  json_t *root = config_to_json(c);
+  const size_t n = root ? json_dumpb(root, NULL, 0, JSON_COMPACT) : 0;
+  *text = n ? trm__alloc(n + 1, 1) : NULL;
+  const bool good = *text && json_dumpb(root, *text, n, JSON_COMPACT) == n;
+  json_decref(root);
+  if (good) return TRM_OK;
+  trm__free(*text);
+  *text = NULL;
+  TRM_FAIL(err, TRM_E_MEMORY, "no memory for a configuration");
 }
 
 /* --- config.json, read --- */
@@ -270,6 +290,18 @@ trm_status trm__model_config_load(const char *path, trm_model_config *c, trm_err
   json_t *root;
   TRM_TRY(trm__json_load(path, MAX_CONFIG_BYTES, &root, err));
   trm_status st = read_config(root, path, c, err);
+  json_decref(root);
+  return st;
+}
+
+trm_status trm__model_config_parse(const char *text, const char *path, trm_model_config *c,
+                                   trm_error *err) {
+  json_error_t cause;
+  json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, &cause);
+  if (!root)
+    TRM_FAIL(err, TRM_E_FORMAT, "%s: the configuration in its metadata is no JSON: %s", path,
+             cause.text);
+  const trm_status st = read_config(root, path, c, err);
   json_decref(root);
   return st;
 }

@@ -12,5 +12,9 @@ trm_status trm__model_config_save(const trm_model_config *c, const char *path, t
  * data must be there. Errors: IO; FORMAT with the key when one that must be there is absent or of a
  * wrong type; CONFIG for an unknown key and for a value out of range. */
 trm_status trm__model_config_load(const char *path, trm_model_config *c, trm_error *err);
+/* The same as a text: in a fresh block (trm__free); `path` is for messages. */
+trm_status trm__model_config_print(const trm_model_config *c, char **text, trm_error *err);
+trm_status trm__model_config_parse(const char *text, const char *path, trm_model_config *c,
+                                   trm_error *err);
 
 #endif

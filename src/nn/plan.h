@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "trm/model.h"
 
-enum { TRM__MAX_LATENTS = 7, TRM__MAX_NETS = 2 };
+enum { TRM__MAX_LATENTS = 7, TRM__MAX_NETS = 2, TRM__MAX_LAYERS = 64 /* of a net */ };
 
 typedef struct trm__step {
   uint8_t net, dst;

@@ -79,6 +79,12 @@ trm_status trm_trainer_create(const trm_model *model, const trm_trainer_config *
   trm_trainer *t;
   trm_status st;
   TRM_TRY(trm__trainer_check(config, err));
+  if (model->ids)
+    TRM_FAIL(
+        err, TRM_E_ARGUMENT,
+        "the model keeps the embeddings of %d of its %d puzzle ids; train the model that it was "
+        "made from",
+        model->n_ids, model->config.num_puzzle_identifiers);
   TRM_ALLOC(&t, 1, "a trainer", err);
   t->config = *config;
   TRM_GOTO(trm__kernels_select(&t->k, err));

@@ -1,0 +1,37 @@
+/* What `trm eval` prints, as text and as JSON. */
+#ifndef TRM_CLI_EVAL_REPORT_H
+#define TRM_CLI_EVAL_REPORT_H
+
+#include <jansson.h>
+
+#include "cli.h"
+
+/* The K of pass@K, as the reference reports them. */
+enum { ARC_N_PASS = 6 };
+extern const int arc_pass_k[ARC_N_PASS];
+
+typedef struct arc_summary {
+  trm_arc_counts counts;
+  double pass[ARC_N_PASS];
+} arc_summary;
+
+trm_status arc_summarise(const trm_arc_votes *votes, arc_summary *s, trm_error *err);
+void arc_print(const arc_summary *s);
+/* Adds "ARC/pass@K" to an object; without memory it is released and becomes NULL. */
+void arc_add_pass(json_t **object, const double pass[ARC_N_PASS]);
+/* Those and the counts; NULL when out of memory. */
+json_t *arc_json(const arc_summary *s);
+
+/* An evaluation that is done. */
+typedef struct eval_outcome {
+  const char *model, *data, *split, *dtype, *halt;
+  bool halts; /* an early exit was asked for */
+  int64_t examples_of_split; /* more than the report's when a limit was given */
+  const trm_eval_report *report;
+  const arc_summary *arc; /* NULL: no ARC set */
+} eval_outcome;
+
+void eval_print(const eval_outcome *o);
+trm_status eval_print_json(const eval_outcome *o, trm_error *err);
+
+#endif

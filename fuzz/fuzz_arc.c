@@ -1,0 +1,57 @@
+/* Tasks of ARC as JSON, packed or not, and solutions to them, as two parts of the input. What is
+ * accepted gives data sets with copies. */
+#include <string.h>
+
+#include "data/arc_task.h"
+#include "fuzz.h"
+#include "trm/arc.h"
+
+enum { FEW = 4 };
+
+static void check_grid(const trm__arc_grid *g) {
+  FUZZ_CHECK(g->rows >= 1 && g->rows <= TRM__ARC_SIDE && g->cols >= 1 && g->cols <= TRM__ARC_SIDE);
+  for (int i = 0; i < g->rows * g->cols; i++) FUZZ_CHECK(g->cell[i] < TRM__ARC_COLOURS);
+}
+
+/* The number of pairs. */
+static int check_tasks(const trm__arc_tasks *list) {
+  int pairs = 0;
+  for (int64_t i = 0; i < list->n; i++) {
+    const trm__arc_task *t = &list->task[i];
+    FUZZ_CHECK(t->id[0] && strlen(t->id) <= TRM__ARC_MAX_ID && t->n_train >= 1 && t->n_test >= 0);
+    FUZZ_CHECK(trm__arc_tasks_find(list, t->id) == t);
+    for (int k = 0; k < t->n_train + t->n_test; k++, pairs++) {
+      const trm__arc_pair *p = k < t->n_train ? &t->train[k] : &t->test[k - t->n_train];
+      check_grid(&p->input);
+      check_grid(&p->output);
+    }
+  }
+  return pairs;
+}
+
+static void make_data(const trm__arc_tasks *list) {
+  trm_arc_data *data;
+  trm_error err;
+  if (!fuzz_accepted(trm_arc_data_create(list, 2, 1, &data, &err), &err)) return;
+  FUZZ_CHECK(data->train && data->n_names >= 1 + list->n && data->names[0]);
+  trm_arc_data_free(data);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  static bool linked;
+  fuzz_bytes parts[2];
+  trm__arc_tasks list = {0};
+  trm_error err;
+  json_object_seed(1); /* the same order of keys in every run */
+  fuzz_split(data, size, parts, 2);
+  (void)fuzz_file(0, parts[0].data, parts[0].size);
+  if (!linked) fuzz_link("task.json", 0);
+  linked = true;
+  if (fuzz_accepted(trm__arc_tasks_load(fuzz_path("task.json"), &list, &err), &err)) {
+    if (check_tasks(&list) <= FEW) make_data(&list);
+    const char *path = fuzz_file(1, parts[1].data, parts[1].size);
+    if (fuzz_accepted(trm__arc_tasks_solve(path, &list, &err), &err)) (void)check_tasks(&list);
+  }
+  trm__arc_tasks_free(&list);
+  return 0;
+}

@@ -1,0 +1,119 @@
+/* A compact ARC data set: dataset.json and the six arrays as parts of the input in this order;
+ * those that are absent are good ones. What opens is read through and streamed. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuzz.h"
+#include "io/json.h"
+#include "io/npy.h"
+#include "trm/dataset.h"
+
+enum { ARRAYS = 6, PARTS = 1 + ARRAYS, CELLS = 900, PAIRS = 2, MAX_ARRAY = 4096, BATCH = 2 };
+
+static const char good_json[] =
+    "{\"pad_id\": 0, \"ignore_label_id\": 0, \"blank_identifier_id\": 0, \"vocab_size\": 12, "
+    "\"seq_len\": 900, \"num_puzzle_identifiers\": 3, \"sets\": [\"all\"], \"compact\": \"arc\", "
+    "\"puzzle\": {\"kind\": \"arc\", \"rows\": 30, \"cols\": 30}}";
+static const char *const array_names[ARRAYS] = {
+    "pairs", "pair_indices", "group_indices", "puzzle_identifiers", "copies", "offsets"};
+
+static struct {
+  uint8_t data[MAX_ARRAY];
+  size_t size;
+} good[ARRAYS];
+
+static void make_array(int i, int ndim, int64_t rows, int64_t cols, int64_t depth,
+                       const uint8_t *values) {
+  const int64_t shape[3] = {rows, cols, depth};
+  const char *path = fuzz_path("array.npy");
+  trm__map map;
+  FUZZ_MUST(trm__npy_save(path, TRM__NPY_U1, ndim, shape, values, &fuzz_error));
+  FUZZ_MUST(trm__map_open(path, &map, &fuzz_error));
+  FUZZ_CHECK(map.size <= sizeof good[i].data);
+  memcpy(good[i].data, map.data, map.size);
+  good[i].size = map.size;
+  trm__map_close(&map);
+}
+
+/* One task of two pairs of 1x2 and 2x1 cells, itself and one copy. */
+static void prepare(void) {
+  static uint8_t pairs[PAIRS * 2 * CELLS];
+  for (int k = 0; k < PAIRS * 2; k++) {
+    uint8_t *canvas = pairs + k * CELLS;
+    canvas[0] = (uint8_t)(2 + k);
+    canvas[k % 2 ? 30 : 1] = 5;
+    for (int end = 0; end < 2; end++) canvas[k % 2 ? 60 * end + !end : 30 + end] = 1;
+    if (k % 2)
+      canvas[31] = 1;
+    else
+      canvas[2] = 1;
+  }
+  make_array(0, 3, PAIRS, 2, CELLS, pairs);
+  make_array(1, 1, 2, 1, 1, (const uint8_t[]){0, PAIRS});
+  make_array(2, 1, 2, 1, 1, (const uint8_t[]){0, 2});
+  make_array(3, 1, 2, 1, 1, (const uint8_t[]){1, 2});
+  make_array(4, 2, 2, 10, 1,
+             (const uint8_t[]){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 3, 2, 1, 3, 4, 5, 6, 7, 9, 8});
+  make_array(5, 2, 2 * PAIRS, 2, 1, (const uint8_t[]){0, 0, 3, 4, 0, 0, 20, 20});
+  FUZZ_MUST(trm__make_dirs(fuzz_path("test"), &fuzz_error));
+  fuzz_link("test/dataset.json", 0);
+  for (int i = 0; i < ARRAYS; i++) {
+    char name[64];
+    snprintf(name, sizeof name, "test/all__%s.npy", array_names[i]);
+    fuzz_link(name, 1 + i);
+  }
+}
+
+static void check_row(const int32_t *inputs, const int32_t *labels, int32_t id,
+                      const trm_dataset_info *info) {
+  FUZZ_CHECK(id >= 0 && id < info->num_puzzle_identifiers);
+  for (int c = 0; c < CELLS; c++) {
+    FUZZ_CHECK(inputs[c] >= 0 && inputs[c] < info->vocab_size);
+    FUZZ_CHECK(labels[c] == TRM_IGNORE_LABEL || (labels[c] >= 0 && labels[c] < info->vocab_size));
+  }
+}
+
+static void read_examples(const trm_dataset *d) {
+  static int32_t inputs[BATCH * CELLS], labels[BATCH * CELLS], ids[BATCH];
+  const trm_dataset_info *info = trm_dataset_get_info(d);
+  FUZZ_CHECK(info->seq_len == CELLS);
+  for (int64_t i = 0; i < info->examples && i < 64; i++) {
+    trm_dataset_example(d, i, inputs, labels, ids);
+    check_row(inputs, labels, ids[0], info);
+  }
+  const trm_stream_config config = {
+      .batch_size = BATCH, .seed = 1, .epochs_per_iter = 1, .augment = TRM_AUGMENT_ON_THE_FLY};
+  trm_stream *s;
+  trm_error err;
+  if (!fuzz_accepted(trm_stream_create(&d, 1, &config, &s, &err), &err)) return;
+  for (int k = 0; k < 2; k++) {
+    trm_stream_next(s, NULL, inputs, labels, ids);
+    for (int r = 0; r < BATCH; r++) check_row(inputs + r * CELLS, labels + r * CELLS, ids[r], info);
+  }
+  trm_stream_free(s);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  fuzz_bytes parts[PARTS];
+  trm_dataset *d;
+  trm_error err;
+  if (!good[0].size) prepare();
+  json_object_seed(1); /* the same order of keys in every run */
+  fuzz_split(data, size, parts, PARTS);
+  if (parts[0].size)
+    (void)fuzz_file(0, parts[0].data, parts[0].size);
+  else
+    (void)fuzz_file(0, good_json, sizeof good_json - 1);
+  for (int i = 0; i < ARRAYS; i++) {
+    if (parts[1 + i].size)
+      (void)fuzz_file(1 + i, parts[1 + i].data, parts[1 + i].size);
+    else
+      (void)fuzz_file(1 + i, good[i].data, good[i].size);
+  }
+  const trm_status st = trm_dataset_open(fuzz_folder(), "test", &d, &err);
+  if (st != TRM_OK && !size) fuzz_failed(__FILE__, __LINE__, "the good files are good", err.msg);
+  if (!fuzz_accepted(st, &err)) return 0;
+  read_examples(d);
+  trm_dataset_free(d);
+  return 0;
+}

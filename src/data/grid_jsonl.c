@@ -1,0 +1,123 @@
+/* Grids in files of one JSON object a line. */
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "data/grid_list.h"
+
+static const char *const names[2] = {"input", "output"};
+
+/* An integer, a text, or in outputs null. */
+static trm_status read_cell(trm__grid_list *list, const json_t *cell, const trm__grid_place *at,
+                            trm_error *err) {
+  char number[24];
+  if (json_is_string(cell))
+    return trm__grid_list_add(list, at, json_string_value(cell), json_string_length(cell), err);
+  if (json_is_integer(cell)) {
+    int n = snprintf(number, sizeof number, "%lld", (long long)json_integer_value(cell));
+    return trm__grid_list_add(list, at, number, (size_t)n, err);
+  }
+  if (json_is_null(cell) && at->grid == TRM__GRID_OUTPUT)
+    return trm__grid_list_add(list, at, NULL, 0, err);
+  TRM_FAIL_AT(err, TRM_E_FORMAT, at->line,
+              "%s line %lld: %s row %d, column %d: want an integer or a text%s", list->path,
+              at->line, names[at->grid], at->row + 1, at->col + 1,
+              at->grid == TRM__GRID_OUTPUT ? ", or null for a cell that is not scored" : "");
+}
+
+static trm_status read_grid(trm__grid_list *list, const json_t *object, long long line, int grid,
+                            trm_error *err) {
+  const json_t *rows = json_object_get(object, names[grid]);
+  size_t n = json_array_size(rows), width = json_array_size(json_array_get(rows, 0));
+  trm__grid_place at = {.line = line, .grid = grid};
+  if (!n || !width)
+    TRM_FAIL_AT(err, TRM_E_FORMAT, line,
+                "%s line %lld: \"%s\": want a grid, an array of rows that are arrays of cells",
+                list->path, line, names[grid]);
+  TRM_TRY(trm__grid_list_size(list, grid, (int64_t)n, (int64_t)width, err));
+  for (size_t i = 0; i < n; i++) {
+    const json_t *row = json_array_get(rows, i);
+    if (json_array_size(row) != width)
+      TRM_FAIL_AT(err, TRM_E_FORMAT, line,
+                  "%s line %lld: %s row %zu: want an array of %zu cells, as many as in the first "
+                  "row",
+                  list->path, line, names[grid], i + 1, width);
+    at.row = (int)i;
+    for (size_t j = 0; j < width; j++) {
+      at.col = (int)j;
+      TRM_TRY(read_cell(list, json_array_get(row, j), &at, err));
+    }
+  }
+  return TRM_OK;
+}
+
+/* FNV-1a: only to tell ids apart. */
+static uint64_t hash_text(const char *text, size_t n) {
+  uint64_t hash = 0xcbf29ce484222325ull;
+  for (size_t i = 0; i < n; i++) hash = (hash ^ (unsigned char)text[i]) * 0x100000001b3ull;
+  return hash;
+}
+
+static trm_status read_id(trm__grid_list *list, const json_t *id, trm_error *err) {
+  trm__grid_pair *p = &list->pair[list->n - 1];
+  char number[24];
+  if (!id || json_is_null(id)) return TRM_OK;
+  p->has_id = true;
+  if (json_is_string(id)) {
+    p->id = hash_text(json_string_value(id), json_string_length(id));
+  } else if (json_is_integer(id)) {
+    int n = snprintf(number, sizeof number, "%lld", (long long)json_integer_value(id));
+    p->id = hash_text(number, (size_t)n);
+  } else {
+    TRM_FAIL_AT(err, TRM_E_FORMAT, p->line, "%s line %lld: \"id\": want a text or an integer",
+                list->path, p->line);
+  }
+  return TRM_OK;
+}
+
+static trm_status read_object(trm__grid_list *list, const json_t *object, long long line,
+                              trm_error *err) {
+  if (!json_is_object(object))
+    TRM_FAIL_AT(err, TRM_E_FORMAT, line,
+                "%s line %lld: want an object {\"input\": [[...]], \"output\": [[...]]}",
+                list->path, line);
+  TRM_TRY(trm__grid_list_begin(list, line, err));
+  TRM_TRY(read_id(list, json_object_get(object, "id"), err));
+  TRM_TRY(read_grid(list, object, line, TRM__GRID_INPUT, err));
+  return read_grid(list, object, line, TRM__GRID_OUTPUT, err);
+}
+
+static bool is_blank(const char *text, size_t n) {
+  for (size_t i = 0; i < n; i++)
+    if (!strchr(" \t\r", text[i]) || !text[i]) return false;
+  return true;
+}
+
+static trm_status read_line(trm__grid_list *list, const char *text, size_t n, long long line,
+                            trm_error *err) {
+  json_error_t cause;
+  if (is_blank(text, n)) return TRM_OK;
+  json_t *object = json_loadb(text, n, JSON_REJECT_DUPLICATES, &cause);
+  if (!object)
+    TRM_FAIL_AT(err, TRM_E_FORMAT, line, "%s line %lld column %d: %s", list->path, line,
+                cause.column, cause.text);
+  trm_status st = read_object(list, object, line, err);
+  json_decref(object);
+  return st;
+}
+
+trm_status trm__grid_read_jsonl(trm__grid_list *list, trm_error *err) {
+  trm__map map;
+  TRM_TRY(trm__map_open(list->path, &map, err));
+  trm_status st = TRM_OK;
+  long long line = 1;
+  for (size_t from = 0, to; st == TRM_OK && from < map.size; from = to + 1, line++) {
+    const char *text = (const char *)map.data + from;
+    const char *end = memchr(text, '\n', map.size - from);
+    to = end ? from + (size_t)(end - text) : map.size;
+    st = read_line(list, text, to - from, line, err);
+  }
+  trm__map_close(&map);
+  return st;
+}

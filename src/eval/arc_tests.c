@@ -1,0 +1,216 @@
+/* See arc_tests.h. identifiers.json may have a million names: they are taken one by one and kept as
+ * a few bytes each. */
+#include "eval/arc_tests.h"
+
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+
+enum { MAX_TESTS = 1 << 24, FIRST_NAMES = 1024 };
+
+static const char blank_name[] = "<blank>";
+
+/* --- test_puzzles.json --- */
+
+static trm_status add_task(const trm__arc_task *from, trm__arc_tests *t, trm__arc_grids *grids,
+                           trm_error *err) {
+  trm__arc_tested *task = &t->task[t->n_tasks++];
+  memcpy(task->id, from->id, sizeof task->id);
+  task->first = t->n_tests;
+  for (; task->n < from->n_test; task->n++, t->n_tests++) {
+    trm__arc_test *test = &t->test[t->n_tests];
+    TRM_TRY(trm__arc_grids_add(grids, &from->test[task->n].input, &test->input, err));
+    TRM_TRY(trm__arc_grids_add(grids, &from->test[task->n].output, &test->output, err));
+    test->slot = task->first;
+    while (t->test[test->slot].input != test->input) test->slot++;
+  }
+  return TRM_OK;
+}
+
+static trm_status add_tasks(const char *path, const trm__arc_tasks *list, trm__arc_tests *t,
+                            trm__arc_grids *grids, trm_error *err) {
+  int64_t n = 0;
+  for (int64_t i = 0; i < list->n; i++) {
+    n += list->task[i].n_test;
+    if (list->task[i].n_test == 0 || n > MAX_TESTS)
+      TRM_FAIL(err, TRM_E_FORMAT, "%s: task %s: want 1 or more test pairs, %d in all tasks at most",
+               path, list->task[i].id, MAX_TESTS);
+  }
+  TRM_ALLOC(&t->task, list->n, "the test tasks", err);
+  TRM_ALLOC(&t->test, n, "the test inputs", err);
+  for (int64_t i = 0; i < list->n; i++) TRM_TRY(add_task(&list->task[i], t, grids, err));
+  return TRM_OK;
+}
+
+/* --- identifiers.json --- */
+
+/* A place in the text of a file, and the names read so far. */
+typedef struct reading {
+  const char *path, *text;
+  size_t at, size;
+  const trm__arc_tasks *tasks;
+  const trm__arc_task *last; /* of the last name: a task's copies follow each other */
+  trm__arc_tests *t;
+  int32_t room;
+} reading;
+
+/* The number of a task; TRM__ARC_UNTESTED when it is not tested. */
+static int32_t find_task(reading *r, const char *text, size_t length) {
+  char id[TRM__ARC_MAX_ID + 1];
+  if (length > TRM__ARC_MAX_ID) return TRM__ARC_UNTESTED;
+  memcpy(id, text, length);
+  id[length] = 0;
+  if (!r->last || strcmp(r->last->id, id) != 0) r->last = trm__arc_tasks_find(r->tasks, id);
+  return r->last ? (int32_t)(r->last - r->tasks->task) : TRM__ARC_UNTESTED;
+}
+
+static trm_status make_room(reading *r, trm_error *err) {
+  trm__arc_name *name;
+  if (r->t->n_names < r->room) return TRM_OK;
+  if (r->room > INT32_MAX / 2)
+    TRM_FAIL(err, TRM_E_FORMAT, "%s: more than 2^30 puzzle ids", r->path);
+  int32_t room = r->room ? 2 * r->room : FIRST_NAMES;
+  TRM_ALLOC(&name, room, "the names of puzzle ids", err);
+  if (r->t->n_names) memcpy(name, r->t->name, (size_t)r->t->n_names * sizeof *name);
+  trm__free(r->t->name);
+  r->t->name = name;
+  r->room = room;
+  return TRM_OK;
+}
+
+static trm_status add_name(reading *r, const char *text, trm_error *err) {
+  size_t length;
+  TRM_TRY(make_room(r, err));
+  trm__arc_name *name = &r->t->name[r->t->n_names];
+  if (!trm__arc_copy_parse(text, &length, &name->copy))
+    TRM_FAIL(err, TRM_E_FORMAT,
+             "%s: id %d: '%.80s' is neither TASK nor TASK|||tN|||COLOURS with N from 0 to 7 and a "
+             "permutation of the colours",
+             r->path, r->t->n_names, text);
+  name->task = strcmp(text, blank_name) ? find_task(r, text, length) : TRM__ARC_BLANK;
+  r->t->n_names++;
+  return TRM_OK;
+}
+
+static char next_mark(reading *r) {
+  while (r->at < r->size && r->text[r->at] && strchr(" \t\r\n", r->text[r->at])) r->at++;
+  return (char)(r->at < r->size ? r->text[r->at] : 0);
+}
+
+/* One of `marks` must follow; it is passed, but not the quote that begins a name. */
+static trm_status expect(reading *r, const char *marks, char *found, trm_error *err) {
+  *found = next_mark(r);
+  if (!*found || !strchr(marks, *found))
+    TRM_FAIL_AT(err, TRM_E_FORMAT, r->at,
+                "%s: byte %zu: want one of %s, for an array of names [\"<blank>\", ...]", r->path,
+                r->at, marks);
+  r->at += *found != '"';
+  return TRM_OK;
+}
+
+static trm_status read_name(reading *r, trm_error *err) {
+  json_error_t cause;
+  json_t *name = json_loadb(r->text + r->at, r->size - r->at,
+                            JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK, &cause);
+  if (!name)
+    TRM_FAIL_AT(err, TRM_E_FORMAT, r->at, "%s: the name at byte %zu: %s", r->path, r->at,
+                cause.text);
+  r->at += (size_t)cause.position;
+  trm_status st = add_name(r, json_string_value(name), err);
+  json_decref(name);
+  return st;
+}
+
+static trm_status read_names(reading *r, trm_error *err) {
+  char mark;
+  TRM_TRY(expect(r, "[", &mark, err));
+  do {
+    TRM_TRY(expect(r, "\"", &mark, err));
+    TRM_TRY(read_name(r, err));
+    TRM_TRY(expect(r, ",]", &mark, err));
+  } while (mark == ',');
+  if (next_mark(r) || r->at < r->size)
+    TRM_FAIL_AT(err, TRM_E_FORMAT, r->at, "%s: byte %zu: text after the array", r->path, r->at);
+  return TRM_OK;
+}
+
+/* --- both --- */
+
+static const uint64_t hash_start = UINT64_C(0xcbf29ce484222325);
+
+static uint64_t mix(uint64_t hash, const void *data, size_t n) {
+  const unsigned char *bytes = data;
+  for (size_t i = 0; i < n; i++) hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+  return hash;
+}
+
+static uint64_t mix_grid(uint64_t hash, const trm__arc_grid *g) {
+  const uint8_t shape[2] = {g->rows, g->cols};
+  return mix(mix(hash, shape, sizeof shape), g->cell, (size_t)g->rows * g->cols);
+}
+
+static uint64_t mix_tasks(uint64_t hash, const trm__arc_tasks *tasks) {
+  for (int64_t i = 0; i < tasks->n; i++) {
+    const trm__arc_task *task = &tasks->task[i];
+    hash = mix(hash, task->id, strlen(task->id) + 1);
+    hash = mix(hash, &task->n_test, sizeof task->n_test);
+    for (int k = 0; k < task->n_test; k++)
+      hash = mix_grid(mix_grid(hash, &task->test[k].input), &task->test[k].output);
+  }
+  return hash;
+}
+
+static trm_status load_both(const char *tasks_path, const char *names_path, trm__arc_tests *t,
+                            trm__arc_grids *grids, trm_error *err) {
+  trm__map tasks_file = {NULL, 0}, names_file = {NULL, 0};
+  trm__arc_tasks tasks = {0};
+  trm_status st;
+  TRM_GOTO(trm__arc_tasks_load(tasks_path, &tasks, err));
+  TRM_GOTO(add_tasks(tasks_path, &tasks, t, grids, err));
+  TRM_GOTO(trm__map_open(tasks_path, &tasks_file, err));
+  TRM_GOTO(trm__map_open(names_path, &names_file, err));
+  reading r = {.path = names_path,
+               .text = (const char *)names_file.data,
+               .size = names_file.size,
+               .tasks = &tasks,
+               .t = t};
+  TRM_GOTO(read_names(&r, err));
+  t->fingerprint = mix(hash_start, tasks_file.data, tasks_file.size);
+  t->fingerprint = mix(t->fingerprint, names_file.data, names_file.size);
+done:
+  trm__map_close(&tasks_file);
+  trm__map_close(&names_file);
+  trm__arc_tasks_free(&tasks);
+  return st;
+}
+
+trm_status trm__arc_tests_load(const char *dir, trm__arc_tests *t, trm__arc_grids *grids,
+                               trm_error *err) {
+  char *tasks = trm__path_join(dir, "test_puzzles.json");
+  char *names = trm__path_join(dir, "identifiers.json");
+  trm_status st = tasks && names ? load_both(tasks, names, t, grids, err)
+                                 : trm__fail(err, TRM_E_MEMORY, -1, "no memory for a file name");
+  trm__free(tasks);
+  trm__free(names);
+  return st;
+}
+
+trm_status trm__arc_tests_of(const trm__arc_tasks *tasks, const char *const *names, int n,
+                             trm__arc_tests *t, trm__arc_grids *grids, trm_error *err) {
+  reading r = {.path = "names", .tasks = tasks, .t = t};
+  TRM_TRY(add_tasks("tasks", tasks, t, grids, err));
+  t->fingerprint = mix_tasks(hash_start, tasks);
+  for (int id = 0; id < n; id++) {
+    TRM_TRY(add_name(&r, names[id], err));
+    t->fingerprint = mix(t->fingerprint, names[id], strlen(names[id]) + 1);
+  }
+  return TRM_OK;
+}
+
+void trm__arc_tests_free(trm__arc_tests *t) {
+  trm__free(t->task);
+  trm__free(t->test);
+  trm__free(t->name);
+  *t = (trm__arc_tests){0};
+}

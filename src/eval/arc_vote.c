@@ -1,0 +1,370 @@
+/* Votes over the copies of ARC tasks; see trm/arc_vote.h.
+ *
+ * A vote is kept, not just counted: rows of an evaluation finish in an order that depends on the
+ * batch, and only when all are there are they put into the order of the file, so that ties and sums
+ * come out the same. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "eval/arc_votes.h"
+#include "kernels/loss.h"
+
+enum { FIRST_VOTES = 1024, ATTEMPTS = 2 };
+
+/* Takes the new object over; its tests have been filled with success or not. */
+static trm_status finish_create(trm_arc_votes *v, trm_status st, trm_arc_votes **out) {
+  v->own_grids = v->grids.n;
+  if (st == TRM_OK)
+    *out = v;
+  else
+    trm_arc_votes_free(v);
+  return st;
+}
+
+trm_status trm_arc_votes_create(const char *dir, trm_arc_votes **out, trm_error *err) {
+  trm_arc_votes *v;
+  *out = NULL;
+  TRM_ALLOC(&v, 1, "the votes", err);
+  return finish_create(v, trm__arc_tests_load(dir, &v->tests, &v->grids, err), out);
+}
+
+trm_status trm_arc_votes_create_for(const trm_arc_tasks *tasks, const char *const *names,
+                                    int n_names, trm_arc_votes **out, trm_error *err) {
+  trm_arc_votes *v;
+  *out = NULL;
+  TRM_ALLOC(&v, 1, "the votes", err);
+  trm_status st = trm__arc_tests_of(tasks, names, n_names, &v->tests, &v->grids, err);
+  return finish_create(v, st, out);
+}
+
+void trm_arc_votes_free(trm_arc_votes *v) {
+  if (!v) return;
+  trm__arc_tests_free(&v->tests);
+  trm__arc_grids_free(&v->grids);
+  trm__free(v->vote);
+  trm__free(v);
+}
+
+int64_t trm_arc_votes_bytes(const trm_arc_votes *v) {
+  return (int64_t)sizeof *v + (int64_t)trm__arc_grids_bytes(&v->grids) +
+         v->room * (int64_t)sizeof *v->vote + v->tests.n_names * (int64_t)sizeof *v->tests.name +
+         v->tests.n_tasks * (int64_t)sizeof *v->tests.task +
+         v->tests.n_tests * (int64_t)sizeof *v->tests.test;
+}
+
+/* --- adding --- */
+
+static trm_status make_room(trm_arc_votes *v, trm_error *err) {
+  trm__arc_vote *vote;
+  if (v->n < v->room) return TRM_OK;
+  int64_t room = v->room ? v->room + v->room / 2 : FIRST_VOTES;
+  TRM_ALLOC(&vote, room, "votes", err);
+  if (v->n) memcpy(vote, v->vote, (size_t)v->n * sizeof *vote);
+  trm__free(v->vote);
+  v->vote = vote;
+  v->room = room;
+  return TRM_OK;
+}
+
+/* The test input of a task that `g` is; -1: none. */
+static int32_t find_slot(const trm_arc_votes *v, int32_t task, const trm__arc_grid *g) {
+  const trm__arc_tested *t = &v->tests.task[task];
+  trm__arc_grid input;
+  for (int32_t i = t->first; i < t->first + t->n; i++) {
+    trm__arc_grids_get(&v->grids, v->tests.test[i].input, &input);
+    if (trm__arc_same(&input, g)) return v->tests.test[i].slot;
+  }
+  return -1;
+}
+
+static void original(const trm__arc_copy *copy, const int32_t *tokens, trm__arc_grid *g) {
+  trm__arc_grid cropped;
+  trm__arc_crop(tokens, &cropped);
+  trm__arc_copy_undo(copy, &cropped, g);
+}
+
+trm_status trm_arc_votes_add(trm_arc_votes *v, int64_t order, int32_t puzzle_id,
+                             const int32_t *inputs, const int32_t *answer, double q_halt,
+                             trm_error *err) {
+  if (puzzle_id < 0 || puzzle_id >= v->tests.n_names)
+    TRM_FAIL_AT(err, TRM_E_RANGE, order, "puzzle id %d: identifiers.json names 0 to %d", puzzle_id,
+                v->tests.n_names - 1);
+  if (isnan(q_halt))
+    TRM_FAIL_AT(err, TRM_E_NUMERIC, order, "prediction %lld: q_halt is NaN", (long long)order);
+  const trm__arc_name *name = &v->tests.name[puzzle_id];
+  if (name->task == TRM__ARC_BLANK) {
+    v->blank++;
+    return TRM_OK;
+  }
+  trm__arc_grid g;
+  int32_t slot = -1;
+  if (name->task >= 0) {
+    original(&name->copy, inputs, &g);
+    slot = find_slot(v, name->task, &g);
+  }
+  if (slot < 0) {
+    v->foreign++;
+    return TRM_OK;
+  }
+  trm__arc_vote vote = {.order = order, .slot = slot, .q = q_halt};
+  TRM_TRY(make_room(v, err));
+  original(&name->copy, answer, &g);
+  TRM_TRY(trm__arc_grids_add(&v->grids, &g, &vote.grid, err));
+  v->vote[v->n++] = vote;
+  return TRM_OK;
+}
+
+int64_t trm__arc_votes_next(const trm_arc_votes *v) {
+  int64_t next = 0;
+  for (int64_t i = 0; i < v->n; i++)
+    if (v->vote[i].order >= next) next = v->vote[i].order + 1;
+  return next;
+}
+
+/* --- ranking --- */
+
+/* A distinct answer to a test input. */
+typedef struct candidate {
+  uint32_t grid;
+  int64_t count, first; /* first: its place among the input's candidates as they came */
+  double q;             /* sum, then mean */
+} candidate;
+
+typedef struct ranking {
+  const trm_arc_votes *votes;
+  trm__arc_vote *sorted; /* by test input, then order */
+  int64_t *start;        /* [n_tests + 1]: of a test input's votes */
+  int64_t *seat;         /* [grids]: of a candidate in the list + 1; all 0 between inputs */
+  candidate *list;       /* of the input that was ranked last */
+  int64_t n;
+} ranking;
+
+static int by_slot_and_order(const void *a, const void *b) {
+  const trm__arc_vote *x = a, *y = b;
+  if (x->slot != y->slot) return x->slot < y->slot ? -1 : 1;
+  if (x->order != y->order) return x->order < y->order ? -1 : 1;
+  if (x->grid != y->grid) return x->grid < y->grid ? -1 : 1;
+  return (x->q > y->q) - (x->q < y->q);
+}
+
+static int best_first(const void *a, const void *b) {
+  const candidate *x = a, *y = b;
+  if (x->count != y->count) return x->count > y->count ? -1 : 1;
+  if (x->q > y->q || x->q < y->q) return x->q > y->q ? -1 : 1;
+  return x->first < y->first ? -1 : x->first > y->first;
+}
+
+static void ranking_end(ranking *r) {
+  trm__free(r->sorted);
+  trm__free(r->start);
+  trm__free(r->seat);
+  trm__free(r->list);
+}
+
+static trm_status ranking_begin(ranking *r, const trm_arc_votes *v, trm_error *err) {
+  int32_t tests = v->tests.n_tests;
+  int64_t most = 0;
+  *r = (ranking){.votes = v};
+  TRM_ALLOC(&r->sorted, v->n, "sorted votes", err);
+  TRM_ALLOC(&r->start, tests + 1, "sorted votes", err);
+  TRM_ALLOC(&r->seat, v->grids.n, "distinct answers", err);
+  if (v->n) memcpy(r->sorted, v->vote, (size_t)v->n * sizeof *r->sorted);
+  qsort(r->sorted, (size_t)v->n, sizeof *r->sorted, by_slot_and_order);
+  for (int64_t i = 0; i < v->n; i++) r->start[r->sorted[i].slot + 1]++;
+  for (int32_t i = 0; i < tests; i++) {
+    if (r->start[i + 1] > most) most = r->start[i + 1];
+    r->start[i + 1] += r->start[i];
+  }
+  TRM_ALLOC(&r->list, most, "distinct answers", err);
+  return TRM_OK;
+}
+
+/* Fills r->list with the answers to a test input, the best first. */
+static void rank(ranking *r, int32_t test) {
+  int32_t slot = r->votes->tests.test[test].slot;
+  r->n = 0;
+  for (int64_t i = r->start[slot]; i < r->start[slot + 1]; i++) {
+    const trm__arc_vote *vote = &r->sorted[i];
+    int64_t *seat = &r->seat[vote->grid];
+    if (!*seat) {
+      r->list[r->n] = (candidate){.grid = vote->grid, .first = r->n};
+      *seat = ++r->n;
+    }
+    r->list[*seat - 1].count++;
+    r->list[*seat - 1].q += trm__sigmoid(vote->q);
+  }
+  for (int64_t i = 0; i < r->n; i++) {
+    r->list[i].q /= (double)r->list[i].count;
+    r->seat[r->list[i].grid] = 0;
+  }
+  qsort(r->list, (size_t)r->n, sizeof *r->list, best_first);
+}
+
+/* --- pass@K --- */
+
+/* The place of the right answer, from 0; INT64_MAX when nobody gave it. */
+static int64_t place_of_right(const ranking *r, int32_t test) {
+  uint32_t right = r->votes->tests.test[test].output;
+  for (int64_t i = 0; i < r->n; i++)
+    if (r->list[i].grid == right) return i;
+  return INT64_MAX;
+}
+
+static void count_task(ranking *r, const trm__arc_tested *task, const int *k, int n, double *pass,
+                       int64_t *solved, trm_arc_counts *counts) {
+  memset(solved, 0, (size_t)n * sizeof *solved);
+  for (int32_t test = task->first; test < task->first + task->n; test++) {
+    rank(r, test);
+    counts->unanswered += r->n == 0;
+    int64_t place = place_of_right(r, test);
+    for (int i = 0; i < n; i++) solved[i] += place < k[i];
+  }
+  for (int i = 0; i < n; i++) pass[i] += (double)solved[i] / task->n;
+}
+
+trm_status trm_arc_votes_count(const trm_arc_votes *v, const int *k, int n, double *pass,
+                               trm_arc_counts *counts, trm_error *err) {
+  ranking r;
+  int64_t *solved = NULL;
+  trm_arc_counts c = {.tasks = v->tests.n_tasks,
+                      .inputs = v->tests.n_tests,
+                      .votes = v->n,
+                      .blank = v->blank,
+                      .foreign = v->foreign,
+                      .grids = v->grids.n};
+  for (int i = 0; i < n; i++)
+    if (k[i] < 1) TRM_FAIL(err, TRM_E_ARGUMENT, "pass@%d: want at least 1", k[i]);
+  trm_status st = ranking_begin(&r, v, err);
+  solved = trm__alloc((size_t)n, sizeof *solved);
+  if (st == TRM_OK && !solved) st = trm__fail(err, TRM_E_MEMORY, -1, "no memory for %d counts", n);
+  if (st == TRM_OK) {
+    for (int i = 0; i < n; i++) pass[i] = 0;
+    for (int32_t t = 0; t < v->tests.n_tasks; t++)
+      count_task(&r, &v->tests.task[t], k, n, pass, solved, &c);
+    for (int i = 0; i < n; i++) pass[i] /= v->tests.n_tasks;
+    if (counts) *counts = c;
+  }
+  trm__free(solved);
+  ranking_end(&r);
+  return st;
+}
+
+/* --- answers --- */
+
+static void show_answer(const ranking *r, int32_t test, int64_t place, trm_arc_answer *out) {
+  const candidate *c = &r->list[place];
+  trm__arc_grid g;
+  trm__arc_grids_get(&r->votes->grids, c->grid, &g);
+  *out = (trm_arc_answer){.rows = g.rows,
+                          .cols = g.cols,
+                          .votes = c->count,
+                          .q = c->q,
+                          .right = c->grid == r->votes->tests.test[test].output};
+  memcpy(out->cell, g.cell, (size_t)g.rows * g.cols);
+}
+
+trm_status trm_arc_votes_answers(const trm_arc_votes *v, int64_t task, int input, int n,
+                                 trm_arc_answer *out, int *found, trm_error *err) {
+  ranking r;
+  *found = 0;
+  if (task < 0 || task >= v->tests.n_tasks || input < 0 || input >= v->tests.task[task].n || n < 0)
+    TRM_FAIL(err, TRM_E_ARGUMENT, "task %lld, input %d: there are %d tasks, each with its inputs",
+             (long long)task, input, v->tests.n_tasks);
+  trm_status st = ranking_begin(&r, v, err);
+  int32_t test = v->tests.task[task].first + input;
+  if (st == TRM_OK) rank(&r, test);
+  for (int i = 0; st == TRM_OK && i < n && i < r.n; i++, ++*found)
+    show_answer(&r, test, i, &out[i]);
+  ranking_end(&r);
+  return st;
+}
+
+/* --- submission --- */
+
+/* One character of a task's id, which is valid UTF-8; returns its bytes. */
+static int decode(const char *text, uint32_t *code) {
+  const unsigned char *c = (const unsigned char *)text;
+  int more = c[0] < 0x80 ? 0 : c[0] < 0xe0 ? 1 : c[0] < 0xf0 ? 2 : 3;
+  *code = more ? c[0] & (0x3fu >> more) : c[0];
+  for (int i = 1; i <= more; i++) *code = *code << 6 | (c[i] & 0x3fu);
+  return more + 1;
+}
+
+/* As Python writes a string: all but ASCII is escaped. An id has no control characters. */
+static void write_string(trm__writer *w, const char *text) {
+  trm__write(w, "\"", 1);
+  for (uint32_t code; *text;) {
+    text += decode(text, &code);
+    if (code < 0x80)
+      trm__writer_printf(w, code == '"' || code == '\\' ? "\\%c" : "%c", (char)code);
+    else if (code < 0x10000)
+      trm__writer_printf(w, "\\u%04x", (unsigned)code);
+    else
+      trm__writer_printf(w, "\\u%04x\\u%04x", 0xd7c0u + (unsigned)(code >> 10),
+                         0xdc00u + (unsigned)(code & 0x3ff));
+  }
+  trm__write(w, "\"", 1);
+}
+
+static void write_grid(trm__writer *w, const trm__arc_grid *g) {
+  char text[3 * TRM__ARC_SIDE + 4];
+  trm__write(w, "[", 1);
+  for (int row = 0; row < g->rows; row++) {
+    size_t n = 0;
+    for (int col = 0; col < g->cols; col++) {
+      text[n++] = ',';
+      text[n++] = ' ';
+      text[n++] = (char)('0' + g->cell[row * g->cols + col]);
+    }
+    text[n] = ']';
+    text[1] = '['; /* in place of the first comma and space */
+    trm__write(w, ", ", row ? 2 : 0);
+    trm__write(w, text + 1, n);
+  }
+  trm__write(w, "]", 1);
+}
+
+static void write_attempts(trm__writer *w, const ranking *r) {
+  trm__arc_grid g;
+  for (int i = 0; i < ATTEMPTS; i++) {
+    trm__arc_grids_get(&r->votes->grids, r->list[i < r->n ? i : 0].grid, &g);
+    trm__writer_printf(w, "%s\"attempt_%d\": ", i ? ", " : "{", i + 1);
+    write_grid(w, &g);
+  }
+  trm__write(w, "}", 1);
+}
+
+static void write_task(trm__writer *w, ranking *r, const trm__arc_tested *task) {
+  bool first = true;
+  write_string(w, task->id);
+  trm__write(w, ": [", 3);
+  for (int32_t test = task->first; test < task->first + task->n; test++) {
+    rank(r, test);
+    if (r->n == 0) continue;
+    if (!first) trm__write(w, ", ", 2);
+    write_attempts(w, r);
+    first = false;
+  }
+  trm__write(w, "]", 1);
+}
+
+trm_status trm_arc_votes_submit(const trm_arc_votes *v, const char *path, trm_error *err) {
+  ranking r;
+  trm__writer w = {0};
+  trm_status st;
+  TRM_GOTO(ranking_begin(&r, v, err));
+  TRM_GOTO(trm__writer_open(&w, path, err));
+  trm__write(&w, "{", 1);
+  for (int32_t t = 0; t < v->tests.n_tasks; t++) {
+    if (t) trm__write(&w, ", ", 2);
+    write_task(&w, &r, &v->tests.task[t]);
+  }
+  trm__write(&w, "}", 1);
+  st = trm__writer_commit(&w, err);
+done:
+  ranking_end(&r);
+  return st;
+}

@@ -1,0 +1,56 @@
+/* An evaluation under way, and its state in a file. */
+#ifndef TRM_EVAL_EVALUATION_H
+#define TRM_EVAL_EVALUATION_H
+
+#include "io/safetensors.h"
+#include "trm.h"
+
+enum { TRM__EVAL_METAS = 10 };
+
+/* What a state belongs to: model, data and options, each a text of its own so that a refusal can
+ * name what differs. */
+typedef struct trm__eval_identity {
+  char text[TRM__EVAL_METAS][40];
+  trm__st_meta meta[TRM__EVAL_METAS]; /* these texts */
+} trm__eval_identity;
+
+/* Of one example's last step; zeros for one without labels. */
+typedef struct trm__eval_losses {
+  double lm, q_halt;
+} trm__eval_losses;
+
+/* Whole numbers, of the examples that are done. */
+typedef struct trm__eval_totals {
+  int64_t rows, cells, cells_right, q_right, checked, valid;
+} trm__eval_totals;
+
+typedef struct trm__evaluation {
+  const trm_dataset *data;
+  const trm_eval_config *config;
+  const trm_model *model;
+  trm_model_config shape; /* of the model */
+  trm_puzzle puzzle;      /* whose rules are checked */
+  trm_solver *solver;
+  int64_t total, next; /* examples to look at, and to look at next */
+  int64_t first_order; /* of the first example's vote */
+  int steps, batch;
+  double saved_at; /* seconds, of the last state */
+  trm__eval_identity identity;
+  /* The solver's rows, [batch] each: */
+  int64_t *example;
+  int32_t *id, *inputs, *labels, *history; /* [S], [S], [steps]: right cells after each step */
+  /* What the state holds: */
+  int64_t n_done;
+  uint8_t *done;            /* [total] */
+  trm__eval_losses *loss;   /* [total] */
+  int64_t *exact, *halted;  /* [steps]: right rows after a step; rows whose last step it was */
+  int64_t *right;           /* [steps, S + 1]: right cells of the rows with so many labels */
+  trm__eval_totals *totals; /* one */
+} trm__evaluation;
+
+/* Fills the identity and reads config->state if it exists; *found tells. */
+trm_status trm__eval_state_open(trm__evaluation *e, bool *found, trm_error *err);
+/* After an open. */
+trm_status trm__eval_state_save(const trm__evaluation *e, trm_error *err);
+
+#endif

@@ -1,0 +1,92 @@
+/* The system refuses the n-th block of memory or the n-th thread: what reads and makes ARC data
+ * sets reports it, gives back all it took (the address sanitizer sees what it does not), and leaves
+ * no folder behind. */
+#include <unistd.h>
+
+#include "arc_files.h"
+#include "refuse.h"
+
+#include "trm.h"
+
+static trm_status build(scratch *s, bool compact, trm_error *err) {
+  static const char *const subsets[] = {"b", "c"};
+  char prefix[160];
+  snprintf(prefix, sizeof prefix, "%s", scratch_path(s, "arc"));
+  const trm_arc_build_config config = {.input_prefix = prefix,
+                                       .subsets = subsets,
+                                       .n_subsets = 2,
+                                       .test_set_name = "b",
+                                       .output_dir = scratch_path(s, "made"),
+                                       .num_aug = 1,
+                                       .compact = compact,
+                                       .threads = 2};
+  return trm_build_arc(&config, NULL, err);
+}
+
+static trm_status build_big(scratch *s, trm_error *err) {
+  return build(s, false, err);
+}
+static trm_status build_compact(scratch *s, trm_error *err) {
+  return build(s, true, err);
+}
+
+static trm_status open_compact(scratch *s, trm_error *err) {
+  trm_dataset *d;
+  TRM_TRY(trm_dataset_open(scratch_path(s, "set"), "train", &d, err));
+  trm_dataset_free(d);
+  return TRM_OK;
+}
+
+static trm_status make_data(scratch *s, trm_error *err) {
+  trm_arc_tasks *tasks = NULL;
+  trm_arc_data *data = NULL;
+  trm_status st;
+  TRM_GOTO(trm_arc_tasks_load(scratch_path(s, "arc/c"), &tasks, err));
+  TRM_GOTO(trm_arc_data_create(tasks, 3, 1, &data, err));
+done:
+  trm_arc_tasks_free(tasks);
+  trm_arc_data_free(data);
+  return st;
+}
+
+static void every_refusal_is_reported(void **state) {
+  scratch *s = *state;
+  static trm_status (*const actions[])(scratch *, trm_error *) = {build_big, build_compact,
+                                                                  open_compact, make_data};
+  char made[160];
+  write_arc_files(s, true);
+  write_arc_files(s, false);
+  assert_int_equal(unlink(scratch_path(s, "arc_b_challenges.json")), 0); /* the packed one stays */
+  assert_int_equal(unlink(scratch_path(s, "arc/c/a0.json.gz")), 0);
+  assert_int_equal(unlink(scratch_path(s, "arc/c/z9.json")), 0);
+  snprintf(made, sizeof made, "%s", scratch_path(s, "made"));
+  assert_int_equal(build(s, true, NULL), TRM_OK);
+  assert_int_equal(rename(made, scratch_path(s, "set")), 0);
+  for (size_t k = 0; k < sizeof actions / sizeof *actions; k++) {
+    int reported = 0;
+    for (int n = 0;; n++) {
+      trm_error err;
+      calls_left = n;
+      const trm_status st = actions[k](s, &err);
+      const bool was_refused = calls_left < 0;
+      calls_left = -1;
+      if (!was_refused) {
+        assert_int_equal(st, TRM_OK);
+        break;
+      }
+      if (st != TRM_OK) {
+        assert_true(st == TRM_E_MEMORY || st == TRM_E_SYSTEM);
+        assert_false(trm__path_exists(made));
+        reported++;
+      }
+      assert_int_equal(trm__remove_tree(made, NULL), TRM_OK);
+    }
+    assert_true(reported > 10);
+    assert_int_equal(trm__remove_tree(made, NULL), TRM_OK);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(every_refusal_is_reported)};
+  return cmocka_run_group_tests(tests, scratch_open, scratch_close);
+}

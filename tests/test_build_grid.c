@@ -1,0 +1,416 @@
+/* A user's own puzzles: readers, vocabulary, canvas, shares and hostile files. */
+#include "io/npy.h"
+#include "trm/grid.h"
+#include "zip_bytes.h"
+
+typedef struct built {
+  trm_dataset *train, *test;
+  trm_build_report report;
+} built;
+
+static void write_text(scratch *s, const char *name, const char *text) {
+  write_bytes(scratch_path(s, name), text, strlen(text));
+}
+
+static trm_grid_build_config config_in(scratch *s, char paths[3][160], const char *train,
+                                       const char *test) {
+  snprintf(paths[0], 160, "%s", scratch_path(s, train));
+  if (test) snprintf(paths[1], 160, "%s", scratch_path(s, test));
+  snprintf(paths[2], 160, "%s", scratch_path(s, "out"));
+  return (trm_grid_build_config){
+      .train = paths[0], .test = test ? paths[1] : NULL, .output_dir = paths[2]};
+}
+
+static built build(const trm_grid_build_config *c) {
+  built b = {0};
+  trm_error err;
+  if (trm_build_grid(c, &b.report, &err) != TRM_OK) fail_msg("%s", err.msg);
+  assert_int_equal(trm_dataset_open(c->output_dir, "train", &b.train, &err), TRM_OK);
+  if (b.report.test_puzzles)
+    assert_int_equal(trm_dataset_open(c->output_dir, "test", &b.test, &err), TRM_OK);
+  return b;
+}
+
+static void release(built *b) {
+  trm_dataset_free(b->train);
+  trm_dataset_free(b->test);
+}
+
+/* The tokens as text: '_' padding, '|' end marks, '*' not scored, else a symbol's first byte. */
+static const char *as_text(const trm_puzzle *p, const int32_t *tokens, char *text) {
+  int n = p->rows * p->cols;
+  for (int i = 0; i < n; i++) {
+    const char *symbol = trm_puzzle_symbol(p, tokens[i]);
+    text[i] = symbol ? *symbol : '_';
+    if (tokens[i] == TRM_IGNORE_LABEL) text[i] = '*';
+    if (p->sized && tokens[i] == TRM_PUZZLE_END) text[i] = '|';
+  }
+  text[n] = 0;
+  return text;
+}
+
+static void expect_example(const trm_dataset *d, int64_t i, const char *input, const char *label) {
+  int32_t inputs[64], labels[64];
+  char text[65];
+  const trm_puzzle *p = &trm_dataset_get_info(d)->puzzle;
+  trm_dataset_example(d, i, inputs, labels, NULL);
+  assert_string_equal(as_text(p, inputs, text), input);
+  assert_string_equal(as_text(p, labels, text), label);
+}
+
+static void expect_failure(const trm_grid_build_config *c, trm_status code, int64_t pos,
+                           const char *word) {
+  trm_error err;
+  trm_build_report report;
+  trm_status st = trm_build_grid(c, &report, &err);
+  if (st != code) print_message("%s\n", st == TRM_OK ? "was accepted" : err.msg);
+  assert_int_equal(st, code);
+  assert_true(speaks_of(&err, word));
+  if (pos >= 0) assert_int_equal(err.pos, pos);
+  assert_false(trm__path_exists(c->output_dir));
+}
+
+static void csv_of_one_size(void **state) {
+  char paths[3][160];
+  write_text(*state, "a.csv",
+             "source,answer,question\nx,abcd,ab.d\nx,bb/aa,b./a.\nx,\"..\n..\n\",\"ab\r\ncd\"\n");
+  write_text(*state, "b.csv", "question,answer\n....,abcd\n");
+  trm_grid_build_config c = config_in(*state, paths, "a.csv", "b.csv");
+  built b = build(&c);
+  const trm_dataset_info *info = trm_dataset_get_info(b.train);
+  assert_int_equal(info->puzzle.kind, TRM_PUZZLE_GRID);
+  assert_int_equal(info->puzzle.rows, 2);
+  assert_false(info->puzzle.sized);
+  assert_int_equal(info->vocab_size, 6);
+  assert_int_equal(info->groups, 3);
+  assert_int_equal(b.report.test_puzzles, 1);
+  assert_string_equal(trm_puzzle_symbol(&info->puzzle, 1), ".");
+  expect_example(b.train, 0, "ab.d", "abcd");
+  expect_example(b.train, 1, "b.a.", "bbaa");
+  expect_example(b.train, 2, "abcd", "....");
+  expect_example(b.test, 0, "....", "abcd");
+  release(&b);
+}
+
+static void csv_sizes_can_be_said(void **state) {
+  char paths[3][160];
+  write_text(*state, "wide.csv", "question,answer\nabcabc,cbacba\n");
+  trm_grid_build_config c = config_in(*state, paths, "wide.csv", NULL);
+  c.rows = 2;
+  c.cols = 3;
+  built b = build(&c);
+  assert_int_equal(trm_dataset_get_info(b.train)->puzzle.rows, 2);
+  expect_example(b.train, 0, "abcabc", "cbacba");
+  release(&b);
+}
+
+/* "é" has two bytes, "█" three. */
+static void cells_are_characters(void **state) {
+  char paths[3][160];
+  write_text(*state, "utf8.csv", "question,answer\n\xc3\xa9\xe2\x96\x88/ab,abba\n");
+  trm_grid_build_config c = config_in(*state, paths, "utf8.csv", NULL);
+  built b = build(&c);
+  const trm_puzzle *p = &trm_dataset_get_info(b.train)->puzzle;
+  assert_int_equal(p->rows * p->cols, 4);
+  assert_string_equal(trm_puzzle_symbol(p, 3), "\xc3\xa9");
+  assert_string_equal(trm_puzzle_symbol(p, 4), "\xe2\x96\x88");
+  release(&b);
+}
+
+static void sizes_may_differ(void **state) {
+  char paths[3][160];
+  write_text(*state, "sizes.jsonl",
+             "{\"input\": [[1, 2, 10]], \"output\": [[\"x\"], [null]]}\n\n"
+             "{\"input\": [[2, 2], [1, 1]], \"output\": [[10, 1, 2]], \"id\": 4, \"more\": {}}");
+  trm_grid_build_config c = config_in(*state, paths, "sizes.jsonl", NULL);
+  built b = build(&c);
+  const trm_dataset_info *info = trm_dataset_get_info(b.train);
+  assert_true(info->puzzle.sized);
+  assert_int_equal(info->vocab_size, 6); /* padding, end, 1, 10, 2, x by their bytes */
+  assert_string_equal(trm_puzzle_symbol(&info->puzzle, 3), "10");
+  assert_int_equal(info->puzzle.cols, 3);
+  expect_example(b.train, 0, "121|||", "x|**|*");
+  expect_example(b.train, 1, "22|11|", "112|||");
+  release(&b);
+  c.canvas_rows = 3;
+  c.canvas_cols = 4;
+  b = build(&c);
+  expect_example(b.train, 0, "121||||_____", "x|***|**|***");
+  release(&b);
+  c.canvas_cols = 2;
+  c.output_dir = scratch_path(*state, "other");
+  expect_failure(&c, TRM_E_CONFIG, 1, "canvas of 3 x 2");
+}
+
+static void vocabularies(void **state) {
+  char paths[3][160];
+  write_text(*state, "v.jsonl", "{\"input\": [[10, 9, -1]], \"output\": [[9, 9, \"10\"]]}\n");
+  write_text(*state, "t.jsonl", "\n{\"input\": [[10, 9, 7]], \"output\": [[9, 9, 9]]}\n");
+  write_text(*state, "list.txt", "7\r\n9\n,\n10\n-1\n");
+  trm_grid_build_config c = config_in(*state, paths, "v.jsonl", NULL);
+  built b = build(&c); /* integers in their order */
+  const trm_puzzle *p = &trm_dataset_get_info(b.train)->puzzle;
+  assert_int_equal(trm_puzzle_n_symbols(p), 3);
+  assert_string_equal(trm_puzzle_symbol(p, 1), "-1");
+  assert_string_equal(trm_puzzle_symbol(p, 2), "9");
+  assert_string_equal(trm_puzzle_symbol(p, 3), "10");
+  release(&b);
+  char test[160], list[160], other[160];
+  snprintf(test, sizeof test, "%s", scratch_path(*state, "t.jsonl"));
+  snprintf(list, sizeof list, "%s", scratch_path(*state, "list.txt"));
+  snprintf(other, sizeof other, "%s", scratch_path(*state, "other"));
+  c.vocabulary = list;
+  c.test = test;
+  b = build(&c); /* as given */
+  p = &trm_dataset_get_info(b.test)->puzzle;
+  assert_int_equal(trm_puzzle_n_symbols(p), 5);
+  assert_string_equal(trm_puzzle_symbol(p, 1), "7");
+  assert_string_equal(trm_puzzle_symbol(p, 3), ",");
+  release(&b);
+  c.output_dir = other;
+  c.vocabulary = NULL;
+  expect_failure(&c, TRM_E_PUZZLE, 2, "t.jsonl line 2: input row 1, column 3: '7'");
+  c.vocabulary = "9,10";
+  expect_failure(&c, TRM_E_PUZZLE, 1, "'-1'");
+  c.vocabulary = "9,9";
+  expect_failure(&c, TRM_E_ARGUMENT, -1, "symbol 2");
+  c.vocabulary = "";
+  expect_failure(&c, TRM_E_ARGUMENT, -1, "no symbols");
+}
+
+static void bad_files_are_refused(void **state) {
+  static const struct {
+    const char *name, *text;
+    trm_status code;
+    int64_t pos;
+    const char *word;
+  } cases[] = {
+      {"a.txt", "", TRM_E_FORMAT, -1, "by its name"},
+      {"a.csv", "", TRM_E_FORMAT, 1, "empty"},
+      {"a.csv", "question,answer\n", TRM_E_FORMAT, 2, "no puzzle"},
+      {"a.csv", "question\nabcd\n", TRM_E_FORMAT, 1, "'answer'"},
+      {"a.csv", "question,answer\nabcd,abcd\nabcd\n", TRM_E_FORMAT, 3, "column 2 of the header"},
+      {"a.csv", "question,answer\nabc,abcd\n", TRM_E_FORMAT, 2, "no square"},
+      {"a.csv", "question,answer\nab/c,abcd\n", TRM_E_FORMAT, 2, "row 2 of the grid has 1"},
+      {"a.csv", "question,answer\n,abcd\n", TRM_E_FORMAT, 2, "0 x 0"},
+      {"a.csv", "question,answer\n/,abcd\n", TRM_E_FORMAT, 2, "cells"},
+      {"a.csv", "question,answer\nab\tc,abcd\n", TRM_E_FORMAT, 2, "control"},
+      {"a.csv", "question,answer\na\xe2\x96,abcd\n", TRM_E_FORMAT, 2, "not UTF-8"},
+      {"a.csv", "question,answer\n\xc0\x80,abcd\n", TRM_E_FORMAT, 2, "not UTF-8"},
+      {"a.csv", "question,answer\n\"a\"\"b\",abcd\n", TRM_E_FORMAT, 2, "quote"},
+      {"a.jsonl", "\n \n", TRM_E_FORMAT, -1, "no puzzle"},
+      {"a.jsonl", "{\"input\": [[1]], \"output\": [[1]]}\n{\"input\"\n", TRM_E_FORMAT, 2,
+       "line 2 column"},
+      {"a.jsonl", "[1]\n", TRM_E_FORMAT, 1, "an object"},
+      {"a.jsonl", "{\"input\": [[1]]}", TRM_E_FORMAT, 1, "\"output\""},
+      {"a.jsonl", "{\"input\": [], \"output\": [[1]]}", TRM_E_FORMAT, 1, "\"input\""},
+      {"a.jsonl", "{\"input\": [[]], \"output\": [[1]]}", TRM_E_FORMAT, 1, "\"input\""},
+      {"a.jsonl", "{\"input\": [[1, 2], [3]], \"output\": [[1]]}", TRM_E_FORMAT, 1, "row 2"},
+      {"a.jsonl", "{\"input\": [[1], [2, 3]], \"output\": [[1]]}", TRM_E_FORMAT, 1, "row 2"},
+      {"a.jsonl", "{\"input\": [[1, 2], 3], \"output\": [[1]]}", TRM_E_FORMAT, 1, "row 2"},
+      {"a.jsonl", "{\"input\": [[1, 2.5]], \"output\": [[1]]}", TRM_E_FORMAT, 1, "column 2"},
+      {"a.jsonl", "{\"input\": [[1, null]], \"output\": [[1]]}", TRM_E_FORMAT, 1, "column 2"},
+      {"a.jsonl", "{\"input\": [[\"\"]], \"output\": [[1]]}", TRM_E_FORMAT, 1, "no symbol"},
+      {"a.jsonl", "{\"input\": [[\"\\u001b\"]], \"output\": [[1]]}", TRM_E_FORMAT, 1, "no symbol"},
+      {"a.jsonl", "{\"input\": [[\"0123456789abcdef\"]], \"output\": [[1]]}", TRM_E_FORMAT, 1,
+       "15 bytes"},
+      {"a.jsonl", "{\"input\": [[1]], \"input\": [[1]], \"output\": [[1]]}", TRM_E_FORMAT, 1,
+       "uplicate"},
+      {"a.jsonl", "{\"input\": [[1]], \"output\": [[1]], \"id\": [2]}", TRM_E_FORMAT, 1, "\"id\""},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char paths[3][160];
+    write_text(*state, cases[i].name, cases[i].text);
+    trm_grid_build_config c = config_in(*state, paths, cases[i].name, NULL);
+    snprintf(paths[2], 160, "%s", scratch_path(*state, "none"));
+    expect_failure(&c, cases[i].code, cases[i].pos, cases[i].word);
+  }
+}
+
+static void bad_settings_are_refused(void **state) {
+  char paths[3][160];
+  write_text(*state, "ok.csv", "question,answer\nab/ab/..,ab/ba/..\n");
+  trm_grid_build_config good = config_in(*state, paths, "ok.csv", NULL), c;
+  snprintf(paths[2], 160, "%s", scratch_path(*state, "none"));
+  c = good, c.symmetries = "spin", expect_failure(&c, TRM_E_CONFIG, -1, "'spin'");
+  c = good, c.symmetries = "transpose", expect_failure(&c, TRM_E_CONFIG, -1, "3 x 2");
+  c = good, c.symmetries = "permute:a+c", expect_failure(&c, TRM_E_CONFIG, -1, "'c'");
+  c = good, c.symmetries = "permute:b-a", expect_failure(&c, TRM_E_CONFIG, -1, "'b-a'");
+  c = good, c.symmetries = "permute:a", expect_failure(&c, TRM_E_CONFIG, -1, "two symbols");
+  c = good, c.symmetries = "permute:a+b,permute:b+.",
+  expect_failure(&c, TRM_E_CONFIG, -1, "named twice");
+  c = good, c.num_aug = 2, expect_failure(&c, TRM_E_CONFIG, -1, "none are declared");
+  c = good, c.num_aug = -1, expect_failure(&c, TRM_E_ARGUMENT, -1, "-1 copies");
+  c = good, c.test_share = 1, expect_failure(&c, TRM_E_ARGUMENT, -1, "less than 1");
+  c = good, c.test_share = 0.5, c.test = c.train;
+  expect_failure(&c, TRM_E_ARGUMENT, -1, "one file");
+  c = good, c.test_share = 0.5, expect_failure(&c, TRM_E_RANGE, -1, "stay together");
+  c = good, c.rows = 2, expect_failure(&c, TRM_E_ARGUMENT, -1, "want both");
+  c = good, c.canvas_rows = 2000, c.canvas_cols = 2, expect_failure(&c, TRM_E_ARGUMENT, -1, "2000");
+  c = good, c.train = NULL, expect_failure(&c, TRM_E_ARGUMENT, -1, "no file");
+  c = good, c.train = "/nowhere/a.csv", expect_failure(&c, TRM_E_IO, -1, "/nowhere/a.csv");
+}
+
+static void symmetries_are_stored_and_counted(void **state) {
+  char paths[3][160];
+  /* The second is the first turned with a and b renamed, the third is new. */
+  write_text(*state, "train.csv", "question,answer\naab/...,aab/...\n");
+  write_text(*state, "test.csv",
+             "question,answer\nb./b./a.,b./b./a.\nbab/...,bab/...\naab/...,aab/...\n");
+  trm_grid_build_config c = config_in(*state, paths, "train.csv", "test.csv");
+  built b = build(&c);
+  assert_int_equal(b.report.overlap, 1);
+  assert_int_equal(b.report.symmetric_overlap, 1);
+  assert_string_equal(trm_dataset_get_info(b.train)->puzzle.symmetries, "");
+  release(&b);
+  c.symmetries = "permute:a-b,flip,rotate";
+  c.num_aug = 50;
+  b = build(&c);
+  assert_string_equal(trm_dataset_get_info(b.train)->puzzle.symmetries, "dihedral,permute:a-b");
+  assert_int_equal(b.report.symmetric_overlap, 2);
+  assert_int_equal(b.report.duplicates_in_train, 0);
+  assert_int_equal(b.report.train_examples, 51);
+  assert_int_equal(trm_dataset_get_info(b.train)->examples, 51);
+  assert_int_equal(trm_dataset_get_info(b.train)->groups, 1);
+  assert_int_equal(trm_dataset_get_info(b.test)->examples, 3);
+  int as_test = 0;
+  for (int64_t i = 0; i < 51; i++) {
+    int32_t inputs[9], labels[9];
+    char in[10], out[10];
+    const trm_puzzle *p = &trm_dataset_get_info(b.train)->puzzle;
+    trm_dataset_example(b.train, i, inputs, labels, NULL);
+    as_text(p, inputs, in);
+    as_text(p, labels, out);
+    for (int k = 0; k < 9; k++) assert_true(out[k] == in[k] || (in[k] == '_' && out[k] == '*'));
+    as_test += !strcmp(in, "b.|b.|a.|");
+  }
+  assert_true(as_test >= 1); /* one of 16 images */
+  release(&b);
+}
+
+static void shares_keep_families_together(void **state) {
+  char paths[3][160], text[8000];
+  size_t n = 0;
+  /* 20 families: a puzzle and its mirror image; and 20 of two unlike puzzles with one id. */
+  for (int i = 0; i < 40; i++)
+    n += (size_t)snprintf(
+        text + n, sizeof text - n,
+        i < 20 ? "{\"input\": [[%d, 100]], \"output\": [[%d, 100]]}\n"
+                 "{\"input\": [[100, %d]], \"output\": [[100, %d]]}\n"
+               : "{\"input\": [[%d, 101]], \"output\": [[%d, 101]], \"id\": \"%d\"}\n"
+                 "{\"input\": [[%d, 102]], \"output\": [[1, 1]], \"id\": %d}\n",
+        i, i, i, i, i);
+  write_text(*state, "share.jsonl", text);
+  trm_grid_build_config c = config_in(*state, paths, "share.jsonl", NULL);
+  c.symmetries = "flip";
+  int seen = 0;
+  for (uint64_t seed = 0; seed < 3; seed++) {
+    c.seed = seed;
+    c.test_share = 0.26; /* 21 of 80, and families have two */
+    built b = build(&c);
+    assert_int_equal(b.report.test_puzzles, 20);
+    assert_int_equal(b.report.train_puzzles, 60);
+    assert_int_equal(b.report.symmetric_overlap, 0);
+    int first[40] = {0};
+    for (int64_t i = 0; i < 20; i++) {
+      int32_t inputs[2];
+      const trm_puzzle *p = &trm_dataset_get_info(b.test)->puzzle;
+      trm_dataset_example(b.test, i, inputs, NULL, NULL);
+      int name = atoi(trm_puzzle_symbol(p, inputs[0]));
+      if (name >= 100) name = atoi(trm_puzzle_symbol(p, inputs[1]));
+      first[name]++;
+    }
+    for (int i = 0; i < 40; i++) assert_true(first[i] == 0 || first[i] == 2);
+    seen += first[0] + first[39];
+    release(&b);
+  }
+  assert_true(seen < 12);
+}
+
+static void rules_are_checked(void **state) {
+  char paths[3][160];
+  write_text(*state, "latin.csv", "question,answer\n1..2,1221\n1..1,1221\n");
+  write_text(*state, "good.csv", "question,answer\n1...,1221\n");
+  trm_grid_build_config c = config_in(*state, paths, "good.csv", NULL);
+  c.rules = "latin";
+  built b = build(&c);
+  assert_string_equal(trm_dataset_get_info(b.train)->puzzle.rules, "latin");
+  release(&b);
+  c = config_in(*state, paths, "latin.csv", NULL);
+  snprintf(paths[2], 160, "%s", scratch_path(*state, "none"));
+  c.rules = "latin";
+  expect_failure(&c, TRM_E_PUZZLE, 2, "latin.csv line 2");
+  c.rules = "chess";
+  expect_failure(&c, TRM_E_CONFIG, -1, "known are sudoku");
+  c.rules = "a name that is far too long for rules";
+  expect_failure(&c, TRM_E_CONFIG, -1, "known are");
+}
+
+/* Writes DIR/a.npz with inputs [2, 2, 3] of int32, one of them `odd`, and labels of int8. */
+static void write_archive_with(scratch *s, int32_t odd, int n_labels, int dims,
+                               const char *second) {
+  const int32_t inputs[] = {3, 1, 4, 1, 5, 9, odd, 6, 5, 3, 5, 9};
+  const int8_t labels[] = {3, -1, 9, 4};
+  const int64_t in_shape[] = {2, 2, 3}, label_shape[] = {n_labels, 4 / n_labels, 1};
+  static zip_bytes z;
+  memset(&z, 0, sizeof z);
+  for (int g = 0; g < 2; g++) {
+    size_t n;
+    const char *npy = scratch_path(s, "array.npy");
+    trm_status st = g ? trm__npy_save(npy, TRM__NPY_I1, dims, label_shape, labels, NULL)
+                      : trm__npy_save(npy, TRM__NPY_I4, 3, in_shape, inputs, NULL);
+    assert_int_equal(st, TRM_OK);
+    unsigned char *bytes = read_bytes(npy, &n);
+    zip_add_deflated(&z, g ? second : "inputs.npy", bytes, n);
+    free(bytes);
+  }
+  zip_end(&z);
+  write_bytes(scratch_path(s, "a.npz"), z.data, z.n);
+}
+
+static void write_archive(scratch *s, int n_labels, int dims, const char *second) {
+  write_archive_with(s, 2, n_labels, dims, second);
+}
+
+static void archives_of_arrays(void **state) {
+  char paths[3][160];
+  trm_grid_build_config c = config_in(*state, paths, "a.npz", NULL);
+  write_archive(*state, 2, 3, "labels.npy");
+  built b = build(&c);
+  const trm_puzzle *p = &trm_dataset_get_info(b.train)->puzzle;
+  assert_int_equal(trm_puzzle_n_symbols(p), 7);
+  assert_string_equal(trm_puzzle_symbol(p, 2), "1");
+  expect_example(b.train, 0, "314159", "3|**|*");
+  expect_example(b.train, 1, "265359", "9|*4|*");
+  release(&b);
+  snprintf(paths[2], 160, "%s", scratch_path(*state, "none"));
+  write_archive(*state, 1, 3, "labels.npy");
+  expect_failure(&c, TRM_E_SHAPE, -1, "2 inputs and 1 labels");
+  write_archive(*state, 2, 2, "labels.npy");
+  expect_failure(&c, TRM_E_SHAPE, -1, "2 dimensions");
+  write_archive(*state, 2, 3, "answers.npy");
+  expect_failure(&c, TRM_E_FORMAT, -1, "no array 'labels'");
+  write_archive(*state, 2, 3, "labels.npy");
+  c.vocabulary = "1,3,4,5,9";
+  expect_failure(&c, TRM_E_PUZZLE, 1, "row 1: input row 1, column 1: '2'");
+  c.vocabulary = NULL;
+  write_archive_with(*state, -2, 2, 3, "labels.npy");
+  expect_failure(&c, TRM_E_FORMAT, 1, "row 1: array 'inputs' has -2");
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(csv_of_one_size),
+      cmocka_unit_test(csv_sizes_can_be_said),
+      cmocka_unit_test(cells_are_characters),
+      cmocka_unit_test(sizes_may_differ),
+      cmocka_unit_test(vocabularies),
+      cmocka_unit_test(bad_files_are_refused),
+      cmocka_unit_test(bad_settings_are_refused),
+      cmocka_unit_test(symmetries_are_stored_and_counted),
+      cmocka_unit_test(shares_keep_families_together),
+      cmocka_unit_test(rules_are_checked),
+      cmocka_unit_test(archives_of_arrays),
+  };
+  return cmocka_run_group_tests(tests, scratch_open, scratch_close);
+}

@@ -1,0 +1,383 @@
+/* Models in other files: round trips by the program and the library, a published checkpoint in
+ * every command, the embeddings of some ids, and files that contradict their configuration. */
+#include <math.h>
+
+#include "io/torch_file.h"
+#include "launch.h"
+#include "small_data.h"
+#include "small_model.h"
+
+enum { SEQ = 6, VOCAB = 7 };
+
+#define GOLDEN TRM_SHARED_DIR "/golden/torch-checkpoint/step_10"
+
+enum { PATH = 160 };
+static char path_a[PATH], path_b[PATH], path_c[PATH], path_data[PATH];
+
+static const char *place(scratch *s, char *out, const char *name) {
+  snprintf(out, PATH, "%s/%s", s->dir, name);
+  return out;
+}
+
+static trm_model *load(const char *path) {
+  trm_model *m;
+  trm_error err;
+  if (trm_model_load(path, &m, &err) != TRM_OK) fail_msg("%s", err.msg);
+  return m;
+}
+
+static float bf16(float v) {
+  uint32_t bits;
+  memcpy(&bits, &v, sizeof bits);
+  bits = (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000;
+  memcpy(&v, &bits, sizeof v);
+  return v;
+}
+
+static void same_weights(const trm_model *a, const trm_model *b, bool rounded) {
+  assert_int_equal(trm_model_tensor_count(a), trm_model_tensor_count(b));
+  for (int i = 0; i < trm_model_tensor_count(a); i++) {
+    const trm_tensor x = trm_model_tensor_at(a, i), y = trm_model_tensor_named(b, x.name);
+    assert_int_equal(x.count, y.count);
+    for (int64_t k = 0; k < x.count; k++)
+      assert_true(y.data[k] == (rounded ? bf16(x.data[k]) : x.data[k]));
+  }
+}
+
+static void same_config(const trm_model *a, const trm_model *b) {
+  assert_memory_equal(trm_model_get_config(a), trm_model_get_config(b), sizeof(trm_model_config));
+}
+
+/* A mixer, so that the tensors show seq_len; its folder. */
+static trm_model *make_model(scratch *s, const char *name, bool mixer) {
+  trm_model_config c = small_config(TRM_ARCH_TRM, SEQ);
+  c.mlp_t = mixer;
+  c.pos_encodings = mixer ? TRM_POS_NONE : TRM_POS_ROPE;
+  trm_model *m = small_model(&c, 3);
+  trm_error err;
+  if (trm_model_save(m, place(s, path_a, name), &err) != TRM_OK) fail_msg("%s", err.msg);
+  return m;
+}
+
+static const char *make_data(scratch *s, const char *name, int32_t id_a, int32_t id_b) {
+  static const int32_t tokens[2 * SEQ] = {1, 2, 3, 4, 5, 6, 1, 1, 1, 1, 1, 1};
+  const int32_t ids[2] = {id_a, id_b};
+  snprintf(path_data, sizeof path_data, "%s/%s", s->dir, name);
+  write_small_data(path_data, 2, SEQ, VOCAB, 3, tokens, tokens, ids);
+  return path_data;
+}
+
+/* folder -> one file -> torch -> folder, each read back; then the same in bfloat16. */
+static void round_trips(void **state) {
+  scratch *s = *state;
+  trm_model *m = make_model(s, "m", true), *back;
+  for (int round = 0; round < 2; round++) {
+    const char *dtype = round ? "bf16" : "f32";
+    char pt[PATH];
+    want(RUN("convert", path_a, place(s, path_b, "one.safetensors"), "--dtype", dtype), 0);
+    back = load(path_b);
+    same_config(m, back);
+    same_weights(m, back, round);
+    trm_model_free(back);
+    snprintf(pt, sizeof pt, "%s/torch%d", s->dir, round);
+    assert_int_equal(trm__make_dirs(pt, NULL), TRM_OK);
+    snprintf(pt, sizeof pt, "%s/torch%d/m.pt", s->dir, round);
+    want(RUN("convert", path_b, pt, "--dtype", dtype), 0);
+    want(RUN("convert", pt, place(s, path_c, "again")), 0);
+    back = load(path_c);
+    same_config(m, back);
+    same_weights(m, back, round);
+    trm_model_free(back);
+    want(RUN("convert", path_b, pt), 1); /* an all_config.yaml is not overwritten */
+    says(err_text, "all_config.yaml is there already");
+  }
+  trm_model_free(m);
+}
+
+static void info_needs_no_weights(void **state) {
+  scratch *s = *state;
+  trm_model *m = make_model(s, "m", true), *peek;
+  trm_error err;
+  static char folder[TEXT];
+  want(RUN("info", path_a, "--json"), 0);
+  memcpy(folder, out_text, sizeof folder);
+  want(RUN("convert", path_a, place(s, path_b, "info.safetensors")), 0);
+  want(RUN("info", path_b, "--json"), 0);
+  assert_string_equal(out_text, folder);
+  assert_int_equal(trm_model_peek(path_b, NULL, &peek, &err), TRM_OK);
+  same_config(m, peek);
+  for (int i = 0; i < trm_model_tensor_count(m); i++) {
+    const trm_tensor a = trm_model_tensor_at(m, i), b = trm_model_tensor_at(peek, i);
+    assert_string_equal(a.name, b.name);
+    assert_true(a.count == b.count && !b.data);
+  }
+  trm_model_free(peek);
+  trm_model_free(m);
+}
+
+static void a_file_alone_must_say_what_it_is(void **state) {
+  scratch *s = *state;
+  trm_model *m = make_model(s, "m", true), *none;
+  trm_error err;
+  char weights[220];
+  snprintf(weights, sizeof weights, "%s/model.safetensors", path_a);
+  assert_int_equal(trm_model_load(weights, &none, &err), TRM_E_FORMAT);
+  assert_true(speaks_of(&err, "name the folder"));
+  assert_int_equal(
+      trm_model_export(m, place(s, path_b, "x"), (trm_file_format)3, TRM_FLOAT32, &err),
+      TRM_E_ARGUMENT);
+  trm_model_free(m);
+}
+
+/* --- the embeddings of some ids --- */
+
+static void kept_ids_find_their_rows(void **state) {
+  scratch *s = *state;
+  trm_model *m = make_model(s, "m", true), *some;
+  static char whole[TEXT];
+  int n;
+  make_data(s, "data02", 2, 0);
+  want(RUN("eval", path_a, path_data, "--threads", "1"), 0);
+  memcpy(whole, strchr(out_text, '\n'), strlen(strchr(out_text, '\n')) + 1);
+  char used[240];
+  snprintf(used, sizeof used, "used:%s", path_data);
+  want(RUN("convert", path_a, place(s, path_b, "some.safetensors"), "--puzzle-emb", used), 0);
+  says(err_text, "2 of 3 puzzle embeddings kept");
+  want(RUN("eval", path_b, path_data, "--threads", "1"), 0);
+  assert_string_equal(strchr(out_text, '\n'), whole);
+  some = load(path_b);
+  const int32_t *ids = trm_model_puzzle_ids(some, &n);
+  assert_true(n == 2 && ids[0] == 0 && ids[1] == 2);
+  assert_int_equal(trm_model_get_config(some)->num_puzzle_identifiers, 3);
+  const trm_tensor a = trm_model_tensor_named(m, "puzzle_emb.weights");
+  const trm_tensor b = trm_model_tensor_named(some, "puzzle_emb.weights");
+  assert_int_equal(b.shape[0], 2);
+  assert_memory_equal(b.data + b.shape[1], a.data + 2 * a.shape[1],
+                      (size_t)a.shape[1] * sizeof(float));
+  want(RUN("info", path_b), 0);
+  says(out_text, "puzzle_ids_kept");
+  trm_model_free(some);
+  trm_model_free(m);
+}
+
+static void an_id_that_was_not_kept_is_named(void **state) {
+  scratch *s = *state;
+  trm_model *m = make_model(s, "m", true), *some, *clone, *none;
+  trm_error err;
+  const int32_t ids[] = {2, 0, 2}, outside[] = {3}, dropped[] = {1};
+  assert_int_equal(trm_model_keep_puzzle_ids(m, ids, 3, &some, &err), TRM_OK);
+  assert_int_equal(trm_model_keep_puzzle_ids(m, outside, 1, &none, &err), TRM_E_RANGE);
+  assert_int_equal(trm_model_keep_puzzle_ids(some, dropped, 1, &none, &err), TRM_E_RANGE);
+  assert_int_equal(trm_model_keep_puzzle_ids(m, ids, 0, &none, &err), TRM_E_ARGUMENT);
+  trm_solver *solver;
+  const int32_t tokens[SEQ] = {1};
+  assert_int_equal(trm_model_clone(some, &clone, &err), TRM_OK);
+  assert_int_equal(trm_solver_create(clone, &(trm_solver_config){.threads = 1}, &solver, &err),
+                   TRM_OK);
+  assert_int_equal(trm_solver_add(solver, tokens, 1, &err), TRM_E_RANGE);
+  assert_true(speaks_of(&err, "puzzle id 1 has no embedding"));
+  assert_int_equal(trm_solver_add(solver, tokens, 2, &err), TRM_OK);
+  trm_solver_free(solver);
+  const trm_trainer_config t = trm_trainer_config_default();
+  trm_trainer *trainer;
+  assert_int_equal(trm_trainer_create(some, &t, &trainer, &err), TRM_E_ARGUMENT);
+  assert_true(speaks_of(&err, "2 of its 3"));
+  /* Taken over into a whole model: the rows there are, and the mean of them. */
+  bool reset;
+  trm_model *whole;
+  assert_int_equal(trm_model_create(trm_model_get_config(m), 9, &whole, &err), TRM_OK);
+  assert_int_equal(trm_model_copy_weights(whole, some, &reset, &err), TRM_OK);
+  assert_true(reset);
+  const trm_tensor a = trm_model_tensor_named(m, "puzzle_emb.weights");
+  const trm_tensor b = trm_model_tensor_named(whole, "puzzle_emb.weights");
+  const int64_t E = a.shape[1];
+  for (int64_t j = 0; j < E; j++) {
+    assert_true(b.data[j] == a.data[j] && b.data[2 * E + j] == a.data[2 * E + j]);
+    assert_true(fabsf(b.data[E + j] - (a.data[j] + a.data[2 * E + j]) / 2) < 1e-6f);
+  }
+  assert_int_equal(
+      trm_model_export(some, place(s, path_b, "some.pt"), TRM_FILE_TORCH, TRM_FLOAT32, &err),
+      TRM_E_ARGUMENT);
+  assert_true(speaks_of(&err, ".safetensors"));
+  trm_model_free(whole);
+  trm_model_free(clone);
+  trm_model_free(some);
+  trm_model_free(m);
+}
+
+static void drop_keeps_the_blank_id(void **state) {
+  scratch *s = *state;
+  trm_model *m = make_model(s, "m", true);
+  make_data(s, "data01", 0, 1);
+  want(RUN("convert", path_a, place(s, path_b, "none"), "--puzzle-emb", "drop"), 0);
+  want(RUN("eval", path_b, path_data), 3);
+  says(err_text, "puzzle id 1 has no embedding");
+  want(RUN("convert", path_a, path_b, "--puzzle-emb", "some"), 2);
+  want(RUN("convert", path_a, path_b, "--puzzle-emb", "used:/nonexistent"), 1);
+  trm_model_free(m);
+}
+
+/* --- published checkpoints --- */
+
+static const char *write_yaml(scratch *s, const char *dir, const char *arch) {
+  static char pt[240];
+  char path[240], text[2000];
+  snprintf(path, sizeof path, "%s/%s", s->dir, dir);
+  assert_int_equal(trm__make_dirs(path, NULL), TRM_OK);
+  snprintf(path, sizeof path, "%s/%s/all_config.yaml", s->dir, dir);
+  snprintf(text, sizeof text,
+           "arch:\n  name: recursive_reasoning.trm@TinyRecursiveReasoningModel_ACTV1\n"
+           "  loss:\n    name: losses@ACTLossHead\n    loss_type: stablemax_cross_entropy\n"
+           "  H_cycles: 2\n  L_cycles: 2\n  num_heads: 2\n  puzzle_emb_len: 2\n"
+           "  halt_max_steps: 4\n  forward_dtype: float32\n%s"
+           "data_paths_test: null\nevaluators:\n- name: arc@ARC\n  submission_K: 2\n"
+           "lr: never mind\nunheard_of: {a: [b]}\n",
+           arch);
+  write_bytes(path, text, strlen(text));
+  snprintf(pt, sizeof pt, "%s/%s/step_7", s->dir, dir);
+  return pt;
+}
+
+static void shapes_tell_the_rest(void **state) {
+  scratch *s = *state;
+  trm_model *m = make_model(s, "m", true), *back;
+  trm_error err;
+  const char *pt = write_yaml(s, "pub", "  mlp_t: true\n  pos_encodings: none\n");
+  assert_int_equal(trm_model_export(m, pt, TRM_FILE_TORCH, TRM_FLOAT32, &err), TRM_OK);
+  want(RUN("convert", pt, place(s, path_b, "pub.safetensors")), 0);
+  back = load(path_b);
+  trm_model_config c = *trm_model_get_config(back);
+  assert_true(c.expansion == 4 && c.L_layers == 1 && c.seq_len == SEQ && c.hidden_size == 16);
+  same_config(m, back);
+  same_weights(m, back, false);
+  trm_model_free(back);
+  write_yaml(s, "pub", "  mlp_t: true\n  pos_encodings: none\n  hidden_size: 32\n");
+  want(RUN("info", pt), 3);
+  says(err_text, "hidden_size is 16, but the configuration says 32");
+  write_yaml(s, "pub", "  mlp_t: true\n  pos_encodings: none\n  L_layers: 2\n");
+  want(RUN("info", pt), 3);
+  says(err_text, "is 1, but the configuration says 2");
+  write_yaml(s, "pub", "  mlp_t: false\n");
+  want(RUN("info", pt), 3);
+  says(err_text, "mlp_t = false");
+  write_yaml(s, "pub", "  mlp_t: true\n  mlp_u: 1\n");
+  want(RUN("info", pt), 3);
+  says(err_text, "unknown key 'arch.mlp_u'");
+  char yaml[240];
+  snprintf(yaml, sizeof yaml, "%s/pub/all_config.yaml", s->dir);
+  assert_int_equal(unlink(yaml), 0);
+  want(RUN("info", pt), 1);
+  says(err_text, "no all_config.yaml beside it");
+  trm_model_free(m);
+}
+
+static void data_give_seq_len_where_no_tensor_does(void **state) {
+  scratch *s = *state;
+  trm_model *m = make_model(s, "m", false), *back;
+  trm_error err;
+  const char *pt = write_yaml(s, "rope", "");
+  assert_int_equal(trm_model_export(m, pt, TRM_FILE_TORCH, TRM_FLOAT32, &err), TRM_OK);
+  make_data(s, "data02", 2, 0);
+  want(RUN("info", pt), 0);
+  says(err_text, "does not show seq_len");
+  want(RUN("solve", pt, "--puzzle", "1"), 3);
+  says(err_text, "trm convert");
+  want(RUN("eval", path_a, path_data, "--threads", "1"), 0);
+  static char whole[TEXT];
+  memcpy(whole, strchr(out_text, '\n'), strlen(strchr(out_text, '\n')) + 1);
+  want(RUN("eval", pt, path_data, "--threads", "1"), 0);
+  assert_string_equal(strchr(out_text, '\n'), whole);
+  want(RUN("convert", pt, place(s, path_b, "rope.safetensors"), "--data", path_data), 0);
+  back = load(path_b);
+  same_config(m, back);
+  same_weights(m, back, false);
+  trm_model_free(back);
+  want(RUN("convert", pt, path_b, "--seq-len", "900"), 0);
+  back = load(path_b);
+  assert_int_equal(trm_model_get_config(back)->seq_len, 900);
+  assert_int_equal(trm_model_get_config(back)->puzzle.kind, TRM_PUZZLE_NONE);
+  trm_model_free(back);
+  trm_model_config c = *trm_model_get_config(m);
+  c.seq_len = 0;
+  assert_int_equal(trm_model_import(pt, &c, &back, &err), TRM_E_CONFIG);
+  trm_model_free(m);
+}
+
+/* Seven beside the latents' starts, and four of each of 64 layers in two nets: no model has more.
+ */
+static void too_many_tensors_are_refused(void **state) {
+  enum { N = 527 };
+  scratch *s = *state;
+  static trm__st_tensor tensors[N];
+  static char name[N][40];
+  const float zero[4] = {0};
+  trm_error err;
+  for (int i = 0; i < N; i++) {
+    snprintf(name[i], sizeof name[i], "L_level.layers.%d.mlp.down_proj.weight", i);
+    tensors[i] = (trm__st_tensor){
+        .name = name[i], .dtype = TRM__F32, .ndim = 2, .shape = {2, 2}, .count = 4, .data = zero};
+  }
+  place(s, path_b, "many.pt");
+  trm_model_config c = {0};
+  assert_int_equal(trm__torch_save(path_b, "", tensors, N, &err), TRM_OK);
+  assert_int_equal(trm_model_complete_config(path_b, &c, &err), TRM_E_FORMAT);
+  assert_true(speaks_of(&err, "527 tensors, want at most 526"));
+  assert_int_equal(trm__torch_save(path_b, "", tensors, N - 1, &err), TRM_OK);
+  assert_int_equal(trm_model_complete_config(path_b, &c, &err), TRM_E_FORMAT);
+  assert_true(speaks_of(&err, "no tensor embed_tokens"));
+}
+
+static void weights_must_be_finite_and_undamaged(void **state) {
+  scratch *s = *state;
+  trm_model *m = make_model(s, "m", true), *none;
+  trm_error err;
+  size_t n;
+  place(s, path_b, "bad.pt");
+  assert_int_equal(trm_model_export(m, path_b, TRM_FILE_TORCH, TRM_FLOAT32, &err), TRM_OK);
+  unsigned char *bytes = read_bytes(path_b, &n);
+  const float *q = trm_model_tensor_named(m, "q_head.weight").data;
+  for (size_t i = 0; i + 8 < n; i++)
+    if (!memcmp(bytes + i, q, 8)) bytes[i] ^= 1;
+  write_bytes(path_b, bytes, n);
+  free(bytes);
+  assert_int_equal(trm_model_import(path_b, trm_model_get_config(m), &none, &err), TRM_E_FORMAT);
+  assert_true(speaks_of(&err, "is damaged"));
+  trm_model_tensor_named(m, "q_head.bias").data[1] = NAN;
+  assert_int_equal(trm_model_export(m, path_b, TRM_FILE_TORCH, TRM_FLOAT32, &err), TRM_OK);
+  assert_int_equal(trm_model_import(path_b, trm_model_get_config(m), &none, &err), TRM_E_NUMERIC);
+  assert_true(speaks_of(&err, "q_head.bias"));
+  trm_model_free(m);
+}
+
+static void the_reference_checkpoint_works_everywhere(void **state) {
+  scratch *s = *state;
+  if (!trm__path_exists(GOLDEN)) {
+    print_message("skipped: no reference checkpoint beside the checkout\n");
+    skip();
+  }
+  static char answer[TEXT];
+  want(RUN("info", GOLDEN), 0);
+  says(out_text, "Sudoku 4x4");
+  want(RUN("solve", GOLDEN, "--puzzle", "1...............", "--threads", "1"), 0);
+  memcpy(answer, out_text, sizeof answer);
+  want(RUN("convert", GOLDEN, place(s, path_b, "golden.safetensors")), 0);
+  want(RUN("solve", path_b, "--puzzle", "1...............", "--threads", "1"), 0);
+  assert_string_equal(out_text, answer);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(round_trips),
+      cmocka_unit_test(info_needs_no_weights),
+      cmocka_unit_test(a_file_alone_must_say_what_it_is),
+      cmocka_unit_test(kept_ids_find_their_rows),
+      cmocka_unit_test(an_id_that_was_not_kept_is_named),
+      cmocka_unit_test(drop_keeps_the_blank_id),
+      cmocka_unit_test(shapes_tell_the_rest),
+      cmocka_unit_test(data_give_seq_len_where_no_tensor_does),
+      cmocka_unit_test(too_many_tensors_are_refused),
+      cmocka_unit_test(weights_must_be_finite_and_undamaged),
+      cmocka_unit_test(the_reference_checkpoint_works_everywhere),
+  };
+  return cmocka_run_group_tests_name("convert", tests, scratch_open, scratch_close);
+}

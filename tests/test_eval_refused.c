@@ -1,0 +1,118 @@
+/* The system refuses the n-th block of memory, or the n-th thread: votes and evaluations with a
+ * state report it, give back all they took (the address sanitizer sees what they do not), and leave
+ * no file behind that is not whole. */
+#include <unistd.h>
+
+#include "arc_data.h"
+#include "refuse.h"
+#include "small_model.h"
+
+static arc_set set;
+static char dir[160], file[160];
+static trm_model *model;
+static trm_dataset *data;
+
+static trm_status vote(trm_error *err) {
+  trm_arc_votes *v;
+  trm_status st = TRM_OK;
+  double pass;
+  TRM_TRY(trm_arc_votes_create(dir, &v, err));
+  for (int i = 0; i < set.n && st == TRM_OK; i++) {
+    const arc_example *e = &set.example[i];
+    st = trm_arc_votes_add(v, i, e->id, e->inputs, e->answer, e->q, err);
+  }
+  if (st == TRM_OK) st = trm_arc_votes_count(v, (const int[]){2}, 1, &pass, NULL, err);
+  if (st == TRM_OK) st = trm_arc_votes_submit(v, file, err);
+  trm_arc_votes_free(v);
+  return st;
+}
+
+static trm_status read_files(trm_error *err) {
+  char preds[200], q[200];
+  trm_arc_votes *v;
+  snprintf(preds, sizeof preds, "%s/p.npy", dir);
+  snprintf(q, sizeof q, "%s/q.npy", dir);
+  TRM_TRY(trm_arc_votes_create(dir, &v, err));
+  trm_status st = trm_arc_votes_add_files(v, data, preds, q, NULL, NULL, NULL, err);
+  trm_arc_votes_free(v);
+  return st;
+}
+
+/* From the state in `file`, if there is one. */
+static trm_status evaluate(trm_error *err) {
+  static trm_eval_report r;
+  trm_arc_votes *v;
+  TRM_TRY(trm_arc_votes_create(dir, &v, err));
+  const trm_eval_config c = {.limit = 2, .batch = 2, .threads = 2, .votes = v, .state = file};
+  trm_status st = trm_evaluate(model, data, &c, &r, err);
+  trm_arc_votes_free(v);
+  return st;
+}
+
+static void every_refusal_is_reported(void **state) {
+  static const struct {
+    trm_status (*run)(trm_error *err);
+    bool keep; /* the file of the run before */
+  } actions[] = {{vote, false}, {read_files, false}, {evaluate, false}, {evaluate, true}};
+  (void)state;
+  for (size_t k = 0; k < sizeof actions / sizeof *actions; k++) {
+    int reported = 0;
+    trm_error err;
+    for (int n = 0;; n++) {
+      bool old = trm__path_exists(file);
+      calls_left = n;
+      trm_status st = actions[k].run(&err);
+      bool was_refused = calls_left < 0;
+      calls_left = -1;
+      if (!was_refused) {
+        assert_int_equal(st, TRM_OK);
+        break;
+      }
+      if (st != TRM_OK) {
+        assert_true(st == TRM_E_MEMORY || st == TRM_E_SYSTEM);
+        reported++;
+      }
+      if (old) assert_true(trm__path_exists(file));
+      if (!actions[k].keep) (void)unlink(file);
+    }
+    assert_true(reported > 8);
+    /* The complete state of the first evaluation is what the second begins with. */
+    if (k != 2) (void)unlink(file);
+  }
+}
+
+static int set_up(void **state) {
+  if (scratch_open(state) != 0) return -1;
+  scratch *s = *state;
+  char path[200];
+  float q[ARC_MAX] = {0};
+  static uint8_t preds[ARC_MAX * TRM__ARC_CELLS];
+  snprintf(dir, sizeof dir, "%s/arc", s->dir);
+  snprintf(file, sizeof file, "%s/file", s->dir);
+  arc_make(&set, 2);
+  arc_write(&set, dir);
+  data = open_small_data(dir);
+  snprintf(path, sizeof path, "%s/p.npy", dir);
+  const int64_t shape[] = {set.n, TRM__ARC_CELLS};
+  assert_int_equal(trm__npy_save(path, TRM__NPY_U1, 2, shape, preds, NULL), TRM_OK);
+  snprintf(path, sizeof path, "%s/q.npy", dir);
+  assert_int_equal(trm__npy_save(path, TRM__NPY_F4, 1, shape, q, NULL), TRM_OK);
+  trm_model_config c = small_config(TRM_ARCH_TRM, TRM__ARC_CELLS);
+  c.vocab_size = 12;
+  c.num_puzzle_identifiers = ARC_IDS;
+  c.H_cycles = c.L_cycles = 1;
+  c.halt_max_steps = 1;
+  model = small_model(&c, 5);
+  return 0;
+}
+
+static int tear_down(void **state) {
+  trm_model_free(model);
+  trm_dataset_free(data);
+  return scratch_close(state);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(every_refusal_is_reported)};
+  return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,213 @@
+/* Pickles built by hand: what a checkpoint needs is read, everything else is refused by name, and
+ * nothing that is cut short, changed or made to exhaust memory does harm. */
+#include "base/error.h"
+#include "io/pickle.h"
+#include "scratch.h"
+
+static const trm__pickle_global globals[] = {
+    {"collections", "OrderedDict", TRM__PICKLE_MAKE_DICT},
+    {"torch._utils", "_rebuild_tensor_v2", TRM__PICKLE_RECORD},
+    {"torch", "FloatStorage", TRM__PICKLE_NAME},
+    {NULL, NULL, TRM__PICKLE_NAME}};
+
+typedef const trm__pickle_value value;
+
+static trm_status read_pickle(const char *bytes, size_t n, trm__pickle **p, trm_error *err) {
+  *err = (trm_error){0};
+  return trm__pickle_read("test.pkl", (const unsigned char *)bytes, n, globals, p, err);
+}
+
+static trm__pickle *good(const char *bytes, size_t n) {
+  trm__pickle *p;
+  trm_error err;
+  if (read_pickle(bytes, n, &p, &err) != TRM_OK) fail_msg("%s", err.msg);
+  return p;
+}
+
+static void refuses(const char *bytes, size_t n, const char *word) {
+  trm__pickle *p;
+  trm_error err;
+  assert_int_equal(read_pickle(bytes, n, &p, &err), TRM_E_FORMAT);
+  assert_null(p);
+  assert_true(speaks_of(&err, word));
+  assert_true(err.pos >= 0);
+}
+
+#define REFUSES(text, word) refuses(text, sizeof text - 1, word)
+
+/* {"a": (1, -2, 70000, 2**33, -1, 0.5, None, True), "b": []} in protocol 2. */
+static const char plain[] =
+    "\x80\x02}q\0(X\1\0\0\0a(K\1J\xfe\xff\xff\xffJ\x70\x11\1\0\x8a\5\0\0\0\0\2\x8a\1\xff"
+    "G\x3f\xe0\0\0\0\0\0\0N\x88tX\1\0\0\0b]u.";
+
+static void values_are_read(void **state) {
+  (void)state;
+  static const int64_t want[] = {1, -2, 70000, (int64_t)1 << 33, -1};
+  trm__pickle *p = good(plain, sizeof plain - 1);
+  value *root = trm__pickle_root(p), *key, *v;
+  int32_t at = 0;
+  assert_int_equal(root->kind, TRM__PICKLE_DICT);
+  assert_true(trm__pickle_next(p, root, &at, &key, &v));
+  assert_int_equal(key->kind, TRM__PICKLE_TEXT);
+  assert_memory_equal(key->u.text.bytes, "a", 1);
+  assert_int_equal(v->kind, TRM__PICKLE_TUPLE);
+  assert_int_equal(v->u.items.n, 8);
+  for (int i = 0; i < 5; i++) assert_int_equal(trm__pickle_item(p, v, i)->u.integer, want[i]);
+  assert_true(trm__pickle_item(p, v, 5)->u.real == 0.5);
+  assert_int_equal(trm__pickle_item(p, v, 6)->kind, TRM__PICKLE_NONE);
+  assert_int_equal(trm__pickle_item(p, v, 7)->u.integer, 1);
+  assert_null(trm__pickle_item(p, v, 8));
+  assert_true(trm__pickle_next(p, root, &at, &key, &v));
+  assert_int_equal(v->kind, TRM__PICKLE_LIST);
+  assert_false(trm__pickle_next(p, root, &at, &key, &v));
+  trm__pickle_free(p);
+}
+
+/* Calls are recorded, an OrderedDict is a dictionary, its attributes are dropped; protocol 4. */
+static void calls_are_records(void **state) {
+  (void)state;
+  static const char text[] =
+      "\x80\x04\x95\0\0\0\0\0\0\0\0ccollections\nOrderedDict\n)R\x94\x8c\1k"
+      "\x8c\x0ctorch._utils\x8c\x12_rebuild_tensor_v2\x93(\x8c\1s\x8c\5torch\x8c\x0c"
+      "FloatStorage\x93tQ\x85Rs}\x8c\x09_metadatah\0sb.";
+  trm__pickle *p = good(text, sizeof text - 1);
+  value *root = trm__pickle_root(p), *key, *call;
+  int32_t at = 0;
+  assert_int_equal(root->kind, TRM__PICKLE_DICT);
+  assert_true(trm__pickle_next(p, root, &at, &key, &call));
+  assert_int_equal(call->kind, TRM__PICKLE_CALL);
+  assert_int_equal(call->global, 1);
+  value *storage = trm__pickle_item(p, call, 0);
+  assert_int_equal(storage->kind, TRM__PICKLE_PERSISTENT);
+  assert_int_equal(trm__pickle_item(p, storage, 1)->kind, TRM__PICKLE_GLOBAL);
+  assert_int_equal(trm__pickle_item(p, storage, 1)->global, 2);
+  assert_false(trm__pickle_next(p, root, &at, &key, &call));
+  trm__pickle_free(p);
+}
+
+static void what_would_act_is_refused_by_name(void **state) {
+  (void)state;
+  REFUSES("\x80\2cos\nsystem\nX\2\0\0\0ls\x85R.", "os.system");
+  REFUSES("\x80\2cos\nsystem\nX\2\0\0\0ls\x85R.", "nothing was executed");
+  REFUSES("\x80\4\x8c\2os\x8c\6system\x93\x8c\2ls\x85R.", "os.system");
+  REFUSES("\x80\2cbuiltins\neval\n.", "builtins.eval");
+  REFUSES("\x80\2ccollections\nOrderedDict2\n.", "OrderedDict2");
+  REFUSES("\x80\2(X\2\0\0\0lsios\nsystem\n.", "INST (0x69)");
+  REFUSES("\x80\2ccollections\nOrderedDict\n)\x81.", "NEWOBJ (0x81)");
+  REFUSES("\x80\2ctorch\nFloatStorage\n)R.", "a call of torch.FloatStorage");
+  REFUSES("\x80\2ccollections\nOrderedDict\nK\1\x85R.", "with arguments");
+  REFUSES("\x80\2N)R.", "want a name on the stack");
+  REFUSES("\x80\2}X\1\0\0\0a\x85R.", "want a name on the stack");
+  REFUSES("\x80\2\x82\1.", "EXT1");
+  REFUSES(
+      "\x80\2"
+      "B\0\0\0\0.",
+      "BINBYTES");
+  REFUSES("\x80\2\xff.", "unknown (0xff)");
+  REFUSES("\x80\1N.", "protocol 1");
+  REFUSES("\x80\6N.", "protocol 6");
+  REFUSES("\x80\2N}b.", "want a dictionary");
+}
+
+static void a_stack_out_of_order_is_refused(void **state) {
+  (void)state;
+  REFUSES(".", "too few values");
+  REFUSES("\x80\2NN.", "1 values left over");
+  REFUSES("\x80\2(.", "too few values");
+  REFUSES("\x80\2Nt.", "no mark");
+  REFUSES("\x80\2Nu.", "no mark");
+  REFUSES("\x80\2(Nu.", "want a dictionary");
+  REFUSES("\x80\2}(Nu.", "a key without a value");
+  REFUSES("\x80\2(\x85.", "a mark inside a tuple");
+  REFUSES("\x80\2\x87.", "too few values");
+  REFUSES("\x80\2h\0.", "memo place 0 holds nothing");
+  REFUSES("\x80\2q\0.", "nothing to remember");
+  REFUSES("\x80\2Nr\xff\xff\xff\xff.", "memo place 4294967295");
+  REFUSES("\x80\2X\3\0\0\0a\0b.", "zero byte");
+  REFUSES(
+      "\x80\2X\xff\xff\xff\xff"
+      "a.",
+      "truncated");
+  REFUSES(
+      "\x80\4\x8d\xff\xff\xff\xff\xff\xff\xff\xff"
+      "a.",
+      "truncated");
+  REFUSES("\x80\2\x8a\x09\1\1\1\1\1\1\1\1\1.", "9 bytes");
+  REFUSES("\x80\2cos", "truncated in a name");
+}
+
+static void cut_anywhere(void **state) {
+  (void)state;
+  for (size_t n = 0; n < sizeof plain - 1; n++) {
+    trm__pickle *p;
+    trm_error err;
+    char *exact = malloc(n ? n : 1); /* so that a sanitizer sees what is read behind it */
+    assert_non_null(exact);
+    memcpy(exact, plain, n);
+    assert_int_equal(read_pickle(exact, n, &p, &err), TRM_E_FORMAT);
+    free(exact);
+  }
+}
+
+static void any_byte_changed(void **state) {
+  (void)state;
+  char copy[sizeof plain];
+  for (size_t i = 0; i < sizeof plain - 1; i++)
+    for (int b = 0; b < 256; b++) {
+      trm__pickle *p;
+      trm_error err;
+      memcpy(copy, plain, sizeof plain);
+      copy[i] = (char)b;
+      (void)read_pickle(copy, sizeof plain - 1, &p, &err);
+      trm__pickle_free(p);
+    }
+}
+
+/* Nesting is no recursion: a million lists in each other are read, and a stack of them refused. */
+static void deep_and_long(void **state) {
+  (void)state;
+  const size_t n = 1 << 20;
+  char *text = malloc(2 * n + 16);
+  trm__pickle *p;
+  trm_error err;
+  assert_non_null(text);
+  memset(text, ']', n);
+  refuses(text, n, "on the stack");
+  text[0] = ')';
+  memset(text + 1, '\x85', n);
+  text[n + 1] = '.';
+  assert_int_equal(read_pickle(text, n + 2, &p, &err), TRM_OK);
+  trm__pickle_free(p);
+  memset(text, '(', n);
+  refuses(text, n, "on the stack");
+  free(text);
+  text = calloc(1, TRM__PICKLE_MAX_BYTES + 1);
+  assert_non_null(text);
+  trm__pickle *none;
+  assert_int_equal(read_pickle(text, TRM__PICKLE_MAX_BYTES + 1, &none, &err), TRM_E_FORMAT);
+  assert_true(speaks_of(&err, "at most 4194304"));
+  free(text);
+}
+
+/* A list that holds itself: l.append(l). */
+static void a_list_may_hold_itself(void **state) {
+  (void)state;
+  static const char text[] = "\x80\2]q\0h\0a.";
+  trm__pickle *p = good(text, sizeof text - 1);
+  assert_ptr_equal(trm__pickle_item(p, trm__pickle_root(p), 0), trm__pickle_root(p));
+  trm__pickle_free(p);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(values_are_read),
+      cmocka_unit_test(calls_are_records),
+      cmocka_unit_test(what_would_act_is_refused_by_name),
+      cmocka_unit_test(a_stack_out_of_order_is_refused),
+      cmocka_unit_test(cut_anywhere),
+      cmocka_unit_test(any_byte_changed),
+      cmocka_unit_test(deep_and_long),
+      cmocka_unit_test(a_list_may_hold_itself),
+  };
+  return cmocka_run_group_tests_name("pickle", tests, NULL, NULL);
+}

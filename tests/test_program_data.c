@@ -1,0 +1,230 @@
+/* `trm data info`, `show` and `verify` as a user runs them, on a small set of each kind. */
+#include <jansson.h>
+#include <pty.h>
+
+#include "launch.h"
+#include "small_sets.h"
+
+static char sudoku[160], maze[160], arc[160], grid[160];
+
+static json_t *printed_json(void) {
+  json_t *root = json_loads(out_text, 0, NULL);
+  if (!root) fail_msg("no JSON:\n%s", out_text);
+  return root;
+}
+
+static json_int_t number(const json_t *root, const char *split, const char *key) {
+  const json_t *value = json_object_get(split ? json_object_get(root, split) : root, key);
+  if (!json_is_integer(value)) fail_msg("no number %s in:\n%s", key, out_text);
+  return json_integer_value(value);
+}
+
+static void test_info(void **state) {
+  scratch *s = *state;
+  want(RUN("data", "info", sudoku, "--json"), 0);
+  json_t *root = printed_json();
+  assert_int_equal(number(root, "train", "copies"), 1);
+  assert_int_equal(number(root, NULL, "overlap"), 1);
+  assert_int_equal(number(root, NULL, "overlap_images"), 2);
+  json_decref(root);
+  want(RUN("data", "info", arc, "--json"), 0);
+  root = printed_json();
+  assert_int_equal(number(root, "train", "compared"), 3);
+  assert_int_equal(number(root, "train", "ids"), 3);
+  assert_int_equal(number(root, NULL, "overlap"), 1);
+  assert_null(json_object_get(root, "overlap_images"));
+  json_decref(root);
+  want(RUN("data", "info", arc), 0);
+  says(out_text, "ARC, grids up to 30x30");
+  says(out_text, "2x2: 1, 2x3: 1");
+  want(RUN("data", "info", maze, "--limit", "1"), 0);
+  says(out_text, "maze 3x4");
+  says(out_text, "# ' ' S G o");
+  says(err_text, "at most 1 groups were compared");
+  want(RUN("data", "info", grid), 0);
+  says(out_text, "grid up to 3x4, 4 symbols");
+  says(out_text, "1x3: 1, 2x2: 1");
+  assert_null(strstr(out_text, "training questions"));
+  want(RUN("info", maze), 0);
+  says(out_text, "maze 3x4");
+  want(RUN("data", "info", "/nonexistent"), 1);
+  want(RUN("data", "info"), 2);
+}
+
+static void test_verify(void **state) {
+  scratch *s = *state;
+  const char *const good[] = {sudoku, maze, arc, grid};
+  for (int i = 0; i < 4; i++) {
+    want(RUN("data", "verify", good[i]), 0);
+    says(out_text, "ok      test: every grid is whole\n");
+    assert_null(strstr(out_text, "FAILED"));
+  }
+  want(RUN("data", "verify", sudoku, "--limit", "2"), 0);
+  says(out_text, "exactly one solution (in 2 of 3 examples)");
+  char copy[160];
+  snprintf(copy, sizeof copy, "%s", scratch_path(s, "spoilt"));
+  write_maze_set(copy);
+  write_beside(copy, "identifiers.json", "[]");
+  want(RUN("data", "verify", copy), 3);
+  says(out_text, "FAILED  identifiers.json names every id: ");
+  says(out_text, "ok      test: labels obey the rules");
+  says(err_text, "1 check failed");
+  want(RUN("data", "verify", "/nonexistent"), 1);
+}
+
+static void test_show_text(void **state) {
+  scratch *s = *state;
+  want(RUN("data", "show", sudoku, "--count", "2"), 0);
+  assert_string_equal(out_text,
+                      "# test 0, solution 1234341221434321\n1...341221434.21\n"
+                      "# test 1, solution 3214143223414123\n3...143223414.23\n");
+  want(RUN("data", "show", maze), 0);
+  assert_string_equal(out_text, "// test 0, solution ##oS/ooo#/G###\n##.S/...#/G###\n");
+  want(RUN("data", "show", arc, "--split", "train", "--index", "2", "--text"), 0);
+  assert_string_equal(out_text,
+                      "# train 2, id 2, aaaa0001|||t3|||0213456789, solution 01/23\n10/32\n");
+  want(RUN("data", "show", grid), 0);
+  assert_string_equal(out_text, "# test 0, solution 12\n. <&> / 12 .\n");
+  want(RUN("data", "show", grid, "--index", "2"), 2);
+  says(err_text, "examples 0 to 1");
+  want(RUN("data", "show", grid, "--text", "--grid"), 2);
+}
+
+static void test_show_grids(void **state) {
+  scratch *s = *state;
+  want(RUN("data", "show", sudoku, "--grid"), 0);
+  says(out_text, "   1  . | .  . ");
+  says(out_text, "  ------+------   ------+------\n");
+  want(RUN("data", "show", maze, "--grid"), 0);
+  says(out_text, "  # #   S    # # o S \n");
+  want(RUN("data", "show", arc, "--grid", "--index", "1"), 0);
+  says(out_text, "test 1, id 3, bbbb0002\n  question   answer\n  7 7 7      7 \n  7 7 7      \n");
+  want(RUN("data", "show", grid, "--grid", "--index", "1"), 0);
+  says(out_text, "   .    .    .       a b  a b  a b \n");
+}
+
+/* What a terminal of so many columns shows of an example. */
+static void on_terminal(scratch *s, const char *dir, unsigned short columns, char *text,
+                        size_t size) {
+  int master, slave;
+  const struct winsize window = {24, columns, 0, 0};
+  if (openpty(&master, &slave, NULL, NULL, &window) != 0) {
+    print_message("no pseudo-terminal here\n");
+    skip();
+  }
+  pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) {
+    dup2(slave, 1);
+    setenv("TERM", "xterm", 1);
+    unsetenv("NO_COLOR");
+    execl(TRM_PROGRAM, TRM_PROGRAM, "data", "show", dir, (char *)NULL);
+    _exit(98);
+  }
+  close(slave);
+  size_t used = 0;
+  for (ssize_t n; used < size - 1; used += (size_t)n)
+    if ((n = read(master, text + used, size - 1 - used)) <= 0) break;
+  text[used] = 0;
+  close(master);
+  want(finish(s, child), 0);
+}
+
+static void test_terminal(void **state) {
+  static char text[TEXT];
+  on_terminal(*state, arc, 100, text, sizeof text);
+  says(text, "question   answer");
+  says(text, "\033[48;5;16;38;5;231m  \033[0m"); /* black, without its 0 */
+  on_terminal(*state, maze, 100, text, sizeof text);
+  says(text, "S \033[0m");
+  on_terminal(*state, maze, 12, text, sizeof text);
+  assert_null(strstr(text, "question   answer"));
+  says(text, "  answer\r\n");
+  on_terminal(*state, sudoku, 100, text, sizeof text);
+  says(text, "\033[2m 1 \033[0m");
+}
+
+/* Every tag is closed, in order, and every & begins an entity: the little of XML that we write. */
+static void check_xml(const char *xml) {
+  char open[16][32];
+  int depth = 0;
+  for (const char *at = xml; *at; at++) {
+    if (*at == '&' && strncmp(at, "&amp;", 5) && strncmp(at, "&lt;", 4) && strncmp(at, "&gt;", 4))
+      fail_msg("a bare & at: %.40s", at);
+    if (*at != '<') continue;
+    const char *end = strchr(at, '>');
+    assert_non_null(end);
+    if (at[1] == '/') {
+      size_t n = (size_t)(end - at) - 2;
+      assert_true(depth > 0 && strlen(open[depth - 1]) == n);
+      assert_memory_equal(open[--depth], at + 2, n);
+    } else if (end[-1] != '/' && at[1] != '?') {
+      assert_true(depth < 16);
+      snprintf(open[depth++], 32, "%.*s", (int)strcspn(at + 1, " >"), at + 1);
+    }
+    at = end;
+  }
+  assert_int_equal(depth, 0);
+}
+
+static void test_svg(void **state) {
+  scratch *s = *state;
+  const char *const sets[] = {sudoku, maze, arc, grid};
+  const char *const part[] = {"stroke-width=\"3\"", ">S</text>", "fill=\"#ff851b\"",
+                              ">&lt;&amp;&gt;</text>"};
+  for (int i = 0; i < 4; i++) {
+    char path[160];
+    size_t n;
+    snprintf(path, sizeof path, "%s", scratch_path(s, "picture.svg"));
+    want(RUN("data", "show", sets[i], "--count", "9", "--svg", path), 0);
+    assert_string_equal(out_text, "");
+    char *svg = (char *)read_bytes(path, &n);
+    assert_int_equal(strlen(svg), n);
+    check_xml(svg);
+    says(svg, part[i]);
+    says(svg, "test 0");
+    free(svg);
+  }
+  want(RUN("data", "show", maze, "--svg", "/nonexistent/p.svg"), 1);
+}
+
+/* A folder that does not say what its tokens mean: numbers, and no picture. */
+static void test_unknown_kind(void **state) {
+  scratch *s = *state;
+  char dir[160];
+  snprintf(dir, sizeof dir, "%s", scratch_path(s, "unknown"));
+  trm_puzzle p = {.kind = TRM_PUZZLE_MAZE, .rows = 1, .cols = 3};
+  write_split(dir, "test", &p, 1, &(small_split){.question = {"S.G"}, .answer = {"SoG"}});
+  write_beside(dir, "test/dataset.json", "{\"vocab_size\": 9, \"seq_len\": 3}");
+  write_beside(dir, "identifiers.json", "[\"<blank>\"]");
+  want(RUN("data", "show", dir), 0);
+  assert_string_equal(out_text, "# test 0\nquestion 3 2 4\nlabel    3 5 4\n");
+  want(RUN("data", "show", dir, "--svg", scratch_path(s, "no.svg")), 2);
+  says(err_text, "what its tokens mean is unknown");
+  want(RUN("data", "verify", dir), 0);
+  want(RUN("data", "info", dir), 0);
+  says(out_text, "unknown");
+}
+
+static int set_up(void **state) {
+  if (scratch_open(state) != 0) return -1;
+  snprintf(sudoku, sizeof sudoku, "%s", scratch_path(*state, "sudoku"));
+  snprintf(maze, sizeof maze, "%s", scratch_path(*state, "maze"));
+  snprintf(arc, sizeof arc, "%s", scratch_path(*state, "arc"));
+  snprintf(grid, sizeof grid, "%s", scratch_path(*state, "grid"));
+  write_sudoku_set(sudoku);
+  write_maze_set(maze);
+  write_arc_set(arc);
+  write_grid_set(grid);
+  return 0;
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_info),         cmocka_unit_test(test_verify),
+      cmocka_unit_test(test_show_text),    cmocka_unit_test(test_show_grids),
+      cmocka_unit_test(test_terminal),     cmocka_unit_test(test_svg),
+      cmocka_unit_test(test_unknown_kind),
+  };
+  return cmocka_run_group_tests(tests, set_up, scratch_close);
+}

@@ -1,0 +1,360 @@
+/* trm eval and trm arc as a user runs them: an evaluation that is interrupted and goes on, saved
+ * predictions that vote like the evaluation they come from, and scores. */
+#include <jansson.h>
+
+#include "arc_data.h"
+#include "launch.h"
+#include "small_model.h"
+
+static char sudoku_dir[160], sudoku_model[160], arc_dir[160], arc_model[160];
+static arc_set set;
+
+static const char *in(scratch *s, char *path, const char *name) {
+  snprintf(path, 160, "%s/%s", s->dir, name);
+  return path;
+}
+
+static void same_bytes(const char *a, const char *b) {
+  size_t n, m;
+  unsigned char *x = read_bytes(a, &n), *y = read_bytes(b, &m);
+  assert_int_equal(n, m);
+  assert_memory_equal(x, y, n);
+  free(x);
+  free(y);
+}
+
+static double number(const json_t *root, const char *key) {
+  const json_t *v = json_object_get(root, key);
+  if (!json_is_number(v)) fail_msg("no number %s", key);
+  return json_number_value(v);
+}
+
+/* --- going on --- */
+
+/* Sends a signal after a while; the exit code. */
+static int stop_after(scratch *s, const char *const *args, int milliseconds, int sig) {
+  pid_t child = start(s, args, &(launch){0}, -1);
+  nap(milliseconds);
+  kill(child, sig);
+  return finish(s, child);
+}
+
+static void interrupted_evaluations_go_on(void **state) {
+  scratch *s = *state;
+  static char uninterrupted[TEXT];
+  char p1[160], p2[160], q1[160], q2[160], part[170], st[160];
+  in(s, p1, "p1.npy");
+  in(s, p2, "p2.npy");
+  in(s, q1, "q1.npy");
+  in(s, q2, "q2.npy");
+  in(s, st, "eval.state");
+  snprintf(part, sizeof part, "%s.part", p2);
+  want(RUN("eval", sudoku_model, sudoku_dir, "--steps", "1000", "--json", "--save-preds", p1,
+           "--save-q", q1),
+       0);
+  memcpy(uninterrupted, out_text, sizeof out_text);
+  const char *const *args =
+      ARGS("eval", sudoku_model, sudoku_dir, "--steps", "1000", "--json", "--batch", "2",
+           "--threads", "1", "--state", st, "--save-preds", p2, "--save-q", q2);
+  /* A kill leaves the part, and perhaps no state: all begins anew. */
+  want(stop_after(s, args, 50, SIGKILL), 1000 + SIGKILL);
+  int code, tries = 0, stopped = 0;
+  do {
+    code = stop_after(s, args, 30 + 30 * tries, tries % 2 ? SIGTERM : SIGINT);
+    assert_in_range(++tries, 1, 200);
+    if (code > 1000) continue; /* before it could listen */
+    assert_true(code == 0 || code == 130);
+    if (code == 130) says(err_text, "kept in");
+    assert_int_equal(access(part, F_OK), code == 0 ? -1 : 0);
+    stopped += code == 130;
+  } while (code != 0);
+  if (!stopped) print_message("too fast to be stopped\n");
+  assert_string_equal(out_text, uninterrupted);
+  same_bytes(p1, p2);
+  same_bytes(q1, q2);
+  assert_int_equal(access(st, F_OK), -1);
+}
+
+static void what_does_not_go_on_is_refused(void **state) {
+  scratch *s = *state;
+  char st[160], p[160], part[170];
+  in(s, st, "other.state");
+  in(s, p, "p.npy");
+  snprintf(part, sizeof part, "%s.part", p);
+  const char *const *args = ARGS("eval", sudoku_model, sudoku_dir, "--steps", "1000", "--batch",
+                                 "2", "--threads", "1", "--state", st);
+  int code, tries = 0;
+  do {
+    code = stop_after(s, args, 20 + 10 * tries, SIGINT);
+    assert_in_range(++tries, 1, 100);
+  } while (code != 130);
+  /* Rows that were not saved would be missing. */
+  want(RUN("eval", sudoku_model, sudoku_dir, "--steps", "1000", "--state", st, "--save-preds", p),
+       2);
+  says(err_text, "remove the file");
+  assert_int_equal(access(part, F_OK), -1);
+  want(RUN("eval", sudoku_model, sudoku_dir, "--steps", "7", "--state", st), 2);
+  write_bytes(st, "nonsense", 8);
+  want(RUN("eval", sudoku_model, sudoku_dir, "--state", st), 3);
+  /* Without a state nothing stays behind. */
+  tries = 0;
+  do {
+    code =
+        stop_after(s, ARGS("eval", sudoku_model, sudoku_dir, "--steps", "1024", "--save-preds", p),
+                   20 + 10 * tries, SIGINT);
+    assert_in_range(++tries, 1, 100);
+  } while (code != 130);
+  assert_int_equal(access(part, F_OK), -1);
+}
+
+/* Nothing but the command that it belongs to touches what a stopped evaluation left. */
+static void parts_of_others_are_left_alone(void **state) {
+  scratch *s = *state;
+  char st[160], st2[160], p[160], want_p[160], part[170], kept[160];
+  in(s, st, "kept.state");
+  in(s, st2, "kept2.state");
+  in(s, p, "kept.npy");
+  in(s, want_p, "want.npy");
+  in(s, kept, "kept.copy");
+  snprintf(part, sizeof part, "%s.part", p);
+  const char *const *args = ARGS("eval", sudoku_model, sudoku_dir, "--steps", "1000", "--batch",
+                                 "2", "--threads", "1", "--state", st, "--save-preds", p);
+  int code, tries = 0;
+  do {
+    code = stop_after(s, args, 20 + 10 * tries, SIGINT);
+    assert_in_range(++tries, 1, 100);
+  } while (code != 130);
+  size_t n;
+  unsigned char *bytes = read_bytes(part, &n);
+  write_bytes(kept, bytes, n);
+  free(bytes);
+#define OTHER(...)                                                                \
+  want(RUN("eval", sudoku_model, sudoku_dir, "--save-preds", p, __VA_ARGS__), 2); \
+  says(err_text, "kept.npy.part: belongs to another evaluation");                 \
+  same_bytes(part, kept)
+  OTHER("--steps", "1000", "--state", st, "--limit", "10");
+  OTHER("--steps", "1000", "--state", st2);
+  OTHER("--steps", "2");
+  want(RUN("eval", sudoku_model, sudoku_dir, "--state", st, "--save-preds", p), 2);
+  same_bytes(part, kept);
+  want(RUN("eval", sudoku_model, sudoku_dir, "--steps", "1000", "--save-preds", want_p), 0);
+  want(RUN("eval", sudoku_model, sudoku_dir, "--steps", "1000", "--state", st, "--save-preds", p),
+       0);
+  same_bytes(p, want_p);
+  assert_int_equal(access(part, F_OK), -1);
+}
+
+/* An evaluation that cannot be told or saved is kept, and told when it can. */
+static void what_cannot_be_written_is_kept(void **state) {
+  scratch *s = *state;
+  char st[160], p[160], q[160], part[170], command[900];
+  in(s, st, "full.state");
+  in(s, p, "full.npy");
+  in(s, q, "full_q.npy");
+  snprintf(part, sizeof part, "%s.part", p);
+  snprintf(command, sizeof command,
+           "'%s' eval '%s' '%s' --state '%s' --save-preds '%s' --save-q '%s' >/dev/full "
+           "2>/dev/null",
+           TRM_PROGRAM, sudoku_model, sudoku_dir, st, p, q);
+  if (access("/dev/full", W_OK) != 0) skip();
+  assert_int_not_equal(system(command), 0);
+  assert_int_equal(access(st, F_OK), 0);
+  assert_int_equal(access(part, F_OK), 0);
+  assert_int_equal(access(p, F_OK), -1);
+  want(RUN("eval", sudoku_model, sudoku_dir, "--state", st, "--save-preds", p, "--save-q", q), 0);
+  says(err_text, "going on after 48 of 48");
+  assert_int_equal(access(st, F_OK), -1);
+  assert_int_equal(access(part, F_OK), -1);
+  assert_int_equal(access(p, F_OK), 0);
+  /* Seen before the work, not after it. */
+  want(RUN("eval", arc_model, arc_dir, "--state", st, "--submission", "/nonexistent/a.json"), 1);
+  assert_int_equal(access(st, F_OK), -1);
+}
+
+static void answers_are_checked_by_the_rules(void **state) {
+  scratch *s = *state;
+  want(RUN("eval", sudoku_model, sudoku_dir), 0);
+  says(out_text, "equal their label");
+  says(out_text, "right by the rules");
+  want(RUN("eval", sudoku_model, sudoku_dir, "--json"), 0);
+  json_t *root = json_loads(out_text, 0, NULL);
+  assert_true(number(root, "valid") >= number(root, "exact"));
+  assert_true(number(root, "checked") == number(root, "examples"));
+  assert_int_equal(json_array_size(json_object_get(root, "valid_interval")), 2);
+  assert_true(number(root, "untrained") == 0);
+  json_decref(root);
+}
+
+/* --- ARC --- */
+
+static void saved_predictions_vote_like_the_evaluation(void **state) {
+  scratch *s = *state;
+  char p[160], q[160], a[160], b[160], pooled[400], both[400];
+  in(s, p, "arc_p.npy");
+  in(s, q, "arc_q.npy");
+  in(s, a, "a.json");
+  in(s, b, "b.json");
+  want(RUN("eval", arc_model, arc_dir, "--json", "--save-preds", p, "--save-q", q, "--submission",
+           a),
+       0);
+  json_t *root = json_loads(out_text, 0, NULL), *arc = json_object_get(root, "arc");
+  assert_true(number(arc, "tasks") == ARC_TASKS && number(arc, "predictions") == set.n);
+  want(RUN("arc", "vote", "--data", arc_dir, "--preds", p, "--q", q, "--submission", b, "--json"),
+       0);
+  json_t *again = json_loads(out_text, 0, NULL);
+  assert_true(json_equal(arc, again));
+  same_bytes(a, b);
+  json_decref(again);
+  json_decref(root);
+  want(RUN("eval", arc_model, arc_dir, "--limit", "3"), 0);
+  says(out_text, "pass@2 ");
+  says(out_text, "test inputs have no prediction");
+  snprintf(both, sizeof both, "only 3 of %lld answers voted", (long long)set.n);
+  says(out_text, both);
+  want(RUN("eval", arc_model, arc_dir), 0);
+  assert_null(strstr(out_text, "answers voted"));
+  snprintf(pooled, sizeof pooled, "%s,%s", p, p);
+  snprintf(both, sizeof both, "%s,%s", q, q);
+  want(RUN("arc", "vote", "--data", arc_dir, "--preds", pooled, "--q", both), 0);
+  says(out_text, "pass@1000 ");
+  want(RUN("arc", "vote", "--data", arc_dir, "--preds", pooled, "--q", q), 2);
+  want(RUN("arc", "vote", "--data", arc_dir, "--preds", "a.npy,", "--q", q), 2);
+  want(RUN("arc", "vote", "--data", arc_dir, "--preds", q, "--q", p), 3);
+  want(RUN("arc", "vote", "--data", sudoku_dir, "--preds", p, "--q", q), 1);
+  says(err_text, "test_puzzles.json");
+  want(RUN("eval", sudoku_model, sudoku_dir, "--submission", a), 2);
+  says(err_text, "not the test split of an ARC set");
+}
+
+static void submissions_are_scored(void **state) {
+  scratch *s = *state;
+  char right[160], a[160];
+  in(s, right, "solutions.json");
+  in(s, a, "best.json");
+  static const char solutions[] = "{\"t\": [[[1]], [[2]]], \"u\": [[[3]]]}";
+  static const char answers[] =
+      "{\"t\": [{\"attempt_1\": [[0]], \"attempt_2\": [[1]]}, {\"attempt_1\": [[1]]}]}";
+  write_bytes(right, solutions, strlen(solutions));
+  write_bytes(a, answers, strlen(answers));
+  want(RUN("arc", "score", a, right), 0);
+  says(out_text, "25.00 %");
+  says(out_text, "1 of 3 test inputs");
+  says(out_text, "1 tasks are missing");
+  want(RUN("arc", "score", a, right, "--json"), 0);
+  json_t *root = json_loads(out_text, 0, NULL);
+  assert_true(number(root, "score") == 0.25 && number(root, "missing") == 1);
+  json_decref(root);
+  write_bytes(a, "{\"t\": 1}", 8);
+  want(RUN("arc", "score", a, right), 3);
+  want(RUN("arc", "score", a), 2);
+  want(RUN("arc", "scroe"), 2);
+  want(RUN("arc"), 2);
+  want(RUN("arc", "--help"), 0);
+  want(RUN("arc", "vote", "--help"), 0);
+  says(out_text, "xample");
+}
+
+/* A model that has seen other tasks. */
+static void untrained_tasks_are_told(void **state) {
+  scratch *s = *state;
+  char fresh[160];
+  trm_model *m;
+  assert_int_equal(trm_model_load(arc_model, &m, NULL), TRM_OK);
+  trm_tensor t = trm_model_tensor_named(m, "puzzle_emb.weights");
+  memset(t.data, 0, (size_t)t.count / 2 * sizeof *t.data);
+  assert_int_equal(trm_model_save(m, in(s, fresh, "fresh"), NULL), TRM_OK);
+  trm_model_free(m);
+  want(RUN("eval", arc_model, arc_dir, "--limit", "2"), 0);
+  assert_null(strstr(err_text, "finetune"));
+  want(RUN("eval", fresh, arc_dir, "--limit", "2"), 0);
+  says(err_text, "2 of the examples");
+  says(err_text, "trm finetune MODEL --task FILE.json");
+}
+
+/* Evaluations of a training run vote, each for itself. */
+static void training_votes_when_asked(void **state) {
+  scratch *s = *state;
+  static const char *const subsets[] = {"x"};
+  char tasks[160], prefix[160], dir[160], data[200], out[200], log_path[200];
+  in(s, tasks, "arc/test_puzzles.json");
+  size_t n;
+  unsigned char *text = read_bytes(tasks, &n);
+  in(s, prefix, "mini");
+  in(s, dir, "mini_set");
+  snprintf(log_path, sizeof log_path, "%s_x_challenges.json", prefix);
+  write_bytes(log_path, text, n);
+  free(text);
+  const trm_arc_build_config build = {.input_prefix = prefix,
+                                      .subsets = subsets,
+                                      .n_subsets = 1,
+                                      .test_set_name = "x",
+                                      .output_dir = dir,
+                                      .num_aug = 1,
+                                      .seed = 1};
+  trm_error err;
+  if (trm_build_arc(&build, NULL, &err) != TRM_OK) fail_msg("%s", err.msg);
+  snprintf(data, sizeof data, "data_paths=[%s]", dir);
+  snprintf(out, sizeof out, "out=%s/runs", s->dir);
+#define TINY                                                                             \
+  "arch=trm", out, "project_name=mini", "arch.hidden_size=16", "arch.num_heads=2",       \
+      "arch.H_cycles=1", "arch.L_cycles=1", "arch.L_layers=1", "arch.halt_max_steps=2",  \
+      "arch.puzzle_emb_ndim=16", "global_batch_size=2", "epochs=40", "eval_interval=20", \
+      "ema=True"
+  want(RUN("train", TINY, data, "evaluators=[arc@ARC]", "run_name=votes"), 0);
+  says(err_text, "ARC: pass@1 ");
+  assert_null(strstr(err_text, "answers vote"));
+  want(RUN("train", TINY, data, "evaluators=[arc@ARC]", "eval_limit=1", "run_name=few"), 0);
+  says(err_text, "only 1 of ");
+  snprintf(log_path, sizeof log_path, "%s/runs/mini/votes/log.jsonl", s->dir);
+  text = read_bytes(log_path, &n);
+  says((char *)text, "ARC/pass@2");
+  says((char *)text, "ARC/pass@1000");
+  free(text);
+  snprintf(data, sizeof data, "data_paths=[%s]", sudoku_dir);
+  want(RUN("train", TINY, data, "evaluators=[arc@ARC]", "run_name=none"), 2);
+  says(err_text, "no ARC set");
+}
+
+static int set_up(void **state) {
+  if (scratch_open(state) != 0) return -1;
+  scratch *s = *state;
+  trm_model_config c = small_config(TRM_ARCH_TRM, 16);
+  in(s, sudoku_dir, "sudoku");
+  in(s, sudoku_model, "sudoku_model");
+  in(s, arc_dir, "arc");
+  in(s, arc_model, "arc_model");
+  const trm_sudoku_gen_config gen = {
+      .size = 4, .n_train = 2, .n_test = 48, .seed = 3, .threads = 1, .output_dir = sudoku_dir};
+  assert_int_equal(trm_gen_sudoku(&gen, NULL, NULL), TRM_OK);
+  c.vocab_size = 6;
+  c.num_puzzle_identifiers = 1;
+  trm_model *m = small_model(&c, 1);
+  assert_int_equal(trm_model_save(m, sudoku_model, NULL), TRM_OK);
+  trm_model_free(m);
+  arc_make(&set, 11);
+  arc_write(&set, arc_dir);
+  c = small_config(TRM_ARCH_TRM, TRM__ARC_CELLS);
+  c.vocab_size = 12;
+  c.num_puzzle_identifiers = ARC_IDS;
+  c.H_cycles = c.L_cycles = 1;
+  c.halt_max_steps = 2;
+  m = small_model(&c, 5);
+  assert_int_equal(trm_model_save(m, arc_model, NULL), TRM_OK);
+  trm_model_free(m);
+  return 0;
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(interrupted_evaluations_go_on),
+      cmocka_unit_test(what_does_not_go_on_is_refused),
+      cmocka_unit_test(parts_of_others_are_left_alone),
+      cmocka_unit_test(what_cannot_be_written_is_kept),
+      cmocka_unit_test(answers_are_checked_by_the_rules),
+      cmocka_unit_test(saved_predictions_vote_like_the_evaluation),
+      cmocka_unit_test(submissions_are_scored),
+      cmocka_unit_test(untrained_tasks_are_told),
+      cmocka_unit_test(training_votes_when_asked),
+  };
+  return cmocka_run_group_tests(tests, set_up, scratch_close);
+}

@@ -1,0 +1,374 @@
+/* Zip archives and .npz: what is written reads back, what zlib packs unpacks, archives beyond 4
+ * GiB, and archives that are cut short, damaged or lie. */
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "io/npz.h"
+#include "io/zip.h"
+#include "zip_bytes.h"
+
+static zip_bytes z; /* of the test that runs */
+
+static trm__zip *open_bytes(scratch *s, trm_error *err) {
+  trm__zip *zip = NULL;
+  write_bytes(scratch_path(s, "t.zip"), z.data, z.n);
+  (void)trm__zip_open(s->path, &zip, err);
+  return zip;
+}
+
+static trm__zip *open_good(scratch *s) {
+  trm_error err;
+  trm__zip *zip = open_bytes(s, &err);
+  if (!zip) fail_msg("%s", err.msg);
+  return zip;
+}
+
+static void refuses(scratch *s, const char *word) {
+  trm_error err = {0};
+  assert_null(open_bytes(s, &err));
+  assert_int_equal(err.code, TRM_E_FORMAT);
+  assert_true(speaks_of(&err, word));
+}
+
+static void written_entries_read_back_aligned(void **state) {
+  scratch *s = *state;
+  static const char *const names[] = {"a/data.pkl", "a/data/0", "a/version", "b", "empty"};
+  trm__zip_writer w;
+  trm_error err;
+  trm__zip *zip;
+  assert_int_equal(trm__zip_create(&w, scratch_path(s, "w.zip"), &err), TRM_OK);
+  for (size_t i = 0; i < 5; i++) {
+    trm__zip_begin(&w, names[i], i < 4 ? 13 * i : 0);
+    if (i < 4)
+      for (size_t k = 0; k < i; k++) trm__zip_append(&w, "thirteen byte", 13);
+    trm__zip_end(&w);
+  }
+  assert_int_equal(trm__zip_commit(&w, &err), TRM_OK);
+  if (trm__zip_open(s->path, &zip, &err) != TRM_OK) fail_msg("%s", err.msg);
+  assert_int_equal(trm__zip_count(zip), 5);
+  for (size_t i = 0; i < 5; i++) {
+    const trm__zip_entry *e = trm__zip_find(zip, names[i]);
+    unsigned char *data;
+    assert_non_null(e);
+    assert_int_equal(e->size, i < 4 ? 13 * i : 0);
+    assert_int_equal(e->offset % TRM__ZIP_ALIGN, 0);
+    assert_int_equal(trm__zip_check(zip, e, &err), TRM_OK);
+    assert_int_equal(trm__zip_read(zip, e, 100, &data, &err), TRM_OK);
+    if (e->size) assert_memory_equal(data, "thirteen byte", 13);
+    trm__free(data);
+  }
+  assert_null(trm__zip_find(zip, "a"));
+  trm__zip_close(zip);
+}
+
+static void an_abandoned_archive_leaves_nothing(void **state) {
+  scratch *s = *state;
+  trm__zip_writer w;
+  assert_int_equal(trm__zip_create(&w, scratch_path(s, "gone.zip"), NULL), TRM_OK);
+  trm__zip_begin(&w, "a", 3);
+  trm__zip_append(&w, "abc", 3);
+  trm__zip_abort(&w);
+  trm__zip_abort(&w);
+  assert_false(trm__path_exists(s->path));
+}
+
+static void deflated_entries_unpack(void **state) {
+  scratch *s = *state;
+  static unsigned char text[50000];
+  for (size_t i = 0; i < sizeof text; i++) text[i] = (unsigned char)(i % 77);
+  z = (zip_bytes){.n = 0};
+  zip_add_deflated(&z, "long", text, sizeof text);
+  zip_add_deflated(&z, "empty", text, 0);
+  zip_end(&z);
+  trm__zip *zip = open_good(s);
+  unsigned char *data;
+  trm_error err;
+  const trm__zip_entry *e = trm__zip_find(zip, "long");
+  assert_true(e->deflated && e->stored_size < 1000);
+  assert_null(trm__zip_view(zip, e));
+  assert_int_equal(trm__zip_read(zip, e, sizeof text, &data, &err), TRM_OK);
+  assert_memory_equal(data, text, sizeof text);
+  trm__free(data);
+  assert_int_equal(trm__zip_read(zip, e, sizeof text - 1, &data, &err), TRM_E_FORMAT);
+  assert_true(speaks_of(&err, "at most 49999"));
+  assert_int_equal(trm__zip_read(zip, trm__zip_find(zip, "empty"), 0, &data, &err), TRM_OK);
+  trm__free(data);
+  trm__zip_close(zip);
+}
+
+/* What the entry "x" reads as when its headers say so. */
+static trm_status read_lie(scratch *s, int method, uint32_t crc, const void *stored, size_t n,
+                           size_t size, trm_error *err) {
+  unsigned char *data = NULL;
+  z = (zip_bytes){.n = 0};
+  zip_add_raw(&z, "x", method, crc, stored, n, size);
+  zip_end(&z);
+  trm__zip *zip = open_bytes(s, err);
+  if (!zip) return err->code;
+  const trm_status st = trm__zip_read(zip, trm__zip_find(zip, "x"), 1 << 20, &data, err);
+  trm__free(data);
+  trm__zip_close(zip);
+  return st;
+}
+
+static void lies_are_found(void **state) {
+  scratch *s = *state;
+  trm_error err;
+  const uint32_t crc = (uint32_t)crc32(0, (const unsigned char *)"hello", 5);
+  static const unsigned char packed[] = {0xcb, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00}; /* hello */
+  assert_int_equal(read_lie(s, 0, crc, "hello", 5, 5, &err), TRM_OK);
+  assert_int_equal(read_lie(s, 8, crc, packed, sizeof packed, 5, &err), TRM_OK);
+  assert_int_equal(read_lie(s, 0, crc + 1, "hello", 5, 5, &err), TRM_E_FORMAT);
+  assert_true(speaks_of(&err, "damaged"));
+  assert_int_equal(read_lie(s, 8, crc + 1, packed, sizeof packed, 5, &err), TRM_E_FORMAT);
+  assert_int_equal(read_lie(s, 0, crc, "hello", 5, 6, &err), TRM_E_FORMAT);
+  assert_int_equal(read_lie(s, 8, crc, packed, sizeof packed, 4, &err), TRM_E_FORMAT);
+  assert_int_equal(read_lie(s, 8, crc, packed, sizeof packed, 6, &err), TRM_E_FORMAT);
+  assert_int_equal(read_lie(s, 8, crc, packed, sizeof packed - 1, 5, &err), TRM_E_FORMAT);
+  assert_int_equal(read_lie(s, 8, crc, "\xff\xff\xff", 3, 5, &err), TRM_E_FORMAT);
+  /* Nothing is taken for a size that the packed bytes cannot give. */
+  assert_int_equal(read_lie(s, 8, crc, packed, sizeof packed, 1 << 20, &err), TRM_E_FORMAT);
+  assert_true(speaks_of(&err, "cannot come from"));
+  assert_int_equal(read_lie(s, 12, crc, packed, sizeof packed, 5, &err), TRM_E_FORMAT);
+  assert_true(speaks_of(&err, "method 12"));
+  z = (zip_bytes){.n = 0};
+  zip_add(&z, "twice", "a", 1);
+  zip_add(&z, "twice", "b", 1);
+  zip_end(&z);
+  refuses(s, "two entries are named");
+  z = (zip_bytes){.n = 0};
+  z.n = 22;
+  refuses(s, "not a zip archive");
+}
+
+static void make_two(void) {
+  z = (zip_bytes){.n = 0};
+  zip_add(&z, "one", "hello", 5);
+  zip_add_deflated(&z, "two", "hello, hello, hello", 19);
+  zip_end(&z);
+}
+
+/* Reads all it can; what counts is that it comes back (under the sanitizers). */
+static void read_all(scratch *s) {
+  trm_error err;
+  trm__zip *zip = open_bytes(s, &err);
+  for (int i = 0; zip && i < trm__zip_count(zip); i++) {
+    unsigned char *data = NULL;
+    (void)trm__zip_read(zip, trm__zip_at(zip, i), 1 << 20, &data, &err);
+    trm__free(data);
+  }
+  trm__zip_close(zip);
+}
+
+static void cut_anywhere_and_any_byte_changed(void **state) {
+  scratch *s = *state;
+  trm_error err;
+  make_two();
+  const size_t whole = z.n;
+  for (size_t n = 0; n < whole; n++) {
+    z.n = n;
+    trm__zip *zip = open_bytes(s, &err);
+    assert_null(zip);
+  }
+  for (size_t i = 0; i < whole; i++)
+    for (int flip = 1; flip < 256; flip = flip * 4 + 3) {
+      make_two();
+      z.data[i] ^= (unsigned char)flip;
+      read_all(s);
+    }
+}
+
+/* One stored entry of 5 GiB that is a hole in the file, but for its last byte. */
+static void beyond_4_gib(void **state) {
+  scratch *s = *state;
+  const uint64_t size = (uint64_t)5 << 30;
+  unsigned char head[128], tail[512];
+  size_t n = put_number(head, 0x04034b50, 4);
+  n += put_common(head + n, 0, 0, UINT32_MAX, UINT32_MAX, "big");
+  put_number(head + n - 2, 20, 2); /* the extra field */
+  memcpy(head + n, "big", 3);
+  n += 3;
+  n += put_number(head + n, 1, 2);
+  n += put_number(head + n, 16, 2);
+  n += put_number(head + n, size, 8);
+  n += put_number(head + n, size, 8);
+  const uint64_t data_at = n, directory_at = n + size;
+  size_t t = put_number(tail, 0x02014b50, 4);
+  t += put_number(tail + t, 45, 2);
+  t += put_common(tail + t, 0, 0, UINT32_MAX, UINT32_MAX, "big");
+  put_number(tail + t - 2, 20, 2);
+  t += put_number(tail + t, 0, 14); /* also where its header starts */
+  memcpy(tail + t, "big", 3);
+  t += 3;
+  t += put_number(tail + t, 1, 2);
+  t += put_number(tail + t, 16, 2);
+  t += put_number(tail + t, size, 8);
+  t += put_number(tail + t, size, 8);
+  const uint64_t directory_size = t;
+  t += put_number(tail + t, 0x06064b50, 4); /* the end of a zip64 directory */
+  t += put_number(tail + t, 44, 8);
+  t += put_number(tail + t, 45, 2);
+  t += put_number(tail + t, 45, 2);
+  t += put_number(tail + t, 0, 8);
+  t += put_number(tail + t, 1, 8);
+  t += put_number(tail + t, 1, 8);
+  t += put_number(tail + t, directory_size, 8);
+  t += put_number(tail + t, directory_at, 8);
+  t += put_number(tail + t, 0x07064b50, 4); /* where it is */
+  t += put_number(tail + t, 0, 4);
+  t += put_number(tail + t, directory_at + directory_size, 8);
+  t += put_number(tail + t, 1, 4);
+  t += put_number(tail + t, 0x06054b50, 4);
+  t += put_number(tail + t, 0, 4);
+  t += put_number(tail + t, UINT32_MAX, 4); /* the numbers are those of zip64 */
+  t += put_number(tail + t, UINT64_MAX, 8);
+  t += put_number(tail + t, 0, 2);
+  const int fd = open(scratch_path(s, "big.zip"), O_CREAT | O_WRONLY, 0666);
+  assert_true(fd >= 0);
+  if (ftruncate(fd, (off_t)(directory_at + t)) != 0) {
+    close(fd);
+    skip(); /* a file system without large files */
+  }
+  assert_int_equal(pwrite(fd, head, n, 0), n);
+  assert_int_equal(pwrite(fd, "!", 1, (off_t)directory_at - 1), 1);
+  assert_int_equal(pwrite(fd, tail, t, (off_t)directory_at), t);
+  close(fd);
+  trm__zip *zip;
+  trm_error err;
+  if (trm__zip_open(s->path, &zip, &err) != TRM_OK) fail_msg("%s", err.msg);
+  const trm__zip_entry *e = trm__zip_find(zip, "big");
+  assert_non_null(e);
+  assert_int_equal(e->offset, data_at);
+  assert_int_equal(e->size, size);
+  assert_int_equal(trm__zip_view(zip, e)[size - 1], '!');
+  trm__zip_close(zip);
+  assert_int_equal(truncate(s->path, (off_t)(directory_at + t - 1)), 0);
+  assert_int_equal(trm__zip_open(s->path, &zip, &err), TRM_E_FORMAT);
+  assert_int_equal(unlink(s->path), 0);
+}
+
+/* What the writer makes of an entry of 5 GiB (a hole in the file, for which the CRC of nothing
+ * stands) and of one that starts behind it. */
+static void written_beyond_4_gib(void **state) {
+  scratch *s = *state;
+  const int64_t size = (int64_t)5 << 30;
+  trm__zip_writer w;
+  trm_error err;
+  trm__zip *zip;
+  assert_int_equal(trm__zip_create(&w, scratch_path(s, "big.zip"), &err), TRM_OK);
+  trm__zip_begin(&w, "big", (uint64_t)size);
+  if (fseeko(w.file.f, size - 1, SEEK_CUR) || fwrite("!", 1, 1, w.file.f) != 1 ||
+      fflush(w.file.f)) {
+    trm__zip_abort(&w);
+    skip(); /* a file system without large files */
+  }
+  w.left = 0;
+  trm__zip_end(&w);
+  trm__zip_begin(&w, "small", 5);
+  trm__zip_append(&w, "hello", 5);
+  trm__zip_end(&w);
+  if (trm__zip_commit(&w, &err) != TRM_OK) fail_msg("%s", err.msg);
+  if (trm__zip_open(s->path, &zip, &err) != TRM_OK) fail_msg("%s", err.msg);
+  const trm__zip_entry *big = trm__zip_find(zip, "big"), *small = trm__zip_find(zip, "small");
+  assert_true(big && small);
+  assert_int_equal(big->size, size);
+  assert_int_equal(trm__zip_view(zip, big)[size - 1], '!');
+  assert_true(small->offset > (size_t)size && small->offset % TRM__ZIP_ALIGN == 0);
+  assert_int_equal(trm__zip_check(zip, small, &err), TRM_OK);
+  trm__zip_close(zip);
+  assert_int_equal(unlink(s->path), 0);
+}
+
+static void a_wrong_announcement_is_an_error(void **state) {
+  scratch *s = *state;
+  for (uint64_t size = 4; size <= 6; size += 2) {
+    trm__zip_writer w;
+    trm_error err;
+    assert_int_equal(trm__zip_create(&w, scratch_path(s, "wrong.zip"), &err), TRM_OK);
+    trm__zip_begin(&w, "a", size);
+    trm__zip_append(&w, "hello", 5);
+    trm__zip_end(&w);
+    assert_int_equal(trm__zip_commit(&w, &err), TRM_E_ARGUMENT);
+    assert_false(trm__path_exists(s->path));
+  }
+}
+
+/* --- .npz --- */
+
+static void add_array(scratch *s, const char *name, trm__npy_type type, int ndim,
+                      const int64_t *shape, const void *data, bool deflated) {
+  size_t n;
+  assert_int_equal(trm__npy_save(scratch_path(s, "a.npy"), type, ndim, shape, data, NULL), TRM_OK);
+  unsigned char *bytes = read_bytes(s->path, &n);
+  (deflated ? zip_add_deflated : zip_add)(&z, name, bytes, n);
+  free(bytes);
+}
+
+static void arrays_of_an_npz(void **state) {
+  scratch *s = *state;
+  const int64_t shape[] = {2, 3}, line[] = {2};
+  const int32_t v[] = {1, 2, 3, 4, 5, 6};
+  const double d[] = {0.5, -2};
+  trm__npz *npz;
+  const trm__npy *a, *again;
+  trm_error err;
+  z = (zip_bytes){.n = 0};
+  add_array(s, "inputs.npy", TRM__NPY_I4, 2, shape, v, false);
+  add_array(s, "x/packed.npy", TRM__NPY_F8, 1, line, d, true);
+  zip_add(&z, "texts.npy", "\x93NUMPY\1\0\x03\0{}\n", 13);
+  zip_add(&z, "other.txt", "text", 4);
+  zip_end(&z);
+  write_bytes(scratch_path(s, "t.npz"), z.data, z.n);
+  if (trm__npz_open(s->path, &npz, &err) != TRM_OK) fail_msg("%s", err.msg);
+  assert_int_equal(trm__npz_count(npz), 3);
+  assert_string_equal(trm__npz_name(npz, 0), "inputs");
+  assert_int_equal(trm__npz_find(npz, "inputs", &a, &err), TRM_OK);
+  assert_true(a && a->ndim == 2 && a->row_count == 3 && trm__npy_int(a, 5) == 6);
+  assert_int_equal(trm__npz_find(npz, "x/packed", &a, &err), TRM_OK);
+  assert_true(a && trm__npy_double(a, 1) == -2);
+  assert_int_equal(trm__npz_find(npz, "x/packed", &again, &err), TRM_OK);
+  assert_ptr_equal(a, again);
+  assert_int_equal(trm__npz_find(npz, "labels", &a, &err), TRM_OK);
+  assert_null(a);
+  assert_int_equal(trm__npz_find(npz, "texts", &a, &err), TRM_E_FORMAT);
+  assert_true(speaks_of(&err, "t.npz") && speaks_of(&err, "texts.npy"));
+  trm__npz_close(npz);
+}
+
+static void an_npz_with_a_damaged_array(void **state) {
+  scratch *s = *state;
+  const int64_t shape[] = {3};
+  const int32_t v[] = {1, 2, 3};
+  for (int deflated = 0; deflated < 2; deflated++) {
+    z = (zip_bytes){.n = 0};
+    add_array(s, "a.npy", TRM__NPY_I4, 1, shape, v, deflated);
+    z.data[z.n - 4] ^= 1;
+    zip_end(&z);
+    write_bytes(scratch_path(s, "t.npz"), z.data, z.n);
+    trm__npz *npz;
+    const trm__npy *a;
+    trm_error err;
+    assert_int_equal(trm__npz_open(s->path, &npz, &err), TRM_OK);
+    assert_int_equal(trm__npz_find(npz, "a", &a, &err), TRM_E_FORMAT);
+    assert_true(speaks_of(&err, "damaged"));
+    assert_int_equal(trm__npz_find(npz, "a", &a, &err), TRM_E_FORMAT); /* and again */
+    trm__npz_close(npz);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(written_entries_read_back_aligned),
+      cmocka_unit_test(an_abandoned_archive_leaves_nothing),
+      cmocka_unit_test(deflated_entries_unpack),
+      cmocka_unit_test(lies_are_found),
+      cmocka_unit_test(cut_anywhere_and_any_byte_changed),
+      cmocka_unit_test(beyond_4_gib),
+      cmocka_unit_test(written_beyond_4_gib),
+      cmocka_unit_test(a_wrong_announcement_is_an_error),
+      cmocka_unit_test(arrays_of_an_npz),
+      cmocka_unit_test(an_npz_with_a_damaged_array),
+  };
+  return cmocka_run_group_tests_name("zip", tests, scratch_open, scratch_close);
+}
