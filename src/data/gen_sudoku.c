@@ -3,7 +3,7 @@
 #include "data/generate.h"
 #include "data/sudoku_shape.h"
 
-enum { HARD_YIELD = 16 };
+enum { HARD_YIELD = 32 };
 
 typedef struct maker {
   trm_puzzle puzzle;

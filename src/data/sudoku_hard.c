@@ -19,10 +19,13 @@ enum {
   EASY = 10,           /* half octaves that random puzzles reach: below 31 backtracks */
   MAX_GUESSES = 20000, /* of a rating; more than any half octave here has */
   MAX_RANDOM = 20000,  /* random puzzles tried for a rating */
-  MAX_STEPS = 40000,   /* steps walked for a rating */
-  LEAST_STEPS = 12,    /* taken between two puzzles */
-  PATIENCE = 200,      /* steps refused before the puzzle is turned */
-  MAX_NEW_GIVENS = 7   /* in a step */
+  MAX_GAPS = 1500,     /* givens taken away on the way to a rating */
+  MAX_WALKS = 40,      /* begun for one call */
+  LEAST_STEPS = 8,     /* taken between two puzzles */
+  PATIENCE = 20,       /* of them without a step before the puzzle is turned */
+  IMAGES = 8,          /* of a puzzle, tried for a rating */
+  GAP_SOLUTIONS = 16,
+  STEPS_AT_GAP = 12 /* tried before another given is taken away */
 };
 
 /* How hard Sudoku-Extreme is: of 11,000 of its puzzles (train.csv and 10,000 of test.csv), those
@@ -48,17 +51,16 @@ typedef struct walk {
   const trm_puzzle *puzzle;
   const trm__sudoku_shape *shape;
   trm__rng *rng;
-  uint8_t question[TRM_SUDOKU_MAX_CELLS];
+  uint8_t question[SIDE_CELLS];
   int64_t backtracks;
 } walk;
 
-/* Backtracks of a puzzle with one solution; -1 when there are several, or it takes too long. */
-static int64_t rate(const walk *w, const uint8_t *question, uint8_t *answer, uint8_t *other) {
+/* Backtracks of a puzzle with one solution, its answer; else -1, also when it takes too long. */
+static int64_t rate(const walk *w, const uint8_t *question, uint8_t *answer) {
   trm__sudoku_search search = {.shape = w->shape,
                                .limit = 2,
                                .max_guesses = MAX_GUESSES,
                                .answer = answer,
-                               .other = other,
                                .forbidden_cell = -1};
   trm__sudoku_search_run(&search, question);
   return search.complete && search.solutions == 1 ? search.backtracks : -1;
@@ -66,11 +68,11 @@ static int64_t rate(const walk *w, const uint8_t *question, uint8_t *answer, uin
 
 static void begin_walk(walk *w) {
   const trm__sudoku_target any = {0};
-  uint8_t answer[TRM_SUDOKU_MAX_CELLS];
+  uint8_t answer[SIDE_CELLS];
   do {
     while (!trm__sudoku_generate(w->shape, &any, w->rng, w->question, answer)) {
     }
-    w->backtracks = rate(w, w->question, answer, NULL);
+    w->backtracks = rate(w, w->question, answer);
   } while (w->backtracks < 0);
 }
 
@@ -83,75 +85,115 @@ static int draw_difference(trm__rng *rng, const uint8_t *a, const uint8_t *b) {
   return picked;
 }
 
-/* A neighbour of the puzzle; its backtracks, or -1. */
-static int64_t step(const walk *w, uint8_t *question) {
-  uint8_t solution[2][TRM_SUDOKU_MAX_CELLS];
-  memcpy(question, w->question, SIDE_CELLS);
-  for (int taken = 1; taken;) {
-    uint32_t cell = trm__rng_below(w->rng, SIDE_CELLS);
-    taken -= question[cell] > 0;
-    question[cell] = 0;
+/* The puzzle without one given, and solutions that there are then. */
+typedef struct gap {
+  uint8_t question[SIDE_CELLS];
+  int n;
+  uint8_t solution[GAP_SOLUTIONS][SIDE_CELLS];
+} gap;
+
+static void open_gap(const walk *w, gap *g) {
+  uint32_t cell;
+  memcpy(g->question, w->question, SIDE_CELLS);
+  do cell = trm__rng_below(w->rng, SIDE_CELLS);
+  while (!g->question[cell]);
+  g->question[cell] = 0;
+  trm__sudoku_search search = {.shape = w->shape,
+                               .limit = GAP_SOLUTIONS,
+                               .max_guesses = MAX_GUESSES,
+                               .answer = g->solution[0],
+                               .room = GAP_SOLUTIONS,
+                               .forbidden_cell = -1};
+  trm__sudoku_search_run(&search, g->question);
+  g->n = search.solutions;
+}
+
+/* Givens that leave one of the solutions, drawn one by one among cells where two of them differ. */
+static void close_gap(const walk *w, const gap *g, uint8_t *question) {
+  const uint8_t *kept = g->solution[trm__rng_below(w->rng, (uint32_t)g->n)];
+  memcpy(question, g->question, SIDE_CELLS);
+  for (int i = 0; i < g->n; i++) {
+    const uint8_t *other = g->solution[i];
+    bool open = other != kept;
+    for (int c = 0; open && c < SIDE_CELLS; c++) open = !question[c] || question[c] == other[c];
+    if (!open) continue;
+    int cell = draw_difference(w->rng, kept, other);
+    question[cell] = kept[cell];
   }
-  for (int i = 0; i < MAX_NEW_GIVENS; i++) {
-    int64_t backtracks = rate(w, question, solution[0], solution[1]);
-    if (backtracks >= 0) return backtracks;
-    int cell = draw_difference(w->rng, solution[0], solution[1]);
-    question[cell] = solution[trm__rng_below(w->rng, 2)][cell];
-  }
-  return rate(w, question, solution[0], NULL);
 }
 
 /* The puzzle in a random symmetric image, where the solver takes another way. */
 static void turn(walk *w) {
-  uint8_t image[TRM_SUDOKU_MAX_CELLS], answer[TRM_SUDOKU_MAX_CELLS];
+  uint8_t image[SIDE_CELLS], answer[SIDE_CELLS];
   trm__symmetry g;
   trm__symmetry_draw(w->puzzle, w->rng, &g);
   trm__symmetry_apply(&g, w->question, image);
-  int64_t backtracks = rate(w, image, answer, NULL);
+  int64_t backtracks = rate(w, image, answer);
   if (backtracks < 0) return;
   memcpy(w->question, image, SIDE_CELLS);
   w->backtracks = backtracks;
 }
 
-/* The puzzle without spare givens in a random image; the level of that, or -1. */
-static int show(const walk *w, uint8_t *question, uint8_t *answer) {
+/* The puzzle without spare givens in a random image of a level still wanted; the level, or -1. */
+static int show(const walk *w, const int *wanted, uint8_t *question, uint8_t *answer) {
   walk shown = *w;
-  if (rate(w, shown.question, answer, NULL) < 0) return -1;
+  if (rate(w, shown.question, answer) < 0) return -1;
   trm__sudoku_minimise(w->shape, w->rng, shown.question, answer);
-  turn(&shown);
-  memcpy(question, shown.question, SIDE_CELLS);
-  int64_t backtracks = rate(w, question, answer, NULL);
-  return backtracks < 0 ? -1 : half_octave(backtracks);
+  for (int i = 0; i < IMAGES; i++) {
+    turn(&shown);
+    int level = half_octave(shown.backtracks);
+    if (level < EASY || level >= HALF_OCTAVES || !wanted[level]) continue;
+    memcpy(question, shown.question, SIDE_CELLS);
+    return rate(w, question, answer) < 0 ? -1 : level;
+  }
+  return -1;
 }
 
-/* Takes a step that leads nearer to a level, or not much further away. */
-static bool take_step(walk *w, int level) {
-  const double warmth = 0.6; /* half octaves, times a draw of mean 1 */
-  uint8_t next[TRM_SUDOKU_MAX_CELLS];
-  int64_t backtracks = step(w, next);
-  if (backtracks < 0) return false;
+/* True when the walk may go on at a puzzle that has so many backtracks: nearer to the level, or not
+ * much further away. */
+static bool may_go(const walk *w, int level, int64_t backtracks) {
+  const double warmth = 0.5; /* half octaves, times a draw of mean 1 */
   double target = level + 0.5, before = fabs(2 * log2(1 + (double)w->backtracks) - target),
          after = fabs(2 * log2(1 + (double)backtracks) - target);
-  if (after > before - warmth * log(trm__rng_uniform(w->rng))) return false;
-  memcpy(w->question, next, SIDE_CELLS);
-  w->backtracks = backtracks;
-  return true;
+  return after <= before - warmth * log(trm__rng_uniform(w->rng));
 }
 
-/* A puzzle of any level still wanted, walking to the lowest of them; the level, or -1. */
+/* Takes a step if one is found around a given. */
+static bool take_step(walk *w, int level) {
+  gap g;
+  open_gap(w, &g);
+  for (int i = 0; g.n && i < STEPS_AT_GAP; i++) {
+    uint8_t next[SIDE_CELLS], answer[SIDE_CELLS];
+    close_gap(w, &g, next);
+    int64_t backtracks = rate(w, next, answer);
+    if (backtracks < 0 || !may_go(w, level, backtracks) || !memcmp(next, w->question, SIDE_CELLS))
+      continue;
+    memcpy(w->question, next, SIDE_CELLS);
+    w->backtracks = backtracks;
+    return true;
+  }
+  return false;
+}
+
+/* A puzzle of any level still wanted, walking to the lowest of them; the level, or -1. Almost all
+ * ways lead down, so a walk that has come far down goes back to where it was high. */
 static int walk_to(walk *w, const int *wanted, uint8_t *question, uint8_t *answer) {
-  int lowest = EASY;
+  int lowest = EASY, taken = 0, refused = 0;
+  walk high = *w;
   while (!wanted[lowest]) lowest++;
-  for (int i = 0, taken = 0, refused = 0; i < MAX_STEPS; i++) {
+  for (int i = 0; i < MAX_GAPS; i++) {
     if (!take_step(w, lowest)) {
       if (++refused % PATIENCE == 0) turn(w);
       continue;
     }
     refused = 0;
-    int near = half_octave(w->backtracks);
-    if (++taken < LEAST_STEPS || near < lowest - 1 || near >= HALF_OCTAVES) continue;
-    int level = show(w, question, answer);
-    if (level >= EASY && level < HALF_OCTAVES && wanted[level]) return level;
+    taken++;
+    int at = half_octave(w->backtracks), was = half_octave(high.backtracks);
+    if (at >= lowest - 2 || at >= was) high = *w;
+    if (at < lowest - 4 && at < was - 2) *w = high;
+    if (taken < LEAST_STEPS || at < lowest - 1) continue;
+    int level = show(w, wanted, question, answer);
+    if (level >= 0) return level;
   }
   return -1;
 }
@@ -160,7 +202,7 @@ static bool draw_easy(walk *w, int level, uint8_t *question, uint8_t *answer) {
   const trm__sudoku_target any = {0};
   for (int i = 0; i < MAX_RANDOM; i++) {
     if (!trm__sudoku_generate(w->shape, &any, w->rng, question, answer)) continue;
-    int64_t backtracks = rate(w, question, answer, NULL);
+    int64_t backtracks = rate(w, question, answer);
     if (backtracks >= 0 && half_octave(backtracks) == level) return true;
   }
   return false;
@@ -180,10 +222,15 @@ int trm__sudoku_generate_hard(const trm_puzzle *p, const trm__sudoku_shape *s, t
     }
   }
   begin_walk(&w);
-  while (hard-- > 0) {
+  for (int walks = 1; hard > 0 && walks <= MAX_WALKS;) {
     int level = walk_to(&w, wanted, questions + n * SIDE_CELLS, answers + n * SIDE_CELLS);
-    if (level < 0) break;
+    if (level < 0) {
+      begin_walk(&w);
+      walks++;
+      continue;
+    }
     wanted[level]--;
+    hard--;
     n++;
   }
   return n;

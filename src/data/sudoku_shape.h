@@ -34,14 +34,14 @@ typedef struct trm__sudoku_search {
   int limit;           /* solutions looked for */
   int64_t max_guesses; /* work bound */
   trm__rng *rng;       /* NULL: first cell, ascending digits; else both in random order */
-  uint8_t *answer;     /* the first solution; NULL is fine */
-  uint8_t *other;      /* the second one; NULL is fine */
+  uint8_t *answer;     /* solutions found, one after the other; NULL is fine */
+  int room;            /* how many of them; 0: the first */
   int forbidden_cell;  /* -1, or a cell that may not hold ... */
   int forbidden_value; /* ... this digit */
   /* results */
   int solutions;
   int64_t guesses, backtracks;
-  bool complete; /* false: the bound was hit before the question was settled */
+  bool complete; /* false: given up before the question was settled */
 } trm__sudoku_search;
 void trm__sudoku_search_run(trm__sudoku_search *search, const uint8_t *question);
 

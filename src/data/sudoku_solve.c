@@ -94,10 +94,10 @@ static uint16_t pick_digit(const trm__sudoku_search *search, uint16_t bits) {
 }
 
 static void record_solution(trm__sudoku_search *search, const board *b) {
-  uint8_t *to = search->solutions == 0 ? search->answer : search->other;
-  if (search->solutions++ > 1 || !to) return;
-  for (int i = 0; i < search->shape->cells; i++)
-    to[i] = (uint8_t)(__builtin_ctz(b->candidates[i]) + 1);
+  int at = search->solutions++, cells = search->shape->cells;
+  if (!search->answer || at >= (search->room ? search->room : 1)) return;
+  for (int i = 0; i < cells; i++)
+    search->answer[at * cells + i] = (uint8_t)(__builtin_ctz(b->candidates[i]) + 1);
 }
 
 /* Explores a board whose singles are all placed. */
