@@ -5,13 +5,16 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 
-static int calls_left = -1; /* calls that still succeed; -1: all */
+static atomic_int calls_left = -1; /* calls that still succeed, of all threads; -1: all */
 
 static int refused(void) {
-  if (calls_left < 0) return 0;
-  return calls_left-- == 0;
+  int left = calls_left;
+  while (left >= 0)
+    if (atomic_compare_exchange_weak(&calls_left, &left, left - 1)) return left == 0;
+  return 0;
 }
 
 int __real_posix_memalign(void **p, size_t align, size_t n);
