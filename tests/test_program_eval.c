@@ -147,7 +147,7 @@ static void parts_of_others_are_left_alone(void **state) {
 /* An evaluation that cannot be told or saved is kept, and told when it can. */
 static void what_cannot_be_written_is_kept(void **state) {
   scratch *s = *state;
-  char st[160], p[160], q[160], part[170], command[900];
+  char st[160], p[160], q[160], part[170], command[1000];
   in(s, st, "full.state");
   in(s, p, "full.npy");
   in(s, q, "full_q.npy");
