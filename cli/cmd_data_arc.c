@@ -34,7 +34,10 @@ static const cli_manual manual = {
         "      the same for ARC-AGI-2 in 70 MB: copies are made when they are read\n"
         "  trm data build arc --input-file-prefix ARC-AGI/data --subsets training,evaluation \\\n"
         "      --test-set-name evaluation --num-aug 100 --output-dir data/arc1\n"
-        "      from the folders ARC-AGI/data/training and ARC-AGI/data/evaluation\n"};
+        "      from the folders ARC-AGI/data/training and ARC-AGI/data/evaluation\n"
+        "  trm data build arc --input-file-prefix kaggle/arc-agi --subsets training \\\n"
+        "      --test-set-name training --num-aug 16 --canvas 6 --output-dir data/arc-6x6\n"
+        "      small tasks only, for a model that a laptop trains in minutes\n"};
 
 /* "a,b,c" into `names`, which point into `text`; how many, 0 after a usage error. */
 static int split_subsets(char *text, const char *names[MAX_SUBSETS]) {
@@ -67,6 +70,9 @@ static int report_build(const trm_arc_build_config *c, const trm_arc_build_repor
   print_split("train", r->train_tasks, r->train_puzzles, r->train_examples);
   if (r->test_tasks) print_split("test", r->test_tasks, r->test_puzzles, r->test_examples);
   printf("  %s puzzle ids, seed %llu\n", count, (unsigned long long)c->seed);
+  cli_format_count(r->too_large, count, sizeof count);
+  if (r->too_large)
+    printf("  tasks left out, larger than %d x %d: %s\n", c->canvas, c->canvas, count);
   cli_format_count(r->short_of_copies, count, sizeof count);
   if (r->short_of_copies)
     printf("  tasks with fewer than %d different copies: %s\n", c->num_aug, count);
@@ -97,6 +103,9 @@ int cmd_data_build_arc(int argc, char **argv) {
        "the subset whose test pairs are kept for testing (default: none)"},
       {"output-dir", CLI_STRING, &config.output_dir, "DIR", "the data set folder to write"},
       {"num-aug", CLI_INT, &config.num_aug, "N", "copies of each task (default 1000)"},
+      {"canvas", CLI_INT, &config.canvas, "C",
+       "keep tasks whose grids have at most C rows and columns, on a square of that size: so much "
+       "faster to train (default 30)"},
       {"seed", CLI_UINT64, &config.seed, "S", "of order, copies and offsets (default 42)"},
       {"compact", CLI_FLAG, &config.compact, NULL,
        "store what was drawn instead of the copies: the same data set, 100 times smaller"},

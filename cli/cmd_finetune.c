@@ -175,14 +175,24 @@ static trm_status check_tasks(const finetune_args *a, const finetune_run *r, trm
   return TRM_OK;
 }
 
-static trm_status finetune(const finetune_args *a, finetune_run *r, trm_error *err) {
+/* The model, and its side of ARC's canvas, which a published checkpoint does not tell. */
+static trm_status load_model(const finetune_args *a, finetune_run *r, int *canvas, trm_error *err) {
+  static const trm_dataset_info published = {
+      .vocab_size = 12, .seq_len = 900, .puzzle = {.kind = TRM_PUZZLE_ARC, .rows = 30, .cols = 30}};
   char path[CLI_PATH_MAX];
+  CLI_TRY(run_folder_load_model_for(a->model, &published, path, &r->model, err));
+  const trm_puzzle *p = &trm_model_get_config(r->model)->puzzle;
+  *canvas = p->kind == TRM_PUZZLE_ARC ? p->rows : 0;
+  return TRM_OK;
+}
+
+static trm_status finetune(const finetune_args *a, finetune_run *r, trm_error *err) {
+  int canvas;
   if (a->out) CLI_TRY(cli_check_model_folder(a->out, err));
   CLI_TRY(trm_arc_tasks_load(a->task, &r->tasks, err));
   CLI_TRY(check_tasks(a, r, err));
-  CLI_TRY(trm_arc_data_create(r->tasks, a->copies, a->tune.seed, &r->data, err));
-  const trm_dataset_info *info = trm_dataset_get_info(r->data->train);
-  CLI_TRY(run_folder_load_model_for(a->model, info, path, &r->model, err));
+  CLI_TRY(load_model(a, r, &canvas, err));
+  CLI_TRY(trm_arc_data_create(r->tasks, a->copies, canvas, a->tune.seed, &r->data, err));
   if (a->dtype != TRM_DTYPES) trm_model_set_dtype(r->model, a->dtype);
   CLI_TRY(train(a, r, err));
   CLI_TRY(answer(a, r, err));

@@ -50,5 +50,5 @@ void puzzle_names_close(puzzle_names *n) {
 const char *puzzle_name(const puzzle_names *n, int32_t id) {
   if (!n || id < 0) return NULL;
   const char *name = json_string_value(json_array_get(n->list, (size_t)id));
-  return name && strcmp(name, "<blank>") ? name : NULL;
+  return name && *name && strcmp(name, "<blank>") ? name : NULL;
 }

@@ -32,7 +32,9 @@ static int check_tasks(const trm__arc_tasks *list) {
 static void make_data(const trm__arc_tasks *list) {
   trm_arc_data *data;
   trm_error err;
-  if (!fuzz_accepted(trm_arc_data_create(list, 2, 1, &data, &err), &err)) return;
+  const int canvas = list->n % 2 ? 5 : 0;
+  if (!fuzz_accepted(trm_arc_data_create(list, 2, canvas, 1, &data, &err), &err)) return;
+  FUZZ_CHECK(trm_dataset_get_info(data->train)->seq_len == (canvas ? 25 : TRM__ARC_CELLS));
   FUZZ_CHECK(data->train && data->n_names >= 1 + list->n && data->names[0]);
   trm_arc_data_free(data);
 }

@@ -11,6 +11,8 @@
 #include "io/dtype.h"
 #include "trm/model.h"
 
+enum { FUZZ_TENSORS_MOST = 1 << 20 /* bytes of data in a file made from a longer input */ };
+
 /* Sets the offsets of a tensor to what its type and shape want, from *at on. */
 static inline void fuzz_place_tensor(json_t *entry, size_t *at) {
   const char *type = json_string_value(json_object_get(entry, "dtype"));
@@ -22,7 +24,7 @@ static inline void fuzz_place_tensor(json_t *entry, size_t *at) {
     const json_int_t n = json_integer_value(json_array_get(shape, i));
     bytes = n > 0 && n < 4096 && bytes < 65536 ? bytes * (size_t)n : 0;
   }
-  if (!json_is_object(entry) || *at + bytes > 1 << 20) return;
+  if (!json_is_object(entry) || *at + bytes > FUZZ_TENSORS_MOST) return;
   json_object_set_new(entry, "data_offsets",
                       json_pack("[I, I]", (json_int_t)*at, (json_int_t)(*at + bytes)));
   *at += bytes;

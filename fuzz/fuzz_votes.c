@@ -18,7 +18,8 @@ static void vote(trm_arc_votes *v) {
     inputs[0] = 2 + k / 2;
     inputs[1] = inputs[TRM__ARC_SIDE] = TRM_PUZZLE_END;
     for (int i = 0; i <= k; i++) answer[i % 2 * TRM__ARC_SIDE + i / 2] = 2 + i;
-    (void)fuzz_accepted(trm_arc_votes_add(v, k, k, inputs, answer, k - 1, &err), &err);
+    (void)fuzz_accepted(trm_arc_votes_add(v, k, k, TRM__ARC_SIDE, inputs, answer, k - 1, &err),
+                        &err);
   }
 }
 

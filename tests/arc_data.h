@@ -48,7 +48,7 @@ static inline void arc_tokens(const trm__arc_copy *c, const trm__arc_grid *g, in
   trm__arc_grid turned;
   uint8_t bytes[TRM__ARC_CELLS];
   trm__arc_copy_apply(c, g, &turned);
-  trm__arc_place(&turned, 0, 0, bytes);
+  trm__arc_place(&turned, TRM__ARC_SIDE, 0, 0, bytes);
   for (int i = 0; i < TRM__ARC_CELLS; i++) tokens[i] = bytes[i];
 }
 

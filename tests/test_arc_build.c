@@ -4,6 +4,7 @@
 #include "arc_files.h"
 #include "data/arc_grid.h"
 #include "data/arc_move.h"
+#include "data/arc_task.h"
 
 #include "trm.h"
 
@@ -31,6 +32,7 @@ typedef struct known_build {
   int num_aug;
   uint64_t seed;
   uint32_t crc[FILES];
+  int canvas;
 } known_build;
 
 static const known_build small[] = {
@@ -39,19 +41,22 @@ static const known_build small[] = {
      4,
      3,
      {0x8a9740e6, 0x5c9e4462, 0xe1f04595, 0xf440702d, 0x8e3e914e, 0x8fa09796, 0x851ef138,
-      0x69b8c065, 0xf5541c39, 0x5fcd0af7, 0xbe0660a3, 0x789cedb5, 0x0f0071d6, 0x7bb8eda2}},
+      0x69b8c065, 0xf5541c39, 0x5fcd0af7, 0xbe0660a3, 0x789cedb5, 0x0f0071d6, 0x7bb8eda2},
+     0},
     {"b,c",
      "b",
      9,
      0,
      {0x3d68eaf7, 0x789f4ff1, 0x4f0c6749, 0x616723c2, 0xda1ea616, 0xffc3f4c2, 0x7d903e00,
-      0x0135e5e3, 0xac083dcc, 0x59a810b7, 0xb0fa1e40, 0x50ef35eb, 0x8c62c0b0, 0xcdf469c5}},
+      0x0135e5e3, 0xac083dcc, 0x59a810b7, 0xb0fa1e40, 0x50ef35eb, 0x8c62c0b0, 0xcdf469c5},
+     0},
     {"a,c",
      "c",
      0,
      99,
      {0xd04438bc, 0xa9bdec02, 0xced1e058, 0x2d60cd7b, 0x4ae4a1aa, 0xa9bdec02, 0xc5053ddd,
-      0xa1fec046, 0x6365fc35, 0xd51dafd3, 0x08bfcc3b, 0x5c950fb8, 0x48c326a2, 0xb42270ea}}};
+      0xa1fec046, 0x6365fc35, 0xd51dafd3, 0x08bfcc3b, 0x5c950fb8, 0x48c326a2, 0xb42270ea},
+     0}};
 
 /* Of ../shared/data/arc; the first two are those of ../shared/golden/arc-builder. */
 static const known_build real[] = {
@@ -60,19 +65,22 @@ static const known_build real[] = {
      5,
      42,
      {0xda89e658, 0x4e980c3e, 0xf171edd0, 0x7afdb809, 0xf2f5cf4d, 0x2cab808e, 0x4d6b4dff,
-      0xddf82bdf, 0x0fddcdf8, 0x5c0f0a62, 0x5a100e26, 0xa77e5079, 0xc6dbd116, 0x8d10d561}},
+      0xddf82bdf, 0x0fddcdf8, 0x5c0f0a62, 0x5a100e26, 0xa77e5079, 0xc6dbd116, 0x8d10d561},
+     0},
     {"training2,evaluation2,concept",
      "evaluation2",
      3,
      42,
      {0xbfbb6bf4, 0x5d299977, 0xffd77cf0, 0xe3d39719, 0x784e054f, 0xf70ba96b, 0x928ee3ed,
-      0x6ac3decc, 0x96574c4d, 0xe9141b28, 0xec40b768, 0x3d47f38e, 0xa7de3710, 0x0056216d}},
+      0x6ac3decc, 0x96574c4d, 0xe9141b28, 0xec40b768, 0x3d47f38e, 0xa7de3710, 0x0056216d},
+     0},
     {"training,evaluation,concept",
      "evaluation",
      3,
      7,
      {0xe390fa2c, 0x8ce3a652, 0xa6090ec5, 0x8396cc31, 0xe50072e9, 0x7f9ce5b7, 0xd871dc88,
-      0xe12da58a, 0x8eb4e7dc, 0xa2ddcb33, 0x9c4ea058, 0x791128cf, 0x77276311, 0xbd161c9e}}};
+      0xe12da58a, 0x8eb4e7dc, 0xa2ddcb33, 0x9c4ea058, 0x791128cf, 0x77276311, 0xbd161c9e},
+     0}};
 
 static trm_status build(const known_build *k, const char *prefix, const char *dir, bool compact,
                         int threads, trm_arc_build_report *report, trm_error *err) {
@@ -91,6 +99,7 @@ static trm_status build(const known_build *k, const char *prefix, const char *di
                                        .test_set_name = k->test,
                                        .output_dir = dir,
                                        .num_aug = k->num_aug,
+                                       .canvas = k->canvas,
                                        .seed = k->seed,
                                        .compact = compact,
                                        .threads = threads};
@@ -260,8 +269,8 @@ static void assert_same_set(const trm_dataset *a, const trm_dataset *b) {
     int32_t in[2][TRM__ARC_CELLS], out[2][TRM__ARC_CELLS], id[2];
     trm_dataset_example(a, i, in[0], out[0], &id[0]);
     trm_dataset_example(b, i, in[1], out[1], &id[1]);
-    assert_memory_equal(in[0], in[1], sizeof in[0]);
-    assert_memory_equal(out[0], out[1], sizeof out[0]);
+    assert_memory_equal(in[0], in[1], (size_t)x->seq_len * sizeof *in[0]);
+    assert_memory_equal(out[0], out[1], (size_t)x->seq_len * sizeof *out[0]);
     assert_int_equal(id[0], id[1]);
   }
 }
@@ -316,6 +325,87 @@ static void the_compact_form_is_the_same_data_set(void **state) {
   }
 }
 
+/* The tasks of a subset that fit a canvas, and the canvas that all fit; in the files "arc/c". */
+static int64_t count_fitting(scratch *s, int side, int *largest) {
+  trm_arc_tasks *tasks;
+  trm_arc_data *data;
+  int64_t n = 0;
+  assert_int_equal(trm_arc_tasks_load(scratch_path(s, "arc/c"), &tasks, NULL), TRM_OK);
+  for (int64_t i = 0; i < tasks->n; i++) n += trm__arc_task_fits(&tasks->task[i], side);
+  for (*largest = TRM__ARC_SIDE; *largest > 1; --*largest)
+    if (trm_arc_data_create(tasks, 0, *largest - 1, 1, &data, NULL) != TRM_OK)
+      break;
+    else
+      trm_arc_data_free(data);
+  trm_arc_tasks_free(tasks);
+  return n;
+}
+
+/* Where all grids fit, a smaller canvas has the same grids with the same ids at its corner; where
+ * not, what is too large is left out. */
+static void a_canvas_may_be_smaller(void **state) {
+  scratch *s = *state;
+  char prefix[160], wide[160], narrow[160];
+  int side;
+  snprintf(prefix, sizeof prefix, "%s", write_arc_files(s, false));
+  snprintf(wide, sizeof wide, "%s", scratch_path(s, "wide"));
+  snprintf(narrow, sizeof narrow, "%s", scratch_path(s, "narrow"));
+  const int64_t all = count_fitting(s, TRM__ARC_SIDE, &side);
+  assert_in_range(side, 2, TRM__ARC_SIDE - 1);
+  known_build k = {.subsets = "c", .test = "c", .num_aug = 6, .seed = 5};
+  trm_arc_build_report report;
+  build_well(&k, prefix, wide, false, 1, &report);
+  assert_true(report.tasks == all && report.too_large == 0);
+  k.canvas = side;
+  build_well(&k, prefix, narrow, false, 1, &report);
+  assert_true(report.tasks == all && report.too_large == 0);
+  trm_dataset *a = open_set(wide, "test"), *b = open_set(narrow, "test");
+  const trm_dataset_info *info = trm_dataset_get_info(b);
+  assert_true(info->seq_len == side * side && info->puzzle.kind == TRM_PUZZLE_ARC &&
+              info->puzzle.rows == side && info->puzzle.cols == side);
+  assert_int_equal(info->examples, trm_dataset_get_info(a)->examples);
+  for (int64_t i = 0; i < info->examples; i++) {
+    int32_t in[2][TRM__ARC_CELLS], out[2][TRM__ARC_CELLS], id[2];
+    trm__arc_grid g[2];
+    trm_dataset_example(a, i, in[0], out[0], &id[0]);
+    trm_dataset_example(b, i, in[1], out[1], &id[1]);
+    assert_int_equal(id[0], id[1]);
+    for (int label = 0; label < 2; label++) {
+      trm__arc_crop(label ? out[0] : in[0], TRM__ARC_SIDE, &g[0]);
+      trm__arc_crop(label ? out[1] : in[1], side, &g[1]);
+      assert_true(g[0].rows > 0 && trm__arc_same(&g[0], &g[1]));
+    }
+  }
+  trm_dataset_free(a);
+  trm_dataset_free(b);
+  static const char *const splits[] = {"train", "test"};
+  k.canvas = side - 1;
+  build_well(&k, prefix, wide, false, 1, &report);
+  assert_int_equal(report.tasks, count_fitting(s, side - 1, &side));
+  assert_true(report.too_large > 0 && report.tasks + report.too_large == all);
+  build_well(&k, prefix, narrow, true, 1, &report);
+  for (int i = 0; i < 2; i++) {
+    a = open_set(wide, splits[i]);
+    b = open_set(narrow, splits[i]);
+    assert_same_set(a, b);
+    trm_dataset_free(a);
+    trm_dataset_free(b);
+  }
+  trm_error err;
+  const known_build none = {.subsets = "c,d", .test = "d", .canvas = 1};
+  static const char large[] =
+      "{\"x\": {\"train\": [{\"input\": [[1]], \"output\": [[1, 1]]}], "
+      "\"test\": [{\"input\": [[1]]}]}}";
+  write_bytes(scratch_path(s, "arc_d_challenges.json"), large, sizeof large - 1);
+  assert_int_equal(build(&none, prefix, narrow, false, 1, NULL, &err), TRM_E_RANGE);
+  assert_true(speaks_of(&err, "no task fits"));
+  const known_build rest = {.subsets = "c,d", .test = "c", .canvas = 1};
+  build_well(&rest, prefix, narrow, false, 1, &report);
+  assert_true(report.tasks == 1 && report.too_large == all);
+  k.canvas = 31;
+  assert_int_equal(build(&k, prefix, narrow, false, 1, NULL, &err), TRM_E_ARGUMENT);
+}
+
 static void tasks_in_memory_are_the_same_data_set(void **state) {
   scratch *s = *state;
   char prefix[160], dir[160];
@@ -326,7 +416,7 @@ static void tasks_in_memory_are_the_same_data_set(void **state) {
   trm_arc_tasks *tasks;
   trm_arc_data *data;
   assert_int_equal(trm_arc_tasks_load(scratch_path(s, "arc/c"), &tasks, NULL), TRM_OK);
-  assert_int_equal(trm_arc_data_create(tasks, 12, 5, &data, NULL), TRM_OK);
+  assert_int_equal(trm_arc_data_create(tasks, 12, 0, 5, &data, NULL), TRM_OK);
   trm_arc_tasks_free(tasks);
   trm_dataset *train = open_set(dir, "train"), *test = open_set(dir, "test");
   assert_same_set(train, data->train);
@@ -494,21 +584,22 @@ static void a_move_is_a_placement(void **state) {
     uint8_t tokens[TRM__ARC_CELLS];
     int32_t from[2][TRM__ARC_CELLS], to[2][TRM__ARC_CELLS];
     for (int side = 0; side < 2; side++) {
-      trm__arc_place(side ? &out : &in, 0, 0, tokens);
+      trm__arc_place(side ? &out : &in, TRM__ARC_SIDE, 0, 0, tokens);
       for (int i = 0; i < TRM__ARC_CELLS; i++)
         from[side][i] = side && !tokens[i] ? TRM_IGNORE_LABEL : tokens[i];
     }
-    trm__arc_move(&rng, from[0], from[1], to[0], to[1]);
+    trm__arc_move(&rng, TRM__ARC_SIDE, from[0], from[1], to[0], to[1]);
     int at = 0;
     while (to[0][at] < TRM__ARC_FIRST) at++;
     for (int side = 0; side < 2; side++) {
-      trm__arc_place(side ? &out : &in, at / TRM__ARC_SIDE, at % TRM__ARC_SIDE, tokens);
+      trm__arc_place(side ? &out : &in, TRM__ARC_SIDE, at / TRM__ARC_SIDE, at % TRM__ARC_SIDE,
+                     tokens);
       for (int i = 0; i < TRM__ARC_CELLS; i++)
         assert_int_equal(to[side][i], side && !tokens[i] ? TRM_IGNORE_LABEL : tokens[i]);
     }
     if (sizes[z].rows == 30) continue;
     from[1][899] = from[1][899] == 5 ? 6 : 5; /* a colour where none can be */
-    trm__arc_move(&rng, from[0], from[1], to[0], to[1]);
+    trm__arc_move(&rng, TRM__ARC_SIDE, from[0], from[1], to[0], to[1]);
     if (sizes[z].out_rows < 29) {
       assert_memory_equal(from[0], to[0], sizeof from[0]);
       assert_memory_equal(from[1], to[1], sizeof from[1]);
@@ -524,6 +615,7 @@ int main(void) {
                                      cmocka_unit_test(a_test_task_needs_a_test_pair),
                                      cmocka_unit_test(the_compact_form_is_the_same_data_set),
                                      cmocka_unit_test(tasks_in_memory_are_the_same_data_set),
+                                     cmocka_unit_test(a_canvas_may_be_smaller),
                                      cmocka_unit_test(broken_compact_folders_are_safe),
                                      cmocka_unit_test(compact_checks_say_what_is_wrong),
                                      cmocka_unit_test(training_moves_pairs),

@@ -42,7 +42,7 @@ static trm_status make_data(scratch *s, trm_error *err) {
   trm_arc_data *data = NULL;
   trm_status st;
   TRM_GOTO(trm_arc_tasks_load(scratch_path(s, "arc/c"), &tasks, err));
-  TRM_GOTO(trm_arc_data_create(tasks, 3, 1, &data, err));
+  TRM_GOTO(trm_arc_data_create(tasks, 3, 0, 1, &data, err));
 done:
   trm_arc_tasks_free(tasks);
   trm_arc_data_free(data);

@@ -91,7 +91,8 @@ static trm_arc_votes *open_votes(const char *dir) {
 
 static void add(trm_arc_votes *v, int i) {
   const arc_example *e = &set.example[i];
-  assert_int_equal(trm_arc_votes_add(v, i, e->id, e->inputs, e->answer, e->q, NULL), TRM_OK);
+  assert_int_equal(trm_arc_votes_add(v, i, e->id, TRM__ARC_SIDE, e->inputs, e->answer, e->q, NULL),
+                   TRM_OK);
 }
 
 static void check(scratch *s, const trm_arc_votes *v, const bool *seen) {
@@ -167,14 +168,19 @@ static void what_is_no_vote_is_counted(void **state) {
   trm_arc_counts c;
   trm_error err;
   double pass;
-  assert_int_equal(trm_arc_votes_add(v, 0, 0, e->inputs, e->answer, 0, NULL), TRM_OK);
-  assert_int_equal(trm_arc_votes_add(v, 1, e->id, other->inputs, e->answer, 0, NULL), TRM_OK);
+  assert_int_equal(trm_arc_votes_add(v, 0, 0, TRM__ARC_SIDE, e->inputs, e->answer, 0, NULL),
+                   TRM_OK);
+  assert_int_equal(trm_arc_votes_add(v, 1, e->id, TRM__ARC_SIDE, other->inputs, e->answer, 0, NULL),
+                   TRM_OK);
   assert_int_equal(trm_arc_votes_count(v, ks, 1, &pass, &c, NULL), TRM_OK);
   assert_true(c.blank == 1 && c.foreign == 1 && c.votes == 0 && c.unanswered == 7 && pass == 0);
-  assert_int_equal(trm_arc_votes_add(v, 2, ARC_IDS, e->inputs, e->answer, 0, &err), TRM_E_RANGE);
+  assert_int_equal(trm_arc_votes_add(v, 2, ARC_IDS, TRM__ARC_SIDE, e->inputs, e->answer, 0, &err),
+                   TRM_E_RANGE);
   assert_true(speaks_of(&err, "puzzle id 25"));
-  assert_int_equal(trm_arc_votes_add(v, 2, -1, e->inputs, e->answer, 0, NULL), TRM_E_RANGE);
-  assert_int_equal(trm_arc_votes_add(v, 2, e->id, e->inputs, e->answer, NAN, NULL), TRM_E_NUMERIC);
+  assert_int_equal(trm_arc_votes_add(v, 2, -1, TRM__ARC_SIDE, e->inputs, e->answer, 0, NULL),
+                   TRM_E_RANGE);
+  assert_int_equal(trm_arc_votes_add(v, 2, e->id, TRM__ARC_SIDE, e->inputs, e->answer, NAN, NULL),
+                   TRM_E_NUMERIC);
   assert_int_equal(trm_arc_votes_count(v, (const int[]){0}, 1, &pass, &c, NULL), TRM_E_ARGUMENT);
   trm_arc_votes_free(v);
 }
@@ -189,7 +195,8 @@ static void memory_is_what_is_promised(void **state) {
   for (int i = 0; i < VOTES; i++) {
     int32_t answer[TRM__ARC_CELLS];
     for (int k = 0; k < TRM__ARC_CELLS; k++) answer[k] = 2 + (int32_t)trm__rng_below(&r, 10);
-    assert_int_equal(trm_arc_votes_add(v, i, e->id, e->inputs, answer, 0, NULL), TRM_OK);
+    assert_int_equal(trm_arc_votes_add(v, i, e->id, TRM__ARC_SIDE, e->inputs, answer, 0, NULL),
+                     TRM_OK);
   }
   trm_arc_counts c;
   double pass;

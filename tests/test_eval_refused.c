@@ -19,7 +19,7 @@ static trm_status vote(trm_error *err) {
   TRM_TRY(trm_arc_votes_create(dir, &v, err));
   for (int i = 0; i < set.n && st == TRM_OK; i++) {
     const arc_example *e = &set.example[i];
-    st = trm_arc_votes_add(v, i, e->id, e->inputs, e->answer, e->q, err);
+    st = trm_arc_votes_add(v, i, e->id, TRM__ARC_SIDE, e->inputs, e->answer, e->q, err);
   }
   if (st == TRM_OK) st = trm_arc_votes_count(v, (const int[]){2}, 1, &pass, NULL, err);
   if (st == TRM_OK) st = trm_arc_votes_submit(v, file, err);

@@ -183,19 +183,19 @@ static void what_is_placed_is_cropped(void **state) {
     trm__arc_grid g = random_grid(&rng), back;
     uint8_t bytes[TRM__ARC_CELLS];
     int32_t tokens[TRM__ARC_CELLS];
-    trm__arc_place(&g, 0, 0, bytes);
+    trm__arc_place(&g, TRM__ARC_SIDE, 0, 0, bytes);
     for (int i = 0; i < TRM__ARC_CELLS; i++) tokens[i] = bytes[i];
-    trm__arc_crop(tokens, &back);
+    trm__arc_crop(tokens, TRM__ARC_SIDE, &back);
     assert_true(trm__arc_same(&g, &back));
     int row = 30 - g.rows, col = 30 - g.cols, seen = 0;
-    trm__arc_place(&g, row, col, bytes);
+    trm__arc_place(&g, TRM__ARC_SIDE, row, col, bytes);
     for (int i = 0; i < TRM__ARC_CELLS; i++) seen += bytes[i] != 0;
     assert_int_equal(seen, g.rows * g.cols);
     assert_int_equal(bytes[TRM__ARC_CELLS - 1], g.cell[g.rows * g.cols - 1] + 2);
   }
   int32_t nothing[TRM__ARC_CELLS] = {0};
   trm__arc_grid empty;
-  trm__arc_crop(nothing, &empty);
+  trm__arc_crop(nothing, TRM__ARC_SIDE, &empty);
   assert_int_equal(empty.rows * empty.cols, 0);
 }
 

@@ -20,7 +20,7 @@ extern "C" {
  * "test": [...]} per file, whose id is the file's name; every file may end in .json.gz.
  * All pairs are for training, but for the test pairs of `test_set_name`.
  *
- * The folder holds every example of every copy, 1,800 bytes each, or, if `compact`, only the
+ * The folder holds every example of every copy, two bytes a cell, or, if `compact`, only the
  * original pairs and what was drawn: some 60 bytes a copy. trm_dataset_open reads both and gives
  * the same data set. It appears when it is complete, in place of an earlier data set; a folder
  * that holds anything else is refused.
@@ -36,6 +36,9 @@ typedef struct trm_arc_build_config {
   const char *test_set_name; /* one of the subsets; NULL: all pairs are for training */
   const char *output_dir;
   int num_aug;   /* copies of each task: 0 to 1,000,000 */
+  int canvas;    /* examples lie on a square of so many cells a side: 1 to 30; 0: 30, as in the
+                    reference. Tasks with a larger grid are left out. A small canvas makes a model
+                    of small tasks as much faster as it has fewer cells. */
   uint64_t seed; /* 0 to 2^32 - 1, NumPy's range */
   bool compact;
   int threads; /* 0: as many as the process may use; the result does not depend on it */
@@ -45,6 +48,7 @@ typedef struct trm_arc_build_config {
 
 typedef struct trm_arc_build_report {
   int64_t tasks;                                      /* with different ids */
+  int64_t too_large;                                  /* left out: larger than the canvas */
   int64_t train_tasks, train_puzzles, train_examples; /* a task that is in two subsets is two */
   int64_t test_tasks, test_puzzles, test_examples;
   int64_t identifiers;        /* of puzzles, without the blank one */
@@ -85,10 +89,11 @@ typedef struct trm_arc_data {
   int n_names;               /* ids are 0 .. n_names - 1 */
 } trm_arc_data;
 
-/* num_aug copies of each task, drawn by the seed, 0 to 2^32 - 1. The tasks may be freed after it.
- * Errors: ARGUMENT; FORMAT when some tasks have test pairs and others have none; RANGE; MEMORY. */
-TRM_API trm_status trm_arc_data_create(const trm_arc_tasks *tasks, int num_aug, uint64_t seed,
-                                       trm_arc_data **out, trm_error *err);
+/* num_aug copies of each task, drawn by the seed, 0 to 2^32 - 1, on a canvas as above. The tasks
+ * may be freed after it. Errors: ARGUMENT; SHAPE for a task with a grid larger than the canvas;
+ * FORMAT when some tasks have test pairs and others have none; RANGE; MEMORY. */
+TRM_API trm_status trm_arc_data_create(const trm_arc_tasks *tasks, int num_aug, int canvas,
+                                       uint64_t seed, trm_arc_data **out, trm_error *err);
 TRM_API void trm_arc_data_free(trm_arc_data *data);
 
 #ifdef __cplusplus

@@ -7,7 +7,7 @@
  * output is among the first K; the score is the mean over all tasks of test_puzzles.json.
  *
  *   trm_arc_votes_create("data/arc1", &votes, &err);
- *   for each prediction: trm_arc_votes_add(votes, row, id, inputs, answer, q_halt, &err);
+ *   for each prediction: trm_arc_votes_add(votes, row, id, 30, inputs, answer, q_halt, &err);
  *   trm_arc_votes_count(votes, (const int[]){1, 2}, 2, pass, &counts, &err);
  */
 #ifndef TRM_ARC_VOTE_H
@@ -31,18 +31,19 @@ TRM_API trm_status trm_arc_votes_create(const char *dir, trm_arc_votes **out, tr
 TRM_API trm_status trm_arc_votes_create_for(const trm_arc_tasks *tasks, const char *const *names,
                                             int n_names, trm_arc_votes **out, trm_error *err);
 TRM_API void trm_arc_votes_free(trm_arc_votes *v);
-/* One prediction: the puzzle's id, its input and the model's answer [900] as tokens, q_halt as a
- * logit. `order` decides which grid was first: in a file its row; distinct for each prediction.
- * Predictions for the blank id and for inputs that are no test input of a task are only counted.
- * Errors: RANGE for an id that identifiers.json does not name; NUMERIC for q_halt NaN; MEMORY (the
- * prediction is not counted then). */
-TRM_API trm_status trm_arc_votes_add(trm_arc_votes *v, int64_t order, int32_t puzzle_id,
+/* One prediction: the puzzle's id, its input and the model's answer [side * side] as tokens on the
+ * data set's canvas (puzzle.rows of its trm_dataset_info: 30, or less), q_halt as a logit. `order`
+ * decides which grid was first: in a file its row; distinct for each prediction. Predictions for
+ * the blank id and for inputs that are no test input of a task are only counted. Errors: ARGUMENT
+ * for a side that is not 1 to 30; RANGE for an id that identifiers.json does not name; NUMERIC for
+ * q_halt NaN; MEMORY (the prediction is not counted then). */
+TRM_API trm_status trm_arc_votes_add(trm_arc_votes *v, int64_t order, int32_t puzzle_id, int side,
                                      const int32_t *inputs, const int32_t *answer, double q_halt,
                                      trm_error *err);
-/* Adds the predictions of .npy files for the first rows of `data`, in file order: preds [N, 900] of
- * any integer type, q [N] logits, ids NULL or [N] to be compared with the data's. Called again, the
- * predictions of several evaluations are pooled, those of the first call first. Errors: IO, FORMAT;
- * SHAPE; RANGE for an id that differs; NUMERIC; MEMORY; INTERRUPTED. */
+/* Adds the predictions of .npy files for the first rows of `data`, in file order: preds [N,
+ * seq_len] of any integer type, q [N] logits, ids NULL or [N] to be compared with the data's.
+ * Called again, the predictions of several evaluations are pooled, those of the first call first.
+ * Errors: IO, FORMAT; SHAPE; RANGE for an id that differs; NUMERIC; MEMORY; INTERRUPTED. */
 TRM_API trm_status trm_arc_votes_add_files(trm_arc_votes *v, const trm_dataset *data,
                                            const char *preds, const char *q, const char *ids,
                                            trm_progress_fn *progress, void *progress_arg,

@@ -9,14 +9,15 @@
 /* The six arrays while they are read. */
 typedef struct arrays {
   const char *folder, *set;
+  int side; /* of the canvas */
   trm__npy pairs, pair_indices, group_indices, ids, copies, offsets;
 } arrays;
 
 static trm_status check_shapes(const arrays *a, trm_error *err) {
-  if (a->pairs.shape[1] != 2 || a->pairs.shape[2] != TRM__ARC_CELLS)
-    TRM_FAIL(err, TRM_E_SHAPE, "%s/%s__pairs.npy is (%lld, %lld, %lld), want (pairs, 2, 900)",
+  if (a->pairs.shape[1] != 2 || a->pairs.shape[2] != a->side * a->side)
+    TRM_FAIL(err, TRM_E_SHAPE, "%s/%s__pairs.npy is (%lld, %lld, %lld), want (pairs, 2, %d)",
              a->folder, a->set, (long long)a->pairs.shape[0], (long long)a->pairs.shape[1],
-             (long long)a->pairs.shape[2]);
+             (long long)a->pairs.shape[2], a->side * a->side);
   if (a->copies.shape[0] != a->ids.count || a->copies.shape[1] != TRM__ARC_COLOURS)
     TRM_FAIL(err, TRM_E_SHAPE,
              "%s/%s__copies.npy is (%lld, %lld), want (%lld, 10) as %s__puzzle_identifiers.npy "
@@ -47,17 +48,18 @@ static trm_status read_starts(const arrays *a, const char *name, const trm__npy 
 
 /* The pairs, which must look as the builder would place them. */
 static trm_status read_pairs(const arrays *a, trm__arc_split *s, trm_error *err) {
+  const int cells = a->side * a->side;
   for (int64_t i = 0; i < s->pairs; i++) {
     int32_t row[2 * TRM__ARC_CELLS];
     trm__dataset_read_row(&a->pairs, i, row);
     for (int side = 0; side < 2; side++) {
       uint8_t again[TRM__ARC_CELLS];
       trm__arc_grid *g = &s->pair[i][side];
-      const int32_t *tokens = row + side * TRM__ARC_CELLS;
-      trm__arc_crop(tokens, g);
-      trm__arc_place(g, 0, 0, again);
+      const int32_t *tokens = row + side * cells;
+      trm__arc_crop(tokens, a->side, g);
+      trm__arc_place(g, a->side, 0, 0, again);
       bool same = g->rows > 0;
-      for (int cell = 0; cell < TRM__ARC_CELLS; cell++) same = same && tokens[cell] == again[cell];
+      for (int cell = 0; cell < cells; cell++) same = same && tokens[cell] == again[cell];
       if (!same)
         TRM_FAIL_AT(err, TRM_E_RANGE, i,
                     "%s/%s__pairs.npy row %lld: the %s is no grid at the top left of its canvas",
@@ -105,7 +107,7 @@ static trm_status read_task_offsets(const arrays *a, int64_t g, trm__arc_split *
     for (int64_t i = s->pair_start[g]; i < s->pair_start[g + 1]; i++, e++) {
       int room[2];
       int32_t row[2];
-      trm__arc_pair_room(s->pair[i], &s->copy[p], room);
+      trm__arc_pair_room(s->pair[i], s->canvas, &s->copy[p], room);
       trm__dataset_read_row(&a->offsets, e, row);
       if (row[0] < 0 || row[0] > room[0] || row[1] < 0 || row[1] > room[1])
         TRM_FAIL_AT(err, TRM_E_RANGE, e,
@@ -134,6 +136,7 @@ static trm_status read_arrays(const arrays *a, int64_t id_limit, trm__arc_split 
   TRM_TRY(check_shapes(a, err));
   s->groups = a->group_indices.count > 0 ? a->group_indices.count - 1 : 0;
   s->puzzles = a->ids.count;
+  s->canvas = a->side;
   s->pairs = a->pairs.shape[0];
   TRM_TRY(trm__arc_split_alloc(s, s->groups, s->puzzles, s->pairs, err));
   TRM_TRY(read_starts(a, "pair_indices", &a->pair_indices, s->pairs, s->pair_start, err));
@@ -161,9 +164,9 @@ static trm_status open_arrays(arrays *a, trm_error *err) {
   return TRM_OK;
 }
 
-trm_status trm__arc_compact_open(const char *folder, const char *set, int64_t id_limit,
+trm_status trm__arc_compact_open(const char *folder, const char *set, int side, int64_t id_limit,
                                  trm__arc_split *s, trm_error *err) {
-  arrays a = {.folder = folder, .set = set};
+  arrays a = {.folder = folder, .set = set, .side = side};
   trm_status st = open_arrays(&a, err);
   if (st == TRM_OK) st = read_arrays(&a, id_limit, s, err);
   trm__npy *const all[] = {&a.pairs, &a.pair_indices, &a.group_indices,
@@ -173,11 +176,11 @@ trm_status trm__arc_compact_open(const char *folder, const char *set, int64_t id
 }
 
 static trm_status fill_dataset(trm_dataset *d, trm__arc_split *s, int n_ids, trm_error *err) {
-  d->info = (trm_dataset_info){
-      .vocab_size = TRM__ARC_FIRST + TRM__ARC_COLOURS,
-      .seq_len = TRM__ARC_CELLS,
-      .num_puzzle_identifiers = n_ids,
-      .puzzle = {.kind = TRM_PUZZLE_ARC, .rows = TRM__ARC_SIDE, .cols = TRM__ARC_SIDE}};
+  d->info =
+      (trm_dataset_info){.vocab_size = TRM__ARC_FIRST + TRM__ARC_COLOURS,
+                         .seq_len = s->canvas * s->canvas,
+                         .num_puzzle_identifiers = n_ids,
+                         .puzzle = {.kind = TRM_PUZZLE_ARC, .rows = s->canvas, .cols = s->canvas}};
   TRM_ALLOC(&d->file, 1, "the tasks of a data set", err);
   d->n_files = 1;
   TRM_ALLOC(&d->file->arc, 1, "the tasks of a data set", err);

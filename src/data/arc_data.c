@@ -79,15 +79,28 @@ static trm_status fill_data(arc_data *data, const trm__arc_plan *plan, trm_error
   return st;
 }
 
-trm_status trm_arc_data_create(const trm_arc_tasks *tasks, int num_aug, uint64_t seed,
+static trm_status check_canvas(const trm_arc_tasks *tasks, int side, trm_error *err) {
+  if (side < 1 || side > TRM__ARC_SIDE)
+    TRM_FAIL(err, TRM_E_ARGUMENT, "canvas %d: want 1 to 30, or 0 for 30", side);
+  for (int64_t i = 0; i < tasks->n; i++)
+    if (!trm__arc_task_fits(&tasks->task[i], side))
+      TRM_FAIL(err, TRM_E_SHAPE, "task %s has a grid larger than the canvas of %d x %d cells",
+               tasks->task[i].id, side, side);
+  return TRM_OK;
+}
+
+trm_status trm_arc_data_create(const trm_arc_tasks *tasks, int num_aug, int canvas, uint64_t seed,
                                trm_arc_data **out, trm_error *err) {
   *out = NULL;
+  if (!canvas) canvas = TRM__ARC_SIDE;
+  TRM_TRY(check_canvas(tasks, canvas, err));
   if (seed > UINT32_MAX)
     TRM_FAIL(err, TRM_E_ARGUMENT, "seed %llu: want 0 to 4294967295", (unsigned long long)seed);
   trm__arc_plan plan = {.subset = tasks,
                         .n_subsets = 1,
                         .test_subset = -1,
                         .num_aug = num_aug,
+                        .canvas = canvas,
                         .seed = (uint32_t)seed};
   for (int64_t i = 0; i < tasks->n; i++)
     if (tasks->task[i].n_test) plan.test_subset = 0;

@@ -109,6 +109,7 @@ static trm_status make_room(drawing *w, trm_error *err) {
                (long long)groups[s], plan->num_aug);
     TRM_TRY(
         trm__arc_split_alloc(&w->drawn->split[s], groups[s], groups[s] * members, pairs[s], err));
+    w->drawn->split[s].canvas = plan->canvas;
     TRM_ALLOC(&w->owner[s], groups[s], "the tasks of a split", err);
     w->most += pairs[s] * members;
   }
@@ -264,7 +265,7 @@ static void draw_offsets(drawing *w, trm__arc_split *s, bool moved) {
       for (int64_t i = 0; i < pairs; i++, e++) {
         if (!moved || i == kept) continue;
         int limit[2];
-        trm__arc_pair_room(s->pair[s->pair_start[g] + i], &s->copy[p], limit);
+        trm__arc_pair_room(s->pair[s->pair_start[g] + i], s->canvas, &s->copy[p], limit);
         s->offset[e][0] = (uint8_t)trm__mt19937_below(&w->mt, (uint32_t)limit[0] + 1);
         s->offset[e][1] = (uint8_t)trm__mt19937_below(&w->mt, (uint32_t)limit[1] + 1);
       }

@@ -13,6 +13,7 @@ typedef struct trm__arc_plan {
   const trm__arc_tasks *subset; /* [n_subsets] */
   int n_subsets, test_subset;   /* test_subset -1: all pairs are for training */
   int num_aug;
+  int canvas; /* side of the square; every grid fits on it */
   uint32_t seed;
   trm_progress_fn *progress; /* asked before each task is drawn: none of so many examples is done */
   void *progress_arg;

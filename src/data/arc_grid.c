@@ -65,24 +65,23 @@ bool trm__arc_copy_parse(const char *name, size_t *id_length, trm__arc_copy *c) 
 
 /* --- the canvas --- */
 
-void trm__arc_place(const trm__arc_grid *g, int row, int col, uint8_t tokens[TRM__ARC_CELLS]) {
+void trm__arc_place(const trm__arc_grid *g, int side, int row, int col, uint8_t *tokens) {
   int end_row = row + g->rows, end_col = col + g->cols;
-  memset(tokens, 0, TRM__ARC_CELLS);
+  memset(tokens, 0, (size_t)side * side);
   for (int i = 0; i < g->rows; i++) {
-    uint8_t *line = tokens + (row + i) * TRM__ARC_SIDE;
+    uint8_t *line = tokens + (row + i) * side;
     for (int j = 0; j < g->cols; j++)
       line[col + j] = (uint8_t)(g->cell[i * g->cols + j] + TRM__ARC_FIRST);
-    if (end_col < TRM__ARC_SIDE) line[end_col] = TRM__ARC_FIRST - 1;
+    if (end_col < side) line[end_col] = TRM__ARC_FIRST - 1;
   }
-  if (end_row < TRM__ARC_SIDE)
-    memset(tokens + end_row * TRM__ARC_SIDE + col, TRM__ARC_FIRST - 1, g->cols);
+  if (end_row < side) memset(tokens + end_row * side + col, TRM__ARC_FIRST - 1, g->cols);
 }
 
-void trm__arc_crop(const int32_t tokens[TRM__ARC_CELLS], trm__arc_grid *g) {
-  int width = TRM__ARC_SIDE, best = 0;
+void trm__arc_crop(const int32_t *tokens, int side, trm__arc_grid *g) {
+  int width = side, best = 0;
   g->rows = g->cols = 0;
-  for (int rows = 1; rows <= TRM__ARC_SIDE; rows++) {
-    const int32_t *line = tokens + (rows - 1) * TRM__ARC_SIDE;
+  for (int rows = 1; rows <= side; rows++) {
+    const int32_t *line = tokens + (rows - 1) * side;
     int col = 0;
     while (col < width && line[col] >= TRM__ARC_FIRST &&
            line[col] < TRM__ARC_FIRST + TRM__ARC_COLOURS)
@@ -95,5 +94,5 @@ void trm__arc_crop(const int32_t tokens[TRM__ARC_CELLS], trm__arc_grid *g) {
   }
   for (int i = 0; i < g->rows; i++)
     for (int j = 0; j < g->cols; j++)
-      g->cell[i * g->cols + j] = (uint8_t)(tokens[i * TRM__ARC_SIDE + j] - TRM__ARC_FIRST);
+      g->cell[i * g->cols + j] = (uint8_t)(tokens[i * side + j] - TRM__ARC_FIRST);
 }

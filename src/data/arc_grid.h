@@ -1,5 +1,5 @@
 /* Grids of ARC, the symmetric copies that the reference makes of a task, and their place on the
- * 30 x 30 canvas that the model sees. */
+ * canvas that the model sees: 30 x 30 as in the reference, or a smaller square. */
 #ifndef TRM_DATA_ARC_GRID_H
 #define TRM_DATA_ARC_GRID_H
 
@@ -40,10 +40,10 @@ void trm__arc_copy_tail(const trm__arc_copy *c, char tail[TRM__ARC_NAME_TAIL + 1
  * is not of that form. */
 bool trm__arc_copy_parse(const char *name, size_t *id_length, trm__arc_copy *c);
 
-/* The grid on the canvas with its top left cell at (row, col); it must fit. */
-void trm__arc_place(const trm__arc_grid *g, int row, int col, uint8_t tokens[TRM__ARC_CELLS]);
+/* The grid on a canvas of side x side cells with its top left cell at (row, col); it must fit. */
+void trm__arc_place(const trm__arc_grid *g, int side, int row, int col, uint8_t *tokens);
 /* The largest rectangle from the top left corner whose cells are all colours; the first found by
  * rows wins a tie. Empty when the corner is none. */
-void trm__arc_crop(const int32_t tokens[TRM__ARC_CELLS], trm__arc_grid *g);
+void trm__arc_crop(const int32_t *tokens, int side, trm__arc_grid *g);
 
 #endif

@@ -6,10 +6,10 @@
 #include "base/rng.h"
 #include "data/arc_grid.h"
 
-/* An example [900] each, with its pair moved to a place drawn uniformly from those where both grids
- * fit. Padding of the labels, -100 or 0, stays what it is. Tokens that are no pair of grids at a
- * common place are copied as they are. */
-void trm__arc_move(trm__rng *rng, const int32_t *from_inputs, const int32_t *from_labels,
+/* An example of side x side cells each, with its pair moved to a place drawn uniformly from those
+ * where both grids fit. Padding of the labels, -100 or 0, stays what it is. Tokens that are no pair
+ * of grids at a common place are copied as they are. */
+void trm__arc_move(trm__rng *rng, int side, const int32_t *from_inputs, const int32_t *from_labels,
                    int32_t *inputs, int32_t *labels);
 
 #endif

@@ -45,8 +45,7 @@ void trm__arc_split_free(trm__arc_split *s) {
   memset(s, 0, sizeof *s);
 }
 
-void trm__arc_split_tokens(const trm__arc_split *s, int64_t e, int side,
-                           uint8_t tokens[TRM__ARC_CELLS]) {
+void trm__arc_split_tokens(const trm__arc_split *s, int64_t e, int side, uint8_t *tokens) {
   int64_t low = 0, high = s->groups;
   while (high - low > 1) {
     const int64_t middle = low + (high - low) / 2;
@@ -60,13 +59,14 @@ void trm__arc_split_tokens(const trm__arc_split *s, int64_t e, int side,
   const trm__arc_grid *original = &s->pair[s->pair_start[low] + at % pairs][side];
   trm__arc_grid image;
   trm__arc_copy_apply(&s->copy[s->group_start[low] + at / pairs], original, &image);
-  trm__arc_place(&image, s->offset[e][0], s->offset[e][1], tokens);
+  trm__arc_place(&image, s->canvas, s->offset[e][0], s->offset[e][1], tokens);
 }
 
-void trm__arc_pair_room(const trm__arc_grid pair[2], const trm__arc_copy *c, int limit[2]) {
+void trm__arc_pair_room(const trm__arc_grid pair[2], int canvas, const trm__arc_copy *c,
+                        int limit[2]) {
   const int rows = pair[0].rows > pair[1].rows ? pair[0].rows : pair[1].rows;
   const int cols = pair[0].cols > pair[1].cols ? pair[0].cols : pair[1].cols;
   const bool turns = trm__dihedral_turns(c->transform);
-  limit[0] = TRM__ARC_SIDE - (turns ? cols : rows);
-  limit[1] = TRM__ARC_SIDE - (turns ? rows : cols);
+  limit[0] = canvas - (turns ? cols : rows);
+  limit[1] = canvas - (turns ? rows : cols);
 }

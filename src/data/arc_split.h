@@ -12,6 +12,7 @@
  * example fits on the canvas at its offset. */
 typedef struct trm__arc_split {
   int64_t groups, puzzles, pairs, examples;
+  int canvas;               /* the side of the square that examples lie on; every grid fits */
   trm__arc_grid (*pair)[2]; /* [pairs]: input, output */
   int64_t *pair_start;      /* [groups + 1] */
   int64_t *group_start;     /* [groups + 1]: first puzzle */
@@ -28,10 +29,11 @@ trm_status trm__arc_split_alloc(trm__arc_split *s, int64_t groups, int64_t puzzl
 trm_status trm__arc_split_count(trm__arc_split *s, trm_error *err);
 trm_status trm__arc_split_alloc_offsets(trm__arc_split *s, trm_error *err);
 void trm__arc_split_free(trm__arc_split *s); /* zeroes it */
-/* The tokens of example `e`: its input (side 0) or output (side 1). */
-void trm__arc_split_tokens(const trm__arc_split *s, int64_t e, int side,
-                           uint8_t tokens[TRM__ARC_CELLS]);
-/* How far down and to the right the pair can move under the copy: 0 .. limit, both. */
-void trm__arc_pair_room(const trm__arc_grid pair[2], const trm__arc_copy *c, int limit[2]);
+/* The tokens [canvas * canvas] of example `e`: its input (side 0) or output (side 1). */
+void trm__arc_split_tokens(const trm__arc_split *s, int64_t e, int side, uint8_t *tokens);
+/* How far down and to the right the pair can move on the canvas under the copy: 0 .. limit, both;
+ * negative when it does not fit. */
+void trm__arc_pair_room(const trm__arc_grid pair[2], int canvas, const trm__arc_copy *c,
+                        int limit[2]);
 
 #endif

@@ -165,6 +165,32 @@ void trm__arc_tasks_free(trm__arc_tasks *list) {
   memset(list, 0, sizeof *list);
 }
 
+bool trm__arc_task_fits(const trm__arc_task *task, int side) {
+  for (int i = 0; i < task->n_train + task->n_test; i++) {
+    const trm__arc_pair *p = &task->train[i];
+    if (p->input.rows > side || p->input.cols > side || p->output.rows > side ||
+        p->output.cols > side)
+      return false;
+  }
+  return true;
+}
+
+int64_t trm__arc_tasks_keep_fitting(trm__arc_tasks *list, int side) {
+  int64_t kept = 0;
+  const int64_t all = list->n;
+  for (int64_t i = 0; i < all; i++) {
+    trm__arc_task *task = &list->task[i];
+    if (trm__arc_task_fits(task, side)) {
+      list->task[kept++] = *task;
+    } else {
+      list->pairs -= task->n_train + task->n_test;
+      trm__arc_task_free(task);
+    }
+  }
+  list->n = kept;
+  return all - kept;
+}
+
 const trm__arc_task *trm__arc_tasks_find(const trm__arc_tasks *list, const char *id) {
   for (int64_t i = 0; i < list->n; i++)
     if (!strcmp(list->task[i].id, id)) return &list->task[i];

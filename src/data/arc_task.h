@@ -36,6 +36,10 @@ typedef struct trm__arc_tasks {
   trm__arc_task *task;
 } trm__arc_tasks;
 void trm__arc_tasks_free(trm__arc_tasks *list); /* zeroes it */
+/* True when no grid of the task is higher or wider than `side`. */
+bool trm__arc_task_fits(const trm__arc_task *task, int side);
+/* Frees the tasks that do not fit; returns how many those were. */
+int64_t trm__arc_tasks_keep_fitting(trm__arc_tasks *list, int side);
 
 /* Appends the tasks of a file or a folder:
  *   a file {"train": [{"input": [[...]], "output": [[...]]}, ...], "test": [...]}: one task, whose

@@ -127,19 +127,19 @@ static char *dump_exactly(const json_t *json, double mean) {
 
 static trm_status write_info(const trm__arc_writing *w, const char *folder, const trm__arc_split *s,
                              bool compact, trm_error *err) {
-  static const trm_puzzle arc = {
-      .kind = TRM_PUZZLE_ARC, .rows = TRM__ARC_SIDE, .cols = TRM__ARC_SIDE};
+  const trm_puzzle arc = {.kind = TRM_PUZZLE_ARC, .rows = s->canvas, .cols = s->canvas};
   const double mean = (double)s->examples / (double)s->puzzles;
-  json_t *json =
-      json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:f, s:I, s:[s]}", "seq_len", TRM__ARC_CELLS,
-                "vocab_size", TRM__ARC_FIRST + TRM__ARC_COLOURS, "pad_id", 0, "ignore_label_id", 0,
-                "blank_identifier_id", 0, "num_puzzle_identifiers", w->drawn->n_names + 1,
-                "total_groups", (json_int_t)s->groups, "mean_puzzle_examples", mean,
-                "total_puzzles", (json_int_t)s->puzzles, "sets", "all");
+  json_t *json = json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:f, s:I, s:[s]}", "seq_len",
+                           s->canvas * s->canvas, "vocab_size", TRM__ARC_FIRST + TRM__ARC_COLOURS,
+                           "pad_id", 0, "ignore_label_id", 0, "blank_identifier_id", 0,
+                           "num_puzzle_identifiers", w->drawn->n_names + 1, "total_groups",
+                           (json_int_t)s->groups, "mean_puzzle_examples", mean, "total_puzzles",
+                           (json_int_t)s->puzzles, "sets", "all");
   bool built = json != NULL;
-  if (compact)
-    built = built && !json_object_set_new(json, "compact", json_string("arc")) &&
-            !json_object_set_new(json, "puzzle", trm__puzzle_to_json(&arc));
+  /* The reference's canvas goes without saying, and its files are to be equal. */
+  if (compact) built = built && !json_object_set_new(json, "compact", json_string("arc"));
+  if (compact || s->canvas != TRM__ARC_SIDE)
+    built = built && !json_object_set_new(json, "puzzle", trm__puzzle_to_json(&arc));
   char *text = built ? dump_exactly(json, mean) : NULL;
   json_decref(json);
   if (!text) TRM_FAIL(err, TRM_E_MEMORY, "no memory for dataset.json");
@@ -201,7 +201,7 @@ typedef struct expansion {
   trm__arc_writing *w;
   const trm__arc_split *split;
   trm__npy_writer file[2];
-  uint8_t (*block[2])[TRM__ARC_CELLS]; /* [BLOCK] */
+  uint8_t *block[2]; /* [BLOCK, canvas * canvas] */
   trm_status status[2];
   trm_error error[2];
   atomic_bool stop;
@@ -218,10 +218,12 @@ static bool goes_on(expansion *x, const trm__lane *lane, int side, int64_t done)
 
 static void expand_side(expansion *x, const trm__lane *lane, int side) {
   const trm__arc_split *s = x->split;
+  const int cells = s->canvas * s->canvas;
   for (int64_t e = 0; e < s->examples; e += BLOCK) {
     if (!goes_on(x, lane, side, e)) return;
     const int64_t n = s->examples - e < BLOCK ? s->examples - e : BLOCK;
-    for (int64_t i = 0; i < n; i++) trm__arc_split_tokens(s, e + i, side, x->block[side][i]);
+    for (int64_t i = 0; i < n; i++)
+      trm__arc_split_tokens(s, e + i, side, x->block[side] + i * cells);
     trm__npy_append(&x->file[side], x->block[side], n);
   }
   x->status[side] = trm__npy_commit(&x->file[side], &x->error[side]);
@@ -234,9 +236,10 @@ static void expand_lane(void *arg, trm__lane *lane) {
 
 static trm_status run_expansion(expansion *x, const char *folder, trm_error *err) {
   static const char *const names[] = {"all__inputs.npy", "all__labels.npy"};
-  const int64_t shape[] = {x->split->examples, TRM__ARC_CELLS};
+  const int64_t cells = x->split->canvas * x->split->canvas;
+  const int64_t shape[] = {x->split->examples, cells};
   for (int k = 0; k < 2; k++) {
-    TRM_ALLOC(&x->block[k], BLOCK, "a block of examples", err);
+    TRM_ALLOC(&x->block[k], BLOCK * cells, "a block of examples", err);
     TRM_TRY(create_array(folder, names[k], TRM__NPY_U1, 2, shape, &x->file[k], err));
   }
   trm__pool_run(x->w->pool, 1, expand_lane, x);
@@ -291,12 +294,13 @@ trm_status trm__arc_write_split(trm__arc_writing *w, const char *name, const trm
 /* --- the compact form --- */
 
 static trm_status save_pairs(const char *folder, const trm__arc_split *s, trm_error *err) {
-  const int64_t shape[] = {s->pairs, 2, TRM__ARC_CELLS};
+  const int64_t cells = s->canvas * s->canvas, shape[] = {s->pairs, 2, cells};
   trm__npy_writer w;
   TRM_TRY(create_array(folder, "all__pairs.npy", TRM__NPY_U1, 3, shape, &w, err));
   for (int64_t i = 0; i < s->pairs; i++) {
-    uint8_t tokens[2][TRM__ARC_CELLS];
-    for (int side = 0; side < 2; side++) trm__arc_place(&s->pair[i][side], 0, 0, tokens[side]);
+    uint8_t tokens[2 * TRM__ARC_CELLS];
+    for (int side = 0; side < 2; side++)
+      trm__arc_place(&s->pair[i][side], s->canvas, 0, 0, tokens + side * cells);
     trm__npy_append(&w, tokens, 1);
   }
   return trm__npy_commit(&w, err);

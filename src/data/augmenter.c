@@ -25,8 +25,7 @@ static void grid_image(const trm__augmenter *a, trm__rng *rng, const int32_t *fr
 
 static void arc_image(const trm__augmenter *a, trm__rng *rng, const int32_t *from_inputs,
                       const int32_t *from_labels, int32_t *inputs, int32_t *labels) {
-  (void)a;
-  trm__arc_move(rng, from_inputs, from_labels, inputs, labels);
+  trm__arc_move(rng, a->puzzle->rows, from_inputs, from_labels, inputs, labels);
 }
 
 static trm_status init_arc(trm__augmenter *a, const char *file, trm_error *err) {

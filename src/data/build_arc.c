@@ -25,6 +25,8 @@ static trm_status check_config(const trm_arc_build_config *c, int *test_subset, 
     TRM_FAIL(err, TRM_E_ARGUMENT, "no input file prefix or no subset was named");
   if (c->seed > UINT32_MAX)
     TRM_FAIL(err, TRM_E_ARGUMENT, "seed %llu: want 0 to 4294967295", (unsigned long long)c->seed);
+  if (c->canvas < 0 || c->canvas > TRM__ARC_SIDE)
+    TRM_FAIL(err, TRM_E_ARGUMENT, "canvas %d: want 1 to 30, or 0 for 30", c->canvas);
   if (c->threads < 0) TRM_FAIL(err, TRM_E_ARGUMENT, "%d threads: want 0 or more", c->threads);
   for (int k = 0; k < c->n_subsets; k++) {
     for (int j = 0; j < k; j++)
@@ -39,9 +41,15 @@ static trm_status check_config(const trm_arc_build_config *c, int *test_subset, 
 
 static trm_status load_subsets(build *b, trm_arc_build_report *report, trm_error *err) {
   const trm_arc_build_config *c = b->config;
+  int64_t kept = 0;
   TRM_ALLOC(&b->subset, c->n_subsets, "the subsets", err);
   for (int k = 0; k < c->n_subsets; k++) {
     TRM_TRY(trm__arc_tasks_load_subset(c->input_prefix, c->subsets[k], &b->subset[k], err));
+    report->too_large += trm__arc_tasks_keep_fitting(&b->subset[k], b->plan.canvas);
+    kept += b->subset[k].n;
+    if (!(k == b->plan.test_subset ? b->subset[k].n : kept + c->n_subsets - 1 - k))
+      TRM_FAIL(err, TRM_E_RANGE, "subset %s: no task fits a canvas of %d x %d cells", c->subsets[k],
+               b->plan.canvas, b->plan.canvas);
     for (int64_t i = 0; i < b->subset[k].n; i++)
       for (int j = 0; j < b->subset[k].task[i].n_test; j++)
         report->unsolved += !b->subset[k].task[i].test[j].has_output;
@@ -86,6 +94,7 @@ static trm_status write_folder(build *b, trm_error *err) {
 static trm_status run_build(build *b, trm_arc_build_report *report, trm_error *err) {
   const trm_arc_build_config *c = b->config;
   TRM_TRY(trm__folder_begin(&b->folder, c->output_dir, err));
+  b->plan.canvas = c->canvas ? c->canvas : TRM__ARC_SIDE;
   TRM_TRY(load_subsets(b, report, err));
   b->plan.subset = b->subset;
   b->plan.n_subsets = c->n_subsets;

@@ -46,7 +46,7 @@ void trm__dataset_read_row(const trm__npy *a, int64_t row, int32_t *out) {
 static void read_tokens(const trm__arc_split *s, int64_t e, int side, int32_t *out) {
   uint8_t tokens[TRM__ARC_CELLS];
   trm__arc_split_tokens(s, e, side, tokens);
-  for (int i = 0; i < TRM__ARC_CELLS; i++) out[i] = tokens[i];
+  for (int i = 0; i < s->canvas * s->canvas; i++) out[i] = tokens[i];
 }
 
 static void read_side(const trm__dataset_file *f, int64_t row, int side, int32_t *out) {

@@ -184,7 +184,9 @@ static trm_status check_shapes(const opening *o, const char *set, const trm__dat
 
 static trm_status open_compact(opening *o, const char *set, trm__dataset_file *f, trm_error *err) {
   TRM_ALLOC(&f->arc, 1, "the tasks of a data set", err);
-  return trm__arc_compact_open(o->folder, set, o->d->info.num_puzzle_identifiers, f->arc, err);
+  const trm_dataset_info *info = &o->d->info;
+  return trm__arc_compact_open(o->folder, set, info->puzzle.rows, info->num_puzzle_identifiers,
+                               f->arc, err);
 }
 
 /* Opens and checks the five arrays of a set. */

@@ -80,15 +80,17 @@ static int32_t find_slot(const trm_arc_votes *v, int32_t task, const trm__arc_gr
   return -1;
 }
 
-static void original(const trm__arc_copy *copy, const int32_t *tokens, trm__arc_grid *g) {
+static void original(const trm__arc_copy *copy, const int32_t *tokens, int side, trm__arc_grid *g) {
   trm__arc_grid cropped;
-  trm__arc_crop(tokens, &cropped);
+  trm__arc_crop(tokens, side, &cropped);
   trm__arc_copy_undo(copy, &cropped, g);
 }
 
-trm_status trm_arc_votes_add(trm_arc_votes *v, int64_t order, int32_t puzzle_id,
+trm_status trm_arc_votes_add(trm_arc_votes *v, int64_t order, int32_t puzzle_id, int side,
                              const int32_t *inputs, const int32_t *answer, double q_halt,
                              trm_error *err) {
+  if (side < 1 || side > TRM__ARC_SIDE)
+    TRM_FAIL(err, TRM_E_ARGUMENT, "a canvas of %d x %d cells: want 1 x 1 to 30 x 30", side, side);
   if (puzzle_id < 0 || puzzle_id >= v->tests.n_names)
     TRM_FAIL_AT(err, TRM_E_RANGE, order, "puzzle id %d: identifiers.json names 0 to %d", puzzle_id,
                 v->tests.n_names - 1);
@@ -102,7 +104,7 @@ trm_status trm_arc_votes_add(trm_arc_votes *v, int64_t order, int32_t puzzle_id,
   trm__arc_grid g;
   int32_t slot = -1;
   if (name->task >= 0) {
-    original(&name->copy, inputs, &g);
+    original(&name->copy, inputs, side, &g);
     slot = find_slot(v, name->task, &g);
   }
   if (slot < 0) {
@@ -111,7 +113,7 @@ trm_status trm_arc_votes_add(trm_arc_votes *v, int64_t order, int32_t puzzle_id,
   }
   trm__arc_vote vote = {.order = order, .slot = slot, .q = q_halt};
   TRM_TRY(make_room(v, err));
-  original(&name->copy, answer, &g);
+  original(&name->copy, answer, side, &g);
   TRM_TRY(trm__arc_grids_add(&v->grids, &g, &vote.grid, err));
   v->vote[v->n++] = vote;
   return TRM_OK;

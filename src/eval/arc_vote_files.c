@@ -7,7 +7,7 @@ enum { PROGRESS_ROWS = 1024 };
 
 typedef struct saved {
   trm__npy preds, q, ids; /* ids zeroed: not given */
-  int32_t *row;           /* [2, 900]: inputs, answer */
+  int32_t *row;           /* [2, seq_len]: inputs, answer */
 } saved;
 
 static trm_status check_vector(const trm__npy *a, const char *path, int64_t rows, trm_error *err) {
@@ -20,18 +20,18 @@ static trm_status check_vector(const trm__npy *a, const char *path, int64_t rows
 static trm_status open_all(saved *s, const trm_dataset *data, const char *preds, const char *q,
                            const char *ids, trm_error *err) {
   const trm_dataset_info *info = trm_dataset_get_info(data);
-  if (info->seq_len != TRM__ARC_CELLS)
-    TRM_FAIL(err, TRM_E_SHAPE, "the data have seq_len %d, ARC's is %d", info->seq_len,
-             TRM__ARC_CELLS);
+  if (info->puzzle.kind != TRM_PUZZLE_ARC)
+    TRM_FAIL(err, TRM_E_SHAPE, "the data are no ARC tasks: seq_len %d, vocab_size %d",
+             info->seq_len, info->vocab_size);
   TRM_TRY(trm__npy_open(preds, &s->preds, err));
   TRM_TRY(trm__npy_open(q, &s->q, err));
   if (ids) TRM_TRY(trm__npy_open(ids, &s->ids, err));
   int64_t rows = s->preds.shape[0];
-  if (s->preds.ndim < 2 || s->preds.row_count != TRM__ARC_CELLS || rows > info->examples)
+  if (s->preds.ndim < 2 || s->preds.row_count != info->seq_len || rows > info->examples)
     TRM_FAIL(err, TRM_E_SHAPE,
              "%s: %lld rows of %lld values; want a row of %d tokens for each of the data's %lld "
              "examples, or for the first of them",
-             preds, (long long)rows, (long long)s->preds.row_count, TRM__ARC_CELLS,
+             preds, (long long)rows, (long long)s->preds.row_count, info->seq_len,
              (long long)info->examples);
   if (!trm__npy_is_integer(&s->preds) || (ids && !trm__npy_is_integer(&s->ids)))
     TRM_FAIL(err, TRM_E_FORMAT, "%s: want integers, found %s",
@@ -39,7 +39,7 @@ static trm_status open_all(saved *s, const trm_dataset *data, const char *preds,
              trm__npy_type_name(trm__npy_is_integer(&s->preds) ? s->ids.type : s->preds.type));
   TRM_TRY(check_vector(&s->q, q, rows, err));
   if (ids) TRM_TRY(check_vector(&s->ids, ids, rows, err));
-  TRM_ALLOC(&s->row, 2 * TRM__ARC_CELLS, "a prediction", err);
+  TRM_ALLOC(&s->row, 2 * (int64_t)info->seq_len, "a prediction", err);
   return TRM_OK;
 }
 
@@ -50,15 +50,18 @@ static int32_t token(const trm__npy *a, int64_t i) {
 
 static trm_status add_row(trm_arc_votes *v, const saved *s, const trm_dataset *data, int64_t i,
                           int64_t order, trm_error *err) {
-  int32_t id, *answer = s->row + TRM__ARC_CELLS;
+  const trm_dataset_info *info = trm_dataset_get_info(data);
+  const int S = info->seq_len;
+  int32_t id, *answer = s->row + S;
   trm_dataset_example(data, i, s->row, NULL, &id);
   if (s->ids.data && trm__npy_int(&s->ids, i) != id)
     TRM_FAIL_AT(err, TRM_E_RANGE, i,
                 "row %lld: puzzle id %lld, but example %lld of the data has %d: the predictions "
                 "were made for another data set",
                 (long long)i, (long long)trm__npy_int(&s->ids, i), (long long)i, id);
-  for (int c = 0; c < TRM__ARC_CELLS; c++) answer[c] = token(&s->preds, i * TRM__ARC_CELLS + c);
-  return trm_arc_votes_add(v, order, id, s->row, answer, trm__npy_double(&s->q, i), err);
+  for (int c = 0; c < S; c++) answer[c] = token(&s->preds, i * S + c);
+  return trm_arc_votes_add(v, order, id, info->puzzle.rows, s->row, answer,
+                           trm__npy_double(&s->q, i), err);
 }
 
 static trm_status add_rows(trm_arc_votes *v, const saved *s, const trm_dataset *data,

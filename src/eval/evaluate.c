@@ -135,8 +135,8 @@ static trm_status finish_row(trm__evaluation *e, int row, const int32_t *answer,
   TRM_TRY(count_row(e, &r, row, s, err));
   if (c->row) TRM_TRY(c->row(c->row_arg, &r, err));
   if (c->votes)
-    TRM_TRY(trm_arc_votes_add(c->votes, e->first_order + r.example, r.puzzle_id, r.inputs, answer,
-                              (double)r.q_halt, err));
+    TRM_TRY(trm_arc_votes_add(c->votes, e->first_order + r.example, r.puzzle_id, e->puzzle.rows,
+                              r.inputs, answer, (double)r.q_halt, err));
   e->done[r.example] = 1;
   e->n_done++;
   remove_row(e, row);
@@ -279,6 +279,8 @@ static trm_status evaluation_begin(trm__evaluation *e, trm_error *err) {
   TRM_TRY(check_config(c, err));
   TRM_TRY(check_agreement(&e->shape, d, err));
   e->puzzle = d->puzzle.kind == TRM_PUZZLE_NONE ? e->shape.puzzle : d->puzzle;
+  if (c->votes && e->puzzle.kind != TRM_PUZZLE_ARC)
+    TRM_FAIL(err, TRM_E_ARGUMENT, "votes: the data are no ARC tasks");
   e->steps = c->steps ? c->steps : e->shape.halt_max_steps;
   e->total = c->limit && c->limit < d->examples ? c->limit : d->examples;
   e->first_order = c->votes ? trm__arc_votes_next(c->votes) : 0;

@@ -108,8 +108,9 @@ trm_status trm__puzzle_check(const trm_puzzle *p, int vocab_size, int seq_len, c
   if (p->rows < 1 || p->cols < 1 || p->rows > TRM_PUZZLE_MAX_SIDE || p->cols > TRM_PUZZLE_MAX_SIDE)
     TRM_FAIL(err, TRM_E_CONFIG, "%s: puzzle: %d x %d cells; expected sides of 1 to %d", file,
              p->rows, p->cols, TRM_PUZZLE_MAX_SIDE);
-  if (p->kind == TRM_PUZZLE_ARC && (p->rows != 30 || p->cols != 30))
-    TRM_FAIL(err, TRM_E_CONFIG, "%s: puzzle: %d x %d cells; expected 30 x 30 of ARC", file, p->rows,
+  if (p->kind == TRM_PUZZLE_ARC && (p->rows != p->cols || p->rows > 30))
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "%s: puzzle: %d x %d cells; expected a square of up to 30 x 30 of ARC", file, p->rows,
              p->cols);
   int cells = p->rows * p->cols, tokens = trm_puzzle_first_symbol(p) + trm_puzzle_n_symbols(p);
   if (seq_len != cells || vocab_size != tokens)
