@@ -34,11 +34,29 @@ static void subsets_are_found(void **state) {
   assert_true(b.task[1].test[0].has_output);
   assert_string_equal(c.task[0].id, "a0"); /* a folder: in the order of the ids */
   assert_string_equal(c.task[1].id, "z9");
-  assert_ptr_equal(trm__arc_tasks_find(&c, "z9"), &c.task[1]);
-  assert_null(trm__arc_tasks_find(&c, "z"));
   trm__arc_tasks_free(&a);
   trm__arc_tasks_free(&b);
   trm__arc_tasks_free(&c);
+}
+
+/* Whatever the order of the list. */
+static void tasks_are_found_by_id(void **state) {
+  (void)state;
+  enum { TASKS = 50, STEP = 27 };
+  trm__arc_task task[TASKS] = {0};
+  const trm__arc_tasks list = {.n = TASKS, .task = task}, none = {0};
+  trm__arc_index index = {0}, empty = {0};
+  for (int i = 0; i < TASKS; i++) snprintf(task[i].id, sizeof task[i].id, "%d", STEP * i % TASKS);
+  assert_int_equal(trm__arc_index_make(&list, &index, NULL), TRM_OK);
+  assert_int_equal(trm__arc_index_make(&none, &empty, NULL), TRM_OK);
+  for (int i = 0; i < TASKS; i++)
+    assert_ptr_equal(trm__arc_index_find(&index, task[i].id), &task[i]);
+  assert_null(trm__arc_index_find(&index, "50"));
+  assert_null(trm__arc_index_find(&index, ""));
+  assert_null(trm__arc_index_find(&empty, "1"));
+  trm__arc_index_free(&index);
+  trm__arc_index_free(&empty);
+  assert_null(trm__arc_index_find(&index, "1"));
 }
 
 static void single_tasks_and_folders_are_read(void **state) {
@@ -271,6 +289,7 @@ static void joined_members_are_one_text(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(subsets_are_found),
+                                     cmocka_unit_test(tasks_are_found_by_id),
                                      cmocka_unit_test(single_tasks_and_folders_are_read),
                                      cmocka_unit_test(broken_files_are_refused),
                                      cmocka_unit_test(the_largest_grid_is_read),

@@ -165,12 +165,6 @@ void trm__arc_tasks_free(trm__arc_tasks *list) {
   memset(list, 0, sizeof *list);
 }
 
-const trm__arc_task *trm__arc_tasks_find(const trm__arc_tasks *list, const char *id) {
-  for (int64_t i = 0; i < list->n; i++)
-    if (!strcmp(list->task[i].id, id)) return &list->task[i];
-  return NULL;
-}
-
 /* The id of a task in a file of its own: its name without folders and ending. */
 static void id_of_file(const char *path, char *id, size_t size) {
   const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
@@ -269,6 +263,38 @@ static trm_status load_folder(const char *dir, trm__arc_tasks *list, trm_error *
 
 trm_status trm__arc_tasks_load(const char *path, trm__arc_tasks *list, trm_error *err) {
   return trm__path_is_dir(path) ? load_folder(path, list, err) : load_file(path, list, err);
+}
+
+/* --- the index --- */
+
+static int by_id_of_pointed(const void *a, const void *b) {
+  const trm__arc_task *const *x = a, *const *y = b;
+  return strcmp((*x)->id, (*y)->id);
+}
+
+static int compare_id(const void *id, const void *entry) {
+  const trm__arc_task *const *task = entry;
+  return strcmp(id, (*task)->id);
+}
+
+trm_status trm__arc_index_make(const trm__arc_tasks *list, trm__arc_index *index, trm_error *err) {
+  TRM_ALLOC(&index->task, list->n, "the order of tasks", err);
+  index->n = list->n;
+  for (int64_t i = 0; i < list->n; i++) index->task[i] = &list->task[i];
+  if (index->n) qsort(index->task, (size_t)index->n, sizeof *index->task, by_id_of_pointed);
+  return TRM_OK;
+}
+
+void trm__arc_index_free(trm__arc_index *index) {
+  trm__free(index->task);
+  *index = (trm__arc_index){0};
+}
+
+const trm__arc_task *trm__arc_index_find(const trm__arc_index *index, const char *id) {
+  if (!index->n) return NULL;
+  const trm__arc_task *const *found =
+      bsearch(id, index->task, (size_t)index->n, sizeof *index->task, compare_id);
+  return found ? *found : NULL;
 }
 
 /* --- solutions --- */

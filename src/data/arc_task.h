@@ -57,8 +57,17 @@ trm_status trm__arc_tasks_solve(const char *path, trm__arc_tasks *list, trm_erro
  * the folder SUBSET. Each file may end in .json.gz. */
 trm_status trm__arc_tasks_load_subset(const char *prefix, const char *subset, trm__arc_tasks *list,
                                       trm_error *err);
+
+/* The tasks of a list in the order of their ids, to find them; the list must stay as it is. A
+ * zeroed one finds nothing. */
+typedef struct trm__arc_index {
+  int64_t n;
+  const trm__arc_task **task;
+} trm__arc_index;
+trm_status trm__arc_index_make(const trm__arc_tasks *list, trm__arc_index *index, trm_error *err);
+void trm__arc_index_free(trm__arc_index *index); /* zeroes it */
 /* The task with this id, or NULL. */
-const trm__arc_task *trm__arc_tasks_find(const trm__arc_tasks *list, const char *id);
+const trm__arc_task *trm__arc_index_find(const trm__arc_index *index, const char *id);
 
 /* A grid from [[0, 1, ...], ...]; `where` begins the message. */
 trm_status trm__arc_grid_from_json(const json_t *rows, const char *where, trm__arc_grid *g,

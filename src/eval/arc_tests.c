@@ -50,19 +50,19 @@ typedef struct reading {
   const char *path, *text;
   size_t at, size;
   const trm__arc_tasks *tasks;
-  const trm__arc_task *last; /* of the last name: a task's copies follow each other */
+  trm__arc_index index; /* of the tasks: there may be a thousand names for each */
   trm__arc_tests *t;
   int32_t room;
 } reading;
 
 /* The number of a task; TRM__ARC_UNTESTED when it is not tested. */
-static int32_t find_task(reading *r, const char *text, size_t length) {
+static int32_t find_task(const reading *r, const char *text, size_t length) {
   char id[TRM__ARC_MAX_ID + 1];
   if (length > TRM__ARC_MAX_ID) return TRM__ARC_UNTESTED;
   memcpy(id, text, length);
   id[length] = 0;
-  if (!r->last || strcmp(r->last->id, id) != 0) r->last = trm__arc_tasks_find(r->tasks, id);
-  return r->last ? (int32_t)(r->last - r->tasks->task) : TRM__ARC_UNTESTED;
+  const trm__arc_task *task = trm__arc_index_find(&r->index, id);
+  return task ? (int32_t)(task - r->tasks->task) : TRM__ARC_UNTESTED;
 }
 
 static trm_status make_room(reading *r, trm_error *err) {
@@ -175,7 +175,10 @@ static trm_status load_both(const char *tasks_path, const char *names_path, trm_
                .size = names_file.size,
                .tasks = &tasks,
                .t = t};
-  TRM_GOTO(read_names(&r, err));
+  st = trm__arc_index_make(&tasks, &r.index, err);
+  if (st == TRM_OK) st = read_names(&r, err);
+  trm__arc_index_free(&r.index);
+  if (st != TRM_OK) goto done;
   t->fingerprint = mix(hash_start, tasks_file.data, tasks_file.size);
   t->fingerprint = mix(t->fingerprint, names_file.data, names_file.size);
 done:
@@ -200,12 +203,15 @@ trm_status trm__arc_tests_of(const trm__arc_tasks *tasks, const char *const *nam
                              trm__arc_tests *t, trm__arc_grids *grids, trm_error *err) {
   reading r = {.path = "names", .tasks = tasks, .t = t};
   TRM_TRY(add_tasks("tasks", tasks, t, grids, err));
+  TRM_TRY(trm__arc_index_make(tasks, &r.index, err));
   t->fingerprint = mix_tasks(hash_start, tasks);
-  for (int id = 0; id < n; id++) {
-    TRM_TRY(add_name(&r, names[id], err));
+  trm_status st = TRM_OK;
+  for (int id = 0; st == TRM_OK && id < n; id++) {
+    st = add_name(&r, names[id], err);
     t->fingerprint = mix(t->fingerprint, names[id], strlen(names[id]) + 1);
   }
-  return TRM_OK;
+  trm__arc_index_free(&r.index);
+  return st;
 }
 
 void trm__arc_tests_free(trm__arc_tests *t) {
