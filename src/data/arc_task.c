@@ -50,6 +50,20 @@ trm_status trm__arc_grid_from_json(const json_t *rows, const char *where, trm__a
   return TRM_OK;
 }
 
+void trm__arc_grid_write(trm__writer *w, const trm__arc_grid *g) {
+  trm__write(w, "[", 1);
+  for (int i = 0; i < g->rows; i++) {
+    char row[3 * TRM__ARC_SIDE];
+    for (int j = 0; j < g->cols; j++) {
+      row[3 * j] = (char)('0' + g->cell[i * g->cols + j]);
+      row[3 * j + 1] = ',';
+      row[3 * j + 2] = ' ';
+    }
+    trm__writer_printf(w, "%s[%.*s]", i ? ", " : "", 3 * g->cols - 2, row);
+  }
+  trm__write(w, "]", 1);
+}
+
 /* The place of a key among the keys of an object. */
 static bool comes_before(const json_t *object, const char *first, const char *second) {
   void *iterator = json_object_iter((json_t *)(uintptr_t)object);

@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-#include "base/error.h"
+#include "base/file.h"
 #include "data/arc_grid.h"
 
 enum {
@@ -72,5 +72,7 @@ const trm__arc_task *trm__arc_index_find(const trm__arc_index *index, const char
 /* A grid from [[0, 1, ...], ...]; `where` begins the message. */
 trm_status trm__arc_grid_from_json(const json_t *rows, const char *where, trm__arc_grid *g,
                                    trm_error *err);
+/* The same backwards, as Python's json.dump writes it. */
+void trm__arc_grid_write(trm__writer *w, const trm__arc_grid *g);
 
 #endif

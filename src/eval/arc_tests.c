@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "io/json.h"
 
 enum { MAX_TESTS = 1 << 24, FIRST_NAMES = 1024 };
 
@@ -111,13 +112,15 @@ static trm_status expect(reading *r, const char *marks, char *found, trm_error *
 
 static trm_status read_name(reading *r, trm_error *err) {
   json_error_t cause;
-  json_t *name = json_loadb(r->text + r->at, r->size - r->at,
-                            JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK, &cause);
-  if (!name)
+  json_t *name;
+  trm_status st = trm__json_decode(r->text + r->at, r->size - r->at,
+                                   JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK, &name, &cause);
+  if (st == TRM_E_MEMORY) TRM_FAIL(err, st, "%s: no memory for a name", r->path);
+  if (st != TRM_OK)
     TRM_FAIL_AT(err, TRM_E_FORMAT, r->at, "%s: the name at byte %zu: %s", r->path, r->at,
                 cause.text);
   r->at += (size_t)cause.position;
-  trm_status st = add_name(r, json_string_value(name), err);
+  st = add_name(r, json_string_value(name), err);
   json_decref(name);
   return st;
 }
