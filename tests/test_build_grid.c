@@ -237,6 +237,7 @@ static void a_file_in_one_line_is_refused(void **state) {
   memset(text, '[', MOST + 1);
   text[MOST + 1] = 0;
   trm_grid_build_config c = config_in(*state, paths, "a.jsonl", NULL);
+  snprintf(paths[2], 160, "%s", scratch_path(*state, "none"));
   write_text(*state, "a.jsonl", text);
   expect_failure(&c, TRM_E_FORMAT, 1, "line 1: 33554433 bytes");
   text[MOST] = 0; /* short enough, but more values than fit in memory */

@@ -11,7 +11,7 @@ enum {
   TRM__ARC_MAX_ID = 100,         /* bytes of a task's id */
   TRM__ARC_MAX_PAIRS = 1000,     /* of a task in "train", and in "test" */
   TRM__ARC_MAX_LISTED = 1 << 17, /* pairs of all tasks of a list */
-  TRM__ARC_MAX_JSON = 16 << 20   /* bytes of one file, unpacked */
+  TRM__ARC_MAX_JSON = 16 << 20   /* bytes of one file, unpacked; of a task in a larger one */
 };
 
 /* Grids are 1 to 30 cells high and wide. A pair whose output the file does not tell has the single
@@ -42,9 +42,10 @@ void trm__arc_tasks_free(trm__arc_tasks *list); /* zeroes it */
  *     id is the file's name without .json or .json.gz;
  *   a file {"ID": {"train": ..., "test": ...}, ...}: all of them in their order;
  *   a folder: each *.json and *.json.gz in it is one task; in the order of their ids.
- * Files may be packed by gzip. Keys other than those four are passed over. Errors: IO, MEMORY;
- * FORMAT and RANGE naming file, task, pair and cell; RANGE for more than TRM__ARC_MAX_LISTED pairs;
- * SHAPE for rows of different lengths. */
+ * Files may be packed by gzip, and then have TRM__ARC_MAX_JSON bytes unpacked at most; others may
+ * be larger when none of their tasks is: the test_puzzles.json of any build can be read. Keys other
+ * than those four are passed over. Errors: IO, MEMORY; FORMAT and RANGE naming file, task, pair and
+ * cell; RANGE for more than TRM__ARC_MAX_LISTED pairs; SHAPE for rows of different lengths. */
 trm_status trm__arc_tasks_load(const char *path, trm__arc_tasks *list, trm_error *err);
 /* A file of one task. */
 trm_status trm__arc_task_load(const char *path, trm__arc_task *task, trm_error *err);

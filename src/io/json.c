@@ -14,14 +14,14 @@
  * million, the names of a full ARC data set one. */
 enum { MAX_VALUES = 6000000 };
 
-static trm_status check_values(const char *text, size_t n, const char *path, int64_t line,
-                               trm_error *err) {
+static trm_status check_values(const char *text, size_t n, const char *path, const char *unit,
+                               int64_t at, trm_error *err) {
   size_t values = 1;
   for (size_t i = 0; i < n; i++) values += text[i] == ',' || text[i] == '[' || text[i] == '{';
   if (values <= MAX_VALUES) return TRM_OK;
-  TRM_FAIL_AT(err, TRM_E_FORMAT, line,
-              "%s: some %zu JSON values from line %" PRId64 " on; want at most %d at once", path,
-              values, line, MAX_VALUES);
+  TRM_FAIL_AT(err, TRM_E_FORMAT, at,
+              "%s: from %s %" PRId64 " on: some %zu JSON values; want at most %d at once", path,
+              unit, at, values, MAX_VALUES);
 }
 
 /* Without memory jansson may speak of an invalid token or say nothing: errno tells. */
@@ -38,7 +38,7 @@ trm_status trm__json_parse(const char *text, size_t n, const char *path, int64_t
                            json_t **out, trm_error *err) {
   json_error_t cause;
   *out = NULL;
-  TRM_TRY(check_values(text, n, path, first_line, err));
+  TRM_TRY(check_values(text, n, path, "line", first_line, err));
   const trm_status st = trm__json_decode(text, n, JSON_REJECT_DUPLICATES, out, &cause);
   if (st == TRM_OK) return TRM_OK;
   if (st == TRM_E_MEMORY) TRM_FAIL(err, st, "%s: no memory for its JSON", path);
@@ -119,6 +119,94 @@ static trm_status parse_packed(const trm__map *map, const char *path, size_t max
   if (st == TRM_OK) st = check_length(&b, path, err);
   if (st == TRM_OK) st = trm__json_parse(b.text, b.n, path, 1, out, err);
   trm__free(b.text);
+  return st;
+}
+
+/* --- members, one by one --- */
+
+/* A place in the text of a file. */
+typedef struct walk {
+  const char *path, *text;
+  size_t at, size, max_bytes;
+} walk;
+
+static int next_mark(walk *w) {
+  while (w->at < w->size && memchr(" \t\r\n", w->text[w->at], 4)) w->at++;
+  return w->at < w->size ? w->text[w->at] : 0;
+}
+
+static trm_status expect(walk *w, int mark, const char *what, trm_error *err) {
+  if (next_mark(w) != mark)
+    TRM_FAIL_AT(err, TRM_E_FORMAT, w->at, "%s: byte %zu: want %s", w->path, w->at, what);
+  w->at++;
+  return TRM_OK;
+}
+
+/* The byte behind the value that begins at w->at: its brackets are closed there, or, outside of
+ * any, a mark follows. A wrong value ends somewhere. */
+static size_t end_of_value(const walk *w) {
+  size_t i = w->at, depth = 0;
+  for (bool quoted = false; i < w->size; i++) {
+    const char c = w->text[i];
+    if (quoted && c == '\\') i++;
+    if (c == '"') quoted = !quoted;
+    if (quoted) continue;
+    if (depth == 0 && (c == ',' || c == '}')) break;
+    depth += c == '[' || c == '{';
+    depth -= c == ']' || c == '}';
+    if (depth == SIZE_MAX) break; /* more closed than opened */
+  }
+  return i < w->size ? i : w->size;
+}
+
+static trm_status read_part(walk *w, size_t n, size_t flags, json_t **out, trm_error *err) {
+  json_error_t cause;
+  const trm_status st = trm__json_decode(w->text + w->at, n, flags | JSON_DECODE_ANY, out, &cause);
+  if (st == TRM_E_MEMORY) TRM_FAIL(err, st, "%s: no memory for its JSON", w->path);
+  if (st != TRM_OK)
+    TRM_FAIL_AT(err, st, w->at + (size_t)cause.position, "%s: byte %zu: %s", w->path,
+                w->at + (size_t)cause.position, cause.text);
+  w->at += (flags & JSON_DISABLE_EOF_CHECK) ? (size_t)cause.position : n;
+  return TRM_OK;
+}
+
+static trm_status read_value(walk *w, const char *key, json_t **value, trm_error *err) {
+  TRM_TRY(expect(w, ':', "':' after a key", err));
+  const size_t n = end_of_value(w) - w->at;
+  if (n > w->max_bytes)
+    TRM_FAIL_AT(err, TRM_E_FORMAT, w->at, "%s: \"%.80s\" has %zu bytes; want at most %zu", w->path,
+                key, n, w->max_bytes);
+  TRM_TRY(check_values(w->text + w->at, n, w->path, "byte", (int64_t)w->at, err));
+  return read_part(w, n, JSON_REJECT_DUPLICATES, value, err);
+}
+
+static trm_status walk_members(walk *w, trm__json_member_fn *member, void *arg, trm_error *err) {
+  TRM_TRY(expect(w, '{', "an object, {\"KEY\": VALUE, ...}", err));
+  for (bool more = next_mark(w) != '}'; more;) {
+    json_t *key, *value = NULL;
+    if (next_mark(w) != '"') return expect(w, '"', "a key in quotes", err);
+    TRM_TRY(read_part(w, w->size - w->at, JSON_DISABLE_EOF_CHECK, &key, err));
+    trm_status st = read_value(w, json_string_value(key), &value, err);
+    if (st == TRM_OK) st = member(arg, json_string_value(key), value, err);
+    json_decref(key);
+    json_decref(value);
+    TRM_TRY(st);
+    more = next_mark(w) == ',';
+    w->at += more;
+  }
+  TRM_TRY(expect(w, '}', "',' or '}' after a value", err));
+  if (next_mark(w) || w->at < w->size)
+    TRM_FAIL_AT(err, TRM_E_FORMAT, w->at, "%s: byte %zu: text after the object", w->path, w->at);
+  return TRM_OK;
+}
+
+trm_status trm__json_members(const char *path, size_t max_bytes, trm__json_member_fn *member,
+                             void *arg, trm_error *err) {
+  trm__map map;
+  TRM_TRY(trm__map_open(path, &map, err));
+  walk w = {path, map.size ? (const char *)map.data : "", 0, map.size, max_bytes};
+  const trm_status st = walk_members(&w, member, arg, err);
+  trm__map_close(&map);
   return st;
 }
 
