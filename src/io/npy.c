@@ -273,9 +273,10 @@ static bool count_elements(trm__npy *a) {
   return true;
 }
 
-static trm_status read_file(const char *path, const unsigned char *bytes, size_t n, trm__npy *a,
-                            trm_error *err) {
-  cursor c = {.path = path, .text = bytes, .end = n, .err = err};
+/* Of n bytes, of which the first n_head are there. */
+static trm_status read_head(const char *path, const unsigned char *bytes, size_t n_head, size_t n,
+                            trm__npy *a, trm_error *err) {
+  cursor c = {.path = path, .text = bytes, .end = n_head, .err = err};
   TRM_TRY(read_prefix(&c));
   TRM_TRY(read_dictionary(&c, a));
   if (!count_elements(a)) BROKEN(&c, "%s: the array's shape is too large", path);
@@ -287,6 +288,17 @@ static trm_status read_file(const char *path, const unsigned char *bytes, size_t
                 found < wanted ? "truncated" : "too long", wanted, found);
   a->data = bytes + c.end;
   return TRM_OK;
+}
+
+static trm_status read_file(const char *path, const unsigned char *bytes, size_t n, trm__npy *a,
+                            trm_error *err) {
+  return read_head(path, bytes, n, n, a, err);
+}
+
+trm_status trm__npy_check_head(const char *path, const unsigned char *head, size_t n_head, size_t n,
+                               trm_error *err) {
+  trm__npy a = {.shape = {1, 1, 1}};
+  return read_head(path, head, n_head, n, &a, err);
 }
 
 trm_status trm__npy_open(const char *path, trm__npy *a, trm_error *err) {

@@ -42,6 +42,11 @@ void trm__npy_close(trm__npy *a); /* a zeroed one is fine */
 trm_status trm__npy_from_memory(const char *path, const unsigned char *bytes, size_t n, trm__npy *a,
                                 trm_error *err);
 
+/* Looks at the header of a file of n bytes whose first n_head are there: whatever is not as it must
+ * be is told before the others are fetched. The header must end among them. */
+trm_status trm__npy_check_head(const char *path, const unsigned char *head, size_t n_head, size_t n,
+                               trm_error *err);
+
 /* "<i4" */
 const char *trm__npy_type_name(trm__npy_type type);
 size_t trm__npy_type_size(trm__npy_type type);
