@@ -1,6 +1,7 @@
 /* trm eval and trm arc as a user runs them: an evaluation that is interrupted and goes on, saved
  * predictions that vote like the evaluation they come from, and scores. */
 #include <jansson.h>
+#include <math.h>
 
 #include "arc_data.h"
 #include "launch.h"
@@ -176,6 +177,7 @@ static void answers_are_checked_by_the_rules(void **state) {
   want(RUN("eval", sudoku_model, sudoku_dir), 0);
   says(out_text, "equal their label");
   says(out_text, "right by the rules");
+  says(out_text, "mean of the examples' shares");
   want(RUN("eval", sudoku_model, sudoku_dir, "--json"), 0);
   json_t *root = json_loads(out_text, 0, NULL);
   assert_true(number(root, "valid") >= number(root, "exact"));
@@ -198,6 +200,11 @@ static void saved_predictions_vote_like_the_evaluation(void **state) {
            a),
        0);
   json_t *root = json_loads(out_text, 0, NULL), *arc = json_object_get(root, "arc");
+  const json_t *interval = json_object_get(root, "cell_interval"); /* grids of different sizes */
+  const double cells = number(root, "cells_right") / number(root, "cells");
+  assert_true(fabs(number(root, "cell_accuracy") - cells) < 1e-9);
+  assert_true(json_real_value(json_array_get(interval, 0)) <= cells);
+  assert_true(json_real_value(json_array_get(interval, 1)) >= cells);
   assert_true(number(arc, "tasks") == ARC_TASKS && number(arc, "predictions") == set.n);
   want(RUN("arc", "vote", "--data", arc_dir, "--preds", p, "--q", q, "--submission", b, "--json"),
        0);
