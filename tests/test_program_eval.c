@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "arc_data.h"
+#include "io/npy.h"
 #include "launch.h"
 #include "small_model.h"
 
@@ -22,6 +23,14 @@ static void same_bytes(const char *a, const char *b) {
   assert_memory_equal(x, y, n);
   free(x);
   free(y);
+}
+
+static void same_bytes_as(const char *path, const unsigned char *want_bytes, size_t n) {
+  size_t m;
+  unsigned char *found = read_bytes(path, &m);
+  assert_int_equal(m, n);
+  assert_memory_equal(found, want_bytes, n);
+  free(found);
 }
 
 static double number(const json_t *root, const char *key) {
@@ -167,6 +176,25 @@ static void what_cannot_be_written_is_kept(void **state) {
   assert_int_equal(access(st, F_OK), -1);
   assert_int_equal(access(part, F_OK), -1);
   assert_int_equal(access(p, F_OK), 0);
+  /* Killed when one of two was in its place, and when none had lost its tag. */
+  char placed[160];
+  size_t n, m;
+  assert_int_not_equal(system(command), 0);
+  unsigned char *want_bytes = read_bytes(p, &n), *tagged;
+  assert_int_equal(rename(part, p), 0);
+  tagged = read_bytes(p, &m);
+  assert_int_equal(m, n + 16);
+  write_bytes(in(s, placed, "placed.npy"), tagged, m);
+  trm__npy a;
+  assert_int_equal(trm__npy_open(placed, &a, NULL), TRM_OK);
+  assert_memory_equal(a.map.data, want_bytes, n);
+  trm__npy_close(&a);
+  want(RUN("eval", sudoku_model, sudoku_dir, "--state", st, "--save-preds", p, "--save-q", q), 0);
+  says(err_text, "going on after 48 of 48");
+  assert_int_equal(access(st, F_OK), -1);
+  same_bytes_as(p, want_bytes, n);
+  free(want_bytes);
+  free(tagged);
   /* Seen before the work, not after it. */
   want(RUN("eval", arc_model, arc_dir, "--state", st, "--submission", "/nonexistent/a.json"), 1);
   assert_int_equal(access(st, F_OK), -1);

@@ -236,6 +236,8 @@ static trm_status read_dictionary(cursor *c, trm__npy *a) {
 /* --- the file --- */
 
 static const unsigned char magic[6] = {0x93, 'N', 'U', 'M', 'P', 'Y'};
+static const char tag_mark[8] = {'t', 'r', 'm', ' ', 'p', 'a', 'r', 't'};
+enum { TAG = 16 };
 enum { PREFIX_V1 = 10, PREFIX_V2 = 12 }; /* magic, version, length of two or of four bytes */
 
 /* Puts the cursor on the header's text. */
@@ -281,7 +283,10 @@ static trm_status read_head(const char *path, const unsigned char *bytes, size_t
   TRM_TRY(read_dictionary(&c, a));
   if (!count_elements(a)) BROKEN(&c, "%s: the array's shape is too large", path);
   const uint64_t wanted = (uint64_t)a->count * types[a->type].size;
-  const size_t found = n - c.end;
+  size_t found = n - c.end;
+  if (n == n_head && found >= TAG && found - TAG == wanted &&
+      !memcmp(bytes + n - TAG, tag_mark, sizeof tag_mark))
+    found -= TAG;
   if (wanted != found)
     TRM_FAIL_AT(err, TRM_E_FORMAT, n,
                 "%s: %s after its header: the shape wants %" PRIu64 " bytes, found %zu", path,

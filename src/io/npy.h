@@ -32,7 +32,9 @@ typedef struct trm__npy {
   int64_t row_count; /* elements in one row: the product of all dimensions but the first */
 } trm__npy;
 
-/* Format 1.0, 2.0 and 3.0; any type above, little-endian. Errors: IO; FORMAT for a broken header,
+/* Format 1.0, 2.0 and 3.0; any type above, little-endian. The tag of `trm eval --save-preds` may
+ * follow, 16 bytes that begin with "trm part": it stays when the process is killed at the very end.
+ * Errors: IO; FORMAT for a broken header,
  * a type or order that is not read, and a length that is not what the header promises; those name
  * the file and the byte. */
 trm_status trm__npy_open(const char *path, trm__npy *a, trm_error *err);
