@@ -97,7 +97,7 @@ int cmd_data_build_arc(int argc, char **argv) {
        "the subset whose test pairs are kept for testing (default: none)"},
       {"output-dir", CLI_STRING, &config.output_dir, "DIR", "the data set folder to write"},
       {"num-aug", CLI_INT, &config.num_aug, "N", "copies of each task (default 1000)"},
-      {"seed", CLI_UINT64, &config.seed, "S", "of order, copies and offsets (default 42)"},
+      {"seed", CLI_UINT64, &config.seed, "S", "of order, copies and offsets, below 2^32 (default 42)"},
       {"compact", CLI_FLAG, &config.compact, NULL,
        "store what was drawn instead of the copies: the same data set, 100 times smaller"},
       {"threads", CLI_INT, &config.threads, "N", "default: as many as the process may use"},

@@ -51,8 +51,8 @@ typedef struct trm_eval_config {
   trm_arc_votes *votes; /* NULL, or where every answer votes, after all that it holds */
   /* A file, for an evaluation that can be stopped: which rows are done, their counts, losses and
    * votes, and what they depend on; in no format to be read by others. It is written every
-   * minute, when `progress` stops the evaluation, and at its end, and read when it exists. Rows that
-   * are done are not told again. NULL: none. */
+   * minute, when `progress` stops the evaluation, and at its end, and read when it exists. Rows
+   * that are done are not told again. NULL: none. */
   const char *state;
   double state_seconds;         /* between writes; 0: 60 */
   uint64_t state_tag;           /* of the caller's own, must be the same when it goes on */
@@ -79,7 +79,7 @@ typedef struct trm_eval_report {
   int64_t untrained; /* examples whose puzzle embedding was never trained: it is the blank id's */
   trm_interval exact_interval, q_halt_interval;
   trm_interval cell_interval; /* of cells_right / cells, which is no mean over rows */
-  int n_steps; /* at most */
+  int n_steps;                /* at most */
   trm_eval_step step[TRM_EVAL_MAX_STEPS];
 } trm_eval_report;
 
