@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "data/grid_list.h"
 #include "io/json.h"
@@ -56,23 +57,16 @@ static trm_status read_grid(trm__grid_list *list, const json_t *object, long lon
   return TRM_OK;
 }
 
-/* FNV-1a: only to tell ids apart. */
-static uint64_t hash_text(const char *text, size_t n) {
-  uint64_t hash = 0xcbf29ce484222325ull;
-  for (size_t i = 0; i < n; i++) hash = (hash ^ (unsigned char)text[i]) * 0x100000001b3ull;
-  return hash;
-}
-
 static trm_status read_id(trm__grid_list *list, const json_t *id, trm_error *err) {
   trm__grid_pair *p = &list->pair[list->n - 1];
   char number[24];
   if (!id || json_is_null(id)) return TRM_OK;
   p->has_id = true;
   if (json_is_string(id)) {
-    p->id = hash_text(json_string_value(id), json_string_length(id));
+    p->id = trm__hash_bytes(TRM__HASH_START, json_string_value(id), json_string_length(id));
   } else if (json_is_integer(id)) {
     int n = snprintf(number, sizeof number, "%lld", (long long)json_integer_value(id));
-    p->id = hash_text(number, (size_t)n);
+    p->id = trm__hash_bytes(TRM__HASH_START, number, (size_t)n);
   } else {
     TRM_FAIL_AT(err, TRM_E_FORMAT, p->line, "%s line %lld: \"id\": want a text or an integer",
                 list->path, p->line);

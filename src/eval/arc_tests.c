@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "io/json.h"
 
@@ -140,24 +141,17 @@ static trm_status read_names(reading *r, trm_error *err) {
 
 /* --- both --- */
 
-static const uint64_t hash_start = UINT64_C(0xcbf29ce484222325);
-
-static uint64_t mix(uint64_t hash, const void *data, size_t n) {
-  const unsigned char *bytes = data;
-  for (size_t i = 0; i < n; i++) hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
-  return hash;
-}
-
 static uint64_t mix_grid(uint64_t hash, const trm__arc_grid *g) {
   const uint8_t shape[2] = {g->rows, g->cols};
-  return mix(mix(hash, shape, sizeof shape), g->cell, (size_t)g->rows * g->cols);
+  return trm__hash_bytes(trm__hash_bytes(hash, shape, sizeof shape), g->cell,
+                         (size_t)g->rows * g->cols);
 }
 
 static uint64_t mix_tasks(uint64_t hash, const trm__arc_tasks *tasks) {
   for (int64_t i = 0; i < tasks->n; i++) {
     const trm__arc_task *task = &tasks->task[i];
-    hash = mix(hash, task->id, strlen(task->id) + 1);
-    hash = mix(hash, &task->n_test, sizeof task->n_test);
+    hash = trm__hash_bytes(hash, task->id, strlen(task->id) + 1);
+    hash = trm__hash_bytes(hash, &task->n_test, sizeof task->n_test);
     for (int k = 0; k < task->n_test; k++)
       hash = mix_grid(mix_grid(hash, &task->test[k].input), &task->test[k].output);
   }
@@ -182,8 +176,8 @@ static trm_status load_both(const char *tasks_path, const char *names_path, trm_
   if (st == TRM_OK) st = read_names(&r, err);
   trm__arc_index_free(&r.index);
   if (st != TRM_OK) goto done;
-  t->fingerprint = mix(hash_start, tasks_file.data, tasks_file.size);
-  t->fingerprint = mix(t->fingerprint, names_file.data, names_file.size);
+  t->fingerprint = trm__hash_bytes(TRM__HASH_START, tasks_file.data, tasks_file.size);
+  t->fingerprint = trm__hash_bytes(t->fingerprint, names_file.data, names_file.size);
 done:
   trm__map_close(&tasks_file);
   trm__map_close(&names_file);
@@ -207,11 +201,11 @@ trm_status trm__arc_tests_of(const trm__arc_tasks *tasks, const char *const *nam
   reading r = {.path = "names", .tasks = tasks, .t = t};
   TRM_TRY(add_tasks("tasks", tasks, t, grids, err));
   TRM_TRY(trm__arc_index_make(tasks, &r.index, err));
-  t->fingerprint = mix_tasks(hash_start, tasks);
+  t->fingerprint = mix_tasks(TRM__HASH_START, tasks);
   trm_status st = TRM_OK;
   for (int id = 0; st == TRM_OK && id < n; id++) {
     st = add_name(&r, names[id], err);
-    t->fingerprint = mix(t->fingerprint, names[id], strlen(names[id]) + 1);
+    t->fingerprint = trm__hash_bytes(t->fingerprint, names[id], strlen(names[id]) + 1);
   }
   trm__arc_index_free(&r.index);
   return st;
