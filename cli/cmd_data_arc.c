@@ -106,7 +106,8 @@ int cmd_data_build_arc(int argc, char **argv) {
       {"canvas", CLI_INT, &config.canvas, "C",
        "keep tasks whose grids have at most C rows and columns, on a square of that size: so much "
        "faster to train (default 30)"},
-      {"seed", CLI_UINT64, &config.seed, "S", "of order, copies and offsets (default 42)"},
+      {"seed", CLI_UINT64, &config.seed, "S",
+       "of order, copies and offsets, below 2^32 (default 42)"},
       {"compact", CLI_FLAG, &config.compact, NULL,
        "store what was drawn instead of the copies: the same data set, 100 times smaller"},
       {"threads", CLI_INT, &config.threads, "N", "default: as many as the process may use"},

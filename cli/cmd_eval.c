@@ -167,13 +167,17 @@ static trm_status print_all(const eval_run *e, trm_error *err) {
 }
 
 /* The saved rows are put in their places last: until then the state and the parts are a finished
- * evaluation that the same command tells again. */
+ * evaluation that the same command tells again. The state goes when everybody has what it was kept
+ * for. */
 static trm_status commit_rows(eval_run *e, trm_error *err) {
   npy_out *list[2];
   int n = 0;
   if (e->preds.open) list[n++] = &e->preds;
   if (e->q.open) list[n++] = &e->q;
-  return npy_out_commit(list, n, err);
+  CLI_TRY(npy_out_commit(list, n, err));
+  if (!e->args->state) return TRM_OK;
+  unlink(e->args->state);
+  return npy_out_finish(list, n, err);
 }
 
 static int run_and_tell(eval_run *e) {
@@ -197,8 +201,6 @@ static int run(const eval_args *a) {
   }
   e->args = a;
   int code = run_and_tell(e);
-  /* Not before everybody has what it was kept for. */
-  if (code == CLI_OK && a->state) unlink(a->state);
   bool keep = a->state && cli_exists(a->state);
   npy_out_close(&e->preds, keep);
   npy_out_close(&e->q, keep);

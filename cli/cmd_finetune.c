@@ -214,7 +214,7 @@ int cmd_finetune(int argc, char **argv) {
        "learning rate of the embeddings (default 1e-2)"},
       {"answer-steps", CLI_INT, &a.answer_steps, "S",
        "supervision steps of an answer (0: as trained)"},
-      {"seed", CLI_UINT64, &a.tune.seed, "S", "of copies and batches (default 0)"},
+      {"seed", CLI_UINT64, &a.tune.seed, "S", "of copies and batches, below 2^32 (default 0)"},
       {"threads", CLI_INT, &a.tune.threads, "T", "0: as many as the process may use"},
       {"dtype", CLI_DTYPE, &a.dtype, "FORMAT", "float32 or bfloat16 (default: as trained)"},
       {"out", CLI_STRING, &a.out, "DIR", "keep the tuned model in this folder"},

@@ -57,11 +57,15 @@ static double valid_share(const trm_eval_report *r) {
   return r->checked ? (double)r->valid / (double)r->checked : 0;
 }
 
+static double cell_share(const trm_eval_report *r) {
+  return r->cells ? (double)r->cells_right / (double)r->cells : 0;
+}
+
 static void print_steps(const trm_eval_report *r, bool halts) {
-  printf("\n  step    exact    cells%s\n", halts ? "  halted" : "");
+  printf("\n  step    exact  accuracy%s\n", halts ? "  halted" : "");
   for (int i = 0; i < r->n_steps; i++) {
     const trm_eval_step *step = &r->step[i];
-    printf("  %4d  %5.2f %%  %5.2f %%", i + 1, 100 * step->exact_accuracy, 100 * step->accuracy);
+    printf("  %4d  %5.2f %%   %5.2f %%", i + 1, 100 * step->exact_accuracy, 100 * step->accuracy);
     if (halts) printf("  %6lld", (long long)step->halted);
     putchar('\n');
   }
@@ -79,8 +83,9 @@ void eval_print(const eval_outcome *o) {
     print_share("valid", valid_share(r), r->valid_interval);
     printf("  %lld of %lld are right by the rules\n", (long long)r->valid, (long long)r->checked);
   }
-  print_share("cells", r->accuracy, r->cell_interval);
+  print_share("cells", cell_share(r), r->cell_interval);
   printf("  %lld of %lld\n", (long long)r->cells_right, (long long)r->cells);
+  printf("accuracy   %6.2f %%  mean of the examples' shares of right cells\n", 100 * r->accuracy);
   print_share("q", r->q_halt_accuracy, r->q_halt_interval);
   printf("  right about being right\n");
   printf("lm loss    %.6g\nq loss     %.6g\n", r->lm_loss, r->q_halt_loss);
@@ -125,16 +130,17 @@ static bool add_kinds(json_t *root, const eval_outcome *o) {
 trm_status eval_print_json(const eval_outcome *o, trm_error *err) {
   const trm_eval_report *r = o->report;
   json_t *root = json_pack(
-      "{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:[f,f], s:f, s:[f,f], s:f, s:[f,f], s:f, "
-      "s:f, s:s, s:f, s:I, s:o}",
+      "{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:[f,f], s:f, s:f, s:[f,f], s:f, s:[f,f], "
+      "s:f, s:f, s:s, s:f, s:I, s:o}",
       "model", o->model, "forward_dtype", o->dtype, "data", o->data, "split", o->split, "examples",
       (json_int_t)r->examples, "exact", (json_int_t)r->exact, "cells", (json_int_t)r->cells,
       "cells_right", (json_int_t)r->cells_right, "exact_accuracy", r->exact_accuracy,
       "exact_interval", r->exact_interval.low, r->exact_interval.high, "accuracy", r->accuracy,
-      "cell_interval", r->cell_interval.low, r->cell_interval.high, "q_halt_accuracy",
-      r->q_halt_accuracy, "q_halt_interval", r->q_halt_interval.low, r->q_halt_interval.high,
-      "lm_loss", r->lm_loss, "q_halt_loss", r->q_halt_loss, "halt", o->halt, "mean_steps",
-      r->mean_steps, "untrained", (json_int_t)r->untrained, "steps", steps_json(r));
+      "cell_accuracy", cell_share(r), "cell_interval", r->cell_interval.low, r->cell_interval.high,
+      "q_halt_accuracy", r->q_halt_accuracy, "q_halt_interval", r->q_halt_interval.low,
+      r->q_halt_interval.high, "lm_loss", r->lm_loss, "q_halt_loss", r->q_halt_loss, "halt",
+      o->halt, "mean_steps", r->mean_steps, "untrained", (json_int_t)r->untrained, "steps",
+      steps_json(r));
   if (!root || !add_kinds(root, o)) {
     json_decref(root);
     return cli_fail(err, TRM_E_FORMAT, -1,

@@ -98,8 +98,23 @@ static trm_status begin(npy_out *o, const char *header, trm_error *err) {
   return write_trailer(o, 0, err);
 }
 
+/* A finished part is in its place already, its state is not removed yet: there was no time. */
+static bool open_placed(npy_out *o, const char *header) {
+  if (cli_exists(o->part)) return false;
+  o->fd = open(o->path, O_RDWR | O_CLOEXEC);
+  if (o->fd < 0) return false;
+  o->open = adopt(o, header, true);
+  if (!o->open) {
+    close(o->fd);
+    return false;
+  }
+  snprintf(o->part, sizeof o->part, "%s", o->path);
+  return true;
+}
+
 /* A part that is there is taken over or left alone, never begun anew. */
 static trm_status open_part(npy_out *o, const char *header, npy_out_use use, trm_error *err) {
+  if (use == NPY_OUT_GO_ON && open_placed(o, header)) return TRM_OK;
   o->fd = open(o->part, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   o->created = o->fd >= 0;
   if (o->fd < 0 && errno == EEXIST) o->fd = open(o->part, O_RDWR | O_CLOEXEC);
@@ -118,7 +133,7 @@ trm_status npy_out_open(npy_out *o, const char *path, npy_out_type type, int64_t
   char header[HEADER];
   struct stat s;
   int64_t values = cols ? cols : 1;
-  *o = (npy_out){.fd = -1, .tag = new_tag()};
+  *o = (npy_out){.fd = -1, .alone = use == NPY_OUT_ALONE, .tag = new_tag()};
   CLI_TRY(cli_path(o->path, err, "%s", path));
   snprintf(o->part, sizeof o->part, "%s.part", path);
   if (values > 1 << 28 || rows > INT64_MAX / 8 / values)
@@ -143,11 +158,15 @@ trm_status npy_out_sync(npy_out *o, trm_error *err) {
   return TRM_OK;
 }
 
-/* Cuts off the trailer of a part that is in its place. */
-static trm_status finish(npy_out *o, trm_error *err) {
+static trm_status cut(npy_out *o, const char *path, trm_error *err) {
+  if (ftruncate(o->fd, o->end) != 0 || fsync(o->fd) != 0) return fail_io(err, path, "write");
+  return TRM_OK;
+}
+
+/* The folder of a file that was renamed reaches the disk. */
+static trm_status settle(npy_out *o, trm_error *err) {
   char dir[CLI_PATH_MAX];
   o->created = false; /* nothing is left to remove */
-  if (ftruncate(o->fd, o->end) != 0 || fsync(o->fd) != 0) return fail_io(err, o->path, "write");
   const char *slash = strrchr(o->path, '/');
   CLI_TRY(
       cli_path(dir, err, "%.*s", slash ? (int)(slash - o->path) + 1 : 1, slash ? o->path : "."));
@@ -158,14 +177,22 @@ trm_status npy_out_commit(npy_out *const *list, int n, trm_error *err) {
   trm_status st = TRM_OK;
   int moved = 0;
   for (int i = 0; i < n && st == TRM_OK; i++)
-    if (fsync(list[i]->fd) != 0) st = fail_io(err, list[i]->part, "write");
+    if (list[i]->alone)
+      st = cut(list[i], list[i]->part, err);
+    else if (fsync(list[i]->fd) != 0)
+      st = fail_io(err, list[i]->part, "write");
   for (; moved < n && st == TRM_OK; moved += st == TRM_OK)
     if (rename(list[moved]->part, list[moved]->path) != 0)
       st = fail_io(err, list[moved]->path, "write");
   if (st != TRM_OK)
     while (moved-- > 0) rename(list[moved]->path, list[moved]->part);
-  for (int i = 0; i < n && st == TRM_OK; i++) st = finish(list[i], err);
+  for (int i = 0; i < n && st == TRM_OK; i++) st = settle(list[i], err);
   return st;
+}
+
+trm_status npy_out_finish(npy_out *const *list, int n, trm_error *err) {
+  for (int i = 0; i < n; i++) CLI_TRY(cut(list[i], list[i]->path, err));
+  return TRM_OK;
 }
 
 void npy_out_close(npy_out *o, bool keep) {

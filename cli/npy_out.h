@@ -24,6 +24,7 @@ typedef struct npy_out {
   int fd; /* valid while `open` */
   bool open;
   bool created; /* the part is this process's own: it may remove it */
+  bool alone;   /* no state will rely on it */
   bool marked;  /* the tag is in the part: a state may rely on it */
   int64_t start, end;
   size_t row_bytes;
@@ -36,8 +37,12 @@ trm_status npy_out_open(npy_out *o, const char *path, npy_out_type type, int64_t
 trm_status npy_out_row(npy_out *o, int64_t row, const void *values, trm_error *err);
 /* What was written is on the disk, and marked as what a state relies on. */
 trm_status npy_out_sync(npy_out *o, trm_error *err);
-/* Puts n open parts in their places: all of them, or on failure to rename one, none. */
+/* Puts n open parts in their places: all of them, or on failure to rename one, none. While a state
+ * may rely on them they keep their tags, and npy_out_open finds them there. */
 trm_status npy_out_commit(npy_out *const *list, int n, trm_error *err);
+/* Cuts the tags off, after the state was removed. A process that is killed before leaves files that
+ * are read all the same. */
+trm_status npy_out_finish(npy_out *const *list, int n, trm_error *err);
 /* Closes. A part that this process created and did not commit is removed, unless `keep` is true and
  * it is marked. */
 void npy_out_close(npy_out *o, bool keep);

@@ -13,13 +13,23 @@ static void check_grid(const trm__arc_grid *g) {
   for (int i = 0; i < g->rows * g->cols; i++) FUZZ_CHECK(g->cell[i] < TRM__ARC_COLOURS);
 }
 
+/* Each is found under its id. */
+static void check_index(const trm__arc_tasks *list) {
+  trm__arc_index index = {0};
+  trm_error err;
+  if (fuzz_accepted(trm__arc_index_make(list, &index, &err), &err))
+    for (int64_t i = 0; i < list->n; i++)
+      FUZZ_CHECK(trm__arc_index_find(&index, list->task[i].id) == &list->task[i]);
+  trm__arc_index_free(&index);
+}
+
 /* The number of pairs. */
 static int check_tasks(const trm__arc_tasks *list) {
   int pairs = 0;
+  check_index(list);
   for (int64_t i = 0; i < list->n; i++) {
     const trm__arc_task *t = &list->task[i];
     FUZZ_CHECK(t->id[0] && strlen(t->id) <= TRM__ARC_MAX_ID && t->n_train >= 1 && t->n_test >= 0);
-    FUZZ_CHECK(trm__arc_tasks_find(list, t->id) == t);
     for (int k = 0; k < t->n_train + t->n_test; k++, pairs++) {
       const trm__arc_pair *p = k < t->n_train ? &t->train[k] : &t->test[k - t->n_train];
       check_grid(&p->input);

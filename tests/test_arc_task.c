@@ -34,11 +34,29 @@ static void subsets_are_found(void **state) {
   assert_true(b.task[1].test[0].has_output);
   assert_string_equal(c.task[0].id, "a0"); /* a folder: in the order of the ids */
   assert_string_equal(c.task[1].id, "z9");
-  assert_ptr_equal(trm__arc_tasks_find(&c, "z9"), &c.task[1]);
-  assert_null(trm__arc_tasks_find(&c, "z"));
   trm__arc_tasks_free(&a);
   trm__arc_tasks_free(&b);
   trm__arc_tasks_free(&c);
+}
+
+/* Whatever the order of the list. */
+static void tasks_are_found_by_id(void **state) {
+  (void)state;
+  enum { TASKS = 50, STEP = 27 };
+  trm__arc_task task[TASKS] = {0};
+  const trm__arc_tasks list = {.n = TASKS, .task = task}, none = {0};
+  trm__arc_index index = {0}, empty = {0};
+  for (int i = 0; i < TASKS; i++) snprintf(task[i].id, sizeof task[i].id, "%d", STEP * i % TASKS);
+  assert_int_equal(trm__arc_index_make(&list, &index, NULL), TRM_OK);
+  assert_int_equal(trm__arc_index_make(&none, &empty, NULL), TRM_OK);
+  for (int i = 0; i < TASKS; i++)
+    assert_ptr_equal(trm__arc_index_find(&index, task[i].id), &task[i]);
+  assert_null(trm__arc_index_find(&index, "50"));
+  assert_null(trm__arc_index_find(&index, ""));
+  assert_null(trm__arc_index_find(&empty, "1"));
+  trm__arc_index_free(&index);
+  trm__arc_index_free(&empty);
+  assert_null(trm__arc_index_find(&index, "1"));
 }
 
 static void single_tasks_and_folders_are_read(void **state) {
@@ -212,6 +230,51 @@ static void too_much_is_refused(void **state) {
   free(text);
 }
 
+/* What a build of tasks in two files of the largest size may write. */
+static void large_files_are_read_task_by_task(void **state) {
+  scratch *s = *state;
+  const char *path = scratch_path(s, "large.json");
+  const size_t size = TRM__ARC_MAX_JSON + 100;
+  char *text = malloc(size + 1);
+  assert_non_null(text);
+  trm__arc_tasks list = {0};
+  trm_error err;
+  const struct {
+    const char *first, *last, *word;
+  } cases[] = {
+      {"{\"a\\\"]\": ", ", \"b\": ", NULL},    {"{\"a\": ", ", \"a\": ", "task a comes twice"},
+      {"{\"a\": ", " \"b\": ", "end of file"}, {"{,\"a\": ", ", \"b\": ", "a key in quotes"},
+      {"[\"a\": ", ", \"b\": ", "an object"},  {"{\"a\": ", ", \"b\": [", "byte"}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    const char *task = arc_files[3].text;
+    memset(text, ' ', size);
+    const int first = snprintf(text, size, "%s%s", cases[i].first, task);
+    text[first] = ' ';
+    const size_t at = size - 200 - strlen(task);
+    const int last = snprintf(text + at, size - at, "%s%s}", cases[i].last, task);
+    text[at + (size_t)last] = ' ';
+    write_bytes(path, text, size);
+    const trm_status st = trm__arc_tasks_load(path, &list, &err);
+    assert_int_equal(st, cases[i].word ? TRM_E_FORMAT : TRM_OK);
+    if (!cases[i].word) {
+      assert_int_equal(list.n, 2);
+      assert_string_equal(list.task[0].id, "a\"]");
+      assert_string_equal(list.task[1].id, "b");
+    } else {
+      assert_true(speaks_of(&err, cases[i].word));
+    }
+    trm__arc_tasks_free(&list);
+  }
+  memset(text, ' ', size); /* one value that is too large */
+  memcpy(text, "{\"a\": [", 7);
+  text[size - 1] = '}';
+  write_bytes(path, text, size);
+  assert_int_equal(trm__arc_tasks_load(path, &list, &err), TRM_E_FORMAT);
+  assert_true(speaks_of(&err, "want at most 16777216"));
+  trm__arc_tasks_free(&list);
+  free(text);
+}
+
 /* --- gzip --- */
 
 static void packed_json_is_read_and_bounded(void **state) {
@@ -271,12 +334,14 @@ static void joined_members_are_one_text(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(subsets_are_found),
+                                     cmocka_unit_test(tasks_are_found_by_id),
                                      cmocka_unit_test(single_tasks_and_folders_are_read),
                                      cmocka_unit_test(broken_files_are_refused),
                                      cmocka_unit_test(the_largest_grid_is_read),
                                      cmocka_unit_test(solutions_must_fit),
                                      cmocka_unit_test(folders_must_hold_one_task_per_file),
                                      cmocka_unit_test(too_much_is_refused),
+                                     cmocka_unit_test(large_files_are_read_task_by_task),
                                      cmocka_unit_test(packed_json_is_read_and_bounded),
                                      cmocka_unit_test(joined_members_are_one_text)};
   return cmocka_run_group_tests(tests, scratch_open, scratch_close);

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/rng.h"
 #include "scratch.h"
@@ -346,8 +347,19 @@ static void paths_join_with_one_slash(void **state) {
   }
 }
 
+/* Values of the test suite that comes with the function's description. */
+static void hashes_are_fnv_1a(void **state) {
+  (void)state;
+  assert_true(trm__hash_bytes(TRM__HASH_START, "", 0) == TRM__HASH_START);
+  assert_true(trm__hash_bytes(TRM__HASH_START, "a", 1) == UINT64_C(0xaf63dc4c8601ec8c));
+  assert_true(trm__hash_bytes(TRM__HASH_START, "foobar", 6) == UINT64_C(0x85944171f73967e8));
+  assert_true(trm__hash_bytes(trm__hash_bytes(TRM__HASH_START, "foo", 3), "bar", 3) ==
+              UINT64_C(0x85944171f73967e8));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(hashes_are_fnv_1a),
       cmocka_unit_test(an_error_is_one_bounded_line),
       cmocka_unit_test(every_status_has_a_text),
       cmocka_unit_test(blocks_are_aligned_zeroed_and_checked),

@@ -200,9 +200,12 @@ static void bad_files_are_refused(void **state) {
       {"a.csv", "question,answer\n\"a\"\"b\",abcd\n", TRM_E_FORMAT, 2, "quote"},
       {"a.jsonl", "\n \n", TRM_E_FORMAT, -1, "no puzzle"},
       {"a.jsonl", "{\"input\": [[1]], \"output\": [[1]]}\n{\"input\"\n", TRM_E_FORMAT, 2,
-       "line 2 column"},
+       "line 2, column"},
       {"a.jsonl", "[1]\n", TRM_E_FORMAT, 1, "an object"},
       {"a.jsonl", "{\"input\": [[1]]}", TRM_E_FORMAT, 1, "\"output\""},
+      {"a.jsonl", "{\"input\": [[1]], \"ouput\": [[1]]}", TRM_E_FORMAT, 1, "but \"ouput\""},
+      {"a.jsonl", "{\"input\": [[1]], \"output\": [[1]], \"ID\": 1}", TRM_E_FORMAT, 1,
+       "\"ID\": want \"id\""},
       {"a.jsonl", "{\"input\": [], \"output\": [[1]]}", TRM_E_FORMAT, 1, "\"input\""},
       {"a.jsonl", "{\"input\": [[]], \"output\": [[1]]}", TRM_E_FORMAT, 1, "\"input\""},
       {"a.jsonl", "{\"input\": [[1, 2], [3]], \"output\": [[1]]}", TRM_E_FORMAT, 1, "row 2"},
@@ -225,6 +228,23 @@ static void bad_files_are_refused(void **state) {
     snprintf(paths[2], 160, "%s", scratch_path(*state, "none"));
     expect_failure(&c, cases[i].code, cases[i].pos, cases[i].word);
   }
+}
+
+static void a_file_in_one_line_is_refused(void **state) {
+  enum { MOST = 32 << 20 };
+  char paths[3][160], *text = malloc(MOST + 2);
+  assert_non_null(text);
+  memset(text, '[', MOST + 1);
+  text[MOST + 1] = 0;
+  trm_grid_build_config c = config_in(*state, paths, "a.jsonl", NULL);
+  snprintf(paths[2], 160, "%s", scratch_path(*state, "none"));
+  write_text(*state, "a.jsonl", text);
+  expect_failure(&c, TRM_E_FORMAT, 1, "line 1: 33554433 bytes");
+  text[MOST] = 0; /* short enough, but more values than fit in memory */
+  write_text(*state, "a.jsonl", text);
+  expect_failure(&c, TRM_E_FORMAT, 1, "JSON values");
+  write_text(*state, "a.jsonl", "");
+  free(text);
 }
 
 static void bad_settings_are_refused(void **state) {
@@ -406,6 +426,7 @@ int main(void) {
       cmocka_unit_test(sizes_may_differ),
       cmocka_unit_test(vocabularies),
       cmocka_unit_test(bad_files_are_refused),
+      cmocka_unit_test(a_file_in_one_line_is_refused),
       cmocka_unit_test(bad_settings_are_refused),
       cmocka_unit_test(symmetries_are_stored_and_counted),
       cmocka_unit_test(shares_keep_families_together),

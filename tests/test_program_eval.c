@@ -1,8 +1,10 @@
 /* trm eval and trm arc as a user runs them: an evaluation that is interrupted and goes on, saved
  * predictions that vote like the evaluation they come from, and scores. */
 #include <jansson.h>
+#include <math.h>
 
 #include "arc_data.h"
+#include "io/npy.h"
 #include "launch.h"
 #include "small_model.h"
 
@@ -21,6 +23,14 @@ static void same_bytes(const char *a, const char *b) {
   assert_memory_equal(x, y, n);
   free(x);
   free(y);
+}
+
+static void same_bytes_as(const char *path, const unsigned char *want_bytes, size_t n) {
+  size_t m;
+  unsigned char *found = read_bytes(path, &m);
+  assert_int_equal(m, n);
+  assert_memory_equal(found, want_bytes, n);
+  free(found);
 }
 
 static double number(const json_t *root, const char *key) {
@@ -166,6 +176,25 @@ static void what_cannot_be_written_is_kept(void **state) {
   assert_int_equal(access(st, F_OK), -1);
   assert_int_equal(access(part, F_OK), -1);
   assert_int_equal(access(p, F_OK), 0);
+  /* Killed when one of two was in its place, and when none had lost its tag. */
+  char placed[160];
+  size_t n, m;
+  assert_int_not_equal(system(command), 0);
+  unsigned char *want_bytes = read_bytes(p, &n), *tagged;
+  assert_int_equal(rename(part, p), 0);
+  tagged = read_bytes(p, &m);
+  assert_int_equal(m, n + 16);
+  write_bytes(in(s, placed, "placed.npy"), tagged, m);
+  trm__npy a;
+  assert_int_equal(trm__npy_open(placed, &a, NULL), TRM_OK);
+  assert_memory_equal(a.map.data, want_bytes, n);
+  trm__npy_close(&a);
+  want(RUN("eval", sudoku_model, sudoku_dir, "--state", st, "--save-preds", p, "--save-q", q), 0);
+  says(err_text, "going on after 48 of 48");
+  assert_int_equal(access(st, F_OK), -1);
+  same_bytes_as(p, want_bytes, n);
+  free(want_bytes);
+  free(tagged);
   /* Seen before the work, not after it. */
   want(RUN("eval", arc_model, arc_dir, "--state", st, "--submission", "/nonexistent/a.json"), 1);
   assert_int_equal(access(st, F_OK), -1);
@@ -176,6 +205,7 @@ static void answers_are_checked_by_the_rules(void **state) {
   want(RUN("eval", sudoku_model, sudoku_dir), 0);
   says(out_text, "equal their label");
   says(out_text, "right by the rules");
+  says(out_text, "mean of the examples' shares");
   want(RUN("eval", sudoku_model, sudoku_dir, "--json"), 0);
   json_t *root = json_loads(out_text, 0, NULL);
   assert_true(number(root, "valid") >= number(root, "exact"));
@@ -198,6 +228,11 @@ static void saved_predictions_vote_like_the_evaluation(void **state) {
            a),
        0);
   json_t *root = json_loads(out_text, 0, NULL), *arc = json_object_get(root, "arc");
+  const json_t *interval = json_object_get(root, "cell_interval"); /* grids of different sizes */
+  const double cells = number(root, "cells_right") / number(root, "cells");
+  assert_true(fabs(number(root, "cell_accuracy") - cells) < 1e-9);
+  assert_true(json_real_value(json_array_get(interval, 0)) <= cells);
+  assert_true(json_real_value(json_array_get(interval, 1)) >= cells);
   assert_true(number(arc, "tasks") == ARC_TASKS && number(arc, "predictions") == set.n);
   want(RUN("arc", "vote", "--data", arc_dir, "--preds", p, "--q", q, "--submission", b, "--json"),
        0);

@@ -357,6 +357,42 @@ static void an_npz_with_a_damaged_array(void **state) {
   }
 }
 
+/* The CRC is wrong, too, but nothing is unpacked to see it. */
+static void an_array_larger_than_its_header_says(void **state) {
+  static const struct {
+    size_t size;
+    const char *word;
+  } cases[] = {{1 << 17, "the shape wants 12 bytes"}, {20, "truncated"}};
+  scratch *s = *state;
+  const int64_t shape[] = {3};
+  const int32_t v[] = {1, 2, 3};
+  size_t n;
+  assert_int_equal(trm__npy_save(scratch_path(s, "a.npy"), TRM__NPY_I4, 1, shape, v, NULL), TRM_OK);
+  unsigned char *bytes = read_bytes(s->path, &n), packed[1 << 17];
+  bytes = realloc(bytes, 1 << 17);
+  assert_non_null(bytes);
+  memset(bytes + n, 0, (1 << 17) - n);
+  z_stream stream = {
+      .next_in = bytes, .avail_in = 1 << 17, .next_out = packed, .avail_out = sizeof packed};
+  assert_int_equal(deflateInit2(&stream, 9, Z_DEFLATED, -MAX_WBITS, 8, 0), Z_OK);
+  assert_int_equal(deflate(&stream, Z_FINISH), Z_STREAM_END);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    trm__npz *npz;
+    const trm__npy *a;
+    trm_error err;
+    z = (zip_bytes){.n = 0};
+    zip_add_raw(&z, "a.npy", 8, 0, packed, stream.total_out, cases[i].size);
+    zip_end(&z);
+    write_bytes(scratch_path(s, "t.npz"), z.data, z.n);
+    assert_int_equal(trm__npz_open(s->path, &npz, &err), TRM_OK);
+    assert_int_equal(trm__npz_find(npz, "a", &a, &err), TRM_E_FORMAT);
+    assert_true(speaks_of(&err, cases[i].word) && speaks_of(&err, "t.npz: a.npy"));
+    trm__npz_close(npz);
+  }
+  deflateEnd(&stream);
+  free(bytes);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(written_entries_read_back_aligned),
@@ -369,6 +405,7 @@ int main(void) {
       cmocka_unit_test(a_wrong_announcement_is_an_error),
       cmocka_unit_test(arrays_of_an_npz),
       cmocka_unit_test(an_npz_with_a_damaged_array),
+      cmocka_unit_test(an_array_larger_than_its_header_says),
   };
   return cmocka_run_group_tests_name("zip", tests, scratch_open, scratch_close);
 }

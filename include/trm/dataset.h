@@ -50,7 +50,9 @@ typedef struct trm_stream_config {
   int batch_size;
   uint64_t seed;
   int64_t epochs_per_iter; /* an incomplete batch is dropped after so many epochs (>= 1) */
-  trm_augment augment;     /* on-the-fly: a fresh image at every draw; needs .puzzle's symmetries */
+  trm_augment augment;     /* on-the-fly: a fresh image at every draw under the symmetries of
+                            * .puzzle, which must have some; an ARC grid only moves on its canvas,
+                            * since colours and turns are those of its puzzle id */
 } trm_stream_config;
 
 typedef struct trm_stream trm_stream;
@@ -103,8 +105,8 @@ typedef struct trm_survey_split {
 typedef struct trm_survey {
   bool has_train, has_test;
   trm_survey_split train, test;
-  bool symmetric;            /* the puzzle has symmetries: images, overlap_images mean something */
-  int64_t overlap;           /* compared test examples that are training examples */
+  bool symmetric;  /* the puzzle has symmetries: images, overlap_originals mean something */
+  int64_t overlap; /* compared test examples that are training examples */
   int64_t overlap_originals; /* originals of test that are an original of train or an image of it */
 } trm_survey;
 

@@ -43,15 +43,16 @@ typedef struct trm_eval_config {
   int64_t limit;        /* examples from the start of the file; 0: all */
   int steps;            /* supervision steps at most; 0: the model's halt_max_steps */
   trm_halt halt;        /* default: never */
-  double halt_margin;   /* finite; of TRM_HALT_Q */
+  double halt_margin;   /* in logits, finite; of TRM_HALT_Q */
   int batch;            /* 0: chosen */
   int threads;          /* 0: as many as the process may use */
   trm_eval_row_fn *row; /* NULL: none */
   void *row_arg;
   trm_arc_votes *votes; /* NULL, or where every answer votes, after all that it holds */
-  /* An evaluation that can be stopped: its state is written to this file every minute, when
-   * `progress` stops it, and at its end, and read when the file exists. Rows that are done are not
-   * told again. NULL: none. */
+  /* A file, for an evaluation that can be stopped: which rows are done, their counts, losses and
+   * votes, and what they depend on; in no format to be read by others. It is written every
+   * minute, when `progress` stops the evaluation, and at its end, and read when it exists. Rows
+   * that are done are not told again. NULL: none. */
   const char *state;
   double state_seconds;         /* between writes; 0: 60 */
   uint64_t state_tag;           /* of the caller's own, must be the same when it goes on */
@@ -76,8 +77,9 @@ typedef struct trm_eval_report {
   int64_t checked, valid; /* answers judged by the rules (rows without labels, too); right ones */
   trm_interval valid_interval;
   int64_t untrained; /* examples whose puzzle embedding was never trained: it is the blank id's */
-  trm_interval exact_interval, q_halt_interval, cell_interval;
-  int n_steps; /* at most */
+  trm_interval exact_interval, q_halt_interval;
+  trm_interval cell_interval; /* of cells_right / cells, which is no mean over rows */
+  int n_steps;                /* at most */
   trm_eval_step step[TRM_EVAL_MAX_STEPS];
 } trm_eval_report;
 

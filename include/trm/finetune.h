@@ -26,7 +26,8 @@ typedef struct trm_finetune_config {
   double puzzle_emb_lr;
   double weight_decay; /* of the network */
   bool freeze_weights; /* train the puzzle embeddings only */
-  trm_augment augment; /* on-the-fly needs a puzzle with symmetries */
+  trm_augment
+      augment; /* on-the-fly: needs a puzzle with symmetries; ARC's grids move on the canvas */
   uint64_t seed;
   int threads; /* 0: as many as the process may use */
   trm_finetune_progress_fn *progress;

@@ -50,6 +50,20 @@ trm_status trm__arc_grid_from_json(const json_t *rows, const char *where, trm__a
   return TRM_OK;
 }
 
+void trm__arc_grid_write(trm__writer *w, const trm__arc_grid *g) {
+  trm__write(w, "[", 1);
+  for (int i = 0; i < g->rows; i++) {
+    char row[3 * TRM__ARC_SIDE];
+    for (int j = 0; j < g->cols; j++) {
+      row[3 * j] = (char)('0' + g->cell[i * g->cols + j]);
+      row[3 * j + 1] = ',';
+      row[3 * j + 2] = ' ';
+    }
+    trm__writer_printf(w, "%s[%.*s]", i ? ", " : "", 3 * g->cols - 2, row);
+  }
+  trm__write(w, "]", 1);
+}
+
 /* The place of a key among the keys of an object. */
 static bool comes_before(const json_t *object, const char *first, const char *second) {
   void *iterator = json_object_iter((json_t *)(uintptr_t)object);
@@ -157,6 +171,38 @@ static trm_status read_task(const json_t *json, const char *path, const char *id
   return read_pairs(test, path, id, "test", false, task->test, err);
 }
 
+/* --- the index --- */
+
+static int by_id_of_pointed(const void *a, const void *b) {
+  const trm__arc_task *const *x = a, *const *y = b;
+  return strcmp((*x)->id, (*y)->id);
+}
+
+static int compare_id(const void *id, const void *entry) {
+  const trm__arc_task *const *task = entry;
+  return strcmp(id, (*task)->id);
+}
+
+trm_status trm__arc_index_make(const trm__arc_tasks *list, trm__arc_index *index, trm_error *err) {
+  TRM_ALLOC(&index->task, list->n, "the order of tasks", err);
+  index->n = list->n;
+  for (int64_t i = 0; i < list->n; i++) index->task[i] = &list->task[i];
+  if (index->n) qsort(index->task, (size_t)index->n, sizeof *index->task, by_id_of_pointed);
+  return TRM_OK;
+}
+
+void trm__arc_index_free(trm__arc_index *index) {
+  trm__free(index->task);
+  *index = (trm__arc_index){0};
+}
+
+const trm__arc_task *trm__arc_index_find(const trm__arc_index *index, const char *id) {
+  if (!index->n) return NULL;
+  const trm__arc_task *const *found =
+      bsearch(id, index->task, (size_t)index->n, sizeof *index->task, compare_id);
+  return found ? *found : NULL;
+}
+
 /* --- lists --- */
 
 void trm__arc_tasks_free(trm__arc_tasks *list) {
@@ -191,12 +237,6 @@ int64_t trm__arc_tasks_keep_fitting(trm__arc_tasks *list, int side) {
   return all - kept;
 }
 
-const trm__arc_task *trm__arc_tasks_find(const trm__arc_tasks *list, const char *id) {
-  for (int64_t i = 0; i < list->n; i++)
-    if (!strcmp(list->task[i].id, id)) return &list->task[i];
-  return NULL;
-}
-
 /* The id of a task in a file of its own: its name without folders and ending. */
 static void id_of_file(const char *path, char *id, size_t size) {
   const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
@@ -226,8 +266,46 @@ static trm_status add_object(json_t *json, const char *path, trm__arc_tasks *lis
   return TRM_OK;
 }
 
+/* --- files --- */
+
+typedef struct large_file {
+  const char *path;
+  trm__arc_tasks *list;
+} large_file;
+
+static trm_status add_member(void *arg, const char *id, const json_t *value, trm_error *err) {
+  const large_file *file = arg;
+  return read_task(value, file->path, id, file->list, err);
+}
+
+/* Each member of a large file is one task, and is read by itself. */
+static trm_status load_large(const char *path, trm__arc_tasks *list, trm_error *err) {
+  const int64_t first = list->n;
+  TRM_TRY(trm__json_members(path, TRM__ARC_MAX_JSON, add_member, &(large_file){path, list}, err));
+  const trm__arc_tasks added = {.n = list->n - first, .task = list->task + first};
+  trm__arc_index index = {0};
+  trm_status st = trm__arc_index_make(&added, &index, err);
+  for (int64_t i = 1; st == TRM_OK && i < index.n; i++)
+    if (!strcmp(index.task[i - 1]->id, index.task[i]->id))
+      st = trm__fail(err, TRM_E_FORMAT, -1, "%s: the task %s comes twice", path, index.task[i]->id);
+  trm__arc_index_free(&index);
+  return st;
+}
+
+/* Packed or not, without looking at what it holds. */
+static trm_status is_large(const char *path, bool *large, trm_error *err) {
+  trm__map map;
+  TRM_TRY(trm__map_open(path, &map, err));
+  *large = map.size > TRM__ARC_MAX_JSON;
+  trm__map_close(&map);
+  return TRM_OK;
+}
+
 static trm_status load_file(const char *path, trm__arc_tasks *list, trm_error *err) {
   json_t *json;
+  bool large;
+  TRM_TRY(is_large(path, &large, err));
+  if (large) return load_large(path, list, err);
   TRM_TRY(trm__json_load(path, TRM__ARC_MAX_JSON, &json, err));
   const trm_status st = add_object(json, path, list, err);
   json_decref(json);

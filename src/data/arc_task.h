@@ -4,14 +4,14 @@
 
 #include <jansson.h>
 
-#include "base/error.h"
+#include "base/file.h"
 #include "data/arc_grid.h"
 
 enum {
   TRM__ARC_MAX_ID = 100,         /* bytes of a task's id */
   TRM__ARC_MAX_PAIRS = 1000,     /* of a task in "train", and in "test" */
   TRM__ARC_MAX_LISTED = 1 << 17, /* pairs of all tasks of a list */
-  TRM__ARC_MAX_JSON = 16 << 20   /* bytes of one file, unpacked */
+  TRM__ARC_MAX_JSON = 16 << 20   /* bytes of one file, unpacked; of a task in a larger one */
 };
 
 /* Grids are 1 to 30 cells high and wide. A pair whose output the file does not tell has the single
@@ -46,9 +46,10 @@ int64_t trm__arc_tasks_keep_fitting(trm__arc_tasks *list, int side);
  *     id is the file's name without .json or .json.gz;
  *   a file {"ID": {"train": ..., "test": ...}, ...}: all of them in their order;
  *   a folder: each *.json and *.json.gz in it is one task; in the order of their ids.
- * Files may be packed by gzip. Keys other than those four are passed over. Errors: IO, MEMORY;
- * FORMAT and RANGE naming file, task, pair and cell; RANGE for more than TRM__ARC_MAX_LISTED pairs;
- * SHAPE for rows of different lengths. */
+ * Files may be packed by gzip, and then have TRM__ARC_MAX_JSON bytes unpacked at most; others may
+ * be larger when none of their tasks is: the test_puzzles.json of any build can be read. Keys other
+ * than those four are passed over. Errors: IO, MEMORY; FORMAT and RANGE naming file, task, pair and
+ * cell; RANGE for more than TRM__ARC_MAX_LISTED pairs; SHAPE for rows of different lengths. */
 trm_status trm__arc_tasks_load(const char *path, trm__arc_tasks *list, trm_error *err);
 /* A file of one task. */
 trm_status trm__arc_task_load(const char *path, trm__arc_task *task, trm_error *err);
@@ -61,11 +62,22 @@ trm_status trm__arc_tasks_solve(const char *path, trm__arc_tasks *list, trm_erro
  * the folder SUBSET. Each file may end in .json.gz. */
 trm_status trm__arc_tasks_load_subset(const char *prefix, const char *subset, trm__arc_tasks *list,
                                       trm_error *err);
+
+/* The tasks of a list in the order of their ids, to find them; the list must stay as it is. A
+ * zeroed one finds nothing. */
+typedef struct trm__arc_index {
+  int64_t n;
+  const trm__arc_task **task;
+} trm__arc_index;
+trm_status trm__arc_index_make(const trm__arc_tasks *list, trm__arc_index *index, trm_error *err);
+void trm__arc_index_free(trm__arc_index *index); /* zeroes it */
 /* The task with this id, or NULL. */
-const trm__arc_task *trm__arc_tasks_find(const trm__arc_tasks *list, const char *id);
+const trm__arc_task *trm__arc_index_find(const trm__arc_index *index, const char *id);
 
 /* A grid from [[0, 1, ...], ...]; `where` begins the message. */
 trm_status trm__arc_grid_from_json(const json_t *rows, const char *where, trm__arc_grid *g,
                                    trm_error *err);
+/* The same backwards, as Python's json.dump writes it. */
+void trm__arc_grid_write(trm__writer *w, const trm__arc_grid *g);
 
 #endif

@@ -13,26 +13,6 @@
 
 /* --- JSON as Python's json.dump writes it --- */
 
-/* A text in quotes; `text` is valid UTF-8 without control characters. */
-static void write_text(trm__writer *w, const char *text) {
-  trm__write(w, "\"", 1);
-  for (const unsigned char *c = (const unsigned char *)text; *c;) {
-    static const uint8_t lead[] = {0, 0, 0x1f, 0x0f, 0x07};
-    const int bytes = *c < 0x80 ? 1 : *c < 0xe0 ? 2 : *c < 0xf0 ? 3 : 4;
-    uint32_t point = bytes == 1 ? *c : *c & lead[bytes];
-    for (int i = 1; i < bytes; i++) point = point << 6 | (c[i] & 0x3f);
-    c += bytes;
-    if (point >= 0x10000)
-      trm__writer_printf(w, "\\u%04x\\u%04x", 0xd800 + ((point - 0x10000) >> 10),
-                         0xdc00 + ((point - 0x10000) & 0x3ff));
-    else if (point >= 0x80)
-      trm__writer_printf(w, "\\u%04x", point);
-    else
-      trm__writer_printf(w, point == '"' || point == '\\' ? "\\%c" : "%c", (int)point);
-  }
-  trm__write(w, "\"", 1);
-}
-
 static trm_status open_file(const char *folder, const char *name, trm__writer *w, trm_error *err) {
   char *path = trm__path_join(folder, name);
   if (!path) TRM_FAIL(err, TRM_E_MEMORY, "no memory for a path");
@@ -49,24 +29,15 @@ trm_status trm__arc_write_identifiers(const trm__arc_writing *w, trm_error *err)
     char name[TRM__ARC_NAME_ROOM];
     trm__arc_drawn_name(w->drawn, id, name);
     trm__write(&file, ", ", 2);
-    write_text(&file, name);
+    trm__json_write_text(&file, name);
   }
   trm__write(&file, "]", 1);
   return trm__writer_commit(&file, err);
 }
 
 static void write_grid(trm__writer *w, const char *key, const trm__arc_grid *g) {
-  trm__writer_printf(w, "\"%s\": [", key);
-  for (int i = 0; i < g->rows; i++) {
-    char row[3 * TRM__ARC_SIDE];
-    for (int j = 0; j < g->cols; j++) {
-      row[3 * j] = (char)('0' + g->cell[i * g->cols + j]);
-      row[3 * j + 1] = ',';
-      row[3 * j + 2] = ' ';
-    }
-    trm__writer_printf(w, "%s[%.*s]", i ? ", " : "", 3 * g->cols - 2, row);
-  }
-  trm__write(w, "]", 1);
+  trm__writer_printf(w, "\"%s\": ", key);
+  trm__arc_grid_write(w, g);
 }
 
 static void write_pairs(trm__writer *w, const char *key, const trm__arc_pair *pair, int n) {
@@ -95,7 +66,7 @@ trm_status trm__arc_write_tasks(const trm__arc_writing *w, const trm__arc_tasks 
   for (int64_t i = 0; test && i < test->n; i++) {
     const trm__arc_task *t = &test->task[w->drawn->test_order[i]];
     if (i) trm__write(&file, ", ", 2);
-    write_text(&file, t->id);
+    trm__json_write_text(&file, t->id);
     trm__write(&file, ": {", 3);
     if (t->test_first) write_pairs(&file, "test", t->test, t->n_test);
     if (t->test_first) trm__write(&file, ", ", 2);

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/rng.h"
 #include "data/dataset_index.h"
@@ -123,13 +124,6 @@ trm_status trm__dataset_alloc_index(trm_dataset *d, trm_error *err) {
 
 /* --- fingerprint --- */
 
-/* FNV-1a over the bytes of n values. */
-static uint64_t mix(uint64_t hash, const void *values, size_t n) {
-  const unsigned char *bytes = values;
-  for (size_t i = 0; i < n; i++) hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
-  return hash;
-}
-
 trm_status trm_dataset_fingerprint(const trm_dataset *d, uint64_t *out, trm_error *err) {
   enum { MOST = 4096 };
   const trm_dataset_info *info = &d->info;
@@ -137,12 +131,12 @@ trm_status trm_dataset_fingerprint(const trm_dataset *d, uint64_t *out, trm_erro
                             info->seq_len,  info->vocab_size, info->num_puzzle_identifiers};
   size_t n = (size_t)info->seq_len;
   int64_t step = info->examples / MOST + 1;
-  uint64_t hash = mix(UINT64_C(0xcbf29ce484222325), counts, sizeof counts);
+  uint64_t hash = trm__hash_bytes(TRM__HASH_START, counts, sizeof counts);
   int32_t *row;
   TRM_ALLOC(&row, 2 * n + 1, "an example", err);
   for (int64_t i = 0; i < info->examples; i += step) {
     trm_dataset_example(d, i, row, row + n, row + 2 * n);
-    hash = mix(hash, row, (2 * n + 1) * sizeof *row);
+    hash = trm__hash_bytes(hash, row, (2 * n + 1) * sizeof *row);
   }
   trm__free(row);
   *out = hash;

@@ -1,10 +1,14 @@
 /* The data set folder of a builder. It grows beside its place and is renamed into it, so that who
- * looks sees the old folder or the new one, and a failure leaves nothing. */
+ * looks sees the old folder or the new one, and a failure leaves nothing. Where the system cannot
+ * exchange two folders at once, an old one is renamed first, and for an instant there is none. */
 #include "data/dataset_folder.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -101,24 +105,43 @@ trm_status trm__folder_write_blank(const trm__folder *f, trm_error *err) {
   return st;
 }
 
+/* Two folders take each other's names in one step; false where kernel or file system cannot. */
+static bool exchange(const char *a, const char *b) {
+#if defined(SYS_renameat2) && defined(RENAME_EXCHANGE)
+  return syscall(SYS_renameat2, AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE) == 0;
+#else
+  (void)a;
+  (void)b;
+  return false;
+#endif
+}
+
+/* The new folder takes the place of an old one, which is then f->temporary. */
+static trm_status replace(trm__folder *f, trm_error *err) {
+  if (exchange(f->temporary, f->dir)) return TRM_OK;
+  TRM_TRY(trm__remove_tree(f->replaced, err));
+  if (rename(f->dir, f->replaced))
+    TRM_FAIL(err, TRM_E_IO, "%s cannot be replaced: %s", f->dir, strerror(errno));
+  if (rename(f->temporary, f->dir)) {
+    int cause = errno;
+    (void)rename(f->replaced, f->dir);
+    TRM_FAIL(err, TRM_E_IO, "%s cannot be put in place: %s", f->dir, strerror(cause));
+  }
+  char *new_name = f->temporary; /* there is nothing of that name now */
+  f->temporary = f->replaced;
+  f->replaced = new_name;
+  return TRM_OK;
+}
+
 trm_status trm__folder_commit(trm__folder *f, trm_error *err) {
   TRM_TRY(trm__sync_dir(f->temporary, err));
   TRM_TRY(check_place(f->dir, err));
-  bool replaces = trm__path_exists(f->dir);
-  if (replaces) {
-    TRM_TRY(trm__remove_tree(f->replaced, err));
-    if (rename(f->dir, f->replaced))
-      TRM_FAIL(err, TRM_E_IO, "%s cannot be replaced: %s", f->dir, strerror(errno));
-  }
-  if (rename(f->temporary, f->dir)) {
-    int cause = errno;
-    if (replaces) (void)rename(f->replaced, f->dir);
-    TRM_FAIL(err, TRM_E_IO, "%s cannot be put in place: %s", f->dir, strerror(cause));
-  }
-  trm__free(f->temporary);
-  f->temporary = NULL;
+  if (trm__path_exists(f->dir))
+    TRM_TRY(replace(f, err));
+  else if (rename(f->temporary, f->dir))
+    TRM_FAIL(err, TRM_E_IO, "%s cannot be put in place: %s", f->dir, strerror(errno));
   TRM_TRY(trm__sync_dir(f->parent, err));
-  return replaces ? trm__remove_tree(f->replaced, err) : TRM_OK;
+  return trm__remove_tree(f->temporary, err); /* the old folder, or nothing */
 }
 
 void trm__folder_abort(trm__folder *f) {

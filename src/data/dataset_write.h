@@ -41,6 +41,13 @@ typedef struct trm__grid_key {
   uint64_t a, b;
 } trm__grid_key;
 trm__grid_key trm__grid_key_of(const uint8_t *values, int cells, uint64_t seed);
+/* An order of keys, for qsort. */
+int trm__grid_key_compare(const void *left, const void *right);
+/* Sorts; how many are equal to one before. */
+int64_t trm__grid_keys_sort(trm__grid_key *keys, int64_t n);
+/* How many of `test` are in `train`; both sorted. */
+int64_t trm__grid_keys_shared(const trm__grid_key *train, int64_t n_train,
+                              const trm__grid_key *test, int64_t n_test);
 
 /* Fills the counts of puzzles, duplicates and overlap of a report, or with keys of canonical forms
  * only symmetric_overlap. Sorts the keys. */

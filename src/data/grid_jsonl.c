@@ -2,9 +2,14 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "data/grid_list.h"
+#include "io/json.h"
+
+enum { MAX_LINE = 32 << 20 /* bytes: two of the largest grids and more */ };
 
 static const char *const names[2] = {"input", "output"};
 
@@ -52,27 +57,47 @@ static trm_status read_grid(trm__grid_list *list, const json_t *object, long lon
   return TRM_OK;
 }
 
-/* FNV-1a: only to tell ids apart. */
-static uint64_t hash_text(const char *text, size_t n) {
-  uint64_t hash = 0xcbf29ce484222325ull;
-  for (size_t i = 0; i < n; i++) hash = (hash ^ (unsigned char)text[i]) * 0x100000001b3ull;
-  return hash;
-}
-
 static trm_status read_id(trm__grid_list *list, const json_t *id, trm_error *err) {
   trm__grid_pair *p = &list->pair[list->n - 1];
   char number[24];
   if (!id || json_is_null(id)) return TRM_OK;
   p->has_id = true;
   if (json_is_string(id)) {
-    p->id = hash_text(json_string_value(id), json_string_length(id));
+    p->id = trm__hash_bytes(TRM__HASH_START, json_string_value(id), json_string_length(id));
   } else if (json_is_integer(id)) {
     int n = snprintf(number, sizeof number, "%lld", (long long)json_integer_value(id));
-    p->id = hash_text(number, (size_t)n);
+    p->id = trm__hash_bytes(TRM__HASH_START, number, (size_t)n);
   } else {
     TRM_FAIL_AT(err, TRM_E_FORMAT, p->line, "%s line %lld: \"id\": want a text or an integer",
                 list->path, p->line);
   }
+  return TRM_OK;
+}
+
+/* Other keys may say what they like, but not be one of ours written in another way; and one that
+ * is not there may have been misspelt. */
+static trm_status check_keys(const trm__grid_list *list, const json_t *object, long long line,
+                             trm_error *err) {
+  static const char *const known[] = {"input", "output", "id"};
+  const char *key, *other = NULL;
+  json_t *value;
+  json_object_foreach((json_t *)(uintptr_t)object, key, value) {
+    bool ours = false;
+    for (int i = 0; i < 3; i++) {
+      ours |= !strcmp(key, known[i]);
+      if (!strcasecmp(key, known[i]) && strcmp(key, known[i]) != 0)
+        TRM_FAIL_AT(err, TRM_E_FORMAT, line, "%s line %lld: the key \"%s\": want \"%s\"",
+                    list->path, line, key, known[i]);
+    }
+    if (!ours) other = key;
+  }
+  for (int grid = 0; grid < 2; grid++)
+    if (!json_object_get(object, names[grid]))
+      TRM_FAIL_AT(err, TRM_E_FORMAT, line,
+                  "%s line %lld: there is no \"%s\"%s%.60s%s; want the keys \"input\", "
+                  "\"output\" and, for puzzles that belong together, \"id\"",
+                  list->path, line, names[grid], other ? ", but \"" : "", other ? other : "",
+                  other ? "\"" : "");
   return TRM_OK;
 }
 
@@ -82,6 +107,7 @@ static trm_status read_object(trm__grid_list *list, const json_t *object, long l
     TRM_FAIL_AT(err, TRM_E_FORMAT, line,
                 "%s line %lld: want an object {\"input\": [[...]], \"output\": [[...]]}",
                 list->path, line);
+  TRM_TRY(check_keys(list, object, line, err));
   TRM_TRY(trm__grid_list_begin(list, line, err));
   TRM_TRY(read_id(list, json_object_get(object, "id"), err));
   TRM_TRY(read_grid(list, object, line, TRM__GRID_INPUT, err));
@@ -96,12 +122,14 @@ static bool is_blank(const char *text, size_t n) {
 
 static trm_status read_line(trm__grid_list *list, const char *text, size_t n, long long line,
                             trm_error *err) {
-  json_error_t cause;
+  json_t *object;
   if (is_blank(text, n)) return TRM_OK;
-  json_t *object = json_loadb(text, n, JSON_REJECT_DUPLICATES, &cause);
-  if (!object)
-    TRM_FAIL_AT(err, TRM_E_FORMAT, line, "%s line %lld column %d: %s", list->path, line,
-                cause.column, cause.text);
+  if (n > MAX_LINE)
+    TRM_FAIL_AT(err, TRM_E_FORMAT, line,
+                "%s line %lld: %zu bytes; want at most %d: one puzzle {\"input\": [[...]], "
+                "\"output\": [[...]]} in each line, not an array of them",
+                list->path, line, n, MAX_LINE);
+  TRM_TRY(trm__json_parse(text, n, list->path, line, &object, err));
   trm_status st = read_object(list, object, line, err);
   json_decref(object);
   return st;

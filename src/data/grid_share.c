@@ -15,8 +15,8 @@ typedef struct keyed {
 
 static int compare(const void *left, const void *right) {
   const keyed *l = left, *r = right;
-  if (l->key.a != r->key.a) return l->key.a < r->key.a ? -1 : 1;
-  if (l->key.b != r->key.b) return l->key.b < r->key.b ? -1 : 1;
+  const int order = trm__grid_key_compare(&l->key, &r->key);
+  if (order) return order;
   return (l->at > r->at) - (l->at < r->at);
 }
 
@@ -29,7 +29,7 @@ static int32_t root_of(int32_t *parent, int32_t i) {
 static void join_equal(keyed *v, int64_t n, int32_t *parent) {
   if (n) qsort(v, (size_t)n, sizeof *v, compare);
   for (int64_t i = 1; i < n; i++) {
-    if (v[i].key.a != v[i - 1].key.a || v[i].key.b != v[i - 1].key.b) continue;
+    if (trm__grid_key_compare(&v[i].key, &v[i - 1].key) != 0) continue;
     int32_t a = root_of(parent, v[i - 1].at), b = root_of(parent, v[i].at);
     parent[a > b ? a : b] = a > b ? b : a;
   }

@@ -65,7 +65,7 @@ trm__grid_key trm__grid_key_of(const uint8_t *values, int cells, uint64_t seed) 
   return key;
 }
 
-static int compare_keys(const void *left, const void *right) {
+int trm__grid_key_compare(const void *left, const void *right) {
   const trm__grid_key *l = left, *r = right;
   if (l->a != r->a) return l->a < r->a ? -1 : 1;
   return (l->b > r->b) - (l->b < r->b);
@@ -94,28 +94,28 @@ static trm_status make_keys(const trm_puzzle *p, const trm__puzzle_list *list, b
   return TRM_OK;
 }
 
-static int64_t count_repeats(const trm__grid_key *keys, int64_t n) {
+int64_t trm__grid_keys_sort(trm__grid_key *keys, int64_t n) {
   int64_t repeats = 0;
-  for (int64_t i = 1; i < n; i++) repeats += compare_keys(&keys[i - 1], &keys[i]) == 0;
+  if (n) qsort(keys, (size_t)n, sizeof *keys, trm__grid_key_compare);
+  for (int64_t i = 1; i < n; i++) repeats += trm__grid_key_compare(&keys[i - 1], &keys[i]) == 0;
   return repeats;
 }
 
-/* How many of `test` occur in `train`; both sorted. */
-static int64_t count_shared(const trm__grid_key *train, int64_t n_train, const trm__grid_key *test,
-                            int64_t n_test) {
+int64_t trm__grid_keys_shared(const trm__grid_key *train, int64_t n_train,
+                              const trm__grid_key *test, int64_t n_test) {
   int64_t shared = 0, i = 0;
   for (int64_t k = 0; k < n_test; k++) {
-    while (i < n_train && compare_keys(&train[i], &test[k]) < 0) i++;
-    shared += i < n_train && compare_keys(&train[i], &test[k]) == 0;
+    while (i < n_train && trm__grid_key_compare(&train[i], &test[k]) < 0) i++;
+    shared += i < n_train && trm__grid_key_compare(&train[i], &test[k]) == 0;
   }
   return shared;
 }
 
 void trm__count_keys(trm__grid_key *train, int64_t n_train, trm__grid_key *test, int64_t n_test,
                      bool canonical, trm_build_report *report) {
-  if (n_train) qsort(train, (size_t)n_train, sizeof *train, compare_keys);
-  if (n_test) qsort(test, (size_t)n_test, sizeof *test, compare_keys);
-  int64_t shared = count_shared(train, n_train, test, n_test);
+  const int64_t train_repeats = trm__grid_keys_sort(train, n_train);
+  const int64_t test_repeats = trm__grid_keys_sort(test, n_test);
+  const int64_t shared = trm__grid_keys_shared(train, n_train, test, n_test);
   if (canonical) {
     report->symmetric_overlap = shared;
     return;
@@ -123,8 +123,8 @@ void trm__count_keys(trm__grid_key *train, int64_t n_train, trm__grid_key *test,
   report->train_puzzles = n_train;
   report->test_puzzles = n_test;
   report->overlap = shared;
-  report->duplicates_in_train = count_repeats(train, n_train);
-  report->duplicates_in_test = count_repeats(test, n_test);
+  report->duplicates_in_train = train_repeats;
+  report->duplicates_in_test = test_repeats;
 }
 
 trm_status trm__count_duplicates(const trm_puzzle *p, const trm__puzzle_list *train,

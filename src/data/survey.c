@@ -203,34 +203,11 @@ static void list_sizes(split_job *s) {
     }
 }
 
-/* --- keys --- */
-
-static int compare_keys(const void *left, const void *right) {
-  const trm__grid_key *l = left, *r = right;
-  if (l->a != r->a) return l->a < r->a ? -1 : 1;
-  return (l->b > r->b) - (l->b < r->b);
-}
-
-/* Sorts; how many are equal to one before. */
-static int64_t count_repeats(key_list *keys) {
-  int64_t repeats = 0;
-  if (keys->n) qsort(keys->key, (size_t)keys->n, sizeof *keys->key, compare_keys);
-  for (int64_t i = 1; i < keys->n; i++)
-    repeats += compare_keys(&keys->key[i - 1], &keys->key[i]) == 0;
-  return repeats;
-}
-
-/* How many of `test` are in `train`; both sorted. */
-static int64_t count_shared(const key_list *train, const key_list *test) {
-  int64_t shared = 0, i = 0;
-  for (int64_t k = 0; k < test->n; k++) {
-    while (i < train->n && compare_keys(&train->key[i], &test->key[k]) < 0) i++;
-    shared += i < train->n && compare_keys(&train->key[i], &test->key[k]) == 0;
-  }
-  return shared;
-}
-
 /* --- the folder --- */
+
+static int64_t shared_keys(const key_list *train, const key_list *test) {
+  return trm__grid_keys_shared(train->key, train->n, test->key, test->n);
+}
 
 static trm_status look_at_both(survey_job *job, split_job s[2], const trm_dataset *const d[2],
                                trm_survey *out, trm_error *err) {
@@ -248,12 +225,12 @@ static trm_status look_at_both(survey_job *job, split_job s[2], const trm_datase
     if (!d[k]) continue;
     TRM_TRY(look_at_split(job, &s[k], err));
     list_sizes(&s[k]);
-    split[k]->repeated = count_repeats(&s[k].literal);
-    split[k]->images = count_repeats(&s[k].images);
+    split[k]->repeated = trm__grid_keys_sort(s[k].literal.key, s[k].literal.n);
+    split[k]->images = trm__grid_keys_sort(s[k].images.key, s[k].images.n);
   }
   out->symmetric = job->canonizer.symmetric;
-  out->overlap = count_shared(&s[0].literal, &s[1].literal);
-  out->overlap_originals = count_shared(&s[0].images, &s[1].images);
+  out->overlap = shared_keys(&s[0].literal, &s[1].literal);
+  out->overlap_originals = shared_keys(&s[0].images, &s[1].images);
   return trm__tick(job->config->progress, job->config->progress_arg, job->total, job->total, err);
 }
 

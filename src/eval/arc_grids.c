@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
 
 enum { CHUNK = 1 << 18, FIRST = 64 };
@@ -40,8 +41,7 @@ static size_t packed_size(const unsigned char *packed) {
 /* --- the table --- */
 
 static uint64_t hash_of(const unsigned char *packed, size_t n) {
-  uint64_t h = UINT64_C(0xcbf29ce484222325);
-  for (size_t i = 0; i < n; i++) h = (h ^ packed[i]) * UINT64_C(0x100000001b3);
+  const uint64_t h = trm__hash_bytes(TRM__HASH_START, packed, n);
   return h ^ h >> 32;
 }
 

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/memory.h"
+#include "io/json.h"
 
 enum { MAX_TESTS = 1 << 24, FIRST_NAMES = 1024 };
 
@@ -50,19 +52,19 @@ typedef struct reading {
   const char *path, *text;
   size_t at, size;
   const trm__arc_tasks *tasks;
-  const trm__arc_task *last; /* of the last name: a task's copies follow each other */
+  trm__arc_index index; /* of the tasks: there may be a thousand names for each */
   trm__arc_tests *t;
   int32_t room;
 } reading;
 
 /* The number of a task; TRM__ARC_UNTESTED when it is not tested. */
-static int32_t find_task(reading *r, const char *text, size_t length) {
+static int32_t find_task(const reading *r, const char *text, size_t length) {
   char id[TRM__ARC_MAX_ID + 1];
   if (length > TRM__ARC_MAX_ID) return TRM__ARC_UNTESTED;
   memcpy(id, text, length);
   id[length] = 0;
-  if (!r->last || strcmp(r->last->id, id) != 0) r->last = trm__arc_tasks_find(r->tasks, id);
-  return r->last ? (int32_t)(r->last - r->tasks->task) : TRM__ARC_UNTESTED;
+  const trm__arc_task *task = trm__arc_index_find(&r->index, id);
+  return task ? (int32_t)(task - r->tasks->task) : TRM__ARC_UNTESTED;
 }
 
 static trm_status make_room(reading *r, trm_error *err) {
@@ -111,13 +113,15 @@ static trm_status expect(reading *r, const char *marks, char *found, trm_error *
 
 static trm_status read_name(reading *r, trm_error *err) {
   json_error_t cause;
-  json_t *name = json_loadb(r->text + r->at, r->size - r->at,
-                            JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK, &cause);
-  if (!name)
+  json_t *name;
+  trm_status st = trm__json_decode(r->text + r->at, r->size - r->at,
+                                   JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK, &name, &cause);
+  if (st == TRM_E_MEMORY) TRM_FAIL(err, st, "%s: no memory for a name", r->path);
+  if (st != TRM_OK)
     TRM_FAIL_AT(err, TRM_E_FORMAT, r->at, "%s: the name at byte %zu: %s", r->path, r->at,
                 cause.text);
   r->at += (size_t)cause.position;
-  trm_status st = add_name(r, json_string_value(name), err);
+  st = add_name(r, json_string_value(name), err);
   json_decref(name);
   return st;
 }
@@ -137,24 +141,17 @@ static trm_status read_names(reading *r, trm_error *err) {
 
 /* --- both --- */
 
-static const uint64_t hash_start = UINT64_C(0xcbf29ce484222325);
-
-static uint64_t mix(uint64_t hash, const void *data, size_t n) {
-  const unsigned char *bytes = data;
-  for (size_t i = 0; i < n; i++) hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
-  return hash;
-}
-
 static uint64_t mix_grid(uint64_t hash, const trm__arc_grid *g) {
   const uint8_t shape[2] = {g->rows, g->cols};
-  return mix(mix(hash, shape, sizeof shape), g->cell, (size_t)g->rows * g->cols);
+  return trm__hash_bytes(trm__hash_bytes(hash, shape, sizeof shape), g->cell,
+                         (size_t)g->rows * g->cols);
 }
 
 static uint64_t mix_tasks(uint64_t hash, const trm__arc_tasks *tasks) {
   for (int64_t i = 0; i < tasks->n; i++) {
     const trm__arc_task *task = &tasks->task[i];
-    hash = mix(hash, task->id, strlen(task->id) + 1);
-    hash = mix(hash, &task->n_test, sizeof task->n_test);
+    hash = trm__hash_bytes(hash, task->id, strlen(task->id) + 1);
+    hash = trm__hash_bytes(hash, &task->n_test, sizeof task->n_test);
     for (int k = 0; k < task->n_test; k++)
       hash = mix_grid(mix_grid(hash, &task->test[k].input), &task->test[k].output);
   }
@@ -175,9 +172,12 @@ static trm_status load_both(const char *tasks_path, const char *names_path, trm_
                .size = names_file.size,
                .tasks = &tasks,
                .t = t};
-  TRM_GOTO(read_names(&r, err));
-  t->fingerprint = mix(hash_start, tasks_file.data, tasks_file.size);
-  t->fingerprint = mix(t->fingerprint, names_file.data, names_file.size);
+  st = trm__arc_index_make(&tasks, &r.index, err);
+  if (st == TRM_OK) st = read_names(&r, err);
+  trm__arc_index_free(&r.index);
+  if (st != TRM_OK) goto done;
+  t->fingerprint = trm__hash_bytes(TRM__HASH_START, tasks_file.data, tasks_file.size);
+  t->fingerprint = trm__hash_bytes(t->fingerprint, names_file.data, names_file.size);
 done:
   trm__map_close(&tasks_file);
   trm__map_close(&names_file);
@@ -200,12 +200,15 @@ trm_status trm__arc_tests_of(const trm__arc_tasks *tasks, const char *const *nam
                              trm__arc_tests *t, trm__arc_grids *grids, trm_error *err) {
   reading r = {.path = "names", .tasks = tasks, .t = t};
   TRM_TRY(add_tasks("tasks", tasks, t, grids, err));
-  t->fingerprint = mix_tasks(hash_start, tasks);
-  for (int id = 0; id < n; id++) {
-    TRM_TRY(add_name(&r, names[id], err));
-    t->fingerprint = mix(t->fingerprint, names[id], strlen(names[id]) + 1);
+  TRM_TRY(trm__arc_index_make(tasks, &r.index, err));
+  t->fingerprint = mix_tasks(TRM__HASH_START, tasks);
+  trm_status st = TRM_OK;
+  for (int id = 0; st == TRM_OK && id < n; id++) {
+    st = add_name(&r, names[id], err);
+    t->fingerprint = trm__hash_bytes(t->fingerprint, names[id], strlen(names[id]) + 1);
   }
-  return TRM_OK;
+  trm__arc_index_free(&r.index);
+  return st;
 }
 
 void trm__arc_tests_free(trm__arc_tests *t) {

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "eval/arc_votes.h"
+#include "io/json.h"
 #include "kernels/loss.h"
 
 enum { FIRST_VOTES = 1024, ATTEMPTS = 2 };
@@ -286,62 +287,19 @@ trm_status trm_arc_votes_answers(const trm_arc_votes *v, int64_t task, int input
 
 /* --- submission --- */
 
-/* One character of a task's id, which is valid UTF-8; returns its bytes. */
-static int decode(const char *text, uint32_t *code) {
-  const unsigned char *c = (const unsigned char *)text;
-  int more = c[0] < 0x80 ? 0 : c[0] < 0xe0 ? 1 : c[0] < 0xf0 ? 2 : 3;
-  *code = more ? c[0] & (0x3fu >> more) : c[0];
-  for (int i = 1; i <= more; i++) *code = *code << 6 | (c[i] & 0x3fu);
-  return more + 1;
-}
-
-/* As Python writes a string: all but ASCII is escaped. An id has no control characters. */
-static void write_string(trm__writer *w, const char *text) {
-  trm__write(w, "\"", 1);
-  for (uint32_t code; *text;) {
-    text += decode(text, &code);
-    if (code < 0x80)
-      trm__writer_printf(w, code == '"' || code == '\\' ? "\\%c" : "%c", (char)code);
-    else if (code < 0x10000)
-      trm__writer_printf(w, "\\u%04x", (unsigned)code);
-    else
-      trm__writer_printf(w, "\\u%04x\\u%04x", 0xd7c0u + (unsigned)(code >> 10),
-                         0xdc00u + (unsigned)(code & 0x3ff));
-  }
-  trm__write(w, "\"", 1);
-}
-
-static void write_grid(trm__writer *w, const trm__arc_grid *g) {
-  char text[3 * TRM__ARC_SIDE + 4];
-  trm__write(w, "[", 1);
-  for (int row = 0; row < g->rows; row++) {
-    size_t n = 0;
-    for (int col = 0; col < g->cols; col++) {
-      text[n++] = ',';
-      text[n++] = ' ';
-      text[n++] = (char)('0' + g->cell[row * g->cols + col]);
-    }
-    text[n] = ']';
-    text[1] = '['; /* in place of the first comma and space */
-    trm__write(w, ", ", row ? 2 : 0);
-    trm__write(w, text + 1, n);
-  }
-  trm__write(w, "]", 1);
-}
-
 static void write_attempts(trm__writer *w, const ranking *r) {
   trm__arc_grid g;
   for (int i = 0; i < ATTEMPTS; i++) {
     trm__arc_grids_get(&r->votes->grids, r->list[i < r->n ? i : 0].grid, &g);
     trm__writer_printf(w, "%s\"attempt_%d\": ", i ? ", " : "{", i + 1);
-    write_grid(w, &g);
+    trm__arc_grid_write(w, &g);
   }
   trm__write(w, "}", 1);
 }
 
 static void write_task(trm__writer *w, ranking *r, const trm__arc_tested *task) {
   bool first = true;
-  write_string(w, task->id);
+  trm__json_write_text(w, task->id);
   trm__write(w, ": [", 3);
   for (int32_t test = task->first; test < task->first + task->n; test++) {
     rank(r, test);

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "eval/arc_votes.h"
 #include "eval/evaluation.h"
@@ -18,7 +19,7 @@ static uint64_t mix(uint64_t hash, const void *data, size_t words) {
   for (size_t i = 0; i < words; i++) {
     uint32_t word;
     memcpy(&word, bytes + i * sizeof word, sizeof word);
-    hash = (hash ^ word) * UINT64_C(0x100000001b3);
+    hash = (hash ^ word) * TRM__HASH_PRIME;
     hash ^= hash >> 47;
   }
   return hash;
@@ -33,16 +34,11 @@ static uint64_t model_fingerprint(const trm_model *model) {
                  c->num_heads, c->H_layers, c->L_layers, c->H_cycles, c->L_cycles, c->mlp_t,
                  (int)c->pos_encodings, c->puzzle_emb_ndim, c->puzzle_emb_len, c->halt_max_steps,
                  c->no_ACT_continue, (int)c->loss, c->expansion, c->rope_theta, c->rms_norm_eps);
-  uint64_t hash = mix(UINT64_C(0xcbf29ce484222325), text, sizeof text / 4);
+  uint64_t hash = mix(TRM__HASH_START, text, sizeof text / 4);
   for (int i = 0; i < trm_model_tensor_count(model); i++) {
     trm_tensor t = trm_model_tensor_at(model, i);
     hash = mix(hash, t.data, (size_t)t.count);
   }
-  return hash;
-}
-
-static uint64_t mix_bytes(uint64_t hash, const char *text, size_t n) {
-  for (size_t i = 0; i < n; i++) hash = (hash ^ (unsigned char)text[i]) * UINT64_C(0x100000001b3);
   return hash;
 }
 
@@ -59,7 +55,7 @@ static trm_status data_fingerprint(const trm__evaluation *e, uint64_t *hash, trm
   while (vocabulary < sizeof p->vocabulary && p->vocabulary[vocabulary])
     vocabulary += strnlen(p->vocabulary + vocabulary, sizeof p->vocabulary - vocabulary) + 1;
   if (vocabulary > sizeof p->vocabulary) vocabulary = sizeof p->vocabulary;
-  *hash = mix_bytes(mix_bytes(*hash, text, (size_t)n), p->vocabulary, vocabulary);
+  *hash = trm__hash_bytes(trm__hash_bytes(*hash, text, (size_t)n), p->vocabulary, vocabulary);
   return TRM_OK;
 }
 

@@ -236,6 +236,8 @@ static trm_status read_dictionary(cursor *c, trm__npy *a) {
 /* --- the file --- */
 
 static const unsigned char magic[6] = {0x93, 'N', 'U', 'M', 'P', 'Y'};
+static const char tag_mark[8] = {'t', 'r', 'm', ' ', 'p', 'a', 'r', 't'};
+enum { TAG = 16 };
 enum { PREFIX_V1 = 10, PREFIX_V2 = 12 }; /* magic, version, length of two or of four bytes */
 
 /* Puts the cursor on the header's text. */
@@ -273,20 +275,35 @@ static bool count_elements(trm__npy *a) {
   return true;
 }
 
-static trm_status read_file(const char *path, const unsigned char *bytes, size_t n, trm__npy *a,
-                            trm_error *err) {
-  cursor c = {.path = path, .text = bytes, .end = n, .err = err};
+/* Of n bytes, of which the first n_head are there. */
+static trm_status read_head(const char *path, const unsigned char *bytes, size_t n_head, size_t n,
+                            trm__npy *a, trm_error *err) {
+  cursor c = {.path = path, .text = bytes, .end = n_head, .err = err};
   TRM_TRY(read_prefix(&c));
   TRM_TRY(read_dictionary(&c, a));
   if (!count_elements(a)) BROKEN(&c, "%s: the array's shape is too large", path);
   const uint64_t wanted = (uint64_t)a->count * types[a->type].size;
-  const size_t found = n - c.end;
+  size_t found = n - c.end;
+  if (n == n_head && found >= TAG && found - TAG == wanted &&
+      !memcmp(bytes + n - TAG, tag_mark, sizeof tag_mark))
+    found -= TAG;
   if (wanted != found)
     TRM_FAIL_AT(err, TRM_E_FORMAT, n,
                 "%s: %s after its header: the shape wants %" PRIu64 " bytes, found %zu", path,
                 found < wanted ? "truncated" : "too long", wanted, found);
   a->data = bytes + c.end;
   return TRM_OK;
+}
+
+static trm_status read_file(const char *path, const unsigned char *bytes, size_t n, trm__npy *a,
+                            trm_error *err) {
+  return read_head(path, bytes, n, n, a, err);
+}
+
+trm_status trm__npy_check_head(const char *path, const unsigned char *head, size_t n_head, size_t n,
+                               trm_error *err) {
+  trm__npy a = {.shape = {1, 1, 1}};
+  return read_head(path, head, n_head, n, &a, err);
 }
 
 trm_status trm__npy_open(const char *path, trm__npy *a, trm_error *err) {

@@ -32,7 +32,9 @@ typedef struct trm__npy {
   int64_t row_count; /* elements in one row: the product of all dimensions but the first */
 } trm__npy;
 
-/* Format 1.0, 2.0 and 3.0; any type above, little-endian. Errors: IO; FORMAT for a broken header,
+/* Format 1.0, 2.0 and 3.0; any type above, little-endian. The tag of `trm eval --save-preds` may
+ * follow, 16 bytes that begin with "trm part": it stays when the process is killed at the very end.
+ * Errors: IO; FORMAT for a broken header,
  * a type or order that is not read, and a length that is not what the header promises; those name
  * the file and the byte. */
 trm_status trm__npy_open(const char *path, trm__npy *a, trm_error *err);
@@ -41,6 +43,11 @@ void trm__npy_close(trm__npy *a); /* a zeroed one is fine */
  * need not be closed. */
 trm_status trm__npy_from_memory(const char *path, const unsigned char *bytes, size_t n, trm__npy *a,
                                 trm_error *err);
+
+/* Looks at the header of a file of n bytes whose first n_head are there: whatever is not as it must
+ * be is told before the others are fetched. The header must end among them. */
+trm_status trm__npy_check_head(const char *path, const unsigned char *head, size_t n_head, size_t n,
+                               trm_error *err);
 
 /* "<i4" */
 const char *trm__npy_type_name(trm__npy_type type);

@@ -9,6 +9,7 @@
 
 static const char suffix[] = ".npy";
 enum { SUFFIX = sizeof suffix - 1 };
+enum { MAX_HEAD = 1 << 16 /* of a header; NumPy's have 128 bytes */ };
 static const size_t max_unpacked = (size_t)1 << 32;
 
 typedef struct member {
@@ -77,6 +78,26 @@ const char *trm__npz_name(const trm__npz *npz, int i) {
   return npz->members[i].name;
 }
 
+/* FORMAT when the array is too large, or not what its header says, before it is unpacked. */
+static trm_status check_packed(const trm__npz *npz, const trm__zip_entry *e, trm_error *err) {
+  if (e->size > max_unpacked)
+    TRM_FAIL(err, TRM_E_FORMAT,
+             "%s: array \"%.80s\" has %zu bytes unpacked; want at most %zu: save it with "
+             "numpy.savez, which does not compress, or as a smaller type",
+             trm__zip_path(npz->zip), e->name, e->size, max_unpacked);
+  const size_t n = e->size < MAX_HEAD ? e->size : MAX_HEAD;
+  unsigned char *head;
+  trm_error cause;
+  TRM_ALLOC(&head, n, "the header of an array", err);
+  trm_status st = trm__zip_head(npz->zip, e, n, head, err);
+  if (st == TRM_OK) {
+    st = trm__npy_check_head(e->name, head, n, e->size, &cause);
+    if (st != TRM_OK) trm__fail(err, st, cause.pos, "%s: %s", trm__zip_path(npz->zip), cause.msg);
+  }
+  trm__free(head);
+  return st;
+}
+
 static trm_status read_member(const trm__npz *npz, member *m, trm_error *err) {
   const trm__zip_entry *e = m->entry;
   const unsigned char *data = trm__zip_view(npz->zip, e);
@@ -84,6 +105,7 @@ static trm_status read_member(const trm__npz *npz, member *m, trm_error *err) {
   if (data) {
     TRM_TRY(trm__zip_check(npz->zip, e, err));
   } else if (!m->unpacked) {
+    TRM_TRY(check_packed(npz, e, err));
     TRM_TRY(trm__zip_read(npz->zip, e, max_unpacked, &m->unpacked, err));
   }
   const trm_status st =

@@ -14,8 +14,9 @@ int trm__npz_count(const trm__npz *npz);
 /* The i-th array's name, without ".npy". */
 const char *trm__npz_name(const trm__npz *npz, int i);
 /* The array of that name ("inputs"), read and checked at the first call; *out = NULL when there is
- * none. It belongs to `npz`: do not close it. Errors: MEMORY; FORMAT, naming file and array, also
- * for an array of more than 4 GiB that is compressed. */
+ * none. It belongs to `npz`: do not close it. A compressed one may have 4 GiB unpacked at most, and
+ * takes no memory before its header is seen to want as many bytes as the archive says. Errors:
+ * MEMORY; FORMAT, naming file and array. */
 trm_status trm__npz_find(trm__npz *npz, const char *name, const trm__npy **out, trm_error *err);
 
 #endif

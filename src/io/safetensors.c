@@ -3,11 +3,11 @@
 #include "io/safetensors.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "io/json.h"
 
 enum {
   LENGTH_BYTES = 8,
@@ -66,11 +66,10 @@ static trm_status read_header(trm__safetensors *file, const char *path, trm_erro
                 path, n, MAX_HEADER, map->size - LENGTH_BYTES);
   file->data_start = LENGTH_BYTES + (size_t)n;
   json_error_t cause;
-  file->header =
-      json_loadb((const char *)map->data + LENGTH_BYTES, (size_t)n, JSON_REJECT_DUPLICATES, &cause);
-  if (!file->header && json_error_code(&cause) == json_error_out_of_memory)
-    TRM_FAIL(err, TRM_E_MEMORY, "%s: no memory for its header", path);
-  if (!file->header)
+  const trm_status st = trm__json_decode((const char *)map->data + LENGTH_BYTES, (size_t)n,
+                                         JSON_REJECT_DUPLICATES, &file->header, &cause);
+  if (st == TRM_E_MEMORY) TRM_FAIL(err, st, "%s: no memory for its header", path);
+  if (st != TRM_OK)
     TRM_FAIL_AT(err, TRM_E_FORMAT, LENGTH_BYTES + cause.position, "%s: header, byte %d: %s", path,
                 LENGTH_BYTES + cause.position, cause.text);
   if (!json_is_object(file->header))

@@ -4,6 +4,7 @@
  * to lie in the file. The end record must close the file, and the data lie before the directory. */
 #include "io/zip.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
@@ -330,6 +331,22 @@ static trm_status unpack_entry(const trm__zip *zip, const trm__zip_entry *e, uns
   const bool good = inflate_entry(&z, zip, e, out);
   (void)inflateEnd(&z);
   if (!good)
+    TRM_FAIL(err, TRM_E_FORMAT, "%s: entry \"%.80s\" does not unpack to its %zu bytes: damaged",
+             zip->path, e->name, e->size);
+  return TRM_OK;
+}
+
+trm_status trm__zip_head(const trm__zip *zip, const trm__zip_entry *e, size_t n, unsigned char *out,
+                         trm_error *err) {
+  z_stream z = {.next_in = (unsigned char *)(uintptr_t)(zip->map.data + e->offset),
+                .avail_in = (uInt)(e->stored_size < UINT_MAX ? e->stored_size : UINT_MAX),
+                .next_out = out,
+                .avail_out = (uInt)n};
+  if (inflateInit2(&z, -MAX_WBITS) != Z_OK)
+    TRM_FAIL(err, TRM_E_MEMORY, "%s: no memory to unpack \"%.80s\"", zip->path, e->name);
+  (void)inflate(&z, Z_SYNC_FLUSH);
+  (void)inflateEnd(&z);
+  if (z.avail_out)
     TRM_FAIL(err, TRM_E_FORMAT, "%s: entry \"%.80s\" does not unpack to its %zu bytes: damaged",
              zip->path, e->name, e->size);
   return TRM_OK;

@@ -35,6 +35,9 @@ const char *trm__zip_path(const trm__zip *zip);
 const unsigned char *trm__zip_view(const trm__zip *zip, const trm__zip_entry *entry);
 /* FORMAT unless the bytes of a stored entry have its CRC. Reads all of them. */
 trm_status trm__zip_check(const trm__zip *zip, const trm__zip_entry *entry, trm_error *err);
+/* The first n bytes of a deflated entry, n <= its size. */
+trm_status trm__zip_head(const trm__zip *zip, const trm__zip_entry *entry, size_t n,
+                         unsigned char *out, trm_error *err);
 /* A whole entry of at most max bytes in a fresh block (trm__free), with its CRC checked. */
 trm_status trm__zip_read(const trm__zip *zip, const trm__zip_entry *entry, size_t max,
                          unsigned char **out, trm_error *err);

@@ -297,11 +297,14 @@ trm_status trm__model_config_load(const char *path, trm_model_config *c, trm_err
 trm_status trm__model_config_parse(const char *text, const char *path, trm_model_config *c,
                                    trm_error *err) {
   json_error_t cause;
-  json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, &cause);
-  if (!root)
+  json_t *root;
+  trm_status st = trm__json_decode(text, strlen(text), JSON_REJECT_DUPLICATES, &root, &cause);
+  if (st == TRM_E_MEMORY)
+    TRM_FAIL(err, st, "%s: no memory for the configuration in its metadata", path);
+  if (st != TRM_OK)
     TRM_FAIL(err, TRM_E_FORMAT, "%s: the configuration in its metadata is no JSON: %s", path,
              cause.text);
-  const trm_status st = read_config(root, path, c, err);
+  st = read_config(root, path, c, err);
   json_decref(root);
   return st;
 }
