@@ -7,15 +7,17 @@
 
 enum {
   TRM__SUDOKU_MAX_UNITS = 3 * TRM_SUDOKU_MAX_SIZE,
-  TRM__SUDOKU_MAX_PEERS = 3 * (TRM_SUDOKU_MAX_SIZE - 1)
+  TRM__SUDOKU_CELL_WORDS = TRM_SUDOKU_MAX_CELLS / 64 /* of a set of cells: cell i is bit i */
 };
 
 typedef struct trm__sudoku_shape {
-  int size, cells, box_rows, box_cols, n_units, n_peers;
+  int size, cells, box_rows, box_cols;
+  int words;    /* that a set of its cells needs */
   uint16_t all; /* the bits of all digits */
   uint8_t row[TRM_SUDOKU_MAX_CELLS], col[TRM_SUDOKU_MAX_CELLS], box[TRM_SUDOKU_MAX_CELLS];
-  uint8_t unit[TRM__SUDOKU_MAX_UNITS][TRM_SUDOKU_MAX_SIZE];  /* rows, columns, boxes: cells */
-  uint8_t peer[TRM_SUDOKU_MAX_CELLS][TRM__SUDOKU_MAX_PEERS]; /* cells that share a unit */
+  uint8_t units[TRM_SUDOKU_MAX_CELLS][3]; /* of a cell: rows, then columns, then boxes */
+  uint64_t unit_cells[TRM__SUDOKU_MAX_UNITS][TRM__SUDOKU_CELL_WORDS];
+  uint64_t peers[TRM_SUDOKU_MAX_CELLS][TRM__SUDOKU_CELL_WORDS]; /* cells that share a unit */
 } trm__sudoku_shape;
 
 /* True for a Sudoku whose boxes tile the grid and whose size this library holds. */
