@@ -61,10 +61,11 @@ bool trm__sudoku_generate(const trm__sudoku_shape *s, const trm__sudoku_target *
 void trm__sudoku_minimise(const trm__sudoku_shape *s, trm__rng *rng, uint8_t *question,
                           const uint8_t *answer);
 
-/* Up to `most` minimal 9x9 puzzles with one solution each, whose backtracks are distributed as
- * those of Sudoku-Extreme; values [most, 81]. Returns how many; fewer when a rating was not met in
- * a bounded number of steps. `s` is the shape of `p`. */
+enum { TRM__SUDOKU_HARD_YIELD = 16 };
+/* Up to so many minimal 9x9 puzzles with one solution each, whose backtracks are distributed as
+ * those of Sudoku-Extreme; values [TRM__SUDOKU_HARD_YIELD, 81]. Returns how many; fewer when a
+ * rating was not met in a bounded number of steps. `s` is the shape of `p`. */
 int trm__sudoku_generate_hard(const trm_puzzle *p, const trm__sudoku_shape *s, trm__rng *rng,
-                              int most, uint8_t *questions, uint8_t *answers);
+                              uint8_t *questions, uint8_t *answers);
 
 #endif

@@ -174,7 +174,8 @@ void trm__sudoku_search_run(trm__sudoku_search *search, const uint8_t *question)
   search->guesses = search->backtracks = 0;
   search->complete = true;
   board b;
-  todo t = {.n = 0};
+  todo t;
+  t.n = 0; /* the list stays as it is: clearing it takes as long as an easy search */
   open_board(s, &b);
   for (int i = 0; i < s->cells; i++) {
     if (question[i] > s->size) return;
