@@ -3,8 +3,6 @@
 #include "data/generate.h"
 #include "data/sudoku_shape.h"
 
-enum { HARD_YIELD = 32 };
-
 typedef struct maker {
   trm_puzzle puzzle;
   trm__sudoku_shape shape;
@@ -18,7 +16,7 @@ static int make_puzzle(const void *arg, trm__rng *rng, uint8_t *question, uint8_
 
 static int make_hard(const void *arg, trm__rng *rng, uint8_t *questions, uint8_t *answers) {
   const maker *m = arg;
-  return trm__sudoku_generate_hard(&m->puzzle, &m->shape, rng, HARD_YIELD, questions, answers);
+  return trm__sudoku_generate_hard(&m->puzzle, &m->shape, rng, questions, answers);
 }
 
 static trm_status check_config(const trm_sudoku_gen_config *c, trm_error *err) {
@@ -49,7 +47,7 @@ trm_status trm_gen_sudoku(const trm_sudoku_gen_config *config, trm_build_report 
                         config->max_backtracks}};
   trm__generator g = {.puzzle = m.puzzle,
                       .make = config->hard ? make_hard : make_puzzle,
-                      .yield = config->hard ? HARD_YIELD : 1,
+                      .yield = config->hard ? TRM__SUDOKU_HARD_YIELD : 1,
                       .maker = &m,
                       .remedy = "givens and backtracks",
                       .n_train = config->n_train,

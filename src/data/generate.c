@@ -161,7 +161,7 @@ static trm_status prepare(generation *g, int threads, trm_error *err) {
   int64_t most = BLOCK_CELLS / g->cells < MAX_BLOCK ? BLOCK_CELLS / g->cells : MAX_BLOCK;
   bool slow = c->yield > 1; /* a try that gives many takes long: blocks of a few seconds */
   g->least_in_block = slow ? threads : MIN_BLOCK;
-  g->most_in_block = slow ? 4 * (int64_t)threads : most;
+  g->most_in_block = slow ? 8 * (int64_t)threads : most;
   int64_t slots = g->most_in_block * c->yield;
   g->mask = 63;
   while (g->mask < 2 * (uint64_t)(c->n_train + c->n_test)) g->mask = g->mask * 2 + 1;

@@ -1,12 +1,12 @@
 /* Hard 9x9 Sudokus: as hard, for the built-in solver, as those of Sudoku-Extreme.
  *
- * A rating is drawn from that set's distribution. Low ratings are those of random minimal puzzles,
- * of which as many are made as it takes. High ones, which one random puzzle of some thousands has,
- * are walked to: a step takes one or two givens away and, of the solutions there are then, rules
- * some out by new givens, so that givens and solution change; it is kept when it leads nearer to
- * the rating, or not much further away. What is given out is made minimal and shown in a random
- * symmetric image, and it is that image whose rating counts. The walk goes on from there to the
- * next puzzle, which is far enough away to have little in common with it. */
+ * Ratings are drawn from that set's distribution. Low ones are those of random minimal puzzles, of
+ * which as many are made as it takes. High ones, which one random puzzle of some thousands has, are
+ * found on walks that begin at random images of a few very hard puzzles. A step takes a given away
+ * and, of the solutions there are then, rules some out by new givens, so that givens and solution
+ * change. Almost all steps lead down, so the highest rating wanted is looked for first, but what is
+ * met on the way is taken for whichever rating it has. What is given out is made minimal and shown
+ * in a random symmetric image, and it is that image whose rating counts. */
 #include <math.h>
 #include <string.h>
 
@@ -19,11 +19,12 @@ enum {
   EASY = 10,           /* half octaves that random puzzles reach: below 31 backtracks */
   MAX_GUESSES = 20000, /* of a rating; more than any half octave here has */
   MAX_RANDOM = 20000,  /* random puzzles tried for a rating */
-  MAX_GAPS = 1500,     /* givens taken away on the way to a rating */
-  MAX_WALKS = 40,      /* begun for one call */
-  LEAST_STEPS = 8,     /* taken between two puzzles */
-  PATIENCE = 20,       /* of them without a step before the puzzle is turned */
-  IMAGES = 8,          /* of a puzzle, tried for a rating */
+  MAX_GAPS = 300,      /* givens taken away on the way to a puzzle */
+  MAX_WALKS = 60,      /* begun for one call */
+  LEAST_STEPS = 10,    /* taken from a seed or puzzle to the next puzzle */
+  IMAGES = 16,         /* of a puzzle, among which the ratings are looked for */
+  NEAR = 2,            /* half octaves below the lowest wanted, where images may reach it */
+  LOST = 3,            /* half octaves below it, where the walk ends */
   GAP_SOLUTIONS = 16,
   STEPS_AT_GAP = 12 /* tried before another given is taken away */
 };
@@ -33,6 +34,40 @@ enum {
 static const int16_t census[HALF_OCTAVES] = {1269, 0,    541, 273, 352, 192,  198,  67,
                                              56,   26,   39,  158, 445, 1024, 1560, 1507,
                                              1442, 1009, 529, 214, 74,  18,   7};
+
+/* Where walks begin: puzzles of 500 to 1,500 backtracks, each the end of a long walk of this kind
+ * from a random puzzle. */
+static const char *const seeds[] = {
+    "1......5......3.1.82.......6.17......9....46.43..8......4.1...5.6...7......6..89.",
+    "...2.43.........7..37.9......5......87.6...........9.4.4.95..8.7...8......8...1.6",
+    "2..7.5............37.....4..9..3.5....5..4...1......2...1.9..826.....9...89.7.1.6",
+    ".9...6.31.....9..7.......89..3125.....68...5.......4..1..4..7...48.1..2.....5....",
+    "....7...6.9...6......85.4.7.....8..93..7..8....4.3..1....3..9.21...2.5....2......",
+    "..7...2.....1.....62.4.31......6...8..1.........8.2.4.13.........5..6..9..857....",
+    "4.....2.3.....9.7..6.4......7..9.....8...36..3....58....4...3.2....2...8.....8.9.",
+    ".32.......7..31..5..98.......5...1.4....539..9.......7...39......4..5.7.2....45.6",
+    ".4.......3.5.86.2...8.51........9.4...98.26..8...7.2...276..98..........1....7...",
+    "........2..73...94..6..2.........9.....64..7...87...3..5.....8...9.867..8..43....",
+    "...8......714....3........6.5....7...37..52.14....3........9.7.....3.5...9..67..2",
+    "...........4...1...5..3........6..7.6..8....1.13.9.2...2...85....81..74.....2..69",
+    "...8.......3.9.5....952.....1.7.....5...8.6....7.....3....1.83..6...7.1.2..9....5",
+    "....9.4.5.826.........3..9...54.......6.7...21.......9...8.....6.........7.2..953",
+    ".....6.8..15...9.......34....28...3...9.......4.1....2.6.34..7..9..2...8.....8..4",
+    "...9.............6.8.24...7...3.7..9.51...3......2..4..3.6.492...5..1.....6.....8",
+    "2...3.1.88.......3.....17.....16.9...62..........78..5.1....63.....1.4....53.....",
+    "..3.7.18.1....5...7...4............5....8..4..7....39..39.....1.5..18.3.2..9..4..",
+    "...4..7...1..9.....9..16............3...54....758...23..4..8.6.......3...63.4518.",
+    "...1........43.8......7.93......43...1........78..2.65.....35848..6......3.2.....",
+    "..2....7...5.74......8...423...8.5.......9....2..5...1.8.......7...3..181..5....3",
+    "3..5..7.6...4.6......3...5...314...85............9.2.....8...2.6.7.......85.17.3.",
+    "..84...2...9...18.........6...98...56.......7.5..4.3...3......21..8.2..9...37.6..",
+    ".5...........78......23.5..........9.8....46.6.5.9.3....8.....1.1..6.94..6..49.3.",
+    "8........7..3.2......8.....1.4..6..2.....76.3..72...9..5.7..8....6....3.4..95.2..",
+    "3.....24.2.5.1.....1.3...7...7...8......9.....2.6.8..4..34......4..5..86.....9.1.",
+    "..47....56.74.....1.9....4....3..7.4......5.3.3...1.....8....7.....2...9..58.6...",
+    "..1..62........3...26.....99..5...........7158...4...2...1....8.6........39.2..4.",
+};
+enum { N_SEEDS = sizeof seeds / sizeof *seeds };
 
 static int half_octave(int64_t backtracks) {
   return (int)(2 * log2(1 + (double)backtracks));
@@ -46,7 +81,7 @@ static int draw_half_octave(trm__rng *rng) {
   return level;
 }
 
-/* A puzzle on the way; its answer follows. */
+/* A puzzle on the way. */
 typedef struct walk {
   const trm_puzzle *puzzle;
   const trm__sudoku_shape *shape;
@@ -64,16 +99,6 @@ static int64_t rate(const walk *w, const uint8_t *question, uint8_t *answer) {
                                .forbidden_cell = -1};
   trm__sudoku_search_run(&search, question);
   return search.complete && search.solutions == 1 ? search.backtracks : -1;
-}
-
-static void begin_walk(walk *w) {
-  const trm__sudoku_target any = {0};
-  uint8_t answer[SIDE_CELLS];
-  do {
-    while (!trm__sudoku_generate(w->shape, &any, w->rng, w->question, answer)) {
-    }
-    w->backtracks = rate(w, w->question, answer);
-  } while (w->backtracks < 0);
 }
 
 /* The random cell of those that differ; there is one. */
@@ -122,31 +147,22 @@ static void close_gap(const walk *w, const gap *g, uint8_t *question) {
   }
 }
 
-/* The puzzle in a random symmetric image, where the solver takes another way. */
-static void turn(walk *w) {
-  uint8_t image[SIDE_CELLS], answer[SIDE_CELLS];
-  trm__symmetry g;
-  trm__symmetry_draw(w->puzzle, w->rng, &g);
-  trm__symmetry_apply(&g, w->question, image);
-  int64_t backtracks = rate(w, image, answer);
-  if (backtracks < 0) return;
-  memcpy(w->question, image, SIDE_CELLS);
-  w->backtracks = backtracks;
+/* Shows a puzzle in a random symmetric image, where the solver takes another way. */
+static void turn(walk *w, const uint8_t *question) {
+  uint8_t answer[SIDE_CELLS];
+  do {
+    trm__symmetry g;
+    trm__symmetry_draw(w->puzzle, w->rng, &g);
+    trm__symmetry_apply(&g, question, w->question);
+    w->backtracks = rate(w, w->question, answer);
+  } while (w->backtracks < 0);
 }
 
-/* The puzzle without spare givens in a random image of a level still wanted; the level, or -1. */
-static int show(const walk *w, const int *wanted, uint8_t *question, uint8_t *answer) {
-  walk shown = *w;
-  if (rate(w, shown.question, answer) < 0) return -1;
-  trm__sudoku_minimise(w->shape, w->rng, shown.question, answer);
-  for (int i = 0; i < IMAGES; i++) {
-    turn(&shown);
-    int level = half_octave(shown.backtracks);
-    if (level < EASY || level >= HALF_OCTAVES || !wanted[level]) continue;
-    memcpy(question, shown.question, SIDE_CELLS);
-    return rate(w, question, answer) < 0 ? -1 : level;
-  }
-  return -1;
+static void begin_walk(walk *w) {
+  uint8_t seed[SIDE_CELLS];
+  const char *text = seeds[trm__rng_below(w->rng, N_SEEDS)];
+  for (int i = 0; i < SIDE_CELLS; i++) seed[i] = text[i] == '.' ? 0 : (uint8_t)(text[i] - '0');
+  turn(w, seed);
 }
 
 /* True when the walk may go on at a puzzle that has so many backtracks: nearer to the level, or not
@@ -175,63 +191,103 @@ static bool take_step(walk *w, int level) {
   return false;
 }
 
-/* A puzzle of any level still wanted, walking to the lowest of them; the level, or -1. Almost all
- * ways lead down, so a walk that has come far down goes back to where it was high. */
-static int walk_to(walk *w, const int *wanted, uint8_t *question, uint8_t *answer) {
-  int lowest = EASY, taken = 0, refused = 0;
-  walk high = *w;
-  while (!wanted[lowest]) lowest++;
-  for (int i = 0; i < MAX_GAPS; i++) {
-    if (!take_step(w, lowest)) {
-      if (++refused % PATIENCE == 0) turn(w);
-      continue;
-    }
-    refused = 0;
-    taken++;
-    int at = half_octave(w->backtracks), was = half_octave(high.backtracks);
-    if (at >= lowest - 2 || at >= was) high = *w;
-    if (at < lowest - 4 && at < was - 2) *w = high;
-    if (taken < LEAST_STEPS || at < lowest - 1) continue;
-    int level = show(w, wanted, question, answer);
-    if (level >= 0) return level;
-  }
+/* Puzzles being made: those at hand have a place each, in the order their levels were drawn in. */
+typedef struct order {
+  int n, hard;                       /* places; those that a walk has yet to fill */
+  int level[TRM__SUDOKU_HARD_YIELD]; /* wanted, or FILLED */
+  uint8_t *questions, *answers;
+} order;
+
+enum { FILLED = -1 };
+
+/* The place of a level wanted; -1 when it is not. */
+static int find_place(const order *o, int level) {
+  for (int i = 0; i < o->n; i++)
+    if (o->level[i] == level) return i;
   return -1;
 }
 
-static bool draw_easy(walk *w, int level, uint8_t *question, uint8_t *answer) {
-  const trm__sudoku_target any = {0};
-  for (int i = 0; i < MAX_RANDOM; i++) {
-    if (!trm__sudoku_generate(w->shape, &any, w->rng, question, answer)) continue;
-    int64_t backtracks = rate(w, question, answer);
-    if (backtracks >= 0 && half_octave(backtracks) == level) return true;
+static void fill_place(const walk *w, order *o, int place, const uint8_t *question) {
+  memcpy(o->questions + place * SIDE_CELLS, question, SIDE_CELLS);
+  rate(w, question, o->answers + place * SIDE_CELLS);
+  o->level[place] = FILLED;
+}
+
+/* Gives out the puzzle without spare givens, in that of some images that is of the highest level
+ * wanted; false when none is. */
+static bool show(const walk *w, order *o) {
+  walk shown = *w;
+  int best = EASY - 1;
+  uint8_t minimal[SIDE_CELLS], question[SIDE_CELLS], answer[SIDE_CELLS];
+  memcpy(minimal, w->question, SIDE_CELLS);
+  rate(w, minimal, answer);
+  trm__sudoku_minimise(w->shape, w->rng, minimal, answer);
+  for (int i = 0; i < IMAGES; i++) {
+    turn(&shown, minimal);
+    int level = half_octave(shown.backtracks);
+    if (level <= best || find_place(o, level) < 0) continue;
+    best = level;
+    memcpy(question, shown.question, SIDE_CELLS);
+  }
+  if (best < EASY) return false;
+  fill_place(w, o, find_place(o, best), question);
+  o->hard--;
+  return true;
+}
+
+/* Walks on to a puzzle of a level wanted; false when the walk has come down too far, or nowhere. */
+static bool walk_on(walk *w, order *o) {
+  int lowest = EASY, highest = HALF_OCTAVES - 1, taken = 0;
+  while (find_place(o, lowest) < 0) lowest++;
+  while (find_place(o, highest) < 0) highest--;
+  for (int i = 0; i < MAX_GAPS; i++) {
+    if (!take_step(w, highest)) continue;
+    int at = half_octave(w->backtracks);
+    if (at < lowest - LOST) return false;
+    if (++taken >= LEAST_STEPS && at >= lowest - NEAR && show(w, o)) return true;
   }
   return false;
 }
 
-int trm__sudoku_generate_hard(const trm_puzzle *p, const trm__sudoku_shape *s, trm__rng *rng,
-                              int most, uint8_t *questions, uint8_t *answers) {
-  walk w = {.puzzle = p, .shape = s, .rng = rng};
-  int wanted[HALF_OCTAVES] = {0}, n = 0, hard = 0;
-  for (int i = 0; i < most; i++) {
-    int level = draw_half_octave(rng);
-    if (level >= EASY) {
-      wanted[level]++;
-      hard++;
-    } else {
-      n += draw_easy(&w, level, questions + n * SIDE_CELLS, answers + n * SIDE_CELLS);
-    }
+static void draw_easy(const walk *w, order *o, int place) {
+  const trm__sudoku_target any = {0};
+  uint8_t question[SIDE_CELLS], answer[SIDE_CELLS];
+  for (int i = 0; i < MAX_RANDOM; i++) {
+    if (!trm__sudoku_generate(w->shape, &any, w->rng, question, answer)) continue;
+    int64_t backtracks = rate(w, question, answer);
+    if (backtracks < 0 || half_octave(backtracks) != o->level[place]) continue;
+    fill_place(w, o, place, question);
+    return;
   }
-  begin_walk(&w);
-  for (int walks = 1; hard > 0 && walks <= MAX_WALKS;) {
-    int level = walk_to(&w, wanted, questions + n * SIDE_CELLS, answers + n * SIDE_CELLS);
-    if (level < 0) {
-      begin_walk(&w);
-      walks++;
-      continue;
-    }
-    wanted[level]--;
-    hard--;
+}
+
+/* Moves puzzles to where none was found; how many there are. */
+static int close_ranks(const order *o) {
+  int n = 0;
+  for (int i = 0; i < o->n; i++) {
+    if (o->level[i] != FILLED) continue;
+    memmove(o->questions + n * SIDE_CELLS, o->questions + i * SIDE_CELLS, SIDE_CELLS);
+    memmove(o->answers + n * SIDE_CELLS, o->answers + i * SIDE_CELLS, SIDE_CELLS);
     n++;
   }
   return n;
+}
+
+int trm__sudoku_generate_hard(const trm_puzzle *p, const trm__sudoku_shape *s, trm__rng *rng,
+                              uint8_t *questions, uint8_t *answers) {
+  walk w = {.puzzle = p, .shape = s, .rng = rng};
+  order o = {.n = TRM__SUDOKU_HARD_YIELD, .questions = questions, .answers = answers};
+  for (int i = 0; i < o.n; i++) {
+    o.level[i] = draw_half_octave(rng);
+    if (o.level[i] < EASY)
+      draw_easy(&w, &o, i);
+    else
+      o.hard++;
+  }
+  for (int walks = 0; o.hard > 0 && walks < MAX_WALKS; walks++) {
+    begin_walk(&w);
+    while (o.hard > 0 && walk_on(&w, &o)) {
+    }
+  }
+  return close_ranks(&o);
 }

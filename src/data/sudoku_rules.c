@@ -26,34 +26,31 @@ bool trm__sudoku_known(const trm_puzzle *p) {
          p->box_cols <= p->cols && p->box_rows * p->box_cols == p->rows;
 }
 
-static void list_peers(trm__sudoku_shape *s, int cell) {
-  int n = 0;
-  for (int other = 0; other < s->cells; other++)
-    if (other != cell && (s->row[other] == s->row[cell] || s->col[other] == s->col[cell] ||
-                          s->box[other] == s->box[cell]))
-      s->peer[cell][n++] = (uint8_t)other;
-  s->n_peers = n;
-}
-
 void trm__sudoku_shape_init(trm__sudoku_shape *s, const trm_puzzle *p) {
   memset(s, 0, sizeof *s);
   s->size = p->rows;
   s->cells = p->rows * p->cols;
   s->box_rows = p->box_rows;
   s->box_cols = p->box_cols;
-  s->n_units = 3 * s->size;
+  s->words = (s->cells + 63) / 64;
   s->all = (uint16_t)((1u << s->size) - 1);
-  int filled[TRM__SUDOKU_MAX_UNITS] = {0};
   for (int cell = 0; cell < s->cells; cell++) {
     int row = cell / s->size, col = cell % s->size;
     int box = row / s->box_rows * s->box_rows + col / s->box_cols;
     s->row[cell] = (uint8_t)row;
     s->col[cell] = (uint8_t)col;
     s->box[cell] = (uint8_t)box;
-    int units[3] = {row, s->size + col, 2 * s->size + box};
-    for (int u = 0; u < 3; u++) s->unit[units[u]][filled[units[u]]++] = (uint8_t)cell;
+    const int units[3] = {row, s->size + col, 2 * s->size + box};
+    for (int u = 0; u < 3; u++) {
+      s->units[cell][u] = (uint8_t)units[u];
+      s->unit_cells[units[u]][cell / 64] |= (uint64_t)1 << cell % 64;
+    }
   }
-  for (int cell = 0; cell < s->cells; cell++) list_peers(s, cell);
+  for (int cell = 0; cell < s->cells; cell++) {
+    for (int u = 0; u < 3; u++)
+      for (int w = 0; w < s->words; w++) s->peers[cell][w] |= s->unit_cells[s->units[cell][u]][w];
+    s->peers[cell][cell / 64] &= ~((uint64_t)1 << cell % 64);
+  }
 }
 
 /* The value a character stands for, -1 when it stands for none. */

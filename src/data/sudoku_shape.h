@@ -7,15 +7,17 @@
 
 enum {
   TRM__SUDOKU_MAX_UNITS = 3 * TRM_SUDOKU_MAX_SIZE,
-  TRM__SUDOKU_MAX_PEERS = 3 * (TRM_SUDOKU_MAX_SIZE - 1)
+  TRM__SUDOKU_CELL_WORDS = TRM_SUDOKU_MAX_CELLS / 64 /* of a set of cells: cell i is bit i */
 };
 
 typedef struct trm__sudoku_shape {
-  int size, cells, box_rows, box_cols, n_units, n_peers;
+  int size, cells, box_rows, box_cols;
+  int words;    /* that a set of its cells needs */
   uint16_t all; /* the bits of all digits */
   uint8_t row[TRM_SUDOKU_MAX_CELLS], col[TRM_SUDOKU_MAX_CELLS], box[TRM_SUDOKU_MAX_CELLS];
-  uint8_t unit[TRM__SUDOKU_MAX_UNITS][TRM_SUDOKU_MAX_SIZE];  /* rows, columns, boxes: cells */
-  uint8_t peer[TRM_SUDOKU_MAX_CELLS][TRM__SUDOKU_MAX_PEERS]; /* cells that share a unit */
+  uint8_t units[TRM_SUDOKU_MAX_CELLS][3]; /* of a cell: rows, then columns, then boxes */
+  uint64_t unit_cells[TRM__SUDOKU_MAX_UNITS][TRM__SUDOKU_CELL_WORDS];
+  uint64_t peers[TRM_SUDOKU_MAX_CELLS][TRM__SUDOKU_CELL_WORDS]; /* cells that share a unit */
 } trm__sudoku_shape;
 
 /* True for a Sudoku whose boxes tile the grid and whose size this library holds. */
@@ -59,10 +61,11 @@ bool trm__sudoku_generate(const trm__sudoku_shape *s, const trm__sudoku_target *
 void trm__sudoku_minimise(const trm__sudoku_shape *s, trm__rng *rng, uint8_t *question,
                           const uint8_t *answer);
 
-/* Up to `most` minimal 9x9 puzzles with one solution each, whose backtracks are distributed as
- * those of Sudoku-Extreme; values [most, 81]. Returns how many; fewer when a rating was not met in
- * a bounded number of steps. `s` is the shape of `p`. */
+enum { TRM__SUDOKU_HARD_YIELD = 16 };
+/* Up to so many minimal 9x9 puzzles with one solution each, whose backtracks are distributed as
+ * those of Sudoku-Extreme; values [TRM__SUDOKU_HARD_YIELD, 81]. Returns how many; fewer when a
+ * rating was not met in a bounded number of steps. `s` is the shape of `p`. */
 int trm__sudoku_generate_hard(const trm_puzzle *p, const trm__sudoku_shape *s, trm__rng *rng,
-                              int most, uint8_t *questions, uint8_t *answers);
+                              uint8_t *questions, uint8_t *answers);
 
 #endif
