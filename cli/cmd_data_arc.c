@@ -53,11 +53,11 @@ static int split_subsets(char *text, const char *names[MAX_SUBSETS]) {
 }
 
 static void print_split(const char *name, int64_t tasks, int64_t puzzles, int64_t examples) {
-  char t[32], p[32], e[32];
-  cli_format_count(tasks, t, sizeof t);
-  cli_format_count(puzzles, p, sizeof p);
-  cli_format_count(examples, e, sizeof e);
-  printf("  %-5s  %s tasks, %s puzzles with their copies, %s examples\n", name, t, p, e);
+  char t[64], p[64], e[64];
+  cli_format_number(tasks, "task", "tasks", t, sizeof t);
+  cli_format_number(puzzles, "puzzle", "puzzles", p, sizeof p);
+  cli_format_number(examples, "example", "examples", e, sizeof e);
+  printf("  %-5s  %s, %s with their copies, %s\n", name, t, p, e);
 }
 
 static int report_build(const trm_arc_build_config *c, const trm_arc_build_report *r) {
@@ -97,7 +97,8 @@ int cmd_data_build_arc(int argc, char **argv) {
        "the subset whose test pairs are kept for testing (default: none)"},
       {"output-dir", CLI_STRING, &config.output_dir, "DIR", "the data set folder to write"},
       {"num-aug", CLI_INT, &config.num_aug, "N", "copies of each task (default 1000)"},
-      {"seed", CLI_UINT64, &config.seed, "S", "of order, copies and offsets, below 2^32 (default 42)"},
+      {"seed", CLI_UINT64, &config.seed, "S",
+       "of order, copies and offsets, below 2^32 (default 42)"},
       {"compact", CLI_FLAG, &config.compact, NULL,
        "store what was drawn instead of the copies: the same data set, 100 times smaller"},
       {"threads", CLI_INT, &config.threads, "N", "default: as many as the process may use"},
