@@ -122,6 +122,8 @@ double cli_now(void); /* seconds on a clock that never goes back */
 void cli_format_duration(double seconds, char *text, size_t n);
 /* A number of bytes as "512 B", "1.5 MiB" ... */
 void cli_format_bytes(double bytes, char *text, size_t n);
+/* "1 puzzle", "1,000 puzzles": `one` and `many` begin with the word that is counted. */
+void cli_format_number(int64_t n, const char *one, const char *many, char *text, size_t size);
 /* An integer with a comma every three digits. */
 void cli_format_count(int64_t value, char *text, size_t n);
 

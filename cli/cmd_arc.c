@@ -131,6 +131,12 @@ static const cli_manual score_manual = {
     "Example:\n"
     "  trm arc score submission.json arc-agi_evaluation_solutions.json\n"};
 
+static void print_some(int64_t n, const char *one, const char *many) {
+  char text[100];
+  cli_format_number(n, one, many, text, sizeof text);
+  if (n) printf("           %s\n", text);
+}
+
 static void print_score(const trm_arc_score *s) {
   trm_interval range = trm_wilson(s->score * (double)s->tasks, (double)s->tasks);
   trm_interval inputs = trm_wilson((double)s->right, (double)s->inputs);
@@ -140,12 +146,11 @@ static void print_score(const trm_arc_score *s) {
   printf("inputs     %6.2f %%  (%.2f to %.2f)  %lld of %lld test inputs\n",
          100 * (double)s->right / (double)s->inputs, 100 * inputs.low, 100 * inputs.high,
          (long long)s->right, (long long)s->inputs);
-  if (s->missing) printf("           %lld tasks are missing: wrong\n", (long long)s->missing);
-  if (s->unanswered)
-    printf("           %lld test inputs of other tasks have no attempt: wrong\n",
-           (long long)s->unanswered);
-  if (s->foreign)
-    printf("           %lld tasks are not in the solutions: ignored\n", (long long)s->foreign);
+  print_some(s->missing, "task is missing: wrong", "tasks are missing: wrong");
+  print_some(s->unanswered, "test input of another task has no attempt: wrong",
+             "test inputs of other tasks have no attempt: wrong");
+  print_some(s->foreign, "task is not in the solutions: ignored",
+             "tasks are not in the solutions: ignored");
 }
 
 static json_t *score_json(const trm_arc_score *s) {

@@ -1,4 +1,5 @@
 /* trm convert: a model from one kind of file into another. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,19 +123,41 @@ static trm_status learn_data(const convert_args *a, trm_dataset_info *info, trm_
   return TRM_OK;
 }
 
-/* all_config.yaml beside a torch file. The settings of its training are not known: they are the
- * defaults. */
-static trm_status write_yaml(const char *yaml, const trm_model_config *m, trm_error *err) {
-  cli_outfile out;
+/* What all_config.yaml beside a torch file says. The settings of its training are not known: they
+ * are the defaults. */
+static trm_status print_yaml(FILE *f, const trm_model_config *m, trm_error *err) {
   run_config c;
   CLI_TRY(run_config_load(&c, NULL, NULL, 0, err));
   c.model = *m;
-  trm_status st = cli_outfile_open(&out, yaml, err);
-  if (st == TRM_OK) {
-    run_config_print_reference(&c, out.f);
-    st = cli_outfile_commit(&out, err);
-  }
+  run_config_print_reference(&c, f);
   run_config_free(&c);
+  return TRM_OK;
+}
+
+static trm_status write_yaml(const char *yaml, const trm_model_config *m, trm_error *err) {
+  cli_outfile out;
+  CLI_TRY(cli_outfile_open(&out, yaml, err));
+  trm_status st = print_yaml(out.f, m, err);
+  if (st == TRM_OK) return cli_outfile_commit(&out, err);
+  cli_outfile_abort(&out);
+  return st;
+}
+
+/* The file says byte for byte what would be written. */
+static trm_status is_our_yaml(const char *yaml, const trm_model_config *m, bool *same,
+                              trm_error *err) {
+  char *text = NULL;
+  size_t n = 0, i = 0;
+  FILE *want = open_memstream(&text, &n), *found = fopen(yaml, "r");
+  trm_status st =
+      want ? print_yaml(want, m, err) : cli_fail(err, TRM_E_MEMORY, -1, "no memory for %s", yaml);
+  if (want && fclose(want) != 0 && st == TRM_OK)
+    st = cli_fail(err, TRM_E_MEMORY, -1, "no memory for %s", yaml);
+  *same = st == TRM_OK && found;
+  while (*same && i < n) *same = fgetc(found) == (unsigned char)text[i++];
+  if (*same) *same = fgetc(found) == EOF;
+  if (found) fclose(found);
+  free(text);
   return st;
 }
 
@@ -143,15 +166,26 @@ static trm_status write_model(const convert_args *a, const trm_model *model, trm
   const trm_file_format format = format_of(a->out);
   if (format != TRM_FILE_TORCH) return trm_model_export(model, a->out, format, a->dtype, err);
   CLI_TRY(published_yaml(a->out, yaml, err));
-  if (cli_exists(yaml))
+  const bool there = cli_exists(yaml);
+  bool same = false;
+  if (there) CLI_TRY(is_our_yaml(yaml, trm_model_get_config(model), &same, err));
+  if (there && !same)
     return cli_fail(err, TRM_E_IO, -1,
-                    "%s is there already and may belong to another checkpoint; choose a folder "
-                    "without one",
+                    "%s is there already and belongs to another model; choose a folder without one",
                     yaml);
-  CLI_TRY(write_yaml(yaml, trm_model_get_config(model), err));
+  if (!there) CLI_TRY(write_yaml(yaml, trm_model_get_config(model), err));
   trm_status st = trm_model_export(model, a->out, format, a->dtype, err);
-  if (st != TRM_OK) (void)remove(yaml);
+  if (st != TRM_OK && !there) (void)remove(yaml);
   return st;
+}
+
+/* What was said of the data must be what the model was made for. */
+static trm_status check_data(const convert_args *a, const trm_dataset_info *said,
+                             const trm_model *model, trm_error *err) {
+  const int seq_len = trm_model_get_config(model)->seq_len;
+  if (!said->seq_len || said->seq_len == seq_len) return TRM_OK;
+  return cli_fail(err, TRM_E_ARGUMENT, -1, "%s: seq_len is %d, but %s%s says %d", a->in, seq_len,
+                  a->data ? "--data " : "--seq-len", a->data ? a->data : "", said->seq_len);
 }
 
 static trm_status convert(const convert_args *a, trm_model **model, trm_error *err) {
@@ -161,6 +195,7 @@ static trm_status convert(const convert_args *a, trm_model **model, trm_error *e
   CLI_TRY(learn_data(a, &info, err));
   CLI_TRY(
       run_folder_load_model_for(a->in, a->data || a->seq_len ? &info : NULL, found, model, err));
+  CLI_TRY(check_data(a, &info, *model, err));
   CLI_TRY(choose_embeddings(a, model, err));
   CLI_TRY(write_model(a, *model, err));
   printf("%s: %s, weights in %s\n", a->out, trm_arch_name(trm_model_get_config(*model)->arch),

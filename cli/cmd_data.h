@@ -21,6 +21,8 @@ typedef struct data_inputs {
   const char *train, *test;
 } data_inputs;
 bool data_split_inputs(const char *text, data_inputs *in);
+/* Says so when fewer training puzzles than the wanted subsample were there. */
+void data_warn_subsample(int64_t wanted, const trm_build_report *r);
 /* Prints what was written to `folder` and warns of duplicates and overlaps; an exit code. */
 int data_report_build(const char *folder, const trm_build_report *r);
 

@@ -56,11 +56,11 @@ static int split_subsets(char *text, const char *names[MAX_SUBSETS]) {
 }
 
 static void print_split(const char *name, int64_t tasks, int64_t puzzles, int64_t examples) {
-  char t[32], p[32], e[32];
-  cli_format_count(tasks, t, sizeof t);
-  cli_format_count(puzzles, p, sizeof p);
-  cli_format_count(examples, e, sizeof e);
-  printf("  %-5s  %s tasks, %s puzzles with their copies, %s examples\n", name, t, p, e);
+  char t[64], p[64], e[64];
+  cli_format_number(tasks, "task", "tasks", t, sizeof t);
+  cli_format_number(puzzles, "puzzle", "puzzles", p, sizeof p);
+  cli_format_number(examples, "example", "examples", e, sizeof e);
+  printf("  %-5s  %s, %s with their copies, %s\n", name, t, p, e);
 }
 
 static int report_build(const trm_arc_build_config *c, const trm_arc_build_report *r) {

@@ -55,6 +55,7 @@ int cmd_data_build_maze(int argc, char **argv) {
   trm_status st = trm_build_maze(&config, &report, &err);
   cli_progress_end(&bar);
   if (st == TRM_E_ARGUMENT) return cli_usage_error("%s", err.msg);
+  if (st == TRM_OK) data_warn_subsample(config.subsample_size, &report);
   return st == TRM_OK ? data_report_build(config.output_dir, &report) : cli_report_error(&err);
 }
 

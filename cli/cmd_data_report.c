@@ -22,19 +22,26 @@ bool data_split_inputs(const char *text, data_inputs *in) {
 }
 
 static void print_split(const char *dir, const char *name, int64_t puzzles, int64_t examples) {
-  char count[32], rows[32];
-  cli_format_count(puzzles, count, sizeof count);
-  cli_format_count(examples, rows, sizeof rows);
+  char count[64], rows[64];
+  cli_format_number(puzzles, "puzzle", "puzzles", count, sizeof count);
+  cli_format_number(examples, "example", "examples", rows, sizeof rows);
   if (puzzles == examples)
-    printf("  %s/%s: %s puzzles\n", dir, name, count);
+    printf("  %s/%s: %s\n", dir, name, count);
   else
-    printf("  %s/%s: %s puzzles, %s examples with their copies\n", dir, name, count, rows);
+    printf("  %s/%s: %s, %s with their copies\n", dir, name, count, rows);
 }
 
 static void warn_count(int64_t n, const char *one, const char *many) {
-  char count[32];
-  cli_format_count(n, count, sizeof count);
-  if (n) cli_warn("%s %s", count, n == 1 ? one : many);
+  char text[200];
+  cli_format_number(n, one, many, text, sizeof text);
+  if (n) cli_warn("%s", text);
+}
+
+void data_warn_subsample(int64_t wanted, const trm_build_report *r) {
+  char text[64];
+  cli_format_number(r->train_puzzles, "training puzzle", "training puzzles", text, sizeof text);
+  if (wanted > r->train_puzzles)
+    cli_warn("--subsample-size %lld: there is no more than %s", (long long)wanted, text);
 }
 
 int data_report_build(const char *folder, const trm_build_report *r) {

@@ -58,6 +58,7 @@ int cmd_data_build_sudoku(int argc, char **argv) {
   trm_error err;
   trm_status st = trm_build_sudoku(&config, &report, &err);
   cli_progress_end(&bar);
+  if (st == TRM_OK) data_warn_subsample(config.subsample_size, &report);
   return st == TRM_OK ? data_report_build(config.output_dir, &report) : cli_report_error(&err);
 }
 

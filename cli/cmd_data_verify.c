@@ -26,12 +26,23 @@ static void print_check(void *arg, const char *check, const trm_error *failure) 
   fflush(stdout);
 }
 
+/* Millions of examples take minutes: there is a way to look at fewer. */
+static bool tick(void *arg, int64_t done, int64_t total) {
+  enum { MANY = 1000000 };
+  cli_progress *bar = arg;
+  if (bar->total == 0 && total > MANY) {
+    char text[64];
+    cli_format_number(total, "example", "examples", text, sizeof text);
+    cli_progress_clear(bar);
+    cli_note("%s are to be checked one by one; --limit N checks N of each split", text);
+  }
+  return cli_progress_tick(bar, done, total);
+}
+
 int cmd_data_verify(int argc, char **argv) {
   cli_progress bar;
-  trm_verify_config config = {.report = print_check,
-                              .report_arg = &bar,
-                              .progress = cli_progress_tick,
-                              .progress_arg = &bar};
+  trm_verify_config config = {
+      .report = print_check, .report_arg = &bar, .progress = tick, .progress_arg = &bar};
   const cli_option options[] = {{"limit", CLI_INT64, &config.max_examples, "N",
                                  "check single examples in so many of each split (0: all)"},
                                 {NULL, CLI_FLAG, NULL, NULL, NULL}};
@@ -43,6 +54,8 @@ int cmd_data_verify(int argc, char **argv) {
   trm_status st = trm_dataset_verify(argv[0], &config, &failures, &err);
   cli_progress_end(&bar);
   if (st != TRM_OK) return cli_finish(cli_report_error(&err));
-  if (failures) cli_note("%s: %d check%s failed", argv[0], failures, failures == 1 ? "" : "s");
+  char text[64];
+  cli_format_number(failures, "check failed", "checks failed", text, sizeof text);
+  if (failures) cli_note("%s: %s", argv[0], text);
   return cli_finish(failures ? CLI_BAD_DATA : CLI_OK);
 }

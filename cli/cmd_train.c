@@ -189,12 +189,21 @@ static trm_status start_run(train_run *run, trm_error *err) {
   return start_machinery(run, err);
 }
 
+/* The plan, and a warning of what a run would refuse. */
+static trm_status print_plan(train_run *run, const train_args *args, trm_error *err) {
+  trm_error refusal;
+  CLI_TRY(train_plan_print(&run->config, &run->data, &run->schedule, stdout, err));
+  if (!args->resume && run_folder_check(&run->config, &refusal) != TRM_OK)
+    cli_warn("%s", refusal.msg);
+  return TRM_OK;
+}
+
 static trm_status train(train_run *run, const train_args *args, const char *const *overrides, int n,
                         trm_error *err) {
   CLI_TRY(load_config(run, args, overrides, n, err));
   if (run->data.held_back && run->config.validation_share == 0)
     cli_note("no test split: a tenth of the training data is held back to evaluate on");
-  if (args->dry_run) return train_plan_print(&run->config, &run->data, &run->schedule, stdout, err);
+  if (args->dry_run) return print_plan(run, args, err);
   CLI_TRY(open_folder(run, args, n, err));
   trm_status st = start_run(run, err);
   if (st != TRM_OK && st != TRM_E_INTERRUPTED && !args->resume) run_folder_discard(&run->folder);

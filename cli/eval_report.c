@@ -19,12 +19,16 @@ void arc_print(const arc_summary *s) {
     printf("  pass@%-4d %6.2f %%  (%.2f to %.2f)\n", arc_pass_k[i], 100 * s->pass[i],
            100 * range.low, 100 * range.high);
   }
-  if (c->unanswered)
-    printf(
-        "  %lld test inputs have no prediction: they count as wrong and are not in a submission\n",
-        (long long)c->unanswered);
-  if (c->foreign)
-    printf("  %lld predictions are for no test input and do not count\n", (long long)c->foreign);
+  char text[120];
+  cli_format_number(c->unanswered,
+                    "test input has no prediction: it counts as wrong and is not in a submission",
+                    "test inputs have no prediction: they count as wrong and are not in a "
+                    "submission",
+                    text, sizeof text);
+  if (c->unanswered) printf("  %s\n", text);
+  cli_format_number(c->foreign, "prediction is for no test input and does not count",
+                    "predictions are for no test input and do not count", text, sizeof text);
+  if (c->foreign) printf("  %s\n", text);
 }
 
 void arc_add_pass(json_t **object, const double pass[ARC_N_PASS]) {

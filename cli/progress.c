@@ -89,6 +89,12 @@ void cli_format_count(int64_t value, char *text, size_t n) {
   if (n) text[out] = 0;
 }
 
+void cli_format_number(int64_t n, const char *one, const char *many, char *text, size_t size) {
+  char count[32];
+  cli_format_count(n, count, sizeof count);
+  snprintf(text, size, "%s %s", count, n == 1 ? one : many);
+}
+
 static int terminal_width(void) {
   struct winsize size;
   if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20) return size.ws_col;

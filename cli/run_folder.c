@@ -202,6 +202,16 @@ static trm_status path_of_run(const run_config *c, char *path, trm_error *err) {
   return TRM_OK;
 }
 
+trm_status run_folder_check(run_config *c, trm_error *err) {
+  char path[CLI_PATH_MAX];
+  if (!c->project_name) CLI_TRY(name_project(c, err));
+  CLI_TRY(check_name("project_name", c->project_name, err));
+  if (c->run_name) CLI_TRY(check_name("run_name", c->run_name, err));
+  if (!c->run_name && !c->checkpoint_path) return TRM_OK;
+  CLI_TRY(path_of_run(c, path, err));
+  return cli_exists(path) ? fail_taken(path, err) : TRM_OK;
+}
+
 trm_status run_folder_create(run_folder *r, run_config *c, trm_error *err) {
   enum { TRIES = 4096 };
   char path[CLI_PATH_MAX];

@@ -34,6 +34,8 @@ typedef struct run_folder {
 /* A new folder for `c`, with its config.yaml; names that the configuration leaves open are chosen
  * and written into it. An existing folder is an error. */
 trm_status run_folder_create(run_folder *r, run_config *c, trm_error *err);
+/* What run_folder_create would refuse of the names that are given; makes nothing. */
+trm_status run_folder_check(run_config *c, trm_error *err);
 /* An existing run: cleans up, reads the mark of the last checkpoint (update 0 when there is none),
  * cuts the log to its length. keep_evaluated: the checkpoints of all evaluations are kept. */
 trm_status run_folder_open(run_folder *r, const char *path, bool keep_evaluated, trm_error *err);

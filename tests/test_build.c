@@ -282,9 +282,13 @@ static void failures_leave_nothing(void **state) {
       TRM_E_INTERRUPTED);
   config = gen_config(s, "stopped");
   config.size = 4;
-  config.max_givens = 3; /* fewer than any unique 4x4 puzzle has */
+  config.max_givens = 3; /* fewer than any unique 4x4 puzzle has: seen at once */
+  assert_int_equal(trm_gen_sudoku(&config, NULL, &err), TRM_E_ARGUMENT);
+  assert_true(speaks_of(&err, "more than one solution"));
+  config.max_givens = 0;
+  config.min_backtracks = 1000; /* more than any of that size needs */
   assert_int_equal(trm_gen_sudoku(&config, NULL, &err), TRM_E_CONFIG);
-  assert_true(speaks_of(&err, "loosen"));
+  assert_true(speaks_of(&err, "none in the last 10000") && speaks_of(&err, "loosen"));
   assert_int_equal(count_names(s, "stopped"), 0);
 }
 

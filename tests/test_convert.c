@@ -88,7 +88,17 @@ static void round_trips(void **state) {
     same_config(m, back);
     same_weights(m, back, round);
     trm_model_free(back);
-    want(RUN("convert", path_b, pt), 1); /* an all_config.yaml is not overwritten */
+    want(RUN("convert", path_b, pt), 0); /* again, with the all_config.yaml that is its own */
+    want(RUN("convert", path_b, pt, "--seq-len", "12345"), 2);
+    says(err_text, "--seq-len says 12345");
+    char yaml[240]; /* another one is not overwritten */
+    snprintf(yaml, sizeof yaml, "%s/torch%d/all_config.yaml", s->dir, round);
+    size_t n;
+    unsigned char *text = read_bytes(yaml, &n);
+    text[n] = '\n';
+    write_bytes(yaml, text, n + 1);
+    free(text);
+    want(RUN("convert", path_b, pt), 1);
     says(err_text, "all_config.yaml is there already");
   }
   trm_model_free(m);

@@ -378,7 +378,8 @@ static void bad_sizes_are_refused(void **state) {
     const char *word;
   } cases[] = {
       {{.rows = 0, .cols = 4, .n_train = 1}, TRM_E_ARGUMENT, "sides of 1 to 1024"},
-      {{.rows = 4, .cols = 4, .n_train = 1, .min_path = 17}, TRM_E_ARGUMENT, "2 to 16"},
+      {{.rows = 4, .cols = 4, .n_train = 1, .min_path = 13}, TRM_E_ARGUMENT, "2 to 12"},
+      {{.rows = 3, .cols = 5, .n_train = 1, .min_path = 14}, TRM_E_ARGUMENT, "2 to 13"},
       {{.rows = 4, .cols = 4, .n_train = 0}, TRM_E_ARGUMENT, "at least 1"},
       {{.rows = 4, .cols = 4, .n_train = 1, .max_walls = 1.5}, TRM_E_ARGUMENT, "share of walls"},
       {{.rows = 4, .cols = 4, .n_train = 1, .min_walls = 0.5, .max_walls = 0.4},

@@ -139,6 +139,11 @@ static void test_dry_run(void **state) {
   says(out_text, "GFLOP");
   says(out_text, "depth 12");
   assert_int_not_equal(access(in_run(s, "dry", ""), F_OK), 0);
+  assert_null(strstr(err_text, "exists"));
+  assert_int_equal(trm__make_dirs(in_run(s, "dry", ""), NULL), TRM_OK);
+  want(RUN("train", TINY, "run_name=dry", "--dry-run"), 0);
+  says(err_text, "exists; go on with");
+  assert_int_equal(rmdir(in_run(s, "dry", "")), 0);
 }
 
 static void test_resume(void **state) {

@@ -274,7 +274,7 @@ static void submissions_are_scored(void **state) {
   want(RUN("arc", "score", a, right), 0);
   says(out_text, "25.00 %");
   says(out_text, "1 of 3 test inputs");
-  says(out_text, "1 tasks are missing");
+  says(out_text, "1 task is missing");
   want(RUN("arc", "score", a, right, "--json"), 0);
   json_t *root = json_loads(out_text, 0, NULL);
   assert_true(number(root, "score") == 0.25 && number(root, "missing") == 1);

@@ -112,15 +112,22 @@ static int make_maze(const void *arg, trm__rng *rng, uint8_t *question, uint8_t 
   return 0;
 }
 
+/* A shortest path never has all four cells of a 2x2 square, which is a circle: 3 of each square
+ * that the maze is cut into, and what is left at odd sides. */
+static int longest_path(int rows, int cols) {
+  const int squares = (rows / 2) * (cols / 2);
+  return rows * cols - squares;
+}
+
 static trm_status check_config(const trm_maze_gen_config *c, const maker *m, trm_error *err) {
   if (trm_maze_of_size(c->rows, c->cols).kind == TRM_PUZZLE_NONE)
     TRM_FAIL(err, TRM_E_ARGUMENT,
              "a maze of %dx%d cells: want sides of 1 to %d and at most %d cells", c->rows, c->cols,
              TRM_PUZZLE_MAX_SIDE, TRM_MAZE_MAX_CELLS);
-  if (m->min_path < 2 || m->min_path > c->rows * c->cols)
+  if (m->min_path < 2 || m->min_path > longest_path(c->rows, c->cols))
     TRM_FAIL(err, TRM_E_ARGUMENT,
-             "a shortest path of %d cells: want 2 to %d in a maze of %dx%d cells", m->min_path,
-             c->rows * c->cols, c->rows, c->cols);
+             "a shortest path of %d cells: want 2 to %d, no maze of %dx%d cells has a longer one",
+             m->min_path, longest_path(c->rows, c->cols), c->rows, c->cols);
   if (!(m->min_walls >= 0 && m->min_walls <= m->max_walls && m->max_walls <= 1))
     TRM_FAIL(err, TRM_E_ARGUMENT, "a share of walls from %g to %g: want a range within 0 to 1",
              m->min_walls, m->max_walls);

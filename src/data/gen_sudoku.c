@@ -19,6 +19,12 @@ static int make_hard(const void *arg, trm__rng *rng, uint8_t *questions, uint8_t
   return trm__sudoku_generate_hard(&m->puzzle, &m->shape, rng, questions, answers);
 }
 
+/* No puzzle with fewer givens has one solution. 9x9: McGuire, Tugemann and Civario 2012; 4x4 and
+ * 6x6 are counted out. Else two digits that are not given could change places. */
+static int least_givens(int size) {
+  return size == 4 ? 4 : size == 6 ? 8 : size == 9 ? 17 : size - 1;
+}
+
 static trm_status check_config(const trm_sudoku_gen_config *c, trm_error *err) {
   trm_puzzle p = trm_sudoku_of_size(c->size);
   int cells = p.rows * p.cols;
@@ -28,6 +34,10 @@ static trm_status check_config(const trm_sudoku_gen_config *c, trm_error *err) {
       (c->max_givens && c->min_givens > c->max_givens))
     TRM_FAIL(err, TRM_E_ARGUMENT, "%d to %d givens: want a range within 0 to %d", c->min_givens,
              c->max_givens, cells);
+  if (c->max_givens && c->max_givens < least_givens(c->size))
+    TRM_FAIL(err, TRM_E_ARGUMENT,
+             "at most %d givens: a Sudoku of size %d with fewer than %d has more than one solution",
+             c->max_givens, c->size, least_givens(c->size));
   if (c->hard &&
       (c->size != 9 || c->min_givens || c->max_givens || c->min_backtracks || c->max_backtracks))
     TRM_FAIL(err, TRM_E_ARGUMENT,

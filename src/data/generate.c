@@ -12,6 +12,7 @@ enum {
   MAX_BLOCK = 2048,
   BLOCK_CELLS = 1 << 22, /* a block of large puzzles is shorter */
   MAX_BARREN = 50000,    /* candidates in a row that give nothing new before giving up */
+  MAX_UNMET = 10000,     /* the same before the first puzzle of all */
   MAX_PUZZLES = 100 * 1000 * 1000
 };
 
@@ -111,13 +112,14 @@ static trm_status fill_lists(generation *g, trm__pool *pool, trm_error *err) {
     take_block(g);
     if (c->progress && !c->progress(c->progress_arg, total - missing(g), total))
       TRM_FAIL(err, TRM_E_INTERRUPTED, "stopped: nothing was written");
-    if (g->barren > MAX_BARREN)
+    const int most = g->train.n + g->test.n ? MAX_BARREN : MAX_UNMET;
+    if (g->barren > most)
       TRM_FAIL(
           err, TRM_E_CONFIG,
           "only %lld of %lld training and %lld of %lld test puzzles of this kind were found in "
           "%lld tries, none in the last %d: ask for fewer, or loosen %s",
           (long long)g->train.n, (long long)c->n_train, (long long)g->test.n, (long long)c->n_test,
-          (long long)(g->first + g->in_block), MAX_BARREN, c->remedy);
+          (long long)(g->first + g->in_block), most, c->remedy);
   }
   return TRM_OK;
 }
