@@ -222,6 +222,25 @@ static void generation_is_reproducible(void **state) {
   assert_same_files(s, "csv1", "csv2", true);
 }
 
+static void hard_sets_are_reproducible_and_disjoint(void **state) {
+  scratch *s = *state;
+  for (int k = 0; k < 2; k++) {
+    trm_sudoku_gen_config config = {.size = 9,
+                                    .hard = true,
+                                    .n_train = 20,
+                                    .n_test = 10,
+                                    .seed = 5,
+                                    .threads = k + 1,
+                                    .output_dir = scratch_path(s, k ? "hard2" : "hard1")};
+    trm_build_report report;
+    assert_int_equal(trm_gen_sudoku(&config, &report, NULL), TRM_OK);
+    assert_int_equal(report.train_puzzles, 20);
+    assert_int_equal(report.test_puzzles, 10);
+    assert_int_equal(report.symmetric_overlap, 0);
+  }
+  assert_same_files(s, "hard1", "hard2", true);
+}
+
 static void generated_sets_are_disjoint(void **state) {
   scratch *s = *state;
   static const int sizes[] = {4, 6, 9};
@@ -358,10 +377,16 @@ static void published_csv_is_built(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(bad_csv_is_refused),           cmocka_unit_test(csv_becomes_a_folder),
-      cmocka_unit_test(subsample_and_ratings_choose), cmocka_unit_test(generation_is_reproducible),
-      cmocka_unit_test(generated_sets_are_disjoint),  cmocka_unit_test(failures_leave_nothing),
-      cmocka_unit_test(only_data_sets_are_replaced),  cmocka_unit_test(bad_arguments_are_refused),
+      cmocka_unit_test(bad_csv_is_refused),
+      cmocka_unit_test(csv_becomes_a_folder),
+      cmocka_unit_test(subsample_and_ratings_choose),
+      cmocka_unit_test(generation_is_reproducible),
+      cmocka_unit_test(hard_sets_are_reproducible_and_disjoint),
+      cmocka_unit_test(failures_leave_nothing),
+      cmocka_unit_test(generated_sets_are_disjoint),
+      cmocka_unit_test(failures_leave_nothing),
+      cmocka_unit_test(only_data_sets_are_replaced),
+      cmocka_unit_test(bad_arguments_are_refused),
       cmocka_unit_test(published_csv_is_built),
   };
   return cmocka_run_group_tests(tests, scratch_open, scratch_close);

@@ -321,6 +321,47 @@ static void targets_are_met(void **state) {
   }
 }
 
+static int compare_counts(const void *a, const void *b) {
+  int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+  return (x > y) - (x < y);
+}
+
+/* Random minimal puzzles have a median below 5 backtracks, Sudoku-Extreme one of 155. */
+static void hard_puzzles_are_hard(void **state) {
+  (void)state;
+  enum { CALLS = 4, YIELD = TRM__SUDOKU_HARD_YIELD };
+  trm_puzzle p = trm_sudoku_of_size(9);
+  trm__sudoku_shape s;
+  trm__sudoku_shape_init(&s, &p);
+  int64_t backtracks[CALLS * YIELD];
+  int n = 0;
+  for (uint32_t call = 0; call < CALLS; call++) {
+    uint8_t q[YIELD][81], a[YIELD][81], again[YIELD][81], solved[81];
+    trm__rng rng = rng_at(60, call), same = rng_at(60, call);
+    int made = trm__sudoku_generate_hard(&p, &s, &rng, q[0], a[0]);
+    assert_in_range(made, YIELD / 2, YIELD);
+    for (int i = 0; i < made; i++) {
+      trm_sudoku_result r = trm_sudoku_solve(&p, q[i], 2, solved);
+      assert_int_equal(r.solutions, 1);
+      assert_memory_equal(a[i], solved, 81);
+      backtracks[n++] = r.backtracks;
+      for (int c = 0; c < 81; c++) {
+        uint8_t v = q[i][c];
+        q[i][c] = 0;
+        if (v) assert_int_equal(trm_sudoku_solve(&p, q[i], 2, NULL).solutions, 2);
+        q[i][c] = v;
+      }
+    }
+    if (call) continue;
+    assert_int_equal(trm__sudoku_generate_hard(&p, &s, &same, again[0], a[0]), made);
+    assert_memory_equal(again, q, (size_t)made * 81);
+  }
+  qsort(backtracks, (size_t)n, sizeof *backtracks, compare_counts);
+  assert_true(backtracks[n / 8] < 30);
+  assert_true(backtracks[n / 2] > 60);
+  assert_true(backtracks[n * 7 / 8] > 250);
+}
+
 /* --- symmetries and the canonical form --- */
 
 static void symmetries_are_bijections_that_keep_the_rules(void **state) {
@@ -501,6 +542,7 @@ int main(void) {
       cmocka_unit_test(published_puzzles_are_unique),
       cmocka_unit_test(generated_puzzles_are_minimal),
       cmocka_unit_test(targets_are_met),
+      cmocka_unit_test(hard_puzzles_are_hard),
       cmocka_unit_test(symmetries_are_bijections_that_keep_the_rules),
       cmocka_unit_test(every_symmetry_is_drawn),
       cmocka_unit_test(tokens_follow_values),

@@ -46,8 +46,10 @@ static void place_candidate(generation *g, int64_t slot) {
   made->met = true;
   made->key = trm__grid_key_of(question, g->cells, 0);
   made->side = 1;
-  if (!c->n_test) return;
+  if (!c->n_test && c->yield == 1) return;
   trm__puzzle_canonical(&c->puzzle, question, form);
+  if (c->yield > 1) made->key = trm__grid_key_of(form, g->cells, 0);
+  if (!c->n_test) return;
   made->side = (double)(trm__grid_key_of(form, g->cells, c->seed).a >> 11) * 0x1p-53;
 }
 
