@@ -2,7 +2,7 @@
  * accepted gives data sets with copies. */
 #include <string.h>
 
-#include "data/arc_task.h"
+#include "data/arc/arc_task.h"
 #include "fuzz.h"
 #include "trm/arc.h"
 

@@ -2,9 +2,9 @@
  * NumPy; the compact form and data sets in memory are the same data set. */
 #include <jansson.h>
 #include "arc_files.h"
-#include "data/arc_grid.h"
-#include "data/arc_move.h"
-#include "data/arc_task.h"
+#include "data/arc/arc_grid.h"
+#include "data/arc/arc_move.h"
+#include "data/arc/arc_task.h"
 
 #include "trm.h"
 

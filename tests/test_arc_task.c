@@ -1,5 +1,5 @@
 /* Files of ARC tasks: what is read, and what is refused. */
-#include "data/arc_task.h"
+#include "data/arc/arc_task.h"
 
 #include "arc_files.h"
 #include "io/json.h"

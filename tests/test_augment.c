@@ -1,8 +1,8 @@
 /* Images of grids and mazes: they can be undone, fit their canvas, and have one canonical form. */
 #include "folder.h"
 
-#include "data/augment.h"
 #include "data/augmenter.h"
+#include "data/sudoku/sudoku_symmetry.h"
 #include "io/puzzle.h"
 #include "trm/grid.h"
 #include "trm/maze.h"

@@ -1,7 +1,7 @@
 /* Builders of data sets: from CSV files and from the generator. */
 #include <unistd.h>
 
-#include "data/sudoku_shape.h"
+#include "data/sudoku/sudoku_shape.h"
 #include "scratch.h"
 #include "trm/dataset.h"
 

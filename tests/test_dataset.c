@@ -3,7 +3,7 @@
 
 #include <unistd.h>
 
-#include "data/sudoku_shape.h"
+#include "data/sudoku/sudoku_shape.h"
 #include "trm/dataset.h"
 
 /* --- reading --- */

@@ -4,7 +4,7 @@
 #include "base/rng.h"
 #include "data/dataset_write.h"
 #include "data/dihedral.h"
-#include "data/maze_board.h"
+#include "data/maze/maze_board.h"
 #include "data/puzzle_csv.h"
 #include "trm/dataset.h"
 

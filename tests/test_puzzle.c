@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
-#include "data/arc_grid.h"
+#include "data/arc/arc_grid.h"
 #include "data/dihedral.h"
 #include "io/puzzle.h"
 #include "trm/sudoku.h"

@@ -2,9 +2,9 @@
  * get the same image, and what is not scored stays so. */
 #include "data/augmenter.h"
 
-#include "data/arc_move.h"
-#include "data/augment.h"
-#include "data/sudoku_shape.h"
+#include "data/arc/arc_move.h"
+#include "data/sudoku/sudoku_shape.h"
+#include "data/sudoku/sudoku_symmetry.h"
 #include "trm/dataset.h"
 
 static void sudoku_image(const trm__augmenter *a, trm__rng *rng, const int32_t *from_inputs,

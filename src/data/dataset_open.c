@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "data/arc_compact.h"
+#include "data/arc/arc_compact.h"
 #include "data/dataset_index.h"
-#include "data/sudoku_shape.h"
+#include "data/sudoku/sudoku_shape.h"
 #include "io/json.h"
 #include "io/puzzle.h"
 

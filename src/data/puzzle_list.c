@@ -8,7 +8,7 @@
 #include "base/rng.h"
 #include "data/dataset_index.h"
 #include "data/dataset_write.h"
-#include "data/maze_board.h"
+#include "data/maze/maze_board.h"
 
 trm_status trm__puzzle_list_alloc(trm__puzzle_list *list, int64_t n, int cells, trm_error *err) {
   TRM_ALLOC(&list->question, n * cells, "puzzles", err);

@@ -5,8 +5,8 @@
  * sees the grid alone. */
 #include <string.h>
 
-#include "data/maze_board.h"
-#include "data/sudoku_shape.h"
+#include "data/maze/maze_board.h"
+#include "data/sudoku/sudoku_shape.h"
 #include "trm/puzzle.h"
 
 enum { MAX_TOKENS = TRM_PUZZLE_MAX_SYMBOLS + 2 };

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "data/arc_grid.h"
-#include "data/arc_task.h"
+#include "data/arc/arc_grid.h"
+#include "data/arc/arc_task.h"
 #include "data/dataset_index.h"
 #include "data/survey.h"
 #include "io/json.h"

@@ -1,7 +1,7 @@
 /* A submission against the solutions, counted as ARC Prize counts. */
 #include <string.h>
 
-#include "data/arc_task.h"
+#include "data/arc/arc_task.h"
 #include "io/json.h"
 #include "trm/arc_vote.h"
 

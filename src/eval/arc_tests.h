@@ -3,7 +3,7 @@
 #ifndef TRM_EVAL_ARC_TESTS_H
 #define TRM_EVAL_ARC_TESTS_H
 
-#include "data/arc_task.h"
+#include "data/arc/arc_task.h"
 #include "eval/arc_grids.h"
 
 enum { TRM__ARC_BLANK = -2, TRM__ARC_UNTESTED = -1 };
