@@ -37,7 +37,7 @@ static void the_recipe_works(void **state) {
           "--vocabulary", ".,#,?,1,2,3,4,5,6,7", "--test-share", "0.25", "--output-dir", dir),
       0);
   says(out_text, "train: 3 puzzles");
-  says(out_text, "test: 1 puzzles");
+  says(out_text, "test: 1 puzzle\n");
   want(RUN("data", "info", dir), 0);
   says(out_text, "rules nonogram");
   says(out_text, "transpose");
