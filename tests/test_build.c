@@ -382,7 +382,6 @@ int main(void) {
       cmocka_unit_test(subsample_and_ratings_choose),
       cmocka_unit_test(generation_is_reproducible),
       cmocka_unit_test(hard_sets_are_reproducible_and_disjoint),
-      cmocka_unit_test(failures_leave_nothing),
       cmocka_unit_test(generated_sets_are_disjoint),
       cmocka_unit_test(failures_leave_nothing),
       cmocka_unit_test(only_data_sets_are_replaced),

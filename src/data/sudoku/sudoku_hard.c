@@ -35,7 +35,7 @@ static const int16_t census[HALF_OCTAVES] = {1269, 0,    541, 273, 352, 192,  19
                                              56,   26,   39,  158, 445, 1024, 1560, 1507,
                                              1442, 1009, 529, 214, 74,  18,   7};
 
-/* Where walks begin: puzzles of 500 to 1,500 backtracks, each the end of a long walk of this kind
+/* Where walks begin: puzzles of 500 to 750 backtracks, each the end of a long walk of this kind
  * from a random puzzle. */
 static const char *const seeds[] = {
     "1......5......3.1.82.......6.17......9....46.43..8......4.1...5.6...7......6..89.",
