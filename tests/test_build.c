@@ -222,22 +222,47 @@ static void generation_is_reproducible(void **state) {
   assert_same_files(s, "csv1", "csv2", true);
 }
 
+/* Examples of both splits with an answer in common, up to symmetry. */
+static int count_common_answers(scratch *s, const char *dir) {
+  static uint8_t form[2][100][TRM_SUDOKU_MAX_CELLS];
+  const trm_puzzle p = trm_sudoku_of_size(9);
+  int n[2], common = 0;
+  for (int k = 0; k < 2; k++) {
+    trm_dataset *d;
+    assert_int_equal(trm_dataset_open(scratch_path(s, dir), k ? "test" : "train", &d, NULL),
+                     TRM_OK);
+    n[k] = (int)trm_dataset_get_info(d)->examples;
+    for (int i = 0; i < n[k]; i++) {
+      int32_t question[81], answer[81], id;
+      uint8_t value[81];
+      trm_dataset_example(d, i, question, answer, &id);
+      for (int c = 0; c < 81; c++) value[c] = (uint8_t)(answer[c] - 1);
+      trm_sudoku_canonical(&p, value, form[k][i]);
+    }
+    trm_dataset_free(d);
+  }
+  for (int i = 0; i < n[0]; i++)
+    for (int j = 0; j < n[1]; j++) common += !memcmp(form[0][i], form[1][j], 81);
+  return common;
+}
+
 static void hard_sets_are_reproducible_and_disjoint(void **state) {
   scratch *s = *state;
   for (int k = 0; k < 2; k++) {
     trm_sudoku_gen_config config = {.size = 9,
                                     .hard = true,
-                                    .n_train = 20,
-                                    .n_test = 10,
-                                    .seed = 5,
+                                    .n_train = 48,
+                                    .n_test = 48,
+                                    .seed = 1,
                                     .threads = k + 1,
                                     .output_dir = scratch_path(s, k ? "hard2" : "hard1")};
     trm_build_report report;
     assert_int_equal(trm_gen_sudoku(&config, &report, NULL), TRM_OK);
-    assert_int_equal(report.train_puzzles, 20);
-    assert_int_equal(report.test_puzzles, 10);
+    assert_int_equal(report.train_puzzles, 48);
+    assert_int_equal(report.test_puzzles, 48);
     assert_int_equal(report.symmetric_overlap, 0);
   }
+  assert_int_equal(count_common_answers(s, "hard1"), 0);
   assert_same_files(s, "hard1", "hard2", true);
 }
 

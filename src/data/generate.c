@@ -42,6 +42,7 @@ static void place_candidate(generation *g, int64_t slot) {
   const trm__generator *c = g->config;
   candidate *made = &g->block[slot];
   const uint8_t *question = g->grids.question + slot * g->cells;
+  const uint8_t *answer = g->grids.answer + slot * g->cells;
   uint8_t *form = g->forms + slot * g->cells;
   made->met = true;
   made->key = trm__grid_key_of(question, g->cells, 0);
@@ -50,6 +51,7 @@ static void place_candidate(generation *g, int64_t slot) {
   trm__puzzle_canonical(&c->puzzle, question, form);
   if (c->yield > 1) made->key = trm__grid_key_of(form, g->cells, 0);
   if (!c->n_test) return;
+  if (c->yield > 1) trm__puzzle_canonical(&c->puzzle, answer, form);
   made->side = (double)(trm__grid_key_of(form, g->cells, c->seed).a >> 11) * 0x1p-53;
 }
 

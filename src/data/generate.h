@@ -17,7 +17,8 @@ typedef int trm__make_fn(const void *maker, trm__rng *rng, uint8_t *questions, u
 typedef struct trm__generator {
   trm_puzzle puzzle; /* a known Sudoku or maze */
   trm__make_fn *make;
-  int yield; /* above 1, tries may give related puzzles: of symmetric images one is taken */
+  int yield; /* above 1, tries may give related puzzles: of symmetric images one is taken, and it is
+                the answer's canonical form that decides the split, so that no answer is in both */
   const void *maker;
   const char *remedy; /* what to loosen when too few are found, e.g. "givens" */
   int64_t n_train, n_test;
