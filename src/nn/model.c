@@ -34,7 +34,7 @@ done:
 
 trm_status trm__model_alloc(const trm_model_config *config, const int32_t *ids, int n_ids,
                             trm_model **out, trm_error *err) {
-  trm_model *m;
+  trm_model *m = NULL;
   TRM_TRY(trm__model_outline(config, ids, n_ids, &m, err));
   const trm__layout *l = m->layout;
   m->params = trm__alloc((size_t)l->n_params, sizeof *m->params);
