@@ -1,4 +1,5 @@
 /* trm eval: a model's accuracies on a data set. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -176,7 +177,8 @@ static trm_status commit_rows(eval_run *e, trm_error *err) {
   if (e->q.open) list[n++] = &e->q;
   CLI_TRY(npy_out_commit(list, n, err));
   if (!e->args->state) return TRM_OK;
-  unlink(e->args->state);
+  if (unlink(e->args->state) && errno != ENOENT)
+    return cli_fail(err, TRM_E_IO, -1, "%s cannot be removed: %s", e->args->state, strerror(errno));
   return npy_out_finish(list, n, err);
 }
 

@@ -4,6 +4,7 @@
 
 #include "eval_report.h"
 #include "grid_view.h"
+#include "published.h"
 #include "run_folder.h"
 
 static const cli_manual manual = {
@@ -181,13 +182,25 @@ static trm_status load_model(const finetune_args *a, finetune_run *r, int *canva
       .vocab_size = 12, .seq_len = 900, .puzzle = {.kind = TRM_PUZZLE_ARC, .rows = 30, .cols = 30}};
   char path[CLI_PATH_MAX];
   CLI_TRY(run_folder_load_model_for(a->model, &published, path, &r->model, err));
-  const trm_puzzle *p = &trm_model_get_config(r->model)->puzzle;
-  *canvas = p->kind == TRM_PUZZLE_ARC ? p->rows : 0;
+  const trm_model_config *c = trm_model_get_config(r->model);
+  int side = 1;
+  while (side * side < c->seq_len) side++;
+  bool square = side * side == c->seq_len && side <= 30 && c->vocab_size == published.vocab_size;
+  if (c->puzzle.kind != TRM_PUZZLE_ARC && (c->puzzle.kind != TRM_PUZZLE_NONE || !square))
+    return cli_fail(err, TRM_E_FORMAT, -1,
+                    "%s: its puzzles are no ARC grids: want a model that was trained on ARC tasks",
+                    path);
+  *canvas = side;
+  if (published_is(path))
+    cli_note(
+        "a checkpoint of PyTorch does not tell the size of its canvas: taken for %d x %d; a "
+        "file of `trm convert %s OUT.safetensors --data DATA` tells it",
+        side, side, path);
   return TRM_OK;
 }
 
 static trm_status finetune(const finetune_args *a, finetune_run *r, trm_error *err) {
-  int canvas;
+  int canvas = 0;
   if (a->out) CLI_TRY(cli_check_model_folder(a->out, err));
   CLI_TRY(trm_arc_tasks_load(a->task, &r->tasks, err));
   CLI_TRY(check_tasks(a, r, err));

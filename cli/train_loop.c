@@ -135,7 +135,7 @@ static trm_status evaluate(loop *l, bool *best, trm_error *err) {
     mark->best_exact = exact;
     mark->best_update = mark->update;
   }
-  cli_note("update %lld/%lld, epoch %.1f: exact %.2f %% of %lld (%.1f to %.1f), cells %.2f %%%s",
+  cli_note("update %lld/%lld, epoch %.1f: exact %.2f %% of %lld (%.1f to %.1f), accuracy %.2f %%%s",
            (long long)mark->update, (long long)l->s->end, epoch_of(l), 100 * exact,
            (long long)sum.n, 100 * range.low, 100 * range.high, 100 * sum.accuracy / fmax(sum.n, 1),
            *best ? ", best so far" : "");

@@ -6,8 +6,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -76,12 +79,30 @@ static trm_status check_place(const char *dir, trm_error *err) {
   return st;
 }
 
+/* The folder itself where `dir` is a link to one: the link stays. */
+static trm_status find_place(const char *dir, char **place, trm_error *err) {
+  char real[PATH_MAX];
+  *place = path_with(dir, "");
+  if (!*place) TRM_FAIL(err, TRM_E_MEMORY, "no memory for a path");
+  const char *slash = strrchr(*place, '/'), *name = slash ? slash + 1 : *place;
+  if (!strcmp(name, ".") || !strcmp(name, ".."))
+    TRM_FAIL(err, TRM_E_IO, "%s: a data set takes the place of its folder: name that instead", dir);
+  struct stat info;
+  if (lstat(*place, &info) || !S_ISLNK(info.st_mode)) return TRM_OK;
+  if (!realpath(*place, real))
+    TRM_FAIL(err, TRM_E_IO, "%s is a link that leads nowhere: %s", dir, strerror(errno));
+  trm__free(*place);
+  *place = path_with(real, "");
+  if (!*place) TRM_FAIL(err, TRM_E_MEMORY, "no memory for a path");
+  return TRM_OK;
+}
+
 trm_status trm__folder_begin(trm__folder *f, const char *dir, trm_error *err) {
   if (!dir || !*dir) TRM_FAIL(err, TRM_E_ARGUMENT, "no output folder was named");
   char suffix[64];
   snprintf(suffix, sizeof suffix, ".partial-%ld", (long)getpid());
-  f->dir = path_with(dir, "");
-  if (!f->dir) TRM_FAIL(err, TRM_E_MEMORY, "no memory for a path");
+  TRM_TRY(find_place(dir, &f->dir, err));
+  dir = f->dir;
   TRM_TRY(check_place(f->dir, err));
   snprintf(suffix, sizeof suffix, ".replaced-%ld", (long)getpid());
   f->replaced = path_with(dir, suffix);

@@ -1,6 +1,7 @@
 /* See generate.h. */
 #include "data/generate.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/cpus.h"
@@ -12,7 +13,8 @@ enum {
   MAX_BLOCK = 2048,
   BLOCK_CELLS = 1 << 22, /* a block of large puzzles is shorter */
   MAX_BARREN = 50000,    /* candidates in a row that give nothing new before giving up */
-  MAX_UNMET = 10000,     /* the same before the first puzzle of all */
+  MAX_UNMET = 10000,     /* the same before the first puzzle of all, of up to 100 cells */
+  MIN_UNMET = 1000,      /* and of many cells */
   MAX_PUZZLES = 100 * 1000 * 1000
 };
 
@@ -30,7 +32,8 @@ typedef struct generation {
   trm__puzzle_list grids; /* of the block */
   uint8_t *forms;
   int64_t first, in_block, least_in_block, most_in_block; /* tries */
-  int64_t barren;
+  int64_t barren, total;
+  atomic_bool stop;    /* asked for by the progress */
   trm__grid_key *seen; /* open addressing, all zero: free */
   uint64_t mask;
 } generation;
@@ -65,11 +68,27 @@ static void make_try(generation *g, int64_t i) {
   for (int k = 0; k < n; k++) place_candidate(g, slot + k);
 }
 
+static int64_t missing(const generation *g) {
+  return g->config->n_train + g->config->n_test - g->train.n - g->test.n;
+}
+
+/* Tells the progress, on the caller's thread; false when it is to stop. */
+static bool goes_on(generation *g) {
+  const trm__generator *c = g->config;
+  if (c->progress && !c->progress(c->progress_arg, g->total - missing(g), g->total))
+    atomic_store(&g->stop, true);
+  return !atomic_load(&g->stop);
+}
+
 static void make_share(void *arg, trm__lane *lane) {
   generation *g = arg;
   int64_t low, high;
   trm__lane_share(lane, g->in_block, 1, &low, &high);
-  for (int64_t i = low; i < high; i++) make_try(g, i);
+  for (int64_t i = low; i < high; i++) {
+    /* A try that gives many takes long, and whoever stops it does not want to wait for a block. */
+    if (g->config->yield > 1 && !(lane->rank ? !atomic_load(&g->stop) : goes_on(g))) return;
+    make_try(g, i);
+  }
 }
 
 /* --- what is taken --- */
@@ -102,21 +121,18 @@ static void take_block(generation *g) {
   }
 }
 
-static int64_t missing(const generation *g) {
-  return g->config->n_train + g->config->n_test - g->train.n - g->test.n;
-}
-
 static trm_status fill_lists(generation *g, trm__pool *pool, trm_error *err) {
   const trm__generator *c = g->config;
-  int64_t total = missing(g);
+  const int64_t cells = g->cells, unmet = MAX_UNMET * 100 / cells * 100 / cells;
+  g->total = missing(g);
   for (g->first = 0; missing(g); g->first += g->in_block) {
     int64_t want = (missing(g) + missing(g) / 8) / c->yield, least = g->least_in_block;
     g->in_block = want < least ? least : want > g->most_in_block ? g->most_in_block : want;
     trm__pool_run(pool, 1, make_share, g);
-    take_block(g);
-    if (c->progress && !c->progress(c->progress_arg, total - missing(g), total))
-      TRM_FAIL(err, TRM_E_INTERRUPTED, "stopped: nothing was written");
-    const int most = g->train.n + g->test.n ? MAX_BARREN : MAX_UNMET;
+    if (!atomic_load(&g->stop)) take_block(g);
+    if (!goes_on(g)) TRM_FAIL(err, TRM_E_INTERRUPTED, "stopped: nothing was written");
+    const int first = (int)(unmet < MIN_UNMET ? MIN_UNMET : unmet < MAX_UNMET ? unmet : MAX_UNMET);
+    const int most = g->train.n + g->test.n ? MAX_BARREN : first;
     if (g->barren > most)
       TRM_FAIL(
           err, TRM_E_CONFIG,
@@ -166,8 +182,9 @@ static trm_status prepare(generation *g, int threads, trm_error *err) {
   g->cells = c->puzzle.rows * c->puzzle.cols;
   int64_t most = BLOCK_CELLS / g->cells < MAX_BLOCK ? BLOCK_CELLS / g->cells : MAX_BLOCK;
   bool slow = c->yield > 1; /* a try that gives many takes long: blocks of a few seconds */
-  g->least_in_block = slow ? threads : MIN_BLOCK;
-  g->most_in_block = slow ? 8 * (int64_t)threads : most;
+  const int busy = threads < trm__default_threads() ? threads : trm__default_threads();
+  g->least_in_block = slow ? busy : MIN_BLOCK;
+  g->most_in_block = slow ? 8 * (int64_t)busy : most;
   int64_t slots = g->most_in_block * c->yield;
   g->mask = 63;
   while (g->mask < 2 * (uint64_t)(c->n_train + c->n_test)) g->mask = g->mask * 2 + 1;

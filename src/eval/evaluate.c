@@ -237,6 +237,13 @@ static trm_status check_agreement(const trm_model_config *m, const trm_dataset_i
              "the data have seq_len %d and vocab_size %d, the model %d and %d: evaluate a model on "
              "the kind of data that it was trained on",
              d->seq_len, d->vocab_size, m->seq_len, m->vocab_size);
+  if (m->puzzle.kind != TRM_PUZZLE_NONE && d->puzzle.kind != TRM_PUZZLE_NONE &&
+      (m->puzzle.kind != d->puzzle.kind || m->puzzle.rows != d->puzzle.rows))
+    TRM_FAIL(err, TRM_E_SHAPE,
+             "the data are of kind %s with %d x %d cells, the model is for %s with %d x %d: "
+             "evaluate a model on the kind of data that it was trained on",
+             trm_puzzle_kind_name(d->puzzle.kind), d->puzzle.rows, d->puzzle.cols,
+             trm_puzzle_kind_name(m->puzzle.kind), m->puzzle.rows, m->puzzle.cols);
   if (m->puzzle_emb_ndim > 0 && d->num_puzzle_identifiers > m->num_puzzle_identifiers)
     TRM_FAIL(err, TRM_E_SHAPE,
              "the data have %d puzzle ids, the model only knows %d: an id that was not trained has "

@@ -305,6 +305,10 @@ static trm_status load_file(const char *path, trm__arc_tasks *list, trm_error *e
   json_t *json;
   bool large;
   TRM_TRY(is_large(path, &large, err));
+  const size_t n = strlen(path);
+  if (large && n > 3 && !strcmp(path + n - 3, ".gz"))
+    TRM_FAIL(err, TRM_E_RANGE, "%s: a packed file may have %d MiB: unpack it with gunzip", path,
+             TRM__ARC_MAX_JSON >> 20);
   if (large) return load_large(path, list, err);
   TRM_TRY(trm__json_load(path, TRM__ARC_MAX_JSON, &json, err));
   const trm_status st = add_object(json, path, list, err);
