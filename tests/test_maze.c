@@ -336,7 +336,7 @@ static void assert_same_file(const char *left, const char *right, const char *na
 
 static void mazes_are_generated(void **state) {
   scratch *s = *state;
-  enum { TRAIN = 300, TEST = 200 };
+  enum { TRAIN = 60, TEST = 40 };
   static const struct {
     int rows, cols, min_path, expected;
   } cases[] = {{10, 10, 0, 20}, {6, 14, 0, 20}, {12, 12, 40, 40}};

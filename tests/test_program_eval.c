@@ -59,12 +59,12 @@ static void interrupted_evaluations_go_on(void **state) {
   in(s, q2, "q2.npy");
   in(s, st, "eval.state");
   snprintf(part, sizeof part, "%s.part", p2);
-  want(RUN("eval", sudoku_model, sudoku_dir, "--steps", "1000", "--json", "--save-preds", p1,
+  want(RUN("eval", sudoku_model, sudoku_dir, "--steps", "400", "--json", "--save-preds", p1,
            "--save-q", q1),
        0);
   memcpy(uninterrupted, out_text, sizeof out_text);
   const char *const *args =
-      ARGS("eval", sudoku_model, sudoku_dir, "--steps", "1000", "--json", "--batch", "2",
+      ARGS("eval", sudoku_model, sudoku_dir, "--steps", "400", "--json", "--batch", "2",
            "--threads", "1", "--state", st, "--save-preds", p2, "--save-q", q2);
   /* A kill leaves the part, and perhaps no state: all begins anew. */
   want(stop_after(s, args, 50, SIGKILL), 1000 + SIGKILL);
@@ -91,15 +91,15 @@ static void what_does_not_go_on_is_refused(void **state) {
   in(s, st, "other.state");
   in(s, p, "p.npy");
   snprintf(part, sizeof part, "%s.part", p);
-  const char *const *args = ARGS("eval", sudoku_model, sudoku_dir, "--steps", "1000", "--batch",
-                                 "2", "--threads", "1", "--state", st);
+  const char *const *args = ARGS("eval", sudoku_model, sudoku_dir, "--steps", "400", "--batch", "2",
+                                 "--threads", "1", "--state", st);
   int code, tries = 0;
   do {
     code = stop_after(s, args, 20 + 10 * tries, SIGINT);
     assert_in_range(++tries, 1, 100);
   } while (code != 130);
   /* Rows that were not saved would be missing. */
-  want(RUN("eval", sudoku_model, sudoku_dir, "--steps", "1000", "--state", st, "--save-preds", p),
+  want(RUN("eval", sudoku_model, sudoku_dir, "--steps", "400", "--state", st, "--save-preds", p),
        2);
   says(err_text, "remove the file");
   assert_int_equal(access(part, F_OK), -1);
@@ -127,8 +127,8 @@ static void parts_of_others_are_left_alone(void **state) {
   in(s, want_p, "want.npy");
   in(s, kept, "kept.copy");
   snprintf(part, sizeof part, "%s.part", p);
-  const char *const *args = ARGS("eval", sudoku_model, sudoku_dir, "--steps", "1000", "--batch",
-                                 "2", "--threads", "1", "--state", st, "--save-preds", p);
+  const char *const *args = ARGS("eval", sudoku_model, sudoku_dir, "--steps", "400", "--batch", "2",
+                                 "--threads", "1", "--state", st, "--save-preds", p);
   int code, tries = 0;
   do {
     code = stop_after(s, args, 20 + 10 * tries, SIGINT);
@@ -142,13 +142,13 @@ static void parts_of_others_are_left_alone(void **state) {
   want(RUN("eval", sudoku_model, sudoku_dir, "--save-preds", p, __VA_ARGS__), 2); \
   says(err_text, "kept.npy.part: belongs to another evaluation");                 \
   same_bytes(part, kept)
-  OTHER("--steps", "1000", "--state", st, "--limit", "10");
-  OTHER("--steps", "1000", "--state", st2);
+  OTHER("--steps", "400", "--state", st, "--limit", "10");
+  OTHER("--steps", "400", "--state", st2);
   OTHER("--steps", "2");
   want(RUN("eval", sudoku_model, sudoku_dir, "--state", st, "--save-preds", p), 2);
   same_bytes(part, kept);
-  want(RUN("eval", sudoku_model, sudoku_dir, "--steps", "1000", "--save-preds", want_p), 0);
-  want(RUN("eval", sudoku_model, sudoku_dir, "--steps", "1000", "--state", st, "--save-preds", p),
+  want(RUN("eval", sudoku_model, sudoku_dir, "--steps", "400", "--save-preds", want_p), 0);
+  want(RUN("eval", sudoku_model, sudoku_dir, "--steps", "400", "--state", st, "--save-preds", p),
        0);
   same_bytes(p, want_p);
   assert_int_equal(access(part, F_OK), -1);

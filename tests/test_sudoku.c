@@ -329,7 +329,7 @@ static int compare_counts(const void *a, const void *b) {
 /* Random minimal puzzles have a median below 5 backtracks, Sudoku-Extreme one of 155. */
 static void hard_puzzles_are_hard(void **state) {
   (void)state;
-  enum { CALLS = 4, YIELD = TRM__SUDOKU_HARD_YIELD };
+  enum { CALLS = 3, YIELD = TRM__SUDOKU_HARD_YIELD };
   trm_puzzle p = trm_sudoku_of_size(9);
   trm__sudoku_shape s;
   trm__sudoku_shape_init(&s, &p);
