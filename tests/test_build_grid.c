@@ -360,6 +360,11 @@ static void rules_are_checked(void **state) {
   snprintf(paths[2], 160, "%s", scratch_path(*state, "none"));
   c.rules = "latin";
   expect_failure(&c, TRM_E_PUZZLE, 2, "latin.csv line 2");
+  write_text(*state, "sizes.csv", "question,answer\n.,10/21\n");
+  char larger[160];
+  snprintf(larger, sizeof larger, "%s", scratch_path(*state, "sizes.csv"));
+  c.train = larger;
+  expect_failure(&c, TRM_E_PUZZLE, 2, "both have the same size");
   c.rules = "chess";
   expect_failure(&c, TRM_E_CONFIG, -1, "known are sudoku");
   c.rules = "a name that is far too long for rules";

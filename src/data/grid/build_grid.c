@@ -167,7 +167,15 @@ static const uint8_t *narrowed(const int32_t *tokens, int64_t n, uint8_t *to) {
 }
 
 static trm_status check_rules(const build *b, const entry *e, trm_error *err) {
-  if (!*b->puzzle.rules || trm_puzzle_solves(&b->puzzle, b->inputs, b->labels)) return TRM_OK;
+  if (!*b->puzzle.rules) return TRM_OK;
+  const trm__grid_pair *p = e->pair;
+  if (p->rows[0] != p->rows[1] || p->cols[0] != p->cols[1])
+    TRM_FAIL_AT(err, TRM_E_PUZZLE, p->line,
+                "%s %s %lld: the input has %d x %d cells, the output %d x %d; by the rules of '%s' "
+                "both have the same size",
+                e->list->path, e->list->unit, p->line, p->rows[0], p->cols[0], p->rows[1],
+                p->cols[1], b->puzzle.rules);
+  if (trm_puzzle_solves(&b->puzzle, b->inputs, b->labels)) return TRM_OK;
   TRM_FAIL_AT(err, TRM_E_PUZZLE, e->pair->line,
               "%s %s %lld: the output is no right answer to the input by the rules of '%s'",
               e->list->path, e->list->unit, e->pair->line, b->puzzle.rules);
