@@ -251,15 +251,15 @@ static void hard_sets_are_reproducible_and_disjoint(void **state) {
   for (int k = 0; k < 2; k++) {
     trm_sudoku_gen_config config = {.size = 9,
                                     .hard = true,
-                                    .n_train = 48,
-                                    .n_test = 48,
+                                    .n_train = 24,
+                                    .n_test = 24,
                                     .seed = 1,
                                     .threads = k + 1,
                                     .output_dir = scratch_path(s, k ? "hard2" : "hard1")};
     trm_build_report report;
     assert_int_equal(trm_gen_sudoku(&config, &report, NULL), TRM_OK);
-    assert_int_equal(report.train_puzzles, 48);
-    assert_int_equal(report.test_puzzles, 48);
+    assert_int_equal(report.train_puzzles, 24);
+    assert_int_equal(report.test_puzzles, 24);
     assert_int_equal(report.symmetric_overlap, 0);
   }
   assert_int_equal(count_common_answers(s, "hard1"), 0);
