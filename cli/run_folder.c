@@ -344,11 +344,6 @@ void run_folder_close(run_folder *r) {
 void run_folder_discard(run_folder *r) {
   run_folder_close(r);
   cli_remove_folder(r->path, NULL);
-  char *slash = strrchr(r->path, '/');
-  if (slash) {
-    *slash = 0;
-    (void)rmdir(r->path); /* the project's folder, where this was its only run */
-  }
   r->path[0] = 0;
 }
 

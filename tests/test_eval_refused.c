@@ -81,6 +81,35 @@ static void every_refusal_is_reported(void **state) {
   }
 }
 
+/* Sudokus of 10 x 10 have the vocabulary and the cells of ARC on a canvas of 10 x 10. */
+static void other_kinds_are_refused(void **state) {
+  (void)state;
+  char path[200];
+  trm_arc_tasks *tasks;
+  trm_arc_data *arc;
+  trm_eval_report report;
+  trm_error err;
+  snprintf(path, sizeof path, "%s/test_puzzles.json", dir);
+  assert_int_equal(trm_arc_tasks_load(path, &tasks, NULL), TRM_OK);
+  if (trm_arc_data_create(tasks, 0, 10, 1, &arc, &err) != TRM_OK) fail_msg("%s", err.msg);
+  trm_arc_tasks_free(tasks);
+  for (int sudoku = 0; sudoku < 2; sudoku++) {
+    trm_model_config c = small_config(TRM_ARCH_TRM, 100);
+    c.vocab_size = 12;
+    c.num_puzzle_identifiers = arc->n_names;
+    c.halt_max_steps = 1;
+    c.puzzle = sudoku ? trm_sudoku_of_size(10)
+                      : (trm_puzzle){.kind = TRM_PUZZLE_ARC, .rows = 10, .cols = 10};
+    trm_model *m = small_model(&c, 5);
+    const trm_eval_config config = {.limit = 1, .threads = 1};
+    assert_int_equal(trm_evaluate(m, arc->test, &config, &report, &err),
+                     sudoku ? TRM_E_SHAPE : TRM_OK);
+    if (sudoku) assert_true(speaks_of(&err, "the model is for sudoku"));
+    trm_model_free(m);
+  }
+  trm_arc_data_free(arc);
+}
+
 static int set_up(void **state) {
   if (scratch_open(state) != 0) return -1;
   scratch *s = *state;
@@ -113,6 +142,7 @@ static int tear_down(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(every_refusal_is_reported)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(every_refusal_is_reported),
+                                     cmocka_unit_test(other_kinds_are_refused)};
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -69,7 +69,28 @@ static void a_folder_is_never_absent(void **state) {
   assert_null(absent);
 }
 
+/* What lies behind a link is replaced where it lies; a name that stands for a place is none. */
+static void links_stay(void **state) {
+  scratch *s = *state;
+  char dir[160], link[160], path[200];
+  snprintf(dir, sizeof dir, "%s", scratch_path(s, "real"));
+  snprintf(link, sizeof link, "%s", scratch_path(s, "link"));
+  build(dir);
+  snprintf(path, sizeof path, "%s/identifiers.json", dir);
+  write_bytes(path, "[]", 2); /* of the old set: gone with it */
+  assert_int_equal(symlink(dir, link), 0);
+  build(link);
+  assert_int_equal(access(path, F_OK), -1);
+  assert_true(readlink(link, path, sizeof path) > 0);
+  trm__folder f = {0};
+  trm_error err;
+  assert_int_equal(trm__folder_begin(&f, ".", &err), TRM_E_IO);
+  assert_true(speaks_of(&err, "name that instead"));
+  trm__folder_abort(&f);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(a_folder_is_never_absent)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(a_folder_is_never_absent),
+                                     cmocka_unit_test(links_stay)};
   return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }
