@@ -572,11 +572,13 @@ static void training_moves_pairs(void **state) {
 static void a_move_is_a_placement(void **state) {
   (void)state;
   static const struct {
-    int rows, cols, out_rows, out_cols;
-  } sizes[] = {{1, 1, 3, 2}, {30, 2, 4, 4}, {29, 30, 29, 30}, {30, 30, 30, 30}, {5, 29, 29, 1}};
+    int side, rows, cols, out_rows, out_cols;
+  } sizes[] = {{30, 1, 1, 3, 2},   {30, 30, 2, 4, 4}, {30, 29, 30, 29, 30}, {30, 30, 30, 30, 30},
+               {30, 5, 29, 29, 1}, {6, 2, 3, 4, 2},   {6, 6, 6, 6, 6}};
   trm__rng rng = trm__rng_at(1, TRM__RNG_TEST, 0, 0);
   for (size_t k = 0; k < 50 * sizeof sizes / sizeof *sizes; k++) {
     const size_t z = k / 50;
+    const int width = sizes[z].side, cells = width * width;
     trm__arc_grid in = {(uint8_t)sizes[z].rows, (uint8_t)sizes[z].cols, {0}};
     trm__arc_grid out = {(uint8_t)sizes[z].out_rows, (uint8_t)sizes[z].out_cols, {0}};
     for (int i = 0; i < TRM__ARC_CELLS; i++) {
@@ -586,25 +588,24 @@ static void a_move_is_a_placement(void **state) {
     uint8_t tokens[TRM__ARC_CELLS];
     int32_t from[2][TRM__ARC_CELLS], to[2][TRM__ARC_CELLS];
     for (int side = 0; side < 2; side++) {
-      trm__arc_place(side ? &out : &in, TRM__ARC_SIDE, 0, 0, tokens);
-      for (int i = 0; i < TRM__ARC_CELLS; i++)
+      trm__arc_place(side ? &out : &in, width, 0, 0, tokens);
+      for (int i = 0; i < cells; i++)
         from[side][i] = side && !tokens[i] ? TRM_IGNORE_LABEL : tokens[i];
     }
-    trm__arc_move(&rng, TRM__ARC_SIDE, from[0], from[1], to[0], to[1]);
+    trm__arc_move(&rng, width, from[0], from[1], to[0], to[1]);
     int at = 0;
     while (to[0][at] < TRM__ARC_FIRST) at++;
     for (int side = 0; side < 2; side++) {
-      trm__arc_place(side ? &out : &in, TRM__ARC_SIDE, at / TRM__ARC_SIDE, at % TRM__ARC_SIDE,
-                     tokens);
-      for (int i = 0; i < TRM__ARC_CELLS; i++)
+      trm__arc_place(side ? &out : &in, width, at / width, at % width, tokens);
+      for (int i = 0; i < cells; i++)
         assert_int_equal(to[side][i], side && !tokens[i] ? TRM_IGNORE_LABEL : tokens[i]);
     }
-    if (sizes[z].rows == 30) continue;
-    from[1][899] = from[1][899] == 5 ? 6 : 5; /* a colour where none can be */
-    trm__arc_move(&rng, TRM__ARC_SIDE, from[0], from[1], to[0], to[1]);
-    if (sizes[z].out_rows < 29) {
-      assert_memory_equal(from[0], to[0], sizeof from[0]);
-      assert_memory_equal(from[1], to[1], sizeof from[1]);
+    if (sizes[z].rows >= width - 1) continue;
+    from[1][cells - 1] = from[1][cells - 1] == 5 ? 6 : 5; /* a colour where none can be */
+    trm__arc_move(&rng, width, from[0], from[1], to[0], to[1]);
+    if (sizes[z].out_rows < width - 1) {
+      assert_memory_equal(from[0], to[0], (size_t)cells * sizeof from[0][0]);
+      assert_memory_equal(from[1], to[1], (size_t)cells * sizeof from[1][0]);
     }
   }
 }
