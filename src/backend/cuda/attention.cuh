@@ -1,0 +1,20 @@
+/* Attention of all heads, flash-style: neither scores nor probabilities [L, L] ever lie in device
+ * memory. Every sum has a fixed order: the same bits in every run. */
+#ifndef TRM_BACKEND_CUDA_ATTENTION_CUH
+#define TRM_BACKEND_CUDA_ATTENTION_CUH
+
+#include "device.cuh"
+
+enum { ATTENTION_MOST_D = 128 }; /* of a head, even */
+
+/* qkv [b, L, 3, H, d] (positions already rotated) -> o [b, L, H, d] = softmax(q k^T / sqrt(d)) v,
+ * lse [b, H, L] = log of the sum of exp of the scaled scores. */
+template <class T>
+void attention_forward(const T *qkv, T *o, float *lse, int b, int L, int H, int d,
+                       cudaStream_t stream);
+/* dqkv [b, L, 3, H, d] from d_o [b, L, H, d]; delta [b, H, L] is scratch (sums of d_o * o). */
+template <class T>
+void attention_backward(const T *qkv, const T *o, const float *lse, const T *d_o, float *delta,
+                        T *dqkv, int b, int L, int H, int d, cudaStream_t stream);
+
+#endif
