@@ -86,8 +86,8 @@ static void expect(const char *what, const reals &got, const reals &want, double
   }
   double size = sqrt(norm / (double)want.size());
   if (!(sqrt(error) <= tolerance * sqrt(norm)) || !(worst <= 10 * tolerance * (size + 1e-3)))
-    fail_msg("%s: error norm %g of %g, worst %g at %zu (%g, not %g)", what, sqrt(error),
-             sqrt(norm), worst, where, got[where], want[where]);
+    fail_msg("%s: error norm %g of %g, worst %g at %zu (%g, not %g)", what, sqrt(error), sqrt(norm),
+             worst, where, got[where], want[where]);
 }
 
 struct shape {
@@ -171,8 +171,8 @@ static void check_attention(shape s, double size) {
   }
 }
 
-static const shape SHAPES[] = {{1, 1, 1, 8},   {2, 6, 2, 6},    {3, 9, 2, 8},    {2, 63, 1, 16},
-                               {1, 64, 2, 64}, {1, 65, 1, 32},  {2, 97, 2, 64},  {1, 81, 1, 64},
+static const shape SHAPES[] = {{1, 1, 1, 8},   {2, 6, 2, 6},    {3, 9, 2, 8},     {2, 63, 1, 16},
+                               {1, 64, 2, 64}, {1, 65, 1, 32},  {2, 97, 2, 64},   {1, 81, 1, 64},
                                {1, 100, 2, 8}, {1, 130, 1, 80}, {1, 130, 2, 128}, {1, 97, 1, 50},
                                {1, 33, 2, 24}, {1, 130, 1, 64}, {1, 129, 1, 2}};
 
@@ -184,7 +184,8 @@ static void test_attention_bf16(void **state) {
   (void)state;
   for (const shape &s : SHAPES) check_attention<bf16>(s, 1);
 }
-/* Scores of some hundreds, where only differences from the greatest one can be raised to a power. */
+/* Scores of some hundreds, where only differences from the greatest one can be raised to a power.
+ */
 static void test_attention_large_scores(void **state) {
   (void)state;
   check_attention<float>({1, 70, 1, 16}, 15);
@@ -265,8 +266,8 @@ static void reference_mixer_grad(mixer_shape s, int ld_in, int ld_out, const mix
         o.dgu[f * N + col] = dg;
         o.dgu[(FL + f) * N + col] = du;
         for (int l = 0; l < L; l++)
-          o.dh[at + (size_t)l * D] += m.w_in[(size_t)f * ld_in + l] * dg +
-                                      m.w_in[(size_t)(FL + f) * ld_in + l] * du;
+          o.dh[at + (size_t)l * D] +=
+              m.w_in[(size_t)f * ld_in + l] * dg + m.w_in[(size_t)(FL + f) * ld_in + l] * du;
       }
     }
 }

@@ -5,14 +5,14 @@
  *   forward         rows are queries, keys and values pass; the softmax is corrected as it goes
  *   backward, keys  rows are keys, queries and d_o pass: dv += p^T d_o, dk += ds^T q
  *   backward, rest  rows are queries, keys and values pass: dq += ds k
- * with ds = p * (d_o v^T - delta) / sqrt(d); its last factor is applied to the sums. p comes from q, k
- * and lse both times, transposed for the keys, so that what one product leaves in registers is the
- * next one's operand as it stands. Each element is summed by one warp in one order: no atomics.
+ * with ds = p * (d_o v^T - delta) / sqrt(d); its last factor is applied to the sums. p comes from
+ * q, k and lse both times, transposed for the keys, so that what one product leaves in registers is
+ * the next one's operand as it stands. Each element is summed by one warp in one order: no atomics.
  *
- * Positions behind L are zeros in the tiles: their keys get the score -inf, their queries lse = inf.
- * Heads are padded to DP = 16, 32, 64 or 128. For bf16 up to 64 a warp holds two operands of 16 rows
- * (M = 2), so that what ldmatrix reads serves four products: with one operand a multiprocessor's
- * shared memory (128 bytes a cycle) would be slower than its matrix units. */
+ * Positions behind L are zeros in the tiles: their keys get the score -inf, their queries lse =
+ * inf. Heads are padded to DP = 16, 32, 64 or 128. For bf16 up to 64 a warp holds two operands of
+ * 16 rows (M = 2), so that what ldmatrix reads serves four products: with one operand a
+ * multiprocessor's shared memory (128 bytes a cycle) would be slower than its matrix units. */
 #include "attention.cuh"
 
 #include <math.h>
@@ -177,8 +177,8 @@ __global__ void __launch_bounds__(128) forward_kernel(const T *qkv, T *o, float 
     load_tile<T, DP, KEYS, THREADS>(s + KEYS * STRIDE, g + wide, ld, z.L - tile * KEYS, z);
     copy_commit();
   };
-  load_tile<T, DP, plan::ROWS, THREADS>(shared + plan::STAGE,
-                                        qkv + p.qkv + (int64_t)p.first * ld, ld, z.L - p.first, z);
+  load_tile<T, DP, plan::ROWS, THREADS>(shared + plan::STAGE, qkv + p.qkv + (int64_t)p.first * ld,
+                                        ld, z.L - p.first, z);
   copy_commit();
   load_keys(0);
   copy_wait<1>();
@@ -222,14 +222,14 @@ __global__ void __launch_bounds__(128) forward_kernel(const T *qkv, T *o, float 
       scale[m][r] = 1 / total;
       if (lane % 4 == 0 && i < z.L) lse[p.at + i] = most[m][r] * LN_2 + logf(total);
     }
-  write_rows<T, DP, M>(out, scale, shared + own * STRIDE,
-                       o + p.o + (int64_t)(p.first + own) * wide, wide, z.L - p.first - own, z);
+  write_rows<T, DP, M>(out, scale, shared + own * STRIDE, o + p.o + (int64_t)(p.first + own) * wide,
+                       wide, z.L - p.first - own, z);
 }
 
 /* delta[b, H, L] = sum of d_o * o over a head: a warp for each. */
 template <class T>
-__global__ void __launch_bounds__(256) delta_kernel(const T *o, const T *d_o, float *delta,
-                                                    int64_t n, heads z) {
+__global__ void __launch_bounds__(256)
+    delta_kernel(const T *o, const T *d_o, float *delta, int64_t n, heads z) {
   int64_t i = (int64_t)blockIdx.x * (256 / WARP) + threadIdx.x / WARP;
   if (i >= n) return;
   float sum = 0;
@@ -240,8 +240,8 @@ __global__ void __launch_bounds__(256) delta_kernel(const T *o, const T *d_o, fl
   if (lane_id() == 0) delta[(row * z.H + h) * z.L + position % z.L] = sum;
 }
 
-/* Backward: ROWS rows of two kinds stay (keys and values, or queries and d_o), tiles of PASS rows of
- * the two others pass. A block of float has two warps, for its rows are twice as long. */
+/* Backward: ROWS rows of two kinds stay (keys and values, or queries and d_o), tiles of PASS rows
+ * of the two others pass. A block of float has two warps, for its rows are twice as long. */
 template <class T, int DP>
 struct backward_plan {
   static constexpr int M = sizeof(T) == 2 && DP <= 64 ? 2 : 1, WARPS = sizeof(T) == 2 ? 4 : 2,
@@ -295,9 +295,8 @@ __device__ __forceinline__ float2 numbers_of(const float *lse, const float *delt
 
 /* dk and dv of a block's keys, or dq of its queries. */
 template <class T, int DP, bool OF_KEYS>
-__global__ void __launch_bounds__(128) backward_kernel(const T *qkv, const float *lse,
-                                                       const T *d_o, const float *delta, T *dqkv,
-                                                       heads z) {
+__global__ void __launch_bounds__(128) backward_kernel(const T *qkv, const float *lse, const T *d_o,
+                                                       const float *delta, T *dqkv, heads z) {
   typedef backward_plan<T, DP> plan;
   constexpr int M = plan::M, PASS = plan::PASS, STRIDE = plan::STRIDE, THREADS = plan::THREADS;
   TRM_SHARED(T, shared);
@@ -308,8 +307,8 @@ __global__ void __launch_bounds__(128) backward_kernel(const T *qkv, const float
   const int own = (int)threadIdx.x / WARP * 16 * M, tiles = (z.L + PASS - 1) / PASS;
   const bool idle = p.first + own >= z.L;
   const T *q = qkv + p.qkv, *k = q + wide, *v = k + wide, *g = d_o + p.o;
-  const T *stay[2] = {OF_KEYS ? k : q, OF_KEYS ? v : g}, *pass[2] = {OF_KEYS ? q : k,
-                                                                     OF_KEYS ? g : v};
+  const T *stay[2] = {OF_KEYS ? k : q, OF_KEYS ? v : g},
+          *pass[2] = {OF_KEYS ? q : k, OF_KEYS ? g : v};
   const int stay_ld[2] = {ld, OF_KEYS ? ld : wide}, pass_ld[2] = {ld, OF_KEYS ? wide : ld};
   lse += p.at;
   delta += p.at;

@@ -1,8 +1,8 @@
 /* Products of tiles in shared memory by one warp, c += A B, in steps of 16 along the depth.
  *
  * bf16 goes through the matrix units (ldmatrix, mma.sync m16n8k16), float through plain fused
- * multiply-adds, with the same functions and the same fragments, so that a kernel above exists once,
- * as a template over T. All 32 lanes of a warp call every function.
+ * multiply-adds, with the same functions and the same fragments, so that a kernel above exists
+ * once, as a template over T. All 32 lanes of a warp call every function.
  *
  * Fragment of an accumulator tile of 16 rows and 8 columns, float c[4]: lane i owns rows i/4 (c[0],
  * c[1]) and i/4 + 8 (c[2], c[3]), columns 2 (i % 4) and the next one.
@@ -65,10 +65,10 @@ __device__ __forceinline__ float fast_inverse(float x) {
  * addresses are multiples of 16 bytes, and `from` is valid even where zeros are asked for. */
 __device__ __forceinline__ void copy_async(void *to, const void *from, bool zeros) {
 #ifdef __CUDACC__
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(
-                   (uint32_t)__cvta_generic_to_shared(to)),
-               "l"(from), "r"(zeros ? 0 : 16)
-               : "memory");
+  asm volatile(
+      "cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"((uint32_t)__cvta_generic_to_shared(to)),
+      "l"(from), "r"(zeros ? 0 : 16)
+      : "memory");
 #else
   hostcuda_cp_async16(to, from, zeros ? 0 : 16);
 #endif
@@ -247,7 +247,8 @@ __device__ __forceinline__ void mma_across(float (&c)[M][N][4], const operand<bf
   }
 }
 
-/* c += the product of one depth k: the lane of the same four that owns it hands a's values round. */
+/* c += the product of one depth k: the lane of the same four that owns it hands a's values round.
+ */
 template <int M>
 __device__ __forceinline__ void rows_at(float (&low)[M], float (&high)[M],
                                         const operand<float> (&a)[M], int k) {
