@@ -138,10 +138,14 @@ static reals part_of(const reals &qkv, int part, int wide) {
   return x;
 }
 
+/* Values of -size .. size, q moved up and k moved down by `shift`, which lowers all scores (and
+ * lets what rounding leaves of a sum of ds = 0 show in dq and dk). */
 template <class T>
-static void check_attention(shape s, double size, double tolerance) {
+static void check_attention(shape s, double size, double shift, double tolerance) {
   const size_t n = (size_t)s.b * s.L * s.H * s.d, rows = (size_t)s.b * s.L * s.H;
   reals qkv_values = random_values(3 * n, size), d_o_values = random_values(n, 1), o, lse, dqkv;
+  for (size_t i = 0, wide = (size_t)s.H * s.d; i < 3 * n; i++)
+    qkv_values[i] += i / wide % 3 == 0 ? shift : i / wide % 3 == 1 ? -shift : 0;
   array<T> qkv(qkv_values), d_o(d_o_values), got_o(n), got_dqkv(3 * n);
   array<float> got_lse(rows), delta(rows);
   char name[100];
@@ -169,22 +173,26 @@ static void check_attention(shape s, double size, double tolerance) {
 static const shape SHAPES[] = {{1, 1, 1, 8},   {2, 6, 2, 6},    {3, 9, 2, 8},     {2, 63, 1, 16},
                                {1, 64, 2, 64}, {1, 65, 1, 32},  {2, 97, 2, 64},   {1, 81, 1, 64},
                                {1, 100, 2, 8}, {1, 130, 1, 80}, {1, 130, 2, 128}, {1, 97, 1, 50},
-                               {1, 33, 2, 24}, {1, 130, 1, 64}, {1, 129, 1, 2}};
+                               {1, 33, 2, 24}, {2, 20, 2, 64},  {1, 128, 1, 48},  {1, 130, 1, 64},
+                               {1, 129, 1, 2}};
 
 static void test_attention_float(void **state) {
   (void)state;
-  for (const shape &s : SHAPES) check_attention<float>(s, 1, 1e-5);
+  for (const shape &s : SHAPES) check_attention<float>(s, 1, 0, 1e-5);
 }
 static void test_attention_bf16(void **state) {
   (void)state;
-  for (const shape &s : SHAPES) check_attention<bf16>(s, 1, 1e-2);
+  for (const shape &s : SHAPES) check_attention<bf16>(s, 1, 0, 1e-2);
 }
 /* Scores of some hundreds, where only differences from the greatest one can be raised to a power.
  */
 static void test_attention_large_scores(void **state) {
   (void)state;
-  check_attention<float>({1, 70, 1, 16}, 15, 1e-4);
-  check_attention<bf16>({1, 97, 1, 64}, 10, 1e-2);
+  check_attention<float>({1, 70, 1, 16}, 15, 0, 1e-4);
+  check_attention<bf16>({1, 97, 1, 64}, 10, 0, 1e-2);
+  check_attention<float>({1, 70, 1, 64}, 0.3, 5, 1e-4);
+  check_attention<bf16>({1, 70, 1, 64}, 0.3, 5, 5e-2);
+  check_attention<bf16>({1, 130, 1, 64}, 0.3, 5, 5e-2);
 }
 
 struct mixer_shape {
