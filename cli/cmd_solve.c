@@ -355,7 +355,7 @@ static trm_status solve_all(solve_run *s, trm_error *err) {
     if (cli_interrupted())
       return cli_fail(err, TRM_E_INTERRUPTED, -1, "interrupted after %" PRId64 " answers",
                       s->printed);
-    trm_solver_step(s->solver);
+    CLI_TRY(trm_solver_step(s->solver, err));
     for (int row = rows - 1; row >= 0; row--) take_row(s, row);
     CLI_TRY(print_done(s, err));
   }

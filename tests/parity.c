@@ -219,7 +219,7 @@ static trm_status run_eval(parity_case *c) {
   TRM_TRY(trm_solver_create(c->model, &(trm_solver_config){.batch = B}, &s, &c->err));
   trm_status st = trm_solver_start(s, B, inputs, ids, &c->err);
   for (int step = 0; st == TRM_OK && step < int_of(c->json, "eval_steps", 0); step++) {
-    trm_solver_step(s);
+    trm_solver_step(s, NULL);
     compare_step(c, s, step);
   }
   trm_solver_free(s);

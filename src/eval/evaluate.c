@@ -194,7 +194,7 @@ static trm_status run_all(trm__evaluation *e, trm_error *err) {
   for (;;) {
     TRM_TRY(add_rows(e, err));
     if (trm_solver_rows(e->solver) == 0) return TRM_OK;
-    trm_solver_step(e->solver);
+    TRM_TRY(trm_solver_step(e->solver, err));
     for (int row = trm_solver_rows(e->solver) - 1; row >= 0; row--) TRM_TRY(take_row(e, row, err));
     TRM_TRY(tell_progress(e, err));
   }
