@@ -5,7 +5,7 @@
 
 #include "backend/backend.h"
 
-#define TRM__PLUGIN_SYMBOL "trm__plugin"
+#define TRM__PLUGIN_SYMBOL "trm__plugin_table"
 #define TRM__PLUGIN_FILE "libtrm-cuda.so"
 
 typedef struct trm__plugin {
