@@ -1,0 +1,352 @@
+/* Attention and the fused mixer of the CUDA backend, each function against a naive reference in
+ * double precision. Runs on a GPU (compiled by nvcc) or on the emulation of tests/hostcuda; memory
+ * is reached through cudaMemcpy only. What a function writes is full of NaN before. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <vector>
+
+extern "C" {
+#include <cmocka.h>
+}
+
+#include "backend/cuda/attention.cuh"
+#include "backend/cuda/mixer.cuh"
+
+typedef std::vector<double> reals;
+
+template <class T>
+const double TOLERANCE = 1e-5;
+template <>
+const double TOLERANCE<bf16> = 1e-2;
+
+/* An array of T on the device; `values` are what it holds, as T. */
+template <class T>
+struct array {
+  T *at;
+  size_t n;
+  explicit array(size_t count) : n(count) { /* NaN */
+    std::vector<unsigned char> ones(n * sizeof(T), 0xff);
+    assert_int_equal(cudaMalloc((void **)&at, n * sizeof(T)), cudaSuccess);
+    assert_int_equal(cudaMemcpy(at, ones.data(), n * sizeof(T), cudaMemcpyHostToDevice),
+                     cudaSuccess);
+  }
+  explicit array(reals &values) : array(values.size()) { /* rounds them */
+    std::vector<T> rounded(n);
+    for (size_t i = 0; i < n; i++) {
+      rounded[i] = from_float<T>((float)values[i]);
+      values[i] = to_float(rounded[i]);
+    }
+    assert_int_equal(cudaMemcpy(at, rounded.data(), n * sizeof(T), cudaMemcpyHostToDevice),
+                     cudaSuccess);
+  }
+  reals read() const {
+    std::vector<T> got(n);
+    reals values(n);
+    assert_int_equal(cudaDeviceSynchronize(), cudaSuccess);
+    assert_int_equal(cudaGetLastError(), cudaSuccess);
+    assert_int_equal(cudaMemcpy(got.data(), at, n * sizeof(T), cudaMemcpyDeviceToHost),
+                     cudaSuccess);
+    for (size_t i = 0; i < n; i++) values[i] = to_float(got[i]);
+    return values;
+  }
+  ~array() { cudaFree(at); }
+  array(const array &) = delete;
+  array &operator=(const array &) = delete;
+};
+
+static uint64_t seed = 1;
+static double uniform(void) { /* -1 .. 1 */
+  seed = seed * 6364136223846793005u + 1442695040888963407u;
+  return (double)(seed >> 11) / (double)(1ull << 52) - 1;
+}
+static reals random_values(size_t n, double size) {
+  reals x(n);
+  for (double &v : x) v = size * uniform();
+  return x;
+}
+
+/* The error norm is below the tolerance, no single error above ten times as much. */
+static void expect(const char *what, const reals &got, const reals &want, double tolerance) {
+  double error = 0, norm = 0, worst = 0;
+  size_t where = 0;
+  assert_int_equal(got.size(), want.size());
+  for (size_t i = 0; i < got.size(); i++) {
+    double e = fabs(got[i] - want[i]);
+    error += e * e;
+    norm += want[i] * want[i];
+    if (!(e <= worst)) worst = e, where = i; /* NaN, too */
+    if (isnan(e)) break;
+  }
+  double size = sqrt(norm / (double)want.size());
+  if (!(sqrt(error) <= tolerance * sqrt(norm)) || !(worst <= 10 * tolerance * (size + 1e-3)))
+    fail_msg("%s: error norm %g of %g, worst %g at %zu (%g, not %g)", what, sqrt(error), sqrt(norm),
+             worst, where, got[where], want[where]);
+}
+
+struct shape {
+  int b, L, H, d;
+};
+
+/* o, lse and the gradient of every q, k and v (given d_o) of the values in qkv. */
+static void reference_attention(shape s, const reals &qkv, const reals &d_o, reals &o, reals &lse,
+                                reals &dqkv) {
+  const int L = s.L, H = s.H, d = s.d, wide = H * d;
+  const double scale = 1 / sqrt((double)d);
+  reals p((size_t)L);
+  o.assign(d_o.size(), 0);
+  dqkv.assign(qkv.size(), 0);
+  lse.assign((size_t)s.b * H * L, 0);
+  for (int r = 0; r < s.b; r++)
+    for (int h = 0; h < H; h++)
+      for (int i = 0; i < L; i++) {
+        auto of = [&](int j, int part) {
+          return (((size_t)r * L + j) * 3 + part) * wide + (size_t)h * d;
+        };
+        const size_t q = of(i, 0), out = ((size_t)r * L + i) * wide + (size_t)h * d;
+        double most = -INFINITY, sum = 0, delta = 0;
+        for (int j = 0; j < L; j++) {
+          p[j] = 0;
+          for (int e = 0; e < d; e++) p[j] += qkv[q + e] * qkv[of(j, 1) + e] * scale;
+          most = fmax(most, p[j]);
+        }
+        for (int j = 0; j < L; j++) sum += p[j] = exp(p[j] - most);
+        lse[((size_t)r * H + h) * L + i] = most + log(sum);
+        for (int j = 0; j < L; j++) {
+          p[j] /= sum;
+          for (int e = 0; e < d; e++) o[out + e] += p[j] * qkv[of(j, 2) + e];
+        }
+        for (int e = 0; e < d; e++) delta += o[out + e] * d_o[out + e];
+        for (int j = 0; j < L; j++) {
+          double dp = 0;
+          for (int e = 0; e < d; e++) dp += d_o[out + e] * qkv[of(j, 2) + e];
+          double ds = p[j] * (dp - delta) * scale;
+          for (int e = 0; e < d; e++) {
+            dqkv[q + e] += ds * qkv[of(j, 1) + e];
+            dqkv[of(j, 1) + e] += ds * qkv[q + e];
+            dqkv[of(j, 2) + e] += p[j] * d_o[out + e];
+          }
+        }
+      }
+}
+
+static reals part_of(const reals &qkv, int part, int wide) {
+  reals x;
+  for (size_t i = (size_t)part * wide; i < qkv.size(); i += (size_t)3 * wide)
+    x.insert(x.end(), qkv.begin() + i, qkv.begin() + i + wide);
+  return x;
+}
+
+template <class T>
+static void check_attention(shape s, double size) {
+  const size_t n = (size_t)s.b * s.L * s.H * s.d, rows = (size_t)s.b * s.L * s.H;
+  reals qkv_values = random_values(3 * n, size), d_o_values = random_values(n, 1), o, lse, dqkv;
+  array<T> qkv(qkv_values), d_o(d_o_values), got_o(n), got_dqkv(3 * n);
+  array<float> got_lse(rows), delta(rows);
+  char name[100];
+  reference_attention(s, qkv_values, d_o_values, o, lse, dqkv);
+  attention_forward<T>(qkv.at, got_o.at, got_lse.at, s.b, s.L, s.H, s.d, 0);
+  snprintf(name, sizeof name, "b %d L %d H %d d %d, %d bytes: o", s.b, s.L, s.H, s.d,
+           (int)sizeof(T));
+  expect(name, got_o.read(), o, TOLERANCE<T>);
+  expect("lse", got_lse.read(), lse, 1e-5);
+  attention_backward<T>(qkv.at, got_o.at, got_lse.at, d_o.at, delta.at, got_dqkv.at, s.b, s.L, s.H,
+                        s.d, 0);
+  const reals got = got_dqkv.read();
+  const char *const parts[3] = {"dq", "dk", "dv"};
+  for (int i = 0; i < 3; i++) {
+    snprintf(name, sizeof name, "b %d L %d H %d d %d, %d bytes: %s", s.b, s.L, s.H, s.d,
+             (int)sizeof(T), parts[i]);
+    /* With one key p = 1, so ds is what rounding leaves of dp - delta. */
+    if (s.L > 1 || i == 2)
+      expect(name, part_of(got, i, s.H * s.d), part_of(dqkv, i, s.H * s.d), TOLERANCE<T>);
+    else
+      for (double v : part_of(got, i, s.H * s.d)) assert_true(fabs(v) < 100 * TOLERANCE<T>);
+  }
+}
+
+static const shape SHAPES[] = {{1, 1, 1, 8},   {2, 6, 2, 6},    {3, 9, 2, 8},     {2, 63, 1, 16},
+                               {1, 64, 2, 64}, {1, 65, 1, 32},  {2, 97, 2, 64},   {1, 81, 1, 64},
+                               {1, 100, 2, 8}, {1, 130, 1, 80}, {1, 130, 2, 128}, {1, 97, 1, 50},
+                               {1, 33, 2, 24}, {1, 130, 1, 64}, {1, 129, 1, 2}};
+
+static void test_attention_float(void **state) {
+  (void)state;
+  for (const shape &s : SHAPES) check_attention<float>(s, 1);
+}
+static void test_attention_bf16(void **state) {
+  (void)state;
+  for (const shape &s : SHAPES) check_attention<bf16>(s, 1);
+}
+/* Scores of some hundreds, where only differences from the greatest one can be raised to a power.
+ */
+static void test_attention_large_scores(void **state) {
+  (void)state;
+  check_attention<float>({1, 70, 1, 16}, 15);
+  check_attention<bf16>({1, 97, 1, 64}, 10);
+}
+
+struct mixer_shape {
+  int b, L, D, FL, more; /* columns that the weights have beyond the next multiple of 8 */
+};
+struct mixer_values {
+  reals x, w_in, w_out, y, inv, g, u; /* g, u [b, FL, D] */
+};
+static int round_up(int n, int to) {
+  return (n + to - 1) / to * to;
+}
+
+static void reference_mixer(mixer_shape s, int ld_in, int ld_out, double eps, mixer_values &m) {
+  const int L = s.L, D = s.D, FL = s.FL;
+  m.y.assign(m.x.size(), 0);
+  m.inv.assign((size_t)s.b * D, 0);
+  m.g.assign((size_t)s.b * FL * D, 0);
+  m.u = m.g;
+  for (int r = 0; r < s.b; r++) {
+    const double *x = &m.x[(size_t)r * L * D];
+    double *y = &m.y[(size_t)r * L * D];
+    for (int f = 0; f < FL; f++) {
+      double *g = &m.g[((size_t)r * FL + f) * D], *u = &m.u[((size_t)r * FL + f) * D];
+      for (int l = 0; l < L; l++)
+        for (int c = 0; c < D; c++) {
+          g[c] += m.w_in[(size_t)f * ld_in + l] * x[(size_t)l * D + c];
+          u[c] += m.w_in[(size_t)(FL + f) * ld_in + l] * x[(size_t)l * D + c];
+        }
+      for (int c = 0; c < D; c++) {
+        double act = g[c] / (1 + exp(-g[c])) * u[c];
+        for (int l = 0; l < L; l++) y[(size_t)l * D + c] += m.w_out[(size_t)l * ld_out + f] * act;
+      }
+    }
+    for (int c = 0; c < D; c++) {
+      double square = 0;
+      for (int l = 0; l < L; l++) y[(size_t)l * D + c] += x[(size_t)l * D + c];
+      for (int l = 0; l < L; l++) square += y[(size_t)l * D + c] * y[(size_t)l * D + c];
+      double inv = 1 / sqrt(square / L + eps);
+      m.inv[(size_t)r * D + c] = inv;
+      for (int l = 0; l < L; l++) y[(size_t)l * D + c] *= inv;
+    }
+  }
+}
+
+/* What the backward pass gives, from x, the weights and the rounded y; columns r D + c. */
+struct mixer_gradients {
+  reals dh, ds, xt, act, dgu;
+};
+static void reference_mixer_grad(mixer_shape s, int ld_in, int ld_out, const mixer_values &m,
+                                 const reals &dy, mixer_gradients &o) {
+  const int L = s.L, D = s.D, FL = s.FL;
+  const size_t N = (size_t)s.b * D;
+  o.dh.assign(m.x.size(), 0);
+  o.ds.assign(L * N, 0);
+  o.xt = o.ds;
+  o.act.assign(FL * N, 0);
+  o.dgu.assign(2 * FL * N, 0);
+  for (int r = 0; r < s.b; r++)
+    for (int c = 0; c < D; c++) {
+      const size_t at = (size_t)r * L * D + c, col = (size_t)r * D + c;
+      double mean = 0;
+      for (int l = 0; l < L; l++) mean += dy[at + (size_t)l * D] * m.y[at + (size_t)l * D] / L;
+      for (int l = 0; l < L; l++) {
+        size_t i = at + (size_t)l * D;
+        o.dh[i] = o.ds[l * N + col] = m.inv[col] * (dy[i] - m.y[i] * mean);
+        o.xt[l * N + col] = m.x[i];
+      }
+      for (int f = 0; f < FL; f++) {
+        double da = 0, g = m.g[((size_t)r * FL + f) * D + c], u = m.u[((size_t)r * FL + f) * D + c];
+        double sigmoid = 1 / (1 + exp(-g));
+        for (int l = 0; l < L; l++) da += m.w_out[(size_t)l * ld_out + f] * o.ds[l * N + col];
+        double dg = da * u * sigmoid * (1 + g * (1 - sigmoid)), du = da * g * sigmoid;
+        o.act[f * N + col] = g * sigmoid * u;
+        o.dgu[f * N + col] = dg;
+        o.dgu[(FL + f) * N + col] = du;
+        for (int l = 0; l < L; l++)
+          o.dh[at + (size_t)l * D] +=
+              m.w_in[(size_t)f * ld_in + l] * dg + m.w_in[(size_t)(FL + f) * ld_in + l] * du;
+      }
+    }
+}
+
+/* Weights with zeros behind the columns. */
+static reals random_weights(int rows, int cols, int ld) {
+  reals w((size_t)rows * ld);
+  for (int i = 0; i < rows; i++)
+    for (int k = 0; k < cols; k++) w[(size_t)i * ld + k] = uniform() * 1.7 / sqrt((double)cols);
+  return w;
+}
+
+static void check_mixer(mixer_shape s) {
+  const int ld_in = round_up(s.L, 8) + s.more, ld_out = round_up(s.FL, 8) + s.more;
+  const double eps = 1e-5;
+  const size_t n = (size_t)s.b * s.L * s.D, N = (size_t)s.b * s.D;
+  mixer_values m;
+  m.x = random_values(n, 1.7);
+  m.w_in = random_weights(2 * s.FL, s.L, ld_in);
+  m.w_out = random_weights(s.L, s.FL, ld_out);
+  array<bf16> x(m.x), w_in(m.w_in), w_out(m.w_out), y(n), same(m.x);
+  array<float> inv(N);
+  print_message("mixer b %d L %d D %d FL %d\n", s.b, s.L, s.D, s.FL);
+  assert_true(mixer_fused_fits(s.L, s.D, s.FL));
+  reference_mixer(s, ld_in, ld_out, eps, m);
+  mixer_fused_forward(x.at, y.at, w_in.at, ld_in, w_out.at, ld_out, inv.at, s.b, s.L, s.D, s.FL,
+                      (float)eps, 0);
+  expect("y", y.read(), m.y, 1e-2);
+  expect("inv", inv.read(), m.inv, 1e-2);
+  mixer_fused_forward(same.at, same.at, w_in.at, ld_in, w_out.at, ld_out, NULL, s.b, s.L, s.D, s.FL,
+                      (float)eps, 0);
+  const reals once = y.read(), again = same.read();
+  assert_memory_equal(once.data(), again.data(), n * sizeof *once.data());
+
+  reals dy = random_values(n, 1);
+  array<bf16> dh(dy), ds(s.L * N), xt(s.L * N), act(s.FL * N), dgu(2 * s.FL * N);
+  mixer_gradients want;
+  m.y = y.read();
+  m.inv = inv.read();
+  reference_mixer_grad(s, ld_in, ld_out, m, dy, want);
+  mixer_fused_backward(x.at, y.at, inv.at, w_in.at, ld_in, w_out.at, ld_out, dh.at, ds.at, xt.at,
+                       act.at, dgu.at, s.b, s.L, s.D, s.FL, 0);
+  expect("dh", dh.read(), want.dh, 1e-2);
+  expect("ds", ds.read(), want.ds, 1e-2);
+  expect("xt", xt.read(), want.xt, 1e-9);
+  expect("act", act.read(), want.act, 1e-2);
+  expect("dgu", dgu.read(), want.dgu, 1e-2);
+}
+
+static void test_mixer(void **state) {
+  (void)state;
+  check_mixer({2, 9, 64, 64, 0});
+  check_mixer({1, 16, 72, 256, 0});
+  check_mixer({3, 81, 72, 256, 8});
+  check_mixer({2, 97, 128, 512, 0});
+  check_mixer({1, 97, 512, 512, 0});
+  check_mixer({1, 81, 512, 256, 0});
+  check_mixer({2, 128, 200, 40, 16});
+  check_mixer({1, 1, 8, 8, 0});
+  check_mixer({1, 50, 16, 100, 24});
+  check_mixer({1, 113, 136, 36, 0});
+}
+static void test_mixer_does_not_fit(void **state) {
+  (void)state;
+  assert_false(mixer_fused_fits(129, 512, 512));
+  assert_false(mixer_fused_fits(97, 100, 512));
+  assert_true(mixer_fused_fits(97, 512, 512));
+}
+
+int main(void) {
+  int devices = 0;
+  if (cudaGetDeviceCount(&devices) != cudaSuccess || devices == 0) {
+    puts("skipped: no CUDA device");
+    return 77;
+  }
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_attention_float),        cmocka_unit_test(test_attention_bf16),
+      cmocka_unit_test(test_attention_large_scores), cmocka_unit_test(test_mixer),
+      cmocka_unit_test(test_mixer_does_not_fit),
+  };
+  return cmocka_run_group_tests_name("cuda_kernels", tests, NULL, NULL);
+}
