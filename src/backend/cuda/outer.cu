@@ -211,7 +211,7 @@ enum { TABLE_ROWS = 16 /* accumulators of a thread */, MOST_STRETCHES = 256, LEA
 
 int64_t stretch_rows(int64_t rows) {
   const int64_t even = divide_up(rows, MOST_STRETCHES);
-  return even > LEAST_STRETCH ? even : LEAST_STRETCH;
+  return even > LEAST_STRETCH ? even : (int64_t)LEAST_STRETCH;
 }
 
 /* Stretch blockIdx.x, channels of blockIdx.y, table rows of blockIdx.z: part [stretches, V, D]. */

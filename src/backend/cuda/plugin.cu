@@ -148,7 +148,7 @@ static void move_latents(trm__backend *be, int n, unsigned char *device, real *h
     return;
   }
   float *middle = NULL;
-  const int64_t most = all < LATENT_VALUES ? all : LATENT_VALUES;
+  const int64_t most = all < LATENT_VALUES ? all : (int64_t)LATENT_VALUES;
   note(c, cudaMalloc(reinterpret_cast<void **>(&middle), (size_t)(most ? most : 1) * sizeof(float)));
   for (int64_t at = 0; at < all && middle; at += most) {
     const int64_t count = all - at < most ? all - at : most;

@@ -11,15 +11,17 @@ struct Pack {
 
   __device__ static Pack load(const T *p) {
     const uint4 raw = *reinterpret_cast<const uint4 *>(p);
-    const T *values = reinterpret_cast<const T *>(&raw);
+    T values[N];
     Pack out;
+    memcpy(values, &raw, sizeof raw);
     for (int i = 0; i < N; i++) out.v[i] = to_float(values[i]);
     return out;
   }
   __device__ void store(T *p) const {
     uint4 raw;
-    T *values = reinterpret_cast<T *>(&raw);
+    T values[N];
     for (int i = 0; i < N; i++) values[i] = from_float<T>(v[i]);
+    memcpy(&raw, values, sizeof raw);
     *reinterpret_cast<uint4 *>(p) = raw;
   }
 };
