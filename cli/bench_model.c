@@ -235,9 +235,7 @@ typedef struct solving {
 
 static trm_status solver_step(void *arg, trm_error *err) {
   const solving *s = arg;
-  (void)err;
-  trm_solver_step(s->solver);
-  return TRM_OK;
+  return trm_solver_step(s->solver, err);
 }
 
 static trm_status infer_row(const bench_case *c, const solving *s, double *seconds, int n,
@@ -267,7 +265,8 @@ static trm_status time_solving(const bench_case *c, solving *s, bench_table *t, 
   trm_model_config config = model_config(c);
   int n;
   CLI_TRY(trm_model_create(&config, 0, &s->model, err));
-  CLI_TRY(trm_solver_create(s->model, &(trm_solver_config){c->batch, c->threads}, &s->solver, err));
+  CLI_TRY(trm_solver_create(
+      s->model, &(trm_solver_config){.batch = c->batch, .threads = c->threads}, &s->solver, err));
   CLI_TRY(make_puzzles(&config, c->batch, &s->puzzles, err));
   CLI_TRY(trm_solver_start(s->solver, c->batch, s->puzzles.inputs, NULL, err));
   double *seconds = calloc((size_t)c->runs, sizeof *seconds);

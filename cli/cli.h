@@ -76,6 +76,7 @@ typedef enum cli_kind {
   CLI_UINT64,  /* uint64_t *: seeds */
   CLI_DOUBLE,  /* double * */
   CLI_DTYPE,   /* trm_dtype * */
+  CLI_DEVICE,  /* trm_device * */
   CLI_STRING,  /* const char **: points into argv */
   CLI_NUMBERS, /* const char **: a list of whole numbers, as text */
   CLI_NAMES    /* const char **: a list of words, as text */
@@ -89,6 +90,13 @@ typedef struct cli_option {
   const char *value; /* what the help calls the value, e.g. "N"; NULL for flags */
   const char *help;
 } cli_option;
+/* The row of --device in a command's table; `at` starts as CLI_ANY_DEVICE. */
+#define CLI_DEVICE_ROW(at)                                             \
+  {                                                                    \
+    "device", CLI_DEVICE, at, "NAME",                                  \
+        "cpu, cuda:N or auto (default): the first GPU if there is one" \
+  }
+#define CLI_ANY_DEVICE ((trm_device){TRM_DEVICE_AUTO, 0})
 
 /* The help of a command. */
 typedef struct cli_manual {

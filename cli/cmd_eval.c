@@ -38,6 +38,7 @@ typedef struct eval_args {
   trm_dtype dtype; /* TRM_DTYPES: the model's */
   int64_t limit;
   int steps, batch, threads;
+  trm_device device;
   bool json;
 } eval_args;
 
@@ -133,6 +134,7 @@ static trm_status evaluate(eval_run *e, trm_error *err) {
                                   .halt_margin = a->halt_margin,
                                   .batch = a->batch,
                                   .threads = a->threads,
+                                  .device = a->device,
                                   .row = save_row,
                                   .row_arg = e,
                                   .votes = e->votes,
@@ -214,13 +216,14 @@ static int run(const eval_args *a) {
 }
 
 int cmd_eval(int argc, char **argv) {
-  eval_args a = {.split = "test", .halt = "never", .dtype = TRM_DTYPES};
+  eval_args a = {.split = "test", .halt = "never", .dtype = TRM_DTYPES, .device = CLI_ANY_DEVICE};
   const cli_option options[] = {
       {"split", CLI_STRING, &a.split, "NAME", "train or test (default: test)"},
       {"limit", CLI_INT64, &a.limit, "N", "only the first N examples (0: all)"},
       {"steps", CLI_INT, &a.steps, "S", "supervision steps at most (0: as trained)"},
       {"halt", CLI_STRING, &a.halt, "RULE", "never (default), q or q=LOGIT: early exit, see above"},
       {"batch", CLI_INT, &a.batch, "B", "examples at once (0: chosen)"},
+      CLI_DEVICE_ROW(&a.device),
       {"threads", CLI_INT, &a.threads, "T", "0: as many as the process may use"},
       {"dtype", CLI_DTYPE, &a.dtype, "FORMAT", "float32 or bfloat16 (default: as trained)"},
       {"json", CLI_FLAG, &a.json, NULL, "print one JSON object"},

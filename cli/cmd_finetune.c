@@ -78,6 +78,7 @@ static trm_status answer(const finetune_args *a, finetune_run *r, trm_error *err
   const trm_eval_config config = {.votes = r->votes,
                                   .steps = a->answer_steps,
                                   .threads = a->tune.threads,
+                                  .device = a->tune.device,
                                   .progress = cli_progress_tick,
                                   .progress_arg = &r->bar};
   cli_progress_begin(&r->bar, "answering", 0, 0, "copies", 1);
@@ -228,6 +229,7 @@ int cmd_finetune(int argc, char **argv) {
       {"answer-steps", CLI_INT, &a.answer_steps, "S",
        "supervision steps of an answer (0: as trained)"},
       {"seed", CLI_UINT64, &a.tune.seed, "S", "of copies and batches, below 2^32 (default 0)"},
+      CLI_DEVICE_ROW(&a.tune.device),
       {"threads", CLI_INT, &a.tune.threads, "T", "0: as many as the process may use"},
       {"dtype", CLI_DTYPE, &a.dtype, "FORMAT", "float32 or bfloat16 (default: as trained)"},
       {"out", CLI_STRING, &a.out, "DIR", "keep the tuned model in this folder"},
@@ -238,6 +240,7 @@ int cmd_finetune(int argc, char **argv) {
   finetune_run r = {0};
   trm_error err = {0};
   a.tune.augment = TRM_AUGMENT_ON_THE_FLY;
+  a.tune.device = CLI_ANY_DEVICE;
   if (!cli_options_parse(&manual, options, &argc, argv, &code)) return code;
   if (argc != 1 || !a.task)
     return cli_usage_error("want MODEL and --task FILE.json; see trm finetune --help");

@@ -56,6 +56,7 @@ typedef struct solve_args {
   double halt_margin;
   trm_dtype dtype; /* TRM_DTYPES: the model's */
   int steps, threads;
+  trm_device device;
   bool json, check;
 } solve_args;
 
@@ -134,7 +135,7 @@ static trm_status open_model(solve_run *s, trm_error *err) {
   s->batch = a->source.puzzle || s->show_steps ? 1 : SOLVE_BATCH;
   s->steps = a->steps ? a->steps : c->halt_max_steps;
   CLI_TRY(take_memory(s, err));
-  const trm_solver_config config = {.batch = s->batch, .threads = a->threads};
+  const trm_solver_config config = {.batch = s->batch, .threads = a->threads, .device = a->device};
   return trm_solver_create(s->model, &config, &s->solver, err);
 }
 
@@ -355,7 +356,7 @@ static trm_status solve_all(solve_run *s, trm_error *err) {
     if (cli_interrupted())
       return cli_fail(err, TRM_E_INTERRUPTED, -1, "interrupted after %" PRId64 " answers",
                       s->printed);
-    trm_solver_step(s->solver);
+    CLI_TRY(trm_solver_step(s->solver, err));
     for (int row = rows - 1; row >= 0; row--) take_row(s, row);
     CLI_TRY(print_done(s, err));
   }
@@ -419,6 +420,7 @@ int cmd_solve(int argc, char **argv) {
   solve_args a = {.source = {.file = "-", .split = "test", .count = 1},
                   .show_name = "final",
                   .halt = "never",
+                  .device = CLI_ANY_DEVICE,
                   .dtype = TRM_DTYPES};
   const cli_option options[] = {
       {"puzzle", CLI_STRING, &a.source.puzzle, "TEXT", "solve this puzzle, read no file"},
@@ -433,6 +435,7 @@ int cmd_solve(int argc, char **argv) {
       {"check", CLI_FLAG, &a.check, NULL,
        "exit code 4 when an answer is not valid (without rules: not the label)"},
       {"json", CLI_FLAG, &a.json, NULL, "one JSON object per puzzle"},
+      CLI_DEVICE_ROW(&a.device),
       {"threads", CLI_INT, &a.threads, "T", "0: as many as the process may use"},
       {"dtype", CLI_DTYPE, &a.dtype, "FORMAT", "float32 or bfloat16 (default: as trained)"},
       {NULL, CLI_FLAG, NULL, NULL, NULL}};

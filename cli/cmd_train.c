@@ -34,6 +34,7 @@ static const char *const resumable[] = {"max_updates",
                                         "checkpoint_interval",
                                         "checkpoint_minutes",
                                         "checkpoint_every_eval",
+                                        "device",
                                         "threads",
                                         "memory_budget",
                                         "micro_batch"};
@@ -48,7 +49,7 @@ static trm_status check_resumable(const char *const *overrides, int n, trm_error
     if (!good)
       return cli_fail(err, TRM_E_CONFIG, -1,
                       "'%.100s': a resumed run keeps its configuration; max_updates, epochs, "
-                      "threads, memory and the intervals of log and checkpoints may change",
+                      "device, threads, memory and the intervals of log and checkpoints may change",
                       overrides[i]);
   }
   return TRM_OK;
@@ -141,6 +142,7 @@ static trm_status load_config(train_run *run, const train_args *args, const char
     file = path;
   }
   CLI_TRY(run_config_load(&run->config, file, overrides, n, err));
+  run->config.trainer.device = trm_device_resolve(run->config.trainer.device, NULL);
   CLI_TRY(train_data_open(&run->config, &run->data, err));
   CLI_TRY(train_schedule_of(&run->config, &run->data, &run->schedule, err));
   return create_stream(run, err);

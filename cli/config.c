@@ -132,6 +132,7 @@ static trm_status set_defaults(run_config *c, trm_error *err) {
   *c = (run_config){0};
   set_arch_defaults(c, TRM_ARCH_TRM);
   c->trainer = trm_trainer_config_default();
+  c->trainer.device = CLI_ANY_DEVICE;
   c->trainer.seed = 0;
   c->epochs = 100000;
   c->eval_interval = 10000;

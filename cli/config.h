@@ -90,7 +90,8 @@ size_t config_utf8(const char *s, uint32_t *code);
 /* A row whose name is NULL ends the table. Keys with a common prefix stand together. */
 extern const config_key config_keys[];
 extern const config_type config_bool, config_int, config_int64, config_limit, config_seed,
-    config_double, config_bytes, config_text, config_texts, config_choice, config_width;
+    config_double, config_bytes, config_text, config_texts, config_choice, config_width,
+    config_device;
 /* puzzle_emb_ndim before it is resolved: the same as hidden_size. */
 enum { CONFIG_AS_HIDDEN_SIZE = -1 };
 

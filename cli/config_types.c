@@ -132,6 +132,19 @@ static void print_double(const config_key *k, const void *field, FILE *f) {
           text + mantissa);
 }
 
+static trm_status set_device(const config_key *k, void *field, const config_value *v) {
+  const char *text = plain(v);
+  (void)k;
+  return text && trm_device_from_name(text, field) ? TRM_OK : TRM_E_CONFIG;
+}
+
+static void print_device(const config_key *k, const void *field, FILE *f) {
+  char name[32];
+  (void)k;
+  trm_device_name(*(const trm_device *)field, name, sizeof name);
+  fputs(name, f);
+}
+
 static trm_status set_bytes(const config_key *k, void *field, const config_value *v) {
   static const struct {
     const char *unit;
@@ -276,6 +289,7 @@ const config_type config_int64 = {"int", "a whole number", set_int64, print_int6
 const config_type config_limit = {"int|null", "null or a whole number", set_limit, print_limit};
 const config_type config_seed = {"int", "a whole number, 0 or more", set_seed, print_seed};
 const config_type config_double = {"float", "a number", set_double, print_double};
+const config_type config_device = {"device", "cpu, auto or cuda:N", set_device, print_device};
 const config_type config_bytes = {"bytes", "bytes such as 1500MiB or 2GiB", set_bytes, print_int64};
 const config_type config_text = {"text|null", "null or text", set_text, print_text};
 const config_type config_texts = {"list", "a list such as \"[a,b]\"", set_texts, print_texts};

@@ -25,7 +25,7 @@ json_t *arc_json(const arc_summary *s);
 /* An evaluation that is done. */
 typedef struct eval_outcome {
   const char *model, *data, *split, *dtype, *halt;
-  bool halts; /* an early exit was asked for */
+  bool halts;                /* an early exit was asked for */
   int64_t examples_of_split; /* more than the report's when a limit was given */
   const trm_eval_report *report;
   const arc_summary *arc; /* NULL: no ARC set */

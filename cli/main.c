@@ -81,6 +81,17 @@ static int check_kernels(void) {
   return CLI_OK;
 }
 
+static void print_gpu(void) {
+  char about[160];
+  trm_error err;
+  const trm_device gpu = trm_device_resolve(CLI_ANY_DEVICE, &err);
+  const bool found = gpu.kind != TRM_DEVICE_CPU;
+  if (found && trm_device_describe(gpu, about, sizeof about, &err) == TRM_OK)
+    printf("GPU: cuda:%d, %s\n", gpu.index, about);
+  else
+    printf("GPU: none: %s\n", err.msg);
+}
+
 static int print_version(void) {
 #ifdef NDEBUG
   const char *build = "release";
@@ -96,6 +107,7 @@ static int print_version(void) {
   printf("kernels: %s\nprocessor:", trm_isa());
   print_cpu_features(stdout);
   printf("\nthreads: %d\n", trm_default_threads());
+  print_gpu();
   return cli_finish(check_kernels());
 }
 

@@ -75,6 +75,10 @@ static bool set_string(void *target, const char *text) {
   return true;
 }
 
+static bool set_device(void *target, const char *text) {
+  return trm_device_from_name(text, target);
+}
+
 static bool set_dtype(void *target, const char *text) {
   return trm_dtype_from_name(text, target);
 }
@@ -85,6 +89,7 @@ static const struct {
 } kinds[] = {
     [CLI_INT] = {set_int, "a whole number from 0 to 2147483647"},
     [CLI_INT64] = {set_int64, "a whole number, 0 or more"},
+    [CLI_DEVICE] = {set_device, "cpu, auto or cuda:N"},
     [CLI_DTYPE] = {set_dtype, "float32 or bfloat16"},
     [CLI_UINT64] = {set_uint64, "a whole number, 0 or more"},
     [CLI_DOUBLE] = {set_double, "a number, 0 or more"},

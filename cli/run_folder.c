@@ -374,6 +374,7 @@ trm_status run_folder_log(run_folder *r, json_t *line, trm_error *err) {
 static trm_status fill_step(const run_folder *r, trm_trainer *t, const char *dir, trm_error *err) {
   char path[CLI_PATH_MAX];
   CLI_TRY(cli_make_dirs(dir, err));
+  CLI_TRY(trm_trainer_sync(t, err));
   CLI_TRY(trm_model_save(trm_trainer_ema(t), dir, err));
   CLI_TRY(cli_path(path, err, "%s/trainer.safetensors", dir));
   CLI_TRY(trm_trainer_save(t, path, err));

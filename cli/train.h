@@ -47,6 +47,18 @@ bool train_schedule_evaluates(const train_schedule *s, int64_t u);
 trm_status train_plan_print(const run_config *c, const train_data *d, const train_schedule *s,
                             FILE *f, trm_error *err);
 
+/* ---- batches (train_ahead.c) ---- */
+
+typedef struct train_ahead train_ahead;
+/* `ahead`: a thread builds batches while updates run; it has the stream for itself then. */
+trm_status train_ahead_create(trm_stream *stream, int rows, int len, bool ahead, train_ahead **out,
+                              trm_error *err);
+void train_ahead_free(train_ahead *a);
+/* The next batch, valid until the next call; only rows with wants[row] are sure to be built. */
+const trm_batch *train_ahead_next(train_ahead *a, const uint8_t *wants);
+/* The stream's position behind the batch handed out last. */
+int64_t train_ahead_position(const train_ahead *a);
+
 /* ---- loop (train_loop.c) ---- */
 
 /* Trains from r->mark to s->end. TRM_E_INTERRUPTED: a signal came and the state is saved. */

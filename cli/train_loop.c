@@ -14,12 +14,11 @@ typedef struct loop {
   const train_schedule *s;
   run_folder *r;
   trm_trainer *t;
-  trm_stream *stream;
+  train_ahead *batches;
   cli_progress bar;
-  int32_t *inputs, *labels, *ids; /* one block */
-  double started, saved_at;       /* seconds of cli_now */
-  int64_t first;                  /* the update this process began after */
-  double loss, exact;             /* smoothed, for the bar; -1: none yet */
+  double started, saved_at; /* seconds of cli_now */
+  int64_t first;            /* the update this process began after */
+  double loss, exact;       /* smoothed, for the bar; -1: none yet */
 } loop;
 
 static double per_count(double sum, const trm_metrics *m) {
@@ -100,6 +99,7 @@ static trm_status evaluate_all(loop *l, eval_sum *sum, trm_error *err) {
   cli_progress_begin(&bar, "evaluating", 0, 0, "examples", 1);
   const trm_eval_config config = {.limit = l->c->eval_limit,
                                   .threads = l->c->trainer.threads,
+                                  .device = l->c->trainer.device,
                                   .progress = cli_progress_tick,
                                   .progress_arg = &bar};
   for (int i = 0; st == TRM_OK && i < l->d->n_test; i++) st = evaluate_set(l, i, config, sum, err);
@@ -125,6 +125,7 @@ static trm_status log_evaluation(loop *l, const eval_sum *sum, trm_error *err) {
 static trm_status evaluate(loop *l, bool *best, trm_error *err) {
   eval_sum sum;
   run_mark *mark = &l->r->mark;
+  CLI_TRY(trm_trainer_sync(l->t, err));
   CLI_TRY(evaluate_all(l, &sum, err));
   double exact = sum.exact_accuracy / fmax(sum.n, 1);
   trm_interval range = trm_wilson(sum.exact, sum.n);
@@ -197,11 +198,10 @@ static void show(loop *l, const trm_metrics *m) {
 }
 
 static trm_status update(loop *l, trm_error *err) {
-  const trm_batch batch = {l->inputs, l->labels, l->ids};
   trm_error cause = {0};
   trm_metrics m;
-  trm_stream_next(l->stream, trm_trainer_wants(l->t), l->inputs, l->labels, l->ids);
-  trm_status st = trm_trainer_step(l->t, &batch, &m, &cause);
+  const trm_batch *batch = train_ahead_next(l->batches, trm_trainer_wants(l->t));
+  trm_status st = trm_trainer_step(l->t, batch, &m, &cause);
   if (st == TRM_E_NUMERIC)
     return cli_fail(err, st, -1,
                     "%.330s; try a smaller lr or a longer lr_warmup_steps (`trm train --resume` "
@@ -209,7 +209,7 @@ static trm_status update(loop *l, trm_error *err) {
                     cause.msg);
   if (st != TRM_OK) return cli_fail(err, st, cause.pos, "%s", cause.msg);
   l->r->mark.update = trm_trainer_updates(l->t);
-  l->r->mark.stream_position = trm_stream_position(l->stream);
+  l->r->mark.stream_position = train_ahead_position(l->batches);
   show(l, &m);
   if (l->r->mark.update % l->c->log_interval == 0) return log_update(l, &m, err);
   return TRM_OK;
@@ -226,17 +226,15 @@ static trm_status run_updates(loop *l, trm_error *err) {
 
 trm_status train_loop(const run_config *c, const train_data *d, const train_schedule *s,
                       run_folder *r, trm_trainer *t, trm_stream *stream, trm_error *err) {
-  size_t rows = (size_t)c->trainer.batch_size, len = (size_t)c->model.seq_len;
-  loop l = {.c = c, .d = d, .s = s, .r = r, .t = t, .stream = stream, .loss = -1, .exact = -1};
-  l.inputs = calloc(rows * (2 * len + 1), sizeof *l.inputs);
-  if (!l.inputs) return cli_fail(err, TRM_E_MEMORY, -1, "no memory for a batch");
-  l.labels = l.inputs + rows * len;
-  l.ids = l.labels + rows * len;
+  const int rows = c->trainer.batch_size;
+  const bool gpu = c->trainer.device.kind != TRM_DEVICE_CPU;
+  loop l = {.c = c, .d = d, .s = s, .r = r, .t = t, .loss = -1, .exact = -1};
+  CLI_TRY(train_ahead_create(stream, rows, c->model.seq_len, gpu, &l.batches, err));
   l.started = l.saved_at = cli_now();
   l.first = r->mark.update;
-  cli_progress_begin(&l.bar, "training", r->mark.update, s->end, "samples", (double)rows);
+  cli_progress_begin(&l.bar, "training", r->mark.update, s->end, "samples", rows);
   trm_status st = run_updates(&l, err);
   cli_progress_end(&l.bar);
-  free(l.inputs);
+  train_ahead_free(l.batches);
   return st;
 }

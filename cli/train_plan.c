@@ -73,6 +73,7 @@ static trm_status probe_create(const run_config *c, const train_data *d, const t
 /* Enough rows to keep all threads busy, few enough that an update takes about a second. */
 static int probe_rows(const run_config *c, const trm_model_cost *cost) {
   int threads = c->trainer.threads ? c->trainer.threads : trm_default_threads();
+  if (c->trainer.device.kind != TRM_DEVICE_CPU) return c->trainer.batch_size; /* a GPU to be full */
   double rows = fmin(64, 2e10 / fmax(cost->flops_train, 1));
   rows = fmin(fmax(rows, threads), c->trainer.batch_size);
   return (int)fmax(rows, 1);
@@ -112,10 +113,22 @@ static trm_status print_memory(const run_config *c, const train_schedule *s, FIL
   cli_format_bytes((double)cost.carry, carry, sizeof carry);
   cli_format_bytes((double)cost.activations, activations, sizeof activations);
   fprintf(f,
-          "memory       %s: weights and optimiser %s, gradients %s, latents %s, activations %s\n"
-          "work         %d team%s of %d thread%s, micro-batches of %d rows\n",
-          all, weights, gradients, carry, activations, cost.teams, cost.teams == 1 ? "" : "s",
-          cost.threads / cost.teams, cost.threads == cost.teams ? "" : "s", cost.micro_batch);
+          "memory       %s: weights and optimiser %s, gradients %s, latents %s, activations %s\n",
+          all, weights, gradients, carry, activations);
+  if (trainer.device.kind == TRM_DEVICE_CPU)
+    fprintf(f, "work         %d team%s of %d thread%s, micro-batches of %d rows\n", cost.teams,
+            cost.teams == 1 ? "" : "s", cost.threads / cost.teams,
+            cost.threads == cost.teams ? "" : "s", cost.micro_batch);
+  else
+    fprintf(f, "work         micro-batches of %d rows\n", cost.micro_batch);
+  return TRM_OK;
+}
+
+static trm_status print_device(const run_config *c, FILE *f, trm_error *err) {
+  char name[32], about[160];
+  trm_device_name(c->trainer.device, name, sizeof name);
+  CLI_TRY(trm_device_describe(c->trainer.device, about, sizeof about, err));
+  fprintf(f, "device       %s: %s\n", name, about);
   return TRM_OK;
 }
 
@@ -153,6 +166,7 @@ trm_status train_plan_print(const run_config *c, const train_data *d, const trai
   CLI_TRY(trm_model_cost_of(&c->model, &cost, err));
   print_data(d, f);
   print_model(c, &cost, f);
+  CLI_TRY(print_device(c, f, err));
   CLI_TRY(print_memory(c, s, f, err));
   cli_format_count(s->end, updates, sizeof updates);
   cli_format_count(s->total, all, sizeof all);

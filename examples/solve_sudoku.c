@@ -24,7 +24,7 @@ int main(int argc, char **argv) {
   if (trm_solver_create(model, &(trm_solver_config){.batch = 1}, &solver, &err)) goto failed;
   if (trm_solver_start(solver, 1, tokens, NULL, &err)) goto failed;
   for (int step = 1; step <= config->halt_max_steps; step++) {
-    trm_solver_step(solver);
+    if (trm_solver_step(solver, &err)) goto failed;
     const int32_t *answer = trm_solver_answer(solver);
     for (int i = 0; i < config->seq_len; i++)
       grid[i] = (uint8_t)(answer[i] > 0 ? answer[i] - 1 : 0);

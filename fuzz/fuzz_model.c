@@ -60,7 +60,7 @@ static void solve(const trm_model *m) {
   FUZZ_CHECK(tokens);
   FUZZ_MUST(trm_solver_create(m, &(trm_solver_config){.threads = 1}, &s, &fuzz_error));
   FUZZ_MUST(trm_solver_start(s, 1, tokens, NULL, &fuzz_error));
-  trm_solver_step(s);
+  trm_solver_step(s, NULL);
   for (int i = 0; i < c->seq_len; i++)
     FUZZ_CHECK(trm_solver_answer(s)[i] >= 0 && trm_solver_answer(s)[i] < c->vocab_size);
   trm_solver_free(s);

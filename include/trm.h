@@ -6,6 +6,7 @@
 #include "trm/arc_vote.h"
 #include "trm/bench.h"
 #include "trm/dataset.h"
+#include "trm/device.h"
 #include "trm/eval.h"
 #include "trm/finetune.h"
 #include "trm/grid.h"

@@ -22,7 +22,7 @@ static void solve_alone(const trm_model *m, int row) {
                    0);
   assert_int_equal(trm_solver_start(s, 1, ex.inputs + row * S, &ex.ids[row], NULL), TRM_OK);
   for (int step = 0; step < STEPS; step++) {
-    trm_solver_step(s);
+    trm_solver_step(s, NULL);
     memcpy(ex.answers[step] + row * S, trm_solver_answer(s), S * sizeof(int32_t));
     memcpy(ex.logits[step] + row * S * V, trm_solver_logits(s), S * V * sizeof(float));
     ex.q[step][row] = trm_solver_q_halt(s)[0];

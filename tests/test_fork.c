@@ -104,8 +104,8 @@ typedef struct solving {
 static const float *solve(solving *s) {
   const int32_t ids[ROWS] = {0};
   if (trm_solver_start(s->solver, s->rows, s->inputs, ids, NULL) != TRM_OK) return NULL;
-  trm_solver_step(s->solver);
-  trm_solver_step(s->solver);
+  trm_solver_step(s->solver, NULL);
+  trm_solver_step(s->solver, NULL);
   return trm_solver_logits(s->solver);
 }
 

@@ -57,7 +57,7 @@ static record solve(const trm_model *m, const int32_t *inputs, const int32_t *id
     assert_int_equal(trm_solver_rows(s), n);
     for (int step = 0; step < STEPS; step++) {
       assert_int_equal(trm_solver_steps_taken(s)[0], step);
-      trm_solver_step(s);
+      trm_solver_step(s, NULL);
       record_step(&r, s, step, first, n);
     }
     for (int i = 0; i < r.n_latents; i++)
@@ -166,7 +166,7 @@ static void stream(const trm_model *m, const record *want, const int32_t *inputs
     }
     if (trm_solver_rows(s) == 0) break;
     sum += trm_solver_rows(s);
-    trm_solver_step(s);
+    trm_solver_step(s, NULL);
     steps++;
     for (int row = trm_solver_rows(s) - 1; row >= 0; row--) {
       assert_row_is(want, s, row, puzzle[row]);
@@ -182,7 +182,7 @@ static void stream(const trm_model *m, const record *want, const int32_t *inputs
   assert_int_equal(done, ROWS);
   assert_int_equal(sum, total);                /* nothing is computed twice or in vain */
   assert_true(steps <= total / batch + STEPS); /* and rows do not wait for each other */
-  trm_solver_step(s);                          /* without rows: nothing */
+  trm_solver_step(s, NULL);                          /* without rows: nothing */
   trm_solver_free(s);
 }
 
@@ -216,7 +216,7 @@ static void the_margin_is_what_training_halts_by(void **state) {
     const trm_solver_config config = {.batch = ROWS};
     assert_int_equal(trm_solver_create(m, &config, &s, NULL), TRM_OK);
     assert_int_equal(trm_solver_start(s, ROWS, inputs, ids, NULL), TRM_OK);
-    trm_solver_step(s);
+    trm_solver_step(s, NULL);
     for (int i = 0; i < ROWS; i++) {
       double halt = (double)trm_solver_q_halt(s)[i], go_on = (double)trm_solver_q_continue(s)[i];
       assert_true(go_on != 0);
@@ -261,13 +261,13 @@ static void a_new_start_forgets_the_last(void **state) {
         trm_solver_create(m, &(trm_solver_config){.batch = ROWS, .threads = 2}, &s, NULL), TRM_OK);
     for (int round = 0; round < 2; round++) {
       assert_int_equal(trm_solver_start(s, ROWS, inputs, ids, NULL), TRM_OK);
-      for (int step = 0; step < STEPS; step++) trm_solver_step(s);
+      for (int step = 0; step < STEPS; step++) trm_solver_step(s, NULL);
       if (round == 0)
         memcpy(first, trm_solver_logits(s), sizeof first);
       else
         assert_memory_equal(first, trm_solver_logits(s), sizeof first);
       assert_int_equal(trm_solver_start(s, 2, inputs + S, ids, NULL), TRM_OK);
-      trm_solver_step(s);
+      trm_solver_step(s, NULL);
       for (int i = 0; i < 2; i++) assert_int_equal(trm_solver_steps_taken(s)[i], 1);
       assert_int_equal(trm_solver_rows(s), 2);
     }
@@ -336,7 +336,7 @@ static void what_no_model_can_read_is_refused(void **state) {
     assert_true(speaks_of(&err, "row 1") && speaks_of(&err, "0 to 2"));
   }
   assert_int_equal(trm_solver_start(s, 3, inputs, NULL, &err), TRM_OK);
-  trm_solver_step(s);
+  trm_solver_step(s, NULL);
   assert_int_equal(trm_solver_add(s, inputs, 0, &err), TRM_E_ARGUMENT);
   assert_true(speaks_of(&err, "all 3 rows"));
   trm_solver_remove(s, 0);

@@ -271,7 +271,7 @@ static void metrics_count_halted_rows_only(void **state) {
     }
     assert_int_equal(trm_solver_start(s, ROWS, now.inputs, now.ids, NULL), TRM_OK);
     for (int k = 0; k < 4; k++) {
-      trm_solver_step(s);
+      trm_solver_step(s, NULL);
       memcpy(answer[k], trm_solver_answer(s), sizeof answer[k]);
     }
     for (int r = 0; r < ROWS; r++) {

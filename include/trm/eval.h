@@ -5,6 +5,7 @@
 
 #include "trm/arc_vote.h"
 #include "trm/dataset.h"
+#include "trm/device.h"
 #include "trm/model.h"
 
 #ifdef __cplusplus
@@ -46,6 +47,7 @@ typedef struct trm_eval_config {
   double halt_margin;   /* in logits, finite; of TRM_HALT_Q */
   int batch;            /* 0: chosen */
   int threads;          /* 0: as many as the process may use */
+  trm_device device;    /* all zero: the CPU */
   trm_eval_row_fn *row; /* NULL: none */
   void *row_arg;
   trm_arc_votes *votes; /* NULL, or where every answer votes, after all that it holds */

@@ -29,7 +29,8 @@ typedef struct trm_finetune_config {
   trm_augment
       augment; /* on-the-fly: needs a puzzle with symmetries; ARC's grids move on the canvas */
   uint64_t seed;
-  int threads; /* 0: as many as the process may use */
+  int threads;       /* 0: as many as the process may use */
+  trm_device device; /* all zero: the CPU */
   trm_finetune_progress_fn *progress;
   void *progress_arg;
 } trm_finetune_config;

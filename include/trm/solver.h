@@ -2,7 +2,7 @@
  *
  *   trm_solver_create(model, &(trm_solver_config){.batch = 1}, &s, &err);
  *   trm_solver_start(s, 1, tokens, NULL, &err);
- *   for (int step = 0; step < 16; step++) { trm_solver_step(s); show(trm_solver_answer(s)); }
+ *   for (int step = 0; step < 16; step++) { trm_solver_step(s, &err); show(trm_solver_answer(s)); }
  *
  * Rows are independent: each has its own latents and its own count of steps, and a puzzle's results
  * are the same bits whatever the other rows hold. So rows that are done can make room for other
@@ -12,7 +12,7 @@
  *     while (trm_solver_rows(s) < batch && next_puzzle(tokens))
  *       trm_solver_add(s, tokens, 0, &err);
  *     if (trm_solver_rows(s) == 0) break;
- *     trm_solver_step(s);
+ *     trm_solver_step(s, &err);
  *     for (int row = trm_solver_rows(s) - 1; row >= 0; row--)
  *       if (trm_solver_halt_margin(s, row) > 0 || trm_solver_steps_taken(s)[row] == 16) {
  *         take(trm_solver_answer(s) + row * seq_len);
@@ -30,6 +30,7 @@
 #ifndef TRM_SOLVER_H
 #define TRM_SOLVER_H
 
+#include "trm/device.h"
 #include "trm/model.h"
 
 #ifdef __cplusplus
@@ -39,8 +40,9 @@ extern "C" {
 typedef struct trm_solver trm_solver;
 
 typedef struct trm_solver_config {
-  int batch;   /* rows at most; 0: 1 */
-  int threads; /* 0: as many as the process may use */
+  int batch;         /* rows at most; 0: 1 */
+  int threads;       /* of the CPU's backend; 0: as many as the process may use */
+  trm_device device; /* all zero: the CPU */
 } trm_solver_config;
 
 TRM_API trm_status trm_solver_create(const trm_model *model, const trm_solver_config *config,
@@ -60,8 +62,9 @@ TRM_API trm_status trm_solver_add(trm_solver *s, const int32_t *inputs, int32_t 
 /* Takes row 0 <= row < rows out. The last row takes its place, with its results and latents: going
  * through the rows from the last to the first, none is missed. */
 TRM_API void trm_solver_remove(trm_solver *s, int row);
-/* One supervision step on all rows (none is fine). No allocation, cannot fail. */
-TRM_API void trm_solver_step(trm_solver *s);
+/* One supervision step on all rows (none is fine). No allocation; on the CPU it cannot fail.
+ * Errors: SYSTEM (a GPU). */
+TRM_API trm_status trm_solver_step(trm_solver *s, trm_error *err);
 
 /* Bytes the solver holds beside the model's weights. */
 TRM_API int64_t trm_solver_bytes(const trm_solver *s);
@@ -78,7 +81,8 @@ TRM_API const float *trm_solver_q_continue(const trm_solver *s);    /* [n] */
  * (docs/MODEL.md section 2); a higher bar costs steps and gives surer answers. */
 TRM_API double trm_solver_halt_margin(const trm_solver *s, int row);
 TRM_API int trm_solver_latent_count(const trm_solver *s);
-/* The i-th latent [n, L, D]; name is z_H, z_L, z_L1 …; NULL for i out of range. */
+/* The i-th latent [n, L, D]; name is z_H, z_L, z_L1 …; NULL for i out of range. On a GPU a copy
+ * that is valid until the next call, and NULL also when the device fails. */
 TRM_API const float *trm_solver_latent(const trm_solver *s, int i, const char **name);
 
 #ifdef __cplusplus

@@ -11,6 +11,7 @@
 #ifndef TRM_TRAINER_H
 #define TRM_TRAINER_H
 
+#include "trm/device.h"
 #include "trm/model.h"
 
 #ifdef __cplusplus
@@ -29,8 +30,10 @@ typedef struct trm_trainer_config {
   double lr_min_ratio;                  /* 1: constant after the warm-up */
   double ema_rate;                      /* 0: no EMA */
   bool freeze_weights;                  /* train the puzzle embedding only */
-  int threads;                          /* 0: as many as the process may use */
-  int64_t memory_budget; /* bytes for activations, but a row per team at least; 0: 1.5 GiB */
+  trm_device device;                    /* all zero: the CPU */
+  int threads;           /* of the CPU's backend; 0: as many as the process may use */
+  int64_t memory_budget; /* bytes for activations, but a row per team at least; 0: 1.5 GiB, on a GPU
+                            what is free */
   int micro_batch;       /* rows a team processes at once (made even for bfloat16 and an odd number
                             of positions); 0: by the budget */
 } trm_trainer_config;
@@ -84,6 +87,8 @@ TRM_API const uint8_t *trm_trainer_wants(const trm_trainer *t);
 TRM_API trm_status trm_trainer_step(trm_trainer *t, const trm_batch *fresh, trm_metrics *metrics,
                                     trm_error *err);
 TRM_API int64_t trm_trainer_updates(const trm_trainer *t);
+/* Brings the views below up to date; on the CPU they always are. Errors: SYSTEM (a GPU). */
+TRM_API trm_status trm_trainer_sync(trm_trainer *t, trm_error *err);
 /* After an update: [B] halted, [B] supervision steps taken by the row's puzzle. */
 TRM_API const uint8_t *trm_trainer_halted(const trm_trainer *t);
 TRM_API const int32_t *trm_trainer_steps_taken(const trm_trainer *t);

@@ -1,9 +1,15 @@
-/* The op interface: what the model's mathematics (src/nn) asks of a device.
+/* The op interface: what the model's mathematics (src/nn) and training (src/train) ask of a device.
  *
  * A model is a list of blocks, each y = norm(x + branch(x)) with two weight matrices, applied to a
- * tile of b rows: x, y are [b, L, D]. Blocks, embedding, head and loss are the only ops; a backend
- * is one table of functions for them (trm__backend_ops). All memory an op needs is sized beforehand
- * and comes with the workspace; ops cannot fail.
+ * tile of b rows: x, y are [b, L, D]. Blocks, embedding, head, loss and what an update does around
+ * them are the only ops; a backend is one table of functions for them (trm__backend_ops). All
+ * memory an op needs is sized beforehand; ops cannot fail: what a device reports,
+ * trm__backend_ops.run returns.
+ *
+ * Memory: pointers handed to ops are the backend's (alloc), unless said otherwise; on the CPU that
+ * is the process's own. Latents, activations and what blocks keep are counted in reals but are the
+ * backend's to lay out (a GPU keeps bfloat16 ones in half the space); weights, gradients, logits
+ * and moments are plain reals everywhere.
  *
  * Lockstep: every member of a team calls every op with the same arguments; the op splits its work
  * among the members and ends in a barrier.
@@ -13,8 +19,12 @@
 
 #include "base/error.h"
 #include "base/team.h"
-#include "kernels/real.h"
+#include "kernels/kernels.h"
+#include "trm/device.h"
 #include "trm/model.h"
+#include "trm/trainer.h"
+
+enum { TRM__MAX_LATENTS = 7 };
 
 /* Sizes of one model (docs/MODEL.md section 1). */
 typedef struct trm__dims {
@@ -62,11 +72,98 @@ typedef struct trm__workspace {
   real *scratch; /* of this member, .scratch_size reals */
 } trm__workspace;
 
+/* The state of all rows between supervision steps (docs/MODEL.md section 2). */
+typedef struct trm__rows {
+  int n_latents;
+  real *z[TRM__MAX_LATENTS];          /* [rows] * latent_size */
+  const real *init[TRM__MAX_LATENTS]; /* [D]: where a latent starts, at every position */
+  const real *puzzle_emb;             /* NULL without one */
+  int32_t *inputs, *labels;           /* [rows, S] */
+  int32_t *puzzle_ids;                /* [rows] rows of puzzle_emb */
+  int32_t *steps;                     /* [rows] supervision steps taken */
+  uint8_t *halted;                    /* [rows] */
+  const real **puzzle;                /* [rows] into puzzle_emb */
+} trm__rows;
+
+/* What the rows that halted take next: inputs, labels [rows, S], puzzle_ids [rows]. */
+typedef struct trm__fresh {
+  int32_t *inputs, *labels, *puzzle_ids;
+} trm__fresh;
+
+/* When a row stops after a supervision step: at max_steps; with `early` also when q says so (q_halt
+ * > 0, or > q_continue where there is a continue loss), but not before its least[row]. */
+typedef struct trm__halting {
+  int max_steps;
+  bool early, q_continue;
+  const int32_t *least; /* [rows], drawn by the host */
+} trm__halting;
+
+/* Figures of one update that the host sets beforehand. */
+typedef struct trm__rates {
+  trm__adam adam;
+  real puzzle_decay, puzzle_step; /* 1 - lr * weight decay, lr */
+} trm__rates;
+
+/* Figures of one update that the device finds. */
+typedef struct trm__totals {
+  double grad_norm; /* NaN too when a weight is not finite */
+  int32_t apply;    /* 0: loss, gradient or weight is not finite, and no weight was changed */
+  int32_t unused;
+} trm__totals;
+
+enum {
+  /* Elements of the flat block handled at a time: partial norms are one per chunk, added in order,
+   * so that the norm does not depend on the number of threads. */
+  TRM__CHUNK = 4096
+};
+
+/* What an update of the dense weights works on. */
+typedef struct trm__update {
+  int64_t n; /* weights */
+  int rows;  /* of the batch: gradients are divided by it */
+  trm_optimizer optimizer;
+  real *grads;                /* [ops.slots, n]; the first becomes the mean gradient */
+  real *params, *m, *v, *ema; /* [n]; ema NULL when there is none */
+  const trm__row_loss *loss;  /* [rows] */
+  double *partial_norms;      /* scratch, one per TRM__CHUNK weights */
+  const trm__rates *rates;
+  trm__totals *totals;
+  /* Puzzle embedding: */
+  real *puzzle_emb, *d_puzzle; /* NULL, or [ids, E], [rows, E]; d_puzzle becomes the mean's */
+  const int32_t *puzzle_ids;   /* [rows] */
+  int64_t *order;              /* scratch [rows] */
+  real *sum;                   /* scratch [E] */
+} trm__update;
+
 typedef struct trm__backend trm__backend;
+typedef void trm__program(void *arg);
 
 typedef struct trm__backend_ops {
   const char *name;
+  bool host; /* its memory is the process's: pointers may be used by the host */
+  int slots; /* blocks of gradients that an update's rows are spread over, added in fixed order */
   void (*destroy)(trm__backend *);
+
+  /* Zeroed, aligned to 64 bytes; NULL when there is none left. release(NULL) is fine. */
+  void *(*alloc)(trm__backend *, size_t bytes);
+  void (*release)(trm__backend *, void *);
+  /* Between the host's memory and the backend's, and within the latter. */
+  void (*put)(trm__backend *, void *to, const void *from, size_t bytes);
+  void (*get)(trm__backend *, void *to, const void *from, size_t bytes);
+  void (*copy)(trm__backend *, void *to, const void *from, size_t bytes);
+  /* n rows of a latent [n, L, D] as reals of the host. */
+  void (*put_latents)(trm__backend *, int n, real *to, const real *from);
+  void (*get_latents)(trm__backend *, int n, real *to, const real *from);
+  /* Bytes that activations may take when nobody says. */
+  int64_t (*budget)(const trm__backend *);
+  /* Runs program(arg), which calls ops, and waits for the device; a program of
+   * NULL only waits. A call with the key of the call
+   * before may repeat what that one did instead of calling the program: it must be the same ops on
+   * the same pointers. Errors: SYSTEM, MEMORY; also those that put and get came across before. */
+  trm_status (*run)(trm__backend *, trm__program *program, void *arg, int key, trm_error *err);
+
+  /* Reals of one row's latent [L, D]. */
+  int64_t (*latent_size)(const trm__backend *);
   /* Reals: kept per row by a block for its backward pass; of a team for tiles of up to b rows; of a
    * member. */
   int64_t (*saved_size)(const trm__backend *, trm__block_kind);
@@ -85,7 +182,8 @@ typedef struct trm__backend_ops {
    */
   void (*embed_grad)(trm__backend *, trm__workspace *, int b, const int32_t *inputs, const real *de,
                      real *grads, real *d_puzzle);
-  /* h[n] = sum of the n_src vectors; h may be one of them. */
+  /* h[n] = 0; h[n] = sum of the n_src vectors, h may be one of them; n in reals of latents. */
+  void (*clear)(trm__backend *, trm__workspace *, int64_t n, real *h);
   void (*sum)(trm__backend *, trm__workspace *, int64_t n, int n_src, const real *const *src,
               real *h);
 
@@ -109,6 +207,25 @@ typedef struct trm__backend_ops {
   /* dz [b, L, D] = gradient through both heads; adds to their weights' gradients in `grads`. */
   void (*head_grad)(trm__backend *, trm__workspace *, int b, const real *z, const real *d_logits,
                     const real *dq, real *dz, real *grads);
+  /* target[b] = sigmoid(halt >= max_steps steps ? q[0] : max(q[0], q[1])) of one more step's q. */
+  void (*q_target)(trm__backend *, trm__workspace *, int b, const real *q, const int32_t *steps,
+                   int max_steps, real *target);
+
+  /* Rows [first, first + n): those that halted take their fresh puzzle, with latents at their start
+   * and no steps taken; then steps += advance. */
+  void (*refill)(trm__backend *, trm__workspace *, const trm__rows *rows, const trm__fresh *fresh,
+                 int first, int n, int advance);
+  void (*halt)(trm__backend *, trm__workspace *, const trm__rows *rows, int n,
+               const trm__halting *how, const trm__row_loss *loss);
+  /* Training: grads[n] = 0, to[n] = sum of steps' gradients (plain reals). */
+  void (*clear_grads)(trm__backend *, trm__workspace *, int64_t n, real *grads);
+  void (*add_grads)(trm__backend *, trm__workspace *, int64_t n, int n_src, const real *const *src,
+                    real *to);
+  /* Adds up the slots, takes the mean and fills in totals; then, where totals say apply: the
+   * weights and their EMA, and the rows of the puzzle embedding that the batch used. */
+  void (*reduce)(trm__backend *, trm__workspace *, const trm__update *);
+  void (*update)(trm__backend *, trm__workspace *, const trm__update *);
+  void (*update_puzzle)(trm__backend *, trm__workspace *, const trm__update *);
 } trm__backend_ops;
 
 struct trm__backend {
@@ -126,5 +243,13 @@ int64_t trm__cpu_saved_size(const trm__dims *dims, trm__block_kind kind);
 /* The CPU backend. `training` also packs the weights for the backward pass. */
 trm_status trm__cpu_create(const trm__dims *dims, const trm__outer *outer, const trm__block *blocks,
                            int n_blocks, bool training, trm__backend **out, trm_error *err);
+
+/* The backend of a device (not AUTO). Errors: SYSTEM, CONFIG, MEMORY. */
+trm_status trm__backend_create(trm_device device, const trm__dims *dims, const trm__outer *outer,
+                               const trm__block *blocks, int n_blocks, bool training,
+                               trm__backend **out, trm_error *err);
+/* *out = n zeroed objects of `size` bytes in the backend's memory, or MEMORY naming `what`. */
+trm_status trm__backend_alloc(trm__backend *be, int64_t n, size_t size, const char *what, void *out,
+                              trm_error *err);
 
 #endif

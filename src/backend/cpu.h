@@ -9,6 +9,7 @@
 enum {
   CPU_ROWS = 112, /* rows of a tile handled at once, at most: even, a multiple of the tallest mr */
   CPU_COLS = 128, /* channels handled at once by the mixer: a multiple of every nr */
+  CPU_SLOTS = 8,  /* blocks of gradients; a power of two */
   CPU_CHUNK = 128 /* SwiGLU units handled at once: a multiple of every nr; divides every width
                      (a multiple of 256) */
 };
@@ -119,6 +120,25 @@ void trm__cpu_loss(trm__backend *, trm__workspace *, int, const int32_t *, const
                    real *, trm__row_loss *);
 void trm__cpu_head_grad(trm__backend *, trm__workspace *, int, const real *, const real *,
                         const real *, real *, real *);
+/* The ops of cpu_train.c. */
+void *trm__cpu_alloc(trm__backend *, size_t);
+void trm__cpu_release(trm__backend *, void *);
+void trm__cpu_move(trm__backend *, void *, const void *, size_t);
+void trm__cpu_move_latents(trm__backend *, int, real *, const real *);
+int64_t trm__cpu_latent_size(const trm__backend *);
+int64_t trm__cpu_budget(const trm__backend *);
+trm_status trm__cpu_run(trm__backend *, trm__program *, void *, int, trm_error *);
+void trm__cpu_clear(trm__backend *, trm__workspace *, int64_t, real *);
+void trm__cpu_refill(trm__backend *, trm__workspace *, const trm__rows *, const trm__fresh *, int,
+                     int, int);
+void trm__cpu_halt(trm__backend *, trm__workspace *, const trm__rows *, int, const trm__halting *,
+                   const trm__row_loss *);
+void trm__cpu_q_target(trm__backend *, trm__workspace *, int, const real *, const int32_t *, int,
+                       real *);
+void trm__cpu_reduce(trm__backend *, trm__workspace *, const trm__update *);
+void trm__cpu_update(trm__backend *, trm__workspace *, const trm__update *);
+void trm__cpu_update_puzzle(trm__backend *, trm__workspace *, const trm__update *);
+
 int64_t trm__cpu_head_shared(const cpu_backend *c, int b);
 int64_t trm__cpu_head_scratch(const cpu_backend *c, int b);
 

@@ -20,6 +20,7 @@ enum {
   /* Without a batch size each thread gets rows of about so many positions: a few tiles of the
    * solver, so that no thread waits long for another. */
   POSITIONS_PER_THREAD = 768,
+  POSITIONS_PER_DEVICE = 1 << 16, /* a GPU's */
   STATE_SECONDS = 60
 };
 
@@ -194,7 +195,7 @@ static trm_status run_all(trm__evaluation *e, trm_error *err) {
   for (;;) {
     TRM_TRY(add_rows(e, err));
     if (trm_solver_rows(e->solver) == 0) return TRM_OK;
-    trm_solver_step(e->solver);
+    TRM_TRY(trm_solver_step(e->solver, err));
     for (int row = trm_solver_rows(e->solver) - 1; row >= 0; row--) TRM_TRY(take_row(e, row, err));
     TRM_TRY(tell_progress(e, err));
   }
@@ -258,6 +259,8 @@ static trm_status choose_batch(const trm_model *model, const trm_eval_config *c,
   TRM_TRY(trm_model_cost_of(trm_model_get_config(model), &cost, err));
   int64_t threads = c->threads ? c->threads : trm_default_threads();
   int64_t each = POSITIONS_PER_THREAD / cost.positions, rows = threads * (each > 1 ? each : 1);
+  if (trm_device_resolve(c->device, NULL).kind != TRM_DEVICE_CPU)
+    rows = POSITIONS_PER_DEVICE / cost.positions + 1;
   if (c->batch) rows = c->batch;
   if (rows > MAX_BATCH) rows = MAX_BATCH;
   *batch = (int)(rows < total ? rows : total > 0 ? total : 1);
@@ -294,8 +297,9 @@ static trm_status evaluation_begin(trm__evaluation *e, trm_error *err) {
   e->saved_at = now();
   TRM_TRY(choose_batch(e->model, c, e->total, &e->batch, err));
   TRM_TRY(evaluation_alloc(e, err));
-  return trm_solver_create(e->model, &(trm_solver_config){.batch = e->batch, .threads = c->threads},
-                           &e->solver, err);
+  return trm_solver_create(
+      e->model, &(trm_solver_config){.batch = e->batch, .threads = c->threads, .device = c->device},
+      &e->solver, err);
 }
 
 static void evaluation_end(trm__evaluation *e) {

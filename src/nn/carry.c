@@ -5,50 +5,61 @@
 
 #include "base/memory.h"
 
-trm_status trm__carry_create(const trm_model *model, int rows, trm__carry **out, trm_error *err) {
-  const trm__dims *m = &model->layout->dims;
+static trm_status take_memory(trm__carry *c, trm_error *err) {
+  const trm__dims *m = &c->model->layout->dims;
+  trm__backend *be = c->be;
+  trm__rows *r = &c->rows;
+  int64_t n = c->n_rows, cells = n * m->S, latent = be->ops->latent_size(be);
+  for (int i = 0; i < r->n_latents; i++)
+    TRM_TRY(trm__backend_alloc(be, n * latent, sizeof(real), "latents", &r->z[i], err));
+  TRM_TRY(trm__backend_alloc(be, cells, sizeof(int32_t), "inputs", &r->inputs, err));
+  TRM_TRY(trm__backend_alloc(be, cells, sizeof(int32_t), "labels", &r->labels, err));
+  TRM_TRY(trm__backend_alloc(be, n, sizeof(int32_t), "puzzle ids", &r->puzzle_ids, err));
+  TRM_TRY(trm__backend_alloc(be, n, sizeof(int32_t), "steps", &r->steps, err));
+  TRM_TRY(trm__backend_alloc(be, n, sizeof(uint8_t), "halting", &r->halted, err));
+  TRM_TRY(trm__backend_alloc(be, n, sizeof(real *), "puzzles", &r->puzzle, err));
+  TRM_TRY(trm__backend_alloc(be, cells, sizeof(int32_t), "fresh inputs", &c->fresh.inputs, err));
+  TRM_TRY(trm__backend_alloc(be, cells, sizeof(int32_t), "fresh labels", &c->fresh.labels, err));
+  return trm__backend_alloc(be, n, sizeof(int32_t), "fresh ids", &c->fresh.puzzle_ids, err);
+}
+
+trm_status trm__carry_create(const trm_model *model, trm__backend *be, const trm__weights *weights,
+                             int rows, trm__carry **out, trm_error *err) {
+  const trm__layout *l = model->layout;
   trm__carry *c;
-  size_t n = (size_t)rows;
-  bool ok = true;
   TRM_ALLOC(&c, 1, "the carry", err);
   c->model = model;
-  c->rows = rows;
-  for (int i = 0; i < model->layout->plan->n_latents; i++) {
-    c->z[i] = trm__alloc(n * (size_t)m->L, (size_t)m->D * sizeof(real));
-    ok = ok && c->z[i];
-  }
-  c->inputs = trm__alloc(n * (size_t)m->S, sizeof *c->inputs);
-  c->labels = trm__alloc(n * (size_t)m->S, sizeof *c->labels);
-  c->puzzle_ids = trm__alloc(n, sizeof *c->puzzle_ids);
-  c->steps = trm__alloc(n, sizeof *c->steps);
-  c->halted = trm__alloc(n, sizeof *c->halted);
-  c->puzzle = trm__alloc(n, sizeof *c->puzzle);
-  if (!ok || !c->inputs || !c->labels || !c->puzzle_ids || !c->steps || !c->halted || !c->puzzle) {
+  c->be = be;
+  c->n_rows = rows;
+  c->rows.n_latents = l->plan->n_latents;
+  c->rows.puzzle_emb = weights->puzzle_emb;
+  for (int i = 0; i < l->plan->n_latents; i++)
+    c->rows.init[i] = weights->buffers + l->slots[l->latent_init[i]].offset;
+  trm_status st = take_memory(c, err);
+  if (st != TRM_OK) {
     trm__carry_free(c);
-    TRM_FAIL(err, TRM_E_MEMORY, "no memory for the latents of %d rows (%lld MiB)", rows,
-             (long long)(trm__carry_bytes(model->layout, rows) >> 20));
+    return st;
   }
-  memset(c->halted, 1, n);
+  trm__carry_halt(c, 0, rows);
   *out = c;
   return TRM_OK;
 }
 
 void trm__carry_free(trm__carry *c) {
   if (!c) return;
-  for (int i = 0; i < TRM__MAX_LATENTS; i++) trm__free(c->z[i]);
-  trm__free(c->inputs);
-  trm__free(c->labels);
-  trm__free(c->puzzle_ids);
-  trm__free(c->steps);
-  trm__free(c->halted);
-  trm__free(c->puzzle);
+  const trm__backend_ops *ops = c->be->ops;
+  trm__rows *r = &c->rows;
+  for (int i = 0; i < TRM__MAX_LATENTS; i++) ops->release(c->be, r->z[i]);
+  void *blocks[] = {r->inputs,       r->labels,       r->puzzle_ids,
+                    r->steps,        r->halted,       (void *)r->puzzle,
+                    c->fresh.inputs, c->fresh.labels, c->fresh.puzzle_ids};
+  for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) ops->release(c->be, blocks[i]);
   trm__free(c);
 }
 
-int64_t trm__carry_bytes(const trm__layout *layout, int rows) {
-  const trm__dims *m = &layout->dims;
-  int64_t latent = (int64_t)m->L * m->D * (int64_t)sizeof(real);
-  return rows * (layout->plan->n_latents * latent + 8 * (int64_t)m->S + 24);
+int64_t trm__carry_bytes(const trm__layout *layout, const trm__backend *be, int rows) {
+  int64_t latent = be->ops->latent_size(be) * (int64_t)sizeof(real);
+  return rows * (layout->plan->n_latents * latent + 16 * (int64_t)layout->dims.S + 24);
 }
 
 trm_status trm__carry_check_row(const trm__carry *c, int row, const int32_t *inputs,
@@ -84,49 +95,65 @@ trm_status trm__carry_check(const trm__carry *c, int n, const uint8_t *want, con
   return TRM_OK;
 }
 
-void trm__carry_refill(trm__carry *c, int row, const int32_t *inputs, const int32_t *labels,
-                       int32_t puzzle_id) {
-  const trm__layout *l = c->model->layout;
-  const trm__dims *m = &l->dims;
-  int64_t S = m->S, latent = (int64_t)m->L * m->D;
-  memcpy(c->inputs + row * S, inputs, (size_t)S * sizeof *inputs);
-  for (int64_t t = 0; t < S; t++) c->labels[row * S + t] = labels ? labels[t] : -1;
-  c->puzzle_ids[row] = puzzle_id;
-  c->puzzle[row] = c->model->puzzle_emb
-                       ? c->model->puzzle_emb + trm__model_puzzle_row(c->model, puzzle_id) * m->E
-                       : NULL;
-  c->steps[row] = 0;
-  c->halted[row] = 0;
-  for (int i = 0; i < l->plan->n_latents; i++) {
-    const real *init = c->model->buffers + l->slots[l->latent_init[i]].offset;
-    real *z = c->z[i] + row * latent;
-    for (int t = 0; t < m->L; t++) memcpy(z + (int64_t)t * m->D, init, (size_t)m->D * sizeof *z);
+void trm__carry_offer(trm__carry *c, int first, int n, const int32_t *inputs, const int32_t *labels,
+                      const int32_t *puzzle_ids) {
+  const trm__backend_ops *ops = c->be->ops;
+  int64_t S = c->model->layout->dims.S, at = first * S;
+  size_t bytes = (size_t)(n * S) * sizeof *inputs;
+  ops->put(c->be, c->fresh.inputs + at, inputs, bytes);
+  if (labels) ops->put(c->be, c->fresh.labels + at, labels, bytes);
+  if (!c->model->ids && puzzle_ids) {
+    ops->put(c->be, c->fresh.puzzle_ids + first, puzzle_ids, (size_t)n * sizeof *puzzle_ids);
+    return;
+  }
+  for (int r = 0; r < n; r++) {
+    int32_t id = puzzle_ids ? puzzle_ids[r] : 0, row = (int32_t)trm__model_puzzle_row(c->model, id);
+    ops->put(c->be, c->fresh.puzzle_ids + first + r, &row, sizeof row);
+  }
+}
+
+void trm__carry_halt(trm__carry *c, int first, int n) {
+  uint8_t ones[64];
+  memset(ones, 1, sizeof ones);
+  for (int r = 0; r < n; r += 64)
+    c->be->ops->put(c->be, c->rows.halted + first + r, ones, (size_t)(n - r < 64 ? n - r : 64));
+}
+
+void trm__carry_restore(trm__carry *c) {
+  const trm__backend_ops *ops = c->be->ops;
+  for (int64_t r = 0; r < c->n_rows; r++) {
+    int32_t id;
+    ops->get(c->be, &id, c->rows.puzzle_ids + r, sizeof id);
+    const real *row =
+        c->rows.puzzle_emb ? c->rows.puzzle_emb + (int64_t)id * c->model->layout->dims.E : NULL;
+    ops->put(c->be, (void *)(c->rows.puzzle + r), &row, sizeof row);
   }
 }
 
 void trm__carry_move(trm__carry *c, int to, int from) {
-  const trm__layout *l = c->model->layout;
-  int64_t S = l->dims.S, latent = (int64_t)l->dims.L * l->dims.D;
+  const trm__backend_ops *ops = c->be->ops;
+  const trm__rows *r = &c->rows;
+  int64_t S = c->model->layout->dims.S, latent = ops->latent_size(c->be);
   if (to == from) return;
-  for (int i = 0; i < l->plan->n_latents; i++)
-    memcpy(c->z[i] + to * latent, c->z[i] + from * latent, (size_t)latent * sizeof(real));
-  memcpy(c->inputs + to * S, c->inputs + from * S, (size_t)S * sizeof *c->inputs);
-  memcpy(c->labels + to * S, c->labels + from * S, (size_t)S * sizeof *c->labels);
-  c->puzzle_ids[to] = c->puzzle_ids[from];
-  c->puzzle[to] = c->puzzle[from];
-  c->steps[to] = c->steps[from];
-  c->halted[to] = c->halted[from];
+  for (int i = 0; i < r->n_latents; i++)
+    ops->copy(c->be, r->z[i] + to * latent, r->z[i] + from * latent, (size_t)latent * sizeof(real));
+  ops->copy(c->be, r->inputs + to * S, r->inputs + from * S, (size_t)S * sizeof *r->inputs);
+  ops->copy(c->be, r->labels + to * S, r->labels + from * S, (size_t)S * sizeof *r->labels);
+  ops->copy(c->be, r->puzzle_ids + to, r->puzzle_ids + from, sizeof *r->puzzle_ids);
+  ops->copy(c->be, r->puzzle + to, r->puzzle + from, sizeof *r->puzzle);
+  ops->copy(c->be, r->steps + to, r->steps + from, sizeof *r->steps);
+  ops->copy(c->be, r->halted + to, r->halted + from, sizeof *r->halted);
 }
 
 trm__tile trm__carry_tile(const trm__carry *c, int first, int n) {
-  const trm__layout *l = c->model->layout;
-  int64_t S = l->dims.S, latent = (int64_t)l->dims.L * l->dims.D;
+  const trm__rows *r = &c->rows;
+  int64_t S = c->model->layout->dims.S, latent = c->be->ops->latent_size(c->be);
   trm__tile t = {.rows = n,
-                 .inputs = c->inputs + first * S,
-                 .labels = c->labels + first * S,
-                 .puzzle = c->puzzle + first,
-                 .steps = c->steps + first,
+                 .inputs = r->inputs + first * S,
+                 .labels = r->labels + first * S,
+                 .puzzle = r->puzzle + first,
+                 .steps = r->steps + first,
                  .max_steps = c->model->config.halt_max_steps};
-  for (int i = 0; i < l->plan->n_latents; i++) t.z[i] = c->z[i] + first * latent;
+  for (int i = 0; i < r->n_latents; i++) t.z[i] = r->z[i] + first * latent;
   return t;
 }

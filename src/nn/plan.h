@@ -5,10 +5,11 @@
 #ifndef TRM_NN_PLAN_H
 #define TRM_NN_PLAN_H
 
+#include "backend/backend.h"
 #include "base/error.h"
 #include "trm/model.h"
 
-enum { TRM__MAX_LATENTS = 7, TRM__MAX_NETS = 2, TRM__MAX_LAYERS = 64 /* of a net */ };
+enum { TRM__MAX_NETS = 2, TRM__MAX_LAYERS = 64 /* of a net */ };
 
 typedef struct trm__step {
   uint8_t net, dst;

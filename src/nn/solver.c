@@ -1,6 +1,7 @@
-/* Inference on a batch: rows are split into tiles; with at least as many tiles as threads every
- * thread is a team of its own, else all threads are one team on each tile. Rows 0 .. rows - 1 are
- * always the ones in use, so that a step never computes an empty row. */
+/* Inference on a batch. On the CPU rows are split into tiles; with at least as many tiles as
+ * threads every thread is a team of its own, else all threads are one team on each tile. Rows 0 ..
+ * rows - 1 are always the ones in use, so that a step never computes an empty row. A GPU takes all
+ * rows as one tile, or as many as its memory holds. */
 #include "trm/solver.h"
 
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "base/memory.h"
 #include "base/team.h"
 #include "nn/carry.h"
+#include "nn/weights.h"
 #include "trm.h"
 
 /* Positions of a tile: enough for full register tiles, few enough to stay in the cache. */
@@ -17,17 +19,45 @@ struct trm_solver {
   const trm_model *model;
   trm__pool *pool;
   trm__backend *be;
+  trm__weights weights;
   trm__carry *carry;
   int batch, rows, tile, n_walkers;
-  trm__walker **walkers; /* one per thread, with memory for a team of all in the first */
-  real *logits, *q;      /* [batch, S, V], [batch, 2] */
+  trm__walker **walkers;  /* one per thread, with memory for a team of all in the first */
+  real *logits, *q;       /* [batch, S, V], [batch, 2] */
+  real *at_logits, *at_q; /* the backend's: the same on the CPU */
+  real *latent;           /* [batch, L, D] a copy of the backend's; NULL on the CPU */
   float *q_halt, *q_continue;
-  int32_t *answer;
+  int32_t *answer, *steps; /* [batch, S], [batch] */
 };
 
 static void pack_lane(void *arg, trm__lane *lane) {
   trm_solver *s = arg;
-  s->be->ops->pack(s->be, lane, s->model->params);
+  s->be->ops->pack(s->be, lane, s->weights.params);
+}
+static void pack_program(void *arg) {
+  trm_solver *s = arg;
+  trm__pool_run(s->pool, 1, pack_lane, s);
+}
+
+static trm_status device_memory(trm_solver *s, int64_t logits, int64_t n, trm_error *err) {
+  const trm__dims *m = &s->model->layout->dims;
+  s->at_logits = s->logits;
+  s->at_q = s->q;
+  if (s->be->ops->host) return TRM_OK;
+  s->at_logits = s->at_q = NULL;
+  TRM_TRY(trm__backend_alloc(s->be, logits, sizeof(real), "logits", &s->at_logits, err));
+  TRM_TRY(trm__backend_alloc(s->be, 2 * n, sizeof(real), "q", &s->at_q, err));
+  TRM_ALLOC(&s->latent, n * m->L * m->D, "a latent", err);
+  return TRM_OK;
+}
+
+/* Rows of a tile: as many as a GPU has memory for, at least one. */
+static int device_tile(const trm_solver *s) {
+  const trm__layout *l = s->model->layout;
+  int64_t budget = s->be->ops->budget(s->be);
+  int tile = s->batch;
+  while (tile > 1 && trm__walker_bytes(l, s->be, tile, 1, false) > budget) tile = (tile + 1) / 2;
+  return tile;
 }
 
 static trm_status solver_memory(trm_solver *s, trm_error *err) {
@@ -38,12 +68,17 @@ static trm_status solver_memory(trm_solver *s, trm_error *err) {
   TRM_ALLOC(&s->q_halt, n, "q", err);
   TRM_ALLOC(&s->q_continue, n, "q", err);
   TRM_ALLOC(&s->answer, cells, "answers", err);
+  TRM_ALLOC(&s->steps, n, "steps", err);
+  TRM_TRY(device_memory(s, (int64_t)cells * m->V, (int64_t)n, err));
+  TRM_TRY(trm__weights_create(s->be, s->model, &s->weights, err));
+  TRM_TRY(trm__carry_create(s->model, s->be, &s->weights, s->batch, &s->carry, err));
+  if (!s->be->ops->host) s->tile = device_tile(s);
   TRM_ALLOC(&s->walkers, s->n_walkers, "walkers", err);
   for (int i = 0; i < s->n_walkers; i++)
     TRM_TRY(trm__walker_create(s->model->layout, s->be, s->tile,
                                i == 0 ? trm__pool_threads(s->pool) : 1, false, &s->walkers[i],
                                err));
-  return trm__carry_create(s->model, s->batch, &s->carry, err);
+  return TRM_OK;
 }
 
 trm_status trm_solver_create(const trm_model *model, const trm_solver_config *config,
@@ -58,12 +93,14 @@ trm_status trm_solver_create(const trm_model *model, const trm_solver_config *co
   s->model = model;
   s->batch = config->batch ? config->batch : 1;
   int threads = config->threads ? config->threads : trm_default_threads();
+  TRM_GOTO(trm__backend_create(config->device, &l->dims, &l->outer, l->blocks, l->n_blocks, false,
+                               &s->be, err));
+  if (!s->be->ops->host) threads = 1; /* it only hands out work */
   TRM_GOTO(trm__pool_create(threads, &s->pool, err));
-  TRM_GOTO(trm__cpu_create(&l->dims, &l->outer, l->blocks, l->n_blocks, false, &s->be, err));
   s->tile = TILE_POSITIONS / l->dims.L > 1 ? TILE_POSITIONS / l->dims.L : 1;
   s->n_walkers = threads;
   TRM_GOTO(solver_memory(s, err));
-  trm__pool_run(s->pool, 1, pack_lane, s);
+  TRM_GOTO(s->be->ops->run(s->be, pack_program, s, -1, err));
   *out = s;
   return TRM_OK;
 done:
@@ -76,7 +113,14 @@ void trm_solver_free(trm_solver *s) {
   for (int i = 0; s->walkers && i < s->n_walkers; i++) trm__walker_free(s->walkers[i]);
   trm__free(s->walkers);
   trm__carry_free(s->carry);
-  if (s->be) s->be->ops->destroy(s->be);
+  if (s->be) {
+    trm__weights_free(s->be, &s->weights);
+    if (!s->be->ops->host) s->be->ops->release(s->be, s->at_logits);
+    if (!s->be->ops->host) s->be->ops->release(s->be, s->at_q);
+    s->be->ops->destroy(s->be);
+  }
+  trm__free(s->latent);
+  trm__free(s->steps);
   trm__pool_free(s->pool);
   trm__free(s->logits);
   trm__free(s->q);
@@ -86,6 +130,15 @@ void trm_solver_free(trm_solver *s) {
   trm__free(s);
 }
 
+static void refill(trm_solver *s, int first, int n, const int32_t *inputs, const int32_t *ids) {
+  trm__lane lane = {0, 1, 0, 1, NULL};
+  trm__workspace ws = {&lane, NULL, NULL};
+  trm__carry_offer(s->carry, first, n, inputs, NULL, ids);
+  trm__carry_halt(s->carry, first, n);
+  s->be->ops->refill(s->be, &ws, &s->carry->rows, &s->carry->fresh, first, n, 0);
+  memset(s->steps + first, 0, (size_t)n * sizeof *s->steps);
+}
+
 trm_status trm_solver_start(trm_solver *s, int n, const int32_t *inputs, const int32_t *puzzle_ids,
                             trm_error *err) {
   if (n < 1 || n > s->batch)
@@ -93,9 +146,7 @@ trm_status trm_solver_start(trm_solver *s, int n, const int32_t *inputs, const i
              s->batch);
   TRM_TRY(trm__carry_check(s->carry, n, NULL, inputs, NULL, puzzle_ids, err));
   s->rows = n;
-  for (int r = 0; r < n; r++)
-    trm__carry_refill(s->carry, r, inputs + (int64_t)r * s->model->layout->dims.S, NULL,
-                      puzzle_ids ? puzzle_ids[r] : 0);
+  refill(s, 0, n, inputs, puzzle_ids);
   return TRM_OK;
 }
 
@@ -106,7 +157,7 @@ trm_status trm_solver_add(trm_solver *s, const int32_t *inputs, int32_t puzzle_i
         "all %d rows of the solver are taken: remove one, or make a solver with a larger batch",
         s->batch);
   TRM_TRY(trm__carry_check_row(s->carry, s->rows, inputs, NULL, puzzle_id, err));
-  trm__carry_refill(s->carry, s->rows++, inputs, NULL, puzzle_id);
+  refill(s, s->rows++, 1, inputs, &puzzle_id);
   return TRM_OK;
 }
 
@@ -118,6 +169,7 @@ void trm_solver_remove(trm_solver *s, int row) {
   trm__carry_move(s->carry, row, last);
   memcpy(s->logits + row * logits, s->logits + last * logits, (size_t)logits * sizeof *s->logits);
   memcpy(s->answer + row * S, s->answer + last * S, (size_t)S * sizeof *s->answer);
+  s->steps[row] = s->steps[last];
   s->q_halt[row] = s->q_halt[last];
   s->q_continue[row] = s->q_continue[last];
 }
@@ -135,7 +187,7 @@ static void read_results(trm_solver *s, int first, int n) {
   for (int r = first; r < first + n; r++) {
     s->q_halt[r] = (float)s->q[2 * r];
     s->q_continue[r] = (float)s->q[2 * r + 1];
-    s->carry->steps[r]++;
+    s->steps[r]++;
   }
 }
 
@@ -155,22 +207,38 @@ static void step_lane(void *arg, trm__lane *lane) {
     int n = (int)((int64_t)s->rows * (i + 1) / tiles) - first;
     if (n == 0) continue;
     trm__tile t = trm__carry_tile(s->carry, first, n);
-    t.logits = s->logits + (int64_t)first * m->S * m->V;
-    t.q = s->q + 2 * first;
+    t.logits = s->at_logits + (int64_t)first * m->S * m->V;
+    t.q = s->at_q + 2 * first;
     trm__walk_infer(s->walkers[lane->team], lane, &t);
-    if (lane->rank == 0) read_results(s, first, n);
+    if (lane->rank == 0 && s->be->ops->host) read_results(s, first, n);
   }
 }
 
-void trm_solver_step(trm_solver *s) {
+static void step_program(void *arg) {
+  trm_solver *s = arg;
   int threads = trm__pool_threads(s->pool);
   trm__pool_run(s->pool, tile_count(s, 1) >= threads ? threads : 1, step_lane, s);
+}
+
+trm_status trm_solver_step(trm_solver *s, trm_error *err) {
+  const trm__backend_ops *ops = s->be->ops;
+  const trm__dims *m = &s->model->layout->dims;
+  if (s->rows == 0) return TRM_OK;
+  TRM_TRY(ops->run(s->be, step_program, s, s->rows, err));
+  if (ops->host) return TRM_OK;
+  ops->get(s->be, s->logits, s->at_logits,
+           (size_t)s->rows * (size_t)m->S * (size_t)m->V * sizeof *s->logits);
+  ops->get(s->be, s->q, s->at_q, 2 * (size_t)s->rows * sizeof *s->q);
+  TRM_TRY(ops->run(s->be, NULL, NULL, s->rows, err));
+  read_results(s, 0, s->rows);
+  return TRM_OK;
 }
 
 int64_t trm_solver_bytes(const trm_solver *s) {
   const trm__layout *l = s->model->layout;
   int64_t cells = (int64_t)s->batch * l->dims.S;
-  int64_t bytes = s->be->ops->held_bytes(s->be) + trm__carry_bytes(l, s->batch);
+  int64_t bytes = s->be->ops->held_bytes(s->be) + trm__carry_bytes(l, s->be, s->batch) +
+                  trm__weights_bytes(s->be, l);
   for (int i = 0; i < s->n_walkers; i++)
     bytes += trm__walker_bytes(l, s->be, s->tile, i == 0 ? s->n_walkers : 1, false);
   return bytes + (int64_t)sizeof(real) * (cells * l->dims.V + 2 * s->batch) +
@@ -181,7 +249,7 @@ int trm_solver_rows(const trm_solver *s) {
   return s->rows;
 }
 const int32_t *trm_solver_steps_taken(const trm_solver *s) {
-  return s->carry->steps;
+  return s->steps;
 }
 const int32_t *trm_solver_answer(const trm_solver *s) {
   return s->answer;
@@ -207,5 +275,9 @@ const float *trm_solver_logits(const trm_solver *s) {
 const float *trm_solver_latent(const trm_solver *s, int i, const char **name) {
   if (i < 0 || i >= trm_solver_latent_count(s)) return NULL;
   if (name) *name = s->model->layout->plan->latent[i];
-  return (const float *)(const void *)s->carry->z[i];
+  if (s->be->ops->host) return (const float *)(const void *)s->carry->rows.z[i];
+  s->be->ops->get_latents(s->be, s->rows, s->latent, s->carry->rows.z[i]);
+  return s->be->ops->run(s->be, NULL, NULL, s->rows, NULL) == TRM_OK
+             ? (const float *)(const void *)s->latent
+             : NULL;
 }

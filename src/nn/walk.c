@@ -2,10 +2,7 @@
  * order the steps run; the reverse walk goes back over it. */
 #include "nn/walk.h"
 
-#include <string.h>
-
 #include "base/memory.h"
-#include "kernels/loss.h"
 
 /* --- memory ---------------------------------------------------------------------------------- */
 
@@ -13,7 +10,7 @@
  * the output of each block, then what each block keeps for itself. */
 static int64_t step_saved(const trm__layout *l, const trm__backend *be, int net) {
   int n = l->net_first[net + 1] - l->net_first[net];
-  int64_t size = (int64_t)(n + 1) * l->dims.L * l->dims.D;
+  int64_t size = (n + 1) * (be ? be->ops->latent_size(be) : (int64_t)l->dims.L * l->dims.D);
   for (int b = l->net_first[net]; b < l->net_first[net + 1]; b++)
     size += be ? be->ops->saved_size(be, l->blocks[b].kind)
                : trm__cpu_saved_size(&l->dims, l->blocks[b].kind);
@@ -36,7 +33,7 @@ static int64_t lay_out(trm__walker *w, const trm__backend *be, int size, bool tr
                        real *base) {
   const trm__dims *m = &w->layout->dims;
   const trm__backend_ops *ops = be->ops;
-  int64_t at = 0, rows = w->rows, latent = rows * m->L * m->D, b = w->rows;
+  int64_t at = 0, rows = w->rows, latent = rows * ops->latent_size(be), b = w->rows;
 #define PART(pointer, count)                 \
   do {                                       \
     (pointer) = base ? base + at : NULL;     \
@@ -74,11 +71,11 @@ trm_status trm__walker_create(const trm__layout *layout, trm__backend *be, int r
   w->be = be;
   w->rows = rows;
   int64_t n = lay_out(w, be, size, training, NULL);
-  w->memory = trm__alloc((size_t)n, sizeof *w->memory);
+  w->memory = be->ops->alloc(be, (size_t)n * sizeof *w->memory);
   if (!w->memory) {
     trm__free(w);
-    TRM_FAIL(err, TRM_E_MEMORY, "no memory for the activations of %d rows (%lld MiB)", rows,
-             (long long)(n * (int64_t)sizeof(real) >> 20));
+    TRM_FAIL(err, TRM_E_MEMORY, "%s: no memory for the activations of %d rows (%lld MiB)",
+             be->ops->name, rows, (long long)(n * (int64_t)sizeof(real) >> 20));
   }
   lay_out(w, be, size, training, w->memory);
   *out = w;
@@ -87,7 +84,7 @@ trm_status trm__walker_create(const trm__layout *layout, trm__backend *be, int r
 
 void trm__walker_free(trm__walker *w) {
   if (!w) return;
-  trm__free(w->memory);
+  w->be->ops->release(w->be, w->memory);
   trm__free(w);
 }
 
@@ -105,7 +102,7 @@ typedef struct walk {
 static walk begin_walk(trm__walker *w, trm__lane *lane, int rows) {
   return (walk){w,          w->layout,
                 w->be->ops, {lane, w->shared, w->scratch + lane->rank * w->scratch_size},
-                rows,       (int64_t)rows * w->layout->dims.L * w->layout->dims.D};
+                rows,       rows * w->be->ops->latent_size(w->be)};
 }
 
 static void copy(walk *k, real *to, const real *from) {
@@ -157,11 +154,7 @@ void trm__walk_infer(trm__walker *w, trm__lane *lane, const trm__tile *tile) {
 /* --- backward -------------------------------------------------------------------------------- */
 
 static void clear(walk *k, real *v) {
-  int64_t lo, hi;
-  trm__lane_share(k->ws.lane, k->latent, 64, &lo, &hi);
-  trm__lane_barrier(k->ws.lane);
-  memset(v + lo, 0, (size_t)(hi - lo) * sizeof *v);
-  trm__lane_barrier(k->ws.lane);
+  k->ops->clear(k->w->be, &k->ws, k->latent, v);
 }
 
 /* The reverse of run_saved_step: dz[dst] becomes the gradient of the net's input, which every
@@ -196,12 +189,7 @@ static void continue_targets(walk *k, const trm__tile *tile) {
   for (int i = 0; i < p->n_latents; i++) copy(k, w->next[i], tile->z[i]);
   run_steps(k, p->n_steps, w->next);
   k->ops->head(w->be, &k->ws, k->rows, w->next[p->answer], w->logits, w->q_next);
-  for (int r = 0; r < k->rows && k->ws.lane->rank == 0; r++) {
-    real halt = w->q_next[2 * r], go = w->q_next[2 * r + 1];
-    real q = tile->steps[r] >= tile->max_steps || halt > go ? halt : go;
-    w->q_target[r] = (real)trm__sigmoid((double)q);
-  }
-  trm__lane_barrier(k->ws.lane);
+  k->ops->q_target(w->be, &k->ws, k->rows, w->q_next, tile->steps, tile->max_steps, w->q_target);
 }
 
 void trm__walk_train(trm__walker *w, trm__lane *lane, const trm__tile *tile,

@@ -6,7 +6,7 @@
 #include "backend/backend.h"
 #include "nn/layout.h"
 
-/* The rows a team works on. All pointers are to the tile's first row. */
+/* The rows a team works on, in the backend's memory. All pointers are to the tile's first row. */
 typedef struct trm__tile {
   int rows;
   real *z[TRM__MAX_LATENTS]; /* carried latents [rows, L, D]: in and out */

@@ -11,9 +11,6 @@ static int common_divisor(int a, int b) {
  * stay there too, is best; else a few hundred positions make that traffic a small part. Measured
  * with `trm bench train` (docs/BENCHMARKS.md). */
 enum { SMALL_WEIGHTS = 1 << 18, SMALL_TILE = 96, LARGE_TILE = 400 };
-/* Bytes for activations when the configuration leaves it open: 1.5 GiB. */
-static const int64_t default_budget = (int64_t)3 << 29;
-
 /* Positions of a tile at most, whatever was asked for: sizes stay far below what an int holds. */
 enum { MOST_POSITIONS = 1 << 20 };
 
@@ -28,11 +25,12 @@ static int round_up(int n, int unit) {
 
 /* The largest tile whose activations, over all teams, stay within the budget. */
 static int choose_micro_batch(const trm__layout *l, const trm__backend *be,
-                              const trm_trainer_config *config, int teams, int team_size) {
-  const int slot = (config->batch_size + TRM__SLOTS - 1) / TRM__SLOTS, unit = row_unit(&l->dims);
-  const int limit = MOST_POSITIONS / l->dims.L / unit * unit;
-  int64_t budget = config->memory_budget ? config->memory_budget : default_budget;
+                              const trm_trainer_config *config, int teams, int team_size,
+                              int64_t budget) {
+  const int slots = be->ops->slots, slot = (config->batch_size + slots - 1) / slots;
+  const int unit = row_unit(&l->dims), limit = MOST_POSITIONS / l->dims.L / unit * unit;
   int tile = l->n_params <= SMALL_WEIGHTS ? SMALL_TILE : LARGE_TILE;
+  if (!be->ops->host) tile = MOST_POSITIONS; /* a GPU is never full */
   int b = config->micro_batch ? config->micro_batch : tile / l->dims.L;
   b = round_up(b > 1 ? (b < slot ? b : slot) : 1, unit);
   if (b > limit) b = limit;
@@ -47,17 +45,22 @@ static int choose_micro_batch(const trm__layout *l, const trm__backend *be,
 trm_trainer_cost trm__trainer_cost(const trm__layout *l, const trm__backend *be,
                                    const trm_trainer_config *config) {
   trm_trainer_cost c = {.threads = config->threads ? config->threads : trm_default_threads()};
+  if (!be->ops->host) c.threads = 1; /* it only hands out work */
   const int64_t real_size = (int64_t)sizeof(real), ema = config->ema_rate > 0;
   int64_t steps = 0;
   for (int i = l->plan->first_grad; i < l->plan->n_steps; i++) {
     int net = l->plan->steps[i].net;
     steps += l->net_offset[net + 1] - l->net_offset[net];
   }
-  c.teams = common_divisor(c.threads, TRM__SLOTS);
-  c.micro_batch = choose_micro_batch(l, be, config, c.teams, c.threads / c.teams);
+  c.teams = common_divisor(c.threads, be->ops->slots);
   c.weights = real_size * ((3 + ema) * l->n_params + l->n_puzzle_emb) + be->ops->held_bytes(be);
-  c.gradients = real_size * (TRM__SLOTS * l->n_params + c.teams * steps);
-  c.carry = trm__carry_bytes(l, config->batch_size);
+  c.gradients =
+      real_size * (be->ops->slots * l->n_params + (be->ops->slots > 1 ? c.teams * steps : 0));
+  c.carry = trm__carry_bytes(l, be, config->batch_size);
+  int64_t budget = config->memory_budget;
+  if (!budget)
+    budget = be->ops->budget(be) - (be->ops->host ? 0 : c.weights + c.gradients + c.carry);
+  c.micro_batch = choose_micro_batch(l, be, config, c.teams, c.threads / c.teams, budget);
   c.activations = c.teams * trm__walker_bytes(l, be, c.micro_batch, c.threads / c.teams, true);
   c.bytes = c.weights + c.gradients + c.carry + c.activations;
   return c;
@@ -69,7 +72,8 @@ trm_status trm_trainer_cost_of(const trm_model_config *model, const trm_trainer_
   trm__backend *be;
   TRM_TRY(trm__trainer_check(config, err));
   TRM_TRY(trm__layout_create(model, &l, err));
-  trm_status st = trm__cpu_create(&l->dims, &l->outer, l->blocks, l->n_blocks, true, &be, err);
+  trm_status st = trm__backend_create(config->device, &l->dims, &l->outer, l->blocks, l->n_blocks,
+                                      true, &be, err);
   if (st == TRM_OK) {
     *cost = trm__trainer_cost(l, be, config);
     be->ops->destroy(be);

@@ -75,6 +75,7 @@ static trm_status begin(finetuning *f, const trm_model *model, const trm_dataset
   t.ema_rate = 0;
   t.freeze_weights = c->freeze_weights;
   t.threads = c->threads;
+  t.device = c->device;
   TRM_TRY(trm_trainer_create(f->model, &t, &f->trainer, err));
   /* Epochs run on within an iteration, so that no group's examples are dropped for long. */
   const trm_stream_config s = {
@@ -108,6 +109,7 @@ trm_status trm_finetune(const trm_model *model, const trm_dataset *data,
   *out = NULL;
   TRM_GOTO(begin(&f, model, data, err));
   TRM_GOTO(run(&f, err));
+  TRM_GOTO(trm_trainer_sync(f.trainer, err));
   st = trm_model_clone(trm_trainer_weights(f.trainer), out, err);
 done:
   trm__free(f.inputs);

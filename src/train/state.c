@@ -1,5 +1,5 @@
-/* The trainer's state as one safetensors file: the flat blocks as they lie in memory, and the
- * carry. */
+/* The trainer's state as one safetensors file: the flat blocks, and the carry; the same from every
+ * device (latents as reals, in the order [rows, L, D]). */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -16,8 +16,9 @@ enum { MAX_PARTS = 6 + TRM__MAX_LATENTS + 5 };
 #define MAX_UPDATES 1000000000000000 /* as many as a configuration may ask for */
 
 typedef struct part {
-  trm__st_tensor tensor;
-  void *data;
+  trm__st_tensor tensor; /* .data: the host's copy */
+  void *at;              /* in the backend's memory */
+  int latent_rows;       /* > 0: of a latent */
 } part;
 
 #ifdef TRM_REAL_DOUBLE
@@ -27,31 +28,67 @@ typedef struct part {
 #endif
 
 static void add_part(part *parts, int *n, const char *name, trm__dtype type, int64_t count,
-                     void *data) {
-  parts[(*n)++] =
-      (part){{.name = name, .dtype = type, .ndim = 1, .shape = {count}, .data = data}, data};
+                     void *at) {
+  parts[(*n)++] = (part){{.name = name, .dtype = type, .ndim = 1, .shape = {count}}, at, 0};
 }
 
 static int list_parts(const trm_trainer *t, part parts[MAX_PARTS]) {
   const trm__layout *l = t->model->layout;
-  const trm__carry *c = t->carry;
+  const trm__rows *c = &t->carry->rows;
+  const trm__update *u = &t->update;
   int n = 0;
   int64_t B = t->config.batch_size, latent = (int64_t)l->dims.L * l->dims.D;
-  add_part(parts, &n, "params", REAL_DTYPE, l->n_params, t->model->params);
-  add_part(parts, &n, "buffers", REAL_DTYPE, l->n_buffers, t->model->buffers);
-  if (t->model->puzzle_emb)
-    add_part(parts, &n, "puzzle_emb", REAL_DTYPE, l->n_puzzle_emb, t->model->puzzle_emb);
-  if (t->ema) add_part(parts, &n, "ema", REAL_DTYPE, l->n_params, t->ema->params);
-  add_part(parts, &n, "adam_m", REAL_DTYPE, l->n_params, t->m);
-  add_part(parts, &n, "adam_v", REAL_DTYPE, l->n_params, t->v);
-  for (int i = 0; i < l->plan->n_latents; i++)
+  add_part(parts, &n, "params", REAL_DTYPE, l->n_params, u->params);
+  add_part(parts, &n, "buffers", REAL_DTYPE, l->n_buffers, t->weights.buffers);
+  if (u->puzzle_emb) add_part(parts, &n, "puzzle_emb", REAL_DTYPE, l->n_puzzle_emb, u->puzzle_emb);
+  if (t->ema) add_part(parts, &n, "ema", REAL_DTYPE, l->n_params, u->ema);
+  add_part(parts, &n, "adam_m", REAL_DTYPE, l->n_params, u->m);
+  add_part(parts, &n, "adam_v", REAL_DTYPE, l->n_params, u->v);
+  for (int i = 0; i < l->plan->n_latents; i++) {
     add_part(parts, &n, l->plan->latent[i], REAL_DTYPE, B * latent, c->z[i]);
+    parts[n - 1].latent_rows = (int)B;
+  }
   add_part(parts, &n, "inputs", TRM__I32, B * l->dims.S, c->inputs);
   add_part(parts, &n, "labels", TRM__I32, B * l->dims.S, c->labels);
   add_part(parts, &n, "puzzle_ids", TRM__I32, B, c->puzzle_ids);
   add_part(parts, &n, "steps", TRM__I32, B, c->steps);
   add_part(parts, &n, "halted", TRM__U8, B, c->halted);
   return n;
+}
+
+static size_t part_bytes(const part *p) {
+  return (size_t)p->tensor.shape[0] * trm__dtype_size(p->tensor.dtype);
+}
+
+/* The parts where the host can read them: there, or copied into *memory. */
+static trm_status fetch_parts(const trm_trainer *t, part *parts, int n, unsigned char **memory,
+                              trm_error *err) {
+  const trm__backend_ops *ops = t->be->ops;
+  size_t all = 0;
+  *memory = NULL;
+  for (int i = 0; i < n; i++) parts[i].tensor.data = parts[i].at;
+  if (ops->host) return TRM_OK;
+  for (int i = 0; i < n; i++) all += (part_bytes(&parts[i]) + 63) / 64 * 64;
+  TRM_ALLOC(memory, all, "a copy of the trainer's state", err);
+  all = 0;
+  for (int i = 0; i < n; i++) {
+    void *copy = *memory + all;
+    if (parts[i].latent_rows)
+      ops->get_latents(t->be, parts[i].latent_rows, copy, parts[i].at);
+    else
+      ops->get(t->be, copy, parts[i].at, part_bytes(&parts[i]));
+    parts[i].tensor.data = copy;
+    all += (part_bytes(&parts[i]) + 63) / 64 * 64;
+  }
+  return ops->run(t->be, NULL, NULL, 0, err);
+}
+
+/* A part from the host's values, which may be unaligned. */
+static void set_part(const trm_trainer *t, const part *p, const void *values) {
+  if (p->latent_rows)
+    t->be->ops->put_latents(t->be, p->latent_rows, p->at, values);
+  else
+    t->be->ops->put(t->be, p->at, values, part_bytes(p));
 }
 
 /* What cannot be trained on is neither saved nor loaded; `data` may be unaligned. */
@@ -68,18 +105,27 @@ static trm_status check_values(const char *path, const trm__st_tensor *want, con
   return TRM_OK;
 }
 
-trm_status trm_trainer_save(const trm_trainer *t, const char *path, trm_error *err) {
-  part parts[MAX_PARTS];
+static trm_status save_parts(const trm_trainer *t, const part *parts, int n, const char *path,
+                             trm_error *err) {
   trm__st_tensor tensors[MAX_PARTS];
   char updates[32];
-  int n = list_parts(t, parts);
   for (int i = 0; i < n; i++) {
     tensors[i] = parts[i].tensor;
-    TRM_TRY(check_values(path, &tensors[i], parts[i].data, err));
+    TRM_TRY(check_values(path, &tensors[i], tensors[i].data, err));
   }
   snprintf(updates, sizeof updates, "%lld", (long long)t->updates);
   const trm__st_meta meta[] = {{"format", "trm trainer state"}, {"updates", updates}};
   return trm__safetensors_save(path, tensors, n, meta, 2, err);
+}
+
+trm_status trm_trainer_save(const trm_trainer *t, const char *path, trm_error *err) {
+  part parts[MAX_PARTS];
+  unsigned char *memory;
+  int n = list_parts(t, parts);
+  trm_status st = fetch_parts(t, parts, n, &memory, err);
+  if (st == TRM_OK) st = save_parts(t, parts, n, path, err);
+  trm__free(memory);
+  return st;
 }
 
 static trm_status check_parts(const trm__safetensors *file, const part *parts, int n,
@@ -164,17 +210,13 @@ trm_status trm_trainer_load(trm_trainer *t, const char *path, trm_error *err) {
   TRM_GOTO(check_parts(file, parts, n, path, err));
   TRM_GOTO(check_carry(file, t, path, err));
   TRM_GOTO(check_halting(file, t, path, err));
-  for (int i = 0; i < n; i++) {
-    const trm__st_tensor *have = trm__safetensors_find(file, parts[i].tensor.name);
-    memcpy(parts[i].data, have->data, (size_t)have->count * trm__dtype_size(have->dtype));
-  }
-  const trm__layout *l = t->model->layout;
-  for (int r = 0; r < t->config.batch_size; r++)
-    t->carry->puzzle[r] = t->model->puzzle_emb
-                              ? t->model->puzzle_emb + (int64_t)t->carry->puzzle_ids[r] * l->dims.E
-                              : NULL;
+  for (int i = 0; i < n; i++)
+    set_part(t, &parts[i], trm__safetensors_find(file, parts[i].tensor.name)->data);
+  trm__carry_restore(t->carry);
   t->updates = updates;
-  trm__pack_weights(t);
+  t->be->ops->get(t->be, t->view.halted, t->carry->rows.halted, (size_t)t->config.batch_size);
+  TRM_GOTO(trm__pack_weights(t, err));
+  st = trm_trainer_sync(t, err);
 done:
   trm__safetensors_close(file);
   return st;

@@ -1,70 +1,68 @@
-/* Inside a trainer. One update is: refill the halted rows; per row slot, in micro-batches, forward
- * and backward; halting and metrics; reduce the slots in a fixed tree; optimisers and EMA; pack.
+/* Inside a trainer. One update is a program of ops on the backend: refill the halted rows; per row
+ * slot, in micro-batches, forward and backward; halting; reduce the slots in a fixed tree;
+ * optimisers and EMA; pack. The host sets its figures before (the fresh batch, rates, explorations)
+ * and reads what it found after (losses, halting, totals), so that a GPU runs it as one graph.
  *
- * Bits: slot s holds rows [B s / SLOTS, B (s + 1) / SLOTS) of the batch whatever the threads.
- * Within a slot every gradient element adds its rows in order (one accumulator per step of the
- * plan, so that micro-batches of any size add in the same order); then steps, then slots, are added
- * in fixed order. */
+ * Bits, on the CPU: slot s of 8 holds rows [B s / 8, B (s + 1) / 8) of the batch whatever the
+ * threads. Within a slot every gradient element adds its rows in order (one accumulator per step of
+ * the plan, so that micro-batches of any size add in the same order); then steps, then slots, are
+ * added in fixed order. A backend with one slot adds all steps into it directly. */
 #ifndef TRM_TRAIN_TRAINER_H
 #define TRM_TRAIN_TRAINER_H
 
 #include "base/team.h"
-#include "kernels/kernels.h"
 #include "nn/carry.h"
 #include "nn/model.h"
 #include "nn/walk.h"
+#include "nn/weights.h"
 #include "trm/trainer.h"
 
-enum {
-  TRM__SLOTS = 8,
-  /* Elements of the flat block handled at a time: partial norms are one per chunk, added in order,
-   * so that the norm does not depend on the number of threads. */
-  TRM__CHUNK = 4096
-};
+/* What the host sees of the backend's blocks: these themselves where it can, else copies. */
+typedef struct trm__view {
+  trm__row_loss *loss; /* [B] */
+  int32_t *steps;      /* [B] */
+  uint8_t *halted;     /* [B] */
+  real *grads;         /* [n_params] */
+  real *d_puzzle;      /* [B, E] */
+} trm__view;
 
 struct trm_trainer {
   trm_trainer_config config;
-  trm_model *model, *ema; /* ema NULL when there is none */
-  const trm__kernels *k;
+  trm_model *model, *ema; /* the host's; ema NULL when there is none */
   trm__pool *pool;
   trm__backend *be;
+  trm__weights weights;
   trm__carry *carry;
   int n_teams, micro_batch, n_grad_steps;
   trm__walker **walkers; /* [n_teams] */
-  real *slot_grads;      /* [SLOTS, n_params]; the first becomes the mean gradient */
-  real **step_grads;     /* [n_teams * n_grad_steps], into step_memory */
-  real *step_memory;
-  real *m, *v;           /* the optimiser's moments [n_params] */
-  real *d_puzzle;        /* [B, E] */
-  real *puzzle_sum;      /* [E] */
-  int64_t *puzzle_order; /* [B] puzzle id << 32 | row, sorted */
-  trm__row_loss *loss;   /* [B] */
-  double *partial_norms; /* one per TRM__CHUNK of the flat block */
-  double grad_norm;
-  trm__adam adam;
+  real **step_grads;     /* [n_teams * n_grad_steps] */
+  real *step_memory;     /* behind them; NULL: the slot's block itself */
+  trm__update update;
+  trm__halting halting;
+  trm__row_loss *loss; /* [B] of the backend */
+  int32_t *least;      /* [B] of the backend */
+  int32_t *drawn;      /* [B] of the host: least */
+  trm__view view;
+  trm__totals totals; /* of the last update */
   int64_t updates;
   trm_trainer_cost cost;
 };
 
 /* trainer_config.c: TRM_E_CONFIG with the first field that is out of its range. */
 trm_status trm__trainer_check(const trm_trainer_config *c, trm_error *err);
+/* base * step / warm-up, then cosine from base to base * min_ratio at total (docs/MODEL.md section
+ * 4). */
+double trm__schedule(const trm_trainer_config *c, double base, int64_t step);
 
-/* trainer.c: hands the current weights to the backend. */
-void trm__pack_weights(trm_trainer *t);
+/* trainer.c: hands the current weights to the backend's products. */
+trm_status trm__pack_weights(trm_trainer *t, trm_error *err);
+
+/* trainer_memory.c: everything a trainer holds, and its end. */
+trm_status trm__trainer_memory(trm_trainer *t, trm_error *err);
+void trm__trainer_release(trm_trainer *t);
 
 /* cost.c */
 trm_trainer_cost trm__trainer_cost(const trm__layout *l, const trm__backend *be,
                                    const trm_trainer_config *config);
-
-/* optimizer.c */
-/* base * step / warm-up, then cosine from base to base * min_ratio at total (docs/MODEL.md section
- * 4). */
-double trm__schedule(const trm_trainer_config *c, double base, int64_t step);
-/* Adds up the slots, scales to the mean, and sets grad_norm; lanes of one team of all threads. */
-void trm__reduce_gradients(trm_trainer *t, trm__lane *lane);
-/* Dense parameters and their EMA; `adam` is set. */
-void trm__update_weights(trm_trainer *t, trm__lane *lane);
-/* Sign-SGD on the rows of the puzzle embedding that the batch used. */
-void trm__update_puzzle_emb(trm_trainer *t, double lr);
 
 #endif

@@ -1,4 +1,6 @@
-/* Configurations of a trainer: names, the reference's defaults, and the range of every field. */
+/* Configurations of a trainer: names, the reference's defaults, the range of every field, and the
+ * schedule of the learning rates. */
+#include <math.h>
 #include <string.h>
 
 #include "train/trainer.h"
@@ -71,4 +73,12 @@ trm_status trm__trainer_check(const trm_trainer_config *c, trm_error *err) {
   if (!trm_optimizer_name(c->optimizer))
     TRM_FAIL(err, TRM_E_CONFIG, "optimizer is not one of its names");
   return TRM_OK;
+}
+
+double trm__schedule(const trm_trainer_config *c, double base, int64_t step) {
+  if (step < c->lr_warmup_steps) return base * (double)step / (double)c->lr_warmup_steps;
+  int64_t rest = c->total_steps - c->lr_warmup_steps;
+  double progress = (double)(step - c->lr_warmup_steps) / (double)(rest > 1 ? rest : 1);
+  double wave = 0.5 * (1 + cos(3.14159265358979323846 * (progress < 1 ? progress : 1)));
+  return base * (c->lr_min_ratio + (1 - c->lr_min_ratio) * wave);
 }

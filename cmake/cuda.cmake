@@ -1,0 +1,31 @@
+# The plug-in libtrm-cuda.so: the same sources for a GPU (TRM_CUDA) and, for the tests, for the CPU
+# (tests/hostcuda). Nothing else of trm links to CUDA.
+file(GLOB cuda_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/backend/cuda/*.cu)
+
+if(TRM_CUDA)
+  if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
+    find_program(nvcc nvcc HINTS $ENV{CUDA_HOME}/bin /usr/local/cuda/bin)
+    if(NOT nvcc)
+      message(FATAL_ERROR "TRM_CUDA needs CUDA 13: no nvcc on the PATH, in CUDA_HOME or /usr/local/cuda")
+    endif()
+    set(CMAKE_CUDA_COMPILER ${nvcc})
+  endif()
+  # Machine code from Ampere on, and for what comes later the last one's PTX. Consumer Ampere and
+  # Ada (8.6, 8.9) run 8.0's code too, but have tables of their own for latencies.
+  if(NOT CMAKE_CUDA_ARCHITECTURES)
+    set(CMAKE_CUDA_ARCHITECTURES 80-real 86-real 89-real 90-real 100-real 120)
+  endif()
+  enable_language(CUDA)
+  find_package(CUDAToolkit 13 REQUIRED)
+  add_library(trm_cuda MODULE ${cuda_sources})
+  target_include_directories(trm_cuda PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
+  target_compile_definitions(trm_cuda PRIVATE TRM_VERSION="${PROJECT_VERSION}")
+  target_compile_options(trm_cuda PRIVATE
+    "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra;--threads=0>"
+    "$<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<BOOL:${TRM_WERROR}>>:-Werror=all-warnings>")
+  target_link_libraries(trm_cuda PRIVATE CUDA::cudart_static CUDA::cublasLt)
+  set_target_properties(trm_cuda PROPERTIES OUTPUT_NAME trm-cuda PREFIX lib
+    CUDA_STANDARD 17 CUDA_STANDARD_REQUIRED ON CUDA_VISIBILITY_PRESET hidden
+    LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+  install(TARGETS trm_cuda LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/trm)
+endif()

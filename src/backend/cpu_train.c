@@ -1,0 +1,212 @@
+/* What an update does around the gradients: memory, refilled rows, halting, the reduction of the
+ * gradients and the optimisers (docs/MODEL.md sections 2 and 4). */
+#include <math.h>
+#include <string.h>
+
+#include "backend/cpu.h"
+#include "base/memory.h"
+#include "kernels/loss.h"
+
+/* --- memory ---------------------------------------------------------------------------------- */
+
+void *trm__cpu_alloc(trm__backend *be, size_t bytes) {
+  (void)be;
+  return trm__alloc(bytes, 1);
+}
+void trm__cpu_release(trm__backend *be, void *p) {
+  (void)be;
+  trm__free(p);
+}
+void trm__cpu_move(trm__backend *be, void *to, const void *from, size_t bytes) {
+  (void)be;
+  if (to != from) memcpy(to, from, bytes);
+}
+void trm__cpu_move_latents(trm__backend *be, int n, real *to, const real *from) {
+  trm__cpu_move(be, to, from, (size_t)n * (size_t)trm__cpu_latent_size(be) * sizeof *to);
+}
+int64_t trm__cpu_latent_size(const trm__backend *be) {
+  return (int64_t)be->dims.L * be->dims.D;
+}
+/* 1.5 GiB: beyond that nothing gets faster. */
+int64_t trm__cpu_budget(const trm__backend *be) {
+  (void)be;
+  return (int64_t)3 << 29;
+}
+trm_status trm__cpu_run(trm__backend *be, trm__program *program, void *arg, int key,
+                        trm_error *err) {
+  (void)be;
+  (void)key;
+  (void)err;
+  if (program) program(arg);
+  return TRM_OK;
+}
+
+void trm__cpu_clear(trm__backend *be, trm__workspace *ws, int64_t n, real *h) {
+  int64_t lo, hi;
+  (void)be;
+  trm__lane_barrier(ws->lane);
+  trm__lane_share(ws->lane, n, 64, &lo, &hi);
+  memset(h + lo, 0, (size_t)(hi - lo) * sizeof *h);
+  trm__lane_barrier(ws->lane);
+}
+
+/* --- rows ------------------------------------------------------------------------------------ */
+
+static void take_fresh(const trm__dims *m, const trm__rows *rows, const trm__fresh *fresh,
+                       int64_t row) {
+  int64_t S = m->S, D = m->D, latent = m->L * D;
+  memcpy(rows->inputs + row * S, fresh->inputs + row * S, (size_t)S * sizeof *rows->inputs);
+  memcpy(rows->labels + row * S, fresh->labels + row * S, (size_t)S * sizeof *rows->labels);
+  rows->puzzle_ids[row] = fresh->puzzle_ids[row];
+  rows->puzzle[row] =
+      rows->puzzle_emb ? rows->puzzle_emb + (int64_t)rows->puzzle_ids[row] * m->E : NULL;
+  for (int i = 0; i < rows->n_latents; i++)
+    for (int64_t t = 0; t < m->L; t++)
+      memcpy(rows->z[i] + row * latent + t * D, rows->init[i], (size_t)D * sizeof(real));
+}
+
+void trm__cpu_refill(trm__backend *be, trm__workspace *ws, const trm__rows *rows,
+                     const trm__fresh *fresh, int first, int n, int advance) {
+  int64_t lo, hi;
+  trm__lane_share(ws->lane, n, 1, &lo, &hi);
+  for (int64_t row = first + lo; row < first + hi; row++) {
+    if (rows->halted[row]) {
+      take_fresh(&be->dims, rows, fresh, row);
+      rows->steps[row] = 0;
+      rows->halted[row] = 0;
+    }
+    rows->steps[row] += advance;
+  }
+  trm__lane_barrier(ws->lane);
+}
+
+void trm__cpu_halt(trm__backend *be, trm__workspace *ws, const trm__rows *rows, int n,
+                   const trm__halting *how, const trm__row_loss *loss) {
+  (void)be;
+  for (int r = 0; r < n && ws->lane->rank == 0; r++) {
+    const double *q = loss[r].q;
+    bool stops = how->early && (how->q_continue ? q[0] > q[1] : q[0] > 0);
+    rows->halted[r] =
+        (rows->steps[r] >= how->max_steps || stops) && rows->steps[r] >= how->least[r];
+  }
+  trm__lane_barrier(ws->lane);
+}
+
+void trm__cpu_q_target(trm__backend *be, trm__workspace *ws, int b, const real *q,
+                       const int32_t *steps, int max_steps, real *target) {
+  (void)be;
+  for (int r = 0; r < b && ws->lane->rank == 0; r++) {
+    real halt = q[2 * r], go = q[2 * r + 1];
+    target[r] = (real)trm__sigmoid((double)(steps[r] >= max_steps || halt > go ? halt : go));
+  }
+  trm__lane_barrier(ws->lane);
+}
+
+/* --- gradients ------------------------------------------------------------------------------- */
+
+/* ((0+1)+(2+3)) + ((4+5)+(6+7)) on elements [lo, hi). */
+static void add_slots(const trm__kernels *k, const trm__update *u, int64_t lo, int64_t hi) {
+  for (int step = 1; step < CPU_SLOTS; step *= 2)
+    for (int s = 0; s < CPU_SLOTS; s += 2 * step)
+      k->add(hi - lo, u->grads + s * u->n + lo, u->grads + (s + step) * u->n + lo);
+}
+
+static bool all_finite(int64_t n, const real *v) {
+  for (int64_t i = 0; i < n; i++)
+    if (!isfinite((double)v[i])) return false;
+  return true;
+}
+
+/* A weight that is not finite counts here, for a token that does not occur keeps a bad row of its
+ * embedding out of the loss. */
+static void reduce_chunk(const trm__kernels *k, const trm__update *u, int64_t lo, int64_t hi) {
+  add_slots(k, u, lo, hi);
+  double norm = k->scale_norm(hi - lo, u->grads + lo, (real)(1.0 / u->rows));
+  u->partial_norms[lo / TRM__CHUNK] = all_finite(hi - lo, u->params + lo) ? norm : NAN;
+}
+
+static void find_totals(const trm__update *u) {
+  double sum = 0, loss = 0;
+  for (int64_t i = 0; i < (u->n + TRM__CHUNK - 1) / TRM__CHUNK; i++) sum += u->partial_norms[i];
+  for (int r = 0; r < u->rows; r++)
+    loss += u->loss[r].lm + u->loss[r].q_halt + u->loss[r].q_continue;
+  u->totals->grad_norm = sqrt(sum);
+  u->totals->apply = isfinite(sum) && isfinite(loss);
+}
+
+void trm__cpu_reduce(trm__backend *be, trm__workspace *ws, const trm__update *u) {
+  int64_t first, last;
+  trm__lane_share(ws->lane, u->n, TRM__CHUNK, &first, &last);
+  for (int64_t lo = first; lo < last; lo += TRM__CHUNK)
+    reduce_chunk(cpu_of(be)->k, u, lo, last - lo < TRM__CHUNK ? last : lo + TRM__CHUNK);
+  trm__lane_barrier(ws->lane);
+  if (ws->lane->rank == 0) find_totals(u);
+  trm__lane_barrier(ws->lane);
+}
+
+/* --- optimisers ------------------------------------------------------------------------------ */
+
+typedef void update_fn(int64_t, const trm__adam *, real *, const real *, real *, real *);
+
+void trm__cpu_update(trm__backend *be, trm__workspace *ws, const trm__update *u) {
+  const trm__kernels *k = cpu_of(be)->k;
+  update_fn *const table[] = {[TRM_OPT_ADAM_ATAN2] = k->adam_atan2, [TRM_OPT_ADAMW] = k->adamw};
+  const trm__adam *adam = &u->rates->adam;
+  int64_t first, last;
+  trm__lane_share(ws->lane, u->n, TRM__CHUNK, &first, &last);
+  if (!u->totals->apply) last = first;
+  for (int64_t lo = first; lo < last; lo += TRM__CHUNK) {
+    int64_t n = last - lo < TRM__CHUNK ? last - lo : TRM__CHUNK;
+    table[u->optimizer](n, adam, u->params + lo, u->grads + lo, u->m + lo, u->v + lo);
+    if (u->ema) k->ema(n, adam, u->params + lo, u->ema + lo);
+  }
+  trm__lane_barrier(ws->lane);
+}
+
+/* Restores the heap below `at` in keys[n]: no key is larger than its parent. */
+static void sift_down(int64_t *keys, int at, int n) {
+  for (int child; (child = 2 * at + 1) < n; at = child) {
+    if (child + 1 < n && keys[child + 1] > keys[child]) child++;
+    if (keys[at] >= keys[child]) return;
+    int64_t swap = keys[at];
+    keys[at] = keys[child];
+    keys[child] = swap;
+  }
+}
+
+/* Rows by puzzle id, equal ids in batch order. A heap sort, because the C library's may allocate.
+ */
+static void sort_rows(const trm__update *u) {
+  int64_t *keys = u->order;
+  for (int r = 0; r < u->rows; r++) keys[r] = (int64_t)u->puzzle_ids[r] << 32 | r;
+  for (int i = u->rows / 2 - 1; i >= 0; i--) sift_down(keys, i, u->rows);
+  for (int end = u->rows - 1; end > 0; end--) {
+    int64_t largest = keys[0];
+    keys[0] = keys[end];
+    keys[end] = largest;
+    sift_down(keys, 0, end);
+  }
+}
+
+/* Sign-SGD on the rows of the puzzle embedding that the batch used. */
+static void update_puzzle_rows(const trm__kernels *k, const trm__update *u, int E) {
+  k->scale_norm((int64_t)u->rows * E, u->d_puzzle, (real)(1.0 / u->rows));
+  sort_rows(u);
+  for (int i = 0; i < u->rows;) {
+    int32_t id = (int32_t)(u->order[i] >> 32);
+    memset(u->sum, 0, (size_t)E * sizeof *u->sum);
+    for (; i < u->rows && u->order[i] >> 32 == id; i++)
+      k->add(E, u->sum, u->d_puzzle + (u->order[i] & 0xffffffff) * E);
+    real *w = u->puzzle_emb + (int64_t)id * E;
+    for (int j = 0; j < E; j++) {
+      real g = u->sum[j];
+      w[j] = w[j] * u->rates->puzzle_decay - u->rates->puzzle_step * (real)((g > 0) - (g < 0));
+    }
+  }
+}
+
+void trm__cpu_update_puzzle(trm__backend *be, trm__workspace *ws, const trm__update *u) {
+  if (u->puzzle_emb && u->totals->apply && ws->lane->rank == 0)
+    update_puzzle_rows(cpu_of(be)->k, u, be->dims.E);
+  trm__lane_barrier(ws->lane);
+}

@@ -1,0 +1,68 @@
+/* Inside the CUDA backend: the object that all its files share. */
+#ifndef TRM_BACKEND_CUDA_BACKEND_CUH
+#define TRM_BACKEND_CUDA_BACKEND_CUH
+
+#include "backend/plugin.h"
+#include "device.cuh"
+#include "product.cuh"
+
+/* A block's two weights as operands: row-major, rows of ld values, ld a multiple of 8. */
+struct BlockWeights {
+  void *in, *out;
+  int rows_in, cols_in, ld_in, rows_out, cols_out, ld_out;
+};
+
+struct CudaBackend {
+  trm__backend base; /* first: a trm__backend pointer is one to this */
+  trm__backend_ops ops;
+  char name[16]; /* cuda:N */
+  int index;
+  cudaStream_t stream;
+  Products products;
+  BlockWeights *weights; /* [n_blocks] */
+  void *memory;          /* behind weights, tables and workspace */
+  int64_t bytes;         /* of it */
+  float *cosine, *sine;  /* [L, d/2] */
+  bool fused_mixer;
+  /* What went wrong first; ops are void, run reports it. */
+  cudaError_t failed;
+  cublasStatus_t product_failed;
+  /* The recorded program. */
+  trm__program *program;
+  void *program_arg;
+  int program_key;
+  cudaGraphExec_t graph; /* NULL: it ran, but was not recorded yet */
+};
+
+static inline CudaBackend *cuda_of(trm__backend *be) {
+  return reinterpret_cast<CudaBackend *>(be);
+}
+static inline const CudaBackend *cuda_of(const trm__backend *be) {
+  return reinterpret_cast<const CudaBackend *>(be);
+}
+static inline bool is_bf16(const trm__backend *be) {
+  return be->dims.dtype == TRM_BFLOAT16;
+}
+static inline int64_t value_size(const trm__backend *be) {
+  return is_bf16(be) ? 2 : 4;
+}
+
+/* Keeps the first failure. */
+void note(CudaBackend *c, cudaError_t error);
+void note_product(CudaBackend *c, cublasStatus_t status);
+/* A product whose failure is kept. */
+void product(CudaBackend *c, const Product &x);
+
+/* blocks.cu: the sizes and the two directions of each kind of block, as the ops of that name. */
+void block_weights(const trm__dims &m, trm__block_kind kind, BlockWeights *w);
+int64_t block_saved(const CudaBackend *c, trm__block_kind kind);
+int64_t block_shared(const CudaBackend *c, trm__block_kind kind, int b, bool training);
+void block_forward(CudaBackend *c, const trm__block *blk, int b, const real *x, real *y,
+                   real *saved, real *shared);
+void block_backward(CudaBackend *c, const trm__block *blk, int b, const real *x, const real *y,
+                    real *saved, real *dh, real *d_in, real *d_out, bool accumulate, real *shared);
+
+/* ops.cu: fills in the ops that work on activations, rows and weights. */
+void set_ops(trm__backend_ops *ops);
+
+#endif

@@ -1,0 +1,340 @@
+/* The three kinds of block y = norm(x + branch(x)), forward and backward, as sequences of products
+ * and kernels; docs/MODEL.md section 1, and the same mathematics as backend/cpu_*.c.
+ *
+ * R = b L rows, N = b D columns. Kept for the backward pass, per tile:
+ *   attention  qkv [R, 3D] (rotated), o [R, D], lse [b, H, L], inv [R]
+ *   mlp        gu [R, 2F], inv [R]
+ *   mixer      gu [2FL, N], inv [N]; where one kernel does it all, inv only
+ * Weight gradients are products over all rows of the tile, added up in float32. */
+#include "attention.cuh"
+#include "backend.cuh"
+#include "mixer.cuh"
+#include "vector.cuh"
+
+/* --- sizes ----------------------------------------------------------------------------------- */
+
+/* Bytes, up to the next 256: what follows stays aligned for products. */
+static int64_t padded(int64_t bytes) {
+  return (bytes + 255) / 256 * 256;
+}
+static int64_t reals(int64_t bytes) {
+  return padded(bytes) / (int64_t)sizeof(real);
+}
+
+void block_weights(const trm__dims &m, trm__block_kind kind, BlockWeights *w) {
+  const BlockWeights table[TRM__BLOCK_KINDS] = {
+      {NULL, NULL, 3 * m.D, m.D, 0, m.D, m.D, 0},     /* attention */
+      {NULL, NULL, 2 * m.FL, m.L, 0, m.L, m.FL, 0},   /* mixer */
+      {NULL, NULL, 2 * m.F, m.D, 0, m.D, m.F, 0}};    /* mlp */
+  *w = table[kind];
+  w->ld_in = (w->cols_in + 7) / 8 * 8;
+  w->ld_out = (w->cols_out + 7) / 8 * 8;
+}
+
+/* Takes stretches of one block of memory, one after the other. */
+struct Taker {
+  unsigned char *at;
+  int64_t bytes;
+  template <class U>
+  U *take(int64_t n) {
+    U *p = reinterpret_cast<U *>(at);
+    const int64_t size = padded(n * (int64_t)sizeof(U));
+    if (at) at += size;
+    bytes += size;
+    return p;
+  }
+};
+
+template <class T>
+struct Attention {
+  T *qkv, *o, *d_o, *dqkv;
+  float *lse, *inv, *delta;
+};
+template <class T>
+struct Gated { /* mlp and mixer */
+  T *gu, *act, *xt, *out, *dgu;
+  float *inv;
+};
+
+/* saved and shared NULL only count. Without `saved` everything lies in `shared`. */
+template <class T>
+static Attention<T> attention_memory(const trm__dims &m, int b, Taker *saved, Taker *shared,
+                                     bool backward) {
+  const int64_t R = (int64_t)b * m.L;
+  Attention<T> a = {};
+  a.qkv = saved->take<T>(R * 3 * m.D);
+  a.o = saved->take<T>(R * m.D);
+  a.lse = saved->take<float>(R * m.H);
+  a.inv = saved->take<float>(R);
+  if (!backward) return a;
+  a.d_o = shared->take<T>(R * m.D);
+  a.dqkv = shared->take<T>(R * 3 * m.D);
+  a.delta = shared->take<float>(R * m.H);
+  return a;
+}
+
+template <class T>
+static Gated<T> mlp_memory(const trm__dims &m, int b, Taker *saved, Taker *shared, bool) {
+  const int64_t R = (int64_t)b * m.L;
+  Gated<T> g = {};
+  g.gu = saved->take<T>(R * 2 * m.F);
+  g.inv = saved->take<float>(R);
+  g.act = shared->take<T>(R * m.F);
+  return g;
+}
+
+template <class T>
+static Gated<T> mixer_memory(const trm__dims &m, int b, Taker *saved, Taker *shared, bool backward,
+                             bool fused) {
+  const int64_t N = (int64_t)b * m.D;
+  Gated<T> g = {};
+  if (!fused) g.gu = saved->take<T>(2 * m.FL * N);
+  g.inv = saved->take<float>(N);
+  if (fused && !backward) return g;
+  if (fused) g.gu = shared->take<T>(2 * m.FL * N);
+  g.act = shared->take<T>(m.FL * N);
+  g.xt = shared->take<T>(m.L * N);
+  g.out = shared->take<T>(m.L * N);
+  return g;
+}
+
+template <class T>
+static void count_block(const CudaBackend *c, trm__block_kind kind, int b, Taker *saved,
+                        Taker *shared, bool backward) {
+  const trm__dims &m = c->base.dims;
+  if (kind == TRM__BLOCK_ATTENTION) attention_memory<T>(m, b, saved, shared, backward);
+  if (kind == TRM__BLOCK_MLP) mlp_memory<T>(m, b, saved, shared, backward);
+  if (kind == TRM__BLOCK_MIXER)
+    mixer_memory<T>(m, b, saved, shared, backward, c->fused_mixer);
+}
+static void count(const CudaBackend *c, trm__block_kind kind, int b, Taker *saved, Taker *shared,
+                  bool backward) {
+  if (is_bf16(&c->base))
+    count_block<bf16>(c, kind, b, saved, shared, backward);
+  else
+    count_block<float>(c, kind, b, saved, shared, backward);
+}
+
+/* For a tile of one row: what larger tiles need is at most as much per row. */
+int64_t block_saved(const CudaBackend *c, trm__block_kind kind) {
+  Taker saved = {}, shared = {};
+  count(c, kind, 1, &saved, &shared, false);
+  return reals(saved.bytes);
+}
+int64_t block_shared(const CudaBackend *c, trm__block_kind kind, int b, bool training) {
+  Taker forward = {}, saved = {}, backward = {};
+  count(c, kind, b, &forward, &forward, false); /* all of it, when nothing is kept */
+  if (training) count(c, kind, b, &saved, &backward, true);
+  return reals(forward.bytes > backward.bytes ? forward.bytes : backward.bytes);
+}
+
+/* --- products -------------------------------------------------------------------------------- */
+
+/* y [R, rows] = x [R, cols] W^T (+ add), W [rows, cols] */
+template <class T>
+static void times_weight(CudaBackend *c, int64_t R, int rows, int cols, const T *x, const void *w,
+                         int ldw, const T *add, T *y) {
+  product(c, {R, rows, cols, x, cols, false, w, ldw, true, y, rows, add, false});
+}
+/* dx [R, cols] = dy [R, rows] W (+ add) */
+template <class T>
+static void times_weight_back(CudaBackend *c, int64_t R, int rows, int cols, const T *dy,
+                              const void *w, int ldw, const T *add, T *dx) {
+  product(c, {R, cols, rows, dy, rows, false, w, ldw, false, dx, cols, add, false});
+}
+/* dW [rows, cols] (+)= dy^T x over R rows */
+template <class T>
+static void weight_grad(CudaBackend *c, int64_t R, int rows, int cols, const T *dy, const T *x,
+                        real *dw, bool accumulate) {
+  product(c, {rows, cols, R, dy, rows, true, x, cols, false, dw, cols, accumulate ? dw : NULL, true});
+}
+/* The mixer's products, weights on the left: y [rows, N] = W x, W^T x, and dW (+)= dy x^T over N. */
+template <class T>
+static void weight_times(CudaBackend *c, int64_t N, int rows, int cols, const void *w, int ldw,
+                         const T *x, T *y) {
+  product(c, {rows, N, cols, w, ldw, false, x, N, false, y, N, NULL, false});
+}
+template <class T>
+static void weight_times_back(CudaBackend *c, int64_t N, int rows, int cols, const void *w, int ldw,
+                              const T *dy, const T *add, T *dx) {
+  product(c, {cols, N, rows, w, ldw, true, dy, N, false, dx, N, add, false});
+}
+template <class T>
+static void column_grad(CudaBackend *c, int64_t N, int rows, int cols, const T *dy, const T *x,
+                        real *dw, bool accumulate) {
+  product(c, {rows, cols, N, dy, N, false, x, N, true, dw, cols, accumulate ? dw : NULL, true});
+}
+
+/* --- attention ------------------------------------------------------------------------------- */
+
+template <class T>
+static void attention_block(CudaBackend *c, const BlockWeights *w, int b, const T *x, T *y,
+                            Taker *saved, Taker *shared) {
+  const trm__dims &m = c->base.dims;
+  const int64_t R = (int64_t)b * m.L;
+  const Attention<T> a = attention_memory<T>(m, b, saved, shared, false);
+  times_weight<T>(c, R, 3 * m.D, m.D, x, w->in, w->ld_in, NULL, a.qkv);
+  if (m.rope) rotate(a.qkv, c->cosine, c->sine, b, m.L, m.H, m.d, 1, c->stream);
+  attention_forward(a.qkv, a.o, a.lse, b, m.L, m.H, m.d, c->stream);
+  times_weight<T>(c, R, m.D, m.D, a.o, w->out, w->ld_out, x, y);
+  norm_rows(y, a.inv, R, m.D, (float)m.eps, c->stream);
+}
+
+template <class T>
+static void attention_block_grad(CudaBackend *c, const BlockWeights *w, int b, const T *x,
+                                 const T *y, T *dh, real *d_in, real *d_out, bool accumulate,
+                                 Taker *saved, Taker *shared) {
+  const trm__dims &m = c->base.dims;
+  const int64_t R = (int64_t)b * m.L;
+  const Attention<T> a = attention_memory<T>(m, b, saved, shared, true);
+  norm_rows_grad(y, a.inv, dh, R, m.D, c->stream);
+  times_weight_back<T>(c, R, m.D, m.D, dh, w->out, w->ld_out, NULL, a.d_o);
+  weight_grad(c, R, m.D, m.D, dh, a.o, d_out, accumulate);
+  attention_backward(a.qkv, a.o, a.lse, a.d_o, a.delta, a.dqkv, b, m.L, m.H, m.d, c->stream);
+  if (m.rope) rotate(a.dqkv, c->cosine, c->sine, b, m.L, m.H, m.d, -1, c->stream);
+  weight_grad(c, R, 3 * m.D, m.D, a.dqkv, x, d_in, accumulate);
+  times_weight_back<T>(c, R, 3 * m.D, m.D, a.dqkv, w->in, w->ld_in, dh, dh);
+}
+
+/* --- SwiGLU over channels -------------------------------------------------------------------- */
+
+template <class T>
+static void mlp_block(CudaBackend *c, const BlockWeights *w, int b, const T *x, T *y, Taker *saved,
+                      Taker *shared) {
+  const trm__dims &m = c->base.dims;
+  const int64_t R = (int64_t)b * m.L;
+  const Gated<T> g = mlp_memory<T>(m, b, saved, shared, false);
+  times_weight<T>(c, R, 2 * m.F, m.D, x, w->in, w->ld_in, NULL, g.gu);
+  swiglu(g.gu, g.act, R, m.F, 2 * m.F, m.F, c->stream);
+  times_weight<T>(c, R, m.D, m.F, g.act, w->out, w->ld_out, x, y);
+  norm_rows(y, g.inv, R, m.D, (float)m.eps, c->stream);
+}
+
+template <class T>
+static void mlp_block_grad(CudaBackend *c, const BlockWeights *w, int b, const T *x, const T *y,
+                           T *dh, real *d_in, real *d_out, bool accumulate, Taker *saved,
+                           Taker *shared) {
+  const trm__dims &m = c->base.dims;
+  const int64_t R = (int64_t)b * m.L;
+  const Gated<T> g = mlp_memory<T>(m, b, saved, shared, true);
+  norm_rows_grad(y, g.inv, dh, R, m.D, c->stream);
+  times_weight_back<T>(c, R, m.D, m.F, dh, w->out, w->ld_out, NULL, g.act);
+  swiglu_grad(g.gu, g.act, R, m.F, 2 * m.F, m.F, c->stream);
+  weight_grad(c, R, m.D, m.F, dh, g.act, d_out, accumulate);
+  weight_grad(c, R, 2 * m.F, m.D, g.gu, x, d_in, accumulate);
+  times_weight_back<T>(c, R, 2 * m.F, m.D, g.gu, w->in, w->ld_in, dh, dh);
+}
+
+/* --- SwiGLU over positions ------------------------------------------------------------------- */
+
+static bool fused_forward(CudaBackend *c, const BlockWeights *w, int b, const bf16 *x, bf16 *y,
+                          float *inv) {
+  const trm__dims &m = c->base.dims;
+  if (!c->fused_mixer) return false;
+  mixer_fused_forward(x, y, static_cast<const bf16 *>(w->in), w->ld_in,
+                      static_cast<const bf16 *>(w->out), w->ld_out, inv, b, m.L, m.D, m.FL,
+                      (float)m.eps, c->stream);
+  return true;
+}
+static bool fused_forward(CudaBackend *, const BlockWeights *, int, const float *, float *,
+                          float *) {
+  return false;
+}
+static bool fused_backward(CudaBackend *c, const BlockWeights *w, int b, const bf16 *x,
+                           const bf16 *y, bf16 *dh, const Gated<bf16> &g) {
+  const trm__dims &m = c->base.dims;
+  if (!c->fused_mixer) return false;
+  mixer_fused_backward(x, y, g.inv, static_cast<const bf16 *>(w->in), w->ld_in,
+                       static_cast<const bf16 *>(w->out), w->ld_out, dh, g.out, g.xt, g.act, g.gu,
+                       b, m.L, m.D, m.FL, c->stream);
+  return true;
+}
+static bool fused_backward(CudaBackend *, const BlockWeights *, int, const float *, const float *,
+                           float *, const Gated<float> &) {
+  return false;
+}
+
+template <class T>
+static void mixer_block(CudaBackend *c, const BlockWeights *w, int b, const T *x, T *y,
+                        Taker *saved, Taker *shared) {
+  const trm__dims &m = c->base.dims;
+  const int64_t N = (int64_t)b * m.D;
+  const Gated<T> g = mixer_memory<T>(m, b, saved, shared, false, c->fused_mixer);
+  if (fused_forward(c, w, b, x, y, g.inv)) return;
+  to_columns(x, g.xt, b, m.L, m.D, c->stream);
+  weight_times(c, N, 2 * m.FL, m.L, w->in, w->ld_in, g.xt, g.gu);
+  swiglu(g.gu, g.act, m.FL, N, N, m.FL * N, c->stream);
+  weight_times(c, N, m.L, m.FL, w->out, w->ld_out, g.act, g.out);
+  norm_columns(x, g.out, y, g.inv, b, m.L, m.D, (float)m.eps, c->stream);
+}
+
+template <class T>
+static void mixer_block_grad(CudaBackend *c, const BlockWeights *w, int b, const T *x, const T *y,
+                             T *dh, real *d_in, real *d_out, bool accumulate, Taker *saved,
+                             Taker *shared) {
+  const trm__dims &m = c->base.dims;
+  const int64_t N = (int64_t)b * m.D;
+  const Gated<T> g = mixer_memory<T>(m, b, saved, shared, true, c->fused_mixer);
+  const bool fused = fused_backward(c, w, b, x, y, dh, g);
+  if (!fused) {
+    norm_columns_grad(y, g.inv, dh, g.out, b, m.L, m.D, c->stream);
+    weight_times_back<T>(c, N, m.L, m.FL, w->out, w->ld_out, g.out, NULL, g.act);
+    swiglu_grad(g.gu, g.act, m.FL, N, N, m.FL * N, c->stream);
+    to_columns(x, g.xt, b, m.L, m.D, c->stream);
+  }
+  column_grad(c, N, m.L, m.FL, g.out, g.act, d_out, accumulate);
+  column_grad(c, N, 2 * m.FL, m.L, g.gu, g.xt, d_in, accumulate);
+  if (fused) return;
+  weight_times_back(c, N, 2 * m.FL, m.L, w->in, w->ld_in, g.gu, g.out, g.out);
+  from_columns(g.out, dh, b, m.L, m.D, c->stream);
+}
+
+/* --- by kind --------------------------------------------------------------------------------- */
+
+template <class T>
+struct Kind {
+  void (*forward)(CudaBackend *, const BlockWeights *, int, const T *, T *, Taker *, Taker *);
+  void (*backward)(CudaBackend *, const BlockWeights *, int, const T *, const T *, T *, real *,
+                   real *, bool, Taker *, Taker *);
+};
+template <class T>
+static const Kind<T> &kind_of(trm__block_kind kind) {
+  static const Kind<T> kinds[TRM__BLOCK_KINDS] = {{attention_block<T>, attention_block_grad<T>},
+                                                  {mixer_block<T>, mixer_block_grad<T>},
+                                                  {mlp_block<T>, mlp_block_grad<T>}};
+  return kinds[kind];
+}
+
+static Taker taker(real *memory) {
+  return {reinterpret_cast<unsigned char *>(memory), 0};
+}
+
+template <class T>
+static void forward(CudaBackend *c, const trm__block *blk, int b, const real *x, real *y,
+                    real *saved, real *shared) {
+  const BlockWeights *w = &c->weights[blk - c->base.blocks];
+  Taker kept = taker(saved), own = taker(shared);
+  kind_of<T>(blk->kind).forward(c, w, b, reinterpret_cast<const T *>(x), reinterpret_cast<T *>(y),
+                                saved ? &kept : &own, &own);
+}
+void block_forward(CudaBackend *c, const trm__block *blk, int b, const real *x, real *y,
+                   real *saved, real *shared) {
+  (is_bf16(&c->base) ? forward<bf16> : forward<float>)(c, blk, b, x, y, saved, shared);
+}
+
+template <class T>
+static void backward(CudaBackend *c, const trm__block *blk, int b, const real *x, const real *y,
+                     real *saved, real *dh, real *d_in, real *d_out, bool accumulate,
+                     real *shared) {
+  const BlockWeights *w = &c->weights[blk - c->base.blocks];
+  Taker kept = taker(saved), own = taker(shared);
+  kind_of<T>(blk->kind).backward(c, w, b, reinterpret_cast<const T *>(x),
+                                 reinterpret_cast<const T *>(y), reinterpret_cast<T *>(dh), d_in,
+                                 d_out, accumulate, &kept, &own);
+}
+void block_backward(CudaBackend *c, const trm__block *blk, int b, const real *x, const real *y,
+                    real *saved, real *dh, real *d_in, real *d_out, bool accumulate,
+                    real *shared) {
+  (is_bf16(&c->base) ? backward<bf16> : backward<float>)(c, blk, b, x, y, saved, dh, d_in, d_out,
+                                                         accumulate, shared);
+}

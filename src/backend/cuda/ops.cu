@@ -1,0 +1,224 @@
+/* The ops on activations, rows and weights, each a few kernels on the backend's stream. */
+#include <math.h>
+
+#include <type_traits>
+
+#include "backend.cuh"
+#include "outer.cuh"
+#include "train.cuh"
+#include "vector.cuh"
+
+/* Calls f with a null pointer of the type of activations. */
+#define WITH_TYPE(be, f)                       \
+  do {                                         \
+    if (is_bf16(be))                           \
+      f(static_cast<bf16 *>(NULL));            \
+    else                                       \
+      f(static_cast<float *>(NULL));           \
+  } while (0)
+template <class T, class R>
+static T *as(T *, R *p) {
+  return reinterpret_cast<T *>(p);
+}
+template <class T, class R>
+static const T *as(T *, const R *p) {
+  return reinterpret_cast<const T *>(p);
+}
+
+/* --- sizes ----------------------------------------------------------------------------------- */
+
+static int64_t latent_size(const trm__backend *be) {
+  return (int64_t)be->dims.L * be->dims.D * value_size(be) / (int64_t)sizeof(real);
+}
+static int64_t saved_size(const trm__backend *be, trm__block_kind kind) {
+  return block_saved(cuda_of(be), kind);
+}
+static int64_t shared_size(const trm__backend *be, int b, bool training) {
+  const trm__dims &m = be->dims;
+  int64_t most = training ? table_grad_scratch((int64_t)b * m.S, m.V, m.D) : 0;
+  if (training && table_grad_scratch(b, 2, m.D) > most) most = table_grad_scratch(b, 2, m.D);
+  for (int i = 0; i < be->n_blocks; i++) {
+    const int64_t n = block_shared(cuda_of(be), be->blocks[i].kind, b, training);
+    if (n > most) most = n;
+  }
+  return most;
+}
+static int64_t scratch_size(const trm__backend *, int, bool) {
+  return 0;
+}
+
+/* --- weights --------------------------------------------------------------------------------- */
+
+template <class T>
+static void pack_weights(CudaBackend *c, const real *params) {
+  for (int i = 0; i < c->base.n_blocks; i++) {
+    const BlockWeights &w = c->weights[i];
+    const trm__block &blk = c->base.blocks[i];
+    convert_rows(params + blk.w_in, static_cast<T *>(w.in), w.rows_in, w.cols_in, w.ld_in,
+                 c->stream);
+    convert_rows(params + blk.w_out, static_cast<T *>(w.out), w.rows_out, w.cols_out, w.ld_out,
+                 c->stream);
+  }
+}
+static void pack(trm__backend *be, const trm__lane *, const real *params) {
+  (is_bf16(be) ? pack_weights<bf16> : pack_weights<float>)(cuda_of(be), params);
+  be->params = params;
+}
+
+/* --- embedding and sums ---------------------------------------------------------------------- */
+
+/* sqrt(D), and with learned positions another sqrt(1/2). */
+static float embed_scale(const trm__dims &m) {
+  return (float)(sqrt((double)m.D) * (m.learned ? 0.707106781 : 1.0));
+}
+
+static void op_embed(trm__backend *be, trm__workspace *, int b, const int32_t *inputs,
+                     const real *const *puzzle, real *e) {
+  const trm__dims &m = be->dims;
+  const real *pos = m.learned ? be->params + be->outer.embed_pos : NULL;
+  WITH_TYPE(be, [&](auto *t) {
+    embed(m, b, inputs, puzzle, be->params + be->outer.embed_tokens, pos, embed_scale(m), as(t, e),
+          cuda_of(be)->stream);
+  });
+}
+
+template <class T>
+static TableGrad<T> table_of(const trm__dims &m, int b, const T *x) {
+  return {x, b, m.L, m.D, m.P, m.S, m.V, NULL, NULL, 0};
+}
+
+static void op_embed_grad(trm__backend *be, trm__workspace *ws, int b, const int32_t *inputs,
+                          const real *de, real *grads, real *d_puzzle) {
+  const trm__dims &m = be->dims;
+  real *d_pos = m.learned ? grads + be->outer.embed_pos : NULL;
+  WITH_TYPE(be, [&](auto *t) {
+    auto g = table_of(m, b, as(t, de));
+    g.tokens = inputs;
+    g.scale = embed_scale(m);
+    table_grad(g, ws->shared, grads + be->outer.embed_tokens, cuda_of(be)->stream);
+    embed_grad(m, b, as(t, de), g.scale, d_puzzle, d_pos, cuda_of(be)->stream);
+  });
+}
+
+static void op_clear(trm__backend *be, trm__workspace *, int64_t n, real *h) {
+  CudaBackend *c = cuda_of(be);
+  note(c, cudaMemsetAsync(h, 0, (size_t)n * sizeof *h, c->stream));
+}
+
+template <class T>
+static void add(CudaBackend *c, int64_t values, int n_src, const real *const *src, real *h) {
+  Sources<T> from = {};
+  for (int i = 0; i < n_src; i++) from.at[i] = reinterpret_cast<const T *>(src[i]);
+  sum(from, n_src, reinterpret_cast<T *>(h), values, c->stream);
+}
+static void op_sum(trm__backend *be, trm__workspace *, int64_t n, int n_src, const real *const *src,
+                   real *h) {
+  const int64_t values = n * (int64_t)sizeof(real) / value_size(be);
+  (is_bf16(be) ? add<bf16> : add<float>)(cuda_of(be), values, n_src, src, h);
+}
+static void op_add_grads(trm__backend *be, trm__workspace *, int64_t n, int n_src,
+                         const real *const *src, real *to) {
+  add<float>(cuda_of(be), n, n_src, src, to);
+}
+
+/* --- blocks ---------------------------------------------------------------------------------- */
+
+static void op_block(trm__backend *be, trm__workspace *ws, const trm__block *blk, int b,
+                     const real *x, real *y, real *saved) {
+  block_forward(cuda_of(be), blk, b, x, y, saved, ws->shared);
+}
+static void op_block_grad(trm__backend *be, trm__workspace *ws, const trm__block *blk, int b,
+                          const real *x, const real *y, real *saved, real *dh, real *d_in,
+                          real *d_out, bool accumulate) {
+  block_backward(cuda_of(be), blk, b, x, y, saved, dh, d_in, d_out, accumulate, ws->shared);
+}
+
+/* --- heads and losses ------------------------------------------------------------------------ */
+
+static void op_head(trm__backend *be, trm__workspace *, int b, const real *z, real *logits,
+                    real *q) {
+  const trm__outer &o = be->outer;
+  const real *p = be->params;
+  WITH_TYPE(be, [&](auto *t) {
+    head(be->dims, b, as(t, z), p + o.lm_head, p + o.q_weight, p + o.q_bias, logits, q,
+         cuda_of(be)->stream);
+  });
+}
+
+static void op_loss(trm__backend *be, trm__workspace *, int b, const int32_t *labels,
+                    const real *q_target, real *logits, real *q, trm__row_loss *out) {
+  losses(be->dims, b, labels, q_target, logits, q, out, cuda_of(be)->stream);
+}
+
+static void op_head_grad(trm__backend *be, trm__workspace *ws, int b, const real *z,
+                         const real *d_logits, const real *dq, real *dz, real *grads) {
+  const trm__dims &m = be->dims;
+  const trm__outer &o = be->outer;
+  const cudaStream_t stream = cuda_of(be)->stream;
+  WITH_TYPE(be, [&](auto *t) {
+    auto g = table_of(m, b, as(t, z));
+    g.coefficient = d_logits;
+    table_grad(g, ws->shared, grads + o.lm_head, stream);
+    g.coefficient = dq; /* q_head sees position 0 */
+    g.first = 0;
+    g.S = 1;
+    g.V = 2;
+    table_grad(g, ws->shared, grads + o.q_weight, stream);
+    bias_grad(b, dq, grads + o.q_bias, stream);
+    head_grad(m, b, d_logits, dq, be->params + o.lm_head, be->params + o.q_weight, as(t, dz),
+              stream);
+  });
+}
+
+static void op_q_target(trm__backend *be, trm__workspace *, int b, const real *q,
+                        const int32_t *steps, int max_steps, real *target) {
+  q_targets(b, q, steps, max_steps, target, cuda_of(be)->stream);
+}
+
+/* --- updates --------------------------------------------------------------------------------- */
+
+static void op_refill(trm__backend *be, trm__workspace *, const trm__rows *rows,
+                      const trm__fresh *fresh, int first, int n, int advance) {
+  WITH_TYPE(be, [&](auto *t) {
+    refill<typename std::remove_pointer<decltype(t)>::type>(be->dims, *rows, *fresh, first, n,
+                                                            advance, cuda_of(be)->stream);
+  });
+}
+static void op_halt(trm__backend *be, trm__workspace *, const trm__rows *rows, int n,
+                    const trm__halting *how, const trm__row_loss *loss) {
+  halt(*rows, n, *how, loss, cuda_of(be)->stream);
+}
+static void op_reduce(trm__backend *be, trm__workspace *, const trm__update *u) {
+  reduce(*u, cuda_of(be)->stream);
+}
+static void op_update(trm__backend *be, trm__workspace *, const trm__update *u) {
+  update(*u, cuda_of(be)->stream);
+}
+static void op_update_puzzle(trm__backend *be, trm__workspace *, const trm__update *u) {
+  update_puzzle(*u, be->dims.E, cuda_of(be)->stream);
+}
+
+void set_ops(trm__backend_ops *ops) {
+  ops->latent_size = latent_size;
+  ops->saved_size = saved_size;
+  ops->shared_size = shared_size;
+  ops->scratch_size = scratch_size;
+  ops->pack = pack;
+  ops->embed = op_embed;
+  ops->embed_grad = op_embed_grad;
+  ops->clear = op_clear;
+  ops->sum = op_sum;
+  ops->block = op_block;
+  ops->block_grad = op_block_grad;
+  ops->head = op_head;
+  ops->loss = op_loss;
+  ops->head_grad = op_head_grad;
+  ops->q_target = op_q_target;
+  ops->refill = op_refill;
+  ops->halt = op_halt;
+  ops->clear_grads = op_clear;
+  ops->add_grads = op_add_grads;
+  ops->reduce = op_reduce;
+  ops->update = op_update;
+  ops->update_puzzle = op_update_puzzle;
+}

@@ -1,0 +1,324 @@
+/* Embedding, heads and losses. The tables (embedding of tokens, lm_head) have few rows, so their
+ * gradients are sums over very many positions: each block adds a stretch of them, and a second
+ * kernel adds the stretches in order, so that the bits are the same in every run. */
+#include "outer.cuh"
+
+namespace {
+
+enum { BLOCK = 256 };
+
+__device__ int64_t thread_index() {
+  return blockIdx.x * (int64_t)blockDim.x + threadIdx.x;
+}
+dim3 grid_for(int64_t threads) {
+  return dim3((unsigned)divide_up(threads, BLOCK));
+}
+
+/* --- embedding ------------------------------------------------------------------------------- */
+
+template <class T>
+__global__ void embed_kernel(int64_t n, int L, int P, int S, int D, int E, const int32_t *inputs,
+                             const float *const *puzzle, const float *tokens, const float *pos,
+                             float scale, T *e) {
+  const int64_t i = thread_index();
+  if (i >= n) return;
+  const int64_t row = i / D, r = row / L, t = row % L, j = i % D;
+  float v;
+  if (t >= P)
+    v = tokens[(int64_t)inputs[r * S + t - P] * D + j];
+  else /* the puzzle's E values fill the block from its start, zeros the rest */
+    v = t * D + j < E ? puzzle[r][t * D + j] : 0;
+  if (pos) v += pos[t * D + j];
+  e[i] = from_float<T>(scale * v);
+}
+
+template <class T>
+__global__ void puzzle_grad_kernel(int64_t n, int L, int D, int E, const T *de, float scale,
+                                   float *d_puzzle) {
+  const int64_t i = thread_index();
+  if (i < n) d_puzzle[i] = scale * to_float(de[i / E * L * D + i % E]);
+}
+
+template <class T>
+__global__ void position_grad_kernel(int64_t n, int b, const T *de, float scale, float *d_pos) {
+  const int64_t i = thread_index();
+  if (i >= n) return;
+  float sum = 0;
+  for (int r = 0; r < b; r++) sum += to_float(de[r * n + i]);
+  d_pos[i] += scale * sum;
+}
+
+/* --- heads ----------------------------------------------------------------------------------- */
+
+/* A warp an output row of n values: out[k] = x . w[k] (+ bias). */
+template <class T>
+__device__ void dot_row(const T *x, const float *w, int D, int n, const float *bias, float *out) {
+  const int lane = threadIdx.x % WARP;
+  for (int k = 0; k < n; k++) {
+    float sum = 0;
+    for (int j = lane; j < D; j += WARP) sum += to_float(x[j]) * w[(int64_t)k * D + j];
+    sum = warp_sum(sum);
+    if (lane == 0) out[k] = bias ? sum + bias[k] : sum;
+  }
+}
+
+template <class T>
+__global__ void logits_kernel(int64_t rows, int L, int P, int S, int D, int V, const T *z,
+                              const float *w, float *logits) {
+  const int64_t row = thread_index() / WARP;
+  if (row < rows) dot_row(z + (row / S * L + P + row % S) * D, w, D, V, NULL, logits + row * V);
+}
+template <class T>
+__global__ void q_kernel(int b, int64_t stride, int D, const T *z, const float *wq,
+                         const float *bias, float *q) {
+  const int64_t row = thread_index() / WARP;
+  if (row < b) dot_row(z + row * stride, wq, D, 2, bias, q + 2 * row);
+}
+
+template <class T>
+__global__ void head_grad_kernel(int64_t n, int L, int P, int S, int D, int V,
+                                 const float *d_logits, const float *dq, const float *w,
+                                 const float *wq, T *dz) {
+  const int64_t i = thread_index();
+  if (i >= n) return;
+  const int64_t row = i / D, r = row / L, t = row % L, j = i % D;
+  float sum = 0;
+  if (t >= P) {
+    const float *d = d_logits + (r * S + t - P) * V;
+    for (int v = 0; v < V; v++) sum += d[v] * w[(int64_t)v * D + j];
+  }
+  if (t == 0) sum += dq[2 * r] * wq[j] + dq[2 * r + 1] * wq[D + j];
+  dz[i] = from_float<T>(sum);
+}
+
+__global__ void bias_grad_kernel(int b, const float *dq, float *d_bias) {
+  float sum = 0;
+  for (int r = 0; r < b; r++) sum += dq[2 * r + threadIdx.x];
+  d_bias[threadIdx.x] += sum;
+}
+
+/* --- losses: a block a row of the batch, in double -------------------------------------------- */
+
+enum { LOSS_THREADS = 128 };
+
+/* The sum over the block, in all threads; `part` is used up to the next __syncthreads. */
+template <class N>
+__device__ N block_sum(N x, N *part) {
+  part[threadIdx.x] = x;
+  __syncthreads();
+  for (int step = LOSS_THREADS / 2; step > 0; step /= 2) {
+    if ((int)threadIdx.x < step) part[threadIdx.x] += part[threadIdx.x + step];
+    __syncthreads();
+  }
+  const N sum = part[0];
+  __syncthreads();
+  return sum;
+}
+
+/* s(x) = x + 1 for x >= 0, else 1 / (1 - x); the logits become weight * gradient. */
+__device__ double stablemax(int V, float *x, int label, double weight) {
+  double sum = 0, at_label = 1;
+  for (int i = 0; i < V; i++) {
+    const double v = x[i], s = v < 0 ? 1 / (1 - v + 1e-30) : v + 1;
+    sum += s;
+    if (i == label) at_label = s;
+  }
+  for (int i = 0; i < V; i++) {
+    const double v = x[i], slope = v < 0 ? 1 / ((1 - v + 1e-30) * (1 - v + 1e-30)) : 1;
+    x[i] = (float)(weight * slope * (1 / sum - (i == label ? 1 / at_label : 0)));
+  }
+  return -log(at_label / sum);
+}
+
+__device__ double softmax(int V, float *x, int label, double weight) {
+  const double at_label = x[label];
+  double big = x[0], sum = 0;
+  for (int i = 1; i < V; i++) big = x[i] > big ? x[i] : big;
+  for (int i = 0; i < V; i++) sum += exp(x[i] - big);
+  for (int i = 0; i < V; i++) x[i] = (float)(weight * (exp(x[i] - big) / sum - (i == label)));
+  return log(sum) + big - at_label;
+}
+
+__device__ int argmax(int V, const float *x) {
+  int best = 0;
+  for (int i = 1; i < V; i++)
+    if (x[i] > x[best]) best = i;
+  return best;
+}
+
+__device__ double sigmoid(double x) {
+  return x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x));
+}
+__device__ double binary_cross_entropy(double x, double target) {
+  return (x > 0 ? x : 0) - x * target + log1p(exp(-fabs(x)));
+}
+
+__device__ void q_losses(trm__row_loss *l, float *q, const float *q_target) {
+  const double exact = l->right == l->valid;
+  l->q[0] = q[0];
+  l->q[1] = q[1];
+  l->q_halt = binary_cross_entropy(l->q[0], exact);
+  q[0] = (float)(0.5 * (sigmoid(l->q[0]) - exact));
+  q[1] = 0;
+  l->q_continue = 0;
+  if (!q_target) return;
+  l->q_continue = binary_cross_entropy(l->q[1], *q_target);
+  q[1] = (float)(0.5 * (sigmoid(l->q[1]) - *q_target));
+}
+
+__global__ void losses_kernel(int S, int V, trm_loss kind, const int32_t *labels,
+                              const float *q_target, float *logits, float *q, trm__row_loss *out) {
+  __shared__ int counts[LOSS_THREADS];
+  __shared__ double parts[LOSS_THREADS];
+  const int64_t r = blockIdx.x;
+  labels += r * S;
+  logits += r * S * V;
+  int valid = 0, right = 0;
+  for (int t = threadIdx.x; t < S; t += LOSS_THREADS) valid += labels[t] >= 0;
+  valid = block_sum(valid, counts);
+  const double weight = 1.0 / (valid > 0 ? valid : 1);
+  double lm = 0;
+  for (int t = threadIdx.x; t < S; t += LOSS_THREADS) {
+    float *x = logits + (int64_t)t * V;
+    if (labels[t] < 0) {
+      for (int v = 0; v < V; v++) x[v] = 0;
+      continue;
+    }
+    right += argmax(V, x) == labels[t];
+    lm += weight * (kind == TRM_LOSS_STABLEMAX ? stablemax(V, x, labels[t], weight)
+                                               : softmax(V, x, labels[t], weight));
+  }
+  right = block_sum(right, counts);
+  lm = block_sum(lm, parts);
+  if (threadIdx.x != 0) return;
+  out[r].lm = lm;
+  out[r].valid = valid;
+  out[r].right = right;
+  q_losses(&out[r], q + 2 * r, q_target ? q_target + r : NULL);
+}
+
+__global__ void q_targets_kernel(int b, const float *q, const int32_t *steps, int max_steps,
+                                 float *target) {
+  const int64_t r = thread_index();
+  if (r >= b) return;
+  const float halt = q[2 * r], go = q[2 * r + 1];
+  target[r] = (float)sigmoid(steps[r] >= max_steps || halt > go ? halt : go);
+}
+
+/* --- gradients of tables ---------------------------------------------------------------------- */
+
+enum { TABLE_ROWS = 16 /* accumulators of a thread */, MOST_STRETCHES = 256, LEAST_STRETCH = 64 };
+
+int64_t stretch_rows(int64_t rows) {
+  const int64_t even = divide_up(rows, MOST_STRETCHES);
+  return even > LEAST_STRETCH ? even : (int64_t)LEAST_STRETCH;
+}
+
+/* Stretch blockIdx.x, channels of blockIdx.y, table rows of blockIdx.z: part [stretches, V, D]. */
+template <class T>
+__global__ void table_grad_kernel(TableGrad<T> g, int64_t stretch, float *part) {
+  const int d = blockIdx.y * blockDim.x + threadIdx.x, v0 = blockIdx.z * TABLE_ROWS;
+  if (d >= g.D) return;
+  const int64_t rows = (int64_t)g.b * g.S, first = blockIdx.x * stretch;
+  const int64_t last = first + stretch < rows ? first + stretch : rows;
+  float sum[TABLE_ROWS] = {};
+  for (int64_t r = first; r < last; r++) {
+    const float x = to_float(g.x[(r / g.S * g.L + g.first + r % g.S) * g.D + d]);
+    for (int k = 0; k < TABLE_ROWS; k++) {
+      const int v = v0 + k;
+      float c = 0;
+      if (g.tokens)
+        c = g.tokens[r] == v ? g.scale : 0;
+      else if (v < g.V)
+        c = g.coefficient[r * g.V + v];
+      sum[k] += c * x;
+    }
+  }
+  for (int k = 0; k < TABLE_ROWS && v0 + k < g.V; k++)
+    part[((int64_t)blockIdx.x * g.V + v0 + k) * g.D + d] = sum[k];
+}
+
+__global__ void add_stretches_kernel(int64_t n, int stretches, const float *part, float *out) {
+  const int64_t i = thread_index();
+  if (i >= n) return;
+  float sum = 0;
+  for (int s = 0; s < stretches; s++) sum += part[s * n + i];
+  out[i] += sum;
+}
+
+} /* namespace */
+
+template <class T>
+void embed(const trm__dims &m, int b, const int32_t *inputs, const float *const *puzzle,
+           const float *tokens, const float *pos, float scale, T *e, cudaStream_t stream) {
+  const int64_t n = (int64_t)b * m.L * m.D;
+  launch(embed_kernel<T>, grid_for(n), BLOCK, 0, stream, n, m.L, m.P, m.S, m.D, m.E, inputs, puzzle,
+         tokens, pos, scale, e);
+}
+template <class T>
+void embed_grad(const trm__dims &m, int b, const T *de, float scale, float *d_puzzle, float *d_pos,
+                cudaStream_t stream) {
+  const int64_t n = (int64_t)m.L * m.D, values = (int64_t)b * m.E;
+  if (values > 0)
+    launch(puzzle_grad_kernel<T>, grid_for(values), BLOCK, 0, stream, values, m.L, m.D, m.E, de,
+           scale, d_puzzle);
+  if (d_pos)
+    launch(position_grad_kernel<T>, grid_for(n), BLOCK, 0, stream, n, b, de, scale, d_pos);
+}
+
+template <class T>
+void head(const trm__dims &m, int b, const T *z, const float *w, const float *wq, const float *bias,
+          float *logits, float *q, cudaStream_t stream) {
+  const int64_t rows = (int64_t)b * m.S;
+  launch(logits_kernel<T>, grid_for(rows * WARP), BLOCK, 0, stream, rows, m.L, m.P, m.S, m.D, m.V,
+         z, w, logits);
+  launch(q_kernel<T>, grid_for((int64_t)b * WARP), BLOCK, 0, stream, b, (int64_t)m.L * m.D, m.D, z,
+         wq, bias, q);
+}
+template <class T>
+void head_grad(const trm__dims &m, int b, const float *d_logits, const float *dq, const float *w,
+               const float *wq, T *dz, cudaStream_t stream) {
+  const int64_t n = (int64_t)b * m.L * m.D;
+  launch(head_grad_kernel<T>, grid_for(n), BLOCK, 0, stream, n, m.L, m.P, m.S, m.D, m.V, d_logits,
+         dq, w, wq, dz);
+}
+void bias_grad(int b, const float *dq, float *d_bias, cudaStream_t stream) {
+  launch(bias_grad_kernel, 1, 2, 0, stream, b, dq, d_bias);
+}
+
+void losses(const trm__dims &m, int b, const int32_t *labels, const float *q_target, float *logits,
+            float *q, trm__row_loss *out, cudaStream_t stream) {
+  launch(losses_kernel, b, LOSS_THREADS, 0, stream, m.S, m.V, m.loss, labels, q_target, logits, q,
+         out);
+}
+void q_targets(int b, const float *q, const int32_t *steps, int max_steps, float *target,
+               cudaStream_t stream) {
+  launch(q_targets_kernel, grid_for(b), BLOCK, 0, stream, b, q, steps, max_steps, target);
+}
+
+int64_t table_grad_scratch(int64_t rows, int V, int D) {
+  return divide_up(rows, stretch_rows(rows)) * V * D;
+}
+template <class T>
+void table_grad(const TableGrad<T> &g, float *scratch, float *out, cudaStream_t stream) {
+  enum { THREADS = 128 };
+  const int64_t rows = (int64_t)g.b * g.S, stretch = stretch_rows(rows), n = (int64_t)g.V * g.D;
+  const int stretches = (int)divide_up(rows, stretch);
+  launch(table_grad_kernel<T>,
+         dim3(stretches, (unsigned)divide_up(g.D, THREADS), (unsigned)divide_up(g.V, TABLE_ROWS)),
+         THREADS, 0, stream, g, stretch, scratch);
+  launch(add_stretches_kernel, grid_for(n), BLOCK, 0, stream, n, stretches, scratch, out);
+}
+
+#define FOR_TYPE(T)                                                                                \
+  template void embed<T>(const trm__dims &, int, const int32_t *, const float *const *,            \
+                         const float *, const float *, float, T *, cudaStream_t);                  \
+  template void embed_grad<T>(const trm__dims &, int, const T *, float, float *, float *,          \
+                              cudaStream_t);                                                       \
+  template void head<T>(const trm__dims &, int, const T *, const float *, const float *,           \
+                        const float *, float *, float *, cudaStream_t);                            \
+  template void head_grad<T>(const trm__dims &, int, const float *, const float *, const float *,  \
+                             const float *, T *, cudaStream_t);                                    \
+  template void table_grad<T>(const TableGrad<T> &, float *, float *, cudaStream_t);
+FOR_TYPE(float)
+FOR_TYPE(bf16)

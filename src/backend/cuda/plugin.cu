@@ -1,0 +1,358 @@
+/* The plug-in: devices, the object, its memory, and running programs as graphs.
+ *
+ * A program (one update, one supervision step) runs once as it is, which also loads kernels and lets
+ * the products choose their algorithms; the next time it is recorded as a graph, and from then on
+ * replayed: one launch for the thousand kernels of an update. */
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "attention.cuh"
+#include "backend.cuh"
+#include "mixer.cuh"
+#include "vector.cuh"
+
+static trm_status fail(trm_error *err, trm_status code, const char *format, ...) {
+  if (err) {
+    va_list args;
+    va_start(args, format);
+    err->code = code;
+    err->pos = -1;
+    vsnprintf(err->msg, sizeof err->msg, format, args);
+    va_end(args);
+  }
+  return code;
+}
+
+/* --- devices --------------------------------------------------------------------------------- */
+
+enum { LEAST_MAJOR = 8 }; /* compute capability 8.0: matrix units for bfloat16 */
+
+static trm_status no_driver(cudaError_t error, trm_error *err) {
+  int driver = 0, runtime = 0;
+  cudaDriverGetVersion(&driver);
+  cudaRuntimeGetVersion(&runtime);
+  if (error == cudaErrorInsufficientDriver)
+    return fail(err, TRM_E_SYSTEM,
+                "the NVIDIA driver %s (it knows CUDA %d.%d, trm was built with %d.%d): install one, "
+                "or use device=cpu",
+                driver ? "is too old" : "is missing", driver / 1000, driver % 1000 / 10,
+                runtime / 1000, runtime % 1000 / 10);
+  return fail(err, TRM_E_SYSTEM, "no CUDA device can be used: %s; use device=cpu",
+              cudaGetErrorString(error));
+}
+
+static trm_status check_device(int index, cudaDeviceProp *prop, trm_error *err) {
+  int n = 0;
+  cudaError_t error = cudaGetDeviceCount(&n);
+  if (error != cudaSuccess) return no_driver(error, err);
+  if (index >= n)
+    return fail(err, TRM_E_SYSTEM, "cuda:%d: this machine has %d CUDA device%s; use cuda:0%s", index,
+                n, n == 1 ? "" : "s", n > 1 ? " or a later one" : "");
+  error = cudaGetDeviceProperties(prop, index);
+  if (error == cudaSuccess) error = cudaSetDevice(index);
+  if (error != cudaSuccess)
+    return fail(err, TRM_E_SYSTEM, "cuda:%d: %s", index, cudaGetErrorString(error));
+  if (prop->major < LEAST_MAJOR)
+    return fail(err, TRM_E_SYSTEM,
+                "cuda:%d: %s has compute capability %d.%d, but trm needs 8.0 or newer (Ampere, Ada, "
+                "Hopper, …); use device=cpu",
+                index, prop->name, prop->major, prop->minor);
+  return TRM_OK;
+}
+
+static trm_status describe(int index, char *out, size_t n, trm_error *err) {
+  cudaDeviceProp prop;
+  size_t room = 0, all = 0;
+  trm_status st = check_device(index, &prop, err);
+  if (st != TRM_OK) return st;
+  const cudaError_t error = cudaMemGetInfo(&room, &all);
+  if (error != cudaSuccess)
+    return fail(err, TRM_E_SYSTEM, "cuda:%d: %s", index, cudaGetErrorString(error));
+  snprintf(out, n, "%s, compute capability %d.%d, %.1f of %.1f GiB free", prop.name, prop.major,
+           prop.minor, (double)room / (1 << 30), (double)all / (1 << 30));
+  return TRM_OK;
+}
+
+/* --- failures -------------------------------------------------------------------------------- */
+
+void note(CudaBackend *c, cudaError_t error) {
+  if (c->failed == cudaSuccess) c->failed = error;
+}
+void note_product(CudaBackend *c, cublasStatus_t status) {
+  if (c->product_failed == CUBLAS_STATUS_SUCCESS) c->product_failed = status;
+}
+void product(CudaBackend *c, const Product &x) {
+  note_product(c, multiply(&c->products, x, c->stream));
+}
+
+/* Waits for the stream; the first failure since the backend was made, if any. */
+static trm_status finish(CudaBackend *c, trm_error *err) {
+  note(c, cudaStreamSynchronize(c->stream));
+  note(c, cudaGetLastError());
+  if (c->product_failed != CUBLAS_STATUS_SUCCESS)
+    return fail(err, TRM_E_SYSTEM, "%s: a matrix product failed: %s", c->name,
+                cublasLtGetStatusString(c->product_failed));
+  if (c->failed == cudaErrorMemoryAllocation)
+    return fail(err, TRM_E_MEMORY, "%s: out of memory: use a smaller micro_batch or batch", c->name);
+  if (c->failed != cudaSuccess)
+    return fail(err, TRM_E_SYSTEM,
+                "%s: %s (%s); what was computed since the last save is lost, resume from there",
+                c->name, cudaGetErrorString(c->failed), cudaGetErrorName(c->failed));
+  return TRM_OK;
+}
+
+/* --- memory ---------------------------------------------------------------------------------- */
+
+static void *take(CudaBackend *c, size_t bytes) {
+  void *p = NULL;
+  if (cudaMalloc(&p, bytes ? bytes : 1) != cudaSuccess) {
+    cudaGetLastError(); /* the caller reports it */
+    return NULL;
+  }
+  note(c, cudaMemsetAsync(p, 0, bytes ? bytes : 1, c->stream));
+  return p;
+}
+static void *op_alloc(trm__backend *be, size_t bytes) {
+  note(cuda_of(be), cudaSetDevice(cuda_of(be)->index));
+  return take(cuda_of(be), bytes);
+}
+static void op_release(trm__backend *be, void *p) {
+  if (p) note(cuda_of(be), cudaFree(p));
+}
+
+static void copy(CudaBackend *c, void *to, const void *from, size_t bytes, cudaMemcpyKind kind) {
+  if (bytes > 0) note(c, cudaMemcpyAsync(to, from, bytes, kind, c->stream));
+  if (kind != cudaMemcpyDeviceToDevice) note(c, cudaStreamSynchronize(c->stream));
+}
+static void op_put(trm__backend *be, void *to, const void *from, size_t bytes) {
+  copy(cuda_of(be), to, from, bytes, cudaMemcpyHostToDevice);
+}
+static void op_get(trm__backend *be, void *to, const void *from, size_t bytes) {
+  copy(cuda_of(be), to, from, bytes, cudaMemcpyDeviceToHost);
+}
+static void op_copy(trm__backend *be, void *to, const void *from, size_t bytes) {
+  copy(cuda_of(be), to, from, bytes, cudaMemcpyDeviceToDevice);
+}
+
+/* In bfloat16 through floats on the device, some rows at a time. */
+enum { LATENT_VALUES = 1 << 22 };
+static void move_latents(trm__backend *be, int n, unsigned char *device, real *host, bool put) {
+  CudaBackend *c = cuda_of(be);
+  const int64_t all = (int64_t)n * be->dims.L * be->dims.D;
+  if (!is_bf16(be)) {
+    copy(c, put ? (void *)device : host, put ? (const void *)host : device,
+         (size_t)all * sizeof *host, put ? cudaMemcpyHostToDevice : cudaMemcpyDeviceToHost);
+    return;
+  }
+  float *middle = NULL;
+  const int64_t most = all < LATENT_VALUES ? all : (int64_t)LATENT_VALUES;
+  note(c, cudaMalloc(reinterpret_cast<void **>(&middle), (size_t)(most ? most : 1) * sizeof(float)));
+  for (int64_t at = 0; at < all && middle; at += most) {
+    const int64_t count = all - at < most ? all - at : most;
+    bf16 *values = reinterpret_cast<bf16 *>(device) + at;
+    if (put) {
+      copy(c, middle, host + at, (size_t)count * sizeof(float), cudaMemcpyHostToDevice);
+      convert_rows(middle, values, 1, (int)count, (int)count, c->stream);
+    } else {
+      to_reals(values, middle, count, c->stream);
+      copy(c, host + at, middle, (size_t)count * sizeof(float), cudaMemcpyDeviceToHost);
+    }
+  }
+  note(c, cudaStreamSynchronize(c->stream));
+  if (middle) note(c, cudaFree(middle));
+}
+static void op_put_latents(trm__backend *be, int n, real *to, const real *from) {
+  move_latents(be, n, reinterpret_cast<unsigned char *>(to), const_cast<real *>(from), true);
+}
+static void op_get_latents(trm__backend *be, int n, real *to, const real *from) {
+  move_latents(be, n, const_cast<unsigned char *>(reinterpret_cast<const unsigned char *>(from)),
+               to, false);
+}
+
+/* Nine tenths of what is free: the rest is left to what runs beside. */
+static int64_t op_budget(const trm__backend *be) {
+  size_t room = 0, all = 0;
+  (void)cuda_of(be);
+  if (cudaMemGetInfo(&room, &all) != cudaSuccess) return 0;
+  return (int64_t)(room / 10 * 9);
+}
+static int64_t op_held_bytes(const trm__backend *be) {
+  return cuda_of(be)->bytes;
+}
+
+/* --- programs -------------------------------------------------------------------------------- */
+
+static void forget_graph(CudaBackend *c) {
+  if (c->graph) note(c, cudaGraphExecDestroy(c->graph));
+  c->graph = NULL;
+}
+
+static void record(CudaBackend *c, trm__program *program, void *arg) {
+  cudaGraph_t graph = NULL;
+  note(c, cudaStreamBeginCapture(c->stream, cudaStreamCaptureModeThreadLocal));
+  program(arg);
+  note(c, cudaStreamEndCapture(c->stream, &graph));
+  if (!graph) return;
+  note(c, cudaGraphInstantiate(&c->graph, graph, 0));
+  note(c, cudaGraphDestroy(graph));
+}
+
+static trm_status op_run(trm__backend *be, trm__program *program, void *arg, int key,
+                         trm_error *err) {
+  CudaBackend *c = cuda_of(be);
+  note(c, cudaSetDevice(c->index));
+  if (!program || c->failed != cudaSuccess) return finish(c, err);
+  const bool again = c->program == program && c->program_arg == arg && c->program_key == key;
+  if (!again) {
+    forget_graph(c);
+    c->program = program;
+    c->program_arg = arg;
+    c->program_key = key;
+    program(arg);
+    return finish(c, err);
+  }
+  if (!c->graph) record(c, program, arg);
+  if (c->graph) note(c, cudaGraphLaunch(c->graph, c->stream));
+  return finish(c, err);
+}
+
+/* --- creation -------------------------------------------------------------------------------- */
+
+enum { WORKSPACE = 32 << 20 /* what NVIDIA recommends for Hopper */ };
+
+static trm_status check_model(const trm__dims *m, const char *name, trm_error *err) {
+  if (m->D % 8 != 0)
+    return fail(err, TRM_E_CONFIG,
+                "%s: hidden_size %d, but a GPU needs a multiple of 8; use device=cpu", name, m->D);
+  if (m->d > ATTENTION_MOST_D)
+    return fail(err, TRM_E_CONFIG,
+                "%s: heads of %d channels, but at most %d on a GPU: use more heads, or device=cpu",
+                name, m->d, (int)ATTENTION_MOST_D);
+  return TRM_OK;
+}
+
+static void destroy(trm__backend *be) {
+  CudaBackend *c = cuda_of(be);
+  cudaSetDevice(c->index);
+  forget_graph(c);
+  products_destroy(&c->products);
+  if (c->memory) cudaFree(c->memory);
+  if (c->stream) cudaStreamDestroy(c->stream);
+  free(c->weights);
+  free(be->blocks);
+  free(c);
+}
+
+/* Lays weights and tables out behind the workspace; NULL only counts. */
+static int64_t lay_out(CudaBackend *c, unsigned char *base) {
+  const trm__dims &m = c->base.dims;
+  const int64_t size = value_size(&c->base);
+  int64_t at = WORKSPACE;
+  for (int i = 0; i < c->base.n_blocks; i++) {
+    BlockWeights *w = &c->weights[i];
+    block_weights(m, c->base.blocks[i].kind, w);
+    w->in = base ? base + at : NULL;
+    at += divide_up(w->rows_in * (int64_t)w->ld_in * size, 256) * 256;
+    w->out = base ? base + at : NULL;
+    at += divide_up(w->rows_out * (int64_t)w->ld_out * size, 256) * 256;
+  }
+  const int64_t table = (int64_t)m.L * (m.d / 2) * (int64_t)sizeof(float);
+  c->cosine = reinterpret_cast<float *>(base ? base + at : NULL);
+  at += table;
+  c->sine = reinterpret_cast<float *>(base ? base + at : NULL);
+  return at + table;
+}
+
+/* Angles t * theta^(-2i/d), in double. */
+static bool fill_tables(CudaBackend *c) {
+  const trm__dims &m = c->base.dims;
+  const int half = m.d / 2;
+  const size_t n = (size_t)m.L * (size_t)half;
+  float *values = static_cast<float *>(malloc((2 * n + 1) * sizeof *values));
+  if (!values) return false;
+  for (int t = 0; t < m.L && m.rope; t++)
+    for (int i = 0; i < half; i++) {
+      const double angle = t * pow(m.rope_theta, -2.0 * i / m.d);
+      values[t * half + i] = (float)cos(angle);
+      values[n + t * half + i] = (float)sin(angle);
+    }
+  if (m.rope) copy(c, c->cosine, values, n * sizeof *values, cudaMemcpyHostToDevice);
+  if (m.rope) copy(c, c->sine, values + n, n * sizeof *values, cudaMemcpyHostToDevice);
+  free(values);
+  return true;
+}
+
+static void fill_ops(CudaBackend *c) {
+  trm__backend_ops *o = &c->ops;
+  o->name = c->name;
+  o->host = false;
+  o->slots = 1;
+  o->destroy = destroy;
+  o->alloc = op_alloc;
+  o->release = op_release;
+  o->put = op_put;
+  o->get = op_get;
+  o->copy = op_copy;
+  o->put_latents = op_put_latents;
+  o->get_latents = op_get_latents;
+  o->budget = op_budget;
+  o->held_bytes = op_held_bytes;
+  o->run = op_run;
+  set_ops(o);
+  c->base.ops = o;
+}
+
+static trm_status begin(CudaBackend *c, const trm__block *blocks, trm_error *err) {
+  const trm__dims &m = c->base.dims;
+  const size_t n = (size_t)c->base.n_blocks;
+  c->base.blocks = static_cast<trm__block *>(malloc(n * sizeof *blocks));
+  c->weights = static_cast<BlockWeights *>(calloc(n, sizeof *c->weights));
+  if (!c->base.blocks || !c->weights) return fail(err, TRM_E_MEMORY, "no memory for %s", c->name);
+  memcpy(c->base.blocks, blocks, n * sizeof *blocks);
+  c->fused_mixer = is_bf16(&c->base) && mixer_fused_fits(m.L, m.D, m.FL);
+  note(c, cudaStreamCreateWithFlags(&c->stream, cudaStreamNonBlocking));
+  c->bytes = lay_out(c, NULL);
+  c->memory = c->failed == cudaSuccess ? take(c, (size_t)c->bytes) : NULL;
+  if (!c->memory && c->failed == cudaSuccess)
+    return fail(err, TRM_E_MEMORY, "%s: no memory for the weights (%lld MiB)", c->name,
+                (long long)(c->bytes >> 20));
+  lay_out(c, static_cast<unsigned char *>(c->memory));
+  note_product(c, products_create(&c->products, is_bf16(&c->base) ? CUDA_R_16BF : CUDA_R_32F,
+                                  c->memory, WORKSPACE));
+  if (c->failed == cudaSuccess && !fill_tables(c))
+    return fail(err, TRM_E_MEMORY, "no memory for %s", c->name);
+  return finish(c, err);
+}
+
+static trm_status create(int index, const trm__dims *dims, const trm__outer *outer,
+                         const trm__block *blocks, int n_blocks, bool, trm__backend **out,
+                         trm_error *err) {
+  cudaDeviceProp prop;
+  trm_status st = check_device(index, &prop, err);
+  if (st != TRM_OK) return st;
+  CudaBackend *c = static_cast<CudaBackend *>(calloc(1, sizeof *c));
+  if (!c) return fail(err, TRM_E_MEMORY, "no memory for cuda:%d", index);
+  c->index = index;
+  snprintf(c->name, sizeof c->name, "cuda:%d", index);
+  c->base.dims = *dims;
+  c->base.outer = *outer;
+  c->base.n_blocks = n_blocks;
+  fill_ops(c);
+  st = check_model(dims, c->name, err);
+  if (st == TRM_OK) st = begin(c, blocks, err);
+  if (st != TRM_OK) {
+    destroy(&c->base);
+    return st;
+  }
+  *out = &c->base;
+  return TRM_OK;
+}
+
+extern "C" TRM_API trm__plugin_fn trm__plugin_table;
+const trm__plugin *trm__plugin_table(void) {
+  static const trm__plugin table = {TRM_VERSION, sizeof(trm__backend_ops), describe, create};
+  return &table;
+}

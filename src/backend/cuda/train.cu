@@ -1,0 +1,179 @@
+/* Refilled rows, halting, the norm of the gradient, and the optimisers. What changes from update to
+ * update (rates, explorations, the fresh batch) is read from device memory, so that a recorded
+ * update can run again. */
+#include "train.cuh"
+
+namespace {
+
+enum { BLOCK = 256 };
+
+__device__ int64_t thread_index() {
+  return blockIdx.x * (int64_t)blockDim.x + threadIdx.x;
+}
+dim3 grid_for(int64_t threads) {
+  return dim3((unsigned)divide_up(threads, BLOCK));
+}
+
+/* --- rows ------------------------------------------------------------------------------------ */
+
+/* Latents of rows that halted; a block a row and a stretch of BLOCK * LATENT_STEPS values. */
+enum { LATENT_STEPS = 16 };
+template <class T>
+__global__ void refill_latents_kernel(trm__rows rows, int first, int64_t latent, int D) {
+  const int64_t row = first + (int64_t)blockIdx.x;
+  const int64_t start = blockIdx.y * (int64_t)(BLOCK * LATENT_STEPS) + threadIdx.x;
+  if (!rows.halted[row]) return;
+#pragma unroll /* so that the pointers stay in the kernel's parameters */
+  for (int k = 0; k < TRM__MAX_LATENTS; k++) {
+    if (k >= rows.n_latents) break;
+    T *z = reinterpret_cast<T *>(rows.z[k]) + row * latent;
+    for (int64_t i = start; i < latent && i < start + BLOCK * LATENT_STEPS; i += BLOCK)
+      z[i] = from_float<T>(rows.init[k][i % D]);
+  }
+}
+
+/* The rest of them; the last to run, for it clears `halted`. */
+__global__ void refill_kernel(trm__rows rows, trm__fresh fresh, int first, int S, int E,
+                              int advance) {
+  const int64_t row = first + (int64_t)blockIdx.x;
+  const bool halted = rows.halted[row] != 0;
+  __syncthreads();
+  for (int64_t t = row * S + threadIdx.x; t < (row + 1) * S && halted; t += blockDim.x) {
+    rows.inputs[t] = fresh.inputs[t];
+    rows.labels[t] = fresh.labels[t];
+  }
+  if (threadIdx.x != 0) return;
+  if (halted) {
+    const int32_t id = fresh.puzzle_ids[row];
+    rows.puzzle_ids[row] = id;
+    rows.puzzle[row] = rows.puzzle_emb ? rows.puzzle_emb + (int64_t)id * E : NULL;
+    rows.steps[row] = 0;
+    rows.halted[row] = 0;
+  }
+  rows.steps[row] += advance;
+}
+
+__global__ void halt_kernel(trm__rows rows, int n, trm__halting how, const trm__row_loss *loss) {
+  const int64_t r = thread_index();
+  if (r >= n) return;
+  const double *q = loss[r].q;
+  const bool stops = how.early && (how.q_continue ? q[0] > q[1] : q[0] > 0);
+  rows.halted[r] = (rows.steps[r] >= how.max_steps || stops) && rows.steps[r] >= how.least[r];
+}
+
+/* --- gradients: a block a chunk ---------------------------------------------------------------- */
+
+/* The sum over the block's BLOCK threads, by a tree, in thread 0. */
+__device__ double block_sum(double x, double *part) {
+  part[threadIdx.x] = x;
+  __syncthreads();
+  for (int step = BLOCK / 2; step > 0; step /= 2) {
+    if ((int)threadIdx.x < step) part[threadIdx.x] += part[threadIdx.x + step];
+    __syncthreads();
+  }
+  const double sum = part[0];
+  __syncthreads();
+  return sum;
+}
+
+/* The mean, and its norm: NaN when a weight is not finite. */
+__global__ void mean_kernel(trm__update u, float scale) {
+  __shared__ double part[BLOCK];
+  const int64_t first = blockIdx.x * (int64_t)TRM__CHUNK;
+  double sum = 0;
+  for (int i = threadIdx.x; i < TRM__CHUNK && first + i < u.n; i += BLOCK) {
+    const float g = u.grads[first + i] * scale;
+    u.grads[first + i] = g;
+    sum += (double)g * g;
+    if (!isfinite(u.params[first + i])) sum += NAN;
+  }
+  sum = block_sum(sum, part);
+  if (threadIdx.x == 0) u.partial_norms[blockIdx.x] = sum;
+}
+
+__global__ void totals_kernel(trm__update u, int64_t chunks) {
+  __shared__ double part[BLOCK];
+  double sum = 0, loss = 0;
+  for (int64_t i = threadIdx.x; i < chunks; i += BLOCK) sum += u.partial_norms[i];
+  for (int r = threadIdx.x; r < u.rows; r += BLOCK)
+    loss += u.loss[r].lm + u.loss[r].q_halt + u.loss[r].q_continue;
+  sum = block_sum(sum, part);
+  loss = block_sum(loss, part);
+  if (threadIdx.x != 0) return;
+  u.totals->grad_norm = sqrt(sum);
+  u.totals->apply = isfinite(sum) && isfinite(loss);
+}
+
+/* --- optimisers -------------------------------------------------------------------------------- */
+
+__global__ void update_kernel(trm__update u) {
+  const int64_t i = thread_index();
+  if (i >= u.n || !u.totals->apply) return;
+  const trm__adam o = u.rates->adam;
+  const float g = u.grads[i], m = o.beta1 * u.m[i] + (1 - o.beta1) * g;
+  const float v = o.beta2 * u.v[i] + (1 - o.beta2) * g * g, root = sqrtf(v) * o.root_scale;
+  const float step = u.optimizer == TRM_OPT_ADAM_ATAN2 ? atan2f(m, root) : m / (root + o.eps);
+  const float p = u.params[i] * o.decay - o.step_scale * step;
+  u.m[i] = m;
+  u.v[i] = v;
+  u.params[i] = p;
+  if (u.ema) u.ema[i] = o.ema * u.ema[i] + (1 - o.ema) * p;
+}
+
+/* A block a row of the batch; the first row of each puzzle id adds up all rows of that id, in batch
+ * order, and updates their common row of the embedding. d_puzzle becomes the mean's by its own row's
+ * block in a launch before. */
+__global__ void puzzle_mean_kernel(trm__update u, int64_t n, float scale) {
+  const int64_t i = thread_index();
+  if (i < n) u.d_puzzle[i] *= scale;
+}
+__global__ void update_puzzle_kernel(trm__update u, int E) {
+  const int row = blockIdx.x, id = u.puzzle_ids[row];
+  int earlier = 0;
+  for (int r = threadIdx.x; r < row; r += blockDim.x) earlier |= u.puzzle_ids[r] == id;
+  if (__syncthreads_or(earlier) || !u.totals->apply) return;
+  for (int j = threadIdx.x; j < E; j += blockDim.x) {
+    float g = 0;
+    for (int r = row; r < u.rows; r++)
+      if (u.puzzle_ids[r] == id) g += u.d_puzzle[(int64_t)r * E + j];
+    float *w = u.puzzle_emb + (int64_t)id * E + j;
+    *w = *w * u.rates->puzzle_decay - u.rates->puzzle_step * ((g > 0) - (g < 0));
+  }
+}
+
+} /* namespace */
+
+template <class T>
+void refill(const trm__dims &m, const trm__rows &rows, const trm__fresh &fresh, int first, int n,
+            int advance, cudaStream_t stream) {
+  const int64_t latent = (int64_t)m.L * m.D;
+  launch(refill_latents_kernel<T>, dim3(n, (unsigned)divide_up(latent, BLOCK * LATENT_STEPS)),
+         BLOCK, 0, stream, rows, first, latent, m.D);
+  launch(refill_kernel, n, BLOCK, 0, stream, rows, fresh, first, m.S, m.E, advance);
+}
+template void refill<float>(const trm__dims &, const trm__rows &, const trm__fresh &, int, int, int,
+                            cudaStream_t);
+template void refill<bf16>(const trm__dims &, const trm__rows &, const trm__fresh &, int, int, int,
+                           cudaStream_t);
+
+void halt(const trm__rows &rows, int n, const trm__halting &how, const trm__row_loss *loss,
+          cudaStream_t stream) {
+  launch(halt_kernel, grid_for(n), BLOCK, 0, stream, rows, n, how, loss);
+}
+
+void reduce(const trm__update &u, cudaStream_t stream) {
+  const int64_t chunks = divide_up(u.n, TRM__CHUNK);
+  launch(mean_kernel, (unsigned)chunks, BLOCK, 0, stream, u, (float)(1.0 / u.rows));
+  launch(totals_kernel, 1, BLOCK, 0, stream, u, chunks);
+}
+
+void update(const trm__update &u, cudaStream_t stream) {
+  launch(update_kernel, grid_for(u.n), BLOCK, 0, stream, u);
+}
+
+void update_puzzle(const trm__update &u, int E, cudaStream_t stream) {
+  if (!u.puzzle_emb) return;
+  const int64_t n = (int64_t)u.rows * E;
+  launch(puzzle_mean_kernel, grid_for(n), BLOCK, 0, stream, u, n, (float)(1.0 / u.rows));
+  launch(update_puzzle_kernel, u.rows, BLOCK, 0, stream, u, E);
+}

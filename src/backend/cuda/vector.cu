@@ -1,0 +1,338 @@
+/* Kernels bound by memory: 16 bytes per access, neighbours in a warp on neighbouring addresses. */
+#include "vector.cuh"
+
+namespace {
+
+/* 16 bytes of values. */
+template <class T>
+struct Pack {
+  enum { N = 16 / sizeof(T) };
+  float v[N];
+
+  __device__ static Pack load(const T *p) {
+    const uint4 raw = *reinterpret_cast<const uint4 *>(p);
+    T values[N];
+    Pack out;
+    memcpy(values, &raw, sizeof raw);
+    for (int i = 0; i < N; i++) out.v[i] = to_float(values[i]);
+    return out;
+  }
+  __device__ void store(T *p) const {
+    uint4 raw;
+    T values[N];
+    for (int i = 0; i < N; i++) values[i] = from_float<T>(v[i]);
+    memcpy(&raw, values, sizeof raw);
+    *reinterpret_cast<uint4 *>(p) = raw;
+  }
+};
+
+enum { BLOCK = 256 };
+
+__device__ int64_t thread_index() {
+  return blockIdx.x * (int64_t)blockDim.x + threadIdx.x;
+}
+dim3 grid_for(int64_t threads) {
+  return dim3((unsigned)divide_up(threads, BLOCK));
+}
+
+/* --- norms over rows: a warp a row ----------------------------------------------------------- */
+
+template <class T>
+__global__ void norm_rows_kernel(T *y, float *inv, int64_t R, int D, float eps) {
+  const int64_t row = thread_index() / WARP;
+  const int lane = threadIdx.x % WARP;
+  if (row >= R) return;
+  T *at = y + row * D;
+  float sum = 0;
+  for (int j = lane * Pack<T>::N; j < D; j += WARP * Pack<T>::N) {
+    const Pack<T> p = Pack<T>::load(at + j);
+    for (int i = 0; i < Pack<T>::N; i++) sum += p.v[i] * p.v[i];
+  }
+  const float scale = rsqrtf(warp_sum(sum) / D + eps);
+  for (int j = lane * Pack<T>::N; j < D; j += WARP * Pack<T>::N) {
+    Pack<T> p = Pack<T>::load(at + j);
+    for (int i = 0; i < Pack<T>::N; i++) p.v[i] *= scale;
+    p.store(at + j);
+  }
+  if (inv && lane == 0) inv[row] = scale;
+}
+
+/* ds = inv (dy - y mean(dy y)) */
+template <class T>
+__global__ void norm_rows_grad_kernel(const T *y, const float *inv, T *dh, int64_t R, int D) {
+  const int64_t row = thread_index() / WARP;
+  const int lane = threadIdx.x % WARP;
+  if (row >= R) return;
+  y += row * D;
+  dh += row * D;
+  float sum = 0;
+  for (int j = lane * Pack<T>::N; j < D; j += WARP * Pack<T>::N) {
+    const Pack<T> a = Pack<T>::load(y + j), g = Pack<T>::load(dh + j);
+    for (int i = 0; i < Pack<T>::N; i++) sum += a.v[i] * g.v[i];
+  }
+  const float mean = warp_sum(sum) / D, scale = inv[row];
+  for (int j = lane * Pack<T>::N; j < D; j += WARP * Pack<T>::N) {
+    const Pack<T> a = Pack<T>::load(y + j);
+    Pack<T> g = Pack<T>::load(dh + j);
+    for (int i = 0; i < Pack<T>::N; i++) g.v[i] = scale * (g.v[i] - a.v[i] * mean);
+    g.store(dh + j);
+  }
+}
+
+/* --- norms over positions: a block takes 32 packs of channels, 8 threads share their positions - */
+
+enum { GROUPS = 8 };
+
+/* The sums of all groups, in their order, for the thread's channels. */
+template <class T>
+__device__ void sum_groups(float part[GROUPS][WARP][Pack<T>::N], Pack<T> *sum) {
+  for (int i = 0; i < Pack<T>::N; i++) part[threadIdx.y][threadIdx.x][i] = sum->v[i];
+  __syncthreads();
+  for (int i = 0; i < Pack<T>::N; i++) {
+    sum->v[i] = 0;
+    for (int g = 0; g < GROUPS; g++) sum->v[i] += part[g][threadIdx.x][i];
+  }
+}
+
+template <class T>
+__global__ void norm_columns_kernel(const T *x, const T *out, T *y, float *inv, int64_t N, int L,
+                                    int D, float eps) {
+  __shared__ float part[GROUPS][WARP][Pack<T>::N];
+  const int64_t column = (blockIdx.x * (int64_t)WARP + threadIdx.x) * Pack<T>::N;
+  const bool inside = column < N;
+  const int64_t at = column / D * D * L + column % D;
+  Pack<T> sum = {};
+  for (int l = threadIdx.y; l < L && inside; l += GROUPS) {
+    Pack<T> a = Pack<T>::load(x + at + (int64_t)l * D);
+    const Pack<T> o = Pack<T>::load(out + l * N + column);
+    for (int i = 0; i < Pack<T>::N; i++) {
+      a.v[i] = to_float(from_float<T>(a.v[i] + o.v[i])); /* as it is read again below */
+      sum.v[i] += a.v[i] * a.v[i];
+    }
+    a.store(y + at + (int64_t)l * D);
+  }
+  sum_groups<T>(part, &sum);
+  if (!inside) return;
+  for (int i = 0; i < Pack<T>::N; i++) sum.v[i] = rsqrtf(sum.v[i] / L + eps);
+  for (int l = threadIdx.y; l < L; l += GROUPS) {
+    Pack<T> a = Pack<T>::load(y + at + (int64_t)l * D);
+    for (int i = 0; i < Pack<T>::N; i++) a.v[i] *= sum.v[i];
+    a.store(y + at + (int64_t)l * D);
+  }
+  for (int i = 0; i < Pack<T>::N && inv && threadIdx.y == 0; i++) inv[column + i] = sum.v[i];
+}
+
+template <class T>
+__global__ void norm_columns_grad_kernel(const T *y, const float *inv, const T *dh, T *ds,
+                                         int64_t N, int L, int D) {
+  __shared__ float part[GROUPS][WARP][Pack<T>::N];
+  const int64_t column = (blockIdx.x * (int64_t)WARP + threadIdx.x) * Pack<T>::N;
+  const bool inside = column < N;
+  const int64_t at = column / D * D * L + column % D;
+  Pack<T> sum = {};
+  for (int l = threadIdx.y; l < L && inside; l += GROUPS) {
+    const Pack<T> a = Pack<T>::load(y + at + (int64_t)l * D);
+    const Pack<T> g = Pack<T>::load(dh + at + (int64_t)l * D);
+    for (int i = 0; i < Pack<T>::N; i++) sum.v[i] += a.v[i] * g.v[i];
+  }
+  sum_groups<T>(part, &sum);
+  if (!inside) return;
+  for (int l = threadIdx.y; l < L; l += GROUPS) {
+    const Pack<T> a = Pack<T>::load(y + at + (int64_t)l * D);
+    Pack<T> g = Pack<T>::load(dh + at + (int64_t)l * D);
+    for (int i = 0; i < Pack<T>::N; i++)
+      g.v[i] = inv[column + i] * (g.v[i] - a.v[i] * (sum.v[i] / L));
+    g.store(ds + l * N + column);
+  }
+}
+
+/* Thread i moves pack i of x [b, L, D]. */
+template <class T>
+__global__ void columns_kernel(const T *from, T *to, bool forward, int64_t packs, int b, int L,
+                               int D) {
+  const int64_t i = thread_index();
+  if (i >= packs) return;
+  const int64_t at = i * Pack<T>::N, row = at / D, r = row / L, l = row % L;
+  const int64_t column = (l * b + r) * D + at % D;
+  const uint4 *src = reinterpret_cast<const uint4 *>(from + (forward ? at : column));
+  *reinterpret_cast<uint4 *>(to + (forward ? column : at)) = *src;
+}
+
+/* --- SwiGLU ---------------------------------------------------------------------------------- */
+
+__device__ float sigmoid(float x) {
+  return 1 / (1 + expf(-x));
+}
+
+template <class T>
+__global__ void swiglu_kernel(const T *gu, T *act, int64_t packs, int64_t cols, int64_t ld,
+                              int64_t up) {
+  const int64_t i = thread_index();
+  if (i >= packs) return;
+  const int64_t at = i * Pack<T>::N, from = at / cols * ld + at % cols;
+  Pack<T> g = Pack<T>::load(gu + from);
+  const Pack<T> u = Pack<T>::load(gu + from + up);
+  for (int j = 0; j < Pack<T>::N; j++) g.v[j] *= sigmoid(g.v[j]) * u.v[j];
+  g.store(act + at);
+}
+
+/* silu'(g) = s (1 + g (1 - s)), s = sigmoid(g) */
+template <class T>
+__global__ void swiglu_grad_kernel(T *gu, T *da, int64_t packs, int64_t cols, int64_t ld,
+                                   int64_t up) {
+  const int64_t i = thread_index();
+  if (i >= packs) return;
+  const int64_t at = i * Pack<T>::N, from = at / cols * ld + at % cols;
+  Pack<T> g = Pack<T>::load(gu + from), u = Pack<T>::load(gu + from + up), d = Pack<T>::load(da + at);
+  for (int j = 0; j < Pack<T>::N; j++) {
+    const float s = sigmoid(g.v[j]), silu = g.v[j] * s, dact = d.v[j];
+    d.v[j] = silu * u.v[j];
+    g.v[j] = dact * u.v[j] * s * (1 + g.v[j] * (1 - s));
+    u.v[j] = dact * silu;
+  }
+  d.store(da + at);
+  g.store(gu + from);
+  u.store(gu + from + up);
+}
+
+/* --- rotary positions, sums, conversions ----------------------------------------------------- */
+
+template <class T>
+__global__ void rotate_kernel(T *qkv, const float *cosine, const float *sine, int64_t pairs, int L,
+                              int H, int d, float sign) {
+  const int64_t i = thread_index();
+  if (i >= pairs) return;
+  const int half = d / 2, j = (int)(i % half);
+  const int64_t head = i / half, row = head / (2 * H), t = row % L;
+  T *at = qkv + row * 3 * H * d + head % (2 * H) * d + j;
+  const float c = cosine[t * half + j], s = sign * sine[t * half + j];
+  const float a = to_float(at[0]), b = to_float(at[half]);
+  at[0] = from_float<T>(a * c - b * s);
+  at[half] = from_float<T>(b * c + a * s);
+}
+
+template <class T>
+__global__ void sum_kernel(Sources<T> src, int count, T *h, int64_t packs) {
+  const int64_t at = thread_index() * Pack<T>::N;
+  if (at >= packs * Pack<T>::N) return;
+  Pack<T> s = Pack<T>::load(src.at[0] + at);
+#pragma unroll /* so that the pointers stay in the kernel's parameters */
+  for (int k = 1; k < SUM_MOST; k++) {
+    if (k >= count) break;
+    const Pack<T> p = Pack<T>::load(src.at[k] + at);
+    for (int i = 0; i < Pack<T>::N; i++) s.v[i] += p.v[i];
+  }
+  s.store(h + at);
+}
+
+template <class T>
+__global__ void convert_rows_kernel(const float *in, T *out, int64_t n, int cols, int ld) {
+  const int64_t i = thread_index();
+  if (i >= n) return;
+  const int64_t row = i / ld, col = i % ld;
+  out[i] = from_float<T>(col < cols ? in[row * cols + col] : 0.0f);
+}
+
+template <class T>
+__global__ void to_reals_kernel(const T *in, float *out, int64_t n) {
+  const int64_t i = thread_index();
+  if (i < n) out[i] = to_float(in[i]);
+}
+
+} /* namespace */
+
+template <class T>
+void norm_rows(T *y, float *inv, int64_t R, int D, float eps, cudaStream_t stream) {
+  launch(norm_rows_kernel<T>, grid_for(R * WARP), BLOCK, 0, stream, y, inv, R, D, eps);
+}
+template <class T>
+void norm_rows_grad(const T *y, const float *inv, T *dh, int64_t R, int D, cudaStream_t stream) {
+  launch(norm_rows_grad_kernel<T>, grid_for(R * WARP), BLOCK, 0, stream, y, inv, dh, R, D);
+}
+
+template <class T>
+static dim3 column_grid(int64_t N) {
+  return dim3((unsigned)divide_up(N, WARP * Pack<T>::N));
+}
+template <class T>
+void norm_columns(const T *x, const T *out, T *y, float *inv, int b, int L, int D, float eps,
+                  cudaStream_t stream) {
+  const int64_t N = (int64_t)b * D;
+  launch(norm_columns_kernel<T>, column_grid<T>(N), dim3(WARP, GROUPS), 0, stream, x, out, y, inv,
+         N, L, D, eps);
+}
+template <class T>
+void norm_columns_grad(const T *y, const float *inv, const T *dh, T *ds, int b, int L, int D,
+                       cudaStream_t stream) {
+  const int64_t N = (int64_t)b * D;
+  launch(norm_columns_grad_kernel<T>, column_grid<T>(N), dim3(WARP, GROUPS), 0, stream, y, inv, dh,
+         ds, N, L, D);
+}
+template <class T>
+static void move_columns(const T *from, T *to, bool forward, int b, int L, int D,
+                         cudaStream_t stream) {
+  const int64_t packs = (int64_t)b * L * D / Pack<T>::N;
+  launch(columns_kernel<T>, grid_for(packs), BLOCK, 0, stream, from, to, forward, packs, b, L, D);
+}
+template <class T>
+void to_columns(const T *x, T *xt, int b, int L, int D, cudaStream_t stream) {
+  move_columns(x, xt, true, b, L, D, stream);
+}
+template <class T>
+void from_columns(const T *xt, T *x, int b, int L, int D, cudaStream_t stream) {
+  move_columns(xt, x, false, b, L, D, stream);
+}
+
+template <class T>
+void swiglu(const T *gu, T *act, int64_t rows, int64_t cols, int64_t ld, int64_t up,
+            cudaStream_t stream) {
+  const int64_t packs = rows * cols / Pack<T>::N;
+  launch(swiglu_kernel<T>, grid_for(packs), BLOCK, 0, stream, gu, act, packs, cols, ld, up);
+}
+template <class T>
+void swiglu_grad(T *gu, T *da, int64_t rows, int64_t cols, int64_t ld, int64_t up,
+                 cudaStream_t stream) {
+  const int64_t packs = rows * cols / Pack<T>::N;
+  launch(swiglu_grad_kernel<T>, grid_for(packs), BLOCK, 0, stream, gu, da, packs, cols, ld, up);
+}
+
+template <class T>
+void rotate(T *qkv, const float *cosine, const float *sine, int b, int L, int H, int d, float sign,
+            cudaStream_t stream) {
+  const int64_t pairs = (int64_t)b * L * 2 * H * (d / 2);
+  launch(rotate_kernel<T>, grid_for(pairs), BLOCK, 0, stream, qkv, cosine, sine, pairs, L, H, d,
+         sign);
+}
+template <class T>
+void sum(Sources<T> src, int count, T *h, int64_t n, cudaStream_t stream) {
+  const int64_t packs = n / Pack<T>::N;
+  launch(sum_kernel<T>, grid_for(packs), BLOCK, 0, stream, src, count, h, packs);
+}
+template <class T>
+void convert_rows(const float *in, T *out, int rows, int cols, int ld, cudaStream_t stream) {
+  const int64_t n = (int64_t)rows * ld;
+  launch(convert_rows_kernel<T>, grid_for(n), BLOCK, 0, stream, in, out, n, cols, ld);
+}
+template <class T>
+void to_reals(const T *in, float *out, int64_t n, cudaStream_t stream) {
+  launch(to_reals_kernel<T>, grid_for(n), BLOCK, 0, stream, in, out, n);
+}
+
+#define FOR_TYPE(T)                                                                               \
+  template void norm_rows<T>(T *, float *, int64_t, int, float, cudaStream_t);                    \
+  template void norm_rows_grad<T>(const T *, const float *, T *, int64_t, int, cudaStream_t);     \
+  template void norm_columns<T>(const T *, const T *, T *, float *, int, int, int, float,         \
+                                cudaStream_t);                                                    \
+  template void norm_columns_grad<T>(const T *, const float *, const T *, T *, int, int, int,     \
+                                     cudaStream_t);                                               \
+  template void to_columns<T>(const T *, T *, int, int, int, cudaStream_t);                       \
+  template void from_columns<T>(const T *, T *, int, int, int, cudaStream_t);                     \
+  template void swiglu<T>(const T *, T *, int64_t, int64_t, int64_t, int64_t, cudaStream_t);      \
+  template void swiglu_grad<T>(T *, T *, int64_t, int64_t, int64_t, int64_t, cudaStream_t);       \
+  template void rotate<T>(T *, const float *, const float *, int, int, int, int, float,           \
+                          cudaStream_t);                                                          \
+  template void sum<T>(Sources<T>, int, T *, int64_t, cudaStream_t);                              \
+  template void convert_rows<T>(const float *, T *, int, int, int, cudaStream_t);                 \
+  template void to_reals<T>(const T *, float *, int64_t, cudaStream_t);
+FOR_TYPE(float)
+FOR_TYPE(bf16)

@@ -1,0 +1,61 @@
+/* Element-wise work on activations, fused where values would pass through memory twice. Rows have D
+ * values, D a multiple of 8, so that 16 bytes at a time never cross a row. R = b L rows; N = b D
+ * columns: column r D + c of a [.., N] matrix is channel c of row r of the batch. */
+#ifndef TRM_BACKEND_CUDA_VECTOR_CUH
+#define TRM_BACKEND_CUDA_VECTOR_CUH
+
+#include "device.cuh"
+
+/* y[R, D] <- y / rms(y) row by row; inv [R] (or NULL) = 1 / rms. */
+template <class T>
+void norm_rows(T *y, float *inv, int64_t R, int D, float eps, cudaStream_t stream);
+/* dh[R, D], gradient of norm_rows's result y, becomes that of its argument. */
+template <class T>
+void norm_rows_grad(const T *y, const float *inv, T *dh, int64_t R, int D, cudaStream_t stream);
+
+/* y [b, L, D] = norm over L of x + out, out [L, N]; y may be x; inv [N] or NULL. */
+template <class T>
+void norm_columns(const T *x, const T *out, T *y, float *inv, int b, int L, int D, float eps,
+                  cudaStream_t stream);
+/* ds [L, N]: gradient of norm_columns's sum from dh [b, L, D], that of its result y. */
+template <class T>
+void norm_columns_grad(const T *y, const float *inv, const T *dh, T *ds, int b, int L, int D,
+                       cudaStream_t stream);
+/* xt [L, N] <- x [b, L, D], and back. */
+template <class T>
+void to_columns(const T *x, T *xt, int b, int L, int D, cudaStream_t stream);
+template <class T>
+void from_columns(const T *xt, T *x, int b, int L, int D, cudaStream_t stream);
+
+/* Gates g = gu[row * ld + j], ups u = g[up], j < cols (a multiple of 8):
+ * act [rows, cols] = silu(g) * u. */
+template <class T>
+void swiglu(const T *gu, T *act, int64_t rows, int64_t cols, int64_t ld, int64_t up,
+            cudaStream_t stream);
+/* da [rows, cols] becomes the activation, g and u their gradients. */
+template <class T>
+void swiglu_grad(T *gu, T *da, int64_t rows, int64_t cols, int64_t ld, int64_t up,
+                 cudaStream_t stream);
+
+/* Rotary positions on the 2 H first heads of qkv [b, L, 3, H, d]: pairs (i, i + d/2) by the angle of
+ * position t, cosine and sine [L, d/2]; sign -1 undoes it. */
+template <class T>
+void rotate(T *qkv, const float *cosine, const float *sine, int b, int L, int H, int d, float sign,
+            cudaStream_t stream);
+
+enum { SUM_MOST = 8 };
+template <class T>
+struct Sources {
+  const T *at[SUM_MOST];
+};
+/* h[n] = sum of count sources, added in order in float; h may be one of them. */
+template <class T>
+void sum(Sources<T> src, int count, T *h, int64_t n, cudaStream_t stream);
+
+/* out [rows, ld] (zeros behind the columns) = in [rows, cols]. */
+template <class T>
+void convert_rows(const float *in, T *out, int rows, int cols, int ld, cudaStream_t stream);
+template <class T>
+void to_reals(const T *in, float *out, int64_t n, cudaStream_t stream);
+
+#endif

@@ -1,0 +1,151 @@
+/* Everything a trainer holds: in the backend's memory, and what the host sees of it. */
+#include <string.h>
+
+#include "base/memory.h"
+#include "train/trainer.h"
+
+/* A model with weights of its own that shares what has no average: buffers and puzzle embedding. */
+static trm_status clone_for_ema(const trm_model *model, trm_model **out, trm_error *err) {
+  size_t n = (size_t)model->layout->n_params;
+  trm_model *m;
+  TRM_ALLOC(&m, 1, "the EMA", err);
+  m->config = model->config;
+  trm_status st = trm__layout_create(&m->config, &m->layout, err);
+  if (st == TRM_OK && !(m->params = trm__alloc(n, sizeof *m->params)))
+    st = trm__fail(err, TRM_E_MEMORY, -1, "no memory for the EMA of %zu weights", n);
+  if (st != TRM_OK) {
+    trm_model_free(m);
+    return st;
+  }
+  memcpy(m->params, model->params, n * sizeof *m->params);
+  m->buffers = model->buffers;
+  m->puzzle_emb = model->puzzle_emb;
+  *out = m;
+  return TRM_OK;
+}
+
+static trm_status weights_and_ema(trm_trainer *t, trm_error *err) {
+  const int64_t n = t->model->layout->n_params;
+  TRM_TRY(trm__weights_create(t->be, t->model, &t->weights, err));
+  t->update.params = t->weights.params;
+  t->update.puzzle_emb = t->weights.puzzle_emb;
+  if (t->config.ema_rate == 0) return TRM_OK;
+  TRM_TRY(clone_for_ema(t->model, &t->ema, err));
+  t->update.ema = t->ema->params;
+  if (t->be->ops->host) return TRM_OK;
+  t->update.ema = NULL;
+  TRM_TRY(trm__backend_alloc(t->be, n, sizeof(real), "the EMA", &t->update.ema, err));
+  t->be->ops->put(t->be, t->update.ema, t->ema->params, (size_t)n * sizeof(real));
+  return TRM_OK;
+}
+
+/* Per team and step with gradient, where its net's gradient goes: memory of its own, or the one
+ * slot. */
+static void lay_out_steps(trm_trainer *t, int64_t *size) {
+  const trm__layout *l = t->model->layout;
+  int64_t at = 0;
+  for (int team = 0; team < t->n_teams; team++)
+    for (int i = 0; i < t->n_grad_steps; i++) {
+      int net = l->plan->steps[l->plan->first_grad + i].net;
+      t->step_grads[team * t->n_grad_steps + i] =
+          t->step_memory ? t->step_memory + at : t->update.grads + l->net_offset[net];
+      at += l->net_offset[net + 1] - l->net_offset[net];
+    }
+  *size = at;
+}
+
+static trm_status gradients(trm_trainer *t, trm_error *err) {
+  trm__backend *be = t->be;
+  trm__update *u = &t->update;
+  const int64_t n = t->model->layout->n_params, B = t->config.batch_size;
+  const int64_t E = t->model->layout->dims.E;
+  int64_t steps;
+  TRM_TRY(trm__backend_alloc(be, be->ops->slots * n, sizeof(real), "gradients", &u->grads, err));
+  TRM_ALLOC(&t->step_grads, t->n_teams * t->n_grad_steps, "gradients of steps", err);
+  lay_out_steps(t, &steps);
+  if (be->ops->slots > 1) {
+    TRM_TRY(
+        trm__backend_alloc(be, steps, sizeof(real), "gradients of steps", &t->step_memory, err));
+    lay_out_steps(t, &steps);
+  }
+  TRM_TRY(trm__backend_alloc(be, B * E, sizeof(real), "puzzle gradients", &u->d_puzzle, err));
+  TRM_TRY(trm__backend_alloc(be, n, sizeof(real), "first moments", &u->m, err));
+  return trm__backend_alloc(be, n, sizeof(real), "second moments", &u->v, err);
+}
+
+static trm_status figures(trm_trainer *t, trm_error *err) {
+  trm__backend *be = t->be;
+  trm__update *u = &t->update;
+  const int64_t n = u->n, B = u->rows, E = t->model->layout->dims.E;
+  TRM_TRY(trm__backend_alloc(be, B, sizeof *t->loss, "losses", &t->loss, err));
+  u->loss = t->loss;
+  TRM_TRY(trm__backend_alloc(be, B, sizeof *t->least, "explorations", &t->least, err));
+  TRM_TRY(
+      trm__backend_alloc(be, n / TRM__CHUNK + 1, sizeof(double), "norms", &u->partial_norms, err));
+  TRM_TRY(trm__backend_alloc(be, 1, sizeof *u->rates, "rates", &u->rates, err));
+  TRM_TRY(trm__backend_alloc(be, 1, sizeof *u->totals, "totals", &u->totals, err));
+  TRM_TRY(trm__backend_alloc(be, B, sizeof *u->order, "row order", &u->order, err));
+  TRM_TRY(trm__backend_alloc(be, E, sizeof *u->sum, "a puzzle gradient", &u->sum, err));
+  TRM_ALLOC(&t->drawn, B, "explorations", err);
+  return TRM_OK;
+}
+
+static trm_status views(trm_trainer *t, trm_error *err) {
+  const trm__rows *rows = &t->carry->rows;
+  trm__view *v = &t->view;
+  const int64_t B = t->config.batch_size;
+  *v = (trm__view){t->loss, rows->steps, rows->halted, t->update.grads, t->update.d_puzzle};
+  if (t->be->ops->host) return TRM_OK;
+  *v = (trm__view){0};
+  TRM_ALLOC(&v->loss, B, "losses", err);
+  TRM_ALLOC(&v->steps, B, "steps", err);
+  TRM_ALLOC(&v->halted, B, "halting", err);
+  TRM_ALLOC(&v->grads, t->update.n, "gradients", err);
+  TRM_ALLOC(&v->d_puzzle, B * t->model->layout->dims.E, "puzzle gradients", err);
+  memset(v->halted, 1, (size_t)B);
+  return TRM_OK;
+}
+
+trm_status trm__trainer_memory(trm_trainer *t, trm_error *err) {
+  const trm__layout *l = t->model->layout;
+  const trm_model_config *c = &t->model->config;
+  t->n_teams = t->cost.teams;
+  t->micro_batch = t->cost.micro_batch;
+  t->n_grad_steps = l->plan->n_steps - l->plan->first_grad;
+  t->update.n = l->n_params;
+  t->update.rows = t->config.batch_size;
+  t->update.optimizer = t->config.optimizer;
+  TRM_TRY(weights_and_ema(t, err));
+  TRM_TRY(trm__carry_create(t->model, t->be, &t->weights, t->config.batch_size, &t->carry, err));
+  t->update.puzzle_ids = t->carry->rows.puzzle_ids;
+  TRM_TRY(gradients(t, err));
+  TRM_TRY(figures(t, err));
+  t->halting =
+      (trm__halting){c->halt_max_steps, c->halt_max_steps > 1, !c->no_ACT_continue, t->least};
+  TRM_TRY(views(t, err));
+  TRM_ALLOC(&t->walkers, t->n_teams, "walkers", err);
+  for (int i = 0; i < t->n_teams; i++)
+    TRM_TRY(trm__walker_create(l, t->be, t->micro_batch, t->cost.threads / t->n_teams, true,
+                               &t->walkers[i], err));
+  return TRM_OK;
+}
+
+void trm__trainer_release(trm_trainer *t) {
+  trm__backend *be = t->be;
+  trm__update *u = &t->update;
+  if (!be->ops->host) {
+    void *copies[] = {t->view.loss, t->view.steps, t->view.halted, t->view.grads, t->view.d_puzzle};
+    for (size_t i = 0; i < sizeof copies / sizeof *copies; i++) trm__free(copies[i]);
+    be->ops->release(be, u->ema);
+  }
+  for (int i = 0; t->walkers && i < t->n_teams; i++) trm__walker_free(t->walkers[i]);
+  trm__carry_free(t->carry);
+  trm__weights_free(be, &t->weights);
+  void *blocks[] = {u->grads,         t->step_memory, u->m,     u->v,
+                    u->d_puzzle,      t->loss,        t->least, u->partial_norms,
+                    (void *)u->rates, u->totals,      u->order, u->sum};
+  for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) be->ops->release(be, blocks[i]);
+  trm__free(t->walkers);
+  trm__free(t->step_grads);
+  trm__free(t->drawn);
+}

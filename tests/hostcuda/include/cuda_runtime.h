@@ -1,0 +1,249 @@
+/* hostcuda: the part of CUDA that trm's backend uses, executed on the CPU, so that its sources are
+ * tested on machines without a GPU. Names, arguments and errors are those of CUDA's own headers.
+ *
+ * A launch runs its blocks one after the other; the threads of a block are fibers that take turns at
+ * barriers and warp collectives. So every thread's every access happens, at the address it would
+ * have: with the address sanitizer, device and shared memory are checked to the byte, and fresh
+ * memory is full of NaN. Graphs record launches and copies and replay them.
+ *
+ * What it cannot show: speed, bank conflicts, weak memory order, blocks that really run at once, and
+ * the numbers of cuBLAS's own summation order.
+ *
+ * The environment makes things fail: HOSTCUDA_DEVICES=N, HOSTCUDA_ARCH=MAJOR.MINOR,
+ * HOSTCUDA_MEMORY=BYTES of the device, HOSTCUDA_FAIL_AFTER=N (the N-th launch and all calls after it
+ * fail), HOSTCUDA_ORDER=reverse|shuffle (in which blocks, and the threads of a block, take turns). */
+#ifndef HOSTCUDA_CUDA_RUNTIME_H
+#define HOSTCUDA_CUDA_RUNTIME_H
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <functional>
+#include <tuple>
+#include <type_traits>
+
+/* --- the language ---------------------------------------------------------------------------- */
+
+#define __global__
+#define __device__
+#define __host__
+#define __forceinline__ inline
+#define __shared__ static /* blocks run one after the other */
+#define __launch_bounds__(...)
+#define __align__(n) __attribute__((aligned(n)))
+#define __grid_constant__
+
+/* Macros, because the C library declares some of these names for itself. */
+#define __expf(x) expf(x)
+#define __logf(x) logf(x)
+
+using std::isfinite;
+using std::isnan;
+
+struct uint3 {
+  unsigned x, y, z;
+};
+struct dim3 {
+  unsigned x, y, z;
+  dim3(unsigned vx = 1, unsigned vy = 1, unsigned vz = 1) : x(vx), y(vy), z(vz) {}
+};
+struct __align__(16) uint4 {
+  unsigned x, y, z, w;
+};
+struct __align__(16) int4 {
+  int x, y, z, w;
+};
+struct __align__(16) float4 {
+  float x, y, z, w;
+};
+struct __align__(8) float2 {
+  float x, y;
+};
+struct __align__(8) uint2 {
+  unsigned x, y;
+};
+static inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) {
+  return {x, y, z, w};
+}
+static inline uint2 make_uint2(unsigned x, unsigned y) {
+  return {x, y};
+}
+static inline float4 make_float4(float x, float y, float z, float w) {
+  return {x, y, z, w};
+}
+static inline float2 make_float2(float x, float y) {
+  return {x, y};
+}
+
+extern uint3 threadIdx, blockIdx;
+extern dim3 blockDim, gridDim;
+
+/* The dynamic shared memory of the block that runs. */
+void *hostcuda_shared_memory(void);
+
+void __syncthreads(void);
+int __syncthreads_or(int predicate);
+void __syncwarp(unsigned mask = 0xffffffffu);
+unsigned __ballot_sync(unsigned mask, int predicate);
+int __any_sync(unsigned mask, int predicate);
+/* Gives every lane of the mask the 8 bytes of lane `from`. */
+uint64_t hostcuda_shuffle(unsigned mask, uint64_t value, int from);
+int hostcuda_lane(void);
+
+template <class T>
+static inline T __shfl_sync(unsigned mask, T value, int from) {
+  uint64_t bits = 0;
+  static_assert(sizeof value <= sizeof bits, "shuffles of 8 bytes at most");
+  memcpy(&bits, &value, sizeof value);
+  bits = hostcuda_shuffle(mask, bits, from & 31);
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+template <class T>
+static inline T __shfl_xor_sync(unsigned mask, T value, int lanes) {
+  return __shfl_sync(mask, value, hostcuda_lane() ^ lanes);
+}
+template <class T>
+static inline T __shfl_down_sync(unsigned mask, T value, int by) {
+  const int from = hostcuda_lane() + by;
+  return __shfl_sync(mask, value, from < 32 ? from : hostcuda_lane());
+}
+
+template <class T>
+static inline T __ldg(const T *p) {
+  return *p;
+}
+static inline float __fdividef(float a, float b) {
+  return a / b;
+}
+static inline float rsqrtf(float x) {
+  return 1 / sqrtf(x);
+}
+static inline float __frcp_rn(float x) {
+  return 1 / x;
+}
+template <class T>
+static inline T min(T a, T b) {
+  return b < a ? b : a;
+}
+template <class T>
+static inline T max(T a, T b) {
+  return a < b ? b : a;
+}
+
+/* PTX: ldmatrix.sync.aligned.m8n8.xN[.trans].shared.b16; each lane's row address. */
+void hostcuda_ldmatrix(uint32_t *r, int n, bool trans, const void *row_address);
+/* PTX: mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32, d += a b. */
+void hostcuda_mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2]);
+/* PTX: cp.async.cg.shared.global 16 with src-size `bytes`, commit_group, wait_group. The copy is
+ * made by the wait, so that one which is missing shows. */
+void hostcuda_cp_async16(void *shared, const void *global, int bytes);
+void hostcuda_cp_async_commit(void);
+void hostcuda_cp_async_wait(int groups);
+
+/* --- the runtime ----------------------------------------------------------------------------- */
+
+typedef enum cudaError {
+  cudaSuccess = 0,
+  cudaErrorInvalidValue = 1,
+  cudaErrorMemoryAllocation = 2,
+  cudaErrorInvalidConfiguration = 9,
+  cudaErrorInsufficientDriver = 35,
+  cudaErrorNoDevice = 100,
+  cudaErrorInvalidDevice = 101,
+  cudaErrorLaunchFailure = 719,
+  cudaErrorStreamCaptureUnsupported = 900,
+  cudaErrorStreamCaptureInvalidated = 901
+} cudaError_t;
+
+typedef struct CUstream_st *cudaStream_t;
+typedef struct CUgraph_st *cudaGraph_t;
+typedef struct CUgraphExec_st *cudaGraphExec_t;
+typedef struct CUevent_st *cudaEvent_t;
+
+typedef enum cudaMemcpyKind {
+  cudaMemcpyHostToHost,
+  cudaMemcpyHostToDevice,
+  cudaMemcpyDeviceToHost,
+  cudaMemcpyDeviceToDevice,
+  cudaMemcpyDefault
+} cudaMemcpyKind;
+
+enum { cudaStreamDefault = 0, cudaStreamNonBlocking = 1 };
+enum cudaStreamCaptureMode {
+  cudaStreamCaptureModeGlobal,
+  cudaStreamCaptureModeThreadLocal,
+  cudaStreamCaptureModeRelaxed
+};
+enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
+
+typedef struct cudaDeviceProp {
+  char name[256];
+  size_t totalGlobalMem, sharedMemPerBlockOptin;
+  int major, minor, multiProcessorCount, l2CacheSize;
+} cudaDeviceProp;
+
+typedef struct cudaLaunchConfig_t {
+  dim3 gridDim, blockDim;
+  size_t dynamicSmemBytes;
+  cudaStream_t stream;
+  void *attrs;
+  unsigned numAttrs;
+} cudaLaunchConfig_t;
+
+const char *cudaGetErrorString(cudaError_t error);
+const char *cudaGetErrorName(cudaError_t error);
+cudaError_t cudaGetLastError(void);
+cudaError_t cudaPeekAtLastError(void);
+cudaError_t cudaDriverGetVersion(int *version);
+cudaError_t cudaRuntimeGetVersion(int *version);
+cudaError_t cudaGetDeviceCount(int *count);
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp *prop, int device);
+cudaError_t cudaSetDevice(int device);
+cudaError_t cudaGetDevice(int *device);
+cudaError_t cudaDeviceSynchronize(void);
+cudaError_t cudaMemGetInfo(size_t *room, size_t *all);
+cudaError_t cudaMalloc(void **out, size_t bytes);
+template <class T>
+static inline cudaError_t cudaMalloc(T **out, size_t bytes) {
+  return cudaMalloc(reinterpret_cast<void **>(out), bytes);
+}
+cudaError_t cudaFree(void *p);
+cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind kind);
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
+                            cudaStream_t stream = NULL);
+cudaError_t cudaMemset(void *to, int value, size_t bytes);
+cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t stream = NULL);
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned flags);
+cudaError_t cudaStreamDestroy(cudaStream_t stream);
+cudaError_t cudaStreamSynchronize(cudaStream_t stream);
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode);
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *out);
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *out, cudaGraph_t graph,
+                                 unsigned long long flags = 0);
+cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream);
+cudaError_t cudaGraphDestroy(cudaGraph_t graph);
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph);
+cudaError_t cudaEventCreate(cudaEvent_t *out);
+cudaError_t cudaEventDestroy(cudaEvent_t event);
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream = NULL);
+cudaError_t cudaEventSynchronize(cudaEvent_t event);
+cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t to);
+
+cudaError_t cudaFuncSetAttribute(const void *kernel, cudaFuncAttribute attribute, int value);
+cudaError_t hostcuda_launch(const cudaLaunchConfig_t *config, const void *kernel,
+                            std::function<void()> body);
+template <class... P, class... A>
+static inline cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t *config,
+                                             void (*kernel)(P...), A &&...args) {
+  std::tuple<std::decay_t<P>...> values(std::forward<A>(args)...);
+  return hostcuda_launch(config, reinterpret_cast<const void *>(kernel),
+                         [kernel, values] { std::apply(kernel, values); });
+}
+
+/* For the parts of hostcuda: does it now, or records it where the stream is being captured. */
+cudaError_t hostcuda_enqueue(cudaStream_t stream, std::function<void()> work);
+
+#endif
