@@ -191,8 +191,8 @@ static void test_attention_large_scores(void **state) {
   check_attention<float>({1, 70, 1, 16}, 15, 0, 1e-4);
   check_attention<bf16>({1, 97, 1, 64}, 10, 0, 1e-2);
   check_attention<float>({1, 70, 1, 64}, 1, 4, 1e-4);
-  check_attention<bf16>({1, 70, 1, 64}, 1, 4, 5e-2);
-  check_attention<bf16>({1, 130, 1, 64}, 1, 4, 5e-2);
+  check_attention<bf16>({1, 70, 1, 64}, 1, 4, 0.2);
+  check_attention<bf16>({1, 130, 1, 64}, 1, 4, 0.2);
 }
 
 struct mixer_shape {
