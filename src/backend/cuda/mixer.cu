@@ -45,25 +45,34 @@ struct weights {
   int ld_in, ld_out, L, FL;
 };
 
-/* The block copies the chunk of units f .. f + F; one group of copies, possibly empty. */
+/* The block copies the chunk of units f .. f + F; one group of copies, possibly empty. A thread's
+ * copies lie a fixed number of rows apart, so that an address costs an instruction or two: the
+ * products leave issue slots for little more. */
 template <int K, int F>
 __device__ __forceinline__ void load_chunk(bf16 *s, const weights &w, int f) {
   typedef chunk_plan<K, F> plan;
-  constexpr int ALONG = plan::LP / 8, ACROSS = F / 8;
+  constexpr int ALONG = 2 * K, ACROSS = F / 8, OUT_ROWS = THREADS / ACROSS;
+  constexpr int MOST = K <= 2 ? 32 : K <= 4 ? 16 : 8, ROWS = MOST < F ? MOST : F;
+  static_assert(ROWS * ALONG <= THREADS && F % ROWS == 0, "rows per step");
+  const int t = (int)threadIdx.x;
   if (f < w.FL) {
-    for (int i = (int)threadIdx.x; i < F * ALONG; i += THREADS) {
-      int row = i / ALONG, col = i % ALONG * 8;
-      bool valid = f + row < w.FL && col < w.ld_in;
-      const bf16 *gate = valid ? w.in + (f + row) * w.ld_in + col : w.in;
-      copy_async(s + row * plan::LS + col, gate, !valid);
-      copy_async(s + plan::UP + row * plan::LS + col, valid ? gate + w.FL * w.ld_in : gate, !valid);
+    const int row = t / ALONG, col = t % ALONG * 8, at = (f + row) * w.ld_in + col;
+    const int rows = col < w.ld_in ? w.FL - f - row : 0;
+    if (row < ROWS) {
+#pragma unroll
+      for (int i = 0; i < F; i += ROWS) {
+        bf16 *to = s + (row + i) * plan::LS + col;
+        copy_async(to, w.in + at + i * w.ld_in, i >= rows);
+        copy_async(to + plan::UP, w.in + at + (w.FL + i) * w.ld_in, i >= rows);
+      }
     }
-    for (int i = (int)threadIdx.x; i < plan::LP * ACROSS; i += THREADS) {
-      int row = i / ACROSS, col = i % ACROSS * 8;
-      bool valid = row < w.L && f + col < w.ld_out;
-      copy_async(s + plan::OUT + row * plan::FS + col,
-                 valid ? w.out + row * w.ld_out + f + col : w.out, !valid);
-    }
+    const int l = t / ACROSS, unit = t % ACROSS * 8, from = l * w.ld_out + f + unit;
+    const int positions = f + unit < w.ld_out ? w.L - l : 0;
+#pragma unroll
+    for (int i = 0; i < plan::LP; i += OUT_ROWS)
+      if (i + OUT_ROWS <= plan::LP || l + i < plan::LP)
+        copy_async(s + plan::OUT + (l + i) * plan::FS + unit, w.out + from + i * w.ld_out,
+                   i >= positions);
   }
   copy_commit();
 }

@@ -62,7 +62,7 @@ __device__ __forceinline__ float fast_inverse(float x) {
 }
 
 /* Copies 16 bytes to shared memory behind the thread's back, or zeros instead of them; both
- * addresses are multiples of 16 bytes, and `from` is valid even where zeros are asked for. */
+ * addresses are multiples of 16 bytes. For zeros nothing is read, so `from` may lie anywhere. */
 __device__ __forceinline__ void copy_async(void *to, const void *from, bool zeros) {
 #ifdef __CUDACC__
   asm volatile(
