@@ -21,10 +21,14 @@ struct hostcuda_preference {
 
 const char *cublasLtGetStatusString(cublasStatus_t status) {
   switch (status) {
-    case CUBLAS_STATUS_SUCCESS: return "CUBLAS_STATUS_SUCCESS";
-    case CUBLAS_STATUS_INVALID_VALUE: return "CUBLAS_STATUS_INVALID_VALUE";
-    case CUBLAS_STATUS_EXECUTION_FAILED: return "CUBLAS_STATUS_EXECUTION_FAILED";
-    default: return "CUBLAS_STATUS_NOT_SUPPORTED";
+    case CUBLAS_STATUS_SUCCESS:
+      return "CUBLAS_STATUS_SUCCESS";
+    case CUBLAS_STATUS_INVALID_VALUE:
+      return "CUBLAS_STATUS_INVALID_VALUE";
+    case CUBLAS_STATUS_EXECUTION_FAILED:
+      return "CUBLAS_STATUS_EXECUTION_FAILED";
+    default:
+      return "CUBLAS_STATUS_NOT_SUPPORTED";
   }
 }
 
@@ -94,10 +98,12 @@ static bool fits(const hostcuda_desc *desc, const hostcuda_layout *a, const host
 }
 
 /* The declared alignments travel in the algorithm; they must be what the product gets. */
-cublasStatus_t cublasLtMatmulAlgoGetHeuristic(
-    cublasLtHandle_t, cublasLtMatmulDesc_t desc, cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
-    cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d, cublasLtMatmulPreference_t preference,
-    int wanted, cublasLtMatmulHeuristicResult_t results[], int *found) {
+cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t desc,
+                                              cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
+                                              cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,
+                                              cublasLtMatmulPreference_t preference, int wanted,
+                                              cublasLtMatmulHeuristicResult_t results[],
+                                              int *found) {
   *found = 0;
   if (wanted < 1) return CUBLAS_STATUS_INVALID_VALUE;
   if (!fits(desc, a, b, c) || !fits(desc, a, b, d)) return CUBLAS_STATUS_NOT_SUPPORTED;
@@ -171,8 +177,16 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const
   for (int i = 0; i < 4; i++)
     if (reinterpret_cast<uintptr_t>(at[i]) % algo->data[i]) return CUBLAS_STATUS_INVALID_VALUE;
   if (!fits(desc, a_layout, b_layout, c_layout)) return CUBLAS_STATUS_INVALID_VALUE;
-  const Call call = {*desc, *a_layout, *b_layout, *c_layout, *d_layout,
-                     *static_cast<const float *>(alpha), *static_cast<const float *>(beta), a, b, c,
+  const Call call = {*desc,
+                     *a_layout,
+                     *b_layout,
+                     *c_layout,
+                     *d_layout,
+                     *static_cast<const float *>(alpha),
+                     *static_cast<const float *>(beta),
+                     a,
+                     b,
+                     c,
                      d};
   return hostcuda_enqueue(stream, [call] { multiply(call); }) == cudaSuccess
              ? CUBLAS_STATUS_SUCCESS

@@ -68,21 +68,20 @@ bool spoils(void) {
 const struct {
   cudaError_t error;
   const char *name, *text;
-} errors[] = {
-    {cudaSuccess, "cudaSuccess", "no error"},
-    {cudaErrorInvalidValue, "cudaErrorInvalidValue", "invalid argument"},
-    {cudaErrorMemoryAllocation, "cudaErrorMemoryAllocation", "out of memory"},
-    {cudaErrorInvalidConfiguration, "cudaErrorInvalidConfiguration",
-     "invalid configuration argument"},
-    {cudaErrorInsufficientDriver, "cudaErrorInsufficientDriver",
-     "CUDA driver version is insufficient for CUDA runtime version"},
-    {cudaErrorNoDevice, "cudaErrorNoDevice", "no CUDA-capable device is detected"},
-    {cudaErrorInvalidDevice, "cudaErrorInvalidDevice", "invalid device ordinal"},
-    {cudaErrorLaunchFailure, "cudaErrorLaunchFailure", "unspecified launch failure"},
-    {cudaErrorStreamCaptureUnsupported, "cudaErrorStreamCaptureUnsupported",
-     "operation not permitted when stream is capturing"},
-    {cudaErrorStreamCaptureInvalidated, "cudaErrorStreamCaptureInvalidated",
-     "operation failed due to a previous error during capture"}};
+} errors[] = {{cudaSuccess, "cudaSuccess", "no error"},
+              {cudaErrorInvalidValue, "cudaErrorInvalidValue", "invalid argument"},
+              {cudaErrorMemoryAllocation, "cudaErrorMemoryAllocation", "out of memory"},
+              {cudaErrorInvalidConfiguration, "cudaErrorInvalidConfiguration",
+               "invalid configuration argument"},
+              {cudaErrorInsufficientDriver, "cudaErrorInsufficientDriver",
+               "CUDA driver version is insufficient for CUDA runtime version"},
+              {cudaErrorNoDevice, "cudaErrorNoDevice", "no CUDA-capable device is detected"},
+              {cudaErrorInvalidDevice, "cudaErrorInvalidDevice", "invalid device ordinal"},
+              {cudaErrorLaunchFailure, "cudaErrorLaunchFailure", "unspecified launch failure"},
+              {cudaErrorStreamCaptureUnsupported, "cudaErrorStreamCaptureUnsupported",
+               "operation not permitted when stream is capturing"},
+              {cudaErrorStreamCaptureInvalidated, "cudaErrorStreamCaptureInvalidated",
+               "operation failed due to a previous error during capture"}};
 
 } /* namespace */
 
@@ -106,7 +105,8 @@ cudaError_t cudaPeekAtLastError(void) {
   return device.last;
 }
 
-/* --- devices ----------------------------------------------------------------------------------- */
+/* --- devices -----------------------------------------------------------------------------------
+ */
 
 cudaError_t cudaDriverGetVersion(int *version) {
   *version = 13000;
@@ -150,7 +150,8 @@ cudaError_t cudaDeviceSynchronize(void) {
   return spoils() ? say(cudaErrorStreamCaptureUnsupported) : alive();
 }
 
-/* --- memory -------------------------------------------------------------------------------------- */
+/* --- memory --------------------------------------------------------------------------------------
+ */
 
 cudaError_t cudaMemGetInfo(size_t *room, size_t *all) {
   Guard guard(device.lock);
@@ -197,7 +198,8 @@ cudaError_t cudaMemset(void *to, int value, size_t bytes) {
   return cudaMemsetAsync(to, value, bytes, NULL);
 }
 
-/* --- streams and graphs ---------------------------------------------------------------------------- */
+/* --- streams and graphs
+ * ---------------------------------------------------------------------------- */
 
 cudaError_t hostcuda_enqueue(cudaStream_t stream, Work work) {
   Guard guard(device.lock);
@@ -283,7 +285,8 @@ cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t, cudaEvent_t) {
   return alive();
 }
 
-/* --- launches ------------------------------------------------------------------------------------- */
+/* --- launches
+ * ------------------------------------------------------------------------------------- */
 
 cudaError_t cudaFuncSetAttribute(const void *kernel, cudaFuncAttribute, int value) {
   Guard guard(device.lock);
@@ -297,7 +300,8 @@ cudaError_t hostcuda_launch(const cudaLaunchConfig_t *config, const void *kernel
   const dim3 g = config->gridDim, b = config->blockDim;
   const size_t shared = config->dynamicSmemBytes;
   const auto limit = device.shared_limit.find(kernel);
-  const size_t most = limit == device.shared_limit.end() ? (size_t)SHARED_DEFAULT : (size_t)limit->second;
+  const size_t most =
+      limit == device.shared_limit.end() ? (size_t)SHARED_DEFAULT : (size_t)limit->second;
   if (!g.x || !g.y || !g.z || g.x > INT32_MAX || g.y > MOST_YZ || g.z > MOST_YZ || !b.x || !b.y ||
       !b.z || (uint64_t)b.x * b.y * b.z > MOST_THREADS || b.z > 64)
     return say(cudaErrorInvalidConfiguration);

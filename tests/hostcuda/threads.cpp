@@ -1,5 +1,5 @@
-/* The threads of a block as fibers. A fiber runs until it has to wait; the scheduler goes round those
- * that can run. A barrier or collective is completed by the last to arrive. */
+/* The threads of a block as fibers. A fiber runs until it has to wait; the scheduler goes round
+ * those that can run. A barrier or collective is completed by the last to arrive. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,7 +77,8 @@ struct Block {
   abort();
 }
 
-/* --- switching --------------------------------------------------------------------------------- */
+/* --- switching ---------------------------------------------------------------------------------
+ */
 
 #if defined(__x86_64__)
 /* Saves what a call must keep, and the stack; goes on where `to` was saved. */
@@ -154,7 +155,8 @@ void resume(Fiber *f) {
   f->stack = NULL;
 }
 
-/* --- blocks ------------------------------------------------------------------------------------ */
+/* --- blocks ------------------------------------------------------------------------------------
+ */
 
 std::vector<int> order_of(int n) {
   const char *how = getenv("HOSTCUDA_ORDER");
@@ -192,7 +194,8 @@ void run_block(int threads) {
   }
 }
 
-/* --- collectives of a warp ----------------------------------------------------------------------- */
+/* --- collectives of a warp -----------------------------------------------------------------------
+ */
 
 typedef void collective_fn(Warp *w, int lanes);
 
@@ -265,7 +268,8 @@ void load_matrices(Warp *w, int) {
   const Load *first = static_cast<Load *>(w->args[0]);
   for (int i = 0; i < 8 * first->n; i++) {
     const void *row = static_cast<Load *>(w->args[i])->row;
-    if (reinterpret_cast<uintptr_t>(row) % 16) give_up("ldmatrix: a row is not aligned to 16 bytes");
+    if (reinterpret_cast<uintptr_t>(row) % 16)
+      give_up("ldmatrix: a row is not aligned to 16 bytes");
     memcpy(matrix[i / 8][i % 8], row, 16);
   }
   for (int lane = 0; lane < LANES; lane++)
@@ -284,9 +288,9 @@ struct Multiply {
 float half_of(uint32_t pair, int i) {
   return __bfloat162float({(uint16_t)(pair >> 16 * i)});
 }
-/* With g = lane / 4, t = lane % 4, i = 0, 1: a[0..3] hold rows g, g + 8, g, g + 8 and columns 2t + i
- * (a[2], a[3]: + 8); b[0..1] rows 2t + i (b[1]: + 8) of column g; d rows g (d[2..3]: + 8), columns
- * 2t + i. */
+/* With g = lane / 4, t = lane % 4, i = 0, 1: a[0..3] hold rows g, g + 8, g, g + 8 and columns 2t +
+ * i (a[2], a[3]: + 8); b[0..1] rows 2t + i (b[1]: + 8) of column g; d rows g (d[2..3]: + 8),
+ * columns 2t + i. */
 void multiply(Warp *w, int) {
   float a[16][16], b[16][8];
   for (int lane = 0; lane < LANES; lane++) {
@@ -310,7 +314,8 @@ void multiply(Warp *w, int) {
 
 } /* namespace */
 
-/* --- what kernels call ----------------------------------------------------------------------------- */
+/* --- what kernels call
+ * ----------------------------------------------------------------------------- */
 
 void hostcuda_run_grid(const dim3 &grid, const dim3 &threads, size_t shared,
                        const std::function<void()> &body) {

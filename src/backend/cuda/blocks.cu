@@ -23,9 +23,9 @@ static int64_t reals(int64_t bytes) {
 
 void block_weights(const trm__dims &m, trm__block_kind kind, BlockWeights *w) {
   const BlockWeights table[TRM__BLOCK_KINDS] = {
-      {NULL, NULL, 3 * m.D, m.D, 0, m.D, m.D, 0},     /* attention */
-      {NULL, NULL, 2 * m.FL, m.L, 0, m.L, m.FL, 0},   /* mixer */
-      {NULL, NULL, 2 * m.F, m.D, 0, m.D, m.F, 0}};    /* mlp */
+      {NULL, NULL, 3 * m.D, m.D, 0, m.D, m.D, 0},   /* attention */
+      {NULL, NULL, 2 * m.FL, m.L, 0, m.L, m.FL, 0}, /* mixer */
+      {NULL, NULL, 2 * m.F, m.D, 0, m.D, m.F, 0}};  /* mlp */
   *w = table[kind];
   w->ld_in = (w->cols_in + 7) / 8 * 8;
   w->ld_out = (w->cols_out + 7) / 8 * 8;
@@ -104,8 +104,7 @@ static void count_block(const CudaBackend *c, trm__block_kind kind, int b, Taker
   const trm__dims &m = c->base.dims;
   if (kind == TRM__BLOCK_ATTENTION) attention_memory<T>(m, b, saved, shared, backward);
   if (kind == TRM__BLOCK_MLP) mlp_memory<T>(m, b, saved, shared, backward);
-  if (kind == TRM__BLOCK_MIXER)
-    mixer_memory<T>(m, b, saved, shared, backward, c->fused_mixer);
+  if (kind == TRM__BLOCK_MIXER) mixer_memory<T>(m, b, saved, shared, backward, c->fused_mixer);
 }
 static void count(const CudaBackend *c, trm__block_kind kind, int b, Taker *saved, Taker *shared,
                   bool backward) {
@@ -146,9 +145,11 @@ static void times_weight_back(CudaBackend *c, int64_t R, int rows, int cols, con
 template <class T>
 static void weight_grad(CudaBackend *c, int64_t R, int rows, int cols, const T *dy, const T *x,
                         real *dw, bool accumulate) {
-  product(c, {rows, cols, R, dy, rows, true, x, cols, false, dw, cols, accumulate ? dw : NULL, true});
+  product(c,
+          {rows, cols, R, dy, rows, true, x, cols, false, dw, cols, accumulate ? dw : NULL, true});
 }
-/* The mixer's products, weights on the left: y [rows, N] = W x, W^T x, and dW (+)= dy x^T over N. */
+/* The mixer's products, weights on the left: y [rows, N] = W x, W^T x, and dW (+)= dy x^T over N.
+ */
 template <class T>
 static void weight_times(CudaBackend *c, int64_t N, int rows, int cols, const void *w, int ldw,
                          const T *x, T *y) {
@@ -333,8 +334,7 @@ static void backward(CudaBackend *c, const trm__block *blk, int b, const real *x
                                  d_out, accumulate, &kept, &own);
 }
 void block_backward(CudaBackend *c, const trm__block *blk, int b, const real *x, const real *y,
-                    real *saved, real *dh, real *d_in, real *d_out, bool accumulate,
-                    real *shared) {
+                    real *saved, real *dh, real *d_in, real *d_out, bool accumulate, real *shared) {
   (is_bf16(&c->base) ? backward<bf16> : backward<float>)(c, blk, b, x, y, saved, dh, d_in, d_out,
                                                          accumulate, shared);
 }

@@ -36,7 +36,7 @@ __device__ inline bf16 from_float<bf16>(float x) {
 
 /* A block's dynamic shared memory, aligned to 16 bytes: TRM_SHARED(float, tile); */
 #ifdef __CUDACC__
-#define TRM_SHARED(type, name)                                 \
+#define TRM_SHARED(type, name)                                \
   extern __shared__ __align__(16) unsigned char trm_shared[]; \
   type *name = reinterpret_cast<type *>(trm_shared)
 #else

@@ -1,6 +1,7 @@
 /* The mixer's SwiGLU over positions as one kernel each way, for what fits a multiprocessor's shared
  * memory: a block takes all L positions of a group of channels of one row from the input through
- * both products to the norm, so that gates, ups and activation (10 times the input) stay on chip. */
+ * both products to the norm, so that gates, ups and activation (10 times the input) stay on chip.
+ */
 #ifndef TRM_BACKEND_CUDA_MIXER_CUH
 #define TRM_BACKEND_CUDA_MIXER_CUH
 

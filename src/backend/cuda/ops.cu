@@ -9,12 +9,12 @@
 #include "vector.cuh"
 
 /* Calls f with a null pointer of the type of activations. */
-#define WITH_TYPE(be, f)                       \
-  do {                                         \
-    if (is_bf16(be))                           \
-      f(static_cast<bf16 *>(NULL));            \
-    else                                       \
-      f(static_cast<float *>(NULL));           \
+#define WITH_TYPE(be, f)             \
+  do {                               \
+    if (is_bf16(be))                 \
+      f(static_cast<bf16 *>(NULL));  \
+    else                             \
+      f(static_cast<float *>(NULL)); \
   } while (0)
 template <class T, class R>
 static T *as(T *, R *p) {

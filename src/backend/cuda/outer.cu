@@ -262,8 +262,7 @@ void embed_grad(const trm__dims &m, int b, const T *de, float scale, float *d_pu
   if (values > 0)
     launch(puzzle_grad_kernel<T>, grid_for(values), BLOCK, 0, stream, values, m.L, m.D, m.E, de,
            scale, d_puzzle);
-  if (d_pos)
-    launch(position_grad_kernel<T>, grid_for(n), BLOCK, 0, stream, n, b, de, scale, d_pos);
+  if (d_pos) launch(position_grad_kernel<T>, grid_for(n), BLOCK, 0, stream, n, b, de, scale, d_pos);
 }
 
 template <class T>
@@ -310,15 +309,15 @@ void table_grad(const TableGrad<T> &g, float *scratch, float *out, cudaStream_t 
   launch(add_stretches_kernel, grid_for(n), BLOCK, 0, stream, n, stretches, scratch, out);
 }
 
-#define FOR_TYPE(T)                                                                                \
-  template void embed<T>(const trm__dims &, int, const int32_t *, const float *const *,            \
-                         const float *, const float *, float, T *, cudaStream_t);                  \
-  template void embed_grad<T>(const trm__dims &, int, const T *, float, float *, float *,          \
-                              cudaStream_t);                                                       \
-  template void head<T>(const trm__dims &, int, const T *, const float *, const float *,           \
-                        const float *, float *, float *, cudaStream_t);                            \
-  template void head_grad<T>(const trm__dims &, int, const float *, const float *, const float *,  \
-                             const float *, T *, cudaStream_t);                                    \
+#define FOR_TYPE(T)                                                                               \
+  template void embed<T>(const trm__dims &, int, const int32_t *, const float *const *,           \
+                         const float *, const float *, float, T *, cudaStream_t);                 \
+  template void embed_grad<T>(const trm__dims &, int, const T *, float, float *, float *,         \
+                              cudaStream_t);                                                      \
+  template void head<T>(const trm__dims &, int, const T *, const float *, const float *,          \
+                        const float *, float *, float *, cudaStream_t);                           \
+  template void head_grad<T>(const trm__dims &, int, const float *, const float *, const float *, \
+                             const float *, T *, cudaStream_t);                                   \
   template void table_grad<T>(const TableGrad<T> &, float *, float *, cudaStream_t);
 FOR_TYPE(float)
 FOR_TYPE(bf16)

@@ -1,8 +1,8 @@
 /* The plug-in: devices, the object, its memory, and running programs as graphs.
  *
- * A program (one update, one supervision step) runs once as it is, which also loads kernels and lets
- * the products choose their algorithms; the next time it is recorded as a graph, and from then on
- * replayed: one launch for the thousand kernels of an update. */
+ * A program (one update, one supervision step) runs once as it is, which also loads kernels and
+ * lets the products choose their algorithms; the next time it is recorded as a graph, and from then
+ * on replayed: one launch for the thousand kernels of an update. */
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -35,11 +35,12 @@ static trm_status no_driver(cudaError_t error, trm_error *err) {
   cudaDriverGetVersion(&driver);
   cudaRuntimeGetVersion(&runtime);
   if (error == cudaErrorInsufficientDriver)
-    return fail(err, TRM_E_SYSTEM,
-                "the NVIDIA driver %s (it knows CUDA %d.%d, trm was built with %d.%d): install one, "
-                "or use device=cpu",
-                driver ? "is too old" : "is missing", driver / 1000, driver % 1000 / 10,
-                runtime / 1000, runtime % 1000 / 10);
+    return fail(
+        err, TRM_E_SYSTEM,
+        "the NVIDIA driver %s (it knows CUDA %d.%d, trm was built with %d.%d): install one, "
+        "or use device=cpu",
+        driver ? "is too old" : "is missing", driver / 1000, driver % 1000 / 10, runtime / 1000,
+        runtime % 1000 / 10);
   return fail(err, TRM_E_SYSTEM, "no CUDA device can be used: %s; use device=cpu",
               cudaGetErrorString(error));
 }
@@ -49,17 +50,18 @@ static trm_status check_device(int index, cudaDeviceProp *prop, trm_error *err) 
   cudaError_t error = cudaGetDeviceCount(&n);
   if (error != cudaSuccess) return no_driver(error, err);
   if (index >= n)
-    return fail(err, TRM_E_SYSTEM, "cuda:%d: this machine has %d CUDA device%s; use cuda:0%s", index,
-                n, n == 1 ? "" : "s", n > 1 ? " or a later one" : "");
+    return fail(err, TRM_E_SYSTEM, "cuda:%d: this machine has %d CUDA device%s; use cuda:0%s",
+                index, n, n == 1 ? "" : "s", n > 1 ? " or a later one" : "");
   error = cudaGetDeviceProperties(prop, index);
   if (error == cudaSuccess) error = cudaSetDevice(index);
   if (error != cudaSuccess)
     return fail(err, TRM_E_SYSTEM, "cuda:%d: %s", index, cudaGetErrorString(error));
   if (prop->major < LEAST_MAJOR)
-    return fail(err, TRM_E_SYSTEM,
-                "cuda:%d: %s has compute capability %d.%d, but trm needs 8.0 or newer (Ampere, Ada, "
-                "Hopper, …); use device=cpu",
-                index, prop->name, prop->major, prop->minor);
+    return fail(
+        err, TRM_E_SYSTEM,
+        "cuda:%d: %s has compute capability %d.%d, but trm needs 8.0 or newer (Ampere, Ada, "
+        "Hopper, …); use device=cpu",
+        index, prop->name, prop->major, prop->minor);
   return TRM_OK;
 }
 
@@ -96,7 +98,8 @@ static trm_status finish(CudaBackend *c, trm_error *err) {
     return fail(err, TRM_E_SYSTEM, "%s: a matrix product failed: %s", c->name,
                 cublasLtGetStatusString(c->product_failed));
   if (c->failed == cudaErrorMemoryAllocation)
-    return fail(err, TRM_E_MEMORY, "%s: out of memory: use a smaller micro_batch or batch", c->name);
+    return fail(err, TRM_E_MEMORY, "%s: out of memory: use a smaller micro_batch or batch",
+                c->name);
   if (c->failed != cudaSuccess)
     return fail(err, TRM_E_SYSTEM,
                 "%s: %s (%s); what was computed since the last save is lost, resume from there",
@@ -149,7 +152,8 @@ static void move_latents(trm__backend *be, int n, unsigned char *device, real *h
   }
   float *middle = NULL;
   const int64_t most = all < LATENT_VALUES ? all : (int64_t)LATENT_VALUES;
-  note(c, cudaMalloc(reinterpret_cast<void **>(&middle), (size_t)(most ? most : 1) * sizeof(float)));
+  note(c,
+       cudaMalloc(reinterpret_cast<void **>(&middle), (size_t)(most ? most : 1) * sizeof(float)));
   for (int64_t at = 0; at < all && middle; at += most) {
     const int64_t count = all - at < most ? all - at : most;
     bf16 *values = reinterpret_cast<bf16 *>(device) + at;
@@ -331,6 +335,7 @@ static trm_status create(int index, const trm__dims *dims, const trm__outer *out
                          const trm__block *blocks, int n_blocks, bool, trm__backend **out,
                          trm_error *err) {
   cudaDeviceProp prop;
+  cudaGetLastError(); /* what looking for devices may have left */
   trm_status st = check_device(index, &prop, err);
   if (st != TRM_OK) return st;
   CudaBackend *c = static_cast<CudaBackend *>(calloc(1, sizeof *c));

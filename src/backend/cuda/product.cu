@@ -41,9 +41,9 @@ static bool plan_serves(const ProductPlan *plan, const Product &x, unsigned alig
          plan->adds == (x.add != NULL) && plan->alignment == alignment;
 }
 
-#define TRY(call)                                   \
-  do {                                              \
-    const cublasStatus_t status = (call);           \
+#define TRY(call)                                       \
+  do {                                                  \
+    const cublasStatus_t status = (call);               \
     if (status != CUBLAS_STATUS_SUCCESS) return status; \
   } while (0)
 
@@ -82,8 +82,8 @@ static cublasStatus_t choose(Products *p, ProductPlan *plan) {
       {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, &plan->alignment, sizeof plan->alignment}};
   cublasStatus_t status = CUBLAS_STATUS_SUCCESS;
   for (size_t i = 0; i < sizeof wishes / sizeof *wishes && status == CUBLAS_STATUS_SUCCESS; i++)
-    status = cublasLtMatmulPreferenceSetAttribute(wish, wishes[i].name, wishes[i].value,
-                                                  wishes[i].size);
+    status =
+        cublasLtMatmulPreferenceSetAttribute(wish, wishes[i].name, wishes[i].value, wishes[i].size);
   cublasLtMatmulHeuristicResult_t best;
   int found = 0;
   if (status == CUBLAS_STATUS_SUCCESS)

@@ -61,7 +61,8 @@ __global__ void halt_kernel(trm__rows rows, int n, trm__halting how, const trm__
   rows.halted[r] = (rows.steps[r] >= how.max_steps || stops) && rows.steps[r] >= how.least[r];
 }
 
-/* --- gradients: a block a chunk ---------------------------------------------------------------- */
+/* --- gradients: a block a chunk ----------------------------------------------------------------
+ */
 
 /* The sum over the block's BLOCK threads, by a tree, in thread 0. */
 __device__ double block_sum(double x, double *part) {
@@ -104,7 +105,8 @@ __global__ void totals_kernel(trm__update u, int64_t chunks) {
   u.totals->apply = isfinite(sum) && isfinite(loss);
 }
 
-/* --- optimisers -------------------------------------------------------------------------------- */
+/* --- optimisers --------------------------------------------------------------------------------
+ */
 
 __global__ void update_kernel(trm__update u) {
   const int64_t i = thread_index();
@@ -121,8 +123,8 @@ __global__ void update_kernel(trm__update u) {
 }
 
 /* A block a row of the batch; the first row of each puzzle id adds up all rows of that id, in batch
- * order, and updates their common row of the embedding. d_puzzle becomes the mean's by its own row's
- * block in a launch before. */
+ * order, and updates their common row of the embedding. d_puzzle becomes the mean's by its own
+ * row's block in a launch before. */
 __global__ void puzzle_mean_kernel(trm__update u, int64_t n, float scale) {
   const int64_t i = thread_index();
   if (i < n) u.d_puzzle[i] *= scale;

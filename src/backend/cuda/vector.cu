@@ -79,7 +79,8 @@ __global__ void norm_rows_grad_kernel(const T *y, const float *inv, T *dh, int64
   }
 }
 
-/* --- norms over positions: a block takes 32 packs of channels, 8 threads share their positions - */
+/* --- norms over positions: a block takes 32 packs of channels, 8 threads share their positions -
+ */
 
 enum { GROUPS = 8 };
 
@@ -183,7 +184,8 @@ __global__ void swiglu_grad_kernel(T *gu, T *da, int64_t packs, int64_t cols, in
   const int64_t i = thread_index();
   if (i >= packs) return;
   const int64_t at = i * Pack<T>::N, from = at / cols * ld + at % cols;
-  Pack<T> g = Pack<T>::load(gu + from), u = Pack<T>::load(gu + from + up), d = Pack<T>::load(da + at);
+  Pack<T> g = Pack<T>::load(gu + from), u = Pack<T>::load(gu + from + up),
+          d = Pack<T>::load(da + at);
   for (int j = 0; j < Pack<T>::N; j++) {
     const float s = sigmoid(g.v[j]), silu = g.v[j] * s, dact = d.v[j];
     d.v[j] = silu * u.v[j];
@@ -318,21 +320,21 @@ void to_reals(const T *in, float *out, int64_t n, cudaStream_t stream) {
   launch(to_reals_kernel<T>, grid_for(n), BLOCK, 0, stream, in, out, n);
 }
 
-#define FOR_TYPE(T)                                                                               \
-  template void norm_rows<T>(T *, float *, int64_t, int, float, cudaStream_t);                    \
-  template void norm_rows_grad<T>(const T *, const float *, T *, int64_t, int, cudaStream_t);     \
-  template void norm_columns<T>(const T *, const T *, T *, float *, int, int, int, float,         \
-                                cudaStream_t);                                                    \
-  template void norm_columns_grad<T>(const T *, const float *, const T *, T *, int, int, int,     \
-                                     cudaStream_t);                                               \
-  template void to_columns<T>(const T *, T *, int, int, int, cudaStream_t);                       \
-  template void from_columns<T>(const T *, T *, int, int, int, cudaStream_t);                     \
-  template void swiglu<T>(const T *, T *, int64_t, int64_t, int64_t, int64_t, cudaStream_t);      \
-  template void swiglu_grad<T>(T *, T *, int64_t, int64_t, int64_t, int64_t, cudaStream_t);       \
-  template void rotate<T>(T *, const float *, const float *, int, int, int, int, float,           \
-                          cudaStream_t);                                                          \
-  template void sum<T>(Sources<T>, int, T *, int64_t, cudaStream_t);                              \
-  template void convert_rows<T>(const float *, T *, int, int, int, cudaStream_t);                 \
+#define FOR_TYPE(T)                                                                           \
+  template void norm_rows<T>(T *, float *, int64_t, int, float, cudaStream_t);                \
+  template void norm_rows_grad<T>(const T *, const float *, T *, int64_t, int, cudaStream_t); \
+  template void norm_columns<T>(const T *, const T *, T *, float *, int, int, int, float,     \
+                                cudaStream_t);                                                \
+  template void norm_columns_grad<T>(const T *, const float *, const T *, T *, int, int, int, \
+                                     cudaStream_t);                                           \
+  template void to_columns<T>(const T *, T *, int, int, int, cudaStream_t);                   \
+  template void from_columns<T>(const T *, T *, int, int, int, cudaStream_t);                 \
+  template void swiglu<T>(const T *, T *, int64_t, int64_t, int64_t, int64_t, cudaStream_t);  \
+  template void swiglu_grad<T>(T *, T *, int64_t, int64_t, int64_t, int64_t, cudaStream_t);   \
+  template void rotate<T>(T *, const float *, const float *, int, int, int, int, float,       \
+                          cudaStream_t);                                                      \
+  template void sum<T>(Sources<T>, int, T *, int64_t, cudaStream_t);                          \
+  template void convert_rows<T>(const float *, T *, int, int, int, cudaStream_t);             \
   template void to_reals<T>(const T *, float *, int64_t, cudaStream_t);
 FOR_TYPE(float)
 FOR_TYPE(bf16)

@@ -37,8 +37,8 @@ template <class T>
 void swiglu_grad(T *gu, T *da, int64_t rows, int64_t cols, int64_t ld, int64_t up,
                  cudaStream_t stream);
 
-/* Rotary positions on the 2 H first heads of qkv [b, L, 3, H, d]: pairs (i, i + d/2) by the angle of
- * position t, cosine and sine [L, d/2]; sign -1 undoes it. */
+/* Rotary positions on the 2 H first heads of qkv [b, L, 3, H, d]: pairs (i, i + d/2) by the angle
+ * of position t, cosine and sine [L, d/2]; sign -1 undoes it. */
 template <class T>
 void rotate(T *qkv, const float *cosine, const float *sine, int b, int L, int H, int d, float sign,
             cudaStream_t stream);

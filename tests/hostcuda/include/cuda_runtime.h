@@ -1,17 +1,18 @@
 /* hostcuda: the part of CUDA that trm's backend uses, executed on the CPU, so that its sources are
  * tested on machines without a GPU. Names, arguments and errors are those of CUDA's own headers.
  *
- * A launch runs its blocks one after the other; the threads of a block are fibers that take turns at
- * barriers and warp collectives. So every thread's every access happens, at the address it would
+ * A launch runs its blocks one after the other; the threads of a block are fibers that take turns
+ * at barriers and warp collectives. So every thread's every access happens, at the address it would
  * have: with the address sanitizer, device and shared memory are checked to the byte, and fresh
  * memory is full of NaN. Graphs record launches and copies and replay them.
  *
- * What it cannot show: speed, bank conflicts, weak memory order, blocks that really run at once, and
- * the numbers of cuBLAS's own summation order.
+ * What it cannot show: speed, bank conflicts, weak memory order, blocks that really run at once,
+ * and the numbers of cuBLAS's own summation order.
  *
  * The environment makes things fail: HOSTCUDA_DEVICES=N, HOSTCUDA_ARCH=MAJOR.MINOR,
- * HOSTCUDA_MEMORY=BYTES of the device, HOSTCUDA_FAIL_AFTER=N (the N-th launch and all calls after it
- * fail), HOSTCUDA_ORDER=reverse|shuffle (in which blocks, and the threads of a block, take turns). */
+ * HOSTCUDA_MEMORY=BYTES of the device, HOSTCUDA_FAIL_AFTER=N (the N-th launch and all calls after
+ * it fail), HOSTCUDA_ORDER=reverse|shuffle (in which blocks, and the threads of a block, take
+ * turns). */
 #ifndef HOSTCUDA_CUDA_RUNTIME_H
 #define HOSTCUDA_CUDA_RUNTIME_H
 
@@ -236,8 +237,8 @@ cudaError_t cudaFuncSetAttribute(const void *kernel, cudaFuncAttribute attribute
 cudaError_t hostcuda_launch(const cudaLaunchConfig_t *config, const void *kernel,
                             std::function<void()> body);
 template <class... P, class... A>
-static inline cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t *config,
-                                             void (*kernel)(P...), A &&...args) {
+static inline cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t *config, void (*kernel)(P...),
+                                             A &&...args) {
   std::tuple<std::decay_t<P>...> values(std::forward<A>(args)...);
   return hostcuda_launch(config, reinterpret_cast<const void *>(kernel),
                          [kernel, values] { std::apply(kernel, values); });

@@ -1,0 +1,378 @@
+/* The CUDA plug-in under the trainer and the solver, against the CPU. Runs on a GPU, or on the
+ * emulation of tests/hostcuda; TRM_PLUGINS says where the plug-in is. Without a device it is
+ * skipped by name. */
+#include <math.h>
+
+#include "small_trainer.h"
+
+enum { ROWS = 10, UPDATES = 6 };
+
+static const trm_device gpu = {TRM_DEVICE_CUDA, 0};
+static bool emulated;
+
+static trm_trainer_config training(trm_device device) {
+  trm_trainer_config c = small_training(ROWS);
+  c.device = device;
+  c.seed = 9;
+  return c;
+}
+
+static trm_trainer *trainer_of(const trm_model_config *mc, const trm_trainer_config *c) {
+  trm_model *m = small_model(mc, 5);
+  trm_trainer *t = small_trainer(m, c);
+  trm_model_free(m);
+  return t;
+}
+
+static double difference(int64_t n, const float *a, const float *b) {
+  double diff = 0, norm = 0;
+  for (int64_t i = 0; i < n; i++) {
+    diff += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
+    norm += (double)b[i] * (double)b[i];
+  }
+  return sqrt(diff / fmax(norm, 1e-30));
+}
+
+static void assert_near(const char *what, double got, double want, double tolerance) {
+  if (!(fabs(got - want) <= tolerance * fmax(fabs(want), 1e-3)))
+    fail_msg("%s: %.9g, not %.9g", what, got, want);
+}
+
+/* Weights of the same model; tensors that are near zero are compared with the others' size. */
+static void same_weights(const trm_model *a, const trm_model *b, double tolerance) {
+  for (int i = 0; i < trm_model_tensor_count(a); i++) {
+    const trm_tensor x = trm_model_tensor_at(a, i), y = trm_model_tensor_at(b, i);
+    const double d = difference(x.count, x.data, y.data);
+    if (!(d <= tolerance)) fail_msg("%s differs by %.3g", x.name, d);
+  }
+}
+
+/* ---- training ---- */
+
+static void trains_as_the_cpu(const trm_model_config *mc, trm_trainer_config c, double tolerance) {
+  trm_trainer *here, *there;
+  trm_error err;
+  c.device = gpu;
+  there = trainer_of(mc, &c);
+  c.device = (trm_device){0};
+  c.micro_batch = 0;
+  here = trainer_of(mc, &c);
+  for (int i = 0; i < UPDATES; i++) {
+    const trm_metrics a = small_update(there), b = small_update(here);
+    assert_near("loss", a.loss, b.loss, tolerance);
+    assert_near("the gradient's norm", a.grad_norm, b.grad_norm, 30 * tolerance);
+    assert_true(a.count == b.count && a.steps == b.steps && a.lr == b.lr);
+    assert_memory_equal(trm_trainer_halted(there), trm_trainer_halted(here), ROWS);
+    assert_memory_equal(trm_trainer_steps_taken(there), trm_trainer_steps_taken(here),
+                        ROWS * sizeof(int32_t));
+  }
+  assert_int_equal(trm_trainer_sync(there, &err), TRM_OK);
+  same_weights(trm_trainer_weights(there), trm_trainer_weights(here), 30 * tolerance);
+  same_weights(trm_trainer_ema(there), trm_trainer_ema(here), 30 * tolerance);
+  trm_trainer_free(here);
+  trm_trainer_free(there);
+}
+
+/* In float32 the paths are the same but for the order of sums. q is set far from 0, so that no
+ * rounding decides about halting. */
+static void float32_trains_as_the_cpu(void **state) {
+  (void)state;
+  for (int which = 0; which < N_MODELS; which++) {
+    const trm_model_config mc = model_config(which);
+    trains_as_the_cpu(&mc, training(gpu), 1e-4);
+  }
+}
+static void options_train_as_on_the_cpu(void **state) {
+  (void)state;
+  trm_model_config mc = model_config(MIXER);
+  trm_trainer_config c = training(gpu);
+  c.optimizer = TRM_OPT_ADAMW;
+  c.ema_rate = 0;
+  c.micro_batch = 3;
+  trains_as_the_cpu(&mc, c, 1e-4);
+  c.freeze_weights = true;
+  mc.puzzle_emb_len = 0;
+  trains_as_the_cpu(&mc, c, 1e-4);
+  mc.puzzle_emb_ndim = 0;
+  mc.loss = TRM_LOSS_SOFTMAX;
+  trains_as_the_cpu(&mc, training(gpu), 1e-4);
+}
+static void bfloat16_trains_near_the_cpu(void **state) {
+  (void)state;
+  for (int which = 0; which < N_MODELS; which++) {
+    trm_model_config mc = model_config(which);
+    mc.forward_dtype = TRM_BFLOAT16;
+    trains_as_the_cpu(&mc, training(gpu), 2e-2);
+  }
+}
+
+/* More positions than the fused mixer takes: the same by products, also in bfloat16. */
+static void long_mixers_train_near_the_cpu(void **state) {
+  (void)state;
+  enum { LEN = 140, B = 2 };
+  trm_model_config mc = small_config(TRM_ARCH_TRM, LEN);
+  mc.mlp_t = true;
+  mc.pos_encodings = TRM_POS_NONE;
+  mc.halt_exploration_prob = 0;
+  int32_t inputs[B * LEN], ids[B] = {0, 1};
+  for (int i = 0; i < B * LEN; i++) inputs[i] = i * 5 % 7;
+  for (int format = 0; format < 2; format++) {
+    double loss[2];
+    mc.forward_dtype = format ? TRM_BFLOAT16 : TRM_FLOAT32;
+    for (int on_gpu = 0; on_gpu < 2; on_gpu++) {
+      trm_trainer_config c = training(on_gpu ? gpu : (trm_device){0});
+      trm_metrics m;
+      trm_error err;
+      c.batch_size = B;
+      trm_trainer *t = trainer_of(&mc, &c);
+      for (int i = 0; i < 3; i++)
+        assert_int_equal(trm_trainer_step(t, &(trm_batch){inputs, inputs, ids}, &m, &err), TRM_OK);
+      loss[on_gpu] = m.loss;
+      trm_trainer_free(t);
+    }
+    assert_near("loss", loss[1], loss[0], format ? 2e-2 : 1e-4);
+  }
+}
+
+/* ---- states ---- */
+
+static void state_goes_on_bit_for_bit(void **state) {
+  scratch *s = *state;
+  trm_error err;
+  for (int format = 0; format < 2; format++) {
+    trm_model_config mc = model_config(ATTENTION);
+    mc.forward_dtype = format ? TRM_BFLOAT16 : TRM_FLOAT32;
+    const trm_trainer_config c = training(gpu);
+    trm_trainer *straight = trainer_of(&mc, &c), *first = trainer_of(&mc, &c);
+    trm_trainer *second = trainer_of(&mc, &c);
+    for (int i = 0; i < 9; i++) (void)small_update(straight);
+    for (int i = 0; i < 4; i++) (void)small_update(first);
+    assert_int_equal(trm_trainer_save(first, scratch_path(s, "half"), &err), TRM_OK);
+    (void)small_update(second);
+    if (trm_trainer_load(second, scratch_path(s, "half"), &err) != TRM_OK) fail_msg("%s", err.msg);
+    for (int i = 0; i < 5; i++) (void)small_update(second);
+    const state_bytes x = state_of(s, straight), y = state_of(s, second);
+    assert_true(same_state(x, y));
+    free(x.data);
+    free(y.data);
+    trm_trainer_free(straight);
+    trm_trainer_free(first);
+    trm_trainer_free(second);
+  }
+}
+
+/* From one device to the other and back nothing changes, in float32; then both go on alike. */
+static void state_moves_between_devices(void **state) {
+  scratch *s = *state;
+  trm_error err;
+  const trm_model_config mc = model_config(MIXER);
+  const trm_trainer_config on_gpu = training(gpu), on_cpu = training((trm_device){0});
+  trm_trainer *there = trainer_of(&mc, &on_gpu), *here = trainer_of(&mc, &on_cpu);
+  for (int i = 0; i < 5; i++) (void)small_update(there);
+  state_bytes x = state_of(s, there);
+  assert_int_equal(trm_trainer_save(there, scratch_path(s, "moved"), &err), TRM_OK);
+  if (trm_trainer_load(here, scratch_path(s, "moved"), &err) != TRM_OK) fail_msg("%s", err.msg);
+  state_bytes y = state_of(s, here);
+  assert_true(same_state(x, y));
+  free(x.data);
+  free(y.data);
+  const trm_metrics a = small_update(there), b = small_update(here);
+  assert_near("loss", a.loss, b.loss, 1e-4);
+  assert_int_equal(trm_trainer_save(here, scratch_path(s, "back"), &err), TRM_OK);
+  assert_int_equal(trm_trainer_load(there, scratch_path(s, "back"), &err), TRM_OK);
+  x = state_of(s, there);
+  y = state_of(s, here);
+  assert_true(same_state(x, y));
+  free(x.data);
+  free(y.data);
+  trm_trainer_free(there);
+  trm_trainer_free(here);
+}
+
+static void weights_that_are_not_finite_are_named(void **state) {
+  (void)state;
+  static small_batch b;
+  const trm_model_config mc = model_config(MIXER);
+  const trm_trainer_config c = training(gpu);
+  trm_model *m = small_model(&mc, 5);
+  trm_tensor w = trm_model_tensor_named(m, "lm_head.weight");
+  trm_error err;
+  w.data[3] = NAN;
+  trm_trainer *t = small_trainer(m, &c);
+  const trm_batch fresh = small_batch_at(&b, 0);
+  assert_int_equal(trm_trainer_step(t, &fresh, NULL, &err), TRM_E_NUMERIC);
+  assert_non_null(strstr(err.msg, "lm_head.weight"));
+  assert_int_equal(trm_trainer_updates(t), 0);
+  trm_tensor now = trm_model_tensor_named((trm_model *)(void *)trm_trainer_weights(t),
+                                          "embed_tokens.embedding_weight");
+  trm_tensor before = trm_model_tensor_named(m, "embed_tokens.embedding_weight");
+  assert_memory_equal(now.data, before.data, (size_t)now.count * sizeof *now.data);
+  trm_trainer_free(t);
+  trm_model_free(m);
+}
+
+/* ---- solving ---- */
+
+static void solves_as_the_cpu(void **state) {
+  (void)state;
+  enum { BATCH = 5, STEPS = 3 };
+  static small_batch b;
+  trm_error err;
+  const trm_batch puzzles = small_batch_at(&b, 3);
+  for (int which = 0; which < N_MODELS; which++) {
+    const trm_model_config mc = model_config(which);
+    trm_model *m = small_model(&mc, 5);
+    trm_solver *s[2];
+    for (int i = 0; i < 2; i++) {
+      const trm_solver_config c = {
+          .batch = BATCH, .threads = 1, .device = i ? gpu : (trm_device){0}};
+      if (trm_solver_create(m, &c, &s[i], &err) != TRM_OK) fail_msg("%s", err.msg);
+      assert_int_equal(trm_solver_start(s[i], 3, puzzles.inputs, puzzles.puzzle_ids, &err), TRM_OK);
+      for (int k = 0; k < STEPS; k++) assert_int_equal(trm_solver_step(s[i], &err), TRM_OK);
+      trm_solver_remove(s[i], 0);
+      for (int k = 3; k < 6; k++)
+        assert_int_equal(
+            trm_solver_add(s[i], puzzles.inputs + k * SMALL_LEN, puzzles.puzzle_ids[k], &err),
+            TRM_OK);
+      for (int k = 0; k < STEPS; k++) assert_int_equal(trm_solver_step(s[i], &err), TRM_OK);
+      assert_int_equal(trm_solver_rows(s[i]), BATCH);
+    }
+    const int64_t n = BATCH * SMALL_LEN * 7;
+    assert_true(difference(n, trm_solver_logits(s[1]), trm_solver_logits(s[0])) < 1e-4);
+    assert_true(difference(BATCH, trm_solver_q_halt(s[1]), trm_solver_q_halt(s[0])) < 1e-4);
+    for (int i = 0; i < trm_solver_latent_count(s[0]); i++)
+      assert_true(difference(BATCH * SMALL_LEN * 16, trm_solver_latent(s[1], i, NULL),
+                             trm_solver_latent(s[0], i, NULL)) < 1e-4);
+    assert_memory_equal(trm_solver_steps_taken(s[1]), trm_solver_steps_taken(s[0]),
+                        BATCH * sizeof(int32_t));
+    trm_solver_free(s[0]);
+    trm_solver_free(s[1]);
+    trm_model_free(m);
+  }
+}
+
+/* ---- what cannot be ---- */
+
+static void needs_emulation(void) {
+  if (!emulated) {
+    print_message("skipped: a GPU cannot be made to fail\n");
+    skip();
+  }
+}
+
+static trm_status create_on(trm_device device, const trm_model_config *mc, trm_error *err) {
+  trm_trainer_config c = training(device);
+  trm_model *m = small_model(mc, 5);
+  trm_trainer *t;
+  const trm_status st = trm_trainer_create(m, &c, &t, err);
+  if (st == TRM_OK) trm_trainer_free(t);
+  trm_model_free(m);
+  return st;
+}
+
+static void refused_with(const char *name, const char *value, trm_status want, const char *why) {
+  const trm_model_config mc = model_config(MIXER);
+  trm_error err;
+  setenv(name, value, 1);
+  const trm_status st = create_on(gpu, &mc, &err);
+  unsetenv(name);
+  if (st != want) fail_msg("%s: %d, not %d: %s", value, (int)st, (int)want, err.msg);
+  if (!strstr(err.msg, why)) fail_msg("'%s' does not say '%s'", err.msg, why);
+}
+
+static void devices_that_do_not_fit_are_refused(void **state) {
+  (void)state;
+  trm_error err;
+  trm_model_config mc = model_config(MIXER);
+  assert_int_equal(create_on((trm_device){TRM_DEVICE_CUDA, 77}, &mc, &err), TRM_E_SYSTEM);
+  assert_non_null(strstr(err.msg, "cuda:77"));
+  mc.hidden_size = 20;
+  assert_int_equal(create_on(gpu, &mc, &err), TRM_E_CONFIG);
+  assert_non_null(strstr(err.msg, "multiple of 8"));
+  mc = model_config(ATTENTION);
+  mc.hidden_size = 272;
+  mc.num_heads = 2;
+  assert_int_equal(create_on(gpu, &mc, &err), TRM_E_CONFIG);
+  assert_non_null(strstr(err.msg, "136 channels"));
+  needs_emulation();
+  refused_with("HOSTCUDA_DEVICES", "0", TRM_E_SYSTEM, "no CUDA-capable device");
+  refused_with("HOSTCUDA_DEVICES", "-1", TRM_E_SYSTEM, "driver is too old");
+  refused_with("HOSTCUDA_ARCH", "7.5", TRM_E_SYSTEM, "needs 8.0 or newer");
+  refused_with("HOSTCUDA_MEMORY", "34000000", TRM_E_MEMORY, "no memory for");
+}
+
+static void automatic_choice_falls_back_to_the_cpu(void **state) {
+  (void)state;
+  trm_error why;
+  needs_emulation();
+  assert_int_equal(trm_device_resolve((trm_device){TRM_DEVICE_AUTO, 0}, &why).kind,
+                   TRM_DEVICE_CUDA);
+  setenv("HOSTCUDA_DEVICES", "0", 1);
+  const trm_device d = trm_device_resolve((trm_device){TRM_DEVICE_AUTO, 0}, &why);
+  unsetenv("HOSTCUDA_DEVICES");
+  assert_int_equal(d.kind, TRM_DEVICE_CPU);
+  assert_non_null(strstr(why.msg, "no CUDA-capable device"));
+}
+
+static void missing_plugin_is_named(void **state) {
+  scratch *s = *state;
+  trm_error err;
+  char *kept = strdup(getenv("TRM_PLUGINS"));
+  setenv("TRM_PLUGINS", s->dir, 1);
+  const trm_model_config mc = model_config(MIXER);
+  assert_int_equal(create_on(gpu, &mc, &err), TRM_E_SYSTEM);
+  assert_non_null(strstr(err.msg, "libtrm-cuda.so"));
+  FILE *f = fopen(scratch_path(s, "libtrm-cuda.so"), "w");
+  assert_non_null(f);
+  fputs("not a library", f);
+  fclose(f);
+  assert_int_equal(create_on(gpu, &mc, &err), TRM_E_SYSTEM);
+  assert_non_null(strstr(err.msg, s->path)); /* with what the loader says */
+  setenv("TRM_PLUGINS", kept, 1);
+  free(kept);
+}
+
+/* The last test: the device stays dead. An update fails with the reason; nothing crashes. */
+static void dying_device_is_an_error(void **state) {
+  (void)state;
+  static small_batch b;
+  needs_emulation();
+  const trm_model_config mc = model_config(MIXER);
+  const trm_trainer_config c = training(gpu);
+  trm_trainer *t = trainer_of(&mc, &c);
+  trm_error err;
+  (void)small_update(t);
+  const trm_batch fresh = small_batch_at(&b, 1);
+  setenv("HOSTCUDA_FAIL_AFTER", "1", 1);
+  assert_int_equal(trm_trainer_step(t, &fresh, NULL, &err), TRM_E_SYSTEM);
+  assert_non_null(strstr(err.msg, "unspecified launch failure"));
+  assert_int_equal(trm_trainer_updates(t), 1);
+  assert_int_equal(trm_trainer_sync(t, &err), TRM_E_SYSTEM);
+  assert_int_equal(trm_trainer_save(t, "/nowhere", &err), TRM_E_SYSTEM);
+  trm_trainer_free(t);
+}
+
+int main(void) {
+  char about[160];
+  trm_error err;
+  if (!getenv("TRM_PLUGINS") || trm_device_describe(gpu, about, sizeof about, &err) != TRM_OK) {
+    printf("skipped: %s\n", getenv("TRM_PLUGINS") ? err.msg : "TRM_PLUGINS names no plug-in");
+    return 77;
+  }
+  emulated = strstr(about, "hostcuda") != NULL;
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(float32_trains_as_the_cpu),
+      cmocka_unit_test(options_train_as_on_the_cpu),
+      cmocka_unit_test(bfloat16_trains_near_the_cpu),
+      cmocka_unit_test(long_mixers_train_near_the_cpu),
+      cmocka_unit_test(state_goes_on_bit_for_bit),
+      cmocka_unit_test(state_moves_between_devices),
+      cmocka_unit_test(weights_that_are_not_finite_are_named),
+      cmocka_unit_test(solves_as_the_cpu),
+      cmocka_unit_test(devices_that_do_not_fit_are_refused),
+      cmocka_unit_test(automatic_choice_falls_back_to_the_cpu),
+      cmocka_unit_test(missing_plugin_is_named),
+      cmocka_unit_test(dying_device_is_an_error),
+  };
+  return cmocka_run_group_tests(tests, scratch_open, scratch_close);
+}
