@@ -12,6 +12,7 @@
 #include "attention.cuh"
 #include "backend.cuh"
 #include "mixer.cuh"
+#include "rates.cuh"
 #include "vector.cuh"
 
 static trm_status fail(trm_error *err, trm_status code, const char *format, ...) {
@@ -356,8 +357,26 @@ static trm_status create(int index, const trm__dims *dims, const trm__outer *out
   return TRM_OK;
 }
 
+static trm_status rates(int index, trm_dtype dtype, int m, int n, int k, double *flops,
+                        double *bytes, trm_error *err) {
+  cudaDeviceProp prop;
+  Rates r;
+  cudaGetLastError();
+  const trm_status st = check_device(index, &prop, err);
+  if (st != TRM_OK) return st;
+  const cudaError_t error = measure_rates(dtype == TRM_BFLOAT16, m, n, k, &r);
+  if (error != cudaSuccess || r.product != CUBLAS_STATUS_SUCCESS)
+    return fail(
+        err, error == cudaErrorMemoryAllocation ? TRM_E_MEMORY : TRM_E_SYSTEM,
+        "cuda:%d: a product of %d x %d x %d cannot be timed: %s", index, m, n, k,
+        error != cudaSuccess ? cudaGetErrorString(error) : cublasLtGetStatusString(r.product));
+  *flops = r.flops;
+  *bytes = r.bytes;
+  return TRM_OK;
+}
+
 extern "C" TRM_API trm__plugin_fn trm__plugin_table;
 const trm__plugin *trm__plugin_table(void) {
-  static const trm__plugin table = {TRM_VERSION, sizeof(trm__backend_ops), describe, create};
+  static const trm__plugin table = {TRM_VERSION, sizeof(trm__backend_ops), describe, create, rates};
   return &table;
 }
