@@ -93,7 +93,7 @@ static trm_status load_plugin(const trm__plugin **out, trm_error *err) {
   if (!library)
     TRM_FAIL(err, TRM_E_SYSTEM,
              "no GPU support: %s cannot be loaded (%.200s); build it with cmake --preset cuda, or "
-             "use device=cpu",
+             "choose the device cpu",
              TRM__PLUGIN_FILE, why);
   trm__plugin_fn *table = NULL;
   void *symbol = dlsym(library, TRM__PLUGIN_SYMBOL);

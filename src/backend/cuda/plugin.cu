@@ -39,10 +39,10 @@ static trm_status no_driver(cudaError_t error, trm_error *err) {
     return fail(
         err, TRM_E_SYSTEM,
         "the NVIDIA driver %s (it knows CUDA %d.%d, trm was built with %d.%d): install one, "
-        "or use device=cpu",
+        "or choose the device cpu",
         driver ? "is too old" : "is missing", driver / 1000, driver % 1000 / 10, runtime / 1000,
         runtime % 1000 / 10);
-  return fail(err, TRM_E_SYSTEM, "no CUDA device can be used: %s; use device=cpu",
+  return fail(err, TRM_E_SYSTEM, "no CUDA device can be used: %s; choose the device cpu",
               cudaGetErrorString(error));
 }
 
@@ -61,7 +61,7 @@ static trm_status check_device(int index, cudaDeviceProp *prop, trm_error *err) 
     return fail(
         err, TRM_E_SYSTEM,
         "cuda:%d: %s has compute capability %d.%d, but trm needs 8.0 or newer (Ampere, Ada, "
-        "Hopper, …); use device=cpu",
+        "Hopper, …); choose the device cpu",
         index, prop->name, prop->major, prop->minor);
   return TRM_OK;
 }
@@ -231,11 +231,13 @@ enum { WORKSPACE = 32 << 20 /* what NVIDIA recommends for Hopper */ };
 static trm_status check_model(const trm__dims *m, const char *name, trm_error *err) {
   if (m->D % 8 != 0)
     return fail(err, TRM_E_CONFIG,
-                "%s: hidden_size %d, but a GPU needs a multiple of 8; use device=cpu", name, m->D);
+                "%s: hidden_size %d, but a GPU needs a multiple of 8; choose the device cpu", name,
+                m->D);
   if (m->d > ATTENTION_MOST_D)
-    return fail(err, TRM_E_CONFIG,
-                "%s: heads of %d channels, but at most %d on a GPU: use more heads, or device=cpu",
-                name, m->d, (int)ATTENTION_MOST_D);
+    return fail(
+        err, TRM_E_CONFIG,
+        "%s: heads of %d channels, but at most %d on a GPU: use more heads, or the device cpu",
+        name, m->d, (int)ATTENTION_MOST_D);
   return TRM_OK;
 }
 
