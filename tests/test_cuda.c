@@ -144,13 +144,20 @@ static void state_goes_on_bit_for_bit(void **state) {
     mc.forward_dtype = format ? TRM_BFLOAT16 : TRM_FLOAT32;
     const trm_trainer_config c = training(gpu);
     trm_trainer *straight = trainer_of(&mc, &c), *first = trainer_of(&mc, &c);
-    trm_trainer *second = trainer_of(&mc, &c);
+    trm_model *other = small_model(&mc, 77);
+    trm_trainer *second = small_trainer(other, &c);
+    trm_model_free(other);
     for (int i = 0; i < 9; i++) (void)small_update(straight);
     for (int i = 0; i < 4; i++) (void)small_update(first);
     assert_int_equal(trm_trainer_save(first, scratch_path(s, "half"), &err), TRM_OK);
     (void)small_update(second);
     if (trm_trainer_load(second, scratch_path(s, "half"), &err) != TRM_OK) fail_msg("%s", err.msg);
+    assert_memory_equal(trm_trainer_steps_taken(second), trm_trainer_steps_taken(first),
+                        ROWS * sizeof(int32_t));
     for (int i = 0; i < 5; i++) (void)small_update(second);
+    assert_int_equal(trm_trainer_sync(second, &err), TRM_OK);
+    assert_int_equal(trm_trainer_sync(straight, &err), TRM_OK);
+    same_weights(trm_trainer_weights(second), trm_trainer_weights(straight), 0);
     const state_bytes x = state_of(s, straight), y = state_of(s, second);
     assert_true(same_state(x, y));
     free(x.data);

@@ -214,7 +214,7 @@ trm_status trm_trainer_load(trm_trainer *t, const char *path, trm_error *err) {
     set_part(t, &parts[i], trm__safetensors_find(file, parts[i].tensor.name)->data);
   trm__carry_restore(t->carry);
   t->updates = updates;
-  t->be->ops->get(t->be, t->view.halted, t->carry->rows.halted, (size_t)t->config.batch_size);
+  trm__read_rows(t);
   TRM_GOTO(trm__pack_weights(t, err));
   st = trm_trainer_sync(t, err);
 done:

@@ -215,14 +215,18 @@ static trm__rates rates_of(const trm_trainer *t, const trm_metrics *m) {
                       .puzzle_step = (real)m->puzzle_emb_lr};
 }
 
+void trm__read_rows(trm_trainer *t) {
+  const trm__rows *rows = &t->carry->rows;
+  size_t B = (size_t)t->config.batch_size;
+  t->be->ops->get(t->be, t->view.steps, rows->steps, B * sizeof *rows->steps);
+  t->be->ops->get(t->be, t->view.halted, rows->halted, B * sizeof *rows->halted);
+}
+
 /* Copies what the host looks at after every update. */
 static void read_back(trm_trainer *t) {
   const trm__backend_ops *ops = t->be->ops;
-  const trm__rows *rows = &t->carry->rows;
-  size_t B = (size_t)t->config.batch_size;
-  ops->get(t->be, t->view.loss, t->loss, B * sizeof *t->loss);
-  ops->get(t->be, t->view.steps, rows->steps, B * sizeof *rows->steps);
-  ops->get(t->be, t->view.halted, rows->halted, B * sizeof *rows->halted);
+  trm__read_rows(t);
+  ops->get(t->be, t->view.loss, t->loss, (size_t)t->config.batch_size * sizeof *t->loss);
   ops->get(t->be, &t->totals, t->update.totals, sizeof t->totals);
 }
 
@@ -262,6 +266,7 @@ trm_status trm_trainer_sync(trm_trainer *t, trm_error *err) {
   const size_t n = (size_t)l->n_params * sizeof(real);
   if (ops->host) return TRM_OK;
   ops->get(t->be, t->model->params, u->params, n);
+  ops->get(t->be, t->model->buffers, t->weights.buffers, (size_t)l->n_buffers * sizeof(real));
   if (t->ema) ops->get(t->be, t->ema->params, u->ema, n);
   if (u->puzzle_emb)
     ops->get(t->be, t->model->puzzle_emb, u->puzzle_emb, (size_t)l->n_puzzle_emb * sizeof(real));

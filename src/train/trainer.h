@@ -54,7 +54,9 @@ trm_status trm__trainer_check(const trm_trainer_config *c, trm_error *err);
  * 4). */
 double trm__schedule(const trm_trainer_config *c, double base, int64_t step);
 
-/* trainer.c: hands the current weights to the backend's products. */
+/* trainer.c: what the host sees of the rows' steps and halting, which have changed. */
+void trm__read_rows(trm_trainer *t);
+/* Hands the current weights to the backend's products. */
 trm_status trm__pack_weights(trm_trainer *t, trm_error *err);
 
 /* trainer_memory.c: everything a trainer holds, and its end. */
