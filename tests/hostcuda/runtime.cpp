@@ -192,7 +192,10 @@ cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind 
   return cudaMemcpyAsync(to, from, bytes, kind, NULL);
 }
 cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t stream) {
-  return hostcuda_enqueue(stream, [=] { memset(to, value, bytes); });
+  return hostcuda_enqueue(stream, [=] {
+    hostcuda_count("memset");
+    memset(to, value, bytes);
+  });
 }
 cudaError_t cudaMemset(void *to, int value, size_t bytes) {
   return cudaMemsetAsync(to, value, bytes, NULL);
@@ -314,6 +317,7 @@ cudaError_t hostcuda_launch(const cudaLaunchConfig_t *config, const void *kernel
       device.last = cudaErrorLaunchFailure;
       return;
     }
+    hostcuda_count_kernel(kernel);
     hostcuda_run_grid(g, b, shared, body);
   });
 }
