@@ -86,8 +86,8 @@ class Launch:
 class Update:
     """The launches of one update, in order; equal ones are counted."""
 
-    def __init__(self, m, batch, micro, fused_swiglu=False):
-        self.m, self.batch, self.micro, self.launches = m, batch, micro, {}
+    def __init__(self, m, batch, micro, what_if=()):
+        self.m, self.batch, self.micro, self.what_if, self.launches = m, batch, micro, what_if, {}
         self.halted = 1 / 16  # share of rows that a row's end refills: at least one in 16 steps
         self.program()
 
@@ -98,9 +98,11 @@ class Update:
         else:
             self.launches[key] = Launch(group, name, kind, work if model is None else model, work, read, written)
 
-    def product(self, group, name, m, n, k, out=BF16, added=False):
+    def product(self, group, name, m, n, k, out=BF16, added=False, read=0, written=None):
+        """read, written: what an epilogue has beside, and instead of, the result."""
         size = m * n * out
-        self.add(group, f'{name} {m}x{n}x{k}', 'product', (m * k + k * n) * BF16 + added * size, size, 2 * m * n * k)
+        self.add(group, f'{name} {m}x{n}x{k}', 'product', (m * k + k * n) * BF16 + added * size + read,
+                 size if written is None else written, 2 * m * n * k)
 
     # --- the update -------------------------------------------------------------------------------
 
@@ -137,10 +139,11 @@ class Update:
         for i in range(m.steps):
             to_high = i % (m.n + 1) == m.n
             kept = i >= m.steps - m.grad_steps
-            self.sum('sums and copies of latents', 2 if to_high else 3)
+            if 'sums' not in self.what_if:
+                self.sum('sums and copies of latents', 2 if to_high else 3)
             for kind in m.kinds:
                 getattr(self, kind)(kept)
-            if kept:
+            if kept and 'sums' not in self.what_if:
                 self.sum('sums and copies of latents', 1)
         head, S = 'embedding, heads, losses', b * m.S
         cells, model = S * m.D * BF16, 2 * S * m.V * m.D
@@ -177,16 +180,22 @@ class Update:
 
     def mlp(self, kept):
         m, R, g = self.m, self.R, 'mlp forward'
-        self.product(g, 'in', R, 2 * m.F, m.D)
-        self.add(g, 'swiglu_kernel', read=2 * R * m.F * BF16, written=R * m.F * BF16)
+        if 'swiglu' in self.what_if:
+            self.product(g, 'in', R, 2 * m.F, m.D, written=(3 if kept else 1) * R * m.F * BF16)
+        else:
+            self.product(g, 'in', R, 2 * m.F, m.D)
+            self.add(g, 'swiglu_kernel', read=2 * R * m.F * BF16, written=R * m.F * BF16)
         self.product(g, 'out', R, m.D, m.F, added=True)
         self.norm(g)
 
     def mlp_grad(self, accumulate):
         m, R, g = self.m, self.R, 'mlp backward'
         self.norm(g, grad=True)
-        self.product(g, 'back through out', R, m.F, m.D)
-        self.add(g, 'swiglu_grad_kernel', read=3 * R * m.F * BF16, written=3 * R * m.F * BF16)
+        if 'swiglu' in self.what_if:
+            self.product(g, 'back through out', R, m.F, m.D, read=2 * R * m.F * BF16, written=3 * R * m.F * BF16)
+        else:
+            self.product(g, 'back through out', R, m.F, m.D)
+            self.add(g, 'swiglu_grad_kernel', read=3 * R * m.F * BF16, written=3 * R * m.F * BF16)
         self.product(g, 'gradient of out', m.D, m.F, R, FLOAT, accumulate)
         self.product(g, 'gradient of in', 2 * m.F, m.D, R, FLOAT, accumulate)
         self.product(g, 'back through in', R, m.D, 2 * m.F, added=True)
@@ -322,15 +331,12 @@ def table(rows, heads, markdown):
 
 
 def report(c):
-    m, u = MODELS[c.model], Update(MODELS[c.model], c.batch, c.micro_batch or c.batch)
+    m, u = MODELS[c.model], Update(MODELS[c.model], c.batch, c.micro_batch or c.batch, c.what_if)
     all_seconds = sum(l.seconds(c) for l in u.launches.values())
     groups, merged = {}, {}
     for l in u.launches.values():
-        key = (l.group, l.name if c.all or l.kind != 'plain' or l.group.split()[-1] in ('forward', 'backward') else
-               'all kernels')
-        if l.kind == 'product' and not c.all:
-            key = (l.group, l.name)
-        merged.setdefault(key, []).append(l)
+        alone = c.all or l.group.split()[-1] in ('forward', 'backward')
+        merged.setdefault((l.group, l.name if alone else 'all kernels'), []).append(l)
     for (group, name), ls in merged.items():
         groups.setdefault(group, []).append((name, ls))
 
@@ -350,6 +356,8 @@ def report(c):
     print(f'{m.name}, batch {c.batch}: predicted by calculation, not measured')
     print(f'ceilings: {c.bandwidth * 1e-12:g} TB/s, {c.flops * 1e-12:g} TFLOP/s for products, '
           f'{100 * c.mma_share:g} % of it for mma.sync kernels, {c.launch * 1e6:g} us a launch\n')
+    if c.what_if:
+        print(f'not what is launched, but what if it did without: {", ".join(c.what_if)}\n')
     table(rows, ['part', 'launch', 'times', 'TFLOP', 'GB read', 'GB written', 'bound', 'ms', 'share'], c.markdown)
     model, work = m.flops() * c.batch, sum(l.count * l.work for l in u.launches.values())
     rate = model / all_seconds
@@ -428,8 +436,8 @@ def check(c):
             each = []
             for updates in (1, 3):
                 path = os.path.join(folder, 'counts')
-                run([trm, 'train'] + keys + [f'max_updates={updates}', f'run_name=r{len(os.listdir(folder))}{updates}'
-                                             f'{title[:3]}{micro}{m.D}'], TRM_PLUGINS=plugins, HOSTCUDA_COUNT=path)
+                run([trm, 'train'] + keys + [f'max_updates={updates}', f'run_name={title.replace(" ", "-")}-{updates}'],
+                    TRM_PLUGINS=plugins, HOSTCUDA_COUNT=path)
                 each.append(counted(path, names))
             real = {k: (each[1][k] - each[0].get(k, 0)) / 2 for k in each[1] if each[1][k] != each[0].get(k, 0)}
             ours = {}
@@ -438,14 +446,16 @@ def check(c):
                 ours[name] = ours.get(name, 0) + l.count
             plan = run([trm, 'train'] + keys + ['--dry-run'], TRM_PLUGINS=plugins)
             gflop = float(re.search(r'([0-9.e+-]+) GFLOP each', plan)[1])
-            said = re.search(r'memory +([0-9.,]+ \w+)', plan)[1]
-            have, bytes_ = m.flops() * batch * 1e-9, sum(memory(m, batch, micro).values())
+            mib = float(re.search(r'memory +([0-9.]+) MiB', plan)[1])
+            have, held = m.flops() * batch * 1e-9, sum(memory(m, batch, micro).values()) / MIB
             wrong = [f'{k}: {ours.get(k, 0)}, but {real.get(k, 0):g} ran' for k in sorted({*ours, *real})
                      if ours.get(k, 0) != real.get(k, 0)]
             if abs(have / gflop - 1) > 1e-3:
                 wrong.append(f'{have:.5g} GFLOP, but trm says {gflop:.5g}')
-            print(f'{title}: {sum(ours.values())} launches, {ours["product"]} of them products; {have:.4g} GFLOP; '
-                  f'{bytes_ / MIB:.1f} MiB, trm says {said}: {"; ".join(wrong) or "as counted"}')
+            if abs(held - mib) > 0.11:
+                wrong.append(f'{held:.1f} MiB, but trm says {mib:.1f}')
+            print(f'{title}: {sum(ours.values())} launches, {ours["product"]} of them products, {have:.4g} GFLOP, '
+                  f'{held:.1f} MiB: {"; ".join(wrong) or "agrees"}', flush=True)
             failed = failed or bool(wrong)
     return failed
 
@@ -459,6 +469,9 @@ def main():
     p.add_argument('--flops', type=float, default=700, help='of bf16 products, TFLOP/s (%(default)s)')
     p.add_argument('--mma-share', type=float, default=0.6, help='of that by mma.sync kernels (%(default)s)')
     p.add_argument('--launch-us', type=float, default=1.5, help='between two launches of a graph (%(default)s)')
+    p.add_argument('--what-if', nargs='+', default=[], choices=['swiglu', 'sums'],
+                   help='swiglu: products of mlp had it in their epilogues; sums: the first kernel of a net summed up '
+                        'the latents, and the last one wrote its output where it belongs')
     p.add_argument('--all', action='store_true', help='a line for every kind of launch')
     p.add_argument('--markdown', action='store_true', help='print tables for a document')
     p.add_argument('--check', metavar='BUILD', nargs='?', const='build/dev',
