@@ -1,5 +1,6 @@
-/* The two rates a machine has at best, measured in the same run as all the rest: of arithmetic in a
- * single product, and of memory in a copy. What limits a row is read off from them. */
+/* The two rates a machine or a GPU has at best, measured in the same run as all the rest: of
+ * arithmetic in a single product, and of memory in a copy. What limits a row is read off from them.
+ */
 #include <math.h>
 #include <string.h>
 
@@ -41,7 +42,21 @@ static trm_status measure_copy(bench_machine *m, int i, trm_error *err) {
   return TRM_OK;
 }
 
+/* One square product, the largest power of two that `work` allows. */
+static trm_status measure_device(bench_machine *m, trm_dtype dtype, trm_error *err) {
+  enum { LEAST = 64, MOST = 8192 };
+  trm_bench_shape square = {"square", LEAST, LEAST, LEAST};
+  double flops, copy;
+  while (square.m < MOST && 16 * pow(square.m, 3) <= m->work)
+    square.m = square.n = square.k = 2 * square.m;
+  CLI_TRY(trm_bench_device_rates(m->device, dtype, &square, &flops, &copy, err));
+  bench_machine_offer(m, dtype, 0, &square, flops);
+  m->copy[0] = fmax(m->copy[0], copy);
+  return TRM_OK;
+}
+
 trm_status bench_machine_measure(bench_machine *m, trm_dtype dtype, int threads, trm_error *err) {
+  if (m->device.kind != TRM_DEVICE_CPU) return measure_device(m, dtype, err);
   if (m->copy[threads] == 0) CLI_TRY(measure_copy(m, threads, err));
   return measure_products(m, dtype, threads, err);
 }
@@ -72,7 +87,7 @@ static trm_status add_peak(const bench_machine *m, int dtype, int i, bench_table
   if (!r) return TRM_E_MEMORY;
   bool copy = dtype == TRM_DTYPES;
   snprintf(r->text[BENCH_OP], sizeof r->text[0], "%s", copy ? "copy" : m->best[dtype][i]);
-  snprintf(r->text[BENCH_ISA], sizeof r->text[0], "%s", trm_isa());
+  bench_where(m->device, r);
   if (!copy)
     snprintf(r->text[BENCH_DTYPE], sizeof r->text[0], "%s", trm_dtype_name((trm_dtype)dtype));
   r->number[BENCH_THREADS] = m->threads.v[i];

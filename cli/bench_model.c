@@ -89,7 +89,7 @@ bench_row *bench_case_row(const bench_case *c, bench_table *t, trm_error *err) {
   if (!r) return NULL;
   if (c->model) snprintf(r->text[BENCH_MODEL], sizeof r->text[0], "%s", c->model->name);
   snprintf(r->text[BENCH_DTYPE], sizeof r->text[0], "%s", trm_dtype_name(c->dtype));
-  snprintf(r->text[BENCH_ISA], sizeof r->text[0], "%s", trm_isa());
+  bench_where(c->device, r);
   r->dtype = c->dtype;
   r->threads = c->threads_at;
   r->number[BENCH_THREADS] = c->threads;
@@ -167,6 +167,7 @@ static trm_trainer_config trainer_config(const bench_case *c) {
   trm_trainer_config config = c->model->run.trainer;
   config.batch_size = c->batch;
   config.threads = c->threads;
+  config.device = c->device;
   config.lr = config.puzzle_emb_lr = 1e-5;
   config.total_steps = 0;
   return config;
@@ -266,7 +267,8 @@ static trm_status time_solving(const bench_case *c, solving *s, bench_table *t, 
   int n;
   CLI_TRY(trm_model_create(&config, 0, &s->model, err));
   CLI_TRY(trm_solver_create(
-      s->model, &(trm_solver_config){.batch = c->batch, .threads = c->threads}, &s->solver, err));
+      s->model, &(trm_solver_config){.batch = c->batch, .threads = c->threads, .device = c->device},
+      &s->solver, err));
   CLI_TRY(make_puzzles(&config, c->batch, &s->puzzles, err));
   CLI_TRY(trm_solver_start(s->solver, c->batch, s->puzzles.inputs, NULL, err));
   double *seconds = calloc((size_t)c->runs, sizeof *seconds);

@@ -23,6 +23,7 @@ typedef struct bench_case {
   const char *test;
   bench_model *model;
   trm_dtype dtype;
+  trm_device device;
   int threads, threads_at; /* threads_at: position in the machine's list */
   int batch, runs;
 } bench_case;

@@ -58,6 +58,13 @@ bench_row *bench_table_add(bench_table *t, const char *test, trm_error *err) {
   return r;
 }
 
+void bench_where(trm_device device, bench_row *r) {
+  if (device.kind == TRM_DEVICE_CPU)
+    snprintf(r->text[BENCH_ISA], sizeof r->text[0], "%s", trm_isa());
+  else
+    trm_device_name(device, r->text[BENCH_ISA], sizeof r->text[0]);
+}
+
 void bench_table_free(bench_table *t) {
   free(t->rows);
   *t = (bench_table){0};

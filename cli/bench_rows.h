@@ -77,6 +77,8 @@ typedef struct bench_table {
 
 /* An empty row at the end, valid until the next is added; NULL without memory. */
 bench_row *bench_table_add(bench_table *t, const char *test, trm_error *err);
+/* Where the row was measured: the kernels' instruction set, or the GPU. */
+void bench_where(trm_device device, bench_row *r);
 void bench_table_free(bench_table *t);
 /* ms, its range and the number of runs from the seconds of each; `scale` units of ms per second. */
 void bench_row_times(bench_row *r, double *seconds, int n, double scale);
@@ -90,6 +92,8 @@ trm_status bench_print(const bench_table *t, bench_format format, bool interrupt
 
 /* Best rates seen, per number format and position in the list of threads; 0: not measured. */
 typedef struct bench_machine {
+  trm_device device;
+  double work; /* FLOP: a GPU's product has about as many at most */
   bench_ints threads;
   double flops[TRM_DTYPES][BENCH_LIST_MAX];  /* per second */
   double copy[BENCH_LIST_MAX];               /* bytes per second, read and written */

@@ -32,18 +32,21 @@ static const cli_manual manual = {
     "  limit    arithmetic: at least 70 % of the peak; else memory: GB/s is at least 60 % of a\n"
     "           copy larger than the caches (row `peak copy`), or cache: more than 150 % of it;\n"
     "           else overhead: products too small, activations, norms, waiting for threads\n"
+    "On a GPU the peaks are a square product by cuBLASLt, of random values, and a copy.\n"
     "Ctrl-C prints what was measured until then.\n\n"
     "Examples:\n"
     "  trm bench gemm -t 1,2 --dtype f32,bf16\n"
     "  trm bench gemm --shape 112x512x512,64x64x64\n"
     "  trm bench ops -m sudoku-mlp -b 64\n"
     "  trm bench train -m sudoku-mlp,sudoku6 -b 16,64 -t 1,2 -r 5 -o csv\n"
+    "  trm bench train -m sudoku-mlp -b 768 --dtype bf16 --device cuda:0\n"
     "  trm bench infer -m sudoku-mlp -b 1,8,64\n"
     "  trm bench growth -m sudoku6 arch.L_cycles=6 -o json\n"};
 
 typedef struct bench_args {
   const char *models, *batches, *threads, *dtypes, *format, *shapes; /* NULL: not given */
   int runs, cells;                                                   /* cells -1: not given */
+  trm_device device;
 } bench_args;
 
 /* All that a run of the command holds. */
@@ -134,10 +137,14 @@ static trm_status run_model(bench_run *b, const char *test, case_fn *run, bench_
         const bench_case c = {.test = test,
                               .model = m,
                               .dtype = (trm_dtype)b->dtypes.v[d],
+                              .device = b->machine.device,
                               .threads = b->machine.threads.v[i],
                               .threads_at = i,
                               .batch = b->batches.v[j],
                               .runs = b->runs};
+        trm_model_cost cost;
+        CLI_TRY(trm_model_cost_of(&m->run.model, &cost, err));
+        b->machine.work = cost.flops_train * c.batch;
         CLI_TRY(bench_machine_measure(&b->machine, c.dtype, i, err));
         CLI_TRY(run(&c, &b->table, err));
       }
@@ -301,6 +308,10 @@ static bool check_options(const bench_args *a, const struct test *test) {
               {"cells", a->cells >= 0, false},
               {"shape", a->shapes, true}};
   bool gemm = test->run == run_gemm;
+  if (a->device.kind != TRM_DEVICE_CPU && test->run != run_train && test->run != run_infer) {
+    cli_usage_error("--device is for train and infer, not for %s", test->name);
+    return false;
+  }
   for (size_t i = 0; i < sizeof some / sizeof *some; i++) {
     if (!some[i].given || some[i].of_gemm == gemm) continue;
     cli_usage_error("--%s is for %s, not for %s", some[i].name,
@@ -349,11 +360,13 @@ static bool read_lists(const bench_args *a, const struct test *test, bench_run *
     return false;
   }
   b->runs = a->runs;
+  b->machine.device = trm_device_resolve(a->device, NULL);
   b->cells = a->cells > 0 ? a->cells : 0;
   return bench_parse_names("model", a->models ? a->models : "sudoku6", &b->models) &&
          bench_parse_ints("batch", a->batches ? a->batches : test->batches, 1 << 20, &b->batches) &&
          bench_parse_dtypes("dtype", a->dtypes, &b->dtypes) &&
-         read_threads(a->threads, test->all_threads, &b->machine.threads) &&
+         read_threads(b->machine.device.kind == TRM_DEVICE_CPU ? a->threads : "1",
+                      test->all_threads, &b->machine.threads) &&
          (!a->shapes || bench_parse_products("shape", a->shapes, &b->products));
 }
 
@@ -385,6 +398,7 @@ int cmd_bench(int argc, char **argv) {
       {"t,threads", CLI_NUMBERS, &a.threads, "LIST",
        "(default: as many as the process may use; gemm, growth: also 1)"},
       {"dtype", CLI_NAMES, &a.dtypes, "LIST", "number formats (default: f32,bf16)"},
+      {"device", CLI_DEVICE, &a.device, "NAME", "cpu (default), auto or cuda:N; train and infer"},
       {"r,runs", CLI_INT, &a.runs, "N", "timed runs of each row (default: 5)"},
       {"o,output", CLI_STRING, &a.format, "FORMAT", "md, csv or json (default: md)"},
       {"shape", CLI_NAMES, &a.shapes, "LIST", "gemm: MxNxK (default: those of the models)"},

@@ -142,7 +142,6 @@ static trm_status load_config(train_run *run, const train_args *args, const char
     file = path;
   }
   CLI_TRY(run_config_load(&run->config, file, overrides, n, err));
-  run->config.trainer.device = trm_device_resolve(run->config.trainer.device, NULL);
   CLI_TRY(train_data_open(&run->config, &run->data, err));
   CLI_TRY(train_schedule_of(&run->config, &run->data, &run->schedule, err));
   return create_stream(run, err);

@@ -227,7 +227,7 @@ static trm_status run_updates(loop *l, trm_error *err) {
 trm_status train_loop(const run_config *c, const train_data *d, const train_schedule *s,
                       run_folder *r, trm_trainer *t, trm_stream *stream, trm_error *err) {
   const int rows = c->trainer.batch_size;
-  const bool gpu = c->trainer.device.kind != TRM_DEVICE_CPU;
+  const bool gpu = trm_device_resolve(c->trainer.device, NULL).kind != TRM_DEVICE_CPU;
   loop l = {.c = c, .d = d, .s = s, .r = r, .t = t, .loss = -1, .exact = -1};
   CLI_TRY(train_ahead_create(stream, rows, c->model.seq_len, gpu, &l.batches, err));
   l.started = l.saved_at = cli_now();

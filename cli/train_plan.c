@@ -32,6 +32,7 @@ bool train_schedule_evaluates(const train_schedule *s, int64_t u) {
 trm_trainer_config train_trainer_config(const run_config *c, const train_schedule *s) {
   trm_trainer_config t = c->trainer;
   t.total_steps = s->total;
+  t.device = trm_device_resolve(t.device, NULL);
   if (!c->ema) t.ema_rate = 0;
   return t;
 }
@@ -73,7 +74,8 @@ static trm_status probe_create(const run_config *c, const train_data *d, const t
 /* Enough rows to keep all threads busy, few enough that an update takes about a second. */
 static int probe_rows(const run_config *c, const trm_model_cost *cost) {
   int threads = c->trainer.threads ? c->trainer.threads : trm_default_threads();
-  if (c->trainer.device.kind != TRM_DEVICE_CPU) return c->trainer.batch_size; /* a GPU to be full */
+  if (trm_device_resolve(c->trainer.device, NULL).kind != TRM_DEVICE_CPU)
+    return c->trainer.batch_size; /* a GPU is to be full */
   double rows = fmin(64, 2e10 / fmax(cost->flops_train, 1));
   rows = fmin(fmax(rows, threads), c->trainer.batch_size);
   return (int)fmax(rows, 1);
@@ -126,8 +128,9 @@ static trm_status print_memory(const run_config *c, const train_schedule *s, FIL
 
 static trm_status print_device(const run_config *c, FILE *f, trm_error *err) {
   char name[32], about[160];
-  trm_device_name(c->trainer.device, name, sizeof name);
-  CLI_TRY(trm_device_describe(c->trainer.device, about, sizeof about, err));
+  const trm_device device = trm_device_resolve(c->trainer.device, NULL);
+  trm_device_name(device, name, sizeof name);
+  CLI_TRY(trm_device_describe(device, about, sizeof about, err));
   fprintf(f, "device       %s: %s\n", name, about);
   return TRM_OK;
 }

@@ -12,20 +12,24 @@ if(TRM_CUDA)
   endif()
   # Machine code from Ampere on, and for what comes later the last one's PTX. Consumer Ampere and
   # Ada (8.6, 8.9) run 8.0's code too, but have tables of their own for latencies.
-  if(NOT CMAKE_CUDA_ARCHITECTURES)
+  if(NOT CMAKE_CUDA_ARCHITECTURES AND NOT DEFINED ENV{CUDAARCHS})
     set(CMAKE_CUDA_ARCHITECTURES 80-real 86-real 89-real 90-real 100-real 120)
   endif()
   enable_language(CUDA)
   find_package(CUDAToolkit 13 REQUIRED)
-  add_library(trm_cuda MODULE ${cuda_sources})
-  target_include_directories(trm_cuda PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
-  target_compile_definitions(trm_cuda PRIVATE TRM_VERSION="${PROJECT_VERSION}")
-  target_compile_options(trm_cuda PRIVATE
+  add_library(trm_cuda_objects OBJECT ${cuda_sources})
+  target_include_directories(trm_cuda_objects PUBLIC ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
+  target_compile_definitions(trm_cuda_objects PUBLIC TRM_VERSION="${PROJECT_VERSION}")
+  target_compile_options(trm_cuda_objects PUBLIC
     "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra;--threads=0>"
     "$<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<BOOL:${TRM_WERROR}>>:-Werror=all-warnings>")
+  target_link_libraries(trm_cuda_objects PUBLIC CUDA::cudart_static CUDA::cublasLt)
+  set_target_properties(trm_cuda_objects PROPERTIES CUDA_STANDARD 17 CUDA_STANDARD_REQUIRED ON
+    CUDA_VISIBILITY_PRESET hidden)
+  add_library(trm_cuda MODULE $<TARGET_OBJECTS:trm_cuda_objects>)
   target_link_libraries(trm_cuda PRIVATE CUDA::cudart_static CUDA::cublasLt)
-  set_target_properties(trm_cuda PROPERTIES OUTPUT_NAME trm-cuda PREFIX lib
-    CUDA_STANDARD 17 CUDA_STANDARD_REQUIRED ON CUDA_VISIBILITY_PRESET hidden
+  target_link_options(trm_cuda PRIVATE -Wl,--no-undefined)
+  set_target_properties(trm_cuda PROPERTIES OUTPUT_NAME trm-cuda PREFIX lib LINKER_LANGUAGE CUDA
     LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
   install(TARGETS trm_cuda LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/trm)
 endif()

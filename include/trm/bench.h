@@ -11,6 +11,7 @@
 #ifndef TRM_BENCH_H
 #define TRM_BENCH_H
 
+#include "trm/device.h"
 #include "trm/model.h"
 
 #ifdef __cplusplus
@@ -46,6 +47,12 @@ TRM_API trm_status trm_bench_create_products(trm_dtype dtype, int threads,
  * Errors: ARGUMENT, MEMORY, SYSTEM. */
 TRM_API trm_status trm_bench_create_copy(int threads, int64_t bytes, trm_bench **out,
                                          trm_error *err);
+/* What a GPU does at best, in FLOP and bytes per second: in one product of that shape, random
+ * values, and in a copy; medians. Errors: ARGUMENT (the CPU, sizes outside 8 to 16384 or no
+ * multiples of 8), SYSTEM, MEMORY. */
+TRM_API trm_status trm_bench_device_rates(trm_device device, trm_dtype dtype,
+                                          const trm_bench_shape *shape, double *flops,
+                                          double *bytes, trm_error *err);
 /* Every op of a training update, as `teams` teams (a divisor of threads) with a tile of `rows` rows
  * each, on random values. Errors: ARGUMENT, CONFIG, MEMORY, SYSTEM. */
 TRM_API trm_status trm_bench_create_ops(const trm_model_config *config, int threads, int teams,

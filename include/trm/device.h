@@ -4,6 +4,8 @@
  * folder that the environment variable TRM_PLUGINS names, else beside libtrm (or the program that
  * holds it), in trm/ beside it, in ../lib and ../lib/trm, and then where the system keeps
  * libraries. A program without it serves machines without a GPU; nothing is linked to CUDA.
+ *
+ * What lives on a GPU does not survive a fork: the child may neither use it nor make anew.
  */
 #ifndef TRM_DEVICE_H
 #define TRM_DEVICE_H

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "backend/plugin.h"
+#include "trm/bench.h"
 
 /* --- names ----------------------------------------------------------------------------------- */
 
@@ -92,7 +93,7 @@ static trm_status load_plugin(const trm__plugin **out, trm_error *err) {
   if (!library)
     TRM_FAIL(err, TRM_E_SYSTEM,
              "no GPU support: %s cannot be loaded (%.200s); build it with cmake --preset cuda, or "
-             "use device=cpu",
+             "choose the device cpu",
              TRM__PLUGIN_FILE, why);
   trm__plugin_fn *table = NULL;
   void *symbol = dlsym(library, TRM__PLUGIN_SYMBOL);
@@ -130,6 +131,22 @@ trm_device trm_device_resolve(trm_device device, trm_error *why) {
   if (device.kind != TRM_DEVICE_AUTO) return device;
   const trm_device first = {TRM_DEVICE_CUDA, 0}, cpu = {TRM_DEVICE_CPU, 0};
   return trm_device_describe(first, text, sizeof text, why) == TRM_OK ? first : cpu;
+}
+
+trm_status trm_bench_device_rates(trm_device device, trm_dtype dtype, const trm_bench_shape *s,
+                                  double *flops, double *bytes, trm_error *err) {
+  const trm__plugin *plugin;
+  const int sizes[] = {s->m, s->n, s->k};
+  device = trm_device_resolve(device, NULL);
+  bool good = device.kind == TRM_DEVICE_CUDA;
+  for (int i = 0; i < 3; i++)
+    good = good && sizes[i] >= 8 && sizes[i] <= 1 << 14 && sizes[i] % 8 == 0;
+  if (!good)
+    TRM_FAIL(err, TRM_E_ARGUMENT,
+             "rates of a product of %d x %d x %d: want a GPU, and multiples of 8 up to 16384", s->m,
+             s->n, s->k);
+  TRM_TRY(load_plugin(&plugin, err));
+  return plugin->rates(device.index, dtype, s->m, s->n, s->k, flops, bytes, err);
 }
 
 trm_status trm__backend_create(trm_device device, const trm__dims *dims, const trm__outer *outer,

@@ -16,6 +16,9 @@ typedef struct trm__plugin {
   trm_status (*create)(int index, const trm__dims *dims, const trm__outer *outer,
                        const trm__block *blocks, int n_blocks, bool training, trm__backend **out,
                        trm_error *err);
+  /* The rate of one product C [m, n] = A [m, k] B [k, n] (FLOP/s) and of a copy (bytes/s). */
+  trm_status (*rates)(int index, trm_dtype dtype, int m, int n, int k, double *flops, double *bytes,
+                      trm_error *err);
 } trm__plugin;
 
 typedef const trm__plugin *trm__plugin_fn(void);

@@ -13,12 +13,16 @@
 #include "threads.h"
 
 #if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #define FIBER_LEAVE(save, bottom, size) __sanitizer_start_switch_fiber(save, bottom, size)
 #define FIBER_ENTER(fake, bottom, size) __sanitizer_finish_switch_fiber(fake, bottom, size)
+/* The last frames of the fiber before were left, not returned from. */
+#define FIBER_FRESH(stack, size) __asan_unpoison_memory_region(stack, size)
 #else
 #define FIBER_LEAVE(save, bottom, size) ((void)(save), (void)(bottom), (void)(size))
 #define FIBER_ENTER(fake, bottom, size) ((void)(fake), (void)(bottom), (void)(size))
+#define FIBER_FRESH(stack, size) ((void)0)
 #endif
 
 uint3 threadIdx, blockIdx;
@@ -58,7 +62,7 @@ struct Block {
   std::vector<Fiber> fibers;
   std::vector<Warp> warps;
   std::vector<int> order;
-  std::vector<unsigned char *> stacks; /* free ones */
+  std::vector<unsigned char *> stacks; /* free ones, for all blocks to come */
   Fiber *now;
   void *main_sp, *main_fake;
   const void *main_bottom;
@@ -66,6 +70,10 @@ struct Block {
   int alive, at_barrier, any, any_result;
   const std::function<void()> *body;
   void *shared;
+
+  ~Block() {
+    for (unsigned char *stack : stacks) free(stack);
+  }
 } block;
 
 [[noreturn]] void give_up(const char *why) {
@@ -143,6 +151,7 @@ void resume(Fiber *f) {
       block.stacks.push_back(static_cast<unsigned char *>(aligned_alloc(64, STACK)));
     f->stack = block.stacks.back();
     block.stacks.pop_back();
+    FIBER_FRESH(f->stack, STACK);
     f->sp = fresh_stack(f->stack, entry);
   }
   block.now = f;
@@ -337,8 +346,6 @@ void hostcuda_run_grid(const dim3 &grid, const dim3 &threads, size_t shared,
     run_block(n);
     free(block.shared);
   }
-  for (unsigned char *stack : block.stacks) free(stack);
-  block.stacks.clear();
 }
 
 void *hostcuda_shared_memory(void) {

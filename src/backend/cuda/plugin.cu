@@ -12,6 +12,7 @@
 #include "attention.cuh"
 #include "backend.cuh"
 #include "mixer.cuh"
+#include "rates.cuh"
 #include "vector.cuh"
 
 static trm_status fail(trm_error *err, trm_status code, const char *format, ...) {
@@ -38,10 +39,10 @@ static trm_status no_driver(cudaError_t error, trm_error *err) {
     return fail(
         err, TRM_E_SYSTEM,
         "the NVIDIA driver %s (it knows CUDA %d.%d, trm was built with %d.%d): install one, "
-        "or use device=cpu",
+        "or choose the device cpu",
         driver ? "is too old" : "is missing", driver / 1000, driver % 1000 / 10, runtime / 1000,
         runtime % 1000 / 10);
-  return fail(err, TRM_E_SYSTEM, "no CUDA device can be used: %s; use device=cpu",
+  return fail(err, TRM_E_SYSTEM, "no CUDA device can be used: %s; choose the device cpu",
               cudaGetErrorString(error));
 }
 
@@ -60,7 +61,7 @@ static trm_status check_device(int index, cudaDeviceProp *prop, trm_error *err) 
     return fail(
         err, TRM_E_SYSTEM,
         "cuda:%d: %s has compute capability %d.%d, but trm needs 8.0 or newer (Ampere, Ada, "
-        "Hopper, …); use device=cpu",
+        "Hopper, …); choose the device cpu",
         index, prop->name, prop->major, prop->minor);
   return TRM_OK;
 }
@@ -237,11 +238,13 @@ enum { WORKSPACE = 32 << 20 /* what NVIDIA recommends for Hopper */ };
 static trm_status check_model(const trm__dims *m, const char *name, trm_error *err) {
   if (m->D % 8 != 0)
     return fail(err, TRM_E_CONFIG,
-                "%s: hidden_size %d, but a GPU needs a multiple of 8; use device=cpu", name, m->D);
+                "%s: hidden_size %d, but a GPU needs a multiple of 8; choose the device cpu", name,
+                m->D);
   if (m->d > ATTENTION_MOST_D)
-    return fail(err, TRM_E_CONFIG,
-                "%s: heads of %d channels, but at most %d on a GPU: use more heads, or device=cpu",
-                name, m->d, (int)ATTENTION_MOST_D);
+    return fail(
+        err, TRM_E_CONFIG,
+        "%s: heads of %d channels, but at most %d on a GPU: use more heads, or the device cpu",
+        name, m->d, (int)ATTENTION_MOST_D);
   return TRM_OK;
 }
 
@@ -363,8 +366,26 @@ static trm_status create(int index, const trm__dims *dims, const trm__outer *out
   return TRM_OK;
 }
 
+static trm_status rates(int index, trm_dtype dtype, int m, int n, int k, double *flops,
+                        double *bytes, trm_error *err) {
+  cudaDeviceProp prop;
+  Rates r;
+  cudaGetLastError();
+  const trm_status st = check_device(index, &prop, err);
+  if (st != TRM_OK) return st;
+  const cudaError_t error = measure_rates(dtype == TRM_BFLOAT16, m, n, k, &r);
+  if (error != cudaSuccess || r.product != CUBLAS_STATUS_SUCCESS)
+    return fail(
+        err, error == cudaErrorMemoryAllocation ? TRM_E_MEMORY : TRM_E_SYSTEM,
+        "cuda:%d: a product of %d x %d x %d cannot be timed: %s", index, m, n, k,
+        error != cudaSuccess ? cudaGetErrorString(error) : cublasLtGetStatusString(r.product));
+  *flops = r.flops;
+  *bytes = r.bytes;
+  return TRM_OK;
+}
+
 extern "C" TRM_API trm__plugin_fn trm__plugin_table;
 const trm__plugin *trm__plugin_table(void) {
-  static const trm__plugin table = {TRM_VERSION, sizeof(trm__backend_ops), describe, create};
+  static const trm__plugin table = {TRM_VERSION, sizeof(trm__backend_ops), describe, create, rates};
   return &table;
 }

@@ -1,0 +1,103 @@
+/* The program on a GPU as a user runs it: a run that moves between devices, and what is said where
+ * there is none. On a GPU, or on the emulation of tests/hostcuda. */
+#include "launch.h"
+#include "trm.h"
+
+/* A model that an emulated device trains in seconds. */
+#define TINY                                                                              \
+  "preset=sudoku4", "arch.hidden_size=16", "arch.num_heads=2", "arch.L_layers=1",         \
+      "arch.H_cycles=1", "arch.L_cycles=1", "arch.halt_max_steps=2", "lr_warmup_steps=1", \
+      "global_batch_size=4", "epochs=40", "eval_interval=null", "eval_limit=8"
+
+static char data[160], runs[160], run[200], setting[2][200];
+
+static void make_data(scratch *s) {
+  snprintf(data, sizeof data, "%s/data", s->dir);
+  snprintf(runs, sizeof runs, "%s/runs", s->dir);
+  snprintf(run, sizeof run, "%s/p/r", runs);
+  snprintf(setting[0], sizeof setting[0], "data_paths=[%s]", data);
+  snprintf(setting[1], sizeof setting[1], "out=%s", runs);
+  want(RUN("data", "gen", "sudoku", "--size", "4", "--train", "20", "--test", "8", "--output-dir",
+           data),
+       0);
+}
+
+static void runs_move_between_devices(void **state) {
+  scratch *s = *state;
+  make_data(s);
+  want(RUN("train", TINY, setting[0], setting[1], "project_name=p", "run_name=r", "max_updates=3",
+           "device=cuda:0"),
+       0);
+  says(out_text, "device       cuda:0: ");
+  says(out_text, "micro-batches of 4 rows");
+  want(RUN("train", "--resume", run, "max_updates=5", "device=cpu"), 0);
+  says(out_text, "update 5");
+  want(RUN("train", "--resume", run, "max_updates=7", "device=auto"), 0);
+  says(out_text, "update 7");
+  want(RUN("eval", run, data, "--device", "cuda", "--json"), 0);
+  says(out_text, "\"examples\"");
+  want(RUN("solve", run, "--data", data, "--device", "cuda"), 0);
+}
+
+/* Batches are built ahead there; a run that stops between loses none and takes none twice. */
+static void interrupted_runs_end_in_the_same_bytes(void **state) {
+  scratch *s = *state;
+  char path[300];
+  size_t n[2];
+  make_data(s);
+  for (int i = 0; i < 2; i++) {
+    const char *name = i ? "run_name=halves" : "run_name=whole";
+    want(RUN("train", TINY, setting[0], setting[1], "project_name=p", name,
+             i ? "max_updates=3" : "max_updates=6", "device=cuda"),
+         0);
+  }
+  snprintf(run, sizeof run, "%s/p/halves", runs);
+  want(RUN("train", "--resume", run, "max_updates=6"), 0);
+  snprintf(path, sizeof path, "%s/p/whole/last/trainer.safetensors", runs);
+  unsigned char *whole = read_bytes(path, &n[0]);
+  snprintf(path, sizeof path, "%s/p/halves/last/trainer.safetensors", runs);
+  unsigned char *halves = read_bytes(path, &n[1]);
+  assert_true(n[0] == n[1] && memcmp(whole, halves, n[0]) == 0);
+  free(whole);
+  free(halves);
+}
+
+static void version_names_the_device(void **state) {
+  scratch *s = *state;
+  char *kept = strdup(getenv("TRM_PLUGINS"));
+  want(RUN("--version"), 0);
+  says(out_text, "GPU: cuda:0, ");
+  setenv("TRM_PLUGINS", s->dir, 1);
+  want(RUN("--version"), 0);
+  says(out_text, "GPU: none: no GPU support: libtrm-cuda.so cannot be loaded");
+  setenv("TRM_PLUGINS", kept, 1);
+  free(kept);
+}
+
+static void devices_that_are_not_there_are_named(void **state) {
+  scratch *s = *state;
+  make_data(s);
+  want(RUN("train", TINY, setting[0], setting[1], "device=cuda:99"), 1);
+  says(err_text, "cuda:99");
+  want(RUN("train", TINY, setting[0], setting[1], "device=gpu"), 2);
+  says(err_text, "cpu, auto or cuda:N");
+  want(RUN("bench", "ops", "--device", "cuda"), 2);
+  says(err_text, "train and infer");
+}
+
+int main(void) {
+  char about[160];
+  trm_error err;
+  const trm_device gpu = {TRM_DEVICE_CUDA, 0};
+  if (!getenv("TRM_PLUGINS") || trm_device_describe(gpu, about, sizeof about, &err) != TRM_OK) {
+    printf("skipped: %s\n", getenv("TRM_PLUGINS") ? err.msg : "TRM_PLUGINS names no plug-in");
+    return 77;
+  }
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(runs_move_between_devices),
+      cmocka_unit_test(interrupted_runs_end_in_the_same_bytes),
+      cmocka_unit_test(version_names_the_device),
+      cmocka_unit_test(devices_that_are_not_there_are_named),
+  };
+  return cmocka_run_group_tests(tests, scratch_open, scratch_close);
+}
