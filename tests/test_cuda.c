@@ -218,6 +218,60 @@ static void weights_that_are_not_finite_are_named(void **state) {
   trm_model_free(m);
 }
 
+/* ---- several devices ---- */
+
+static void needs_emulation(void) {
+  if (!emulated) {
+    print_message("skipped: a GPU does not fail, or multiply, on demand\n");
+    skip();
+  }
+}
+
+/* Each call is for its trainer's device, whichever the thread used last. */
+static void two_devices_take_turns(void **state) {
+  scratch *s = *state;
+  trm_error err;
+  trm_model_config mc = model_config(ATTENTION);
+  mc.forward_dtype = TRM_BFLOAT16;
+  trm_trainer *t[2];
+  needs_emulation();
+  setenv("HOSTCUDA_DEVICES", "2", 1);
+  for (int i = 0; i < 2; i++) {
+    const trm_trainer_config c = training((trm_device){TRM_DEVICE_CUDA, i});
+    t[i] = trainer_of(&mc, &c);
+  }
+  for (int k = 0; k < 3; k++)
+    for (int i = 0; i < 2; i++) (void)small_update(t[i]);
+  const state_bytes x = state_of(s, t[0]), y = state_of(s, t[1]);
+  assert_true(same_state(x, y));
+  free(x.data);
+  free(y.data);
+  for (int i = 0; i < 2; i++)
+    if (trm_trainer_load(t[i], s->path, &err) != TRM_OK) fail_msg("%s", err.msg);
+  trm_trainer_free(t[0]);
+  (void)small_update(t[1]);
+  trm_trainer_free(t[1]);
+  unsetenv("HOSTCUDA_DEVICES");
+}
+
+/* Looking for a device that cannot be used is no failure of one that is in use. */
+static void looking_around_harms_nobody(void **state) {
+  (void)state;
+  char about[160];
+  trm_error err;
+  needs_emulation();
+  const trm_model_config mc = model_config(MIXER);
+  const trm_trainer_config c = training(gpu);
+  trm_trainer *t = trainer_of(&mc, &c);
+  for (int devices = -1; devices <= 0; devices++) {
+    setenv("HOSTCUDA_DEVICES", devices ? "-1" : "0", 1);
+    assert_int_equal(trm_device_describe(gpu, about, sizeof about, &err), TRM_E_SYSTEM);
+    unsetenv("HOSTCUDA_DEVICES");
+    (void)small_update(t);
+  }
+  trm_trainer_free(t);
+}
+
 /* ---- solving ---- */
 
 static void solves_as_the_cpu(void **state) {
@@ -259,13 +313,6 @@ static void solves_as_the_cpu(void **state) {
 }
 
 /* ---- what cannot be ---- */
-
-static void needs_emulation(void) {
-  if (!emulated) {
-    print_message("skipped: a GPU cannot be made to fail\n");
-    skip();
-  }
-}
 
 static trm_status create_on(trm_device device, const trm_model_config *mc, trm_error *err) {
   trm_trainer_config c = training(device);
@@ -375,6 +422,8 @@ int main(void) {
       cmocka_unit_test(state_goes_on_bit_for_bit),
       cmocka_unit_test(state_moves_between_devices),
       cmocka_unit_test(weights_that_are_not_finite_are_named),
+      cmocka_unit_test(two_devices_take_turns),
+      cmocka_unit_test(looking_around_harms_nobody),
       cmocka_unit_test(solves_as_the_cpu),
       cmocka_unit_test(devices_that_do_not_fit_are_refused),
       cmocka_unit_test(automatic_choice_falls_back_to_the_cpu),

@@ -188,7 +188,11 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const
                      b,
                      c,
                      d};
-  return hostcuda_enqueue(stream, [call] { multiply(call); }) == cudaSuccess
+  const auto work = [call] {
+    hostcuda_count("product");
+    multiply(call);
+  };
+  return hostcuda_enqueue(stream, work) == cudaSuccess
              ? CUBLAS_STATUS_SUCCESS
              : CUBLAS_STATUS_EXECUTION_FAILED;
 }

@@ -1,5 +1,5 @@
-/* The runtime of hostcuda: one device, streams that do at once what they are given, graphs that
- * record it. A failure stays, as after a kernel that died on a GPU. */
+/* The runtime of hostcuda: devices that are alike, streams that do at once what they are given,
+ * graphs that record it. A failure stays, as after a kernel that died on a GPU. */
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +23,7 @@ struct CUgraphExec_st {
 struct CUstream_st {
   bool capturing, spoiled;
   CUgraph_st *graph;
+  int device;
 };
 struct CUevent_st {
   timespec at;
@@ -35,13 +36,18 @@ enum { SHARED_DEFAULT = 48 << 10, SHARED_MOST = 227 << 10, MOST_THREADS = 1024, 
 struct Device {
   std::recursive_mutex lock;
   std::map<const void *, int> shared_limit;
-  std::map<void *, size_t> blocks;
-  size_t used = 0;
+  struct Owned {
+    size_t bytes;
+    int device;
+  };
+  std::map<void *, Owned> blocks;
+  std::map<int, size_t> used; /* of each device */
   long launches = 0;
   cudaError_t last = cudaSuccess; /* what cudaGetLastError tells */
   bool dead = false;
   std::vector<cudaStream_t> capturing;
 } device;
+thread_local int current;
 
 typedef std::lock_guard<std::recursive_mutex> Guard;
 
@@ -78,6 +84,8 @@ const struct {
                "CUDA driver version is insufficient for CUDA runtime version"},
               {cudaErrorNoDevice, "cudaErrorNoDevice", "no CUDA-capable device is detected"},
               {cudaErrorInvalidDevice, "cudaErrorInvalidDevice", "invalid device ordinal"},
+              {cudaErrorInvalidResourceHandle, "cudaErrorInvalidResourceHandle",
+               "invalid resource handle"},
               {cudaErrorLaunchFailure, "cudaErrorLaunchFailure", "unspecified launch failure"},
               {cudaErrorStreamCaptureUnsupported, "cudaErrorStreamCaptureUnsupported",
                "operation not permitted when stream is capturing"},
@@ -140,10 +148,12 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *prop, int index) {
 cudaError_t cudaSetDevice(int index) {
   int n = 0;
   cudaGetDeviceCount(&n);
-  return index >= 0 && index < n ? alive() : say(cudaErrorInvalidDevice);
+  if (index < 0 || index >= n) return say(cudaErrorInvalidDevice);
+  current = index;
+  return alive();
 }
 cudaError_t cudaGetDevice(int *index) {
-  *index = 0;
+  *index = current;
   return cudaSuccess;
 }
 cudaError_t cudaDeviceSynchronize(void) {
@@ -157,7 +167,8 @@ cudaError_t cudaDeviceSynchronize(void) {
 cudaError_t cudaMemGetInfo(size_t *room, size_t *all) {
   Guard guard(device.lock);
   *all = device_bytes();
-  *room = *all > device.used ? *all - device.used : 0;
+  const size_t used = device.used[current];
+  *room = *all > used ? *all - used : 0;
   return alive();
 }
 cudaError_t cudaMalloc(void **out, size_t bytes) {
@@ -165,12 +176,12 @@ cudaError_t cudaMalloc(void **out, size_t bytes) {
   *out = NULL;
   if (spoils()) return say(cudaErrorStreamCaptureUnsupported);
   if (alive() != cudaSuccess) return alive();
-  if (bytes > device_bytes() || device.used > device_bytes() - bytes ||
+  if (bytes > device_bytes() || device.used[current] > device_bytes() - bytes ||
       posix_memalign(out, 256, bytes ? bytes : 1))
     return say(cudaErrorMemoryAllocation);
   memset(*out, 0xff, bytes);
-  device.blocks[*out] = bytes;
-  device.used += bytes;
+  device.blocks[*out] = {bytes, current};
+  device.used[current] += bytes;
   return cudaSuccess;
 }
 cudaError_t cudaFree(void *p) {
@@ -178,7 +189,7 @@ cudaError_t cudaFree(void *p) {
   if (!p) return alive();
   const auto found = device.blocks.find(p);
   if (found == device.blocks.end()) return say(cudaErrorInvalidValue);
-  device.used -= found->second;
+  device.used[found->second.device] -= found->second.bytes;
   device.blocks.erase(found);
   free(p);
   return alive();
@@ -193,7 +204,10 @@ cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind 
   return cudaMemcpyAsync(to, from, bytes, kind, NULL);
 }
 cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t stream) {
-  return hostcuda_enqueue(stream, [=] { memset(to, value, bytes); });
+  return hostcuda_enqueue(stream, [=] {
+    hostcuda_count("memset");
+    memset(to, value, bytes);
+  });
 }
 cudaError_t cudaMemset(void *to, int value, size_t bytes) {
   return cudaMemsetAsync(to, value, bytes, NULL);
@@ -216,6 +230,7 @@ cudaError_t hostcuda_enqueue(cudaStream_t stream, Work work) {
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned) {
   if (alive() != cudaSuccess) return say(alive());
   *out = new CUstream_st();
+  (*out)->device = current;
   return cudaSuccess;
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
@@ -309,6 +324,8 @@ cudaError_t hostcuda_launch(const cudaLaunchConfig_t *config, const void *kernel
       !b.z || (uint64_t)b.x * b.y * b.z > MOST_THREADS || b.z > 64)
     return say(cudaErrorInvalidConfiguration);
   if (shared > most && shared > SHARED_DEFAULT) return say(cudaErrorInvalidValue);
+  if (config->stream && config->stream->device != current)
+    return say(cudaErrorInvalidResourceHandle);
   return hostcuda_enqueue(config->stream, [=] {
     if (device.dead) return;
     const long fails = from_environment("HOSTCUDA_FAIL_AFTER", 0);
@@ -317,6 +334,7 @@ cudaError_t hostcuda_launch(const cudaLaunchConfig_t *config, const void *kernel
       device.last = cudaErrorLaunchFailure;
       return;
     }
+    hostcuda_count_kernel(kernel);
     hostcuda_run_grid(g, b, shared, body);
   });
 }

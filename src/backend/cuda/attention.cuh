@@ -5,7 +5,7 @@
 
 #include "device.cuh"
 
-enum { ATTENTION_MOST_D = 128 }; /* of a head, even */
+enum { ATTENTION_MOST_D = 128 }; /* channels of a head */
 
 /* qkv [b, L, 3, H, d] (positions already rotated) -> o [b, L, H, d] = softmax(q k^T / sqrt(d)) v,
  * lse [b, H, L] = log of the sum of exp of the scaled scores. */

@@ -240,14 +240,14 @@ void run_head(const bf16 *qkv, const bf16 *o, const float *lse, const bf16 *d_o,
   launch_large(head_kernel<W>, dim3((unsigned)(b * z.H)), dim3(W * WARP), head_plan<W>::SHARED,
                stream, qkv, o, lse, d_o, dqkv, z);
 }
-/* Whether a block can take a head of these sizes, and does. */
+/* Whether a block can take a head of these sizes (of pairs: outputs are read by two), and does. */
 bool run_heads(const float *, const float *, const float *, const float *, float *, int, heads,
                cudaStream_t) {
   return false;
 }
 bool run_heads(const bf16 *qkv, const bf16 *o, const float *lse, const bf16 *d_o, bf16 *dqkv, int b,
                heads z, cudaStream_t stream) {
-  if (z.L > 128 || z.d <= 32 || z.d > 64) return false;
+  if (z.L > 128 || z.d <= 32 || z.d > 64 || z.d % 2) return false;
   if (z.L <= 32)
     run_head<2>(qkv, o, lse, d_o, dqkv, b, z, stream);
   else if (z.L <= 64)

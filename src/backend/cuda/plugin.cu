@@ -66,12 +66,14 @@ static trm_status check_device(int index, cudaDeviceProp *prop, trm_error *err) 
   return TRM_OK;
 }
 
+/* What looking for a device leaves as the last error is not that of a backend in use. */
 static trm_status describe(int index, char *out, size_t n, trm_error *err) {
   cudaDeviceProp prop;
   size_t room = 0, all = 0;
   trm_status st = check_device(index, &prop, err);
+  const cudaError_t error = st == TRM_OK ? cudaMemGetInfo(&room, &all) : cudaSuccess;
+  cudaGetLastError();
   if (st != TRM_OK) return st;
-  const cudaError_t error = cudaMemGetInfo(&room, &all);
   if (error != cudaSuccess)
     return fail(err, TRM_E_SYSTEM, "cuda:%d: %s", index, cudaGetErrorString(error));
   snprintf(out, n, "%s, compute capability %d.%d, %.1f of %.1f GiB free", prop.name, prop.major,
@@ -108,7 +110,8 @@ static trm_status finish(CudaBackend *c, trm_error *err) {
   return TRM_OK;
 }
 
-/* --- memory ---------------------------------------------------------------------------------- */
+/* --- memory ----------------------------------------------------------------------------------
+ * A thread's current device is whatever it used last: each entry chooses its own. */
 
 static void *take(CudaBackend *c, size_t bytes) {
   void *p = NULL;
@@ -124,10 +127,12 @@ static void *op_alloc(trm__backend *be, size_t bytes) {
   return take(cuda_of(be), bytes);
 }
 static void op_release(trm__backend *be, void *p) {
+  note(cuda_of(be), cudaSetDevice(cuda_of(be)->index));
   if (p) note(cuda_of(be), cudaFree(p));
 }
 
 static void copy(CudaBackend *c, void *to, const void *from, size_t bytes, cudaMemcpyKind kind) {
+  note(c, cudaSetDevice(c->index));
   if (bytes > 0) note(c, cudaMemcpyAsync(to, from, bytes, kind, c->stream));
   if (kind != cudaMemcpyDeviceToDevice) note(c, cudaStreamSynchronize(c->stream));
 }
@@ -151,6 +156,7 @@ static void move_latents(trm__backend *be, int n, unsigned char *device, real *h
          (size_t)all * sizeof *host, put ? cudaMemcpyHostToDevice : cudaMemcpyDeviceToHost);
     return;
   }
+  note(c, cudaSetDevice(c->index));
   float *middle = NULL;
   const int64_t most = all < LATENT_VALUES ? all : (int64_t)LATENT_VALUES;
   note(c,
@@ -180,8 +186,9 @@ static void op_get_latents(trm__backend *be, int n, real *to, const real *from) 
 /* Nine tenths of what is free: the rest is left to what runs beside. */
 static int64_t op_budget(const trm__backend *be) {
   size_t room = 0, all = 0;
-  (void)cuda_of(be);
-  if (cudaMemGetInfo(&room, &all) != cudaSuccess) return 0;
+  if (cudaSetDevice(cuda_of(be)->index) != cudaSuccess ||
+      cudaMemGetInfo(&room, &all) != cudaSuccess)
+    return 0;
   return (int64_t)(room / 10 * 9);
 }
 static int64_t op_held_bytes(const trm__backend *be) {
@@ -338,8 +345,8 @@ static trm_status create(int index, const trm__dims *dims, const trm__outer *out
                          const trm__block *blocks, int n_blocks, bool, trm__backend **out,
                          trm_error *err) {
   cudaDeviceProp prop;
-  cudaGetLastError(); /* what looking for devices may have left */
   trm_status st = check_device(index, &prop, err);
+  cudaGetLastError();
   if (st != TRM_OK) return st;
   CudaBackend *c = static_cast<CudaBackend *>(calloc(1, sizeof *c));
   if (!c) return fail(err, TRM_E_MEMORY, "no memory for cuda:%d", index);

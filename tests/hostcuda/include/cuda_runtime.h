@@ -12,7 +12,7 @@
  * The environment makes things fail: HOSTCUDA_DEVICES=N, HOSTCUDA_ARCH=MAJOR.MINOR,
  * HOSTCUDA_MEMORY=BYTES of the device, HOSTCUDA_FAIL_AFTER=N (the N-th launch and all calls after
  * it fail), HOSTCUDA_ORDER=reverse|shuffle (in which blocks, and the threads of a block, take
- * turns). */
+ * turns). HOSTCUDA_COUNT=FILE: how often each kernel, product and memset ran (count.cpp). */
 #ifndef HOSTCUDA_CUDA_RUNTIME_H
 #define HOSTCUDA_CUDA_RUNTIME_H
 
@@ -154,6 +154,7 @@ typedef enum cudaError {
   cudaErrorInsufficientDriver = 35,
   cudaErrorNoDevice = 100,
   cudaErrorInvalidDevice = 101,
+  cudaErrorInvalidResourceHandle = 400,
   cudaErrorLaunchFailure = 719,
   cudaErrorStreamCaptureUnsupported = 900,
   cudaErrorStreamCaptureInvalidated = 901
@@ -246,5 +247,8 @@ static inline cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t *config, v
 
 /* For the parts of hostcuda: does it now, or records it where the stream is being captured. */
 cudaError_t hostcuda_enqueue(cudaStream_t stream, std::function<void()> work);
+/* To be called when it runs. */
+void hostcuda_count(const char *what);
+void hostcuda_count_kernel(const void *kernel);
 
 #endif
