@@ -1,0 +1,310 @@
+/* Every op of the CUDA backend by itself against the CPU's in float32, which the double tests hold
+ * to the mathematics. The same random values go through both; what an op writes is recorded on the
+ * CPU and compared on the GPU (or the emulation of tests/hostcuda), op by op. */
+#include <math.h>
+
+#include "backend/backend.h"
+#include "nn/model.h"
+#include "small_model.h"
+
+enum { B = 3, LEN = 11, MAX_RECORDS = 96, MAX_BLOCKS = 256 };
+
+typedef struct record {
+  const char *name;
+  int64_t n;
+  float *v;
+} record;
+
+/* One pass over all ops of a model, on one device. */
+typedef struct pass {
+  trm_model *model;
+  const trm__layout *l;
+  trm__backend *be;
+  const trm__backend_ops *ops;
+  trm__lane lane;
+  trm__workspace ws;
+  int64_t latent; /* reals of B rows, as the backend stores them */
+  int64_t values; /* of B rows on the host */
+  float *host;    /* room for a latent, logits or the weights */
+  record *records;
+  int at; /* the next record */
+  void *blocks[MAX_BLOCKS];
+  int n_blocks; /* taken from the backend */
+  bool compares;
+  double tolerance;
+} pass;
+
+static void *take(pass *p, int64_t n, size_t size) {
+  void *out;
+  trm_error err;
+  if (trm__backend_alloc(p->be, n, size, "a test", &out, &err) != TRM_OK) fail_msg("%s", err.msg);
+  assert_true(p->n_blocks < MAX_BLOCKS);
+  return p->blocks[p->n_blocks++] = out;
+}
+static float *random_values(pass *p, int64_t n, uint64_t stream, float scale) {
+  trm__rng r = trm__rng_at(7, TRM__RNG_TEST, stream, 0);
+  for (int64_t i = 0; i < n; i++) p->host[i] = scale * (2 * (float)trm__rng_uniform(&r) - 1);
+  return p->host;
+}
+/* Plain reals, and a latent, with random values of that number. */
+static real *reals(pass *p, int64_t n, uint64_t stream, float scale) {
+  real *out = take(p, n, sizeof *out);
+  p->ops->put(p->be, out, random_values(p, n, stream, scale), (size_t)n * sizeof *out);
+  return out;
+}
+static real *latents(pass *p, uint64_t stream) {
+  real *out = take(p, p->latent, sizeof *out);
+  p->ops->put_latents(p->be, B, out, random_values(p, p->values, stream, 1));
+  return out;
+}
+static int32_t *integers(pass *p, int n, int below, int step) {
+  int32_t v[B * LEN];
+  int32_t *out = take(p, n, sizeof *out);
+  for (int i = 0; i < n; i++) v[i] = (i * step + i / 3) % below;
+  p->ops->put(p->be, out, v, (size_t)n * sizeof *v);
+  return out;
+}
+
+static void look(pass *p, const char *name, int64_t n) {
+  record *r = &p->records[p->at++];
+  assert_true(p->at < MAX_RECORDS);
+  if (!p->compares) {
+    *r = (record){name, n, malloc((size_t)n * sizeof *r->v + 1)};
+    memcpy(r->v, p->host, (size_t)n * sizeof *r->v);
+    return;
+  }
+  double diff = 0, norm = 0;
+  assert_string_equal(r->name, name);
+  for (int64_t i = 0; i < n; i++) {
+    diff += pow((double)p->host[i] - (double)r->v[i], 2);
+    norm += pow((double)r->v[i], 2);
+  }
+  if (!(sqrt(diff) <= p->tolerance * sqrt(norm) + 1e-30))
+    fail_msg("%s: off by %.3g of %.3g", name, sqrt(diff), sqrt(norm));
+}
+static void look_reals(pass *p, const char *name, const real *v, int64_t n) {
+  p->ops->get(p->be, p->host, v, (size_t)n * sizeof *v);
+  look(p, name, n);
+}
+static void look_latents(pass *p, const char *name, const real *v) {
+  p->ops->get_latents(p->be, B, p->host, v);
+  look(p, name, p->values);
+}
+
+/* ---- the ops ---- */
+
+static void embedding(pass *p) {
+  const trm__dims *m = &p->l->dims;
+  const int64_t n = p->l->n_params;
+  real *rows = reals(p, 3 * (int64_t)m->E + 1, 1, 1), *e = latents(p, 2), *de = latents(p, 3);
+  real *grads = reals(p, n, 4, 1), *d_puzzle = reals(p, (int64_t)B * m->E + 1, 5, 1);
+  const real *puzzle[B] = {rows + 2 * m->E, rows, rows + 2 * m->E};
+  const real **at = take(p, B, sizeof *at);
+  int32_t *inputs = integers(p, B * LEN, 7, 5);
+  p->ops->put(p->be, (void *)at, (const void *)puzzle, sizeof puzzle);
+  p->ops->embed(p->be, &p->ws, B, inputs, at, e);
+  look_latents(p, "embed", e);
+  p->ops->embed_grad(p->be, &p->ws, B, inputs, de, grads, d_puzzle);
+  look_reals(p, "embed_grad: tables", grads, n);
+  look_reals(p, "embed_grad: puzzles", d_puzzle, (int64_t)B * m->E);
+  const real *src[] = {e, de, e};
+  p->ops->sum(p->be, &p->ws, p->latent, 3, src, e);
+  look_latents(p, "sum", e);
+  p->ops->clear(p->be, &p->ws, p->latent, e);
+  look_latents(p, "clear", e);
+}
+
+static void blocks(pass *p) {
+  const int64_t n = p->l->n_params;
+  for (int i = 0; i < p->be->n_blocks; i++) {
+    const trm__block *blk = &p->be->blocks[i];
+    real *x = latents(p, 10), *y = latents(p, 11), *dh = latents(p, 12);
+    real *saved = take(p, B * p->ops->saved_size(p->be, blk->kind), sizeof *saved);
+    real *grads = reals(p, n, 13, 1);
+    p->ops->block(p->be, &p->ws, blk, B, x, y, NULL);
+    look_latents(p, "block", y);
+    for (int again = 0; again < 2; again++) {
+      p->ops->block(p->be, &p->ws, blk, B, x, y, saved);
+      look_latents(p, "block, saving", y);
+      p->ops->block_grad(p->be, &p->ws, blk, B, x, y, saved, dh, grads + blk->w_in,
+                         grads + blk->w_out, again);
+      look_latents(p, "block_grad: dx", dh);
+      look_reals(p, "block_grad: weights", grads, n);
+    }
+    p->ops->block(p->be, &p->ws, blk, B, x, x, NULL);
+    look_latents(p, "block in place", x);
+  }
+}
+
+static void heads(pass *p, bool with_target) {
+  const trm__dims *m = &p->l->dims;
+  const int64_t n = p->l->n_params, logits_n = (int64_t)B * m->S * m->V;
+  real *z = latents(p, 20), *dz = latents(p, 21), *logits = reals(p, logits_n, 22, 1);
+  real *q = reals(p, 2 * B, 23, 1), *target = reals(p, B, 24, 1), *grads = reals(p, n, 25, 1);
+  trm__row_loss *loss = take(p, B, sizeof *loss), got[B];
+  int32_t *labels = integers(p, B * LEN, 7, 3), *steps = integers(p, B, 3, 1);
+  const int32_t ignored[] = {-1, -1};
+  p->ops->put(p->be, labels + 4, ignored, sizeof ignored);
+  p->ops->head(p->be, &p->ws, B, z, logits, q);
+  look_reals(p, "logits", logits, logits_n);
+  look_reals(p, "q", q, 2 * B);
+  p->ops->q_target(p->be, &p->ws, B, q, steps, 2, target);
+  look_reals(p, "q_target", target, B);
+  p->ops->loss(p->be, &p->ws, B, labels, with_target ? target : NULL, logits, q, loss);
+  look_reals(p, "loss: d_logits", logits, logits_n);
+  look_reals(p, "loss: dq", q, 2 * B);
+  p->ops->get(p->be, got, loss, sizeof got);
+  for (int r = 0; r < B; r++) {
+    const double v[] = {got[r].lm,   got[r].q_halt, got[r].q_continue, got[r].q[0],
+                        got[r].q[1], got[r].valid,  got[r].right};
+    for (int i = 0; i < 7; i++) p->host[7 * r + i] = (float)v[i];
+  }
+  look(p, "loss: rows", 7 * B);
+  p->ops->head_grad(p->be, &p->ws, B, z, logits, q, dz, grads);
+  look_latents(p, "head_grad: dz", dz);
+  look_reals(p, "head_grad: weights", grads, n);
+}
+
+/* ids: two rows of the batch share one. A loss of NaN must leave everything as it is. */
+static void updates(pass *p, trm_optimizer optimizer, bool bad) {
+  const int E = p->l->dims.E;
+  const int64_t n = p->l->n_params;
+  const trm__rates rates = {.adam = {1e-2f, 0.9f, 0.8f, 0.7f, 2e-2f, 1.5f, 1e-8f, 0.6f},
+                            .puzzle_decay = 0.9f,
+                            .puzzle_step = 0.1f};
+  trm__row_loss loss[B] = {{.lm = 1}, {.lm = bad ? NAN : 2}, {.lm = 3}};
+  trm__totals totals;
+  trm__update u = {.n = n,
+                   .rows = B,
+                   .optimizer = optimizer,
+                   .grads = take(p, p->ops->slots * n, sizeof(real)),
+                   .params = reals(p, n, 31, 1),
+                   .m = reals(p, n, 32, 1),
+                   .v = reals(p, n, 33, 0),
+                   .ema = reals(p, n, 35, 1),
+                   .partial_norms = take(p, n / TRM__CHUNK + 1, sizeof(double)),
+                   .totals = take(p, 1, sizeof totals),
+                   .puzzle_emb = E ? reals(p, 3 * (int64_t)E, 36, 1) : NULL,
+                   .d_puzzle = reals(p, (int64_t)B * E + 1, 37, 1),
+                   .puzzle_ids = integers(p, B, 2, 1),
+                   .order = take(p, B, sizeof(int64_t)),
+                   .sum = take(p, E, sizeof(real))};
+  trm__rates *at_rates = take(p, 1, sizeof rates);
+  trm__row_loss *at_loss = take(p, B, sizeof loss);
+  p->ops->put(p->be, at_rates, &rates, sizeof rates);
+  p->ops->put(p->be, at_loss, loss, sizeof loss);
+  p->ops->put(p->be, u.grads, random_values(p, n, 30, 1), (size_t)n * sizeof(real));
+  u.rates = at_rates;
+  u.loss = at_loss;
+  p->ops->reduce(p->be, &p->ws, &u);
+  look_reals(p, "reduce: gradients", u.grads, n);
+  p->ops->update(p->be, &p->ws, &u);
+  p->ops->update_puzzle(p->be, &p->ws, &u);
+  p->ops->get(p->be, &totals, u.totals, sizeof totals);
+  p->host[0] = (float)totals.grad_norm;
+  p->host[1] = (float)totals.apply;
+  look(p, "reduce: totals", 2);
+  assert_int_equal(totals.apply, !bad);
+  look_reals(p, "update: weights", u.params, n);
+  look_reals(p, "update: first moments", u.m, n);
+  look_reals(p, "update: second moments", u.v, n);
+  look_reals(p, "update: EMA", u.ema, n);
+  if (E) look_reals(p, "update: puzzle embedding", u.puzzle_emb, 3 * (int64_t)E);
+}
+
+/* ---- a pass ---- */
+
+static void every_op(pass *p) {
+  const trm__layout *l = p->l;
+  trm_error err;
+  const int64_t logits = (int64_t)B * l->dims.S * l->dims.V;
+  p->ops = p->be->ops;
+  p->lane = (trm__lane){0, 1, 0, 1, NULL};
+  p->latent = B * p->ops->latent_size(p->be);
+  p->values = (int64_t)B * l->dims.L * l->dims.D;
+  p->host = malloc((size_t)(p->values + l->n_params + logits) * sizeof *p->host);
+  p->ws = (trm__workspace){&p->lane, take(p, p->ops->shared_size(p->be, B, true), sizeof(real)),
+                           take(p, p->ops->scratch_size(p->be, B, true), sizeof(real))};
+  real *weights = take(p, l->n_params, sizeof *weights);
+  p->ops->put(p->be, weights, p->model->params, (size_t)l->n_params * sizeof *weights);
+  p->ops->pack(p->be, &p->lane, weights);
+  embedding(p);
+  blocks(p);
+  heads(p, false);
+  heads(p, true);
+  updates(p, TRM_OPT_ADAM_ATAN2, false);
+  updates(p, TRM_OPT_ADAMW, false);
+  updates(p, TRM_OPT_ADAM_ATAN2, true);
+  if (p->ops->run(p->be, NULL, NULL, 0, &err) != TRM_OK) fail_msg("%s", err.msg);
+  for (int i = 0; i < p->n_blocks; i++) p->ops->release(p->be, p->blocks[i]);
+  free(p->host);
+}
+
+static void agrees(const trm_model_config *c, double tolerance) {
+  static record records[MAX_RECORDS];
+  trm_error err;
+  trm_model_config exact = *c;
+  exact.forward_dtype = TRM_FLOAT32;
+  const trm_device devices[] = {{TRM_DEVICE_CPU, 0}, {TRM_DEVICE_CUDA, 0}};
+  int n = 0;
+  for (int i = 0; i < 2; i++) {
+    trm_model *m = small_model(i ? c : &exact, 5);
+    pass p = {
+        .model = m, .l = m->layout, .records = records, .compares = i, .tolerance = tolerance};
+    if (trm__backend_create(devices[i], &p.l->dims, &p.l->outer, p.l->blocks, p.l->n_blocks, true,
+                            &p.be, &err) != TRM_OK)
+      fail_msg("%s", err.msg);
+    every_op(&p);
+    assert_true(i == 0 || n == p.at);
+    n = p.at;
+    p.ops->destroy(p.be);
+    trm_model_free(m);
+  }
+  for (int i = 0; i < n; i++) free(records[i].v);
+}
+
+/* Models whose blocks, losses and embeddings are between them all there are. */
+static trm_model_config config_of(int which) {
+  trm_model_config c = small_config(TRM_ARCH_TRM, LEN);
+  c.mlp_t = which == 0;
+  c.pos_encodings = which == 0 ? TRM_POS_NONE : which == 1 ? TRM_POS_ROPE : TRM_POS_LEARNED;
+  if (which == 2) {
+    c.hidden_size = 72;
+    c.num_heads = 4;
+    c.loss = TRM_LOSS_SOFTMAX;
+    c.puzzle_emb_ndim = 0;
+    c.puzzle_emb_len = 0;
+  }
+  return c;
+}
+
+static void float32_ops_agree(void **state) {
+  (void)state;
+  for (int which = 0; which < 3; which++) {
+    const trm_model_config c = config_of(which);
+    agrees(&c, 1e-5);
+  }
+}
+static void bfloat16_ops_are_near(void **state) {
+  (void)state;
+  for (int which = 0; which < 3; which++) {
+    trm_model_config c = config_of(which);
+    c.forward_dtype = TRM_BFLOAT16;
+    agrees(&c, 2e-2);
+  }
+}
+
+int main(void) {
+  char about[160];
+  trm_error err;
+  const trm_device gpu = {TRM_DEVICE_CUDA, 0};
+  if (!getenv("TRM_PLUGINS") || trm_device_describe(gpu, about, sizeof about, &err) != TRM_OK) {
+    printf("skipped: %s\n", getenv("TRM_PLUGINS") ? err.msg : "TRM_PLUGINS names no plug-in");
+    return 77;
+  }
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(float32_ops_agree),
+      cmocka_unit_test(bfloat16_ops_are_near),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
