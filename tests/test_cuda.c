@@ -3,11 +3,11 @@
  * skipped by name. */
 #include <math.h>
 
+#include "gpu.h"
 #include "small_trainer.h"
 
 enum { ROWS = 10, UPDATES = 6 };
 
-static const trm_device gpu = {TRM_DEVICE_CUDA, 0};
 static bool emulated;
 
 static trm_trainer_config training(trm_device device) {
@@ -407,13 +407,7 @@ static void dying_device_is_an_error(void **state) {
 }
 
 int main(void) {
-  char about[160];
-  trm_error err;
-  if (!getenv("TRM_PLUGINS") || trm_device_describe(gpu, about, sizeof about, &err) != TRM_OK) {
-    printf("skipped: %s\n", getenv("TRM_PLUGINS") ? err.msg : "TRM_PLUGINS names no plug-in");
-    return 77;
-  }
-  emulated = strstr(about, "hostcuda") != NULL;
+  if (!gpu_found(&emulated)) return 77;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(float32_trains_as_the_cpu),
       cmocka_unit_test(options_train_as_on_the_cpu),

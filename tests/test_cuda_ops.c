@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "backend/backend.h"
+#include "gpu.h"
 #include "nn/model.h"
 #include "small_model.h"
 
@@ -245,7 +246,7 @@ static void agrees(const trm_model_config *c, double tolerance) {
   trm_error err;
   trm_model_config exact = *c;
   exact.forward_dtype = TRM_FLOAT32;
-  const trm_device devices[] = {{TRM_DEVICE_CPU, 0}, {TRM_DEVICE_CUDA, 0}};
+  const trm_device devices[] = {{TRM_DEVICE_CPU, 0}, gpu};
   int n = 0;
   for (int i = 0; i < 2; i++) {
     trm_model *m = small_model(i ? c : &exact, 5);
@@ -295,13 +296,7 @@ static void bfloat16_ops_are_near(void **state) {
 }
 
 int main(void) {
-  char about[160];
-  trm_error err;
-  const trm_device gpu = {TRM_DEVICE_CUDA, 0};
-  if (!getenv("TRM_PLUGINS") || trm_device_describe(gpu, about, sizeof about, &err) != TRM_OK) {
-    printf("skipped: %s\n", getenv("TRM_PLUGINS") ? err.msg : "TRM_PLUGINS names no plug-in");
-    return 77;
-  }
+  if (!gpu_found(NULL)) return 77;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(float32_ops_agree),
       cmocka_unit_test(bfloat16_ops_are_near),

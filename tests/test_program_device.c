@@ -1,7 +1,7 @@
 /* The program on a GPU as a user runs it: a run that moves between devices, and what is said where
  * there is none. On a GPU, or on the emulation of tests/hostcuda. */
+#include "gpu.h"
 #include "launch.h"
-#include "trm.h"
 
 /* A model that an emulated device trains in seconds. */
 #define TINY                                                                              \
@@ -86,13 +86,7 @@ static void devices_that_are_not_there_are_named(void **state) {
 }
 
 int main(void) {
-  char about[160];
-  trm_error err;
-  const trm_device gpu = {TRM_DEVICE_CUDA, 0};
-  if (!getenv("TRM_PLUGINS") || trm_device_describe(gpu, about, sizeof about, &err) != TRM_OK) {
-    printf("skipped: %s\n", getenv("TRM_PLUGINS") ? err.msg : "TRM_PLUGINS names no plug-in");
-    return 77;
-  }
+  if (!gpu_found(NULL)) return 77;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(runs_move_between_devices),
       cmocka_unit_test(interrupted_runs_end_in_the_same_bytes),

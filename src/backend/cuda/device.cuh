@@ -65,4 +65,28 @@ static inline int64_t divide_up(int64_t n, int64_t by) {
   return (n + by - 1) / by;
 }
 
+/* Kernels of one thread an item: blocks of BLOCK threads, and the item of a thread. */
+enum { BLOCK = 256 };
+
+static inline dim3 grid_for(int64_t items) {
+  return dim3((unsigned)divide_up(items, BLOCK));
+}
+__device__ inline int64_t thread_index() {
+  return blockIdx.x * (int64_t)blockDim.x + threadIdx.x;
+}
+
+/* The sum over the THREADS threads of a block, by a tree, in all of them; `part` is shared. */
+template <int THREADS, class N>
+__device__ inline N block_sum(N x, N *part) {
+  part[threadIdx.x] = x;
+  __syncthreads();
+  for (int step = THREADS / 2; step > 0; step /= 2) {
+    if ((int)threadIdx.x < step) part[threadIdx.x] += part[threadIdx.x + step];
+    __syncthreads();
+  }
+  const N sum = part[0];
+  __syncthreads();
+  return sum;
+}
+
 #endif

@@ -5,15 +5,6 @@
 
 namespace {
 
-enum { BLOCK = 256 };
-
-__device__ int64_t thread_index() {
-  return blockIdx.x * (int64_t)blockDim.x + threadIdx.x;
-}
-dim3 grid_for(int64_t threads) {
-  return dim3((unsigned)divide_up(threads, BLOCK));
-}
-
 /* --- embedding ------------------------------------------------------------------------------- */
 
 template <class T>
@@ -101,20 +92,6 @@ __global__ void bias_grad_kernel(int b, const float *dq, float *d_bias) {
 
 enum { LOSS_THREADS = 128 };
 
-/* The sum over the block, in all threads; `part` is used up to the next __syncthreads. */
-template <class N>
-__device__ N block_sum(N x, N *part) {
-  part[threadIdx.x] = x;
-  __syncthreads();
-  for (int step = LOSS_THREADS / 2; step > 0; step /= 2) {
-    if ((int)threadIdx.x < step) part[threadIdx.x] += part[threadIdx.x + step];
-    __syncthreads();
-  }
-  const N sum = part[0];
-  __syncthreads();
-  return sum;
-}
-
 /* s(x) = x + 1 for x >= 0, else 1 / (1 - x); the logits become weight * gradient. */
 __device__ double stablemax(int V, float *x, int label, double weight) {
   double sum = 0, at_label = 1;
@@ -175,7 +152,7 @@ __global__ void losses_kernel(int S, int V, trm_loss kind, const int32_t *labels
   logits += r * S * V;
   int valid = 0, right = 0;
   for (int t = threadIdx.x; t < S; t += LOSS_THREADS) valid += labels[t] >= 0;
-  valid = block_sum(valid, counts);
+  valid = block_sum<LOSS_THREADS>(valid, counts);
   const double weight = 1.0 / (valid > 0 ? valid : 1);
   double lm = 0;
   for (int t = threadIdx.x; t < S; t += LOSS_THREADS) {
@@ -188,8 +165,8 @@ __global__ void losses_kernel(int S, int V, trm_loss kind, const int32_t *labels
     lm += weight * (kind == TRM_LOSS_STABLEMAX ? stablemax(V, x, labels[t], weight)
                                                : softmax(V, x, labels[t], weight));
   }
-  right = block_sum(right, counts);
-  lm = block_sum(lm, parts);
+  right = block_sum<LOSS_THREADS>(right, counts);
+  lm = block_sum<LOSS_THREADS>(lm, parts);
   if (threadIdx.x != 0) return;
   out[r].lm = lm;
   out[r].valid = valid;

@@ -41,7 +41,7 @@ static double median_seconds(cudaStream_t stream, F f) {
 }
 
 __global__ static void fill_kernel(float *v, int64_t n) {
-  const int64_t i = blockIdx.x * (int64_t)blockDim.x + threadIdx.x;
+  const int64_t i = thread_index();
   uint32_t x = (uint32_t)i * 2654435761u; /* Knuth's multiplicative hash, twice */
   x = (x ^ x >> 15) * 2654435761u;
   if (i < n) v[i] = (float)(x >> 8) / (1 << 23) - 1;
@@ -49,7 +49,7 @@ __global__ static void fill_kernel(float *v, int64_t n) {
 
 template <class T>
 static void fill(float *random, T *to, int64_t n, cudaStream_t stream) {
-  launch(fill_kernel, (unsigned)divide_up(n, 256), 256, 0, stream, random, n);
+  launch(fill_kernel, grid_for(n), BLOCK, 0, stream, random, n);
   convert_rows(random, to, 1, (int)n, (int)n, stream);
 }
 

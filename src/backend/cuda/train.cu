@@ -5,15 +5,6 @@
 
 namespace {
 
-enum { BLOCK = 256 };
-
-__device__ int64_t thread_index() {
-  return blockIdx.x * (int64_t)blockDim.x + threadIdx.x;
-}
-dim3 grid_for(int64_t threads) {
-  return dim3((unsigned)divide_up(threads, BLOCK));
-}
-
 /* --- rows ------------------------------------------------------------------------------------ */
 
 /* Latents of rows that halted; a block a row and a stretch of BLOCK * LATENT_STEPS values. */
@@ -64,19 +55,6 @@ __global__ void halt_kernel(trm__rows rows, int n, trm__halting how, const trm__
 /* --- gradients: a block a chunk ----------------------------------------------------------------
  */
 
-/* The sum over the block's BLOCK threads, by a tree, in thread 0. */
-__device__ double block_sum(double x, double *part) {
-  part[threadIdx.x] = x;
-  __syncthreads();
-  for (int step = BLOCK / 2; step > 0; step /= 2) {
-    if ((int)threadIdx.x < step) part[threadIdx.x] += part[threadIdx.x + step];
-    __syncthreads();
-  }
-  const double sum = part[0];
-  __syncthreads();
-  return sum;
-}
-
 /* The mean, and its norm: NaN when a weight is not finite. */
 __global__ void mean_kernel(trm__update u, float scale) {
   __shared__ double part[BLOCK];
@@ -88,7 +66,7 @@ __global__ void mean_kernel(trm__update u, float scale) {
     sum += (double)g * g;
     if (!isfinite(u.params[first + i])) sum += NAN;
   }
-  sum = block_sum(sum, part);
+  sum = block_sum<BLOCK>(sum, part);
   if (threadIdx.x == 0) u.partial_norms[blockIdx.x] = sum;
 }
 
@@ -98,8 +76,8 @@ __global__ void totals_kernel(trm__update u, int64_t chunks) {
   for (int64_t i = threadIdx.x; i < chunks; i += BLOCK) sum += u.partial_norms[i];
   for (int r = threadIdx.x; r < u.rows; r += BLOCK)
     loss += u.loss[r].lm + u.loss[r].q_halt + u.loss[r].q_continue;
-  sum = block_sum(sum, part);
-  loss = block_sum(loss, part);
+  sum = block_sum<BLOCK>(sum, part);
+  loss = block_sum<BLOCK>(loss, part);
   if (threadIdx.x != 0) return;
   u.totals->grad_norm = sqrt(sum);
   u.totals->apply = isfinite(sum) && isfinite(loss);

@@ -26,15 +26,6 @@ struct Pack {
   }
 };
 
-enum { BLOCK = 256 };
-
-__device__ int64_t thread_index() {
-  return blockIdx.x * (int64_t)blockDim.x + threadIdx.x;
-}
-dim3 grid_for(int64_t threads) {
-  return dim3((unsigned)divide_up(threads, BLOCK));
-}
-
 /* --- norms over rows: a warp a row ----------------------------------------------------------- */
 
 template <class T>
