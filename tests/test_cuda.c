@@ -5,6 +5,7 @@
 
 #include "gpu.h"
 #include "small_trainer.h"
+#include "trm/bench.h"
 
 enum { ROWS = 10, UPDATES = 6 };
 
@@ -269,6 +270,13 @@ static void looking_around_harms_nobody(void **state) {
     unsetenv("HOSTCUDA_DEVICES");
     (void)small_update(t);
   }
+  const trm_bench_shape shape = {.m = 64, .n = 64, .k = 64};
+  double flops, bytes;
+  setenv("HOSTCUDA_MEMORY", "1000000", 1);
+  assert_int_equal(trm_bench_device_rates(gpu, TRM_FLOAT32, &shape, &flops, &bytes, &err),
+                   TRM_E_MEMORY);
+  unsetenv("HOSTCUDA_MEMORY");
+  (void)small_update(t);
   trm_trainer_free(t);
 }
 

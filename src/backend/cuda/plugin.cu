@@ -370,10 +370,11 @@ static trm_status rates(int index, trm_dtype dtype, int m, int n, int k, double 
                         double *bytes, trm_error *err) {
   cudaDeviceProp prop;
   Rates r;
-  cudaGetLastError();
   const trm_status st = check_device(index, &prop, err);
+  cudaGetLastError();
   if (st != TRM_OK) return st;
   const cudaError_t error = measure_rates(dtype == TRM_BFLOAT16, m, n, k, &r);
+  cudaGetLastError();
   if (error != cudaSuccess || r.product != CUBLAS_STATUS_SUCCESS)
     return fail(
         err, error == cudaErrorMemoryAllocation ? TRM_E_MEMORY : TRM_E_SYSTEM,
