@@ -2,7 +2,7 @@
  *
  * GPUs come with the plug-in libtrm-cuda.so, which is looked for when one is asked for: in the
  * folder that the environment variable TRM_PLUGINS names, else beside libtrm (or the program that
- * holds it), in trm/ beside it, in ../lib and ../lib/trm, and then where the system keeps
+ * holds it), in trm/ beside it, where it is installed to, and then where the system keeps
  * libraries. A program without it serves machines without a GPU; nothing is linked to CUDA.
  *
  * What lives on a GPU does not survive a fork: the child may neither use it nor make anew.

@@ -68,7 +68,7 @@ static void *open_library(const char *folder, const char *below, char why[MAX_PA
 }
 
 static void *find_library(char why[MAX_PATH]) {
-  static const char *const below[] = {"", "trm/", "../lib/", "../lib/trm/"};
+  static const char *const below[] = {"", "trm/", "../" TRM_LIBDIR "/trm/"};
   const char *named = getenv("TRM_PLUGINS");
   char folder[MAX_PATH];
   void *library = NULL;

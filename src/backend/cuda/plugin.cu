@@ -35,13 +35,18 @@ static trm_status no_driver(cudaError_t error, trm_error *err) {
   int driver = 0, runtime = 0;
   cudaDriverGetVersion(&driver);
   cudaRuntimeGetVersion(&runtime);
+  if (error == cudaErrorInsufficientDriver && driver == 0)
+    return fail(
+        err, TRM_E_SYSTEM,
+        "there is no NVIDIA driver: install one for CUDA %d.%d or newer, or choose the device "
+        "cpu",
+        runtime / 1000, runtime % 1000 / 10);
   if (error == cudaErrorInsufficientDriver)
     return fail(
         err, TRM_E_SYSTEM,
-        "the NVIDIA driver %s (it knows CUDA %d.%d, trm was built with %d.%d): install one, "
-        "or choose the device cpu",
-        driver ? "is too old" : "is missing", driver / 1000, driver % 1000 / 10, runtime / 1000,
-        runtime % 1000 / 10);
+        "the NVIDIA driver is too old: it knows CUDA %d.%d, trm was built with %d.%d; install "
+        "a newer one, or choose the device cpu",
+        driver / 1000, driver % 1000 / 10, runtime / 1000, runtime % 1000 / 10);
   return fail(err, TRM_E_SYSTEM, "no CUDA device can be used: %s; choose the device cpu",
               cudaGetErrorString(error));
 }
