@@ -1,6 +1,7 @@
 /* cuBLASLt's product of column-major matrices, D = alpha op(A) op(B) + beta C, in float sums. */
 #include <string.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "cublasLt.h"
@@ -16,6 +17,7 @@ struct hostcuda_layout {
   int64_t rows, cols, ld;
 };
 struct hostcuda_preference {
+  uint64_t workspace;
   uint32_t alignment[4];
 };
 
@@ -40,8 +42,10 @@ cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
   delete handle;
   return CUBLAS_STATUS_SUCCESS;
 }
-cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t *out, cublasComputeType_t,
-                                        cudaDataType_t) {
+cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t *out, cublasComputeType_t compute,
+                                        cudaDataType_t scale) {
+  *out = NULL;
+  if (compute != CUBLAS_COMPUTE_32F || scale != CUDA_R_32F) return CUBLAS_STATUS_NOT_SUPPORTED;
   *out = new hostcuda_desc();
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -55,6 +59,9 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t desc,
   cublasOperation_t op;
   if (size != sizeof op) return CUBLAS_STATUS_INVALID_VALUE;
   memcpy(&op, value, sizeof op);
+  if (name != CUBLASLT_MATMUL_DESC_TRANSA && name != CUBLASLT_MATMUL_DESC_TRANSB)
+    return CUBLAS_STATUS_NOT_SUPPORTED;
+  if (op != CUBLAS_OP_N && op != CUBLAS_OP_T) return CUBLAS_STATUS_INVALID_VALUE;
   desc->transposed[name == CUBLASLT_MATMUL_DESC_TRANSB] = op == CUBLAS_OP_T;
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -68,7 +75,7 @@ cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t *out) {
-  *out = new hostcuda_preference{{256, 256, 256, 256}};
+  *out = new hostcuda_preference{0, {256, 256, 256, 256}};
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t preference) {
@@ -79,25 +86,48 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t p
                                                     cublasLtMatmulPreferenceAttributes_t name,
                                                     const void *value, size_t size) {
   const int i = (int)name - CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES;
-  if (name == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES)
-    return size == sizeof(uint64_t) ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
-  if (size != sizeof(uint32_t)) return CUBLAS_STATUS_INVALID_VALUE;
-  if (i >= 0) memcpy(&preference->alignment[i], value, size);
+  const bool room = name == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES;
+  if (size != (room ? sizeof preference->workspace : sizeof(uint32_t)))
+    return CUBLAS_STATUS_INVALID_VALUE;
+  if (room) memcpy(&preference->workspace, value, size);
+  if (i >= 0 && i < 4) memcpy(&preference->alignment[i], value, size);
   return CUBLAS_STATUS_SUCCESS;
 }
 
-/* Whether the layouts fit each other and the types are a combination that cuBLASLt has. */
-static bool fits(const hostcuda_desc *desc, const hostcuda_layout *a, const hostcuda_layout *b,
-                 const hostcuda_layout *c) {
-  const int64_t m = desc->transposed[0] ? a->cols : a->rows;
-  const int64_t k = desc->transposed[0] ? a->rows : a->cols;
-  const int64_t n = desc->transposed[1] ? b->rows : b->cols;
-  return k == (desc->transposed[1] ? b->cols : b->rows) && c->rows == m && c->cols == n &&
-         a->ld >= a->rows && b->ld >= b->rows && c->ld >= c->rows && a->type == b->type &&
-         (c->type == CUDA_R_32F || c->type == a->type) && m > 0 && n > 0 && k > 0;
+namespace {
+
+enum { WORKSPACE = 4096 }; /* what a product uses, where it may */
+
+/* What cublasLtMatmulAlgo_t says: the product that was asked about, so that one used for another
+ * shape, other alignments or without its workspace is refused. */
+struct Algorithm {
+  uint32_t alignment[4];
+  int64_t m, n, k;
+  uint64_t workspace;
+};
+static_assert(sizeof(Algorithm) <= sizeof(cublasLtMatmulAlgo_t),
+              "an algorithm travels in 64 bytes");
+
+Algorithm shape_of(const hostcuda_desc *desc, const hostcuda_layout *a, const hostcuda_layout *b) {
+  Algorithm shape = {};
+  shape.m = desc->transposed[0] ? a->cols : a->rows;
+  shape.k = desc->transposed[0] ? a->rows : a->cols;
+  shape.n = desc->transposed[1] ? b->rows : b->cols;
+  return shape;
 }
 
-/* The declared alignments travel in the algorithm; they must be what the product gets. */
+/* Whether the layouts fit each other and the types are a combination that cuBLASLt has. */
+bool fits(const hostcuda_desc *desc, const hostcuda_layout *a, const hostcuda_layout *b,
+          const hostcuda_layout *c, const hostcuda_layout *d) {
+  const Algorithm s = shape_of(desc, a, b);
+  return s.k == (desc->transposed[1] ? b->cols : b->rows) && s.m > 0 && s.n > 0 && s.k > 0 &&
+         c->rows == s.m && c->cols == s.n && d->rows == s.m && d->cols == s.n && a->ld >= a->rows &&
+         b->ld >= b->rows && c->ld >= c->rows && d->ld >= d->rows && a->type == b->type &&
+         c->type == d->type && (c->type == CUDA_R_32F || c->type == a->type);
+}
+
+} /* namespace */
+
 cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t desc,
                                               cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
                                               cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,
@@ -106,13 +136,16 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
                                               int *found) {
   *found = 0;
   if (wanted < 1) return CUBLAS_STATUS_INVALID_VALUE;
-  if (!fits(desc, a, b, c) || !fits(desc, a, b, d)) return CUBLAS_STATUS_NOT_SUPPORTED;
-  memset(results, 0, sizeof *results);
+  if (!fits(desc, a, b, c, d)) return CUBLAS_STATUS_NOT_SUPPORTED;
+  Algorithm algorithm = shape_of(desc, a, b);
   for (int i = 0; i < 4; i++) {
-    const uint32_t n = preference->alignment[i];
+    const uint32_t n = algorithm.alignment[i] = preference->alignment[i];
     if (n == 0 || n & (n - 1)) return CUBLAS_STATUS_INVALID_VALUE;
-    results->algo.data[i] = n;
   }
+  algorithm.workspace = preference->workspace < WORKSPACE ? 0 : WORKSPACE;
+  memset(results, 0, sizeof *results);
+  memcpy(&results->algo, &algorithm, sizeof algorithm);
+  results->workspaceSize = algorithm.workspace;
   *found = 1;
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -139,22 +172,40 @@ struct Call {
   hostcuda_layout a, b, c, d;
   float alpha, beta;
   const void *at_a, *at_b, *at_c;
-  void *at_d;
+  void *at_d, *workspace;
+  size_t workspace_bytes;
 };
+
+enum { ROWS = 4 }; /* that share a pass over B */
+
+/* sums [ROWS, n] = a [rows, k] b [k, n], in the order of k. */
+void multiply_rows(int rows, int64_t n, int64_t k, const float *a, const float *b,
+                   float *__restrict sums) {
+  std::fill(sums, sums + ROWS * n, 0.0f);
+  for (int64_t j = 0; j < k; j++, b += n) {
+    float v[ROWS] = {};
+    for (int r = 0; r < rows; r++) v[r] = a[r * k + j];
+    for (int64_t h = 0; h < n; h++) {
+      sums[h] += v[0] * b[h];
+      sums[n + h] += v[1] * b[h];
+      sums[2 * n + h] += v[2] * b[h];
+      sums[3 * n + h] += v[3] * b[h];
+    }
+  }
+}
 
 void multiply(const Call &x) {
   const std::vector<float> a = unfold(x.at_a, x.a, x.desc.transposed[0]);
   const std::vector<float> b = unfold(x.at_b, x.b, x.desc.transposed[1]);
-  const int64_t m = x.c.rows, n = x.c.cols, k = (int64_t)a.size() / m;
-  std::vector<float> row((size_t)n);
+  const int64_t m = x.d.rows, n = x.d.cols, k = (int64_t)a.size() / m;
+  std::vector<float> sums((size_t)(ROWS * n));
+  if (x.workspace_bytes) memset(x.workspace, 0xff, x.workspace_bytes);
   for (int64_t i = 0; i < m; i++) {
-    std::fill(row.begin(), row.end(), 0.0f);
-    for (int64_t j = 0; j < k; j++) {
-      const float v = a[(size_t)(i * k + j)], *from = &b[(size_t)(j * n)];
-      for (int64_t h = 0; h < n; h++) row[(size_t)h] += v * from[h];
-    }
+    if (i % ROWS == 0)
+      multiply_rows((int)std::min<int64_t>(ROWS, m - i), n, k, &a[(size_t)(i * k)], b.data(),
+                    sums.data());
     for (int64_t h = 0; h < n; h++) {
-      float v = x.alpha * row[(size_t)h];
+      float v = x.alpha * sums[(size_t)(i % ROWS * n + h)];
       if (x.beta != 0) v += x.beta * value_at(x.at_c, x.c.type, h * x.c.ld + i);
       const int64_t at = h * x.d.ld + i;
       if (x.d.type == CUDA_R_32F)
@@ -172,27 +223,36 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const
                               cublasLtMatrixLayout_t b_layout, const void *beta, const void *c,
                               cublasLtMatrixLayout_t c_layout, void *d,
                               cublasLtMatrixLayout_t d_layout, const cublasLtMatmulAlgo_t *algo,
-                              void *, size_t, cudaStream_t stream) {
+                              void *workspace, size_t bytes, cudaStream_t stream) {
+  Algorithm asked;
+  memcpy(&asked, algo, sizeof asked);
+  if (!fits(desc, a_layout, b_layout, c_layout, d_layout)) return CUBLAS_STATUS_INVALID_VALUE;
+  const Algorithm is = shape_of(desc, a_layout, b_layout);
+  if (asked.m != is.m || asked.n != is.n || asked.k != is.k || bytes < asked.workspace ||
+      (asked.workspace && !workspace))
+    return CUBLAS_STATUS_INVALID_VALUE;
   const void *at[4] = {a, b, c, d};
   for (int i = 0; i < 4; i++)
-    if (reinterpret_cast<uintptr_t>(at[i]) % algo->data[i]) return CUBLAS_STATUS_INVALID_VALUE;
-  if (!fits(desc, a_layout, b_layout, c_layout)) return CUBLAS_STATUS_INVALID_VALUE;
-  const Call call = {*desc,
-                     *a_layout,
-                     *b_layout,
-                     *c_layout,
-                     *d_layout,
-                     *static_cast<const float *>(alpha),
-                     *static_cast<const float *>(beta),
-                     a,
-                     b,
-                     c,
-                     d};
+    if (!at[i] || reinterpret_cast<uintptr_t>(at[i]) % asked.alignment[i])
+      return CUBLAS_STATUS_INVALID_VALUE;
+  Call call = {};
+  call.desc = *desc;
+  call.a = *a_layout;
+  call.b = *b_layout;
+  call.c = *c_layout;
+  call.d = *d_layout;
+  call.alpha = *static_cast<const float *>(alpha);
+  call.beta = *static_cast<const float *>(beta);
+  call.at_a = a;
+  call.at_b = b;
+  call.at_c = c;
+  call.at_d = d;
+  call.workspace = workspace;
+  call.workspace_bytes = asked.workspace;
   const auto work = [call] {
     hostcuda_count("product");
     multiply(call);
   };
-  return hostcuda_enqueue(stream, work) == cudaSuccess
-             ? CUBLAS_STATUS_SUCCESS
-             : CUBLAS_STATUS_EXECUTION_FAILED;
+  return hostcuda_enqueue(stream, work) == cudaSuccess ? CUBLAS_STATUS_SUCCESS
+                                                       : CUBLAS_STATUS_EXECUTION_FAILED;
 }

@@ -3,16 +3,27 @@
  *
  * A launch runs its blocks one after the other; the threads of a block are fibers that take turns
  * at barriers and warp collectives. So every thread's every access happens, at the address it would
- * have: with the address sanitizer, device and shared memory are checked to the byte, and fresh
- * memory is full of NaN. Graphs record launches and copies and replay them.
+ * have: with the address sanitizer, device and dynamic shared memory are checked to the byte, and
+ * fresh memory is full of NaN. Graphs record launches, copies and products, and replay them. An
+ * asynchronous copy arrives at the wait for it, not before.
  *
- * What it cannot show: speed, bank conflicts, weak memory order, blocks that really run at once,
- * and the numbers of cuBLAS's own summation order.
+ * A kernel is stopped, by abort() and a message, when threads of a block meet different barriers or
+ * end without meeting one, when lanes of a warp meet different collectives, a shuffle reads a lane
+ * outside its mask, an address of ldmatrix or cp.async is not aligned to 16 bytes, or a stack of
+ * 256 KiB runs over. Vector loads that are not aligned are for the undefined-behaviour sanitizer.
+ * Refused as CUDA refuses them: copies that leave an allocation or go another way than said,
+ * waiting and allocating while the same thread records, grids, blocks and shared memory that no GPU
+ * has.
  *
- * The environment makes things fail: HOSTCUDA_DEVICES=N, HOSTCUDA_ARCH=MAJOR.MINOR,
- * HOSTCUDA_MEMORY=BYTES of the device, HOSTCUDA_FAIL_AFTER=N (the N-th launch and all calls after
- * it fail), HOSTCUDA_ORDER=reverse|shuffle (in which blocks, and the threads of a block, take
- * turns). HOSTCUDA_COUNT=FILE: how often each kernel, product and memset ran (count.cpp). */
+ * What it cannot show: speed, bank conflicts, weak memory order, threads and blocks that really run
+ * at once, too many registers, host memory that a kernel reads, static shared memory (it counts for
+ * no limit, and keeps what the block before wrote), and cuBLAS's own order of summation.
+ *
+ * The environment makes things fail: HOSTCUDA_DEVICES=N (negative: the driver is too old),
+ * HOSTCUDA_ARCH=MAJOR.MINOR, HOSTCUDA_MEMORY=BYTES of the device, HOSTCUDA_FAIL_AFTER=N (the N-th
+ * launch and all calls after it fail), HOSTCUDA_ORDER=reverse|shuffle (in which blocks, and the
+ * threads of a block, take turns: what lacks a barrier gives other results). HOSTCUDA_COUNT=FILE:
+ * how often each kernel, product and memset ran (count.cpp). */
 #ifndef HOSTCUDA_CUDA_RUNTIME_H
 #define HOSTCUDA_CUDA_RUNTIME_H
 
@@ -155,6 +166,7 @@ typedef enum cudaError {
   cudaErrorNoDevice = 100,
   cudaErrorInvalidDevice = 101,
   cudaErrorInvalidResourceHandle = 400,
+  cudaErrorIllegalState = 401,
   cudaErrorLaunchFailure = 719,
   cudaErrorStreamCaptureUnsupported = 900,
   cudaErrorStreamCaptureInvalidated = 901
