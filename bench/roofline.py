@@ -83,6 +83,11 @@ class Launch:
         return 'work' if rate and self.work / rate > (self.read + self.written) / c.bandwidth else 'bytes'
 
 
+def most_parts(m, n):
+    """Into which a gradient is cut at most (cuda/product.cu)."""
+    return max(1, min(64, 512 // (up(m, 128) // 128 * (up(n, 128) // 128))))
+
+
 class Update:
     """The launches of one update, in order; equal ones are counted."""
 
@@ -103,6 +108,14 @@ class Update:
         size = m * n * out
         self.add(group, f'{name} {m}x{n}x{k}', 'product', (m * k + k * n) * BF16 + added * size + read,
                  size if written is None else written, 2 * m * n * k)
+
+    def gradient(self, group, name, m, n, k, accumulate):
+        """Of weights: k in parts side by side, which are added up (multiply_gradient in cuda/product.cu)."""
+        parts = max(1, min(k // 4096, most_parts(m, n)))
+        parts = next(p for p in range(parts, 0, -1) if p == 1 or k % p == 0 and k // p % 8 == 0)
+        size = parts * m * up(n, 8) * FLOAT
+        self.add(group, f'{name} {m}x{n}x{k // parts} x{parts}', 'product', (m + n) * k * BF16, size, 2 * m * n * k)
+        self.add(group, 'add_parts_kernel', read=size + accumulate * m * n * FLOAT, written=m * n * FLOAT)
 
     # --- the update -------------------------------------------------------------------------------
 
@@ -170,7 +183,7 @@ class Update:
         stretch = max(64, up(rows, 256) // 256)
         part = up(rows, stretch) // stretch * V * self.m.D * FLOAT
         self.add('embedding, heads, losses', 'table_grad_kernel', read=read, written=part, work=model)
-        self.add('embedding, heads, losses', 'add_stretches_kernel', read=part, written=4 * V * self.m.D)
+        self.add('embedding, heads, losses', 'add_parts_kernel', read=part, written=4 * V * self.m.D)
 
     def norm(self, group, grad=False):
         name = 'norm_rows_grad_kernel' if grad else 'norm_rows_kernel'
@@ -196,8 +209,8 @@ class Update:
         else:
             self.product(g, 'back through out', R, m.F, m.D)
             self.add(g, 'swiglu_grad_kernel', read=3 * R * m.F * BF16, written=3 * R * m.F * BF16)
-        self.product(g, 'gradient of out', m.D, m.F, R, FLOAT, accumulate)
-        self.product(g, 'gradient of in', 2 * m.F, m.D, R, FLOAT, accumulate)
+        self.gradient(g, 'gradient of out', m.D, m.F, R, accumulate)
+        self.gradient(g, 'gradient of in', 2 * m.F, m.D, R, accumulate)
         self.product(g, 'back through in', R, m.D, 2 * m.F, added=True)
 
     # --- SwiGLU over positions ------------------------------------------------------------------------
@@ -231,8 +244,8 @@ class Update:
             self.product(g, 'back through out', m.FL, N, m.L)
             self.add(g, 'swiglu_grad_kernel', read=3 * m.FL * N * BF16, written=3 * m.FL * N * BF16)
             self.add(g, 'columns_kernel', read=z, written=z)
-        self.product(g, 'gradient of out', m.L, m.FL, N, FLOAT, accumulate)
-        self.product(g, 'gradient of in', 2 * m.FL, m.L, N, FLOAT, accumulate)
+        self.gradient(g, 'gradient of out', m.L, m.FL, N, accumulate)
+        self.gradient(g, 'gradient of in', 2 * m.FL, m.L, N, accumulate)
         if not m.fused():
             self.product(g, 'back through in', m.L, N, 2 * m.FL, added=True)
             self.add(g, 'columns_kernel', read=z, written=z)
@@ -260,7 +273,7 @@ class Update:
         m, R, g, z = self.m, self.R, 'attention backward', self.latent
         self.norm(g, grad=True)
         self.product(g, 'back through out', R, m.D, m.D)
-        self.product(g, 'gradient of out', m.D, m.D, R, FLOAT, accumulate)
+        self.gradient(g, 'gradient of out', m.D, m.D, R, accumulate)
         heads, needed, numbers = self.b * m.H, 8 * m.L * m.L * m.D * self.b, 4 * R * m.H
         if m.L <= 128 and 32 < m.d <= 64:
             padded = next(p for p in (32, 64, 96, 112, 128) if m.L <= p)
@@ -272,7 +285,7 @@ class Update:
             self.add(g, 'backward_kernel of keys', 'mma', 4 * z + 2 * numbers, 2 * z, 8 * padded, needed * 0.6)
             self.add(g, 'backward_kernel of queries', 'mma', 4 * z + 2 * numbers, z, 6 * padded, needed * 0.4)
         self.rotate(g)
-        self.product(g, 'gradient of qkv', 3 * m.D, m.D, R, FLOAT, accumulate)
+        self.gradient(g, 'gradient of qkv', 3 * m.D, m.D, R, accumulate)
         self.product(g, 'back through qkv', R, m.D, 3 * m.D, added=True)
 
 
@@ -283,6 +296,7 @@ def memory(m, batch, micro, ema=True):
     pad, n = lambda size: up(int(size), 256), m.parameters()
     held = WORKSPACE + 2 * m.L * (m.d // 2) * FLOAT
     held += sum(pad(rows * up(cols, 8) * BF16) for k in m.kinds for rows, cols in m.shapes(k))
+    held += pad(max(most_parts(*s) * s[0] * up(s[1], 8) * FLOAT for k in m.kinds for s in m.shapes(k)))
     puzzles = up(m.ids * m.E, 16)
     latent = m.L * m.D * BF16
 

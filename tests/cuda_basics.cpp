@@ -401,6 +401,7 @@ static void check_product(const Case &c) {
   const cublasOperation_t opb = c.tb ? CUBLAS_OP_T : CUBLAS_OP_N;
   int found = 0;
   uint64_t room = workspace.n;
+  const uint32_t reduction = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
   done(cublasLtCreate(&handle));
   done(cublasLtMatmulDescCreate(&desc, CUBLAS_COMPUTE_32F, CUDA_R_32F));
   done(cublasLtMatmulDescSetAttribute(desc, CUBLASLT_MATMUL_DESC_TRANSA, &opa, sizeof opa));
@@ -411,6 +412,8 @@ static void check_product(const Case &c) {
   done(cublasLtMatmulPreferenceCreate(&wish));
   done(cublasLtMatmulPreferenceSetAttribute(wish, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &room,
                                             sizeof room));
+  done(cublasLtMatmulPreferenceSetAttribute(wish, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
+                                            &reduction, sizeof reduction));
   done(cublasLtMatmulAlgoGetHeuristic(handle, desc, la, lb, lc, lc, wish, 1, &best, &found));
   assert_int_equal(found, 1);
   assert_true(best.workspaceSize <= room);

@@ -1,6 +1,7 @@
-/* Attention and the fused mixer of the CUDA backend, each function against a naive reference in
- * double precision. Runs on a GPU (compiled by nvcc) or on the emulation of tests/hostcuda; memory
- * is reached through cudaMemcpy only. What a function writes is full of NaN before. */
+/* Products, attention and the fused mixer of the CUDA backend, each function against a naive
+ * reference in double precision. Runs on a GPU (compiled by nvcc) or on the emulation of
+ * tests/hostcuda; memory is reached through cudaMemcpy only. What a function writes is full of NaN
+ * before. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,6 +19,7 @@ extern "C" {
 
 #include "backend/cuda/attention.cuh"
 #include "backend/cuda/mixer.cuh"
+#include "backend/cuda/product.cuh"
 
 typedef std::vector<double> reals;
 
@@ -340,6 +342,86 @@ static void test_mixer_does_not_fit(void **state) {
   assert_true(mixer_fused_fits(97, 512, 512));
 }
 
+/* --- products ----------------------------------------------------------------------------------
+ */
+
+static const size_t PRODUCT_WORKSPACE = 4 << 20;
+
+/* Stored [rows, cols], or its transpose: element (row, col). */
+static double element(const reals &x, bool transposed, int64_t ld, int64_t row, int64_t col) {
+  return x[(size_t)(transposed ? col * ld + row : row * ld + col)];
+}
+static reals reference_product(int64_t m, int64_t n, int64_t k, const reals &a, bool a_transposed,
+                               int64_t lda, const reals &b, bool b_transposed, int64_t ldb) {
+  reals c((size_t)(m * n), 0);
+  for (int64_t i = 0; i < m; i++)
+    for (int64_t j = 0; j < n; j++)
+      for (int64_t t = 0; t < k; t++)
+        c[(size_t)(i * n + j)] +=
+            element(a, a_transposed, lda, i, t) * element(b, b_transposed, ldb, t, j);
+  return c;
+}
+
+/* The weights' gradients of both kinds of block: dy^T x over rows, dy x^T over columns. */
+template <class T>
+static void check_gradient(int64_t m, int64_t n, int64_t k, bool over_rows, int parts) {
+  const size_t size = (size_t)(m * n);
+  assert_int_equal(gradient_parts(m, n, k), parts);
+  reals av = random_values((size_t)(m * k), 1), bv = random_values((size_t)(n * k), 1);
+  reals cv = random_values(size, 50);
+  array<T> a(av), b(bv);
+  array<float> c(cv), scratch((size_t)gradient_scratch(m, n));
+  array<float> workspace(PRODUCT_WORKSPACE / sizeof(float));
+  const int64_t lda = over_rows ? m : k, ldb = over_rows ? n : k;
+  const reals once = reference_product(m, n, k, av, over_rows, lda, bv, !over_rows, ldb);
+  reals sum = cv;
+  for (size_t i = 0; i < size; i++) sum[i] += once[i];
+  Products products;
+  const cudaDataType_t type = sizeof(T) == 4 ? CUDA_R_32F : CUDA_R_16BF;
+  assert_int_equal(products_create(&products, type, workspace.at, PRODUCT_WORKSPACE),
+                   CUBLAS_STATUS_SUCCESS);
+  const Product x = {m, n, k, a.at, lda, over_rows, b.at, ldb, !over_rows, c.at, n, NULL, true};
+  for (bool accumulate : {true, false}) {
+    assert_int_equal(multiply_gradient(&products, x, accumulate, scratch.at, 0),
+                     CUBLAS_STATUS_SUCCESS);
+    expect(accumulate ? "added gradient" : "gradient", c.read(), accumulate ? sum : once, 2e-6);
+  }
+  products_destroy(&products);
+}
+
+static void test_gradient(void **state) {
+  (void)state;
+  check_gradient<float>(16, 24, 100, true, 1);
+  check_gradient<bf16>(16, 24, 8192, true, 2);
+  check_gradient<bf16>(16, 24, 8192, false, 2);
+  check_gradient<float>(16, 9, 12288, true, 3); /* rows of 9 floats are not aligned */
+  check_gradient<bf16>(8, 5, 12288, false, 3);
+  check_gradient<float>(8, 5, 8193, false, 1); /* no equal parts of aligned length */
+  check_gradient<bf16>(8, 8, 5 * 4096 + 8, true, 1);
+  assert_int_equal(gradient_parts(3072, 512, 74496), 4);
+  assert_int_equal(gradient_parts(512, 97, 393216), 64);
+}
+
+/* A result in bfloat16 is a sum in float32 that is rounded once, however cuBLASLt splits it. */
+static void test_product_is_rounded_once(void **state) {
+  (void)state;
+  const int64_t m = 16, n = 8, k = 8192;
+  reals av = random_values((size_t)(m * k), 1), bv = random_values((size_t)(k * n), 1);
+  array<bf16> a(av), b(bv), c((size_t)(m * n));
+  array<float> workspace(PRODUCT_WORKSPACE / sizeof(float));
+  Products products;
+  assert_int_equal(products_create(&products, CUDA_R_16BF, workspace.at, PRODUCT_WORKSPACE),
+                   CUBLAS_STATUS_SUCCESS);
+  assert_int_equal(
+      multiply(&products, {m, n, k, a.at, k, false, b.at, n, false, c.at, n, NULL, false}, 0),
+      CUBLAS_STATUS_SUCCESS);
+  const reals got = c.read(), want = reference_product(m, n, k, av, false, k, bv, false, n);
+  for (size_t i = 0; i < got.size(); i++) /* half a unit in the last place, and float32's error */
+    if (!(fabs(got[i] - want[i]) <= fabs(want[i]) / 256 + 1e-3))
+      fail_msg("result %zu is %g, not %g", i, got[i], want[i]);
+  products_destroy(&products);
+}
+
 int main(void) {
   int devices = 0;
   if (cudaGetDeviceCount(&devices) != cudaSuccess || devices == 0) {
@@ -347,9 +429,10 @@ int main(void) {
     return 77;
   }
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_attention_float),        cmocka_unit_test(test_attention_bf16),
-      cmocka_unit_test(test_attention_large_scores), cmocka_unit_test(test_mixer),
-      cmocka_unit_test(test_mixer_does_not_fit),
+      cmocka_unit_test(test_attention_float),         cmocka_unit_test(test_attention_bf16),
+      cmocka_unit_test(test_attention_large_scores),  cmocka_unit_test(test_mixer),
+      cmocka_unit_test(test_mixer_does_not_fit),      cmocka_unit_test(test_gradient),
+      cmocka_unit_test(test_product_is_rounded_once),
   };
   return cmocka_run_group_tests_name("cuda_kernels", tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include <algorithm>
+#include <type_traits>
 #include <vector>
 
 #include "cublasLt.h"
@@ -15,10 +16,13 @@ struct hostcuda_desc {
 struct hostcuda_layout {
   cudaDataType_t type;
   int64_t rows, cols, ld;
+  int32_t count;
+  int64_t step;
 };
+enum { ANY_REDUCTION = 7 };
 struct hostcuda_preference {
   uint64_t workspace;
-  uint32_t alignment[4];
+  uint32_t alignment[4], reduction;
 };
 
 const char *cublasLtGetStatusString(cublasStatus_t status) {
@@ -67,7 +71,19 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t desc,
 }
 cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t *out, cudaDataType_t type,
                                           uint64_t rows, uint64_t cols, int64_t ld) {
-  *out = new hostcuda_layout{type, (int64_t)rows, (int64_t)cols, ld};
+  *out = new hostcuda_layout{type, (int64_t)rows, (int64_t)cols, ld, 1, 0};
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t layout,
+                                                cublasLtMatrixLayoutAttribute_t name,
+                                                const void *value, size_t size) {
+  const bool counts = name == CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT;
+  if (size != (counts ? sizeof layout->count : sizeof layout->step))
+    return CUBLAS_STATUS_INVALID_VALUE;
+  if (counts)
+    memcpy(&layout->count, value, size);
+  else
+    memcpy(&layout->step, value, size);
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
@@ -75,7 +91,7 @@ cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t *out) {
-  *out = new hostcuda_preference{0, {256, 256, 256, 256}};
+  *out = new hostcuda_preference{0, {256, 256, 256, 256}, ANY_REDUCTION};
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t preference) {
@@ -91,6 +107,8 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t p
     return CUBLAS_STATUS_INVALID_VALUE;
   if (room) memcpy(&preference->workspace, value, size);
   if (i >= 0 && i < 4) memcpy(&preference->alignment[i], value, size);
+  if (name == CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK)
+    memcpy(&preference->reduction, value, size);
   return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -103,7 +121,9 @@ enum { WORKSPACE = 4096 }; /* what a product uses, where it may */
 struct Algorithm {
   uint32_t alignment[4];
   int64_t m, n, k;
-  uint64_t workspace;
+  uint32_t workspace;
+  int32_t count;
+  bool halves; /* adds two halves of k up in the type of the result, as cuBLASLt does if it may */
 };
 static_assert(sizeof(Algorithm) <= sizeof(cublasLtMatmulAlgo_t),
               "an algorithm travels in 64 bytes");
@@ -113,6 +133,7 @@ Algorithm shape_of(const hostcuda_desc *desc, const hostcuda_layout *a, const ho
   shape.m = desc->transposed[0] ? a->cols : a->rows;
   shape.k = desc->transposed[0] ? a->rows : a->cols;
   shape.n = desc->transposed[1] ? b->rows : b->cols;
+  shape.count = a->count;
   return shape;
 }
 
@@ -121,6 +142,7 @@ bool fits(const hostcuda_desc *desc, const hostcuda_layout *a, const hostcuda_la
           const hostcuda_layout *c, const hostcuda_layout *d) {
   const Algorithm s = shape_of(desc, a, b);
   return s.k == (desc->transposed[1] ? b->cols : b->rows) && s.m > 0 && s.n > 0 && s.k > 0 &&
+         s.count > 0 && b->count == s.count && c->count == s.count && d->count == s.count &&
          c->rows == s.m && c->cols == s.n && d->rows == s.m && d->cols == s.n && a->ld >= a->rows &&
          b->ld >= b->rows && c->ld >= c->rows && d->ld >= d->rows && a->type == b->type &&
          c->type == d->type && (c->type == CUDA_R_32F || c->type == a->type);
@@ -143,6 +165,7 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
     if (n == 0 || n & (n - 1)) return CUBLAS_STATUS_INVALID_VALUE;
   }
   algorithm.workspace = preference->workspace < WORKSPACE ? 0 : WORKSPACE;
+  algorithm.halves = preference->reduction & CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE;
   memset(results, 0, sizeof *results);
   memcpy(&results->algo, &algorithm, sizeof algorithm);
   results->workspaceSize = algorithm.workspace;
@@ -169,6 +192,7 @@ std::vector<float> unfold(const void *x, const hostcuda_layout &l, bool transpos
 
 struct Call {
   hostcuda_desc desc;
+  bool halves;
   hostcuda_layout a, b, c, d;
   float alpha, beta;
   const void *at_a, *at_b, *at_c;
@@ -178,11 +202,11 @@ struct Call {
 
 enum { ROWS = 4 }; /* that share a pass over B */
 
-/* sums [ROWS, n] = a [rows, k] b [k, n], in the order of k. */
-void multiply_rows(int rows, int64_t n, int64_t k, const float *a, const float *b,
-                   float *__restrict sums) {
-  std::fill(sums, sums + ROWS * n, 0.0f);
-  for (int64_t j = 0; j < k; j++, b += n) {
+/* sums [ROWS, n] += a [rows, k] b [k, n] over j0 <= j < j1, in the order of j. */
+void multiply_rows(int rows, int64_t n, int64_t k, int64_t j0, int64_t j1, const float *a,
+                   const float *b, float *__restrict sums) {
+  b += j0 * n;
+  for (int64_t j = j0; j < j1; j++, b += n) {
     float v[ROWS] = {};
     for (int r = 0; r < rows; r++) v[r] = a[r * k + j];
     for (int64_t h = 0; h < n; h++) {
@@ -197,22 +221,44 @@ void multiply_rows(int rows, int64_t n, int64_t k, const float *a, const float *
 void multiply(const Call &x) {
   const std::vector<float> a = unfold(x.at_a, x.a, x.desc.transposed[0]);
   const std::vector<float> b = unfold(x.at_b, x.b, x.desc.transposed[1]);
+  const bool bf16 = x.d.type == CUDA_R_16BF;
   const int64_t m = x.d.rows, n = x.d.cols, k = (int64_t)a.size() / m;
   std::vector<float> sums((size_t)(ROWS * n));
-  if (x.workspace_bytes) memset(x.workspace, 0xff, x.workspace_bytes);
   for (int64_t i = 0; i < m; i++) {
-    if (i % ROWS == 0)
-      multiply_rows((int)std::min<int64_t>(ROWS, m - i), n, k, &a[(size_t)(i * k)], b.data(),
-                    sums.data());
+    if (i % ROWS == 0) {
+      const int rows = (int)std::min<int64_t>(ROWS, m - i);
+      std::fill(sums.begin(), sums.end(), 0.0f);
+      multiply_rows(rows, n, k, 0, k / 2, &a[(size_t)(i * k)], b.data(), sums.data());
+      for (float &v : sums)
+        if (x.halves && bf16) v = __bfloat162float(__float2bfloat16(v));
+      multiply_rows(rows, n, k, k / 2, k, &a[(size_t)(i * k)], b.data(), sums.data());
+    }
     for (int64_t h = 0; h < n; h++) {
       float v = x.alpha * sums[(size_t)(i % ROWS * n + h)];
       if (x.beta != 0) v += x.beta * value_at(x.at_c, x.c.type, h * x.c.ld + i);
       const int64_t at = h * x.d.ld + i;
-      if (x.d.type == CUDA_R_32F)
-        static_cast<float *>(x.at_d)[at] = v;
-      else
+      if (bf16)
         static_cast<__nv_bfloat16 *>(x.at_d)[at] = __float2bfloat16(v);
+      else
+        static_cast<float *>(x.at_d)[at] = v;
     }
+  }
+}
+
+template <class V>
+V *next(V *p, const hostcuda_layout &l) {
+  typedef typename std::conditional<std::is_const<V>::value, const char, char>::type byte;
+  return static_cast<byte *>(p) + l.step * (l.type == CUDA_R_32F ? 4 : 2);
+}
+
+void multiply_all(Call x) {
+  if (x.workspace_bytes) memset(x.workspace, 0xff, x.workspace_bytes);
+  for (int i = 0; i < x.a.count; i++) {
+    multiply(x);
+    x.at_a = next(x.at_a, x.a);
+    x.at_b = next(x.at_b, x.b);
+    x.at_c = next(x.at_c, x.c);
+    x.at_d = next(x.at_d, x.d);
   }
 }
 
@@ -228,8 +274,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const
   memcpy(&asked, algo, sizeof asked);
   if (!fits(desc, a_layout, b_layout, c_layout, d_layout)) return CUBLAS_STATUS_INVALID_VALUE;
   const Algorithm is = shape_of(desc, a_layout, b_layout);
-  if (asked.m != is.m || asked.n != is.n || asked.k != is.k || bytes < asked.workspace ||
-      (asked.workspace && !workspace))
+  if (asked.m != is.m || asked.n != is.n || asked.k != is.k || asked.count != is.count ||
+      bytes < asked.workspace || (asked.workspace && !workspace))
     return CUBLAS_STATUS_INVALID_VALUE;
   const void *at[4] = {a, b, c, d};
   for (int i = 0; i < 4; i++)
@@ -237,6 +283,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const
       return CUBLAS_STATUS_INVALID_VALUE;
   Call call = {};
   call.desc = *desc;
+  call.halves = asked.halves;
   call.a = *a_layout;
   call.b = *b_layout;
   call.c = *c_layout;
@@ -251,7 +298,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const
   call.workspace_bytes = asked.workspace;
   const auto work = [call] {
     hostcuda_count("product");
-    multiply(call);
+    multiply_all(call);
   };
   return hostcuda_enqueue(stream, work) == cudaSuccess ? CUBLAS_STATUS_SUCCESS
                                                        : CUBLAS_STATUS_EXECUTION_FAILED;

@@ -23,6 +23,7 @@ struct CudaBackend {
   void *memory;          /* behind weights, tables and workspace */
   int64_t bytes;         /* of it */
   float *cosine, *sine;  /* [L, d/2] */
+  float *parts;          /* of the gradient of any weights */
   bool fused_mixer;
   /* What went wrong first; ops are void, run reports it. */
   cudaError_t failed;
@@ -50,8 +51,9 @@ static inline int64_t value_size(const trm__backend *be) {
 /* Keeps the first failure. */
 void note(CudaBackend *c, cudaError_t error);
 void note_product(CudaBackend *c, cublasStatus_t status);
-/* A product whose failure is kept. */
+/* A product, and a gradient of weights, whose failure is kept. */
 void product(CudaBackend *c, const Product &x);
+void gradient(CudaBackend *c, const Product &x, bool accumulate);
 
 /* blocks.cu: the sizes and the two directions of each kind of block, as the ops of that name. */
 void block_weights(const trm__dims &m, trm__block_kind kind, BlockWeights *w);

@@ -145,8 +145,7 @@ static void times_weight_back(CudaBackend *c, int64_t R, int rows, int cols, con
 template <class T>
 static void weight_grad(CudaBackend *c, int64_t R, int rows, int cols, const T *dy, const T *x,
                         real *dw, bool accumulate) {
-  product(c,
-          {rows, cols, R, dy, rows, true, x, cols, false, dw, cols, accumulate ? dw : NULL, true});
+  gradient(c, {rows, cols, R, dy, rows, true, x, cols, false, dw, cols, NULL, true}, accumulate);
 }
 /* The mixer's products, weights on the left: y [rows, N] = W x, W^T x, and dW (+)= dy x^T over N.
  */
@@ -163,7 +162,7 @@ static void weight_times_back(CudaBackend *c, int64_t N, int rows, int cols, con
 template <class T>
 static void column_grad(CudaBackend *c, int64_t N, int rows, int cols, const T *dy, const T *x,
                         real *dw, bool accumulate) {
-  product(c, {rows, cols, N, dy, N, false, x, N, true, dw, cols, accumulate ? dw : NULL, true});
+  gradient(c, {rows, cols, N, dy, N, false, x, N, true, dw, cols, NULL, true}, accumulate);
 }
 
 /* --- attention ------------------------------------------------------------------------------- */

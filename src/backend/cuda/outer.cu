@@ -3,6 +3,8 @@
  * kernel adds the stretches in order, so that the bits are the same in every run. */
 #include "outer.cuh"
 
+#include "vector.cuh"
+
 namespace {
 
 /* --- embedding ------------------------------------------------------------------------------- */
@@ -215,14 +217,6 @@ __global__ void table_grad_kernel(TableGrad<T> g, int64_t stretch, float *part) 
     part[((int64_t)blockIdx.x * g.V + v0 + k) * g.D + d] = sum[k];
 }
 
-__global__ void add_stretches_kernel(int64_t n, int stretches, const float *part, float *out) {
-  const int64_t i = thread_index();
-  if (i >= n) return;
-  float sum = 0;
-  for (int s = 0; s < stretches; s++) sum += part[s * n + i];
-  out[i] += sum;
-}
-
 } /* namespace */
 
 template <class T>
@@ -283,7 +277,7 @@ void table_grad(const TableGrad<T> &g, float *scratch, float *out, cudaStream_t 
   launch(table_grad_kernel<T>,
          dim3(stretches, (unsigned)divide_up(g.D, THREADS), (unsigned)divide_up(g.V, TABLE_ROWS)),
          THREADS, 0, stream, g, stretch, scratch);
-  launch(add_stretches_kernel, grid_for(n), BLOCK, 0, stream, n, stretches, scratch, out);
+  add_parts(scratch, stretches, 1, n, n, out, n, true, stream);
 }
 
 #define FOR_TYPE(T)                                                                               \

@@ -97,14 +97,14 @@ void note_product(CudaBackend *c, cublasStatus_t status) {
 void product(CudaBackend *c, const Product &x) {
   note_product(c, multiply(&c->products, x, c->stream));
 }
+void gradient(CudaBackend *c, const Product &x, bool accumulate) {
+  note_product(c, multiply_gradient(&c->products, x, accumulate, c->parts, c->stream));
+}
 
 /* Waits for the stream; the first failure since the backend was made, if any. */
 static trm_status finish(CudaBackend *c, trm_error *err) {
   note(c, cudaStreamSynchronize(c->stream));
   note(c, cudaGetLastError());
-  if (c->product_failed != CUBLAS_STATUS_SUCCESS)
-    return fail(err, TRM_E_SYSTEM, "%s: a matrix product failed: %s", c->name,
-                cublasLtGetStatusString(c->product_failed));
   if (c->failed == cudaErrorMemoryAllocation)
     return fail(err, TRM_E_MEMORY, "%s: out of memory: use a smaller micro_batch or batch",
                 c->name);
@@ -112,6 +112,10 @@ static trm_status finish(CudaBackend *c, trm_error *err) {
     return fail(err, TRM_E_SYSTEM,
                 "%s: %s (%s); what was computed since the last save is lost, resume from there",
                 c->name, cudaGetErrorString(c->failed), cudaGetErrorName(c->failed));
+  /* Last, for a device that failed fails its products, too. */
+  if (c->product_failed != CUBLAS_STATUS_SUCCESS)
+    return fail(err, TRM_E_SYSTEM, "%s: a matrix product failed: %s", c->name,
+                cublasLtGetStatusString(c->product_failed));
   return TRM_OK;
 }
 
@@ -266,10 +270,10 @@ static void destroy(trm__backend *be) {
 }
 
 /* Lays weights and tables out behind the workspace; NULL only counts. */
-static int64_t lay_out(CudaBackend *c, unsigned char *base) {
+static int64_t lay_out(CudaBackend *c, bool training, unsigned char *base) {
   const trm__dims &m = c->base.dims;
   const int64_t size = value_size(&c->base);
-  int64_t at = WORKSPACE;
+  int64_t at = WORKSPACE, parts = 0;
   for (int i = 0; i < c->base.n_blocks; i++) {
     BlockWeights *w = &c->weights[i];
     block_weights(m, c->base.blocks[i].kind, w);
@@ -277,7 +281,13 @@ static int64_t lay_out(CudaBackend *c, unsigned char *base) {
     at += divide_up(w->rows_in * (int64_t)w->ld_in * size, 256) * 256;
     w->out = base ? base + at : NULL;
     at += divide_up(w->rows_out * (int64_t)w->ld_out * size, 256) * 256;
+    const int64_t in = gradient_scratch(w->rows_in, w->cols_in);
+    const int64_t out = gradient_scratch(w->rows_out, w->cols_out);
+    parts = in > parts ? in : parts;
+    parts = out > parts ? out : parts;
   }
+  c->parts = reinterpret_cast<float *>(base ? base + at : NULL);
+  if (training) at += divide_up(parts * (int64_t)sizeof(float), 256) * 256;
   const int64_t table = (int64_t)m.L * (m.d / 2) * (int64_t)sizeof(float);
   c->cosine = reinterpret_cast<float *>(base ? base + at : NULL);
   at += table;
@@ -324,7 +334,7 @@ static void fill_ops(CudaBackend *c) {
   c->base.ops = o;
 }
 
-static trm_status begin(CudaBackend *c, const trm__block *blocks, trm_error *err) {
+static trm_status begin(CudaBackend *c, const trm__block *blocks, bool training, trm_error *err) {
   const trm__dims &m = c->base.dims;
   const size_t n = (size_t)c->base.n_blocks;
   c->base.blocks = static_cast<trm__block *>(malloc(n * sizeof *blocks));
@@ -333,12 +343,12 @@ static trm_status begin(CudaBackend *c, const trm__block *blocks, trm_error *err
   memcpy(c->base.blocks, blocks, n * sizeof *blocks);
   c->fused_mixer = is_bf16(&c->base) && mixer_fused_fits(m.L, m.D, m.FL);
   note(c, cudaStreamCreateWithFlags(&c->stream, cudaStreamNonBlocking));
-  c->bytes = lay_out(c, NULL);
+  c->bytes = lay_out(c, training, NULL);
   c->memory = c->failed == cudaSuccess ? take(c, (size_t)c->bytes) : NULL;
   if (!c->memory && c->failed == cudaSuccess)
     return fail(err, TRM_E_MEMORY, "%s: no memory for the weights (%lld MiB)", c->name,
                 (long long)(c->bytes >> 20));
-  lay_out(c, static_cast<unsigned char *>(c->memory));
+  lay_out(c, training, static_cast<unsigned char *>(c->memory));
   note_product(c, products_create(&c->products, is_bf16(&c->base) ? CUDA_R_16BF : CUDA_R_32F,
                                   c->memory, WORKSPACE));
   if (c->failed == cudaSuccess && !fill_tables(c))
@@ -347,7 +357,7 @@ static trm_status begin(CudaBackend *c, const trm__block *blocks, trm_error *err
 }
 
 static trm_status create(int index, const trm__dims *dims, const trm__outer *outer,
-                         const trm__block *blocks, int n_blocks, bool, trm__backend **out,
+                         const trm__block *blocks, int n_blocks, bool training, trm__backend **out,
                          trm_error *err) {
   cudaDeviceProp prop;
   trm_status st = check_device(index, &prop, err);
@@ -362,7 +372,7 @@ static trm_status create(int index, const trm__dims *dims, const trm__outer *out
   c->base.n_blocks = n_blocks;
   fill_ops(c);
   st = check_model(dims, c->name, err);
-  if (st == TRM_OK) st = begin(c, blocks, err);
+  if (st == TRM_OK) st = begin(c, blocks, training, err);
   if (st != TRM_OK) {
     destroy(&c->base);
     return st;

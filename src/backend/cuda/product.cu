@@ -2,10 +2,10 @@
  * computes C^T = B^T A^T. The algorithm for a shape is asked for once. */
 #include "product.cuh"
 
-#include <string.h>
+#include "vector.cuh"
 
 cublasStatus_t products_create(Products *p, cudaDataType_t type, void *workspace, size_t bytes) {
-  memset(p, 0, sizeof *p);
+  *p = Products();
   p->type = type;
   p->workspace = workspace;
   p->workspace_bytes = bytes;
@@ -17,7 +17,7 @@ static void free_plan(ProductPlan *plan) {
   if (plan->a) cublasLtMatrixLayoutDestroy(plan->a);
   if (plan->b) cublasLtMatrixLayoutDestroy(plan->b);
   if (plan->c) cublasLtMatrixLayoutDestroy(plan->c);
-  memset(plan, 0, sizeof *plan);
+  *plan = ProductPlan();
 }
 
 void products_destroy(Products *p) {
@@ -26,19 +26,21 @@ void products_destroy(Products *p) {
   p->handle = NULL;
 }
 
-/* The largest power of two up to 256 that divides every address. */
-static unsigned common_alignment(const Product &x) {
+/* The largest power of two up to 256 that divides every address, in a batch of products, too. */
+static unsigned common_alignment(const Products *p, const Product &x) {
+  const int64_t size = p->type == CUDA_R_32F ? 4 : 2, c_size = x.c_float ? 4 : size;
   const uintptr_t bits = reinterpret_cast<uintptr_t>(x.a) | reinterpret_cast<uintptr_t>(x.b) |
                          reinterpret_cast<uintptr_t>(x.c) | reinterpret_cast<uintptr_t>(x.add) |
-                         256;
+                         (uintptr_t)(x.a_step * size | x.b_step * size | x.c_step * c_size) | 256;
   return (unsigned)(bits & -bits);
 }
 
 static bool plan_serves(const ProductPlan *plan, const Product &x, unsigned alignment) {
-  return plan->m == x.m && plan->n == x.n && plan->k == x.k && plan->lda == x.lda &&
-         plan->ldb == x.ldb && plan->ldc == x.ldc && plan->a_transposed == x.a_transposed &&
-         plan->b_transposed == x.b_transposed && plan->c_float == x.c_float &&
-         plan->adds == (x.add != NULL) && plan->alignment == alignment;
+  const Product &s = plan->shape;
+  return s.m == x.m && s.n == x.n && s.k == x.k && s.lda == x.lda && s.ldb == x.ldb &&
+         s.ldc == x.ldc && s.a_transposed == x.a_transposed && s.b_transposed == x.b_transposed &&
+         s.c_float == x.c_float && !s.add == !x.add && s.count == x.count && s.a_step == x.a_step &&
+         s.b_step == x.b_step && s.c_step == x.c_step && plan->alignment == alignment;
 }
 
 #define TRY(call)                                       \
@@ -49,8 +51,12 @@ static bool plan_serves(const ProductPlan *plan, const Product &x, unsigned alig
 
 /* A stored [rows, cols] row-major: column-major [cols, rows]. */
 static cublasStatus_t stored(cublasLtMatrixLayout_t *out, cudaDataType_t type, int64_t rows,
-                             int64_t cols, int64_t ld) {
-  return cublasLtMatrixLayoutCreate(out, type, (uint64_t)cols, (uint64_t)rows, ld);
+                             int64_t cols, int64_t ld, int32_t count, int64_t step) {
+  TRY(cublasLtMatrixLayoutCreate(out, type, (uint64_t)cols, (uint64_t)rows, ld));
+  TRY(cublasLtMatrixLayoutSetAttribute(*out, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &count,
+                                       sizeof count));
+  return cublasLtMatrixLayoutSetAttribute(*out, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &step,
+                                          sizeof step);
 }
 
 static cublasStatus_t describe(ProductPlan *plan, cudaDataType_t type, const Product &x) {
@@ -62,13 +68,16 @@ static cublasStatus_t describe(ProductPlan *plan, cudaDataType_t type, const Pro
                                      x.b_transposed ? &yes : &no, sizeof yes));
   TRY(cublasLtMatmulDescSetAttribute(plan->desc, CUBLASLT_MATMUL_DESC_TRANSB,
                                      x.a_transposed ? &yes : &no, sizeof yes));
-  TRY(stored(&plan->b, type, x.b_transposed ? x.n : x.k, x.b_transposed ? x.k : x.n, x.ldb));
-  TRY(stored(&plan->a, type, x.a_transposed ? x.k : x.m, x.a_transposed ? x.m : x.k, x.lda));
-  return stored(&plan->c, c, x.m, x.n, x.ldc);
+  TRY(stored(&plan->b, type, x.b_transposed ? x.n : x.k, x.b_transposed ? x.k : x.n, x.ldb, x.count,
+             x.b_step));
+  TRY(stored(&plan->a, type, x.a_transposed ? x.k : x.m, x.a_transposed ? x.m : x.k, x.lda, x.count,
+             x.a_step));
+  return stored(&plan->c, c, x.m, x.n, x.ldc, x.count, x.c_step);
 }
 
 static cublasStatus_t choose(Products *p, ProductPlan *plan) {
   cublasLtMatmulPreference_t wish;
+  const uint32_t reduction = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE; /* partial sums are floats */
   TRY(cublasLtMatmulPreferenceCreate(&wish));
   const struct {
     cublasLtMatmulPreferenceAttributes_t name;
@@ -76,6 +85,7 @@ static cublasStatus_t choose(Products *p, ProductPlan *plan) {
     size_t size;
   } wishes[] = {
       {CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &p->workspace_bytes, sizeof p->workspace_bytes},
+      {CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &reduction, sizeof reduction},
       {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, &plan->alignment, sizeof plan->alignment},
       {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, &plan->alignment, sizeof plan->alignment},
       {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, &plan->alignment, sizeof plan->alignment},
@@ -92,6 +102,7 @@ static cublasStatus_t choose(Products *p, ProductPlan *plan) {
   cublasLtMatmulPreferenceDestroy(wish);
   if (status != CUBLAS_STATUS_SUCCESS) return status;
   if (found == 0) return CUBLAS_STATUS_NOT_SUPPORTED;
+  if (best.state != CUBLAS_STATUS_SUCCESS) return best.state;
   plan->algo = best.algo;
   plan->workspace = best.workspaceSize;
   return CUBLAS_STATUS_SUCCESS;
@@ -115,22 +126,13 @@ static cublasStatus_t make_plan(Products *p, const Product &x, unsigned alignmen
     free_plan(plan); /* an empty one serves nothing */
     return status;
   }
-  plan->m = x.m;
-  plan->n = x.n;
-  plan->k = x.k;
-  plan->lda = x.lda;
-  plan->ldb = x.ldb;
-  plan->ldc = x.ldc;
-  plan->a_transposed = x.a_transposed;
-  plan->b_transposed = x.b_transposed;
-  plan->c_float = x.c_float;
-  plan->adds = x.add != NULL;
+  plan->shape = x;
   *out = plan;
   return CUBLAS_STATUS_SUCCESS;
 }
 
 cublasStatus_t multiply(Products *p, const Product &x, cudaStream_t stream) {
-  const unsigned alignment = common_alignment(x);
+  const unsigned alignment = common_alignment(p, x);
   const float one = 1, beta = x.add ? 1 : 0;
   ProductPlan *plan = NULL;
   for (int i = 0; i < p->n_plans && !plan; i++)
@@ -139,4 +141,51 @@ cublasStatus_t multiply(Products *p, const Product &x, cudaStream_t stream) {
   return cublasLtMatmul(p->handle, plan->desc, &one, x.b, plan->b, x.a, plan->a, &beta,
                         x.add ? x.add : x.c, plan->c, x.c, plan->c, &plan->algo, p->workspace,
                         plan->workspace, stream);
+}
+
+/* --- gradients of weights ----------------------------------------------------------------------
+ */
+
+enum {
+  TILE = 128,         /* results that a block of threads has, in each direction */
+  WANTED_TILES = 512, /* four for every multiprocessor of an H100 */
+  MOST_PARTS = 64,
+  LEAST_DEEP = 4096 /* terms of a part: writing and adding it up takes a fraction of its product */
+};
+
+static int64_t most_parts(int64_t m, int64_t n) {
+  const int64_t parts = WANTED_TILES / (divide_up(m, TILE) * divide_up(n, TILE));
+  return parts < 1 ? 1 : parts < MOST_PARTS ? parts : (int64_t)MOST_PARTS;
+}
+static int64_t aligned(int64_t cols) {
+  return divide_up(cols, 8) * 8;
+}
+
+int64_t gradient_scratch(int64_t m, int64_t n) {
+  return most_parts(m, n) * m * aligned(n);
+}
+
+int gradient_parts(int64_t m, int64_t n, int64_t k) {
+  const int64_t most = most_parts(m, n), deep = k / LEAST_DEEP;
+  int64_t parts = deep < most ? deep : most;
+  while (parts > 1 && (k % parts != 0 || k / parts % 8 != 0)) parts--; /* equal, and aligned */
+  return parts < 1 ? 1 : (int)parts;
+}
+
+cublasStatus_t multiply_gradient(Products *p, Product x, bool accumulate, float *scratch,
+                                 cudaStream_t stream) {
+  float *out = static_cast<float *>(x.c);
+  const int64_t ld = x.ldc;
+  x.count = gradient_parts(x.m, x.n, x.k);
+  x.k /= x.count;
+  x.a_step = x.a_transposed ? x.k * x.lda : x.k;
+  x.b_step = x.b_transposed ? x.k : x.k * x.ldb;
+  x.c = scratch;
+  x.c_float = true;
+  x.ldc = aligned(x.n);
+  x.c_step = x.m * x.ldc;
+  x.add = NULL;
+  TRY(multiply(p, x, stream));
+  add_parts(scratch, x.count, x.m, x.n, x.ldc, out, ld, accumulate, stream);
+  return CUBLAS_STATUS_SUCCESS;
 }

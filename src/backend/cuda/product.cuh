@@ -22,12 +22,14 @@ struct Product {
   int64_t ldc;
   const void *add; /* of C's type and ld; may be c; NULL: none */
   bool c_float;    /* C holds floats, else the type of A and B */
+  /* The same product of `count` triples, each so many values behind the one before. */
+  int count = 1;
+  int64_t a_step = 0, b_step = 0, c_step = 0;
 };
 
 /* What cuBLASLt chose for a shape. */
 struct ProductPlan {
-  int64_t m, n, k, lda, ldb, ldc;
-  bool a_transposed, b_transposed, c_float, adds;
+  Product shape;      /* its addresses do not matter; m = 0: none */
   unsigned alignment; /* bytes, that all of A, B, C have */
   cublasLtMatmulDesc_t desc;
   cublasLtMatrixLayout_t a, b, c;
@@ -49,5 +51,16 @@ struct Products {
 cublasStatus_t products_create(Products *p, cudaDataType_t type, void *workspace, size_t bytes);
 void products_destroy(Products *p);
 cublasStatus_t multiply(Products *p, const Product &x, cudaStream_t stream);
+
+/* A gradient of weights, C [m, n] of floats (+)= A B: few results, each the sum over the many rows
+ * of a batch. So k is cut into parts that fill the GPU side by side, and the parts are added up in
+ * their order: the same bits in every run, whatever cuBLASLt would have done. Sums are written to
+ * rows that are aligned, which the rows of C need not be. add is not used.
+ * scratch: gradient_scratch(m, n) floats. */
+cublasStatus_t multiply_gradient(Products *p, Product x, bool accumulate, float *scratch,
+                                 cudaStream_t stream);
+int64_t gradient_scratch(int64_t m, int64_t n);
+/* Into how many parts; a divisor of k. */
+int gradient_parts(int64_t m, int64_t n, int64_t k);
 
 #endif

@@ -1,6 +1,8 @@
 /* Kernels bound by memory: 16 bytes per access, neighbours in a warp on neighbouring addresses. */
 #include "vector.cuh"
 
+#include "tile.cuh"
+
 namespace {
 
 /* 16 bytes of values. */
@@ -152,8 +154,14 @@ __global__ void columns_kernel(const T *from, T *to, bool forward, int64_t packs
 
 /* --- SwiGLU ---------------------------------------------------------------------------------- */
 
+/* For what is rounded to T: in bfloat16 with the units for 2^x and 1 / x, which err by far less. */
+template <class T>
 __device__ float sigmoid(float x) {
   return 1 / (1 + expf(-x));
+}
+template <>
+__device__ float sigmoid<bf16>(float x) {
+  return fast_inverse(1 + fast_exp2(-1.442695041f * x));
 }
 
 template <class T>
@@ -164,7 +172,7 @@ __global__ void swiglu_kernel(const T *gu, T *act, int64_t packs, int64_t cols, 
   const int64_t at = i * Pack<T>::N, from = at / cols * ld + at % cols;
   Pack<T> g = Pack<T>::load(gu + from);
   const Pack<T> u = Pack<T>::load(gu + from + up);
-  for (int j = 0; j < Pack<T>::N; j++) g.v[j] *= sigmoid(g.v[j]) * u.v[j];
+  for (int j = 0; j < Pack<T>::N; j++) g.v[j] *= sigmoid<T>(g.v[j]) * u.v[j];
   g.store(act + at);
 }
 
@@ -178,7 +186,7 @@ __global__ void swiglu_grad_kernel(T *gu, T *da, int64_t packs, int64_t cols, in
   Pack<T> g = Pack<T>::load(gu + from), u = Pack<T>::load(gu + from + up),
           d = Pack<T>::load(da + at);
   for (int j = 0; j < Pack<T>::N; j++) {
-    const float s = sigmoid(g.v[j]), silu = g.v[j] * s, dact = d.v[j];
+    const float s = sigmoid<T>(g.v[j]), silu = g.v[j] * s, dact = d.v[j];
     d.v[j] = silu * u.v[j];
     g.v[j] = dact * u.v[j] * s * (1 + g.v[j] * (1 - s));
     u.v[j] = dact * silu;
@@ -216,6 +224,19 @@ __global__ void sum_kernel(Sources<T> src, int count, T *h, int64_t packs) {
     for (int i = 0; i < Pack<T>::N; i++) s.v[i] += p.v[i];
   }
   s.store(h + at);
+}
+
+__global__ void add_parts_kernel(const float *part, int count, int64_t cols, int64_t ld,
+                                 int64_t size, int64_t n, float *out, int64_t ld_out,
+                                 bool accumulate) {
+  const int64_t i = thread_index();
+  if (i >= n) return;
+  const int64_t row = i / cols, col = i % cols;
+  const float *from = part + row * ld + col;
+  float *to = out + row * ld_out + col;
+  float sum = 0;
+  for (int p = 0; p < count; p++) sum += from[p * size];
+  *to = accumulate ? *to + sum : sum;
 }
 
 template <class T>
@@ -300,6 +321,12 @@ template <class T>
 void sum(Sources<T> src, int count, T *h, int64_t n, cudaStream_t stream) {
   const int64_t packs = n / Pack<T>::N;
   launch(sum_kernel<T>, grid_for(packs), BLOCK, 0, stream, src, count, h, packs);
+}
+void add_parts(const float *part, int count, int64_t rows, int64_t cols, int64_t ld, float *out,
+               int64_t ld_out, bool accumulate, cudaStream_t stream) {
+  const int64_t n = rows * cols;
+  launch(add_parts_kernel, grid_for(n), BLOCK, 0, stream, part, count, cols, ld, rows * ld, n, out,
+         ld_out, accumulate);
 }
 template <class T>
 void convert_rows(const float *in, T *out, int rows, int cols, int ld, cudaStream_t stream) {
