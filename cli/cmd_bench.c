@@ -308,7 +308,7 @@ static bool check_options(const bench_args *a, const struct test *test) {
               {"cells", a->cells >= 0, false},
               {"shape", a->shapes, true}};
   bool gemm = test->run == run_gemm;
-  if (a->device.kind != TRM_DEVICE_CPU && test->run != run_train && test->run != run_infer) {
+  if (a->device.kind == TRM_DEVICE_CUDA && test->run != run_train && test->run != run_infer) {
     cli_usage_error("--device is for train and infer, not for %s", test->name);
     return false;
   }
@@ -360,13 +360,19 @@ static bool read_lists(const bench_args *a, const struct test *test, bench_run *
     return false;
   }
   b->runs = a->runs;
-  b->machine.device = trm_device_resolve(a->device, NULL);
+  b->machine.device = (trm_device){TRM_DEVICE_CPU, 0};
+  if (test->run == run_train || test->run == run_infer)
+    b->machine.device = trm_device_resolve(a->device, NULL);
+  const bool on_cpu = b->machine.device.kind == TRM_DEVICE_CPU;
+  if (a->threads && !on_cpu) {
+    cli_usage_error("--threads is for the CPU");
+    return false;
+  }
   b->cells = a->cells > 0 ? a->cells : 0;
   return bench_parse_names("model", a->models ? a->models : "sudoku6", &b->models) &&
          bench_parse_ints("batch", a->batches ? a->batches : test->batches, 1 << 20, &b->batches) &&
          bench_parse_dtypes("dtype", a->dtypes, &b->dtypes) &&
-         read_threads(b->machine.device.kind == TRM_DEVICE_CPU ? a->threads : "1",
-                      test->all_threads, &b->machine.threads) &&
+         read_threads(on_cpu ? a->threads : "1", test->all_threads, &b->machine.threads) &&
          (!a->shapes || bench_parse_products("shape", a->shapes, &b->products));
 }
 

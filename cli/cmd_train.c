@@ -26,8 +26,10 @@ typedef struct train_args {
 } train_args;
 
 /* Keys that may change when a run goes on: none of them alters what an update computes, but for
- * epochs, which the end of a cosine follows. */
-static const char *const resumable[] = {"max_updates",
+ * epochs, which the end of a cosine follows. Data may be elsewhere, but must be the same. */
+static const char *const resumable[] = {"data_paths",
+                                        "data_paths_test",
+                                        "max_updates",
                                         "epochs",
                                         "eval_limit",
                                         "log_interval",
@@ -47,10 +49,12 @@ static trm_status check_resumable(const char *const *overrides, int n, trm_error
     for (size_t k = 0; k < sizeof resumable / sizeof *resumable; k++)
       good |= strlen(resumable[k]) == length && !strncmp(key, resumable[k], length);
     if (!good)
-      return cli_fail(err, TRM_E_CONFIG, -1,
-                      "'%.100s': a resumed run keeps its configuration; max_updates, epochs, "
-                      "device, threads, memory and the intervals of log and checkpoints may change",
-                      overrides[i]);
+      return cli_fail(
+          err, TRM_E_CONFIG, -1,
+          "'%.100s': a resumed run keeps its configuration; max_updates, epochs, "
+          "device, threads, memory, the intervals of log and checkpoints, and the place "
+          "of the data (data_paths) may change",
+          overrides[i]);
   }
   return TRM_OK;
 }
@@ -160,8 +164,8 @@ static trm_status open_folder(train_run *run, const train_args *args, int n_over
   if (run->folder.mark.update > 0 && run->folder.mark.data != data)
     return cli_fail(
         err, TRM_E_SHAPE, -1,
-        "%s: the training data are not those the run began with; put them back, or start "
-        "a new run with load_checkpoint=%s/last",
+        "%s: the training data are not those the run began with; say where these are with "
+        "data_paths=, or start a new run with load_checkpoint=%s/last",
         args->resume, args->resume);
   run->folder.mark.seed = run->config.trainer.seed;
   run->folder.mark.data = data;

@@ -41,7 +41,8 @@ static void print_help(FILE *f) {
       "  trm eval runs/Sudoku6-trm/first data/sudoku6\n"
       "  trm solve runs/Sudoku6-trm/first --show steps puzzles.txt\n\n"
       "Environment:\n"
-      "  TRM_ISA=avx512_bf16|avx512|avx2|neon_bf16|neon|portable  forces a set of kernels\n\n",
+      "  TRM_ISA=avx512_bf16|avx512|avx2|neon_bf16|neon|portable  forces a set of kernels\n"
+      "  TRM_PLUGINS=FOLDER  where libtrm-cuda.so is, the part of trm for GPUs\n\n",
       f);
   cli_print_exit_codes(f);
 }

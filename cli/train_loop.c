@@ -153,8 +153,11 @@ static trm_status save(loop *l, bool best, trm_error *err) {
   trm_status st = run_folder_save(l->r, l->t, best, &cause);
   l->saved_at = cli_now();
   if (st == TRM_OK) return st;
-  return cli_fail(err, st, cause.pos, "%.300s; the last checkpoint is intact: %.120s/last",
-                  cause.msg, l->r->path);
+  char last[CLI_PATH_MAX];
+  if (cli_path(last, err, "%s/last", l->r->path) != TRM_OK || !cli_exists(last))
+    return cli_fail(err, st, cause.pos, "%.300s; nothing has been saved yet", cause.msg);
+  return cli_fail(err, st, cause.pos, "%.300s; the last checkpoint is intact: %.120s", cause.msg,
+                  last);
 }
 
 static bool checkpoint_due(const loop *l) {

@@ -12,8 +12,11 @@ if(TRM_CUDA)
   endif()
   # Machine code from Ampere on, and for what comes later the last one's PTX. Consumer Ampere and
   # Ada (8.6, 8.9) run 8.0's code too, but have tables of their own for latencies.
-  if(NOT CMAKE_CUDA_ARCHITECTURES AND NOT DEFINED ENV{CUDAARCHS})
+  if(NOT CMAKE_CUDA_ARCHITECTURES)
     set(CMAKE_CUDA_ARCHITECTURES 80-real 86-real 89-real 90-real 100-real 120)
+    if(DEFINED ENV{CUDAARCHS}) # CMake before 3.20 does not look there
+      set(CMAKE_CUDA_ARCHITECTURES $ENV{CUDAARCHS})
+    endif()
   endif()
   enable_language(CUDA)
   find_package(CUDAToolkit 13 REQUIRED)
@@ -30,6 +33,7 @@ if(TRM_CUDA)
   target_link_libraries(trm_cuda PRIVATE CUDA::cudart_static CUDA::cublasLt)
   target_link_options(trm_cuda PRIVATE -Wl,--no-undefined)
   set_target_properties(trm_cuda PROPERTIES OUTPUT_NAME trm-cuda PREFIX lib LINKER_LANGUAGE CUDA
-    LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+    LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}
+    INSTALL_RPATH "$ORIGIN;${CUDAToolkit_LIBRARY_DIR}") # cuBLASLt beside it, or where it was built
   install(TARGETS trm_cuda LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/trm)
 endif()

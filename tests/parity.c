@@ -197,7 +197,7 @@ static trm_status batch_tensor(parity_case *c, const char *name, int seq_len, co
 
 /* --- evaluation ------------------------------------------------------------------------------ */
 
-static void compare_step(parity_case *c, const trm_solver *s, int step) {
+static void compare_step(parity_case *c, trm_solver *s, int step) {
   const trm_model_config *m = trm_model_get_config(c->model);
   int64_t n = trm_solver_rows(s), cells = n * m->seq_len;
   trm_model_cost cost;

@@ -1,5 +1,7 @@
 /* The program on a GPU as a user runs it: a run that moves between devices, and what is said where
  * there is none. On a GPU, or on the emulation of tests/hostcuda. */
+#include <math.h>
+
 #include "gpu.h"
 #include "launch.h"
 
@@ -22,9 +24,47 @@ static void make_data(scratch *s) {
        0);
 }
 
+/* The last model of the run `name`, in float32. */
+static float *read_weights(const char *name, size_t *n) {
+  char path[300];
+  size_t size;
+  snprintf(path, sizeof path, "%s/p/%s/last/model.safetensors", runs, name);
+  unsigned char *bytes = read_bytes(path, &size);
+  size_t header = 8;
+  for (int i = 0; i < 8; i++) header += (size_t)bytes[i] << 8 * i;
+  assert_true(header < size && (size - header) % sizeof(float) == 0);
+  *n = (size - header) / sizeof(float);
+  float *values = malloc(*n * sizeof *values);
+  assert_non_null(values);
+  memcpy(values, bytes + header, *n * sizeof *values);
+  free(bytes);
+  return values;
+}
+/* The norm of the difference of two runs' models, relative to that of the first. */
+static double difference(const char *a, const char *b) {
+  size_t n, n_b;
+  float *x = read_weights(a, &n), *y = read_weights(b, &n_b);
+  double norm = 0, error = 0;
+  assert_int_equal(n, n_b);
+  for (size_t i = 0; i < n; i++) {
+    norm += (double)x[i] * x[i];
+    error += ((double)x[i] - y[i]) * ((double)x[i] - y[i]);
+  }
+  free(x);
+  free(y);
+  return sqrt(error / norm);
+}
+
 static void runs_move_between_devices(void **state) {
   scratch *s = *state;
   make_data(s);
+  /* What the CPU alone makes of it, after all updates and after some. */
+  want(RUN("train", TINY, setting[0], setting[1], "project_name=p", "run_name=cpu", "max_updates=7",
+           "device=cpu"),
+       0);
+  want(RUN("train", TINY, setting[0], setting[1], "project_name=p", "run_name=early",
+           "max_updates=5", "device=cpu"),
+       0);
   want(RUN("train", TINY, setting[0], setting[1], "project_name=p", "run_name=r", "max_updates=3",
            "device=cuda:0"),
        0);
@@ -34,6 +74,8 @@ static void runs_move_between_devices(void **state) {
   says(out_text, "update 5");
   want(RUN("train", "--resume", run, "max_updates=7", "device=auto"), 0);
   says(out_text, "update 7");
+  const double late = difference("cpu", "r"), early = difference("cpu", "early");
+  if (!(late < early / 20)) fail_msg("the runs end %g apart, two updates make %g", late, early);
   want(RUN("eval", run, data, "--device", "cuda", "--json"), 0);
   says(out_text, "\"examples\"");
   want(RUN("solve", run, "--data", data, "--device", "cuda"), 0);
@@ -64,13 +106,25 @@ static void interrupted_runs_end_in_the_same_bytes(void **state) {
 
 static void version_names_the_device(void **state) {
   scratch *s = *state;
-  char *kept = strdup(getenv("TRM_PLUGINS"));
+  const char *plugins = getenv("TRM_PLUGINS");
+  char *kept = plugins ? strdup(plugins) : NULL;
   want(RUN("--version"), 0);
   says(out_text, "GPU: cuda:0, ");
   setenv("TRM_PLUGINS", s->dir, 1);
   want(RUN("--version"), 0);
   says(out_text, "GPU: none: no GPU support: libtrm-cuda.so cannot be loaded");
-  setenv("TRM_PLUGINS", kept, 1);
+  /* The loader would map what is missing, and the program die there. */
+  char path[300];
+  size_t size;
+  snprintf(path, sizeof path, "%s/libtrm-cuda.so", kept ? kept : ".");
+  unsigned char *bytes = read_bytes(path, &size);
+  assert_true(size > 5000);
+  snprintf(path, sizeof path, "%s/libtrm-cuda.so", s->dir);
+  write_bytes(path, bytes, 5000);
+  free(bytes);
+  want(RUN("--version"), 0);
+  says(out_text, "libtrm-cuda.so is cut off");
+  kept ? setenv("TRM_PLUGINS", kept, 1) : unsetenv("TRM_PLUGINS");
   free(kept);
 }
 

@@ -134,7 +134,7 @@ static int steps_of(int puzzle) {
   return 1 + (puzzle * 5 + 1) % STEPS;
 }
 
-static void assert_row_is(const record *want, const trm_solver *s, int row, int puzzle) {
+static void assert_row_is(const record *want, trm_solver *s, int row, int puzzle) {
   int step = trm_solver_steps_taken(s)[row] - 1;
   int at = step * ROWS + puzzle, cells = want->seq_len, per_row = cells * want->vocab;
   assert_in_range(step, 0, STEPS - 1);

@@ -82,8 +82,8 @@ TRM_API const float *trm_solver_q_continue(const trm_solver *s);    /* [n] */
 TRM_API double trm_solver_halt_margin(const trm_solver *s, int row);
 TRM_API int trm_solver_latent_count(const trm_solver *s);
 /* The i-th latent [n, L, D]; name is z_H, z_L, z_L1 …; NULL for i out of range. On a GPU a copy
- * that is valid until the next call, and NULL also when the device fails. */
-TRM_API const float *trm_solver_latent(const trm_solver *s, int i, const char **name);
+ * that is valid until the next call, and NULL also when the device fails or memory is out. */
+TRM_API const float *trm_solver_latent(trm_solver *s, int i, const char **name);
 
 #ifdef __cplusplus
 }

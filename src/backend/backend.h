@@ -156,10 +156,10 @@ typedef struct trm__backend_ops {
   void (*get_latents)(trm__backend *, int n, real *to, const real *from);
   /* Bytes that activations may take when nobody says. */
   int64_t (*budget)(const trm__backend *);
-  /* Runs program(arg), which calls ops, and waits for the device; a program of
-   * NULL only waits. A call with the key of the call
-   * before may repeat what that one did instead of calling the program: it must be the same ops on
-   * the same pointers. Errors: SYSTEM, MEMORY; also those that put and get came across before. */
+  /* Runs program(arg), which calls ops, and waits for the device; a program of NULL only waits. A
+   * call with the key of the call before may repeat what that one did instead of calling the
+   * program: it must be the same ops on the same pointers. Errors: SYSTEM, MEMORY; also those that
+   * put and get came across before. */
   trm_status (*run)(trm__backend *, trm__program *program, void *arg, int key, trm_error *err);
 
   /* Reals of one row's latent [L, D]. */

@@ -2,6 +2,9 @@
 #include "trm/device.h"
 
 #include <dlfcn.h>
+#ifdef __linux__
+#include <elf.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,13 +57,41 @@ static void own_folder(char out[MAX_PATH]) {
   if (slash) snprintf(out, MAX_PATH, "%.*s/", (int)(slash - info.dli_fname), info.dli_fname);
 }
 
+/* False when the file ends before what its headers want mapped: the loader maps it all the same,
+ * and the program dies where it touches what is not there. Other damage dlopen sees. */
+static bool is_whole(FILE *file) {
+#ifdef __linux__
+  Elf64_Ehdr head;
+  Elf64_Phdr part;
+  if (fread(&head, sizeof head, 1, file) != 1 || memcmp(head.e_ident, ELFMAG, SELFMAG) != 0 ||
+      head.e_ident[EI_CLASS] != ELFCLASS64 || head.e_phoff > INT64_MAX || fseek(file, 0, SEEK_END))
+    return true;
+  const uint64_t size = (uint64_t)ftell(file);
+  for (int i = 0; i < head.e_phnum; i++) {
+    if (fseek(file, (long)(head.e_phoff + (uint64_t)i * sizeof part), SEEK_SET) ||
+        fread(&part, sizeof part, 1, file) != 1)
+      return false;
+    if (part.p_type == PT_LOAD && (part.p_offset > size || part.p_filesz > size - part.p_offset))
+      return false;
+  }
+#else
+  (void)file;
+#endif
+  return true;
+}
+
 static void *open_library(const char *folder, const char *below, char why[MAX_PATH]) {
   char path[2 * MAX_PATH];
   snprintf(path, sizeof path, "%s%s%s", folder, below, TRM__PLUGIN_FILE);
   if (strchr(path, '/')) {
     FILE *file = fopen(path, "rb"); /* so that a broken plug-in is not taken for a missing one */
     if (!file) return NULL;
+    const bool whole = is_whole(file);
     fclose(file);
+    if (!whole) {
+      snprintf(why, MAX_PATH, "%.180s is cut off", path);
+      return NULL;
+    }
   }
   void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (!library) snprintf(why, MAX_PATH, "%s", dlerror());
@@ -99,11 +130,13 @@ static trm_status load_plugin(const trm__plugin **out, trm_error *err) {
   void *symbol = dlsym(library, TRM__PLUGIN_SYMBOL);
   memcpy(&table, &symbol, sizeof table);
   const trm__plugin *plugin = table ? table() : NULL;
-  if (!plugin || strcmp(plugin->version, TRM_VERSION) != 0 ||
-      plugin->ops_size != sizeof(trm__backend_ops))
+  if (!plugin)
+    TRM_FAIL(err, TRM_E_SYSTEM, "no GPU support: the %s that was found is no plug-in of trm",
+             TRM__PLUGIN_FILE);
+  if (strcmp(plugin->version, TRM_VERSION) != 0 || plugin->ops_size != sizeof(trm__backend_ops))
     TRM_FAIL(err, TRM_E_SYSTEM,
              "%s is of version %.40s, this is trm %s: build both from one source", TRM__PLUGIN_FILE,
-             plugin ? plugin->version : "unknown", TRM_VERSION);
+             plugin->version, TRM_VERSION);
   *out = plugin;
   return TRM_OK;
 }

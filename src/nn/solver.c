@@ -25,7 +25,7 @@ struct trm_solver {
   trm__walker **walkers;  /* one per thread, with memory for a team of all in the first */
   real *logits, *q;       /* [batch, S, V], [batch, 2] */
   real *at_logits, *at_q; /* the backend's: the same on the CPU */
-  real *latent;           /* [batch, L, D] a copy of the backend's; NULL on the CPU */
+  real *latent;           /* [batch, L, D] a copy of a GPU's, once somebody wants it */
   float *q_halt, *q_continue;
   int32_t *answer, *steps; /* [batch, S], [batch] */
 };
@@ -40,14 +40,12 @@ static void pack_program(void *arg) {
 }
 
 static trm_status device_memory(trm_solver *s, int64_t logits, int64_t n, trm_error *err) {
-  const trm__dims *m = &s->model->layout->dims;
   s->at_logits = s->logits;
   s->at_q = s->q;
   if (s->be->ops->host) return TRM_OK;
   s->at_logits = s->at_q = NULL;
   TRM_TRY(trm__backend_alloc(s->be, logits, sizeof(real), "logits", &s->at_logits, err));
   TRM_TRY(trm__backend_alloc(s->be, 2 * n, sizeof(real), "q", &s->at_q, err));
-  TRM_ALLOC(&s->latent, n * m->L * m->D, "a latent", err);
   return TRM_OK;
 }
 
@@ -272,10 +270,13 @@ int trm_solver_latent_count(const trm_solver *s) {
 const float *trm_solver_logits(const trm_solver *s) {
   return (const float *)(const void *)s->logits;
 }
-const float *trm_solver_latent(const trm_solver *s, int i, const char **name) {
+const float *trm_solver_latent(trm_solver *s, int i, const char **name) {
   if (i < 0 || i >= trm_solver_latent_count(s)) return NULL;
   if (name) *name = s->model->layout->plan->latent[i];
   if (s->be->ops->host) return (const float *)(const void *)s->carry->rows.z[i];
+  const trm__dims *m = &s->model->layout->dims;
+  if (!s->latent) s->latent = trm__alloc((size_t)s->batch * m->L * m->D, sizeof *s->latent);
+  if (!s->latent) return NULL;
   s->be->ops->get_latents(s->be, s->rows, s->latent, s->carry->rows.z[i]);
   return s->be->ops->run(s->be, NULL, NULL, s->rows, NULL) == TRM_OK
              ? (const float *)(const void *)s->latent

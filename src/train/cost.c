@@ -42,6 +42,12 @@ static int choose_micro_batch(const trm__layout *l, const trm__backend *be,
   return b < slot ? b : slot;
 }
 
+/* What a solver beside the trainer takes at least. */
+static int64_t evaluation(const trm__layout *l, const trm__backend *be) {
+  return be->ops->held_bytes(be) + trm__weights_bytes(be, l) +
+         trm__walker_bytes(l, be, 1, 1, false);
+}
+
 trm_trainer_cost trm__trainer_cost(const trm__layout *l, const trm__backend *be,
                                    const trm_trainer_config *config) {
   trm_trainer_cost c = {.threads = config->threads ? config->threads : trm_default_threads()};
@@ -58,8 +64,9 @@ trm_trainer_cost trm__trainer_cost(const trm__layout *l, const trm__backend *be,
       real_size * (be->ops->slots * l->n_params + (be->ops->slots > 1 ? c.teams * steps : 0));
   c.carry = trm__carry_bytes(l, be, config->batch_size);
   int64_t budget = config->memory_budget;
-  if (!budget)
-    budget = be->ops->budget(be) - (be->ops->host ? 0 : c.weights + c.gradients + c.carry);
+  if (!budget) budget = be->ops->budget(be);
+  if (!config->memory_budget && !be->ops->host) /* less what will be taken of it */
+    budget -= c.weights - be->ops->held_bytes(be) + c.gradients + c.carry + evaluation(l, be);
   c.micro_batch = choose_micro_batch(l, be, config, c.teams, c.threads / c.teams, budget);
   c.activations = c.teams * trm__walker_bytes(l, be, c.micro_batch, c.threads / c.teams, true);
   c.bytes = c.weights + c.gradients + c.carry + c.activations;

@@ -114,8 +114,10 @@ static trm_status finish(CudaBackend *c, trm_error *err) {
                 c->name, cudaGetErrorString(c->failed), cudaGetErrorName(c->failed));
   /* Last, for a device that failed fails its products, too. */
   if (c->product_failed != CUBLAS_STATUS_SUCCESS)
-    return fail(err, TRM_E_SYSTEM, "%s: a matrix product failed: %s", c->name,
-                cublasLtGetStatusString(c->product_failed));
+    return fail(err, TRM_E_SYSTEM,
+                "%s: a matrix product failed: %s; what was computed since the last save is lost, "
+                "resume from there, with device=cpu if it fails again",
+                c->name, cublasLtGetStatusString(c->product_failed));
   return TRM_OK;
 }
 
@@ -155,8 +157,10 @@ static void op_copy(trm__backend *be, void *to, const void *from, size_t bytes) 
   copy(cuda_of(be), to, from, bytes, cudaMemcpyDeviceToDevice);
 }
 
-/* In bfloat16 through floats on the device, some rows at a time. */
-enum { LATENT_VALUES = 1 << 22 };
+enum { WORKSPACE = 32 << 20 /* of products; what NVIDIA recommends for Hopper */ };
+
+/* In bfloat16 through floats on the device, as many at a time as the work space of products holds,
+ * which no product uses meanwhile. */
 static void move_latents(trm__backend *be, int n, unsigned char *device, real *host, bool put) {
   CudaBackend *c = cuda_of(be);
   const int64_t all = (int64_t)n * be->dims.L * be->dims.D;
@@ -166,11 +170,9 @@ static void move_latents(trm__backend *be, int n, unsigned char *device, real *h
     return;
   }
   note(c, cudaSetDevice(c->index));
-  float *middle = NULL;
-  const int64_t most = all < LATENT_VALUES ? all : (int64_t)LATENT_VALUES;
-  note(c,
-       cudaMalloc(reinterpret_cast<void **>(&middle), (size_t)(most ? most : 1) * sizeof(float)));
-  for (int64_t at = 0; at < all && middle; at += most) {
+  float *middle = static_cast<float *>(c->memory);
+  const int64_t most = WORKSPACE / (int64_t)sizeof(float);
+  for (int64_t at = 0; at < all; at += most) {
     const int64_t count = all - at < most ? all - at : most;
     bf16 *values = reinterpret_cast<bf16 *>(device) + at;
     if (put) {
@@ -182,7 +184,6 @@ static void move_latents(trm__backend *be, int n, unsigned char *device, real *h
     }
   }
   note(c, cudaStreamSynchronize(c->stream));
-  if (middle) note(c, cudaFree(middle));
 }
 static void op_put_latents(trm__backend *be, int n, real *to, const real *from) {
   move_latents(be, n, reinterpret_cast<unsigned char *>(to), const_cast<real *>(from), true);
@@ -241,8 +242,6 @@ static trm_status op_run(trm__backend *be, trm__program *program, void *arg, int
 }
 
 /* --- creation -------------------------------------------------------------------------------- */
-
-enum { WORKSPACE = 32 << 20 /* what NVIDIA recommends for Hopper */ };
 
 static trm_status check_model(const trm__dims *m, const char *name, trm_error *err) {
   if (m->D % 8 != 0)
@@ -346,8 +345,10 @@ static trm_status begin(CudaBackend *c, const trm__block *blocks, bool training,
   c->bytes = lay_out(c, training, NULL);
   c->memory = c->failed == cudaSuccess ? take(c, (size_t)c->bytes) : NULL;
   if (!c->memory && c->failed == cudaSuccess)
-    return fail(err, TRM_E_MEMORY, "%s: no memory for the weights (%lld MiB)", c->name,
-                (long long)(c->bytes >> 20));
+    return fail(err, TRM_E_MEMORY,
+                "%s: no memory for weights and work space (%lld MiB): end what else uses the GPU, "
+                "choose a smaller memory_budget or micro_batch in training, or the device cpu",
+                c->name, (long long)(c->bytes >> 20));
   lay_out(c, training, static_cast<unsigned char *>(c->memory));
   note_product(c, products_create(&c->products, is_bf16(&c->base) ? CUDA_R_16BF : CUDA_R_32F,
                                   c->memory, WORKSPACE));
