@@ -6,10 +6,11 @@
 #include "launch.h"
 
 /* A model that an emulated device trains in seconds. */
-#define TINY                                                                              \
-  "preset=sudoku4", "arch.hidden_size=16", "arch.num_heads=2", "arch.L_layers=1",         \
-      "arch.H_cycles=1", "arch.L_cycles=1", "arch.halt_max_steps=2", "lr_warmup_steps=1", \
-      "global_batch_size=4", "epochs=40", "eval_interval=null", "eval_limit=8"
+#define TINY                                                                                       \
+  "preset=sudoku4", "arch.hidden_size=16", "arch.num_heads=2", "arch.L_layers=1",                  \
+      "arch.forward_dtype=float32", "arch.H_cycles=1", "arch.L_cycles=1", "arch.halt_max_steps=2", \
+      "lr_warmup_steps=1", "global_batch_size=4", "epochs=40", "eval_interval=null",               \
+      "eval_limit=8"
 
 static char data[160], runs[160], run[200], setting[2][200];
 
@@ -75,7 +76,7 @@ static void runs_move_between_devices(void **state) {
   want(RUN("train", "--resume", run, "max_updates=7", "device=auto"), 0);
   says(out_text, "update 7");
   const double late = difference("cpu", "r"), early = difference("cpu", "early");
-  if (!(late < early / 20)) fail_msg("the runs end %g apart, two updates make %g", late, early);
+  if (!(late < early / 1000)) fail_msg("the runs end %g apart, two updates make %g", late, early);
   want(RUN("eval", run, data, "--device", "cuda", "--json"), 0);
   says(out_text, "\"examples\"");
   want(RUN("solve", run, "--data", data, "--device", "cuda"), 0);
