@@ -45,6 +45,7 @@ const struct {
     {cudaErrorInvalidResourceHandle, "cudaErrorInvalidResourceHandle", "invalid resource handle"},
     {cudaErrorIllegalState, "cudaErrorIllegalState",
      "the operation cannot be performed in the present state"},
+    {cudaErrorInvalidClusterSize, "cudaErrorInvalidClusterSize", "invalid cluster size"},
     {cudaErrorLaunchFailure, "cudaErrorLaunchFailure", "unspecified launch failure"},
     {cudaErrorStreamCaptureUnsupported, "cudaErrorStreamCaptureUnsupported",
      "operation not permitted when stream is capturing"},
@@ -76,6 +77,22 @@ cudaError_t alive(void) {
 void die(void) {
   dead = true;
   alive();
+}
+void compute_capability(int *major, int *minor) {
+  const char *arch = getenv("HOSTCUDA_ARCH");
+  if (arch && sscanf(arch, "%d.%d", major, minor) == 2) return;
+  *major = 9;
+  *minor = 0;
+}
+bool has_clusters(void) {
+  int major, minor;
+  compute_capability(&major, &minor);
+  return major >= 9;
+}
+bool has_warp_groups(void) {
+  int major, minor;
+  compute_capability(&major, &minor);
+  return major == 9 && minor == 0;
 }
 int current_device(void) {
   return current;
@@ -142,10 +159,9 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *prop, int index) {
   snprintf(prop->name, sizeof prop->name, "hostcuda");
   prop->totalGlobalMem = device_bytes();
   prop->sharedMemPerBlockOptin = SHARED_MOST;
-  prop->multiProcessorCount = 1;
+  prop->multiProcessorCount = (int)from_environment("HOSTCUDA_PROCESSORS", 4);
   prop->l2CacheSize = 1 << 20;
-  const char *arch = getenv("HOSTCUDA_ARCH");
-  if (!arch || sscanf(arch, "%d.%d", &prop->major, &prop->minor) != 2) prop->major = 9;
+  compute_capability(&prop->major, &prop->minor);
   return alive();
 }
 cudaError_t cudaSetDevice(int index) {

@@ -30,7 +30,7 @@ struct CUevent_st {
 
 namespace {
 
-enum { MOST_THREADS = 1024, MOST_THREADS_Z = 64, MOST_YZ = 65535 };
+enum { MOST_THREADS = 1024, MOST_THREADS_Z = 64, MOST_YZ = 65535, MOST_CLUSTER = 8 };
 
 std::vector<cudaStream_t> capturing;
 std::map<const void *, size_t> shared_limits;
@@ -191,12 +191,25 @@ static bool fits(const dim3 &g, const dim3 &b) {
          (uint64_t)b.x * b.y * b.z <= MOST_THREADS;
 }
 
+static bool fits_clusters(const dim3 &g, const dim3 &c) {
+  return c.x && c.y && c.z && c.x <= MOST_CLUSTER && c.y <= MOST_CLUSTER && c.z <= MOST_CLUSTER &&
+         c.x * c.y * c.z <= MOST_CLUSTER && g.x % c.x == 0 && g.y % c.y == 0 && g.z % c.z == 0;
+}
+
 cudaError_t hostcuda_launch(const cudaLaunchConfig_t *config, const void *kernel, Work body) {
   Guard guard(lock);
   const dim3 g = config->gridDim, b = config->blockDim;
   const size_t shared = config->dynamicSmemBytes;
   const auto limit = shared_limits.find(kernel);
+  dim3 c;
+  for (unsigned i = 0; i < config->numAttrs; i++) {
+    const cudaLaunchAttribute &a = config->attrs[i];
+    if (a.id != cudaLaunchAttributeClusterDimension) return say(cudaErrorInvalidValue);
+    c = dim3(a.val.clusterDim.x, a.val.clusterDim.y, a.val.clusterDim.z);
+    if (!has_clusters()) return say(cudaErrorInvalidClusterSize);
+  }
   if (!fits(g, b)) return say(cudaErrorInvalidConfiguration);
+  if (!fits_clusters(g, c)) return say(cudaErrorInvalidClusterSize);
   if (shared > SHARED_DEFAULT && (limit == shared_limits.end() || shared > limit->second))
     return say(cudaErrorInvalidValue);
   if (config->stream && config->stream->device != current_device())
@@ -209,6 +222,6 @@ cudaError_t hostcuda_launch(const cudaLaunchConfig_t *config, const void *kernel
       return;
     }
     hostcuda_count_kernel(kernel);
-    run_grid(kernel, g, b, shared, body);
+    run_grid(kernel, g, c, b, shared, body);
   });
 }

@@ -1,6 +1,6 @@
-/* The threads of a block as fibers. A fiber runs until it has to wait; the scheduler goes round
- * those that can run. One that ends without ever having waited hands its stack to the next, so that
- * a kernel without barriers is a loop over its threads.
+/* The threads of a cluster as fibers: mostly the cluster is one block. A fiber runs until it has to
+ * wait; the scheduler goes round those that can run. One that ends without ever having waited hands
+ * its stack to the next, so that a kernel without barriers is a loop over its threads.
  *
  * One host thread at a time may be in here (streams.cpp holds a lock). */
 #include "threads.h"
@@ -39,7 +39,9 @@ dim3 blockDim, gridDim;
 
 namespace hostcuda {
 
-Block block;
+Cluster cluster;
+Block *block;
+Fiber *now;
 
 namespace {
 
@@ -47,21 +49,16 @@ namespace {
 enum { STACK = 256 << 10, GUARD = 4 << 10, STAGGER = 9 * 64, STAGGERS = 64 };
 enum { MAP = GUARD + STACK + STAGGERS * STAGGER };
 
-enum Order { FORWARD, REVERSE, SHUFFLE };
-
 struct Scheduler {
   const void *kernel;
   const std::function<void()> *body;
-  unsigned char *shared;
   Order how;
-  std::vector<int> order;              /* of the threads */
+  std::vector<int> order;              /* of the cluster's threads */
   size_t started, to_start;            /* of `order` */
   std::vector<unsigned char *> stacks; /* free ones; kept for the next launch */
   void *sp, *fake;                     /* the host thread's */
   const void *bottom;
   size_t size;
-  int alive, at_barrier, any, any_result;
-  const char *barrier;
   std::vector<void *> maps; /* that the stacks are in */
 
   ~Scheduler() {
@@ -77,14 +74,14 @@ void give_up(const char *why) {
   void *kernel = const_cast<void *>(scheduler.kernel);
   backtrace_symbols_fd(&kernel, 1, 2); /* for addr2line, where it has no name */
   int told = 0;
-  for (const Fiber &f : block.fibers)
+  for (const Fiber &f : cluster.fibers)
     if (f.state == WAITING && told++ < 40)
-      fprintf(stderr, "  thread (%u, %u, %u) waits at %s\n", f.thread.x, f.thread.y, f.thread.z,
-              f.waits_for);
+      fprintf(stderr, "  block (%u, %u, %u), thread (%u, %u, %u) waits at %s\n", f.block->index.x,
+              f.block->index.y, f.block->index.z, f.thread.x, f.thread.y, f.thread.z, f.waits_for);
   fprintf(stderr, "  %d of %zu threads have ended\n",
-          (int)std::count_if(block.fibers.begin(), block.fibers.end(),
+          (int)std::count_if(cluster.fibers.begin(), cluster.fibers.end(),
                              [](const Fiber &f) { return f.state == DONE; }),
-          block.fibers.size());
+          cluster.fibers.size());
   abort();
 }
 
@@ -133,43 +130,58 @@ static void to_scheduler(Fiber *f) {
 }
 
 void wait(const char *what) {
-  Fiber *f = block.now;
+  Fiber *f = now;
   f->state = WAITING;
   f->waits_for = what;
   to_scheduler(f);
 }
 
+void select_thread(Fiber *f) {
+  now = f;
+  block = f->block;
+  threadIdx = f->thread;
+  blockIdx = block->index;
+}
+
+/* All are there, or have ended. */
+static void meet(void) {
+  cluster.at_sync = 0;
+  for (Fiber &f : cluster.fibers)
+    if (f.state != DONE) f.state = READY;
+}
+
 static void leave(Fiber *f) {
   f->state = DONE;
-  scheduler.alive--;
-  if (scheduler.at_barrier > 0) give_up("it ended while others wait at a barrier");
+  cluster.alive--;
+  if (block->at_barrier > 0) give_up("it ended while others wait at a barrier");
+  if (!block->groups.empty()) leave_group();
+  if (--block->alive == 0) check_ended(block);
+  if (cluster.at_sync > 0 && cluster.at_sync == cluster.alive) meet();
 }
 
 static void begin(Fiber *f, unsigned char *stack) {
   f->stack = stack;
   f->state = READY;
-  block.now = f;
-  threadIdx = f->thread;
+  select_thread(f);
 }
 
 static void entry(void) {
   FIBER_ENTER(NULL, &scheduler.bottom, &scheduler.size);
   for (;;) {
     (*scheduler.body)();
-    Fiber *f = block.now;
+    Fiber *f = now;
     leave(f);
     if (scheduler.started >= scheduler.to_start) to_scheduler(f);
-    begin(&block.fibers[scheduler.order[scheduler.started++]], f->stack);
+    begin(&cluster.fibers[scheduler.order[scheduler.started++]], f->stack);
   }
 }
 
 static void resume(Fiber *f) {
-  block.now = f;
-  threadIdx = f->thread;
+  select_thread(f);
   FIBER_LEAVE(&scheduler.fake, f->stack, STACK);
   hostcuda_switch(&scheduler.sp, f->sp);
   FIBER_ENTER(scheduler.fake, NULL, NULL);
-  if (block.now->state == DONE) scheduler.stacks.push_back(block.now->stack);
+  if (now->state == DONE) scheduler.stacks.push_back(now->stack);
 }
 
 /* --- blocks ---------------------------------------------------------------------------------- */
@@ -183,9 +195,16 @@ static Order order_from_environment(void) {
   abort();
 }
 
+static std::mt19937 draws(1);
+
 static void shuffle(std::vector<int> *order) {
-  static std::mt19937 draws(1);
   std::shuffle(order->begin(), order->end(), draws);
+}
+size_t draw(size_t n) {
+  return draws() % n;
+}
+Order order_now(void) {
+  return scheduler.how;
 }
 
 static std::vector<int> order_of(size_t n) {
@@ -195,15 +214,24 @@ static std::vector<int> order_of(size_t n) {
   return order;
 }
 
-static void begin_grid(size_t threads) {
-  block.fibers.resize(threads);
-  block.warps.assign((threads + LANES - 1) / LANES, Warp());
-  for (unsigned i = 0; i < threads; i++) {
-    block.fibers[i].index = (int)i;
-    block.fibers[i].thread = {i % blockDim.x, i / blockDim.x % blockDim.y,
-                              i / blockDim.x / blockDim.y};
+static void begin_grid(size_t blocks, size_t threads) {
+  cluster.fibers.resize(blocks * threads);
+  cluster.blocks.resize(blocks);
+  for (unsigned i = 0; i < blocks * threads; i++) {
+    Fiber *f = &cluster.fibers[i];
+    const unsigned at = i % (unsigned)threads;
+    f->index = (int)at;
+    f->thread = {at % blockDim.x, at / blockDim.x % blockDim.y, at / blockDim.x / blockDim.y};
+    f->block = &cluster.blocks[i / threads];
   }
-  scheduler.order = order_of(threads);
+  for (unsigned i = 0; i < blocks; i++) {
+    Block *b = &cluster.blocks[i];
+    b->rank = i;
+    b->fibers = &cluster.fibers[i * threads];
+    b->threads = threads;
+    b->warps.assign((threads + LANES - 1) / LANES, Warp());
+  }
+  scheduler.order = order_of(blocks * threads);
 }
 
 /* Some threads, as far as they get; whether any ran. */
@@ -211,7 +239,7 @@ static bool run_threads(size_t first, size_t end) {
   bool any = false, again = true;
   scheduler.to_start = end;
   while (scheduler.started < end) {
-    Fiber *f = &block.fibers[scheduler.order[scheduler.started++]];
+    Fiber *f = &cluster.fibers[scheduler.order[scheduler.started++]];
     begin(f, take_stack());
     FIBER_FRESH(f->stack, STACK);
     f->sp = fresh_stack(f->stack, entry);
@@ -221,7 +249,7 @@ static bool run_threads(size_t first, size_t end) {
   while (again) {
     again = false;
     for (size_t i = first; i < end; i++) {
-      Fiber *f = &block.fibers[scheduler.order[i]];
+      Fiber *f = &cluster.fibers[scheduler.order[i]];
       if (f->state != READY) continue;
       resume(f);
       any = again = true;
@@ -231,73 +259,115 @@ static bool run_threads(size_t first, size_t end) {
   return any;
 }
 
-/* Warp by warp, whose stacks fit the cache; in the shuffled order a thread of any warp is next. */
-static void run_block(void) {
-  const size_t n = block.fibers.size(), step = scheduler.how == SHUFFLE ? n : (size_t)LANES;
-  for (Fiber &f : block.fibers) {
-    f.state = NEW;
-    f.group = 0;
-    f.copies.clear();
+static void begin_block(Block *b) {
+  for (size_t i = 0; i < b->threads; i++) {
+    Fiber *f = &b->fibers[i];
+    f->state = NEW;
+    f->group = 0;
+    f->steps = 0;
+    f->fences = 0;
+    f->copies.clear();
+    f->unfenced.clear();
+    f->accumulators.clear();
+    f->operands.clear();
   }
-  scheduler.alive = (int)n;
-  scheduler.at_barrier = scheduler.any = 0;
+  memset(b->shared, 0xff, b->shared_bytes);
+  b->alive = (int)b->threads;
+  b->at_barrier = b->any = 0;
+  b->groups.clear();
+  b->barriers.clear();
+  b->chunks.clear();
+}
+
+/* Warp by warp, whose stacks fit the cache; in the shuffled order a thread of any warp is next.
+ * Copies in bulk arrive as late as possible, or by chance. */
+static void run_cluster(void) {
+  const size_t n = cluster.fibers.size(), step = scheduler.how == SHUFFLE ? n : (size_t)LANES;
+  for (Block &b : cluster.blocks) begin_block(&b);
+  cluster.alive = (int)n;
+  cluster.at_sync = 0;
   scheduler.started = 0;
-  while (scheduler.alive > 0) {
+  while (cluster.alive > 0) {
     bool ran = false;
     for (size_t i = 0; i < n; i += step) ran |= run_threads(i, std::min(i + step, n));
-    if (!ran) give_up("the threads wait for each other forever");
-    if (scheduler.how == SHUFFLE) shuffle(&scheduler.order);
+    if (!ran && !land_copy()) give_up("the threads wait for each other forever");
+    if (scheduler.how != SHUFFLE) continue;
+    while (ran && copies_under_way() && draw(2)) land_copy();
+    shuffle(&scheduler.order);
   }
 }
 
-/* Shared memory is aligned to 16 bytes, as kernels may expect, and not to more. */
-void run_grid(const void *kernel, const dim3 &grid, const dim3 &threads, size_t shared,
-              const std::function<void()> &body) {
-  void *memory = NULL;
-  if (posix_memalign(&memory, 32, 16 + shared)) give_up("no memory to share");
-  FORBID(memory, 16);
+static uint3 coordinates(unsigned i, const dim3 &of) {
+  return {i % of.x, i / of.x % of.y, i / of.x / of.y};
+}
+
+/* Shared memory is aligned to 16 bytes, as kernels may expect, and not to more; it lies alike in
+ * all blocks of a cluster. `blocks` are those of a cluster. */
+void run_grid(const void *kernel, const dim3 &grid, const dim3 &blocks, const dim3 &threads,
+              size_t shared, const std::function<void()> &body) {
+  const unsigned n = blocks.x * blocks.y * blocks.z;
+  const dim3 clusters(grid.x / blocks.x, grid.y / blocks.y, grid.z / blocks.z);
   scheduler.kernel = kernel;
   scheduler.body = &body;
-  scheduler.shared = static_cast<unsigned char *>(memory) + 16;
   scheduler.how = order_from_environment();
   gridDim = grid;
   blockDim = threads;
-  begin_grid((size_t)threads.x * threads.y * threads.z);
-  for (int at : order_of((size_t)grid.x * grid.y * grid.z)) {
-    const unsigned i = (unsigned)at;
-    blockIdx = {i % grid.x, i / grid.x % grid.y, i / grid.x / grid.y};
-    memset(scheduler.shared, 0xff, shared);
-    run_block();
+  begin_grid(n, (size_t)threads.x * threads.y * threads.z);
+  std::vector<void *> memory(n);
+  for (unsigned i = 0; i < n; i++) {
+    if (posix_memalign(&memory[i], SHARED_ALIGNMENT, CHUNK + shared)) give_up("no memory to share");
+    FORBID(memory[i], CHUNK);
+    cluster.blocks[i].shared = static_cast<unsigned char *>(memory[i]) + CHUNK;
+    cluster.blocks[i].shared_bytes = shared;
   }
-  free(memory);
+  for (int at : order_of((size_t)clusters.x * clusters.y * clusters.z)) {
+    const uint3 c = coordinates((unsigned)at, clusters);
+    for (Block &b : cluster.blocks) {
+      const uint3 in = coordinates(b.rank, blocks);
+      b.index = {c.x * blocks.x + in.x, c.y * blocks.y + in.y, c.z * blocks.z + in.z};
+    }
+    run_cluster();
+  }
+  for (void *m : memory) free(m);
 }
 
 /* The result is kept until all have read it: nobody comes to the next barrier before. */
 static int barrier(const char *what, int predicate) {
-  if (scheduler.at_barrier > 0 && scheduler.barrier != what)
+  Block *b = block;
+  if (b->at_barrier > 0 && b->barrier != what)
     give_up("the threads of the block are at different barriers");
-  if (scheduler.alive < (int)block.fibers.size())
-    give_up("it is at a barrier, but others have ended");
-  scheduler.barrier = what;
-  scheduler.any |= predicate != 0;
-  if (++scheduler.at_barrier < scheduler.alive) {
+  if (b->alive < (int)b->threads) give_up("it is at a barrier, but others have ended");
+  b->barrier = what;
+  b->any |= predicate != 0;
+  if (++b->at_barrier < b->alive) {
     wait(what);
-    return scheduler.any_result;
+    return b->any_result;
   }
-  scheduler.any_result = scheduler.any;
-  scheduler.at_barrier = scheduler.any = 0;
-  for (Fiber &f : block.fibers) f.state = READY;
-  return scheduler.any_result;
+  b->any_result = b->any;
+  b->at_barrier = b->any = 0;
+  for (size_t i = 0; i < b->threads; i++) b->fibers[i].state = READY;
+  return b->any_result;
 }
 
 } /* namespace hostcuda */
 
+using namespace hostcuda;
+
 void *hostcuda_shared_memory(void) {
-  return hostcuda::scheduler.shared;
+  return block->shared;
 }
 void __syncthreads(void) {
-  hostcuda::barrier("__syncthreads", 0);
+  barrier("__syncthreads", 0);
 }
 int __syncthreads_or(int predicate) {
-  return hostcuda::barrier("__syncthreads_or", predicate);
+  return barrier("__syncthreads_or", predicate);
+}
+unsigned hostcuda_cluster_rank(void) {
+  return block->rank;
+}
+void hostcuda_cluster_sync(void) {
+  if (++cluster.at_sync < cluster.alive)
+    wait("cluster_sync");
+  else
+    meet();
 }

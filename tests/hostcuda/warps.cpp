@@ -13,10 +13,10 @@ typedef void collective_fn(Warp *w, int lanes);
 
 /* `what` names the collective by its address, too: lanes must agree on it. */
 void collective(const char *what, unsigned mask, void *args, collective_fn *fn) {
-  Fiber *f = block.now;
+  Fiber *f = now;
   const int warp = f->index / LANES, lane = f->index % LANES;
-  const int left = (int)block.fibers.size() - warp * LANES, lanes = left < LANES ? left : LANES;
-  Warp *w = &block.warps[warp];
+  const int left = (int)block->threads - warp * LANES, lanes = left < LANES ? left : LANES;
+  Warp *w = &block->warps[warp];
   if (!(mask >> lane & 1)) give_up("a lane is not in the mask that it names");
   if (w->arrived == 0) {
     w->what = what;
@@ -34,7 +34,7 @@ void collective(const char *what, unsigned mask, void *args, collective_fn *fn) 
   fn(w, lanes);
   w->arrived = 0;
   for (int i = 0; i < lanes; i++)
-    if (mask >> i & 1) block.fibers[warp * LANES + i].state = READY;
+    if (mask >> i & 1) block->fibers[warp * LANES + i].state = READY;
 }
 
 void nothing(Warp *, int) {}
@@ -125,7 +125,7 @@ void multiply(Warp *w, int) {
 } /* namespace */
 
 int hostcuda_lane(void) {
-  return block.now->index % LANES;
+  return now->index % LANES;
 }
 void __syncwarp(unsigned mask) {
   collective("__syncwarp", mask, NULL, nothing);
@@ -146,12 +146,12 @@ int __any_sync(unsigned mask, int predicate) {
 void hostcuda_ldmatrix(uint32_t *r, int n, bool trans, const void *row_address) {
   Load load = {r, n, trans, row_address};
   if (n != 1 && n != 2 && n != 4) give_up("ldmatrix: 1, 2 or 4 matrices");
-  if (block.fibers.size() % LANES) give_up("ldmatrix: a warp has less than 32 lanes");
+  if (block->threads % LANES) give_up("ldmatrix: a warp has less than 32 lanes");
   collective("ldmatrix", 0xffffffffu, &load, load_matrices);
 }
 void hostcuda_mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2]) {
   Multiply m = {d, a, b};
-  if (block.fibers.size() % LANES) give_up("mma: a warp has less than 32 lanes");
+  if (block->threads % LANES) give_up("mma: a warp has less than 32 lanes");
   collective("mma", 0xffffffffu, &m, multiply);
 }
 
@@ -161,18 +161,20 @@ void hostcuda_cp_async16(void *shared, const void *global, int bytes) {
   if (reinterpret_cast<uintptr_t>(shared) % 16 || reinterpret_cast<uintptr_t>(global) % 16)
     give_up("cp.async: an address is not aligned to 16 bytes");
   if (bytes < 0 || bytes > 16) give_up("cp.async: more than 16 bytes");
-  block.now->copies.push_back({shared, global, bytes, block.now->group});
+  copy_asked(shared);
+  now->copies.push_back({shared, global, bytes, now->group});
 }
 void hostcuda_cp_async_commit(void) {
-  block.now->group++;
+  now->group++;
 }
 void hostcuda_cp_async_wait(int groups) {
-  Fiber *f = block.now;
+  Fiber *f = now;
   size_t n = 0;
   for (; n < f->copies.size() && f->copies[n].group < f->group - groups; n++) {
     const Copy &c = f->copies[n];
     memcpy(c.to, c.from, (size_t)c.bytes);
     memset(static_cast<char *>(c.to) + c.bytes, 0, 16 - (size_t)c.bytes);
+    copy_arrives(c.to);
   }
   f->copies.erase(f->copies.begin(), f->copies.begin() + (long)n);
 }

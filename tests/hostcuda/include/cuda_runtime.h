@@ -155,6 +155,36 @@ void hostcuda_cp_async16(void *shared, const void *global, int bytes);
 void hostcuda_cp_async_commit(void);
 void hostcuda_cp_async_wait(int groups);
 
+/* --- compute capability 9.0 ------------------------------------------------------------------ */
+
+/* PTX: cvta.to.shared, of dynamic shared memory; with the alignment of p up to 1,024 bytes. */
+uint32_t hostcuda_shared_address(const void *p);
+/* PTX: %cluster_ctarank; barrier.cluster.arrive and wait. */
+unsigned hostcuda_cluster_rank(void);
+void hostcuda_cluster_sync(void);
+/* PTX: mbarrier.init, arrive, arrive in another block (mapa), arrive.expect_tx, and try_wait.parity
+ * until it is over. */
+void hostcuda_mbarrier_init(uint64_t *bar, unsigned count);
+void hostcuda_mbarrier_arrive(uint64_t *bar);
+void hostcuda_mbarrier_arrive_at(uint64_t *bar, unsigned rank);
+void hostcuda_mbarrier_expect(uint64_t *bar, unsigned bytes);
+void hostcuda_mbarrier_wait(uint64_t *bar, unsigned parity);
+/* PTX: cp.async.bulk.shared::cluster.global with mbarrier::complete_tx::bytes.multicast::cluster,
+ * and cp.async.bulk.prefetch.L2.global. */
+void hostcuda_bulk_copy(void *to, const void *from, unsigned bytes, uint64_t *bar, unsigned blocks);
+void hostcuda_bulk_prefetch(const void *from, unsigned bytes);
+/* PTX: fence.proxy.async.shared::cta. */
+void hostcuda_proxy_fence(void);
+/* PTX: bar.sync of the threads of this warp group. */
+void hostcuda_group_sync(void);
+/* PTX: wgmma.fence, wgmma.mma_async.m64nNk16.f32.bf16.bf16 with operands K-major in shared memory,
+ * or A in registers, commit_group and wait_group. d: the thread's n / 2 accumulators. */
+void hostcuda_wgmma_fence(void);
+void hostcuda_wgmma(float *d, int n, uint64_t a, uint64_t b, bool accumulate);
+void hostcuda_wgmma_registers(float *d, int n, const uint32_t a[4], uint64_t b, bool accumulate);
+void hostcuda_wgmma_commit(void);
+void hostcuda_wgmma_wait(int groups);
+
 /* --- the runtime ----------------------------------------------------------------------------- */
 
 typedef enum cudaError {
@@ -169,7 +199,8 @@ typedef enum cudaError {
   cudaErrorIllegalState = 401,
   cudaErrorLaunchFailure = 719,
   cudaErrorStreamCaptureUnsupported = 900,
-  cudaErrorStreamCaptureInvalidated = 901
+  cudaErrorStreamCaptureInvalidated = 901,
+  cudaErrorInvalidClusterSize = 912
 } cudaError_t;
 
 typedef struct CUstream_st *cudaStream_t;
@@ -199,11 +230,25 @@ typedef struct cudaDeviceProp {
   int major, minor, multiProcessorCount, l2CacheSize;
 } cudaDeviceProp;
 
+typedef enum cudaLaunchAttributeID {
+  cudaLaunchAttributeClusterDimension = 4
+} cudaLaunchAttributeID;
+typedef union cudaLaunchAttributeValue {
+  struct {
+    unsigned x, y, z;
+  } clusterDim;
+  char pad[64];
+} cudaLaunchAttributeValue;
+typedef struct cudaLaunchAttribute {
+  cudaLaunchAttributeID id;
+  cudaLaunchAttributeValue val;
+} cudaLaunchAttribute;
+
 typedef struct cudaLaunchConfig_t {
   dim3 gridDim, blockDim;
   size_t dynamicSmemBytes;
   cudaStream_t stream;
-  void *attrs;
+  cudaLaunchAttribute *attrs;
   unsigned numAttrs;
 } cudaLaunchConfig_t;
 
