@@ -98,14 +98,14 @@ struct Tiles {
 /* --- operands -------------------------------------------------------------------------------- */
 
 /* A warp. What the epilogue of a tile reads is fetched into the second-level cache on the way. */
-template <bool BACKWARD>
+template <bool READS>
 __device__ void bring_b(const Job &job, const Tiles &s) {
   enum { HALF = TILE_BYTES / CLUSTER };
   const unsigned rank = cluster_rank();
   const unsigned char *from = reinterpret_cast<const unsigned char *>(job.b) + rank * HALF;
   Ring ring = {};
   for (Place p = Place::begin(); p.next(job);) {
-    for (int r = lane_id(); BACKWARD && r < ROWS && p.row + r < job.R; r += WARP) {
+    for (int r = lane_id(); READS && r < ROWS && p.row + r < job.R; r += WARP) {
       const bf16 *gates = job.gu + (p.row + r) * 2 * job.F + p.tile * COLS;
       prefetch_bulk(gates, COLS * sizeof(bf16));
       prefetch_bulk(gates + job.F, COLS * sizeof(bf16));
@@ -188,6 +188,7 @@ __device__ __forceinline__ void store_chunk(bf16 *to, const uint32_t (&r)[4]) {
  * 32 (S / 2) on. `load` comes before the products that run beside the slice, `store` behind them. */
 struct Forward {
   enum { SLICES = 4, UNITS = COLS / 2 /* of SwiGLU in a tile */ };
+  static constexpr bool READS = false; /* gates and ups */
   struct Loaded {};
 
   template <int S>
@@ -224,6 +225,7 @@ struct Forward {
 
 struct Backward {
   enum { SLICES = 8, UNITS = COLS };
+  static constexpr bool READS = true;
   struct Loaded {
     uint4 gate, up;
   };
@@ -291,14 +293,23 @@ struct Consumer {
   /* All products of the group before are over: its operands may be replaced. A lane tells each
    * block of the cluster, for both bring B. */
   __device__ __forceinline__ void release() {
-    if (stage_before < 0) return;
-    if (lane_id() < CLUSTER) barrier_arrive_at(&s.bar->b_empty[stage_before], lane_id());
+    if (stage_before >= 0 && lane_id() < CLUSTER)
+      barrier_arrive_at(&s.bar->b_empty[stage_before], lane_id());
     if (a_before >= 0 && lane_id() == 0) barrier_arrive(&s.bar->a_empty[a_before]);
+    stage_before = a_before = -1;
+  }
+  __device__ __forceinline__ void drain() {
+    group_wait<0>();
+    release();
   }
 
   /* Products of tile k of A. */
   __device__ __forceinline__ void multiply(sums<COLS> &d, const Place &p, int k) {
-    if (p.first) barrier_wait(&s.bar->a_full[k], p.round & 1);
+    if (p.first) {
+      /* What brings A may wait for the last tile of the item before to be released. */
+      if (k == 0) drain();
+      barrier_wait(&s.bar->a_full[k], p.round & 1);
+    }
     barrier_wait(&s.bar->b_full[ring.stage], ring.parity);
     const uint64_t at_a = a + (uint64_t)(k * TILE_BYTES / 16),
                    at_b = b + (uint64_t)(ring.stage * TILE_BYTES / 16);
@@ -336,8 +347,7 @@ struct Consumer {
   template <int S>
   __device__ __forceinline__ void alone(sums<COLS> &done, const Spot &spot) {
     if (S == 0) {
-      group_wait<0>();
-      release();
+      drain();
       pin(done);
     }
     Epilogue::template store<S>(job, done, Epilogue::template load<S>(job, spot), spot);
@@ -391,7 +401,7 @@ __global__ void __launch_bounds__(THREADS, 1) gated_kernel(Job job) {
   if (group < 0) {
     fewer_registers<PRODUCER_REGISTERS>();
     if (threadIdx.x < WARP)
-      bring_b<Epilogue::SLICES == Backward::SLICES>(job, s);
+      bring_b<Epilogue::READS>(job, s);
     else
       bring_a(job, s, (int)threadIdx.x - WARP);
   } else {

@@ -11,7 +11,7 @@
  * of the others keep the matrix units busy. Both operands A in registers leave shared memory to B: 2
  * KiB in the 32 cycles of a product of 64 x 64 x 16.
  *
- * L is padded to LP = 16 K with zeros, in the weights and in the tiles of x. Sums have one order. */
+ * L is padded to LP = 16 K, 96, 112 or 128, with zeros, in the weights and in the tiles of x. Sums have one order. */
 #include "mixer_groups.cuh"
 
 #include "backend/cuda/tile.cuh"
@@ -79,7 +79,7 @@ struct Group {
   typedef plan<K> p;
   const Job &job;
   unsigned char *x, *y; /* its tiles [LP][64 channels] */
-  uint64_t b;           /* descriptor of the first stage */
+  uint64_t first;       /* descriptor of the first stage */
   uint64_t *full, *empty;
   int warp, thread;
   Ring ring;
@@ -120,7 +120,7 @@ struct Group {
     if (before >= 0 && lane_id() == 0) barrier_arrive(&empty[before]);
   }
   __device__ __forceinline__ uint64_t at(int bytes) const {
-    return b + (uint64_t)((ring.stage * p::STAGE + bytes) / 16);
+    return first + (uint64_t)((ring.stage * p::STAGE + bytes) / 16);
   }
 
   /* Two chunks. A group's products end in their order, so the wait for the first of a chunk is one
@@ -258,7 +258,7 @@ void run(Job job, int multiprocessors, cudaStream_t stream) {
 }
 
 int padded(int L) {
-  return (L + 15) / 16 * 16;
+  return L <= 96 ? 96 : L <= 112 ? 112 : 128;
 }
 
 /* A thread a chunk of 8 values of the stage's tiles. */
@@ -310,7 +310,7 @@ void mixer_groups_pack(const float *w_in, const float *w_out, bf16 *packed, int 
 void mixer_groups_forward(const bf16 *x, bf16 *y, const bf16 *packed, float *inv, int b, int L,
                           int D, int FL, float eps, int multiprocessors, cudaStream_t stream) {
   const Job job = {x, packed, y, inv, b * (int64_t)(D / CHANNELS), 0, L, D, FL / UNITS, eps};
-  if (padded(L) <= 96)
+  if (padded(L) == 96)
     run<6>(job, multiprocessors, stream);
   else if (padded(L) == 112)
     run<7>(job, multiprocessors, stream);
