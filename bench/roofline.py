@@ -10,8 +10,10 @@ executed, with the padding of tiles and what the backward pass computes again, `
 the model's arithmetic needs (`trm info`).
 
 Time of a launch: max(work / rate, bytes / bandwidth) + launch overhead. The rate is that of products
-for cuBLASLt and --mma-share of it for kernels with mma.sync; the others are bound by bytes. bf16."""
+for cuBLASLt, --group-share of it for kernels of our own with wgmma (compute capability 9.0) and
+--mma-share of it for those with mma.sync; the others are bound by bytes. bf16."""
 import argparse
+import itertools
 import os
 import re
 import subprocess
@@ -29,6 +31,7 @@ def up(n, unit):
 
 class Model:
     """The sizes of docs/MODEL.md, architecture trm without a continue loss."""
+    hopper = True
 
     def __init__(self, name, S, V, n, T, mixer, P=16, D=512, H=8, E=512, ids=1, layers=2, expansion=4.0,
                  rope=True):
@@ -52,6 +55,26 @@ class Model:
     def fused(self):
         return self.mixer and self.L <= 128
 
+    def gated(self):
+        """SwiGLU of the channels in the epilogues of its products (cuda/hopper/gated.cu)."""
+        return self.hopper and self.D <= 512
+
+    def groups(self):
+        """The mixer's forward pass by warp groups (cuda/hopper/mixer_groups.cu)."""
+        return self.hopper and self.fused() and self.L > 64 and self.D % 64 == 0 and self.FL % 64 == 0
+
+    def positions(self, least=32):
+        """Of the fused mixer's tiles."""
+        return next(p for p in (32, 64, 96, 112, 128) if self.L <= p >= least)
+
+    def packed(self, kind):
+        """Values of the weights as the kernels by warp groups read them, of each launch that packs."""
+        if kind == 'mlp' and self.gated():
+            return [2 * self.F * up(self.D, 64), self.F * up(self.D, 64)]
+        if kind == 'mixer' and self.groups():
+            return [self.FL // 64 * (256 + self.positions(96)) * 64]
+        return []
+
     def flops(self):
         """Per row and update, as trm_model_cost_of counts."""
         L, D = self.L, self.D
@@ -73,13 +96,16 @@ class Launch:
         self.group, self.name, self.kind, self.count = group, name, kind, 1
         self.model, self.work, self.read, self.written = model, work, read, written
 
+    def rate(self, c):
+        return {'product': c.flops, 'group': c.flops * c.group_share, 'mma': c.flops * c.mma_share}.get(self.kind)
+
     def seconds(self, c):
-        rate = {'product': c.flops, 'mma': c.flops * c.mma_share}.get(self.kind)
+        rate = self.rate(c)
         busy = max(self.work / rate if rate else 0, (self.read + self.written) / c.bandwidth)
         return self.count * (busy + c.launch)
 
     def bound(self, c):
-        rate = {'product': c.flops, 'mma': c.flops * c.mma_share}.get(self.kind)
+        rate = self.rate(c)
         return 'work' if rate and self.work / rate > (self.read + self.written) / c.bandwidth else 'bytes'
 
 
@@ -135,6 +161,9 @@ class Update:
         for k in m.kinds:
             for rows, cols in m.shapes(k):
                 self.add('optimiser', 'convert_rows_kernel', read=4 * rows * cols, written=BF16 * rows * up(cols, 8))
+            for values in m.packed(k):
+                name = 'pack_kernel' if k == 'mlp' else 'pack_mixer_kernel'
+                self.add('optimiser', name, read=4 * values, written=BF16 * values)
         if m.E:
             self.add('optimiser', 'puzzle_mean_kernel', read=4 * B * m.E, written=4 * B * m.E)
             self.add('optimiser', 'update_puzzle_kernel', read=4 * B * m.E, written=4 * m.E)
@@ -191,10 +220,16 @@ class Update:
 
     # --- SwiGLU over channels -------------------------------------------------------------------------
 
+    def gated(self, g, name, columns, read, written):
+        m, R = self.m, self.R
+        weights = BF16 * columns * up(m.D, 64)
+        self.add(g, f'gated_kernel {name}', 'group', R * m.D * BF16 + weights + read, written,
+                 2 * up(R, 256) * columns * up(m.D, 64), 2 * R * columns * m.D)
+
     def mlp(self, kept):
         m, R, g = self.m, self.R, 'mlp forward'
-        if 'swiglu' in self.what_if:
-            self.product(g, 'in', R, 2 * m.F, m.D, written=(3 if kept else 1) * R * m.F * BF16)
+        if m.gated():
+            self.gated(g, 'forward', 2 * m.F, 0, (3 if kept else 1) * R * m.F * BF16)
         else:
             self.product(g, 'in', R, 2 * m.F, m.D)
             self.add(g, 'swiglu_kernel', read=2 * R * m.F * BF16, written=R * m.F * BF16)
@@ -204,8 +239,8 @@ class Update:
     def mlp_grad(self, accumulate):
         m, R, g = self.m, self.R, 'mlp backward'
         self.norm(g, grad=True)
-        if 'swiglu' in self.what_if:
-            self.product(g, 'back through out', R, m.F, m.D, read=2 * R * m.F * BF16, written=3 * R * m.F * BF16)
+        if m.gated():
+            self.gated(g, 'backward', m.F, 2 * R * m.F * BF16, 3 * R * m.F * BF16)
         else:
             self.product(g, 'back through out', R, m.F, m.D)
             self.add(g, 'swiglu_grad_kernel', read=3 * R * m.F * BF16, written=3 * R * m.F * BF16)
@@ -218,9 +253,11 @@ class Update:
     def mixer(self, kept):
         m, N, g = self.m, self.N, 'mixer forward'
         if m.fused():
-            weights = BF16 * 3 * m.L * m.FL
-            self.add(g, 'mixer forward_kernel', 'mma', self.latent + weights, self.latent + 4 * N * kept,
-                     6 * self.mixer_padded(32), 6 * m.L * m.FL * N)
+            groups = m.groups()
+            weights = BF16 * (m.packed('mixer')[0] if groups else 3 * m.L * m.FL)
+            self.add(g, 'mixer_groups_kernel' if groups else 'mixer forward_kernel', 'group' if groups else 'mma',
+                     self.latent + weights, self.latent + 4 * N * kept,
+                     6 * self.mixer_padded(32, 96 if groups else 32), 6 * m.L * m.FL * N)
             return
         self.add(g, 'columns_kernel', read=self.latent, written=self.latent)
         self.product(g, 'in', 2 * m.FL, N, m.L)
@@ -228,11 +265,10 @@ class Update:
         self.product(g, 'out', m.L, N, m.FL)
         self.add(g, 'norm_columns_kernel', read=2 * self.latent, written=self.latent + 4 * N)
 
-    def mixer_padded(self, units):
+    def mixer_padded(self, units, least=32):
         """Positions, SwiGLU units and channels of the tiles, times the rows."""
         m = self.m
-        positions = next(p for p in (32, 64, 96, 112, 128) if m.L <= p)
-        return positions * up(m.FL, units) * self.b * up(m.D, 32)
+        return m.positions(least) * up(m.FL, units) * self.b * up(m.D, 32)
 
     def mixer_grad(self, accumulate):
         m, N, g, z = self.m, self.N, 'mixer backward', self.latent
@@ -296,6 +332,7 @@ def memory(m, batch, micro, ema=True):
     pad, n = lambda size: up(int(size), 256), m.parameters()
     held = WORKSPACE + 2 * m.L * (m.d // 2) * FLOAT
     held += sum(pad(rows * up(cols, 8) * BF16) for k in m.kinds for rows, cols in m.shapes(k))
+    held += sum(pad(values * BF16) for k in m.kinds for values in m.packed(k))
     held += pad(max(most_parts(*s) * s[0] * up(s[1], 8) * FLOAT for k in m.kinds for s in m.shapes(k)))
     puzzles = up(m.ids * m.E, 16)
     latent = m.L * m.D * BF16
@@ -316,6 +353,8 @@ def memory(m, batch, micro, ema=True):
 
     def shared(kind, b):
         forward = block(kind, b, True, False) + block(kind, b, False, False)
+        if kind == 'mlp' and m.gated(): # gates and ups are for a backward pass
+            forward -= pad(2 * b * m.L * m.F * BF16)
         return max(forward, block(kind, b, False, True))
 
     def table(rows, V):
@@ -369,7 +408,8 @@ def report(c):
     rows.append(row('update', 'together', list(u.launches.values())))
     print(f'{m.name}, batch {c.batch}: predicted by calculation, not measured')
     print(f'ceilings: {c.bandwidth * 1e-12:g} TB/s, {c.flops * 1e-12:g} TFLOP/s for products, '
-          f'{100 * c.mma_share:g} % of it for mma.sync kernels, {c.launch * 1e6:g} us a launch\n')
+          f'{100 * c.group_share:g} % of it for own kernels with wgmma, {100 * c.mma_share:g} % for mma.sync, '
+          f'{c.launch * 1e6:g} us a launch\n')
     if c.what_if:
         print(f'not what is launched, but what if it did without: {", ".join(c.what_if)}\n')
     table(rows, ['part', 'launch', 'times', 'TFLOP', 'GB read', 'GB written', 'bound', 'ms', 'share'], c.markdown)
@@ -392,6 +432,7 @@ def report(c):
 # A 4x4 Sudoku has 16 cells; small models that launch what the large ones do, each in its way.
 TINY = {
     'fused mixer': (dict(mixer=True, P=1, D=32, H=2, E=32), 4),
+    'mixer by warp groups': (dict(mixer=True, P=60, D=64, H=2, E=64), 4),
     'mixer by products': (dict(mixer=True, P=120, D=16, H=2, E=16), 4),
     'no puzzle positions': (dict(mixer=True, P=0, D=32, H=2, E=0), 2),
     'attention, small heads': (dict(mixer=False, P=1, D=32, H=2, E=32), 2),
@@ -412,7 +453,9 @@ def kernel_names(plugin):
         found = re.match(r'([0-9a-f]+) [tTwW] (?:void )?(.*)', line)
         if found and (short := re.search(r'(\w+_kernel)\b', found[2])):
             name, rest = short[1], found[2]
-            if 'mixer' not in name and name in ('forward_kernel', 'backward_kernel') and 'weights' in rest:
+            if name == 'gated_kernel':
+                name += ' forward' if 'Forward' in rest else ' backward'
+            elif name in ('forward_kernel', 'backward_kernel') and 'weights' in rest:
                 name = 'mixer ' + name
             elif name == 'forward_kernel':
                 name = 'attention ' + name
@@ -440,7 +483,8 @@ def check(c):
     with tempfile.TemporaryDirectory() as folder:
         data = os.path.join(folder, 'data')
         run([trm, 'data', 'gen', 'sudoku', '--size', '4', '--train', '40', '--test', '4', '--output-dir', data])
-        for title, (sizes, micro) in TINY.items():
+        for arch, (title, (sizes, micro)) in itertools.product(('9.0', '8.0'), TINY.items()):
+            Model.hopper = arch == '9.0'
             m = Model(title, 16, 6, 2, 2, **sizes)
             keys = ['preset=sudoku4', f'data_paths=[{data}]', 'device=cuda', f'arch.hidden_size={m.D}',
                     f'arch.num_heads={m.H}', 'arch.L_cycles=2', 'arch.H_cycles=2', f'arch.mlp_t={m.mixer}',
@@ -450,15 +494,15 @@ def check(c):
             each = []
             for updates in (1, 3):
                 path = os.path.join(folder, 'counts')
-                run([trm, 'train'] + keys + [f'max_updates={updates}', f'run_name={title.replace(" ", "-")}-{updates}'],
-                    TRM_PLUGINS=plugins, HOSTCUDA_COUNT=path)
+                run([trm, 'train'] + keys + [f'max_updates={updates}', f'run_name={title.replace(" ", "-")}-{arch}-{updates}'],
+                    TRM_PLUGINS=plugins, HOSTCUDA_ARCH=arch, HOSTCUDA_COUNT=path)
                 each.append(counted(path, names))
             real = {k: (each[1][k] - each[0].get(k, 0)) / 2 for k in each[1] if each[1][k] != each[0].get(k, 0)}
             ours = {}
             for l in Update(m, batch, micro).launches.values():
                 name = 'product' if l.kind == 'product' else l.name
                 ours[name] = ours.get(name, 0) + l.count
-            plan = run([trm, 'train'] + keys + ['--dry-run'], TRM_PLUGINS=plugins)
+            plan = run([trm, 'train'] + keys + ['--dry-run'], TRM_PLUGINS=plugins, HOSTCUDA_ARCH=arch)
             gflop = float(re.search(r'([0-9.e+-]+) GFLOP each', plan)[1])
             mib = float(re.search(r'memory +([0-9.]+) MiB', plan)[1])
             have, held = m.flops() * batch * 1e-9, sum(memory(m, batch, micro).values()) / MIB
@@ -468,7 +512,7 @@ def check(c):
                 wrong.append(f'{have:.5g} GFLOP, but trm says {gflop:.5g}')
             if abs(held - mib) > 0.11:
                 wrong.append(f'{held:.1f} MiB, but trm says {mib:.1f}')
-            print(f'{title}: {sum(ours.values())} launches, {ours["product"]} of them products, {have:.4g} GFLOP, '
+            print(f'{arch}, {title}: {sum(ours.values())} launches, {ours["product"]} of them products, {have:.4g} GFLOP, '
                   f'{held:.1f} MiB: {"; ".join(wrong) or "agrees"}', flush=True)
             failed = failed or bool(wrong)
     return failed
@@ -481,11 +525,14 @@ def main():
     p.add_argument('--micro-batch', type=int, default=0, help='rows at a time (all)')
     p.add_argument('--bandwidth', type=float, default=3.0, help='of device memory, TB/s (H100 SXM: %(default)s)')
     p.add_argument('--flops', type=float, default=700, help='of bf16 products, TFLOP/s (%(default)s)')
+    p.add_argument('--group-share', type=float, default=0.85, help='of that by own wgmma kernels (%(default)s)')
     p.add_argument('--mma-share', type=float, default=0.6, help='of that by mma.sync kernels (%(default)s)')
+    p.add_argument('--arch', choices=['8.0', '9.0'], default='9.0',
+                   help='compute capability: only 9.0 has kernels with wgmma (%(default)s)')
     p.add_argument('--launch-us', type=float, default=1.5, help='between two launches of a graph (%(default)s)')
-    p.add_argument('--what-if', nargs='+', default=[], choices=['swiglu', 'sums'],
-                   help='swiglu: products of mlp had it in their epilogues; sums: the first kernel of a net summed up '
-                        'the latents, and the last one wrote its output where it belongs')
+    p.add_argument('--what-if', nargs='+', default=[], choices=['sums'],
+                   help='sums: the first kernel of a net summed up the latents, and the last one wrote its output '
+                        'where it belongs')
     p.add_argument('--all', action='store_true', help='a line for every kind of launch')
     p.add_argument('--markdown', action='store_true', help='print tables for a document')
     p.add_argument('--check', metavar='BUILD', nargs='?', const='build/dev',
@@ -493,6 +540,7 @@ def main():
     c = p.parse_args()
     if c.check:
         return check(c)
+    Model.hopper = c.arch == '9.0'
     c.batch = c.batch or (128 if c.model == 'maze-att' else 768)
     c.bandwidth, c.flops, c.launch = c.bandwidth * 1e12, c.flops * 1e12, c.launch_us * 1e-6
     return report(c)
