@@ -42,7 +42,8 @@ static void print_help(FILE *f) {
       "  trm solve runs/Sudoku6-trm/first --show steps puzzles.txt\n\n"
       "Environment:\n"
       "  TRM_ISA=avx512_bf16|avx512|avx2|neon_bf16|neon|portable  forces a set of kernels\n"
-      "  TRM_PLUGINS=FOLDER  where libtrm-cuda.so is, the part of trm for GPUs\n\n",
+      "  TRM_PLUGINS=FOLDER  where libtrm-cuda.so is, the part of trm for GPUs\n"
+      "  TRM_CUDA_ARCH=8.0  has a GPU run the kernels for older ones\n\n",
       f);
   cli_print_exit_codes(f);
 }

@@ -107,18 +107,22 @@ static void bfloat16_trains_near_the_cpu(void **state) {
   }
 }
 
-/* More positions than the fused mixer takes: the same by products, also in bfloat16. */
-static void long_mixers_train_near_the_cpu(void **state) {
+/* In bfloat16 a GPU has a kernel of its own for up to 128 positions, on Hopper another one from 65
+ * positions on; what is longer goes by products. */
+static void mixers_of_any_length_train_near_the_cpu(void **state) {
   (void)state;
-  enum { LEN = 140, B = 2 };
-  trm_model_config mc = small_config(TRM_ARCH_TRM, LEN);
-  mc.mlp_t = true;
-  mc.pos_encodings = TRM_POS_NONE;
-  mc.halt_exploration_prob = 0;
-  int32_t inputs[B * LEN], ids[B] = {0, 1};
-  for (int i = 0; i < B * LEN; i++) inputs[i] = i * 5 % 7;
-  for (int format = 0; format < 2; format++) {
+  enum { B = 2, MOST = 140 };
+  const int lengths[] = {80, MOST}, widths[] = {64, 16};
+  int32_t inputs[B * MOST], ids[B] = {0, 1};
+  for (int i = 0; i < B * MOST; i++) inputs[i] = i * 5 % 7;
+  for (int which = 0; which < 4; which++) {
+    const int format = which % 2;
     double loss[2];
+    trm_model_config mc = small_config(TRM_ARCH_TRM, lengths[which / 2]);
+    mc.hidden_size = widths[which / 2];
+    mc.mlp_t = true;
+    mc.pos_encodings = TRM_POS_NONE;
+    mc.halt_exploration_prob = 0;
     mc.forward_dtype = format ? TRM_BFLOAT16 : TRM_FLOAT32;
     for (int on_gpu = 0; on_gpu < 2; on_gpu++) {
       trm_trainer_config c = training(on_gpu ? gpu : (trm_device){0});
@@ -356,6 +360,9 @@ static void devices_that_do_not_fit_are_refused(void **state) {
   mc.num_heads = 2;
   assert_int_equal(create_on(gpu, &mc, &err), TRM_E_CONFIG);
   assert_non_null(strstr(err.msg, "136 channels"));
+  refused_with("TRM_CUDA_ARCH", "7.5", TRM_E_CONFIG, "TRM_CUDA_ARCH is 7.5");
+  refused_with("TRM_CUDA_ARCH", "99.0", TRM_E_CONFIG, "TRM_CUDA_ARCH is 99.0");
+  refused_with("TRM_CUDA_ARCH", "8.0x", TRM_E_CONFIG, "TRM_CUDA_ARCH is 8.0x");
   needs_emulation();
   refused_with("HOSTCUDA_DEVICES", "0", TRM_E_SYSTEM, "no CUDA-capable device");
   refused_with("HOSTCUDA_DEVICES", "-1", TRM_E_SYSTEM, "driver is too old");
@@ -420,7 +427,7 @@ int main(void) {
       cmocka_unit_test(float32_trains_as_the_cpu),
       cmocka_unit_test(options_train_as_on_the_cpu),
       cmocka_unit_test(bfloat16_trains_near_the_cpu),
-      cmocka_unit_test(long_mixers_train_near_the_cpu),
+      cmocka_unit_test(mixers_of_any_length_train_near_the_cpu),
       cmocka_unit_test(state_goes_on_bit_for_bit),
       cmocka_unit_test(state_moves_between_devices),
       cmocka_unit_test(weights_that_are_not_finite_are_named),

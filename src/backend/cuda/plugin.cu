@@ -245,6 +245,24 @@ static trm_status op_run(trm__backend *be, trm__program *program, void *arg, int
 
 /* --- creation -------------------------------------------------------------------------------- */
 
+/* The compute capability that kernels are chosen for: the device's, or an older one by TRM_CUDA_ARCH.
+ */
+static trm_status choose_arch(const cudaDeviceProp *prop, const char *name, int *major, int *minor,
+                              trm_error *err) {
+  const char *arch = getenv("TRM_CUDA_ARCH");
+  char rest;
+  *major = prop->major;
+  *minor = prop->minor;
+  if (!arch || !*arch) return TRM_OK;
+  if (sscanf(arch, "%2d.%2d%c", major, minor, &rest) == 2 && *major >= LEAST_MAJOR && *minor >= 0 &&
+      (*major < prop->major || (*major == prop->major && *minor <= prop->minor)))
+    return TRM_OK;
+  return fail(err, TRM_E_CONFIG,
+              "%s: TRM_CUDA_ARCH is %s, but should be a compute capability from %d.0 to this GPU's "
+              "%d.%d",
+              name, arch, (int)LEAST_MAJOR, prop->major, prop->minor);
+}
+
 static trm_status check_model(const trm__dims *m, const char *name, trm_error *err) {
   if (m->D % 8 != 0)
     return fail(err, TRM_E_CONFIG,
@@ -346,14 +364,17 @@ static trm_status begin(CudaBackend *c, const cudaDeviceProp *prop, const trm__b
                         bool training, trm_error *err) {
   const trm__dims &m = c->base.dims;
   const size_t n = (size_t)c->base.n_blocks;
+  int major, minor;
+  const trm_status st = choose_arch(prop, c->name, &major, &minor, err);
+  if (st != TRM_OK) return st;
   c->base.blocks = static_cast<trm__block *>(malloc(n * sizeof *blocks));
   c->weights = static_cast<BlockWeights *>(calloc(n, sizeof *c->weights));
   if (!c->base.blocks || !c->weights) return fail(err, TRM_E_MEMORY, "no memory for %s", c->name);
   memcpy(c->base.blocks, blocks, n * sizeof *blocks);
   c->fused_mixer = is_bf16(&c->base) && mixer_fused_fits(m.L, m.D, m.FL);
   c->mixer_groups =
-      c->fused_mixer && mixer_groups_fits(prop->major, prop->minor, m.L, m.D, m.FL);
-  c->gated = is_bf16(&c->base) && gated_fits(prop->major, prop->minor, m.D, m.F);
+      c->fused_mixer && mixer_groups_fits(major, minor, m.L, m.D, m.FL);
+  c->gated = is_bf16(&c->base) && gated_fits(major, minor, m.D, m.F);
   c->multiprocessors = prop->multiProcessorCount;
   note(c, cudaStreamCreateWithFlags(&c->stream, cudaStreamNonBlocking));
   c->bytes = lay_out(c, training, NULL);
