@@ -1,6 +1,8 @@
 # The plug-in libtrm-cuda.so: the same sources for a GPU (TRM_CUDA) and, for the tests, for the CPU
 # (tests/hostcuda). Nothing else of trm links to CUDA.
 file(GLOB cuda_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/backend/cuda/*.cu)
+# What only Hopper's instructions can say is compiled for Hopper alone.
+file(GLOB hopper_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/backend/cuda/hopper/*.cu)
 
 if(TRM_CUDA)
   if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
@@ -20,16 +22,21 @@ if(TRM_CUDA)
   endif()
   enable_language(CUDA)
   find_package(CUDAToolkit 13 REQUIRED)
-  add_library(trm_cuda_objects OBJECT ${cuda_sources})
-  target_include_directories(trm_cuda_objects PUBLIC ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
-  target_compile_definitions(trm_cuda_objects PUBLIC TRM_VERSION="${PROJECT_VERSION}")
-  target_compile_options(trm_cuda_objects PUBLIC
-    "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra;--threads=0>"
-    "$<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<BOOL:${TRM_WERROR}>>:-Werror=all-warnings>")
-  target_link_libraries(trm_cuda_objects PUBLIC CUDA::cudart_static CUDA::cublasLt)
-  set_target_properties(trm_cuda_objects PROPERTIES CUDA_STANDARD 17 CUDA_STANDARD_REQUIRED ON
-    CUDA_VISIBILITY_PRESET hidden)
-  add_library(trm_cuda MODULE $<TARGET_OBJECTS:trm_cuda_objects>)
+  function(trm_cuda_library name)
+    add_library(${name} OBJECT ${ARGN})
+    target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
+    target_compile_definitions(${name} PUBLIC TRM_VERSION="${PROJECT_VERSION}")
+    target_compile_options(${name} PUBLIC
+      "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra;--threads=0>"
+      "$<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<BOOL:${TRM_WERROR}>>:-Werror=all-warnings>")
+    target_link_libraries(${name} PUBLIC CUDA::cudart_static CUDA::cublasLt)
+    set_target_properties(${name} PROPERTIES CUDA_STANDARD 17 CUDA_STANDARD_REQUIRED ON
+      CUDA_VISIBILITY_PRESET hidden)
+  endfunction()
+  trm_cuda_library(trm_cuda_objects ${cuda_sources})
+  trm_cuda_library(trm_hopper_objects ${hopper_sources})
+  set_target_properties(trm_hopper_objects PROPERTIES CUDA_ARCHITECTURES 90a-real)
+  add_library(trm_cuda MODULE $<TARGET_OBJECTS:trm_cuda_objects> $<TARGET_OBJECTS:trm_hopper_objects>)
   target_link_libraries(trm_cuda PRIVATE CUDA::cudart_static CUDA::cublasLt)
   target_link_options(trm_cuda PRIVATE -Wl,--no-undefined)
   set_target_properties(trm_cuda PROPERTIES OUTPUT_NAME trm-cuda PREFIX lib LINKER_LANGUAGE CUDA

@@ -6,10 +6,12 @@
 #include "device.cuh"
 #include "product.cuh"
 
-/* A block's two weights as operands: row-major, rows of ld values, ld a multiple of 8. */
+/* A block's two weights as operands: row-major, rows of ld values, ld a multiple of 8; and as what
+ * runs by warp groups (hopper/) reads them in either pass, or NULL. */
 struct BlockWeights {
   void *in, *out;
   int rows_in, cols_in, ld_in, rows_out, cols_out, ld_out;
+  bf16 *packed_forward, *packed_backward;
 };
 
 struct CudaBackend {
@@ -17,6 +19,7 @@ struct CudaBackend {
   trm__backend_ops ops;
   char name[16]; /* cuda:N */
   int index;
+  int multiprocessors;
   cudaStream_t stream;
   Products products;
   BlockWeights *weights; /* [n_blocks] */
@@ -25,6 +28,8 @@ struct CudaBackend {
   float *cosine, *sine;  /* [L, d/2] */
   float *parts;          /* of the gradient of any weights */
   bool fused_mixer;
+  bool mixer_groups; /* its forward pass by warp groups */
+  bool gated;        /* SwiGLU over channels in the epilogues of its products */
   /* What went wrong first; ops are void, run reports it. */
   cudaError_t failed;
   cublasStatus_t product_failed;
@@ -57,6 +62,9 @@ void gradient(CudaBackend *c, const Product &x, bool accumulate);
 
 /* blocks.cu: the sizes and the two directions of each kind of block, as the ops of that name. */
 void block_weights(const trm__dims &m, trm__block_kind kind, BlockWeights *w);
+/* Values of packed_forward and packed_backward, 0: none; and what fills them, from floats. */
+void block_packed(const CudaBackend *c, trm__block_kind kind, int64_t *forward, int64_t *backward);
+void block_pack(CudaBackend *c, const BlockWeights *w, const trm__block *blk, const real *params);
 int64_t block_saved(const CudaBackend *c, trm__block_kind kind);
 int64_t block_shared(const CudaBackend *c, trm__block_kind kind, int b, bool training);
 void block_forward(CudaBackend *c, const trm__block *blk, int b, const real *x, real *y,

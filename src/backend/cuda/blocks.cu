@@ -3,11 +3,13 @@
  *
  * R = b L rows, N = b D columns. Kept for the backward pass, per tile:
  *   attention  qkv [R, 3D] (rotated), o [R, D], lse [b, H, L], inv [R]
- *   mlp        gu [R, 2F], inv [R]
+ *   mlp        gu [R, 2F], inv [R]; where nothing is kept, gated products need no gu
  *   mixer      gu [2FL, N], inv [N]; where one kernel does it all, inv only
  * Weight gradients are products over all rows of the tile, added up in float32. */
 #include "attention.cuh"
 #include "backend.cuh"
+#include "hopper/gated.cuh"
+#include "hopper/mixer_groups.cuh"
 #include "mixer.cuh"
 #include "vector.cuh"
 
@@ -23,12 +25,30 @@ static int64_t reals(int64_t bytes) {
 
 void block_weights(const trm__dims &m, trm__block_kind kind, BlockWeights *w) {
   const BlockWeights table[TRM__BLOCK_KINDS] = {
-      {NULL, NULL, 3 * m.D, m.D, 0, m.D, m.D, 0},   /* attention */
-      {NULL, NULL, 2 * m.FL, m.L, 0, m.L, m.FL, 0}, /* mixer */
-      {NULL, NULL, 2 * m.F, m.D, 0, m.D, m.F, 0}};  /* mlp */
+      {NULL, NULL, 3 * m.D, m.D, 0, m.D, m.D, 0, NULL, NULL},   /* attention */
+      {NULL, NULL, 2 * m.FL, m.L, 0, m.L, m.FL, 0, NULL, NULL}, /* mixer */
+      {NULL, NULL, 2 * m.F, m.D, 0, m.D, m.F, 0, NULL, NULL}};  /* mlp */
   *w = table[kind];
   w->ld_in = (w->cols_in + 7) / 8 * 8;
   w->ld_out = (w->cols_out + 7) / 8 * 8;
+}
+
+void block_packed(const CudaBackend *c, trm__block_kind kind, int64_t *forward, int64_t *backward) {
+  const trm__dims &m = c->base.dims;
+  const bool gated = c->gated && kind == TRM__BLOCK_MLP;
+  const bool groups = c->mixer_groups && kind == TRM__BLOCK_MIXER;
+  *forward = gated ? gated_size(2 * (int64_t)m.F, m.D) : groups ? mixer_groups_size(m.L, m.FL) : 0;
+  *backward = gated ? gated_size(m.F, m.D) : 0;
+}
+void block_pack(CudaBackend *c, const BlockWeights *w, const trm__block *blk, const real *params) {
+  const trm__dims &m = c->base.dims;
+  const real *in = params + blk->w_in, *out = params + blk->w_out;
+  if (blk->kind == TRM__BLOCK_MIXER && w->packed_forward)
+    mixer_groups_pack(in, out, w->packed_forward, m.L, m.FL, c->stream);
+  if (blk->kind == TRM__BLOCK_MLP && w->packed_forward)
+    gated_pack_in(in, w->packed_forward, m.D, m.F, c->stream);
+  if (blk->kind == TRM__BLOCK_MLP && w->packed_backward)
+    gated_pack_out(out, w->packed_backward, m.D, m.F, c->stream);
 }
 
 /* Takes stretches of one block of memory, one after the other. */
@@ -74,10 +94,10 @@ static Attention<T> attention_memory(const trm__dims &m, int b, Taker *saved, Ta
 }
 
 template <class T>
-static Gated<T> mlp_memory(const trm__dims &m, int b, Taker *saved, Taker *shared, bool) {
+static Gated<T> mlp_memory(const trm__dims &m, int b, Taker *saved, Taker *shared, bool gated) {
   const int64_t R = (int64_t)b * m.L;
   Gated<T> g = {};
-  g.gu = saved->take<T>(R * 2 * m.F);
+  if (!gated || saved != shared) g.gu = saved->take<T>(R * 2 * m.F);
   g.inv = saved->take<float>(R);
   g.act = shared->take<T>(R * m.F);
   return g;
@@ -103,7 +123,7 @@ static void count_block(const CudaBackend *c, trm__block_kind kind, int b, Taker
                         Taker *shared, bool backward) {
   const trm__dims &m = c->base.dims;
   if (kind == TRM__BLOCK_ATTENTION) attention_memory<T>(m, b, saved, shared, backward);
-  if (kind == TRM__BLOCK_MLP) mlp_memory<T>(m, b, saved, shared, backward);
+  if (kind == TRM__BLOCK_MLP) mlp_memory<T>(m, b, saved, shared, c->gated);
   if (kind == TRM__BLOCK_MIXER) mixer_memory<T>(m, b, saved, shared, backward, c->fused_mixer);
 }
 static void count(const CudaBackend *c, trm__block_kind kind, int b, Taker *saved, Taker *shared,
@@ -198,14 +218,40 @@ static void attention_block_grad(CudaBackend *c, const BlockWeights *w, int b, c
 
 /* --- SwiGLU over channels -------------------------------------------------------------------- */
 
+/* act and, where it is kept, gu from x; false where other products have to do it. */
+static bool gated_products(CudaBackend *c, const BlockWeights *w, int64_t R, const bf16 *x,
+                           const Gated<bf16> &g) {
+  if (!c->gated) return false;
+  gated_forward(x, w->packed_forward, g.gu, g.act, R, c->base.dims.D, c->base.dims.F, c->multiprocessors,
+                c->stream);
+  return true;
+}
+static bool gated_products(CudaBackend *, const BlockWeights *, int64_t, const float *,
+                           const Gated<float> &) {
+  return false;
+}
+static bool gated_products_grad(CudaBackend *c, const BlockWeights *w, int64_t R, const bf16 *dh,
+                                const Gated<bf16> &g) {
+  if (!c->gated) return false;
+  gated_backward(dh, w->packed_backward, g.gu, g.act, R, c->base.dims.D, c->base.dims.F,
+                 c->multiprocessors, c->stream);
+  return true;
+}
+static bool gated_products_grad(CudaBackend *, const BlockWeights *, int64_t, const float *,
+                                const Gated<float> &) {
+  return false;
+}
+
 template <class T>
 static void mlp_block(CudaBackend *c, const BlockWeights *w, int b, const T *x, T *y, Taker *saved,
                       Taker *shared) {
   const trm__dims &m = c->base.dims;
   const int64_t R = (int64_t)b * m.L;
-  const Gated<T> g = mlp_memory<T>(m, b, saved, shared, false);
-  times_weight<T>(c, R, 2 * m.F, m.D, x, w->in, w->ld_in, NULL, g.gu);
-  swiglu(g.gu, g.act, R, m.F, 2 * m.F, m.F, c->stream);
+  const Gated<T> g = mlp_memory<T>(m, b, saved, shared, c->gated);
+  if (!gated_products(c, w, R, x, g)) {
+    times_weight<T>(c, R, 2 * m.F, m.D, x, w->in, w->ld_in, NULL, g.gu);
+    swiglu(g.gu, g.act, R, m.F, 2 * m.F, m.F, c->stream);
+  }
   times_weight<T>(c, R, m.D, m.F, g.act, w->out, w->ld_out, x, y);
   norm_rows(y, g.inv, R, m.D, (float)m.eps, c->stream);
 }
@@ -216,10 +262,12 @@ static void mlp_block_grad(CudaBackend *c, const BlockWeights *w, int b, const T
                            Taker *shared) {
   const trm__dims &m = c->base.dims;
   const int64_t R = (int64_t)b * m.L;
-  const Gated<T> g = mlp_memory<T>(m, b, saved, shared, true);
+  const Gated<T> g = mlp_memory<T>(m, b, saved, shared, c->gated);
   norm_rows_grad(y, g.inv, dh, R, m.D, c->stream);
-  times_weight_back<T>(c, R, m.D, m.F, dh, w->out, w->ld_out, NULL, g.act);
-  swiglu_grad(g.gu, g.act, R, m.F, 2 * m.F, m.F, c->stream);
+  if (!gated_products_grad(c, w, R, dh, g)) {
+    times_weight_back<T>(c, R, m.D, m.F, dh, w->out, w->ld_out, NULL, g.act);
+    swiglu_grad(g.gu, g.act, R, m.F, 2 * m.F, m.F, c->stream);
+  }
   weight_grad(c, R, m.D, m.F, dh, g.act, d_out, accumulate);
   weight_grad(c, R, 2 * m.F, m.D, g.gu, x, d_in, accumulate);
   times_weight_back<T>(c, R, 2 * m.F, m.D, g.gu, w->in, w->ld_in, dh, dh);
@@ -231,6 +279,11 @@ static bool fused_forward(CudaBackend *c, const BlockWeights *w, int b, const bf
                           float *inv) {
   const trm__dims &m = c->base.dims;
   if (!c->fused_mixer) return false;
+  if (c->mixer_groups) {
+    mixer_groups_forward(x, y, w->packed_forward, inv, b, m.L, m.D, m.FL, (float)m.eps,
+                         c->multiprocessors, c->stream);
+    return true;
+  }
   mixer_fused_forward(x, y, static_cast<const bf16 *>(w->in), w->ld_in,
                       static_cast<const bf16 *>(w->out), w->ld_out, inv, b, m.L, m.D, m.FL,
                       (float)m.eps, c->stream);

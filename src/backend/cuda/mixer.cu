@@ -122,15 +122,6 @@ __device__ __forceinline__ void store_positions(bf16 *s, const float (&c)[M][2 *
             from_float<bf16>(c[m][n][e] * scale[m][e / 2]);
 }
 
-/* 1 / (1 + exp(-g)) of two values with one division; at the bound 2^-60 is as good as less. */
-__device__ __forceinline__ void sigmoids(float g0, float g1, float &s0, float &s1) {
-  const float LOG2_E = 1.44269504f;
-  float a = 1 + fast_exp2(fminf(-g0 * LOG2_E, 60)), b = 1 + fast_exp2(fminf(-g1 * LOG2_E, 60));
-  float both = fast_inverse(a * b);
-  s0 = both * b;
-  s1 = both * a;
-}
-
 /* c[m] += A B^T for the two tiles of columns that one ldmatrix brings. */
 __device__ __forceinline__ void mma_pair(float (&c)[M][2][4], const operand<bf16> (&a)[M],
                                          const uint32_t (&b)[4]) {

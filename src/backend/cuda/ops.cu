@@ -58,6 +58,7 @@ static void pack_weights(CudaBackend *c, const real *params) {
                  c->stream);
     convert_rows(params + blk.w_out, static_cast<T *>(w.out), w.rows_out, w.cols_out, w.ld_out,
                  c->stream);
+    block_pack(c, &w, &blk, params);
   }
 }
 static void pack(trm__backend *be, const trm__lane *, const real *params) {

@@ -11,6 +11,8 @@
 
 #include "attention.cuh"
 #include "backend.cuh"
+#include "hopper/gated.cuh"
+#include "hopper/mixer_groups.cuh"
 #include "mixer.cuh"
 #include "rates.cuh"
 #include "vector.cuh"
@@ -273,13 +275,20 @@ static int64_t lay_out(CudaBackend *c, bool training, unsigned char *base) {
   const trm__dims &m = c->base.dims;
   const int64_t size = value_size(&c->base);
   int64_t at = WORKSPACE, parts = 0;
+  const auto take = [&](int64_t values) {
+    void *p = base ? base + at : NULL;
+    at += divide_up(values * size, 256) * 256;
+    return p;
+  };
   for (int i = 0; i < c->base.n_blocks; i++) {
     BlockWeights *w = &c->weights[i];
     block_weights(m, c->base.blocks[i].kind, w);
-    w->in = base ? base + at : NULL;
-    at += divide_up(w->rows_in * (int64_t)w->ld_in * size, 256) * 256;
-    w->out = base ? base + at : NULL;
-    at += divide_up(w->rows_out * (int64_t)w->ld_out * size, 256) * 256;
+    w->in = take(w->rows_in * (int64_t)w->ld_in);
+    w->out = take(w->rows_out * (int64_t)w->ld_out);
+    int64_t forward, backward;
+    block_packed(c, c->base.blocks[i].kind, &forward, &backward);
+    if (forward) w->packed_forward = static_cast<bf16 *>(take(forward));
+    if (backward && training) w->packed_backward = static_cast<bf16 *>(take(backward));
     const int64_t in = gradient_scratch(w->rows_in, w->cols_in);
     const int64_t out = gradient_scratch(w->rows_out, w->cols_out);
     parts = in > parts ? in : parts;
@@ -333,7 +342,8 @@ static void fill_ops(CudaBackend *c) {
   c->base.ops = o;
 }
 
-static trm_status begin(CudaBackend *c, const trm__block *blocks, bool training, trm_error *err) {
+static trm_status begin(CudaBackend *c, const cudaDeviceProp *prop, const trm__block *blocks,
+                        bool training, trm_error *err) {
   const trm__dims &m = c->base.dims;
   const size_t n = (size_t)c->base.n_blocks;
   c->base.blocks = static_cast<trm__block *>(malloc(n * sizeof *blocks));
@@ -341,6 +351,10 @@ static trm_status begin(CudaBackend *c, const trm__block *blocks, bool training,
   if (!c->base.blocks || !c->weights) return fail(err, TRM_E_MEMORY, "no memory for %s", c->name);
   memcpy(c->base.blocks, blocks, n * sizeof *blocks);
   c->fused_mixer = is_bf16(&c->base) && mixer_fused_fits(m.L, m.D, m.FL);
+  c->mixer_groups =
+      c->fused_mixer && mixer_groups_fits(prop->major, prop->minor, m.L, m.D, m.FL);
+  c->gated = is_bf16(&c->base) && gated_fits(prop->major, prop->minor, m.D, m.F);
+  c->multiprocessors = prop->multiProcessorCount;
   note(c, cudaStreamCreateWithFlags(&c->stream, cudaStreamNonBlocking));
   c->bytes = lay_out(c, training, NULL);
   c->memory = c->failed == cudaSuccess ? take(c, (size_t)c->bytes) : NULL;
@@ -373,7 +387,7 @@ static trm_status create(int index, const trm__dims *dims, const trm__outer *out
   c->base.n_blocks = n_blocks;
   fill_ops(c);
   st = check_model(dims, c->name, err);
-  if (st == TRM_OK) st = begin(c, blocks, training, err);
+  if (st == TRM_OK) st = begin(c, &prop, blocks, training, err);
   if (st != TRM_OK) {
     destroy(&c->base);
     return st;

@@ -61,6 +61,15 @@ __device__ __forceinline__ float fast_inverse(float x) {
 #endif
 }
 
+/* 1 / (1 + exp(-g)) of two values with one division; at the bound 2^-60 is as good as less. */
+__device__ __forceinline__ void sigmoids(float g0, float g1, float &s0, float &s1) {
+  const float LOG2_E = 1.44269504f;
+  float a = 1 + fast_exp2(fminf(-g0 * LOG2_E, 60)), b = 1 + fast_exp2(fminf(-g1 * LOG2_E, 60));
+  float both = fast_inverse(a * b);
+  s0 = both * b;
+  s1 = both * a;
+}
+
 /* Copies 16 bytes to shared memory behind the thread's back, or zeros instead of them; both
  * addresses are multiples of 16 bytes. For zeros nothing is read, so `from` may lie anywhere. */
 __device__ __forceinline__ void copy_async(void *to, const void *from, bool zeros) {

@@ -155,6 +155,16 @@ static inline float __fdividef(float a, float b) {
 static inline float rsqrtf(float x) {
   return 1 / sqrtf(x);
 }
+static inline unsigned __float_as_uint(float x) {
+  unsigned bits;
+  memcpy(&bits, &x, sizeof bits);
+  return bits;
+}
+static inline float __uint_as_float(unsigned bits) {
+  float x;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
 static inline float __frcp_rn(float x) {
   return 1 / x;
 }
