@@ -349,8 +349,6 @@ static void test_graphs(void **) {
   cudaGraph_t graph;
   cudaGraphExec_t exec;
   ok(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
-  ok(cudaFuncSetAttribute(reinterpret_cast<const void *>(ring_kernel),
-                          cudaFuncAttributeMaxDynamicSharedMemorySize, 8192));
   ok(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
   check_ring(1, stream, from, out);
   ok(cudaStreamEndCapture(stream, &graph));

@@ -1,29 +1,51 @@
 /* hostcuda: the part of CUDA that trm's backend uses, executed on the CPU, so that its sources are
  * tested on machines without a GPU. Names, arguments and errors are those of CUDA's own headers.
  *
- * A launch runs its blocks one after the other; the threads of a block are fibers that take turns
- * at barriers and warp collectives. So every thread's every access happens, at the address it would
- * have: with the address sanitizer, device and dynamic shared memory are checked to the byte, and
- * fresh memory is full of NaN. Graphs record launches, copies and products, and replay them. An
- * asynchronous copy arrives at the wait for it, not before.
+ * A launch runs its blocks one after the other, those of a cluster together; their threads are
+ * fibers that take turns at barriers and collectives. So every thread's every access happens, at
+ * the address it would have: with the address sanitizer, device and dynamic shared memory are
+ * checked to the byte, and fresh memory is full of NaN. Graphs record launches, copies and
+ * products, and replay them.
+ *
+ * What is asynchronous is as late as is legal: a copy (cp.async) arrives at the wait for it; a copy
+ * in bulk when no thread can go on without it, one block of the cluster at a time, in the shuffled
+ * order any time, and where it goes there is NaN until then; a product by a warp group is computed,
+ * from what its operands are then, at the wait for it, until which its accumulators are NaN.
  *
  * A kernel is stopped, by abort() and a message, when threads of a block meet different barriers or
  * end without meeting one, when lanes of a warp meet different collectives, a shuffle reads a lane
  * outside its mask, an address of ldmatrix or cp.async is not aligned to 16 bytes, or a stack of
  * 256 KiB runs over. Vector loads that are not aligned are for the undefined-behaviour sanitizer.
+ * Also a thread that waits forever, and:
+ * - barriers in shared memory (mbarrier) that are not initialised, or twice, not aligned to 8
+ *   bytes, overwritten, of an impossible count, at which more arrive or bytes are expected than
+ *   they count, whose phases overtake a thread that waits, or that are in a block that has ended;
+ * - copies in bulk not aligned to 16 bytes, to outside of the block's dynamic shared memory or of
+ *   the cluster, two to the same place, or into a block that has ended or ends before they arrive;
+ * - warp groups whose threads take different steps (products, fences, commits, waits) or disagree
+ *   about one, that end with products under way, write accumulators or shared operands of those (by
+ *   copies), change registers between products without wgmma.fence, or begin without one;
+ * - operands that are not tiles swizzled by 128 bytes, K-major, at multiples of 1,024 bytes;
+ * - products, and copies in bulk, where the last to write was a cp.async whose thread has called no
+ *   proxy fence since, and products that read where a copy in bulk is under way.
  * Refused as CUDA refuses them: copies that leave an allocation or go another way than said,
- * waiting and allocating while the same thread records, grids, blocks and shared memory that no GPU
- * has.
+ * waiting and allocating while the same thread records, grids, blocks, clusters and shared memory
+ * that no GPU has.
  *
  * What it cannot show: speed, bank conflicts, weak memory order, threads and blocks that really run
  * at once, too many registers, host memory that a kernel reads, static shared memory (it counts for
- * no limit, and keeps what the block before wrote), and cuBLAS's own order of summation.
+ * no limit, keeps what the block before wrote, and is one for all blocks of a cluster, whose
+ * kernels must not use it), plain stores into shared memory without a proxy fence or into operands
+ * of a product under way, accumulators read before a product without wgmma.fence, operands in
+ * registers that are changed before the wait, warps of a warp group of which one has seen products
+ * end before the others, and cuBLAS's own order of summation.
  *
  * The environment makes things fail: HOSTCUDA_DEVICES=N (negative: the driver is too old),
- * HOSTCUDA_ARCH=MAJOR.MINOR, HOSTCUDA_MEMORY=BYTES of the device, HOSTCUDA_FAIL_AFTER=N (the N-th
- * launch and all calls after it fail), HOSTCUDA_ORDER=reverse|shuffle (in which blocks, and the
- * threads of a block, take turns: what lacks a barrier gives other results). HOSTCUDA_COUNT=FILE:
- * how often each kernel, product and memset ran (count.cpp). */
+ * HOSTCUDA_ARCH=MAJOR.MINOR, HOSTCUDA_PROCESSORS=N, HOSTCUDA_MEMORY=BYTES of the device,
+ * HOSTCUDA_FAIL_AFTER=N (the N-th launch and all calls after it fail),
+ * HOSTCUDA_ORDER=reverse|shuffle (in which blocks, and the threads of a block, take turns: what
+ * lacks a barrier gives other results). HOSTCUDA_COUNT=FILE: how often each kernel, product and
+ * memset ran (count.cpp). */
 #ifndef HOSTCUDA_CUDA_RUNTIME_H
 #define HOSTCUDA_CUDA_RUNTIME_H
 
