@@ -213,6 +213,31 @@ static void updates(pass *p, trm_optimizer optimizer, bool bad) {
   if (E) look_reals(p, "update: puzzle embedding", u.puzzle_emb, 3 * (int64_t)E);
 }
 
+/* More rows of the batch than a block has threads, and few puzzle ids. */
+static void puzzle_rows(pass *p) {
+  enum { ROWS = 600, IDS = 5 };
+  const int64_t E = p->l->dims.E;
+  const trm__rates rates = {.puzzle_decay = 0.9f, .puzzle_step = 0.1f};
+  const trm__totals totals = {.apply = 1};
+  int32_t ids[ROWS], *at_ids = take(p, ROWS, sizeof *at_ids);
+  trm__rates *at_rates = take(p, 1, sizeof rates);
+  trm__totals *at_totals = take(p, 1, sizeof totals);
+  for (int i = 0; i < ROWS; i++) ids[i] = i * i % IDS;
+  p->ops->put(p->be, at_ids, ids, sizeof ids);
+  p->ops->put(p->be, at_rates, &rates, sizeof rates);
+  p->ops->put(p->be, at_totals, &totals, sizeof totals);
+  const trm__update u = {.rows = ROWS,
+                         .rates = at_rates,
+                         .totals = at_totals,
+                         .puzzle_emb = reals(p, IDS * E, 41, 1),
+                         .d_puzzle = reals(p, ROWS * E, 42, 1),
+                         .puzzle_ids = at_ids,
+                         .order = take(p, ROWS, sizeof(int64_t)),
+                         .sum = take(p, E, sizeof(real))};
+  p->ops->update_puzzle(p->be, &p->ws, &u);
+  look_reals(p, "update_puzzle of many rows", u.puzzle_emb, IDS * E);
+}
+
 /* ---- a pass ---- */
 
 static void every_op(pass *p) {
@@ -223,7 +248,7 @@ static void every_op(pass *p) {
   p->lane = (trm__lane){0, 1, 0, 1, NULL};
   p->latent = B * p->ops->latent_size(p->be);
   p->values = (int64_t)B * l->dims.L * l->dims.D;
-  p->host = malloc((size_t)(p->values + l->n_params + logits) * sizeof *p->host);
+  p->host = malloc((size_t)(p->values + l->n_params + logits + 600 * l->dims.E) * sizeof *p->host);
   p->ws = (trm__workspace){&p->lane, take(p, p->ops->shared_size(p->be, B, true), sizeof(real)),
                            take(p, p->ops->scratch_size(p->be, B, true), sizeof(real))};
   real *weights = take(p, l->n_params, sizeof *weights);
@@ -236,6 +261,7 @@ static void every_op(pass *p) {
   updates(p, TRM_OPT_ADAM_ATAN2, false);
   updates(p, TRM_OPT_ADAMW, false);
   updates(p, TRM_OPT_ADAM_ATAN2, true);
+  if (l->dims.E) puzzle_rows(p);
   if (p->ops->run(p->be, NULL, NULL, 0, &err) != TRM_OK) fail_msg("%s", err.msg);
   for (int i = 0; i < p->n_blocks; i++) p->ops->release(p->be, p->blocks[i]);
   free(p->host);
@@ -269,6 +295,11 @@ static trm_model_config config_of(int which) {
   trm_model_config c = small_config(TRM_ARCH_TRM, LEN);
   c.mlp_t = which == 0;
   c.pos_encodings = which == 0 ? TRM_POS_NONE : which == 1 ? TRM_POS_ROPE : TRM_POS_LEARNED;
+  if (which == 1) { /* an embedding of more values than a block has threads */
+    c.hidden_size = 32;
+    c.puzzle_emb_len = 10;
+    c.puzzle_emb_ndim = 300;
+  }
   if (which == 2) {
     c.hidden_size = 72;
     c.num_heads = 4;

@@ -84,10 +84,13 @@ __global__ void head_grad_kernel(int64_t n, int L, int P, int S, int D, int V,
   dz[i] = from_float<T>(sum);
 }
 
+/* A block each of the two. */
 __global__ void bias_grad_kernel(int b, const float *dq, float *d_bias) {
+  __shared__ float part[BLOCK];
   float sum = 0;
-  for (int r = 0; r < b; r++) sum += dq[2 * r + threadIdx.x];
-  d_bias[threadIdx.x] += sum;
+  for (int r = threadIdx.x; r < b; r += BLOCK) sum += dq[2 * r + blockIdx.x];
+  sum = block_sum<BLOCK>(sum, part);
+  if (threadIdx.x == 0) d_bias[blockIdx.x] += sum;
 }
 
 /* --- losses: a block a row of the batch, in double -------------------------------------------- */
@@ -253,7 +256,7 @@ void head_grad(const trm__dims &m, int b, const float *d_logits, const float *dq
          dq, w, wq, dz);
 }
 void bias_grad(int b, const float *dq, float *d_bias, cudaStream_t stream) {
-  launch(bias_grad_kernel, 1, 2, 0, stream, b, dq, d_bias);
+  launch(bias_grad_kernel, 2, BLOCK, 0, stream, b, dq, d_bias);
 }
 
 void losses(const trm__dims &m, int b, const int32_t *labels, const float *q_target, float *logits,

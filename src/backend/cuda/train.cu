@@ -100,25 +100,48 @@ __global__ void update_kernel(trm__update u) {
   if (u.ema) u.ema[i] = o.ema * u.ema[i] + (1 - o.ema) * p;
 }
 
-/* A block a row of the batch; the first row of each puzzle id adds up all rows of that id, in batch
- * order, and updates their common row of the embedding. d_puzzle becomes the mean's by its own
- * row's block in a launch before. */
+/* d_puzzle becomes the mean's, in a launch before. */
 __global__ void puzzle_mean_kernel(trm__update u, int64_t n, float scale) {
   const int64_t i = thread_index();
   if (i < n) u.d_puzzle[i] *= scale;
 }
-__global__ void update_puzzle_kernel(trm__update u, int E) {
-  const int row = blockIdx.x, id = u.puzzle_ids[row];
-  int earlier = 0;
-  for (int r = threadIdx.x; r < row; r += blockDim.x) earlier |= u.puzzle_ids[r] == id;
-  if (__syncthreads_or(earlier) || !u.totals->apply) return;
-  for (int j = threadIdx.x; j < E; j += blockDim.x) {
-    float g = 0;
-    for (int r = row; r < u.rows; r++)
-      if (u.puzzle_ids[r] == id) g += u.d_puzzle[(int64_t)r * E + j];
-    float *w = u.puzzle_emb + (int64_t)id * E + j;
-    *w = *w * u.rates->puzzle_decay - u.rates->puzzle_step * ((g > 0) - (g < 0));
+
+/* The rows base .. base + BLOCK - 1 of that id, in their order, to `list`; how many. */
+__device__ int rows_of(const trm__update &u, int id, int base, int *list) {
+  __shared__ unsigned warps[BLOCK / WARP];
+  const int warp = (int)threadIdx.x / WARP, r = base + (int)threadIdx.x;
+  const bool same = r < u.rows && u.puzzle_ids[r] == id;
+  const unsigned votes = __ballot_sync(0xffffffffu, same);
+  int before = __popc(votes & ((1u << threadIdx.x % WARP) - 1)), all = 0;
+  if (threadIdx.x % WARP == 0) warps[warp] = votes;
+  __syncthreads();
+  for (int w = 0; w < BLOCK / WARP; w++) {
+    if (w < warp) before += __popc(warps[w]);
+    all += __popc(warps[w]);
   }
+  if (same) list[before] = r;
+  __syncthreads();
+  return all;
+}
+
+/* A block a row of the batch and BLOCK values; the first row of each puzzle id adds up all rows of
+ * that id, in batch order, and updates their common row of the embedding. */
+__global__ void update_puzzle_kernel(trm__update u, int E) {
+  __shared__ int list[BLOCK];
+  const int row = blockIdx.x, id = u.puzzle_ids[row], j = blockIdx.y * BLOCK + threadIdx.x;
+  int earlier = 0;
+  for (int r = threadIdx.x; r < row; r += BLOCK) earlier |= u.puzzle_ids[r] == id;
+  if (__syncthreads_or(earlier) || !u.totals->apply) return;
+  float g = 0;
+  for (int base = row; base < u.rows; base += BLOCK) {
+    const int n = rows_of(u, id, base, list);
+#pragma unroll 8 /* so many loads under way */
+    for (int i = 0; i < n && j < E; i++) g += u.d_puzzle[(int64_t)list[i] * E + j];
+    __syncthreads();
+  }
+  if (j >= E) return;
+  float *w = u.puzzle_emb + (int64_t)id * E + j;
+  *w = *w * u.rates->puzzle_decay - u.rates->puzzle_step * ((g > 0) - (g < 0));
 }
 
 } /* namespace */
@@ -155,5 +178,5 @@ void update_puzzle(const trm__update &u, int E, cudaStream_t stream) {
   if (!u.puzzle_emb) return;
   const int64_t n = (int64_t)u.rows * E;
   launch(puzzle_mean_kernel, grid_for(n), BLOCK, 0, stream, u, n, (float)(1.0 / u.rows));
-  launch(update_puzzle_kernel, u.rows, BLOCK, 0, stream, u, E);
+  launch(update_puzzle_kernel, dim3(u.rows, (unsigned)divide_up(E, BLOCK)), BLOCK, 0, stream, u, E);
 }

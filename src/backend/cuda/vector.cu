@@ -198,18 +198,37 @@ __global__ void swiglu_grad_kernel(T *gu, T *da, int64_t packs, int64_t cols, in
 
 /* --- rotary positions, sums, conversions ----------------------------------------------------- */
 
-template <class T>
-__global__ void rotate_kernel(T *qkv, const float *cosine, const float *sine, int64_t pairs, int L,
+/* Thread i turns N neighbouring pairs of a head, N = 1 or a pack. */
+template <class T, int N>
+__global__ void rotate_kernel(T *qkv, const float *cosine, const float *sine, int64_t items, int L,
                               int H, int d, float sign) {
   const int64_t i = thread_index();
-  if (i >= pairs) return;
-  const int half = d / 2, j = (int)(i % half);
-  const int64_t head = i / half, row = head / (2 * H), t = row % L;
+  if (i >= items) return;
+  const int half = d / 2, j = (int)(i % (half / N)) * N;
+  const int64_t head = i / (half / N), row = head / (2 * H), t = row % L;
   T *at = qkv + row * 3 * H * d + head % (2 * H) * d + j;
-  const float c = cosine[t * half + j], s = sign * sine[t * half + j];
-  const float a = to_float(at[0]), b = to_float(at[half]);
-  at[0] = from_float<T>(a * c - b * s);
-  at[half] = from_float<T>(b * c + a * s);
+  Pack<T> a, b;
+  if constexpr (N > 1) {
+    a = Pack<T>::load(at);
+    b = Pack<T>::load(at + half);
+  } else {
+    a.v[0] = to_float(at[0]);
+    b.v[0] = to_float(at[half]);
+  }
+#pragma unroll
+  for (int k = 0; k < N; k++) {
+    const float c = cosine[t * half + j + k], s = sign * sine[t * half + j + k];
+    const float x = a.v[k], y = b.v[k];
+    a.v[k] = x * c - y * s;
+    b.v[k] = y * c + x * s;
+  }
+  if constexpr (N > 1) {
+    a.store(at);
+    b.store(at + half);
+  } else {
+    at[0] = from_float<T>(a.v[0]);
+    at[half] = from_float<T>(b.v[0]);
+  }
 }
 
 template <class T>
@@ -314,8 +333,10 @@ template <class T>
 void rotate(T *qkv, const float *cosine, const float *sine, int b, int L, int H, int d, float sign,
             cudaStream_t stream) {
   const int64_t pairs = (int64_t)b * L * 2 * H * (d / 2);
-  launch(rotate_kernel<T>, grid_for(pairs), BLOCK, 0, stream, qkv, cosine, sine, pairs, L, H, d,
-         sign);
+  const bool packs = d / 2 % Pack<T>::N == 0;
+  const int64_t items = packs ? pairs / Pack<T>::N : pairs;
+  launch(packs ? rotate_kernel<T, Pack<T>::N> : rotate_kernel<T, 1>, grid_for(items), BLOCK, 0,
+         stream, qkv, cosine, sine, items, L, H, d, sign);
 }
 template <class T>
 void sum(Sources<T> src, int count, T *h, int64_t n, cudaStream_t stream) {

@@ -155,6 +155,9 @@ static inline float __fdividef(float a, float b) {
 static inline float rsqrtf(float x) {
   return 1 / sqrtf(x);
 }
+static inline int __popc(unsigned bits) {
+  return __builtin_popcount(bits);
+}
 static inline unsigned __float_as_uint(float x) {
   unsigned bits;
   memcpy(&bits, &x, sizeof bits);
