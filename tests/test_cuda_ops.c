@@ -326,11 +326,42 @@ static void bfloat16_ops_are_near(void **state) {
   }
 }
 
+/* What is put may be changed at once, however much is on its way. */
+static void what_is_put_arrives(void **state) {
+  (void)state;
+  enum { TIMES = 9, N = 300000, LARGE = 1500000 };
+  const trm_model_config c = config_of(0);
+  trm_model *m = small_model(&c, 5);
+  pass p = {.model = m, .l = m->layout};
+  trm_error err;
+  if (trm__backend_create(gpu, &p.l->dims, &p.l->outer, p.l->blocks, p.l->n_blocks, false, &p.be,
+                          &err) != TRM_OK)
+    fail_msg("%s", err.msg);
+  p.ops = p.be->ops;
+  int32_t *host = malloc(LARGE * sizeof *host), *there[TIMES];
+  for (int k = 0; k < TIMES; k++) there[k] = take(&p, k == 4 ? LARGE : N, sizeof *host);
+  for (int k = 0; k < TIMES; k++) {
+    const int n = k == 4 ? LARGE : N;
+    for (int i = 0; i < n; i++) host[i] = 1000 * k + i % 997;
+    p.ops->put(p.be, there[k], host, (size_t)n * sizeof *host);
+  }
+  for (int k = 0; k < TIMES; k++) {
+    const int n = k == 4 ? LARGE : N;
+    p.ops->get(p.be, host, there[k], (size_t)n * sizeof *host);
+    for (int i = 0; i < n; i++) assert_int_equal(host[i], 1000 * k + i % 997);
+    p.ops->release(p.be, there[k]);
+  }
+  free(host);
+  p.ops->destroy(p.be);
+  trm_model_free(m);
+}
+
 int main(void) {
   if (!gpu_found(NULL)) return 77;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(float32_ops_agree),
       cmocka_unit_test(bfloat16_ops_are_near),
+      cmocka_unit_test(what_is_put_arrives),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

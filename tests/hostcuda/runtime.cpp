@@ -23,6 +23,7 @@ struct Owned {
 };
 /* By the complement of the address, so that the leak checker takes no pointer from here. */
 std::map<uintptr_t, Owned> allocations;
+std::map<uintptr_t, size_t> pinned; /* of the host */
 std::map<int, size_t> used; /* of each device */
 
 size_t device_bytes(void) {
@@ -107,6 +108,14 @@ bool on_host(const void *p, size_t bytes) {
   const uintptr_t start = reinterpret_cast<uintptr_t>(p);
   const auto found = allocation_at(static_cast<const char *>(p) + (bytes ? bytes - 1 : 0));
   return found == allocations.end() || ~found->first + found->second.bytes <= start;
+}
+
+bool on_pinned(const void *p, size_t bytes) {
+  const uintptr_t at = reinterpret_cast<uintptr_t>(p);
+  auto found = pinned.upper_bound(at);
+  if (found == pinned.begin()) return false;
+  --found;
+  return at - found->first <= found->second && bytes <= found->second - (at - found->first);
 }
 
 } /* namespace hostcuda */
@@ -221,4 +230,20 @@ cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind 
 cudaError_t cudaMemset(void *to, int value, size_t bytes) {
   Guard guard(lock);
   return spoils_capture() ? spoiled() : cudaMemsetAsync(to, value, bytes, NULL);
+}
+cudaError_t cudaMallocHost(void **out, size_t bytes) {
+  Guard guard(lock);
+  *out = NULL;
+  if (spoils_capture()) return spoiled();
+  if (alive() != cudaSuccess) return alive();
+  *out = malloc(bytes ? bytes : 1);
+  if (!*out) return say(cudaErrorMemoryAllocation);
+  pinned[reinterpret_cast<uintptr_t>(*out)] = bytes;
+  return cudaSuccess;
+}
+cudaError_t cudaFreeHost(void *p) {
+  Guard guard(lock);
+  if (p && !pinned.erase(reinterpret_cast<uintptr_t>(p))) return say(cudaErrorInvalidValue);
+  free(p);
+  return alive();
 }

@@ -23,6 +23,7 @@ struct CUstream_st {
   std::thread::id by; /* who began the capture */
   cudaStreamCaptureMode mode;
   CUgraph_st *graph;
+  std::vector<Work> late; /* copies from pinned memory, made when somebody waits for them */
 };
 struct CUevent_st {
   timespec at;
@@ -50,6 +51,12 @@ bool hostcuda::spoils_capture(void) {
   return any;
 }
 
+static void catch_up(cudaStream_t stream) {
+  if (!stream || alive() != cudaSuccess) return;
+  for (const Work &work : stream->late) work();
+  stream->late.clear();
+}
+
 cudaError_t hostcuda_enqueue(cudaStream_t stream, std::function<void()> work) {
   Guard guard(lock);
   if (alive() != cudaSuccess) return alive();
@@ -58,6 +65,7 @@ cudaError_t hostcuda_enqueue(cudaStream_t stream, std::function<void()> work) {
     stream->graph->work.push_back(work);
     return cudaSuccess;
   }
+  catch_up(stream);
   work();
   return alive();
 }
@@ -73,9 +81,13 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
       (!(to_device ? on_device : on_host)(to, bytes) ||
        !(from_device ? on_device : on_host)(from, bytes)))
     return say(cudaErrorInvalidValue);
-  return hostcuda_enqueue(stream, [=] {
+  const Work copy = [=] {
     if (bytes > 0) memmove(to, from, bytes);
-  });
+  };
+  if (!stream || stream->capturing || kind != cudaMemcpyHostToDevice || !on_pinned(from, bytes))
+    return hostcuda_enqueue(stream, copy);
+  stream->late.push_back(copy);
+  return alive();
 }
 cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t stream) {
   Guard guard(lock);
@@ -111,6 +123,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
     stream->spoiled = true;
     return say(cudaErrorStreamCaptureUnsupported);
   }
+  catch_up(stream);
   return alive();
 }
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode) {
@@ -118,7 +131,8 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mo
   if (alive() != cudaSuccess) return alive();
   if (!stream) return say(cudaErrorStreamCaptureUnsupported);
   if (stream->capturing) return say(cudaErrorIllegalState);
-  *stream = {stream->device, true, false, std::this_thread::get_id(), mode, new CUgraph_st()};
+  catch_up(stream);
+  *stream = {stream->device, true, false, std::this_thread::get_id(), mode, new CUgraph_st(), {}};
   capturing.push_back(stream);
   return cudaSuccess;
 }

@@ -26,6 +26,8 @@ struct CudaBackend {
   void *memory;          /* behind weights, tables and workspace */
   int64_t bytes;         /* of it */
   float *cosine, *sine;  /* [L, d/2] */
+  unsigned char *staging; /* of the host, pinned: what is on its way to the device */
+  size_t staged;          /* bytes of it that may be */
   float *parts;          /* of the gradient of any weights */
   bool fused_mixer;
   bool mixer_groups; /* its forward pass by warp groups */

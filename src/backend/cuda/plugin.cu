@@ -106,6 +106,7 @@ void gradient(CudaBackend *c, const Product &x, bool accumulate) {
 /* Waits for the stream; the first failure since the backend was made, if any. */
 static trm_status finish(CudaBackend *c, trm_error *err) {
   note(c, cudaStreamSynchronize(c->stream));
+  c->staged = 0;
   note(c, cudaGetLastError());
   if (c->failed == cudaErrorMemoryAllocation)
     return fail(err, TRM_E_MEMORY, "%s: out of memory: use a smaller micro_batch or batch",
@@ -149,8 +150,26 @@ static void copy(CudaBackend *c, void *to, const void *from, size_t bytes, cudaM
   if (bytes > 0) note(c, cudaMemcpyAsync(to, from, bytes, kind, c->stream));
   if (kind != cudaMemcpyDeviceToDevice) note(c, cudaStreamSynchronize(c->stream));
 }
+
+enum { STAGING = 4 << 20 /* the batch of an update, and what else is sent before it */ };
+
+/* Without waiting: through pinned memory, which is free again when somebody has waited. */
 static void op_put(trm__backend *be, void *to, const void *from, size_t bytes) {
-  copy(cuda_of(be), to, from, bytes, cudaMemcpyHostToDevice);
+  CudaBackend *c = cuda_of(be);
+  if (bytes > STAGING) {
+    copy(c, to, from, bytes, cudaMemcpyHostToDevice);
+    return;
+  }
+  note(c, cudaSetDevice(c->index));
+  if (bytes > STAGING - c->staged) {
+    note(c, cudaStreamSynchronize(c->stream));
+    c->staged = 0;
+  }
+  if (bytes == 0) return;
+  memcpy(c->staging + c->staged, from, bytes);
+  note(c, cudaMemcpyAsync(to, c->staging + c->staged, bytes, cudaMemcpyHostToDevice, c->stream));
+  c->staged += (bytes + 15) / 16 * 16;
+  if (c->staged > STAGING) c->staged = STAGING;
 }
 static void op_get(trm__backend *be, void *to, const void *from, size_t bytes) {
   copy(cuda_of(be), to, from, bytes, cudaMemcpyDeviceToHost);
@@ -282,6 +301,7 @@ static void destroy(trm__backend *be) {
   forget_graph(c);
   products_destroy(&c->products);
   if (c->memory) cudaFree(c->memory);
+  if (c->staging) cudaFreeHost(c->staging);
   if (c->stream) cudaStreamDestroy(c->stream);
   free(c->weights);
   free(be->blocks);
@@ -387,6 +407,11 @@ static trm_status begin(CudaBackend *c, const cudaDeviceProp *prop, const trm__b
   lay_out(c, training, static_cast<unsigned char *>(c->memory));
   note_product(c, products_create(&c->products, is_bf16(&c->base) ? CUDA_R_16BF : CUDA_R_32F,
                                   c->memory, WORKSPACE));
+  if (c->failed == cudaSuccess && cudaMallocHost(&c->staging, STAGING) != cudaSuccess) {
+    cudaGetLastError();
+    return fail(err, TRM_E_MEMORY, "%s: no memory of the host for what is sent to it (%d MiB)",
+                c->name, (int)(STAGING >> 20));
+  }
   if (c->failed == cudaSuccess && !fill_tables(c))
     return fail(err, TRM_E_MEMORY, "no memory for %s", c->name);
   return finish(c, err);

@@ -305,6 +305,13 @@ static inline cudaError_t cudaMalloc(T **out, size_t bytes) {
   return cudaMalloc(reinterpret_cast<void **>(out), bytes);
 }
 cudaError_t cudaFree(void *p);
+/* Copies from here to the device are made when the stream is used again or waited for. */
+cudaError_t cudaMallocHost(void **out, size_t bytes);
+template <class T>
+static inline cudaError_t cudaMallocHost(T **out, size_t bytes) {
+  return cudaMallocHost(reinterpret_cast<void **>(out), bytes);
+}
+cudaError_t cudaFreeHost(void *p);
 cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind kind);
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream = NULL);
