@@ -1,55 +1,12 @@
 /* What the CUDA backend takes for granted about threads, matrix units, copies, graphs and products.
  * It runs on tests/hostcuda and, compiled by nvcc, on a GPU: what the emulation claims can so be
  * checked against the hardware. What only the emulation does is in test_hostcuda.cpp. */
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <vector>
-
-extern "C" {
-#include <cmocka.h>
-}
-
 #include <cublasLt.h>
 
 #include "backend/cuda/tile.cuh"
+#include "device_array.h"
 
-#define ok(call) assert_int_equal(call, cudaSuccess)
 #define done(call) assert_int_equal(call, CUBLAS_STATUS_SUCCESS)
-
-/* n values on the device. */
-template <class T>
-struct array {
-  T *at;
-  size_t n;
-  explicit array(size_t count) : n(count) {
-    ok(cudaMalloc((void **)&at, n * sizeof(T)));
-    ok(cudaMemset(at, 0xff, n * sizeof(T)));
-  }
-  explicit array(const std::vector<T> &values) : array(values.size()) {
-    ok(cudaMemcpy(at, values.data(), n * sizeof(T), cudaMemcpyHostToDevice));
-  }
-  std::vector<T> read() const {
-    std::vector<T> values(n);
-    ok(cudaDeviceSynchronize());
-    ok(cudaGetLastError());
-    ok(cudaMemcpy(values.data(), at, n * sizeof(T), cudaMemcpyDeviceToHost));
-    return values;
-  }
-  ~array() { cudaFree(at); }
-  array(const array &) = delete;
-  array &operator=(const array &) = delete;
-};
-
-/* Small integers, so that every sum of their products is exact; never twice the same pattern. */
-static float small(int i) {
-  return (float)((i * 7 + i / 5 * 3 + i / 64) % 9 - 4);
-}
 
 /* --- threads ----------------------------------------------------------------------------- */
 

@@ -1,7 +1,7 @@
 /* The products with SwiGLU in their epilogue (hopper/gated.cuh) against a naive reference in double
  * precision, on a GPU of compute capability 9.0 or on the emulation of tests/hostcuda. */
 #include "backend/cuda/hopper/gated.cuh"
-#include "device_array.h"
+#include "device_reals.h"
 
 struct sizes {
   int R, D, F, multiprocessors;
@@ -12,7 +12,8 @@ static reals product(int m, int n, int k, const reals &a, const reals &b) {
   reals c((size_t)m * n);
   for (int i = 0; i < m; i++)
     for (int j = 0; j < n; j++)
-      for (int t = 0; t < k; t++) c[(size_t)i * n + j] += a[(size_t)i * k + t] * b[(size_t)j * k + t];
+      for (int t = 0; t < k; t++)
+        c[(size_t)i * n + j] += a[(size_t)i * k + t] * b[(size_t)j * k + t];
   return c;
 }
 
@@ -37,8 +38,9 @@ static double sigmoid(double x) {
 static void check_forward(sizes s) {
   const size_t half = (size_t)s.R * s.F;
   reals xv = random_values((size_t)s.R * s.D, 1.7), wv = weights(2 * s.F, s.D);
-  array<bf16> x(xv), packed((size_t)gated_size(2 * s.F, s.D)), gu(2 * half), act(half), alone(half);
-  array<float> w(wv);
+  real_array<bf16> x(xv), packed((size_t)gated_size(2 * s.F, s.D)), gu(2 * half), act(half),
+      alone(half);
+  real_array<float> w(wv);
   const reals want = product(s.R, 2 * s.F, s.D, xv, wv);
   gated_pack_in(w.at, packed.at, s.D, s.F, 0);
   gated_forward(x.at, packed.at, gu.at, act.at, s.R, s.D, s.F, s.multiprocessors, 0);
@@ -60,8 +62,8 @@ static void check_backward(sizes s) {
   const size_t half = (size_t)s.R * s.F;
   reals dhv = random_values((size_t)s.R * s.D, 1), wv = weights(s.D, s.F);
   reals guv = random_values(2 * half, 3);
-  array<bf16> dh(dhv), packed((size_t)gated_size(s.F, s.D)), gu(guv), act(half);
-  array<float> w(wv);
+  real_array<bf16> dh(dhv), packed((size_t)gated_size(s.F, s.D)), gu(guv), act(half);
+  real_array<float> w(wv);
   const reals da = product(s.R, s.F, s.D, dhv, transposed(wv, s.D, s.F));
   gated_pack_out(w.at, packed.at, s.D, s.F, 0);
   gated_backward(dh.at, packed.at, gu.at, act.at, s.R, s.D, s.F, s.multiprocessors, 0);
@@ -82,8 +84,9 @@ static void check_backward(sizes s) {
  * for several clusters, and several for one; as many tiles of depth as there can be. */
 static void test_gated(void **state) {
   (void)state;
-  const sizes all[] = {{1, 8, 128, 1},     {128, 64, 256, 132}, {300, 72, 256, 2}, {129, 512, 384, 8},
-                       {257, 200, 512, 3}, {700, 64, 128, 4},   {260, 456, 128, 2}};
+  const sizes all[] = {{1, 8, 128, 1},     {128, 64, 256, 132}, {300, 72, 256, 2},
+                       {129, 512, 384, 8}, {257, 200, 512, 3},  {700, 64, 128, 4},
+                       {260, 456, 128, 2}};
   for (const sizes &s : all) {
     print_message("gated R %d D %d F %d on %d\n", s.R, s.D, s.F, s.multiprocessors);
     check_forward(s);

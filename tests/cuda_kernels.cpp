@@ -5,7 +5,7 @@
 #include "backend/cuda/hopper/mixer_groups.cuh"
 #include "backend/cuda/mixer.cuh"
 #include "backend/cuda/product.cuh"
-#include "device_array.h"
+#include "device_reals.h"
 
 struct shape {
   int b, L, H, d;
@@ -68,8 +68,8 @@ static void check_attention(shape s, double size, double shift, double tolerance
   reals qkv_values = random_values(3 * n, size), d_o_values = random_values(n, 1), o, lse, dqkv;
   for (size_t i = 0, wide = (size_t)s.H * s.d; i < 3 * n; i++)
     qkv_values[i] += i / wide % 3 == 0 ? shift : i / wide % 3 == 1 ? -shift : 0;
-  array<T> qkv(qkv_values), d_o(d_o_values), got_o(n), got_dqkv(3 * n);
-  array<float> got_lse(rows), delta(rows);
+  real_array<T> qkv(qkv_values), d_o(d_o_values), got_o(n), got_dqkv(3 * n);
+  real_array<float> got_lse(rows), delta(rows);
   char name[100];
   reference_attention(s, qkv_values, d_o_values, o, lse, dqkv);
   attention_forward<T>(qkv.at, got_o.at, got_lse.at, s.b, s.L, s.H, s.d, 0);
@@ -213,8 +213,8 @@ static void check_mixer(mixer_shape s) {
   m.x = random_values(n, 1.7);
   m.w_in = random_weights(2 * s.FL, s.L, ld_in);
   m.w_out = random_weights(s.L, s.FL, ld_out);
-  array<bf16> x(m.x), w_in(m.w_in), w_out(m.w_out), y(n), same(m.x);
-  array<float> inv(N);
+  real_array<bf16> x(m.x), w_in(m.w_in), w_out(m.w_out), y(n), same(m.x);
+  real_array<float> inv(N);
   print_message("mixer b %d L %d D %d FL %d\n", s.b, s.L, s.D, s.FL);
   assert_true(mixer_fused_fits(s.L, s.D, s.FL));
   reference_mixer(s, ld_in, ld_out, eps, m);
@@ -228,7 +228,7 @@ static void check_mixer(mixer_shape s) {
   assert_memory_equal(once.data(), again.data(), n * sizeof *once.data());
 
   reals dy = random_values(n, 1);
-  array<bf16> dh(dy), ds(s.L * N), xt(s.L * N), act(s.FL * N), dgu(2 * s.FL * N);
+  real_array<bf16> dh(dy), ds(s.L * N), xt(s.L * N), act(s.FL * N), dgu(2 * s.FL * N);
   mixer_gradients want;
   m.y = y.read();
   m.inv = inv.read();
@@ -265,8 +265,8 @@ static void check_mixer_groups(mixer_shape s, int multiprocessors) {
   m.w_out = random_weights(s.L, s.FL, s.FL);
   for (reals *w : {&m.w_in, &m.w_out}) /* floats that bfloat16 can hold */
     for (double &v : *w) v = to_float(from_float<bf16>((float)v));
-  array<bf16> x(m.x), y(n), packed((size_t)mixer_groups_size(s.L, s.FL)), same(m.x);
-  array<float> w_in(m.w_in), w_out(m.w_out), inv(N);
+  real_array<bf16> x(m.x), y(n), packed((size_t)mixer_groups_size(s.L, s.FL)), same(m.x);
+  real_array<float> w_in(m.w_in), w_out(m.w_out), inv(N);
   print_message("mixer by warp groups b %d L %d D %d FL %d\n", s.b, s.L, s.D, s.FL);
   reference_mixer(s, s.L, s.FL, eps, m);
   mixer_groups_pack(w_in.at, w_out.at, packed.at, s.L, s.FL, 0);
@@ -331,9 +331,9 @@ static void check_gradient(int64_t m, int64_t n, int64_t k, bool over_rows, int 
   assert_int_equal(gradient_parts(m, n, k), parts);
   reals av = random_values((size_t)(m * k), 1), bv = random_values((size_t)(n * k), 1);
   reals cv = random_values(size, 50);
-  array<T> a(av), b(bv);
-  array<float> c(cv), scratch((size_t)gradient_scratch(m, n));
-  array<float> workspace(PRODUCT_WORKSPACE / sizeof(float));
+  real_array<T> a(av), b(bv);
+  real_array<float> c(cv), scratch((size_t)gradient_scratch(m, n));
+  real_array<float> workspace(PRODUCT_WORKSPACE / sizeof(float));
   const int64_t lda = over_rows ? m : k, ldb = over_rows ? n : k;
   const reals once = reference_product(m, n, k, av, over_rows, lda, bv, !over_rows, ldb);
   reals sum = cv;
@@ -369,8 +369,8 @@ static void test_product_is_rounded_once(void **state) {
   (void)state;
   const int64_t m = 16, n = 8, k = 8192;
   reals av = random_values((size_t)(m * k), 1), bv = random_values((size_t)(k * n), 1);
-  array<bf16> a(av), b(bv), c((size_t)(m * n));
-  array<float> workspace(PRODUCT_WORKSPACE / sizeof(float));
+  real_array<bf16> a(av), b(bv), c((size_t)(m * n));
+  real_array<float> workspace(PRODUCT_WORKSPACE / sizeof(float));
   Products products;
   assert_int_equal(products_create(&products, CUDA_R_16BF, workspace.at, PRODUCT_WORKSPACE),
                    CUBLAS_STATUS_SUCCESS);
@@ -391,9 +391,12 @@ int main(void) {
     return 77;
   }
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_attention_float),         cmocka_unit_test(test_attention_bf16),
-      cmocka_unit_test(test_attention_large_scores),  cmocka_unit_test(test_mixer),
-      cmocka_unit_test(test_mixer_does_not_fit),      cmocka_unit_test(test_mixer_groups),
+      cmocka_unit_test(test_attention_float),
+      cmocka_unit_test(test_attention_bf16),
+      cmocka_unit_test(test_attention_large_scores),
+      cmocka_unit_test(test_mixer),
+      cmocka_unit_test(test_mixer_does_not_fit),
+      cmocka_unit_test(test_mixer_groups),
       cmocka_unit_test(test_gradient),
       cmocka_unit_test(test_product_is_rounded_once),
   };

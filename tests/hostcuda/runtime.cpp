@@ -24,7 +24,7 @@ struct Owned {
 /* By the complement of the address, so that the leak checker takes no pointer from here. */
 std::map<uintptr_t, Owned> allocations;
 std::map<uintptr_t, size_t> pinned; /* of the host */
-std::map<int, size_t> used; /* of each device */
+std::map<int, size_t> used;         /* of each device */
 
 size_t device_bytes(void) {
   return (size_t)from_environment("HOSTCUDA_MEMORY", 8L << 30);

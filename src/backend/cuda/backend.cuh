@@ -22,13 +22,13 @@ struct CudaBackend {
   int multiprocessors;
   cudaStream_t stream;
   Products products;
-  BlockWeights *weights; /* [n_blocks] */
-  void *memory;          /* behind weights, tables and workspace */
-  int64_t bytes;         /* of it */
-  float *cosine, *sine;  /* [L, d/2] */
+  BlockWeights *weights;  /* [n_blocks] */
+  void *memory;           /* behind weights, tables and workspace */
+  int64_t bytes;          /* of it */
+  float *cosine, *sine;   /* [L, d/2] */
   unsigned char *staging; /* of the host, pinned: what is on its way to the device */
   size_t staged;          /* bytes of it that may be */
-  float *parts;          /* of the gradient of any weights */
+  float *parts;           /* of the gradient of any weights */
   bool fused_mixer;
   bool mixer_groups; /* its forward pass by warp groups */
   bool gated;        /* SwiGLU over channels in the epilogues of its products */

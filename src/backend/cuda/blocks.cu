@@ -222,8 +222,8 @@ static void attention_block_grad(CudaBackend *c, const BlockWeights *w, int b, c
 static bool gated_products(CudaBackend *c, const BlockWeights *w, int64_t R, const bf16 *x,
                            const Gated<bf16> &g) {
   if (!c->gated) return false;
-  gated_forward(x, w->packed_forward, g.gu, g.act, R, c->base.dims.D, c->base.dims.F, c->multiprocessors,
-                c->stream);
+  gated_forward(x, w->packed_forward, g.gu, g.act, R, c->base.dims.D, c->base.dims.F,
+                c->multiprocessors, c->stream);
   return true;
 }
 static bool gated_products(CudaBackend *, const BlockWeights *, int64_t, const float *,

@@ -264,7 +264,8 @@ static trm_status op_run(trm__backend *be, trm__program *program, void *arg, int
 
 /* --- creation -------------------------------------------------------------------------------- */
 
-/* The compute capability that kernels are chosen for: the device's, or an older one by TRM_CUDA_ARCH.
+/* The compute capability that kernels are chosen for: the device's, or an older one by
+ * TRM_CUDA_ARCH.
  */
 static trm_status choose_arch(const cudaDeviceProp *prop, const char *name, int *major, int *minor,
                               trm_error *err) {
@@ -392,8 +393,7 @@ static trm_status begin(CudaBackend *c, const cudaDeviceProp *prop, const trm__b
   if (!c->base.blocks || !c->weights) return fail(err, TRM_E_MEMORY, "no memory for %s", c->name);
   memcpy(c->base.blocks, blocks, n * sizeof *blocks);
   c->fused_mixer = is_bf16(&c->base) && mixer_fused_fits(m.L, m.D, m.FL);
-  c->mixer_groups =
-      c->fused_mixer && mixer_groups_fits(major, minor, m.L, m.D, m.FL);
+  c->mixer_groups = c->fused_mixer && mixer_groups_fits(major, minor, m.L, m.D, m.FL);
   c->gated = is_bf16(&c->base) && gated_fits(major, minor, m.D, m.F);
   c->multiprocessors = prop->multiProcessorCount;
   note(c, cudaStreamCreateWithFlags(&c->stream, cudaStreamNonBlocking));

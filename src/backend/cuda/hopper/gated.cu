@@ -11,14 +11,13 @@
  * wait. A third warp group brings the operands: one warp B, in bulk copies of what was packed
  * beforehand as tiles lie in shared memory; three warps A, 16 bytes at a time.
  *
- * Two blocks, of neighbouring rows, are a cluster: each fetches half of a stage of B, for both. So a
- * byte from the second-level cache serves 256 rows: 256 operations, 2.7 TB/s at 700 TFLOP/s. From
+ * Two blocks, of neighbouring rows, are a cluster: each fetches half of a stage of B, for both. So
+ * a byte from the second-level cache serves 256 rows: 256 operations, 2.7 TB/s at 700 TFLOP/s. From
  * shared memory a product of 64 x 128 x 16 reads 6 KiB in the 64 cycles that it takes.
  *
  * Rows behind R are computed from zeros and not stored. Sums run over D in one order. */
 #include "gated.cuh"
 
-#include "backend/cuda/tile.cuh"
 #include "hopper.cuh"
 
 namespace {
@@ -32,10 +31,10 @@ enum {
   CLUSTER = 2,
   GROUPS = 2, /* warp groups with products */
   THREADS = (1 + GROUPS) * WARP_GROUP,
-  WARPS = GROUPS * WARP_GROUP / WARP,  /* of them */
-  LOADERS = WARP_GROUP - WARP,         /* threads that bring A */
-  BEHIND = 3,                          /* tiles of A under way */
-  PRODUCER_REGISTERS = 40,             /* of a thread; 384 threads share 64 Ki */
+  WARPS = GROUPS * WARP_GROUP / WARP, /* of them */
+  LOADERS = WARP_GROUP - WARP,        /* threads that bring A */
+  BEHIND = 3,                         /* tiles of A under way */
+  PRODUCER_REGISTERS = 40,            /* of a thread; 384 threads share 64 Ki */
   CONSUMER_REGISTERS = 232
 };
 
@@ -81,15 +80,6 @@ struct Place {
   __device__ bool last() const { return tile + 1 == end; }
 };
 
-/* The place in the ring of stages, and the parity of its phase. */
-struct Ring {
-  int stage;
-  unsigned parity;
-  __device__ void advance() {
-    if (++stage == STAGES) stage = 0, parity ^= 1;
-  }
-};
-
 struct Tiles {
   unsigned char *a, *b; /* [deep], [STAGES] tiles */
   Barriers *bar;
@@ -103,7 +93,7 @@ __device__ void bring_b(const Job &job, const Tiles &s) {
   enum { HALF = TILE_BYTES / CLUSTER };
   const unsigned rank = cluster_rank();
   const unsigned char *from = reinterpret_cast<const unsigned char *>(job.b) + rank * HALF;
-  Ring ring = {};
+  Ring<STAGES> ring = {};
   for (Place p = Place::begin(); p.next(job);) {
     for (int r = lane_id(); READS && r < ROWS && p.row + r < job.R; r += WARP) {
       const bf16 *gates = job.gu + (p.row + r) * 2 * job.F + p.tile * COLS;
@@ -180,12 +170,13 @@ struct Spot {
     act = job.act + row * job.F + column;
   }
 };
-__device__ __forceinline__ void store_chunk(bf16 *to, const uint32_t (&r)[4]) {
+__device__ __forceinline__ void store_pairs(bf16 *to, const uint32_t (&r)[4]) {
   *reinterpret_cast<uint4 *>(to) = make_uint4(r[0], r[1], r[2], r[3]);
 }
 
 /* An epilogue in SLICES slices: slice S is the rows lane / 4 + 8 (S % 2) and the columns from
- * 32 (S / 2) on. `load` comes before the products that run beside the slice, `store` behind them. */
+ * 32 (S / 2) on. `load` comes before the products that run beside the slice, `store` behind them.
+ */
 struct Forward {
   enum { SLICES = 4, UNITS = COLS / 2 /* of SwiGLU in a tile */ };
   static constexpr bool READS = false; /* gates and ups */
@@ -196,8 +187,8 @@ struct Forward {
     return {};
   }
   template <int S>
-  __device__ __forceinline__ static void store(const Job &job, const sums<COLS> &d,
-                                               const Loaded &, const Spot &spot) {
+  __device__ __forceinline__ static void store(const Job &job, const sums<COLS> &d, const Loaded &,
+                                               const Spot &spot) {
     uint32_t gate[4], up[4], act[4];
 #pragma unroll
     for (int i = 0; i < 4; i++) {
@@ -215,11 +206,11 @@ struct Forward {
       act[i] = pack_pair(g0 * s0 * pair_low(up[i]), g1 * s1 * pair_high(up[i]));
     }
     if (spot.left <= S % 2 * 8) return;
-    store_chunk(spot.act + S % 2 * 8 * (int64_t)job.F + S / 2 * 32, act);
+    store_pairs(spot.act + S % 2 * 8 * (int64_t)job.F + S / 2 * 32, act);
     if (!job.gu) return;
     bf16 *at = spot.gu + S % 2 * 16 * (int64_t)job.F + S / 2 * 32;
-    store_chunk(at, gate);
-    store_chunk(at + job.F, up);
+    store_pairs(at, gate);
+    store_pairs(at + job.F, up);
   }
 };
 
@@ -246,8 +237,8 @@ struct Backward {
     dg = da * u * (s + silu * (1 - s));
   }
   template <int S>
-  __device__ __forceinline__ static void store(const Job &job, const sums<COLS> &d,
-                                               const Loaded &l, const Spot &spot) {
+  __device__ __forceinline__ static void store(const Job &job, const sums<COLS> &d, const Loaded &l,
+                                               const Spot &spot) {
     uint32_t even[4], odd[4], act[4], dg[4], du[4];
 #pragma unroll
     for (int i = 0; i < 4; i++) {
@@ -272,9 +263,9 @@ struct Backward {
     }
     if (spot.left <= S % 2 * 8) return;
     bf16 *at = spot.gu + S % 2 * 16 * (int64_t)job.F + S / 2 * 32;
-    store_chunk(spot.act + S % 2 * 8 * (int64_t)job.F + S / 2 * 32, act);
-    store_chunk(at, dg);
-    store_chunk(at + job.F, du);
+    store_pairs(spot.act + S % 2 * 8 * (int64_t)job.F + S / 2 * 32, act);
+    store_pairs(at, dg);
+    store_pairs(at + job.F, du);
   }
 };
 
@@ -285,9 +276,9 @@ template <class Epilogue>
 struct Consumer {
   const Job &job;
   const Tiles &s;
-  uint64_t a, b;       /* descriptors of its rows of A's first tile, of the first stage */
-  int64_t row;         /* in the block's, of the warp's first row */
-  Ring ring;
+  uint64_t a, b; /* descriptors of its rows of A's first tile, of the first stage */
+  int64_t row;   /* in the block's, of the warp's first row */
+  Ring<STAGES> ring;
   int stage_before, a_before; /* that the group of products before reads: B's; A's, or -1 */
 
   /* All products of the group before are over: its operands may be replaced. A lane tells each
@@ -333,8 +324,8 @@ struct Consumer {
 
   /* Products of a tile, while the one before leaves its accumulators for `spot`. */
   template <int S>
-  __device__ __forceinline__ void beside(sums<COLS> &d, const Place &p, int k,
-                                         sums<COLS> &done, const Spot &spot) {
+  __device__ __forceinline__ void beside(sums<COLS> &d, const Place &p, int k, sums<COLS> &done,
+                                         const Spot &spot) {
     const auto loaded = Epilogue::template load<S>(job, spot);
     /* At least one for the first slice: it waits for the tile before. */
     multiply_until(d, p, k, ((S + 1) * job.deep + Epilogue::SLICES - 1) / Epilogue::SLICES);
@@ -378,9 +369,7 @@ struct Consumer {
 template <class Epilogue>
 __global__ void __launch_bounds__(THREADS, 1) gated_kernel(Job job) {
   TRM_SHARED(unsigned char, shared);
-  /* The same distance in each block of a cluster. */
-  unsigned char *base = shared + (TILE_ALIGNMENT - shared_address(shared) % TILE_ALIGNMENT) %
-                                     TILE_ALIGNMENT;
+  unsigned char *base = first_tile(shared);
   Tiles s;
   s.b = base;
   s.a = base + STAGES * TILE_BYTES;
@@ -407,15 +396,14 @@ __global__ void __launch_bounds__(THREADS, 1) gated_kernel(Job job) {
   } else {
     more_registers<CONSUMER_REGISTERS>();
     const int own = group * 64; /* its first row */
-    Consumer<Epilogue> consumer = {
-        job,
-        s,
-        tile_descriptor(shared_address(s.a + own * TILE_ROW)),
-        tile_descriptor(shared_address(s.b)),
-        own + (int)threadIdx.x % WARP_GROUP / WARP * 16,
-        {},
-        -1,
-        -1};
+    Consumer<Epilogue> consumer = {job,
+                                   s,
+                                   tile_descriptor(shared_address(s.a + own * TILE_ROW)),
+                                   tile_descriptor(shared_address(s.b)),
+                                   own + (int)threadIdx.x % WARP_GROUP / WARP * 16,
+                                   {},
+                                   -1,
+                                   -1};
     consumer.run();
   }
   cluster_sync(); /* what still comes from the other block finds this one there */
@@ -439,8 +427,8 @@ void run(Job job, int multiprocessors, cudaStream_t stream) {
 
 /* A thread a chunk of 8 values: row n of B (tiles of COLS, in turn by tiles of depth), from depth d
  * on. Row n's values lie `step` apart, from w + n * stride on. */
-__global__ void pack_kernel(const float *w, int64_t stride, int64_t step, int gates, int D, int deep,
-                            int64_t chunks, bf16 *packed) {
+__global__ void pack_kernel(const float *w, int64_t stride, int64_t step, int gates, int D,
+                            int deep, int64_t chunks, bf16 *packed) {
   const int64_t i = thread_index();
   if (i >= chunks) return;
   const int c = (int)(i % 8), k = (int)(i / 8 % deep);
@@ -455,9 +443,7 @@ __global__ void pack_kernel(const float *w, int64_t stride, int64_t step, int ga
     v[e] = d < D ? w[row * stride + d * step] : 0;
   }
   unsigned char *to = reinterpret_cast<unsigned char *>(packed) + (tile * deep + k) * TILE_BYTES;
-  *reinterpret_cast<uint4 *>(to + tile_chunk(r, c)) =
-      make_uint4(pack_pair(v[0], v[1]), pack_pair(v[2], v[3]), pack_pair(v[4], v[5]),
-                 pack_pair(v[6], v[7]));
+  store_chunk(to, r, c, v);
 }
 
 void pack(const float *w, int64_t rows, int64_t stride, int64_t step, int gates, int D,

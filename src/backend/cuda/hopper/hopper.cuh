@@ -8,7 +8,7 @@
 #ifndef TRM_BACKEND_CUDA_HOPPER_HOPPER_CUH
 #define TRM_BACKEND_CUDA_HOPPER_HOPPER_CUH
 
-#include "backend/cuda/device.cuh"
+#include "backend/cuda/tile.cuh"
 
 enum {
   WARP_GROUP = 128,     /* threads */
@@ -29,6 +29,17 @@ __device__ __forceinline__ uint32_t shared_address(const void *p) {
 #else
   return hostcuda_shared_address(p);
 #endif
+}
+
+/* The first tile in dynamic shared memory; in each block of a cluster at the same distance. */
+__device__ __forceinline__ unsigned char *first_tile(unsigned char *shared) {
+  return shared + (0u - shared_address(shared)) % TILE_ALIGNMENT;
+}
+/* Eight values to chunk c of row r. */
+__device__ __forceinline__ void store_chunk(unsigned char *tile, int r, int c,
+                                            const float (&v)[8]) {
+  *reinterpret_cast<uint4 *>(tile + tile_chunk(r, c)) = make_uint4(
+      pack_pair(v[0], v[1]), pack_pair(v[2], v[3]), pack_pair(v[4], v[5]), pack_pair(v[6], v[7]));
 }
 
 /* --- clusters -------------------------------------------------------------------------------- */
@@ -134,7 +145,18 @@ __device__ __forceinline__ void barrier_wait(uint64_t *bar, unsigned parity) {
 #endif
 }
 
-/* --- copies in bulk ---------------------------------------------------------------------------- */
+/* The place in a ring of stages, and the parity of its phase. */
+template <int STAGES>
+struct Ring {
+  int stage;
+  unsigned parity;
+  __device__ void advance() {
+    if (++stage == STAGES) stage = 0, parity ^= 1;
+  }
+};
+
+/* --- copies in bulk ----------------------------------------------------------------------------
+ */
 
 /* Copies to the same place of each block of the cluster whose bit is set in `blocks`, where its
  * barrier at the place of `bar` counts the bytes. One thread; 16 bytes divide all three. */
@@ -196,8 +218,8 @@ __device__ __forceinline__ void group_sync() {
 #endif
 }
 
-/* Accumulators of 64 rows and N columns. Warp w, lane i: c[4 j + e] is row 16 w + i / 4 + 8 (e / 2),
- * column 8 j + 2 (i % 4) + e % 2. */
+/* Accumulators of 64 rows and N columns. Warp w, lane i: c[4 j + e] is row 16 w + i / 4 + 8 (e /
+ * 2), column 8 j + 2 (i % 4) + e % 2. */
 template <int N>
 struct sums {
   float c[N / 2];
@@ -261,8 +283,10 @@ __device__ __forceinline__ float copied(float x) {
 /* The instruction for n columns: TRM_Nn are the names of the accumulators, TRM_Cn themselves. */
 #ifdef __CUDACC__
 #define TRM_NAMES_0 "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15"
-#define TRM_NAMES_16 "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
-#define TRM_NAMES_32 "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47"
+#define TRM_NAMES_16 \
+  "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
+#define TRM_NAMES_32 \
+  "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47"
 #define TRM_NAMES_48 "%48, %49, %50, %51, %52, %53, %54, %55"
 #define TRM_NAMES_56 "%56, %57, %58, %59, %60, %61, %62, %63"
 #define TRM_N64 TRM_NAMES_0 ", " TRM_NAMES_16
@@ -275,11 +299,10 @@ __device__ __forceinline__ float copied(float x) {
 #define TRM_C96 TRM_C64, TRM_C8(32), TRM_C8(40)
 #define TRM_C112 TRM_C96, TRM_C8(48)
 #define TRM_C128 TRM_C112, TRM_C8(56)
-#define TRM_WGMMA(n, ab, p, none, ...)                                                      \
-  asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, " p                                        \
-               ", 0;\nwgmma.mma_async.sync.aligned.m64n" #n "k16.f32.bf16.bf16 {" TRM_N##n   \
-               "}, " ab ", p, 1, 1, " none ";\n}"                                            \
-               : TRM_C##n                                                                    \
+#define TRM_WGMMA(n, ab, p, none, ...)                                                            \
+  asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, " p ", 0;\nwgmma.mma_async.sync.aligned.m64n" #n \
+               "k16.f32.bf16.bf16 {" TRM_N##n "}, " ab ", p, 1, 1, " none ";\n}"                  \
+               : TRM_C##n                                                                         \
                : __VA_ARGS__, "r"((int)accumulate))
 #endif
 
@@ -296,10 +319,10 @@ __device__ __forceinline__ void group_product(sums<128> &d, uint64_t a, uint64_t
 /* d = A B^T (+ d) of 64 x N x 16; A in registers, 16 rows a warp laid out as for ldmatrix
  * (operand<bf16>, tile.cuh); a descriptor of N rows of B. */
 #ifdef __CUDACC__
-#define TRM_GROUP_PRODUCT(n, ab, p)                                                          \
+#define TRM_GROUP_PRODUCT(n, ab, p)                                                            \
   __device__ __forceinline__ void group_product(sums<n> &d, const uint32_t(&a)[4], uint64_t b, \
-                                                bool accumulate) {                           \
-    TRM_WGMMA(n, ab, p, "0", "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));            \
+                                                bool accumulate) {                             \
+    TRM_WGMMA(n, ab, p, "0", "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));              \
   }
 TRM_GROUP_PRODUCT(64, "{%32, %33, %34, %35}, %36", "%37")
 TRM_GROUP_PRODUCT(96, "{%48, %49, %50, %51}, %52", "%53")

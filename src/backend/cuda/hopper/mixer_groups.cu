@@ -7,23 +7,24 @@
  * A warp group takes 64 channels of a row from the input to the norm: x^T (4 K registers of a
  * thread), out^T (8 K) and a chunk of G and U (32) stay with it. Three of them share the weights,
  * which a fourth brings stage by stage, 64 units each, packed beforehand as tiles lie in shared
- * memory. (At LP = 128 there are two, for want of registers.) The groups drift apart by a chunk or so: while one computes an activation, the products
- * of the others keep the matrix units busy. Both operands A in registers leave shared memory to B: 2
- * KiB in the 32 cycles of a product of 64 x 64 x 16.
+ * memory. (At LP = 128 there are two, for want of registers.) The groups drift apart by a chunk or
+ * so: while one computes an activation, the products of the others keep the matrix units busy. Both
+ * operands A in registers leave shared memory to B: 2 KiB in the 32 cycles of a product of 64 x 64
+ * x 16.
  *
- * L is padded to LP = 16 K, 96, 112 or 128, with zeros, in the weights and in the tiles of x. Sums have one order. */
+ * L is padded to LP = 16 K, 96, 112 or 128, with zeros, in the weights and in the tiles of x. Sums
+ * have one order. */
 #include "mixer_groups.cuh"
 
-#include "backend/cuda/tile.cuh"
 #include "hopper.cuh"
 
 namespace {
 
 enum {
-  CHANNELS = 64,          /* of a group: a tile's row of positions */
-  CHUNK = 32,             /* SwiGLU units of a product; a stage has two chunks */
-  UNITS = 2 * CHUNK,      /* of a stage */
-  DEEP = 2,               /* tiles along the positions: 64 < L <= 128 */
+  CHANNELS = 64,                      /* of a group: a tile's row of positions */
+  CHUNK = 32,                         /* SwiGLU units of a product; a stage has two chunks */
+  UNITS = 2 * CHUNK,                  /* of a stage */
+  DEEP = 2,                           /* tiles along the positions: 64 < L <= 128 */
   CHUNK_BYTES = 2 * CHUNK * TILE_ROW, /* a tile of gates and ups */
   LEAST_L = TILE_DEEP + 1,
   MOST_L = 128
@@ -51,21 +52,13 @@ struct Job {
   float eps;
 };
 
-struct Ring {
-  int stage;
-  unsigned parity;
-  __device__ void advance(int stages) {
-    if (++stage == stages) stage = 0, parity ^= 1;
-  }
-};
-
 template <int K>
 __device__ void bring(const Job &job, unsigned char *stages, uint64_t *full, uint64_t *empty) {
   typedef plan<K> p;
   const unsigned char *from = reinterpret_cast<const unsigned char *>(job.packed);
-  Ring ring = {};
+  Ring<p::STAGES> ring = {};
   for (int64_t item = blockIdx.x; item < job.items; item += gridDim.x)
-    for (int s = 0; s < job.stages; s++, ring.advance(p::STAGES)) {
+    for (int s = 0; s < job.stages; s++, ring.advance()) {
       barrier_wait(&empty[ring.stage], ring.parity ^ 1);
       barrier_expect(&full[ring.stage], p::STAGE);
       copy_bulk(stages + ring.stage * p::STAGE, from + (int64_t)s * p::STAGE, p::STAGE,
@@ -82,7 +75,7 @@ struct Group {
   uint64_t first;       /* descriptor of the first stage */
   uint64_t *full, *empty;
   int warp, thread;
-  Ring ring;
+  Ring<p::STAGES> ring;
   int before; /* the stage whose products are under way, or -1 */
 
   /* Where column number i is in x and y; behind the last one nothing is there. */
@@ -104,9 +97,9 @@ struct Group {
     const int i = lane_id();
 #pragma unroll
     for (int k = 0; k < K; k++) {
-      ldmatrix4<true>(xt[k].r, reinterpret_cast<const bf16 *>(
-                                   x + tile_chunk(16 * k + i % 8 + i / 16 * 8,
-                                                  2 * warp + i / 8 % 2)));
+      ldmatrix4<true>(xt[k].r,
+                      reinterpret_cast<const bf16 *>(
+                          x + tile_chunk(16 * k + i % 8 + i / 16 * 8, 2 * warp + i / 8 % 2)));
 #pragma unroll
       for (int e = 0; e < 4; e++) {
         float *to = out.c + 4 * (2 * k + e / 2) + e % 2 * 2;
@@ -149,12 +142,11 @@ struct Group {
       }
       group_begin();
 #pragma unroll
-      for (int i = 0; i < 2; i++)
-        group_product(out, act[i].r, at(p::OUT + (2 * h + i) * 32), true);
+      for (int i = 0; i < 2; i++) group_product(out, act[i].r, at(p::OUT + (2 * h + i) * 32), true);
       group_commit();
     }
     before = ring.stage;
-    ring.advance(p::STAGES);
+    ring.advance();
   }
 
   /* y = out / rms, by way of a tile, so that rows of 128 bytes are written. */
@@ -216,8 +208,7 @@ template <int K>
 __global__ void __launch_bounds__(plan<K>::THREADS, 1) mixer_groups_kernel(Job job) {
   typedef plan<K> p;
   TRM_SHARED(unsigned char, shared);
-  unsigned char *base = shared + (TILE_ALIGNMENT - shared_address(shared) % TILE_ALIGNMENT) %
-                                     TILE_ALIGNMENT;
+  unsigned char *base = first_tile(shared);
   unsigned char *tiles = base + p::STAGES * p::STAGE;
   uint64_t *full = reinterpret_cast<uint64_t *>(tiles + 2 * p::GROUPS * p::TILE);
   uint64_t *empty = full + p::STAGES;
@@ -282,9 +273,7 @@ __global__ void pack_mixer_kernel(const float *w_in, const float *w_out, int L, 
       v[e] = row - in < L ? w_out[(int64_t)(row - in) * FL + stage * UNITS + 8 * c + e] : 0;
   }
   unsigned char *to = reinterpret_cast<unsigned char *>(packed) + stage * rows * TILE_ROW;
-  *reinterpret_cast<uint4 *>(to + tile_chunk(row, c)) =
-      make_uint4(pack_pair(v[0], v[1]), pack_pair(v[2], v[3]), pack_pair(v[4], v[5]),
-                 pack_pair(v[6], v[7]));
+  store_chunk(to, row, c, v);
 }
 
 }  // namespace
