@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "gpu.h"
+#include "small_data.h"
 #include "small_trainer.h"
 #include "trm/bench.h"
 
@@ -383,6 +384,40 @@ static void automatic_choice_falls_back_to_the_cpu(void **state) {
   assert_non_null(strstr(why.msg, "no CUDA-capable device"));
 }
 
+static bool until_the_first(void *arg, int64_t done, int64_t total) {
+  (void)arg;
+  (void)total;
+  return done == 0;
+}
+/* Devices round differently, so an evaluation stays where it began. */
+static void evaluations_stay_on_their_device(void **state) {
+  static trm_eval_report r;
+  enum { N = 8 };
+  scratch *s = *state;
+  trm_error err;
+  const trm_model_config mc = model_config(MIXER);
+  int32_t tokens[N * 64], ids[N] = {0};
+  assert_true(mc.seq_len <= 64);
+  for (int i = 0; i < N * mc.seq_len; i++) tokens[i] = i % mc.vocab_size;
+  write_small_data(scratch_path(s, "data"), N, mc.seq_len, mc.vocab_size,
+                   mc.num_puzzle_identifiers, tokens, tokens, ids);
+  trm_dataset *d = open_small_data(s->path);
+  trm_model *m = small_model(&mc, 5);
+  trm_eval_config c = {.batch = 2, .device = gpu, .progress = until_the_first};
+  char *path = strdup(scratch_path(s, "eval.state"));
+  c.state = path;
+  assert_int_equal(trm_evaluate(m, d, &c, &r, NULL), TRM_E_INTERRUPTED);
+  c.progress = NULL;
+  c.device = (trm_device){0};
+  assert_int_equal(trm_evaluate(m, d, &c, &r, &err), TRM_E_CONFIG);
+  assert_non_null(strstr(err.msg, "the kernels (--device, TRM_ISA) was cuda, now"));
+  c.device = gpu;
+  assert_int_equal(trm_evaluate(m, d, &c, &r, &err), TRM_OK);
+  free(path);
+  trm_model_free(m);
+  trm_dataset_free(d);
+}
+
 static void missing_plugin_is_named(void **state) {
   scratch *s = *state;
   trm_error err;
@@ -436,6 +471,7 @@ int main(void) {
       cmocka_unit_test(solves_as_the_cpu),
       cmocka_unit_test(devices_that_do_not_fit_are_refused),
       cmocka_unit_test(automatic_choice_falls_back_to_the_cpu),
+      cmocka_unit_test(evaluations_stay_on_their_device),
       cmocka_unit_test(missing_plugin_is_named),
       cmocka_unit_test(dying_device_is_an_error),
   };
