@@ -259,7 +259,7 @@ __global__ void ring_kernel(const unsigned char *from, unsigned char *out) {
   }
   cluster_sync();
   if (threadIdx.x == 128) {
-    prefetch_bulk(from, ROUNDS * 2 * HALF);
+    prefetch(from);
     for (int r = 0; r < ROUNDS; r++) {
       const int s = r % SLOTS;
       barrier_wait(&empty[s], r / SLOTS % 2 ^ 1);

@@ -139,16 +139,15 @@ __global__ void bulk_kernel(int sort, const unsigned char *from) {
     if (sort == 11) copy_bulk(memory + 16, from, 32, bar, 2);
     if (sort == 12 || sort == 13) copy_async(memory + 16, from, false);
     if (sort == 12) land_copies();
-    if (sort == 14) prefetch_bulk(from + 8, 16);
-    if (sort == 15) copy_bulk(memory + 1008, from, 32, bar, 1); /* onto the barrier */
+    if (sort == 14) copy_bulk(memory + 1008, from, 32, bar, 1); /* onto the barrier */
     copy_bulk(memory, from, 32, bar, 3);
     if (sort == 13) land_copies();
   }
-  if (threadIdx.x == 0 && sort != 16) {
+  if (threadIdx.x == 0 && sort != 15) {
     barrier_expect(bar, 32);
     barrier_wait(bar, 0);
   }
-  if (sort != 16) cluster_sync();
+  if (sort != 15) cluster_sync();
 }
 static void test_wrong_copies(void **) {
   unsigned char *x = NULL;
@@ -158,7 +157,7 @@ static void test_wrong_copies(void **) {
       {NULL, "never initialised", "has ended", "has ended", "not aligned to 16",
        "not aligned to 16", "not aligned to 16", "of nothing", "or to none",
        "outside of the cluster", "leaves dynamic", "go to the same place", "without a proxy fence",
-       "where a copy in bulk is under way", "prefetch", "overwritten", "ended"},
+       "where a copy in bulk is under way", "overwritten", "ended"},
       (const unsigned char *)x);
   ok(cudaFree(x));
 }

@@ -199,11 +199,8 @@ void hostcuda_bulk_copy(void *to, const void *from, unsigned bytes, uint64_t *ba
   for (Block &b : cluster.blocks)
     if (blocks >> b.rank & 1) launch_copy(&b, offset_of(to), from, bytes, at);
 }
-void hostcuda_bulk_prefetch(const void *from, unsigned bytes) {
-  if (reinterpret_cast<uintptr_t>(from) % CHUNK || bytes % CHUNK || bytes == 0)
-    give_up("a prefetch in bulk is not aligned to 16 bytes");
-  const volatile unsigned char *p = static_cast<const unsigned char *>(from);
-  for (unsigned i = 0; i < bytes; i++) (void)p[i]; /* for the address sanitizer */
+void hostcuda_prefetch(const void *at) {
+  (void)*static_cast<const volatile unsigned char *>(at); /* for the address sanitizer */
 }
 void hostcuda_proxy_fence(void) {
   for (const uint32_t at : now->unfenced)

@@ -205,9 +205,9 @@ void hostcuda_mbarrier_arrive_at(uint64_t *bar, unsigned rank);
 void hostcuda_mbarrier_expect(uint64_t *bar, unsigned bytes);
 void hostcuda_mbarrier_wait(uint64_t *bar, unsigned parity);
 /* PTX: cp.async.bulk.shared::cluster.global with mbarrier::complete_tx::bytes.multicast::cluster,
- * and cp.async.bulk.prefetch.L2.global. */
+ * and prefetch.global.L2. */
 void hostcuda_bulk_copy(void *to, const void *from, unsigned bytes, uint64_t *bar, unsigned blocks);
-void hostcuda_bulk_prefetch(const void *from, unsigned bytes);
+void hostcuda_prefetch(const void *at);
 /* PTX: fence.proxy.async.shared::cta. */
 void hostcuda_proxy_fence(void);
 /* PTX: bar.sync of the threads of this warp group. */

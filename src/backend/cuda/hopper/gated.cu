@@ -46,21 +46,23 @@ struct Barriers {
 struct Job {
   const bf16 *a, *b; /* [R, D]; packed */
   bf16 *gu, *act;    /* [R, 2F] or NULL, [R, F] */
-  int64_t R, items;  /* an item: a pair of row tiles and a part of the tiles of B */
-  int D, F, deep;    /* tiles of D */
+  int64_t R;
+  int items;      /* a pair of row tiles and a part of the tiles of B each */
+  int D, F, deep; /* tiles of D */
   int tiles, parts;
 };
 
 /* A cluster's way through its items and their tiles. */
 struct Place {
-  int64_t item, row; /* the block's first row */
-  int tile, end;     /* of the item */
-  bool first;        /* tile of the item */
-  unsigned round;    /* of A, counted from 0 */
+  int64_t row; /* the block's first */
+  int item;
+  int tile, end;  /* of the item */
+  bool first;     /* tile of the item */
+  unsigned round; /* of A, counted from 0 */
 
   __device__ static Place begin() {
     Place p = {};
-    p.item = blockIdx.x / CLUSTER;
+    p.item = (int)blockIdx.x / CLUSTER;
     p.round = 0u - 1;
     return p;
   }
@@ -68,11 +70,11 @@ struct Place {
   __device__ bool next(const Job &job) {
     first = ++tile >= end;
     if (!first) return true;
-    if (round != 0u - 1) item += gridDim.x / CLUSTER;
+    if (round != 0u - 1) item += (int)gridDim.x / CLUSTER;
     if (item >= job.items) return false;
-    const int part = (int)(item % job.parts);
+    const int part = item % job.parts;
     round++;
-    row = (item / job.parts * CLUSTER + cluster_rank()) * ROWS;
+    row = ((int64_t)(item / job.parts) * CLUSTER + cluster_rank()) * ROWS;
     tile = job.tiles * part / job.parts;
     end = job.tiles * (part + 1) / job.parts;
     return true;
@@ -87,7 +89,8 @@ struct Tiles {
 
 /* --- operands -------------------------------------------------------------------------------- */
 
-/* A warp. What the epilogue of a tile reads is fetched into the second-level cache on the way. */
+/* One warp, whose first lane copies. What the epilogue of a tile reads is fetched into the
+ * second-level cache on the way. */
 template <bool READS>
 __device__ void bring_b(const Job &job, const Tiles &s) {
   enum { HALF = TILE_BYTES / CLUSTER };
@@ -95,10 +98,10 @@ __device__ void bring_b(const Job &job, const Tiles &s) {
   const unsigned char *from = reinterpret_cast<const unsigned char *>(job.b) + rank * HALF;
   Ring<STAGES> ring = {};
   for (Place p = Place::begin(); p.next(job);) {
-    for (int r = lane_id(); READS && r < ROWS && p.row + r < job.R; r += WARP) {
-      const bf16 *gates = job.gu + (p.row + r) * 2 * job.F + p.tile * COLS;
-      prefetch_bulk(gates, COLS * sizeof(bf16));
-      prefetch_bulk(gates + job.F, COLS * sizeof(bf16));
+    for (int i = lane_id(); READS && i < ROWS * 16; i += WARP) { /* rows of 8 + 8 sectors */
+      const int64_t row = p.row + i / 16;
+      if (row < job.R)
+        prefetch(job.gu + (2 * row + i % 16 / 8) * job.F + p.tile * COLS + i % 8 * 16);
     }
     for (int k = 0; k < job.deep; k++, ring.advance()) {
       if (lane_id() > 0) continue;
@@ -166,7 +169,7 @@ struct Spot {
     column += lane_id() % 4 * 8;
     left = (int)(job.R - row);
     if (left <= 0) row = job.R - 1; /* to load from */
-    gu = job.gu + row * 2 * job.F + column;
+    gu = job.gu ? job.gu + row * 2 * job.F + column : NULL;
     act = job.act + row * job.F + column;
   }
 };
@@ -207,7 +210,7 @@ struct Forward {
     }
     if (spot.left <= S % 2 * 8) return;
     store_pairs(spot.act + S % 2 * 8 * (int64_t)job.F + S / 2 * 32, act);
-    if (!job.gu) return;
+    if (!spot.gu) return;
     bf16 *at = spot.gu + S % 2 * 16 * (int64_t)job.F + S / 2 * 32;
     store_pairs(at, gate);
     store_pairs(at + job.F, up);
@@ -415,7 +418,7 @@ void run(Job job, int multiprocessors, cudaStream_t stream) {
   const int64_t most = multiprocessors > CLUSTER ? multiprocessors / CLUSTER : 1;
   job.deep = (int)divide_up(job.D, TILE_DEEP);
   job.parts = gated_parts(pairs, job.tiles, most);
-  job.items = pairs * job.parts;
+  job.items = (int)(pairs * job.parts);
   const int64_t clusters = job.items < most ? job.items : most;
   const size_t shared =
       TILE_ALIGNMENT + (size_t)(STAGES + job.deep) * TILE_BYTES + sizeof(Barriers);

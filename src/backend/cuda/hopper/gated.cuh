@@ -1,6 +1,7 @@
 /* SwiGLU over channels in the epilogues of its products, for compute capability 9.0: gates and ups
  * become the activation while they are in registers, so that the work on them costs no passes
- * through memory, and next to no time, since it runs beside the next product. cuBLASLt has no such
+ * through memory and runs beside the next product. (Backward, gates and ups are read and their
+ * gradients written all the same, which takes longer than the product.) cuBLASLt has no such
  * epilogue. The results are those of products rounded to bfloat16 followed by swiglu (vector.cuh),
  * but for the order of the sums. */
 #ifndef TRM_BACKEND_CUDA_HOPPER_GATED_CUH

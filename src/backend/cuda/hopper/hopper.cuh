@@ -172,12 +172,13 @@ __device__ __forceinline__ void copy_bulk(void *to, const void *from, unsigned b
   hostcuda_bulk_copy(to, from, bytes, bar, blocks);
 #endif
 }
-/* Fetches into the second-level cache. 16 bytes divide both. */
-__device__ __forceinline__ void prefetch_bulk(const void *from, unsigned bytes) {
+/* Fetches the 32 bytes around `at` into the second-level cache. (The form in bulk is one for a
+ * warp: with 32 addresses it becomes a loop.) */
+__device__ __forceinline__ void prefetch(const void *at) {
 #ifdef __CUDACC__
-  asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(from), "r"(bytes) : "memory");
+  asm volatile("prefetch.global.L2 [%0];" ::"l"(at) : "memory");
 #else
-  hostcuda_bulk_prefetch(from, bytes);
+  hostcuda_prefetch(at);
 #endif
 }
 /* What this thread stored in shared memory, and its copies that have arrived (cp.async), can be
@@ -299,10 +300,11 @@ __device__ __forceinline__ float copied(float x) {
 #define TRM_C96 TRM_C64, TRM_C8(32), TRM_C8(40)
 #define TRM_C112 TRM_C96, TRM_C8(48)
 #define TRM_C128 TRM_C112, TRM_C8(56)
-#define TRM_WGMMA(n, ab, p, none, ...)                                                            \
-  asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, " p ", 0;\nwgmma.mma_async.sync.aligned.m64n" #n \
-               "k16.f32.bf16.bf16 {" TRM_N##n "}, " ab ", p, 1, 1, " none ";\n}"                  \
-               : TRM_C##n                                                                         \
+#define TRM_WGMMA(n, ab, scale, transposed, ...)                                           \
+  asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, " scale                                   \
+               ", 0;\nwgmma.mma_async.sync.aligned.m64n" #n "k16.f32.bf16.bf16 {" TRM_N##n \
+               "}, " ab ", p, 1, 1, " transposed ";\n}"                                    \
+               : TRM_C##n                                                                  \
                : __VA_ARGS__, "r"((int)accumulate))
 #endif
 
@@ -319,10 +321,10 @@ __device__ __forceinline__ void group_product(sums<128> &d, uint64_t a, uint64_t
 /* d = A B^T (+ d) of 64 x N x 16; A in registers, 16 rows a warp laid out as for ldmatrix
  * (operand<bf16>, tile.cuh); a descriptor of N rows of B. */
 #ifdef __CUDACC__
-#define TRM_GROUP_PRODUCT(n, ab, p)                                                            \
+#define TRM_GROUP_PRODUCT(n, ab, scale)                                                        \
   __device__ __forceinline__ void group_product(sums<n> &d, const uint32_t(&a)[4], uint64_t b, \
                                                 bool accumulate) {                             \
-    TRM_WGMMA(n, ab, p, "0", "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));              \
+    TRM_WGMMA(n, ab, scale, "0", "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));          \
   }
 TRM_GROUP_PRODUCT(64, "{%32, %33, %34, %35}, %36", "%37")
 TRM_GROUP_PRODUCT(96, "{%48, %49, %50, %51}, %52", "%53")

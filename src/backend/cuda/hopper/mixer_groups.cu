@@ -7,10 +7,11 @@
  * A warp group takes 64 channels of a row from the input to the norm: x^T (4 K registers of a
  * thread), out^T (8 K) and a chunk of G and U (32) stay with it. Three of them share the weights,
  * which a fourth brings stage by stage, 64 units each, packed beforehand as tiles lie in shared
- * memory. (At LP = 128 there are two, for want of registers.) The groups drift apart by a chunk or
- * so: while one computes an activation, the products of the others keep the matrix units busy. Both
- * operands A in registers leave shared memory to B: 2 KiB in the 32 cycles of a product of 64 x 64
- * x 16.
+ * memory. (At LP = 128 there are two, for want of registers and shared memory.) The groups drift
+ * apart by a chunk or so: while one computes an activation, the products of the others keep the
+ * matrix units busy. With A in registers shared memory is left to B: 2 KiB in the 32 cycles of a
+ * product of 64 x 64 x 16. Two blocks are a cluster, and each fetches half of a stage for both: 2.7
+ * TB/s from the second-level cache at full speed.
  *
  * L is padded to LP = 16 K, 96, 112 or 128, with zeros, in the weights and in the tiles of x. Sums
  * have one order. */
@@ -21,6 +22,7 @@
 namespace {
 
 enum {
+  CLUSTER = 2,
   CHANNELS = 64,                      /* of a group: a tile's row of positions */
   CHUNK = 32,                         /* SwiGLU units of a product; a stage has two chunks */
   UNITS = 2 * CHUNK,                  /* of a stage */
@@ -38,7 +40,7 @@ struct plan {
   static constexpr int PRODUCER_REGISTERS = 24, CONSUMER_REGISTERS = K > 7 ? 240 : 160;
   static constexpr int LP = 16 * K, OUT = 2 * DEEP * CHUNK_BYTES, STAGE = OUT + LP * TILE_ROW;
   static constexpr int TILE = LP * TILE_ROW; /* of a group's x, and of its y */
-  static constexpr int STAGES = K > 7 ? 2 : 3;
+  static constexpr int STAGES = 3;
   static constexpr int SHARED =
       TILE_ALIGNMENT + STAGES * STAGE + 2 * GROUPS * TILE + 2 * STAGES * (int)sizeof(uint64_t);
 };
@@ -47,22 +49,26 @@ struct Job {
   const bf16 *x, *packed;
   bf16 *y;
   float *inv;
-  int64_t columns, items; /* 64 channels of a row; one for each group of a block */
+  int64_t columns; /* 64 channels of a row */
+  int items;       /* a column for each group of each block of a cluster */
   int L, D, stages;
   float eps;
 };
 
+/* One thread of each block: its half of a stage, for both. */
 template <int K>
 __device__ void bring(const Job &job, unsigned char *stages, uint64_t *full, uint64_t *empty) {
   typedef plan<K> p;
-  const unsigned char *from = reinterpret_cast<const unsigned char *>(job.packed);
+  enum { HALF = p::STAGE / CLUSTER };
+  const unsigned offset = cluster_rank() * HALF;
+  const unsigned char *from = reinterpret_cast<const unsigned char *>(job.packed) + offset;
   Ring<p::STAGES> ring = {};
-  for (int64_t item = blockIdx.x; item < job.items; item += gridDim.x)
+  for (int item = (int)blockIdx.x / CLUSTER; item < job.items; item += (int)gridDim.x / CLUSTER)
     for (int s = 0; s < job.stages; s++, ring.advance()) {
       barrier_wait(&empty[ring.stage], ring.parity ^ 1);
       barrier_expect(&full[ring.stage], p::STAGE);
-      copy_bulk(stages + ring.stage * p::STAGE, from + (int64_t)s * p::STAGE, p::STAGE,
-                &full[ring.stage], 1);
+      copy_bulk(stages + ring.stage * p::STAGE + offset, from + (int64_t)s * p::STAGE, HALF,
+                &full[ring.stage], (1u << CLUSTER) - 1);
     }
 }
 
@@ -109,8 +115,9 @@ struct Group {
     }
   }
 
+  /* A lane tells each block of the cluster, for both bring weights. */
   __device__ __forceinline__ void release() {
-    if (before >= 0 && lane_id() == 0) barrier_arrive(&empty[before]);
+    if (before >= 0 && lane_id() < CLUSTER) barrier_arrive_at(&empty[before], lane_id());
   }
   __device__ __forceinline__ uint64_t at(int bytes) const {
     return first + (uint64_t)((ring.stage * p::STAGE + bytes) / 16);
@@ -135,10 +142,10 @@ struct Group {
 #pragma unroll
       for (int i = 0; i < CHUNK / 2; i += 2) {
         float s0, s1;
-        const float g0 = copied(gu.c[i]), g1 = copied(gu.c[i + 1]);
+        const float g0 = gu.c[i], g1 = gu.c[i + 1];
         sigmoids(g0, g1, s0, s1);
-        act[i / 8].r[i % 8 / 2] = pack_pair(g0 * s0 * copied(gu.c[i + CHUNK / 2]),
-                                            g1 * s1 * copied(gu.c[i + 1 + CHUNK / 2]));
+        act[i / 8].r[i % 8 / 2] =
+            pack_pair(g0 * s0 * gu.c[i + CHUNK / 2], g1 * s1 * gu.c[i + 1 + CHUNK / 2]);
       }
       group_begin();
 #pragma unroll
@@ -181,9 +188,15 @@ struct Group {
           *reinterpret_cast<const uint4 *>(y + tile_chunk(i / 8, i % 8));
   }
 
+  __device__ int64_t column_of(int item, int group) const {
+    return ((int64_t)item * CLUSTER + cluster_rank()) * p::GROUPS + group;
+  }
+
   __device__ __forceinline__ void run(int group) {
-    load((int64_t)blockIdx.x * p::GROUPS + group);
-    for (int64_t item = blockIdx.x; item < job.items; item += gridDim.x) {
+    const int clusters = (int)gridDim.x / CLUSTER;
+    int item = (int)blockIdx.x / CLUSTER;
+    load(column_of(item, group));
+    for (; item < job.items; item += clusters) {
       operand<bf16> xt[K];
       sums<16 * K> out;
       copy_wait<0>();
@@ -191,14 +204,14 @@ struct Group {
       take(xt, out);
       pin(out);
       group_sync();
-      load((item + gridDim.x) * p::GROUPS + group);
+      load(column_of(item + clusters, group));
 #pragma unroll 1
       for (int s = 0; s < job.stages; s++) stage(xt, out);
       group_wait<0>();
       pin(out);
       release();
       before = -1;
-      write(out, item * p::GROUPS + group);
+      write(out, column_of(item, group));
     }
     copy_wait<0>();
   }
@@ -215,11 +228,11 @@ __global__ void __launch_bounds__(plan<K>::THREADS, 1) mixer_groups_kernel(Job j
   if (threadIdx.x == 0) {
     for (int i = 0; i < p::STAGES; i++) {
       barrier_init(&full[i], 1);
-      barrier_init(&empty[i], p::GROUPS * WARP_GROUP / WARP);
+      barrier_init(&empty[i], CLUSTER * p::GROUPS * WARP_GROUP / WARP);
     }
     barrier_init_fence();
   }
-  __syncthreads();
+  cluster_sync();
   const int group = (int)threadIdx.x / WARP_GROUP - 1, thread = (int)threadIdx.x % WARP_GROUP;
   if (group < 0) {
     fewer_registers<p::PRODUCER_REGISTERS>();
@@ -238,14 +251,16 @@ __global__ void __launch_bounds__(plan<K>::THREADS, 1) mixer_groups_kernel(Job j
                   -1};
     g.run(group);
   }
+  cluster_sync(); /* what still comes from the other block finds this one there */
 }
 
 template <int K>
 void run(Job job, int multiprocessors, cudaStream_t stream) {
-  job.items = divide_up(job.columns, plan<K>::GROUPS);
-  const int64_t blocks = job.items < multiprocessors ? job.items : multiprocessors;
-  launch_large(mixer_groups_kernel<K>, dim3((unsigned)blocks), dim3(plan<K>::THREADS),
-               plan<K>::SHARED, stream, job);
+  const int64_t most = multiprocessors > CLUSTER ? multiprocessors / CLUSTER : 1;
+  job.items = (int)divide_up(job.columns, CLUSTER * plan<K>::GROUPS);
+  const int64_t clusters = job.items < most ? job.items : most;
+  launch_clusters(mixer_groups_kernel<K>, dim3((unsigned)(clusters * CLUSTER)), CLUSTER,
+                  dim3(plan<K>::THREADS), plan<K>::SHARED, stream, job);
 }
 
 int padded(int L) {
