@@ -274,6 +274,11 @@ struct Backward {
 
 /* --- products -------------------------------------------------------------------------------- */
 
+/* The tiles of A and of B that a group of products reads and is the last to, or -1. */
+struct Reads {
+  int a, b;
+};
+
 /* A warp group at its work. */
 template <class Epilogue>
 struct Consumer {
@@ -282,23 +287,29 @@ struct Consumer {
   uint64_t a, b; /* descriptors of its rows of A's first tile, of the first stage */
   int64_t row;   /* in the block's, of the warp's first row */
   Ring<STAGES> ring;
-  int stage_before, a_before; /* that the group of products before reads: B's; A's, or -1 */
+  Reads older, newer; /* of the two groups of products under way */
 
-  /* All products of the group before are over: its operands may be replaced. A lane tells each
-   * block of the cluster, for both bring B. */
-  __device__ __forceinline__ void release() {
-    if (stage_before >= 0 && lane_id() < CLUSTER)
-      barrier_arrive_at(&s.bar->b_empty[stage_before], lane_id());
-    if (a_before >= 0 && lane_id() == 0) barrier_arrive(&s.bar->a_empty[a_before]);
-    stage_before = a_before = -1;
+  /* Their products are over, the tiles may be replaced. A lane tells each block of the cluster, for
+   * both bring B. */
+  __device__ __forceinline__ void release(Reads &r) {
+    if (r.b >= 0 && lane_id() < CLUSTER) barrier_arrive_at(&s.bar->b_empty[r.b], lane_id());
+    if (r.a >= 0 && lane_id() == 0) barrier_arrive(&s.bar->a_empty[r.a]);
+    r.a = r.b = -1;
+  }
+  /* At most one group is under way behind it, none behind drain. */
+  __device__ __forceinline__ void settle() {
+    group_wait<1>();
+    release(older);
   }
   __device__ __forceinline__ void drain() {
     group_wait<0>();
-    release();
+    release(older);
+    release(newer);
   }
 
-  /* Products of tile k of A. */
+  /* Products of tile k of A, a group. */
   __device__ __forceinline__ void multiply(sums<COLS> &d, const Place &p, int k) {
+    settle();
     if (p.first) {
       /* What brings A may wait for the last tile of the item before to be released. */
       if (k == 0) drain();
@@ -312,10 +323,8 @@ struct Consumer {
     for (int i = 0; i < TILE_DEEP / 16; i++)
       group_product(d, at_a + 2 * i, at_b + 2 * i, k > 0 || i > 0);
     group_commit();
-    group_wait<1>();
-    release();
-    stage_before = ring.stage;
-    a_before = p.last() ? k : -1;
+    older = newer;
+    newer = {p.last() ? k : -1, ring.stage};
     ring.advance();
   }
 
@@ -330,9 +339,13 @@ struct Consumer {
   __device__ __forceinline__ void beside(sums<COLS> &d, const Place &p, int k, sums<COLS> &done,
                                          const Spot &spot) {
     const auto loaded = Epilogue::template load<S>(job, spot);
-    /* At least one for the first slice: it waits for the tile before. */
+    /* At least one for the first slice, so that the products of the tile before can be waited for.
+     */
     multiply_until(d, p, k, ((S + 1) * job.deep + Epilogue::SLICES - 1) / Epilogue::SLICES);
-    if (S == 0) pin(done);
+    if (S == 0) {
+      settle();
+      pin(done);
+    }
     Epilogue::template store<S>(job, done, loaded, spot);
     if constexpr (S + 1 < Epilogue::SLICES) beside<S + 1>(d, p, k, done, spot);
   }
@@ -405,8 +418,8 @@ __global__ void __launch_bounds__(THREADS, 1) gated_kernel(Job job) {
                                    tile_descriptor(shared_address(s.b)),
                                    own + (int)threadIdx.x % WARP_GROUP / WARP * 16,
                                    {},
-                                   -1,
-                                   -1};
+                                   {-1, -1},
+                                   {-1, -1}};
     consumer.run();
   }
   cluster_sync(); /* what still comes from the other block finds this one there */
