@@ -5,6 +5,10 @@
  * holds it), in trm/ beside it, where it is installed to, and then where the system keeps
  * libraries. A program without it serves machines without a GPU; nothing is linked to CUDA.
  *
+ * A GPU runs the kernels for its compute capability; the environment variable TRM_CUDA_ARCH=8.0 (up
+ * to its own) has it run those for an older one, which round differently. What is no such number is
+ * refused with CONFIG where a trainer or solver is created.
+ *
  * What lives on a GPU does not survive a fork: the child may neither use it nor make anew.
  */
 #ifndef TRM_DEVICE_H
