@@ -296,12 +296,9 @@ __device__ __forceinline__ void swiglu_gradient(float (&g)[M][2][4], float (&u)[
         float s[2];
         sigmoids(g[m][j][e], g[m][j][e + 1], s[0], s[1]);
 #pragma unroll
-        for (int i = e; i < e + 2; i++) {
-          const float silu = g[m][j][i] * s[i - e], up = u[m][j][i], d = da[m][j][i];
-          da[m][j][i] = silu * up;
-          u[m][j][i] = d * silu;
-          g[m][j][i] = d * up * (s[i - e] + silu * (1 - s[i - e]));
-        }
+        for (int i = e; i < e + 2; i++)
+          swiglu_back(g[m][j][i], u[m][j][i], da[m][j][i], s[i - e], da[m][j][i], g[m][j][i],
+                      u[m][j][i]);
       }
 }
 

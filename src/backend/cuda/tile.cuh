@@ -70,6 +70,16 @@ __device__ __forceinline__ void sigmoids(float g0, float g1, float &s0, float &s
   s1 = both * a;
 }
 
+/* Of a = silu(g) u with s = sigmoid(g): a itself, and the gradients of g and u from da.
+ * silu'(g) = s (1 + g (1 - s)). */
+__device__ __forceinline__ void swiglu_back(float g, float u, float da, float s, float &a,
+                                            float &dg, float &du) {
+  const float silu = g * s;
+  a = silu * u;
+  du = da * silu;
+  dg = da * u * (s + silu * (1 - s));
+}
+
 /* Copies 16 bytes to shared memory behind the thread's back, or zeros instead of them; both
  * addresses are multiples of 16 bytes. For zeros nothing is read, so `from` may lie anywhere. */
 __device__ __forceinline__ void copy_async(void *to, const void *from, bool zeros) {

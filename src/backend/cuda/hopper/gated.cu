@@ -7,9 +7,9 @@
  * A block takes 128 rows of A, which stay in its shared memory (128 KiB at D = 512), through a
  * range of tiles of B, which pass by in stages of 64 deep. Two warp groups have 64 rows each. Each
  * has two sets of accumulators: while the products of a tile fill the one, the epilogue of the tile
- * before empties the other, a slice at a time between two stages, so the matrix units need not
- * wait. A third warp group brings the operands: one warp B, in bulk copies of what was packed
- * beforehand as tiles lie in shared memory; three warps A, 16 bytes at a time.
+ * before empties the other, a slice at a time beside the products of two stages, so that the matrix
+ * units need not wait. A third warp group brings the operands: one warp B, in bulk copies of what
+ * was packed beforehand as tiles lie in shared memory; three warps A, 16 bytes at a time.
  *
  * Two blocks, of neighbouring rows, are a cluster: each fetches half of a stage of B, for both. So
  * a byte from the second-level cache serves 256 rows: 256 operations, 2.7 TB/s at 700 TFLOP/s. From
@@ -231,14 +231,6 @@ struct Backward {
     const bf16 *at = spot.gu + below + S / 2 * 32;
     return {*reinterpret_cast<const uint4 *>(at), *reinterpret_cast<const uint4 *>(at + job.F)};
   }
-  /* silu'(g) = s (1 + g (1 - s)), s = sigmoid(g) */
-  __device__ __forceinline__ static void gradient(float g, float u, float da, float s, float &act,
-                                                  float &dg, float &du) {
-    const float silu = g * s;
-    act = silu * u;
-    du = da * silu;
-    dg = da * u * (s + silu * (1 - s));
-  }
   template <int S>
   __device__ __forceinline__ static void store(const Job &job, const sums<COLS> &d, const Loaded &l,
                                                const Spot &spot) {
@@ -258,8 +250,8 @@ struct Backward {
       const float g0 = pair_low(gate[i]), g1 = pair_high(gate[i]);
       float s0, s1, a[2], g[2], u[2];
       sigmoids(g0, g1, s0, s1);
-      gradient(g0, pair_low(up[i]), __uint_as_float(even[i]), s0, a[0], g[0], u[0]);
-      gradient(g1, pair_high(up[i]), __uint_as_float(odd[i]), s1, a[1], g[1], u[1]);
+      swiglu_back(g0, pair_low(up[i]), __uint_as_float(even[i]), s0, a[0], g[0], u[0]);
+      swiglu_back(g1, pair_high(up[i]), __uint_as_float(odd[i]), s1, a[1], g[1], u[1]);
       act[i] = pack_pair(a[0], a[1]);
       dg[i] = pack_pair(g[0], g[1]);
       du[i] = pack_pair(u[0], u[1]);
