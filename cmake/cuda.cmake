@@ -35,7 +35,11 @@ if(TRM_CUDA)
   endfunction()
   trm_cuda_library(trm_cuda_objects ${cuda_sources})
   trm_cuda_library(trm_hopper_objects ${hopper_sources})
-  set_target_properties(trm_hopper_objects PROPERTIES CUDA_ARCHITECTURES 90a-real)
+  function(trm_for_hopper name) # older versions of CMake do not know 90a
+    set_target_properties(${name} PROPERTIES CUDA_ARCHITECTURES OFF)
+    target_compile_options(${name} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:-gencode=arch=compute_90a,code=sm_90a>")
+  endfunction()
+  trm_for_hopper(trm_hopper_objects)
   if(TRM_WERROR)
     target_compile_options(trm_hopper_objects PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:-Xptxas=--warn-on-spills>")
     set_target_properties(trm_hopper_objects PROPERTIES RULE_LAUNCH_COMPILE
