@@ -478,6 +478,8 @@ def counted(path, names):
 
 def check(c):
     """Launches of an update: those of a run of three updates less those of a run of one, halved."""
+    if not os.path.exists(os.path.join(c.check, 'tests', 'hostcuda', 'libtrm-cuda.so')):
+        sys.exit(f'{c.check}: no emulated plug-in there; build it: cmake --preset dev && ninja -C build/dev')
     trm, plugins = os.path.join(c.check, 'trm'), os.path.join(c.check, 'tests', 'hostcuda')
     names, failed, batch = kernel_names(os.path.join(plugins, 'libtrm-cuda.so')), False, 4
     with tempfile.TemporaryDirectory() as folder:
@@ -518,15 +520,24 @@ def check(c):
     return failed
 
 
+def positive(kind):
+    def read(text):
+        value = kind(text)
+        if value <= 0:
+            raise argparse.ArgumentTypeError(f'want more than 0, got {text}')
+        return value
+    return read
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('model', nargs='?', default='sudoku-mlp', choices=list(MODELS))
-    p.add_argument('--batch', type=int, help='rows of an update (768; maze-att 128)')
-    p.add_argument('--micro-batch', type=int, default=0, help='rows at a time (all)')
-    p.add_argument('--bandwidth', type=float, default=3.0, help='of device memory, TB/s (H100 SXM: %(default)s)')
-    p.add_argument('--flops', type=float, default=700, help='of bf16 products, TFLOP/s (%(default)s)')
-    p.add_argument('--group-share', type=float, default=0.85, help='of that by own wgmma kernels (%(default)s)')
-    p.add_argument('--mma-share', type=float, default=0.6, help='of that by mma.sync kernels (%(default)s)')
+    p.add_argument('--batch', type=positive(int), help='rows of an update (768; maze-att 128)')
+    p.add_argument('--micro-batch', type=positive(int), help='rows at a time (all)')
+    p.add_argument('--bandwidth', type=positive(float), default=3.0, help='of device memory, TB/s (H100 SXM: %(default)s)')
+    p.add_argument('--flops', type=positive(float), default=700, help='of bf16 products, TFLOP/s (%(default)s)')
+    p.add_argument('--group-share', type=positive(float), default=0.85, help='of that by own wgmma kernels (%(default)s)')
+    p.add_argument('--mma-share', type=positive(float), default=0.6, help='of that by mma.sync kernels (%(default)s)')
     p.add_argument('--arch', choices=['8.0', '9.0'], default='9.0',
                    help='compute capability: only 9.0 has kernels with wgmma (%(default)s)')
     p.add_argument('--launch-us', type=float, default=1.5, help='between two launches of a graph (%(default)s)')
@@ -535,7 +546,7 @@ def main():
                         'where it belongs')
     p.add_argument('--all', action='store_true', help='a line for every kind of launch')
     p.add_argument('--markdown', action='store_true', help='print tables for a document')
-    p.add_argument('--check', metavar='BUILD', nargs='?', const='build/dev',
+    p.add_argument('--check', metavar='BUILD', nargs='?', const=os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'build', 'dev'),
                    help='compare with what the emulated plug-in of this build folder launches (build/dev)')
     c = p.parse_args()
     if c.check:

@@ -363,11 +363,16 @@ static void devices_that_do_not_fit_are_refused(void **state) {
   assert_non_null(strstr(err.msg, "136 channels"));
   refused_with("TRM_CUDA_ARCH", "7.5", TRM_E_CONFIG, "TRM_CUDA_ARCH is 7.5");
   refused_with("TRM_CUDA_ARCH", "99.0", TRM_E_CONFIG, "TRM_CUDA_ARCH is 99.0");
-  refused_with("TRM_CUDA_ARCH", "8.0x", TRM_E_CONFIG, "TRM_CUDA_ARCH is 8.0x");
+  const char *const no_arch[] = {"8.0x", "8",  " 8.0", "8. 0",
+                                 "8.-1", "8.", "-8.0", "99.00000000000"};
+  for (size_t i = 0; i < sizeof no_arch / sizeof *no_arch; i++)
+    refused_with("TRM_CUDA_ARCH", no_arch[i], TRM_E_CONFIG, "for example 8.0");
   needs_emulation();
   refused_with("HOSTCUDA_DEVICES", "0", TRM_E_SYSTEM, "no CUDA-capable device");
   refused_with("HOSTCUDA_DEVICES", "-1", TRM_E_SYSTEM, "driver is too old");
+  refused_with("TRM_CUDA_ARCH", "9.1", TRM_E_CONFIG, "TRM_CUDA_ARCH is 9.1");
   refused_with("HOSTCUDA_ARCH", "7.5", TRM_E_SYSTEM, "needs 8.0 or newer");
+  refused_with("HOSTCUDA_PINNED", "1000", TRM_E_MEMORY, "no memory of the host");
   refused_with("HOSTCUDA_MEMORY", "34000000", TRM_E_MEMORY, "no memory for");
 }
 
@@ -389,6 +394,38 @@ static bool until_the_first(void *arg, int64_t done, int64_t total) {
   (void)total;
   return done == 0;
 }
+/* Hopper's kernels for Hopper alone, whatever TRM_CUDA_ARCH says. */
+static void kernels_are_those_of_the_device(void **state) {
+  (void)state;
+  static const struct {
+    const char *device, *wanted, *kernels;
+  } cases[] = {{"9.0", "", "cuda 9.0"},     {"9.0", "9.0", "cuda 9.0"}, {"9.0", "8.6", "cuda 8.0"},
+               {"8.9", "", "cuda 8.0"},     {"10.0", "", "cuda 8.0"},   {"10.0", "9.0", "cuda 8.0"},
+               {"12.0", "10.0", "cuda 8.0"}};
+  needs_emulation();
+  trm_model_config mc = small_config(TRM_ARCH_TRM, 80);
+  mc.hidden_size = 64;
+  mc.mlp_t = true;
+  mc.forward_dtype = TRM_BFLOAT16;
+  trm_model *m = small_model(&mc, 5);
+  int32_t tokens[80] = {1, 2, 3};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    trm_solver *s;
+    trm_error err;
+    setenv("HOSTCUDA_ARCH", cases[i].device, 1);
+    setenv("TRM_CUDA_ARCH", cases[i].wanted, 1);
+    if (trm_solver_create(m, &(trm_solver_config){.device = gpu}, &s, &err) != TRM_OK)
+      fail_msg("%s", err.msg);
+    assert_string_equal(trm_solver_kernels(s), cases[i].kernels);
+    assert_int_equal(trm_solver_start(s, 1, tokens, NULL, &err), TRM_OK);
+    assert_int_equal(trm_solver_step(s, &err), TRM_OK);
+    trm_solver_free(s);
+  }
+  unsetenv("HOSTCUDA_ARCH");
+  unsetenv("TRM_CUDA_ARCH");
+  trm_model_free(m);
+}
+
 /* Devices round differently, so an evaluation stays where it began. */
 static void evaluations_stay_on_their_device(void **state) {
   static trm_eval_report r;
@@ -399,8 +436,8 @@ static void evaluations_stay_on_their_device(void **state) {
   int32_t tokens[N * 64], ids[N] = {0};
   assert_true(mc.seq_len <= 64);
   for (int i = 0; i < N * mc.seq_len; i++) tokens[i] = i % mc.vocab_size;
-  write_small_data(scratch_path(s, "data"), N, mc.seq_len, mc.vocab_size,
-                   mc.num_puzzle_identifiers, tokens, tokens, ids);
+  write_small_data(scratch_path(s, "data"), N, mc.seq_len, mc.vocab_size, mc.num_puzzle_identifiers,
+                   tokens, tokens, ids);
   trm_dataset *d = open_small_data(s->path);
   trm_model *m = small_model(&mc, 5);
   trm_eval_config c = {.batch = 2, .device = gpu, .progress = until_the_first};
@@ -410,8 +447,14 @@ static void evaluations_stay_on_their_device(void **state) {
   c.progress = NULL;
   c.device = (trm_device){0};
   assert_int_equal(trm_evaluate(m, d, &c, &r, &err), TRM_E_CONFIG);
-  assert_non_null(strstr(err.msg, "the kernels (--device, TRM_ISA) was cuda, now"));
+  assert_non_null(strstr(err.msg, "set of kernels (--device, TRM_ISA, TRM_CUDA_ARCH) was cuda "));
   c.device = gpu;
+  if (emulated) {
+    setenv("TRM_CUDA_ARCH", "8.0", 1);
+    assert_int_equal(trm_evaluate(m, d, &c, &r, &err), TRM_E_CONFIG);
+    assert_non_null(strstr(err.msg, "was cuda 9.0, now cuda 8.0"));
+    unsetenv("TRM_CUDA_ARCH");
+  }
   assert_int_equal(trm_evaluate(m, d, &c, &r, &err), TRM_OK);
   free(path);
   trm_model_free(m);
@@ -471,6 +514,7 @@ int main(void) {
       cmocka_unit_test(solves_as_the_cpu),
       cmocka_unit_test(devices_that_do_not_fit_are_refused),
       cmocka_unit_test(automatic_choice_falls_back_to_the_cpu),
+      cmocka_unit_test(kernels_are_those_of_the_device),
       cmocka_unit_test(evaluations_stay_on_their_device),
       cmocka_unit_test(missing_plugin_is_named),
       cmocka_unit_test(dying_device_is_an_error),

@@ -213,9 +213,24 @@ static void updates(pass *p, trm_optimizer optimizer, bool bad) {
   if (E) look_reals(p, "update: puzzle embedding", u.puzzle_emb, 3 * (int64_t)E);
 }
 
-/* More rows of the batch than a block has threads, and few puzzle ids. */
+enum { ROWS = 600 /* of a batch: more than a block has threads */ };
+
+/* dq alone: no logits, so its bias is all that sums over many rows. */
+static void bias_of_many_rows(pass *p) {
+  const int64_t n = p->l->n_params, latent = ROWS * p->ops->latent_size(p->be);
+  const int64_t logits = (int64_t)ROWS * p->l->dims.S * p->l->dims.V;
+  real *grads = take(p, n, sizeof *grads), *z = take(p, latent, sizeof *z);
+  trm__workspace ws = p->ws;
+  ws.shared = take(p, p->ops->shared_size(p->be, ROWS, true), sizeof(real));
+  ws.scratch = take(p, p->ops->scratch_size(p->be, ROWS, true), sizeof(real));
+  p->ops->head_grad(p->be, &ws, ROWS, z, take(p, logits, sizeof(real)), reals(p, 2 * ROWS, 51, 1),
+                    take(p, latent, sizeof(real)), grads);
+  look_reals(p, "head_grad: bias of many rows", grads + p->be->outer.q_bias, 2);
+}
+
+/* With few puzzle ids. */
 static void puzzle_rows(pass *p) {
-  enum { ROWS = 600, IDS = 5 };
+  enum { IDS = 5 };
   const int64_t E = p->l->dims.E;
   const trm__rates rates = {.puzzle_decay = 0.9f, .puzzle_step = 0.1f};
   const trm__totals totals = {.apply = 1};
@@ -248,7 +263,8 @@ static void every_op(pass *p) {
   p->lane = (trm__lane){0, 1, 0, 1, NULL};
   p->latent = B * p->ops->latent_size(p->be);
   p->values = (int64_t)B * l->dims.L * l->dims.D;
-  p->host = malloc((size_t)(p->values + l->n_params + logits + 600 * l->dims.E) * sizeof *p->host);
+  p->host = malloc((size_t)(p->values + l->n_params + logits + ROWS * l->dims.E + 2 * ROWS) *
+                   sizeof *p->host);
   p->ws = (trm__workspace){&p->lane, take(p, p->ops->shared_size(p->be, B, true), sizeof(real)),
                            take(p, p->ops->scratch_size(p->be, B, true), sizeof(real))};
   real *weights = take(p, l->n_params, sizeof *weights);
@@ -261,6 +277,7 @@ static void every_op(pass *p) {
   updates(p, TRM_OPT_ADAM_ATAN2, false);
   updates(p, TRM_OPT_ADAMW, false);
   updates(p, TRM_OPT_ADAM_ATAN2, true);
+  bias_of_many_rows(p);
   if (l->dims.E) puzzle_rows(p);
   if (p->ops->run(p->be, NULL, NULL, 0, &err) != TRM_OK) fail_msg("%s", err.msg);
   for (int i = 0; i < p->n_blocks; i++) p->ops->release(p->be, p->blocks[i]);

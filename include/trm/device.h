@@ -5,9 +5,10 @@
  * holds it), in trm/ beside it, where it is installed to, and then where the system keeps
  * libraries. A program without it serves machines without a GPU; nothing is linked to CUDA.
  *
- * A GPU runs the kernels for its compute capability; the environment variable TRM_CUDA_ARCH=8.0 (up
- * to its own) has it run those for an older one, which round differently. What is no such number is
- * refused with CONFIG where a trainer or solver is created.
+ * Compute capability 9.0 (Hopper) has kernels of its own in bfloat16; the environment variable
+ * TRM_CUDA_ARCH, with an older one such as 8.0, has it run those of all GPUs, which round
+ * differently. What is no number from 8.0 to the GPU's own is refused with CONFIG where a trainer or
+ * solver is created. trm_solver_kernels tells which.
  *
  * What lives on a GPU does not survive a fork: the child may neither use it nor make anew.
  */

@@ -85,11 +85,11 @@ typedef struct trm_eval_report {
   trm_eval_step step[TRM_EVAL_MAX_STEPS];
 } trm_eval_report;
 
-/* The report is the same bits for any batch, any number of threads and any interruptions with a
- * state; it is only written on success. Progress is called after every supervision step (and at
+/* The report is the same bits for any batch (on a GPU: for the same one), any number of threads and
+ * any interruptions with a state; it is only written on success. Progress is called after every supervision step (and at
  * once when an evaluation goes on), with the examples that are done and the share of those that are
  * under way. Memory besides the solver's and the votes': 17 bytes per example, 8 per step and cell.
- * A state is refused unless model, data, votes, instruction set and the fields limit, steps, halt,
+ * A state is refused unless model, data, votes, set of kernels and the fields limit, steps, halt,
  * halt_margin and state_tag are those it was saved with. One that is complete gives the report at
  * once; who has what they want removes it. Errors: ARGUMENT; SHAPE when model and data disagree;
  * NUMERIC when logits are NaN or infinite; CONFIG when a state belongs to another evaluation;

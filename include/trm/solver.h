@@ -5,7 +5,7 @@
  *   for (int step = 0; step < 16; step++) { trm_solver_step(s, &err); show(trm_solver_answer(s)); }
  *
  * Rows are independent: each has its own latents and its own count of steps, and a puzzle's results
- * are the same bits whatever the other rows hold. So rows that are done can make room for other
+ * are the same bits whatever the other rows hold (on a GPU: for the same number of rows). So rows that are done can make room for other
  * puzzles while the rest goes on, and many puzzles cost their mean number of steps:
  *
  *   for (;;) {
@@ -22,7 +22,7 @@
  *
  * One solver, one thread at a time; it starts its own workers. The model must outlive it and
  * must not change while it exists. Results are the same bits for any number of threads and any
- * batch.
+ * batch on the CPU; a GPU's products are chosen by size, so that another batch can round differently.
  *
  * A program may fork while no call is in progress: parent and child each have the solver then, and
  * each frees its own; the child's first step starts workers of its own.
@@ -69,6 +69,8 @@ TRM_API trm_status trm_solver_step(trm_solver *s, trm_error *err);
 /* Bytes the solver holds beside the model's weights. */
 TRM_API int64_t trm_solver_bytes(const trm_solver *s);
 
+/* The set of kernels that computes: "avx512_bf16", "cuda 9.0". Others round differently. */
+TRM_API const char *trm_solver_kernels(const trm_solver *s);
 /* After the last step, valid until the next one; row i of each belongs to row i of the solver: */
 TRM_API int trm_solver_rows(const trm_solver *s); /* n; 0 before the first start or add */
 TRM_API const int32_t *trm_solver_steps_taken(const trm_solver *s); /* [n] by the row's puzzle */

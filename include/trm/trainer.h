@@ -3,7 +3,7 @@
  * The trainer owns a copy of the model, its EMA, the optimiser's moments and the carry (the
  * latents, counters and puzzles of all rows). The caller brings a fresh batch for every update;
  * rows that have not halted ignore theirs. Same seed, same bits: for any number of threads and
- * any micro-batch.
+ * any micro-batch on the CPU, for the same micro-batch on one kind of GPU.
  *
  * A program may fork while no call is in progress: parent and child each have the trainer then, and
  * each frees its own; the child's first step starts workers of its own.

@@ -141,13 +141,16 @@ typedef void trm__program(void *arg);
 typedef struct trm__backend_ops {
   const char *name;
   bool host; /* its memory is the process's: pointers may be used by the host */
+  /* Which set of kernels: results of one agree to the bit. */
+  const char *(*kernels)(const trm__backend *);
   int slots; /* blocks of gradients that an update's rows are spread over, added in fixed order */
   void (*destroy)(trm__backend *);
 
   /* Zeroed, aligned to 64 bytes; NULL when there is none left. release(NULL) is fine. */
   void *(*alloc)(trm__backend *, size_t bytes);
   void (*release)(trm__backend *, void *);
-  /* Between the host's memory and the backend's, and within the latter. */
+  /* Between the host's memory and the backend's, and within the latter. What is put may be changed
+   * at once, and is there for the ops and copies that follow; what is got is there on return. */
   void (*put)(trm__backend *, void *to, const void *from, size_t bytes);
   void (*get)(trm__backend *, void *to, const void *from, size_t bytes);
   void (*copy)(trm__backend *, void *to, const void *from, size_t bytes);

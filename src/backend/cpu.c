@@ -120,6 +120,10 @@ static int64_t cpu_scratch_size(const trm__backend *be, int b, bool training) {
   return largest(be, b, training, false);
 }
 
+static const char *cpu_kernels(const trm__backend *be) {
+  return ((const cpu_backend *)be)->k->name;
+}
+
 static int64_t cpu_held_bytes(const trm__backend *be) {
   return ((const cpu_backend *)be)->n_memory * (int64_t)sizeof(real);
 }
@@ -147,6 +151,7 @@ static void cpu_destroy(trm__backend *be) {
 const trm__backend_ops trm__cpu_ops = {
     .name = "cpu",
     .host = true,
+    .kernels = cpu_kernels,
     .slots = CPU_SLOTS,
     .destroy = cpu_destroy,
     .alloc = trm__cpu_alloc,

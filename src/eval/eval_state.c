@@ -73,7 +73,7 @@ static const struct {
     [LIMIT] = {"limit", "--limit", true},
     [STEPS] = {"steps", "--steps", true},
     [HALT] = {"halt", "--halt", true},
-    [KERNELS] = {"kernels", "the kernels (--device, TRM_ISA)", true},
+    [KERNELS] = {"kernels", "the set of kernels (--device, TRM_ISA, TRM_CUDA_ARCH)", true},
     [OUTPUTS] = {"outputs", "other outputs (--save-preds, --save-q)", false},
     [VOTES] = {"votes", "other ARC votes (none, or other test tasks or names)", false}};
 
@@ -108,8 +108,7 @@ static trm_status identify(trm__evaluation *e, trm_error *err) {
   if (e->total == trm_dataset_get_info(e->data)->examples) set_text(id, LIMIT, "all");
   set_number(id, STEPS, e->steps);
   set_halt(id, c->halt, c->halt_margin);
-  const bool cpu = trm_device_resolve(c->device, NULL).kind == TRM_DEVICE_CPU;
-  set_text(id, KERNELS, cpu ? trm_isa() : "cuda");
+  set_text(id, KERNELS, trm_solver_kernels(e->solver));
   set_hash(id, OUTPUTS, c->state_tag);
   set_hash(id, VOTES, c->votes ? c->votes->tests.fingerprint : 0);
   for (int i = 0; i < TRM__EVAL_METAS; i++)

@@ -243,6 +243,9 @@ int64_t trm_solver_bytes(const trm_solver *s) {
          (int64_t)sizeof(float) * 2 * s->batch + (int64_t)sizeof(int32_t) * cells;
 }
 
+const char *trm_solver_kernels(const trm_solver *s) {
+  return s->be->ops->kernels(s->be);
+}
 int trm_solver_rows(const trm_solver *s) {
   return s->rows;
 }

@@ -1,6 +1,7 @@
 /* The runtime of hostcuda: errors, devices that are alike, their memory. */
 #include "runtime.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -186,7 +187,9 @@ cudaError_t cudaGetDevice(int *index) {
 }
 cudaError_t cudaDeviceSynchronize(void) {
   Guard guard(lock);
-  return spoils_capture() ? spoiled() : alive();
+  if (spoils_capture()) return spoiled();
+  catch_up_all();
+  return alive();
 }
 
 /* --- memory ---------------------------------------------------------------------------------- */
@@ -218,6 +221,7 @@ cudaError_t cudaFree(void *p) {
   if (spoils_capture()) return spoiled();
   const auto found = allocations.find(~reinterpret_cast<uintptr_t>(p));
   if (found == allocations.end()) return say(cudaErrorInvalidValue);
+  catch_up_all();
   used[found->second.device] -= found->second.bytes;
   allocations.erase(found);
   free(p);
@@ -236,13 +240,15 @@ cudaError_t cudaMallocHost(void **out, size_t bytes) {
   *out = NULL;
   if (spoils_capture()) return spoiled();
   if (alive() != cudaSuccess) return alive();
-  *out = malloc(bytes ? bytes : 1);
+  const long most = from_environment("HOSTCUDA_PINNED", LONG_MAX);
+  *out = bytes <= (size_t)most ? malloc(bytes ? bytes : 1) : NULL;
   if (!*out) return say(cudaErrorMemoryAllocation);
   pinned[reinterpret_cast<uintptr_t>(*out)] = bytes;
   return cudaSuccess;
 }
 cudaError_t cudaFreeHost(void *p) {
   Guard guard(lock);
+  catch_up_all();
   if (p && !pinned.erase(reinterpret_cast<uintptr_t>(p))) return say(cudaErrorInvalidValue);
   free(p);
   return alive();

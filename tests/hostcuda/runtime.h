@@ -27,6 +27,8 @@ bool spoils_capture(void);
 /* Whether bytes from p on are within one allocation of the device, or all outside of any. */
 bool on_device(const void *p, size_t bytes);
 bool on_host(const void *p, size_t bytes);
+/* Makes the copies of all streams that are under way. */
+void catch_up_all(void);
 /* Whether they are all of one block of cudaMallocHost. */
 bool on_pinned(const void *p, size_t bytes);
 /* Of the devices. */

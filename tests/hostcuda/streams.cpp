@@ -33,7 +33,7 @@ namespace {
 
 enum { MOST_THREADS = 1024, MOST_THREADS_Z = 64, MOST_YZ = 65535, MOST_CLUSTER = 8 };
 
-std::vector<cudaStream_t> capturing;
+std::vector<cudaStream_t> streams, capturing;
 std::map<const void *, size_t> shared_limits;
 long launches = 0;
 
@@ -55,6 +55,10 @@ static void catch_up(cudaStream_t stream) {
   if (!stream || alive() != cudaSuccess) return;
   for (const Work &work : stream->late) work();
   stream->late.clear();
+}
+
+void hostcuda::catch_up_all(void) {
+  for (cudaStream_t s : streams) catch_up(s);
 }
 
 cudaError_t hostcuda_enqueue(cudaStream_t stream, std::function<void()> work) {
@@ -105,6 +109,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned) {
   if (alive() != cudaSuccess) return alive();
   *out = new CUstream_st();
   (*out)->device = current_device();
+  streams.push_back(*out);
   return cudaSuccess;
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
@@ -114,6 +119,9 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
     cudaStreamEndCapture(stream, &graph);
     delete graph;
   }
+  catch_up(stream);
+  for (size_t i = streams.size(); i-- > 0;)
+    if (streams[i] == stream) streams.erase(streams.begin() + (long)i);
   delete stream;
   return alive();
 }

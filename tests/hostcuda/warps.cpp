@@ -157,12 +157,23 @@ void hostcuda_mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2]) {
 
 /* --- asynchronous copies --------------------------------------------------------------------- */
 
+static void make(const Copy &c) {
+  memcpy(c.to, c.from, (size_t)c.bytes);
+  memset(static_cast<char *>(c.to) + c.bytes, 0, 16 - (size_t)c.bytes);
+  copy_arrives(c.to);
+}
+
+/* Late, at its wait; in the shuffled order some come at once. */
 void hostcuda_cp_async16(void *shared, const void *global, int bytes) {
   if (reinterpret_cast<uintptr_t>(shared) % 16 || reinterpret_cast<uintptr_t>(global) % 16)
     give_up("cp.async: an address is not aligned to 16 bytes");
   if (bytes < 0 || bytes > 16) give_up("cp.async: more than 16 bytes");
   copy_asked(shared);
-  now->copies.push_back({shared, global, bytes, now->group});
+  const Copy c = {shared, global, bytes, now->group};
+  if (order_now() == SHUFFLE && draw(2))
+    make(c);
+  else
+    now->copies.push_back(c);
 }
 void hostcuda_cp_async_commit(void) {
   now->group++;
@@ -170,11 +181,6 @@ void hostcuda_cp_async_commit(void) {
 void hostcuda_cp_async_wait(int groups) {
   Fiber *f = now;
   size_t n = 0;
-  for (; n < f->copies.size() && f->copies[n].group < f->group - groups; n++) {
-    const Copy &c = f->copies[n];
-    memcpy(c.to, c.from, (size_t)c.bytes);
-    memset(static_cast<char *>(c.to) + c.bytes, 0, 16 - (size_t)c.bytes);
-    copy_arrives(c.to);
-  }
+  for (; n < f->copies.size() && f->copies[n].group < f->group - groups; n++) make(f->copies[n]);
   f->copies.erase(f->copies.begin(), f->copies.begin() + (long)n);
 }

@@ -20,6 +20,7 @@ struct CudaBackend {
   char name[16]; /* cuda:N */
   int index;
   int multiprocessors;
+  const char *kernels;
   cudaStream_t stream;
   Products products;
   BlockWeights *weights;  /* [n_blocks] */

@@ -113,13 +113,14 @@ static trm_status finish(CudaBackend *c, trm_error *err) {
                 c->name);
   if (c->failed != cudaSuccess)
     return fail(err, TRM_E_SYSTEM,
-                "%s: %s (%s); what was computed since the last save is lost, resume from there",
+                "%s: %s (%s); what was not saved or printed is lost: run it again, a training from "
+                "its last save",
                 c->name, cudaGetErrorString(c->failed), cudaGetErrorName(c->failed));
   /* Last, for a device that failed fails its products, too. */
   if (c->product_failed != CUBLAS_STATUS_SUCCESS)
     return fail(err, TRM_E_SYSTEM,
-                "%s: a matrix product failed: %s; what was computed since the last save is lost, "
-                "resume from there, with device=cpu if it fails again",
+                "%s: a matrix product failed: %s; what was not saved or printed is lost: run it "
+                "again, a training from its last save, on the device cpu if it fails again",
                 c->name, cublasLtGetStatusString(c->product_failed));
   return TRM_OK;
 }
@@ -129,8 +130,10 @@ static trm_status finish(CudaBackend *c, trm_error *err) {
 
 static void *take(CudaBackend *c, size_t bytes) {
   void *p = NULL;
-  if (cudaMalloc(&p, bytes ? bytes : 1) != cudaSuccess) {
-    cudaGetLastError(); /* the caller reports it */
+  const cudaError_t error = cudaMalloc(&p, bytes ? bytes : 1);
+  if (error != cudaSuccess) {
+    cudaGetLastError(); /* that there is no memory is for the caller to report */
+    if (error != cudaErrorMemoryAllocation) note(c, error);
     return NULL;
   }
   note(c, cudaMemsetAsync(p, 0, bytes ? bytes : 1, c->stream));
@@ -153,7 +156,7 @@ static void copy(CudaBackend *c, void *to, const void *from, size_t bytes, cudaM
 
 enum { STAGING = 4 << 20 /* the batch of an update, and what else is sent before it */ };
 
-/* Without waiting: through pinned memory, which is free again when somebody has waited. */
+/* Without waiting: through pinned memory, which is free again when copy or finish has waited. */
 static void op_put(trm__backend *be, void *to, const void *from, size_t bytes) {
   CudaBackend *c = cuda_of(be);
   if (bytes > STAGING) {
@@ -169,7 +172,6 @@ static void op_put(trm__backend *be, void *to, const void *from, size_t bytes) {
   memcpy(c->staging + c->staged, from, bytes);
   note(c, cudaMemcpyAsync(to, c->staging + c->staged, bytes, cudaMemcpyHostToDevice, c->stream));
   c->staged += (bytes + 15) / 16 * 16;
-  if (c->staged > STAGING) c->staged = STAGING;
 }
 static void op_get(trm__backend *be, void *to, const void *from, size_t bytes) {
   copy(cuda_of(be), to, from, bytes, cudaMemcpyDeviceToHost);
@@ -264,23 +266,31 @@ static trm_status op_run(trm__backend *be, trm__program *program, void *arg, int
 
 /* --- creation -------------------------------------------------------------------------------- */
 
-/* The compute capability that kernels are chosen for: the device's, or an older one by
- * TRM_CUDA_ARCH.
- */
-static trm_status choose_arch(const cudaDeviceProp *prop, const char *name, int *major, int *minor,
-                              trm_error *err) {
-  const char *arch = getenv("TRM_CUDA_ARCH");
-  char rest;
-  *major = prop->major;
-  *minor = prop->minor;
-  if (!arch || !*arch) return TRM_OK;
-  if (sscanf(arch, "%2d.%2d%c", major, minor, &rest) == 2 && *major >= LEAST_MAJOR && *minor >= 0 &&
-      (*major < prop->major || (*major == prop->major && *minor <= prop->minor)))
-    return TRM_OK;
-  return fail(err, TRM_E_CONFIG,
-              "%s: TRM_CUDA_ARCH is %s, but should be a compute capability from %d.0 to this GPU's "
-              "%d.%d",
-              name, arch, (int)LEAST_MAJOR, prop->major, prop->minor);
+static bool number(const char **at, int *out) {
+  const char *p = *at;
+  for (*out = 0; *p >= '0' && *p <= '9' && p - *at < 3; p++) *out = 10 * *out + (*p - '0');
+  const bool any = p > *at;
+  *at = p;
+  return any;
+}
+/* Whether Hopper's kernels are taken: on compute capability 9.0 alone (sm_90a is no subset of what
+ * came later), unless TRM_CUDA_ARCH says an older one. */
+static trm_status choose_kernels(const cudaDeviceProp *prop, const char *name, bool *hopper,
+                                 trm_error *err) {
+  const char *arch = getenv("TRM_CUDA_ARCH"), *at = arch;
+  int major = prop->major, minor = prop->minor;
+  if (arch && *arch) {
+    const bool read = number(&at, &major) && *at++ == '.' && number(&at, &minor) && !*at;
+    const bool older = major < prop->major || (major == prop->major && minor <= prop->minor);
+    if (!read || major < LEAST_MAJOR || !older)
+      return fail(
+          err, TRM_E_CONFIG,
+          "%s: TRM_CUDA_ARCH is %.20s, but should be a compute capability from %d.0 to this "
+          "GPU's %d.%d, for example 8.0",
+          name, arch, (int)LEAST_MAJOR, prop->major, prop->minor);
+  }
+  *hopper = prop->major == 9 && prop->minor == 0 && major == 9;
+  return TRM_OK;
 }
 
 static trm_status check_model(const trm__dims *m, const char *name, trm_error *err) {
@@ -299,6 +309,7 @@ static trm_status check_model(const trm__dims *m, const char *name, trm_error *e
 static void destroy(trm__backend *be) {
   CudaBackend *c = cuda_of(be);
   cudaSetDevice(c->index);
+  if (c->stream) cudaStreamSynchronize(c->stream);
   forget_graph(c);
   products_destroy(&c->products);
   if (c->memory) cudaFree(c->memory);
@@ -314,7 +325,7 @@ static int64_t lay_out(CudaBackend *c, bool training, unsigned char *base) {
   const trm__dims &m = c->base.dims;
   const int64_t size = value_size(&c->base);
   int64_t at = WORKSPACE, parts = 0;
-  const auto take = [&](int64_t values) {
+  const auto place = [&](int64_t values) {
     void *p = base ? base + at : NULL;
     at += divide_up(values * size, 256) * 256;
     return p;
@@ -322,12 +333,12 @@ static int64_t lay_out(CudaBackend *c, bool training, unsigned char *base) {
   for (int i = 0; i < c->base.n_blocks; i++) {
     BlockWeights *w = &c->weights[i];
     block_weights(m, c->base.blocks[i].kind, w);
-    w->in = take(w->rows_in * (int64_t)w->ld_in);
-    w->out = take(w->rows_out * (int64_t)w->ld_out);
+    w->in = place(w->rows_in * (int64_t)w->ld_in);
+    w->out = place(w->rows_out * (int64_t)w->ld_out);
     int64_t forward, backward;
     block_packed(c, c->base.blocks[i].kind, &forward, &backward);
-    if (forward) w->packed_forward = static_cast<bf16 *>(take(forward));
-    if (backward && training) w->packed_backward = static_cast<bf16 *>(take(backward));
+    if (forward) w->packed_forward = static_cast<bf16 *>(place(forward));
+    if (backward && training) w->packed_backward = static_cast<bf16 *>(place(backward));
     const int64_t in = gradient_scratch(w->rows_in, w->cols_in);
     const int64_t out = gradient_scratch(w->rows_out, w->cols_out);
     parts = in > parts ? in : parts;
@@ -361,10 +372,15 @@ static bool fill_tables(CudaBackend *c) {
   return true;
 }
 
+static const char *op_kernels(const trm__backend *be) {
+  return cuda_of(be)->kernels;
+}
+
 static void fill_ops(CudaBackend *c) {
   trm__backend_ops *o = &c->ops;
   o->name = c->name;
   o->host = false;
+  o->kernels = op_kernels;
   o->slots = 1;
   o->destroy = destroy;
   o->alloc = op_alloc;
@@ -385,32 +401,38 @@ static trm_status begin(CudaBackend *c, const cudaDeviceProp *prop, const trm__b
                         bool training, trm_error *err) {
   const trm__dims &m = c->base.dims;
   const size_t n = (size_t)c->base.n_blocks;
-  int major, minor;
-  const trm_status st = choose_arch(prop, c->name, &major, &minor, err);
+  bool hopper = false;
+  const trm_status st = choose_kernels(prop, c->name, &hopper, err);
   if (st != TRM_OK) return st;
+  c->kernels = hopper ? "cuda 9.0" : "cuda 8.0";
   c->base.blocks = static_cast<trm__block *>(malloc(n * sizeof *blocks));
   c->weights = static_cast<BlockWeights *>(calloc(n, sizeof *c->weights));
   if (!c->base.blocks || !c->weights) return fail(err, TRM_E_MEMORY, "no memory for %s", c->name);
   memcpy(c->base.blocks, blocks, n * sizeof *blocks);
   c->fused_mixer = is_bf16(&c->base) && mixer_fused_fits(m.L, m.D, m.FL);
-  c->mixer_groups = c->fused_mixer && mixer_groups_fits(major, minor, m.L, m.D, m.FL);
-  c->gated = is_bf16(&c->base) && gated_fits(major, minor, m.D, m.F);
+  c->mixer_groups = hopper && c->fused_mixer && mixer_groups_fits(m.L, m.D, m.FL);
+  c->gated = hopper && is_bf16(&c->base) && gated_fits(m.D, m.F);
   c->multiprocessors = prop->multiProcessorCount;
   note(c, cudaStreamCreateWithFlags(&c->stream, cudaStreamNonBlocking));
   c->bytes = lay_out(c, training, NULL);
   c->memory = c->failed == cudaSuccess ? take(c, (size_t)c->bytes) : NULL;
   if (!c->memory && c->failed == cudaSuccess)
-    return fail(err, TRM_E_MEMORY,
-                "%s: no memory for weights and work space (%lld MiB): end what else uses the GPU, "
-                "choose a smaller memory_budget or micro_batch in training, or the device cpu",
-                c->name, (long long)(c->bytes >> 20));
+    return fail(
+        err, TRM_E_MEMORY,
+        "%s: no memory for weights and work space (%lld MiB): end what else uses the GPU, or "
+        "choose the device cpu",
+        c->name, (long long)(c->bytes >> 20));
   lay_out(c, training, static_cast<unsigned char *>(c->memory));
   note_product(c, products_create(&c->products, is_bf16(&c->base) ? CUDA_R_16BF : CUDA_R_32F,
                                   c->memory, WORKSPACE));
-  if (c->failed == cudaSuccess && cudaMallocHost(&c->staging, STAGING) != cudaSuccess) {
-    cudaGetLastError();
-    return fail(err, TRM_E_MEMORY, "%s: no memory of the host for what is sent to it (%d MiB)",
-                c->name, (int)(STAGING >> 20));
+  if (c->failed == cudaSuccess) {
+    const cudaError_t error = cudaMallocHost(&c->staging, STAGING);
+    if (error == cudaErrorMemoryAllocation) {
+      cudaGetLastError();
+      return fail(err, TRM_E_MEMORY, "%s: no memory of the host for what is sent to it (%d MiB)",
+                  c->name, (int)(STAGING >> 20));
+    }
+    note(c, error);
   }
   if (c->failed == cudaSuccess && !fill_tables(c))
     return fail(err, TRM_E_MEMORY, "no memory for %s", c->name);

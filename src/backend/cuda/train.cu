@@ -106,7 +106,8 @@ __global__ void puzzle_mean_kernel(trm__update u, int64_t n, float scale) {
   if (i < n) u.d_puzzle[i] *= scale;
 }
 
-/* The rows base .. base + BLOCK - 1 of that id, in their order, to `list`; how many. */
+/* The rows base .. base + BLOCK - 1 of that id, in their order, to `list`, which others may read
+ * until all threads have come here again; how many. */
 __device__ int rows_of(const trm__update &u, int id, int base, int *list) {
   __shared__ unsigned warps[BLOCK / WARP];
   const int warp = (int)threadIdx.x / WARP, r = base + (int)threadIdx.x;
@@ -137,7 +138,6 @@ __global__ void update_puzzle_kernel(trm__update u, int E) {
     const int n = rows_of(u, id, base, list);
 #pragma unroll 8 /* so many loads under way */
     for (int i = 0; i < n && j < E; i++) g += u.d_puzzle[(int64_t)list[i] * E + j];
-    __syncthreads();
   }
   if (j >= E) return;
   float *w = u.puzzle_emb + (int64_t)id * E + j;

@@ -42,10 +42,10 @@
  *
  * The environment makes things fail: HOSTCUDA_DEVICES=N (negative: the driver is too old),
  * HOSTCUDA_ARCH=MAJOR.MINOR, HOSTCUDA_PROCESSORS=N, HOSTCUDA_MEMORY=BYTES of the device,
- * HOSTCUDA_FAIL_AFTER=N (the N-th launch and all calls after it fail),
- * HOSTCUDA_ORDER=reverse|shuffle (in which blocks, and the threads of a block, take turns: what
- * lacks a barrier gives other results). HOSTCUDA_COUNT=FILE: how often each kernel, product and
- * memset ran (count.cpp). */
+ * HOSTCUDA_PINNED=BYTES of the host at a time, HOSTCUDA_FAIL_AFTER=N (the N-th launch and all calls
+ * after it fail), HOSTCUDA_ORDER=reverse|shuffle (in which blocks, and the threads of a block, take
+ * turns: what lacks a barrier gives other results). HOSTCUDA_COUNT=FILE: how often each kernel,
+ * product and memset ran (count.cpp). */
 #ifndef HOSTCUDA_CUDA_RUNTIME_H
 #define HOSTCUDA_CUDA_RUNTIME_H
 

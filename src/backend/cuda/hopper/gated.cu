@@ -464,8 +464,8 @@ void pack(const float *w, int64_t rows, int64_t stride, int64_t step, int gates,
 
 }  // namespace
 
-bool gated_fits(int major, int minor, int D, int F) {
-  return major == 9 && minor == 0 && D % 8 == 0 && D <= GATED_MOST_D && F % COLS == 0;
+bool gated_fits(int D, int F) {
+  return D % 8 == 0 && D <= GATED_MOST_D && F % COLS == 0;
 }
 
 int64_t gated_size(int64_t rows, int D) {

@@ -11,8 +11,8 @@
 
 enum { GATED_MOST_D = 512 };
 
-/* Whether a GPU of that compute capability, and these sizes, can be handled. */
-bool gated_fits(int major, int minor, int D, int F);
+/* Whether these sizes can be handled, by a GPU of compute capability 9.0. */
+bool gated_fits(int D, int F);
 
 /* The two weights as these products read them: w_in [2F, D] and w_out [D, F], in floats, to
  * gated_size(2F, D) and gated_size(F, D) values, aligned to 16 bytes. */

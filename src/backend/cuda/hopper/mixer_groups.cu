@@ -293,9 +293,8 @@ __global__ void pack_mixer_kernel(const float *w_in, const float *w_out, int L, 
 
 }  // namespace
 
-bool mixer_groups_fits(int major, int minor, int L, int D, int FL) {
-  return major == 9 && minor == 0 && L >= LEAST_L && L <= MOST_L && D % CHANNELS == 0 &&
-         FL % UNITS == 0;
+bool mixer_groups_fits(int L, int D, int FL) {
+  return L >= LEAST_L && L <= MOST_L && D % CHANNELS == 0 && FL % UNITS == 0;
 }
 
 static int64_t chunks_of(int L, int FL) {

@@ -5,8 +5,8 @@
 
 #include "backend/cuda/device.cuh"
 
-/* Whether a GPU of that compute capability, and these sizes, can be handled. */
-bool mixer_groups_fits(int major, int minor, int L, int D, int FL);
+/* Whether these sizes can be handled, by a GPU of compute capability 9.0. */
+bool mixer_groups_fits(int L, int D, int FL);
 /* Both weights as it reads them: w_in [2FL, L], w_out [L, FL] in floats, to mixer_groups_size
  * values, aligned to 16 bytes. */
 int64_t mixer_groups_size(int L, int FL);
