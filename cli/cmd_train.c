@@ -10,7 +10,8 @@ static const cli_manual manual = {
     "Trains a model and keeps checkpoints in OUT/PROJECT_NAME/RUN_NAME. Settings are layers:\n"
     "defaults, then the preset, then the file, then the command line. Keys and values are the\n"
     "reference implementation's (Hydra notation: key=value, +key=value, \"[a,b]\", null).\n"
-    "Ctrl-C saves and says how to go on; a resumed run continues bit for bit.\n",
+    "Ctrl-C saves and says how to go on; on the same device a resumed run continues bit for bit.\n"
+    "device=cpu|cuda:N chooses where; without it, the first GPU if there is one that can be used.\n",
     "Examples:\n"
     "  trm train preset=sudoku6 data_paths=\"[data/sudoku6]\" +run_name=first\n"
     "  trm train preset=sudoku-mlp data_paths=\"[data/sudoku]\" --dry-run\n"
