@@ -7,8 +7,8 @@
  *
  * Compute capability 9.0 (Hopper) has kernels of its own in bfloat16; the environment variable
  * TRM_CUDA_ARCH, with an older one such as 8.0, has it run those of all GPUs, which round
- * differently. What is no number from 8.0 to the GPU's own is refused with CONFIG where a trainer or
- * solver is created. trm_solver_kernels tells which.
+ * differently. What is no number from 8.0 to the GPU's own is refused with CONFIG where a trainer
+ * or solver is created. trm_solver_kernels tells which.
  *
  * What lives on a GPU does not survive a fork: the child may neither use it nor make anew.
  */

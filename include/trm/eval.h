@@ -85,8 +85,9 @@ typedef struct trm_eval_report {
   trm_eval_step step[TRM_EVAL_MAX_STEPS];
 } trm_eval_report;
 
-/* The report is the same bits for any batch (on a GPU: for the same one), any number of threads and
- * any interruptions with a state; it is only written on success. Progress is called after every supervision step (and at
+/* The report is the same bits for any batch, any number of threads and any interruptions with a
+ * state on the CPU (a GPU rounds differently for other numbers of rows at a time); it is only
+ * written on success. Progress is called after every supervision step (and at
  * once when an evaluation goes on), with the examples that are done and the share of those that are
  * under way. Memory besides the solver's and the votes': 17 bytes per example, 8 per step and cell.
  * A state is refused unless model, data, votes, set of kernels and the fields limit, steps, halt,

@@ -5,8 +5,9 @@
  *   for (int step = 0; step < 16; step++) { trm_solver_step(s, &err); show(trm_solver_answer(s)); }
  *
  * Rows are independent: each has its own latents and its own count of steps, and a puzzle's results
- * are the same bits whatever the other rows hold (on a GPU: for the same number of rows). So rows that are done can make room for other
- * puzzles while the rest goes on, and many puzzles cost their mean number of steps:
+ * are the same bits whatever the other rows hold (on a GPU: for the same number of rows). So rows
+ * that are done can make room for other puzzles while the rest goes on, and many puzzles cost their
+ * mean number of steps:
  *
  *   for (;;) {
  *     while (trm_solver_rows(s) < batch && next_puzzle(tokens))
@@ -22,7 +23,8 @@
  *
  * One solver, one thread at a time; it starts its own workers. The model must outlive it and
  * must not change while it exists. Results are the same bits for any number of threads and any
- * batch on the CPU; a GPU's products are chosen by size, so that another batch can round differently.
+ * batch on the CPU; a GPU's products are chosen by size, so that another batch can round
+ * differently.
  *
  * A program may fork while no call is in progress: parent and child each have the solver then, and
  * each frees its own; the child's first step starts workers of its own.

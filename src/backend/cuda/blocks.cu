@@ -6,6 +6,8 @@
  *   mlp        gu [R, 2F], inv [R]; where nothing is kept, gated products need no gu
  *   mixer      gu [2FL, N], inv [N]; where one kernel does it all, inv only
  * Weight gradients are products over all rows of the tile, added up in float32. */
+#include <type_traits>
+
 #include "attention.cuh"
 #include "backend.cuh"
 #include "hopper/gated.cuh"
@@ -219,27 +221,26 @@ static void attention_block_grad(CudaBackend *c, const BlockWeights *w, int b, c
 /* --- SwiGLU over channels -------------------------------------------------------------------- */
 
 /* act and, where it is kept, gu from x; false where other products have to do it. */
-static bool gated_products(CudaBackend *c, const BlockWeights *w, int64_t R, const bf16 *x,
-                           const Gated<bf16> &g) {
-  if (!c->gated) return false;
-  gated_forward(x, w->packed_forward, g.gu, g.act, R, c->base.dims.D, c->base.dims.F,
-                c->multiprocessors, c->stream);
-  return true;
+template <class T>
+static bool gated_products(CudaBackend *c, const BlockWeights *w, int64_t R, const T *x,
+                           const Gated<T> &g) {
+  if constexpr (std::is_same<T, bf16>::value) {
+    const trm__dims &m = c->base.dims;
+    if (c->gated)
+      gated_forward(x, w->packed_forward, g.gu, g.act, R, m.D, m.F, c->multiprocessors, c->stream);
+  }
+  return c->gated;
 }
-static bool gated_products(CudaBackend *, const BlockWeights *, int64_t, const float *,
-                           const Gated<float> &) {
-  return false;
-}
-static bool gated_products_grad(CudaBackend *c, const BlockWeights *w, int64_t R, const bf16 *dh,
-                                const Gated<bf16> &g) {
-  if (!c->gated) return false;
-  gated_backward(dh, w->packed_backward, g.gu, g.act, R, c->base.dims.D, c->base.dims.F,
-                 c->multiprocessors, c->stream);
-  return true;
-}
-static bool gated_products_grad(CudaBackend *, const BlockWeights *, int64_t, const float *,
-                                const Gated<float> &) {
-  return false;
+template <class T>
+static bool gated_products_grad(CudaBackend *c, const BlockWeights *w, int64_t R, const T *dh,
+                                const Gated<T> &g) {
+  if constexpr (std::is_same<T, bf16>::value) {
+    const trm__dims &m = c->base.dims;
+    if (c->gated)
+      gated_backward(dh, w->packed_backward, g.gu, g.act, R, m.D, m.F, c->multiprocessors,
+                     c->stream);
+  }
+  return c->gated;
 }
 
 template <class T>
@@ -275,36 +276,33 @@ static void mlp_block_grad(CudaBackend *c, const BlockWeights *w, int b, const T
 
 /* --- SwiGLU over positions ------------------------------------------------------------------- */
 
-static bool fused_forward(CudaBackend *c, const BlockWeights *w, int b, const bf16 *x, bf16 *y,
+/* The whole mixer in one kernel; false where it has to be done by products. */
+template <class T>
+static bool fused_forward(CudaBackend *c, const BlockWeights *w, int b, const T *x, T *y,
                           float *inv) {
-  const trm__dims &m = c->base.dims;
-  if (!c->fused_mixer) return false;
-  if (c->mixer_groups) {
-    mixer_groups_forward(x, y, w->packed_forward, inv, b, m.L, m.D, m.FL, (float)m.eps,
-                         c->multiprocessors, c->stream);
-    return true;
+  if constexpr (std::is_same<T, bf16>::value) {
+    const trm__dims &m = c->base.dims;
+    if (c->mixer_groups)
+      mixer_groups_forward(x, y, w->packed_forward, inv, b, m.L, m.D, m.FL, (float)m.eps,
+                           c->multiprocessors, c->stream);
+    else if (c->fused_mixer)
+      mixer_fused_forward(x, y, static_cast<const bf16 *>(w->in), w->ld_in,
+                          static_cast<const bf16 *>(w->out), w->ld_out, inv, b, m.L, m.D, m.FL,
+                          (float)m.eps, c->stream);
   }
-  mixer_fused_forward(x, y, static_cast<const bf16 *>(w->in), w->ld_in,
-                      static_cast<const bf16 *>(w->out), w->ld_out, inv, b, m.L, m.D, m.FL,
-                      (float)m.eps, c->stream);
-  return true;
+  return c->fused_mixer;
 }
-static bool fused_forward(CudaBackend *, const BlockWeights *, int, const float *, float *,
-                          float *) {
-  return false;
-}
-static bool fused_backward(CudaBackend *c, const BlockWeights *w, int b, const bf16 *x,
-                           const bf16 *y, bf16 *dh, const Gated<bf16> &g) {
-  const trm__dims &m = c->base.dims;
-  if (!c->fused_mixer) return false;
-  mixer_fused_backward(x, y, g.inv, static_cast<const bf16 *>(w->in), w->ld_in,
-                       static_cast<const bf16 *>(w->out), w->ld_out, dh, g.out, g.xt, g.act, g.gu,
-                       b, m.L, m.D, m.FL, c->stream);
-  return true;
-}
-static bool fused_backward(CudaBackend *, const BlockWeights *, int, const float *, const float *,
-                           float *, const Gated<float> &) {
-  return false;
+template <class T>
+static bool fused_backward(CudaBackend *c, const BlockWeights *w, int b, const T *x, const T *y,
+                           T *dh, const Gated<T> &g) {
+  if constexpr (std::is_same<T, bf16>::value) {
+    const trm__dims &m = c->base.dims;
+    if (c->fused_mixer)
+      mixer_fused_backward(x, y, g.inv, static_cast<const bf16 *>(w->in), w->ld_in,
+                           static_cast<const bf16 *>(w->out), w->ld_out, dh, g.out, g.xt, g.act,
+                           g.gu, b, m.L, m.D, m.FL, c->stream);
+  }
+  return c->fused_mixer;
 }
 
 template <class T>
