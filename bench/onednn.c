@@ -10,20 +10,14 @@
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/memory.h"
+#include "base/os_thread.h"
 #include "base/team.h"
 #include "trm.h"
 
 enum { MAX_THREADS = 64, MAX_RUNS = 1000 };
 #define SECONDS 0.005
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* --- oneDNN ---------------------------------------------------------------------------------- */
 
@@ -91,12 +85,12 @@ static void library_lane(void *arg, trm__lane *lane) {
   call *c = arg;
   library *l = &c->lib[lane->team];
   omp_set_num_threads(1);
-  double start = now();
+  double start = trm__os_seconds();
   for (int64_t i = 0; i < c->repeats; i++) {
     dnnl_primitive_execute(l->primitive, l->stream, 3, l->args);
     dnnl_stream_wait(l->stream);
   }
-  c->seconds[lane->team] = now() - start;
+  c->seconds[lane->team] = trm__os_seconds() - start;
 }
 
 /* Seconds of one product per thread; *repeats is found the first time. */

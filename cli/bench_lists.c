@@ -34,7 +34,7 @@ bool bench_parse_ints(const char *option, const char *text, int most, bench_ints
   if (!bench_parse_names(option, text, &names)) return false;
   for (int i = 0; i < names.n; i++) {
     int64_t v;
-    if (!cli_parse_int64(names.v[i], &v) || v < 1 || v > most) {
+    if (!trm__number_int64(names.v[i], &v) || v < 1 || v > most) {
       cli_usage_error("--%s: want whole numbers from 1 to %d, got '%s'", option, most, names.v[i]);
       return false;
     }
@@ -67,7 +67,7 @@ static bool parse_product(const char *text, trm_bench_shape *out) {
     if (n >= sizeof part || (text[n] == 'x') != (i < 2)) return false;
     memcpy(part, text, n);
     part[n] = 0;
-    if (!cli_parse_int64(part, &v) || v < 1 || v > 16384) return false;
+    if (!trm__number_int64(part, &v) || v < 1 || v > 16384) return false;
     *side[i] = (int)v;
     text += n + 1;
   }

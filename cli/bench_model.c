@@ -44,10 +44,10 @@ void bench_print_models(FILE *f) {
 }
 
 static int find_shape(const char *name, trm_error *err) {
-  cli_nearest near = {.word = name};
+  trm__nearest near = {.word = name};
   for (int i = 0; i < N_SHAPES; i++) {
     if (!strcmp(shapes[i].name, name)) return i;
-    cli_nearest_offer(&near, shapes[i].name);
+    trm__nearest_offer(&near, shapes[i].name);
   }
   cli_fail(err, TRM_E_CONFIG, -1, "unknown model '%s'%s%s%s", name,
            near.best ? "; did you mean '" : "; `trm bench --list-models` lists all",
@@ -105,18 +105,22 @@ static trm_status time_runs(timed_fn *call, void *arg, int runs, double *seconds
                             trm_error *err) {
   double start = cli_now();
   *n = 0;
+  if (cli_interrupted()) return TRM_OK;
   CLI_TRY(call(arg, err));
   double once = cli_now() - start;
   /* The first call may take longer than the others, so look at a second one where it is cheap. */
-  if (once < RUN_SECONDS) {
+  if (once < RUN_SECONDS && !cli_interrupted()) {
     start = cli_now();
     CLI_TRY(call(arg, err));
     once = cli_now() - start;
   }
   int repeats = once * 1e5 > RUN_SECONDS ? (int)ceil(RUN_SECONDS / once) : 100000;
-  for (; *n < runs && !cli_interrupted(); ++*n) {
+  for (; *n < runs; ++*n) {
     start = cli_now();
-    for (int i = 0; i < repeats; i++) CLI_TRY(call(arg, err));
+    for (int i = 0; i < repeats; i++) {
+      if (cli_interrupted()) return TRM_OK;
+      CLI_TRY(call(arg, err));
+    }
     seconds[*n] = (cli_now() - start) / repeats;
   }
   return TRM_OK;
@@ -189,7 +193,7 @@ static trm_status train_row(const bench_case *c, const trm_trainer_cost *held, d
   bench_row_times(r, seconds, n, 1e3 / c->batch);
   double median = 1e-3 * r->number[BENCH_MS] * c->batch;
   r->number[BENCH_MICRO] = held->micro_batch;
-  r->number[BENCH_GFLOP] = 1e-9 * cost.flops_train;
+  r->number[BENCH_GFLOP] = cost.flops_train / 1e9;
   r->number[BENCH_GFLOPS] = 1e-9 * cost.flops_train * c->batch / median;
   /* What an update must at least write and read once: all it keeps, and all the rows keep. */
   double rows = (double)c->batch * (double)(cost.bytes_saved + cost.bytes_carry);
@@ -248,7 +252,7 @@ static trm_status infer_row(const bench_case *c, const solving *s, double *secon
   if (!r) return TRM_E_MEMORY;
   bench_row_times(r, seconds, n, 1e3 / c->batch);
   double median = 1e-3 * r->number[BENCH_MS] * c->batch;
-  r->number[BENCH_GFLOP] = 1e-9 * cost.flops_forward;
+  r->number[BENCH_GFLOP] = cost.flops_forward / 1e9;
   r->number[BENCH_GFLOPS] = 1e-9 * cost.flops_forward * c->batch / median;
   r->number[BENCH_GBYTES] = 1e-9 *
                             ((c->dtype == TRM_BFLOAT16 ? 2.0 : 4.0) * (double)cost.n_params +

@@ -1,10 +1,11 @@
 /* Rows of `trm bench` and how they are printed. */
 #include "bench_rows.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "json_print.h"
 
 /* digits: of a number in md; 0: a whole number. */
 static const struct {
@@ -156,40 +157,32 @@ static void print_csv(const bench_table *t, FILE *f) {
   }
 }
 
-static json_t *row_json(const bench_row *r) {
-  json_t *row = json_object();
-  for (int c = 0; c < N_COLUMNS && row; c++) {
-    int i = columns[c].index;
+static void put_row(trm__json_out *o, const bench_row *r) {
+  trm__json_open(o, NULL, '{');
+  for (int c = 0; c < N_COLUMNS; c++) {
+    const int i = columns[c].index;
     if (is_empty(r, c)) continue;
-    json_t *value = columns[c].is_text  ? json_string(r->text[i])
-                    : columns[c].digits ? json_real(r->number[i])
-                                        : json_integer((json_int_t)r->number[i]);
-    if (json_object_set_new(row, columns[c].key, value) != 0) {
-      json_decref(row);
-      row = NULL;
-    }
+    if (columns[c].is_text)
+      trm__json_put_text(o, columns[c].key, r->text[i]);
+    else if (columns[c].digits)
+      trm__json_put_real(o, columns[c].key, r->number[i]);
+    else
+      trm__json_put_int(o, columns[c].key, (int64_t)r->number[i]);
   }
-  return row;
+  trm__json_close(o);
 }
 
 static trm_status print_json(const bench_table *t, bool interrupted, FILE *f, trm_error *err) {
-  json_t *rows = json_array();
-  for (int i = 0; rows && i < t->n; i++)
-    if (json_array_append_new(rows, row_json(&t->rows[i])) != 0) {
-      json_decref(rows);
-      rows = NULL;
-    }
-  json_t *root = rows ? json_pack("{s:s, s:s, s:b, s:o}", "version", trm_version(), "isa",
-                                  trm_isa(), "interrupted", (int)interrupted, "rows", rows)
-                      : NULL;
-  if (!root)
-    return cli_fail(err, TRM_E_FORMAT, -1,
-                    "the results cannot be written as JSON: no memory, or a "
-                    "name is not UTF-8");
-  json_dumpf(root, f, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-  fputc('\n', f);
-  json_decref(root);
-  return TRM_OK;
+  trm__json_out o = trm__json_begin(TRM__JSON_INDENTED);
+  trm__json_open(&o, NULL, '{');
+  trm__json_put_text(&o, "version", trm_version());
+  trm__json_put_text(&o, "isa", trm_isa());
+  trm__json_put_bool(&o, "interrupted", interrupted);
+  trm__json_open(&o, "rows", '[');
+  for (int i = 0; i < t->n; i++) put_row(&o, &t->rows[i]);
+  trm__json_close(&o);
+  trm__json_close(&o);
+  return cli_print_json(&o, f, err);
 }
 
 static const char *const format_names[BENCH_FORMATS] = {

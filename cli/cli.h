@@ -5,11 +5,15 @@
 #ifndef TRM_CLI_H
 #define TRM_CLI_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <time.h>
 
+#include "base/nearest.h"
+#include "base/number.h"
 #include "trm.h"
 
 #if defined(__GNUC__)
@@ -43,9 +47,22 @@ int cli_usage_error(const char *fmt, ...) CLI_PRINTF(1, 2);
 /* "trm: warning: ..." and "trm: ..." on stderr. */
 void cli_warn(const char *fmt, ...) CLI_PRINTF(1, 2);
 void cli_note(const char *fmt, ...) CLI_PRINTF(1, 2);
+/* For the device asked for: a note when it is any, and a GPU that is there is not used. */
+void cli_note_device(trm_device device);
+/* `text` as a terminal may have it, in `room`, which it returns: '?' in place of control characters
+ * and of bytes that are not UTF-8, and cut where there is no room. For names and texts that come
+ * from a file or a command line, wherever they are printed; messages are cleaned by themselves. */
+const char *cli_clean(char *room, size_t size, const char *text);
+enum { CLI_CLEAN = 4096 }; /* room for a path or a name */
+/* The first call of the program: opens /dev/null on those of the descriptors 0, 1, 2 that are
+ * closed, so that no file gets their numbers; what is written there still fails. */
+void cli_hold_standard_files(void);
 /* Flushes stdout; CLI_FAILED with a message when what was printed could not be written (a full
  * disk, a closed pipe), else `code`. The last call of a command that prints results. */
 int cli_finish(int code);
+/* The same for a command whose results are files, and which only tells of them: who started it with
+ * stdout closed does not want to hear it. */
+int cli_finish_files(int code);
 
 /* Forward a failure, as in the library. */
 #define CLI_TRY(call)                                    \
@@ -59,14 +76,6 @@ int cli_finish(int code);
     if (st != TRM_OK) goto done; \
   } while (0)
 
-/* The nearest of many names: offer each, then read `best` (NULL when none is near enough to be
- * what was meant). Start from {.word = ...}. */
-typedef struct cli_nearest {
-  const char *word, *best;
-  int distance; /* of best */
-} cli_nearest;
-void cli_nearest_offer(cli_nearest *n, const char *name);
-
 /* ---- options (options.c) ---- */
 
 typedef enum cli_kind {
@@ -75,14 +84,29 @@ typedef enum cli_kind {
   CLI_INT64,   /* int64_t * */
   CLI_UINT64,  /* uint64_t *: seeds */
   CLI_DOUBLE,  /* double * */
+  CLI_SIZE,    /* int *, from 1 */
+  CLI_COUNT,   /* int64_t *, from 1 */
+  CLI_MINUTES, /* double *, above 0 */
   CLI_DTYPE,   /* trm_dtype * */
   CLI_DEVICE,  /* trm_device * */
   CLI_STRING,  /* const char **: points into argv */
+  CLI_OUTPUT,  /* the same, of a file or folder to write, never "-"; FILE.npy as what the help calls
+                  it says that no other ending will do, though none at all will */
+  CLI_STREAM,  /* the same, but "-" is stdout */
   CLI_NUMBERS, /* const char **: a list of whole numbers, as text */
-  CLI_NAMES    /* const char **: a list of words, as text */
+  CLI_NAMES,   /* const char **: a list of words, as text */
+  CLI_WORDS /* cli_words *: all arguments up to the next option, e.g. --subsets a b c; again: more.
+               For commands without positional arguments */
 } cli_kind;
 
-/* Numbers must be finite and >= 0. A table ends with a row whose name is NULL. */
+enum { CLI_MAX_WORDS = 64 };
+typedef struct cli_words {
+  const char *word[CLI_MAX_WORDS]; /* they point into argv */
+  int n;
+} cli_words;
+
+/* Numbers must be finite and, unless the kind says more, >= 0. A table ends with a row whose name
+ * is NULL. */
 typedef struct cli_option {
   const char *name; /* without the dashes; "b,batch": -b and --batch */
   cli_kind kind;
@@ -111,16 +135,53 @@ typedef struct cli_manual {
  * *code at once: help was printed, or a usage error was reported. */
 bool cli_options_parse(const cli_manual *manual, const cli_option *options, int *argc, char **argv,
                        int *code);
+/* For a command that also takes settings, key=value: writes how `name` is set to `value` (NULL: not
+ * given) into `text`; false when there is no such setting. */
+typedef bool cli_setting_fn(const char *name, const char *value, char *text, size_t size);
+/* The same for such a command: a setting that is written as an option is refused with its form. */
+bool cli_options_parse_settings(const cli_manual *manual, const cli_option *options,
+                                cli_setting_fn *setting, int *argc, char **argv, int *code);
 void cli_print_help(const cli_manual *manual, const cli_option *options, FILE *f);
+/* "batch" of "b,batch". */
+const char *cli_option_name(const cli_option *o);
+/* Whether `path` can name what is to be written: not nothing and not "-". */
+bool cli_is_output(const char *path);
+/* ".pt" of "a/b.pt": the last part of a name that begins with a dot and a letter; NULL when there
+ * is none, as in "a.b/c", "step_1.5", ".hidden" and "a.b/". */
+const char *cli_ending(const char *path);
 
-/* Whole-string numbers; false when the text is anything else or out of range. */
-bool cli_parse_int64(const char *text, int64_t *out);
-bool cli_parse_uint64(const char *text, uint64_t *out);
-bool cli_parse_double(const char *text, double *out); /* finite */
 /* The value of --halt: "never", "q" or "q=LOGIT"; a usage error is reported when it is false. */
 bool cli_parse_halt(const char *text, trm_halt *halt, double *margin);
 
-/* ---- terminal, progress and signals (progress.c) ---- */
+/* ---- commands and their actions (actions.c) ---- */
+
+typedef struct cli_command {
+  const char *name;
+  int (*run)(int argc, char **argv);
+  const char *about;
+} cli_command;
+
+typedef struct cli_action {
+  const char *verb, *kind, *about; /* kind NULL: the verb stands alone */
+  int (*run)(int argc, char **argv);
+} cli_action;
+typedef struct cli_group {
+  const char *command, *operand; /* operand: what the list shows behind a verb without kinds */
+  const cli_action *actions;
+  int n;
+} cli_group;
+/* The rest of the line for the action that its first words name. */
+int cli_group_run(const cli_group *g, int argc, char **argv);
+
+/* What --help does in place of printing; NULL: it prints. A group hands over itself and then,
+ * asked for help in its turn, each of its actions. */
+typedef struct cli_tellers {
+  void (*manual)(const cli_manual *manual, const cli_option *options);
+  void (*group)(const cli_group *g);
+} cli_tellers;
+extern const cli_tellers *cli_teller;
+
+/* ---- terminal and progress (progress.c) ---- */
 
 bool cli_is_terminal(FILE *f);
 /* True on a terminal unless NO_COLOR is set or TERM is "dumb". */
@@ -135,37 +196,81 @@ void cli_format_number(int64_t n, const char *one, const char *many, char *text,
 /* An integer with a comma every three digits. */
 void cli_format_count(int64_t value, char *text, size_t n);
 
-/* A bar on stderr; silent unless stderr is a terminal. */
+/* How far a long command is, on stderr: a bar on a terminal; elsewhere, as in the log of a batch
+ * job, a whole line soon after the start and then every 30 s; nothing with --quiet. */
 typedef struct cli_progress {
   const char *label, *unit; /* "training", "samples" */
   int64_t total, first;     /* first: where it stood at the start (a resumed run) */
   double per_step;          /* units shown for one step: 1, or the batch size */
-  double started, drawn;
-  bool active;
+  double started, drawn;    /* of the bar; -1: it is not on the screen */
+  bool active, bar;
 } cli_progress;
+extern bool cli_quiet; /* what CLI_QUIET_ROW of a command's table sets */
+#define CLI_QUIET_ROW \
+  { "q,quiet", CLI_FLAG, &cli_quiet, NULL, "show no progress" }
+/* Seconds between lines in place of 30; 0: none. */
+void cli_progress_pace(double seconds);
 /* total 0: unknown until the first update. */
 void cli_progress_begin(cli_progress *p, const char *label, int64_t first, int64_t total,
                         const char *unit, double per_step);
-/* Redraws at most ten times a second; `extra` (NULL is fine) is shown after the counts. */
+/* Shows it when it is time to; `extra` (NULL is fine) is shown after the counts. */
 void cli_progress_update(cli_progress *p, int64_t done, const char *extra);
+/* The same at another time than now, in seconds of cli_now. */
+void cli_progress_update_at(cli_progress *p, int64_t done, const char *extra, double now);
 /* Removes the bar from the screen, so that a line can be printed; the next update redraws it. */
 void cli_progress_clear(cli_progress *p);
 void cli_progress_end(cli_progress *p);
 /* A trm_progress_fn: arg is a cli_progress; false once a signal has come. */
 bool cli_progress_tick(void *arg, int64_t done, int64_t total);
 
-/* SIGINT and SIGTERM set a flag; a second SIGINT ends the program at once with code 130. SIGPIPE
- * is ignored: a closed pipe shows as a write error. */
+/* Work of one piece, which shows no progress: a thread says on stderr what is being done, if it is
+ * not done after some seconds; nothing with --quiet. `text` must outlive it. */
+typedef struct cli_patience {
+  const char *text;
+  struct timespec when;
+  pthread_t thread;
+  pthread_mutex_t lock;
+  pthread_cond_t change;
+  bool waits, over;
+} cli_patience;
+enum { CLI_PATIENCE = 3 /* seconds */ };
+void cli_patience_begin(cli_patience *p, double seconds, const char *text);
+void cli_patience_end(cli_patience *p);
+
+/* ---- signals (signals.c) ---- */
+
+/* Signals that ask the program to end set a flag, and after a second it is said what it waits for;
+ * a second Ctrl-C ends it at once with code 130. */
 void cli_signals_install(void);
+/* True once such a signal, or a fault, has come: keep what is done and end. */
 bool cli_interrupted(void);
+/* What was asked to end has ended, the next thing goes on until it is asked again. */
+void cli_interrupted_go_on(void);
+/* True once a write met the limit of `ulimit -f`. */
+bool cli_file_limit_came(void);
+
+/* ---- mapped files that are cut, or that the disk cannot read (faults.c) ---- */
+
+#define CLI_CUT_MESSAGE                                                                          \
+  ": was cut short, or could not be read from its disk, while it was in use; make it whole and " \
+  "repeat"
+/* A fault ends the program at once with CLI_FAILED and the file's name ... */
+void cli_faults_install(void);
+/* ... and from here on reads as zeros and is noted, so that the caller can keep what was done
+ * before: it looks with cli_faults_check before anything that was read is used. */
+void cli_faults_defer(void);
+bool cli_faulted(void);
+trm_status cli_faults_check(trm_error *err); /* TRM_E_IO with the file's name */
 
 /* ---- commands: argv[0] is the first argument after the command's name ---- */
 
 int cmd_train(int argc, char **argv);
 int cmd_eval(int argc, char **argv);
 int cmd_solve(int argc, char **argv);
+int cmd_sudoku(int argc, char **argv);
 int cmd_finetune(int argc, char **argv);
 int cmd_info(int argc, char **argv);
+int cmd_models(int argc, char **argv);
 int cmd_data(int argc, char **argv);
 int cmd_arc(int argc, char **argv);
 int cmd_bench(int argc, char **argv);

@@ -4,17 +4,17 @@
 
 #include "eval_report.h"
 #include "files.h"
+#include "json_print.h"
 
 /* --- vote --- */
 
 static const cli_manual vote_manual = {
     "trm arc vote --data DIR --preds FILE.npy --q FILE.npy [options]",
-    "Counts saved answers to the copies of ARC tasks as trm eval does: each is cropped, its "
-    "copy's\n"
-    "transform undone, equal grids are counted and ranked by (count, mean q). DIR is the data set\n"
-    "folder that the answers are for, its test split in file order. Answers [N, 900] and q_halt\n"
-    "logits [N] are those of trm eval --save-preds and --save-q, or of the reference. With lists\n"
-    "the answers of several evaluations vote together.\n",
+    "Counts saved answers to the copies of ARC tasks as trm eval does: each is cropped, its\n"
+    "copy's transform undone, equal grids are counted and ranked by (count, mean q). DIR is\n"
+    "the data set folder that the answers are for, its test split in file order. Answers [N,\n"
+    "900] and q_halt logits [N] are those of trm eval --save-preds and --save-q, or of the\n"
+    "reference. With lists the answers of several evaluations vote together.\n",
     "Examples:\n"
     "  trm arc vote --data data/arc1 --preds preds.npy --q q.npy --submission submission.json\n"
     "  trm arc vote --data data/arc1 --preds a.npy,b.npy --q a_q.npy,b_q.npy\n"};
@@ -82,25 +82,23 @@ static trm_status vote(const vote_args *a, vote_run *r, trm_error *err) {
   return a->submission ? trm_arc_votes_submit(r->votes, a->submission, err) : TRM_OK;
 }
 
-/* Prints and releases `root`. */
-static trm_status print_json(json_t *root, trm_error *err) {
-  if (!root) return cli_fail(err, TRM_E_MEMORY, -1, "no memory for the result");
-  json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
-  fputc('\n', stdout);
-  json_decref(root);
-  return TRM_OK;
+static trm_status print_votes(const arc_summary *s, trm_error *err) {
+  trm__json_out o = trm__json_begin(TRM__JSON_INDENTED);
+  arc_put(&o, NULL, s);
+  return cli_print_json(&o, stdout, err);
 }
 
 static int run_vote(int argc, char **argv) {
   vote_args a = {.split = "test"};
   const cli_option options[] = {
       {"data", CLI_STRING, &a.data, "DIR", "the data set folder"},
-      {"preds", CLI_NAMES, &a.preds, "FILE[,FILE]", "answers [N, 900], any integer type"},
+      {"preds", CLI_NAMES, &a.preds, "FILE[,FILE]", "answers [N, 900], whole numbers"},
       {"q", CLI_NAMES, &a.q, "FILE[,FILE]", "q_halt logits [N]"},
       {"ids", CLI_NAMES, &a.ids, "FILE[,FILE]", "puzzle ids [N], compared with the data's"},
       {"split", CLI_STRING, &a.split, "NAME", "default: test"},
-      {"submission", CLI_STRING, &a.submission, "FILE", "write two attempts a test input"},
+      {"submission", CLI_OUTPUT, &a.submission, "FILE.json", "write two attempts a test input"},
       {"json", CLI_FLAG, &a.json, NULL, "print one JSON object"},
+      CLI_QUIET_ROW,
       {NULL, CLI_FLAG, NULL, NULL, NULL}};
   int code;
   if (!cli_options_parse(&vote_manual, options, &argc, argv, &code)) return code;
@@ -110,7 +108,7 @@ static int run_vote(int argc, char **argv) {
   vote_run *r = calloc(1, sizeof *r);
   trm_status st = r ? vote(&a, r, &err) : cli_fail(&err, TRM_E_MEMORY, -1, "no memory for votes");
   if (st == TRM_OK && a.json)
-    st = print_json(arc_json(&r->arc), &err);
+    st = print_votes(&r->arc, &err);
   else if (st == TRM_OK)
     arc_print(&r->arc);
   if (r) {
@@ -124,12 +122,16 @@ static int run_vote(int argc, char **argv) {
 /* --- score --- */
 
 static const cli_manual score_manual = {
-    "trm arc score SUBMISSION.json SOLUTIONS.json [options]",
-    "Scores a submission in Kaggle's format as ARC Prize does: a test input is right when one of\n"
-    "its two attempts is, a task counts with the share of its test inputs that are right, and the\n"
-    "score is the mean over the tasks of the solutions ({id: [grid, ...]}).\n",
-    "Example:\n"
-    "  trm arc score submission.json arc-agi_evaluation_solutions.json\n"};
+    "trm arc score SUBMISSION SOLUTIONS [options]",
+    "Scores a submission in Kaggle's format as ARC Prize does: a test input is right when one\n"
+    "of its two attempts is, a task counts with the share of its test inputs that are right,\n"
+    "and the score is the mean over the tasks of the solutions ({id: [grid, ...]}). An attempt\n"
+    "that is null or missing is wrong; {\"answer\": grid} is one, too. The submission may be a\n"
+    "folder with a file ID.json for each task, and the solutions may be the tasks themselves,\n"
+    "in a file or a folder.\n",
+    "Examples:\n"
+    "  trm arc score submission.json arc-agi_evaluation_solutions.json\n"
+    "  trm arc score submissions/some-model ARC-AGI/data/evaluation\n"};
 
 static void print_some(int64_t n, const char *one, const char *many) {
   char text[100];
@@ -147,18 +149,28 @@ static void print_score(const trm_arc_score *s) {
          100 * (double)s->right / (double)s->inputs, 100 * inputs.low, 100 * inputs.high,
          (long long)s->right, (long long)s->inputs);
   print_some(s->missing, "task is missing: wrong", "tasks are missing: wrong");
-  print_some(s->unanswered, "test input of another task has no attempt: wrong",
-             "test inputs of other tasks have no attempt: wrong");
+  print_some(s->unanswered, "test input of another task has no entry: wrong",
+             "test inputs of other tasks have no entry: wrong");
+  print_some(s->no_attempt, "attempt is null or missing: wrong",
+             "attempts are null or missing: wrong");
   print_some(s->foreign, "task is not in the solutions: ignored",
              "tasks are not in the solutions: ignored");
 }
 
-static json_t *score_json(const trm_arc_score *s) {
-  return json_pack("{s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "score", s->score, "tasks",
-                   (json_int_t)s->tasks, "solved", (json_int_t)s->solved, "test_inputs",
-                   (json_int_t)s->inputs, "right", (json_int_t)s->right, "missing",
-                   (json_int_t)s->missing, "unanswered", (json_int_t)s->unanswered, "foreign",
-                   (json_int_t)s->foreign);
+static trm_status print_score_json(const trm_arc_score *s, trm_error *err) {
+  trm__json_out o = trm__json_begin(TRM__JSON_INDENTED);
+  trm__json_open(&o, NULL, '{');
+  trm__json_put_real(&o, "score", s->score);
+  trm__json_put_int(&o, "tasks", s->tasks);
+  trm__json_put_int(&o, "solved", s->solved);
+  trm__json_put_int(&o, "test_inputs", s->inputs);
+  trm__json_put_int(&o, "right", s->right);
+  trm__json_put_int(&o, "missing", s->missing);
+  trm__json_put_int(&o, "unanswered", s->unanswered);
+  trm__json_put_int(&o, "no_attempt", s->no_attempt);
+  trm__json_put_int(&o, "foreign", s->foreign);
+  trm__json_close(&o);
+  return cli_print_json(&o, stdout, err);
 }
 
 static int run_score(int argc, char **argv) {
@@ -167,13 +179,12 @@ static int run_score(int argc, char **argv) {
                                 {NULL, CLI_FLAG, NULL, NULL, NULL}};
   int code;
   if (!cli_options_parse(&score_manual, options, &argc, argv, &code)) return code;
-  if (argc != 2)
-    return cli_usage_error("want SUBMISSION.json and SOLUTIONS.json, got %d arguments", argc);
+  if (argc != 2) return cli_usage_error("want SUBMISSION and SOLUTIONS, got %d arguments", argc);
   trm_error err = {0};
   trm_arc_score s;
   trm_status st = trm_arc_score_files(argv[0], argv[1], &s, &err);
   if (st == TRM_OK && json)
-    st = print_json(score_json(&s), &err);
+    st = print_score_json(&s, &err);
   else if (st == TRM_OK)
     print_score(&s);
   return cli_finish(st == TRM_OK ? CLI_OK : cli_report_error(&err));
@@ -181,23 +192,10 @@ static int run_score(int argc, char **argv) {
 
 /* --- both --- */
 
-static void print_usage(FILE *f) {
-  fputs(
-      "Usage: trm arc ACTION [options]\n\n"
-      "  trm arc vote     pass@K and a submission from saved answers\n"
-      "  trm arc score    a submission against the solutions\n\n"
-      "Each has its own --help with examples.\n",
-      f);
-}
-
 int cmd_arc(int argc, char **argv) {
-  if (argc && (!strcmp(argv[0], "--help") || !strcmp(argv[0], "-h"))) {
-    print_usage(stdout);
-    return cli_finish(CLI_OK);
-  }
-  if (argc && !strcmp(argv[0], "vote")) return run_vote(argc - 1, argv + 1);
-  if (argc && !strcmp(argv[0], "score")) return run_score(argc - 1, argv + 1);
-  if (argc) return cli_usage_error("unknown action '%s'; want vote or score", argv[0]);
-  print_usage(stderr);
-  return CLI_USAGE;
+  static const cli_action actions[] = {
+      {"vote", NULL, "pass@K and a submission from saved answers", run_vote},
+      {"score", NULL, "a submission against the solutions", run_score}};
+  static const cli_group group = {"arc", "", actions, sizeof actions / sizeof *actions};
+  return cli_group_run(&group, argc, argv);
 }

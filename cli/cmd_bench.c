@@ -15,9 +15,9 @@ static const cli_manual manual = {
     "  train   training updates\n"
     "  infer   supervision steps of the solver\n"
     "  growth  updates against width, layers, n, cells, batch and threads\n"
-    "key=value: settings of the model as in `trm train`, e.g. arch.hidden_size=128; what has an\n"
-    "option below is chosen by the option only. --list-models lists the models: not every preset\n"
-    "is one (arc1, arc2 and transformer-sudoku are not).\n",
+    "key=value: settings of the model as in `trm train`, e.g. arch.hidden_size=128; what has\n"
+    "an option below is chosen by the option only. --list-models lists the models: not every\n"
+    "preset is one (arc1, arc2 and transformer-sudoku are not).\n",
     "Lists are separated by commas; every combination is a row of\n"
     "  GFLOP    the arithmetic that the model needs (products, 2 per multiply-add), and\n"
     "  ms       the median time for it, min and max over the runs, after one to warm up:\n"
@@ -287,10 +287,10 @@ static const struct test {
 enum { N_TESTS = sizeof tests / sizeof *tests };
 
 static const struct test *find_test(const char *name) {
-  cli_nearest near = {.word = name};
+  trm__nearest near = {.word = name};
   for (int i = 0; i < N_TESTS; i++) {
     if (!strcmp(tests[i].name, name)) return &tests[i];
-    cli_nearest_offer(&near, tests[i].name);
+    trm__nearest_offer(&near, tests[i].name);
   }
   cli_usage_error("unknown bench '%s'; %s%s%s", name, near.best ? "did you mean '" : "want ",
                   near.best ? near.best : "gemm, ops, train, infer or growth",
@@ -363,6 +363,7 @@ static bool read_lists(const bench_args *a, const struct test *test, bench_run *
   b->machine.device = (trm_device){TRM_DEVICE_CPU, 0};
   if (test->run == run_train || test->run == run_infer)
     b->machine.device = trm_device_resolve(a->device, NULL);
+  cli_note_device(a->device);
   const bool on_cpu = b->machine.device.kind == TRM_DEVICE_CPU;
   if (a->threads && !on_cpu) {
     cli_usage_error("--threads is for the CPU");
@@ -405,15 +406,17 @@ int cmd_bench(int argc, char **argv) {
        "(default: as many as the process may use; gemm, growth: also 1)"},
       {"dtype", CLI_NAMES, &a.dtypes, "LIST", "number formats (default: f32,bf16)"},
       {"device", CLI_DEVICE, &a.device, "NAME", "cpu (default), auto or cuda:N; train and infer"},
-      {"r,runs", CLI_INT, &a.runs, "N", "timed runs of each row (default: 5)"},
+      {"r,runs", CLI_SIZE, &a.runs, "N", "timed runs of each row (default: 5)"},
       {"o,output", CLI_STRING, &a.format, "FORMAT", "md, csv or json (default: md)"},
       {"shape", CLI_NAMES, &a.shapes, "LIST", "gemm: MxNxK (default: those of the models)"},
       {"list-models", CLI_FLAG, &list_models, NULL, "print the models"},
       {"cells", CLI_INT, &a.cells, "N", "cells of a puzzle (0: the model's)"},
+      CLI_QUIET_ROW,
       {NULL, CLI_FLAG, NULL, NULL, NULL}};
   int code;
   bench_run b = {0};
-  if (!cli_options_parse(&manual, options, &argc, argv, &code)) return code;
+  if (!cli_options_parse_settings(&manual, options, config_suggest, &argc, argv, &code))
+    return code;
   if (list_models) {
     bench_print_models(stdout);
     return cli_finish(CLI_OK);

@@ -7,15 +7,16 @@ static const cli_manual manual = {
     .usage = "trm data build grid --input TRAIN[,TEST] --output-dir DIR [options]",
     .about =
         "Makes a data set of puzzles of your own: pairs of grids of symbols.\n"
-        "  .csv    columns question,answer; one character a cell, rows separated by '/'\n"
+        "  .csv    a header like question,answer; one character a cell, rows separated by '/'\n"
         "  .jsonl  {\"input\": [[...]], \"output\": [[...]], \"id\": \"...\"} in each line; "
         "integers or\n"
         "          texts as cells, null in the output where nothing is scored\n"
-        "  .npz    integer arrays inputs, labels [examples, rows, columns]; a label below 0 is "
-        "not\n"
-        "          scored\n"
-        "Grids of several sizes lie in the top left corner of a canvas. An error names the file\n"
-        "and line, and nothing is written.\n",
+        "  .npz    arrays inputs, labels of whole numbers, [examples, rows, columns] or\n"
+        "          [examples, cells]; a label below 0 is not scored\n"
+        "Texts may be packed: .csv.gz, .jsonl.gz; .ndjson is .jsonl. Grids of several sizes lie "
+        "in\n"
+        "the top left corner of a canvas. An error names the file and line, and nothing is "
+        "written.\n",
     .notes =
         "Symmetries: dihedral (rotations and reflections), rotate, flip, transpose, and permute:\n"
         "with symbols that can change names, as permute:1-9 or permute:a+b+c. Declare only those\n"
@@ -36,7 +37,7 @@ static bool read_canvas(const char *text, trm_grid_build_config *c) {
   int64_t r, n;
   if (!x || (size_t)(x - text) >= sizeof rows) return false;
   memcpy(rows, text, (size_t)(x - text));
-  if (!cli_parse_int64(rows, &r) || !cli_parse_int64(x + 1, &n) || r < 1 || n < 1 ||
+  if (!trm__number_int64(rows, &r) || !trm__number_int64(x + 1, &n) || r < 1 || n < 1 ||
       r > TRM_PUZZLE_MAX_SIDE || n > TRM_PUZZLE_MAX_SIDE)
     return false;
   c->canvas_rows = (int)r;
@@ -46,11 +47,12 @@ static bool read_canvas(const char *text, trm_grid_build_config *c) {
 
 static int build(trm_grid_build_config *config) {
   cli_progress bar;
-  cli_progress_begin(&bar, "writing", 0, 0, "puzzles", 1);
+  cli_progress_begin(&bar, "building", 0, 0, "puzzles", 1);
   config->progress = cli_progress_tick;
   config->progress_arg = &bar;
   trm_build_report report;
   trm_error err;
+  cli_faults_defer(); /* a stop removes what is half built; progress looks */
   trm_status st = trm_build_grid(config, &report, &err);
   cli_progress_end(&bar);
   if (st == TRM_E_ARGUMENT) return cli_usage_error("%s", err.msg);
@@ -62,12 +64,14 @@ int cmd_data_build_grid(int argc, char **argv) {
   trm_grid_build_config config = {0};
   const cli_option options[] = {
       {"input", CLI_STRING, &input, "FILES", "training file, optionally a comma and the test file"},
-      {"output-dir", CLI_STRING, &config.output_dir, "DIR", "the data set folder to write"},
+      {"output-dir", CLI_OUTPUT, &config.output_dir, "DIR", "the data set folder to write"},
+      {"columns", CLI_STRING, &config.columns, "NAMES",
+       "of .csv: QUESTION,ANSWER, names, or numbers from 1 without a header"},
       {"test-share", CLI_DOUBLE, &config.test_share, "P",
-       "hold out this share for testing, never apart from its images (default 0)"},
+       "share held out for testing, images together (default 0)"},
       {"rows", CLI_INT, &config.rows, "R",
-       "rows of a grid in CSV without '/' (default: it is square)"},
-      {"cols", CLI_INT, &config.cols, "C", "columns of a grid in CSV without '/'"},
+       "rows of a grid where the file has only its cells (default: it is square)"},
+      {"cols", CLI_INT, &config.cols, "C", "columns of such a grid"},
       {"canvas", CLI_STRING, &canvas, "RxC", "rows and columns (default: the largest grids)"},
       {"vocabulary", CLI_STRING, &config.vocabulary, "LIST",
        "symbols as \"a,b,c\" or a file with one a line (default: as found)"},
@@ -77,6 +81,7 @@ int cmd_data_build_grid(int argc, char **argv) {
       {"num-aug", CLI_INT, &config.num_aug, "K",
        "store K symmetric images of each training example (default 0)"},
       {"seed", CLI_UINT64, &config.seed, "S", "of the share and the images (default 0)"},
+      CLI_QUIET_ROW,
       {NULL, CLI_FLAG, NULL, NULL, NULL}};
   int code;
   if (!cli_options_parse(&manual, options, &argc, argv, &code)) return code;

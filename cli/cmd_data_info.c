@@ -1,9 +1,9 @@
 /* trm data info: what a data set holds, and what its splits share. */
-#include <jansson.h>
 #include <string.h>
 
 #include "cmd_data.h"
 #include "grid_style.h"
+#include "json_print.h"
 #include "puzzle_names.h"
 
 static const cli_manual manual = {
@@ -21,51 +21,61 @@ static const cli_manual manual = {
 
 /* ---- as JSON ---- */
 
-static json_t *sizes_json(const trm_survey_split *s) {
-  json_t *list = json_array();
-  for (int i = 0; i < TRM_SURVEY_SIZES && s->size[i].count > 0; i++)
-    json_array_append_new(list, json_pack("{s:i, s:i, s:I}", "rows", s->size[i].rows, "cols",
-                                          s->size[i].cols, "count", (json_int_t)s->size[i].count));
-  return list;
+static void put_sizes(trm__json_out *o, const trm_survey_split *s) {
+  trm__json_open(o, "most_frequent_sizes", '[');
+  for (int i = 0; i < TRM_SURVEY_SIZES && s->size[i].count > 0; i++) {
+    trm__json_open(o, NULL, '{');
+    trm__json_put_int(o, "rows", s->size[i].rows);
+    trm__json_put_int(o, "cols", s->size[i].cols);
+    trm__json_put_int(o, "count", s->size[i].count);
+    trm__json_close(o);
+  }
+  trm__json_close(o);
 }
 
-static json_t *split_json(const trm_survey_split *s, bool symmetric) {
+static void put_split(trm__json_out *o, const char *key, const trm_survey_split *s,
+                      bool symmetric) {
   const trm_dataset_info *i = &s->info;
-  json_t *root =
-      json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:o}", "examples",
-                (json_int_t)i->examples, "puzzles", (json_int_t)i->puzzles, "groups",
-                (json_int_t)i->groups, "copies", (json_int_t)s->copies, "ids", (json_int_t)s->ids,
-                "least_puzzle_examples", (json_int_t)s->least_examples, "mean_puzzle_examples",
-                i->mean_puzzle_examples, "most_puzzle_examples", (json_int_t)s->most_examples,
-                "compared", (json_int_t)s->compared, "repeated", (json_int_t)s->repeated, "sizes",
-                (json_int_t)s->sizes, "most_frequent_sizes", sizes_json(s));
-  if (root && symmetric)
-    json_object_update_new(root, json_pack("{s:I, s:I}", "originals", (json_int_t)s->originals,
-                                           "repeated_images", (json_int_t)s->images));
-  return root;
+  trm__json_open(o, key, '{');
+  trm__json_put_int(o, "examples", i->examples);
+  trm__json_put_int(o, "puzzles", i->puzzles);
+  trm__json_put_int(o, "groups", i->groups);
+  trm__json_put_int(o, "copies", s->copies);
+  trm__json_put_int(o, "ids", s->ids);
+  trm__json_put_int(o, "least_puzzle_examples", s->least_examples);
+  trm__json_put_real(o, "mean_puzzle_examples", i->mean_puzzle_examples);
+  trm__json_put_int(o, "most_puzzle_examples", s->most_examples);
+  trm__json_put_int(o, "compared", s->compared);
+  trm__json_put_int(o, "repeated", s->repeated);
+  trm__json_put_int(o, "sizes", s->sizes);
+  put_sizes(o, s);
+  if (symmetric) {
+    trm__json_put_int(o, "originals", s->originals);
+    trm__json_put_int(o, "repeated_images", s->images);
+  }
+  trm__json_close(o);
 }
 
-static json_t *survey_json(const char *dir, const trm_survey *s) {
+static void put_survey(trm__json_out *o, const char *dir, const trm_survey *s) {
   const trm_dataset_info *info = s->has_train ? &s->train.info : &s->test.info;
   const trm_puzzle *p = &info->puzzle;
+  const int first = trm_puzzle_first_symbol(p);
   char puzzle[320];
   puzzle_describe(p, puzzle, sizeof puzzle);
-  json_t *vocabulary = json_array();
-  int first = trm_puzzle_first_symbol(p);
+  trm__json_put_text(o, "data", dir);
+  trm__json_put_text(o, "puzzle", puzzle);
+  trm__json_put_int(o, "vocab_size", info->vocab_size);
+  trm__json_put_int(o, "seq_len", info->seq_len);
+  trm__json_put_int(o, "num_puzzle_identifiers", info->num_puzzle_identifiers);
+  trm__json_open(o, "vocabulary", '[');
   for (int token = first; token < first + trm_puzzle_n_symbols(p); token++)
-    json_array_append_new(vocabulary, json_string(trm_puzzle_symbol(p, token)));
-  json_t *root =
-      json_pack("{s:s, s:s, s:i, s:i, s:i, s:o}", "data", dir, "puzzle", puzzle, "vocab_size",
-                info->vocab_size, "seq_len", info->seq_len, "num_puzzle_identifiers",
-                info->num_puzzle_identifiers, "vocabulary", vocabulary);
-  if (!root) return NULL;
-  if (s->has_train) json_object_set_new(root, "train", split_json(&s->train, s->symmetric));
-  if (s->has_test) json_object_set_new(root, "test", split_json(&s->test, s->symmetric));
-  if (!s->has_train || !s->has_test) return root;
-  json_object_set_new(root, "overlap", json_integer((json_int_t)s->overlap));
-  if (s->symmetric)
-    json_object_set_new(root, "overlap_images", json_integer((json_int_t)s->overlap_originals));
-  return root;
+    trm__json_put_text(o, NULL, trm_puzzle_symbol(p, token));
+  trm__json_close(o);
+  if (s->has_train) put_split(o, "train", &s->train, s->symmetric);
+  if (s->has_test) put_split(o, "test", &s->test, s->symmetric);
+  if (!s->has_train || !s->has_test) return;
+  trm__json_put_int(o, "overlap", s->overlap);
+  if (s->symmetric) trm__json_put_int(o, "overlap_images", s->overlap_originals);
 }
 
 /* ---- as text ---- */
@@ -130,9 +140,10 @@ static void print_vocabulary(const trm_puzzle *p) {
 
 static void print_survey(const char *dir, const trm_survey *s) {
   const trm_dataset_info *info = s->has_train ? &s->train.info : &s->test.info;
-  char puzzle[320];
-  puzzle_describe(&info->puzzle, puzzle, sizeof puzzle);
-  printf("%s\n  %-*s %s\n", dir, LABEL, "puzzle", puzzle);
+  char text[320], puzzle[320], name[CLI_CLEAN];
+  puzzle_describe(&info->puzzle, text, sizeof text);
+  printf("%s\n  %-*s %s\n", cli_clean(name, sizeof name, dir), LABEL, "puzzle",
+         cli_clean(puzzle, sizeof puzzle, text));
   print_count("tokens (vocab_size)", info->vocab_size);
   print_vocabulary(&info->puzzle);
   print_count("cells (seq_len)", info->seq_len);
@@ -150,21 +161,12 @@ static void print_survey(const char *dir, const trm_survey *s) {
 
 /* ---- the command ---- */
 
-static int print_report(const char *dir, const trm_survey *s, bool json) {
-  if (!json) {
-    print_survey(dir, s);
-    return CLI_OK;
-  }
-  json_t *root = survey_json(dir, s);
-  if (!root) {
-    trm_error err;
-    cli_fail(&err, TRM_E_MEMORY, -1, "no memory for a report");
-    return cli_report_error(&err);
-  }
-  json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-  fputc('\n', stdout);
-  json_decref(root);
-  return CLI_OK;
+static trm_status print_json(const char *dir, const trm_survey *s, trm_error *err) {
+  trm__json_out o = trm__json_begin(TRM__JSON_INDENTED);
+  trm__json_open(&o, NULL, '{');
+  put_survey(&o, dir, s);
+  trm__json_close(&o);
+  return cli_print_json(&o, stdout, err);
 }
 
 int cmd_data_info(int argc, char **argv) {
@@ -175,6 +177,7 @@ int cmd_data_info(int argc, char **argv) {
   const cli_option options[] = {{"limit", CLI_INT64, &config.max_groups, "N",
                                  "compare only N groups of each split, spread evenly (0: all)"},
                                 {"json", CLI_FLAG, &json, NULL, "print one JSON object"},
+                                CLI_QUIET_ROW,
                                 {NULL, CLI_FLAG, NULL, NULL, NULL}};
   int code;
   trm_error err;
@@ -187,5 +190,9 @@ int cmd_data_info(int argc, char **argv) {
   if (config.max_groups)
     cli_note("of each split at most %lld groups were compared: more may be repeated or shared",
              (long long)config.max_groups);
-  return cli_finish(print_report(argv[0], &survey, json));
+  if (json)
+    st = print_json(argv[0], &survey, &err);
+  else
+    print_survey(argv[0], &survey);
+  return cli_finish(st == TRM_OK ? CLI_OK : cli_report_error(&err));
 }

@@ -45,10 +45,10 @@ void data_warn_subsample(int64_t wanted, const trm_build_report *r) {
 }
 
 int data_report_build(const char *folder, const trm_build_report *r) {
-  char dir[4096];
+  char dir[CLI_CLEAN];
   size_t n = strlen(folder);
   while (n > 1 && folder[n - 1] == '/') n--;
-  snprintf(dir, sizeof dir, "%.*s", (int)(n < sizeof dir ? n : sizeof dir - 1), folder);
+  cli_clean(dir, n < sizeof dir ? n + 1 : sizeof dir, folder);
   printf("wrote %s\n", dir);
   print_split(dir, "train", r->train_puzzles, r->train_examples);
   if (r->test_puzzles) print_split(dir, "test", r->test_puzzles, r->test_examples);
@@ -56,6 +56,9 @@ int data_report_build(const char *folder, const trm_build_report *r) {
     printf("  no test puzzle is a symmetric image of a training puzzle\n");
   warn_count(r->skipped, "puzzle without exactly one solution was left out",
              "puzzles without exactly one solution were left out");
+  warn_count(r->unreadable, "puzzle that cannot be read, or whose solution is wrong, was left out",
+             "puzzles that cannot be read, or whose solutions are wrong, were left out");
+  warn_count(r->empty_rows, "empty row was passed over", "empty rows were passed over");
   warn_count(r->duplicates_in_train, "training puzzle repeats another one",
              "training puzzles repeat others");
   warn_count(r->duplicates_in_test, "test puzzle repeats another one",
@@ -65,5 +68,5 @@ int data_report_build(const char *folder, const trm_build_report *r) {
   warn_count(r->symmetric_overlap - r->overlap,
              "more test puzzle is a symmetric image of a training puzzle",
              "more test puzzles are symmetric images of training puzzles");
-  return cli_finish(CLI_OK);
+  return cli_finish_files(CLI_OK);
 }

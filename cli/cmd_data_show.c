@@ -51,19 +51,18 @@ static void read_example(showing *s, int64_t index) {
 
 /* "test 7, id 12, NAME" */
 static void title_of(const showing *s, char *title, size_t size) {
+  char clean[256];
   const char *name = puzzle_name(s->names, s->id);
   int used = snprintf(title, size, "%s %" PRId64, s->args->split, s->index);
   if (s->info->num_puzzle_identifiers > 1 && used > 0 && (size_t)used < size)
     snprintf(title + used, size - (size_t)used, ", id %" PRId32 "%s%s", s->id, name ? ", " : "",
-             name ? name : "");
+             name ? cli_clean(clean, sizeof clean, name) : "");
 }
 
-/* Names come from a file: no control characters for the terminal. */
 static void print_title(const showing *s) {
   char title[320];
   title_of(s, title, sizeof title);
-  for (const char *c = title; *c; c++)
-    fputc((unsigned char)*c < 32 || *c == 127 ? '?' : *c, stdout);
+  fputs(title, stdout);
 }
 
 static void show_text(showing *s) {
@@ -149,7 +148,10 @@ static trm_status show_examples(showing *s, trm_error *err) {
                     MAX_PICTURES, end - a->first);
   if (a->svg) return end > a->first ? write_svg(s, end, err) : TRM_OK;
   bool text = a->text || (!a->grid && !cli_is_terminal(stdout));
-  for (int64_t i = a->first; i < end && !cli_interrupted(); i++) {
+  for (int64_t i = a->first; i < end; i++) {
+    if (cli_interrupted())
+      return cli_fail(err, TRM_E_INTERRUPTED, -1, "interrupted after %" PRId64 " example%s",
+                      i - a->first, TRM__S(i - a->first));
     read_example(s, i);
     if (!known)
       show_numbers(s);
@@ -191,10 +193,10 @@ int cmd_data_show(int argc, char **argv) {
   const cli_option options[] = {
       {"split", CLI_STRING, &a.split, "NAME", "train or test (default test)"},
       {"index", CLI_INT64, &a.first, "I", "the first example to show (default 0)"},
-      {"count", CLI_INT64, &a.count, "N", "how many (default 1)"},
+      {"count", CLI_COUNT, &a.count, "N", "how many (default 1)"},
       {"text", CLI_FLAG, &a.text, NULL, "lines of text, also on a terminal"},
       {"grid", CLI_FLAG, &a.grid, NULL, "grids, also into a pipe or a file"},
-      {"svg", CLI_STRING, &a.svg, "FILE", "write a picture and print nothing"},
+      {"svg", CLI_STREAM, &a.svg, "FILE.svg", "write a picture and print nothing; - is stdout"},
       {NULL, CLI_FLAG, NULL, NULL, NULL}};
   int code;
   trm_dataset *d;

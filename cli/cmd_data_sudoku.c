@@ -4,17 +4,14 @@
 static const cli_manual build_manual = {
     .usage = "trm data build sudoku --input TRAIN[,TEST] --output-dir DIR [options]",
     .about =
-        "Makes a data set of Sudokus from CSV files with the header "
-        "source,question,answer,rating,\n"
-        "or from plain lists: a puzzle at the start of each line, '#' before comments. A grid is "
-        "its\n"
-        "cells row by row: '.' or '0' for a blank, 1 to 9, then A, B ... for sizes above 9. The "
-        "size\n"
-        "is read from the first puzzle. Every row of a CSV file is checked against the rules; "
-        "every\n"
-        "puzzle of a list is solved, and must have a single solution. An error names the file, "
-        "line\n"
-        "and column, and nothing is written.\n",
+        "Makes a data set of Sudokus from files of any usual form: tables (CSV) whose header has\n"
+        "columns like puzzle and solution, puzzles a line with or without something beside them,\n"
+        "nine lines, .sdk, .ss, .sdm, candidates, OpenSudoku's XML, HoDoKu's library, game ids of\n"
+        "Solo, addresses of puzz.link (docs/DATA.md). A cell is a digit, A, B ... above 9, or a\n"
+        "blank: one of . 0 _ * - x ?; sizes above 9 may be written from 0 on, as 0 to F, with\n"
+        "another blank. The size is that of the first puzzle. A solution beside a puzzle is\n"
+        "checked; a puzzle without one is solved, and must have a single solution. An error names\n"
+        "the file, line and column, and nothing is written.\n",
     .notes =
         "Examples:\n"
         "  trm data build sudoku --input train.csv,test.csv --output-dir data/sudoku\n"
@@ -22,23 +19,27 @@ static const cli_manual build_manual = {
         "  trm data build sudoku --input train.csv,test.csv --output-dir data/sudoku-1k-aug \\\n"
         "      --subsample-size 1000 --num-aug 1000\n"
         "      the paper's data set: 1,000 puzzles with 1,000 stored copies each\n"
-        "  trm data build sudoku --input puzzles.txt,hardest.txt --output-dir data/lists\n"};
+        "  trm data build sudoku --input puzzles.txt,hardest.txt --output-dir data/lists\n"
+        "  trm data build sudoku --input sudoku.csv --columns start,end --output-dir data/mine\n"};
 
 int cmd_data_build_sudoku(int argc, char **argv) {
   const char *input = NULL;
   trm_sudoku_build_config config = {0};
   const cli_option options[] = {
       {"input", CLI_STRING, &input, "FILES", "training file, optionally a comma and the test file"},
-      {"output-dir", CLI_STRING, &config.output_dir, "DIR", "the data set folder to write"},
+      {"output-dir", CLI_OUTPUT, &config.output_dir, "DIR", "the data set folder to write"},
       {"subsample-size", CLI_INT64, &config.subsample_size, "N",
        "keep N training puzzles, drawn by the seed (default: all)"},
       {"num-aug", CLI_INT, &config.num_aug, "K",
        "store K symmetric copies of each training puzzle (default 0)"},
+      {"columns", CLI_STRING, &config.columns, "NAMES",
+       "of tables: PUZZLE[,SOLUTION[,RATING]], names or numbers from 1"},
       {"seed", CLI_UINT64, &config.seed, "S", "of subsample and copies (default 0)"},
+      CLI_QUIET_ROW,
       {"min-difficulty", CLI_DOUBLE, &config.min_difficulty, "R",
-       "keep puzzles with a rating of at least R; in a list, of R backtracks (default: all)"},
+       "keep ratings of at least R: of tables, or else backtracks (default: all)"},
       {"skip-invalid", CLI_FLAG, &config.skip_invalid, NULL,
-       "leave out puzzles of a list that have no solution or several"},
+       "leave out and count puzzles that have not one solution or cannot be read"},
       {NULL, CLI_FLAG, NULL, NULL, NULL}};
   int code;
   if (!cli_options_parse(&build_manual, options, &argc, argv, &code)) return code;
@@ -51,11 +52,12 @@ int cmd_data_build_sudoku(int argc, char **argv) {
   config.train_csv = files.train;
   config.test_csv = files.test;
   cli_progress bar;
-  cli_progress_begin(&bar, "writing", 0, 0, "puzzles", 1);
+  cli_progress_begin(&bar, "building", 0, 0, "puzzles", 1);
   config.progress = cli_progress_tick;
   config.progress_arg = &bar;
   trm_build_report report;
   trm_error err;
+  cli_faults_defer(); /* a stop removes what is half built; progress looks */
   trm_status st = trm_build_sudoku(&config, &report, &err);
   cli_progress_end(&bar);
   if (st == TRM_OK) data_warn_subsample(config.subsample_size, &report);
@@ -63,7 +65,7 @@ int cmd_data_build_sudoku(int argc, char **argv) {
 }
 
 static const cli_manual gen_manual = {
-    .usage = "trm data gen sudoku --size 4|6|9 | --hard --output-dir DIR [options]",
+    .usage = "trm data gen sudoku --size N | --hard --output-dir DIR [options]",
     .about =
         "Generates Sudokus with exactly one solution. No test puzzle is a training puzzle or a\n"
         "symmetric image of one (digits renamed, bands, stacks, rows and columns permuted, grid\n"
@@ -85,9 +87,10 @@ int cmd_data_gen_sudoku(int argc, char **argv) {
   trm_sudoku_gen_config config = {.n_train = 1000, .n_test = 1000};
   const cli_option options[] = {
       {"hard", CLI_FLAG, &config.hard, NULL,
-       "9x9 puzzles as hard as those of Sudoku-Extreme; no other limit can be given"},
-      {"size", CLI_INT, &config.size, "N", "4, 6 or 9; also 8, 10, 12 and 16 (slow)"},
-      {"train", CLI_INT64, &config.n_train, "N", "training puzzles (default 1000)"},
+       "9x9 as hard as Sudoku-Extreme; no other limit can be given"},
+      {"size", CLI_SIZE, &config.size, "N",
+       "4, 6, 8, 9, 10, 12 or 16 (of 16 a puzzle takes seconds)"},
+      {"train", CLI_COUNT, &config.n_train, "N", "training puzzles (default 1000)"},
       {"test", CLI_INT64, &config.n_test, "N", "test puzzles (default 1000; 0: no test split)"},
       {"max-givens", CLI_INT, &config.max_givens, "K", "at most K givens (default: no limit)"},
       {"min-givens", CLI_INT, &config.min_givens, "K", "at least K givens (default: no limit)"},
@@ -97,7 +100,8 @@ int cmd_data_gen_sudoku(int argc, char **argv) {
        "at most K wrong guesses (default 0: no limit)"},
       {"seed", CLI_UINT64, &config.seed, "S", "other puzzles for another seed (default 0)"},
       {"threads", CLI_INT, &config.threads, "N", "default: as many as the process may use"},
-      {"output-dir", CLI_STRING, &config.output_dir, "DIR", "the data set folder to write"},
+      CLI_QUIET_ROW,
+      {"output-dir", CLI_OUTPUT, &config.output_dir, "DIR", "the data set folder to write"},
       {NULL, CLI_FLAG, NULL, NULL, NULL}};
   int code;
   if (!cli_options_parse(&gen_manual, options, &argc, argv, &code)) return code;

@@ -45,6 +45,7 @@ int cmd_data_verify(int argc, char **argv) {
       .report = print_check, .report_arg = &bar, .progress = tick, .progress_arg = &bar};
   const cli_option options[] = {{"limit", CLI_INT64, &config.max_examples, "N",
                                  "check single examples in so many of each split (0: all)"},
+                                CLI_QUIET_ROW,
                                 {NULL, CLI_FLAG, NULL, NULL, NULL}};
   int code, failures;
   trm_error err;

@@ -5,25 +5,25 @@
 #include <unistd.h>
 
 #include "eval_report.h"
+#include "model_data.h"
 #include "npy_out.h"
 #include "run_folder.h"
 
 static const cli_manual manual = {
     "trm eval MODEL DATA [options]",
-    "Measures a model on a data set: cell and exact accuracy with Wilson 95 % intervals, answers\n"
-    "that are right by the rules of the puzzle where it has some, the accuracy of the q head, and\n"
-    "the accuracies after each supervision step. On an ARC set the answers to the copies of a "
-    "task\n"
-    "vote, and pass@K is printed. MODEL is a model folder, a run folder (then its best "
-    "checkpoint,\n"
-    "else its last), a .safetensors file of trm convert, or a published checkpoint step_N with "
-    "its\n"
-    "all_config.yaml beside it. DATA is a data set folder.\n"
-    "With --halt q an example stops once q_halt > 0 (q_halt > q_continue for a model trained with\n"
-    "both), as in training, and the next one takes its place; q=LOGIT sets a higher bar: q=2 is\n"
-    "88 % sure of being right.\n"
-    "With --state FILE an evaluation that is stopped or killed goes on where it was when it is\n"
-    "called again with the same options; the file is removed at the end.\n",
+    "Measures a model on a data set: cell and exact accuracy with Wilson 95 % intervals,\n"
+    "answers that are right by the rules of the puzzle where it has some, the accuracy of the\n"
+    "q head, and the accuracies after each supervision step. On an ARC set the answers to the\n"
+    "copies of a task vote, and pass@K is printed.\n"
+    "MODEL is a model folder, a run folder (then its best checkpoint, else its newest), a\n"
+    ".safetensors file of trm convert, a published checkpoint step_N with its\n"
+    "all_config.yaml beside it, or a name that `trm models` lists. DATA is a data\n"
+    "set folder. Data that the model was not made for are refused.\n"
+    "With --halt q an example stops once q_halt > 0 (q_halt > q_continue for a model trained\n"
+    "with both), as in training, and the next one takes its place; q=LOGIT sets a higher bar:\n"
+    "q=2 is 88 % sure of being right.\n"
+    "With --state FILE an evaluation that is stopped or killed goes on where it was when it\n"
+    "is called again with the same options; the file is removed at the end.\n",
     "Examples:\n"
     "  trm eval runs/Sudoku6-trm/first data/sudoku6\n"
     "  trm eval runs/Sudoku6-trm/first data/sudoku6 --steps 64 --limit 200 --json\n"
@@ -63,15 +63,17 @@ static trm_status save_row(void *arg, const trm_eval_row *row, trm_error *err) {
   return e->q.open ? npy_out_row(&e->q, row->example, &row->q_halt, err) : TRM_OK;
 }
 
+/* Before a state is saved: none of what was not read may be in it. */
 static trm_status sync_rows(void *arg, trm_error *err) {
   eval_run *e = arg;
+  CLI_TRY(cli_faults_check(err));
   if (e->preds.open) CLI_TRY(npy_out_sync(&e->preds, err));
   return e->q.open ? npy_out_sync(&e->q, err) : TRM_OK;
 }
 
 static bool tick(void *arg, int64_t done, int64_t total) {
   eval_run *e = arg;
-  if (e->told++ == 0 && e->args->state && cli_exists(e->args->state)) {
+  if (e->told++ == 0 && e->args->state && trm__path_exists(e->args->state)) {
     cli_progress_clear(&e->bar);
     cli_note("going on after %lld of %lld examples", (long long)done, (long long)total);
     e->bar.first = done;
@@ -81,29 +83,19 @@ static bool tick(void *arg, int64_t done, int64_t total) {
 
 /* --- before and after --- */
 
-/* Hours of work are not to end with a file that cannot be created. */
-static trm_status check_writable(const char *path, trm_error *err) {
-  cli_outfile probe;
-  if (cli_exists(path) && !cli_is_file(path))
-    return cli_fail(err, TRM_E_IO, -1, "%s: cannot write: it is not a plain file", path);
-  CLI_TRY(cli_outfile_open(&probe, path, err));
-  cli_outfile_abort(&probe);
-  return TRM_OK;
-}
-
 /* An ARC set with what its tasks should give; only the test split has their test inputs. */
 static trm_status open_votes(eval_run *e, trm_error *err) {
-  char path[CLI_PATH_MAX];
+  trm__kind kind;
   const eval_args *a = e->args;
-  CLI_TRY(cli_path(path, err, "%s/test_puzzles.json", a->data));
+  CLI_TRY(cli_look(&kind, err, "%s/test_puzzles.json", a->data));
   bool arc = trm_dataset_get_info(e->data)->puzzle.kind == TRM_PUZZLE_ARC &&
-             !strcmp(a->split, "test") && cli_exists(path);
+             !strcmp(a->split, "test") && kind != TRM__ABSENT;
   if (a->submission && !arc)
     return cli_fail(err, TRM_E_ARGUMENT, -1,
                     "--submission: %s, split %s, is not the test split of an ARC set with its "
                     "test_puzzles.json",
                     a->data, a->split);
-  if (a->submission) CLI_TRY(check_writable(a->submission, err));
+  if (a->submission) CLI_TRY(eval_check_writable(a->submission, err));
   return arc ? trm_arc_votes_create(a->data, &e->votes, err) : TRM_OK;
 }
 
@@ -113,14 +105,13 @@ static trm_status open_all(eval_run *e, trm_error *err) {
   CLI_TRY(open_votes(e, err));
   const trm_dataset_info *info = trm_dataset_get_info(e->data);
   CLI_TRY(run_folder_load_model_for(a->model, info, e->model_path, &e->model, err));
-  if (a->dtype != TRM_DTYPES) trm_model_set_dtype(e->model, a->dtype);
+  CLI_TRY(model_check_data(trm_model_get_config(e->model), info, a->data, err));
+  if (a->dtype != TRM_DTYPES) CLI_TRY(trm_model_set_dtype(e->model, a->dtype, err));
   int64_t rows = a->limit && a->limit < info->examples ? a->limit : info->examples;
-  npy_out_use use = !a->state              ? NPY_OUT_ALONE
-                    : cli_exists(a->state) ? NPY_OUT_GO_ON
-                                           : NPY_OUT_BEGIN;
   if (a->save_preds)
-    CLI_TRY(npy_out_open(&e->preds, a->save_preds, NPY_OUT_INT32, rows, info->seq_len, use, err));
-  if (a->save_q) CLI_TRY(npy_out_open(&e->q, a->save_q, NPY_OUT_FLOAT32, rows, 0, use, err));
+    CLI_TRY(
+        npy_out_open(&e->preds, a->save_preds, NPY_OUT_INT32, rows, info->seq_len, a->state, err));
+  if (a->save_q) CLI_TRY(npy_out_open(&e->q, a->save_q, NPY_OUT_FLOAT32, rows, 0, a->state, err));
   return TRM_OK;
 }
 
@@ -143,9 +134,10 @@ static trm_status evaluate(eval_run *e, trm_error *err) {
                                   .state_sync = sync_rows,
                                   .progress = tick,
                                   .progress_arg = e};
+  cli_faults_defer(); /* the state that was saved before one stays */
   trm_status st = trm_evaluate(e->model, e->data, &config, &e->report, err);
   cli_progress_end(&e->bar);
-  return st;
+  return st == TRM_OK ? cli_faults_check(err) : st;
 }
 
 static trm_status print_all(const eval_run *e, trm_error *err) {
@@ -164,6 +156,10 @@ static trm_status print_all(const eval_run *e, trm_error *err) {
         "%lld of the examples are of tasks that the model was not trained on: their puzzle "
         "embeddings say nothing; `trm finetune MODEL --task FILE.json` trains a new task",
         (long long)e->report.untrained);
+  if (o.arc && !o.arc->counts.scored)
+    cli_warn(
+        "the right outputs of these tasks are hidden: labels hold the [[0]] that stands for each, "
+        "so what is equal to them says nothing");
   if (a->json) return eval_print_json(&o, err);
   eval_print(&o);
   return TRM_OK;
@@ -192,7 +188,10 @@ static int run_and_tell(eval_run *e) {
   if (st == TRM_OK && submission) st = trm_arc_votes_submit(e->votes, submission, &err);
   if (st == TRM_OK) st = print_all(e, &err);
   int code = cli_finish(st == TRM_OK ? CLI_OK : cli_report_error(&err));
-  if (code == CLI_OK && commit_rows(e, &err) != TRM_OK) code = cli_report_error(&err);
+  /* With a state the same command can tell a report again that nobody got; else the rows are all
+   * that is left. */
+  const bool commit = code == CLI_OK || (st == TRM_OK && !e->args->state);
+  if (commit && commit_rows(e, &err) != TRM_OK) code = cli_report_error(&err);
   return code;
 }
 
@@ -204,8 +203,9 @@ static int run(const eval_args *a) {
     return cli_report_error(&err);
   }
   e->args = a;
+  cli_note_device(a->device);
   int code = run_and_tell(e);
-  bool keep = a->state && cli_exists(a->state);
+  bool keep = a->state && trm__path_exists(a->state);
   npy_out_close(&e->preds, keep);
   npy_out_close(&e->q, keep);
   trm_arc_votes_free(e->votes);
@@ -227,15 +227,17 @@ int cmd_eval(int argc, char **argv) {
       {"threads", CLI_INT, &a.threads, "T", "0: as many as the process may use"},
       {"dtype", CLI_DTYPE, &a.dtype, "FORMAT", "float32 or bfloat16 (default: as trained)"},
       {"json", CLI_FLAG, &a.json, NULL, "print one JSON object"},
-      {"state", CLI_STRING, &a.state, "FILE", "keep what is done there; go on from it"},
-      {"save-preds", CLI_STRING, &a.save_preds, "FILE.npy",
+      {"state", CLI_OUTPUT, &a.state, "FILE", "keep what is done there; go on from it"},
+      {"save-preds", CLI_OUTPUT, &a.save_preds, "FILE.npy",
        "write the answers, int32 [examples, seq_len], file order"},
-      {"save-q", CLI_STRING, &a.save_q, "FILE.npy", "write q_halt, float32 [examples], logits"},
-      {"submission", CLI_STRING, &a.submission, "FILE", "ARC: write two attempts a test input"},
+      {"save-q", CLI_OUTPUT, &a.save_q, "FILE.npy", "write q_halt, float32 [examples], logits"},
+      {"submission", CLI_OUTPUT, &a.submission, "FILE.json",
+       "ARC: write two attempts a test input"},
+      CLI_QUIET_ROW,
       {NULL, CLI_FLAG, NULL, NULL, NULL}};
   int code;
   if (!cli_options_parse(&manual, options, &argc, argv, &code)) return code;
-  if (argc != 2) return cli_usage_error("want MODEL and DATA, got %d arguments; see --help", argc);
+  if (!model_data_arguments("eval", argc, argv)) return CLI_USAGE;
   if (a.steps > TRM_EVAL_MAX_STEPS)
     return cli_usage_error("--steps: want at most %d, got %d", TRM_EVAL_MAX_STEPS, a.steps);
   if (!cli_parse_halt(a.halt, &a.halt_rule, &a.halt_margin)) return CLI_USAGE;

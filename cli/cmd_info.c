@@ -1,18 +1,25 @@
 /* trm info: what a folder holds. Each kind of folder is described as a JSON value, which is printed
  * as it is or as indented lines. */
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
+#include "base/pointer.h"
+#include "io/field_json.h"
+
+#include "json_print.h"
+#include "model_data.h"
+#include "named_models.h"
 #include "published.h"
 #include "puzzle_names.h"
 #include "run_folder.h"
 
 static const cli_manual manual = {
     "trm info MODEL|RUN|DATA [--json]",
-    "Describes a model (a folder, a .safetensors file, a published checkpoint step_N): its\n"
-    "configuration, costs and tensors, without loading the weights; where a run stands; what a\n"
-    "data set says of itself (trm data info looks at its examples, too).\n",
+    "Describes a model (a folder, a .safetensors file, a published checkpoint step_N, or a\n"
+    "name that `trm models` lists): its configuration, costs and tensors, without loading the\n"
+    "weights; where a run stands; what a data set says of itself (trm data info looks at its\n"
+    "examples, too).\n",
     "Examples:\n"
     "  trm info runs/Sudoku6-trm/first\n"
     "  trm info runs/Sudoku6-trm/first/best --json\n"
@@ -21,200 +28,268 @@ static const cli_manual manual = {
 
 /* ---- descriptions ---- */
 
-static trm_status no_memory(trm_error *err) {
-  return cli_fail(err, TRM_E_MEMORY, -1, "no memory for a description");
-}
-
-/* Takes `value` over. */
-static trm_status put(json_t *root, const char *key, json_t *value, trm_error *err) {
-  return value && json_object_set_new(root, key, value) == 0 ? TRM_OK : no_memory(err);
-}
-
-static json_t *describe_puzzle(const trm_puzzle *p) {
+static void put_puzzle(trm__json_out *o, const trm_puzzle *p) {
   char text[320];
-  if (p->kind == TRM_PUZZLE_NONE) return json_null();
   puzzle_describe(p, text, sizeof text);
-  return json_string(text);
+  if (p->kind == TRM_PUZZLE_NONE)
+    trm__json_put_null(o, "puzzle");
+  else
+    trm__json_put_text(o, "puzzle", text);
 }
 
-static json_t *describe_config(const trm_model_config *c) {
-  return json_pack(
-      "{s:s, s:i, s:i, s:i, s:o, s:i, s:i, s:f, s:i, s:i, s:i, s:i, s:b, s:s, s:f, s:f, s:i, s:i, "
-      "s:i, s:f, s:b, s:s, s:s}",
-      "arch", trm_arch_name(c->arch), "vocab_size", c->vocab_size, "seq_len", c->seq_len,
-      "num_puzzle_identifiers", c->num_puzzle_identifiers, "puzzle", describe_puzzle(&c->puzzle),
-      "hidden_size", c->hidden_size, "num_heads", c->num_heads, "expansion", c->expansion,
-      "H_layers", c->H_layers, "L_layers", c->L_layers, "H_cycles", c->H_cycles, "L_cycles",
-      c->L_cycles, "mlp_t", (int)c->mlp_t, "pos_encodings",
-      trm_pos_encodings_name(c->pos_encodings), "rope_theta", c->rope_theta, "rms_norm_eps",
-      c->rms_norm_eps, "puzzle_emb_ndim", c->puzzle_emb_ndim, "puzzle_emb_len", c->puzzle_emb_len,
-      "halt_max_steps", c->halt_max_steps, "halt_exploration_prob", c->halt_exploration_prob,
-      "no_ACT_continue", (int)c->no_ACT_continue, "loss_type", trm_loss_name(c->loss),
-      "forward_dtype", trm_dtype_name(c->forward_dtype));
+/* What ids mean: a text, or null where it is not known. */
+static void put_identifiers(trm__json_out *o, const uint64_t *identifiers, int n) {
+  char text[MODEL_IDENTIFIERS_ROOM];
+  model_print_identifiers(identifiers, n, text);
+  if (*text)
+    trm__json_put_text(o, "identifiers", text);
+  else
+    trm__json_put_null(o, "identifiers");
 }
 
-static json_t *describe_cost(const trm_model_cost *c) {
-  return json_pack("{s:I, s:I, s:i, s:i, s:i, s:i, s:f, s:f, s:I, s:I}", "parameters",
-                   (json_int_t)c->n_params, "puzzle_embedding_values", (json_int_t)c->n_puzzle_emb,
-                   "positions", c->positions, "depth", c->depth, "latent_updates", c->n_updates,
-                   "latent_updates_with_gradient", c->n_updates_with_grad, "gflop_forward",
-                   1e-9 * c->flops_forward, "gflop_train", 1e-9 * c->flops_train,
-                   "bytes_saved_per_row", (json_int_t)c->bytes_saved, "bytes_carry_per_row",
-                   (json_int_t)c->bytes_carry);
+/* Under the last part of its key; a size that is not known is null. */
+static void put_field(trm__json_out *o, const trm_field *f, const trm_model_config *c) {
+  const char *dot = strrchr(f->key, '.');
+  if (f->use & TRM__DATA && trm__field_number(f, c) == 0)
+    trm__json_put_null(o, dot + 1);
+  else
+    trm__field_put_json(o, dot + 1, f, c);
 }
 
-static json_t *describe_tensor(const trm_tensor *t) {
-  static const char *const kinds[] = {[TRM_TENSOR_PARAM] = "parameter",
-                                      [TRM_TENSOR_BUFFER] = "buffer",
-                                      [TRM_TENSOR_PUZZLE_EMB] = "puzzle embedding"};
-  json_t *shape = t->ndim == 2
-                      ? json_pack("[I,I]", (json_int_t)t->shape[0], (json_int_t)t->shape[1])
-                      : json_pack("[I]", (json_int_t)t->shape[0]);
-  return json_pack("{s:s, s:o, s:I, s:s}", "name", t->name, "shape", shape, "values",
-                   (json_int_t)t->count, "kind", kinds[t->kind]);
+/* The data come first. */
+static void put_config(trm__json_out *o, const trm_model_config *c) {
+  const trm_field *f;
+  trm__json_open(o, "config", '{');
+  trm__json_put_text(o, "arch", trm_arch_name(c->arch));
+  for (int i = 1; (f = trm_model_config_field(i)); i++)
+    if (f->use & TRM__DATA) put_field(o, f, c);
+  put_identifiers(o, c->identifiers, TRM_MODEL_ID_LISTS);
+  put_puzzle(o, &c->puzzle);
+  for (int i = 1; (f = trm_model_config_field(i)); i++)
+    if (!(f->use & TRM__DATA)) put_field(o, f, c);
+  trm__json_close(o);
 }
 
-static trm_status describe_costs(const trm_model_config *config, json_t *root, trm_error *err) {
-  trm_model_cost cost;
+static trm_status put_cost(trm__json_out *o, const trm_model_config *config, trm_error *err) {
+  trm_model_cost c;
   if (config->seq_len == 0) {
     cli_note(
         "the file does not show seq_len, because attention with rotary positions works at any "
-        "length: costs are left out");
-    return put(json_object_get(root, "config"), "seq_len", json_null(), err);
+        "length: costs are left out; puzzle_emb_len is what its configuration says, for no tensor "
+        "shows that either");
+    return TRM_OK;
   }
-  CLI_TRY(trm_model_cost_of(config, &cost, err));
-  return put(root, "cost", describe_cost(&cost), err);
-}
-
-static trm_status describe_weights(const trm_model *model, json_t *root, trm_error *err) {
-  int kept;
-  const trm_model_config *config = trm_model_get_config(model);
-  CLI_TRY(put(root, "config", describe_config(config), err));
-  CLI_TRY(describe_costs(config, root, err));
-  if (trm_model_puzzle_ids(model, &kept))
-    CLI_TRY(put(root, "puzzle_ids_kept", json_integer(kept), err));
-  CLI_TRY(put(root, "tensors", json_array(), err));
-  json_t *tensors = json_object_get(root, "tensors");
-  for (int i = 0; i < trm_model_tensor_count(model); i++) {
-    const trm_tensor t = trm_model_tensor_at(model, i);
-    if (json_array_append_new(tensors, describe_tensor(&t)) != 0) return no_memory(err);
-  }
+  CLI_TRY(trm_model_cost_of(config, &c, err));
+  trm__json_open(o, "cost", '{');
+  trm__json_put_int(o, "parameters", c.n_params);
+  trm__json_put_int(o, "puzzle_embedding_values", c.n_puzzle_emb);
+  trm__json_put_int(o, "positions", c.positions);
+  trm__json_put_int(o, "depth", c.depth);
+  trm__json_put_int(o, "latent_updates", c.n_updates);
+  trm__json_put_int(o, "latent_updates_with_gradient", c.n_updates_with_grad);
+  trm__json_put_real(o, "gflop_forward", c.flops_forward / 1e9);
+  trm__json_put_real(o, "gflop_train", c.flops_train / 1e9);
+  trm__json_put_int(o, "bytes_saved_per_row", (int64_t)c.bytes_saved);
+  trm__json_put_int(o, "bytes_carry_per_row", (int64_t)c.bytes_carry);
+  trm__json_close(o);
   return TRM_OK;
 }
 
-static trm_status describe_model(const char *path, json_t *root, trm_error *err) {
+static void put_tensor(trm__json_out *o, const trm_tensor *t) {
+  static const char *const kinds[] = {[TRM_TENSOR_PARAM] = "parameter",
+                                      [TRM_TENSOR_BUFFER] = "buffer",
+                                      [TRM_TENSOR_PUZZLE_EMB] = "puzzle embedding"};
+  trm__json_open(o, NULL, '{');
+  trm__json_put_text(o, "name", t->name);
+  trm__json_open(o, "shape", '[');
+  for (int i = 0; i < t->ndim; i++) trm__json_put_int(o, NULL, t->shape[i]);
+  trm__json_close(o);
+  trm__json_put_int(o, "values", t->count);
+  trm__json_put_text(o, "kind", kinds[t->kind]);
+  trm__json_close(o);
+}
+
+static trm_status describe_weights(const trm_model *model, trm__json_out *o, trm_error *err) {
+  int kept;
+  const trm_model_config *config = trm_model_get_config(model);
+  put_config(o, config);
+  CLI_TRY(put_cost(o, config, err));
+  if (trm_model_puzzle_ids(model, &kept)) trm__json_put_int(o, "puzzle_ids_kept", kept);
+  trm__json_open(o, "tensors", '[');
+  for (int i = 0; i < trm_model_tensor_count(model); i++) {
+    const trm_tensor t = trm_model_tensor_at(model, i);
+    put_tensor(o, &t);
+  }
+  trm__json_close(o);
+  return TRM_OK;
+}
+
+static trm_status describe_model(const char *path, trm__json_out *o, trm_error *err) {
   trm_model_config config;
   trm_model *model = NULL;
-  bool published = published_is(path);
+  bool published;
+  CLI_TRY(published_is(path, &published, err));
   trm_status st = published ? published_config(path, NULL, &config, err) : TRM_OK;
   if (st == TRM_OK) st = trm_model_peek(path, published ? &config : NULL, &model, err);
-  if (st == TRM_OK) st = describe_weights(model, root, err);
+  if (st == TRM_OK) st = describe_weights(model, o, err);
   trm_model_free(model);
   if (st == TRM_E_CONFIG) st = err->code = TRM_E_FORMAT; /* a bad value in a file is bad data */
   return st;
 }
 
 /* A run: where it stands, and the model it would be used as. */
-static trm_status describe_run(const char *path, json_t *root, trm_error *err) {
-  char last[CLI_PATH_MAX], model[CLI_PATH_MAX];
+static trm_status describe_run(const char *path, trm__json_out *o, trm_error *err) {
+  char model[CLI_PATH_MAX];
   const char *which;
+  trm__dir run;
   run_mark m;
-  CLI_TRY(put(root, "run", json_string(path), err));
-  CLI_TRY(cli_path(last, err, "%s/last", path));
-  if (!cli_exists(last)) return put(root, "update", json_integer(0), err);
-  CLI_TRY(run_mark_read(&m, last, err));
-  CLI_TRY(put(root, "update", json_integer(m.update), err));
+  trm__json_put_text(o, "run", path);
+  CLI_TRY(trm__dir_open(&run, path, err));
+  const trm_status st = checkpoints_newest_model(&run, &m, err);
+  trm__dir_close(&run);
+  CLI_TRY(st);
+  trm__json_put_int(o, "update", m.update);
+  if (m.update == 0) return TRM_OK;
   if (m.best_exact >= 0) {
-    CLI_TRY(put(root, "best_update", json_integer(m.best_update), err));
-    CLI_TRY(put(root, "best_exact_accuracy", json_real(m.best_exact), err));
+    trm__json_put_int(o, "best_update", m.best_update);
+    trm__json_put_real(o, "best_exact_accuracy", m.best_exact);
   }
   CLI_TRY(run_folder_find_model(path, model, &which, err));
-  CLI_TRY(put(root, "model", json_string(model), err));
-  return describe_model(model, root, err);
+  trm__json_put_text(o, "model", model);
+  return describe_model(model, o, err);
 }
 
-static trm_status describe_split(const char *path, const char *split, json_t *root,
+static trm_status describe_split(const char *path, const char *split, trm__json_out *o,
                                  trm_error *err) {
   trm_dataset *data = NULL;
   CLI_TRY(trm_dataset_open(path, split, &data, err));
   const trm_dataset_info *i = trm_dataset_get_info(data);
-  json_t *about = json_pack("{s:I, s:I, s:I, s:f, s:i, s:i, s:i, s:i, s:i, s:i, s:o}", "examples",
-                            (json_int_t)i->examples, "puzzles", (json_int_t)i->puzzles, "groups",
-                            (json_int_t)i->groups, "mean_puzzle_examples", i->mean_puzzle_examples,
-                            "vocab_size", i->vocab_size, "seq_len", i->seq_len,
-                            "num_puzzle_identifiers", i->num_puzzle_identifiers, "pad_id",
-                            i->pad_id, "ignore_label_id", i->ignore_label_id, "blank_identifier_id",
-                            i->blank_identifier_id, "puzzle", describe_puzzle(&i->puzzle));
+  trm__json_open(o, split, '{');
+  trm__json_put_int(o, "examples", i->examples);
+  trm__json_put_int(o, "puzzles", i->puzzles);
+  trm__json_put_int(o, "groups", i->groups);
+  trm__json_put_real(o, "mean_puzzle_examples", i->mean_puzzle_examples);
+  trm__json_put_int(o, "vocab_size", i->vocab_size);
+  trm__json_put_int(o, "seq_len", i->seq_len);
+  trm__json_put_int(o, "num_puzzle_identifiers", i->num_puzzle_identifiers);
+  put_identifiers(o, &i->identifiers, 1);
+  trm__json_put_int(o, "pad_id", i->pad_id);
+  trm__json_put_int(o, "ignore_label_id", i->ignore_label_id);
+  trm__json_put_int(o, "blank_identifier_id", i->blank_identifier_id);
+  put_puzzle(o, &i->puzzle);
+  trm__json_close(o);
   trm_dataset_free(data);
-  return put(root, split, about, err);
+  return TRM_OK;
 }
 
-static bool holds(const char *path, const char *name) {
+static trm_status describe_place(const char *path, trm__json_out *o, trm_error *err) {
+  trm__kind kind, train, test;
+  CLI_TRY(trm__path_look(path, &kind, err));
+  const bool there = kind != TRM__ABSENT;
+  if (kind == TRM__FILE) return describe_model(path, o, err);
   char file[CLI_PATH_MAX];
-  return cli_path(file, NULL, "%s/%s", path, name) == TRM_OK && cli_exists(file);
-}
-
-static trm_status describe(const char *path, json_t *root, trm_error *err) {
-  bool train = holds(path, "train/dataset.json"), test = holds(path, "test/dataset.json");
-  if (cli_is_file(path) || holds(path, "model.safetensors")) return describe_model(path, root, err);
-  if (holds(path, "config.yaml")) return describe_run(path, root, err);
-  if (train) CLI_TRY(describe_split(path, "train", root, err));
-  if (test) CLI_TRY(describe_split(path, "test", root, err));
-  if (train || test) return TRM_OK;
+  bool found;
+  CLI_TRY(cli_path(file, err, "%s/model.safetensors", path));
+  CLI_TRY(trm__path_look(file, &kind, err));
+  CLI_TRY(published_is(file, &found, err));
+  if (kind != TRM__ABSENT && !found) return describe_model(path, o, err);
+  CLI_TRY(cli_look(&train, err, "%s/train/dataset.json", path));
+  CLI_TRY(cli_look(&test, err, "%s/test/dataset.json", path));
+  if (train != TRM__ABSENT) CLI_TRY(describe_split(path, "train", o, err));
+  if (test != TRM__ABSENT) CLI_TRY(describe_split(path, "test", o, err));
+  if (train != TRM__ABSENT || test != TRM__ABSENT) return TRM_OK;
+  CLI_TRY(published_find(path, file, &found, err));
+  if (found) return describe_model(file, o, err);
+  CLI_TRY(cli_look(&kind, err, "%s/config.yaml", path));
+  if (kind != TRM__ABSENT) return describe_run(path, o, err);
+  if (!there) return named_model_missing(path, err);
   return cli_fail(
       err, TRM_E_IO, -1,
-      "%s: %s: want a model (model.safetensors, or a file), a run (config.yaml) or a data set "
-      "(train/dataset.json or test/dataset.json)",
-      path, cli_exists(path) ? "not a folder of trm" : "no such folder");
+      "%s: not a folder of trm: want a model (model.safetensors, or a file), a run (config.yaml), "
+      "a download (step_N, all_config.yaml) or a data set (train/dataset.json or "
+      "test/dataset.json)",
+      path);
+}
+
+/* RUN/best and RUN/last are the checkpoints that they name. */
+static trm_status describe(const char *path, trm__json_out *o, trm_error *err) {
+  char named[CLI_PATH_MAX], *target;
+  CLI_TRY(named_model_find(path, named, err));
+  CLI_TRY(trm__pointer_follow(named, &target, err));
+  const trm_status st = describe_place(target, o, err);
+  trm__free(target);
+  return st;
 }
 
 /* ---- as text ---- */
 
-static void print_tensors(const json_t *tensors) {
-  size_t i;
-  json_t *t;
+static void print_tensors(const trm__json *tensors) {
   char values[32];
   printf("tensors\n");
-  json_array_foreach(tensors, i, t) {
+  for (size_t i = 0; i < trm__json_n_items(tensors); i++) {
     char shape[64];
-    const json_t *dims = json_object_get(t, "shape");
-    cli_format_count(json_integer_value(json_object_get(t, "values")), values, sizeof values);
+    const trm__json *t = trm__json_item(tensors, i), *dims = trm__json_get(t, "shape");
+    cli_format_count(trm__json_integer(trm__json_get(t, "values")), values, sizeof values);
     int used = snprintf(shape, sizeof shape, "%lld",
-                        (long long)json_integer_value(json_array_get(dims, 0)));
-    if (json_array_size(dims) == 2)
+                        (long long)trm__json_integer(trm__json_item(dims, 0)));
+    if (trm__json_n_items(dims) == 2)
       snprintf(shape + used, sizeof shape - (size_t)used, " x %lld",
-               (long long)json_integer_value(json_array_get(dims, 1)));
-    printf("  %-44s %-14s %12s  %s\n", json_string_value(json_object_get(t, "name")), shape, values,
-           json_string_value(json_object_get(t, "kind")));
+               (long long)trm__json_integer(trm__json_item(dims, 1)));
+    printf("  %-44s %-14s %12s  %s\n", trm__json_text(trm__json_get(t, "name")), shape, values,
+           trm__json_text(trm__json_get(t, "kind")));
   }
 }
 
-static void print_scalar(const char *key, const json_t *value, int indent) {
-  char count[32];
+static void print_scalar(const char *key, const trm__json *value, int indent) {
+  char count[32], clean[CLI_CLEAN];
   printf("%*s%-*s ", indent, "", 30 - indent, key);
-  if (json_is_string(value)) printf("%s\n", json_string_value(value));
-  if (json_is_real(value)) printf("%.6g\n", json_real_value(value));
-  if (json_is_boolean(value)) printf("%s\n", json_is_true(value) ? "true" : "false");
-  if (json_is_null(value)) printf("-\n");
-  if (!json_is_integer(value)) return;
-  cli_format_count(json_integer_value(value), count, sizeof count);
-  printf("%s\n", count);
+  switch (trm__json_kind_of(value)) {
+    case TRM__JSON_STRING:
+      printf("%s\n", cli_clean(clean, sizeof clean, trm__json_text(value)));
+      break;
+    case TRM__JSON_REAL:
+      printf("%.6g\n", trm__json_number(value));
+      break;
+    case TRM__JSON_TRUE:
+      printf("true\n");
+      break;
+    case TRM__JSON_FALSE:
+      printf("false\n");
+      break;
+    case TRM__JSON_INTEGER:
+      cli_format_count(trm__json_integer(value), count, sizeof count);
+      printf("%s\n", count);
+      break;
+    default:
+      printf("-\n");
+  }
 }
 
 /* Objects nest no deeper than root and its parts. */
-static void print_text(json_t *root, int indent) {
-  const char *key;
-  json_t *value;
-  json_object_foreach(root, key, value) {
-    if (json_is_object(value)) {
+static void print_text(const trm__json *root, int indent) {
+  for (size_t i = 0; i < trm__json_n_members(root); i++) {
+    const char *key = trm__json_key(root, i);
+    const trm__json *value = trm__json_member(root, i);
+    if (trm__json_is(value, TRM__JSON_OBJECT)) {
       printf("%s\n", key);
       print_text(value, indent + 2);
-    } else if (json_is_array(value)) {
+    } else if (trm__json_is(value, TRM__JSON_ARRAY)) {
       print_tensors(value);
     } else {
       print_scalar(key, value, indent);
     }
   }
+}
+
+static trm_status print_lines(trm__json_out *o, trm_error *err) {
+  char *text;
+  trm__json *root;
+  CLI_TRY(trm__json_finish(o, "a description", &text, err));
+  const trm_status st = trm__json_parse(text, strlen(text), "a description", 1, &root, err);
+  if (st == TRM_OK) print_text(root, 0);
+  trm__json_free(root);
+  trm__free(text);
+  return st;
 }
 
 int cmd_info(int argc, char **argv) {
@@ -225,14 +300,13 @@ int cmd_info(int argc, char **argv) {
   trm_error err = {0};
   if (!cli_options_parse(&manual, options, &argc, argv, &code)) return code;
   if (argc != 1) return cli_usage_error("want one folder, got %d arguments; see --help", argc);
-  json_t *root = json_object();
-  trm_status st = root ? describe(argv[0], root, &err) : no_memory(&err);
-  if (st == TRM_OK && json) {
-    json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-    fputc('\n', stdout);
-  } else if (st == TRM_OK) {
-    print_text(root, 0);
-  }
-  json_decref(root);
+  trm__json_out o = trm__json_begin(TRM__JSON_INDENTED);
+  trm__json_open(&o, NULL, '{');
+  trm_status st = describe(argv[0], &o, &err);
+  trm__json_close(&o);
+  if (st == TRM_OK)
+    st = json ? cli_print_json(&o, stdout, &err) : print_lines(&o, &err);
+  else
+    trm__json_drop(&o);
   return cli_finish(st == TRM_OK ? CLI_OK : cli_report_error(&err));
 }

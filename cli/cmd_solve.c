@@ -1,38 +1,47 @@
 /* trm solve: puzzles as text or from a data set in, answers as text or pictures out. */
 #include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "grid_style.h"
 #include "grid_view.h"
+#include "json_print.h"
+#include "model_data.h"
 #include "published.h"
 #include "run_folder.h"
 #include "solve_input.h"
 
 static const cli_manual manual = {
     "trm solve MODEL [FILE|-] [options]",
-    "Solves puzzles given as text, one per line. A Sudoku is its cells row by row: '.' or 0 for a\n"
-    "blank cell, digits (then A, B ... above 9) for givens. Of other kinds rows are separated by\n"
-    "'/': a maze is ##S./#..G, an ARC grid 012/340, a grid whose symbols have several characters\n"
-    "\"12 7 / 3 10\". Empty lines and comments are skipped; a comment starts with #, or with //\n"
-    "where # is a symbol, as in mazes. MODEL is a model folder, a\n"
-    "run folder, a .safetensors file of trm convert, or a published checkpoint step_N with its\n"
-    "all_config.yaml beside it. Each answer is one\n"
-    "line: the grid, whether it keeps the rules and what was given (- where no rules are known), "
-    "q\n"
-    "(how sure the model is, 0 to 1) and the supervision steps taken. With --data the puzzles are\n"
-    "examples of a data set, with their puzzle ids, which ARC needs; then the line also says\n"
-    "whether the answer is equal to the label. Many puzzles are solved side by side; answers come\n"
-    "in the order of the puzzles. With --halt q a puzzle stops once q_halt > 0 (q_halt >\n"
-    "q_continue for a model trained with both), and the next one takes its place; q=LOGIT sets a\n"
-    "higher bar: q=2 is 88 % sure of being right.\n",
+    "Solves puzzles given as text. MODEL is a model folder, a run folder, a .safetensors\n"
+    "file of trm convert, or a published checkpoint step_N with its all_config.yaml beside it.\n"
+    "A file of Sudokus may have any usual form: a puzzle a line with anything beside it, a\n"
+    "table (CSV), nine lines, .sdk, OpenSudoku's XML ... (docs/DATA.md). A cell is a digit (then\n"
+    "A, B ... above 9) or a blank, such as '.' or 0; 16x16 may be 0 to F with '.' for a blank.\n"
+    "Other kinds are one puzzle a line, rows separated by '/': a maze is ##S./#..G, an ARC\n"
+    "grid 012/340, a grid whose symbols have several characters \"12 7 / 3 10\". Empty lines and\n"
+    "comments are skipped; a comment starts with #, or with // where # is a symbol, as in mazes.\n"
+    "Each answer is one line: the grid, whether it keeps the rules and what was given (-\n"
+    "where no rules are known), q (how sure the model is, 0 to 1) and the supervision steps\n"
+    "taken. With --json --show steps the key trace has the grid after each step. A line that\n"
+    "cannot be read is answered by one that begins with \"error: \" (with --json by an object\n"
+    "with the key error); the others go on, and the exit code is 3.\n"
+    "With --data the puzzles are examples of a data set, with their puzzle ids, which ARC\n"
+    "needs; then the line also says whether the answer is equal to the label.\n"
+    "Many puzzles are solved side by side; answers come in the order of the puzzles. With\n"
+    "--halt q a puzzle stops once q_halt > 0 (q_halt > q_continue for a model trained with\n"
+    "both), and the next one takes its place; q=LOGIT sets a higher bar: q=2 is 88 % sure of\n"
+    "being right.\n"
+    "Some models come with the program: MODEL may be a name that `trm models` lists.\n",
     "Examples:\n"
+    "  trm solve sudoku9 --show grid --puzzle \\\n"
+    "      53..7....6..195....98....6.8...6...34..8.3..17...2...6.6....28....419..5....8..79\n"
     "  trm solve runs/Sudoku6-trm/first puzzles.txt --check\n"
-    "  trm solve runs/Sudoku6-trm/first --show steps --puzzle "
-    "'.3.5...4.......4..62...3.....21.....'\n"
+    "  trm solve runs/Sudoku6-trm/first --show steps \\\n"
+    "      --puzzle '.3.5...4.......4..62...3.....21.....'\n"
     "  trm solve runs/Maze10-trm/first --data data/maze10 --index 3 --show grid\n"
     "  head -n 3 puzzles.txt | trm solve runs/Sudoku6-trm/first - --json --halt q\n"};
 
@@ -67,25 +76,27 @@ typedef struct solve_puzzle {
   double q_logit;
   int steps;
   bool done;
+  trm_error error; /* code other than TRM_OK: why it has no answer */
 } solve_puzzle;
 
 typedef struct solve_run {
   const solve_args *args;
   trm_model *model;
-  trm_solver *solver;
+  trm_queue *queue;
   solve_input in;
   const trm_puzzle *puzzle;
   int cells, batch, steps;
   bool show_steps, colour;
-  int64_t invalid, untrained;
+  trm__json_out line; /* of the only row with show_steps: its trace so far */
+  int64_t invalid, untrained, failed;
   bool more;             /* the input may hold another puzzle */
   int64_t read, printed; /* puzzles; those between are in the window */
   int window_size;       /* puzzle i is at i % window_size */
   solve_puzzle *window;
-  int32_t *cells_of_window;       /* [window_size, 3, cells] */
-  solve_puzzle *row[SOLVE_BATCH]; /* of the solver */
-  int32_t *before;                /* [cells], of the only row with show_steps */
-  char *text;                     /* [2, text_size]: question and answer */
+  int32_t *cells_of_window;      /* [window_size, 3, cells] */
+  solve_puzzle *at[SOLVE_BATCH]; /* by place of the queue */
+  int32_t *before;               /* [cells], of the only row with show_steps */
+  char *text;                    /* [2, text_size]: question and answer */
   size_t text_size;
 } solve_run;
 
@@ -115,8 +126,13 @@ static trm_status load_model(solve_run *s, trm_error *err) {
   char path[CLI_PATH_MAX];
   const solve_args *a = s->args;
   trm_dataset *data;
-  if (!a->source.data || !published_is(a->model))
-    return run_folder_load_model(a->model, path, &s->model, err);
+  bool published = false;
+  const char *which;
+  if (a->source.data) {
+    CLI_TRY(run_folder_find_model(a->model, path, &which, err));
+    CLI_TRY(published_is(path, &published, err));
+  }
+  if (!published) return run_folder_load_model(a->model, path, &s->model, err);
   CLI_TRY(trm_dataset_open(a->source.data, a->source.split, &data, err));
   trm_status st =
       run_folder_load_model_for(a->model, trm_dataset_get_info(data), path, &s->model, err);
@@ -127,7 +143,7 @@ static trm_status load_model(solve_run *s, trm_error *err) {
 static trm_status open_model(solve_run *s, trm_error *err) {
   const solve_args *a = s->args;
   CLI_TRY(load_model(s, err));
-  if (a->dtype != TRM_DTYPES) trm_model_set_dtype(s->model, a->dtype);
+  if (a->dtype != TRM_DTYPES) CLI_TRY(trm_model_set_dtype(s->model, a->dtype, err));
   const trm_model_config *c = trm_model_get_config(s->model);
   CLI_TRY(solve_input_open(&s->in, &a->source, c, err));
   s->puzzle = &s->in.puzzle;
@@ -135,14 +151,15 @@ static trm_status open_model(solve_run *s, trm_error *err) {
   s->batch = a->source.puzzle || s->show_steps ? 1 : SOLVE_BATCH;
   s->steps = a->steps ? a->steps : c->halt_max_steps;
   CLI_TRY(take_memory(s, err));
-  const trm_solver_config config = {.batch = s->batch, .threads = a->threads, .device = a->device};
-  return trm_solver_create(s->model, &config, &s->solver, err);
+  const trm_queue_config config = {.rows = s->batch, .threads = a->threads, .device = a->device};
+  return trm_queue_create(s->model, &config, &s->queue, err);
 }
 
 static void close_all(solve_run *s) {
   solve_input_close(&s->in);
-  trm_solver_free(s->solver);
+  trm_queue_free(s->queue);
   trm_model_free(s->model);
+  trm__json_drop(&s->line);
   free(s->window);
   free(s->cells_of_window);
   free(s->before);
@@ -153,26 +170,27 @@ static void close_all(solve_run *s) {
 /* ---- puzzle ids ---- */
 
 /* A model of one id only knows no tasks to tell apart. */
-static trm_status check_id(solve_run *s, const solve_puzzle *p, trm_error *err) {
+static void check_id(solve_run *s, const solve_puzzle *p) {
   static const char remedy[] = "teach it with trm finetune MODEL --task FILE.json";
   int known = trm_model_get_config(s->model)->num_puzzle_identifiers;
   const char *name = puzzle_name(s->in.names, p->id);
-  if (known == 1 || trm_model_puzzle_is_trained(s->model, p->id, s->in.blank_id)) return TRM_OK;
-  if (p->id >= known)
-    return cli_fail(err, TRM_E_RANGE, -1,
-                    "puzzle id %" PRId32 "%s%.100s: the model was trained with %d ids; %s", p->id,
-                    name ? " " : "", name ? name : "", known, remedy);
-  if (s->untrained++ > 0) return TRM_OK;
+  if (known == 1 || trm_model_puzzle_is_trained(s->model, p->id, s->in.blank_id)) return;
+  if (s->untrained++ > 0) return;
   if (p->index < 0)
     cli_warn("a puzzle given as text has no id, and this model answers tasks by their ids; %s",
              remedy);
   else
     cli_warn("puzzle id %" PRId32 "%s%.100s was not trained: the model does not know this task; %s",
              p->id, name ? " " : "", name ? name : "", remedy);
-  return TRM_OK;
 }
 
 /* ---- answers ---- */
+
+static trm__json_out begin_line(void) {
+  trm__json_out o = trm__json_begin(TRM__JSON_COMPACT);
+  trm__json_open(&o, NULL, '{');
+  return o;
+}
 
 static double probability(double logit) {
   return 1 / (1 + exp(-logit));
@@ -213,6 +231,12 @@ static grid_view view_of(const solve_run *s, const int32_t *tokens, trm_puzzle_b
 /* --show steps: the puzzle, then the grid after a step, or one line when nothing moved. */
 static void show_start(solve_run *s, const solve_puzzle *p) {
   memcpy(s->before, p->question, (size_t)s->cells * sizeof *s->before);
+  if (s->args->json) {
+    trm__json_drop(&s->line);
+    s->line = begin_line();
+    trm__json_open(&s->line, "trace", '[');
+    return;
+  }
   printf("the puzzle%s\n",
          s->colour ? "" : "; below, [5] is a cell that changed, !5! a given overwritten");
   grid_view v = view_of(s, p->question, trm_puzzle_locate(s->puzzle, p->question));
@@ -220,22 +244,46 @@ static void show_start(solve_run *s, const solve_puzzle *p) {
   grid_view_draw(&v, stdout);
 }
 
-static void show_step(solve_run *s, const solve_puzzle *p) {
-  trm_puzzle_box box = answer_box(s, p);
+/* Cells in the box that a step changed. */
+static int count_changed(const solve_run *s, const solve_puzzle *p, trm_puzzle_box box) {
   int changed = 0;
   for (int row = box.row; row < box.row + box.rows; row++)
     for (int col = box.col; col < box.col + box.cols; col++) {
       int cell = row * s->puzzle->cols + col;
       changed += s->before[cell] != p->answer[cell];
     }
+  return changed;
+}
+
+/* The same as an element of the key trace. */
+static void trace_step(solve_run *s, const solve_puzzle *p, trm_puzzle_box box, int changed) {
+  trm_puzzle_format_box(s->puzzle, p->answer, box, s->text, s->text_size);
+  trm__json_open(&s->line, NULL, '{');
+  trm__json_put_int(&s->line, "step", p->steps);
+  trm__json_put_int(&s->line, "changed", changed);
+  trm__json_put_real(&s->line, "q", probability(p->q_logit));
+  trm__json_put_text(&s->line, "grid", s->text);
+  trm__json_close(&s->line);
+}
+
+static void draw_step(const solve_run *s, const solve_puzzle *p, trm_puzzle_box box, int changed) {
   printf("step %d of %d: %d cell%s changed, q %.3f\n", p->steps, s->steps, changed,
          changed == 1 ? "" : "s", probability(p->q_logit));
   grid_view v = view_of(s, p->answer, box);
   v.question = p->question;
   v.before = s->before;
   if (changed) grid_view_draw(&v, stdout);
-  memcpy(s->before, p->answer, (size_t)s->cells * sizeof *s->before);
   fflush(stdout);
+}
+
+static void show_step(solve_run *s, const solve_puzzle *p) {
+  trm_puzzle_box box = answer_box(s, p);
+  int changed = count_changed(s, p, box);
+  if (s->args->json)
+    trace_step(s, p, box, changed);
+  else
+    draw_step(s, p, box, changed);
+  memcpy(s->before, p->answer, (size_t)s->cells * sizeof *s->before);
 }
 
 /* --show grid: the puzzle and its answer. */
@@ -249,37 +297,61 @@ static void show_grids(const solve_run *s, const solve_puzzle *p) {
 
 /* ---- solving ---- */
 
-/* Fills the solver's rows from the input. Who sends puzzles one by one, and perhaps waits for each
+/* Reads the next puzzle and submits it. */
+static trm_status add_puzzle(solve_run *s, solve_puzzle *p, trm_error *err) {
+  const solve_args *a = s->args;
+  int at;
+  CLI_TRY(solve_input_next(&s->in, p->question, p->label, &p->id, &p->index, &s->more, err));
+  CLI_TRY(cli_faults_check(err)); /* what was answered before is printed */
+  if (!s->more) return TRM_OK;
+  check_id(s, p);
+  const trm_queue_puzzle puzzle = {.inputs = p->question,
+                                   .puzzle_id = p->id,
+                                   .steps = s->steps,
+                                   .halt = a->halt_rule,
+                                   .halt_margin = a->halt_margin};
+  CLI_TRY(trm_queue_submit(s->queue, &puzzle, &at, err));
+  s->at[at] = p;
+  return TRM_OK;
+}
+
+/* True of what is wrong with one puzzle and leaves the others alone. */
+static bool is_of_one(trm_status st) {
+  return st == TRM_E_FORMAT || st == TRM_E_PUZZLE || st == TRM_E_RANGE;
+}
+
+/* Fills the queue from the input. Who sends puzzles one by one, and perhaps waits for each
  * answer, keeps nothing waiting: what is there goes on. */
 static trm_status add_puzzles(solve_run *s, trm_error *err) {
-  for (int row; (row = trm_solver_rows(s->solver)) < s->batch; s->read++) {
+  for (; trm_queue_room(s->queue); s->read++) {
     solve_puzzle *p = &s->window[s->read % s->window_size];
     if (!s->more || s->read - s->printed == s->window_size) return TRM_OK;
-    if (row > 0 && !solve_input_ready(&s->in)) return TRM_OK;
-    CLI_TRY(solve_input_next(&s->in, p->question, p->label, &p->id, &p->index, &s->more, err));
-    if (!s->more) return TRM_OK;
-    CLI_TRY(check_id(s, p, err));
-    CLI_TRY(trm_solver_add(s->solver, p->question, p->id, err));
-    p->done = false;
-    s->row[row] = p;
+    if (s->read > s->printed && !solve_input_ready(&s->in)) return TRM_OK;
+    p->error = (trm_error){.code = TRM_OK};
+    trm_status st = add_puzzle(s, p, &p->error);
+    p->done = is_of_one(st);
+    if (p->done) continue;
+    if (st != TRM_OK) *err = p->error;
+    if (st != TRM_OK || !s->more) return st;
     if (s->show_steps) show_start(s, p);
   }
   return TRM_OK;
 }
 
-/* Takes over the answer of a row after a step; one that is done leaves the solver. */
-static void take_row(solve_run *s, int row) {
-  solve_puzzle *p = s->row[row];
-  memcpy(p->answer, trm_solver_answer(s->solver) + (size_t)row * (size_t)s->cells,
-         (size_t)s->cells * sizeof *p->answer);
-  p->q_logit = (double)trm_solver_q_halt(s->solver)[row];
-  p->steps = trm_solver_steps_taken(s->solver)[row];
-  p->done = p->steps == s->steps || (s->args->halt_rule == TRM_HALT_Q &&
-                                     trm_solver_halt_margin(s->solver, row) > s->args->halt_margin);
+/* Takes over an answer, which may change while it is not done. */
+static void take_answer(solve_run *s, const trm_queue_answer *a) {
+  solve_puzzle *p = s->at[a->place];
+  memcpy(p->answer, a->answer, (size_t)s->cells * sizeof *p->answer);
+  p->q_logit = (double)a->q_halt;
+  p->steps = a->steps;
+  p->done = a->done;
   if (s->show_steps) show_step(s, p);
-  if (!p->done) return;
-  trm_solver_remove(s->solver, row);
-  s->row[row] = s->row[trm_solver_rows(s->solver)];
+}
+
+static void take_step(solve_run *s) {
+  trm_queue_answer a;
+  for (int i = 0; s->show_steps && trm_queue_look(s->queue, i, &a); i++) take_answer(s, &a);
+  while (trm_queue_take(s->queue, &a)) take_answer(s, &a);
 }
 
 /* What is known of an answer. */
@@ -295,26 +367,52 @@ static verdict judge(solve_run *s, const solve_puzzle *p) {
   return v;
 }
 
-static trm_status print_json(const solve_run *s, const solve_puzzle *p, const char *question,
+static trm_status print_json(solve_run *s, const solve_puzzle *p, const char *question,
                              const char *answer, const verdict *v, trm_error *err) {
-  json_t *line = json_pack("{s:s, s:s, s:o, s:f, s:i}", "puzzle", question, "answer", answer,
-                           "valid", v->has_rules ? json_boolean(v->valid) : json_null(), "q",
-                           probability(p->q_logit), "steps", p->steps);
-  if (!line) return cli_fail(err, TRM_E_NUMERIC, -1, "q of an answer is not a number");
+  trm__json_out o = s->show_steps ? s->line : begin_line();
+  s->line = (trm__json_out){0};
+  if (s->show_steps) trm__json_close(&o); /* the trace */
+  trm__json_put_text(&o, "puzzle", question);
+  trm__json_put_text(&o, "answer", answer);
+  if (v->has_rules)
+    trm__json_put_bool(&o, "valid", v->valid);
+  else
+    trm__json_put_null(&o, "valid");
+  trm__json_put_real(&o, "q", probability(p->q_logit));
+  trm__json_put_int(&o, "steps", p->steps);
   if (v->has_label) {
     const char *name = puzzle_name(s->in.names, p->id);
-    json_object_update_new(line, json_pack("{s:I, s:i, s:s}", "index", (json_int_t)p->index, "id",
-                                           (int)p->id, "label", v->equal ? "equal" : "different"));
-    if (name) json_object_set_new(line, "name", json_string(name));
+    trm__json_put_int(&o, "index", p->index);
+    trm__json_put_int(&o, "id", p->id);
+    trm__json_put_text(&o, "label", v->equal ? "equal" : "different");
+    if (name) trm__json_put_text(&o, "name", name);
   }
-  json_dumpf(line, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9));
-  json_decref(line);
-  fputc('\n', stdout);
+  trm__json_close(&o);
+  return cli_print_json(&o, stdout, err);
+}
+
+/* In the place of an answer, and on stderr. */
+static trm_status print_failed(solve_run *s, const solve_puzzle *p, trm_error *err) {
+  char text[sizeof p->error.msg];
+  cli_clean(text, sizeof text, p->error.msg);
+  s->failed++;
+  if (s->args->json) {
+    const bool has_index = p->index >= 0;
+    trm__json_out o = begin_line();
+    trm__json_put_text(&o, "error", text);
+    trm__json_put_int(&o, has_index ? "index" : "line", has_index ? p->index : p->error.pos);
+    trm__json_close(&o);
+    CLI_TRY(cli_print_json(&o, stdout, err));
+  } else {
+    printf("error: %s\n", text);
+  }
+  cli_report_error(&p->error);
   return TRM_OK;
 }
 
 static trm_status print_puzzle(solve_run *s, const solve_puzzle *p, trm_error *err) {
   char *question = s->text, *answer = s->text + s->text_size;
+  if (p->error.code != TRM_OK) return print_failed(s, p, err);
   verdict v = judge(s, p);
   trm_puzzle_format(s->puzzle, p->question, question, s->text_size);
   trm_puzzle_format_box(s->puzzle, p->answer, answer_box(s, p), answer, s->text_size);
@@ -344,26 +442,31 @@ static trm_status print_done(solve_run *s, trm_error *err) {
   return TRM_OK;
 }
 
-/* Answers what stands before a bad line, then fails with it. */
+/* True of a run that a signal ended, with *err. */
+static bool is_interrupted(const solve_run *s, trm_error *err) {
+  if (!cli_interrupted()) return false;
+  cli_fail(err, TRM_E_INTERRUPTED, -1, "interrupted after %" PRId64 " answer%s", s->printed,
+           TRM__S(s->printed));
+  return true;
+}
+
 static trm_status solve_all(solve_run *s, trm_error *err) {
-  trm_status bad = TRM_OK;
-  trm_error later = {0};
   CLI_TRY(open_model(s, err));
-  for (s->more = true;;) {
-    if (bad == TRM_OK) bad = add_puzzles(s, &later);
-    int rows = trm_solver_rows(s->solver);
-    if (rows == 0) break;
-    if (cli_interrupted())
-      return cli_fail(err, TRM_E_INTERRUPTED, -1, "interrupted after %" PRId64 " answers",
-                      s->printed);
-    CLI_TRY(trm_solver_step(s->solver, err));
-    for (int row = rows - 1; row >= 0; row--) take_row(s, row);
+  cli_faults_defer();
+  s->more = true;
+  while (s->more || trm_queue_busy(s->queue)) {
+    trm_status st = add_puzzles(s, err);
+    CLI_TRY(print_done(s, err)); /* also those that failed at once */
+    if (is_interrupted(s, err)) return TRM_E_INTERRUPTED;
+    if (st != TRM_OK) return st;
+    if (trm_queue_busy(s->queue) == 0) continue;
+    CLI_TRY(trm_queue_step(s->queue, err));
+    take_step(s);
     CLI_TRY(print_done(s, err));
   }
-  if (bad == TRM_OK && s->read == 0 && !s->in.data)
-    cli_note("%s holds no puzzle", s->in.lines.name);
-  if (bad != TRM_OK && err) *err = later;
-  return bad;
+  if (s->read == 0)
+    return cli_fail(err, TRM_E_FORMAT, -1, "%s holds no puzzle: want one a line", s->in.name);
+  return TRM_OK;
 }
 
 /* --check: by the rules, or where there are none by the labels. */
@@ -384,10 +487,14 @@ static int run_solve(const solve_args *a) {
     return cli_report_error(&err);
   }
   s->args = a;
-  s->show_steps = a->show == SHOW_STEPS && !a->json;
+  cli_note_device(a->device);
+  s->show_steps = a->show == SHOW_STEPS;
   s->colour = cli_colour(stdout);
   trm_status st = solve_all(s, &err);
   int code = st == TRM_OK ? CLI_OK : cli_report_error(&err);
+  if (s->failed > 1)
+    cli_note("%" PRId64 " of %" PRId64 " puzzles have no answer", s->failed, s->printed);
+  if (code == CLI_OK && s->failed) code = CLI_BAD_DATA;
   if (s->untrained > 1)
     cli_warn("%" PRId64 " puzzles have ids that were not trained", s->untrained);
   if (code == CLI_OK && a->check) code = check_answers(s);
@@ -407,6 +514,10 @@ static bool check_usage(solve_args *a, int argc) {
     cli_usage_error("--index and --count belong to --data");
     return false;
   }
+  if (a->steps < 0 || a->steps > TRM_MAX_STEPS) {
+    cli_usage_error("--steps: want 0 to %d, got %d", TRM_MAX_STEPS, a->steps);
+    return false;
+  }
   for (a->show = SHOW_FINAL; a->show < SHOWS; a->show++)
     if (!strcmp(a->show_name, show_names[a->show])) break;
   if (a->show == SHOWS) {
@@ -424,16 +535,18 @@ int cmd_solve(int argc, char **argv) {
                   .dtype = TRM_DTYPES};
   const cli_option options[] = {
       {"puzzle", CLI_STRING, &a.source.puzzle, "TEXT", "solve this puzzle, read no file"},
+      {"columns", CLI_STRING, &a.source.columns, "NAMES",
+       "of a table of Sudokus: PUZZLE[,SOLUTION], names or numbers from 1"},
       {"data", CLI_STRING, &a.source.data, "DIR", "solve examples of this data set"},
       {"split", CLI_STRING, &a.source.split, "NAME", "of --data: train or test (default test)"},
       {"index", CLI_INT64, &a.source.first, "I", "of --data: the first example (default 0)"},
-      {"count", CLI_INT64, &a.source.count, "N", "of --data: how many (default 1)"},
+      {"count", CLI_COUNT, &a.source.count, "N", "of --data: how many (default 1)"},
       {"show", CLI_STRING, &a.show_name, "WHAT",
-       "final (default); grid: pictures, too; steps: the grid after each step"},
+       "final (default); grid: pictures, too; steps: every step"},
       {"steps", CLI_INT, &a.steps, "S", "supervision steps at most (0: as trained)"},
       {"halt", CLI_STRING, &a.halt, "RULE", "never (default), q or q=LOGIT: early exit, see above"},
       {"check", CLI_FLAG, &a.check, NULL,
-       "exit code 4 when an answer is not valid (without rules: not the label)"},
+       "exit code 4 when one is not valid (no rules: not the label)"},
       {"json", CLI_FLAG, &a.json, NULL, "one JSON object per puzzle"},
       CLI_DEVICE_ROW(&a.device),
       {"threads", CLI_INT, &a.threads, "T", "0: as many as the process may use"},
@@ -442,7 +555,13 @@ int cmd_solve(int argc, char **argv) {
   int code;
   if (!cli_options_parse(&manual, options, &argc, argv, &code)) return code;
   if (!check_usage(&a, argc)) return CLI_USAGE;
+  if (argc == 2 && trm__path_is_dir(argv[1])) return model_data_refuse_folder(argv[0], argv[1]);
   a.model = argv[0];
+  if (access(a.model, F_OK) != 0 && sudoku_input_is_puzzle(a.model))
+    return cli_usage_error(
+        "'%.100s' is a puzzle: want MODEL first, and the puzzle by --puzzle; trm sudoku solves it "
+        "without a model",
+        a.model);
   if (argc == 2) a.source.file = argv[1];
   return run_solve(&a);
 }

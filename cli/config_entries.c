@@ -3,31 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "config.h"
-
-void config_list_free(config_list *l) {
-  for (int i = 0; i < l->n; i++) free(l->v[i]);
-  free(l->v);
-  *l = (config_list){0};
-}
-
-trm_status config_list_add(config_list *l, const char *text, size_t n, trm_error *err) {
-  char *copy = strndup(text, n);
-  char **grown = copy ? realloc(l->v, (size_t)(l->n + 1) * sizeof *l->v) : NULL;
-  if (!grown) {
-    free(copy);
-    return cli_fail(err, TRM_E_MEMORY, -1, "no memory for a list of the configuration");
-  }
-  l->v = grown;
-  l->v[l->n++] = copy;
-  return TRM_OK;
-}
-
-void config_value_free(config_value *v) {
-  free(v->text);
-  config_list_free(&v->list);
-  *v = (config_value){0};
-}
 
 trm_status config_entries_add(config_entries *e, const char *key, config_value *value, int line,
                               int column, trm_error *err) {
@@ -42,7 +19,7 @@ trm_status config_entries_add(config_entries *e, const char *key, config_value *
   }
   if (!name || !grown) {
     free(name);
-    config_value_free(value);
+    trm__value_free(value);
     return cli_fail(err, TRM_E_MEMORY, -1, "no memory for the configuration");
   }
   e->v[e->n++] = (config_entry){.key = name, .value = *value, .line = line, .column = column};
@@ -53,7 +30,7 @@ trm_status config_entries_add(config_entries *e, const char *key, config_value *
 void config_entries_free(config_entries *e) {
   for (int i = 0; i < e->n; i++) {
     free(e->v[i].key);
-    config_value_free(&e->v[i].value);
+    trm__value_free(&e->v[i].value);
   }
   free(e->v);
   *e = (config_entries){0};
@@ -95,7 +72,7 @@ static trm_status parse_list(const char *s, config_value *v, bool *good, trm_err
   while (*s && *s != ']') {
     s = scan_scalar(s, ",[]{}", &begin, &n, &quoted);
     if (!s || (!n && !quoted)) return TRM_OK;
-    CLI_TRY(config_list_add(&v->list, begin, n, err));
+    CLI_TRY(trm__texts_add(&v->list, begin, n, err));
     if (*s == ',')
       s = skip_spaces(s + 1);
     else if (*s != ']')
@@ -106,9 +83,8 @@ static trm_status parse_list(const char *s, config_value *v, bool *good, trm_err
 }
 
 static bool is_utf8(const char *text) {
-  uint32_t code;
   size_t n = 1;
-  while (*text && n) text += n = config_utf8(text, &code);
+  while (*text && n) text += n = trm__text_character(text, strlen(text));
   return n > 0;
 }
 
@@ -140,7 +116,7 @@ trm_status config_entries_add_override(config_entries *e, const char *text, trm_
     st = cli_fail(err, TRM_E_CONFIG, -1,
                   "'%s': a quote or bracket does not match; lists are written \"[a,b]\"", text);
   if (st != TRM_OK) {
-    config_value_free(&value);
+    trm__value_free(&value);
     return st;
   }
   return config_entries_add(e, name, &value, 0, 0, err);

@@ -1,6 +1,11 @@
 /* See eval_report.h. */
 #include "eval_report.h"
 
+#include <math.h>
+
+#include "files.h"
+#include "json_print.h"
+
 /* --- ARC --- */
 
 const int arc_pass_k[ARC_N_PASS] = {1, 2, 5, 10, 100, 1000};
@@ -11,15 +16,22 @@ trm_status arc_summarise(const trm_arc_votes *votes, arc_summary *s, trm_error *
 
 void arc_print(const arc_summary *s) {
   const trm_arc_counts *c = &s->counts;
-  double tasks = (double)c->tasks;
+  double tasks = (double)c->scored;
   printf("ARC        %lld tasks, %lld test inputs, %lld predictions, %lld distinct grids\n",
          (long long)c->tasks, (long long)c->inputs, (long long)c->votes, (long long)c->grids);
-  for (int i = 0; i < ARC_N_PASS; i++) {
+  if (!c->scored)
+    printf(
+        "  pass@K cannot be measured: the test outputs are hidden (each is the [[0]] that stands "
+        "for one)\n");
+  for (int i = 0; c->scored && i < ARC_N_PASS; i++) {
     trm_interval range = trm_wilson(s->pass[i] * tasks, tasks);
     printf("  pass@%-4d %6.2f %%  (%.2f to %.2f)\n", arc_pass_k[i], 100 * s->pass[i],
            100 * range.low, 100 * range.high);
   }
   char text[120];
+  cli_format_number(c->hidden, "test input has a hidden output and is not scored",
+                    "test inputs have hidden outputs and are not scored", text, sizeof text);
+  if (c->hidden && c->scored) printf("  %s\n", text);
   cli_format_number(c->unanswered,
                     "test input has no prediction: it counts as wrong and is not in a submission",
                     "test inputs have no prediction: they count as wrong and are not in a "
@@ -31,24 +43,29 @@ void arc_print(const arc_summary *s) {
   if (c->foreign) printf("  %s\n", text);
 }
 
-void arc_add_pass(json_t **object, const double pass[ARC_N_PASS]) {
-  for (int i = 0; *object && i < ARC_N_PASS; i++) {
+void arc_put_pass(trm__json_out *o, const double pass[ARC_N_PASS]) {
+  for (int i = 0; i < ARC_N_PASS; i++) {
     char name[32];
     snprintf(name, sizeof name, "ARC/pass@%d", arc_pass_k[i]);
-    if (json_object_set_new(*object, name, json_real(pass[i])) == 0) continue;
-    json_decref(*object);
-    *object = NULL;
+    if (isnan(pass[i]))
+      trm__json_put_null(o, name);
+    else
+      trm__json_put_real(o, name, pass[i]);
   }
 }
 
-json_t *arc_json(const arc_summary *s) {
+void arc_put(trm__json_out *o, const char *key, const arc_summary *s) {
   const trm_arc_counts *c = &s->counts;
-  json_t *root = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "tasks", (json_int_t)c->tasks,
-                           "test_inputs", (json_int_t)c->inputs, "unanswered",
-                           (json_int_t)c->unanswered, "predictions", (json_int_t)c->votes,
-                           "foreign", (json_int_t)c->foreign, "grids", (json_int_t)c->grids);
-  arc_add_pass(&root, s->pass);
-  return root;
+  trm__json_open(o, key, '{');
+  trm__json_put_int(o, "tasks", c->tasks);
+  trm__json_put_int(o, "hidden", c->hidden);
+  trm__json_put_int(o, "test_inputs", c->inputs);
+  trm__json_put_int(o, "unanswered", c->unanswered);
+  trm__json_put_int(o, "predictions", c->votes);
+  trm__json_put_int(o, "foreign", c->foreign);
+  trm__json_put_int(o, "grids", c->grids);
+  arc_put_pass(o, s->pass);
+  trm__json_close(o);
 }
 
 /* --- text --- */
@@ -77,8 +94,10 @@ static void print_steps(const trm_eval_report *r, bool halts) {
 
 void eval_print(const eval_outcome *o) {
   const trm_eval_report *r = o->report;
-  printf("model      %s, in %s\n", o->model, o->dtype);
-  printf("data       %s, split %s, %lld examples, %s%d supervision steps\n", o->data, o->split,
+  char name[CLI_CLEAN], split[64];
+  printf("model      %s, in %s\n", cli_clean(name, sizeof name, o->model), o->dtype);
+  printf("data       %s, split %s, %lld examples, %s%d supervision steps\n",
+         cli_clean(name, sizeof name, o->data), cli_clean(split, sizeof split, o->split),
          (long long)r->examples, o->halts ? "at most " : "", r->n_steps);
   if (o->halts) printf("steps      %.2f on average (--halt %s)\n", r->mean_steps, o->halt);
   print_share("exact", r->exact_accuracy, r->exact_interval);
@@ -102,56 +121,83 @@ void eval_print(const eval_outcome *o) {
 
 /* --- JSON --- */
 
-static json_t *steps_json(const trm_eval_report *r) {
-  json_t *steps = json_array();
-  for (int i = 0; steps && i < r->n_steps; i++) {
-    json_t *step = json_pack("{s:i, s:f, s:f, s:I}", "step", i + 1, "accuracy", r->step[i].accuracy,
-                             "exact_accuracy", r->step[i].exact_accuracy, "halted",
-                             (json_int_t)r->step[i].halted);
-    if (json_array_append_new(steps, step) != 0) {
-      json_decref(steps);
-      return NULL;
-    }
+static void put_steps(trm__json_out *o, const trm_eval_report *r) {
+  trm__json_open(o, "steps", '[');
+  for (int i = 0; i < r->n_steps; i++) {
+    trm__json_open(o, NULL, '{');
+    trm__json_put_int(o, "step", i + 1);
+    trm__json_put_real(o, "accuracy", r->step[i].accuracy);
+    trm__json_put_real(o, "exact_accuracy", r->step[i].exact_accuracy);
+    trm__json_put_int(o, "halted", r->step[i].halted);
+    trm__json_close(o);
   }
-  return steps;
+  trm__json_close(o);
 }
 
-/* What only some data have; true when it is in. */
-static bool add_kinds(json_t *root, const eval_outcome *o) {
-  const trm_eval_report *r = o->report;
-  json_t *rules =
-      r->rules ? json_pack("{s:I, s:I, s:f, s:[f,f]}", "valid", (json_int_t)r->valid, "checked",
-                           (json_int_t)r->checked, "valid_accuracy", valid_share(r),
-                           "valid_interval", r->valid_interval.low, r->valid_interval.high)
-               : json_object();
-  bool good = json_object_update(root, rules) == 0;
-  json_decref(rules);
-  if (!good || !o->arc) return good;
-  return json_object_set_new(root, "arc", arc_json(o->arc)) == 0 &&
-         json_object_set_new(root, "examples_of_split", json_integer(o->examples_of_split)) == 0;
+static void put_interval(trm__json_out *o, const char *key, trm_interval range) {
+  trm__json_open(o, key, '[');
+  trm__json_put_real(o, NULL, range.low);
+  trm__json_put_real(o, NULL, range.high);
+  trm__json_close(o);
 }
 
-trm_status eval_print_json(const eval_outcome *o, trm_error *err) {
-  const trm_eval_report *r = o->report;
-  json_t *root = json_pack(
-      "{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:[f,f], s:f, s:f, s:[f,f], s:f, s:[f,f], "
-      "s:f, s:f, s:s, s:f, s:I, s:o}",
-      "model", o->model, "forward_dtype", o->dtype, "data", o->data, "split", o->split, "examples",
-      (json_int_t)r->examples, "exact", (json_int_t)r->exact, "cells", (json_int_t)r->cells,
-      "cells_right", (json_int_t)r->cells_right, "exact_accuracy", r->exact_accuracy,
-      "exact_interval", r->exact_interval.low, r->exact_interval.high, "accuracy", r->accuracy,
-      "cell_accuracy", cell_share(r), "cell_interval", r->cell_interval.low, r->cell_interval.high,
-      "q_halt_accuracy", r->q_halt_accuracy, "q_halt_interval", r->q_halt_interval.low,
-      r->q_halt_interval.high, "lm_loss", r->lm_loss, "q_halt_loss", r->q_halt_loss, "halt",
-      o->halt, "mean_steps", r->mean_steps, "untrained", (json_int_t)r->untrained, "steps",
-      steps_json(r));
-  if (!root || !add_kinds(root, o)) {
-    json_decref(root);
-    return cli_fail(err, TRM_E_FORMAT, -1,
-                    "the report cannot be written as JSON: a path is not UTF-8 or a value is NaN");
+/* What only some data have. */
+static void put_kinds(trm__json_out *o, const eval_outcome *out) {
+  const trm_eval_report *r = out->report;
+  if (r->rules) {
+    trm__json_put_int(o, "valid", r->valid);
+    trm__json_put_int(o, "checked", r->checked);
+    trm__json_put_real(o, "valid_accuracy", valid_share(r));
+    put_interval(o, "valid_interval", r->valid_interval);
   }
-  json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
-  fputc('\n', stdout);
-  json_decref(root);
+  if (!out->arc) return;
+  arc_put(o, "arc", out->arc);
+  trm__json_put_int(o, "examples_of_split", out->examples_of_split);
+}
+
+static void put_outcome(trm__json_out *o, const eval_outcome *out) {
+  const trm_eval_report *r = out->report;
+  trm__json_put_text(o, "model", out->model);
+  trm__json_put_text(o, "forward_dtype", out->dtype);
+  trm__json_put_text(o, "data", out->data);
+  trm__json_put_text(o, "split", out->split);
+  trm__json_put_int(o, "examples", r->examples);
+  trm__json_put_int(o, "exact", r->exact);
+  trm__json_put_int(o, "cells", r->cells);
+  trm__json_put_int(o, "cells_right", r->cells_right);
+  trm__json_put_real(o, "exact_accuracy", r->exact_accuracy);
+  put_interval(o, "exact_interval", r->exact_interval);
+  trm__json_put_real(o, "accuracy", r->accuracy);
+  trm__json_put_real(o, "cell_accuracy", cell_share(r));
+  put_interval(o, "cell_interval", r->cell_interval);
+  trm__json_put_real(o, "q_halt_accuracy", r->q_halt_accuracy);
+  put_interval(o, "q_halt_interval", r->q_halt_interval);
+  trm__json_put_real(o, "lm_loss", r->lm_loss);
+  trm__json_put_real(o, "q_halt_loss", r->q_halt_loss);
+  trm__json_put_text(o, "halt", out->halt);
+  trm__json_put_real(o, "mean_steps", r->mean_steps);
+  trm__json_put_int(o, "untrained", r->untrained);
+  put_steps(o, r);
+  put_kinds(o, out);
+}
+
+trm_status eval_print_json(const eval_outcome *out, trm_error *err) {
+  trm__json_out o = trm__json_begin(TRM__JSON_INDENTED);
+  trm__json_open(&o, NULL, '{');
+  put_outcome(&o, out);
+  trm__json_close(&o);
+  return cli_print_json(&o, stdout, err);
+}
+
+/* --- files --- */
+
+trm_status eval_check_writable(const char *path, trm_error *err) {
+  trm__writer probe;
+  trm__kind kind;
+  CLI_TRY(trm__path_look(path, &kind, err));
+  if (kind != TRM__ABSENT && kind != TRM__FILE)
+    return cli_fail(err, TRM_E_IO, -1, "%s: cannot write: it is not a plain file", path);
+  CLI_TRY(trm__writer_open(&probe, path, err));
+  trm__writer_abort(&probe);
   return TRM_OK;
 }

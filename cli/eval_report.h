@@ -1,10 +1,9 @@
-/* What `trm eval` prints, as text and as JSON. */
+/* What `trm eval` prints, as text and as JSON; and whether it can write what it will. */
 #ifndef TRM_CLI_EVAL_REPORT_H
 #define TRM_CLI_EVAL_REPORT_H
 
-#include <jansson.h>
-
 #include "cli.h"
+#include "io/json.h"
 
 /* The K of pass@K, as the reference reports them. */
 enum { ARC_N_PASS = 6 };
@@ -17,10 +16,10 @@ typedef struct arc_summary {
 
 trm_status arc_summarise(const trm_arc_votes *votes, arc_summary *s, trm_error *err);
 void arc_print(const arc_summary *s);
-/* Adds "ARC/pass@K" to an object; without memory it is released and becomes NULL. */
-void arc_add_pass(json_t **object, const double pass[ARC_N_PASS]);
-/* Those and the counts; NULL when out of memory. */
-json_t *arc_json(const arc_summary *s);
+/* "ARC/pass@K" as members of the object that is open. */
+void arc_put_pass(trm__json_out *o, const double pass[ARC_N_PASS]);
+/* An object of those and the counts. */
+void arc_put(trm__json_out *o, const char *key, const arc_summary *s);
 
 /* An evaluation that is done. */
 typedef struct eval_outcome {
@@ -33,5 +32,8 @@ typedef struct eval_outcome {
 
 void eval_print(const eval_outcome *o);
 trm_status eval_print_json(const eval_outcome *o, trm_error *err);
+
+/* Hours of work are not to end with a file that cannot be created. */
+trm_status eval_check_writable(const char *path, trm_error *err);
 
 #endif

@@ -51,12 +51,8 @@ bool grid_style_is_given(const trm_puzzle *p, int32_t token) {
 int grid_style_symbol(const trm_puzzle *p, int32_t token, char text[TRM_PUZZLE_MAX_SYMBOL + 1]) {
   const char *symbol = trm_puzzle_symbol(p, token);
   int characters = 0;
-  snprintf(text, TRM_PUZZLE_MAX_SYMBOL + 1, "%s", symbol ? symbol : "?");
-  for (char *c = text; *c; c++) {
-    unsigned char byte = (unsigned char)*c;
-    if (byte < 32 || byte == 127) *c = '?';
-    characters += (byte & 0xc0) != 0x80;
-  }
+  cli_clean(text, TRM_PUZZLE_MAX_SYMBOL + 1, symbol ? symbol : "?");
+  for (const char *c = text; *c; c++) characters += ((unsigned char)*c & 0xc0) != 0x80;
   return characters;
 }
 

@@ -1,6 +1,7 @@
 /* See grid_svg.h. Cells are rectangles with their symbol in the middle; nothing is scaled. */
 #include "grid_svg.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "files.h"
@@ -108,12 +109,9 @@ static void draw_pair(const drawing *d, int y, const grid_svg_pair *pair) {
   draw_grid(d, answer_x, top, pair->answer_box, pair->answer, pair->question);
 }
 
-trm_status grid_svg_write(const char *path, const trm_puzzle *p, const grid_svg_pair *pairs, int n,
-                          trm_error *err) {
-  cli_outfile out;
-  CLI_TRY(cli_outfile_open(&out, path, err));
+static void draw_all(FILE *f, const trm_puzzle *p, const grid_svg_pair *pairs, int n) {
   int symbol = grid_style_symbol_width(p) * CHARACTER + 8;
-  drawing d = {.f = out.f, .p = p, .cell_width = PIXEL, .cell_height = PIXEL};
+  drawing d = {.f = f, .p = p, .cell_width = PIXEL, .cell_height = PIXEL};
   if (!grid_style_is_pixels(p)) {
     d.cell_height = CELL;
     d.cell_width = most(CELL, symbol);
@@ -134,5 +132,24 @@ trm_status grid_svg_write(const char *path, const trm_puzzle *p, const grid_svg_
     y += pair_height(&d, &pairs[i]) + MARGIN;
   }
   fputs("</svg>\n", d.f);
-  return cli_outfile_commit(&out, err);
+}
+
+trm_status grid_svg_write(const char *path, const trm_puzzle *p, const grid_svg_pair *pairs, int n,
+                          trm_error *err) {
+  char *text = NULL;
+  size_t size = 0;
+  trm__writer out;
+  trm_status st = TRM_OK;
+  FILE *f = open_memstream(&text, &size);
+  if (f) draw_all(f, p, pairs, n);
+  if (!cli_memory_close(f, &text)) {
+    st = cli_fail(err, TRM_E_MEMORY, -1, "%s: no memory for the drawing", path);
+  } else if (!strcmp(path, "-")) {
+    fwrite(text, 1, size, stdout); /* the end of the program tells what stdout did not take */
+  } else if ((st = trm__writer_open(&out, path, err)) == TRM_OK) {
+    trm__write(&out, text, size);
+    st = trm__writer_commit(&out, err);
+  }
+  free(text);
+  return st;
 }

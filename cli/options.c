@@ -4,74 +4,95 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+#include "base/folder.h"
 #include "cli.h"
-
-bool cli_parse_int64(const char *text, int64_t *out) {
-  char *end;
-  errno = 0;
-  long long v = strtoll(text, &end, 10);
-  if (end == text || *end || errno || isspace((unsigned char)*text)) return false;
-  *out = v;
-  return true;
-}
-
-bool cli_parse_uint64(const char *text, uint64_t *out) {
-  char *end;
-  errno = 0;
-  if (*text < '0' || *text > '9') return false;
-  unsigned long long v = strtoull(text, &end, 10);
-  if (*end || errno) return false;
-  *out = v;
-  return true;
-}
-
-/* Decimal only: strtod would take "inf", "nan" and hexadecimal as well. */
-bool cli_parse_double(const char *text, double *out) {
-  if (!*text || strspn(text, "+-.0123456789eE") != strlen(text)) return false;
-  char *end;
-  double v = strtod(text, &end);
-  if (end == text || *end || !isfinite(v)) return false;
-  *out = v;
-  return true;
-}
 
 bool cli_parse_halt(const char *text, trm_halt *halt, double *margin) {
   *halt = strcmp(text, "never") ? TRM_HALT_Q : TRM_HALT_NEVER;
   *margin = 0;
   if (!strcmp(text, "never") || !strcmp(text, "q")) return true;
-  if (!strncmp(text, "q=", 2) && cli_parse_double(text + 2, margin)) return true;
+  if (!strncmp(text, "q=", 2) && trm__number_double(text + 2, margin)) return true;
   cli_usage_error("--halt: want never, q or q=LOGIT with a number, got '%s'", text);
   return false;
 }
 
+/* --- names of what is written --- */
+
+bool cli_is_output(const char *path) {
+  return *path && strcmp(path, "-") != 0;
+}
+
+const char *cli_ending(const char *path) {
+  const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+  const char *dot = strrchr(name, '.');
+  return dot && dot > name && isalpha((unsigned char)dot[1]) ? dot : NULL;
+}
+
+/* Reports what is wrong with an output, if anything is. */
+static bool check_output(const cli_option *o, const char *name, const char *path) {
+  if (o->kind == CLI_STREAM && !strcmp(path, "-")) return true;
+  if (!cli_is_output(path)) {
+    cli_usage_error("--%s: want the name of a file or folder to write, got '%s'%s", name, path,
+                    *path ? "; stdout is for the report, and ./- is a file of that name" : "");
+    return false;
+  }
+  const char *want = cli_ending(o->value), *got = cli_ending(path);
+  if (!want || !got || !strcasecmp(want, got)) return true;
+  cli_usage_error("--%s: what is written is %s, so the name must not end in %s", name, want, got);
+  return false;
+}
+
+/* --- values --- */
+
 static bool set_int(void *target, const char *text) {
   int64_t v;
-  if (!cli_parse_int64(text, &v) || v < 0 || v > INT32_MAX) return false;
+  if (!trm__number_int64(text, &v) || v < 0 || v > INT32_MAX) return false;
   *(int *)target = (int)v;
   return true;
 }
 
 static bool set_int64(void *target, const char *text) {
   int64_t v;
-  if (!cli_parse_int64(text, &v) || v < 0) return false;
+  if (!trm__number_int64(text, &v) || v < 0) return false;
   *(int64_t *)target = v;
   return true;
 }
 
 static bool set_uint64(void *target, const char *text) {
-  return cli_parse_uint64(text, target);
+  return trm__number_uint64(text, target);
 }
 
 static bool set_double(void *target, const char *text) {
   double v;
-  if (!cli_parse_double(text, &v) || v < 0) return false;
+  if (!trm__number_double(text, &v) || v < 0) return false;
   *(double *)target = v;
   return true;
 }
 
+static bool set_size(void *target, const char *text) {
+  return set_int(target, text) && *(int *)target > 0;
+}
+
+static bool set_count(void *target, const char *text) {
+  return set_int64(target, text) && *(int64_t *)target > 0;
+}
+
+/* Some 19 years at most. */
+static bool set_minutes(void *target, const char *text) {
+  return set_double(target, text) && *(double *)target > 0 && *(double *)target <= 1e7;
+}
+
 static bool set_string(void *target, const char *text) {
   *(const char **)target = text;
+  return true;
+}
+
+static bool set_word(void *target, const char *text) {
+  cli_words *w = target;
+  if (!*text || w->n == CLI_MAX_WORDS) return false;
+  w->word[w->n++] = text;
   return true;
 }
 
@@ -93,14 +114,24 @@ static const struct {
     [CLI_DTYPE] = {set_dtype, "float32 or bfloat16"},
     [CLI_UINT64] = {set_uint64, "a whole number, 0 or more"},
     [CLI_DOUBLE] = {set_double, "a number, 0 or more"},
+    [CLI_SIZE] = {set_size, "a whole number from 1 to 2147483647"},
+    [CLI_COUNT] = {set_count, "a whole number, 1 or more"},
+    [CLI_MINUTES] = {set_minutes, "a number above 0, at most 10000000"},
     [CLI_STRING] = {set_string, "text"},
+    [CLI_OUTPUT] = {set_string, "the name of a file or folder"},
+    [CLI_STREAM] = {set_string, "the name of a file, or -"},
     [CLI_NUMBERS] = {set_string, "a list, e.g. 1,64"},
     [CLI_NAMES] = {set_string, "a list separated by commas"},
+    [CLI_WORDS] = {set_word, "1 to 64 names, with a space or a comma between two"},
 };
 
 /* "batch" of "b,batch". */
 static const char *long_name(const cli_option *o) {
   return o->name[0] && o->name[1] == ',' ? o->name + 2 : o->name;
+}
+
+const char *cli_option_name(const cli_option *o) {
+  return long_name(o);
 }
 
 void cli_print_help(const cli_manual *manual, const cli_option *options, FILE *f) {
@@ -115,6 +146,15 @@ void cli_print_help(const cli_manual *manual, const cli_option *options, FILE *f
   }
   fprintf(f, "  %-22s %s\n", "-h, --help", "this text");
   if (manual->notes) fprintf(f, "\n%s", manual->notes);
+}
+
+const cli_tellers *cli_teller;
+
+static void show_help(const cli_manual *manual, const cli_option *options) {
+  if (cli_teller)
+    cli_teller->manual(manual, options);
+  else
+    cli_print_help(manual, options, stdout);
 }
 
 static bool usage_failure(const cli_manual *manual, int *code) {
@@ -134,37 +174,121 @@ static const cli_option *find_option(const cli_option *options, const char *arg)
   return NULL;
 }
 
-static bool unknown_option(const cli_manual *manual, const cli_option *options, const char *arg,
-                           int *code) {
-  char name[64];
+/* The words of a command line while it is read. */
+typedef struct reading {
+  const cli_manual *manual;
+  const cli_option *options;
+  cli_setting_fn *setting; /* NULL: the command takes none */
+  int *code;
+} reading;
+
+/* True when the word before `at` is an option, whose value stands there. */
+static bool is_behind_option(const char *usage, const char *at) {
+  while (at > usage && at[-1] == ' ') at--;
+  while (at > usage && at[-1] != ' ') at--;
+  return at[strspn(at, "[")] == '-';
+}
+
+/* True when the usage has the word in capitals: it stands without an option. */
+static bool is_argument(const cli_manual *manual, const char *name) {
+  static const char ends[] = " |[]\n";
+  char word[64];
+  const size_t n = strlen(name);
+  for (size_t i = 0; i <= n; i++) word[i] = (char)toupper((unsigned char)name[i]);
+  for (const char *at = manual->usage; n && (at = strstr(at, word)); at += n)
+    if (at > manual->usage && strchr(ends, at[-1]) && strchr(ends, at[n]) &&
+        !is_behind_option(manual->usage, at))
+      return true;
+  return false;
+}
+
+/* "dir" and "output" of "output-dir". */
+static bool is_part_of(const char *word, const char *name) {
+  const size_t n = strlen(word), m = strlen(name);
+  if (n < 2 || n >= m) return false;
+  return (!strncmp(name, word, n) && name[n] == '-') ||
+         (!strcmp(name + m - n, word) && name[m - n - 1] == '-');
+}
+
+/* The option that may have been meant; NULL: none. */
+static const char *nearest_option(const cli_option *options, const char *name) {
+  trm__nearest near = {.word = name};
+  trm__nearest_offer(&near, "help");
+  for (const cli_option *o = options; o->name; o++) trm__nearest_offer(&near, long_name(o));
+  for (const cli_option *o = options; o->name && !near.best; o++)
+    if (is_part_of(name, long_name(o))) near.best = long_name(o);
+  return near.best;
+}
+
+/* `next`: the argument behind it, or NULL. */
+static bool unknown_option(const reading *r, const char *arg, const char *next) {
+  char name[64], setting[160];
   snprintf(name, sizeof name, "%.*s", (int)strcspn(arg, "="), arg);
-  cli_nearest near = {.word = name + strspn(name, "-")};
-  cli_nearest_offer(&near, "help");
-  for (const cli_option *o = options; o->name; o++) cli_nearest_offer(&near, long_name(o));
-  if (near.best)
-    cli_usage_error("unknown option %s; did you mean --%s?", name, near.best);
+  const char *bare = name + strspn(name, "-"), *value = strchr(arg, '=');
+  if (value) value++;
+  if (!value && next && next[0] != '-') value = next;
+  const char *near = nearest_option(r->options, bare);
+  if (r->setting && strlen(bare) > 1 && r->setting(bare, value, setting, sizeof setting))
+    cli_usage_error("unknown option %s; it is a setting, written without dashes: %s", name,
+                    setting);
+  else if (is_argument(r->manual, bare))
+    cli_usage_error("unknown option %s; this argument is written without one", name);
+  else if (near)
+    cli_usage_error("unknown option %s; did you mean --%s?", name, near);
   else
     cli_usage_error("unknown option %s; --help lists the options", name);
-  return usage_failure(manual, code);
+  return usage_failure(r->manual, r->code);
+}
+
+/* "limit=10" for --limit 10: an argument, if no setting and no file is called so. */
+static bool is_misspelt(const reading *r, const char *arg) {
+  char name[64], setting[160];
+  const size_t n = strcspn(arg, "=");
+  if (!arg[n] || n + 3 > sizeof name || trm__path_exists(arg)) return false;
+  snprintf(name, sizeof name, "--%.*s", (int)n, arg);
+  for (char *c = name; *c; c++)
+    if (*c == '_') *c = '-';
+  const cli_option *o = find_option(r->options, name);
+  if (!o) return false;
+  if (r->setting && r->setting(name + 2, "", setting, sizeof setting) &&
+      !strncmp(setting, arg, n + 1))
+    return false;
+  cli_usage_error("'%s' is written as an option: --%s%s%s", arg, long_name(o), o->value ? " " : "",
+                  o->value ? arg + n + 1 : "");
+  return true;
+}
+
+/* Another word of an option that takes several. */
+static bool more_words(const cli_option *o, char **argv, int argc, int *i, const char **value) {
+  if (o->kind != CLI_WORDS || *i + 1 == argc || argv[*i + 1][0] == '-') return false;
+  *value = argv[++*i];
+  return true;
 }
 
 bool cli_options_parse(const cli_manual *manual, const cli_option *options, int *argc, char **argv,
                        int *code) {
+  return cli_options_parse_settings(manual, options, NULL, argc, argv, code);
+}
+
+bool cli_options_parse_settings(const cli_manual *manual, const cli_option *options,
+                                cli_setting_fn *setting, int *argc, char **argv, int *code) {
+  const reading r = {manual, options, setting, code};
   int n = 0, i = 0;
   for (; i < *argc; i++) {
     char *arg = argv[i];
     if (arg[0] != '-' || !arg[1]) {
+      if (is_misspelt(&r, arg)) return usage_failure(manual, code);
       argv[n++] = arg;
       continue;
     }
     if (!strcmp(arg, "--")) break;
     if (!strcmp(arg, "-h") || !strcmp(arg, "--help")) {
-      cli_print_help(manual, options, stdout);
+      show_help(manual, options);
       *code = cli_finish(CLI_OK);
       return false;
     }
     const cli_option *o = find_option(options, arg);
-    if (!o) return unknown_option(manual, options, arg, code);
+    if (!o) return unknown_option(&r, arg, i + 1 < *argc ? argv[i + 1] : NULL);
     const char *value = strchr(arg, '=');
     if (o->kind == CLI_FLAG) {
       if (value) {
@@ -182,10 +306,13 @@ bool cli_options_parse(const cli_manual *manual, const cli_option *options, int 
       cli_usage_error("--%s needs a value: %s", long_name(o), kinds[o->kind].expected);
       return usage_failure(manual, code);
     }
-    if (!kinds[o->kind].set(o->target, value)) {
+    do {
+      if (kinds[o->kind].set(o->target, value)) continue;
       cli_usage_error("--%s: want %s, got '%s'", long_name(o), kinds[o->kind].expected, value);
       return usage_failure(manual, code);
-    }
+    } while (more_words(o, argv, *argc, &i, &value));
+    if ((o->kind == CLI_OUTPUT || o->kind == CLI_STREAM) && !check_output(o, long_name(o), value))
+      return usage_failure(manual, code);
   }
   for (i++; i < *argc; i++) argv[n++] = argv[i];
   *argc = n;

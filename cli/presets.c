@@ -1,5 +1,7 @@
 /* Presets: the published runs, and runs for a laptop. Each is a list of settings in the notation of
  * the command line; what it does not set keeps its default. */
+#include <string.h>
+
 #include "config.h"
 
 /* The published Sudoku and maze runs share these. */
@@ -92,21 +94,50 @@ static const char *const arc_small[] = {LAPTOP,
 static const char *const grid_small[] = {
     LAPTOP, "data_paths=[data/mine]", "epochs=30", "eval_interval=10", "arch.hidden_size=64", NULL};
 
+/* Files of the published data are where docs/DATA.md says. */
+#define SUDOKU_EXTREME                                                              \
+  "trm data build sudoku --input sudoku-extreme/train.csv,sudoku-extreme/test.csv " \
+  "--subsample-size 1000 --num-aug 1000"
+#define MAZE_HARD \
+  "trm data build maze --input maze-30x30-hard-1k/train.csv,maze-30x30-hard-1k/test.csv --aug"
+#define ARC(subsets, test)                                                   \
+  "trm data build arc --input-file-prefix kaggle/arc-agi --subsets " subsets \
+  " --test-set-name " test
+#define NO_LAPTOP TRM_PUZZLE_NONE, 0
+
 const config_preset config_presets[] = {
-    {"sudoku-mlp", "the paper's Sudoku-Extreme run with the mixer", sudoku_mlp},
+    {"sudoku-mlp", "the paper's Sudoku-Extreme run with the mixer", sudoku_mlp, SUDOKU_EXTREME,
+     NO_LAPTOP},
     {"sudoku-mlp-nopad", "the same without puzzle positions: 27 % less arithmetic",
-     sudoku_mlp_nopad},
-    {"sudoku-att", "the paper's Sudoku-Extreme run with attention", sudoku_att},
-    {"maze-att", "the paper's Maze-Hard run", maze_att},
-    {"arc1", "the paper's ARC-AGI-1 run", arc1},
-    {"arc2", "the paper's ARC-AGI-2 run", arc2},
-    {"hrm-sudoku", "HRM on Sudoku-Extreme", hrm_sudoku},
-    {"transformer-sudoku", "direct prediction on Sudoku-Extreme", transformer_sudoku},
-    {"sudoku4", "4x4 Sudoku in less than a minute", sudoku4},
-    {"sudoku6", "6x6 Sudoku in minutes", sudoku6},
-    {"sudoku9-small", "9x9 Sudoku with a small model", sudoku9_small},
-    {"maze-small", "10x10 mazes with a small model", maze_small},
-    {"arc-small", "tasks of ARC up to 6x6 with a small model", arc_small},
-    {"grid-small", "your own grids, up to some 150 cells, with a small model", grid_small},
-    {NULL, NULL, NULL},
+     sudoku_mlp_nopad, SUDOKU_EXTREME, NO_LAPTOP},
+    {"sudoku-att", "the paper's Sudoku-Extreme run with attention", sudoku_att, SUDOKU_EXTREME,
+     NO_LAPTOP},
+    {"maze-att", "the paper's Maze-Hard run", maze_att, MAZE_HARD, NO_LAPTOP},
+    {"arc1", "the paper's ARC-AGI-1 run", arc1, ARC("training,evaluation,concept", "evaluation"),
+     NO_LAPTOP},
+    {"arc2", "the paper's ARC-AGI-2 run", arc2, ARC("training2,evaluation2,concept", "evaluation2"),
+     NO_LAPTOP},
+    {"hrm-sudoku", "HRM on Sudoku-Extreme", hrm_sudoku, SUDOKU_EXTREME, NO_LAPTOP},
+    {"transformer-sudoku", "direct prediction on Sudoku-Extreme", transformer_sudoku,
+     SUDOKU_EXTREME, NO_LAPTOP},
+    {"sudoku4", "4x4 Sudoku in less than a minute", sudoku4, "trm data gen sudoku --size 4",
+     TRM_PUZZLE_SUDOKU, 16},
+    {"sudoku6", "6x6 Sudoku in minutes", sudoku6, "trm data gen sudoku --size 6 --max-givens 12",
+     TRM_PUZZLE_SUDOKU, 36},
+    {"sudoku9-small", "9x9 Sudoku with a small model", sudoku9_small,
+     "trm data gen sudoku --size 9", TRM_PUZZLE_SUDOKU, 81},
+    {"maze-small", "10x10 mazes with a small model", maze_small,
+     "trm data gen maze --size 10 --count 50000", TRM_PUZZLE_MAZE, 100},
+    {"arc-small", "tasks of ARC up to 6x6 with a small model", arc_small,
+     ARC("training", "training") " --num-aug 64 --canvas 6 --compact", TRM_PUZZLE_ARC, 36},
+    {"grid-small", "your own grids, up to some 150 cells, with a small model", grid_small,
+     "trm data build grid --input puzzles.csv --test-share 0.1 --symmetry dihedral",
+     TRM_PUZZLE_GRID, 150},
+    {NULL, NULL, NULL, NULL, NO_LAPTOP},
 };
+
+const config_preset *config_find_preset(const char *name) {
+  for (const config_preset *p = config_presets; p->name; p++)
+    if (!strcmp(p->name, name)) return p;
+  return NULL;
+}

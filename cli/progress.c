@@ -1,8 +1,5 @@
-/* The terminal side of a long command: is there one, how wide, the bar, and Ctrl-C.
- *
- * The signal flags are the program's only mutable globals. */
+/* What a long command shows on stderr: on a terminal a bar, elsewhere a line now and then. */
 #include <math.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -10,31 +7,6 @@
 #include <unistd.h>
 
 #include "cli.h"
-
-static volatile sig_atomic_t signal_came, interrupt_came;
-
-static void on_signal(int number) {
-  signal_came = 1;
-  if (number != SIGINT) return;
-  if (interrupt_came) _exit(CLI_INTERRUPTED);
-  interrupt_came = 1;
-}
-
-void cli_signals_install(void) {
-  struct sigaction action;
-  memset(&action, 0, sizeof action);
-  sigemptyset(&action.sa_mask);
-  action.sa_handler = on_signal;
-  action.sa_flags = SA_RESTART;
-  sigaction(SIGINT, &action, NULL);
-  sigaction(SIGTERM, &action, NULL);
-  action.sa_handler = SIG_IGN;
-  sigaction(SIGPIPE, &action, NULL);
-}
-
-bool cli_interrupted(void) {
-  return signal_came != 0;
-}
 
 bool cli_is_terminal(FILE *f) {
   return isatty(fileno(f)) != 0;
@@ -101,6 +73,18 @@ static int terminal_width(void) {
   return 80;
 }
 
+bool cli_quiet;
+
+/* Lines where there is no terminal, of all that a command does. A first one shows soon that it
+ * works, and how long it will take. */
+static const double first_line = 3;
+static double line_interval = 30, next_line = -1; /* -1: none was printed */
+
+void cli_progress_pace(double seconds) {
+  line_interval = seconds;
+  next_line = -1;
+}
+
 void cli_progress_begin(cli_progress *p, const char *label, int64_t first, int64_t total,
                         const char *unit, double per_step) {
   *p = (cli_progress){.label = label,
@@ -110,20 +94,31 @@ void cli_progress_begin(cli_progress *p, const char *label, int64_t first, int64
                       .per_step = per_step,
                       .started = cli_now(),
                       .drawn = -1,
-                      .active = cli_is_terminal(stderr)};
+                      .active = !cli_quiet,
+                      .bar = cli_is_terminal(stderr)};
 }
 
-static void draw_bar(const cli_progress *p, int64_t done, const char *extra, double now) {
-  char left[128], right[512], eta[32];
+/* What is done, to the left and to the right of the bar. */
+typedef struct progress_text {
+  double share;
+  char left[128], right[512];
+} progress_text;
+
+static void describe(const cli_progress *p, int64_t done, const char *extra, double now,
+                     progress_text *t) {
+  char eta[32];
   double elapsed = now - p->started, steps = (double)(done - p->first);
-  double share = p->total > 0 ? fmin(1, (double)done / (double)p->total) : 0;
-  double rate = elapsed > 0 && steps > 0 ? steps / elapsed : 0;
+  double rate = elapsed > 0 && steps > 0 ? steps / elapsed : 0, shown = rate * p->per_step;
+  t->share = p->total > 0 ? fmin(1, (double)done / (double)p->total) : 0;
   cli_format_duration(rate > 0 ? (double)(p->total - done) / rate : INFINITY, eta, sizeof eta);
-  snprintf(left, sizeof left, "%s %3d%% ", p->label, (int)(100 * share));
-  double shown = rate * p->per_step;
-  snprintf(right, sizeof right, " %lld/%lld%s%s  %.*f %s/s  ETA %s", (long long)done,
+  snprintf(t->left, sizeof t->left, "%s %3d%% ", p->label, (int)(100 * t->share));
+  snprintf(t->right, sizeof t->right, " %lld/%lld%s%s  %.*f %s/s  ETA %s", (long long)done,
            (long long)p->total, extra && *extra ? "  " : "", extra ? extra : "", shown < 10 ? 2 : 0,
            shown, p->unit, eta);
+}
+
+static void draw_bar(const progress_text *t) {
+  const char *left = t->left, *right = t->right;
   int width = terminal_width() - 1;
   int room = width - (int)strlen(left) - (int)strlen(right) - 2;
   int cells = room > 30 ? 30 : room;
@@ -132,7 +127,7 @@ static void draw_bar(const cli_progress *p, int64_t done, const char *extra, dou
     int rest = width - (int)strlen(left);
     if (rest > 0) fprintf(stderr, "%.*s", rest, right + 1);
   } else {
-    int full = (int)(share * cells);
+    int full = (int)(t->share * cells);
     fprintf(stderr, "\r\033[K%s[", left);
     for (int i = 0; i < cells; i++) fputc(i < full ? '#' : '.', stderr);
     fprintf(stderr, "]%s", right);
@@ -140,12 +135,32 @@ static void draw_bar(const cli_progress *p, int64_t done, const char *extra, dou
   fflush(stderr);
 }
 
+/* Whether it is time to show something, which is then taken to have been shown. */
+static bool is_due(cli_progress *p, int64_t done, double now) {
+  if (p->bar) {
+    if (p->drawn >= 0 && now - p->drawn < 0.1 && done < p->total) return false;
+    p->drawn = now;
+    return true;
+  }
+  if (line_interval <= 0) return false;
+  if (next_line < 0) next_line = p->started + fmin(first_line, line_interval);
+  if (now < next_line) return false;
+  next_line = now + line_interval;
+  return true;
+}
+
+void cli_progress_update_at(cli_progress *p, int64_t done, const char *extra, double now) {
+  progress_text t;
+  if (!p->active || !is_due(p, done, now)) return;
+  describe(p, done, extra, now, &t);
+  if (p->bar)
+    draw_bar(&t);
+  else
+    cli_note("%s%s", t.left, t.right);
+}
+
 void cli_progress_update(cli_progress *p, int64_t done, const char *extra) {
-  if (!p->active) return;
-  double now = cli_now();
-  if (p->drawn >= 0 && now - p->drawn < 0.1 && done < p->total) return;
-  p->drawn = now;
-  draw_bar(p, done, extra, now);
+  cli_progress_update_at(p, done, extra, cli_now());
 }
 
 void cli_progress_clear(cli_progress *p) {

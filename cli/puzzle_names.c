@@ -1,11 +1,11 @@
 /* See puzzle_names.h. */
 #include "puzzle_names.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "files.h"
+#include "io/json.h"
 
 void puzzle_describe(const trm_puzzle *p, char *text, size_t size) {
   static const char *const kinds[TRM_PUZZLE_KINDS] = {[TRM_PUZZLE_NONE] = "unknown",
@@ -29,26 +29,34 @@ void puzzle_describe(const trm_puzzle *p, char *text, size_t size) {
 }
 
 struct puzzle_names {
-  json_t *list;
+  trm__json *list;
 };
 
+/* A data set without the file has puzzles without names. */
 trm_status puzzle_names_open(const char *dir, puzzle_names **out, trm_error *err) {
+  enum { MAX_NAMES = 1 << 28 }; /* bytes */
   char path[CLI_PATH_MAX];
+  trm__kind kind;
   CLI_TRY(cli_path(path, err, "%s/identifiers.json", dir));
+  CLI_TRY(trm__path_look(path, &kind, err));
   *out = calloc(1, sizeof **out);
   if (!*out) return cli_fail(err, TRM_E_MEMORY, -1, "no memory for the names of puzzles");
-  (*out)->list = json_load_file(path, 0, NULL);
-  return TRM_OK;
+  if (kind == TRM__ABSENT) return TRM_OK;
+  const trm_status st = trm__json_load(path, MAX_NAMES, &(*out)->list, err);
+  if (st == TRM_OK) return TRM_OK;
+  puzzle_names_close(*out);
+  *out = NULL;
+  return st;
 }
 
 void puzzle_names_close(puzzle_names *n) {
   if (!n) return;
-  json_decref(n->list);
+  trm__json_free(n->list);
   free(n);
 }
 
 const char *puzzle_name(const puzzle_names *n, int32_t id) {
   if (!n || id < 0) return NULL;
-  const char *name = json_string_value(json_array_get(n->list, (size_t)id));
+  const char *name = trm__json_text(trm__json_item(n->list, (size_t)id));
   return name && *name && strcmp(name, "<blank>") ? name : NULL;
 }

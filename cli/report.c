@@ -1,9 +1,12 @@
 /* Exit codes and messages: the one place where a status becomes an exit code, and where the
  * program says on stderr what went wrong. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/text.h"
 #include "cli.h"
 
 static const struct {
@@ -14,8 +17,9 @@ static const struct {
     {CLI_FAILED, "failed (files, memory, system, NaN in a computation)"},
     {CLI_USAGE, "usage: a wrong option, argument or configuration value"},
     {CLI_BAD_DATA, "bad data: a file or puzzle is not what it must be"},
-    {CLI_INVALID_ANSWER, "an answer breaks the rules (trm solve --check)"},
-    {CLI_INTERRUPTED, "interrupted (Ctrl-C or SIGTERM); what was done is saved"},
+    {CLI_INVALID_ANSWER,
+     "an answer breaks the rules (trm solve --check), or is not the only one (trm sudoku)"},
+    {CLI_INTERRUPTED, "interrupted (Ctrl-C, SIGTERM, SIGHUP ...); what was done is saved"},
 };
 
 static const struct {
@@ -55,23 +59,34 @@ trm_status cli_fail(trm_error *err, trm_status code, int64_t pos, const char *fm
   return code;
 }
 
-/* Control characters of file contents and names must not reach the terminal. */
-static void print_clean(const char *kind, const char *text) {
-  fprintf(stderr, "trm: %s", kind);
-  for (const unsigned char *c = (const unsigned char *)text; *c; c++)
-    fputc(*c < 32 || *c == 127 ? '?' : *c, stderr);
-  fputc('\n', stderr);
-}
-
+/* File contents and names in it must not do more to a terminal than be shown. */
 static void print_message(const char *kind, const char *fmt, va_list args) {
   char text[1024];
   vsnprintf(text, sizeof text, fmt, args);
-  print_clean(kind, text);
+  trm__text_clean(text);
+  fprintf(stderr, "trm: %s%s\n", kind, text);
+}
+
+static void print_error(const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  print_message("error: ", fmt, args);
+  va_end(args);
 }
 
 int cli_report_error(const trm_error *err) {
-  print_clean("error: ", err->msg[0] ? err->msg : trm_status_text(err->code));
+  trm_error cut;
+  if (cli_faults_check(&cut) != TRM_OK) err = &cut; /* whatever else failed follows from it */
+  const char *text = err->msg[0] ? err->msg : trm_status_text(err->code);
+  const bool limited = err->code == TRM_E_IO && cli_file_limit_came();
+  print_error("%s%s", text, limited ? "; this is the file size limit (ulimit -f)" : "");
   return cli_exit_code(err->code);
+}
+
+const char *cli_clean(char *room, size_t size, const char *text) {
+  snprintf(room, size, "%s", text);
+  trm__text_clean(room);
+  return room;
 }
 
 int cli_usage_error(const char *fmt, ...) {
@@ -96,39 +111,40 @@ void cli_note(const char *fmt, ...) {
   va_end(args);
 }
 
+void cli_note_device(trm_device device) {
+  char why[sizeof((trm_error *)NULL)->msg];
+  if (device.kind == TRM_DEVICE_AUTO && trm_device_passed_over(why, sizeof why))
+    cli_note("on the CPU: %s", why);
+}
+
+/* --- standard files --- */
+
+static bool stdout_closed; /* when the program started */
+
+/* Opened the other way round, so that reading and writing fail as they would. */
+void cli_hold_standard_files(void) {
+  static const int modes[] = {O_WRONLY, O_RDONLY, O_RDONLY};
+  for (int fd = 0; fd < 3; fd++) {
+    if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
+    stdout_closed |= fd == STDOUT_FILENO;
+    if (open("/dev/null", modes[fd]) != fd) _exit(CLI_FAILED);
+  }
+}
+
 int cli_finish(int code) {
+  static bool told; /* help of many commands ends many times */
   errno = 0;
-  if (fflush(stdout) == 0 && !ferror(stdout)) return code;
-  fprintf(stderr, "trm: error: the results could not be written to stdout: %s\n",
-          errno ? strerror(errno) : "write error");
+  if (fflush(stdout) == 0 && !ferror(stdout)) {
+    trm_error cut;
+    if (code == CLI_OK && cli_faults_check(&cut) != TRM_OK) code = cli_report_error(&cut);
+    return code;
+  }
+  const char *why = stdout_closed ? "it is closed" : errno ? strerror(errno) : "write error";
+  if (!told) fprintf(stderr, "trm: error: the results could not be written to stdout: %s\n", why);
+  told = true;
   return CLI_FAILED;
 }
 
-enum { NEAREST_MAX = 64 };
-
-/* Levenshtein distance with one row; words of NEAREST_MAX characters and more are far away. */
-static int edit_distance(const char *a, const char *b) {
-  int row[NEAREST_MAX + 1];
-  size_t na = strlen(a), nb = strlen(b);
-  if (na >= NEAREST_MAX || nb >= NEAREST_MAX) return NEAREST_MAX;
-  for (size_t j = 0; j <= nb; j++) row[j] = (int)j;
-  for (size_t i = 1; i <= na; i++) {
-    int diagonal = row[0];
-    row[0] = (int)i;
-    for (size_t j = 1; j <= nb; j++) {
-      int change = diagonal + (a[i - 1] != b[j - 1]);
-      int shorter = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-      diagonal = row[j];
-      row[j] = change < shorter ? change : shorter;
-    }
-  }
-  return row[nb];
-}
-
-void cli_nearest_offer(cli_nearest *n, const char *name) {
-  int near_enough = (int)strlen(n->word) / 3 + 1;
-  int distance = edit_distance(n->word, name);
-  if (distance > near_enough || (n->best && distance >= n->distance)) return;
-  n->best = name;
-  n->distance = distance;
+int cli_finish_files(int code) {
+  return stdout_closed ? code : cli_finish(code);
 }

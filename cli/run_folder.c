@@ -2,64 +2,20 @@
 #include "run_folder.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/memory.h"
+#include "base/pointer.h"
+#include "named_models.h"
 #include "published.h"
 
-/* ---- run.json ---- */
-
-static trm_status write_mark(const run_mark *m, const char *dir, trm_error *err) {
-  char path[CLI_PATH_MAX];
-  cli_outfile out;
-  CLI_TRY(cli_path(path, err, "%s/run.json", dir));
-  CLI_TRY(cli_outfile_open(&out, path, err));
-  fprintf(out.f,
-          "{\n  \"update\": %" PRId64 ",\n  \"stream_position\": %" PRId64
-          ",\n  \"evaluated\": %" PRId64 ",\n  \"best_update\": %" PRId64
-          ",\n  \"best_exact_accuracy\": %.17g,\n  \"log_bytes\": %" PRId64
-          ",\n  \"seed\": \"%" PRIu64 "\",\n  \"data\": \"%" PRIu64 "\"\n}\n",
-          m->update, m->stream_position, m->evaluated, m->best_update, m->best_exact, m->log_bytes,
-          m->seed, m->data);
-  return cli_outfile_commit(&out, err);
-}
-
-trm_status run_mark_read(run_mark *m, const char *dir, trm_error *err) {
-  char path[CLI_PATH_MAX];
-  json_error_t problem;
-  json_int_t update, position, evaluated, best_update, log_bytes;
-  const char *seed = "", *data = "";
-  CLI_TRY(cli_path(path, err, "%s/run.json", dir));
-  json_t *root = json_load_file(path, 0, &problem);
-  if (!root)
-    return cli_fail(err, TRM_E_FORMAT, problem.line, "%s:%d: not readable as JSON: %s", path,
-                    problem.line, problem.text);
-  int bad = json_unpack_ex(root, &problem, 0, "{s:I, s:I, s:I, s:I, s:F, s:I, s:s, s:s}", "update",
-                           &update, "stream_position", &position, "evaluated", &evaluated,
-                           "best_update", &best_update, "best_exact_accuracy", &m->best_exact,
-                           "log_bytes", &log_bytes, "seed", &seed, "data", &data);
-  /* The stream gives one batch per update. */
-  bool good = !bad && update >= 0 && position == update && log_bytes >= 0 &&
-              cli_parse_uint64(seed, &m->seed) && cli_parse_uint64(data, &m->data);
-  json_decref(root);
-  if (!good)
-    return cli_fail(err, TRM_E_FORMAT, -1, "%s: not the mark of a run: %s", path,
-                    bad ? problem.text : "a value is out of its range");
-  m->update = update;
-  m->stream_position = position;
-  m->evaluated = evaluated;
-  m->best_update = best_update;
-  m->log_bytes = log_bytes;
-  return TRM_OK;
-}
+static const char log_name[] = "log.jsonl", config_name[] = "config.yaml";
 
 /* ---- names ---- */
 
@@ -112,78 +68,115 @@ static trm_status check_name(const char *key, const char *name, trm_error *err) 
   return TRM_OK;
 }
 
-/* ---- creating and opening ---- */
+/* ---- the log, and its lock ---- */
 
-trm_status run_folder_write_config(const run_folder *r, const run_config *c, trm_error *err) {
+static trm_status lock_log(const run_folder *r, trm_error *err) {
+  trm__lock lock;
+  CLI_TRY(trm__lock_take(r->log, r->path, &lock, err));
+  if (lock == TRM__LOCK_BUSY)
+    return cli_fail(err, TRM_E_IO, -1, "%s: another process is training in this folder", r->path);
+  if (lock == TRM__LOCK_NONE)
+    cli_warn("%s: its file system has no locks: see to it that nothing else trains there", r->path);
+  return TRM_OK;
+}
+
+/* The log has a second name somewhere, and what is cut here would be cut there: a copy of it takes
+ * its place. */
+static trm_status part_log(run_folder *r, trm_error *err) {
   char path[CLI_PATH_MAX];
-  cli_outfile out;
-  CLI_TRY(cli_path(path, err, "%s/config.yaml", r->path));
-  CLI_TRY(cli_outfile_open(&out, path, err));
-  run_config_print(c, out.f);
-  return cli_outfile_commit(&out, err);
+  trm__map map;
+  trm__writer out;
+  CLI_TRY(cli_path(path, err, "%s/%s", r->path, log_name));
+  CLI_TRY(trm__map_open(path, &map, err));
+  trm_status st = trm__writer_open_at(&out, &r->dir, log_name, err);
+  if (st == TRM_OK) {
+    trm__write(&out, map.data, map.size);
+    st = trm__writer_commit(&out, err);
+  }
+  trm__map_close(&map);
+  return st;
 }
 
 /* Opens the log and takes the lock that it carries. */
 static trm_status open_log(run_folder *r, trm_error *err) {
-  char path[CLI_PATH_MAX];
-  CLI_TRY(cli_path(path, err, "%s/log.jsonl", r->path));
-  r->log = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-  if (r->log < 0) return cli_fail(err, TRM_E_IO, -1, "%s: cannot write: %s", path, strerror(errno));
-  if (flock(r->log, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-    return cli_fail(err, TRM_E_IO, -1, "%s: another process is training in this folder", r->path);
+  enum { FLAGS = O_RDWR | O_CREAT | O_APPEND };
+  int links, old;
+  CLI_TRY(trm__dir_open_file(&r->dir, log_name, FLAGS, &r->log, &links, err));
+  CLI_TRY(lock_log(r, err));
+  if (links < 2) return TRM_OK;
+  CLI_TRY(part_log(r, err));
+  old = r->log;
+  trm_status st = trm__dir_open_file(&r->dir, log_name, FLAGS, &r->log, &links, err);
+  close(old);
+  return st == TRM_OK ? lock_log(r, err) : st;
+}
+
+/* The log ends where the newest checkpoint says. */
+static trm_status cut_log(run_folder *r, trm_error *err) {
+  struct stat s;
+  if (fstat(r->log, &s) != 0)
+    return cli_fail(err, TRM_E_IO, -1, "%s/%s: %s", r->path, log_name, strerror(errno));
+  if (s.st_size < r->mark.log_bytes) {
+    cli_warn("%s/%s is shorter than at the last checkpoint: lines are lost, training is not",
+             r->path, log_name);
+    r->mark.log_bytes = s.st_size;
+  }
+  if (s.st_size > r->mark.log_bytes && ftruncate(r->log, (off_t)r->mark.log_bytes) != 0)
+    return cli_fail(err, TRM_E_IO, -1, "%s/%s: cannot shorten: %s", r->path, log_name,
+                    strerror(errno));
   return TRM_OK;
 }
 
-/* Calls fn for every name in the folder until one fails. */
-static trm_status for_each_name(run_folder *r,
-                                trm_status (*fn)(run_folder *, const char *, trm_error *),
-                                trm_error *err) {
-  DIR *d = opendir(r->path);
-  if (!d) return cli_fail(err, TRM_E_IO, -1, "%s: %s", r->path, strerror(errno));
-  trm_status st = TRM_OK;
-  for (struct dirent *e; st == TRM_OK && (e = readdir(d));) st = fn(r, e->d_name, err);
-  closedir(d);
+/* ---- creating and opening ---- */
+
+trm_status run_folder_write_config(const run_folder *r, const run_config *c, trm_error *err) {
+  trm__writer out;
+  char *text;
+  CLI_TRY(run_config_text(c, false, &text, err));
+  trm_status st = trm__writer_open_at(&out, &r->dir, config_name, err);
+  if (st == TRM_OK) {
+    trm__write(&out, text, strlen(text));
+    st = trm__writer_commit(&out, err);
+  }
+  free(text);
   return st;
 }
 
-/* Removes a folder whose maker was killed before it had its name. */
-static trm_status clean_new(run_folder *r, const char *name, trm_error *err) {
+/* Writes the configuration into the draft of the folder and gives that its name. */
+static trm_status fill_folder(run_folder *r, const run_config *c, trm__draft *draft,
+                              trm_error *err) {
   char path[CLI_PATH_MAX];
-  long pid;
-  int n = 0;
-  if (sscanf(name, ".new_%ld.tmp%n", &pid, &n) != 1 || !n || name[n] || pid <= 0) return TRM_OK;
-  if (pid != (long)getpid() && (kill((pid_t)pid, 0) == 0 || errno != ESRCH)) return TRM_OK;
-  CLI_TRY(cli_path(path, err, "%s/%s", r->path, name));
-  return cli_remove_folder(path, err);
+  CLI_TRY(cli_path(path, err, "%s" TRM__PARTIAL, draft->path));
+  CLI_TRY(trm__dir_open(&r->dir, path, err));
+  trm_status st = run_folder_write_config(r, c, err);
+  trm__dir_close(&r->dir);
+  return st == TRM_OK ? trm__draft_place(draft, err) : st;
 }
 
-/* Makes the folder with its configuration under a temporary name, so that it appears complete.
- * *taken: a folder of that name exists. */
+/* Makes the folder with its configuration, so that it appears complete. *taken: a folder of that
+ * name exists, or is just being made. */
 static trm_status place_folder(run_folder *r, const run_config *c, const char *path, bool *taken,
                                trm_error *err) {
   char parent[CLI_PATH_MAX];
+  trm__draft draft;
   const char *slash = strrchr(path, '/');
-  CLI_TRY(cli_path(parent, err, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : "."));
-  if (slash == path) strcpy(parent, "/");
-  *taken = cli_exists(path);
+  trm__kind kind;
+  CLI_TRY(trm__path_look(path, &kind, err));
+  *taken = kind != TRM__ABSENT;
   if (*taken) return TRM_OK;
-  CLI_TRY(cli_make_dirs(parent, err));
-  CLI_TRY(cli_path(r->path, err, "%s", parent));
-  CLI_TRY(for_each_name(r, clean_new, err));
-  CLI_TRY(cli_path(r->path, err, "%s/.new_%ld.tmp", parent, (long)getpid()));
-  CLI_TRY(cli_make_dirs(r->path, err));
-  trm_status st = run_folder_write_config(r, c, err);
-  if (st == TRM_OK && rename(r->path, path) != 0) {
-    *taken = errno == EEXIST || errno == ENOTEMPTY;
-    if (!*taken)
-      st = cli_fail(err, TRM_E_IO, -1, "%s: cannot make the folder: %s", path, strerror(errno));
-  }
-  if (st != TRM_OK || *taken) {
-    cli_remove_folder(r->path, NULL);
-    return st;
+  CLI_TRY(cli_path(parent, err, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : "."));
+  if (slash && slash != path) CLI_TRY(trm__make_dirs(parent, err));
+  trm_status st = trm__draft_open(&draft, NULL, path, true, err);
+  *taken = st == TRM_E_SYSTEM;
+  if (st != TRM_OK) return *taken ? TRM_OK : st;
+  st = fill_folder(r, c, &draft, err);
+  trm__draft_drop(&draft);
+  if (st != TRM_OK) { /* another one may have been quicker */
+    *taken = trm__path_look(path, &kind, NULL) == TRM_OK && kind != TRM__ABSENT;
+    return *taken ? TRM_OK : st;
   }
   CLI_TRY(cli_path(r->path, err, "%s", path));
-  return cli_sync_dir(parent, err);
+  return trm__dir_open(&r->dir, path, err);
 }
 
 static trm_status fail_taken(const char *path, trm_error *err) {
@@ -209,7 +202,9 @@ trm_status run_folder_check(run_config *c, trm_error *err) {
   if (c->run_name) CLI_TRY(check_name("run_name", c->run_name, err));
   if (!c->run_name && !c->checkpoint_path) return TRM_OK;
   CLI_TRY(path_of_run(c, path, err));
-  return cli_exists(path) ? fail_taken(path, err) : TRM_OK;
+  trm__kind kind;
+  CLI_TRY(trm__path_look(path, &kind, err));
+  return kind == TRM__ABSENT ? TRM_OK : fail_taken(path, err);
 }
 
 trm_status run_folder_create(run_folder *r, run_config *c, trm_error *err) {
@@ -230,127 +225,139 @@ trm_status run_folder_create(run_folder *r, run_config *c, trm_error *err) {
   return open_log(r, err);
 }
 
-static bool ends_in_tmp(const char *name) {
-  size_t n = strlen(name);
-  return n > 4 && !strcmp(name + n - 4, ".tmp");
-}
-
-/* N of "step_N"; -1 for another name. */
-static int64_t step_of(const char *name) {
-  int64_t n;
-  bool good = !strncmp(name, "step_", 5) && isdigit((unsigned char)name[5]) &&
-              cli_parse_int64(name + 5, &n);
-  return good ? n : -1;
-}
-
-/* Removes a checkpoint or what is left of one: first out of its name, so that no half is seen. */
-static trm_status remove_step(const run_folder *r, const char *name, trm_error *err) {
-  char path[CLI_PATH_MAX], tmp[CLI_PATH_MAX];
-  struct stat s;
-  CLI_TRY(cli_path(path, err, "%s/%s", r->path, name));
-  if (ends_in_tmp(name)) {
-    if (lstat(path, &s) == 0 && !S_ISDIR(s.st_mode)) {
-      if (unlink(path) == 0) return TRM_OK;
-      return cli_fail(err, TRM_E_IO, -1, "%s: cannot remove: %s", path, strerror(errno));
-    }
-    return cli_remove_folder(path, err);
-  }
-  CLI_TRY(cli_path(tmp, err, "%s.tmp", path));
-  CLI_TRY(cli_remove_folder(tmp, err));
-  if (rename(path, tmp) != 0)
-    return cli_fail(err, TRM_E_IO, -1, "%s: cannot remove: %s", path, strerror(errno));
-  return cli_remove_folder(tmp, err);
-}
-
-/* After a kill: temporary names, and a checkpoint that was not yet linked as the last. */
-static trm_status clean_name(run_folder *r, const char *name, trm_error *err) {
-  bool ours = !strncmp(name, "step_", 5) || !strncmp(name, "last", 4) ||
-              !strncmp(name, "best", 4) || !strncmp(name, "config.yaml", 11);
-  if ((ours && ends_in_tmp(name)) || step_of(name) > r->mark.update)
-    return remove_step(r, name, err);
+/* A run folder has a configuration and is no checkpoint, which has one, too. */
+static trm_status is_run(const char *path, bool *is, trm_error *err) {
+  trm__kind config, model;
+  CLI_TRY(cli_look(&config, err, "%s/%s", path, config_name));
+  CLI_TRY(cli_look(&model, err, "%s/model.safetensors", path));
+  *is = config != TRM__ABSENT && model == TRM__ABSENT;
   return TRM_OK;
 }
 
-/* True when `link` in the run folder points to `name`. */
-static bool is_linked(const run_folder *r, const char *link, const char *name) {
-  char path[CLI_PATH_MAX], target[64];
-  if (cli_path(path, NULL, "%s/%s", r->path, link) != TRM_OK) return false;
-  ssize_t n = readlink(path, target, sizeof target - 1);
-  if (n < 0) return false;
-  target[n] = 0;
-  return !strcmp(target, name);
+/* Takes the last name off a path; false where there is none that is known. */
+static bool cut_name(char *path) {
+  size_t n = strlen(path);
+  while (n > 1 && path[n - 1] == '/') n--;
+  while (n > 0 && path[n - 1] != '/') n--;
+  const char *name = path + n;
+  if (!*name || !strcmp(name, ".") || !strcmp(name, "..")) return false;
+  while (n > 1 && path[n - 1] == '/') n--;
+  if (n == 0) path[n++] = '.';
+  path[n] = 0;
+  return true;
 }
 
-/* Removes a checkpoint that is no longer wanted. */
-static trm_status prune_name(run_folder *r, const char *name, trm_error *err) {
-  char path[CLI_PATH_MAX];
-  run_mark mark;
-  if (step_of(name) < 0 || is_linked(r, "last", name) || is_linked(r, "best", name)) return TRM_OK;
-  CLI_TRY(cli_path(path, err, "%s/%s", r->path, name));
-  if (r->keep_evaluated && run_mark_read(&mark, path, NULL) == TRM_OK &&
-      mark.evaluated == mark.update)
-    return TRM_OK;
-  return remove_step(r, name, err);
-}
-
-/* A kill between the two links of a save leaves `best` at another checkpoint than the mark says. */
-static trm_status restore_best(const run_folder *r, trm_error *err) {
-  char name[32], dir[CLI_PATH_MAX], link[CLI_PATH_MAX];
-  snprintf(name, sizeof name, "step_%" PRId64, r->mark.best_update);
-  CLI_TRY(cli_path(dir, err, "%s/%s", r->path, name));
-  CLI_TRY(cli_path(link, err, "%s/best", r->path));
-  if (r->mark.best_exact >= 0 && cli_exists(dir)) {
-    if (is_linked(r, "best", name)) return TRM_OK;
-    return cli_swap_link(link, name, err);
+trm_status run_folder_check_is_run(const char *path, trm_error *err) {
+  enum { UP = 2 }; /* RUN/step_N/model.safetensors */
+  char above[CLI_PATH_MAX];
+  bool is;
+  trm__kind kind, model;
+  CLI_TRY(is_run(path, &is, err));
+  if (is) return TRM_OK;
+  CLI_TRY(cli_path(above, err, "%s", path));
+  for (int i = 0; i < UP && cut_name(above); i++) {
+    CLI_TRY(is_run(above, &is, err));
+    if (is)
+      return cli_fail(err, TRM_E_IO, -1,
+                      "%s is no run folder, but in one; the run goes on from its newest "
+                      "checkpoint: trm train --resume %s",
+                      path, above);
   }
-  if (unlink(link) != 0 && errno != ENOENT)
-    return cli_fail(err, TRM_E_IO, -1, "%s: cannot remove: %s", link, strerror(errno));
-  return TRM_OK;
+  CLI_TRY(trm__path_look(path, &kind, err));
+  if (kind == TRM__ABSENT) return cli_fail(err, TRM_E_IO, -1, "%s does not exist", path);
+  CLI_TRY(cli_look(&model, err, "%s/model.safetensors", path));
+  if (model != TRM__ABSENT)
+    return cli_fail(err, TRM_E_IO, -1,
+                    "%s: a model, not a run folder; load_checkpoint=%s starts a new run from it",
+                    path, path);
+  return cli_fail(err, TRM_E_IO, -1, "%s: not a run folder: it has no %s", path, config_name);
 }
 
-trm_status run_folder_open(run_folder *r, const char *path, bool keep_evaluated, trm_error *err) {
-  char last[CLI_PATH_MAX], config[CLI_PATH_MAX];
-  *r = (run_folder){.log = -1, .keep_evaluated = keep_evaluated, .mark = {.best_exact = -1}};
+trm_status run_folder_open(run_folder *r, const char *path, trm_error *err) {
+  *r = (run_folder){.log = -1, .mark = {.best_exact = -1}};
   CLI_TRY(cli_path(r->path, err, "%s", path));
   for (size_t n = strlen(path); n > 1 && r->path[n - 1] == '/'; n--) r->path[n - 1] = 0;
-  CLI_TRY(cli_path(config, err, "%s/config.yaml", r->path));
-  if (!cli_exists(config))
-    return cli_fail(err, TRM_E_IO, -1, "%s: not a run folder: it has no config.yaml", r->path);
+  CLI_TRY(trm__dir_open(&r->dir, r->path, err));
   CLI_TRY(open_log(r, err));
-  CLI_TRY(cli_path(last, err, "%s/last", r->path));
-  if (cli_exists(last)) CLI_TRY(run_mark_read(&r->mark, last, err));
-  CLI_TRY(restore_best(r, err));
-  CLI_TRY(for_each_name(r, clean_name, err));
-  CLI_TRY(for_each_name(r, prune_name, err));
-  struct stat s;
-  if (fstat(r->log, &s) != 0)
-    return cli_fail(err, TRM_E_IO, -1, "%s/log.jsonl: %s", r->path, strerror(errno));
-  if (s.st_size < r->mark.log_bytes) {
-    cli_warn("%s/log.jsonl is shorter than at the last checkpoint: lines are lost, training is not",
-             r->path);
-    r->mark.log_bytes = s.st_size;
-  }
-  if (ftruncate(r->log, (off_t)r->mark.log_bytes) != 0)
-    return cli_fail(err, TRM_E_IO, -1, "%s/log.jsonl: cannot shorten: %s", r->path,
-                    strerror(errno));
-  return TRM_OK;
+  CLI_TRY(checkpoints_settle(&r->dir, err));
+  return checkpoints_newest(&r->dir, &r->mark, err);
+}
+
+trm_status run_folder_go_on(run_folder *r, bool keep_evaluated, trm_error *err) {
+  r->keep_evaluated = keep_evaluated;
+  CLI_TRY(checkpoints_point(&r->dir, &r->mark, err));
+  CLI_TRY(checkpoints_prune(&r->dir, &r->mark, keep_evaluated, err));
+  return cut_log(r, err);
+}
+
+/* The file names all keys that the newest checkpoint's does, or all that there are. */
+static trm_status check_whole(const run_folder *r, const char *saved, trm_error *err) {
+  char path[CLI_PATH_MAX], *key;
+  CLI_TRY(cli_path(path, err, "%s/%s", r->path, config_name));
+  CLI_TRY(run_config_find_missing(path, saved, &key, err));
+  if (!key) return TRM_OK;
+  const trm_status st =
+      cli_fail(err, TRM_E_FORMAT, -1, "%s: it does not say '%.60s': the file was cut; %s%s", path,
+               key, saved ? "it is whole in " : "start a new run", saved ? saved : "");
+  free(key);
+  return st;
+}
+
+trm_status run_folder_check_config(const run_folder *r, const run_config *c, trm_error *err) {
+  char name[CHECKPOINT_NAME_MAX], path[CLI_PATH_MAX];
+  const char *key;
+  run_config saved;
+  checkpoint_name(r->mark.update, name);
+  CLI_TRY(cli_path(path, err, "%s/%s/%s", r->path, name, config_name));
+  if (r->mark.update == 0) return check_whole(r, NULL, err);
+  trm__kind kind;
+  CLI_TRY(trm__path_look(path, &kind, err));
+  if (kind == TRM__ABSENT) return TRM_OK; /* older releases wrote none */
+  CLI_TRY(check_whole(r, path, err));
+  CLI_TRY(run_config_load(&saved, path, NULL, 0, err));
+  trm_status st = run_config_compare(&saved, c, &key, err);
+  run_config_free(&saved);
+  if (st != TRM_OK || !key) return st;
+  return cli_fail(err, TRM_E_CONFIG, -1,
+                  "%s/%s: '%s' is not what it was when %s was saved: the file was edited, and a "
+                  "resumed run keeps its configuration; %s/%s has it",
+                  r->path, config_name, key, name, name, config_name);
+}
+
+trm_status run_folder_explain_config(const char *run, trm_status st, trm_error *err) {
+  char name[CHECKPOINT_NAME_MAX];
+  trm__dir d;
+  run_mark mark = {0};
+  trm__kind kind = TRM__ABSENT;
+  const trm_error cause = *err;
+  if (st != TRM_E_CONFIG && st != TRM_E_FORMAT) return st;
+  if (trm__dir_open(&d, run, NULL) != TRM_OK) return st;
+  const bool known = checkpoints_newest_model(&d, &mark, NULL) == TRM_OK && mark.update > 0;
+  trm__dir_close(&d);
+  checkpoint_name(mark.update, name);
+  if (!known || cli_look(&kind, NULL, "%s/%s/%s", run, name, config_name) != TRM_OK ||
+      kind != TRM__FILE)
+    return st;
+  return cli_fail(err, TRM_E_FORMAT, cause.pos,
+                  "%.250s; a run's %s stays as it was: it is whole in %.100s/%s/%s", cause.msg,
+                  config_name, run, name, config_name);
 }
 
 void run_folder_close(run_folder *r) {
   if (r->log >= 0) close(r->log);
   r->log = -1;
+  trm__dir_close(&r->dir);
 }
 
 void run_folder_discard(run_folder *r) {
+  (void)trm__remove_tree(r->path, NULL);
   run_folder_close(r);
-  cli_remove_folder(r->path, NULL);
   r->path[0] = 0;
 }
 
-trm_status run_folder_log(run_folder *r, json_t *line, trm_error *err) {
-  char *text = line ? json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(13)) : NULL;
-  json_decref(line);
-  if (!text) return cli_fail(err, TRM_E_MEMORY, -1, "no memory for a line of the log");
+trm_status run_folder_log(run_folder *r, trm__json_out *line, trm_error *err) {
+  char *text;
+  CLI_TRY(trm__json_finish(line, "a line of the log", &text, err));
   size_t n = strlen(text), done = 0;
   text[n++] = '\n'; /* in place of the terminating zero */
   while (done < n) {
@@ -360,81 +367,91 @@ trm_status run_folder_log(run_folder *r, json_t *line, trm_error *err) {
     done += (size_t)wrote;
   }
   int failure = errno;
-  free(text);
+  trm__free(text);
   if (done == n) {
     r->mark.log_bytes += (int64_t)n;
     return TRM_OK;
   }
   if (ftruncate(r->log, (off_t)r->mark.log_bytes) != 0) failure = errno;
-  return cli_fail(err, TRM_E_IO, -1, "%s/log.jsonl: cannot write: %s", r->path, strerror(failure));
+  return cli_fail(err, TRM_E_IO, -1, "%s/%s: cannot write: %s", r->path, log_name,
+                  strerror(failure));
 }
 
 /* ---- checkpoints ---- */
 
-static trm_status fill_step(const run_folder *r, trm_trainer *t, const char *dir, trm_error *err) {
-  char path[CLI_PATH_MAX];
-  CLI_TRY(cli_make_dirs(dir, err));
-  CLI_TRY(trm_trainer_sync(t, err));
-  CLI_TRY(trm_model_save(trm_trainer_ema(t), dir, err));
-  CLI_TRY(cli_path(path, err, "%s/trainer.safetensors", dir));
-  CLI_TRY(trm_trainer_save(t, path, err));
-  CLI_TRY(write_mark(&r->mark, dir, err));
-  return cli_sync_dir(dir, err);
+trm_status run_folder_state(const run_folder *r, char *path, trm_error *err) {
+  char name[CHECKPOINT_NAME_MAX];
+  checkpoint_name(r->mark.update, name);
+  return cli_path(path, err, "%s/%s/trainer.safetensors", r->path, name);
 }
 
-static trm_status write_step(const run_folder *r, trm_trainer *t, const char *dir, trm_error *err) {
-  char tmp[CLI_PATH_MAX];
-  CLI_TRY(cli_path(tmp, err, "%s.tmp", dir));
-  CLI_TRY(cli_remove_folder(tmp, err));
-  trm_status st = fill_step(r, t, tmp, err);
-  if (st == TRM_OK && rename(tmp, dir) != 0)
-    st = cli_fail(err, TRM_E_IO, -1, "%s: cannot rename: %s", tmp, strerror(errno));
-  if (st != TRM_OK) {
-    cli_remove_folder(tmp, NULL);
-    return st;
-  }
-  return cli_sync_dir(r->path, err);
-}
-
-trm_status run_folder_save(run_folder *r, trm_trainer *t, bool best, trm_error *err) {
-  char name[32], dir[CLI_PATH_MAX], link[CLI_PATH_MAX];
-  snprintf(name, sizeof name, "step_%" PRId64, r->mark.update);
-  CLI_TRY(cli_path(dir, err, "%s/%s", r->path, name));
+trm_status run_folder_save(run_folder *r, const run_config *c, trm_trainer *t, trm_error *err) {
   if (fsync(r->log) != 0 && errno != EINVAL)
-    return cli_fail(err, TRM_E_IO, -1, "%s/log.jsonl: cannot sync: %s", r->path, strerror(errno));
-  /* At the same update the weights are the same; only the mark can have moved. */
-  if (cli_exists(dir))
-    CLI_TRY(write_mark(&r->mark, dir, err));
-  else
-    CLI_TRY(write_step(r, t, dir, err));
-  if (best) {
-    CLI_TRY(cli_path(link, err, "%s/best", r->path));
-    CLI_TRY(cli_swap_link(link, name, err));
-  }
-  CLI_TRY(cli_path(link, err, "%s/last", r->path));
-  CLI_TRY(cli_swap_link(link, name, err));
-  CLI_TRY(cli_sync_dir(r->path, err));
-  return for_each_name(r, prune_name, err);
+    return cli_fail(err, TRM_E_IO, -1, "%s/%s: cannot sync: %s", r->path, log_name,
+                    strerror(errno));
+  CLI_TRY(checkpoints_write(&r->dir, &r->mark, c, t, err));
+  CLI_TRY(checkpoints_point(&r->dir, &r->mark, err));
+  return checkpoints_prune(&r->dir, &r->mark, r->keep_evaluated, err);
+}
+
+/* ---- models ---- */
+
+/* The best, else the newest, checkpoint of the run at `path`; *which NULL: there is none. */
+static trm_status find_checkpoint(const char *path, char *model, const char **which,
+                                  trm_error *err) {
+  char name[CHECKPOINT_NAME_MAX];
+  trm__dir run;
+  trm__kind kind = TRM__ABSENT;
+  run_mark mark = {0};
+  *which = NULL;
+  CLI_TRY(trm__dir_open(&run, path, err));
+  trm_status st = checkpoints_newest_model(&run, &mark, err);
+  checkpoint_name(mark.best_update, name);
+  if (st == TRM_OK && mark.best_exact >= 0) st = trm__dir_look(&run, name, &kind, err);
+  trm__dir_close(&run);
+  if (st != TRM_OK || mark.update == 0) return st;
+  *which = kind == TRM__DIR ? "best" : "last";
+  if (kind != TRM__DIR) checkpoint_name(mark.update, name);
+  return cli_path(model, err, "%s/%s", path, name);
+}
+
+/* model.safetensors is in it and ours. */
+static trm_status is_model_folder(const char *dir, bool *is, trm_error *err) {
+  char weights[CLI_PATH_MAX];
+  trm__kind kind;
+  CLI_TRY(cli_path(weights, err, "%s/model.safetensors", dir));
+  CLI_TRY(trm__path_look(weights, &kind, err));
+  *is = kind != TRM__ABSENT;
+  bool published;
+  CLI_TRY(published_is(weights, &published, err));
+  *is = *is && !published;
+  return TRM_OK;
 }
 
 trm_status run_folder_find_model(const char *path, char *model, const char **which,
                                  trm_error *err) {
-  static const char *const links[] = {"best", "last"};
-  char file[CLI_PATH_MAX];
+  char *target;
+  trm__kind kind;
   *which = NULL;
-  CLI_TRY(cli_path(model, err, "%s", path));
-  if (cli_is_file(path)) return TRM_OK;
-  CLI_TRY(cli_path(file, err, "%s/model.safetensors", path));
-  if (cli_exists(file)) return TRM_OK;
-  for (size_t i = 0; i < sizeof links / sizeof *links; i++) {
-    CLI_TRY(cli_path(file, err, "%s/%s/model.safetensors", path, links[i]));
-    if (!cli_exists(file)) continue;
-    *which = links[i];
-    return cli_path(model, err, "%s/%s", path, links[i]);
-  }
+  CLI_TRY(named_model_find(path, model, err));
+  CLI_TRY(trm__pointer_follow(model, &target, err));
+  trm_status st = cli_path(model, err, "%s", target);
+  trm__free(target);
+  CLI_TRY(st);
+  CLI_TRY(trm__path_look(model, &kind, err));
+  if (kind == TRM__FILE) return TRM_OK;
+  bool found;
+  CLI_TRY(is_model_folder(model, &found, err));
+  if (found) return TRM_OK;
+  CLI_TRY(published_find(path, model, &found, err)); /* its step_N is a file, not a folder */
+  if (found) return TRM_OK;
+  CLI_TRY(trm__path_look(path, &kind, err));
+  if (kind == TRM__DIR) CLI_TRY(find_checkpoint(path, model, which, err));
+  if (*which) return TRM_OK;
+  if (kind == TRM__ABSENT) return named_model_missing(path, err);
   return cli_fail(err, TRM_E_IO, -1,
                   "%s: not a model folder (no model.safetensors), not a run with a checkpoint (no "
-                  "best or last) and not a file",
+                  "step_N), not a download (no all_config.yaml) and not a file",
                   path);
 }
 
@@ -443,8 +460,10 @@ trm_status run_folder_load_model_for(const char *path, const trm_dataset_info *d
   const char *which;
   CLI_TRY(run_folder_find_model(path, model, &which, err));
   if (which) cli_note("%s is a run; using its %s checkpoint", path, which);
+  bool published;
+  CLI_TRY(published_is(model, &published, err));
   trm_status st =
-      published_is(model) ? published_load(model, data, out, err) : trm_model_load(model, out, err);
+      published ? published_load(model, data, out, err) : trm_model_load(model, out, err);
   if (st != TRM_E_CONFIG) return st;
   if (err) err->code = TRM_E_FORMAT; /* a bad value in a file is bad data, not bad usage */
   return TRM_E_FORMAT;

@@ -4,17 +4,22 @@
 
 #include "puzzle_lines.h"
 #include "puzzle_names.h"
+#include "sudoku_input.h"
 
 typedef struct solve_source {
   const char *puzzle;   /* text of --puzzle, or NULL */
-  const char *file;     /* of lines, "-" is stdin */
+  const char *file;     /* of puzzles, "-" is stdin */
+  const char *columns;  /* of a table of Sudokus, or NULL */
   const char *data;     /* a data set folder in place of both, or NULL */
   const char *split;    /* of it */
   int64_t first, count; /* examples of it */
 } solve_source;
 
 typedef struct solve_input {
-  puzzle_lines lines;
+  const char *name;    /* of the file, for messages */
+  puzzle_lines lines;  /* of any kind but ... */
+  sudoku_input sudoku; /* ... Sudokus */
+  bool told_zero;
   trm_puzzle puzzle;
   trm_dataset *data;
   puzzle_names *names;
@@ -28,9 +33,9 @@ trm_status solve_input_open(solve_input *in, const solve_source *source,
                             const trm_model_config *model, trm_error *err);
 void solve_input_close(solve_input *in); /* a zeroed one is fine */
 /* False when the next puzzle would have to be waited for. */
-bool solve_input_ready(const solve_input *in);
+bool solve_input_ready(solve_input *in);
 /* The next puzzle: tokens [seq_len], its id, and from a data set its number and label [seq_len]
- * (else *index is -1). *more false at the end. */
+ * (else *index is -1). *more false at the end. FORMAT and PUZZLE are of this puzzle only. */
 trm_status solve_input_next(solve_input *in, int32_t *question, int32_t *label, int32_t *id,
                             int64_t *index, bool *more, trm_error *err);
 

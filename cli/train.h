@@ -47,6 +47,15 @@ bool train_schedule_evaluates(const train_schedule *s, int64_t u);
 trm_status train_plan_print(const run_config *c, const train_data *d, const train_schedule *s,
                             FILE *f, trm_error *err);
 
+/* ---- advice (train_advice.c) ---- */
+
+/* Fails for a training folder that does not exist, with the command that makes it. */
+trm_status train_advise_missing(const run_config *c, const char *dir, trm_error *err);
+/* Warns of puzzles that have symmetric images and are often seen without any. */
+void train_advise_data(const run_config *c, const train_data *d, const train_schedule *s);
+/* What helps where a training takes more than a day. */
+void train_advise_time(const run_config *c, const train_data *d, double seconds);
+
 /* ---- batches (train_ahead.c) ---- */
 
 typedef struct train_ahead train_ahead;

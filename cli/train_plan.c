@@ -73,7 +73,8 @@ static trm_status probe_create(const run_config *c, const train_data *d, const t
 
 /* Enough rows to keep all threads busy, few enough that an update takes about a second. */
 static int probe_rows(const run_config *c, const trm_model_cost *cost) {
-  int threads = c->trainer.threads ? c->trainer.threads : trm_default_threads();
+  const int all = trm_default_threads(), asked = c->trainer.threads;
+  const int threads = asked && asked < all ? asked : all;
   if (trm_device_resolve(c->trainer.device, NULL).kind != TRM_DEVICE_CPU)
     return c->trainer.batch_size; /* a GPU is to be full */
   double rows = fmin(64, 2e10 / fmax(cost->flops_train, 1));
@@ -87,8 +88,10 @@ static trm_status measure_update(const run_config *c, const train_data *d, const
                                  trm_error *err) {
   probe p;
   trm_metrics metrics;
+  cli_patience patience;
   *seconds = INFINITY;
   *rows = probe_rows(c, cost);
+  cli_patience_begin(&patience, CLI_PATIENCE, "timing an update, which takes a while");
   trm_status st = probe_create(c, d, s, *rows, &p, err);
   const trm_batch batch = {p.inputs, p.labels, p.ids};
   for (int i = 0; st == TRM_OK && i < 3; i++) {
@@ -99,8 +102,27 @@ static trm_status measure_update(const run_config *c, const train_data *d, const
     if (i > 0 || took > 5) *seconds = fmin(*seconds, took * c->trainer.batch_size / *rows);
     if (took > 5 || cli_interrupted()) break;
   }
+  cli_patience_end(&patience);
   probe_free(&p);
   return st;
+}
+
+/* What there is for it, and of which limit; a plan that does not fit is none. */
+static trm_status print_room(const trm_trainer_cost *cost, const trm_trainer_config *trainer,
+                             FILE *f, trm_error *err) {
+  char limit[128], left[32], need[32];
+  const int64_t room = trm_memory_room(limit, sizeof limit), bytes = cost->bytes + cost->evaluation;
+  if (trm_device_resolve(trainer->device, NULL).kind != TRM_DEVICE_CPU || room == INT64_MAX)
+    return TRM_OK;
+  cli_format_bytes((double)room, left, sizeof left);
+  cli_format_bytes((double)bytes, need, sizeof need);
+  fprintf(f, "room         %s left of %s\n", left, limit);
+  if (bytes <= room) return TRM_OK;
+  return cli_fail(
+      err, TRM_E_MEMORY, -1,
+      "no memory for this training: %s are needed with evaluations, %s are left of %s; a "
+      "smaller global_batch_size, micro_batch or number of threads takes less",
+      need, left, limit);
 }
 
 static trm_status print_memory(const run_config *c, const train_schedule *s, FILE *f,
@@ -117,10 +139,12 @@ static trm_status print_memory(const run_config *c, const train_schedule *s, FIL
   fprintf(f,
           "memory       %s: weights and optimiser %s, gradients %s, latents %s, activations %s\n",
           all, weights, gradients, carry, activations);
+  CLI_TRY(print_room(&cost, &trainer, f, err));
   if (trainer.device.kind == TRM_DEVICE_CPU)
-    fprintf(f, "work         %d team%s of %d thread%s, micro-batches of %d rows\n", cost.teams,
+    fprintf(f, "work         %d team%s of %d thread%s, micro-batches of %d rows%s\n", cost.teams,
             cost.teams == 1 ? "" : "s", cost.threads / cost.teams,
-            cost.threads == cost.teams ? "" : "s", cost.micro_batch);
+            cost.threads == cost.teams ? "" : "s", cost.micro_batch,
+            cost.threads < trainer.threads ? " (no more threads than processors)" : "");
   else
     fprintf(f, "work         micro-batches of %d rows\n", cost.micro_batch);
   return TRM_OK;
@@ -186,5 +210,7 @@ trm_status train_plan_print(const run_config *c, const train_data *d, const trai
           "to %d)\n",
           duration, seconds, rows, c->trainer.batch_size);
   fflush(f);
+  train_advise_data(c, d, s);
+  train_advise_time(c, d, seconds * (double)s->end);
   return TRM_OK;
 }

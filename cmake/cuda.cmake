@@ -49,7 +49,7 @@ if(TRM_CUDA)
   target_link_libraries(trm_cuda PRIVATE CUDA::cudart_static CUDA::cublasLt)
   target_link_options(trm_cuda PRIVATE -Wl,--no-undefined)
   set_target_properties(trm_cuda PROPERTIES OUTPUT_NAME trm-cuda PREFIX lib LINKER_LANGUAGE CUDA
-    LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}
+    LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}
     INSTALL_RPATH "$ORIGIN;${CUDAToolkit_LIBRARY_DIR}") # cuBLASLt beside it, or where it was built
-  install(TARGETS trm_cuda LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/trm)
+  install(TARGETS trm_cuda LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/trm COMPONENT program)
 endif()

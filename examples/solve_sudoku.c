@@ -38,7 +38,9 @@ int main(int argc, char **argv) {
   printf("valid: %s\n", trm_sudoku_solves(puzzle, question, grid) ? "yes" : "no");
   trm_solver_free(solver);
   trm_model_free(model);
-  return 0;
+  if (fflush(stdout) == 0 && !ferror(stdout)) return 0;
+  perror("solve_sudoku: stdout");
+  return 1;
 
 failed:
   fprintf(stderr, "solve_sudoku: %s\n", err.msg);

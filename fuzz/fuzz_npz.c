@@ -50,12 +50,18 @@ static void read_arrays(const char *path) {
   trm_error err;
   if (!fuzz_accepted(trm__npz_open(path, &npz, &err), &err)) return;
   for (int i = 0; i < trm__npz_count(npz) && i < MOST; i++) {
-    const trm__npy *a;
+    trm__npz_rows *rows;
     double sum = 0;
-    if (!fuzz_accepted(trm__npz_find(npz, trm__npz_name(npz, i), &a, &err), &err)) continue;
-    FUZZ_CHECK(a);
-    for (int64_t k = 0; k < a->count; k++) sum += trm__npy_double(a, k);
+    if (!fuzz_accepted(trm__npz_find(npz, trm__npz_name(npz, i), &rows, &err), &err)) continue;
+    FUZZ_CHECK(rows);
+    const trm__npy *a = trm__npz_array(rows);
+    bool good = a->count <= MOST_BYTES;
+    for (int64_t row = 0; good && a->row_count && row < a->shape[0]; row++) {
+      good = fuzz_accepted(trm__npz_next(rows, &err), &err);
+      for (int64_t k = 0; good && k < a->row_count; k++) sum += trm__npy_double(a, k);
+    }
     FUZZ_CHECK(sum <= 0 || sum >= 0 || sum != sum);
+    trm__npz_rows_close(rows);
   }
   trm__npz_close(npz);
 }

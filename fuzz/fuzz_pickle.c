@@ -15,13 +15,16 @@ enum { N_GLOBALS = sizeof globals / sizeof *globals - 1, DEPTH = 6, WIDTH = 8 };
 static void walk(const trm__pickle *p, const trm__pickle_value *v, const uint8_t *data, size_t size,
                  int depth) {
   const trm__pickle_value *key, *value;
+  char text[200];
   FUZZ_CHECK(v && trm__pickle_kind_name(v->kind));
+  trm__pickle_describe(p, v, text, sizeof text);
+  FUZZ_CHECK(*text && memchr(text, 0, sizeof text));
   if (v->kind == TRM__PICKLE_GLOBAL || v->kind == TRM__PICKLE_CALL)
     FUZZ_CHECK(v->global >= 0 && v->global < N_GLOBALS);
   if (v->kind == TRM__PICKLE_TEXT) {
-    const char *begin = (const char *)data, *text = v->u.text.bytes;
-    FUZZ_CHECK(text >= begin && text <= begin + size);
-    FUZZ_CHECK(v->u.text.n <= (size_t)(begin + size - text) && !memchr(text, 0, v->u.text.n));
+    const char *begin = (const char *)data, *bytes = v->u.text.bytes;
+    FUZZ_CHECK(bytes >= begin && bytes <= begin + size);
+    FUZZ_CHECK(v->u.text.n <= (size_t)(begin + size - bytes) && !memchr(bytes, 0, v->u.text.n));
   }
   if (v->kind < TRM__PICKLE_TUPLE || v->kind == TRM__PICKLE_GLOBAL || depth == DEPTH) return;
   int32_t at = 0;

@@ -3,42 +3,64 @@
 #ifndef TRM_FUZZ_TENSORS_H
 #define TRM_FUZZ_TENSORS_H
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "fuzz.h"
 #include "io/dtype.h"
+#include "io/json.h"
 #include "trm/model.h"
 
 enum { FUZZ_TENSORS_MOST = 1 << 20 /* bytes of data in a file made from a longer input */ };
 
-/* Sets the offsets of a tensor to what its type and shape want, from *at on. */
-static inline void fuzz_place_tensor(json_t *entry, size_t *at) {
-  const char *type = json_string_value(json_object_get(entry, "dtype"));
-  const json_t *shape = json_object_get(entry, "shape");
+/* The bytes that a tensor's type and shape want. */
+static inline size_t fuzz_tensor_bytes(const trm__json *entry) {
+  const char *type = trm__json_text(trm__json_get(entry, "dtype"));
+  const trm__json *shape = trm__json_get(entry, "shape");
   size_t bytes = 0;
   for (int i = 0; type && i < TRM__N_DTYPES; i++)
     if (!strcmp(type, trm__dtype_name((trm__dtype)i))) bytes = trm__dtype_size((trm__dtype)i);
-  for (size_t i = 0; i < json_array_size(shape); i++) {
-    const json_int_t n = json_integer_value(json_array_get(shape, i));
+  for (size_t i = 0; i < trm__json_n_items(shape); i++) {
+    const int64_t n = trm__json_integer(trm__json_item(shape, i));
     bytes = n > 0 && n < 4096 && bytes < 65536 ? bytes * (size_t)n : 0;
   }
-  if (!json_is_object(entry) || *at + bytes > FUZZ_TENSORS_MOST) return;
-  json_object_set_new(entry, "data_offsets",
-                      json_pack("[I, I]", (json_int_t)*at, (json_int_t)(*at + bytes)));
+  return bytes;
+}
+
+/* A tensor with offsets as they should be, from *at on. */
+static inline void fuzz_place_tensor(trm__json_out *o, const char *name, const trm__json *entry,
+                                     size_t *at) {
+  const size_t bytes = fuzz_tensor_bytes(entry);
+  if (!trm__json_is(entry, TRM__JSON_OBJECT) || *at + bytes > FUZZ_TENSORS_MOST ||
+      !strcmp(name, "__metadata__")) {
+    trm__json_put_value(o, name, entry);
+    return;
+  }
+  trm__json_open(o, name, '{');
+  for (size_t i = 0; i < trm__json_n_members(entry); i++)
+    if (strcmp(trm__json_key(entry, i), "data_offsets") != 0)
+      trm__json_put_value(o, trm__json_key(entry, i), trm__json_member(entry, i));
+  trm__json_open(o, "data_offsets", '[');
+  trm__json_put_int(o, NULL, (int64_t)*at);
+  trm__json_put_int(o, NULL, (int64_t)(*at + bytes));
+  trm__json_close(o);
+  trm__json_close(o);
   *at += bytes;
 }
 
-/* The header with all offsets set (free), and the bytes of data it wants. */
-static inline char *fuzz_place_tensors(json_t *header, size_t *bytes) {
-  const char *name;
-  json_t *entry;
+/* The header with all offsets set (trm__free), and the bytes of data it wants; NULL: it is deeper
+ * than can be written. */
+static inline char *fuzz_place_tensors(const trm__json *header, size_t *bytes) {
+  trm__json_out o = trm__json_begin(TRM__JSON_COMPACT);
+  char *text;
   *bytes = 0;
-  json_object_foreach(header, name, entry) if (strcmp(name, "__metadata__"))
-      fuzz_place_tensor(entry, bytes);
-  char *text = json_dumps(header, JSON_COMPACT);
-  FUZZ_CHECK(text);
+  trm__json_open(&o, NULL, '{');
+  for (size_t i = 0; i < trm__json_n_members(header); i++)
+    fuzz_place_tensor(&o, trm__json_key(header, i), trm__json_member(header, i), bytes);
+  trm__json_close(&o);
+  const trm_status st = trm__json_finish(&o, "a header", &text, NULL);
+  FUZZ_CHECK(st == TRM_OK || st == TRM_E_ARGUMENT);
   return text;
 }
 
@@ -51,14 +73,15 @@ static inline const char *fuzz_tensors(int slot, fuzz_bytes input, fuzz_bytes da
   const bool place = input.data[0] == '*';
   input.data += place;
   input.size -= place;
-  json_error_t end;
-  json_t *header = json_loadb((const char *)input.data, input.size, JSON_DISABLE_EOF_CHECK, &end);
-  const size_t taken =
-      end.position > 0 && (size_t)end.position < input.size ? (size_t)end.position : input.size;
+  trm__json *header;
+  trm__json_fault fault;
+  size_t taken;
+  if (trm__json_decode((const char *)input.data, input.size, &taken, &header, &fault) != TRM_OK)
+    taken = fault.byte ? fault.byte : input.size;
   size_t tail = input.size - taken, bytes = data.size > tail ? data.size : tail;
   char *text = NULL;
-  if (place && json_is_object(header)) text = fuzz_place_tensors(header, &bytes);
-  json_decref(header);
+  if (place && trm__json_is(header, TRM__JSON_OBJECT)) text = fuzz_place_tensors(header, &bytes);
+  trm__json_free(header);
   if (tail > bytes) tail = bytes;
   const uint64_t length = text ? strlen(text) : taken;
   uint8_t *file = calloc(1, sizeof length + (size_t)length + bytes + 1), *at = file;
@@ -70,7 +93,7 @@ static inline const char *fuzz_tensors(int slot, fuzz_bytes input, fuzz_bytes da
   if (data.size) memcpy(at, data.data, data.size < bytes ? data.size : bytes);
   if (tail) memcpy(at + bytes - tail, input.data + taken, tail);
   const char *path = fuzz_file(slot, file, (size_t)(at - file) + bytes);
-  free(text);
+  trm__free(text);
   free(file);
   return path;
 }

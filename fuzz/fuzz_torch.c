@@ -1,14 +1,11 @@
 /* A file of torch.save, read as tensors and as a published checkpoint. An input that does not begin
  * with "PK" is the pickle of an archive whose storages 0 to 3 are there. */
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "fuzz_tensors.h"
-#include "io/torch_file.h"
+#include "fuzz_checkpoint.h"
 #include "io/zip.h"
 
-enum { STORAGES = 4, STORAGE_BYTES = 256, MOST = 4096 };
+enum { STORAGES = 4, STORAGE_BYTES = 256 };
 
 static void add_entry(trm__zip_writer *w, const char *name, const void *data, size_t size) {
   trm__zip_begin(w, name, size);
@@ -34,15 +31,9 @@ static const char *make_archive(const uint8_t *pickle, size_t size) {
 }
 
 static void read_tensor(const trm__torch_file *file, const trm__torch_tensor *t) {
-  float values[64];
   trm_error err;
-  FUZZ_CHECK(t->name && t->ndim >= 0 && t->ndim <= TRM__ST_MAX_DIMS && t->count >= 0);
+  fuzz_read_values(t);
   (void)fuzz_accepted(trm__torch_check(file, t, &err), &err);
-  if (t->dtype != TRM__F64 && t->dtype != TRM__F32 && t->dtype != TRM__F16 && t->dtype != TRM__BF16)
-    return;
-  for (int64_t i = 0; i < t->count && i < MOST; i += 64)
-    trm__torch_to_float(t, i, t->count - i < 64 ? t->count - i : 64, values);
-  if (t->count) trm__torch_to_float(t, t->count - 1, 1, values);
 }
 
 static void read_tensors(const char *path) {
@@ -57,15 +48,10 @@ static void read_tensors(const char *path) {
 }
 
 static void import_model(const char *path) {
-  trm_model_config c = trm_model_config_default(TRM_ARCH_TRM);
+  trm_model_config c;
   trm_model *m;
   trm_error err;
-  c.vocab_size = c.seq_len = c.num_puzzle_identifiers = c.hidden_size = c.puzzle_emb_ndim = 0;
-  c.num_heads = c.puzzle_emb_len = 1;
-  c.expansion = 0;
-  c.L_layers = 0;
-  if (!fuzz_accepted(trm_model_complete_config(path, &c, &err), &err)) return;
-  c.seq_len = FUZZ_CELLS;
+  if (!fuzz_complete(path, FUZZ_CELLS, &c)) return;
   const trm_status st = trm_model_import(path, &c, &m, &err);
   FUZZ_CHECK((st == TRM_OK) == (m != NULL));
   if (!fuzz_accepted(st, &err)) return;

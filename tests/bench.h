@@ -3,7 +3,7 @@
 #ifndef TRM_TESTS_BENCH_H
 #define TRM_TESTS_BENCH_H
 
-#include "backend/backend.h"
+#include "nn/block.h"
 #include "probe.h"
 
 enum { TEAMS = 3, PROBES = 4 };
@@ -14,8 +14,9 @@ enum { TEAMS = 3, PROBES = 4 };
 typedef struct bench {
   trm__dims m;
   trm__outer outer;
-  int64_t w_in, w_out, n_params;
-  int64_t n_in, n_out; /* sizes of the block's weights */
+  int64_t n_params;
+  trm__weight_about about[TRM__BLOCK_WEIGHTS]; /* of the block's weights, which are the last */
+  int64_t first_weight, n_weights;             /* where they start, and their values */
   real *params;
   trm__backend *be;
   trm__block *blk;
@@ -30,6 +31,10 @@ static inline int64_t take(int64_t *end, int64_t n) {
   return at;
 }
 
+static inline int64_t weight_values(const trm__weight_about *w) {
+  return (int64_t)w->rows * (w->cols ? w->cols : 1);
+}
+
 static inline bench *bench_open(trm__dims m, trm__block_kind kind, int b) {
   bench *t = trm__alloc(1, sizeof *t);
   assert_non_null(t);
@@ -37,19 +42,21 @@ static inline bench *bench_open(trm__dims m, trm__block_kind kind, int b) {
   m.d = m.D / m.H;
   m.rope_theta = 10000;
   m.eps = 1e-5;
-  const int64_t in[] = {3 * m.D * m.D, 2 * m.FL * m.L, 2 * m.F * m.D};
-  const int64_t out[] = {m.D * m.D, m.L * m.FL, m.D * m.F};
-  *t = (bench){.m = m, .b = b, .n_in = in[kind], .n_out = out[kind], .rng = probe_rng(11)};
+  *t = (bench){.m = m, .b = b, .rng = probe_rng(11)};
   int64_t *n = &t->n_params, V = m.V, D = m.D;
   t->outer.embed_tokens = take(n, V * D);
   t->outer.embed_pos = m.learned ? take(n, m.L * D) : -1;
   t->outer.lm_head = take(n, V * D);
   t->outer.q_weight = take(n, 2 * D);
   t->outer.q_bias = take(n, 2);
-  t->w_in = take(n, t->n_in);
-  t->w_out = take(n, t->n_out);
+  trm__block blk = {kind, trm__block_kinds[kind].weights(&m, t->about), {{0, 0, 0}}};
+  t->first_weight = *n;
+  for (int i = 0; i < blk.n_weights; i++) {
+    const int rows = t->about[i].rows, cols = t->about[i].cols;
+    blk.w[i] = (trm__weight){take(n, weight_values(&t->about[i])), rows, cols};
+  }
+  t->n_weights = *n - t->first_weight;
   t->params = probe_random(*n, 1.5 / sqrt((double)(kind == TRM__BLOCK_MIXER ? m.L : D)), &t->rng);
-  trm__block blk = {kind, t->w_in, t->w_out};
   trm_error err;
   assert_int_equal(trm__cpu_create(&t->m, &t->outer, &blk, 1, true, &t->be, &err), TRM_OK);
   t->blk = t->be->blocks;

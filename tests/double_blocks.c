@@ -38,10 +38,9 @@ static void plain_swiglu(int rows, int in, int width, const real *x, const real 
   trm__free(a);
 }
 
-static void plain_mlp(const trm__dims *m, const real *x, const real *w_in, const real *w_out,
-                      real *y) {
+static void plain_mlp(const trm__dims *m, const real *x, const real *const *w, real *y) {
   real *r = probe_reals((int64_t)m->L * m->D);
-  plain_swiglu(m->L, m->D, m->F, x, w_in, w_out, r);
+  plain_swiglu(m->L, m->D, m->F, x, w[TRM__GATE_UP], w[TRM__DOWN], r);
   for (int t = 0; t < m->L; t++)
     plain_norm(m->D, 1, m->eps, x + (int64_t)t * m->D, r + (int64_t)t * m->D,
                y + (int64_t)t * m->D);
@@ -56,10 +55,9 @@ static real *transposed(int rows, int cols, const real *x) {
   return t;
 }
 
-static void plain_mixer(const trm__dims *m, const real *x, const real *w_in, const real *w_out,
-                        real *y) {
+static void plain_mixer(const trm__dims *m, const real *x, const real *const *w, real *y) {
   real *xt = transposed(m->L, m->D, x), *rt = probe_reals((int64_t)m->L * m->D);
-  plain_swiglu(m->D, m->L, m->FL, xt, w_in, w_out, rt);
+  plain_swiglu(m->D, m->L, m->FL, xt, w[TRM__GATE_UP], w[TRM__DOWN], rt);
   real *r = transposed(m->D, m->L, rt);
   for (int c = 0; c < m->D; c++) plain_norm(m->L, m->D, m->eps, x + c, r + c, y + c);
   trm__free(xt);
@@ -79,13 +77,12 @@ static void plain_rope(const trm__dims *m, int position, real *x) {
   }
 }
 
-static void plain_attention(const trm__dims *m, const real *x, const real *w_in, const real *w_out,
-                            real *y) {
+static void plain_attention(const trm__dims *m, const real *x, const real *const *w, real *y) {
   int L = m->L, D = m->D, d = m->d;
   real *qkv = probe_reals((int64_t)L * 3 * D), *o = probe_reals((int64_t)L * D),
        *p = probe_reals(L);
   real *r = probe_reals((int64_t)L * D);
-  linear(L, D, 3 * D, x, w_in, qkv);
+  linear(L, D, 3 * D, x, w[TRM__QKV], qkv);
   for (int t = 0; t < L && m->rope; t++)
     for (int h = 0; h < 2 * m->H; h++) plain_rope(m, t, qkv + (int64_t)t * 3 * D + h * d);
   for (int h = 0; h < m->H; h++)
@@ -102,7 +99,7 @@ static void plain_attention(const trm__dims *m, const real *x, const real *w_in,
         o[(int64_t)t * D + h * d + i] = v;
       }
     }
-  linear(L, D, D, o, w_out, r);
+  linear(L, D, D, o, w[TRM__O], r);
   for (int t = 0; t < L; t++)
     plain_norm(D, 1, m->eps, x + (int64_t)t * D, r + (int64_t)t * D, y + (int64_t)t * D);
   trm__free(qkv);
@@ -114,7 +111,7 @@ static void plain_attention(const trm__dims *m, const real *x, const real *w_in,
 static const struct block_case {
   const char *name;
   trm__block_kind kind;
-  void (*plain)(const trm__dims *, const real *, const real *, const real *, real *);
+  void (*plain)(const trm__dims *, const real *x, const real *const *w, real *y);
   trm__dims m;
   int b;
 } block_cases[] = {
@@ -143,7 +140,8 @@ static const struct block_case {
 typedef struct block_run {
   int64_t n, n_saved;
   const real *r; /* dL/dy of the objective y . r */
-  real *x, *y, *saved, *dh, *d_in, *d_out;
+  real *x, *y, *saved, *dh;
+  real *grads; /* of all weights, one behind the other as the weights are */
   bool accumulate;
 } block_run;
 
@@ -157,15 +155,18 @@ static block_run block_memory(const bench *t, real *x, const real *r) {
                      .y = probe_reals(n),
                      .saved = probe_reals(kept),
                      .dh = probe_reals(n),
-                     .d_in = probe_reals(t->n_in),
-                     .d_out = probe_reals(t->n_out)};
+                     .grads = probe_reals(t->n_weights)};
 }
 static void block_release(block_run *a) {
   trm__free(a->y);
   trm__free(a->saved);
   trm__free(a->dh);
-  trm__free(a->d_in);
-  trm__free(a->d_out);
+  trm__free(a->grads);
+}
+
+/* Where weight i of the block is among all of them. */
+static int64_t weight_at(const bench *t, int i) {
+  return t->blk->w[i].at - t->first_weight;
 }
 
 static void op_forward(bench *t, trm__workspace *ws, void *args) {
@@ -178,11 +179,12 @@ static void op_in_place(bench *t, trm__workspace *ws, void *args) {
 }
 static void op_both(bench *t, trm__workspace *ws, void *args) {
   block_run *a = args;
+  real *dw[TRM__BLOCK_WEIGHTS];
+  for (int i = 0; i < t->blk->n_weights; i++) dw[i] = a->grads + weight_at(t, i);
   t->be->ops->block(t->be, ws, t->blk, t->b, a->x, a->y, a->saved);
   if (ws->lane->rank == 0) memcpy(a->dh, a->r, (size_t)a->n * sizeof *a->dh);
   trm__lane_barrier(ws->lane);
-  t->be->ops->block_grad(t->be, ws, t->blk, t->b, a->x, a->y, a->saved, a->dh, a->d_in, a->d_out,
-                         a->accumulate);
+  t->be->ops->block_grad(t->be, ws, t->blk, t->b, a->x, a->y, a->saved, a->dh, dw, a->accumulate);
 }
 
 static double block_objective(void *arg) {
@@ -196,8 +198,9 @@ static void check_forward(bench *t, const struct block_case *c, block_run *a,
                           const block_run *whole) {
   int64_t row = (int64_t)t->m.L * t->m.D;
   real *want = probe_reals(a->n);
-  for (int i = 0; i < t->b; i++)
-    c->plain(&t->m, a->x + i * row, t->params + t->w_in, t->params + t->w_out, want + i * row);
+  const real *w[TRM__BLOCK_WEIGHTS];
+  for (int i = 0; i < t->blk->n_weights; i++) w[i] = t->params + t->blk->w[i].at;
+  for (int i = 0; i < t->b; i++) c->plain(&t->m, a->x + i * row, w, want + i * row);
   probe_below(probe_error(whole->y, want, a->n), FORWARD, "%s forward", c->name);
   run(t, 1, op_forward, a);
   probe_true(probe_same(a->y, whole->y, a->n), "%s without keeping", c->name);
@@ -211,27 +214,25 @@ static void check_gradients(bench *t, const char *name, block_run *a, const bloc
   objective o = {t, a};
   probe_below(probe_gradient(block_objective, &o, a->x, whole->dh, a->n, PROBES, 1e-3, &t->rng),
               GRADIENT, "%s dx", name);
-  probe_below(probe_gradient(block_objective, &o, t->params + t->w_in, whole->d_in, t->n_in, PROBES,
-                             1e-3, &t->rng),
-              GRADIENT, "%s dW_in", name);
-  probe_below(probe_gradient(block_objective, &o, t->params + t->w_out, whole->d_out, t->n_out,
-                             PROBES, 1e-3, &t->rng),
-              GRADIENT, "%s dW_out", name);
+  for (int i = 0; i < t->blk->n_weights; i++)
+    probe_below(probe_gradient(block_objective, &o, t->params + t->blk->w[i].at,
+                               whole->grads + weight_at(t, i), weight_values(&t->about[i]), PROBES,
+                               1e-3, &t->rng),
+                GRADIENT, "%s, gradient of %s", name, t->about[i].name);
 }
 
 /* Adds to what is there instead of replacing it. */
 static void check_accumulation(bench *t, const char *name, block_run *a, const block_run *whole) {
-  probe_fill(a->d_in, t->n_in, 1, &t->rng);
-  probe_fill(a->d_out, t->n_out, 1, &t->rng);
-  real *in = probe_copy(a->d_in, t->n_in), *out = probe_copy(a->d_out, t->n_out);
+  probe_fill(a->grads, t->n_weights, 1, &t->rng);
+  real *want = probe_copy(a->grads, t->n_weights);
   a->accumulate = true;
   run(t, 1, op_both, a);
-  for (int64_t i = 0; i < t->n_in; i++) in[i] += whole->d_in[i];
-  for (int64_t i = 0; i < t->n_out; i++) out[i] += whole->d_out[i];
-  probe_below(probe_error(a->d_in, in, t->n_in), FORWARD, "%s accumulated dW_in", name);
-  probe_below(probe_error(a->d_out, out, t->n_out), FORWARD, "%s accumulated dW_out", name);
-  trm__free(in);
-  trm__free(out);
+  for (int64_t i = 0; i < t->n_weights; i++) want[i] += whole->grads[i];
+  for (int i = 0; i < t->blk->n_weights; i++)
+    probe_below(probe_error(a->grads + weight_at(t, i), want + weight_at(t, i),
+                            weight_values(&t->about[i])),
+                FORWARD, "%s, accumulated gradient of %s", name, t->about[i].name);
+  trm__free(want);
 }
 
 static void blocks(void **state) {
@@ -247,8 +248,7 @@ static void blocks(void **state) {
       block_run a = block_memory(t, x, r);
       run(t, members, op_both, &a);
       probe_true(probe_same(a.y, whole.y, n) && probe_same(a.dh, whole.dh, n) &&
-                     probe_same(a.d_in, whole.d_in, t->n_in) &&
-                     probe_same(a.d_out, whole.d_out, t->n_out),
+                     probe_same(a.grads, whole.grads, t->n_weights),
                  "%s by %d members", c->name, members);
       block_release(&a);
     }

@@ -1,5 +1,6 @@
 # Checks the rule of the floors: a file below src/ includes its own folder, lower floors and
-# include/trm only; the program (cli/) includes its own files and the public headers.
+# include/trm only; the program (cli/) includes its own files, the public headers, and of the library's
+# insides base/ and io/: files, numbers and formats.
 # Run by ctest:  cmake -DROOT=<source tree> -P floors.cmake
 cmake_minimum_required(VERSION 3.18)
 
@@ -15,7 +16,8 @@ set(floor_bench 4)
 
 set(offences "")
 set(n_files 0)
-file(GLOB_RECURSE sources RELATIVE ${ROOT}/src ${ROOT}/src/*.c ${ROOT}/src/*.h ${ROOT}/src/*.inc)
+file(GLOB_RECURSE sources RELATIVE ${ROOT}/src ${ROOT}/src/*.c ${ROOT}/src/*.h ${ROOT}/src/*.inc
+     ${ROOT}/src/*.cu ${ROOT}/src/*.cuh)
 foreach(source ${sources})
   math(EXPR n_files "${n_files} + 1")
   string(REGEX REPLACE "/.*" "" home "${source}")
@@ -23,11 +25,15 @@ foreach(source ${sources})
     string(APPEND offences "src/${source}: its folder is on no floor\n")
     continue()
   endif()
+  get_filename_component(folder "${ROOT}/src/${source}" DIRECTORY)
   file(STRINGS ${ROOT}/src/${source} lines REGEX "^[ \t]*#[ \t]*include[ \t]*\"")
   foreach(line ${lines})
     string(REGEX REPLACE ".*include[ \t]*\"([^\"]*)\".*" "\\1" name "${line}")
     string(REGEX REPLACE "/.*" "" target "${name}")
-    if(name STREQUAL "trm.h" OR target STREQUAL "trm" OR target STREQUAL home)
+    # CUDA's sources name what lies beside them and below by that place.
+    if(source MATCHES "\\.cuh?$" AND NOT name MATCHES "\\.\\." AND EXISTS "${folder}/${name}")
+      continue()
+    elseif(name STREQUAL "trm.h" OR target STREQUAL "trm" OR target STREQUAL home)
       continue()
     elseif(NOT DEFINED floor_${target})
       string(APPEND offences "src/${source}: includes \"${name}\"; want \"folder/file.h\"\n")
@@ -45,8 +51,33 @@ foreach(source ${sources})
   foreach(line ${lines})
     string(REGEX REPLACE ".*include[ \t]*\"([^\"]*)\".*" "\\1" name "${line}")
     string(REGEX REPLACE "/.*" "" target "${name}")
-    if(DEFINED floor_${target})
-      string(APPEND offences "${source}: includes \"${name}\"; want public headers only\n")
+    if(DEFINED floor_${target} AND NOT target MATCHES "^(base|io)$")
+      string(APPEND offences "${source}: includes \"${name}\"; want public headers, base/ or io/\n")
+    endif()
+  endforeach()
+endforeach()
+
+# What is public names nothing of the inside, and what is inside but the seam asks for no more than C11.
+file(GLOB_RECURSE sources RELATIVE ${ROOT} ${ROOT}/include/*.h)
+foreach(source ${sources})
+  math(EXPR n_files "${n_files} + 1")
+  file(STRINGS ${ROOT}/${source} lines REGEX "trm__|TRM__")
+  foreach(line ${lines})
+    string(APPEND offences "${source}: has a name of the library's inside: ${line}\n")
+  endforeach()
+endforeach()
+set(c11 assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign
+    stdarg stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string tgmath time uchar wchar wctype)
+set(others zlib expat) # libraries
+set(compilers immintrin arm_neon sanitizer/asan_interface)
+file(GLOB_RECURSE sources RELATIVE ${ROOT} ${ROOT}/src/*.c ${ROOT}/src/*.h ${ROOT}/src/*.inc)
+list(FILTER sources EXCLUDE REGEX "^src/base/os_|^src/backend/cuda/")
+foreach(source ${sources})
+  file(STRINGS ${ROOT}/${source} lines REGEX "^[ \t]*#[ \t]*include[ \t]*<|_GNU_SOURCE|__linux__|__APPLE__|_WIN32")
+  foreach(line ${lines})
+    string(REGEX REPLACE ".*<([^>]*)[.]h>.*" "\\1" name "${line}")
+    if(NOT name IN_LIST c11 AND NOT name IN_LIST others AND NOT name IN_LIST compilers AND NOT name MATCHES "^trm/|^trm$")
+      string(APPEND offences "${source}: asks for a system: ${line}; that belongs to src/base/os_*.c\n")
     endif()
   endforeach()
 endforeach()

@@ -6,8 +6,8 @@ if(CMAKE_CXX_COMPILER)
   enable_language(CXX)
 endif()
 
-file(GLOB public_headers CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}/include
-     ${CMAKE_SOURCE_DIR}/include/*.h ${CMAKE_SOURCE_DIR}/include/trm/*.h)
+file(GLOB public_headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/include
+     ${PROJECT_SOURCE_DIR}/include/*.h ${PROJECT_SOURCE_DIR}/include/trm/*.h)
 set(alone ${CMAKE_CURRENT_BINARY_DIR}/alone)
 set(alone_sources "")
 foreach(header ${public_headers})
@@ -24,7 +24,7 @@ foreach(header ${public_headers})
 endforeach()
 
 add_library(trm_headers OBJECT EXCLUDE_FROM_ALL ${alone_sources})
-target_include_directories(trm_headers PRIVATE ${CMAKE_SOURCE_DIR}/include)
+target_include_directories(trm_headers PRIVATE ${PROJECT_SOURCE_DIR}/include)
 target_compile_options(trm_headers PRIVATE -Werror -pedantic)
 set_target_properties(trm_headers PROPERTIES CXX_STANDARD 17 CXX_STANDARD_REQUIRED ON
                       CXX_EXTENSIONS OFF)

@@ -14,7 +14,36 @@ endfunction()
 
 file(REMOVE_RECURSE ${WORK})
 set(prefix ${WORK}/prefix)
+set(manifest ${BUILD}/install_manifest.txt)
+file(REMOVE ${manifest}.kept)
+if(EXISTS ${manifest}) # of whoever installed this build: `uninstall` needs it
+  file(RENAME ${manifest} ${manifest}.kept)
+endif()
 run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${prefix})
+
+# --- what comes with the program, where a system looks for it ---
+if(EXISTS ${BUILD}/trm)
+  set(data ${prefix}/share)
+  foreach(file bin/trm share/man/man1/trm.1 share/man/man1/trm-solve.1 share/doc/trm/LICENSE
+          share/doc/trm/README.md share/doc/trm/docs/DATA.md share/trm/models/README.md
+          share/bash-completion/completions/trm share/zsh/site-functions/_trm
+          share/fish/vendor_completions.d/trm.fish)
+    if(NOT EXISTS ${prefix}/${file})
+      message(FATAL_ERROR "${file} is not installed")
+    endif()
+  endforeach()
+  run(${BUILD}/trm models --names)
+  set(built "${out}")
+  run(${prefix}/bin/trm models --names)
+  string(REPLACE "trm: no models in" "" rest "${out}")
+  if(NOT rest STREQUAL out)
+    set(out "") # the folders that were searched differ
+    set(built "")
+  endif()
+  if(NOT out STREQUAL built)
+    message(FATAL_ERROR "the build has the models\n${built}\nand the installed program\n${out}")
+  endif()
+endif()
 set(sanitize "")
 if(SANITIZE)
   set(sanitize -fsanitize=${SANITIZE}) # a program must be linked like the library it uses
@@ -77,5 +106,17 @@ foreach(example ${WORK}/by_package/solve_sudoku ${WORK}/by_pkg_config)
     endif()
   endforeach()
 endforeach()
+
+# --- and taken back ---
+run(${CMAKE_COMMAND} -DBUILD=${BUILD} -P ${SOURCE}/cmake/uninstall.cmake)
+file(GLOB_RECURSE left ${prefix}/*)
+file(GLOB_RECURSE folders RELATIVE ${prefix} LIST_DIRECTORIES true ${prefix}/*)
+list(FILTER folders INCLUDE REGEX "trm")
+if(left OR folders OR EXISTS ${manifest})
+  message(FATAL_ERROR "uninstall left ${left} ${folders}")
+endif()
+if(EXISTS ${manifest}.kept)
+  file(RENAME ${manifest}.kept ${manifest})
+endif()
 file(REMOVE_RECURSE ${WORK})
 message(STATUS "${n_symbols} exported symbols, the example works both ways")

@@ -19,6 +19,9 @@ typedef struct launch {
   const char *input; /* for stdin, or NULL */
   rlim_t file_limit; /* bytes a file may have; 0: no limit */
   bool terminal;     /* stderr is a terminal */
+  int closed;        /* bit n: descriptor n is closed */
+  int ignored;       /* a signal that is ignored when the program starts; 0: none */
+  int blocked;       /* one that is blocked */
 } launch;
 
 static inline void slurp(const char *path, char *text) {
@@ -47,9 +50,17 @@ static inline void become(scratch *s, const char *const *args, const launch *l, 
     redirect(path, O_WRONLY | O_CREAT | O_TRUNC, 2);
   if (l->file_limit) {
     struct rlimit limit = {l->file_limit, l->file_limit};
-    signal(SIGXFSZ, SIG_IGN);
     setrlimit(RLIMIT_FSIZE, &limit);
   }
+  if (l->ignored) signal(l->ignored, SIG_IGN);
+  if (l->blocked) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, l->blocked);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+  }
+  for (int fd = 0; fd < 3; fd++)
+    if (l->closed >> fd & 1) close(fd);
   const char *argv[MAX_ARGS + 2] = {TRM_PROGRAM};
   for (int i = 0; i < MAX_ARGS && args[i]; i++) argv[i + 1] = args[i];
   execv(TRM_PROGRAM, (char *const *)argv);
@@ -64,10 +75,21 @@ static inline pid_t start(scratch *s, const char *const *args, const launch *l, 
   return child;
 }
 
-/* The exit code, or 1000 + the signal that ended it. */
+static inline void nap(int milliseconds) {
+  struct timespec t = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
+  nanosleep(&t, NULL);
+}
+
+/* The exit code, or 1000 + the signal that ended it. One that hangs is killed. */
 static inline int finish(scratch *s, pid_t child) {
-  int status;
-  assert_int_equal(waitpid(child, &status, 0), child);
+  enum { PATIENCE = 300 /* seconds */, NAP = 5 /* milliseconds */ };
+  int status, naps = 0;
+  pid_t ended;
+  while ((ended = waitpid(child, &status, WNOHANG)) == 0) {
+    if (naps++ == PATIENCE * 1000 / NAP) kill(child, SIGKILL);
+    nap(NAP);
+  }
+  assert_int_equal(ended, child);
   slurp(scratch_path(s, "out"), out_text);
   if (access(scratch_path(s, "err"), R_OK) == 0) slurp(scratch_path(s, "err"), err_text);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
@@ -89,11 +111,6 @@ static inline void says(const char *text, const char *part) {
 
 static inline void want(int got, int expected) {
   if (got != expected) fail_msg("exit %d, want %d\n%s", got, expected, err_text);
-}
-
-static inline void nap(int milliseconds) {
-  struct timespec t = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
-  nanosleep(&t, NULL);
 }
 
 #endif

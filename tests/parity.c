@@ -7,7 +7,6 @@
  * expected_train.safetensors step0.grad.NAME of the mean loss; after K steps final.NAME, ema.NAME
  * Prints the largest relative error ||a - b|| / ||b|| of each group; exit status 1 when one is
  * above its tolerance, 2 when a case cannot be read. */
-#include <jansson.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -16,7 +15,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "io/json.h"
+#include "io/field_json.h"
 #include "io/safetensors.h"
 #include "trm.h"
 
@@ -48,7 +47,7 @@ enum { N_METRICS = 11 };
 
 typedef struct parity_case {
   const char *dir;
-  json_t *json;
+  trm__json *json;
   trm__safetensors *init, *batches, *eval, *train;
   trm_model *model;
   group groups[N_GROUPS];
@@ -99,54 +98,31 @@ static trm_status open_part(parity_case *c, const char *name, bool needed, trm__
   return st;
 }
 
-static int int_of(json_t *o, const char *key, int otherwise) {
-  json_t *v = json_object_get(o, key);
-  return json_is_integer(v) ? (int)json_integer_value(v) : otherwise;
+static int int_of(const trm__json *o, const char *key, int otherwise) {
+  const trm__json *v = trm__json_get(o, key);
+  return trm__json_is(v, TRM__JSON_INTEGER) ? (int)trm__json_integer(v) : otherwise;
 }
-static double number_of(json_t *o, const char *key, double otherwise) {
-  json_t *v = json_object_get(o, key);
-  return json_is_number(v) ? json_number_value(v) : otherwise;
+static double number_of(const trm__json *o, const char *key, double otherwise) {
+  const trm__json *v = trm__json_get(o, key);
+  return trm__json_is_number(v) ? trm__json_number(v) : otherwise;
 }
-static bool bool_of(json_t *o, const char *key, bool otherwise) {
-  json_t *v = json_object_get(o, key);
-  return json_is_boolean(v) ? json_is_true(v) : otherwise;
-}
-static const char *string_of(json_t *o, const char *key, const char *otherwise) {
-  const char *s = json_string_value(json_object_get(o, key));
+static const char *string_of(const trm__json *o, const char *key, const char *otherwise) {
+  const char *s = trm__json_text(trm__json_get(o, key));
   return s ? s : otherwise;
 }
 
 static trm_status read_config(parity_case *c, trm_model_config *out) {
-  json_t *o = json_object_get(c->json, "model");
+  const trm__json *o = trm__json_get(c->json, "model");
   trm_arch arch;
   if (!trm_arch_from_name(string_of(c->json, "arch", "?"), &arch))
     TRM_FAIL(&c->err, TRM_E_FORMAT, "unknown arch %s", string_of(c->json, "arch", "?"));
-  trm_model_config m = trm_model_config_default(arch);
-#define INT(field) m.field = int_of(o, #field, m.field)
-  INT(vocab_size);
-  INT(seq_len);
-  INT(num_puzzle_identifiers);
-  INT(hidden_size);
-  INT(num_heads);
-  INT(H_layers);
-  INT(L_layers);
-  INT(H_cycles);
-  INT(L_cycles);
-  INT(puzzle_emb_ndim);
-  INT(puzzle_emb_len);
-  INT(halt_max_steps);
-#undef INT
-  m.expansion = number_of(o, "expansion", m.expansion);
-  m.rope_theta = number_of(o, "rope_theta", m.rope_theta);
-  m.rms_norm_eps = number_of(o, "rms_norm_eps", m.rms_norm_eps);
-  m.halt_exploration_prob = number_of(o, "halt_exploration_prob", 0);
-  m.mlp_t = bool_of(o, "mlp_t", m.mlp_t);
-  m.no_ACT_continue = bool_of(o, "no_ACT_continue", m.no_ACT_continue);
-  if (!trm_dtype_from_name(string_of(o, "forward_dtype", "bfloat16"), &m.forward_dtype) ||
-      !trm_pos_encodings_from_name(string_of(o, "pos_encodings", "rope"), &m.pos_encodings) ||
-      !trm_loss_from_name(string_of(c->json, "loss", "stablemax_cross_entropy"), &m.loss))
-    TRM_FAIL(&c->err, TRM_E_FORMAT, "unknown pos_encodings, loss or forward_dtype");
-  *out = m;
+  *out = trm_model_config_default(arch);
+  out->halt_exploration_prob = 0;
+  const trm_field *f;
+  for (int i = 1; (f = trm_model_config_field(i)); i++)
+    if (trm__json_get(o, f->name)) TRM_TRY(trm__field_from_json(o, c->dir, f, out, &c->err));
+  if (!trm_loss_from_name(string_of(c->json, "loss", "stablemax_cross_entropy"), &out->loss))
+    TRM_FAIL(&c->err, TRM_E_FORMAT, "unknown loss");
   return TRM_OK;
 }
 
@@ -255,26 +231,27 @@ static const struct metric {
 #undef METRIC
 };
 
-static void compare_metrics(parity_case *c, json_t *want, const trm_metrics *m,
+static void compare_metrics(parity_case *c, const trm__json *want, const trm_metrics *m,
                             const trm_trainer *t, int B) {
   for (int i = 0; i < N_METRICS; i++) {
-    json_t *v = json_object_get(want, metric_table[i].key);
+    const trm__json *v = trm__json_get(want, metric_table[i].key);
     double ours;
-    if (!json_is_number(v)) continue;
+    if (!trm__json_is_number(v)) continue;
     memcpy(&ours, (const char *)m + metric_table[i].offset, sizeof ours);
-    double b = json_number_value(v), diff = ours - b;
+    double b = trm__json_number(v), diff = ours - b;
     c->series[i].diff += diff * diff;
     c->series[i].norm += b * b;
     c->series[i].n++;
   }
-  json_t *halted = json_object_get(want, "halted"), *steps = json_object_get(want, "steps_taken");
+  const trm__json *halted = trm__json_get(want, "halted"),
+                  *steps = trm__json_get(want, "steps_taken");
   for (int r = 0; r < B; r++) {
-    if (json_array_size(halted) == (size_t)B)
+    if (trm__json_n_items(halted) == (size_t)B)
       note(c, G_COUNT, "halted",
-           json_integer_value(json_array_get(halted, (size_t)r)) != trm_trainer_halted(t)[r]);
-    if (json_array_size(steps) == (size_t)B)
+           trm__json_integer(trm__json_item(halted, (size_t)r)) != trm_trainer_halted(t)[r]);
+    if (trm__json_n_items(steps) == (size_t)B)
       note(c, G_COUNT, "steps_taken",
-           json_integer_value(json_array_get(steps, (size_t)r)) != trm_trainer_steps_taken(t)[r]);
+           trm__json_integer(trm__json_item(steps, (size_t)r)) != trm_trainer_steps_taken(t)[r]);
   }
 }
 
@@ -309,7 +286,7 @@ static void compare_weights(parity_case *c, int g, const char *prefix, const trm
 }
 
 static trm_status trainer_config(parity_case *c, int B, int K, trm_trainer_config *out) {
-  json_t *o = json_object_get(c->json, "optimizer");
+  const trm__json *o = trm__json_get(c->json, "optimizer");
   trm_trainer_config t = trm_trainer_config_default();
   t.batch_size = B;
   t.device = device;
@@ -336,8 +313,8 @@ static trm_status run_train(parity_case *c) {
   int K = 0, B = 0, steps = int_of(c->json, "train_steps", 0);
   trm_trainer_config config;
   trm_trainer *t;
-  json_t *metrics = json_object_get(c->json, "metrics");
-  if (!c->train && !json_array_size(metrics)) return TRM_OK;
+  const trm__json *metrics = trm__json_get(c->json, "metrics");
+  if (!c->train && !trm__json_n_items(metrics)) return TRM_OK;
   TRM_TRY(batch_tensor(c, "inputs", m->seq_len, &inputs, &K, &B));
   TRM_TRY(batch_tensor(c, "labels", m->seq_len, &labels, &K, &B));
   TRM_TRY(batch_tensor(c, "puzzle_identifiers", 0, &ids, &K, &B));
@@ -355,7 +332,7 @@ static trm_status run_train(parity_case *c) {
     st = trm_trainer_sync(t, &c->err);
     if (st != TRM_OK) break;
     if (k == 0) compare_gradients(c, t, B);
-    compare_metrics(c, json_array_get(metrics, (size_t)k), &got, t, B);
+    compare_metrics(c, trm__json_item(metrics, (size_t)k), &got, t, B);
   }
   if (st == TRM_OK) {
     note_metrics(c);
@@ -402,14 +379,14 @@ static int run_case(const char *dir) {
   memcpy(c.groups, fresh_groups, sizeof fresh_groups);
   for (int g = 0; g < N_GROUPS && dtype != TRM_FLOAT32; g++) c.groups[g].tolerance = loose[g];
   trm_status st = read_case(&c);
-  if (st == TRM_OK) trm_model_set_dtype(c.model, dtype);
+  if (st == TRM_OK) st = trm_model_set_dtype(c.model, dtype, &c.err);
   if (st == TRM_OK) st = run_eval(&c);
   if (st == TRM_OK) st = run_train(&c);
   if (st == TRM_OK)
     result = report(&c);
   else
     fprintf(stderr, "parity: %s: %s\n", dir, c.err.msg);
-  json_decref(c.json);
+  trm__json_free(c.json);
   trm__safetensors_close(c.init);
   trm__safetensors_close(c.batches);
   trm__safetensors_close(c.eval);

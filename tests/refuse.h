@@ -10,6 +10,8 @@
 
 static atomic_int calls_left = -1; /* calls that still succeed, of all threads; -1: all */
 
+static atomic_size_t bytes_asked; /* for blocks that were given, of all threads */
+
 static int refused(void) {
   int left = calls_left;
   while (left >= 0)
@@ -20,7 +22,9 @@ static int refused(void) {
 int __real_posix_memalign(void **p, size_t align, size_t n);
 int __wrap_posix_memalign(void **p, size_t align, size_t n);
 int __wrap_posix_memalign(void **p, size_t align, size_t n) {
-  return refused() ? ENOMEM : __real_posix_memalign(p, align, n);
+  if (refused()) return ENOMEM;
+  bytes_asked += n;
+  return __real_posix_memalign(p, align, n);
 }
 
 int __real_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg);

@@ -3,7 +3,7 @@
 #ifndef TRM_TESTS_SMALL_SETS_H
 #define TRM_TESTS_SMALL_SETS_H
 
-#include <jansson.h>
+#include "io/json.h"
 
 #include "io/npy.h"
 #include "io/puzzle.h"
@@ -72,16 +72,24 @@ static inline void write_split(const char *dir, const char *split, const trm_puz
   set_array(folder, "group_indices", 1, groups + 1, 1, group_start);
   free(inputs);
   free(labels);
-  json_t *root = json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:f, s:[s], s:o}", "pad_id", 0,
-                           "ignore_label_id", 0, "blank_identifier_id", 0, "vocab_size",
-                           trm_puzzle_first_symbol(p) + trm_puzzle_n_symbols(p), "seq_len", cells,
-                           "num_puzzle_identifiers", n_ids, "total_groups", groups, "total_puzzles",
-                           puzzles, "mean_puzzle_examples", (double)n / puzzles, "sets", "all",
-                           "puzzle", trm__puzzle_to_json(p));
-  assert_non_null(root);
+  trm__json_out o = trm__json_begin(TRM__JSON_SPACED);
+  trm__json_open(&o, NULL, '{');
+  trm__json_put_int(&o, "pad_id", 0);
+  trm__json_put_int(&o, "ignore_label_id", 0);
+  trm__json_put_int(&o, "blank_identifier_id", 0);
+  trm__json_put_int(&o, "vocab_size", trm_puzzle_first_symbol(p) + trm_puzzle_n_symbols(p));
+  trm__json_put_int(&o, "seq_len", cells);
+  trm__json_put_int(&o, "num_puzzle_identifiers", n_ids);
+  trm__json_put_int(&o, "total_groups", groups);
+  trm__json_put_int(&o, "total_puzzles", puzzles);
+  trm__json_put_real(&o, "mean_puzzle_examples", (double)n / puzzles);
+  trm__json_open(&o, "sets", '[');
+  trm__json_put_text(&o, NULL, "all");
+  trm__json_close(&o);
+  trm__puzzle_put(&o, "puzzle", p);
+  trm__json_close(&o);
   snprintf(path, sizeof path, "%s/dataset.json", folder);
-  assert_int_equal(json_dump_file(root, path, 0), 0);
-  json_decref(root);
+  assert_int_equal(trm__json_save(path, &o, NULL), TRM_OK);
 }
 
 /* identifiers.json, or another file beside the splits. */

@@ -1,6 +1,8 @@
 /* The system refuses the n-th block of memory or the n-th thread: what reads and makes ARC data
  * sets reports it, gives back all it took (the address sanitizer sees what it does not), and leaves
  * no folder behind. */
+#include <dirent.h>
+#include <errno.h>
 #include <unistd.h>
 
 #include "arc_files.h"
@@ -86,7 +88,39 @@ static void every_refusal_is_reported(void **state) {
   }
 }
 
+/* readdir fails as it ends, after this many names of a folder. */
+static int names_left = -1; /* -1: never */
+struct dirent *__real_readdir(DIR *dir);
+struct dirent *__wrap_readdir(DIR *dir);
+struct dirent *__wrap_readdir(DIR *dir) {
+  if (names_left == 0) {
+    errno = EIO;
+    return NULL;
+  }
+  if (names_left > 0) names_left--;
+  return __real_readdir(dir);
+}
+
+static void a_folder_that_cannot_be_read_to_its_end_is_refused(void **state) {
+  scratch *s = *state;
+  trm_arc_tasks *tasks = NULL;
+  trm_error err;
+  int n = 0;
+  for (bool refused = true; refused; n++) {
+    names_left = n;
+    refused = trm_arc_tasks_load(scratch_path(s, "arc/c"), &tasks, &err) != TRM_OK;
+    if (!refused) break;
+    assert_int_equal(err.code, TRM_E_IO);
+    assert_non_null(strstr(err.msg, "Input/output error"));
+  }
+  assert_true(n > 3); /* ".", ".." and the tasks */
+  names_left = -1;
+  trm_arc_tasks_free(tasks);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(every_refusal_is_reported)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(every_refusal_is_reported),
+      cmocka_unit_test(a_folder_that_cannot_be_read_to_its_end_is_refused)};
   return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }

@@ -1,7 +1,10 @@
-/* Files of ARC tasks: what is read, and what is refused. */
+/* Files of ARC tasks: what is read. */
 #include "data/arc/arc_task.h"
 
+#include <unistd.h>
+
 #include "arc_files.h"
+#include "gzip_bytes.h"
 #include "io/json.h"
 
 /* --- reading --- */
@@ -80,269 +83,250 @@ static void single_tasks_and_folders_are_read(void **state) {
   assert_true(speaks_of(&err, "want one task, found 2"));
 }
 
-/* --- refusing --- */
+/* --- other forms --- */
 
-#define PAIR(input, output) "{\"input\": " input ", \"output\": " output "}"
-#define TASK(pair) "{\"x\": {\"train\": [" PAIR("[[1]]", "[[2]]") ", " pair "], \"test\": []}}"
+static void load_text(scratch *s, const char *text, trm__arc_tasks *list) {
+  trm_error err;
+  write_bytes(scratch_path(s, "form.json"), text, strlen(text));
+  if (trm__arc_tasks_load(s->path, list, &err) != TRM_OK) fail_msg("%s: %s", text, err.msg);
+}
 
-static const struct {
-  const char *text, *speaks;
-  trm_status status;
-} refused[] = {
-    {"[]", "want a JSON object", TRM_E_FORMAT},
-    {"{}", "no task", TRM_E_FORMAT},
-    {"{\"x\": 3}", "task x", TRM_E_FORMAT},
-    {"{\"x\": {\"train\": []}}", "1 to 1000 pairs", TRM_E_FORMAT},
-    {"{\"x\": {\"test\": [{\"input\": [[1]]}]}}", "1 to 1000 pairs", TRM_E_FORMAT},
-    {"{\"x\": {\"train\": [" PAIR("[[1]]", "[[2]]") "], \"test\": 7}}", "\"test\"", TRM_E_FORMAT},
-    {"{\"\": {\"train\": [" PAIR("[[1]]", "[[2]]") "]}}", "id of a task", TRM_E_FORMAT},
-    {"{\"a|||b\": {\"train\": [" PAIR("[[1]]", "[[2]]") "]}}", "id of a task", TRM_E_FORMAT},
-    {"{\"a\\nb\": {\"train\": [" PAIR("[[1]]", "[[2]]") "]}}", "id of a task", TRM_E_FORMAT},
-    {"{\"x\": 1, \"x\": 2}", "duplicate", TRM_E_FORMAT},
-    {TASK("{\"output\": [[1]]}"), "task x: train pair 2: \"input\"", TRM_E_FORMAT},
-    {TASK("{\"input\": [[1]]}"), "task x: train pair 2: \"output\"", TRM_E_FORMAT},
-    {TASK("[]"), "train pair 2: \"input\"", TRM_E_FORMAT},
-    {TASK(PAIR("[]", "[[1]]")), "found 0 rows", TRM_E_FORMAT},
-    {TASK(PAIR("[[]]", "[[1]]")), "0 columns", TRM_E_FORMAT},
-    {TASK(PAIR("[1, 2]", "[[1]]")), "1 to 30 rows", TRM_E_FORMAT},
-    {TASK(PAIR("[[1, 2], [3]]", "[[1]]")), "row 2 has 1 cells, row 1 has 2", TRM_E_SHAPE},
-    {TASK(PAIR("[[1, 2], 5]", "[[1]]")), "row 2 has 0 cells", TRM_E_SHAPE},
-    {TASK(PAIR("[[1]]", "[[1, 2], [3, 10]]")), "\"output\": row 2, column 2", TRM_E_RANGE},
-    {TASK(PAIR("[[1]]", "[[-1]]")), "row 1, column 1", TRM_E_RANGE},
-    {TASK(PAIR("[[1]]", "[[1.5]]")), "whole number", TRM_E_RANGE},
-    {TASK(PAIR("[[1]]", "[[\"1\"]]")), "whole number", TRM_E_RANGE},
-    {TASK(PAIR("[[1]]", "[[99999999999999999]]")), "whole number", TRM_E_RANGE},
-    {TASK(PAIR("[[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]]", "[[1]]")),
-     "31 columns", TRM_E_FORMAT},
-    {"{\"x\": ", "line 1", TRM_E_FORMAT},
-};
+#define BOM "\xef\xbb\xbf"
 
-static void broken_files_are_refused(void **state) {
-  scratch *s = *state;
-  const char *path = scratch_path(s, "broken.json");
-  for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
-    trm_error err = {0};
+/* Each is the task with the demonstrations 1 -> 2 and 3 -> 4 and the test pair 5 -> 6. */
+static void forms_of_a_task_are_the_same(void **state) {
+  static const char *const texts[] = {
+      "{\"train\": [{\"input\": [[1]], \"output\": [[2]]}, {\"input\": [[3]], \"output\": [[4]]}], "
+      "\"test\": [{\"input\": [[5]], \"output\": [[6]]}]}",
+      BOM
+      "[{\"input\": [[1]], \"output\": [[2]]}, {\"input\": [[3]], \"output\": [[4]]}, "
+      "{\"input\": [[5]], \"output\": [[6]]}]",
+      "[[[[1]], [[2]]], [[[3]], [[4]]], [[[5]], [[6]]]]",
+      "{\"form\": [{\"input\": [[1]], \"output\": [[2]]}, [[[3]], [[4]]], [[[5]], [[6]]]]}",
+      "{\"source\": \"x\", \"examples\": [[[[1.0]], [[2.0]]], [[[3.0]], [[4e0]]], [[[0.5e1]], "
+      "[[6]]]]}"};
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
     trm__arc_tasks list = {0};
-    write_bytes(path, refused[i].text, strlen(refused[i].text));
-    const trm_status st = trm__arc_tasks_load(path, &list, &err);
-    if (st != refused[i].status) fail_msg("%s: status %d, %s", refused[i].text, st, err.msg);
-    assert_true(speaks_of(&err, refused[i].speaks));
-    assert_true(speaks_of(&err, "broken.json"));
+    load_text(*state, texts[i], &list);
+    assert_int_equal(list.n, 1);
+    const trm__arc_task *t = &list.task[0];
+    assert_string_equal(t->id, "form");
+    assert_true(t->n_train == 2 && t->n_test == 1 && t->listed == (i > 0));
+    for (int k = 0; k < 3; k++) {
+      const trm__arc_grid in = {1, 1, {(uint8_t)(2 * k + 1)}}, out = {1, 1, {(uint8_t)(2 * k + 2)}};
+      assert_true(trm__arc_same(&t->train[k].input, &in));
+      assert_true(trm__arc_same(&t->train[k].output, &out) && t->train[k].has_output);
+    }
     trm__arc_tasks_free(&list);
   }
+  trm__arc_tasks one = {0}; /* of a single pair: nothing is left for a test */
+  load_text(*state, "[[[[1]], [[2]]]]", &one);
+  assert_true(one.task[0].n_train == 1 && one.task[0].n_test == 0);
+  trm__arc_tasks_free(&one);
 }
 
-/* 30 x 30 is read, 31 rows are not. */
-static void the_largest_grid_is_read(void **state) {
+/* A task in each line, as BARC's sets come. */
+static void lines_of_tasks_are_read(void **state) {
   scratch *s = *state;
-  for (int rows = 30; rows <= 31; rows++) {
-    json_t *grid = json_array();
-    for (int i = 0; i < rows; i++) {
-      json_t *row = json_array();
-      for (int j = 0; j < 30; j++) json_array_append_new(row, json_integer((i + j) % 10));
-      json_array_append_new(grid, row);
-    }
-    json_t *task = json_pack("{s:[{s:O, s:o}]}", "train", "input", grid, "output", grid);
-    assert_non_null(task);
-    const char *path = scratch_path(s, "large.json");
-    assert_int_equal(json_dump_file(task, path, 0), 0);
-    json_decref(task);
-    trm__arc_task t;
-    trm_error err;
-    const trm_status st = trm__arc_task_load(path, &t, &err);
-    assert_int_equal(st, rows == 30 ? TRM_OK : TRM_E_FORMAT);
-    if (st != TRM_OK) continue;
-    assert_string_equal(t.id, "large");
-    assert_int_equal(t.n_test, 0);
-    assert_int_equal(t.train[0].input.cell[899], 58 % 10);
-    trm__arc_task_free(&t);
-  }
-}
-
-static void solutions_must_fit(void **state) {
-  scratch *s = *state;
+  static const char text[] = BOM
+      "{\"source\": \"a\", \"examples\": [[[[1.0]], [[2.0]]], [[[3.0]], [[4.0]]]]}\r\n\n \t\n"
+      "{\"task_id\": \"named\", \"train\": [[[[1]], [[2]]]]}\n"
+      "{\"id\": \"other\", \"examples\": [[[[1]], [[2]]]]}\n[[[[5]], [[6]]]]";
+  static const char *const ids[] = {"barc-1", "named", "other", "barc-6"};
   static const struct {
     const char *text, *speaks;
-  } bad[] = {{"{\"one\": [[[6, 6]]]}", "task gr"},
-             {"{\"gr\\u00fcn\\ud83d\\ude00\": [[[1]], [[2]]], \"one\": []}", "one per test pair"},
-             {"{\"gr\\u00fcn\\ud83d\\ude00\": [[[1]], [[2]]], \"one\": [[[11]]]}", "solution 1"},
-             {"[3]", "task one"}};
-  char prefix[160];
-  snprintf(prefix, sizeof prefix, "%s", write_arc_files(s, false));
-  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-    trm_error err;
-    trm__arc_tasks list = {0};
-    const char *path = scratch_path(s, "arc_a_solutions.json");
-    write_bytes(path, bad[i].text, strlen(bad[i].text));
-    assert_int_not_equal(trm__arc_tasks_load_subset(prefix, "a", &list, &err), TRM_OK);
-    assert_true(speaks_of(&err, bad[i].speaks));
-    assert_int_equal(list.n, 0);
-  }
-  trm__arc_tasks none = {0};
-  trm_error err;
-  assert_int_equal(trm__arc_tasks_load_subset(prefix, "no", &none, &err), TRM_E_IO);
-  assert_true(speaks_of(&err, "arc_no_challenges.json"));
-}
-
-static void folders_must_hold_one_task_per_file(void **state) {
-  scratch *s = *state;
-  trm_error err;
-  trm__arc_tasks list = {0};
-  assert_int_equal(trm__make_dirs(scratch_path(s, "folder"), NULL), TRM_OK);
-  assert_int_equal(trm__arc_tasks_load(scratch_path(s, "folder"), &list, &err), TRM_E_FORMAT);
-  assert_true(speaks_of(&err, "holds no"));
-  const char *text = arc_files[3].text;
-  write_bytes(scratch_path(s, "folder/t.json"), text, strlen(text));
-  write_packed(scratch_path(s, "folder/t.json.gz"), text);
-  assert_int_equal(trm__arc_tasks_load(scratch_path(s, "folder"), &list, &err), TRM_E_FORMAT);
-  assert_true(speaks_of(&err, "twice"));
-  trm__arc_tasks_free(&list);
-  write_bytes(scratch_path(s, "folder/t.json"), arc_files[0].text, strlen(arc_files[0].text));
-  assert_int_equal(trm__arc_tasks_load(scratch_path(s, "folder"), &list, &err), TRM_E_FORMAT);
-  trm__arc_tasks_free(&list);
-}
-
-/* A short text may stand for much memory: refused before that is taken. */
-static void too_much_is_refused(void **state) {
-  scratch *s = *state;
-  const char *path = scratch_path(s, "much.json"), *task = arc_files[3].text;
-  trm__arc_tasks list = {.pairs = TRM__ARC_MAX_LISTED - 1}; /* its task has two */
-  trm_error err;
-  write_bytes(path, task, strlen(task));
-  assert_int_equal(trm__arc_tasks_load(path, &list, &err), TRM_E_RANGE);
-  assert_true(speaks_of(&err, "task much: more than 131072 pairs"));
-  trm__arc_tasks_free(&list);
-  const size_t n = 6000002;
-  char *text = malloc(n);
-  assert_non_null(text);
-  memset(text, ',', n);
-  text[0] = '[';
-  write_bytes(path, text, n);
-  json_t *json;
-  assert_int_equal(trm__json_load(path, n, &json, &err), TRM_E_FORMAT);
-  assert_true(speaks_of(&err, "some 6000003 JSON values"));
-  text[n - 1] = ' '; /* as many as may be: now it is only wrong JSON */
-  text[n - 2] = ' ';
-  text[n - 3] = ' ';
-  write_bytes(path, text, n);
-  assert_int_equal(trm__json_load(path, n, &json, &err), TRM_E_FORMAT);
-  assert_true(speaks_of(&err, "line 1"));
-  free(text);
-}
-
-/* What a build of tasks in two files of the largest size may write. */
-static void large_files_are_read_task_by_task(void **state) {
-  scratch *s = *state;
-  const char *path = scratch_path(s, "large.json");
-  const size_t size = TRM__ARC_MAX_JSON + 100;
-  char *text = malloc(size + 1);
-  assert_non_null(text);
+  } bad[] = {
+      {"{\"id\": \"a\", \"examples\": [[[[1]], [[2]]]]}\n{\"id\": \"a\", \"examples\": [[[[1]], "
+       "[[2]]]]}\n",
+       "the task a comes twice"},
+      {" \n", "there is no task"},
+      {"[[[[1]], [[2]]]]\n[[[[1]], [[2]]]\n", "line 2"},
+      {"[[[[1]], [[2]]]] [[[[1]], [[2]]]]\n", "line 1"},
+      {"[[[[1]], [[20]]]]\n", "task bad-1: pair 1"}};
   trm__arc_tasks list = {0};
   trm_error err;
-  const struct {
-    const char *first, *last, *word;
-  } cases[] = {
-      {"{\"a\\\"]\": ", ", \"b\": ", NULL},    {"{\"a\": ", ", \"a\": ", "task a comes twice"},
-      {"{\"a\": ", " \"b\": ", "end of file"}, {"{,\"a\": ", ", \"b\": ", "a key in quotes"},
-      {"[\"a\": ", ", \"b\": ", "an object"},  {"{\"a\": ", ", \"b\": [", "byte"}};
-  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    const char *task = arc_files[3].text;
-    memset(text, ' ', size);
-    const int first = snprintf(text, size, "%s%s", cases[i].first, task);
-    text[first] = ' ';
-    const size_t at = size - 200 - strlen(task);
-    const int last = snprintf(text + at, size - at, "%s%s}", cases[i].last, task);
-    text[at + (size_t)last] = ' ';
-    write_bytes(path, text, size);
-    const trm_status st = trm__arc_tasks_load(path, &list, &err);
-    assert_int_equal(st, cases[i].word ? TRM_E_FORMAT : TRM_OK);
-    if (!cases[i].word) {
-      assert_int_equal(list.n, 2);
-      assert_string_equal(list.task[0].id, "a\"]");
-      assert_string_equal(list.task[1].id, "b");
-    } else {
-      assert_true(speaks_of(&err, cases[i].word));
-    }
+  assert_int_equal(trm__make_dirs(scratch_path(s, "set"), NULL), TRM_OK);
+  write_bytes(scratch_path(s, "set/barc.jsonl"), text, sizeof text - 1);
+  if (trm__arc_tasks_load(s->path, &list, &err) != TRM_OK) fail_msg("%s", err.msg);
+  assert_int_equal(list.n, 4);
+  for (int i = 0; i < 4; i++) assert_string_equal(list.task[i].id, ids[i]);
+  assert_true(list.task[0].n_train == 1 && list.task[0].test[0].output.cell[0] == 4);
+  trm__arc_tasks_free(&list);
+  /* Packed, whatever the name says, and with the line ends of old Macs. */
+  char packed_text[sizeof text];
+  static const char *const packed[] = {"set/barc.jsonl.gz", "set/barc.ndjson.gz",
+                                       "set/barc.ndjson"};
+  for (int k = 0; k < 4; k++) {
+    size_t n = 0;
+    for (const char *c = text; *c; c++)
+      if (k < 3 || *c != '\r') packed_text[n++] = (char)(k == 3 && *c == '\n' ? '\r' : *c);
+    packed_text[n] = 0;
+    if (k < 3)
+      gzip_write(scratch_path(s, packed[k]), packed_text);
+    else
+      write_bytes(scratch_path(s, "set/barc.jsonl"), packed_text, n);
+    if (trm__arc_tasks_load(s->path, &list, &err) != TRM_OK) fail_msg("%s", err.msg);
+    assert_int_equal(list.n, 4);
+    for (int i = 0; i < 4; i++) assert_string_equal(list.task[i].id, ids[i]);
     trm__arc_tasks_free(&list);
   }
-  memset(text, ' ', size); /* one value that is too large */
-  memcpy(text, "{\"a\": [", 7);
-  text[size - 1] = '}';
-  write_bytes(path, text, size);
-  assert_int_equal(trm__arc_tasks_load(path, &list, &err), TRM_E_FORMAT);
-  assert_true(speaks_of(&err, "want at most 16777216"));
+  static const char wide[] = "\xff\xfe[\0[\0";
+  write_bytes(scratch_path(s, "wide.jsonl"), wide, sizeof wide - 1);
+  assert_int_equal(trm__arc_tasks_load(s->path, &list, &err), TRM_E_FORMAT);
+  assert_true(speaks_of(&err, "wide.jsonl is text in UTF-16"));
+  /* It may be a subset. */
+  char prefix[160];
+  snprintf(prefix, sizeof prefix, "%s", scratch_path(s, "set"));
+  assert_int_equal(trm__arc_tasks_load_subset(prefix, "barc.jsonl", &list, NULL), TRM_OK);
+  assert_int_equal(list.n, 4);
   trm__arc_tasks_free(&list);
-  free(text);
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    write_bytes(scratch_path(s, "bad.ndjson"), bad[i].text, strlen(bad[i].text));
+    assert_int_not_equal(trm__arc_tasks_load(s->path, &list, &err), TRM_OK);
+    assert_true(speaks_of(&err, bad[i].speaks) && speaks_of(&err, "bad.ndjson"));
+    trm__arc_tasks_free(&list);
+  }
 }
 
-/* --- gzip --- */
-
-static void packed_json_is_read_and_bounded(void **state) {
+/* null: nobody tells it. */
+static void null_outputs_are_hidden(void **state) {
   scratch *s = *state;
-  char text[5000];
-  memset(text, ' ', sizeof text);
-  text[0] = '[';
-  text[sizeof text - 2] = ']';
-  text[sizeof text - 1] = 0;
-  const size_t n = sizeof text - 1;
-  const char *path = scratch_path(s, "packed.json.gz");
-  write_packed(path, text);
-  json_t *json;
+  const trm__arc_grid dummy = {1, 1, {0}};
+  trm__arc_tasks list = {0};
+  load_text(
+      s,
+      "{\"a\": {\"train\": [[[[1]], [[2]]]], \"test\": [{\"input\": [[5]], \"output\": null}, "
+      "{\"input\": [[6]], \"output\": [[7]]}]}, \"b\": {\"train\": [[[[1]], [[2]]]], \"test\": "
+      "null}}",
+      &list);
+  assert_true(list.n == 2 && list.task[0].n_test == 2 && list.task[1].n_test == 0);
+  assert_false(list.task[0].test[0].has_output);
+  assert_true(trm__arc_same(&list.task[0].test[0].output, &dummy));
+  assert_true(list.task[0].test[1].has_output);
+  /* So they are in a file of solutions. */
+  static const char solutions[] = BOM "{\"b\": [], \"a\": [[[3]], null]}";
+  write_bytes(scratch_path(s, "s.json"), solutions, sizeof solutions - 1);
+  assert_int_equal(trm__arc_tasks_solve(s->path, &list, NULL), TRM_OK);
+  assert_true(list.task[0].test[0].has_output && list.task[0].test[0].output.cell[0] == 3);
+  assert_int_equal(list.task[0].test[1].output.cell[0], 7);
+  trm__arc_tasks_free(&list);
+}
+
+/* URM's names, and others with "-" where Kaggle has "_"; the solutions of the same form first. */
+static void names_may_have_other_marks(void **state) {
+  scratch *s = *state;
+  static const char task[] =
+      "{\"a\": {\"train\": [[[[1]], [[2]]]], \"test\": [{\"input\": [[5]]}]}}",
+                    right[] = "{\"a\": [[[6]]]}", wrong[] = "{\"a\": [[[7]]]}";
+  static const char *const names[][2] = {
+      {"%s/p_training_challenges.json", "%s/p_training_solutions.json"},
+      {"%s/p_training-challenges.json", "%s/p_training-solutions.json"},
+      {"%s/p-training-challenges.json", "%s/p-training-solutions.json"},
+      {"%s/p-training_challenges.json", "%s/p-training_solutions.json"}};
+  char prefix[160], path[200];
+  snprintf(prefix, sizeof prefix, "%s/p", s->dir);
+  for (int i = 3; i >= 0; i--) { /* each goes before those that are there already */
+    trm__arc_tasks list = {0};
+    for (int k = 0; k < 2; k++) {
+      snprintf(path, sizeof path, names[i][k], s->dir);
+      write_bytes(path, k ? right : task, k ? sizeof right - 1 : sizeof task - 1);
+    }
+    assert_int_equal(trm__arc_tasks_load_subset(prefix, "training", &list, NULL), TRM_OK);
+    assert_true(list.n == 1 && list.task[0].test[0].output.cell[0] == 6);
+    trm__arc_tasks_free(&list);
+    write_bytes(path, wrong, sizeof wrong - 1);
+  }
+  /* Solutions of another form, packed, where there is no better one. */
+  trm__arc_tasks list = {0};
+  for (int i = 0; i < 4; i++) {
+    snprintf(path, sizeof path, names[i][1], s->dir);
+    assert_int_equal(unlink(path), 0);
+  }
+  write_packed(scratch_path(s, "p-training-solutions.json.gz"), right);
+  assert_int_equal(trm__arc_tasks_load_subset(prefix, "training", &list, NULL), TRM_OK);
+  assert_true(list.task[0].test[0].output.cell[0] == 6);
+  trm__arc_tasks_free(&list);
+}
+
+/* A lenient list counts what is no task, and keeps its id and the number of its test inputs. */
+static void what_is_no_task_is_counted(void **state) {
+  scratch *s = *state;
+  static const char text[] =
+      "{\"good\": {\"train\": [[[[1]], [[2]]]], \"test\": [{\"input\": [[5]]}]},"
+      " \"pink\": {\"train\": [[[[1]], [[10]]]], \"test\": [[[[1]], [[2]]], [[[1]], [[2]]]]},"
+      " \"empty\": {\"train\": []}, \"seven\": 7,"
+      " \"late\": {\"train\": [[[[1]], [[2]]]], \"test\": [{\"input\": [[5]]}]},"
+      " \"ragged\": [[[[1]], [[2]]], [[[1, 2], [1]], [[2]]]]}";
+  static const char solutions[] = "{\"good\": [[[6]]], \"late\": [[[6], []]]}";
+  trm__arc_tasks list = {.lenient = true};
+  load_text(s, text, &list);
+  assert_true(list.n == 6 && list.invalid.tasks == 4);
+  assert_string_equal(list.invalid.ids, "pink, empty, seven, ragged");
+  assert_true(speaks_of(&list.invalid.why, "task pink: train pair 1: \"output\": row 1, column 1"));
+  const trm__arc_task *pink = &list.task[1];
+  assert_true(pink->invalid && pink->n_train == 0 && pink->n_test == 2);
+  assert_true(pink->test[1].input.rows == 1 && pink->test[1].input.cell[0] == 0);
+  write_bytes(scratch_path(s, "s.json"), solutions, sizeof solutions - 1);
+  assert_int_equal(trm__arc_tasks_solve(s->path, &list, NULL), TRM_OK);
+  assert_true(list.invalid.tasks == 5 && list.task[4].invalid);
+  assert_int_equal(trm__arc_tasks_keep_valid(&list), 5);
+  assert_true(list.n == 1 && list.task[0].test[0].output.cell[0] == 6);
+  trm__arc_tasks_free(&list);
+  /* A file that is broken is none of them, and neither is an id. */
   trm_error err;
-  assert_int_equal(trm__json_load(path, n, &json, &err), TRM_OK);
-  json_decref(json);
-  assert_int_equal(trm__json_load(path, n - 1, &json, &err), TRM_E_FORMAT);
-  assert_true(speaks_of(&err, "when unpacked"));
-  size_t packed;
-  unsigned char *bytes = read_bytes(path, &packed);
-  for (size_t cut = 2; cut < packed; cut++) { /* every truncation */
-    write_bytes(path, bytes, cut);
-    assert_int_equal(trm__json_load(path, n, &json, &err), TRM_E_FORMAT);
-  }
-  bytes[packed / 2] ^= 0x55;
-  write_bytes(path, bytes, packed);
-  assert_int_equal(trm__json_load(path, n, &json, &err), TRM_E_FORMAT);
-  free(bytes);
+  list.lenient = true;
+  write_bytes(scratch_path(s, "form.json"), text, sizeof text - 2);
+  assert_int_equal(trm__arc_tasks_load(s->path, &list, &err), TRM_E_FORMAT);
+  assert_true(list.n == 0 && list.invalid.tasks == 0);
+  static const char named[] = "{\"a|||b\": 3}";
+  write_bytes(s->path, named, sizeof named - 1);
+  assert_int_equal(trm__arc_tasks_load(s->path, &list, &err), TRM_E_FORMAT);
+  trm__arc_tasks_free(&list);
+  /* Without leave it is an error, and told which task it is about. */
+  write_bytes(s->path, text, sizeof text - 1);
+  assert_int_equal(trm__arc_tasks_load(s->path, &list, &err), TRM_E_RANGE);
+  assert_true(list.invalid.tasks == 1 && !strcmp(list.invalid.ids, "pink"));
+  trm__arc_tasks_free(&list);
 }
 
-/* Two gzip members one after the other are one text, as gunzip sees them. */
-static void joined_members_are_one_text(void **state) {
+/* Of a file to be answered: what there is time and room for. */
+static void possible_tasks_are_chosen(void **state) {
   scratch *s = *state;
-  size_t a, b;
-  write_packed(scratch_path(s, "a.gz"), "[1, ");
-  unsigned char *first = read_bytes(s->path, &a);
-  write_packed(scratch_path(s, "a.gz"), "2]");
-  unsigned char *second = read_bytes(s->path, &b);
-  unsigned char both[200];
-  assert_true(a + b + 20 < sizeof both);
-  memcpy(both, first, a);
-  memcpy(both + a, second, b);
-  free(first);
-  free(second);
-  memset(both + a + b, 0, sizeof both - a - b);
-  json_t *json;
-  for (size_t zeros = 0; zeros < 20; zeros++) { /* which may pad the file */
-    write_bytes(s->path, both, a + b + zeros);
-    assert_int_equal(trm__json_load(s->path, 1000, &json, NULL), TRM_OK);
-    assert_int_equal(json_array_size(json), 2);
-    json_decref(json);
-  }
-  both[a + b + 3] = 1;
-  write_bytes(s->path, both, a + b + 8);
-  assert_int_equal(trm__json_load(s->path, 1000, &json, NULL), TRM_E_FORMAT);
+  static const char text[] =
+      "{\"bad\": 3, \"small\": [[[[1]], [[2]]], [[[1]], [[2, 2]]]],"
+      " \"large\": [[[[1]], [[2]]], [[[1, 1, 1]], [[2]]]],"
+      " \"untested\": {\"train\": [[[[1]], [[2]]]], \"test\": []},"
+      " \"other\": [[[[3]], [[4]]], [[[5]], [[6]]]]}";
+  trm_arc_tasks *all, *some;
+  trm_arc_invalid invalid;
+  write_bytes(scratch_path(s, "all.json"), text, sizeof text - 1);
+  assert_int_equal(trm_arc_tasks_load(s->path, &all, NULL), TRM_E_FORMAT);
+  assert_int_equal(trm_arc_tasks_load_all(s->path, &all, &invalid, NULL), TRM_OK);
+  assert_true(trm_arc_tasks_count(all) == 5 && invalid.tasks == 1);
+  assert_int_equal(trm_arc_tasks_train_pairs(all, 0), 0);
+  assert_int_equal(trm_arc_tasks_possible(all, 2, &some, NULL), TRM_OK);
+  assert_int_equal(trm_arc_tasks_count(some), 2);
+  assert_string_equal(trm_arc_tasks_id(some, 0), "small");
+  assert_string_equal(trm_arc_tasks_id(some, 1), "other");
+  assert_int_equal(some->task[1].test[0].input.cell[0], 5);
+  trm_arc_tasks_free(some);
+  assert_int_equal(trm_arc_tasks_possible(all, 0, &some, NULL), TRM_OK);
+  assert_int_equal(trm_arc_tasks_count(some), 3);
+  trm_arc_tasks_free(some);
+  trm_arc_tasks_free(all);
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(subsets_are_found),
-                                     cmocka_unit_test(tasks_are_found_by_id),
-                                     cmocka_unit_test(single_tasks_and_folders_are_read),
-                                     cmocka_unit_test(broken_files_are_refused),
-                                     cmocka_unit_test(the_largest_grid_is_read),
-                                     cmocka_unit_test(solutions_must_fit),
-                                     cmocka_unit_test(folders_must_hold_one_task_per_file),
-                                     cmocka_unit_test(too_much_is_refused),
-                                     cmocka_unit_test(large_files_are_read_task_by_task),
-                                     cmocka_unit_test(packed_json_is_read_and_bounded),
-                                     cmocka_unit_test(joined_members_are_one_text)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(subsets_are_found),
+      cmocka_unit_test(tasks_are_found_by_id),
+      cmocka_unit_test(single_tasks_and_folders_are_read),
+      cmocka_unit_test(forms_of_a_task_are_the_same),
+      cmocka_unit_test(lines_of_tasks_are_read),
+      cmocka_unit_test(null_outputs_are_hidden),
+      cmocka_unit_test(names_may_have_other_marks),
+      cmocka_unit_test(what_is_no_task_is_counted),
+      cmocka_unit_test(possible_tasks_are_chosen),
+  };
   return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }

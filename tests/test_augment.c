@@ -6,6 +6,7 @@
 #include "io/puzzle.h"
 #include "trm/grid.h"
 #include "trm/maze.h"
+#include "trm/sudoku.h"
 
 enum { MAX_CELLS = 48 };
 
@@ -258,7 +259,10 @@ static void what_has_no_images_is_refused(void **state) {
     assert_int_equal(trm__augmenter_init(&a, cases[i].p, "set 1", &err), TRM_E_CONFIG);
     assert_true(speaks_of(&err, cases[i].word));
     assert_true(speaks_of(&err, "set 1"));
+    assert_false(trm_puzzle_has_images(cases[i].p));
   }
+  trm_puzzle square = grid_puzzle(4, 4, false, "transpose"), sudoku = trm_sudoku_of_size(9);
+  assert_true(trm_puzzle_has_images(&square) && trm_puzzle_has_images(&sudoku));
 }
 
 int main(void) {

@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/rng.h"
+#include "base/text.h"
 #include "scratch.h"
 #include "trm.h"
 
@@ -28,6 +29,74 @@ static void an_error_is_one_bounded_line(void **state) {
   assert_int_equal(trm__fail(NULL, TRM_E_IO, -1, "nobody listens"), TRM_E_IO);
 }
 
+/* What a terminal obeys, in all the ways in which it can be written. */
+static void texts_are_cleaned(void **state) {
+  (void)state;
+  static const struct {
+    const char *text, *clean;
+  } cases[] = {{"plain \xc3\xa9 \xe2\x82\xac \xf0\x9f\x8c\x8d",
+                "plain \xc3\xa9 \xe2\x82\xac \xf0\x9f\x8c\x8d"},
+               {"a\tb\r\n\x1b[2J\x7f", "a?b???[2J?"},
+               {"\xc2\x9b"
+                "31m \xc2\x80 \xc2\x9f \xc2\xa0",
+                "?31m ? ? \xc2\xa0"},
+               {"\xe2\x80\xae"
+                "gnp.exe \xe2\x80\xa8 \xe2\x81\xa6",
+                "?gnp.exe ? ?"},
+               {"\xff \xc3 \x9b \xe2\x82", "? ? ? ??"},
+               {"\xc0\x9b \xed\xa0\x80 \xf4\x90\x80\x80", "?? ??? ????"},
+               {"", ""}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char text[80];
+    snprintf(text, sizeof text, "%s", cases[i].text);
+    trm__text_clean(text);
+    assert_string_equal(text, cases[i].clean);
+  }
+  trm_error err;
+  trm__fail(&err, TRM_E_IO, -1, "%s",
+            "x\xc2\x9b"
+            "2J");
+  assert_string_equal(err.msg, "x?2J");
+}
+
+/* A character is named as a reader would see it, or by its code. */
+static void characters_are_named(void **state) {
+  (void)state;
+  static const struct {
+    const char *text, *shown;
+    size_t count;
+  } cases[] = {{"x", "x", 1},
+               {"\xc3\xa9t", "\xc3\xa9", 2},
+               {"\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80", 1},
+               {"\xc2\xa0", "U+00A0", 1},
+               {"\xe2\x80\x8bx", "U+200B", 2},
+               {"\xe2\x80\xae", "U+202E", 1},
+               {"\t", "\\x09", 1},
+               {"\xb7\xb7", "\\xb7", 2}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char shown[TRM__TEXT_SHOWN];
+    const size_t n = strlen(cases[i].text);
+    assert_string_equal(trm__text_show(cases[i].text, n, shown), cases[i].shown);
+    assert_int_equal(trm__text_count(cases[i].text, n), cases[i].count);
+  }
+  assert_int_equal(trm__text_code("\xf0\x9f\x98\x80", 4), 0x1f600);
+}
+
+static void lines_end_in_three_ways(void **state) {
+  (void)state;
+  assert_int_equal(trm__text_line_end("\n\r", 2), 1);
+  assert_int_equal(trm__text_line_end("\r\n", 2), 2);
+  assert_int_equal(trm__text_line_end("\r\n", 1), 1);
+  assert_int_equal(trm__text_line_end("x", 1), 0);
+  assert_int_equal(trm__text_mark("\xef\xbb\xbfx", 4), 3);
+  assert_int_equal(trm__text_mark("\xef\xbb", 2), 0);
+  assert_true(trm__text_is_wide("\xff\xfe"
+                                "1",
+                                3) &&
+              trm__text_is_wide("\xfe\xff", 2));
+  assert_false(trm__text_is_wide("\xff", 1) || trm__text_is_wide("12", 2));
+}
+
 static void every_status_has_a_text(void **state) {
   (void)state;
   assert_string_equal(trm_status_text(TRM_OK), "ok");
@@ -36,7 +105,11 @@ static void every_status_has_a_text(void **state) {
   assert_string_equal(trm_status_text((trm_status)(TRM_E_INTERRUPTED + 1)), "unknown status");
   assert_string_equal(trm_status_text((trm_status)-1), "unknown status");
   assert_true(trm_default_threads() >= 1);
-  assert_true(strlen(trm_version()) >= 5);
+  char version[40];
+  snprintf(version, sizeof version, "%d.%d.%d", TRM_VERSION_MAJOR, TRM_VERSION_MINOR,
+           TRM_VERSION_PATCH);
+  assert_string_equal(trm_version(), version);
+  assert_true(TRM_VERSION_NUMBER < TRM_VERSION_OF(TRM_VERSION_MAJOR, TRM_VERSION_MINOR + 1, 0));
 }
 
 static void blocks_are_aligned_zeroed_and_checked(void **state) {
@@ -263,20 +336,57 @@ static void a_failed_write_leaves_the_old_file(void **state) {
   assert_int_equal(entries_in(dir), 2);
 }
 
+/* Two hands at one path would mix what they write. */
+static void one_process_writes_a_path_at_a_time(void **state) {
+  scratch *s = *state;
+  trm_error err;
+  trm__writer w, other;
+  const char *path = scratch_path(s, "busy");
+  assert_int_equal(trm__writer_open(&w, path, &err), TRM_OK);
+  assert_int_equal(trm__writer_open(&other, path, &err), TRM_E_SYSTEM);
+  assert_true(speaks_of(&err, path) && speaks_of(&err, "another process is writing"));
+  trm__write(&w, "mine", 4);
+  assert_int_equal(trm__writer_commit(&w, &err), TRM_OK);
+  assert_content(path, "mine");
+  assert_int_equal(trm__writer_open(&other, path, &err), TRM_OK);
+  trm__writer_abort(&other);
+  assert_content(path, "mine");
+}
+
+/* Links, second names, pipes and folders at the draft's name: gone, and nothing behind them. */
 static void what_lies_at_the_temporary_name_is_replaced(void **state) {
   scratch *s = *state;
-  char path[100], tmp[140], victim[100];
+  enum { LINK, SECOND_NAME, PIPE, FOLDER, N };
+  char path[100], tmp[140], victim[100], inside[160];
   snprintf(path, sizeof path, "%s/stale", s->dir);
   snprintf(victim, sizeof victim, "%s/victim", s->dir);
-  snprintf(tmp, sizeof tmp, "%s.tmp.%ld", path, (long)getpid());
+  snprintf(tmp, sizeof tmp, "%s" TRM__PARTIAL, path);
+  snprintf(inside, sizeof inside, "%s/link", tmp);
   write_bytes(victim, "keep", 4);
-  assert_int_equal(symlink(victim, tmp), 0);
+  for (int i = 0; i < N; i++) {
+    if (i == LINK) assert_int_equal(symlink(victim, tmp), 0);
+    if (i == SECOND_NAME) assert_int_equal(link(victim, tmp), 0);
+    if (i == PIPE) assert_int_equal(mkfifo(tmp, 0600), 0);
+    if (i == FOLDER) assert_int_equal(mkdir(tmp, 0700), 0);
+    if (i == FOLDER) assert_int_equal(symlink(victim, inside), 0);
+    trm__writer w;
+    assert_int_equal(trm__writer_open(&w, path, NULL), TRM_OK);
+    trm__write(&w, "x", 1);
+    assert_int_equal(trm__writer_commit(&w, NULL), TRM_OK);
+    assert_content(victim, "keep");
+    assert_content(path, "x");
+    assert_false(trm__path_exists(tmp));
+  }
+
+  /* The same of the name itself: a link is replaced, not followed. */
+  assert_int_equal(unlink(path), 0);
+  assert_int_equal(symlink(victim, path), 0);
   trm__writer w;
   assert_int_equal(trm__writer_open(&w, path, NULL), TRM_OK);
-  trm__write(&w, "x", 1);
+  trm__write(&w, "y", 1);
   assert_int_equal(trm__writer_commit(&w, NULL), TRM_OK);
   assert_content(victim, "keep");
-  assert_content(path, "x");
+  assert_content(path, "y");
 }
 
 static void maps_show_the_file_or_say_why_not(void **state) {
@@ -291,7 +401,10 @@ static void maps_show_the_file_or_say_why_not(void **state) {
   trm__map_close(&map);
   assert_null(map.data);
   trm__map_close(&map);
-  write_bytes(path, "", 0);
+  assert_int_equal(trm__map_open(path, &map, &err), TRM_OK);
+  assert_int_equal(truncate(path, 0), 0); /* a small file is a copy: this does no harm */
+  assert_memory_equal(map.data, "hello", 5);
+  trm__map_close(&map);
   assert_int_equal(trm__map_open(path, &map, &err), TRM_OK);
   assert_int_equal(map.size, 0);
   assert_null(map.data);
@@ -361,6 +474,9 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(hashes_are_fnv_1a),
       cmocka_unit_test(an_error_is_one_bounded_line),
+      cmocka_unit_test(texts_are_cleaned),
+      cmocka_unit_test(characters_are_named),
+      cmocka_unit_test(lines_end_in_three_ways),
       cmocka_unit_test(every_status_has_a_text),
       cmocka_unit_test(blocks_are_aligned_zeroed_and_checked),
       cmocka_unit_test(philox_gives_the_published_words),
@@ -370,6 +486,7 @@ int main(void) {
       cmocka_unit_test(shuffle_permutes_evenly),
       cmocka_unit_test(a_written_file_is_complete_or_absent),
       cmocka_unit_test(a_failed_write_leaves_the_old_file),
+      cmocka_unit_test(one_process_writes_a_path_at_a_time),
       cmocka_unit_test(what_lies_at_the_temporary_name_is_replaced),
       cmocka_unit_test(maps_show_the_file_or_say_why_not),
       cmocka_unit_test(folders_are_made_and_removed),

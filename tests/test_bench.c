@@ -1,9 +1,9 @@
 /* Measuring: what is counted, what is refused, and how `trm bench` reads lists and prints rows. No
  * time is looked at beyond being one. */
-#include <jansson.h>
 #include <math.h>
 
 #include "bench_rows.h"
+#include "json_text.h"
 #include "small_model.h"
 
 static void want(trm_status got, trm_status expected, const trm_error *err) {
@@ -27,9 +27,10 @@ static void test_products(void **state) {
       for (int i = 0; i < 3; i++) assert_true(trm_bench_time(b, i, 0) >= 0);
       const trm_bench_op *op = trm_bench_op_at(b, 1);
       assert_string_equal(op->name, "odd");
-      assert_float_equal(op->flops, 2.0 * 13 * 7 * 5 * threads, 0);
-      double operand = dtype == TRM_BFLOAT16 ? 2 : 4;
-      assert_float_equal(op->bytes, (operand * (13 * 5 + 5 * 7) + 4 * 13 * 7) * threads, 0);
+      const double operand = dtype == TRM_BFLOAT16 ? 2 : 4, flops = 2.0 * 13 * 7 * 5 * threads;
+      const double bytes = (operand * (13 * 5 + 5 * 7) + 4 * 13 * 7) * threads;
+      assert_float_equal(op->flops, flops, 0);
+      assert_float_equal(op->bytes, bytes, 0);
       trm_bench_free(b);
     }
 }
@@ -249,13 +250,13 @@ static void test_formats(void **state) {
   check_lines(csv, ',', 1 + t.n);
   assert_non_null(strstr(csv, "\"products, \"\"quoted\"\"\""));
   assert_null(strstr(csv, "nan"));
-  json_t *root = json_loads(json, 0, NULL);
+  trm__json *root = json_of(json);
   assert_non_null(root);
-  json_t *row = json_array_get(json_object_get(root, "rows"), 2);
-  assert_string_equal(json_string_value(json_object_get(row, "op")), "products, \"quoted\"");
-  assert_float_equal(json_real_value(json_object_get(row, "gflop_per_s")), 80, 1e-6);
-  assert_null(json_object_get(row, "mib"));
-  json_decref(root);
+  const trm__json *row = trm__json_item(trm__json_get(root, "rows"), 2);
+  assert_string_equal(trm__json_text(trm__json_get(row, "op")), "products, \"quoted\"");
+  assert_float_equal(trm__json_number(trm__json_get(row, "gflop_per_s")), 80, 1e-6);
+  assert_null(trm__json_get(row, "mib"));
+  trm__json_free(root);
   free(md);
   free(csv);
   free(json);

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "data/sudoku/sudoku_shape.h"
+#include "processors.h"
 #include "scratch.h"
 #include "trm/dataset.h"
 
@@ -18,39 +19,35 @@ static const struct {
   int pos;
   const char *word[2];
 } bad_csv[] = {
-    {"", TRM_E_FORMAT, 1, {"line 1 column 1", "empty"}},
-    {"\n\n", TRM_E_FORMAT, 1, {"empty", ""}},
-    {HEAD, TRM_E_FORMAT, 2, {"line 2", "no puzzle"}},
-    {"source,question,rating\nx,y,1\n", TRM_E_FORMAT, 1, {"line 1", "'answer'"}},
-    {"a," Q1 "," A1 ",3\n", TRM_E_FORMAT, 1, {"line 1", "'question'"}},
-    {"source,question,answer\na," Q1 "," A1 "\n", TRM_E_FORMAT, 1, {"line 1", "'rating'"}},
-    {HEAD "a," Q1 "\n", TRM_E_FORMAT, 2, {"line 2 column 19", "2 columns"}},
-    {HEAD "a,1...,1234,1\n", TRM_E_FORMAT, 2, {"line 2 column 3", "4 characters"}},
+    {"", TRM_E_FORMAT, 1, {"train.csv:1:1", "no Sudoku"}},
+    {"\n\n", TRM_E_FORMAT, 1, {"no Sudoku", ""}},
+    {HEAD, TRM_E_FORMAT, 2, {":2:1:", "no puzzle"}},
+    {"source,question\nx,y,1\n", TRM_E_FORMAT, 1, {":1:1:", "'rating'"}},
+    {"source,question,answer\na," Q1 "," A1 "\n", TRM_E_FORMAT, 1, {":1:1:", "'rating'"}},
+    {HEAD "a," Q1 "\n", TRM_E_FORMAT, 2, {":2:19:", "2 columns"}},
+    {HEAD "a,1...,1234,1\n", TRM_E_FORMAT, 2, {":2:3:", "4 characters"}},
     {HEAD "a," Q1 "," A1 ",1\r\n\r\na," Q1 ".," A1 ",1\n",
      TRM_E_FORMAT,
      4,
-     {"line 4 column 19", "here are 17"}},
-    {HEAD "a," Q1 ",123434122143432,1\n", TRM_E_FORMAT, 2, {"line 2 column 35", "here are 15"}},
-    {HEAD "a,1..x3......3....," A1 ",1\n", TRM_E_FORMAT, 2, {"line 2 column 6", "'x'"}},
-    {HEAD "\"a,\"\"b\n\",\"1..5............\"," A1 ",1\n",
-     TRM_E_FORMAT,
-     3,
-     {"line 3 column 7", "'5'"}},
+     {":4:19:", "here are 17"}},
+    {HEAD "a," Q1 ",123434122143432,1\n", TRM_E_FORMAT, 2, {":2:35:", "here are 15"}},
+    {HEAD "a,1..z3......3....," A1 ",1\n", TRM_E_FORMAT, 2, {":2:6:", "'z'"}},
+    {HEAD "\"a,\"\"b\n\",\"1..5............\"," A1 ",1\n", TRM_E_FORMAT, 3, {":3:7:", "'5'"}},
     {HEAD "a," Q1 "," A1 ",1\na,13..3......3....," A1 ",1\n",
      TRM_E_PUZZLE,
      3,
-     {"line 3 column 21", "'2' where the question gives '3'"}},
-    {HEAD "a," Q1 ",123434122143432.,1\n", TRM_E_PUZZLE, 2, {"line 2 column 35", "blank"}},
-    {HEAD "a,................," A2 ",1\n", TRM_E_PUZZLE, 2, {"line 2 column 34", "twice"}},
-    {HEAD "a," Q1 "," A1 ",easy\n", TRM_E_FORMAT, 2, {"line 2 column 37", "rating"}},
-    {HEAD "a," Q1 "," A1 ",\n", TRM_E_FORMAT, 2, {"line 2 column 37", "rating"}},
+     {":3:21:", "'2' where the question gives '3'"}},
+    {HEAD "a," Q1 ",123434122143432.,1\n", TRM_E_PUZZLE, 2, {":2:35:", "blank"}},
+    {HEAD "a,................," A2 ",1\n", TRM_E_PUZZLE, 2, {":2:34:", "twice"}},
+    {HEAD "a," Q1 "," A1 ",easy\n", TRM_E_FORMAT, 2, {":2:37:", "rating"}},
+    {HEAD "a," Q1 "," A1 ",\n", TRM_E_FORMAT, 2, {":2:37:", "rating"}},
     {HEAD "a," Q1 "," A1 ",1\n", TRM_E_RANGE, -1, {"none of 1", "at least 2"}},
-    {HEAD "a,\"" Q1, TRM_E_FORMAT, 2, {"line 2 column 3", "never closed"}},
-    {HEAD "a,\"" Q1 "\"x," A1 ",1\n", TRM_E_FORMAT, 2, {"line 2 column 21", "comma"}},
+    {HEAD "a,\"" Q1, TRM_E_FORMAT, 2, {":2:3:", "never closed"}},
+    {HEAD "a,\"" Q1 "\"x," A1 ",1\n", TRM_E_FORMAT, 2, {":2:21:", "comma"}},
     {HEAD ",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n",
      TRM_E_FORMAT,
      2,
-     {"line 2", "64"}},
+     {":2:", "64"}},
 };
 
 static trm_status build(scratch *s, const char *train, const char *test, const char *dir,
@@ -96,7 +93,7 @@ static void bad_csv_is_refused(void **state) {
   assert_int_equal(build(s, HEAD "a," Q1 "," A1 ",3\n", HEAD "b,.,1,1\n", "bad",
                          (trm_sudoku_build_config){0}, NULL, &err),
                    TRM_E_FORMAT);
-  assert_true(speaks_of(&err, "test.csv line 2 column 4"));
+  assert_true(speaks_of(&err, "test.csv:2:4: a 4x4 Sudoku has 16 characters, here is 1"));
   assert_int_equal(count_names(s, "bad"), 0);
 }
 
@@ -149,6 +146,191 @@ static void csv_becomes_a_folder(void **state) {
   assert_non_null(strstr((char *)names, "\"<blank>\""));
   free(names);
   assert_int_equal(count_names(s, "built"), 1);
+}
+
+/* Whatever ends the lines, and with a byte order mark or a cut end, no puzzle is lost. */
+static void every_line_is_read(void **state) {
+  static const char *const ends[] = {"\n", "\r\n", "\r", "\r\r\n"};
+  static const char *const lists[] = {"# c%s.234341221434321%s" Q1 "%s%s1234.41221434321%s",
+                                      "question,answer%s1...............," A1 "%s\"" Q1 "\"," A1
+                                      "%s%s3...2......3....," A1_MOVED "%s"};
+  scratch *s = *state;
+  trm_build_report report;
+  trm_error err;
+  for (int k = 0; k < 2; k++)
+    for (int mark = 0; mark < 2; mark++)
+      for (int e = 0; e < 5; e++)
+        for (int last = 0; last < 2; last++) {
+          char text[300];
+          const char *a = ends[e % 4], *b = e == 4 ? ends[2] : a, *c = e == 4 ? ends[1] : a;
+          int n = snprintf(text, sizeof text, "%s", mark ? "\xef\xbb\xbf" : "");
+          snprintf(text + n, sizeof text - (size_t)n, lists[k], a, b, c, a, last ? b : "");
+          const trm_sudoku_build_config config = {.skip_invalid = true};
+          if (build(s, text, NULL, "ends", config, &report, &err) != TRM_OK)
+            fail_msg("%s", err.msg);
+          assert_int_equal(report.train_puzzles + report.skipped, 3);
+        }
+}
+
+static void what_stands_beside_a_puzzle_is_not_passed_over(void **state) {
+  static const struct {
+    const char *text;
+    int pos;
+    const char *word[2];
+  } bad[] = {{"  " Q1 "\t" Q1 "\n", 1, {":1:20:", "two puzzles"}},
+             {Q1 " 1..........1234\n", 1, {":1:18:", "15 cells beside a puzzle of 16"}},
+             {"1...\r1..2\r", 1, {":1:1:", "2 rows of 4 cells"}},
+             {"# only\n# comments\n", 1, {":1:1:", "no Sudoku"}},
+             {"\xff\xfe"
+              "1.",
+              1,
+              {"UTF-16", "save it as UTF-8"}},
+             {"question,answer\n" Q1 "," A1 ",,\n" Q1 "," A1 ",3\n", 3, {":3:35:", "3 columns"}},
+             {"question,answer,question\n" Q1 "," A1 ",\n", 1, {":1:17:", "two columns"}},
+             {"\xfe\xff"
+              "question,answer\n",
+              1,
+              {"UTF-16", "save it as UTF-8"}}};
+  scratch *s = *state;
+  trm_error err;
+  const trm_sudoku_build_config strict = {0}, config = {.skip_invalid = true};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    assert_int_equal(build(s, bad[i].text, NULL, "beside", strict, NULL, &err), TRM_E_FORMAT);
+    assert_int_equal(err.pos, bad[i].pos);
+    for (int k = 0; k < 2; k++) assert_true(speaks_of(&err, bad[i].word[k]));
+    assert_int_equal(count_names(s, "beside"), 0);
+  }
+  /* A comment may stand there, also with a comma in the first line. */
+  trm_build_report report;
+  if (build(s, "1.3.34..2143432.  # easy, 2\n" Q1 "# hard\n", NULL, "beside", config, &report,
+            &err))
+    fail_msg("%s", err.msg);
+  assert_int_equal(report.train_puzzles + report.skipped, 2);
+}
+
+/* What cannot be read or has a wrong solution ends a build, which names the way on; empty rows of a
+ * spreadsheet do not. */
+static void bad_rows_are_left_out_on_demand(void **state) {
+  static const char text[] = HEAD "a," Q1 "," A1 ",1\n,,,\nb," Q1 "," A2
+                                  ",1\nc,1..z,,\n,,,\n"
+                                  "d,1...............,,\n";
+  scratch *s = *state;
+  trm_build_report report;
+  trm_error err;
+  trm_sudoku_build_config config = {0};
+  assert_int_equal(build(s, text, NULL, "left", config, &report, &err), TRM_E_PUZZLE);
+  assert_true(speaks_of(&err, "train.csv:4:") && speaks_of(&err, "; --skip-invalid leaves it out"));
+  assert_int_equal(build(s, "1...............\n", NULL, "left", config, &report, &err),
+                   TRM_E_PUZZLE);
+  assert_true(speaks_of(&err, "more than one solution; --skip-invalid leaves it out"));
+  config.skip_invalid = true;
+  if (build(s, text, HEAD "a," Q1 "," A1 ",\n,,,\n", "left", config, &report, &err))
+    fail_msg("%s", err.msg);
+  assert_int_equal(report.train_puzzles, 1);
+  assert_int_equal(report.unreadable, 2);
+  assert_int_equal(report.skipped, 1);
+  assert_int_equal(report.empty_rows, 3);
+  /* What is left out says nothing of the size of the others. */
+  static const char first[] = HEAD
+      "a,z"
+      "................................................................................"
+      ",,\nb," Q1 "," A1 ",1\n";
+  if (build(s, first, NULL, "left", config, &report, &err)) fail_msg("%s", err.msg);
+  assert_int_equal(report.train_puzzles, 1);
+  assert_int_equal(report.unreadable, 1);
+  /* Nothing is left: then the first error is told. */
+  assert_int_equal(build(s, HEAD "a,1..z,,\nb,1,,\n", NULL, "none", config, NULL, &err),
+                   TRM_E_FORMAT);
+  assert_true(speaks_of(&err, "train.csv:2:"));
+  assert_int_equal(build(s, "question,question\n", NULL, "none", config, NULL, &err), TRM_E_FORMAT);
+  assert_true(speaks_of(&err, "two columns") && !strstr(err.msg, "--skip-invalid"));
+}
+
+static bool stop_soon(void *arg, int64_t done, int64_t total) {
+  (void)done, (void)total;
+  return ++*(int *)arg < 3;
+}
+
+/* A stop is seen where puzzles are far between, and lines have a bound. */
+static void long_files_are_read_in_pieces(void **state) {
+  enum { SIZE = 5 << 20 };
+  scratch *s = *state;
+  char *text = malloc(SIZE + 1);
+  int asked = 0;
+  trm_error err;
+  assert_non_null(text);
+  for (int i = 0; i < SIZE; i++) text[i] = i % 64 == 63 ? '\n' : '#';
+  text[SIZE] = 0;
+  const trm_sudoku_build_config config = {.progress = stop_soon, .progress_arg = &asked};
+  assert_int_equal(build(s, text, NULL, "long", config, NULL, &err), TRM_E_INTERRUPTED);
+  memset(text, '1', SIZE);
+  assert_int_equal(build(s, text, NULL, "long", (trm_sudoku_build_config){0}, NULL, &err),
+                   TRM_E_FORMAT);
+  assert_true(speaks_of(&err, "train.csv:1:1048576: the line is too long for a puzzle"));
+  free(text);
+}
+
+/* Every size that is said to be generated is, and no other. */
+static void sizes_that_are_told_are_generated(void **state) {
+  scratch *s = *state;
+  trm_error err;
+  for (int size = 0; size < 15; size++) { /* 16 is as the others, and slow */
+    const trm_sudoku_gen_config config = {
+        .size = size, .n_train = 1, .output_dir = scratch_path(s, "sizes")};
+    const trm_status st = trm_gen_sudoku(&config, NULL, &err);
+    assert_int_equal(st == TRM_OK, trm_sudoku_of_size(size).kind == TRM_PUZZLE_SUDOKU);
+    if (st != TRM_OK) assert_true(speaks_of(&err, "want 4, 6, 8, 9, 10, 12 or 16"));
+  }
+}
+
+/* A solved 16x16 grid in the digits 1 to G, as 0 to F where G is 0, with blanks at some cells. */
+static void write_sixteen(bool from_zero, const char *blank, char text[257]) {
+  const trm_puzzle p = trm_sudoku_of_size(16);
+  for (int i = 0; i < 256; i++) {
+    int row = i / 16, value = (row % 4 * 4 + row / 4 + i % 16) % 16 + 1;
+    text[i] = "123456789ABCDEFG"[value - 1];
+    if (from_zero && value == 16) text[i] = '0';
+    if (*blank && i % 7 == 0) text[i] = *blank;
+  }
+  text[256] = 0;
+  assert_true(p.kind == TRM_PUZZLE_SUDOKU);
+}
+
+/* 0 to F are the digits of a 16x16 Sudoku as often as 1 to G: its zeros are no blanks. */
+static void sixteen_digits_may_begin_with_zero(void **state) {
+  scratch *s = *state;
+  char zero[257], zero_solved[257], last[257], blank_zero[257], text[1400];
+  trm_error err;
+  trm_dataset *d[2];
+  write_sixteen(true, ".", zero);
+  write_sixteen(true, "", zero_solved);
+  write_sixteen(false, ".", last);
+  write_sixteen(false, "0", blank_zero);
+  const trm_sudoku_build_config config = {0};
+  for (int k = 0; k < 2; k++) { /* a list, a CSV file: both say the same as with G */
+    snprintf(text, sizeof text, k ? "question,answer\n%s,%s\n" : "%s\n", zero, zero_solved);
+    if (build(s, text, NULL, "zero", config, NULL, &err)) fail_msg("%s", err.msg);
+    snprintf(text, sizeof text, "%s\n", k ? blank_zero : last);
+    if (build(s, text, NULL, "last", config, NULL, &err)) fail_msg("%s", err.msg);
+    for (int i = 0; i < 2; i++)
+      assert_int_equal(trm_dataset_open(scratch_path(s, i ? "last" : "zero"), "train", &d[i], NULL),
+                       TRM_OK);
+    int32_t inputs[2][256], labels[2][256], id;
+    for (int i = 0; i < 2; i++) trm_dataset_example(d[i], 0, inputs[i], labels[i], &id);
+    assert_memory_equal(inputs[0], inputs[1], sizeof inputs[0]);
+    assert_memory_equal(labels[0], labels[1], sizeof labels[0]);
+    for (int i = 0; i < 2; i++) trm_dataset_free(d[i]);
+  }
+  /* Both at once is ambiguous. */
+  snprintf(text, sizeof text, "%s\n%s\n", zero, blank_zero);
+  assert_int_equal(build(s, text, NULL, "both", config, NULL, &err), TRM_E_FORMAT);
+  assert_true(speaks_of(&err, ":2:1: is 0 a blank or a digit?"));
+  assert_true(speaks_of(&err, "write '.' for every blank"));
+  for (int i = 0; i < 256; i++)
+    if (zero[i] == '.') zero[i] = '0';
+  snprintf(text, sizeof text, "question,answer\n%s,%s\n", zero, zero_solved);
+  assert_int_equal(build(s, text, NULL, "both", config, NULL, &err), TRM_E_FORMAT);
+  assert_int_equal(count_names(s, "both"), 0);
 }
 
 static void subsample_and_ratings_choose(void **state) {
@@ -404,6 +586,12 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(bad_csv_is_refused),
       cmocka_unit_test(csv_becomes_a_folder),
+      cmocka_unit_test(every_line_is_read),
+      cmocka_unit_test(what_stands_beside_a_puzzle_is_not_passed_over),
+      cmocka_unit_test(bad_rows_are_left_out_on_demand),
+      cmocka_unit_test(long_files_are_read_in_pieces),
+      cmocka_unit_test(sizes_that_are_told_are_generated),
+      cmocka_unit_test(sixteen_digits_may_begin_with_zero),
       cmocka_unit_test(subsample_and_ratings_choose),
       cmocka_unit_test(generation_is_reproducible),
       cmocka_unit_test(hard_sets_are_reproducible_and_disjoint),

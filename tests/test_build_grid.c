@@ -1,73 +1,51 @@
-/* A user's own puzzles: readers, vocabulary, canvas, shares and hostile files. */
-#include "io/npy.h"
-#include "trm/grid.h"
-#include "zip_bytes.h"
+/* A user's own puzzles: cells, vocabulary, canvas, shares and hostile files. */
+#include "grid_builds.h"
 
-typedef struct built {
-  trm_dataset *train, *test;
-  trm_build_report report;
-} built;
-
-static void write_text(scratch *s, const char *name, const char *text) {
-  write_bytes(scratch_path(s, name), text, strlen(text));
-}
-
-static trm_grid_build_config config_in(scratch *s, char paths[3][160], const char *train,
-                                       const char *test) {
-  snprintf(paths[0], 160, "%s", scratch_path(s, train));
-  if (test) snprintf(paths[1], 160, "%s", scratch_path(s, test));
-  snprintf(paths[2], 160, "%s", scratch_path(s, "out"));
-  return (trm_grid_build_config){
-      .train = paths[0], .test = test ? paths[1] : NULL, .output_dir = paths[2]};
-}
-
-static built build(const trm_grid_build_config *c) {
-  built b = {0};
-  trm_error err;
-  if (trm_build_grid(c, &b.report, &err) != TRM_OK) fail_msg("%s", err.msg);
-  assert_int_equal(trm_dataset_open(c->output_dir, "train", &b.train, &err), TRM_OK);
-  if (b.report.test_puzzles)
-    assert_int_equal(trm_dataset_open(c->output_dir, "test", &b.test, &err), TRM_OK);
-  return b;
-}
-
-static void release(built *b) {
-  trm_dataset_free(b->train);
-  trm_dataset_free(b->test);
-}
-
-/* The tokens as text: '_' padding, '|' end marks, '*' not scored, else a symbol's first byte. */
-static const char *as_text(const trm_puzzle *p, const int32_t *tokens, char *text) {
-  int n = p->rows * p->cols;
-  for (int i = 0; i < n; i++) {
-    const char *symbol = trm_puzzle_symbol(p, tokens[i]);
-    text[i] = symbol ? *symbol : '_';
-    if (tokens[i] == TRM_IGNORE_LABEL) text[i] = '*';
-    if (p->sized && tokens[i] == TRM_PUZZLE_END) text[i] = '|';
+/* Tables as of all kinds of puzzles; see test_maze.c. */
+static void tables_of_others_are_read(void **state) {
+  static const struct {
+    const char *text, *columns;
+    int64_t puzzles, empty;
+  } cases[] = {{"Input; OUTPUT ;x\nab/cd;\"ba/dc\"\n;;\nac/bd;bd/ac;\n;;", NULL, 2, 2},
+               {"x\ty\nab/cd\tba/dc\n", "x,y", 1, 0},
+               {"ab/cd\tba/dc\nca/bd\tba/dc", "1,2", 2, 0},
+               {"question,answer\n=\"ab/cd\",'b/cd\n", NULL, 1, 0}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char paths[3][160];
+    write_text(*state, "t.csv", cases[i].text);
+    trm_grid_build_config c = config_in(*state, paths, "t.csv", NULL);
+    c.columns = cases[i].columns;
+    built b = build(&c);
+    assert_int_equal(b.report.train_puzzles, cases[i].puzzles);
+    assert_int_equal(b.report.empty_rows, cases[i].empty);
+    release(&b);
   }
-  text[n] = 0;
-  return text;
 }
 
-static void expect_example(const trm_dataset *d, int64_t i, const char *input, const char *label) {
-  int32_t inputs[64], labels[64];
-  char text[65];
-  const trm_puzzle *p = &trm_dataset_get_info(d)->puzzle;
-  trm_dataset_example(d, i, inputs, labels, NULL);
-  assert_string_equal(as_text(p, inputs, text), input);
-  assert_string_equal(as_text(p, labels, text), label);
+static bool stop_soon(void *arg, int64_t done, int64_t total) {
+  (void)done, (void)total;
+  return ++*(int *)arg < 3;
 }
 
-static void expect_failure(const trm_grid_build_config *c, trm_status code, int64_t pos,
-                           const char *word) {
-  trm_error err;
-  trm_build_report report;
-  trm_status st = trm_build_grid(c, &report, &err);
-  if (st != code) print_message("%s\n", st == TRM_OK ? "was accepted" : err.msg);
-  assert_int_equal(st, code);
-  assert_true(speaks_of(&err, word));
-  if (pos >= 0) assert_int_equal(err.pos, pos);
-  assert_false(trm__path_exists(c->output_dir));
+/* Whoever stops a build is heard while a file is read, not only behind it. */
+static void a_stop_is_heard_while_lines_are_read(void **state) {
+  static const char *const names[] = {"many.csv", "many.jsonl"};
+  static const char *const lines[] = {"question,answer\n", "1/2,2/1\n",
+                                      "{\"input\": [[1]], \"output\": [[2]]}\n"};
+  for (int k = 0; k < 2; k++) {
+    static char text[16384];
+    char paths[3][160];
+    int asked = 0, n = 0;
+    for (int i = k; i < 300; i++)
+      n += snprintf(text + n, sizeof text - (size_t)n, "%s", lines[k ? 2 : i > 0]);
+    snprintf(text + n, sizeof text - (size_t)n, "not a row\n"); /* which is not come to */
+    write_text(*state, names[k], text);
+    trm_grid_build_config c = config_in(*state, paths, names[k], NULL);
+    c.output_dir = scratch_path(*state, "stopped");
+    c.progress = stop_soon;
+    c.progress_arg = &asked;
+    expect_failure(&c, TRM_E_INTERRUPTED, -1, "stopped");
+  }
 }
 
 static void csv_of_one_size(void **state) {
@@ -220,6 +198,16 @@ static void bad_files_are_refused(void **state) {
       {"a.jsonl", "{\"input\": [[1]], \"input\": [[1]], \"output\": [[1]]}", TRM_E_FORMAT, 1,
        "uplicate"},
       {"a.jsonl", "{\"input\": [[1]], \"output\": [[1]], \"id\": [2]}", TRM_E_FORMAT, 1, "\"id\""},
+      {"a.jsonl", "{\"input\": [[1]], \"output\": [[1]], \"id\": 1.5}", TRM_E_FORMAT, 1, "\"id\""},
+      {"a.jsonl", "\n{\"input\": [[1]], \"output\": [[1]], \"id\": 18446744073709551615}",
+       TRM_E_FORMAT, 2, "\"id\": want a text or an integer of 64 bits"},
+      {"a.jsonl", "\n{\"input\": [[1, NaN]], \"output\": [[1]]}", TRM_E_FORMAT, 2,
+       "line 2: input row 1, column 2: want an integer of 64 bits"},
+      {"a.jsonl", "{\"input\": [[1]], \"output\": [[-Infinity]]}", TRM_E_FORMAT, 1,
+       "output row 1, column 1"},
+      {"a.jsonl", "{\"input\": [[99999999999999999999]], \"output\": [[1]]}", TRM_E_FORMAT, 1,
+       "input row 1, column 1"},
+      {"a.jsonl", "{\"input\": NaN, \"output\": [[1]]}", TRM_E_FORMAT, 1, "\"input\": want a grid"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     char paths[3][160];
@@ -239,10 +227,11 @@ static void a_file_in_one_line_is_refused(void **state) {
   trm_grid_build_config c = config_in(*state, paths, "a.jsonl", NULL);
   snprintf(paths[2], 160, "%s", scratch_path(*state, "none"));
   write_text(*state, "a.jsonl", text);
-  expect_failure(&c, TRM_E_FORMAT, 1, "line 1: 33554433 bytes");
-  text[MOST] = 0; /* short enough, but more values than fit in memory */
+  expect_failure(&c, TRM_E_FORMAT, 1, "line 1: more than 33554432 bytes");
+  for (size_t i = 1; i < MOST; i++) text[i] = i % 2 ? '0' : ','; /* short enough, too many values */
+  text[MOST] = 0;
   write_text(*state, "a.jsonl", text);
-  expect_failure(&c, TRM_E_FORMAT, 1, "JSON values");
+  expect_failure(&c, TRM_E_FORMAT, 1, "more than 6000000 JSON values");
   write_text(*state, "a.jsonl", "");
   free(text);
 }
@@ -371,61 +360,11 @@ static void rules_are_checked(void **state) {
   expect_failure(&c, TRM_E_CONFIG, -1, "known are");
 }
 
-/* Writes DIR/a.npz with inputs [2, 2, 3] of int32, one of them `odd`, and labels of int8. */
-static void write_archive_with(scratch *s, int32_t odd, int n_labels, int dims,
-                               const char *second) {
-  const int32_t inputs[] = {3, 1, 4, 1, 5, 9, odd, 6, 5, 3, 5, 9};
-  const int8_t labels[] = {3, -1, 9, 4};
-  const int64_t in_shape[] = {2, 2, 3}, label_shape[] = {n_labels, 4 / n_labels, 1};
-  static zip_bytes z;
-  memset(&z, 0, sizeof z);
-  for (int g = 0; g < 2; g++) {
-    size_t n;
-    const char *npy = scratch_path(s, "array.npy");
-    trm_status st = g ? trm__npy_save(npy, TRM__NPY_I1, dims, label_shape, labels, NULL)
-                      : trm__npy_save(npy, TRM__NPY_I4, 3, in_shape, inputs, NULL);
-    assert_int_equal(st, TRM_OK);
-    unsigned char *bytes = read_bytes(npy, &n);
-    zip_add_deflated(&z, g ? second : "inputs.npy", bytes, n);
-    free(bytes);
-  }
-  zip_end(&z);
-  write_bytes(scratch_path(s, "a.npz"), z.data, z.n);
-}
-
-static void write_archive(scratch *s, int n_labels, int dims, const char *second) {
-  write_archive_with(s, 2, n_labels, dims, second);
-}
-
-static void archives_of_arrays(void **state) {
-  char paths[3][160];
-  trm_grid_build_config c = config_in(*state, paths, "a.npz", NULL);
-  write_archive(*state, 2, 3, "labels.npy");
-  built b = build(&c);
-  const trm_puzzle *p = &trm_dataset_get_info(b.train)->puzzle;
-  assert_int_equal(trm_puzzle_n_symbols(p), 7);
-  assert_string_equal(trm_puzzle_symbol(p, 2), "1");
-  expect_example(b.train, 0, "314159", "3|**|*");
-  expect_example(b.train, 1, "265359", "9|*4|*");
-  release(&b);
-  snprintf(paths[2], 160, "%s", scratch_path(*state, "none"));
-  write_archive(*state, 1, 3, "labels.npy");
-  expect_failure(&c, TRM_E_SHAPE, -1, "2 inputs and 1 labels");
-  write_archive(*state, 2, 2, "labels.npy");
-  expect_failure(&c, TRM_E_SHAPE, -1, "2 dimensions");
-  write_archive(*state, 2, 3, "answers.npy");
-  expect_failure(&c, TRM_E_FORMAT, -1, "no array 'labels'");
-  write_archive(*state, 2, 3, "labels.npy");
-  c.vocabulary = "1,3,4,5,9";
-  expect_failure(&c, TRM_E_PUZZLE, 1, "row 1: input row 1, column 1: '2'");
-  c.vocabulary = NULL;
-  write_archive_with(*state, -2, 2, 3, "labels.npy");
-  expect_failure(&c, TRM_E_FORMAT, 1, "row 1: array 'inputs' has -2");
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(csv_of_one_size),
+      cmocka_unit_test(tables_of_others_are_read),
+      cmocka_unit_test(a_stop_is_heard_while_lines_are_read),
       cmocka_unit_test(csv_sizes_can_be_said),
       cmocka_unit_test(cells_are_characters),
       cmocka_unit_test(sizes_may_differ),
@@ -436,7 +375,6 @@ int main(void) {
       cmocka_unit_test(symmetries_are_stored_and_counted),
       cmocka_unit_test(shares_keep_families_together),
       cmocka_unit_test(rules_are_checked),
-      cmocka_unit_test(archives_of_arrays),
   };
   return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }

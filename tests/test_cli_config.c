@@ -1,5 +1,5 @@
 /* The run configuration: defaults, published commands, presets, layers, every kind of error, the
- * way back through YAML, hostile YAML; and the option parser that the commands share. */
+ * way back through YAML, hostile YAML. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +57,13 @@ static trm_status load_yaml(run_config *c, const char *text, trm_error *err) {
 
 static void assert_says(const trm_error *err, const char *part) {
   if (!strstr(err->msg, part)) fail_msg("'%s' does not say '%s'", err->msg, part);
+}
+
+static void yaml_refused(const char *text, const char *part) {
+  run_config c;
+  trm_error err = {0};
+  assert_int_equal(load_yaml(&c, text, &err), TRM_E_CONFIG);
+  assert_says(&err, part);
 }
 
 static void refused(const char *override, const char *part) {
@@ -145,6 +152,9 @@ static void test_presets(void **state) {
     if (load(&c, &err, override, NULL) != TRM_OK) fail_msg("%s: %s", p->name, err.msg);
     assert_string_equal(c.preset, p->name);
     assert_int_equal(c.data_paths.n, 1);
+    if (strncmp(p->make, "trm data ", 9) != 0 || strstr(p->make, "--output-dir"))
+      fail_msg("%s: %s", p->name, p->make);
+    if ((p->kind == TRM_PUZZLE_NONE) != (p->cells == 0)) fail_msg("%s", p->name);
     run_config_free(&c);
   }
   assert_int_equal(load(&c, &err, "lr=0.5", "preset=sudoku6", NULL), TRM_OK);
@@ -219,7 +229,8 @@ static void test_bad_values(void **state) {
   refused("epochs=", "epochs: want a whole number");
   refused("ema=maybe", "ema: want True or False, got 'maybe'");
   refused("ema=[True]", "got a list");
-  refused("data_paths=data/sudoku", "want a list such as \"[a,b]\", got 'data/sudoku'");
+  refused("data_paths=data/sudoku",
+          "want a list such as \"[a,b]\", here data_paths=\"[data/sudoku]\"");
   refused("data_paths=[a", "does not match");
   refused("data_paths=[a,,b]", "does not match");
   refused("data_paths=[[a]]", "does not match");
@@ -237,15 +248,121 @@ static void test_bad_values(void **state) {
   refused("=5", "want key=value");
   refused("+++lr=5", "want key=value");
   refused("~lr=5", "unknown key");
+  refused("checkpoint_path=-", "folder to write");
+  refused("out=-", "folder to write");
+  refused("out=", "folder to write");
+}
+
+/* Every key that has a range is refused outside of it by the same words, as an override and in a
+ * file; and every key takes back what is printed of it. */
+static void test_every_key(void **state) {
+  (void)state;
+  int n = 0;
+  for (config_key k = {0}; config_next_key(&k); n++) {
+    const trm_field *f = k.field;
+    char text[160], want[200] = "", expected[160] = "";
+    trm__sink s = {expected, sizeof expected, 0};
+    run_config c;
+    trm_error err = {0};
+    trm__field_expect(f, &s);
+    const bool text_type = f->type == &trm__field_text || f->type == &trm__field_texts;
+    for (int high = 0; high < 2 && !text_type; high++) {
+      const bool real = f->type->form == TRM__FORM_DOUBLE, number = f->high > f->low;
+      const double step = real ? 1e-3 : 1, bound = high ? f->high * (1 + 1e-3 * real) : f->low;
+      char value[TRM__NUMBER_SIZE] = "what?";
+      if (number) trm__number_format("%.17g", high ? bound + step : bound - step, value);
+      snprintf(want, sizeof want, "%s: want %.120s, got '%s'", f->key, expected, value);
+      snprintf(text, sizeof text, "%s=%s", f->key, value);
+      refused(text, want);
+      const char *dot = strchr(f->key, '.'), *second = dot ? strchr(dot + 1, '.') : NULL;
+      if (second)
+        snprintf(text, sizeof text, "arch: {loss: {%s: %s}}\n", second + 1, value);
+      else
+        snprintf(text, sizeof text, dot ? "arch: {%s: %s}\n" : "%s: %s\n", dot ? dot + 1 : f->key,
+                 value);
+      yaml_refused(text, want);
+    }
+    for (int i = 0; trm_field_choice(f, i); i++) {
+      snprintf(text, sizeof text, "%s=%s", f->key, trm_field_choice(f, i));
+      if (load(&c, &err, text, NULL) != TRM_OK) fail_msg("%s", err.msg);
+      run_config_free(&c);
+    }
+  }
+  assert_true(n > 55);
+}
+
+static void test_synonyms(void **state) {
+  (void)state;
+  refused("n=6", "did you mean 'arch.L_cycles'");
+  refused("T=3", "did you mean 'arch.H_cycles'");
+  refused("N_sup=16", "did you mean 'arch.halt_max_steps'");
+  refused("learning_rate=1", "did you mean 'lr'");
+  refused("batch_size=1", "did you mean 'global_batch_size'");
+  refused("hidden_dim=8", "did you mean 'arch.hidden_size'");
+  refused("num_layers=8", "did you mean 'arch.L_layers'");
+  refused("wd=1", "did you mean 'weight_decay'");
+  refused("loss_type=softmax_cross_entropy", "did you mean 'arch.loss.loss_type'");
+  yaml_refused("n: 6\n", "run.yaml:1:1: unknown key 'n'; did you mean 'arch.L_cycles'?");
+}
+
+/* A configuration that an earlier release wrote, its keys in another order. */
+static void test_earlier_file(void **state) {
+  (void)state;
+  static const char text[] =
+      "preset: null\narch:\n  name: hrm\n  loss:\n    name: losses@ACTLossHead\n"
+      "    loss_type: stablemax_cross_entropy\n  halt_exploration_prob: 0.1\n"
+      "  halt_max_steps: 16\n  H_cycles: 2\n  L_cycles: 2\n  H_layers: 4\n  L_layers: 4\n"
+      "  hidden_size: 16\n  num_heads: 2\n  expansion: 4.0\n  puzzle_emb_ndim: 16\n"
+      "  pos_encodings: rope\n  forward_dtype: bfloat16\n  mlp_t: false\n  puzzle_emb_len: 1\n"
+      "  no_ACT_continue: false\n  rope_theta: 1.0e+04\n  rms_norm_eps: 1.0e-05\n"
+      "data_paths: [d]\nepochs: 100000\nglobal_batch_size: 4\nlr: 0.0001\nseed: 7\nema: true\n"
+      "ema_rate: 0.999\noptimizer: adam_atan2\ndevice: auto\nthreads: 1\nmemory_budget: 0\n"
+      "micro_batch: 0\nmax_updates: 3\neval_limit: null\nlog_seconds: 3.0e+01\nout: runs\n";
+  run_config c, same;
+  trm_error err;
+  const char *key;
+  if (load_yaml(&c, text, &err) != TRM_OK) fail_msg("%s", err.msg);
+  assert_int_equal(load(&same, &err, "arch=hrm", "arch.hidden_size=16", "arch.num_heads=2",
+                        "arch.puzzle_emb_len=1", "data_paths=[d]", "global_batch_size=4", "seed=7",
+                        "ema=True", NULL),
+                   TRM_OK);
+  assert_int_equal(run_config_compare(&c, &same, &key, &err), TRM_OK);
+  assert_null(key); /* max_updates and threads may change */
+  same.trainer.beta2 = 0.5;
+  assert_int_equal(run_config_compare(&c, &same, &key, &err), TRM_OK);
+  assert_string_equal(key, "beta2");
+  run_config_free(&c);
+  run_config_free(&same);
+  assert_true(run_config_may_change("threads", 7) && run_config_may_change("epochs=3", 6));
+  assert_false(run_config_may_change("thread", 6) || run_config_may_change("lr", 2) ||
+               run_config_may_change("lrr", 3));
+}
+
+static void test_suggestions(void **state) {
+  (void)state;
+  static const struct {
+    const char *name, *value, *setting;
+  } cases[] = {{"lr", "1e-3", "lr=1e-3"},
+               {"max-updates", "5", "max_updates=5"},
+               {"H_cycles", "3", "arch.H_cycles=3"},
+               {"arch", "hrm", "arch.name=hrm"},
+               {"hidden-size", NULL, "arch.hidden_size=VALUE"},
+               {"batch-size", "7", "global_batch_size=7"},
+               {"learning-rate", "7", "lr=7"},
+               {"data", "a", "data_paths=\"[a]\""},
+               {"data-paths", "[a,b]", "data_paths=[a,b]"}};
+  char text[160];
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    assert_true(config_suggest(cases[i].name, cases[i].value, text, sizeof text));
+    assert_string_equal(text, cases[i].setting);
+  }
+  assert_false(config_suggest("ata", "1", text, sizeof text));
+  assert_false(config_suggest("lrr", "1", text, sizeof text));
 }
 
 static char *print(const run_config *c) {
-  char *text = NULL;
-  size_t n = 0;
-  FILE *f = open_memstream(&text, &n);
-  assert_non_null(f);
-  run_config_print(c, f);
-  assert_int_equal(fclose(f), 0);
+  char *text;
+  assert_int_equal(run_config_text(c, false, &text, NULL), TRM_OK);
   return text;
 }
 
@@ -346,6 +463,46 @@ static void test_layers(void **state) {
   run_config_free(&c);
 }
 
+/* As PyYAML writes one list that two keys have, and what more YAML allows. */
+static void test_anchors(void **state) {
+  (void)state;
+  run_config c;
+  trm_error err;
+  assert_int_equal(load_yaml(&c,
+                             "data_paths: &id001\n- a\n- b\ndata_paths_test: *id001\n"
+                             "lr: &x 0.5\nbeta1: *x\n&k beta2: &x 0.25\nweight_decay: *x\n"
+                             "arch: {loss: &l {loss_type: softmax_cross_entropy}, name: trm}\n",
+                             &err),
+                   TRM_OK);
+  assert_int_equal(c.data_paths_test.n, 2);
+  assert_string_equal(c.data_paths_test.v[1], "b");
+  assert_true(c.trainer.lr == 0.5 && c.trainer.beta1 == 0.5);
+  assert_true(c.trainer.beta2 == 0.25 && c.trainer.weight_decay == 0.25); /* the last of a name */
+  assert_int_equal(c.model.loss, TRM_LOSS_SOFTMAX);
+  run_config_free(&c);
+  yaml_refused("lr: *x\n", "run.yaml:1:5: no anchor before it has the name of the alias x");
+  yaml_refused("lr: *x\nbeta1: &x 1\n", "no anchor before it");
+  yaml_refused("hydra: &a [*a]\n", "an alias inside of what it stands for: a");
+  yaml_refused("hydra: &a {b: {c: *a}}\n", "an alias inside of what it stands for: a");
+
+  /* Each list is ten of the one before: 10^4 texts by few bytes. */
+  char bomb[600] = "hydra:\n- &a0 [x,x,x,x,x,x,x,x,x,x]\n";
+  for (int i = 1; i < 4; i++) {
+    size_t n = strlen(bomb);
+    n += (size_t)snprintf(bomb + n, sizeof bomb - n, "- &a%d [", i);
+    for (int k = 0; k < 10; k++)
+      n += (size_t)snprintf(bomb + n, sizeof bomb - n, "%s*a%d", k ? "," : "", i - 1);
+    snprintf(bomb + n, sizeof bomb - n, "]\n");
+  }
+  yaml_refused(bomb, "nested too deeply");
+  char wide[40000] = "hydra:\n- &a [";
+  for (int k = 0; k < 150; k++) strcat(wide, "x,");
+  strcat(wide, "]\n- [");
+  for (int k = 0; k < 150; k++) strcat(wide, "*a,");
+  strcat(wide, "]\n");
+  yaml_refused(wide, "aliases that stand for too much");
+}
+
 /* The configuration that the reference saved is readable. */
 static void test_reference_file(void **state) {
   (void)state;
@@ -365,13 +522,6 @@ static void test_reference_file(void **state) {
   run_config_free(&c);
 }
 
-static void yaml_refused(const char *text, const char *part) {
-  run_config c;
-  trm_error err = {0};
-  assert_int_equal(load_yaml(&c, text, &err), TRM_E_CONFIG);
-  assert_says(&err, part);
-}
-
 static void test_bad_yaml(void **state) {
   (void)state;
   run_config c;
@@ -384,9 +534,6 @@ static void test_bad_yaml(void **state) {
   yaml_refused("- lr\n", "want a map");
   yaml_refused("just text\n", "want a map");
   yaml_refused("lr: 1\n---\nlr: 2\n", "one document");
-  yaml_refused("a: &x 1\nlr: *x\n", "anchors and aliases");
-  yaml_refused("a: &a [x]\nb: &b [*a,*a]\n", "anchors and aliases");
-  yaml_refused("&k lr: 1\n", "anchors and aliases");
   yaml_refused("arch: {a: {b: {c: {d: {e: 1}}}}}\n", "nested too deeply");
   yaml_refused("data_paths: [[a]]\n", "list of plain texts for data_paths");
   yaml_refused("evaluators:\n  - name: x@Y\n", "'x@Y' does not exist");
@@ -426,94 +573,26 @@ static void test_huge_yaml(void **state) {
   free(text);
 }
 
-static const cli_manual manual = {"prog A B [options]", "About.\n", NULL};
-
-static bool parse_line(const char *line, const cli_option *options, int *argc, char **argv,
-                       int *code) {
-  static char text[256];
-  snprintf(text, sizeof text, "%s", line);
-  *argc = 0;
-  for (char *word = strtok(text, " "); word; word = strtok(NULL, " ")) argv[(*argc)++] = word;
-  return cli_options_parse(&manual, options, argc, argv, code);
-}
-
-static void test_options(void **state) {
-  (void)state;
-  bool json = false;
-  int steps = 1, code = -1, argc;
-  int64_t limit = 0;
-  double share = 0;
-  const char *file = NULL;
-  trm_dtype dtype = TRM_DTYPES;
-  char *argv[32];
-  const cli_option options[] = {
-      {"json", CLI_FLAG, &json, NULL, "h"},   {"steps", CLI_INT, &steps, "N", "h"},
-      {"limit", CLI_INT64, &limit, "N", "h"}, {"share", CLI_DOUBLE, &share, "X", "h"},
-      {"file", CLI_STRING, &file, "F", "h"},  {"dtype", CLI_DTYPE, &dtype, "D", "h"},
-      {NULL, CLI_FLAG, NULL, NULL, NULL}};
-  assert_true(parse_line(
-      "a --json --steps 5 - --limit=7 --share 0.5 --file=x=y --dtype bfloat16 b -- --json", options,
-      &argc, argv, &code));
-  assert_int_equal(argc, 4);
-  assert_string_equal(argv[1], "-");
-  assert_string_equal(argv[3], "--json");
-  assert_true(json && steps == 5 && limit == 7 && share == 0.5 && dtype == TRM_BFLOAT16);
-  assert_string_equal(file, "x=y");
-  static const char *const wrong[] = {
-      "--jsom",      "--steps",      "--steps x",    "--steps -1", "--json=1",     "--steps=", "-x",
-      "--share nan", "--steps 1e99", "--limit 0x10", "--stepsx 5", "--dtype half", "--dtype="};
-  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-    code = -1;
-    if (parse_line(wrong[i], options, &argc, argv, &code)) fail_msg("%s was accepted", wrong[i]);
-    assert_int_equal(code, CLI_USAGE);
-  }
-}
-
-static void test_exit_codes(void **state) {
-  (void)state;
-  assert_int_equal(cli_exit_code(TRM_OK), 0);
-  assert_int_equal(cli_exit_code(TRM_E_IO), 1);
-  assert_int_equal(cli_exit_code(TRM_E_NUMERIC), 1);
-  assert_int_equal(cli_exit_code(TRM_E_CONFIG), 2);
-  assert_int_equal(cli_exit_code(TRM_E_SHAPE), 3);
-  assert_int_equal(cli_exit_code(TRM_E_INTERRUPTED), 130);
-}
-
-static void test_formats(void **state) {
-  (void)state;
-  char text[64];
-  cli_format_duration(59.4, text, sizeof text);
-  assert_string_equal(text, "59 s");
-  cli_format_duration(3725, text, sizeof text);
-  assert_string_equal(text, "1 h 2 min");
-  cli_format_duration(INFINITY, text, sizeof text);
-  assert_string_equal(text, "?");
-  cli_format_bytes(1536, text, sizeof text);
-  assert_string_equal(text, "1.5 KiB");
-  cli_format_count(1234567, text, sizeof text);
-  assert_string_equal(text, "1,234,567");
-  cli_format_count(-123, text, sizeof text);
-  assert_string_equal(text, "-123");
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_defaults),
       cmocka_unit_test(test_published_command),
-      cmocka_unit_test(test_no_padding),
-      cmocka_unit_test(test_presets),
       cmocka_unit_test(test_architecture_first),
+      cmocka_unit_test(test_presets),
+      cmocka_unit_test(test_no_padding),
       cmocka_unit_test(test_notation),
       cmocka_unit_test(test_bad_values),
+      cmocka_unit_test(test_every_key),
+      cmocka_unit_test(test_synonyms),
+      cmocka_unit_test(test_earlier_file),
+      cmocka_unit_test(test_suggestions),
       cmocka_unit_test(test_round_trip),
       cmocka_unit_test(test_yaml),
       cmocka_unit_test(test_layers),
+      cmocka_unit_test(test_anchors),
       cmocka_unit_test(test_reference_file),
       cmocka_unit_test(test_bad_yaml),
       cmocka_unit_test(test_huge_yaml),
-      cmocka_unit_test(test_options),
-      cmocka_unit_test(test_exit_codes),
-      cmocka_unit_test(test_formats),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -1,9 +1,11 @@
 /* Models in other files: round trips by the program and the library, a published checkpoint in
  * every command, the embeddings of some ids, and files that contradict their configuration. */
 #include <math.h>
+#include <sys/stat.h>
 
 #include "io/torch_file.h"
 #include "launch.h"
+#include "nn/layout.h"
 #include "small_data.h"
 #include "small_model.h"
 
@@ -127,16 +129,107 @@ static void info_needs_no_weights(void **state) {
 
 static void a_file_alone_must_say_what_it_is(void **state) {
   scratch *s = *state;
+  static char folder[TEXT];
   trm_model *m = make_model(s, "m", true), *none;
   trm_error err;
   char weights[220];
   snprintf(weights, sizeof weights, "%s/model.safetensors", path_a);
-  assert_int_equal(trm_model_load(weights, &none, &err), TRM_E_FORMAT);
-  assert_true(speaks_of(&err, "name the folder"));
+  /* Beside the config.json of its folder it is that model. */
+  want(RUN("info", path_a, "--json"), 0);
+  memcpy(folder, out_text, sizeof folder);
+  want(RUN("info", weights, "--json"), 0);
+  assert_string_equal(out_text, folder);
+  assert_int_equal(trm_model_load(weights, &none, &err), TRM_OK);
+  same_config(m, none);
+  trm_model_free(none);
+  assert_int_equal(rename(weights, place(s, path_b, "alone.safetensors")), 0);
+  assert_int_equal(trm_model_load(path_b, &none, &err), TRM_E_FORMAT);
+  assert_true(speaks_of(&err, "no config.json beside it"));
   assert_int_equal(
       trm_model_export(m, place(s, path_b, "x"), (trm_file_format)3, TRM_FLOAT32, &err),
       TRM_E_ARGUMENT);
   trm_model_free(m);
+}
+
+/* What is written is said by the ending; one that is not known makes no folder of that name. */
+static void endings_say_what_is_written(void **state) {
+  scratch *s = *state;
+  trm_model_free(make_model(s, "m", true));
+  static const char *const unknown[] = {"x.onnx", "x.ckpt", "x.bin",        "x.gguf",
+                                        "x.h5",   "x.npz",  "x.safetensor", "x.pt2"};
+  for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
+    want(RUN("convert", path_a, place(s, path_b, unknown[i])), 2);
+    says(err_text, "want NAME.safetensors, NAME.pt, NAME.pth, or a folder");
+    assert_false(trm__path_exists(path_b));
+  }
+  static const char *const good[][2] = {
+      {"up/x.PT", "f"}, {"x.SafeTensors", "f"}, {"x.onnx/", "d"}, {"v1.5", "d"}, {"x.onnx", "d"}};
+  assert_int_equal(trm__make_dirs(place(s, path_b, "up"), NULL), TRM_OK);
+  for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+    want(RUN("convert", path_a, place(s, path_b, good[i][0])), 0);
+    assert_int_equal(trm__path_is_dir(path_b), *good[i][1] == 'd');
+    want(RUN("info", path_b), 0);
+  }
+  want(RUN("convert", path_a, "-"), 2);
+  says(err_text, "OUT: want the name of a file or folder");
+  want(RUN("convert", path_a, ""), 2);
+  assert_int_equal(access("-", F_OK), -1);
+}
+
+/* A download is the folder it came in, if that says which checkpoint is meant. */
+static void a_download_is_named_by_its_folder(void **state) {
+  scratch *s = *state;
+  char step[PATH];
+  trm_model_free(make_model(s, "m", true));
+  assert_int_equal(trm__make_dirs(place(s, path_c, "download"), NULL), TRM_OK);
+  want(RUN("convert", path_a, place(s, path_b, "download/x.pt")), 0);
+  assert_int_equal(rename(path_b, place(s, step, "download/step_20")), 0);
+  make_data(s, "data01", 0, 1);
+  want(RUN("info", path_c), 0);
+  says(out_text, "L_level.layers.0");
+  want(RUN("eval", path_c, path_data), 0);
+  says(out_text, "download/step_20, in");
+  assert_null(strstr(err_text, "passed over")); /* its step_N is no folder of a run */
+  assert_int_equal(link(step, place(s, path_b, "download/step_7")), 0);
+  want(RUN("eval", path_c, path_data), 1);
+  says(err_text, "name one of the 2 checkpoints in it: step_20, step_7");
+  want(RUN("info", path_c), 1);
+  says(err_text, "step_20, step_7");
+  want(RUN("eval", path_b, path_data), 0);
+  assert_true(remove(path_b) == 0 && remove(step) == 0);
+  want(RUN("info", path_c), 1);
+  says(err_text, "no checkpoint step_N");
+}
+
+/* A pipe in the place of a file that nobody writes to is refused, not waited for. */
+static void pipes_are_not_waited_for(void **state) {
+  scratch *s = *state;
+  char file[PATH], pt[PATH];
+  trm_model_free(make_model(s, "m", true));
+  assert_int_equal(trm__make_dirs(place(s, path_c, "piped"), NULL), TRM_OK);
+  want(RUN("convert", path_a, place(s, pt, "piped/x.pt")), 0);
+  assert_int_equal(remove(place(s, file, "piped/all_config.yaml")), 0);
+  assert_int_equal(mkfifo(file, 0600), 0);
+  want(RUN("info", pt), 1);
+  says(err_text, "all_config.yaml: is no file, and nothing comes from it");
+  want(RUN("convert", path_a, pt), 1);
+  says(err_text, "all_config.yaml: is a device or pipe");
+  want(RUN("train", "--config", file), 1);
+  says(err_text, "nothing comes from it");
+  assert_int_equal(mkfifo(place(s, file, "piped/model.safetensors"), 0600), 0);
+  want(RUN("info", path_c), 1);
+  assert_int_equal(mkfifo(place(s, file, "piped/config.json"), 0600), 0);
+  want(RUN("info", path_c), 1);
+  says(err_text, "want a regular file");
+  /* One that somebody writes to is read. */
+  char command[600];
+  snprintf(command, sizeof command, "echo 'nonsense: 1' | '%s' train --config /dev/stdin 2>&1",
+           TRM_PROGRAM);
+  FILE *out = popen(command, "r");
+  assert_non_null(out);
+  assert_non_null(fgets(out_text, sizeof out_text, out));
+  pclose(out);
+  says(out_text, "/dev/stdin:1:1: unknown key 'nonsense'");
 }
 
 /* --- the embeddings of some ids --- */
@@ -239,7 +332,7 @@ static const char *write_yaml(scratch *s, const char *dir, const char *arch) {
            "arch:\n  name: recursive_reasoning.trm@TinyRecursiveReasoningModel_ACTV1\n"
            "  loss:\n    name: losses@ACTLossHead\n    loss_type: stablemax_cross_entropy\n"
            "  H_cycles: 2\n  L_cycles: 2\n  num_heads: 2\n  puzzle_emb_len: 2\n"
-           "  halt_max_steps: 4\n  forward_dtype: float32\n%s"
+           "  halt_max_steps: 4\n  halt_exploration_prob: 0.1\n  forward_dtype: float32\n%s"
            "data_paths_test: null\nevaluators:\n- name: arc@ARC\n  submission_K: 2\n"
            "lr: never mind\nunheard_of: {a: [b]}\n",
            arch);
@@ -267,10 +360,10 @@ static void shapes_tell_the_rest(void **state) {
   write_yaml(s, "pub", "  mlp_t: true\n  pos_encodings: none\n  L_layers: 2\n");
   want(RUN("info", pt), 3);
   says(err_text, "is 1, but the configuration says 2");
-  write_yaml(s, "pub", "  mlp_t: false\n");
+  write_yaml(s, "pub", "  mlp_t: false\n  pos_encodings: none\n");
   want(RUN("info", pt), 3);
   says(err_text, "mlp_t = false");
-  write_yaml(s, "pub", "  mlp_t: true\n  mlp_u: 1\n");
+  write_yaml(s, "pub", "  mlp_t: true\n  pos_encodings: none\n  mlp_u: 1\n");
   want(RUN("info", pt), 3);
   says(err_text, "unknown key 'arch.mlp_u'");
   char yaml[240];
@@ -281,11 +374,62 @@ static void shapes_tell_the_rest(void **state) {
   trm_model_free(m);
 }
 
+/* What no tensor shows and answers depend on must be named; the defaults that are taken are told.
+ */
+static void settings_are_not_guessed(void **state) {
+  scratch *s = *state;
+  static const char *const lines[] = {
+      "  halt_max_steps: 4\n",
+      "  H_cycles: 2\n",
+      "  L_cycles: 2\n",
+      "  num_heads: 2\n",
+      "  pos_encodings: rope\n",
+      "  loss: {name: losses@ACTLossHead, loss_type: stablemax_cross_entropy}\n",
+      "  halt_exploration_prob: 0.1\n",
+      "  forward_dtype: float32\n",
+      "  puzzle_emb_len: 2\n",
+      "  no_ACT_continue: true\n"};
+  enum { LINES = sizeof lines / sizeof *lines, NEEDED = 5 };
+  trm_model *m = make_model(s, "m", false);
+  char pt[240], yaml[240], text[1000];
+  trm_error err;
+  make_data(s, "guess", 2, 0);
+  snprintf(pt, sizeof pt, "%s", write_yaml(s, "guesses", ""));
+  snprintf(yaml, sizeof yaml, "%s/guesses/all_config.yaml", s->dir);
+  assert_int_equal(trm_model_export(m, pt, TRM_FILE_TORCH, TRM_FLOAT32, &err), TRM_OK);
+  for (int left_out = -1; left_out < LINES; left_out++) {
+    size_t n = (size_t)snprintf(text, sizeof text, "arch:\n  name: trm\n");
+    for (int i = 0; i < LINES; i++)
+      if (i != left_out) n += (size_t)snprintf(text + n, sizeof text - n, "%s", lines[i]);
+    write_bytes(yaml, text, n);
+    const bool needed = left_out >= 0 && left_out < NEEDED;
+    want(RUN("eval", pt, path_data, "--threads", "1"), needed ? 3 : 0);
+    if (needed) {
+      char key[40];
+      snprintf(key, sizeof key, "%.*s", (int)strcspn(lines[left_out] + 2, ":"),
+               lines[left_out] + 2);
+      says(err_text, key);
+      says(err_text, "the reference has no default for");
+    } else {
+      says(err_text, "does not show seq_len: 6 is assumed, which the data have");
+      assert_int_equal(left_out < 0, !strstr(err_text, "does not say all"));
+    }
+  }
+  snprintf(text, sizeof text, "arch:\n  name: trm\n%s%s%s%s%s", lines[0], lines[1], lines[2],
+           lines[3], lines[4]);
+  write_bytes(yaml, text, strlen(text));
+  want(RUN("info", pt), 0);
+  says(err_text,
+       "arch.puzzle_emb_len=16, arch.halt_exploration_prob=0.1, arch.no_ACT_continue=true, "
+       "arch.loss.loss_type=stablemax_cross_entropy, arch.forward_dtype=bfloat16 is assumed");
+  trm_model_free(m);
+}
+
 static void data_give_seq_len_where_no_tensor_does(void **state) {
   scratch *s = *state;
   trm_model *m = make_model(s, "m", false), *back;
   trm_error err;
-  const char *pt = write_yaml(s, "rope", "");
+  const char *pt = write_yaml(s, "rope", "  pos_encodings: rope\n");
   assert_int_equal(trm_model_export(m, pt, TRM_FILE_TORCH, TRM_FLOAT32, &err), TRM_OK);
   make_data(s, "data02", 2, 0);
   want(RUN("info", pt), 0);
@@ -313,26 +457,31 @@ static void data_give_seq_len_where_no_tensor_does(void **state) {
   trm_model_free(m);
 }
 
-/* Seven beside the latents' starts, and four of each of 64 layers in two nets: no model has more.
- */
+/* More than any model has. */
 static void too_many_tensors_are_refused(void **state) {
-  enum { N = 527 };
+  enum { N = TRM__MOST_TENSORS + 1024 + 1 };
   scratch *s = *state;
   static trm__st_tensor tensors[N];
   static char name[N][40];
+  char words[80];
   const float zero[4] = {0};
   trm_error err;
   for (int i = 0; i < N; i++) {
-    snprintf(name[i], sizeof name[i], "L_level.layers.%d.mlp.down_proj.weight", i);
+    snprintf(name[i], sizeof name[i],
+             i ? "L_level.layers.%d.mlp.down_proj.weight" : "embed_tokens.embedding_weight", i - 1);
     tensors[i] = (trm__st_tensor){
         .name = name[i], .dtype = TRM__F32, .ndim = 2, .shape = {2, 2}, .count = 4, .data = zero};
   }
+  snprintf(words, sizeof words, "%d tensors, want at most %d", N, N - 1);
   place(s, path_b, "many.pt");
   trm_model_config c = {0};
   assert_int_equal(trm__torch_save(path_b, "", tensors, N, &err), TRM_OK);
   assert_int_equal(trm_model_complete_config(path_b, &c, &err), TRM_E_FORMAT);
-  assert_true(speaks_of(&err, "527 tensors, want at most 526"));
+  assert_true(speaks_of(&err, words));
   assert_int_equal(trm__torch_save(path_b, "", tensors, N - 1, &err), TRM_OK);
+  assert_int_equal(trm_model_complete_config(path_b, &c, &err), TRM_OK);
+  assert_true(c.L_layers > 64); /* for the check of the configuration to refuse */
+  assert_int_equal(trm__torch_save(path_b, "", tensors + 1, 2, &err), TRM_OK);
   assert_int_equal(trm_model_complete_config(path_b, &c, &err), TRM_E_FORMAT);
   assert_true(speaks_of(&err, "no tensor embed_tokens"));
 }
@@ -380,10 +529,14 @@ int main(void) {
       cmocka_unit_test(round_trips),
       cmocka_unit_test(info_needs_no_weights),
       cmocka_unit_test(a_file_alone_must_say_what_it_is),
+      cmocka_unit_test(endings_say_what_is_written),
+      cmocka_unit_test(a_download_is_named_by_its_folder),
+      cmocka_unit_test(pipes_are_not_waited_for),
       cmocka_unit_test(kept_ids_find_their_rows),
       cmocka_unit_test(an_id_that_was_not_kept_is_named),
       cmocka_unit_test(drop_keeps_the_blank_id),
       cmocka_unit_test(shapes_tell_the_rest),
+      cmocka_unit_test(settings_are_not_guessed),
       cmocka_unit_test(data_give_seq_len_where_no_tensor_does),
       cmocka_unit_test(too_many_tensors_are_refused),
       cmocka_unit_test(weights_must_be_finite_and_undamaged),

@@ -1,6 +1,7 @@
 /* The number of threads a process is given by default: CPU limits of control groups in made-up
  * trees of both versions, and what nonsense in them does (nothing). */
 #include "base/cpus.h"
+#include "base/os_linux_cgroup.h"
 #include "scratch.h"
 #include "trm.h"
 
@@ -20,7 +21,8 @@ static void put(const scratch *s, const char *tree, const char *name, const char
 static int limit(const scratch *s, const char *tree) {
   char root[256];
   snprintf(root, sizeof root, "%s/%s", s->dir, tree);
-  return trm__cgroup_cpus(root);
+  const uint64_t n = trm__cgroup_limit(root, TRM__CGROUP_CPUS);
+  return n == TRM__NO_LIMIT ? 0 : (int)n;
 }
 
 static const char mounts_v2[] =
@@ -215,15 +217,14 @@ static void files_that_are_not_there(void **state) {
   char root[6000];
   memset(root, 'r', sizeof root);
   root[sizeof root - 1] = 0;
-  assert_int_equal(trm__cgroup_cpus(root), 0);
+  assert_true(trm__cgroup_limit(root, TRM__CGROUP_CPUS) == TRM__NO_LIMIT);
 }
 
 static void this_machine_has_at_least_one(void **state) {
   (void)state;
-  const int allowed = trm__cgroup_cpus("");
-  assert_true(allowed >= 0);
+  const uint64_t allowed = trm__cgroup_limit("", TRM__CGROUP_CPUS);
   assert_true(trm__default_threads() >= 1);
-  assert_true(allowed == 0 || trm__default_threads() <= allowed);
+  assert_true((uint64_t)trm__default_threads() <= allowed);
   assert_int_equal(trm_default_threads(), trm__default_threads());
 }
 

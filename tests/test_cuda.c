@@ -6,6 +6,7 @@
 #include "gpu.h"
 #include "small_data.h"
 #include "small_trainer.h"
+#include "train/trainer.h"
 #include "trm/bench.h"
 
 enum { ROWS = 10, UPDATES = 6 };
@@ -175,6 +176,47 @@ static void state_goes_on_bit_for_bit(void **state) {
 }
 
 /* From one device to the other and back nothing changes, in float32; then both go on alike. */
+static bool is_mlp(const trm__slot *s) {
+  return strstr(s->name, ".mlp.");
+}
+static trm_status only_look(void *arg, trm__backend *be, const trm__update *u, trm_error *err) {
+  real first;
+  be->ops->get(be, &first, u->grads, sizeof first);
+  ++*(int *)arg;
+  return isfinite(first) ? TRM_OK : trm__fail(err, TRM_E_NUMERIC, -1, "no sum to look at");
+}
+
+/* Two groups of one rule, and a host that looks at the sum: two programs, and the same bits. */
+static void groups_and_the_host_change_no_bit(void **state) {
+  (void)state;
+  trm_model_config mc = model_config(ATTENTION);
+  mc.L_layers = 2;
+  const trm_trainer_config c = training(gpu);
+  trm_model *m = small_model(&mc, 5);
+  trm__group_spec own[TRM__MAX_GROUPS];
+  assert_int_equal(trm__group_specs(&c, own), 2);
+  trm__group_spec specs[] = {own[0], own[0], own[1]};
+  specs[0].takes = is_mlp;
+  trm_trainer *one = small_trainer(m, &c), *two;
+  trm_error err;
+  int looks = 0;
+  if (trm__trainer_create(m, &c, specs, 3, &two, &err) != TRM_OK) fail_msg("%s", err.msg);
+  two->between = only_look;
+  two->between_arg = &looks;
+  for (int i = 0; i < UPDATES; i++) {
+    small_update(one);
+    small_update(two);
+  }
+  assert_int_equal(looks, UPDATES);
+  assert_int_equal(trm_trainer_sync(one, NULL), TRM_OK);
+  assert_int_equal(trm_trainer_sync(two, NULL), TRM_OK);
+  same_weights(trm_trainer_weights(one), trm_trainer_weights(two), 1e-30);
+  same_weights(trm_trainer_ema(one), trm_trainer_ema(two), 1e-30);
+  trm_trainer_free(one);
+  trm_trainer_free(two);
+  trm_model_free(m);
+}
+
 static void state_moves_between_devices(void **state) {
   scratch *s = *state;
   trm_error err;
@@ -507,6 +549,7 @@ int main(void) {
       cmocka_unit_test(bfloat16_trains_near_the_cpu),
       cmocka_unit_test(mixers_of_any_length_train_near_the_cpu),
       cmocka_unit_test(state_goes_on_bit_for_bit),
+      cmocka_unit_test(groups_and_the_host_change_no_bit),
       cmocka_unit_test(state_moves_between_devices),
       cmocka_unit_test(weights_that_are_not_finite_are_named),
       cmocka_unit_test(two_devices_take_turns),

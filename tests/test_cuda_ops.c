@@ -121,14 +121,14 @@ static void blocks(pass *p) {
     const trm__block *blk = &p->be->blocks[i];
     real *x = latents(p, 10), *y = latents(p, 11), *dh = latents(p, 12);
     real *saved = take(p, B * p->ops->saved_size(p->be, blk->kind), sizeof *saved);
-    real *grads = reals(p, n, 13, 1);
+    real *grads = reals(p, n, 13, 1), *dw[TRM__BLOCK_WEIGHTS];
+    for (int j = 0; j < blk->n_weights; j++) dw[j] = grads + blk->w[j].at;
     p->ops->block(p->be, &p->ws, blk, B, x, y, NULL);
     look_latents(p, "block", y);
     for (int again = 0; again < 2; again++) {
       p->ops->block(p->be, &p->ws, blk, B, x, y, saved);
       look_latents(p, "block, saving", y);
-      p->ops->block_grad(p->be, &p->ws, blk, B, x, y, saved, dh, grads + blk->w_in,
-                         grads + blk->w_out, again);
+      p->ops->block_grad(p->be, &p->ws, blk, B, x, y, saved, dh, dw, again);
       look_latents(p, "block_grad: dx", dh);
       look_reals(p, "block_grad: weights", grads, n);
     }
@@ -167,21 +167,17 @@ static void heads(pass *p, bool with_target) {
 }
 
 /* ids: two rows of the batch share one. A loss of NaN must leave everything as it is. */
-static void updates(pass *p, trm_optimizer optimizer, bool bad) {
+static void updates(pass *p, trm__rule rule, bool bad) {
   const int E = p->l->dims.E;
   const int64_t n = p->l->n_params;
-  const trm__rates rates = {.adam = {1e-2f, 0.9f, 0.8f, 0.7f, 2e-2f, 1.5f, 1e-8f, 0.6f},
-                            .puzzle_decay = 0.9f,
-                            .puzzle_step = 0.1f};
+  const trm__adam figures[] = {{1e-2f, 0.9f, 0.8f, 0.7f, 2e-2f, 1.5f, 1e-8f, 0.6f},
+                               {.lr = 0.1f, .decay = 0.9f}};
   trm__row_loss loss[B] = {{.lm = 1}, {.lm = bad ? NAN : 2}, {.lm = 3}};
   trm__totals totals;
   trm__update u = {.n = n,
                    .rows = B,
-                   .optimizer = optimizer,
                    .grads = take(p, p->ops->slots * n, sizeof(real)),
                    .params = reals(p, n, 31, 1),
-                   .m = reals(p, n, 32, 1),
-                   .v = reals(p, n, 33, 0),
                    .ema = reals(p, n, 35, 1),
                    .partial_norms = take(p, n / TRM__CHUNK + 1, sizeof(double)),
                    .totals = take(p, 1, sizeof totals),
@@ -190,25 +186,35 @@ static void updates(pass *p, trm_optimizer optimizer, bool bad) {
                    .puzzle_ids = integers(p, B, 2, 1),
                    .order = take(p, B, sizeof(int64_t)),
                    .sum = take(p, E, sizeof(real))};
-  trm__rates *at_rates = take(p, 1, sizeof rates);
+  trm__adam *at_figures = take(p, 2, sizeof *figures);
   trm__row_loss *at_loss = take(p, B, sizeof loss);
-  p->ops->put(p->be, at_rates, &rates, sizeof rates);
+  /* Two stretches with one value between them that no rule takes. */
+  const int64_t half = n / 2;
+  const trm__segment segments[] = {{0, half, 0, 0, 0}, {half + 1, n - half - 1, half, 0, 0}};
+  const trm__group dense = {.rule = rule,
+                            .n_segments = 2,
+                            .segments = segments,
+                            .state = {reals(p, n, 32, 1), reals(p, n, 33, 0)},
+                            .figures = at_figures},
+                   rows = {.rule = TRM__RULE_SIGN_ROWS, .figures = at_figures + 1};
+  p->ops->put(p->be, at_figures, figures, sizeof figures);
   p->ops->put(p->be, at_loss, loss, sizeof loss);
   p->ops->put(p->be, u.grads, random_values(p, n, 30, 1), (size_t)n * sizeof(real));
-  u.rates = at_rates;
   u.loss = at_loss;
-  p->ops->reduce(p->be, &p->ws, &u);
-  look_reals(p, "reduce: gradients", u.grads, n);
-  p->ops->update(p->be, &p->ws, &u);
-  p->ops->update_puzzle(p->be, &p->ws, &u);
+  p->ops->sum_slots(p->be, &p->ws, &u);
+  look_reals(p, "sum_slots: gradients", u.grads, n);
+  p->ops->finish_grads(p->be, &p->ws, &u);
+  look_reals(p, "finish_grads: gradients", u.grads, n);
+  p->ops->update(p->be, &p->ws, &u, &dense);
+  if (E) p->ops->update(p->be, &p->ws, &u, &rows);
   p->ops->get(p->be, &totals, u.totals, sizeof totals);
   p->host[0] = (float)totals.grad_norm;
   p->host[1] = (float)totals.apply;
-  look(p, "reduce: totals", 2);
+  look(p, "finish_grads: totals", 2);
   assert_int_equal(totals.apply, !bad);
   look_reals(p, "update: weights", u.params, n);
-  look_reals(p, "update: first moments", u.m, n);
-  look_reals(p, "update: second moments", u.v, n);
+  look_reals(p, "update: first moments", dense.state[0], n);
+  look_reals(p, "update: second moments", dense.state[1], n);
   look_reals(p, "update: EMA", u.ema, n);
   if (E) look_reals(p, "update: puzzle embedding", u.puzzle_emb, 3 * (int64_t)E);
 }
@@ -232,25 +238,25 @@ static void bias_of_many_rows(pass *p) {
 static void puzzle_rows(pass *p) {
   enum { IDS = 5 };
   const int64_t E = p->l->dims.E;
-  const trm__rates rates = {.puzzle_decay = 0.9f, .puzzle_step = 0.1f};
+  const trm__adam figures = {.lr = 0.1f, .decay = 0.9f};
   const trm__totals totals = {.apply = 1};
   int32_t ids[ROWS], *at_ids = take(p, ROWS, sizeof *at_ids);
-  trm__rates *at_rates = take(p, 1, sizeof rates);
+  trm__adam *at_figures = take(p, 1, sizeof figures);
   trm__totals *at_totals = take(p, 1, sizeof totals);
   for (int i = 0; i < ROWS; i++) ids[i] = i * i % IDS;
   p->ops->put(p->be, at_ids, ids, sizeof ids);
-  p->ops->put(p->be, at_rates, &rates, sizeof rates);
+  p->ops->put(p->be, at_figures, &figures, sizeof figures);
   p->ops->put(p->be, at_totals, &totals, sizeof totals);
   const trm__update u = {.rows = ROWS,
-                         .rates = at_rates,
                          .totals = at_totals,
                          .puzzle_emb = reals(p, IDS * E, 41, 1),
                          .d_puzzle = reals(p, ROWS * E, 42, 1),
                          .puzzle_ids = at_ids,
                          .order = take(p, ROWS, sizeof(int64_t)),
                          .sum = take(p, E, sizeof(real))};
-  p->ops->update_puzzle(p->be, &p->ws, &u);
-  look_reals(p, "update_puzzle of many rows", u.puzzle_emb, IDS * E);
+  const trm__group rows = {.rule = TRM__RULE_SIGN_ROWS, .figures = at_figures};
+  p->ops->update(p->be, &p->ws, &u, &rows);
+  look_reals(p, "update of many rows of puzzles", u.puzzle_emb, IDS * E);
 }
 
 /* ---- a pass ---- */
@@ -274,9 +280,9 @@ static void every_op(pass *p) {
   blocks(p);
   heads(p, false);
   heads(p, true);
-  updates(p, TRM_OPT_ADAM_ATAN2, false);
-  updates(p, TRM_OPT_ADAMW, false);
-  updates(p, TRM_OPT_ADAM_ATAN2, true);
+  updates(p, (trm__rule)TRM_OPT_ADAM_ATAN2, false);
+  updates(p, (trm__rule)TRM_OPT_ADAMW, false);
+  updates(p, (trm__rule)TRM_OPT_ADAM_ATAN2, true);
   bias_of_many_rows(p);
   if (l->dims.E) puzzle_rows(p);
   if (p->ops->run(p->be, NULL, NULL, 0, &err) != TRM_OK) fail_msg("%s", err.msg);

@@ -1,5 +1,6 @@
 /* Data set folders: what is read and what is refused. */
 #include "folder.h"
+#include "npy_forms.h"
 
 #include <unistd.h>
 
@@ -84,6 +85,45 @@ static void every_integer_type_is_read(void **state) {
     }
     trm_dataset_free(d);
   }
+}
+
+/* Every array of a folder in every form is the same data set, and a fraction in it is named. */
+static void every_form_is_the_same_set(void **state) {
+  scratch *s = *state;
+  static const char *const arrays[] = {"inputs", "labels", "puzzle_identifiers", "puzzle_indices",
+                                       "group_indices"};
+  const char *dir = "forms";
+  folder f = folder_good();
+  trm_dataset *d;
+  trm_error err;
+  uint64_t want, got;
+  for (int k = 0; k < 5; k++)
+    for (int form = 0; form < NPY_FORMS; form++) {
+      const char *descr = npy_forms[form].descr;
+      char path[160];
+      folder_write(&f, scratch_path(s, dir), "train");
+      assert_int_equal(trm_dataset_open(scratch_path(s, dir), "train", &d, &err), TRM_OK);
+      assert_int_equal(trm_dataset_fingerprint(d, &want, &err), TRM_OK);
+      trm_dataset_free(d);
+      snprintf(path, sizeof path, "%s/%s/train/all__%s.npy", s->dir, dir, arrays[k]);
+      npy_form_again(path, npy_forms[form], NAN);
+      if (trm_dataset_open(scratch_path(s, dir), "train", &d, &err) != TRM_OK)
+        fail_msg("%s: %s", descr, err.msg);
+      assert_int_equal(trm_dataset_fingerprint(d, &got, &err), TRM_OK);
+      assert_true(got == want);
+      for (int64_t i = 0; i < FOLDER_ROWS; i++) {
+        int32_t inputs[16], labels[16];
+        trm_dataset_example(d, i, inputs, labels, NULL);
+        assert_memory_equal(inputs, f.inputs + i * 16, sizeof inputs);
+        assert_memory_equal(labels, f.labels + i * 16, sizeof labels);
+      }
+      trm_dataset_free(d);
+      if (!strchr(descr, 'f')) continue;
+      npy_form_again(path, npy_forms[form], 0.5);
+      assert_int_equal(trm_dataset_open(scratch_path(s, dir), "train", &d, &err), TRM_E_FORMAT);
+      assert_true(speaks_of(&err, path));
+      assert_true(speaks_of(&err, k < 2 ? "element [0, 0] is 0.5" : "element [0] is 0.5"));
+    }
 }
 
 static void huge_values_do_not_wrap(void **state) {
@@ -213,6 +253,8 @@ BREAK(json_array, f->json = "[]")
 BREAK(json_open, f->json = "{\"vocab_size\":6,\n\"seq_len\":")
 BREAK(json_empty, f->json = "")
 BREAK(pad_high, f->json = "{\"vocab_size\":6,\"seq_len\":16,\"pad_id\":6}")
+BREAK(ids_many, f->json = "{\"vocab_size\":6,\"seq_len\":16,\"num_puzzle_identifiers\":4194304}")
+BREAK(id_large, f->json = "{\"vocab_size\":6,\"seq_len\":16}"; f->ids[2] = 2147483646)
 #define WITH_PUZZLE(text) "{\"vocab_size\":6,\"seq_len\":16,\"puzzle\":" text "}"
 BREAK(puzzle_text, f->json = WITH_PUZZLE("\"sudoku\""))
 BREAK(puzzle_rows, f->json = WITH_PUZZLE("{\"kind\":\"sudoku\",\"rows\":4}"))
@@ -256,8 +298,10 @@ static const struct {
     {len_huge, TRM_E_RANGE, -1, {"dataset.json", "seq_len"}},
     {json_array, TRM_E_FORMAT, -1, {"dataset.json", "object"}},
     {json_open, TRM_E_FORMAT, 2, {"dataset.json", ""}},
-    {json_empty, TRM_E_FORMAT, 1, {"dataset.json", ""}},
+    {json_empty, TRM_E_FORMAT, -1, {"dataset.json", "an empty file"}},
     {pad_high, TRM_E_RANGE, -1, {"dataset.json", "pad_id"}},
+    {ids_many, TRM_E_RANGE, -1, {"4194304 puzzle ids (num_puzzle", "0 bytes of names"}},
+    {id_large, TRM_E_RANGE, -1, {"2147483647 puzzle ids (the largest", "but 6 puzzles"}},
     {puzzle_text, TRM_E_FORMAT, -1, {"dataset.json", "puzzle"}},
     {puzzle_rows, TRM_E_CONFIG, -1, {"dataset.json", "4 x 0"}},
     {puzzle_boxes, TRM_E_CONFIG, -1, {"dataset.json", "3 x 2"}},
@@ -282,6 +326,29 @@ static void broken_folders_are_refused(void **state) {
   }
 }
 
+/* As many ids as there can be names, of two quotes and a comma at least. */
+static void many_ids_want_names(void **state) {
+  enum { IDS = 70000 };
+  scratch *s = *state;
+  folder f = folder_good();
+  f.json = "{\"vocab_size\":6,\"seq_len\":16,\"num_puzzle_identifiers\":70000}";
+  folder_write(&f, scratch_path(s, "many"), "train");
+  char *names = malloc(3 * IDS + 1);
+  assert_non_null(names);
+  for (int enough = 0; enough < 2; enough++) {
+    trm_dataset *d;
+    const size_t n = enough ? IDS : IDS - 2;
+    names[0] = '[';
+    for (size_t i = 0; i < 3 * n; i++) names[1 + i] = "\"\","[i % 3];
+    names[3 * n] = ']';
+    write_bytes(scratch_path(s, "many/identifiers.json"), names, 3 * n + 1);
+    const trm_status st = trm_dataset_open(scratch_path(s, "many"), "train", &d, NULL);
+    assert_int_equal(st, enough ? TRM_OK : TRM_E_RANGE);
+    trm_dataset_free(d);
+  }
+  free(names);
+}
+
 static void broken_files_are_refused(void **state) {
   scratch *s = *state;
   static const char *const arrays[] = {"inputs", "labels", "puzzle_identifiers", "puzzle_indices",
@@ -289,7 +356,7 @@ static void broken_files_are_refused(void **state) {
   trm_dataset *d;
   trm_error err;
   assert_int_equal(trm_dataset_open(scratch_path(s, "nowhere"), "train", &d, &err), TRM_E_IO);
-  assert_true(speaks_of(&err, "nowhere/train/dataset.json"));
+  assert_true(speaks_of(&err, "nowhere does not exist"));
   for (int k = 0; k < 5; k++) {
     folder f = folder_good();
     folder_write(&f, scratch_path(s, "files"), "train");
@@ -303,15 +370,31 @@ static void broken_files_are_refused(void **state) {
     assert_true(speaks_of(&err, arrays[k]));
     int64_t shape[3] = {2, 2, 2};
     double real[8] = {0};
-    assert_int_equal(trm__npy_save(scratch_path(s, name), TRM__NPY_F8, 2, shape, real, NULL), 0);
-    assert_int_equal(trm_dataset_open(scratch_path(s, "files"), "train", &d, &err), TRM_E_FORMAT);
-    assert_true(speaks_of(&err, "want integers"));
     assert_int_equal(trm__npy_save(scratch_path(s, name), TRM__NPY_I8, 3, shape, real, NULL), 0);
     assert_int_equal(trm_dataset_open(scratch_path(s, "files"), "train", &d, &err), TRM_E_SHAPE);
     assert_true(speaks_of(&err, "3 dimensions"));
     assert_int_equal(unlink(scratch_path(s, name)), 0);
     assert_int_equal(trm_dataset_open(scratch_path(s, "files"), "train", &d, &err), TRM_E_IO);
   }
+}
+
+/* Whoever names the wrong split, or the wrong folder, learns what there is. */
+static void missing_splits_are_told(void **state) {
+  scratch *s = *state;
+  const folder f = folder_good();
+  char dir[160];
+  trm_dataset *d;
+  trm_error err;
+  snprintf(dir, sizeof dir, "%s", scratch_path(s, "splits"));
+  folder_write(&f, dir, "train");
+  folder_write(&f, dir, "val");
+  write_bytes(scratch_path(s, "splits/notes.txt"), "x", 1);
+  assert_int_equal(trm_dataset_open(dir, "valid", &d, &err), TRM_E_IO);
+  assert_true(speaks_of(&err, "splits has no split 'valid'; it has: train, val"));
+  assert_int_equal(trm_dataset_open(scratch_path(s, "splits/val"), "test", &d, &err), TRM_E_IO);
+  assert_true(speaks_of(&err, "one split of a data set"));
+  assert_int_equal(trm_dataset_open(s->dir, "test", &d, &err), TRM_E_IO);
+  assert_true(speaks_of(&err, "no data set folder: want train/dataset.json"));
 }
 
 static void shared_folders_open(void **state) {
@@ -343,9 +426,11 @@ static void shared_folders_open(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(examples_are_read),          cmocka_unit_test(sudokus_are_recognised),
-      cmocka_unit_test(every_integer_type_is_read), cmocka_unit_test(huge_values_do_not_wrap),
-      cmocka_unit_test(several_sets_are_joined),    cmocka_unit_test(split_parts_a_set),
-      cmocka_unit_test(broken_folders_are_refused), cmocka_unit_test(broken_files_are_refused),
+      cmocka_unit_test(every_integer_type_is_read), cmocka_unit_test(every_form_is_the_same_set),
+      cmocka_unit_test(huge_values_do_not_wrap),    cmocka_unit_test(several_sets_are_joined),
+      cmocka_unit_test(split_parts_a_set),          cmocka_unit_test(broken_folders_are_refused),
+      cmocka_unit_test(broken_files_are_refused),   cmocka_unit_test(many_ids_want_names),
+      cmocka_unit_test(missing_splits_are_told),
       cmocka_unit_test(shared_folders_open),
   };
   return cmocka_run_group_tests(tests, scratch_open, scratch_close);

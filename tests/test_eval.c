@@ -2,6 +2,7 @@
  */
 #include <math.h>
 
+#include "processors.h"
 #include "small_data.h"
 #include "small_model.h"
 
@@ -496,6 +497,8 @@ static void wilson_intervals_are_known(void **state) {
       fail_msg("%g of %g: %.6f to %.6f", known[i].right, known[i].n, w.low, w.high);
     assert_true(w.low >= 0 && w.high <= 1);
   }
+  for (int n = 1; n < 300; n++) /* where rounding would end at 0.9999999999999999 */
+    assert_true(trm_wilson(n, n).high >= 1 && trm_wilson(0, n).low <= 0);
 }
 
 int main(void) {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "arc_data.h"
+#include "processors.h"
 #include "refuse.h"
 #include "small_model.h"
 
@@ -81,6 +82,31 @@ static void every_refusal_is_reported(void **state) {
   }
 }
 
+/* Votes for the ids of another draw. */
+static void votes_of_other_ids(const trm_arc_tasks *tasks, const trm_arc_data *arc) {
+  trm_arc_data *other;
+  trm_arc_votes *votes;
+  trm_eval_report report;
+  trm_error err;
+  trm_model_config c = small_config(TRM_ARCH_TRM, 100);
+  c.vocab_size = 12;
+  c.num_puzzle_identifiers = arc->n_names;
+  trm_model *m = small_model(&c, 5);
+  assert_int_equal(trm_arc_data_create(tasks, 2, 10, 2, &other, NULL), TRM_OK);
+  for (int same = 0; same < 2; same++) {
+    const trm_arc_data *from = same ? arc : other;
+    assert_int_equal(trm_arc_votes_create_for(tasks, from->names, from->n_names, &votes, NULL),
+                     TRM_OK);
+    const trm_eval_config config = {.limit = 1, .steps = 1, .threads = 1, .votes = votes};
+    assert_int_equal(trm_evaluate(m, arc->test, &config, &report, &err),
+                     same ? TRM_OK : TRM_E_SHAPE);
+    if (!same) assert_true(speaks_of(&err, "have other names than those of the tasks"));
+    trm_arc_votes_free(votes);
+  }
+  trm_arc_data_free(other);
+  trm_model_free(m);
+}
+
 /* Sudokus of 10 x 10 have the vocabulary and the cells of ARC on a canvas of 10 x 10. */
 static void other_kinds_are_refused(void **state) {
   (void)state;
@@ -92,6 +118,7 @@ static void other_kinds_are_refused(void **state) {
   snprintf(path, sizeof path, "%s/test_puzzles.json", dir);
   assert_int_equal(trm_arc_tasks_load(path, &tasks, NULL), TRM_OK);
   if (trm_arc_data_create(tasks, 0, 10, 1, &arc, &err) != TRM_OK) fail_msg("%s", err.msg);
+  votes_of_other_ids(tasks, arc);
   trm_arc_tasks_free(tasks);
   for (int sudoku = 0; sudoku < 2; sudoku++) {
     trm_model_config c = small_config(TRM_ARCH_TRM, 100);
@@ -104,7 +131,7 @@ static void other_kinds_are_refused(void **state) {
     const trm_eval_config config = {.limit = 1, .threads = 1};
     assert_int_equal(trm_evaluate(m, arc->test, &config, &report, &err),
                      sudoku ? TRM_E_SHAPE : TRM_OK);
-    if (sudoku) assert_true(speaks_of(&err, "the model is for sudoku"));
+    if (sudoku) assert_true(speaks_of(&err, "the model: kind sudoku, 10 x 10"));
     trm_model_free(m);
   }
   trm_arc_data_free(arc);

@@ -2,6 +2,8 @@
 #include <unistd.h>
 
 #include "arc_data.h"
+#include "comma_locale.h"
+#include "processors.h"
 #include "small_model.h"
 
 enum { ROWS = 37, S = 5, V = 7, IDS = 3, STEPS = 4 };
@@ -119,12 +121,62 @@ static void stopped_evaluations_go_on(void **state) {
   for (int64_t every = 0; every < 6; every++) {
     interrupted_is_the_same(s, m, d, (trm_eval_config){.steps = 0}, every);
     interrupted_is_the_same(s, m, d, (trm_eval_config){.limit = 23}, every);
+    interrupted_is_the_same(s, m, d, (trm_eval_config){.limit = 23, .spread = true}, every);
     interrupted_is_the_same(s, m, d, (trm_eval_config){.halt = TRM_HALT_Q}, every);
     interrupted_is_the_same(
         s, m, d, (trm_eval_config){.halt = TRM_HALT_Q, .halt_margin = -0.3, .steps = 3}, every);
   }
   trm_model_free(m);
   trm_dataset_free(d);
+}
+
+/* Stopped early it has seen some of everything, and in the end all of it once. */
+static void a_spread_evaluation_sees_some_of_everything(void **state) {
+  static trm_eval_report plain, spread;
+  scratch *s = *state;
+  trm_dataset *d = make_data(s, "data", 1);
+  trm_model *m = make_model(3);
+  trm_eval_config c = {.batch = 4};
+  assert_int_equal(trm_evaluate(m, d, &c, &plain, NULL), TRM_OK);
+  for (int limit = 1; limit <= ROWS; limit++) {
+    witness w = {0};
+    c = watched((trm_eval_config){.batch = 4, .spread = true, .limit = limit}, &w);
+    assert_int_equal(trm_evaluate(m, d, &c, &spread, NULL), TRM_OK);
+    for (int i = 0; i < ROWS; i++) assert_int_equal(w.told[i], i < limit);
+  }
+  assert_memory_equal(&plain, &spread, sizeof plain);
+  /* After two batches of four rows: rows of both halves of the file. */
+  witness w = {.stop_at = 2 * STEPS + 1};
+  c = watched((trm_eval_config){.batch = 4, .spread = true}, &w);
+  assert_int_equal(trm_evaluate(m, d, &c, &spread, NULL), TRM_E_INTERRUPTED);
+  assert_int_equal(w.rows, 8);
+  int first = 0, last = 0;
+  for (int i = 0; i < ROWS; i++) *(i < ROWS / 2 ? &first : &last) += w.told[i];
+  assert_true(first >= 3 && last >= 3);
+  trm_model_free(m);
+  trm_dataset_free(d);
+}
+
+/* The host program chooses another decimal point in between. */
+static void a_state_is_the_same_in_every_locale(void **state) {
+  static trm_eval_report got;
+  scratch *s = *state;
+  trm_dataset *d = make_data(s, "data", 1);
+  trm_model *m = make_model(3);
+  witness w = {.stop_at = 2 * STEPS};
+  trm_error err;
+  trm_eval_config c =
+      watched((trm_eval_config){.batch = 4, .halt = TRM_HALT_Q, .halt_margin = -0.3}, &w);
+  c.state = state_path(s);
+  assert_int_equal(trm_evaluate(m, d, &c, &got, NULL), TRM_E_INTERRUPTED);
+  w.stop_at = 0;
+  const bool entered = enter_comma_locale(s);
+  if (trm_evaluate(m, d, &c, &got, &err) != TRM_OK) fail_msg("%s", err.msg);
+  (void)setlocale(LC_ALL, "C");
+  assert_int_equal(unlink(state_path(s)), 0);
+  trm_model_free(m);
+  trm_dataset_free(d);
+  if (!entered) skip();
 }
 
 /* What is killed has the state of its last save, and rows told since are told again. */
@@ -187,17 +239,17 @@ static void other_evaluations_are_refused(void **state) {
              {m, d, limit, "--limit was all, now 5"},
              {m, d, steps, "--steps was 4, now 2"},
              {m, d, halt, "--halt was never, now q;"},
-             {m, d, margin, "--halt was never, now q=1;"},
+             {m, d, margin, "--halt was never, now q=1.0;"},
              {m, d, tag, "other outputs"}};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     assert_int_equal(trm_evaluate(bad[i].m, bad[i].d, &bad[i].c, &r, &err), TRM_E_CONFIG);
     assert_true(speaks_of(&err, bad[i].word));
     assert_true(speaks_of(&err, "remove the file"));
   }
-  trm_model_set_dtype(m, TRM_BFLOAT16);
+  assert_int_equal(trm_model_set_dtype(m, TRM_BFLOAT16, NULL), TRM_OK);
   assert_int_equal(trm_evaluate(m, d, &c, &r, &err), TRM_E_CONFIG);
   assert_true(speaks_of(&err, "--dtype was float32, now bfloat16"));
-  trm_model_set_dtype(m, TRM_FLOAT32);
+  assert_int_equal(trm_model_set_dtype(m, TRM_FLOAT32, NULL), TRM_OK);
   /* The same examples, and another label is ignored. */
   char path[200];
   trm_dataset_free(make_data(s, "again", 1));
@@ -214,6 +266,49 @@ static void other_evaluations_are_refused(void **state) {
   trm_model_free(changed);
   trm_dataset_free(d);
   trm_dataset_free(other);
+}
+
+/* The margin is told in as few digits as it has, and one that was written in more is the same. */
+static void a_margin_is_the_same_in_any_digits(void **state) {
+  static const char now[] = "q=0.1", before[] = "q=0.10000000000000001";
+  static trm_eval_report r;
+  scratch *s = *state;
+  trm_dataset *d = make_data(s, "data", 1);
+  trm_model *m = make_model(3);
+  witness w = {.stop_at = 9};
+  trm_error err;
+  trm_eval_config c = watched((trm_eval_config){.batch = 4}, &w);
+  c.halt = TRM_HALT_Q;
+  c.halt_margin = 0.1;
+  c.state = state_path(s);
+  assert_int_equal(trm_evaluate(m, d, &c, &r, NULL), TRM_E_INTERRUPTED);
+  w.stop_at = 0;
+
+  size_t n;
+  unsigned char *bytes = read_bytes(c.state, &n), *at = bytes + 8;
+  while (at < bytes + n && memcmp(at, now, sizeof now - 1) != 0) at++;
+  assert_true(at < bytes + n && at[sizeof now - 1] == '"');
+  const size_t front = (size_t)(at - bytes), more = sizeof before - sizeof now;
+  unsigned char *old = malloc(n + more);
+  assert_non_null(old);
+  memcpy(old, bytes, front);
+  memcpy(old + front, before, sizeof before - 1);
+  memcpy(old + front + sizeof before - 1, at + sizeof now - 1, n - front - (sizeof now - 1));
+  const size_t header = (old[0] | (size_t)old[1] << 8) + more;
+  old[0] = (unsigned char)(header & 0xff);
+  old[1] = (unsigned char)(header >> 8);
+  write_bytes(c.state, old, n + more);
+
+  c.halt_margin = 0.25;
+  assert_int_equal(trm_evaluate(m, d, &c, &r, &err), TRM_E_CONFIG);
+  assert_true(speaks_of(&err, "now q=0.25;"));
+  c.halt_margin = 0.1;
+  if (trm_evaluate(m, d, &c, &r, &err) != TRM_OK) fail_msg("%s", err.msg);
+  assert_int_equal(unlink(c.state), 0);
+  free(bytes);
+  free(old);
+  trm_model_free(m);
+  trm_dataset_free(d);
 }
 
 /* Whatever byte is hurt: an error or, where it is a loss or a count in its range, a report. */
@@ -371,8 +466,11 @@ static void hurt_votes_do_no_harm(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(stopped_evaluations_go_on),
+      cmocka_unit_test(a_spread_evaluation_sees_some_of_everything),
+      cmocka_unit_test(a_state_is_the_same_in_every_locale),
       cmocka_unit_test(states_are_saved_on_the_way),
       cmocka_unit_test(other_evaluations_are_refused),
+      cmocka_unit_test(a_margin_is_the_same_in_any_digits),
       cmocka_unit_test(hurt_states_do_no_harm),
       cmocka_unit_test(votes_go_on),
       cmocka_unit_test(hurt_votes_do_no_harm),

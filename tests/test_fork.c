@@ -5,6 +5,7 @@
 
 #include "base/team.h"
 #include "child.h"
+#include "processors.h"
 #include "small_trainer.h"
 
 enum { MAX_THREADS = 8 };

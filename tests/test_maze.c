@@ -1,6 +1,10 @@
 /* Mazes: text, shortest paths, the rule, symmetries, generator and builder. */
+#include <pthread.h>
+
+#include "processors.h"
 #include "scratch.h"
 
+#include "base/number.h"
 #include "base/rng.h"
 #include "data/dataset_write.h"
 #include "data/dihedral.h"
@@ -154,6 +158,39 @@ static void hopeless_mazes_have_no_path(void **state) {
   assert_true(trm_maze_solves(1, 5, tokens, answer));
 }
 
+/* Some systems' threads have 128 KiB (musl). The largest maze, with all that is asked about it. */
+static void *ask_about_a_large_maze(void *arg) {
+  static uint8_t question[TRM_MAZE_MAX_CELLS], answer[TRM_MAZE_MAX_CELLS];
+  static int32_t inputs[TRM_MAZE_MAX_CELLS], labels[TRM_MAZE_MAX_CELLS];
+  const trm_puzzle p = trm_maze_of_size(128, 128);
+  memset(question, TRM_MAZE_FREE, sizeof question);
+  question[0] = TRM_MAZE_START;
+  question[TRM_MAZE_MAX_CELLS - 1] = TRM_MAZE_GOAL;
+  if (trm_maze_shortest(128, 128, question, answer) != 255) return NULL;
+  for (int i = 0; i < TRM_MAZE_MAX_CELLS; i++) {
+    inputs[i] = question[i];
+    labels[i] = answer[i];
+  }
+  return trm_puzzle_solves(&p, inputs, labels) ? arg : NULL;
+}
+
+static void small_stacks_are_enough(void **state) {
+  (void)state;
+  pthread_attr_t attr;
+  pthread_t thread;
+  int done;
+  void *good;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  skip(); /* they make frames larger */
+#endif
+  assert_int_equal(pthread_attr_init(&attr), 0);
+  assert_int_equal(pthread_attr_setstacksize(&attr, 128 << 10), 0);
+  assert_int_equal(pthread_create(&thread, &attr, ask_about_a_large_maze, &done), 0);
+  assert_int_equal(pthread_join(thread, &good), 0);
+  assert_ptr_equal(good, &done);
+  pthread_attr_destroy(&attr);
+}
+
 /* The longest boards there are: a snake through 16 x 1024 and 128 x 128 cells. */
 static void large_mazes_fit(void **state) {
   (void)state;
@@ -264,15 +301,16 @@ static void published_labels_follow_the_rule(void **state) {
     trm__puzzle_csv *in = calloc(1, sizeof *in);
     assert_non_null(in);
     snprintf(path, sizeof path, "%s/data/maze-hard/%s.csv", TRM_SHARED_DIR, files[k]);
-    if (trm__puzzle_csv_open(in, path, true, NULL) == TRM_OK) {
+    if (trm__puzzle_csv_open(in, path, "question,answer,rating", NULL) == TRM_OK) {
       for (;; read++) {
         uint8_t q[900], a[900], found[900];
         double rating;
         assert_int_equal(trm__puzzle_csv_next(in, NULL), TRM_OK);
-        if (!in->question) break;
-        assert_int_equal(trm_maze_parse(&p, in->question->text, in->question->n, q, NULL), TRM_OK);
-        assert_int_equal(trm_maze_parse(&p, in->answer->text, in->answer->n, a, NULL), TRM_OK);
-        assert_int_equal(trm__puzzle_csv_rating(in, &rating, NULL), TRM_OK);
+        if (!in->question.text) break;
+        assert_int_equal(trm_maze_parse(&p, in->question.text, in->question.n, q, NULL), TRM_OK);
+        assert_int_equal(trm_maze_parse(&p, in->answer.text, in->answer.n, a, NULL), TRM_OK);
+        const trm__csv_field *f = &in->csv.field[in->columns.at[TRM__RATING]];
+        rating = trm__number_read(f->text, f->n);
         assert_true(trm_maze_solves(30, 30, q, a));
         assert_int_equal(trm_maze_shortest(30, 30, q, found), (int)rating + 1);
         assert_memory_equal(found, a, 900);
@@ -448,6 +486,68 @@ static void bad_csv_is_refused(void **state) {
   }
 }
 
+/* Tables are read by the mechanism of all: names in any case, other separators, columns that are
+ * chosen, what a spreadsheet adds. */
+static void tables_of_others_are_read(void **state) {
+  scratch *s = *state;
+  static const struct {
+    const char *text, *columns;
+    int64_t mazes, empty;
+  } good[] = {{" Question ; ANSWER\n\"S G\";\"SoG\"\n;\nS  ;S  \n", NULL, -1, 0},
+              {" Question ; ANSWER;x\n\"S G\";\"SoG\"\n;;\nG S;GoS\n;;\n", NULL, 2, 2},
+              {"puzzle\tsolution\nS G\tSoG\n\t\n", NULL, 1, 1},
+              {"input,output\n=\"S G\",\"=\"\"SoG\"\"\"\n", NULL, 1, 0},
+              {"a;b\nSoG;S G\n", "b,a", 1, 0},
+              {"1;SoG;S G\n2;GoS;G S\n", "3,2", 2, 0},
+              {"answer;puzzle\nSoG;S G\n", "2,1", 1, 0}};
+  static const struct {
+    const char *text, *columns, *word;
+    trm_status code;
+  } bad[] = {
+      {"a;b\nSoG;S G\n", NULL, "say which with --columns QUESTION,ANSWER", TRM_E_FORMAT},
+      {"a;b\nSoG;S G\n", "c,a", "no column 'c' in the first line, which has 2", TRM_E_FORMAT},
+      {"a;b\nSoG;S G\n", "a", "the answer is needed, too", TRM_E_ARGUMENT},
+      {"question;answer\n\"S G\"x;SoG\n", NULL, "want a semicolon", TRM_E_FORMAT},
+      {"question,answer\nS\xc3\xa9G,SoG\n", NULL, "'\xc3\xa9' is no cell", TRM_E_FORMAT},
+      {"question,answer\nS,SoG\n", NULL, "has 3 characters, here is 1", TRM_E_FORMAT}};
+  trm_error err;
+  for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+    trm_build_report report;
+    const trm_maze_build_config config = {.rows = 1, .cols = 3, .columns = good[i].columns};
+    const trm_status st = build(s, good[i].text, NULL, config, &report, &err);
+    if (good[i].mazes < 0) { /* a maze of free cells only is none, not an empty row */
+      assert_int_equal(st, TRM_E_PUZZLE);
+      continue;
+    }
+    if (st != TRM_OK) fail_msg("%zu: %s", i, err.msg);
+    assert_int_equal(report.train_puzzles, good[i].mazes);
+    assert_int_equal(report.empty_rows, good[i].empty);
+  }
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    const trm_maze_build_config config = {.rows = 1, .cols = 3, .columns = bad[i].columns};
+    assert_int_equal(build(s, bad[i].text, NULL, config, NULL, &err), bad[i].code);
+    assert_true(speaks_of(&err, bad[i].word));
+  }
+}
+
+/* A row has a bound, whether a line end is missing or a quote. */
+static void an_endless_row_is_refused(void **state) {
+  enum { SIZE = 3 << 20 };
+  scratch *s = *state;
+  trm_error err;
+  char *text = malloc(SIZE + 1);
+  assert_non_null(text);
+  for (int k = 0; k < 2; k++) {
+    memset(text, '#', SIZE);
+    text[SIZE] = 0;
+    memcpy(text, k ? "question,answer\n\"" : "question,answer\n,", 17);
+    assert_int_equal(build(s, text, NULL, (trm_maze_build_config){0}, NULL, &err), TRM_E_FORMAT);
+    assert_int_equal(err.pos, 2);
+    assert_true(speaks_of(&err, "a row of more than 1 MiB"));
+  }
+  free(text);
+}
+
 static void csv_becomes_a_folder(void **state) {
   scratch *s = *state;
   /* The second test maze is a training maze mirrored; the third is new, the last repeats it. */
@@ -502,6 +602,7 @@ int main(void) {
       cmocka_unit_test(bad_text_is_refused),
       cmocka_unit_test(every_shortest_path_is_right),
       cmocka_unit_test(hopeless_mazes_have_no_path),
+      cmocka_unit_test(small_stacks_are_enough),
       cmocka_unit_test(large_mazes_fit),
       cmocka_unit_test(lengths_are_exact),
       cmocka_unit_test(images_have_one_canonical_form),
@@ -510,6 +611,8 @@ int main(void) {
       cmocka_unit_test(bad_sizes_are_refused),
       cmocka_unit_test(bad_csv_is_refused),
       cmocka_unit_test(csv_becomes_a_folder),
+      cmocka_unit_test(tables_of_others_are_read),
+      cmocka_unit_test(an_endless_row_is_refused),
   };
   return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }

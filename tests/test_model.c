@@ -248,7 +248,7 @@ static void another_format_is_kept(void **state) {
   const trm_model_config c = small_config(TRM_ARCH_TRM, 9);
   trm_model *m = make_model(&c, 1), *copy, *back, *other = make_model(&c, 2);
   assert_int_equal(trm_model_get_config(m)->forward_dtype, TRM_FLOAT32);
-  trm_model_set_dtype(m, TRM_BFLOAT16);
+  assert_int_equal(trm_model_set_dtype(m, TRM_BFLOAT16, NULL), TRM_OK);
   assert_int_equal(trm_model_clone(m, &copy, NULL), TRM_OK);
   assert_int_equal(trm_model_save(m, scratch_path(s, "format"), NULL), TRM_OK);
   assert_int_equal(trm_model_load(s->path, &back, NULL), TRM_OK);

@@ -1,6 +1,7 @@
 /* .npy files: every type and version, what NumPy writes byte for byte, and hostile files. */
 #include "base/rng.h"
 #include "io/npy.h"
+#include "npy_forms.h"
 #include "scratch.h"
 
 /* A .npy file of the given version, header text and data. */
@@ -69,6 +70,90 @@ static void floats_read_as_doubles(void **state) {
   assert_int_equal(trm__npy_open(s->path, &a, NULL), TRM_OK);
   assert_true(trm__npy_double(&a, 0) == 1e300 && trm__npy_double(&a, 1) == -3);
   trm__npy_close(&a);
+}
+
+/* In whatever order they lie, elements have their row-major numbers. */
+static void every_form_reads_the_same(void **state) {
+  scratch *s = *state;
+  static const int64_t shapes[][3] = {{12, 1, 1}, {3, 4, 1}, {2, 3, 2}};
+  static const double values[] = {5, 0, 1, 7, 100, 3, 2, 127, 64, 9, 33, 6};
+  for (int f = 0; f < NPY_FORMS; f++)
+    for (int ndim = 1; ndim <= 3; ndim++) {
+      trm__npy a;
+      trm_error err;
+      npy_form_save(scratch_path(s, "f.npy"), npy_forms[f], ndim, shapes[ndim - 1], values);
+      if (trm__npy_open(s->path, &a, &err) != TRM_OK) fail_msg("%s", err.msg);
+      assert_int_equal(a.ndim, ndim);
+      assert_int_equal(a.count, 12);
+      assert_int_equal(trm__npy_check_whole(&a, s->path, &err), TRM_OK);
+      for (int i = 0; i < 12; i++)
+        if (trm__npy_int(&a, i) != (int64_t)values[i] || trm__npy_double(&a, i) != values[i])
+          fail_msg("%s%s, %d dimensions: element %d is %lld", npy_forms[f].descr,
+                   npy_forms[f].fortran ? " in Fortran order" : "", ndim, i,
+                   (long long)trm__npy_int(&a, i));
+      trm__npy_close(&a);
+    }
+}
+
+static void signs_and_large_values(void **state) {
+  scratch *s = *state;
+  static const int64_t shape[] = {2, 2};
+  static const double values[] = {-100, -1, 127, -128};
+  static const char *const descr[] = {">i8", ">i2", "<i1", ">f4", "<f2", ">f2"};
+  trm__npy a;
+  for (size_t f = 0; f < sizeof descr / sizeof *descr; f++) {
+    npy_form_save(scratch_path(s, "s.npy"), (npy_form){descr[f], true, 1}, 2, shape, values);
+    assert_int_equal(trm__npy_open(s->path, &a, NULL), TRM_OK);
+    for (int i = 0; i < 4; i++) assert_int_equal(trm__npy_int(&a, i), (int64_t)values[i]);
+    trm__npy_close(&a);
+  }
+  static const double large[] = {0x1p53, -0x1p62, 0x1p63, -0x1p70};
+  npy_form_save(scratch_path(s, "s.npy"), (npy_form){">f8", true, 1}, 2, shape, large);
+  assert_int_equal(trm__npy_open(s->path, &a, NULL), TRM_OK);
+  assert_true(trm__npy_int(&a, 0) == INT64_C(1) << 53);
+  assert_true(trm__npy_int(&a, 1) == -(INT64_C(1) << 62));
+  assert_true(trm__npy_int(&a, 2) == INT64_MAX && trm__npy_int(&a, 3) == INT64_MIN);
+  assert_int_equal(trm__npy_find_fraction(&a, 4), 2); /* no int64 holds it */
+  assert_int_equal(trm__npy_find_fraction(&a, 2), -1);
+  trm__npy_close(&a);
+}
+
+static void a_fraction_is_named_by_its_index(void **state) {
+  scratch *s = *state;
+  static const struct {
+    double value;
+    int ndim;
+    int64_t shape[3];
+    const char *word;
+  } cases[] = {{2.5, 1, {12}, "element [7] is 2.5;"},
+               {-0.25, 2, {3, 4}, "element [1, 3] is -0.25;"},
+               {NAN, 2, {3, 4}, "element [1, 3] is nan"},
+               {INFINITY, 3, {2, 3, 2}, "element [1, 0, 1] is inf;"}};
+  for (size_t i = 0; i < 2; i++)
+    for (int f = 0; f < NPY_FORMS; f++) {
+      double values[12] = {0, 1, 2, 3, 4, 5, 6, cases[i].value};
+      trm__npy a;
+      trm_error err;
+      if (!strchr(npy_forms[f].descr, 'f')) continue;
+      npy_form_save(scratch_path(s, "x.npy"), npy_forms[f], cases[i].ndim, cases[i].shape, values);
+      assert_int_equal(trm__npy_open(s->path, &a, &err), TRM_OK);
+      assert_int_equal(trm__npy_check_whole(&a, s->path, &err), TRM_E_FORMAT);
+      assert_true(speaks_of(&err, s->path) && speaks_of(&err, cases[i].word));
+      assert_int_equal(err.pos, 7);
+      trm__npy_close(&a);
+    }
+  for (size_t i = 2; i < 4; i++) { /* of float64 only: npy_forms.h makes no other halves */
+    double values[12] = {0, 1, 2, 3, 4, 5, 6, cases[i].value};
+    trm__npy a;
+    trm_error err;
+    npy_form_save(scratch_path(s, "x.npy"), (npy_form){"<f8", false, 1}, cases[i].ndim,
+                  cases[i].shape, values);
+    assert_int_equal(trm__npy_open(s->path, &a, &err), TRM_OK);
+    assert_int_equal(trm__npy_check_whole(&a, s->path, &err), TRM_E_FORMAT);
+    assert_true(speaks_of(&err, cases[i].word));
+    assert_int_equal(trm__npy_int(&a, 7), i == 2 ? 0 : INT64_MAX);
+    trm__npy_close(&a);
+  }
 }
 
 /* numpy.save of numpy.arange(12, dtype='<i4').reshape(3, 4). */
@@ -142,12 +227,20 @@ static void broken_headers_are_refused(void **state) {
   static const struct {
     const char *dict, *word;
   } cases[] = {
-      {"{'descr': '>i4', 'fortran_order': False, 'shape': (1,), }", "big-endian"},
-      {"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", "'|O'"},
+      {"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", "'|O', Python objects, pickled"},
+      {"{'descr': '<U3', 'fortran_order': False, 'shape': (1,), }", "'<U3', texts"},
+      {"{'descr': '|S1', 'fortran_order': False, 'shape': (1,), }", "'|S1', texts"},
+      {"{'descr': '<c8', 'fortran_order': False, 'shape': (1,), }", "complex"},
+      {"{'descr': '<M8[ns]', 'fortran_order': False, 'shape': (1,), }", "dates"},
+      {"{'descr': '|V4', 'fortran_order': False, 'shape': (1,), }", "without a type"},
+      {"{'descr': '<f16', 'fortran_order': False, 'shape': (1,), }", "'<f16', of a type"},
+      {"{'descr': '', 'fortran_order': False, 'shape': (1,), }", "'', of a type"},
+      {"{'descr': '<', 'fortran_order': False, 'shape': (1,), }", "'<', of a type"},
+      {"{'descr': '<>i4', 'fortran_order': False, 'shape': (1,), }", "'<>i4'"},
       {"{'descr': '<i3', 'fortran_order': False, 'shape': (1,), }", "'<i3'"},
       {"{'descr': '<i44444444444444444444444444444444444444', }", "does not end"},
-      {"{'descr': [('a', '<i4')], 'fortran_order': False, 'shape': (1,), }", "records"},
-      {"{'descr': '<i4', 'fortran_order': True, 'shape': (1,), }", "Fortran"},
+      {"{'descr': [('a', '<i4')], 'fortran_order': False, 'shape': (1,), }", "structured"},
+      {"{'descr': '<i4', 'fortran_order': True, 'shape': (1,1,1,1), }", "more than 3"},
       {"{'descr': '<i4', 'fortran_order': 0, 'shape': (1,), }", "True or False"},
       {"{'descr': '<i4', 'fortran_order': Fals", "True or False"},
       {"{'descr': '<i4', 'fortran_order': False, 'shape': (), }", "no dimension"},
@@ -185,6 +278,27 @@ static void broken_headers_are_refused(void **state) {
   assert_true(speaks_of(&err, "4.0"));
 }
 
+static void other_files_are_called_by_their_names(void **state) {
+  scratch *s = *state;
+  static const struct {
+    const char *bytes, *word;
+  } cases[] = {{"\x1f\x8b\x08\x01\x01\x01\x01\x01\x01\x01\x01\x01", "gunzip"},
+               {"PK\x03\x04 an archive", ".npz"},
+               {"\x80\x04\x95 pickle.dump(a)", "numpy.save"},
+               {"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "`git lfs pull`"},
+               {"\n<!DOCTYPE html>\n<html>", "a web page"},
+               {"1,2,3\n", "a text, not an array of NumPy: it begins \"1,2,3\""},
+               {"\x01\x02\x03", "not a .npy file"},
+               {"", "an empty file"}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    trm__npy a;
+    trm_error err;
+    write_bytes(scratch_path(s, "o.npy"), cases[i].bytes, strlen(cases[i].bytes));
+    assert_int_equal(trm__npy_open(s->path, &a, &err), TRM_E_FORMAT);
+    assert_true(speaks_of(&err, "o.npy: ") && speaks_of(&err, cases[i].word));
+  }
+}
+
 static void any_damage_is_refused_or_harmless(void **state) {
   scratch *s = *state;
   int16_t v[6] = {1, 2, 3, 4, 5, 6};
@@ -199,7 +313,9 @@ static void any_damage_is_refused_or_harmless(void **state) {
   for (size_t cut = 0; cut < n; cut++) {
     write_bytes(path, good, cut);
     assert_int_equal(trm__npy_open(path, &a, &err), TRM_E_FORMAT);
-    assert_true(speaks_of(&err, path) && speaks_of(&err, cut < 10 ? "not a .npy" : "truncated"));
+    assert_true(speaks_of(&err, path) && speaks_of(&err, cut == 0   ? "an empty file"
+                                                         : cut < 10 ? "not a .npy"
+                                                                    : "truncated"));
   }
   int refused = 0;
   for (uint32_t round = 0; round < 3000; round++) {
@@ -256,6 +372,10 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_type_reads_its_values),
       cmocka_unit_test(floats_read_as_doubles),
+      cmocka_unit_test(every_form_reads_the_same),
+      cmocka_unit_test(signs_and_large_values),
+      cmocka_unit_test(a_fraction_is_named_by_its_index),
+      cmocka_unit_test(other_files_are_called_by_their_names),
       cmocka_unit_test(the_bytes_are_those_of_numpy),
       cmocka_unit_test(rows_stream_into_a_file),
       cmocka_unit_test(broken_headers_are_refused),

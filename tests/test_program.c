@@ -1,10 +1,10 @@
 /* The trm program as a user runs it: arguments, exit codes, what is said where, and a run that is
  * stopped, killed, starved of disk space and resumed. */
-#include <jansson.h>
 #include <math.h>
 #include <pty.h>
 #include <sys/stat.h>
 
+#include "json_text.h"
 #include "launch.h"
 
 static char data_dir[160], model_dir[160];
@@ -19,7 +19,7 @@ static char data_setting[200], out_setting[200];
 static const char *in_run(scratch *s, const char *run, const char *file) {
   char name[96];
   snprintf(name, sizeof name, "runs/Data4-trm/%s%s%s", run, *file ? "/" : "", file);
-  return scratch_path(s, name);
+  return through_pointer(scratch_path(s, name));
 }
 
 static void same_file(scratch *s, const char *a, const char *b, const char *file) {
@@ -39,20 +39,20 @@ static void same_run(scratch *s, const char *a, const char *b) {
 }
 
 /* Every update once, in order, each line a JSON object. */
-static void check_log(scratch *s, const char *run, json_int_t updates) {
+static void check_log(scratch *s, const char *run, int64_t updates) {
   FILE *f = fopen(in_run(s, run, "log.jsonl"), "r");
-  json_int_t step = 0;
+  int64_t step = 0;
   char line[4096];
   assert_non_null(f);
   while (fgets(line, sizeof line, f)) {
-    json_t *root = json_loads(line, 0, NULL);
+    trm__json *root = json_of(line);
     assert_non_null(root);
-    json_int_t at = json_integer_value(json_object_get(root, "step"));
-    if (json_object_get(root, "train/lm_loss"))
+    int64_t at = trm__json_integer(trm__json_get(root, "step"));
+    if (trm__json_get(root, "train/lm_loss"))
       assert_int_equal(at, ++step);
     else
-      assert_non_null(json_object_get(root, "all/exact_accuracy"));
-    json_decref(root);
+      assert_non_null(trm__json_get(root, "all/exact_accuracy"));
+    trm__json_free(root);
   }
   fclose(f);
   assert_int_equal(step, updates);
@@ -165,13 +165,13 @@ static void test_resume(void **state) {
   same_run(s, "whole", "half");
 }
 
-static json_t *printed_json(void) {
-  json_t *root = json_loads(out_text, 0, NULL);
+static trm__json *printed_json(void) {
+  trm__json *root = json_of(out_text);
   assert_non_null(root);
   return root;
 }
-static void same_text(const json_t *object, const char *key, const char *text) {
-  assert_string_equal(json_string_value(json_object_get(object, key)), text);
+static void same_text(const trm__json *object, const char *key, const char *text) {
+  assert_string_equal(trm__json_text(trm__json_get(object, key)), text);
 }
 
 static const char *const formats[] = {"float32", "bfloat16"};
@@ -193,9 +193,9 @@ static void test_resume_format(void **state) {
     want(RUN("train", "--resume", path, "max_updates=20"), 0);
     same_run(s, names[i][0], names[i][1]);
     want(RUN("info", path, "--json"), 0);
-    json_t *root = printed_json();
-    same_text(json_object_get(root, "config"), "forward_dtype", formats[i]);
-    json_decref(root);
+    trm__json *root = printed_json();
+    same_text(trm__json_get(root, "config"), "forward_dtype", formats[i]);
+    trm__json_free(root);
   }
 }
 
@@ -205,22 +205,22 @@ static void test_other_format(void **state) {
   double loss[2], q[2];
   for (int i = 0; i < 2; i++) {
     want(RUN("eval", model_dir, data_dir, "--json", i ? "--limit=0" : "--dtype=float32"), 0);
-    json_t *report = printed_json();
+    trm__json *report = printed_json();
     same_text(report, "forward_dtype", formats[i]);
-    loss[i] = json_number_value(json_object_get(report, "lm_loss"));
-    json_decref(report);
+    loss[i] = trm__json_number(trm__json_get(report, "lm_loss"));
+    trm__json_free(report);
     want(RUN("solve", model_dir, "--puzzle", "12343412........", "--json", "--dtype", formats[i]),
          0);
-    json_t *answer = printed_json();
-    q[i] = json_number_value(json_object_get(answer, "q"));
-    json_decref(answer);
+    trm__json *answer = printed_json();
+    q[i] = trm__json_number(trm__json_get(answer, "q"));
+    trm__json_free(answer);
   }
   assert_true(loss[0] != loss[1] && fabs(loss[0] - loss[1]) < 0.05 * loss[0]);
   assert_true(q[0] != q[1] && fabs(q[0] - q[1]) < 0.05);
   want(RUN("eval", model_dir, data_dir, "--limit=1", "--json", "--dtype=f32"), 0);
-  json_t *report = printed_json();
+  trm__json *report = printed_json();
   same_text(report, "forward_dtype", "float32");
-  json_decref(report);
+  trm__json_free(report);
   want(RUN("train", TINY, "arch.forward_dtype=bf16", "--dry-run"), 0);
   says(out_text, "bfloat16");
   want(RUN("train", TINY, "arch.forward_dtype=f16", "--dry-run"), 2);
@@ -367,6 +367,49 @@ static void test_damage(void **state) {
   says(err_text, "run.json");
 }
 
+/* Pipes that nobody writes to, where a run or a plug-in has a file. */
+static void test_pipes(void **state) {
+  scratch *s = *state;
+  char path[200], plugin[200];
+  snprintf(path, sizeof path, "%s", in_run(s, "piped", ""));
+  want(RUN("train", TINY, "run_name=piped", "max_updates=1"), 0);
+  assert_int_equal(remove(in_run(s, "piped", "last/run.json")), 0);
+  assert_int_equal(mkfifo(in_run(s, "piped", "last/run.json"), 0600), 0);
+  want(RUN("info", path), 0); /* what is needed of a model is there */
+  want(RUN("train", "--resume", path), 3);
+  says(err_text, "step_1 is not complete: it has no run.json");
+  snprintf(plugin, sizeof plugin, "%s", scratch_path(s, "libtrm-cuda.so"));
+  assert_int_equal(mkfifo(plugin, 0600), 0);
+  const char *old = getenv("TRM_PLUGINS");
+  char *kept = old ? strdup(old) : NULL;
+  setenv("TRM_PLUGINS", s->dir, 1);
+  want(RUN("--version"), 0);
+  says(out_text, "libtrm-cuda.so is not a file");
+  kept ? setenv("TRM_PLUGINS", kept, 1) : unsetenv("TRM_PLUGINS");
+  free(kept);
+}
+
+/* No file of the name "-" is made, whatever asks for it. */
+static void test_no_name(void **state) {
+  scratch *s = *state;
+  static const char *const options[] = {"--state", "--save-preds", "--save-q", "--submission"};
+  for (int i = 0; i < 4; i++) {
+    want(RUN("eval", model_dir, data_dir, options[i], "-"), 2);
+    says(err_text, "want the name of a file or folder to write, got '-'");
+  }
+  want(RUN("arc", "vote", "--data", data_dir, "--preds", "a", "--q", "b", "--submission", "-"), 2);
+  want(RUN("finetune", model_dir, "--task", "x.json", "--out", "-"), 2);
+  want(RUN("finetune", model_dir, "--task", "x.json", "--submission", "-"), 2);
+  want(RUN("finetune", model_dir, "--task", "x.json", "--out", scratch_path(s, "tuned.pt")), 2);
+  says(err_text, ".pt is the ending of a file");
+  want(RUN("data", "gen", "sudoku", "--size", "4", "--output-dir", "-"), 2);
+  want(RUN("data", "gen", "maze", "--size", "4", "--output-dir", "-"), 2);
+  want(RUN("data", "build", "sudoku", "--input", "x.csv", "--output-dir", "-"), 2);
+  want(RUN("eval", model_dir, data_dir, "--save-preds", "x.csv"), 2);
+  says(err_text, "the name must not end in .csv");
+  assert_int_equal(access("-", F_OK), -1);
+}
+
 static void test_eval(void **state) {
   scratch *s = *state;
   char preds[200];
@@ -375,12 +418,12 @@ static void test_eval(void **state) {
   says(err_text, "best checkpoint");
   snprintf(preds, sizeof preds, "%s/preds.npy", s->dir);
   want(RUN("eval", model_dir, data_dir, "--limit", "5", "--json", "--save-preds", preds), 0);
-  json_t *root = json_loads(out_text, 0, NULL);
+  trm__json *root = json_of(out_text);
   assert_non_null(root);
-  assert_int_equal(json_integer_value(json_object_get(root, "examples")), 5);
-  assert_int_equal(json_array_size(json_object_get(root, "steps")), 3);
-  assert_int_equal(json_array_size(json_object_get(root, "exact_interval")), 2);
-  json_decref(root);
+  assert_int_equal(trm__json_integer(trm__json_get(root, "examples")), 5);
+  assert_int_equal(trm__json_n_items(trm__json_get(root, "steps")), 3);
+  assert_int_equal(trm__json_n_items(trm__json_get(root, "exact_interval")), 2);
+  trm__json_free(root);
   size_t n;
   unsigned char *bytes = read_bytes(preds, &n);
   assert_int_equal(n, 128 + 5 * 16 * 4);
@@ -389,13 +432,13 @@ static void test_eval(void **state) {
   free(bytes);
   /* A bar that every q is above, and one that none is. */
   want(RUN("eval", model_dir, data_dir, "--halt", "q=-1000", "--json"), 0);
-  root = json_loads(out_text, 0, NULL);
+  root = json_of(out_text);
   assert_non_null(root);
-  assert_true(json_real_value(json_object_get(root, "mean_steps")) == 1);
-  assert_string_equal(json_string_value(json_object_get(root, "halt")), "q=-1000");
-  json_t *step = json_array_get(json_object_get(root, "steps"), 0);
-  assert_int_equal(json_integer_value(json_object_get(step, "halted")), 16);
-  json_decref(root);
+  assert_true(trm__json_number(trm__json_get(root, "mean_steps")) == 1);
+  assert_string_equal(trm__json_text(trm__json_get(root, "halt")), "q=-1000");
+  const trm__json *step = trm__json_item(trm__json_get(root, "steps"), 0);
+  assert_int_equal(trm__json_integer(trm__json_get(step, "halted")), 16);
+  trm__json_free(root);
   want(RUN("eval", model_dir, data_dir, "--halt=q=1000"), 0);
   says(out_text, "at most 3 supervision steps");
   says(out_text, "3.00 on average");
@@ -411,22 +454,25 @@ static void test_solve(void **state) {
   scratch *s = *state;
   want(RUN_INPUT("# two\n1...\n", "solve", model_dir, "-"), 3);
   says(err_text, "stdin:2:");
-  want(RUN_INPUT("\n  # none\n\n", "solve", model_dir), 0);
-  assert_string_equal(out_text, "");
-  says(err_text, "stdin holds no puzzle");
-  want(RUN_INPUT("12343412........\r\n# again\n000000000000000x\n", "solve", model_dir, "-"), 3);
+  const char *const empty[] = {"", "\n  # none\n\n", "\xef\xbb\xbf", "\r\r"};
+  for (int i = 0; i < 4; i++) {
+    want(RUN_INPUT(empty[i], "solve", model_dir), 3);
+    assert_string_equal(out_text, "");
+    says(err_text, "stdin holds no puzzle");
+  }
+  want(RUN_INPUT("12343412........\r\n# again\n000000000000000z\n", "solve", model_dir, "-"), 3);
   says(out_text, "valid: ");
   says(err_text, "stdin:3:16: ");
   want(RUN_INPUT("11..............", "solve", model_dir, "-"), 3);
   says(err_text, "stands twice");
   want(RUN("solve", model_dir, "--puzzle", "12343412........", "--json"), 0);
-  json_t *root = json_loads(out_text, 0, NULL);
+  trm__json *root = json_of(out_text);
   assert_non_null(root);
-  assert_string_equal(json_string_value(json_object_get(root, "puzzle")), "12343412........");
-  assert_int_equal(json_string_length(json_object_get(root, "answer")), 16);
-  assert_true(json_is_boolean(json_object_get(root, "valid")));
-  assert_int_equal(json_integer_value(json_object_get(root, "steps")), 3);
-  json_decref(root);
+  assert_string_equal(trm__json_text(trm__json_get(root, "puzzle")), "12343412........");
+  assert_int_equal(trm__json_length(trm__json_get(root, "answer")), 16);
+  assert_true(trm__json_is_bool(trm__json_get(root, "valid")));
+  assert_int_equal(trm__json_integer(trm__json_get(root, "steps")), 3);
+  trm__json_free(root);
   want(RUN("solve", model_dir, "--puzzle", "1...............", "--show", "steps"), 0);
   says(out_text, "step 3 of 3");
   says(out_text, "---");
@@ -444,11 +490,11 @@ static void test_solve(void **state) {
 static void test_info(void **state) {
   scratch *s = *state;
   want(RUN("info", model_dir, "--json"), 0);
-  json_t *root = json_loads(out_text, 0, NULL);
+  trm__json *root = json_of(out_text);
   assert_non_null(root);
-  assert_int_equal(json_integer_value(json_object_get(root, "update")), 2);
-  assert_true(json_array_size(json_object_get(root, "tensors")) > 5);
-  json_decref(root);
+  assert_int_equal(trm__json_integer(trm__json_get(root, "update")), 2);
+  assert_true(trm__json_n_items(trm__json_get(root, "tensors")) > 5);
+  trm__json_free(root);
   want(RUN("info", model_dir), 0);
   says(out_text, "L_level.layers.0.mlp_t.gate_up_proj.weight");
   want(RUN("info", data_dir), 0);
@@ -511,6 +557,7 @@ int main(void) {
       cmocka_unit_test(test_full_disk),    cmocka_unit_test(test_damage),
       cmocka_unit_test(test_eval),         cmocka_unit_test(test_solve),
       cmocka_unit_test(test_info),         cmocka_unit_test(test_terminal),
+      cmocka_unit_test(test_pipes),        cmocka_unit_test(test_no_name),
   };
   return cmocka_run_group_tests(tests, set_up, scratch_close);
 }

@@ -1,24 +1,25 @@
 /* `trm bench` as a user runs it: reports in every format, refusals, Ctrl-C. */
-#include <jansson.h>
 
+#include "json_text.h"
 #include "launch.h"
 
 #define TINY_BENCH "-m", "sudoku4", "-b", "8", "-r", "2", "arch.hidden_size=32", "arch.H_cycles=1"
 
 /* The rows of a test in a report printed as JSON. */
 static int bench_rows_of(const char *test, bool interrupted) {
-  json_t *root = json_loads(out_text, 0, NULL), *row;
-  size_t i;
+  trm__json *root = json_of(out_text);
   int n = 0;
   if (!root) fail_msg("not JSON:\n%s", out_text);
-  assert_int_equal(json_is_true(json_object_get(root, "interrupted")), interrupted);
-  json_array_foreach(json_object_get(root, "rows"), i, row) {
-    bool peak = !strcmp(json_string_value(json_object_get(row, "test")), "peak");
-    n += !strcmp(json_string_value(json_object_get(row, "test")), test);
-    assert_non_null(json_object_get(row, peak ? "op" : "limit"));
-    assert_true(peak || json_number_value(json_object_get(row, "ms")) > 0);
+  assert_int_equal(trm__json_is_true(trm__json_get(root, "interrupted")), interrupted);
+  const trm__json *rows = trm__json_get(root, "rows");
+  for (size_t i = 0; i < trm__json_n_items(rows); i++) {
+    const trm__json *row = trm__json_item(rows, i);
+    bool peak = !strcmp(trm__json_text(trm__json_get(row, "test")), "peak");
+    n += !strcmp(trm__json_text(trm__json_get(row, "test")), test);
+    assert_non_null(trm__json_get(row, peak ? "op" : "limit"));
+    assert_true(peak || trm__json_number(trm__json_get(row, "ms")) > 0);
   }
-  json_decref(root);
+  trm__json_free(root);
   return n;
 }
 

@@ -1,39 +1,40 @@
 /* `trm data info`, `show` and `verify` as a user runs them, on a small set of each kind. */
-#include <jansson.h>
 #include <pty.h>
+#include <sys/stat.h>
 
+#include "json_text.h"
 #include "launch.h"
 #include "small_sets.h"
 
 static char sudoku[160], maze[160], arc[160], grid[160];
 
-static json_t *printed_json(void) {
-  json_t *root = json_loads(out_text, 0, NULL);
+static trm__json *printed_json(void) {
+  trm__json *root = json_of(out_text);
   if (!root) fail_msg("no JSON:\n%s", out_text);
   return root;
 }
 
-static json_int_t number(const json_t *root, const char *split, const char *key) {
-  const json_t *value = json_object_get(split ? json_object_get(root, split) : root, key);
-  if (!json_is_integer(value)) fail_msg("no number %s in:\n%s", key, out_text);
-  return json_integer_value(value);
+static int64_t number(const trm__json *root, const char *split, const char *key) {
+  const trm__json *value = trm__json_get(split ? trm__json_get(root, split) : root, key);
+  if (!trm__json_is(value, TRM__JSON_INTEGER)) fail_msg("no number %s in:\n%s", key, out_text);
+  return trm__json_integer(value);
 }
 
 static void test_info(void **state) {
   scratch *s = *state;
   want(RUN("data", "info", sudoku, "--json"), 0);
-  json_t *root = printed_json();
+  trm__json *root = printed_json();
   assert_int_equal(number(root, "train", "copies"), 1);
   assert_int_equal(number(root, NULL, "overlap"), 1);
   assert_int_equal(number(root, NULL, "overlap_images"), 2);
-  json_decref(root);
+  trm__json_free(root);
   want(RUN("data", "info", arc, "--json"), 0);
   root = printed_json();
   assert_int_equal(number(root, "train", "compared"), 3);
   assert_int_equal(number(root, "train", "ids"), 3);
   assert_int_equal(number(root, NULL, "overlap"), 1);
-  assert_null(json_object_get(root, "overlap_images"));
-  json_decref(root);
+  assert_null(trm__json_get(root, "overlap_images"));
+  trm__json_free(root);
   want(RUN("data", "info", arc), 0);
   says(out_text, "ARC, grids up to 30x30");
   says(out_text, "2x2: 1, 2x3: 1");
@@ -188,6 +189,49 @@ static void test_svg(void **state) {
   want(RUN("data", "show", maze, "--svg", "/nonexistent/p.svg"), 1);
 }
 
+/* Names that a terminal would obey, and files that would be waited for. */
+static void test_hostile_names(void **state) {
+  scratch *s = *state;
+  char dir[160], path[200];
+  snprintf(dir, sizeof dir, "%s", scratch_path(s, "hostile"));
+  write_arc_set(dir);
+  write_beside(dir, "identifiers.json",
+               "[\"<blank>\", \"a\xc2\x9b"
+               "2J\\u001b[2J\xe2\x80\xae\\u007f\xc3\xa9\", \"b\", \"c\"]");
+  static const char clean[] = "test 0, id 1, a?2J?[2J??\xc3\xa9";
+  want(RUN("data", "show", dir, "--text"), 0);
+  says(out_text, clean);
+  want(RUN("data", "show", dir, "--grid"), 0);
+  says(out_text, clean);
+  want(RUN("data", "show", dir, "--svg", "-"), 0);
+  says(out_text, clean);
+  check_xml(out_text);
+  assert_int_equal(access("-", F_OK), -1);
+  /* A folder whose name is one. */
+  char odd[200];
+  snprintf(odd, sizeof odd, "%s",
+           scratch_path(s,
+                        "o\xc2\x9b"
+                        "d\xff"
+                        "d"));
+  write_maze_set(odd);
+  want(RUN("data", "info", odd), 0);
+  says(out_text, "/o?d?d\n");
+  want(RUN("data", "info",
+           scratch_path(s,
+                        "x\xc2\x9b"
+                        "1m")),
+       1);
+  says(err_text, "/x?1m");
+  /* A pipe that stands for the names is not waited for. */
+  snprintf(path, sizeof path, "%s/identifiers.json", dir);
+  assert_int_equal(remove(path), 0);
+  assert_int_equal(mkfifo(path, 0600), 0);
+  want(RUN("data", "show", dir, "--text"), 1);
+  says(err_text, "identifiers.json: is a device or pipe");
+  want(RUN("data", "show", dir, "--count", "0"), 2);
+}
+
 /* A folder that does not say what its tokens mean: numbers, and no picture. */
 static void test_unknown_kind(void **state) {
   scratch *s = *state;
@@ -219,12 +263,131 @@ static int set_up(void **state) {
   return 0;
 }
 
+/* What is missing after a signal is said. It waits for the reader of a pipe that is full. */
+/* As the published command has them, with commas, and one by one. */
+static void subsets_may_be_words(void **state) {
+  scratch *s = *state;
+  static const char list[] = "[[[[1]], [[2]]], [[[3]], [[4]]], [[[5]], [[6]]]]",
+                    pink[] = "[[[[1]], [[2]]], [[[3]], [[10]]]]";
+  char prefix[160], dir[3][160];
+  snprintf(prefix, sizeof prefix, "%s", scratch_path(s, "raw"));
+  for (int i = 0; i < 3; i++) snprintf(dir[i], sizeof dir[i], "%s/built%d", s->dir, i);
+  assert_int_equal(trm__make_dirs(scratch_path(s, "raw/a"), NULL), TRM_OK);
+  assert_int_equal(trm__make_dirs(scratch_path(s, "raw/b"), NULL), TRM_OK);
+  write_bytes(scratch_path(s, "raw/a/one.json"), list, sizeof list - 1);
+  write_bytes(scratch_path(s, "raw/b/two.json"), list, sizeof list - 1);
+#define BUILD "data", "build", "arc", "--input-file-prefix", prefix, "--num-aug", "1"
+  want(RUN(BUILD, "--subsets", "a", "b", "--test-set-name", "b", "--output-dir", dir[0]), 0);
+  says(out_text, "1 task, 2 puzzles with their copies, 2 examples");
+  says(out_text, "of which the last is the test pair: 2");
+  want(RUN(BUILD, "--test-set-name", "b", "--output-dir", dir[1], "--subsets", "a,b"), 0);
+  want(RUN(BUILD, "--subsets=a", "--subsets=b", "--test-set-name", "b", "--output-dir", dir[2]), 0);
+  for (int i = 0; i < 3; i++) {
+    char path[600];
+    size_t n, m;
+    snprintf(path, sizeof path, "%s/identifiers.json", dir[i]);
+    unsigned char *ids = read_bytes(path, &n);
+    snprintf(path, sizeof path, "%s/identifiers.json", dir[0]);
+    unsigned char *first = read_bytes(path, &m);
+    assert_int_equal(n, m);
+    assert_memory_equal(ids, first, n);
+    free(ids);
+    free(first);
+  }
+  want(RUN(BUILD, "--subsets", "a", "a", "--output-dir", dir[0]), 2);
+  says(err_text, "named twice");
+  want(RUN(BUILD, "--subsets", "a,,b", "--output-dir", dir[0]), 2);
+  write_bytes(scratch_path(s, "raw/b/pink.json"), pink, sizeof pink - 1);
+  want(RUN(BUILD, "--subsets", "a", "b", "--output-dir", dir[0]), 3);
+  says(err_text, "--skip-invalid leaves out such tasks");
+  want(RUN(BUILD, "--subsets", "a", "b", "--skip-invalid", "--output-dir", dir[0]), 0);
+  says(out_text, "not valid: 1 (pink)");
+  says(err_text, "task pink: pair 2: \"output\": row 1, column 1");
+}
+
+static void an_interrupted_show_says_so(void **state) {
+  scratch *s = *state;
+  char text[4096];
+  int ends[2];
+  assert_int_equal(pipe(ends), 0);
+  assert_true(fcntl(ends[1], F_SETPIPE_SZ, 4096) > 0);
+  want(RUN("data", "gen", "sudoku", "--size", "4", "--train", "300", "--test", "0", "--output-dir",
+           scratch_path(s, "many")),
+       0);
+  const pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) {
+    dup2(ends[1], 1);
+    redirect(scratch_path(s, "err"), O_WRONLY | O_CREAT | O_TRUNC, 2);
+    close(ends[0]);
+    close(ends[1]);
+    execl(TRM_PROGRAM, TRM_PROGRAM, "data", "show", scratch_path(s, "many"), "--split", "train",
+          "--count", "300", (char *)NULL);
+    _exit(98);
+  }
+  close(ends[1]);
+  assert_true(read(ends[0], text, 1) == 1); /* its handlers are set, and more waits to be read */
+  assert_int_equal(kill(child, SIGTERM), 0);
+  while (read(ends[0], text, sizeof text) > 0) {
+  }
+  close(ends[0]);
+  assert_int_equal(finish(s, child), 130);
+  says(err_text, "interrupted after");
+}
+
+/* Downloads that are no files of data: every reader calls them by their names. */
+static void other_files_are_called_by_their_names(void **state) {
+  scratch *s = *state;
+  static const struct {
+    const char *bytes, *told;
+  } cases[] = {{"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 526776\n",
+                "a pointer of Git LFS, not the file that it stands for"},
+               {"\n<!DOCTYPE html>\n<html><head>", "a web page, not the file"},
+               {"\xff\xd8\xff\xe0JFIF\n\n", "a picture (JPEG)"},
+               {"%PDF-1.7\n1 0 obj\n", "a PDF document"}};
+  char csv[160], jsonl[160], npz[160], challenges[160], prefix[160], out[160], file[200];
+  snprintf(csv, sizeof csv, "%s", scratch_path(s, "other.csv"));
+  snprintf(jsonl, sizeof jsonl, "%s", scratch_path(s, "other.jsonl"));
+  snprintf(npz, sizeof npz, "%s", scratch_path(s, "other.npz"));
+  snprintf(challenges, sizeof challenges, "%s", scratch_path(s, "other_a_challenges.json"));
+  snprintf(prefix, sizeof prefix, "%s", scratch_path(s, "other"));
+  snprintf(out, sizeof out, "%s", scratch_path(s, "other_out"));
+  snprintf(file, sizeof file, "%s/test/all__inputs.npy", sudoku); /* of the last test */
+  const char *const paths[] = {csv, jsonl, npz, challenges, file};
+  const char *const *const commands[] = {
+      ARGS("data", "build", "sudoku", "--input", csv, "--output-dir", out),
+      ARGS("data", "build", "maze", "--input", csv, "--output-dir", out),
+      ARGS("data", "build", "grid", "--input", csv, "--output-dir", out),
+      ARGS("data", "build", "grid", "--input", jsonl, "--output-dir", out),
+      ARGS("data", "build", "grid", "--input", npz, "--output-dir", out),
+      ARGS("data", "build", "arc", "--input-file-prefix", prefix, "--subsets", "a",
+           "--test-set-name", "a", "--output-dir", out),
+      ARGS("sudoku", "solve", csv),
+      ARGS("train", "--config", csv),
+      ARGS("data", "info", sudoku)};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t k = 0; k < sizeof paths / sizeof *paths; k++)
+      write_bytes(paths[k], cases[i].bytes, strlen(cases[i].bytes));
+    for (size_t k = 0; k < sizeof commands / sizeof *commands; k++) {
+      want(run_with(s, &(const launch){0}, commands[k]), 3);
+      says(err_text, cases[i].told);
+    }
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_info),         cmocka_unit_test(test_verify),
-      cmocka_unit_test(test_show_text),    cmocka_unit_test(test_show_grids),
-      cmocka_unit_test(test_terminal),     cmocka_unit_test(test_svg),
+      cmocka_unit_test(test_info),
+      cmocka_unit_test(test_verify),
+      cmocka_unit_test(test_show_text),
+      cmocka_unit_test(test_show_grids),
+      cmocka_unit_test(test_terminal),
+      cmocka_unit_test(test_svg),
       cmocka_unit_test(test_unknown_kind),
+      cmocka_unit_test(test_hostile_names),
+      cmocka_unit_test(an_interrupted_show_says_so),
+      cmocka_unit_test(subsets_may_be_words),
+      cmocka_unit_test(other_files_are_called_by_their_names),
   };
   return cmocka_run_group_tests(tests, set_up, scratch_close);
 }

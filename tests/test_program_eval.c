@@ -1,10 +1,12 @@
 /* trm eval and trm arc as a user runs them: an evaluation that is interrupted and goes on, saved
  * predictions that vote like the evaluation they come from, and scores. */
-#include <jansson.h>
+#include <fcntl.h>
 #include <math.h>
+#include <sys/file.h>
 
 #include "arc_data.h"
 #include "io/npy.h"
+#include "json_text.h"
 #include "launch.h"
 #include "small_model.h"
 
@@ -33,10 +35,10 @@ static void same_bytes_as(const char *path, const unsigned char *want_bytes, siz
   free(found);
 }
 
-static double number(const json_t *root, const char *key) {
-  const json_t *v = json_object_get(root, key);
-  if (!json_is_number(v)) fail_msg("no number %s", key);
-  return json_number_value(v);
+static double number(const trm__json *root, const char *key) {
+  const trm__json *v = trm__json_get(root, key);
+  if (!trm__json_is_number(v)) fail_msg("no number %s", key);
+  return trm__json_number(v);
 }
 
 /* --- going on --- */
@@ -154,6 +156,56 @@ static void parts_of_others_are_left_alone(void **state) {
   assert_int_equal(access(part, F_OK), -1);
 }
 
+/* What a kill left before there was a state is nobody's: the same command begins anew with it. */
+static void parts_without_a_state_are_taken_over(void **state) {
+  scratch *s = *state;
+  char st[160], other[160], p[160], want_p[160], part[170], draft[200];
+  in(s, st, "killed.state");
+  in(s, other, "killed2.state");
+  in(s, p, "killed.npy");
+  in(s, want_p, "unkilled.npy");
+  snprintf(part, sizeof part, "%s.part", p);
+  snprintf(draft, sizeof draft, "%s.trm-partial", part);
+  want(RUN("eval", sudoku_model, sudoku_dir, "--steps", "400", "--save-preds", want_p), 0);
+  for (int tagged = 0; tagged < 2; tagged++) {
+    const char *const *args = ARGS("eval", sudoku_model, sudoku_dir, "--steps", "400", "--batch",
+                                   "2", "--threads", "1", "--state", st, "--save-preds", p);
+    int code, tries = 0;
+    do {
+      code = stop_after(s, args, 20 + 10 * tries, SIGINT);
+      assert_in_range(++tries, 1, 100);
+    } while (code != 130);
+    assert_int_equal(remove(st), 0);
+
+    /* With the tag of a state that was about to be written, and without one. */
+    size_t n;
+    unsigned char *bytes = read_bytes(part, &n);
+    if (!tagged) memset(bytes + n - 8, 0, 8);
+    write_bytes(part, bytes, n);
+    write_bytes(draft, bytes, n / 2);
+    free(bytes);
+    if (tagged) {
+      want(RUN("eval", sudoku_model, sudoku_dir, "--steps", "400", "--state", other, "--save-preds",
+               p),
+           2);
+      says(err_text, "killed.npy.part: belongs to another evaluation");
+    }
+    /* Two at once would share it. */
+    const int busy = open(part, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(flock(busy, LOCK_EX), 0);
+    want(RUN("eval", sudoku_model, sudoku_dir, "--steps", "400", "--state", st, "--save-preds", p),
+         1);
+    says(err_text, "killed.npy.part: another process is writing it");
+    close(busy);
+    want(RUN("eval", sudoku_model, sudoku_dir, "--steps", "400", "--state", st, "--save-preds", p),
+         0);
+    same_bytes(p, want_p);
+    assert_int_equal(access(part, F_OK), -1);
+    assert_int_equal(access(draft, F_OK), -1);
+    assert_int_equal(remove(p), 0);
+  }
+}
+
 /* An evaluation that cannot be told or saved is kept, and told when it can. */
 static void what_cannot_be_written_is_kept(void **state) {
   scratch *s = *state;
@@ -207,12 +259,12 @@ static void answers_are_checked_by_the_rules(void **state) {
   says(out_text, "right by the rules");
   says(out_text, "mean of the examples' shares");
   want(RUN("eval", sudoku_model, sudoku_dir, "--json"), 0);
-  json_t *root = json_loads(out_text, 0, NULL);
+  trm__json *root = json_of(out_text);
   assert_true(number(root, "valid") >= number(root, "exact"));
   assert_true(number(root, "checked") == number(root, "examples"));
-  assert_int_equal(json_array_size(json_object_get(root, "valid_interval")), 2);
+  assert_int_equal(trm__json_n_items(trm__json_get(root, "valid_interval")), 2);
   assert_true(number(root, "untrained") == 0);
-  json_decref(root);
+  trm__json_free(root);
 }
 
 /* --- ARC --- */
@@ -227,20 +279,21 @@ static void saved_predictions_vote_like_the_evaluation(void **state) {
   want(RUN("eval", arc_model, arc_dir, "--json", "--save-preds", p, "--save-q", q, "--submission",
            a),
        0);
-  json_t *root = json_loads(out_text, 0, NULL), *arc = json_object_get(root, "arc");
-  const json_t *interval = json_object_get(root, "cell_interval"); /* grids of different sizes */
+  trm__json *root = json_of(out_text);
+  const trm__json *arc = trm__json_get(root, "arc");
+  const trm__json *interval = trm__json_get(root, "cell_interval"); /* grids of different sizes */
   const double cells = number(root, "cells_right") / number(root, "cells");
   assert_true(fabs(number(root, "cell_accuracy") - cells) < 1e-9);
-  assert_true(json_real_value(json_array_get(interval, 0)) <= cells);
-  assert_true(json_real_value(json_array_get(interval, 1)) >= cells);
+  assert_true(trm__json_number(trm__json_item(interval, 0)) <= cells);
+  assert_true(trm__json_number(trm__json_item(interval, 1)) >= cells);
   assert_true(number(arc, "tasks") == ARC_TASKS && number(arc, "predictions") == set.n);
   want(RUN("arc", "vote", "--data", arc_dir, "--preds", p, "--q", q, "--submission", b, "--json"),
        0);
-  json_t *again = json_loads(out_text, 0, NULL);
-  assert_true(json_equal(arc, again));
+  trm__json *again = json_of(out_text);
+  assert_true(trm__json_same(arc, again));
   same_bytes(a, b);
-  json_decref(again);
-  json_decref(root);
+  trm__json_free(again);
+  trm__json_free(root);
   want(RUN("eval", arc_model, arc_dir, "--limit", "3"), 0);
   says(out_text, "pass@2 ");
   says(out_text, "test inputs have no prediction");
@@ -276,9 +329,9 @@ static void submissions_are_scored(void **state) {
   says(out_text, "1 of 3 test inputs");
   says(out_text, "1 task is missing");
   want(RUN("arc", "score", a, right, "--json"), 0);
-  json_t *root = json_loads(out_text, 0, NULL);
+  trm__json *root = json_of(out_text);
   assert_true(number(root, "score") == 0.25 && number(root, "missing") == 1);
-  json_decref(root);
+  trm__json_free(root);
   write_bytes(a, "{\"t\": 1}", 8);
   want(RUN("arc", "score", a, right), 3);
   want(RUN("arc", "score", a), 2);
@@ -306,6 +359,48 @@ static void untrained_tasks_are_told(void **state) {
   says(err_text, "trm finetune MODEL --task FILE.json");
 }
 
+#define TINY                                                                             \
+  "arch=trm", out, "project_name=mini", "arch.hidden_size=16", "arch.num_heads=2",       \
+      "arch.H_cycles=1", "arch.L_cycles=1", "arch.L_layers=1", "arch.halt_max_steps=2",  \
+      "arch.puzzle_emb_ndim=16", "global_batch_size=2", "epochs=40", "eval_interval=20", \
+      "ema=True"
+
+/* Where the right outputs are not told, how many answers are right is not either. */
+static void hidden_outputs_are_not_measured(void **state) {
+  scratch *s = *state;
+  char dir[160], data[200], out[200], path[240];
+  arc_set hidden = set;
+  for (int t = 0; t < ARC_TASKS; t++)
+    for (int i = 0; i < arc_tests[t]; i++)
+      hidden.output[t][i] = (trm__arc_grid){.rows = 1, .cols = 1};
+  arc_write(&hidden, in(s, dir, "hidden"));
+  want(RUN("eval", arc_model, dir), 0);
+  says(out_text, "pass@K cannot be measured: the test outputs are hidden");
+  assert_null(strstr(out_text, "pass@1 "));
+  says(err_text, "what is equal to them says nothing");
+  want(RUN("eval", arc_model, dir, "--json"), 0);
+  trm__json *root = json_of(out_text);
+  const trm__json *arc = trm__json_get(root, "arc");
+  assert_true(trm__json_is(trm__json_get(arc, "ARC/pass@1"), TRM__JSON_NULL));
+  assert_true(trm__json_is(trm__json_get(arc, "ARC/pass@1000"), TRM__JSON_NULL));
+  assert_true(number(arc, "hidden") == number(arc, "test_inputs"));
+  trm__json_free(root);
+  /* So do the log of a training run and what it says. */
+  snprintf(data, sizeof data, "data_paths=[%s]", dir);
+  snprintf(out, sizeof out, "out=%s/runs", s->dir);
+  assert_int_equal(trm__make_dirs(in(s, path, "hidden/train"), NULL), TRM_OK);
+  char command[500];
+  snprintf(command, sizeof command, "cp '%s'/test/* '%s'", dir, path);
+  assert_int_equal(system(command), 0);
+  want(RUN("train", TINY, data, "evaluators=[arc@ARC]", "run_name=hidden", "max_updates=1"), 0);
+  says(err_text, "ARC: pass@K cannot be measured");
+  size_t n;
+  snprintf(path, sizeof path, "%s/runs/mini/hidden/log.jsonl", s->dir);
+  unsigned char *log = read_bytes(path, &n);
+  says((char *)log, "\"ARC/pass@1\":null");
+  free(log);
+}
+
 /* Evaluations of a training run vote, each for itself. */
 static void training_votes_when_asked(void **state) {
   scratch *s = *state;
@@ -330,11 +425,6 @@ static void training_votes_when_asked(void **state) {
   if (trm_build_arc(&build, NULL, &err) != TRM_OK) fail_msg("%s", err.msg);
   snprintf(data, sizeof data, "data_paths=[%s]", dir);
   snprintf(out, sizeof out, "out=%s/runs", s->dir);
-#define TINY                                                                             \
-  "arch=trm", out, "project_name=mini", "arch.hidden_size=16", "arch.num_heads=2",       \
-      "arch.H_cycles=1", "arch.L_cycles=1", "arch.L_layers=1", "arch.halt_max_steps=2",  \
-      "arch.puzzle_emb_ndim=16", "global_batch_size=2", "epochs=40", "eval_interval=20", \
-      "ema=True"
   want(RUN("train", TINY, data, "evaluators=[arc@ARC]", "run_name=votes"), 0);
   says(err_text, "ARC: pass@1 ");
   assert_null(strstr(err_text, "answers vote"));
@@ -384,12 +474,14 @@ int main(void) {
       cmocka_unit_test(interrupted_evaluations_go_on),
       cmocka_unit_test(what_does_not_go_on_is_refused),
       cmocka_unit_test(parts_of_others_are_left_alone),
+      cmocka_unit_test(parts_without_a_state_are_taken_over),
       cmocka_unit_test(what_cannot_be_written_is_kept),
       cmocka_unit_test(answers_are_checked_by_the_rules),
       cmocka_unit_test(saved_predictions_vote_like_the_evaluation),
       cmocka_unit_test(submissions_are_scored),
       cmocka_unit_test(untrained_tasks_are_told),
       cmocka_unit_test(training_votes_when_asked),
+      cmocka_unit_test(hidden_outputs_are_not_measured),
   };
   return cmocka_run_group_tests(tests, set_up, scratch_close);
 }

@@ -8,10 +8,12 @@
 
 #include <cmocka.h>
 
+#include "base/memory.h"
 #include "base/rng.h"
 #include "data/arc/arc_grid.h"
 #include "data/dihedral.h"
 #include "io/puzzle.h"
+#include "json_text.h"
 #include "trm/sudoku.h"
 
 static trm_puzzle user_puzzle(bool sized) {
@@ -79,8 +81,12 @@ static void json_keeps_everything(void **state) {
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
     trm_puzzle back;
     trm_error err;
-    json_t *json = trm__puzzle_to_json(&all[i]);
-    assert_non_null(json);
+    char *text;
+    trm__json_out o = trm__json_begin(TRM__JSON_COMPACT);
+    trm__puzzle_put(&o, NULL, &all[i]);
+    assert_int_equal(trm__json_finish(&o, "a puzzle", &text, NULL), TRM_OK);
+    trm__json *json = json_of(text);
+    trm__free(text);
     assert_int_equal(trm__puzzle_from_json(json, "file", &back, &err), TRM_OK);
     assert_memory_equal(&back, &all[i], sizeof back);
     int vocab = trm_puzzle_first_symbol(&back) + trm_puzzle_n_symbols(&back);
@@ -88,7 +94,7 @@ static void json_keeps_everything(void **state) {
     if (back.kind != TRM_PUZZLE_NONE)
       assert_int_equal(trm__puzzle_check(&back, vocab + 1, back.rows * back.cols, "f", &err),
                        TRM_E_CONFIG);
-    json_decref(json);
+    trm__json_free(json);
   }
 }
 
@@ -103,16 +109,15 @@ static void bad_json_is_refused(void **state) {
       "{\"kind\": \"grid\", \"rows\": 1, \"cols\": 1}",
       "{\"kind\": \"grid\", \"rows\": 1, \"cols\": 1, \"vocabulary\": [\"a\", \"a\"]}",
       "{\"kind\": \"grid\", \"rows\": 1, \"cols\": 1, \"vocabulary\": [1]}",
-      "{\"kind\": \"grid\", \"rows\": 1, \"cols\": 1, \"vocabulary\": [\"a\"], \"rules\": "
-      "\"a name that is too long\"}"};
+      ("{\"kind\": \"grid\", \"rows\": 1, \"cols\": 1, \"vocabulary\": [\"a\"], \"rules\": "
+       "\"a name that is too long\"}")};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     trm_puzzle p;
     trm_error err = {0};
-    json_t *json = json_loads(bad[i], 0, NULL);
-    assert_non_null(json);
+    trm__json *json = json_of(bad[i]);
     assert_int_not_equal(trm__puzzle_from_json(json, "file", &p, &err), TRM_OK);
     assert_non_null(strstr(err.msg, "file"));
-    json_decref(json);
+    trm__json_free(json);
   }
 }
 

@@ -58,6 +58,9 @@ static void every_kind_reads_what_it_writes(void **state) {
   reads_as(&words, "12 1 1 12", "12 1 / 1 12");
   trm_puzzle odd = GRID(1, 6, true, " ", ".", "\\", "\xc3\xa9", "\x1b", "?");
   reads_as(&odd, " .\\x5c\xc3\xa9\\x1B?", "\\x20.\\x5c\xc3\xa9\\x1b?");
+  trm_puzzle controls = GRID(1, 3, false, "a", "\xc2\x9b", "\xff");
+  reads_as(&controls, "a \\xc2\\x9b \\xff", "a \\xc2\\x9b \\xff");
+  reads_as(&controls, "\xc2\x9b \xff a", "\\xc2\\x9b \\xff a");
   trm_puzzle long_names = GRID(1, 2, false, "               ", "123456789012345");
   reads_as(&long_names, "123456789012345 123456789012345", "123456789012345 123456789012345");
   char all[3 * 15 + 16 + 32] = "";
@@ -71,21 +74,43 @@ static void what_is_wrong_is_named_with_its_column(void **state) {
   trm_puzzle sudoku = trm_sudoku_of_size(4), maze = maze_of(2, 3);
   trm_puzzle arc = {.kind = TRM_PUZZLE_ARC, .rows = 30, .cols = 30};
   trm_puzzle words = GRID(2, 2, false, "1", "12"), none = {.kind = TRM_PUZZLE_NONE};
-  refuses(&sudoku, "12x", 3, "'x'");
+  refuses(&sudoku, "12y", 3, "'y'");
   refuses(&maze, "#S#/#x#", 6, "'x' is no symbol");
   refuses(&maze, "#S#/##", 7, "row 2 has 2 cells, want 3");
   refuses(&maze, "#S##/###", 4, "want 2 rows of 3");
   refuses(&maze, "#S#/###/###", 9, "row 3");
-  refuses(&maze, "#S#", 4, "here are 1 rows");
+  refuses(&maze, "#S#", 4, "here is 1 row");
   refuses(&maze, "", 1, "row 1 has 0 cells");
   refuses(&maze, "//", 1, "row 1 has 0 cells");
-  refuses(&arc, "12/3", 5, "row 2 has 1 cells, want 2");
+  refuses(&arc, "12/3", 5, "row 2 has 1 cell, want 2");
   refuses(&arc, "1234567890123456789012345678901", 31, "column 31");
-  refuses(&arc, "1\x1b", 2, "'?' is no symbol");
+  refuses(&arc, "1\x1b", 2, "'\\x1b' is no symbol");
   refuses(&words, "1 12 / 1 13", 10, "'13' is no symbol of this puzzle (want one of: 1 12)");
   refuses(&words, "1 1234567890123456789 / 1 1", 3, "is no symbol");
   int32_t tokens[4];
   assert_int_equal(trm_puzzle_parse(&none, "1", 1, tokens, NULL), TRM_E_ARGUMENT);
+}
+
+/* A grid may be JSON, over as many lines as its writer likes. */
+static void lists_of_lists_are_grids(void **state) {
+  (void)state;
+  const trm_puzzle maze = maze_of(2, 3);
+  const trm_puzzle arc = {.kind = TRM_PUZZLE_ARC, .rows = 30, .cols = 30};
+  const trm_puzzle words = GRID(1, 2, false, "1", "12", "a b", "/");
+  const trm_puzzle bracket = GRID(1, 3, false, "[", "1", "]");
+  reads_as(&maze, "[[\"#\", \"S\", \" \"], [\"#\", \".\", \"G\"]]", "#S./#.G");
+  reads_as(&arc, "[\n [\n  0,\n  1\n ],\n [2.0, \"9\"]\n]", "01/29");
+  reads_as(&words, "[[\"a b\", 12]]", "a\\x20b 12");
+  reads_as(&words, "[[\"/\", 1]]", "\\x2f 1");
+  reads_as(&bracket, "[1]", "[1]");
+  refuses(&maze, "[[\"#\"], [\"S\"]]", 1, "a grid of 2 x 1 cells; want 2 x 3");
+  refuses(&maze, "[[\"#\", \"S\", \"x\"], [\"#\", \"o\", \"G\"]]", 1,
+          "row 1, column 3 of the grid: 'x'");
+  refuses(&maze, "[[\"#\", null, \"S\"], [\"#\", \"o\", \"G\"]]", 1,
+          "row 1, column 2 of the grid: ''");
+  refuses(&maze, "[[\"#\", \"S\", \"G\"]]", 1, "a grid of 1 x 3 cells; want 2 x 3");
+  refuses(&arc, "[[0, 1], [2]]", 1, "an array of rows of one length");
+  refuses(&arc, "[[0, 1] [2, 3]]", 9, "JSON: ");
 }
 
 /* Anywhere on the canvas, and cut short where there is no room. */
@@ -118,6 +143,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_kind_reads_what_it_writes),
       cmocka_unit_test(what_is_wrong_is_named_with_its_column),
+      cmocka_unit_test(lists_of_lists_are_grids),
       cmocka_unit_test(grids_are_found_on_their_canvas),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

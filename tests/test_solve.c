@@ -1,9 +1,10 @@
 /* `trm solve` on many puzzles: rows come and go, answers keep their order; and on every kind of
  * puzzle, as text and from a data set. */
-#include <jansson.h>
 #include <math.h>
 #include <poll.h>
+#include <sys/stat.h>
 
+#include "json_text.h"
 #include "launch.h"
 #include "small_sets.h"
 
@@ -54,13 +55,13 @@ static void solve_many(scratch *s, const char *halt, int steps, solved *got) {
   assert_non_null(answers);
   for (int i = 0; i < MANY; i++) {
     assert_non_null(fgets(line, sizeof line, answers));
-    json_t *root = json_loads(line, 0, NULL);
+    trm__json *root = json_of(line);
     assert_non_null(root);
-    snprintf(got[i].puzzle, 17, "%s", json_string_value(json_object_get(root, "puzzle")));
-    snprintf(got[i].answer, 17, "%s", json_string_value(json_object_get(root, "answer")));
-    got[i].q = json_real_value(json_object_get(root, "q"));
-    got[i].steps = (int)json_integer_value(json_object_get(root, "steps"));
-    json_decref(root);
+    snprintf(got[i].puzzle, 17, "%s", trm__json_text(trm__json_get(root, "puzzle")));
+    snprintf(got[i].answer, 17, "%s", trm__json_text(trm__json_get(root, "answer")));
+    got[i].q = trm__json_number(trm__json_get(root, "q"));
+    got[i].steps = (int)trm__json_integer(trm__json_get(root, "steps"));
+    trm__json_free(root);
   }
   assert_null(fgets(line, sizeof line, answers));
   assert_int_equal(pclose(answers), 0);
@@ -139,7 +140,7 @@ static void a_dialogue_is_not_kept_waiting(void **state) {
   close(from[0]);
 }
 
-/* --- every kind of puzzle --- */
+/* --- models of every kind --- */
 
 enum { BLANK, KNOWN }; /* rows of the puzzle embedding that a test sets */
 
@@ -181,6 +182,221 @@ static const char *place(scratch *s, const char *name, char path[160]) {
   return path;
 }
 
+/* --- lines that are not answered, and others --- */
+
+#define GOOD "12343412........"
+#define OTHER "1...............\n"
+
+/* How often `part` is in the text. */
+static int count(const char *text, const char *part) {
+  int n = 0;
+  for (const char *at = text; (at = strstr(at, part)); at += strlen(part)) n++;
+  return n;
+}
+
+/* A line that cannot be read has its place among the answers, and the others are not kept from
+ * theirs. */
+static void a_bad_line_is_answered_by_its_error(void **state) {
+  scratch *s = *state;
+  static char text[1 << 14];
+  const char *line;
+  char path[160];
+  make_model_for_ones(place(s, "ones", path));
+  /* Too short, a given twice, no symbol, far too long, a comment of that length. */
+  int n = snprintf(text, sizeof text, GOOD "\n12\n11..............\n" OTHER "................x\n");
+  for (int i = 0; i < 2; i++) {
+    n += snprintf(text + n, sizeof text - (size_t)n, i ? "# " : "");
+    memset(text + n, ' ', 4000);
+    n += snprintf(text + n + 4000, sizeof text - (size_t)n - 4000, "1\n") + 4000;
+  }
+  snprintf(text + n, sizeof text - (size_t)n, "%s", GOOD);
+  want(RUN_INPUT(text, "solve", path, "--steps", "2"), 3);
+  assert_int_equal(count(out_text, "\n"), 7);
+  static const char *const begins[] = {"", "error: stdin:2:3: ",  "error: stdin:3:2: '1' in row 1",
+                                       "", "error: stdin:5:17: ", "error: stdin:6:",
+                                       ""};
+  line = out_text;
+  for (int i = 0; i < 7; i++, line = strchr(line, '\n') + 1) {
+    if (*begins[i] && strncmp(line, begins[i], strlen(begins[i])) != 0)
+      fail_msg("line %d of the answers: %.60s", i + 1, line);
+    if (!*begins[i]) assert_memory_equal(line + 16, "  valid: ", 9);
+  }
+  assert_int_equal(count(err_text, "trm: error: stdin:"), 4);
+  says(err_text, "4 of 7 puzzles have no answer");
+  /* As JSON, in the same order, also with --check and one at a time. */
+  want(RUN_INPUT(text, "solve", path, "--steps", "2", "--json", "--check", "--show", "steps"), 3);
+  line = out_text;
+  for (int i = 0; i < 7; i++, line = strchr(line, '\n') + 1) {
+    size_t used;
+    trm__json *root = json_first(line, &used);
+    assert_non_null(root);
+    assert_int_equal(trm__json_is(trm__json_get(root, "error"), TRM__JSON_STRING), *begins[i] != 0);
+    assert_int_equal(trm__json_is(trm__json_get(root, "answer"), TRM__JSON_STRING),
+                     *begins[i] == 0);
+    if (*begins[i])
+      assert_int_equal(trm__json_integer(trm__json_get(root, "line")), i == 5 ? 6 : i + 1);
+    trm__json_free(root);
+  }
+  want(RUN("solve", path, "--puzzle", "1"), 3);
+  says(out_text, "error: --puzzle:1:2: ");
+}
+
+/* Each step is there in JSON, too, and the last one is the answer. */
+static void steps_are_told_as_json(void **state) {
+  scratch *s = *state;
+  char model[160];
+  make_model_for_ones(place(s, "ones", model));
+  want(RUN_INPUT(GOOD "\n" OTHER, "solve", model, "--steps", "3", "--json", "--show", "steps"), 0);
+  const char *line = out_text;
+  for (int i = 0; i < 2; i++, line = strchr(line, '\n') + 1) {
+    size_t used;
+    trm__json *root = json_first(line, &used);
+    const trm__json *trace = trm__json_get(root, "trace"), *last = trm__json_item(trace, 2);
+    assert_int_equal(trm__json_n_items(trace), 3);
+    for (size_t k = 0; k < 3; k++)
+      assert_int_equal(trm__json_integer(trm__json_get(trm__json_item(trace, k), "step")), k + 1);
+    assert_string_equal(trm__json_text(trm__json_get(last, "grid")),
+                        trm__json_text(trm__json_get(root, "answer")));
+    assert_true(trm__json_number(trm__json_get(last, "q")) ==
+                trm__json_number(trm__json_get(root, "q")));
+    assert_true(trm__json_is(trm__json_get(last, "changed"), TRM__JSON_INTEGER));
+    trm__json_free(root);
+  }
+  want(RUN_INPUT(GOOD "\n", "solve", model, "--json"), 0);
+  assert_null(strstr(out_text, "trace"));
+}
+
+/* Whatever ends the lines, each puzzle is answered under its number. */
+static void every_line_is_read(void **state) {
+  scratch *s = *state;
+  static const char *const texts[] = {
+      "\xef\xbb\xbf" GOOD "\n" OTHER "z", GOOD "\r\n1...............\r\nz\r\n",
+      GOOD "\r1...............\rz\r", GOOD "\r\n1...............\rz\n"};
+  char model[160];
+  make_model_for_ones(place(s, "ones", model));
+  for (int i = 0; i < 4; i++) {
+    want(RUN_INPUT(texts[i], "solve", model, "--steps", "1"), 3);
+    assert_int_equal(count(out_text, "valid: "), 2);
+    says(out_text, "\nerror: stdin:3:1: ");
+  }
+  want(RUN_INPUT("\xff\xfe"
+                 "1.",
+                 "solve", model),
+       3);
+  says(err_text, "stdin:1:1: text in UTF-16");
+  assert_int_equal(count(out_text, "\n"), 1);
+}
+
+static void zero_may_be_the_last_digit(void **state) {
+  scratch *s = *state;
+  char line[258], model[160];
+  const trm_puzzle p = trm_sudoku_of_size(16);
+  make_copying_model(place(s, "sixteen", model), &p, 1, BLANK);
+  memset(line, '.', 256);
+  memcpy(line, "0F1", 3);
+  memcpy(line + 256, "\n", 2);
+  want(RUN_INPUT(line, "solve", model, "--json"), 0);
+  says(out_text, "\"puzzle\":\"GF1...");
+  says(err_text, "stdin:1: 0 is taken for the last digit, 'G'");
+  line[3] = 'G'; /* then it is a blank, as ever */
+  want(RUN_INPUT(line, "solve", model, "--json"), 0);
+  says(out_text, "\"puzzle\":\".F1G...");
+  assert_string_equal(err_text, "");
+}
+
+/* --- waiting for input --- */
+
+/* Starts the program with a pipe as its stdin; *to is its other end. */
+static pid_t start_waiting(scratch *s, const char *model, const char *file, int *to) {
+  int ends[2];
+  char out[200];
+  assert_int_equal(pipe(ends), 0);
+  (void)remove(scratch_path(s, "out"));
+  pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) {
+    alarm(60);
+    dup2(ends[0], 0);
+    close(ends[0]);
+    close(ends[1]);
+    snprintf(out, sizeof out, "%s/out", s->dir);
+    redirect(out, O_WRONLY | O_CREAT | O_TRUNC, 1);
+    snprintf(out, sizeof out, "%s/err", s->dir);
+    redirect(out, O_WRONLY | O_CREAT | O_TRUNC, 2);
+    execl(TRM_PROGRAM, TRM_PROGRAM, "solve", model, file, (char *)NULL);
+    _exit(98);
+  }
+  close(ends[0]);
+  *to = ends[1];
+  return child;
+}
+
+/* Until the program has answered something. */
+static void await_answer(scratch *s) {
+  for (int i = 0; i < 3000; i++, nap(20)) {
+    if (access(scratch_path(s, "out"), R_OK) != 0) continue;
+    slurp(scratch_path(s, "out"), out_text);
+    if (strchr(out_text, '\n')) return;
+  }
+  fail_msg("no answer came");
+}
+
+/* The first signal ends a wait, and what was answered is there. */
+static void a_signal_ends_the_wait(void **state) {
+  scratch *s = *state;
+  static const int signals[] = {SIGTERM, SIGINT};
+  char model[160], fifo[160];
+  make_model_for_ones(place(s, "ones", model));
+  assert_int_equal(mkfifo(place(s, "fifo", fifo), 0600), 0);
+  for (int i = 0; i < 2; i++) {
+    int to;
+    pid_t child = start_waiting(s, model, "-", &to);
+    /* Part of a second line keeps nobody waiting either. */
+    assert_int_equal(write(to, GOOD "\n12", 19), 19);
+    await_answer(s);
+    kill(child, signals[i]);
+    want(finish(s, child), 130);
+    close(to);
+    says(out_text, "valid: ");
+    says(err_text, "interrupted after 1 answer");
+    /* A pipe that nobody has opened for writing is waited for as well. A signal that comes before
+     * the program listens ends it by itself: then later. */
+    int code = 1000 + signals[i];
+    for (int wait = 100; code == 1000 + signals[i]; wait *= 2) {
+      assert_in_range(wait, 0, 20000);
+      child = start_waiting(s, model, fifo, &to);
+      nap(wait);
+      kill(child, signals[i]);
+      code = finish(s, child);
+      close(to);
+    }
+    want(code, 130);
+    says(err_text, "interrupted after 0 answers");
+  }
+}
+
+static void pipes_are_read(void **state) {
+  scratch *s = *state;
+  char model[160], fifo[160], command[800];
+  make_model_for_ones(place(s, "ones", model));
+  assert_int_equal(mkfifo(place(s, "named", fifo), 0600), 0);
+  static const char *const inputs[] = {
+      "'%1$s' solve '%2$s' '%3$s' & sleep 1; printf '" GOOD "\\n' > '%3$s'; wait $!",
+      "printf '" GOOD "\\n' | '%1$s' solve '%2$s' /dev/stdin",
+      "printf '" GOOD "\\n' > '%3$s' & '%1$s' solve '%2$s' '%3$s'"};
+  for (int i = 0; i < 3; i++) {
+    snprintf(command, sizeof command, inputs[i], TRM_PROGRAM, model, fifo);
+    FILE *answers = popen(command, "r");
+    assert_non_null(answers);
+    assert_non_null(fgets(out_text, sizeof out_text, answers));
+    says(out_text, "valid: ");
+    assert_null(fgets(out_text, sizeof out_text, answers));
+    assert_int_equal(pclose(answers), 0);
+  }
+}
+
+/* --- every kind of puzzle --- */
+
 static void mazes_are_solved(void **state) {
   scratch *s = *state;
   char model[160], data[160];
@@ -194,6 +410,15 @@ static void mazes_are_solved(void **state) {
   want(RUN_INPUT("##SG/.###/####\n##SG/.###/###x\n", "solve", model), 3);
   says(out_text, "valid: yes");
   says(err_text, "stdin:2:14: 'x' is no symbol");
+  /* As JSON, over several lines, and behind a line without an end. */
+  want(RUN_INPUT("[\n [\n  \"#\", \"#\",\n \"S\", \"G\"\n ],\n [\".\",\"#\",\"#\",\"#\"],\n\n"
+                 " [\"#\",\"#\",\"#\",\"#\"]\n]\n##SG/.###/###x\n[\n [1]\n]\n[\n",
+                 "solve", model),
+       3);
+  says(out_text, "##SG/.###/####  valid: yes  q ");
+  says(err_text, "stdin:10:14: 'x' is no symbol");
+  says(err_text, "stdin:11:1: a grid of 1 x 1 cells; want 3 x 4");
+  says(err_text, "stdin:14:");
   want(RUN("solve", model, "--data", data, "--check", "--show", "grid"), 4);
   says(out_text, "  puzzle     answer\n  # #   S    # #   S \n");
   says(out_text, "##.S/...#/G###  valid: no  q ");
@@ -204,13 +429,14 @@ static void mazes_are_solved(void **state) {
   says(out_text, "step 1 of 2: 0 cells changed");
   assert_null(strstr(out_text, "step 3"));
   want(RUN("solve", model, "--data", data, "--split", "train", "--count", "5", "--json"), 0);
-  json_t *root = json_loads(out_text, JSON_DISABLE_EOF_CHECK, NULL);
+  size_t used;
+  trm__json *root = json_first(out_text, &used);
   assert_non_null(root);
-  assert_string_equal(json_string_value(json_object_get(root, "puzzle")), "S.##/#.../###G");
-  assert_true(json_is_false(json_object_get(root, "valid")));
-  assert_int_equal(json_integer_value(json_object_get(root, "index")), 0);
-  assert_string_equal(json_string_value(json_object_get(root, "label")), "different");
-  json_decref(root);
+  assert_string_equal(trm__json_text(trm__json_get(root, "puzzle")), "S.##/#.../###G");
+  assert_true(trm__json_is(trm__json_get(root, "valid"), TRM__JSON_FALSE));
+  assert_int_equal(trm__json_integer(trm__json_get(root, "index")), 0);
+  assert_string_equal(trm__json_text(trm__json_get(root, "label")), "different");
+  trm__json_free(root);
   says(strchr(out_text, '\n'), "\"index\":1");
 }
 
@@ -232,7 +458,7 @@ static void arc_tasks_are_answered_by_their_ids(void **state) {
   says(err_text, "puzzle id 3 bbbb0002 was not trained");
   says(err_text, "trm finetune MODEL --task FILE.json");
   want(RUN("solve", few, "--data", data, "--index", "1"), 3);
-  says(err_text, "puzzle id 3 bbbb0002: the model was trained with 2 ids");
+  says(err_text, "the data have 4 puzzle ids, the model only knows 2");
   want(RUN("solve", model, "--puzzle", "12/30", "--check", "--steps", "1"), 0);
   says(out_text, "12/30  valid: -");
   says(err_text, "a puzzle given as text has no id");
@@ -243,6 +469,31 @@ static void arc_tasks_are_answered_by_their_ids(void **state) {
   want(RUN("solve", model, "--data", data, "--split", "train", "--steps", "1", "--check"), 0);
   says(out_text, "01/23  valid: -");
   says(out_text, "label: equal\n");
+}
+
+/* A task is no line of text, and is not answered without its demonstrations. */
+static void tasks_in_json_belong_to_finetune(void **state) {
+  scratch *s = *state;
+  static const char *const texts[] = {"{\"train\": []}\n", "\xef\xbb\xbf\n  {\n\"train\": []\n}\n",
+                                      "[[[[1]], [[2]]]]"};
+  char model[160], task[160], want_text[200];
+  const trm_puzzle p = {.kind = TRM_PUZZLE_ARC, .rows = 30, .cols = 30};
+  make_copying_model(place(s, "task_model", model), &p, 2, KNOWN);
+  place(s, "task.json", task);
+  snprintf(want_text, sizeof want_text, "trm finetune MODEL --task %s", task);
+  for (size_t i = 0; i < 3; i++) {
+    write_bytes(task, texts[i], strlen(texts[i]));
+    want(RUN("solve", model, task), 3);
+    says(err_text, want_text);
+    assert_ptr_equal(strchr(out_text, '\n'), out_text + strlen(out_text) - 1); /* one error */
+    want(RUN("solve", model, "--puzzle", texts[i]), 3);
+    says(err_text, "--puzzle:");
+    says(err_text, "trm finetune MODEL --task FILE.json");
+  }
+  want(RUN("solve", model, "--puzzle", "[[1, 2], [3, 4]]"), 0); /* a grid is none */
+  says(out_text, "12/34  valid: -");
+  want(RUN("solve", model, "--puzzle", "12/34", "--steps", "1025"), 2);
+  says(err_text, "--steps: want 0 to 1024, got 1025");
 }
 
 static void a_users_grids_are_solved(void **state) {
@@ -267,7 +518,7 @@ static void what_does_not_fit_is_refused(void **state) {
   make_copying_model(place(s, "refusing", model), &p, 1, BLANK);
   write_arc_set(place(s, "arc_again", data));
   want(RUN("solve", model, "--data", data), 3);
-  says(err_text, "has seq_len 900 and vocab_size 12, the model 12 and 6");
+  says(err_text, "arc_again: the data have seq_len 900 and vocab_size 12, the model 12 and 6");
   write_maze_set(place(s, "maze_again", data));
   want(RUN("solve", model, "--data", data, "--index", "7"), 2);
   says(err_text, "test has examples 0 to 0, got 7");
@@ -277,16 +528,9 @@ static void what_does_not_fit_is_refused(void **state) {
   want(RUN("solve", model, "--show", "all"), 2);
   /* A model that does not say what its tokens are learns it from the data. */
   make_copying_model(place(s, "nameless", nameless), &p, 1, BLANK);
-  size_t n;
   char config[200];
   snprintf(config, sizeof config, "%s/config.json", nameless);
-  char *text = (char *)read_bytes(config, &n);
-  json_t *root = json_loads(text, 0, NULL);
-  assert_non_null(root);
-  assert_int_equal(json_object_del(root, "puzzle"), 0);
-  assert_int_equal(json_dump_file(root, config, 0), 0);
-  json_decref(root);
-  free(text);
+  json_change(config, "puzzle", NULL, config);
   want(RUN("solve", nameless, "--puzzle", "##SG/####/####"), 2);
   says(err_text, "does not say what its tokens mean");
   want(RUN("solve", nameless, "--data", data), 0);
@@ -297,8 +541,15 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(answers_keep_the_order_of_the_puzzles),
       cmocka_unit_test(a_dialogue_is_not_kept_waiting),
+      cmocka_unit_test(a_bad_line_is_answered_by_its_error),
+      cmocka_unit_test(steps_are_told_as_json),
+      cmocka_unit_test(every_line_is_read),
+      cmocka_unit_test(zero_may_be_the_last_digit),
+      cmocka_unit_test(a_signal_ends_the_wait),
+      cmocka_unit_test(pipes_are_read),
       cmocka_unit_test(mazes_are_solved),
       cmocka_unit_test(arc_tasks_are_answered_by_their_ids),
+      cmocka_unit_test(tasks_in_json_belong_to_finetune),
       cmocka_unit_test(a_users_grids_are_solved),
       cmocka_unit_test(what_does_not_fit_is_refused),
   };

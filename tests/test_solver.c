@@ -1,4 +1,5 @@
 /* The solver: the same bits however the work is split, and errors for what no model can read. */
+#include "processors.h"
 #include "small_model.h"
 
 enum { ROWS = 7, STEPS = 3 };

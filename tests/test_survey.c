@@ -190,7 +190,7 @@ static void a_folder_without_a_test_set_passes(void **state) {
   assert_int_equal(remove(path), 0);
   write_beside(dir, "test_puzzles.json", "{}");
   finds(dir, "");
-  finds_with(dir, "test_puzzles.json", "[]", "want a JSON object");
+  finds_with(dir, "test_puzzles.json", "[]", "want a task, or an object of tasks");
 }
 
 static void what_is_wrong_beside_the_arrays_is_found(void **state) {
@@ -202,8 +202,8 @@ static void what_is_wrong_beside_the_arrays_is_found(void **state) {
              "entry 2 is 'a|||t8|||0123456789'");
   finds_with(dir, "identifiers.json", "[\"<blank>\", \"a\", 7, \"b\"]", "entry 2 is no text");
   finds_with(dir, "test_puzzles.json", NULL, "test_puzzles.json");
-  finds_with(dir, "test_puzzles.json", "[]", "want a JSON object");
-  finds_with(dir, "test_puzzles.json", "{}", "no task");
+  finds_with(dir, "test_puzzles.json", "[]", "want a task, or an object of tasks");
+  finds_with(dir, "test_puzzles.json", "{}", "there is none in it");
   finds_with(dir, "test_puzzles.json", "{\"x\": 3}", "task x");
 #define ONE "[{\"input\": [[1]], \"output\": [[2]]}]"
   finds_with(dir, "test_puzzles.json", "{\"b\": {\"train\": " ONE "}}", "1 or more test pairs");

@@ -89,8 +89,7 @@ static void what_is_no_state_dict_names_the_remedy(void **state) {
   } cases[] = {{DATA("legacy.pt"), "before torch 1.6"},
                {DATA("script.pt"), "TorchScript"},
                {DATA("whole.pt"), "torch.nn.modules.container.Sequential"},
-               {DATA("nested.pt"), "save model.state_dict() alone"},
-               {TRM_SOURCE_DIR "/README.md", "not a zip archive"}};
+               {TRM_SOURCE_DIR "/README.md", "a text, not a model: it begins \"# trm\""}};
   trm__torch_file *f;
   trm_error err;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -180,10 +179,14 @@ static trm_status open_made(scratch *s, const char *text, size_t n, trm__torch_f
   return trm__torch_open(s->path, f, err);
 }
 
-#define TENSOR(numel, offset, shape, strides)                                                    \
-  "\x80\2}X\1\0\0\0wctorch._utils\n_rebuild_tensor_v2\n((X\7\0\0\0storagectorch\nFloatStorage\n" \
-  "X\1\0\0\0"                                                                                    \
-  "0X\3\0\0\0cpu" numel "tQ" offset shape strides "\x89}tRs."
+/* requires_grad, hooks and what else there is; `id` begins with the kind of object. */
+#define TENSOR_OF(id, numel, offset, shape, strides, extras)  \
+  "\x80\2}X\1\0\0\0wctorch._utils\n_rebuild_tensor_v2\n((" id \
+  "ctorch\nFloatStorage\nX\1\0\0\0"                           \
+  "0X\3\0\0\0cpu" numel "tQ" offset shape strides extras "tRs."
+#define STORAGE "X\7\0\0\0storage"
+#define TENSOR(numel, offset, shape, strides) \
+  TENSOR_OF(STORAGE, numel, offset, shape, strides, "\x89}")
 
 static void tensors_beyond_their_storage(void **state) {
   scratch *s = *state;
@@ -218,6 +221,53 @@ static void tensors_beyond_their_storage(void **state) {
   }
 }
 
+/* What changes a tensor when torch reads it, or is not what torch.save writes. */
+static void what_changes_a_tensor_is_refused(void **state) {
+  scratch *s = *state;
+#define EXTRAS(extras) TENSOR_OF(STORAGE, "K\x18", "K\0", "K\4\x85", "K\1\x85", extras)
+#define TEXT(text) text, sizeof(text) - 1
+#define PARAMETER(rest) "\x80\2}X\1\0\0\0wctorch._utils\n_rebuild_parameter\n(" rest "tRs."
+#define PLAIN                                     \
+  "ctorch._utils\n_rebuild_tensor_v2\n((" STORAGE \
+  "ctorch\nFloatStorage\nX\1\0\0\0"               \
+  "0X\3\0\0\0cpuK\x18tQK\0K\4\x85K\1\x85\x89}tR"
+  static const struct {
+    const char *text;
+    size_t n;
+    const char *word; /* NULL: a good one */
+  } cases[] = {
+      {TEXT(EXTRAS("\x88N")), NULL},
+      {TEXT(EXTRAS("\x89"
+                   "ccollections\nOrderedDict\n)R")),
+       NULL},
+      {TEXT(EXTRAS("\x89}}")), NULL}, /* metadata without entries */
+      {TEXT(EXTRAS("\x89}N")), NULL},
+      {TEXT(EXTRAS("\x89}}X\3\0\0\0neg\x88s")), "resolve_neg"},
+      {TEXT(EXTRAS("\x89}}X\4\0\0\0conj\x88s")), "metadata"},
+      {TEXT(EXTRAS("\x89}}X\3\0\0\0neg\x89s")), "metadata"},
+      {TEXT(EXTRAS("\x89}\x88")), "metadata"},
+      {TEXT(EXTRAS("\x89}NN")), "arguments"},
+      {TEXT(EXTRAS("\x89")), "arguments"},
+      {TEXT(EXTRAS("\x89}K\1K\2s")), "hooks"},
+      {TEXT(EXTRAS("K\1}")), "hooks"},
+      {TEXT(EXTRAS("\x89]")), "hooks"},
+      {TEXT(TENSOR_OF("X\6\0\0\0module", "K\x18", "K\0", "K\4\x85", "K\1\x85", "\x89}")),
+       "its storage is not described"},
+      {TEXT(PARAMETER(PLAIN "\x88}")), NULL},
+      {TEXT(PARAMETER(PLAIN "\x88}K\1K\2s")), "hooks"},
+      {TEXT(PARAMETER(PLAIN "\x88")), "hooks"},
+      {TEXT(PARAMETER(PLAIN "\x88}}")), "hooks"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    trm__torch_file *f;
+    trm_error err = {0};
+    const trm_status st = open_made(s, cases[i].text, cases[i].n, &f, &err);
+    if (st != (cases[i].word ? TRM_E_FORMAT : TRM_OK)) fail_msg("case %zu: %s", i, err.msg);
+    if (cases[i].word) assert_true(speaks_of(&err, cases[i].word));
+    trm__torch_close(f);
+  }
+}
+
 static void any_byte_changed(void **state) {
   scratch *s = *state;
   size_t n;
@@ -248,6 +298,7 @@ int main(void) {
       cmocka_unit_test(the_reference_checkpoint),
       cmocka_unit_test(written_files_read_back),
       cmocka_unit_test(tensors_beyond_their_storage),
+      cmocka_unit_test(what_changes_a_tensor_is_refused),
       cmocka_unit_test(any_byte_changed),
   };
   return cmocka_run_group_tests_name("torch", tests, scratch_open, scratch_close);

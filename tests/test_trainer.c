@@ -1,5 +1,6 @@
 /* Training: the same bits for every split of the work, halting and metrics, errors, and that it
  * learns. */
+#include "processors.h"
 #include "small_trainer.h"
 
 #include <math.h>
@@ -32,7 +33,7 @@ static void same_bits_of(scratch *s, int which, int batch_size, trm_dtype dtype,
                          size_t step) {
   const trm_model_config mc = model_config(which);
   trm_model *m = small_model(&mc, 5);
-  trm_model_set_dtype(m, dtype);
+  assert_int_equal(trm_model_set_dtype(m, dtype, NULL), TRM_OK);
   trm_trainer_config c = small_training(batch_size);
   const outcome want = run(s, m, &c);
   double halted = 0;
@@ -544,7 +545,8 @@ static void training_learns_small_sudokus(void **state) {
     const trm_dataset *sets[] = {d};
     assert_int_equal(trm_stream_create(sets, 1, &sc, &stream, NULL), TRM_OK);
     assert_int_equal(setenv("TRM_ISA", kernels[i]->name, 1), 0);
-    trm_model_set_dtype(m, i % 2 ? TRM_FLOAT32 : TRM_BFLOAT16); /* in turn: each takes a second */
+    assert_int_equal(trm_model_set_dtype(m, i % 2 ? TRM_FLOAT32 : TRM_BFLOAT16, NULL),
+                     TRM_OK); /* in turn: each takes a second */
     const progress p = learn(m, stream);
     print_message("%s: loss %.3f to %.3f, exact %.3f to %.3f\n", kernels[i]->name, p.loss[0],
                   p.loss[1], p.exact[0], p.exact[1]);

@@ -1,5 +1,6 @@
 /* The trainer's state in a file: training goes on bit for bit, and a file that is damaged, made for
  * another run or out to do harm is refused and changes nothing. */
+#include "processors.h"
 #include "small_trainer.h"
 
 #include <math.h>

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "io/npz.h"
 #include "io/zip.h"
+#include "npy_forms.h"
 #include "zip_bytes.h"
 
 static zip_bytes z; /* of the test that runs */
@@ -311,7 +312,7 @@ static void arrays_of_an_npz(void **state) {
   const int32_t v[] = {1, 2, 3, 4, 5, 6};
   const double d[] = {0.5, -2};
   trm__npz *npz;
-  const trm__npy *a, *again;
+  trm__npz_rows *a;
   trm_error err;
   z = (zip_bytes){.n = 0};
   add_array(s, "inputs.npy", TRM__NPY_I4, 2, shape, v, false);
@@ -324,16 +325,56 @@ static void arrays_of_an_npz(void **state) {
   assert_int_equal(trm__npz_count(npz), 3);
   assert_string_equal(trm__npz_name(npz, 0), "inputs");
   assert_int_equal(trm__npz_find(npz, "inputs", &a, &err), TRM_OK);
-  assert_true(a && a->ndim == 2 && a->row_count == 3 && trm__npy_int(a, 5) == 6);
-  assert_int_equal(trm__npz_find(npz, "x/packed", &a, &err), TRM_OK);
-  assert_true(a && trm__npy_double(a, 1) == -2);
-  assert_int_equal(trm__npz_find(npz, "x/packed", &again, &err), TRM_OK);
-  assert_ptr_equal(a, again);
+  assert_true(a && trm__npz_array(a)->ndim == 2 && trm__npz_array(a)->row_count == 3);
+  for (int row = 0; row < 2; row++) {
+    assert_int_equal(trm__npz_next(a, &err), TRM_OK);
+    for (int k = 0; k < 3; k++)
+      assert_int_equal(trm__npy_int(trm__npz_array(a), k), 3 * row + k + 1);
+  }
+  assert_int_equal(trm__npz_next(a, &err), TRM_E_ARGUMENT);
+  trm__npz_rows_close(a);
+  for (int again = 0; again < 2; again++) {
+    assert_int_equal(trm__npz_find(npz, "x/packed", &a, &err), TRM_OK);
+    assert_int_equal(trm__npz_next(a, &err), TRM_OK);
+    assert_true(trm__npy_double(trm__npz_array(a), 0) == 0.5);
+    assert_int_equal(trm__npz_next(a, &err), TRM_OK);
+    assert_true(trm__npy_double(trm__npz_array(a), 0) == -2);
+    trm__npz_rows_close(a);
+  }
   assert_int_equal(trm__npz_find(npz, "labels", &a, &err), TRM_OK);
   assert_null(a);
   assert_int_equal(trm__npz_find(npz, "texts", &a, &err), TRM_E_FORMAT);
   assert_true(speaks_of(&err, "t.npz") && speaks_of(&err, "texts.npy"));
   trm__npz_close(npz);
+}
+
+/* Rows come in C order, whatever the array's, packed or not. */
+static void arrays_of_an_npz_in_every_form(void **state) {
+  scratch *s = *state;
+  static const int64_t shapes[][3] = {{12, 1, 1}, {3, 4, 1}, {2, 3, 2}};
+  static const double values[] = {5, 0, 1, 7, 100, 3, 2, 127, 64, 9, 33, 6};
+  for (int f = 0; f < NPY_FORMS; f++)
+    for (int ndim = 1; ndim <= 3; ndim++) {
+      unsigned char bytes[NPY_FORM_HEAD + sizeof values];
+      trm__npz *npz;
+      trm__npz_rows *a;
+      trm_error err;
+      const size_t n = npy_form_make(bytes, npy_forms[f], ndim, shapes[ndim - 1], values);
+      z = (zip_bytes){.n = 0};
+      (f % 2 ? zip_add_deflated : zip_add)(&z, "a.npy", bytes, n);
+      zip_end(&z);
+      write_bytes(scratch_path(s, "f.npz"), z.data, z.n);
+      assert_int_equal(trm__npz_open(s->path, &npz, &err), TRM_OK);
+      if (trm__npz_find(npz, "a", &a, &err) != TRM_OK) fail_msg("%s", err.msg);
+      const int cells = 12 / (int)shapes[ndim - 1][0];
+      for (int i = 0; i < 12; i++) {
+        if (i % cells == 0) assert_int_equal(trm__npz_next(a, &err), TRM_OK);
+        assert_int_equal(trm__npy_int(trm__npz_array(a), i % cells), (int64_t)values[i]);
+      }
+      assert_int_equal(trm__npz_next(a, &err), TRM_E_ARGUMENT);
+      trm__npz_rows_close(a);
+      trm__npz_close(npz);
+    }
 }
 
 static void an_npz_with_a_damaged_array(void **state) {
@@ -347,12 +388,15 @@ static void an_npz_with_a_damaged_array(void **state) {
     zip_end(&z);
     write_bytes(scratch_path(s, "t.npz"), z.data, z.n);
     trm__npz *npz;
-    const trm__npy *a;
+    trm__npz_rows *a;
     trm_error err;
     assert_int_equal(trm__npz_open(s->path, &npz, &err), TRM_OK);
-    assert_int_equal(trm__npz_find(npz, "a", &a, &err), TRM_E_FORMAT);
+    assert_int_equal(trm__npz_find(npz, "a", &a, &err), TRM_OK);
+    trm_status st = TRM_OK;
+    for (int row = 0; row < 3 && st == TRM_OK; row++) st = trm__npz_next(a, &err);
+    assert_int_equal(st, TRM_E_FORMAT);
     assert_true(speaks_of(&err, "damaged"));
-    assert_int_equal(trm__npz_find(npz, "a", &a, &err), TRM_E_FORMAT); /* and again */
+    trm__npz_rows_close(a);
     trm__npz_close(npz);
   }
 }
@@ -378,7 +422,7 @@ static void an_array_larger_than_its_header_says(void **state) {
   assert_int_equal(deflate(&stream, Z_FINISH), Z_STREAM_END);
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     trm__npz *npz;
-    const trm__npy *a;
+    trm__npz_rows *a;
     trm_error err;
     z = (zip_bytes){.n = 0};
     zip_add_raw(&z, "a.npy", 8, 0, packed, stream.total_out, cases[i].size);
@@ -404,6 +448,7 @@ int main(void) {
       cmocka_unit_test(written_beyond_4_gib),
       cmocka_unit_test(a_wrong_announcement_is_an_error),
       cmocka_unit_test(arrays_of_an_npz),
+      cmocka_unit_test(arrays_of_an_npz_in_every_form),
       cmocka_unit_test(an_npz_with_a_damaged_array),
       cmocka_unit_test(an_array_larger_than_its_header_says),
   };

@@ -6,7 +6,7 @@
 
 #include "scratch.h"
 
-enum { ZIP_ROOM = 1 << 16, ZIP_ENTRIES = 16 };
+enum { ZIP_ROOM = 1 << 17, ZIP_ENTRIES = 16 };
 
 typedef struct zip_bytes {
   unsigned char data[ZIP_ROOM], directory[4096];

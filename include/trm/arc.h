@@ -15,10 +15,20 @@
 extern "C" {
 #endif
 
+/* What was no task: grids of more than 30 rows or columns, other colours than 0 to 9, rows of
+ * different lengths, no demonstration. */
+typedef struct trm_arc_invalid {
+  int64_t tasks;
+  char ids[512]; /* of the first ones, with a comma between two */
+  trm_error why; /* what is wrong with the first */
+} trm_arc_invalid;
+
 /* Data set folders from files of tasks. Subset S of prefix P is PATH_S_challenges.json with
- * PATH_S_solutions.json (P = PATH), or the folder P/S or S with one task {"train": [...],
- * "test": [...]} per file, whose id is the file's name; every file may end in .json.gz.
- * All pairs are for training, but for the test pairs of `test_set_name`.
+ * PATH_S_solutions.json (P = PATH; "-" in place of a "_" will do), or the folder P/S or S with one
+ * task per file, whose id is the file's name; every file may end in .json.gz. A task is {"train":
+ * pairs, "test": pairs}; or one list of pairs, alone as RE-ARC's or as {"examples": pairs}: its
+ * last pair is the test pair, the ones before it are the demonstrations. A test output that is
+ * missing or null is hidden. All pairs are for training, but for the test pairs of `test_set_name`.
  *
  * The folder holds every example of every copy, two bytes a cell, or, if `compact`, only the
  * original pairs and what was drawn: some 60 bytes a copy. trm_dataset_open reads both and gives
@@ -41,14 +51,17 @@ typedef struct trm_arc_build_config {
                     of small tasks as much faster as it has fewer cells. */
   uint64_t seed; /* 0 to 2^32 - 1, NumPy's range */
   bool compact;
-  int threads; /* 0: as many as the process may use; the result does not depend on it */
+  bool skip_invalid; /* leave out what is no task and count it, instead of an error */
+  int threads;       /* 0: as many as the process may use; the result does not depend on it */
   trm_progress_fn *progress; /* of examples written; 0 while copies are drawn */
   void *progress_arg;
 } trm_arc_build_config;
 
 typedef struct trm_arc_build_report {
-  int64_t tasks;                                      /* with different ids */
-  int64_t too_large;                                  /* left out: larger than the canvas */
+  int64_t tasks;           /* with different ids */
+  int64_t listed;          /* tasks that were one list of pairs, whose last is the test pair */
+  int64_t too_large;       /* left out: larger than the canvas */
+  trm_arc_invalid invalid; /* left out; after an error without skip_invalid: the one it is about */
   int64_t train_tasks, train_puzzles, train_examples; /* a task that is in two subsets is two */
   int64_t test_tasks, test_puzzles, test_examples;
   int64_t identifiers;        /* of puzzles, without the blank one */
@@ -63,13 +76,21 @@ TRM_API trm_status trm_build_arc(const trm_arc_build_config *config, trm_arc_bui
 
 /* ---- tasks in memory, and data sets of them, e.g. to fine-tune a model on a new task ---- */
 
-/* A list of tasks, never empty. */
-typedef struct trm__arc_tasks trm_arc_tasks;
+/* A list of tasks. */
+typedef struct trm_arc_tasks trm_arc_tasks;
 
 /* From a file of one task, a file {"ID": task, ...} (challenges of Kaggle, test_puzzles.json of a
- * data set), or a folder with one task per file. Errors: IO; FORMAT, SHAPE and RANGE with file,
- * task, pair and cell; MEMORY. */
+ * data set), or a folder with one task per file; never empty. Errors: IO; FORMAT, SHAPE and RANGE
+ * with file, task, pair and cell; MEMORY. */
 TRM_API trm_status trm_arc_tasks_load(const char *path, trm_arc_tasks **out, trm_error *err);
+/* The same where all of a file is to be answered: what is no task is no error, but counted. It is
+ * in the list with its id and the number of its test inputs, and has no train pair. */
+TRM_API trm_status trm_arc_tasks_load_all(const char *path, trm_arc_tasks **out,
+                                          trm_arc_invalid *invalid, trm_error *err);
+/* Copies of those of the tasks that can be learned and answered on such a canvas (0: 30), in their
+ * order: none of their grids is larger, and they have test pairs. It may be empty. */
+TRM_API trm_status trm_arc_tasks_possible(const trm_arc_tasks *tasks, int canvas,
+                                          trm_arc_tasks **out, trm_error *err);
 TRM_API void trm_arc_tasks_free(trm_arc_tasks *tasks);
 TRM_API int64_t trm_arc_tasks_count(const trm_arc_tasks *tasks);
 /* Of task i, 0 <= i < count. The id lives as long as the list. */

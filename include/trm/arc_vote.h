@@ -4,7 +4,8 @@
  * colours and dihedral transform are undone, and equal grids are counted; grids are ranked by
  * (count, mean of sigmoid(q_halt)), and the one that was answered first wins a tie. The first two
  * are the attempts of a submission. pass@K of a task is the share of its test inputs whose right
- * output is among the first K; the score is the mean over all tasks of test_puzzles.json.
+ * output is among the first K; the score is the mean over all tasks of test_puzzles.json. Test
+ * inputs whose right output is hidden, as it is in a set built without solutions, are not scored.
  *
  *   trm_arc_votes_create("data/arc1", &votes, &err);
  *   for each prediction: trm_arc_votes_add(votes, row, id, 30, inputs, answer, q_halt, &err);
@@ -41,8 +42,9 @@ TRM_API trm_status trm_arc_votes_add(trm_arc_votes *v, int64_t order, int32_t pu
                                      const int32_t *inputs, const int32_t *answer, double q_halt,
                                      trm_error *err);
 /* Adds the predictions of .npy files for the first rows of `data`, in file order: preds [N,
- * seq_len] of any integer type, q [N] logits, ids NULL or [N] to be compared with the data's.
- * Called again, the predictions of several evaluations are pooled, those of the first call first.
+ * seq_len] of integers or floats that are whole, q [N] logits, ids NULL or [N] to be compared with
+ * the data's. Called again, the predictions of several evaluations are pooled, those of the first
+ * call first.
  * Errors: IO, FORMAT; SHAPE; RANGE for an id that differs; NUMERIC; MEMORY; INTERRUPTED. */
 TRM_API trm_status trm_arc_votes_add_files(trm_arc_votes *v, const trm_dataset *data,
                                            const char *preds, const char *q, const char *ids,
@@ -56,9 +58,12 @@ typedef struct trm_arc_counts {
   int64_t blank;         /* predictions for the blank id */
   int64_t foreign;       /* predictions for another task's id or for an input that is none */
   int64_t grids;         /* distinct, predicted or right */
+  int64_t hidden;        /* test inputs whose right output is not known: in no pass@K */
+  int64_t scored;        /* tasks with a test input whose right output is known */
 } trm_arc_counts;
 
-/* pass[i] = pass@k[i], k[i] >= 1, i < n. `counts` may be NULL. Errors: ARGUMENT, MEMORY. */
+/* pass[i] = pass@k[i], k[i] >= 1, i < n; NaN when no right output is known. `counts` may be NULL.
+ * Errors: ARGUMENT, MEMORY. */
 TRM_API trm_status trm_arc_votes_count(const trm_arc_votes *v, const int *k, int n, double *pass,
                                        trm_arc_counts *counts, trm_error *err);
 /* A grid that was answered to a test input. */
@@ -67,15 +72,23 @@ typedef struct trm_arc_answer {
   uint8_t cell[900]; /* row-major [rows, cols]: colours 0..9 */
   int64_t votes;
   double q;   /* mean of sigmoid(q_halt) */
-  bool right; /* equal to the output that the task's file tells */
+  bool right; /* equal to the right output, which is known */
 } trm_arc_answer;
 /* The up to n best answers, in order, to test input `input` of task `task`, both counted from 0 in
- * the order of the tasks; *found says how many. Errors: ARGUMENT, MEMORY. */
+ * the order of the tasks; *found says how many. The empty grid, which is never right, comes behind
+ * all others. Errors: ARGUMENT, MEMORY. */
 TRM_API trm_status trm_arc_votes_answers(const trm_arc_votes *v, int64_t task, int input, int n,
                                          trm_arc_answer *out, int *found, trm_error *err);
 /* Writes the first two grids of every answered input, a single one twice, as Python's json.dump
  * would; the file appears complete or not at all. Errors: IO, MEMORY. */
 TRM_API trm_status trm_arc_votes_submit(const trm_arc_votes *v, const char *path, trm_error *err);
+/* The same for all tasks of a list, of which the votes' are some, in the same order: every test
+ * input is in the file, and where there is no answer it is its own stand-in, twice; the empty grid
+ * comes behind all others and has the input in its place. *stand_ins, which may be NULL: how many
+ * test inputs have no answer. Errors: ARGUMENT when the votes have another task; IO,
+ * MEMORY. */
+TRM_API trm_status trm_arc_votes_submit_all(const trm_arc_votes *v, const trm_arc_tasks *tasks,
+                                            const char *path, int64_t *stand_ins, trm_error *err);
 /* Bytes the object holds. */
 TRM_API int64_t trm_arc_votes_bytes(const trm_arc_votes *v);
 
@@ -84,13 +97,18 @@ typedef struct trm_arc_score {
   int64_t tasks, solved; /* tasks in the solutions; of those with all test inputs right */
   int64_t inputs, right; /* the same counted in test inputs */
   int64_t missing;       /* tasks that the submission lacks: wrong */
-  int64_t unanswered;    /* test inputs of the other tasks without an attempt: wrong */
+  int64_t unanswered;    /* test inputs of the other tasks without an entry: wrong */
+  int64_t no_attempt;    /* attempts of the entries that are null or not there: wrong */
   int64_t foreign;       /* tasks of the submission that are not in the solutions: ignored */
 } trm_arc_score;
 
 /* Scores a submission {task: [{"attempt_1": grid, "attempt_2": grid}, ...]} against solutions
- * {task: [grid, ...]} as ARC Prize does: a test input is right when either attempt is. Errors: IO;
- * FORMAT, RANGE with file, task and test input; MEMORY. */
+ * {task: [grid, ...]} as ARC Prize does: a test input is right when either attempt is. An attempt
+ * may also be {"answer": grid}, with the grid as text, too, and "metadata": {"pair_index": I} for
+ * another test input than the entry's place tells; null, [] and one that is missing are wrong. The
+ * submission may be a folder with the entries of each task in ID.json; the solutions may be tasks
+ * whose outputs are told, in a file or a folder (trm_arc_tasks_load). Errors: IO; FORMAT, RANGE
+ * with file, task and test input; MEMORY. */
 TRM_API trm_status trm_arc_score_files(const char *submission, const char *solutions,
                                        trm_arc_score *out, trm_error *err);
 

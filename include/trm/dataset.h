@@ -19,16 +19,40 @@ typedef struct trm_dataset_info {
   int64_t examples, puzzles, groups;
   double mean_puzzle_examples;
   trm_puzzle puzzle; /* what the tokens mean, if the folder says so or the data show it */
+  /* A number for the names of the ids in their order (DIR/identifiers.json), however that file
+   * writes them; 0: there is no such file, or one id only. */
+  uint64_t identifiers;
 } trm_dataset_info;
 
-/* Opens DIR/SPLIT (dataset.json and the .npy files, memory-mapped, any integer type, any set
- * names) and checks every index, token, label and id. Several folders are opened by several calls.
+/* Opens DIR/SPLIT (dataset.json and the .npy files, memory-mapped, of integers or floats that
+ * are whole, any set names) and checks every index, token, label and id; of several ids
+ * DIR/identifiers.json is read, where there is one. Several folders are opened by several calls.
  * Of dataset.json only vocab_size and seq_len must be there; else pad_id and blank_identifier_id
  * are 0, no label is ignored but -100, the ids are those in the data, and the set is "all".
  * Errors: IO, FORMAT, SHAPE, RANGE, each with file, row or byte and what was expected; pos is the
  * row (from 0) of an array or the line of dataset.json. At most 2^31 - 1 examples. */
 TRM_API trm_status trm_dataset_open(const char *dir, const char *split, trm_dataset **out,
                                     trm_error *err);
+
+/* Examples in memory, in the reference's arrays. */
+typedef struct trm_dataset_arrays {
+  int vocab_size, seq_len;
+  int num_puzzle_identifiers; /* 0: the largest id and those below; beyond 65,536 no more than there
+                                 are puzzles, and one */
+  int64_t examples, puzzles, groups;
+  const int32_t *inputs, *labels;    /* [examples, seq_len]; labels TRM_IGNORE_LABEL: ignored */
+  const int32_t *puzzle_identifiers; /* [puzzles]; NULL: all 0 */
+  const int64_t *puzzle_indices;     /* [puzzles + 1] first example of each; NULL: one example each,
+                                        and `puzzles` need not be said */
+  const int64_t *group_indices; /* [groups + 1] first puzzle of each; NULL: one puzzle each, and
+                                   `groups` need not be said */
+  trm_puzzle puzzle; /* what the tokens mean; of kind none: known by the examples, or unknown */
+} trm_dataset_arrays;
+/* A data set of arrays, checked as a folder is. inputs and labels are not copied: they must outlive
+ * it, unchanged; the other arrays and the structure need not. Errors: ARGUMENT, SHAPE, RANGE,
+ * CONFIG with array, row and what was expected; MEMORY. */
+TRM_API trm_status trm_dataset_from_arrays(const trm_dataset_arrays *arrays, trm_dataset **out,
+                                           trm_error *err);
 TRM_API void trm_dataset_free(trm_dataset *d);
 TRM_API const trm_dataset_info *trm_dataset_get_info(const trm_dataset *d);
 /* Example i in file order: inputs, labels [seq_len] (labels -100 where ignored), its puzzle id.
@@ -44,7 +68,22 @@ TRM_API trm_status trm_dataset_fingerprint(const trm_dataset *d, uint64_t *out, 
 TRM_API trm_status trm_dataset_split(const trm_dataset *d, double share, uint64_t seed,
                                      trm_dataset **rest, trm_dataset **held, trm_error *err);
 
+/* Whether a model may be used on data: same sizes, same meaning of tokens, and, where the model has
+ * embeddings of several puzzle ids, no id that it does not have and, where both know their names,
+ * ids of the same names. trm_evaluate and `trm` ask this; who feeds a solver with ids asks, too.
+ * Errors: SHAPE with what differs. */
+TRM_API trm_status trm_model_check_data(const trm_model_config *model, const trm_dataset_info *data,
+                                        trm_error *err);
+/* True where ids may mean something else and nothing tells: the names are not known to both, and
+ * the numbers of ids differ. */
+TRM_API bool trm_model_ids_unsure(const trm_model_config *model, const trm_dataset_info *data);
+
+/* Files are mapped while a data set is open: they must be replaced (renamed over), never cut or
+ * written into. Reading a part that is cut off, or that the disk cannot read, raises SIGBUS. */
+
 typedef enum trm_augment { TRM_AUGMENT_NONE, TRM_AUGMENT_ON_THE_FLY } trm_augment;
+/* True when puzzles of this meaning have images, so that they can be augmented on the fly. */
+TRM_API bool trm_puzzle_has_images(const trm_puzzle *p);
 
 typedef struct trm_stream_config {
   int batch_size;
@@ -148,24 +187,29 @@ typedef struct trm_build_report {
   int64_t duplicates_in_train, duplicates_in_test, overlap; /* overlap: in train and test */
   int64_t symmetric_overlap; /* test puzzles that are a training puzzle or an image of one */
   int64_t skipped;           /* puzzles left out because they have not exactly one solution */
+  int64_t unreadable;        /* left out because they cannot be read, or their solution is wrong */
+  int64_t empty_rows;        /* of tables, passed over */
 } trm_build_report;
 
-/* Sudokus into a data set folder, from CSV (a header with the columns question, answer and, for
- * min_difficulty, rating) or from plain lists: a puzzle at the start of each line, lines with '#'
- * are comments, no comma in the first line that is none. The solver finds the answers of a list and
- * proves that there is no other one; its backtracks are the rating. The size is that of the first
- * question. A training puzzle and its copies are one group; test puzzles are not copied. The folder
- * appears when it is complete, in place of an earlier data set; a folder that holds anything else
- * is refused. Errors: IO; FORMAT and PUZZLE with file, line and column (pos is the line); RANGE
- * when no rating is high enough; ARGUMENT, MEMORY, INTERRUPTED. `report` may be NULL. */
+/* Sudokus into a data set folder, from a file of any form that trm/sudoku_file.h reads. A solution
+ * beside a puzzle is checked against the rules; where there is none the solver finds it and proves
+ * that there is no other one. Its backtracks are the rating, except in a table, which must have a
+ * column of ratings for min_difficulty. Size and digits are those of the first puzzle. A training
+ * puzzle and its copies are one group; test puzzles are not copied. The folder appears when it is
+ * complete, in place of an earlier data set; a folder that holds anything else is refused. Errors:
+ * IO; FORMAT and PUZZLE with file, line and column (pos is the line); RANGE when no rating is high
+ * enough; ARGUMENT, MEMORY, INTERRUPTED. `report` may be NULL. */
 typedef struct trm_sudoku_build_config {
-  const char *train_csv, *test_csv; /* either format; test_csv NULL: no test split */
+  const char *train_csv, *test_csv; /* of any form; test_csv NULL: no test split */
+  const char *columns; /* of tables: PUZZLE[,SOLUTION[,RATING]], see trm/sudoku_file.h; NULL: the
+                          usual names */
   const char *output_dir;
   int64_t subsample_size; /* training puzzles kept; 0: all */
   int num_aug;            /* stored copies per training puzzle */
   uint64_t seed;
   double min_difficulty; /* keep ratings >= this; 0: all */
-  bool skip_invalid; /* of lists: leave out what has no solution or several, instead of PUZZLE */
+  bool skip_invalid;     /* leave out, and count, puzzles that have no solution or several, and what
+                            cannot be read, instead of PUZZLE or FORMAT */
   trm_progress_fn *progress;
   void *progress_arg;
 } trm_sudoku_build_config;
@@ -193,13 +237,14 @@ typedef struct trm_sudoku_gen_config {
 TRM_API trm_status trm_gen_sudoku(const trm_sudoku_gen_config *config, trm_build_report *report,
                                   trm_error *err);
 
-/* CSV of mazes (columns question and answer, a cell one of "# SGo", see trm/maze.h) into such a
- * folder. Every answer must be a shortest path of its question. With `aug` the symmetric images of
- * a training maze that have its shape (8, or 4 when it is not square) are one group; test mazes are
- * not copied. Errors: as trm_build_sudoku; PUZZLE for an answer that is not right, and ARGUMENT for
- * a size that is given in part. `report` may be NULL. */
+/* CSV of mazes (columns such as question and answer, a cell one of "# SGo", see trm/maze.h) into
+ * such a folder. Every answer must be a shortest path of its question. With `aug` the symmetric
+ * images of a training maze that have its shape (8, or 4 when it is not square) are one group; test
+ * mazes are not copied. Errors: as trm_build_sudoku; PUZZLE for an answer that is not right, and
+ * ARGUMENT for a size that is given in part. `report` may be NULL. */
 typedef struct trm_maze_build_config {
   const char *train_csv, *test_csv; /* test_csv NULL: no test split */
+  const char *columns; /* QUESTION,ANSWER, names or numbers from 1; NULL: the usual names */
   const char *output_dir;
   int rows, cols;         /* 0, 0: square, by the length of the first question */
   int64_t subsample_size; /* training mazes kept, drawn by the seed; 0: all */

@@ -43,6 +43,9 @@ TRM_API void trm_device_name(trm_device device, char *out, size_t n);
 /* The device that AUTO means here and now; others as they are. Not an error where there is none:
  * that is the CPU. `why`, unless NULL, gets the reason why no GPU is used ("" when one is). */
 TRM_API trm_device trm_device_resolve(trm_device device, trm_error *why);
+/* True when AUTO takes the CPU although a GPU or a plug-in for one is there: `why` [n] says what is
+ * in the way. */
+TRM_API bool trm_device_passed_over(char *why, size_t n);
 /* "NVIDIA H100 80GB HBM3, compute capability 9.0, 79 of 80 GiB free". Errors: SYSTEM with what is
  * missing (plug-in, driver, device) and the remedy. */
 TRM_API trm_status trm_device_describe(trm_device device, char *out, size_t n, trm_error *err);

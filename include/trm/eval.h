@@ -7,24 +7,19 @@
 #include "trm/dataset.h"
 #include "trm/device.h"
 #include "trm/model.h"
+#include "trm/queue.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-enum { TRM_EVAL_MAX_STEPS = 1024 };
+enum { TRM_EVAL_MAX_STEPS = TRM_MAX_STEPS };
 
 typedef struct trm_interval {
   double low, high;
 } trm_interval;
 /* Wilson score interval at 95 % for `right` of n (n 0: 0 to 1). */
 TRM_API trm_interval trm_wilson(double right, double n);
-
-/* When a row stops before its last step. */
-typedef enum trm_halt {
-  TRM_HALT_NEVER, /* as the reference evaluates */
-  TRM_HALT_Q      /* once trm_solver_halt_margin > halt_margin; 0: the rule of training */
-} trm_halt;
 
 /* An example that is finished. */
 typedef struct trm_eval_row {
@@ -41,13 +36,15 @@ typedef trm_status trm_eval_row_fn(void *arg, const trm_eval_row *row, trm_error
 typedef trm_status trm_eval_sync_fn(void *arg, trm_error *err);
 
 typedef struct trm_eval_config {
-  int64_t limit;        /* examples from the start of the file; 0: all */
-  int steps;            /* supervision steps at most; 0: the model's halt_max_steps */
-  trm_halt halt;        /* default: never */
-  double halt_margin;   /* in logits, finite; of TRM_HALT_Q */
-  int batch;            /* 0: chosen */
-  int threads;          /* 0: as many as the process may use */
-  trm_device device;    /* all zero: the CPU */
+  int64_t limit;      /* examples from the start of the file; 0: all */
+  bool spread;        /* in an order that is spread over them, so that an evaluation that is stopped
+                         has seen some of everything; the report is the same */
+  int steps;          /* supervision steps at most; 0: the model's halt_max_steps */
+  trm_halt halt;      /* default: never */
+  double halt_margin; /* in logits, finite; of TRM_HALT_Q */
+  int batch;          /* 0: chosen */
+  int threads;        /* 0: as many as the process may use */
+  trm_device device;  /* all zero: the CPU */
   trm_eval_row_fn *row; /* NULL: none */
   void *row_arg;
   trm_arc_votes *votes; /* NULL, or where every answer votes, after all that it holds */
@@ -92,9 +89,10 @@ typedef struct trm_eval_report {
  * under way. Memory besides the solver's and the votes': 17 bytes per example, 8 per step and cell.
  * A state is refused unless model, data, votes, set of kernels and the fields limit, steps, halt,
  * halt_margin and state_tag are those it was saved with. One that is complete gives the report at
- * once; who has what they want removes it. Errors: ARGUMENT; SHAPE when model and data disagree;
- * NUMERIC when logits are NaN or infinite; CONFIG when a state belongs to another evaluation;
- * FORMAT, IO; MEMORY; INTERRUPTED; what `row` and `state_sync` return. */
+ * once; who has what they want removes it. Errors: ARGUMENT; SHAPE when the model may not be
+ * used on the data (trm_model_check_data), or votes name ids otherwise; NUMERIC when logits are NaN
+ * or infinite; CONFIG when a state belongs to another evaluation; FORMAT, IO; MEMORY; INTERRUPTED;
+ * what `row` and `state_sync` return. */
 TRM_API trm_status trm_evaluate(const trm_model *model, const trm_dataset *data,
                                 const trm_eval_config *config, trm_eval_report *report,
                                 trm_error *err);

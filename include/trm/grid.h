@@ -10,20 +10,24 @@ extern "C" {
 #endif
 
 /* By the end of their names files are
- *   .csv    columns question, answer: a grid per field, one UTF-8 character a cell, rows separated
- *           by '/' or line ends
+ *   .csv    columns such as question, answer: a grid per field, one UTF-8 character a cell, rows
+ *           separated by '/' or line ends
  *   .jsonl  {"input": [[...]], "output": [[...]], "id": "..."} in each line; integers or texts, in
- *           the output null where nothing is scored
- *   .npz    integer arrays inputs (0 or more), labels [examples, rows, columns]; labels below 0 are not
- *           scored
+ *           the output null where nothing is scored; also .ndjson
+ *   .npz    arrays of whole numbers inputs (0 or more), labels [examples, rows, columns] or
+ *           [examples, cells]; labels below 0 are not scored
+ * and .csv.gz, .jsonl.gz, .ndjson.gz: whether they are packed by gzip their first bytes say.
+ *
  * A canvas holds the largest grid. Where sizes differ, grids lie in its top left corner and end in
  * marks (trm/puzzle.h). No id of its own belongs to a puzzle: examples are told apart by their
  * grids alone. The folder appears when it is complete, as with trm_build_sudoku. */
 typedef struct trm_grid_build_config {
   const char *train, *test; /* test NULL: none, or a share of train */
+  const char
+      *columns; /* of .csv: QUESTION,ANSWER, names or numbers from 1; NULL: the usual names */
   const char *output_dir;
   double test_share;            /* of the examples in `train`, 0 <= share < 1; see below */
-  int rows, cols;               /* of CSV grids without row separators; 0, 0: they are square */
+  int rows, cols;               /* of grids given by their cells alone; 0, 0: they are square */
   int canvas_rows, canvas_cols; /* 0, 0: as large as the largest grids */
   const char *vocabulary;       /* a file of one symbol a line, else "a,b,c"; NULL: as found */
   const char *symmetries;       /* "dihedral,permute:1-9"; NULL: none */

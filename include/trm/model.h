@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "trm/field.h"
 #include "trm/puzzle.h"
 
 #ifdef __cplusplus
@@ -35,11 +36,16 @@ typedef enum trm_loss { TRM_LOSS_STABLEMAX, TRM_LOSS_SOFTMAX } trm_loss;
  * bfloat16 products rounds the operands and multiplies in float32. */
 typedef enum trm_dtype { TRM_FLOAT32, TRM_BFLOAT16, TRM_DTYPES } trm_dtype;
 
+enum { TRM_MODEL_ID_LISTS = 8 };
+
 typedef struct trm_model_config {
   trm_arch arch;
   /* The data it reads; taken from the data set. */
   int vocab_size, seq_len, num_puzzle_identifiers;
   trm_puzzle puzzle;
+  /* What its puzzle ids mean: trm_dataset_info.identifiers of the folders it was trained on, each
+   * number once, 0 behind the last; all 0: not known. */
+  uint64_t identifiers[TRM_MODEL_ID_LISTS];
   /* The network. */
   int hidden_size, num_heads;
   double expansion;
@@ -63,16 +69,42 @@ TRM_API trm_model_config trm_model_config_default(trm_arch arch);
 TRM_API trm_status trm_model_config_check(const trm_model_config *config, trm_error *err);
 /* Names as in configuration files; NULL for a value outside the enumeration. */
 TRM_API const char *trm_arch_name(trm_arch arch);
-TRM_API const char *trm_arch_class_name(trm_arch arch); /* the reference's long one */
+/* The reference's long one, or the name of an architecture that the reference does not have. */
+TRM_API const char *trm_arch_class_name(trm_arch arch);
 TRM_API const char *trm_pos_encodings_name(trm_pos_encodings p);
 TRM_API const char *trm_loss_name(trm_loss l);
 TRM_API const char *trm_dtype_name(trm_dtype t); /* "float32", "bfloat16" */
-/* The reverse; false when the name is unknown. Accepts the reference's long class names too, and
- * of number formats also "f32" and "bf16". */
+/* The reverse; false when the name is unknown. Accepts the long class names too, which the
+ * reference and its forks have ("hrm.hrm_act_v1@HierarchicalReasoningModel_ACTV1": folders are
+ * free), and of number formats also "f32" and "bf16". */
 TRM_API bool trm_arch_from_name(const char *name, trm_arch *out);
 TRM_API bool trm_pos_encodings_from_name(const char *name, trm_pos_encodings *out);
 TRM_API bool trm_loss_from_name(const char *name, trm_loss *out);
 TRM_API bool trm_dtype_from_name(const char *name, trm_dtype *out);
+
+/* False for a field that the reference's class of an architecture does not have, so that a
+ * published configuration does not name it. */
+TRM_API bool trm_arch_names_field(trm_arch arch, const char *field);
+
+/* The architecture whose nets and starts of latents are among the names of some tensors: `has`
+ * tells whether one of them has this part. Of several that one which has most; false: none. */
+TRM_API bool trm_arch_of_tensors(bool has(const void *tensors, const char *part),
+                                 const void *tensors, trm_arch *out);
+
+/* Configurations by the names of their fields. A field is called as in the structure, and as in
+ * config.json; its value is a text: "6", "1e-5", "true", "rope". All fields but puzzle and
+ * identifiers have one. Only the range of the field itself is checked: trm_model_config_check looks
+ * at them together. Setting `arch` sets nothing else; begin with trm_model_config_default. Nothing
+ * is allocated; a call that fails changes nothing. Errors: CONFIG for an unknown field, with the
+ * name that may have been meant, and for a value that it cannot have, with what it can; of get also
+ * ARGUMENT when `text` is too small (64 bytes are enough). */
+TRM_API trm_status trm_model_config_set(trm_model_config *config, const char *field,
+                                        const char *value, trm_error *err);
+TRM_API trm_status trm_model_config_get(const trm_model_config *config, const char *field,
+                                        char *text, size_t size, trm_error *err);
+TRM_API trm_status trm_model_config_bounds(const char *field, trm_bounds *out, trm_error *err);
+/* Field i, in the order of config.json; NULL after the last. */
+TRM_API const trm_field *trm_model_config_field(int i);
 
 /* What a configuration costs, before anything is allocated. */
 typedef struct trm_model_cost {
@@ -110,13 +142,20 @@ typedef struct trm_tensor {
  * embedding; q head 0 and -5), drawn by (seed, tensor). Errors: CONFIG, MEMORY. */
 TRM_API trm_status trm_model_create(const trm_model_config *config, uint64_t seed, trm_model **out,
                                     trm_error *err);
-/* Reads a model folder (config.json + model.safetensors) or one .safetensors file that
- * trm_model_export wrote; weights of any float type. Errors: IO, FORMAT, SHAPE, CONFIG, NUMERIC
- * when a weight is NaN or infinite. */
+/* Reads a model folder (config.json + model.safetensors), one .safetensors file that
+ * trm_model_export wrote, or what RUN/best or RUN/last of a training names; weights of any float
+ * type. Errors: IO, FORMAT, SHAPE, CONFIG, NUMERIC when a weight is NaN or infinite. */
 TRM_API trm_status trm_model_load(const char *path, trm_model **out, trm_error *err);
-/* Writes the folder (created if absent); each file appears complete or not at all, and config.json,
- * without which there is no model, last: a failure never leaves it beside the weights of another. */
+/* The same of the n bytes of a .safetensors file that trm_model_export wrote, in no particular
+ * alignment; they may be freed afterwards. `name` stands for the path in messages. */
+TRM_API trm_status trm_model_load_memory(const void *bytes, size_t n, const char *name,
+                                         trm_model **out, trm_error *err);
+/* Writes the folder. It appears complete, takes the place of a model folder that is there as a
+ * whole, or leaves everything as it was; a folder that holds anything else is refused (IO). It
+ * grows beside its place, as DIR.trm-partial. Folders above it are made. */
 TRM_API trm_status trm_model_save(const trm_model *model, const char *dir, trm_error *err);
+/* What trm_model_save would refuse of a folder, before the work that leads there. */
+TRM_API trm_status trm_model_check_folder(const char *dir, trm_error *err);
 
 typedef enum trm_file_format {
   TRM_FILE_FOLDER,      /* as trm_model_save */
@@ -128,11 +167,13 @@ typedef enum trm_file_format {
 TRM_API trm_status trm_model_export(const trm_model *model, const char *path,
                                     trm_file_format format, trm_dtype dtype, trm_error *err);
 
-/* A published checkpoint: a state dict of the reference written by torch.save, with names that
- * begin by "_orig_mod.", "model.", "inner." or none of them, in bfloat16, float16, float32 or
- * float64. It holds no configuration: `config` gives what the tensors do not show. Its fields
- * vocab_size, seq_len, num_puzzle_identifiers, hidden_size, expansion, puzzle_emb_ndim and the
- * layers of a net may be 0: unknown. Where tensors and a known field contradict each other, the
+/* A published checkpoint: a state dict of the reference in a file of torch.save, a safetensors file
+ * or the index (NAME.index.json) of several of them, in bfloat16, float16, float32 or float64. Its
+ * names may begin in any way that all of them do, and hold those of wrappers ("module.",
+ * "_orig_mod."); in a torch file it may lie in dictionaries. Of weights and their average the
+ * average is taken. It holds no configuration: `config` gives what the tensors do not show. Its
+ * fields vocab_size, seq_len, num_puzzle_identifiers, hidden_size, expansion, puzzle_emb_ndim and
+ * the layers of a net may be 0: unknown. Where tensors and a known field contradict each other, the
  * message names both. Nothing in the file is executed (docs/CHECKPOINTS.md).
  *
  * Completes *config by the tensors' shapes, reading no weights. seq_len stays 0 when no tensor
@@ -145,9 +186,16 @@ TRM_API trm_status trm_model_complete_config(const char *path, trm_model_config 
 TRM_API trm_status trm_model_import(const char *path, const trm_model_config *config,
                                     trm_model **out, trm_error *err);
 
+/* What a user should know of an import, as a sentence: which weights were taken of several, which
+ * tensors are passed over, that a q head has one row. text[room], cut where it is too short; "":
+ * nothing. Errors: those of trm_model_complete_config, MEMORY. */
+TRM_API trm_status trm_model_import_note(const char *path, const trm_model_config *config,
+                                         char *text, size_t room, trm_error *err);
+
 /* What trm_model_load (config NULL) or trm_model_import would give, without the weights and at the
  * cost of the file's header: a model that can only be asked for its configuration, ids and tensors,
- * whose data are NULL. An unknown seq_len stays 0. Errors: IO, FORMAT, SHAPE, CONFIG, MEMORY. */
+ * whose data are NULL; all else is refused (ARGUMENT). An unknown seq_len stays 0. Errors: IO,
+ * FORMAT, SHAPE, CONFIG, MEMORY. */
 TRM_API trm_status trm_model_peek(const char *path, const trm_model_config *config, trm_model **out,
                                   trm_error *err);
 
@@ -168,17 +216,18 @@ TRM_API trm_status trm_model_clone(const trm_model *model, trm_model **out, trm_
 TRM_API void trm_model_free(trm_model *model);
 
 TRM_API const trm_model_config *trm_model_get_config(const trm_model *model);
-/* Solvers and trainers created from now on multiply in another format than the configuration's. */
-TRM_API void trm_model_set_dtype(trm_model *model, trm_dtype dtype);
+/* Solvers and trainers created from now on multiply in another format than the configuration's.
+ * Errors: ARGUMENT for a format that does not exist. */
+TRM_API trm_status trm_model_set_dtype(trm_model *model, trm_dtype dtype, trm_error *err);
 TRM_API int trm_model_tensor_count(const trm_model *model);
 /* The i-th tensor, 0 <= i < count; the view stays valid as long as the model. */
 TRM_API trm_tensor trm_model_tensor_at(const trm_model *model, int i);
 /* By name; data NULL when there is none. */
 TRM_API trm_tensor trm_model_tensor_named(const trm_model *model, const char *name);
 /* Copies weights of `from` into `to` (same architecture and sizes); a puzzle embedding with
- * another number of ids is replaced by the mean of the loaded rows, as the reference does when it
- * loads a checkpoint, and so are the rows of ids that `from` does not keep; *reset_puzzle_emb (NULL
- * is fine) tells. Errors: SHAPE. */
+ * another number of ids, or of ids with other names, is replaced by the mean of the loaded rows, as
+ * the reference does when it loads a checkpoint, and so are the rows of ids that `from` does not
+ * keep; *reset_puzzle_emb (NULL is fine) tells. Errors: SHAPE. */
 TRM_API trm_status trm_model_copy_weights(trm_model *to, const trm_model *from,
                                           bool *reset_puzzle_emb, trm_error *err);
 

@@ -100,11 +100,10 @@ TRM_API trm_puzzle_box trm_puzzle_crop(const trm_puzzle *p, const int32_t *token
  * Cells in reading order, rows separated by '/': "12/30" is a grid of two rows. Padding and end
  * marks are not written; a cell without a symbol is '?'. Where a symbol has more than one character
  * (code point), cells are separated by a space and rows by " / ": "12 7 / 3 10".
- * A byte of a symbol that is a control, a space, '/' or '\' is written \xHH; the symbol " " alone
- * is
- * '.', unless '.' is a symbol: a maze is "S.#/o.#/oG#". A Sudoku has no '/': "1..." as ever.
- * Read are also: grids of one size without any '/', a space for the symbol " ", and a Sudoku's '0'
- * for a blank. */
+ * The bytes of a space, '/', '\', of a control character or of what is not UTF-8 in a symbol are
+ * written \xHH; the symbol " " alone is '.', unless '.' is a symbol: a maze is "S.#/o.#/oG#". A
+ * Sudoku has no '/': "1..." as ever. Read are also: grids of one size without any '/', a space for
+ * the symbol " ", and a Sudoku's '0' for a blank. */
 
 /* Bytes that hold any text of the puzzle, with the terminating 0. */
 TRM_API size_t trm_puzzle_text_size(const trm_puzzle *p);
@@ -116,8 +115,9 @@ TRM_API size_t trm_puzzle_format(const trm_puzzle *p, const int32_t *tokens, cha
 TRM_API size_t trm_puzzle_format_box(const trm_puzzle *p, const int32_t *tokens, trm_puzzle_box box,
                                      char *text, size_t size);
 /* n bytes of text into tokens [rows * cols]; a smaller grid is placed in the first corner, with its
- * end marks. Errors: FORMAT with the column (from 1, in bytes) and what was expected; ARGUMENT for
- * kind none. */
+ * end marks. Of all kinds but Sudoku the text may be JSON, an array of rows of numbers and texts,
+ * unless '[' is a symbol. Errors: FORMAT with the column (from 1, in bytes) and what was expected;
+ * ARGUMENT for kind none; MEMORY. */
 TRM_API trm_status trm_puzzle_parse(const trm_puzzle *p, const char *text, size_t n,
                                     int32_t *tokens, trm_error *err);
 

@@ -7,19 +7,7 @@
  * Rows are independent: each has its own latents and its own count of steps, and a puzzle's results
  * are the same bits whatever the other rows hold (on a GPU: for the same number of rows). So rows
  * that are done can make room for other puzzles while the rest goes on, and many puzzles cost their
- * mean number of steps:
- *
- *   for (;;) {
- *     while (trm_solver_rows(s) < batch && next_puzzle(tokens))
- *       trm_solver_add(s, tokens, 0, &err);
- *     if (trm_solver_rows(s) == 0) break;
- *     trm_solver_step(s, &err);
- *     for (int row = trm_solver_rows(s) - 1; row >= 0; row--)
- *       if (trm_solver_halt_margin(s, row) > 0 || trm_solver_steps_taken(s)[row] == 16) {
- *         take(trm_solver_answer(s) + row * seq_len);
- *         trm_solver_remove(s, row);
- *       }
- *   }
+ * mean number of steps: trm_solver_add and trm_solver_remove, which a queue does (trm/queue.h).
  *
  * One solver, one thread at a time; it starts its own workers. The model must outlive it and
  * must not change while it exists. Results are the same bits for any number of threads and any
@@ -56,6 +44,9 @@ TRM_API void trm_solver_free(trm_solver *s);
  * of range). */
 TRM_API trm_status trm_solver_start(trm_solver *s, int n, const int32_t *inputs,
                                     const int32_t *puzzle_ids, trm_error *err);
+/* RANGE for a token or id that the model does not know: what trm_solver_add would refuse. */
+TRM_API trm_status trm_solver_check(const trm_solver *s, const int32_t *inputs, int32_t puzzle_id,
+                                    trm_error *err);
 /* One puzzle more, as the new last row: inputs [seq_len]. Its results have a meaning after the next
  * step. No allocation. Errors: ARGUMENT when all rows are taken, RANGE; the rows stay as they are.
  */

@@ -2,7 +2,9 @@
  *
  * A grid is size * size values in reading order, 0 blank, 1..size digits. Tokens of a model are
  * the values plus 1 (0 is padding). As text a cell is one character: '.' or '0' blank, '1'..'9',
- * then 'A', 'B' … for sizes above 9. 4x4 has 2x2 boxes, 6x6 boxes of 2 rows x 3 columns, 9x9 3x3.
+ * then 'A', 'B' … for sizes above 9. In these, where blanks are '.' and the last digit ('G' of
+ * 16x16) does not occur, '0' is it: the digits 0 to F are read, too. 4x4 has 2x2 boxes, 6x6 boxes
+ * of 2 rows x 3 columns, 9x9 3x3.
  */
 #ifndef TRM_SUDOKU_H
 #define TRM_SUDOKU_H

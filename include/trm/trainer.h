@@ -18,10 +18,10 @@
 extern "C" {
 #endif
 
-typedef enum trm_optimizer { TRM_OPT_ADAM_ATAN2, TRM_OPT_ADAMW } trm_optimizer;
+typedef enum trm_optimizer { TRM_OPT_ADAM_ATAN2, TRM_OPT_ADAMW, TRM_OPTIMIZERS } trm_optimizer;
 
 typedef struct trm_trainer_config {
-  int batch_size; /* B, the global batch */
+  int batch_size; /* B, the batch of this trainer */
   uint64_t seed;  /* of halting exploration; the model's weights have their own */
   trm_optimizer optimizer;
   double lr, beta1, beta2, adam_eps /* AdamW only */, weight_decay;
@@ -31,17 +31,30 @@ typedef struct trm_trainer_config {
   double ema_rate;                      /* 0: no EMA */
   bool freeze_weights;                  /* train the puzzle embedding only */
   trm_device device;                    /* all zero: the CPU */
-  int threads;           /* of the CPU's backend; 0: as many as the process may use */
-  int64_t memory_budget; /* bytes for activations, but a row per team at least; 0: 1.5 GiB, on a GPU
-                            what is free */
+  int threads;           /* of the CPU's backend, at most as many as there are processors; 0: all */
+  int64_t memory_budget; /* bytes for activations, but a row per team at least; 0: 1.5 GiB or as
+                            much as there is room for (trm_memory_room), on a GPU what is free */
   int micro_batch;       /* rows a team processes at once (made even for bfloat16 and an odd number
                             of positions); 0: by the budget */
+  int64_t first_row; /* of a batch that several trainers share, the first that this one has: what
+                        is drawn for a row does not depend on who computes it */
 } trm_trainer_config;
 
 /* The reference's defaults (batch 768, lr 1e-4, betas 0.9 and 0.95, warm-up 2000, EMA 0.999). */
 TRM_API trm_trainer_config trm_trainer_config_default(void);
 TRM_API const char *trm_optimizer_name(trm_optimizer o);
 TRM_API bool trm_optimizer_from_name(const char *name, trm_optimizer *out);
+
+/* Fields by name, with the values, errors and the range of each as for a model's configuration
+ * (trm_model_config_set). `seed` is any number of 64 bits; `memory_budget` takes units ("2GiB");
+ * `device` is a name of trm_device_from_name. */
+TRM_API trm_status trm_trainer_config_set(trm_trainer_config *config, const char *field,
+                                          const char *value, trm_error *err);
+TRM_API trm_status trm_trainer_config_get(const trm_trainer_config *config, const char *field,
+                                          char *text, size_t size, trm_error *err);
+TRM_API trm_status trm_trainer_config_bounds(const char *field, trm_bounds *out, trm_error *err);
+/* Field i; NULL after the last. */
+TRM_API const trm_field *trm_trainer_config_field(int i);
 
 /* What a trainer holds; all of it is taken when it is created. */
 typedef struct trm_trainer_cost {
@@ -52,6 +65,7 @@ typedef struct trm_trainer_cost {
   int64_t carry;       /* latents and puzzles of all rows */
   int64_t activations; /* of one micro-batch per team */
   int64_t bytes;       /* the sum */
+  int64_t evaluation;  /* bytes that an evaluation beside it takes at least */
 } trm_trainer_cost;
 /* The cost of a trainer before it is created. Errors: CONFIG, MEMORY. */
 TRM_API trm_status trm_trainer_cost_of(const trm_model_config *model,

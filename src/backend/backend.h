@@ -1,10 +1,10 @@
 /* The op interface: what the model's mathematics (src/nn) and training (src/train) ask of a device.
  *
- * A model is a list of blocks, each y = norm(x + branch(x)) with two weight matrices, applied to a
- * tile of b rows: x, y are [b, L, D]. Blocks, embedding, head, loss and what an update does around
- * them are the only ops; a backend is one table of functions for them (trm__backend_ops). All
- * memory an op needs is sized beforehand; ops cannot fail: what a device reports,
- * trm__backend_ops.run returns.
+ * A model is a list of blocks, each y = norm(x + branch(x)) with a list of weights of its own,
+ * applied to a tile of b rows: x, y are [b, L, D]. Blocks, embedding, head, loss and what an update
+ * does around them are the only ops; a backend is one table of functions for them
+ * (trm__backend_ops). All memory an op needs is sized beforehand; ops cannot fail: what a device
+ * reports, trm__backend_ops.run returns.
  *
  * Memory: pointers handed to ops are the backend's (alloc), unless said otherwise; on the CPU that
  * is the process's own. Latents, activations and what blocks keep are counted in reals but are the
@@ -24,7 +24,7 @@
 #include "trm/model.h"
 #include "trm/trainer.h"
 
-enum { TRM__MAX_LATENTS = 7 };
+enum { TRM__MAX_LATENTS = 7, TRM__BLOCK_WEIGHTS = 40 /* of one block, at most */ };
 
 /* Sizes of one model (docs/MODEL.md section 1). */
 typedef struct trm__dims {
@@ -40,17 +40,27 @@ typedef struct trm__dims {
   trm_dtype dtype; /* of the operands of products */
 } trm__dims;
 
+/* Each kind describes its weights in nn/block.c. */
 typedef enum trm__block_kind {
-  TRM__BLOCK_ATTENTION, /* w_in = qkv_proj [3D, D],   w_out = o_proj [D, D] */
-  TRM__BLOCK_MIXER,     /* w_in = gate_up [2FL, L],   w_out = down [L, FL] */
-  TRM__BLOCK_MLP,       /* w_in = gate_up [2F, D],    w_out = down [D, F] */
+  TRM__BLOCK_ATTENTION,
+  TRM__BLOCK_MIXER,
+  TRM__BLOCK_MLP,
   TRM__BLOCK_KINDS
 } trm__block_kind;
+/* The places of their weights in a block's list: attention, and the two SwiGLUs. */
+enum { TRM__QKV, TRM__O };
+enum { TRM__GATE_UP, TRM__DOWN };
 
-/* A block and where its two weights start in the flat parameter block. */
+/* A weight [rows, cols] (cols 0: [rows]) and where it starts in the flat parameter block. */
+typedef struct trm__weight {
+  int64_t at;
+  int rows, cols;
+} trm__weight;
+
 typedef struct trm__block {
   trm__block_kind kind;
-  int64_t w_in, w_out;
+  int n_weights;
+  trm__weight w[TRM__BLOCK_WEIGHTS];
 } trm__block;
 
 /* Where the rest of the weights start; embed_pos -1 when there is none. */
@@ -98,12 +108,6 @@ typedef struct trm__halting {
   const int32_t *least; /* [rows], drawn by the host */
 } trm__halting;
 
-/* Figures of one update that the host sets beforehand. */
-typedef struct trm__rates {
-  trm__adam adam;
-  real puzzle_decay, puzzle_step; /* 1 - lr * weight decay, lr */
-} trm__rates;
-
 /* Figures of one update that the device finds. */
 typedef struct trm__totals {
   double grad_norm; /* NaN too when a weight is not finite */
@@ -117,16 +121,14 @@ enum {
   TRM__CHUNK = 4096
 };
 
-/* What an update of the dense weights works on. */
+/* What an update works on, whatever its rules. */
 typedef struct trm__update {
-  int64_t n; /* weights */
-  int rows;  /* of the batch: gradients are divided by it */
-  trm_optimizer optimizer;
-  real *grads;                /* [ops.slots, n]; the first becomes the mean gradient */
-  real *params, *m, *v, *ema; /* [n]; ema NULL when there is none */
-  const trm__row_loss *loss;  /* [rows] */
-  double *partial_norms;      /* scratch, one per TRM__CHUNK weights */
-  const trm__rates *rates;
+  int64_t n;                 /* weights */
+  int rows;                  /* of the batch: gradients are divided by it */
+  real *grads;               /* [ops.slots, n]; the first becomes the mean gradient */
+  real *params, *ema;        /* [n]; ema NULL when there is none */
+  const trm__row_loss *loss; /* [rows] */
+  double *partial_norms;     /* scratch, one per TRM__CHUNK weights */
   trm__totals *totals;
   /* Puzzle embedding: */
   real *puzzle_emb, *d_puzzle; /* NULL, or [ids, E], [rows, E]; d_puzzle becomes the mean's */
@@ -134,6 +136,33 @@ typedef struct trm__update {
   int64_t *order;              /* scratch [rows] */
   real *sum;                   /* scratch [E] */
 } trm__update;
+
+/* How a group of tensors is updated; train/rules.c describes each rule. An optimizer's rule has its
+ * number (trm_optimizer); these are beside them. */
+typedef enum trm__rule {
+  TRM__RULE_SIGN_ROWS = TRM_OPTIMIZERS, /* sign-SGD on the rows of the puzzle embedding that the
+                                           batch used */
+  TRM__RULES
+} trm__rule;
+enum { TRM__RULE_STATES = 2 /* tensors of state, at most */ };
+
+/* Neighbours in the flat block that a rule updates as one: a stretch of any tensors, or one matrix
+ * [rows, cols] of a rule that works on matrices. */
+typedef struct trm__segment {
+  int64_t at, n;
+  int64_t state; /* where they start in the group's state */
+  int rows, cols;
+} trm__segment;
+
+/* Tensors with a rule and figures of their own. */
+typedef struct trm__group {
+  trm__rule rule;
+  int n_segments;
+  const trm__segment *segments;  /* of the host */
+  real *state[TRM__RULE_STATES]; /* as many as the rule has */
+  real *scratch;                 /* what the rule asks for */
+  const trm__adam *figures;      /* of this update, set by the host beforehand */
+} trm__group;
 
 typedef struct trm__backend trm__backend;
 typedef void trm__program(void *arg);
@@ -193,11 +222,10 @@ typedef struct trm__backend_ops {
   /* y = norm(x + branch(x)); saved NULL: nothing is kept and y may be x; else [b] * saved_size. */
   void (*block)(trm__backend *, trm__workspace *, const trm__block *, int b, const real *x, real *y,
                 real *saved);
-  /* dh: in dL/dy, out dL/dx. Weight gradients go to d_in, d_out (shapes of the weights), replacing
-   * what is there unless `accumulate`. `saved` is used up. */
+  /* dh: in dL/dy, out dL/dx. The gradient of weight i of the block goes to dw[i] (of its shape),
+   * replacing what is there unless `accumulate`. `saved` is used up. */
   void (*block_grad)(trm__backend *, trm__workspace *, const trm__block *, int b, const real *x,
-                     const real *y, real *saved, real *dh, real *d_in, real *d_out,
-                     bool accumulate);
+                     const real *y, real *saved, real *dh, real *const *dw, bool accumulate);
 
   /* logits [b, S, V] = lm_head(z) behind the puzzle positions; q [b, 2] = q_head(z at position 0).
    */
@@ -224,11 +252,14 @@ typedef struct trm__backend_ops {
   void (*clear_grads)(trm__backend *, trm__workspace *, int64_t n, real *grads);
   void (*add_grads)(trm__backend *, trm__workspace *, int64_t n, int n_src, const real *const *src,
                     real *to);
-  /* Adds up the slots, takes the mean and fills in totals; then, where totals say apply: the
-   * weights and their EMA, and the rows of the puzzle embedding that the batch used. */
-  void (*reduce)(trm__backend *, trm__workspace *, const trm__update *);
-  void (*update)(trm__backend *, trm__workspace *, const trm__update *);
-  void (*update_puzzle)(trm__backend *, trm__workspace *, const trm__update *);
+  /* The reduction: the first slot of gradients becomes the sum of all; it becomes the mean over the
+   * rows, and totals are filled in. Between the two the host may change the sum. */
+  void (*sum_slots)(trm__backend *, trm__workspace *, const trm__update *);
+  void (*finish_grads)(trm__backend *, trm__workspace *, const trm__update *);
+  /* Whether update knows that rule. */
+  bool (*has_rule)(const trm__backend *, trm__rule);
+  /* Where totals say apply: the weights of one group and their EMA. */
+  void (*update)(trm__backend *, trm__workspace *, const trm__update *, const trm__group *);
 } trm__backend_ops;
 
 struct trm__backend {

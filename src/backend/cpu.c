@@ -22,29 +22,30 @@ static const cpu_block_kind *const kinds[TRM__BLOCK_KINDS] = {
 
 /* One packed form of a weight. */
 typedef struct pack_job {
-  real *dst;
-  int64_t src;
   bool as_a;
   int outer, depth; /* rows of A or columns of B; k */
-  int64_t outer_stride, depth_stride;
+  int outer_stride, depth_stride;
   bool in_chunks; /* the depth: CPU_CHUNK of its first half, as many of its second, and so on */
 } pack_job;
 
-enum { JOBS_PER_BLOCK = 4 };
+enum { FORWARD, BACKWARD, PASSES };
 
-/* Weight [out, in]: forward multiplies along `in`, backward along `out`. */
-static int block_jobs(const cpu_backend *c, int i, pack_job job[JOBS_PER_BLOCK]) {
-  const trm__block *blk = &c->base.blocks[i];
-  const cpu_block_kind *kind = kinds[blk->kind];
-  const cpu_packed *p = &c->packed[i];
-  bool a = kind->weights_are_a;
-  int o1, i1, o2, i2;
-  kind->weight_shape(&c->base.dims, &o1, &i1, &o2, &i2);
-  job[0] = (pack_job){p->fwd_in, blk->w_in, a, o1, i1, i1, 1, false};
-  job[1] = (pack_job){p->fwd_out, blk->w_out, a, o2, i2, i2, 1, false};
-  job[2] = (pack_job){p->bwd_in, blk->w_in, a, i1, o1, 1, i1, kind->gated};
-  job[3] = (pack_job){p->bwd_out, blk->w_out, a, i2, o2, 1, i2, false};
-  return c->training ? 4 : 2;
+static int n_passes(const cpu_backend *c) {
+  return c->training ? PASSES : BACKWARD;
+}
+
+/* False where the weight is not packed. */
+static bool job_of(const trm__block *blk, int pass, int i, pack_job *job) {
+  const unsigned packing = kinds[blk->kind]->packing(blk, i);
+  const trm__weight *w = &blk->w[i];
+  const bool as_a = packing & CPU_AS_A;
+  *job = pass == FORWARD ? (pack_job){as_a, w->rows, w->cols, w->cols, 1, false}
+                         : (pack_job){as_a, w->cols, w->rows, 1, w->cols, packing & CPU_IN_CHUNKS};
+  return packing != CPU_PLAIN;
+}
+
+static real **place_of(cpu_packed *p, int pass, int i) {
+  return pass == FORWARD ? &p->fwd[i] : &p->bwd[i];
 }
 
 static int64_t job_size(const cpu_backend *c, const pack_job *job) {
@@ -54,7 +55,7 @@ static int64_t job_size(const cpu_backend *c, const pack_job *job) {
 
 /* Packs this lane's share: pieces of nr rows or columns by CPU_CHUNK of the depth. */
 static void run_job(const cpu_backend *c, const trm__lane *all, const pack_job *job,
-                    const real *params) {
+                    const real *weight, real *dst) {
   const trm__product *p = c->p;
   const int units = trm__units(p, job->depth), step = job->in_chunks ? CPU_CHUNK : job->depth;
   int64_t lo, hi;
@@ -63,25 +64,31 @@ static void run_job(const cpu_backend *c, const trm__lane *all, const pack_job *
     int n = cpu_min(p->nr, (int)(hi - r));
     for (int d = 0; d < job->depth; d += step) {
       int from = job->in_chunks ? d / step % 2 * (job->depth / 2) + d / step / 2 * step : d;
-      const real *src = params + job->src + r * job->outer_stride + from * job->depth_stride;
+      const real *src = weight + r * job->outer_stride + (ptrdiff_t)from * job->depth_stride;
       if (job->as_a)
-        p->to_a(n, step, src, job->outer_stride, job->depth_stride,
-                job->dst + r * units + d / p->group, units);
+        p->to_a(n, step, src, job->outer_stride, job->depth_stride, dst + r * units + d / p->group,
+                units);
       else
         p->to_b(step, n, src, job->depth_stride, job->outer_stride,
-                job->dst + r * units + (ptrdiff_t)d / p->group * p->nr);
+                dst + r * units + (ptrdiff_t)d / p->group * p->nr);
     }
   }
+}
+
+/* All packed forms of one block. */
+static void pack_block(cpu_backend *c, const trm__lane *all, int block, const real *params) {
+  const trm__block *blk = &c->base.blocks[block];
+  pack_job job;
+  for (int pass = 0; pass < n_passes(c); pass++)
+    for (int i = 0; i < blk->n_weights; i++)
+      if (job_of(blk, pass, i, &job))
+        run_job(c, all, &job, params + blk->w[i].at, *place_of(&c->packed[block], pass, i));
 }
 
 static void cpu_pack(trm__backend *be, const trm__lane *lane, const real *params) {
   cpu_backend *c = cpu_of(be);
   trm__lane all = {0, 1, lane->team * lane->size + lane->rank, lane->n_teams * lane->size, NULL};
-  for (int i = 0; i < be->n_blocks; i++) {
-    pack_job job[JOBS_PER_BLOCK];
-    int n = block_jobs(c, i, job);
-    for (int j = 0; j < n; j++) run_job(c, &all, &job[j], params);
-  }
+  for (int i = 0; i < be->n_blocks; i++) pack_block(c, &all, i, params);
   if (all.rank == 0) {
     const trm__dims *m = &be->dims;
     c->p->to_b(m->D, m->V, params + be->outer.lm_head, 1, m->D, c->head);
@@ -133,9 +140,9 @@ static void cpu_block(trm__backend *be, trm__workspace *ws, const trm__block *bl
   kinds[blk->kind]->forward(be, ws, blk, b, x, y, saved);
 }
 static void cpu_block_grad(trm__backend *be, trm__workspace *ws, const trm__block *blk, int b,
-                           const real *x, const real *y, real *saved, real *dh, real *d_in,
-                           real *d_out, bool accumulate) {
-  kinds[blk->kind]->backward(be, ws, blk, b, x, y, saved, dh, d_in, d_out, accumulate);
+                           const real *x, const real *y, real *saved, real *dh, real *const *dw,
+                           bool accumulate) {
+  kinds[blk->kind]->backward(be, ws, blk, b, x, y, saved, dh, dw, accumulate);
 }
 
 /* --- creation -------------------------------------------------------------------------------- */
@@ -183,25 +190,30 @@ const trm__backend_ops trm__cpu_ops = {
     .halt = trm__cpu_halt,
     .clear_grads = trm__cpu_clear,
     .add_grads = trm__cpu_sum,
-    .reduce = trm__cpu_reduce,
+    .sum_slots = trm__cpu_sum_slots,
+    .finish_grads = trm__cpu_finish_grads,
+    .has_rule = trm__cpu_has_rule,
     .update = trm__cpu_update,
-    .update_puzzle = trm__cpu_update_puzzle,
 };
+
+static int64_t lay_out_block(cpu_backend *c, int block, real *base) {
+  const trm__block *blk = &c->base.blocks[block];
+  pack_job job;
+  int64_t at = 0;
+  for (int pass = 0; pass < n_passes(c); pass++)
+    for (int i = 0; i < blk->n_weights; i++) {
+      if (!job_of(blk, pass, i, &job)) continue;
+      *place_of(&c->packed[block], pass, i) = base ? base + at : NULL;
+      at += (job_size(c, &job) + 15) / 16 * 16;
+    }
+  return at;
+}
 
 /* Lays the packed weights and tables out in one block; NULL base only counts. */
 static int64_t lay_out(cpu_backend *c, real *base) {
   const trm__dims *m = &c->base.dims;
   int64_t at = 0;
-  for (int i = 0; i < c->base.n_blocks; i++) {
-    pack_job job[JOBS_PER_BLOCK];
-    real **slot[JOBS_PER_BLOCK] = {&c->packed[i].fwd_in, &c->packed[i].fwd_out,
-                                   &c->packed[i].bwd_in, &c->packed[i].bwd_out};
-    int n = block_jobs(c, i, job);
-    for (int j = 0; j < n; j++) {
-      *slot[j] = base ? base + at : NULL;
-      at += (job_size(c, &job[j]) + 15) / 16 * 16;
-    }
-  }
+  for (int i = 0; i < c->base.n_blocks; i++) at += lay_out_block(c, i, base ? base + at : NULL);
   c->head = base ? base + at : NULL;
   at += trm__size_b(c->p, m->D, m->V);
   c->rope_cos = base ? base + at : NULL;
@@ -233,12 +245,12 @@ trm_status trm__cpu_create(const trm__dims *dims, const trm__outer *outer, const
   c->k = k;
   c->p = &k->product[dims->dtype];
   c->training = training;
-  c->base.blocks = trm__alloc((size_t)n_blocks, sizeof *blocks);
-  c->packed = trm__alloc((size_t)n_blocks, sizeof *c->packed);
+  c->base.blocks = trm__alloc((uint64_t)n_blocks, sizeof *blocks);
+  c->packed = trm__alloc((uint64_t)n_blocks, sizeof *c->packed);
   if (c->base.blocks && c->packed) {
     memcpy(c->base.blocks, blocks, (size_t)n_blocks * sizeof *blocks);
     c->n_memory = lay_out(c, NULL);
-    c->memory = trm__alloc((size_t)c->n_memory, sizeof *c->memory);
+    c->memory = trm__alloc((uint64_t)c->n_memory, sizeof *c->memory);
   }
   if (!c->memory) {
     cpu_destroy(&c->base);

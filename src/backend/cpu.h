@@ -14,13 +14,20 @@ enum {
                      (a multiple of 256) */
 };
 
-/* A block's weights as operands of its products, forward and backward: A in the mixer, else B. The
- * depth of bwd_in, the SwiGLU's gates and ups, goes chunk by chunk: CPU_CHUNK gates, then their
- * ups.
- */
+/* A block's weights as operands of its products, in the order of its list. */
 typedef struct cpu_packed {
-  real *fwd_in, *fwd_out, *bwd_in, *bwd_out; /* bwd: NULL unless training */
+  real *fwd[TRM__BLOCK_WEIGHTS], *bwd[TRM__BLOCK_WEIGHTS]; /* bwd: NULL unless training */
 } cpu_packed;
+
+/* How one of them is packed. A weight [rows, cols] is multiplied along its columns going forward
+ * and along its rows going backward. */
+typedef enum cpu_packing {
+  CPU_PLAIN = 0,    /* not at all: it is read where it is */
+  CPU_AS_A = 1,     /* as the left operand, A; else */
+  CPU_AS_B = 2,     /* the right one */
+  CPU_IN_CHUNKS = 4 /* the rows are a SwiGLU's gates, then its ups: going backward the depth is
+                       CPU_CHUNK gates, their ups, and so on */
+} cpu_packing;
 
 typedef struct cpu_backend {
   trm__backend base;
@@ -60,19 +67,16 @@ static inline const real *cpu_a(const trm__product *p, int rows, int k, const re
   return scratch;
 }
 
-/* Each kind of block: its sizes and its two directions. */
+/* Each kind of block: how its weights are packed, its sizes and its two directions. */
 typedef struct cpu_block_kind {
-  const char *name;
-  bool weights_are_a; /* the weights are the left operand (mixer) */
-  bool gated;         /* w_in has gates and ups */
-  void (*weight_shape)(const trm__dims *, int *out_in, int *in_in, int *out_out, int *in_out);
+  unsigned (*packing)(const trm__block *, int i); /* cpu_packing of weight i */
   int64_t (*saved)(const trm__dims *, const trm__product *);
   int64_t (*shared)(const cpu_backend *, int b, bool training);
   int64_t (*scratch)(const cpu_backend *, int b, bool training);
   void (*forward)(trm__backend *, trm__workspace *, const trm__block *, int b, const real *x,
                   real *y, real *saved);
   void (*backward)(trm__backend *, trm__workspace *, const trm__block *, int b, const real *x,
-                   const real *y, real *saved, real *dh, real *d_in, real *d_out, bool accumulate);
+                   const real *y, real *saved, real *dh, real *const *dw, bool accumulate);
 } cpu_block_kind;
 extern const cpu_block_kind trm__cpu_attention, trm__cpu_mixer, trm__cpu_mlp;
 
@@ -135,9 +139,10 @@ void trm__cpu_halt(trm__backend *, trm__workspace *, const trm__rows *, int, con
                    const trm__row_loss *);
 void trm__cpu_q_target(trm__backend *, trm__workspace *, int, const real *, const int32_t *, int,
                        real *);
-void trm__cpu_reduce(trm__backend *, trm__workspace *, const trm__update *);
-void trm__cpu_update(trm__backend *, trm__workspace *, const trm__update *);
-void trm__cpu_update_puzzle(trm__backend *, trm__workspace *, const trm__update *);
+void trm__cpu_sum_slots(trm__backend *, trm__workspace *, const trm__update *);
+void trm__cpu_finish_grads(trm__backend *, trm__workspace *, const trm__update *);
+bool trm__cpu_has_rule(const trm__backend *, trm__rule);
+void trm__cpu_update(trm__backend *, trm__workspace *, const trm__update *, const trm__group *);
 
 int64_t trm__cpu_head_shared(const cpu_backend *c, int b);
 int64_t trm__cpu_head_scratch(const cpu_backend *c, int b);

@@ -14,9 +14,10 @@
 #include <math.h>
 #include <string.h>
 
-static void attention_weights(const trm__dims *m, int *o1, int *i1, int *o2, int *i2) {
-  *o1 = 3 * m->D;
-  *i1 = *o2 = *i2 = m->D;
+static unsigned attention_packing(const trm__block *blk, int i) {
+  (void)blk;
+  (void)i;
+  return CPU_AS_B;
 }
 static int64_t attention_saved(const trm__dims *m, const trm__product *p) {
   (void)p;
@@ -103,7 +104,7 @@ static void attention_forward(trm__backend *be, trm__workspace *ws, const trm__b
   real *qkv = saved ? saved : ws->shared, *o = qkv + R * 3 * D, *lse = o + R * D;
   real *inv = saved ? lse + R * m->H : NULL;
   trm__lane_share(ws->lane, R, 1, &lo, &hi);
-  trm__cpu_rows(c, lo, hi, 3 * D, D, x, D, w->fwd_in, qkv, 3 * D, false, ws->scratch);
+  trm__cpu_rows(c, lo, hi, 3 * D, D, x, D, w->fwd[TRM__QKV], qkv, 3 * D, false, ws->scratch);
   rotate(c, lo, hi, qkv, 1);
   trm__lane_barrier(ws->lane);
   trm__lane_share(ws->lane, (int64_t)b * m->H, 1, &first, &last);
@@ -118,7 +119,7 @@ static void attention_forward(trm__backend *be, trm__workspace *ws, const trm__b
   for (int64_t r = lo; r < hi; r += part) {
     int rows = (int)(hi - r < part ? hi - r : part);
     const real *a = cpu_a(c->p, rows, D, o + r * D, D, ws->scratch, &lda);
-    c->p->gemm(rows, D, units, a, lda, w->fwd_out, (ptrdiff_t)units * c->p->nr, out, D, c->far);
+    c->p->gemm(rows, D, units, a, lda, w->fwd[TRM__O], (ptrdiff_t)units * c->p->nr, out, D, c->far);
     c->k->add_rms_rows(rows, D, x + r * D, D, out, D, (real)m->eps, y + r * D, D,
                        inv ? inv + r : NULL);
   }
@@ -166,8 +167,8 @@ static void head_backward(const cpu_backend *c, const real *qkv, const real *lse
 }
 
 static void attention_backward(trm__backend *be, trm__workspace *ws, const trm__block *blk, int b,
-                               const real *x, const real *y, real *saved, real *dh, real *d_in,
-                               real *d_out, bool accumulate) {
+                               const real *x, const real *y, real *saved, real *dh, real *const *dw,
+                               bool accumulate) {
   const cpu_backend *c = cpu_of(be);
   const trm__dims *m = &be->dims;
   const cpu_packed *w = cpu_packed_of(be, blk);
@@ -180,7 +181,7 @@ static void attention_backward(trm__backend *be, trm__workspace *ws, const trm__
   trm__lane_share(ws->lane, R, 1, &lo, &hi);
   k->rms_rows_grad((int)(hi - lo), D, y + lo * D, D, inv + lo, dh + lo * D, D, ds + lo * D, D);
   memcpy(dh + lo * D, ds + lo * D, (size_t)(hi - lo) * (size_t)D * sizeof *dh);
-  trm__cpu_rows(c, lo, hi, D, D, ds, D, w->bwd_out, d_o, D, false, ws->scratch);
+  trm__cpu_rows(c, lo, hi, D, D, ds, D, w->bwd[TRM__O], d_o, D, false, ws->scratch);
   for (int h = 0; h < m->H; h++)
     k->dot_rows((int)(hi - lo), m->d, d_o + lo * D + h * m->d, D, o + lo * D + h * m->d, D,
                 delta + h * R + lo);
@@ -192,22 +193,21 @@ static void attention_backward(trm__backend *be, trm__workspace *ws, const trm__
   }
   trm__lane_barrier(ws->lane);
   rotate(c, lo, hi, dqkv, -1);
-  trm__cpu_rows(c, lo, hi, D, 3 * D, dqkv, 3 * D, w->bwd_in, dh, D, true, ws->scratch);
+  trm__cpu_rows(c, lo, hi, D, 3 * D, dqkv, 3 * D, w->bwd[TRM__QKV], dh, D, true, ws->scratch);
   trm__cpu_weight_grad(c, ws, D, D, (int)R, 1, (cpu_operand){CPU_ACROSS, ds, D, 0, 0, 0},
-                       (cpu_operand){CPU_ACROSS, o, D, 0, 0, 0}, d_out, accumulate, packed,
+                       (cpu_operand){CPU_ACROSS, o, D, 0, 0, 0}, dw[TRM__O], accumulate, packed,
                        ws->scratch);
   trm__cpu_weight_grad(c, ws, 3 * D, D, (int)R, 1, (cpu_operand){CPU_ACROSS, dqkv, 3 * D, 0, 0, 0},
-                       (cpu_operand){CPU_ACROSS, x, D, 0, 0, 0}, d_in, accumulate, packed,
+                       (cpu_operand){CPU_ACROSS, x, D, 0, 0, 0}, dw[TRM__QKV], accumulate, packed,
                        ws->scratch);
   trm__lane_barrier(ws->lane);
 }
 
-const cpu_block_kind trm__cpu_attention = {"attention",
-                                           false,
-                                           false,
-                                           attention_weights,
-                                           attention_saved,
-                                           attention_shared,
-                                           attention_scratch,
-                                           attention_forward,
-                                           attention_backward};
+const cpu_block_kind trm__cpu_attention = {
+    .packing = attention_packing,
+    .saved = attention_saved,
+    .shared = attention_shared,
+    .scratch = attention_scratch,
+    .forward = attention_forward,
+    .backward = attention_backward,
+};

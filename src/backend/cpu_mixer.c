@@ -13,11 +13,9 @@
 
 #include <string.h>
 
-static void mixer_weights(const trm__dims *m, int *o1, int *i1, int *o2, int *i2) {
-  *o1 = 2 * m->FL;
-  *i1 = m->L;
-  *o2 = m->L;
-  *i2 = m->FL;
+static unsigned mixer_packing(const trm__block *blk, int i) {
+  (void)blk;
+  return CPU_AS_A | (i == TRM__GATE_UP ? CPU_IN_CHUNKS : 0);
 }
 /* Channels go in blocks of block_cols(): a block of [G; U] and of A is one stretch of memory. */
 static int block_cols(const trm__dims *m) {
@@ -72,13 +70,13 @@ static void mixer_cols(const cpu_backend *c, const cpu_packed *w, int n, const r
   for (int f = 0; f < FL; f += CPU_CHUNK) {
     real *keep_g = gu ? gu + f * ldk : NULL, *keep_u = gu ? gu + (FL + f) * ldk : NULL;
     real *g = direct ? keep_g : chunk, *u = direct ? keep_u : chunk + CPU_CHUNK * n;
-    p->gemm(CPU_CHUNK, n, in, w->fwd_in + (ptrdiff_t)f * in, in, scratch, (ptrdiff_t)in * p->nr, g,
-            ld, mode);
-    p->gemm(CPU_CHUNK, n, in, w->fwd_in + (ptrdiff_t)(FL + f) * in, in, scratch,
+    p->gemm(CPU_CHUNK, n, in, w->fwd[TRM__GATE_UP] + (ptrdiff_t)f * in, in, scratch,
+            (ptrdiff_t)in * p->nr, g, ld, mode);
+    p->gemm(CPU_CHUNK, n, in, w->fwd[TRM__GATE_UP] + (ptrdiff_t)(FL + f) * in, in, scratch,
             (ptrdiff_t)in * p->nr, u, ld, mode);
     p->swiglu_b(CPU_CHUNK, n, g, u, ld, act, direct ? NULL : keep_g, direct ? NULL : keep_u, ldk);
-    p->gemm(L, n, half, w->fwd_out + f / p->group, width, act, (ptrdiff_t)half * p->nr, out, n,
-            f > 0 ? TRM__ADD : TRM__SET);
+    p->gemm(L, n, half, w->fwd[TRM__DOWN] + f / p->group, width, act, (ptrdiff_t)half * p->nr, out,
+            n, f > 0 ? TRM__ADD : TRM__SET);
   }
   c->k->add_rms_cols(L, n, x, D, out, n, (real)m->eps, y, D, inv);
 }
@@ -121,18 +119,18 @@ static void mixer_cols_grad(const cpu_backend *c, const cpu_packed *w, int n, co
     memcpy(dh + (int64_t)i * D, ds + (int64_t)i * D, (size_t)n * sizeof *dh);
   p->to_b(L, n, ds, D, 1, scratch);
   for (int f = 0; f < FL; f += CPU_CHUNK) {
-    p->gemm(CPU_CHUNK, n, in, w->bwd_out + (ptrdiff_t)f * in, in, scratch, (ptrdiff_t)in * p->nr,
-            da, n, TRM__SET);
+    p->gemm(CPU_CHUNK, n, in, w->bwd[TRM__DOWN] + (ptrdiff_t)f * in, in, scratch,
+            (ptrdiff_t)in * p->nr, da, n, TRM__SET);
     p->swiglu_grad_b(CPU_CHUNK, n, gu + f * ldk, gu + (FL + f) * ldk, ldk, da, n, both,
                      act + f * ldk);
-    p->gemm(L, n, 2 * half, w->bwd_in + 2 * f / p->group, wide, both, (ptrdiff_t)2 * half * p->nr,
-            dh, D, TRM__ADD);
+    p->gemm(L, n, 2 * half, w->bwd[TRM__GATE_UP] + 2 * f / p->group, wide, both,
+            (ptrdiff_t)2 * half * p->nr, dh, D, TRM__ADD);
   }
 }
 
 static void mixer_backward(trm__backend *be, trm__workspace *ws, const trm__block *blk, int b,
-                           const real *x, const real *y, real *saved, real *dh, real *d_in,
-                           real *d_out, bool accumulate) {
+                           const real *x, const real *y, real *saved, real *dh, real *const *dw,
+                           bool accumulate) {
   const cpu_backend *c = cpu_of(be);
   const trm__dims *m = &be->dims;
   const int D = m->D, L = m->L, FL = m->FL, blocks = n_blocks(m), ldk = kept_cols(m, c->p);
@@ -153,16 +151,21 @@ static void mixer_backward(trm__backend *be, trm__workspace *ws, const trm__bloc
     trm__cpu_weight_grad(
         c, ws, L, FL, n, 1, (cpu_operand){CPU_ALONG, ds + at, D, 0, 0, 0},
         (cpu_operand){CPU_UNITS_ALONG, act + row * keep_act + block * FL * ldk, ldk, 0, 0, 0},
-        d_out, accumulate || i > 0, packed, ws->scratch);
+        dw[TRM__DOWN], accumulate || i > 0, packed, ws->scratch);
     trm__cpu_weight_grad(
         c, ws, 2 * FL, L, n, 1,
         (cpu_operand){CPU_UNITS_ALONG, saved + row * keep + block * 2 * FL * ldk, ldk, 0, 0, 0},
-        (cpu_operand){CPU_ALONG, x + at, D, 0, 0, 0}, d_in, accumulate || i > 0, packed,
+        (cpu_operand){CPU_ALONG, x + at, D, 0, 0, 0}, dw[TRM__GATE_UP], accumulate || i > 0, packed,
         ws->scratch);
   }
   trm__lane_barrier(ws->lane);
 }
 
-const cpu_block_kind trm__cpu_mixer = {"mixer",       true,          true,
-                                       mixer_weights, mixer_saved,   mixer_shared,
-                                       mixer_scratch, mixer_forward, mixer_backward};
+const cpu_block_kind trm__cpu_mixer = {
+    .packing = mixer_packing,
+    .saved = mixer_saved,
+    .shared = mixer_shared,
+    .scratch = mixer_scratch,
+    .forward = mixer_forward,
+    .backward = mixer_backward,
+};

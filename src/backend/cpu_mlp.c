@@ -14,11 +14,9 @@
 
 #include <string.h>
 
-static void mlp_weights(const trm__dims *m, int *o1, int *i1, int *o2, int *i2) {
-  *o1 = 2 * m->F;
-  *i1 = m->D;
-  *o2 = m->D;
-  *i2 = m->F;
+static unsigned mlp_packing(const trm__block *blk, int i) {
+  (void)blk;
+  return CPU_AS_B | (i == TRM__GATE_UP ? CPU_IN_CHUNKS : 0);
 }
 /* gu, a chunk of CPU_CHUNK columns of all rows after the other, so that a chunk of a few rows is
  * one stretch of memory: [2F / CPU_CHUNK][R / group][CPU_CHUNK]; then inv. */
@@ -58,13 +56,13 @@ static void mlp_rows(const cpu_backend *c, const cpu_packed *w, int rows, const 
   for (int f = 0; f < F; f += CPU_CHUNK) {
     real *keep_g = gu ? gu + f * next : NULL, *keep_u = gu ? gu + (F + f) * next : NULL;
     real *g = direct ? keep_g : chunk, *u = direct ? keep_u : chunk + rows * CPU_CHUNK;
-    p->gemm(rows, CPU_CHUNK, trm__units(p, D), xa, lda, w->fwd_in + f / p->nr * in_ps, in_ps, g,
-            CPU_CHUNK, mode);
-    p->gemm(rows, CPU_CHUNK, trm__units(p, D), xa, lda, w->fwd_in + (F + f) / p->nr * in_ps, in_ps,
-            u, CPU_CHUNK, mode);
+    p->gemm(rows, CPU_CHUNK, trm__units(p, D), xa, lda, w->fwd[TRM__GATE_UP] + f / p->nr * in_ps,
+            in_ps, g, CPU_CHUNK, mode);
+    p->gemm(rows, CPU_CHUNK, trm__units(p, D), xa, lda,
+            w->fwd[TRM__GATE_UP] + (F + f) / p->nr * in_ps, in_ps, u, CPU_CHUNK, mode);
     p->swiglu_a(rows, CPU_CHUNK, g, u, CPU_CHUNK, act, half, direct ? NULL : keep_g,
                 direct ? NULL : keep_u);
-    p->gemm(rows, D, half, act, half, w->fwd_out + f / p->group * p->nr, out_ps, out, D,
+    p->gemm(rows, D, half, act, half, w->fwd[TRM__DOWN] + f / p->group * p->nr, out_ps, out, D,
             (f > 0 ? TRM__ADD : TRM__SET) | c->far);
   }
   c->k->add_rms_rows(rows, D, x, D, out, D, (real)m->eps, y, D, inv);
@@ -101,18 +99,19 @@ static void mlp_rows_grad(const cpu_backend *c, const cpu_packed *w, int rows, c
   memcpy(dh, ds, (size_t)rows * (size_t)D * sizeof *dh);
   const real *dsa = cpu_a(p, rows, D, ds, D, scratch, &lda);
   for (int f = 0; f < F; f += CPU_CHUNK) {
-    p->gemm(rows, CPU_CHUNK, trm__units(p, D), dsa, lda, w->bwd_out + f / p->nr * out_ps, out_ps,
-            da, CPU_CHUNK, c->far);
+    p->gemm(rows, CPU_CHUNK, trm__units(p, D), dsa, lda, w->bwd[TRM__DOWN] + f / p->nr * out_ps,
+            out_ps, da, CPU_CHUNK, c->far);
     p->swiglu_grad_a(rows, CPU_CHUNK, gu + f * next, gu + (F + f) * next, da, CPU_CHUNK, both,
                      2 * half, act + f / p->nr * act_ps, act_ps);
-    p->gemm(rows, D, 2 * half, both, 2 * half, w->bwd_in + (ptrdiff_t)2 * f / p->group * p->nr,
-            in_ps, dh, D, TRM__ADD | c->far);
+    p->gemm(rows, D, 2 * half, both, 2 * half,
+            w->bwd[TRM__GATE_UP] + (ptrdiff_t)2 * f / p->group * p->nr, in_ps, dh, D,
+            TRM__ADD | c->far);
   }
 }
 
 static void mlp_backward(trm__backend *be, trm__workspace *ws, const trm__block *blk, int b,
-                         const real *x, const real *y, real *saved, real *dh, real *d_in,
-                         real *d_out, bool accumulate) {
+                         const real *x, const real *y, real *saved, real *dh, real *const *dw,
+                         bool accumulate) {
   const cpu_backend *c = cpu_of(be);
   const trm__dims *m = &be->dims;
   int D = m->D, F = m->F;
@@ -126,14 +125,20 @@ static void mlp_backward(trm__backend *be, trm__workspace *ws, const trm__block 
                   saved + r / c->p->group * CPU_CHUNK, next, inv + r, dh + r * D, ds + r * D,
                   act + r / c->p->group * c->p->nr, ws->scratch);
   trm__cpu_weight_grad(c, ws, D, F, (int)R, 1, (cpu_operand){CPU_ACROSS, ds, D, 0, 0, 0},
-                       (cpu_operand){CPU_PACKED, act, 0, 0, 0, 0}, d_out, accumulate, NULL,
+                       (cpu_operand){CPU_PACKED, act, 0, 0, 0, 0}, dw[TRM__DOWN], accumulate, NULL,
                        ws->scratch);
   trm__cpu_weight_grad(
       c, ws, 2 * F, D, (int)R, 1,
       (cpu_operand){CPU_UNITS_ACROSS, saved, CPU_CHUNK, 0, CPU_CHUNK, next * CPU_CHUNK},
-      (cpu_operand){CPU_ACROSS, x, D, 0, 0, 0}, d_in, accumulate, packed, ws->scratch);
+      (cpu_operand){CPU_ACROSS, x, D, 0, 0, 0}, dw[TRM__GATE_UP], accumulate, packed, ws->scratch);
   trm__lane_barrier(ws->lane);
 }
 
-const cpu_block_kind trm__cpu_mlp = {"mlp",      false,       true,        mlp_weights, mlp_saved,
-                                     mlp_shared, mlp_scratch, mlp_forward, mlp_backward};
+const cpu_block_kind trm__cpu_mlp = {
+    .packing = mlp_packing,
+    .saved = mlp_saved,
+    .shared = mlp_shared,
+    .scratch = mlp_scratch,
+    .forward = mlp_forward,
+    .backward = mlp_backward,
+};

@@ -117,10 +117,23 @@ static bool all_finite(int64_t n, const real *v) {
   return true;
 }
 
+/* Calls f on this member's chunks of the weights. */
+typedef void chunk_fn(const trm__kernels *k, const trm__update *u, int64_t lo, int64_t hi);
+static void each_chunk(trm__backend *be, trm__workspace *ws, const trm__update *u, chunk_fn *f) {
+  int64_t first, last;
+  trm__lane_share(ws->lane, u->n, TRM__CHUNK, &first, &last);
+  for (int64_t lo = first; lo < last; lo += TRM__CHUNK)
+    f(cpu_of(be)->k, u, lo, last - lo < TRM__CHUNK ? last : lo + TRM__CHUNK);
+  trm__lane_barrier(ws->lane);
+}
+
+void trm__cpu_sum_slots(trm__backend *be, trm__workspace *ws, const trm__update *u) {
+  each_chunk(be, ws, u, add_slots);
+}
+
 /* A weight that is not finite counts here, for a token that does not occur keeps a bad row of its
  * embedding out of the loss. */
-static void reduce_chunk(const trm__kernels *k, const trm__update *u, int64_t lo, int64_t hi) {
-  add_slots(k, u, lo, hi);
+static void finish_chunk(const trm__kernels *k, const trm__update *u, int64_t lo, int64_t hi) {
   double norm = k->scale_norm(hi - lo, u->grads + lo, (real)(1.0 / u->rows));
   u->partial_norms[lo / TRM__CHUNK] = all_finite(hi - lo, u->params + lo) ? norm : NAN;
 }
@@ -134,33 +147,41 @@ static void find_totals(const trm__update *u) {
   u->totals->apply = isfinite(sum) && isfinite(loss);
 }
 
-void trm__cpu_reduce(trm__backend *be, trm__workspace *ws, const trm__update *u) {
-  int64_t first, last;
-  trm__lane_share(ws->lane, u->n, TRM__CHUNK, &first, &last);
-  for (int64_t lo = first; lo < last; lo += TRM__CHUNK)
-    reduce_chunk(cpu_of(be)->k, u, lo, last - lo < TRM__CHUNK ? last : lo + TRM__CHUNK);
-  trm__lane_barrier(ws->lane);
+void trm__cpu_finish_grads(trm__backend *be, trm__workspace *ws, const trm__update *u) {
+  each_chunk(be, ws, u, finish_chunk);
   if (ws->lane->rank == 0) find_totals(u);
   trm__lane_barrier(ws->lane);
 }
 
 /* --- optimisers ------------------------------------------------------------------------------ */
 
+/* p, g, and the group's state, as far as its rule has one. */
 typedef void update_fn(int64_t, const trm__adam *, real *, const real *, real *, real *);
 
-void trm__cpu_update(trm__backend *be, trm__workspace *ws, const trm__update *u) {
-  const trm__kernels *k = cpu_of(be)->k;
-  update_fn *const table[] = {[TRM_OPT_ADAM_ATAN2] = k->adam_atan2, [TRM_OPT_ADAMW] = k->adamw};
-  const trm__adam *adam = &u->rates->adam;
-  int64_t first, last;
-  trm__lane_share(ws->lane, u->n, TRM__CHUNK, &first, &last);
-  if (!u->totals->apply) last = first;
-  for (int64_t lo = first; lo < last; lo += TRM__CHUNK) {
-    int64_t n = last - lo < TRM__CHUNK ? last - lo : TRM__CHUNK;
-    table[u->optimizer](n, adam, u->params + lo, u->grads + lo, u->m + lo, u->v + lo);
-    if (u->ema) k->ema(n, adam, u->params + lo, u->ema + lo);
+/* The weights and their EMA in one pass, chunk by chunk of each segment. */
+static void elementwise(const trm__kernels *k, trm__workspace *ws, const trm__update *u,
+                        const trm__group *g, update_fn *rule) {
+  for (int i = 0; i < g->n_segments; i++) {
+    const trm__segment *s = &g->segments[i];
+    int64_t first, last;
+    trm__lane_share(ws->lane, s->n, TRM__CHUNK, &first, &last);
+    for (int64_t lo = first; lo < last; lo += TRM__CHUNK) {
+      int64_t n = last - lo < TRM__CHUNK ? last - lo : TRM__CHUNK, at = s->at + lo;
+      real *state[TRM__RULE_STATES];
+      for (int j = 0; j < TRM__RULE_STATES; j++)
+        state[j] = g->state[j] ? g->state[j] + s->state + lo : NULL;
+      rule(n, g->figures, u->params + at, u->grads + at, state[0], state[1]);
+      if (u->ema) k->ema(n, g->figures, u->params + at, u->ema + at);
+    }
   }
-  trm__lane_barrier(ws->lane);
+}
+
+static void adam_atan2(trm__backend *be, trm__workspace *ws, const trm__update *u,
+                       const trm__group *g) {
+  elementwise(cpu_of(be)->k, ws, u, g, cpu_of(be)->k->adam_atan2);
+}
+static void adamw(trm__backend *be, trm__workspace *ws, const trm__update *u, const trm__group *g) {
+  elementwise(cpu_of(be)->k, ws, u, g, cpu_of(be)->k->adamw);
 }
 
 /* Restores the heap below `at` in keys[n]: no key is larger than its parent. */
@@ -188,8 +209,12 @@ static void sort_rows(const trm__update *u) {
   }
 }
 
-/* Sign-SGD on the rows of the puzzle embedding that the batch used. */
-static void update_puzzle_rows(const trm__kernels *k, const trm__update *u, int E) {
+/* Sign-SGD on the rows of the puzzle embedding that the batch used, by one member. */
+static void sign_rows(trm__backend *be, trm__workspace *ws, const trm__update *u,
+                      const trm__group *g) {
+  const trm__kernels *k = cpu_of(be)->k;
+  const int E = be->dims.E;
+  if (ws->lane->rank != 0) return;
   k->scale_norm((int64_t)u->rows * E, u->d_puzzle, (real)(1.0 / u->rows));
   sort_rows(u);
   for (int i = 0; i < u->rows;) {
@@ -199,14 +224,28 @@ static void update_puzzle_rows(const trm__kernels *k, const trm__update *u, int 
       k->add(E, u->sum, u->d_puzzle + (u->order[i] & 0xffffffff) * E);
     real *w = u->puzzle_emb + (int64_t)id * E;
     for (int j = 0; j < E; j++) {
-      real g = u->sum[j];
-      w[j] = w[j] * u->rates->puzzle_decay - u->rates->puzzle_step * (real)((g > 0) - (g < 0));
+      real d = u->sum[j];
+      w[j] = w[j] * g->figures->decay - g->figures->lr * (real)((d > 0) - (d < 0));
     }
   }
 }
 
-void trm__cpu_update_puzzle(trm__backend *be, trm__workspace *ws, const trm__update *u) {
-  if (u->puzzle_emb && u->totals->apply && ws->lane->rank == 0)
-    update_puzzle_rows(cpu_of(be)->k, u, be->dims.E);
+/* --- the rules ------------------------------------------------------------------------------- */
+
+typedef void rule_fn(trm__backend *, trm__workspace *, const trm__update *, const trm__group *);
+static rule_fn *const rules[TRM__RULES] = {
+    [TRM_OPT_ADAM_ATAN2] = adam_atan2,
+    [TRM_OPT_ADAMW] = adamw,
+    [TRM__RULE_SIGN_ROWS] = sign_rows,
+};
+
+bool trm__cpu_has_rule(const trm__backend *be, trm__rule rule) {
+  (void)be;
+  return rules[rule] != NULL;
+}
+
+void trm__cpu_update(trm__backend *be, trm__workspace *ws, const trm__update *u,
+                     const trm__group *g) {
+  if (u->totals->apply) rules[g->rule](be, ws, u, g);
   trm__lane_barrier(ws->lane);
 }

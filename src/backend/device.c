@@ -1,15 +1,13 @@
 /* Devices by name, and the plug-in behind those that are not the CPU. */
 #include "trm/device.h"
 
-#include <dlfcn.h>
-#ifdef __linux__
-#include <elf.h>
-#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "backend/plugin.h"
+#include "base/os_file.h"
+#include "base/os_library.h"
 #include "trm/bench.h"
 
 /* --- names ----------------------------------------------------------------------------------- */
@@ -34,109 +32,73 @@ bool trm_device_from_name(const char *name, trm_device *out) {
 }
 
 void trm_device_name(trm_device device, char *out, size_t n) {
-  static const char *const names[] = {
-      [TRM_DEVICE_CPU] = "cpu", [TRM_DEVICE_AUTO] = "auto", [TRM_DEVICE_CUDA] = "cuda"};
   if (device.kind == TRM_DEVICE_CUDA)
     snprintf(out, n, "cuda:%d", device.index);
   else
-    snprintf(out, n, "%s", names[device.kind]);
+    snprintf(out, n, "%s",
+             device.kind == TRM_DEVICE_CPU    ? "cpu"
+             : device.kind == TRM_DEVICE_AUTO ? "auto"
+                                              : "unknown");
 }
 
 /* --- the plug-in ----------------------------------------------------------------------------- */
 
 enum { MAX_PATH = 4096 };
 
-/* The folder that this code was loaded from; "" when the system does not say. */
-static void own_folder(char out[MAX_PATH]) {
-  Dl_info info;
-  out[0] = 0;
-  /* An object pointer of this file stands for its functions, which ISO C does not let cast. */
-  static const char here = 0;
-  if (!dladdr(&here, &info) || !info.dli_fname) return;
-  const char *slash = strrchr(info.dli_fname, '/');
-  if (slash) snprintf(out, MAX_PATH, "%.*s/", (int)(slash - info.dli_fname), info.dli_fname);
-}
-
-/* False when the file ends before what its headers want mapped: the loader maps it all the same,
- * and the program dies where it touches what is not there. Other damage dlopen sees. */
-static bool is_whole(FILE *file) {
-#ifdef __linux__
-  Elf64_Ehdr head;
-  Elf64_Phdr part;
-  if (fread(&head, sizeof head, 1, file) != 1 || memcmp(head.e_ident, ELFMAG, SELFMAG) != 0 ||
-      head.e_ident[EI_CLASS] != ELFCLASS64 || head.e_phoff > INT64_MAX || fseek(file, 0, SEEK_END))
-    return true;
-  const uint64_t size = (uint64_t)ftell(file);
-  for (int i = 0; i < head.e_phnum; i++) {
-    if (fseek(file, (long)(head.e_phoff + (uint64_t)i * sizeof part), SEEK_SET) ||
-        fread(&part, sizeof part, 1, file) != 1)
-      return false;
-    if (part.p_type == PT_LOAD && (part.p_offset > size || part.p_filesz > size - part.p_offset))
-      return false;
-  }
-#else
-  (void)file;
-#endif
-  return true;
-}
-
+/* As trm__os_library_open. */
 static void *open_library(const char *folder, const char *below, char why[MAX_PATH]) {
-  char path[2 * MAX_PATH];
+  char path[MAX_PATH + 64];
   snprintf(path, sizeof path, "%s%s%s", folder, below, TRM__PLUGIN_FILE);
-  if (strchr(path, '/')) {
-    FILE *file = fopen(path, "rb"); /* so that a broken plug-in is not taken for a missing one */
-    if (!file) return NULL;
-    const bool whole = is_whole(file);
-    fclose(file);
-    if (!whole) {
-      snprintf(why, MAX_PATH, "%.180s is cut off", path);
-      return NULL;
-    }
-  }
-  void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-  if (!library) snprintf(why, MAX_PATH, "%s", dlerror());
-  return library;
+  return trm__os_library_open(path, why, MAX_PATH);
 }
 
-static void *find_library(char why[MAX_PATH]) {
+static void *find_library(char why[MAX_PATH], bool *there) {
   static const char *const below[] = {"", "trm/", "../" TRM_LIBDIR "/trm/"};
   const char *named = getenv("TRM_PLUGINS");
   char folder[MAX_PATH];
   void *library = NULL;
   why[0] = 0;
+  *there = true;
   if (named && *named) {
     snprintf(folder, sizeof folder, "%s/", named);
     library = open_library(folder, "", why);
-    if (!library && !why[0]) snprintf(why, MAX_PATH, "TRM_PLUGINS is %.2000s", named);
+    *there = library || why[0];
+    if (!*there) snprintf(why, MAX_PATH, "TRM_PLUGINS is %.2000s", named);
     return library;
   }
-  own_folder(folder);
+  trm__os_own_folder(folder, sizeof folder);
   for (size_t i = 0; folder[0] && i < sizeof below / sizeof *below && !library && !why[0]; i++)
     library = open_library(folder, below[i], why);
-  if (!library && !why[0]) library = open_library("", "", why);
-  return library;
+  if (library || why[0]) return library;
+  *there = false;
+  return open_library("", "", why);
 }
 
-static trm_status load_plugin(const trm__plugin **out, trm_error *err) {
+/* `there` becomes false when no file was found. */
+static trm_status load_plugin(const trm__plugin **out, bool *there, trm_error *err) {
   char why[MAX_PATH];
   /* Never closed: a backend may outlive any call, and the loader counts. */
-  void *library = find_library(why);
+  void *library = find_library(why, there);
   if (!library)
     TRM_FAIL(err, TRM_E_SYSTEM,
              "no GPU support: %s cannot be loaded (%.200s); build it with cmake --preset cuda, or "
              "choose the device cpu",
              TRM__PLUGIN_FILE, why);
   trm__plugin_fn *table = NULL;
-  void *symbol = dlsym(library, TRM__PLUGIN_SYMBOL);
+  void *symbol = trm__os_library_symbol(library, TRM__PLUGIN_SYMBOL);
   memcpy(&table, &symbol, sizeof table);
   const trm__plugin *plugin = table ? table() : NULL;
-  if (!plugin)
-    TRM_FAIL(err, TRM_E_SYSTEM, "no GPU support: the %s that was found is no plug-in of trm",
-             TRM__PLUGIN_FILE);
-  if (strcmp(plugin->version, TRM_VERSION) != 0 || plugin->ops_size != sizeof(trm__backend_ops))
+  if (!plugin) TRM_FAIL(err, TRM_E_SYSTEM, "no GPU support: %.200s is no plug-in of trm", why);
+  if (!plugin->version || strcmp(plugin->version, TRM_VERSION) != 0)
     TRM_FAIL(err, TRM_E_SYSTEM,
-             "%s is of version %.40s, this is trm %s: build both from one source", TRM__PLUGIN_FILE,
-             plugin->version, TRM_VERSION);
+             "%.200s is of version %.40s, this is trm %s: build both from one source", why,
+             plugin->version ? plugin->version : "?", TRM_VERSION);
+  if (plugin->abi != trm__plugin_abi())
+    TRM_FAIL(
+        err, TRM_E_SYSTEM,
+        "%.200s is of another build of trm %s, whose interface differs from this one's: build both "
+        "from one source",
+        why, TRM_VERSION);
   *out = plugin;
   return TRM_OK;
 }
@@ -145,6 +107,7 @@ static trm_status load_plugin(const trm__plugin **out, trm_error *err) {
 
 trm_status trm_device_describe(trm_device device, char *out, size_t n, trm_error *err) {
   const trm__plugin *plugin;
+  bool there;
   device = trm_device_resolve(device, NULL);
   if (device.kind == TRM_DEVICE_CPU) {
     const trm__kernels *k;
@@ -152,7 +115,9 @@ trm_status trm_device_describe(trm_device device, char *out, size_t n, trm_error
     snprintf(out, n, "CPU, %s kernels", k->name);
     return TRM_OK;
   }
-  TRM_TRY(load_plugin(&plugin, err));
+  if (device.kind != TRM_DEVICE_CUDA)
+    TRM_FAIL(err, TRM_E_ARGUMENT, "device kind %d: unknown", (int)device.kind);
+  TRM_TRY(load_plugin(&plugin, &there, err));
   return plugin->describe(device.index, out, n, err);
 }
 
@@ -166,19 +131,37 @@ trm_device trm_device_resolve(trm_device device, trm_error *why) {
   return trm_device_describe(first, text, sizeof text, why) == TRM_OK ? first : cpu;
 }
 
+bool trm_device_passed_over(char *why, size_t n) {
+  static const char *const gpus[] = {"/dev/nvidia0", "/dev/nvidiactl", "/dev/dxg"};
+  const trm__plugin *plugin;
+  trm_error err;
+  bool there;
+  if (load_plugin(&plugin, &there, &err) == TRM_OK && plugin->describe(0, why, n, &err) == TRM_OK)
+    return false;
+  for (size_t i = 0; i < sizeof gpus / sizeof *gpus; i++) {
+    trm__kind kind;
+    there = there || (trm__os_look(NULL, gpus[i], &kind) == 0 && kind != TRM__ABSENT);
+  }
+  if (there) snprintf(why, n, "%s", err.msg);
+  return there;
+}
+
 trm_status trm_bench_device_rates(trm_device device, trm_dtype dtype, const trm_bench_shape *s,
                                   double *flops, double *bytes, trm_error *err) {
   const trm__plugin *plugin;
+  bool there;
   const int sizes[] = {s->m, s->n, s->k};
   device = trm_device_resolve(device, NULL);
-  bool good = device.kind == TRM_DEVICE_CUDA;
+  bool good = device.kind == TRM_DEVICE_CUDA && (unsigned)dtype < TRM_DTYPES;
   for (int i = 0; i < 3; i++)
     good = good && sizes[i] >= 8 && sizes[i] <= 1 << 14 && sizes[i] % 8 == 0;
   if (!good)
-    TRM_FAIL(err, TRM_E_ARGUMENT,
-             "rates of a product of %d x %d x %d: want a GPU, and multiples of 8 up to 16384", s->m,
-             s->n, s->k);
-  TRM_TRY(load_plugin(&plugin, err));
+    TRM_FAIL(
+        err, TRM_E_ARGUMENT,
+        "rates of a product of %d x %d x %d, number format %d: want a GPU, and multiples of 8 up "
+        "to 16384",
+        s->m, s->n, s->k, (int)dtype);
+  TRM_TRY(load_plugin(&plugin, &there, err));
   return plugin->rates(device.index, dtype, s->m, s->n, s->k, flops, bytes, err);
 }
 
@@ -186,13 +169,16 @@ trm_status trm__backend_create(trm_device device, const trm__dims *dims, const t
                                const trm__block *blocks, int n_blocks, bool training,
                                trm__backend **out, trm_error *err) {
   const trm__plugin *plugin;
+  bool there;
   device = trm_device_resolve(device, NULL);
   if (device.kind == TRM_DEVICE_CPU)
     return trm__cpu_create(dims, outer, blocks, n_blocks, training, out, err);
+  if (device.kind != TRM_DEVICE_CUDA)
+    TRM_FAIL(err, TRM_E_ARGUMENT, "device kind %d: unknown", (int)device.kind);
 #ifdef TRM_REAL_DOUBLE
   TRM_FAIL(err, TRM_E_CONFIG, "a build in double precision computes on the CPU only");
 #endif
-  TRM_TRY(load_plugin(&plugin, err));
+  TRM_TRY(load_plugin(&plugin, &there, err));
   return plugin->create(device.index, dims, outer, blocks, n_blocks, training, out, err);
 }
 

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 trm_status trm__fail(trm_error *err, trm_status code, int64_t pos, const char *fmt, ...) {
   if (!err) return code;
   /* Formatted apart, because an argument may be the message that is being replaced. */
@@ -13,10 +15,7 @@ trm_status trm__fail(trm_error *err, trm_status code, int64_t pos, const char *f
   va_start(args, fmt);
   if (vsnprintf(msg, sizeof msg, fmt, args) < 0) msg[0] = 0;
   va_end(args);
-  /* Names out of hostile files must not send control characters to a terminal. */
-  for (char *c = msg; *c; c++) {
-    if ((unsigned char)*c < ' ' || *c == 127) *c = '?';
-  }
+  trm__text_clean(msg); /* names and texts out of hostile files */
   err->code = code;
   err->pos = pos;
   memcpy(err->msg, msg, sizeof msg);

@@ -14,6 +14,9 @@
 trm_status trm__fail(trm_error *err, trm_status code, int64_t pos, const char *fmt, ...)
     TRM__PRINTF(4, 5);
 
+/* The end of "cells" and other plurals, by how many there are. */
+#define TRM__S(n) ((n) == 1 ? "" : "s")
+
 /* Return from the calling function with an error that has no position. The code is returned as
  * itself, not through the call, so that the compiler knows it is not TRM_OK. */
 #define TRM_FAIL(err, code, ...) TRM_FAIL_AT(err, code, -1, __VA_ARGS__)

@@ -1,5 +1,8 @@
 /* What the library says about itself. */
+#include <stdio.h>
+
 #include "base/cpus.h"
+#include "base/room.h"
 #include "trm.h"
 
 const char *trm_version(void) {
@@ -8,4 +11,10 @@ const char *trm_version(void) {
 
 int trm_default_threads(void) {
   return trm__default_threads();
+}
+
+int64_t trm_memory_room(char *limit, size_t n) {
+  const trm__room room = trm__memory_room("");
+  if (limit && n) snprintf(limit, n, "%s", room.of);
+  return room.bytes;
 }

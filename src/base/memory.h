@@ -5,21 +5,28 @@
 #define TRM_BASE_MEMORY_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/error.h"
 
-/* n * size bytes, zeroed, 64-byte aligned; NULL when it overflows or fails.
- * n == 0 gives a valid block that may not be read. Free with trm__free. */
-void *trm__alloc(size_t n, size_t size);
+/* n * size bytes, zeroed, 64-byte aligned; NULL when it overflows, fails, or is a large block for
+ * which there is no room (base/room.h): as all of it is written to, the process would be ended.
+ * n == 0 gives a valid block that may not be read. Free with trm__free. n has 64 bits where size_t
+ * has 32, too: products for it are taken in 64 bits, and never cut. */
+void *trm__alloc(uint64_t n, size_t size);
 void trm__free(void *p); /* NULL is fine */
 
+/* TRM_E_MEMORY for `what`, and what there is too little of, if that is known. */
+trm_status trm__no_memory(const char *what, uint64_t n, size_t size, trm_error *err);
+
 /* *out = n objects of its element type, or TRM_E_MEMORY naming `what`. */
-#define TRM_ALLOC(out, n, what, err)                                                           \
-  do {                                                                                         \
-    *(out) = trm__alloc((size_t)(n), sizeof **(out));                                          \
-    if (!*(out))                                                                               \
-      TRM_FAIL((err), TRM_E_MEMORY, "no memory for %s (%zu x %zu bytes)", (what), (size_t)(n), \
-               sizeof **(out));                                                                \
+#define TRM_ALLOC(out, n, what, err)                                      \
+  do {                                                                    \
+    *(out) = trm__alloc((uint64_t)(n), sizeof **(out));                   \
+    if (!*(out)) {                                                        \
+      (void)trm__no_memory((what), (uint64_t)(n), sizeof **(out), (err)); \
+      return TRM_E_MEMORY;                                                \
+    }                                                                     \
   } while (0)
 
 #endif

@@ -1,28 +1,22 @@
-/* Threads that wait for each other cheaply in both worlds: with a processor each, a waiter
+/* Threads that wait for each other cheaply in three worlds: with a processor each, a waiter
  * spins for the few microseconds between two ops; with more threads than processors, it
- * gives its processor away at once.
+ * gives its processor away at once; where others want the processors, too, it sleeps.
  *
  * Everything rests on the gate, a counter that opens once per generation. A barrier is a
  * gate opened by the last to arrive; the pool starts work by opening a gate and ends it
  * with a barrier of all threads. Opening a gate publishes all that was written before.
  *
- * A gate is two numbers, and who sleeps at it sleeps in the kernel (futex): there is nothing
+ * A gate is two numbers and a bed for those who sleep at it (base/os_thread.h): there is nothing
  * to make that could fail, and nothing that a fork could leave half done. */
 #include "base/team.h"
 
-#include <limits.h>
-#include <linux/futex.h>
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/cpus.h"
 #include "base/memory.h"
+#include "base/os_file.h"
+#include "base/os_thread.h"
 
 /* Measured with two threads on two processors, alone and beside another such process. Longer spins
  * gain nothing and cost a fifth when a partner waits for this very processor; with fewer yields,
@@ -30,7 +24,14 @@
 enum {
   SPINS = 100,  /* pauses of about 10 to 40 ns each */
   YIELDS = 300, /* then let others run, as long as that costs less than sleeping and waking */
-  MAX_THREADS = 1 << 14 /* a slip of the pen must not take all memory for barriers */
+  /* Who yields to another program's thread is not asked again before its time slice is over,
+   * milliseconds later, at every gate; who sleeps is given a processor soon after it is woken. A
+   * yield that takes so long, in ns, says that it is so, for this number of waits. */
+  LONG_YIELD = 100000,
+  CROWDED_WAITS = 2000,
+  /* The system's default may be as little as a shell's `ulimit -s` or musl's 128 KiB. The deepest
+   * work, making mazes, takes 60 KiB; sanitizers make frames larger. */
+  STACK_BYTES = 1 << 20
 };
 
 /* --- gates --- */
@@ -38,9 +39,8 @@ enum {
 typedef struct gate {
   _Alignas(64) atomic_uint generation;
   atomic_uint sleepers;
+  trm__os_bed bed;
 } gate;
-
-_Static_assert(sizeof(atomic_uint) == sizeof(uint32_t), "a futex is a word of 32 bits");
 
 static void pause_briefly(void) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -54,31 +54,48 @@ static void pause_briefly(void) {
  * sequentially consistent: at least one of them sees the other, so no wake-up is lost. */
 static void gate_open(gate *g) {
   atomic_fetch_add(&g->generation, 1);
-  if (atomic_load(&g->sleepers) == 0) return;
-  (void)syscall(SYS_futex, &g->generation, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
-}
-
-/* Returns when woken, when a signal came, and at once when the gate has left `seen`. */
-static void gate_sleep(gate *g, unsigned seen) {
-  (void)syscall(SYS_futex, &g->generation, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+  if (atomic_load(&g->sleepers) != 0) trm__os_wake_all(&g->bed, &g->generation);
 }
 
 static bool gate_opened(gate *g, unsigned seen) {
   return atomic_load_explicit(&g->generation, memory_order_acquire) != seen;
 }
 
+/* How the threads of a pool wait; each field says for how many times. */
+typedef struct patience {
+  int spins;            /* of each wait */
+  atomic_int no_yields; /* waits from now on that do without */
+} patience;
+
+/* True when the gate opened; false when it is time to sleep. */
+static bool wait_yielding(gate *g, unsigned seen, patience *p) {
+  if (atomic_load_explicit(&p->no_yields, memory_order_relaxed) > 0) {
+    atomic_fetch_sub_explicit(&p->no_yields, 1, memory_order_relaxed);
+    return false;
+  }
+  int64_t before = trm__os_clock_ns();
+  for (int i = 0; i < YIELDS; i++) {
+    if (gate_opened(g, seen)) return true;
+    trm__os_yield();
+    const int64_t now = trm__os_clock_ns();
+    if (now - before > LONG_YIELD) {
+      atomic_store_explicit(&p->no_yields, CROWDED_WAITS, memory_order_relaxed);
+      break;
+    }
+    before = now;
+  }
+  return gate_opened(g, seen);
+}
+
 /* Waits until the gate has left generation `seen`. */
-static void gate_wait(gate *g, unsigned seen, int spins) {
-  for (int i = 0; i < spins; i++) {
+static void gate_wait(gate *g, unsigned seen, patience *p) {
+  for (int i = 0; i < p->spins; i++) {
     if (gate_opened(g, seen)) return;
     pause_briefly();
   }
-  for (int i = 0; i < YIELDS; i++) {
-    if (gate_opened(g, seen)) return;
-    (void)sched_yield();
-  }
+  if (wait_yielding(g, seen, p)) return;
   atomic_fetch_add(&g->sleepers, 1);
-  while (atomic_load(&g->generation) == seen) gate_sleep(g, seen);
+  while (atomic_load(&g->generation) == seen) trm__os_sleep(&g->bed, &g->generation, seen);
   atomic_fetch_sub(&g->sleepers, 1);
 }
 
@@ -87,7 +104,8 @@ static void gate_wait(gate *g, unsigned seen, int spins) {
 struct trm__barrier {
   gate gate;
   _Alignas(64) atomic_int arrived;
-  int size, spins;
+  int size;
+  patience *patience; /* the pool's */
 };
 
 static void barrier_wait(trm__barrier *b) {
@@ -97,7 +115,7 @@ static void barrier_wait(trm__barrier *b) {
     atomic_store_explicit(&b->arrived, 0, memory_order_relaxed);
     gate_open(&b->gate);
   } else {
-    gate_wait(&b->gate, seen, b->spins);
+    gate_wait(&b->gate, seen, b->patience);
   }
 }
 
@@ -118,14 +136,15 @@ void trm__lane_share(const trm__lane *lane, int64_t n, int64_t grain, int64_t *l
 
 typedef struct worker {
   trm__pool *pool;
-  pthread_t thread;
+  trm__os_thread thread;
   int index;
 } worker;
 
 struct trm__pool {
   gate start;
-  int n_threads, n_started, spins;
-  pid_t owner; /* the process that the workers are threads of */
+  _Alignas(64) patience patience;
+  int n_threads, n_started;
+  int64_t owner; /* the process that the workers are threads of */
   bool quit;
   bool alone; /* no workers could be had after a fork: the caller is all lanes, one by one */
   /* The work in hand: written before `start` opens, read after. */
@@ -150,7 +169,7 @@ static void *work(void *arg) {
   const worker *self = arg;
   trm__pool *pool = self->pool;
   for (unsigned seen = 0;; seen++) {
-    gate_wait(&pool->start, seen, pool->spins);
+    gate_wait(&pool->start, seen, &pool->patience);
     if (pool->quit) return NULL;
     run_lane(pool, self->index);
     barrier_wait(&pool->barriers[pool->n_threads]);
@@ -160,47 +179,53 @@ static void *work(void *arg) {
 static void stop_workers(trm__pool *pool) {
   pool->quit = true;
   gate_open(&pool->start);
-  for (int i = 1; i <= pool->n_started; i++) (void)pthread_join(pool->workers[i].thread, NULL);
+  for (int i = 1; i <= pool->n_started; i++) trm__os_thread_join(pool->workers[i].thread);
   pool->n_started = 0;
 }
 
-/* All gates shut, nobody at them. */
+/* Shut, nobody at it. */
+static void reset_gate(gate *g) {
+  atomic_init(&g->generation, 0);
+  atomic_init(&g->sleepers, 0);
+  trm__os_bed_make(&g->bed);
+}
+
 static void reset_gates(trm__pool *pool) {
-  atomic_init(&pool->start.generation, 0);
-  atomic_init(&pool->start.sleepers, 0);
+  reset_gate(&pool->start);
   for (int i = 0; i <= pool->n_threads; i++) {
     trm__barrier *b = &pool->barriers[i];
-    atomic_init(&b->gate.generation, 0);
-    atomic_init(&b->gate.sleepers, 0);
+    reset_gate(&b->gate);
     atomic_init(&b->arrived, 0);
     b->size = pool->n_threads;
-    b->spins = pool->spins;
+    b->patience = &pool->patience;
   }
+}
+
+/* Starts workers until all run or one cannot; 0 or why not (trm__os_text). */
+static int start_each(trm__pool *pool) {
+  while (pool->n_started < pool->n_threads - 1) {
+    worker *w = &pool->workers[pool->n_started + 1];
+    *w = (worker){.pool = pool, .index = pool->n_started + 1};
+    const int cause = trm__os_thread_start(&w->thread, STACK_BYTES, work, w);
+    if (cause) return cause;
+    pool->n_started++;
+  }
+  return 0;
 }
 
 /* Makes this process the owner: fresh gates and all workers, or none. */
 static trm_status start_workers(trm__pool *pool, trm_error *err) {
-  pool->owner = getpid();
+  pool->owner = trm__os_process();
   pool->n_started = 0;
   pool->quit = false;
   reset_gates(pool);
-  /* Signals are the embedding program's: its own threads take them, workers none. */
-  sigset_t all, before;
-  (void)sigfillset(&all);
-  (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-  int cause = 0;
-  while (!cause && pool->n_started < pool->n_threads - 1) {
-    worker *w = &pool->workers[pool->n_started + 1];
-    *w = (worker){.pool = pool, .index = pool->n_started + 1};
-    cause = pthread_create(&w->thread, NULL, work, w);
-    if (!cause) pool->n_started++;
-  }
-  (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+  const int cause = start_each(pool);
   if (!cause) return TRM_OK;
   const int failed = pool->n_started + 2;
   stop_workers(pool);
-  TRM_FAIL(err, TRM_E_SYSTEM, "cannot start thread %d of %d: %s; ask for fewer threads", failed,
-           pool->n_threads, strerror(cause));
+  TRM_FAIL(err, TRM_E_SYSTEM,
+           "cannot start thread %d of %d (%s): no memory, or too many; ask for fewer threads",
+           failed, pool->n_threads, trm__os_text(cause));
 }
 
 /* Every team in turn, with the caller as its only member. */
@@ -213,7 +238,7 @@ static void run_alone(trm__pool *pool) {
 
 void trm__pool_run(trm__pool *pool, int n_teams, trm__lane_fn *fn, void *arg) {
   /* The child of a fork has a copy of the pool, but none of its threads. */
-  if (pool->n_threads > 1 && pool->owner != getpid())
+  if (pool->n_threads > 1 && pool->owner != trm__os_process())
     pool->alone = start_workers(pool, NULL) != TRM_OK;
   pool->n_teams = n_teams;
   pool->fn = fn;
@@ -236,12 +261,12 @@ static trm_status fill_pool(trm__pool *pool, trm_error *err) {
 
 trm_status trm__pool_create(int n_threads, trm__pool **out, trm_error *err) {
   *out = NULL;
-  if (n_threads < 1 || n_threads > MAX_THREADS)
-    TRM_FAIL(err, TRM_E_ARGUMENT, "threads: want 1 to %d, got %d", MAX_THREADS, n_threads);
+  if (n_threads < 1 || n_threads > TRM__MAX_THREADS)
+    TRM_FAIL(err, TRM_E_ARGUMENT, "threads: want 1 to %d, got %d", TRM__MAX_THREADS, n_threads);
   trm__pool *pool = NULL;
   TRM_ALLOC(&pool, 1, "a thread pool", err);
   pool->n_threads = n_threads;
-  pool->spins = n_threads <= trm__default_threads() ? SPINS : 0;
+  pool->patience.spins = n_threads <= trm__default_threads() ? SPINS : 0;
   const trm_status st = fill_pool(pool, err);
   if (st != TRM_OK) {
     trm__pool_free(pool);
@@ -253,7 +278,7 @@ trm_status trm__pool_create(int n_threads, trm__pool **out, trm_error *err) {
 
 void trm__pool_free(trm__pool *pool) {
   if (!pool) return;
-  if (pool->n_started && pool->owner == getpid()) stop_workers(pool);
+  if (pool->n_started && pool->owner == trm__os_process()) stop_workers(pool);
   trm__free(pool->workers);
   trm__free(pool->barriers);
   trm__free(pool);

@@ -18,6 +18,9 @@
 
 #include "base/error.h"
 
+/* A slip of the pen must not take all memory for barriers. */
+enum { TRM__MAX_THREADS = 1 << 14 };
+
 typedef struct trm__pool trm__pool;
 typedef struct trm__barrier trm__barrier;
 

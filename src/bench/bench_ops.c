@@ -1,14 +1,20 @@
 /* The ops of one model's training update, each by itself on random values of the sizes it has in
  * training. How often an update calls each follows from the plan. */
+#include <stdio.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/memory.h"
 #include "bench/measure.h"
 #include "kernels/kernels.h"
+#include "nn/block.h"
 #include "nn/model.h"
 
 /* Row slots of a trainer (docs/ARCHITECTURE.md, One training step): gradient blocks to add up. */
 enum { SLOTS = 8 };
+
+/* What is timed of a block. */
+enum { FORWARD, SAVING, BACKWARD, WAYS };
 
 /* A team's tile. */
 typedef struct team_memory {
@@ -30,6 +36,7 @@ typedef struct state {
   trm__row_loss *loss;
   real *memory, *moments; /* moments: m, v, EMA [n_params] */
   team_memory *team;
+  char names[TRM__BLOCK_KINDS][WAYS][32]; /* of the ops of blocks */
 } state;
 
 static void free_state(void *arg) {
@@ -90,8 +97,9 @@ static void prepare_backward(trm_bench *b, const trm__bench_op *op, trm__lane *l
 static void run_backward(trm_bench *b, const trm__bench_op *op, trm__lane *lane) {
   BEGIN
   const trm__block *blk = op->arg;
-  s->be->ops->block_grad(s->be, &ws, blk, s->rows, t->x, t->y, t->saved, t->dh,
-                         t->grads + blk->w_in, t->grads + blk->w_out, true);
+  real *dw[TRM__BLOCK_WEIGHTS];
+  for (int i = 0; i < blk->n_weights; i++) dw[i] = t->grads + blk->w[i].at;
+  s->be->ops->block_grad(s->be, &ws, blk, s->rows, t->x, t->y, t->saved, t->dh, dw, true);
 }
 static void run_head(trm_bench *b, const trm__bench_op *op, trm__lane *lane) {
   BEGIN
@@ -145,7 +153,7 @@ typedef struct tally {
 
 static int n_sources(const trm__step *s) {
   int n = s->add_input;
-  for (unsigned bits = s->src; bits; bits >>= 1) n += bits & 1;
+  for (int i = 0; i < TRM__MAX_LATENTS; i++) n += s->src >> i & 1;
   return n;
 }
 
@@ -167,15 +175,13 @@ static tally count_calls(const trm__layout *l) {
 }
 
 typedef struct sizes {
-  double latent, weights[TRM__BLOCK_KINDS], saved[TRM__BLOCK_KINDS], logits, params;
+  double latent, saved[TRM__BLOCK_KINDS], logits, params;
   double teams, unit; /* unit: bytes of an operand's value */
 } sizes;
 
 static sizes sizes_of(const state *s, int teams) {
   const trm__dims *m = &s->l->dims;
-  double D = m->D, L = m->L;
   sizes z = {.latent = 4 * (double)s->latent,
-             .weights = {4 * D * D, 3 * L * m->FL, 3 * D * m->F},
              .logits = 4.0 * s->rows * m->S * m->V,
              .params = 4 * (double)s->l->n_params,
              .teams = teams,
@@ -185,42 +191,53 @@ static sizes sizes_of(const state *s, int teams) {
   return z;
 }
 
-static const struct {
-  const char *forward, *saving, *backward;
-} block_names[TRM__BLOCK_KINDS] = {
-    [TRM__BLOCK_ATTENTION] = {"attention forward", "attention forward, saving",
-                              "attention backward"},
-    [TRM__BLOCK_MIXER] = {"mixer forward", "mixer forward, saving", "mixer backward"},
-    [TRM__BLOCK_MLP] = {"mlp forward", "mlp forward, saving", "mlp backward"},
-};
+/* Values of a block's weights. */
+static double weights_of(const trm__block *blk) {
+  double n = 0;
+  for (int i = 0; i < blk->n_weights; i++)
+    n += (double)blk->w[i].rows * (blk->w[i].cols ? blk->w[i].cols : 1);
+  return n;
+}
+
+enum { MAX_OPS = 9 + WAYS * TRM__BLOCK_KINDS };
 
 /* An op of every team, on its tile. */
 static trm__bench_op *add_op(trm_bench *b, const sizes *z, const char *name, trm__bench_fn *run,
                              double calls, double flops, double bytes) {
-  trm__bench_op *op = &b->ops[b->n_ops++];
+  trm__bench_op *op = &b->ops[trm__push(&b->n_ops, MAX_OPS)];
   *op = (trm__bench_op){.about = {name, flops * z->teams, bytes * z->teams, calls, false},
                         .run = run,
                         .teams = (int)z->teams};
   return op;
 }
 
-static void add_blocks(trm_bench *b, const state *s, const sizes *z, const tally *c) {
+/* The op's name, behind that of its kind of block. */
+static const char *block_op_name(state *s, trm__block_kind kind, int way) {
+  static const char *const ways[WAYS] = {
+      [FORWARD] = "forward", [SAVING] = "forward, saving", [BACKWARD] = "backward"};
+  char *name = s->names[kind][way];
+  snprintf(name, sizeof s->names[kind][way], "%s %s", trm__block_kinds[kind].name, ways[way]);
+  return name;
+}
+
+static void add_blocks(trm_bench *b, state *s, const sizes *z, const tally *c) {
   for (int kind = 0; kind < TRM__BLOCK_KINDS; kind++) {
     const trm__block *blk = NULL;
     for (int i = 0; i < s->be->n_blocks && !blk; i++)
       if ((int)s->be->blocks[i].kind == kind) blk = &s->be->blocks[i];
     if (!blk) continue;
-    double flops = s->rows * trm__block_flops(&s->l->dims, blk->kind);
-    double weights = z->unit * z->weights[kind], grads = 8 * z->weights[kind];
+    double flops = s->rows * trm__block_kinds[kind].flops(&s->l->dims);
+    double weights = z->unit * weights_of(blk), grads = 8 * weights_of(blk);
     double kept = z->saved[kind], x = z->latent;
     if (c->forward[kind] > 0)
-      add_op(b, z, block_names[kind].forward, run_forward, c->forward[kind], flops, weights + 2 * x)
+      add_op(b, z, block_op_name(s, blk->kind, FORWARD), run_forward, c->forward[kind], flops,
+             weights + 2 * x)
           ->arg = blk;
-    add_op(b, z, block_names[kind].saving, run_saving, c->saving[kind], flops,
+    add_op(b, z, block_op_name(s, blk->kind, SAVING), run_saving, c->saving[kind], flops,
            weights + 2 * x + kept)
         ->arg = blk;
-    trm__bench_op *op = add_op(b, z, block_names[kind].backward, run_backward, c->saving[kind],
-                               2 * flops, weights + grads + 4 * x + kept);
+    trm__bench_op *op = add_op(b, z, block_op_name(s, blk->kind, BACKWARD), run_backward,
+                               c->saving[kind], 2 * flops, weights + grads + 4 * x + kept);
     op->arg = blk;
     op->prepare = prepare_backward;
   }
@@ -229,11 +246,11 @@ static void add_blocks(trm_bench *b, const state *s, const sizes *z, const tally
 /* An op of all threads, once for every row's gradients are there. */
 static void add_update_op(trm_bench *b, const char *name, trm__bench_fn *run, double calls,
                           double bytes) {
-  b->ops[b->n_ops++] =
+  b->ops[trm__push(&b->n_ops, MAX_OPS)] =
       (trm__bench_op){.about = {name, 0, bytes, calls, true}, .run = run, .teams = 1};
 }
 
-static void add_ops(trm_bench *b, const state *s, int teams) {
+static void add_ops(trm_bench *b, state *s, int teams) {
   const trm__dims *m = &s->l->dims;
   const sizes z = sizes_of(s, teams);
   const tally c = count_calls(s->l);
@@ -250,8 +267,6 @@ static void add_ops(trm_bench *b, const state *s, int teams) {
   add_update_op(b, "optimiser", run_optimiser, 1, 9 * z.params);
   add_update_op(b, "pack", run_pack, 1, z.params + packed);
 }
-
-enum { MAX_OPS = 9 + 3 * TRM__BLOCK_KINDS };
 
 /* --- memory ---------------------------------------------------------------------------------- */
 
@@ -328,6 +343,7 @@ trm_status trm_bench_create_ops(const trm_model_config *config, int threads, int
                                 trm_bench **out, trm_error *err) {
   state *s;
   trm_bench *b;
+  *out = NULL;
   if (threads < 1 || teams < 1 || threads % teams || rows < 1 || rows > 1 << 14 ||
       threads > TRM__BENCH_THREADS)
     TRM_FAIL(err, TRM_E_ARGUMENT,

@@ -112,6 +112,7 @@ trm_status trm_bench_create_products(trm_dtype dtype, int threads, const trm_ben
                                      trm_bench **out, trm_error *err) {
   trm_bench *b;
   state *s;
+  *out = NULL;
   if ((unsigned)dtype >= TRM_DTYPES || threads < 1 || threads > TRM__BENCH_THREADS)
     TRM_FAIL(err, TRM_E_ARGUMENT, "a bench of products: number format %d, %d threads", (int)dtype,
              threads);
@@ -150,13 +151,14 @@ static void run_copy(trm_bench *b, const trm__bench_op *op, trm__lane *lane) {
 trm_status trm_bench_create_copy(int threads, int64_t bytes, trm_bench **out, trm_error *err) {
   trm_bench *b;
   state *s;
+  *out = NULL;
   if (threads < 1 || threads > TRM__BENCH_THREADS || bytes < 1 || bytes > (int64_t)1 << 40)
     TRM_FAIL(err, TRM_E_ARGUMENT, "a copy of %lld bytes by %d threads: want 1 to 2^40, 1 to %d",
              (long long)bytes, threads, TRM__BENCH_THREADS);
   TRM_ALLOC(&s, 1, "a bench", err);
   grow(&s->size_a, (bytes + (int64_t)sizeof(real) - 1) / (int64_t)sizeof(real));
   s->size = 2 * s->size_a;
-  s->memory = trm__alloc((size_t)threads * (size_t)s->size, sizeof *s->memory);
+  s->memory = trm__alloc((uint64_t)threads * (uint64_t)s->size, sizeof *s->memory);
   if (!s->memory) {
     free_state(s);
     TRM_FAIL(err, TRM_E_MEMORY, "no memory for %d copies of %lld bytes", threads, (long long)bytes);

@@ -2,16 +2,9 @@
  * later measurements do the same work. */
 #include "bench/measure.h"
 
-#include <time.h>
-
 #include "base/memory.h"
+#include "base/os_thread.h"
 #include "base/rng.h"
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 void trm__bench_random(real *v, int64_t n) {
   trm__rng rng = trm__rng_at(0, TRM__RNG_TEST, 0, 0);
@@ -73,18 +66,18 @@ typedef struct measurement {
 
 static void measure_lane(void *arg, trm__lane *lane) {
   const measurement *m = arg;
-  double sum = 0, start = now();
+  double sum = 0, start = trm__os_seconds();
   for (int64_t i = 0; i < m->repeats; i++) {
     if (m->op->prepare) {
       m->op->prepare(m->b, m->op, lane);
       trm__lane_barrier(lane);
-      start = now();
+      start = trm__os_seconds();
     }
     m->op->run(m->b, m->op, lane);
-    if (m->op->prepare) sum += now() - start;
+    if (m->op->prepare) sum += trm__os_seconds() - start;
   }
   trm__lane_barrier(lane);
-  if (!m->op->prepare) sum = now() - start;
+  if (!m->op->prepare) sum = trm__os_seconds() - start;
   if (lane->rank == 0) m->b->spent[lane->team] = sum / (double)m->repeats;
 }
 

@@ -80,3 +80,8 @@ trm_status trm__augmenter_init(trm__augmenter *a, const trm_puzzle *p, const cha
   a->image = kinds[p->kind].image;
   return kinds[p->kind].init(a, file, err);
 }
+
+bool trm_puzzle_has_images(const trm_puzzle *p) {
+  trm__augmenter a = {0};
+  return trm__augmenter_init(&a, p, "", NULL) == TRM_OK;
+}

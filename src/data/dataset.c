@@ -7,15 +7,15 @@
 #include "base/rng.h"
 #include "data/dataset_index.h"
 
-/* --- rows of any integer type --- */
+/* --- rows of any type --- */
 
 static int32_t clamp(int64_t v) {
   return v > INT32_MAX ? INT32_MAX : v < INT32_MIN ? INT32_MIN : (int32_t)v;
 }
 
-/* n elements of one type as int32; what does not fit becomes the nearest that does, which no
- * range check lets pass. An unsigned 64-bit value beyond int64 is read as the negative number with
- * the same bits: so NumPy writes a label of -100 there. */
+/* n elements of one integer type as int32; what does not fit becomes the nearest that does, which
+ * no range check lets pass. An unsigned 64-bit value beyond int64 is read as the negative number
+ * with the same bits: so NumPy writes a label of -100 there. */
 #define ROW_READER(name, type)                                        \
   static void name(const unsigned char *p, int64_t n, int32_t *out) { \
     for (int64_t i = 0; i < n; i++) {                                 \
@@ -35,13 +35,27 @@ ROW_READER(read_i8, int64_t)
 
 typedef void row_reader(const unsigned char *p, int64_t n, int32_t *out);
 
+/* Floats, which are whole numbers here, and what does not lie as a machine reads it go one by one.
+ */
 void trm__dataset_read_row(const trm__npy *a, int64_t row, int32_t *out) {
   static row_reader *const readers[TRM__NPY_N_TYPES] = {
       [TRM__NPY_B1] = read_u1, [TRM__NPY_U1] = read_u1, [TRM__NPY_I1] = read_i1,
       [TRM__NPY_U2] = read_u2, [TRM__NPY_I2] = read_i2, [TRM__NPY_U4] = read_u4,
       [TRM__NPY_I4] = read_i4, [TRM__NPY_U8] = read_u8, [TRM__NPY_I8] = read_i8};
-  size_t bytes = (size_t)a->row_count * trm__npy_type_size(a->type);
-  readers[a->type](a->data + (size_t)row * bytes, a->row_count, out);
+  row_reader *const read = readers[a->type];
+  const int64_t n = a->row_count, first = row * n;
+  if (read && !a->swapped && !a->fortran) {
+    read(a->data + (size_t)first * trm__npy_type_size(a->type), n, out);
+    return;
+  }
+  for (int64_t i = 0; i < n; i++) {
+    unsigned char element[8];
+    trm__npy_load(a, first + i, element);
+    if (read)
+      read(element, 1, &out[i]);
+    else
+      out[i] = clamp(trm__npy_int(a, first + i));
+  }
 }
 
 static void read_tokens(const trm__arc_split *s, int64_t e, int side, int32_t *out) {

@@ -5,23 +5,25 @@
 #include "base/memory.h"
 #include "data/arc/arc_compact.h"
 #include "data/dataset_index.h"
+#include "data/identity.h"
+#include "data/splits.h"
 #include "data/sudoku/sudoku_shape.h"
 #include "io/json.h"
 #include "io/puzzle.h"
 
 enum {
   MAX_JSON_BYTES = 1 << 20,
-  MAX_VOCAB = 1 << 20,
-  MAX_SEQ_LEN = 1 << 20,
   MAX_SETS = 1024,
   MAX_NAME = 200,
-  RECOGNISE = 16 /* examples looked at to recognise a Sudoku */
+  MESSAGE = sizeof(((trm_error *)0)->msg), /* a name in a message is not longer */
+  RECOGNISE = 16                           /* examples looked at to recognise a Sudoku */
 };
 
 /* An open in progress. */
 typedef struct opening {
+  const char *dir, *split;
   char *folder, *json_path; /* DIR/SPLIT and its dataset.json */
-  json_t *json;
+  trm__json *json;
   trm_dataset *d;
   bool count_ids; /* dataset.json does not say how many ids there are */
   bool compact;   /* the compact form of ARC */
@@ -31,9 +33,9 @@ typedef struct opening {
 
 static trm_status read_int_or(const opening *o, const char *key, int64_t low, int64_t high,
                               int otherwise, int *out, trm_error *err) {
-  const json_t *value = json_object_get(o->json, key);
+  const trm__json *value = trm__json_get(o->json, key);
   *out = otherwise;
-  if (!value || json_is_null(value)) return TRM_OK;
+  if (!value || trm__json_is(value, TRM__JSON_NULL)) return TRM_OK;
   int64_t v = 0;
   TRM_TRY(trm__json_int(o->json, o->json_path, key, low, high, &v, err));
   *out = (int)v;
@@ -41,8 +43,8 @@ static trm_status read_int_or(const opening *o, const char *key, int64_t low, in
 }
 
 static trm_status read_puzzle(const opening *o, trm_dataset_info *info, trm_error *err) {
-  json_t *puzzle = json_object_get(o->json, "puzzle");
-  if (!puzzle || json_is_null(puzzle)) return TRM_OK;
+  const trm__json *puzzle = trm__json_get(o->json, "puzzle");
+  if (!puzzle || trm__json_is(puzzle, TRM__JSON_NULL)) return TRM_OK;
   TRM_TRY(trm__puzzle_from_json(puzzle, o->json_path, &info->puzzle, err));
   return trm__puzzle_check(&info->puzzle, info->vocab_size, info->seq_len, o->json_path, err);
 }
@@ -51,7 +53,7 @@ static trm_status read_puzzle(const opening *o, trm_dataset_info *info, trm_erro
 static trm_status read_form(opening *o, trm_error *err) {
   const trm_dataset_info *info = &o->d->info;
   const char *form;
-  if (!json_object_get(o->json, "compact")) return TRM_OK;
+  if (!trm__json_get(o->json, "compact")) return TRM_OK;
   TRM_TRY(trm__json_string(o->json, o->json_path, "compact", &form, err));
   if (strcmp(form, "arc") != 0)
     TRM_FAIL(err, TRM_E_FORMAT, "%s: \"compact\": want \"arc\", found \"%.40s\"", o->json_path,
@@ -68,8 +70,8 @@ static trm_status read_form(opening *o, trm_error *err) {
 static trm_status read_info(opening *o, trm_error *err) {
   trm_dataset_info *info = &o->d->info;
   int64_t vocab = 0, seq_len = 0;
-  TRM_TRY(trm__json_int(o->json, o->json_path, "vocab_size", 1, MAX_VOCAB, &vocab, err));
-  TRM_TRY(trm__json_int(o->json, o->json_path, "seq_len", 1, MAX_SEQ_LEN, &seq_len, err));
+  TRM_TRY(trm__json_int(o->json, o->json_path, "vocab_size", 1, TRM__MAX_VOCAB, &vocab, err));
+  TRM_TRY(trm__json_int(o->json, o->json_path, "seq_len", 1, TRM__MAX_SEQ_LEN, &seq_len, err));
   info->vocab_size = (int)vocab;
   info->seq_len = (int)seq_len;
   TRM_TRY(read_int_or(o, "pad_id", 0, vocab - 1, 0, &info->pad_id, err));
@@ -93,42 +95,45 @@ trm_status trm__dataset_open_array(const char *folder, const char *set, const ch
   if (!path) TRM_FAIL(err, TRM_E_MEMORY, "no memory for a path");
   trm_status st;
   TRM_GOTO(trm__npy_open(path, a, err));
-  if (!trm__npy_is_integer(a))
-    st = trm__fail(err, TRM_E_FORMAT, -1, "%s holds %s, want integers", path,
-                   trm__npy_type_name(a->type));
-  else if (a->ndim != ndim)
-    st = trm__fail(err, TRM_E_SHAPE, -1, "%s has %d dimensions, want %d", path, a->ndim, ndim);
+  st = a->ndim == ndim
+           ? trm__npy_check_whole(a, path, err)
+           : trm__fail(err, TRM_E_SHAPE, -1, "%s has %d dimensions, want %d", path, a->ndim, ndim);
 done:
   trm__free(path);
   return st;
 }
 
-trm_status trm__dataset_check_index(const char *folder, const char *set, const char *name,
-                                    const trm__npy *a, int64_t count, trm_error *err) {
-  if (a->count < 1)
-    TRM_FAIL(err, TRM_E_SHAPE, "%s/%s__%s.npy is empty, want at least the entry 0", folder, set,
-             name);
+const char *trm__dataset_array_name(trm__dataset_place at, const char *name, char *text,
+                                    size_t size) {
+  if (!at.folder) return name;
+  snprintf(text, size, "%s/%s__%s.npy", at.folder, at.set, name);
+  return text;
+}
+
+trm_status trm__dataset_check_index(trm__dataset_place at, const char *name, const trm__npy *a,
+                                    int64_t count, trm_error *err) {
+  char text[MESSAGE];
+  const char *file = trm__dataset_array_name(at, name, text, sizeof text);
+  if (a->count < 1) TRM_FAIL(err, TRM_E_SHAPE, "%s is empty, want at least the entry 0", file);
   int64_t before = 0;
   for (int64_t i = 0; i < a->count; i++) {
     int64_t v = trm__npy_int(a, i);
     if (i == 0 && v != 0)
-      TRM_FAIL_AT(err, TRM_E_RANGE, i, "%s/%s__%s.npy row 0: %lld, want 0", folder, set, name,
-                  (long long)v);
+      TRM_FAIL_AT(err, TRM_E_RANGE, i, "%s row 0: %lld, want 0", file, (long long)v);
     if (v < before || v > count)
-      TRM_FAIL_AT(err, TRM_E_RANGE, i, "%s/%s__%s.npy row %lld: %lld, want %lld to %lld", folder,
-                  set, name, (long long)i, (long long)v, (long long)before, (long long)count);
+      TRM_FAIL_AT(err, TRM_E_RANGE, i, "%s row %lld: %lld, want %lld to %lld", file, (long long)i,
+                  (long long)v, (long long)before, (long long)count);
     before = v;
   }
   if (before != count)
-    TRM_FAIL_AT(err, TRM_E_RANGE, a->count - 1,
-                "%s/%s__%s.npy row %lld: the last entry is %lld, want %lld", folder, set, name,
-                (long long)(a->count - 1), (long long)before, (long long)count);
+    TRM_FAIL_AT(err, TRM_E_RANGE, a->count - 1, "%s row %lld: the last entry is %lld, want %lld",
+                file, (long long)(a->count - 1), (long long)before, (long long)count);
   return TRM_OK;
 }
 
-static trm_status check_tokens(const opening *o, const char *set, const char *name,
-                               const trm__npy *a, bool labels, trm_error *err) {
-  const trm_dataset_info *info = &o->d->info;
+static trm_status check_tokens(const trm_dataset_info *info, trm__dataset_place at,
+                               const char *name, const trm__npy *a, bool labels, trm_error *err) {
+  char text[MESSAGE];
   int32_t *row;
   TRM_ALLOC(&row, info->seq_len, "a row of a data set", err);
   trm_status st = TRM_OK;
@@ -138,10 +143,10 @@ static trm_status check_tokens(const opening *o, const char *set, const char *na
       if (row[i] >= 0 && row[i] < info->vocab_size) continue;
       if (labels && (row[i] == info->ignore_label_id || row[i] == TRM_IGNORE_LABEL)) continue;
       st = trm__fail(err, TRM_E_RANGE, r,
-                     "%s/%s__%s.npy row %lld column %d: %s %lld, want 0 to %d (vocab_size %d)",
-                     o->folder, set, name, (long long)r, i, labels ? "label" : "token",
-                     (long long)trm__npy_int(a, r * info->seq_len + i), info->vocab_size - 1,
-                     info->vocab_size);
+                     "%s row %lld column %d: %s %lld, want 0 to %d (vocab_size %d)",
+                     trm__dataset_array_name(at, name, text, sizeof text), (long long)r, i,
+                     labels ? "label" : "token", (long long)trm__npy_int(a, r * info->seq_len + i),
+                     info->vocab_size - 1, info->vocab_size);
       break;
     }
   }
@@ -149,37 +154,50 @@ static trm_status check_tokens(const opening *o, const char *set, const char *na
   return st;
 }
 
-static trm_status check_ids(opening *o, const char *set, const trm__npy *ids, trm_error *err) {
-  trm_dataset_info *info = &o->d->info;
-  int64_t limit = o->count_ids ? INT32_MAX : info->num_puzzle_identifiers;
+static trm_status check_ids(trm_dataset_info *info, trm__dataset_place at, bool count_ids,
+                            const trm__npy *ids, trm_error *err) {
+  int64_t limit = count_ids ? INT32_MAX : info->num_puzzle_identifiers;
+  char text[MESSAGE];
   for (int64_t i = 0; i < ids->count; i++) {
     int64_t id = trm__npy_int(ids, i);
     if (id < 0 || id >= limit)
-      TRM_FAIL_AT(err, TRM_E_RANGE, i,
-                  "%s/%s__puzzle_identifiers.npy row %lld: id %lld, want 0 to %lld", o->folder, set,
+      TRM_FAIL_AT(err, TRM_E_RANGE, i, "%s row %lld: id %lld, want 0 to %lld",
+                  trm__dataset_array_name(at, "puzzle_identifiers", text, sizeof text),
                   (long long)i, (long long)id, (long long)(limit - 1));
-    if (o->count_ids && id >= info->num_puzzle_identifiers)
-      info->num_puzzle_identifiers = (int)id + 1;
+    if (count_ids && id >= info->num_puzzle_identifiers) info->num_puzzle_identifiers = (int)id + 1;
   }
   return TRM_OK;
 }
 
-static trm_status check_shapes(const opening *o, const char *set, const trm__dataset_file *f,
-                               trm_error *err) {
-  int64_t rows = f->inputs.shape[0], len = o->d->info.seq_len;
+static trm_status check_shapes(const trm_dataset_info *info, trm__dataset_place at,
+                               const trm__dataset_file *f, trm_error *err) {
+  int64_t rows = f->inputs.shape[0], len = info->seq_len;
+  char text[MESSAGE];
   if (f->inputs.shape[1] != len)
-    TRM_FAIL(err, TRM_E_SHAPE, "%s/%s__inputs.npy has %lld columns, dataset.json says seq_len %lld",
-             o->folder, set, (long long)f->inputs.shape[1], (long long)len);
+    TRM_FAIL(err, TRM_E_SHAPE, "%s has %lld column%s, dataset.json says seq_len %lld",
+             trm__dataset_array_name(at, "inputs", text, sizeof text),
+             (long long)f->inputs.shape[1], TRM__S(f->inputs.shape[1]), (long long)len);
   if (f->labels.shape[0] != rows || f->labels.shape[1] != len)
-    TRM_FAIL(err, TRM_E_SHAPE, "%s/%s__labels.npy is (%lld, %lld), the inputs are (%lld, %lld)",
-             o->folder, set, (long long)f->labels.shape[0], (long long)f->labels.shape[1],
-             (long long)rows, (long long)len);
+    TRM_FAIL(err, TRM_E_SHAPE, "%s is (%lld, %lld), the inputs are (%lld, %lld)",
+             trm__dataset_array_name(at, "labels", text, sizeof text),
+             (long long)f->labels.shape[0], (long long)f->labels.shape[1], (long long)rows,
+             (long long)len);
   if (f->puzzle_indices.count != f->ids.count + 1)
-    TRM_FAIL(err, TRM_E_SHAPE,
-             "%s/%s__puzzle_indices.npy has %lld entries, want %lld (one more than "
-             "%s__puzzle_identifiers.npy)",
-             o->folder, set, (long long)f->puzzle_indices.count, (long long)f->ids.count + 1, set);
+    TRM_FAIL(err, TRM_E_SHAPE, "%s has %lld entries, want %lld (one more than puzzle_identifiers)",
+             trm__dataset_array_name(at, "puzzle_indices", text, sizeof text),
+             (long long)f->puzzle_indices.count, (long long)f->ids.count + 1);
   return TRM_OK;
+}
+
+trm_status trm__dataset_check_arrays(trm_dataset_info *info, trm__dataset_place at, bool count_ids,
+                                     const trm__dataset_file *f, trm_error *err) {
+  TRM_TRY(check_shapes(info, at, f, err));
+  TRM_TRY(
+      trm__dataset_check_index(at, "puzzle_indices", &f->puzzle_indices, f->inputs.shape[0], err));
+  TRM_TRY(trm__dataset_check_index(at, "group_indices", &f->group_indices, f->ids.count, err));
+  TRM_TRY(check_ids(info, at, count_ids, &f->ids, err));
+  TRM_TRY(check_tokens(info, at, "inputs", &f->inputs, false, err));
+  return check_tokens(info, at, "labels", &f->labels, true, err);
 }
 
 static trm_status open_compact(opening *o, const char *set, trm__dataset_file *f, trm_error *err) {
@@ -196,14 +214,8 @@ static trm_status open_set(opening *o, const char *set, trm__dataset_file *f, tr
   TRM_TRY(trm__dataset_open_array(o->folder, set, "puzzle_identifiers", 1, &f->ids, err));
   TRM_TRY(trm__dataset_open_array(o->folder, set, "puzzle_indices", 1, &f->puzzle_indices, err));
   TRM_TRY(trm__dataset_open_array(o->folder, set, "group_indices", 1, &f->group_indices, err));
-  TRM_TRY(check_shapes(o, set, f, err));
-  TRM_TRY(trm__dataset_check_index(o->folder, set, "puzzle_indices", &f->puzzle_indices,
-                                   f->inputs.shape[0], err));
-  TRM_TRY(trm__dataset_check_index(o->folder, set, "group_indices", &f->group_indices, f->ids.count,
-                                   err));
-  TRM_TRY(check_ids(o, set, &f->ids, err));
-  TRM_TRY(check_tokens(o, set, "inputs", &f->inputs, false, err));
-  return check_tokens(o, set, "labels", &f->labels, true, err);
+  return trm__dataset_check_arrays(&o->d->info, (trm__dataset_place){o->folder, set}, o->count_ids,
+                                   f, err);
 }
 
 /* --- the index of all sets --- */
@@ -271,16 +283,16 @@ trm_status trm__dataset_build_index(trm_dataset *d, const char *folder, trm_erro
 }
 
 static trm_status set_name(const opening *o, size_t i, const char **name, trm_error *err) {
-  const json_t *sets = json_object_get(o->json, "sets");
-  *name = sets ? json_string_value(json_array_get(sets, i)) : "all";
+  const trm__json *sets = trm__json_get(o->json, "sets");
+  *name = sets ? trm__json_text(trm__json_item(sets, i)) : "all";
   if (!*name || !**name || strlen(*name) > MAX_NAME || strchr(*name, '/') || **name == '.')
     TRM_FAIL(err, TRM_E_FORMAT, "%s: entry %zu of \"sets\" is no name of a set", o->json_path, i);
   return TRM_OK;
 }
 
 static trm_status open_sets(opening *o, trm_error *err) {
-  const json_t *sets = json_object_get(o->json, "sets");
-  size_t n = sets ? json_array_size(sets) : 1;
+  const trm__json *sets = trm__json_get(o->json, "sets");
+  size_t n = sets ? trm__json_n_items(sets) : 1;
   if (n < 1 || n > MAX_SETS)
     TRM_FAIL(err, TRM_E_FORMAT, "%s: \"sets\" must be an array of 1 to %d names", o->json_path,
              MAX_SETS);
@@ -330,9 +342,7 @@ static bool first_examples_are_mazes(const trm_dataset *d, const trm_puzzle *p, 
   return true;
 }
 
-/* A folder that does not say what it holds, as the reference writes them, is known by its shape and
- * its first examples. */
-static trm_status recognise_puzzle(trm_dataset *d, trm_error *err) {
+trm_status trm__dataset_recognise(trm_dataset *d, trm_error *err) {
   trm_dataset_info *info = &d->info;
   if (info->puzzle.kind != TRM_PUZZLE_NONE) return TRM_OK;
   int side = 1;
@@ -354,29 +364,80 @@ static trm_status recognise_puzzle(trm_dataset *d, trm_error *err) {
   return TRM_OK;
 }
 
+/* The bytes of DIR/identifiers.json; 0: there is none. */
+static trm_status size_of_names(const opening *o, size_t *size, trm_error *err) {
+  char *path = trm__path_join(o->dir, "identifiers.json");
+  trm__map map = {0};
+  trm__kind kind;
+  if (!path) TRM_FAIL(err, TRM_E_MEMORY, "no memory for a path");
+  trm_status st = trm__path_look(path, &kind, err);
+  if (kind != TRM__ABSENT) st = trm__map_open(path, &map, err);
+  *size = map.size;
+  trm__map_close(&map);
+  trm__free(path);
+  return st;
+}
+
+bool trm__dataset_ids_are_few(const trm_dataset_info *info) {
+  const int64_t n = info->num_puzzle_identifiers;
+  return n <= TRM__FREE_IDS || n <= info->puzzles + 1;
+}
+
+/* What is named may be more. */
+static trm_status check_id_count(const opening *o, trm_error *err) {
+  enum { LEAST_NAME = 3 /* bytes of "", in the list */ };
+  const trm_dataset_info *info = &o->d->info;
+  const int64_t n = info->num_puzzle_identifiers;
+  size_t names;
+  if (trm__dataset_ids_are_few(info)) return TRM_OK;
+  TRM_TRY(size_of_names(o, &names, err));
+  if (n <= (int64_t)(names / LEAST_NAME) + 1) return TRM_OK;
+  TRM_FAIL(err, TRM_E_RANGE,
+           "%s: %lld puzzle ids (%s), but %lld puzzles, and %zu bytes of names in "
+           "identifiers.json: beyond %d, want no more ids than puzzles or names",
+           o->json_path, (long long)n,
+           o->count_ids ? "the largest in the arrays and those below" : "num_puzzle_identifiers",
+           (long long)info->puzzles, names, TRM__FREE_IDS);
+}
+
 static trm_status open_folder(opening *o, trm_error *err) {
-  if (!trm__path_exists(o->json_path))
-    TRM_FAIL(err, TRM_E_IO, "%s does not exist: %s is no data set folder", o->json_path, o->folder);
+  trm__kind kind;
+  TRM_TRY(trm__path_look(o->json_path, &kind, err));
+  if (kind == TRM__ABSENT) return trm__split_missing(o->dir, o->split, err);
   TRM_TRY(trm__json_load(o->json_path, MAX_JSON_BYTES, &o->json, err));
-  if (!json_is_object(o->json)) TRM_FAIL(err, TRM_E_FORMAT, "%s: want a JSON object", o->json_path);
+  if (!trm__json_is(o->json, TRM__JSON_OBJECT))
+    TRM_FAIL(err, TRM_E_FORMAT, "%s: want a JSON object", o->json_path);
   TRM_ALLOC(&o->d, 1, "a data set", err);
   TRM_TRY(read_info(o, err));
   TRM_TRY(open_sets(o, err));
-  return recognise_puzzle(o->d, err);
+  TRM_TRY(check_id_count(o, err));
+  return trm__dataset_recognise(o->d, err);
 }
 
-trm_status trm_dataset_open(const char *dir, const char *split, trm_dataset **out, trm_error *err) {
+trm_status trm__dataset_open_split(const char *dir, const char *split, trm_dataset **out,
+                                   trm_error *err) {
   *out = NULL;
-  opening o = {.folder = trm__path_join(dir, split)};
+  opening o = {.dir = dir, .split = split, .folder = trm__path_join(dir, split)};
   if (o.folder) o.json_path = trm__path_join(o.folder, "dataset.json");
   trm_status st =
       o.json_path ? open_folder(&o, err) : trm__fail(err, TRM_E_MEMORY, -1, "no memory for a path");
-  json_decref(o.json);
+  trm__json_free(o.json);
   trm__free(o.json_path);
   trm__free(o.folder);
   if (st == TRM_OK)
     *out = o.d;
   else
     trm_dataset_free(o.d);
+  return st;
+}
+
+trm_status trm_dataset_open(const char *dir, const char *split, trm_dataset **out, trm_error *err) {
+  TRM_TRY(trm__dataset_open_split(dir, split, out, err));
+  trm_dataset_info *info = &(*out)->info;
+  if (info->num_puzzle_identifiers == 1) return TRM_OK;
+  const trm_status st = trm__identity_read(dir, &info->identifiers, err);
+  if (st == TRM_OK) return TRM_OK;
+  trm_dataset_free(*out);
+  *out = NULL;
   return st;
 }

@@ -31,7 +31,7 @@ trm_status trm__split_begin(trm__split_writer *w, const trm__folder *f, const ch
   if (copies < 1 || groups > INT32_MAX / copies)
     TRM_FAIL(err, TRM_E_RANGE, "%lld puzzles with %lld copies each are more than 2^31 - 1 examples",
              (long long)groups, (long long)copies - 1);
-  w->path = trm__path_join(f->temporary, split);
+  w->path = trm__path_join(f->path, split);
   if (!w->path) TRM_FAIL(err, TRM_E_MEMORY, "no memory for a path");
   TRM_TRY(trm__make_dirs(w->path, err));
   TRM_TRY(begin_rows(w, "all__inputs.npy", &w->inputs, err));
@@ -68,18 +68,26 @@ static trm_status write_steps(const trm__split_writer *w, const char *name, int6
 
 static trm_status write_json(const trm__split_writer *w, trm_error *err) {
   const trm_puzzle *p = w->puzzle;
-  json_t *json =
-      json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:f, s:I, s:[s], s:o}", "pad_id", 0,
-                "ignore_label_id", 0, "blank_identifier_id", 0, "vocab_size",
-                trm_puzzle_first_symbol(p) + trm_puzzle_n_symbols(p), "seq_len", p->rows * p->cols,
-                "num_puzzle_identifiers", 1, "total_groups", (json_int_t)w->groups,
-                "mean_puzzle_examples", 1.0, "total_puzzles", (json_int_t)(w->groups * w->copies),
-                "sets", "all", "puzzle", trm__puzzle_to_json(p));
+  trm__json_out o = trm__json_begin(TRM__JSON_INDENTED);
   char *path = file_in(w, "dataset.json");
-  trm_status st = path && json ? trm__json_save(path, json, err)
-                               : trm__fail(err, TRM_E_MEMORY, -1, "no memory for dataset.json");
+  if (!path) TRM_FAIL(err, TRM_E_MEMORY, "no memory for dataset.json");
+  trm__json_open(&o, NULL, '{');
+  trm__json_put_int(&o, "pad_id", 0);
+  trm__json_put_int(&o, "ignore_label_id", 0);
+  trm__json_put_int(&o, "blank_identifier_id", 0);
+  trm__json_put_int(&o, "vocab_size", trm_puzzle_first_symbol(p) + trm_puzzle_n_symbols(p));
+  trm__json_put_int(&o, "seq_len", p->rows * p->cols);
+  trm__json_put_int(&o, "num_puzzle_identifiers", 1);
+  trm__json_put_int(&o, "total_groups", w->groups);
+  trm__json_put_real(&o, "mean_puzzle_examples", 1);
+  trm__json_put_int(&o, "total_puzzles", w->groups * w->copies);
+  trm__json_open(&o, "sets", '[');
+  trm__json_put_text(&o, NULL, "all");
+  trm__json_close(&o);
+  trm__puzzle_put(&o, "puzzle", p);
+  trm__json_close(&o);
+  const trm_status st = trm__json_save(path, &o, err);
   trm__free(path);
-  json_decref(json);
   return st;
 }
 

@@ -25,12 +25,22 @@ void trm__split_add_sudoku(trm__split_writer *w, const uint8_t *question, const 
 trm_status trm__split_end(trm__split_writer *w, trm_error *err);
 void trm__split_abort(trm__split_writer *w);
 
+/* Asks the caller of a build, at every 64th example, whether it goes on. Errors: INTERRUPTED. */
+trm_status trm__build_tick(trm_progress_fn *progress, void *arg, int64_t done, int64_t total,
+                           trm_error *err);
+
+/* Puzzles that a file of `size` bytes is going to have had, when `n` took `at` of them. */
+int64_t trm__build_estimate(int64_t n, size_t at, size_t size);
+
 /* Puzzles in memory: [n, cells] each, Sudokus as values, mazes as tokens; n is below 2^31. */
 typedef struct trm__puzzle_list {
-  int64_t n;
+  int64_t n, room;
   uint8_t *question, *answer;
 } trm__puzzle_list;
 trm_status trm__puzzle_list_alloc(trm__puzzle_list *list, int64_t n, int cells, trm_error *err);
+/* Room for one more, of about `expected`. Errors: MEMORY; RANGE beyond 2^31 - 1. */
+trm_status trm__puzzle_list_grow(trm__puzzle_list *list, int cells, int64_t expected,
+                                 trm_error *err);
 void trm__puzzle_list_free(trm__puzzle_list *list);
 /* Keeps `keep` puzzles drawn by the seed, in their order; 0: all. */
 trm_status trm__puzzle_list_thin(trm__puzzle_list *list, int cells, int64_t keep, uint64_t seed,
@@ -56,9 +66,9 @@ void trm__count_keys(trm__grid_key *train, int64_t n_train, trm__grid_key *test,
 
 /* The canonical form of a Sudoku's values or a maze's tokens: the same for all symmetric images. */
 void trm__puzzle_canonical(const trm_puzzle *p, const uint8_t *cells, uint8_t *form);
-/* All counts of a report. */
+/* All counts of a report. Errors: MEMORY, INTERRUPTED. */
 trm_status trm__count_duplicates(const trm_puzzle *p, const trm__puzzle_list *train,
-                                 const trm__puzzle_list *test, trm_build_report *report,
-                                 trm_error *err);
+                                 const trm__puzzle_list *test, trm_progress_fn *progress,
+                                 void *progress_arg, trm_build_report *report, trm_error *err);
 
 #endif

@@ -75,6 +75,7 @@ static int64_t missing(const generation *g) {
 /* Tells the progress, on the caller's thread; false when it is to stop. */
 static bool goes_on(generation *g) {
   const trm__generator *c = g->config;
+  if (atomic_load(&g->stop)) return false; /* whoever stopped it is not asked again */
   if (c->progress && !c->progress(c->progress_arg, g->total - missing(g), g->total))
     atomic_store(&g->stop, true);
   return !atomic_load(&g->stop);
@@ -85,8 +86,8 @@ static void make_share(void *arg, trm__lane *lane) {
   int64_t low, high;
   trm__lane_share(lane, g->in_block, 1, &low, &high);
   for (int64_t i = low; i < high; i++) {
-    /* A try that gives many takes long, and whoever stops it does not want to wait for a block. */
-    if (g->config->yield > 1 && !(lane->rank ? !atomic_load(&g->stop) : goes_on(g))) return;
+    /* A try may take long, and whoever stops it does not want to wait for a block. */
+    if (!(lane->rank ? !atomic_load(&g->stop) : goes_on(g))) return;
     make_try(g, i);
   }
 }
@@ -162,7 +163,7 @@ static trm_status write_split(const generation *g, const trm__folder *f, const c
 static trm_status write_folder(const generation *g, trm__folder *f, trm_error *err) {
   TRM_TRY(write_split(g, f, "train", &g->train, err));
   if (g->test.n) TRM_TRY(write_split(g, f, "test", &g->test, err));
-  TRM_TRY(trm__folder_write_blank(f, err));
+  TRM_TRY(trm__dataset_folder_write_blank(f, err));
   return trm__folder_commit(f, err);
 }
 
@@ -182,9 +183,8 @@ static trm_status prepare(generation *g, int threads, trm_error *err) {
   g->cells = c->puzzle.rows * c->puzzle.cols;
   int64_t most = BLOCK_CELLS / g->cells < MAX_BLOCK ? BLOCK_CELLS / g->cells : MAX_BLOCK;
   bool slow = c->yield > 1; /* a try that gives many takes long: blocks of a few seconds */
-  const int busy = threads < trm__default_threads() ? threads : trm__default_threads();
-  g->least_in_block = slow ? busy : MIN_BLOCK;
-  g->most_in_block = slow ? 8 * (int64_t)busy : most;
+  g->least_in_block = slow ? threads : MIN_BLOCK;
+  g->most_in_block = slow ? 8 * (int64_t)threads : most;
   int64_t slots = g->most_in_block * c->yield;
   g->mask = 63;
   while (g->mask < 2 * (uint64_t)(c->n_train + c->n_test)) g->mask = g->mask * 2 + 1;
@@ -200,13 +200,14 @@ static trm_status run_generation(generation *g, trm_build_report *report, trm_er
   const trm__generator *c = g->config;
   trm__folder folder = {0};
   trm__pool *pool = NULL;
-  int threads = c->threads ? c->threads : trm__default_threads();
+  const int threads = trm__useful_threads(c->threads);
   trm_status st;
   TRM_GOTO(prepare(g, threads, err));
-  TRM_GOTO(trm__folder_begin(&folder, c->output_dir, err)); /* before the long part */
+  TRM_GOTO(trm__dataset_folder_begin(&folder, c->output_dir, err)); /* before the long part */
   TRM_GOTO(trm__pool_create(threads, &pool, err));
   TRM_GOTO(fill_lists(g, pool, err));
-  TRM_GOTO(trm__count_duplicates(&c->puzzle, &g->train, &g->test, report, err));
+  TRM_GOTO(trm__count_duplicates(&c->puzzle, &g->train, &g->test, c->progress, c->progress_arg,
+                                 report, err));
   report->train_examples = g->train.n;
   report->test_examples = g->test.n;
   TRM_GOTO(write_folder(g, &folder, err));

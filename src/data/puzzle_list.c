@@ -10,9 +10,41 @@
 #include "data/dataset_write.h"
 #include "data/maze/maze_board.h"
 
+trm_status trm__build_tick(trm_progress_fn *progress, void *arg, int64_t done, int64_t total,
+                           trm_error *err) {
+  if (progress && done % 64 == 0 && !progress(arg, done, total))
+    TRM_FAIL(err, TRM_E_INTERRUPTED, "stopped: nothing was written");
+  return TRM_OK;
+}
+
+int64_t trm__build_estimate(int64_t n, size_t at, size_t size) {
+  return at < size ? (int64_t)((double)n * (double)size / (double)(at ? at : 1)) : n;
+}
+
 trm_status trm__puzzle_list_alloc(trm__puzzle_list *list, int64_t n, int cells, trm_error *err) {
   TRM_ALLOC(&list->question, n * cells, "puzzles", err);
   TRM_ALLOC(&list->answer, n * cells, "answers", err);
+  list->room = n;
+  return TRM_OK;
+}
+
+trm_status trm__puzzle_list_grow(trm__puzzle_list *list, int cells, int64_t expected,
+                                 trm_error *err) {
+  uint8_t **const block[2] = {&list->question, &list->answer};
+  if (list->n < list->room) return TRM_OK;
+  if (list->n == INT32_MAX) TRM_FAIL(err, TRM_E_RANGE, "more than 2^31 - 1 puzzles in a file");
+  int64_t more = list->n + list->n / 2;
+  if (more < expected) more = expected;
+  more += more / 32 + 1024;
+  if (more > INT32_MAX) more = INT32_MAX;
+  for (int k = 0; k < 2; k++) {
+    uint8_t *fresh;
+    TRM_ALLOC(&fresh, more * cells, "puzzles", err);
+    if (list->n) memcpy(fresh, *block[k], (size_t)(list->n * cells));
+    trm__free(*block[k]);
+    *block[k] = fresh;
+  }
+  list->room = more;
   return TRM_OK;
 }
 
@@ -31,7 +63,7 @@ trm_status trm__puzzle_list_thin(trm__puzzle_list *list, int cells, int64_t keep
   for (int64_t i = 0; i < list->n; i++) order[i] = (int32_t)i;
   trm__rng rng = trm__rng_at(seed, TRM__RNG_SPLIT, TRM__SPLIT_SUBSAMPLE, 0);
   trm__rng_shuffle(&rng, order, list->n);
-  uint8_t *kept = trm__alloc((size_t)list->n, 1);
+  uint8_t *kept = trm__alloc((uint64_t)list->n, 1);
   for (int64_t i = 0; kept && i < keep; i++) kept[order[i]] = 1;
   for (int64_t i = 0; kept && i < list->n; i++) {
     if (!kept[i]) continue;
@@ -80,18 +112,21 @@ void trm__puzzle_canonical(const trm_puzzle *p, const uint8_t *cells, uint8_t *f
 
 /* The keys of a list's questions, or of their canonical forms. */
 static trm_status make_keys(const trm_puzzle *p, const trm__puzzle_list *list, bool canonical,
-                            trm__grid_key **out, trm_error *err) {
+                            trm_progress_fn *progress, void *progress_arg, trm__grid_key **out,
+                            trm_error *err) {
+  trm_status st = TRM_OK;
   int cells = p->rows * p->cols;
   uint8_t *form;
   TRM_ALLOC(out, list->n, "the search for duplicates", err);
   TRM_ALLOC(&form, cells, "the search for duplicates", err);
-  for (int64_t i = 0; i < list->n; i++) {
+  for (int64_t i = 0; st == TRM_OK && i < list->n; i++) {
     const uint8_t *grid = list->question + i * cells;
     if (canonical) trm__puzzle_canonical(p, grid, form);
     (*out)[i] = trm__grid_key_of(canonical ? form : grid, cells, 0);
+    st = trm__build_tick(progress, progress_arg, i, list->n, err);
   }
   trm__free(form);
-  return TRM_OK;
+  return st;
 }
 
 int64_t trm__grid_keys_sort(trm__grid_key *keys, int64_t n) {
@@ -128,13 +163,13 @@ void trm__count_keys(trm__grid_key *train, int64_t n_train, trm__grid_key *test,
 }
 
 trm_status trm__count_duplicates(const trm_puzzle *p, const trm__puzzle_list *train,
-                                 const trm__puzzle_list *test, trm_build_report *report,
-                                 trm_error *err) {
+                                 const trm__puzzle_list *test, trm_progress_fn *progress,
+                                 void *progress_arg, trm_build_report *report, trm_error *err) {
   for (int canonical = 0; canonical < 2; canonical++) {
     trm__grid_key *train_keys = NULL, *test_keys = NULL;
     if (canonical && !test->n) break;
-    trm_status st = make_keys(p, train, canonical, &train_keys, err);
-    if (st == TRM_OK) st = make_keys(p, test, canonical, &test_keys, err);
+    trm_status st = make_keys(p, train, canonical, progress, progress_arg, &train_keys, err);
+    if (st == TRM_OK) st = make_keys(p, test, canonical, progress, progress_arg, &test_keys, err);
     if (st == TRM_OK) trm__count_keys(train_keys, train->n, test_keys, test->n, canonical, report);
     trm__free(train_keys);
     trm__free(test_keys);

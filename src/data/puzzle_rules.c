@@ -82,9 +82,9 @@ static bool solves_sudoku(const view *v) {
 }
 
 static bool read_maze(const view *v, const int32_t *tokens, const trm_puzzle *p, uint8_t *cells) {
-  char text[TRM_MAZE_MAX_CELLS];
   for (int i = 0; i < p->rows * p->cols; i++)
-    text[i] = letter_at(v, tokens, i / p->cols, i % p->cols);
+    cells[i] = (uint8_t)letter_at(v, tokens, i / p->cols, i % p->cols);
+  const char *text = (const char *)cells; /* letter by letter in place */
   return trm_maze_parse(p, text, (size_t)(p->rows * p->cols), cells, NULL) == TRM_OK;
 }
 

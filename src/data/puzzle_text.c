@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
+#include "data/puzzle_json.h"
 #include "io/puzzle.h"
 #include "trm/sudoku.h"
 
@@ -63,11 +65,14 @@ trm_puzzle_box trm_puzzle_crop(const trm_puzzle *p, const int32_t *tokens, int r
 
 /* Bytes of the character that begins `text`; a broken one is a single byte. */
 static size_t character(const char *text, size_t n) {
-  unsigned char lead = (unsigned char)*text;
-  size_t want = lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4, k = 1;
-  if (want > n) return 1;
-  while (k < want && ((unsigned char)text[k] & 0xc0) == 0x80) k++;
-  return k == want ? want : 1;
+  size_t length = trm__text_character(text, n);
+  return length ? length : 1;
+}
+
+/* True when a character is not written as it is. */
+static bool is_escaped(const char *c, size_t n) {
+  return trm__text_character(c, n) == 0 || trm__text_is_control(c, n) || *c == ' ' || *c == '/' ||
+         *c == '\\';
 }
 
 /* "\xHH" at `text`: the byte, else -1. */
@@ -86,12 +91,14 @@ static int escaped_byte(const char *text, size_t n) {
   return value;
 }
 
-/* True when every symbol is one character: then nothing stands between cells. */
+/* True when every symbol is one character or one escaped byte: then nothing stands between cells.
+ */
 static bool is_compact(const trm_puzzle *p) {
   const symbol_range r = range_of(p);
   for (int32_t token = r.first; token < r.end; token++) {
     const char *symbol = trm_puzzle_symbol(p, token);
-    if (character(symbol, strlen(symbol)) != strlen(symbol)) return false;
+    const size_t n = strlen(symbol);
+    if (character(symbol, n) != n || (n > 1 && is_escaped(symbol, n))) return false;
   }
   return true;
 }
@@ -101,14 +108,12 @@ static void cell_text(const trm_puzzle *p, int32_t token, char text[CELL_TEXT]) 
   const char *symbol = trm_puzzle_symbol(p, token);
   if (!symbol) symbol = "?";
   if (!strcmp(symbol, " ") && trm__puzzle_token(p, ".", 1) < 0) symbol = ".";
-  for (; *symbol; symbol++) {
-    unsigned char c = (unsigned char)*symbol;
-    if (c <= 32 || c == 127 || c == '/' || c == '\\')
-      text += snprintf(text, 5, "\\x%02x", c);
-    else
-      *text++ = *symbol;
+  for (size_t left = strlen(symbol), n; left > 0; symbol += n, left -= n) {
+    n = character(symbol, left);
+    const bool escaped = is_escaped(symbol, n);
+    for (size_t i = 0; i < n; i++)
+      text += snprintf(text, 5, escaped ? "\\x%02x" : "%c", (unsigned char)symbol[i]);
   }
-  *text = 0;
 }
 
 /* --- writing --- */
@@ -212,13 +217,16 @@ static trm_status read_cell(reader *r, int32_t *token, trm_error *err) {
   if (*token < 0) {
     list_symbols(r->p, known, sizeof known);
     bool shown = used < 20;
-    for (size_t i = 0; i < used; i++) {
-      unsigned char c = (unsigned char)r->text[r->at + i];
-      shown &= c >= 32 && c != 127;
+    for (size_t i = 0, step; shown && i < used; i += step) {
+      const char *c = r->text + r->at + i;
+      step = trm__text_character(c, used - i);
+      shown = step && !trm__text_is_control(c, step);
     }
+    char first[TRM__TEXT_SHOWN];
+    trm__text_show(r->text + r->at, used, first);
     TRM_FAIL_AT(err, TRM_E_FORMAT, column,
                 "column %zu: '%.*s' is no symbol of this puzzle (want one of: %s)", column,
-                shown ? (int)used : 1, shown ? r->text + r->at : "?", known);
+                shown ? (int)used : TRM__TEXT_SHOWN, shown ? r->text + r->at : first, known);
   }
   r->at += used;
   return TRM_OK;
@@ -228,8 +236,9 @@ static trm_status read_cell(reader *r, int32_t *token, trm_error *err) {
 static trm_status end_row(reader *r, trm_error *err) {
   if (r->width < 0) r->width = r->col;
   if (r->col != r->width || r->col == 0)
-    TRM_FAIL_AT(err, TRM_E_FORMAT, r->at + 1, "column %zu: row %d has %d cells, want %d", r->at + 1,
-                r->row + 1, r->col, r->width > 0 ? r->width : r->p->cols);
+    TRM_FAIL_AT(err, TRM_E_FORMAT, r->at + 1, "column %zu: row %d has %d cell%s, want %d",
+                r->at + 1, r->row + 1, r->col, TRM__S(r->col),
+                r->width > 0 ? r->width : r->p->cols);
   r->row++;
   r->col = 0;
   return TRM_OK;
@@ -263,8 +272,8 @@ static trm_status read_grid(reader *r, int32_t *tokens, trm_error *err) {
   TRM_TRY(end_row(r, err));
   if (!trm_puzzle_is_sized(r->p) && r->row != r->p->rows)
     TRM_FAIL_AT(err, TRM_E_FORMAT, r->n + 1,
-                "column %zu: the grid has %d x %d cells, here are %d rows", r->n + 1, r->p->rows,
-                r->p->cols, r->row);
+                "column %zu: the grid has %d x %d cells, here %s %d row%s", r->n + 1, r->p->rows,
+                r->p->cols, r->row == 1 ? "is" : "are", r->row, TRM__S(r->row));
   return TRM_OK;
 }
 
@@ -294,7 +303,9 @@ trm_status trm_puzzle_parse(const trm_puzzle *p, const char *text, size_t n, int
   r.flat = !sized && !memchr(text, '/', n);
   r.width = sized ? -1 : p->cols;
   memset(tokens, 0, (size_t)p->rows * (size_t)p->cols * sizeof *tokens);
-  TRM_TRY(read_grid(&r, tokens, err));
+  TRM_TRY(trm__puzzle_is_json(p, text, n)
+              ? trm__puzzle_parse_json(p, text, n, sized, tokens, &r.row, &r.width, err)
+              : read_grid(&r, tokens, err));
   if (sized) mark_end(p, r.row, r.width, tokens);
   return TRM_OK;
 }

@@ -12,6 +12,7 @@
 #include "base/rng.h"
 #include "data/augmenter.h"
 #include "data/dataset_index.h"
+#include "data/identity.h"
 
 struct trm_stream {
   const trm_dataset **set;
@@ -57,6 +58,8 @@ static int64_t survey(trm_stream *s, int64_t *largest) {
 static trm_status check_sets(const trm_dataset *const *sets, int n_sets,
                              const trm_stream_config *config, trm_error *err) {
   if (n_sets < 1) TRM_FAIL(err, TRM_E_ARGUMENT, "a stream needs at least one data set");
+  if ((unsigned)config->augment > TRM_AUGMENT_ON_THE_FLY)
+    TRM_FAIL(err, TRM_E_ARGUMENT, "augment = %d: unknown", (int)config->augment);
   if (config->batch_size < 1 || config->epochs_per_iter < 1 || config->epochs_per_iter > INT32_MAX)
     TRM_FAIL(err, TRM_E_ARGUMENT,
              "batch_size %d and epochs_per_iter %lld: both must be at least 1 and fit in 31 bits",
@@ -68,6 +71,9 @@ static trm_status check_sets(const trm_dataset *const *sets, int n_sets,
       TRM_FAIL(err, TRM_E_SHAPE,
                "data sets 1 and %d differ: seq_len %d and %d, vocab_size %d and %d", k + 1,
                first->seq_len, info->seq_len, first->vocab_size, info->vocab_size);
+    char name[32];
+    snprintf(name, sizeof name, "data set %d", k + 1);
+    TRM_TRY(trm__puzzles_agree("data set 1", &first->puzzle, name, &info->puzzle, err));
     groups += info->groups;
   }
   if (groups > INT32_MAX)
@@ -83,11 +89,12 @@ static trm_status check_enough(const trm_stream_config *c, int64_t examples, trm
   if (!examples) TRM_FAIL(err, TRM_E_RANGE, "the data set has no examples to train on");
   TRM_FAIL(
       err, TRM_E_CONFIG,
-      "%lld epochs per iteration give %lld examples, not enough for one batch of %d: lower the "
+      "%lld epoch%s per iteration give %lld example%s, not enough for one batch of %d: lower the "
       "batch size to at most %lld, or raise the epochs per iteration (eval_interval) to at least "
       "%lld",
-      (long long)c->epochs_per_iter, (long long)(c->epochs_per_iter * examples), c->batch_size,
-      (long long)(c->epochs_per_iter * examples), (long long)rounds);
+      (long long)c->epochs_per_iter, TRM__S(c->epochs_per_iter),
+      (long long)(c->epochs_per_iter * examples), TRM__S(c->epochs_per_iter * examples),
+      c->batch_size, (long long)(c->epochs_per_iter * examples), (long long)rounds);
 }
 
 static trm_status make_augmenters(trm_stream *s, trm_error *err) {

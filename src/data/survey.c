@@ -6,30 +6,12 @@
 #include "base/memory.h"
 #include "data/canonical.h"
 #include "data/dataset_index.h"
+#include "data/splits.h"
 #include "data/survey.h"
 
 enum { TICK = 256 /* examples between two reports of progress */ };
 
 /* --- shared with verifying --- */
-
-static trm_status holds_split(const char *dir, const char *split, bool *holds, trm_error *err) {
-  char name[32];
-  snprintf(name, sizeof name, "%s/dataset.json", split);
-  char *path = trm__path_join(dir, name);
-  if (!path) TRM_FAIL(err, TRM_E_MEMORY, "no memory for a path");
-  *holds = trm__path_exists(path);
-  trm__free(path);
-  return TRM_OK;
-}
-
-trm_status trm__find_splits(const char *dir, bool *train, bool *test, trm_error *err) {
-  TRM_TRY(holds_split(dir, "train", train, err));
-  TRM_TRY(holds_split(dir, "test", test, err));
-  if (!*train && !*test)
-    TRM_FAIL(err, TRM_E_IO,
-             "%s is no data set folder: want train/dataset.json or test/dataset.json in it", dir);
-  return TRM_OK;
-}
 
 trm_status trm__splits_agree(const char *dir, const trm_dataset *train, const trm_dataset *test,
                              trm_error *err) {
@@ -253,8 +235,8 @@ trm_status trm_dataset_survey(const char *dir, const trm_survey_config *config, 
   trm_status st;
   memset(out, 0, sizeof *out);
   TRM_TRY(trm__find_splits(dir, &out->has_train, &out->has_test, err));
-  if (out->has_train) TRM_GOTO(trm_dataset_open(dir, "train", &d[0], err));
-  if (out->has_test) TRM_GOTO(trm_dataset_open(dir, "test", &d[1], err));
+  if (out->has_train) TRM_GOTO(trm__dataset_open_split(dir, "train", &d[0], err));
+  if (out->has_test) TRM_GOTO(trm__dataset_open_split(dir, "test", &d[1], err));
   if (d[0] && d[1]) TRM_GOTO(trm__splits_agree(dir, d[0], d[1], err));
   const trm_dataset *const both[] = {d[0], d[1]};
   TRM_GOTO(look_at_folder(both, config ? config : &whole, out, err));

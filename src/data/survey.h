@@ -4,8 +4,6 @@
 
 #include "trm/dataset.h"
 
-/* Which of DIR/train and DIR/test have a dataset.json. Errors: IO when there is none, MEMORY. */
-trm_status trm__find_splits(const char *dir, bool *train, bool *test, trm_error *err);
 /* Errors: SHAPE when tokens of one split mean another thing in the other. */
 trm_status trm__splits_agree(const char *dir, const trm_dataset *train, const trm_dataset *test,
                              trm_error *err);

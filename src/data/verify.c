@@ -7,6 +7,7 @@
 #include "data/arc/arc_grid.h"
 #include "data/arc/arc_task.h"
 #include "data/dataset_index.h"
+#include "data/splits.h"
 #include "data/survey.h"
 #include "io/json.h"
 #include "trm/sudoku.h"
@@ -46,8 +47,8 @@ static trm_status report(verify_job *v, const char *check, trm_status st, const 
   return TRM_OK;
 }
 
-static trm_status load_json(const verify_job *v, const char *name, size_t max_bytes, json_t **out,
-                            trm_error *err) {
+static trm_status load_json(const verify_job *v, const char *name, size_t max_bytes,
+                            trm__json **out, trm_error *err) {
   *out = NULL;
   char *path = trm__path_join(v->dir, name);
   if (!path) TRM_FAIL(err, TRM_E_MEMORY, "no memory for a path");
@@ -58,12 +59,12 @@ static trm_status load_json(const verify_job *v, const char *name, size_t max_by
 
 /* --- dataset.json --- */
 
-static trm_status check_count(const json_t *root, const char *key, double want, double or_want,
+static trm_status check_count(const trm__json *root, const char *key, double want, double or_want,
                               const char *what, trm_error *err) {
-  const json_t *value = json_object_get(root, key);
-  if (!value || json_is_null(value)) return TRM_OK;
-  double found = json_number_value(value), room = 1e-6 * fabs(want);
-  if (json_is_number(value) && (fabs(found - want) <= room || fabs(found - or_want) <= room))
+  const trm__json *value = trm__json_get(root, key);
+  if (!value || trm__json_is(value, TRM__JSON_NULL)) return TRM_OK;
+  double found = trm__json_number(value), room = 1e-6 * fabs(want);
+  if (trm__json_is_number(value) && (fabs(found - want) <= room || fabs(found - or_want) <= room))
     return TRM_OK;
   TRM_FAIL(err, TRM_E_RANGE, "\"%s\" is %.12g, the arrays have %.12g %s", key, found, want, what);
 }
@@ -73,7 +74,7 @@ static trm_status check_count(const json_t *root, const char *key, double want, 
 static trm_status check_counts(const verify_job *v, int k, trm_error *err) {
   const trm_dataset_info *info = &v->d[k]->info;
   char name[32];
-  json_t *root;
+  trm__json *root;
   snprintf(name, sizeof name, "%s/dataset.json", split_name[k]);
   TRM_TRY(load_json(v, name, MAX_DATASET_JSON, &root, err));
   trm_status st = TRM_OK;
@@ -84,7 +85,7 @@ static trm_status check_counts(const verify_job *v, int k, trm_error *err) {
   TRM_GOTO(check_count(root, "mean_puzzle_examples", info->mean_puzzle_examples,
                        info->mean_puzzle_examples, "examples per puzzle", err));
 done:
-  json_decref(root);
+  trm__json_free(root);
   return st;
 }
 
@@ -94,9 +95,9 @@ static const trm_dataset_info *any_info(const verify_job *v) {
   return &(v->d[0] ? v->d[0] : v->d[1])->info;
 }
 
-static trm_status check_name(const trm_dataset_info *info, size_t id, const json_t *value,
+static trm_status check_name(const trm_dataset_info *info, size_t id, const trm__json *value,
                              trm_error *err) {
-  const char *name = json_string_value(value);
+  const char *name = trm__json_text(value);
   size_t length;
   trm__arc_copy copy;
   if (!name) TRM_FAIL_AT(err, TRM_E_FORMAT, id, "identifiers.json: entry %zu is no text", id);
@@ -111,58 +112,56 @@ static trm_status check_name(const trm_dataset_info *info, size_t id, const json
 static trm_status check_identifiers(const verify_job *v, trm_error *err) {
   const trm_dataset_info *info = any_info(v);
   size_t want = 0;
-  json_t *names;
+  trm__json *names;
   for (int k = 0; k < 2; k++)
     if (v->d[k] && (size_t)v->d[k]->info.num_puzzle_identifiers > want)
       want = (size_t)v->d[k]->info.num_puzzle_identifiers;
   TRM_TRY(load_json(v, "identifiers.json", MAX_NAMES_JSON, &names, err));
   trm_status st = TRM_OK;
-  if (!json_is_array(names) || json_array_size(names) != want)
+  if (!trm__json_is(names, TRM__JSON_ARRAY) || trm__json_n_items(names) != want)
     st = trm__fail(err, TRM_E_SHAPE, -1,
                    "identifiers.json has %zu entries, dataset.json says num_puzzle_identifiers %zu",
-                   json_array_size(names), want);
+                   trm__json_n_items(names), want);
   for (size_t id = 0; st == TRM_OK && id < want; id++)
-    st = check_name(info, id, json_array_get(names, id), err);
-  json_decref(names);
+    st = check_name(info, id, trm__json_item(names, id), err);
+  trm__json_free(names);
   return st;
 }
 
 /* A build without a test set writes an object without tasks. */
 static trm_status is_empty_object(const char *path, bool *empty, trm_error *err) {
-  json_t *root;
+  trm__json *root;
   TRM_TRY(trm__json_load(path, TRM__ARC_MAX_JSON, &root, err));
-  *empty = json_is_object(root) && json_object_size(root) == 0;
-  json_decref(root);
+  *empty = trm__json_is(root, TRM__JSON_OBJECT) && trm__json_n_members(root) == 0;
+  trm__json_free(root);
   return TRM_OK;
-}
-
-/* The ids of the tasks as keys of an object; NULL when out of memory. */
-static json_t *ids_of(const trm__arc_tasks *tasks) {
-  json_t *ids = json_object();
-  for (int64_t i = 0; ids && i < tasks->n; i++)
-    if (json_object_set_new(ids, tasks->task[i].id, json_true())) {
-      json_decref(ids);
-      return NULL;
-    }
-  return ids;
 }
 
 /* Each task has its own id, without a copy's tail, among the names. */
 static trm_status check_task_names(const verify_job *v, const trm__arc_tasks *tasks,
                                    trm_error *err) {
-  json_t *names;
-  TRM_TRY(load_json(v, "identifiers.json", MAX_NAMES_JSON, &names, err));
-  json_t *missing = ids_of(tasks);
-  trm_status st = TRM_OK;
-  if (!missing) st = trm__fail(err, TRM_E_MEMORY, -1, "no memory for the ids of tasks");
-  for (size_t i = 0; missing && i < json_array_size(names); i++)
-    (void)json_object_del(missing, json_string_value(json_array_get(names, i)));
-  if (missing && json_object_size(missing))
-    st = trm__fail(err, TRM_E_FORMAT, -1,
-                   "test_puzzles.json: task %s is none of the ids that identifiers.json names",
-                   json_object_iter_key(json_object_iter(missing)));
-  json_decref(missing);
-  json_decref(names);
+  trm__json *names = NULL;
+  trm__arc_index index = {0};
+  bool *named = NULL;
+  trm_status st;
+  TRM_GOTO(load_json(v, "identifiers.json", MAX_NAMES_JSON, &names, err));
+  TRM_GOTO(trm__arc_index_make(tasks, &index, err));
+  named = trm__alloc((uint64_t)tasks->n, sizeof *named);
+  if (!named) TRM_GOTO(trm__fail(err, TRM_E_MEMORY, -1, "no memory for the ids of tasks"));
+  for (size_t i = 0; i < trm__json_n_items(names); i++) {
+    const char *name = trm__json_text(trm__json_item(names, i));
+    const trm__arc_task *task = name ? trm__arc_index_find(&index, name) : NULL;
+    if (task) named[task - tasks->task] = true;
+  }
+  for (int64_t i = 0; i < tasks->n && st == TRM_OK; i++)
+    if (!named[i])
+      st = trm__fail(err, TRM_E_FORMAT, -1,
+                     "test_puzzles.json: task %s is none of the ids that identifiers.json names",
+                     tasks->task[i].id);
+done:
+  trm__free(named);
+  trm__arc_index_free(&index);
+  trm__json_free(names);
   return st;
 }
 
@@ -343,7 +342,7 @@ static trm_status verify_examples(verify_job *v, int k, trm_error *err) {
 static trm_status open_split(verify_job *v, int k, trm_error *err) {
   char text[64];
   trm_error finding;
-  trm_status st = trm_dataset_open(v->dir, split_name[k], &v->d[k], &finding);
+  trm_status st = trm__dataset_open_split(v->dir, split_name[k], &v->d[k], &finding);
   snprintf(text, sizeof text, "%s: arrays, indices, tokens and ids", split_name[k]);
   TRM_TRY(report(v, text, st, &finding, err));
   if (st != TRM_OK) return TRM_OK;

@@ -119,6 +119,10 @@ void trm__arc_grids_get(const trm__arc_grids *s, uint32_t i, trm__arc_grid *g) {
   (void)trm__arc_grid_unpack(s->at[i], packed_size(s->at[i]), g);
 }
 
+bool trm__arc_grids_is_empty(const trm__arc_grids *s, uint32_t i) {
+  return s->at[i][0] == 0; /* rows */
+}
+
 size_t trm__arc_grids_bytes(const trm__arc_grids *s) {
   return s->n_chunks * (size_t)CHUNK + s->chunk_room * sizeof *s->chunk + s->room * sizeof *s->at +
          s->table_size * sizeof *s->table;

@@ -22,6 +22,7 @@ trm_status trm__arc_grids_add(trm__arc_grids *s, const trm__arc_grid *g, uint32_
                               trm_error *err);
 /* Grid 0 <= i < n. */
 void trm__arc_grids_get(const trm__arc_grids *s, uint32_t i, trm__arc_grid *g);
+bool trm__arc_grids_is_empty(const trm__arc_grids *s, uint32_t i); /* it has no cell */
 size_t trm__arc_grids_bytes(const trm__arc_grids *s);
 
 /* A grid as bytes; returns how many. */

@@ -4,6 +4,7 @@
 #define TRM_EVAL_ARC_TESTS_H
 
 #include "data/arc/arc_task.h"
+#include "data/identity.h"
 #include "eval/arc_grids.h"
 
 enum { TRM__ARC_BLANK = -2, TRM__ARC_UNTESTED = -1 };
@@ -15,7 +16,8 @@ typedef struct trm__arc_name {
 } trm__arc_name;
 
 typedef struct trm__arc_test {
-  uint32_t input, output; /* grids */
+  uint32_t input, output; /* grids; output: where it is known */
+  bool known;             /* what the right output is */
   int32_t slot;           /* the first test of its task with the same input, where its votes are */
 } trm__arc_test;
 
@@ -30,7 +32,8 @@ typedef struct trm__arc_tests {
   trm__arc_tested *task; /* [n_tasks], in the order of the file */
   trm__arc_test *test;   /* [n_tests] */
   int32_t n_names, n_tasks, n_tests;
-  uint64_t fingerprint; /* of both files, or of tasks and names in memory */
+  trm__identity identity; /* of the names */
+  uint64_t fingerprint;   /* of both files, or of tasks and names in memory */
 } trm__arc_tests;
 
 /* Reads DIR/test_puzzles.json and DIR/identifiers.json. Grids are added to `grids`. On failure what

@@ -120,6 +120,15 @@ trm_status trm_arc_votes_add(trm_arc_votes *v, int64_t order, int32_t puzzle_id,
   return TRM_OK;
 }
 
+trm_status trm__arc_votes_fit(const trm_arc_votes *v, const trm_dataset_info *data,
+                              trm_error *err) {
+  if (!data->identifiers || data->identifiers == trm__identity_number(&v->tests.identity))
+    return TRM_OK;
+  TRM_FAIL(err, TRM_E_SHAPE,
+           "votes: the puzzle ids of the data have other names than those of the tasks: want the "
+           "votes of the same data set");
+}
+
 int64_t trm__arc_votes_next(const trm_arc_votes *v) {
   int64_t next = 0;
   for (int64_t i = 0; i < v->n; i++)
@@ -132,6 +141,7 @@ int64_t trm__arc_votes_next(const trm_arc_votes *v) {
 /* A distinct answer to a test input. */
 typedef struct candidate {
   uint32_t grid;
+  bool empty;           /* no cell at all, and ranked behind all others for it */
   int64_t count, first; /* first: its place among the input's candidates as they came */
   double q;             /* sum, then mean */
 } candidate;
@@ -141,6 +151,8 @@ typedef struct ranking {
   trm__arc_vote *sorted; /* by test input, then order */
   int64_t *start;        /* [n_tests + 1]: of a test input's votes */
   int64_t *seat;         /* [grids]: of a candidate in the list + 1; all 0 between inputs */
+  bool cells_first;      /* no empty grid, which is never right, before another; the reference's
+                            pass@K and submissions know no such rule */
   candidate *list;       /* of the input that was ranked last */
   int64_t n;
 } ranking;
@@ -155,6 +167,7 @@ static int by_slot_and_order(const void *a, const void *b) {
 
 static int best_first(const void *a, const void *b) {
   const candidate *x = a, *y = b;
+  if (x->empty != y->empty) return x->empty ? 1 : -1;
   if (x->count != y->count) return x->count > y->count ? -1 : 1;
   if (x->q > y->q || x->q < y->q) return x->q > y->q ? -1 : 1;
   return x->first < y->first ? -1 : x->first > y->first;
@@ -167,10 +180,11 @@ static void ranking_end(ranking *r) {
   trm__free(r->list);
 }
 
-static trm_status ranking_begin(ranking *r, const trm_arc_votes *v, trm_error *err) {
+static trm_status ranking_begin(ranking *r, const trm_arc_votes *v, bool cells_first,
+                                trm_error *err) {
   int32_t tests = v->tests.n_tests;
   int64_t most = 0;
-  *r = (ranking){.votes = v};
+  *r = (ranking){.votes = v, .cells_first = cells_first};
   TRM_ALLOC(&r->sorted, v->n, "sorted votes", err);
   TRM_ALLOC(&r->start, tests + 1, "sorted votes", err);
   TRM_ALLOC(&r->seat, v->grids.n, "distinct answers", err);
@@ -202,6 +216,7 @@ static void rank(ranking *r, int32_t test) {
   for (int64_t i = 0; i < r->n; i++) {
     r->list[i].q /= (double)r->list[i].count;
     r->seat[r->list[i].grid] = 0;
+    r->list[i].empty = r->cells_first && trm__arc_grids_is_empty(&r->votes->grids, r->list[i].grid);
   }
   qsort(r->list, (size_t)r->n, sizeof *r->list, best_first);
 }
@@ -218,14 +233,20 @@ static int64_t place_of_right(const ranking *r, int32_t test) {
 
 static void count_task(ranking *r, const trm__arc_tested *task, const int *k, int n, double *pass,
                        int64_t *solved, trm_arc_counts *counts) {
+  int known = 0;
   memset(solved, 0, (size_t)n * sizeof *solved);
   for (int32_t test = task->first; test < task->first + task->n; test++) {
     rank(r, test);
     counts->unanswered += r->n == 0;
+    if (!r->votes->tests.test[test].known) continue;
+    known++;
     int64_t place = place_of_right(r, test);
     for (int i = 0; i < n; i++) solved[i] += place < k[i];
   }
-  for (int i = 0; i < n; i++) pass[i] += (double)solved[i] / task->n;
+  counts->hidden += task->n - known;
+  if (!known) return;
+  counts->scored++;
+  for (int i = 0; i < n; i++) pass[i] += (double)solved[i] / known;
 }
 
 trm_status trm_arc_votes_count(const trm_arc_votes *v, const int *k, int n, double *pass,
@@ -240,14 +261,14 @@ trm_status trm_arc_votes_count(const trm_arc_votes *v, const int *k, int n, doub
                       .grids = v->grids.n};
   for (int i = 0; i < n; i++)
     if (k[i] < 1) TRM_FAIL(err, TRM_E_ARGUMENT, "pass@%d: want at least 1", k[i]);
-  trm_status st = ranking_begin(&r, v, err);
-  solved = trm__alloc((size_t)n, sizeof *solved);
+  trm_status st = ranking_begin(&r, v, false, err);
+  solved = trm__alloc((uint64_t)n, sizeof *solved);
   if (st == TRM_OK && !solved) st = trm__fail(err, TRM_E_MEMORY, -1, "no memory for %d counts", n);
   if (st == TRM_OK) {
     for (int i = 0; i < n; i++) pass[i] = 0;
     for (int32_t t = 0; t < v->tests.n_tasks; t++)
       count_task(&r, &v->tests.task[t], k, n, pass, solved, &c);
-    for (int i = 0; i < n; i++) pass[i] /= v->tests.n_tasks;
+    for (int i = 0; i < n; i++) pass[i] = c.scored ? pass[i] / (double)c.scored : (double)NAN;
     if (counts) *counts = c;
   }
   trm__free(solved);
@@ -261,11 +282,12 @@ static void show_answer(const ranking *r, int32_t test, int64_t place, trm_arc_a
   const candidate *c = &r->list[place];
   trm__arc_grid g;
   trm__arc_grids_get(&r->votes->grids, c->grid, &g);
-  *out = (trm_arc_answer){.rows = g.rows,
-                          .cols = g.cols,
-                          .votes = c->count,
-                          .q = c->q,
-                          .right = c->grid == r->votes->tests.test[test].output};
+  *out = (trm_arc_answer){
+      .rows = g.rows,
+      .cols = g.cols,
+      .votes = c->count,
+      .q = c->q,
+      .right = r->votes->tests.test[test].known && c->grid == r->votes->tests.test[test].output};
   memcpy(out->cell, g.cell, (size_t)g.rows * g.cols);
 }
 
@@ -276,7 +298,7 @@ trm_status trm_arc_votes_answers(const trm_arc_votes *v, int64_t task, int input
   if (task < 0 || task >= v->tests.n_tasks || input < 0 || input >= v->tests.task[task].n || n < 0)
     TRM_FAIL(err, TRM_E_ARGUMENT, "task %lld, input %d: there are %d tasks, each with its inputs",
              (long long)task, input, v->tests.n_tasks);
-  trm_status st = ranking_begin(&r, v, err);
+  trm_status st = ranking_begin(&r, v, true, err);
   int32_t test = v->tests.task[task].first + input;
   if (st == TRM_OK) rank(&r, test);
   for (int i = 0; st == TRM_OK && i < n && i < r.n; i++, ++*found)
@@ -287,44 +309,107 @@ trm_status trm_arc_votes_answers(const trm_arc_votes *v, int64_t task, int input
 
 /* --- submission --- */
 
-static void write_attempts(trm__writer *w, const ranking *r) {
-  trm__arc_grid g;
+/* A file that is written, test input by test input. */
+typedef struct submission {
+  trm__writer w;
+  ranking r;
+  int64_t stand_ins;
+} submission;
+
+static void write_grids(trm__writer *w, const trm__arc_grid attempt[ATTEMPTS]) {
   for (int i = 0; i < ATTEMPTS; i++) {
-    trm__arc_grids_get(&r->votes->grids, r->list[i < r->n ? i : 0].grid, &g);
     trm__writer_printf(w, "%s\"attempt_%d\": ", i ? ", " : "{", i + 1);
-    trm__arc_grid_write(w, &g);
+    trm__arc_grid_write(w, &attempt[i]);
   }
   trm__write(w, "}", 1);
 }
 
-static void write_task(trm__writer *w, ranking *r, const trm__arc_tested *task) {
+/* The attempts to a test input of the votes (-1: none of them), or else the stand-in for both;
+ * false: there is none either. */
+static bool find_attempts(submission *s, int32_t test, const trm__arc_grid *stand_in,
+                          trm__arc_grid attempt[ATTEMPTS]) {
+  ranking *r = &s->r;
+  r->n = 0;
+  if (test >= 0) rank(r, test);
+  for (int i = 0; i < ATTEMPTS && r->n; i++) {
+    trm__arc_grids_get(&r->votes->grids, r->list[i < r->n ? i : 0].grid, &attempt[i]);
+    if (stand_in && !attempt[i].rows) attempt[i] = *stand_in;
+  }
+  if (r->n) return true;
+  if (!stand_in) return false;
+  attempt[0] = attempt[1] = *stand_in;
+  s->stand_ins++;
+  return true;
+}
+
+/* `votes` NULL: none of the task's; `whole` NULL: what has no votes is left out. */
+static void write_task(submission *s, const char *id, const trm__arc_tested *votes,
+                       const trm__arc_task *whole) {
+  const int n = whole ? whole->n_test : votes->n;
   bool first = true;
-  trm__json_write_text(w, task->id);
-  trm__write(w, ": [", 3);
-  for (int32_t test = task->first; test < task->first + task->n; test++) {
-    rank(r, test);
-    if (r->n == 0) continue;
-    if (!first) trm__write(w, ", ", 2);
-    write_attempts(w, r);
+  trm__json_write_text(&s->w, id);
+  trm__write(&s->w, ": [", 3);
+  for (int i = 0; i < n; i++) {
+    trm__arc_grid attempt[ATTEMPTS];
+    const trm__arc_grid *stand_in = whole ? &whole->test[i].input : NULL;
+    if (!find_attempts(s, votes ? votes->first + i : -1, stand_in, attempt)) continue;
+    if (!first) trm__write(&s->w, ", ", 2);
+    write_grids(&s->w, attempt);
     first = false;
   }
-  trm__write(w, "]", 1);
+  trm__write(&s->w, "]", 1);
+}
+
+static void write_tested(submission *s, const trm_arc_votes *v) {
+  for (int32_t t = 0; t < v->tests.n_tasks; t++) {
+    if (t) trm__write(&s->w, ", ", 2);
+    write_task(s, v->tests.task[t].id, &v->tests.task[t], NULL);
+  }
+}
+
+static trm_status write_listed(submission *s, const trm_arc_votes *v, const trm_arc_tasks *tasks,
+                               trm_error *err) {
+  int32_t next = 0; /* of the votes' tasks */
+  for (int64_t t = 0; t < tasks->n; t++) {
+    const trm__arc_task *task = &tasks->task[t];
+    const trm__arc_tested *votes = next < v->tests.n_tasks ? &v->tests.task[next] : NULL;
+    if (votes && (strcmp(votes->id, task->id) != 0 || votes->n != task->n_test)) votes = NULL;
+    next += votes != NULL;
+    if (t) trm__write(&s->w, ", ", 2);
+    write_task(s, task->id, votes, task);
+  }
+  if (next == v->tests.n_tasks) return TRM_OK;
+  TRM_FAIL(err, TRM_E_ARGUMENT, "the votes have a task %s that is not in the list of tasks",
+           v->tests.task[next].id);
+}
+
+static trm_status submit(const trm_arc_votes *v, const trm_arc_tasks *tasks, const char *path,
+                         int64_t *stand_ins, trm_error *err) {
+  submission s = {.stand_ins = 0};
+  trm_status st;
+  TRM_GOTO(ranking_begin(&s.r, v, tasks != NULL, err));
+  TRM_GOTO(trm__writer_open(&s.w, path, err));
+  trm__write(&s.w, "{", 1);
+  if (tasks)
+    st = write_listed(&s, v, tasks, err);
+  else
+    write_tested(&s, v);
+  trm__write(&s.w, "}", 1);
+  if (st == TRM_OK)
+    st = trm__writer_commit(&s.w, err);
+  else
+    trm__writer_abort(&s.w);
+  if (stand_ins) *stand_ins = s.stand_ins;
+done:
+  ranking_end(&s.r);
+  return st;
 }
 
 trm_status trm_arc_votes_submit(const trm_arc_votes *v, const char *path, trm_error *err) {
-  ranking r;
-  trm__writer w = {0};
-  trm_status st;
-  TRM_GOTO(ranking_begin(&r, v, err));
-  TRM_GOTO(trm__writer_open(&w, path, err));
-  trm__write(&w, "{", 1);
-  for (int32_t t = 0; t < v->tests.n_tasks; t++) {
-    if (t) trm__write(&w, ", ", 2);
-    write_task(&w, &r, &v->tests.task[t]);
-  }
-  trm__write(&w, "}", 1);
-  st = trm__writer_commit(&w, err);
-done:
-  ranking_end(&r);
-  return st;
+  return submit(v, NULL, path, NULL, err);
+}
+
+trm_status trm_arc_votes_submit_all(const trm_arc_votes *v, const trm_arc_tasks *tasks,
+                                    const char *path, int64_t *stand_ins, trm_error *err) {
+  return submit(v, tasks, path, stand_ins, err);
 }

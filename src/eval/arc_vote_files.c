@@ -33,10 +33,8 @@ static trm_status open_all(saved *s, const trm_dataset *data, const char *preds,
              "examples, or for the first of them",
              preds, (long long)rows, (long long)s->preds.row_count, info->seq_len,
              (long long)info->examples);
-  if (!trm__npy_is_integer(&s->preds) || (ids && !trm__npy_is_integer(&s->ids)))
-    TRM_FAIL(err, TRM_E_FORMAT, "%s: want integers, found %s",
-             trm__npy_is_integer(&s->preds) ? ids : preds,
-             trm__npy_type_name(trm__npy_is_integer(&s->preds) ? s->ids.type : s->preds.type));
+  TRM_TRY(trm__npy_check_whole(&s->preds, preds, err));
+  if (ids) TRM_TRY(trm__npy_check_whole(&s->ids, ids, err));
   TRM_TRY(check_vector(&s->q, q, rows, err));
   if (ids) TRM_TRY(check_vector(&s->ids, ids, rows, err));
   TRM_ALLOC(&s->row, 2 * (int64_t)info->seq_len, "a prediction", err);
@@ -82,6 +80,7 @@ trm_status trm_arc_votes_add_files(trm_arc_votes *v, const trm_dataset *data, co
                                    void *progress_arg, trm_error *err) {
   saved s = {.row = NULL};
   trm_status st;
+  TRM_TRY(trm__arc_votes_fit(v, trm_dataset_get_info(data), err));
   TRM_GOTO(open_all(&s, data, preds, q, ids, err));
   TRM_GOTO(add_rows(v, &s, data, progress, progress_arg, err));
 done:

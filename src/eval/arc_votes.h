@@ -5,6 +5,7 @@
 #include "eval/arc_tests.h"
 #include "io/safetensors.h"
 #include "trm/arc_vote.h"
+#include "trm/dataset.h"
 
 enum { TRM__ARC_VOTES_TENSORS = 6 };
 
@@ -26,6 +27,8 @@ struct trm_arc_votes {
   int64_t n, room, blank, foreign;
 };
 
+/* SHAPE for data whose ids have other names than the votes know. */
+trm_status trm__arc_votes_fit(const trm_arc_votes *v, const trm_dataset_info *data, trm_error *err);
 /* The order of a prediction after all those there are. */
 int64_t trm__arc_votes_next(const trm_arc_votes *v);
 

@@ -42,12 +42,13 @@ static void fill_grids(const trm_arc_votes *v, unsigned char *out) {
 
 trm_status trm__arc_votes_image_make(const trm_arc_votes *v, trm__arc_votes_image *image,
                                      trm_error *err) {
-  const size_t count[] = {(size_t)v->n, (size_t)v->n, (size_t)v->n, (size_t)v->n, 2, grids_size(v)};
+  const uint64_t n = (uint64_t)v->n, count[] = {n, n, n, n, 2, grids_size(v)};
   for (int i = 0; i < TRM__ARC_VOTES_TENSORS; i++) {
     size_t size = trm__dtype_size(parts[i].dtype);
     image->block[i] = trm__alloc(count[i], size);
     if (!image->block[i])
-      TRM_FAIL(err, TRM_E_MEMORY, "no memory to save votes (%zu x %zu bytes)", count[i], size);
+      TRM_FAIL(err, TRM_E_MEMORY, "no memory to save votes (%llu x %zu bytes)",
+               (unsigned long long)count[i], size);
     image->tensor[i] = (trm__st_tensor){.name = parts[i].name,
                                         .dtype = parts[i].dtype,
                                         .ndim = 1,

@@ -5,9 +5,11 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "eval/arc_votes.h"
 #include "eval/evaluation.h"
 #include "io/safetensors.h"
+#include "nn/model_fields.h"
 
 enum { OWN_PARTS = 6, PARTS = OWN_PARTS + TRM__ARC_VOTES_TENSORS, TEXT = 400 };
 
@@ -25,15 +27,27 @@ static uint64_t mix(uint64_t hash, const void *data, size_t words) {
   return hash;
 }
 
-/* Everything of a model that its answers depend on, but for the dtype, which is an option. */
+/* What a model's answers depend on in its configuration: whole numbers, then real ones, then by
+ * name what an older release did not know. */
+static void print_answers(const trm_model_config *c, trm__sink *s) {
+  const trm__fields *all = &trm__model_fields;
+  char real[TRM__NUMBER_SIZE];
+  for (int form = 0; form < 3; form++)
+    for (int i = 0; i < all->n; i++) {
+      const trm_field *f = &all->v[i];
+      const bool is_real = f->type->form == TRM__FORM_DOUBLE, is_later = f->use & TRM__LATER;
+      if (!(f->use & TRM__ANSWERS) || form != (is_later ? 2 : is_real)) continue;
+      if (trm__model_field_is_silent(f, c)) continue;
+      if (is_later) trm__sink_put(s, " %s", f->name);
+      trm__number_format(is_real ? "%a" : "%.0f", trm__field_number(f, c), real);
+      trm__sink_put(s, s->n ? " %s" : "%s", real);
+    }
+}
+
+/* But for the dtype, which is an option. */
 static uint64_t model_fingerprint(const trm_model *model) {
-  const trm_model_config *c = trm_model_get_config(model);
   char text[TEXT] = {0};
-  (void)snprintf(text, sizeof text, "%d %d %d %d %d %d %d %d %d %d %d %d %d %d %d %d %d %a %a %a",
-                 (int)c->arch, c->vocab_size, c->seq_len, c->num_puzzle_identifiers, c->hidden_size,
-                 c->num_heads, c->H_layers, c->L_layers, c->H_cycles, c->L_cycles, c->mlp_t,
-                 (int)c->pos_encodings, c->puzzle_emb_ndim, c->puzzle_emb_len, c->halt_max_steps,
-                 c->no_ACT_continue, (int)c->loss, c->expansion, c->rope_theta, c->rms_norm_eps);
+  print_answers(trm_model_get_config(model), &(trm__sink){text, sizeof text, 0});
   uint64_t hash = mix(TRM__HASH_START, text, sizeof text / 4);
   for (int i = 0; i < trm_model_tensor_count(model); i++) {
     trm_tensor t = trm_model_tensor_at(model, i);
@@ -52,9 +66,11 @@ static trm_status data_fingerprint(const trm__evaluation *e, uint64_t *hash, trm
   int n = snprintf(text, sizeof text, "%d %d %d %d %d %d %d %d %d %.15s", d->pad_id,
                    d->ignore_label_id, d->blank_identifier_id, (int)p->kind, p->rows, p->cols,
                    p->box_rows, p->box_cols, p->sized, p->rules);
-  while (vocabulary < sizeof p->vocabulary && p->vocabulary[vocabulary])
-    vocabulary += strnlen(p->vocabulary + vocabulary, sizeof p->vocabulary - vocabulary) + 1;
-  if (vocabulary > sizeof p->vocabulary) vocabulary = sizeof p->vocabulary;
+  while (vocabulary < sizeof p->vocabulary && p->vocabulary[vocabulary]) {
+    const char *word = p->vocabulary + vocabulary;
+    const char *end = memchr(word, 0, sizeof p->vocabulary - vocabulary);
+    vocabulary = end ? (size_t)(end + 1 - p->vocabulary) : sizeof p->vocabulary;
+  }
   *hash = trm__hash_bytes(trm__hash_bytes(*hash, text, (size_t)n), p->vocabulary, vocabulary);
   return TRM_OK;
 }
@@ -90,9 +106,11 @@ static void set_number(trm__eval_identity *id, int which, int64_t number) {
 }
 
 static void set_halt(trm__eval_identity *id, trm_halt halt, double margin) {
+  char real[TRM__NUMBER_SIZE];
   set_text(id, HALT, halt == TRM_HALT_NEVER ? "never" : "q");
-  if (halt != TRM_HALT_NEVER && margin != 0)
-    (void)snprintf(id->text[HALT], sizeof id->text[HALT], "q=%.17g", margin);
+  if (halt == TRM_HALT_NEVER || margin == 0) return;
+  (void)trm__number_print(margin, real);
+  (void)snprintf(id->text[HALT], sizeof id->text[HALT], "q=%s", real);
 }
 
 static trm_status identify(trm__evaluation *e, trm_error *err) {
@@ -108,12 +126,22 @@ static trm_status identify(trm__evaluation *e, trm_error *err) {
   if (e->total == trm_dataset_get_info(e->data)->examples) set_text(id, LIMIT, "all");
   set_number(id, STEPS, e->steps);
   set_halt(id, c->halt, c->halt_margin);
-  set_text(id, KERNELS, trm_solver_kernels(e->solver));
+  set_text(id, KERNELS, trm_solver_kernels(trm_queue_solver(e->queue)));
   set_hash(id, OUTPUTS, c->state_tag);
   set_hash(id, VOTES, c->votes ? c->votes->tests.fingerprint : 0);
   for (int i = 0; i < TRM__EVAL_METAS; i++)
     id->meta[i] = (trm__st_meta){identities[i].key, id->text[i]};
   return TRM_OK;
+}
+
+/* A rule of halting may have been written with more digits. */
+static bool same_halt(const char *a, const char *b) {
+  const size_t n = strlen("q="), na = strlen(a), nb = strlen(b);
+  if (na <= n || nb <= n || memcmp(a, b, n) != 0) return false;
+  if (!trm__number_is_decimal(a + n, na - n) || !trm__number_is_decimal(b + n, nb - n))
+    return false;
+  const double x = trm__number_read(a + n, na - n), y = trm__number_read(b + n, nb - n);
+  return !(x < y) && !(x > y);
 }
 
 static trm_status check_identity(const trm__evaluation *e, const trm__safetensors *file,
@@ -123,6 +151,7 @@ static trm_status check_identity(const trm__evaluation *e, const trm__safetensor
   for (int i = 0; i < TRM__EVAL_METAS; i++) {
     const char *found = trm__safetensors_meta(file, now[i].key);
     if (found && !strcmp(found, now[i].value)) continue;
+    if (found && i == HALT && same_halt(found, now[i].value)) continue;
     if (i == FORMAT || !found)
       TRM_FAIL(err, TRM_E_FORMAT, "%s: not the state of an evaluation (no %s)", path, now[i].key);
     if (!identities[i].told)
@@ -247,7 +276,9 @@ static trm_status read_all(trm__evaluation *e, const trm__safetensors *file, trm
 trm_status trm__eval_state_open(trm__evaluation *e, bool *found, trm_error *err) {
   trm__safetensors *file;
   TRM_TRY(identify(e, err));
-  *found = trm__path_exists(e->config->state);
+  trm__kind kind;
+  TRM_TRY(trm__path_look(e->config->state, &kind, err));
+  *found = kind != TRM__ABSENT;
   if (!*found) return TRM_OK;
   TRM_TRY(trm__safetensors_open(e->config->state, &file, err));
   trm_status st = read_all(e, file, err);

@@ -30,15 +30,17 @@ typedef struct trm__evaluation {
   const trm_model *model;
   trm_model_config shape; /* of the model */
   trm_puzzle puzzle;      /* whose rules are checked */
-  trm_solver *solver;
-  int64_t total, next; /* examples to look at, and to look at next */
+  trm_queue *queue;
+  int64_t total, next; /* examples to look at, and the turn that is next */
+  int64_t stride;      /* turn k is that of example k * stride modulo total */
   int64_t first_order; /* of the first example's vote */
-  int steps, batch;
+  int steps;
   double saved_at; /* seconds, of the last state */
   trm__eval_identity identity;
-  /* The solver's rows, [batch] each: */
+  /* By place of the queue: */
   int64_t *example;
-  int32_t *id, *inputs, *labels, *history; /* [S], [S], [steps]: right cells after each step */
+  int32_t *history;         /* [steps]: right cells after each step */
+  int32_t *inputs, *labels; /* [S] of one example */
   /* What the state holds: */
   int64_t n_done;
   uint8_t *done;            /* [total] */

@@ -9,6 +9,6 @@ trm_interval trm_wilson(double right, double n) {
   double p = right / n, scale = 1 / (1 + z * z / n);
   double centre = scale * (p + z * z / (2 * n));
   double half = scale * z * sqrt(p * (1 - p) / n + z * z / (4 * n * n));
-  /* At p = 0 and 1 the ends are exact; rounding must not push them outside. */
-  return (trm_interval){fmax(centre - half, 0), fmin(centre + half, 1)};
+  /* At p = 0 and 1 the ends are exact, which rounding would not leave them. */
+  return (trm_interval){p > 0 ? centre - half : 0, p < 1 ? centre + half : 1};
 }

@@ -5,7 +5,12 @@
 
 #include <inttypes.h>
 #include <limits.h>
+#include <math.h>
 #include <string.h>
+
+#include "base/number.h"
+#include "io/dtype.h"
+#include "io/foreign.h"
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "elements are read as they lie in the file: little-endian"
@@ -45,6 +50,12 @@ static double double_u8(const void *p) {
   return (double)v;
 }
 
+static double double_f2(const void *p) {
+  float v;
+  trm__dtype_to_float(TRM__F16, p, 1, 1, &v);
+  return v;
+}
+
 static double double_f4(const void *p) {
   float v;
   memcpy(&v, p, sizeof v);
@@ -57,6 +68,7 @@ static double double_f8(const void *p) {
   return v;
 }
 
+/* The names are those that NumPy writes; a byte order and the size follow from them. */
 static const struct element_type {
   const char *name;
   size_t size;
@@ -67,9 +79,10 @@ static const struct element_type {
     [TRM__NPY_I1] = {"|i1", 1, int_i1, double_i1}, [TRM__NPY_U2] = {"<u2", 2, int_u2, double_u2},
     [TRM__NPY_I2] = {"<i2", 2, int_i2, double_i2}, [TRM__NPY_U4] = {"<u4", 4, int_u4, double_u4},
     [TRM__NPY_I4] = {"<i4", 4, int_i4, double_i4}, [TRM__NPY_U8] = {"<u8", 8, int_u8, double_u8},
-    [TRM__NPY_I8] = {"<i8", 8, int_i8, double_i8}, [TRM__NPY_F4] = {"<f4", 4, NULL, double_f4},
-    [TRM__NPY_F8] = {"<f8", 8, NULL, double_f8},
+    [TRM__NPY_I8] = {"<i8", 8, int_i8, double_i8}, [TRM__NPY_F2] = {"<f2", 2, NULL, double_f2},
+    [TRM__NPY_F4] = {"<f4", 4, NULL, double_f4},   [TRM__NPY_F8] = {"<f8", 8, NULL, double_f8},
 };
+enum { MAX_SIZE = 8 };
 
 const char *trm__npy_type_name(trm__npy_type type) {
   return types[type].name;
@@ -81,14 +94,64 @@ bool trm__npy_is_integer(const trm__npy *a) {
   return types[a->type].as_int != NULL;
 }
 
+/* --- elements --- */
+
+/* Where the element of a row-major number lies in Fortran order. */
+static int64_t fortran_place(const trm__npy *a, int64_t i) {
+  const int64_t row = i / a->row_count, rest = i % a->row_count;
+  return row + a->shape[0] * (rest / a->shape[2] + a->shape[1] * (rest % a->shape[2]));
+}
+
+void trm__npy_load(const trm__npy *a, int64_t i, void *out) {
+  const size_t size = types[a->type].size;
+  const unsigned char *p = a->data + (size_t)(a->fortran ? fortran_place(a, i) : i) * size;
+  unsigned char *to = out;
+  for (size_t k = 0; k < size; k++) to[k] = p[a->swapped ? size - 1 - k : k];
+}
+
+/* Element i as a machine reads it: where it lies, or in `room`. */
+static const unsigned char *element_at(const trm__npy *a, int64_t i, unsigned char *room) {
+  if (!a->swapped && !a->fortran) return a->data + (size_t)i * types[a->type].size;
+  trm__npy_load(a, i, room);
+  return room;
+}
+
 int64_t trm__npy_int(const trm__npy *a, int64_t i) {
+  unsigned char room[MAX_SIZE];
   const struct element_type *t = &types[a->type];
-  return t->as_int(a->data + (size_t)i * t->size);
+  const unsigned char *element = element_at(a, i, room);
+  if (t->as_int) return t->as_int(element);
+  const double v = t->as_double(element);
+  if (v >= 0x1p63) return INT64_MAX;
+  return v >= -0x1p63 ? (int64_t)v : v < 0 ? INT64_MIN : 0;
 }
 
 double trm__npy_double(const trm__npy *a, int64_t i) {
-  const struct element_type *t = &types[a->type];
-  return t->as_double(a->data + (size_t)i * t->size);
+  unsigned char room[MAX_SIZE];
+  return types[a->type].as_double(element_at(a, i, room));
+}
+
+int64_t trm__npy_find_fraction(const trm__npy *a, int64_t n) {
+  if (trm__npy_is_integer(a)) return -1;
+  for (int64_t i = 0; i < n; i++) {
+    const double v = trm__npy_double(a, i);
+    if (!(fabs(v) < 0x1p63) || v < floor(v) || v > floor(v)) return i;
+  }
+  return -1;
+}
+
+trm_status trm__npy_check_whole(const trm__npy *a, const char *path, trm_error *err) {
+  const int64_t i = trm__npy_find_fraction(a, a->count);
+  if (i < 0) return TRM_OK;
+  char number[TRM__NUMBER_SIZE], place[80];
+  const int64_t index[] = {i / a->row_count, i % a->row_count / a->shape[2],
+                           i % a->row_count % a->shape[2]};
+  size_t n = 0;
+  for (int d = 0; d < a->ndim; d++)
+    n += (size_t)snprintf(place + n, sizeof place - n, "%s%" PRId64, d ? ", " : "", index[d]);
+  trm__number_format("%.9g", trm__npy_double(a, i), number);
+  TRM_FAIL_AT(err, TRM_E_FORMAT, i, "%s: element [%s] is %s; want whole numbers", path, place,
+              number);
 }
 
 /* --- the header's dictionary --- */
@@ -129,9 +192,7 @@ static trm_status want(cursor *c, char mark) {
 static trm_status read_string(cursor *c, char *word) {
   const int quote = peek(c);
   if (quote != '\'' && quote != '"')
-    BROKEN(c,
-           "%s: byte %zu: want a quoted word in the .npy header (arrays of records are not read)",
-           c->path, c->at);
+    BROKEN(c, "%s: byte %zu: want a quoted word in the .npy header", c->path, c->at);
   size_t n = 0;
   for (c->at++; peek(c) != quote; c->at++) {
     if (peek(c) < 0 || n == MAX_WORD - 1)
@@ -143,34 +204,55 @@ static trm_status read_string(cursor *c, char *word) {
   return TRM_OK;
 }
 
+/* Whatever is not in `types` has its right name, for it is somebody's valid file. */
+static trm_status refuse_type(cursor *c, const char *word) {
+  static const struct {
+    char mark;
+    const char *what;
+  } kinds[] = {{'O', "Python objects, pickled, which only a program of Python's can make again"},
+               {'U', "texts"},
+               {'S', "texts"},
+               {'a', "texts"},
+               {'c', "complex numbers"},
+               {'M', "dates"},
+               {'m', "spans of time"},
+               {'V', "bytes without a type"}};
+  const char mark = word[strspn(word, "<>=|")];
+  const char *what = "of a type that is not read";
+  for (size_t i = 0; mark && i < sizeof kinds / sizeof *kinds; i++)
+    if (kinds[i].mark == mark) what = kinds[i].what;
+  BROKEN(c,
+         "%s: elements are '%s', %s; want integers of 1 to 8 bytes, bool, float16, float32 or "
+         "float64: save a.astype('<i8')",
+         c->path, word, what);
+}
+
+/* '<i4', and as other programs write it: '<u1', '=i8', 'i8'. */
 static trm_status read_descr(cursor *c, trm__npy *a) {
   char word[MAX_WORD];
+  if (peek(c) == '[' || peek(c) == '(')
+    BROKEN(c, "%s: the array is structured, a record an element; save one field: a['NAME']",
+           c->path);
   TRM_TRY(read_string(c, word));
+  const bool marked = *word && strchr("<>=|", *word);
   for (int i = 0; i < TRM__NPY_N_TYPES; i++) {
-    if (strcmp(word, types[i].name) == 0) {
-      a->type = (trm__npy_type)i;
-      return TRM_OK;
-    }
+    if (strcmp(word + marked, types[i].name + 1) != 0) continue;
+    a->type = (trm__npy_type)i;
+    a->swapped = *word == '>' && types[i].size > 1;
+    return TRM_OK;
   }
-  if (word[0] == '>')
-    BROKEN(c, "%s: elements are '%s', big-endian; want little-endian: save a.astype('<%s')",
-           c->path, word, word + 1);
-  BROKEN(c, "%s: elements are '%s'; want integers of 1 to 8 bytes, bool, float32 or float64",
-         c->path, word);
+  return refuse_type(c, word);
 }
 
 static trm_status read_order(cursor *c, trm__npy *a) {
-  (void)a;
-  static const char in_c_order[] = "False", in_fortran_order[] = "True";
-  const size_t left = c->end - c->at;
-  if (left >= strlen(in_c_order) && !memcmp(c->text + c->at, in_c_order, strlen(in_c_order))) {
-    c->at += strlen(in_c_order);
+  static const char *const words[] = {"False", "True"};
+  for (int i = 0; i < 2; i++) {
+    const size_t n = strlen(words[i]);
+    if (c->end - c->at < n || memcmp(c->text + c->at, words[i], n) != 0) continue;
+    c->at += n;
+    a->fortran = i == 1;
     return TRM_OK;
   }
-  if (left >= strlen(in_fortran_order) &&
-      !memcmp(c->text + c->at, in_fortran_order, strlen(in_fortran_order)))
-    BROKEN(c, "%s: the array is in Fortran order; want C order: save numpy.ascontiguousarray(a)",
-           c->path);
   BROKEN(c, "%s: byte %zu: want True or False for fortran_order", c->path, c->at);
 }
 
@@ -197,7 +279,8 @@ static trm_status read_shape(cursor *c, trm__npy *a) {
     TRM_TRY(read_dim(c, &a->shape[a->ndim++]));
     if (!take(c, ',') && peek(c) != ')') return want(c, ')');
   }
-  if (a->ndim == 0) BROKEN(c, "%s: the array has no dimension; want one to three", c->path);
+  if (a->ndim == 0)
+    BROKEN(c, "%s: the array is a single number, of no dimension; want one to three", c->path);
   return TRM_OK;
 }
 
@@ -244,9 +327,11 @@ enum { PREFIX_V1 = 10, PREFIX_V2 = 12 }; /* magic, version, length of two or of 
 static trm_status read_prefix(cursor *c) {
   const unsigned char *p = c->text;
   const size_t size = c->end;
-  if (size < PREFIX_V1 || memcmp(p, magic, sizeof magic))
-    TRM_FAIL_AT(c->err, TRM_E_FORMAT, 0, "%s: not a .npy file (%zu bytes, no NUMPY mark)", c->path,
-                size);
+  if (size < PREFIX_V1 || memcmp(p, magic, sizeof magic)) {
+    TRM_TRY(trm__foreign_look(TRM__WANT_ARRAY, c->path, p, size, c->err));
+    TRM_FAIL_AT(c->err, TRM_E_FORMAT, 0, "%s: not a .npy file (%zu byte%s, no NUMPY mark)", c->path,
+                size, TRM__S(size));
+  }
   const int major = p[6];
   if (major < 1 || major > 3)
     TRM_FAIL_AT(c->err, TRM_E_FORMAT, 6, "%s: .npy format %d.%d; want 1.0, 2.0 or 3.0", c->path,
@@ -282,6 +367,7 @@ static trm_status read_head(const char *path, const unsigned char *bytes, size_t
   TRM_TRY(read_prefix(&c));
   TRM_TRY(read_dictionary(&c, a));
   if (!count_elements(a)) BROKEN(&c, "%s: the array's shape is too large", path);
+  a->fortran = a->fortran && a->ndim > 1;
   const uint64_t wanted = (uint64_t)a->count * types[a->type].size;
   size_t found = n - c.end;
   if (n == n_head && found >= TAG && found - TAG == wanted &&
@@ -300,10 +386,20 @@ static trm_status read_file(const char *path, const unsigned char *bytes, size_t
   return read_head(path, bytes, n, n, a, err);
 }
 
-trm_status trm__npy_check_head(const char *path, const unsigned char *head, size_t n_head, size_t n,
-                               trm_error *err) {
-  trm__npy a = {.shape = {1, 1, 1}};
-  return read_head(path, head, n_head, n, &a, err);
+size_t trm__npy_head_bytes(const unsigned char *prefix, size_t n) {
+  if (n < TRM__NPY_PREFIX) return 0;
+  return prefix[6] == 1 ? PREFIX_V1 + (size_t)(prefix[8] | prefix[9] << 8)
+                        : PREFIX_V2 + (prefix[8] | (size_t)prefix[9] << 8 |
+                                       (size_t)prefix[10] << 16 | (size_t)prefix[11] << 24);
+}
+
+trm_status trm__npy_from_head(const char *path, const unsigned char *head, size_t n_head, size_t n,
+                              trm__npy *a, trm_error *err) {
+  *a = (trm__npy){.shape = {1, 1, 1}};
+  const trm_status st = read_head(path, head, n_head, n, a, err);
+  if (st != TRM_OK) *a = (trm__npy){0};
+  a->data = NULL;
+  return st;
 }
 
 trm_status trm__npy_open(const char *path, trm__npy *a, trm_error *err) {
@@ -311,14 +407,6 @@ trm_status trm__npy_open(const char *path, trm__npy *a, trm_error *err) {
   TRM_TRY(trm__map_open(path, &a->map, err));
   const trm_status st = read_file(path, a->map.data, a->map.size, a, err);
   if (st != TRM_OK) trm__npy_close(a);
-  return st;
-}
-
-trm_status trm__npy_from_memory(const char *path, const unsigned char *bytes, size_t n, trm__npy *a,
-                                trm_error *err) {
-  *a = (trm__npy){.shape = {1, 1, 1}};
-  const trm_status st = read_file(path, bytes, n, a, err);
-  if (st != TRM_OK) *a = (trm__npy){0};
   return st;
 }
 
@@ -389,8 +477,8 @@ void trm__npy_append(trm__npy_writer *w, const void *rows, int64_t n) {
 trm_status trm__npy_commit(trm__npy_writer *w, trm_error *err) {
   if (w->rows_written != w->rows) {
     const trm_status st =
-        trm__fail(err, TRM_E_ARGUMENT, -1, "%s: want %" PRId64 " rows, got %" PRId64, w->file.path,
-                  w->rows, w->rows_written);
+        trm__fail(err, TRM_E_ARGUMENT, -1, "%s: want %" PRId64 " rows, got %" PRId64,
+                  w->file.draft.path, w->rows, w->rows_written);
     trm__npy_abort(w);
     return st;
   }

@@ -1,7 +1,9 @@
 /* Python pickles as data. A pickle is a program for a small stack machine; of its instructions only
  * those that build numbers, texts, lists and dictionaries are carried out. Names of Python's are
- * looked up in a list that the caller gives, a call is kept as a record of who was to be called
- * with what, and anything else is refused by name. Nothing is ever executed or imported. */
+ * looked up in a list that the caller gives, and a call is kept as a record of who was to be called
+ * with what. Whatever else Python would make - objects of other classes, results of other
+ * functions, bytes, sets, huge numbers - is one opaque value, of which only the name is kept.
+ * Nothing is ever executed or imported. */
 #ifndef TRM_IO_PICKLE_H
 #define TRM_IO_PICKLE_H
 
@@ -23,8 +25,9 @@ typedef enum trm__pickle_kind {
   TRM__PICKLE_LIST,
   TRM__PICKLE_DICT,
   TRM__PICKLE_GLOBAL,
-  TRM__PICKLE_CALL,      /* items: the arguments */
-  TRM__PICKLE_PERSISTENT /* items: of the tuple that names an object outside the pickle */
+  TRM__PICKLE_CALL,       /* items: the arguments */
+  TRM__PICKLE_PERSISTENT, /* items: of the tuple that names an object outside the pickle */
+  TRM__PICKLE_OPAQUE      /* what is not read */
 } trm__pickle_kind;
 
 /* What a name may be used for. */
@@ -39,6 +42,12 @@ typedef struct trm__pickle_global {
   trm__pickle_use use;
 } trm__pickle_global;
 
+/* Places in the pickle; n_name 0: no name. */
+typedef struct trm__pickle_name {
+  uint32_t module, name;
+  uint16_t n_module, n_name;
+} trm__pickle_name;
+
 typedef struct trm__pickle_value {
   trm__pickle_kind kind;
   int global; /* of GLOBAL and CALL: index in the caller's list */
@@ -52,6 +61,7 @@ typedef struct trm__pickle_value {
     struct {
       int32_t first, last, n;
     } items;
+    trm__pickle_name of; /* GLOBAL, OPAQUE */
   } u;
 } trm__pickle_value;
 
@@ -72,5 +82,8 @@ bool trm__pickle_next(const trm__pickle *p, const trm__pickle_value *of, int32_t
 const trm__pickle_value *trm__pickle_item(const trm__pickle *p, const trm__pickle_value *of, int i);
 /* "a number" ... */
 const char *trm__pickle_kind_name(trm__pickle_kind kind);
+/* The same, with the name of what is not read: "an object (os.system)". */
+void trm__pickle_describe(const trm__pickle *p, const trm__pickle_value *v, char *text,
+                          size_t room);
 
 #endif

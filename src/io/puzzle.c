@@ -122,35 +122,27 @@ trm_status trm__puzzle_check(const trm_puzzle *p, int vocab_size, int seq_len, c
 
 /* --- JSON --- */
 
-/* A list of texts as a JSON array; the next one begins where the last ended. */
-static json_t *vocabulary_json(const trm_puzzle *p) {
-  json_t *list = json_array();
-  for (int i = 0; list && *vocabulary_at(p, i); i++)
-    if (json_array_append_new(list, json_string(vocabulary_at(p, i)))) {
-      json_decref(list);
-      return NULL;
-    }
-  return list;
+void trm__puzzle_put(trm__json_out *o, const char *key, const trm_puzzle *p) {
+  trm__json_open(o, key, '{');
+  trm__json_put_text(o, "kind", trm_puzzle_kind_name(p->kind));
+  trm__json_put_int(o, "rows", p->rows);
+  trm__json_put_int(o, "cols", p->cols);
+  if (p->kind == TRM_PUZZLE_SUDOKU) {
+    trm__json_put_int(o, "box_rows", p->box_rows);
+    trm__json_put_int(o, "box_cols", p->box_cols);
+  }
+  if (p->kind == TRM_PUZZLE_GRID) {
+    trm__json_put_bool(o, "sized", p->sized);
+    trm__json_put_text(o, "rules", p->rules);
+    trm__json_put_text(o, "symmetries", p->symmetries);
+    trm__json_open(o, "vocabulary", '[');
+    for (int i = 0; *vocabulary_at(p, i); i++) trm__json_put_text(o, NULL, vocabulary_at(p, i));
+    trm__json_close(o);
+  }
+  trm__json_close(o);
 }
 
-json_t *trm__puzzle_to_json(const trm_puzzle *p) {
-  json_t *o = json_pack("{s:s, s:i, s:i}", "kind", trm_puzzle_kind_name(p->kind), "rows", p->rows,
-                        "cols", p->cols);
-  int bad = !o;
-  if (o && p->kind == TRM_PUZZLE_SUDOKU)
-    bad = json_object_set_new(o, "box_rows", json_integer(p->box_rows)) ||
-          json_object_set_new(o, "box_cols", json_integer(p->box_cols));
-  if (o && p->kind == TRM_PUZZLE_GRID)
-    bad = json_object_set_new(o, "sized", json_boolean(p->sized)) ||
-          json_object_set_new(o, "rules", json_string(p->rules)) ||
-          json_object_set_new(o, "symmetries", json_string(p->symmetries)) ||
-          json_object_set_new(o, "vocabulary", vocabulary_json(p));
-  if (!bad) return o;
-  json_decref(o);
-  return NULL;
-}
-
-static trm_status read_kind(json_t *o, const char *file, trm_puzzle *p, trm_error *err) {
+static trm_status read_kind(const trm__json *o, const char *file, trm_puzzle *p, trm_error *err) {
   const char *name;
   TRM_TRY(trm__json_string(o, file, "kind", &name, err));
   for (int i = 0; i < TRM_PUZZLE_KINDS; i++) {
@@ -161,10 +153,10 @@ static trm_status read_kind(json_t *o, const char *file, trm_puzzle *p, trm_erro
            "%s: puzzle.kind = \"%.60s\": expected none, sudoku, maze, arc or grid", file, name);
 }
 
-static trm_status read_text(json_t *o, const char *file, const char *key, char *out, size_t size,
-                            trm_error *err) {
+static trm_status read_text(const trm__json *o, const char *file, const char *key, char *out,
+                            size_t size, trm_error *err) {
   const char *text;
-  if (!json_object_get(o, key)) return TRM_OK;
+  if (!trm__json_get(o, key)) return TRM_OK;
   TRM_TRY(trm__json_string(o, file, key, &text, err));
   if (strlen(text) >= size)
     TRM_FAIL(err, TRM_E_CONFIG, "%s: puzzle.%s is longer than %zu bytes", file, key, size - 1);
@@ -172,12 +164,13 @@ static trm_status read_text(json_t *o, const char *file, const char *key, char *
   return TRM_OK;
 }
 
-static trm_status read_vocabulary(json_t *o, const char *file, trm_puzzle *p, trm_error *err) {
-  json_t *list = json_object_get(o, "vocabulary");
-  if (!json_is_array(list) || json_array_size(list) == 0)
+static trm_status read_vocabulary(const trm__json *o, const char *file, trm_puzzle *p,
+                                  trm_error *err) {
+  const trm__json *list = trm__json_get(o, "vocabulary");
+  if (!trm__json_is(list, TRM__JSON_ARRAY) || trm__json_n_items(list) == 0)
     TRM_FAIL(err, TRM_E_FORMAT, "%s: puzzle.vocabulary: want an array of symbols", file);
-  for (size_t i = 0; i < json_array_size(list); i++) {
-    const char *symbol = json_string_value(json_array_get(list, i));
+  for (size_t i = 0; i < trm__json_n_items(list); i++) {
+    const char *symbol = trm__json_text(trm__json_item(list, i));
     if (!symbol || !trm__puzzle_add_symbol(p, symbol))
       TRM_FAIL(err, TRM_E_CONFIG,
                "%s: puzzle.vocabulary, entry %zu: want a text of 1 to %d bytes that does not occur "
@@ -190,10 +183,9 @@ static trm_status read_vocabulary(json_t *o, const char *file, trm_puzzle *p, tr
 static const char *const known_keys[] = {"kind",  "rows",  "cols",       "box_rows",  "box_cols",
                                          "sized", "rules", "symmetries", "vocabulary"};
 
-static trm_status check_keys(json_t *o, const char *file, trm_error *err) {
-  const char *key;
-  json_t *value;
-  json_object_foreach(o, key, value) {
+static trm_status check_keys(const trm__json *o, const char *file, trm_error *err) {
+  for (size_t m = 0; m < trm__json_n_members(o); m++) {
+    const char *key = trm__json_key(o, m);
     bool known = false;
     for (size_t i = 0; i < sizeof known_keys / sizeof *known_keys; i++)
       known |= !strcmp(key, known_keys[i]);
@@ -206,20 +198,22 @@ static trm_status check_keys(json_t *o, const char *file, trm_error *err) {
   return TRM_OK;
 }
 
-trm_status trm__puzzle_from_json(json_t *o, const char *file, trm_puzzle *p, trm_error *err) {
+trm_status trm__puzzle_from_json(const trm__json *o, const char *file, trm_puzzle *p,
+                                 trm_error *err) {
   memset(p, 0, sizeof *p);
-  if (!json_is_object(o)) TRM_FAIL(err, TRM_E_FORMAT, "%s: \"puzzle\": want an object", file);
+  if (!trm__json_is(o, TRM__JSON_OBJECT))
+    TRM_FAIL(err, TRM_E_FORMAT, "%s: \"puzzle\": want an object", file);
   TRM_TRY(check_keys(o, file, err));
   TRM_TRY(read_kind(o, file, p, err));
   int *const at[] = {&p->rows, &p->cols, &p->box_rows, &p->box_cols};
   for (int i = 0; i < 4; i++) {
     int64_t v = 0;
-    if (!json_object_get(o, known_keys[1 + i])) continue;
+    if (!trm__json_get(o, known_keys[1 + i])) continue;
     TRM_TRY(trm__json_int(o, file, known_keys[1 + i], 0, TRM_PUZZLE_MAX_SIDE, &v, err));
     *at[i] = (int)v;
   }
   if (p->kind != TRM_PUZZLE_GRID) return TRM_OK;
-  if (json_object_get(o, "sized")) TRM_TRY(trm__json_bool(o, file, "sized", &p->sized, err));
+  if (trm__json_get(o, "sized")) TRM_TRY(trm__json_bool(o, file, "sized", &p->sized, err));
   TRM_TRY(read_text(o, file, "rules", p->rules, sizeof p->rules, err));
   TRM_TRY(read_text(o, file, "symmetries", p->symmetries, sizeof p->symmetries, err));
   return read_vocabulary(o, file, p, err);

@@ -2,9 +2,8 @@
 #ifndef TRM_IO_PUZZLE_H
 #define TRM_IO_PUZZLE_H
 
-#include <jansson.h>
-
 #include "base/error.h"
+#include "io/json.h"
 #include "trm/puzzle.h"
 
 /* True when the kind, the canvas and what belongs to the kind fit together and to the data (of
@@ -17,10 +16,11 @@ bool trm__puzzle_add_symbol(trm_puzzle *p, const char *symbol);
 /* The token of a symbol of n bytes; -1 when there is none. */
 int trm__puzzle_token(const trm_puzzle *p, const char *symbol, size_t n);
 
-/* NULL when out of memory. */
-json_t *trm__puzzle_to_json(const trm_puzzle *p);
+/* As a member of an object, or with NULL as a document. */
+void trm__puzzle_put(trm__json_out *o, const char *key, const trm_puzzle *p);
 /* Types and names only; trm__puzzle_check does the rest. Errors: FORMAT, CONFIG with file and key.
  */
-trm_status trm__puzzle_from_json(json_t *object, const char *file, trm_puzzle *p, trm_error *err);
+trm_status trm__puzzle_from_json(const trm__json *object, const char *file, trm_puzzle *p,
+                                 trm_error *err);
 
 #endif

@@ -1,4 +1,4 @@
-/* safetensors by jansson. The file is mapped; the parsed header stays, for it owns the names.
+/* safetensors. The file is mapped; the parsed header stays, for it owns the names.
  * After open, every tensor's bytes are known to lie in the map. */
 #include "io/safetensors.h"
 
@@ -7,19 +7,21 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "io/foreign.h"
 #include "io/json.h"
 
 enum {
   LENGTH_BYTES = 8,
   MAX_HEADER = 100000000, /* the limit of the format's first implementation */
-  PIECE = 4096            /* values converted at a time */
+  PIECE = 2048            /* values converted at a time */
 };
 
 static const char metadata_key[] = "__metadata__";
 
 struct trm__safetensors {
   trm__map map;
-  json_t *header;
+  bool borrowed; /* the bytes are the caller's */
+  trm__json *header;
   size_t data_start;
   int n;
   trm__st_tensor *tensors; /* [n], in the order of the data */
@@ -55,8 +57,8 @@ static size_t tensor_bytes(const trm__st_tensor *t) {
 static trm_status read_header(trm__safetensors *file, const char *path, trm_error *err) {
   const trm__map *map = &file->map;
   if (map->size < LENGTH_BYTES)
-    TRM_FAIL_AT(err, TRM_E_FORMAT, map->size, "%s: not a safetensors file: only %zu bytes", path,
-                map->size);
+    TRM_FAIL_AT(err, TRM_E_FORMAT, map->size, "%s: not a safetensors file: only %zu byte%s", path,
+                map->size, TRM__S(map->size));
   uint64_t n;
   memcpy(&n, map->data, sizeof n);
   if (n > MAX_HEADER || n > map->size - LENGTH_BYTES)
@@ -65,27 +67,25 @@ static trm_status read_header(trm__safetensors *file, const char *path, trm_erro
                 " bytes (at most %d), found %zu",
                 path, n, MAX_HEADER, map->size - LENGTH_BYTES);
   file->data_start = LENGTH_BYTES + (size_t)n;
-  json_error_t cause;
-  const trm_status st = trm__json_decode((const char *)map->data + LENGTH_BYTES, (size_t)n,
-                                         JSON_REJECT_DUPLICATES, &file->header, &cause);
+  trm__json_fault fault;
+  const trm_status st = trm__json_decode((const char *)map->data + LENGTH_BYTES, (size_t)n, NULL,
+                                         &file->header, &fault);
   if (st == TRM_E_MEMORY) TRM_FAIL(err, st, "%s: no memory for its header", path);
   if (st != TRM_OK)
-    TRM_FAIL_AT(err, TRM_E_FORMAT, LENGTH_BYTES + cause.position, "%s: header, byte %d: %s", path,
-                LENGTH_BYTES + cause.position, cause.text);
-  if (!json_is_object(file->header))
+    TRM_FAIL_AT(err, TRM_E_FORMAT, LENGTH_BYTES + fault.byte, "%s: header, byte %zu: %s", path,
+                LENGTH_BYTES + fault.byte, fault.what);
+  if (!trm__json_is(file->header, TRM__JSON_OBJECT))
     TRM_FAIL_AT(err, TRM_E_FORMAT, LENGTH_BYTES, "%s: the header is not a JSON object", path);
   return TRM_OK;
 }
 
-static trm_status check_metadata(const json_t *metadata, const char *path, trm_error *err) {
-  if (metadata && !json_is_object(metadata))
+static trm_status check_metadata(const trm__json *metadata, const char *path, trm_error *err) {
+  if (metadata && !trm__json_is(metadata, TRM__JSON_OBJECT))
     TRM_FAIL(err, TRM_E_FORMAT, "%s: %s is not an object", path, metadata_key);
-  const char *key;
-  json_t *value;
-  json_object_foreach((json_t *)(uintptr_t)metadata, key, value) {
-    if (!json_is_string(value))
-      TRM_FAIL(err, TRM_E_FORMAT, "%s: %s: \"%s\" is not a string", path, metadata_key, key);
-  }
+  for (size_t i = 0; i < trm__json_n_members(metadata); i++)
+    if (!trm__json_is(trm__json_member(metadata, i), TRM__JSON_STRING))
+      TRM_FAIL(err, TRM_E_FORMAT, "%s: %s: \"%s\" is not a string", path, metadata_key,
+               trm__json_key(metadata, i));
   return TRM_OK;
 }
 
@@ -102,16 +102,20 @@ static trm_status read_dtype(const char *word, const char *path, trm__st_tensor 
            path, t->name, word);
 }
 
-static trm_status read_shape(const json_t *shape, const char *path, trm__st_tensor *t,
+static bool is_integer(const trm__json *v) {
+  return trm__json_is(v, TRM__JSON_INTEGER);
+}
+
+static trm_status read_shape(const trm__json *shape, const char *path, trm__st_tensor *t,
                              trm_error *err) {
-  const size_t ndim = json_array_size(shape); /* 0 for what is no array */
-  if (!json_is_array(shape) || ndim > TRM__ST_MAX_DIMS)
+  const size_t ndim = trm__json_n_items(shape); /* 0 for what is no array */
+  if (!trm__json_is(shape, TRM__JSON_ARRAY) || ndim > TRM__ST_MAX_DIMS)
     TRM_FAIL(err, TRM_E_FORMAT, "%s: tensor \"%s\": want a shape of at most %d dimensions", path,
              t->name, TRM__ST_MAX_DIMS);
   t->ndim = (int)ndim;
   for (size_t i = 0; i < ndim; i++) {
-    const json_t *dim = json_array_get(shape, i);
-    t->shape[i] = json_is_integer(dim) ? json_integer_value(dim) : -1;
+    const trm__json *dim = trm__json_item(shape, i);
+    t->shape[i] = is_integer(dim) ? trm__json_integer(dim) : -1;
   }
   if (!count_elements(t))
     TRM_FAIL(err, TRM_E_FORMAT, "%s: tensor \"%s\": its shape is not one of sizes, or too large",
@@ -119,28 +123,30 @@ static trm_status read_shape(const json_t *shape, const char *path, trm__st_tens
   return TRM_OK;
 }
 
-static trm_status read_tensor(const trm__safetensors *file, const char *path, json_t *entry,
-                              trm__st_tensor *t, trm_error *err) {
-  const char *dtype;
-  json_t *shape;
-  json_int_t begin, end;
-  if (json_unpack(entry, "{s:s, s:o, s:[I, I!]!}", "dtype", &dtype, "shape", &shape, "data_offsets",
-                  &begin, &end))
+static trm_status read_tensor(const trm__safetensors *file, const char *path,
+                              const trm__json *entry, trm__st_tensor *t, trm_error *err) {
+  const char *dtype = trm__json_text(trm__json_get(entry, "dtype"));
+  const trm__json *shape = trm__json_get(entry, "shape");
+  const trm__json *offsets = trm__json_get(entry, "data_offsets");
+  const trm__json *first = trm__json_item(offsets, 0), *second = trm__json_item(offsets, 1);
+  if (trm__json_n_members(entry) != 3 || !dtype || !shape || trm__json_n_items(offsets) != 2 ||
+      !is_integer(first) || !is_integer(second))
     TRM_FAIL(err, TRM_E_FORMAT,
              "%s: tensor \"%s\": want dtype (a word), shape and data_offsets (two integers)", path,
              t->name);
+  const int64_t begin = trm__json_integer(first), end = trm__json_integer(second);
   TRM_TRY(read_dtype(dtype, path, t, err));
   TRM_TRY(read_shape(shape, path, t, err));
   const size_t room = file->map.size - file->data_start;
   if (begin < 0 || end < begin || (uint64_t)end > room)
     TRM_FAIL(err, TRM_E_FORMAT,
-             "%s: tensor \"%s\": offsets %" JSON_INTEGER_FORMAT " to %" JSON_INTEGER_FORMAT
+             "%s: tensor \"%s\": offsets %" PRId64 " to %" PRId64
              " are not within the %zu bytes of data (is the file truncated?)",
              path, t->name, begin, end, room);
   if ((uint64_t)(end - begin) != tensor_bytes(t))
     TRM_FAIL(err, TRM_E_FORMAT,
-             "%s: tensor \"%s\": shape and type want %zu bytes, offsets give %" JSON_INTEGER_FORMAT,
-             path, t->name, tensor_bytes(t), end - begin);
+             "%s: tensor \"%s\": shape and type want %zu bytes, offsets give %" PRId64, path,
+             t->name, tensor_bytes(t), end - begin);
   t->data = file->map.data + file->data_start + (size_t)begin;
   return TRM_OK;
 }
@@ -167,23 +173,21 @@ static trm_status check_cover(trm__safetensors *file, const char *path, trm_erro
     at += tensor_bytes(t);
   }
   if (at != file->map.size)
-    TRM_FAIL_AT(err, TRM_E_FORMAT, at, "%s: %zu bytes after the last tensor belong to none", path,
-                file->map.size - at);
+    TRM_FAIL_AT(err, TRM_E_FORMAT, at, "%s: %zu byte%s after the last tensor belong to none", path,
+                file->map.size - at, TRM__S(file->map.size - at));
   return TRM_OK;
 }
 
 static trm_status read_file(trm__safetensors *file, const char *path, trm_error *err) {
-  TRM_TRY(trm__map_open(path, &file->map, err));
   TRM_TRY(read_header(file, path, err));
-  TRM_TRY(check_metadata(json_object_get(file->header, metadata_key), path, err));
-  TRM_ALLOC(&file->tensors, json_object_size(file->header), "the tensors of a file", err);
-  const char *name;
-  json_t *entry;
-  json_object_foreach(file->header, name, entry) {
+  TRM_TRY(check_metadata(trm__json_get(file->header, metadata_key), path, err));
+  TRM_ALLOC(&file->tensors, trm__json_n_members(file->header), "the tensors of a file", err);
+  for (size_t i = 0; i < trm__json_n_members(file->header); i++) {
+    const char *name = trm__json_key(file->header, i);
     if (strcmp(name, metadata_key) == 0) continue;
     trm__st_tensor *t = &file->tensors[file->n++];
     t->name = name;
-    TRM_TRY(read_tensor(file, path, entry, t, err));
+    TRM_TRY(read_tensor(file, path, trm__json_member(file->header, i), t, err));
   }
   return check_cover(file, path, err);
 }
@@ -192,20 +196,37 @@ trm_status trm__safetensors_open(const char *path, trm__safetensors **out, trm_e
   *out = NULL;
   trm__safetensors *file = NULL;
   TRM_ALLOC(&file, 1, "a safetensors file", err);
-  const trm_status st = read_file(file, path, err);
+  trm_status st = trm__map_open(path, &file->map, err);
+  if (st == TRM_OK) st = read_file(file, path, err);
   if (st != TRM_OK) {
     trm__safetensors_close(file);
+    if (st == TRM_E_FORMAT) TRM_TRY(trm__foreign_check(TRM__WANT_MODEL, path, err));
     return st;
   }
   *out = file;
   return TRM_OK;
 }
 
+trm_status trm__safetensors_from_memory(const char *name, const void *bytes, size_t n,
+                                        trm__safetensors **out, trm_error *err) {
+  *out = NULL;
+  trm__safetensors *file = NULL;
+  TRM_ALLOC(&file, 1, "a safetensors file", err);
+  file->map = (trm__map){.data = bytes, .size = n};
+  file->borrowed = true;
+  const trm_status st = read_file(file, name, err);
+  if (st == TRM_OK)
+    *out = file;
+  else
+    trm__safetensors_close(file);
+  return st;
+}
+
 void trm__safetensors_close(trm__safetensors *file) {
   if (!file) return;
   trm__free(file->tensors);
-  json_decref(file->header);
-  trm__map_close(&file->map);
+  trm__json_free(file->header);
+  if (!file->borrowed) trm__map_close(&file->map);
   trm__free(file);
 }
 
@@ -225,57 +246,60 @@ const trm__st_tensor *trm__safetensors_find(const trm__safetensors *file, const 
 }
 
 const char *trm__safetensors_meta(const trm__safetensors *file, const char *key) {
-  return json_string_value(json_object_get(json_object_get(file->header, metadata_key), key));
+  return trm__json_text(trm__json_get(trm__json_get(file->header, metadata_key), key));
 }
 
 /* --- writing --- */
 
-/* An entry of the header for data at [*at, *at + bytes), which moves *at. */
-static trm_status describe_tensor(json_t *header, const trm__st_tensor *tensor, uint64_t *at,
-                                  trm_error *err) {
-  trm__st_tensor t = *tensor;
-  if (t.ndim < 0 || t.ndim > TRM__ST_MAX_DIMS || !count_elements(&t) ||
-      tensor_bytes(&t) > INT64_MAX - *at)
+/* A tensor that can be written, under a name that none before it has. */
+static trm_status check_tensor(const trm__st_tensor *tensors, int i, trm_error *err) {
+  trm__st_tensor t = tensors[i];
+  if (t.ndim < 0 || t.ndim > TRM__ST_MAX_DIMS || !count_elements(&t))
     TRM_FAIL(err, TRM_E_ARGUMENT, "tensor \"%s\": its shape cannot be written", t.name);
-  if (json_object_get(header, t.name) || strcmp(t.name, metadata_key) == 0)
-    TRM_FAIL(err, TRM_E_ARGUMENT, "tensor \"%s\": the name is taken", t.name);
+  bool taken = strcmp(t.name, metadata_key) == 0;
+  for (int k = 0; k < i && !taken; k++) taken = strcmp(t.name, tensors[k].name) == 0;
+  if (taken) TRM_FAIL(err, TRM_E_ARGUMENT, "tensor \"%s\": the name is taken", t.name);
+  return TRM_OK;
+}
+
+/* An entry of the header for data at [*at, *at + bytes), which moves *at. */
+static trm_status put_tensor(trm__json_out *o, const trm__st_tensor *tensor, uint64_t *at,
+                             trm_error *err) {
+  trm__st_tensor t = *tensor;
+  (void)count_elements(&t);
+  if (tensor_bytes(&t) > INT64_MAX - *at)
+    TRM_FAIL(err, TRM_E_ARGUMENT, "tensor \"%s\": too many bytes with those before it", t.name);
   const uint64_t end = *at + tensor_bytes(&t);
-  json_t *shape = json_array();
-  int failed = !shape;
-  for (int i = 0; i < t.ndim && !failed; i++)
-    failed = json_array_append_new(shape, json_integer(t.shape[i]));
-  json_t *entry = failed
-                      ? NULL
-                      : json_pack("{s:s, s:O, s:[I, I]}", "dtype", trm__dtype_name(t.dtype),
-                                  "shape", shape, "data_offsets", (json_int_t)*at, (json_int_t)end);
-  json_decref(shape);
-  if (!entry || json_object_set_new(header, t.name, entry))
-    TRM_FAIL(err, TRM_E_ARGUMENT, "tensor \"%s\": no memory, or its name is not UTF-8", t.name);
+  trm__json_open(o, t.name, '{');
+  trm__json_put_text(o, "dtype", trm__dtype_name(t.dtype));
+  trm__json_open(o, "shape", '[');
+  for (int i = 0; i < t.ndim; i++) trm__json_put_int(o, NULL, t.shape[i]);
+  trm__json_close(o);
+  trm__json_open(o, "data_offsets", '[');
+  trm__json_put_int(o, NULL, (int64_t)*at);
+  trm__json_put_int(o, NULL, (int64_t)end);
+  trm__json_close(o);
+  trm__json_close(o);
   *at = end;
   return TRM_OK;
 }
 
-static trm_status describe_metadata(json_t *header, const trm__st_meta *meta, int n,
-                                    trm_error *err) {
-  if (n == 0) return TRM_OK;
-  json_t *object = json_object();
-  if (!object || json_object_set_new(header, metadata_key, object))
-    TRM_FAIL(err, TRM_E_MEMORY, "no memory for metadata");
-  for (int i = 0; i < n; i++) {
-    if (json_object_set_new(object, meta[i].key, json_string(meta[i].value)))
-      TRM_FAIL(err, TRM_E_ARGUMENT, "metadata \"%s\": no memory, or it is not UTF-8", meta[i].key);
-  }
-  return TRM_OK;
+static void put_metadata(trm__json_out *o, const trm__st_meta *meta, int n) {
+  if (n == 0) return;
+  trm__json_open(o, metadata_key, '{');
+  for (int i = 0; i < n; i++) trm__json_put_text(o, meta[i].key, meta[i].value);
+  trm__json_close(o);
 }
 
 /* The types from large elements to small, as the enum lists them: each size is a multiple of the
  * next, so alignment needs no padding. */
-static trm_status describe_all(json_t *header, const trm__st_tensor *tensors, int n,
-                               trm_error *err) {
+static trm_status put_tensors(trm__json_out *o, const trm__st_tensor *tensors, int n,
+                              trm_error *err) {
   uint64_t at = 0;
+  for (int i = 0; i < n; i++) TRM_TRY(check_tensor(tensors, i, err));
   for (int type = 0; type < TRM__N_DTYPES; type++) {
     for (int i = 0; i < n; i++) {
-      if ((int)tensors[i].dtype == type) TRM_TRY(describe_tensor(header, &tensors[i], &at, err));
+      if ((int)tensors[i].dtype == type) TRM_TRY(put_tensor(o, &tensors[i], &at, err));
     }
   }
   return TRM_OK;
@@ -318,28 +342,17 @@ static trm_status write_all(const char *path, const char *text, const trm__st_te
   return trm__writer_commit(&w, err);
 }
 
-/* The header's text in a fresh block. */
-static trm_status print_header(const json_t *header, char **text, trm_error *err) {
-  const size_t n = json_dumpb(header, NULL, 0, JSON_COMPACT);
-  if (n == 0) TRM_FAIL(err, TRM_E_MEMORY, "no memory for a safetensors header");
-  TRM_ALLOC(text, n + 1, "a safetensors header", err);
-  if (json_dumpb(header, *text, n, JSON_COMPACT) != n)
-    TRM_FAIL(err, TRM_E_MEMORY, "no memory for a safetensors header");
-  return TRM_OK;
-}
-
 trm_status trm__safetensors_save(const char *path, const trm__st_tensor *tensors, int n,
                                  const trm__st_meta *meta, int n_meta, trm_error *err) {
-  json_t *header = json_object();
-  char *text = NULL;
-  trm_status st;
-  if (!header) TRM_FAIL(err, TRM_E_MEMORY, "%s: no memory for its header", path);
-  TRM_GOTO(describe_metadata(header, meta, n_meta, err));
-  TRM_GOTO(describe_all(header, tensors, n, err));
-  TRM_GOTO(print_header(header, &text, err));
-  st = write_all(path, text, tensors, n, err);
-done:
+  trm__json_out header = trm__json_begin(TRM__JSON_COMPACT);
+  char *text;
+  trm__json_open(&header, NULL, '{');
+  put_metadata(&header, meta, n_meta);
+  trm_status st = put_tensors(&header, tensors, n, err);
+  trm__json_close(&header);
+  const trm_status finished = trm__json_finish(&header, path, &text, st == TRM_OK ? err : NULL);
+  if (st == TRM_OK) st = finished;
+  if (st == TRM_OK) st = write_all(path, text, tensors, n, err);
   trm__free(text);
-  json_decref(header);
   return st;
 }

@@ -29,6 +29,9 @@ typedef struct trm__safetensors trm__safetensors;
 
 /* Errors: IO; MEMORY; FORMAT with the file, the tensor or the byte, what was wanted and found. */
 trm_status trm__safetensors_open(const char *path, trm__safetensors **out, trm_error *err);
+/* The same of a file's n bytes in memory, which must outlive it; `name` is for messages. */
+trm_status trm__safetensors_from_memory(const char *name, const void *bytes, size_t n,
+                                        trm__safetensors **out, trm_error *err);
 void trm__safetensors_close(trm__safetensors *file); /* NULL is fine */
 int trm__safetensors_count(const trm__safetensors *file);
 /* The i-th in the order of the data, 0 <= i < count. */

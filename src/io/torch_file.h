@@ -1,6 +1,7 @@
 /* Tensors in the files of torch.save: a zip archive NAME/data.pkl, NAME/data/0, NAME/data/1 …,
- * where the pickle holds a dictionary of names and tensors, and each tensor is a window, with
- * strides, on one of the numbered storages. */
+ * where the pickle holds a dictionary of names and tensors, maybe one or more levels down, and each
+ * tensor is a window, with strides, on one of the numbered storages. What else such dictionaries
+ * hold - counters, lists, states of optimisers and generators - is passed over. */
 #ifndef TRM_IO_TORCH_FILE_H
 #define TRM_IO_TORCH_FILE_H
 
@@ -12,6 +13,7 @@
  * their storage. */
 typedef struct trm__torch_tensor {
   const char *name;
+  const char *where; /* keys of the dictionaries around it: "ema.shadow"; "": the outermost */
   trm__dtype dtype;
   int ndim;
   int64_t shape[TRM__ST_MAX_DIMS], stride[TRM__ST_MAX_DIMS];
@@ -27,9 +29,11 @@ typedef struct trm__torch_file trm__torch_file;
 trm_status trm__torch_open(const char *path, trm__torch_file **out, trm_error *err);
 void trm__torch_close(trm__torch_file *file); /* NULL is fine */
 int trm__torch_count(const trm__torch_file *file);
-/* The i-th in the order of the dictionary. */
+/* The i-th: outer dictionaries before inner ones, each in its order. */
 const trm__torch_tensor *trm__torch_at(const trm__torch_file *file, int i);
-/* FORMAT unless the tensor's whole storage has the CRC that the archive says. */
+/* What the outermost dictionary holds beside tensors: "\"step\" (a whole number), …", maybe cut. */
+const char *trm__torch_top(const trm__torch_file *file);
+/* FORMAT unless the tensor's whole storage has the CRC that the archive says, where it says one. */
 trm_status trm__torch_check(const trm__torch_file *file, const trm__torch_tensor *t,
                             trm_error *err);
 /* out[n] = elements first, first + 1 … in row-major order, of a tensor of a float type. */

@@ -8,7 +8,7 @@
 #include "io/zip.h"
 
 enum {
-  PIECE = 4096, /* values converted at a time */
+  PIECE = 2048, /* values converted at a time */
   /* Of what the pickle needs for a tensor besides its name: 220 bytes and 10 per dimension. */
   ROOM_PER_TENSOR = 512,
   ROOM = 256

@@ -43,8 +43,8 @@ typedef struct directory {
 
 static trm_status fail_no_archive(const trm__zip *zip, trm_error *err) {
   TRM_FAIL(err, TRM_E_FORMAT,
-           "%s: not a zip archive, or truncated: no directory at the end of its %zu bytes",
-           zip->path, zip->map.size);
+           "%s: not a zip archive, or truncated: no directory at the end of its %zu byte%s",
+           zip->path, zip->map.size, TRM__S(zip->map.size));
 }
 
 /* The place of the end record, which a comment of up to 64 KiB may follow; 0: none. */
@@ -286,70 +286,108 @@ const unsigned char *trm__zip_view(const trm__zip *zip, const trm__zip_entry *en
   return entry->deflated ? NULL : zip->map.data + entry->offset;
 }
 
-static trm_status check_crc(const trm__zip *zip, const trm__zip_entry *e, const unsigned char *data,
+/* A CRC of 0 means that the writer computed none (torch's set_crc32_options(False)). */
+static trm_status check_crc(const trm__zip *zip, const trm__zip_entry *e, uint32_t found,
                             trm_error *err) {
-  const uint32_t found = (uint32_t)crc32_z(crc32_z(0, NULL, 0), data, e->size);
-  if (found != e->crc)
-    TRM_FAIL(err, TRM_E_FORMAT,
-             "%s: entry \"%.80s\" is damaged: its CRC is %08x, the archive says %08x; copy or "
-             "download the file again",
-             zip->path, e->name, found, e->crc);
-  return TRM_OK;
+  if (found == e->crc || e->crc == 0) return TRM_OK;
+  TRM_FAIL(err, TRM_E_FORMAT,
+           "%s: entry \"%.80s\" is damaged: its CRC is %08x, the archive says %08x; copy or "
+           "download the file again",
+           zip->path, e->name, found, e->crc);
 }
 
-trm_status trm__zip_check(const trm__zip *zip, const trm__zip_entry *entry, trm_error *err) {
-  return check_crc(zip, entry, trm__zip_view(zip, entry), err);
+static uint32_t crc_of(uint32_t before, const void *data, size_t n) {
+  return (uint32_t)crc32_z(before, data, n);
 }
 
-/* Exactly e->size bytes out of all stored ones; false for anything else. */
-static bool inflate_entry(z_stream *z, const trm__zip *zip, const trm__zip_entry *e,
-                          unsigned char *out) {
+trm_status trm__zip_check(const trm__zip *zip, const trm__zip_entry *e, trm_error *err) {
+  if (e->crc == 0) return TRM_OK;
+  return check_crc(zip, e, crc_of(0, zip->map.data + e->offset, e->size), err);
+}
+
+struct trm__zip_stream {
+  const trm__zip *zip;
+  const trm__zip_entry *entry;
+  z_stream z;
+  size_t in_left, out_left; /* stored bytes that zlib has not been given, bytes to come */
+  uint32_t crc;             /* of what came */
+};
+
+/* Exactly n bytes more out of the stored ones, or with n 0 their end, which no byte may precede. */
+static bool inflate_more(trm__zip_stream *s, unsigned char *out, size_t n) {
   enum { PIECE = 1 << 30 /* below what zlib's counters hold */ };
-  size_t in_left = e->stored_size, out_left = e->size;
-  unsigned char spare; /* zlib wants room even where nothing is to come */
-  int st = Z_OK;
-  z->next_in = (unsigned char *)(uintptr_t)(zip->map.data + e->offset);
-  z->next_out = out_left ? out : &spare;
-  while (st == Z_OK) {
-    const uInt in = in_left < PIECE ? (uInt)in_left : PIECE;
-    const uInt room = out_left < PIECE ? (uInt)out_left : PIECE;
-    z->avail_in = in;
-    z->avail_out = room;
-    st = inflate(z, Z_NO_FLUSH);
-    in_left -= in - z->avail_in;
-    out_left -= room - z->avail_out;
-    if (in == z->avail_in && room == z->avail_out && st == Z_OK) break;
+  unsigned char spare;
+  const bool ends = n == 0;
+  z_stream *z = &s->z;
+  z->next_out = ends ? &spare : out;
+  z->avail_out = ends;
+  for (;;) {
+    if (!ends && z->avail_out == 0) {
+      if (n == 0) return true;
+      z->avail_out = n < PIECE ? (uInt)n : PIECE;
+      n -= z->avail_out;
+    }
+    if (z->avail_in == 0) {
+      z->avail_in = s->in_left < PIECE ? (uInt)s->in_left : PIECE;
+      s->in_left -= z->avail_in;
+    }
+    const int st = inflate(z, Z_NO_FLUSH);
+    if (st == Z_STREAM_END)
+      return ends ? z->avail_out == 1 && z->avail_in == 0 && s->in_left == 0
+                  : n == 0 && z->avail_out == 0;
+    if (st != Z_OK || (ends && z->avail_out == 0)) return false;
   }
-  return st == Z_STREAM_END && in_left == 0 && out_left == 0;
 }
 
-static trm_status unpack_entry(const trm__zip *zip, const trm__zip_entry *e, unsigned char *out,
-                               trm_error *err) {
-  z_stream z = {0};
-  if (inflateInit2(&z, -MAX_WBITS) != Z_OK)
-    TRM_FAIL(err, TRM_E_MEMORY, "%s: no memory to unpack \"%.80s\"", zip->path, e->name);
-  const bool good = inflate_entry(&z, zip, e, out);
-  (void)inflateEnd(&z);
-  if (!good)
-    TRM_FAIL(err, TRM_E_FORMAT, "%s: entry \"%.80s\" does not unpack to its %zu bytes: damaged",
-             zip->path, e->name, e->size);
+static trm_status fail_size(const trm__zip_stream *s, trm_error *err) {
+  TRM_FAIL(err, TRM_E_FORMAT, "%s: entry \"%.80s\" does not unpack to its %zu bytes: damaged",
+           s->zip->path, s->entry->name, s->entry->size);
+}
+
+static trm_status check_end(trm__zip_stream *s, trm_error *err) {
+  if (s->entry->deflated && !inflate_more(s, NULL, 0)) return fail_size(s, err);
+  return check_crc(s->zip, s->entry, s->crc, err);
+}
+
+trm_status trm__zip_stream_open(const trm__zip *zip, const trm__zip_entry *e, trm__zip_stream **out,
+                                trm_error *err) {
+  trm__zip_stream *s;
+  *out = NULL;
+  TRM_ALLOC(&s, 1, "an entry of a zip archive", err);
+  s->zip = zip;
+  s->entry = e;
+  s->in_left = e->stored_size;
+  s->out_left = e->size;
+  s->z.next_in = (unsigned char *)(uintptr_t)(zip->map.data + e->offset);
+  trm_status st = TRM_OK;
+  if (e->deflated && inflateInit2(&s->z, -MAX_WBITS) != Z_OK)
+    st = trm__fail(err, TRM_E_MEMORY, -1, "%s: no memory to unpack \"%.80s\"", zip->path, e->name);
+  else if (e->size == 0)
+    st = check_end(s, err);
+  if (st != TRM_OK) {
+    trm__zip_stream_close(s);
+    return st;
+  }
+  *out = s;
   return TRM_OK;
 }
 
-trm_status trm__zip_head(const trm__zip *zip, const trm__zip_entry *e, size_t n, unsigned char *out,
-                         trm_error *err) {
-  z_stream z = {.next_in = (unsigned char *)(uintptr_t)(zip->map.data + e->offset),
-                .avail_in = (uInt)(e->stored_size < UINT_MAX ? e->stored_size : UINT_MAX),
-                .next_out = out,
-                .avail_out = (uInt)n};
-  if (inflateInit2(&z, -MAX_WBITS) != Z_OK)
-    TRM_FAIL(err, TRM_E_MEMORY, "%s: no memory to unpack \"%.80s\"", zip->path, e->name);
-  (void)inflate(&z, Z_SYNC_FLUSH);
-  (void)inflateEnd(&z);
-  if (z.avail_out)
-    TRM_FAIL(err, TRM_E_FORMAT, "%s: entry \"%.80s\" does not unpack to its %zu bytes: damaged",
-             zip->path, e->name, e->size);
-  return TRM_OK;
+void trm__zip_stream_close(trm__zip_stream *s) {
+  if (!s) return;
+  if (s->entry->deflated) (void)inflateEnd(&s->z); /* fine where it did not begin */
+  trm__free(s);
+}
+
+trm_status trm__zip_stream_read(trm__zip_stream *s, void *out, size_t n, trm_error *err) {
+  if (n == 0) return TRM_OK;
+  if (n > s->out_left) return fail_size(s, err);
+  if (!s->entry->deflated)
+    memcpy(out, s->zip->map.data + s->entry->offset + (s->entry->size - s->out_left), n);
+  else if (!inflate_more(s, out, n))
+    return fail_size(s, err);
+  s->crc = crc_of(s->crc, out, n);
+  s->out_left -= n;
+  return s->out_left ? TRM_OK : check_end(s, err);
 }
 
 trm_status trm__zip_read(const trm__zip *zip, const trm__zip_entry *e, size_t max,
@@ -359,13 +397,13 @@ trm_status trm__zip_read(const trm__zip *zip, const trm__zip_entry *e, size_t ma
     TRM_FAIL(err, TRM_E_FORMAT, "%s: entry \"%.80s\" has %zu bytes; want at most %zu", zip->path,
              e->name, e->size, max);
   unsigned char *data;
-  TRM_ALLOC(&data, e->size, "an entry of a zip archive", err);
-  trm_status st = TRM_OK;
-  if (e->deflated)
-    st = unpack_entry(zip, e, data, err);
-  else if (e->size)
-    memcpy(data, zip->map.data + e->offset, e->size);
-  if (st == TRM_OK) st = check_crc(zip, e, data, err);
+  trm__zip_stream *s;
+  TRM_TRY(trm__zip_stream_open(zip, e, &s, err));
+  data = trm__alloc(e->size, 1);
+  trm_status st =
+      data ? trm__zip_stream_read(s, data, e->size, err)
+           : trm__fail(err, TRM_E_MEMORY, -1, "%s: no memory for \"%.80s\"", zip->path, e->name);
+  trm__zip_stream_close(s);
   if (st != TRM_OK) {
     trm__free(data);
     return st;

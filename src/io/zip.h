@@ -13,7 +13,7 @@ enum { TRM__ZIP_ALIGN = 64 /* of the data of a written entry in the file, as tor
 typedef struct trm__zip_entry {
   const char *name;
   bool deflated; /* else stored: size == stored_size */
-  uint32_t crc;  /* as the archive says; compared by trm__zip_read and trm__zip_check */
+  uint32_t crc;  /* as the archive says, 0: none; compared by trm__zip_read and trm__zip_check */
   size_t offset, stored_size, size;
 } trm__zip_entry;
 
@@ -35,9 +35,13 @@ const char *trm__zip_path(const trm__zip *zip);
 const unsigned char *trm__zip_view(const trm__zip *zip, const trm__zip_entry *entry);
 /* FORMAT unless the bytes of a stored entry have its CRC. Reads all of them. */
 trm_status trm__zip_check(const trm__zip *zip, const trm__zip_entry *entry, trm_error *err);
-/* The first n bytes of a deflated entry, n <= its size. */
-trm_status trm__zip_head(const trm__zip *zip, const trm__zip_entry *entry, size_t n,
-                         unsigned char *out, trm_error *err);
+/* An entry from its first byte on, piece by piece: memory is taken for none. */
+typedef struct trm__zip_stream trm__zip_stream;
+trm_status trm__zip_stream_open(const trm__zip *zip, const trm__zip_entry *entry,
+                                trm__zip_stream **out, trm_error *err);
+void trm__zip_stream_close(trm__zip_stream *s); /* NULL is fine */
+/* The next n bytes, which must be there. With the last of an entry its CRC is checked. */
+trm_status trm__zip_stream_read(trm__zip_stream *s, void *out, size_t n, trm_error *err);
 /* A whole entry of at most max bytes in a fresh block (trm__free), with its CRC checked. */
 trm_status trm__zip_read(const trm__zip *zip, const trm__zip_entry *entry, size_t max,
                          unsigned char **out, trm_error *err);

@@ -57,10 +57,11 @@ static trm__zip_entry *new_entry(trm__zip_writer *w, const char *name) {
 
 void trm__zip_begin(trm__zip_writer *w, const char *name, uint64_t size) {
   const bool wide = size >= UINT32_MAX;
-  const off_t at = ftello(w->file.f);
-  trm__zip_entry *e = w->st == TRM_OK ? new_entry(w, name) : NULL;
-  if (!e || at < 0) {
-    if (w->st == TRM_OK) w->st = e ? TRM_E_IO : TRM_E_MEMORY;
+  const int64_t at = trm__writer_tell(&w->file);
+  if (w->st != TRM_OK) return;
+  trm__zip_entry *e = new_entry(w, name);
+  if (!e) {
+    w->st = TRM_E_MEMORY;
     return;
   }
   const size_t n = strlen(name), fields = (wide ? FIELD_HEAD + 16 : 0) + FIELD_HEAD;
@@ -114,14 +115,14 @@ void trm__zip_end(trm__zip_writer *w) {
   const trm__zip_entry *e = &w->entries[w->n - 1];
   bytes b = {.n = 0};
   put(&b, e->crc, 4);
-  if (fseeko(w->file.f, (off_t)e->offset + CRC_AT, SEEK_SET)) w->st = TRM_E_IO;
+  trm__writer_seek(&w->file, (int64_t)e->offset + CRC_AT);
   trm__write(&w->file, b.data, b.n);
-  if (fseeko(w->file.f, 0, SEEK_END)) w->st = TRM_E_IO;
+  trm__writer_seek_end(&w->file);
 }
 
 static void write_record(trm__zip_writer *w, const trm__zip_entry *e) {
   const bool wide_size = e->size >= UINT32_MAX, wide_offset = e->offset >= UINT32_MAX;
-  const size_t field = (wide_size ? 16 : 0) + (wide_offset ? 8 : 0);
+  const size_t field = (wide_size ? 16u : 0u) + (wide_offset ? 8u : 0u);
   bytes b = {.n = 0};
   put(&b, TRM__ZIP_RECORD_MARK, 4);
   put(&b, field ? VERSION_ZIP64 : VERSION, 2);
@@ -187,16 +188,16 @@ static void release(trm__zip_writer *w) {
 }
 
 trm_status trm__zip_commit(trm__zip_writer *w, trm_error *err) {
-  const off_t at = ftello(w->file.f);
+  const int64_t at = trm__writer_tell(&w->file);
   for (int i = 0; i < w->n && w->st == TRM_OK; i++) write_record(w, &w->entries[i]);
-  const off_t end = ftello(w->file.f);
-  if ((at < 0 || end < at) && w->st == TRM_OK) w->st = TRM_E_IO;
+  const int64_t end = trm__writer_tell(&w->file);
   if (w->st == TRM_OK) write_end(w, (uint64_t)at, (uint64_t)(end - at));
   release(w);
   if (w->st == TRM_OK || w->file.error) return trm__writer_commit(&w->file, err);
-  (void)trm__fail(err, w->st, -1, "%s: the zip archive could not be written: %s", w->file.path,
+  (void)trm__fail(err, w->st, -1, "%s: the zip archive could not be written: %s",
+                  w->file.draft.path,
                   w->st == TRM_E_ARGUMENT ? "an entry has not the bytes that were announced"
-                                          : trm_status_text(w->st));
+                                          : "no memory for the names in it");
   trm__writer_abort(&w->file);
   return w->st;
 }

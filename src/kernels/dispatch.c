@@ -2,11 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/os_machine.h"
 #include "kernels/kernels.h"
 #include "trm.h"
-#if defined(TRM__HAVE_NEON) && defined(__linux__)
-#include <sys/auxv.h>
-#endif
 
 static bool runs_always(void) {
   return true;
@@ -26,16 +24,6 @@ static bool runs_avx512_bf16(void) {
 }
 #endif
 
-#ifdef TRM__HAVE_NEON
-static bool runs_neon_bf16(void) {
-#ifdef __linux__
-  return (getauxval(AT_HWCAP2) & 1ul << 14) != 0; /* HWCAP2_BF16, which not every libc names */
-#else
-  return false;
-#endif
-}
-#endif
-
 /* Best first. */
 static const struct isa {
   const trm__kernels *kernels;
@@ -47,7 +35,7 @@ static const struct isa {
     {&trm__kernels_avx2, runs_avx2},
 #endif
 #ifdef TRM__HAVE_NEON
-    {&trm__kernels_neon_bf16, runs_neon_bf16},
+    {&trm__kernels_neon_bf16, trm__os_has_arm_bf16},
     {&trm__kernels_neon, runs_always},
 #endif
     {&trm__kernels_portable, runs_always},

@@ -21,7 +21,8 @@
 #include "kernels/real.h"
 #include "trm/model.h"
 
-/* Constants of one optimiser update (docs/MODEL.md section 4), shared by all elements. */
+/* Figures of one update by one rule (docs/MODEL.md section 4), shared by all elements; each rule
+ * reads those that it knows. */
 typedef struct trm__adam {
   real lr, decay; /* decay = 1 - lr * weight_decay */
   real beta1, beta2;

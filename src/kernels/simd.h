@@ -10,8 +10,7 @@
 #include <string.h>
 
 #include "kernels/real.h"
-
-#define TRM__INLINE static inline __attribute__((always_inline, unused))
+#include "kernels/watched.h"
 
 #if defined(TRM__SIMD_AVX512)
 #include <immintrin.h>

@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/memory.h"
+#include "nn/block.h"
 
 int trm__swiglu_width(double expansion, int in) {
   int64_t w = (int64_t)rint(expansion * in * 2 / 3);
@@ -25,8 +27,8 @@ static trm__dims dims_of(const trm_model_config *c) {
                  .eps = c->rms_norm_eps,
                  .loss = c->loss,
                  .dtype = c->forward_dtype,
-                 .q_continue = !c->no_ACT_continue && c->arch != TRM_ARCH_TRANSFORMER &&
-                               c->halt_max_steps > 1};
+                 .q_continue = !c->no_ACT_continue && c->halt_max_steps > 1 &&
+                               trm__arch_of(c->arch)->continue_loss};
   m.P = trm__puzzle_positions(c);
   m.L = m.P + m.S;
   m.F = trm__swiglu_width(c->expansion, m.D);
@@ -40,45 +42,47 @@ static int64_t add_slot(trm__layout *l, trm_tensor_kind kind, trm__init init, do
   int64_t *end = kind == TRM_TENSOR_PARAM    ? &l->n_params
                  : kind == TRM_TENSOR_BUFFER ? &l->n_buffers
                                              : &l->n_puzzle_emb;
-  trm__slot *s = &l->slots[l->n_slots++];
-  *s = (trm__slot){.kind = kind,
-                   .init = init,
-                   .std = std,
-                   .shape = {rows, cols},
-                   .count = rows * (cols ? cols : 1),
-                   .offset = *end};
-  snprintf(s->name, sizeof s->name, "%s", name);
-  *end += (s->count + 15) / 16 * 16;
-  return s->offset;
+  trm__slot s = {.kind = kind,
+                 .init = init,
+                 .std = std,
+                 .shape = {rows, cols},
+                 .count = rows * (cols ? cols : 1),
+                 .offset = *end};
+  *end += (s.count + 15) / 16 * 16;
+  if (l->slots) {
+    snprintf(s.name, sizeof s.name, "%s", name);
+    l->slots[trm__push(&l->n_slots, l->max_slots)] = s;
+  } else {
+    l->max_slots++;
+  }
+  return s.offset;
 }
 
-static int64_t add_weight(trm__layout *l, const char *net, int layer, const char *part, int64_t out,
-                          int64_t in) {
-  char name[72];
-  snprintf(name, sizeof name, "%s.layers.%d.%s.weight", net, layer, part);
-  return add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL, 1 / sqrt((double)in), out, in, name);
+static void add_block(trm__layout *l, const char *net, int layer, trm__block_kind kind) {
+  trm__weight_about about[TRM__BLOCK_WEIGHTS];
+  trm__block b = {.kind = kind, .n_weights = trm__block_kinds[kind].weights(&l->dims, about)};
+  if (b.n_weights > l->most_weights) l->most_weights = b.n_weights;
+  for (int i = 0; i < b.n_weights && i < TRM__BLOCK_WEIGHTS; i++) {
+    const int rows = about[i].rows, cols = about[i].cols;
+    char name[80];
+    snprintf(name, sizeof name, "%.8s.layers.%d.%.39s.weight", net, layer, about[i].name);
+    b.w[i] = (trm__weight){add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL,
+                                    1 / sqrt((double)(cols ? cols : rows)), rows, cols, name),
+                           rows, cols};
+  }
+  if (l->blocks)
+    l->blocks[trm__push(&l->n_blocks, l->max_blocks)] = b;
+  else
+    l->max_blocks++;
 }
 
 static void add_net(trm__layout *l, const trm_model_config *c, int net) {
-  const trm__dims *m = &l->dims;
-  const char *prefix = l->plan->net[net];
+  const trm__block_kind layer[TRM__LAYER_BLOCKS] = {
+      c->mlp_t ? TRM__BLOCK_MIXER : TRM__BLOCK_ATTENTION, TRM__BLOCK_MLP};
   l->net_first[net] = l->n_blocks;
   l->net_offset[net] = l->n_params;
-  for (int i = 0; i < l->plan->layers[net]; i++) {
-    trm__block *mix = &l->blocks[l->n_blocks++], *mlp = &l->blocks[l->n_blocks++];
-    if (c->mlp_t) {
-      mix->kind = TRM__BLOCK_MIXER;
-      mix->w_in = add_weight(l, prefix, i, "mlp_t.gate_up_proj", 2 * m->FL, m->L);
-      mix->w_out = add_weight(l, prefix, i, "mlp_t.down_proj", m->L, m->FL);
-    } else {
-      mix->kind = TRM__BLOCK_ATTENTION;
-      mix->w_in = add_weight(l, prefix, i, "self_attn.qkv_proj", 3 * m->D, m->D);
-      mix->w_out = add_weight(l, prefix, i, "self_attn.o_proj", m->D, m->D);
-    }
-    mlp->kind = TRM__BLOCK_MLP;
-    mlp->w_in = add_weight(l, prefix, i, "mlp.gate_up_proj", 2 * m->F, m->D);
-    mlp->w_out = add_weight(l, prefix, i, "mlp.down_proj", m->D, m->F);
-  }
+  for (int i = 0; i < l->plan->layers[net]; i++)
+    for (int j = 0; j < TRM__LAYER_BLOCKS; j++) add_block(l, l->plan->net[net], i, layer[j]);
   l->net_first[net + 1] = l->n_blocks;
   l->net_offset[net + 1] = l->n_params;
 }
@@ -104,6 +108,13 @@ static void add_outer(trm__layout *l, const trm_model_config *c) {
              "puzzle_emb.weights");
 }
 
+/* Goes through all tensors and blocks in their order; without lists it only counts them. */
+static void add_all(trm__layout *l, const trm_model_config *c) {
+  l->n_params = l->n_buffers = l->n_puzzle_emb = 0;
+  add_outer(l, c);
+  for (int i = 0; i < l->plan->n_nets; i++) add_net(l, c, i);
+}
+
 trm_status trm__layout_create(const trm_model_config *config, trm__layout **out, trm_error *err) {
   trm__layout *l;
   trm_status st;
@@ -111,15 +122,18 @@ trm_status trm__layout_create(const trm_model_config *config, trm__layout **out,
   TRM_ALLOC(&l, 1, "the model's layout", err);
   TRM_GOTO(trm__plan_create(config, &l->plan, err));
   l->dims = dims_of(config);
-  int layers = l->plan->layers[0] + l->plan->layers[1];
-  l->slots = trm__alloc((size_t)(7 + l->plan->n_latents + 4 * layers), sizeof *l->slots);
-  l->blocks = trm__alloc((size_t)(2 * layers), sizeof *l->blocks);
+  add_all(l, config);
+  TRM_GOTO(trm__check_list(l->most_weights, TRM__BLOCK_WEIGHTS, "weights of a block", err));
+  TRM_GOTO(trm__check_list(l->max_slots, TRM__MOST_TENSORS, "tensors of a model", err));
+  l->slots = trm__alloc((uint64_t)l->max_slots, sizeof *l->slots);
+  l->blocks = trm__alloc((uint64_t)l->max_blocks, sizeof *l->blocks);
   if (!l->slots || !l->blocks) {
     st = trm__fail(err, TRM_E_MEMORY, -1, "no memory for the model's layout");
     goto done;
   }
-  add_outer(l, config);
-  for (int i = 0; i < l->plan->n_nets; i++) add_net(l, config, i);
+  add_all(l, config);
+  TRM_GOTO(trm__check_list(l->n_slots, l->max_slots, "tensors of a model", err));
+  TRM_GOTO(trm__check_list(l->n_blocks, l->max_blocks, "blocks of a model", err));
   *out = l;
   return TRM_OK;
 done:

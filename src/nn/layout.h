@@ -7,10 +7,18 @@
 #include "nn/plan.h"
 #include "trm/model.h"
 
+enum {
+  TRM__LAYER_BLOCKS = 2, /* a mixer of positions or attention, and an MLP */
+  /* Of the tensors of any model: those of its layers, the outer ones (embeddings and heads, six)
+   * and the states that latents begin with. */
+  TRM__MOST_TENSORS = TRM__MAX_NETS * TRM__MAX_LAYERS * TRM__LAYER_BLOCKS * TRM__BLOCK_WEIGHTS + 6 +
+                      TRM__MAX_LATENTS
+};
+
 typedef enum trm__init { TRM__INIT_NORMAL, TRM__INIT_ZERO, TRM__INIT_Q_BIAS } trm__init;
 
 typedef struct trm__slot {
-  char name[72];
+  char name[80];
   trm_tensor_kind kind;
   trm__init init;
   double std;            /* of the truncated normal */
@@ -22,7 +30,9 @@ typedef struct trm__layout {
   trm__plan *plan;
   trm__dims dims;
   trm__outer outer;
-  int n_slots, n_blocks;
+  int n_slots, n_blocks; /* in the lists */
+  int max_slots, max_blocks;
+  int most_weights; /* of one block */
   trm__slot *slots;
   trm__block *blocks;
   int net_first[TRM__MAX_NETS + 1];      /* blocks of net i: [net_first[i], net_first[i + 1]) */

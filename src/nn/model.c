@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "base/rng.h"
+#include "nn/block.h"
 #include "nn/walk.h"
 
 trm_status trm__model_outline(const trm_model_config *config, const int32_t *ids, int n_ids,
@@ -19,7 +20,7 @@ trm_status trm__model_outline(const trm_model_config *config, const int32_t *ids
   if (ids) {
     m->n_ids = n_ids;
     trm__layout_keep_rows(m->layout, n_ids);
-    if (!(m->ids = trm__alloc((size_t)n_ids, sizeof *ids))) {
+    if (!(m->ids = trm__alloc((uint64_t)n_ids, sizeof *ids))) {
       st = trm__fail(err, TRM_E_MEMORY, -1, "no memory for %d puzzle ids", n_ids);
       goto done;
     }
@@ -37,10 +38,10 @@ trm_status trm__model_alloc(const trm_model_config *config, const int32_t *ids, 
   trm_model *m = NULL;
   TRM_TRY(trm__model_outline(config, ids, n_ids, &m, err));
   const trm__layout *l = m->layout;
-  m->params = trm__alloc((size_t)l->n_params, sizeof *m->params);
-  m->buffers = trm__alloc((size_t)l->n_buffers, sizeof *m->buffers);
+  m->params = trm__alloc((uint64_t)l->n_params, sizeof *m->params);
+  m->buffers = trm__alloc((uint64_t)l->n_buffers, sizeof *m->buffers);
   if (l->n_puzzle_emb > 0)
-    m->puzzle_emb = trm__alloc((size_t)l->n_puzzle_emb, sizeof *m->puzzle_emb);
+    m->puzzle_emb = trm__alloc((uint64_t)l->n_puzzle_emb, sizeof *m->puzzle_emb);
   if (!m->params || !m->buffers || (l->n_puzzle_emb > 0 && !m->puzzle_emb)) {
     const long long n = l->n_params + l->n_puzzle_emb;
     trm_model_free(m);
@@ -48,6 +49,13 @@ trm_status trm__model_alloc(const trm_model_config *config, const int32_t *ids, 
   }
   *out = m;
   return TRM_OK;
+}
+
+trm_status trm__model_check_weights(const trm_model *m, trm_error *err) {
+  if (m->params) return TRM_OK;
+  TRM_FAIL(err, TRM_E_ARGUMENT,
+           "the model was only peeked at and has no weights: load it with trm_model_load or "
+           "trm_model_import");
 }
 
 void trm_model_free(trm_model *m) {
@@ -81,6 +89,7 @@ static void fill_truncated_normal(real *v, int64_t n, double std, trm__rng *rng)
 trm_status trm_model_create(const trm_model_config *config, uint64_t seed, trm_model **out,
                             trm_error *err) {
   trm_model *m;
+  *out = NULL;
   TRM_TRY(trm__model_alloc(config, NULL, 0, &m, err));
   for (int i = 0; i < m->layout->n_slots; i++) {
     const trm__slot *s = &m->layout->slots[i];
@@ -98,6 +107,8 @@ trm_status trm_model_create(const trm_model_config *config, uint64_t seed, trm_m
 
 trm_status trm_model_clone(const trm_model *model, trm_model **out, trm_error *err) {
   trm_model *m;
+  *out = NULL;
+  TRM_TRY(trm__model_check_weights(model, err));
   TRM_TRY(trm__model_alloc(&model->config, model->ids, model->n_ids, &m, err));
   const trm__layout *l = m->layout;
   memcpy(m->params, model->params, (size_t)l->n_params * sizeof *m->params);
@@ -111,8 +122,11 @@ trm_status trm_model_clone(const trm_model *model, trm_model **out, trm_error *e
 const trm_model_config *trm_model_get_config(const trm_model *model) {
   return &model->config;
 }
-void trm_model_set_dtype(trm_model *model, trm_dtype dtype) {
+trm_status trm_model_set_dtype(trm_model *model, trm_dtype dtype, trm_error *err) {
+  if ((unsigned)dtype >= TRM_DTYPES)
+    TRM_FAIL(err, TRM_E_ARGUMENT, "dtype = %d: expected TRM_FLOAT32 or TRM_BFLOAT16", (int)dtype);
   model->config.forward_dtype = model->layout->dims.dtype = dtype;
+  return TRM_OK;
 }
 int trm_model_tensor_count(const trm_model *model) {
   return model->layout->n_slots;
@@ -137,16 +151,6 @@ trm_tensor trm_model_tensor_named(const trm_model *model, const char *name) {
 
 /* --- what a configuration costs -------------------------------------------------------------- */
 
-double trm__block_flops(const trm__dims *m, trm__block_kind kind) {
-  double L = m->L, D = m->D;
-  const double flops[TRM__BLOCK_KINDS] = {
-      [TRM__BLOCK_ATTENTION] = 8 * L * D * D + 4 * L * L * D,
-      [TRM__BLOCK_MIXER] = 6 * L * m->FL * D,
-      [TRM__BLOCK_MLP] = 6 * L * D * m->F,
-  };
-  return flops[kind];
-}
-
 trm_status trm_model_cost_of(const trm_model_config *config, trm_model_cost *cost, trm_error *err) {
   trm__layout *l;
   TRM_TRY(trm__layout_create(config, &l, err));
@@ -164,7 +168,7 @@ trm_status trm_model_cost_of(const trm_model_config *config, trm_model_cost *cos
     int net = p->steps[s].net;
     c.depth += p->layers[net];
     for (int b = l->net_first[net]; b < l->net_first[net + 1]; b++) {
-      double f = trm__block_flops(m, l->blocks[b].kind);
+      double f = trm__block_kinds[l->blocks[b].kind].flops(m);
       c.flops_forward += f;
       c.flops_train += s >= p->first_grad ? 3 * f : f;
     }

@@ -34,6 +34,8 @@ trm_status trm__model_outline(const trm_model_config *config, const int32_t *ids
 /* The same with weights, which are zero. */
 trm_status trm__model_alloc(const trm_model_config *config, const int32_t *ids, int n_ids,
                             trm_model **out, trm_error *err);
+/* ARGUMENT for a model that was only peeked at: nothing can be computed with it. */
+trm_status trm__model_check_weights(const trm_model *model, trm_error *err);
 /* trm_model_load, or an outline of what it would load. */
 trm_status trm__model_open(const char *path, bool with_weights, trm_model **out, trm_error *err);
 /* out[first + i] = values[i] for i < n; NUMERIC, with tensor and file, for one that is not finite.
@@ -42,7 +44,4 @@ trm_status trm__store_weights(const float *values, int64_t n, const char *name, 
                               int64_t first, real *out, trm_error *err);
 /* Every puzzle embedding becomes the mean of all: where ids get a new meaning. */
 void trm__model_level_puzzle_emb(trm_model *m);
-/* FLOPs of the products of one block on one row (forward), 2 per multiply-add. */
-double trm__block_flops(const trm__dims *m, trm__block_kind kind);
-
 #endif

@@ -3,13 +3,13 @@
  * are written first, so a folder with a config.json is complete. A single file: the same tensors,
  * with the text of config.json in the metadata. A file from outside is compared with the layout
  * before memory for a model is taken, so that a false configuration costs nothing. */
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/check.h"
 #include "base/memory.h"
+#include "base/pointer.h"
 #include "io/torch_file.h"
 #include "nn/model.h"
 #include "nn/model_config.h"
@@ -169,7 +169,7 @@ static bool is_bf16(const float *values, int64_t n) {
 /* A list of what is to be written; `copy` holds the weights in a build whose `real` is no float. */
 typedef struct tensor_list {
   trm__st_tensor *tensors;
-  int n;
+  int n, most;
   float *copy;
 } tensor_list;
 
@@ -181,11 +181,11 @@ static void list_free(tensor_list *l) {
 static trm_status list_memory(const trm_model *m, tensor_list *list, trm_error *err) {
   const trm__layout *l = m->layout;
   int64_t total = 0;
-  *list = (tensor_list){0};
-  TRM_ALLOC(&list->tensors, l->n_slots + 1, "a list of tensors", err);
+  *list = (tensor_list){.most = l->n_slots + (m->ids != NULL)};
+  TRM_ALLOC(&list->tensors, list->most, "a list of tensors", err);
   for (int i = 0; i < l->n_slots; i++) total += l->slots[i].count;
   if (sizeof(real) != sizeof(float) &&
-      !(list->copy = trm__alloc((size_t)total, sizeof *list->copy)))
+      !(list->copy = trm__alloc((uint64_t)total, sizeof *list->copy)))
     TRM_FAIL(err, TRM_E_MEMORY, "no memory for %lld weights", (long long)total);
   return TRM_OK;
 }
@@ -198,7 +198,7 @@ static trm_status list_tensors(const trm_model *m, trm_dtype dtype, tensor_list 
   for (int i = 0; i < l->n_slots; i++) {
     const trm__slot *s = &l->slots[i];
     const real *v = trm__model_slot(m, s);
-    list->tensors[list->n++] =
+    list->tensors[trm__push(&list->n, list->most)] =
         (trm__st_tensor){.name = s->name,
                          .dtype = dtype == TRM_BFLOAT16 ? TRM__BF16 : TRM__F32,
                          .ndim = s->shape[1] ? 2 : 1,
@@ -210,12 +210,12 @@ static trm_status list_tensors(const trm_model *m, trm_dtype dtype, tensor_list 
     if (next) next += s->count;
   }
   if (m->ids)
-    list->tensors[list->n++] = (trm__st_tensor){.name = ids_name,
-                                                .dtype = TRM__I32,
-                                                .ndim = 1,
-                                                .shape = {m->n_ids},
-                                                .count = m->n_ids,
-                                                .data = m->ids};
+    list->tensors[trm__push(&list->n, list->most)] = (trm__st_tensor){.name = ids_name,
+                                                                      .dtype = TRM__I32,
+                                                                      .ndim = 1,
+                                                                      .shape = {m->n_ids},
+                                                                      .count = m->n_ids,
+                                                                      .data = m->ids};
   return TRM_OK;
 }
 
@@ -254,6 +254,41 @@ static trm_status save_torch(const trm_model *m, const char *path, trm_dtype dty
 
 /* --- one file --- */
 
+/* config.json beside `path` in a fresh block, NULL when out of memory. */
+static char *config_beside(const char *path) {
+  const char *slash = strrchr(path, '/');
+  const size_t n = slash ? (size_t)(slash - path) + 1 : 0;
+  char *beside = trm__alloc(n + sizeof config_name, 1);
+  if (!beside) return NULL;
+  memcpy(beside, path, n);
+  memcpy(beside + n, config_name, sizeof config_name);
+  return beside;
+}
+
+/* The weights of a model folder, named by themselves. */
+static trm_status load_part(const char *path, const trm__safetensors *file, bool with_weights,
+                            trm_model **out, trm_error *err) {
+  const weights w = {file, path, "config.json beside it"};
+  trm_model_config config;
+  trm_status st;
+  char *beside = config_beside(path);
+  if (!beside) TRM_FAIL(err, TRM_E_MEMORY, "no memory for a path");
+  trm__kind kind;
+  TRM_GOTO(trm__path_look(beside, &kind, err));
+  if (kind != TRM__ABSENT) {
+    TRM_GOTO(trm__model_config_load(beside, &config, err));
+    st = read_model(&config, &w, with_weights, out, err);
+  } else {
+    st = trm__fail(err, TRM_E_FORMAT, -1,
+                   "%s: no %s in its metadata and no config.json beside it, so what its tensors "
+                   "are is not known",
+                   path, meta_key);
+  }
+done:
+  trm__free(beside);
+  return st;
+}
+
 static trm_status load_file(const char *path, bool with_weights, trm_model **out, trm_error *err) {
   trm__safetensors *file;
   trm_model_config config;
@@ -265,12 +300,31 @@ static trm_status load_file(const char *path, bool with_weights, trm_model **out
     TRM_GOTO(trm__model_config_parse(text, path, &config, err));
     st = read_model(&config, &w, with_weights, out, err);
   } else {
-    st =
-        trm__fail(err, TRM_E_FORMAT, -1,
-                  "%s: no %s in its metadata, so it is not a model by itself; if it is the weights "
-                  "of a model folder, name the folder",
-                  path, meta_key);
+    st = load_part(path, file, with_weights, out, err);
   }
+done:
+  trm__safetensors_close(file);
+  return st;
+}
+
+trm_status trm_model_load_memory(const void *bytes, size_t n, const char *name, trm_model **out,
+                                 trm_error *err) {
+  trm__safetensors *file;
+  trm_model_config config;
+  trm_status st;
+  *out = NULL;
+  TRM_TRY(trm__safetensors_from_memory(name, bytes, n, &file, err));
+  const char *text = trm__safetensors_meta(file, meta_key);
+  const weights w = {file, name, "the configuration in its metadata"};
+  if (!text) {
+    st = trm__fail(err, TRM_E_FORMAT, -1,
+                   "%s: no %s in its metadata, so what its tensors are is not known: want a file "
+                   "that trm_model_export wrote",
+                   name, meta_key);
+    goto done;
+  }
+  TRM_GOTO(trm__model_config_parse(text, name, &config, err));
+  st = read_model(&config, &w, true, out, err);
 done:
   trm__safetensors_close(file);
   return st;
@@ -293,6 +347,7 @@ typedef struct folder {
 static void folder_free(folder *f) {
   trm__free(f->config);
   trm__free(f->weights);
+  *f = (folder){0};
 }
 
 static trm_status folder_paths(const char *dir, folder *f, trm_error *err) {
@@ -303,16 +358,21 @@ static trm_status folder_paths(const char *dir, folder *f, trm_error *err) {
 }
 
 static trm_status check_folder(const char *dir, const folder *f, trm_error *err) {
-  const char *missing = !trm__path_exists(dir)          ? "it does not exist"
-                        : !trm__path_exists(f->config)  ? "it has no config.json"
-                        : !trm__path_exists(f->weights) ? "it has no model.safetensors"
-                                                        : NULL;
-  if (missing)
-    TRM_FAIL(
-        err, TRM_E_IO,
-        "%s is not a model folder: %s. A model folder holds config.json (the configuration) and "
-        "model.safetensors (the weights), as training writes them",
-        dir, missing);
+  const struct {
+    const char *path, *missing;
+  } wanted[] = {{dir, "it does not exist"},
+                {f->config, "it has no config.json"},
+                {f->weights, "it has no model.safetensors"}};
+  for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+    trm__kind kind;
+    TRM_TRY(trm__path_look(wanted[i].path, &kind, err));
+    if (kind == TRM__ABSENT)
+      TRM_FAIL(
+          err, TRM_E_IO,
+          "%s is not a model folder: %s. A model folder holds config.json (the configuration) and "
+          "model.safetensors (the weights), as training writes them",
+          dir, wanted[i].missing);
+  }
   return TRM_OK;
 }
 
@@ -333,35 +393,43 @@ done:
   return st;
 }
 
-/* Of a model that is replaced: its configuration must never stand beside the new weights, where
- * both could fit and mean something else. */
-static trm_status remove_config(const char *dir, const char *path, trm_error *err) {
-  if (!trm__path_exists(path)) return TRM_OK;
-  if (unlink(path) != 0)
-    TRM_FAIL(err, TRM_E_IO, "%s cannot be replaced: %s", path, strerror(errno));
-  return trm__sync_dir(dir, err);
+static const char *const folder_names[] = {config_name, weights_name, NULL};
+static const trm__folder_kind folder_kind = {"model folder", folder_names, true, NULL};
+
+trm_status trm_model_check_folder(const char *dir, trm_error *err) {
+  return trm__folder_check(dir, &folder_kind, err);
 }
 
+/* The new folder takes the place of the old one at once: a configuration never stands beside other
+ * weights, where both could fit and mean something else. */
 static trm_status save_folder(const trm_model *m, const char *dir, trm_dtype dtype,
                               trm_error *err) {
-  folder f;
+  trm__folder whole = {0};
+  folder f = {0};
   trm_status st;
-  TRM_TRY(folder_paths(dir, &f, err));
-  TRM_GOTO(trm__make_dirs(dir, err));
-  TRM_GOTO(remove_config(dir, f.config, err));
+  TRM_GOTO(trm__folder_begin(&whole, dir, &folder_kind, err));
+  TRM_GOTO(folder_paths(whole.path, &f, err));
   TRM_GOTO(save_safetensors(m, f.weights, dtype, NULL, err));
-  st = trm__model_config_save(&m->config, f.config, err);
+  TRM_GOTO(trm__model_config_save(&m->config, f.config, err));
+  st = trm__folder_commit(&whole, err);
 done:
   folder_free(&f);
+  trm__folder_abort(&whole);
   return st;
 }
 
 /* --- either --- */
 
 trm_status trm__model_open(const char *path, bool with_weights, trm_model **out, trm_error *err) {
+  char *target;
+  trm__kind kind;
   *out = NULL;
-  const bool is_file = trm__path_exists(path) && !trm__path_is_dir(path);
-  return (is_file ? load_file : load_folder)(path, with_weights, out, err);
+  TRM_TRY(trm__pointer_follow(path, &target, err));
+  trm_status st = trm__path_look(target, &kind, err);
+  const bool is_file = kind != TRM__ABSENT && kind != TRM__DIR;
+  if (st == TRM_OK) st = (is_file ? load_file : load_folder)(target, with_weights, out, err);
+  trm__free(target);
+  return st;
 }
 
 trm_status trm_model_load(const char *path, trm_model **out, trm_error *err) {
@@ -369,7 +437,7 @@ trm_status trm_model_load(const char *path, trm_model **out, trm_error *err) {
 }
 
 trm_status trm_model_save(const trm_model *model, const char *dir, trm_error *err) {
-  return save_folder(model, dir, TRM_FLOAT32, err);
+  return trm_model_export(model, dir, TRM_FILE_FOLDER, TRM_FLOAT32, err);
 }
 
 trm_status trm_model_export(const trm_model *model, const char *path, trm_file_format format,
@@ -380,5 +448,6 @@ trm_status trm_model_export(const trm_model *model, const char *path, trm_file_f
       [TRM_FILE_TORCH] = save_torch};
   if ((unsigned)format > TRM_FILE_TORCH || (unsigned)dtype >= TRM_DTYPES)
     TRM_FAIL(err, TRM_E_ARGUMENT, "format = %d, dtype = %d: unknown", (int)format, (int)dtype);
+  TRM_TRY(trm__model_check_weights(model, err));
   return writers[format](model, path, dtype, err);
 }

@@ -37,6 +37,7 @@ bool trm_model_puzzle_is_trained(const trm_model *m, int32_t id, int32_t blank) 
 /* --- keeping some --- */
 
 static trm_status check_ids(const trm_model *m, const int32_t *ids, int n, trm_error *err) {
+  TRM_TRY(trm__model_check_weights(m, err));
   if (!m->puzzle_emb || n < 1)
     TRM_FAIL(err, TRM_E_ARGUMENT, "%s",
              n < 1 ? "no puzzle ids to keep" : "the model has no puzzle embeddings");
@@ -69,6 +70,7 @@ trm_status trm_model_keep_puzzle_ids(const trm_model *model, const int32_t *ids,
                                      trm_model **out, trm_error *err) {
   int32_t *sorted;
   int kept = 0;
+  *out = NULL;
   TRM_TRY(check_ids(model, ids, n, err));
   TRM_ALLOC(&sorted, n, "puzzle ids", err);
   memcpy(sorted, ids, (size_t)n * sizeof *ids);
@@ -98,11 +100,18 @@ static void spread_mean(real *to, int64_t to_rows, const real *from, int64_t fro
   }
 }
 
+/* Ids of as many, and of the same names where both know them. */
+static bool have_same_ids(const trm_model_config *a, const trm_model_config *b) {
+  const bool known = a->identifiers[0] && b->identifiers[0];
+  return a->num_puzzle_identifiers == b->num_puzzle_identifiers &&
+         (!known || !memcmp(a->identifiers, b->identifiers, sizeof a->identifiers));
+}
+
 /* The rows of the ids that both know; the others of `to` get the mean, and *reset is set. */
 static void copy_embeddings(trm_model *to, const trm_model *from, const trm__slot *s,
                             const trm__slot *t, bool *reset) {
   const size_t E = (size_t)s->shape[1];
-  const bool same_ids = to->config.num_puzzle_identifiers == from->config.num_puzzle_identifiers;
+  const bool same_ids = have_same_ids(&to->config, &from->config);
   if (same_ids && !to->ids && !from->ids) {
     memcpy(to->puzzle_emb, from->puzzle_emb, (size_t)s->count * sizeof(real));
     return;
@@ -122,6 +131,8 @@ static void copy_embeddings(trm_model *to, const trm_model *from, const trm__slo
 trm_status trm_model_copy_weights(trm_model *to, const trm_model *from, bool *reset_puzzle_emb,
                                   trm_error *err) {
   const trm__layout *a = to->layout, *b = from->layout;
+  TRM_TRY(trm__model_check_weights(to, err));
+  TRM_TRY(trm__model_check_weights(from, err));
   if (a->n_slots != b->n_slots)
     TRM_FAIL(err, TRM_E_SHAPE, "the checkpoint has %d tensors, the model %d", b->n_slots,
              a->n_slots);

@@ -1,42 +1,36 @@
-/* Published checkpoints: torch files with the reference's names. The shapes of their tensors tell
+/* Published checkpoints: files with the reference's names. The shapes of their tensors tell
  * most of a configuration; what is known from elsewhere must agree with them. */
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "io/torch_file.h"
+#include "nn/import_choice.h"
 #include "nn/model.h"
+#include "nn/model_fields.h"
 #include "nn/plan.h"
 
 enum {
-  CHUNK = 1024, /* values converted at a time */
-  /* No layout has more: each layer has 4, beside them are the latents' starts and at most 7. */
-  MAX_TENSORS = 4 * TRM__MAX_NETS * TRM__MAX_LAYERS + TRM__MAX_LATENTS + 7
+  CHUNK = 1024,                          /* values converted at a time */
+  MAX_TENSORS = TRM__MOST_TENSORS + 1024 /* beside a model's, those that change no answer */
 };
 
 typedef struct checkpoint {
   const char *path;
-  trm__torch_file *file;
+  trm__tensor_set *set;
+  trm__import_choice choice;
   trm_error *err;
 } checkpoint;
 
-/* A tensor's name without what the reference's wrappers put in front of it. */
-static const char *plain_name(const char *name) {
-  static const char *const prefixes[] = {"_orig_mod.", "model.", "inner."};
-  for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
-    const size_t n = strlen(prefixes[i]);
-    if (!strncmp(name, prefixes[i], n)) name += n;
-  }
-  return name;
+/* The tensor of that name, NULL when there is none. */
+static const trm__torch_tensor *find_tensor(const checkpoint *c, const char *name) {
+  const trm__named_tensor *t = trm__import_find(&c->choice, name, false);
+  return t ? t->tensor : NULL;
 }
 
-static const trm__torch_tensor *find_tensor(const checkpoint *c, const char *name) {
-  for (int i = 0; i < trm__torch_count(c->file); i++) {
-    const trm__torch_tensor *t = trm__torch_at(c->file, i);
-    if (!strcmp(plain_name(t->name), name)) return t;
-  }
-  return NULL;
+/* What an average of weights has no part of: buffers and puzzle embeddings. */
+static bool is_beside(const trm__slot *s) {
+  return s->kind != TRM_TENSOR_PARAM;
 }
 
 /* --- the configuration --- */
@@ -57,7 +51,9 @@ static trm_status settle(const checkpoint *c, const char *field, int *value, int
 
 /* A tensor of two dimensions, NULL when there is none of that name. */
 static trm_status find_matrix(const checkpoint *c, const char *name, const trm__torch_tensor **t) {
-  *t = find_tensor(c, name);
+  const trm__named_tensor *found =
+      trm__import_find(&c->choice, name, !strcmp(name, "puzzle_emb.weights"));
+  *t = found ? found->tensor : NULL;
   if (*t && (*t)->ndim != 2)
     TRM_FAIL(c->err, TRM_E_SHAPE, "%s: %s has %d dimensions, want 2", c->path, (*t)->name,
              (*t)->ndim);
@@ -65,16 +61,9 @@ static trm_status find_matrix(const checkpoint *c, const char *name, const trm__
 }
 
 static trm_status settle_sizes(const checkpoint *c, trm_model_config *m) {
-  const trm__torch_tensor *tokens, *puzzles;
+  const trm__torch_tensor *tokens, *puzzles; /* tokens: the choice was made by it */
   TRM_TRY(find_matrix(c, "embed_tokens.embedding_weight", &tokens));
   TRM_TRY(find_matrix(c, "puzzle_emb.weights", &puzzles));
-  if (!tokens)
-    TRM_FAIL(
-        c->err, TRM_E_FORMAT,
-        "%s: no tensor embed_tokens.embedding_weight among its %d (the first is \"%.60s\"): not "
-        "a checkpoint of a Tiny Recursive Model",
-        c->path, trm__torch_count(c->file),
-        trm__torch_count(c->file) ? trm__torch_at(c->file, 0)->name : "");
   TRM_TRY(settle(c, "vocab_size", &m->vocab_size, tokens->shape[0], tokens));
   TRM_TRY(settle(c, "hidden_size", &m->hidden_size, tokens->shape[1], tokens));
   if (puzzles) {
@@ -105,16 +94,18 @@ static int count_layers(const checkpoint *c, const char *net, const trm__torch_t
 /* The architecture says which nets there are: layers of another one are found when the tensors are
  * compared with the layout. */
 static trm_status settle_layers(const checkpoint *c, trm_model_config *m) {
-  const trm__torch_tensor *low_last = NULL, *high_last = NULL;
-  const bool low = m->arch != TRM_ARCH_TRANSFORMER;
-  const bool high = m->arch == TRM_ARCH_TRANSFORMER || m->arch == TRM_ARCH_HRM;
-  const int n_low = count_layers(c, "L_level", &low_last),
-            n_high = count_layers(c, "H_level", &high_last);
-  if ((low && n_low == 0) || (high && n_high == 0))
-    TRM_FAIL(c->err, TRM_E_SHAPE, "%s: no layers of %s, which arch %s has", c->path,
-             low && n_low == 0 ? "L_level" : "H_level", trm_arch_name(m->arch));
-  if (low) TRM_TRY(settle(c, "L_layers (the layers of L_level)", &m->L_layers, n_low, low_last));
-  if (high) TRM_TRY(settle(c, "H_layers (the layers of H_level)", &m->H_layers, n_high, high_last));
+  const trm__arch *a = trm__arch_of(m->arch);
+  for (int i = 0; i < a->n_nets; i++) {
+    const trm__net *net = &a->nets[i];
+    const trm__torch_tensor *last = NULL;
+    char what[64];
+    const int n = count_layers(c, net->prefix, &last);
+    if (n == 0)
+      TRM_FAIL(c->err, TRM_E_SHAPE, "%s: no layers of %s, which arch %s has", c->path, net->prefix,
+               a->word.name);
+    snprintf(what, sizeof what, "%s (the layers of %s)", net->layers, net->prefix);
+    TRM_TRY(settle(c, what, (int *)((char *)m + net->offset), n, last));
+  }
   return TRM_OK;
 }
 
@@ -133,7 +124,7 @@ static double find_expansion(int in, int64_t width, int in_l, int64_t width_l) {
 /* What the first layer shows: attention or mixer, the expansion, and with a mixer or learned
  * positions L and so seq_len. */
 static trm_status settle_shape(const checkpoint *c, trm_model_config *m) {
-  const char *net = m->arch == TRM_ARCH_TRANSFORMER ? "H_level" : "L_level";
+  const char *net = trm__arch_of(m->arch)->nets[0].prefix;
   const trm__torch_tensor *down, *mixer, *learned;
   char name[72];
   snprintf(name, sizeof name, "%s.layers.0.mlp.down_proj.weight", net);
@@ -146,7 +137,7 @@ static trm_status settle_shape(const checkpoint *c, trm_model_config *m) {
              c->path, mixer ? "has a" : "has no", name, m->mlp_t ? "true" : "false");
   const trm__torch_tensor *t = mixer ? mixer : learned; /* [L, F_L] or [L, D] */
   if (t && t->shape[0] <= INT_MAX)
-    TRM_TRY(settle(c, "seq_len (without the puzzle positions)", &m->seq_len,
+    TRM_TRY(settle(c, "seq_len (without the positions of puzzle_emb_len)", &m->seq_len,
                    t->shape[0] - trm__puzzle_positions(m), t));
   if (m->expansion == 0)
     m->expansion = find_expansion(m->hidden_size, down->shape[1], mixer ? (int)mixer->shape[0] : 0,
@@ -154,22 +145,36 @@ static trm_status settle_shape(const checkpoint *c, trm_model_config *m) {
   return TRM_OK;
 }
 
+/* A q head of one row has no logit for going on: a row halts when q_halt > 0. */
+static bool is_halt_only(const checkpoint *c) {
+  const trm__torch_tensor *q = find_tensor(c, "q_head.weight");
+  return q && q->ndim == 2 && q->shape[0] == 1;
+}
+
 static trm_status complete(const checkpoint *c, trm_model_config *m) {
-  if (trm__torch_count(c->file) > MAX_TENSORS) /* names are searched one by one */
+  if (c->choice.n > MAX_TENSORS) /* names are searched one by one */
     TRM_FAIL(c->err, TRM_E_FORMAT,
              "%s: %d tensors, want at most %d: not a checkpoint of a Tiny Recursive Model", c->path,
-             trm__torch_count(c->file), MAX_TENSORS);
+             c->choice.n, MAX_TENSORS);
+  TRM_TRY(trm__field_check(trm__fields_find(&trm__model_fields, "arch"), m, c->err));
   TRM_TRY(settle_sizes(c, m));
   TRM_TRY(settle_layers(c, m));
+  if (is_halt_only(c)) m->no_ACT_continue = true;
   return settle_shape(c, m);
+}
+
+static void close_checkpoint(checkpoint *c) {
+  trm__import_choice_free(&c->choice);
+  trm__tensor_set_close(c->set);
 }
 
 static trm_status open_checkpoint(checkpoint *c, const char *path, trm_model_config *m,
                                   trm_error *err) {
   *c = (checkpoint){.path = path, .err = err};
-  TRM_TRY(trm__torch_open(path, &c->file, err));
-  const trm_status st = complete(c, m);
-  if (st != TRM_OK) trm__torch_close(c->file);
+  TRM_TRY(trm__tensor_set_open(path, &c->set, err));
+  trm_status st = trm__import_choose(c->set, path, &c->choice, err);
+  if (st == TRM_OK) st = complete(c, m);
+  if (st != TRM_OK) close_checkpoint(c);
   return st;
 }
 
@@ -177,52 +182,68 @@ trm_status trm_model_complete_config(const char *path, trm_model_config *config,
   checkpoint c;
   trm_model_config m = *config;
   TRM_TRY(open_checkpoint(&c, path, &m, err));
-  trm__torch_close(c.file);
+  close_checkpoint(&c);
   *config = m;
   return TRM_OK;
 }
 
 /* --- the weights --- */
 
-static trm_status check_tensor(const checkpoint *c, const trm__slot *s,
-                               const trm__torch_tensor *t) {
+static bool is_q_head(const trm__slot *s) {
+  return !strncmp(s->name, "q_head.", 7);
+}
+
+static trm_status check_tensor(const checkpoint *c, const trm__slot *s) {
   const int ndim = s->shape[1] ? 2 : 1;
-  if (!t)
+  const int64_t rows = is_q_head(s) && is_halt_only(c) ? 1 : s->shape[0];
+  const trm__named_tensor *found = trm__import_find(&c->choice, s->name, is_beside(s));
+  if (!found)
     TRM_FAIL(c->err, TRM_E_FORMAT, "%s: no tensor \"%s\", which the configuration wants", c->path,
              s->name);
-  if (t->ndim != ndim || t->shape[0] != s->shape[0] || (ndim == 2 && t->shape[1] != s->shape[1]))
+  const trm__torch_tensor *t = found->tensor;
+  if (t->ndim != ndim || t->shape[0] != rows || (ndim == 2 && t->shape[1] != s->shape[1]))
     TRM_FAIL(
         c->err, TRM_E_SHAPE,
         "%s: %s has %d dimensions, [%lld, %lld]; the configuration wants [%lld, %lld] (0: none)",
-        c->path, t->name, t->ndim, (long long)t->shape[0], (long long)t->shape[1],
-        (long long)s->shape[0], (long long)s->shape[1]);
+        c->path, t->name, t->ndim, (long long)t->shape[0], (long long)t->shape[1], (long long)rows,
+        (long long)s->shape[1]);
   if (!trm__dtype_is_float(t->dtype))
-    TRM_FAIL(c->err, TRM_E_FORMAT, "%s: %s is %s; want F32, BF16, F16 or F64", c->path, t->name,
+    TRM_FAIL(c->err, TRM_E_FORMAT, "%s: %s holds %s, want floating-point numbers", c->path, t->name,
              trm__dtype_name(t->dtype));
   return TRM_OK;
 }
 
-/* Every tensor of the layout is there, once, and no other. */
+/* A tensor beside the model's: one that changes no answer, or there is another model in the file
+ * than the configuration describes. */
+static trm_status check_other(const checkpoint *c, const trm__named_tensor *t) {
+  if (trm__import_is_idle(t->name)) return TRM_OK;
+  TRM_FAIL(c->err, TRM_E_FORMAT,
+           "%s: tensor \"%.100s\" is none of the model that the configuration describes", c->path,
+           t->tensor->name);
+}
+
+/* Every tensor of the layout is there, once, and none beside them that could change an answer. */
 static trm_status check_tensors(const checkpoint *c, const trm__layout *l) {
-  for (int i = 0; i < l->n_slots; i++)
-    TRM_TRY(check_tensor(c, &l->slots[i], find_tensor(c, l->slots[i].name)));
-  for (int i = 0; i < trm__torch_count(c->file); i++) {
-    const trm__torch_tensor *t = trm__torch_at(c->file, i);
-    const char *name = plain_name(t->name);
-    if (trm__layout_find(l, name) < 0)
-      TRM_FAIL(c->err, TRM_E_FORMAT,
-               "%s: tensor \"%.100s\" is none of the model that the configuration describes",
-               c->path, t->name);
-    if (find_tensor(c, name) != t)
+  const trm__import_choice *all = &c->choice;
+  for (int i = 0; i < l->n_slots; i++) TRM_TRY(check_tensor(c, &l->slots[i]));
+  for (int i = 0; i < all->n; i++) {
+    const trm__named_tensor *t = &all->tensors[i];
+    if (trm__layout_find(l, t->name) < 0) TRM_TRY(check_other(c, t));
+    if (trm__import_find(all, t->name, false) != t)
       TRM_FAIL(c->err, TRM_E_FORMAT, "%s: tensor \"%.100s\" is there under two names", c->path,
-               t->name);
+               t->tensor->name);
   }
+  for (int i = 0; i < all->n_strays; i++)
+    TRM_TRY(check_other(c, &all->tensors[all->n + all->n_second + i]));
   return TRM_OK;
 }
 
-static trm_status read_tensor(const checkpoint *c, const trm__torch_tensor *t, real *out) {
+/* Where the file has one row of a q head for two, the other is 0, and so is q_continue. */
+static trm_status read_tensor(const checkpoint *c, const trm__slot *s, real *out) {
   float values[CHUNK];
-  TRM_TRY(trm__torch_check(c->file, t, c->err));
+  const trm__named_tensor *found = trm__import_find(&c->choice, s->name, is_beside(s));
+  const trm__torch_tensor *t = found->tensor;
+  TRM_TRY(trm__tensor_set_check(c->set, found->at, c->err));
   for (int64_t first = 0; first < t->count; first += CHUNK) {
     const int64_t n = t->count - first < CHUNK ? t->count - first : CHUNK;
     trm__torch_to_float(t, first, n, values);
@@ -261,7 +282,7 @@ static trm_status read_model(const checkpoint *c, const trm_model_config *config
   trm_status st = TRM_OK;
   for (int i = 0; i < m->layout->n_slots && st == TRM_OK; i++) {
     const trm__slot *s = &m->layout->slots[i];
-    st = read_tensor(c, find_tensor(c, s->name), trm__model_slot(m, s));
+    st = read_tensor(c, s, trm__model_slot(m, s));
   }
   if (st == TRM_OK)
     *out = m;
@@ -279,7 +300,7 @@ static trm_status open_model(const char *path, const trm_model_config *config,
   *out = NULL;
   TRM_TRY(open_checkpoint(&c, path, &m, err));
   const trm_status st = make(&c, &m, out);
-  trm__torch_close(c.file);
+  close_checkpoint(&c);
   return st;
 }
 
@@ -292,4 +313,55 @@ trm_status trm_model_peek(const char *path, const trm_model_config *config, trm_
                           trm_error *err) {
   return config ? open_model(path, config, outline_model, out, err)
                 : trm__model_open(path, false, out, err);
+}
+
+/* --- what is told --- */
+
+/* Appends a sentence; what does not fit is cut. */
+static void tell(char *text, size_t room, const char *sentence, const char *names) {
+  const size_t used = strlen(text);
+  snprintf(text + used, room - used, "%s%s%s", used ? "; " : "", sentence, names);
+}
+
+/* Names of tensors that are passed over, as many as there is room for. */
+static void list_idle(const checkpoint *c, const trm__layout *l, char *names, size_t room) {
+  const trm__import_choice *all = &c->choice;
+  int n = 0;
+  names[0] = 0;
+  for (int i = 0; i < all->n + all->n_second + all->n_strays; i++) {
+    const char *name = all->tensors[i].name;
+    const size_t used = strlen(names);
+    if ((i >= all->n && i < all->n + all->n_second) || trm__layout_find(l, name) >= 0) continue;
+    if (n++ < 4) snprintf(names + used, room - used, "%s%.60s", used ? ", " : "", name);
+  }
+  if (n > 4) snprintf(names + strlen(names), room - strlen(names), " and %d more", n - 4);
+}
+
+static trm_status tell_all(const checkpoint *c, const trm_model_config *config, trm_model **out,
+                           char *text, size_t room) {
+  char names[320];
+  TRM_TRY(outline_model(c, config, out));
+  list_idle(c, (*out)->layout, names, sizeof names);
+  if (*c->choice.about) tell(text, room, c->choice.about, "");
+  for (int i = 0; i < (*out)->layout->n_slots; i++) {
+    const trm__slot *s = &(*out)->layout->slots[i];
+    if (!find_tensor(c, s->name)) tell(text, room, "only the weights beside it have ", s->name);
+  }
+  if (*names) tell(text, room, "passed over, for it changes no answer: ", names);
+  if (is_halt_only(c))
+    tell(text, room, "its q head has one row: q_continue is 0, a row halts when q_halt > 0", "");
+  return TRM_OK;
+}
+
+trm_status trm_model_import_note(const char *path, const trm_model_config *config, char *text,
+                                 size_t room, trm_error *err) {
+  checkpoint c;
+  trm_model_config m = *config;
+  trm_model *outline = NULL;
+  text[0] = 0;
+  TRM_TRY(open_checkpoint(&c, path, &m, err));
+  const trm_status st = tell_all(&c, &m, &outline, text, room);
+  trm_model_free(outline);
+  close_checkpoint(&c);
+  return st;
 }

@@ -5,17 +5,8 @@
 #ifndef TRM_NN_PLAN_H
 #define TRM_NN_PLAN_H
 
-#include "backend/backend.h"
 #include "base/error.h"
-#include "trm/model.h"
-
-enum { TRM__MAX_NETS = 2, TRM__MAX_LAYERS = 64 /* of a net */ };
-
-typedef struct trm__step {
-  uint8_t net, dst;
-  uint16_t src;   /* bit i: z[i] is in the sum */
-  bool add_input; /* e is in the sum */
-} trm__step;
+#include "nn/archs.h"
 
 typedef struct trm__plan {
   int n_latents, n_nets, n_steps;

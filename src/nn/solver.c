@@ -6,7 +6,9 @@
 
 #include <string.h>
 
+#include "base/cpus.h"
 #include "base/memory.h"
+#include "base/room.h"
 #include "base/team.h"
 #include "nn/carry.h"
 #include "nn/weights.h"
@@ -60,14 +62,14 @@ static int device_tile(const trm_solver *s) {
 
 static trm_status solver_memory(trm_solver *s, trm_error *err) {
   const trm__dims *m = &s->model->layout->dims;
-  size_t n = (size_t)s->batch, cells = n * (size_t)m->S;
-  TRM_ALLOC(&s->logits, cells * (size_t)m->V, "logits", err);
+  const int64_t n = s->batch, cells = n * m->S;
+  TRM_ALLOC(&s->logits, cells * m->V, "logits", err);
   TRM_ALLOC(&s->q, 2 * n, "q", err);
   TRM_ALLOC(&s->q_halt, n, "q", err);
   TRM_ALLOC(&s->q_continue, n, "q", err);
   TRM_ALLOC(&s->answer, cells, "answers", err);
   TRM_ALLOC(&s->steps, n, "steps", err);
-  TRM_TRY(device_memory(s, (int64_t)cells * m->V, (int64_t)n, err));
+  TRM_TRY(device_memory(s, cells * m->V, n, err));
   TRM_TRY(trm__weights_create(s->be, s->model, &s->weights, err));
   TRM_TRY(trm__carry_create(s->model, s->be, &s->weights, s->batch, &s->carry, err));
   if (!s->be->ops->host) s->tile = device_tile(s);
@@ -84,19 +86,24 @@ trm_status trm_solver_create(const trm_model *model, const trm_solver_config *co
   const trm__layout *l = model->layout;
   trm_solver *s;
   trm_status st;
+  *out = NULL;
   if (config->batch < 0 || config->batch > 1 << 20 || config->threads < 0)
     TRM_FAIL(err, TRM_E_ARGUMENT, "batch = %d, threads = %d: expected 0 to %d, 0 or more",
              config->batch, config->threads, 1 << 20);
+  TRM_TRY(trm__model_check_weights(model, err));
   TRM_ALLOC(&s, 1, "a solver", err);
   s->model = model;
   s->batch = config->batch ? config->batch : 1;
-  int threads = config->threads ? config->threads : trm_default_threads();
+  int threads = trm__useful_threads(config->threads);
   TRM_GOTO(trm__backend_create(config->device, &l->dims, &l->outer, l->blocks, l->n_blocks, false,
                                &s->be, err));
   if (!s->be->ops->host) threads = 1; /* it only hands out work */
   TRM_GOTO(trm__pool_create(threads, &s->pool, err));
   s->tile = TILE_POSITIONS / l->dims.L > 1 ? TILE_POSITIONS / l->dims.L : 1;
   s->n_walkers = threads;
+  if (s->be->ops->host)
+    TRM_GOTO(trm__room_for(trm_solver_bytes(s) - s->be->ops->held_bytes(s->be),
+                           "the rows of a solver", "a smaller batch takes less", err));
   TRM_GOTO(solver_memory(s, err));
   TRM_GOTO(s->be->ops->run(s->be, pack_program, s, -1, err));
   *out = s;
@@ -148,13 +155,18 @@ trm_status trm_solver_start(trm_solver *s, int n, const int32_t *inputs, const i
   return TRM_OK;
 }
 
+trm_status trm_solver_check(const trm_solver *s, const int32_t *inputs, int32_t puzzle_id,
+                            trm_error *err) {
+  return trm__carry_check_row(s->carry, s->rows, inputs, NULL, puzzle_id, err);
+}
+
 trm_status trm_solver_add(trm_solver *s, const int32_t *inputs, int32_t puzzle_id, trm_error *err) {
   if (s->rows == s->batch)
     TRM_FAIL(
         err, TRM_E_ARGUMENT,
         "all %d rows of the solver are taken: remove one, or make a solver with a larger batch",
         s->batch);
-  TRM_TRY(trm__carry_check_row(s->carry, s->rows, inputs, NULL, puzzle_id, err));
+  TRM_TRY(trm_solver_check(s, inputs, puzzle_id, err));
   refill(s, s->rows++, 1, inputs, &puzzle_id);
   return TRM_OK;
 }
@@ -278,7 +290,8 @@ const float *trm_solver_latent(trm_solver *s, int i, const char **name) {
   if (name) *name = s->model->layout->plan->latent[i];
   if (s->be->ops->host) return (const float *)(const void *)s->carry->rows.z[i];
   const trm__dims *m = &s->model->layout->dims;
-  if (!s->latent) s->latent = trm__alloc((size_t)s->batch * m->L * m->D, sizeof *s->latent);
+  const int64_t n = (int64_t)s->batch * m->L * m->D;
+  if (!s->latent) s->latent = trm__alloc((uint64_t)n, sizeof *s->latent);
   if (!s->latent) return NULL;
   s->be->ops->get_latents(s->be, s->rows, s->latent, s->carry->rows.z[i]);
   return s->be->ops->run(s->be, NULL, NULL, s->rows, NULL) == TRM_OK

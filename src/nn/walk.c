@@ -2,6 +2,9 @@
  * order the steps run; the reverse walk goes back over it. */
 #include "nn/walk.h"
 
+#include <stdio.h>
+
+#include "base/check.h"
 #include "base/memory.h"
 
 /* --- memory ---------------------------------------------------------------------------------- */
@@ -70,12 +73,13 @@ trm_status trm__walker_create(const trm__layout *layout, trm__backend *be, int r
   w->layout = layout;
   w->be = be;
   w->rows = rows;
-  int64_t n = lay_out(w, be, size, training, NULL);
-  w->memory = be->ops->alloc(be, (size_t)n * sizeof *w->memory);
-  if (!w->memory) {
+  const int64_t n = lay_out(w, be, size, training, NULL);
+  char what[40];
+  snprintf(what, sizeof what, "the activations of %d rows", rows);
+  const trm_status st = trm__backend_alloc(be, n, sizeof *w->memory, what, &w->memory, err);
+  if (st != TRM_OK) {
     trm__free(w);
-    TRM_FAIL(err, TRM_E_MEMORY, "%s: no memory for the activations of %d rows (%lld MiB)",
-             be->ops->name, rows, (long long)(n * (int64_t)sizeof(real) >> 20));
+    return st;
   }
   lay_out(w, be, size, training, w->memory);
   *out = w;
@@ -116,6 +120,7 @@ static void step_input(walk *k, const trm__step *s, real *const *z, real *h) {
   for (int i = 0; i < k->l->plan->n_latents; i++)
     if (s->src >> i & 1) src[n++] = z[i];
   if (s->add_input) src[n++] = k->w->e;
+  TRM_ASSERT(n <= TRM__MAX_LATENTS + 1);
   k->ops->sum(k->w->be, &k->ws, k->latent, n, src, h);
 }
 
@@ -168,10 +173,11 @@ static void reverse_step(walk *k, const trm__step *s, real *saved, real *grads, 
   for (int b = end - 1; b >= first; b--) {
     const trm__block *blk = &w->be->blocks[b];
     const real *x = saved + (b - first) * k->latent, *y = x + k->latent;
-    int64_t base = k->l->net_offset[s->net];
+    real *dw[TRM__BLOCK_WEIGHTS];
+    for (int i = 0; i < blk->n_weights; i++)
+      dw[i] = grads + blk->w[i].at - k->l->net_offset[s->net];
     own -= k->rows * k->ops->saved_size(k->w->be, blk->kind);
-    k->ops->block_grad(w->be, &k->ws, blk, k->rows, x, y, own, dh, grads + blk->w_in - base,
-                       grads + blk->w_out - base, accumulate);
+    k->ops->block_grad(w->be, &k->ws, blk, k->rows, x, y, own, dh, dw, accumulate);
   }
   for (int i = 0; i < k->l->plan->n_latents; i++) {
     const real *both[] = {w->dz[i], dh};

@@ -1,6 +1,7 @@
 /* How a trainer divides its threads, its batch and its memory. */
+#include "base/cpus.h"
+#include "base/room.h"
 #include "train/trainer.h"
-#include "trm.h"
 
 static int common_divisor(int a, int b) {
   return b ? common_divisor(b, a % b) : a;
@@ -48,9 +49,25 @@ static int64_t evaluation(const trm__layout *l, const trm__backend *be) {
          trm__walker_bytes(l, be, 1, 1, false);
 }
 
+/* What is left for activations beside `rest`, of which some bytes are held already. */
+static int64_t activation_budget(const trm__backend *be, int64_t rest) {
+  const int64_t budget = be->ops->budget(be);
+  rest -= be->ops->held_bytes(be);
+  if (!be->ops->host) return budget - rest;
+  const int64_t room = trm__memory_room("").bytes - rest;
+  return room < budget ? room : budget;
+}
+
+trm_status trm__trainer_room(const trm__backend *be, const trm_trainer_cost *cost, trm_error *err) {
+  if (!be->ops->host) return TRM_OK; /* a GPU says itself when its memory is over */
+  return trm__room_for(cost->bytes + cost->evaluation - be->ops->held_bytes(be),
+                       "a trainer and evaluations beside it",
+                       "a smaller batch_size, micro_batch or number of threads takes less", err);
+}
+
 trm_trainer_cost trm__trainer_cost(const trm__layout *l, const trm__backend *be,
-                                   const trm_trainer_config *config) {
-  trm_trainer_cost c = {.threads = config->threads ? config->threads : trm_default_threads()};
+                                   const trm__groups *groups, const trm_trainer_config *config) {
+  trm_trainer_cost c = {.threads = trm__useful_threads(config->threads)};
   if (!be->ops->host) c.threads = 1; /* it only hands out work */
   const int64_t real_size = (int64_t)sizeof(real), ema = config->ema_rate > 0;
   int64_t steps = 0;
@@ -59,14 +76,14 @@ trm_trainer_cost trm__trainer_cost(const trm__layout *l, const trm__backend *be,
     steps += l->net_offset[net + 1] - l->net_offset[net];
   }
   c.teams = common_divisor(c.threads, be->ops->slots);
-  c.weights = real_size * ((3 + ema) * l->n_params + l->n_puzzle_emb) + be->ops->held_bytes(be);
+  c.weights = real_size * ((1 + ema) * l->n_params + trm__groups_reals(groups) + l->n_puzzle_emb) +
+              be->ops->held_bytes(be);
   c.gradients =
       real_size * (be->ops->slots * l->n_params + (be->ops->slots > 1 ? c.teams * steps : 0));
   c.carry = trm__carry_bytes(l, be, config->batch_size);
+  c.evaluation = evaluation(l, be);
   int64_t budget = config->memory_budget;
-  if (!budget) budget = be->ops->budget(be);
-  if (!config->memory_budget && !be->ops->host) /* less what will be taken of it */
-    budget -= c.weights - be->ops->held_bytes(be) + c.gradients + c.carry + evaluation(l, be);
+  if (!budget) budget = activation_budget(be, c.weights + c.gradients + c.carry + c.evaluation);
   c.micro_batch = choose_micro_batch(l, be, config, c.teams, c.threads / c.teams, budget);
   c.activations = c.teams * trm__walker_bytes(l, be, c.micro_batch, c.threads / c.teams, true);
   c.bytes = c.weights + c.gradients + c.carry + c.activations;
@@ -75,16 +92,20 @@ trm_trainer_cost trm__trainer_cost(const trm__layout *l, const trm__backend *be,
 
 trm_status trm_trainer_cost_of(const trm_model_config *model, const trm_trainer_config *config,
                                trm_trainer_cost *cost, trm_error *err) {
+  trm__group_spec specs[TRM__MAX_GROUPS];
+  trm__groups groups = {0};
   trm__layout *l;
   trm__backend *be;
+  trm_status st;
   TRM_TRY(trm__trainer_check(config, err));
   TRM_TRY(trm__layout_create(model, &l, err));
-  trm_status st = trm__backend_create(config->device, &l->dims, &l->outer, l->blocks, l->n_blocks,
-                                      true, &be, err);
-  if (st == TRM_OK) {
-    *cost = trm__trainer_cost(l, be, config);
-    be->ops->destroy(be);
-  }
+  TRM_GOTO(trm__groups_create(l, specs, trm__group_specs(config, specs), &groups, err));
+  TRM_GOTO(trm__backend_create(config->device, &l->dims, &l->outer, l->blocks, l->n_blocks, true,
+                               &be, err));
+  *cost = trm__trainer_cost(l, be, &groups, config);
+  be->ops->destroy(be);
+done:
+  trm__groups_free(&groups, NULL);
   trm__layout_free(l);
   return st;
 }

@@ -6,12 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/memory.h"
 #include "io/safetensors.h"
 #include "train/trainer.h"
 
 /* Everything that training changes: saved and loaded by the same list. */
-enum { MAX_PARTS = 6 + TRM__MAX_LATENTS + 5 };
+enum { MAX_PARTS = 9 + TRM__MAX_GROUPS * TRM__RULE_STATES + TRM__MAX_LATENTS };
 
 #define MAX_UPDATES 1000000000000000 /* as many as a configuration may ask for */
 
@@ -19,6 +20,7 @@ typedef struct part {
   trm__st_tensor tensor; /* .data: the host's copy */
   void *at;              /* in the backend's memory */
   int latent_rows;       /* > 0: of a latent */
+  bool never_negative;
 } part;
 
 #ifdef TRM_REAL_DOUBLE
@@ -27,12 +29,15 @@ typedef struct part {
 #define REAL_DTYPE TRM__F32
 #endif
 
-static void add_part(part *parts, int *n, const char *name, trm__dtype type, int64_t count,
-                     void *at) {
-  parts[(*n)++] = (part){{.name = name, .dtype = type, .ndim = 1, .shape = {count}}, at, 0};
+static part *add_part(part parts[MAX_PARTS], int *n, const char *name, trm__dtype type,
+                      int64_t count, void *at) {
+  part *p = &parts[trm__push(n, MAX_PARTS)];
+  *p = (part){.tensor = {.name = name, .dtype = type, .ndim = 1, .shape = {count}}, .at = at};
+  return p;
 }
 
-static int list_parts(const trm_trainer *t, part parts[MAX_PARTS]) {
+static trm_status list_parts(const trm_trainer *t, part parts[MAX_PARTS], int *count,
+                             trm_error *err) {
   const trm__layout *l = t->model->layout;
   const trm__rows *c = &t->carry->rows;
   const trm__update *u = &t->update;
@@ -42,18 +47,19 @@ static int list_parts(const trm_trainer *t, part parts[MAX_PARTS]) {
   add_part(parts, &n, "buffers", REAL_DTYPE, l->n_buffers, t->weights.buffers);
   if (u->puzzle_emb) add_part(parts, &n, "puzzle_emb", REAL_DTYPE, l->n_puzzle_emb, u->puzzle_emb);
   if (t->ema) add_part(parts, &n, "ema", REAL_DTYPE, l->n_params, u->ema);
-  add_part(parts, &n, "adam_m", REAL_DTYPE, l->n_params, u->m);
-  add_part(parts, &n, "adam_v", REAL_DTYPE, l->n_params, u->v);
-  for (int i = 0; i < l->plan->n_latents; i++) {
-    add_part(parts, &n, l->plan->latent[i], REAL_DTYPE, B * latent, c->z[i]);
-    parts[n - 1].latent_rows = (int)B;
+  for (int i = 0; i < t->groups.n_states; i++) {
+    const trm__rule_state *s = &t->groups.state[i];
+    add_part(parts, &n, s->name, REAL_DTYPE, s->n, s->at)->never_negative = s->never_negative;
   }
+  for (int i = 0; i < l->plan->n_latents; i++)
+    add_part(parts, &n, l->plan->latent[i], REAL_DTYPE, B * latent, c->z[i])->latent_rows = (int)B;
   add_part(parts, &n, "inputs", TRM__I32, B * l->dims.S, c->inputs);
   add_part(parts, &n, "labels", TRM__I32, B * l->dims.S, c->labels);
   add_part(parts, &n, "puzzle_ids", TRM__I32, B, c->puzzle_ids);
   add_part(parts, &n, "steps", TRM__I32, B, c->steps);
   add_part(parts, &n, "halted", TRM__U8, B, c->halted);
-  return n;
+  *count = n;
+  return trm__check_list(n, MAX_PARTS, "parts of a trainer's state", err);
 }
 
 static size_t part_bytes(const part *p) {
@@ -92,40 +98,49 @@ static void set_part(const trm_trainer *t, const part *p, const void *values) {
 }
 
 /* What cannot be trained on is neither saved nor loaded; `data` may be unaligned. */
-static trm_status check_values(const char *path, const trm__st_tensor *want, const void *data,
-                               trm_error *err) {
-  bool square = !strcmp(want->name, "adam_v");
+static trm_status check_values(const char *path, const part *p, const void *data, trm_error *err) {
+  const trm__st_tensor *want = &p->tensor;
   for (int64_t i = 0; want->dtype == REAL_DTYPE && i < want->shape[0]; i++) {
     real v;
     memcpy(&v, (const char *)data + i * (int64_t)sizeof v, sizeof v);
-    if (!isfinite((double)v) || (square && v < 0))
+    if (!isfinite((double)v) || (p->never_negative && v < 0))
       TRM_FAIL_AT(err, TRM_E_NUMERIC, i, "%s: value %lld of %s is %g; expected a finite%s number",
-                  path, (long long)i, want->name, (double)v, square ? ", not negative" : "");
+                  path, (long long)i, want->name, (double)v,
+                  p->never_negative ? ", not negative" : "");
   }
   return TRM_OK;
 }
 
 static trm_status save_parts(const trm_trainer *t, const part *parts, int n, const char *path,
-                             trm_error *err) {
+                             const trm__st_meta *more, int n_more, trm_error *err) {
   trm__st_tensor tensors[MAX_PARTS];
   char updates[32];
   for (int i = 0; i < n; i++) {
     tensors[i] = parts[i].tensor;
-    TRM_TRY(check_values(path, &tensors[i], tensors[i].data, err));
+    TRM_TRY(check_values(path, &parts[i], tensors[i].data, err));
   }
   snprintf(updates, sizeof updates, "%lld", (long long)t->updates);
-  const trm__st_meta meta[] = {{"format", "trm trainer state"}, {"updates", updates}};
-  return trm__safetensors_save(path, tensors, n, meta, 2, err);
+  trm__st_meta meta[2 + TRM__TRAINER_METAS] = {{"format", "trm trainer state"},
+                                               {"updates", updates}};
+  TRM_TRY(trm__check_list(n_more, TRM__TRAINER_METAS, "metadata of a trainer's state", err));
+  for (int i = 0; i < n_more; i++) meta[2 + i] = more[i];
+  return trm__safetensors_save(path, tensors, n, meta, 2 + n_more, err);
+}
+
+trm_status trm__trainer_save(const trm_trainer *t, const char *path, const trm__st_meta *more,
+                             int n_more, trm_error *err) {
+  part parts[MAX_PARTS];
+  unsigned char *memory;
+  int n;
+  TRM_TRY(list_parts(t, parts, &n, err));
+  trm_status st = fetch_parts(t, parts, n, &memory, err);
+  if (st == TRM_OK) st = save_parts(t, parts, n, path, more, n_more, err);
+  trm__free(memory);
+  return st;
 }
 
 trm_status trm_trainer_save(const trm_trainer *t, const char *path, trm_error *err) {
-  part parts[MAX_PARTS];
-  unsigned char *memory;
-  int n = list_parts(t, parts);
-  trm_status st = fetch_parts(t, parts, n, &memory, err);
-  if (st == TRM_OK) st = save_parts(t, parts, n, path, err);
-  trm__free(memory);
-  return st;
+  return trm__trainer_save(t, path, NULL, 0, err);
 }
 
 static trm_status check_parts(const trm__safetensors *file, const part *parts, int n,
@@ -142,7 +157,7 @@ static trm_status check_parts(const trm__safetensors *file, const part *parts, i
           "and batch size it was saved with",
           path, want->name, (long long)have->count, trm__dtype_name(have->dtype),
           (long long)want->shape[0], trm__dtype_name(want->dtype));
-    TRM_TRY(check_values(path, want, have->data, err));
+    TRM_TRY(check_values(path, &parts[i], have->data, err));
   }
   if (trm__safetensors_count(file) != n)
     TRM_FAIL(err, TRM_E_SHAPE,
@@ -170,7 +185,7 @@ static trm_status check_carry(const trm__safetensors *file, const trm_trainer *t
                               trm_error *err) {
   size_t B = (size_t)t->config.batch_size, cells = B * (size_t)t->model->layout->dims.S;
   int32_t *copy;
-  TRM_ALLOC(&copy, 2 * cells + B, "a check of the carry", err);
+  TRM_ALLOC(&copy, 2 * (uint64_t)cells + B, "a check of the carry", err);
   memcpy(copy, trm__safetensors_find(file, "inputs")->data, cells * sizeof *copy);
   memcpy(copy + cells, trm__safetensors_find(file, "labels")->data, cells * sizeof *copy);
   memcpy(copy + 2 * cells, trm__safetensors_find(file, "puzzle_ids")->data, B * sizeof *copy);
@@ -203,7 +218,8 @@ trm_status trm_trainer_load(trm_trainer *t, const char *path, trm_error *err) {
   trm__safetensors *file;
   part parts[MAX_PARTS];
   trm_status st;
-  int n = list_parts(t, parts);
+  int n;
+  TRM_TRY(list_parts(t, parts, &n, err));
   TRM_TRY(trm__safetensors_open(path, &file, err));
   int64_t updates;
   TRM_GOTO(read_updates(file, path, &updates, err));

@@ -18,18 +18,18 @@ static void pack_program(void *arg) {
   trm__pool_run(t->pool, 1, pack_lane, t);
 }
 
-enum { KEY_PACK, KEY_UPDATE };
+enum { KEY_PACK, KEY_UPDATE, KEY_GRADIENTS, KEY_WEIGHTS };
 
 trm_status trm__pack_weights(trm_trainer *t, trm_error *err) {
   return t->be->ops->run(t->be, pack_program, t, KEY_PACK, err);
 }
 
-trm_status trm_trainer_create(const trm_model *model, const trm_trainer_config *config,
-                              trm_trainer **out, trm_error *err) {
+trm_status trm__trainer_create(const trm_model *model, const trm_trainer_config *config,
+                               const trm__group_spec *specs, int n_specs, trm_trainer **out,
+                               trm_error *err) {
   const trm__layout *l = model->layout;
   trm_trainer *t;
   trm_status st;
-  TRM_TRY(trm__trainer_check(config, err));
   if (model->ids)
     TRM_FAIL(
         err, TRM_E_ARGUMENT,
@@ -38,10 +38,12 @@ trm_status trm_trainer_create(const trm_model *model, const trm_trainer_config *
         model->n_ids, model->config.num_puzzle_identifiers);
   TRM_ALLOC(&t, 1, "a trainer", err);
   t->config = *config;
-  TRM_GOTO(trm_model_clone(model, &t->model, err));
+  TRM_GOTO(trm__groups_create(l, specs, n_specs, &t->groups, err));
   TRM_GOTO(trm__backend_create(config->device, &l->dims, &l->outer, l->blocks, l->n_blocks, true,
                                &t->be, err));
-  t->cost = trm__trainer_cost(l, t->be, config);
+  t->cost = trm__trainer_cost(l, t->be, &t->groups, config);
+  TRM_GOTO(trm__trainer_room(t->be, &t->cost, err));
+  TRM_GOTO(trm_model_clone(model, &t->model, err));
   TRM_GOTO(trm__pool_create(t->cost.threads, &t->pool, err));
   TRM_GOTO(trm__trainer_memory(t, err));
   TRM_GOTO(trm__pack_weights(t, err));
@@ -52,9 +54,18 @@ done:
   return st;
 }
 
+trm_status trm_trainer_create(const trm_model *model, const trm_trainer_config *config,
+                              trm_trainer **out, trm_error *err) {
+  trm__group_spec specs[TRM__MAX_GROUPS];
+  *out = NULL;
+  TRM_TRY(trm__trainer_check(config, err));
+  return trm__trainer_create(model, config, specs, trm__group_specs(config, specs), out, err);
+}
+
 void trm_trainer_free(trm_trainer *t) {
   if (!t) return;
   if (t->be) trm__trainer_release(t);
+  trm__groups_free(&t->groups, t->be);
   if (t->be) t->be->ops->destroy(t->be);
   trm__pool_free(t->pool);
   if (t->ema) t->ema->buffers = t->ema->puzzle_emb = NULL; /* the model's */
@@ -118,31 +129,56 @@ static void refill_lane(void *arg, trm__lane *lane) {
   t->be->ops->refill(t->be, &ws, &t->carry->rows, &t->carry->fresh, 0, t->config.batch_size, 1);
 }
 
-static void update_lane(void *arg, trm__lane *lane) {
+/* The rows' part of an update, up to the sum of their gradients. */
+static void sum_lane(void *arg, trm__lane *lane) {
   trm_trainer *t = arg;
-  const trm__backend_ops *ops = t->be->ops;
   trm__workspace ws = {lane, NULL, NULL};
-  ops->halt(t->be, &ws, &t->carry->rows, t->config.batch_size, &t->halting, t->loss);
-  ops->reduce(t->be, &ws, &t->update);
-  if (!t->config.freeze_weights) {
-    ops->update(t->be, &ws, &t->update);
-    ops->pack(t->be, lane, t->weights.params);
-  }
-  ops->update_puzzle(t->be, &ws, &t->update);
+  t->be->ops->halt(t->be, &ws, &t->carry->rows, t->config.batch_size, &t->halting, t->loss);
+  t->be->ops->sum_slots(t->be, &ws, &t->update);
 }
-
-static void update_program(void *arg) {
+static void gradients_program(void *arg) {
   trm_trainer *t = arg;
   trm__pool_run(t->pool, 1, refill_lane, t);
   trm__pool_run(t->pool, t->n_teams, gradients_lane, t);
-  trm__pool_run(t->pool, 1, update_lane, t);
+  trm__pool_run(t->pool, 1, sum_lane, t);
+}
+
+/* The weights' part. */
+static void weights_lane(void *arg, trm__lane *lane) {
+  trm_trainer *t = arg;
+  const trm__backend_ops *ops = t->be->ops;
+  trm__workspace ws = {lane, NULL, NULL};
+  ops->finish_grads(t->be, &ws, &t->update);
+  for (int i = 0; i < t->groups.n; i++)
+    if (t->groups.group[i].n_segments > 0 && !t->groups.spec[i].frozen)
+      ops->update(t->be, &ws, &t->update, &t->groups.group[i]);
+  if (!t->config.freeze_weights) ops->pack(t->be, lane, t->weights.params);
+}
+static void weights_program(void *arg) {
+  trm_trainer *t = arg;
+  trm__pool_run(t->pool, 1, weights_lane, t);
+}
+
+static void update_program(void *arg) {
+  gradients_program(arg);
+  weights_program(arg);
+}
+
+/* One program; two where the host has something to do between them. */
+static trm_status run_update(trm_trainer *t, trm_error *err) {
+  const trm__backend_ops *ops = t->be->ops;
+  if (!t->between) return ops->run(t->be, update_program, t, KEY_UPDATE, err);
+  TRM_TRY(ops->run(t->be, gradients_program, t, KEY_GRADIENTS, err));
+  TRM_TRY(t->between(t->between_arg, t->be, &t->update, err));
+  return ops->run(t->be, weights_program, t, KEY_WEIGHTS, err);
 }
 
 /* Halting exploration: with its probability a row draws the least steps of this update. */
 static void draw_explorations(trm_trainer *t) {
   const trm_model_config *c = &t->model->config;
   for (int r = 0; r < t->config.batch_size && c->halt_max_steps > 1; r++) {
-    trm__rng rng = trm__rng_at(t->config.seed, TRM__RNG_EXPLORE, (uint64_t)t->updates, (uint32_t)r);
+    trm__rng rng = trm__rng_at(t->config.seed, TRM__RNG_EXPLORE, (uint64_t)t->updates,
+                               (uint32_t)(t->config.first_row + r));
     t->drawn[r] = 0;
     if (trm__rng_uniform(&rng) < c->halt_exploration_prob)
       t->drawn[r] = 2 + (int)trm__rng_below(&rng, (uint32_t)c->halt_max_steps - 1);
@@ -200,19 +236,24 @@ static trm_status report_not_finite(trm_trainer *t, const trm_metrics *m, trm_er
               m->loss / t->config.batch_size);
 }
 
-static trm__rates rates_of(const trm_trainer *t, const trm_metrics *m) {
+/* What a group's rule reads in the next update. */
+static trm__adam figures_of(const trm_trainer *t, const trm__group_spec *spec) {
   const trm_trainer_config *c = &t->config;
-  double steps = (double)t->updates + 1;
-  return (trm__rates){.adam = {.lr = (real)m->lr,
-                               .decay = (real)(1 - m->lr * c->weight_decay),
-                               .beta1 = (real)c->beta1,
-                               .beta2 = (real)c->beta2,
-                               .step_scale = (real)(m->lr / (1 - pow(c->beta1, steps))),
-                               .root_scale = (real)(1 / sqrt(1 - pow(c->beta2, steps))),
-                               .eps = (real)c->adam_eps,
-                               .ema = (real)c->ema_rate},
-                      .puzzle_decay = (real)(1 - m->puzzle_emb_lr * c->puzzle_emb_weight_decay),
-                      .puzzle_step = (real)m->puzzle_emb_lr};
+  const double steps = (double)t->updates + 1, lr = trm__schedule(c, spec->lr, t->updates + 1);
+  return (trm__adam){.lr = (real)lr,
+                     .decay = (real)(1 - lr * spec->weight_decay),
+                     .beta1 = (real)c->beta1,
+                     .beta2 = (real)c->beta2,
+                     .step_scale = (real)(lr / (1 - pow(c->beta1, steps))),
+                     .root_scale = (real)(1 / sqrt(1 - pow(c->beta2, steps))),
+                     .eps = (real)c->adam_eps,
+                     .ema = (real)c->ema_rate};
+}
+
+static void send_figures(trm_trainer *t) {
+  trm__adam figures[TRM__MAX_GROUPS];
+  for (int i = 0; i < t->groups.n; i++) figures[i] = figures_of(t, &t->groups.spec[i]);
+  t->be->ops->put(t->be, t->groups.figures, figures, (size_t)t->groups.n * sizeof *figures);
 }
 
 void trm__read_rows(trm_trainer *t) {
@@ -236,15 +277,11 @@ trm_status trm_trainer_step(trm_trainer *t, const trm_batch *fresh, trm_metrics 
   const int B = t->config.batch_size;
   TRM_TRY(trm__carry_check(t->carry, B, t->view.halted, fresh->inputs, fresh->labels,
                            fresh->puzzle_ids, err));
-  trm_metrics rates = {
-      .lr = trm__schedule(&t->config, t->config.lr, t->updates + 1),
-      .puzzle_emb_lr = trm__schedule(&t->config, t->config.puzzle_emb_lr, t->updates + 1)};
-  const trm__rates r = rates_of(t, &rates);
   draw_explorations(t);
   trm__carry_offer(t->carry, 0, B, fresh->inputs, fresh->labels, fresh->puzzle_ids);
   ops->put(t->be, t->least, t->drawn, (size_t)B * sizeof *t->drawn);
-  ops->put(t->be, (void *)t->update.rates, &r, sizeof r);
-  TRM_TRY(ops->run(t->be, update_program, t, KEY_UPDATE, err));
+  send_figures(t);
+  TRM_TRY(run_update(t, err));
   read_back(t);
   TRM_TRY(ops->run(t->be, NULL, NULL, KEY_UPDATE, err));
 
@@ -252,8 +289,8 @@ trm_status trm_trainer_step(trm_trainer *t, const trm_batch *fresh, trm_metrics 
   measure(t, &m);
   if (!t->totals.apply) return report_not_finite(t, &m, err);
   m.grad_norm = t->totals.grad_norm;
-  m.lr = rates.lr;
-  m.puzzle_emb_lr = rates.puzzle_emb_lr;
+  m.lr = trm__schedule(&t->config, t->config.lr, t->updates + 1);
+  m.puzzle_emb_lr = trm__schedule(&t->config, t->config.puzzle_emb_lr, t->updates + 1);
   t->updates++;
   if (metrics) *metrics = m;
   return TRM_OK;

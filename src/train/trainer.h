@@ -1,7 +1,8 @@
 /* Inside a trainer. One update is a program of ops on the backend: refill the halted rows; per row
- * slot, in micro-batches, forward and backward; halting; reduce the slots in a fixed tree;
- * optimisers and EMA; pack. The host sets its figures before (the fresh batch, rates, explorations)
- * and reads what it found after (losses, halting, totals), so that a GPU runs it as one graph.
+ * slot, in micro-batches, forward and backward; halting; sum the slots in a fixed tree; mean and
+ * norm; group by group, its rule and the EMA; pack. The host sets its figures before (the fresh
+ * batch, rates, explorations) and reads what it found after (losses, halting, totals), so that a
+ * GPU runs it as one graph.
  *
  * Bits, on the CPU: slot s of 8 holds rows [B s / 8, B (s + 1) / 8) of the batch whatever the
  * threads. Within a slot every gradient element adds its rows in order (one accumulator per step of
@@ -11,10 +12,12 @@
 #define TRM_TRAIN_TRAINER_H
 
 #include "base/team.h"
+#include "io/safetensors.h"
 #include "nn/carry.h"
 #include "nn/model.h"
 #include "nn/walk.h"
 #include "nn/weights.h"
+#include "train/groups.h"
 #include "trm/trainer.h"
 
 /* What the host sees of the backend's blocks: these themselves where it can, else copies. */
@@ -25,6 +28,13 @@ typedef struct trm__view {
   real *grads;         /* [n_params] */
   real *d_puzzle;      /* [B, E] */
 } trm__view;
+
+/* What the host does between the two parts of the reduction: update->grads, in the backend's
+ * memory, starts with the sum over this trainer's rows, and update->loss and d_puzzle are theirs.
+ * Here others' sums are added, or the norm is bounded. A failure ends the update before any weight
+ * changes. */
+typedef trm_status trm__between(void *arg, trm__backend *be, const trm__update *update,
+                                trm_error *err);
 
 struct trm_trainer {
   trm_trainer_config config;
@@ -38,6 +48,9 @@ struct trm_trainer {
   real **step_grads;     /* [n_teams * n_grad_steps] */
   real *step_memory;     /* behind them; NULL: the slot's block itself */
   trm__update update;
+  trm__groups groups;
+  trm__between *between; /* NULL: one program does it all */
+  void *between_arg;
   trm__halting halting;
   trm__row_loss *loss; /* [B] of the backend */
   int32_t *least;      /* [B] of the backend */
@@ -54,7 +67,11 @@ trm_status trm__trainer_check(const trm_trainer_config *c, trm_error *err);
  * 4). */
 double trm__schedule(const trm_trainer_config *c, double base, int64_t step);
 
-/* trainer.c: what the host sees of the rows' steps and halting, which have changed. */
+/* trainer.c: trm_trainer_create with groups other than the configuration's. */
+trm_status trm__trainer_create(const trm_model *model, const trm_trainer_config *config,
+                               const trm__group_spec *specs, int n_specs, trm_trainer **out,
+                               trm_error *err);
+/* What the host sees of the rows' steps and halting, which have changed. */
 void trm__read_rows(trm_trainer *t);
 /* Hands the current weights to the backend's products. */
 trm_status trm__pack_weights(trm_trainer *t, trm_error *err);
@@ -63,8 +80,15 @@ trm_status trm__pack_weights(trm_trainer *t, trm_error *err);
 trm_status trm__trainer_memory(trm_trainer *t, trm_error *err);
 void trm__trainer_release(trm_trainer *t);
 
-/* cost.c */
+/* state.c: trm_trainer_save with up to TRM__TRAINER_METAS more metadata, for the caller to read. */
+enum { TRM__TRAINER_METAS = 4 };
+trm_status trm__trainer_save(const trm_trainer *t, const char *path, const trm__st_meta *more,
+                             int n_more, trm_error *err);
+
+/* cost.c: with the groups' state. */
 trm_trainer_cost trm__trainer_cost(const trm__layout *l, const trm__backend *be,
-                                   const trm_trainer_config *config);
+                                   const trm__groups *groups, const trm_trainer_config *config);
+/* MEMORY, before any is taken, when there is no room for it (base/room.h). */
+trm_status trm__trainer_room(const trm__backend *be, const trm_trainer_cost *cost, trm_error *err);
 
 #endif

@@ -1,77 +1,121 @@
-/* Configurations of a trainer: names, the reference's defaults, the range of every field, and the
- * schedule of the learning rates. */
+/* Configurations of a trainer: one row per field, and the schedule of the learning rates. */
 #include <math.h>
 #include <string.h>
 
+#include "base/field.h"
 #include "train/trainer.h"
 
-static const char *const optimizer_names[] = {
-    [TRM_OPT_ADAM_ATAN2] = "adam_atan2", [TRM_OPT_ADAMW] = "adamw"};
-enum { N_OPTIMIZERS = sizeof optimizer_names / sizeof *optimizer_names };
+/* --- names --- */
 
-const char *trm_optimizer_name(trm_optimizer o) {
-  return (unsigned)o < N_OPTIMIZERS ? optimizer_names[o] : NULL;
-}
-bool trm_optimizer_from_name(const char *name, trm_optimizer *out) {
-  for (int i = 0; i < N_OPTIMIZERS; i++)
-    if (!strcmp(name, optimizer_names[i])) {
-      *out = (trm_optimizer)i;
-      return true;
-    }
-  return false;
-}
+static const trm__word optimizer_words[TRM_OPTIMIZERS] = {
+    [TRM_OPT_ADAM_ATAN2] = {"adam_atan2", NULL},
+    [TRM_OPT_ADAMW] = {"adamw", NULL},
+};
+static const trm__words optimizers = TRM__WORDS(optimizer_words, NULL);
 
-trm_trainer_config trm_trainer_config_default(void) {
-  return (trm_trainer_config){.batch_size = 768,
-                              .optimizer = TRM_OPT_ADAM_ATAN2,
-                              .lr = 1e-4,
-                              .beta1 = 0.9,
-                              .beta2 = 0.95,
-                              .adam_eps = 1e-8,
-                              .weight_decay = 0.1,
-                              .puzzle_emb_lr = 1e-2,
-                              .puzzle_emb_weight_decay = 0.1,
-                              .lr_warmup_steps = 2000,
-                              .lr_min_ratio = 1,
-                              .ema_rate = 0.999};
+TRM__WORDS_FUNCTIONS(trm_optimizer, optimizers)
+
+static trm_status set_device(const trm_field *f, void *at, const trm__value *v) {
+  (void)f;
+  return !v->is_list && !v->quoted && trm_device_from_name(v->text, at) ? TRM_OK : TRM_E_CONFIG;
 }
 
-/* In float32 a beta nearer to 1 would be 1, and without an eps AdamW divides 0 by 0 where a weight
- * has never had a gradient. */
-#define MOST_BETA (1 - 1e-6)
+static void print_device(const trm_field *f, const void *at, trm__sink *s) {
+  char name[32];
+  (void)f;
+  trm_device_name(*(const trm_device *)at, name, sizeof name);
+  trm__sink_put(s, "%s", name);
+}
+
+static const trm__field_type device_type = {"device", "cpu, auto or cuda:N", TRM__FORM_OTHER,
+                                            set_device, print_device};
+
+/* --- the fields --- */
+
+/* In float32 a rate of decay nearer to 1 would be 1, and without an eps AdamW divides 0 by 0 where
+ * a weight has never had a gradient. */
+#define MOST_DECAY (1 - 1e-6)
 #define LEAST_EPS 1e-30
 
+#define AT(f) .name = #f, .offset = offsetof(trm_trainer_config, f)
+#define KEY(f) AT(f), .key = #f
+#define NUMBER(kind, least, most, first) \
+  .type = &trm__field_##kind, .low = (least), .high = (most), .initial = (first)
+
+static const trm_field rows[] = {
+    {AT(batch_size), .key = "global_batch_size", NUMBER(int, 1, 1 << 20, 768),
+     .synonyms = "B batch", .help = "rows per update"},
+    {AT(first_row), NUMBER(int64, 0, (double)UINT32_MAX - (1 << 20), 0),
+     .help = "of the batch, where several trainers share one"},
+    {KEY(seed), .type = &trm__field_seed, .help = "seed of all random draws"},
+    {KEY(optimizer), .type = &trm__field_word, .words = &optimizers, .initial = TRM_OPT_ADAM_ATAN2,
+     .use = TRM__OURS, .help = "of the dense weights"},
+    {KEY(lr), NUMBER(double, 0, 1e3, 1e-4), .synonyms = "learning_rate", .help = "learning rate"},
+    {KEY(lr_min_ratio), NUMBER(double, 0, 1, 1),
+     .help = "the cosine ends at this share of lr; 1: constant"},
+    {KEY(lr_warmup_steps), NUMBER(int64, 0, 1e15, 2000), .synonyms = "warmup_steps warmup",
+     .help = "updates of warm-up"},
+    {AT(total_steps), NUMBER(int64, 0, 1e15, 0), .help = "updates until a cosine ends"},
+    {KEY(beta1), NUMBER(double, 0, MOST_DECAY, 0.9), .help = "decay of the first moment"},
+    {KEY(beta2), NUMBER(double, 0, MOST_DECAY, 0.95), .help = "decay of the second moment"},
+    {AT(adam_eps), NUMBER(double, LEAST_EPS, 1, 1e-8), .synonyms = "eps epsilon",
+     .help = "epsilon of AdamW"},
+    {KEY(weight_decay), NUMBER(double, 0, 1e6, 0.1), .synonyms = "wd", .help = "weight decay"},
+    {KEY(puzzle_emb_lr), NUMBER(double, 0, 1e3, 1e-2),
+     .help = "learning rate of puzzle embeddings"},
+    {KEY(puzzle_emb_weight_decay), NUMBER(double, 0, 1e6, 0.1),
+     .help = "weight decay of puzzle embeddings"},
+    {KEY(ema_rate), NUMBER(double, 0, MOST_DECAY, 0.999), .synonyms = "ema_decay",
+     .help = "decay of the average of the weights"},
+    {KEY(freeze_weights), .type = &trm__field_bool, .help = "train the puzzle embeddings only"},
+    {KEY(device), .type = &device_type, .use = TRM__OURS | TRM__FREE,
+     .help = "cpu, cuda:N or auto: the first GPU if there is one"},
+    {KEY(threads), NUMBER(int, 0, 1024, 0), .use = TRM__OURS | TRM__FREE, .synonyms = "num_threads",
+     .help = "0: as many as the process may use"},
+    {KEY(memory_budget), NUMBER(bytes, 0, 1e15, 0), .use = TRM__OURS | TRM__FREE,
+     .help = "memory for activations, e.g. 2GiB; 0: 1.5 GiB, on a GPU what is free"},
+    {KEY(micro_batch), NUMBER(int, 0, 1 << 20, 0), .use = TRM__OURS | TRM__FREE,
+     .synonyms = "micro_batch_size", .help = "rows processed at once; 0: by memory_budget"},
+};
+static const trm__fields fields = {rows, sizeof rows / sizeof *rows, "a trainer"};
+
+_Static_assert(sizeof(trm_optimizer) == sizeof(int),
+               "an enumeration is read and written as an int");
+
+/* --- by name --- */
+
+const trm_field *trm_trainer_config_field(int i) {
+  return trm__fields_at(&fields, i);
+}
+
+trm_status trm_trainer_config_set(trm_trainer_config *config, const char *name, const char *value,
+                                  trm_error *err) {
+  return trm__fields_set(&fields, config, name, value, err);
+}
+
+trm_status trm_trainer_config_get(const trm_trainer_config *config, const char *name, char *text,
+                                  size_t size, trm_error *err) {
+  return trm__fields_get(&fields, config, name, text, size, err);
+}
+
+trm_status trm_trainer_config_bounds(const char *name, trm_bounds *out, trm_error *err) {
+  return trm__fields_bounds(&fields, name, out, err);
+}
+
+/* --- defaults, checks, schedule --- */
+
+trm_trainer_config trm_trainer_config_default(void) {
+  trm_trainer_config c = {0};
+  trm__fields_default(&fields, &c);
+  return c;
+}
+
 trm_status trm__trainer_check(const trm_trainer_config *c, trm_error *err) {
-  const struct {
-    const char *name;
-    double value, low, high;
-  } ranges[] = {
-      {"batch_size", c->batch_size, 1, 1 << 20},
-      {"lr", c->lr, 0, 1e3},
-      {"puzzle_emb_lr", c->puzzle_emb_lr, 0, 1e3},
-      {"beta1", c->beta1, 0, MOST_BETA},
-      {"beta2", c->beta2, 0, MOST_BETA},
-      {"adam_eps", c->adam_eps, LEAST_EPS, 1},
-      {"weight_decay", c->weight_decay, 0, 1e6},
-      {"puzzle_emb_weight_decay", c->puzzle_emb_weight_decay, 0, 1e6},
-      {"lr_warmup_steps", (double)c->lr_warmup_steps, 0, 1e15},
-      {"total_steps", (double)c->total_steps, 0, 1e15},
-      {"lr_min_ratio", c->lr_min_ratio, 0, 1e3},
-      {"ema_rate", c->ema_rate, 0, 1},
-      {"threads", c->threads, 0, 1024},
-      {"micro_batch", c->micro_batch, 0, 1 << 20},
-      {"memory_budget", (double)c->memory_budget, 0, 1e15},
-  };
-  for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
-    if (!(ranges[i].value >= ranges[i].low && ranges[i].value <= ranges[i].high))
-      TRM_FAIL(err, TRM_E_CONFIG, "%s = %.10g: expected %.10g to %.10g", ranges[i].name,
-               ranges[i].value, ranges[i].low, ranges[i].high);
+  TRM_TRY(trm__fields_check(&fields, c, err));
   if (c->lr_min_ratio != 1 && c->total_steps <= c->lr_warmup_steps)
     TRM_FAIL(err, TRM_E_CONFIG,
              "lr_min_ratio = %g: a cosine needs total_steps (%lld) beyond lr_warmup_steps (%lld)",
              c->lr_min_ratio, (long long)c->total_steps, (long long)c->lr_warmup_steps);
-  if (!trm_optimizer_name(c->optimizer))
-    TRM_FAIL(err, TRM_E_CONFIG, "optimizer is not one of its names");
   return TRM_OK;
 }
 

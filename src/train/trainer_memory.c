@@ -6,18 +6,19 @@
 
 /* A model with weights of its own that shares what has no average: buffers and puzzle embedding. */
 static trm_status clone_for_ema(const trm_model *model, trm_model **out, trm_error *err) {
-  size_t n = (size_t)model->layout->n_params;
+  const uint64_t n = (uint64_t)model->layout->n_params;
   trm_model *m;
   TRM_ALLOC(&m, 1, "the EMA", err);
   m->config = model->config;
   trm_status st = trm__layout_create(&m->config, &m->layout, err);
   if (st == TRM_OK && !(m->params = trm__alloc(n, sizeof *m->params)))
-    st = trm__fail(err, TRM_E_MEMORY, -1, "no memory for the EMA of %zu weights", n);
+    st = trm__fail(err, TRM_E_MEMORY, -1, "no memory for the EMA of %llu weights",
+                   (unsigned long long)n);
   if (st != TRM_OK) {
     trm_model_free(m);
     return st;
   }
-  memcpy(m->params, model->params, n * sizeof *m->params);
+  memcpy(m->params, model->params, (size_t)n * sizeof *m->params);
   m->buffers = model->buffers;
   m->puzzle_emb = model->puzzle_emb;
   *out = m;
@@ -68,9 +69,7 @@ static trm_status gradients(trm_trainer *t, trm_error *err) {
         trm__backend_alloc(be, steps, sizeof(real), "gradients of steps", &t->step_memory, err));
     lay_out_steps(t, &steps);
   }
-  TRM_TRY(trm__backend_alloc(be, B * E, sizeof(real), "puzzle gradients", &u->d_puzzle, err));
-  TRM_TRY(trm__backend_alloc(be, n, sizeof(real), "first moments", &u->m, err));
-  return trm__backend_alloc(be, n, sizeof(real), "second moments", &u->v, err);
+  return trm__backend_alloc(be, B * E, sizeof(real), "puzzle gradients", &u->d_puzzle, err);
 }
 
 static trm_status figures(trm_trainer *t, trm_error *err) {
@@ -82,7 +81,6 @@ static trm_status figures(trm_trainer *t, trm_error *err) {
   TRM_TRY(trm__backend_alloc(be, B, sizeof *t->least, "explorations", &t->least, err));
   TRM_TRY(
       trm__backend_alloc(be, n / TRM__CHUNK + 1, sizeof(double), "norms", &u->partial_norms, err));
-  TRM_TRY(trm__backend_alloc(be, 1, sizeof *u->rates, "rates", &u->rates, err));
   TRM_TRY(trm__backend_alloc(be, 1, sizeof *u->totals, "totals", &u->totals, err));
   TRM_TRY(trm__backend_alloc(be, B, sizeof *u->order, "row order", &u->order, err));
   TRM_TRY(trm__backend_alloc(be, E, sizeof *u->sum, "a puzzle gradient", &u->sum, err));
@@ -114,11 +112,11 @@ trm_status trm__trainer_memory(trm_trainer *t, trm_error *err) {
   t->n_grad_steps = l->plan->n_steps - l->plan->first_grad;
   t->update.n = l->n_params;
   t->update.rows = t->config.batch_size;
-  t->update.optimizer = t->config.optimizer;
   TRM_TRY(weights_and_ema(t, err));
   TRM_TRY(trm__carry_create(t->model, t->be, &t->weights, t->config.batch_size, &t->carry, err));
   t->update.puzzle_ids = t->carry->rows.puzzle_ids;
   TRM_TRY(gradients(t, err));
+  TRM_TRY(trm__groups_memory(&t->groups, t->be, err));
   TRM_TRY(figures(t, err));
   t->halting =
       (trm__halting){c->halt_max_steps, c->halt_max_steps > 1, !c->no_ACT_continue, t->least};
@@ -141,9 +139,8 @@ void trm__trainer_release(trm_trainer *t) {
   for (int i = 0; t->walkers && i < t->n_teams; i++) trm__walker_free(t->walkers[i]);
   trm__carry_free(t->carry);
   trm__weights_free(be, &t->weights);
-  void *blocks[] = {u->grads,         t->step_memory, u->m,     u->v,
-                    u->d_puzzle,      t->loss,        t->least, u->partial_norms,
-                    (void *)u->rates, u->totals,      u->order, u->sum};
+  void *blocks[] = {u->grads,         t->step_memory, u->d_puzzle, t->loss, t->least,
+                    u->partial_norms, u->totals,      u->order,    u->sum};
   for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) be->ops->release(be, blocks[i]);
   trm__free(t->walkers);
   trm__free(t->step_grads);

@@ -6,11 +6,14 @@
 #include "device.cuh"
 #include "product.cuh"
 
-/* A block's two weights as operands: row-major, rows of ld values, ld a multiple of 8; and as what
- * runs by warp groups (hopper/) reads them in either pass, or NULL. */
+/* A block's weights as operands, in the order of its list: row-major, rows of ld values, ld a
+ * multiple of 8; and as what runs by warp groups (hopper/) reads them in either pass, or NULL. */
+struct Operand {
+  void *at;
+  int ld;
+};
 struct BlockWeights {
-  void *in, *out;
-  int rows_in, cols_in, ld_in, rows_out, cols_out, ld_out;
+  Operand w[TRM__BLOCK_WEIGHTS];
   bf16 *packed_forward, *packed_backward;
 };
 
@@ -64,7 +67,7 @@ void product(CudaBackend *c, const Product &x);
 void gradient(CudaBackend *c, const Product &x, bool accumulate);
 
 /* blocks.cu: the sizes and the two directions of each kind of block, as the ops of that name. */
-void block_weights(const trm__dims &m, trm__block_kind kind, BlockWeights *w);
+bool block_known(trm__block_kind kind);
 /* Values of packed_forward and packed_backward, 0: none; and what fills them, from floats. */
 void block_packed(const CudaBackend *c, trm__block_kind kind, int64_t *forward, int64_t *backward);
 void block_pack(CudaBackend *c, const BlockWeights *w, const trm__block *blk, const real *params);
@@ -73,7 +76,7 @@ int64_t block_shared(const CudaBackend *c, trm__block_kind kind, int b, bool tra
 void block_forward(CudaBackend *c, const trm__block *blk, int b, const real *x, real *y,
                    real *saved, real *shared);
 void block_backward(CudaBackend *c, const trm__block *blk, int b, const real *x, const real *y,
-                    real *saved, real *dh, real *d_in, real *d_out, bool accumulate, real *shared);
+                    real *saved, real *dh, real *const *dw, bool accumulate, real *shared);
 
 /* ops.cu: fills in the ops that work on activations, rows and weights. */
 void set_ops(trm__backend_ops *ops);

@@ -25,34 +25,6 @@ static int64_t reals(int64_t bytes) {
   return padded(bytes) / (int64_t)sizeof(real);
 }
 
-void block_weights(const trm__dims &m, trm__block_kind kind, BlockWeights *w) {
-  const BlockWeights table[TRM__BLOCK_KINDS] = {
-      {NULL, NULL, 3 * m.D, m.D, 0, m.D, m.D, 0, NULL, NULL},   /* attention */
-      {NULL, NULL, 2 * m.FL, m.L, 0, m.L, m.FL, 0, NULL, NULL}, /* mixer */
-      {NULL, NULL, 2 * m.F, m.D, 0, m.D, m.F, 0, NULL, NULL}};  /* mlp */
-  *w = table[kind];
-  w->ld_in = (w->cols_in + 7) / 8 * 8;
-  w->ld_out = (w->cols_out + 7) / 8 * 8;
-}
-
-void block_packed(const CudaBackend *c, trm__block_kind kind, int64_t *forward, int64_t *backward) {
-  const trm__dims &m = c->base.dims;
-  const bool gated = c->gated && kind == TRM__BLOCK_MLP;
-  const bool groups = c->mixer_groups && kind == TRM__BLOCK_MIXER;
-  *forward = gated ? gated_size(2 * (int64_t)m.F, m.D) : groups ? mixer_groups_size(m.L, m.FL) : 0;
-  *backward = gated ? gated_size(m.F, m.D) : 0;
-}
-void block_pack(CudaBackend *c, const BlockWeights *w, const trm__block *blk, const real *params) {
-  const trm__dims &m = c->base.dims;
-  const real *in = params + blk->w_in, *out = params + blk->w_out;
-  if (blk->kind == TRM__BLOCK_MIXER && w->packed_forward)
-    mixer_groups_pack(in, out, w->packed_forward, m.L, m.FL, c->stream);
-  if (blk->kind == TRM__BLOCK_MLP && w->packed_forward)
-    gated_pack_in(in, w->packed_forward, m.D, m.F, c->stream);
-  if (blk->kind == TRM__BLOCK_MLP && w->packed_backward)
-    gated_pack_out(out, w->packed_backward, m.D, m.F, c->stream);
-}
-
 /* Takes stretches of one block of memory, one after the other. */
 struct Taker {
   unsigned char *at;
@@ -80,8 +52,9 @@ struct Gated { /* mlp and mixer */
 
 /* saved and shared NULL only count. Without `saved` everything lies in `shared`. */
 template <class T>
-static Attention<T> attention_memory(const trm__dims &m, int b, Taker *saved, Taker *shared,
+static Attention<T> attention_memory(const CudaBackend *c, int b, Taker *saved, Taker *shared,
                                      bool backward) {
+  const trm__dims &m = c->base.dims;
   const int64_t R = (int64_t)b * m.L;
   Attention<T> a = {};
   a.qkv = saved->take<T>(R * 3 * m.D);
@@ -96,18 +69,21 @@ static Attention<T> attention_memory(const trm__dims &m, int b, Taker *saved, Ta
 }
 
 template <class T>
-static Gated<T> mlp_memory(const trm__dims &m, int b, Taker *saved, Taker *shared, bool gated) {
+static Gated<T> mlp_memory(const CudaBackend *c, int b, Taker *saved, Taker *shared, bool) {
+  const trm__dims &m = c->base.dims;
   const int64_t R = (int64_t)b * m.L;
   Gated<T> g = {};
-  if (!gated || saved != shared) g.gu = saved->take<T>(R * 2 * m.F);
+  if (!c->gated || saved != shared) g.gu = saved->take<T>(R * 2 * m.F);
   g.inv = saved->take<float>(R);
   g.act = shared->take<T>(R * m.F);
   return g;
 }
 
 template <class T>
-static Gated<T> mixer_memory(const trm__dims &m, int b, Taker *saved, Taker *shared, bool backward,
-                             bool fused) {
+static Gated<T> mixer_memory(const CudaBackend *c, int b, Taker *saved, Taker *shared,
+                             bool backward) {
+  const trm__dims &m = c->base.dims;
+  const bool fused = c->fused_mixer;
   const int64_t N = (int64_t)b * m.D;
   Gated<T> g = {};
   if (!fused) g.gu = saved->take<T>(2 * m.FL * N);
@@ -118,35 +94,6 @@ static Gated<T> mixer_memory(const trm__dims &m, int b, Taker *saved, Taker *sha
   g.xt = shared->take<T>(m.L * N);
   g.out = shared->take<T>(m.L * N);
   return g;
-}
-
-template <class T>
-static void count_block(const CudaBackend *c, trm__block_kind kind, int b, Taker *saved,
-                        Taker *shared, bool backward) {
-  const trm__dims &m = c->base.dims;
-  if (kind == TRM__BLOCK_ATTENTION) attention_memory<T>(m, b, saved, shared, backward);
-  if (kind == TRM__BLOCK_MLP) mlp_memory<T>(m, b, saved, shared, c->gated);
-  if (kind == TRM__BLOCK_MIXER) mixer_memory<T>(m, b, saved, shared, backward, c->fused_mixer);
-}
-static void count(const CudaBackend *c, trm__block_kind kind, int b, Taker *saved, Taker *shared,
-                  bool backward) {
-  if (is_bf16(&c->base))
-    count_block<bf16>(c, kind, b, saved, shared, backward);
-  else
-    count_block<float>(c, kind, b, saved, shared, backward);
-}
-
-/* For a tile of one row: what larger tiles need is at most as much per row. */
-int64_t block_saved(const CudaBackend *c, trm__block_kind kind) {
-  Taker saved = {}, shared = {};
-  count(c, kind, 1, &saved, &shared, false);
-  return reals(saved.bytes);
-}
-int64_t block_shared(const CudaBackend *c, trm__block_kind kind, int b, bool training) {
-  Taker forward = {}, saved = {}, backward = {};
-  count(c, kind, b, &forward, &forward, false); /* all of it, when nothing is kept */
-  if (training) count(c, kind, b, &saved, &backward, true);
-  return reals(forward.bytes > backward.bytes ? forward.bytes : backward.bytes);
 }
 
 /* --- products -------------------------------------------------------------------------------- */
@@ -194,28 +141,28 @@ static void attention_block(CudaBackend *c, const BlockWeights *w, int b, const 
                             Taker *saved, Taker *shared) {
   const trm__dims &m = c->base.dims;
   const int64_t R = (int64_t)b * m.L;
-  const Attention<T> a = attention_memory<T>(m, b, saved, shared, false);
-  times_weight<T>(c, R, 3 * m.D, m.D, x, w->in, w->ld_in, NULL, a.qkv);
+  const Attention<T> a = attention_memory<T>(c, b, saved, shared, false);
+  times_weight<T>(c, R, 3 * m.D, m.D, x, w->w[TRM__QKV].at, w->w[TRM__QKV].ld, NULL, a.qkv);
   if (m.rope) rotate(a.qkv, c->cosine, c->sine, b, m.L, m.H, m.d, 1, c->stream);
   attention_forward(a.qkv, a.o, a.lse, b, m.L, m.H, m.d, c->stream);
-  times_weight<T>(c, R, m.D, m.D, a.o, w->out, w->ld_out, x, y);
+  times_weight<T>(c, R, m.D, m.D, a.o, w->w[TRM__O].at, w->w[TRM__O].ld, x, y);
   norm_rows(y, a.inv, R, m.D, (float)m.eps, c->stream);
 }
 
 template <class T>
 static void attention_block_grad(CudaBackend *c, const BlockWeights *w, int b, const T *x,
-                                 const T *y, T *dh, real *d_in, real *d_out, bool accumulate,
-                                 Taker *saved, Taker *shared) {
+                                 const T *y, T *dh, real *const *dw, bool accumulate, Taker *saved,
+                                 Taker *shared) {
   const trm__dims &m = c->base.dims;
   const int64_t R = (int64_t)b * m.L;
-  const Attention<T> a = attention_memory<T>(m, b, saved, shared, true);
+  const Attention<T> a = attention_memory<T>(c, b, saved, shared, true);
   norm_rows_grad(y, a.inv, dh, R, m.D, c->stream);
-  times_weight_back<T>(c, R, m.D, m.D, dh, w->out, w->ld_out, NULL, a.d_o);
-  weight_grad(c, R, m.D, m.D, dh, a.o, d_out, accumulate);
+  times_weight_back<T>(c, R, m.D, m.D, dh, w->w[TRM__O].at, w->w[TRM__O].ld, NULL, a.d_o);
+  weight_grad(c, R, m.D, m.D, dh, a.o, dw[TRM__O], accumulate);
   attention_backward(a.qkv, a.o, a.lse, a.d_o, a.delta, a.dqkv, b, m.L, m.H, m.d, c->stream);
   if (m.rope) rotate(a.dqkv, c->cosine, c->sine, b, m.L, m.H, m.d, -1, c->stream);
-  weight_grad(c, R, 3 * m.D, m.D, a.dqkv, x, d_in, accumulate);
-  times_weight_back<T>(c, R, 3 * m.D, m.D, a.dqkv, w->in, w->ld_in, dh, dh);
+  weight_grad(c, R, 3 * m.D, m.D, a.dqkv, x, dw[TRM__QKV], accumulate);
+  times_weight_back<T>(c, R, 3 * m.D, m.D, a.dqkv, w->w[TRM__QKV].at, w->w[TRM__QKV].ld, dh, dh);
 }
 
 /* --- SwiGLU over channels -------------------------------------------------------------------- */
@@ -248,30 +195,31 @@ static void mlp_block(CudaBackend *c, const BlockWeights *w, int b, const T *x, 
                       Taker *shared) {
   const trm__dims &m = c->base.dims;
   const int64_t R = (int64_t)b * m.L;
-  const Gated<T> g = mlp_memory<T>(m, b, saved, shared, c->gated);
+  const Gated<T> g = mlp_memory<T>(c, b, saved, shared, false);
   if (!gated_products(c, w, R, x, g)) {
-    times_weight<T>(c, R, 2 * m.F, m.D, x, w->in, w->ld_in, NULL, g.gu);
+    times_weight<T>(c, R, 2 * m.F, m.D, x, w->w[TRM__GATE_UP].at, w->w[TRM__GATE_UP].ld, NULL,
+                    g.gu);
     swiglu(g.gu, g.act, R, m.F, 2 * m.F, m.F, c->stream);
   }
-  times_weight<T>(c, R, m.D, m.F, g.act, w->out, w->ld_out, x, y);
+  times_weight<T>(c, R, m.D, m.F, g.act, w->w[TRM__DOWN].at, w->w[TRM__DOWN].ld, x, y);
   norm_rows(y, g.inv, R, m.D, (float)m.eps, c->stream);
 }
 
 template <class T>
 static void mlp_block_grad(CudaBackend *c, const BlockWeights *w, int b, const T *x, const T *y,
-                           T *dh, real *d_in, real *d_out, bool accumulate, Taker *saved,
-                           Taker *shared) {
+                           T *dh, real *const *dw, bool accumulate, Taker *saved, Taker *shared) {
   const trm__dims &m = c->base.dims;
   const int64_t R = (int64_t)b * m.L;
-  const Gated<T> g = mlp_memory<T>(m, b, saved, shared, c->gated);
+  const Gated<T> g = mlp_memory<T>(c, b, saved, shared, true);
   norm_rows_grad(y, g.inv, dh, R, m.D, c->stream);
   if (!gated_products_grad(c, w, R, dh, g)) {
-    times_weight_back<T>(c, R, m.D, m.F, dh, w->out, w->ld_out, NULL, g.act);
+    times_weight_back<T>(c, R, m.D, m.F, dh, w->w[TRM__DOWN].at, w->w[TRM__DOWN].ld, NULL, g.act);
     swiglu_grad(g.gu, g.act, R, m.F, 2 * m.F, m.F, c->stream);
   }
-  weight_grad(c, R, m.D, m.F, dh, g.act, d_out, accumulate);
-  weight_grad(c, R, 2 * m.F, m.D, g.gu, x, d_in, accumulate);
-  times_weight_back<T>(c, R, 2 * m.F, m.D, g.gu, w->in, w->ld_in, dh, dh);
+  weight_grad(c, R, m.D, m.F, dh, g.act, dw[TRM__DOWN], accumulate);
+  weight_grad(c, R, 2 * m.F, m.D, g.gu, x, dw[TRM__GATE_UP], accumulate);
+  times_weight_back<T>(c, R, 2 * m.F, m.D, g.gu, w->w[TRM__GATE_UP].at, w->w[TRM__GATE_UP].ld, dh,
+                       dh);
 }
 
 /* --- SwiGLU over positions ------------------------------------------------------------------- */
@@ -286,9 +234,9 @@ static bool fused_forward(CudaBackend *c, const BlockWeights *w, int b, const T 
       mixer_groups_forward(x, y, w->packed_forward, inv, b, m.L, m.D, m.FL, (float)m.eps,
                            c->multiprocessors, c->stream);
     else if (c->fused_mixer)
-      mixer_fused_forward(x, y, static_cast<const bf16 *>(w->in), w->ld_in,
-                          static_cast<const bf16 *>(w->out), w->ld_out, inv, b, m.L, m.D, m.FL,
-                          (float)m.eps, c->stream);
+      mixer_fused_forward(x, y, static_cast<const bf16 *>(w->w[TRM__GATE_UP].at),
+                          w->w[TRM__GATE_UP].ld, static_cast<const bf16 *>(w->w[TRM__DOWN].at),
+                          w->w[TRM__DOWN].ld, inv, b, m.L, m.D, m.FL, (float)m.eps, c->stream);
   }
   return c->fused_mixer;
 }
@@ -298,9 +246,10 @@ static bool fused_backward(CudaBackend *c, const BlockWeights *w, int b, const T
   if constexpr (std::is_same<T, bf16>::value) {
     const trm__dims &m = c->base.dims;
     if (c->fused_mixer)
-      mixer_fused_backward(x, y, g.inv, static_cast<const bf16 *>(w->in), w->ld_in,
-                           static_cast<const bf16 *>(w->out), w->ld_out, dh, g.out, g.xt, g.act,
-                           g.gu, b, m.L, m.D, m.FL, c->stream);
+      mixer_fused_backward(x, y, g.inv, static_cast<const bf16 *>(w->w[TRM__GATE_UP].at),
+                           w->w[TRM__GATE_UP].ld, static_cast<const bf16 *>(w->w[TRM__DOWN].at),
+                           w->w[TRM__DOWN].ld, dh, g.out, g.xt, g.act, g.gu, b, m.L, m.D, m.FL,
+                           c->stream);
   }
   return c->fused_mixer;
 }
@@ -310,50 +259,138 @@ static void mixer_block(CudaBackend *c, const BlockWeights *w, int b, const T *x
                         Taker *saved, Taker *shared) {
   const trm__dims &m = c->base.dims;
   const int64_t N = (int64_t)b * m.D;
-  const Gated<T> g = mixer_memory<T>(m, b, saved, shared, false, c->fused_mixer);
+  const Gated<T> g = mixer_memory<T>(c, b, saved, shared, false);
   if (fused_forward(c, w, b, x, y, g.inv)) return;
   to_columns(x, g.xt, b, m.L, m.D, c->stream);
-  weight_times(c, N, 2 * m.FL, m.L, w->in, w->ld_in, g.xt, g.gu);
+  weight_times(c, N, 2 * m.FL, m.L, w->w[TRM__GATE_UP].at, w->w[TRM__GATE_UP].ld, g.xt, g.gu);
   swiglu(g.gu, g.act, m.FL, N, N, m.FL * N, c->stream);
-  weight_times(c, N, m.L, m.FL, w->out, w->ld_out, g.act, g.out);
+  weight_times(c, N, m.L, m.FL, w->w[TRM__DOWN].at, w->w[TRM__DOWN].ld, g.act, g.out);
   norm_columns(x, g.out, y, g.inv, b, m.L, m.D, (float)m.eps, c->stream);
 }
 
 template <class T>
 static void mixer_block_grad(CudaBackend *c, const BlockWeights *w, int b, const T *x, const T *y,
-                             T *dh, real *d_in, real *d_out, bool accumulate, Taker *saved,
-                             Taker *shared) {
+                             T *dh, real *const *dw, bool accumulate, Taker *saved, Taker *shared) {
   const trm__dims &m = c->base.dims;
   const int64_t N = (int64_t)b * m.D;
-  const Gated<T> g = mixer_memory<T>(m, b, saved, shared, true, c->fused_mixer);
+  const Gated<T> g = mixer_memory<T>(c, b, saved, shared, true);
   const bool fused = fused_backward(c, w, b, x, y, dh, g);
   if (!fused) {
     norm_columns_grad(y, g.inv, dh, g.out, b, m.L, m.D, c->stream);
-    weight_times_back<T>(c, N, m.L, m.FL, w->out, w->ld_out, g.out, NULL, g.act);
+    weight_times_back<T>(c, N, m.L, m.FL, w->w[TRM__DOWN].at, w->w[TRM__DOWN].ld, g.out, NULL,
+                         g.act);
     swiglu_grad(g.gu, g.act, m.FL, N, N, m.FL * N, c->stream);
     to_columns(x, g.xt, b, m.L, m.D, c->stream);
   }
-  column_grad(c, N, m.L, m.FL, g.out, g.act, d_out, accumulate);
-  column_grad(c, N, 2 * m.FL, m.L, g.gu, g.xt, d_in, accumulate);
+  column_grad(c, N, m.L, m.FL, g.out, g.act, dw[TRM__DOWN], accumulate);
+  column_grad(c, N, 2 * m.FL, m.L, g.gu, g.xt, dw[TRM__GATE_UP], accumulate);
   if (fused) return;
-  weight_times_back(c, N, 2 * m.FL, m.L, w->in, w->ld_in, g.gu, g.out, g.out);
+  weight_times_back(c, N, 2 * m.FL, m.L, w->w[TRM__GATE_UP].at, w->w[TRM__GATE_UP].ld, g.gu, g.out,
+                    g.out);
   from_columns(g.out, dh, b, m.L, m.D, c->stream);
+}
+
+/* --- what warp groups read (hopper/) --------------------------------------------------------- */
+
+/* Values of either pass; 0: none. */
+struct PackedSizes {
+  int64_t forward, backward;
+};
+
+static PackedSizes mlp_packed(const CudaBackend *c) {
+  const trm__dims &m = c->base.dims;
+  if (!c->gated) return {0, 0};
+  return {gated_size(2 * (int64_t)m.F, m.D), gated_size(m.F, m.D)};
+}
+static void mlp_pack(CudaBackend *c, const BlockWeights *w, const trm__block *blk,
+                     const real *params) {
+  const trm__dims &m = c->base.dims;
+  if (w->packed_forward)
+    gated_pack_in(params + blk->w[TRM__GATE_UP].at, w->packed_forward, m.D, m.F, c->stream);
+  if (w->packed_backward)
+    gated_pack_out(params + blk->w[TRM__DOWN].at, w->packed_backward, m.D, m.F, c->stream);
+}
+
+static PackedSizes mixer_packed(const CudaBackend *c) {
+  const trm__dims &m = c->base.dims;
+  return {c->mixer_groups ? mixer_groups_size(m.L, m.FL) : 0, 0};
+}
+static void mixer_pack(CudaBackend *c, const BlockWeights *w, const trm__block *blk,
+                       const real *params) {
+  const trm__dims &m = c->base.dims;
+  if (w->packed_forward)
+    mixer_groups_pack(params + blk->w[TRM__GATE_UP].at, params + blk->w[TRM__DOWN].at,
+                      w->packed_forward, m.L, m.FL, c->stream);
 }
 
 /* --- by kind --------------------------------------------------------------------------------- */
 
+/* One row per kind and number format. */
 template <class T>
 struct Kind {
+  /* Takes what a tile of b rows needs. */
+  void (*memory)(const CudaBackend *, int b, Taker *saved, Taker *shared, bool backward);
   void (*forward)(CudaBackend *, const BlockWeights *, int, const T *, T *, Taker *, Taker *);
-  void (*backward)(CudaBackend *, const BlockWeights *, int, const T *, const T *, T *, real *,
-                   real *, bool, Taker *, Taker *);
+  void (*backward)(CudaBackend *, const BlockWeights *, int, const T *, const T *, T *,
+                   real *const *, bool, Taker *, Taker *);
+  /* What is packed beside the weights as rows; NULL: nothing. */
+  PackedSizes (*packed)(const CudaBackend *);
+  void (*pack)(CudaBackend *, const BlockWeights *, const trm__block *, const real *params);
 };
+
+template <class T>
+static void attention_takes(const CudaBackend *c, int b, Taker *saved, Taker *shared, bool back) {
+  attention_memory<T>(c, b, saved, shared, back);
+}
+template <class T>
+static void mixer_takes(const CudaBackend *c, int b, Taker *saved, Taker *shared, bool back) {
+  mixer_memory<T>(c, b, saved, shared, back);
+}
+template <class T>
+static void mlp_takes(const CudaBackend *c, int b, Taker *saved, Taker *shared, bool back) {
+  mlp_memory<T>(c, b, saved, shared, back);
+}
+
 template <class T>
 static const Kind<T> &kind_of(trm__block_kind kind) {
-  static const Kind<T> kinds[TRM__BLOCK_KINDS] = {{attention_block<T>, attention_block_grad<T>},
-                                                  {mixer_block<T>, mixer_block_grad<T>},
-                                                  {mlp_block<T>, mlp_block_grad<T>}};
+  static const Kind<T> kinds[TRM__BLOCK_KINDS] = {
+      {attention_takes<T>, attention_block<T>, attention_block_grad<T>, NULL, NULL},
+      {mixer_takes<T>, mixer_block<T>, mixer_block_grad<T>, mixer_packed, mixer_pack},
+      {mlp_takes<T>, mlp_block<T>, mlp_block_grad<T>, mlp_packed, mlp_pack}};
   return kinds[kind];
+}
+
+bool block_known(trm__block_kind kind) {
+  return kind_of<float>(kind).forward != NULL;
+}
+
+static void count(const CudaBackend *c, trm__block_kind kind, int b, Taker *saved, Taker *shared,
+                  bool backward) {
+  const auto memory = is_bf16(&c->base) ? kind_of<bf16>(kind).memory : kind_of<float>(kind).memory;
+  memory(c, b, saved, shared, backward);
+}
+/* For a tile of one row: what larger tiles need is at most as much per row. */
+int64_t block_saved(const CudaBackend *c, trm__block_kind kind) {
+  Taker saved = {}, shared = {};
+  count(c, kind, 1, &saved, &shared, false);
+  return reals(saved.bytes);
+}
+int64_t block_shared(const CudaBackend *c, trm__block_kind kind, int b, bool training) {
+  Taker forward = {}, saved = {}, backward = {};
+  count(c, kind, b, &forward, &forward, false); /* all of it, when nothing is kept */
+  if (training) count(c, kind, b, &saved, &backward, true);
+  return reals(forward.bytes > backward.bytes ? forward.bytes : backward.bytes);
+}
+
+void block_packed(const CudaBackend *c, trm__block_kind kind, int64_t *forward, int64_t *backward) {
+  const Kind<bf16> &k = kind_of<bf16>(kind);
+  const PackedSizes sizes = k.packed ? k.packed(c) : PackedSizes{0, 0};
+  *forward = sizes.forward;
+  *backward = sizes.backward;
+}
+void block_pack(CudaBackend *c, const BlockWeights *w, const trm__block *blk, const real *params) {
+  const Kind<bf16> &k = kind_of<bf16>(blk->kind);
+  if (k.pack) k.pack(c, w, blk, params);
 }
 
 static Taker taker(real *memory) {
@@ -375,16 +412,15 @@ void block_forward(CudaBackend *c, const trm__block *blk, int b, const real *x, 
 
 template <class T>
 static void backward(CudaBackend *c, const trm__block *blk, int b, const real *x, const real *y,
-                     real *saved, real *dh, real *d_in, real *d_out, bool accumulate,
-                     real *shared) {
+                     real *saved, real *dh, real *const *dw, bool accumulate, real *shared) {
   const BlockWeights *w = &c->weights[blk - c->base.blocks];
   Taker kept = taker(saved), own = taker(shared);
   kind_of<T>(blk->kind).backward(c, w, b, reinterpret_cast<const T *>(x),
-                                 reinterpret_cast<const T *>(y), reinterpret_cast<T *>(dh), d_in,
-                                 d_out, accumulate, &kept, &own);
+                                 reinterpret_cast<const T *>(y), reinterpret_cast<T *>(dh), dw,
+                                 accumulate, &kept, &own);
 }
 void block_backward(CudaBackend *c, const trm__block *blk, int b, const real *x, const real *y,
-                    real *saved, real *dh, real *d_in, real *d_out, bool accumulate, real *shared) {
-  (is_bf16(&c->base) ? backward<bf16> : backward<float>)(c, blk, b, x, y, saved, dh, d_in, d_out,
-                                                         accumulate, shared);
+                    real *saved, real *dh, real *const *dw, bool accumulate, real *shared) {
+  (is_bf16(&c->base) ? backward<bf16> : backward<float>)(c, blk, b, x, y, saved, dh, dw, accumulate,
+                                                         shared);
 }

@@ -54,10 +54,9 @@ static void pack_weights(CudaBackend *c, const real *params) {
   for (int i = 0; i < c->base.n_blocks; i++) {
     const BlockWeights &w = c->weights[i];
     const trm__block &blk = c->base.blocks[i];
-    convert_rows(params + blk.w_in, static_cast<T *>(w.in), w.rows_in, w.cols_in, w.ld_in,
-                 c->stream);
-    convert_rows(params + blk.w_out, static_cast<T *>(w.out), w.rows_out, w.cols_out, w.ld_out,
-                 c->stream);
+    for (int j = 0; j < blk.n_weights; j++)
+      convert_rows(params + blk.w[j].at, static_cast<T *>(w.w[j].at), blk.w[j].rows, blk.w[j].cols,
+                   w.w[j].ld, c->stream);
     block_pack(c, &w, &blk, params);
   }
 }
@@ -106,6 +105,7 @@ static void op_clear(trm__backend *be, trm__workspace *, int64_t n, real *h) {
   note(c, cudaMemsetAsync(h, 0, (size_t)n * sizeof *h, c->stream));
 }
 
+static_assert(SUM_MOST >= TRM__MAX_LATENTS + 1, "a step adds up all latents and the input");
 template <class T>
 static void add(CudaBackend *c, int64_t values, int n_src, const real *const *src, real *h) {
   Sources<T> from = {};
@@ -129,9 +129,9 @@ static void op_block(trm__backend *be, trm__workspace *ws, const trm__block *blk
   block_forward(cuda_of(be), blk, b, x, y, saved, ws->shared);
 }
 static void op_block_grad(trm__backend *be, trm__workspace *ws, const trm__block *blk, int b,
-                          const real *x, const real *y, real *saved, real *dh, real *d_in,
-                          real *d_out, bool accumulate) {
-  block_backward(cuda_of(be), blk, b, x, y, saved, dh, d_in, d_out, accumulate, ws->shared);
+                          const real *x, const real *y, real *saved, real *dh, real *const *dw,
+                          bool accumulate) {
+  block_backward(cuda_of(be), blk, b, x, y, saved, dh, dw, accumulate, ws->shared);
 }
 
 /* --- heads and losses ------------------------------------------------------------------------ */
@@ -189,14 +189,17 @@ static void op_halt(trm__backend *be, trm__workspace *, const trm__rows *rows, i
                     const trm__halting *how, const trm__row_loss *loss) {
   halt(*rows, n, *how, loss, cuda_of(be)->stream);
 }
-static void op_reduce(trm__backend *be, trm__workspace *, const trm__update *u) {
-  reduce(*u, cuda_of(be)->stream);
+/* There is one slot. */
+static void op_sum_slots(trm__backend *, trm__workspace *, const trm__update *) {}
+static void op_finish_grads(trm__backend *be, trm__workspace *, const trm__update *u) {
+  finish_grads(*u, cuda_of(be)->stream);
 }
-static void op_update(trm__backend *be, trm__workspace *, const trm__update *u) {
-  update(*u, cuda_of(be)->stream);
+static bool op_has_rule(const trm__backend *, trm__rule rule) {
+  return has_rule(rule);
 }
-static void op_update_puzzle(trm__backend *be, trm__workspace *, const trm__update *u) {
-  update_puzzle(*u, be->dims.E, cuda_of(be)->stream);
+static void op_update(trm__backend *be, trm__workspace *, const trm__update *u,
+                      const trm__group *g) {
+  update(be->dims, *u, *g, cuda_of(be)->stream);
 }
 
 void set_ops(trm__backend_ops *ops) {
@@ -219,7 +222,8 @@ void set_ops(trm__backend_ops *ops) {
   ops->halt = op_halt;
   ops->clear_grads = op_clear;
   ops->add_grads = op_add_grads;
-  ops->reduce = op_reduce;
+  ops->sum_slots = op_sum_slots;
+  ops->finish_grads = op_finish_grads;
+  ops->has_rule = op_has_rule;
   ops->update = op_update;
-  ops->update_puzzle = op_update_puzzle;
 }

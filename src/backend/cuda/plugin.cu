@@ -293,7 +293,14 @@ static trm_status choose_kernels(const cudaDeviceProp *prop, const char *name, b
   return TRM_OK;
 }
 
-static trm_status check_model(const trm__dims *m, const char *name, trm_error *err) {
+static trm_status check_model(const trm__dims *m, const trm__block *blocks, int n_blocks,
+                              const char *name, trm_error *err) {
+  for (int i = 0; i < n_blocks; i++)
+    if (!block_known(blocks[i].kind))
+      return fail(
+          err, TRM_E_CONFIG,
+          "%s: the model has a kind of block that no GPU computes yet; choose the device cpu",
+          name);
   if (m->D % 8 != 0)
     return fail(err, TRM_E_CONFIG,
                 "%s: hidden_size %d, but a GPU needs a multiple of 8; choose the device cpu", name,
@@ -332,17 +339,17 @@ static int64_t lay_out(CudaBackend *c, bool training, unsigned char *base) {
   };
   for (int i = 0; i < c->base.n_blocks; i++) {
     BlockWeights *w = &c->weights[i];
-    block_weights(m, c->base.blocks[i].kind, w);
-    w->in = place(w->rows_in * (int64_t)w->ld_in);
-    w->out = place(w->rows_out * (int64_t)w->ld_out);
+    const trm__block &blk = c->base.blocks[i];
+    for (int j = 0; j < blk.n_weights; j++) {
+      w->w[j].ld = (blk.w[j].cols + 7) / 8 * 8;
+      w->w[j].at = place(blk.w[j].rows * (int64_t)w->w[j].ld);
+      const int64_t scratch = gradient_scratch(blk.w[j].rows, blk.w[j].cols);
+      parts = scratch > parts ? scratch : parts;
+    }
     int64_t forward, backward;
-    block_packed(c, c->base.blocks[i].kind, &forward, &backward);
+    block_packed(c, blk.kind, &forward, &backward);
     if (forward) w->packed_forward = static_cast<bf16 *>(place(forward));
     if (backward && training) w->packed_backward = static_cast<bf16 *>(place(backward));
-    const int64_t in = gradient_scratch(w->rows_in, w->cols_in);
-    const int64_t out = gradient_scratch(w->rows_out, w->cols_out);
-    parts = in > parts ? in : parts;
-    parts = out > parts ? out : parts;
   }
   c->parts = reinterpret_cast<float *>(base ? base + at : NULL);
   if (training) at += divide_up(parts * (int64_t)sizeof(float), 256) * 256;
@@ -454,7 +461,7 @@ static trm_status create(int index, const trm__dims *dims, const trm__outer *out
   c->base.outer = *outer;
   c->base.n_blocks = n_blocks;
   fill_ops(c);
-  st = check_model(dims, c->name, err);
+  st = check_model(dims, blocks, n_blocks, c->name, err);
   if (st == TRM_OK) st = begin(c, &prop, blocks, training, err);
   if (st != TRM_OK) {
     destroy(&c->base);
@@ -485,6 +492,6 @@ static trm_status rates(int index, trm_dtype dtype, int m, int n, int k, double 
 
 extern "C" TRM_API trm__plugin_fn trm__plugin_table;
 const trm__plugin *trm__plugin_table(void) {
-  static const trm__plugin table = {TRM_VERSION, sizeof(trm__backend_ops), describe, create, rates};
+  static const trm__plugin table = {TRM_VERSION, trm__plugin_abi(), describe, create, rates};
   return &table;
 }

@@ -86,16 +86,28 @@ __global__ void totals_kernel(trm__update u, int64_t chunks) {
 /* --- optimisers --------------------------------------------------------------------------------
  */
 
-__global__ void update_kernel(trm__update u) {
-  const int64_t i = thread_index();
-  if (i >= u.n || !u.totals->apply) return;
-  const trm__adam o = u.rates->adam;
-  const float g = u.grads[i], m = o.beta1 * u.m[i] + (1 - o.beta1) * g;
-  const float v = o.beta2 * u.v[i] + (1 - o.beta2) * g * g, root = sqrtf(v) * o.root_scale;
-  const float step = u.optimizer == TRM_OPT_ADAM_ATAN2 ? atan2f(m, root) : m / (root + o.eps);
-  const float p = u.params[i] * o.decay - o.step_scale * step;
-  u.m[i] = m;
-  u.v[i] = v;
+/* The step of one weight from its gradient; moments are replaced. */
+struct AdamAtan2 {
+  __device__ static float step(const trm__adam &, float m, float root) { return atan2f(m, root); }
+};
+struct AdamW {
+  __device__ static float step(const trm__adam &o, float m, float root) {
+    return m / (root + o.eps);
+  }
+};
+
+/* Moments, weights and their EMA of one segment. */
+template <class Rule>
+__global__ void adam_kernel(trm__update u, trm__segment s, const trm__adam *figures, float *m_of,
+                            float *v_of) {
+  const int64_t j = thread_index(), i = s.at + j;
+  if (j >= s.n || !u.totals->apply) return;
+  const trm__adam o = *figures;
+  const float g = u.grads[i], m = o.beta1 * m_of[j] + (1 - o.beta1) * g;
+  const float v = o.beta2 * v_of[j] + (1 - o.beta2) * g * g, root = sqrtf(v) * o.root_scale;
+  const float p = u.params[i] * o.decay - o.step_scale * Rule::step(o, m, root);
+  m_of[j] = m;
+  v_of[j] = v;
   u.params[i] = p;
   if (u.ema) u.ema[i] = o.ema * u.ema[i] + (1 - o.ema) * p;
 }
@@ -127,7 +139,7 @@ __device__ int rows_of(const trm__update &u, int id, int base, int *list) {
 
 /* A block a row of the batch and BLOCK values; the first row of each puzzle id adds up all rows of
  * that id, in batch order, and updates their common row of the embedding. */
-__global__ void update_puzzle_kernel(trm__update u, int E) {
+__global__ void sign_rows_kernel(trm__update u, const trm__adam *figures, int E) {
   __shared__ int list[BLOCK];
   const int row = blockIdx.x, id = u.puzzle_ids[row], j = blockIdx.y * BLOCK + threadIdx.x;
   int earlier = 0;
@@ -141,8 +153,30 @@ __global__ void update_puzzle_kernel(trm__update u, int E) {
   }
   if (j >= E) return;
   float *w = u.puzzle_emb + (int64_t)id * E + j;
-  *w = *w * u.rates->puzzle_decay - u.rates->puzzle_step * ((g > 0) - (g < 0));
+  *w = *w * figures->decay - figures->lr * ((g > 0) - (g < 0));
 }
+
+/* --- the rules --------------------------------------------------------------------------------
+ */
+
+template <class Rule>
+void adam(const trm__dims &, const trm__update &u, const trm__group &g, cudaStream_t stream) {
+  for (int i = 0; i < g.n_segments; i++) {
+    const trm__segment &s = g.segments[i];
+    launch(adam_kernel<Rule>, grid_for(s.n), BLOCK, 0, stream, u, s, g.figures,
+           g.state[0] + s.state, g.state[1] + s.state);
+  }
+}
+
+void sign_rows(const trm__dims &m, const trm__update &u, const trm__group &g, cudaStream_t stream) {
+  const int64_t n = (int64_t)u.rows * m.E;
+  launch(puzzle_mean_kernel, grid_for(n), BLOCK, 0, stream, u, n, (float)(1.0 / u.rows));
+  launch(sign_rows_kernel, dim3(u.rows, (unsigned)divide_up(m.E, BLOCK)), BLOCK, 0, stream, u,
+         g.figures, m.E);
+}
+
+void (*const rules[TRM__RULES])(const trm__dims &, const trm__update &, const trm__group &,
+                                cudaStream_t) = {adam<AdamAtan2>, adam<AdamW>, sign_rows};
 
 } /* namespace */
 
@@ -164,19 +198,16 @@ void halt(const trm__rows &rows, int n, const trm__halting &how, const trm__row_
   launch(halt_kernel, grid_for(n), BLOCK, 0, stream, rows, n, how, loss);
 }
 
-void reduce(const trm__update &u, cudaStream_t stream) {
+void finish_grads(const trm__update &u, cudaStream_t stream) {
   const int64_t chunks = divide_up(u.n, TRM__CHUNK);
   launch(mean_kernel, (unsigned)chunks, BLOCK, 0, stream, u, (float)(1.0 / u.rows));
   launch(totals_kernel, 1, BLOCK, 0, stream, u, chunks);
 }
 
-void update(const trm__update &u, cudaStream_t stream) {
-  launch(update_kernel, grid_for(u.n), BLOCK, 0, stream, u);
+bool has_rule(trm__rule rule) {
+  return rules[rule] != NULL;
 }
 
-void update_puzzle(const trm__update &u, int E, cudaStream_t stream) {
-  if (!u.puzzle_emb) return;
-  const int64_t n = (int64_t)u.rows * E;
-  launch(puzzle_mean_kernel, grid_for(n), BLOCK, 0, stream, u, n, (float)(1.0 / u.rows));
-  launch(update_puzzle_kernel, dim3(u.rows, (unsigned)divide_up(E, BLOCK)), BLOCK, 0, stream, u, E);
+void update(const trm__dims &m, const trm__update &u, const trm__group &g, cudaStream_t stream) {
+  rules[g.rule](m, u, g, stream);
 }

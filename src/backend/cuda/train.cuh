@@ -12,9 +12,8 @@ void refill(const trm__dims &m, const trm__rows &rows, const trm__fresh &fresh, 
             int advance, cudaStream_t stream);
 void halt(const trm__rows &rows, int n, const trm__halting &how, const trm__row_loss *loss,
           cudaStream_t stream);
-void reduce(const trm__update &u, cudaStream_t stream);
-/* In one pass: moments, weights and their EMA. */
-void update(const trm__update &u, cudaStream_t stream);
-void update_puzzle(const trm__update &u, int E, cudaStream_t stream);
+void finish_grads(const trm__update &u, cudaStream_t stream);
+bool has_rule(trm__rule rule);
+void update(const trm__dims &m, const trm__update &u, const trm__group &g, cudaStream_t stream);
 
 #endif

@@ -36,7 +36,8 @@ static trm_status check_shapes(const arrays *a, trm_error *err) {
 /* A checked index into memory; every entry must be more than the one before. */
 static trm_status read_starts(const arrays *a, const char *name, const trm__npy *index,
                               int64_t count, int64_t *start, trm_error *err) {
-  TRM_TRY(trm__dataset_check_index(a->folder, a->set, name, index, count, err));
+  TRM_TRY(
+      trm__dataset_check_index((trm__dataset_place){a->folder, a->set}, name, index, count, err));
   for (int64_t g = 0; g < index->count; g++) {
     start[g] = trm__npy_int(index, g);
     if (g && start[g] == start[g - 1])

@@ -4,15 +4,63 @@
 #include "base/memory.h"
 #include "data/arc/arc_compact.h"
 #include "data/arc/arc_draw.h"
+#include "data/identity.h"
 #include "trm/arc.h"
 
 /* --- tasks --- */
 
-trm_status trm_arc_tasks_load(const char *path, trm_arc_tasks **out, trm_error *err) {
+/* `invalid` NULL: none is taken. */
+static trm_status load(const char *path, trm_arc_tasks **out, trm_arc_invalid *invalid,
+                       trm_error *err) {
   *out = NULL;
   trm_arc_tasks *list;
   TRM_ALLOC(&list, 1, "a list of tasks", err);
+  list->lenient = invalid != NULL;
   const trm_status st = trm__arc_tasks_load(path, list, err);
+  if (invalid) *invalid = list->invalid;
+  if (st == TRM_OK)
+    *out = list;
+  else
+    trm_arc_tasks_free(list);
+  return st;
+}
+
+trm_status trm_arc_tasks_load(const char *path, trm_arc_tasks **out, trm_error *err) {
+  return load(path, out, NULL, err);
+}
+
+trm_status trm_arc_tasks_load_all(const char *path, trm_arc_tasks **out, trm_arc_invalid *invalid,
+                                  trm_error *err) {
+  return load(path, out, invalid, err);
+}
+
+static trm_status copy_task(trm__arc_tasks *list, const trm__arc_task *from, trm_error *err) {
+  trm__arc_task *task;
+  const int n = from->n_train + from->n_test;
+  TRM_TRY(trm__arc_tasks_add(list, &task, err));
+  memset(task, 0, sizeof *task);
+  TRM_ALLOC(&task->train, n, "the pairs of a task", err);
+  memcpy(task->train, from->train, (size_t)n * sizeof *task->train);
+  memcpy(task->id, from->id, sizeof task->id);
+  task->test_first = from->test_first;
+  task->n_train = from->n_train;
+  task->n_test = from->n_test;
+  task->test = task->train + task->n_train;
+  list->pairs += n;
+  return TRM_OK;
+}
+
+trm_status trm_arc_tasks_possible(const trm_arc_tasks *tasks, int canvas, trm_arc_tasks **out,
+                                  trm_error *err) {
+  *out = NULL;
+  trm_arc_tasks *list;
+  trm_status st = TRM_OK;
+  TRM_ALLOC(&list, 1, "a list of tasks", err);
+  for (int64_t i = 0; i < tasks->n && st == TRM_OK; i++) {
+    const trm__arc_task *task = &tasks->task[i];
+    if (!task->invalid && task->n_test && trm__arc_task_fits(task, canvas ? canvas : TRM__ARC_SIDE))
+      st = copy_task(list, task, err);
+  }
   if (st == TRM_OK)
     *out = list;
   else
@@ -51,7 +99,8 @@ typedef struct arc_data {
   char (*text)[TRM__ARC_NAME_ROOM]; /* [n_names] */
 } arc_data;
 
-static trm_status name_ids(arc_data *data, const trm__arc_drawn *drawn, trm_error *err) {
+static trm_status name_ids(arc_data *data, const trm__arc_drawn *drawn, trm__identity *identity,
+                           trm_error *err) {
   const int n = drawn->n_names + 1;
   TRM_ALLOC(&data->name, n, "the names of copies", err);
   TRM_ALLOC(&data->text, n, "the names of copies", err);
@@ -59,6 +108,7 @@ static trm_status name_ids(arc_data *data, const trm__arc_drawn *drawn, trm_erro
   for (int id = 0; id < n; id++) {
     if (id) trm__arc_drawn_name(drawn, id, data->text[id]);
     data->name[id] = data->text[id];
+    trm__identity_add(identity, data->name[id], strlen(data->name[id]));
   }
   data->shown.names = data->name;
   data->shown.n_names = n;
@@ -69,13 +119,17 @@ static trm_status fill_data(arc_data *data, const trm__arc_plan *plan, trm_error
   trm__arc_drawn drawn = {0};
   TRM_TRY(trm__arc_draw(plan, &drawn, err));
   const int ids = drawn.n_names + 1;
+  trm__identity identity = {0};
   trm__arc_split *test = &drawn.split[TRM__ARC_TEST];
-  trm_status st = name_ids(data, &drawn, err);
+  trm_status st = name_ids(data, &drawn, &identity, err);
   if (st == TRM_OK)
     st = trm__arc_compact_dataset(&drawn.split[TRM__ARC_TRAIN], ids, &data->shown.train, err);
   if (st == TRM_OK && test->groups)
     st = trm__arc_compact_dataset(test, ids, &data->shown.test, err);
   trm__arc_drawn_free(&drawn);
+  const uint64_t number = trm__identity_number(&identity);
+  if (data->shown.train) data->shown.train->info.identifiers = number;
+  if (data->shown.test) data->shown.test->info.identifiers = number;
   return st;
 }
 

@@ -67,7 +67,7 @@ bool trm__arc_copy_parse(const char *name, size_t *id_length, trm__arc_copy *c) 
 
 void trm__arc_place(const trm__arc_grid *g, int side, int row, int col, uint8_t *tokens) {
   int end_row = row + g->rows, end_col = col + g->cols;
-  memset(tokens, 0, (size_t)side * side);
+  memset(tokens, 0, (size_t)side * (size_t)side);
   for (int i = 0; i < g->rows; i++) {
     uint8_t *line = tokens + (row + i) * side;
     for (int j = 0; j < g->cols; j++)

@@ -59,8 +59,9 @@ void trm__arc_move(trm__rng *rng, int side, const int32_t *from_inputs, const in
   place in, out;
   if (!find_grid(from_inputs, side, &in) || !find_grid(from_labels, side, &out) ||
       in.row != out.row || in.col != out.col) {
-    memcpy(inputs, from_inputs, (size_t)side * side * sizeof *inputs);
-    memcpy(labels, from_labels, (size_t)side * side * sizeof *labels);
+    const size_t cells = (size_t)side * (size_t)side;
+    memcpy(inputs, from_inputs, cells * sizeof *inputs);
+    memcpy(labels, from_labels, cells * sizeof *labels);
     return;
   }
   const int rows = in.rows > out.rows ? in.rows : out.rows;

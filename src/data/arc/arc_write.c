@@ -81,43 +81,39 @@ trm_status trm__arc_write_tasks(const trm__arc_writing *w, const trm__arc_tasks 
 
 /* --- dataset.json --- */
 
-/* The text of `json` with its real number `mean` as short as it can be while it is still that
- * number, as Python writes it; to be freed by the caller. NULL when out of memory. */
-static char *dump_exactly(const json_t *json, double mean) {
-  for (int digits = 15;; digits++) {
-    char *text = json_dumps(json, JSON_REAL_PRECISION(digits));
-    json_t *back = text ? json_loads(text, 0, NULL) : NULL;
-    const bool exact =
-        json_real_value(json_object_get(back, "mean_puzzle_examples")) == mean || digits == 17;
-    const bool failed = !back;
-    json_decref(back);
-    if (failed || exact) return text;
-    free(text);
-  }
+/* As Python's json.dump writes it. */
+static trm__json_out print_info(const trm__arc_writing *w, const trm__arc_split *s, bool compact) {
+  const trm_puzzle arc = {.kind = TRM_PUZZLE_ARC, .rows = s->canvas, .cols = s->canvas};
+  trm__json_out o = trm__json_begin(TRM__JSON_SPACED);
+  trm__json_open(&o, NULL, '{');
+  trm__json_put_int(&o, "seq_len", s->canvas * s->canvas);
+  trm__json_put_int(&o, "vocab_size", TRM__ARC_FIRST + TRM__ARC_COLOURS);
+  trm__json_put_int(&o, "pad_id", 0);
+  trm__json_put_int(&o, "ignore_label_id", 0);
+  trm__json_put_int(&o, "blank_identifier_id", 0);
+  trm__json_put_int(&o, "num_puzzle_identifiers", w->drawn->n_names + 1);
+  trm__json_put_int(&o, "total_groups", s->groups);
+  trm__json_put_real(&o, "mean_puzzle_examples", (double)s->examples / (double)s->puzzles);
+  trm__json_put_int(&o, "total_puzzles", s->puzzles);
+  trm__json_open(&o, "sets", '[');
+  trm__json_put_text(&o, NULL, "all");
+  trm__json_close(&o);
+  /* The reference's canvas goes without saying, and its files are to be equal. */
+  if (compact) trm__json_put_text(&o, "compact", "arc");
+  if (compact || s->canvas != TRM__ARC_SIDE) trm__puzzle_put(&o, "puzzle", &arc);
+  trm__json_close(&o);
+  return o;
 }
 
 static trm_status write_info(const trm__arc_writing *w, const char *folder, const trm__arc_split *s,
                              bool compact, trm_error *err) {
-  const trm_puzzle arc = {.kind = TRM_PUZZLE_ARC, .rows = s->canvas, .cols = s->canvas};
-  const double mean = (double)s->examples / (double)s->puzzles;
-  json_t *json = json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:f, s:I, s:[s]}", "seq_len",
-                           s->canvas * s->canvas, "vocab_size", TRM__ARC_FIRST + TRM__ARC_COLOURS,
-                           "pad_id", 0, "ignore_label_id", 0, "blank_identifier_id", 0,
-                           "num_puzzle_identifiers", w->drawn->n_names + 1, "total_groups",
-                           (json_int_t)s->groups, "mean_puzzle_examples", mean, "total_puzzles",
-                           (json_int_t)s->puzzles, "sets", "all");
-  bool built = json != NULL;
-  /* The reference's canvas goes without saying, and its files are to be equal. */
-  if (compact) built = built && !json_object_set_new(json, "compact", json_string("arc"));
-  if (compact || s->canvas != TRM__ARC_SIDE)
-    built = built && !json_object_set_new(json, "puzzle", trm__puzzle_to_json(&arc));
-  char *text = built ? dump_exactly(json, mean) : NULL;
-  json_decref(json);
-  if (!text) TRM_FAIL(err, TRM_E_MEMORY, "no memory for dataset.json");
+  trm__json_out o = print_info(w, s, compact);
+  char *text;
   trm__writer file;
+  TRM_TRY(trm__json_finish(&o, "dataset.json", &text, err));
   const trm_status st = open_file(folder, "dataset.json", &file, err);
   if (st == TRM_OK) trm__write(&file, text, strlen(text));
-  free(text);
+  trm__free(text);
   return st == TRM_OK ? trm__writer_commit(&file, err) : st;
 }
 

@@ -39,17 +39,32 @@ static trm_status check_config(const trm_arc_build_config *c, int *test_subset, 
   return TRM_OK;
 }
 
+static void join_invalid(trm_arc_invalid *all, const trm_arc_invalid *more) {
+  enum { NAMED = 5 };
+  const size_t used = strlen(all->ids);
+  if (!all->tasks) all->why = more->why;
+  if (more->tasks && all->tasks < NAMED)
+    (void)snprintf(all->ids + used, sizeof all->ids - used, "%s%s", used ? ", " : "", more->ids);
+  all->tasks += more->tasks;
+}
+
 static trm_status load_subsets(build *b, trm_arc_build_report *report, trm_error *err) {
   const trm_arc_build_config *c = b->config;
   int64_t kept = 0;
   TRM_ALLOC(&b->subset, c->n_subsets, "the subsets", err);
   for (int k = 0; k < c->n_subsets; k++) {
-    TRM_TRY(trm__arc_tasks_load_subset(c->input_prefix, c->subsets[k], &b->subset[k], err));
+    b->subset[k].lenient = c->skip_invalid;
+    const trm_status st =
+        trm__arc_tasks_load_subset(c->input_prefix, c->subsets[k], &b->subset[k], err);
+    join_invalid(&report->invalid, &b->subset[k].invalid);
+    TRM_TRY(st);
+    (void)trm__arc_tasks_keep_valid(&b->subset[k]);
     report->too_large += trm__arc_tasks_keep_fitting(&b->subset[k], b->plan.canvas);
     kept += b->subset[k].n;
     if (!(k == b->plan.test_subset ? b->subset[k].n : kept + c->n_subsets - 1 - k))
-      TRM_FAIL(err, TRM_E_RANGE, "subset %s: no task fits a canvas of %d x %d cells", c->subsets[k],
-               b->plan.canvas, b->plan.canvas);
+      TRM_FAIL(err, TRM_E_RANGE, "subset %s: no task is valid and fits a canvas of %d x %d cells",
+               c->subsets[k], b->plan.canvas, b->plan.canvas);
+    for (int64_t i = 0; i < b->subset[k].n; i++) report->listed += b->subset[k].task[i].listed;
     for (int64_t i = 0; i < b->subset[k].n; i++)
       for (int j = 0; j < b->subset[k].task[i].n_test; j++)
         report->unsolved += !b->subset[k].task[i].test[j].has_output;
@@ -74,7 +89,7 @@ static void fill_report(const trm__arc_drawn *d, trm_arc_build_report *r) {
 static trm_status write_folder(build *b, trm_error *err) {
   static const char *const names[TRM__ARC_SPLITS] = {"train", "test"};
   const trm_arc_build_config *c = b->config;
-  trm__arc_writing w = {.folder = b->folder.temporary,
+  trm__arc_writing w = {.folder = b->folder.path,
                         .drawn = &b->drawn,
                         .pool = b->pool,
                         .progress = c->progress,
@@ -93,7 +108,7 @@ static trm_status write_folder(build *b, trm_error *err) {
 
 static trm_status run_build(build *b, trm_arc_build_report *report, trm_error *err) {
   const trm_arc_build_config *c = b->config;
-  TRM_TRY(trm__folder_begin(&b->folder, c->output_dir, err));
+  TRM_TRY(trm__dataset_folder_begin(&b->folder, c->output_dir, err));
   b->plan.canvas = c->canvas ? c->canvas : TRM__ARC_SIDE;
   TRM_TRY(load_subsets(b, report, err));
   b->plan.subset = b->subset;
@@ -104,7 +119,7 @@ static trm_status run_build(build *b, trm_arc_build_report *report, trm_error *e
   b->plan.progress_arg = c->progress_arg;
   TRM_TRY(trm__arc_draw(&b->plan, &b->drawn, err));
   fill_report(&b->drawn, report);
-  const int threads = c->threads ? c->threads : trm__default_threads();
+  const int threads = trm__useful_threads(c->threads);
   TRM_TRY(trm__pool_create(threads < 2 ? 1 : 2, &b->pool, err)); /* one for each array */
   return write_folder(b, err);
 }

@@ -13,8 +13,6 @@
 #include "io/puzzle.h"
 #include "trm/grid.h"
 
-enum { PROGRESS_EVERY = 64 /* puzzles */ };
-
 typedef struct entry {
   const trm__grid_list *list;
   const trm__grid_pair *pair;
@@ -61,6 +59,9 @@ static trm_status read_files(build *b, trm_error *err) {
     trm__grid_list *list = &b->list[k];
     list->path = k ? c->test : c->train;
     list->symbols = &b->symbols;
+    list->columns = c->columns;
+    list->progress = c->progress;
+    list->progress_arg = c->progress_arg;
     if (!list->path) continue;
     TRM_TRY(trm__grid_read(list, c->rows, c->cols, err));
     if (!list->n) TRM_FAIL(err, TRM_E_FORMAT, "%s holds no puzzle", list->path);
@@ -181,14 +182,8 @@ static trm_status check_rules(const build *b, const entry *e, trm_error *err) {
               e->list->path, e->list->unit, e->pair->line, b->puzzle.rules);
 }
 
-/* False once the caller wants to stop. */
-static bool goes_on(const build *b, int64_t done, int64_t total) {
-  const trm_grid_build_config *c = b->config;
-  return !c->progress || c->progress(c->progress_arg, done, total);
-}
-
-static trm_status refuse_stop(trm_error *err) {
-  TRM_FAIL(err, TRM_E_INTERRUPTED, "stopped: nothing was written");
+static trm_status tick(const build *b, int64_t done, int64_t total, trm_error *err) {
+  return trm__build_tick(b->config->progress, b->config->progress_arg, done, total, err);
 }
 
 /* Looks at every example: its rules, and what tells it apart. */
@@ -202,7 +197,7 @@ static trm_status survey(build *b, trm_error *err) {
     st = check_rules(b, &b->entry[i], err);
     b->literal[i] = trm__literal_key(&forms, b->inputs, NULL);
     b->canonical[i] = trm__canonical_key(&forms, b->inputs);
-    if (st == TRM_OK && i % PROGRESS_EVERY == 0 && !goes_on(b, 0, b->n)) st = refuse_stop(err);
+    if (st == TRM_OK) st = tick(b, i, b->n, err);
   }
   trm__canonizer_free(&forms);
   return st;
@@ -266,7 +261,7 @@ static trm_status write_split(build *b, const trm__folder *f, bool test, int64_t
   for (int64_t i = 0; st == TRM_OK && i < b->n; i++) {
     if (b->entry[i].test != test) continue;
     add_group(b, &w, i);
-    if (done++ % PROGRESS_EVERY == 0 && !goes_on(b, done, groups)) st = refuse_stop(err);
+    st = tick(b, done++, groups, err);
   }
   if (st == TRM_OK) st = trm__split_end(&w, err);
   trm__split_abort(&w);
@@ -275,12 +270,13 @@ static trm_status write_split(build *b, const trm__folder *f, bool test, int64_t
 
 static trm_status write_folder(build *b, trm__folder *f, trm_build_report *report, trm_error *err) {
   int64_t copies = 1 + (int64_t)b->config->num_aug;
-  TRM_TRY(trm__folder_begin(f, b->config->output_dir, err));
+  TRM_TRY(trm__dataset_folder_begin(f, b->config->output_dir, err));
   TRM_TRY(write_split(b, f, false, report->train_puzzles, copies, err));
   if (report->test_puzzles) TRM_TRY(write_split(b, f, true, report->test_puzzles, 1, err));
-  TRM_TRY(trm__folder_write_blank(f, err));
+  TRM_TRY(trm__dataset_folder_write_blank(f, err));
   report->train_examples = report->train_puzzles * copies;
   report->test_examples = report->test_puzzles;
+  report->empty_rows = b->list[0].empty_rows + b->list[1].empty_rows;
   return trm__folder_commit(f, err);
 }
 

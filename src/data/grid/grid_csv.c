@@ -1,12 +1,13 @@
 /* Grids in CSV files: one UTF-8 character a cell. */
 #include "base/memory.h"
+#include "base/text.h"
 #include "data/grid/grid_list.h"
 #include "data/puzzle_csv.h"
+#include "io/json.h"
 
 /* Bytes of a row separator, 0 when there is none. */
 static size_t separator(const char *text, size_t n) {
-  if (*text == '/' || *text == '\n') return 1;
-  return *text == '\r' && n > 1 && text[1] == '\n' ? 2 : 0;
+  return *text == '/' ? 1 : trm__text_line_end(text, n);
 }
 
 typedef struct reader {
@@ -27,8 +28,8 @@ static trm_status grid_size(const reader *r, const trm__csv_field *f, int grid,
   }
   if (rows * cols != cells)
     TRM_FAIL_AT(
-        err, TRM_E_FORMAT, f->line, "%s line %lld column %lld: %lld cells %s %lld x %lld%s",
-        r->list->path, f->line, f->column, (long long)cells,
+        err, TRM_E_FORMAT, f->line, "%s line %lld column %lld: %lld cell%s %s %lld x %lld%s",
+        r->list->path, f->line, f->column, (long long)cells, TRM__S(cells),
         r->rows ? "are not" : "are no square, not even", (long long)rows, (long long)cols,
         r->rows ? "" : ": separate rows by '/', or say how many rows and columns there are");
   return trm__grid_list_size(r->list, grid, rows, cols, err);
@@ -40,7 +41,7 @@ static int known_width(const reader *r, const char *text, size_t n) {
   int64_t cells = 0, side = 0;
   for (size_t i = 0, step; i < n; i += step, cells++) {
     if (separator(text + i, n - i)) return 0;
-    step = trm__grid_character(text + i, n - i);
+    step = trm__text_character(text + i, n - i);
     if (!step) return 0;
   }
   if (r->cols) return r->cols;
@@ -53,8 +54,8 @@ static trm_status end_row(const reader *r, const trm__csv_field *f, const trm__g
                           int width, trm_error *err) {
   if (at->row == 0 || at->col == width) return TRM_OK;
   TRM_FAIL_AT(err, TRM_E_FORMAT, f->line,
-              "%s line %lld column %lld: row %d of the grid has %d cells, the first has %d",
-              r->list->path, f->line, f->column, at->row + 1, at->col, width);
+              "%s line %lld column %lld: row %d of the grid has %d cell%s, the first has %d",
+              r->list->path, f->line, f->column, at->row + 1, at->col, TRM__S(at->col), width);
 }
 
 static trm_status read_grid(const reader *r, const trm__csv_field *f, int grid, trm_error *err) {
@@ -62,7 +63,10 @@ static trm_status read_grid(const reader *r, const trm__csv_field *f, int grid, 
   int width = 0;
   int64_t cells = 0;
   size_t n = f->n, step;
-  if (n && f->text[n - 1] == '\n') n -= n > 1 && f->text[n - 2] == '\r' ? 2 : 1;
+  if (n > 1 && trm__text_line_end(f->text + n - 2, 2) == 2)
+    n -= 2;
+  else if (n)
+    n -= trm__text_line_end(f->text + n - 1, 1);
   int columns = known_width(r, f->text, n);
   for (size_t i = 0; i < n; i += step) {
     if (at.row == TRM_PUZZLE_MAX_SIDE || cells == TRM_PUZZLE_MAX_SIDE * TRM_PUZZLE_MAX_SIDE)
@@ -76,7 +80,7 @@ static trm_status read_grid(const reader *r, const trm__csv_field *f, int grid, 
       at.col = 0;
       continue;
     }
-    step = trm__grid_character(f->text + i, n - i);
+    step = trm__text_character(f->text + i, n - i);
     if (!step || f->text[i] == '"')
       TRM_FAIL_AT(err, TRM_E_FORMAT, f->line, "%s line %lld column %lld: %s", r->list->path,
                   f->line, f->column + (long long)i,
@@ -95,10 +99,10 @@ static trm_status read_grid(const reader *r, const trm__csv_field *f, int grid, 
 static trm_status read_rows(reader *r, trm_error *err) {
   for (;;) {
     TRM_TRY(trm__puzzle_csv_next(&r->in, err));
-    if (!r->in.question) return TRM_OK;
-    TRM_TRY(trm__grid_list_begin(r->list, r->in.question->line, err));
-    TRM_TRY(read_grid(r, r->in.question, TRM__GRID_INPUT, err));
-    TRM_TRY(read_grid(r, r->in.answer, TRM__GRID_OUTPUT, err));
+    if (!r->in.question.text) return TRM_OK;
+    TRM_TRY(trm__grid_list_begin(r->list, r->in.question.line, err));
+    TRM_TRY(read_grid(r, &r->in.question, TRM__GRID_INPUT, err));
+    TRM_TRY(read_grid(r, &r->in.answer, TRM__GRID_OUTPUT, err));
   }
 }
 
@@ -108,8 +112,9 @@ trm_status trm__grid_read_csv(trm__grid_list *list, int rows, int cols, trm_erro
   r->list = list;
   r->rows = rows;
   r->cols = cols;
-  trm_status st = trm__puzzle_csv_open(&r->in, list->path, false, err);
+  trm_status st = trm__puzzle_csv_open(&r->in, list->path, list->columns, err);
   if (st == TRM_OK) st = read_rows(r, err);
+  list->empty_rows = r->in.empty;
   trm__puzzle_csv_close(&r->in);
   trm__free(r);
   return st;

@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/memory.h"
+#include "base/text.h"
+#include "data/dataset_write.h"
+#include "data/lines.h"
 
 /* Makes room for `need` elements; what is there stays. */
 static trm_status grow(void **block, int64_t *room, int64_t used, int64_t need, size_t size,
@@ -14,7 +16,7 @@ static trm_status grow(void **block, int64_t *room, int64_t used, int64_t need, 
   if (need <= *room) return TRM_OK;
   int64_t more = need > 512 ? 2 * need : 1024;
   char *fresh;
-  TRM_ALLOC(&fresh, (size_t)more * size, "grids", err);
+  TRM_ALLOC(&fresh, (uint64_t)more * size, "grids", err);
   if (used) memcpy(fresh, *block, (size_t)used * size);
   trm__free(*block);
   *block = fresh;
@@ -32,6 +34,7 @@ void trm__grid_list_free(trm__grid_list *list) {
 trm_status trm__grid_list_begin(trm__grid_list *list, long long line, trm_error *err) {
   if (list->n == INT32_MAX)
     TRM_FAIL(err, TRM_E_RANGE, "%s holds more than 2^31 - 1 puzzles", list->path);
+  if (list->n % 64 == 0) TRM_TRY(trm__build_tick(list->progress, list->progress_arg, 0, 1, err));
   void *block = list->pair;
   TRM_TRY(grow(&block, &list->pair_room, list->n, list->n + 1, sizeof *list->pair, err));
   list->pair = block;
@@ -45,25 +48,12 @@ static int find_symbol(const trm__grid_symbols *s, const char *symbol, size_t n)
   return -1;
 }
 
-size_t trm__grid_character(const char *text, size_t n) {
-  const unsigned char *u = (const unsigned char *)text;
-  size_t length = u[0] < 0x80 ? 1 : u[0] < 0xe0 ? 2 : u[0] < 0xf0 ? 3 : 4;
-  if ((u[0] >= 0x80 && u[0] < 0xc2) || u[0] > 0xf4 || length > n) return 0;
-  for (size_t i = 1; i < length; i++)
-    if ((u[i] & 0xc0) != 0x80) return 0;
-  /* Longer than need be, halves of a surrogate pair, and beyond the last character. */
-  if ((u[0] == 0xe0 && u[1] < 0xa0) || (u[0] == 0xed && u[1] > 0x9f) ||
-      (u[0] == 0xf0 && u[1] < 0x90) || (u[0] == 0xf4 && u[1] > 0x8f))
-    return 0;
-  return length;
-}
-
 /* Texts that a terminal would not show as they are make no symbols. */
 static bool is_symbol(const char *symbol, size_t n) {
   if (n < 1 || n > TRM_PUZZLE_MAX_SYMBOL) return false;
   for (size_t i = 0, step; i < n; i += step) {
-    step = trm__grid_character(symbol + i, n - i);
-    if (!step || (unsigned char)symbol[i] < ' ' || symbol[i] == 127) return false;
+    step = trm__text_character(symbol + i, n - i);
+    if (!step || trm__text_is_control(symbol + i, step)) return false;
   }
   return true;
 }
@@ -135,18 +125,27 @@ trm_status trm__grid_list_size(trm__grid_list *list, int grid, int64_t rows, int
   return TRM_OK;
 }
 
-static bool ends_in(const char *path, const char *end) {
-  size_t n = strlen(path), m = strlen(end);
-  return n > m && !strcasecmp(path + n - m, end);
+/* Whether the first n characters of a path end so. */
+static bool ends_in(const char *path, size_t n, const char *end) {
+  const size_t m = strlen(end);
+  return n > m && trm__text_alike(path + n - m, end, m);
 }
 
 trm_status trm__grid_read(trm__grid_list *list, int rows, int cols, trm_error *err) {
+  const char *path = list->path;
+  size_t n = strlen(path);
   list->unit = "line";
-  if (ends_in(list->path, ".csv")) return trm__grid_read_csv(list, rows, cols, err);
-  if (ends_in(list->path, ".jsonl")) return trm__grid_read_jsonl(list, err);
-  if (ends_in(list->path, ".npz")) return trm__grid_read_npz(list, err);
-  TRM_FAIL(err, TRM_E_FORMAT, "%s: what it holds is known by its name: want .csv, .jsonl or .npz",
-           list->path);
+  if (ends_in(path, n, ".npz") && !list->columns) return trm__grid_read_npz(list, rows, cols, err);
+  if (ends_in(path, n, ".gz")) n -= strlen(".gz"); /* whether it is packed its bytes say */
+  if (ends_in(path, n, ".csv")) return trm__grid_read_csv(list, rows, cols, err);
+  if (list->columns)
+    TRM_FAIL(err, TRM_E_ARGUMENT, "%s: columns are chosen of .csv files only", path);
+  if (ends_in(path, n, ".jsonl") || ends_in(path, n, ".ndjson"))
+    return trm__grid_read_jsonl(list, err);
+  TRM_FAIL(err, TRM_E_FORMAT,
+           "%s: what it holds is known by its name: want .csv, .jsonl or .ndjson (each also with "
+           ".gz), or .npz",
+           path);
 }
 
 /* --- vocabularies --- */
@@ -163,18 +162,24 @@ static trm_status add_given(trm__grid_symbols *s, const char *what, const char *
   return TRM_OK;
 }
 
-/* Symbols between separators; an empty line at the end of a file is none. */
-static trm_status add_all(trm__grid_symbols *s, const char *what, const char *text, size_t n,
-                          char separator, trm_error *err) {
-  for (size_t from = 0, to; from < n; from = to + 1) {
-    for (to = from; to < n && text[to] != separator; to++) {
-    }
-    size_t end = separator == '\n' && to > from && text[to - 1] == '\r' ? to - 1 : to;
-    TRM_TRY(add_given(s, what, text + from, end - from, err));
+static trm_status add_list(trm__grid_symbols *s, const char *list, trm_error *err) {
+  for (const char *next = list; next && *next;) {
+    const char *comma = strchr(next, ',');
+    TRM_TRY(add_given(s, "vocabulary", next, comma ? (size_t)(comma - next) : strlen(next), err));
+    next = comma ? comma + 1 : NULL;
   }
-  if (!s->n) TRM_FAIL(err, TRM_E_ARGUMENT, "%s: no symbols", what);
-  s->closed = true;
   return TRM_OK;
+}
+
+static trm_status add_lines(trm__grid_symbols *s, const char *path, trm_error *err) {
+  trm__lines in;
+  const char *text;
+  size_t n;
+  TRM_TRY(trm__lines_open(&in, path, err));
+  trm_status st = TRM_OK;
+  while (st == TRM_OK && trm__lines_next(&in, &text, &n)) st = add_given(s, path, text, n, err);
+  trm__lines_close(&in);
+  return st;
 }
 
 /* One text without a comma: a vocabulary of one symbol says nothing, so a file was meant when it
@@ -187,15 +192,16 @@ static bool names_file(const char *text) {
 }
 
 trm_status trm__grid_symbols_given(trm__grid_symbols *s, const char *text, trm_error *err) {
-  if (!trm__path_exists(text) && names_file(text))
+  trm__kind kind;
+  TRM_TRY(trm__path_look(text, &kind, err));
+  const bool file = kind != TRM__ABSENT;
+  if (!file && names_file(text))
     TRM_FAIL(err, TRM_E_IO,
              "vocabulary: there is no file %s; symbols themselves are separated by commas", text);
-  if (!trm__path_exists(text)) return add_all(s, "vocabulary", text, strlen(text), ',', err);
-  trm__map map;
-  TRM_TRY(trm__map_open(text, &map, err));
-  trm_status st = add_all(s, text, (const char *)map.data, map.size, '\n', err);
-  trm__map_close(&map);
-  return st;
+  TRM_TRY((file ? add_lines : add_list)(s, text, err));
+  if (!s->n) TRM_FAIL(err, TRM_E_ARGUMENT, "%s: no symbols", file ? text : "vocabulary");
+  s->closed = true;
+  return TRM_OK;
 }
 
 static bool is_integer(const char *text, long long *value) {

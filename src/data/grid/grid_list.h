@@ -3,7 +3,7 @@
 #define TRM_DATA_GRID_LIST_H
 
 #include "base/file.h"
-#include "trm/puzzle.h"
+#include "trm/dataset.h"
 
 enum {
   TRM__GRID_NULL = 255, /* a cell of an output that is not scored */
@@ -28,9 +28,13 @@ typedef struct trm__grid_pair {
 } trm__grid_pair;
 
 typedef struct trm__grid_list {
-  const char *path, *unit;    /* unit: what `line` counts, "line" or "row" */
+  const char *path, *unit;   /* unit: what `line` counts, "line" or "row" */
+  const char *columns;       /* of CSV, see columns.h; NULL: the usual names */
+  trm_progress_fn *progress; /* asked now and then whether to go on; NULL: always */
+  void *progress_arg;
   trm__grid_symbols *symbols; /* shared by the lists of a build */
   int64_t n, n_cells;
+  int64_t empty_rows; /* of CSV, passed over */
   trm__grid_pair *pair;
   uint8_t *cell;
   int64_t pair_room, cell_room;
@@ -43,7 +47,8 @@ typedef struct trm__grid_place {
 } trm__grid_place;
 
 void trm__grid_list_free(trm__grid_list *list);
-/* A pair begins; its cells are added one by one and are complete at the next pair or the end. */
+/* A pair begins; its cells are added one by one and are complete at the next pair or the end.
+ * Errors: RANGE, MEMORY, INTERRUPTED. */
 trm_status trm__grid_list_begin(trm__grid_list *list, long long line, trm_error *err);
 /* The next cell, a symbol of n bytes, or NULL for one that is not scored. Errors: FORMAT for
  * a text that is no symbol, PUZZLE for one that is not in a closed vocabulary. */
@@ -53,14 +58,12 @@ trm_status trm__grid_list_add(trm__grid_list *list, const trm__grid_place *at, c
 trm_status trm__grid_list_size(trm__grid_list *list, int grid, int64_t rows, int64_t cols,
                                trm_error *err);
 
-/* The whole file, chosen by the end of its name. rows, cols: of CSV grids without separators. */
+/* The whole file, chosen by the end of its name. rows, cols: of grids that are rows of CSV without
+ * separators, or of an array; 0, 0: they are square. */
 trm_status trm__grid_read(trm__grid_list *list, int rows, int cols, trm_error *err);
 trm_status trm__grid_read_csv(trm__grid_list *list, int rows, int cols, trm_error *err);
 trm_status trm__grid_read_jsonl(trm__grid_list *list, trm_error *err);
-trm_status trm__grid_read_npz(trm__grid_list *list, trm_error *err);
-
-/* Bytes of the UTF-8 character at `text`, n >= 1; 0 when it is none. */
-size_t trm__grid_character(const char *text, size_t n);
+trm_status trm__grid_read_npz(trm__grid_list *list, int rows, int cols, trm_error *err);
 
 /* Reads a vocabulary, a file of one symbol a line or a list "a,b,c", and closes it. */
 trm_status trm__grid_symbols_given(trm__grid_symbols *s, const char *text, trm_error *err);

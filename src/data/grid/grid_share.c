@@ -74,7 +74,7 @@ trm_status trm__grid_share(trm__share_item *item, int64_t n, double share, uint6
   keyed *v = NULL;
   int32_t *work; /* parent, roots, size */
   TRM_ALLOC(&work, 3 * n, "the share for testing", err);
-  v = trm__alloc((size_t)n, sizeof *v);
+  v = trm__alloc((uint64_t)n, sizeof *v);
   trm_status st = TRM_OK;
   if (!v) {
     st = trm__fail(err, TRM_E_MEMORY, -1, "no memory for the share for testing");

@@ -8,20 +8,19 @@
 #include "data/maze/maze_board.h"
 #include "data/puzzle_csv.h"
 
-enum { PROGRESS_EVERY = 64 /* mazes */ };
-
 /* A build in progress. A square size is found in the first maze read and binds all others. */
 typedef struct build {
   const trm_maze_build_config *config;
   trm_puzzle puzzle;
   trm__puzzle_list train, test;
+  int64_t empty_rows;
   int transforms[TRM__DIHEDRAL], n_transforms;
 } build;
 
 /* --- one CSV file --- */
 
 static trm_status find_shape(build *b, const trm__puzzle_csv *in, trm_error *err) {
-  const trm__csv_field *f = in->question;
+  const trm__csv_field *f = &in->question;
   int side = 0;
   while (side < TRM_PUZZLE_MAX_SIDE && (size_t)side * (size_t)side < f->n) side++;
   b->puzzle = trm_maze_of_size(side, side);
@@ -51,7 +50,7 @@ static trm_status read_maze(const build *b, const char *path, const trm__csv_fie
 static trm_status check_row(const build *b, const trm__puzzle_csv *in, const uint8_t *question,
                             const uint8_t *answer, trm_error *err) {
   int rows = b->puzzle.rows, cols = b->puzzle.cols, marked = 0;
-  const trm__csv_field *q = in->question, *a = in->answer;
+  const trm__csv_field *q = &in->question, *a = &in->answer;
   int length = trm_maze_shortest(rows, cols, question, NULL);
   if (!length)
     TRM_FAIL_AT(err, TRM_E_PUZZLE, q->line,
@@ -75,26 +74,33 @@ static trm_status check_row(const build *b, const trm__puzzle_csv *in, const uin
               in->csv.path, a->line, a->column, marked, length - 2);
 }
 
+static trm_status tick(const build *b, int64_t done, int64_t total, trm_error *err) {
+  return trm__build_tick(b->config->progress, b->config->progress_arg, done, total, err);
+}
+
 static trm_status read_rows(build *b, trm__puzzle_csv *in, trm__puzzle_list *list, trm_error *err) {
   for (;;) {
     TRM_TRY(trm__puzzle_csv_next(in, err));
-    if (!in->question) return TRM_OK;
+    if (!in->question.text) return TRM_OK;
     if (b->puzzle.kind == TRM_PUZZLE_NONE) TRM_TRY(find_shape(b, in, err));
     int64_t cells = b->puzzle.rows * b->puzzle.cols;
-    if (!list->question) TRM_TRY(trm__puzzle_list_alloc(list, in->most, (int)cells, err));
+    const int64_t expected = trm__build_estimate(list->n, in->csv.at, in->csv.size);
+    TRM_TRY(trm__puzzle_list_grow(list, (int)cells, expected, err));
     uint8_t *q = list->question + list->n * cells, *a = list->answer + list->n * cells;
-    TRM_TRY(read_maze(b, in->csv.path, in->question, q, err));
-    TRM_TRY(read_maze(b, in->csv.path, in->answer, a, err));
+    TRM_TRY(read_maze(b, in->csv.path, &in->question, q, err));
+    TRM_TRY(read_maze(b, in->csv.path, &in->answer, a, err));
     TRM_TRY(check_row(b, in, q, a, err));
     list->n++;
+    TRM_TRY(tick(b, list->n, expected > list->n ? expected : list->n, err));
   }
 }
 
 static trm_status read_file(build *b, const char *path, trm__puzzle_list *list, trm_error *err) {
   trm__puzzle_csv *in;
   TRM_ALLOC(&in, 1, "a CSV reader", err);
-  trm_status st = trm__puzzle_csv_open(in, path, false, err);
+  trm_status st = trm__puzzle_csv_open(in, path, b->config->columns, err);
   if (st == TRM_OK) st = read_rows(b, in, list, err);
+  b->empty_rows += in->empty;
   trm__puzzle_csv_close(in);
   trm__free(in);
   return st;
@@ -116,13 +122,11 @@ static void add_group(const build *b, trm__split_writer *w, const trm__puzzle_li
 
 static trm_status write_split(const build *b, const trm__folder *f, const char *name,
                               const trm__puzzle_list *list, int64_t copies, trm_error *err) {
-  const trm_maze_build_config *c = b->config;
   trm__split_writer w = {0};
   trm_status st = trm__split_begin(&w, f, name, &b->puzzle, list->n, copies, err);
   for (int64_t i = 0; st == TRM_OK && i < list->n; i++) {
     add_group(b, &w, list, i);
-    if (c->progress && i % PROGRESS_EVERY == 0 && !c->progress(c->progress_arg, i, list->n))
-      st = trm__fail(err, TRM_E_INTERRUPTED, -1, "stopped: nothing was written");
+    st = tick(b, i, list->n, err);
   }
   if (st == TRM_OK) st = trm__split_end(&w, err);
   trm__split_abort(&w);
@@ -130,10 +134,10 @@ static trm_status write_split(const build *b, const trm__folder *f, const char *
 }
 
 static trm_status write_folder(const build *b, trm__folder *f, trm_error *err) {
-  TRM_TRY(trm__folder_begin(f, b->config->output_dir, err));
+  TRM_TRY(trm__dataset_folder_begin(f, b->config->output_dir, err));
   TRM_TRY(write_split(b, f, "train", &b->train, b->config->aug ? b->n_transforms : 1, err));
   if (b->test.n) TRM_TRY(write_split(b, f, "test", &b->test, 1, err));
-  TRM_TRY(trm__folder_write_blank(f, err));
+  TRM_TRY(trm__dataset_folder_write_blank(f, err));
   return trm__folder_commit(f, err);
 }
 
@@ -155,13 +159,15 @@ static trm_status run_build(build *b, trm_build_report *report, trm_error *err) 
   if (c->test_csv) TRM_TRY(read_file(b, c->test_csv, &b->test, err));
   TRM_TRY(trm__puzzle_list_thin(&b->train, b->puzzle.rows * b->puzzle.cols, c->subsample_size,
                                 c->seed, err));
-  TRM_TRY(trm__count_duplicates(&b->puzzle, &b->train, &b->test, report, err));
+  TRM_TRY(trm__count_duplicates(&b->puzzle, &b->train, &b->test, c->progress, c->progress_arg,
+                                report, err));
   b->n_transforms = trm__maze_transforms(&b->puzzle, b->transforms);
   trm__folder folder = {0};
   trm_status st = write_folder(b, &folder, err);
   trm__folder_abort(&folder);
   report->train_examples = b->train.n * (c->aug ? b->n_transforms : 1);
   report->test_examples = b->test.n;
+  report->empty_rows = b->empty_rows;
   return st;
 }
 

@@ -35,34 +35,34 @@ static int draw_walls(const maker *m, trm__rng *rng, trm__maze_board *b) {
   return n_free;
 }
 
+static int token_at(const trm__maze_board *b, int at) {
+  return b->cell[at] & TRM__MAZE_TOKEN;
+}
+
 static int draw_open(const maker *m, trm__rng *rng, const trm__maze_board *b) {
   for (;;) {
     int cell = (int)trm__rng_below(rng, (uint32_t)(m->rows * m->cols));
     int at = (cell / m->cols + 1) * b->stride + cell % m->cols + 1;
-    if (b->cell[at] != TRM_MAZE_WALL) return at;
+    if (token_at(b, at) != TRM_MAZE_WALL) return at;
   }
 }
 
 /* The most moves from a cell to any other. */
 static int flood_depth(trm__maze_board *b, int from, int *last) {
-  *last = b->queue[trm__maze_flood(b, from, 1u << TRM_MAZE_FREE) - 1];
-  return b->moves[*last];
+  const trm__maze_flooded f = trm__maze_flood(b, from, 1u << TRM_MAZE_FREE, 0);
+  *last = b->queue[f.cells - 1];
+  return f.moves;
 }
 
 /* False when no path among the cells that `from` is connected with has m->min_path cells, because
  * none has more than twice the moves from some cell to its farthest. That cell is `from`, or the
  * middle of a path that is about the longest. */
 static bool may_be_long(const maker *m, trm__maze_board *b, int from) {
-  const int step[4] = {b->stride, -1, 1, -b->stride};
   int one_end, other_end, unused;
   if (2 * flood_depth(b, from, &one_end) + 1 < m->min_path) return false;
   int depth = flood_depth(b, one_end, &other_end), middle = other_end;
   if (depth + 1 >= m->min_path) return true;
-  while (b->moves[middle] > depth / 2) {
-    int d = 0;
-    while (b->moves[middle + step[d]] != b->moves[middle] - 1) d++;
-    middle += step[d];
-  }
+  for (int moves = depth; moves > depth / 2; moves--) middle = trm__maze_back(b, middle);
   return 2 * flood_depth(b, middle, &unused) + 1 >= m->min_path;
 }
 
@@ -73,17 +73,16 @@ static void mark_hopeless(trm__maze_board *b, int reached) {
 
 /* Places S and G; false when the goal drawn is too near or cannot be reached. */
 static bool draw_ends(const maker *m, trm__rng *rng, trm__maze_board *b, int n_free, bool *tested) {
-  int start = draw_open(m, rng, b), pick = (int)trm__rng_below(rng, (uint32_t)n_free - 1), far = 0;
-  if (b->cell[start] == HOPELESS) return false;
+  int start = draw_open(m, rng, b), pick = (int)trm__rng_below(rng, (uint32_t)n_free - 1);
+  if (token_at(b, start) == HOPELESS) return false;
   bool hopeless = !*tested && !may_be_long(m, b, start);
-  int reached = trm__maze_flood(b, start, 1u << TRM_MAZE_FREE);
-  if (hopeless) mark_hopeless(b, reached);
+  const trm__maze_flooded f = trm__maze_flood(b, start, 1u << TRM_MAZE_FREE, m->min_path - 1);
+  if (hopeless) mark_hopeless(b, f.cells);
   *tested = !hopeless;
   if (hopeless) return false;
-  while (far < reached - 1 && b->moves[b->queue[reached - 1 - far]] + 1 >= m->min_path) far++;
-  if (pick >= far) return false;
+  if (pick >= f.cells - f.near) return false;
   b->cell[start] = TRM_MAZE_START;
-  b->cell[b->queue[reached - 1 - pick]] = TRM_MAZE_GOAL;
+  b->cell[b->queue[f.cells - 1 - pick]] = TRM_MAZE_GOAL;
   return true;
 }
 
@@ -104,10 +103,10 @@ static int make_maze(const void *arg, trm__rng *rng, uint8_t *question, uint8_t 
   for (int i = 0; i < PATTERNS; i++) {
     if (!draw_maze(m, rng, &b)) continue;
     for (int cell = 0; cell < m->rows * m->cols; cell++) {
-      uint8_t token = b.cell[(cell / m->cols + 1) * b.stride + cell % m->cols + 1];
-      question[cell] = token == HOPELESS ? TRM_MAZE_FREE : token;
+      int token = token_at(&b, (cell / m->cols + 1) * b.stride + cell % m->cols + 1);
+      question[cell] = (uint8_t)(token == HOPELESS ? TRM_MAZE_FREE : token);
     }
-    return trm_maze_shortest(m->rows, m->cols, question, answer) > 0;
+    return trm__maze_shortest(&b, question, answer) > 0;
   }
   return 0;
 }

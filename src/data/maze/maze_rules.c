@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "data/dihedral.h"
 #include "data/maze/maze_board.h"
 
@@ -29,21 +30,19 @@ trm_status trm__maze_parse_at(const trm_puzzle *p, const char *text, size_t n, u
   for (size_t i = 0; i < n && i < cells; i++) {
     const char *at = text[i] ? strchr(symbols + 1, text[i]) : NULL;
     if (!at) {
-      unsigned char u = (unsigned char)text[i];
-      char shown[8];
-      snprintf(shown, sizeof shown, u < 32 || u > 126 ? "\\x%02x" : "%c", u);
+      char shown[TRM__TEXT_SHOWN];
       TRM_FAIL_AT(err, TRM_E_FORMAT, column + i,
                   "%scolumn %zu: '%s' is no cell of a maze (want '#' wall, ' ' free, 'S', 'G' or "
                   "'o')",
-                  where, column + i, shown);
+                  where, column + i, trm__text_show(text + i, n - i, shown));
     }
     tokens[i] = (uint8_t)(at - symbols);
   }
   size_t end = column + (n < cells ? n : cells);
   if (n != cells)
     TRM_FAIL_AT(err, TRM_E_FORMAT, end,
-                "%scolumn %zu: a maze of %dx%d cells has %zu characters, here are %zu", where, end,
-                p->rows, p->cols, cells, n);
+                "%scolumn %zu: a maze of %dx%d cells has %zu characters, here %s %zu", where, end,
+                p->rows, p->cols, cells, n == 1 ? "is" : "are", n);
   return TRM_OK;
 }
 
@@ -77,22 +76,51 @@ static void set_cells(trm__maze_board *b, const uint8_t *tokens) {
     memcpy(b->cell + (i + 1) * b->stride + 1, tokens + i * b->cols, (size_t)b->cols);
 }
 
-int trm__maze_flood(trm__maze_board *b, int from, unsigned open) {
+static void forget_flood(trm__maze_board *b) {
+  uint64_t eight;
+  for (int i = 0; i < (b->rows + 2) * b->stride; i += 8) {
+    memcpy(&eight, b->cell + i, sizeof eight);
+    eight &= TRM__MAZE_TOKEN * (UINT64_MAX / UINT8_MAX);
+    memcpy(b->cell + i, &eight, sizeof eight);
+  }
+}
+
+static uint8_t mark_of(int moves) {
+  return (uint8_t)((1 + moves % 3) * (TRM__MAZE_TOKEN + 1));
+}
+
+trm__maze_flooded trm__maze_flood(trm__maze_board *b, int from, unsigned open, int far) {
   const int step[4] = {b->stride, -1, 1, -b->stride};
-  memset(b->moves, 0xff, (size_t)((b->rows + 2) * b->stride) * sizeof *b->moves);
-  b->moves[from] = 0;
+  const uint64_t bits = open; /* none of them is that of a cell with a mark */
+  trm__maze_flooded f = {0};
+  forget_flood(b);
+  b->cell[from] |= mark_of(0);
   b->queue[0] = (uint16_t)from;
   int n = 1;
-  for (int i = 0; i < n; i++) {
-    int at = b->queue[i];
-    for (int d = 0; d < 4; d++) {
-      int next = at + step[d];
-      if (!(open >> b->cell[next] & 1) || b->moves[next] != TRM__MAZE_UNREACHED) continue;
-      b->moves[next] = (uint16_t)(b->moves[at] + 1);
-      b->queue[n++] = (uint16_t)next;
-    }
+  for (int i = 0, end = 1;; end = n) { /* cells i .. end are f.moves away */
+    if (f.moves < far) f.near = end;
+    const uint8_t mark = mark_of(f.moves + 1);
+    for (; i < end; i++)
+      for (int d = 0; d < 4; d++) {
+        const int next = b->queue[i] + step[d];
+        const uint8_t cell = b->cell[next];
+        if (!(bits >> cell & 1)) continue;
+        b->cell[next] = cell | mark;
+        b->queue[n++] = (uint16_t)next;
+      }
+    if (n == end) break;
+    f.moves++;
   }
-  return n;
+  f.cells = n;
+  return f;
+}
+
+int trm__maze_back(const trm__maze_board *b, int at) {
+  const int step[4] = {b->stride, -1, 1, -b->stride};
+  const int mark = b->cell[at] / (TRM__MAZE_TOKEN + 1), nearer = mark > 1 ? mark - 1 : 3;
+  int d = 0; /* one of the four leads nearer */
+  while (d < 3 && b->cell[at + step[d]] / (TRM__MAZE_TOKEN + 1) != nearer) d++;
+  return at + step[d];
 }
 
 /* The cells of S and G; false unless there is one of each and nothing but walls and free cells. */
@@ -107,38 +135,50 @@ static bool find_ends(const uint8_t *question, int cells, int *start, int *goal)
   return *start >= 0 && *goal >= 0;
 }
 
-/* Marks the path from board cell `at` to the goal, from which `b` was flooded. */
-static void mark_path(const trm__maze_board *b, int at, uint8_t *answer) {
-  const int step[4] = {b->stride, -1, 1, -b->stride};
-  while (b->moves[at] > 1) {
-    int d = 0; /* one of the four leads nearer, or `at` had not been reached */
-    while (d < 3 && b->moves[at + step[d]] != b->moves[at] - 1) d++;
-    at += step[d];
-    answer[(at / b->stride - 1) * b->cols + at % b->stride - 1] = TRM_MAZE_PATH;
+static bool is_reached(const trm__maze_board *b, int at) {
+  return b->cell[at] > TRM__MAZE_TOKEN;
+}
+
+/* The moves from board cell `at` to where the last flood began, marked in the answer unless that is
+ * NULL; -1 when it did not come by. */
+static int walk_back(const trm__maze_board *b, int at, uint8_t *answer) {
+  if (!is_reached(b, at)) return -1;
+  int moves = 0;
+  for (; at != b->queue[0]; moves++) {
+    if (answer && moves)
+      answer[(at / b->stride - 1) * b->cols + at % b->stride - 1] = TRM_MAZE_PATH;
+    at = trm__maze_back(b, at);
   }
+  return moves;
+}
+
+int trm__maze_shortest(trm__maze_board *b, const uint8_t *question, uint8_t *answer) {
+  int start, goal;
+  if (!find_ends(question, b->rows * b->cols, &start, &goal)) return 0;
+  set_cells(b, question);
+  trm__maze_flood(b, board_cell(b, goal), OPEN, 0);
+  const int from = board_cell(b, start);
+  if (answer && is_reached(b, from)) memcpy(answer, question, (size_t)(b->rows * b->cols));
+  return walk_back(b, from, answer) + 1;
 }
 
 int trm_maze_shortest(int rows, int cols, const uint8_t *question, uint8_t *answer) {
-  trm_puzzle p = {.kind = TRM_PUZZLE_MAZE, .rows = rows, .cols = cols};
-  int start, goal;
-  if (!trm__maze_known(&p) || !find_ends(question, rows * cols, &start, &goal)) return 0;
+  const trm_puzzle p = {.kind = TRM_PUZZLE_MAZE, .rows = rows, .cols = cols};
+  if (!trm__maze_known(&p)) return 0;
   trm__maze_board b;
   trm__maze_board_init(&b, rows, cols);
-  set_cells(&b, question);
-  trm__maze_flood(&b, board_cell(&b, goal), OPEN);
-  int moves = b.moves[board_cell(&b, start)];
-  if (moves == TRM__MAZE_UNREACHED) return 0;
-  if (answer) {
-    memcpy(answer, question, (size_t)(rows * cols));
-    mark_path(&b, board_cell(&b, start), answer);
-  }
-  return moves + 1;
+  return trm__maze_shortest(&b, question, answer);
 }
 
 /* Marked cells that are as many as a shortest path has, and that a walk over them alone needs all
  * of, are one path: that is all there is to check. */
 bool trm_maze_solves(int rows, int cols, const uint8_t *question, const uint8_t *answer) {
-  int length = trm_maze_shortest(rows, cols, question, NULL), marked = 0, start, goal;
+  const trm_puzzle p = {.kind = TRM_PUZZLE_MAZE, .rows = rows, .cols = cols};
+  int marked = 0, start, goal;
+  if (!trm__maze_known(&p)) return false;
+  trm__maze_board b;
+  trm__maze_board_init(&b, rows, cols);
+  const int length = trm__maze_shortest(&b, question, NULL);
   if (!length) return false;
   for (int i = 0; i < rows * cols; i++) {
     bool path = question[i] == TRM_MAZE_FREE && answer[i] == TRM_MAZE_PATH;
@@ -146,13 +186,11 @@ bool trm_maze_solves(int rows, int cols, const uint8_t *question, const uint8_t 
     marked += path;
   }
   if (marked + 2 != length) return false;
-  trm__maze_board b;
-  trm__maze_board_init(&b, rows, cols);
   set_cells(&b, answer);
   find_ends(question, rows * cols, &start, &goal);
   trm__maze_flood(&b, board_cell(&b, start),
-                  1u << TRM_MAZE_START | 1u << TRM_MAZE_GOAL | 1u << TRM_MAZE_PATH);
-  return b.moves[board_cell(&b, goal)] == length - 1;
+                  1u << TRM_MAZE_START | 1u << TRM_MAZE_GOAL | 1u << TRM_MAZE_PATH, 0);
+  return walk_back(&b, board_cell(&b, goal), NULL) == length - 1;
 }
 
 /* --- symmetries --- */

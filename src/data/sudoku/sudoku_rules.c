@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "data/sudoku/sudoku_shape.h"
 
 trm_puzzle trm_sudoku_of_size(int size) {
@@ -53,13 +54,19 @@ void trm__sudoku_shape_init(trm__sudoku_shape *s, const trm_puzzle *p) {
   }
 }
 
-/* The value a character stands for, -1 when it stands for none. */
-static int value_of(char c, int size) {
-  int v = -1;
-  if (c == '.' || c == '0') v = 0;
-  if (c >= '1' && c <= '9') v = c - '0';
-  if (c >= 'A' && c <= 'Z') v = c - 'A' + 10;
-  if (c >= 'a' && c <= 'z') v = c - 'a' + 10;
+/* The value that a character stands for plus one; 0: none. */
+static const uint8_t value_plus_one[256] = {
+    ['.'] = 1,  ['0'] = 1,  ['_'] = 1,  ['*'] = 1,  ['-'] = 1,  ['x'] = 1,  ['X'] = 1,  ['?'] = 1,
+    ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,  ['8'] = 9,
+    ['9'] = 10, ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16, ['G'] = 17,
+    ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16, ['g'] = 17};
+
+bool trm__sudoku_is_blank(char c) {
+  return value_plus_one[(unsigned char)c] == 1;
+}
+
+int trm__sudoku_value(char c, int size) {
+  const int v = value_plus_one[(unsigned char)c] - 1;
   return v <= size ? v : -1;
 }
 
@@ -68,40 +75,53 @@ static char char_of(int value) {
   return (char)(value < 10 ? '0' + value : 'A' + value - 10);
 }
 
-/* A character for a message: itself, or its code when it cannot be printed. */
-static void show_char(char c, char shown[8]) {
-  unsigned char u = (unsigned char)c;
-  snprintf(shown, 8, u < 32 || u > 126 ? "\\x%02x" : "%c", u);
+trm__sudoku_zero trm__sudoku_zero_of(const trm_puzzle *p, const char *text, size_t n,
+                                     bool complete) {
+  const char last = char_of(p->rows), small = (char)(last - 'A' + 'a');
+  if (p->rows < 10 || n == 0) return TRM__ZERO_UNSEEN;
+  if (memchr(text, last, n) || memchr(text, small, n)) return TRM__ZERO_IS_BLANK;
+  if (!memchr(text, '0', n)) return TRM__ZERO_UNSEEN;
+  for (size_t i = 0; i < n && !complete; i++)
+    complete = text[i] != '0' && trm__sudoku_is_blank(text[i]);
+  return complete ? TRM__ZERO_IS_LAST : TRM__ZERO_IS_BLANK;
 }
 
-trm_status trm__sudoku_parse_at(const trm_puzzle *p, const char *text, size_t n, uint8_t *values,
-                                const char *where, size_t column, trm_error *err) {
-  size_t cells = (size_t)p->rows * (size_t)p->cols;
-  for (size_t i = 0; i < n && i < cells; i++) {
-    int v = value_of(text[i], p->rows);
-    if (v < 0) {
-      char shown[8];
-      show_char(text[i], shown);
-      TRM_FAIL_AT(err, TRM_E_FORMAT, column + i,
-                  "%scolumn %zu: '%s' is no cell of a %dx%d Sudoku (want '.' or '0' for a blank, "
-                  "or '1' to '%c')",
-                  where, column + i, shown, p->rows, p->cols, char_of(p->rows));
+bool trm__sudoku_read_cells(const trm_puzzle *p, const char *text, size_t n, bool complete,
+                            uint8_t *values, size_t *at, char why[TRM__SUDOKU_WHY]) {
+  const size_t cells = (size_t)p->rows * (size_t)p->cols;
+  const bool zero_is_last = trm__sudoku_zero_of(p, text, n, complete) == TRM__ZERO_IS_LAST;
+  for (*at = 0; *at < n && *at < cells; ++*at) {
+    const char c = text[*at];
+    const int v = zero_is_last && c == '0' ? p->rows : trm__sudoku_value(c, p->rows);
+    if (v >= 0) {
+      values[*at] = (uint8_t)v;
+      continue;
     }
-    values[i] = (uint8_t)v;
+    char shown[TRM__TEXT_SHOWN];
+    snprintf(why, TRM__SUDOKU_WHY,
+             "'%s' is no cell of a %dx%d Sudoku (want '.' or '0' for a blank, or '1' to '%c')",
+             trm__text_show(text + *at, n - *at, shown), p->rows, p->cols, char_of(p->rows));
+    return false;
   }
-  size_t end = column + (n < cells ? n : cells);
-  if (n != cells)
-    TRM_FAIL_AT(err, TRM_E_FORMAT, end,
-                "%scolumn %zu: a %dx%d Sudoku has %zu characters, here are %zu", where, end,
-                p->rows, p->cols, cells, n);
-  return TRM_OK;
+  if (n == cells) return true;
+  const size_t count = trm__text_count(text, n);
+  snprintf(why, TRM__SUDOKU_WHY, "a %dx%d Sudoku has %zu characters, here %s %zu", p->rows, p->cols,
+           cells, count == 1 ? "is" : "are", count);
+  return false;
 }
 
 trm_status trm_sudoku_parse(const trm_puzzle *p, const char *text, size_t n, uint8_t *values,
                             trm_error *err) {
+  size_t at;
+  char why[TRM__SUDOKU_WHY], plain[4 * TRM_SUDOKU_MAX_CELLS];
+  if (n <= sizeof plain && !trm__sudoku_is_plain(text, n)) {
+    n = trm__sudoku_make_plain(text, n, plain);
+    text = plain;
+  }
   if (!trm__sudoku_known(p))
     TRM_FAIL(err, TRM_E_ARGUMENT, "the puzzle is not a Sudoku of a known shape");
-  return trm__sudoku_parse_at(p, text, n, values, "", 1, err);
+  if (trm__sudoku_read_cells(p, text, n, false, values, &at, why)) return TRM_OK;
+  TRM_FAIL_AT(err, TRM_E_FORMAT, at + 1, "column %zu: %s", at + 1, why);
 }
 
 void trm_sudoku_format(const trm_puzzle *p, const uint8_t *values, char *text) {

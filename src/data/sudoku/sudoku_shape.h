@@ -25,10 +25,31 @@ bool trm__sudoku_known(const trm_puzzle *p);
 /* `p` must be known. */
 void trm__sudoku_shape_init(trm__sudoku_shape *s, const trm_puzzle *p);
 
-/* trm_sudoku_parse for a text that begins at `column` of a file's line: messages begin with `where`
- * and count columns from there; err->pos is the column. */
-trm_status trm__sudoku_parse_at(const trm_puzzle *p, const char *text, size_t n, uint8_t *values,
-                                const char *where, size_t column, trm_error *err);
+/* A cell as a character: true for a blank, one of ".0_*-xX?"; the value it stands for, -1 when it
+ * stands for none of that size. */
+bool trm__sudoku_is_blank(char c);
+int trm__sudoku_value(char c, int size);
+
+/* False of a text with characters outside ASCII. */
+bool trm__sudoku_is_plain(const char *text, size_t n);
+/* Such a text with those in ASCII that are known in place of digits, blanks and frames; `out` has
+ * room for n bytes. Returns how many it has. */
+size_t trm__sudoku_make_plain(const char *text, size_t n, char *out);
+
+/* What '0' is in a text of a size above 9, which may have been written in the digits 0 to F: the
+ * last digit, if there is no G, and blanks are another character or there are none because it is
+ * `complete`. */
+typedef enum trm__sudoku_zero {
+  TRM__ZERO_UNSEEN, /* nothing in the text says it */
+  TRM__ZERO_IS_BLANK,
+  TRM__ZERO_IS_LAST
+} trm__sudoku_zero;
+trm__sudoku_zero trm__sudoku_zero_of(const trm_puzzle *p, const char *text, size_t n,
+                                     bool complete);
+enum { TRM__SUDOKU_WHY = 200 };
+/* n characters into values; false with the first that is wrong, and why. `p` must be known. */
+bool trm__sudoku_read_cells(const trm_puzzle *p, const char *text, size_t n, bool complete,
+                            uint8_t *values, size_t *at, char why[TRM__SUDOKU_WHY]);
 
 /* The search behind solver and generator. */
 typedef struct trm__sudoku_search {

@@ -1,0 +1,13 @@
+/* JSON results of the commands. */
+#ifndef TRM_CLI_JSON_PRINT_H
+#define TRM_CLI_JSON_PRINT_H
+
+#include <stdio.h>
+
+#include "io/json.h"
+
+/* Finishes it and prints it with a newline. Errors: as trm__json_finish; those of `f` are left to
+ * whoever closes it (cli_finish for stdout). */
+trm_status cli_print_json(trm__json_out *o, FILE *f, trm_error *err);
+
+#endif

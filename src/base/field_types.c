@@ -1,0 +1,162 @@
+/* The types of fields that own no memory: how each is read from what a source says, and printed as
+ * YAML. */
+#include <math.h>
+#include <string.h>
+
+#include "base/field.h"
+#include "base/number.h"
+#include "base/text.h"
+
+/* A plain scalar's text, or NULL. */
+static const char *plain(const trm__value *v) {
+  return v->is_list || v->quoted || !v->text[0] ? NULL : v->text;
+}
+
+/* --- whole numbers --- */
+
+/* As Hydra, take 5e4 for a whole number too. *out changes only where it is one. */
+static bool whole_number(const trm_field *f, const char *text, int64_t *out) {
+  int64_t n;
+  double d;
+  if (!text) return false;
+  if (!trm__number_int64(text, &n)) {
+    if (!trm__number_double(text, &d) || d != floor(d) || fabs(d) > 9e15) return false;
+    n = (int64_t)d;
+  }
+  if (!trm__field_allows(f, (double)n)) return false;
+  *out = n;
+  return true;
+}
+
+static trm_status set_int(const trm_field *f, void *at, const trm__value *v) {
+  int64_t n;
+  if (!whole_number(f, plain(v), &n)) return TRM_E_CONFIG;
+  *(int *)at = (int)n;
+  return TRM_OK;
+}
+
+static void print_int(const trm_field *f, const void *at, trm__sink *s) {
+  (void)f;
+  trm__sink_put(s, "%d", *(const int *)at);
+}
+
+static trm_status set_int64(const trm_field *f, void *at, const trm__value *v) {
+  return whole_number(f, plain(v), at) ? TRM_OK : TRM_E_CONFIG;
+}
+
+static void print_int64(const trm_field *f, const void *at, trm__sink *s) {
+  (void)f;
+  trm__sink_put(s, "%lld", (long long)*(const int64_t *)at);
+}
+
+static trm_status set_limit(const trm_field *f, void *at, const trm__value *v) {
+  if (!trm__value_is_null(v)) return set_int64(f, at, v);
+  *(int64_t *)at = 0;
+  return TRM_OK;
+}
+
+static void print_limit(const trm_field *f, const void *at, trm__sink *s) {
+  if (*(const int64_t *)at)
+    print_int64(f, at, s);
+  else
+    trm__sink_put(s, "null");
+}
+
+static trm_status set_seed(const trm_field *f, void *at, const trm__value *v) {
+  const char *text = plain(v);
+  (void)f;
+  return text && trm__number_uint64(text, at) ? TRM_OK : TRM_E_CONFIG;
+}
+
+static void print_seed(const trm_field *f, const void *at, trm__sink *s) {
+  (void)f;
+  trm__sink_put(s, "%llu", (unsigned long long)*(const uint64_t *)at);
+}
+
+/* A number behind which a unit may stand. */
+static trm_status set_bytes(const trm_field *f, void *at, const trm__value *v) {
+  static const struct {
+    const char *unit;
+    double bytes;
+  } units[] = {{"", 1},         {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30},
+               {"TiB", 0x1p40}, {"kB", 1e3},     {"MB", 1e6},     {"GB", 1e9},
+               {"TB", 1e12},    {"K", 0x1p10},   {"M", 0x1p20},   {"G", 0x1p30}};
+  const char *text = plain(v);
+  const size_t n = text ? strspn(text, "0123456789.eE+") : 0;
+  if (!n || !trm__number_is_decimal(text, n)) return TRM_E_CONFIG;
+  const char *unit = text + n + strspn(text + n, " ");
+  for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+    if (strcmp(unit, units[i].unit) != 0) continue;
+    const double bytes = floor(trm__number_read(text, n) * units[i].bytes);
+    if (!trm__field_allows(f, bytes)) return TRM_E_CONFIG;
+    *(int64_t *)at = (int64_t)bytes;
+    return TRM_OK;
+  }
+  return TRM_E_CONFIG;
+}
+
+/* --- numbers --- */
+
+static trm_status set_double(const trm_field *f, void *at, const trm__value *v) {
+  double d;
+  const char *text = plain(v);
+  if (!text || !trm__number_double(text, &d) || !trm__field_allows(f, d)) return TRM_E_CONFIG;
+  *(double *)at = d;
+  return TRM_OK;
+}
+
+/* YAML takes 1e-05 for a text, 1.0e-05 for a number. */
+static void print_double(const trm_field *f, const void *at, trm__sink *s) {
+  char text[TRM__NUMBER_SIZE];
+  (void)f;
+  (void)trm__number_print(*(const double *)at, text);
+  const int mantissa = (int)strcspn(text, "e");
+  const bool has_point = memchr(text, '.', (size_t)mantissa) != NULL;
+  trm__sink_put(s, "%.*s%s%s", mantissa, text, has_point ? "" : ".0", text + mantissa);
+}
+
+/* --- truth and words --- */
+
+static trm_status set_bool(const trm_field *f, void *at, const trm__value *v) {
+  static const struct {
+    const char *word;
+    bool value;
+  } words[] = {{"true", true},   {"yes", true}, {"on", true},
+               {"false", false}, {"no", false}, {"off", false}};
+  const char *text = plain(v);
+  (void)f;
+  for (size_t i = 0; text && i < sizeof words / sizeof *words; i++)
+    if (trm__text_alike(text, words[i].word, SIZE_MAX)) {
+      *(bool *)at = words[i].value;
+      return TRM_OK;
+    }
+  return TRM_E_CONFIG;
+}
+
+static void print_bool(const trm_field *f, const void *at, trm__sink *s) {
+  (void)f;
+  trm__sink_put(s, *(const bool *)at ? "true" : "false");
+}
+
+static trm_status set_word(const trm_field *f, void *at, const trm__value *v) {
+  return !v->is_list && trm__words_read(f->words, v->text, at) ? TRM_OK : TRM_E_CONFIG;
+}
+
+static void print_word(const trm_field *f, const void *at, trm__sink *s) {
+  trm__sink_put(s, "%s", trm__words_name(f->words, *(const int *)at));
+}
+
+const trm__field_type trm__field_int = {"int", "a whole number", TRM__FORM_INT, set_int, print_int};
+const trm__field_type trm__field_int64 = {"int", "a whole number", TRM__FORM_INT64, set_int64,
+                                          print_int64};
+const trm__field_type trm__field_limit = {"int|null", "null or a whole number", TRM__FORM_INT64,
+                                          set_limit, print_limit};
+const trm__field_type trm__field_seed = {"int", "a whole number, 0 or more", TRM__FORM_UINT64,
+                                         set_seed, print_seed};
+const trm__field_type trm__field_bytes = {"bytes", "bytes such as 1500MiB or 2GiB", TRM__FORM_INT64,
+                                          set_bytes, print_int64};
+const trm__field_type trm__field_double = {"float", "a number", TRM__FORM_DOUBLE, set_double,
+                                           print_double};
+const trm__field_type trm__field_bool = {"bool", "True or False", TRM__FORM_BOOL, set_bool,
+                                         print_bool};
+const trm__field_type trm__field_word = {"choice", "one of", TRM__FORM_WORD, set_word, print_word};

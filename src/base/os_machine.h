@@ -1,0 +1,34 @@
+/* The seam for the system (see os_thread.h): what the machine has, and what of it this process may
+ * take. Nothing here fails: what a system does not say sets no limit. Any thread may ask. */
+#ifndef TRM_BASE_OS_MACHINE_H
+#define TRM_BASE_OS_MACHINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TRM__NO_LIMIT UINT64_MAX
+
+/* Processors that this process may keep busy: of its affinity mask, but not more than its control
+ * groups (a container's) allow; at least 1, and 1 where there are no threads. */
+int trm__os_processors(void);
+
+/* A limit on memory. */
+typedef struct trm__os_limit {
+  uint64_t bytes; /* that can still be taken, TRM__NO_LIMIT */
+  const char *of; /* as in "left of %s" */
+} trm__os_limit;
+enum { TRM__OS_LIMITS = 4 };
+/* Those that the system knows: *out has so many. Files are looked for below `root`, "" is the
+ * machine. */
+size_t trm__os_limits(const char *root, trm__os_limit out[TRM__OS_LIMITS]);
+
+/* `bytes` of memory, a multiple of 64, at a multiple of 64, and of `align` (a larger power of two)
+ * where that gains something: as of large pages, which the system is then asked for. NULL when
+ * there are none. What they hold is undefined; free() takes the block back. */
+void *trm__os_block(size_t align, size_t bytes);
+
+/* On 64-bit ARM: whether there are instructions for bfloat16, as far as the system says. */
+bool trm__os_has_arm_bf16(void);
+
+#endif

@@ -1,0 +1,185 @@
+/* Files of POSIX, read and written; see os_file.h and file.h. */
+#define _GNU_SOURCE 1 /* in front of every header: POSIX's functions beside C's */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+
+/* --- what is held and locked --- */
+
+int trm__os_create(const trm__dir *in, const char *name, bool folder, int *fd) {
+  const int flags = folder ? O_RDONLY | O_DIRECTORY : O_WRONLY | O_CREAT | O_EXCL;
+  if (folder && mkdirat(in->fd, name, 0777)) return errno;
+  const int made = openat(in->fd, name, flags | O_NOFOLLOW | O_CLOEXEC, 0666);
+  const int cause = made < 0 ? errno : 0;
+  if (cause && folder) (void)unlinkat(in->fd, name, AT_REMOVEDIR);
+  if (!cause) *fd = made;
+  return cause;
+}
+
+int trm__os_hold(const trm__dir *in, const char *name, bool folder, int *fd) {
+  const int mode = folder ? O_RDONLY | O_DIRECTORY : O_WRONLY;
+  const int held = openat(in->fd, name, mode | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (held < 0) return errno;
+  *fd = held;
+  return 0;
+}
+
+bool trm__os_is_held(const trm__dir *in, const char *name, int fd) {
+  struct stat named, opened;
+  return fstatat(in->fd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 && fstat(fd, &opened) == 0 &&
+         named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
+}
+
+/* File systems that know no locks say so in many ways; NFS cannot lock what is only read. */
+int trm__os_lock(int fd, trm__lock *out) {
+  static const int unsupported[] = {ENOLCK, ENOSYS, EOPNOTSUPP, EINVAL, EBADF};
+  int failed;
+  do failed = flock(fd, LOCK_EX | LOCK_NB);
+  while (failed && errno == EINTR);
+  *out = failed ? TRM__LOCK_BUSY : TRM__LOCKED;
+  if (!failed || errno == EWOULDBLOCK) return 0;
+  for (size_t i = 0; i < sizeof unsupported / sizeof *unsupported; i++)
+    if (errno == unsupported[i]) {
+      *out = TRM__LOCK_NONE;
+      return 0;
+    }
+  return errno;
+}
+
+/* --- streams --- */
+
+/* The stream has a descriptor of its own; the other carries the lock until the end. */
+int trm__os_stream(const trm__dir *in, const char *name, int fd, FILE **out) {
+  (void)in;
+  (void)name;
+  const int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  FILE *f = own < 0 ? NULL : fdopen(own, "wb");
+  const int cause = f ? 0 : errno;
+  if (!f && own >= 0) (void)close(own);
+  if (f) *out = f;
+  return cause;
+}
+
+int trm__os_sync(FILE *f) {
+  return fsync(fileno(f)) ? errno : 0;
+}
+
+int64_t trm__os_tell(FILE *f) {
+  return ftello(f);
+}
+
+int trm__os_seek(FILE *f, int64_t at, int whence) {
+  return fseeko(f, (off_t)at, whence);
+}
+
+/* --- reading --- */
+
+trm_status trm__dir_open_file(const trm__dir *d, const char *name, int flags, int *fd, int *links,
+                              trm_error *err) {
+  struct stat info;
+  *fd = openat(d->fd, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0666);
+  if (*fd < 0 && errno == ELOOP)
+    TRM_FAIL(err, TRM_E_IO, "%s/%s: is a link; want a file: remove the link", d->path, name);
+  if (*fd < 0) return trm__dir_fail(d, name, "cannot be opened", errno, err);
+  trm_status st = TRM_OK;
+  if (fstat(*fd, &info))
+    st = trm__dir_fail(d, name, "cannot be examined", errno, err);
+  else if (!S_ISREG(info.st_mode))
+    st = trm__fail(err, TRM_E_IO, -1, "%s/%s: is not a plain file", d->path, name);
+  else if (links)
+    *links = (int)info.st_nlink;
+  if (st == TRM_OK) return st;
+  (void)close(*fd);
+  *fd = -1;
+  return st;
+}
+
+int trm__os_read_small(const trm__dir *in, const char *name, char *text, size_t room, size_t *n) {
+  const int fd = openat(in->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+  ssize_t got;
+  if (fd < 0 && errno != ELOOP) return errno;
+  if (fd < 0) {
+    got = readlinkat(in->fd, name, text, room);
+  } else {
+    do got = read(fd, text, room);
+    while (got < 0 && errno == EINTR);
+  }
+  const int cause = got < 0 ? errno : 0;
+  if (fd >= 0) (void)close(fd);
+  if (!cause) *n = (size_t)got;
+  return cause;
+}
+
+/* --- maps --- */
+
+/* Up to here a file is copied: whoever cuts it meanwhile does no harm. */
+enum { SMALL = 1 << 20 };
+
+/* Reads the whole file into a fresh block. */
+static trm_status copy_fd(int fd, const char *path, size_t size, trm__map *map, trm_error *err) {
+  unsigned char *data = trm__alloc(size, 1);
+  if (!data) TRM_FAIL(err, TRM_E_MEMORY, "%s: no memory to read it (%zu bytes)", path, size);
+  size_t n = 0;
+  while (n < size) {
+    const ssize_t got = read(fd, data + n, size - n);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) {
+      const int cause = errno;
+      trm__free(data);
+      TRM_FAIL(err, TRM_E_IO, "%s: cannot be read: %s", path, strerror(cause));
+    }
+    if (got == 0) break; /* it was cut since */
+    n += (size_t)got;
+  }
+  *map = (trm__map){.data = data, .size = n, .copied = true};
+  if (n == 0) trm__map_close(map);
+  return TRM_OK;
+}
+
+static trm_status map_fd(int fd, const char *path, trm__map *map, trm_error *err) {
+  struct stat info;
+  if (fstat(fd, &info))
+    TRM_FAIL(err, TRM_E_IO, "%s: cannot be examined: %s", path, strerror(errno));
+  if (!S_ISREG(info.st_mode))
+    TRM_FAIL(err, TRM_E_IO, "%s: is %s, want a regular file", path,
+             S_ISDIR(info.st_mode) ? "a folder" : "a device or pipe");
+  if (info.st_size == 0) return TRM_OK;
+  if ((uintmax_t)info.st_size > PTRDIFF_MAX)
+    TRM_FAIL(err, TRM_E_IO, "%s: %jd bytes are too many for this machine", path,
+             (intmax_t)info.st_size);
+  const size_t size = (size_t)info.st_size;
+  if (size <= SMALL) return copy_fd(fd, path, size, map, err);
+  void *data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+  if (data == MAP_FAILED)
+    TRM_FAIL(err, errno == ENOMEM ? TRM_E_MEMORY : TRM_E_IO, "%s: cannot be mapped: %s", path,
+             strerror(errno));
+  *map = (trm__map){.data = data, .size = size};
+  return TRM_OK;
+}
+
+trm_status trm__map_open(const char *path, trm__map *map, trm_error *err) {
+  *map = (trm__map){0};
+  const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not hang us */
+  if (fd < 0)
+    TRM_FAIL(err, errno == ENOMEM ? TRM_E_MEMORY : TRM_E_IO, "%s: cannot be opened: %s", path,
+             strerror(errno));
+  const trm_status st = map_fd(fd, path, map, err);
+  (void)close(fd); /* only read from: nothing to lose */
+  return st;
+}
+
+void trm__map_close(trm__map *map) {
+  void *data = (void *)(uintptr_t)map->data;
+  if (map->copied)
+    trm__free(data);
+  else if (data)
+    (void)munmap(data, map->size);
+  *map = (trm__map){0};
+}

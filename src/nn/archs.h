@@ -1,0 +1,58 @@
+/* The architectures, one row each: whatever one of them has of its own is a column here. */
+#ifndef TRM_NN_ARCHS_H
+#define TRM_NN_ARCHS_H
+
+#include "backend/backend.h"
+#include "base/words.h"
+#include "trm/model.h"
+
+enum { TRM__MAX_NETS = 2, TRM__MAX_LAYERS = 64 /* of a net */ };
+
+typedef struct trm__step {
+  uint8_t net, dst;
+  uint16_t src;   /* bit i: z[i] is in the sum */
+  bool add_input; /* e is in the sum */
+} trm__step;
+
+typedef struct trm__arch trm__arch;
+
+typedef struct trm__latent {
+  const char *name; /* "z_H", …, as in the reference's carry */
+  const char *init; /* the buffer it starts from: "H_init", … */
+} trm__latent;
+
+typedef struct trm__net {
+  const char *prefix; /* of its tensors: "L_level" */
+  const char *layers; /* the field that says how many it has, */
+  size_t offset;      /* and where that is in a configuration */
+} trm__net;
+
+struct trm__arch {
+  trm__word word; /* the name, and the class in the reference's configurations */
+  struct {
+    const char *name, *file; /* of a class under which it is published; file NULL: any */
+  } classes[6];              /* up to the first without a name */
+  struct {
+    const char *field;
+    double value;
+  } defaults[8]; /* that are not those of the fields' rows, up to the first without a name */
+  trm__latent latents[TRM__MAX_LATENTS];
+  trm__net nets[TRM__MAX_NETS];
+  int n_latents, n_nets;
+  /* Writes the steps of one cycle; returns their number, at most n + 1 for n = L_cycles. */
+  int (*cycle)(const trm__arch *a, int n, trm__step *out);
+  bool once;            /* one cycle whatever H_cycles says, and L_cycles is not used */
+  int grad_steps;       /* the last so many updates have a gradient; 0: those of one cycle */
+  int most_L_cycles;    /* 0: no limit of its own */
+  bool fills_positions; /* as many as the puzzle embedding needs, whatever puzzle_emb_len says */
+  bool continue_loss;   /* has one, unless no_ACT_continue */
+  const char *lacks;    /* fields that the reference's class does not have, between spaces */
+};
+
+/* NULL for a value outside of the enumeration. */
+const trm__arch *trm__arch_of(trm_arch arch);
+extern const trm__words trm__arch_words;
+/* The layers that a configuration gives a net. */
+int trm__net_layers(const trm__net *net, const trm_model_config *config);
+
+#endif

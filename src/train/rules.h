@@ -1,0 +1,20 @@
+/* What each rule of an update is made of, whichever device computes it: one row per rule. */
+#ifndef TRM_TRAIN_RULES_H
+#define TRM_TRAIN_RULES_H
+
+#include "backend/backend.h"
+
+typedef struct trm__rule_about {
+  /* Its tensors of state, one value per weight, by their names in a saved state; a NULL is the end.
+   * Groups whose rules have a name in common share the tensor, each its part of it. */
+  const char *state[TRM__RULE_STATES];
+  bool never_negative[TRM__RULE_STATES];
+  /* Matrix by matrix, in place of element by element. */
+  bool by_matrix;
+  /* Reals of scratch for one matrix, or for one stretch of elements (cols 0); NULL: none. */
+  int64_t (*scratch)(int64_t rows, int64_t cols);
+} trm__rule_about;
+
+extern const trm__rule_about trm__rules[TRM__RULES];
+
+#endif

@@ -1,0 +1,204 @@
+/* Models and data from memory are what they would be from files, and are checked as these are. */
+#include "folder.h"
+#include "small_model.h"
+#include "trm/dataset.h"
+
+/* --- data --- */
+
+typedef struct arrays {
+  folder f;
+  int64_t puzzle_indices[FOLDER_ROWS + 1], group_indices[FOLDER_ROWS + 1];
+  trm_dataset_arrays a;
+} arrays;
+
+static void fill(arrays *x) {
+  x->f = folder_good();
+  for (int i = 0; i <= FOLDER_ROWS; i++) {
+    x->puzzle_indices[i] = x->f.puzzle_indices[i];
+    x->group_indices[i] = x->f.group_indices[i];
+  }
+  x->a = (trm_dataset_arrays){.vocab_size = FOLDER_VOCAB,
+                              .seq_len = FOLDER_LEN,
+                              .num_puzzle_identifiers = 3,
+                              .examples = FOLDER_ROWS,
+                              .puzzles = 6,
+                              .groups = 4,
+                              .inputs = x->f.inputs,
+                              .labels = x->f.labels,
+                              .puzzle_identifiers = x->f.ids,
+                              .puzzle_indices = x->puzzle_indices,
+                              .group_indices = x->group_indices};
+}
+
+static trm_dataset *made_of(const trm_dataset_arrays *a) {
+  trm_dataset *d;
+  trm_error err;
+  if (trm_dataset_from_arrays(a, &d, &err) != TRM_OK) fail_msg("%s", err.msg);
+  return d;
+}
+
+static void arrays_are_as_a_folder(void **state) {
+  scratch *s = *state;
+  arrays x;
+  uint64_t left, right;
+  trm_dataset *file;
+  fill(&x);
+  folder_write(&x.f, scratch_path(s, "set"), "train");
+  assert_int_equal(trm_dataset_open(scratch_path(s, "set"), "train", &file, NULL), TRM_OK);
+  trm_dataset *memory = made_of(&x.a);
+  const trm_dataset_info *have = trm_dataset_get_info(memory), *want = trm_dataset_get_info(file);
+  assert_int_equal(have->examples, want->examples);
+  assert_int_equal(have->puzzles, want->puzzles);
+  assert_int_equal(have->groups, want->groups);
+  assert_true(have->mean_puzzle_examples == want->mean_puzzle_examples);
+  assert_int_equal(have->puzzle.kind, TRM_PUZZLE_SUDOKU); /* known by the examples */
+  assert_int_equal(trm_dataset_fingerprint(memory, &left, NULL), TRM_OK);
+  assert_int_equal(trm_dataset_fingerprint(file, &right, NULL), TRM_OK);
+  assert_true(left == right);
+  for (int64_t i = 0; i < have->examples; i++) {
+    int32_t got[2 * FOLDER_LEN + 1], wanted[2 * FOLDER_LEN + 1];
+    trm_dataset_example(memory, i, got, got + FOLDER_LEN, got + 2 * FOLDER_LEN);
+    trm_dataset_example(file, i, wanted, wanted + FOLDER_LEN, wanted + 2 * FOLDER_LEN);
+    assert_memory_equal(got, wanted, sizeof got);
+  }
+  trm_dataset_free(memory);
+  trm_dataset_free(file);
+}
+
+/* Without indices every example is a puzzle, and every puzzle a group; without ids all are 0. */
+static void what_is_not_said_is_single(void **state) {
+  (void)state;
+  arrays x;
+  int32_t id;
+  fill(&x);
+  x.a.puzzle_indices = x.a.group_indices = NULL;
+  x.a.puzzle_identifiers = NULL;
+  x.a.num_puzzle_identifiers = 0;
+  x.a.puzzles = x.a.groups = 0;
+  trm_dataset *d = made_of(&x.a);
+  const trm_dataset_info *info = trm_dataset_get_info(d);
+  assert_int_equal(info->puzzles, FOLDER_ROWS);
+  assert_int_equal(info->groups, FOLDER_ROWS);
+  assert_int_equal(info->num_puzzle_identifiers, 1);
+  trm_dataset_example(d, FOLDER_ROWS - 1, NULL, NULL, &id);
+  assert_int_equal(id, 0);
+  trm_dataset_free(d);
+  fill(&x); /* ids are counted, and an ignored label is no class */
+  x.a.num_puzzle_identifiers = 0;
+  x.f.labels[7] = TRM_IGNORE_LABEL;
+  d = made_of(&x.a);
+  assert_int_equal(trm_dataset_get_info(d)->num_puzzle_identifiers, 3);
+  trm_dataset_free(d);
+}
+
+static void refuses(const trm_dataset_arrays *a, trm_status status, const char *words) {
+  trm_dataset *d;
+  trm_error err;
+  assert_int_equal(trm_dataset_from_arrays(a, &d, &err), status);
+  if (!speaks_of(&err, words)) fail_msg("'%s' does not say '%s'", err.msg, words);
+  assert_null(d);
+}
+
+/* So many ids are free, and more where there are as many puzzles. */
+static void many_ids_have_puzzles(void **state) {
+  enum { N = (1 << 16) + 1 };
+  (void)state;
+  arrays x;
+  fill(&x);
+  x.a.num_puzzle_identifiers = 1 << 16;
+  trm_dataset_free(made_of(&x.a));
+  int32_t *tokens = calloc(N, sizeof *tokens);
+  assert_non_null(tokens);
+  const trm_dataset_arrays many = {.vocab_size = FOLDER_VOCAB,
+                                   .seq_len = 1,
+                                   .num_puzzle_identifiers = N + 1,
+                                   .examples = N,
+                                   .inputs = tokens,
+                                   .labels = tokens};
+  trm_dataset_free(made_of(&many));
+  free(tokens);
+}
+
+static void wrong_arrays_are_refused(void **state) {
+  (void)state;
+  arrays x;
+#define WRONG(change, status, words) \
+  do {                               \
+    fill(&x);                        \
+    change;                          \
+    refuses(&x.a, status, words);    \
+  } while (0)
+  WRONG(x.f.inputs[17] = FOLDER_VOCAB, TRM_E_RANGE, "inputs row 1 column 1: token 6");
+  WRONG(x.f.labels[33] = -1, TRM_E_RANGE, "labels row 2 column 1: label -1");
+  WRONG(x.f.ids[4] = 3, TRM_E_RANGE, "puzzle_identifiers row 4: id 3");
+  WRONG(x.puzzle_indices[6] = 11, TRM_E_RANGE, "puzzle_indices row 6: the last entry is 11");
+  WRONG(x.group_indices[2] = 0, TRM_E_RANGE, "group_indices row 2: 0, want 1 to 6");
+  WRONG(x.a.num_puzzle_identifiers = (1 << 16) + 1, TRM_E_RANGE, "num_puzzle_identifiers = 65537");
+  WRONG((x.a.num_puzzle_identifiers = 0, x.f.ids[4] = 1 << 16), TRM_E_RANGE, "6 puzzles");
+  WRONG(x.a.vocab_size = 0, TRM_E_ARGUMENT, "vocab_size = 0");
+  WRONG(x.a.seq_len = -1, TRM_E_ARGUMENT, "seq_len = -1");
+  WRONG(x.a.examples = 0, TRM_E_ARGUMENT, "examples = 0");
+  WRONG(x.a.groups = -1, TRM_E_ARGUMENT, "groups = -1");
+  WRONG(x.a.puzzles = (int64_t)1 << 40, TRM_E_ARGUMENT, "2^31 - 1");
+  WRONG(x.a.labels = NULL, TRM_E_ARGUMENT, "with inputs and labels");
+  WRONG((x.a.puzzle = (trm_puzzle){.kind = TRM_PUZZLE_MAZE, .rows = 5, .cols = 5}), TRM_E_CONFIG,
+        "puzzle");
+#undef WRONG
+}
+
+/* --- models --- */
+
+static void a_model_is_what_its_file_is(void **state) {
+  scratch *s = *state;
+  const trm_model_config c = small_config(TRM_ARCH_HRM, 5);
+  trm_model *m = small_model(&c, 4), *copy;
+  trm_error err;
+  size_t n;
+  const char *path = scratch_path(s, "m.safetensors");
+  assert_int_equal(trm_model_export(m, path, TRM_FILE_SAFETENSORS, TRM_FLOAT32, NULL), TRM_OK);
+  unsigned char *file = read_bytes(path, &n), *odd = malloc(n + 1);
+  assert_non_null(odd);
+  memcpy(odd + 1, file, n);
+  assert_int_equal(trm_model_load_memory(odd + 1, n, "a name", &copy, &err), TRM_OK);
+  memset(odd, 0xff, n + 1); /* it is not needed any more */
+  assert_int_equal(trm_model_get_config(copy)->arch, TRM_ARCH_HRM);
+  for (int i = 0; i < trm_model_tensor_count(m); i++) {
+    const trm_tensor want = trm_model_tensor_at(m, i), have = trm_model_tensor_at(copy, i);
+    assert_string_equal(have.name, want.name);
+    assert_memory_equal(have.data, want.data, (size_t)want.count * sizeof *want.data);
+  }
+  trm_model_free(copy);
+  for (size_t cut = 0; cut < n; cut += 1 + n / 97) { /* whatever is missing */
+    memcpy(odd, file, cut);
+    assert_int_equal(trm_model_load_memory(odd, cut, "a name", &copy, &err), TRM_E_FORMAT);
+    assert_true(speaks_of(&err, "a name"));
+    assert_null(copy);
+  }
+  free(file);
+  free(odd);
+  trm_model_free(m);
+}
+
+/* The weights of a folder do not say what they are. */
+static void weights_alone_are_refused(void **state) {
+  scratch *s = *state;
+  const trm_model_config c = small_config(TRM_ARCH_TRM, 5);
+  trm_model *m = small_model(&c, 4), *copy;
+  trm_error err;
+  size_t n;
+  assert_int_equal(trm_model_save(m, scratch_path(s, "model"), NULL), TRM_OK);
+  unsigned char *file = read_bytes(scratch_path(s, "model/model.safetensors"), &n);
+  assert_int_equal(trm_model_load_memory(file, n, "weights", &copy, &err), TRM_E_FORMAT);
+  assert_true(speaks_of(&err, "weights: no trm_config in its metadata"));
+  free(file);
+  trm_model_free(m);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(arrays_are_as_a_folder),      cmocka_unit_test(what_is_not_said_is_single),
+      cmocka_unit_test(many_ids_have_puzzles),       cmocka_unit_test(wrong_arrays_are_refused),
+      cmocka_unit_test(a_model_is_what_its_file_is), cmocka_unit_test(weights_alone_are_refused),
+  };
+  return cmocka_run_group_tests(tests, scratch_open, scratch_close);
+}

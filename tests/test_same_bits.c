@@ -1,0 +1,318 @@
+/* The results of every architecture hold bit for bit: a few updates of each, an evaluation and
+ * answers, whose hashes are in same_bits.txt for each set of kernels and number format. Threads and
+ * micro-batches change none of them: one line is the same for all.
+ *
+ * How the library is called is all in run_case; what is hashed are values in the order of their
+ * documentation, never structures. What differs between machines is kept out by same_machine.c. */
+#include "same_bits.h"
+#include "small_data.h"
+#include "small_trainer.h"
+
+enum { UPDATES = 3, ROWS = 8, EXAMPLES = 7, LEN = SMALL_LEN, SYMBOLS = 7, AT_ONCE = 3 };
+
+/* --- the cases --- */
+
+typedef struct setup {
+  trm_model_config model;
+  trm_trainer_config training;
+} setup;
+
+typedef void change(setup *s);
+
+static void rope(setup *s) {
+  s->model.pos_encodings = TRM_POS_ROPE;
+}
+static void learned(setup *s) {
+  s->model.pos_encodings = TRM_POS_LEARNED;
+}
+static void no_positions(setup *s) {
+  s->model.pos_encodings = TRM_POS_NONE;
+}
+static void mixer(setup *s) {
+  s->model.mlp_t = true;
+  s->model.pos_encodings = TRM_POS_NONE;
+}
+static void learned_mixer(setup *s) {
+  s->model.mlp_t = true;
+  s->model.pos_encodings = TRM_POS_LEARNED;
+}
+static void softmax(setup *s) {
+  s->model.loss = TRM_LOSS_SOFTMAX;
+}
+static void no_puzzle(setup *s) {
+  s->model.puzzle_emb_ndim = s->model.puzzle_emb_len = 0;
+}
+static void no_continue(setup *s) {
+  s->model.no_ACT_continue = true;
+}
+static void continued(setup *s) {
+  s->model.no_ACT_continue = false;
+}
+static void deep(setup *s) {
+  s->model.L_layers = 2;
+  s->model.H_layers =
+      s->model.arch == TRM_ARCH_HRM || s->model.arch == TRM_ARCH_TRANSFORMER ? 3 : 0;
+  s->model.H_cycles = 3;
+}
+/* An odd number of positions, channels that fill no vector. */
+static void odd(setup *s) {
+  s->model.puzzle_emb_len = 3;
+  s->model.hidden_size = 20;
+}
+/* More than a tile of channels, and not whole ones. */
+static void wide(setup *s) {
+  s->model.hidden_size = 136;
+  s->model.expansion = 1;
+}
+static void adamw(setup *s) {
+  s->training.optimizer = TRM_OPT_ADAMW;
+}
+static void frozen(setup *s) {
+  s->training.freeze_weights = true;
+}
+static void no_average(setup *s) {
+  s->training.ema_rate = 0;
+}
+static void constant_rate(setup *s) {
+  s->training.lr_min_ratio = 1;
+  s->training.lr_warmup_steps = 0;
+}
+
+static const struct sample {
+  const char *name;
+  trm_arch arch;
+  change *change[3];
+} samples[] = {
+    {"trm-rope", TRM_ARCH_TRM, {rope}},
+    {"trm-learned", TRM_ARCH_TRM, {learned}},
+    {"trm-no-positions", TRM_ARCH_TRM, {no_positions}},
+    {"trm-mixer", TRM_ARCH_TRM, {mixer}},
+    {"trm-mixer-learned", TRM_ARCH_TRM, {learned_mixer}},
+    {"trm-mixer-deep", TRM_ARCH_TRM, {mixer, deep}},
+    {"trm-rope-odd", TRM_ARCH_TRM, {rope, odd}},
+    {"trm-mixer-odd", TRM_ARCH_TRM, {mixer, odd}},
+    {"trm-rope-wide", TRM_ARCH_TRM, {rope, wide}},
+    {"trm-mixer-wide", TRM_ARCH_TRM, {mixer, wide}},
+    {"trm-rope-no-puzzle", TRM_ARCH_TRM, {rope, no_puzzle}},
+    {"trm-mixer-no-puzzle", TRM_ARCH_TRM, {mixer, no_puzzle}},
+    {"trm-rope-continue", TRM_ARCH_TRM, {rope, continued}},
+    {"trm-mixer-continue", TRM_ARCH_TRM, {mixer, continued}},
+    {"trm-rope-softmax", TRM_ARCH_TRM, {rope, softmax}},
+    {"trm-mixer-adamw", TRM_ARCH_TRM, {mixer, adamw}},
+    {"trm-rope-frozen", TRM_ARCH_TRM, {rope, frozen}},
+    {"trm-mixer-no-average", TRM_ARCH_TRM, {mixer, no_average}},
+    {"trm-mixer-constant-rate", TRM_ARCH_TRM, {mixer, constant_rate}},
+    {"hrm-rope", TRM_ARCH_HRM, {rope}},
+    {"hrm-learned", TRM_ARCH_HRM, {learned}},
+    {"hrm-mixer", TRM_ARCH_HRM, {mixer}},
+    {"hrm-rope-deep", TRM_ARCH_HRM, {rope, deep}},
+    {"hrm-rope-no-continue", TRM_ARCH_HRM, {rope, no_continue}},
+    {"singlez-rope", TRM_ARCH_SINGLEZ, {rope}},
+    {"singlez-mixer", TRM_ARCH_SINGLEZ, {mixer}},
+    {"singlez-rope-continue", TRM_ARCH_SINGLEZ, {rope, continued}},
+    {"hier6-rope", TRM_ARCH_HIER6, {rope}},
+    {"hier6-mixer", TRM_ARCH_HIER6, {mixer}},
+    {"hier6-mixer-continue", TRM_ARCH_HIER6, {mixer, continued}},
+    {"transformer-rope", TRM_ARCH_TRANSFORMER, {rope}},
+    {"transformer-learned", TRM_ARCH_TRANSFORMER, {learned}},
+    {"transformer-mixer", TRM_ARCH_TRANSFORMER, {mixer}},
+    {"transformer-rope-deep", TRM_ARCH_TRANSFORMER, {rope, deep}},
+    {"transformer-mixer-no-continue", TRM_ARCH_TRANSFORMER, {mixer, no_continue}},
+};
+enum { N_SAMPLES = sizeof samples / sizeof *samples };
+
+static setup setup_of(const struct sample *sample) {
+  setup s = {small_config(sample->arch, LEN), small_training(ROWS)};
+  if (sample->arch == TRM_ARCH_HIER6) s.model.L_cycles = 6;
+  s.model.halt_exploration_prob = 0.5;
+  s.training.seed = 11;
+  for (int i = 0; i < 3 && sample->change[i]; i++) sample->change[i](&s);
+  return s;
+}
+
+static bool is_mine(const char *name) {
+  return strncmp(name, "program", 7) != 0;
+}
+
+/* --- what is hashed --- */
+
+typedef struct results {
+  uint64_t model, average, state, log, evaluation, answers;
+} results;
+
+static uint64_t add_double(uint64_t hash, double v) {
+  return bits_add(hash, &v, sizeof v);
+}
+
+static uint64_t bits_of_model(const trm_model *m) {
+  uint64_t hash = BITS_START;
+  for (int i = 0; i < trm_model_tensor_count(m); i++) {
+    const trm_tensor t = trm_model_tensor_at(m, i);
+    hash = bits_add(hash, t.name, strlen(t.name));
+    hash = bits_add(hash, t.data, (size_t)t.count * sizeof *t.data);
+  }
+  return hash;
+}
+
+static uint64_t add_metrics(uint64_t hash, const trm_metrics *m) {
+  const double figures[] = {m->count, m->accuracy, m->exact_accuracy, m->q_halt_accuracy,
+                            m->steps, m->lm_loss,  m->q_halt_loss,    m->q_continue_loss,
+                            m->loss,  m->lr,       m->puzzle_emb_lr,  m->grad_norm};
+  for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) hash = add_double(hash, figures[i]);
+  return hash;
+}
+
+static uint64_t add_report(uint64_t hash, const trm_eval_report *r) {
+  const double figures[] = {(double)r->examples,    (double)r->exact,    (double)r->cells,
+                            (double)r->cells_right, r->accuracy,         r->exact_accuracy,
+                            r->q_halt_accuracy,     r->lm_loss,          r->q_halt_loss,
+                            r->mean_steps,          (double)r->untrained};
+  for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) hash = add_double(hash, figures[i]);
+  for (int i = 0; i < r->n_steps; i++) {
+    hash = add_double(hash, r->step[i].accuracy);
+    hash = add_double(hash, r->step[i].exact_accuracy);
+    hash = add_double(hash, (double)r->step[i].halted);
+  }
+  return hash;
+}
+
+/* Of one example each: they finish in an order that depends on the batch. */
+static trm_status note_row(void *arg, const trm_eval_row *row, trm_error *err) {
+  uint64_t hash = BITS_START, *of_example = arg;
+  (void)err;
+  hash = bits_add(hash, row->answer, LEN * sizeof *row->answer);
+  hash = bits_add(hash, &row->q_halt, sizeof row->q_halt);
+  of_example[row->example] = bits_add(hash, &row->steps, sizeof row->steps);
+  return TRM_OK;
+}
+
+static uint64_t add_evaluation(uint64_t hash, const trm_model *m, const trm_dataset *d,
+                               trm_eval_config config) {
+  static trm_eval_report report;
+  uint64_t rows[EXAMPLES];
+  trm_error err;
+  config.row = note_row;
+  config.row_arg = rows;
+  if (trm_evaluate(m, d, &config, &report, &err) != TRM_OK) fail_msg("%s", err.msg);
+  return bits_add(add_report(hash, &report), rows, sizeof rows);
+}
+
+/* Every step of a few puzzles. */
+static uint64_t bits_of_answers(const trm_model *m, int threads) {
+  static small_batch b;
+  const trm_batch puzzles = small_batch_at(&b, 1000);
+  uint64_t hash = BITS_START;
+  trm_solver *s;
+  trm_error err;
+  const trm_solver_config config = {.batch = AT_ONCE, .threads = threads};
+  const int32_t *ids = trm_model_get_config(m)->puzzle_emb_ndim ? puzzles.puzzle_ids : NULL;
+  if (trm_solver_create(m, &config, &s, &err) != TRM_OK) fail_msg("%s", err.msg);
+  assert_int_equal(trm_solver_start(s, AT_ONCE, puzzles.inputs, ids, &err), TRM_OK);
+  for (int step = 0; step < 4; step++) {
+    assert_int_equal(trm_solver_step(s, &err), TRM_OK);
+    const size_t n = (size_t)trm_solver_rows(s);
+    hash = bits_add(hash, trm_solver_answer(s), n * LEN * sizeof(int32_t));
+    hash = bits_add(hash, trm_solver_logits(s), n * LEN * SYMBOLS * sizeof(float));
+    hash = bits_add(hash, trm_solver_q_halt(s), n * sizeof(float));
+    hash = bits_add(hash, trm_solver_q_continue(s), n * sizeof(float));
+    hash = bits_add(hash, trm_solver_steps_taken(s), n * sizeof(int32_t));
+    for (int row = 0; row < (int)n; row++) hash = add_double(hash, trm_solver_halt_margin(s, row));
+  }
+  trm_solver_free(s);
+  return hash;
+}
+
+/* A life of a model: trained, saved, evaluated with and without early exit, asked. */
+static results run_case(scratch *folder, const trm_model *m, trm_trainer_config training,
+                        const trm_dataset *d, int threads, int micro_batch) {
+  results r = {.log = BITS_START};
+  training.threads = threads;
+  training.micro_batch = micro_batch;
+  trm_trainer *t = small_trainer(m, &training);
+  for (int i = 0; i < UPDATES; i++) {
+    const trm_metrics metrics = small_update(t);
+    r.log = add_metrics(r.log, &metrics);
+  }
+  const state_bytes state = state_of(folder, t);
+  r.state = bits_add(BITS_START, state.data, state.n);
+  free(state.data);
+  r.model = bits_of_model(trm_trainer_weights(t));
+  r.average = bits_of_model(trm_trainer_ema(t));
+  const trm_model *average = trm_trainer_ema(t);
+  r.evaluation = add_evaluation(BITS_START, average, d, (trm_eval_config){.threads = threads});
+  r.evaluation = add_evaluation(
+      r.evaluation, average, d,
+      (trm_eval_config){.threads = threads, .batch = micro_batch, .halt = TRM_HALT_Q});
+  r.answers = bits_of_answers(average, threads);
+  trm_trainer_free(t);
+  return r;
+}
+
+/* --- the walk --- */
+
+static void print_results(const results *r, char text[BITS_TEXT]) {
+  snprintf(text, BITS_TEXT,
+           "model=%016llx average=%016llx state=%016llx log=%016llx evaluation=%016llx "
+           "answers=%016llx",
+           (unsigned long long)r->model, (unsigned long long)r->average,
+           (unsigned long long)r->state, (unsigned long long)r->log,
+           (unsigned long long)r->evaluation, (unsigned long long)r->answers);
+}
+
+typedef struct walk {
+  scratch *folder;
+  trm_dataset *data;
+  trm_model *model[N_SAMPLES]; /* untrained */
+} walk;
+
+static void walk_isa(bits_table *t, const char *isa, void *arg) {
+  static const int splits[][2] = {{1, ROWS / 2}, {3, 2}}; /* threads, rows */
+  const walk *w = arg;
+  for (int dtype = 0; dtype < TRM_DTYPES; dtype++)
+    for (int i = 0; i < N_SAMPLES; i++) {
+      const setup s = setup_of(&samples[i]);
+      char key[BITS_KEY], first[BITS_TEXT], text[BITS_TEXT];
+      snprintf(key, sizeof key, "%s %s %s", isa, trm_dtype_name((trm_dtype)dtype), samples[i].name);
+      assert_int_equal(trm_model_set_dtype(w->model[i], (trm_dtype)dtype, NULL), TRM_OK);
+      for (size_t k = 0; k < sizeof splits / sizeof *splits; k++) {
+        const results r =
+            run_case(w->folder, w->model[i], s.training, w->data, splits[k][0], splits[k][1]);
+        print_results(&r, k ? text : first);
+        if (k && strcmp(text, first) != 0)
+          fail_msg("%s: threads and micro-batches change it\n  %s\n  %s", key, first, text);
+      }
+      bits_check(t, key, first);
+    }
+  bits_unclaimed(t, isa, is_mine);
+}
+
+static bool writes;
+
+static void results_hold(void **state) {
+  static bits_table table;
+  static small_batch b;
+  walk w = {.folder = *state};
+  const trm_batch examples = small_batch_at(&b, 2000);
+  int32_t labels[EXAMPLES * LEN];
+  for (int i = 0; i < EXAMPLES * LEN; i++) /* a label 0 is ignored */
+    labels[i] = examples.labels[i] < 0 ? 0 : examples.labels[i];
+  char dir[100];
+  snprintf(dir, sizeof dir, "%s/data", w.folder->dir);
+  write_small_data(dir, EXAMPLES, LEN, SYMBOLS, 3, examples.inputs, labels, examples.puzzle_ids);
+  w.data = open_small_data(dir);
+  for (int i = 0; i < N_SAMPLES; i++) {
+    const setup s = setup_of(&samples[i]);
+    w.model[i] = small_model(&s.model, 5);
+  }
+  bits_open(&table, writes);
+  bits_on_every_isa(&table, walk_isa, &w);
+  for (int i = 0; i < N_SAMPLES; i++) trm_model_free(w.model[i]);
+  trm_dataset_free(w.data);
+  bits_close(&table);
+}
+
+int main(int argc, char **argv) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(results_hold)};
+  writes = argc == 2 && !strcmp(argv[1], "--write");
+  return cmocka_run_group_tests(tests, scratch_open, scratch_close);
+}
