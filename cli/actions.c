@@ -1,7 +1,7 @@
 /* Commands that are groups of actions: trm data build sudoku, trm arc vote. */
 #include <string.h>
 
-#include "cli.h"
+#include "cli/cli.h"
 
 /* Of one verb, or with NULL of all. */
 static void print_usage(const cli_group *g, const char *verb, FILE *f) {

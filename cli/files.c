@@ -1,5 +1,5 @@
 /* See files.h. */
-#include "files.h"
+#include "cli/files.h"
 
 #include <stdarg.h>
 #include <string.h>

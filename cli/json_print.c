@@ -1,5 +1,5 @@
 /* See json_print.h. */
-#include "json_print.h"
+#include "cli/json_print.h"
 
 #include "base/memory.h"
 

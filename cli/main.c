@@ -5,8 +5,8 @@
 #include <sys/auxv.h>
 #endif
 
-#include "files.h"
-#include "manuals.h"
+#include "cli/files.h"
+#include "cli/manuals/manuals.h"
 
 typedef cli_command command;
 

@@ -7,7 +7,7 @@
 #include <strings.h>
 
 #include "base/folder.h"
-#include "cli.h"
+#include "cli/cli.h"
 
 bool cli_parse_halt(const char *text, trm_halt *halt, double *margin) {
   *halt = strcmp(text, "never") ? TRM_HALT_Q : TRM_HALT_NEVER;

@@ -1,5 +1,5 @@
 /* See cli.h. */
-#include "cli.h"
+#include "cli/cli.h"
 
 static void *wait_and_say(void *arg) {
   cli_patience *p = arg;

@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli.h"
+#include "cli/cli.h"
 
 bool cli_is_terminal(FILE *f) {
   return isatty(fileno(f)) != 0;

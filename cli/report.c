@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "cli.h"
+#include "cli/cli.h"
 
 static const struct {
   cli_exit code;

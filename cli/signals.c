@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli.h"
+#include "cli/cli.h"
 
 enum { PATIENCE = 1 /* second, until it is said why the program has not ended */ };
 /* A request may come twice, from a terminal or `timeout` to the group and to the process. */

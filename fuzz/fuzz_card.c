@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/run/named_models.h"
 #include "fuzz.h"
-#include "named_models.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static const char head[] = "# model: ";

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config.h"
+#include "cli/run/config.h"
 #include "fuzz.h"
 
 static inline char *fuzz_printed(const run_config *c, size_t *n) {

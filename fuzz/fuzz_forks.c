@@ -1,7 +1,7 @@
 /* The configuration beside a checkpoint, in YAML or JSON: the reference's, or that of a fork. */
 #include <stdio.h>
 
-#include "config.h"
+#include "cli/run/config.h"
 #include "fuzz.h"
 
 /* What is told of each input would fill the log: stderr is another stream meanwhile. */

@@ -1,8 +1,8 @@
 /* The mark of a run's checkpoint, run.json. */
 #include <string.h>
 
+#include "cli/run/run_folder.h"
 #include "fuzz.h"
-#include "run_folder.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static bool linked;

@@ -3,9 +3,9 @@
  * of one task in a folder, and its solutions. */
 #include <string.h>
 
+#include "cli/pictures/puzzle_names.h"
 #include "eval/arc_votes.h"
 #include "fuzz_tensors.h"
-#include "puzzle_names.h"
 
 enum { PARTS = 5, VOTES = 4 };
 

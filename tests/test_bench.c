@@ -2,7 +2,7 @@
  * time is looked at beyond being one. */
 #include <math.h>
 
-#include "bench_rows.h"
+#include "cli/bench/bench_rows.h"
 #include "json_text.h"
 #include "small_model.h"
 

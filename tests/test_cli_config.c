@@ -13,7 +13,7 @@
 #include <cmocka.h>
 /* clang-format on */
 
-#include "config.h"
+#include "cli/run/config.h"
 
 static char folder[64];
 

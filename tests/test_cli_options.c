@@ -12,7 +12,7 @@
 #include <cmocka.h>
 /* clang-format on */
 
-#include "cli.h"
+#include "cli/cli.h"
 
 static const cli_manual manual = {"prog A B [options]", "About.\n", NULL};
 

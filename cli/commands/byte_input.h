@@ -1,0 +1,29 @@
+/* Bytes of a file, a pipe, stdin or the command line, as they come: a wait for them ends after a
+ * signal. */
+#ifndef TRM_CLI_BYTE_INPUT_H
+#define TRM_CLI_BYTE_INPUT_H
+
+#include "base/file.h"
+#include "cli/cli.h"
+
+typedef struct byte_input {
+  const char *name; /* for messages */
+  int fd;
+  bool own;          /* `fd` is to be closed */
+  bool ended;        /* nothing comes behind `bytes` */
+  const char *bytes; /* the n that were read last */
+  size_t n;
+  char *room;      /* where they are read to; NULL for a text */
+  trm__map packed; /* a file that is packed by gzip, unpacked as a whole */
+} byte_input;
+
+/* A file (packed by gzip, too) or pipe, "-" is stdin; or a text, all of which is there. The texts
+ * must outlive it. */
+trm_status byte_input_open(byte_input *in, const char *path, trm_error *err);
+void byte_input_open_text(byte_input *in, const char *name, const char *text);
+void byte_input_close(byte_input *in); /* a zeroed one is fine */
+/* Reads what is there, and with `wait` until something is: then n > 0, or it has ended. Errors: IO;
+ * INTERRUPTED after a signal. `line` is the one that is being read, for messages. */
+trm_status byte_input_fill(byte_input *in, bool wait, int64_t line, trm_error *err);
+
+#endif

@@ -1,0 +1,277 @@
+/* trm convert: a model from one kind of file into another. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/file.h"
+#include "cli/run/model_data.h"
+#include "cli/run/published.h"
+#include "cli/run/run_folder.h"
+
+static const cli_manual manual = {
+    "trm convert MODEL OUT.safetensors|OUT.pt|OUT_FOLDER [options]",
+    "Writes a model in another form. MODEL is a model folder, a run folder, a .safetensors\n"
+    "file of this command, a name that `trm models` lists, or a published checkpoint step_N\n"
+    "with its all_config.yaml beside it. OUT is one of\n"
+    "  OUT.safetensors   one file that says all of itself\n"
+    "  OUT.pt, OUT.pth   a state dict for torch.load, and all_config.yaml beside it, with the\n"
+    "                    reference's names in both\n"
+    "  OUT_FOLDER        a model folder, as training writes it: a name without an ending, or\n"
+    "                    with '/' behind it, or that of a folder, whose model is replaced\n"
+    "The puzzle embeddings of a published ARC checkpoint are nearly all of its 2.5 GB.\n"
+    "--puzzle-emb drop keeps that of id 0 alone, used:DATA those of the ids in DATA. The\n"
+    "model remembers which it has, and refuses the others.\n",
+    "Examples:\n"
+    "  trm convert arc_v1_public/step_518071 arc.safetensors --dtype bf16 \\\n"
+    "      --puzzle-emb used:data/arc\n"
+    "  trm convert maze/step_50000 maze.safetensors --data data/maze\n"
+    "  trm convert runs/Sudoku6-trm/first sudoku6.pt\n"};
+
+typedef struct convert_args {
+  const char *in, *out, *puzzle_emb, *data;
+  trm_file_format format; /* of `out` */
+  trm_dtype dtype;
+  int seq_len;
+} convert_args;
+
+/* By the ending of its name, unless a folder is there; false after a usage error. */
+static bool choose_format(const char *out, bool folder, trm_file_format *format) {
+  static const struct {
+    const char *ending;
+    trm_file_format format;
+  } known[] = {
+      {".safetensors", TRM_FILE_SAFETENSORS}, {".pt", TRM_FILE_TORCH}, {".pth", TRM_FILE_TORCH}};
+  const char *ending = folder ? NULL : cli_ending(out);
+  *format = TRM_FILE_FOLDER;
+  if (!cli_is_output(out)) {
+    cli_usage_error("OUT: want the name of a file or folder to write, got '%s'", out);
+    return false;
+  }
+  for (size_t i = 0; ending && i < sizeof known / sizeof *known; i++)
+    if (!strcasecmp(ending, known[i].ending)) *format = known[i].format;
+  if (!ending || *format != TRM_FILE_FOLDER) return true;
+  cli_usage_error(
+      "%s: %s is nothing that is written; want NAME.safetensors, NAME.pt, NAME.pth, or a folder, "
+      "whose name has no ending or a '/' behind it",
+      out, ending);
+  return false;
+}
+
+static const char with_data[] = "used:";
+
+/* The folder that says what a published checkpoint does not: seq_len, what tokens and ids mean. */
+static const char *data_of(const convert_args *a) {
+  if (a->data || a->seq_len) return a->data;
+  const size_t n = strlen(with_data);
+  return strncmp(a->puzzle_emb, with_data, n) ? NULL : a->puzzle_emb + n;
+}
+
+/* ---- which embeddings ---- */
+
+static trm_status mark_ids(const trm_dataset *data, const char *dir, const char *split,
+                           uint8_t *used, int n_ids, trm_error *err) {
+  const int64_t n = trm_dataset_get_info(data)->examples;
+  for (int64_t i = 0; i < n; i++) {
+    int32_t id;
+    trm_dataset_example(data, i, NULL, NULL, &id);
+    if (id >= n_ids)
+      return cli_fail(err, TRM_E_SHAPE, i,
+                      "%s/%s: example %lld has puzzle id %d, but the model knows 0 to %d: it was "
+                      "trained on other data",
+                      dir, split, (long long)i, id, n_ids - 1);
+    used[id] = 1;
+  }
+  return TRM_OK;
+}
+
+/* Marks the ids of a split, if DATA has it; both splits name their ids alike. */
+static trm_status mark_split(const trm_model_config *c, const char *dir, const char *split,
+                             uint8_t *used, bool *found, trm_error *err) {
+  trm__kind kind;
+  trm_dataset *data;
+  CLI_TRY(cli_look(&kind, err, "%s/%s/dataset.json", dir, split));
+  if (kind == TRM__ABSENT) return TRM_OK;
+  CLI_TRY(trm_dataset_open(dir, split, &data, err));
+  trm_status st = *found ? TRM_OK : model_check_data(c, trm_dataset_get_info(data), dir, err);
+  if (st == TRM_OK) st = mark_ids(data, dir, split, used, c->num_puzzle_identifiers, err);
+  *found = true;
+  trm_dataset_free(data);
+  return st;
+}
+
+static trm_status mark_used(const trm_model_config *c, const char *dir, uint8_t *used,
+                            trm_error *err) {
+  bool found = false;
+  CLI_TRY(mark_split(c, dir, "train", used, &found, err));
+  CLI_TRY(mark_split(c, dir, "test", used, &found, err));
+  return found ? TRM_OK
+               : cli_fail(err, TRM_E_IO, -1,
+                          "%s: not a data set: it has no train/dataset.json or test/dataset.json",
+                          dir);
+}
+
+/* Replaces *model by one that keeps the ids marked. */
+static trm_status keep_marked(trm_model **model, const uint8_t *used, int n_ids, trm_error *err) {
+  trm_model *kept;
+  int32_t *ids = calloc((size_t)n_ids, sizeof *ids);
+  int n = 0;
+  if (!ids) return cli_fail(err, TRM_E_MEMORY, -1, "no memory for %d puzzle ids", n_ids);
+  for (int id = 0; id < n_ids; id++)
+    if (used[id]) ids[n++] = id;
+  trm_status st = trm_model_keep_puzzle_ids(*model, ids, n, &kept, err);
+  free(ids);
+  if (st != TRM_OK) return st;
+  trm_model_free(*model);
+  *model = kept;
+  cli_note("%d of %d puzzle embeddings kept", n, n_ids);
+  return TRM_OK;
+}
+
+static trm_status choose_embeddings(const convert_args *a, trm_model **model, trm_error *err) {
+  const trm_model_config *c = trm_model_get_config(*model);
+  const int n_ids = c->num_puzzle_identifiers;
+  if (!strcmp(a->puzzle_emb, "all")) return TRM_OK;
+  if (c->puzzle_emb_ndim == 0)
+    return cli_fail(err, TRM_E_CONFIG, -1, "--puzzle-emb: %s has no puzzle embeddings", a->in);
+  uint8_t *used = calloc((size_t)n_ids, 1);
+  if (!used) return cli_fail(err, TRM_E_MEMORY, -1, "no memory for %d puzzle ids", n_ids);
+  used[0] = 1; /* the id of "no puzzle" */
+  trm_status st = TRM_OK;
+  if (strcmp(a->puzzle_emb, "drop") != 0)
+    st = mark_used(c, a->puzzle_emb + strlen(with_data), used, err);
+  if (st == TRM_OK) st = keep_marked(model, used, n_ids, err);
+  free(used);
+  return st;
+}
+
+/* ---- reading and writing ---- */
+
+/* What is known of the data, from a folder or as a number. */
+static trm_status learn_data(const convert_args *a, trm_dataset_info *info, trm_error *err) {
+  trm__kind kind;
+  trm_dataset *data;
+  *info = (trm_dataset_info){.seq_len = a->seq_len};
+  const char *dir = data_of(a);
+  if (!dir) return TRM_OK;
+  CLI_TRY(cli_look(&kind, err, "%s/test/dataset.json", dir));
+  CLI_TRY(trm_dataset_open(dir, kind == TRM__ABSENT ? "train" : "test", &data, err));
+  *info = *trm_dataset_get_info(data);
+  trm_dataset_free(data);
+  return TRM_OK;
+}
+
+/* What all_config.yaml beside a torch file says. The settings of its training are not known: they
+ * are the defaults. */
+static trm_status yaml_text(const trm_model_config *m, char **text, trm_error *err) {
+  run_config c;
+  CLI_TRY(run_config_load(&c, NULL, NULL, 0, err));
+  c.model = *m;
+  const trm_status st = run_config_text(&c, true, text, err);
+  run_config_free(&c);
+  return st;
+}
+
+static trm_status write_yaml(const char *yaml, const char *text, trm_error *err) {
+  trm__writer out;
+  CLI_TRY(trm__writer_open(&out, yaml, err));
+  trm__write(&out, text, strlen(text));
+  return trm__writer_commit(&out, err);
+}
+
+/* The file says byte for byte what would be written. */
+static trm_status is_our_yaml(const char *yaml, const char *text, bool *same, trm_error *err) {
+  trm__map found;
+  CLI_TRY(trm__map_open(yaml, &found, err));
+  *same = found.size == strlen(text) && !memcmp(found.data, text, found.size);
+  trm__map_close(&found);
+  return TRM_OK;
+}
+
+/* all_config.yaml beside the file; *made: it was not there. */
+static trm_status place_yaml(const char *yaml, const trm_model_config *m, bool *made,
+                             trm_error *err) {
+  trm__kind kind;
+  char *text;
+  bool same = true;
+  CLI_TRY(trm__path_look(yaml, &kind, err));
+  *made = kind == TRM__ABSENT;
+  CLI_TRY(yaml_text(m, &text, err));
+  trm_status st = *made ? write_yaml(yaml, text, err) : is_our_yaml(yaml, text, &same, err);
+  free(text);
+  if (st != TRM_OK || same) return st;
+  return cli_fail(err, TRM_E_IO, -1,
+                  "%s is there already and belongs to another model; choose a folder without one",
+                  yaml);
+}
+
+static trm_status write_model(const convert_args *a, const trm_model *model, trm_error *err) {
+  char yaml[CLI_PATH_MAX];
+  if (a->format != TRM_FILE_TORCH) return trm_model_export(model, a->out, a->format, a->dtype, err);
+  if (trm_model_get_config(model)->identifiers[0])
+    cli_note("a torch file does not say what puzzle ids mean: keep the data set of the training");
+  CLI_TRY(published_yaml(a->out, yaml, err));
+  bool made;
+  CLI_TRY(place_yaml(yaml, trm_model_get_config(model), &made, err));
+  trm_status st = trm_model_export(model, a->out, a->format, a->dtype, err);
+  if (st != TRM_OK && made) (void)remove(yaml);
+  return st;
+}
+
+/* What was said of the data must be what the model was made for. */
+static trm_status check_data(const convert_args *a, const trm_dataset_info *said,
+                             const trm_model *model, trm_error *err) {
+  const int seq_len = trm_model_get_config(model)->seq_len;
+  if (!said->seq_len || said->seq_len == seq_len) return TRM_OK;
+  const char *dir = data_of(a);
+  return cli_fail(err, TRM_E_ARGUMENT, -1, "%s: seq_len is %d, but %s%s says %d", a->in, seq_len,
+                  dir ? "the data set " : "--seq-len", dir ? dir : "", said->seq_len);
+}
+
+static trm_status convert(const convert_args *a, trm_model **model, trm_error *err) {
+  char found[CLI_PATH_MAX];
+  trm_dataset_info info;
+  if (a->format == TRM_FILE_FOLDER) CLI_TRY(cli_check_model_folder(a->out, err));
+  CLI_TRY(learn_data(a, &info, err));
+  CLI_TRY(run_folder_load_model_for(a->in, info.seq_len ? &info : NULL, found, model, err));
+  CLI_TRY(check_data(a, &info, *model, err));
+  CLI_TRY(choose_embeddings(a, model, err));
+  CLI_TRY(write_model(a, *model, err));
+  char out[CLI_CLEAN];
+  printf("%s: %s, weights in %s\n", cli_clean(out, sizeof out, a->out),
+         trm_arch_name(trm_model_get_config(*model)->arch), trm_dtype_name(a->dtype));
+  return TRM_OK;
+}
+
+static bool good_choice(const char *choice) {
+  return !strcmp(choice, "all") || !strcmp(choice, "drop") ||
+         (!strncmp(choice, with_data, strlen(with_data)) && choice[strlen(with_data)]);
+}
+
+int cmd_convert(int argc, char **argv) {
+  convert_args a = {.puzzle_emb = "all", .dtype = TRM_FLOAT32};
+  const cli_option options[] = {
+      {"dtype", CLI_DTYPE, &a.dtype, "FORMAT", "float32 (default) or bfloat16, half the size"},
+      {"puzzle-emb", CLI_STRING, &a.puzzle_emb, "WHICH", "all (default), drop or used:DATA"},
+      {"data", CLI_STRING, &a.data, "DATA",
+       "data set that says what a published checkpoint does not"},
+      {"seq-len", CLI_INT, &a.seq_len, "N", "only seq_len"},
+      {NULL, CLI_FLAG, NULL, NULL, NULL}};
+  int code;
+  trm_error err = {0};
+  trm_model *model = NULL;
+  if (!cli_options_parse(&manual, options, &argc, argv, &code)) return code;
+  if (argc != 2) return cli_usage_error("want MODEL and OUT, got %d arguments; see --help", argc);
+  if (!good_choice(a.puzzle_emb))
+    return cli_usage_error("--puzzle-emb: want all, drop or used:DATA, got '%s'", a.puzzle_emb);
+  if (a.data && a.seq_len) return cli_usage_error("--data says what --seq-len does; give one");
+  a.in = argv[0];
+  a.out = argv[1];
+  trm__kind kind;
+  if (trm__path_look(a.out, &kind, &err) != TRM_OK) return cli_report_error(&err);
+  if (!choose_format(a.out, kind == TRM__DIR, &a.format)) return CLI_USAGE;
+  const trm_status st = convert(&a, &model, &err);
+  trm_model_free(model);
+  return cli_finish_files(st == TRM_OK ? CLI_OK : cli_report_error(&err));
+}

@@ -1,0 +1,203 @@
+/* See eval_report.h. */
+#include "cli/commands/eval_report.h"
+
+#include <math.h>
+
+#include "cli/files.h"
+#include "cli/json_print.h"
+
+/* --- ARC --- */
+
+const int arc_pass_k[ARC_N_PASS] = {1, 2, 5, 10, 100, 1000};
+
+trm_status arc_summarise(const trm_arc_votes *votes, arc_summary *s, trm_error *err) {
+  return trm_arc_votes_count(votes, arc_pass_k, ARC_N_PASS, s->pass, &s->counts, err);
+}
+
+void arc_print(const arc_summary *s) {
+  const trm_arc_counts *c = &s->counts;
+  double tasks = (double)c->scored;
+  printf("ARC        %lld tasks, %lld test inputs, %lld predictions, %lld distinct grids\n",
+         (long long)c->tasks, (long long)c->inputs, (long long)c->votes, (long long)c->grids);
+  if (!c->scored)
+    printf(
+        "  pass@K cannot be measured: the test outputs are hidden (each is the [[0]] that stands "
+        "for one)\n");
+  for (int i = 0; c->scored && i < ARC_N_PASS; i++) {
+    trm_interval range = trm_wilson(s->pass[i] * tasks, tasks);
+    printf("  pass@%-4d %6.2f %%  (%.2f to %.2f)\n", arc_pass_k[i], 100 * s->pass[i],
+           100 * range.low, 100 * range.high);
+  }
+  char text[120];
+  cli_format_number(c->hidden, "test input has a hidden output and is not scored",
+                    "test inputs have hidden outputs and are not scored", text, sizeof text);
+  if (c->hidden && c->scored) printf("  %s\n", text);
+  cli_format_number(c->unanswered,
+                    "test input has no prediction: it counts as wrong and is not in a submission",
+                    "test inputs have no prediction: they count as wrong and are not in a "
+                    "submission",
+                    text, sizeof text);
+  if (c->unanswered) printf("  %s\n", text);
+  cli_format_number(c->foreign, "prediction is for no test input and does not count",
+                    "predictions are for no test input and do not count", text, sizeof text);
+  if (c->foreign) printf("  %s\n", text);
+}
+
+void arc_put_pass(trm__json_out *o, const double pass[ARC_N_PASS]) {
+  for (int i = 0; i < ARC_N_PASS; i++) {
+    char name[32];
+    snprintf(name, sizeof name, "ARC/pass@%d", arc_pass_k[i]);
+    if (isnan(pass[i]))
+      trm__json_put_null(o, name);
+    else
+      trm__json_put_real(o, name, pass[i]);
+  }
+}
+
+void arc_put(trm__json_out *o, const char *key, const arc_summary *s) {
+  const trm_arc_counts *c = &s->counts;
+  trm__json_open(o, key, '{');
+  trm__json_put_int(o, "tasks", c->tasks);
+  trm__json_put_int(o, "hidden", c->hidden);
+  trm__json_put_int(o, "test_inputs", c->inputs);
+  trm__json_put_int(o, "unanswered", c->unanswered);
+  trm__json_put_int(o, "predictions", c->votes);
+  trm__json_put_int(o, "foreign", c->foreign);
+  trm__json_put_int(o, "grids", c->grids);
+  arc_put_pass(o, s->pass);
+  trm__json_close(o);
+}
+
+/* --- text --- */
+
+static void print_share(const char *name, double share, trm_interval range) {
+  printf("%-10s %6.2f %%  (%.2f to %.2f)", name, 100 * share, 100 * range.low, 100 * range.high);
+}
+
+static double valid_share(const trm_eval_report *r) {
+  return r->checked ? (double)r->valid / (double)r->checked : 0;
+}
+
+static double cell_share(const trm_eval_report *r) {
+  return r->cells ? (double)r->cells_right / (double)r->cells : 0;
+}
+
+static void print_steps(const trm_eval_report *r, bool halts) {
+  printf("\n  step    exact  accuracy%s\n", halts ? "  halted" : "");
+  for (int i = 0; i < r->n_steps; i++) {
+    const trm_eval_step *step = &r->step[i];
+    printf("  %4d  %5.2f %%   %5.2f %%", i + 1, 100 * step->exact_accuracy, 100 * step->accuracy);
+    if (halts) printf("  %6lld", (long long)step->halted);
+    putchar('\n');
+  }
+}
+
+void eval_print(const eval_outcome *o) {
+  const trm_eval_report *r = o->report;
+  char name[CLI_CLEAN], split[64];
+  printf("model      %s, in %s\n", cli_clean(name, sizeof name, o->model), o->dtype);
+  printf("data       %s, split %s, %lld examples, %s%d supervision steps\n",
+         cli_clean(name, sizeof name, o->data), cli_clean(split, sizeof split, o->split),
+         (long long)r->examples, o->halts ? "at most " : "", r->n_steps);
+  if (o->halts) printf("steps      %.2f on average (--halt %s)\n", r->mean_steps, o->halt);
+  print_share("exact", r->exact_accuracy, r->exact_interval);
+  printf("  %lld of %lld equal their label\n", (long long)r->exact, (long long)r->examples);
+  if (r->rules) {
+    print_share("valid", valid_share(r), r->valid_interval);
+    printf("  %lld of %lld are right by the rules\n", (long long)r->valid, (long long)r->checked);
+  }
+  print_share("cells", cell_share(r), r->cell_interval);
+  printf("  %lld of %lld\n", (long long)r->cells_right, (long long)r->cells);
+  printf("accuracy   %6.2f %%  mean of the examples' shares of right cells\n", 100 * r->accuracy);
+  print_share("q", r->q_halt_accuracy, r->q_halt_interval);
+  printf("  right about being right\n");
+  printf("lm loss    %.6g\nq loss     %.6g\n", r->lm_loss, r->q_halt_loss);
+  if (o->arc) arc_print(o->arc);
+  if (o->arc && r->examples < o->examples_of_split)
+    printf("  only %lld of %lld answers voted (--limit)\n", (long long)r->examples,
+           (long long)o->examples_of_split);
+  print_steps(r, o->halts);
+}
+
+/* --- JSON --- */
+
+static void put_steps(trm__json_out *o, const trm_eval_report *r) {
+  trm__json_open(o, "steps", '[');
+  for (int i = 0; i < r->n_steps; i++) {
+    trm__json_open(o, NULL, '{');
+    trm__json_put_int(o, "step", i + 1);
+    trm__json_put_real(o, "accuracy", r->step[i].accuracy);
+    trm__json_put_real(o, "exact_accuracy", r->step[i].exact_accuracy);
+    trm__json_put_int(o, "halted", r->step[i].halted);
+    trm__json_close(o);
+  }
+  trm__json_close(o);
+}
+
+static void put_interval(trm__json_out *o, const char *key, trm_interval range) {
+  trm__json_open(o, key, '[');
+  trm__json_put_real(o, NULL, range.low);
+  trm__json_put_real(o, NULL, range.high);
+  trm__json_close(o);
+}
+
+/* What only some data have. */
+static void put_kinds(trm__json_out *o, const eval_outcome *out) {
+  const trm_eval_report *r = out->report;
+  if (r->rules) {
+    trm__json_put_int(o, "valid", r->valid);
+    trm__json_put_int(o, "checked", r->checked);
+    trm__json_put_real(o, "valid_accuracy", valid_share(r));
+    put_interval(o, "valid_interval", r->valid_interval);
+  }
+  if (!out->arc) return;
+  arc_put(o, "arc", out->arc);
+  trm__json_put_int(o, "examples_of_split", out->examples_of_split);
+}
+
+static void put_outcome(trm__json_out *o, const eval_outcome *out) {
+  const trm_eval_report *r = out->report;
+  trm__json_put_text(o, "model", out->model);
+  trm__json_put_text(o, "forward_dtype", out->dtype);
+  trm__json_put_text(o, "data", out->data);
+  trm__json_put_text(o, "split", out->split);
+  trm__json_put_int(o, "examples", r->examples);
+  trm__json_put_int(o, "exact", r->exact);
+  trm__json_put_int(o, "cells", r->cells);
+  trm__json_put_int(o, "cells_right", r->cells_right);
+  trm__json_put_real(o, "exact_accuracy", r->exact_accuracy);
+  put_interval(o, "exact_interval", r->exact_interval);
+  trm__json_put_real(o, "accuracy", r->accuracy);
+  trm__json_put_real(o, "cell_accuracy", cell_share(r));
+  put_interval(o, "cell_interval", r->cell_interval);
+  trm__json_put_real(o, "q_halt_accuracy", r->q_halt_accuracy);
+  put_interval(o, "q_halt_interval", r->q_halt_interval);
+  trm__json_put_real(o, "lm_loss", r->lm_loss);
+  trm__json_put_real(o, "q_halt_loss", r->q_halt_loss);
+  trm__json_put_text(o, "halt", out->halt);
+  trm__json_put_real(o, "mean_steps", r->mean_steps);
+  trm__json_put_int(o, "untrained", r->untrained);
+  put_steps(o, r);
+  put_kinds(o, out);
+}
+
+trm_status eval_print_json(const eval_outcome *out, trm_error *err) {
+  trm__json_out o = trm__json_begin(TRM__JSON_INDENTED);
+  trm__json_open(&o, NULL, '{');
+  put_outcome(&o, out);
+  trm__json_close(&o);
+  return cli_print_json(&o, stdout, err);
+}
+
+/* --- files --- */
+
+trm_status eval_check_writable(const char *path, trm_error *err) {
+  trm__writer probe;
+  trm__kind kind;
+  CLI_TRY(trm__path_look(path, &kind, err));
+  if (kind != TRM__ABSENT && kind != TRM__FILE)
+    return cli_fail(err, TRM_E_IO, -1, "%s: cannot write: it is not a plain file", path);
+  CLI_TRY(trm__writer_open(&probe, path, err));
+  trm__writer_abort(&probe);
+  return TRM_OK;
+}

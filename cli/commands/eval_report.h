@@ -1,0 +1,39 @@
+/* What `trm eval` prints, as text and as JSON; and whether it can write what it will. */
+#ifndef TRM_CLI_EVAL_REPORT_H
+#define TRM_CLI_EVAL_REPORT_H
+
+#include "cli/cli.h"
+#include "io/json.h"
+
+/* The K of pass@K, as the reference reports them. */
+enum { ARC_N_PASS = 6 };
+extern const int arc_pass_k[ARC_N_PASS];
+
+typedef struct arc_summary {
+  trm_arc_counts counts;
+  double pass[ARC_N_PASS];
+} arc_summary;
+
+trm_status arc_summarise(const trm_arc_votes *votes, arc_summary *s, trm_error *err);
+void arc_print(const arc_summary *s);
+/* "ARC/pass@K" as members of the object that is open. */
+void arc_put_pass(trm__json_out *o, const double pass[ARC_N_PASS]);
+/* An object of those and the counts. */
+void arc_put(trm__json_out *o, const char *key, const arc_summary *s);
+
+/* An evaluation that is done. */
+typedef struct eval_outcome {
+  const char *model, *data, *split, *dtype, *halt;
+  bool halts;                /* an early exit was asked for */
+  int64_t examples_of_split; /* more than the report's when a limit was given */
+  const trm_eval_report *report;
+  const arc_summary *arc; /* NULL: no ARC set */
+} eval_outcome;
+
+void eval_print(const eval_outcome *o);
+trm_status eval_print_json(const eval_outcome *o, trm_error *err);
+
+/* Hours of work are not to end with a file that cannot be created. */
+trm_status eval_check_writable(const char *path, trm_error *err);
+
+#endif

@@ -1,0 +1,567 @@
+/* trm solve: puzzles as text or from a data set in, answers as text or pictures out. */
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/commands/solve_input.h"
+#include "cli/json_print.h"
+#include "cli/pictures/grid_style.h"
+#include "cli/pictures/grid_view.h"
+#include "cli/run/model_data.h"
+#include "cli/run/published.h"
+#include "cli/run/run_folder.h"
+
+static const cli_manual manual = {
+    "trm solve MODEL [FILE|-] [options]",
+    "Solves puzzles given as text. MODEL is a model folder, a run folder, a .safetensors\n"
+    "file of trm convert, or a published checkpoint step_N with its all_config.yaml beside it.\n"
+    "A file of Sudokus may have any usual form: a puzzle a line with anything beside it, a\n"
+    "table (CSV), nine lines, .sdk, OpenSudoku's XML ... (docs/DATA.md). A cell is a digit (then\n"
+    "A, B ... above 9) or a blank, such as '.' or 0; 16x16 may be 0 to F with '.' for a blank.\n"
+    "Other kinds are one puzzle a line, rows separated by '/': a maze is ##S./#..G, an ARC\n"
+    "grid 012/340, a grid whose symbols have several characters \"12 7 / 3 10\". Empty lines and\n"
+    "comments are skipped; a comment starts with #, or with // where # is a symbol, as in mazes.\n"
+    "Each answer is one line: the grid, whether it keeps the rules and what was given (-\n"
+    "where no rules are known), q (how sure the model is, 0 to 1) and the supervision steps\n"
+    "taken. With --json --show steps the key trace has the grid after each step. A line that\n"
+    "cannot be read is answered by one that begins with \"error: \" (with --json by an object\n"
+    "with the key error); the others go on, and the exit code is 3.\n"
+    "With --data the puzzles are examples of a data set, with their puzzle ids, which ARC\n"
+    "needs; then the line also says whether the answer is equal to the label.\n"
+    "Many puzzles are solved side by side; answers come in the order of the puzzles. With\n"
+    "--halt q a puzzle stops once q_halt > 0 (q_halt > q_continue for a model trained with\n"
+    "both), and the next one takes its place; q=LOGIT sets a higher bar: q=2 is 88 % sure of\n"
+    "being right.\n"
+    "Some models come with the program: MODEL may be a name that `trm models` lists.\n",
+    "Examples:\n"
+    "  trm solve sudoku9 --show grid --puzzle \\\n"
+    "      53..7....6..195....98....6.8...6...34..8.3..17...2...6.6....28....419..5....8..79\n"
+    "  trm solve runs/Sudoku6-trm/first puzzles.txt --check\n"
+    "  trm solve runs/Sudoku6-trm/first --show steps \\\n"
+    "      --puzzle '.3.5...4.......4..62...3.....21.....'\n"
+    "  trm solve runs/Maze10-trm/first --data data/maze10 --index 3 --show grid\n"
+    "  head -n 3 puzzles.txt | trm solve runs/Sudoku6-trm/first - --json --halt q\n"};
+
+enum {
+  /* Puzzles solved side by side when they come from a file or a pipe. */
+  SOLVE_BATCH = 32,
+  /* Puzzles read and not yet printed: with 16 steps no finished one has to wait for room. */
+  SOLVE_WINDOW = 16 * SOLVE_BATCH,
+  /* Fewer of them where grids are large. */
+  SOLVE_WINDOW_BYTES = 64 << 20
+};
+
+typedef enum solve_show { SHOW_FINAL, SHOW_GRID, SHOW_STEPS, SHOWS } solve_show;
+static const char *const show_names[SHOWS] = {"final", "grid", "steps"};
+
+typedef struct solve_args {
+  const char *model, *show_name, *halt;
+  solve_source source;
+  solve_show show;
+  trm_halt halt_rule;
+  double halt_margin;
+  trm_dtype dtype; /* TRM_DTYPES: the model's */
+  int steps, threads;
+  trm_device device;
+  bool json, check;
+} solve_args;
+
+typedef struct solve_puzzle {
+  int32_t *question, *answer, *label; /* [cells] */
+  int64_t index;                      /* in the data set; -1: none, and no label */
+  int32_t id;
+  double q_logit;
+  int steps;
+  bool done;
+  trm_error error; /* code other than TRM_OK: why it has no answer */
+} solve_puzzle;
+
+typedef struct solve_run {
+  const solve_args *args;
+  trm_model *model;
+  trm_queue *queue;
+  solve_input in;
+  const trm_puzzle *puzzle;
+  int cells, batch, steps;
+  bool show_steps, colour;
+  trm__json_out line; /* of the only row with show_steps: its trace so far */
+  int64_t invalid, untrained, failed;
+  bool more;             /* the input may hold another puzzle */
+  int64_t read, printed; /* puzzles; those between are in the window */
+  int window_size;       /* puzzle i is at i % window_size */
+  solve_puzzle *window;
+  int32_t *cells_of_window;      /* [window_size, 3, cells] */
+  solve_puzzle *at[SOLVE_BATCH]; /* by place of the queue */
+  int32_t *before;               /* [cells], of the only row with show_steps */
+  char *text;                    /* [2, text_size]: question and answer */
+  size_t text_size;
+} solve_run;
+
+/* ---- what is needed ---- */
+
+/* Room for the puzzles in the window and what is printed of them. */
+static trm_status take_memory(solve_run *s, trm_error *err) {
+  size_t cells = (size_t)s->cells, most = SOLVE_WINDOW_BYTES / (3 * sizeof(int32_t) * cells);
+  s->window_size = most < SOLVE_WINDOW ? (int)most : SOLVE_WINDOW;
+  if (s->window_size < s->batch) s->window_size = s->batch;
+  s->window = calloc((size_t)s->window_size, sizeof *s->window);
+  s->cells_of_window = calloc((size_t)s->window_size * 3 * cells, sizeof(int32_t));
+  s->before = calloc(cells, sizeof *s->before);
+  s->text_size = trm_puzzle_text_size(s->puzzle);
+  s->text = calloc(2, s->text_size);
+  if (!s->window || !s->cells_of_window || !s->before || !s->text)
+    return cli_fail(err, TRM_E_MEMORY, -1, "no memory to solve puzzles of %d cells", s->cells);
+  for (int i = 0; i < s->window_size; i++) {
+    int32_t *at = s->cells_of_window + 3 * cells * (size_t)i;
+    s->window[i] = (solve_puzzle){.question = at, .answer = at + cells, .label = at + 2 * cells};
+  }
+  return TRM_OK;
+}
+
+/* The data say of a published checkpoint what it does not say itself. */
+static trm_status load_model(solve_run *s, trm_error *err) {
+  char path[CLI_PATH_MAX];
+  const solve_args *a = s->args;
+  trm_dataset *data;
+  bool published = false;
+  const char *which;
+  if (a->source.data) {
+    CLI_TRY(run_folder_find_model(a->model, path, &which, err));
+    CLI_TRY(published_is(path, &published, err));
+  }
+  if (!published) return run_folder_load_model(a->model, path, &s->model, err);
+  CLI_TRY(trm_dataset_open(a->source.data, a->source.split, &data, err));
+  trm_status st =
+      run_folder_load_model_for(a->model, trm_dataset_get_info(data), path, &s->model, err);
+  trm_dataset_free(data);
+  return st;
+}
+
+static trm_status open_model(solve_run *s, trm_error *err) {
+  const solve_args *a = s->args;
+  CLI_TRY(load_model(s, err));
+  if (a->dtype != TRM_DTYPES) CLI_TRY(trm_model_set_dtype(s->model, a->dtype, err));
+  const trm_model_config *c = trm_model_get_config(s->model);
+  CLI_TRY(solve_input_open(&s->in, &a->source, c, err));
+  s->puzzle = &s->in.puzzle;
+  s->cells = c->seq_len;
+  s->batch = a->source.puzzle || s->show_steps ? 1 : SOLVE_BATCH;
+  s->steps = a->steps ? a->steps : c->halt_max_steps;
+  CLI_TRY(take_memory(s, err));
+  const trm_queue_config config = {.rows = s->batch, .threads = a->threads, .device = a->device};
+  return trm_queue_create(s->model, &config, &s->queue, err);
+}
+
+static void close_all(solve_run *s) {
+  solve_input_close(&s->in);
+  trm_queue_free(s->queue);
+  trm_model_free(s->model);
+  trm__json_drop(&s->line);
+  free(s->window);
+  free(s->cells_of_window);
+  free(s->before);
+  free(s->text);
+  free(s);
+}
+
+/* ---- puzzle ids ---- */
+
+/* A model of one id only knows no tasks to tell apart. */
+static void check_id(solve_run *s, const solve_puzzle *p) {
+  static const char remedy[] = "teach it with trm finetune MODEL --task FILE.json";
+  int known = trm_model_get_config(s->model)->num_puzzle_identifiers;
+  const char *name = puzzle_name(s->in.names, p->id);
+  if (known == 1 || trm_model_puzzle_is_trained(s->model, p->id, s->in.blank_id)) return;
+  if (s->untrained++ > 0) return;
+  if (p->index < 0)
+    cli_warn("a puzzle given as text has no id, and this model answers tasks by their ids; %s",
+             remedy);
+  else
+    cli_warn("puzzle id %" PRId32 "%s%.100s was not trained: the model does not know this task; %s",
+             p->id, name ? " " : "", name ? name : "", remedy);
+}
+
+/* ---- answers ---- */
+
+static trm__json_out begin_line(void) {
+  trm__json_out o = trm__json_begin(TRM__JSON_COMPACT);
+  trm__json_open(&o, NULL, '{');
+  return o;
+}
+
+static double probability(double logit) {
+  return 1 / (1 + exp(-logit));
+}
+
+/* Beyond a grid a model may answer anything: its grid begins where the question's does. */
+static trm_puzzle_box answer_box(const solve_run *s, const solve_puzzle *p) {
+  trm_puzzle_box asked = trm_puzzle_locate(s->puzzle, p->question);
+  return trm_puzzle_crop(s->puzzle, p->answer, asked.row, asked.col);
+}
+
+static bool is_same_grid(const solve_run *s, const solve_puzzle *p) {
+  trm_puzzle_box want = trm_puzzle_locate(s->puzzle, p->label), got = answer_box(s, p);
+  if (want.row != got.row || want.col != got.col || want.rows != got.rows || want.cols != got.cols)
+    return false;
+  for (int row = want.row; row < want.row + want.rows; row++) {
+    size_t first = (size_t)row * (size_t)s->puzzle->cols + (size_t)want.col;
+    if (memcmp(p->label + first, p->answer + first, (size_t)want.cols * sizeof *p->label) != 0)
+      return false;
+  }
+  return true;
+}
+
+/* Of ARC the grids are compared, otherwise all cells that the label scores. */
+static bool is_label(const solve_run *s, const solve_puzzle *p) {
+  if (s->puzzle->kind == TRM_PUZZLE_ARC) return is_same_grid(s, p);
+  for (int i = 0; i < s->cells; i++)
+    if (p->label[i] != TRM_IGNORE_LABEL && p->label[i] != p->answer[i]) return false;
+  return true;
+}
+
+/* ---- pictures ---- */
+
+static grid_view view_of(const solve_run *s, const int32_t *tokens, trm_puzzle_box box) {
+  return (grid_view){.puzzle = s->puzzle, .tokens = tokens, .box = box, .colour = s->colour};
+}
+
+/* --show steps: the puzzle, then the grid after a step, or one line when nothing moved. */
+static void show_start(solve_run *s, const solve_puzzle *p) {
+  memcpy(s->before, p->question, (size_t)s->cells * sizeof *s->before);
+  if (s->args->json) {
+    trm__json_drop(&s->line);
+    s->line = begin_line();
+    trm__json_open(&s->line, "trace", '[');
+    return;
+  }
+  printf("the puzzle%s\n",
+         s->colour ? "" : "; below, [5] is a cell that changed, !5! a given overwritten");
+  grid_view v = view_of(s, p->question, trm_puzzle_locate(s->puzzle, p->question));
+  v.question = v.before = p->question;
+  grid_view_draw(&v, stdout);
+}
+
+/* Cells in the box that a step changed. */
+static int count_changed(const solve_run *s, const solve_puzzle *p, trm_puzzle_box box) {
+  int changed = 0;
+  for (int row = box.row; row < box.row + box.rows; row++)
+    for (int col = box.col; col < box.col + box.cols; col++) {
+      int cell = row * s->puzzle->cols + col;
+      changed += s->before[cell] != p->answer[cell];
+    }
+  return changed;
+}
+
+/* The same as an element of the key trace. */
+static void trace_step(solve_run *s, const solve_puzzle *p, trm_puzzle_box box, int changed) {
+  trm_puzzle_format_box(s->puzzle, p->answer, box, s->text, s->text_size);
+  trm__json_open(&s->line, NULL, '{');
+  trm__json_put_int(&s->line, "step", p->steps);
+  trm__json_put_int(&s->line, "changed", changed);
+  trm__json_put_real(&s->line, "q", probability(p->q_logit));
+  trm__json_put_text(&s->line, "grid", s->text);
+  trm__json_close(&s->line);
+}
+
+static void draw_step(const solve_run *s, const solve_puzzle *p, trm_puzzle_box box, int changed) {
+  printf("step %d of %d: %d cell%s changed, q %.3f\n", p->steps, s->steps, changed,
+         changed == 1 ? "" : "s", probability(p->q_logit));
+  grid_view v = view_of(s, p->answer, box);
+  v.question = p->question;
+  v.before = s->before;
+  if (changed) grid_view_draw(&v, stdout);
+  fflush(stdout);
+}
+
+static void show_step(solve_run *s, const solve_puzzle *p) {
+  trm_puzzle_box box = answer_box(s, p);
+  int changed = count_changed(s, p, box);
+  if (s->args->json)
+    trace_step(s, p, box, changed);
+  else
+    draw_step(s, p, box, changed);
+  memcpy(s->before, p->answer, (size_t)s->cells * sizeof *s->before);
+}
+
+/* --show grid: the puzzle and its answer. */
+static void show_grids(const solve_run *s, const solve_puzzle *p) {
+  grid_view question = view_of(s, p->question, trm_puzzle_locate(s->puzzle, p->question));
+  grid_view answer = view_of(s, p->answer, answer_box(s, p));
+  /* Marks without colour would make the squares of one grid wider than those of the other. */
+  if (s->colour || !grid_style_is_pixels(s->puzzle)) answer.question = p->question;
+  grid_view_draw_pair(&question, "puzzle", &answer, "answer", grid_view_terminal_columns(), stdout);
+}
+
+/* ---- solving ---- */
+
+/* Reads the next puzzle and submits it. */
+static trm_status add_puzzle(solve_run *s, solve_puzzle *p, trm_error *err) {
+  const solve_args *a = s->args;
+  int at;
+  CLI_TRY(solve_input_next(&s->in, p->question, p->label, &p->id, &p->index, &s->more, err));
+  CLI_TRY(cli_faults_check(err)); /* what was answered before is printed */
+  if (!s->more) return TRM_OK;
+  check_id(s, p);
+  const trm_queue_puzzle puzzle = {.inputs = p->question,
+                                   .puzzle_id = p->id,
+                                   .steps = s->steps,
+                                   .halt = a->halt_rule,
+                                   .halt_margin = a->halt_margin};
+  CLI_TRY(trm_queue_submit(s->queue, &puzzle, &at, err));
+  s->at[at] = p;
+  return TRM_OK;
+}
+
+/* True of what is wrong with one puzzle and leaves the others alone. */
+static bool is_of_one(trm_status st) {
+  return st == TRM_E_FORMAT || st == TRM_E_PUZZLE || st == TRM_E_RANGE;
+}
+
+/* Fills the queue from the input. Who sends puzzles one by one, and perhaps waits for each
+ * answer, keeps nothing waiting: what is there goes on. */
+static trm_status add_puzzles(solve_run *s, trm_error *err) {
+  for (; trm_queue_room(s->queue); s->read++) {
+    solve_puzzle *p = &s->window[s->read % s->window_size];
+    if (!s->more || s->read - s->printed == s->window_size) return TRM_OK;
+    if (s->read > s->printed && !solve_input_ready(&s->in)) return TRM_OK;
+    p->error = (trm_error){.code = TRM_OK};
+    trm_status st = add_puzzle(s, p, &p->error);
+    p->done = is_of_one(st);
+    if (p->done) continue;
+    if (st != TRM_OK) *err = p->error;
+    if (st != TRM_OK || !s->more) return st;
+    if (s->show_steps) show_start(s, p);
+  }
+  return TRM_OK;
+}
+
+/* Takes over an answer, which may change while it is not done. */
+static void take_answer(solve_run *s, const trm_queue_answer *a) {
+  solve_puzzle *p = s->at[a->place];
+  memcpy(p->answer, a->answer, (size_t)s->cells * sizeof *p->answer);
+  p->q_logit = (double)a->q_halt;
+  p->steps = a->steps;
+  p->done = a->done;
+  if (s->show_steps) show_step(s, p);
+}
+
+static void take_step(solve_run *s) {
+  trm_queue_answer a;
+  for (int i = 0; s->show_steps && trm_queue_look(s->queue, i, &a); i++) take_answer(s, &a);
+  while (trm_queue_take(s->queue, &a)) take_answer(s, &a);
+}
+
+/* What is known of an answer. */
+typedef struct verdict {
+  bool has_rules, valid, has_label, equal;
+} verdict;
+
+static verdict judge(solve_run *s, const solve_puzzle *p) {
+  verdict v = {.has_rules = trm_puzzle_has_rules(s->puzzle), .has_label = p->index >= 0};
+  v.valid = v.has_rules && trm_puzzle_solves(s->puzzle, p->question, p->answer);
+  v.equal = v.has_label && is_label(s, p);
+  s->invalid += v.has_rules ? !v.valid : v.has_label && !v.equal;
+  return v;
+}
+
+static trm_status print_json(solve_run *s, const solve_puzzle *p, const char *question,
+                             const char *answer, const verdict *v, trm_error *err) {
+  trm__json_out o = s->show_steps ? s->line : begin_line();
+  s->line = (trm__json_out){0};
+  if (s->show_steps) trm__json_close(&o); /* the trace */
+  trm__json_put_text(&o, "puzzle", question);
+  trm__json_put_text(&o, "answer", answer);
+  if (v->has_rules)
+    trm__json_put_bool(&o, "valid", v->valid);
+  else
+    trm__json_put_null(&o, "valid");
+  trm__json_put_real(&o, "q", probability(p->q_logit));
+  trm__json_put_int(&o, "steps", p->steps);
+  if (v->has_label) {
+    const char *name = puzzle_name(s->in.names, p->id);
+    trm__json_put_int(&o, "index", p->index);
+    trm__json_put_int(&o, "id", p->id);
+    trm__json_put_text(&o, "label", v->equal ? "equal" : "different");
+    if (name) trm__json_put_text(&o, "name", name);
+  }
+  trm__json_close(&o);
+  return cli_print_json(&o, stdout, err);
+}
+
+/* In the place of an answer, and on stderr. */
+static trm_status print_failed(solve_run *s, const solve_puzzle *p, trm_error *err) {
+  char text[sizeof p->error.msg];
+  cli_clean(text, sizeof text, p->error.msg);
+  s->failed++;
+  if (s->args->json) {
+    const bool has_index = p->index >= 0;
+    trm__json_out o = begin_line();
+    trm__json_put_text(&o, "error", text);
+    trm__json_put_int(&o, has_index ? "index" : "line", has_index ? p->index : p->error.pos);
+    trm__json_close(&o);
+    CLI_TRY(cli_print_json(&o, stdout, err));
+  } else {
+    printf("error: %s\n", text);
+  }
+  cli_report_error(&p->error);
+  return TRM_OK;
+}
+
+static trm_status print_puzzle(solve_run *s, const solve_puzzle *p, trm_error *err) {
+  char *question = s->text, *answer = s->text + s->text_size;
+  if (p->error.code != TRM_OK) return print_failed(s, p, err);
+  verdict v = judge(s, p);
+  trm_puzzle_format(s->puzzle, p->question, question, s->text_size);
+  trm_puzzle_format_box(s->puzzle, p->answer, answer_box(s, p), answer, s->text_size);
+  if (s->args->json) return print_json(s, p, question, answer, &v, err);
+  if (s->args->show == SHOW_GRID) show_grids(s, p);
+  printf("%s  valid: %s  q %.3f  steps %d", answer,
+         !v.has_rules ? "-"
+         : v.valid    ? "yes"
+                      : "no",
+         probability(p->q_logit), p->steps);
+  if (v.has_label) printf("  label: %s", v.equal ? "equal" : "different");
+  printf("\n");
+  return TRM_OK;
+}
+
+/* The answers that no earlier puzzle holds back. */
+static trm_status print_done(solve_run *s, trm_error *err) {
+  int64_t first = s->printed;
+  for (; s->printed < s->read && s->window[s->printed % s->window_size].done; s->printed++)
+    CLI_TRY(print_puzzle(s, &s->window[s->printed % s->window_size], err));
+  if (s->printed > first && fflush(stdout) != 0) {
+    int cause = errno;
+    clearerr(stdout); /* it is said here, cli_finish need not */
+    return cli_fail(err, TRM_E_IO, -1, "the answers could not be written to stdout: %s",
+                    strerror(cause));
+  }
+  return TRM_OK;
+}
+
+/* True of a run that a signal ended, with *err. */
+static bool is_interrupted(const solve_run *s, trm_error *err) {
+  if (!cli_interrupted()) return false;
+  cli_fail(err, TRM_E_INTERRUPTED, -1, "interrupted after %" PRId64 " answer%s", s->printed,
+           TRM__S(s->printed));
+  return true;
+}
+
+static trm_status solve_all(solve_run *s, trm_error *err) {
+  CLI_TRY(open_model(s, err));
+  cli_faults_defer();
+  s->more = true;
+  while (s->more || trm_queue_busy(s->queue)) {
+    trm_status st = add_puzzles(s, err);
+    CLI_TRY(print_done(s, err)); /* also those that failed at once */
+    if (is_interrupted(s, err)) return TRM_E_INTERRUPTED;
+    if (st != TRM_OK) return st;
+    if (trm_queue_busy(s->queue) == 0) continue;
+    CLI_TRY(trm_queue_step(s->queue, err));
+    take_step(s);
+    CLI_TRY(print_done(s, err));
+  }
+  if (s->read == 0)
+    return cli_fail(err, TRM_E_FORMAT, -1, "%s holds no puzzle: want one a line", s->in.name);
+  return TRM_OK;
+}
+
+/* --check: by the rules, or where there are none by the labels. */
+static int check_answers(const solve_run *s) {
+  if (!trm_puzzle_has_rules(s->puzzle) && !s->in.data)
+    cli_warn("--check: no rules are known for this puzzle and no answers: nothing was checked");
+  if (!s->invalid) return CLI_OK;
+  cli_note("%" PRId64 " answer%s not %s", s->invalid, s->invalid == 1 ? " is" : "s are",
+           trm_puzzle_has_rules(s->puzzle) ? "valid" : "equal to the label");
+  return CLI_INVALID_ANSWER;
+}
+
+static int run_solve(const solve_args *a) {
+  trm_error err = {0};
+  solve_run *s = calloc(1, sizeof *s);
+  if (!s) {
+    cli_fail(&err, TRM_E_MEMORY, -1, "no memory to solve puzzles");
+    return cli_report_error(&err);
+  }
+  s->args = a;
+  cli_note_device(a->device);
+  s->show_steps = a->show == SHOW_STEPS;
+  s->colour = cli_colour(stdout);
+  trm_status st = solve_all(s, &err);
+  int code = st == TRM_OK ? CLI_OK : cli_report_error(&err);
+  if (s->failed > 1)
+    cli_note("%" PRId64 " of %" PRId64 " puzzles have no answer", s->failed, s->printed);
+  if (code == CLI_OK && s->failed) code = CLI_BAD_DATA;
+  if (s->untrained > 1)
+    cli_warn("%" PRId64 " puzzles have ids that were not trained", s->untrained);
+  if (code == CLI_OK && a->check) code = check_answers(s);
+  close_all(s);
+  return cli_finish(code);
+}
+
+/* What belongs together; false after a usage error. */
+static bool check_usage(solve_args *a, int argc) {
+  const solve_source *from = &a->source;
+  if (argc < 1 || argc > 2 || (argc == 2) + !!from->puzzle + !!from->data > 1) {
+    cli_usage_error(
+        "want MODEL and then a FILE, - for stdin, --puzzle or --data; see trm solve --help");
+    return false;
+  }
+  if (!from->data && (from->first != 0 || from->count != 1)) {
+    cli_usage_error("--index and --count belong to --data");
+    return false;
+  }
+  if (a->steps < 0 || a->steps > TRM_MAX_STEPS) {
+    cli_usage_error("--steps: want 0 to %d, got %d", TRM_MAX_STEPS, a->steps);
+    return false;
+  }
+  for (a->show = SHOW_FINAL; a->show < SHOWS; a->show++)
+    if (!strcmp(a->show_name, show_names[a->show])) break;
+  if (a->show == SHOWS) {
+    cli_usage_error("--show: want final, grid or steps, got '%s'", a->show_name);
+    return false;
+  }
+  return cli_parse_halt(a->halt, &a->halt_rule, &a->halt_margin);
+}
+
+int cmd_solve(int argc, char **argv) {
+  solve_args a = {.source = {.file = "-", .split = "test", .count = 1},
+                  .show_name = "final",
+                  .halt = "never",
+                  .device = CLI_ANY_DEVICE,
+                  .dtype = TRM_DTYPES};
+  const cli_option options[] = {
+      {"puzzle", CLI_STRING, &a.source.puzzle, "TEXT", "solve this puzzle, read no file"},
+      {"columns", CLI_STRING, &a.source.columns, "NAMES",
+       "of a table of Sudokus: PUZZLE[,SOLUTION], names or numbers from 1"},
+      {"data", CLI_STRING, &a.source.data, "DIR", "solve examples of this data set"},
+      {"split", CLI_STRING, &a.source.split, "NAME", "of --data: train or test (default test)"},
+      {"index", CLI_INT64, &a.source.first, "I", "of --data: the first example (default 0)"},
+      {"count", CLI_COUNT, &a.source.count, "N", "of --data: how many (default 1)"},
+      {"show", CLI_STRING, &a.show_name, "WHAT",
+       "final (default); grid: pictures, too; steps: every step"},
+      {"steps", CLI_INT, &a.steps, "S", "supervision steps at most (0: as trained)"},
+      {"halt", CLI_STRING, &a.halt, "RULE", "never (default), q or q=LOGIT: early exit, see above"},
+      {"check", CLI_FLAG, &a.check, NULL,
+       "exit code 4 when one is not valid (no rules: not the label)"},
+      {"json", CLI_FLAG, &a.json, NULL, "one JSON object per puzzle"},
+      CLI_DEVICE_ROW(&a.device),
+      {"threads", CLI_INT, &a.threads, "T", "0: as many as the process may use"},
+      {"dtype", CLI_DTYPE, &a.dtype, "FORMAT", "float32 or bfloat16 (default: as trained)"},
+      {NULL, CLI_FLAG, NULL, NULL, NULL}};
+  int code;
+  if (!cli_options_parse(&manual, options, &argc, argv, &code)) return code;
+  if (!check_usage(&a, argc)) return CLI_USAGE;
+  if (argc == 2 && trm__path_is_dir(argv[1])) return model_data_refuse_folder(argv[0], argv[1]);
+  a.model = argv[0];
+  if (access(a.model, F_OK) != 0 && sudoku_input_is_puzzle(a.model))
+    return cli_usage_error(
+        "'%.100s' is a puzzle: want MODEL first, and the puzzle by --puzzle; trm sudoku solves it "
+        "without a model",
+        a.model);
+  if (argc == 2) a.source.file = argv[1];
+  return run_solve(&a);
+}

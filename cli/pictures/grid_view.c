@@ -1,0 +1,146 @@
+/* See grid_view.h. */
+#include "cli/pictures/grid_view.h"
+
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "cli/pictures/grid_style.h"
+
+typedef enum cell_look { LOOK_PLAIN, LOOK_GIVEN, LOOK_CHANGED, LOOK_WRONG } cell_look;
+
+static const struct {
+  const char *on;   /* with colour, where the cell has none of its own */
+  char left, right; /* otherwise */
+} looks[] = {
+    [LOOK_PLAIN] = {"", ' ', ' '},
+    [LOOK_GIVEN] = {"\033[2m", ' ', ' '},
+    [LOOK_CHANGED] = {"\033[1;32m", '[', ']'},
+    [LOOK_WRONG] = {"\033[1;31m", '!', '!'},
+};
+
+static cell_look look_of(const grid_view *v, int cell) {
+  int32_t now = v->tokens[cell];
+  if (v->question && grid_style_is_given(v->puzzle, v->question[cell]))
+    return now == v->question[cell] ? LOOK_GIVEN : LOOK_WRONG;
+  return v->before && now != v->before[cell] ? LOOK_CHANGED : LOOK_PLAIN;
+}
+
+/* --- size --- */
+
+/* Two columns a cell. Marks without colour need three. */
+static bool is_narrow(const grid_view *v) {
+  return grid_style_is_pixels(v->puzzle) && (v->colour || (!v->question && !v->before));
+}
+
+static int cell_columns(const grid_view *v) {
+  return is_narrow(v) ? 2 : grid_style_symbol_width(v->puzzle) + 2;
+}
+
+/* Lines or columns between boxes; size and step of the boxes, which only Sudokus have. */
+static int count_rules(const grid_view *v, int size, int box) {
+  return v->puzzle->kind == TRM_PUZZLE_SUDOKU && size ? (size - 1) / box : 0;
+}
+
+int grid_view_lines(const grid_view *v) {
+  return v->box.rows + count_rules(v, v->box.rows, v->puzzle->box_rows);
+}
+
+int grid_view_columns(const grid_view *v) {
+  return v->box.cols * cell_columns(v) + count_rules(v, v->box.cols, v->puzzle->box_cols);
+}
+
+/* --- lines --- */
+
+/* The nearest of the 216 colours of the 256-colour palette. */
+static int palette_of(uint32_t rgb) {
+  int level[3];
+  for (int i = 0; i < 3; i++) level[i] = ((int)(rgb >> (16 - 8 * i) & 255) * 5 + 127) / 255;
+  return 16 + 36 * level[0] + 6 * level[1] + level[2];
+}
+
+static void draw_cell(const grid_view *v, int cell, FILE *f) {
+  char symbol[TRM_PUZZLE_MAX_SYMBOL + 1];
+  int32_t token = v->tokens[cell];
+  int width = grid_style_symbol(v->puzzle, token, symbol), columns = cell_columns(v);
+  cell_look look = look_of(v, cell);
+  grid_style style = grid_style_of(v->puzzle, token);
+  bool by_colour = v->colour && !style.filled; /* how the look is said */
+  char left = by_colour ? ' ' : looks[look].left, right = by_colour ? ' ' : looks[look].right;
+  const char *on = by_colour ? looks[look].on : "";
+  if (v->colour && style.filled)
+    fprintf(f, "\033[48;5;%d;38;5;%dm", palette_of(style.fill), palette_of(style.ink));
+  fputs(on, f);
+  if (!is_narrow(v))
+    fprintf(f, "%c%s%*s%c", left, symbol, columns - 2 - width, "", right);
+  else if (look == LOOK_CHANGED || look == LOOK_WRONG)
+    fprintf(f, "%c%c", left, right);
+  else
+    fprintf(f, "%s ", v->colour && style.tells ? " " : symbol);
+  if (*on || (v->colour && style.filled)) fputs("\033[0m", f);
+}
+
+static void draw_rule(const grid_view *v, FILE *f) {
+  for (int col = 0; col < v->box.cols; col++) {
+    if (col && col % v->puzzle->box_cols == 0) fputc('+', f);
+    for (int i = cell_columns(v); i > 0; i--) fputc('-', f);
+  }
+}
+
+void grid_view_line(const grid_view *v, int line, FILE *f) {
+  const trm_puzzle *p = v->puzzle;
+  bool boxes = p->kind == TRM_PUZZLE_SUDOKU;
+  if (line >= grid_view_lines(v)) {
+    fprintf(f, "%*s", grid_view_columns(v), "");
+    return;
+  }
+  int row = boxes ? line - line / (p->box_rows + 1) : line;
+  if (boxes && line % (p->box_rows + 1) == p->box_rows) {
+    draw_rule(v, f);
+    return;
+  }
+  for (int col = 0; col < v->box.cols; col++) {
+    if (boxes && col && col % p->box_cols == 0) fputc('|', f);
+    draw_cell(v, (v->box.row + row) * p->cols + v->box.col + col, f);
+  }
+}
+
+void grid_view_draw(const grid_view *v, FILE *f) {
+  for (int line = 0; line < grid_view_lines(v); line++) {
+    fputs("  ", f);
+    grid_view_line(v, line, f);
+    fputc('\n', f);
+  }
+}
+
+static int most(int a, int b) {
+  return a > b ? a : b;
+}
+
+void grid_view_draw_pair(const grid_view *left, const char *left_title, const grid_view *right,
+                         const char *right_title, int width, FILE *f) {
+  enum { INDENT = 2, GAP = 3 };
+  int first = most(grid_view_columns(left), (int)strlen(left_title));
+  int second = most(grid_view_columns(right), (int)strlen(right_title));
+  if (INDENT + first + GAP + second > width) {
+    fprintf(f, "  %s\n", left_title);
+    grid_view_draw(left, f);
+    fprintf(f, "  %s\n", right_title);
+    grid_view_draw(right, f);
+    return;
+  }
+  fprintf(f, "  %-*s%s\n", first + GAP, left_title, right_title);
+  for (int line = 0; line < most(grid_view_lines(left), grid_view_lines(right)); line++) {
+    fputs("  ", f);
+    grid_view_line(left, line, f);
+    fprintf(f, "%*s", first - grid_view_columns(left) + GAP, "");
+    if (line < grid_view_lines(right)) grid_view_line(right, line, f);
+    fputc('\n', f);
+  }
+}
+
+int grid_view_terminal_columns(void) {
+  struct winsize size;
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
+  return size.ws_col;
+}

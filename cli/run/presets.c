@@ -1,0 +1,143 @@
+/* Presets: the published runs, and runs for a laptop. Each is a list of settings in the notation of
+ * the command line; what it does not set keeps its default. */
+#include <string.h>
+
+#include "cli/run/config.h"
+
+/* The published Sudoku and maze runs share these. */
+#define PAPER_SMALL_DATA                                                                     \
+  "epochs=50000", "eval_interval=5000", "lr=1e-4", "puzzle_emb_lr=1e-4", "weight_decay=1.0", \
+      "puzzle_emb_weight_decay=1.0", "ema=True"
+#define PAPER_TRM(n) "arch=trm", "arch.L_layers=2", "arch.H_cycles=3", "arch.L_cycles=" #n
+
+static const char *const sudoku_mlp[] = {
+    PAPER_TRM(6),      "data_paths=[data/sudoku]", PAPER_SMALL_DATA,
+    "arch.mlp_t=True", "arch.pos_encodings=none",  NULL};
+/* The paper's puzzle embedding is the same for all Sudokus, and 15 of its 16 positions are zeros.
+ */
+static const char *const sudoku_mlp_nopad[] = {PAPER_TRM(6),
+                                               "data_paths=[data/sudoku]",
+                                               PAPER_SMALL_DATA,
+                                               "arch.mlp_t=True",
+                                               "arch.pos_encodings=none",
+                                               "arch.puzzle_emb_ndim=0",
+                                               "arch.puzzle_emb_len=0",
+                                               NULL};
+static const char *const sudoku_att[] = {PAPER_TRM(6), "data_paths=[data/sudoku]", PAPER_SMALL_DATA,
+                                         NULL};
+static const char *const maze_att[] = {PAPER_TRM(4), "data_paths=[data/maze]", PAPER_SMALL_DATA,
+                                       NULL};
+static const char *const arc1[] = {PAPER_TRM(4), "data_paths=[data/arc1]", "ema=True", NULL};
+static const char *const arc2[] = {PAPER_TRM(4), "data_paths=[data/arc2]", "ema=True", NULL};
+static const char *const hrm_sudoku[] = {"arch=hrm", "data_paths=[data/sudoku]", PAPER_SMALL_DATA,
+                                         NULL};
+static const char *const transformer_sudoku[] = {
+    "arch=transformers_baseline", "data_paths=[data/sudoku]", PAPER_SMALL_DATA, NULL};
+
+/* Small grids: the mixer, one puzzle position, augmentation in place of stored copies. */
+#define LAPTOP                                                                                   \
+  "arch=trm", "arch.num_heads=2", "arch.mlp_t=True", "arch.pos_encodings=none",                  \
+      "arch.puzzle_emb_len=1", "arch.L_layers=2", "arch.H_cycles=2", "arch.L_cycles=3",          \
+      "global_batch_size=128", "lr=2e-3", "lr_warmup_steps=100", "weight_decay=0.1", "ema=True", \
+      "ema_rate=0.98", "augment=on-the-fly"
+
+static const char *const sudoku4[] = {
+    LAPTOP, "data_paths=[data/sudoku4]", "epochs=80", "eval_interval=20", "arch.hidden_size=64",
+    NULL};
+static const char *const sudoku6[] = {
+    LAPTOP, "data_paths=[data/sudoku6]", "epochs=100", "eval_interval=50", "arch.hidden_size=64",
+    NULL};
+static const char *const sudoku9_small[] = {LAPTOP,
+                                            "data_paths=[data/sudoku9]",
+                                            "epochs=2000",
+                                            "eval_interval=100",
+                                            "arch.hidden_size=128",
+                                            "arch.num_heads=4",
+                                            "ema_rate=0.999",
+                                            NULL};
+/* Paths are found by attention; fresh mazes in place of images, whose labels would break ties in
+ * another direction. */
+static const char *const maze_small[] = {LAPTOP,
+                                         "data_paths=[data/maze10]",
+                                         "epochs=14",
+                                         "eval_interval=7",
+                                         "arch.mlp_t=False",
+                                         "arch.pos_encodings=rope",
+                                         "arch.hidden_size=96",
+                                         "arch.num_heads=4",
+                                         "arch.halt_max_steps=8",
+                                         "lr=1e-3",
+                                         "lr_min_ratio=0.1",
+                                         "ema_rate=0.99",
+                                         "augment=none",
+                                         NULL};
+/* Some tens of ARC's smallest tasks on a small canvas. */
+static const char *const arc_small[] = {LAPTOP,
+                                        "data_paths=[data/arc-small]",
+                                        "epochs=4000",
+                                        "eval_interval=800",
+                                        "arch.mlp_t=False",
+                                        "arch.pos_encodings=rope",
+                                        "arch.hidden_size=128",
+                                        "arch.num_heads=4",
+                                        "arch.puzzle_emb_len=2",
+                                        "arch.puzzle_emb_ndim=256",
+                                        "arch.halt_max_steps=4",
+                                        "global_batch_size=64",
+                                        "lr=1e-3",
+                                        "lr_min_ratio=0.1",
+                                        "puzzle_emb_lr=1e-2",
+                                        "puzzle_emb_weight_decay=0.1",
+                                        "ema_rate=0.999",
+                                        "augment=none",
+                                        NULL};
+static const char *const grid_small[] = {
+    LAPTOP, "data_paths=[data/mine]", "epochs=30", "eval_interval=10", "arch.hidden_size=64", NULL};
+
+/* Files of the published data are where docs/DATA.md says. */
+#define SUDOKU_EXTREME                                                              \
+  "trm data build sudoku --input sudoku-extreme/train.csv,sudoku-extreme/test.csv " \
+  "--subsample-size 1000 --num-aug 1000"
+#define MAZE_HARD \
+  "trm data build maze --input maze-30x30-hard-1k/train.csv,maze-30x30-hard-1k/test.csv --aug"
+#define ARC(subsets, test)                                                   \
+  "trm data build arc --input-file-prefix kaggle/arc-agi --subsets " subsets \
+  " --test-set-name " test
+#define NO_LAPTOP TRM_PUZZLE_NONE, 0
+
+const config_preset config_presets[] = {
+    {"sudoku-mlp", "the paper's Sudoku-Extreme run with the mixer", sudoku_mlp, SUDOKU_EXTREME,
+     NO_LAPTOP},
+    {"sudoku-mlp-nopad", "the same without puzzle positions: 27 % less arithmetic",
+     sudoku_mlp_nopad, SUDOKU_EXTREME, NO_LAPTOP},
+    {"sudoku-att", "the paper's Sudoku-Extreme run with attention", sudoku_att, SUDOKU_EXTREME,
+     NO_LAPTOP},
+    {"maze-att", "the paper's Maze-Hard run", maze_att, MAZE_HARD, NO_LAPTOP},
+    {"arc1", "the paper's ARC-AGI-1 run", arc1, ARC("training,evaluation,concept", "evaluation"),
+     NO_LAPTOP},
+    {"arc2", "the paper's ARC-AGI-2 run", arc2, ARC("training2,evaluation2,concept", "evaluation2"),
+     NO_LAPTOP},
+    {"hrm-sudoku", "HRM on Sudoku-Extreme", hrm_sudoku, SUDOKU_EXTREME, NO_LAPTOP},
+    {"transformer-sudoku", "direct prediction on Sudoku-Extreme", transformer_sudoku,
+     SUDOKU_EXTREME, NO_LAPTOP},
+    {"sudoku4", "4x4 Sudoku in less than a minute", sudoku4, "trm data gen sudoku --size 4",
+     TRM_PUZZLE_SUDOKU, 16},
+    {"sudoku6", "6x6 Sudoku in minutes", sudoku6, "trm data gen sudoku --size 6 --max-givens 12",
+     TRM_PUZZLE_SUDOKU, 36},
+    {"sudoku9-small", "9x9 Sudoku with a small model", sudoku9_small,
+     "trm data gen sudoku --size 9", TRM_PUZZLE_SUDOKU, 81},
+    {"maze-small", "10x10 mazes with a small model", maze_small,
+     "trm data gen maze --size 10 --count 50000", TRM_PUZZLE_MAZE, 100},
+    {"arc-small", "tasks of ARC up to 6x6 with a small model", arc_small,
+     ARC("training", "training") " --num-aug 64 --canvas 6 --compact", TRM_PUZZLE_ARC, 36},
+    {"grid-small", "your own grids, up to some 150 cells, with a small model", grid_small,
+     "trm data build grid --input puzzles.csv --test-share 0.1 --symmetry dihedral",
+     TRM_PUZZLE_GRID, 150},
+    {NULL, NULL, NULL, NULL, NO_LAPTOP},
+};
+
+const config_preset *config_find_preset(const char *name) {
+  for (const config_preset *p = config_presets; p->name; p++)
+    if (!strcmp(p->name, name)) return p;
+  return NULL;
+}

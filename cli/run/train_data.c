@@ -1,0 +1,214 @@
+/* The data of a training run: training sets, and what to evaluate on. */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/run/train.h"
+
+/* Held back where there is no test split and no share is asked for. */
+static const double default_share = 0.1;
+
+void train_data_free(train_data *d) {
+  /* Parts before the whole that they look into. */
+  for (int i = d->n_owned - 1; i >= 0; i--) trm_dataset_free(d->owned[i]);
+  free(d->owned);
+  free(d->train);
+  free(d->test);
+  free(d->votes);
+  *d = (train_data){0};
+}
+
+static trm_status open_set(train_data *d, const char *dir, const char *split, trm_dataset **out,
+                           trm_error *err) {
+  CLI_TRY(trm_dataset_open(dir, split, out, err));
+  d->owned[d->n_owned++] = *out;
+  return TRM_OK;
+}
+
+static trm_status has_split(const char *dir, const char *split, bool *has, trm_error *err) {
+  trm__kind kind;
+  const trm_status st = cli_look(&kind, err, "%s/%s/dataset.json", dir, split);
+  *has = kind != TRM__ABSENT;
+  return st;
+}
+
+/* A set whose answers are to vote must be able to: found now, not by the first evaluation. */
+static trm_status check_votes(const run_config *c, const trm_dataset *set, const char *dir,
+                              const char **votes, trm_error *err) {
+  trm_arc_votes *v;
+  if (!c->evaluators.n) return TRM_OK;
+  if (trm_dataset_get_info(set)->puzzle.kind != TRM_PUZZLE_ARC)
+    return cli_fail(err, TRM_E_CONFIG, -1, "evaluators: arc@ARC: %s is no ARC set", dir);
+  CLI_TRY(trm_arc_votes_create(dir, &v, err));
+  trm_arc_votes_free(v);
+  long long all = trm_dataset_get_info(set)->examples;
+  if (c->eval_limit && c->eval_limit < all)
+    cli_warn("%s: only %lld of %lld answers vote in an evaluation (eval_limit)", dir,
+             (long long)c->eval_limit, all);
+  *votes = dir;
+  return TRM_OK;
+}
+
+/* None of the training folders has as many ids, and nothing tells what they mean. */
+static bool ids_unsure(const run_config *c, const train_data *d, const trm_dataset_info *info) {
+  for (int i = 0; i < d->n_train; i++)
+    if (trm_dataset_get_info(d->train[i])->num_puzzle_identifiers == info->num_puzzle_identifiers)
+      return false;
+  return trm_model_ids_unsure(&c->model, info);
+}
+
+/* A set must be of the kind that the model is made for, which the first training set says: found
+ * now, not by the first evaluation. */
+static trm_status check_set(const run_config *c, const train_data *d, const trm_dataset *set,
+                            const char *dir, trm_error *err) {
+  trm_error cause;
+  const trm_dataset_info *info = trm_dataset_get_info(set);
+  const trm_status st = trm_model_check_data(&c->model, info, &cause);
+  if (st != TRM_OK)
+    return cli_fail(err, st, cause.pos, "%.200s does not fit the training data, %.200s: %.500s",
+                    dir, c->data_paths.v[0], cause.msg);
+  if (ids_unsure(c, d, info))
+    cli_warn(
+        "%s has %d puzzle ids, the training data %d, and no identifiers.json says whether they "
+        "mean the same",
+        dir, info->num_puzzle_identifiers, c->model.num_puzzle_identifiers);
+  return TRM_OK;
+}
+
+/* The test splits, when the configuration or the training folders have them. */
+static trm_status open_tests(const run_config *c, train_data *d, trm_error *err) {
+  const config_list *paths = c->data_paths_test.n ? &c->data_paths_test : &c->data_paths;
+  for (int i = 0; i < paths->n; i++) {
+    trm_dataset *set;
+    bool has = true;
+    if (paths == &c->data_paths) CLI_TRY(has_split(paths->v[i], "test", &has, err));
+    if (!has) continue;
+    CLI_TRY(open_set(d, paths->v[i], "test", &set, err));
+    CLI_TRY(check_set(c, d, set, paths->v[i], err));
+    CLI_TRY(check_votes(c, set, paths->v[i], &d->votes[d->n_test], err));
+    d->test[d->n_test++] = set;
+  }
+  return TRM_OK;
+}
+
+static trm_status hold_back(const run_config *c, train_data *d, trm_error *err) {
+  double share = c->validation_share > 0 ? c->validation_share : default_share;
+  for (int i = 0; i < d->n_train; i++) {
+    trm_dataset *rest, *held;
+    CLI_TRY(trm_dataset_split(d->train[i], share, c->trainer.seed, &rest, &held, err));
+    d->owned[d->n_owned++] = rest;
+    d->owned[d->n_owned++] = held;
+    d->train[i] = rest;
+    d->test[d->n_test++] = held;
+  }
+  d->held_back = true;
+  return TRM_OK;
+}
+
+/* What the ids of a folder mean, once for each meaning. */
+static trm_status add_identifiers(trm_model_config *m, const trm_dataset_info *info,
+                                  const char *dir, trm_error *err) {
+  int n = 0;
+  if (!info->identifiers || m->puzzle_emb_ndim == 0) return TRM_OK;
+  while (n < TRM_MODEL_ID_LISTS && m->identifiers[n] && m->identifiers[n] != info->identifiers) n++;
+  if (n == TRM_MODEL_ID_LISTS)
+    return cli_fail(err, TRM_E_CONFIG, -1,
+                    "data_paths: %s is the folder of number %d whose puzzle ids have other names; "
+                    "want at most %d: build one data set of them",
+                    dir, n + 1, n);
+  if (n > 0 && !m->identifiers[n])
+    cli_warn(
+        "%s names its puzzle ids differently than the folders before it: an id is another task in "
+        "each, and they share its embedding; build one data set of them",
+        dir);
+  m->identifiers[n] = info->identifiers;
+  return TRM_OK;
+}
+
+/* What the model is made for: the kind of the first training set, and the ids of all. */
+static trm_status describe_model(run_config *c, const train_data *d, trm_error *err) {
+  const trm_dataset_info *first = trm_dataset_get_info(d->train[0]);
+  int64_t identifiers = 0;
+  c->model.vocab_size = first->vocab_size;
+  c->model.seq_len = first->seq_len;
+  c->model.puzzle = first->puzzle;
+  for (int i = 0; i < d->n_train; i++) {
+    const trm_dataset_info *info = trm_dataset_get_info(d->train[i]);
+    identifiers += info->num_puzzle_identifiers;
+    CLI_TRY(add_identifiers(&c->model, info, c->data_paths.v[i], err));
+  }
+  if (identifiers > INT_MAX)
+    return cli_fail(err, TRM_E_CONFIG, -1,
+                    "data_paths: the folders have %lld puzzle ids together, want at most %d",
+                    (long long)identifiers, INT_MAX);
+  c->model.num_puzzle_identifiers = (int)identifiers;
+  return trm_model_config_check(&c->model, err);
+}
+
+/* What is trained on, without what is held back. */
+static void sum_up(train_data *d) {
+  double examples = 0, puzzles = 0;
+  for (int i = 0; i < d->n_train; i++) {
+    const trm_dataset_info *info = trm_dataset_get_info(d->train[i]);
+    examples += info->mean_puzzle_examples * (double)info->puzzles;
+    puzzles += (double)info->puzzles;
+    d->groups += info->groups;
+  }
+  d->mean_puzzle_examples = puzzles > 0 ? examples / puzzles : 0;
+}
+
+static trm_status open_training(run_config *c, train_data *d, trm_error *err) {
+  for (int i = 0; i < c->data_paths.n; i++) {
+    trm_dataset *set;
+    trm__kind kind;
+    CLI_TRY(trm__path_look(c->data_paths.v[i], &kind, err));
+    if (kind == TRM__ABSENT) return train_advise_missing(c, c->data_paths.v[i], err);
+    CLI_TRY(open_set(d, c->data_paths.v[i], "train", &set, err));
+    d->train[d->n_train++] = set;
+  }
+  CLI_TRY(describe_model(c, d, err));
+  for (int i = 1; i < d->n_train; i++)
+    CLI_TRY(check_set(c, d, d->train[i], c->data_paths.v[i], err));
+  return TRM_OK;
+}
+
+static trm_status open_all(run_config *c, train_data *d, trm_error *err) {
+  CLI_TRY(open_training(c, d, err));
+  if (c->validation_share == 0) CLI_TRY(open_tests(c, d, err));
+  if (d->n_test == 0 && c->evaluators.n)
+    return cli_fail(err, TRM_E_CONFIG, -1,
+                    "evaluators: arc@ARC: wants the test split of an ARC set, not a share of the "
+                    "training data");
+  if (d->n_test == 0) CLI_TRY(hold_back(c, d, err));
+  sum_up(d);
+  return TRM_OK;
+}
+
+trm_status train_data_open(run_config *c, train_data *d, trm_error *err) {
+  *d = (train_data){0};
+  if (!c->data_paths.n)
+    return cli_fail(err, TRM_E_CONFIG, -1,
+                    "data_paths: no training data; start from a preset, e.g. `trm train "
+                    "preset=sudoku6` (`trm train --list-presets` lists them), or give a folder, "
+                    "data_paths=\"[data/sudoku6]\" (`trm data gen sudoku --help` makes one)");
+  size_t n = (size_t)c->data_paths.n, n_test = n + (size_t)c->data_paths_test.n;
+  d->owned = calloc(3 * n + n_test, sizeof *d->owned);
+  d->train = calloc(n, sizeof *d->train);
+  d->test = calloc(n_test, sizeof *d->test);
+  d->votes = calloc(n_test, sizeof *d->votes);
+  trm_status st = d->owned && d->train && d->test && d->votes
+                      ? open_all(c, d, err)
+                      : cli_fail(err, TRM_E_MEMORY, -1, "no memory for the list of data sets");
+  if (st != TRM_OK) train_data_free(d);
+  return st;
+}
+
+trm_status train_data_fingerprint(const train_data *d, uint64_t *out, trm_error *err) {
+  uint64_t all = 0, one;
+  for (int i = 0; i < d->n_train; i++) {
+    CLI_TRY(trm_dataset_fingerprint(d->train[i], &one, err));
+    all = all * 31 + one;
+  }
+  *out = all;
+  return TRM_OK;
+}
