@@ -38,7 +38,7 @@ install(TARGETS ${trm_libraries} EXPORT trmTargets
 install(FILES include/trm.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
 install(DIRECTORY include/trm DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development
         FILES_MATCHING PATTERN "*.h")
-install(FILES examples/solve_sudoku.c DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples COMPONENT development)
+install(FILES examples/solve_sudoku.c examples/train_run.c DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples COMPONENT development)
 
 install(EXPORT trmTargets NAMESPACE trm:: DESTINATION ${trm_config_dir} COMPONENT development)
 configure_package_config_file(cmake/trmConfig.cmake.in ${PROJECT_BINARY_DIR}/trmConfig.cmake
@@ -52,6 +52,9 @@ install(FILES ${PROJECT_BINARY_DIR}/trmConfig.cmake ${PROJECT_BINARY_DIR}/trmCon
 file(RELATIVE_PATH trm_pc_prefix ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 if(EXPAT_FOUND)
   set(trm_pc_expat ", expat")
+endif()
+if(YAML_FOUND)
+  set(trm_pc_yaml ", yaml-0.1")
 endif()
 configure_file(cmake/trm.pc.in ${PROJECT_BINARY_DIR}/trm.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/trm.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)

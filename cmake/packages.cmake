@@ -45,6 +45,9 @@ set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libtrm${PROJECT_VERSION_MAJOR} (= 
 if(EXPAT_FOUND)
   string(APPEND CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS ", libexpat1-dev")
 endif()
+if(YAML_FOUND)
+  string(APPEND CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS ", libyaml-dev")
+endif()
 set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION "Tiny Recursive Models, headers and static library
 ${about}
 What it takes to build programs with libtrm: headers, the static library, and

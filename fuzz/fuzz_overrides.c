@@ -1,11 +1,13 @@
 /* The command line of a run: one override a line. */
+#include <stdlib.h>
+
 #include "fuzz_config.h"
 
 enum { MOST = 64 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   const char *overrides[MOST];
-  run_config c;
+  trm__run_config c;
   trm_error err;
   char *text = malloc(size + 1);
   FUZZ_CHECK(text);
@@ -18,7 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (at) *at++ = 0;
   }
   if (!overrides[n - 1][0]) n--; /* what follows the last line's end */
-  if (fuzz_accepted_cli(run_config_load(&c, NULL, overrides, n, &err), &err)) fuzz_print_again(&c);
+  if (fuzz_accepted_cli(trm__run_config_load(&c, NULL, overrides, n, &err), &err))
+    fuzz_print_again(&c);
   free(text);
   return 0;
 }

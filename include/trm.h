@@ -20,7 +20,8 @@
  *   ...
  *   failed: fprintf(stderr, "%s\n", err.msg);
  *
- * examples/solve_sudoku.c is that as a whole program. What is where:
+ * examples/solve_sudoku.c is that as a whole program, examples/train_run.c one that trains. What is
+ * where:
  *
  *   trm/status.h       how failures are reported
  *   trm/model.h        configurations, weights, files of models, published checkpoints
@@ -28,6 +29,8 @@
  *   trm/solver.h       answering puzzles; trm/queue.h: many of them, each as long as it takes
  *   trm/trainer.h      training, one update a call
  *   trm/finetune.h     a trained model learns a new task
+ *   trm/run.h          a training run: settings, data, evaluations, a folder of checkpoints; which
+ *                      model a path means, published checkpoints with their YAML
  *   trm/eval.h         how good a model is on a data set; trm/arc_vote.h: how ARC counts it
  *   trm/dataset.h      data sets: reading, the stream of batches, making them of Sudokus and mazes
  *   trm/arc.h, grid.h  making them of ARC's tasks, and of your own grids
@@ -37,7 +40,7 @@
  * --- Building ---
  *
  * With an installed trm: `cc ... $(pkg-config --cflags --libs trm)`, or in CMake find_package(trm)
- * and trm::trm. In a build folder: `cc -std=c11 ... -Iinclude build/release/libtrm.a -lz -lexpat -lm
+ * and trm::trm. In a build folder: `cc -std=c11 ... -Iinclude build/release/libtrm.a -lz -lexpat -lyaml -lm
  * -lpthread -ldl`. As a part of your project: add_subdirectory(trm), or FetchContent, and trm::trm,
  * which is then linked statically (BUILD_SHARED_LIBS=ON: as a shared library).
  *
@@ -100,6 +103,7 @@
 #include "trm/model.h"
 #include "trm/puzzle.h"
 #include "trm/queue.h"
+#include "trm/run.h"
 #include "trm/solver.h"
 #include "trm/status.h"
 #include "trm/sudoku.h"

@@ -13,6 +13,7 @@ set(floor_data 3)
 set(floor_train 4)
 set(floor_eval 4)
 set(floor_bench 4)
+set(floor_run 5)
 
 set(offences "")
 set(n_files 0)
@@ -68,7 +69,7 @@ foreach(source ${sources})
 endforeach()
 set(c11 assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign
     stdarg stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string tgmath time uchar wchar wctype)
-set(others zlib expat) # libraries
+set(others zlib expat yaml) # libraries
 set(compilers immintrin arm_neon sanitizer/asan_interface)
 file(GLOB_RECURSE sources RELATIVE ${ROOT} ${ROOT}/src/*.c ${ROOT}/src/*.h ${ROOT}/src/*.inc)
 list(FILTER sources EXCLUDE REGEX "^src/base/os_|^src/backend/cuda/")

@@ -107,6 +107,11 @@ foreach(example ${WORK}/by_package/solve_sudoku ${WORK}/by_pkg_config)
   endforeach()
 endforeach()
 
+execute_process(COMMAND ${WORK}/by_package/train_run arch.lr=1 RESULT_VARIABLE rc ERROR_VARIABLE message)
+if(NOT rc EQUAL 1 OR NOT message MATCHES "^train_run: unknown key 'arch.lr'")
+  message(FATAL_ERROR "train_run: want exit code 1 and a reason, got ${rc}: ${message}")
+endif()
+
 # --- and taken back ---
 run(${CMAKE_COMMAND} -DBUILD=${BUILD} -P ${SOURCE}/cmake/uninstall.cmake)
 file(GLOB_RECURSE left ${prefix}/*)

@@ -177,6 +177,37 @@ static void folders_are_refused(void **state) {
   trm_model_free(m);
 }
 
+/* Configurations are resolved, YAML and models of one file are found; a folder that grows is not
+ * had. */
+static void runs_have_no_folder(void **state) {
+  scratch *s = *state;
+  static const char *const settings[] = {"preset=sudoku4"};
+  char file[TRM_PATH_SIZE];
+  const char *which;
+  trm_run_config *c;
+  trm_model *m;
+  trm__dir d;
+  trm_error err;
+  int log, links;
+  if (trm_run_config_load(NULL, settings, 1, &c, &err) != TRM_OK) fail_msg("%s", err.msg);
+  assert_int_equal(trm_run_config_model(c)->hidden_size, 64);
+  trm_run_config_free(c);
+  assert_int_equal(trm_model_find(model_file, NULL, file, &which, &err), TRM_OK);
+  if (trm_model_open(file, NULL, NULL, &m, &err) != TRM_OK) fail_msg("%s", err.msg);
+  trm_model_free(m);
+
+  assert_int_equal(trm__dir_open(&d, s->dir, &err), TRM_OK);
+  refused(trm__dir_open_log(&d, "log.jsonl", &log, &links, &err), TRM_E_SYSTEM, &err,
+          "TRM_OS=none");
+  trm__dir_close(&d);
+#ifdef TRM_YAML_TESTED
+  static const char yaml[] = "epochs: 5\n";
+  write_bytes(scratch_path(s, "run.yaml"), yaml, sizeof yaml - 1);
+  if (trm_run_config_load(s->path, NULL, 0, &c, &err) != TRM_OK) fail_msg("%s", err.msg);
+  trm_run_config_free(c);
+#endif
+}
+
 static void no_plug_in_is_loaded(void **state) {
   (void)state;
   char text[200];
@@ -191,6 +222,7 @@ int main(void) {
       cmocka_unit_test(one_thread_does_all),          cmocka_unit_test(shipped_models_solve),
       cmocka_unit_test(training_goes_on_from_a_file), cmocka_unit_test(files_appear_whole),
       cmocka_unit_test(pointers_name_checkpoints),    cmocka_unit_test(what_is_missing_is_said),
-      cmocka_unit_test(folders_are_refused),          cmocka_unit_test(no_plug_in_is_loaded)};
+      cmocka_unit_test(folders_are_refused),          cmocka_unit_test(runs_have_no_folder),
+      cmocka_unit_test(no_plug_in_is_loaded)};
   return cmocka_run_group_tests(tests, open_scratch, close_scratch);
 }

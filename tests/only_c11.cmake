@@ -1,4 +1,4 @@
-# Fails where a static library of trm wants a function that C11 has not, but for zlib's and libexpat's.
+# Fails where a static library of trm wants a function that C11 has not, but for zlib's, libexpat's and libyaml's.
 # Run by ctest:  cmake -DNM=… -DLIBRARY=libtrm_none.a -P only_c11.cmake
 cmake_minimum_required(VERSION 3.18)
 
@@ -24,7 +24,7 @@ foreach(name ${wanted})
   if(name MATCHES "^_*(asan|ubsan|tsan|sanitizer|aarch64_(ld|cas|swp)[a-z0-9_]*|stack_chk|cpu_(model|indicator|features)|gcov)|^__(isoc[0-9]*_|ctype_|errno_|[a-z]*_chk)|^_GLOBAL_")
     continue()
   endif()
-  if(name MATCHES "^trm_|^XML_|^inflate|^crc32|^sincosf?$" OR name IN_LIST c11)
+  if(name MATCHES "^trm_|^XML_|^yaml_|^inflate|^crc32|^sincosf?$" OR name IN_LIST c11)
     math(EXPR n "${n} + 1")
   else()
     list(APPEND others ${name})

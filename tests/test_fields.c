@@ -1,6 +1,6 @@
 /* The tables of configuration fields: each field has one row, and what the row says of its range,
  * its words and its default holds in every door of the library. Those of the program are in
- * test_cli_config.c. */
+ * test_run_config.c. */
 #include <math.h>
 
 #include "base/field.h"

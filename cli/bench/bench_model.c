@@ -67,19 +67,15 @@ trm_status bench_model_load(bench_model *m, const char *name, int seq_len,
   all[used++] = preset;
   for (int i = 0; i < 2 && shapes[at].extra[i]; i++) all[used++] = shapes[at].extra[i];
   for (int i = 0; i < n; i++) all[used++] = overrides[i];
-  CLI_TRY(run_config_load(&m->run, NULL, all, used, err));
+  trm_run_config *run;
+  CLI_TRY(trm_run_config_load(NULL, all, used, &run, err));
+  *m = (bench_model){.model = *trm_run_config_model(run), .trainer = *trm_run_config_trainer(run)};
+  trm_run_config_free(run);
   snprintf(m->name, sizeof m->name, "%s", name);
-  trm_model_config *c = &m->run.model;
-  c->seq_len = seq_len ? seq_len : shapes[at].seq_len;
-  c->vocab_size = shapes[at].vocab;
-  c->num_puzzle_identifiers = 1;
-  trm_status st = trm_model_config_check(c, err);
-  if (st != TRM_OK) run_config_free(&m->run);
-  return st;
-}
-
-void bench_model_free(bench_model *m) {
-  run_config_free(&m->run);
+  m->model.seq_len = seq_len ? seq_len : shapes[at].seq_len;
+  m->model.vocab_size = shapes[at].vocab;
+  m->model.num_puzzle_identifiers = 1;
+  return trm_model_config_check(&m->model, err);
 }
 
 /* ---- rows ---- */
@@ -168,7 +164,7 @@ static trm_status update(void *arg, trm_error *err) {
 
 /* A rate of learning that keeps random weights where they are. */
 static trm_trainer_config trainer_config(const bench_case *c) {
-  trm_trainer_config config = c->model->run.trainer;
+  trm_trainer_config config = c->model->trainer;
   config.batch_size = c->batch;
   config.threads = c->threads;
   config.device = c->device;
@@ -178,7 +174,7 @@ static trm_trainer_config trainer_config(const bench_case *c) {
 }
 
 static trm_model_config model_config(const bench_case *c) {
-  trm_model_config config = c->model->run.model;
+  trm_model_config config = c->model->model;
   config.forward_dtype = c->dtype;
   return config;
 }

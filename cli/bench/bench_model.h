@@ -3,12 +3,12 @@
 #define TRM_CLI_BENCH_MODEL_H
 
 #include "cli/bench/bench_rows.h"
-#include "cli/run/config.h"
 
 /* A shape is a preset with sizes in place of a data set. */
 typedef struct bench_model {
   char name[40];
-  run_config run; /* run.model is complete */
+  trm_model_config model;
+  trm_trainer_config trainer;
 } bench_model;
 
 void bench_print_models(FILE *f);
@@ -16,7 +16,6 @@ void bench_print_models(FILE *f);
  */
 trm_status bench_model_load(bench_model *m, const char *name, int seq_len,
                             const char *const *overrides, int n, trm_error *err);
-void bench_model_free(bench_model *m);
 
 /* One combination to time; rows get `test` and what is known of it. */
 typedef struct bench_case {

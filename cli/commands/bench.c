@@ -143,7 +143,7 @@ static trm_status run_model(bench_run *b, const char *test, case_fn *run, bench_
                               .batch = b->batches.v[j],
                               .runs = b->runs};
         trm_model_cost cost;
-        CLI_TRY(trm_model_cost_of(&m->run.model, &cost, err));
+        CLI_TRY(trm_model_cost_of(&m->model, &cost, err));
         b->machine.work = cost.flops_train * c.batch;
         CLI_TRY(bench_machine_measure(&b->machine, c.dtype, i, err));
         CLI_TRY(run(&c, &b->table, err));
@@ -156,7 +156,6 @@ static trm_status check_models(const bench_run *b, trm_error *err) {
   for (int i = 0; i < b->models.n; i++) {
     bench_model m;
     CLI_TRY(bench_model_load(&m, b->models.v[i], b->cells, b->overrides, b->n_overrides, err));
-    bench_model_free(&m);
   }
   return TRM_OK;
 }
@@ -169,9 +168,7 @@ static trm_status run_models(bench_run *b, const char *test, case_fn *run, trm_e
   for (int i = 0; i < b->models.n; i++) {
     bench_model m;
     CLI_TRY(bench_model_load(&m, b->models.v[i], b->cells, b->overrides, b->n_overrides, err));
-    trm_status st = run_model(b, test, run, &m, err);
-    bench_model_free(&m);
-    CLI_TRY(st);
+    CLI_TRY(run_model(b, test, run, &m, err));
   }
   return TRM_OK;
 }
@@ -244,10 +241,8 @@ static trm_status grow_point(bench_run *b, const struct sweep *s, int dtype, int
                         .threads_at = at,
                         .batch = s->what == BATCH ? value : b->batches.v[0],
                         .runs = b->runs};
-  trm_status st = bench_machine_measure(&b->machine, c.dtype, at, err);
-  if (st == TRM_OK) st = bench_train(&c, &b->table, err);
-  bench_model_free(&m);
-  return st;
+  CLI_TRY(bench_machine_measure(&b->machine, c.dtype, at, err));
+  return bench_train(&c, &b->table, err);
 }
 
 static trm_status grow(bench_run *b, const struct sweep *s, int dtype, trm_error *err) {
@@ -415,7 +410,7 @@ int cmd_bench(int argc, char **argv) {
       {NULL, CLI_FLAG, NULL, NULL, NULL}};
   int code;
   bench_run b = {0};
-  if (!cli_options_parse_settings(&manual, options, config_suggest, &argc, argv, &code))
+  if (!cli_options_parse_settings(&manual, options, trm_run_config_suggest, &argc, argv, &code))
     return code;
   if (list_models) {
     bench_print_models(stdout);

@@ -6,9 +6,8 @@
 #include <strings.h>
 
 #include "base/file.h"
+#include "cli/run/find_model.h"
 #include "cli/run/model_data.h"
-#include "cli/run/published.h"
-#include "cli/run/run_folder.h"
 
 static const cli_manual manual = {
     "trm convert MODEL OUT.safetensors|OUT.pt|OUT_FOLDER [options]",
@@ -162,61 +161,11 @@ static trm_status learn_data(const convert_args *a, trm_dataset_info *info, trm_
   return TRM_OK;
 }
 
-/* What all_config.yaml beside a torch file says. The settings of its training are not known: they
- * are the defaults. */
-static trm_status yaml_text(const trm_model_config *m, char **text, trm_error *err) {
-  run_config c;
-  CLI_TRY(run_config_load(&c, NULL, NULL, 0, err));
-  c.model = *m;
-  const trm_status st = run_config_text(&c, true, text, err);
-  run_config_free(&c);
-  return st;
-}
-
-static trm_status write_yaml(const char *yaml, const char *text, trm_error *err) {
-  trm__writer out;
-  CLI_TRY(trm__writer_open(&out, yaml, err));
-  trm__write(&out, text, strlen(text));
-  return trm__writer_commit(&out, err);
-}
-
-/* The file says byte for byte what would be written. */
-static trm_status is_our_yaml(const char *yaml, const char *text, bool *same, trm_error *err) {
-  trm__map found;
-  CLI_TRY(trm__map_open(yaml, &found, err));
-  *same = found.size == strlen(text) && !memcmp(found.data, text, found.size);
-  trm__map_close(&found);
-  return TRM_OK;
-}
-
-/* all_config.yaml beside the file; *made: it was not there. */
-static trm_status place_yaml(const char *yaml, const trm_model_config *m, bool *made,
-                             trm_error *err) {
-  trm__kind kind;
-  char *text;
-  bool same = true;
-  CLI_TRY(trm__path_look(yaml, &kind, err));
-  *made = kind == TRM__ABSENT;
-  CLI_TRY(yaml_text(m, &text, err));
-  trm_status st = *made ? write_yaml(yaml, text, err) : is_our_yaml(yaml, text, &same, err);
-  free(text);
-  if (st != TRM_OK || same) return st;
-  return cli_fail(err, TRM_E_IO, -1,
-                  "%s is there already and belongs to another model; choose a folder without one",
-                  yaml);
-}
-
 static trm_status write_model(const convert_args *a, const trm_model *model, trm_error *err) {
-  char yaml[CLI_PATH_MAX];
   if (a->format != TRM_FILE_TORCH) return trm_model_export(model, a->out, a->format, a->dtype, err);
   if (trm_model_get_config(model)->identifiers[0])
     cli_note("a torch file does not say what puzzle ids mean: keep the data set of the training");
-  CLI_TRY(published_yaml(a->out, yaml, err));
-  bool made;
-  CLI_TRY(place_yaml(yaml, trm_model_get_config(model), &made, err));
-  trm_status st = trm_model_export(model, a->out, a->format, a->dtype, err);
-  if (st != TRM_OK && made) (void)remove(yaml);
-  return st;
+  return trm_published_save(model, a->out, a->dtype, err);
 }
 
 /* What was said of the data must be what the model was made for. */
@@ -234,7 +183,7 @@ static trm_status convert(const convert_args *a, trm_model **model, trm_error *e
   trm_dataset_info info;
   if (a->format == TRM_FILE_FOLDER) CLI_TRY(cli_check_model_folder(a->out, err));
   CLI_TRY(learn_data(a, &info, err));
-  CLI_TRY(run_folder_load_model_for(a->in, info.seq_len ? &info : NULL, found, model, err));
+  CLI_TRY(cli_load_model(a->in, info.seq_len ? &info : NULL, found, model, err));
   CLI_TRY(check_data(a, &info, *model, err));
   CLI_TRY(choose_embeddings(a, model, err));
   CLI_TRY(write_model(a, *model, err));

@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 #include "cli/commands/eval_report.h"
+#include "cli/run/find_model.h"
 #include "cli/run/model_data.h"
 #include "cli/run/npy_out.h"
-#include "cli/run/run_folder.h"
 
 static const cli_manual manual = {
     "trm eval MODEL DATA [options]",
@@ -104,7 +104,7 @@ static trm_status open_all(eval_run *e, trm_error *err) {
   CLI_TRY(trm_dataset_open(a->data, a->split, &e->data, err));
   CLI_TRY(open_votes(e, err));
   const trm_dataset_info *info = trm_dataset_get_info(e->data);
-  CLI_TRY(run_folder_load_model_for(a->model, info, e->model_path, &e->model, err));
+  CLI_TRY(cli_load_model(a->model, info, e->model_path, &e->model, err));
   CLI_TRY(model_check_data(trm_model_get_config(e->model), info, a->data, err));
   if (a->dtype != TRM_DTYPES) CLI_TRY(trm_model_set_dtype(e->model, a->dtype, err));
   int64_t rows = a->limit && a->limit < info->examples ? a->limit : info->examples;

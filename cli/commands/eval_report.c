@@ -8,10 +8,8 @@
 
 /* --- ARC --- */
 
-const int arc_pass_k[ARC_N_PASS] = {1, 2, 5, 10, 100, 1000};
-
 trm_status arc_summarise(const trm_arc_votes *votes, arc_summary *s, trm_error *err) {
-  return trm_arc_votes_count(votes, arc_pass_k, ARC_N_PASS, s->pass, &s->counts, err);
+  return trm_arc_votes_count(votes, trm_arc_pass_k, TRM_ARC_PASSES, s->pass, &s->counts, err);
 }
 
 void arc_print(const arc_summary *s) {
@@ -23,9 +21,9 @@ void arc_print(const arc_summary *s) {
     printf(
         "  pass@K cannot be measured: the test outputs are hidden (each is the [[0]] that stands "
         "for one)\n");
-  for (int i = 0; c->scored && i < ARC_N_PASS; i++) {
+  for (int i = 0; c->scored && i < TRM_ARC_PASSES; i++) {
     trm_interval range = trm_wilson(s->pass[i] * tasks, tasks);
-    printf("  pass@%-4d %6.2f %%  (%.2f to %.2f)\n", arc_pass_k[i], 100 * s->pass[i],
+    printf("  pass@%-4d %6.2f %%  (%.2f to %.2f)\n", trm_arc_pass_k[i], 100 * s->pass[i],
            100 * range.low, 100 * range.high);
   }
   char text[120];
@@ -43,10 +41,10 @@ void arc_print(const arc_summary *s) {
   if (c->foreign) printf("  %s\n", text);
 }
 
-void arc_put_pass(trm__json_out *o, const double pass[ARC_N_PASS]) {
-  for (int i = 0; i < ARC_N_PASS; i++) {
+static void put_pass(trm__json_out *o, const double pass[TRM_ARC_PASSES]) {
+  for (int i = 0; i < TRM_ARC_PASSES; i++) {
     char name[32];
-    snprintf(name, sizeof name, "ARC/pass@%d", arc_pass_k[i]);
+    snprintf(name, sizeof name, "ARC/pass@%d", trm_arc_pass_k[i]);
     if (isnan(pass[i]))
       trm__json_put_null(o, name);
     else
@@ -64,7 +62,7 @@ void arc_put(trm__json_out *o, const char *key, const arc_summary *s) {
   trm__json_put_int(o, "predictions", c->votes);
   trm__json_put_int(o, "foreign", c->foreign);
   trm__json_put_int(o, "grids", c->grids);
-  arc_put_pass(o, s->pass);
+  put_pass(o, s->pass);
   trm__json_close(o);
 }
 

@@ -5,20 +5,14 @@
 #include "cli/cli.h"
 #include "io/json.h"
 
-/* The K of pass@K, as the reference reports them. */
-enum { ARC_N_PASS = 6 };
-extern const int arc_pass_k[ARC_N_PASS];
-
 typedef struct arc_summary {
   trm_arc_counts counts;
-  double pass[ARC_N_PASS];
+  double pass[TRM_ARC_PASSES];
 } arc_summary;
 
 trm_status arc_summarise(const trm_arc_votes *votes, arc_summary *s, trm_error *err);
 void arc_print(const arc_summary *s);
-/* "ARC/pass@K" as members of the object that is open. */
-void arc_put_pass(trm__json_out *o, const double pass[ARC_N_PASS]);
-/* An object of those and the counts. */
+/* An object of the counts and "ARC/pass@K". */
 void arc_put(trm__json_out *o, const char *key, const arc_summary *s);
 
 /* An evaluation that is done. */

@@ -7,8 +7,7 @@
 #include "cli/bench/tune_clock.h"
 #include "cli/bench/tune_show.h"
 #include "cli/commands/eval_report.h"
-#include "cli/run/published.h"
-#include "cli/run/run_folder.h"
+#include "cli/run/find_model.h"
 
 static const cli_manual manual = {
     "trm finetune MODEL --task FILE.json [options]",
@@ -304,7 +303,7 @@ static trm_status load_model(const finetune_args *a, finetune_run *r, trm_error 
   static const trm_dataset_info published = {
       .vocab_size = 12, .seq_len = 900, .puzzle = {.kind = TRM_PUZZLE_ARC, .rows = 30, .cols = 30}};
   char path[CLI_PATH_MAX];
-  CLI_TRY(run_folder_load_model_for(a->model, &published, path, &r->model, err));
+  CLI_TRY(cli_load_model(a->model, &published, path, &r->model, err));
   const trm_model_config *c = trm_model_get_config(r->model);
   int side = 1;
   while (side * side < c->seq_len) side++;
@@ -315,7 +314,7 @@ static trm_status load_model(const finetune_args *a, finetune_run *r, trm_error 
                     path);
   r->canvas = side;
   bool is_published;
-  CLI_TRY(published_is(path, &is_published, err));
+  CLI_TRY(trm_published_is(path, &is_published, err));
   if (is_published)
     cli_note(
         "a checkpoint of PyTorch does not tell the size of its canvas: taken for %d x %d; a "

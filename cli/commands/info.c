@@ -9,10 +9,9 @@
 
 #include "cli/json_print.h"
 #include "cli/pictures/puzzle_names.h"
+#include "cli/run/find_model.h"
 #include "cli/run/model_data.h"
 #include "cli/run/named_models.h"
-#include "cli/run/published.h"
-#include "cli/run/run_folder.h"
 
 static const cli_manual manual = {
     "trm info MODEL|RUN|DATA [--json]",
@@ -128,8 +127,9 @@ static trm_status describe_model(const char *path, trm__json_out *o, trm_error *
   trm_model_config config;
   trm_model *model = NULL;
   bool published;
-  CLI_TRY(published_is(path, &published, err));
-  trm_status st = published ? published_config(path, NULL, &config, err) : TRM_OK;
+  CLI_TRY(trm_published_is(path, &published, err));
+  trm_status st =
+      published ? trm_published_config(path, NULL, &cli_listener, &config, err) : TRM_OK;
   if (st == TRM_OK) st = trm_model_peek(path, published ? &config : NULL, &model, err);
   if (st == TRM_OK) st = describe_weights(model, o, err);
   trm_model_free(model);
@@ -141,20 +141,16 @@ static trm_status describe_model(const char *path, trm__json_out *o, trm_error *
 static trm_status describe_run(const char *path, trm__json_out *o, trm_error *err) {
   char model[CLI_PATH_MAX];
   const char *which;
-  trm__dir run;
-  run_mark m;
+  trm_run_state m;
   trm__json_put_text(o, "run", path);
-  CLI_TRY(trm__dir_open(&run, path, err));
-  const trm_status st = checkpoints_newest_model(&run, &m, err);
-  trm__dir_close(&run);
-  CLI_TRY(st);
+  CLI_TRY(trm_run_look(path, &cli_listener, &m, err));
   trm__json_put_int(o, "update", m.update);
   if (m.update == 0) return TRM_OK;
   if (m.best_exact >= 0) {
     trm__json_put_int(o, "best_update", m.best_update);
     trm__json_put_real(o, "best_exact_accuracy", m.best_exact);
   }
-  CLI_TRY(run_folder_find_model(path, model, &which, err));
+  CLI_TRY(cli_find_model(path, model, &which, err));
   trm__json_put_text(o, "model", model);
   return describe_model(model, o, err);
 }
@@ -191,14 +187,14 @@ static trm_status describe_place(const char *path, trm__json_out *o, trm_error *
   bool found;
   CLI_TRY(cli_path(file, err, "%s/model.safetensors", path));
   CLI_TRY(trm__path_look(file, &kind, err));
-  CLI_TRY(published_is(file, &found, err));
+  CLI_TRY(trm_published_is(file, &found, err));
   if (kind != TRM__ABSENT && !found) return describe_model(path, o, err);
   CLI_TRY(cli_look(&train, err, "%s/train/dataset.json", path));
   CLI_TRY(cli_look(&test, err, "%s/test/dataset.json", path));
   if (train != TRM__ABSENT) CLI_TRY(describe_split(path, "train", o, err));
   if (test != TRM__ABSENT) CLI_TRY(describe_split(path, "test", o, err));
   if (train != TRM__ABSENT || test != TRM__ABSENT) return TRM_OK;
-  CLI_TRY(published_find(path, file, &found, err));
+  CLI_TRY(trm_published_find(path, file, &found, err));
   if (found) return describe_model(file, o, err);
   CLI_TRY(cli_look(&kind, err, "%s/config.yaml", path));
   if (kind != TRM__ABSENT) return describe_run(path, o, err);

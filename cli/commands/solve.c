@@ -10,9 +10,8 @@
 #include "cli/json_print.h"
 #include "cli/pictures/grid_style.h"
 #include "cli/pictures/grid_view.h"
+#include "cli/run/find_model.h"
 #include "cli/run/model_data.h"
-#include "cli/run/published.h"
-#include "cli/run/run_folder.h"
 
 static const cli_manual manual = {
     "trm solve MODEL [FILE|-] [options]",
@@ -129,13 +128,12 @@ static trm_status load_model(solve_run *s, trm_error *err) {
   bool published = false;
   const char *which;
   if (a->source.data) {
-    CLI_TRY(run_folder_find_model(a->model, path, &which, err));
-    CLI_TRY(published_is(path, &published, err));
+    CLI_TRY(cli_find_model(a->model, path, &which, err));
+    CLI_TRY(trm_published_is(path, &published, err));
   }
-  if (!published) return run_folder_load_model(a->model, path, &s->model, err);
+  if (!published) return cli_load_model(a->model, NULL, path, &s->model, err);
   CLI_TRY(trm_dataset_open(a->source.data, a->source.split, &data, err));
-  trm_status st =
-      run_folder_load_model_for(a->model, trm_dataset_get_info(data), path, &s->model, err);
+  trm_status st = cli_load_model(a->model, trm_dataset_get_info(data), path, &s->model, err);
   trm_dataset_free(data);
   return st;
 }

@@ -1,8 +1,12 @@
 /* trm train: from the command line to a trained run folder. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/run/train.h"
+#include "base/field.h"
+#include "cli/commands/train_plan.h"
+#include "cli/run/find_model.h"
+#include "cli/run/named_models.h"
 
 static const cli_manual manual = {
     "trm train [preset=NAME] [key=value ...] [--config FILE] [--dry-run]\n"
@@ -28,240 +32,199 @@ typedef struct train_args {
   bool dry_run, list_keys, list_presets;
 } train_args;
 
-static trm_status check_resumable(const char *const *overrides, int n, trm_error *err) {
-  for (int i = 0; i < n; i++) {
-    const char *key = overrides[i] + strspn(overrides[i], "+");
-    size_t length = strcspn(key, "=");
-    if (!run_config_may_change(key, length))
-      return cli_fail(
-          err, TRM_E_CONFIG, -1,
-          "'%.100s': a resumed run keeps its configuration; max_updates, epochs, "
-          "device, threads, memory, the intervals of log and checkpoints, and the place "
-          "of the data (data_paths) may change",
-          overrides[i]);
-  }
-  return TRM_OK;
+/* ---- what is shown ---- */
+
+typedef struct train_show {
+  cli_progress training, evaluating;
+  bool evaluates;
+} train_show;
+
+/* A line must not stand in a bar. */
+static void tell(void *arg, trm_run_level level, const char *text) {
+  train_show *s = arg;
+  cli_progress_clear(&s->evaluating);
+  cli_progress_clear(&s->training);
+  cli_tell(NULL, level, text);
 }
 
-/* The model to start from: fresh, with loaded weights if asked for. A resumed one gets them from
- * its state. */
-static trm_status create_model(const run_config *c, bool resumed, trm_model **model,
-                               trm_error *err) {
-  char path[CLI_PATH_MAX];
-  trm_model *loaded = NULL;
-  bool reset = false;
-  CLI_TRY(trm_model_create(&c->model, c->trainer.seed, model, err));
-  if (!c->load_checkpoint || resumed) return TRM_OK;
-  const trm_dataset_info data = {
-      .vocab_size = c->model.vocab_size, .seq_len = c->model.seq_len, .puzzle = c->model.puzzle};
-  CLI_TRY(run_folder_load_model_for(c->load_checkpoint, &data, path, &loaded, err));
-  trm_error cause = {0};
-  trm_status st = trm_model_copy_weights(*model, loaded, &reset, &cause);
-  trm_model_free(loaded);
-  if (st != TRM_OK)
-    return cli_fail(
-        err, st, cause.pos,
-        "load_checkpoint: %.120s is not a model of this kind: %.300s; it needs the arch.* "
-        "keys and the kind of data it was trained with",
-        path, cause.msg);
-  if (st == TRM_OK && reset)
-    cli_warn(
-        "%s has other puzzle ids than the data, or only some of them: embeddings that it has none "
-        "for start at the mean of its own",
-        path);
+static bool show(void *arg, const trm_run_progress *p) {
+  train_show *s = arg;
+  char extra[96];
+  if (p->evaluating && !s->evaluates) {
+    cli_progress_clear(&s->training);
+    cli_progress_begin(&s->evaluating, "evaluating", 0, 0, "examples", 1);
+  }
+  if (!p->evaluating && s->evaluates) cli_progress_end(&s->evaluating);
+  s->evaluates = p->evaluating;
+  if (p->evaluating)
+    return p->total ? cli_progress_tick(&s->evaluating, p->done, p->total) : !cli_interrupted();
+  if (p->done == s->training.first) return !cli_interrupted(); /* nothing was done yet */
+  snprintf(extra, sizeof extra, "loss %.3f  exact %.1f %%", fmax(p->loss, 0),
+           100 * fmax(p->exact, 0));
+  cli_progress_update(&s->training, p->done, extra);
+  return !cli_interrupted();
+}
+
+static void begin_showing(train_show *s, const trm_run *run) {
+  char pace[TRM__NUMBER_SIZE] = "";
+  double seconds;
+  const trm_run_plan *plan = trm_run_get_plan(run);
+  if (trm_run_config_get(trm_run_get_config(run), "log_seconds", pace, sizeof pace, NULL) ==
+          TRM_OK &&
+      trm__number_double(pace, &seconds))
+    cli_progress_pace(seconds);
+  cli_progress_begin(&s->training, "training", trm_run_get_state(run).update, plan->end, "samples",
+                     plan->trainer.batch_size);
+}
+
+static void end_showing(train_show *s) {
+  cli_progress_end(&s->evaluating);
+  cli_progress_end(&s->training);
+}
+
+/* ---- a run ---- */
+
+/* The name of a model becomes its path, and one that is not there is told at once. */
+static trm_status find_start(trm_run_config *c, trm_error *err) {
+  const char *word = trm_run_config_item(c, "load_checkpoint", 0), *which;
+  char named[CLI_PATH_MAX], file[CLI_PATH_MAX];
+  if (!word) return TRM_OK;
+  CLI_TRY(named_model_find(word, named, err));
+  CLI_TRY(trm_model_find(named, NULL, file, &which, err));
+  if (!file[0]) return named_model_missing(word, err);
+  return strcmp(named, word) ? trm_run_config_set(c, "load_checkpoint", named, err) : TRM_OK;
+}
+
+static trm_status open_run(const train_args *args, const char *const *settings, int n,
+                           const trm_run_listener *listener, trm_run **run, trm_error *err) {
+  trm_run_config *c;
+  if (args->resume && !args->dry_run)
+    return trm_run_open(args->resume, settings, n, listener, run, err);
+  CLI_TRY(args->resume ? trm_run_config_load_run(args->resume, settings, n, &c, err)
+                       : trm_run_config_load(args->config, settings, n, &c, err));
+  const trm_status st = args->dry_run ? TRM_OK : find_start(c, err);
+  if (st == TRM_OK) return trm_run_create(c, listener, run, err);
+  trm_run_config_free(c);
   return st;
 }
 
-typedef struct train_run {
-  run_config config;
-  train_data data;
-  train_schedule schedule;
-  run_folder folder;
-  trm_model *model;
-  trm_trainer *trainer;
-  trm_stream *stream;
-} train_run;
-
-static void train_run_free(train_run *run) {
-  if (!run) return;
-  trm_stream_free(run->stream);
-  trm_trainer_free(run->trainer);
-  trm_model_free(run->model);
-  run_folder_close(&run->folder);
-  train_data_free(&run->data);
-  run_config_free(&run->config);
-  free(run);
-}
-
-/* An iteration of the stream ends with an evaluation. */
-static trm_status create_stream(train_run *run, trm_error *err) {
-  const run_config *c = &run->config;
-  const trm_stream_config config = {
-      .batch_size = c->trainer.batch_size,
-      .seed = c->trainer.seed,
-      .epochs_per_iter = c->eval_interval ? c->eval_interval : c->epochs,
-      .augment = (trm_augment)c->augment};
-  return trm_stream_create(run->data.train, run->data.n_train, &config, &run->stream, err);
-}
-
-/* The trainer and the stream at the run's mark. */
-static trm_status start_machinery(train_run *run, trm_error *err) {
-  const run_config *c = &run->config;
-  const run_mark *mark = &run->folder.mark;
-  char state[CLI_PATH_MAX];
-  const trm_trainer_config config = train_trainer_config(c, &run->schedule);
-  CLI_TRY(create_model(c, mark->update > 0, &run->model, err));
-  CLI_TRY(cli_faults_check(err));
-  CLI_TRY(trm_trainer_create(run->model, &config, &run->trainer, err));
-  trm_model_free(run->model);
-  run->model = NULL;
-  if (mark->update == 0) return TRM_OK;
-  CLI_TRY(run_folder_state(&run->folder, state, err));
-  CLI_TRY(trm_trainer_load(run->trainer, state, err));
-  if (trm_trainer_updates(run->trainer) != mark->update)
-    return cli_fail(err, TRM_E_FORMAT, -1, "%s is of update %lld, run.json beside it of %lld",
-                    state, (long long)trm_trainer_updates(run->trainer), (long long)mark->update);
-  CLI_TRY(cli_faults_check(err));
-  return trm_stream_seek(run->stream, mark->stream_position, err);
-}
-
-/* A run's configuration cannot be read: the file is at fault when it fails alone, too. */
-static trm_status explain(const char *run, const char *file, trm_status st, trm_error *err) {
-  run_config alone;
-  trm_error cause;
-  const trm_status again = run_config_load(&alone, file, NULL, 0, &cause);
-  if (again != TRM_OK) return run_folder_explain_config(run, st, err);
-  run_config_free(&alone);
-  return st;
-}
-
-static trm_status load_config(train_run *run, const train_args *args, const char *const *overrides,
-                              int n, trm_error *err) {
-  char path[CLI_PATH_MAX];
-  const char *file = args->config;
-  if (args->resume) {
-    CLI_TRY(check_resumable(overrides, n, err));
-    CLI_TRY(run_folder_check_is_run(args->resume, err));
-    CLI_TRY(cli_path(path, err, "%s/config.yaml", args->resume));
-    file = path;
-  }
-  trm_status st = run_config_load(&run->config, file, overrides, n, err);
-  if (st != TRM_OK) return args->resume ? explain(args->resume, file, st, err) : st;
-  if (args->resume && !args->dry_run) {
-    CLI_TRY(run_folder_open(&run->folder, args->resume, err));
-    CLI_TRY(run_folder_check_config(&run->folder, &run->config, err));
-  }
-  CLI_TRY(train_data_open(&run->config, &run->data, err));
-  CLI_TRY(train_schedule_of(&run->config, &run->data, &run->schedule, err));
-  return create_stream(run, err);
-}
-
-static trm_status open_folder(train_run *run, const train_args *args, int n_overrides,
-                              trm_error *err) {
-  uint64_t data;
-  CLI_TRY(train_data_fingerprint(&run->data, &data, err));
-  if (!args->resume) {
-    CLI_TRY(run_folder_create(&run->folder, &run->config, err));
-    run->folder.mark.data = data;
-    return TRM_OK;
-  }
-  if (run->folder.mark.update == 0)
-    cli_note("%s: no checkpoint yet: starting at update 0", args->resume);
-  if (run->folder.mark.update > 0 && run->folder.mark.data != data)
-    return cli_fail(
-        err, TRM_E_SHAPE, -1,
-        "%s: the training data are not those the run began with; say where these are with "
-        "data_paths=, or start a new run with load_checkpoint=%s/last",
-        args->resume, args->resume);
-  CLI_TRY(run_folder_go_on(&run->folder, run->config.checkpoint_every_eval, err));
-  run->folder.mark.seed = run->config.trainer.seed;
-  run->folder.mark.data = data;
-  return n_overrides ? run_folder_write_config(&run->folder, &run->config, err) : TRM_OK;
-}
-
-static void print_result(const run_folder *r) {
+static void print_result(const trm_run *run) {
   char room[CLI_CLEAN];
-  const char *path = cli_clean(room, sizeof room, r->path);
-  if (r->mark.best_exact >= 0)
-    printf("best         %.2f %% exact, update %lld: %s/best\n", 100 * r->mark.best_exact,
-           (long long)r->mark.best_update, path);
-  printf("last         update %lld: %s/last\n", (long long)r->mark.update, path);
+  const trm_run_state at = trm_run_get_state(run);
+  const char *path = cli_clean(room, sizeof room, at.folder);
+  if (at.best_exact >= 0)
+    printf("best         %.2f %% exact, update %lld: %s/best\n", 100 * at.best_exact,
+           (long long)at.best_update, path);
+  printf("last         update %lld: %s/last\n", (long long)at.update, path);
 }
 
 /* Says what is ahead and gets ready for it. */
-static trm_status start_run(train_run *run, trm_error *err) {
-  const run_mark *mark = &run->folder.mark;
-  const long long done = mark->update, end = run->schedule.end;
+static trm_status start_run(trm_run *run, trm_error *err) {
+  const trm_run_state at = trm_run_get_state(run);
+  const long long done = at.update, end = trm_run_get_plan(run)->end;
   char path[CLI_CLEAN];
-  printf("run          %s\n", cli_clean(path, sizeof path, run->folder.path));
+  printf("run          %s\n", cli_clean(path, sizeof path, at.folder));
   if (done == 0)
-    CLI_TRY(train_plan_print(&run->config, &run->data, &run->schedule, stdout, err));
+    CLI_TRY(train_plan_print(run, stdout, err));
   else if (done < end)
-    cli_note("%s: going on after update %lld of %lld", run->folder.path, done, end);
+    cli_note("%s: going on after update %lld of %lld", at.folder, done, end);
   else
     cli_note("%s: all %lld updates are done; with a higher max_updates or epochs it goes on",
-             run->folder.path, done);
-  return start_machinery(run, err);
+             at.folder, done);
+  CLI_TRY(trm_run_begin(run, err));
+  return cli_faults_check(err);
 }
 
 /* The plan, and a warning of what a run would refuse. */
-static trm_status print_plan(train_run *run, const train_args *args, trm_error *err) {
+static trm_status print_plan(trm_run *run, const train_args *args, trm_error *err) {
   trm_error refusal;
-  CLI_TRY(train_plan_print(&run->config, &run->data, &run->schedule, stdout, err));
-  const trm_status st = args->resume ? TRM_OK : run_folder_check(&run->config, &refusal);
+  CLI_TRY(train_plan_print(run, stdout, err));
+  const trm_status st = args->resume ? TRM_OK : trm_run_check(run, &refusal);
   if (st == TRM_E_MEMORY) return cli_fail(err, st, -1, "%.400s", refusal.msg);
   if (st != TRM_OK) cli_warn("%s", refusal.msg);
   return TRM_OK;
 }
 
-static trm_status train(train_run *run, const train_args *args, const char *const *overrides, int n,
-                        trm_error *err) {
-  CLI_TRY(load_config(run, args, overrides, n, err));
-  cli_note_device(run->config.trainer.device);
-  if (run->data.held_back && run->config.validation_share == 0)
-    cli_note("no test split: a tenth of the training data is held back to evaluate on");
+static trm_status train(trm_run *run, train_show *shown, const train_args *args, trm_error *err) {
+  cli_note_device(trm_run_config_trainer(trm_run_get_config(run))->device);
   if (args->dry_run) return print_plan(run, args, err);
   cli_faults_defer(); /* what was learned before one is saved */
-  cli_progress_pace(run->config.log_seconds);
-  CLI_TRY(open_folder(run, args, n, err));
+  CLI_TRY(trm_run_place(run, err));
   trm_status st = start_run(run, err);
-  if (st == TRM_OK) st = cli_faults_check(err);
   const bool asked = st == TRM_E_INTERRUPTED && !cli_faulted(); /* it can begin with --resume */
-  if (st != TRM_OK && !asked && !args->resume) run_folder_discard(&run->folder);
+  if (st != TRM_OK && !asked) trm_run_discard(run);
   if (st != TRM_OK) return st;
-  CLI_TRY(train_loop(&run->config, &run->data, &run->schedule, &run->folder, run->trainer,
-                     run->stream, err));
-  print_result(&run->folder);
+  begin_showing(shown, run);
+  st = trm_run_train(run, 0, err);
+  end_showing(shown);
+  if (st == TRM_OK) print_result(run);
+  return st;
+}
+
+/* The exit code, and how a run that was stopped is gone on with. */
+static int report(const trm_run *run, trm_status st, const trm_error *err) {
+  const trm_run_state at = run ? trm_run_get_state(run) : (trm_run_state){0};
+  const bool asked = st == TRM_E_INTERRUPTED && !cli_faulted();
+  int code = CLI_OK;
+  if (asked) {
+    cli_note("%s", err->msg);
+    code = CLI_INTERRUPTED;
+  } else if (st != TRM_OK) {
+    code = cli_report_error(err);
+  }
+  if (at.folder && (asked || (cli_faulted() && at.update > 0)))
+    cli_note("go on with: trm train --resume %s", at.folder);
+  return code;
+}
+
+static int run_train(const train_args *args, const char *const *settings, int n) {
+  train_show shown = {0};
+  trm_run_listener listener = cli_listener;
+  trm_run *run = NULL;
+  trm_error err = {0};
+  listener.message = tell;
+  listener.progress = show;
+  listener.arg = &shown;
+  trm_status st = open_run(args, settings, n, &listener, &run, &err);
+  if (st == TRM_OK) st = train(run, &shown, args, &err);
+  const int code = report(run, st, &err);
+  trm_run_free(run);
+  return cli_finish_files(code);
+}
+
+/* ---- lists ---- */
+
+static trm_status print_key(const trm_field *f, trm_error *err) {
+  char value[160];
+  const trm_bounds bounds = trm_field_bounds(f);
+  CLI_TRY(trm_run_config_get(NULL, f->key, value, sizeof value, err));
+  printf("%c %-27s %-9s %s\n      %s", f->use & TRM__OURS ? '*' : ' ', f->key, bounds.type, value,
+         bounds.help);
+  for (int i = 0; trm_field_choice(f, i); i++)
+    printf("%s%s", i ? ", " : ": ", trm_field_choice(f, i));
+  printf("\n");
   return TRM_OK;
 }
 
-static int run_train(const train_args *args, const char *const *overrides, int n) {
-  train_run *run = calloc(1, sizeof *run);
-  trm_error err = {0};
-  int code = CLI_OK;
-  if (!run) {
-    cli_fail(&err, TRM_E_MEMORY, -1, "no memory for a run");
-    return cli_report_error(&err);
+static trm_status print_keys(trm_error *err) {
+  printf("Keys of a run, with their defaults (* ours, not the reference's):\n");
+  for (int i = 0; trm_run_config_field(i); i++) CLI_TRY(print_key(trm_run_config_field(i), err));
+  return TRM_OK;
+}
+
+static void print_presets(void) {
+  const trm_run_preset *p;
+  for (int i = 0; (p = trm_run_preset_at(i)); i++) {
+    printf("%s: %s\n   ", p->name, p->about);
+    for (const char *const *s = p->settings; *s; s++) printf(" %s", *s);
+    printf("\n    data: %s\n", p->make);
   }
-  run->folder.log = -1;
-  trm_status st = train(run, args, overrides, n, &err);
-  bool goes_on = cli_faulted() && run->folder.mark.update > 0;
-  if (st == TRM_E_INTERRUPTED && !cli_faulted()) {
-    cli_note("%s", err.msg);
-    code = CLI_INTERRUPTED;
-    goes_on = run->folder.path[0];
-  } else if (st != TRM_OK) {
-    code = cli_report_error(&err);
-  }
-  if (goes_on) cli_note("go on with: trm train --resume %s", run->folder.path);
-  train_run_free(run);
-  return cli_finish_files(code);
 }
 
 static int list(const train_args *args) {
   trm_error err = {0};
-  if (args->list_presets) config_print_presets(stdout);
-  if (args->list_keys && config_print_keys(stdout, &err) != TRM_OK) return cli_report_error(&err);
+  if (args->list_presets) print_presets();
+  if (args->list_keys && print_keys(&err) != TRM_OK) return cli_report_error(&err);
   return cli_finish(CLI_OK);
 }
 
@@ -276,7 +239,7 @@ int cmd_train(int argc, char **argv) {
       CLI_QUIET_ROW,
       {NULL, CLI_FLAG, NULL, NULL, NULL}};
   int code;
-  if (!cli_options_parse_settings(&manual, options, config_suggest, &argc, argv, &code))
+  if (!cli_options_parse_settings(&manual, options, trm_run_config_suggest, &argc, argv, &code))
     return code;
   if (args.list_keys || args.list_presets) return list(&args);
   if (args.resume && args.config)

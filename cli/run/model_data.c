@@ -4,7 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "cli/run/run_folder.h"
+#include "base/text.h"
+#include "cli/run/find_model.h"
 
 trm_status model_check_data(const trm_model_config *model, const trm_dataset_info *data,
                             const char *dir, trm_error *err) {
@@ -48,7 +49,7 @@ bool model_data_arguments(const char *command, int argc, char *const *argv) {
 static bool is_model(const char *path) {
   char model[CLI_PATH_MAX];
   const char *which;
-  return run_folder_find_model(path, model, &which, NULL) == TRM_OK;
+  return cli_find_model(path, model, &which, NULL) == TRM_OK;
 }
 
 static bool has_json(const char *folder) {
@@ -57,7 +58,7 @@ static bool has_json(const char *folder) {
   bool found = false;
   if (trm__dir_open(&d, folder, NULL) != TRM_OK) return false;
   if (trm__dir_names(&d, &names, NULL) == TRM_OK) {
-    for (size_t i = 0; i < names.n && !found; i++) found = cli_ends_in(names.v[i], ".json");
+    for (size_t i = 0; i < names.n && !found; i++) found = trm__text_ends_in(names.v[i], ".json");
     trm__names_free(&names);
   }
   trm__dir_close(&d);

@@ -2,7 +2,7 @@
  * checks, prints or compares configurations is a loop over rows.
  *
  * The rows of a model are in nn/model_fields.c, those of a trainer in train/trainer_config.c, those
- * of a run beside them in cli/run/config_keys.c. */
+ * of a run beside them in run/run_keys.c. */
 #ifndef TRM_BASE_FIELD_H
 #define TRM_BASE_FIELD_H
 

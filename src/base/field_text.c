@@ -7,12 +7,6 @@
 
 /* --- what a source says --- */
 
-static char *copy_of(const char *text, size_t n) {
-  char *copy = trm__alloc(n + 1, 1);
-  if (copy) memcpy(copy, text, n);
-  return copy;
-}
-
 void trm__texts_free(trm__texts *l) {
   for (int i = 0; i < l->n; i++) trm__free(l->v[i]);
   trm__free(l->v);
@@ -32,7 +26,7 @@ static bool grow(trm__texts *l) {
 }
 
 trm_status trm__texts_add(trm__texts *l, const char *text, size_t n, trm_error *err) {
-  char *copy = grow(l) ? copy_of(text, n) : NULL;
+  char *copy = grow(l) ? trm__text_copy(text, n) : NULL;
   if (!copy) TRM_FAIL(err, TRM_E_MEMORY, "no memory for a list of the configuration");
   l->v[l->n++] = copy;
   return TRM_OK;
@@ -56,7 +50,7 @@ static trm_status set_text(const trm_field *f, void *at, const trm__value *v) {
   const bool is_null = trm__value_is_null(v);
   (void)f;
   if (v->is_list || (!is_null && !v->text[0])) return TRM_E_CONFIG;
-  if (!is_null && !(copy = copy_of(v->text, strlen(v->text)))) return TRM_E_MEMORY;
+  if (!is_null && !(copy = trm__text_copy(v->text, SIZE_MAX))) return TRM_E_MEMORY;
   trm__free(*text);
   *text = copy;
   return TRM_OK;

@@ -80,6 +80,14 @@ trm_status trm__writer_commit(trm__writer *w, trm_error *err) {
   return st;
 }
 
+trm_status trm__writer_save(const trm__dir *in, const char *name, const void *data, size_t n,
+                            trm_error *err) {
+  trm__writer w;
+  TRM_TRY(in ? trm__writer_open_at(&w, in, name, err) : trm__writer_open(&w, name, err));
+  trm__write(&w, data, n);
+  return trm__writer_commit(&w, err);
+}
+
 void trm__writer_abort(trm__writer *w) {
   if (w->f) (void)fclose(w->f); /* the bytes are not wanted */
   trm__draft_drop(&w->draft);

@@ -42,6 +42,10 @@ void trm__writer_seek(trm__writer *w, int64_t at);
 void trm__writer_seek_end(trm__writer *w);
 void trm__writer_printf(trm__writer *w, const char *fmt, ...) TRM__PRINTF(2, 3);
 trm_status trm__writer_commit(trm__writer *w, trm_error *err);
+/* All of that for n bytes that are there: the file `name` in an open folder, or with in NULL a
+ * path. */
+trm_status trm__writer_save(const trm__dir *in, const char *name, const void *data, size_t n,
+                            trm_error *err);
 void trm__writer_abort(trm__writer *w); /* after commit or on zeroed: no effect */
 
 #endif

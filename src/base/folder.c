@@ -1,6 +1,7 @@
 /* Paths and open folders; see folder.h. */
 #include "base/folder.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,32 @@
 
 static trm_status code_of(int cause) {
   return trm__os_reason(cause) == TRM__OS_NO_MEMORY ? TRM_E_MEMORY : TRM_E_IO;
+}
+
+static trm_status format_path(char *out, const char *fmt, va_list args, trm_error *err) {
+  const int n = vsnprintf(out, TRM__PATH_MAX, fmt, args);
+  if (n < 0 || n >= TRM__PATH_MAX)
+    TRM_FAIL(err, TRM_E_ARGUMENT, "a path is longer than %d bytes: %.80s...", TRM__PATH_MAX - 1,
+             out);
+  return TRM_OK;
+}
+
+trm_status trm__path_format(char *out, trm_error *err, const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  const trm_status st = format_path(out, fmt, args, err);
+  va_end(args);
+  return st;
+}
+
+trm_status trm__path_look_at(trm__kind *kind, trm_error *err, const char *fmt, ...) {
+  char path[TRM__PATH_MAX];
+  va_list args;
+  *kind = TRM__ABSENT;
+  va_start(args, fmt);
+  const trm_status st = format_path(path, fmt, args, err);
+  va_end(args);
+  return st == TRM_OK ? trm__path_look(path, kind, err) : st;
 }
 
 trm_status trm__path_look(const char *path, trm__kind *kind, trm_error *err) {

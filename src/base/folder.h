@@ -14,6 +14,12 @@
 
 /* --- paths --- */
 
+enum { TRM__PATH_MAX = 4096 };
+/* Formats a path; TRM_E_ARGUMENT when it does not fit TRM__PATH_MAX bytes. */
+trm_status trm__path_format(char *out, trm_error *err, const char *fmt, ...) TRM__PRINTF(3, 4);
+/* What a path that is formatted leads to, as trm__path_look says. */
+trm_status trm__path_look_at(trm__kind *kind, trm_error *err, const char *fmt, ...)
+    TRM__PRINTF(3, 4);
 /* What `path` leads to, links followed: never TRM__LINK. Errors: IO, MEMORY. */
 trm_status trm__path_look(const char *path, trm__kind *kind, trm_error *err);
 /* For where nothing depends on a failure to look: false only if it is known that nothing is there.
@@ -43,10 +49,12 @@ trm_status trm__dir_look(const trm__dir *d, const char *name, trm__kind *kind, t
 /* A failure of `what` ("cannot be opened") for that name, by a cause of base/os_file.h. */
 trm_status trm__dir_fail(const trm__dir *d, const char *name, const char *what, int cause,
                          trm_error *err);
-/* For programs on POSIX: opens it with open(2)'s flags beside O_NOFOLLOW, O_CLOEXEC and O_NONBLOCK;
- * a plain file or an error. *links: its names (a second one may lie anywhere). */
-trm_status trm__dir_open_file(const trm__dir *d, const char *name, int flags, int *fd, int *links,
-                              trm_error *err);
+/* Opens a plain file that grows, made if it is absent, for the functions of os_file.h that say so.
+ * *links: its names (a second one may lie anywhere). Errors: IO, SYSTEM where there is no such
+ * thing.
+ */
+trm_status trm__dir_open_log(const trm__dir *d, const char *name, int *fd, int *links,
+                             trm_error *err);
 /* All names in it but . and .., sorted; freed by trm__names_free. */
 trm_status trm__dir_names(const trm__dir *d, trm__names *out, trm_error *err);
 void trm__names_free(trm__names *names);

@@ -99,7 +99,21 @@ int trm__os_sync(FILE *f);
 int64_t trm__os_tell(FILE *f);
 int trm__os_seek(FILE *f, int64_t at, int whence);
 
+/* --- what grows: opened by trm__dir_open_log of folder.h, locked and closed as what is held --- */
+
+/* Its length, and what cuts it to so many bytes. */
+int trm__os_size(int fd, int64_t *bytes);
+int trm__os_cut(int fd, int64_t bytes);
+/* n bytes at its end; after a failure some of them may be there. */
+int trm__os_append(int fd, const void *data, size_t n);
+/* Brings it to the disk; success where there is none behind it. */
+int trm__os_sync_log(int fd);
+
 /* --- what is read --- */
+
+/* A stream over a file or a pipe. One that nobody has open for writing is at its end, and not waited
+ * for; *is_file: it is a plain file. */
+int trm__os_open_stream(const char *path, FILE **out, bool *is_file);
 
 /* The first `room` bytes of a small file or, of a link, of where it leads. */
 int trm__os_read_small(const trm__dir *in, const char *name, char *text, size_t room, size_t *n);

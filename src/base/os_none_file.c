@@ -206,7 +206,46 @@ int trm__os_seek(FILE *f, int64_t at, int whence) {
   return at < LONG_MIN || at > LONG_MAX ? -1 : fseek(f, (long)at, whence);
 }
 
+/* --- what grows: there are no folders for it to grow in --- */
+
+trm_status trm__dir_open_log(const trm__dir *d, const char *name, int *fd, int *links,
+                             trm_error *err) {
+  *fd = -1;
+  *links = 0;
+  TRM_FAIL(err, TRM_E_SYSTEM, "%s/%s: cannot be opened: %s", d->path, name,
+           trm__os_text(TRM__OS_UNABLE));
+}
+
+int trm__os_size(int fd, int64_t *bytes) {
+  (void)fd;
+  (void)bytes;
+  return TRM__OS_UNABLE;
+}
+
+int trm__os_cut(int fd, int64_t bytes) {
+  (void)fd;
+  (void)bytes;
+  return TRM__OS_UNABLE;
+}
+
+int trm__os_append(int fd, const void *data, size_t n) {
+  (void)fd;
+  (void)data;
+  (void)n;
+  return TRM__OS_UNABLE;
+}
+
+int trm__os_sync_log(int fd) {
+  (void)fd;
+  return TRM__OS_UNABLE;
+}
+
 /* --- what is read --- */
+
+int trm__os_open_stream(const char *path, FILE **out, bool *is_file) {
+  *is_file = true;
+  return open_at(NULL, path, "rb", out);
+}
 
 int trm__os_read_small(const trm__dir *in, const char *name, char *text, size_t room, size_t *n) {
   FILE *f;

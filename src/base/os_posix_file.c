@@ -79,12 +79,38 @@ int trm__os_seek(FILE *f, int64_t at, int whence) {
   return fseeko(f, (off_t)at, whence);
 }
 
-/* --- reading --- */
+/* --- what grows --- */
 
-trm_status trm__dir_open_file(const trm__dir *d, const char *name, int flags, int *fd, int *links,
-                              trm_error *err) {
+int trm__os_size(int fd, int64_t *bytes) {
   struct stat info;
-  *fd = openat(d->fd, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0666);
+  if (fstat(fd, &info)) return errno;
+  *bytes = info.st_size;
+  return 0;
+}
+
+int trm__os_cut(int fd, int64_t bytes) {
+  return ftruncate(fd, (off_t)bytes) ? errno : 0;
+}
+
+int trm__os_append(int fd, const void *data, size_t n) {
+  for (const char *at = data, *end = at + n; at < end;) {
+    const ssize_t wrote = write(fd, at, (size_t)(end - at));
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote <= 0) return wrote < 0 ? errno : TRM__OS_UNKNOWN;
+    at += wrote;
+  }
+  return 0;
+}
+
+int trm__os_sync_log(int fd) {
+  return fsync(fd) && errno != EINVAL ? errno : 0;
+}
+
+trm_status trm__dir_open_log(const trm__dir *d, const char *name, int *fd, int *links,
+                             trm_error *err) {
+  enum { FLAGS = O_RDWR | O_CREAT | O_APPEND };
+  struct stat info;
+  *fd = openat(d->fd, name, FLAGS | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0666);
   if (*fd < 0 && errno == ELOOP)
     TRM_FAIL(err, TRM_E_IO, "%s/%s: is a link; want a file: remove the link", d->path, name);
   if (*fd < 0) return trm__dir_fail(d, name, "cannot be opened", errno, err);
@@ -93,12 +119,29 @@ trm_status trm__dir_open_file(const trm__dir *d, const char *name, int flags, in
     st = trm__dir_fail(d, name, "cannot be examined", errno, err);
   else if (!S_ISREG(info.st_mode))
     st = trm__fail(err, TRM_E_IO, -1, "%s/%s: is not a plain file", d->path, name);
-  else if (links)
+  else
     *links = (int)info.st_nlink;
   if (st == TRM_OK) return st;
   (void)close(*fd);
   *fd = -1;
   return st;
+}
+
+/* --- reading --- */
+
+int trm__os_open_stream(const char *path, FILE **out, bool *is_file) {
+  struct stat info;
+  const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return errno;
+  FILE *f = fstat(fd, &info) == 0 && fcntl(fd, F_SETFL, 0) == 0 ? fdopen(fd, "rb") : NULL;
+  if (!f) {
+    const int cause = errno;
+    (void)close(fd);
+    return cause;
+  }
+  *is_file = S_ISREG(info.st_mode);
+  *out = f;
+  return 0;
 }
 
 int trm__os_read_small(const trm__dir *in, const char *name, char *text, size_t room, size_t *n) {

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/memory.h"
+
 size_t trm__text_character(const char *text, size_t n) {
   const unsigned char *u = (const unsigned char *)text;
   const size_t length = u[0] < 0x80 ? 1 : u[0] < 0xe0 ? 2 : u[0] < 0xf0 ? 3 : 4;
@@ -99,4 +101,17 @@ bool trm__text_alike(const char *a, const char *b, size_t n) {
   size_t i = 0;
   while (i < n && a[i] && small_letter(a[i]) == small_letter(b[i])) i++;
   return i == n || small_letter(a[i]) == small_letter(b[i]);
+}
+
+bool trm__text_ends_in(const char *text, const char *suffix) {
+  const size_t n = strlen(text), m = strlen(suffix);
+  return n > m && trm__text_alike(text + n - m, suffix, SIZE_MAX);
+}
+
+char *trm__text_copy(const char *text, size_t n) {
+  const char *end = n == SIZE_MAX ? NULL : memchr(text, 0, n);
+  const size_t length = end ? (size_t)(end - text) : n == SIZE_MAX ? strlen(text) : n;
+  char *copy = trm__alloc((uint64_t)length + 1, 1);
+  if (copy) memcpy(copy, text, length);
+  return copy;
 }

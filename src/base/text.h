@@ -26,6 +26,12 @@ void trm__text_clean(char *text);
  * ASCII. */
 bool trm__text_alike(const char *a, const char *b, size_t n);
 
+/* Whether a text ends so and is longer, in letters of either case. */
+bool trm__text_ends_in(const char *text, const char *suffix);
+/* The first n bytes of a text, or all if it has fewer, in a fresh block (trm__free); NULL when out
+ * of memory. */
+char *trm__text_copy(const char *text, size_t n);
+
 /* --- files of lines --- */
 
 /* Bytes of the line end at `text`, n >= 1: LF, CR LF or a lone CR; 0 when there is none. */

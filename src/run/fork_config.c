@@ -1,10 +1,12 @@
 /* The model that a checkpoint's configuration describes: that of the reference, or of a fork, whose
  * own keys matter only where they change an answer. */
-#include <stdlib.h>
 #include <string.h>
 
-#include "cli/files.h"
-#include "cli/run/config.h"
+#include "base/memory.h"
+#include "base/number.h"
+#include "base/text.h"
+#include "run/run_config.h"
+#include "run/tell.h"
 
 /* ---- keys of forks ---- */
 
@@ -50,7 +52,7 @@ static const struct {
     {"@URM", "the Universal Reasoning Model, whose layers have convolutions"},
     {"@EqRModel", "an Equilibrium Reasoner, whose updates are damped and start at random"}};
 
-static bool is_off(const config_value *v) {
+static bool is_off(const trm__value *v) {
   double d;
   if (v->is_list) return false;
   return !v->text[0] || !strcmp(v->text, "null") || !strcmp(v->text, "~") ||
@@ -65,24 +67,24 @@ static bool is_of_loss_head(const char *key) {
 }
 
 /* A key of a fork that changes no answer as it is set; one that does is refused by name. */
-static trm_status look_idle(const config_entries *file, const config_entry *x, bool *idle,
+static trm_status look_idle(const trm__entries *file, const trm__entry *x, bool *idle,
                             trm_error *err) {
   *idle = is_of_loss_head(x->key);
   for (size_t i = 0; i < sizeof idle_keys / sizeof *idle_keys; i++) {
     if (strcmp(x->key, idle_keys[i].key) != 0) continue;
     *idle = true;
     if (idle_keys[i].may_be == OFF && !is_off(&x->value))
-      return cli_fail(err, TRM_E_CONFIG, x->line,
-                      "%s:%d:%d: %s = %.60s changes the answers, and trm does not compute it: it "
-                      "is a key of a fork, and read only where it is off",
-                      file->file, x->line, x->column, x->key,
-                      x->value.is_list ? "a list" : x->value.text);
+      return trm__fail(err, TRM_E_CONFIG, x->line,
+                       "%s:%d:%d: %s = %.60s changes the answers, and trm does not compute it: it "
+                       "is a key of a fork, and read only where it is off",
+                       file->file, x->line, x->column, x->key,
+                       x->value.is_list ? "a list" : x->value.text);
   }
   return TRM_OK;
 }
 
 /* Sizes that are learned from the tensors, or the data, where they are not told. */
-static trm_status take_size(trm_model_config *m, const config_entry *x, bool *taken) {
+static trm_status take_size(trm_model_config *m, const trm__entry *x, bool *taken) {
   const trm_field *f;
   *taken = false;
   for (int i = 0; (f = trm_model_config_field(i)); i++) {
@@ -94,7 +96,7 @@ static trm_status take_size(trm_model_config *m, const config_entry *x, bool *ta
 }
 
 /* Another number of steps for evaluations; null: the same. */
-static trm_status take_eval_steps(const config_entry *x, int *steps, bool *taken) {
+static trm_status take_eval_steps(const trm__entry *x, int *steps, bool *taken) {
   int64_t n;
   *taken = !strcmp(x->key, "arch.halt_max_steps_eval");
   if (!*taken || is_off(&x->value)) return TRM_OK;
@@ -104,39 +106,47 @@ static trm_status take_eval_steps(const config_entry *x, int *steps, bool *taken
   return TRM_OK;
 }
 
-/* What the entries say beside the keys of a run. */
+enum { SAID = 800 }; /* room for a list in a message, which is cut there */
+
+/* What the entries say beside the keys of a run, and what is to be told of them. */
 typedef struct extras {
   trm_model_config sizes;
   int eval_steps; /* 0: as halt_max_steps */
-  FILE *passed_over;
+  char passed_over[SAID], assumed[SAID];
 } extras;
 
-static trm_status fail_entry(const config_entries *file, const config_entry *x, trm_error *err) {
-  return cli_fail(err, TRM_E_CONFIG, x->line, "%s:%d:%d: %s: want a whole number, got '%s'",
-                  file->file, x->line, x->column, x->key,
-                  x->value.is_list ? "a list" : x->value.text);
+/* One more item of a list in a message. */
+static void say(char list[SAID], const char *item, const char *value) {
+  const size_t used = strlen(list);
+  (void)snprintf(list + used, SAID - used, "%s%s%s%s", used ? ", " : "", item, value ? "=" : "",
+                 value ? value : "");
+}
+
+static trm_status fail_entry(const trm__entries *file, const trm__entry *x, trm_error *err) {
+  return trm__fail(err, TRM_E_CONFIG, x->line, "%s:%d:%d: %s: want a whole number, got '%s'",
+                   file->file, x->line, x->column, x->key,
+                   x->value.is_list ? "a list" : x->value.text);
 }
 
 /* Takes out of the entries what is no key of a run. */
-static trm_status sort_out(config_entries *file, extras *e, trm_error *err) {
+static trm_status sort_out(trm__entries *file, extras *e, trm_error *err) {
   int n = 0;
   for (int i = 0; i < file->n; i++) {
-    config_entry *x = &file->v[i];
+    trm__entry *x = &file->v[i];
     bool size, steps, idle;
     if (take_size(&e->sizes, x, &size) != TRM_OK ||
         take_eval_steps(x, &e->eval_steps, &steps) != TRM_OK)
       return fail_entry(file, x, err);
-    CLI_TRY(look_idle(file, x, &idle, err));
+    TRM_TRY(look_idle(file, x, &idle, err));
     if (!size && !steps && !idle) {
-      if (n != i) file->v[n] = *x, *x = (config_entry){0};
+      if (n != i) file->v[n] = *x, *x = (trm__entry){0};
       n++;
       continue;
     }
-    if (idle && strcmp(x->key, "arch.loss.name") != 0)
-      fprintf(e->passed_over, "%s%s", ftell(e->passed_over) ? ", " : "", x->key);
+    if (idle && strcmp(x->key, "arch.loss.name") != 0) say(e->passed_over, x->key, NULL);
     trm__value_free(&x->value);
-    free(x->key);
-    *x = (config_entry){0};
+    trm__free(x->key);
+    *x = (trm__entry){0};
   }
   file->n = n;
   return TRM_OK;
@@ -144,42 +154,38 @@ static trm_status sort_out(config_entries *file, extras *e, trm_error *err) {
 
 /* ---- what must be there ---- */
 
-static bool is_named(const config_entries *e, const char *key) {
-  for (int i = 0; i < e->n; i++)
-    if (!strcmp(e->v[i].key, key)) return true;
-  return false;
-}
-
 /* A key of the model that the file lacks, though such a model has it. */
-static bool is_missing(const config_key *k, const trm_model_config *m, const config_entries *file) {
-  if (k->base != offsetof(run_config, model) || is_named(file, k->field->key)) return false;
+static bool is_missing(const trm__run_key *k, const trm_model_config *m, const trm__entries *file) {
+  if (k->base != offsetof(trm__run_config, model) || trm__entries_have(file, k->field->key))
+    return false;
   if (m->mlp_t && !strcmp(k->field->name, "num_heads")) return false;
   return trm_arch_names_field(m->arch, k->field->name);
 }
 
-static trm_status check_needed(const run_config *c, const config_entries *file, trm_error *err) {
-  for (config_key k = {0}; config_next_key(&k);)
+static trm_status check_needed(const trm__run_config *c, const trm__entries *file, trm_error *err) {
+  for (trm__run_key k = {0}; trm__run_next_key(&k);)
     if (k.field->use & TRM__NEEDED && is_missing(&k, &c->model, file))
-      return cli_fail(err, TRM_E_CONFIG, -1,
-                      "%s: no %s, which no tensor shows and the reference has no default for: take "
-                      "the file that was published with the checkpoint",
-                      file->file, k.field->key);
+      return trm__fail(
+          err, TRM_E_CONFIG, -1,
+          "%s: no %s, which no tensor shows and the reference has no default for: take "
+          "the file that was published with the checkpoint",
+          file->file, k.field->key);
   return TRM_OK;
 }
 
-static void print_assumed(const run_config *c, const config_entries *file, FILE *f) {
-  for (config_key k = {0}; config_next_key(&k);) {
+static void list_assumed(const trm__run_config *c, const trm__entries *file, char list[SAID]) {
+  for (trm__run_key k = {0}; trm__run_next_key(&k);) {
     char value[80] = "";
     trm__sink s = {value, sizeof value, 0};
     if (!(k.field->use & TRM__TOLD) || !is_missing(&k, &c->model, file)) continue;
     trm__field_print(k.field, &c->model, &s);
-    fprintf(f, "%s%s=%s", ftell(f) ? ", " : "", k.field->key, value);
+    say(list, k.field->key, value);
   }
 }
 
 /* ---- the model ---- */
 
-static const char *arch_of(const config_entries *file) {
+static const char *arch_of(const trm__entries *file) {
   const char *name = NULL;
   for (int i = 0; i < file->n; i++)
     if ((!strcmp(file->v[i].key, "arch") || !strcmp(file->v[i].key, "arch.name")) &&
@@ -188,35 +194,34 @@ static const char *arch_of(const config_entries *file) {
   return name;
 }
 
-static trm_status check_arch(const config_entries *file, trm_error *err) {
+static trm_status check_arch(const trm__entries *file, trm_error *err) {
   const char *name = arch_of(file);
   if (!name)
-    return cli_fail(err, TRM_E_CONFIG, -1, "%s: no arch.name: not the configuration of a run",
-                    file->file);
+    return trm__fail(err, TRM_E_CONFIG, -1, "%s: no arch.name: not the configuration of a run",
+                     file->file);
   for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-    if (cli_ends_in(name, others[i].ending))
-      return cli_fail(err, TRM_E_CONFIG, -1,
-                      "%s: arch.name '%.80s' is %s: none of the models that trm computes",
-                      file->file, name, others[i].what);
+    if (trm__text_ends_in(name, others[i].ending))
+      return trm__fail(err, TRM_E_CONFIG, -1,
+                       "%s: arch.name '%.80s' is %s: none of the models that trm computes",
+                       file->file, name, others[i].what);
   return TRM_OK;
 }
 
 /* Sizes that the file does not name are unknown. */
-static void forget_sizes(trm_model_config *m, const config_entries *file) {
+static void forget_sizes(trm_model_config *m, const trm__entries *file) {
   const trm_field *f;
   for (int i = 0; (f = trm_model_config_field(i)); i++)
-    if (f->use & TRM__SHOWN && !is_named(file, f->key)) trm__field_set_number(f, m, 0);
-  if (m->puzzle_emb_ndim == CONFIG_AS_HIDDEN_SIZE) m->puzzle_emb_ndim = m->hidden_size;
+    if (f->use & TRM__SHOWN && !trm__entries_have(file, f->key)) trm__field_set_number(f, m, 0);
+  if (m->puzzle_emb_ndim == TRM__AS_HIDDEN_SIZE) m->puzzle_emb_ndim = m->hidden_size;
 }
 
-static trm_status apply_model(run_config *c, config_entries *file, const extras *e, FILE *assumed,
-                              trm_error *err) {
+static trm_status apply_model(trm__run_config *c, trm__entries *file, extras *e, trm_error *err) {
   trm_model_config *m = &c->model;
-  CLI_TRY(config_defaults(c, err));
-  CLI_TRY(config_apply(c, file, err));
-  CLI_TRY(check_needed(c, file, err));
-  if (m->mlp_t && !is_named(file, "arch.num_heads")) m->num_heads = 1;
-  print_assumed(c, file, assumed);
+  TRM_TRY(trm__run_config_default(c, err));
+  TRM_TRY(trm__run_config_apply(c, file, err));
+  TRM_TRY(check_needed(c, file, err));
+  if (m->mlp_t && !trm__entries_have(file, "arch.num_heads")) m->num_heads = 1;
+  list_assumed(c, file, e->assumed);
   forget_sizes(m, file);
   m->vocab_size = e->sizes.vocab_size;
   m->seq_len = e->sizes.seq_len;
@@ -226,51 +231,41 @@ static trm_status apply_model(run_config *c, config_entries *file, const extras 
 }
 
 /* The entries of arch, or of a file that has nothing else. */
-static trm_status read_entries(config_entries *file, trm_error *err) {
+static trm_status read_entries(trm__entries *file, trm_error *err) {
   file->only = "arch";
-  CLI_TRY(config_entries_add_yaml(file, file->file, err));
+  TRM_TRY(trm__entries_add_yaml(file, file->file, err));
   if (file->n) return TRM_OK;
   file->only = NULL;
   file->within = "arch";
-  return config_entries_add_yaml(file, file->file, err);
+  return trm__entries_add_yaml(file, file->file, err);
 }
 
-static trm_status load_model(run_config *c, config_entries *file, extras *e, FILE *assumed,
-                             trm_error *err) {
-  CLI_TRY(read_entries(file, err));
-  CLI_TRY(check_arch(file, err));
-  CLI_TRY(sort_out(file, e, err));
-  return apply_model(c, file, e, assumed, err);
+static trm_status load_model(trm__run_config *c, trm__entries *file, extras *e, trm_error *err) {
+  TRM_TRY(read_entries(file, err));
+  TRM_TRY(check_arch(file, err));
+  TRM_TRY(sort_out(file, e, err));
+  return apply_model(c, file, e, err);
 }
 
-static void tell(const config_entries *file, const extras *e, const char *passed_over,
-                 const char *assumed) {
-  if (*passed_over)
-    cli_note("%s: passed over, for it changes no answer: %s", file->file, passed_over);
+static void tell(const trm__entries *file, const extras *e, const trm_run_listener *to) {
+  if (*e->passed_over)
+    trm__note(to, "%s: passed over, for it changes no answer: %s", file->file, e->passed_over);
   if (e->eval_steps)
-    cli_note("%s: halt_max_steps_eval: %d steps are taken", file->file, e->eval_steps);
-  if (*assumed)
-    cli_note("%s does not say all: %s is assumed, as by the reference", file->file, assumed);
+    trm__note(to, "%s: halt_max_steps_eval: %d steps are taken", file->file, e->eval_steps);
+  if (*e->assumed)
+    trm__note(to, "%s does not say all: %s is assumed, as by the reference", file->file,
+              e->assumed);
 }
 
-trm_status run_config_load_model(trm_model_config *m, const char *yaml, trm_error *err) {
-  config_entries file = {.file = yaml};
-  run_config c = {0};
-  char *passed_over = NULL, *assumed = NULL;
-  size_t n;
-  FILE *assumed_file = open_memstream(&assumed, &n);
-  extras e = {.passed_over = open_memstream(&passed_over, &n)};
-  trm_status st = TRM_E_MEMORY;
-  if (assumed_file && e.passed_over) st = load_model(&c, &file, &e, assumed_file, err);
-  const bool whole = cli_memory_close(assumed_file, &assumed);
-  if ((!cli_memory_close(e.passed_over, &passed_over) || !whole) &&
-      (st == TRM_OK || st == TRM_E_MEMORY))
-    st = cli_fail(err, TRM_E_MEMORY, -1, "no memory for the configuration");
-  if (st == TRM_OK) tell(&file, &e, passed_over, assumed);
+trm_status trm__run_config_load_model(trm_model_config *m, const char *yaml,
+                                      const trm_run_listener *to, trm_error *err) {
+  trm__entries file = {.file = yaml};
+  trm__run_config c = {0};
+  extras e = {0};
+  const trm_status st = load_model(&c, &file, &e, err);
+  if (st == TRM_OK) tell(&file, &e, to);
   *m = c.model;
-  free(passed_over);
-  free(assumed);
-  config_entries_free(&file);
-  run_config_free(&c);
+  trm__entries_free(&file);
+  trm__run_config_free(&c);
   return st;
 }

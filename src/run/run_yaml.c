@@ -1,17 +1,18 @@
-/* YAML into entries. The file is untrusted: it is read up to a size limit, first into a list of its
- * events, then walked event by event, so nesting and repeated keys can be refused before they cost
- * anything. An alias is a way back into the list, to the node that its anchor names; how many
- * events come by such ways is limited. */
+/* YAML into entries, by libyaml; a build without it says so. The file is untrusted: it is read up
+ * to a size limit, first into a list of its events, then walked event by event, so nesting and
+ * repeated keys can be refused before they cost anything. An alias is a way back into the list, to
+ * the node that its anchor names; how many events come by such ways is limited. */
+#include "run/run_config.h"
+
+#ifdef TRM_YAML
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <yaml.h>
 
-#include "cli/run/config.h"
-
+#include "base/memory.h"
+#include "base/os_file.h"
+#include "base/text.h"
 #include "io/foreign.h"
 
 enum {
@@ -47,14 +48,14 @@ typedef struct reader {
   way_back ways[YAML_MAX_NESTING];
   node event; /* the current one */
   const char *path;
-  config_entries *out;
+  trm__entries *out;
   trm_error *err;
 } reader;
 
 static trm_status fail_at(reader *r, const char *what, const char *detail) {
   yaml_mark_t mark = r->event.start_mark;
-  return cli_fail(r->err, TRM_E_CONFIG, (int64_t)mark.line + 1, "%s:%zu:%zu: %s%s", r->path,
-                  mark.line + 1, mark.column + 1, what, detail);
+  return trm__fail(r->err, TRM_E_CONFIG, (int64_t)mark.line + 1, "%s:%zu:%zu: %s%s", r->path,
+                   mark.line + 1, mark.column + 1, what, detail);
 }
 
 /* --- the list of events --- */
@@ -62,13 +63,13 @@ static trm_status fail_at(reader *r, const char *what, const char *detail) {
 static trm_status fail_syntax(reader *r) {
   const yaml_parser_t *p = &r->parser;
   if (p->error == YAML_MEMORY_ERROR)
-    return cli_fail(r->err, TRM_E_MEMORY, -1, "%s: no memory to read it", r->path);
+    return trm__fail(r->err, TRM_E_MEMORY, -1, "%s: no memory to read it", r->path);
   yaml_mark_t mark = p->problem_mark;
   if (p->error == YAML_READER_ERROR)
-    return cli_fail(r->err, TRM_E_CONFIG, -1, "%s: byte %zu: not YAML: %s", r->path,
-                    p->problem_offset, p->problem ? p->problem : "unreadable");
-  return cli_fail(r->err, TRM_E_CONFIG, (int64_t)mark.line + 1, "%s:%zu:%zu: not YAML: %s", r->path,
-                  mark.line + 1, mark.column + 1, p->problem ? p->problem : "malformed");
+    return trm__fail(r->err, TRM_E_CONFIG, -1, "%s: byte %zu: not YAML: %s", r->path,
+                     p->problem_offset, p->problem ? p->problem : "unreadable");
+  return trm__fail(r->err, TRM_E_CONFIG, (int64_t)mark.line + 1, "%s:%zu:%zu: not YAML: %s",
+                   r->path, mark.line + 1, mark.column + 1, p->problem ? p->problem : "malformed");
 }
 
 /* Takes over what the node keeps of an event. */
@@ -110,7 +111,7 @@ static trm_status list_event(reader *r) {
   yaml_event_t e;
   if (r->n == r->room) {
     node *grown = realloc(r->nodes, (size_t)(r->room + 1) * 2 * sizeof *grown);
-    if (!grown) return cli_fail(r->err, TRM_E_MEMORY, -1, "%s: no memory to read it", r->path);
+    if (!grown) return trm__fail(r->err, TRM_E_MEMORY, -1, "%s: no memory to read it", r->path);
     r->nodes = grown;
     r->room = 2 * (r->room + 1);
   }
@@ -125,7 +126,7 @@ static trm_status list_event(reader *r) {
 static trm_status list_events(reader *r) {
   int open[YAML_MAX_NESTING], depth = 0;
   for (;;) {
-    CLI_TRY(list_event(r));
+    TRM_TRY(list_event(r));
     r->event = r->nodes[r->n - 1];
     if (r->event.anchor) {
       if (r->n_anchors == YAML_MAX_ANCHORS) return fail_at(r, "too many anchors", "");
@@ -164,7 +165,7 @@ static trm_status next_event(reader *r) {
   while (r->n_ways && r->at == r->ways[r->n_ways - 1].end) r->at = r->ways[--r->n_ways].next;
   r->event = r->nodes[r->at];
   while (r->event.type == YAML_ALIAS_EVENT) {
-    CLI_TRY(follow_alias(r));
+    TRM_TRY(follow_alias(r));
     r->event = r->nodes[r->at];
   }
   if (r->n_ways && ++r->aliased > YAML_MAX_ALIASED)
@@ -183,7 +184,7 @@ static trm_status check_scalar(reader *r) {
   return TRM_OK;
 }
 
-static trm_status add_entry(reader *r, const char *key, config_value *value, yaml_mark_t mark) {
+static trm_status add_entry(reader *r, const char *key, trm__value *value, yaml_mark_t mark) {
   if (r->out->n >= YAML_MAX_KEYS) {
     trm__value_free(value);
     return fail_at(r, "too many keys; not a run configuration", "");
@@ -191,51 +192,51 @@ static trm_status add_entry(reader *r, const char *key, config_value *value, yam
   for (int i = 0; i < r->out->n; i++)
     if (!strcmp(r->out->v[i].key, key)) {
       trm__value_free(value);
-      return cli_fail(r->err, TRM_E_CONFIG, (int64_t)mark.line + 1,
-                      "%s:%zu:%zu: '%s' is set a second time (first in line %d)", r->path,
-                      mark.line + 1, mark.column + 1, key, r->out->v[i].line);
+      return trm__fail(r->err, TRM_E_CONFIG, (int64_t)mark.line + 1,
+                       "%s:%zu:%zu: '%s' is set a second time (first in line %d)", r->path,
+                       mark.line + 1, mark.column + 1, key, r->out->v[i].line);
     }
-  return config_entries_add(r->out, key, value, (int)mark.line + 1, (int)mark.column + 1, r->err);
+  return trm__entries_add(r->out, key, value, (int)mark.line + 1, (int)mark.column + 1, r->err);
 }
 
 static trm_status read_scalar(reader *r, const char *key, yaml_mark_t mark) {
-  CLI_TRY(check_scalar(r));
-  config_value value = {.quoted = r->event.quoted, .text = strdup(scalar_text(r))};
-  if (!value.text) return cli_fail(r->err, TRM_E_MEMORY, -1, "no memory for the configuration");
+  TRM_TRY(check_scalar(r));
+  trm__value value = {.quoted = r->event.quoted, .text = trm__text_copy(scalar_text(r), SIZE_MAX)};
+  if (!value.text) return trm__fail(r->err, TRM_E_MEMORY, -1, "no memory for the configuration");
   return add_entry(r, key, &value, mark);
 }
 
-static trm_status read_item(reader *r, const char *key, config_list *list) {
+static trm_status read_item(reader *r, const char *key, trm__texts *list) {
   if (r->event.type != YAML_SCALAR_EVENT) return fail_at(r, "want a list of plain texts for ", key);
-  CLI_TRY(check_scalar(r));
+  TRM_TRY(check_scalar(r));
   return trm__texts_add(list, scalar_text(r), strlen(scalar_text(r)), r->err);
 }
 
 /* "- name: TEXT", as the reference lists its evaluators. */
-static trm_status read_named_item(reader *r, const char *key, config_list *list) {
+static trm_status read_named_item(reader *r, const char *key, trm__texts *list) {
   static const char expected[] = "want a list of plain texts or of single names for ";
-  CLI_TRY(next_event(r));
+  TRM_TRY(next_event(r));
   if (r->event.type != YAML_SCALAR_EVENT || strcmp(scalar_text(r), "name") != 0)
     return fail_at(r, expected, key);
-  CLI_TRY(next_event(r));
-  CLI_TRY(read_item(r, key, list));
-  CLI_TRY(next_event(r));
+  TRM_TRY(next_event(r));
+  TRM_TRY(read_item(r, key, list));
+  TRM_TRY(next_event(r));
   return r->event.type == YAML_MAPPING_END_EVENT ? TRM_OK : fail_at(r, expected, key);
 }
 
-static trm_status read_items(reader *r, const char *key, config_list *list) {
+static trm_status read_items(reader *r, const char *key, trm__texts *list) {
   for (;;) {
-    CLI_TRY(next_event(r));
+    TRM_TRY(next_event(r));
     if (r->event.type == YAML_SEQUENCE_END_EVENT) return TRM_OK;
     if (r->event.type == YAML_MAPPING_START_EVENT && !strcmp(key, "evaluators"))
-      CLI_TRY(read_named_item(r, key, list));
+      TRM_TRY(read_named_item(r, key, list));
     else
-      CLI_TRY(read_item(r, key, list));
+      TRM_TRY(read_item(r, key, list));
   }
 }
 
 static trm_status read_list(reader *r, const char *key, yaml_mark_t mark) {
-  config_value value = {.is_list = true};
+  trm__value value = {.is_list = true};
   trm_status st = read_items(r, key, &value.list);
   if (st != TRM_OK) {
     trm__value_free(&value);
@@ -254,10 +255,10 @@ static trm_status read_hydra(reader *r) {
     if (type == YAML_MAPPING_START_EVENT || type == YAML_SEQUENCE_START_EVENT) depth++;
     if (type == YAML_MAPPING_END_EVENT || type == YAML_SEQUENCE_END_EVENT) depth--;
     if (depth > YAML_MAX_DEPTH) return fail_at(r, "nested too deeply", "");
-    if (type == YAML_SCALAR_EVENT && is_arch) CLI_TRY(read_scalar(r, "arch", r->event.start_mark));
+    if (type == YAML_SCALAR_EVENT && is_arch) TRM_TRY(read_scalar(r, "arch", r->event.start_mark));
     is_arch =
         type == YAML_SCALAR_EVENT && !is_arch && depth == 2 && !strcmp(scalar_text(r), "arch");
-    if (depth) CLI_TRY(next_event(r));
+    if (depth) TRM_TRY(next_event(r));
   } while (depth);
   return TRM_OK;
 }
@@ -271,7 +272,7 @@ static trm_status skip_value(reader *r) {
     if (type == YAML_MAPPING_END_EVENT || type == YAML_SEQUENCE_END_EVENT) depth--;
     if (depth > YAML_MAX_DEPTH) return fail_at(r, "nested too deeply", "");
     if (depth == 0) return TRM_OK;
-    CLI_TRY(next_event(r));
+    TRM_TRY(next_event(r));
   }
 }
 
@@ -280,85 +281,76 @@ static trm_status read_map(reader *r, const char *prefix, int depth) {
   char key[YAML_MAX_KEY];
   if (depth > YAML_MAX_DEPTH) return fail_at(r, "nested too deeply", "");
   for (;;) {
-    CLI_TRY(next_event(r));
+    TRM_TRY(next_event(r));
     if (r->event.type == YAML_MAPPING_END_EVENT) return TRM_OK;
     if (r->event.type != YAML_SCALAR_EVENT) return fail_at(r, "want a key", "");
-    CLI_TRY(check_scalar(r));
+    TRM_TRY(check_scalar(r));
     int n = snprintf(key, sizeof key, "%s%s%s", prefix, *prefix ? "." : "", scalar_text(r));
     if (n < 0 || (size_t)n >= sizeof key) return fail_at(r, "the key is too long", "");
     yaml_mark_t mark = r->event.start_mark;
-    CLI_TRY(next_event(r));
+    TRM_TRY(next_event(r));
     if (r->out->only && depth == 1 && strcmp(key, r->out->only) != 0)
-      CLI_TRY(skip_value(r));
+      TRM_TRY(skip_value(r));
     else if (!strcmp(key, "hydra") || !strcmp(key, "defaults"))
-      CLI_TRY(read_hydra(r));
+      TRM_TRY(read_hydra(r));
     else if (r->event.type == YAML_SCALAR_EVENT)
-      CLI_TRY(read_scalar(r, key, mark));
+      TRM_TRY(read_scalar(r, key, mark));
     else if (r->event.type == YAML_SEQUENCE_START_EVENT)
-      CLI_TRY(read_list(r, key, mark));
+      TRM_TRY(read_list(r, key, mark));
     else
-      CLI_TRY(read_map(r, key, depth + 1));
+      TRM_TRY(read_map(r, key, depth + 1));
   }
 }
 
 static trm_status read_stream(reader *r) {
-  CLI_TRY(next_event(r)); /* stream start */
-  CLI_TRY(next_event(r));
+  TRM_TRY(next_event(r)); /* stream start */
+  TRM_TRY(next_event(r));
   if (r->event.type == YAML_STREAM_END_EVENT) return TRM_OK;
-  CLI_TRY(next_event(r)); /* after the document's start */
+  TRM_TRY(next_event(r)); /* after the document's start */
   if (r->event.type == YAML_MAPPING_START_EVENT)
-    CLI_TRY(read_map(r, r->out->within ? r->out->within : "", 1));
+    TRM_TRY(read_map(r, r->out->within ? r->out->within : "", 1));
   else if (r->event.type != YAML_SCALAR_EVENT || scalar_text(r)[0])
     return fail_at(r, "want a map of keys (key: value) at the top", "");
-  CLI_TRY(next_event(r)); /* document end */
-  CLI_TRY(next_event(r));
+  TRM_TRY(next_event(r)); /* document end */
+  TRM_TRY(next_event(r));
   if (r->event.type != YAML_STREAM_END_EVENT)
     return fail_at(r, "want one document, got a second", "");
   return TRM_OK;
 }
 
-/* A pipe is read as long as somebody has it open for writing; one that nobody has is at its end,
- * and not waited for. */
-static FILE *open_text(const char *path, bool *is_file) {
-  struct stat info;
-  const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return NULL;
-  FILE *f = fstat(fd, &info) == 0 && fcntl(fd, F_SETFL, 0) == 0 ? fdopen(fd, "rb") : NULL;
-  if (!f) close(fd);
-  *is_file = f && S_ISREG(info.st_mode);
-  return f;
-}
-
 /* The whole file in a fresh block. */
 static trm_status read_text(const char *path, char **text, size_t *n, trm_error *err) {
-  bool is_file;
-  FILE *f = open_text(path, &is_file);
-  if (!f)
-    return cli_fail(err, errno == ENOMEM ? TRM_E_MEMORY : TRM_E_IO, -1, "%s: %s", path,
-                    strerror(errno));
+  bool is_file = false;
+  FILE *f = NULL;
+  const int cause = trm__os_open_stream(path, &f, &is_file);
+  if (cause)
+    TRM_FAIL(err, trm__os_reason(cause) == TRM__OS_NO_MEMORY ? TRM_E_MEMORY : TRM_E_IO, "%s: %s",
+             path, trm__os_text(cause));
   trm_status st = TRM_OK;
-  *text = malloc(YAML_MAX_BYTES + 1);
+  errno = 0;
+  *text = trm__alloc(YAML_MAX_BYTES + 1, 1);
   if (*text) *n = fread(*text, 1, YAML_MAX_BYTES + 1, f);
   if (!*text)
-    st = cli_fail(err, TRM_E_MEMORY, -1, "%s: no memory to read it", path);
+    st = trm__fail(err, TRM_E_MEMORY, -1, "%s: no memory to read it", path);
   else if (ferror(f))
-    st = cli_fail(err, TRM_E_IO, -1, "%s: %s", path, strerror(errno));
+    st =
+        trm__fail(err, TRM_E_IO, -1, "%s: %s", path, trm__os_text(errno ? errno : TRM__OS_UNKNOWN));
   else if (*n == 0 && !is_file)
-    st = cli_fail(err, TRM_E_IO, -1, "%s: is no file, and nothing comes from it", path);
+    st = trm__fail(err, TRM_E_IO, -1, "%s: is no file, and nothing comes from it", path);
   else if (*n > YAML_MAX_BYTES)
-    st = cli_fail(err, TRM_E_CONFIG, -1, "%s: more than %d bytes; not a run configuration", path,
-                  YAML_MAX_BYTES);
-  fclose(f);
+    st = trm__fail(err, TRM_E_CONFIG, -1, "%s: more than %d bytes; not a run configuration", path,
+                   YAML_MAX_BYTES);
+  (void)fclose(f); /* only read from */
   return st;
 }
 
-trm_status config_entries_add_yaml(config_entries *e, const char *path, trm_error *err) {
+trm_status trm__entries_add_yaml(trm__entries *e, const char *path, trm_error *err) {
   reader r = {.path = path, .out = e, .err = err};
   char *text = NULL;
   size_t n = 0;
   trm_status st = read_text(path, &text, &n, err);
   if (st == TRM_OK && !yaml_parser_initialize(&r.parser))
-    st = cli_fail(err, TRM_E_MEMORY, -1, "%s: no memory to read it", path);
+    st = trm__fail(err, TRM_E_MEMORY, -1, "%s: no memory to read it", path);
   else if (st == TRM_OK) {
     yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, n);
     st = list_events(&r);
@@ -368,6 +360,15 @@ trm_status config_entries_add_yaml(config_entries *e, const char *path, trm_erro
     free_nodes(&r);
     yaml_parser_delete(&r.parser);
   }
-  free(text);
+  trm__free(text);
   return st;
 }
+
+#else
+
+trm_status trm__entries_add_yaml(trm__entries *e, const char *path, trm_error *err) {
+  (void)e;
+  TRM_FAIL(err, TRM_E_SYSTEM,
+           "%s: is YAML, which this build of trm does not read: it was made without libyaml", path);
+}
+#endif

@@ -1,12 +1,17 @@
 /* See published.h. */
-#include "cli/run/published.h"
+#include "run/published.h"
 
+#include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
+#include "base/memory.h"
+#include "base/text.h"
 #include "io/foreign.h"
 #include "io/json.h"
 #include "io/tensor_set.h"
+#include "run/run_config.h"
+#include "run/tell.h"
+#include "trm/sudoku.h"
 
 /* ---- names ---- */
 
@@ -19,7 +24,7 @@ static size_t plain_length(const char *name) {
 
 static bool ends_in(const char *name, const char *suffix) {
   const size_t n = plain_length(name), m = strlen(suffix);
-  return n > m && !strncasecmp(name + n - m, suffix, m);
+  return n > m && trm__text_alike(name + n - m, suffix, m);
 }
 
 /* The bytes of "DIR/" in front of a file's name. */
@@ -28,8 +33,9 @@ static int folder_of(const char *path) {
   return slash ? (int)(slash - path) + 1 : 0;
 }
 
-trm_status published_yaml(const char *path, char *yaml, trm_error *err) {
-  return cli_path(yaml, err, "%.*sall_config.yaml", folder_of(path), path);
+/* "DIR/all_config.yaml" beside a file. */
+static trm_status yaml_beside(const char *path, char *yaml, trm_error *err) {
+  return trm__path_format(yaml, err, "%.*sall_config.yaml", folder_of(path), path);
 }
 
 /* ---- ours or published ---- */
@@ -43,7 +49,7 @@ static trm_status is_our_config(const char *path, bool *ours, trm_error *err) {
   trm__json *root;
   trm_error cause;
   *ours = false;
-  CLI_TRY(trm__path_look(path, &kind, err));
+  TRM_TRY(trm__path_look(path, &kind, err));
   if (kind != TRM__FILE) return TRM_OK;
   const trm_status st = trm__json_load(path, MAX_CONFIG, &root, &cause);
   *ours = st != TRM_OK || trm__json_is(trm__json_get(root, "arch"), TRM__JSON_STRING);
@@ -64,10 +70,10 @@ static trm_status find_config(const char *path, int n, char *config, bool *found
   for (int i = 0; i < n && !*found; i++) {
     trm__kind kind;
     bool ours = false;
-    CLI_TRY(cli_path(config, err, "%.*s%s", folder_of(path), path, configs[i]));
-    CLI_TRY(trm__path_look(config, &kind, err));
+    TRM_TRY(trm__path_format(config, err, "%.*s%s", folder_of(path), path, configs[i]));
+    TRM_TRY(trm__path_look(config, &kind, err));
     *found = kind != TRM__ABSENT && kind != TRM__DIR;
-    if (*found && ends_in(configs[i], ".json")) CLI_TRY(is_our_config(config, &ours, err));
+    if (*found && ends_in(configs[i], ".json")) TRM_TRY(is_our_config(config, &ours, err));
     *found = *found && !ours;
   }
   return TRM_OK;
@@ -76,7 +82,7 @@ static trm_status find_config(const char *path, int n, char *config, bool *found
 /* A safetensors file is ours when it says what it is, or a config.json of ours is beside it, or
  * nothing that would be another's. */
 static trm_status is_published_safetensors(const char *path, bool *is, trm_error *err) {
-  char config[CLI_PATH_MAX];
+  char config[TRM__PATH_MAX];
   trm__safetensors *file;
   trm_error cause;
   *is = false;
@@ -86,15 +92,15 @@ static trm_status is_published_safetensors(const char *path, bool *is, trm_error
     if (whole) return TRM_OK;
   }
   bool ours;
-  CLI_TRY(cli_path(config, err, "%.*sconfig.json", folder_of(path), path));
-  CLI_TRY(is_our_config(config, &ours, err));
+  TRM_TRY(trm__path_format(config, err, "%.*sconfig.json", folder_of(path), path));
+  TRM_TRY(is_our_config(config, &ours, err));
   *is = !ours;
   return TRM_OK;
 }
 
-trm_status published_is(const char *path, bool *is, trm_error *err) {
+trm_status trm_published_is(const char *path, bool *is, trm_error *err) {
   trm__kind kind;
-  CLI_TRY(trm__path_look(path, &kind, err));
+  TRM_TRY(trm__path_look(path, &kind, err));
   *is = kind == TRM__FILE;
   if (*is && ends_in(path, ".safetensors")) return is_published_safetensors(path, is, err);
   return TRM_OK;
@@ -144,11 +150,11 @@ static trm_status collect(const char *dir, const trm__names *in, char *file, can
                           trm_error *err) {
   *c = (candidates){0};
   for (size_t i = 0; i < in->n; i++) {
-    char path[CLI_PATH_MAX];
+    char path[TRM__PATH_MAX];
     trm__kind kind;
     if (in->v[i][0] == '.' || is_beside_weights(in->v[i])) continue;
-    CLI_TRY(cli_path(path, err, "%s/%s", dir, in->v[i]));
-    CLI_TRY(trm__path_look(path, &kind, err));
+    TRM_TRY(trm__path_format(path, err, "%s/%s", dir, in->v[i]));
+    TRM_TRY(trm__path_look(path, &kind, err));
     if (kind != TRM__FILE || (!is_checkpoint_name(in->v[i]) && !is_torch(path))) continue;
     if (c->n++ == 0) memcpy(file, path, sizeof path);
     const size_t used = strlen(c->names);
@@ -162,27 +168,27 @@ static trm_status choose(const char *dir, const candidates *c, bool configured, 
   *found = configured || c->n > 0;
   if (c->n == 1 || !*found) return TRM_OK;
   if (c->n == 0)
-    return cli_fail(err, TRM_E_IO, -1,
-                    "%s: it has an all_config.yaml, but no checkpoint step_N beside it", dir);
-  return cli_fail(err, TRM_E_IO, -1, "%s: name one of the %d checkpoints in it: %s", dir, c->n,
-                  c->names);
+    return trm__fail(err, TRM_E_IO, -1,
+                     "%s: it has an all_config.yaml, but no checkpoint step_N beside it", dir);
+  return trm__fail(err, TRM_E_IO, -1, "%s: name one of the %d checkpoints in it: %s", dir, c->n,
+                   c->names);
 }
 
-trm_status published_find(const char *dir, char *file, bool *found, trm_error *err) {
-  char in_dir[CLI_PATH_MAX], config[CLI_PATH_MAX];
+trm_status trm_published_find(const char *dir, char *file, bool *found, trm_error *err) {
+  char in_dir[TRM__PATH_MAX], config[TRM__PATH_MAX];
   bool configured;
   trm__kind kind;
   trm__dir d;
   trm__names names;
   candidates c;
   *found = false;
-  CLI_TRY(trm__path_look(dir, &kind, err));
+  TRM_TRY(trm__path_look(dir, &kind, err));
   if (kind != TRM__DIR) return TRM_OK;
-  CLI_TRY(cli_path(in_dir, err, "%s/", dir));
-  CLI_TRY(find_config(in_dir, N_OWN_CONFIGS, config, &configured, err));
-  CLI_TRY(cli_look(&kind, err, "%s/log.jsonl", dir));
+  TRM_TRY(trm__path_format(in_dir, err, "%s/", dir));
+  TRM_TRY(find_config(in_dir, N_OWN_CONFIGS, config, &configured, err));
+  TRM_TRY(trm__path_look_at(&kind, err, "%s/log.jsonl", dir));
   if (!configured && kind != TRM__ABSENT) return TRM_OK; /* a run of ours, whatever lies in it */
-  CLI_TRY(trm__dir_open(&d, dir, err));
+  TRM_TRY(trm__dir_open(&d, dir, err));
   trm_status st = trm__dir_names(&d, &names, err);
   if (st == TRM_OK) st = collect(dir, &names, file, &c, err);
   if (st == TRM_OK) st = choose(dir, &c, configured, found, err);
@@ -204,7 +210,7 @@ static bool has_names(const void *tensors, const char *part) {
 static int64_t size_of(const trm__tensor_set *set, const char *ending, int dim) {
   for (int i = 0; i < trm__tensor_set_count(set); i++) {
     const trm__torch_tensor *t = trm__tensor_set_at(set, i);
-    if (t->ndim == 2 && cli_ends_in(t->name, ending)) return t->shape[dim];
+    if (t->ndim == 2 && trm__text_ends_in(t->name, ending)) return t->shape[dim];
   }
   return 0;
 }
@@ -243,10 +249,10 @@ static int64_t guess_puzzle_len(const trm__tensor_set *set, const trm_dataset_in
   return rows > USUAL ? USUAL : least;
 }
 
-/* Prints the lines of a configuration that would be enough, by what the tensors show; the values
+/* Tells the lines of a configuration that would be enough, by what the tensors show; the values
  * are the reference's, and only who trained it knows them. */
-static void print_lines(const char *yaml, const trm__tensor_set *set,
-                        const trm_dataset_info *data) {
+static void tell_lines(const char *yaml, const trm__tensor_set *set, const trm_dataset_info *data,
+                       const trm_run_listener *to) {
   static const char *const counts[] = {"six", "seven", "eight"};
   trm_arch arch = TRM_ARCH_TRM; /* where the tensors are not all there */
   (void)trm_arch_of_tensors(has_names, set, &arch);
@@ -255,73 +261,78 @@ static void print_lines(const char *yaml, const trm__tensor_set *set,
   const bool mixer = has_names(set, ".mlp_t."), learned = has_names(set, "embed_pos.");
   const bool puzzles =
       trm_arch_names_field(arch, "puzzle_emb_len") && has_names(set, "puzzle_emb.weights");
-  cli_note("these %s lines in %s are enough, with the values of its training:",
-           counts[recursive + puzzles], yaml);
-  fprintf(stderr, "arch:\n  name: %s\n  H_cycles: %d\n", trm_arch_name(arch), usual.H_cycles);
-  if (recursive) fprintf(stderr, "  L_cycles: %d\n", usual.L_cycles);
-  fprintf(stderr, "  halt_max_steps: 16\n");
-  fputs(mixer ? "  mlp_t: true\n" : "  num_heads: 8\n", stderr);
-  fprintf(stderr, "  pos_encodings: %s\n", learned ? "learned" : mixer ? "none" : "rope");
+  trm__note(to, "these %s lines in %s are enough, with the values of its training:",
+            counts[recursive + puzzles], yaml);
+  trm__tell_line(to, "arch:");
+  trm__tell_line(to, "  name: %s", trm_arch_name(arch));
+  trm__tell_line(to, "  H_cycles: %d", usual.H_cycles);
+  if (recursive) trm__tell_line(to, "  L_cycles: %d", usual.L_cycles);
+  trm__tell_line(to, "  halt_max_steps: 16");
+  trm__tell_line(to, "%s", mixer ? "  mlp_t: true" : "  num_heads: 8");
+  trm__tell_line(to, "  pos_encodings: %s", learned ? "learned" : mixer ? "none" : "rope");
   if (puzzles)
-    fprintf(stderr, "  puzzle_emb_len: %lld%s\n", (long long)guess_puzzle_len(set, data),
-            position_rows(set) ? "" : "  # no tensor shows it; the reference has 16");
+    trm__tell_line(to, "  puzzle_emb_len: %lld%s", (long long)guess_puzzle_len(set, data),
+                   position_rows(set) ? "" : "  # no tensor shows it; the reference has 16");
 }
 
 /* A config.json that cannot be read is nobody's, but there. */
 static trm_status check_broken(const char *path, trm_error *err) {
-  char config[CLI_PATH_MAX];
+  char config[TRM__PATH_MAX];
   for (int i = 0; i < N_OWN_CONFIGS; i++) {
     trm__kind kind;
     trm__json *root;
     if (!ends_in(configs[i], ".json")) continue;
-    CLI_TRY(cli_path(config, err, "%.*s%s", folder_of(path), path, configs[i]));
-    CLI_TRY(trm__path_look(config, &kind, err));
+    TRM_TRY(trm__path_format(config, err, "%.*s%s", folder_of(path), path, configs[i]));
+    TRM_TRY(trm__path_look(config, &kind, err));
     if (kind != TRM__FILE) continue;
-    CLI_TRY(trm__json_load(config, MAX_CONFIG, &root, err));
+    TRM_TRY(trm__json_load(config, MAX_CONFIG, &root, err));
     trm__json_free(root);
   }
   return TRM_OK;
 }
 
-static trm_status fail_no_config(const char *path, const trm_dataset_info *data, trm_error *err) {
-  char yaml[CLI_PATH_MAX];
+static trm_status fail_no_config(const char *path, const trm_dataset_info *data,
+                                 const trm_run_listener *to, trm_error *err) {
+  char yaml[TRM__PATH_MAX];
   trm__tensor_set *set;
-  CLI_TRY(trm__tensor_set_open(path, &set, err)); /* what is no checkpoint is told first */
+  TRM_TRY(trm__tensor_set_open(path, &set, err)); /* what is no checkpoint is told first */
   const bool model = has_names(set, "embed_tokens.embedding_weight");
   trm_status st = check_broken(path, err);
-  if (st == TRM_OK) st = published_yaml(path, yaml, err);
-  if (st == TRM_OK && model) print_lines(yaml, set, data);
+  if (st == TRM_OK) st = yaml_beside(path, yaml, err);
+  if (st == TRM_OK && model) tell_lines(yaml, set, data, to);
   trm__tensor_set_close(set);
-  CLI_TRY(st);
-  return cli_fail(err, TRM_E_IO, -1,
-                  "%s: no all_config.yaml beside it, which says what the model is; it is "
-                  "published with the checkpoint, maybe as config.json",
-                  path);
+  TRM_TRY(st);
+  return trm__fail(err, TRM_E_IO, -1,
+                   "%s: no all_config.yaml beside it, which says what the model is; it is "
+                   "published with the checkpoint, maybe as config.json",
+                   path);
 }
 
-static void learn_from_data(const char *path, const trm_dataset_info *data, trm_model_config *c) {
+static void learn_from_data(const char *path, const trm_dataset_info *data,
+                            const trm_run_listener *to, trm_model_config *c) {
   if (c->seq_len == 0 && data->seq_len) {
     c->seq_len = data->seq_len;
-    cli_note("%s does not show seq_len: %d is assumed, which the data have", path, c->seq_len);
+    trm__note(to, "%s does not show seq_len: %d is assumed, which the data have", path, c->seq_len);
   }
   if (data->vocab_size && c->num_puzzle_identifiers == data->num_puzzle_identifiers)
     c->identifiers[0] = data->identifiers;
   if (c->seq_len == data->seq_len && c->vocab_size == data->vocab_size) c->puzzle = data->puzzle;
 }
 
-trm_status published_config(const char *path, const trm_dataset_info *data, trm_model_config *c,
-                            trm_error *err) {
-  char yaml[CLI_PATH_MAX], note[600];
+trm_status trm_published_config(const char *path, const trm_dataset_info *data,
+                                const trm_run_listener *listener, trm_model_config *c,
+                                trm_error *err) {
+  char yaml[TRM__PATH_MAX], note[600];
   bool found;
-  CLI_TRY(find_config(path, N_CONFIGS, yaml, &found, err));
-  if (!found) return fail_no_config(path, data, err);
+  TRM_TRY(find_config(path, N_CONFIGS, yaml, &found, err));
+  if (!found) return fail_no_config(path, data, listener, err);
   if (!strcmp(yaml + folder_of(path), ABOVE))
-    cli_note("%s is taken, one folder above the checkpoint", yaml);
-  CLI_TRY(run_config_load_model(c, yaml, err));
-  CLI_TRY(trm_model_complete_config(path, c, err));
-  CLI_TRY(trm_model_import_note(path, c, note, sizeof note, err));
-  if (*note) cli_note("%s: %s", path, note);
-  if (data) learn_from_data(path, data, c);
+    trm__note(listener, "%s is taken, one folder above the checkpoint", yaml);
+  TRM_TRY(trm__run_config_load_model(c, yaml, listener, err));
+  TRM_TRY(trm_model_complete_config(path, c, err));
+  TRM_TRY(trm_model_import_note(path, c, note, sizeof note, err));
+  if (*note) trm__note(listener, "%s: %s", path, note);
+  if (data) learn_from_data(path, data, listener, c);
   if (!data || data->vocab_size == 0) {
     const trm_puzzle sudoku = trm_sudoku_of_size(c->vocab_size - 2);
     if (sudoku.kind == TRM_PUZZLE_SUDOKU && sudoku.rows * sudoku.cols == c->seq_len)
@@ -330,15 +341,64 @@ trm_status published_config(const char *path, const trm_dataset_info *data, trm_
   return TRM_OK;
 }
 
-trm_status published_load(const char *path, const trm_dataset_info *data, trm_model **out,
-                          trm_error *err) {
+trm_status trm__published_load(const char *path, const trm_dataset_info *data,
+                               const trm_run_listener *to, trm_model **out, trm_error *err) {
   trm_model_config c;
-  CLI_TRY(published_config(path, data, &c, err));
+  TRM_TRY(trm_published_config(path, data, to, &c, err));
   if (c.seq_len == 0)
-    return cli_fail(
+    return trm__fail(
         err, TRM_E_CONFIG, -1,
         "%s does not show seq_len, because attention with rotary positions works at any "
         "length; make a file that says it: trm convert %s model.safetensors --data DATA",
         path, path);
   return trm_model_import(path, &c, out, err);
+}
+
+/* ---- writing ---- */
+
+/* The file says byte for byte what would be written. */
+static trm_status is_our_yaml(const char *yaml, const char *text, bool *same, trm_error *err) {
+  trm__map found;
+  TRM_TRY(trm__map_open(yaml, &found, err));
+  *same = found.size == strlen(text) && !memcmp(found.data, text, found.size);
+  trm__map_close(&found);
+  return TRM_OK;
+}
+
+/* What all_config.yaml says of the model, a fresh block. */
+static trm_status yaml_text(const trm_model_config *m, char **text, trm_error *err) {
+  trm__run_config c;
+  TRM_TRY(trm__run_config_load(&c, NULL, NULL, 0, err));
+  c.model = *m;
+  const trm_status st = trm__run_config_text(&c, true, text, err);
+  trm__run_config_free(&c);
+  return st;
+}
+
+/* all_config.yaml beside the file; *made: it was not there. */
+static trm_status place_yaml(const char *yaml, const trm_model_config *m, bool *made,
+                             trm_error *err) {
+  trm__kind kind;
+  char *text;
+  bool same = true;
+  TRM_TRY(trm__path_look(yaml, &kind, err));
+  *made = kind == TRM__ABSENT;
+  TRM_TRY(yaml_text(m, &text, err));
+  const trm_status st = *made ? trm__writer_save(NULL, yaml, text, strlen(text), err)
+                              : is_our_yaml(yaml, text, &same, err);
+  trm__free(text);
+  if (st != TRM_OK || same) return st;
+  TRM_FAIL(err, TRM_E_IO,
+           "%s is there already and belongs to another model; choose a folder without one", yaml);
+}
+
+trm_status trm_published_save(const trm_model *model, const char *file, trm_dtype dtype,
+                              trm_error *err) {
+  char yaml[TRM__PATH_MAX];
+  bool made;
+  TRM_TRY(yaml_beside(file, yaml, err));
+  TRM_TRY(place_yaml(yaml, trm_model_get_config(model), &made, err));
+  const trm_status st = trm_model_export(model, file, TRM_FILE_TORCH, dtype, err);
+  if (st != TRM_OK && made) (void)trm__remove_tree(yaml, NULL);
+  return st;
 }

@@ -1,6 +1,6 @@
 /* The keys of a run: those of a model and of a trainer are the library's, the rest are rows here.
  * Names and meanings are the reference's where it has the key. */
-#include "cli/run/config.h"
+#include "run/run_config.h"
 
 static const trm__word loss_head_words[] = {{"losses@ACTLossHead", NULL}};
 static const trm__word augment_words[] = {
@@ -10,7 +10,7 @@ static const trm__word augment_words[] = {
 static const trm__words loss_heads = TRM__WORDS(loss_head_words, NULL),
                         augments = TRM__WORDS(augment_words, NULL);
 
-#define AT(f) .offset = offsetof(run_config, f)
+#define AT(f) .offset = offsetof(trm__run_config, f)
 #define KEY(f) .name = #f, .key = #f, AT(f)
 #define NUMBER(kind, least, most, first) \
   .type = &trm__field_##kind, .low = (least), .high = (most), .initial = (first)
@@ -74,13 +74,13 @@ static const trm_field *own_field(int i) {
 static const struct {
   const trm_field *(*field)(int i);
   size_t base;
-} tables[] = {{trm_model_config_field, offsetof(run_config, model)},
-              {trm_trainer_config_field, offsetof(run_config, trainer)},
+} tables[] = {{trm_model_config_field, offsetof(trm__run_config, model)},
+              {trm_trainer_config_field, offsetof(trm__run_config, trainer)},
               {own_field, 0}};
 enum { TABLES = sizeof tables / sizeof *tables };
 
 /* What the data set tells, and what has no key, is none of the run's. */
-bool config_next_key(config_key *k) {
+bool trm__run_next_key(trm__run_key *k) {
   while (k->table < TABLES) {
     k->field = tables[k->table].field(k->row);
     k->base = tables[k->table].base;

@@ -13,7 +13,9 @@
 #include <cmocka.h>
 /* clang-format on */
 
-#include "cli/run/config.h"
+#include "base/memory.h"
+#include "base/number.h"
+#include "run/run_config.h"
 
 static char folder[64];
 
@@ -29,29 +31,29 @@ static int remove_folder(void **state) {
 }
 
 /* Loads from the overrides after the first two arguments, up to NULL. */
-static trm_status load(run_config *c, trm_error *err, ...) {
+static trm_status load(trm__run_config *c, trm_error *err, ...) {
   const char *overrides[64];
   int n = 0;
   va_list args;
   va_start(args, err);
   while ((overrides[n] = va_arg(args, const char *))) n++;
   va_end(args);
-  return run_config_load(c, NULL, overrides, n, err);
+  return trm__run_config_load(c, NULL, overrides, n, err);
 }
 
-static trm_status load_yaml_bytes(run_config *c, const char *text, size_t n, trm_error *err) {
+static trm_status load_yaml_bytes(trm__run_config *c, const char *text, size_t n, trm_error *err) {
   char path[96];
   snprintf(path, sizeof path, "%s/run.yaml", folder);
   FILE *f = fopen(path, "wb");
   assert_non_null(f);
   assert_int_equal(fwrite(text, 1, n, f), n);
   assert_int_equal(fclose(f), 0);
-  trm_status st = run_config_load(c, path, NULL, 0, err);
+  trm_status st = trm__run_config_load(c, path, NULL, 0, err);
   unlink(path);
   return st;
 }
 
-static trm_status load_yaml(run_config *c, const char *text, trm_error *err) {
+static trm_status load_yaml(trm__run_config *c, const char *text, trm_error *err) {
   return load_yaml_bytes(c, text, strlen(text), err);
 }
 
@@ -60,14 +62,14 @@ static void assert_says(const trm_error *err, const char *part) {
 }
 
 static void yaml_refused(const char *text, const char *part) {
-  run_config c;
+  trm__run_config c;
   trm_error err = {0};
   assert_int_equal(load_yaml(&c, text, &err), TRM_E_CONFIG);
   assert_says(&err, part);
 }
 
 static void refused(const char *override, const char *part) {
-  run_config c;
+  trm__run_config c;
   trm_error err = {0};
   assert_int_equal(load(&c, &err, override, NULL), TRM_E_CONFIG);
   assert_says(&err, part);
@@ -75,7 +77,7 @@ static void refused(const char *override, const char *part) {
 
 static void test_defaults(void **state) {
   (void)state;
-  run_config c;
+  trm__run_config c;
   trm_error err;
   assert_int_equal(load(&c, &err, NULL), TRM_OK);
   assert_int_equal(c.model.arch, TRM_ARCH_TRM);
@@ -95,12 +97,12 @@ static void test_defaults(void **state) {
   assert_true(c.trainer.ema_rate == 0.999);
   assert_string_equal(c.out, "runs");
   assert_null(c.run_name);
-  run_config_free(&c);
+  trm__run_config_free(&c);
 }
 
 static void test_published_command(void **state) {
   (void)state;
-  run_config c;
+  trm__run_config c;
   trm_error err;
   assert_int_equal(load(&c, &err, "arch=trm", "data_paths=[data/sudoku]", "evaluators=[]",
                         "epochs=50000", "eval_interval=5000", "lr=1e-4", "puzzle_emb_lr=1e-4",
@@ -118,12 +120,12 @@ static void test_published_command(void **state) {
   assert_int_equal(c.model.pos_encodings, TRM_POS_NONE);
   assert_int_equal(c.model.L_cycles, 6);
   assert_string_equal(c.run_name, "r");
-  run_config_free(&c);
+  trm__run_config_free(&c);
 }
 
 static void test_architecture_first(void **state) {
   (void)state;
-  run_config c;
+  trm__run_config c;
   trm_error err;
   assert_int_equal(load(&c, &err, "arch.H_cycles=5", "arch=hrm", "arch.hidden_size=64", NULL),
                    TRM_OK);
@@ -132,21 +134,22 @@ static void test_architecture_first(void **state) {
   assert_int_equal(c.model.H_layers, 4);
   assert_false(c.model.no_ACT_continue);
   assert_int_equal(c.model.puzzle_emb_ndim, 64);
-  run_config_free(&c);
+  trm__run_config_free(&c);
   /* The same architecture again keeps what a preset set, another one does not. */
   assert_int_equal(load(&c, &err, "preset=sudoku6", "arch=trm", NULL), TRM_OK);
   assert_true(c.model.mlp_t);
-  run_config_free(&c);
+  trm__run_config_free(&c);
   assert_int_equal(load(&c, &err, "preset=sudoku6", "arch=hrm", NULL), TRM_OK);
   assert_false(c.model.mlp_t);
-  run_config_free(&c);
+  trm__run_config_free(&c);
 }
 
 static void test_presets(void **state) {
   (void)state;
-  run_config c;
+  trm__run_config c;
   trm_error err;
-  for (const config_preset *p = config_presets; p->name; p++) {
+  for (int i = 0; trm_run_preset_at(i); i++) {
+    const trm_run_preset *p = trm_run_preset_at(i);
     char override[64];
     snprintf(override, sizeof override, "preset=%s", p->name);
     if (load(&c, &err, override, NULL) != TRM_OK) fail_msg("%s: %s", p->name, err.msg);
@@ -155,13 +158,13 @@ static void test_presets(void **state) {
     if (strncmp(p->make, "trm data ", 9) != 0 || strstr(p->make, "--output-dir"))
       fail_msg("%s: %s", p->name, p->make);
     if ((p->kind == TRM_PUZZLE_NONE) != (p->cells == 0)) fail_msg("%s", p->name);
-    run_config_free(&c);
+    trm__run_config_free(&c);
   }
   assert_int_equal(load(&c, &err, "lr=0.5", "preset=sudoku6", NULL), TRM_OK);
   assert_true(c.trainer.lr == 0.5);
   assert_int_equal(c.model.hidden_size, c.model.puzzle_emb_ndim);
   assert_int_equal(c.augment, TRM_AUGMENT_ON_THE_FLY);
-  run_config_free(&c);
+  trm__run_config_free(&c);
   refused("preset=sudoku-mpl", "did you mean 'sudoku-mlp'");
   refused("preset=zzzzzzzz", "--list-presets");
 }
@@ -173,13 +176,13 @@ static void test_no_padding(void **state) {
   trm_model_cost cost[2];
   trm_error err;
   for (int i = 0; i < 2; i++) {
-    run_config c;
+    trm__run_config c;
     assert_int_equal(load(&c, &err, presets[i], NULL), TRM_OK);
     c.model.vocab_size = 11;
     c.model.seq_len = 81;
     c.model.num_puzzle_identifiers = 1;
     if (trm_model_cost_of(&c.model, &cost[i], &err) != TRM_OK) fail_msg("%s", err.msg);
-    run_config_free(&c);
+    trm__run_config_free(&c);
   }
   assert_int_equal(cost[0].positions, 97);
   assert_int_equal(cost[1].positions, 81);
@@ -189,7 +192,7 @@ static void test_no_padding(void **state) {
 
 static void test_notation(void **state) {
   (void)state;
-  run_config c;
+  trm__run_config c;
   trm_error err;
   assert_int_equal(
       load(&c, &err, "data_paths=[ a , 'b c', \"d,e\" ]", "++run_name=\"x y\"", "seed=7",
@@ -210,7 +213,7 @@ static void test_notation(void **state) {
   assert_int_equal(c.trainer.optimizer, TRM_OPT_ADAMW);
   assert_null(c.load_checkpoint);
   assert_int_equal(c.model.puzzle_emb_ndim, 512);
-  run_config_free(&c);
+  trm__run_config_free(&c);
 }
 
 static void test_bad_values(void **state) {
@@ -258,11 +261,11 @@ static void test_bad_values(void **state) {
 static void test_every_key(void **state) {
   (void)state;
   int n = 0;
-  for (config_key k = {0}; config_next_key(&k); n++) {
+  for (trm__run_key k = {0}; trm__run_next_key(&k); n++) {
     const trm_field *f = k.field;
     char text[160], want[200] = "", expected[160] = "";
     trm__sink s = {expected, sizeof expected, 0};
-    run_config c;
+    trm__run_config c;
     trm_error err = {0};
     trm__field_expect(f, &s);
     const bool text_type = f->type == &trm__field_text || f->type == &trm__field_texts;
@@ -285,7 +288,7 @@ static void test_every_key(void **state) {
     for (int i = 0; trm_field_choice(f, i); i++) {
       snprintf(text, sizeof text, "%s=%s", f->key, trm_field_choice(f, i));
       if (load(&c, &err, text, NULL) != TRM_OK) fail_msg("%s", err.msg);
-      run_config_free(&c);
+      trm__run_config_free(&c);
     }
   }
   assert_true(n > 55);
@@ -318,7 +321,7 @@ static void test_earlier_file(void **state) {
       "data_paths: [d]\nepochs: 100000\nglobal_batch_size: 4\nlr: 0.0001\nseed: 7\nema: true\n"
       "ema_rate: 0.999\noptimizer: adam_atan2\ndevice: auto\nthreads: 1\nmemory_budget: 0\n"
       "micro_batch: 0\nmax_updates: 3\neval_limit: null\nlog_seconds: 3.0e+01\nout: runs\n";
-  run_config c, same;
+  trm__run_config c, same;
   trm_error err;
   const char *key;
   if (load_yaml(&c, text, &err) != TRM_OK) fail_msg("%s", err.msg);
@@ -326,16 +329,17 @@ static void test_earlier_file(void **state) {
                         "arch.puzzle_emb_len=1", "data_paths=[d]", "global_batch_size=4", "seed=7",
                         "ema=True", NULL),
                    TRM_OK);
-  assert_int_equal(run_config_compare(&c, &same, &key, &err), TRM_OK);
+  assert_int_equal(trm__run_config_compare(&c, &same, &key, &err), TRM_OK);
   assert_null(key); /* max_updates and threads may change */
   same.trainer.beta2 = 0.5;
-  assert_int_equal(run_config_compare(&c, &same, &key, &err), TRM_OK);
+  assert_int_equal(trm__run_config_compare(&c, &same, &key, &err), TRM_OK);
   assert_string_equal(key, "beta2");
-  run_config_free(&c);
-  run_config_free(&same);
-  assert_true(run_config_may_change("threads", 7) && run_config_may_change("epochs=3", 6));
-  assert_false(run_config_may_change("thread", 6) || run_config_may_change("lr", 2) ||
-               run_config_may_change("lrr", 3));
+  trm__run_config_free(&c);
+  trm__run_config_free(&same);
+  assert_true(trm__run_config_may_change("threads", 7) &&
+              trm__run_config_may_change("epochs=3", 6));
+  assert_false(trm__run_config_may_change("thread", 6) || trm__run_config_may_change("lr", 2) ||
+               trm__run_config_may_change("lrr", 3));
 }
 
 static void test_suggestions(void **state) {
@@ -353,35 +357,35 @@ static void test_suggestions(void **state) {
                {"data-paths", "[a,b]", "data_paths=[a,b]"}};
   char text[160];
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    assert_true(config_suggest(cases[i].name, cases[i].value, text, sizeof text));
+    assert_true(trm_run_config_suggest(cases[i].name, cases[i].value, text, sizeof text));
     assert_string_equal(text, cases[i].setting);
   }
-  assert_false(config_suggest("ata", "1", text, sizeof text));
-  assert_false(config_suggest("lrr", "1", text, sizeof text));
+  assert_false(trm_run_config_suggest("ata", "1", text, sizeof text));
+  assert_false(trm_run_config_suggest("lrr", "1", text, sizeof text));
 }
 
-static char *print(const run_config *c) {
+static char *print(const trm__run_config *c) {
   char *text;
-  assert_int_equal(run_config_text(c, false, &text, NULL), TRM_OK);
+  assert_int_equal(trm__run_config_text(c, false, &text, NULL), TRM_OK);
   return text;
 }
 
-static void check_round_trip(run_config *c) {
-  run_config back;
+static void check_round_trip(trm__run_config *c) {
+  trm__run_config back;
   trm_error err;
   char *text = print(c);
   if (load_yaml(&back, text, &err) != TRM_OK) fail_msg("%s\n%s", err.msg, text);
   char *again = print(&back);
   assert_string_equal(text, again);
-  run_config_free(&back);
-  free(text);
-  free(again);
-  run_config_free(c);
+  trm__run_config_free(&back);
+  trm__free(text);
+  trm__free(again);
+  trm__run_config_free(c);
 }
 
 static void test_round_trip(void **state) {
   (void)state;
-  run_config c;
+  trm__run_config c;
   trm_error err;
   assert_int_equal(load(&c, &err, NULL), TRM_OK);
   check_round_trip(&c);
@@ -424,10 +428,10 @@ static void test_round_trip(void **state) {
 
 static void test_yaml(void **state) {
   (void)state;
-  run_config c;
+  trm__run_config c;
   trm_error err;
   assert_int_equal(load_yaml(&c, "", &err), TRM_OK);
-  run_config_free(&c);
+  trm__run_config_free(&c);
   assert_int_equal(load_yaml(&c,
                              "# a run\ndefaults:\n  - arch: hrm\n  - _self_\nhydra:\n"
                              "  output_subdir: null\nlr: 0.5\narch:\n  hidden_size: 128\n"
@@ -442,31 +446,31 @@ static void test_yaml(void **state) {
   assert_int_equal(c.data_paths.n, 2);
   assert_int_equal(c.evaluators.n, 1);
   assert_true(c.trainer.lr == 0.5);
-  run_config_free(&c);
+  trm__run_config_free(&c);
 }
 
 static void test_layers(void **state) {
   (void)state;
   char path[96];
   const char *overrides[] = {"lr=3"};
-  run_config c;
+  trm__run_config c;
   trm_error err;
   snprintf(path, sizeof path, "%s/layers.yaml", folder);
   FILE *f = fopen(path, "w");
   assert_non_null(f);
   fputs("preset: sudoku6\nlr: 2\nweight_decay: 2\n", f);
   assert_int_equal(fclose(f), 0);
-  assert_int_equal(run_config_load(&c, path, overrides, 1, &err), TRM_OK);
+  assert_int_equal(trm__run_config_load(&c, path, overrides, 1, &err), TRM_OK);
   unlink(path);
   assert_true(c.trainer.lr == 3 && c.trainer.weight_decay == 2);
   assert_int_equal(c.trainer.batch_size, 128);
-  run_config_free(&c);
+  trm__run_config_free(&c);
 }
 
 /* As PyYAML writes one list that two keys have, and what more YAML allows. */
 static void test_anchors(void **state) {
   (void)state;
-  run_config c;
+  trm__run_config c;
   trm_error err;
   assert_int_equal(load_yaml(&c,
                              "data_paths: &id001\n- a\n- b\ndata_paths_test: *id001\n"
@@ -479,7 +483,7 @@ static void test_anchors(void **state) {
   assert_true(c.trainer.lr == 0.5 && c.trainer.beta1 == 0.5);
   assert_true(c.trainer.beta2 == 0.25 && c.trainer.weight_decay == 0.25); /* the last of a name */
   assert_int_equal(c.model.loss, TRM_LOSS_SOFTMAX);
-  run_config_free(&c);
+  trm__run_config_free(&c);
   yaml_refused("lr: *x\n", "run.yaml:1:5: no anchor before it has the name of the alias x");
   yaml_refused("lr: *x\nbeta1: &x 1\n", "no anchor before it");
   yaml_refused("hydra: &a [*a]\n", "an alias inside of what it stands for: a");
@@ -507,24 +511,24 @@ static void test_anchors(void **state) {
 static void test_reference_file(void **state) {
   (void)state;
   const char *path = TRM_SHARED_DIR "/golden/torch-checkpoint/all_config.yaml";
-  run_config c;
+  trm__run_config c;
   trm_error err;
   if (access(path, R_OK) != 0) {
     print_message("%s is not here\n", path);
     skip();
   }
-  if (run_config_load(&c, path, NULL, 0, &err) != TRM_OK) fail_msg("%s", err.msg);
+  if (trm__run_config_load(&c, path, NULL, 0, &err) != TRM_OK) fail_msg("%s", err.msg);
   assert_int_equal(c.model.forward_dtype, TRM_BFLOAT16);
   assert_int_equal(c.model.hidden_size, 64);
   assert_int_equal(c.model.puzzle_emb_len, 4);
   assert_string_equal(c.run_name, "demo");
   assert_true(c.checkpoint_every_eval);
-  run_config_free(&c);
+  trm__run_config_free(&c);
 }
 
 static void test_bad_yaml(void **state) {
   (void)state;
-  run_config c;
+  trm__run_config c;
   trm_error err = {0};
   yaml_refused("lr: 1\nlrr: 2\n", "run.yaml:2:1: unknown key 'lrr'; did you mean 'lr'?");
   yaml_refused("lr: 1\narch:\n  L_cycles: many\n", "run.yaml:3:3: arch.L_cycles: want a whole");
@@ -546,13 +550,13 @@ static void test_bad_yaml(void **state) {
   yaml_refused("defaults: [{arch: gpt}]\n", "got 'gpt'");
   assert_int_equal(load_yaml_bytes(&c, "lr: \xff\xfe\n", 7, &err), TRM_E_CONFIG);
   assert_says(&err, "not YAML");
-  assert_int_equal(run_config_load(&c, "/nonexistent/run.yaml", NULL, 0, &err), TRM_E_IO);
+  assert_int_equal(trm__run_config_load(&c, "/nonexistent/run.yaml", NULL, 0, &err), TRM_E_IO);
   assert_says(&err, "/nonexistent/run.yaml");
 }
 
 static void test_huge_yaml(void **state) {
   (void)state;
-  run_config c;
+  trm__run_config c;
   trm_error err = {0};
   size_t n = (1 << 20) + 10;
   char *text = malloc(n + 1);
@@ -570,7 +574,7 @@ static void test_huge_yaml(void **state) {
   for (int i = 0; used + 16 < 100000; i++) used += (size_t)snprintf(text + used, 16, "k%d: 1\n", i);
   assert_int_equal(load_yaml_bytes(&c, text, used, &err), TRM_E_CONFIG);
   assert_says(&err, "too many keys");
-  free(text);
+  trm__free(text);
 }
 
 int main(void) {

@@ -1,39 +1,48 @@
 /* Entries: what a configuration source said, before the table of keys gives it meaning. Here also
- * the small part of Hydra's override notation that lists, quotes and prefixes need. */
-#include <stdlib.h>
+ * the small part of Hydra's notation that lists, quotes and prefixes need. */
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/text.h"
-#include "cli/run/config.h"
+#include "run/run_config.h"
 
-trm_status config_entries_add(config_entries *e, const char *key, config_value *value, int line,
-                              int column, trm_error *err) {
-  config_entry *grown = e->v;
-  char *name = strdup(key);
-  if (name && e->n == e->room) {
-    grown = realloc(e->v, (size_t)(e->room + 32) * sizeof *e->v);
-    if (grown) {
-      e->v = grown;
-      e->room += 32;
-    }
-  }
-  if (!name || !grown) {
-    free(name);
+/* Room for one entry more. */
+static bool grow(trm__entries *e) {
+  if (e->n < e->room) return true;
+  trm__entry *grown = trm__alloc((uint64_t)(2 * e->room + 32), sizeof *grown);
+  if (!grown) return false;
+  if (e->n) memcpy(grown, e->v, (size_t)e->n * sizeof *grown);
+  trm__free(e->v);
+  e->v = grown;
+  e->room = 2 * e->room + 32;
+  return true;
+}
+
+trm_status trm__entries_add(trm__entries *e, const char *key, trm__value *value, int line,
+                            int column, trm_error *err) {
+  char *name = grow(e) ? trm__text_copy(key, SIZE_MAX) : NULL;
+  if (!name) {
     trm__value_free(value);
-    return cli_fail(err, TRM_E_MEMORY, -1, "no memory for the configuration");
+    TRM_FAIL(err, TRM_E_MEMORY, "no memory for the configuration");
   }
-  e->v[e->n++] = (config_entry){.key = name, .value = *value, .line = line, .column = column};
-  *value = (config_value){0};
+  e->v[e->n++] = (trm__entry){.key = name, .value = *value, .line = line, .column = column};
+  *value = (trm__value){0};
   return TRM_OK;
 }
 
-void config_entries_free(config_entries *e) {
+void trm__entries_free(trm__entries *e) {
   for (int i = 0; i < e->n; i++) {
-    free(e->v[i].key);
+    trm__free(e->v[i].key);
     trm__value_free(&e->v[i].value);
   }
-  free(e->v);
-  *e = (config_entries){0};
+  trm__free(e->v);
+  *e = (trm__entries){0};
+}
+
+bool trm__entries_have(const trm__entries *e, const char *key) {
+  for (int i = 0; i < e->n; i++)
+    if (!strcmp(e->v[i].key, key)) return true;
+  return false;
 }
 
 static const char *skip_spaces(const char *s) {
@@ -62,7 +71,7 @@ static const char *scan_scalar(const char *s, const char *stops, const char **be
 }
 
 /* "[a,b]" after the opening bracket; NULL text on a syntax error. */
-static trm_status parse_list(const char *s, config_value *v, bool *good, trm_error *err) {
+static trm_status parse_list(const char *s, trm__value *v, bool *good, trm_error *err) {
   const char *begin;
   size_t n;
   bool quoted;
@@ -72,7 +81,7 @@ static trm_status parse_list(const char *s, config_value *v, bool *good, trm_err
   while (*s && *s != ']') {
     s = scan_scalar(s, ",[]{}", &begin, &n, &quoted);
     if (!s || (!n && !quoted)) return TRM_OK;
-    CLI_TRY(trm__texts_add(&v->list, begin, n, err));
+    TRM_TRY(trm__texts_add(&v->list, begin, n, err));
     if (*s == ',')
       s = skip_spaces(s + 1);
     else if (*s != ']')
@@ -88,18 +97,18 @@ static bool is_utf8(const char *text) {
   return n > 0;
 }
 
-trm_status config_entries_add_override(config_entries *e, const char *text, trm_error *err) {
+trm_status trm__entries_add_setting(trm__entries *e, const char *text, trm_error *err) {
   const char *key = text + strspn(text, "+"), *equals = strchr(key, '='), *begin;
-  config_value value = {0};
+  trm__value value = {0};
   bool good = true;
   char name[128];
   size_t n;
   if (!equals || equals == key || key - text > 2 || (size_t)(equals - key) >= sizeof name)
-    return cli_fail(err, TRM_E_CONFIG, -1, "'%s': want key=value, e.g. lr=1e-4", text);
+    return trm__fail(err, TRM_E_CONFIG, -1, "'%s': want key=value, e.g. lr=1e-4", text);
   if (!is_utf8(text))
-    return cli_fail(err, TRM_E_CONFIG, -1,
-                    "'%s': want UTF-8: the configuration is kept as YAML, which has no other bytes",
-                    text);
+    return trm__fail(
+        err, TRM_E_CONFIG, -1,
+        "'%s': want UTF-8: the configuration is kept as YAML, which has no other bytes", text);
   memcpy(name, key, (size_t)(equals - key));
   name[equals - key] = 0;
   const char *s = skip_spaces(equals + 1);
@@ -109,15 +118,15 @@ trm_status config_entries_add_override(config_entries *e, const char *text, trm_
   } else {
     const char *rest = scan_scalar(s, "", &begin, &n, &value.quoted);
     good = rest && !*rest;
-    if (good && !(value.text = strndup(begin, n)))
-      st = cli_fail(err, TRM_E_MEMORY, -1, "no memory for the configuration");
+    if (good && !(value.text = trm__text_copy(begin, n)))
+      st = trm__fail(err, TRM_E_MEMORY, -1, "no memory for the configuration");
   }
   if (st == TRM_OK && !good)
-    st = cli_fail(err, TRM_E_CONFIG, -1,
-                  "'%s': a quote or bracket does not match; lists are written \"[a,b]\"", text);
+    st = trm__fail(err, TRM_E_CONFIG, -1,
+                   "'%s': a quote or bracket does not match; lists are written \"[a,b]\"", text);
   if (st != TRM_OK) {
     trm__value_free(&value);
     return st;
   }
-  return config_entries_add(e, name, &value, 0, 0, err);
+  return trm__entries_add(e, name, &value, 0, 0, err);
 }

@@ -2,7 +2,7 @@
  * the command line; what it does not set keeps its default. */
 #include <string.h>
 
-#include "cli/run/config.h"
+#include "trm/run.h"
 
 /* The published Sudoku and maze runs share these. */
 #define PAPER_SMALL_DATA                                                                     \
@@ -105,7 +105,7 @@ static const char *const grid_small[] = {
   " --test-set-name " test
 #define NO_LAPTOP TRM_PUZZLE_NONE, 0
 
-const config_preset config_presets[] = {
+static const trm_run_preset presets[] = {
     {"sudoku-mlp", "the paper's Sudoku-Extreme run with the mixer", sudoku_mlp, SUDOKU_EXTREME,
      NO_LAPTOP},
     {"sudoku-mlp-nopad", "the same without puzzle positions: 27 % less arithmetic",
@@ -133,11 +133,15 @@ const config_preset config_presets[] = {
     {"grid-small", "your own grids, up to some 150 cells, with a small model", grid_small,
      "trm data build grid --input puzzles.csv --test-share 0.1 --symmetry dihedral",
      TRM_PUZZLE_GRID, 150},
-    {NULL, NULL, NULL, NULL, NO_LAPTOP},
 };
+enum { N_PRESETS = sizeof presets / sizeof *presets };
 
-const config_preset *config_find_preset(const char *name) {
-  for (const config_preset *p = config_presets; p->name; p++)
-    if (!strcmp(p->name, name)) return p;
+const trm_run_preset *trm_run_preset_at(int i) {
+  return i >= 0 && i < N_PRESETS ? &presets[i] : NULL;
+}
+
+const trm_run_preset *trm_run_preset_find(const char *name) {
+  for (int i = 0; i < N_PRESETS; i++)
+    if (!strcmp(presets[i].name, name)) return &presets[i];
   return NULL;
 }

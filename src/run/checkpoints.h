@@ -5,44 +5,50 @@
  * and `best` say: these are pointers (base/pointer.h) for people, written anew from the mark.
  * Nothing is removed whose mark has not been read and found to be of this run, and no link is
  * followed. */
-#ifndef TRM_CLI_CHECKPOINTS_H
-#define TRM_CLI_CHECKPOINTS_H
+#ifndef TRM_RUN_CHECKPOINTS_H
+#define TRM_RUN_CHECKPOINTS_H
 
-#include "cli/files.h"
-#include "cli/run/config.h"
+#include "run/run_config.h"
 
 /* What run.json holds: where a run stood at a checkpoint. */
-typedef struct run_mark {
+typedef struct trm__run_mark {
   int64_t update, stream_position;
   int64_t evaluated; /* the last update with an evaluation */
   int64_t best_update;
   double best_exact; /* exact accuracy at best_update; -1: none yet */
   int64_t log_bytes;
   uint64_t seed, data; /* of the run; fingerprint of its training data */
-} run_mark;
+} trm__run_mark;
 
-enum { CHECKPOINT_NAME_MAX = 32 };
-void checkpoint_name(int64_t update, char name[CHECKPOINT_NAME_MAX]);
+enum { TRM__CHECKPOINT_NAME = 32 };
+void trm__checkpoint_name(int64_t update, char name[TRM__CHECKPOINT_NAME]);
 /* The mark of a checkpoint folder. Errors: IO, FORMAT, MEMORY. */
-trm_status run_mark_read(run_mark *m, const char *checkpoint, trm_error *err);
+trm_status trm__run_mark_read(trm__run_mark *m, const char *checkpoint, trm_error *err);
+
+/* A run's folder, and who is told what was found in it. */
+typedef struct trm__run_place {
+  trm__dir dir;
+  const trm_run_listener *to; /* NULL: nobody */
+} trm__run_place;
 
 /* Puts right what copies and kills leave: `best` and `last` that became folders of their own are
  * step_N again or set aside, drafts are removed. The run must be locked. */
-trm_status checkpoints_settle(const trm__dir *run, trm_error *err);
+trm_status trm__checkpoints_settle(const trm__run_place *run, trm_error *err);
 /* The newest complete checkpoint, update 0 where there never was one. Warns of one that is newer
  * and not complete, and fails when no other is left. */
-trm_status checkpoints_newest(const trm__dir *run, run_mark *m, trm_error *err);
+trm_status trm__checkpoints_newest(const trm__run_place *run, trm__run_mark *m, trm_error *err);
 /* The same for use as a model, which the state of its training may be missing beside. */
-trm_status checkpoints_newest_model(const trm__dir *run, run_mark *m, trm_error *err);
+trm_status trm__checkpoints_newest_model(const trm__run_place *run, trm__run_mark *m,
+                                         trm_error *err);
 /* Makes `last` and `best` say what the mark says. A best checkpoint that is no longer there is
  * forgotten, in the mark too. */
-trm_status checkpoints_point(const trm__dir *run, run_mark *m, trm_error *err);
+trm_status trm__checkpoints_point(const trm__run_place *run, trm__run_mark *m, trm_error *err);
 /* Writes step_N of the mark's update. */
-trm_status checkpoints_write(const trm__dir *run, const run_mark *m, const run_config *c,
-                             trm_trainer *t, trm_error *err);
+trm_status trm__checkpoints_write(const trm__run_place *run, const trm__run_mark *m,
+                                  const trm__run_config *c, trm_trainer *t, trm_error *err);
 /* Removes the older ones of this run but the best one and, with keep_evaluated, those of
  * evaluations. */
-trm_status checkpoints_prune(const trm__dir *run, const run_mark *m, bool keep_evaluated,
-                             trm_error *err);
+trm_status trm__checkpoints_prune(const trm__run_place *run, const trm__run_mark *m,
+                                  bool keep_evaluated, trm_error *err);
 
 #endif

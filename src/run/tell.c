@@ -1,0 +1,41 @@
+/* See tell.h. */
+#include "run/tell.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static void tell(const trm_run_listener *to, trm_run_level level, const char *fmt, va_list args) {
+  char text[1024];
+  if (!to || !to->message) return;
+  (void)vsnprintf(text, sizeof text, fmt, args);
+  to->message(to->arg, level, text);
+}
+
+void trm__note(const trm_run_listener *to, const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  tell(to, TRM_RUN_NOTE, fmt, args);
+  va_end(args);
+}
+
+void trm__warn(const trm_run_listener *to, const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  tell(to, TRM_RUN_WARNING, fmt, args);
+  va_end(args);
+}
+
+void trm__tell_line(const trm_run_listener *to, const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  tell(to, TRM_RUN_LINE, fmt, args);
+  va_end(args);
+}
+
+trm_status trm__ask_sound(const trm_run_listener *to, trm_error *err) {
+  return to && to->sound ? to->sound(to->arg, err) : TRM_OK;
+}
+
+bool trm__tell_progress(const trm_run_listener *to, const trm_run_progress *p) {
+  return !to || !to->progress || to->progress(to->arg, p);
+}

@@ -1,0 +1,385 @@
+/* A training run through trm/run.h: settings and their errors, a run that is stopped by its
+ * listener and goes on to the same bytes, evaluations and checkpoints out of turn, what a failed
+ * read costs, which model a path means, published files. */
+#include "scratch.h"
+#include "trm.h"
+
+static char data_setting[240], out_setting[240];
+
+/* A data set of Sudokus of 4x4 for all. */
+static int set_up(void **state) {
+  char data[200];
+  if (scratch_open(state)) return -1;
+  scratch *s = *state;
+  snprintf(data, sizeof data, "%s", scratch_path(s, "data"));
+  snprintf(data_setting, sizeof data_setting, "data_paths=[%s]", data);
+  snprintf(out_setting, sizeof out_setting, "out=%s", scratch_path(s, "runs"));
+  const trm_sudoku_gen_config gen = {.size = 4, .n_train = 64, .n_test = 16, .output_dir = data};
+  return trm_gen_sudoku(&gen, NULL, NULL) == TRM_OK ? 0 : -1;
+}
+
+/* A listener that counts, and stops after an update. */
+typedef struct ear {
+  int updates, evaluations, notes, warnings;
+  int64_t stop_after; /* 0: never */
+  int sound_for;      /* so many more looks; -1: always */
+  char last[300];
+} ear;
+
+static void hear(void *arg, trm_run_level level, const char *text) {
+  ear *e = arg;
+  if (level == TRM_RUN_NOTE) e->notes++;
+  if (level == TRM_RUN_WARNING) e->warnings++;
+  snprintf(e->last, sizeof e->last, "%.299s", text);
+}
+
+static bool follow(void *arg, const trm_run_progress *p) {
+  ear *e = arg;
+  if (p->evaluating) e->evaluations += p->total == 0;
+  if (!p->evaluating) e->updates++;
+  assert_true(p->done >= 0 && (p->total == 0 || p->done <= p->total));
+  return p->evaluating || !e->stop_after || p->done < e->stop_after;
+}
+
+static trm_status is_sound(void *arg, trm_error *err) {
+  ear *e = arg;
+  if (e->sound_for < 0 || e->sound_for-- > 0) return TRM_OK;
+  err->code = TRM_E_IO;
+  snprintf(err->msg, sizeof err->msg, "a file was cut");
+  return TRM_E_IO;
+}
+
+static trm_run_listener listener_of(ear *e) {
+  return (trm_run_listener){hear, follow, is_sound, e};
+}
+
+static const char *const small[] = {data_setting,
+                                    out_setting,
+                                    "project_name=p",
+                                    "arch=trm",
+                                    "arch.L_layers=1",
+                                    "arch.H_cycles=2",
+                                    "arch.L_cycles=2",
+                                    "arch.hidden_size=16",
+                                    "arch.num_heads=2",
+                                    "arch.mlp_t=True",
+                                    "arch.pos_encodings=none",
+                                    "arch.puzzle_emb_len=1",
+                                    "arch.halt_max_steps=3",
+                                    "global_batch_size=16",
+                                    "epochs=3",
+                                    "eval_interval=1",
+                                    "ema=True",
+                                    "lr=1e-3",
+                                    "lr_warmup_steps=2",
+                                    "threads=1",
+                                    "device=cpu"};
+enum { SMALL = sizeof small / sizeof *small, UPDATES = 12 };
+
+static trm_run *create(const char *name, const trm_run_listener *l) {
+  const char *settings[SMALL + 1];
+  char setting[60];
+  trm_run_config *c;
+  trm_run *run;
+  trm_error err;
+  snprintf(setting, sizeof setting, "run_name=%s", name);
+  memcpy(settings, small, sizeof small);
+  settings[SMALL] = setting;
+  if (trm_run_config_load(NULL, settings, SMALL + 1, &c, &err) != TRM_OK) fail_msg("%s", err.msg);
+  if (trm_run_create(c, l, &run, &err) != TRM_OK) fail_msg("%s", err.msg);
+  assert_int_equal(trm_run_get_plan(run)->end, UPDATES);
+  return run;
+}
+
+static const char *folder_of(scratch *s, const char *name) {
+  char part[80];
+  snprintf(part, sizeof part, "runs/p/%s", name);
+  return scratch_path(s, part);
+}
+
+static trm_run *reopen(scratch *s, const char *name, const trm_run_listener *l) {
+  trm_run *run;
+  trm_error err;
+  if (trm_run_open(folder_of(s, name), NULL, 0, l, &run, &err) != TRM_OK) fail_msg("%s", err.msg);
+  return run;
+}
+
+static void train(trm_run *run, int64_t updates, trm_status want) {
+  trm_error err = {0};
+  const trm_status st = trm_run_train(run, updates, &err);
+  if (st != want) fail_msg("%d, not %d: %s", (int)st, (int)want, err.msg);
+}
+
+static void same_file(scratch *s, const char *a, const char *b, const char *file) {
+  char path[200];
+  size_t n, m;
+  snprintf(path, sizeof path, "%s/last/%s", folder_of(s, a), file);
+  unsigned char *x = read_bytes(path, &n);
+  snprintf(path, sizeof path, "%s/last/%s", folder_of(s, b), file);
+  unsigned char *y = read_bytes(path, &m);
+  assert_int_equal(n, m);
+  assert_memory_equal(x, y, n);
+  free(x);
+  free(y);
+}
+
+/* Stopped by its listener, divided into calls, killed after a call: the same bytes. */
+static void a_stopped_run_goes_on_to_the_same_bytes(void **state) {
+  scratch *s = *state;
+  ear whole = {.sound_for = -1}, part = {.sound_for = -1, .stop_after = 5};
+  const trm_run_listener l = listener_of(&whole), m = listener_of(&part);
+  trm_run *run = create("whole", &l);
+  assert_null(trm_run_get_state(run).folder);
+  assert_null(trm_run_model(run));
+  train(run, 0, TRM_OK);
+  assert_int_equal(whole.updates, UPDATES);
+  assert_int_equal(whole.evaluations, 3);
+  assert_string_equal(trm_run_get_state(run).folder, folder_of(s, "whole"));
+  assert_int_equal(trm_run_get_state(run).saved, UPDATES);
+  trm_run_free(run);
+
+  run = create("parts", &m);
+  train(run, 0, TRM_E_INTERRUPTED);
+  assert_int_equal(trm_run_get_state(run).saved, 5);
+  part.stop_after = 0;
+  train(run, 2, TRM_OK); /* the same object goes on */
+  assert_int_equal(trm_run_get_state(run).update, 7);
+  trm_run_free(run); /* updates 6 and 7 are lost */
+  run = reopen(s, "parts", &m);
+  assert_int_equal(trm_run_get_state(run).update, 5);
+  train(run, 1, TRM_OK);
+  assert_int_equal(trm_run_save(run, NULL), TRM_OK);
+  trm_run_free(run);
+  run = reopen(s, "parts", &m);
+  assert_int_equal(trm_run_get_state(run).update, 6);
+  train(run, 0, TRM_OK);
+  train(run, 0, TRM_OK); /* nothing is left */
+  trm_run_free(run);
+  same_file(s, "whole", "parts", "model.safetensors");
+  same_file(s, "whole", "parts", "trainer.safetensors");
+}
+
+static void folders_are_made_locked_and_given_back(void **state) {
+  scratch *s = *state;
+  ear e = {.sound_for = -1};
+  const trm_run_listener l = listener_of(&e);
+  trm_run *run = create("made", &l), *second;
+  trm_error err;
+  assert_int_equal(trm_run_check(run, &err), TRM_OK);
+  assert_false(trm__path_exists(folder_of(s, "made")));
+  assert_int_equal(trm_run_place(run, &err), TRM_OK);
+  assert_true(trm__path_is_dir(folder_of(s, "made")));
+  assert_int_equal(trm_run_open(folder_of(s, "made"), NULL, 0, &l, &second, &err), TRM_E_IO);
+  assert_null(second);
+  assert_true(speaks_of(&err, "another process"));
+
+  second = create("made", &l);
+  assert_int_equal(trm_run_check(second, &err), TRM_E_CONFIG);
+  assert_int_equal(trm_run_train(second, 1, &err), TRM_E_CONFIG);
+  assert_true(speaks_of(&err, "exists"));
+  trm_run_discard(second); /* the folder is not its own */
+  trm_run_free(second);
+  assert_true(trm__path_is_dir(folder_of(s, "made")));
+  trm_run_discard(run);
+  trm_run_free(run);
+  assert_false(trm__path_exists(folder_of(s, "made")));
+}
+
+static void nothing_is_done_before_the_first_update(void **state) {
+  (void)state;
+  trm_run *run = create("early", NULL);
+  trm_error err;
+  assert_int_equal(trm_run_evaluate(run, &err), TRM_E_ARGUMENT);
+  assert_int_equal(trm_run_save(run, &err), TRM_E_ARGUMENT);
+  assert_true(speaks_of(&err, "before the first update"));
+  train(run, 1, TRM_OK);
+  assert_int_equal(trm_run_evaluate(run, &err), TRM_OK);
+  assert_true(trm_run_get_state(run).best_exact >= 0);
+  assert_int_equal(trm_run_get_state(run).best_update, 1);
+  assert_int_equal(trm_run_save(run, &err), TRM_OK);
+  assert_int_equal(trm_run_get_state(run).saved, 1);
+  trm_run_free(run);
+}
+
+/* A read that failed beneath: the updates before it are kept, and nothing that came of it. */
+static void an_unsound_read_ends_the_run(void **state) {
+  scratch *s = *state;
+  ear e = {.sound_for = -1};
+  const trm_run_listener l = listener_of(&e);
+  trm_run *run = create("unsound", &l);
+  trm_error err;
+  train(run, 2, TRM_OK);
+  e.sound_for = 1;
+  assert_int_equal(trm_run_train(run, 0, &err), TRM_E_IO);
+  assert_string_equal(err.msg, "a file was cut");
+  assert_int_equal(trm_run_get_state(run).saved, 3);
+  trm_run_free(run);
+  e.sound_for = -1;
+  run = reopen(s, "unsound", &l);
+  assert_int_equal(trm_run_get_state(run).update, 3);
+  trm_run_free(run);
+}
+
+/* --- configurations --- */
+
+static void settings_are_layers(void **state) {
+  (void)state;
+  static const char *const settings[] = {"preset=sudoku6", "lr=1e-3", "lr=5e-4"};
+  trm_run_config *c;
+  trm_error err;
+  char text[64];
+  assert_int_equal(trm_run_config_load(NULL, settings, 3, &c, &err), TRM_OK);
+  assert_true(trm_run_config_trainer(c)->lr == 5e-4);
+  assert_int_equal(trm_run_config_model(c)->hidden_size, 64);
+  assert_string_equal(trm_run_config_item(c, "data_paths", 0), "data/sudoku6");
+  assert_string_equal(trm_run_config_item(c, "preset", 0), "sudoku6");
+  assert_null(trm_run_config_item(c, "data_paths", 1));
+  assert_null(trm_run_config_item(c, "run_name", 0));
+  assert_null(trm_run_config_item(c, "lr", 0));
+
+  /* One more, which may be another preset below the others. */
+  assert_int_equal(trm_run_config_set(c, "arch.hidden_size", "32", &err), TRM_OK);
+  assert_int_equal(trm_run_config_set(c, "preset", "sudoku9-small", &err), TRM_OK);
+  assert_int_equal(trm_run_config_model(c)->hidden_size, 32);
+  assert_int_equal(trm_run_config_model(c)->num_heads, 4);
+  assert_true(trm_run_config_trainer(c)->lr == 5e-4);
+
+  /* What is refused changes nothing. */
+  assert_int_equal(trm_run_config_set(c, "arch.hidden_size", "-3", &err), TRM_E_CONFIG);
+  assert_int_equal(trm_run_config_set(c, "arch.hiden_size", "3", &err), TRM_E_CONFIG);
+  assert_true(speaks_of(&err, "did you mean 'arch.hidden_size'?"));
+  assert_int_equal(trm_run_config_get(c, "arch.hidden_size", text, sizeof text, &err), TRM_OK);
+  assert_string_equal(text, "32");
+  assert_int_equal(trm_run_config_get(c, "hidden", text, sizeof text, &err), TRM_E_CONFIG);
+  assert_int_equal(trm_run_config_get(NULL, "lr", text, 4, &err), TRM_OK);
+  assert_string_equal(text, "0.0");
+  trm_run_config_free(c);
+}
+
+static void yaml_reads_back(void **state) {
+  scratch *s = *state;
+  static const char *const settings[] = {"preset=maze-small", "run_name='a b'", "max_updates=9"};
+  trm_run_config *c, *back;
+  trm_error err;
+  assert_int_equal(trm_run_config_load(NULL, settings, 3, &c, &err), TRM_OK);
+  const size_t n = trm_run_config_text(c, false, NULL, 0);
+  char *text = malloc(2 * n + 2), *again = text + n + 1;
+  assert_non_null(text);
+  assert_int_equal(trm_run_config_text(c, false, text, n + 1), n);
+  write_bytes(scratch_path(s, "c.yaml"), text, n);
+  if (trm_run_config_load(s->path, NULL, 0, &back, &err) != TRM_OK) fail_msg("%s", err.msg);
+  assert_int_equal(trm_run_config_text(back, false, again, n + 1), n);
+  assert_string_equal(text, again);
+  free(text);
+  trm_run_config_free(c);
+  trm_run_config_free(back);
+}
+
+static void bad_input_is_refused_with_its_place(void **state) {
+  scratch *s = *state;
+  static const char yaml[] = "# a run\nepochs: 5\narch:\n  name: trm\n  lrr: 1\n";
+  static const char *const changed[] = {"lr=1"}, *const word[] = {"sudoku6"};
+  trm_run_config *c;
+  trm_run *run;
+  trm_error err;
+  write_bytes(scratch_path(s, "bad.yaml"), yaml, sizeof yaml - 1);
+  assert_int_equal(trm_run_config_load(s->path, NULL, 0, &c, &err), TRM_E_CONFIG);
+  assert_null(c);
+  assert_int_equal(err.pos, 5);
+  assert_true(speaks_of(&err, "bad.yaml:5:3: unknown key 'arch.lrr'"));
+  assert_int_equal(trm_run_config_load(NULL, word, 1, &c, &err), TRM_E_CONFIG);
+  assert_true(speaks_of(&err, "preset=sudoku6"));
+
+  run = create("kept", NULL);
+  train(run, 1, TRM_OK);
+  trm_run_free(run);
+  assert_int_equal(trm_run_open(folder_of(s, "kept"), changed, 1, NULL, &run, &err), TRM_E_CONFIG);
+  assert_true(speaks_of(&err, "keeps its configuration"));
+  assert_int_equal(trm_run_open(s->dir, NULL, 0, NULL, &run, &err), TRM_E_IO);
+  assert_true(speaks_of(&err, "not a run folder"));
+  assert_null(run);
+}
+
+static void keys_and_presets_are_listed(void **state) {
+  (void)state;
+  char text[100];
+  int n = 0;
+  for (; trm_run_config_field(n); n++) {
+    const trm_bounds b = trm_field_bounds(trm_run_config_field(n));
+    assert_true(b.key && b.help);
+    assert_int_equal(trm_run_config_get(NULL, b.key, text, sizeof text, NULL), TRM_OK);
+  }
+  assert_true(n > 50);
+  for (n = 0; trm_run_preset_at(n); n++)
+    assert_ptr_equal(trm_run_preset_find(trm_run_preset_at(n)->name), trm_run_preset_at(n));
+  assert_true(n > 10);
+  assert_null(trm_run_preset_find("sudoku"));
+  assert_null(trm_run_preset_at(-1));
+}
+
+/* --- models by their paths --- */
+
+static void paths_mean_models(void **state) {
+  scratch *s = *state;
+  char file[TRM_PATH_SIZE], path[300];
+  const char *which;
+  trm_run_state at;
+  trm_model *m, *back;
+  trm_error err;
+  trm_run *run = create("found", NULL);
+  train(run, 4, TRM_OK);
+  trm_run_free(run);
+  assert_int_equal(trm_run_look(folder_of(s, "found"), NULL, &at, &err), TRM_OK);
+  assert_int_equal(at.update, 4);
+  assert_int_equal(trm_model_find(s->path, NULL, file, &which, &err), TRM_OK);
+  assert_string_equal(which, "best");
+  assert_non_null(strstr(file, "runs/p/found/step_4"));
+  snprintf(path, sizeof path, "%s/last", folder_of(s, "found"));
+  assert_int_equal(trm_model_find(path, NULL, file, &which, &err), TRM_OK);
+  assert_null(which);
+  assert_int_equal(trm_model_open(file, NULL, NULL, &m, &err), TRM_OK);
+  assert_int_equal(trm_model_find(scratch_path(s, "nowhere"), NULL, file, &which, &err), TRM_OK);
+  assert_string_equal(file, "");
+  assert_int_equal(trm_model_find(s->dir, NULL, file, &which, &err), TRM_E_IO);
+
+  /* As others would publish it, and back. */
+  ear e = {.sound_for = -1};
+  const trm_run_listener l = listener_of(&e);
+  bool is;
+  assert_int_equal(trm__make_dirs(scratch_path(s, "public"), NULL), TRM_OK);
+  snprintf(path, sizeof path, "%s/model.pt", s->path);
+  if (trm_published_save(m, path, TRM_FLOAT32, &err) != TRM_OK) fail_msg("%s", err.msg);
+  assert_int_equal(trm_published_is(path, &is, &err), TRM_OK);
+  assert_true(is);
+  assert_int_equal(trm_model_find(s->path, NULL, file, &which, &err), TRM_OK);
+  assert_string_equal(file, path);
+  if (trm_model_open(file, NULL, &l, &back, &err) != TRM_OK) fail_msg("%s", err.msg);
+  const trm_tensor x = trm_model_tensor_at(m, 0), y = trm_model_tensor_at(back, 0);
+  assert_int_equal(x.count, y.count);
+  assert_memory_equal(x.data, y.data, (size_t)x.count * sizeof *x.data);
+  trm_model_free(back);
+  trm_model_free(m);
+
+  /* Without its configuration nobody knows what it is: the lines that would do are told. */
+  snprintf(path, sizeof path, "%s/all_config.yaml", scratch_path(s, "public"));
+  assert_int_equal(remove(path), 0);
+  assert_int_equal(trm_model_open(file, NULL, &l, &back, &err), TRM_E_IO);
+  assert_null(back);
+  assert_true(e.notes > 0);
+  assert_non_null(strstr(e.last, "  puzzle_emb_len: "));
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_stopped_run_goes_on_to_the_same_bytes),
+      cmocka_unit_test(folders_are_made_locked_and_given_back),
+      cmocka_unit_test(nothing_is_done_before_the_first_update),
+      cmocka_unit_test(an_unsound_read_ends_the_run),
+      cmocka_unit_test(settings_are_layers),
+      cmocka_unit_test(yaml_reads_back),
+      cmocka_unit_test(bad_input_is_refused_with_its_place),
+      cmocka_unit_test(keys_and_presets_are_listed),
+      cmocka_unit_test(paths_mean_models),
+  };
+  return cmocka_run_group_tests(tests, set_up, scratch_close);
+}
