@@ -106,6 +106,7 @@ static trm_status print_memory(const trm_run_plan *plan, FILE *f, trm_error *err
           "memory       %s: weights and optimiser %s, gradients %s, latents %s, activations %s\n",
           all, weights, gradients, carry, activations);
   CLI_TRY(print_room(&cost, trainer, f, err));
+
   if (trainer->device.kind == TRM_DEVICE_CPU)
     fprintf(f, "work         %d team%s of %d thread%s, micro-batches of %d rows%s\n", cost.teams,
             cost.teams == 1 ? "" : "s", cost.threads / cost.teams,

@@ -155,36 +155,50 @@ static trm_status set_aside(const trm__run_place *run, const char *name, const c
 
 /* ---- putting right ---- */
 
+/* Files of the same name in two folders have the same bytes. */
+static trm_status compare_files(const trm__dir *a, const trm__dir *b, const char *name, bool *same,
+                                trm_error *err) {
+  char fa[TRM__PATH_MAX], fb[TRM__PATH_MAX];
+  trm__map ma, mb;
+  trm__kind ka, kb;
+  TRM_TRY(trm__path_format(fa, err, "%s/%s", a->path, name));
+  TRM_TRY(trm__path_format(fb, err, "%s/%s", b->path, name));
+  TRM_TRY(trm__path_look(fa, &ka, err));
+  TRM_TRY(trm__path_look(fb, &kb, err));
+  *same = ka == TRM__FILE && kb == TRM__FILE;
+  if (!*same) return TRM_OK;
+
+  TRM_TRY(trm__map_open(fa, &ma, err));
+  const trm_status st = trm__map_open(fb, &mb, err);
+  if (st == TRM_OK) {
+    *same = ma.size == mb.size && (ma.size == 0 || !memcmp(ma.data, mb.data, ma.size));
+    trm__map_close(&mb);
+  }
+  trm__map_close(&ma);
+  return st;
+}
+
 /* Folders a and b of the run hold the same bytes under the same names. */
 static trm_status compare_folders(const trm__run_place *run, const char *a, const char *b,
                                   bool *same, trm_error *err) {
-  char fa[TRM__PATH_MAX], fb[TRM__PATH_MAX];
+  char path[TRM__PATH_MAX];
   trm__dir da = {0}, db = {0};
   trm__names na = {0}, nb = {0};
   trm_status st;
-  TRM_GOTO(path_in(run, a, fa, err));
-  TRM_GOTO(path_in(run, b, fb, err));
-  TRM_GOTO(trm__dir_open(&da, fa, err));
-  TRM_GOTO(trm__dir_open(&db, fb, err));
+  TRM_GOTO(path_in(run, a, path, err));
+  TRM_GOTO(trm__dir_open(&da, path, err));
+  TRM_GOTO(path_in(run, b, path, err));
+  TRM_GOTO(trm__dir_open(&db, path, err));
   TRM_GOTO(trm__dir_names(&da, &na, err));
   TRM_GOTO(trm__dir_names(&db, &nb, err));
+
+  /* Names are sorted. */
   *same = na.n == nb.n;
-  for (size_t i = 0; i < na.n && *same && st == TRM_OK; i++) {
-    trm__map ma = {0}, mb = {0};
-    trm__kind ka = TRM__ABSENT, kb = TRM__ABSENT;
+  for (size_t i = 0; i < na.n && *same; i++) {
     *same = !strcmp(na.v[i], nb.v[i]);
-    st = trm__path_format(fa, err, "%s/%s", da.path, na.v[i]);
-    if (st == TRM_OK) st = trm__path_format(fb, err, "%s/%s", db.path, nb.v[i]);
-    if (st == TRM_OK) st = trm__path_look(fa, &ka, err);
-    if (st == TRM_OK) st = trm__path_look(fb, &kb, err);
-    *same = *same && st == TRM_OK && ka == TRM__FILE && kb == TRM__FILE;
-    if (*same) st = trm__map_open(fa, &ma, err);
-    if (*same && st == TRM_OK) st = trm__map_open(fb, &mb, err);
-    *same = *same && st == TRM_OK && ma.size == mb.size &&
-            (ma.size == 0 || !memcmp(ma.data, mb.data, ma.size));
-    trm__map_close(&ma);
-    trm__map_close(&mb);
+    if (*same) TRM_GOTO(compare_files(&da, &db, na.v[i], same, err));
   }
+
 done:
   trm__names_free(&na);
   trm__names_free(&nb);
@@ -289,6 +303,8 @@ static trm_status choose(const trm__run_place *run, const trm__names *names, int
     if (step < 0) break;
     trm__checkpoint_name(step, name);
     TRM_TRY(examine_parts(run, name, parts_needed, step, &found, why, err));
+
+    /* The newest that is whole; the first that was not is told. */
     if (!why[0]) {
       if (first[0]) trm__warn(run->to, "%s: going on after the one before, %s", first, name);
       *m = found;

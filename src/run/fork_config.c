@@ -138,6 +138,8 @@ static trm_status sort_out(trm__entries *file, extras *e, trm_error *err) {
         take_eval_steps(x, &e->eval_steps, &steps) != TRM_OK)
       return fail_entry(file, x, err);
     TRM_TRY(look_idle(file, x, &idle, err));
+
+    /* Keys of a run close up; the others were taken, or change nothing. */
     if (!size && !steps && !idle) {
       if (n != i) file->v[n] = *x, *x = (trm__entry){0};
       n++;

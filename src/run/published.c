@@ -188,6 +188,8 @@ trm_status trm_published_find(const char *dir, char *file, bool *found, trm_erro
   TRM_TRY(find_config(in_dir, N_OWN_CONFIGS, config, &configured, err));
   TRM_TRY(trm__path_look_at(&kind, err, "%s/log.jsonl", dir));
   if (!configured && kind != TRM__ABSENT) return TRM_OK; /* a run of ours, whatever lies in it */
+
+  /* One file that looks like one, among whatever else was downloaded. */
   TRM_TRY(trm__dir_open(&d, dir, err));
   trm_status st = trm__dir_names(&d, &names, err);
   if (st == TRM_OK) st = collect(dir, &names, file, &c, err);
@@ -261,6 +263,7 @@ static void tell_lines(const char *yaml, const trm__tensor_set *set, const trm_d
   const bool mixer = has_names(set, ".mlp_t."), learned = has_names(set, "embed_pos.");
   const bool puzzles =
       trm_arch_names_field(arch, "puzzle_emb_len") && has_names(set, "puzzle_emb.weights");
+
   trm__note(to, "these %s lines in %s are enough, with the values of its training:",
             counts[recursive + puzzles], yaml);
   trm__tell_line(to, "arch:");

@@ -222,6 +222,8 @@ static trm_status check_config(const trm__run_config *c, trm_error *err) {
     if (!*outputs[i].path || !strcmp(outputs[i].path, "-"))
       return trm__fail(err, TRM_E_CONFIG, -1, "%s: want the name of a folder to write, got '%s'",
                        outputs[i].key, outputs[i].path);
+
+  /* Of the reference's evaluators, and of what they save, one is ours. */
   for (int i = 0; i < c->evaluators.n; i++)
     if (strcmp(c->evaluators.v[i], "arc@ARC") != 0)
       return trm__fail(

@@ -103,6 +103,8 @@ trm_status trm__entries_add_setting(trm__entries *e, const char *text, trm_error
   bool good = true;
   char name[128];
   size_t n;
+
+  /* The key ... */
   if (!equals || equals == key || key - text > 2 || (size_t)(equals - key) >= sizeof name)
     return trm__fail(err, TRM_E_CONFIG, -1, "'%s': want key=value, e.g. lr=1e-4", text);
   if (!is_utf8(text))
@@ -111,6 +113,8 @@ trm_status trm__entries_add_setting(trm__entries *e, const char *text, trm_error
         "'%s': want UTF-8: the configuration is kept as YAML, which has no other bytes", text);
   memcpy(name, key, (size_t)(equals - key));
   name[equals - key] = 0;
+
+  /* ... and its value, a list or a scalar. */
   const char *s = skip_spaces(equals + 1);
   trm_status st = TRM_OK;
   if (*s == '[') {

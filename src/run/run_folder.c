@@ -156,6 +156,8 @@ static trm_status place_folder(trm__run_folder *r, const trm__run_config *c, con
   TRM_TRY(
       trm__path_format(parent, err, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : "."));
   if (slash && slash != path) TRM_TRY(trm__make_dirs(parent, err));
+
+  /* Filled beside its place, which another process may have taken meanwhile. */
   trm_status st = trm__draft_open(&draft, NULL, path, true, err);
   *taken = st == TRM_E_SYSTEM;
   if (st != TRM_OK) return *taken ? TRM_OK : st;
@@ -244,6 +246,8 @@ trm_status trm__run_folder_check_is_run(const char *path, trm_error *err) {
   trm__kind kind, model;
   TRM_TRY(is_run(path, &is, err));
   if (is) return TRM_OK;
+
+  /* A checkpoint, or a file of one, has its run above it. */
   TRM_TRY(trm__path_format(above, err, "%s", path));
   for (int i = 0; i < UP && cut_name(above); i++) {
     TRM_TRY(is_run(above, &is, err));
@@ -253,6 +257,8 @@ trm_status trm__run_folder_check_is_run(const char *path, trm_error *err) {
                        "checkpoint: trm train --resume %s",
                        path, above);
   }
+
+  /* What it is instead. */
   TRM_TRY(trm__path_look(path, &kind, err));
   if (kind == TRM__ABSENT) return trm__fail(err, TRM_E_IO, -1, "%s does not exist", path);
   TRM_TRY(trm__path_look_at(&model, err, "%s/model.safetensors", path));

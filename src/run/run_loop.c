@@ -56,6 +56,7 @@ static trm_status log_update(trm_run *run, const trm_metrics *m, trm_error *err)
                 {"train/steps", per_count(m->steps, m)},
                 {"train/lr", m->lr},
                 {"train/grad_norm", m->grad_norm}};
+
   trm__json_out line = begin_line(run);
   for (size_t i = 0; i < sizeof values / sizeof *values; i++)
     trm__json_put_real(&line, values[i].key, values[i].value);
@@ -175,6 +176,8 @@ static trm_status evaluate(trm_run *run, trm_error *err) {
   TRM_TRY(trm_trainer_sync(run->trainer, err));
   TRM_TRY(evaluate_all(run, &sum, err));
   TRM_TRY(trm__ask_sound(&run->listener, err));
+
+  /* A result that could not be logged is none. */
   double exact = sum.exact_accuracy / fmax(sum.n, 1);
   trm_interval range = trm_wilson(sum.exact, sum.n);
   TRM_TRY(log_evaluation(run, &sum, err));
@@ -184,6 +187,7 @@ static trm_status evaluate(trm_run *run, trm_error *err) {
     mark->best_exact = exact;
     mark->best_update = mark->update;
   }
+
   trm__note(
       &run->listener,
       "update %lld/%lld, epoch %.1f: exact %.2f %% of %lld (%.1f to %.1f), accuracy %.2f %%%s",

@@ -289,6 +289,8 @@ static trm_status read_map(reader *r, const char *prefix, int depth) {
     if (n < 0 || (size_t)n >= sizeof key) return fail_at(r, "the key is too long", "");
     yaml_mark_t mark = r->event.start_mark;
     TRM_TRY(next_event(r));
+
+    /* Its value. */
     if (r->out->only && depth == 1 && strcmp(key, r->out->only) != 0)
       TRM_TRY(skip_value(r));
     else if (!strcmp(key, "hydra") || !strcmp(key, "defaults"))
@@ -326,6 +328,8 @@ static trm_status read_text(const char *path, char **text, size_t *n, trm_error 
   if (cause)
     TRM_FAIL(err, trm__os_reason(cause) == TRM__OS_NO_MEMORY ? TRM_E_MEMORY : TRM_E_IO, "%s: %s",
              path, trm__os_text(cause));
+
+  /* One byte more than there may be shows that there are more. */
   trm_status st = TRM_OK;
   errno = 0;
   *text = trm__alloc(YAML_MAX_BYTES + 1, 1);
