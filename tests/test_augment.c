@@ -1,9 +1,9 @@
 /* Images of grids and mazes: they can be undone, fit their canvas, and have one canonical form. */
 #include "folder.h"
 
-#include "data/augmenter.h"
-#include "data/sudoku/sudoku_symmetry.h"
-#include "io/puzzle.h"
+#include "puzzle/augmenter.h"
+#include "puzzle/puzzle.h"
+#include "puzzle/sudoku/sudoku_symmetry.h"
 #include "trm/grid.h"
 #include "trm/maze.h"
 #include "trm/sudoku.h"

@@ -1,7 +1,7 @@
 /* Rule checkers: by kind, by name, through any vocabulary, in grids smaller than their canvas. */
 #include "scratch.h"
 
-#include "io/puzzle.h"
+#include "puzzle/puzzle.h"
 #include "trm/puzzle.h"
 #include "trm/sudoku.h"
 

@@ -1,8 +1,8 @@
 /* Sudoku rules, solver, generator, canonical form and symmetries. */
 #include "scratch.h"
 
-#include "data/sudoku/sudoku_shape.h"
-#include "data/sudoku/sudoku_symmetry.h"
+#include "puzzle/sudoku/sudoku_shape.h"
+#include "puzzle/sudoku/sudoku_symmetry.h"
 #include "trm/dataset.h"
 
 enum { CELLS = TRM_SUDOKU_MAX_CELLS };

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "data/maze/maze_board.h"
-#include "data/sudoku/sudoku_shape.h"
+#include "puzzle/maze/maze_board.h"
+#include "puzzle/sudoku/sudoku_shape.h"
 
 static bool has_cells(const trm_puzzle *p) {
   return trm__sudoku_known(p) || trm__maze_known(p);

@@ -5,7 +5,7 @@
 #define TRM_DATA_CANONICAL_H
 
 #include "data/dataset_write.h"
-#include "data/grid_symmetry.h"
+#include "puzzle/grid_symmetry.h"
 #include "trm/puzzle.h"
 
 /* What it takes to make keys of tokens [seq_len]. Zeroed before init, free on every path. */

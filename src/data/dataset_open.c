@@ -3,13 +3,13 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "data/arc/arc_compact.h"
+#include "data/arc_compact.h"
 #include "data/dataset_index.h"
 #include "data/identity.h"
 #include "data/splits.h"
-#include "data/sudoku/sudoku_shape.h"
 #include "io/json.h"
-#include "io/puzzle.h"
+#include "puzzle/puzzle.h"
+#include "puzzle/sudoku/sudoku_shape.h"
 
 enum {
   MAX_JSON_BYTES = 1 << 20,

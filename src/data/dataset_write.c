@@ -5,7 +5,7 @@
 
 #include "base/memory.h"
 #include "io/json.h"
-#include "io/puzzle.h"
+#include "puzzle/puzzle.h"
 
 /* DIR/SPLIT/NAME */
 static char *file_in(const trm__split_writer *w, const char *name) {

@@ -8,7 +8,7 @@
 #include "base/rng.h"
 #include "data/dataset_index.h"
 #include "data/dataset_write.h"
-#include "data/maze/maze_board.h"
+#include "puzzle/maze/maze_board.h"
 
 trm_status trm__build_tick(trm_progress_fn *progress, void *arg, int64_t done, int64_t total,
                            trm_error *err) {

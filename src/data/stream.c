@@ -10,9 +10,9 @@
 
 #include "base/memory.h"
 #include "base/rng.h"
-#include "data/augmenter.h"
 #include "data/dataset_index.h"
 #include "data/identity.h"
+#include "puzzle/augmenter.h"
 
 struct trm_stream {
   const trm_dataset **set;

@@ -4,12 +4,12 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "data/arc/arc_grid.h"
-#include "data/arc/arc_task.h"
 #include "data/dataset_index.h"
 #include "data/splits.h"
 #include "data/survey.h"
 #include "io/json.h"
+#include "puzzle/arc/arc_grid.h"
+#include "puzzle/arc/arc_task.h"
 #include "trm/sudoku.h"
 
 enum {

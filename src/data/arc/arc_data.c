@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "data/arc/arc_compact.h"
 #include "data/arc/arc_draw.h"
+#include "data/arc_compact.h"
 #include "data/identity.h"
 #include "trm/arc.h"
 

@@ -9,8 +9,8 @@
 #include "data/dataset_write.h"
 #include "data/grid/grid_list.h"
 #include "data/grid/grid_share.h"
-#include "data/grid_symmetry.h"
-#include "io/puzzle.h"
+#include "puzzle/grid_symmetry.h"
+#include "puzzle/puzzle.h"
 #include "trm/grid.h"
 
 typedef struct entry {

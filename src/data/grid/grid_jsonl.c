@@ -6,8 +6,8 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "data/grid/grid_list.h"
-#include "data/lines.h"
 #include "io/json.h"
+#include "io/lines.h"
 
 static const char *const names[2] = {"input", "output"};
 

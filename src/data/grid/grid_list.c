@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "data/dataset_write.h"
-#include "data/lines.h"
+#include "io/lines.h"
 
 /* Makes room for `need` elements; what is there stays. */
 static trm_status grow(void **block, int64_t *room, int64_t used, int64_t need, size_t size,

@@ -4,9 +4,9 @@
 
 #include "base/memory.h"
 #include "data/dataset_write.h"
-#include "data/dihedral.h"
-#include "data/maze/maze_board.h"
 #include "data/puzzle_csv.h"
+#include "puzzle/dihedral.h"
+#include "puzzle/maze/maze_board.h"
 
 /* A build in progress. A square size is found in the first maze read and binds all others. */
 typedef struct build {

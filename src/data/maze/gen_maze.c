@@ -5,7 +5,7 @@
  * part whose longest path is seen to be too short is not tried again, and a start is flooded before
  * a goal is drawn, which is then only looked up among the cells that are far enough. */
 #include "data/generate.h"
-#include "data/maze/maze_board.h"
+#include "puzzle/maze/maze_board.h"
 
 enum {
   PATTERNS = 64,           /* of walls, tried for one candidate */

@@ -8,7 +8,7 @@
 #include "base/rng.h"
 #include "data/dataset_write.h"
 #include "data/sudoku/sudoku_reader.h"
-#include "data/sudoku/sudoku_symmetry.h"
+#include "puzzle/sudoku/sudoku_symmetry.h"
 
 /* A build in progress. The first puzzle read decides on shape and digits of all others. */
 typedef struct build {

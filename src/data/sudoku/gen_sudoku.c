@@ -1,7 +1,7 @@
 /* Generated Sudokus into a data set folder: what a puzzle must look like, for the common generator.
  */
 #include "data/generate.h"
-#include "data/sudoku/sudoku_shape.h"
+#include "puzzle/sudoku/sudoku_shape.h"
 
 typedef struct maker {
   trm_puzzle puzzle;

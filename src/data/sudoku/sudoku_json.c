@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "data/json_grid.h"
 #include "data/sudoku/sudoku_reader.h"
+#include "puzzle/json_grid.h"
 
 /* The text of an array that is being collected, or the array with what was read of it. */
 struct trm__sudoku_json {

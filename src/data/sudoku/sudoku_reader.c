@@ -9,9 +9,9 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "data/lines.h"
 #include "io/foreign.h"
 #include "io/gzip.h"
+#include "io/lines.h"
 
 /* --- the reader --- */
 

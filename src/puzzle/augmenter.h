@@ -1,0 +1,20 @@
+/* Fresh images of training examples, for every kind of puzzle. */
+#ifndef TRM_PUZZLE_AUGMENTER_H
+#define TRM_PUZZLE_AUGMENTER_H
+
+#include "puzzle/grid_symmetry.h"
+
+typedef struct trm__augmenter {
+  const trm_puzzle *puzzle;
+  trm__grid_symmetry symmetry; /* of mazes and grids */
+  /* The image of an example that `rng` draws: inputs, labels [rows * cols] each. */
+  void (*image)(const struct trm__augmenter *a, trm__rng *rng, const int32_t *from_inputs,
+                const int32_t *from_labels, int32_t *inputs, int32_t *labels);
+} trm__augmenter;
+
+/* `p` must outlive it. Errors: CONFIG when nothing is known that would turn a puzzle into another
+ * one; the message begins with `file`. */
+trm_status trm__augmenter_init(trm__augmenter *a, const trm_puzzle *p, const char *file,
+                               trm_error *err);
+
+#endif

@@ -1,0 +1,220 @@
+/* Kinds of puzzles as data: one row per kind says which symbols its tokens have; only the user's
+ * own kind carries them itself. */
+#include "puzzle/puzzle.h"
+
+#include <string.h>
+
+#include "io/json.h"
+#include "trm/sudoku.h"
+
+static const char *const sudoku_symbols[] = {".", "1", "2", "3", "4", "5", "6", "7", "8",
+                                             "9", "A", "B", "C", "D", "E", "F", "G"};
+static const char *const maze_symbols[] = {"#", " ", "S", "G", "o"};
+static const char *const arc_symbols[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
+
+typedef struct kind_row {
+  const char *name;
+  int first, n; /* tokens with a symbol; n 0: the puzzle says */
+  const char *const *symbols;
+} kind_row;
+static const kind_row kinds[TRM_PUZZLE_KINDS] = {
+    [TRM_PUZZLE_NONE] = {"none", 0, 0, NULL},
+    [TRM_PUZZLE_SUDOKU] = {"sudoku", 1, 0, sudoku_symbols},
+    [TRM_PUZZLE_MAZE] = {"maze", 1, 5, maze_symbols},
+    [TRM_PUZZLE_ARC] = {"arc", TRM_PUZZLE_END + 1, 10, arc_symbols},
+    [TRM_PUZZLE_GRID] = {"grid", 1, 0, NULL},
+};
+
+static bool known_kind(trm_puzzle_kind kind) {
+  return (unsigned)kind < TRM_PUZZLE_KINDS;
+}
+
+const char *trm_puzzle_kind_name(trm_puzzle_kind kind) {
+  return known_kind(kind) ? kinds[kind].name : NULL;
+}
+
+/* --- symbols --- */
+
+int trm_puzzle_first_symbol(const trm_puzzle *p) {
+  if (!known_kind(p->kind)) return 0;
+  return kinds[p->kind].first + (p->kind == TRM_PUZZLE_GRID && p->sized);
+}
+
+/* The symbol i places behind `text`; the empty one at the end of the list. */
+static const char *vocabulary_at(const trm_puzzle *p, int i) {
+  const char *at = p->vocabulary, *end = at + sizeof p->vocabulary - 1;
+  while (i-- > 0 && at < end && *at) at += strlen(at) + 1;
+  return at < end ? at : end;
+}
+
+int trm_puzzle_n_symbols(const trm_puzzle *p) {
+  if (!known_kind(p->kind)) return 0;
+  if (p->kind == TRM_PUZZLE_SUDOKU)
+    return p->rows >= 0 && p->rows <= TRM_SUDOKU_MAX_SIZE ? p->rows + 1 : 0;
+  if (p->kind != TRM_PUZZLE_GRID) return kinds[p->kind].n;
+  const char *at = p->vocabulary, *end = at + sizeof p->vocabulary - 1;
+  int n = 0;
+  for (; at < end && *at; n++) at += strlen(at) + 1;
+  return n;
+}
+
+const char *trm_puzzle_symbol(const trm_puzzle *p, int token) {
+  int i = token - trm_puzzle_first_symbol(p);
+  if (i < 0 || i >= trm_puzzle_n_symbols(p)) return NULL;
+  return p->kind == TRM_PUZZLE_GRID ? vocabulary_at(p, i) : kinds[p->kind].symbols[i];
+}
+
+int trm__puzzle_token(const trm_puzzle *p, const char *symbol, size_t n) {
+  int first = trm_puzzle_first_symbol(p), count = trm_puzzle_n_symbols(p);
+  for (int token = first; token < first + count; token++) {
+    const char *s = trm_puzzle_symbol(p, token);
+    if (strlen(s) == n && !memcmp(s, symbol, n)) return token;
+  }
+  return -1;
+}
+
+bool trm__puzzle_add_symbol(trm_puzzle *p, const char *symbol) {
+  size_t n = strlen(symbol);
+  int count = trm_puzzle_n_symbols(p);
+  char *at = p->vocabulary + (vocabulary_at(p, count) - p->vocabulary);
+  size_t room = sizeof p->vocabulary - 1 - (size_t)(at - p->vocabulary);
+  if (n == 0 || n > TRM_PUZZLE_MAX_SYMBOL || count >= TRM_PUZZLE_MAX_SYMBOLS || n + 1 > room ||
+      trm__puzzle_token(p, symbol, n) >= 0)
+    return false;
+  memcpy(at, symbol, n + 1);
+  at[n + 1] = 0;
+  return true;
+}
+
+/* --- checks --- */
+
+static trm_status check_sudoku(const trm_puzzle *p, const char *file, trm_error *err) {
+  int n = p->rows;
+  if (n < 2 || n > TRM_SUDOKU_MAX_SIZE || p->cols != n || p->box_rows < 1 || p->box_rows > n ||
+      p->box_cols < 1 || p->box_cols > n || p->box_rows * p->box_cols != n)
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "%s: puzzle: no Sudoku has %d x %d cells in boxes of %d x %d; expected 2 to %d rows, "
+             "as many columns, and as many cells in a box",
+             file, p->rows, p->cols, p->box_rows, p->box_cols, TRM_SUDOKU_MAX_SIZE);
+  return TRM_OK;
+}
+
+trm_status trm__puzzle_check(const trm_puzzle *p, int vocab_size, int seq_len, const char *file,
+                             trm_error *err) {
+  if (!known_kind(p->kind))
+    TRM_FAIL(err, TRM_E_CONFIG, "%s: puzzle.kind is not one of its values", file);
+  if (p->kind == TRM_PUZZLE_NONE) return TRM_OK;
+  if (p->kind == TRM_PUZZLE_SUDOKU) TRM_TRY(check_sudoku(p, file, err));
+  if (p->rows < 1 || p->cols < 1 || p->rows > TRM_PUZZLE_MAX_SIDE || p->cols > TRM_PUZZLE_MAX_SIDE)
+    TRM_FAIL(err, TRM_E_CONFIG, "%s: puzzle: %d x %d cells; expected sides of 1 to %d", file,
+             p->rows, p->cols, TRM_PUZZLE_MAX_SIDE);
+  if (p->kind == TRM_PUZZLE_ARC && (p->rows != p->cols || p->rows > 30))
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "%s: puzzle: %d x %d cells; expected a square of up to 30 x 30 of ARC", file, p->rows,
+             p->cols);
+  int cells = p->rows * p->cols, tokens = trm_puzzle_first_symbol(p) + trm_puzzle_n_symbols(p);
+  if (seq_len != cells || vocab_size != tokens)
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "%s: puzzle: a %d x %d %s has seq_len %d and vocab_size %d, not %d and %d", file,
+             p->rows, p->cols, kinds[p->kind].name, cells, tokens, seq_len, vocab_size);
+  return TRM_OK;
+}
+
+/* --- JSON --- */
+
+void trm__puzzle_put(trm__json_out *o, const char *key, const trm_puzzle *p) {
+  trm__json_open(o, key, '{');
+  trm__json_put_text(o, "kind", trm_puzzle_kind_name(p->kind));
+  trm__json_put_int(o, "rows", p->rows);
+  trm__json_put_int(o, "cols", p->cols);
+  if (p->kind == TRM_PUZZLE_SUDOKU) {
+    trm__json_put_int(o, "box_rows", p->box_rows);
+    trm__json_put_int(o, "box_cols", p->box_cols);
+  }
+  if (p->kind == TRM_PUZZLE_GRID) {
+    trm__json_put_bool(o, "sized", p->sized);
+    trm__json_put_text(o, "rules", p->rules);
+    trm__json_put_text(o, "symmetries", p->symmetries);
+    trm__json_open(o, "vocabulary", '[');
+    for (int i = 0; *vocabulary_at(p, i); i++) trm__json_put_text(o, NULL, vocabulary_at(p, i));
+    trm__json_close(o);
+  }
+  trm__json_close(o);
+}
+
+static trm_status read_kind(const trm__json *o, const char *file, trm_puzzle *p, trm_error *err) {
+  const char *name;
+  TRM_TRY(trm__json_string(o, file, "kind", &name, err));
+  for (int i = 0; i < TRM_PUZZLE_KINDS; i++) {
+    p->kind = (trm_puzzle_kind)i;
+    if (!strcmp(name, kinds[i].name)) return TRM_OK;
+  }
+  TRM_FAIL(err, TRM_E_CONFIG,
+           "%s: puzzle.kind = \"%.60s\": expected none, sudoku, maze, arc or grid", file, name);
+}
+
+static trm_status read_text(const trm__json *o, const char *file, const char *key, char *out,
+                            size_t size, trm_error *err) {
+  const char *text;
+  if (!trm__json_get(o, key)) return TRM_OK;
+  TRM_TRY(trm__json_string(o, file, key, &text, err));
+  if (strlen(text) >= size)
+    TRM_FAIL(err, TRM_E_CONFIG, "%s: puzzle.%s is longer than %zu bytes", file, key, size - 1);
+  memcpy(out, text, strlen(text) + 1);
+  return TRM_OK;
+}
+
+static trm_status read_vocabulary(const trm__json *o, const char *file, trm_puzzle *p,
+                                  trm_error *err) {
+  const trm__json *list = trm__json_get(o, "vocabulary");
+  if (!trm__json_is(list, TRM__JSON_ARRAY) || trm__json_n_items(list) == 0)
+    TRM_FAIL(err, TRM_E_FORMAT, "%s: puzzle.vocabulary: want an array of symbols", file);
+  for (size_t i = 0; i < trm__json_n_items(list); i++) {
+    const char *symbol = trm__json_text(trm__json_item(list, i));
+    if (!symbol || !trm__puzzle_add_symbol(p, symbol))
+      TRM_FAIL(err, TRM_E_CONFIG,
+               "%s: puzzle.vocabulary, entry %zu: want a text of 1 to %d bytes that does not occur "
+               "before, and at most %d of them",
+               file, i, TRM_PUZZLE_MAX_SYMBOL, TRM_PUZZLE_MAX_SYMBOLS);
+  }
+  return TRM_OK;
+}
+
+static const char *const known_keys[] = {"kind",  "rows",  "cols",       "box_rows",  "box_cols",
+                                         "sized", "rules", "symmetries", "vocabulary"};
+
+static trm_status check_keys(const trm__json *o, const char *file, trm_error *err) {
+  for (size_t m = 0; m < trm__json_n_members(o); m++) {
+    const char *key = trm__json_key(o, m);
+    bool known = false;
+    for (size_t i = 0; i < sizeof known_keys / sizeof *known_keys; i++)
+      known |= !strcmp(key, known_keys[i]);
+    if (!known)
+      TRM_FAIL(err, TRM_E_CONFIG,
+               "%s: unknown key \"puzzle.%.60s\"; remove it, or use the version of trm that wrote "
+               "it",
+               file, key);
+  }
+  return TRM_OK;
+}
+
+trm_status trm__puzzle_from_json(const trm__json *o, const char *file, trm_puzzle *p,
+                                 trm_error *err) {
+  memset(p, 0, sizeof *p);
+  if (!trm__json_is(o, TRM__JSON_OBJECT))
+    TRM_FAIL(err, TRM_E_FORMAT, "%s: \"puzzle\": want an object", file);
+  TRM_TRY(check_keys(o, file, err));
+  TRM_TRY(read_kind(o, file, p, err));
+  int *const at[] = {&p->rows, &p->cols, &p->box_rows, &p->box_cols};
+  for (int i = 0; i < 4; i++) {
+    int64_t v = 0;
+    if (!trm__json_get(o, known_keys[1 + i])) continue;
+    TRM_TRY(trm__json_int(o, file, known_keys[1 + i], 0, TRM_PUZZLE_MAX_SIDE, &v, err));
+    *at[i] = (int)v;
+  }
+  if (p->kind != TRM_PUZZLE_GRID) return TRM_OK;
+  if (trm__json_get(o, "sized")) TRM_TRY(trm__json_bool(o, file, "sized", &p->sized, err));
+  TRM_TRY(read_text(o, file, "rules", p->rules, sizeof p->rules, err));
+  TRM_TRY(read_text(o, file, "symmetries", p->symmetries, sizeof p->symmetries, err));
+  return read_vocabulary(o, file, p, err);
+}
