@@ -168,7 +168,7 @@ static trm_status refuse_wide(puzzle_lines *in, trm_error *err) {
  * "[[" a grid. */
 static bool is_task(const puzzle_lines *in, size_t first) {
   char opened[4] = "";
-  if (in->puzzle->kind != TRM_PUZZLE_ARC) return false;
+  if (!trm_puzzle_facts_of(in->puzzle)->tasks) return false;
   for (size_t i = first, n = 0; i < in->used && n < 3; i++) {
     const char c = in->buffer[i];
     if (isspace((unsigned char)c)) continue;

@@ -44,11 +44,12 @@ void train_advise_data(const run_config *c, const train_data *d, const train_sch
     if (info->puzzles > info->groups || !trm_puzzle_has_images(&info->puzzle)) continue;
     cli_format_number(info->puzzles, "puzzle", "puzzles", puzzles, sizeof puzzles);
     cli_format_count((int64_t)seen, times, sizeof times);
+    const char *build = trm_puzzle_facts_of(&info->puzzle)->build;
     cli_warn(
         "%.200s: %s, each seen about %s times as it is and learned by heart: no symmetric copies "
-        "are stored and none are drawn; set augment=on-the-fly, or build the data set with %s",
-        c->data_paths.v[i], puzzles, times,
-        info->puzzle.kind == TRM_PUZZLE_MAZE ? "--aug" : "--num-aug 1000");
+        "are stored and none are drawn; set augment=on-the-fly%s%s",
+        c->data_paths.v[i], puzzles, times, build ? ", or build the data set with " : "",
+        build ? build : "");
   }
 }
 

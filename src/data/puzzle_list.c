@@ -8,7 +8,7 @@
 #include "base/rng.h"
 #include "data/dataset_index.h"
 #include "data/dataset_write.h"
-#include "puzzle/maze/maze_board.h"
+#include "puzzle/kind.h"
 
 trm_status trm__build_tick(trm_progress_fn *progress, void *arg, int64_t done, int64_t total,
                            trm_error *err) {
@@ -103,17 +103,11 @@ int trm__grid_key_compare(const void *left, const void *right) {
   return (l->b > r->b) - (l->b < r->b);
 }
 
-void trm__puzzle_canonical(const trm_puzzle *p, const uint8_t *cells, uint8_t *form) {
-  if (p->kind == TRM_PUZZLE_MAZE)
-    trm__maze_canonical(p, cells, form);
-  else
-    trm_sudoku_canonical(p, cells, form);
-}
-
 /* The keys of a list's questions, or of their canonical forms. */
 static trm_status make_keys(const trm_puzzle *p, const trm__puzzle_list *list, bool canonical,
                             trm_progress_fn *progress, void *progress_arg, trm__grid_key **out,
                             trm_error *err) {
+  const trm__puzzle_kind *kind = trm__kind_of(p);
   trm_status st = TRM_OK;
   int cells = p->rows * p->cols;
   uint8_t *form;
@@ -121,7 +115,7 @@ static trm_status make_keys(const trm_puzzle *p, const trm__puzzle_list *list, b
   TRM_ALLOC(&form, cells, "the search for duplicates", err);
   for (int64_t i = 0; st == TRM_OK && i < list->n; i++) {
     const uint8_t *grid = list->question + i * cells;
-    if (canonical) trm__puzzle_canonical(p, grid, form);
+    if (canonical) kind->canonical(p, grid, form);
     (*out)[i] = trm__grid_key_of(canonical ? form : grid, cells, 0);
     st = trm__build_tick(progress, progress_arg, i, list->n, err);
   }

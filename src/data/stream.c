@@ -204,7 +204,7 @@ static void build_row(trm_stream *s, const visit *v, int64_t source, uint32_t ro
   }
   trm__rng rng = trm__rng_at(s->config.seed, TRM__RNG_AUGMENT, (uint64_t)s->position, row);
   trm__dataset_read(v->set, source, s->row, s->row + s->seq_len);
-  v->augmenter->image(v->augmenter, &rng, s->row, s->row + s->seq_len, inputs, labels);
+  trm__augmenter_draw(v->augmenter, &rng, s->row, s->row + s->seq_len, inputs, labels);
 }
 
 static bool iteration_is_over(const trm_stream *s) {

@@ -81,8 +81,9 @@ static trm_status count_ids(split_job *s, trm_error *err) {
   return TRM_OK;
 }
 
+/* The copies of a task are its images; of other puzzles each is compared. */
 static bool compares_copies(const trm_dataset *d) {
-  return d->info.puzzle.kind != TRM_PUZZLE_ARC;
+  return !trm_puzzle_facts_of(&d->info.puzzle)->tasks;
 }
 
 /* Counts what the index tells, and how many keys there will be. */

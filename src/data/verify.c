@@ -8,9 +8,8 @@
 #include "data/splits.h"
 #include "data/survey.h"
 #include "io/json.h"
-#include "puzzle/arc/arc_grid.h"
 #include "puzzle/arc/arc_task.h"
-#include "trm/sudoku.h"
+#include "puzzle/kind.h"
 
 enum {
   TICK = 64, /* examples between two reports of progress */
@@ -97,15 +96,12 @@ static const trm_dataset_info *any_info(const verify_job *v) {
 
 static trm_status check_name(const trm_dataset_info *info, size_t id, const trm__json *value,
                              trm_error *err) {
+  const trm__puzzle_kind *kind = trm__kind_of(&info->puzzle);
   const char *name = trm__json_text(value);
-  size_t length;
-  trm__arc_copy copy;
   if (!name) TRM_FAIL_AT(err, TRM_E_FORMAT, id, "identifiers.json: entry %zu is no text", id);
-  if (info->puzzle.kind == TRM_PUZZLE_ARC && !trm__arc_copy_parse(name, &length, &copy))
-    TRM_FAIL_AT(err, TRM_E_FORMAT, id,
-                "identifiers.json: entry %zu is '%.60s', want a task's id, or ID|||tK|||COLOURS of "
-                "a copy (K 0 to 7, COLOURS 0 to 9 in any order)",
-                id, name);
+  if (kind->is_id && !kind->is_id(name))
+    TRM_FAIL_AT(err, TRM_E_FORMAT, id, "identifiers.json: entry %zu is '%.60s', want %s", id, name,
+                kind->wanted_id);
   return TRM_OK;
 }
 
@@ -196,8 +192,8 @@ static trm_status check_test_puzzles(const verify_job *v, bool named, trm_error 
 /* --- single examples: each check sees question and label of one --- */
 
 typedef struct example_check {
-  const char *text;
-  bool (*applies)(const trm_puzzle *p);
+  /* What holds where it finds nothing; NULL: it does not apply. */
+  const char *(*shows)(const trm_puzzle *p);
   /* Fills `err` of what is wrong with v->question, v->label; the place is added by the caller. */
   trm_status (*check)(const verify_job *v, int split, trm_error *err);
 } example_check;
@@ -245,7 +241,7 @@ static trm_status check_whole_sized(const verify_job *v, const trm_puzzle *p, in
     TRM_FAIL(err, TRM_E_FORMAT, "the question has no grid");
   if (split == 0 && trm_puzzle_locate(p, v->label).rows == 0)
     TRM_FAIL(err, TRM_E_FORMAT, "the label has no grid");
-  if (p->kind != TRM_PUZZLE_ARC) return check_user_label(v, p, err);
+  if (trm_puzzle_facts_of(p)->declared) return check_user_label(v, p, err);
   return check_sized(v, p, v->label, "label", err);
 }
 
@@ -270,31 +266,27 @@ static trm_status check_rules(const verify_job *v, int split, trm_error *err) {
   return TRM_OK;
 }
 
-static trm_status check_unique(const verify_job *v, int split, trm_error *err) {
+static trm_status check_question(const verify_job *v, int split, trm_error *err) {
   const trm_puzzle *p = &v->d[split]->info.puzzle;
-  uint8_t values[TRM_SUDOKU_MAX_CELLS];
-  for (int i = 0; i < p->rows * p->cols; i++)
-    values[i] = (uint8_t)(v->question[i] > 1 ? v->question[i] - 1 : 0);
-  trm_sudoku_result r = trm_sudoku_solve(p, values, 2, NULL);
-  if (r.solutions == 1 && r.complete) return TRM_OK;
-  TRM_FAIL(err, TRM_E_PUZZLE, "%s",
-           r.solutions > 1 ? "the question has more than one solution"
-           : r.complete    ? "the question has no solution"
-                           : "a second solution could not be ruled out in bounded time");
+  return trm__kind_of(p)->check_question(p, v->question, err);
 }
 
-static bool any_kind(const trm_puzzle *p) {
-  return p->kind != TRM_PUZZLE_NONE;
+static const char *shows_whole(const trm_puzzle *p) {
+  return p->kind != TRM_PUZZLE_NONE ? "every grid is whole" : NULL;
 }
 
-static bool is_sudoku(const trm_puzzle *p) {
-  return p->kind == TRM_PUZZLE_SUDOKU;
+static const char *shows_rules(const trm_puzzle *p) {
+  return trm_puzzle_has_rules(p) ? "labels obey the rules and keep what is given" : NULL;
+}
+
+static const char *shows_question(const trm_puzzle *p) {
+  return trm__kind_of(p)->shows;
 }
 
 static const example_check example_checks[] = {
-    {"every grid is whole", any_kind, check_whole},
-    {"labels obey the rules and keep what is given", trm_puzzle_has_rules, check_rules},
-    {"every Sudoku has exactly one solution", is_sudoku, check_unique},
+    {shows_whole, check_whole},
+    {shows_rules, check_rules},
+    {shows_question, check_question},
 };
 enum { N_EXAMPLE_CHECKS = sizeof example_checks / sizeof *example_checks };
 
@@ -323,15 +315,16 @@ static trm_status check_examples(verify_job *v, int k, const example_check *c, t
 static trm_status verify_examples(verify_job *v, int k, trm_error *err) {
   for (int c = 0; c < N_EXAMPLE_CHECKS; c++) {
     const example_check *check = &example_checks[c];
+    const char *shows = check->shows(&v->d[k]->info.puzzle);
     char text[160];
     trm_error finding;
     int64_t before = v->done, n = v->d[k]->info.examples, step = step_of(v, k);
-    if (!check->applies(&v->d[k]->info.puzzle)) continue;
+    if (!shows) continue;
     if (step > 1)
-      snprintf(text, sizeof text, "%s: %s (in %lld of %lld examples)", split_name[k], check->text,
+      snprintf(text, sizeof text, "%s: %s (in %lld of %lld examples)", split_name[k], shows,
                (long long)((n + step - 1) / step), (long long)n);
     else
-      snprintf(text, sizeof text, "%s: %s", split_name[k], check->text);
+      snprintf(text, sizeof text, "%s: %s", split_name[k], shows);
     trm_status st = check_examples(v, k, check, &finding);
     v->done = before + (n + step - 1) / step;
     TRM_TRY(report(v, text, st, &finding, err));
@@ -364,7 +357,7 @@ static trm_status verify_folder(verify_job *v, trm_error *err) {
   st = check_identifiers(v, &finding);
   const bool named = st == TRM_OK;
   TRM_TRY(report(v, "identifiers.json names every id", st, &finding, err));
-  if (any_info(v)->puzzle.kind == TRM_PUZZLE_ARC) {
+  if (trm_puzzle_facts_of(&any_info(v)->puzzle)->tasks) {
     st = check_test_puzzles(v, named, &finding);
     TRM_TRY(report(v, "test_puzzles.json", st, &finding, err));
   }
@@ -379,7 +372,7 @@ static trm_status prepare_examples(verify_job *v, trm_error *err) {
     const trm_dataset_info *info = &v->d[k]->info;
     if ((size_t)info->seq_len > len) len = (size_t)info->seq_len;
     for (int c = 0; c < N_EXAMPLE_CHECKS; c++)
-      if (example_checks[c].applies(&info->puzzle))
+      if (example_checks[c].shows(&info->puzzle))
         v->total += (info->examples + step_of(v, k) - 1) / step_of(v, k);
   }
   TRM_ALLOC(&v->question, 3 * len, "an example", err);

@@ -1,50 +1,12 @@
-/* The kinds of puzzles and how each is augmented: one table. Input and label of an example always
- * get the same image, and what is not scored stays so. */
+/* See augmenter.h. Input and label of an example always get the same image, and what is not scored
+ * stays so. */
 #include "puzzle/augmenter.h"
 
-#include "puzzle/arc/arc_move.h"
-#include "puzzle/sudoku/sudoku_shape.h"
-#include "puzzle/sudoku/sudoku_symmetry.h"
 #include "trm/dataset.h"
 
-static void sudoku_image(const trm__augmenter *a, trm__rng *rng, const int32_t *from_inputs,
-                         const int32_t *from_labels, int32_t *inputs, int32_t *labels) {
-  trm__symmetry g;
-  trm__symmetry_draw(a->puzzle, rng, &g);
-  trm__symmetry_apply_tokens(&g, from_inputs, inputs);
-  trm__symmetry_apply_tokens(&g, from_labels, labels);
-}
-
-static void grid_image(const trm__augmenter *a, trm__rng *rng, const int32_t *from_inputs,
-                       const int32_t *from_labels, int32_t *inputs, int32_t *labels) {
-  trm__grid_image g;
-  trm__grid_image_draw(&a->symmetry, from_inputs, from_labels, rng, &g);
-  trm__grid_image_apply(&a->symmetry, &g, 0, from_inputs, inputs);
-  trm__grid_image_apply(&a->symmetry, &g, TRM_IGNORE_LABEL, from_labels, labels);
-}
-
-static void arc_image(const trm__augmenter *a, trm__rng *rng, const int32_t *from_inputs,
-                      const int32_t *from_labels, int32_t *inputs, int32_t *labels) {
-  trm__arc_move(rng, a->puzzle->rows, from_inputs, from_labels, inputs, labels);
-}
-
-static trm_status init_arc(trm__augmenter *a, const char *file, trm_error *err) {
-  (void)a, (void)file, (void)err;
-  return TRM_OK;
-}
-
-static trm_status init_sudoku(trm__augmenter *a, const char *file, trm_error *err) {
-  if (!trm__sudoku_known(a->puzzle))
-    TRM_FAIL(err, TRM_E_CONFIG, "%s: no Sudoku has such boxes: set augment=none", file);
-  return TRM_OK;
-}
-
-static trm_status init_maze(trm__augmenter *a, const char *file, trm_error *err) {
-  return trm__grid_symmetry_init(&a->symmetry, a->puzzle, "dihedral", file, NULL, err);
-}
-
-static trm_status init_grid(trm__augmenter *a, const char *file, trm_error *err) {
-  TRM_TRY(trm__grid_symmetry_init(&a->symmetry, a->puzzle, a->puzzle->symmetries, file, NULL, err));
+static trm_status init_symmetry(trm__augmenter *a, const char *symmetries, const char *file,
+                                trm_error *err) {
+  TRM_TRY(trm__grid_symmetry_init(&a->symmetry, a->puzzle, symmetries, file, NULL, err));
   if (trm__grid_symmetry_none(&a->symmetry))
     TRM_FAIL(err, TRM_E_CONFIG,
              "%s: augmentation on the fly: these puzzles declare no symmetries; set augment=none, "
@@ -53,32 +15,39 @@ static trm_status init_grid(trm__augmenter *a, const char *file, trm_error *err)
   return TRM_OK;
 }
 
-/* A kind without a row has no images. */
-static const struct {
-  trm_status (*init)(trm__augmenter *a, const char *file, trm_error *err);
-  void (*image)(const trm__augmenter *a, trm__rng *rng, const int32_t *from_inputs,
-                const int32_t *from_labels, int32_t *inputs, int32_t *labels);
-} kinds[TRM_PUZZLE_KINDS] = {
-    [TRM_PUZZLE_SUDOKU] = {init_sudoku, sudoku_image},
-    [TRM_PUZZLE_MAZE] = {init_maze, grid_image},
-    [TRM_PUZZLE_ARC] = {init_arc, arc_image},
-    [TRM_PUZZLE_GRID] = {init_grid, grid_image},
-};
-
 trm_status trm__augmenter_init(trm__augmenter *a, const trm_puzzle *p, const char *file,
                                trm_error *err) {
+  const trm__puzzle_kind *kind = trm__kind_of(p);
+  const char *symmetries = trm__kind_symmetries(p);
   a->puzzle = p;
-  if (p->kind == TRM_PUZZLE_NONE)
+  a->kind = kind;
+  if (kind == &trm__kind_none)
     TRM_FAIL(err, TRM_E_CONFIG,
              "%s: augmentation on the fly needs to know what the tokens mean, and dataset.json has "
              "no \"puzzle\": set augment=none",
              file);
-  if (!kinds[p->kind].init)
+  if (!kind->image && !symmetries)
     TRM_FAIL(err, TRM_E_CONFIG,
              "%s: puzzles of kind %s cannot be augmented on the fly: set augment=none", file,
-             trm_puzzle_kind_name(p->kind));
-  a->image = kinds[p->kind].image;
-  return kinds[p->kind].init(a, file, err);
+             kind->name);
+  if (!kind->image) return init_symmetry(a, symmetries, file, err);
+  if (!trm__kind_knows(p))
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "%s: no puzzle of kind %s has such sides or boxes: set augment=none", file,
+             kind->name);
+  return TRM_OK;
+}
+
+void trm__augmenter_draw(const trm__augmenter *a, trm__rng *rng, const int32_t *from_inputs,
+                         const int32_t *from_labels, int32_t *inputs, int32_t *labels) {
+  trm__grid_image g;
+  if (a->kind->image) {
+    a->kind->image(a->puzzle, rng, from_inputs, from_labels, inputs, labels);
+    return;
+  }
+  trm__grid_image_draw(&a->symmetry, from_inputs, from_labels, rng, &g);
+  trm__grid_image_apply(&a->symmetry, &g, 0, from_inputs, inputs);
+  trm__grid_image_apply(&a->symmetry, &g, TRM_IGNORE_LABEL, from_labels, labels);
 }
 
 bool trm_puzzle_has_images(const trm_puzzle *p) {

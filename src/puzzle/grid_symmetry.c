@@ -120,7 +120,7 @@ trm_status trm__grid_symmetry_init(trm__grid_symmetry *s, const trm_puzzle *p, c
   parse q = {s, p, file, -1};
   s->rows = p->rows;
   s->cols = p->cols;
-  s->sized = p->kind == TRM_PUZZLE_GRID && p->sized;
+  s->sized = trm_puzzle_facts_of(p)->declared && p->sized;
   s->tokens = trm_puzzle_first_symbol(p) + trm_puzzle_n_symbols(p);
   for (const char *at = text; *at;) {
     size_t n = strcspn(at, ",");

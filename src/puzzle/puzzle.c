@@ -1,43 +1,17 @@
-/* Kinds of puzzles as data: one row per kind says which symbols its tokens have; only the user's
- * own kind carries them itself. */
+/* See puzzle.h. What depends on the kind is in its row; only what users declare is in the puzzle.
+ */
 #include "puzzle/puzzle.h"
 
+#include <stdio.h>
 #include <string.h>
 
-#include "io/json.h"
-#include "trm/sudoku.h"
-
-static const char *const sudoku_symbols[] = {".", "1", "2", "3", "4", "5", "6", "7", "8",
-                                             "9", "A", "B", "C", "D", "E", "F", "G"};
-static const char *const maze_symbols[] = {"#", " ", "S", "G", "o"};
-static const char *const arc_symbols[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
-
-typedef struct kind_row {
-  const char *name;
-  int first, n; /* tokens with a symbol; n 0: the puzzle says */
-  const char *const *symbols;
-} kind_row;
-static const kind_row kinds[TRM_PUZZLE_KINDS] = {
-    [TRM_PUZZLE_NONE] = {"none", 0, 0, NULL},
-    [TRM_PUZZLE_SUDOKU] = {"sudoku", 1, 0, sudoku_symbols},
-    [TRM_PUZZLE_MAZE] = {"maze", 1, 5, maze_symbols},
-    [TRM_PUZZLE_ARC] = {"arc", TRM_PUZZLE_END + 1, 10, arc_symbols},
-    [TRM_PUZZLE_GRID] = {"grid", 1, 0, NULL},
-};
-
-static bool known_kind(trm_puzzle_kind kind) {
-  return (unsigned)kind < TRM_PUZZLE_KINDS;
-}
-
-const char *trm_puzzle_kind_name(trm_puzzle_kind kind) {
-  return known_kind(kind) ? kinds[kind].name : NULL;
-}
+#include "puzzle/kind.h"
 
 /* --- symbols --- */
 
 int trm_puzzle_first_symbol(const trm_puzzle *p) {
-  if (!known_kind(p->kind)) return 0;
-  return kinds[p->kind].first + (p->kind == TRM_PUZZLE_GRID && p->sized);
+  if (trm__kind_of(p) == &trm__kind_none) return 0;
+  return trm_puzzle_is_sized(p) ? TRM_PUZZLE_END + 1 : 1;
 }
 
 /* The symbol i places behind `text`; the empty one at the end of the list. */
@@ -47,21 +21,23 @@ static const char *vocabulary_at(const trm_puzzle *p, int i) {
   return at < end ? at : end;
 }
 
-int trm_puzzle_n_symbols(const trm_puzzle *p) {
-  if (!known_kind(p->kind)) return 0;
-  if (p->kind == TRM_PUZZLE_SUDOKU)
-    return p->rows >= 0 && p->rows <= TRM_SUDOKU_MAX_SIZE ? p->rows + 1 : 0;
-  if (p->kind != TRM_PUZZLE_GRID) return kinds[p->kind].n;
+int trm__puzzle_vocabulary_size(const trm_puzzle *p) {
   const char *at = p->vocabulary, *end = at + sizeof p->vocabulary - 1;
   int n = 0;
   for (; at < end && *at; n++) at += strlen(at) + 1;
   return n;
 }
 
+int trm_puzzle_n_symbols(const trm_puzzle *p) {
+  const trm__puzzle_kind *kind = trm__kind_of(p);
+  return kind->count ? kind->count(p) : kind->n_symbols;
+}
+
 const char *trm_puzzle_symbol(const trm_puzzle *p, int token) {
+  const trm__puzzle_kind *kind = trm__kind_of(p);
   int i = token - trm_puzzle_first_symbol(p);
   if (i < 0 || i >= trm_puzzle_n_symbols(p)) return NULL;
-  return p->kind == TRM_PUZZLE_GRID ? vocabulary_at(p, i) : kinds[p->kind].symbols[i];
+  return kind->symbols ? kind->symbols[i] : vocabulary_at(p, i);
 }
 
 int trm__puzzle_token(const trm_puzzle *p, const char *symbol, size_t n) {
@@ -88,50 +64,37 @@ bool trm__puzzle_add_symbol(trm_puzzle *p, const char *symbol) {
 
 /* --- checks --- */
 
-static trm_status check_sudoku(const trm_puzzle *p, const char *file, trm_error *err) {
-  int n = p->rows;
-  if (n < 2 || n > TRM_SUDOKU_MAX_SIZE || p->cols != n || p->box_rows < 1 || p->box_rows > n ||
-      p->box_cols < 1 || p->box_cols > n || p->box_rows * p->box_cols != n)
-    TRM_FAIL(err, TRM_E_CONFIG,
-             "%s: puzzle: no Sudoku has %d x %d cells in boxes of %d x %d; expected 2 to %d rows, "
-             "as many columns, and as many cells in a box",
-             file, p->rows, p->cols, p->box_rows, p->box_cols, TRM_SUDOKU_MAX_SIZE);
-  return TRM_OK;
-}
-
 trm_status trm__puzzle_check(const trm_puzzle *p, int vocab_size, int seq_len, const char *file,
                              trm_error *err) {
-  if (!known_kind(p->kind))
+  const trm__puzzle_kind *kind = trm__kind_of(p);
+  if (!trm_puzzle_kind_name(p->kind))
     TRM_FAIL(err, TRM_E_CONFIG, "%s: puzzle.kind is not one of its values", file);
   if (p->kind == TRM_PUZZLE_NONE) return TRM_OK;
-  if (p->kind == TRM_PUZZLE_SUDOKU) TRM_TRY(check_sudoku(p, file, err));
+  if (kind->check) TRM_TRY(kind->check(p, file, err));
   if (p->rows < 1 || p->cols < 1 || p->rows > TRM_PUZZLE_MAX_SIDE || p->cols > TRM_PUZZLE_MAX_SIDE)
     TRM_FAIL(err, TRM_E_CONFIG, "%s: puzzle: %d x %d cells; expected sides of 1 to %d", file,
              p->rows, p->cols, TRM_PUZZLE_MAX_SIDE);
-  if (p->kind == TRM_PUZZLE_ARC && (p->rows != p->cols || p->rows > 30))
-    TRM_FAIL(err, TRM_E_CONFIG,
-             "%s: puzzle: %d x %d cells; expected a square of up to 30 x 30 of ARC", file, p->rows,
-             p->cols);
   int cells = p->rows * p->cols, tokens = trm_puzzle_first_symbol(p) + trm_puzzle_n_symbols(p);
   if (seq_len != cells || vocab_size != tokens)
     TRM_FAIL(err, TRM_E_CONFIG,
              "%s: puzzle: a %d x %d %s has seq_len %d and vocab_size %d, not %d and %d", file,
-             p->rows, p->cols, kinds[p->kind].name, cells, tokens, seq_len, vocab_size);
+             p->rows, p->cols, kind->name, cells, tokens, seq_len, vocab_size);
   return TRM_OK;
 }
 
 /* --- JSON --- */
 
 void trm__puzzle_put(trm__json_out *o, const char *key, const trm_puzzle *p) {
+  const trm_puzzle_facts *facts = trm_puzzle_facts_of(p);
   trm__json_open(o, key, '{');
   trm__json_put_text(o, "kind", trm_puzzle_kind_name(p->kind));
   trm__json_put_int(o, "rows", p->rows);
   trm__json_put_int(o, "cols", p->cols);
-  if (p->kind == TRM_PUZZLE_SUDOKU) {
+  if (facts->boxes) {
     trm__json_put_int(o, "box_rows", p->box_rows);
     trm__json_put_int(o, "box_cols", p->box_cols);
   }
-  if (p->kind == TRM_PUZZLE_GRID) {
+  if (facts->declared) {
     trm__json_put_bool(o, "sized", p->sized);
     trm__json_put_text(o, "rules", p->rules);
     trm__json_put_text(o, "symmetries", p->symmetries);
@@ -142,15 +105,25 @@ void trm__puzzle_put(trm__json_out *o, const char *key, const trm_puzzle *p) {
   trm__json_close(o);
 }
 
+/* "none, sudoku, maze, arc or grid" */
+static void list_kinds(char *text, size_t size) {
+  size_t used = 0;
+  for (int i = 0; i < TRM_PUZZLE_KINDS && used < size; i++) {
+    const char *before = i == 0 ? "" : i + 1 == TRM_PUZZLE_KINDS ? " or " : ", ";
+    used += (size_t)snprintf(text + used, size - used, "%s%s", before, trm__kinds[i]->name);
+  }
+}
+
 static trm_status read_kind(const trm__json *o, const char *file, trm_puzzle *p, trm_error *err) {
   const char *name;
   TRM_TRY(trm__json_string(o, file, "kind", &name, err));
   for (int i = 0; i < TRM_PUZZLE_KINDS; i++) {
     p->kind = (trm_puzzle_kind)i;
-    if (!strcmp(name, kinds[i].name)) return TRM_OK;
+    if (!strcmp(name, trm__kinds[i]->name)) return TRM_OK;
   }
-  TRM_FAIL(err, TRM_E_CONFIG,
-           "%s: puzzle.kind = \"%.60s\": expected none, sudoku, maze, arc or grid", file, name);
+  char known[160];
+  list_kinds(known, sizeof known);
+  TRM_FAIL(err, TRM_E_CONFIG, "%s: puzzle.kind = \"%.60s\": expected %s", file, name, known);
 }
 
 static trm_status read_text(const trm__json *o, const char *file, const char *key, char *out,
@@ -212,7 +185,7 @@ trm_status trm__puzzle_from_json(const trm__json *o, const char *file, trm_puzzl
     TRM_TRY(trm__json_int(o, file, known_keys[1 + i], 0, TRM_PUZZLE_MAX_SIDE, &v, err));
     *at[i] = (int)v;
   }
-  if (p->kind != TRM_PUZZLE_GRID) return TRM_OK;
+  if (!trm_puzzle_facts_of(p)->declared) return TRM_OK;
   if (trm__json_get(o, "sized")) TRM_TRY(trm__json_bool(o, file, "sized", &p->sized, err));
   TRM_TRY(read_text(o, file, "rules", p->rules, sizeof p->rules, err));
   TRM_TRY(read_text(o, file, "symmetries", p->symmetries, sizeof p->symmetries, err));

@@ -13,6 +13,8 @@ trm_status trm__puzzle_check(const trm_puzzle *p, int vocab_size, int seq_len, c
 /* Appends a symbol to the vocabulary; false when there is no room, it is empty, too long, or there
  * already. */
 bool trm__puzzle_add_symbol(trm_puzzle *p, const char *symbol);
+/* How many symbols the puzzle's own vocabulary has. */
+int trm__puzzle_vocabulary_size(const trm_puzzle *p);
 /* The token of a symbol of n bytes; -1 when there is none. */
 int trm__puzzle_token(const trm_puzzle *p, const char *symbol, size_t n);
 

@@ -1,23 +1,7 @@
-/* Rule checkers by name: whether an answer is right, be it the labelled one or another.
- *
- * A checker sees a rectangle of symbols, not tokens, so one works for its own kind of puzzle and
- * for a user's grids whose vocabulary has its symbols. Of a grid that is smaller than its canvas it
- * sees the grid alone. */
+/* Rule checkers by name: whether an answer is right, be it the labelled one or another. */
 #include <string.h>
 
-#include "puzzle/maze/maze_board.h"
-#include "puzzle/sudoku/sudoku_shape.h"
-#include "trm/puzzle.h"
-
-enum { MAX_TOKENS = TRM_PUZZLE_MAX_SYMBOLS + 2 };
-
-typedef struct view {
-  const trm_puzzle *puzzle;
-  int rows, cols, top, left; /* the grid on the canvas */
-  const int32_t *inputs, *answer;
-  char letter[MAX_TOKENS]; /* a token's symbol of one byte, else 0 */
-  int number[MAX_TOKENS];  /* a symbol that is a number, else -1 */
-} view;
+#include "puzzle/kind.h"
 
 /* --- the grid --- */
 
@@ -30,31 +14,18 @@ static int number_of(const char *symbol) {
   return n;
 }
 
-static int token_at(const view *v, const int32_t *tokens, int i, int j) {
-  int32_t token = tokens[(v->top + i) * v->puzzle->cols + v->left + j];
-  return token >= 0 && token < MAX_TOKENS ? token : 0;
-}
-
-static char letter_at(const view *v, const int32_t *tokens, int i, int j) {
-  return v->letter[token_at(v, tokens, i, j)];
-}
-
-static void name_tokens(view *v) {
+static void name_tokens(trm__puzzle_view *v) {
   int first = trm_puzzle_first_symbol(v->puzzle), n = trm_puzzle_n_symbols(v->puzzle);
-  for (int token = 0; token < MAX_TOKENS; token++) v->number[token] = -1;
-  for (int token = first; token < first + n && token < MAX_TOKENS; token++) {
+  for (int token = 0; token < TRM__VIEW_TOKENS; token++) v->number[token] = -1;
+  for (int token = first; token < first + n && token < TRM__VIEW_TOKENS; token++) {
     const char *symbol = trm_puzzle_symbol(v->puzzle, token);
     v->number[token] = number_of(symbol);
     if (!symbol[1]) v->letter[token] = symbol[0];
   }
 }
 
-static bool has_symbol(const trm_puzzle *p, int32_t token) {
-  return token >= trm_puzzle_first_symbol(p) && trm_puzzle_symbol(p, token) != NULL;
-}
-
 /* The rectangle of symbols of the input, as everywhere; the canvas when grids fill it. */
-static void find_grid(view *v) {
+static void find_grid(trm__puzzle_view *v) {
   const trm_puzzle_box box = trm_puzzle_locate(v->puzzle, v->inputs);
   v->top = box.row;
   v->left = box.col;
@@ -62,145 +33,40 @@ static void find_grid(view *v) {
   v->cols = box.cols;
 }
 
-/* --- the checkers --- */
-
-/* '.' or '0' blank, '1' to '9', 'A' ... */
-static bool read_digits(const view *v, const int32_t *tokens, const trm_puzzle *p,
-                        uint8_t *values) {
-  char text[TRM_SUDOKU_MAX_CELLS];
-  for (int i = 0; i < p->rows * p->cols; i++)
-    text[i] = letter_at(v, tokens, i / p->cols, i % p->cols);
-  return trm_sudoku_parse(p, text, (size_t)(p->rows * p->cols), values, NULL) == TRM_OK;
-}
-
-static bool solves_sudoku(const view *v) {
-  uint8_t question[TRM_SUDOKU_MAX_CELLS], answer[TRM_SUDOKU_MAX_CELLS];
-  trm_puzzle p = *v->puzzle;
-  if (p.kind != TRM_PUZZLE_SUDOKU) p = trm_sudoku_of_size(v->rows == v->cols ? v->rows : 0);
-  return trm__sudoku_known(&p) && read_digits(v, v->inputs, &p, question) &&
-         read_digits(v, v->answer, &p, answer) && trm_sudoku_solves(&p, question, answer);
-}
-
-static bool read_maze(const view *v, const int32_t *tokens, const trm_puzzle *p, uint8_t *cells) {
-  for (int i = 0; i < p->rows * p->cols; i++)
-    cells[i] = (uint8_t)letter_at(v, tokens, i / p->cols, i % p->cols);
-  const char *text = (const char *)cells; /* letter by letter in place */
-  return trm_maze_parse(p, text, (size_t)(p->rows * p->cols), cells, NULL) == TRM_OK;
-}
-
-static bool solves_maze(const view *v) {
-  uint8_t question[TRM_MAZE_MAX_CELLS], answer[TRM_MAZE_MAX_CELLS];
-  trm_puzzle p = trm_maze_of_size(v->rows, v->cols);
-  return p.kind == TRM_PUZZLE_MAZE && read_maze(v, v->inputs, &p, question) &&
-         read_maze(v, v->answer, &p, answer) && trm_maze_solves(v->rows, v->cols, question, answer);
-}
-
-static bool is_blank(char letter) {
-  return letter == '.' || letter == '0';
-}
-
-/* True when a row or column of the answer has each symbol of the answer's first row once. */
-static bool is_latin_line(const view *v, int at, bool column) {
-  bool wanted[MAX_TOKENS] = {false};
-  for (int j = 0; j < v->cols; j++) wanted[token_at(v, v->answer, 0, j)] = true;
-  for (int j = 0; j < v->cols; j++) {
-    int token = token_at(v, v->answer, column ? j : at, column ? at : j);
-    if (!wanted[token] || !has_symbol(v->puzzle, token) || is_blank(v->letter[token])) return false;
-    wanted[token] = false;
-  }
-  return true;
-}
-
-static bool solves_latin(const view *v) {
-  if (v->rows != v->cols || v->rows < 1) return false;
-  for (int i = 0; i < v->rows; i++)
-    for (int j = 0; j < v->cols; j++) {
-      int given = token_at(v, v->inputs, i, j);
-      if (!is_blank(v->letter[given]) && given != token_at(v, v->answer, i, j)) return false;
-    }
-  for (int i = 0; i < v->rows; i++)
-    if (!is_latin_line(v, i, false) || !is_latin_line(v, i, true)) return false;
-  return true;
-}
-
-/* The cells to find of a nonogram begin at (rows, cols); before them are the hints. */
-typedef struct hints {
-  int rows, cols;
-} hints;
-
-/* True when the runs of '#' in row or column `at` are the numbers among its hints; 0 is no run. */
-static bool runs_agree(const view *v, hints h, int at, bool column) {
-  int hint = 0, n_hints = column ? h.rows : h.cols, end = column ? v->rows : v->cols, run = 0;
-  for (int k = n_hints; k <= end; k++) {
-    char cell = k == end ? '.' : letter_at(v, v->answer, column ? k : at, column ? at : k);
-    if (cell != '#' && cell != '.') return false;
-    if (cell == '#') {
-      run++;
-      continue;
-    }
-    if (!run) continue;
-    int want = 0;
-    while (hint < n_hints && want <= 0) {
-      want = v->number[token_at(v, v->inputs, column ? hint : at, column ? at : hint)];
-      hint++;
-    }
-    if (want != run) return false;
-    run = 0;
-  }
-  for (; hint < n_hints; hint++)
-    if (v->number[token_at(v, v->inputs, column ? hint : at, column ? at : hint)] > 0) return false;
-  return true;
-}
-
-static bool solves_nonogram(const view *v) {
-  hints h = {0, 0};
-  while (h.cols < v->cols && v->rows && letter_at(v, v->inputs, v->rows - 1, h.cols) != '?')
-    h.cols++;
-  while (h.rows < v->rows && v->cols && letter_at(v, v->inputs, h.rows, v->cols - 1) != '?')
-    h.rows++;
-  if (h.cols == v->cols || h.rows == v->rows) return false;
-  for (int i = 0; i < v->rows; i++)
-    for (int j = 0; j < v->cols; j++)
-      if ((letter_at(v, v->inputs, i, j) == '?') != (i >= h.rows && j >= h.cols)) return false;
-  for (int i = h.rows; i < v->rows; i++)
-    if (!runs_agree(v, h, i, false)) return false;
-  for (int j = h.cols; j < v->cols; j++)
-    if (!runs_agree(v, h, j, true)) return false;
-  return true;
-}
-
-static const struct checker {
-  const char *name;
-  bool (*solves)(const view *v);
-} checkers[] = {{"sudoku", solves_sudoku},
-                {"maze", solves_maze},
-                {"latin", solves_latin},
-                {"nonogram", solves_nonogram}};
-
-enum { N_CHECKERS = sizeof checkers / sizeof *checkers };
-
 /* --- by name --- */
 
-const char *trm_puzzle_rules_name(int i) {
-  return i >= 0 && i < N_CHECKERS ? checkers[i].name : NULL;
-}
-
-static const struct checker *find_checker(const trm_puzzle *p) {
-  const char *name = p->kind == TRM_PUZZLE_GRID ? p->rules : trm_puzzle_kind_name(p->kind);
-  for (int i = 0; name && i < N_CHECKERS; i++)
-    if (!strcmp(name, checkers[i].name)) return &checkers[i];
+/* The i-th of the rules of all kinds; NULL behind the last. */
+static const trm__puzzle_rules *rules_at(int i) {
+  for (int kind = 0; kind < TRM_PUZZLE_KINDS; kind++)
+    for (const trm__puzzle_rules *r = trm__kinds[kind]->rules; r && r->name; r++)
+      if (i-- == 0) return r;
   return NULL;
 }
 
+const char *trm_puzzle_rules_name(int i) {
+  const trm__puzzle_rules *r = i >= 0 ? rules_at(i) : NULL;
+  return r ? r->name : NULL;
+}
+
+/* A kind's own, or those that a grid names. */
+static const trm__puzzle_rules *find_rules(const trm_puzzle *p) {
+  const trm__puzzle_kind *kind = trm__kind_of(p);
+  const trm__puzzle_rules *r;
+  if (!kind->facts.declared) return kind->rules;
+  for (int i = 0; (r = rules_at(i)) && strcmp(r->name, p->rules) != 0; i++) {
+  }
+  return r;
+}
+
 bool trm_puzzle_has_rules(const trm_puzzle *p) {
-  return find_checker(p) != NULL;
+  return find_rules(p) != NULL;
 }
 
 bool trm_puzzle_solves(const trm_puzzle *p, const int32_t *inputs, const int32_t *answer) {
-  const struct checker *checker = find_checker(p);
-  if (!checker) return false;
-  view v = {.puzzle = p, .inputs = inputs, .answer = answer};
+  const trm__puzzle_rules *rules = find_rules(p);
+  if (!rules) return false;
+  trm__puzzle_view v = {.puzzle = p, .inputs = inputs, .answer = answer};
   name_tokens(&v);
   find_grid(&v);
-  return checker->solves(&v);
+  return rules->solves(&v);
 }

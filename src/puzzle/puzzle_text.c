@@ -5,16 +5,17 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "puzzle/kind.h"
 #include "puzzle/puzzle.h"
 #include "puzzle/puzzle_json.h"
-#include "trm/sudoku.h"
 
 enum { CELL_TEXT = 4 * TRM_PUZZLE_MAX_SYMBOL + 1 };
 
 /* --- where a grid lies --- */
 
 bool trm_puzzle_is_sized(const trm_puzzle *p) {
-  return p->kind == TRM_PUZZLE_ARC || (p->kind == TRM_PUZZLE_GRID && p->sized);
+  const trm__puzzle_kind *kind = trm__kind_of(p);
+  return kind->sized || (kind->facts.declared && p->sized);
 }
 
 /* The tokens [first, end) have a symbol. */
@@ -142,10 +143,10 @@ static void put(output *o, const char *text) {
 size_t trm_puzzle_format_box(const trm_puzzle *p, const int32_t *tokens, trm_puzzle_box box,
                              char *text, size_t size) {
   output o = {text, size, 0};
-  bool sudoku = p->kind == TRM_PUZZLE_SUDOKU, compact = is_compact(p);
+  bool joined = trm__kind_of(p)->joined, compact = is_compact(p);
   if (p->kind == TRM_PUZZLE_NONE) box.rows = 0;
   for (int row = 0; row < box.rows; row++) {
-    if (row && !sudoku) put(&o, compact ? "/" : " / ");
+    if (row && !joined) put(&o, compact ? "/" : " / ");
     for (int col = 0; col < box.cols; col++) {
       char cell[CELL_TEXT];
       cell_text(p, tokens[(box.row + row) * p->cols + box.col + col], cell);
@@ -285,19 +286,12 @@ static void mark_end(const trm_puzzle *p, int rows, int cols, int32_t *tokens) {
     tokens[rows * p->cols + col] = TRM_PUZZLE_END;
 }
 
-static trm_status parse_sudoku(const trm_puzzle *p, const char *text, size_t n, int32_t *tokens,
-                               trm_error *err) {
-  uint8_t values[TRM_SUDOKU_MAX_CELLS];
-  TRM_TRY(trm_sudoku_parse(p, text, n, values, err));
-  for (int i = 0; i < p->rows * p->cols; i++) tokens[i] = values[i] + 1;
-  return TRM_OK;
-}
-
 trm_status trm_puzzle_parse(const trm_puzzle *p, const char *text, size_t n, int32_t *tokens,
                             trm_error *err) {
-  if (p->kind == TRM_PUZZLE_NONE || !trm_puzzle_kind_name(p->kind))
+  const trm__puzzle_kind *kind = trm__kind_of(p);
+  if (kind == &trm__kind_none)
     TRM_FAIL(err, TRM_E_ARGUMENT, "a puzzle of unknown kind has no text");
-  if (p->kind == TRM_PUZZLE_SUDOKU) return parse_sudoku(p, text, n, tokens, err);
+  if (kind->parse) return kind->parse(p, text, n, tokens, err);
   bool sized = trm_puzzle_is_sized(p);
   reader r = {.p = p, .text = text, .n = n, .compact = is_compact(p)};
   r.flat = !sized && !memchr(text, '/', n);

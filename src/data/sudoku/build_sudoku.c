@@ -171,7 +171,7 @@ static void add_group(const build *b, trm__split_writer *w, const trm__puzzle_li
                       int64_t i) {
   int64_t cells = b->puzzle.rows * b->puzzle.cols;
   const uint8_t *q = list->question + i * cells, *a = list->answer + i * cells;
-  trm__split_add_sudoku(w, q, a);
+  trm__split_add(w, q, a);
   for (int64_t k = 1; k < w->copies; k++) {
     trm__rng rng = trm__rng_at(b->config->seed, TRM__RNG_AUGMENT, (uint64_t)i, (uint32_t)k);
     trm__symmetry g;
@@ -179,7 +179,7 @@ static void add_group(const build *b, trm__split_writer *w, const trm__puzzle_li
     trm__symmetry_draw(&b->puzzle, &rng, &g);
     trm__symmetry_apply(&g, q, question);
     trm__symmetry_apply(&g, a, answer);
-    trm__split_add_sudoku(w, question, answer);
+    trm__split_add(w, question, answer);
   }
 }
 

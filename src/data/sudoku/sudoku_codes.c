@@ -164,7 +164,7 @@ trm_status trm__sudoku_read_game_id(trm_sudoku_reader *r, trm_sudoku_entry *e, b
   const int size = across * down;
   trm_puzzle p = {
       .kind = TRM_PUZZLE_SUDOKU, .rows = size, .cols = size, .box_rows = across, .box_cols = down};
-  if (size > TRM_SUDOKU_MAX_SIZE || !trm__sudoku_known(&p))
+  if (size > TRM_SUDOKU_MAX_SIZE || !trm_sudoku_known(&p))
     return refuse_code(r, r->text, "a game id of Solo of a size that is not known (at most 16x16)",
                        err);
   TRM_TRY(trm__sudoku_take_shape(r, &p, r->line, r->column, err));

@@ -19,7 +19,7 @@ trm_status trm_sudoku_reader_create(const trm_sudoku_reader_config *config, trm_
                                     trm_error *err) {
   trm_sudoku_reader *r;
   *out = NULL;
-  if (config->puzzle.kind != TRM_PUZZLE_NONE && !trm__sudoku_known(&config->puzzle))
+  if (config->puzzle.kind != TRM_PUZZLE_NONE && !trm_sudoku_known(&config->puzzle))
     TRM_FAIL(err, TRM_E_ARGUMENT, "the puzzle is not a Sudoku of a known shape");
   TRM_ALLOC(&r, 1, "a reader of Sudokus", err);
   r->config = *config;

@@ -222,7 +222,7 @@ static void search_orientation(canonizer *z, const uint8_t *values, bool transpo
 }
 
 void trm_sudoku_canonical(const trm_puzzle *p, const uint8_t *values, uint8_t *canonical) {
-  if (!trm__sudoku_known(p)) return;
+  if (!trm_sudoku_known(p)) return;
   trm__sudoku_shape shape;
   trm__sudoku_shape_init(&shape, p);
   canonizer z;

@@ -1,4 +1,4 @@
-/* Sudoku as text and as rules. Invariant: every shape that passes trm__sudoku_known has
+/* Sudoku as text and as rules. Invariant: every shape that passes trm_sudoku_known has
  * box_rows * box_cols == rows == cols <= TRM_SUDOKU_MAX_SIZE, so cells and units fit the tables. */
 #include <stdio.h>
 #include <string.h>
@@ -21,7 +21,7 @@ trm_puzzle trm_sudoku_of_size(int size) {
   return (trm_puzzle){.kind = TRM_PUZZLE_NONE};
 }
 
-bool trm__sudoku_known(const trm_puzzle *p) {
+bool trm_sudoku_known(const trm_puzzle *p) {
   return p->kind == TRM_PUZZLE_SUDOKU && p->rows >= 2 && p->rows <= TRM_SUDOKU_MAX_SIZE &&
          p->rows == p->cols && p->box_rows >= 1 && p->box_rows <= p->rows && p->box_cols >= 1 &&
          p->box_cols <= p->cols && p->box_rows * p->box_cols == p->rows;
@@ -118,7 +118,7 @@ trm_status trm_sudoku_parse(const trm_puzzle *p, const char *text, size_t n, uin
     n = trm__sudoku_make_plain(text, n, plain);
     text = plain;
   }
-  if (!trm__sudoku_known(p))
+  if (!trm_sudoku_known(p))
     TRM_FAIL(err, TRM_E_ARGUMENT, "the puzzle is not a Sudoku of a known shape");
   if (trm__sudoku_read_cells(p, text, n, false, values, &at, why)) return TRM_OK;
   TRM_FAIL_AT(err, TRM_E_FORMAT, at + 1, "column %zu: %s", at + 1, why);

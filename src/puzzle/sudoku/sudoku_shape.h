@@ -20,8 +20,6 @@ typedef struct trm__sudoku_shape {
   uint64_t peers[TRM_SUDOKU_MAX_CELLS][TRM__SUDOKU_CELL_WORDS]; /* cells that share a unit */
 } trm__sudoku_shape;
 
-/* True for a Sudoku whose boxes tile the grid and whose size this library holds. */
-bool trm__sudoku_known(const trm_puzzle *p);
 /* `p` must be known. */
 void trm__sudoku_shape_init(trm__sudoku_shape *s, const trm_puzzle *p);
 

@@ -189,7 +189,7 @@ void trm__sudoku_search_run(trm__sudoku_search *search, const uint8_t *question)
 
 trm_sudoku_result trm_sudoku_solve(const trm_puzzle *p, const uint8_t *question, int limit,
                                    uint8_t *answer) {
-  if (!trm__sudoku_known(p)) return (trm_sudoku_result){.complete = true};
+  if (!trm_sudoku_known(p)) return (trm_sudoku_result){.complete = true};
   trm__sudoku_shape shape;
   trm__sudoku_shape_init(&shape, p);
   trm__sudoku_search search = {.shape = &shape,

@@ -13,7 +13,7 @@ typedef struct trm__symmetry {
   uint8_t digit[TRM_SUDOKU_MAX_SIZE + 1];
 } trm__symmetry;
 
-/* A uniform draw; `p` must be known to trm__sudoku_known. */
+/* A uniform draw; `p` must be known to trm_sudoku_known. */
 void trm__symmetry_draw(const trm_puzzle *p, trm__rng *rng, trm__symmetry *g);
 /* Values to values; `from` and `to` may not overlap. */
 void trm__symmetry_apply(const trm__symmetry *g, const uint8_t *from, uint8_t *to);
