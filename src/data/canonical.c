@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "puzzle/kind.h"
+#include "puzzle/puzzle.h"
 
 /* The kind has a canonical form of its own. */
 static bool has_form(const trm_puzzle *p) {
@@ -65,9 +66,10 @@ trm__grid_key trm__literal_key(const trm__canonizer *c, const int32_t *question,
  */
 static trm__grid_key form_key(const trm__canonizer *c, const int32_t *question) {
   const trm__puzzle_kind *kind = trm__kind_of(c->puzzle);
+  const trm__symbol_range r = trm__symbol_range_of(c->puzzle);
   uint8_t *values = (uint8_t *)c->scratch, *form = values + c->seq_len;
   for (int i = 0; i < c->seq_len; i++) {
-    if (!trm_puzzle_symbol(c->puzzle, question[i])) return trm__literal_key(c, question, NULL);
+    if (!trm__has_symbol(r, question[i])) return trm__literal_key(c, question, NULL);
     values[i] = (uint8_t)(question[i] - kind->zero);
   }
   kind->canonical(c->puzzle, values, form);

@@ -10,6 +10,7 @@
 #include "io/json.h"
 #include "puzzle/arc/arc_task.h"
 #include "puzzle/kind.h"
+#include "puzzle/puzzle.h"
 
 enum {
   TICK = 64, /* examples between two reports of progress */
@@ -201,6 +202,7 @@ typedef struct example_check {
 /* The grid found on the canvas, drawn again with its end marks, is all there is. */
 static trm_status check_sized(const verify_job *v, const trm_puzzle *p, const int32_t *tokens,
                               const char *what, trm_error *err) {
+  const trm__symbol_range r = trm__symbol_range_of(p);
   trm_puzzle_box box = trm_puzzle_locate(p, tokens);
   int32_t *want = v->canvas;
   memset(want, 0, (size_t)p->rows * (size_t)p->cols * sizeof *want);
@@ -213,7 +215,7 @@ static trm_status check_sized(const verify_job *v, const trm_puzzle *p, const in
     want[end_row * p->cols + col] = TRM_PUZZLE_END;
   for (int i = 0; i < p->rows * p->cols; i++) {
     int32_t token = tokens[i] == TRM_IGNORE_LABEL ? 0 : tokens[i];
-    if (want[i] < 0 ? trm_puzzle_symbol(p, token) != NULL : token == want[i]) continue;
+    if (want[i] < 0 ? trm__has_symbol(r, token) : token == want[i]) continue;
     TRM_FAIL(
         err, TRM_E_FORMAT,
         "token %d of the %s in row %d, column %d: its grid of %d x %d is not whole, or its end "
@@ -247,10 +249,11 @@ static trm_status check_whole_sized(const verify_job *v, const trm_puzzle *p, in
 
 static trm_status check_whole(const verify_job *v, int split, trm_error *err) {
   const trm_puzzle *p = &v->d[split]->info.puzzle;
+  const trm__symbol_range r = trm__symbol_range_of(p);
   if (trm_puzzle_is_sized(p)) return check_whole_sized(v, p, split, err);
   for (int i = 0; i < p->rows * p->cols; i++)
-    if (!trm_puzzle_symbol(p, v->question[i]) ||
-        (v->label[i] != TRM_IGNORE_LABEL && !trm_puzzle_symbol(p, v->label[i])))
+    if (!trm__has_symbol(r, v->question[i]) ||
+        (v->label[i] != TRM_IGNORE_LABEL && !trm__has_symbol(r, v->label[i])))
       TRM_FAIL(err, TRM_E_FORMAT, "row %d, column %d: tokens %d and %d (label) want a symbol each",
                i / p->cols, i % p->cols, (int)v->question[i], (int)v->label[i]);
   return TRM_OK;

@@ -77,7 +77,9 @@ TRM__PUZZLE_KINDS(TRM__DECLARE_KIND)
 extern const trm__puzzle_kind *const trm__kinds[TRM_PUZZLE_KINDS];
 
 /* Never NULL: of a kind outside the enumeration that of none. */
-const trm__puzzle_kind *trm__kind_of(const trm_puzzle *p);
+static inline const trm__puzzle_kind *trm__kind_of(const trm_puzzle *p) {
+  return trm__kinds[(unsigned)p->kind < TRM_PUZZLE_KINDS ? p->kind : TRM_PUZZLE_NONE];
+}
 /* Whether the kind's own images and canonical form, if it has them, are of such a puzzle. */
 bool trm__kind_knows(const trm_puzzle *p);
 /* The symmetries that the kind, or a puzzle of the user's, declares; NULL: none are said. */

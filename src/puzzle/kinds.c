@@ -7,10 +7,6 @@ const trm__puzzle_kind trm__kind_none = {.name = "none", .facts = {.title = "unk
 #define TABLE_ROW(NAME, row) [TRM_PUZZLE_##NAME] = &trm__kind_##row,
 const trm__puzzle_kind *const trm__kinds[TRM_PUZZLE_KINDS] = {TRM__PUZZLE_KINDS(TABLE_ROW)};
 
-const trm__puzzle_kind *trm__kind_of(const trm_puzzle *p) {
-  return trm__kinds[(unsigned)p->kind < TRM_PUZZLE_KINDS ? p->kind : TRM_PUZZLE_NONE];
-}
-
 bool trm__kind_knows(const trm_puzzle *p) {
   const trm__puzzle_kind *kind = trm__kind_of(p);
   return !kind->known || kind->known(p);

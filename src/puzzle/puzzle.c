@@ -9,6 +9,11 @@
 
 /* --- symbols --- */
 
+bool trm_puzzle_is_sized(const trm_puzzle *p) {
+  const trm__puzzle_kind *kind = trm__kind_of(p);
+  return kind->sized || (kind->facts.declared && p->sized);
+}
+
 int trm_puzzle_first_symbol(const trm_puzzle *p) {
   if (trm__kind_of(p) == &trm__kind_none) return 0;
   return trm_puzzle_is_sized(p) ? TRM_PUZZLE_END + 1 : 1;
@@ -38,6 +43,11 @@ const char *trm_puzzle_symbol(const trm_puzzle *p, int token) {
   int i = token - trm_puzzle_first_symbol(p);
   if (i < 0 || i >= trm_puzzle_n_symbols(p)) return NULL;
   return kind->symbols ? kind->symbols[i] : vocabulary_at(p, i);
+}
+
+trm__symbol_range trm__symbol_range_of(const trm_puzzle *p) {
+  const int first = trm_puzzle_first_symbol(p);
+  return (trm__symbol_range){first, first + trm_puzzle_n_symbols(p)};
 }
 
 int trm__puzzle_token(const trm_puzzle *p, const char *symbol, size_t n) {

@@ -13,6 +13,15 @@ trm_status trm__puzzle_check(const trm_puzzle *p, int vocab_size, int seq_len, c
 /* Appends a symbol to the vocabulary; false when there is no room, it is empty, too long, or there
  * already. */
 bool trm__puzzle_add_symbol(trm_puzzle *p, const char *symbol);
+/* The tokens [first, end) have a symbol: asked for once, where many cells are looked at. */
+typedef struct trm__symbol_range {
+  int32_t first, end;
+} trm__symbol_range;
+trm__symbol_range trm__symbol_range_of(const trm_puzzle *p);
+static inline bool trm__has_symbol(trm__symbol_range r, int32_t token) {
+  return token >= r.first && token < r.end;
+}
+
 /* How many symbols the puzzle's own vocabulary has. */
 int trm__puzzle_vocabulary_size(const trm_puzzle *p);
 /* The token of a symbol of n bytes; -1 when there is none. */

@@ -13,29 +13,14 @@ enum { CELL_TEXT = 4 * TRM_PUZZLE_MAX_SYMBOL + 1 };
 
 /* --- where a grid lies --- */
 
-bool trm_puzzle_is_sized(const trm_puzzle *p) {
-  const trm__puzzle_kind *kind = trm__kind_of(p);
-  return kind->sized || (kind->facts.declared && p->sized);
-}
-
-/* The tokens [first, end) have a symbol. */
-typedef struct symbol_range {
-  int32_t first, end;
-} symbol_range;
-
-static symbol_range range_of(const trm_puzzle *p) {
-  int first = trm_puzzle_first_symbol(p);
-  return (symbol_range){first, first + trm_puzzle_n_symbols(p)};
-}
-
 trm_puzzle_box trm_puzzle_locate(const trm_puzzle *p, const int32_t *tokens) {
   if (!trm_puzzle_is_sized(p)) return (trm_puzzle_box){0, 0, p->rows, p->cols};
-  const symbol_range r = range_of(p);
+  const trm__symbol_range r = trm__symbol_range_of(p);
   int top = p->rows, left = p->cols, bottom = -1, right = -1;
   for (int row = 0; row < p->rows; row++)
     for (int col = 0; col < p->cols; col++) {
       int32_t token = tokens[row * p->cols + col];
-      if (token < r.first || token >= r.end) continue;
+      if (!trm__has_symbol(r, token)) continue;
       if (top > row) top = row;
       if (left > col) left = col;
       if (right < col) right = col;
@@ -47,13 +32,13 @@ trm_puzzle_box trm_puzzle_locate(const trm_puzzle *p, const int32_t *tokens) {
 
 trm_puzzle_box trm_puzzle_crop(const trm_puzzle *p, const int32_t *tokens, int row, int col) {
   if (!trm_puzzle_is_sized(p)) return (trm_puzzle_box){0, 0, p->rows, p->cols};
-  const symbol_range r = range_of(p);
+  const trm__symbol_range r = trm__symbol_range_of(p);
   trm_puzzle_box best = {row, col, 0, 0};
   int width = p->cols - col;
   for (int rows = 1; row + rows <= p->rows && width > 0; rows++) {
     const int32_t *line = tokens + (row + rows - 1) * p->cols + col;
     int n = 0;
-    while (n < width && line[n] >= r.first && line[n] < r.end) n++;
+    while (n < width && trm__has_symbol(r, line[n])) n++;
     width = n;
     if (rows * width <= best.rows * best.cols) continue;
     best.rows = rows;
@@ -95,7 +80,7 @@ static int escaped_byte(const char *text, size_t n) {
 /* True when every symbol is one character or one escaped byte: then nothing stands between cells.
  */
 static bool is_compact(const trm_puzzle *p) {
-  const symbol_range r = range_of(p);
+  const trm__symbol_range r = trm__symbol_range_of(p);
   for (int32_t token = r.first; token < r.end; token++) {
     const char *symbol = trm_puzzle_symbol(p, token);
     const size_t n = strlen(symbol);
@@ -120,7 +105,7 @@ static void cell_text(const trm_puzzle *p, int32_t token, char text[CELL_TEXT]) 
 /* --- writing --- */
 
 size_t trm_puzzle_text_size(const trm_puzzle *p) {
-  const symbol_range r = range_of(p);
+  const trm__symbol_range r = trm__symbol_range_of(p);
   size_t widest = 1;
   for (int32_t token = r.first; token < r.end; token++) {
     char text[CELL_TEXT];
@@ -196,7 +181,7 @@ static size_t read_symbol(const reader *r, char *symbol, size_t *used) {
 
 /* "want one of: 0 1 2 ..." as far as it fits. */
 static void list_symbols(const trm_puzzle *p, char *text, size_t size) {
-  const symbol_range r = range_of(p);
+  const trm__symbol_range r = trm__symbol_range_of(p);
   size_t used = 0;
   *text = 0;
   for (int32_t token = r.first; token < r.end; token++) {

@@ -13,17 +13,14 @@ static const uint32_t tint[N_TINTS] = {0xF2F2F2, 0x4477AA, 0xEE6677, 0x228833, 0
 
 /* --- latin squares --- */
 
-static bool has_symbol(const trm_puzzle *p, int32_t token) {
-  return token >= trm_puzzle_first_symbol(p) && trm_puzzle_symbol(p, token) != NULL;
-}
-
 /* True when a row or column of the answer has each symbol of the answer's first row once. */
 static bool is_latin_line(const trm__puzzle_view *v, int at, bool column) {
+  const trm__symbol_range r = trm__symbol_range_of(v->puzzle);
   bool wanted[TRM__VIEW_TOKENS] = {false};
   for (int j = 0; j < v->cols; j++) wanted[trm__view_token(v, v->answer, 0, j)] = true;
   for (int j = 0; j < v->cols; j++) {
     int token = trm__view_token(v, v->answer, column ? j : at, column ? at : j);
-    if (!wanted[token] || !has_symbol(v->puzzle, token) || trm__view_is_blank(v->letter[token]))
+    if (!wanted[token] || !trm__has_symbol(r, token) || trm__view_is_blank(v->letter[token]))
       return false;
     wanted[token] = false;
   }
