@@ -71,6 +71,8 @@ static trm_status write_json(const trm__split_writer *w, trm_error *err) {
   trm__json_out o = trm__json_begin(TRM__JSON_INDENTED);
   char *path = file_in(w, "dataset.json");
   if (!path) TRM_FAIL(err, TRM_E_MEMORY, "no memory for dataset.json");
+
+  /* The keys that the reference writes, in its order. */
   trm__json_open(&o, NULL, '{');
   trm__json_put_int(&o, "pad_id", 0);
   trm__json_put_int(&o, "ignore_label_id", 0);
@@ -84,6 +86,8 @@ static trm_status write_json(const trm__split_writer *w, trm_error *err) {
   trm__json_open(&o, "sets", '[');
   trm__json_put_text(&o, NULL, "all");
   trm__json_close(&o);
+
+  /* What its tokens mean is trm's own. */
   trm__puzzle_put(&o, "puzzle", p);
   trm__json_close(&o);
   const trm_status st = trm__json_save(path, &o, err);

@@ -124,25 +124,30 @@ static void take_block(generation *g) {
   }
 }
 
-static trm_status fill_lists(generation *g, trm__pool *pool, trm_error *err) {
+/* Fails when the tries since the last puzzle that was new are too many. Before the first puzzle of
+ * all fewer will do, the fewer the more cells it has. */
+static trm_status check_barren(const generation *g, trm_error *err) {
   const trm__generator *c = g->config;
   const int64_t cells = g->cells, unmet = MAX_UNMET * 100 / cells * 100 / cells;
+  const int first = (int)(unmet < MIN_UNMET ? MIN_UNMET : unmet < MAX_UNMET ? unmet : MAX_UNMET);
+  const int most = g->train.n + g->test.n ? MAX_BARREN : first;
+  if (g->barren <= most) return TRM_OK;
+  TRM_FAIL(err, TRM_E_CONFIG,
+           "only %lld of %lld training and %lld of %lld test puzzles of this kind were found in "
+           "%lld tries, none in the last %d: ask for fewer, or loosen %s",
+           (long long)g->train.n, (long long)c->n_train, (long long)g->test.n, (long long)c->n_test,
+           (long long)(g->first + g->in_block), most, c->remedy);
+}
+
+static trm_status fill_lists(generation *g, trm__pool *pool, trm_error *err) {
   g->total = missing(g);
   for (g->first = 0; missing(g); g->first += g->in_block) {
-    int64_t want = (missing(g) + missing(g) / 8) / c->yield, least = g->least_in_block;
+    int64_t want = (missing(g) + missing(g) / 8) / g->config->yield, least = g->least_in_block;
     g->in_block = want < least ? least : want > g->most_in_block ? g->most_in_block : want;
     trm__pool_run(pool, 1, make_share, g);
     if (!atomic_load(&g->stop)) take_block(g);
     if (!goes_on(g)) TRM_FAIL(err, TRM_E_INTERRUPTED, "stopped: nothing was written");
-    const int first = (int)(unmet < MIN_UNMET ? MIN_UNMET : unmet < MAX_UNMET ? unmet : MAX_UNMET);
-    const int most = g->train.n + g->test.n ? MAX_BARREN : first;
-    if (g->barren > most)
-      TRM_FAIL(
-          err, TRM_E_CONFIG,
-          "only %lld of %lld training and %lld of %lld test puzzles of this kind were found in "
-          "%lld tries, none in the last %d: ask for fewer, or loosen %s",
-          (long long)g->train.n, (long long)c->n_train, (long long)g->test.n, (long long)c->n_test,
-          (long long)(g->first + g->in_block), most, c->remedy);
+    TRM_TRY(check_barren(g, err));
   }
   return TRM_OK;
 }

@@ -58,11 +58,15 @@ trm_status trm__puzzle_list_thin(trm__puzzle_list *list, int cells, int64_t keep
                                  trm_error *err) {
   int64_t n = 0;
   if (!keep || keep >= list->n) return TRM_OK;
+
+  /* The first `keep` of a shuffled order are drawn. */
   int32_t *order;
   TRM_ALLOC(&order, list->n, "the subsample", err);
   for (int64_t i = 0; i < list->n; i++) order[i] = (int32_t)i;
   trm__rng rng = trm__rng_at(seed, TRM__RNG_SPLIT, TRM__SPLIT_SUBSAMPLE, 0);
   trm__rng_shuffle(&rng, order, list->n);
+
+  /* They close up in the order of the list. */
   uint8_t *kept = trm__alloc((uint64_t)list->n, 1);
   for (int64_t i = 0; kept && i < keep; i++) kept[order[i]] = 1;
   for (int64_t i = 0; kept && i < list->n; i++) {
@@ -71,6 +75,8 @@ trm_status trm__puzzle_list_thin(trm__puzzle_list *list, int cells, int64_t keep
     memmove(list->answer + n * cells, list->answer + i * cells, (size_t)cells);
     n++;
   }
+
+  /* Without memory the list is as it was. */
   bool done = kept != NULL;
   trm__free(kept);
   trm__free(order);

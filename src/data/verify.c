@@ -141,6 +141,8 @@ static trm_status check_task_names(const verify_job *v, const trm__arc_tasks *ta
   trm__arc_index index = {0};
   bool *named = NULL;
   trm_status st;
+
+  /* Marks every task that a name is of. */
   TRM_GOTO(load_json(v, "identifiers.json", MAX_NAMES_JSON, &names, err));
   TRM_GOTO(trm__arc_index_make(tasks, &index, err));
   named = trm__alloc((uint64_t)tasks->n, sizeof *named);
@@ -150,6 +152,8 @@ static trm_status check_task_names(const verify_job *v, const trm__arc_tasks *ta
     const trm__arc_task *task = name ? trm__arc_index_find(&index, name) : NULL;
     if (task) named[task - tasks->task] = true;
   }
+
+  /* The first that none is of is the finding. */
   for (int64_t i = 0; i < tasks->n && st == TRM_OK; i++)
     if (!named[i])
       st = trm__fail(err, TRM_E_FORMAT, -1,
@@ -204,6 +208,8 @@ static trm_status check_sized(const verify_job *v, const trm_puzzle *p, const in
                               const char *what, trm_error *err) {
   const trm__symbol_range r = trm__symbol_range_of(p);
   trm_puzzle_box box = trm_puzzle_locate(p, tokens);
+
+  /* The canvas as it should be: -1 for any symbol, marks below and beside, else padding. */
   int32_t *want = v->canvas;
   memset(want, 0, (size_t)p->rows * (size_t)p->cols * sizeof *want);
   int end_row = box.row + box.rows, end_col = box.col + box.cols;
@@ -213,6 +219,8 @@ static trm_status check_sized(const verify_job *v, const trm_puzzle *p, const in
   }
   for (int col = box.col; col < end_col && end_row < p->rows; col++)
     want[end_row * p->cols + col] = TRM_PUZZLE_END;
+
+  /* The canvas as it is; what a label does not score counts as padding. */
   for (int i = 0; i < p->rows * p->cols; i++) {
     int32_t token = tokens[i] == TRM_IGNORE_LABEL ? 0 : tokens[i];
     if (want[i] < 0 ? trm__has_symbol(r, token) : token == want[i]) continue;

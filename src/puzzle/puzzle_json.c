@@ -48,6 +48,8 @@ trm_status trm__puzzle_parse_json(const trm_puzzle *p, const char *text, size_t 
   if (st == TRM_E_MEMORY) TRM_FAIL(err, st, "no memory for a grid of JSON");
   if (st != TRM_OK)
     TRM_FAIL_AT(err, st, fault.byte + 1, "column %zu: JSON: %s", fault.byte + 1, fault.what);
+
+  /* The grid must be one, and fit. */
   const size_t most_rows = (size_t)p->rows, most_cols = (size_t)p->cols;
   if (!trm__json_grid_size(grid, &n_rows, &n_cols))
     st = trm__fail(err, TRM_E_FORMAT, 1,
@@ -58,6 +60,8 @@ trm_status trm__puzzle_parse_json(const trm_puzzle *p, const char *text, size_t 
     st = refuse_size(p, n_rows, n_cols, sized, err);
   else
     st = read_cells(p, grid, n_rows, n_cols, tokens, err);
+
+  /* How large it is. */
   *rows = (int)n_rows;
   *cols = (int)n_cols;
   trm__json_free(grid);

@@ -195,25 +195,29 @@ static void list_symbols(const trm_puzzle *p, char *text, size_t size) {
   }
 }
 
+/* `used` bytes at r->at are no symbol: they are shown whole where they are few and harmless. */
+static trm_status refuse_cell(const reader *r, size_t used, trm_error *err) {
+  const char *text = r->text + r->at;
+  const size_t column = r->at + 1;
+  char known[160], first[TRM__TEXT_SHOWN];
+  bool whole = used < 20;
+  for (size_t i = 0, step; whole && i < used; i += step) {
+    step = trm__text_character(text + i, used - i);
+    whole = step && !trm__text_is_control(text + i, step);
+  }
+  list_symbols(r->p, known, sizeof known);
+  trm__text_show(text, used, first);
+  TRM_FAIL_AT(err, TRM_E_FORMAT, column,
+              "column %zu: '%.*s' is no symbol of this puzzle (want one of: %s)", column,
+              whole ? (int)used : TRM__TEXT_SHOWN, whole ? text : first, known);
+}
+
 static trm_status read_cell(reader *r, int32_t *token, trm_error *err) {
-  char symbol[TRM_PUZZLE_MAX_SYMBOL + 1], known[160];
-  size_t used, n = read_symbol(r, symbol, &used), column = r->at + 1;
+  char symbol[TRM_PUZZLE_MAX_SYMBOL + 1];
+  size_t used, n = read_symbol(r, symbol, &used);
   *token = n <= TRM_PUZZLE_MAX_SYMBOL ? trm__puzzle_token(r->p, symbol, n) : -1;
   if (*token < 0 && n == 1 && *symbol == '.') *token = trm__puzzle_token(r->p, " ", 1);
-  if (*token < 0) {
-    list_symbols(r->p, known, sizeof known);
-    bool shown = used < 20;
-    for (size_t i = 0, step; shown && i < used; i += step) {
-      const char *c = r->text + r->at + i;
-      step = trm__text_character(c, used - i);
-      shown = step && !trm__text_is_control(c, step);
-    }
-    char first[TRM__TEXT_SHOWN];
-    trm__text_show(r->text + r->at, used, first);
-    TRM_FAIL_AT(err, TRM_E_FORMAT, column,
-                "column %zu: '%.*s' is no symbol of this puzzle (want one of: %s)", column,
-                shown ? (int)used : TRM__TEXT_SHOWN, shown ? r->text + r->at : first, known);
-  }
+  if (*token < 0) return refuse_cell(r, used, err);
   r->at += used;
   return TRM_OK;
 }

@@ -105,6 +105,7 @@ static trm_status read_all(build *b, trm_sudoku_reader *r, trm__puzzle_list *lis
   size_t fed = 0;
   trm_sudoku_state state;
   do {
+    /* A puzzle that cannot be read may be passed over; another error ends the file. */
     trm_sudoku_entry e;
     trm_error cause;
     trm_status st = trm_sudoku_reader_next(r, &e, &state, &cause);
@@ -116,6 +117,7 @@ static trm_status read_all(build *b, trm_sudoku_reader *r, trm__puzzle_list *lis
     } else if (state == TRM_SUDOKU_WANTS_MORE) {
       TRM_TRY(feed(b, r, &fed, err));
     } else if (state == TRM_SUDOKU_FOUND) {
+      /* How many there will be is estimated by the bytes that these took. */
       const size_t at = fed - (r->n - r->at);
       const int64_t expected = trm__build_estimate(*seen, at, r->map.size);
       TRM_TRY(add_entry(b, r, &e, list, expected, err));
@@ -130,9 +132,14 @@ static trm_status read_entries(build *b, trm_sudoku_reader *r, const char *path,
                                trm__puzzle_list *list, trm_error *err) {
   int64_t seen = 0;
   trm_error first = {.code = TRM_OK};
+
+  /* What one file settles, such as what 0 means, holds for the next. */
   TRM_TRY(read_all(b, r, list, &seen, &first, err));
   b->zero = r->zero;
   b->empty_rows += r->empty_rows;
+
+  /* A file of which nothing could be read is refused with its first error, or as no file of
+   * Sudokus. */
   if (!seen && first.code) {
     if (err) *err = first;
     return first.code;
@@ -142,6 +149,8 @@ static trm_status read_entries(build *b, trm_sudoku_reader *r, const char *path,
                 "%s:1:1: there is no Sudoku in this file; docs/DATA.md names the forms that are "
                 "read, the simplest is a puzzle a line",
                 path);
+
+  /* All were read, and none was taken. */
   if (!list->n)
     TRM_FAIL(err, TRM_E_RANGE,
              "%s: none of %lld puzzle%s has exactly one solution and a rating, or else backtracks, "

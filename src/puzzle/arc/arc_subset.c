@@ -61,6 +61,9 @@ trm_status trm__arc_tasks_load_subset(const char *prefix, const char *subset, tr
   int name = 0;
   trm__arc_tasks found = {.lenient = list->lenient};
   trm_status st = folder ? TRM_OK : trm__fail(err, TRM_E_MEMORY, -1, "no memory for a path");
+
+  /* Kaggle's pair of files, PREFIX_SUBSET_challenges.json and _solutions.json, or one folder or
+   * file of tasks. */
   if (st == TRM_OK)
     st = kaggle_path(prefix, subset, "challenges", &name, &challenges, &has_challenges, err);
   if (st == TRM_OK)
@@ -70,6 +73,8 @@ trm_status trm__arc_tasks_load_subset(const char *prefix, const char *subset, tr
                         : load_named(prefix, subset, challenges, folder, &found, err);
   if (st == TRM_OK && has_challenges && has_solutions)
     st = trm__arc_tasks_solve(solutions, &found, err);
+
+  /* What was invalid is told after a failure, too. */
   trm__free(challenges);
   trm__free(solutions);
   trm__free(folder);

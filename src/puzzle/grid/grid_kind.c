@@ -47,9 +47,16 @@ typedef struct hints {
   int rows, cols;
 } hints;
 
+/* Hint k of row or column `at`: -1 for none. */
+static int hint_at(const trm__puzzle_view *v, int at, bool column, int k) {
+  return v->number[trm__view_token(v, v->inputs, column ? k : at, column ? at : k)];
+}
+
 /* True when the runs of '#' in row or column `at` are the numbers among its hints; 0 is no run. */
 static bool runs_agree(const trm__puzzle_view *v, hints h, int at, bool column) {
   int hint = 0, n_hints = column ? h.rows : h.cols, end = column ? v->rows : v->cols, run = 0;
+
+  /* Behind the last cell stands an empty one, which ends a run at the edge. */
   for (int k = n_hints; k <= end; k++) {
     char cell = k == end ? '.' : trm__view_letter(v, v->answer, column ? k : at, column ? at : k);
     if (cell != '#' && cell != '.') return false;
@@ -58,17 +65,17 @@ static bool runs_agree(const trm__puzzle_view *v, hints h, int at, bool column) 
       continue;
     }
     if (!run) continue;
+
+    /* A run has ended: the next hint that is a run must be as long. */
     int want = 0;
-    while (hint < n_hints && want <= 0) {
-      want = v->number[trm__view_token(v, v->inputs, column ? hint : at, column ? at : hint)];
-      hint++;
-    }
+    while (hint < n_hints && want <= 0) want = hint_at(v, at, column, hint++);
     if (want != run) return false;
     run = 0;
   }
-  for (; hint < n_hints; hint++)
-    if (v->number[trm__view_token(v, v->inputs, column ? hint : at, column ? at : hint)] > 0)
-      return false;
+
+  /* No run is missing. */
+  while (hint < n_hints)
+    if (hint_at(v, at, column, hint++) > 0) return false;
   return true;
 }
 

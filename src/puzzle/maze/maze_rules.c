@@ -93,6 +93,8 @@ trm__maze_flooded trm__maze_flood(trm__maze_board *b, int from, unsigned open, i
   const int step[4] = {b->stride, -1, 1, -b->stride};
   const uint64_t bits = open; /* none of them is that of a cell with a mark */
   trm__maze_flooded f = {0};
+
+  /* Breadth first: the queue holds the cells reached, those of one distance side by side. */
   forget_flood(b);
   b->cell[from] |= mark_of(0);
   b->queue[0] = (uint16_t)from;
@@ -108,6 +110,8 @@ trm__maze_flooded trm__maze_flood(trm__maze_board *b, int from, unsigned open, i
         b->cell[next] = cell | mark;
         b->queue[n++] = (uint16_t)next;
       }
+
+    /* No cell is any farther away. */
     if (n == end) break;
     f.moves++;
   }

@@ -35,6 +35,8 @@ void trm__sudoku_shape_init(trm__sudoku_shape *s, const trm_puzzle *p) {
   s->box_cols = p->box_cols;
   s->words = (s->cells + 63) / 64;
   s->all = (uint16_t)((1u << s->size) - 1);
+
+  /* The three units of a cell: its row, its column and its box. */
   for (int cell = 0; cell < s->cells; cell++) {
     int row = cell / s->size, col = cell % s->size;
     int box = row / s->box_rows * s->box_rows + col / s->box_cols;
@@ -47,6 +49,8 @@ void trm__sudoku_shape_init(trm__sudoku_shape *s, const trm_puzzle *p) {
       s->unit_cells[units[u]][cell / 64] |= (uint64_t)1 << cell % 64;
     }
   }
+
+  /* Its peers are the cells of these units but itself. */
   for (int cell = 0; cell < s->cells; cell++) {
     for (int u = 0; u < 3; u++)
       for (int w = 0; w < s->words; w++) s->peers[cell][w] |= s->unit_cells[s->units[cell][u]][w];
@@ -90,6 +94,8 @@ bool trm__sudoku_read_cells(const trm_puzzle *p, const char *text, size_t n, boo
                             uint8_t *values, size_t *at, char why[TRM__SUDOKU_WHY]) {
   const size_t cells = (size_t)p->rows * (size_t)p->cols;
   const bool zero_is_last = trm__sudoku_zero_of(p, text, n, complete) == TRM__ZERO_IS_LAST;
+
+  /* The first character that is no cell is told. */
   for (*at = 0; *at < n && *at < cells; ++*at) {
     const char c = text[*at];
     const int v = zero_is_last && c == '0' ? p->rows : trm__sudoku_value(c, p->rows);
@@ -103,6 +109,8 @@ bool trm__sudoku_read_cells(const trm_puzzle *p, const char *text, size_t n, boo
              trm__text_show(text + *at, n - *at, shown), p->rows, p->cols, char_of(p->rows));
     return false;
   }
+
+  /* As many as the grid has. */
   if (n == cells) return true;
   const size_t count = trm__text_count(text, n);
   snprintf(why, TRM__SUDOKU_WHY, "a %dx%d Sudoku has %zu characters, here %s %zu", p->rows, p->cols,

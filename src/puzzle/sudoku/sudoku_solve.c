@@ -140,6 +140,9 @@ static void explore(trm__sudoku_search *search, const board *b, todo *t) {
     record_solution(search, b);
     return;
   }
+
+  /* Each candidate of the cell is a guess, as long as there may be more solutions and work is
+   * left. */
   for (uint16_t left = b->candidates[cell]; left;) {
     if (search->solutions >= search->limit) return;
     if (search->guesses >= search->max_guesses) {
@@ -149,6 +152,8 @@ static void explore(trm__sudoku_search *search, const board *b, todo *t) {
     int digit = pick_digit(search, left), before = search->solutions;
     left &= (uint16_t) ~(1u << digit);
     search->guesses++;
+
+    /* The guess and what follows from it, on a copy of the board. */
     board next = *b;
     t->n = 0;
     add_single(t, cell, digit);
