@@ -3,8 +3,8 @@
  */
 #include <string.h>
 
-#include "data/arc/arc_task.h"
 #include "fuzz.h"
+#include "puzzle/arc/arc_task.h"
 #include "trm/arc.h"
 
 enum { FEW = 4 };

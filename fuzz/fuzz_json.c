@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "fuzz.h"
 #include "io/json.h"
-#include "io/puzzle.h"
+#include "puzzle/puzzle.h"
 
 enum { MAX_BYTES = 1 << 16 };
 

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/pictures/puzzle_lines.h"
+#include "cli/commands/puzzle_lines.h"
 #include "data/canonical.h"
 #include "fuzz.h"
-#include "io/puzzle.h"
+#include "puzzle/puzzle.h"
 #include "trm/sudoku.h"
 
 static trm_puzzle grid_puzzle(bool sized, const char *rules, const char *symmetries) {

@@ -4,7 +4,7 @@
 #define TRM_TESTS_ARC_DATA_H
 
 #include "base/rng.h"
-#include "data/arc/arc_grid.h"
+#include "puzzle/arc/arc_grid.h"
 #include "small_data.h"
 
 enum {

@@ -1,6 +1,7 @@
 # Checks the rule of the floors: a file below src/ includes its own folder, lower floors and
 # include/trm only; the program (cli/) includes its own files, the public headers, and of the library's
-# insides base/ and io/: files, numbers and formats.
+# insides base/ and io/: files, numbers and formats. No folders, of the library or the program, include
+# each other in a circle.
 # Run by ctest:  cmake -DROOT=<source tree> -P floors.cmake
 cmake_minimum_required(VERSION 3.18)
 
@@ -8,6 +9,7 @@ set(floor_base 0)
 set(floor_kernels 1)
 set(floor_io 1)
 set(floor_backend 2)
+set(floor_puzzle 2)
 set(floor_nn 3)
 set(floor_data 3)
 set(floor_train 4)
@@ -80,6 +82,76 @@ foreach(source ${sources})
     if(NOT name IN_LIST c11 AND NOT name IN_LIST others AND NOT name IN_LIST compilers AND NOT name MATCHES "^trm/|^trm$")
       string(APPEND offences "${source}: asks for a system: ${line}; that belongs to src/base/os_*.c\n")
     endif()
+  endforeach()
+endforeach()
+
+# --- circles: what only leads into folders that lead nowhere is taken away until nothing moves ---
+
+# CUDA's sources are one folder: hopper/ is what of them only Hopper can run. The program's main.c,
+# which nothing includes, is above the folders that share cli.h.
+function(folder_of file out)
+  get_filename_component(folder ${file} DIRECTORY)
+  string(REGEX REPLACE "^src/backend/cuda/.*" "src/backend/cuda" folder "${folder}")
+  if(file STREQUAL "cli/main.c")
+    set(folder cli/main.c)
+  endif()
+  set(${out} ${folder} PARENT_SCOPE)
+endfunction()
+
+# The one that is left: a run prints its evaluations as `trm eval` does.
+set(known_step "cli/run -> cli/commands")
+set(known_step_seen NO)
+
+set(folders "")
+file(GLOB_RECURSE sources RELATIVE ${ROOT} ${ROOT}/src/*.c ${ROOT}/src/*.h ${ROOT}/src/*.inc ${ROOT}/src/*.cu
+     ${ROOT}/src/*.cuh ${ROOT}/cli/*.c ${ROOT}/cli/*.h)
+foreach(source ${sources})
+  folder_of(${source} home)
+  list(APPEND folders ${home})
+  file(STRINGS ${ROOT}/${source} lines REGEX "^[ \t]*#[ \t]*include[ \t]*\"")
+  foreach(line ${lines})
+    string(REGEX REPLACE ".*include[ \t]*\"([^\"]*)\".*" "\\1" name "${line}")
+    get_filename_component(beside ${source} DIRECTORY)
+    foreach(file src/${name} ${name} ${beside}/${name})
+      if(EXISTS ${ROOT}/${file})
+        folder_of(${file} target)
+        if("${home} -> ${target}" STREQUAL known_step)
+          set(known_step_seen YES)
+        elseif(NOT target STREQUAL home)
+          list(APPEND sees_${home} ${target})
+          set(witness_${home}_${target} "${source} includes \"${name}\"")
+        endif()
+        break()
+      endif()
+    endforeach()
+  endforeach()
+endforeach()
+list(REMOVE_DUPLICATES folders)
+if(NOT known_step_seen)
+  string(APPEND offences "${known_step}: no file takes this step any more: take known_step out of this test\n")
+endif()
+
+set(n_left -1)
+list(LENGTH folders n_now)
+while(NOT n_now EQUAL n_left)
+  set(n_left ${n_now})
+  foreach(folder ${folders})
+    set(still "")
+    foreach(target ${sees_${folder}})
+      if(target IN_LIST folders AND NOT target IN_LIST still)
+        list(APPEND still ${target})
+      endif()
+    endforeach()
+    set(sees_${folder} ${still})
+    if(NOT still)
+      list(REMOVE_ITEM folders ${folder})
+    endif()
+  endforeach()
+  list(LENGTH folders n_now)
+endwhile()
+foreach(folder ${folders})
+  foreach(target ${sees_${folder}})
+    string(APPEND offences "${folder} is in a circle of folders, or sees one: ${witness_${folder}_${target}}\n")
   endforeach()
 endforeach()
 

@@ -6,7 +6,7 @@
 #include "io/json.h"
 
 #include "io/npy.h"
-#include "io/puzzle.h"
+#include "puzzle/puzzle.h"
 #include "scratch.h"
 #include "trm.h"
 

@@ -1,7 +1,7 @@
 /* ARC data sets: the same bytes as from a Python program that does what the reference does with
  * NumPy; what is said of them, and what is refused. */
 #include "arc_builds.h"
-#include "data/arc/arc_grid.h"
+#include "puzzle/arc/arc_grid.h"
 
 /* --- building --- */
 

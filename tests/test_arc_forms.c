@@ -1,10 +1,10 @@
 /* ARC data sets in their three forms: every example in the folder, compact, in memory; on smaller
  * canvases, and moved about them. */
 #include "arc_builds.h"
-#include "data/arc/arc_move.h"
-#include "data/arc/arc_task.h"
 #include "json_text.h"
 #include "npy_forms.h"
+#include "puzzle/arc/arc_move.h"
+#include "puzzle/arc/arc_task.h"
 
 /* --- the same data set in three forms --- */
 

@@ -1,5 +1,5 @@
 /* Files of ARC tasks: what is refused, how large they may be, and packed ones. */
-#include "data/arc/arc_task.h"
+#include "puzzle/arc/arc_task.h"
 
 #include <unistd.h>
 

@@ -1,9 +1,9 @@
 /* Images of grids and mazes: they can be undone, fit their canvas, and have one canonical form. */
 #include "folder.h"
 
-#include "data/augmenter.h"
-#include "data/sudoku/sudoku_symmetry.h"
-#include "io/puzzle.h"
+#include "puzzle/augmenter.h"
+#include "puzzle/puzzle.h"
+#include "puzzle/sudoku/sudoku_symmetry.h"
 #include "trm/grid.h"
 #include "trm/maze.h"
 #include "trm/sudoku.h"
@@ -183,7 +183,7 @@ static void mazes_stay_mazes(void **state) {
   for (int i = 0; i < 20; i++) from[0][i] = tokens[i], from[1][i] = answer[i];
   for (uint32_t k = 0; k < 40; k++) {
     trm__rng rng = trm__rng_at(2, TRM__RNG_TEST, 0, k);
-    a.image(&a, &rng, from[0], from[1], to[0], to[1]);
+    trm__augmenter_draw(&a, &rng, from[0], from[1], to[0], to[1]);
     for (int i = 0; i < 20; i++) tokens[i] = (uint8_t)to[0][i], answer[i] = (uint8_t)to[1][i];
     assert_true(trm_maze_solves(4, 5, tokens, answer));
     for (int t = 0; t < 4; t++)

@@ -1,8 +1,8 @@
 /* Builders of data sets: from CSV files and from the generator. */
 #include <unistd.h>
 
-#include "data/sudoku/sudoku_shape.h"
 #include "processors.h"
+#include "puzzle/sudoku/sudoku_shape.h"
 #include "scratch.h"
 #include "trm/dataset.h"
 

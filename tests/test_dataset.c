@@ -4,7 +4,7 @@
 
 #include <unistd.h>
 
-#include "data/sudoku/sudoku_shape.h"
+#include "puzzle/sudoku/sudoku_shape.h"
 #include "trm/dataset.h"
 
 /* --- reading --- */
@@ -430,8 +430,7 @@ int main(void) {
       cmocka_unit_test(huge_values_do_not_wrap),    cmocka_unit_test(several_sets_are_joined),
       cmocka_unit_test(split_parts_a_set),          cmocka_unit_test(broken_folders_are_refused),
       cmocka_unit_test(broken_files_are_refused),   cmocka_unit_test(many_ids_want_names),
-      cmocka_unit_test(missing_splits_are_told),
-      cmocka_unit_test(shared_folders_open),
+      cmocka_unit_test(missing_splits_are_told),    cmocka_unit_test(shared_folders_open),
   };
   return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }

@@ -3,7 +3,7 @@
  * index. */
 #include "data/identity.h"
 
-#include "io/puzzle.h"
+#include "puzzle/puzzle.h"
 #include "small_data.h"
 #include "small_model.h"
 

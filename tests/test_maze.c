@@ -7,9 +7,9 @@
 #include "base/number.h"
 #include "base/rng.h"
 #include "data/dataset_write.h"
-#include "data/dihedral.h"
-#include "data/maze/maze_board.h"
 #include "data/puzzle_csv.h"
+#include "puzzle/dihedral.h"
+#include "puzzle/maze/maze_board.h"
 #include "trm/dataset.h"
 
 enum { CELLS = TRM_MAZE_MAX_CELLS };

@@ -10,10 +10,10 @@
 
 #include "base/memory.h"
 #include "base/rng.h"
-#include "data/arc/arc_grid.h"
-#include "data/dihedral.h"
-#include "io/puzzle.h"
 #include "json_text.h"
+#include "puzzle/arc/arc_grid.h"
+#include "puzzle/dihedral.h"
+#include "puzzle/puzzle.h"
 #include "trm/sudoku.h"
 
 static trm_puzzle user_puzzle(bool sized) {

@@ -1,7 +1,7 @@
 /* Rule checkers: by kind, by name, through any vocabulary, in grids smaller than their canvas. */
 #include "scratch.h"
 
-#include "io/puzzle.h"
+#include "puzzle/puzzle.h"
 #include "trm/puzzle.h"
 #include "trm/sudoku.h"
 
@@ -37,13 +37,15 @@ static bool solves(const trm_puzzle *p, const char *question, const char *answer
 
 static void names_are_known(void **state) {
   (void)state;
-  int n = 0;
-  for (; trm_puzzle_rules_name(n); n++) {
+  static const char *const expected[] = {"sudoku", "maze", "latin", "nonogram"};
+  int found = 0;
+  for (int n = 0; trm_puzzle_rules_name(n); n++) {
+    for (int i = 0; i < 4; i++) found += !strcmp(trm_puzzle_rules_name(n), expected[i]);
     trm_puzzle p = grid_of(2, 2, trm_puzzle_rules_name(n), "ab");
     assert_true(trm_puzzle_has_rules(&p));
     assert_false(solves(&p, "aabb", "aabb"));
   }
-  assert_int_equal(n, 4);
+  assert_int_equal(found, 4);
   assert_null(trm_puzzle_rules_name(-1));
   trm_puzzle unknown = grid_of(2, 2, "chess", "ab"), none = grid_of(2, 2, "", "ab");
   assert_false(trm_puzzle_has_rules(&unknown));

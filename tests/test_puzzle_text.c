@@ -2,7 +2,7 @@
  * column. */
 #include "scratch.h"
 
-#include "io/puzzle.h"
+#include "puzzle/puzzle.h"
 #include "trm.h"
 
 enum { MOST = 900 };

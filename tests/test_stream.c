@@ -1,7 +1,7 @@
 /* Streams of training batches: epochs, seeking, wanted rows, augmentation. */
 #include "folder.h"
 
-#include "data/sudoku/sudoku_shape.h"
+#include "puzzle/sudoku/sudoku_shape.h"
 #include "trm/dataset.h"
 
 enum { MAX_BATCH = 64 };

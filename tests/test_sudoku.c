@@ -1,8 +1,8 @@
 /* Sudoku rules, solver, generator, canonical form and symmetries. */
 #include "scratch.h"
 
-#include "data/sudoku/sudoku_shape.h"
-#include "data/sudoku/sudoku_symmetry.h"
+#include "puzzle/sudoku/sudoku_shape.h"
+#include "puzzle/sudoku/sudoku_symmetry.h"
 #include "trm/dataset.h"
 
 enum { CELLS = TRM_SUDOKU_MAX_CELLS };
@@ -46,7 +46,7 @@ static void shapes_are_known(void **state) {
     trm_puzzle p = trm_sudoku_of_size(size);
     if (p.kind == TRM_PUZZLE_NONE) continue;
     known++;
-    assert_true(trm__sudoku_known(&p));
+    assert_true(trm_sudoku_known(&p));
     assert_int_equal(p.rows, size);
     assert_int_equal(p.box_rows * p.box_cols, size);
     assert_true(p.box_rows <= p.box_cols);
@@ -54,10 +54,10 @@ static void shapes_are_known(void **state) {
   assert_int_equal(known, N_SIZES);
   trm_puzzle wrong = {
       .kind = TRM_PUZZLE_SUDOKU, .rows = 9, .cols = 9, .box_rows = 3, .box_cols = 4};
-  assert_false(trm__sudoku_known(&wrong));
+  assert_false(trm_sudoku_known(&wrong));
   wrong =
       (trm_puzzle){.kind = TRM_PUZZLE_SUDOKU, .rows = 25, .cols = 25, .box_rows = 5, .box_cols = 5};
-  assert_false(trm__sudoku_known(&wrong));
+  assert_false(trm_sudoku_known(&wrong));
 }
 
 static void text_is_read_and_written(void **state) {

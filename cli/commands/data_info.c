@@ -155,7 +155,7 @@ static void print_survey(const char *dir, const trm_survey *s) {
   print_share("literally", s->overlap, s->test.compared);
   if (s->symmetric)
     print_share("up to symmetry", s->overlap_originals, s->test.originals);
-  else if (info->puzzle.kind == TRM_PUZZLE_GRID)
+  else if (trm_puzzle_facts_of(&info->puzzle)->declared)
     printf("  %-*s %s\n", LABEL, "up to symmetry", "not looked at: no symmetries are declared");
 }
 

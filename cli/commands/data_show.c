@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "cli/commands/data.h"
+#include "cli/commands/puzzle_lines.h"
 #include "cli/pictures/grid_svg.h"
 #include "cli/pictures/grid_view.h"
-#include "cli/pictures/puzzle_lines.h"
 #include "cli/pictures/puzzle_names.h"
 
 static const cli_manual manual = {

@@ -88,7 +88,7 @@ static trm_status open_votes(eval_run *e, trm_error *err) {
   trm__kind kind;
   const eval_args *a = e->args;
   CLI_TRY(cli_look(&kind, err, "%s/test_puzzles.json", a->data));
-  bool arc = trm_dataset_get_info(e->data)->puzzle.kind == TRM_PUZZLE_ARC &&
+  bool arc = trm_puzzle_facts_of(&trm_dataset_get_info(e->data)->puzzle)->tasks &&
              !strcmp(a->split, "test") && kind != TRM__ABSENT;
   if (a->submission && !arc)
     return cli_fail(err, TRM_E_ARGUMENT, -1,

@@ -308,7 +308,7 @@ static trm_status load_model(const finetune_args *a, finetune_run *r, trm_error 
   int side = 1;
   while (side * side < c->seq_len) side++;
   bool square = side * side == c->seq_len && side <= 30 && c->vocab_size == published.vocab_size;
-  if (c->puzzle.kind != TRM_PUZZLE_ARC && (c->puzzle.kind != TRM_PUZZLE_NONE || !square))
+  if (!trm_puzzle_facts_of(&c->puzzle)->tasks && (c->puzzle.kind != TRM_PUZZLE_NONE || !square))
     return cli_fail(err, TRM_E_FORMAT, -1,
                     "%s: its puzzles are no ARC grids: want a model that was trained on ARC tasks",
                     path);

@@ -212,9 +212,9 @@ static bool is_same_grid(const solve_run *s, const solve_puzzle *p) {
   return true;
 }
 
-/* Of ARC the grids are compared, otherwise all cells that the label scores. */
+/* Of tasks the grids are compared, otherwise all cells that the label scores. */
 static bool is_label(const solve_run *s, const solve_puzzle *p) {
-  if (s->puzzle->kind == TRM_PUZZLE_ARC) return is_same_grid(s, p);
+  if (trm_puzzle_facts_of(s->puzzle)->tasks) return is_same_grid(s, p);
   for (int i = 0; i < s->cells; i++)
     if (p->label[i] != TRM_IGNORE_LABEL && p->label[i] != p->answer[i]) return false;
   return true;

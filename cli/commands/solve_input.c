@@ -55,7 +55,7 @@ trm_status solve_input_open(solve_input *in, const solve_source *source,
                     "puzzles have no text; trm eval works with every model");
   if (source->data) return TRM_OK;
   in->name = source->puzzle ? "--puzzle" : strcmp(source->file, "-") ? source->file : "stdin";
-  if (p->kind == TRM_PUZZLE_SUDOKU) return open_sudokus(in, source, err);
+  if (trm_sudoku_known(p)) return open_sudokus(in, source, err);
   if (source->puzzle) return puzzle_lines_open_text(&in->lines, p, "--puzzle", source->puzzle, err);
   CLI_TRY(check_file(p, source->file, err));
   return puzzle_lines_open(&in->lines, p, source->file, err);

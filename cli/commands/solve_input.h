@@ -2,8 +2,8 @@
 #ifndef TRM_CLI_SOLVE_INPUT_H
 #define TRM_CLI_SOLVE_INPUT_H
 
+#include "cli/commands/puzzle_lines.h"
 #include "cli/commands/sudoku_input.h"
-#include "cli/pictures/puzzle_lines.h"
 #include "cli/pictures/puzzle_names.h"
 
 typedef struct solve_source {

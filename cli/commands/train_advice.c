@@ -23,11 +23,12 @@ void train_advise_data(const trm_run *run) {
     if (info->puzzles > info->groups || !trm_puzzle_has_images(&info->puzzle)) continue;
     cli_format_number(info->puzzles, "puzzle", "puzzles", puzzles, sizeof puzzles);
     cli_format_count((int64_t)seen, times, sizeof times);
+    const char *build = trm_puzzle_facts_of(&info->puzzle)->build;
     cli_warn(
         "%.200s: %s, each seen about %s times as it is and learned by heart: no symmetric copies "
-        "are stored and none are drawn; set augment=on-the-fly, or build the data set with %s",
+        "are stored and none are drawn; set augment=on-the-fly%s%s",
         trm_run_config_item(c, "data_paths", i), puzzles, times,
-        info->puzzle.kind == TRM_PUZZLE_MAZE ? "--aug" : "--num-aug 1000");
+        build ? ", or build the data set with " : "", build ? build : "");
   }
 }
 

@@ -12,8 +12,10 @@ typedef struct grid_style {
 
 /* Of any token, also one without a symbol. */
 grid_style grid_style_of(const trm_puzzle *p, int32_t token);
-/* True of kinds whose grids are drawn as small squares: ARC and mazes. */
+/* True of kinds whose grids are drawn as small squares, such as ARC and mazes. */
 bool grid_style_is_pixels(const trm_puzzle *p);
+/* True of the symbol that stands where nothing is given yet. */
+bool grid_style_is_blank(const trm_puzzle *p, const char *symbol);
 /* True when a question's token must stay in the answer. */
 bool grid_style_is_given(const trm_puzzle *p, int32_t token);
 

@@ -54,8 +54,7 @@ static void draw_cell(const drawing *d, int x, int y, int32_t token, bool open) 
   grid_style_symbol(d->p, token, symbol);
   fprintf(d->f, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"#%06x\"/>\n", x, y,
           d->cell_width, d->cell_height, (unsigned)style.fill);
-  bool blank = d->p->kind == TRM_PUZZLE_SUDOKU && *symbol == '.';
-  if (style.tells || blank || !strcmp(symbol, " ")) return;
+  if (style.tells || grid_style_is_blank(d->p, symbol) || !strcmp(symbol, " ")) return;
   fprintf(d->f, "<text x=\"%d\" y=\"%d\" ", x + d->cell_width / 2,
           y + d->cell_height / 2 + d->cell_height / 5);
   if (open && !style.filled)
@@ -70,9 +69,9 @@ static void draw_line(const drawing *d, int x1, int y1, int x2, int y2, bool thi
   fprintf(d->f, "<path d=\"M%d %dL%d %d\" stroke-width=\"%d\"/>\n", x1, y1, x2, y2, thick ? 3 : 1);
 }
 
-/* Lines between the cells, thick ones around the boxes of a Sudoku. */
+/* Lines between the cells, thick ones around boxes. */
 static void draw_lines(const drawing *d, int x, int y, trm_puzzle_box box) {
-  bool boxes = d->p->kind == TRM_PUZZLE_SUDOKU;
+  bool boxes = trm_puzzle_facts_of(d->p)->boxes;
   int width = box.cols * d->cell_width, height = box.rows * d->cell_height;
   fputs("<g stroke=\"#777777\">\n", d->f);
   for (int row = 0; row <= box.rows; row++)

@@ -37,9 +37,13 @@ static int cell_columns(const grid_view *v) {
   return is_narrow(v) ? 2 : grid_style_symbol_width(v->puzzle) + 2;
 }
 
-/* Lines or columns between boxes; size and step of the boxes, which only Sudokus have. */
+static bool has_boxes(const grid_view *v) {
+  return trm_puzzle_facts_of(v->puzzle)->boxes;
+}
+
+/* Lines or columns between boxes; size and step of the boxes. */
 static int count_rules(const grid_view *v, int size, int box) {
-  return v->puzzle->kind == TRM_PUZZLE_SUDOKU && size ? (size - 1) / box : 0;
+  return has_boxes(v) && size ? (size - 1) / box : 0;
 }
 
 int grid_view_lines(const grid_view *v) {
@@ -89,7 +93,7 @@ static void draw_rule(const grid_view *v, FILE *f) {
 
 void grid_view_line(const grid_view *v, int line, FILE *f) {
   const trm_puzzle *p = v->puzzle;
-  bool boxes = p->kind == TRM_PUZZLE_SUDOKU;
+  bool boxes = has_boxes(v);
   if (line >= grid_view_lines(v)) {
     fprintf(f, "%*s", grid_view_columns(v), "");
     return;

@@ -8,23 +8,18 @@
 #include "io/json.h"
 
 void puzzle_describe(const trm_puzzle *p, char *text, size_t size) {
-  static const char *const kinds[TRM_PUZZLE_KINDS] = {[TRM_PUZZLE_NONE] = "unknown",
-                                                      [TRM_PUZZLE_SUDOKU] = "Sudoku",
-                                                      [TRM_PUZZLE_MAZE] = "maze",
-                                                      [TRM_PUZZLE_ARC] = "ARC, grids",
-                                                      [TRM_PUZZLE_GRID] = "grid"};
+  const trm_puzzle_facts *facts = trm_puzzle_facts_of(p);
   char more[256] = "";
   if (p->kind == TRM_PUZZLE_NONE) {
-    snprintf(text, size, "%s", kinds[p->kind]);
+    snprintf(text, size, "%s", facts->title);
     return;
   }
-  if (p->kind == TRM_PUZZLE_SUDOKU)
-    snprintf(more, sizeof more, ", boxes %dx%d", p->box_rows, p->box_cols);
-  if (p->kind == TRM_PUZZLE_GRID)
+  if (facts->boxes) snprintf(more, sizeof more, ", boxes %dx%d", p->box_rows, p->box_cols);
+  if (facts->declared)
     snprintf(more, sizeof more, ", %d symbols%s%s%s%s", trm_puzzle_n_symbols(p),
              *p->rules ? ", rules " : "", p->rules, *p->symmetries ? ", symmetries " : "",
              p->symmetries);
-  snprintf(text, size, "%s %s%dx%d%s", kinds[p->kind], trm_puzzle_is_sized(p) ? "up to " : "",
+  snprintf(text, size, "%s %s%dx%d%s", facts->title, trm_puzzle_is_sized(p) ? "up to " : "",
            p->rows, p->cols, more);
 }
 

@@ -1,14 +1,8 @@
 /* What the tokens of a puzzle mean: for printing, reading text, rule checks and symmetric images.
  *
  * A puzzle is a canvas of rows * cols cells in reading order (rows * cols = seq_len). Token 0 is
- * padding. Every other token but the mark of a grid's end has a *symbol*, a short text:
- *
- *   kind     tokens
- *   sudoku   1 "." (blank), 2 "1", 3 "2" ... 10 "9", 11 "A" ...
- *   maze     1 "#" wall, 2 " " free, 3 "S" start, 4 "G" goal, 5 "o" path
- *   arc      1 end of grid, 2 "0" ... 11 "9"; 30x30, grids of any size up to that anywhere in it
- *   grid     the user's vocabulary from token 1 on, or from 2 where grids have several sizes and 1
- *            marks the end as in arc
+ * padding. Every other token but the mark of a grid's end has a *symbol*, a short text, which the
+ * puzzle's kind says.
  *
  * A grid smaller than its canvas has a row of end marks below it and a column of them to its right,
  * where they fit, as wide and as high as the grid; all else is padding.
@@ -27,11 +21,12 @@ extern "C" {
 #endif
 
 typedef enum trm_puzzle_kind {
-  TRM_PUZZLE_NONE, /* unknown: tokens are only numbers */
-  TRM_PUZZLE_SUDOKU,
-  TRM_PUZZLE_MAZE,
-  TRM_PUZZLE_ARC,
-  TRM_PUZZLE_GRID,
+  TRM_PUZZLE_NONE,   /* unknown: tokens are only numbers */
+  TRM_PUZZLE_SUDOKU, /* 1 "." (blank), 2 "1", 3 "2" ... 10 "9", 11 "A" ... */
+  TRM_PUZZLE_MAZE,   /* 1 "#" wall, 2 " " free, 3 "S" start, 4 "G" goal, 5 "o" path */
+  TRM_PUZZLE_ARC,    /* 1 end of grid, 2 "0" ... 11 "9"; 30x30, grids of any size up to that */
+  TRM_PUZZLE_GRID,   /* the user's vocabulary from token 1 on, or from 2 where grids have several
+                        sizes and 1 marks the end as in arc */
   TRM_PUZZLE_KINDS
 } trm_puzzle_kind;
 
@@ -55,13 +50,32 @@ typedef struct trm_puzzle {
 
 /* "none", "sudoku", "maze", "arc", "grid"; NULL outside the enumeration. */
 TRM_API const char *trm_puzzle_kind_name(trm_puzzle_kind kind);
+
+/* What is the same of all puzzles of a kind, for whoever shows, names or asks for them: read this
+ * rather than compare kinds. Texts and lists are constant. */
+typedef struct trm_puzzle_facts {
+  const char *title; /* for people: "Sudoku", "maze"; "unknown" of kind none */
+  const char *build; /* the command that builds data sets with symmetric copies, or NULL */
+  bool boxes;        /* cells are in boxes of box_rows x box_cols */
+  bool tasks;        /* ids are tasks and their copies: answers are whole grids, and copies vote */
+  bool declared;     /* vocabulary, rules and symmetries are said by each puzzle */
+  /* how it looks */
+  char blank;  /* the symbol that an answer replaces, while all others are given; 0: any may be */
+  bool pixels; /* cells are small squares of one colour */
+  const uint32_t *fill; /* [n_fill]: 0xRRGGBB of the symbols in their order, over again */
+  int n_fill;           /* 0: symbols have no colours */
+  uint32_t lettered;    /* bit i: a cell of colour i shows its symbol, too */
+} trm_puzzle_facts;
+/* Never NULL; of a kind outside the enumeration those of none. */
+TRM_API const trm_puzzle_facts *trm_puzzle_facts_of(const trm_puzzle *p);
+
 /* The first token with a symbol, and how many have one; 0 of kind none. vocab_size is their sum. */
 TRM_API int trm_puzzle_first_symbol(const trm_puzzle *p);
 TRM_API int trm_puzzle_n_symbols(const trm_puzzle *p);
 /* The symbol of a token; NULL when it has none. */
 TRM_API const char *trm_puzzle_symbol(const trm_puzzle *p, int token);
 
-/* Rule checkers, by name:
+/* Rule checkers, by name; those of a kind have the kind's:
  *
  *   sudoku    "." or "0" blank, "1" ... "9", "A" ...; grids of a size in trm/sudoku.h
  *   maze      "#", " ", "S", "G", "o" as in trm/maze.h; any shortest path is right
@@ -81,7 +95,7 @@ TRM_API bool trm_puzzle_solves(const trm_puzzle *p, const int32_t *inputs, const
 
 /* --- where a grid lies on its canvas: tokens [rows * cols] --- */
 
-/* True of arc and of sized grids. */
+/* True of kinds whose grids may be smaller than their canvas: arc, and sized grids. */
 TRM_API bool trm_puzzle_is_sized(const trm_puzzle *p);
 typedef struct trm_puzzle_box {
   int row, col, rows, cols; /* rows and cols 0: there is no grid */

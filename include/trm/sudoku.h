@@ -22,6 +22,9 @@ enum { TRM_SUDOKU_MAX_SIZE = 16, TRM_SUDOKU_MAX_CELLS = 256 };
 
 /* The puzzle description of size 4, 6, 8, 9, 10, 12 or 16; kind TRM_PUZZLE_NONE otherwise. */
 TRM_API trm_puzzle trm_sudoku_of_size(int size);
+/* True of a Sudoku whose boxes tile the grid and whose size this library holds: what all functions
+ * here want. */
+TRM_API bool trm_sudoku_known(const trm_puzzle *p);
 /* n characters into values. Errors: FORMAT with the column (from 1) and what was expected. */
 TRM_API trm_status trm_sudoku_parse(const trm_puzzle *p, const char *text, size_t n,
                                     uint8_t *values, trm_error *err);

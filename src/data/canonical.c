@@ -4,21 +4,23 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "data/maze/maze_board.h"
-#include "data/sudoku/sudoku_shape.h"
+#include "puzzle/kind.h"
+#include "puzzle/puzzle.h"
 
-static bool has_cells(const trm_puzzle *p) {
-  return trm__sudoku_known(p) || trm__maze_known(p);
+/* The kind has a canonical form of its own. */
+static bool has_form(const trm_puzzle *p) {
+  return trm__kind_of(p)->canonical && trm__kind_knows(p);
 }
 
 trm_status trm__canonizer_init(trm__canonizer *c, const trm_puzzle *p, int seq_len,
                                trm_error *err) {
   c->puzzle = p;
   c->seq_len = seq_len;
-  c->symmetric = has_cells(p);
-  if (p->kind == TRM_PUZZLE_GRID && *p->symmetries) {
+  c->symmetric = c->has_form = has_form(p);
+  const char *symmetries = trm__kind_symmetries(p);
+  if (!trm__kind_of(p)->canonical && symmetries && *symmetries) {
     TRM_TRY(
-        trm__grid_symmetry_init(&c->declared, p, p->symmetries, "dataset.json: puzzle", NULL, err));
+        trm__grid_symmetry_init(&c->declared, p, symmetries, "dataset.json: puzzle", NULL, err));
     c->symmetric = !trm__grid_symmetry_none(&c->declared);
   }
   TRM_ALLOC(&c->line, 2 * ((size_t)seq_len + 2), "the comparison of examples", err);
@@ -60,22 +62,23 @@ trm__grid_key trm__literal_key(const trm__canonizer *c, const int32_t *question,
   return key_of(c->line, n);
 }
 
-/* Of a Sudoku's values or a maze's tokens, which are bytes. A question with a foreign token has no
- * images but itself. */
-static trm__grid_key cells_key(const trm__canonizer *c, const int32_t *question) {
-  uint8_t *cells = (uint8_t *)c->scratch, *form = cells + c->seq_len;
-  int blank = c->puzzle->kind == TRM_PUZZLE_SUDOKU; /* its token as a value is 0 */
+/* Of the kind's values, which are bytes. A question with a foreign token has no images but itself.
+ */
+static trm__grid_key form_key(const trm__canonizer *c, const int32_t *question) {
+  const trm__puzzle_kind *kind = trm__kind_of(c->puzzle);
+  const trm__symbol_range r = trm__symbol_range_of(c->puzzle);
+  uint8_t *values = (uint8_t *)c->scratch, *form = values + c->seq_len;
   for (int i = 0; i < c->seq_len; i++) {
-    if (!trm_puzzle_symbol(c->puzzle, question[i])) return trm__literal_key(c, question, NULL);
-    cells[i] = (uint8_t)(question[i] - blank);
+    if (!trm__has_symbol(r, question[i])) return trm__literal_key(c, question, NULL);
+    values[i] = (uint8_t)(question[i] - kind->zero);
   }
-  trm__puzzle_canonical(c->puzzle, cells, form);
+  kind->canonical(c->puzzle, values, form);
   return trm__grid_key_of(form, c->seq_len, 0);
 }
 
 trm__grid_key trm__canonical_key(const trm__canonizer *c, const int32_t *question) {
   if (!c->symmetric) return trm__literal_key(c, question, NULL);
-  if (has_cells(c->puzzle)) return cells_key(c, question);
+  if (c->has_form) return form_key(c, question);
   trm__grid_canonical(&c->declared, question, c->scratch, c->scratch + c->seq_len);
   return key_of(c->scratch + c->seq_len, c->seq_len);
 }

@@ -5,7 +5,7 @@
 #define TRM_DATA_CANONICAL_H
 
 #include "data/dataset_write.h"
-#include "data/grid_symmetry.h"
+#include "puzzle/grid_symmetry.h"
 #include "trm/puzzle.h"
 
 /* What it takes to make keys of tokens [seq_len]. Zeroed before init, free on every path. */
@@ -13,7 +13,8 @@ typedef struct trm__canonizer {
   const trm_puzzle *puzzle;
   int seq_len;
   bool symmetric;              /* the puzzle has symmetries */
-  trm__grid_symmetry declared; /* of a user's grids */
+  bool has_form;               /* its kind has a canonical form of its own; else it may have ... */
+  trm__grid_symmetry declared; /* ... symmetries that the kind or the user declares */
   int32_t *line;    /* [2, seq_len + 2]: a grid's size and cells, of question and label */
   int32_t *scratch; /* [2, seq_len] */
 } trm__canonizer;

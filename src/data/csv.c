@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "data/lines.h"
+#include "io/lines.h"
 
 static const struct {
   char c;

@@ -165,6 +165,8 @@ static trm_status make_view(const trm_dataset *d, const uint8_t *held, uint8_t w
   trm_dataset *v;
   TRM_ALLOC(&v, 1, "a part of a data set", err);
   *out = v;
+
+  /* A view has the files of the whole, and counts of its own. */
   v->info = d->info;
   v->files_of = d->files_of ? d->files_of : d;
   v->info.groups = v->info.puzzles = 0;
@@ -173,6 +175,9 @@ static trm_status make_view(const trm_dataset *d, const uint8_t *held, uint8_t w
     v->info.groups++;
     v->info.puzzles += d->group_start[g + 1] - d->group_start[g];
   }
+
+  /* The puzzles of its groups follow each other; their examples stay where they lie in the
+   * files. */
   TRM_TRY(trm__dataset_alloc_index(v, err));
   int64_t group = 0, puzzle = 0;
   for (int64_t g = 0; g < d->info.groups; g++) {
@@ -185,6 +190,8 @@ static trm_status make_view(const trm_dataset *d, const uint8_t *held, uint8_t w
     }
     v->group_start[++group] = puzzle;
   }
+
+  /* What follows from the index. */
   v->info.examples = v->puzzle_start[puzzle];
   v->info.mean_puzzle_examples = puzzle ? (double)v->info.examples / (double)puzzle : 0;
   return TRM_OK;
@@ -210,9 +217,13 @@ trm_status trm_dataset_split(const trm_dataset *d, double share, uint64_t seed, 
     TRM_FAIL(err, TRM_E_ARGUMENT, "a validation share of %g: want more than 0, less than 1", share);
   if (d->info.groups < 2)
     TRM_FAIL(err, TRM_E_RANGE, "a data set of one group has nothing to hold out");
+
+  /* At least one group on each side. */
   int64_t count = (int64_t)llround(share * (double)d->info.groups);
   if (count < 1) count = 1;
   if (count > d->info.groups - 1) count = d->info.groups - 1;
+
+  /* Two views share the groups. */
   uint8_t *chosen;
   TRM_ALLOC(&chosen, d->info.groups, "the split of a data set", err);
   trm_status st;
@@ -220,6 +231,8 @@ trm_status trm_dataset_split(const trm_dataset *d, double share, uint64_t seed, 
   TRM_GOTO(make_view(d, chosen, 0, rest, err));
   TRM_GOTO(make_view(d, chosen, 1, held, err));
 done:
+
+  /* Both or none. */
   trm__free(chosen);
   if (st != TRM_OK) {
     trm_dataset_free(*rest);

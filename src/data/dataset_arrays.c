@@ -2,7 +2,7 @@
  */
 #include "base/memory.h"
 #include "data/dataset_index.h"
-#include "io/puzzle.h"
+#include "puzzle/puzzle.h"
 
 static trm__npy array_of(trm__npy_type type, const void *data, int64_t rows, int64_t cols) {
   return (trm__npy){.data = data,

@@ -3,7 +3,7 @@
 #ifndef TRM_DATA_DATASET_INDEX_H
 #define TRM_DATA_DATASET_INDEX_H
 
-#include "data/arc/arc_split.h"
+#include "data/arc_split.h"
 #include "io/npy.h"
 #include "trm/dataset.h"
 

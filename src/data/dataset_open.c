@@ -3,20 +3,20 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "data/arc/arc_compact.h"
+#include "data/arc_compact.h"
 #include "data/dataset_index.h"
 #include "data/identity.h"
 #include "data/splits.h"
-#include "data/sudoku/sudoku_shape.h"
 #include "io/json.h"
-#include "io/puzzle.h"
+#include "puzzle/kind.h"
+#include "puzzle/puzzle.h"
 
 enum {
   MAX_JSON_BYTES = 1 << 20,
   MAX_SETS = 1024,
   MAX_NAME = 200,
   MESSAGE = sizeof(((trm_error *)0)->msg), /* a name in a message is not longer */
-  RECOGNISE = 16                           /* examples looked at to recognise a Sudoku */
+  RECOGNISE = 16                           /* examples looked at to recognise a kind */
 };
 
 /* An open in progress. */
@@ -58,7 +58,7 @@ static trm_status read_form(opening *o, trm_error *err) {
   if (strcmp(form, "arc") != 0)
     TRM_FAIL(err, TRM_E_FORMAT, "%s: \"compact\": want \"arc\", found \"%.40s\"", o->json_path,
              form);
-  if (info->puzzle.kind != TRM_PUZZLE_ARC || info->pad_id != 0 || o->count_ids)
+  if (!trm_puzzle_facts_of(&info->puzzle)->tasks || info->pad_id != 0 || o->count_ids)
     TRM_FAIL(err, TRM_E_FORMAT,
              "%s: a compact set must have pad_id 0, num_puzzle_identifiers and a \"puzzle\" of "
              "kind arc",
@@ -308,58 +308,28 @@ static trm_status open_sets(opening *o, trm_error *err) {
 
 /* --- what the tokens mean --- */
 
-static bool example_is_sudoku(const trm_dataset *d, const trm_puzzle *p, int64_t i) {
-  int32_t inputs[TRM_SUDOKU_MAX_CELLS], labels[TRM_SUDOKU_MAX_CELLS];
-  uint8_t question[TRM_SUDOKU_MAX_CELLS], answer[TRM_SUDOKU_MAX_CELLS];
-  trm__dataset_read(d, i, inputs, labels);
-  for (int cell = 0; cell < d->info.seq_len; cell++) {
-    if (inputs[cell] < 1 || labels[cell] < 1) return false;
-    question[cell] = (uint8_t)(inputs[cell] - 1);
-    answer[cell] = (uint8_t)(labels[cell] - 1);
-  }
-  return trm_sudoku_solves(p, question, answer);
-}
-
-static bool first_examples_are_sudokus(const trm_dataset *d, const trm_puzzle *p) {
-  for (int64_t i = 0; i < d->info.examples && i < RECOGNISE; i++)
-    if (!example_is_sudoku(d, p, i)) return false;
-  return true;
-}
-
-/* True when tokens are those of a square maze with one start and one goal. */
-static bool first_examples_are_mazes(const trm_dataset *d, const trm_puzzle *p, int32_t *row) {
-  for (int64_t i = 0; i < d->info.examples && i < RECOGNISE; i++) {
-    int starts = 0, goals = 0, others = 0;
-    trm__dataset_read(d, i, row, NULL);
-    for (int cell = 0; cell < p->rows * p->cols; cell++) {
-      const char *symbol = trm_puzzle_symbol(p, row[cell]);
-      starts += symbol && *symbol == 'S';
-      goals += symbol && *symbol == 'G';
-      others += !symbol || *symbol == 'o';
-    }
-    if (starts != 1 || goals != 1 || others) return false;
+/* `row` has room for an example. */
+static bool first_examples_are(const trm_dataset *d, const trm__puzzle_kind *kind,
+                               const trm_puzzle *p, int32_t *row) {
+  for (int64_t i = 0; kind->is_example && i < d->info.examples && i < RECOGNISE; i++) {
+    trm__dataset_read(d, i, row, row + d->info.seq_len);
+    if (!kind->is_example(p, row, row + d->info.seq_len)) return false;
   }
   return true;
 }
 
 trm_status trm__dataset_recognise(trm_dataset *d, trm_error *err) {
   trm_dataset_info *info = &d->info;
-  if (info->puzzle.kind != TRM_PUZZLE_NONE) return TRM_OK;
-  int side = 1;
-  while (side * side < info->seq_len) side++;
-  trm_puzzle sudoku = trm_sudoku_of_size(info->vocab_size - 2);
-  trm_puzzle maze = {.kind = TRM_PUZZLE_MAZE, .rows = side, .cols = side};
-  trm_puzzle arc = {.kind = TRM_PUZZLE_ARC, .rows = 30, .cols = 30};
   int32_t *row;
-  TRM_ALLOC(&row, info->seq_len, "an example", err);
-  if (sudoku.kind != TRM_PUZZLE_NONE && sudoku.rows * sudoku.cols == info->seq_len &&
-      first_examples_are_sudokus(d, &sudoku))
-    info->puzzle = sudoku;
-  else if (info->seq_len == 900 && info->vocab_size == 12)
-    info->puzzle = arc;
-  else if (side * side == info->seq_len && info->vocab_size == 6 &&
-           first_examples_are_mazes(d, &maze, row))
-    info->puzzle = maze;
+  if (info->puzzle.kind != TRM_PUZZLE_NONE) return TRM_OK;
+  TRM_ALLOC(&row, 2 * (size_t)info->seq_len, "an example", err);
+  for (int i = 0; i < TRM_PUZZLE_KINDS && info->puzzle.kind == TRM_PUZZLE_NONE; i++) {
+    const trm__puzzle_kind *kind = trm__kinds[i];
+    trm_puzzle p;
+    if (kind->fits && kind->fits(info->seq_len, info->vocab_size, &p) &&
+        first_examples_are(d, kind, &p, row))
+      info->puzzle = p;
+  }
   trm__free(row);
   return TRM_OK;
 }

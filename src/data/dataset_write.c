@@ -5,7 +5,8 @@
 
 #include "base/memory.h"
 #include "io/json.h"
-#include "io/puzzle.h"
+#include "puzzle/kind.h"
+#include "puzzle/puzzle.h"
 
 /* DIR/SPLIT/NAME */
 static char *file_in(const trm__split_writer *w, const char *name) {
@@ -14,7 +15,7 @@ static char *file_in(const trm__split_writer *w, const char *name) {
 
 static trm_status begin_rows(const trm__split_writer *w, const char *name, trm__npy_writer *out,
                              trm_error *err) {
-  int64_t shape[2] = {w->groups * w->copies, w->puzzle->rows * w->puzzle->cols};
+  int64_t shape[2] = {w->groups * w->copies, w->cells};
   char *path = file_in(w, name);
   if (!path) TRM_FAIL(err, TRM_E_MEMORY, "no memory for a path");
   trm_status st = trm__npy_create(out, path, TRM__NPY_U1, 2, shape, err);
@@ -26,11 +27,14 @@ trm_status trm__split_begin(trm__split_writer *w, const trm__folder *f, const ch
                             const trm_puzzle *puzzle, int64_t groups, int64_t copies,
                             trm_error *err) {
   w->puzzle = puzzle;
+  w->cells = puzzle->rows * puzzle->cols;
+  w->zero = trm__kind_of(puzzle)->zero;
   w->groups = groups;
   w->copies = copies;
   if (copies < 1 || groups > INT32_MAX / copies)
     TRM_FAIL(err, TRM_E_RANGE, "%lld puzzles with %lld copies each are more than 2^31 - 1 examples",
              (long long)groups, (long long)copies - 1);
+  TRM_ALLOC(&w->tokens, w->cells, "an example", err);
   w->path = trm__path_join(f->path, split);
   if (!w->path) TRM_FAIL(err, TRM_E_MEMORY, "no memory for a path");
   TRM_TRY(trm__make_dirs(w->path, err));
@@ -38,18 +42,14 @@ trm_status trm__split_begin(trm__split_writer *w, const trm__folder *f, const ch
   return begin_rows(w, "all__labels.npy", &w->labels, err);
 }
 
-void trm__split_add(trm__split_writer *w, const uint8_t *inputs, const uint8_t *labels) {
-  trm__npy_append(&w->inputs, inputs, 1);
-  trm__npy_append(&w->labels, labels, 1);
+static void add_row(trm__split_writer *w, trm__npy_writer *out, const uint8_t *values) {
+  for (int i = 0; i < w->cells; i++) w->tokens[i] = (uint8_t)(values[i] + w->zero);
+  trm__npy_append(out, w->tokens, 1);
 }
 
-void trm__split_add_sudoku(trm__split_writer *w, const uint8_t *question, const uint8_t *answer) {
-  uint8_t inputs[TRM_SUDOKU_MAX_CELLS], labels[TRM_SUDOKU_MAX_CELLS];
-  for (int i = 0; i < w->puzzle->rows * w->puzzle->cols; i++) {
-    inputs[i] = (uint8_t)(question[i] + 1);
-    labels[i] = (uint8_t)(answer[i] + 1);
-  }
-  trm__split_add(w, inputs, labels);
+void trm__split_add(trm__split_writer *w, const uint8_t *question, const uint8_t *answer) {
+  add_row(w, &w->inputs, question);
+  add_row(w, &w->labels, answer);
 }
 
 /* NAME.npy = 0, step, 2 step ... (n values, int32). */
@@ -71,6 +71,8 @@ static trm_status write_json(const trm__split_writer *w, trm_error *err) {
   trm__json_out o = trm__json_begin(TRM__JSON_INDENTED);
   char *path = file_in(w, "dataset.json");
   if (!path) TRM_FAIL(err, TRM_E_MEMORY, "no memory for dataset.json");
+
+  /* The keys that the reference writes, in its order. */
   trm__json_open(&o, NULL, '{');
   trm__json_put_int(&o, "pad_id", 0);
   trm__json_put_int(&o, "ignore_label_id", 0);
@@ -84,6 +86,8 @@ static trm_status write_json(const trm__split_writer *w, trm_error *err) {
   trm__json_open(&o, "sets", '[');
   trm__json_put_text(&o, NULL, "all");
   trm__json_close(&o);
+
+  /* What its tokens mean is trm's own. */
   trm__puzzle_put(&o, "puzzle", p);
   trm__json_close(&o);
   const trm_status st = trm__json_save(path, &o, err);
@@ -104,6 +108,7 @@ trm_status trm__split_end(trm__split_writer *w, trm_error *err) {
 void trm__split_abort(trm__split_writer *w) {
   trm__npy_abort(&w->inputs);
   trm__npy_abort(&w->labels);
+  trm__free(w->tokens);
   trm__free(w->path);
   memset(w, 0, sizeof *w);
 }

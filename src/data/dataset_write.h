@@ -13,15 +13,16 @@ typedef struct trm__split_writer {
   const trm_puzzle *puzzle;
   char *path;
   int64_t groups, copies;
+  int cells;
+  uint8_t zero;    /* what its kind adds to a value to make a token */
+  uint8_t *tokens; /* [cells] */
   trm__npy_writer inputs, labels;
 } trm__split_writer;
 trm_status trm__split_begin(trm__split_writer *w, const trm__folder *f, const char *split,
                             const trm_puzzle *puzzle, int64_t groups, int64_t copies,
                             trm_error *err);
-/* The next example, group by group, as tokens [rows * cols]; errors show at the end. */
-void trm__split_add(trm__split_writer *w, const uint8_t *inputs, const uint8_t *labels);
-/* The same of a Sudoku's values. */
-void trm__split_add_sudoku(trm__split_writer *w, const uint8_t *question, const uint8_t *answer);
+/* The next example, group by group, as values of its kind [rows * cols]; errors show at the end. */
+void trm__split_add(trm__split_writer *w, const uint8_t *question, const uint8_t *answer);
 trm_status trm__split_end(trm__split_writer *w, trm_error *err);
 void trm__split_abort(trm__split_writer *w);
 
@@ -32,7 +33,7 @@ trm_status trm__build_tick(trm_progress_fn *progress, void *arg, int64_t done, i
 /* Puzzles that a file of `size` bytes is going to have had, when `n` took `at` of them. */
 int64_t trm__build_estimate(int64_t n, size_t at, size_t size);
 
-/* Puzzles in memory: [n, cells] each, Sudokus as values, mazes as tokens; n is below 2^31. */
+/* Puzzles in memory: [n, cells] each, as values of their kind; n is below 2^31. */
 typedef struct trm__puzzle_list {
   int64_t n, room;
   uint8_t *question, *answer;
@@ -64,9 +65,8 @@ int64_t trm__grid_keys_shared(const trm__grid_key *train, int64_t n_train,
 void trm__count_keys(trm__grid_key *train, int64_t n_train, trm__grid_key *test, int64_t n_test,
                      bool canonical, trm_build_report *report);
 
-/* The canonical form of a Sudoku's values or a maze's tokens: the same for all symmetric images. */
-void trm__puzzle_canonical(const trm_puzzle *p, const uint8_t *cells, uint8_t *form);
-/* All counts of a report. Errors: MEMORY, INTERRUPTED. */
+/* All counts of a report, of a kind with a canonical form of its own. Errors: MEMORY, INTERRUPTED.
+ */
 trm_status trm__count_duplicates(const trm_puzzle *p, const trm__puzzle_list *train,
                                  const trm__puzzle_list *test, trm_progress_fn *progress,
                                  void *progress_arg, trm_build_report *report, trm_error *err);

@@ -7,6 +7,7 @@
 #include "base/cpus.h"
 #include "base/memory.h"
 #include "base/team.h"
+#include "puzzle/kind.h"
 
 enum {
   MIN_BLOCK = 64,
@@ -26,6 +27,7 @@ typedef struct candidate {
 
 typedef struct generation {
   const trm__generator *config;
+  const trm__puzzle_kind *kind;
   int cells;
   trm__puzzle_list train, test;
   candidate *block;
@@ -51,10 +53,10 @@ static void place_candidate(generation *g, int64_t slot) {
   made->key = trm__grid_key_of(question, g->cells, 0);
   made->side = 1;
   if (!c->n_test && c->yield == 1) return;
-  trm__puzzle_canonical(&c->puzzle, question, form);
+  g->kind->canonical(&c->puzzle, question, form);
   if (c->yield > 1) made->key = trm__grid_key_of(form, g->cells, 0);
   if (!c->n_test) return;
-  if (c->yield > 1) trm__puzzle_canonical(&c->puzzle, answer, form);
+  if (c->yield > 1) g->kind->canonical(&c->puzzle, answer, form);
   made->side = (double)(trm__grid_key_of(form, g->cells, c->seed).a >> 11) * 0x1p-53;
 }
 
@@ -122,25 +124,30 @@ static void take_block(generation *g) {
   }
 }
 
-static trm_status fill_lists(generation *g, trm__pool *pool, trm_error *err) {
+/* Fails when the tries since the last puzzle that was new are too many. Before the first puzzle of
+ * all fewer will do, the fewer the more cells it has. */
+static trm_status check_barren(const generation *g, trm_error *err) {
   const trm__generator *c = g->config;
   const int64_t cells = g->cells, unmet = MAX_UNMET * 100 / cells * 100 / cells;
+  const int first = (int)(unmet < MIN_UNMET ? MIN_UNMET : unmet < MAX_UNMET ? unmet : MAX_UNMET);
+  const int most = g->train.n + g->test.n ? MAX_BARREN : first;
+  if (g->barren <= most) return TRM_OK;
+  TRM_FAIL(err, TRM_E_CONFIG,
+           "only %lld of %lld training and %lld of %lld test puzzles of this kind were found in "
+           "%lld tries, none in the last %d: ask for fewer, or loosen %s",
+           (long long)g->train.n, (long long)c->n_train, (long long)g->test.n, (long long)c->n_test,
+           (long long)(g->first + g->in_block), most, c->remedy);
+}
+
+static trm_status fill_lists(generation *g, trm__pool *pool, trm_error *err) {
   g->total = missing(g);
   for (g->first = 0; missing(g); g->first += g->in_block) {
-    int64_t want = (missing(g) + missing(g) / 8) / c->yield, least = g->least_in_block;
+    int64_t want = (missing(g) + missing(g) / 8) / g->config->yield, least = g->least_in_block;
     g->in_block = want < least ? least : want > g->most_in_block ? g->most_in_block : want;
     trm__pool_run(pool, 1, make_share, g);
     if (!atomic_load(&g->stop)) take_block(g);
     if (!goes_on(g)) TRM_FAIL(err, TRM_E_INTERRUPTED, "stopped: nothing was written");
-    const int first = (int)(unmet < MIN_UNMET ? MIN_UNMET : unmet < MAX_UNMET ? unmet : MAX_UNMET);
-    const int most = g->train.n + g->test.n ? MAX_BARREN : first;
-    if (g->barren > most)
-      TRM_FAIL(
-          err, TRM_E_CONFIG,
-          "only %lld of %lld training and %lld of %lld test puzzles of this kind were found in "
-          "%lld tries, none in the last %d: ask for fewer, or loosen %s",
-          (long long)g->train.n, (long long)c->n_train, (long long)g->test.n, (long long)c->n_test,
-          (long long)(g->first + g->in_block), most, c->remedy);
+    TRM_TRY(check_barren(g, err));
   }
   return TRM_OK;
 }
@@ -149,12 +156,10 @@ static trm_status fill_lists(generation *g, trm__pool *pool, trm_error *err) {
 
 static trm_status write_split(const generation *g, const trm__folder *f, const char *name,
                               const trm__puzzle_list *list, trm_error *err) {
-  const trm_puzzle *p = &g->config->puzzle;
   trm__split_writer w = {0};
-  trm_status st = trm__split_begin(&w, f, name, p, list->n, 1, err);
+  trm_status st = trm__split_begin(&w, f, name, &g->config->puzzle, list->n, 1, err);
   for (int64_t i = 0; st == TRM_OK && i < list->n; i++)
-    (p->kind == TRM_PUZZLE_SUDOKU ? trm__split_add_sudoku : trm__split_add)(
-        &w, list->question + i * g->cells, list->answer + i * g->cells);
+    trm__split_add(&w, list->question + i * g->cells, list->answer + i * g->cells);
   if (st == TRM_OK) st = trm__split_end(&w, err);
   trm__split_abort(&w);
   return st;
@@ -225,6 +230,7 @@ trm_status trm__generate(const trm__generator *config, trm_build_report *report,
   generation *g;
   TRM_ALLOC(&g, 1, "a generator", err);
   g->config = config;
+  g->kind = trm__kind_of(&config->puzzle);
   trm_status st = run_generation(g, report, err);
   trm__puzzle_list_free(&g->train);
   trm__puzzle_list_free(&g->test);

@@ -10,12 +10,12 @@
 #include "base/rng.h"
 #include "data/dataset_write.h"
 
-/* One try of at most `yield` puzzles, one after the other, Sudokus as values, mazes as tokens;
+/* One try of at most `yield` puzzles, one after the other, as values of their kind;
  * returns how many it gave. Runs on many threads. */
 typedef int trm__make_fn(const void *maker, trm__rng *rng, uint8_t *questions, uint8_t *answers);
 
 typedef struct trm__generator {
-  trm_puzzle puzzle; /* a known Sudoku or maze */
+  trm_puzzle puzzle; /* known, of a kind with a canonical form of its own */
   trm__make_fn *make;
   int yield; /* above 1, tries may give related puzzles: of symmetric images one is taken, and it is
                 the answer's canonical form that decides the split, so that no answer is in both */

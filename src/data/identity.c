@@ -198,10 +198,11 @@ trm_status trm__puzzles_agree(const char *a_name, const trm_puzzle *a, const cha
     TRM_FAIL(err, TRM_E_SHAPE, "%s: kind %s, %d x %d cells; %s: kind %s, %d x %d: want one kind",
              a_name, trm_puzzle_kind_name(a->kind), a->rows, a->cols, b_name,
              trm_puzzle_kind_name(b->kind), b->rows, b->cols);
-  if (a->kind == TRM_PUZZLE_SUDOKU && (a->box_rows != b->box_rows || a->box_cols != b->box_cols))
-    TRM_FAIL(err, TRM_E_SHAPE, "%s: Sudokus with boxes of %d x %d; %s: of %d x %d: want one kind",
-             a_name, a->box_rows, a->box_cols, b_name, b->box_rows, b->box_cols);
-  return a->kind == TRM_PUZZLE_GRID ? check_symbols(a_name, a, b_name, b, err) : TRM_OK;
+  const trm_puzzle_facts *facts = trm_puzzle_facts_of(a);
+  if (facts->boxes && (a->box_rows != b->box_rows || a->box_cols != b->box_cols))
+    TRM_FAIL(err, TRM_E_SHAPE, "%s: %ss with boxes of %d x %d; %s: of %d x %d: want one kind",
+             a_name, facts->title, a->box_rows, a->box_cols, b_name, b->box_rows, b->box_cols);
+  return facts->declared ? check_symbols(a_name, a, b_name, b, err) : TRM_OK;
 }
 
 trm_status trm__data_fit(const trm_model_config *m, const trm_dataset_info *d, trm_error *err) {

@@ -8,7 +8,7 @@
 #include "base/rng.h"
 #include "data/dataset_index.h"
 #include "data/dataset_write.h"
-#include "data/maze/maze_board.h"
+#include "puzzle/kind.h"
 
 trm_status trm__build_tick(trm_progress_fn *progress, void *arg, int64_t done, int64_t total,
                            trm_error *err) {
@@ -58,11 +58,15 @@ trm_status trm__puzzle_list_thin(trm__puzzle_list *list, int cells, int64_t keep
                                  trm_error *err) {
   int64_t n = 0;
   if (!keep || keep >= list->n) return TRM_OK;
+
+  /* The first `keep` of a shuffled order are drawn. */
   int32_t *order;
   TRM_ALLOC(&order, list->n, "the subsample", err);
   for (int64_t i = 0; i < list->n; i++) order[i] = (int32_t)i;
   trm__rng rng = trm__rng_at(seed, TRM__RNG_SPLIT, TRM__SPLIT_SUBSAMPLE, 0);
   trm__rng_shuffle(&rng, order, list->n);
+
+  /* They close up in the order of the list. */
   uint8_t *kept = trm__alloc((uint64_t)list->n, 1);
   for (int64_t i = 0; kept && i < keep; i++) kept[order[i]] = 1;
   for (int64_t i = 0; kept && i < list->n; i++) {
@@ -71,6 +75,8 @@ trm_status trm__puzzle_list_thin(trm__puzzle_list *list, int cells, int64_t keep
     memmove(list->answer + n * cells, list->answer + i * cells, (size_t)cells);
     n++;
   }
+
+  /* Without memory the list is as it was. */
   bool done = kept != NULL;
   trm__free(kept);
   trm__free(order);
@@ -103,17 +109,11 @@ int trm__grid_key_compare(const void *left, const void *right) {
   return (l->b > r->b) - (l->b < r->b);
 }
 
-void trm__puzzle_canonical(const trm_puzzle *p, const uint8_t *cells, uint8_t *form) {
-  if (p->kind == TRM_PUZZLE_MAZE)
-    trm__maze_canonical(p, cells, form);
-  else
-    trm_sudoku_canonical(p, cells, form);
-}
-
 /* The keys of a list's questions, or of their canonical forms. */
 static trm_status make_keys(const trm_puzzle *p, const trm__puzzle_list *list, bool canonical,
                             trm_progress_fn *progress, void *progress_arg, trm__grid_key **out,
                             trm_error *err) {
+  const trm__puzzle_kind *kind = trm__kind_of(p);
   trm_status st = TRM_OK;
   int cells = p->rows * p->cols;
   uint8_t *form;
@@ -121,7 +121,7 @@ static trm_status make_keys(const trm_puzzle *p, const trm__puzzle_list *list, b
   TRM_ALLOC(&form, cells, "the search for duplicates", err);
   for (int64_t i = 0; st == TRM_OK && i < list->n; i++) {
     const uint8_t *grid = list->question + i * cells;
-    if (canonical) trm__puzzle_canonical(p, grid, form);
+    if (canonical) kind->canonical(p, grid, form);
     (*out)[i] = trm__grid_key_of(canonical ? form : grid, cells, 0);
     st = trm__build_tick(progress, progress_arg, i, list->n, err);
   }

@@ -10,9 +10,9 @@
 
 #include "base/memory.h"
 #include "base/rng.h"
-#include "data/augmenter.h"
 #include "data/dataset_index.h"
 #include "data/identity.h"
+#include "puzzle/augmenter.h"
 
 struct trm_stream {
   const trm_dataset **set;
@@ -36,6 +36,8 @@ static int64_t survey(trm_stream *s, int64_t *largest) {
   int64_t total = 0;
   s->uniform = -1;
   *largest = 0;
+
+  /* An epoch takes one puzzle of each group: at least the smallest. */
   for (int k = 0; k < s->n_sets; k++) {
     const trm_dataset *d = s->set[k];
     for (int64_t g = 0; g < d->info.groups; g++) {
@@ -45,6 +47,8 @@ static int64_t survey(trm_stream *s, int64_t *largest) {
         int64_t n = puzzle_size(d, p);
         if (n < least) least = n;
         if (n > *largest) *largest = n;
+
+        /* No puzzle at all is no common size. */
         if (s->uniform < 0) s->uniform = n;
         if (n != s->uniform) s->uniform = 0;
       }
@@ -64,6 +68,8 @@ static trm_status check_sets(const trm_dataset *const *sets, int n_sets,
     TRM_FAIL(err, TRM_E_ARGUMENT,
              "batch_size %d and epochs_per_iter %lld: both must be at least 1 and fit in 31 bits",
              config->batch_size, (long long)config->epochs_per_iter);
+
+  /* All sets must be of one shape and kind: a batch mixes their rows. */
   int64_t groups = 0;
   for (int k = 0; k < n_sets; k++) {
     const trm_dataset_info *first = &sets[0]->info, *info = &sets[k]->info;
@@ -76,6 +82,8 @@ static trm_status check_sets(const trm_dataset *const *sets, int n_sets,
     TRM_TRY(trm__puzzles_agree("data set 1", &first->puzzle, name, &info->puzzle, err));
     groups += info->groups;
   }
+
+  /* The order of an epoch is a list of 31-bit numbers. */
   if (groups > INT32_MAX)
     TRM_FAIL(err, TRM_E_RANGE, "%lld groups are more than a stream can order (2^31 - 1)",
              (long long)groups);
@@ -204,7 +212,7 @@ static void build_row(trm_stream *s, const visit *v, int64_t source, uint32_t ro
   }
   trm__rng rng = trm__rng_at(s->config.seed, TRM__RNG_AUGMENT, (uint64_t)s->position, row);
   trm__dataset_read(v->set, source, s->row, s->row + s->seq_len);
-  v->augmenter->image(v->augmenter, &rng, s->row, s->row + s->seq_len, inputs, labels);
+  trm__augmenter_draw(v->augmenter, &rng, s->row, s->row + s->seq_len, inputs, labels);
 }
 
 static bool iteration_is_over(const trm_stream *s) {

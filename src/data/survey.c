@@ -81,8 +81,9 @@ static trm_status count_ids(split_job *s, trm_error *err) {
   return TRM_OK;
 }
 
+/* The copies of a task are its images; of other puzzles each is compared. */
 static bool compares_copies(const trm_dataset *d) {
-  return d->info.puzzle.kind != TRM_PUZZLE_ARC;
+  return !trm_puzzle_facts_of(&d->info.puzzle)->tasks;
 }
 
 /* Counts what the index tells, and how many keys there will be. */
@@ -198,11 +199,15 @@ static trm_status look_at_both(survey_job *job, split_job s[2], const trm_datase
   TRM_TRY(trm__canonizer_init(&job->canonizer, &info->puzzle, info->seq_len, err));
   TRM_ALLOC(&job->question, info->seq_len, "an example", err);
   TRM_ALLOC(&job->label, info->seq_len, "an example", err);
+
+  /* Room for the keys; both splits count for the progress. */
   for (int k = 0; k < 2; k++) {
     if (!d[k]) continue;
     TRM_TRY(begin_split(&s[k], d[k], split[k], job, err));
     job->total += split[k]->compared;
   }
+
+  /* Equal keys lie side by side once they are sorted. */
   for (int k = 0; k < 2; k++) {
     if (!d[k]) continue;
     TRM_TRY(look_at_split(job, &s[k], err));
@@ -210,6 +215,8 @@ static trm_status look_at_both(survey_job *job, split_job s[2], const trm_datase
     split[k]->repeated = trm__grid_keys_sort(s[k].literal.key, s[k].literal.n);
     split[k]->images = trm__grid_keys_sort(s[k].images.key, s[k].images.n);
   }
+
+  /* What test shares with train, literally and up to symmetry. */
   out->symmetric = job->canonizer.symmetric;
   out->overlap = shared_keys(&s[0].literal, &s[1].literal);
   out->overlap_originals = shared_keys(&s[0].images, &s[1].images);

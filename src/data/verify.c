@@ -4,13 +4,13 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "data/arc/arc_grid.h"
-#include "data/arc/arc_task.h"
 #include "data/dataset_index.h"
 #include "data/splits.h"
 #include "data/survey.h"
 #include "io/json.h"
-#include "trm/sudoku.h"
+#include "puzzle/arc/arc_task.h"
+#include "puzzle/kind.h"
+#include "puzzle/puzzle.h"
 
 enum {
   TICK = 64, /* examples between two reports of progress */
@@ -97,15 +97,12 @@ static const trm_dataset_info *any_info(const verify_job *v) {
 
 static trm_status check_name(const trm_dataset_info *info, size_t id, const trm__json *value,
                              trm_error *err) {
+  const trm__puzzle_kind *kind = trm__kind_of(&info->puzzle);
   const char *name = trm__json_text(value);
-  size_t length;
-  trm__arc_copy copy;
   if (!name) TRM_FAIL_AT(err, TRM_E_FORMAT, id, "identifiers.json: entry %zu is no text", id);
-  if (info->puzzle.kind == TRM_PUZZLE_ARC && !trm__arc_copy_parse(name, &length, &copy))
-    TRM_FAIL_AT(err, TRM_E_FORMAT, id,
-                "identifiers.json: entry %zu is '%.60s', want a task's id, or ID|||tK|||COLOURS of "
-                "a copy (K 0 to 7, COLOURS 0 to 9 in any order)",
-                id, name);
+  if (kind->is_id && !kind->is_id(name))
+    TRM_FAIL_AT(err, TRM_E_FORMAT, id, "identifiers.json: entry %zu is '%.60s', want %s", id, name,
+                kind->wanted_id);
   return TRM_OK;
 }
 
@@ -144,6 +141,8 @@ static trm_status check_task_names(const verify_job *v, const trm__arc_tasks *ta
   trm__arc_index index = {0};
   bool *named = NULL;
   trm_status st;
+
+  /* Marks every task that a name is of. */
   TRM_GOTO(load_json(v, "identifiers.json", MAX_NAMES_JSON, &names, err));
   TRM_GOTO(trm__arc_index_make(tasks, &index, err));
   named = trm__alloc((uint64_t)tasks->n, sizeof *named);
@@ -153,6 +152,8 @@ static trm_status check_task_names(const verify_job *v, const trm__arc_tasks *ta
     const trm__arc_task *task = name ? trm__arc_index_find(&index, name) : NULL;
     if (task) named[task - tasks->task] = true;
   }
+
+  /* The first that none is of is the finding. */
   for (int64_t i = 0; i < tasks->n && st == TRM_OK; i++)
     if (!named[i])
       st = trm__fail(err, TRM_E_FORMAT, -1,
@@ -196,8 +197,8 @@ static trm_status check_test_puzzles(const verify_job *v, bool named, trm_error 
 /* --- single examples: each check sees question and label of one --- */
 
 typedef struct example_check {
-  const char *text;
-  bool (*applies)(const trm_puzzle *p);
+  /* What holds where it finds nothing; NULL: it does not apply. */
+  const char *(*shows)(const trm_puzzle *p);
   /* Fills `err` of what is wrong with v->question, v->label; the place is added by the caller. */
   trm_status (*check)(const verify_job *v, int split, trm_error *err);
 } example_check;
@@ -205,7 +206,10 @@ typedef struct example_check {
 /* The grid found on the canvas, drawn again with its end marks, is all there is. */
 static trm_status check_sized(const verify_job *v, const trm_puzzle *p, const int32_t *tokens,
                               const char *what, trm_error *err) {
+  const trm__symbol_range r = trm__symbol_range_of(p);
   trm_puzzle_box box = trm_puzzle_locate(p, tokens);
+
+  /* The canvas as it should be: -1 for any symbol, marks below and beside, else padding. */
   int32_t *want = v->canvas;
   memset(want, 0, (size_t)p->rows * (size_t)p->cols * sizeof *want);
   int end_row = box.row + box.rows, end_col = box.col + box.cols;
@@ -215,9 +219,11 @@ static trm_status check_sized(const verify_job *v, const trm_puzzle *p, const in
   }
   for (int col = box.col; col < end_col && end_row < p->rows; col++)
     want[end_row * p->cols + col] = TRM_PUZZLE_END;
+
+  /* The canvas as it is; what a label does not score counts as padding. */
   for (int i = 0; i < p->rows * p->cols; i++) {
     int32_t token = tokens[i] == TRM_IGNORE_LABEL ? 0 : tokens[i];
-    if (want[i] < 0 ? trm_puzzle_symbol(p, token) != NULL : token == want[i]) continue;
+    if (want[i] < 0 ? trm__has_symbol(r, token) : token == want[i]) continue;
     TRM_FAIL(
         err, TRM_E_FORMAT,
         "token %d of the %s in row %d, column %d: its grid of %d x %d is not whole, or its end "
@@ -245,16 +251,17 @@ static trm_status check_whole_sized(const verify_job *v, const trm_puzzle *p, in
     TRM_FAIL(err, TRM_E_FORMAT, "the question has no grid");
   if (split == 0 && trm_puzzle_locate(p, v->label).rows == 0)
     TRM_FAIL(err, TRM_E_FORMAT, "the label has no grid");
-  if (p->kind != TRM_PUZZLE_ARC) return check_user_label(v, p, err);
+  if (trm_puzzle_facts_of(p)->declared) return check_user_label(v, p, err);
   return check_sized(v, p, v->label, "label", err);
 }
 
 static trm_status check_whole(const verify_job *v, int split, trm_error *err) {
   const trm_puzzle *p = &v->d[split]->info.puzzle;
+  const trm__symbol_range r = trm__symbol_range_of(p);
   if (trm_puzzle_is_sized(p)) return check_whole_sized(v, p, split, err);
   for (int i = 0; i < p->rows * p->cols; i++)
-    if (!trm_puzzle_symbol(p, v->question[i]) ||
-        (v->label[i] != TRM_IGNORE_LABEL && !trm_puzzle_symbol(p, v->label[i])))
+    if (!trm__has_symbol(r, v->question[i]) ||
+        (v->label[i] != TRM_IGNORE_LABEL && !trm__has_symbol(r, v->label[i])))
       TRM_FAIL(err, TRM_E_FORMAT, "row %d, column %d: tokens %d and %d (label) want a symbol each",
                i / p->cols, i % p->cols, (int)v->question[i], (int)v->label[i]);
   return TRM_OK;
@@ -270,31 +277,27 @@ static trm_status check_rules(const verify_job *v, int split, trm_error *err) {
   return TRM_OK;
 }
 
-static trm_status check_unique(const verify_job *v, int split, trm_error *err) {
+static trm_status check_question(const verify_job *v, int split, trm_error *err) {
   const trm_puzzle *p = &v->d[split]->info.puzzle;
-  uint8_t values[TRM_SUDOKU_MAX_CELLS];
-  for (int i = 0; i < p->rows * p->cols; i++)
-    values[i] = (uint8_t)(v->question[i] > 1 ? v->question[i] - 1 : 0);
-  trm_sudoku_result r = trm_sudoku_solve(p, values, 2, NULL);
-  if (r.solutions == 1 && r.complete) return TRM_OK;
-  TRM_FAIL(err, TRM_E_PUZZLE, "%s",
-           r.solutions > 1 ? "the question has more than one solution"
-           : r.complete    ? "the question has no solution"
-                           : "a second solution could not be ruled out in bounded time");
+  return trm__kind_of(p)->check_question(p, v->question, err);
 }
 
-static bool any_kind(const trm_puzzle *p) {
-  return p->kind != TRM_PUZZLE_NONE;
+static const char *shows_whole(const trm_puzzle *p) {
+  return p->kind != TRM_PUZZLE_NONE ? "every grid is whole" : NULL;
 }
 
-static bool is_sudoku(const trm_puzzle *p) {
-  return p->kind == TRM_PUZZLE_SUDOKU;
+static const char *shows_rules(const trm_puzzle *p) {
+  return trm_puzzle_has_rules(p) ? "labels obey the rules and keep what is given" : NULL;
+}
+
+static const char *shows_question(const trm_puzzle *p) {
+  return trm__kind_of(p)->shows;
 }
 
 static const example_check example_checks[] = {
-    {"every grid is whole", any_kind, check_whole},
-    {"labels obey the rules and keep what is given", trm_puzzle_has_rules, check_rules},
-    {"every Sudoku has exactly one solution", is_sudoku, check_unique},
+    {shows_whole, check_whole},
+    {shows_rules, check_rules},
+    {shows_question, check_question},
 };
 enum { N_EXAMPLE_CHECKS = sizeof example_checks / sizeof *example_checks };
 
@@ -323,15 +326,16 @@ static trm_status check_examples(verify_job *v, int k, const example_check *c, t
 static trm_status verify_examples(verify_job *v, int k, trm_error *err) {
   for (int c = 0; c < N_EXAMPLE_CHECKS; c++) {
     const example_check *check = &example_checks[c];
+    const char *shows = check->shows(&v->d[k]->info.puzzle);
     char text[160];
     trm_error finding;
     int64_t before = v->done, n = v->d[k]->info.examples, step = step_of(v, k);
-    if (!check->applies(&v->d[k]->info.puzzle)) continue;
+    if (!shows) continue;
     if (step > 1)
-      snprintf(text, sizeof text, "%s: %s (in %lld of %lld examples)", split_name[k], check->text,
+      snprintf(text, sizeof text, "%s: %s (in %lld of %lld examples)", split_name[k], shows,
                (long long)((n + step - 1) / step), (long long)n);
     else
-      snprintf(text, sizeof text, "%s: %s", split_name[k], check->text);
+      snprintf(text, sizeof text, "%s: %s", split_name[k], shows);
     trm_status st = check_examples(v, k, check, &finding);
     v->done = before + (n + step - 1) / step;
     TRM_TRY(report(v, text, st, &finding, err));
@@ -364,7 +368,7 @@ static trm_status verify_folder(verify_job *v, trm_error *err) {
   st = check_identifiers(v, &finding);
   const bool named = st == TRM_OK;
   TRM_TRY(report(v, "identifiers.json names every id", st, &finding, err));
-  if (any_info(v)->puzzle.kind == TRM_PUZZLE_ARC) {
+  if (trm_puzzle_facts_of(&any_info(v)->puzzle)->tasks) {
     st = check_test_puzzles(v, named, &finding);
     TRM_TRY(report(v, "test_puzzles.json", st, &finding, err));
   }
@@ -379,7 +383,7 @@ static trm_status prepare_examples(verify_job *v, trm_error *err) {
     const trm_dataset_info *info = &v->d[k]->info;
     if ((size_t)info->seq_len > len) len = (size_t)info->seq_len;
     for (int c = 0; c < N_EXAMPLE_CHECKS; c++)
-      if (example_checks[c].applies(&info->puzzle))
+      if (example_checks[c].shows(&info->puzzle))
         v->total += (info->examples + step_of(v, k) - 1) / step_of(v, k);
   }
   TRM_ALLOC(&v->question, 3 * len, "an example", err);

@@ -3,7 +3,7 @@
 #define TRM_EVAL_ARC_GRIDS_H
 
 #include "base/error.h"
-#include "data/arc/arc_grid.h"
+#include "puzzle/arc/arc_grid.h"
 
 enum { TRM__ARC_PACKED = 2 + TRM__ARC_CELLS / 2 /* rows, cols, two cells a byte */ };
 

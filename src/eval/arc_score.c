@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "data/arc/arc_task.h"
 #include "io/json.h"
+#include "puzzle/arc/arc_task.h"
 #include "trm/arc_vote.h"
 
 /* A submission for all public tasks has 8 MB; with what a language model has said to each, more. */

@@ -3,9 +3,9 @@
 #ifndef TRM_EVAL_ARC_TESTS_H
 #define TRM_EVAL_ARC_TESTS_H
 
-#include "data/arc/arc_task.h"
 #include "data/identity.h"
 #include "eval/arc_grids.h"
+#include "puzzle/arc/arc_task.h"
 
 enum { TRM__ARC_BLANK = -2, TRM__ARC_UNTESTED = -1 };
 

@@ -20,7 +20,7 @@ static trm_status check_vector(const trm__npy *a, const char *path, int64_t rows
 static trm_status open_all(saved *s, const trm_dataset *data, const char *preds, const char *q,
                            const char *ids, trm_error *err) {
   const trm_dataset_info *info = trm_dataset_get_info(data);
-  if (info->puzzle.kind != TRM_PUZZLE_ARC)
+  if (!trm_puzzle_facts_of(&info->puzzle)->tasks)
     TRM_FAIL(err, TRM_E_SHAPE, "the data are no ARC tasks: seq_len %d, vocab_size %d",
              info->seq_len, info->vocab_size);
   TRM_TRY(trm__npy_open(preds, &s->preds, err));

@@ -246,7 +246,7 @@ static trm_status evaluation_begin(trm__evaluation *e, trm_error *err) {
   TRM_TRY(check_config(c, err));
   TRM_TRY(trm_model_check_data(&e->shape, d, err));
   e->puzzle = d->puzzle.kind == TRM_PUZZLE_NONE ? e->shape.puzzle : d->puzzle;
-  if (c->votes && e->puzzle.kind != TRM_PUZZLE_ARC)
+  if (c->votes && !trm_puzzle_facts_of(&e->puzzle)->tasks)
     TRM_FAIL(err, TRM_E_ARGUMENT, "votes: the data are no ARC tasks");
   if (c->votes) TRM_TRY(trm__arc_votes_fit(c->votes, d, err));
   e->steps = c->steps ? c->steps : e->shape.halt_max_steps;

@@ -167,6 +167,9 @@ static bool scan_string(parser *p) {
   const char *start = p->string;
   trm__json *v = add(p, TRM__JSON_STRING);
   if (!v) return false;
+
+  /* Stretches without escapes are copied as they are; what ends one is an escape, the quote, or
+   * a fault. */
   for (p->at++;;) {
     const size_t plain = plain_bytes(p, p->at);
     if (!put(p, p->text + p->at, plain)) return false;
@@ -181,6 +184,8 @@ static bool scan_string(parser *p) {
     if (!put(p, out, n)) return false;
   }
   p->at++;
+
+  /* A terminating 0, and the value once its place is known: the first pass only counts. */
   if (!put(p, "", 1)) return false;
   if (!p->node) return true;
   v->as.text = start;
@@ -205,16 +210,22 @@ static bool scan_number_text(parser *p, bool *real, bool *large) {
   enum { SAFE = 200, SAFE_EXPONENT = 2 }; /* 200 digits with e99 end below 1e300 */
   const size_t start = p->at;
   size_t exponent_digits = 0;
+
+  /* The whole part: 0, or digits that do not begin with it. */
   p->at += p->text[p->at] == '-';
   if (p->at < p->n && p->text[p->at] == '0')
     p->at++; /* no digit may follow */
   else if (!scan_digits(p))
     return false;
+
+  /* The fraction. */
   const bool point = p->at < p->n && p->text[p->at] == '.';
   if (point) {
     p->at++;
     if (!scan_digits(p)) return false;
   }
+
+  /* The exponent. */
   const bool exponent = p->at < p->n && (p->text[p->at] == 'e' || p->text[p->at] == 'E');
   if (exponent) {
     p->at++;

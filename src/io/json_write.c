@@ -56,6 +56,8 @@ static void put_quoted(trm__json_out *o, const char *key, const char *text) {
   static const char marks[] = "\"\\\b\f\n\r\t", names[] = "\"\\bfnrt";
   size_t left = strlen(text);
   put(o, "\"", 1);
+
+  /* A character at a time, which must be UTF-8. */
   for (size_t length; left; text += length, left -= length) {
     const unsigned char c = (unsigned char)*text;
     const char *mark = strchr(marks, c);
@@ -64,6 +66,9 @@ static void put_quoted(trm__json_out *o, const char *key, const char *text) {
       fail(o, TRM_E_ARGUMENT, key, "a text that is not UTF-8");
       return;
     }
+
+    /* JSON wants quotes, backslashes and what is below a space escaped; DEL to U+009F may
+     * control a terminal. */
     char escape[8] = {'\\', mark ? names[mark - marks] : 0, 0};
     const unsigned point = length == 2 ? (c & 0x1fu) << 6 | ((unsigned char)text[1] & 0x3fu) : c;
     if (!mark && (point < ' ' || (point >= 0x7f && point < 0xa0 && length <= 2)))
@@ -139,18 +144,27 @@ void trm__json_put_text(trm__json_out *o, const char *key, const char *text) {
   put_quoted(o, key, text);
 }
 
+/* The items of an array, or the members of an object. */
+static void put_container(trm__json_out *o, const char *key, const trm__json *v) {
+  trm__json_open(o, key, trm__json_kind_of(v) == TRM__JSON_ARRAY ? '[' : '{');
+  for (size_t i = 0; i < trm__json_n_items(v); i++)
+    trm__json_put_value(o, NULL, trm__json_item(v, i));
+  for (size_t i = 0; i < trm__json_n_members(v); i++)
+    trm__json_put_value(o, trm__json_key(v, i), trm__json_member(v, i));
+  trm__json_close(o);
+}
+
 /* Recursive to the depth that can be written. */
 void trm__json_put_value(trm__json_out *o, const char *key, const trm__json *v) {
-  const trm__json_kind kind = trm__json_kind_of(v);
   if (o->status != TRM_OK) return;
-  switch (kind) {
+  switch (trm__json_kind_of(v)) {
     case TRM__JSON_INTEGER:
       trm__json_put_int(o, key, trm__json_integer(v));
       return;
     case TRM__JSON_REAL:
       trm__json_put_real(o, key, trm__json_number(v));
       return;
-    case TRM__JSON_BEYOND:
+    case TRM__JSON_BEYOND: /* a number that no type here holds: as it was written */
       put_place(o, key);
       put(o, v->as.text, v->n);
       return;
@@ -159,7 +173,8 @@ void trm__json_put_value(trm__json_out *o, const char *key, const trm__json *v) 
       return;
     case TRM__JSON_ARRAY:
     case TRM__JSON_OBJECT:
-      break;
+      put_container(o, key, v);
+      return;
     case TRM__JSON_TRUE:
     case TRM__JSON_FALSE:
       trm__json_put_bool(o, key, trm__json_is_true(v));
@@ -168,12 +183,6 @@ void trm__json_put_value(trm__json_out *o, const char *key, const trm__json *v) 
       trm__json_put_null(o, key);
       return;
   }
-  trm__json_open(o, key, kind == TRM__JSON_ARRAY ? '[' : '{');
-  for (size_t i = 0; i < trm__json_n_items(v); i++)
-    trm__json_put_value(o, NULL, trm__json_item(v, i));
-  for (size_t i = 0; i < trm__json_n_members(v); i++)
-    trm__json_put_value(o, trm__json_key(v, i), trm__json_member(v, i));
-  trm__json_close(o);
 }
 
 /* --- the end --- */

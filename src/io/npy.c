@@ -332,6 +332,8 @@ static trm_status read_prefix(cursor *c) {
     TRM_FAIL_AT(c->err, TRM_E_FORMAT, 0, "%s: not a .npy file (%zu byte%s, no NUMPY mark)", c->path,
                 size, TRM__S(size));
   }
+
+  /* Formats 2.0 and 3.0 have four bytes for the length of the header, 1.0 has two. */
   const int major = p[6];
   if (major < 1 || major > 3)
     TRM_FAIL_AT(c->err, TRM_E_FORMAT, 6, "%s: .npy format %d.%d; want 1.0, 2.0 or 3.0", c->path,
@@ -429,6 +431,8 @@ static size_t format_header(char *text, trm__npy_type type, int ndim, const int6
   const size_t room = MAX_HEADER - PREFIX_V1;
   size_t n = (size_t)snprintf(dict, room, "{'descr': '%s', 'fortran_order': False, 'shape': (",
                               types[type].name);
+
+  /* The shape as Python writes a tuple: one element has a comma, too. */
   int first_digits = 0;
   for (int i = 0; i < ndim; i++) {
     const int digits = snprintf(dict + n, room - n, "%" PRId64, shape[i]);
@@ -437,11 +441,16 @@ static size_t format_header(char *text, trm__npy_type type, int ndim, const int6
     if (i + 1 < ndim || ndim == 1)
       n += (size_t)snprintf(dict + n, room - n, i + 1 < ndim ? ", " : ",");
   }
+
+  /* NumPy leaves room for the first dimension to grow to so many digits, and fills the last line
+   * with spaces. */
   n += (size_t)snprintf(dict + n, room - n, "), }");
   const size_t end = PREFIX_V1 + n + (size_t)(GROWTH_DIGITS - first_digits) + 1;
   const size_t total = end + ALIGN - end % ALIGN; /* a whole line more where it fits exactly */
   memset(text + PREFIX_V1 + n, ' ', total - PREFIX_V1 - n - 1);
   text[total - 1] = '\n';
+
+  /* Version 1.0, and the length of what follows. */
   memcpy(text, magic, sizeof magic);
   text[6] = 1;
   text[7] = 0;

@@ -100,6 +100,8 @@ static trm_status read_head(trm__npz_rows *r, trm_error *err) {
   unsigned char *head;
   trm_error cause;
   const size_t first = e->size < TRM__NPY_PREFIX ? e->size : TRM__NPY_PREFIX;
+
+  /* The first bytes say how many the header has. */
   TRM_ALLOC(&head, MAX_HEAD, "the header of an array", err);
   trm_status st = trm__zip_stream_read(r->stream, head, first, err);
   size_t n = st == TRM_OK ? trm__npy_head_bytes(head, first) : 0;
@@ -108,6 +110,8 @@ static trm_status read_head(trm__npz_rows *r, trm_error *err) {
     st = trm__fail(err, TRM_E_FORMAT, -1,
                    "%s: array \"%.80s\": a header of %zu bytes; want at most %d", path, e->name, n,
                    MAX_HEAD);
+
+  /* All of it, as of a file that is no archive. */
   if (st == TRM_OK) st = trm__zip_stream_read(r->stream, head + first, n - first, err);
   if (st == TRM_OK) {
     st = trm__npy_from_head(e->name, head, n, e->size, &r->array, &cause);

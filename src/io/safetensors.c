@@ -59,6 +59,8 @@ static trm_status read_header(trm__safetensors *file, const char *path, trm_erro
   if (map->size < LENGTH_BYTES)
     TRM_FAIL_AT(err, TRM_E_FORMAT, map->size, "%s: not a safetensors file: only %zu byte%s", path,
                 map->size, TRM__S(map->size));
+
+  /* Eight bytes, little-endian, say how long the text is. */
   uint64_t n;
   memcpy(&n, map->data, sizeof n);
   if (n > MAX_HEADER || n > map->size - LENGTH_BYTES)
@@ -67,6 +69,8 @@ static trm_status read_header(trm__safetensors *file, const char *path, trm_erro
                 " bytes (at most %d), found %zu",
                 path, n, MAX_HEADER, map->size - LENGTH_BYTES);
   file->data_start = LENGTH_BYTES + (size_t)n;
+
+  /* The text is an object of tensors by name. */
   trm__json_fault fault;
   const trm_status st = trm__json_decode((const char *)map->data + LENGTH_BYTES, (size_t)n, NULL,
                                          &file->header, &fault);
@@ -129,6 +133,8 @@ static trm_status read_tensor(const trm__safetensors *file, const char *path,
   const trm__json *shape = trm__json_get(entry, "shape");
   const trm__json *offsets = trm__json_get(entry, "data_offsets");
   const trm__json *first = trm__json_item(offsets, 0), *second = trm__json_item(offsets, 1);
+
+  /* {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, and nothing else. */
   if (trm__json_n_members(entry) != 3 || !dtype || !shape || trm__json_n_items(offsets) != 2 ||
       !is_integer(first) || !is_integer(second))
     TRM_FAIL(err, TRM_E_FORMAT,
@@ -137,6 +143,8 @@ static trm_status read_tensor(const trm__safetensors *file, const char *path,
   const int64_t begin = trm__json_integer(first), end = trm__json_integer(second);
   TRM_TRY(read_dtype(dtype, path, t, err));
   TRM_TRY(read_shape(shape, path, t, err));
+
+  /* The bytes must lie in the file, and be as many as shape and type want. */
   const size_t room = file->map.size - file->data_start;
   if (begin < 0 || end < begin || (uint64_t)end > room)
     TRM_FAIL(err, TRM_E_FORMAT,

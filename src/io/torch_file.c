@@ -190,11 +190,15 @@ static trm_status read_storage(const reader *r, const value *id, trm__torch_tens
   if (!is_kind(id, TRM__PICKLE_PERSISTENT) || id->u.items.n != PERSISTENT_ARGS)
     return fail_tensor(r, t->name, "it has no storage of the kind that torch.save writes");
   for (int i = 0; i < PERSISTENT_ARGS; i++) item[i] = trm__pickle_item(r->pickle, id, i);
+
+  /* Word, type, key, device and count, each of its kind. */
   const value *type = item[1], *key = item[2];
   if (!is_word(item[0], "storage") || !is_kind(type, TRM__PICKLE_GLOBAL) ||
       type->global < N_CALLS || !is_kind(key, TRM__PICKLE_TEXT) ||
       !is_kind(item[3], TRM__PICKLE_TEXT) || !is_size(item[4]) || key->u.text.n >= MAX_KEY)
     return fail_tensor(r, t->name, "its storage is not described as torch.save does");
+
+  /* The key names an entry of the archive, which is stored as it is. */
   char name[MAX_KEY + 8];
   snprintf(name, sizeof name, "data/%.*s", (int)key->u.text.n, key->u.text.bytes);
   const trm__zip_entry *e = find_entry(r->file, name);
@@ -204,6 +208,8 @@ static trm_status read_storage(const reader *r, const value *id, trm__torch_tens
   const unsigned char *data = trm__zip_view(r->file->zip, e);
   if (!data)
     return fail_tensor(r, t->name, "its storage is compressed; torch.save stores it plain");
+
+  /* It must hold as many elements as it says. */
   t->dtype = types[type->global - N_CALLS];
   t->entry = (int)(e - trm__zip_at(r->file->zip, 0));
   t->data = data;

@@ -62,6 +62,8 @@ static void put_tensor(pickler *p, const char *prefix, const trm__st_tensor *t, 
   char key[16];
   snprintf(key, sizeof key, "%d", index);
   put_text(p, prefix, t->name);
+
+  /* torch._utils._rebuild_tensor_v2((storage, type, key, device, count), offset 0, ... */
   put_words(p, "ctorch._utils\n_rebuild_tensor_v2\n((");
   put_text(p, "", "storage");
   put_words(p, storage_of(t->dtype));
@@ -70,8 +72,12 @@ static void put_tensor(pickler *p, const char *prefix, const trm__st_tensor *t, 
   put_int(p, t->count);
   put_words(p, "tQ");
   put_int(p, 0);
+
+  /* ... the shape, the strides of rows one after the other ... */
   put_words(p, "(");
   for (int i = 0; i < t->ndim; i++) put_int(p, t->shape[i]);
+
+  /* ... no gradient, and no hooks) under the name. */
   put_words(p, "t(");
   int64_t stride = t->count;
   for (int i = 0; i < t->ndim; i++) {

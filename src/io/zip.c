@@ -175,6 +175,8 @@ static trm_status read_entry(const trm__zip *zip, const directory *d, uint64_t *
   if (room < TRM__ZIP_RECORD || number_at(p, 4) != TRM__ZIP_RECORD_MARK)
     TRM_FAIL_AT(err, TRM_E_FORMAT, *at, "%s: byte %llu: the zip directory is damaged", zip->path,
                 (unsigned long long)*at);
+
+  /* The record with its name, extra fields and comment must lie within the directory. */
   const size_t n = (size_t)number_at(p + 28, 2), extra = (size_t)number_at(p + 30, 2);
   const size_t whole = TRM__ZIP_RECORD + n + extra + (size_t)number_at(p + 32, 2);
   record r = {.flags = (unsigned)number_at(p + 8, 2),
@@ -188,6 +190,8 @@ static trm_status read_entry(const trm__zip *zip, const directory *d, uint64_t *
                 "%s: byte %llu: a record of the zip directory is damaged (or a name has more than "
                 "%d bytes)",
                 zip->path, (unsigned long long)*at, MAX_NAME);
+
+  /* The entry is usable once its data are found. */
   char *name;
   TRM_ALLOC(&name, n + 1, "the name of a zip entry", err);
   memcpy(name, p + TRM__ZIP_RECORD, n);
@@ -319,9 +323,12 @@ static bool inflate_more(trm__zip_stream *s, unsigned char *out, size_t n) {
   unsigned char spare;
   const bool ends = n == 0;
   z_stream *z = &s->z;
+
+  /* At the end one spare byte shows whether there is more than there should be. */
   z->next_out = ends ? &spare : out;
   z->avail_out = ends;
   for (;;) {
+    /* Output and input are handed over in pieces that zlib can count. */
     if (!ends && z->avail_out == 0) {
       if (n == 0) return true;
       z->avail_out = n < PIECE ? (uInt)n : PIECE;
@@ -331,6 +338,8 @@ static bool inflate_more(trm__zip_stream *s, unsigned char *out, size_t n) {
       z->avail_in = s->in_left < PIECE ? (uInt)s->in_left : PIECE;
       s->in_left -= z->avail_in;
     }
+
+    /* The end of the stream must be that of the bytes, too. */
     const int st = inflate(z, Z_NO_FLUSH);
     if (st == Z_STREAM_END)
       return ends ? z->avail_out == 1 && z->avail_in == 0 && s->in_left == 0

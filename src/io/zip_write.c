@@ -55,20 +55,10 @@ static trm__zip_entry *new_entry(trm__zip_writer *w, const char *name) {
   return e;
 }
 
-void trm__zip_begin(trm__zip_writer *w, const char *name, uint64_t size) {
+/* The local header of an entry. Its CRC is written later. */
+static void write_header(trm__zip_writer *w, const char *name, uint64_t size, size_t extra) {
   const bool wide = size >= UINT32_MAX;
-  const int64_t at = trm__writer_tell(&w->file);
-  if (w->st != TRM_OK) return;
-  trm__zip_entry *e = new_entry(w, name);
-  if (!e) {
-    w->st = TRM_E_MEMORY;
-    return;
-  }
-  const size_t n = strlen(name), fields = (wide ? FIELD_HEAD + 16 : 0) + FIELD_HEAD;
-  const size_t before = (size_t)at + TRM__ZIP_HEADER + n + fields;
-  const size_t padding = (TRM__ZIP_ALIGN - before % TRM__ZIP_ALIGN) % TRM__ZIP_ALIGN;
-  *e = (trm__zip_entry){.name = e->name, .offset = (size_t)at, .size = (size_t)size};
-  w->left = size;
+  const size_t n = strlen(name);
   bytes b = {.n = 0};
   put(&b, TRM__ZIP_HEADER_MARK, 4);
   put(&b, wide ? VERSION_ZIP64 : VERSION, 2);
@@ -78,11 +68,15 @@ void trm__zip_begin(trm__zip_writer *w, const char *name, uint64_t size) {
   put(&b, wide ? UINT32_MAX : size, 4);
   put(&b, wide ? UINT32_MAX : size, 4);
   put(&b, n, 2);
-  put(&b, fields + padding, 2);
+  put(&b, extra, 2);
   trm__write(&w->file, b.data, b.n);
   trm__write(&w->file, name, n);
-  b.n = 0;
-  if (wide) {
+}
+
+/* Its extra fields: the sizes where 32 bits do not hold them, and padding. */
+static void write_extra(trm__zip_writer *w, uint64_t size, size_t padding) {
+  bytes b = {.n = 0};
+  if (size >= UINT32_MAX) {
     put(&b, WIDE_FIELD, 2);
     put(&b, 16, 2);
     put(&b, size, 8);
@@ -92,6 +86,24 @@ void trm__zip_begin(trm__zip_writer *w, const char *name, uint64_t size) {
   put(&b, padding, 2);
   memset(b.data + b.n, 0, padding);
   trm__write(&w->file, b.data, b.n + padding);
+}
+
+void trm__zip_begin(trm__zip_writer *w, const char *name, uint64_t size) {
+  const bool wide = size >= UINT32_MAX;
+  const int64_t at = trm__writer_tell(&w->file);
+  if (w->st != TRM_OK) return;
+  trm__zip_entry *e = new_entry(w, name);
+  if (!e) {
+    w->st = TRM_E_MEMORY;
+    return;
+  }
+  const size_t fields = (wide ? FIELD_HEAD + 16 : 0) + FIELD_HEAD;
+  const size_t before = (size_t)at + TRM__ZIP_HEADER + strlen(name) + fields;
+  const size_t padding = (TRM__ZIP_ALIGN - before % TRM__ZIP_ALIGN) % TRM__ZIP_ALIGN;
+  *e = (trm__zip_entry){.name = e->name, .offset = (size_t)at, .size = (size_t)size};
+  w->left = size;
+  write_header(w, name, size, fields + padding);
+  write_extra(w, size, padding);
 }
 
 void trm__zip_append(trm__zip_writer *w, const void *data, size_t n) {
@@ -123,6 +135,8 @@ void trm__zip_end(trm__zip_writer *w) {
 static void write_record(trm__zip_writer *w, const trm__zip_entry *e) {
   const bool wide_size = e->size >= UINT32_MAX, wide_offset = e->offset >= UINT32_MAX;
   const size_t field = (wide_size ? 16u : 0u) + (wide_offset ? 8u : 0u);
+
+  /* What 32 bits do not hold is all ones here and stands in the field behind the name. */
   bytes b = {.n = 0};
   put(&b, TRM__ZIP_RECORD_MARK, 4);
   put(&b, field ? VERSION_ZIP64 : VERSION, 2);
@@ -138,6 +152,8 @@ static void write_record(trm__zip_writer *w, const trm__zip_entry *e) {
   put(&b, narrow(e->offset), 4);
   trm__write(&w->file, b.data, b.n);
   trm__write(&w->file, e->name, strlen(e->name));
+
+  /* The wide field: both sizes, then the offset, as far as they are wide. */
   b.n = 0;
   if (field) {
     put(&b, WIDE_FIELD, 2);
@@ -155,6 +171,8 @@ static void write_end(trm__zip_writer *w, uint64_t at, uint64_t size) {
   enum { MANY = UINT16_MAX };
   const uint64_t n = (uint64_t)w->n;
   bytes b = {.n = 0};
+
+  /* A wide end and where it is, for a directory that the plain end cannot describe. */
   if (at >= UINT32_MAX || size >= UINT32_MAX || n >= MANY) {
     put(&b, TRM__ZIP_WIDE_END_MARK, 4);
     put(&b, TRM__ZIP_WIDE_END - 12, 8);
@@ -170,6 +188,8 @@ static void write_end(trm__zip_writer *w, uint64_t at, uint64_t size) {
     put(&b, at + size, 8);
     put(&b, 1, 4);
   }
+
+  /* The plain end, which every archive has. */
   put(&b, TRM__ZIP_END_MARK, 4);
   put(&b, 0, 4);
   put(&b, n < MANY ? n : MANY, 2);

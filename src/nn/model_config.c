@@ -7,8 +7,8 @@
 
 #include "base/memory.h"
 #include "io/field_json.h"
-#include "io/puzzle.h"
 #include "nn/model_fields.h"
+#include "puzzle/puzzle.h"
 
 enum { FOLDER_VERSION = 1, MAX_CONFIG_BYTES = 1 << 20 };
 

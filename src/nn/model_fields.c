@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#include "io/puzzle.h"
 #include "nn/plan.h"
+#include "puzzle/puzzle.h"
 #include "trm/eval.h"
 
 /* --- names --- */

@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "data/arc/arc_compact.h"
 #include "data/arc/arc_draw.h"
+#include "data/arc_compact.h"
 #include "data/identity.h"
 #include "trm/arc.h"
 
@@ -150,6 +150,8 @@ trm_status trm_arc_data_create(const trm_arc_tasks *tasks, int num_aug, int canv
   TRM_TRY(check_canvas(tasks, canvas, err));
   if (seed > UINT32_MAX)
     TRM_FAIL(err, TRM_E_ARGUMENT, "seed %llu: want 0 to 4294967295", (unsigned long long)seed);
+
+  /* One subset, which is tested where a task has test pairs. */
   trm__arc_plan plan = {.subset = tasks,
                         .n_subsets = 1,
                         .test_subset = -1,
@@ -158,6 +160,8 @@ trm_status trm_arc_data_create(const trm_arc_tasks *tasks, int num_aug, int canv
                         .seed = (uint32_t)seed};
   for (int64_t i = 0; i < tasks->n; i++)
     if (tasks->task[i].n_test) plan.test_subset = 0;
+
+  /* The data set that is shown is part of what is made. */
   arc_data *data;
   TRM_ALLOC(&data, 1, "a data set of tasks", err);
   const trm_status st = fill_data(data, &plan, err);

@@ -92,6 +92,8 @@ static trm_status check_test_tasks(const drawing *w, trm_error *err) {
 static trm_status make_room(drawing *w, trm_error *err) {
   const trm__arc_plan *plan = w->plan;
   int64_t groups[TRM__ARC_SPLITS] = {0}, pairs[TRM__ARC_SPLITS] = {0}, most = 0;
+
+  /* Test pairs of the tested subset are the test split; those of all others are learned from. */
   for (int k = 0; k < plan->n_subsets; k++)
     for (int64_t i = 0; i < plan->subset[k].n; i++) {
       const trm__arc_task *t = &plan->subset[k].task[i];
@@ -102,6 +104,8 @@ static trm_status make_room(drawing *w, trm_error *err) {
       pairs[tested ? TRM__ARC_TEST : TRM__ARC_TRAIN] += t->n_test;
       if (t->n_train + t->n_test > most) most = t->n_train + t->n_test;
     }
+
+  /* A group is a task and its copies; each pair of it becomes an example of every member. */
   const int64_t members = (int64_t)plan->num_aug + 1;
   for (int s = 0; s < TRM__ARC_SPLITS; s++) {
     if (groups[s] > INT32_MAX / 2 / members)
@@ -113,6 +117,8 @@ static trm_status make_room(drawing *w, trm_error *err) {
     TRM_ALLOC(&w->owner[s], groups[s], "the tasks of a split", err);
     w->most += pairs[s] * members;
   }
+
+  /* What tells whether two copies are alike. */
   TRM_ALLOC(&w->numbers, TRM__ARC_CELLS * TRM__ARC_COLOURS, "numbers to mark grids", err);
   TRM_ALLOC(&w->tally, most, "the marks of a task", err);
   return trm__arc_marks_alloc(&w->marks, members, err);

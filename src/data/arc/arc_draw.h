@@ -3,8 +3,8 @@
 #ifndef TRM_DATA_ARC_DRAW_H
 #define TRM_DATA_ARC_DRAW_H
 
-#include "data/arc/arc_split.h"
-#include "data/arc/arc_task.h"
+#include "data/arc_split.h"
+#include "puzzle/arc/arc_task.h"
 #include "trm/dataset.h"
 
 enum { TRM__ARC_MAX_AUG = 1000000, TRM__ARC_NAME_ROOM = TRM__ARC_MAX_ID + TRM__ARC_NAME_TAIL + 1 };

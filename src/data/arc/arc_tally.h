@@ -3,8 +3,8 @@
 #define TRM_DATA_ARC_TALLY_H
 
 #include "base/error.h"
-#include "data/arc/arc_grid.h"
-#include "data/dihedral.h"
+#include "puzzle/arc/arc_grid.h"
+#include "puzzle/dihedral.h"
 
 /* 128 bits that stand for the bag of (input, output) pairs of a copy: equal bags have equal marks,
  * and two different ones have the same with probability 2^-128. Never both 0. */

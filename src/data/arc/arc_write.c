@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "io/json.h"
 #include "io/npy.h"
-#include "io/puzzle.h"
+#include "puzzle/puzzle.h"
 
 /* --- JSON as Python's json.dump writes it --- */
 

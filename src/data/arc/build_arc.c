@@ -52,6 +52,8 @@ static trm_status load_subsets(build *b, trm_arc_build_report *report, trm_error
   const trm_arc_build_config *c = b->config;
   int64_t kept = 0;
   TRM_ALLOC(&b->subset, c->n_subsets, "the subsets", err);
+
+  /* Tasks that are not valid, or larger than the canvas, are counted and left out. */
   for (int k = 0; k < c->n_subsets; k++) {
     b->subset[k].lenient = c->skip_invalid;
     const trm_status st =
@@ -60,10 +62,14 @@ static trm_status load_subsets(build *b, trm_arc_build_report *report, trm_error
     TRM_TRY(st);
     (void)trm__arc_tasks_keep_valid(&b->subset[k]);
     report->too_large += trm__arc_tasks_keep_fitting(&b->subset[k], b->plan.canvas);
+
+    /* The tested subset must have a task left, and so must all of them together. */
     kept += b->subset[k].n;
     if (!(k == b->plan.test_subset ? b->subset[k].n : kept + c->n_subsets - 1 - k))
       TRM_FAIL(err, TRM_E_RANGE, "subset %s: no task is valid and fits a canvas of %d x %d cells",
                c->subsets[k], b->plan.canvas, b->plan.canvas);
+
+    /* What the report says of the files. */
     for (int64_t i = 0; i < b->subset[k].n; i++) report->listed += b->subset[k].task[i].listed;
     for (int64_t i = 0; i < b->subset[k].n; i++)
       for (int j = 0; j < b->subset[k].task[i].n_test; j++)

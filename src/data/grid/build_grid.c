@@ -9,8 +9,8 @@
 #include "data/dataset_write.h"
 #include "data/grid/grid_list.h"
 #include "data/grid/grid_share.h"
-#include "data/grid_symmetry.h"
-#include "io/puzzle.h"
+#include "puzzle/grid_symmetry.h"
+#include "puzzle/puzzle.h"
 #include "trm/grid.h"
 
 typedef struct entry {
@@ -85,6 +85,8 @@ static trm_status list_entries(build *b, trm_error *err) {
 static trm_status find_canvas(build *b, trm_error *err) {
   const trm_grid_build_config *c = b->config;
   trm_puzzle *p = &b->puzzle;
+
+  /* The canvas is the one asked for, else as high as the highest grid and as wide as the widest. */
   for (int64_t i = 0; i < b->n; i++)
     for (int g = 0; g < 2; g++) {
       const trm__grid_pair *pair = b->entry[i].pair;
@@ -97,6 +99,8 @@ static trm_status find_canvas(build *b, trm_error *err) {
       if (pair->cols[g] > p->cols) p->cols = pair->cols[g];
     }
   if (c->canvas_rows) p->rows = c->canvas_rows, p->cols = c->canvas_cols;
+
+  /* Grids that do not fill it have end marks, and their token comes before those of the symbols. */
   for (int64_t i = 0; i < b->n && !p->sized; i++)
     for (int g = 0; g < 2; g++)
       p->sized |= b->entry[i].pair->rows[g] != p->rows || b->entry[i].pair->cols[g] != p->cols;

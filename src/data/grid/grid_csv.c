@@ -58,21 +58,30 @@ static trm_status end_row(const reader *r, const trm__csv_field *f, const trm__g
               r->list->path, f->line, f->column, at->row + 1, at->col, TRM__S(at->col), width);
 }
 
+/* The bytes of a field without the line end that it may have. */
+static size_t trimmed(const trm__csv_field *f) {
+  const size_t n = f->n;
+  if (n > 1 && trm__text_line_end(f->text + n - 2, 2) == 2) return n - 2;
+  return n ? n - trm__text_line_end(f->text + n - 1, 1) : 0;
+}
+
+static trm_status refuse_large(const reader *r, const trm__csv_field *f, trm_error *err) {
+  TRM_FAIL_AT(err, TRM_E_FORMAT, f->line,
+              "%s line %lld column %lld: the grid is larger than %d x %d", r->list->path, f->line,
+              f->column, TRM_PUZZLE_MAX_SIDE, TRM_PUZZLE_MAX_SIDE);
+}
+
 static trm_status read_grid(const reader *r, const trm__csv_field *f, int grid, trm_error *err) {
+  const size_t n = trimmed(f);
+  const int columns = known_width(r, f->text, n);
   trm__grid_place at = {.line = f->line, .grid = grid};
   int width = 0;
   int64_t cells = 0;
-  size_t n = f->n, step;
-  if (n > 1 && trm__text_line_end(f->text + n - 2, 2) == 2)
-    n -= 2;
-  else if (n)
-    n -= trm__text_line_end(f->text + n - 1, 1);
-  int columns = known_width(r, f->text, n);
-  for (size_t i = 0; i < n; i += step) {
+  for (size_t i = 0, step; i < n; i += step) {
     if (at.row == TRM_PUZZLE_MAX_SIDE || cells == TRM_PUZZLE_MAX_SIDE * TRM_PUZZLE_MAX_SIDE)
-      TRM_FAIL_AT(err, TRM_E_FORMAT, f->line,
-                  "%s line %lld column %lld: the grid is larger than %d x %d", r->list->path,
-                  f->line, f->column, TRM_PUZZLE_MAX_SIDE, TRM_PUZZLE_MAX_SIDE);
+      return refuse_large(r, f, err);
+
+    /* A separator ends a row; the first row says how wide all are. */
     if ((step = separator(f->text + i, n - i))) {
       if (at.row == 0) width = at.col;
       TRM_TRY(end_row(r, f, &at, width, err));
@@ -80,12 +89,16 @@ static trm_status read_grid(const reader *r, const trm__csv_field *f, int grid, 
       at.col = 0;
       continue;
     }
+
+    /* Any other character is a cell. */
     step = trm__text_character(f->text + i, n - i);
     if (!step || f->text[i] == '"')
       TRM_FAIL_AT(err, TRM_E_FORMAT, f->line, "%s line %lld column %lld: %s", r->list->path,
                   f->line, f->column + (long long)i,
                   step ? "a quote cannot be a cell of CSV; write .jsonl"
                        : "the bytes from here on are not UTF-8");
+
+    /* A grid without separators is named by the rows that it is going to have. */
     trm__grid_place named = at;
     if (columns) named.row = at.col / columns, named.col = at.col % columns;
     TRM_TRY(trm__grid_list_add(r->list, &named, f->text + i, step, err));

@@ -6,8 +6,8 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "data/grid/grid_list.h"
-#include "data/lines.h"
 #include "io/json.h"
+#include "io/lines.h"
 
 static const char *const names[2] = {"input", "output"};
 
@@ -35,11 +35,15 @@ static trm_status read_grid(trm__grid_list *list, const trm__json *object, long 
   const trm__json *rows = trm__json_get(object, names[grid]);
   size_t n = trm__json_n_items(rows), width = trm__json_n_items(trm__json_item(rows, 0));
   trm__grid_place at = {.line = line, .grid = grid};
+
+  /* An array of arrays, whose first row says how wide all are. */
   if (!n || !width)
     TRM_FAIL_AT(err, TRM_E_FORMAT, line,
                 "%s line %lld: \"%s\": want a grid, an array of rows that are arrays of cells",
                 list->path, line, names[grid]);
   TRM_TRY(trm__grid_list_size(list, grid, (int64_t)n, (int64_t)width, err));
+
+  /* Row by row. */
   for (size_t i = 0; i < n; i++) {
     const trm__json *row = trm__json_item(rows, i);
     if (trm__json_n_items(row) != width)
@@ -80,6 +84,8 @@ static trm_status check_keys(const trm__grid_list *list, const trm__json *object
                              trm_error *err) {
   static const char *const known[] = {"input", "output", "id"};
   const char *other = NULL;
+
+  /* A key that is ours but for how it is written is refused. */
   for (size_t m = 0; m < trm__json_n_members(object); m++) {
     const char *key = trm__json_key(object, m);
     bool ours = false;
@@ -91,6 +97,8 @@ static trm_status check_keys(const trm__grid_list *list, const trm__json *object
     }
     if (!ours) other = key;
   }
+
+  /* Both grids must be there; a foreign key may be the one that was meant. */
   for (int grid = 0; grid < 2; grid++)
     if (!trm__json_get(object, names[grid]))
       TRM_FAIL_AT(err, TRM_E_FORMAT, line,

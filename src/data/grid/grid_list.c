@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "data/dataset_write.h"
-#include "data/lines.h"
+#include "io/lines.h"
 
 /* Makes room for `need` elements; what is there stays. */
 static trm_status grow(void **block, int64_t *room, int64_t used, int64_t need, size_t size,
@@ -68,9 +68,13 @@ static bool is_digits(const char *symbol, size_t n) {
 static trm_status refuse_symbol(const trm__grid_list *list, const trm__grid_place *at,
                                 const char *symbol, size_t n, trm_error *err) {
   const trm__grid_symbols *s = list->symbols;
+
+  /* The place that every message begins with. */
   char where[400];
   snprintf(where, sizeof where, "%.300s %s %lld: %s row %d, column %d", list->path, list->unit,
            at->line, at->grid == TRM__GRID_INPUT ? "input" : "output", at->row + 1, at->col + 1);
+
+  /* No symbol at all, or an integer that is too long for one. */
   if (n > TRM_PUZZLE_MAX_SYMBOL && is_digits(symbol, n))
     TRM_FAIL_AT(err, TRM_E_FORMAT, at->line,
                 "%s: an integer of %zu characters; want at most %d, a sign counted", where, n,
@@ -80,6 +84,8 @@ static trm_status refuse_symbol(const trm__grid_list *list, const trm__grid_plac
                 "%s: no symbol: want an integer or a text of 1 to %d bytes of UTF-8 "
                 "without control characters",
                 where, TRM_PUZZLE_MAX_SYMBOL);
+
+  /* A good symbol for which there is no place. */
   if (s->closed)
     TRM_FAIL_AT(err, TRM_E_PUZZLE, at->line,
                 "%s: '%.*s' is none of the %d symbols of the vocabulary (that of the training "

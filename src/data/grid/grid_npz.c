@@ -67,11 +67,14 @@ static trm_status read_grid(trm__grid_list *list, const grids *g, int64_t i, int
   TRM_TRY(trm__npz_next(g->rows, err));
   const int64_t fraction = trm__npy_find_fraction(a, a->row_count);
   for (int64_t cell = 0; cell < a->row_count; cell++) {
+    /* A label below 0 is not scored, and has no symbol. */
     const int64_t value = trm__npy_int(a, cell);
     const bool scored = grid == TRM__GRID_INPUT || value >= 0;
     char text[24];
     at.row = (int)(cell / g->width);
     at.col = (int)(cell % g->width);
+
+    /* Only whole numbers are symbols, in their decimal form. */
     if (cell == fraction)
       return fail_cell(list, &at, trm__npy_double(a, cell), "want whole numbers", err);
     if (value < 0 && scored)

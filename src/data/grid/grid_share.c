@@ -68,9 +68,12 @@ static int64_t take(trm__share_item *item, int64_t n, int64_t most, uint64_t see
 
 trm_status trm__grid_share(trm__share_item *item, int64_t n, double share, uint64_t seed,
                            trm_error *err) {
+  /* Some for testing, and some for training. */
   int64_t most = (int64_t)llround(share * (double)n);
   if (most < 1) most = 1;
   if (most > n - 1) most = n - 1;
+
+  /* Related puzzles are a family, and families are taken whole. */
   keyed *v = NULL;
   int32_t *work; /* parent, roots, size */
   TRM_ALLOC(&work, 3 * n, "the share for testing", err);

@@ -4,9 +4,9 @@
 
 #include "base/memory.h"
 #include "data/dataset_write.h"
-#include "data/dihedral.h"
-#include "data/maze/maze_board.h"
 #include "data/puzzle_csv.h"
+#include "puzzle/dihedral.h"
+#include "puzzle/maze/maze_board.h"
 
 /* A build in progress. A square size is found in the first maze read and binds all others. */
 typedef struct build {
@@ -51,12 +51,17 @@ static trm_status check_row(const build *b, const trm__puzzle_csv *in, const uin
                             const uint8_t *answer, trm_error *err) {
   int rows = b->puzzle.rows, cols = b->puzzle.cols, marked = 0;
   const trm__csv_field *q = &in->question, *a = &in->answer;
+
+  /* The question by itself. */
   int length = trm_maze_shortest(rows, cols, question, NULL);
   if (!length)
     TRM_FAIL_AT(err, TRM_E_PUZZLE, q->line,
                 "%s line %lld column %lld: the question is no maze with a solution (want one S, "
                 "one G, no 'o', and a way from S to G)",
                 in->csv.path, q->line, q->column);
+
+  /* The answer: what is wrong with it is told by the first cell that differs beyond the path,
+   * else by the length of the path. */
   if (trm_maze_solves(rows, cols, question, answer)) return TRM_OK;
   for (int i = 0; i < rows * cols; i++) {
     bool path = answer[i] == TRM_MAZE_PATH && question[i] == TRM_MAZE_FREE;

@@ -5,7 +5,7 @@
  * part whose longest path is seen to be too short is not tried again, and a start is flooded before
  * a goal is drawn, which is then only looked up among the cells that are far enough. */
 #include "data/generate.h"
-#include "data/maze/maze_board.h"
+#include "puzzle/maze/maze_board.h"
 
 enum {
   PATTERNS = 64,           /* of walls, tried for one candidate */
@@ -136,11 +136,15 @@ static trm_status check_config(const trm_maze_gen_config *c, const maker *m, trm
 trm_status trm_gen_maze(const trm_maze_gen_config *config, trm_build_report *report,
                         trm_error *err) {
   maker m = {config->rows, config->cols, config->min_path, config->min_walls, config->max_walls};
+
+  /* What is not asked for: paths of at least rows + cols cells, 30 to 50 % of walls. */
   if (m.min_path == 0) m.min_path = m.rows + m.cols;
   if (m.min_walls == 0 && m.max_walls == 0) {
     m.min_walls = 0.3;
     m.max_walls = 0.5;
   }
+
+  /* A try gives one maze. */
   TRM_TRY(check_config(config, &m, err));
   trm__generator g = {.puzzle = trm_maze_of_size(config->rows, config->cols),
                       .make = make_maze,

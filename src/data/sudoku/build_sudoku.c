@@ -8,7 +8,7 @@
 #include "base/rng.h"
 #include "data/dataset_write.h"
 #include "data/sudoku/sudoku_reader.h"
-#include "data/sudoku/sudoku_symmetry.h"
+#include "puzzle/sudoku/sudoku_symmetry.h"
 
 /* A build in progress. The first puzzle read decides on shape and digits of all others. */
 typedef struct build {
@@ -105,6 +105,7 @@ static trm_status read_all(build *b, trm_sudoku_reader *r, trm__puzzle_list *lis
   size_t fed = 0;
   trm_sudoku_state state;
   do {
+    /* A puzzle that cannot be read may be passed over; another error ends the file. */
     trm_sudoku_entry e;
     trm_error cause;
     trm_status st = trm_sudoku_reader_next(r, &e, &state, &cause);
@@ -116,6 +117,7 @@ static trm_status read_all(build *b, trm_sudoku_reader *r, trm__puzzle_list *lis
     } else if (state == TRM_SUDOKU_WANTS_MORE) {
       TRM_TRY(feed(b, r, &fed, err));
     } else if (state == TRM_SUDOKU_FOUND) {
+      /* How many there will be is estimated by the bytes that these took. */
       const size_t at = fed - (r->n - r->at);
       const int64_t expected = trm__build_estimate(*seen, at, r->map.size);
       TRM_TRY(add_entry(b, r, &e, list, expected, err));
@@ -130,9 +132,14 @@ static trm_status read_entries(build *b, trm_sudoku_reader *r, const char *path,
                                trm__puzzle_list *list, trm_error *err) {
   int64_t seen = 0;
   trm_error first = {.code = TRM_OK};
+
+  /* What one file settles, such as what 0 means, holds for the next. */
   TRM_TRY(read_all(b, r, list, &seen, &first, err));
   b->zero = r->zero;
   b->empty_rows += r->empty_rows;
+
+  /* A file of which nothing could be read is refused with its first error, or as no file of
+   * Sudokus. */
   if (!seen && first.code) {
     if (err) *err = first;
     return first.code;
@@ -142,6 +149,8 @@ static trm_status read_entries(build *b, trm_sudoku_reader *r, const char *path,
                 "%s:1:1: there is no Sudoku in this file; docs/DATA.md names the forms that are "
                 "read, the simplest is a puzzle a line",
                 path);
+
+  /* All were read, and none was taken. */
   if (!list->n)
     TRM_FAIL(err, TRM_E_RANGE,
              "%s: none of %lld puzzle%s has exactly one solution and a rating, or else backtracks, "
@@ -171,7 +180,7 @@ static void add_group(const build *b, trm__split_writer *w, const trm__puzzle_li
                       int64_t i) {
   int64_t cells = b->puzzle.rows * b->puzzle.cols;
   const uint8_t *q = list->question + i * cells, *a = list->answer + i * cells;
-  trm__split_add_sudoku(w, q, a);
+  trm__split_add(w, q, a);
   for (int64_t k = 1; k < w->copies; k++) {
     trm__rng rng = trm__rng_at(b->config->seed, TRM__RNG_AUGMENT, (uint64_t)i, (uint32_t)k);
     trm__symmetry g;
@@ -179,7 +188,7 @@ static void add_group(const build *b, trm__split_writer *w, const trm__puzzle_li
     trm__symmetry_draw(&b->puzzle, &rng, &g);
     trm__symmetry_apply(&g, q, question);
     trm__symmetry_apply(&g, a, answer);
-    trm__split_add_sudoku(w, question, answer);
+    trm__split_add(w, question, answer);
   }
 }
 

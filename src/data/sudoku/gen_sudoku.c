@@ -1,7 +1,7 @@
 /* Generated Sudokus into a data set folder: what a puzzle must look like, for the common generator.
  */
 #include "data/generate.h"
-#include "data/sudoku/sudoku_shape.h"
+#include "puzzle/sudoku/sudoku_shape.h"
 
 typedef struct maker {
   trm_puzzle puzzle;
@@ -30,6 +30,8 @@ static trm_status check_config(const trm_sudoku_gen_config *c, trm_error *err) {
   int cells = p.rows * p.cols;
   if (p.kind == TRM_PUZZLE_NONE)
     TRM_FAIL(err, TRM_E_ARGUMENT, "size %d: want 4, 6, 8, 9, 10, 12 or 16", c->size);
+
+  /* Givens: within the grid, and enough for a single solution. */
   if (c->min_givens < 0 || c->max_givens < 0 || c->min_givens > cells || c->max_givens > cells ||
       (c->max_givens && c->min_givens > c->max_givens))
     TRM_FAIL(err, TRM_E_ARGUMENT, "%d to %d givens: want a range within 0 to %d", c->min_givens,
@@ -38,10 +40,14 @@ static trm_status check_config(const trm_sudoku_gen_config *c, trm_error *err) {
     TRM_FAIL(err, TRM_E_ARGUMENT,
              "at most %d givens: a Sudoku of size %d with fewer than %d has more than one solution",
              c->max_givens, c->size, least_givens(c->size));
+
+  /* Hard ones have a distribution of their own. */
   if (c->hard &&
       (c->size != 9 || c->min_givens || c->max_givens || c->min_backtracks || c->max_backtracks))
     TRM_FAIL(err, TRM_E_ARGUMENT,
              "hard Sudokus are of size 9, and their givens and backtracks cannot be bounded");
+
+  /* Backtracks. */
   if (c->min_backtracks < 0 || c->max_backtracks < 0 ||
       (c->max_backtracks && c->min_backtracks > c->max_backtracks))
     TRM_FAIL(err, TRM_E_ARGUMENT, "%lld to %lld backtracks: want a range of at least 0",

@@ -117,6 +117,8 @@ trm_status trm__sudoku_read_givens(trm_sudoku_reader *r, trm_sudoku_entry *e, tr
 static trm_status check_solution(const trm_sudoku_reader *r, const trm_sudoku_entry *e,
                                  size_t column, trm_error *err) {
   const trm_puzzle *p = &e->puzzle;
+
+  /* The first cell that is blank or changes a given. */
   int cell = 0;
   for (; cell < p->rows * p->cols; cell++) {
     if (e->solution[cell] && (!e->givens[cell] || e->givens[cell] == e->solution[cell])) continue;
@@ -132,6 +134,8 @@ static trm_status check_solution(const trm_sudoku_reader *r, const trm_sudoku_en
                               "%d of the grid)",
                               found[cell], given[cell], row, col);
   }
+
+  /* Complete and with its givens, it must obey the rules. */
   if (trm_sudoku_consistent(p, e->solution, &cell)) return TRM_OK;
   return trm__sudoku_refuse(r, TRM_E_PUZZLE, e->line, column + (size_t)cell, err,
                             "the answer breaks the rules: the digit in row %d, column %d of the "
@@ -168,9 +172,13 @@ trm_status trm__sudoku_check_marks(const trm_sudoku_reader *r, const trm_sudoku_
                                    const uint16_t *marks, trm_error *err) {
   uint8_t answer[TRM_SUDOKU_MAX_CELLS];
   trm__sudoku_shape shape;
+
+  /* A puzzle without a solution is refused later, whatever its candidates are. */
   const trm_sudoku_result found = trm_sudoku_solve(&e->puzzle, e->givens, 2, answer);
   if (found.complete && !found.solutions) return TRM_OK; /* as of any puzzle, its user will see */
   trm__sudoku_shape_init(&shape, &e->puzzle);
+
+  /* With one solution its digits must be among the candidates. */
   int cell = -1;
   if (found.complete && found.solutions == 1) {
     do cell++;
@@ -180,6 +188,8 @@ trm_status trm__sudoku_check_marks(const trm_sudoku_reader *r, const trm_sudoku_
                               "the candidates of row %d, column %d leave out its digit, %d",
                               cell / shape.size + 1, cell % shape.size + 1, answer[cell]);
   }
+
+  /* With several, candidates that say more than the givens would be lost. */
   cell = find_hint(&shape, e, marks);
   if (cell < 0) return TRM_OK;
   return trm__sudoku_refuse(r, TRM_E_PUZZLE, e->line, (size_t)e->column, err,
@@ -218,6 +228,8 @@ trm_status trm__sudoku_refuse_line(trm_sudoku_reader *r, trm__span s, trm_error 
   uint8_t values[TRM_SUDOKU_MAX_CELLS];
   char why[TRM__SUDOKU_WHY];
   size_t at = 0;
+
+  /* What the line as a whole may have been meant for. */
   if (r->has_table && !s.n)
     return trm__sudoku_refuse(r, TRM_E_FORMAT, r->line, column, err,
                               "the row has text, but its puzzle is empty");
@@ -225,9 +237,13 @@ trm_status trm__sudoku_refuse_line(trm_sudoku_reader *r, trm__span s, trm_error 
     return trm__sudoku_refuse(r, TRM_E_FORMAT, r->line, r->column, err,
                               "neither a Sudoku nor a header with a column of puzzles ('question', "
                               "'puzzle', 'quiz' ...): say which it is with --columns");
+
+  /* A number of cells that no Sudoku has, or another has. */
   if (want->kind == TRM_PUZZLE_NONE) return refuse_length(r, count, column, err);
   if (size && size != want->rows && trm__sudoku_are_cells(s, size))
     return refuse_shape(r, &other, r->line, column, err);
+
+  /* Of the right length: the first cell that is none. */
   if (trm__sudoku_read_cells(want, s.text, s.n, false, values, &at, why))
     return trm__sudoku_refuse(r, TRM_E_FORMAT, r->line, column, err, "no line of a known form");
   return trm__sudoku_refuse(r, TRM_E_FORMAT, r->line, column + at, err, "%s", why);

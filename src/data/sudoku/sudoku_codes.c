@@ -59,9 +59,13 @@ trm_status trm__sudoku_read_library(trm_sudoku_reader *r, trm_sudoku_entry *e, b
   char cells[81];
   uint16_t marks[TRM_SUDOKU_MAX_CELLS];
   size_t n = 0;
+
+  /* The grid is one of the fields between colons. */
   split_library(r, field);
   const trm__span grid = field[LIBRARY_GRID];
   TRM_TRY(trm__sudoku_begin(r, e, 9, r->line, trm__sudoku_column(r, grid.text), err));
+
+  /* A placed digit leaves its cell blank and becomes the only candidate there. */
   for (size_t i = 0; i < grid.n; i++, n++) {
     const bool placed = grid.text[i] == '+';
     i += placed;
@@ -73,6 +77,8 @@ trm_status trm__sudoku_read_library(trm_sudoku_reader *r, trm_sudoku_entry *e, b
     marks[n] = (uint16_t)(placed && v ? 1u << (v - 1) : 0x1ff);
   }
   if (n != 81) return refuse_code(r, grid.text, "a HoDoKu library line has 81 cells here", err);
+
+  /* Candidates that were deleted must leave the solution possible. */
   TRM_TRY(trm__sudoku_read_givens(r, e, (trm__span){cells, n}, err));
   TRM_TRY(read_deleted(r, field[LIBRARY_DELETED], marks, err));
   TRM_TRY(trm__sudoku_check_marks(r, e, marks, err));
@@ -152,6 +158,9 @@ trm_status trm__sudoku_read_game_id(trm_sudoku_reader *r, trm_sudoku_entry *e, b
   int across, down;
   trm__span flags;
   const char *mark;
+
+  /* "3x3:a1b2_3": the sides of a box, perhaps letters of variants, and behind the mark the cells,
+   * or the seed of a game. */
   if (!read_parameters(r, &across, &down, &flags, &mark))
     return refuse_code(r, r->text, "no game id of Solo", err);
   const char *why = variant_of(flags);
@@ -161,12 +170,16 @@ trm_status trm__sudoku_read_game_id(trm_sudoku_reader *r, trm_sudoku_entry *e, b
                        "the seed of a game: only Solo can tell what puzzle it is; copy its "
                        "game id, with ':'",
                        err);
+
+  /* Boxes of A x B cells make a grid of A * B. */
   const int size = across * down;
   trm_puzzle p = {
       .kind = TRM_PUZZLE_SUDOKU, .rows = size, .cols = size, .box_rows = across, .box_cols = down};
-  if (size > TRM_SUDOKU_MAX_SIZE || !trm__sudoku_known(&p))
+  if (size > TRM_SUDOKU_MAX_SIZE || !trm_sudoku_known(&p))
     return refuse_code(r, r->text, "a game id of Solo of a size that is not known (at most 16x16)",
                        err);
+
+  /* Runs of blanks and numbers. */
   TRM_TRY(trm__sudoku_take_shape(r, &p, r->line, r->column, err));
   *e = (trm_sudoku_entry){.puzzle = p, .form = e->form, .line = r->line, .column = (int)r->column};
   TRM_TRY(read_runs(r, &p, mark + 1, e->givens, err));
@@ -206,6 +219,8 @@ static trm_status read_body(const trm_sudoku_reader *r, const trm_puzzle *p, con
   const char *end = r->text + r->length;
   const int cells = p->rows * p->cols;
   int n = 0;
+
+  /* Each part is a given or a run of blanks, never both. */
   for (; at < end; at++) {
     const char *first = at, c = *at;
     int given = isdigit((unsigned char)c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : 0;
@@ -214,6 +229,8 @@ static trm_status read_body(const trm_sudoku_reader *r, const trm_puzzle *p, con
       given = 16;
       at += 2;
     }
+
+    /* It must be one, and have room. */
     if ((!given && !run) || given > p->rows)
       return refuse_code(r, first, "no part of a Sudoku of puzz.link", err);
     if (n + run + (given > 0) > cells)
@@ -221,6 +238,8 @@ static trm_status read_body(const trm_sudoku_reader *r, const trm_puzzle *p, con
     if (given) values[n++] = (uint8_t)given;
     n += run;
   }
+
+  /* No cell may be missing at the end. */
   if (n == cells) return TRM_OK;
   return refuse_code(r, end, "the address has fewer cells than its grid", err);
 }
@@ -232,17 +251,23 @@ trm_status trm__sudoku_read_link(trm_sudoku_reader *r, trm_sudoku_entry *e, bool
     return refuse_code(r, r->text,
                        "no address of puzz.link (want https://puzz.link/p?sudoku/9/9/...)", err);
   at++;
+
+  /* ".../p?sudoku/9/9/...": the kind of puzzle comes first. */
   const trm__span kind = next_part(&at, end);
   if (!is_text(kind, "sudoku"))
     return trm__sudoku_refuse(r, TRM_E_FORMAT, r->line, trm__sudoku_column(r, kind.text), err,
                               "a puzzle of the kind '%.*s' is no Sudoku of puzz.link",
                               (int)(kind.n < 40 ? kind.n : 40), kind.text);
+
+  /* Columns, then rows; options may stand before them. */
   const char *numbers = at;
   trm__span cols = next_part(&at, end);
   if (cols.n > 1 && cols.text[cols.n - 1] == ':') cols = next_part(&at, end); /* "v:": options */
   const int width = number_of(cols), height = number_of(next_part(&at, end));
   if (width != height || (width != 4 && width != 6 && width != 9 && width != 16))
     return refuse_code(r, numbers, "want a Sudoku of 4/4, 6/6, 9/9 or 16/16", err);
+
+  /* The boxes are those usual for the size. */
   TRM_TRY(trm__sudoku_begin(r, e, width, r->line, r->column, err));
   const trm_puzzle usual = trm_sudoku_of_size(width);
   TRM_TRY(trm__sudoku_take_shape(r, &usual, r->line, r->column, err));

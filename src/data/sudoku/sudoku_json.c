@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "data/json_grid.h"
 #include "data/sudoku/sudoku_reader.h"
+#include "puzzle/json_grid.h"
 
 /* The text of an array that is being collected, or the array with what was read of it. */
 struct trm__sudoku_json {
@@ -95,11 +95,34 @@ static bool has_puzzle(trm__sudoku_json *j) {
   return !j->is_list || read_value(trm__json_item(j->root, 0), cells, &bad);
 }
 
+/* A grid; `which` begins messages. */
+static trm_status read_grid(trm_sudoku_reader *r, const trm__json *v, const char *which,
+                            trm_sudoku_entry *e, trm_error *err) {
+  const int64_t line = r->json->line;
+  char cells[TRM_SUDOKU_MAX_CELLS];
+  int bad;
+  const int size = read_value(v, cells, &bad);
+  if (!size)
+    return trm__sudoku_refuse(r, TRM_E_FORMAT, line, 1, err,
+                              "%swant a list of 9 rows of 9 cells, numbers, texts or null, or of "
+                              "another size that is known",
+                              which);
+  if (bad >= 0)
+    return trm__sudoku_refuse(r, TRM_E_FORMAT, line, 1, err,
+                              "%srow %d, column %d is no cell of a Sudoku (want 0 or null for a "
+                              "blank, or 1 to %d)",
+                              which, bad / size + 1, bad % size + 1, size);
+
+  /* The cells stand for a line of text. */
+  e->form = "a list of lists (JSON)";
+  TRM_TRY(trm__sudoku_begin(r, e, size, line, 1, err));
+  return trm__sudoku_read_givens(r, e, (trm__span){cells, (size_t)(size * size)}, err);
+}
+
 bool trm__sudoku_next_json(trm_sudoku_reader *r, trm_sudoku_entry *e, trm_status *st,
                            trm_error *err) {
   trm__sudoku_json *j = r->json;
-  char cells[TRM_SUDOKU_MAX_CELLS], which[40] = "";
-  int bad;
+  char which[40] = "";
   if (!j->root) return false;
   if (j->next == count_items(j)) {
     trm__sudoku_free_json(j);
@@ -109,25 +132,7 @@ bool trm__sudoku_next_json(trm_sudoku_reader *r, trm_sudoku_entry *e, trm_status
   const trm__json *v = j->is_list ? trm__json_item(j->root, j->next) : j->root;
   if (j->is_list) snprintf(which, sizeof which, "item %zu of the array: ", j->next + 1);
   j->next++;
-  const int size = read_value(v, cells, &bad);
-  if (!size) {
-    *st = trm__sudoku_refuse(r, TRM_E_FORMAT, j->line, 1, err,
-                             "%swant a list of 9 rows of 9 cells, numbers, texts or null, or of "
-                             "another size that is known",
-                             which);
-    return true;
-  }
-  if (bad >= 0) {
-    *st = trm__sudoku_refuse(r, TRM_E_FORMAT, j->line, 1, err,
-                             "%srow %d, column %d is no cell of a Sudoku (want 0 or null for a "
-                             "blank, or 1 to %d)",
-                             which, bad / size + 1, bad % size + 1, size);
-    return true;
-  }
-  e->form = "a list of lists (JSON)";
-  *st = trm__sudoku_begin(r, e, size, j->line, 1, err);
-  if (*st == TRM_OK)
-    *st = trm__sudoku_read_givens(r, e, (trm__span){cells, (size_t)(size * size)}, err);
+  *st = read_grid(r, v, which, e, err);
   return true;
 }
 

@@ -93,6 +93,8 @@ static trm_status check_others(trm_sudoku_reader *r, trm_error *err) {
 trm_status trm__sudoku_read_line(trm_sudoku_reader *r, trm_sudoku_entry *e, bool *found,
                                  trm_error *err) {
   trm__span puzzle = r->found[0], solution = {NULL, 0};
+
+  /* Of two grids the complete one is the solution, the second if both are. */
   TRM_TRY(check_others(r, err));
   if (r->n_found == 2) {
     solution = r->found[1];
@@ -105,6 +107,8 @@ trm_status trm__sudoku_read_line(trm_sudoku_reader *r, trm_sudoku_entry *e, bool
                                 "two puzzles in a line: want a puzzle a line, perhaps with its "
                                 "solution");
   }
+
+  /* The puzzle, then what it must agree with. */
   const size_t column = r->is_joined ? r->column : trm__sudoku_column(r, puzzle.text);
   TRM_TRY(trm__sudoku_begin(r, e, r->found_size, r->line, column, err));
   e->in_line = !r->is_joined;

@@ -9,9 +9,9 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "data/lines.h"
 #include "io/foreign.h"
 #include "io/gzip.h"
+#include "io/lines.h"
 
 /* --- the reader --- */
 
@@ -19,7 +19,7 @@ trm_status trm_sudoku_reader_create(const trm_sudoku_reader_config *config, trm_
                                     trm_error *err) {
   trm_sudoku_reader *r;
   *out = NULL;
-  if (config->puzzle.kind != TRM_PUZZLE_NONE && !trm__sudoku_known(&config->puzzle))
+  if (config->puzzle.kind != TRM_PUZZLE_NONE && !trm_sudoku_known(&config->puzzle))
     TRM_FAIL(err, TRM_E_ARGUMENT, "the puzzle is not a Sudoku of a known shape");
   TRM_ALLOC(&r, 1, "a reader of Sudokus", err);
   r->config = *config;
@@ -222,11 +222,15 @@ static void split_line(trm_sudoku_reader *r) {
 /* Makes [text, n) the line at hand. */
 static trm_status take_line(trm_sudoku_reader *r, const char *text, size_t n, trm_error *err) {
   const size_t mark = r->next_line == 1 && n ? trm__text_mark(text, n) : 0;
+
+  /* A quoted field may have had line ends: the next line has another number. */
   r->line = r->next_line;
   r->next_line += 1 + r->quotes.line_ends;
   r->quotes = (trm__sudoku_quotes){.field_begins = true};
   text += mark;
   n -= mark;
+
+  /* Digits and frames in other characters than ASCII are read as those. */
   if (!r->xml && !trm__sudoku_is_plain(text, n)) {
     TRM_TRY(make_room(&r->plain, &r->plain_room, 0, n, err));
     n = trm__sudoku_make_plain(text, n, r->plain);
@@ -234,11 +238,15 @@ static trm_status take_line(trm_sudoku_reader *r, const char *text, size_t n, tr
   }
   r->whole = text;
   r->whole_length = n;
+
+  /* A comment goes to the end of the line, but not in a table; margins are left out. */
   const char *comment = n && !r->has_table && !r->xml ? memchr(text, '#', n) : NULL;
   if (comment && !is_seed(text, comment, text + n)) n = (size_t)(comment - text);
   size_t first = 0;
   while (first < n && is_margin(text[first])) first++;
   while (n > first && is_margin(text[n - 1])) n--;
+
+  /* What the forms look at. */
   r->text = text + first;
   r->length = n - first;
   r->column = first + 1;
@@ -451,6 +459,9 @@ trm_status trm_sudoku_reader_next(trm_sudoku_reader *r, trm_sudoku_entry *entry,
   const trm__sudoku_zero zero = r->zero;
   *state = TRM_SUDOKU_FOUND;
   r->other_size = 0;
+
+  /* A document of XML or JSON gives its puzzles one by one; else lines are read until a puzzle
+   * is whole. */
   while (st == TRM_OK && !found) {
     if (r->xml && trm__sudoku_next_xml(r, entry, &st, err)) break;
     if (r->json && trm__sudoku_next_json(r, entry, &st, err)) break;
@@ -465,6 +476,8 @@ trm_status trm_sudoku_reader_next(trm_sudoku_reader *r, trm_sudoku_entry *entry,
   }
   r->any_puzzle |= st != TRM_OK || found;
   if (found) r->in_lines = entry->in_line;
+
+  /* Without a line more, it is the end or the caller's turn to feed. */
   if (got) return st;
   *state = r->ended ? TRM_SUDOKU_END : TRM_SUDOKU_WANTS_MORE;
   return r->ended ? end_text(r, err) : TRM_OK;

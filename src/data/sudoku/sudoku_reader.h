@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "data/columns.h"
-#include "data/sudoku/sudoku_shape.h"
+#include "puzzle/sudoku/sudoku_shape.h"
 #include "trm/sudoku_file.h"
 
 enum {

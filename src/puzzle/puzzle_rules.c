@@ -1,0 +1,72 @@
+/* Rule checkers by name: whether an answer is right, be it the labelled one or another. */
+#include <string.h>
+
+#include "puzzle/kind.h"
+
+/* --- the grid --- */
+
+static int number_of(const char *symbol) {
+  int n = 0;
+  for (const char *c = symbol; *c; c++) {
+    if (*c < '0' || *c > '9' || n > 100000) return -1;
+    n = 10 * n + *c - '0';
+  }
+  return n;
+}
+
+static void name_tokens(trm__puzzle_view *v) {
+  int first = trm_puzzle_first_symbol(v->puzzle), n = trm_puzzle_n_symbols(v->puzzle);
+  for (int token = 0; token < TRM__VIEW_TOKENS; token++) v->number[token] = -1;
+  for (int token = first; token < first + n && token < TRM__VIEW_TOKENS; token++) {
+    const char *symbol = trm_puzzle_symbol(v->puzzle, token);
+    v->number[token] = number_of(symbol);
+    if (!symbol[1]) v->letter[token] = symbol[0];
+  }
+}
+
+/* The rectangle of symbols of the input, as everywhere; the canvas when grids fill it. */
+static void find_grid(trm__puzzle_view *v) {
+  const trm_puzzle_box box = trm_puzzle_locate(v->puzzle, v->inputs);
+  v->top = box.row;
+  v->left = box.col;
+  v->rows = box.rows;
+  v->cols = box.cols;
+}
+
+/* --- by name --- */
+
+/* The i-th of the rules of all kinds; NULL behind the last. */
+static const trm__puzzle_rules *rules_at(int i) {
+  for (int kind = 0; kind < TRM_PUZZLE_KINDS; kind++)
+    for (const trm__puzzle_rules *r = trm__kinds[kind]->rules; r && r->name; r++)
+      if (i-- == 0) return r;
+  return NULL;
+}
+
+const char *trm_puzzle_rules_name(int i) {
+  const trm__puzzle_rules *r = i >= 0 ? rules_at(i) : NULL;
+  return r ? r->name : NULL;
+}
+
+/* A kind's own, or those that a grid names. */
+static const trm__puzzle_rules *find_rules(const trm_puzzle *p) {
+  const trm__puzzle_kind *kind = trm__kind_of(p);
+  const trm__puzzle_rules *r;
+  if (!kind->facts.declared) return kind->rules;
+  for (int i = 0; (r = rules_at(i)) && strcmp(r->name, p->rules) != 0; i++) {
+  }
+  return r;
+}
+
+bool trm_puzzle_has_rules(const trm_puzzle *p) {
+  return find_rules(p) != NULL;
+}
+
+bool trm_puzzle_solves(const trm_puzzle *p, const int32_t *inputs, const int32_t *answer) {
+  const trm__puzzle_rules *rules = find_rules(p);
+  if (!rules) return false;
+  trm__puzzle_view v = {.puzzle = p, .inputs = inputs, .answer = answer};
+  name_tokens(&v);
+  find_grid(&v);
+  return rules->solves(&v);
+}
