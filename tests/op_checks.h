@@ -31,10 +31,12 @@ typedef struct op_shape {
 #define MLP TRM__OF_BLOCK, TRM__BLOCK_MLP
 #define TILE TRM__OF_TILE, TRM__BLOCK_ATTENTION
 #define UPDATE TRM__OF_UPDATE, TRM__BLOCK_MLP
+/* Several rows have an even L: their sums over positions keep their bits when they are split there
+ * (kernels.h). */
 static const op_shape op_shapes[] = {
     {"attention, one position", 1, 1, 0, ATTENTION, {.S = 1, .D = 6}},
     {"attention", 1, 1, 0, ATTENTION, {.S = 13, .D = 24, .H = 3}},
-    {"rope", 3, 1, 0, ATTENTION, {.S = 35, .P = 2, .D = 16, .H = 2, .rope = true}},
+    {"rope", 3, 1, 0, ATTENTION, {.S = 34, .P = 2, .D = 16, .H = 2, .rope = true}},
     {"rope, long", 1, 1, 0, ATTENTION, {.S = 130, .D = 8, .rope = true}},
     {"attention, longer", 2, 1, 0, ATTENTION, {.S = 70, .D = 8}},
     {"mixer, few positions", 2, 1, 0, MIXER, {.S = 3, .D = 5}},
@@ -43,7 +45,7 @@ static const op_shape op_shapes[] = {
     {"mixer, long", 1, 1, 0, MIXER, {.S = 130, .D = 24}},
     {"mixer, 65 positions", 2, 1, 0, MIXER, {.S = 65, .D = 16}},
     {"mlp", 1, 1, 0, MLP, {.S = 13, .D = 16}},
-    {"mlp, odd width", 3, 1, 0, MLP, {.S = 19, .D = 27}},
+    {"mlp, odd width", 3, 1, 0, MLP, {.S = 20, .D = 27}},
     {"mlp, long", 1, 1, 0, MLP, {.S = 113, .D = 8, .F = 512}},
     {"tile", 3, 1, 0, TILE, {.V = 7, .S = 13, .D = 24}},
     {"softmax", 4, 1, 0, TILE, {.S = 13, .D = 16, .learned = true, .loss = TRM_LOSS_SOFTMAX}},
@@ -437,14 +439,13 @@ static void check_gradient(const op_trial *t, const trm__op *op, const op_backen
 }
 
 static void check_same(const op_trial *t, const trm__op *op, const op_backend *on,
-                       const op_result *a, const op_result *b, const char *what, int number) {
-  for (int i = 0; i < TRM__OPERANDS; i++)
-    if (a->v[i])
-      probe_true(
-          memcmp(a->v[i], b->v[i],
-                 (size_t)trm__operand_size(&t->site, (trm__operand)i) * sizeof *a->v[i]) == 0,
-          "%s, %s on %s: %s by %s %d", t->shape->name, op->name, on->name, trm__operands[i].name,
-          what, number);
+                       const op_result *a, const op_result *b, const char *how, int number) {
+  for (int i = 0; i < TRM__OPERANDS; i++) {
+    const size_t bytes = (size_t)trm__operand_size(&t->site, (trm__operand)i) * sizeof(double);
+    const bool same = !a->v[i] || memcmp(a->v[i], b->v[i], bytes) == 0;
+    probe_true(same, "%s, %s, %s on %s, by %d %s", t->shape->name, op->name, trm__operands[i].name,
+               on->name, number, how);
+  }
 }
 
 /* Doubles of one row of the batch; 0: the operand is not made of rows. */
@@ -481,7 +482,7 @@ static void check_rows(const op_trial *t, const trm__op *op, const op_backend *o
     for (int i = 0; i < TRM__OPERANDS; i++)
       if (parts.v[i] && row_size(t, i) == 0) v[i] = parts.v[i];
   }
-  check_same(t, op, on, whole, &parts, "single rows, of which there are", t->site.b);
+  check_same(t, op, on, whole, &parts, "single rows", t->site.b);
   result_free(&parts);
 }
 
@@ -492,7 +493,7 @@ static void check_op(const op_trial *t, const trm__op *op, const op_backend *on,
   for (int members = 2; members <= TEAMS && on->pools; members++) {
     op_result r = result_of(t, op);
     run_op(t, op, on, t->site.b, t->start, members, r.v);
-    check_same(t, op, on, &whole, &r, "members, of which there are", members);
+    check_same(t, op, on, &whole, &r, "members", members);
     result_free(&r);
   }
   if (on->pools && goes_by_rows(t, op)) check_rows(t, op, on, &whole);

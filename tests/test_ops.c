@@ -48,6 +48,20 @@ static void every_op_at_every_shape(void **state) {
   }
 }
 
+/* Nothing is left out: loops for each op, a shape for each kind of block. */
+static void everything_has_a_reference(void **state) {
+  (void)state;
+  for (int i = 0; i < TRM__OPS; i++)
+    probe_true(plain_ops[i] || trm__ops[i].is_gradient || i == TRM__OP_PACK,
+               "%s: it has no plain loops", trm__ops[i].name);
+  for (int kind = 0; kind < TRM__BLOCK_KINDS; kind++) {
+    int shapes = 0;
+    for (int i = 0; i < OP_SHAPES; i++)
+      shapes += op_shapes[i].scope == TRM__OF_BLOCK && (int)op_shapes[i].kind == kind;
+    probe_true(shapes > 0, "%s: it has no shape", trm__block_kinds[kind].name);
+  }
+}
+
 /* --- what no row of the table says: any number of terms, in the order in which they are given ---
  */
 
@@ -111,7 +125,8 @@ static int close_pools(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(every_op_at_every_shape),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(everything_has_a_reference),
+                                     cmocka_unit_test(every_op_at_every_shape),
                                      cmocka_unit_test(sums_keep_their_order)};
   return cmocka_run_group_tests(tests, open_pools, close_pools);
 }
