@@ -97,6 +97,8 @@ static op_trial trial_of(const op_shape *shape) {
   trm__weight_about about[TRM__BLOCK_WEIGHTS];
   trm__dims *m = &t.m;
   int64_t *n = &t.site.n_params;
+
+  /* The dimensions that the shape leaves open. */
   m->V = m->V ? m->V : 5;
   m->H = m->H ? m->H : 1;
   m->F = m->F ? m->F : 256;
@@ -106,6 +108,7 @@ static op_trial trial_of(const op_shape *shape) {
   m->rope_theta = 10000;
   m->eps = 1e-5;
 
+  /* The places of the weights. */
   const int64_t V = m->V, D = m->D;
   t.outer.embed_tokens = take_place(n, V * D);
   t.outer.embed_pos = m->learned ? take_place(n, m->L * D) : -1;
@@ -137,6 +140,8 @@ static void choose_labels(op_trial *t) {
 /* What the random values are changed in. */
 static void start_values(op_trial *t) {
   const trm__op_site *s = &t->site;
+
+  /* Random values; weights are as large as their products are long. */
   const double scale = 1.5 / sqrt(s->blk->kind == TRM__BLOCK_MIXER ? t->m.L : t->m.D);
   for (int i = 0; i < TRM__OPERANDS; i++) {
     t->start[i] = plain_new(trm__operand_size(s, (trm__operand)i));
@@ -151,6 +156,7 @@ static void start_values(op_trial *t) {
     logits[i] = (double)(real)(logits[i] < 0 ? logits[i] - 0.1 : logits[i] + 0.1);
   choose_labels(t);
 
+  /* What makes an update that must not be applied. */
   t->start[TRM__TOTALS][1] = t->shape->bad == ALL_FINITE;
   if (t->shape->bad == A_LOSS_IS_NAN) t->start[TRM__LOSS][7] = NAN;
   if (t->shape->bad == A_WEIGHT_IS_INFINITE) t->start[TRM__PARAMS][s->n_params - 1] = INFINITY;
@@ -258,10 +264,14 @@ static double *values_of(const op_trial *t, int pair, int64_t *n) {
 
 static op_expected expected_of(op_trial *t, const trm__op *op) {
   const trm__op *computing = op_computing(op);
+
+  /* Plain loops compute what is written and no gradient. */
   op_expected e = {.computed = computing->writes | computing->changes};
   for (int i = 0; i < TRM__OPERANDS; i++)
     if (trm__operands[i].values == TRM__HIDDEN || (op->is_gradient && is_gradient_of(op, i)))
       e.computed &= ~TRM__BIT(i);
+
+  /* Slopes where there are gradients, then the values where the operands start. */
   for (int p = 0; p < PAIRS; p++)
     for (int d = 0; d < DIRECTIONS && is_pair_of(op, p); d++) {
       int64_t n;
@@ -309,6 +319,8 @@ static void must(trm_status st, const trm_error *err) {
 /* Operands from v, as far as the op may know them. */
 static void site_fill(const trm__op_site *s, const trm__op *op, double *const *v, int members) {
   trm_error err;
+
+  /* What is read is put there; what is written holds nothing yet. */
   for (int i = 0; i < TRM__OPERANDS; i++) {
     const trm__operand operand = (trm__operand)i;
     const trm__values values = trm__operands[i].values;
@@ -325,6 +337,8 @@ static void site_fill(const trm__op_site *s, const trm__op *op, double *const *v
       must(trm__operand_put(s, operand, v[i], &err), &err);
     }
   }
+
+  /* Neither does the memory of the team. */
   spoil_memory(s->be, s->shared,
                s->be->ops->shared_size(s->be, s->b, true) * (int64_t)sizeof(real));
   spoil_memory(s->be, s->scratch, s->scratch_size * members * (int64_t)sizeof(real));
@@ -349,6 +363,8 @@ static void run_op(const op_trial *t, const trm__op *op, const op_backend *on, i
                    double *const *v, int members, double *const *out) {
   trm__op_site s = t->site;
   trm_error err;
+
+  /* A site on that backend. */
   s.be = on->be;
   s.blk = on->be->blocks;
   s.b = b;
@@ -357,6 +373,7 @@ static void run_op(const op_trial *t, const trm__op *op, const op_backend *on, i
        &err);
   site_fill(&s, op, v, members);
 
+  /* The call, until the device is done. */
   op_call call = {op, &s};
   if (on->pools)
     trm__pool_run(on->pools[members - 1], 1, call_op, &call);
@@ -395,6 +412,9 @@ static void check_values(const op_trial *t, const trm__op *op, const op_backend 
                          const op_expected *e, const op_result *got) {
   for (int i = 0; i < TRM__OPERANDS; i++) {
     if (!got->v[i] || is_gradient_of(op, i)) continue;
+
+    /* Each figure of a loss is compared with its own kind; of slots only the first counts in the
+     * end. */
     probe_true(has(e->computed, i), "%s %s: nobody says what %s should be", t->shape->name,
                op->name, trm__operands[i].name);
     const int step = trm__operands[i].values == TRM__LOSSES  ? 7
@@ -402,6 +422,7 @@ static void check_values(const op_trial *t, const trm__op *op, const op_backend 
                                                              : 1;
     const int64_t n = i == TRM__SLOTS ? t->site.n_params /* the others are used up */
                                       : trm__operand_size(&t->site, (trm__operand)i);
+
     for (int j = 0; j < step && j < n; j++)
       probe_below(distance_of(got->v[i] + j, e->value[i] + j, n - j, step), on->value,
                   "%s, %s, %s on %s", t->shape->name, op->name, trm__operands[i].name, on->name);
@@ -423,6 +444,8 @@ static void check_gradient(const op_trial *t, const trm__op *op, const op_backen
                            const op_slopes *slopes, double *g) {
   const trm__operand gradient = op_pairs[pair].gradient;
   const int64_t n = trm__operand_size(&t->site, gradient);
+
+  /* What was added to is no part of it. */
   for (int64_t i = 0; has(op->changes, gradient) && i < n; i++) g[i] -= t->start[gradient][i];
 
   /* A direction's length is 1: slopes are of this size. */
@@ -472,6 +495,8 @@ static void check_rows(const op_trial *t, const trm__op *op, const op_backend *o
   double *v[TRM__OPERANDS], *out[TRM__OPERANDS];
   memcpy(v, t->start, sizeof v);
   memcpy(out, parts.v, sizeof out);
+
+  /* Operands of rows move on; the others go from one row to the next. */
   for (int row = 0; row < t->site.b; row++) {
     for (int i = 0; i < TRM__OPERANDS; i++) {
       const int64_t n = row_size(t, i);
@@ -482,6 +507,7 @@ static void check_rows(const op_trial *t, const trm__op *op, const op_backend *o
     for (int i = 0; i < TRM__OPERANDS; i++)
       if (parts.v[i] && row_size(t, i) == 0) v[i] = parts.v[i];
   }
+
   check_same(t, op, on, whole, &parts, "single rows", t->site.b);
   result_free(&parts);
 }
@@ -489,6 +515,8 @@ static void check_rows(const op_trial *t, const trm__op *op, const op_backend *o
 static void check_op(const op_trial *t, const trm__op *op, const op_backend *on,
                      const op_expected *e) {
   op_result whole = result_of(t, op);
+
+  /* The same bits from all who may compute it. */
   run_op(t, op, on, t->site.b, t->start, 1, whole.v);
   for (int members = 2; members <= TEAMS && on->pools; members++) {
     op_result r = result_of(t, op);
@@ -498,6 +526,7 @@ static void check_op(const op_trial *t, const trm__op *op, const op_backend *on,
   }
   if (on->pools && goes_by_rows(t, op)) check_rows(t, op, on, &whole);
 
+  /* And the right ones. */
   check_values(t, op, on, e, &whole);
   for (int p = 0; p < PAIRS; p++)
     if (is_pair_of(op, p))
@@ -510,6 +539,8 @@ static void check_shape(op_trial *t, const op_backend *on, int n) {
   op_expected e = {0};
   const trm__op *last = NULL;
   trial_start(t, on[0].be);
+
+  /* Gradients of one op expect the same: it is found once. */
   for (const trm__op *op = trm__ops; op < trm__ops + TRM__OPS; op++) {
     if (op->scope != t->shape->scope || op == &trm__ops[TRM__OP_PACK] ||
         !trm__op_applies(op, &t->site))
@@ -521,6 +552,7 @@ static void check_shape(op_trial *t, const op_backend *on, int n) {
     last = op->is_gradient ? op : NULL;
     for (int i = 0; i < n; i++) check_op(t, op, &on[i], &e);
   }
+
   expected_free(&e);
   trial_end(t);
 }

@@ -140,6 +140,8 @@ static void plain_block(const trm__op_site *s, const double *params, const doubl
   const double *w[TRM__BLOCK_WEIGHTS];
   double *r = plain_new(row);
   for (int i = 0; i < s->blk->n_weights; i++) w[i] = params + s->blk->w[i].at;
+
+  /* y = norm(x + r) of each row, over positions or over channels */
   for (int b = 0; b < s->b; b++, x += row, y += row) {
     plain_kinds[s->blk->kind].branch(m, x, w, r);
     for (int c = 0; over_positions && c < m->D; c++)
@@ -167,10 +169,13 @@ static void plain_embed(const trm__op_site *s, double *const *v) {
       for (int j = 0; j < m->D; j++) {
         const int flat = t * m->D + j, token = t - m->P;
         double e = 0;
+
+        /* Puzzles fill the first positions as far as they go, tokens have the others. */
         if (token >= 0)
           e = params[o->embed_tokens + (int64_t)v[TRM__INPUTS][r * m->S + token] * m->D + j];
         else if (flat < m->E)
           e = v[TRM__PUZZLE][(int64_t)v[TRM__ROWS][r] * m->E + flat];
+
         if (m->learned) e = 0.707106781 * (e + params[o->embed_pos + (int64_t)t * m->D + j]);
         v[TRM__Y][((int64_t)r * m->L + t) * m->D + j] = sqrt((double)m->D) * e;
       }
@@ -235,6 +240,8 @@ static void plain_losses(const trm__op_site *s, double *const *v, const double *
     const double *q = v[TRM__Q] + 2 * r;
     double lm = 0;
     int valid = 0, right = 0;
+
+    /* The labels that count. */
     for (int t = 0; t < m->S; t++) {
       const double *x = v[TRM__LOGITS] + ((int64_t)r * m->S + t) * m->V;
       const int label = (int)v[TRM__LABELS][r * m->S + t];
@@ -245,6 +252,8 @@ static void plain_losses(const trm__op_site *s, double *const *v, const double *
       right += best == label;
       lm += plain_entropy(m, x, label);
     }
+
+    /* In the order in which losses are kept. */
     const double all[] = {lm / (valid ? valid : 1),
                           plain_bce(q[0], right == valid),
                           target ? plain_bce(q[1], target[r]) : 0,
@@ -266,6 +275,8 @@ static void plain_loss_continue(const trm__op_site *s, double *const *v) {
 
 static void plain_refill(const trm__op_site *s, double *const *v) {
   const trm__dims *m = &s->be->dims;
+
+  /* A row that halted starts on the fresh puzzle; all take a step. */
   for (int r = s->b > 1; r < s->b; r++) {
     if (v[TRM__HALTED][r] != 0) {
       for (int t = r * m->S; t < (r + 1) * m->S; t++) {
@@ -352,6 +363,8 @@ static void plain_sign_rows(const trm__op_site *s, double *const *v) {
   const double *f = v[TRM__FIGURES];
   if (v[TRM__TOTALS][1] == 0) return;
   for (int i = 0; i < s->b * E; i++) v[TRM__D_PUZZLE][i] /= s->b;
+
+  /* w <- w decay - lr sign(sum of the gradients of rows with that id) */
   for (int id = 0; id < s->ids; id++)
     for (int j = 0; j < E; j++) {
       double sum = 0, *w = &v[TRM__PUZZLE][(int64_t)id * E + j];

@@ -32,12 +32,14 @@ static void every_op_at_every_shape(void **state) {
     op_backend on[TRM_DTYPES];
     op_trial t = trial_of(&op_shapes[i]);
     int n = 0;
+
     for (int format = 0; format < TRM_DTYPES; format++) {
       if (!is_wanted(&op_shapes[i], format)) continue;
       t.m.dtype = (trm_dtype)format;
       on[n++] = (op_backend){trm_dtype_name(t.m.dtype), on_gpu(&t), NULL, tolerances[format][0],
                              tolerances[format][1]};
     }
+
     if (n > 0) check_shape(&t, on, n);
     for (int j = 0; j < n; j++) on[j].be->ops->destroy(on[j].be);
   }
@@ -50,6 +52,8 @@ static void what_is_put_arrives(void **state) {
   const op_trial t = trial_of(&op_shapes[1]);
   trm__backend *be = on_gpu(&t);
   int32_t *host = malloc(LARGE * sizeof *host), *there[TIMES];
+
+  /* The same memory of the host, again and again. */
   for (int k = 0; k < TIMES; k++) {
     const int n = k == 4 ? LARGE : N;
     trm_error err;
@@ -57,6 +61,8 @@ static void what_is_put_arrives(void **state) {
     for (int i = 0; i < n; i++) host[i] = 1000 * k + i % 997;
     be->ops->put(be, there[k], host, (size_t)n * sizeof *host);
   }
+
+  /* All of them are there. */
   for (int k = 0; k < TIMES; k++) {
     const int n = k == 4 ? LARGE : N;
     be->ops->get(be, host, there[k], (size_t)n * sizeof *host);

@@ -22,6 +22,7 @@ static int backends_of(op_trial *t, op_backend *on) {
   const int isas = trm__kernels_runnable(k, MAX_ISA);
   trm_error err;
   int n = 0;
+
   for (int isa = 0; isa < isas; isa++)
     for (int format = 0; format < FORMATS; format++) {
       if (t->shape->scope == TRM__OF_UPDATE && format > 0) continue; /* updates know no format */
@@ -101,8 +102,11 @@ static void sums_keep_their_order(void **state) {
   op_backend on[MAX_BACKENDS];
   const int backends = backends_of(&t, on);
   real *terms[TERMS];
+
   for (int i = 0; i < TERMS; i++) /* every order rounds its own way */
     terms[i] = probe_random(SUM_SIZE, pow(0.3, i % 4), &t.rng);
+
+  /* One format of each set: sums know none. */
   for (int i = 0; i < backends; i += FORMATS)
     for (int n = 1; n <= TERMS; n++)
       for (int self = -1; self < n; self++)

@@ -2,6 +2,7 @@
  * training. How often an update calls each follows from the plan. */
 #include <stdio.h>
 
+#include "base/check.h"
 #include "base/memory.h"
 #include "bench/measure.h"
 #include "bench/ops.h"
@@ -66,11 +67,14 @@ static int n_sources(const trm__step *s) {
 static void count_calls(const trm__layout *l, int slots, int kind, double calls[TRM__OP_TIMES]) {
   const trm__plan *p = l->plan;
   const int again = l->dims.q_continue; /* one more forward walk, for the continue target */
+
+  /* What does not depend on the steps. */
   for (int i = 0; i < TRM__OP_TIMES; i++) calls[i] = 0;
   calls[TRM__ONCE] = 1;
   calls[TRM__HEADS] = 1 + again;
   calls[TRM__ADDS] = (double)slots * (p->n_steps - p->first_grad);
 
+  /* Each step's blocks, and the sums of its sources. */
   for (int i = 0; i < p->n_steps; i++) {
     const trm__step *s = &p->steps[i];
     const bool gradient = i >= p->first_grad;
@@ -91,7 +95,7 @@ static void add_op(trm_bench *b, state *s, const trm__op *op, int kind, double c
   const trm__op_site *sites = s->sites[kind];
   const bool per_update = op->scope == TRM__OF_UPDATE;
   const int teams = per_update ? 1 : s->teams;
-  timed *t = &s->timed[s->n_timed++];
+  timed *t = &s->timed[trm__push(&s->n_timed, MAX_OPS)];
   t->op = op;
   t->sites = sites;
   snprintf(t->name, sizeof t->name, "%s%s%s",
@@ -103,11 +107,12 @@ static void add_op(trm_bench *b, state *s, const trm__op *op, int kind, double c
                               .bytes = teams * trm__op_bytes(op, sites),
                               .calls = calls,
                               .per_update = per_update};
-  b->ops[b->n_ops++] = (trm__bench_op){.about = about,
-                                       .prepare = op->prepare ? prepare_op : NULL,
-                                       .run = run_op,
-                                       .arg = t,
-                                       .teams = teams};
+  b->ops[trm__push(&b->n_ops, MAX_OPS)] =
+      (trm__bench_op){.about = about,
+                      .prepare = op->prepare ? prepare_op : NULL,
+                      .run = run_op,
+                      .arg = t,
+                      .teams = teams};
 }
 
 /* The rows of the table that such an update calls, those of blocks for every kind there is. */
@@ -138,6 +143,7 @@ static uint64_t operands_of(bool of_block, int team) {
 static trm_status open_site(trm__op_site *site, uint64_t operands, int members, trm_error *err) {
   trm__rng rng = trm__rng_at(0, TRM__RNG_TEST, 0, 0);
   TRM_TRY(trm__op_site_open(site, operands, members, err));
+
   for (int i = 0; i < TRM__OPERANDS; i++) {
     const trm__operand operand = (trm__operand)i;
     double *v;
@@ -191,11 +197,15 @@ trm_status trm_bench_create_ops(const trm_model_config *config, int threads, int
   state *s;
   trm_bench *b;
   *out = NULL;
+
+  /* Refuse what is no list of teams. */
   if (threads < 1 || teams < 1 || threads % teams || rows < 1 || rows > 1 << 14 ||
       threads > TRM__BENCH_THREADS)
     TRM_FAIL(err, TRM_E_ARGUMENT,
              "%d threads as %d teams, %d rows: want teams that divide the threads, 1 to %d rows",
              threads, teams, rows, 1 << 14);
+
+  /* The sites, in memory; then the ops on them, with weights that are packed. */
   TRM_ALLOC(&s, 1, "a bench", err);
   s->teams = teams;
   trm_status st = fill_state(s, config, rows, threads / teams, err);
