@@ -137,7 +137,7 @@ static void choose_labels(op_trial *t) {
   }
 }
 
-/* What the random values are changed in. */
+/* Random values of all operands, and what is not left to chance. */
 static void start_values(op_trial *t) {
   const trm__op_site *s = &t->site;
 
@@ -210,7 +210,7 @@ static bool is_gradient_of(const trm__op *op, int operand) {
   return false;
 }
 
-/* Runs the plain loops on the values of the start; frees what was in `value` before. */
+/* Runs the plain loops on the values of the start, into e->value. */
 static void compute_plainly(const op_trial *t, const trm__op *op, op_expected *e) {
   double *v[TRM__OPERANDS];
   memcpy(v, t->start, sizeof v);
