@@ -248,7 +248,6 @@ static void test_mixer(void **state) {
   check_mixer({1, 16, 72, 256, 0});
   check_mixer({3, 81, 72, 256, 8});
   check_mixer({2, 97, 128, 512, 0});
-  check_mixer({1, 97, 512, 512, 0});
   check_mixer({1, 81, 512, 256, 0});
   check_mixer({2, 128, 200, 40, 16});
   check_mixer({1, 1, 8, 8, 0});

@@ -248,7 +248,8 @@ typedef struct trm__backend_ops {
                  int first, int n, int advance);
   void (*halt)(trm__backend *, trm__workspace *, const trm__rows *rows, int n,
                const trm__halting *how, const trm__row_loss *loss);
-  /* Training: grads[n] = 0, to[n] = sum of steps' gradients (plain reals). */
+  /* Training: grads[n] = 0, to[n] = sum of steps' gradients (plain reals); n is a multiple of 16, as
+   * a layout's parts are. */
   void (*clear_grads)(trm__backend *, trm__workspace *, int64_t n, real *grads);
   void (*add_grads)(trm__backend *, trm__workspace *, int64_t n, int n_src, const real *const *src,
                     real *to);

@@ -115,7 +115,7 @@ __global__ void adam_kernel(trm__update u, trm__segment s, const trm__adam *figu
 /* d_puzzle becomes the mean's, in a launch before. */
 __global__ void puzzle_mean_kernel(trm__update u, int64_t n, float scale) {
   const int64_t i = thread_index();
-  if (i < n) u.d_puzzle[i] *= scale;
+  if (i < n && u.totals->apply) u.d_puzzle[i] *= scale;
 }
 
 /* The rows base .. base + BLOCK - 1 of that id, in their order, to `list`, which others may read

@@ -1,0 +1,407 @@
+/* Every op of a backend by plain loops in double: from operands as they are outside of a backend
+ * (src/bench/ops.h), v[...], to what the op makes of them, in their place. */
+#ifndef TRM_TESTS_OP_PLAIN_H
+#define TRM_TESTS_OP_PLAIN_H
+
+#include <math.h>
+#include <string.h>
+
+#include "bench/ops.h"
+#include "probe.h"
+
+typedef void op_plain(const trm__op_site *s, double *const *v);
+
+static inline double *plain_new(int64_t n) {
+  double *v = trm__alloc((size_t)n, sizeof *v);
+  assert_non_null(v);
+  return v;
+}
+static inline double plain_dot(int64_t n, const double *a, const double *b) {
+  double sum = 0;
+  for (int64_t i = 0; i < n; i++) sum += a[i] * b[i];
+  return sum;
+}
+
+/* --- blocks ---------------------------------------------------------------------------------- */
+
+/* y[i][o] = sum_j x[i][j] w[o][j] */
+static void plain_linear(int rows, int in, int out, const double *x, const double *w, double *y) {
+  for (int i = 0; i < rows; i++)
+    for (int o = 0; o < out; o++)
+      y[(int64_t)i * out + o] = plain_dot(in, x + (int64_t)i * in, w + (int64_t)o * in);
+}
+
+/* y = norm(x + r) over `count` values `step` apart; y may be x. */
+static void plain_norm(int count, int step, double eps, const double *x, const double *r,
+                       double *y) {
+  double sum = 0;
+  for (int i = 0; i < count; i++) {
+    const double s = x[i * step] + r[i * step];
+    sum += s * s;
+  }
+  for (int i = 0; i < count; i++)
+    y[i * step] = (x[i * step] + r[i * step]) / sqrt(sum / count + eps);
+}
+
+static double plain_sigmoid(double x) {
+  return 1 / (1 + exp(-x));
+}
+
+/* rows x in -> rows x in: down(silu(gate) * up) */
+static void plain_swiglu(int rows, int in, int width, const double *x, const double *w_in,
+                         const double *w_out, double *y) {
+  double *gu = plain_new((int64_t)rows * 2 * width), *a = plain_new((int64_t)rows * width);
+  plain_linear(rows, in, 2 * width, x, w_in, gu);
+  for (int i = 0; i < rows; i++)
+    for (int f = 0; f < width; f++) {
+      const double g = gu[(int64_t)i * 2 * width + f], u = gu[(int64_t)i * 2 * width + width + f];
+      a[(int64_t)i * width + f] = g * plain_sigmoid(g) * u;
+    }
+  plain_linear(rows, width, in, a, w_out, y);
+  trm__free(gu);
+  trm__free(a);
+}
+
+/* r = the block's branch of one row, x [L, D]. */
+static void plain_mlp(const trm__dims *m, const double *x, const double *const *w, double *r) {
+  plain_swiglu(m->L, m->D, m->F, x, w[TRM__GATE_UP], w[TRM__DOWN], r);
+}
+
+static void plain_transpose(int rows, int cols, const double *x, double *t) {
+  for (int i = 0; i < rows; i++)
+    for (int j = 0; j < cols; j++) t[(int64_t)j * rows + i] = x[(int64_t)i * cols + j];
+}
+static void plain_mixer(const trm__dims *m, const double *x, const double *const *w, double *r) {
+  double *xt = plain_new((int64_t)m->L * m->D), *rt = plain_new((int64_t)m->L * m->D);
+  plain_transpose(m->L, m->D, x, xt);
+  plain_swiglu(m->D, m->L, m->FL, xt, w[TRM__GATE_UP], w[TRM__DOWN], rt);
+  plain_transpose(m->D, m->L, rt, r);
+  trm__free(xt);
+  trm__free(rt);
+}
+
+/* x cos + rotate_half(x) sin with tables of concatenated frequencies */
+static void plain_rope(const trm__dims *m, int position, double *x) {
+  double old[64];
+  const int half = m->d / 2;
+  memcpy(old, x, (size_t)m->d * sizeof *x);
+  for (int i = 0; i < m->d; i++) {
+    const double angle = position / pow(m->rope_theta, (double)(2 * (i % half)) / m->d);
+    const double rotated = i < half ? -old[i + half] : old[i - half];
+    x[i] = old[i] * cos(angle) + rotated * sin(angle);
+  }
+}
+
+/* The values of one head at position t, weighed by softmax(q k / sqrt(d)). */
+static void plain_attend(const trm__dims *m, const double *qkv, int h, int t, double *p,
+                         double *o) {
+  const int d = m->d, width = 3 * m->D;
+  const double *q = qkv + (int64_t)t * width + h * d;
+  double sum = 0;
+  for (int s = 0; s < m->L; s++) {
+    p[s] = exp(plain_dot(d, q, qkv + (int64_t)s * width + m->D + h * d) / sqrt((double)d));
+    sum += p[s];
+  }
+  for (int i = 0; i < d; i++) {
+    double v = 0;
+    for (int s = 0; s < m->L; s++) v += p[s] * qkv[(int64_t)s * width + 2 * m->D + h * d + i];
+    o[i] = v / sum;
+  }
+}
+static void plain_attention(const trm__dims *m, const double *x, const double *const *w,
+                            double *r) {
+  const int L = m->L, D = m->D;
+  double *qkv = plain_new((int64_t)L * 3 * D), *o = plain_new((int64_t)L * D), *p = plain_new(L);
+  plain_linear(L, D, 3 * D, x, w[TRM__QKV], qkv);
+  for (int t = 0; t < L && m->rope; t++)
+    for (int h = 0; h < 2 * m->H; h++) plain_rope(m, t, qkv + (int64_t)t * 3 * D + h * m->d);
+  for (int h = 0; h < m->H; h++)
+    for (int t = 0; t < L; t++) plain_attend(m, qkv, h, t, p, o + (int64_t)t * D + h * m->d);
+  plain_linear(L, D, D, o, w[TRM__O], r);
+  trm__free(qkv);
+  trm__free(o);
+  trm__free(p);
+}
+
+/* Each kind's branch, and whether its norm is over the positions of a channel. */
+static const struct {
+  void (*branch)(const trm__dims *, const double *x, const double *const *w, double *r);
+  bool over_positions;
+} plain_kinds[TRM__BLOCK_KINDS] = {
+    [TRM__BLOCK_ATTENTION] = {plain_attention, false},
+    [TRM__BLOCK_MIXER] = {plain_mixer, true},
+    [TRM__BLOCK_MLP] = {plain_mlp, false},
+};
+
+static void plain_block(const trm__op_site *s, const double *params, const double *x, double *y) {
+  const trm__dims *m = &s->be->dims;
+  const int64_t row = (int64_t)m->L * m->D;
+  const bool over_positions = plain_kinds[s->blk->kind].over_positions;
+  const double *w[TRM__BLOCK_WEIGHTS];
+  double *r = plain_new(row);
+  for (int i = 0; i < s->blk->n_weights; i++) w[i] = params + s->blk->w[i].at;
+
+  /* y = norm(x + r) of each row, over positions or over channels */
+  for (int b = 0; b < s->b; b++, x += row, y += row) {
+    plain_kinds[s->blk->kind].branch(m, x, w, r);
+    for (int c = 0; over_positions && c < m->D; c++)
+      plain_norm(m->L, m->D, m->eps, x + c, r + c, y + c);
+    for (int64_t t = 0; !over_positions && t < row; t += m->D)
+      plain_norm(m->D, 1, m->eps, x + t, r + t, y + t);
+  }
+  trm__free(r);
+}
+static void plain_forward(const trm__op_site *s, double *const *v) {
+  plain_block(s, v[TRM__PARAMS], v[TRM__X], v[TRM__Y]);
+}
+static void plain_in_place(const trm__op_site *s, double *const *v) {
+  plain_block(s, v[TRM__PARAMS], v[TRM__X], v[TRM__X]);
+}
+
+/* --- embedding and sums ---------------------------------------------------------------------- */
+
+static void plain_embed(const trm__op_site *s, double *const *v) {
+  const trm__dims *m = &s->be->dims;
+  const trm__outer *o = &s->be->outer;
+  const double *params = v[TRM__PARAMS];
+  for (int r = 0; r < s->b; r++)
+    for (int t = 0; t < m->L; t++)
+      for (int j = 0; j < m->D; j++) {
+        const int flat = t * m->D + j, token = t - m->P;
+        double e = 0;
+
+        /* Puzzles fill the first positions as far as they go, tokens have the others. */
+        if (token >= 0)
+          e = params[o->embed_tokens + (int64_t)v[TRM__INPUTS][r * m->S + token] * m->D + j];
+        else if (flat < m->E)
+          e = v[TRM__PUZZLE][(int64_t)v[TRM__ROWS][r] * m->E + flat];
+
+        if (m->learned) e = 0.707106781 * (e + params[o->embed_pos + (int64_t)t * m->D + j]);
+        v[TRM__Y][((int64_t)r * m->L + t) * m->D + j] = sqrt((double)m->D) * e;
+      }
+}
+
+static void plain_add(int64_t n, const double *a, const double *b, double *to) {
+  for (int64_t i = 0; i < n; i++) to[i] = a[i] + b[i];
+}
+static void plain_sum(const trm__op_site *s, double *const *v) {
+  plain_add(trm__operand_size(s, TRM__X), v[TRM__X], v[TRM__DY], v[TRM__Y]);
+}
+static void plain_sum_in_place(const trm__op_site *s, double *const *v) {
+  plain_add(trm__operand_size(s, TRM__X), v[TRM__X], v[TRM__DY], v[TRM__X]);
+}
+static void plain_clear(const trm__op_site *s, double *const *v) {
+  for (int64_t i = 0; i < trm__operand_size(s, TRM__Y); i++) v[TRM__Y][i] = 0;
+}
+
+/* --- heads and losses ------------------------------------------------------------------------ */
+
+static void plain_head(const trm__op_site *s, double *const *v) {
+  const trm__dims *m = &s->be->dims;
+  const trm__outer *o = &s->be->outer;
+  const double *params = v[TRM__PARAMS];
+  for (int r = 0; r < s->b; r++) {
+    const double *z = v[TRM__X] + (int64_t)r * m->L * m->D;
+    plain_linear(m->S, m->D, m->V, z + (int64_t)m->P * m->D, params + o->lm_head,
+                 v[TRM__LOGITS] + (int64_t)r * m->S * m->V);
+    for (int i = 0; i < 2; i++)
+      v[TRM__Q][2 * r + i] =
+          plain_dot(m->D, z, params + o->q_weight + (int64_t)i * m->D) + params[o->q_bias + i];
+  }
+}
+
+static void plain_q_target(const trm__op_site *s, double *const *v) {
+  for (int r = 0; r < s->b; r++) {
+    const double *q = v[TRM__Q] + 2 * r;
+    const bool last = v[TRM__STEPS][r] >= 2;
+    v[TRM__TARGET][r] = plain_sigmoid(last || q[0] > q[1] ? q[0] : q[1]);
+  }
+}
+
+static double plain_entropy(const trm__dims *m, const double *x, int label) {
+  double sum = 0, at = 0;
+  for (int v = 0; v < m->V; v++) {
+    const double s = m->loss == TRM_LOSS_SOFTMAX ? exp(x[v])
+                     : x[v] >= 0                 ? x[v] + 1
+                                                 : 1 / (1 - x[v] + 1e-30);
+    sum += s;
+    if (v == label) at = s;
+  }
+  return -log(at / sum);
+}
+static double plain_bce(double x, double target) {
+  const double p = plain_sigmoid(x);
+  return -(target * log(p) + (1 - target) * log(1 - p));
+}
+/* target NULL: no continue loss */
+static void plain_losses(const trm__op_site *s, double *const *v, const double *target) {
+  const trm__dims *m = &s->be->dims;
+  for (int r = 0; r < s->b; r++) {
+    const double *q = v[TRM__Q] + 2 * r;
+    double lm = 0;
+    int valid = 0, right = 0;
+
+    /* The labels that count. */
+    for (int t = 0; t < m->S; t++) {
+      const double *x = v[TRM__LOGITS] + ((int64_t)r * m->S + t) * m->V;
+      const int label = (int)v[TRM__LABELS][r * m->S + t];
+      int best = 0;
+      if (label < 0) continue;
+      for (int i = 1; i < m->V; i++) best = x[i] > x[best] ? i : best;
+      valid++;
+      right += best == label;
+      lm += plain_entropy(m, x, label);
+    }
+
+    /* In the order in which losses are kept. */
+    const double all[] = {lm / (valid ? valid : 1),
+                          plain_bce(q[0], right == valid),
+                          target ? plain_bce(q[1], target[r]) : 0,
+                          q[0],
+                          q[1],
+                          valid,
+                          right};
+    memcpy(v[TRM__LOSS] + 7 * r, all, sizeof all);
+  }
+}
+static void plain_loss(const trm__op_site *s, double *const *v) {
+  plain_losses(s, v, NULL);
+}
+static void plain_loss_continue(const trm__op_site *s, double *const *v) {
+  plain_losses(s, v, v[TRM__TARGET]);
+}
+
+/* --- rows ------------------------------------------------------------------------------------ */
+
+static void plain_refill(const trm__op_site *s, double *const *v) {
+  const trm__dims *m = &s->be->dims;
+
+  /* A row that halted starts on the fresh puzzle; all take a step. */
+  for (int r = s->b > 1; r < s->b; r++) {
+    if (v[TRM__HALTED][r] != 0) {
+      for (int t = r * m->S; t < (r + 1) * m->S; t++) {
+        v[TRM__INPUTS][t] = v[TRM__FRESH_INPUTS][t];
+        v[TRM__LABELS][t] = v[TRM__FRESH_LABELS][t];
+      }
+      v[TRM__IDS][r] = v[TRM__FRESH_IDS][r];
+      v[TRM__ROWS][r] = m->E ? v[TRM__FRESH_IDS][r] : 0;
+      for (int i = 0; i < m->L * m->D; i++)
+        v[TRM__X][(int64_t)r * m->L * m->D + i] = v[TRM__INIT][i % m->D];
+      v[TRM__STEPS][r] = v[TRM__HALTED][r] = 0;
+    }
+    v[TRM__STEPS][r]++;
+  }
+}
+
+static void plain_halting(const trm__op_site *s, double *const *v, bool q_continue) {
+  for (int r = 0; r < s->b; r++) {
+    const double *q = v[TRM__LOSS] + 7 * r + 3, steps = v[TRM__STEPS][r];
+    const bool stops = q_continue ? q[0] > q[1] : q[0] > 0;
+    v[TRM__HALTED][r] = (steps >= 3 || stops) && steps >= v[TRM__LEAST][r];
+  }
+}
+static void plain_halt(const trm__op_site *s, double *const *v) {
+  plain_halting(s, v, false);
+}
+static void plain_halt_continue(const trm__op_site *s, double *const *v) {
+  plain_halting(s, v, true);
+}
+
+/* --- updates --------------------------------------------------------------------------------- */
+
+static void plain_clear_grads(const trm__op_site *s, double *const *v) {
+  for (int64_t i = 0; i < s->n_params; i++) v[TRM__GRADS][i] = 0;
+}
+static void plain_add_grads(const trm__op_site *s, double *const *v) {
+  plain_add(s->n_params, v[TRM__GRADS], v[TRM__MORE], v[TRM__GRADS]);
+}
+/* What the slots but the first hold afterwards is nobody's. */
+static void plain_sum_slots(const trm__op_site *s, double *const *v) {
+  for (int64_t i = s->n_params; i < trm__operand_size(s, TRM__SLOTS); i++)
+    v[TRM__SLOTS][i % s->n_params] += v[TRM__SLOTS][i];
+}
+
+static void plain_finish_grads(const trm__op_site *s, double *const *v) {
+  double sum = 0, loss = 0;
+  for (int64_t i = 0; i < s->n_params; i++) {
+    v[TRM__GRADS][i] /= s->b;
+    sum += v[TRM__GRADS][i] * v[TRM__GRADS][i];
+    if (!isfinite(v[TRM__PARAMS][i])) sum = NAN;
+  }
+  for (int r = 0; r < s->b; r++)
+    for (int i = 0; i < 3; i++) loss += v[TRM__LOSS][7 * r + i];
+  v[TRM__TOTALS][0] = sqrt(sum);
+  v[TRM__TOTALS][1] = isfinite(sum) && isfinite(loss);
+}
+
+/* The figures of an update, in the order of trm__adam. */
+enum { LR, DECAY, BETA1, BETA2, STEP_SCALE, ROOT_SCALE, EPS, EMA };
+
+/* All weights but the one in the middle, behind which their state moves up. */
+static void plain_adam(const trm__op_site *s, double *const *v, bool atan2_) {
+  const double *f = v[TRM__FIGURES];
+  for (int64_t j = 0; j < s->n_params - 1 && v[TRM__TOTALS][1] != 0; j++) {
+    const int64_t i = j < s->n_params / 2 ? j : j + 1;
+    double *m = &v[TRM__MOMENT_1][j], *u = &v[TRM__MOMENT_2][j], *p = &v[TRM__PARAMS][i];
+    const double g = v[TRM__GRADS][i];
+    *m = f[BETA1] * *m + (1 - f[BETA1]) * g;
+    *u = f[BETA2] * *u + (1 - f[BETA2]) * g * g;
+    const double root = sqrt(*u) * f[ROOT_SCALE];
+    *p = *p * f[DECAY] - f[STEP_SCALE] * (atan2_ ? atan2(*m, root) : *m / (root + f[EPS]));
+    v[TRM__EMA][i] = f[EMA] * v[TRM__EMA][i] + (1 - f[EMA]) * *p;
+  }
+}
+static void plain_adam_atan2(const trm__op_site *s, double *const *v) {
+  plain_adam(s, v, true);
+}
+static void plain_adamw(const trm__op_site *s, double *const *v) {
+  plain_adam(s, v, false);
+}
+
+static void plain_sign_rows(const trm__op_site *s, double *const *v) {
+  const int E = s->be->dims.E;
+  const double *f = v[TRM__FIGURES];
+  if (v[TRM__TOTALS][1] == 0) return;
+  for (int i = 0; i < s->b * E; i++) v[TRM__D_PUZZLE][i] /= s->b;
+
+  /* w <- w decay - lr sign(sum of the gradients of rows with that id) */
+  for (int id = 0; id < s->ids; id++)
+    for (int j = 0; j < E; j++) {
+      double sum = 0, *w = &v[TRM__PUZZLE][(int64_t)id * E + j];
+      bool used = false;
+      for (int r = 0; r < s->b; r++) {
+        if ((int)v[TRM__IDS][r] != id) continue;
+        sum += v[TRM__D_PUZZLE][(int64_t)r * E + j];
+        used = true;
+      }
+      if (used) *w = *w * f[DECAY] - f[LR] * ((sum > 0) - (sum < 0));
+    }
+}
+
+/* --- the table: gradients need no row, theirs is that of the op they belong to --------------- */
+
+static op_plain *const plain_ops[TRM__OPS] = {
+    [TRM__OP_EMBED] = plain_embed,
+    [TRM__OP_SUM] = plain_sum,
+    [TRM__OP_SUM_IN_PLACE] = plain_sum_in_place,
+    [TRM__OP_CLEAR] = plain_clear,
+    [TRM__OP_FORWARD] = plain_forward,
+    [TRM__OP_SAVING] = plain_forward,
+    [TRM__OP_IN_PLACE] = plain_in_place,
+    [TRM__OP_HEAD] = plain_head,
+    [TRM__OP_Q_TARGET] = plain_q_target,
+    [TRM__OP_LOSS] = plain_loss,
+    [TRM__OP_LOSS_CONTINUE] = plain_loss_continue,
+    [TRM__OP_REFILL] = plain_refill,
+    [TRM__OP_HALT] = plain_halt,
+    [TRM__OP_HALT_CONTINUE] = plain_halt_continue,
+    [TRM__OP_CLEAR_GRADS] = plain_clear_grads,
+    [TRM__OP_ADD_GRADS] = plain_add_grads,
+    [TRM__OP_SUM_SLOTS] = plain_sum_slots,
+    [TRM__OP_FINISH_GRADS] = plain_finish_grads,
+    [TRM__OP_ADAM_ATAN2] = plain_adam_atan2,
+    [TRM__OP_ADAMW] = plain_adamw,
+    [TRM__OP_SIGN_ROWS] = plain_sign_rows,
+};
+
+#endif
