@@ -110,8 +110,8 @@ static trm_status open_all(eval_run *e, trm_error *err) {
   int64_t rows = a->limit && a->limit < info->examples ? a->limit : info->examples;
   if (a->save_preds)
     CLI_TRY(
-        npy_out_open(&e->preds, a->save_preds, NPY_OUT_INT32, rows, info->seq_len, a->state, err));
-  if (a->save_q) CLI_TRY(npy_out_open(&e->q, a->save_q, NPY_OUT_FLOAT32, rows, 0, a->state, err));
+        npy_out_open(&e->preds, a->save_preds, TRM__NPY_I4, rows, info->seq_len, a->state, err));
+  if (a->save_q) CLI_TRY(npy_out_open(&e->q, a->save_q, TRM__NPY_F4, rows, 0, a->state, err));
   return TRM_OK;
 }
 

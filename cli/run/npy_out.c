@@ -11,39 +11,12 @@
 #include "base/hash.h"
 #include "base/memory.h"
 
-enum { NPY_ALIGN = 64, NPY_PREFIX = 10, HEADER = 3 * NPY_ALIGN, TRAILER = 16 };
+enum { TRAILER = 16 };
 
 static const char trailer_magic[TRAILER - 8] = {'t', 'r', 'm', ' ', 'p', 'a', 'r', 't'};
 
 static trm_status fail_io(trm_error *err, const char *path, const char *doing) {
   return cli_fail(err, TRM_E_IO, -1, "%s: cannot %s: %s", path, doing, strerror(errno));
-}
-
-static char byte_order(void) {
-  const uint16_t one = 1;
-  unsigned char first;
-  memcpy(&first, &one, 1);
-  return first ? '<' : '>';
-}
-
-/* The header as numpy.save writes it; returns its length. */
-static int make_header(char out[HEADER], npy_out_type type, int64_t rows, int64_t cols) {
-  char shape[64], text[HEADER];
-  if (cols)
-    snprintf(shape, sizeof shape, "(%lld, %lld)", (long long)rows, (long long)cols);
-  else
-    snprintf(shape, sizeof shape, "(%lld,)", (long long)rows);
-  int n = snprintf(text, sizeof text, "{'descr': '%c%s', 'fortran_order': False, 'shape': %s, }",
-                   byte_order(), type == NPY_OUT_INT32 ? "i4" : "f4", shape);
-  /* Spaces and a newline up to a multiple of 64, magic and length included. */
-  int length = (NPY_PREFIX + n + 1 + NPY_ALIGN - 1) / NPY_ALIGN * NPY_ALIGN - NPY_PREFIX;
-  memcpy(out, "\x93NUMPY\x01\x00", 8);
-  out[8] = (char)(length & 255);
-  out[9] = (char)(length >> 8);
-  memset(out + NPY_PREFIX, ' ', (size_t)length);
-  memcpy(out + NPY_PREFIX, text, (size_t)n);
-  out[NPY_PREFIX + length - 1] = '\n';
-  return NPY_PREFIX + length;
 }
 
 static trm_status write_at(npy_out *o, const void *data, size_t n, int64_t at, trm_error *err) {
@@ -62,7 +35,7 @@ static trm_status write_at(npy_out *o, const void *data, size_t n, int64_t at, t
 /* *same: the bytes at `at` are these. */
 static trm_status compare_at(npy_out *o, const void *want, size_t n, int64_t at, bool *same,
                              trm_error *err) {
-  char found[HEADER];
+  char found[TRM__NPY_HEADER];
   const ssize_t got = pread(o->fd, found, n, at);
   if (got < 0) return fail_io(err, o->part, "read");
   *same = (size_t)got == n && !memcmp(found, want, n);
@@ -196,9 +169,9 @@ static trm_status open_alone(npy_out *o, const char *header, trm_error *err) {
   return begin(o, header, err);
 }
 
-trm_status npy_out_open(npy_out *o, const char *path, npy_out_type type, int64_t rows, int64_t cols,
-                        const char *state, trm_error *err) {
-  char header[HEADER];
+trm_status npy_out_open(npy_out *o, const char *path, trm__npy_type type, int64_t rows,
+                        int64_t cols, const char *state, trm_error *err) {
+  char header[TRM__NPY_HEADER];
   struct stat s;
   int64_t values = cols ? cols : 1;
   *o = (npy_out){.fd = -1, .alone = !state};
@@ -215,8 +188,8 @@ trm_status npy_out_open(npy_out *o, const char *path, npy_out_type type, int64_t
                     (long long)rows, (long long)values);
   if (stat(path, &s) == 0 && S_ISDIR(s.st_mode))
     return cli_fail(err, TRM_E_IO, -1, "%s: cannot write: it is a folder", path);
-  o->start = make_header(header, type, rows, cols);
-  o->row_bytes = 4 * (size_t)values;
+  o->start = (int64_t)trm__npy_header(header, type, cols ? 2 : 1, (int64_t[]){rows, cols});
+  o->row_bytes = trm__npy_type_size(type) * (size_t)values;
   o->end = o->start + rows * (int64_t)o->row_bytes;
   return (o->alone ? open_alone : open_part)(o, header, err);
 }

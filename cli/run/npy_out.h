@@ -8,8 +8,7 @@
 #define TRM_CLI_NPY_OUT_H
 
 #include "cli/files.h"
-
-typedef enum npy_out_type { NPY_OUT_INT32, NPY_OUT_FLOAT32 } npy_out_type;
+#include "io/npy.h"
 
 /* Zeroed: not open. */
 typedef struct npy_out {
@@ -30,8 +29,8 @@ typedef struct npy_out {
 /* [rows, cols], or [rows] for cols 0. state NULL: alone; where it exists, the part that it relies
  * on is taken over, else one that no state relies on, if there is any. Errors: CONFIG for a part
  * that cannot be taken over, IO, MEMORY, SYSTEM for one that another process writes. */
-trm_status npy_out_open(npy_out *o, const char *path, npy_out_type type, int64_t rows, int64_t cols,
-                        const char *state, trm_error *err);
+trm_status npy_out_open(npy_out *o, const char *path, trm__npy_type type, int64_t rows,
+                        int64_t cols, const char *state, trm_error *err);
 trm_status npy_out_row(npy_out *o, int64_t row, const void *values, trm_error *err);
 /* What was written is on the disk, and marked as what a state relies on. */
 trm_status npy_out_sync(npy_out *o, trm_error *err);

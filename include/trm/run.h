@@ -42,7 +42,7 @@ typedef enum trm_run_level {
   TRM_RUN_LINE /* of a file that a note announced: to be copied as it is */
 } trm_run_level;
 
-/* Where a run is: after every update, and during evaluations. */
+/* Where a run is: when it goes on, after every update, and during evaluations. */
 typedef struct trm_run_progress {
   bool evaluating;     /* done and total count examples of an evaluation, else updates */
   int64_t done, total; /* total of an evaluation: 0 at its start, then of a data set */
@@ -95,12 +95,12 @@ TRM_API void trm_run_config_free(trm_run_config *c);
 /* As one setting more behind the others; after a failure the configuration is as before. */
 TRM_API trm_status trm_run_config_set(trm_run_config *c, const char *key, const char *value,
                                       trm_error *err);
-/* The value of a key as YAML has it, cut where there is no room; c NULL: its default. Errors: CONFIG,
- * no such key; MEMORY. */
+/* The value of a key as YAML has it, cut where there is no room; c NULL: its default. Errors:
+ * CONFIG, no such key; MEMORY. */
 TRM_API trm_status trm_run_config_get(const trm_run_config *c, const char *key, char *text,
                                       size_t size, trm_error *err);
-/* Text i of a key that is a list, or text 0 of one that is a text; NULL after the last, for null and
- * for other keys. A view, until the configuration changes. */
+/* Text i of a key that is a list, or text 0 of one that is a text; NULL after the last, for null
+ * and for other keys. A view, until the configuration changes. */
 TRM_API const char *trm_run_config_item(const trm_run_config *c, const char *key, int i);
 /* The whole as YAML that reads back to the same configuration: at most `size` bytes with the zero
  * that ends them; returns how many there are without it. reference: only the reference's keys, with
@@ -110,7 +110,7 @@ TRM_API size_t trm_run_config_text(const trm_run_config *c, bool reference, char
 /* Views. The model's lacks what the data say, the trainer's the number of updates. */
 TRM_API const trm_model_config *trm_run_config_model(const trm_run_config *c);
 TRM_API const trm_trainer_config *trm_run_config_trainer(const trm_run_config *c);
-/* Key i of a run, in the order of config.yaml's maps; NULL after the last. */
+/* Key i of a run; NULL after the last. */
 TRM_API const trm_field *trm_run_config_field(int i);
 /* For somebody who wrote `name` and `value` (NULL: none) otherwise, as "--batch-size 32": the
  * setting that is meant, "global_batch_size=32". False: there is none like it. */

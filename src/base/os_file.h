@@ -111,8 +111,8 @@ int trm__os_sync_log(int fd);
 
 /* --- what is read --- */
 
-/* A stream over a file or a pipe. One that nobody has open for writing is at its end, and not waited
- * for; *is_file: it is a plain file. */
+/* A stream over a file or a pipe. One that nobody has open for writing is at its end, and not
+ * waited for; *is_file: it is a plain file. */
 int trm__os_open_stream(const char *path, FILE **out, bool *is_file);
 
 /* The first `room` bytes of a small file or, of a link, of where it leads. */

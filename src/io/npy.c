@@ -420,15 +420,14 @@ void trm__npy_close(trm__npy *a) {
 /* --- writing --- */
 
 enum {
-  MAX_HEADER = 512,
   ALIGN = 64,        /* of the first element, since NumPy 1.14 */
   GROWTH_DIGITS = 21 /* NumPy leaves room for the first dimension to grow to so many digits */
 };
 
-/* The whole header as NumPy writes it; its length. */
-static size_t format_header(char *text, trm__npy_type type, int ndim, const int64_t *shape) {
+size_t trm__npy_header(char text[TRM__NPY_HEADER], trm__npy_type type, int ndim,
+                       const int64_t *shape) {
   char *dict = text + PREFIX_V1;
-  const size_t room = MAX_HEADER - PREFIX_V1;
+  const size_t room = TRM__NPY_HEADER - PREFIX_V1;
   size_t n = (size_t)snprintf(dict, room, "{'descr': '%s', 'fortran_order': False, 'shape': (",
                               types[type].name);
 
@@ -473,8 +472,8 @@ trm_status trm__npy_create(trm__npy_writer *w, const char *path, trm__npy_type t
   TRM_TRY(trm__writer_open(&w->file, path, err));
   w->row_bytes = (size_t)a.row_count * types[type].size;
   w->rows = shape[0];
-  char header[MAX_HEADER];
-  trm__write(&w->file, header, format_header(header, type, ndim, shape));
+  char header[TRM__NPY_HEADER];
+  trm__write(&w->file, header, trm__npy_header(header, type, ndim, shape));
   return TRM_OK;
 }
 

@@ -66,6 +66,11 @@ int64_t trm__npy_find_fraction(const trm__npy *a, int64_t n);
  * numbers: integers, or floats without a fraction. */
 trm_status trm__npy_check_whole(const trm__npy *a, const char *path, trm_error *err);
 
+/* The whole header of a C-ordered array as NumPy writes it, before its elements; returns its
+ * length. The shape is one that is written: 1 to 3 dimensions, none below zero. */
+enum { TRM__NPY_HEADER = 512 };
+size_t trm__npy_header(char text[TRM__NPY_HEADER], trm__npy_type type, int ndim,
+                       const int64_t *shape);
 /* A file whose shape is known before its rows, complete or absent:
  *   TRM_TRY(trm__npy_create(&w, path, type, ndim, shape, err));
  *   trm__npy_append(&w, rows, n); ...     (errors are remembered, not returned)
