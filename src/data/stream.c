@@ -47,14 +47,14 @@ static int64_t survey(trm_stream *s, int64_t *largest) {
         int64_t n = puzzle_size(d, p);
         if (n < least) least = n;
         if (n > *largest) *largest = n;
-
-        /* No puzzle at all is no common size. */
         if (s->uniform < 0) s->uniform = n;
         if (n != s->uniform) s->uniform = 0;
       }
       total += least;
     }
   }
+
+  /* Without a puzzle there is no common size. */
   if (s->uniform < 0) s->uniform = 0;
   return total;
 }

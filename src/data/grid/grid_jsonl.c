@@ -43,7 +43,7 @@ static trm_status read_grid(trm__grid_list *list, const trm__json *object, long 
                 list->path, line, names[grid]);
   TRM_TRY(trm__grid_list_size(list, grid, (int64_t)n, (int64_t)width, err));
 
-  /* Row by row. */
+  /* Every row must be as wide as the first. */
   for (size_t i = 0; i < n; i++) {
     const trm__json *row = trm__json_item(rows, i);
     if (trm__json_n_items(row) != width)

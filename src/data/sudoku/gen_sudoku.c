@@ -47,7 +47,7 @@ static trm_status check_config(const trm_sudoku_gen_config *c, trm_error *err) {
     TRM_FAIL(err, TRM_E_ARGUMENT,
              "hard Sudokus are of size 9, and their givens and backtracks cannot be bounded");
 
-  /* Backtracks. */
+  /* Backtracks: any range. */
   if (c->min_backtracks < 0 || c->max_backtracks < 0 ||
       (c->max_backtracks && c->min_backtracks > c->max_backtracks))
     TRM_FAIL(err, TRM_E_ARGUMENT, "%lld to %lld backtracks: want a range of at least 0",
