@@ -194,10 +194,12 @@ static void what_is_set_is_got(void **state) {
         assert_int_equal(set(t, &got, f->name, low, NULL), TRM_OK);
         assert_true(trm__field_number(f, &got) == f->high);
       }
-      /* The default, unless it is one that the data tell. */
-      if (f->use & TRM__DATA) continue;
+      /* The default; what the data tell is not known by default, and cannot be set so. */
       assert_int_equal(get(t, &c, f->name, text, sizeof text, NULL), TRM_OK);
-      sets(t, f, text, text);
+      if (f->use & TRM__DATA)
+        assert_string_equal(text, "0");
+      else
+        sets(t, f, text, text);
     }
   }
   sets(&tables[0], row_of(&tables[0], "L_cycles"), "1e2", "100");
@@ -284,6 +286,8 @@ static void bounds_say_what_is_taken(void **state) {
   assert_true(b.low == 0 && b.high == 64 && b.above_low);
   assert_int_equal(trm_trainer_config_bounds("total_steps", &b, &err), TRM_OK);
   assert_null(b.key);
+  assert_int_equal(trm_model_config_bounds("vocab_size", &b, &err), TRM_OK);
+  assert_null(b.key); /* the data set tells it */
   assert_int_equal(trm_trainer_config_bounds("seed", &b, &err), TRM_OK);
   assert_true(b.low == b.high && !b.above_low); /* any seed */
   for (size_t k = 0; k < 2; k++)

@@ -21,7 +21,8 @@ typedef struct trm_field trm_field;
 /* What a field is and may hold. The texts belong to the library. */
 typedef struct trm_bounds {
   const char *name; /* as in the structure: "L_cycles" */
-  const char *key;  /* as a setting of `trm train`: "arch.L_cycles"; NULL: it is none */
+  const char *key;  /* as a setting of `trm train`: "arch.L_cycles"; NULL: it is none, as what
+                       the data set tells */
   const char *type; /* "int", "float", "bool", "choice", "bytes" or "device" */
   const char *help;
   double low, high; /* of numbers, themselves allowed unless above_low; equal: there is no bound

@@ -160,7 +160,7 @@ trm_status trm__fields_get(const trm__fields *t, const void *base, const char *n
   const trm_field *f;
   if (size) *text = 0;
   TRM_TRY(find(t, name, &f, err));
-  TRM_TRY(trm__field_check(f, base, err));
+  if (f->words) TRM_TRY(trm__field_check(f, base, err)); /* a number has a text in any case */
   trm__field_print(f, base, &s);
   if (s.n >= size)
     TRM_FAIL(err, TRM_E_ARGUMENT, "%s: its text takes %zu bytes, there is room for %zu", name,
@@ -178,7 +178,7 @@ trm_status trm__fields_bounds(const trm__fields *t, const char *name, trm_bounds
 
 trm_bounds trm_field_bounds(const trm_field *f) {
   return (trm_bounds){.name = f->name,
-                      .key = f->key,
+                      .key = f->use & TRM__DATA ? NULL : f->key,
                       .type = f->type->name,
                       .help = f->help,
                       .low = f->low,

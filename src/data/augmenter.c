@@ -73,10 +73,11 @@ trm_status trm__augmenter_init(trm__augmenter *a, const trm_puzzle *p, const cha
              "%s: augmentation on the fly needs to know what the tokens mean, and dataset.json has "
              "no \"puzzle\": set augment=none",
              file);
-  if (!kinds[p->kind].init)
+  const char *name = trm_puzzle_kind_name(p->kind);
+  if (!name || !kinds[p->kind].init)
     TRM_FAIL(err, TRM_E_CONFIG,
              "%s: puzzles of kind %s cannot be augmented on the fly: set augment=none", file,
-             trm_puzzle_kind_name(p->kind));
+             name ? name : "unknown");
   a->image = kinds[p->kind].image;
   return kinds[p->kind].init(a, file, err);
 }
