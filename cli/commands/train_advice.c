@@ -38,7 +38,7 @@ trm_status train_advise_missing(const run_config *c, const char *dir, trm_error 
 void train_advise_data(const run_config *c, const train_data *d, const train_schedule *s) {
   char puzzles[64], times[32];
   const double seen = (double)s->end / s->updates_per_epoch;
-  if (c->augment != TRM_AUGMENT_NONE || seen <= SEEN_OFTEN) return;
+  if (c->augment != TRM_AUGMENT_NONE || seen <= (double)SEEN_OFTEN) return;
   for (int i = 0; i < d->n_train; i++) {
     const trm_dataset_info *info = trm_dataset_get_info(d->train[i]);
     if (info->puzzles > info->groups || !trm_puzzle_has_images(&info->puzzle)) continue;

@@ -134,7 +134,7 @@ static void run_optimiser(trm_bench *b, const trm__bench_op *op, trm__lane *lane
   (void)op;
   share_of_params(s, lane, &lo, &n);
   real *p = s->model->params + lo, *m = s->moments + lo;
-  s->k->adam_atan2(n, &adam, p, s->team[0].grads + lo, m, m + all);
+  s->k->step[TRM_OPT_ADAM_ATAN2](n, &adam, p, s->team[0].grads + lo, m, m + all);
   s->k->ema(n, &adam, p, m + 2 * all);
 }
 static void run_pack(trm_bench *b, const trm__bench_op *op, trm__lane *lane) {
@@ -262,7 +262,7 @@ static void add_ops(trm_bench *b, state *s, int teams) {
   add_op(b, &z, "loss", run_loss, 1, 0, 2 * z.logits);
   add_op(b, &z, "head backward", run_head_grad, 1, 2 * head, 2 * z.latent + z.logits);
   add_op(b, &z, "embed backward", run_embed_grad, 1, 0, 2 * z.latent);
-  add_update_op(b, "add gradients", run_add_gradients, SLOTS * (c.gradient_steps + 1),
+  add_update_op(b, "add gradients", run_add_gradients, (double)SLOTS * (c.gradient_steps + 1),
                 3 * z.params);
   add_update_op(b, "optimiser", run_optimiser, 1, 9 * z.params);
   add_update_op(b, "pack", run_pack, 1, z.params + packed);

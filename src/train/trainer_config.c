@@ -5,15 +5,7 @@
 #include "base/field.h"
 #include "train/trainer.h"
 
-/* --- names --- */
-
-static const trm__word optimizer_words[TRM_OPTIMIZERS] = {
-    [TRM_OPT_ADAM_ATAN2] = {"adam_atan2", NULL},
-    [TRM_OPT_ADAMW] = {"adamw", NULL},
-};
-static const trm__words optimizers = TRM__WORDS(optimizer_words, NULL);
-
-TRM__WORDS_FUNCTIONS(trm_optimizer, optimizers)
+/* --- devices --- */
 
 static trm_status set_device(const trm_field *f, void *at, const trm__value *v) {
   (void)f;
@@ -48,8 +40,8 @@ static const trm_field rows[] = {
     {AT(first_row), NUMBER(int64, 0, (double)UINT32_MAX - (1 << 20), 0),
      .help = "of the batch, where several trainers share one"},
     {KEY(seed), .type = &trm__field_seed, .help = "seed of all random draws"},
-    {KEY(optimizer), .type = &trm__field_word, .words = &optimizers, .initial = TRM_OPT_ADAM_ATAN2,
-     .use = TRM__OURS, .help = "of the dense weights"},
+    {KEY(optimizer), .type = &trm__field_word, .words = &trm__optimizer_words,
+     .initial = TRM_OPT_ADAM_ATAN2, .use = TRM__OURS, .help = "of the dense weights"},
     {KEY(lr), NUMBER(double, 0, 1e3, 1e-4), .synonyms = "learning_rate", .help = "learning rate"},
     {KEY(lr_min_ratio), NUMBER(double, 0, 1, 1),
      .help = "the cosine ends at this share of lr; 1: constant"},
