@@ -80,11 +80,12 @@ static double distance(const trm_model *m, const double *want) {
   return worst;
 }
 
-static void check_optimizer(trm_optimizer optimizer) {
+static void check_optimizer(trm_optimizer optimizer, int threads) {
   const trm_model_config mc = model_config(MIXER);
   trm_model *m = small_model(&mc, 5);
   trm_trainer_config c = small_training(8);
   c.optimizer = optimizer;
+  c.threads = threads;
   c.weight_decay = 0.7;
   c.adam_eps = 1e-4; /* large enough to be seen */
   trm_model_cost cost;
@@ -106,8 +107,8 @@ static void check_optimizer(trm_optimizer optimizer) {
     const double off = distance(trm_trainer_weights(t), o.p);
     const double ema_off = distance(trm_trainer_ema(t), o.ema);
     if (!(off < 3e-6 && ema_off < 3e-6))
-      fail_msg("%s, update %d: weights off by %g, EMA by %g", trm_optimizer_name(optimizer), u + 1,
-               off, ema_off);
+      fail_msg("%s by %d threads, update %d: weights off by %g, EMA by %g",
+               trm_optimizer_name(optimizer), threads, u + 1, off, ema_off);
   }
   assert_true(distance(m, o.p) > 5e-3); /* they did move */
   free(all);
@@ -117,7 +118,8 @@ static void check_optimizer(trm_optimizer optimizer) {
 
 static void optimizers_are_their_formulas(void **state) {
   (void)state;
-  for (int i = 0; i < TRM_OPTIMIZERS; i++) check_optimizer((trm_optimizer)i);
+  for (int i = 0; i < TRM_OPTIMIZERS; i++)
+    for (int threads = 1; threads <= 2; threads++) check_optimizer((trm_optimizer)i, threads);
 }
 
 static void lr_warms_up_and_follows_the_cosine(void **state) {
