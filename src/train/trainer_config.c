@@ -19,8 +19,8 @@ static void print_device(const trm_field *f, const void *at, trm__sink *s) {
   trm__sink_put(s, "%s", name);
 }
 
-static const trm__field_type device_type = {"device", "cpu, auto or cuda:N", TRM__FORM_OTHER,
-                                            set_device, print_device};
+const trm__field_type trm__field_device = {"device", "cpu, auto or cuda:N", TRM__FORM_OTHER,
+                                           set_device, print_device};
 
 /* --- the fields --- */
 
@@ -60,7 +60,7 @@ static const trm_field rows[] = {
     {KEY(ema_rate), NUMBER(double, 0, MOST_DECAY, 0.999), .synonyms = "ema_decay",
      .help = "decay of the average of the weights"},
     {KEY(freeze_weights), .type = &trm__field_bool, .help = "train the puzzle embeddings only"},
-    {KEY(device), .type = &device_type, .use = TRM__OURS | TRM__FREE,
+    {KEY(device), .type = &trm__field_device, .use = TRM__OURS | TRM__FREE,
      .help = "cpu, cuda:N or auto: the first GPU if there is one"},
     {KEY(threads), NUMBER(int, 0, 1024, 0), .use = TRM__OURS | TRM__FREE, .synonyms = "num_threads",
      .help = "0: as many as the process may use"},
@@ -69,7 +69,7 @@ static const trm_field rows[] = {
     {KEY(micro_batch), NUMBER(int, 0, 1 << 20, 0), .use = TRM__OURS | TRM__FREE,
      .synonyms = "micro_batch_size", .help = "rows processed at once; 0: by memory_budget"},
 };
-static const trm__fields fields = {rows, sizeof rows / sizeof *rows, "a trainer"};
+const trm__fields trm__trainer_fields = TRM__FIELDS(rows, "a trainer", trm_trainer_config);
 
 _Static_assert(sizeof(trm_optimizer) == sizeof(int),
                "an enumeration is read and written as an int");
@@ -77,33 +77,33 @@ _Static_assert(sizeof(trm_optimizer) == sizeof(int),
 /* --- by name --- */
 
 const trm_field *trm_trainer_config_field(int i) {
-  return trm__fields_at(&fields, i);
+  return trm__fields_at(&trm__trainer_fields, i);
 }
 
 trm_status trm_trainer_config_set(trm_trainer_config *config, const char *name, const char *value,
                                   trm_error *err) {
-  return trm__fields_set(&fields, config, name, value, err);
+  return trm__fields_set(&trm__trainer_fields, config, name, value, err);
 }
 
 trm_status trm_trainer_config_get(const trm_trainer_config *config, const char *name, char *text,
                                   size_t size, trm_error *err) {
-  return trm__fields_get(&fields, config, name, text, size, err);
+  return trm__fields_get(&trm__trainer_fields, config, name, text, size, err);
 }
 
 trm_status trm_trainer_config_bounds(const char *name, trm_bounds *out, trm_error *err) {
-  return trm__fields_bounds(&fields, name, out, err);
+  return trm__fields_bounds(&trm__trainer_fields, name, out, err);
 }
 
 /* --- defaults, checks, schedule --- */
 
 trm_trainer_config trm_trainer_config_default(void) {
   trm_trainer_config c = {0};
-  trm__fields_default(&fields, &c);
+  trm__fields_default(&trm__trainer_fields, &c);
   return c;
 }
 
 trm_status trm__trainer_check(const trm_trainer_config *c, trm_error *err) {
-  TRM_TRY(trm__fields_check(&fields, c, err));
+  TRM_TRY(trm__fields_check(&trm__trainer_fields, c, err));
   if (c->lr_min_ratio != 1 && c->total_steps <= c->lr_warmup_steps)
     TRM_FAIL(err, TRM_E_CONFIG,
              "lr_min_ratio = %g: a cosine needs total_steps (%lld) beyond lr_warmup_steps (%lld)",
