@@ -340,6 +340,70 @@ static trm_status eval_margin(const things *t, int bad, trm_error *err) {
                   err);
 }
 
+/* --- making data; nothing is written --- */
+
+static trm_status gen_sudoku(const things *t, trm_sudoku_gen_config c, trm_error *err) {
+  c.output_dir = scratch_path(t->s, "made");
+  c.size = c.size ? c.size : 4;
+  c.n_train = c.n_train ? c.n_train : 1;
+  return trm_gen_sudoku(&c, NULL, err);
+}
+static trm_status gen_sudoku_size(const things *t, int bad, trm_error *err) {
+  return gen_sudoku(t, (trm_sudoku_gen_config){.size = bad}, err);
+}
+static trm_status gen_sudoku_train(const things *t, int bad, trm_error *err) {
+  return gen_sudoku(t, (trm_sudoku_gen_config){.n_train = bad < 0 ? bad : INT64_MIN}, err);
+}
+static trm_status gen_sudoku_givens(const things *t, int bad, trm_error *err) {
+  return gen_sudoku(t, (trm_sudoku_gen_config){.min_givens = bad}, err);
+}
+static trm_status gen_sudoku_threads(const things *t, int bad, trm_error *err) {
+  return gen_sudoku(t, (trm_sudoku_gen_config){.threads = bad}, err);
+}
+
+static trm_status gen_maze(const things *t, trm_maze_gen_config c, trm_error *err) {
+  c.output_dir = scratch_path(t->s, "made");
+  c.rows = c.rows ? c.rows : 6;
+  c.cols = c.cols ? c.cols : 6;
+  c.n_train = c.n_train ? c.n_train : 1;
+  return trm_gen_maze(&c, NULL, err);
+}
+static trm_status gen_maze_rows(const things *t, int bad, trm_error *err) {
+  return gen_maze(t, (trm_maze_gen_config){.rows = bad}, err);
+}
+static trm_status gen_maze_train(const things *t, int bad, trm_error *err) {
+  return gen_maze(t, (trm_maze_gen_config){.n_train = bad < 0 ? bad : INT64_MIN}, err);
+}
+static trm_status gen_maze_path(const things *t, int bad, trm_error *err) {
+  return gen_maze(t, (trm_maze_gen_config){.min_path = bad}, err);
+}
+static trm_status gen_maze_walls(const things *t, int bad, trm_error *err) {
+  return gen_maze(t, (trm_maze_gen_config){.max_walls = bad < 0 ? bad : (double)NAN}, err);
+}
+static trm_status gen_maze_threads(const things *t, int bad, trm_error *err) {
+  return gen_maze(t, (trm_maze_gen_config){.threads = bad}, err);
+}
+
+static trm_status build_arc(const things *t, trm_arc_build_config c, trm_error *err) {
+  static const char *const subsets[] = {"training"};
+  static const char task[] =
+      "{\"a\":{\"train\":[{\"input\":[[1]],\"output\":[[2]]}],\"test\":[{\"input\":[[1]]}]}}";
+  char prefix[160];
+  write_bytes(scratch_path(t->s, "arc_training_challenges.json"), task, sizeof task - 1);
+  snprintf(prefix, sizeof prefix, "%s", scratch_path(t->s, "arc"));
+  c.output_dir = scratch_path(t->s, "made");
+  c.input_prefix = prefix;
+  c.subsets = subsets;
+  c.n_subsets = 1;
+  return trm_build_arc(&c, NULL, err);
+}
+static trm_status build_arc_copies(const things *t, int bad, trm_error *err) {
+  return build_arc(t, (trm_arc_build_config){.num_aug = bad < 0 ? bad : INT32_MAX}, err);
+}
+static trm_status build_arc_canvas(const things *t, int bad, trm_error *err) {
+  return build_arc(t, (trm_arc_build_config){.canvas = bad}, err);
+}
+
 /* --- devices, bench, puzzles --- */
 
 static trm_status describe(const things *t, int bad, trm_error *err) {
@@ -435,27 +499,51 @@ static trm_status maze_text(const things *t, int bad, trm_error *err) {
 static const struct {
   const char *name;
   call *call;
-} calls[] = {
-    CALL(model_arch),        CALL(model_positions),  CALL(model_loss),      CALL(model_dtype),
-    CALL(model_puzzle),      CALL(model_hidden),     CALL(model_heads),     CALL(model_layers),
-    CALL(model_cells),       CALL(model_cost),       CALL(import_model),    CALL(complete_config),
-    CALL(import_note),       CALL(peek_model),       CALL(set_dtype),       CALL(export_format),
-    CALL(export_dtype),      CALL(keep_id),          CALL(solver_device),   CALL(solver_batch),
-    CALL(solver_threads),    CALL(solver_rows),      CALL(solver_token),    CALL(solver_id),
-    CALL(queue_device),      CALL(queue_rows),       CALL(queue_waiting),   CALL(queue_puzzles),
-    CALL(queue_trajectory),  CALL(queue_threads),    CALL(queue_halt),      CALL(queue_steps),
-    CALL(queue_margin),      CALL(queue_id),         CALL(queue_cancel),    CALL(trainer_optimizer),
-    CALL(trainer_device),    CALL(trainer_batch),    CALL(trainer_threads), CALL(trainer_rows),
-    CALL(trainer_rate),      CALL(finetune_augment), CALL(finetune_device), CALL(finetune_threads),
-    CALL(finetune_batch),    CALL(finetune_warmup),  CALL(stream_augment),  CALL(stream_batch),
-    CALL(stream_epochs),     CALL(stream_sets),      CALL(stream_seek),     CALL(arrays_puzzle),
-    CALL(arrays_vocabulary), CALL(arrays_cells),     CALL(arrays_examples), CALL(split),
-    CALL(eval_halt),         CALL(eval_device),      CALL(eval_steps),      CALL(eval_batch),
-    CALL(eval_threads),      CALL(eval_limit),       CALL(eval_margin),     CALL(describe),
-    CALL(products_dtype),    CALL(products_threads), CALL(products_shapes), CALL(copy_threads),
-    CALL(copy_bytes),        CALL(rates_dtype),      CALL(rates_device),    CALL(ops_arch),
-    CALL(ops_dtype),         CALL(ops_teams),        CALL(ops_rows),        CALL(puzzle_text),
-    CALL(sudoku_text),       CALL(maze_text)};
+} calls[] = {CALL(model_arch),         CALL(model_positions),
+             CALL(model_loss),         CALL(model_dtype),
+             CALL(model_puzzle),       CALL(model_hidden),
+             CALL(model_heads),        CALL(model_layers),
+             CALL(model_cells),        CALL(model_cost),
+             CALL(import_model),       CALL(complete_config),
+             CALL(import_note),        CALL(peek_model),
+             CALL(set_dtype),          CALL(export_format),
+             CALL(export_dtype),       CALL(keep_id),
+             CALL(solver_device),      CALL(solver_batch),
+             CALL(solver_threads),     CALL(solver_rows),
+             CALL(solver_token),       CALL(solver_id),
+             CALL(queue_device),       CALL(queue_rows),
+             CALL(queue_waiting),      CALL(queue_puzzles),
+             CALL(queue_trajectory),   CALL(queue_threads),
+             CALL(queue_halt),         CALL(queue_steps),
+             CALL(queue_margin),       CALL(queue_id),
+             CALL(queue_cancel),       CALL(trainer_optimizer),
+             CALL(trainer_device),     CALL(trainer_batch),
+             CALL(trainer_threads),    CALL(trainer_rows),
+             CALL(trainer_rate),       CALL(finetune_augment),
+             CALL(finetune_device),    CALL(finetune_threads),
+             CALL(finetune_batch),     CALL(finetune_warmup),
+             CALL(stream_augment),     CALL(stream_batch),
+             CALL(stream_epochs),      CALL(stream_sets),
+             CALL(stream_seek),        CALL(arrays_puzzle),
+             CALL(arrays_vocabulary),  CALL(arrays_cells),
+             CALL(arrays_examples),    CALL(split),
+             CALL(eval_halt),          CALL(eval_device),
+             CALL(eval_steps),         CALL(eval_batch),
+             CALL(eval_threads),       CALL(eval_limit),
+             CALL(eval_margin),        CALL(gen_sudoku_size),
+             CALL(gen_sudoku_train),   CALL(gen_sudoku_givens),
+             CALL(gen_sudoku_threads), CALL(gen_maze_rows),
+             CALL(gen_maze_train),     CALL(gen_maze_path),
+             CALL(gen_maze_walls),     CALL(gen_maze_threads),
+             CALL(build_arc_copies),   CALL(build_arc_canvas),
+             CALL(describe),           CALL(products_dtype),
+             CALL(products_threads),   CALL(products_shapes),
+             CALL(copy_threads),       CALL(copy_bytes),
+             CALL(rates_dtype),        CALL(rates_device),
+             CALL(ops_arch),           CALL(ops_dtype),
+             CALL(ops_teams),          CALL(ops_rows),
+             CALL(puzzle_text),        CALL(sudoku_text),
+             CALL(maze_text)};
 
 static void values_out_of_range_are_refused(void **state) {
   const things *t = *state;
@@ -466,6 +554,7 @@ static void values_out_of_range_are_refused(void **state) {
       /* 99 is a size like others. */
       const bool too_few = values[k] == 99 && f(t, INT32_MIN, NULL) != TRM_OK;
       const trm_status st = f(t, values[k], &err);
+      assert_int_equal(f(t, values[k], NULL), st);
       if (st == TRM_OK && too_few) continue;
       if (st == TRM_OK) fail_msg("%s takes %d", calls[i].name, values[k]);
       if (st != TRM_E_ARGUMENT && st != TRM_E_CONFIG && st != TRM_E_RANGE && st != TRM_E_FORMAT)
@@ -626,7 +715,24 @@ static void a_peeked_model_is_refused(void **state) {
   assert_false(trm_model_puzzle_is_trained(t->peeked, 1, 0));
 }
 
-/* --- --- */
+/* --- nothing --- */
+
+static void nothing_is_freed(void **state) {
+  (void)state;
+  trm_arc_data_free(NULL);
+  trm_arc_tasks_free(NULL);
+  trm_arc_votes_free(NULL);
+  trm_bench_free(NULL);
+  trm_dataset_free(NULL);
+  trm_model_free(NULL);
+  trm_queue_free(NULL);
+  trm_solver_free(NULL);
+  trm_stream_free(NULL);
+  trm_sudoku_reader_free(NULL);
+  trm_trainer_free(NULL);
+}
+
+/* --- the things --- */
 
 static int make_things(void **state) {
   static things t;
@@ -668,6 +774,7 @@ int main(void) {
       cmocka_unit_test(names_outside_are_none),
       cmocka_unit_test(puzzles_of_no_kind_have_nothing),
       cmocka_unit_test(a_peeked_model_is_refused),
+      cmocka_unit_test(nothing_is_freed),
   };
   return cmocka_run_group_tests(tests, make_things, free_things);
 }
