@@ -35,7 +35,7 @@ typedef struct trm_bounds {
                        the data set tells */
   const char *type; /* "int", "float", "bool", "choice", "bytes" or "device"; of records also
                        "text", "pointer" and "record" */
-  const char *help;
+  const char *help; /* NULL: none, as of records */
   double low, high; /* of numbers, themselves allowed unless above_low; equal: there is no bound
                        but the type's, as for a seed and all that is no number */
   bool above_low;   /* must be larger than low */
@@ -62,7 +62,7 @@ TRM_API const trm_field *trm_record_field(const trm_record *record, int i);
  * there is one by that number), else all zero. `object` holds trm_record_size bytes. */
 TRM_API void trm_record_default(const trm_record *record, void *object);
 
-/* A field of a structure by its path: its name; in a structure within, "device.kind"; in an array
+/* A field of a structure by its path: its name; in a structure within, "puzzle.rows"; in an array
  * with its place, from 0, "step[3].accuracy".
  *
  * Values are texts, as for trm_model_config_set; an enumeration that has no names is its number,
