@@ -25,7 +25,7 @@
  *
  *   trm/status.h       how failures are reported
  *   trm/model.h        configurations, weights, files of models, published checkpoints
- *   trm/field.h        the fields of configurations by name, with their ranges
+ *   trm/field.h        the fields of configurations and of structures by name, for bindings
  *   trm/solver.h       answering puzzles; trm/queue.h: many of them, each as long as it takes
  *   trm/trainer.h      training, one update a call
  *   trm/finetune.h     a trained model learns a new task

@@ -16,6 +16,7 @@ set(floor_train 4)
 set(floor_eval 4)
 set(floor_bench 4)
 set(floor_run 5)
+set(floor_bind 5)
 
 set(offences "")
 set(n_files 0)

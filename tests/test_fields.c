@@ -5,6 +5,7 @@
 
 #include "base/field.h"
 #include "base/number.h"
+#include "declared.h"
 #include "io/field_json.h"
 #include "io/safetensors.h"
 #include "json_text.h"
@@ -72,40 +73,13 @@ static bool is_number(const trm_field *f) {
 
 /* --- one row for each field --- */
 
-/* The names that a structure of a public header declares, each ended by a zero, and an empty one.
- */
-static void declared(const table *t, char names[4000]) {
-  char path[300], head[80], *to = names;
-  size_t n;
-  snprintf(path, sizeof path, "%s/include/trm/%s", TRM_SOURCE_DIR, t->header);
-  snprintf(head, sizeof head, "typedef struct %s {", t->structure);
-  char *text = (char *)read_bytes(path, &n);
-  char *at = strstr(text, head), *end = at ? strstr(at, "\n}") : NULL;
-  assert_non_null(end);
-  at += strlen(head);
-  *end = 0;
-  /* Comments out; then each word in front of ',', ';' or '[' is a name. */
-  for (char *c; (c = strstr(at, "/*"));) memset(c, ' ', (size_t)(strstr(c, "*/") + 2 - c));
-  for (; *at; at++) {
-    if (!strchr(",;[", *at)) continue;
-    char *last = at;
-    while (last[-1] == ' ' || last[-1] == '\n') last--;
-    char *first = last;
-    while (first[-1] != ' ' && first[-1] != '*') first--;
-    to += sprintf(to, "%.*s", (int)(last - first), first) + 1;
-    if (*at == '[') at = strchr(at, ';');
-  }
-  *to = 0;
-  free(text);
-}
-
 static void each_field_has_one_row(void **state) {
   (void)state;
   for (size_t k = 0; k < 2; k++) {
     const table *t = &tables[k];
     char names[4000];
     int fields = 0, rows = 0;
-    declared(t, names);
+    declared(t->header, t->structure, names);
     for (const char *name = names; *name; name += strlen(name) + 1) {
       /* An object and a list, which are no number, word or name. */
       if (!strcmp(name, "puzzle") || !strcmp(name, "identifiers")) continue;
@@ -194,10 +168,12 @@ static void what_is_set_is_got(void **state) {
         assert_int_equal(set(t, &got, f->name, low, NULL), TRM_OK);
         assert_true(trm__field_number(f, &got) == f->high);
       }
-      /* The default, unless it is one that the data tell. */
-      if (f->use & TRM__DATA) continue;
+      /* The default; what the data tell is not known by default, and cannot be set so. */
       assert_int_equal(get(t, &c, f->name, text, sizeof text, NULL), TRM_OK);
-      sets(t, f, text, text);
+      if (f->use & TRM__DATA)
+        assert_string_equal(text, "0");
+      else
+        sets(t, f, text, text);
     }
   }
   sets(&tables[0], row_of(&tables[0], "L_cycles"), "1e2", "100");
@@ -284,6 +260,8 @@ static void bounds_say_what_is_taken(void **state) {
   assert_true(b.low == 0 && b.high == 64 && b.above_low);
   assert_int_equal(trm_trainer_config_bounds("total_steps", &b, &err), TRM_OK);
   assert_null(b.key);
+  assert_int_equal(trm_model_config_bounds("vocab_size", &b, &err), TRM_OK);
+  assert_null(b.key); /* the data set tells it */
   assert_int_equal(trm_trainer_config_bounds("seed", &b, &err), TRM_OK);
   assert_true(b.low == b.high && !b.above_low); /* any seed */
   for (size_t k = 0; k < 2; k++)

@@ -283,30 +283,68 @@ static trm__adam adam_at(int step) {
                      .ema = 0.999f};
 }
 
-static void check_adam(trial *t) {
-  typedef void update(int64_t, const trm__adam *, real *, const real *, real *, real *);
-  update *const updates[] = {t->k->adam_atan2, t->k->adamw};
-  for (int which = 0; which < 2; which++) {
-    grid p = grid_random(1, t->n, 0, 1, &t->rng), g = grid_random(1, t->n, 0, 1, &t->rng);
-    grid m = grid_random(1, t->n, 0, 1, &t->rng), v = grid_random(1, t->n, 0, 1, &t->rng);
-    for (int j = 0; j < t->n; j++) v.v[j] *= v.v[j];
-    grid p0 = grid_copy(&p), m0 = grid_copy(&m), v0 = grid_copy(&v);
-    trm__adam o = adam_at(3);
-    updates[which](t->n, &o, p.v, g.v, m.v, v.v);
-    for (int j = 0; j < t->n; j++) {
-      double b1 = (double)o.beta1, b2 = (double)o.beta2, d = at(&g, 0, j);
-      double mj = b1 * at(&m0, 0, j) + (1 - b1) * d, vj = b2 * at(&v0, 0, j) + (1 - b2) * d * d;
-      double root = sqrt(vj) * (double)o.root_scale;
-      double step = which ? mj / (root + (double)o.eps) : atan2(mj, root);
-      near(t, "m", 0, j, at(&m, 0, j), mj, 1, ROUND);
-      near(t, "v", 0, j, at(&v, 0, j), vj, vj, 2 * ROUND);
-      near(t, which ? "adamw p" : "atan2 p", 0, j, at(&p, 0, j),
-           at(&p0, 0, j) * (double)o.decay - (double)o.step_scale * step,
-           fabs(at(&p0, 0, j)) + (double)o.step_scale * (1 + fabs(step)) * (1 + 1 / root),
-           2 * ROUND);
-    }
-    grid all[] = {p, g, m, v, p0, m0, v0};
-    grids_free(all, 7);
+/* What an optimiser's step makes of one weight and its state, and how large what rounds in it is.
+ */
+typedef struct stepped {
+  double p, m, v, slack;
+} stepped;
+typedef stepped plain_step(const trm__adam *o, double p, double g, double m, double v);
+
+static double plain_root(const trm__adam *o, double v) {
+  return sqrt(v) * (double)o->root_scale;
+}
+
+static stepped plain_moments(const trm__adam *o, double g, double m, double v) {
+  const double b1 = (double)o->beta1, b2 = (double)o->beta2;
+  return (stepped){.m = b1 * m + (1 - b1) * g, .v = b2 * v + (1 - b2) * g * g};
+}
+
+static stepped adam_step(const trm__adam *o, stepped s, double p, double step) {
+  const double scale = (double)o->step_scale;
+  s.p = p * (double)o->decay - scale * step;
+  s.slack = fabs(p) + scale * (1 + fabs(step)) * (1 + 1 / plain_root(o, s.v));
+  return s;
+}
+
+static stepped plain_adam_atan2(const trm__adam *o, double p, double g, double m, double v) {
+  const stepped s = plain_moments(o, g, m, v);
+  return adam_step(o, s, p, atan2(s.m, plain_root(o, s.v)));
+}
+
+static stepped plain_adamw(const trm__adam *o, double p, double g, double m, double v) {
+  const stepped s = plain_moments(o, g, m, v);
+  return adam_step(o, s, p, s.m / (plain_root(o, s.v) + (double)o->eps));
+}
+
+static plain_step *const plain_steps[TRM_OPTIMIZERS] = {
+    [TRM_OPT_ADAM_ATAN2] = plain_adam_atan2,
+    [TRM_OPT_ADAMW] = plain_adamw,
+};
+
+static void check_step(trial *t, trm_optimizer which) {
+  grid p = grid_random(1, t->n, 0, 1, &t->rng), g = grid_random(1, t->n, 0, 1, &t->rng);
+  grid m = grid_random(1, t->n, 0, 1, &t->rng), v = grid_random(1, t->n, 0, 1, &t->rng);
+  for (int j = 0; j < t->n; j++) v.v[j] *= v.v[j];
+  grid p0 = grid_copy(&p), m0 = grid_copy(&m), v0 = grid_copy(&v);
+  const trm__adam o = adam_at(3);
+  t->k->step[which](t->n, &o, p.v, g.v, m.v, v.v);
+
+  const char *name = trm_optimizer_name(which);
+  for (int j = 0; j < t->n; j++) {
+    const stepped want =
+        plain_steps[which](&o, at(&p0, 0, j), at(&g, 0, j), at(&m0, 0, j), at(&v0, 0, j));
+    near(t, "m", 0, j, at(&m, 0, j), want.m, 1, ROUND);
+    near(t, "v", 0, j, at(&v, 0, j), want.v, want.v, 2 * ROUND);
+    near(t, name, 0, j, at(&p, 0, j), want.p, want.slack, 2 * ROUND);
+  }
+  grid all[] = {p, g, m, v, p0, m0, v0};
+  grids_free(all, 7);
+}
+
+static void check_steps(trial *t) {
+  for (int i = 0; i < TRM_OPTIMIZERS; i++) {
+    assert_true(!t->k->step[i] == !plain_steps[i]);
+    if (plain_steps[i]) check_step(t, (trm_optimizer)i);
   }
 }
 
@@ -337,7 +375,7 @@ static const struct check {
     {"dot_rows", check_dots},
     {"scale_rows", check_scale},
     {"sums", check_sums},
-    {"adam", check_adam},
+    {"steps", check_steps},
     {"ema", check_ema},
 };
 
@@ -428,7 +466,7 @@ static void atan2_of(const trm__kernels *k, int n, real *y, const real *x, real 
   memset(p, 0, sizeof p);
   memset(g, 0, sizeof g);
   memcpy(v, x, (size_t)n * sizeof *v);
-  k->adam_atan2(n, &o, p, g, y, v);
+  k->step[TRM_OPT_ADAM_ATAN2](n, &o, p, g, y, v);
   memcpy(y, p, (size_t)n * sizeof *p);
 }
 

@@ -99,22 +99,31 @@ static void refuses(const trm_dataset_arrays *a, trm_status status, const char *
   assert_null(d);
 }
 
-/* So many ids are free, and more where there are as many puzzles. */
-static void many_ids_have_puzzles(void **state) {
+/* A few examples of a model with many ids; where nobody says how many, so many are free, and more
+ * where there are as many puzzles. */
+static void many_ids_are_said_or_have_puzzles(void **state) {
   enum { N = (1 << 16) + 1 };
   (void)state;
   arrays x;
   fill(&x);
-  x.a.num_puzzle_identifiers = 1 << 16;
+  x.f.ids[4] = 876405;
+  x.a.num_puzzle_identifiers = 876406;
+  trm_dataset *d = made_of(&x.a);
+  assert_int_equal(trm_dataset_get_info(d)->num_puzzle_identifiers, 876406);
+  trm_dataset_free(d);
+  x.f.ids[4] = (1 << 16) - 1;
+  x.a.num_puzzle_identifiers = 0;
   trm_dataset_free(made_of(&x.a));
-  int32_t *tokens = calloc(N, sizeof *tokens);
+  int32_t *tokens = calloc(2 * N, sizeof *tokens);
   assert_non_null(tokens);
+  tokens[2 * N - 1] = N;
   const trm_dataset_arrays many = {.vocab_size = FOLDER_VOCAB,
                                    .seq_len = 1,
-                                   .num_puzzle_identifiers = N + 1,
                                    .examples = N,
+                                   .puzzles = N,
                                    .inputs = tokens,
-                                   .labels = tokens};
+                                   .labels = tokens,
+                                   .puzzle_identifiers = tokens + N};
   trm_dataset_free(made_of(&many));
   free(tokens);
 }
@@ -133,8 +142,8 @@ static void wrong_arrays_are_refused(void **state) {
   WRONG(x.f.ids[4] = 3, TRM_E_RANGE, "puzzle_identifiers row 4: id 3");
   WRONG(x.puzzle_indices[6] = 11, TRM_E_RANGE, "puzzle_indices row 6: the last entry is 11");
   WRONG(x.group_indices[2] = 0, TRM_E_RANGE, "group_indices row 2: 0, want 1 to 6");
-  WRONG(x.a.num_puzzle_identifiers = (1 << 16) + 1, TRM_E_RANGE, "num_puzzle_identifiers = 65537");
-  WRONG((x.a.num_puzzle_identifiers = 0, x.f.ids[4] = 1 << 16), TRM_E_RANGE, "6 puzzles");
+  WRONG((x.a.num_puzzle_identifiers = 0, x.f.ids[4] = 1 << 16), TRM_E_RANGE,
+        "the largest id is 65536, but there are 6 puzzles");
   WRONG(x.a.vocab_size = 0, TRM_E_ARGUMENT, "vocab_size = 0");
   WRONG(x.a.seq_len = -1, TRM_E_ARGUMENT, "seq_len = -1");
   WRONG(x.a.examples = 0, TRM_E_ARGUMENT, "examples = 0");
@@ -196,9 +205,12 @@ static void weights_alone_are_refused(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(arrays_are_as_a_folder),      cmocka_unit_test(what_is_not_said_is_single),
-      cmocka_unit_test(many_ids_have_puzzles),       cmocka_unit_test(wrong_arrays_are_refused),
-      cmocka_unit_test(a_model_is_what_its_file_is), cmocka_unit_test(weights_alone_are_refused),
+      cmocka_unit_test(arrays_are_as_a_folder),
+      cmocka_unit_test(what_is_not_said_is_single),
+      cmocka_unit_test(many_ids_are_said_or_have_puzzles),
+      cmocka_unit_test(wrong_arrays_are_refused),
+      cmocka_unit_test(a_model_is_what_its_file_is),
+      cmocka_unit_test(weights_alone_are_refused),
   };
   return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }

@@ -7,31 +7,62 @@
 
 /* ---- optimisers ---- */
 
-/* The dense weights in double, moved by the trainer's own gradients. */
+/* A tensor in double, moved by the trainer's own gradients. */
+typedef struct slow_tensor {
+  int64_t n, rows, cols; /* cols 0: no matrix */
+  const float *g;
+  double *p, *m, *v, *ema;
+} slow_tensor;
+
+/* Update `t`, from 1, by a transcription of the optimiser's equations. */
+typedef void slow_rule(const slow_tensor *s, const trm_trainer_config *c, double lr, int t);
+
+static void slow_moments(const slow_tensor *s, const trm_trainer_config *c, int64_t j) {
+  const double g = (double)s->g[j];
+  s->m[j] = c->beta1 * s->m[j] + (1 - c->beta1) * g;
+  s->v[j] = c->beta2 * s->v[j] + (1 - c->beta2) * g * g;
+}
+
+static void slow_adam_atan2(const slow_tensor *s, const trm_trainer_config *c, double lr, int t) {
+  for (int64_t j = 0; j < s->n; j++) {
+    slow_moments(s, c, j);
+    s->p[j] -= lr * c->weight_decay * s->p[j];
+    s->p[j] -= lr * atan2(s->m[j], sqrt(s->v[j] / (1 - pow(c->beta2, t)))) / (1 - pow(c->beta1, t));
+  }
+}
+
+static void slow_adamw(const slow_tensor *s, const trm_trainer_config *c, double lr, int t) {
+  for (int64_t j = 0; j < s->n; j++) {
+    slow_moments(s, c, j);
+    s->p[j] -= lr * c->weight_decay * s->p[j];
+    s->p[j] -= lr * s->m[j] / (1 - pow(c->beta1, t)) /
+               (sqrt(s->v[j] / (1 - pow(c->beta2, t))) + c->adam_eps);
+  }
+}
+
+static slow_rule *const slow_rules[TRM_OPTIMIZERS] = {
+    [TRM_OPT_ADAM_ATAN2] = slow_adam_atan2,
+    [TRM_OPT_ADAMW] = slow_adamw,
+};
+
+/* The dense weights. */
 typedef struct slow_optimizer {
   double *p, *m, *v, *ema;
   int64_t n;
-  double beta1_power, beta2_power;
 } slow_optimizer;
 
 static void slow_update(slow_optimizer *o, const trm_trainer_config *c, double lr,
                         const trm_trainer *t) {
   int64_t at = 0;
-  o->beta1_power *= c->beta1;
-  o->beta2_power *= c->beta2;
   for (int i = 0; i < trm_model_tensor_count(trm_trainer_weights(t)); i++) {
     const trm_tensor g = trm_trainer_gradient_at(t, i);
-    for (int64_t j = 0; g.data && j < g.count; j++, at++) {
-      const double d = (double)g.data[j];
-      o->m[at] = c->beta1 * o->m[at] + (1 - c->beta1) * d;
-      o->v[at] = c->beta2 * o->v[at] + (1 - c->beta2) * d * d;
-      const double m = o->m[at] / (1 - o->beta1_power);
-      const double root = sqrt(o->v[at] / (1 - o->beta2_power));
-      o->p[at] -= lr * c->weight_decay * o->p[at];
-      o->p[at] -= c->optimizer == TRM_OPT_ADAMW ? lr * m / (root + c->adam_eps)
-                                                : lr * atan2(o->m[at], root) / (1 - o->beta1_power);
-      o->ema[at] = c->ema_rate * o->ema[at] + (1 - c->ema_rate) * o->p[at];
-    }
+    if (!g.data) continue;
+    const slow_tensor s = {g.count,   g.shape[0], g.shape[1], g.data,
+                           o->p + at, o->m + at,  o->v + at,  o->ema + at};
+    slow_rules[c->optimizer](&s, c, lr, (int)trm_trainer_updates(t));
+    for (int64_t j = 0; j < s.n; j++)
+      s.ema[j] = c->ema_rate * s.ema[j] + (1 - c->ema_rate) * s.p[j];
+    at += g.count;
   }
   assert_int_equal(at, o->n);
 }
@@ -49,11 +80,12 @@ static double distance(const trm_model *m, const double *want) {
   return worst;
 }
 
-static void check_optimizer(trm_optimizer optimizer) {
+static void check_optimizer(trm_optimizer optimizer, int threads) {
   const trm_model_config mc = model_config(MIXER);
   trm_model *m = small_model(&mc, 5);
   trm_trainer_config c = small_training(8);
   c.optimizer = optimizer;
+  c.threads = threads;
   c.weight_decay = 0.7;
   c.adam_eps = 1e-4; /* large enough to be seen */
   trm_model_cost cost;
@@ -61,7 +93,7 @@ static void check_optimizer(trm_optimizer optimizer) {
   const size_t n = (size_t)cost.n_params;
   double *all = calloc(4 * n, sizeof *all);
   assert_non_null(all);
-  slow_optimizer o = {all, all + n, all + 2 * n, all + 3 * n, cost.n_params, 1, 1};
+  slow_optimizer o = {all, all + n, all + 2 * n, all + 3 * n, cost.n_params};
   int64_t at = 0;
   for (int i = 0; i < trm_model_tensor_count(m); i++) {
     const trm_tensor w = trm_model_tensor_at(m, i);
@@ -75,8 +107,8 @@ static void check_optimizer(trm_optimizer optimizer) {
     const double off = distance(trm_trainer_weights(t), o.p);
     const double ema_off = distance(trm_trainer_ema(t), o.ema);
     if (!(off < 3e-6 && ema_off < 3e-6))
-      fail_msg("%s, update %d: weights off by %g, EMA by %g", trm_optimizer_name(optimizer), u + 1,
-               off, ema_off);
+      fail_msg("%s by %d threads, update %d: weights off by %g, EMA by %g",
+               trm_optimizer_name(optimizer), threads, u + 1, off, ema_off);
   }
   assert_true(distance(m, o.p) > 5e-3); /* they did move */
   free(all);
@@ -84,13 +116,10 @@ static void check_optimizer(trm_optimizer optimizer) {
   trm_model_free(m);
 }
 
-static void adam_atan2_is_its_formula(void **state) {
+static void optimizers_are_their_formulas(void **state) {
   (void)state;
-  check_optimizer(TRM_OPT_ADAM_ATAN2);
-}
-static void adamw_is_its_formula(void **state) {
-  (void)state;
-  check_optimizer(TRM_OPT_ADAMW);
+  for (int i = 0; i < TRM_OPTIMIZERS; i++)
+    for (int threads = 1; threads <= 2; threads++) check_optimizer((trm_optimizer)i, threads);
 }
 
 static void lr_warms_up_and_follows_the_cosine(void **state) {
@@ -218,8 +247,7 @@ static void frozen_weights_leave_the_embedding_free(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(adam_atan2_is_its_formula),
-      cmocka_unit_test(adamw_is_its_formula),
+      cmocka_unit_test(optimizers_are_their_formulas),
       cmocka_unit_test(lr_warms_up_and_follows_the_cosine),
       cmocka_unit_test(ema_keeps_buffers_and_embeddings_current),
       cmocka_unit_test(embedding_rows_follow_the_sign_of_their_sum),

@@ -104,7 +104,7 @@ static void files_and_answers_hold(void **state) {
        0);
   assert_int_equal(setenv("LD_PRELOAD", SAME_MACHINE, 1), 0);
   bits_open(&table, writes);
-  bits_on_every_isa(&table, walk_isa, s);
+  bits_on_every_isa(&table, is_mine, walk_isa, s);
   bits_close(&table);
 }
 

@@ -37,8 +37,9 @@ TRM_API trm_status trm_dataset_open(const char *dir, const char *split, trm_data
 /* Examples in memory, in the reference's arrays. */
 typedef struct trm_dataset_arrays {
   int vocab_size, seq_len;
-  int num_puzzle_identifiers; /* 0: the largest id and those below; beyond 65,536 no more than there
-                                 are puzzles, and one */
+  int num_puzzle_identifiers; /* as many as a model of the data has embeddings; 0: the largest id
+                                 and those below, which beyond 65,536 are believed only where there
+                                 are as many puzzles: one wrong id would cost a model its memory */
   int64_t examples, puzzles, groups;
   const int32_t *inputs, *labels;    /* [examples, seq_len]; labels TRM_IGNORE_LABEL: ignored */
   const int32_t *puzzle_identifiers; /* [puzzles]; NULL: all 0 */

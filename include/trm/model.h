@@ -95,9 +95,10 @@ TRM_API bool trm_arch_of_tensors(bool has(const void *tensors, const char *part)
  * config.json; its value is a text: "6", "1e-5", "true", "rope". All fields but puzzle and
  * identifiers have one. Only the range of the field itself is checked: trm_model_config_check looks
  * at them together. Setting `arch` sets nothing else; begin with trm_model_config_default. Nothing
- * is allocated; a call that fails changes nothing. Errors: CONFIG for an unknown field, with the
- * name that may have been meant, and for a value that it cannot have, with what it can; of get also
- * ARGUMENT when `text` is too small (64 bytes are enough). */
+ * is allocated; a call that fails changes nothing. Get gives a number as it stands, in its range or
+ * not: fields of the data are 0 by default. Errors: CONFIG for an unknown field, with the name that
+ * may have been meant, for a value that it cannot have, with what it can, and of get for one outside
+ * an enumeration; ARGUMENT when `text` is too small (64 bytes are enough). */
 TRM_API trm_status trm_model_config_set(trm_model_config *config, const char *field,
                                         const char *value, trm_error *err);
 TRM_API trm_status trm_model_config_get(const trm_model_config *config, const char *field,
@@ -208,8 +209,8 @@ TRM_API trm_status trm_model_keep_puzzle_ids(const trm_model *model, const int32
 /* The ids it keeps, rising, and their number; NULL and 0 when it keeps all. */
 TRM_API const int32_t *trm_model_puzzle_ids(const trm_model *model, int *n);
 /* False when no update has touched the embedding of an id, which then is what that of the `blank`
- * id is (of `blank` itself: zero), or when there is none of it. True of a model without embeddings.
- */
+ * id is (of `blank` itself: zero), or when there is none of it, as in a model that was only peeked
+ * at. True of a model without embeddings. */
 TRM_API bool trm_model_puzzle_is_trained(const trm_model *model, int32_t id, int32_t blank);
 /* An independent copy. */
 TRM_API trm_status trm_model_clone(const trm_model *model, trm_model **out, trm_error *err);

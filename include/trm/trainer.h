@@ -18,7 +18,11 @@
 extern "C" {
 #endif
 
-typedef enum trm_optimizer { TRM_OPT_ADAM_ATAN2, TRM_OPT_ADAMW, TRM_OPTIMIZERS } trm_optimizer;
+typedef enum trm_optimizer {
+  TRM_OPT_ADAM_ATAN2, /* the reference's */
+  TRM_OPT_ADAMW,
+  TRM_OPTIMIZERS
+} trm_optimizer;
 
 typedef struct trm_trainer_config {
   int batch_size; /* B, the batch of this trainer */

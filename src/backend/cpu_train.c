@@ -155,12 +155,9 @@ void trm__cpu_finish_grads(trm__backend *be, trm__workspace *ws, const trm__upda
 
 /* --- optimisers ------------------------------------------------------------------------------ */
 
-/* p, g, and the group's state, as far as its rule has one. */
-typedef void update_fn(int64_t, const trm__adam *, real *, const real *, real *, real *);
-
 /* The weights and their EMA in one pass, chunk by chunk of each segment. */
 static void elementwise(const trm__kernels *k, trm__workspace *ws, const trm__update *u,
-                        const trm__group *g, update_fn *rule) {
+                        const trm__group *g, trm__step_fn *step) {
   for (int i = 0; i < g->n_segments; i++) {
     const trm__segment *s = &g->segments[i];
     int64_t first, last;
@@ -170,18 +167,10 @@ static void elementwise(const trm__kernels *k, trm__workspace *ws, const trm__up
       real *state[TRM__RULE_STATES];
       for (int j = 0; j < TRM__RULE_STATES; j++)
         state[j] = g->state[j] ? g->state[j] + s->state + lo : NULL;
-      rule(n, g->figures, u->params + at, u->grads + at, state[0], state[1]);
+      step(n, g->figures, u->params + at, u->grads + at, state[0], state[1]);
       if (u->ema) k->ema(n, g->figures, u->params + at, u->ema + at);
     }
   }
-}
-
-static void adam_atan2(trm__backend *be, trm__workspace *ws, const trm__update *u,
-                       const trm__group *g) {
-  elementwise(cpu_of(be)->k, ws, u, g, cpu_of(be)->k->adam_atan2);
-}
-static void adamw(trm__backend *be, trm__workspace *ws, const trm__update *u, const trm__group *g) {
-  elementwise(cpu_of(be)->k, ws, u, g, cpu_of(be)->k->adamw);
 }
 
 /* Restores the heap below `at` in keys[n]: no key is larger than its parent. */
@@ -232,20 +221,24 @@ static void sign_rows(trm__backend *be, trm__workspace *ws, const trm__update *u
 
 /* --- the rules ------------------------------------------------------------------------------- */
 
+/* Those that are more than a kernel's step of each element. */
 typedef void rule_fn(trm__backend *, trm__workspace *, const trm__update *, const trm__group *);
 static rule_fn *const rules[TRM__RULES] = {
-    [TRM_OPT_ADAM_ATAN2] = adam_atan2,
-    [TRM_OPT_ADAMW] = adamw,
     [TRM__RULE_SIGN_ROWS] = sign_rows,
 };
 
+static trm__step_fn *step_of(const trm__backend *be, trm__rule rule) {
+  return (int)rule < TRM_OPTIMIZERS ? ((const cpu_backend *)be)->k->step[rule] : NULL;
+}
+
 bool trm__cpu_has_rule(const trm__backend *be, trm__rule rule) {
-  (void)be;
-  return rules[rule] != NULL;
+  return step_of(be, rule) || rules[rule];
 }
 
 void trm__cpu_update(trm__backend *be, trm__workspace *ws, const trm__update *u,
                      const trm__group *g) {
-  if (u->totals->apply) rules[g->rule](be, ws, u, g);
+  trm__step_fn *step = step_of(be, g->rule);
+  if (u->totals->apply && step) elementwise(cpu_of(be)->k, ws, u, g, step);
+  if (u->totals->apply && !step) rules[g->rule](be, ws, u, g);
   trm__lane_barrier(ws->lane);
 }

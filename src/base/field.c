@@ -89,12 +89,15 @@ bool trm__field_allows(const trm_field *f, double v) {
   return (f->use & TRM__ABOVE ? v > f->low : v >= f->low) && v <= f->high;
 }
 
+bool trm__field_takes(const trm_field *f, double v) {
+  return !is_ranged(f) || trm__field_allows(f, v);
+}
+
 trm_status trm__field_check(const trm_field *f, const void *base, trm_error *err) {
   char number[TRM__NUMBER_SIZE], expected[160] = "";
   trm__sink s = {expected, sizeof expected, 0};
   const double v = trm__field_number(f, base);
-  const bool good = f->words ? trm__words_name(f->words, (int)v) != NULL
-                             : !is_ranged(f) || trm__field_allows(f, v);
+  const bool good = f->words ? trm__words_name(f->words, (int)v) != NULL : trm__field_takes(f, v);
   if (good) return TRM_OK;
   trm__number_format("%.10g", v, number);
   trm__field_expect(f, &s);
@@ -141,14 +144,71 @@ static trm_status find(const trm__fields *t, const char *name, const trm_field *
            near.best ? "; did you mean '" : "", near.best ? near.best : "", near.best ? "'?" : "");
 }
 
+/* --- paths --- */
+
+/* Bytes of one value of an array: of structures, whole numbers of 64 bits, or bytes. */
+static size_t size_of(const trm_field *f) {
+  if (f->inner) return f->inner->size;
+  return f->type == &trm__field_int64 ? sizeof(int64_t) : sizeof(uint8_t);
+}
+
+/* "[3]" at *at; nothing is the first value. */
+static bool read_place(const trm_field *f, const char **at, size_t *place) {
+  *place = 0;
+  if (**at != '[') return true;
+  const char *digits = *at + 1;
+  const size_t n = strspn(digits, "0123456789");
+  if (n == 0 || n > 6 || digits[n] != ']') return false;
+  for (size_t i = 0; i < n; i++) *place = 10 * *place + (size_t)(digits[i] - '0');
+  *at = digits + n + 1;
+  return *place < (size_t)f->count && f->type != &trm__field_chars;
+}
+
+trm_status trm__fields_follow(const trm__fields *t, const char *path, const trm_field **field,
+                              size_t *offset, trm_error *err) {
+  const char *at = path;
+  *offset = 0;
+  for (;;) {
+    char name[64];
+    size_t place = 0;
+    const char *rest = at + strcspn(at, ".[");
+    snprintf(name, sizeof name, "%.*s", (int)(rest - at < 63 ? rest - at : 63), at);
+    const trm_field *f = *field = trm__fields_find(t, name);
+
+    /* What leads on is a structure within; all else is told as a name that there is not. */
+    const bool good = f && read_place(f, &rest, &place) && (!*rest || (*rest == '.' && f->inner));
+    if (!good) return find(t, at, field, err);
+    *offset += f->offset + place * size_of(f);
+    if (!*rest) return TRM_OK;
+    t = f->inner;
+    at = rest + 1;
+  }
+}
+
+/* --- by name --- */
+
+/* The structure in which `field` would lie where `offset` is. */
+static void *base_of(void *base, const trm_field *field, size_t offset) {
+  return (char *)base + offset - field->offset;
+}
+
+static trm_status check_has_text(const trm_field *f, const char *path, trm_error *err) {
+  if (f->type != &trm__field_pointer && f->type != &trm__field_record) return TRM_OK;
+  TRM_FAIL(err, TRM_E_ARGUMENT, "%.60s is a %s and has no text: ask for its place", path,
+           f->type->name);
+}
+
 trm_status trm__fields_set(const trm__fields *t, void *base, const char *name, const char *value,
                            trm_error *err) {
   char expected[160] = "";
   trm__sink s = {expected, sizeof expected, 0};
   const trm_field *f;
-  TRM_TRY(find(t, name, &f, err));
+  size_t offset;
+  TRM_TRY(trm__fields_follow(t, name, &f, &offset, err));
+  TRM_TRY(check_has_text(f, name, err));
   /* A text is not written to: the structure is that of sources that own theirs. */
-  const trm_status st = trm__field_set(f, base, &(trm__value){.text = (char *)value});
+  const trm_status st =
+      trm__field_set(f, base_of(base, f, offset), &(trm__value){.text = (char *)value});
   if (st == TRM_OK) return TRM_OK;
   trm__field_expect(f, &s);
   TRM_FAIL(err, TRM_E_CONFIG, "%s: want %s, got '%.100s'", name, expected, value);
@@ -158,10 +218,13 @@ trm_status trm__fields_get(const trm__fields *t, const void *base, const char *n
                            size_t size, trm_error *err) {
   trm__sink s = {text, size, 0};
   const trm_field *f;
+  size_t offset;
   if (size) *text = 0;
-  TRM_TRY(find(t, name, &f, err));
-  TRM_TRY(trm__field_check(f, base, err));
-  trm__field_print(f, base, &s);
+  TRM_TRY(trm__fields_follow(t, name, &f, &offset, err));
+  TRM_TRY(check_has_text(f, name, err));
+  const void *at = base_of((void *)base, f, offset);
+  if (f->words) TRM_TRY(trm__field_check(f, at, err)); /* a number has a text in any case */
+  trm__field_print(f, at, &s);
   if (s.n >= size)
     TRM_FAIL(err, TRM_E_ARGUMENT, "%s: its text takes %zu bytes, there is room for %zu", name,
              s.n + 1, size);
@@ -178,7 +241,7 @@ trm_status trm__fields_bounds(const trm__fields *t, const char *name, trm_bounds
 
 trm_bounds trm_field_bounds(const trm_field *f) {
   return (trm_bounds){.name = f->name,
-                      .key = f->key,
+                      .key = f->use & TRM__DATA ? NULL : f->key,
                       .type = f->type->name,
                       .help = f->help,
                       .low = f->low,
@@ -188,4 +251,41 @@ trm_bounds trm_field_bounds(const trm_field *f) {
 
 const char *trm_field_choice(const trm_field *f, int i) {
   return f->words ? trm__words_name(f->words, i) : NULL;
+}
+
+int trm_field_count(const trm_field *f) {
+  return f->count ? f->count : 1;
+}
+
+const trm_record *trm_field_record(const trm_field *f) {
+  return f->inner;
+}
+
+/* --- records --- */
+
+const char *trm_record_name(const trm_record *r) {
+  return r->name;
+}
+
+size_t trm_record_size(const trm_record *r) {
+  return r->size;
+}
+
+const trm_field *trm_record_field(const trm_record *r, int i) {
+  return trm__fields_at(r, i);
+}
+
+trm_status trm_record_place(const trm_record *r, const char *path, const trm_field **field,
+                            size_t *offset, trm_error *err) {
+  return trm__fields_follow(r, path, field, offset, err);
+}
+
+trm_status trm_record_set(const trm_record *r, void *object, const char *path, const char *value,
+                          trm_error *err) {
+  return trm__fields_set(r, object, path, value, err);
+}
+
+trm_status trm_record_get(const trm_record *r, const void *object, const char *path, char *text,
+                          size_t size, trm_error *err) {
+  return trm__fields_get(r, object, path, text, size, err);
 }

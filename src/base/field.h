@@ -89,6 +89,8 @@ struct trm_field {
   unsigned use;            /* trm__field_use */
   const char *synonyms;    /* what others call it, between spaces; may be NULL */
   const char *help;
+  int count;               /* of an array: values side by side; else 0 */
+  const trm_record *inner; /* of a structure within */
 };
 
 /* 5e4 is a whole number, too; null is 0 for a limit and NULL for a text. A text (char *) and texts
@@ -96,6 +98,10 @@ struct trm_field {
 extern const trm__field_type trm__field_int, trm__field_int64, trm__field_limit, trm__field_seed,
     trm__field_bytes, trm__field_double, trm__field_bool, trm__field_word, trm__field_text,
     trm__field_texts;
+/* Only in records: a number that is a float or a byte, a text of `count` bytes in place, and what
+ * has no text of its own. */
+extern const trm__field_type trm__field_float, trm__field_byte, trm__field_chars,
+    trm__field_pointer, trm__field_record;
 
 /* --- one field of the structure `base` --- */
 
@@ -110,6 +116,8 @@ void trm__field_set_number(const trm_field *f, void *base, double v);
 void trm__field_expect(const trm_field *f, trm__sink *s);
 /* A number is in the field's range; NaN is in none. */
 bool trm__field_allows(const trm_field *f, double v);
+/* It is, or the field has no range. */
+bool trm__field_takes(const trm_field *f, double v);
 /* TRM_E_CONFIG, "L_cycles = 1025: want a whole number from 0 to 1024", for what is out of range. */
 trm_status trm__field_check(const trm_field *f, const void *base, trm_error *err);
 /* `word` is its name, its key, the last part of that, or what others call it. */
@@ -117,11 +125,18 @@ bool trm__field_is_called(const trm_field *f, const char *word);
 
 /* --- a table --- */
 
-typedef struct trm__fields {
+struct trm_record {
   const trm_field *v;
   int n;
-  const char *of; /* in messages: "a model" */
-} trm__fields;
+  const char *of;   /* in messages: "a model" */
+  const char *name; /* of the structure */
+  size_t size;
+};
+typedef struct trm_record trm__fields;
+/* All rows of an array, of a structure. */
+#define TRM__FIELDS(fields, of, structure) \
+  { (fields), sizeof(fields) / sizeof *(fields), (of), TRM__TEXT_OF(structure), sizeof(structure) }
+#define TRM__TEXT_OF(name) #name
 
 const trm_field *trm__fields_at(const trm__fields *t, int i);
 /* NULL when there is none of that name. */
@@ -129,6 +144,11 @@ const trm_field *trm__fields_find(const trm__fields *t, const char *name);
 void trm__fields_default(const trm__fields *t, void *base);
 /* TRM_E_CONFIG with the first that is out of its range. */
 trm_status trm__fields_check(const trm__fields *t, const void *base, trm_error *err);
+
+/* The field that a path such as "step[3].accuracy" leads to, and where its value lies, in bytes
+ * from the start of the structure. CONFIG, naming what there is none of. */
+trm_status trm__fields_follow(const trm__fields *t, const char *path, const trm_field **field,
+                              size_t *offset, trm_error *err);
 
 /* What the public functions of a table do. */
 trm_status trm__fields_set(const trm__fields *t, void *base, const char *name, const char *value,

@@ -1,5 +1,6 @@
 /* The types of fields that own no memory: how each is read from what a source says, and printed as
  * YAML. */
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -23,14 +24,14 @@ static bool whole_number(const trm_field *f, const char *text, int64_t *out) {
     if (!trm__number_double(text, &d) || d != floor(d) || fabs(d) > 9e15) return false;
     n = (int64_t)d;
   }
-  if (!trm__field_allows(f, (double)n)) return false;
+  if (!trm__field_takes(f, (double)n)) return false;
   *out = n;
   return true;
 }
 
 static trm_status set_int(const trm_field *f, void *at, const trm__value *v) {
   int64_t n;
-  if (!whole_number(f, plain(v), &n)) return TRM_E_CONFIG;
+  if (!whole_number(f, plain(v), &n) || n < INT_MIN || n > INT_MAX) return TRM_E_CONFIG;
   *(int *)at = (int)n;
   return TRM_OK;
 }
@@ -100,19 +101,73 @@ static trm_status set_bytes(const trm_field *f, void *at, const trm__value *v) {
 static trm_status set_double(const trm_field *f, void *at, const trm__value *v) {
   double d;
   const char *text = plain(v);
-  if (!text || !trm__number_double(text, &d) || !trm__field_allows(f, d)) return TRM_E_CONFIG;
+  if (!text || !trm__number_double(text, &d) || !trm__field_takes(f, d)) return TRM_E_CONFIG;
   *(double *)at = d;
   return TRM_OK;
 }
 
-/* YAML takes 1e-05 for a text, 1.0e-05 for a number. */
-static void print_double(const trm_field *f, const void *at, trm__sink *s) {
+/* YAML takes 1e-05 for a text, 1.0e-05 for a number. What is not finite is only in results. */
+static void put_number(double v, trm__sink *s) {
   char text[TRM__NUMBER_SIZE];
-  (void)f;
-  (void)trm__number_print(*(const double *)at, text);
+  if (!isfinite(v)) {
+    trm__sink_put(s, "%s", isnan(v) ? "nan" : v > 0 ? "inf" : "-inf");
+    return;
+  }
+  (void)trm__number_print(v, text);
   const int mantissa = (int)strcspn(text, "e");
   const bool has_point = memchr(text, '.', (size_t)mantissa) != NULL;
   trm__sink_put(s, "%.*s%s%s", mantissa, text, has_point ? "" : ".0", text + mantissa);
+}
+
+static void print_double(const trm_field *f, const void *at, trm__sink *s) {
+  (void)f;
+  put_number(*(const double *)at, s);
+}
+
+static trm_status set_float(const trm_field *f, void *at, const trm__value *v) {
+  double d;
+  TRM_TRY(set_double(f, &d, v));
+  *(float *)at = (float)d;
+  return TRM_OK;
+}
+
+static void print_float(const trm_field *f, const void *at, trm__sink *s) {
+  (void)f;
+  put_number((double)*(const float *)at, s);
+}
+
+static trm_status set_byte(const trm_field *f, void *at, const trm__value *v) {
+  int64_t n;
+  if (!whole_number(f, plain(v), &n) || n < 0 || n > UINT8_MAX) return TRM_E_CONFIG;
+  *(uint8_t *)at = (uint8_t)n;
+  return TRM_OK;
+}
+
+static void print_byte(const trm_field *f, const void *at, trm__sink *s) {
+  (void)f;
+  trm__sink_put(s, "%d", *(const uint8_t *)at);
+}
+
+/* --- texts in place, and what has none --- */
+
+static trm_status set_chars(const trm_field *f, void *at, const trm__value *v) {
+  const size_t n = strlen(v->text);
+  if (n >= (size_t)f->count) return TRM_E_CONFIG;
+  memcpy(at, v->text, n + 1);
+  return TRM_OK;
+}
+
+static void print_chars(const trm_field *f, const void *at, trm__sink *s) {
+  trm__sink_put(s, "%.*s", f->count, (const char *)at);
+}
+
+static trm_status set_nothing(const trm_field *f, void *at, const trm__value *v) {
+  (void)f, (void)at, (void)v;
+  return TRM_E_CONFIG;
+}
+
+static void print_nothing(const trm_field *f, const void *at, trm__sink *s) {
+  (void)f, (void)at, (void)s;
 }
 
 /* --- truth and words --- */
@@ -157,6 +212,16 @@ const trm__field_type trm__field_bytes = {"bytes", "bytes such as 1500MiB or 2Gi
                                           set_bytes, print_int64};
 const trm__field_type trm__field_double = {"float", "a number", TRM__FORM_DOUBLE, set_double,
                                            print_double};
+const trm__field_type trm__field_float = {"float", "a number", TRM__FORM_OTHER, set_float,
+                                          print_float};
+const trm__field_type trm__field_byte = {"int", "a whole number from 0 to 255", TRM__FORM_OTHER,
+                                         set_byte, print_byte};
+const trm__field_type trm__field_chars = {"text", "a shorter text", TRM__FORM_OTHER, set_chars,
+                                          print_chars};
+const trm__field_type trm__field_pointer = {"pointer", "nothing", TRM__FORM_OTHER, set_nothing,
+                                            print_nothing};
+const trm__field_type trm__field_record = {"record", "nothing", TRM__FORM_OTHER, set_nothing,
+                                           print_nothing};
 const trm__field_type trm__field_bool = {"bool", "True or False", TRM__FORM_BOOL, set_bool,
                                          print_bool};
 const trm__field_type trm__field_word = {"choice", "one of", TRM__FORM_WORD, set_word, print_word};

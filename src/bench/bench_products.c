@@ -74,7 +74,7 @@ static trm_status fill_operands(const state *s, int threads, trm_error *err) {
   trm__bench_random(values, k);
   for (int64_t at = 0; at < threads * s->size; at += row) {
     int64_t left = threads * s->size - at, n = left < row ? left : row;
-    s->p->to_a(1, (int)n * s->p->group, values, k, 1, s->memory + at, n);
+    s->p->to_a(1, (int)n * s->p->group, values, k, 1, s->memory + at, (ptrdiff_t)n);
   }
   trm__free(values);
   return TRM_OK;

@@ -60,13 +60,14 @@ static trm_status wrap_arrays(const trm_dataset_arrays *a, trm__dataset_file *f,
   return TRM_OK;
 }
 
-/* As in a folder without names. */
+/* A count that the caller says is believed; one that only the largest id tells as in a folder
+ * without names, for a model has an embedding of each. */
 static trm_status check_id_count(const trm_dataset_info *info, trm_error *err) {
   if (trm__dataset_ids_are_few(info)) return TRM_OK;
   TRM_FAIL(err, TRM_E_RANGE,
-           "num_puzzle_identifiers = %d (or the largest id and those below), but %lld puzzles: "
-           "beyond %d, want no more ids than puzzles and the blank",
-           info->num_puzzle_identifiers, (long long)info->puzzles, TRM__FREE_IDS);
+           "puzzle_identifiers: the largest id is %d, but there are %lld puzzles: beyond %d ids, "
+           "say num_puzzle_identifiers",
+           info->num_puzzle_identifiers - 1, (long long)info->puzzles, TRM__FREE_IDS);
 }
 
 static trm_status build(const trm_dataset_arrays *a, trm_dataset *d, stand_ins *own,
@@ -83,7 +84,7 @@ static trm_status build(const trm_dataset_arrays *a, trm_dataset *d, stand_ins *
   TRM_TRY(wrap_arrays(a, d->file, own, err));
   TRM_TRY(trm__dataset_check_arrays(&d->info, memory, count_ids, d->file, err));
   TRM_TRY(trm__dataset_build_index(d, "the arrays", err));
-  TRM_TRY(check_id_count(&d->info, err));
+  if (count_ids) TRM_TRY(check_id_count(&d->info, err));
   return trm__dataset_recognise(d, err);
 }
 

@@ -171,7 +171,7 @@ static trm_status tell_progress(trm__evaluation *e, trm_error *err) {
   for (int i = 0; trm_queue_look(e->queue, i, &a); i++) taken += a.steps;
   if (c->progress && !c->progress(c->progress_arg, e->n_done + taken / e->steps, e->total))
     return stop(e, err);
-  double seconds = c->state_seconds > 0 ? c->state_seconds : STATE_SECONDS;
+  double seconds = c->state_seconds > 0 ? c->state_seconds : (double)STATE_SECONDS;
   return c->state && trm__os_seconds() - e->saved_at > seconds ? save_state(e, err) : TRM_OK;
 }
 

@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "kernels/real.h"
 #include "trm/model.h"
+#include "trm/trainer.h"
 
 /* Figures of one update by one rule (docs/MODEL.md section 4), shared by all elements; each rule
  * reads those that it knows. */
@@ -31,6 +32,10 @@ typedef struct trm__adam {
   real eps;        /* AdamW */
   real ema;        /* EMA rate */
 } trm__adam;
+
+/* An optimiser's step on n weights p, by their gradients g; m and v are its state as far as it has
+ * one, which moves on. */
+typedef void trm__step_fn(int64_t n, const trm__adam *o, real *p, const real *g, real *m, real *v);
 
 /* How a product treats C and what it asks for early (which changes no result). */
 enum {
@@ -128,10 +133,8 @@ typedef struct trm__kernels {
   void (*add_to)(int64_t n, real *y, const real *a, const real *b); /* y = a + b */
   void (*scale_add)(int64_t n, real *y, real scale, const real *x); /* y += scale * x */
 
-  /* p <- p*decay - step_scale * atan2(m, sqrt(v) * root_scale), m and v updated from g. */
-  void (*adam_atan2)(int64_t n, const trm__adam *o, real *p, const real *g, real *m, real *v);
-  /* p <- p*decay - step_scale * m / (sqrt(v) * root_scale + eps). */
-  void (*adamw)(int64_t n, const trm__adam *o, real *p, const real *g, real *m, real *v);
+  /* Of optimisers that work element by element (body_optim.inc); NULL: not of this one. */
+  trm__step_fn *const *step; /* [TRM_OPTIMIZERS] */
   void (*ema)(int64_t n, const trm__adam *o, const real *p, real *avg);
   /* y *= scale; returns the sum of squares of the result, in double. */
   double (*scale_norm)(int64_t n, real *y, real scale);

@@ -125,6 +125,7 @@ const trm_model_config *trm_model_get_config(const trm_model *model) {
 trm_status trm_model_set_dtype(trm_model *model, trm_dtype dtype, trm_error *err) {
   if ((unsigned)dtype >= TRM_DTYPES)
     TRM_FAIL(err, TRM_E_ARGUMENT, "dtype = %d: expected TRM_FLOAT32 or TRM_BFLOAT16", (int)dtype);
+  TRM_TRY(trm__model_check_weights(model, err));
   model->config.forward_dtype = model->layout->dims.dtype = dtype;
   return TRM_OK;
 }

@@ -87,7 +87,7 @@ static const trm_field rows[] = {
     {ARCH(forward_dtype), WORD(&dtype, TRM_BFLOAT16), .use = TRM__OPTIONAL | TRM__TOLD,
      .synonyms = "dtype", .help = "number format of matrix operands; all else is float32"},
 };
-const trm__fields trm__model_fields = {rows, sizeof rows / sizeof *rows, "a model"};
+const trm__fields trm__model_fields = TRM__FIELDS(rows, "a model", trm_model_config);
 
 _Static_assert(sizeof(trm_arch) == sizeof(int) && sizeof(trm_pos_encodings) == sizeof(int) &&
                    sizeof(trm_loss) == sizeof(int) && sizeof(trm_dtype) == sizeof(int),

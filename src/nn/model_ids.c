@@ -23,7 +23,8 @@ const int32_t *trm_model_puzzle_ids(const trm_model *m, int *n) {
 }
 
 bool trm_model_puzzle_is_trained(const trm_model *m, int32_t id, int32_t blank) {
-  if (!m->puzzle_emb) return true;
+  if (m->layout->dims.E == 0) return true;
+  if (!m->puzzle_emb) return false; /* only peeked at */
   int64_t ids = m->config.num_puzzle_identifiers, E = m->layout->dims.E;
   int64_t row = id >= 0 && id < ids ? trm__model_puzzle_row(m, id) : -1;
   int64_t untouched =

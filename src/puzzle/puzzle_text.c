@@ -129,7 +129,7 @@ size_t trm_puzzle_format_box(const trm_puzzle *p, const int32_t *tokens, trm_puz
                              char *text, size_t size) {
   output o = {text, size, 0};
   bool joined = trm__kind_of(p)->joined, compact = is_compact(p);
-  if (p->kind == TRM_PUZZLE_NONE) box.rows = 0;
+  if (trm_puzzle_n_symbols(p) == 0) box.rows = 0; /* of kind none */
   for (int row = 0; row < box.rows; row++) {
     if (row && !joined) put(&o, compact ? "/" : " / ");
     for (int col = 0; col < box.cols; col++) {

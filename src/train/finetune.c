@@ -227,7 +227,7 @@ static trm_status update(finetuning *f, trm_metrics *metrics, trm_error *err) {
 
 static trm_status run(finetuning *f, const identity *id, trm_error *err) {
   const trm_finetune_config *c = f->config;
-  const double seconds = c->state_seconds > 0 ? c->state_seconds : STATE_SECONDS;
+  const double seconds = c->state_seconds > 0 ? c->state_seconds : (double)STATE_SECONDS;
   int64_t done = trm_trainer_updates(f->trainer), saved = done;
   f->saved_at = done ? trm__os_seconds()
                      : -INFINITY; /* at once: a place that cannot be written ends it early */

@@ -2,7 +2,15 @@
 #include "train/rules.h"
 
 const trm__rule_about trm__rules[TRM__RULES] = {
-    [TRM_OPT_ADAM_ATAN2] = {.state = {"adam_m", "adam_v"}, .never_negative = {false, true}},
-    [TRM_OPT_ADAMW] = {.state = {"adam_m", "adam_v"}, .never_negative = {false, true}},
-    [TRM__RULE_SIGN_ROWS] = {.by_matrix = true},
+    [TRM_OPT_ADAM_ATAN2] = {.word = {"adam_atan2", NULL},
+                            .state = {"adam_m", "adam_v"},
+                            .never_negative = {false, true}},
+    [TRM_OPT_ADAMW] = {.word = {"adamw", NULL},
+                       .state = {"adam_m", "adam_v"},
+                       .never_negative = {false, true}},
+    [TRM__RULE_SIGN_ROWS] = {.word = {"sign_rows", NULL}, .by_matrix = true},
 };
+
+const trm__words trm__optimizer_words = {trm__rules, sizeof *trm__rules, TRM_OPTIMIZERS, NULL};
+
+TRM__WORDS_FUNCTIONS(trm_optimizer, trm__optimizer_words)

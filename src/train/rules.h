@@ -3,8 +3,10 @@
 #define TRM_TRAIN_RULES_H
 
 #include "backend/backend.h"
+#include "base/words.h"
 
 typedef struct trm__rule_about {
+  trm__word word; /* an optimiser's is the one in configurations */
   /* Its tensors of state, one value per weight, by their names in a saved state; a NULL is the end.
    * Groups whose rules have a name in common share the tensor, each its part of it. */
   const char *state[TRM__RULE_STATES];
@@ -16,5 +18,6 @@ typedef struct trm__rule_about {
 } trm__rule_about;
 
 extern const trm__rule_about trm__rules[TRM__RULES];
+extern const trm__words trm__optimizer_words; /* trm_optimizer's */
 
 #endif

@@ -11,6 +11,7 @@
 #ifndef TRM_TRAIN_TRAINER_H
 #define TRM_TRAIN_TRAINER_H
 
+#include "base/field.h"
 #include "base/team.h"
 #include "io/safetensors.h"
 #include "nn/carry.h"
@@ -61,7 +62,11 @@ struct trm_trainer {
   trm_trainer_cost cost;
 };
 
-/* trainer_config.c: TRM_E_CONFIG with the first field that is out of its range. */
+/* trainer_config.c: the fields of a trainer's configuration, and the type of one that is a device.
+ */
+extern const trm__fields trm__trainer_fields;
+extern const trm__field_type trm__field_device;
+/* TRM_E_CONFIG with the first field that is out of its range. */
 trm_status trm__trainer_check(const trm_trainer_config *c, trm_error *err);
 /* base * step / warm-up, then cosine from base to base * min_ratio at total (docs/MODEL.md section
  * 4). */

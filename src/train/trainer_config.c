@@ -5,15 +5,7 @@
 #include "base/field.h"
 #include "train/trainer.h"
 
-/* --- names --- */
-
-static const trm__word optimizer_words[TRM_OPTIMIZERS] = {
-    [TRM_OPT_ADAM_ATAN2] = {"adam_atan2", NULL},
-    [TRM_OPT_ADAMW] = {"adamw", NULL},
-};
-static const trm__words optimizers = TRM__WORDS(optimizer_words, NULL);
-
-TRM__WORDS_FUNCTIONS(trm_optimizer, optimizers)
+/* --- devices --- */
 
 static trm_status set_device(const trm_field *f, void *at, const trm__value *v) {
   (void)f;
@@ -27,8 +19,8 @@ static void print_device(const trm_field *f, const void *at, trm__sink *s) {
   trm__sink_put(s, "%s", name);
 }
 
-static const trm__field_type device_type = {"device", "cpu, auto or cuda:N", TRM__FORM_OTHER,
-                                            set_device, print_device};
+const trm__field_type trm__field_device = {"device", "cpu, auto or cuda:N", TRM__FORM_OTHER,
+                                           set_device, print_device};
 
 /* --- the fields --- */
 
@@ -48,8 +40,8 @@ static const trm_field rows[] = {
     {AT(first_row), NUMBER(int64, 0, (double)UINT32_MAX - (1 << 20), 0),
      .help = "of the batch, where several trainers share one"},
     {KEY(seed), .type = &trm__field_seed, .help = "seed of all random draws"},
-    {KEY(optimizer), .type = &trm__field_word, .words = &optimizers, .initial = TRM_OPT_ADAM_ATAN2,
-     .use = TRM__OURS, .help = "of the dense weights"},
+    {KEY(optimizer), .type = &trm__field_word, .words = &trm__optimizer_words,
+     .initial = TRM_OPT_ADAM_ATAN2, .use = TRM__OURS, .help = "of the dense weights"},
     {KEY(lr), NUMBER(double, 0, 1e3, 1e-4), .synonyms = "learning_rate", .help = "learning rate"},
     {KEY(lr_min_ratio), NUMBER(double, 0, 1, 1),
      .help = "the cosine ends at this share of lr; 1: constant"},
@@ -68,7 +60,7 @@ static const trm_field rows[] = {
     {KEY(ema_rate), NUMBER(double, 0, MOST_DECAY, 0.999), .synonyms = "ema_decay",
      .help = "decay of the average of the weights"},
     {KEY(freeze_weights), .type = &trm__field_bool, .help = "train the puzzle embeddings only"},
-    {KEY(device), .type = &device_type, .use = TRM__OURS | TRM__FREE,
+    {KEY(device), .type = &trm__field_device, .use = TRM__OURS | TRM__FREE,
      .help = "cpu, cuda:N or auto: the first GPU if there is one"},
     {KEY(threads), NUMBER(int, 0, 1024, 0), .use = TRM__OURS | TRM__FREE, .synonyms = "num_threads",
      .help = "0: as many as the process may use"},
@@ -77,7 +69,7 @@ static const trm_field rows[] = {
     {KEY(micro_batch), NUMBER(int, 0, 1 << 20, 0), .use = TRM__OURS | TRM__FREE,
      .synonyms = "micro_batch_size", .help = "rows processed at once; 0: by memory_budget"},
 };
-static const trm__fields fields = {rows, sizeof rows / sizeof *rows, "a trainer"};
+const trm__fields trm__trainer_fields = TRM__FIELDS(rows, "a trainer", trm_trainer_config);
 
 _Static_assert(sizeof(trm_optimizer) == sizeof(int),
                "an enumeration is read and written as an int");
@@ -85,33 +77,33 @@ _Static_assert(sizeof(trm_optimizer) == sizeof(int),
 /* --- by name --- */
 
 const trm_field *trm_trainer_config_field(int i) {
-  return trm__fields_at(&fields, i);
+  return trm__fields_at(&trm__trainer_fields, i);
 }
 
 trm_status trm_trainer_config_set(trm_trainer_config *config, const char *name, const char *value,
                                   trm_error *err) {
-  return trm__fields_set(&fields, config, name, value, err);
+  return trm__fields_set(&trm__trainer_fields, config, name, value, err);
 }
 
 trm_status trm_trainer_config_get(const trm_trainer_config *config, const char *name, char *text,
                                   size_t size, trm_error *err) {
-  return trm__fields_get(&fields, config, name, text, size, err);
+  return trm__fields_get(&trm__trainer_fields, config, name, text, size, err);
 }
 
 trm_status trm_trainer_config_bounds(const char *name, trm_bounds *out, trm_error *err) {
-  return trm__fields_bounds(&fields, name, out, err);
+  return trm__fields_bounds(&trm__trainer_fields, name, out, err);
 }
 
 /* --- defaults, checks, schedule --- */
 
 trm_trainer_config trm_trainer_config_default(void) {
   trm_trainer_config c = {0};
-  trm__fields_default(&fields, &c);
+  trm__fields_default(&trm__trainer_fields, &c);
   return c;
 }
 
 trm_status trm__trainer_check(const trm_trainer_config *c, trm_error *err) {
-  TRM_TRY(trm__fields_check(&fields, c, err));
+  TRM_TRY(trm__fields_check(&trm__trainer_fields, c, err));
   if (c->lr_min_ratio != 1 && c->total_steps <= c->lr_warmup_steps)
     TRM_FAIL(err, TRM_E_CONFIG,
              "lr_min_ratio = %g: a cosine needs total_steps (%lld) beyond lr_warmup_steps (%lld)",

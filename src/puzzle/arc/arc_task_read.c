@@ -14,7 +14,7 @@ enum { WHERE = 400 }; /* room to say where something stands */
 /* 3 and 3.0; anything else is no colour. */
 static int64_t colour_of(const trm__json *cell) {
   const double v = trm__json_is_number(cell) ? trm__json_number(cell) : -1;
-  return v >= 0 && v < TRM__ARC_COLOURS && floor(v) == v ? (int64_t)v : -1;
+  return v >= 0 && v < (double)TRM__ARC_COLOURS && floor(v) == v ? (int64_t)v : -1;
 }
 
 static trm_status read_cells(const trm__json *row, int i, const char *where, trm__arc_grid *g,
