@@ -21,15 +21,19 @@ void trm__cpu_embed(trm__backend *be, trm__workspace *ws, int b, const int32_t *
   for (int64_t r = lo; r < hi; r++) {
     int row = (int)(r / m->L), t = (int)(r % m->L);
     real *out = e + r * D;
+
+    /* A token's embedding; before these, the puzzle's E values fill the block from its start, and
+     * zeros the rest. */
     if (t >= m->P) {
       memcpy(out, tokens + (int64_t)inputs[(int64_t)row * m->S + t - m->P] * D,
              (size_t)D * sizeof *out);
-    } else { /* the puzzle's E values fill the block from its start, zeros the rest */
+    } else {
       int64_t have = (int64_t)m->E - (int64_t)t * D;
       int n = have <= 0 ? 0 : have < D ? (int)have : D;
       memset(out + n, 0, (size_t)(D - n) * sizeof *out);
       if (n > 0) memcpy(out, puzzle[row] + (int64_t)t * D, (size_t)n * sizeof *out);
     }
+
     for (int j = 0; j < D; j++) out[j] = scale * (pos ? out[j] + pos[(int64_t)t * D + j] : out[j]);
   }
   trm__lane_barrier(ws->lane);
@@ -48,6 +52,9 @@ void trm__cpu_embed_grad(trm__backend *be, trm__workspace *ws, int b, const int3
   for (int row = 0; row < b && lo < hi; row++) {
     for (int t = 0; t < m->L; t++) {
       const real *src = de + ((int64_t)row * m->L + t) * D;
+
+      /* e = scale (row + pos), so both receive scale de: the position, and the token or the part
+       * of the puzzle embedding that fills it. */
       if (m->learned)
         k->scale_add(hi - lo, grads + be->outer.embed_pos + (int64_t)t * D + lo, scale, src + lo);
       if (t >= m->P) {
@@ -70,6 +77,7 @@ void trm__cpu_sum(trm__backend *be, trm__workspace *ws, int64_t n, int n_src,
   const trm__kernels *k = cpu_of(be)->k;
   int64_t lo, hi;
   trm__lane_share(ws->lane, n, 64, &lo, &hi);
+
   if (n_src == 1 && h != src[0]) memcpy(h + lo, src[0] + lo, (size_t)(hi - lo) * sizeof *h);
   for (int64_t j = lo; j < hi && n_src > 1; j += STRETCH) {
     int64_t w = hi - j < STRETCH ? hi - j : STRETCH;

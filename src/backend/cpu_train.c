@@ -60,6 +60,8 @@ static void take_fresh(const trm__dims *m, const trm__rows *rows, const trm__fre
   rows->puzzle_ids[row] = fresh->puzzle_ids[row];
   rows->puzzle[row] =
       rows->puzzle_emb ? rows->puzzle_emb + (int64_t)rows->puzzle_ids[row] * m->E : NULL;
+
+  /* Every position of a latent starts at the same vector. */
   for (int i = 0; i < rows->n_latents; i++)
     for (int64_t t = 0; t < m->L; t++)
       memcpy(rows->z[i] + row * latent + t * D, rows->init[i], (size_t)D * sizeof(real));
@@ -216,12 +218,15 @@ static void sign_rows(trm__backend *be, trm__workspace *ws, const trm__update *u
   const int E = be->dims.E;
   if (ws->lane->rank != 0) return;
   k->scale_norm((int64_t)u->rows * E, u->d_puzzle, (real)(1.0 / u->rows));
+
+  /* Rows of one id after the other: their gradients d are added up, w <- decay w - lr sign(d). */
   sort_rows(u);
   for (int i = 0; i < u->rows;) {
     int32_t id = (int32_t)(u->order[i] >> 32);
     memset(u->sum, 0, (size_t)E * sizeof *u->sum);
     for (; i < u->rows && u->order[i] >> 32 == id; i++)
       k->add(E, u->sum, u->d_puzzle + (u->order[i] & 0xffffffff) * E);
+
     real *w = u->puzzle_emb + (int64_t)id * E;
     for (int j = 0; j < E; j++) {
       real d = u->sum[j];

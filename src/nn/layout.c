@@ -91,6 +91,8 @@ static void add_outer(trm__layout *l, const trm_model_config *c) {
   const trm__dims *m = &l->dims;
   double std = 1 / sqrt((double)m->D);
   trm__outer *o = &l->outer;
+
+  /* Embeddings and heads. */
   o->embed_tokens = add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL, std, m->V, m->D,
                              "embed_tokens.embedding_weight");
   o->embed_pos = !m->learned ? -1
@@ -99,6 +101,8 @@ static void add_outer(trm__layout *l, const trm_model_config *c) {
   o->lm_head = add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL, std, m->V, m->D, "lm_head.weight");
   o->q_weight = add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_ZERO, 0, 2, m->D, "q_head.weight");
   o->q_bias = add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_Q_BIAS, 0, 2, 0, "q_head.bias");
+
+  /* Where the latents start: not trained. One row per puzzle id, trained by a rule of its own. */
   for (int i = 0; i < l->plan->n_latents; i++) {
     l->latent_init[i] = l->n_slots;
     add_slot(l, TRM_TENSOR_BUFFER, TRM__INIT_NORMAL, 1, m->D, 0, l->plan->init[i]);
@@ -122,6 +126,8 @@ trm_status trm__layout_create(const trm_model_config *config, trm__layout **out,
   TRM_ALLOC(&l, 1, "the model's layout", err);
   TRM_GOTO(trm__plan_create(config, &l->plan, err));
   l->dims = dims_of(config);
+
+  /* Counted first, then listed. */
   add_all(l, config);
   TRM_GOTO(trm__check_list(l->most_weights, TRM__BLOCK_WEIGHTS, "weights of a block", err));
   TRM_GOTO(trm__check_list(l->max_slots, TRM__MOST_TENSORS, "tensors of a model", err));

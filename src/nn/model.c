@@ -159,10 +159,14 @@ trm_status trm_model_cost_of(const trm_model_config *config, trm_model_cost *cos
   trm_model_cost c = {.positions = m->L,
                       .n_updates = p->n_steps,
                       .n_updates_with_grad = p->n_steps - p->first_grad};
+
   for (int i = 0; i < l->n_slots; i++) {
     if (l->slots[i].kind == TRM_TENSOR_PARAM) c.n_params += l->slots[i].count;
     if (l->slots[i].kind == TRM_TENSOR_PUZZLE_EMB) c.n_puzzle_emb += l->slots[i].count;
   }
+
+  /* Depth and FLOPs, step by step; a backward pass takes twice its forward pass, and the target of
+   * the continue loss one more pass. */
   double head = 2.0 * m->S * m->V * m->D;
   for (int s = 0; s < p->n_steps; s++) {
     int net = p->steps[s].net;
@@ -176,6 +180,7 @@ trm_status trm_model_cost_of(const trm_model_config *config, trm_model_cost *cos
   if (m->q_continue) c.flops_train += c.flops_forward;
   c.flops_forward += head;
   c.flops_train += 3 * head;
+
   c.bytes_saved = trm__walk_saved_bytes(l);
   c.bytes_carry = (int64_t)p->n_latents * m->L * m->D * (int64_t)sizeof(real);
   *cost = c;

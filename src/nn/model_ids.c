@@ -133,6 +133,8 @@ trm_status trm_model_copy_weights(trm_model *to, const trm_model *from, bool *re
   const trm__layout *a = to->layout, *b = from->layout;
   TRM_TRY(trm__model_check_weights(to, err));
   TRM_TRY(trm__model_check_weights(from, err));
+
+  /* Both must have the same tensors; only the puzzle embedding may have other rows. */
   if (a->n_slots != b->n_slots)
     TRM_FAIL(err, TRM_E_SHAPE, "the checkpoint has %d tensors, the model %d", b->n_slots,
              a->n_slots);
@@ -146,6 +148,7 @@ trm_status trm_model_copy_weights(trm_model *to, const trm_model *from, bool *re
                (long long)s->shape[0], (long long)s->shape[1], t->name, (long long)t->shape[0],
                (long long)t->shape[1]);
   }
+
   bool reset = false;
   for (int i = 0; i < a->n_slots; i++) {
     const trm__slot *s = &a->slots[i], *t = &b->slots[i];

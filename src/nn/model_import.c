@@ -276,6 +276,8 @@ static trm_status read_model(const checkpoint *c, const trm_model_config *config
         "%s: no tensor shows seq_len (attention with rotary positions works at any length); it "
         "must be given, for instance by the data set",
         c->path);
+
+  /* An outline shows whether the file has every tensor before memory for them is taken. */
   TRM_TRY(outline_model(c, config, &m));
   trm_model_free(m);
   TRM_TRY(trm__model_alloc(config, NULL, 0, &m, c->err));

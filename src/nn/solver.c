@@ -69,6 +69,8 @@ static trm_status solver_memory(trm_solver *s, trm_error *err) {
   TRM_ALLOC(&s->q_continue, n, "q", err);
   TRM_ALLOC(&s->answer, cells, "answers", err);
   TRM_ALLOC(&s->steps, n, "steps", err);
+
+  /* The backend's: weights, the state of all rows, and what each team works in. */
   TRM_TRY(device_memory(s, cells * m->V, n, err));
   TRM_TRY(trm__weights_create(s->be, s->model, &s->weights, err));
   TRM_TRY(trm__carry_create(s->model, s->be, &s->weights, s->batch, &s->carry, err));
@@ -90,10 +92,13 @@ trm_status trm_solver_create(const trm_model *model, const trm_solver_config *co
   if (config->batch < 0 || config->batch > 1 << 20 || config->threads < 0)
     TRM_FAIL(err, TRM_E_ARGUMENT, "batch = %d, threads = %d: expected 0 to %d, 0 or more",
              config->batch, config->threads, 1 << 20);
+
   TRM_TRY(trm__model_check_weights(model, err));
   TRM_ALLOC(&s, 1, "a solver", err);
   s->model = model;
   s->batch = config->batch ? config->batch : 1;
+
+  /* The backend, its threads, and rows in tiles. */
   int threads = trm__useful_threads(config->threads);
   TRM_GOTO(trm__backend_create(config->device, &l->dims, &l->outer, l->blocks, l->n_blocks, false,
                                &s->be, err));
@@ -101,6 +106,8 @@ trm_status trm_solver_create(const trm_model *model, const trm_solver_config *co
   TRM_GOTO(trm__pool_create(threads, &s->pool, err));
   s->tile = TILE_POSITIONS / l->dims.L > 1 ? TILE_POSITIONS / l->dims.L : 1;
   s->n_walkers = threads;
+
+  /* Memory, refused where there is no room for it, and the weights as the products read them. */
   if (s->be->ops->host)
     TRM_GOTO(trm__room_for(trm_solver_bytes(s) - s->be->ops->held_bytes(s->be),
                            "the rows of a solver", "a smaller batch takes less", err));

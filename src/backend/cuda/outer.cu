@@ -155,10 +155,14 @@ __global__ void losses_kernel(int S, int V, trm_loss kind, const int32_t *labels
   const int64_t r = blockIdx.x;
   labels += r * S;
   logits += r * S * V;
+
+  /* Every label that counts has the same weight. */
   int valid = 0, right = 0;
   for (int t = threadIdx.x; t < S; t += LOSS_THREADS) valid += labels[t] >= 0;
   valid = block_sum<LOSS_THREADS>(valid, counts);
   const double weight = 1.0 / (valid > 0 ? valid : 1);
+
+  /* lm: the mean cross-entropy over them; logits become its gradient. */
   double lm = 0;
   for (int t = threadIdx.x; t < S; t += LOSS_THREADS) {
     float *x = logits + (int64_t)t * V;
@@ -170,6 +174,7 @@ __global__ void losses_kernel(int S, int V, trm_loss kind, const int32_t *labels
     lm += weight * (kind == TRM_LOSS_STABLEMAX ? stablemax(V, x, labels[t], weight)
                                                : softmax(V, x, labels[t], weight));
   }
+
   right = block_sum<LOSS_THREADS>(right, counts);
   lm = block_sum<LOSS_THREADS>(lm, parts);
   if (threadIdx.x != 0) return;

@@ -192,6 +192,7 @@ static void move_latents(trm__backend *be, int n, unsigned char *device, real *h
          (size_t)all * sizeof *host, put ? cudaMemcpyHostToDevice : cudaMemcpyDeviceToHost);
     return;
   }
+
   note(c, cudaSetDevice(c->index));
   float *middle = static_cast<float *>(c->workspace);
   const int64_t most = WORKSPACE / (int64_t)sizeof(float);
@@ -459,6 +460,8 @@ static trm_status create(int index, const trm__dims *dims, const trm__outer *out
   trm_status st = check_device(index, &prop, err);
   cudaGetLastError();
   if (st != TRM_OK) return st;
+
+  /* The object first: what cannot be finished is destroyed as what can. */
   CudaBackend *c = static_cast<CudaBackend *>(calloc(1, sizeof *c));
   if (!c) return fail(err, TRM_E_MEMORY, "no memory for cuda:%d", index);
   c->index = index;
@@ -467,6 +470,7 @@ static trm_status create(int index, const trm__dims *dims, const trm__outer *out
   c->base.outer = *outer;
   c->base.n_blocks = n_blocks;
   fill_ops(c);
+
   st = check_model(dims, blocks, n_blocks, c->name, err);
   if (st == TRM_OK) st = begin(c, &prop, blocks, training, err);
   if (st != TRM_OK) {

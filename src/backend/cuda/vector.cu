@@ -95,6 +95,8 @@ __global__ void norm_columns_kernel(const T *x, const T *out, T *y, float *inv, 
   const int64_t column = (blockIdx.x * (int64_t)WARP + threadIdx.x) * Pack<T>::N;
   const bool inside = column < N;
   const int64_t at = column / D * D * L + column % D;
+
+  /* s = x + out, kept in y; sum of s^2 over the positions, a part by each group. */
   Pack<T> sum = {};
   for (int l = threadIdx.y; l < L && inside; l += GROUPS) {
     Pack<T> a = Pack<T>::load(x + at + (int64_t)l * D);
@@ -107,6 +109,8 @@ __global__ void norm_columns_kernel(const T *x, const T *out, T *y, float *inv, 
   }
   sum_groups<T>(part, &sum);
   if (!inside) return;
+
+  /* y = s / sqrt(mean(s^2) + eps), from s as it was stored. */
   for (int i = 0; i < Pack<T>::N; i++) sum.v[i] = rsqrtf(sum.v[i] / L + eps);
   for (int l = threadIdx.y; l < L; l += GROUPS) {
     Pack<T> a = Pack<T>::load(y + at + (int64_t)l * D);
@@ -123,6 +127,8 @@ __global__ void norm_columns_grad_kernel(const T *y, const float *inv, const T *
   const int64_t column = (blockIdx.x * (int64_t)WARP + threadIdx.x) * Pack<T>::N;
   const bool inside = column < N;
   const int64_t at = column / D * D * L + column % D;
+
+  /* sum of y * dy over the positions */
   Pack<T> sum = {};
   for (int l = threadIdx.y; l < L && inside; l += GROUPS) {
     const Pack<T> a = Pack<T>::load(y + at + (int64_t)l * D);
@@ -215,6 +221,8 @@ __global__ void rotate_kernel(T *qkv, const float *cosine, const float *sine, in
     a.v[0] = to_float(at[0]);
     b.v[0] = to_float(at[half]);
   }
+
+  /* (x, y) -> (x c - y s, y c + x s) */
 #pragma unroll
   for (int k = 0; k < N; k++) {
     const float c = cosine[t * half + j + k], s = sign * sine[t * half + j + k];
@@ -222,6 +230,7 @@ __global__ void rotate_kernel(T *qkv, const float *cosine, const float *sine, in
     a.v[k] = x * c - y * s;
     b.v[k] = y * c + x * s;
   }
+
   if constexpr (N > 1) {
     a.store(at);
     b.store(at + half);
