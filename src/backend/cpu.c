@@ -61,9 +61,12 @@ static void run_job(const cpu_backend *c, const trm__lane *all, const pack_job *
   const int units = trm__units(p, job->depth), step = job->in_chunks ? CPU_CHUNK : job->depth;
   int64_t lo, hi;
   trm__lane_share(all, job->outer, p->nr, &lo, &hi);
+
   for (int64_t r = lo; r < hi; r += p->nr) {
     int n = cpu_min(p->nr, (int)(hi - r));
     for (int d = 0; d < job->depth; d += step) {
+      /* In chunks, step 2 i of the depth is chunk i of the first half, step 2 i + 1 of the second.
+       */
       int from = job->in_chunks ? d / step % 2 * (job->depth / 2) + d / step / 2 * step : d;
       const real *src = weight + r * job->outer_stride + (ptrdiff_t)from * job->depth_stride;
       if (job->as_a)

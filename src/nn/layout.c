@@ -48,6 +48,7 @@ static int64_t add_slot(trm__layout *l, trm_tensor_kind kind, trm__init init, do
                  .shape = {rows, cols},
                  .count = rows * (cols ? cols : 1),
                  .offset = *end};
+
   *end += (s.count + 15) / 16 * 16;
   if (l->slots) {
     snprintf(s.name, sizeof s.name, "%s", name);
@@ -62,6 +63,8 @@ static void add_block(trm__layout *l, const char *net, int layer, trm__block_kin
   trm__weight_about about[TRM__BLOCK_WEIGHTS];
   trm__block b = {.kind = kind, .n_weights = trm__block_kinds[kind].weights(&l->dims, about)};
   if (b.n_weights > l->most_weights) l->most_weights = b.n_weights;
+
+  /* Its weights one after the other, each at a standard deviation of 1 / sqrt(inputs). */
   for (int i = 0; i < b.n_weights && i < TRM__BLOCK_WEIGHTS; i++) {
     const int rows = about[i].rows, cols = about[i].cols;
     char name[80];
@@ -70,6 +73,7 @@ static void add_block(trm__layout *l, const char *net, int layer, trm__block_kin
                                     1 / sqrt((double)(cols ? cols : rows)), rows, cols, name),
                            rows, cols};
   }
+
   if (l->blocks)
     l->blocks[trm__push(&l->n_blocks, l->max_blocks)] = b;
   else

@@ -17,6 +17,8 @@ trm_status trm__model_outline(const trm_model_config *config, const int32_t *ids
   TRM_ALLOC(&m, 1, "a model", err);
   m->config = *config;
   TRM_GOTO(trm__layout_create(config, &m->layout, err));
+
+  /* Only the embeddings of these ids are kept, one row for each. */
   if (ids) {
     m->n_ids = n_ids;
     trm__layout_keep_rows(m->layout, n_ids);
@@ -91,6 +93,8 @@ trm_status trm_model_create(const trm_model_config *config, uint64_t seed, trm_m
   trm_model *m;
   *out = NULL;
   TRM_TRY(trm__model_alloc(config, NULL, 0, &m, err));
+
+  /* Each tensor from a sequence of its own: what it starts at does not depend on the others. */
   for (int i = 0; i < m->layout->n_slots; i++) {
     const trm__slot *s = &m->layout->slots[i];
     real *v = trm__model_slot(m, s);

@@ -251,6 +251,7 @@ static trm_status save_torch(const trm_model *m, const char *path, trm_dtype dty
         "a .safetensors file or a folder",
         path, m->n_ids, m->config.num_puzzle_identifiers);
   trm_status st = list_tensors(m, dtype, &list, err);
+
   for (int i = 0; i < m->layout->n_slots && st == TRM_OK; i++)
     if (m->layout->slots[i].kind == TRM_TENSOR_BUFFER &&
         is_bf16(list.tensors[i].data, list.tensors[i].count))

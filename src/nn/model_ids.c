@@ -116,6 +116,9 @@ static void copy_embeddings(trm_model *to, const trm_model *from, const trm__slo
     memcpy(to->puzzle_emb, from->puzzle_emb, (size_t)s->count * sizeof(real));
     return;
   }
+
+  /* An id that is new starts at the mean of the old ones; where ids mean the same puzzles, those
+   * that are kept keep their embedding. */
   spread_mean(to->puzzle_emb, s->shape[0], from->puzzle_emb, t->shape[0], s->shape[1]);
   *reset = !same_ids;
   for (int64_t row = 0; row < s->shape[0] && same_ids; row++) {

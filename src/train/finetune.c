@@ -237,12 +237,15 @@ static trm_status run(finetuning *f, const identity *id, trm_error *err) {
   const trm_finetune_config *c = f->config;
   const double seconds = c->state_seconds > 0 ? c->state_seconds : STATE_SECONDS;
   int64_t done = trm_trainer_updates(f->trainer), saved = done;
-  f->saved_at = done ? trm__os_seconds()
-                     : -INFINITY; /* at once: a place that cannot be written ends it early */
+
+  /* The first state is written at once: a place that cannot be written ends it early. */
+  f->saved_at = done ? trm__os_seconds() : -INFINITY;
   while (done < c->steps && !(c->enough && c->enough(c->progress_arg, done))) {
     trm_metrics metrics;
     TRM_TRY(update(f, &metrics, err));
     done = trm_trainer_updates(f->trainer);
+
+    /* A state once in a while, and before it stops because somebody wants it. */
     const bool stop = c->progress && !c->progress(c->progress_arg, done, c->steps, &metrics);
     if (c->state && (stop || trm__os_seconds() - f->saved_at > seconds)) {
       TRM_TRY(save(f, id, err));
@@ -273,6 +276,8 @@ trm_status trm_finetune(const trm_model *model, const trm_dataset *data,
   TRM_GOTO(begin(&f, model, data, err));
   if (config->state) TRM_GOTO(identify(&f, data, &id, err));
   TRM_GOTO(restore(&f, &id, err));
+
+  /* What was learned is handed over when it was stopped, too. */
   st = run(&f, &id, err);
   if (st == TRM_OK || st == TRM_E_INTERRUPTED) st = hand_over(&f, st, out, err);
 done:

@@ -165,6 +165,8 @@ static trm_status check_parts(const trm__safetensors *file, const part *parts, i
           (long long)want->shape[0], trm__dtype_name(want->dtype));
     TRM_TRY(check_values(path, &parts[i], have->data, err));
   }
+
+  /* All of ours are there, so a tensor more is one of another run. */
   if (trm__safetensors_count(file) != n)
     TRM_FAIL(err, TRM_E_SHAPE,
              "%s: %d tensors, this run needs %d; it is the state of another kind of run", path,

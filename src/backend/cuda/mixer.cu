@@ -251,8 +251,11 @@ __device__ __forceinline__ void norm_gradient(bf16 *dy, const bf16 *y, const flo
     low += pair_low(g) * pair_low(v);
     high += pair_high(g) * pair_high(v);
   }
+
+  /* mean(dy y) of both halves */
   low = (low + __shfl_xor_sync(0xffffffffu, low, 16)) / (float)L;
   high = (high + __shfl_xor_sync(0xffffffffu, high, 16)) / (float)L;
+
   const float inv_low = c < n ? inv[c] : 0, inv_high = c < n ? inv[c + 1] : 0;
   for (int l = half; l < L; l += 2) {
     uint32_t *at = reinterpret_cast<uint32_t *>(dy + l * XS + c);

@@ -208,6 +208,8 @@ __global__ void table_grad_kernel(TableGrad<T> g, int64_t stretch, float *part) 
   if (d >= g.D) return;
   const int64_t rows = (int64_t)g.b * g.S, first = blockIdx.x * stretch;
   const int64_t last = first + stretch < rows ? first + stretch : rows;
+
+  /* dW[v] = sum over rows of c_v x: c is the scale where the token is v, or a coefficient for v. */
   float sum[TABLE_ROWS] = {};
   for (int64_t r = first; r < last; r++) {
     const float x = to_float(g.x[(r / g.S * g.L + g.first + r % g.S) * g.D + d]);
@@ -221,6 +223,7 @@ __global__ void table_grad_kernel(TableGrad<T> g, int64_t stretch, float *part) 
       sum[k] += c * x;
     }
   }
+
   for (int k = 0; k < TABLE_ROWS && v0 + k < g.V; k++)
     part[((int64_t)blockIdx.x * g.V + v0 + k) * g.D + d] = sum[k];
 }

@@ -252,6 +252,8 @@ static trm_status op_run(trm__backend *be, trm__program *program, void *arg, int
   note(c, cudaSetDevice(c->index));
   if (!program || c->failed != cudaSuccess) return finish(c, err);
   const bool again = c->program == program && c->program_arg == arg && c->program_key == key;
+
+  /* The first time as it is; the second time it is recorded, and replayed from then on. */
   if (!again) {
     forget_graph(c);
     c->program = program;
@@ -370,6 +372,7 @@ static bool fill_tables(CudaBackend *c) {
       values[t * half + i] = (float)cos(angle);
       values[n + t * half + i] = (float)sin(angle);
     }
+
   if (m.rope) copy(c, c->cosine, values, n * sizeof *values, cudaMemcpyHostToDevice);
   if (m.rope) copy(c, c->sine, values + n, n * sizeof *values, cudaMemcpyHostToDevice);
   free(values);

@@ -113,6 +113,7 @@ static cublasStatus_t choose(Products *p, ProductPlan *plan) {
 
 static cublasStatus_t make_plan(Products *p, const Product &x, unsigned alignment,
                                 ProductPlan **out) {
+  /* A place of its own while there are some, then that of the oldest. */
   int i = p->n_plans;
   if (i == PRODUCT_SHAPES) {
     i = p->next;
@@ -120,6 +121,7 @@ static cublasStatus_t make_plan(Products *p, const Product &x, unsigned alignmen
   } else {
     p->n_plans++;
   }
+
   ProductPlan *plan = &p->plans[i];
   free_plan(plan);
   cublasStatus_t status = describe(plan, p->type, x);
@@ -129,6 +131,7 @@ static cublasStatus_t make_plan(Products *p, const Product &x, unsigned alignmen
     free_plan(plan); /* an empty one serves nothing */
     return status;
   }
+
   plan->shape = x;
   *out = plan;
   return CUBLAS_STATUS_SUCCESS;

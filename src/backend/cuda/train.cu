@@ -33,6 +33,7 @@ __global__ void refill_kernel(trm__rows rows, trm__fresh fresh, int first, int S
     rows.inputs[t] = fresh.inputs[t];
     rows.labels[t] = fresh.labels[t];
   }
+
   if (threadIdx.x != 0) return;
   if (halted) {
     const int32_t id = fresh.puzzle_ids[row];

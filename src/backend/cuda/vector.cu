@@ -41,6 +41,8 @@ __global__ void norm_rows_kernel(T *y, float *inv, int64_t R, int D, float eps) 
     const Pack<T> p = Pack<T>::load(at + j);
     for (int i = 0; i < Pack<T>::N; i++) sum += p.v[i] * p.v[i];
   }
+
+  /* y <- y / sqrt(mean(y^2) + eps) */
   const float scale = rsqrtf(warp_sum(sum) / D + eps);
   for (int j = lane * Pack<T>::N; j < D; j += WARP * Pack<T>::N) {
     Pack<T> p = Pack<T>::load(at + j);
@@ -63,6 +65,7 @@ __global__ void norm_rows_grad_kernel(const T *y, const float *inv, T *dh, int64
     const Pack<T> a = Pack<T>::load(y + j), g = Pack<T>::load(dh + j);
     for (int i = 0; i < Pack<T>::N; i++) sum += a.v[i] * g.v[i];
   }
+
   const float mean = warp_sum(sum) / D, scale = inv[row];
   for (int j = lane * Pack<T>::N; j < D; j += WARP * Pack<T>::N) {
     const Pack<T> a = Pack<T>::load(y + j);
