@@ -50,14 +50,14 @@ static real **place_of(cpu_packed *p, int pass, int i) {
 }
 
 static int64_t job_size(const cpu_backend *c, const pack_job *job) {
-  return job->as_a ? (int64_t)job->outer * trm__units(c->p, job->depth)
-                   : trm__size_b(c->p, job->depth, job->outer);
+  return job->as_a ? (int64_t)job->outer * trm__units(c->product, job->depth)
+                   : trm__size_b(c->product, job->depth, job->outer);
 }
 
 /* Packs this lane's share: pieces of nr rows or columns by CPU_CHUNK of the depth. */
 static void run_job(const cpu_backend *c, const trm__lane *all, const pack_job *job,
                     const real *weight, real *dst) {
-  const trm__product *p = c->p;
+  const trm__product *p = c->product;
   const int units = trm__units(p, job->depth), step = job->in_chunks ? CPU_CHUNK : job->depth;
   int64_t lo, hi;
   trm__lane_share(all, job->outer, p->nr, &lo, &hi);
@@ -94,8 +94,8 @@ static void cpu_pack(trm__backend *be, const trm__lane *lane, const real *params
   trm__lane all = {0, 1, lane->team * lane->size + lane->rank, lane->n_teams * lane->size, NULL};
   for (int i = 0; i < be->n_blocks; i++) pack_block(c, &all, i, params);
   if (all.rank == 0) {
-    const trm__dims *m = &be->dims;
-    c->p->to_b(m->D, m->V, params + be->outer.lm_head, 1, m->D, c->head);
+    const trm__dims *dims = &be->dims;
+    c->product->to_b(dims->D, dims->V, params + be->outer.lm_head, 1, dims->D, c->head);
     be->params = params;
   }
 }
@@ -117,8 +117,8 @@ static int64_t cpu_saved_size(const trm__backend *be, trm__block_kind kind) {
 }
 int64_t trm__cpu_saved_size(const trm__dims *dims, trm__block_kind kind) {
   cpu_backend c = {.base.dims = *dims};
-  if (trm__kernels_select(&c.k, NULL) != TRM_OK) c.k = &trm__kernels_portable;
-  c.p = &c.k->product[dims->dtype];
+  if (trm__kernels_select(&c.kernels, NULL) != TRM_OK) c.kernels = &trm__kernels_portable;
+  c.product = &c.kernels->product[dims->dtype];
   return saved_size(&c, kind);
 }
 
@@ -149,7 +149,7 @@ static int64_t cpu_scratch_size(const trm__backend *be, int b, bool training) {
 }
 
 static const char *cpu_kernels(const trm__backend *be) {
-  return ((const cpu_backend *)be)->k->name;
+  return ((const cpu_backend *)be)->kernels->name;
 }
 
 static int64_t cpu_held_bytes(const trm__backend *be) {
@@ -238,8 +238,8 @@ const trm__backend_ops trm__cpu_ops = {
 
 /* Carves the packed weights and the tables. */
 static void lay_out(cpu_backend *c, trm__carver *memory) {
-  const trm__dims *m = &c->base.dims;
-  const int64_t table = (int64_t)m->L * (m->d / 2);
+  const trm__dims *dims = &c->base.dims;
+  const int64_t table = (int64_t)dims->L * (dims->d / 2);
   pack_job job;
 
   for (int block = 0; block < c->base.n_blocks; block++) {
@@ -250,18 +250,18 @@ static void lay_out(cpu_backend *c, trm__carver *memory) {
           *place_of(&c->packed[block], pass, i) = cpu_carve(memory, job_size(c, &job));
   }
 
-  c->head = cpu_carve(memory, trm__size_b(c->p, m->D, m->V));
+  c->head = cpu_carve(memory, trm__size_b(c->product, dims->D, dims->V));
   c->rope_cos = cpu_carve(memory, table);
   c->rope_sin = cpu_carve(memory, table);
 }
 
 /* Angles t * theta^(-2i/d), in double. */
 static void fill_rope(cpu_backend *c) {
-  const trm__dims *m = &c->base.dims;
-  int half = m->d / 2;
-  for (int t = 0; t < m->L; t++)
+  const trm__dims *dims = &c->base.dims;
+  int half = dims->d / 2;
+  for (int t = 0; t < dims->L; t++)
     for (int i = 0; i < half; i++) {
-      double angle = t * pow(m->rope_theta, -2.0 * i / m->d);
+      double angle = t * pow(dims->rope_theta, -2.0 * i / dims->d);
       c->rope_cos[t * half + i] = (real)cos(angle);
       c->rope_sin[t * half + i] = (real)sin(angle);
     }
@@ -269,15 +269,15 @@ static void fill_rope(cpu_backend *c) {
 
 trm_status trm__cpu_create(const trm__dims *dims, const trm__outer *outer, const trm__block *blocks,
                            int n_blocks, bool training, trm__backend **out, trm_error *err) {
-  const trm__kernels *k;
+  const trm__kernels *kernels;
   trm__carver count = {0}, memory = {0};
   cpu_backend *c;
-  TRM_TRY(trm__kernels_select(&k, err));
+  TRM_TRY(trm__kernels_select(&kernels, err));
   TRM_ALLOC(&c, 1, "the CPU backend", err);
   c->base =
       (trm__backend){.ops = &trm__cpu_ops, .dims = *dims, .outer = *outer, .n_blocks = n_blocks};
-  c->k = k;
-  c->p = &k->product[dims->dtype];
+  c->kernels = kernels;
+  c->product = &kernels->product[dims->dtype];
   c->training = training;
 
   /* A copy of the blocks, and one block of memory for all that is packed. */

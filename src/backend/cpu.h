@@ -32,8 +32,8 @@ typedef enum cpu_packing {
 
 typedef struct cpu_backend {
   trm__backend base;
-  const trm__kernels *k;
-  const trm__product *p; /* of k, in the model's format */
+  const trm__kernels *kernels;
+  const trm__product *product; /* of kernels, in the model's format */
   bool training;
   int far;            /* TRM__FETCH_B when the packed weights do not stay in a second-level cache */
   cpu_packed *packed; /* [n_blocks] */
@@ -124,7 +124,7 @@ void trm__cpu_weight_grad(const cpu_backend *c, trm__lane *lane, int m, int n, i
                           cpu_operand a, cpu_operand b, real *out, bool accumulate, real *shared,
                           real *scratch);
 static inline int64_t cpu_grad_scratch(const cpu_backend *c, int k) {
-  return (CPU_ROWS > CPU_CHUNK ? CPU_ROWS : CPU_CHUNK) * (int64_t)trm__units(c->p, k);
+  return (CPU_ROWS > CPU_CHUNK ? CPU_ROWS : CPU_CHUNK) * (int64_t)trm__units(c->product, k);
 }
 
 /* The ops of cpu_embed.c and cpu_head.c. */

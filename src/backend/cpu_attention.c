@@ -29,56 +29,57 @@ typedef struct attention_memory {
   real *rows, *out;
   real *kt, *v, *vt, *k; /* k^T, v, v^T and k of a head as operands B */
   real *s, *dt;          /* [CPU_ROWS, L]: scores, then p; dp, then dt */
-  real *a, *columns, *b; /* operands of a part of the queries: A along d or L, A of L rows, B */
+  /* Operands of a part of the queries: A along d or L, A of L rows, B. */
+  real *part_a, *columns, *part_b;
   real *grad;
 } attention_memory;
 
 static attention_memory carve(const cpu_backend *c, int b, bool backward, cpu_memory memory) {
-  const trm__dims *m = &c->base.dims;
-  const trm__product *p = c->p;
-  const int L = m->L, D = m->D, d = m->d;
+  const trm__dims *dims = &c->base.dims;
+  const trm__product *p = c->product;
+  const int L = dims->L, D = dims->D, d = dims->d;
   const int64_t R = (int64_t)b * L;
-  attention_memory a = {0};
+  attention_memory own = {0};
 
   /* Kept; the team's own where nothing is. */
-  a.qkv = cpu_carve(memory.saved, R * 3 * D);
-  a.o = cpu_carve(memory.saved, R * D);
-  a.lse = cpu_carve(memory.saved, R * m->H);
-  if (memory.saved != memory.shared) a.inv = cpu_carve(memory.saved, R);
+  own.qkv = cpu_carve(memory.saved, R * 3 * D);
+  own.o = cpu_carve(memory.saved, R * D);
+  own.lse = cpu_carve(memory.saved, R * dims->H);
+  if (memory.saved != memory.shared) own.inv = cpu_carve(memory.saved, R);
 
   /* Forward: o W_o^T needs rows and their result; a head its k and v, and the softmax of a part. */
   if (!backward) {
-    a.rows = cpu_carve(memory.scratch, CPU_ROWS * D);
-    a.out = cpu_carve(memory.scratch, CPU_ROWS * D);
+    own.rows = cpu_carve(memory.scratch, CPU_ROWS * D);
+    own.out = cpu_carve(memory.scratch, CPU_ROWS * D);
     trm__carve_anew(memory.scratch);
-    a.kt = cpu_carve(memory.scratch, trm__size_b(p, d, L));
-    a.v = cpu_carve(memory.scratch, trm__size_b(p, L, d));
-    a.s = cpu_carve(memory.scratch, CPU_ROWS * L);
-    a.a = cpu_carve(memory.scratch, CPU_ROWS * (d > L ? d : L));
-    return a;
+    own.kt = cpu_carve(memory.scratch, trm__size_b(p, d, L));
+    own.v = cpu_carve(memory.scratch, trm__size_b(p, L, d));
+    own.s = cpu_carve(memory.scratch, CPU_ROWS * L);
+    own.part_a = cpu_carve(memory.scratch, CPU_ROWS * (d > L ? d : L));
+    return own;
   }
 
   /* Backward: the gradients of all rows. */
-  a.ds = cpu_carve(memory.shared, R * D);
-  a.d_o = cpu_carve(memory.shared, R * D);
-  a.dqkv = cpu_carve(memory.shared, R * 3 * D);
-  a.delta = cpu_carve(memory.shared, R * m->H);
-  a.shared = cpu_carve(memory.shared, trm__size_b(p, (int)R, D));
+  own.ds = cpu_carve(memory.shared, R * D);
+  own.d_o = cpu_carve(memory.shared, R * D);
+  own.dqkv = cpu_carve(memory.shared, R * 3 * D);
+  own.delta = cpu_carve(memory.shared, R * dims->H);
+  own.shared = cpu_carve(memory.shared, trm__size_b(p, (int)R, D));
 
   /* The deepest rows are [dq dk dv]; a head has all that one part of its queries needs. */
-  a.rows = cpu_carve(memory.scratch, CPU_ROWS * 3 * D);
+  own.rows = cpu_carve(memory.scratch, CPU_ROWS * 3 * D);
   trm__carve_anew(memory.scratch);
-  a.kt = cpu_carve(memory.scratch, trm__size_b(p, d, L));
-  a.vt = cpu_carve(memory.scratch, trm__size_b(p, d, L));
-  a.k = cpu_carve(memory.scratch, trm__size_b(p, L, d));
-  a.s = cpu_carve(memory.scratch, CPU_ROWS * L);
-  a.dt = cpu_carve(memory.scratch, CPU_ROWS * L);
-  a.columns = cpu_carve(memory.scratch, CPU_ROWS * L);
-  a.b = cpu_carve(memory.scratch, trm__size_b(p, CPU_ROWS, d));
-  a.a = cpu_carve(memory.scratch, CPU_ROWS * d);
+  own.kt = cpu_carve(memory.scratch, trm__size_b(p, d, L));
+  own.vt = cpu_carve(memory.scratch, trm__size_b(p, d, L));
+  own.k = cpu_carve(memory.scratch, trm__size_b(p, L, d));
+  own.s = cpu_carve(memory.scratch, CPU_ROWS * L);
+  own.dt = cpu_carve(memory.scratch, CPU_ROWS * L);
+  own.columns = cpu_carve(memory.scratch, CPU_ROWS * L);
+  own.part_b = cpu_carve(memory.scratch, trm__size_b(p, CPU_ROWS, d));
+  own.part_a = cpu_carve(memory.scratch, CPU_ROWS * d);
   trm__carve_anew(memory.scratch);
-  a.grad = cpu_carve(memory.scratch, cpu_grad_scratch(c, (int)R));
-  return a;
+  own.grad = cpu_carve(memory.scratch, cpu_grad_scratch(c, (int)R));
+  return own;
 }
 
 static void attention_count(const cpu_backend *c, int b, bool backward, cpu_memory memory) {
@@ -89,19 +90,19 @@ static void attention_count(const cpu_backend *c, int b, bool backward, cpu_memo
 typedef struct head_view {
   int64_t qkv, o, lse;
 } head_view;
-static head_view view_of(const trm__dims *m, int b, int64_t item) {
-  int64_t row = item / m->H, h = item % m->H, R = (int64_t)b * m->L;
-  return (head_view){row * m->L * 3 * m->D + h * m->d, row * m->L * m->D + h * m->d,
-                     h * R + row * m->L};
+static head_view view_of(const trm__dims *dims, int b, int64_t item) {
+  int64_t row = item / dims->H, h = item % dims->H, R = (int64_t)b * dims->L;
+  return (head_view){row * dims->L * 3 * dims->D + h * dims->d,
+                     row * dims->L * dims->D + h * dims->d, h * R + row * dims->L};
 }
 
 /* --- forward --------------------------------------------------------------------------------- */
 
 /* o = softmax(q k^T / sqrt(d)) v for one head. */
 static void head_forward(const cpu_backend *c, const attention_memory *own, head_view at) {
-  const trm__dims *m = &c->base.dims;
-  const trm__product *p = c->p;
-  const int L = m->L, D = m->D, d = m->d, deep = trm__units(p, d), wide = trm__units(p, L);
+  const trm__dims *dims = &c->base.dims;
+  const trm__product *p = c->product;
+  const int L = dims->L, D = dims->D, d = dims->d, deep = trm__units(p, d), wide = trm__units(p, L);
   const real *qkv = own->qkv + at.qkv;
   const real scale = (real)(1 / sqrt((double)d));
   int64_t lda;
@@ -116,37 +117,37 @@ static void head_forward(const cpu_backend *c, const attention_memory *own, head
     real *o = own->o + at.o + (int64_t)r * D, inverse[CPU_ROWS];
 
     /* s = q k^T */
-    const real *q = cpu_a(p, rows, d, qkv + (int64_t)r * 3 * D, 3 * D, own->a, &lda);
+    const real *q = cpu_a(p, rows, d, qkv + (int64_t)r * 3 * D, 3 * D, own->part_a, &lda);
     p->gemm(rows, L, deep, q, lda, own->kt, (ptrdiff_t)deep * p->nr, own->s, L, TRM__SET);
 
     /* o = (e v) / rowsum(e) with e = exp(s / sqrt(d) - rowmax): d values are divided, not L. */
-    p->softmax_a(rows, L, own->s, L, scale, own->a, wide, own->lse + at.lse + r, inverse);
-    p->gemm(rows, d, wide, own->a, wide, own->v, (ptrdiff_t)wide * p->nr, o, D, TRM__SET);
-    c->k->scale_rows(rows, d, o, D, inverse);
+    p->softmax_a(rows, L, own->s, L, scale, own->part_a, wide, own->lse + at.lse + r, inverse);
+    p->gemm(rows, d, wide, own->part_a, wide, own->v, (ptrdiff_t)wide * p->nr, o, D, TRM__SET);
+    c->kernels->scale_rows(rows, d, o, D, inverse);
   }
 }
 
 /* Rotary positions on the heads of q and k, rows [lo, hi); sign -1 undoes them. */
 static void rotate(const cpu_backend *c, int64_t lo, int64_t hi, real *qkv, real sign) {
-  const trm__dims *m = &c->base.dims;
-  int half = m->d / 2;
-  if (!m->rope) return;
+  const trm__dims *dims = &c->base.dims;
+  int half = dims->d / 2;
+  if (!dims->rope) return;
   for (int64_t r = lo; r < hi; r++) {
-    int64_t t = r % m->L;
-    c->k->rope(2 * m->H, m->d, qkv + r * 3 * m->D, c->rope_cos + t * half, c->rope_sin + t * half,
-               sign);
+    int64_t t = r % dims->L;
+    c->kernels->rope(2 * dims->H, dims->d, qkv + r * 3 * dims->D, c->rope_cos + t * half,
+                     c->rope_sin + t * half, sign);
   }
 }
 
 static void attention_forward(trm__backend *be, trm__lane *lane, const trm__block *blk, int b,
                               const real *x, real *y, cpu_memory memory) {
   const cpu_backend *c = cpu_of(be);
-  const trm__dims *m = &be->dims;
-  const trm__product *p = c->p;
+  const trm__dims *dims = &be->dims;
+  const trm__product *p = c->product;
   const cpu_packed *w = cpu_packed_of(be, blk);
   const attention_memory own = carve(c, b, false, memory);
-  const int D = m->D, units = trm__units(p, D);
-  const int64_t R = (int64_t)b * m->L;
+  const int D = dims->D, units = trm__units(p, D);
+  const int64_t R = (int64_t)b * dims->L;
   int64_t lo, hi, first, last, lda;
 
   /* [q k v] = x W_qkv^T, rows among the members; q and k rotated. */
@@ -156,8 +157,8 @@ static void attention_forward(trm__backend *be, trm__lane *lane, const trm__bloc
   trm__lane_barrier(lane);
 
   /* o, heads of all rows among the members. */
-  trm__lane_share(lane, (int64_t)b * m->H, 1, &first, &last);
-  for (int64_t i = first; i < last; i++) head_forward(c, &own, view_of(m, b, i));
+  trm__lane_share(lane, (int64_t)b * dims->H, 1, &first, &last);
+  for (int64_t i = first; i < last; i++) head_forward(c, &own, view_of(dims, b, i));
   trm__lane_barrier(lane);
 
   /* y = norm(x + o W_o^T), the sum of a part while its product is in the cache. */
@@ -166,8 +167,8 @@ static void attention_forward(trm__backend *be, trm__lane *lane, const trm__bloc
     const int rows = (int)(hi - r < part ? hi - r : part);
     const real *a = cpu_a(p, rows, D, own.o + r * D, D, own.rows, &lda);
     p->gemm(rows, D, units, a, lda, w->fwd[TRM__O], (ptrdiff_t)units * p->nr, own.out, D, c->far);
-    c->k->add_rms_rows(rows, D, x + r * D, D, own.out, D, (real)m->eps, y + r * D, D,
-                       own.inv ? own.inv + r : NULL);
+    c->kernels->add_rms_rows(rows, D, x + r * D, D, own.out, D, (real)dims->eps, y + r * D, D,
+                             own.inv ? own.inv + r : NULL);
   }
   trm__lane_barrier(lane);
 }
@@ -177,10 +178,10 @@ static void attention_forward(trm__backend *be, trm__lane *lane, const trm__bloc
 /* out [rows, L] = x B for a part of the queries: x [rows, d] of stride ld, B of L columns. */
 static void along_head(const cpu_backend *c, const attention_memory *own, int rows, const real *x,
                        int64_t ld, const real *packed, real *out) {
-  const trm__product *p = c->p;
+  const trm__product *p = c->product;
   const int L = c->base.dims.L, d = c->base.dims.d, deep = trm__units(p, d);
   int64_t lda;
-  const real *a = cpu_a(p, rows, d, x, ld, own->a, &lda);
+  const real *a = cpu_a(p, rows, d, x, ld, own->part_a, &lda);
   p->gemm(rows, L, deep, a, lda, packed, (ptrdiff_t)deep * p->nr, out, L, TRM__SET);
 }
 
@@ -188,20 +189,20 @@ static void along_head(const cpu_backend *c, const attention_memory *own, int ro
  * stride ld, gives to all keys. */
 static void across_queries(const cpu_backend *c, const attention_memory *own, int rows,
                            const real *t, const real *x, int64_t ld, real *out, int mode) {
-  const trm__product *p = c->p;
-  const trm__dims *m = &c->base.dims;
+  const trm__product *p = c->product;
+  const trm__dims *dims = &c->base.dims;
   const int across = trm__units(p, rows);
-  p->to_a(m->L, rows, t, 1, m->L, own->columns, across);
-  p->to_b(rows, m->d, x, ld, 1, own->b);
-  p->gemm(m->L, m->d, across, own->columns, across, own->b, (ptrdiff_t)across * p->nr, out,
-          3 * m->D, mode);
+  p->to_a(dims->L, rows, t, 1, dims->L, own->columns, across);
+  p->to_b(rows, dims->d, x, ld, 1, own->part_b);
+  p->gemm(dims->L, dims->d, across, own->columns, across, own->part_b, (ptrdiff_t)across * p->nr,
+          out, 3 * dims->D, mode);
 }
 
 /* dqkv of one head from its do and delta. */
 static void head_backward(const cpu_backend *c, const attention_memory *own, head_view at) {
-  const trm__dims *m = &c->base.dims;
-  const trm__product *p = c->p;
-  const int L = m->L, D = m->D, d = m->d, wide = trm__units(p, L);
+  const trm__dims *dims = &c->base.dims;
+  const trm__product *p = c->product;
+  const int L = dims->L, D = dims->D, d = dims->d, wide = trm__units(p, L);
   const real *qkv = own->qkv + at.qkv;
   const real scale = (real)(1 / sqrt((double)d));
   int64_t lda;
@@ -223,8 +224,8 @@ static void head_backward(const cpu_backend *c, const attention_memory *own, hea
 
     /* s <- p = exp(s / sqrt(d)) / 2^lse; dp <- dt = p * (dp - delta) / sqrt(d), where delta is
      * rowsum(dp * p) = rowsum(do * o) */
-    c->k->softmax_grad(rows, L, own->s, L, scale, own->lse + at.lse + r, own->dt, L,
-                       own->delta + at.lse + r);
+    c->kernels->softmax_grad(rows, L, own->s, L, scale, own->lse + at.lse + r, own->dt, L,
+                             own->delta + at.lse + r);
 
     /* dq = dt k, complete; dk += dt^T q, dv += p^T do */
     const real *dt = cpu_a(p, rows, L, own->dt, L, own->columns, &lda);
@@ -239,30 +240,30 @@ static void attention_backward(trm__backend *be, trm__lane *lane, const trm__blo
                                const real *x, const real *y, real *dh, real *const *dw,
                                bool accumulate, cpu_memory memory) {
   const cpu_backend *c = cpu_of(be);
-  const trm__dims *m = &be->dims;
-  const trm__kernels *k = c->k;
+  const trm__dims *dims = &be->dims;
+  const trm__kernels *kernels = c->kernels;
   const cpu_packed *w = cpu_packed_of(be, blk);
   const attention_memory own = carve(c, b, true, memory);
-  const int D = m->D, d = m->d;
-  const int64_t R = (int64_t)b * m->L;
+  const int D = dims->D, d = dims->d;
+  const int64_t R = (int64_t)b * dims->L;
   int64_t lo, hi, first, last;
 
   /* ds = norm'(dy), which is also the first part of dx; do = ds W_o. */
   trm__lane_share(lane, R, 1, &lo, &hi);
   const int rows = (int)(hi - lo);
-  k->rms_rows_grad(rows, D, y + lo * D, D, own.inv + lo, dh + lo * D, D, own.ds + lo * D, D);
+  kernels->rms_rows_grad(rows, D, y + lo * D, D, own.inv + lo, dh + lo * D, D, own.ds + lo * D, D);
   memcpy(dh + lo * D, own.ds + lo * D, (size_t)rows * (size_t)D * sizeof *dh);
   trm__cpu_rows(c, lo, hi, D, D, own.ds, D, w->bwd[TRM__O], own.d_o, D, false, own.rows);
 
   /* delta = rowsum(do * o) of each head. */
-  for (int h = 0; h < m->H; h++)
-    k->dot_rows(rows, d, own.d_o + lo * D + h * d, D, own.o + lo * D + h * d, D,
-                own.delta + h * R + lo);
+  for (int h = 0; h < dims->H; h++)
+    kernels->dot_rows(rows, d, own.d_o + lo * D + h * d, D, own.o + lo * D + h * d, D,
+                      own.delta + h * R + lo);
   trm__lane_barrier(lane);
 
   /* [dq dk dv], heads of all rows among the members. */
-  trm__lane_share(lane, (int64_t)b * m->H, 1, &first, &last);
-  for (int64_t i = first; i < last; i++) head_backward(c, &own, view_of(m, b, i));
+  trm__lane_share(lane, (int64_t)b * dims->H, 1, &first, &last);
+  for (int64_t i = first; i < last; i++) head_backward(c, &own, view_of(dims, b, i));
   trm__lane_barrier(lane);
 
   /* Rotation undone; dx += [dq dk dv] W_qkv. */

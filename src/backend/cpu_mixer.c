@@ -18,18 +18,18 @@ static unsigned mixer_packing(const trm__block *blk, int i) {
   return CPU_AS_A | (i == TRM__GATE_UP ? CPU_IN_CHUNKS : 0);
 }
 /* Channels go in blocks of block_cols(): a block of [G; U] and of A is one stretch of memory. */
-static int block_cols(const trm__dims *m) {
-  return cpu_min(m->D, CPU_COLS);
+static int block_cols(const trm__dims *dims) {
+  return cpu_min(dims->D, CPU_COLS);
 }
-static int n_blocks(const trm__dims *m) {
-  return (m->D + CPU_COLS - 1) / CPU_COLS;
+static int n_blocks(const trm__dims *dims) {
+  return (dims->D + CPU_COLS - 1) / CPU_COLS;
 }
 /* Reals between the rows of a block of G, U or A as kept, and of n such rows of all blocks. */
-static int kept_cols(const trm__dims *m, const trm__product *p) {
-  return trm__kept(p, block_cols(m));
+static int kept_cols(const trm__dims *dims, const trm__product *p) {
+  return trm__kept(p, block_cols(dims));
 }
-static int64_t kept_rows(const trm__dims *m, const trm__product *p, int n) {
-  return (int64_t)n_blocks(m) * n * kept_cols(m, p);
+static int64_t kept_rows(const trm__dims *dims, const trm__product *p, int n) {
+  return (int64_t)n_blocks(dims) * n * kept_cols(dims, p);
 }
 
 /* What one pass works in. */
@@ -45,32 +45,33 @@ typedef struct mixer_memory {
 } mixer_memory;
 
 static mixer_memory carve(const cpu_backend *c, int b, bool backward, cpu_memory memory) {
-  const trm__dims *m = &c->base.dims;
-  const trm__product *p = c->p;
-  const int cols = block_cols(m);
-  mixer_memory a = {0};
+  const trm__dims *dims = &c->base.dims;
+  const trm__product *p = c->product;
+  const int cols = block_cols(dims);
+  mixer_memory own = {0};
 
   if (memory.saved != memory.shared) {
-    a.gu = cpu_carve(memory.saved, b * kept_rows(m, p, 2 * m->FL));
-    a.inv = cpu_carve(memory.saved, (int64_t)b * m->D);
+    own.gu = cpu_carve(memory.saved, b * kept_rows(dims, p, 2 * dims->FL));
+    own.inv = cpu_carve(memory.saved, (int64_t)b * dims->D);
   }
 
-  a.columns = cpu_carve(memory.scratch, trm__size_b(p, m->L, cols));
+  own.columns = cpu_carve(memory.scratch, trm__size_b(p, dims->L, cols));
   if (!backward) {
-    a.out = cpu_carve(memory.scratch, (int64_t)m->L * cols);
-    a.act_b = cpu_carve(memory.scratch, trm__size_b(p, CPU_CHUNK, cols));
-    a.chunk = cpu_carve(memory.scratch, 2 * CPU_CHUNK * cols);
-    return a;
+    own.out = cpu_carve(memory.scratch, (int64_t)dims->L * cols);
+    own.act_b = cpu_carve(memory.scratch, trm__size_b(p, CPU_CHUNK, cols));
+    own.chunk = cpu_carve(memory.scratch, 2 * CPU_CHUNK * cols);
+    return own;
   }
 
-  a.ds = cpu_carve(memory.shared, (int64_t)b * m->L * m->D);
-  a.act = cpu_carve(memory.shared, b * kept_rows(m, p, m->FL));
-  a.shared = cpu_carve(memory.shared, trm__size_b(p, cols, m->FL > m->L ? m->FL : m->L));
-  a.da = cpu_carve(memory.scratch, CPU_CHUNK * cols);
-  a.dgu = cpu_carve(memory.scratch, trm__size_b(p, 2 * CPU_CHUNK, cols));
+  own.ds = cpu_carve(memory.shared, (int64_t)b * dims->L * dims->D);
+  own.act = cpu_carve(memory.shared, b * kept_rows(dims, p, dims->FL));
+  own.shared =
+      cpu_carve(memory.shared, trm__size_b(p, cols, dims->FL > dims->L ? dims->FL : dims->L));
+  own.da = cpu_carve(memory.scratch, CPU_CHUNK * cols);
+  own.dgu = cpu_carve(memory.scratch, trm__size_b(p, 2 * CPU_CHUNK, cols));
   trm__carve_anew(memory.scratch);
-  a.grad = cpu_carve(memory.scratch, cpu_grad_scratch(c, cols));
-  return a;
+  own.grad = cpu_carve(memory.scratch, cpu_grad_scratch(c, cols));
+  return own;
 }
 
 static void mixer_count(const cpu_backend *c, int b, bool backward, cpu_memory memory) {
@@ -84,21 +85,22 @@ typedef struct cols_view {
   int64_t at, gu, act, inv;
 } cols_view;
 static cols_view view_of(const cpu_backend *c, int64_t row, int64_t block, int step) {
-  const trm__dims *m = &c->base.dims;
-  const int64_t col = block * step, ld = kept_cols(m, c->p);
-  return (cols_view){.n = cpu_min(step, (int)(m->D - col)),
-                     .at = row * m->L * m->D + col,
-                     .gu = row * kept_rows(m, c->p, 2 * m->FL) + block * 2 * m->FL * ld,
-                     .act = row * kept_rows(m, c->p, m->FL) + block * m->FL * ld,
-                     .inv = row * m->D + col};
+  const trm__dims *dims = &c->base.dims;
+  const int64_t col = block * step, ld = kept_cols(dims, c->product);
+  return (cols_view){
+      .n = cpu_min(step, (int)(dims->D - col)),
+      .at = row * dims->L * dims->D + col,
+      .gu = row * kept_rows(dims, c->product, 2 * dims->FL) + block * 2 * dims->FL * ld,
+      .act = row * kept_rows(dims, c->product, dims->FL) + block * dims->FL * ld,
+      .inv = row * dims->D + col};
 }
 
 /* One block of channels of one row, forward. */
 static void mixer_cols(const cpu_backend *c, const cpu_packed *w, const mixer_memory *own,
                        cols_view view, const real *x, real *y) {
-  const trm__dims *m = &c->base.dims;
-  const trm__product *p = c->p;
-  const int D = m->D, L = m->L, FL = m->FL, n = view.n, ldk = kept_cols(m, p);
+  const trm__dims *dims = &c->base.dims;
+  const trm__product *p = c->product;
+  const int D = dims->D, L = dims->L, FL = dims->FL, n = view.n, ldk = kept_cols(dims, p);
   const int in = trm__units(p, L), width = trm__units(p, FL), half = trm__units(p, CPU_CHUNK);
   const ptrdiff_t in_ps = (ptrdiff_t)in * p->nr, act_ps = (ptrdiff_t)half * p->nr;
   const real *gate = w->fwd[TRM__GATE_UP], *down = w->fwd[TRM__DOWN];
@@ -127,8 +129,8 @@ static void mixer_cols(const cpu_backend *c, const cpu_packed *w, const mixer_me
   }
 
   /* Y = norm over L of (X + out) */
-  c->k->add_rms_cols(L, n, x + view.at, D, own->out, n, (real)m->eps, y + view.at, D,
-                     own->inv ? own->inv + view.inv : NULL);
+  c->kernels->add_rms_cols(L, n, x + view.at, D, own->out, n, (real)dims->eps, y + view.at, D,
+                           own->inv ? own->inv + view.inv : NULL);
 }
 
 static void mixer_forward(trm__backend *be, trm__lane *lane, const trm__block *blk, int b,
@@ -140,7 +142,8 @@ static void mixer_forward(trm__backend *be, trm__lane *lane, const trm__block *b
 
   /* A large team on few rows gets narrower blocks, where no layout depends on them. */
   int step = CPU_COLS;
-  while (!own.gu && step > c->p->nr && (int64_t)b * ((D + step - 1) / step) < lane->size) step /= 2;
+  while (!own.gu && step > c->product->nr && (int64_t)b * ((D + step - 1) / step) < lane->size)
+    step /= 2;
 
   const int64_t blocks = (D + step - 1) / step;
   trm__lane_share(lane, b * blocks, 1, &lo, &hi);
@@ -153,15 +156,15 @@ static void mixer_forward(trm__backend *be, trm__lane *lane, const trm__block *b
  * units along the channels. */
 static void mixer_cols_grad(const cpu_backend *c, const cpu_packed *w, const mixer_memory *own,
                             cols_view view, const real *y, real *dh) {
-  const trm__dims *m = &c->base.dims;
-  const trm__product *p = c->p;
-  const int D = m->D, L = m->L, FL = m->FL, n = view.n, ldk = kept_cols(m, p);
+  const trm__dims *dims = &c->base.dims;
+  const trm__product *p = c->product;
+  const int D = dims->D, L = dims->L, FL = dims->FL, n = view.n, ldk = kept_cols(dims, p);
   const int in = trm__units(p, L), wide = trm__units(p, 2 * FL), half = trm__units(p, CPU_CHUNK);
   real *gu = own->gu + view.gu, *act = own->act + view.act, *ds = own->ds + view.at;
   real *dx = dh + view.at;
 
   /* dS = norm'(dY), which is also the first part of dX. */
-  c->k->rms_cols_grad(L, n, y + view.at, D, own->inv + view.inv, dx, D, ds, D);
+  c->kernels->rms_cols_grad(L, n, y + view.at, D, own->inv + view.inv, dx, D, ds, D);
   for (int i = 0; i < L; i++)
     memcpy(dx + (int64_t)i * D, ds + (int64_t)i * D, (size_t)n * sizeof *dx);
 
@@ -185,9 +188,10 @@ static void mixer_backward(trm__backend *be, trm__lane *lane, const trm__block *
                            const real *x, const real *y, real *dh, real *const *dw, bool accumulate,
                            cpu_memory memory) {
   const cpu_backend *c = cpu_of(be);
-  const trm__dims *m = &be->dims;
+  const trm__dims *dims = &be->dims;
   const mixer_memory own = carve(c, b, true, memory);
-  const int D = m->D, L = m->L, FL = m->FL, blocks = n_blocks(m), ldk = kept_cols(m, c->p);
+  const int D = dims->D, L = dims->L, FL = dims->FL, blocks = n_blocks(dims),
+            ldk = kept_cols(dims, c->product);
   int64_t lo, hi;
 
   /* dX, blocks of channels of all rows among the members. */

@@ -33,31 +33,31 @@ typedef struct mlp_memory {
 } mlp_memory;
 
 static mlp_memory carve(const cpu_backend *c, int b, bool backward, cpu_memory memory) {
-  const trm__dims *m = &c->base.dims;
-  const int64_t R = (int64_t)b * m->L;
-  mlp_memory a = {.next = trm__units(c->p, (int)R)};
+  const trm__dims *dims = &c->base.dims;
+  const int64_t R = (int64_t)b * dims->L;
+  mlp_memory own = {.next = trm__units(c->product, (int)R)};
 
   if (memory.saved != memory.shared) {
-    a.gu = cpu_carve(memory.saved, a.next * 2 * m->F);
-    a.inv = cpu_carve(memory.saved, R);
+    own.gu = cpu_carve(memory.saved, own.next * 2 * dims->F);
+    own.inv = cpu_carve(memory.saved, R);
   }
 
-  a.rows = cpu_carve(memory.scratch, CPU_ROWS * m->D);
+  own.rows = cpu_carve(memory.scratch, CPU_ROWS * dims->D);
   if (!backward) {
-    a.out = cpu_carve(memory.scratch, CPU_ROWS * m->D);
-    a.act_a = cpu_carve(memory.scratch, CPU_ROWS * CPU_CHUNK);
-    a.chunk = cpu_carve(memory.scratch, CPU_ROWS * 2 * CPU_CHUNK);
-    return a;
+    own.out = cpu_carve(memory.scratch, CPU_ROWS * dims->D);
+    own.act_a = cpu_carve(memory.scratch, CPU_ROWS * CPU_CHUNK);
+    own.chunk = cpu_carve(memory.scratch, CPU_ROWS * 2 * CPU_CHUNK);
+    return own;
   }
 
-  a.ds = cpu_carve(memory.shared, R * m->D);
-  a.act = cpu_carve(memory.shared, trm__size_b(c->p, (int)R, m->F));
-  a.shared = cpu_carve(memory.shared, trm__size_b(c->p, (int)R, m->D));
-  a.da = cpu_carve(memory.scratch, CPU_ROWS * CPU_CHUNK);
-  a.dgu = cpu_carve(memory.scratch, CPU_ROWS * 2 * CPU_CHUNK);
+  own.ds = cpu_carve(memory.shared, R * dims->D);
+  own.act = cpu_carve(memory.shared, trm__size_b(c->product, (int)R, dims->F));
+  own.shared = cpu_carve(memory.shared, trm__size_b(c->product, (int)R, dims->D));
+  own.da = cpu_carve(memory.scratch, CPU_ROWS * CPU_CHUNK);
+  own.dgu = cpu_carve(memory.scratch, CPU_ROWS * 2 * CPU_CHUNK);
   trm__carve_anew(memory.scratch);
-  a.grad = cpu_carve(memory.scratch, cpu_grad_scratch(c, (int)R));
-  return a;
+  own.grad = cpu_carve(memory.scratch, cpu_grad_scratch(c, (int)R));
+  return own;
 }
 
 static void mlp_count(const cpu_backend *c, int b, bool backward, cpu_memory memory) {
@@ -66,15 +66,15 @@ static void mlp_count(const cpu_backend *c, int b, bool backward, cpu_memory mem
 
 /* Where row r of gu starts in each chunk. */
 static int64_t row_of_gu(const cpu_backend *c, int64_t r) {
-  return r / c->p->group * CPU_CHUNK;
+  return r / c->product->group * CPU_CHUNK;
 }
 
 /* Rows [r, r + rows), forward. */
 static void mlp_rows(const cpu_backend *c, const cpu_packed *w, const mlp_memory *own, int64_t r,
                      int rows, const real *x, real *y) {
-  const trm__dims *m = &c->base.dims;
-  const trm__product *p = c->p;
-  const int D = m->D, F = m->F, deep = trm__units(p, D), half = trm__units(p, CPU_CHUNK);
+  const trm__dims *dims = &c->base.dims;
+  const trm__product *p = c->product;
+  const int D = dims->D, F = dims->F, deep = trm__units(p, D), half = trm__units(p, CPU_CHUNK);
   const ptrdiff_t in_ps = (ptrdiff_t)deep * p->nr, out_ps = (ptrdiff_t)trm__units(p, F) * p->nr;
   const real *gate = w->fwd[TRM__GATE_UP], *down = w->fwd[TRM__DOWN];
   real *kept = own->gu ? own->gu + row_of_gu(c, r) : NULL;
@@ -104,8 +104,8 @@ static void mlp_rows(const cpu_backend *c, const cpu_packed *w, const mlp_memory
   }
 
   /* y = norm(x + out) */
-  c->k->add_rms_rows(rows, D, x, D, own->out, D, (real)m->eps, y, D,
-                     own->inv ? own->inv + r : NULL);
+  c->kernels->add_rms_rows(rows, D, x, D, own->out, D, (real)dims->eps, y, D,
+                           own->inv ? own->inv + r : NULL);
 }
 
 static void mlp_forward(trm__backend *be, trm__lane *lane, const trm__block *blk, int b,
@@ -126,9 +126,9 @@ static void mlp_forward(trm__backend *be, trm__lane *lane, const trm__block *blk
  * dg du; their part of the operand B of dW_out is filled in. */
 static void mlp_rows_grad(const cpu_backend *c, const cpu_packed *w, const mlp_memory *own,
                           int64_t r, int rows, const real *y, real *dh) {
-  const trm__dims *m = &c->base.dims;
-  const trm__product *p = c->p;
-  const int D = m->D, F = m->F, deep = trm__units(p, D), half = trm__units(p, CPU_CHUNK);
+  const trm__dims *dims = &c->base.dims;
+  const trm__product *p = c->product;
+  const int D = dims->D, F = dims->F, deep = trm__units(p, D), half = trm__units(p, CPU_CHUNK);
   const ptrdiff_t out_ps = (ptrdiff_t)deep * p->nr, in_ps = (ptrdiff_t)trm__units(p, 2 * F) * p->nr,
                   act_ps = (ptrdiff_t)own->next * p->nr;
   real *gu = own->gu + row_of_gu(c, r), *act = own->act + r / p->group * p->nr;
@@ -136,7 +136,7 @@ static void mlp_rows_grad(const cpu_backend *c, const cpu_packed *w, const mlp_m
   int64_t lda;
 
   /* ds = norm'(dy), which is also the first part of dx. */
-  c->k->rms_rows_grad(rows, D, y, D, own->inv + r, dh, D, ds, D);
+  c->kernels->rms_rows_grad(rows, D, y, D, own->inv + r, dh, D, ds, D);
   memcpy(dh, ds, (size_t)rows * (size_t)D * sizeof *dh);
   const real *dsa = cpu_a(p, rows, D, ds, D, own->rows, &lda);
 

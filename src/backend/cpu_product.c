@@ -5,7 +5,7 @@
 void trm__cpu_rows(const cpu_backend *c, int64_t lo, int64_t hi, int n, int depth, const real *x,
                    int64_t ldx, const real *packed, real *y, int64_t ldy, bool accumulate,
                    real *scratch) {
-  const trm__product *p = c->p;
+  const trm__product *p = c->product;
   const int units = trm__units(p, depth);
   const int mode = (accumulate ? TRM__ADD : TRM__SET) | c->far;
   int64_t part = cpu_part(hi - lo, CPU_ROWS), lda;
@@ -61,7 +61,7 @@ static void grad_b(const trm__product *p, const cpu_operand *b, int term, int64_
 void trm__cpu_weight_grad(const cpu_backend *c, trm__lane *lane, int m, int n, int k, int count,
                           cpu_operand a, cpu_operand b, real *out, bool accumulate, real *shared,
                           real *scratch) {
-  const trm__product *p = c->p;
+  const trm__product *p = c->product;
   const int units = trm__units(p, k);
   int64_t first_col, end_col, first_row, end_row, lda;
 

@@ -72,7 +72,7 @@ void trm__carry_free(trm__carry *c) {
 
 trm_status trm__carry_check_row(const trm__carry *c, int row, const int32_t *inputs,
                                 const int32_t *labels, int32_t puzzle_id, trm_error *err) {
-  const trm__dims *m = &c->model->layout->dims;
+  const trm__dims *dims = &c->model->layout->dims;
   int ids = c->model->config.num_puzzle_identifiers;
   if (puzzle_id < 0 || puzzle_id >= ids)
     TRM_FAIL_AT(err, TRM_E_RANGE, row, "row %d: puzzle id %d, but the model knows 0 to %d", row,
@@ -82,13 +82,13 @@ trm_status trm__carry_check_row(const trm__carry *c, int row, const int32_t *inp
                 "row %d: puzzle id %d has no embedding: the model keeps those of %d of its %d ids; "
                 "use the model that it was made from",
                 row, puzzle_id, c->model->n_ids, ids);
-  for (int t = 0; t < m->S; t++) {
+  for (int t = 0; t < dims->S; t++) {
     int32_t token = inputs[t], label = labels ? labels[t] : 0;
-    if (token < 0 || token >= m->V || label >= m->V)
+    if (token < 0 || token >= dims->V || label >= dims->V)
       TRM_FAIL_AT(err, TRM_E_RANGE, row,
                   "row %d, position %d: %s %d, but the model's tokens are 0 to %d", row, t,
-                  token < 0 || token >= m->V ? "token" : "label",
-                  token < 0 || token >= m->V ? token : label, m->V - 1);
+                  token < 0 || token >= dims->V ? "token" : "label",
+                  token < 0 || token >= dims->V ? token : label, dims->V - 1);
   }
   return TRM_OK;
 }

@@ -15,25 +15,25 @@ int trm__swiglu_width(double expansion, int in) {
 }
 
 static trm__dims dims_of(const trm_model_config *c) {
-  trm__dims m = {.V = c->vocab_size,
-                 .S = c->seq_len,
-                 .D = c->hidden_size,
-                 .H = c->num_heads,
-                 .d = c->hidden_size / c->num_heads,
-                 .E = c->puzzle_emb_ndim,
-                 .rope = c->pos_encodings == TRM_POS_ROPE,
-                 .learned = c->pos_encodings == TRM_POS_LEARNED,
-                 .rope_theta = c->rope_theta,
-                 .eps = c->rms_norm_eps,
-                 .loss = c->loss,
-                 .dtype = c->forward_dtype,
-                 .q_continue = !c->no_ACT_continue && c->halt_max_steps > 1 &&
-                               trm__arch_of(c->arch)->continue_loss};
-  m.P = trm__puzzle_positions(c);
-  m.L = m.P + m.S;
-  m.F = trm__swiglu_width(c->expansion, m.D);
-  m.FL = trm__swiglu_width(c->expansion, m.L);
-  return m;
+  trm__dims dims = {.V = c->vocab_size,
+                    .S = c->seq_len,
+                    .D = c->hidden_size,
+                    .H = c->num_heads,
+                    .d = c->hidden_size / c->num_heads,
+                    .E = c->puzzle_emb_ndim,
+                    .rope = c->pos_encodings == TRM_POS_ROPE,
+                    .learned = c->pos_encodings == TRM_POS_LEARNED,
+                    .rope_theta = c->rope_theta,
+                    .eps = c->rms_norm_eps,
+                    .loss = c->loss,
+                    .dtype = c->forward_dtype,
+                    .q_continue = !c->no_ACT_continue && c->halt_max_steps > 1 &&
+                                  trm__arch_of(c->arch)->continue_loss};
+  dims.P = trm__puzzle_positions(c);
+  dims.L = dims.P + dims.S;
+  dims.F = trm__swiglu_width(c->expansion, dims.D);
+  dims.FL = trm__swiglu_width(c->expansion, dims.L);
+  return dims;
 }
 
 /* Appends a slot and returns its offset; sizes of each kind grow in 16-value steps. */
@@ -92,27 +92,28 @@ static void add_net(trm__layout *l, const trm_model_config *c, int net) {
 }
 
 static void add_outer(trm__layout *l, const trm_model_config *c) {
-  const trm__dims *m = &l->dims;
-  double std = 1 / sqrt((double)m->D);
+  const trm__dims *dims = &l->dims;
+  double std = 1 / sqrt((double)dims->D);
   trm__outer *o = &l->outer;
 
   /* Embeddings and heads. */
-  o->embed_tokens = add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL, std, m->V, m->D,
+  o->embed_tokens = add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL, std, dims->V, dims->D,
                              "embed_tokens.embedding_weight");
-  o->embed_pos = !m->learned ? -1
-                             : add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL, std, m->L, m->D,
-                                        "embed_pos.embedding_weight");
-  o->lm_head = add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL, std, m->V, m->D, "lm_head.weight");
-  o->q_weight = add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_ZERO, 0, 2, m->D, "q_head.weight");
+  o->embed_pos = !dims->learned ? -1
+                                : add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL, std, dims->L,
+                                           dims->D, "embed_pos.embedding_weight");
+  o->lm_head =
+      add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL, std, dims->V, dims->D, "lm_head.weight");
+  o->q_weight = add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_ZERO, 0, 2, dims->D, "q_head.weight");
   o->q_bias = add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_Q_BIAS, 0, 2, 0, "q_head.bias");
 
   /* Where the latents start: not trained. One row per puzzle id, trained by a rule of its own. */
   for (int i = 0; i < l->plan->n_latents; i++) {
     l->latent_init[i] = l->n_slots;
-    add_slot(l, TRM_TENSOR_BUFFER, TRM__INIT_NORMAL, 1, m->D, 0, l->plan->init[i]);
+    add_slot(l, TRM_TENSOR_BUFFER, TRM__INIT_NORMAL, 1, dims->D, 0, l->plan->init[i]);
   }
-  if (m->E > 0)
-    add_slot(l, TRM_TENSOR_PUZZLE_EMB, TRM__INIT_ZERO, 0, c->num_puzzle_identifiers, m->E,
+  if (dims->E > 0)
+    add_slot(l, TRM_TENSOR_PUZZLE_EMB, TRM__INIT_ZERO, 0, c->num_puzzle_identifiers, dims->E,
              "puzzle_emb.weights");
 }
 

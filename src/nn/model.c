@@ -158,9 +158,9 @@ trm_tensor trm_model_tensor_named(const trm_model *model, const char *name) {
 trm_status trm_model_cost_of(const trm_model_config *config, trm_model_cost *cost, trm_error *err) {
   trm__layout *l;
   TRM_TRY(trm__layout_create(config, &l, err));
-  const trm__dims *m = &l->dims;
+  const trm__dims *dims = &l->dims;
   const trm__plan *p = l->plan;
-  trm_model_cost c = {.positions = m->L,
+  trm_model_cost c = {.positions = dims->L,
                       .n_updates = p->n_steps,
                       .n_updates_with_grad = p->n_steps - p->first_grad};
 
@@ -171,22 +171,22 @@ trm_status trm_model_cost_of(const trm_model_config *config, trm_model_cost *cos
 
   /* Depth and FLOPs, step by step; a backward pass takes twice its forward pass, and the target of
    * the continue loss one more pass. */
-  double head = 2.0 * m->S * m->V * m->D;
-  for (int s = 0; s < p->n_steps; s++) {
-    int net = p->steps[s].net;
+  double head = 2.0 * dims->S * dims->V * dims->D;
+  for (int step = 0; step < p->n_steps; step++) {
+    int net = p->steps[step].net;
     c.depth += p->layers[net];
-    for (int b = l->net_first[net]; b < l->net_first[net + 1]; b++) {
-      double f = trm__block_kinds[l->blocks[b].kind].flops(m);
+    for (int block = l->net_first[net]; block < l->net_first[net + 1]; block++) {
+      double f = trm__block_kinds[l->blocks[block].kind].flops(dims);
       c.flops_forward += f;
-      c.flops_train += s >= p->first_grad ? 3 * f : f;
+      c.flops_train += step >= p->first_grad ? 3 * f : f;
     }
   }
-  if (m->q_continue) c.flops_train += c.flops_forward;
+  if (dims->q_continue) c.flops_train += c.flops_forward;
   c.flops_forward += head;
   c.flops_train += 3 * head;
 
   c.bytes_saved = trm__walk_saved_bytes(l);
-  c.bytes_carry = (int64_t)p->n_latents * m->L * m->D * (int64_t)sizeof(real);
+  c.bytes_carry = (int64_t)p->n_latents * dims->L * dims->D * (int64_t)sizeof(real);
   *cost = c;
   trm__layout_free(l);
   return TRM_OK;

@@ -13,18 +13,18 @@
 /* Reals of one step's saved activations, per row (be NULL: of a CPU backend): the net's input and
  * the output of each block, then what each block keeps for itself. */
 static int64_t step_saved(const trm__layout *l, const trm__backend *be, int net) {
-  int n = l->net_first[net + 1] - l->net_first[net];
-  int64_t size = (n + 1) * (be ? be->ops->latent_size(be) : (int64_t)l->dims.L * l->dims.D);
-  for (int b = l->net_first[net]; b < l->net_first[net + 1]; b++)
-    size += be ? be->ops->saved_size(be, l->blocks[b].kind)
-               : trm__cpu_saved_size(&l->dims, l->blocks[b].kind);
+  const int n_blocks = l->net_first[net + 1] - l->net_first[net];
+  int64_t size = (n_blocks + 1) * (be ? be->ops->latent_size(be) : (int64_t)l->dims.L * l->dims.D);
+  for (int block = l->net_first[net]; block < l->net_first[net + 1]; block++)
+    size += be ? be->ops->saved_size(be, l->blocks[block].kind)
+               : trm__cpu_saved_size(&l->dims, l->blocks[block].kind);
   return size;
 }
 
 static int64_t all_saved(const trm__layout *l, const trm__backend *be) {
   int64_t size = 0;
-  for (int s = l->plan->first_grad; s < l->plan->n_steps; s++)
-    size += step_saved(l, be, l->plan->steps[s].net);
+  for (int step = l->plan->first_grad; step < l->plan->n_steps; step++)
+    size += step_saved(l, be, l->plan->steps[step].net);
   return size;
 }
 
@@ -35,7 +35,7 @@ int64_t trm__walk_saved_bytes(const trm__layout *layout) {
 /* Carves every part for tiles of w->rows rows by teams of `size` members. */
 static void lay_out(trm__walker *w, const trm__backend *be, int size, bool training,
                     trm__carver *memory) {
-  const trm__dims *m = &w->layout->dims;
+  const trm__dims *dims = &w->layout->dims;
   const trm__backend_ops *ops = be->ops;
   const int64_t rows = w->rows, latent = rows * ops->latent_size(be);
   const int n_latents = w->layout->plan->n_latents;
@@ -45,12 +45,12 @@ static void lay_out(trm__walker *w, const trm__backend *be, int size, bool train
   if (training) {
     w->de = trm__carve(memory, latent, sizeof(real));
     w->saved = trm__carve(memory, rows * all_saved(w->layout, be), sizeof(real));
-    w->logits = trm__carve(memory, rows * m->S * m->V, sizeof(real));
+    w->logits = trm__carve(memory, rows * dims->S * dims->V, sizeof(real));
     w->q = trm__carve(memory, rows * 2, sizeof(real));
     w->q_next = trm__carve(memory, rows * 2, sizeof(real));
     w->q_target = trm__carve(memory, rows, sizeof(real));
     for (int i = 0; i < n_latents; i++) w->dz[i] = trm__carve(memory, latent, sizeof(real));
-    for (int i = 0; i < n_latents && m->q_continue; i++)
+    for (int i = 0; i < n_latents && dims->q_continue; i++)
       w->next[i] = trm__carve(memory, latent, sizeof(real));
   }
 

@@ -17,8 +17,8 @@ enum { MOST_POSITIONS = 1 << 20 };
 
 /* Rows of a tile come in these units: with an odd number of positions a tile of odd rows would end
  * in half a pair of bfloat16 values, and the pairs would depend on where tiles end. */
-static int row_unit(const trm__dims *m) {
-  return m->dtype == TRM_BFLOAT16 && m->L % 2 ? 2 : 1;
+static int row_unit(const trm__dims *dims) {
+  return dims->dtype == TRM_BFLOAT16 && dims->L % 2 ? 2 : 1;
 }
 static int round_up(int n, int unit) {
   return (n + unit - 1) / unit * unit;

@@ -36,46 +36,46 @@ struct Gated { /* mlp and mixer */
 template <class T>
 static Attention<T> attention_memory(const CudaBackend *c, int b, trm__carver *saved,
                                      trm__carver *shared, bool backward) {
-  const trm__dims &m = c->base.dims;
-  const int64_t R = (int64_t)b * m.L;
+  const trm__dims &dims = c->base.dims;
+  const int64_t R = (int64_t)b * dims.L;
   Attention<T> a = {};
-  a.qkv = carve<T>(saved, R * 3 * m.D);
-  a.o = carve<T>(saved, R * m.D);
-  a.lse = carve<float>(saved, R * m.H);
+  a.qkv = carve<T>(saved, R * 3 * dims.D);
+  a.o = carve<T>(saved, R * dims.D);
+  a.lse = carve<float>(saved, R * dims.H);
   a.inv = carve<float>(saved, R);
   if (!backward) return a;
-  a.d_o = carve<T>(shared, R * m.D);
-  a.dqkv = carve<T>(shared, R * 3 * m.D);
-  a.delta = carve<float>(shared, R * m.H);
+  a.d_o = carve<T>(shared, R * dims.D);
+  a.dqkv = carve<T>(shared, R * 3 * dims.D);
+  a.delta = carve<float>(shared, R * dims.H);
   return a;
 }
 
 template <class T>
 static Gated<T> mlp_memory(const CudaBackend *c, int b, trm__carver *saved, trm__carver *shared,
                            bool) {
-  const trm__dims &m = c->base.dims;
-  const int64_t R = (int64_t)b * m.L;
+  const trm__dims &dims = c->base.dims;
+  const int64_t R = (int64_t)b * dims.L;
   Gated<T> g = {};
-  if (!c->gated || saved != shared) g.gu = carve<T>(saved, R * 2 * m.F);
+  if (!c->gated || saved != shared) g.gu = carve<T>(saved, R * 2 * dims.F);
   g.inv = carve<float>(saved, R);
-  g.act = carve<T>(shared, R * m.F);
+  g.act = carve<T>(shared, R * dims.F);
   return g;
 }
 
 template <class T>
 static Gated<T> mixer_memory(const CudaBackend *c, int b, trm__carver *saved, trm__carver *shared,
                              bool backward) {
-  const trm__dims &m = c->base.dims;
+  const trm__dims &dims = c->base.dims;
   const bool fused = c->fused_mixer;
-  const int64_t N = (int64_t)b * m.D;
+  const int64_t N = (int64_t)b * dims.D;
   Gated<T> g = {};
-  if (!fused) g.gu = carve<T>(saved, 2 * m.FL * N);
+  if (!fused) g.gu = carve<T>(saved, 2 * dims.FL * N);
   g.inv = carve<float>(saved, N);
   if (fused && !backward) return g;
-  if (fused) g.gu = carve<T>(shared, 2 * m.FL * N);
-  g.act = carve<T>(shared, m.FL * N);
-  g.xt = carve<T>(shared, m.L * N);
-  g.out = carve<T>(shared, m.L * N);
+  if (fused) g.gu = carve<T>(shared, 2 * dims.FL * N);
+  g.act = carve<T>(shared, dims.FL * N);
+  g.xt = carve<T>(shared, dims.L * N);
+  g.out = carve<T>(shared, dims.L * N);
   return g;
 }
 
@@ -122,38 +122,39 @@ static void column_grad(CudaBackend *c, int64_t N, int rows, int cols, const T *
 template <class T>
 static void attention_block(CudaBackend *c, const BlockWeights *w, int b, const T *x, T *y,
                             trm__carver *saved, trm__carver *shared) {
-  const trm__dims &m = c->base.dims;
-  const int64_t R = (int64_t)b * m.L;
+  const trm__dims &dims = c->base.dims;
+  const int64_t R = (int64_t)b * dims.L;
   const Attention<T> a = attention_memory<T>(c, b, saved, shared, false);
 
   /* [q k v] = x W_qkv^T, q and k rotated; o = softmax(q k^T / sqrt(d)) v */
-  times_weight<T>(c, R, 3 * m.D, m.D, x, w->w[TRM__QKV], NULL, a.qkv);
-  if (m.rope) rotate(a.qkv, c->cosine, c->sine, b, m.L, m.H, m.d, 1, c->stream);
-  attention_forward(a.qkv, a.o, a.lse, b, m.L, m.H, m.d, c->stream);
+  times_weight<T>(c, R, 3 * dims.D, dims.D, x, w->w[TRM__QKV], NULL, a.qkv);
+  if (dims.rope) rotate(a.qkv, c->cosine, c->sine, b, dims.L, dims.H, dims.d, 1, c->stream);
+  attention_forward(a.qkv, a.o, a.lse, b, dims.L, dims.H, dims.d, c->stream);
 
   /* y = norm(x + o W_o^T) */
-  times_weight<T>(c, R, m.D, m.D, a.o, w->w[TRM__O], x, y);
-  norm_rows(y, a.inv, R, m.D, (float)m.eps, c->stream);
+  times_weight<T>(c, R, dims.D, dims.D, a.o, w->w[TRM__O], x, y);
+  norm_rows(y, a.inv, R, dims.D, (float)dims.eps, c->stream);
 }
 
 template <class T>
 static void attention_block_grad(CudaBackend *c, const BlockWeights *w, int b, const T *x,
                                  const T *y, T *dh, real *const *dw, bool accumulate,
                                  trm__carver *saved, trm__carver *shared) {
-  const trm__dims &m = c->base.dims;
-  const int64_t R = (int64_t)b * m.L;
+  const trm__dims &dims = c->base.dims;
+  const int64_t R = (int64_t)b * dims.L;
   const Attention<T> a = attention_memory<T>(c, b, saved, shared, true);
 
   /* dh <- ds = norm'(dy); do = ds W_o, dW_o = ds^T o */
-  norm_rows_grad(y, a.inv, dh, R, m.D, c->stream);
-  times_weight_back<T>(c, R, m.D, m.D, dh, w->w[TRM__O], NULL, a.d_o);
-  weight_grad(c, R, m.D, m.D, dh, a.o, dw[TRM__O], accumulate);
+  norm_rows_grad(y, a.inv, dh, R, dims.D, c->stream);
+  times_weight_back<T>(c, R, dims.D, dims.D, dh, w->w[TRM__O], NULL, a.d_o);
+  weight_grad(c, R, dims.D, dims.D, dh, a.o, dw[TRM__O], accumulate);
 
   /* [dq dk dv], rotation undone; dW_qkv = [dq dk dv]^T x, dx = ds + [dq dk dv] W_qkv */
-  attention_backward(a.qkv, a.o, a.lse, a.d_o, a.delta, a.dqkv, b, m.L, m.H, m.d, c->stream);
-  if (m.rope) rotate(a.dqkv, c->cosine, c->sine, b, m.L, m.H, m.d, -1, c->stream);
-  weight_grad(c, R, 3 * m.D, m.D, a.dqkv, x, dw[TRM__QKV], accumulate);
-  times_weight_back<T>(c, R, 3 * m.D, m.D, a.dqkv, w->w[TRM__QKV], dh, dh);
+  attention_backward(a.qkv, a.o, a.lse, a.d_o, a.delta, a.dqkv, b, dims.L, dims.H, dims.d,
+                     c->stream);
+  if (dims.rope) rotate(a.dqkv, c->cosine, c->sine, b, dims.L, dims.H, dims.d, -1, c->stream);
+  weight_grad(c, R, 3 * dims.D, dims.D, a.dqkv, x, dw[TRM__QKV], accumulate);
+  times_weight_back<T>(c, R, 3 * dims.D, dims.D, a.dqkv, w->w[TRM__QKV], dh, dh);
 }
 
 /* --- SwiGLU over channels -------------------------------------------------------------------- */
@@ -163,9 +164,10 @@ template <class T>
 static bool gated_products(CudaBackend *c, const BlockWeights *w, int64_t R, const T *x,
                            const Gated<T> &g) {
   if constexpr (std::is_same<T, bf16>::value) {
-    const trm__dims &m = c->base.dims;
+    const trm__dims &dims = c->base.dims;
     if (c->gated)
-      gated_forward(x, w->packed_forward, g.gu, g.act, R, m.D, m.F, c->multiprocessors, c->stream);
+      gated_forward(x, w->packed_forward, g.gu, g.act, R, dims.D, dims.F, c->multiprocessors,
+                    c->stream);
   }
   return c->gated;
 }
@@ -173,9 +175,9 @@ template <class T>
 static bool gated_products_grad(CudaBackend *c, const BlockWeights *w, int64_t R, const T *dh,
                                 const Gated<T> &g) {
   if constexpr (std::is_same<T, bf16>::value) {
-    const trm__dims &m = c->base.dims;
+    const trm__dims &dims = c->base.dims;
     if (c->gated)
-      gated_backward(dh, w->packed_backward, g.gu, g.act, R, m.D, m.F, c->multiprocessors,
+      gated_backward(dh, w->packed_backward, g.gu, g.act, R, dims.D, dims.F, c->multiprocessors,
                      c->stream);
   }
   return c->gated;
@@ -184,40 +186,40 @@ static bool gated_products_grad(CudaBackend *c, const BlockWeights *w, int64_t R
 template <class T>
 static void mlp_block(CudaBackend *c, const BlockWeights *w, int b, const T *x, T *y,
                       trm__carver *saved, trm__carver *shared) {
-  const trm__dims &m = c->base.dims;
-  const int64_t R = (int64_t)b * m.L;
+  const trm__dims &dims = c->base.dims;
+  const int64_t R = (int64_t)b * dims.L;
   const Gated<T> g = mlp_memory<T>(c, b, saved, shared, false);
 
   /* a = silu(x W_g^T) * (x W_u^T), in the products' epilogue where there is one for it */
   if (!gated_products(c, w, R, x, g)) {
-    times_weight<T>(c, R, 2 * m.F, m.D, x, w->w[TRM__GATE_UP], NULL, g.gu);
-    swiglu(g.gu, g.act, R, m.F, 2 * m.F, m.F, c->stream);
+    times_weight<T>(c, R, 2 * dims.F, dims.D, x, w->w[TRM__GATE_UP], NULL, g.gu);
+    swiglu(g.gu, g.act, R, dims.F, 2 * dims.F, dims.F, c->stream);
   }
 
   /* y = norm(x + a W_out^T) */
-  times_weight<T>(c, R, m.D, m.F, g.act, w->w[TRM__DOWN], x, y);
-  norm_rows(y, g.inv, R, m.D, (float)m.eps, c->stream);
+  times_weight<T>(c, R, dims.D, dims.F, g.act, w->w[TRM__DOWN], x, y);
+  norm_rows(y, g.inv, R, dims.D, (float)dims.eps, c->stream);
 }
 
 template <class T>
 static void mlp_block_grad(CudaBackend *c, const BlockWeights *w, int b, const T *x, const T *y,
                            T *dh, real *const *dw, bool accumulate, trm__carver *saved,
                            trm__carver *shared) {
-  const trm__dims &m = c->base.dims;
-  const int64_t R = (int64_t)b * m.L;
+  const trm__dims &dims = c->base.dims;
+  const int64_t R = (int64_t)b * dims.L;
   const Gated<T> g = mlp_memory<T>(c, b, saved, shared, true);
 
   /* dh <- ds = norm'(dy); da = ds W_out, in whose place a is left, and [dg du] in that of [g u] */
-  norm_rows_grad(y, g.inv, dh, R, m.D, c->stream);
+  norm_rows_grad(y, g.inv, dh, R, dims.D, c->stream);
   if (!gated_products_grad(c, w, R, dh, g)) {
-    times_weight_back<T>(c, R, m.D, m.F, dh, w->w[TRM__DOWN], NULL, g.act);
-    swiglu_grad(g.gu, g.act, R, m.F, 2 * m.F, m.F, c->stream);
+    times_weight_back<T>(c, R, dims.D, dims.F, dh, w->w[TRM__DOWN], NULL, g.act);
+    swiglu_grad(g.gu, g.act, R, dims.F, 2 * dims.F, dims.F, c->stream);
   }
 
   /* dW_out = ds^T a, dW_in = [dg du]^T x, dx = ds + [dg du] W_in */
-  weight_grad(c, R, m.D, m.F, dh, g.act, dw[TRM__DOWN], accumulate);
-  weight_grad(c, R, 2 * m.F, m.D, g.gu, x, dw[TRM__GATE_UP], accumulate);
-  times_weight_back<T>(c, R, 2 * m.F, m.D, g.gu, w->w[TRM__GATE_UP], dh, dh);
+  weight_grad(c, R, dims.D, dims.F, dh, g.act, dw[TRM__DOWN], accumulate);
+  weight_grad(c, R, 2 * dims.F, dims.D, g.gu, x, dw[TRM__GATE_UP], accumulate);
+  times_weight_back<T>(c, R, 2 * dims.F, dims.D, g.gu, w->w[TRM__GATE_UP], dh, dh);
 }
 
 /* --- SwiGLU over positions ------------------------------------------------------------------- */
@@ -227,14 +229,15 @@ template <class T>
 static bool fused_forward(CudaBackend *c, const BlockWeights *w, int b, const T *x, T *y,
                           float *inv) {
   if constexpr (std::is_same<T, bf16>::value) {
-    const trm__dims &m = c->base.dims;
+    const trm__dims &dims = c->base.dims;
     if (c->mixer_groups)
-      mixer_groups_forward(x, y, w->packed_forward, inv, b, m.L, m.D, m.FL, (float)m.eps,
-                           c->multiprocessors, c->stream);
+      mixer_groups_forward(x, y, w->packed_forward, inv, b, dims.L, dims.D, dims.FL,
+                           (float)dims.eps, c->multiprocessors, c->stream);
     else if (c->fused_mixer)
       mixer_fused_forward(x, y, static_cast<const bf16 *>(w->w[TRM__GATE_UP].at),
                           w->w[TRM__GATE_UP].ld, static_cast<const bf16 *>(w->w[TRM__DOWN].at),
-                          w->w[TRM__DOWN].ld, inv, b, m.L, m.D, m.FL, (float)m.eps, c->stream);
+                          w->w[TRM__DOWN].ld, inv, b, dims.L, dims.D, dims.FL, (float)dims.eps,
+                          c->stream);
   }
   return c->fused_mixer;
 }
@@ -242,12 +245,12 @@ template <class T>
 static bool fused_backward(CudaBackend *c, const BlockWeights *w, int b, const T *x, const T *y,
                            T *dh, const Gated<T> &g) {
   if constexpr (std::is_same<T, bf16>::value) {
-    const trm__dims &m = c->base.dims;
+    const trm__dims &dims = c->base.dims;
     if (c->fused_mixer)
       mixer_fused_backward(x, y, g.inv, static_cast<const bf16 *>(w->w[TRM__GATE_UP].at),
                            w->w[TRM__GATE_UP].ld, static_cast<const bf16 *>(w->w[TRM__DOWN].at),
-                           w->w[TRM__DOWN].ld, dh, g.out, g.xt, g.act, g.gu, b, m.L, m.D, m.FL,
-                           c->stream);
+                           w->w[TRM__DOWN].ld, dh, g.out, g.xt, g.act, g.gu, b, dims.L, dims.D,
+                           dims.FL, c->stream);
   }
   return c->fused_mixer;
 }
@@ -255,44 +258,44 @@ static bool fused_backward(CudaBackend *c, const BlockWeights *w, int b, const T
 template <class T>
 static void mixer_block(CudaBackend *c, const BlockWeights *w, int b, const T *x, T *y,
                         trm__carver *saved, trm__carver *shared) {
-  const trm__dims &m = c->base.dims;
-  const int64_t N = (int64_t)b * m.D;
+  const trm__dims &dims = c->base.dims;
+  const int64_t N = (int64_t)b * dims.D;
   const Gated<T> g = mixer_memory<T>(c, b, saved, shared, false);
   if (fused_forward(c, w, b, x, y, g.inv)) return;
 
   /* X as columns [L, N]; A = silu(W_g X) * (W_u X); Y = norm over L of (X + W_out A) */
-  to_columns(x, g.xt, b, m.L, m.D, c->stream);
-  weight_times(c, N, 2 * m.FL, m.L, w->w[TRM__GATE_UP], g.xt, g.gu);
-  swiglu(g.gu, g.act, m.FL, N, N, m.FL * N, c->stream);
-  weight_times(c, N, m.L, m.FL, w->w[TRM__DOWN], g.act, g.out);
-  norm_columns(x, g.out, y, g.inv, b, m.L, m.D, (float)m.eps, c->stream);
+  to_columns(x, g.xt, b, dims.L, dims.D, c->stream);
+  weight_times(c, N, 2 * dims.FL, dims.L, w->w[TRM__GATE_UP], g.xt, g.gu);
+  swiglu(g.gu, g.act, dims.FL, N, N, dims.FL * N, c->stream);
+  weight_times(c, N, dims.L, dims.FL, w->w[TRM__DOWN], g.act, g.out);
+  norm_columns(x, g.out, y, g.inv, b, dims.L, dims.D, (float)dims.eps, c->stream);
 }
 
 template <class T>
 static void mixer_block_grad(CudaBackend *c, const BlockWeights *w, int b, const T *x, const T *y,
                              T *dh, real *const *dw, bool accumulate, trm__carver *saved,
                              trm__carver *shared) {
-  const trm__dims &m = c->base.dims;
-  const int64_t N = (int64_t)b * m.D;
+  const trm__dims &dims = c->base.dims;
+  const int64_t N = (int64_t)b * dims.D;
   const Gated<T> g = mixer_memory<T>(c, b, saved, shared, true);
   const bool fused = fused_backward(c, w, b, x, y, dh, g);
 
   /* out <- dS = norm'(dY); dA = W_out^T dS, in whose place A is left; [dG; dU] in that of [G; U] */
   if (!fused) {
-    norm_columns_grad(y, g.inv, dh, g.out, b, m.L, m.D, c->stream);
-    weight_times_back<T>(c, N, m.L, m.FL, w->w[TRM__DOWN], g.out, NULL, g.act);
-    swiglu_grad(g.gu, g.act, m.FL, N, N, m.FL * N, c->stream);
-    to_columns(x, g.xt, b, m.L, m.D, c->stream);
+    norm_columns_grad(y, g.inv, dh, g.out, b, dims.L, dims.D, c->stream);
+    weight_times_back<T>(c, N, dims.L, dims.FL, w->w[TRM__DOWN], g.out, NULL, g.act);
+    swiglu_grad(g.gu, g.act, dims.FL, N, N, dims.FL * N, c->stream);
+    to_columns(x, g.xt, b, dims.L, dims.D, c->stream);
   }
 
   /* dW_out = dS A^T, dW_in = [dG; dU] X^T */
-  column_grad(c, N, m.L, m.FL, g.out, g.act, dw[TRM__DOWN], accumulate);
-  column_grad(c, N, 2 * m.FL, m.L, g.gu, g.xt, dw[TRM__GATE_UP], accumulate);
+  column_grad(c, N, dims.L, dims.FL, g.out, g.act, dw[TRM__DOWN], accumulate);
+  column_grad(c, N, 2 * dims.FL, dims.L, g.gu, g.xt, dw[TRM__GATE_UP], accumulate);
   if (fused) return;
 
   /* dX = dS + W_in^T [dG; dU], back as rows */
-  weight_times_back(c, N, 2 * m.FL, m.L, w->w[TRM__GATE_UP], g.gu, g.out, g.out);
-  from_columns(g.out, dh, b, m.L, m.D, c->stream);
+  weight_times_back(c, N, 2 * dims.FL, dims.L, w->w[TRM__GATE_UP], g.gu, g.out, g.out);
+  from_columns(g.out, dh, b, dims.L, dims.D, c->stream);
 }
 
 /* --- what warp groups read (hopper/) --------------------------------------------------------- */
@@ -303,29 +306,29 @@ struct PackedSizes {
 };
 
 static PackedSizes mlp_packed(const CudaBackend *c) {
-  const trm__dims &m = c->base.dims;
+  const trm__dims &dims = c->base.dims;
   if (!c->gated) return {0, 0};
-  return {gated_size(2 * (int64_t)m.F, m.D), gated_size(m.F, m.D)};
+  return {gated_size(2 * (int64_t)dims.F, dims.D), gated_size(dims.F, dims.D)};
 }
 static void mlp_pack(CudaBackend *c, const BlockWeights *w, const trm__block *blk,
                      const real *params) {
-  const trm__dims &m = c->base.dims;
+  const trm__dims &dims = c->base.dims;
   if (w->packed_forward)
-    gated_pack_in(params + blk->w[TRM__GATE_UP].at, w->packed_forward, m.D, m.F, c->stream);
+    gated_pack_in(params + blk->w[TRM__GATE_UP].at, w->packed_forward, dims.D, dims.F, c->stream);
   if (w->packed_backward)
-    gated_pack_out(params + blk->w[TRM__DOWN].at, w->packed_backward, m.D, m.F, c->stream);
+    gated_pack_out(params + blk->w[TRM__DOWN].at, w->packed_backward, dims.D, dims.F, c->stream);
 }
 
 static PackedSizes mixer_packed(const CudaBackend *c) {
-  const trm__dims &m = c->base.dims;
-  return {c->mixer_groups ? mixer_groups_size(m.L, m.FL) : 0, 0};
+  const trm__dims &dims = c->base.dims;
+  return {c->mixer_groups ? mixer_groups_size(dims.L, dims.FL) : 0, 0};
 }
 static void mixer_pack(CudaBackend *c, const BlockWeights *w, const trm__block *blk,
                        const real *params) {
-  const trm__dims &m = c->base.dims;
+  const trm__dims &dims = c->base.dims;
   if (w->packed_forward)
     mixer_groups_pack(params + blk->w[TRM__GATE_UP].at, params + blk->w[TRM__DOWN].at,
-                      w->packed_forward, m.L, m.FL, c->stream);
+                      w->packed_forward, dims.L, dims.FL, c->stream);
 }
 
 /* --- by kind --------------------------------------------------------------------------------- */

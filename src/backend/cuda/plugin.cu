@@ -296,7 +296,7 @@ static trm_status choose_kernels(const cudaDeviceProp *prop, const char *name, b
   return TRM_OK;
 }
 
-static trm_status check_model(const trm__dims *m, const trm__block *blocks, int n_blocks,
+static trm_status check_model(const trm__dims *dims, const trm__block *blocks, int n_blocks,
                               const char *name, trm_error *err) {
   for (int i = 0; i < n_blocks; i++)
     if (!block_known(blocks[i].kind))
@@ -304,15 +304,15 @@ static trm_status check_model(const trm__dims *m, const trm__block *blocks, int 
           err, TRM_E_CONFIG,
           "%s: the model has a kind of block that no GPU computes yet; choose the device cpu",
           name);
-  if (m->D % 8 != 0)
+  if (dims->D % 8 != 0)
     return fail(err, TRM_E_CONFIG,
                 "%s: hidden_size %d, but a GPU needs a multiple of 8; choose the device cpu", name,
-                m->D);
-  if (m->d > ATTENTION_MOST_D)
+                dims->D);
+  if (dims->d > ATTENTION_MOST_D)
     return fail(
         err, TRM_E_CONFIG,
         "%s: heads of %d channels, but at most %d on a GPU: use more heads, or the device cpu",
-        name, m->d, (int)ATTENTION_MOST_D);
+        name, dims->d, (int)ATTENTION_MOST_D);
   return TRM_OK;
 }
 
@@ -332,8 +332,8 @@ static void destroy(trm__backend *be) {
 
 /* Carves the workspace of products, the weights as operands, and the tables. */
 static void lay_out(CudaBackend *c, bool training, trm__carver *memory) {
-  const trm__dims &m = c->base.dims;
-  const int64_t table = (int64_t)m.L * (m.d / 2);
+  const trm__dims &dims = c->base.dims;
+  const int64_t table = (int64_t)dims.L * (dims.d / 2);
   const size_t value = (size_t)value_size(&c->base);
   int64_t parts = 0;
   c->workspace = trm__carve(memory, WORKSPACE, 1);
@@ -361,20 +361,20 @@ static void lay_out(CudaBackend *c, bool training, trm__carver *memory) {
 
 /* Angles t * theta^(-2i/d), in double. */
 static bool fill_tables(CudaBackend *c) {
-  const trm__dims &m = c->base.dims;
-  const int half = m.d / 2;
-  const size_t n = (size_t)m.L * (size_t)half;
+  const trm__dims &dims = c->base.dims;
+  const int half = dims.d / 2;
+  const size_t n = (size_t)dims.L * (size_t)half;
   float *values = static_cast<float *>(malloc((2 * n + 1) * sizeof *values));
   if (!values) return false;
-  for (int t = 0; t < m.L && m.rope; t++)
+  for (int t = 0; t < dims.L && dims.rope; t++)
     for (int i = 0; i < half; i++) {
-      const double angle = t * pow(m.rope_theta, -2.0 * i / m.d);
+      const double angle = t * pow(dims.rope_theta, -2.0 * i / dims.d);
       values[t * half + i] = (float)cos(angle);
       values[n + t * half + i] = (float)sin(angle);
     }
 
-  if (m.rope) copy(c, c->cosine, values, n * sizeof *values, cudaMemcpyHostToDevice);
-  if (m.rope) copy(c, c->sine, values + n, n * sizeof *values, cudaMemcpyHostToDevice);
+  if (dims.rope) copy(c, c->cosine, values, n * sizeof *values, cudaMemcpyHostToDevice);
+  if (dims.rope) copy(c, c->sine, values + n, n * sizeof *values, cudaMemcpyHostToDevice);
   free(values);
   return true;
 }
@@ -407,7 +407,7 @@ static void fill_ops(CudaBackend *c) {
 /* Everything behind the object. What CUDA refuses is noted, for finish to report. */
 static trm_status begin(CudaBackend *c, const cudaDeviceProp *prop, const trm__block *blocks,
                         bool training, trm_error *err) {
-  const trm__dims &m = c->base.dims;
+  const trm__dims &dims = c->base.dims;
   const size_t n = (size_t)c->base.n_blocks;
   bool hopper = false;
   const trm_status st = choose_kernels(prop, c->name, &hopper, err);
@@ -419,9 +419,9 @@ static trm_status begin(CudaBackend *c, const cudaDeviceProp *prop, const trm__b
   c->weights = static_cast<BlockWeights *>(calloc(n, sizeof *c->weights));
   if (!c->base.blocks || !c->weights) return fail(err, TRM_E_MEMORY, "no memory for %s", c->name);
   memcpy(c->base.blocks, blocks, n * sizeof *blocks);
-  c->fused_mixer = is_bf16(&c->base) && mixer_fused_fits(m.L, m.D, m.FL);
-  c->mixer_groups = hopper && c->fused_mixer && mixer_groups_fits(m.L, m.D, m.FL);
-  c->gated = hopper && is_bf16(&c->base) && gated_fits(m.D, m.F);
+  c->fused_mixer = is_bf16(&c->base) && mixer_fused_fits(dims.L, dims.D, dims.FL);
+  c->mixer_groups = hopper && c->fused_mixer && mixer_groups_fits(dims.L, dims.D, dims.FL);
+  c->gated = hopper && is_bf16(&c->base) && gated_fits(dims.D, dims.F);
   c->multiprocessors = prop->multiProcessorCount;
 
   /* The device's memory, in one block. */
