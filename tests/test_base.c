@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/carve.h"
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/rng.h"
@@ -133,6 +134,36 @@ static void blocks_are_aligned_zeroed_and_checked(void **state) {
 /* --- random numbers --- */
 
 /* Known answers published with Random123 for philox4x32-10. */
+/* A size function and the places it gives out: some parts, then others in their place. */
+static void carve_parts(trm__carver *c, void *part[4]) {
+  part[0] = trm__carve(c, 3, sizeof(float));
+  part[1] = trm__carve(c, 100, sizeof(double));
+  trm__carve_anew(c);
+  part[2] = trm__carve(c, 0, sizeof(float));
+  part[3] = trm__carve(c, TRM__CARVE_ALIGN, 1);
+}
+
+static void parts_are_carved_where_they_were_counted(void **state) {
+  (void)state;
+  trm__carver count = {0}, memory = {0};
+  void *part[4];
+  carve_parts(&count, part);
+  for (int i = 0; i < 4; i++) assert_null(part[i]);
+  assert_int_equal(count.most, 5 * TRM__CARVE_ALIGN); /* 12 and 800 bytes */
+  assert_int_equal(count.bytes, TRM__CARVE_ALIGN);
+
+  unsigned char *block = memory.block = trm__alloc((uint64_t)count.most, 1);
+  assert_non_null(block);
+  carve_parts(&memory, part);
+  assert_ptr_equal(part[0], block);
+  assert_ptr_equal(part[1], block + TRM__CARVE_ALIGN);
+  assert_ptr_equal(part[2], block);
+  assert_ptr_equal(part[3], block);
+  assert_int_equal(memory.most, count.most);
+  assert_int_equal(memory.bytes, count.bytes);
+  trm__free(block);
+}
+
 static void philox_gives_the_published_words(void **state) {
   (void)state;
   static const struct {
@@ -479,6 +510,7 @@ int main(void) {
       cmocka_unit_test(lines_end_in_three_ways),
       cmocka_unit_test(every_status_has_a_text),
       cmocka_unit_test(blocks_are_aligned_zeroed_and_checked),
+      cmocka_unit_test(parts_are_carved_where_they_were_counted),
       cmocka_unit_test(philox_gives_the_published_words),
       cmocka_unit_test(a_stream_is_a_function_of_its_key),
       cmocka_unit_test(uniform_is_uniform_in_the_open_interval),

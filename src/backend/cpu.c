@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/memory.h"
 
 /* Packed weights beyond this do not stay in a usual second-level cache. */
@@ -49,20 +50,23 @@ static real **place_of(cpu_packed *p, int pass, int i) {
 }
 
 static int64_t job_size(const cpu_backend *c, const pack_job *job) {
-  return job->as_a ? (int64_t)job->outer * trm__units(c->p, job->depth)
-                   : trm__size_b(c->p, job->depth, job->outer);
+  return job->as_a ? (int64_t)job->outer * trm__units(c->product, job->depth)
+                   : trm__size_b(c->product, job->depth, job->outer);
 }
 
 /* Packs this lane's share: pieces of nr rows or columns by CPU_CHUNK of the depth. */
 static void run_job(const cpu_backend *c, const trm__lane *all, const pack_job *job,
                     const real *weight, real *dst) {
-  const trm__product *p = c->p;
+  const trm__product *p = c->product;
   const int units = trm__units(p, job->depth), step = job->in_chunks ? CPU_CHUNK : job->depth;
   int64_t lo, hi;
   trm__lane_share(all, job->outer, p->nr, &lo, &hi);
+
   for (int64_t r = lo; r < hi; r += p->nr) {
     int n = cpu_min(p->nr, (int)(hi - r));
     for (int d = 0; d < job->depth; d += step) {
+      /* In chunks, step 2 i of the depth is chunk i of the first half, step 2 i + 1 of the second.
+       */
       int from = job->in_chunks ? d / step % 2 * (job->depth / 2) + d / step / 2 * step : d;
       const real *src = weight + r * job->outer_stride + (ptrdiff_t)from * job->depth_stride;
       if (job->as_a)
@@ -90,59 +94,95 @@ static void cpu_pack(trm__backend *be, const trm__lane *lane, const real *params
   trm__lane all = {0, 1, lane->team * lane->size + lane->rank, lane->n_teams * lane->size, NULL};
   for (int i = 0; i < be->n_blocks; i++) pack_block(c, &all, i, params);
   if (all.rank == 0) {
-    const trm__dims *m = &be->dims;
-    c->p->to_b(m->D, m->V, params + be->outer.lm_head, 1, m->D, c->head);
+    const trm__dims *dims = &be->dims;
+    c->product->to_b(dims->D, dims->V, params + be->outer.lm_head, 1, dims->D, c->head);
     be->params = params;
   }
 }
 
 /* --- sizes ----------------------------------------------------------------------------------- */
 
-static int64_t saved_size(const trm__dims *dims, const trm__product *p, trm__block_kind kind) {
-  return (kinds[kind]->saved(dims, p) + 15) / 16 * 16; /* keeps what follows on whole cache lines */
-}
-static int64_t cpu_saved_size(const trm__backend *be, trm__block_kind kind) {
-  return saved_size(&be->dims, ((const cpu_backend *)be)->p, kind);
-}
-int64_t trm__cpu_saved_size(const trm__dims *dims, trm__block_kind kind) {
-  const trm__kernels *k;
-  if (trm__kernels_select(&k, NULL) != TRM_OK) k = &trm__kernels_portable;
-  return saved_size(dims, &k->product[dims->dtype], kind);
+static int64_t in_reals(const trm__carver *c) {
+  return c->most / (int64_t)sizeof(real);
 }
 
-static int64_t largest(const trm__backend *be, int b, bool training, bool shared) {
+/* Of a tile of one row: what larger ones keep is at most as much per row. */
+static int64_t saved_size(const cpu_backend *c, trm__block_kind kind) {
+  trm__carver saved = {0}, rest = {0};
+  kinds[kind]->count(c, 1, false, (cpu_memory){&saved, &rest, &rest});
+  return in_reals(&saved);
+}
+static int64_t cpu_saved_size(const trm__backend *be, trm__block_kind kind) {
+  return saved_size((const cpu_backend *)be, kind);
+}
+int64_t trm__cpu_saved_size(const trm__dims *dims, trm__block_kind kind) {
+  cpu_backend c = {.base.dims = *dims};
+  if (trm__kernels_select(&c.kernels, NULL) != TRM_OK) c.kernels = &trm__kernels_portable;
+  c.product = &c.kernels->product[dims->dtype];
+  return saved_size(&c, kind);
+}
+
+/* What the most demanding op takes of the team's and of a member's memory: they follow each other
+ * in the same place. */
+static void count_ops(const trm__backend *be, int b, bool training, trm__carver *shared,
+                      trm__carver *scratch) {
   const cpu_backend *c = (const cpu_backend *)be;
-  int64_t most = shared ? trm__cpu_head_shared(c, b) : trm__cpu_head_scratch(c, b);
-  for (int i = 0; i < be->n_blocks; i++) {
-    const cpu_block_kind *kind = kinds[be->blocks[i].kind];
-    int64_t n = shared ? kind->shared(c, b, training) : kind->scratch(c, b, training);
-    if (n > most) most = n;
-  }
-  return most;
+  trm__carver saved = {0};
+  trm__cpu_head_count(c, (cpu_memory){&saved, shared, scratch});
+  for (int i = 0; i < be->n_blocks; i++)
+    for (int backward = 0; backward <= training; backward++) {
+      trm__carver *kept = backward ? &saved : shared; /* forward: all of it, when nothing is kept */
+      trm__carve_anew(shared);
+      trm__carve_anew(scratch);
+      kinds[be->blocks[i].kind]->count(c, b, backward, (cpu_memory){kept, shared, scratch});
+    }
 }
 static int64_t cpu_shared_size(const trm__backend *be, int b, bool training) {
-  return largest(be, b, training, true);
+  trm__carver shared = {0}, scratch = {0};
+  count_ops(be, b, training, &shared, &scratch);
+  return in_reals(&shared);
 }
 static int64_t cpu_scratch_size(const trm__backend *be, int b, bool training) {
-  return largest(be, b, training, false);
+  trm__carver shared = {0}, scratch = {0};
+  count_ops(be, b, training, &shared, &scratch);
+  return in_reals(&scratch);
 }
 
 static const char *cpu_kernels(const trm__backend *be) {
-  return ((const cpu_backend *)be)->k->name;
+  return ((const cpu_backend *)be)->kernels->name;
 }
 
 static int64_t cpu_held_bytes(const trm__backend *be) {
-  return ((const cpu_backend *)be)->n_memory * (int64_t)sizeof(real);
+  return ((const cpu_backend *)be)->bytes;
+}
+
+/* What an op has carved is what was counted for it. */
+static void check_carved(const trm__backend *be, const trm__block *blk, int b, bool training,
+                         const trm__carver *saved, const trm__carver *shared,
+                         const trm__carver *scratch) {
+  TRM_ASSERT(in_reals(saved) <= b * cpu_saved_size(be, blk->kind));
+  TRM_ASSERT(in_reals(shared) <= cpu_shared_size(be, b, training));
+  TRM_ASSERT(in_reals(scratch) <= cpu_scratch_size(be, b, training));
+}
+
+static trm__carver carver(real *block) {
+  return (trm__carver){.block = (unsigned char *)block};
 }
 
 static void cpu_block(trm__backend *be, trm__workspace *ws, const trm__block *blk, int b,
                       const real *x, real *y, real *saved) {
-  kinds[blk->kind]->forward(be, ws, blk, b, x, y, saved);
+  trm__carver kept = carver(saved), shared = carver(ws->shared), scratch = carver(ws->scratch);
+  const cpu_memory memory = {saved ? &kept : &shared, &shared, &scratch};
+  kinds[blk->kind]->forward(be, ws->lane, blk, b, x, y, memory);
+  check_carved(be, blk, b, false, &kept, &shared, &scratch);
 }
 static void cpu_block_grad(trm__backend *be, trm__workspace *ws, const trm__block *blk, int b,
                            const real *x, const real *y, real *saved, real *dh, real *const *dw,
                            bool accumulate) {
-  kinds[blk->kind]->backward(be, ws, blk, b, x, y, saved, dh, dw, accumulate);
+  trm__carver kept = carver(saved), shared = carver(ws->shared), scratch = carver(ws->scratch);
+  const cpu_memory memory = {&kept, &shared, &scratch};
+  kinds[blk->kind]->backward(be, ws->lane, blk, b, x, y, dh, dw, accumulate, memory);
+  check_carved(be, blk, b, true, &kept, &shared, &scratch);
 }
 
 /* --- creation -------------------------------------------------------------------------------- */
@@ -196,39 +236,32 @@ const trm__backend_ops trm__cpu_ops = {
     .update = trm__cpu_update,
 };
 
-static int64_t lay_out_block(cpu_backend *c, int block, real *base) {
-  const trm__block *blk = &c->base.blocks[block];
+/* Carves the packed weights and the tables. */
+static void lay_out(cpu_backend *c, trm__carver *memory) {
+  const trm__dims *dims = &c->base.dims;
+  const int64_t table = (int64_t)dims->L * (dims->d / 2);
   pack_job job;
-  int64_t at = 0;
-  for (int pass = 0; pass < n_passes(c); pass++)
-    for (int i = 0; i < blk->n_weights; i++) {
-      if (!job_of(blk, pass, i, &job)) continue;
-      *place_of(&c->packed[block], pass, i) = base ? base + at : NULL;
-      at += (job_size(c, &job) + 15) / 16 * 16;
-    }
-  return at;
-}
 
-/* Lays the packed weights and tables out in one block; NULL base only counts. */
-static int64_t lay_out(cpu_backend *c, real *base) {
-  const trm__dims *m = &c->base.dims;
-  int64_t at = 0;
-  for (int i = 0; i < c->base.n_blocks; i++) at += lay_out_block(c, i, base ? base + at : NULL);
-  c->head = base ? base + at : NULL;
-  at += trm__size_b(c->p, m->D, m->V);
-  c->rope_cos = base ? base + at : NULL;
-  at += (int64_t)m->L * (m->d / 2);
-  c->rope_sin = base ? base + at : NULL;
-  return at + (int64_t)m->L * (m->d / 2);
+  for (int block = 0; block < c->base.n_blocks; block++) {
+    const trm__block *blk = &c->base.blocks[block];
+    for (int pass = 0; pass < n_passes(c); pass++)
+      for (int i = 0; i < blk->n_weights; i++)
+        if (job_of(blk, pass, i, &job))
+          *place_of(&c->packed[block], pass, i) = cpu_carve(memory, job_size(c, &job));
+  }
+
+  c->head = cpu_carve(memory, trm__size_b(c->product, dims->D, dims->V));
+  c->rope_cos = cpu_carve(memory, table);
+  c->rope_sin = cpu_carve(memory, table);
 }
 
 /* Angles t * theta^(-2i/d), in double. */
 static void fill_rope(cpu_backend *c) {
-  const trm__dims *m = &c->base.dims;
-  int half = m->d / 2;
-  for (int t = 0; t < m->L; t++)
+  const trm__dims *dims = &c->base.dims;
+  int half = dims->d / 2;
+  for (int t = 0; t < dims->L; t++)
     for (int i = 0; i < half; i++) {
-      double angle = t * pow(m->rope_theta, -2.0 * i / m->d);
+      double angle = t * pow(dims->rope_theta, -2.0 * i / dims->d);
       c->rope_cos[t * half + i] = (real)cos(angle);
       c->rope_sin[t * half + i] = (real)sin(angle);
     }
@@ -236,28 +269,35 @@ static void fill_rope(cpu_backend *c) {
 
 trm_status trm__cpu_create(const trm__dims *dims, const trm__outer *outer, const trm__block *blocks,
                            int n_blocks, bool training, trm__backend **out, trm_error *err) {
-  const trm__kernels *k;
+  const trm__kernels *kernels;
+  trm__carver count = {0}, memory = {0};
   cpu_backend *c;
-  TRM_TRY(trm__kernels_select(&k, err));
+  TRM_TRY(trm__kernels_select(&kernels, err));
   TRM_ALLOC(&c, 1, "the CPU backend", err);
   c->base =
       (trm__backend){.ops = &trm__cpu_ops, .dims = *dims, .outer = *outer, .n_blocks = n_blocks};
-  c->k = k;
-  c->p = &k->product[dims->dtype];
+  c->kernels = kernels;
+  c->product = &kernels->product[dims->dtype];
   c->training = training;
+
+  /* A copy of the blocks, and one block of memory for all that is packed. */
   c->base.blocks = trm__alloc((uint64_t)n_blocks, sizeof *blocks);
   c->packed = trm__alloc((uint64_t)n_blocks, sizeof *c->packed);
   if (c->base.blocks && c->packed) {
     memcpy(c->base.blocks, blocks, (size_t)n_blocks * sizeof *blocks);
-    c->n_memory = lay_out(c, NULL);
-    c->memory = trm__alloc((uint64_t)c->n_memory, sizeof *c->memory);
+    lay_out(c, &count);
+    memory.block = trm__alloc((uint64_t)count.bytes, 1);
   }
-  if (!c->memory) {
+  if (!memory.block) {
     cpu_destroy(&c->base);
     TRM_FAIL(err, TRM_E_MEMORY, "no memory for the packed weights");
   }
-  lay_out(c, c->memory);
-  c->far = c->n_memory * (int64_t)sizeof(real) > FAR_BYTES ? TRM__FETCH_B : 0;
+  c->memory = memory.block;
+  lay_out(c, &memory);
+  TRM_ASSERT(memory.bytes == count.bytes);
+
+  c->bytes = memory.bytes;
+  c->far = c->bytes > FAR_BYTES ? TRM__FETCH_B : 0;
   if (dims->rope) fill_rope(c);
   *out = &c->base;
   return TRM_OK;

@@ -4,6 +4,7 @@
 #define TRM_BACKEND_CPU_H
 
 #include "backend/backend.h"
+#include "base/carve.h"
 #include "kernels/kernels.h"
 
 enum {
@@ -31,13 +32,13 @@ typedef enum cpu_packing {
 
 typedef struct cpu_backend {
   trm__backend base;
-  const trm__kernels *k;
-  const trm__product *p; /* of k, in the model's format */
+  const trm__kernels *kernels;
+  const trm__product *product; /* of kernels, in the model's format */
   bool training;
   int far;            /* TRM__FETCH_B when the packed weights do not stay in a second-level cache */
   cpu_packed *packed; /* [n_blocks] */
-  real *memory;       /* behind all packed weights and tables: [n_memory] */
-  int64_t n_memory;
+  void *memory;       /* behind all packed weights and tables */
+  int64_t bytes;      /* of it */
   real *rope_cos, *rope_sin; /* [L, d/2] */
   real *head;                /* lm_head as B [D, V] */
 } cpu_backend;
@@ -67,16 +68,24 @@ static inline const real *cpu_a(const trm__product *p, int rows, int k, const re
   return scratch;
 }
 
-/* Each kind of block: how its weights are packed, its sizes and its two directions. */
+/* Where an op carves its parts: what is kept for the backward pass (of the team, the same carver as
+ * `shared`, where nothing is kept), the team's, and this member's. */
+typedef struct cpu_memory {
+  trm__carver *saved, *shared, *scratch;
+} cpu_memory;
+static inline real *cpu_carve(trm__carver *c, int64_t n) {
+  return trm__carve(c, n, sizeof(real));
+}
+
+/* Each kind of block: how its weights are packed, what a pass on b rows carves, and its two
+ * directions, which carve the same. */
 typedef struct cpu_block_kind {
   unsigned (*packing)(const trm__block *, int i); /* cpu_packing of weight i */
-  int64_t (*saved)(const trm__dims *, const trm__product *);
-  int64_t (*shared)(const cpu_backend *, int b, bool training);
-  int64_t (*scratch)(const cpu_backend *, int b, bool training);
-  void (*forward)(trm__backend *, trm__workspace *, const trm__block *, int b, const real *x,
-                  real *y, real *saved);
-  void (*backward)(trm__backend *, trm__workspace *, const trm__block *, int b, const real *x,
-                   const real *y, real *saved, real *dh, real *const *dw, bool accumulate);
+  void (*count)(const cpu_backend *, int b, bool backward, cpu_memory);
+  void (*forward)(trm__backend *, trm__lane *, const trm__block *, int b, const real *x, real *y,
+                  cpu_memory);
+  void (*backward)(trm__backend *, trm__lane *, const trm__block *, int b, const real *x,
+                   const real *y, real *dh, real *const *dw, bool accumulate, cpu_memory);
 } cpu_block_kind;
 extern const cpu_block_kind trm__cpu_attention, trm__cpu_mixer, trm__cpu_mlp;
 
@@ -103,14 +112,19 @@ typedef struct cpu_operand {
   int block;            /* rows of A in a stretch, block_next apart; 0: all */
   int64_t block_next;
 } cpu_operand;
+/* One matrix whose rows or columns lie side by side, `stride` from one step of depth to the next.
+ */
+static inline cpu_operand cpu_across(const real *data, int64_t stride) {
+  return (cpu_operand){.form = CPU_ACROSS, .data = data, .stride = stride};
+}
 /* C (m x n) = or += sum over s < count of A_s B_s with depth k: the gradient of a weight. The team
  * packs B together into `shared` and splits the rows of C. shared: trm__size_b(k, n) reals;
  * scratch: cpu_grad_scratch(k). Begins with a barrier; the op that calls it ends with one. */
-void trm__cpu_weight_grad(const cpu_backend *c, trm__workspace *ws, int m, int n, int k, int count,
+void trm__cpu_weight_grad(const cpu_backend *c, trm__lane *lane, int m, int n, int k, int count,
                           cpu_operand a, cpu_operand b, real *out, bool accumulate, real *shared,
                           real *scratch);
 static inline int64_t cpu_grad_scratch(const cpu_backend *c, int k) {
-  return (CPU_ROWS > CPU_CHUNK ? CPU_ROWS : CPU_CHUNK) * (int64_t)trm__units(c->p, k);
+  return (CPU_ROWS > CPU_CHUNK ? CPU_ROWS : CPU_CHUNK) * (int64_t)trm__units(c->product, k);
 }
 
 /* The ops of cpu_embed.c and cpu_head.c. */
@@ -144,7 +158,7 @@ void trm__cpu_finish_grads(trm__backend *, trm__workspace *, const trm__update *
 bool trm__cpu_has_rule(const trm__backend *, trm__rule);
 void trm__cpu_update(trm__backend *, trm__workspace *, const trm__update *, const trm__group *);
 
-int64_t trm__cpu_head_shared(const cpu_backend *c, int b);
-int64_t trm__cpu_head_scratch(const cpu_backend *c, int b);
+/* What the ops of the heads carve. */
+void trm__cpu_head_count(const cpu_backend *c, cpu_memory memory);
 
 #endif

@@ -19,195 +19,268 @@ static unsigned attention_packing(const trm__block *blk, int i) {
   (void)i;
   return CPU_AS_B;
 }
-static int64_t attention_saved(const trm__dims *m, const trm__product *p) {
-  (void)p;
-  return (int64_t)m->L * (4 * m->D + m->H + 1);
+
+/* What one pass works in. */
+typedef struct attention_memory {
+  real *qkv, *o, *lse, *inv;              /* kept for the backward pass; inv NULL: they are not */
+  real *ds, *d_o, *dqkv, *delta, *shared; /* the team's, backward; delta [H, R] */
+  /* The member's, one group after the other in the same place: rows times a weight, a head, the
+   * gradient of a weight. */
+  real *rows, *out;
+  real *kt, *v, *vt, *k; /* k^T, v, v^T and k of a head as operands B */
+  real *s, *dt;          /* [CPU_ROWS, L]: scores, then p; dp, then dt */
+  /* Operands of a part of the queries: A along d or L, A of L rows, B. */
+  real *part_a, *columns, *part_b;
+  real *grad;
+} attention_memory;
+
+static attention_memory carve(const cpu_backend *c, int b, bool backward, cpu_memory memory) {
+  const trm__dims *dims = &c->base.dims;
+  const trm__product *p = c->product;
+  const int L = dims->L, D = dims->D, d = dims->d;
+  const int64_t R = (int64_t)b * L;
+  attention_memory own = {0};
+
+  /* Kept; the team's own where nothing is. */
+  own.qkv = cpu_carve(memory.saved, R * 3 * D);
+  own.o = cpu_carve(memory.saved, R * D);
+  own.lse = cpu_carve(memory.saved, R * dims->H);
+  if (memory.saved != memory.shared) own.inv = cpu_carve(memory.saved, R);
+
+  /* Forward: o W_o^T needs rows and their result; a head its k and v, and the softmax of a part. */
+  if (!backward) {
+    own.rows = cpu_carve(memory.scratch, CPU_ROWS * D);
+    own.out = cpu_carve(memory.scratch, CPU_ROWS * D);
+    trm__carve_anew(memory.scratch);
+    own.kt = cpu_carve(memory.scratch, trm__size_b(p, d, L));
+    own.v = cpu_carve(memory.scratch, trm__size_b(p, L, d));
+    own.s = cpu_carve(memory.scratch, CPU_ROWS * L);
+    own.part_a = cpu_carve(memory.scratch, CPU_ROWS * (d > L ? d : L));
+    return own;
+  }
+
+  /* Backward: the gradients of all rows. */
+  own.ds = cpu_carve(memory.shared, R * D);
+  own.d_o = cpu_carve(memory.shared, R * D);
+  own.dqkv = cpu_carve(memory.shared, R * 3 * D);
+  own.delta = cpu_carve(memory.shared, R * dims->H);
+  own.shared = cpu_carve(memory.shared, trm__size_b(p, (int)R, D));
+
+  /* The deepest rows are [dq dk dv]; a head has all that one part of its queries needs. */
+  own.rows = cpu_carve(memory.scratch, CPU_ROWS * 3 * D);
+  trm__carve_anew(memory.scratch);
+  own.kt = cpu_carve(memory.scratch, trm__size_b(p, d, L));
+  own.vt = cpu_carve(memory.scratch, trm__size_b(p, d, L));
+  own.k = cpu_carve(memory.scratch, trm__size_b(p, L, d));
+  own.s = cpu_carve(memory.scratch, CPU_ROWS * L);
+  own.dt = cpu_carve(memory.scratch, CPU_ROWS * L);
+  own.columns = cpu_carve(memory.scratch, CPU_ROWS * L);
+  own.part_b = cpu_carve(memory.scratch, trm__size_b(p, CPU_ROWS, d));
+  own.part_a = cpu_carve(memory.scratch, CPU_ROWS * d);
+  trm__carve_anew(memory.scratch);
+  own.grad = cpu_carve(memory.scratch, cpu_grad_scratch(c, (int)R));
+  return own;
 }
 
-/* Team, forward without saving: qkv, o, lse. Backward: ds, do, dqkv, an operand of a weight
- * gradient, delta [H, R]. */
-static int64_t attention_shared(const cpu_backend *c, int b, bool training) {
-  const trm__dims *m = &c->base.dims;
-  int64_t R = (int64_t)b * m->L;
-  int64_t forward = R * (4 * m->D + m->H);
-  int64_t backward = R * (5 * m->D + m->H) + trm__size_b(c->p, (int)R, m->D);
-  return training && backward > forward ? backward : forward;
-}
-static int64_t attention_scratch(const cpu_backend *c, int b, bool training) {
-  const trm__dims *m = &c->base.dims;
-  const trm__product *p = c->p;
-  int64_t keys = trm__size_b(p, m->d, m->L), values = trm__size_b(p, m->L, m->d);
-  int64_t rows = CPU_ROWS * 2 * (int64_t)m->D;
-  int64_t forward = keys + values + CPU_ROWS * (m->d + 2 * (int64_t)m->L);
-  int64_t backward =
-      2 * keys + values + CPU_ROWS * ((int64_t)m->d + 3 * m->L) + trm__size_b(p, CPU_ROWS, m->d);
-  int64_t most = forward > rows ? forward : rows;
-  int64_t grad = cpu_grad_scratch(c, b * m->L);
-  int64_t back = CPU_ROWS * 3 * (int64_t)m->D;
-  if (!training) return most;
-  if (backward > most) most = backward;
-  if (back > most) most = back;
-  return grad > most ? grad : most;
+static void attention_count(const cpu_backend *c, int b, bool backward, cpu_memory memory) {
+  (void)carve(c, b, backward, memory);
 }
 
-/* Where one head of one row of the tile stands in qkv [R, 3D] and o [R, D]. */
+/* Where one head of one row of the tile stands in qkv [R, 3D], o [R, D] and lse [H, R]. */
 typedef struct head_view {
   int64_t qkv, o, lse;
 } head_view;
-static head_view view_of(const trm__dims *m, int b, int64_t item) {
-  int64_t row = item / m->H, h = item % m->H, R = (int64_t)b * m->L;
-  return (head_view){row * m->L * 3 * m->D + h * m->d, row * m->L * m->D + h * m->d,
-                     h * R + row * m->L};
+static head_view view_of(const trm__dims *dims, int b, int64_t item) {
+  int64_t row = item / dims->H, h = item % dims->H, R = (int64_t)b * dims->L;
+  return (head_view){row * dims->L * 3 * dims->D + h * dims->d,
+                     row * dims->L * dims->D + h * dims->d, h * R + row * dims->L};
 }
+
+/* --- forward --------------------------------------------------------------------------------- */
 
 /* o = softmax(q k^T / sqrt(d)) v for one head. */
-static void head_forward(const cpu_backend *c, const real *qkv, real *o, real *lse, real *scratch) {
-  const trm__dims *m = &c->base.dims;
-  const trm__product *p = c->p;
-  const int L = m->L, D = m->D, d = m->d, deep = trm__units(p, d), wide = trm__units(p, L);
-  const int part = (int)cpu_part(L, CPU_ROWS);
-  real scale = (real)(1 / sqrt((double)d));
-  real *keys = scratch, *values = keys + trm__size_b(p, d, L), *s = values + trm__size_b(p, L, d);
-  real *own = s + (int64_t)CPU_ROWS * L, inverse[CPU_ROWS];
+static void head_forward(const cpu_backend *c, const attention_memory *own, head_view at) {
+  const trm__dims *dims = &c->base.dims;
+  const trm__product *p = c->product;
+  const int L = dims->L, D = dims->D, d = dims->d, deep = trm__units(p, d), wide = trm__units(p, L);
+  const real *qkv = own->qkv + at.qkv;
+  const real scale = (real)(1 / sqrt((double)d));
   int64_t lda;
-  p->to_b(d, L, qkv + D, 1, 3 * D, keys);
-  p->to_b(L, d, qkv + 2 * D, 3 * D, 1, values);
+
+  /* k^T and v meet every query: operands B, once per head. */
+  p->to_b(d, L, qkv + D, 1, 3 * D, own->kt);
+  p->to_b(L, d, qkv + 2 * D, 3 * D, 1, own->v);
+
+  const int part = (int)cpu_part(L, CPU_ROWS);
   for (int r = 0; r < L; r += part) {
-    int rows = cpu_min(part, L - r);
-    const real *q = cpu_a(p, rows, d, qkv + (int64_t)r * 3 * D, 3 * D, own, &lda);
-    p->gemm(rows, L, deep, q, lda, keys, (ptrdiff_t)deep * p->nr, s, L, TRM__SET);
-    p->softmax_a(rows, L, s, L, scale, own, wide, lse + r, inverse);
-    p->gemm(rows, d, wide, own, wide, values, (ptrdiff_t)wide * p->nr, o + (int64_t)r * D, D,
-            TRM__SET);
-    c->k->scale_rows(rows, d, o + (int64_t)r * D, D, inverse);
+    const int rows = cpu_min(part, L - r);
+    real *o = own->o + at.o + (int64_t)r * D, inverse[CPU_ROWS];
+
+    /* s = q k^T */
+    const real *q = cpu_a(p, rows, d, qkv + (int64_t)r * 3 * D, 3 * D, own->part_a, &lda);
+    p->gemm(rows, L, deep, q, lda, own->kt, (ptrdiff_t)deep * p->nr, own->s, L, TRM__SET);
+
+    /* o = (e v) / rowsum(e) with e = exp(s / sqrt(d) - rowmax): d values are divided, not L. */
+    p->softmax_a(rows, L, own->s, L, scale, own->part_a, wide, own->lse + at.lse + r, inverse);
+    p->gemm(rows, d, wide, own->part_a, wide, own->v, (ptrdiff_t)wide * p->nr, o, D, TRM__SET);
+    c->kernels->scale_rows(rows, d, o, D, inverse);
   }
 }
 
+/* Rotary positions on the heads of q and k, rows [lo, hi); sign -1 undoes them. */
 static void rotate(const cpu_backend *c, int64_t lo, int64_t hi, real *qkv, real sign) {
-  const trm__dims *m = &c->base.dims;
-  int half = m->d / 2;
-  if (!m->rope) return;
+  const trm__dims *dims = &c->base.dims;
+  int half = dims->d / 2;
+  if (!dims->rope) return;
   for (int64_t r = lo; r < hi; r++) {
-    int64_t t = r % m->L;
-    c->k->rope(2 * m->H, m->d, qkv + r * 3 * m->D, c->rope_cos + t * half, c->rope_sin + t * half,
-               sign);
+    int64_t t = r % dims->L;
+    c->kernels->rope(2 * dims->H, dims->d, qkv + r * 3 * dims->D, c->rope_cos + t * half,
+                     c->rope_sin + t * half, sign);
   }
 }
 
-static void attention_forward(trm__backend *be, trm__workspace *ws, const trm__block *blk, int b,
-                              const real *x, real *y, real *saved) {
+static void attention_forward(trm__backend *be, trm__lane *lane, const trm__block *blk, int b,
+                              const real *x, real *y, cpu_memory memory) {
   const cpu_backend *c = cpu_of(be);
-  const trm__dims *m = &be->dims;
+  const trm__dims *dims = &be->dims;
+  const trm__product *p = c->product;
   const cpu_packed *w = cpu_packed_of(be, blk);
-  int D = m->D;
-  int64_t R = (int64_t)b * m->L, lo, hi, first, last;
-  real *qkv = saved ? saved : ws->shared, *o = qkv + R * 3 * D, *lse = o + R * D;
-  real *inv = saved ? lse + R * m->H : NULL;
-  trm__lane_share(ws->lane, R, 1, &lo, &hi);
-  trm__cpu_rows(c, lo, hi, 3 * D, D, x, D, w->fwd[TRM__QKV], qkv, 3 * D, false, ws->scratch);
-  rotate(c, lo, hi, qkv, 1);
-  trm__lane_barrier(ws->lane);
-  trm__lane_share(ws->lane, (int64_t)b * m->H, 1, &first, &last);
-  for (int64_t i = first; i < last; i++) {
-    head_view v = view_of(m, b, i);
-    head_forward(c, qkv + v.qkv, o + v.o, lse + v.lse, ws->scratch);
-  }
-  trm__lane_barrier(ws->lane);
-  const int units = trm__units(c->p, D);
-  int64_t part = cpu_part(hi - lo, CPU_ROWS), lda;
-  real *out = ws->scratch + CPU_ROWS * D;
+  const attention_memory own = carve(c, b, false, memory);
+  const int D = dims->D, units = trm__units(p, D);
+  const int64_t R = (int64_t)b * dims->L;
+  int64_t lo, hi, first, last, lda;
+
+  /* [q k v] = x W_qkv^T, rows among the members; q and k rotated. */
+  trm__lane_share(lane, R, 1, &lo, &hi);
+  trm__cpu_rows(c, lo, hi, 3 * D, D, x, D, w->fwd[TRM__QKV], own.qkv, 3 * D, false, own.rows);
+  rotate(c, lo, hi, own.qkv, 1);
+  trm__lane_barrier(lane);
+
+  /* o, heads of all rows among the members. */
+  trm__lane_share(lane, (int64_t)b * dims->H, 1, &first, &last);
+  for (int64_t i = first; i < last; i++) head_forward(c, &own, view_of(dims, b, i));
+  trm__lane_barrier(lane);
+
+  /* y = norm(x + o W_o^T), the sum of a part while its product is in the cache. */
+  const int64_t part = cpu_part(hi - lo, CPU_ROWS);
   for (int64_t r = lo; r < hi; r += part) {
-    int rows = (int)(hi - r < part ? hi - r : part);
-    const real *a = cpu_a(c->p, rows, D, o + r * D, D, ws->scratch, &lda);
-    c->p->gemm(rows, D, units, a, lda, w->fwd[TRM__O], (ptrdiff_t)units * c->p->nr, out, D, c->far);
-    c->k->add_rms_rows(rows, D, x + r * D, D, out, D, (real)m->eps, y + r * D, D,
-                       inv ? inv + r : NULL);
+    const int rows = (int)(hi - r < part ? hi - r : part);
+    const real *a = cpu_a(p, rows, D, own.o + r * D, D, own.rows, &lda);
+    p->gemm(rows, D, units, a, lda, w->fwd[TRM__O], (ptrdiff_t)units * p->nr, own.out, D, c->far);
+    c->kernels->add_rms_rows(rows, D, x + r * D, D, own.out, D, (real)dims->eps, y + r * D, D,
+                             own.inv ? own.inv + r : NULL);
   }
-  trm__lane_barrier(ws->lane);
+  trm__lane_barrier(lane);
+}
+
+/* --- backward -------------------------------------------------------------------------------- */
+
+/* out [rows, L] = x B for a part of the queries: x [rows, d] of stride ld, B of L columns. */
+static void along_head(const cpu_backend *c, const attention_memory *own, int rows, const real *x,
+                       int64_t ld, const real *packed, real *out) {
+  const trm__product *p = c->product;
+  const int L = c->base.dims.L, d = c->base.dims.d, deep = trm__units(p, d);
+  int64_t lda;
+  const real *a = cpu_a(p, rows, d, x, ld, own->part_a, &lda);
+  p->gemm(rows, L, deep, a, lda, packed, (ptrdiff_t)deep * p->nr, out, L, TRM__SET);
+}
+
+/* out [L, d], stride 3D, = or += t^T x: what a part of the queries, t [rows, L] and x [rows, d] of
+ * stride ld, gives to all keys. */
+static void across_queries(const cpu_backend *c, const attention_memory *own, int rows,
+                           const real *t, const real *x, int64_t ld, real *out, int mode) {
+  const trm__product *p = c->product;
+  const trm__dims *dims = &c->base.dims;
+  const int across = trm__units(p, rows);
+  p->to_a(dims->L, rows, t, 1, dims->L, own->columns, across);
+  p->to_b(rows, dims->d, x, ld, 1, own->part_b);
+  p->gemm(dims->L, dims->d, across, own->columns, across, own->part_b, (ptrdiff_t)across * p->nr,
+          out, 3 * dims->D, mode);
 }
 
 /* dqkv of one head from its do and delta. */
-static void head_backward(const cpu_backend *c, const real *qkv, const real *lse, const real *d_o,
-                          const real *delta, real *dqkv, real *scratch) {
-  const trm__dims *m = &c->base.dims;
-  const trm__product *p = c->p;
-  const int L = m->L, D = m->D, d = m->d, deep = trm__units(p, d), wide = trm__units(p, L);
-  const int part = (int)cpu_part(L, CPU_ROWS);
-  const ptrdiff_t keys_ps = (ptrdiff_t)deep * p->nr;
-  real scale = (real)(1 / sqrt((double)d));
-  real *kt = scratch, *vt = kt + trm__size_b(p, d, L), *keys = vt + trm__size_b(p, d, L);
-  real *s = keys + trm__size_b(p, L, d), *dt = s + (int64_t)CPU_ROWS * L;
-  real *columns = dt + (int64_t)CPU_ROWS * L; /* A of L rows and part depth, or of rows x L */
-  real *bp = columns + (int64_t)CPU_ROWS * L, *own = bp + trm__size_b(p, CPU_ROWS, d);
+static void head_backward(const cpu_backend *c, const attention_memory *own, head_view at) {
+  const trm__dims *dims = &c->base.dims;
+  const trm__product *p = c->product;
+  const int L = dims->L, D = dims->D, d = dims->d, wide = trm__units(p, L);
+  const real *qkv = own->qkv + at.qkv;
+  const real scale = (real)(1 / sqrt((double)d));
   int64_t lda;
-  p->to_b(d, L, qkv + D, 1, 3 * D, kt);
-  p->to_b(d, L, qkv + 2 * D, 1, 3 * D, vt);
-  p->to_b(L, d, qkv + D, 3 * D, 1, keys);
+
+  /* k^T, v^T and k meet every query: operands B, once per head. */
+  p->to_b(d, L, qkv + D, 1, 3 * D, own->kt);
+  p->to_b(d, L, qkv + 2 * D, 1, 3 * D, own->vt);
+  p->to_b(L, d, qkv + D, 3 * D, 1, own->k);
+
+  const int part = (int)cpu_part(L, CPU_ROWS);
   for (int r = 0; r < L; r += part) {
-    const int rows = cpu_min(part, L - r), across = trm__units(p, rows);
-    const ptrdiff_t across_ps = (ptrdiff_t)across * p->nr;
-    const real *q = qkv + (int64_t)r * 3 * D, *dor = d_o + (int64_t)r * D;
-    const real *a = cpu_a(p, rows, d, q, 3 * D, own, &lda);
-    p->gemm(rows, L, deep, a, lda, kt, keys_ps, s, L, TRM__SET);
-    a = cpu_a(p, rows, d, dor, D, own, &lda);
-    p->gemm(rows, L, deep, a, lda, vt, keys_ps, dt, L, TRM__SET);
-    c->k->softmax_grad(rows, L, s, L, scale, lse + r, dt, L, delta + r);
-    a = cpu_a(p, rows, L, dt, L, columns, &lda);
-    p->gemm(rows, d, wide, a, lda, keys, (ptrdiff_t)wide * p->nr, dqkv + (int64_t)r * 3 * D, 3 * D,
-            TRM__SET);
-    p->to_a(L, rows, dt, 1, L, columns, across);
-    p->to_b(rows, d, q, 3 * D, 1, bp);
-    p->gemm(L, d, across, columns, across, bp, across_ps, dqkv + D, 3 * D,
-            r > 0 ? TRM__ADD : TRM__SET);
-    p->to_a(L, rows, s, 1, L, columns, across);
-    p->to_b(rows, d, dor, D, 1, bp);
-    p->gemm(L, d, across, columns, across, bp, across_ps, dqkv + 2 * D, 3 * D,
-            r > 0 ? TRM__ADD : TRM__SET);
+    const int rows = cpu_min(part, L - r), mode = r > 0 ? TRM__ADD : TRM__SET;
+    const real *q = qkv + (int64_t)r * 3 * D, *d_o = own->d_o + at.o + (int64_t)r * D;
+    real *dqkv = own->dqkv + at.qkv;
+
+    /* s = q k^T, dp = do v^T */
+    along_head(c, own, rows, q, 3 * D, own->kt, own->s);
+    along_head(c, own, rows, d_o, D, own->vt, own->dt);
+
+    /* s <- p = exp(s / sqrt(d)) / 2^lse; dp <- dt = p * (dp - delta) / sqrt(d), where delta is
+     * rowsum(dp * p) = rowsum(do * o) */
+    c->kernels->softmax_grad(rows, L, own->s, L, scale, own->lse + at.lse + r, own->dt, L,
+                             own->delta + at.lse + r);
+
+    /* dq = dt k, complete; dk += dt^T q, dv += p^T do */
+    const real *dt = cpu_a(p, rows, L, own->dt, L, own->columns, &lda);
+    p->gemm(rows, d, wide, dt, lda, own->k, (ptrdiff_t)wide * p->nr, dqkv + (int64_t)r * 3 * D,
+            3 * D, TRM__SET);
+    across_queries(c, own, rows, own->dt, q, 3 * D, dqkv + D, mode);
+    across_queries(c, own, rows, own->s, d_o, D, dqkv + 2 * D, mode);
   }
 }
 
-static void attention_backward(trm__backend *be, trm__workspace *ws, const trm__block *blk, int b,
-                               const real *x, const real *y, real *saved, real *dh, real *const *dw,
-                               bool accumulate) {
+static void attention_backward(trm__backend *be, trm__lane *lane, const trm__block *blk, int b,
+                               const real *x, const real *y, real *dh, real *const *dw,
+                               bool accumulate, cpu_memory memory) {
   const cpu_backend *c = cpu_of(be);
-  const trm__dims *m = &be->dims;
+  const trm__dims *dims = &be->dims;
+  const trm__kernels *kernels = c->kernels;
   const cpu_packed *w = cpu_packed_of(be, blk);
-  const trm__kernels *k = c->k;
-  int D = m->D;
-  int64_t R = (int64_t)b * m->L, lo, hi, first, last;
-  const real *qkv = saved, *o = qkv + R * 3 * D, *lse = o + R * D, *inv = lse + R * m->H;
-  real *ds = ws->shared, *d_o = ds + R * D, *dqkv = d_o + R * D, *packed = dqkv + R * 3 * D;
-  real *delta = packed + trm__size_b(c->p, (int)R, D);
-  trm__lane_share(ws->lane, R, 1, &lo, &hi);
-  k->rms_rows_grad((int)(hi - lo), D, y + lo * D, D, inv + lo, dh + lo * D, D, ds + lo * D, D);
-  memcpy(dh + lo * D, ds + lo * D, (size_t)(hi - lo) * (size_t)D * sizeof *dh);
-  trm__cpu_rows(c, lo, hi, D, D, ds, D, w->bwd[TRM__O], d_o, D, false, ws->scratch);
-  for (int h = 0; h < m->H; h++)
-    k->dot_rows((int)(hi - lo), m->d, d_o + lo * D + h * m->d, D, o + lo * D + h * m->d, D,
-                delta + h * R + lo);
-  trm__lane_barrier(ws->lane);
-  trm__lane_share(ws->lane, (int64_t)b * m->H, 1, &first, &last);
-  for (int64_t i = first; i < last; i++) {
-    head_view v = view_of(m, b, i);
-    head_backward(c, qkv + v.qkv, lse + v.lse, d_o + v.o, delta + v.lse, dqkv + v.qkv, ws->scratch);
-  }
-  trm__lane_barrier(ws->lane);
-  rotate(c, lo, hi, dqkv, -1);
-  trm__cpu_rows(c, lo, hi, D, 3 * D, dqkv, 3 * D, w->bwd[TRM__QKV], dh, D, true, ws->scratch);
-  trm__cpu_weight_grad(c, ws, D, D, (int)R, 1, (cpu_operand){CPU_ACROSS, ds, D, 0, 0, 0},
-                       (cpu_operand){CPU_ACROSS, o, D, 0, 0, 0}, dw[TRM__O], accumulate, packed,
-                       ws->scratch);
-  trm__cpu_weight_grad(c, ws, 3 * D, D, (int)R, 1, (cpu_operand){CPU_ACROSS, dqkv, 3 * D, 0, 0, 0},
-                       (cpu_operand){CPU_ACROSS, x, D, 0, 0, 0}, dw[TRM__QKV], accumulate, packed,
-                       ws->scratch);
-  trm__lane_barrier(ws->lane);
+  const attention_memory own = carve(c, b, true, memory);
+  const int D = dims->D, d = dims->d;
+  const int64_t R = (int64_t)b * dims->L;
+  int64_t lo, hi, first, last;
+
+  /* ds = norm'(dy), which is also the first part of dx; do = ds W_o. */
+  trm__lane_share(lane, R, 1, &lo, &hi);
+  const int rows = (int)(hi - lo);
+  kernels->rms_rows_grad(rows, D, y + lo * D, D, own.inv + lo, dh + lo * D, D, own.ds + lo * D, D);
+  memcpy(dh + lo * D, own.ds + lo * D, (size_t)rows * (size_t)D * sizeof *dh);
+  trm__cpu_rows(c, lo, hi, D, D, own.ds, D, w->bwd[TRM__O], own.d_o, D, false, own.rows);
+
+  /* delta = rowsum(do * o) of each head. */
+  for (int h = 0; h < dims->H; h++)
+    kernels->dot_rows(rows, d, own.d_o + lo * D + h * d, D, own.o + lo * D + h * d, D,
+                      own.delta + h * R + lo);
+  trm__lane_barrier(lane);
+
+  /* [dq dk dv], heads of all rows among the members. */
+  trm__lane_share(lane, (int64_t)b * dims->H, 1, &first, &last);
+  for (int64_t i = first; i < last; i++) head_backward(c, &own, view_of(dims, b, i));
+  trm__lane_barrier(lane);
+
+  /* Rotation undone; dx += [dq dk dv] W_qkv. */
+  rotate(c, lo, hi, own.dqkv, -1);
+  trm__cpu_rows(c, lo, hi, D, 3 * D, own.dqkv, 3 * D, w->bwd[TRM__QKV], dh, D, true, own.rows);
+
+  /* dW_o = ds^T o, dW_qkv = [dq dk dv]^T x */
+  trm__cpu_weight_grad(c, lane, D, D, (int)R, 1, cpu_across(own.ds, D), cpu_across(own.o, D),
+                       dw[TRM__O], accumulate, own.shared, own.grad);
+  trm__cpu_weight_grad(c, lane, 3 * D, D, (int)R, 1, cpu_across(own.dqkv, 3 * D), cpu_across(x, D),
+                       dw[TRM__QKV], accumulate, own.shared, own.grad);
+  trm__lane_barrier(lane);
 }
 
 const cpu_block_kind trm__cpu_attention = {
     .packing = attention_packing,
-    .saved = attention_saved,
-    .shared = attention_shared,
-    .scratch = attention_scratch,
+    .count = attention_count,
     .forward = attention_forward,
     .backward = attention_backward,
 };

@@ -5,31 +5,35 @@
 #include <string.h>
 
 /* sqrt(D), and with learned positions another sqrt(1/2). */
-static real embed_scale(const trm__dims *m) {
-  return (real)(sqrt((double)m->D) * (m->learned ? 0.707106781 : 1.0));
+static real embed_scale(const trm__dims *dims) {
+  return (real)(sqrt((double)dims->D) * (dims->learned ? 0.707106781 : 1.0));
 }
 
 void trm__cpu_embed(trm__backend *be, trm__workspace *ws, int b, const int32_t *inputs,
                     const real *const *puzzle, real *e) {
-  const trm__dims *m = &be->dims;
-  int D = m->D;
+  const trm__dims *dims = &be->dims;
+  int D = dims->D;
   const real *tokens = be->params + be->outer.embed_tokens;
-  const real *pos = m->learned ? be->params + be->outer.embed_pos : NULL;
-  real scale = embed_scale(m);
+  const real *pos = dims->learned ? be->params + be->outer.embed_pos : NULL;
+  real scale = embed_scale(dims);
   int64_t lo, hi;
-  trm__lane_share(ws->lane, (int64_t)b * m->L, 1, &lo, &hi);
+  trm__lane_share(ws->lane, (int64_t)b * dims->L, 1, &lo, &hi);
   for (int64_t r = lo; r < hi; r++) {
-    int row = (int)(r / m->L), t = (int)(r % m->L);
+    int row = (int)(r / dims->L), t = (int)(r % dims->L);
     real *out = e + r * D;
-    if (t >= m->P) {
-      memcpy(out, tokens + (int64_t)inputs[(int64_t)row * m->S + t - m->P] * D,
+
+    /* A token's embedding; before these, the puzzle's E values fill the block from its start, and
+     * zeros the rest. */
+    if (t >= dims->P) {
+      memcpy(out, tokens + (int64_t)inputs[(int64_t)row * dims->S + t - dims->P] * D,
              (size_t)D * sizeof *out);
-    } else { /* the puzzle's E values fill the block from its start, zeros the rest */
-      int64_t have = (int64_t)m->E - (int64_t)t * D;
+    } else {
+      int64_t have = (int64_t)dims->E - (int64_t)t * D;
       int n = have <= 0 ? 0 : have < D ? (int)have : D;
       memset(out + n, 0, (size_t)(D - n) * sizeof *out);
       if (n > 0) memcpy(out, puzzle[row] + (int64_t)t * D, (size_t)n * sizeof *out);
     }
+
     for (int j = 0; j < D; j++) out[j] = scale * (pos ? out[j] + pos[(int64_t)t * D + j] : out[j]);
   }
   trm__lane_barrier(ws->lane);
@@ -39,23 +43,28 @@ void trm__cpu_embed(trm__backend *be, trm__workspace *ws, int b, const int32_t *
  */
 void trm__cpu_embed_grad(trm__backend *be, trm__workspace *ws, int b, const int32_t *inputs,
                          const real *de, real *grads, real *d_puzzle) {
-  const trm__dims *m = &be->dims;
-  const trm__kernels *k = cpu_of(be)->k;
-  int D = m->D;
-  real scale = embed_scale(m);
+  const trm__dims *dims = &be->dims;
+  const trm__kernels *kernels = cpu_of(be)->kernels;
+  int D = dims->D;
+  real scale = embed_scale(dims);
   int64_t lo, hi;
   trm__lane_share(ws->lane, D, 16, &lo, &hi);
   for (int row = 0; row < b && lo < hi; row++) {
-    for (int t = 0; t < m->L; t++) {
-      const real *src = de + ((int64_t)row * m->L + t) * D;
-      if (m->learned)
-        k->scale_add(hi - lo, grads + be->outer.embed_pos + (int64_t)t * D + lo, scale, src + lo);
-      if (t >= m->P) {
-        int64_t token = inputs[(int64_t)row * m->S + t - m->P];
-        k->scale_add(hi - lo, grads + be->outer.embed_tokens + token * D + lo, scale, src + lo);
+    for (int t = 0; t < dims->L; t++) {
+      const real *src = de + ((int64_t)row * dims->L + t) * D;
+
+      /* e = scale (row + pos), so both receive scale de: the position, and the token or the part
+       * of the puzzle embedding that fills it. */
+      if (dims->learned)
+        kernels->scale_add(hi - lo, grads + be->outer.embed_pos + (int64_t)t * D + lo, scale,
+                           src + lo);
+      if (t >= dims->P) {
+        int64_t token = inputs[(int64_t)row * dims->S + t - dims->P];
+        kernels->scale_add(hi - lo, grads + be->outer.embed_tokens + token * D + lo, scale,
+                           src + lo);
       } else {
-        for (int64_t j = lo; j < hi && (int64_t)t * D + j < m->E; j++)
-          d_puzzle[(int64_t)row * m->E + (int64_t)t * D + j] = scale * src[j];
+        for (int64_t j = lo; j < hi && (int64_t)t * D + j < dims->E; j++)
+          d_puzzle[(int64_t)row * dims->E + (int64_t)t * D + j] = scale * src[j];
       }
     }
   }
@@ -67,9 +76,10 @@ void trm__cpu_embed_grad(trm__backend *be, trm__workspace *ws, int b, const int3
 void trm__cpu_sum(trm__backend *be, trm__workspace *ws, int64_t n, int n_src,
                   const real *const *src, real *h) {
   enum { STRETCH = 256 };
-  const trm__kernels *k = cpu_of(be)->k;
+  const trm__kernels *kernels = cpu_of(be)->kernels;
   int64_t lo, hi;
   trm__lane_share(ws->lane, n, 64, &lo, &hi);
+
   if (n_src == 1 && h != src[0]) memcpy(h + lo, src[0] + lo, (size_t)(hi - lo) * sizeof *h);
   for (int64_t j = lo; j < hi && n_src > 1; j += STRETCH) {
     int64_t w = hi - j < STRETCH ? hi - j : STRETCH;
@@ -77,7 +87,7 @@ void trm__cpu_sum(trm__backend *be, trm__workspace *ws, int64_t n, int n_src,
     const real *sum = src[0] + j;
     for (int i = 1; i < n_src; i++) {
       real *to = i == n_src - 1 ? h + j : part;
-      k->add_to(w, to, sum, src[i] + j);
+      kernels->add_to(w, to, sum, src[i] + j);
       sum = to;
     }
   }

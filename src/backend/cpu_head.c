@@ -6,32 +6,52 @@
 
 #include "kernels/loss.h"
 
-/* Team: one packed operand of the gradient of lm_head; members: A of both products. */
-int64_t trm__cpu_head_shared(const cpu_backend *c, int b) {
-  (void)b;
-  return trm__size_b(c->p, c->base.dims.S, c->base.dims.D);
+/* The team's: an operand of the gradient of lm_head. The member's: lm_head as an operand, and rows
+ * of either product or of that gradient. */
+typedef struct head_memory {
+  real *shared, *head, *rows, *grad;
+} head_memory;
+
+static head_memory carve(const cpu_backend *c, cpu_memory memory) {
+  const trm__dims *dims = &c->base.dims;
+  head_memory own = {0};
+  own.shared = cpu_carve(memory.shared, trm__size_b(c->product, dims->S, dims->D));
+
+  own.rows = cpu_carve(memory.scratch, CPU_ROWS * (dims->D > dims->V ? dims->D : dims->V));
+  own.head = cpu_carve(memory.scratch, trm__size_b(c->product, dims->V, dims->D));
+  trm__carve_anew(memory.scratch);
+  own.grad = cpu_carve(memory.scratch, cpu_grad_scratch(c, dims->S));
+  return own;
 }
-int64_t trm__cpu_head_scratch(const cpu_backend *c, int b) {
-  const trm__dims *m = &c->base.dims;
-  int64_t rows = CPU_ROWS * (int64_t)(m->D > m->V ? m->D : m->V), grad = cpu_grad_scratch(c, m->S);
-  (void)b;
-  return (rows > grad ? rows : grad) + trm__size_b(c->p, m->V, m->D);
+void trm__cpu_head_count(const cpu_backend *c, cpu_memory memory) {
+  (void)carve(c, memory);
+}
+/* In a workspace. */
+static head_memory memory_of(const cpu_backend *c, const trm__workspace *ws) {
+  trm__carver shared = {.block = (unsigned char *)ws->shared},
+              scratch = {.block = (unsigned char *)ws->scratch};
+  return carve(c, (cpu_memory){&shared, &shared, &scratch});
 }
 
 void trm__cpu_head(trm__backend *be, trm__workspace *ws, int b, const real *z, real *logits,
                    real *q) {
   const cpu_backend *c = cpu_of(be);
-  const trm__dims *m = &be->dims;
-  int D = m->D;
+  const trm__dims *dims = &be->dims;
+  int D = dims->D;
+  const head_memory own = memory_of(c, ws);
   const real *wq = be->params + be->outer.q_weight, *bias = be->params + be->outer.q_bias;
   int64_t lo, hi;
   trm__lane_share(ws->lane, b, 1, &lo, &hi);
   for (int64_t row = lo; row < hi; row++) {
-    const real *zr = z + row * m->L * D;
-    trm__cpu_rows(c, 0, m->S, m->V, D, zr + (int64_t)m->P * D, D, c->head,
-                  logits + row * m->S * m->V, m->V, false, ws->scratch);
+    const real *zr = z + row * dims->L * D;
+
+    /* logits = z W_head^T at the positions behind the puzzle's. */
+    trm__cpu_rows(c, 0, dims->S, dims->V, D, zr + (int64_t)dims->P * D, D, c->head,
+                  logits + row * dims->S * dims->V, dims->V, false, own.rows);
+
+    /* q = W_q z + bias at position 0. */
     for (int i = 0; i < 2; i++) {
-      c->k->dot_rows(1, D, zr, D, wq + (int64_t)i * D, D, &q[2 * row + i]);
+      c->kernels->dot_rows(1, D, zr, D, wq + (int64_t)i * D, D, &q[2 * row + i]);
       q[2 * row + i] += bias[i];
     }
   }
@@ -45,19 +65,23 @@ static int argmax(int n, const real *x) {
   return best;
 }
 
-static void row_loss(const trm__dims *m, const int32_t *labels, const real *q_target, real *logits,
-                     real *q, trm__row_loss *out) {
+static void row_loss(const trm__dims *dims, const int32_t *labels, const real *q_target,
+                     real *logits, real *q, trm__row_loss *out) {
   trm__row_loss l = {.q = {(double)q[0], (double)q[1]}};
-  for (int t = 0; t < m->S; t++) l.valid += labels[t] >= 0;
+
+  /* lm: the mean cross-entropy over the labels that count; logits become its gradient. */
+  for (int t = 0; t < dims->S; t++) l.valid += labels[t] >= 0;
   double weight = 1.0 / (l.valid > 0 ? l.valid : 1);
-  for (int t = 0; t < m->S; t++, logits += m->V) {
+  for (int t = 0; t < dims->S; t++, logits += dims->V) {
     if (labels[t] < 0) {
-      memset(logits, 0, (size_t)m->V * sizeof *logits);
+      memset(logits, 0, (size_t)dims->V * sizeof *logits);
       continue;
     }
-    l.right += argmax(m->V, logits) == labels[t];
-    l.lm += weight * trm__cross_entropy(m->loss, m->V, logits, labels[t], weight, logits);
+    l.right += argmax(dims->V, logits) == labels[t];
+    l.lm += weight * trm__cross_entropy(dims->loss, dims->V, logits, labels[t], weight, logits);
   }
+
+  /* q_halt: is every label hit? q_continue: its target. Half of each counts. */
   double exact = l.right == l.valid;
   l.q_halt = trm__binary_cross_entropy(l.q[0], exact);
   q[0] = (real)(0.5 * (trm__sigmoid(l.q[0]) - exact));
@@ -71,50 +95,58 @@ static void row_loss(const trm__dims *m, const int32_t *labels, const real *q_ta
 
 void trm__cpu_loss(trm__backend *be, trm__workspace *ws, int b, const int32_t *labels,
                    const real *q_target, real *logits, real *q, trm__row_loss *out) {
-  const trm__dims *m = &be->dims;
+  const trm__dims *dims = &be->dims;
   int64_t lo, hi;
   trm__lane_share(ws->lane, b, 1, &lo, &hi);
   for (int64_t row = lo; row < hi; row++)
-    row_loss(m, labels + row * m->S, q_target ? q_target + row : NULL, logits + row * m->S * m->V,
-             q + 2 * row, out + row);
+    row_loss(dims, labels + row * dims->S, q_target ? q_target + row : NULL,
+             logits + row * dims->S * dims->V, q + 2 * row, out + row);
   trm__lane_barrier(ws->lane);
 }
 
 /* dz of this member's rows. */
-static void head_rows_grad(trm__backend *be, trm__workspace *ws, int64_t lo, int64_t hi,
+static void head_rows_grad(trm__backend *be, const head_memory *own, int64_t lo, int64_t hi,
                            const real *d_logits, const real *dq, real *dz) {
   const cpu_backend *c = cpu_of(be);
-  const trm__dims *m = &be->dims;
-  int D = m->D;
+  const trm__dims *dims = &be->dims;
+  int D = dims->D;
   const real *wq = be->params + be->outer.q_weight;
-  real *head = ws->scratch, *a = head + trm__size_b(c->p, m->V, D);
-  if (lo < hi) c->p->to_b(m->V, D, be->params + be->outer.lm_head, D, 1, head);
+
+  /* dz = dlogits W_head behind the puzzle's positions, 0 in these but for q's part at position 0:
+   * dz[0] += dq W_q. */
+  if (lo < hi) c->product->to_b(dims->V, D, be->params + be->outer.lm_head, D, 1, own->head);
   for (int64_t row = lo; row < hi; row++) {
-    real *dr = dz + row * m->L * D;
-    memset(dr, 0, (size_t)m->P * (size_t)D * sizeof *dr);
-    trm__cpu_rows(c, 0, m->S, D, m->V, d_logits + row * m->S * m->V, m->V, head,
-                  dr + (int64_t)m->P * D, D, false, a);
-    for (int i = 0; i < 2; i++) c->k->scale_add(D, dr, dq[2 * row + i], wq + (int64_t)i * D);
+    real *dr = dz + row * dims->L * D;
+    memset(dr, 0, (size_t)dims->P * (size_t)D * sizeof *dr);
+    trm__cpu_rows(c, 0, dims->S, D, dims->V, d_logits + row * dims->S * dims->V, dims->V, own->head,
+                  dr + (int64_t)dims->P * D, D, false, own->rows);
+    for (int i = 0; i < 2; i++) c->kernels->scale_add(D, dr, dq[2 * row + i], wq + (int64_t)i * D);
   }
 }
 
 void trm__cpu_head_grad(trm__backend *be, trm__workspace *ws, int b, const real *z,
                         const real *d_logits, const real *dq, real *dz, real *grads) {
   const cpu_backend *c = cpu_of(be);
-  const trm__dims *m = &be->dims;
-  int D = m->D;
+  const trm__dims *dims = &be->dims;
+  const head_memory own = memory_of(c, ws);
+  int D = dims->D;
   int64_t lo, hi;
   trm__lane_share(ws->lane, b, 1, &lo, &hi);
-  head_rows_grad(be, ws, lo, hi, d_logits, dq, dz);
+  head_rows_grad(be, &own, lo, hi, d_logits, dq, dz);
+
+  /* dW_q += sum over rows of dq z[0]^T, dbias += sum of dq: two rows of weights, by one member. */
   for (int row = 0; row < b && ws->lane->rank == 0; row++)
     for (int i = 0; i < 2; i++) {
-      c->k->scale_add(D, grads + be->outer.q_weight + (int64_t)i * D, dq[2 * row + i],
-                      z + (int64_t)row * m->L * D);
+      c->kernels->scale_add(D, grads + be->outer.q_weight + (int64_t)i * D, dq[2 * row + i],
+                            z + (int64_t)row * dims->L * D);
       grads[be->outer.q_bias + i] += dq[2 * row + i];
     }
-  trm__cpu_weight_grad(c, ws, m->V, D, m->S, b,
-                       (cpu_operand){CPU_ACROSS, d_logits, m->V, (int64_t)m->S * m->V, 0, 0},
-                       (cpu_operand){CPU_ACROSS, z + (int64_t)m->P * D, D, (int64_t)m->L * D, 0, 0},
-                       grads + be->outer.lm_head, true, ws->shared, ws->scratch);
+
+  /* dW_head += sum over rows of dlogits^T z. */
+  cpu_operand by = cpu_across(d_logits, dims->V), of = cpu_across(z + (int64_t)dims->P * D, D);
+  by.next = (int64_t)dims->S * dims->V;
+  of.next = (int64_t)dims->L * D;
+  trm__cpu_weight_grad(c, ws->lane, dims->V, D, dims->S, b, by, of, grads + be->outer.lm_head, true,
+                       own.shared, own.grad);
   trm__lane_barrier(ws->lane);
 }

@@ -18,154 +18,207 @@ static unsigned mixer_packing(const trm__block *blk, int i) {
   return CPU_AS_A | (i == TRM__GATE_UP ? CPU_IN_CHUNKS : 0);
 }
 /* Channels go in blocks of block_cols(): a block of [G; U] and of A is one stretch of memory. */
-static int block_cols(const trm__dims *m) {
-  return cpu_min(m->D, CPU_COLS);
+static int block_cols(const trm__dims *dims) {
+  return cpu_min(dims->D, CPU_COLS);
 }
-static int n_blocks(const trm__dims *m) {
-  return (m->D + CPU_COLS - 1) / CPU_COLS;
+static int n_blocks(const trm__dims *dims) {
+  return (dims->D + CPU_COLS - 1) / CPU_COLS;
 }
 /* Reals between the rows of a block of G, U or A as kept, and of n such rows of all blocks. */
-static int kept_cols(const trm__dims *m, const trm__product *p) {
-  return trm__kept(p, block_cols(m));
+static int kept_cols(const trm__dims *dims, const trm__product *p) {
+  return trm__kept(p, block_cols(dims));
 }
-static int64_t kept_rows(const trm__dims *m, const trm__product *p, int n) {
-  return (int64_t)n_blocks(m) * n * kept_cols(m, p);
-}
-
-/* G U [blocks][2FL][kept_cols], inv [D]. */
-static int64_t mixer_saved(const trm__dims *m, const trm__product *p) {
-  return kept_rows(m, p, 2 * m->FL) + m->D;
+static int64_t kept_rows(const trm__dims *dims, const trm__product *p, int n) {
+  return (int64_t)n_blocks(dims) * n * kept_cols(dims, p);
 }
 
-/* Team: dS [b, L, D], A [b][blocks][FL][kept_cols], one operand of a weight gradient. */
-static int64_t mixer_shared(const cpu_backend *c, int b, bool training) {
-  const trm__dims *m = &c->base.dims;
-  int wide = m->FL > m->L ? m->FL : m->L;
-  return training ? (int64_t)b * (m->D * m->L + kept_rows(m, c->p, m->FL)) +
-                        trm__size_b(c->p, block_cols(m), wide)
-                  : 0;
-}
-static int64_t mixer_scratch(const cpu_backend *c, int b, bool training) {
-  const trm__dims *m = &c->base.dims;
-  int64_t cols = CPU_COLS * (2 * (int64_t)m->L + 1 + 3 * CPU_CHUNK);
-  int64_t grad = training ? cpu_grad_scratch(c, block_cols(m)) : 0;
-  (void)b;
-  return cols > grad ? cols : grad;
+/* What one pass works in. */
+typedef struct mixer_memory {
+  real *gu, *inv; /* kept: [b][blocks][2FL][kept_cols], [b][D]; NULL: they are not */
+  real *ds, *act; /* the team's, backward: [b, L, D], [b][blocks][FL][kept_cols] */
+  real *shared;
+  real *columns;       /* the member's: X or dS of a block of channels as B */
+  real *out;           /* forward: W_out A of it */
+  real *act_b, *chunk; /* forward: a chunk's A as B; its G and U, side by side */
+  real *da, *dgu;      /* backward: a chunk's dA; its [dG; dU] as B */
+  real *grad;          /* in the place of all these */
+} mixer_memory;
+
+static mixer_memory carve(const cpu_backend *c, int b, bool backward, cpu_memory memory) {
+  const trm__dims *dims = &c->base.dims;
+  const trm__product *p = c->product;
+  const int cols = block_cols(dims);
+  mixer_memory own = {0};
+
+  if (memory.saved != memory.shared) {
+    own.gu = cpu_carve(memory.saved, b * kept_rows(dims, p, 2 * dims->FL));
+    own.inv = cpu_carve(memory.saved, (int64_t)b * dims->D);
+  }
+
+  own.columns = cpu_carve(memory.scratch, trm__size_b(p, dims->L, cols));
+  if (!backward) {
+    own.out = cpu_carve(memory.scratch, (int64_t)dims->L * cols);
+    own.act_b = cpu_carve(memory.scratch, trm__size_b(p, CPU_CHUNK, cols));
+    own.chunk = cpu_carve(memory.scratch, 2 * CPU_CHUNK * cols);
+    return own;
+  }
+
+  own.ds = cpu_carve(memory.shared, (int64_t)b * dims->L * dims->D);
+  own.act = cpu_carve(memory.shared, b * kept_rows(dims, p, dims->FL));
+  own.shared =
+      cpu_carve(memory.shared, trm__size_b(p, cols, dims->FL > dims->L ? dims->FL : dims->L));
+  own.da = cpu_carve(memory.scratch, CPU_CHUNK * cols);
+  own.dgu = cpu_carve(memory.scratch, trm__size_b(p, 2 * CPU_CHUNK, cols));
+  trm__carve_anew(memory.scratch);
+  own.grad = cpu_carve(memory.scratch, cpu_grad_scratch(c, cols));
+  return own;
 }
 
-/* One block of n channels of one row, forward; x, y at its first channel; gu: what is kept of the
- * block, or NULL. */
-static void mixer_cols(const cpu_backend *c, const cpu_packed *w, int n, const real *x, real *y,
-                       real *gu, real *inv, real *scratch) {
-  const trm__dims *m = &c->base.dims;
-  const trm__product *p = c->p;
-  const int D = m->D, L = m->L, FL = m->FL, ldk = kept_cols(m, p);
+static void mixer_count(const cpu_backend *c, int b, bool backward, cpu_memory memory) {
+  (void)carve(c, b, backward, memory);
+}
+
+/* Where a block of channels of a row of the tile stands: in [b, L, D], in what is kept and in the
+ * activations, and its scales. */
+typedef struct cols_view {
+  int n; /* channels */
+  int64_t at, gu, act, inv;
+} cols_view;
+static cols_view view_of(const cpu_backend *c, int64_t row, int64_t block, int step) {
+  const trm__dims *dims = &c->base.dims;
+  const int64_t col = block * step, ld = kept_cols(dims, c->product);
+  return (cols_view){
+      .n = cpu_min(step, (int)(dims->D - col)),
+      .at = row * dims->L * dims->D + col,
+      .gu = row * kept_rows(dims, c->product, 2 * dims->FL) + block * 2 * dims->FL * ld,
+      .act = row * kept_rows(dims, c->product, dims->FL) + block * dims->FL * ld,
+      .inv = row * dims->D + col};
+}
+
+/* One block of channels of one row, forward. */
+static void mixer_cols(const cpu_backend *c, const cpu_packed *w, const mixer_memory *own,
+                       cols_view view, const real *x, real *y) {
+  const trm__dims *dims = &c->base.dims;
+  const trm__product *p = c->product;
+  const int D = dims->D, L = dims->L, FL = dims->FL, n = view.n, ldk = kept_cols(dims, p);
   const int in = trm__units(p, L), width = trm__units(p, FL), half = trm__units(p, CPU_CHUNK);
-  real *out = scratch + CPU_COLS * (L + 1), *act = out + CPU_COLS * L;
-  real *chunk = act + CPU_COLS * CPU_CHUNK;
+  const ptrdiff_t in_ps = (ptrdiff_t)in * p->nr, act_ps = (ptrdiff_t)half * p->nr;
+  const real *gate = w->fwd[TRM__GATE_UP], *down = w->fwd[TRM__DOWN];
+  real *kept = own->gu ? own->gu + view.gu : NULL;
+
   /* In float32 the product writes what is kept, else the activation converts it. */
-  const bool direct = gu && p->a_as_is;
+  const bool direct = kept && p->a_as_is;
   const int ld = direct ? ldk : n, mode = direct ? TRM__FETCH_C : TRM__SET;
-  p->to_b(L, n, x, D, 1, scratch);
+
+  /* The branch, CPU_CHUNK units of FL at a time. */
+  p->to_b(L, n, x + view.at, D, 1, own->columns);
   for (int f = 0; f < FL; f += CPU_CHUNK) {
-    real *keep_g = gu ? gu + f * ldk : NULL, *keep_u = gu ? gu + (FL + f) * ldk : NULL;
-    real *g = direct ? keep_g : chunk, *u = direct ? keep_u : chunk + CPU_CHUNK * n;
-    p->gemm(CPU_CHUNK, n, in, w->fwd[TRM__GATE_UP] + (ptrdiff_t)f * in, in, scratch,
-            (ptrdiff_t)in * p->nr, g, ld, mode);
-    p->gemm(CPU_CHUNK, n, in, w->fwd[TRM__GATE_UP] + (ptrdiff_t)(FL + f) * in, in, scratch,
-            (ptrdiff_t)in * p->nr, u, ld, mode);
-    p->swiglu_b(CPU_CHUNK, n, g, u, ld, act, direct ? NULL : keep_g, direct ? NULL : keep_u, ldk);
-    p->gemm(L, n, half, w->fwd[TRM__DOWN] + f / p->group, width, act, (ptrdiff_t)half * p->nr, out,
-            n, f > 0 ? TRM__ADD : TRM__SET);
+    real *keep_g = kept ? kept + f * ldk : NULL, *keep_u = kept ? kept + (FL + f) * ldk : NULL;
+    real *g = direct ? keep_g : own->chunk, *u = direct ? keep_u : own->chunk + CPU_CHUNK * n;
+
+    /* G = W_g X, U = W_u X */
+    p->gemm(CPU_CHUNK, n, in, gate + (ptrdiff_t)f * in, in, own->columns, in_ps, g, ld, mode);
+    p->gemm(CPU_CHUNK, n, in, gate + (ptrdiff_t)(FL + f) * in, in, own->columns, in_ps, u, ld,
+            mode);
+
+    /* out += W_out (silu(G) * U) */
+    p->swiglu_b(CPU_CHUNK, n, g, u, ld, own->act_b, direct ? NULL : keep_g, direct ? NULL : keep_u,
+                ldk);
+    p->gemm(L, n, half, down + f / p->group, width, own->act_b, act_ps, own->out, n,
+            f > 0 ? TRM__ADD : TRM__SET);
   }
-  c->k->add_rms_cols(L, n, x, D, out, n, (real)m->eps, y, D, inv);
+
+  /* Y = norm over L of (X + out) */
+  c->kernels->add_rms_cols(L, n, x + view.at, D, own->out, n, (real)dims->eps, y + view.at, D,
+                           own->inv ? own->inv + view.inv : NULL);
 }
 
-static void mixer_forward(trm__backend *be, trm__workspace *ws, const trm__block *blk, int b,
-                          const real *x, real *y, real *saved) {
-  const trm__dims *m = &be->dims;
-  const trm__product *p = cpu_of(be)->p;
-  const int64_t keep = kept_rows(m, p, 2 * m->FL),
-                block_keep = (int64_t)2 * m->FL * kept_cols(m, p);
-  int step = CPU_COLS;
-  /* A large team on few rows gets narrower blocks, where no layout depends on them. */
-  while (!saved && step > p->nr && (int64_t)b * ((m->D + step - 1) / step) < ws->lane->size)
-    step /= 2;
-  int64_t lo, hi, blocks = (m->D + step - 1) / step;
-  trm__lane_share(ws->lane, b * blocks, 1, &lo, &hi);
-  for (int64_t i = lo; i < hi; i++) {
-    int64_t row = i / blocks, block = i % blocks, col = block * step;
-    int64_t at = row * m->L * m->D + col;
-    real *gu = saved ? saved + row * keep + block * block_keep : NULL;
-    real *inv = saved ? saved + b * keep + row * m->D + col : NULL;
-    mixer_cols(cpu_of(be), cpu_packed_of(be, blk), cpu_min(step, (int)(m->D - col)), x + at, y + at,
-               gu, inv, ws->scratch);
-  }
-  trm__lane_barrier(ws->lane);
-}
-
-/* One block of n channels of one row, backward to the input. dg, du and the activation are left as
- * units along the channels. */
-static void mixer_cols_grad(const cpu_backend *c, const cpu_packed *w, int n, const real *y,
-                            real *gu, const real *inv, real *dh, real *ds, real *act,
-                            real *scratch) {
-  const trm__dims *m = &c->base.dims;
-  const trm__product *p = c->p;
-  const int D = m->D, L = m->L, FL = m->FL, ldk = kept_cols(m, p);
-  const int in = trm__units(p, L), wide = trm__units(p, 2 * FL), half = trm__units(p, CPU_CHUNK);
-  real *da = scratch + CPU_COLS * (L + 1), *both = da + CPU_COLS * CPU_CHUNK;
-  c->k->rms_cols_grad(L, n, y, D, inv, dh, D, ds, D);
-  for (int i = 0; i < L; i++)
-    memcpy(dh + (int64_t)i * D, ds + (int64_t)i * D, (size_t)n * sizeof *dh);
-  p->to_b(L, n, ds, D, 1, scratch);
-  for (int f = 0; f < FL; f += CPU_CHUNK) {
-    p->gemm(CPU_CHUNK, n, in, w->bwd[TRM__DOWN] + (ptrdiff_t)f * in, in, scratch,
-            (ptrdiff_t)in * p->nr, da, n, TRM__SET);
-    p->swiglu_grad_b(CPU_CHUNK, n, gu + f * ldk, gu + (FL + f) * ldk, ldk, da, n, both,
-                     act + f * ldk);
-    p->gemm(L, n, 2 * half, w->bwd[TRM__GATE_UP] + 2 * f / p->group, wide, both,
-            (ptrdiff_t)2 * half * p->nr, dh, D, TRM__ADD);
-  }
-}
-
-static void mixer_backward(trm__backend *be, trm__workspace *ws, const trm__block *blk, int b,
-                           const real *x, const real *y, real *saved, real *dh, real *const *dw,
-                           bool accumulate) {
+static void mixer_forward(trm__backend *be, trm__lane *lane, const trm__block *blk, int b,
+                          const real *x, real *y, cpu_memory memory) {
   const cpu_backend *c = cpu_of(be);
-  const trm__dims *m = &be->dims;
-  const int D = m->D, L = m->L, FL = m->FL, blocks = n_blocks(m), ldk = kept_cols(m, c->p);
-  const int64_t keep = kept_rows(m, c->p, 2 * FL), keep_act = kept_rows(m, c->p, FL);
+  const mixer_memory own = carve(c, b, false, memory);
+  const int D = be->dims.D;
   int64_t lo, hi;
-  real *ds = ws->shared, *act = ds + (int64_t)b * L * D, *packed = act + b * keep_act;
-  trm__lane_share(ws->lane, (int64_t)b * blocks, 1, &lo, &hi);
-  for (int64_t i = lo; i < hi; i++) {
-    int64_t row = i / blocks, block = i % blocks, col = block * CPU_COLS, at = row * L * D + col;
-    mixer_cols_grad(c, cpu_packed_of(be, blk), cpu_min(CPU_COLS, (int)(D - col)), y + at,
-                    saved + row * keep + block * 2 * FL * ldk, saved + b * keep + row * D + col,
-                    dh + at, ds + at, act + row * keep_act + block * FL * ldk, ws->scratch);
+
+  /* A large team on few rows gets narrower blocks, where no layout depends on them. */
+  int step = CPU_COLS;
+  while (!own.gu && step > c->product->nr && (int64_t)b * ((D + step - 1) / step) < lane->size)
+    step /= 2;
+
+  const int64_t blocks = (D + step - 1) / step;
+  trm__lane_share(lane, b * blocks, 1, &lo, &hi);
+  for (int64_t i = lo; i < hi; i++)
+    mixer_cols(c, cpu_packed_of(be, blk), &own, view_of(c, i / blocks, i % blocks, step), x, y);
+  trm__lane_barrier(lane);
+}
+
+/* One block of channels of one row, backward to the input. dg, du and the activation are left as
+ * units along the channels. */
+static void mixer_cols_grad(const cpu_backend *c, const cpu_packed *w, const mixer_memory *own,
+                            cols_view view, const real *y, real *dh) {
+  const trm__dims *dims = &c->base.dims;
+  const trm__product *p = c->product;
+  const int D = dims->D, L = dims->L, FL = dims->FL, n = view.n, ldk = kept_cols(dims, p);
+  const int in = trm__units(p, L), wide = trm__units(p, 2 * FL), half = trm__units(p, CPU_CHUNK);
+  real *gu = own->gu + view.gu, *act = own->act + view.act, *ds = own->ds + view.at;
+  real *dx = dh + view.at;
+
+  /* dS = norm'(dY), which is also the first part of dX. */
+  c->kernels->rms_cols_grad(L, n, y + view.at, D, own->inv + view.inv, dx, D, ds, D);
+  for (int i = 0; i < L; i++)
+    memcpy(dx + (int64_t)i * D, ds + (int64_t)i * D, (size_t)n * sizeof *dx);
+
+  p->to_b(L, n, ds, D, 1, own->columns);
+  for (int f = 0; f < FL; f += CPU_CHUNK) {
+    /* dA = W_out^T dS */
+    p->gemm(CPU_CHUNK, n, in, w->bwd[TRM__DOWN] + (ptrdiff_t)f * in, in, own->columns,
+            (ptrdiff_t)in * p->nr, own->da, n, TRM__SET);
+
+    /* dG = dA * U * silu'(G), dU = dA * silu(G), and A = silu(G) * U once more */
+    p->swiglu_grad_b(CPU_CHUNK, n, gu + f * ldk, gu + (FL + f) * ldk, ldk, own->da, n, own->dgu,
+                     act + f * ldk);
+
+    /* dX += W_in^T [dG; dU] */
+    p->gemm(L, n, 2 * half, w->bwd[TRM__GATE_UP] + 2 * f / p->group, wide, own->dgu,
+            (ptrdiff_t)2 * half * p->nr, dx, D, TRM__ADD);
   }
-  /* The depth of both products is the channels: block by block of each row. */
+}
+
+static void mixer_backward(trm__backend *be, trm__lane *lane, const trm__block *blk, int b,
+                           const real *x, const real *y, real *dh, real *const *dw, bool accumulate,
+                           cpu_memory memory) {
+  const cpu_backend *c = cpu_of(be);
+  const trm__dims *dims = &be->dims;
+  const mixer_memory own = carve(c, b, true, memory);
+  const int D = dims->D, L = dims->L, FL = dims->FL, blocks = n_blocks(dims),
+            ldk = kept_cols(dims, c->product);
+  int64_t lo, hi;
+
+  /* dX, blocks of channels of all rows among the members. */
+  trm__lane_share(lane, (int64_t)b * blocks, 1, &lo, &hi);
+  for (int64_t i = lo; i < hi; i++)
+    mixer_cols_grad(c, cpu_packed_of(be, blk), &own, view_of(c, i / blocks, i % blocks, CPU_COLS),
+                    y, dh);
+
+  /* dW_out += dS A^T, dW_in += [dG; dU] X^T. The depth of both is the channels: block by block of
+   * each row. */
   for (int64_t i = 0; i < (int64_t)b * blocks; i++) {
-    int64_t row = i / blocks, block = i % blocks, at = row * L * D + block * CPU_COLS;
-    int n = cpu_min(CPU_COLS, (int)(D - block * CPU_COLS));
-    trm__cpu_weight_grad(
-        c, ws, L, FL, n, 1, (cpu_operand){CPU_ALONG, ds + at, D, 0, 0, 0},
-        (cpu_operand){CPU_UNITS_ALONG, act + row * keep_act + block * FL * ldk, ldk, 0, 0, 0},
-        dw[TRM__DOWN], accumulate || i > 0, packed, ws->scratch);
-    trm__cpu_weight_grad(
-        c, ws, 2 * FL, L, n, 1,
-        (cpu_operand){CPU_UNITS_ALONG, saved + row * keep + block * 2 * FL * ldk, ldk, 0, 0, 0},
-        (cpu_operand){CPU_ALONG, x + at, D, 0, 0, 0}, dw[TRM__GATE_UP], accumulate || i > 0, packed,
-        ws->scratch);
+    const cols_view view = view_of(c, i / blocks, i % blocks, CPU_COLS);
+    const cpu_operand ds = {.form = CPU_ALONG, .data = own.ds + view.at, .stride = D};
+    const cpu_operand act = {.form = CPU_UNITS_ALONG, .data = own.act + view.act, .stride = ldk};
+    const cpu_operand dgu = {.form = CPU_UNITS_ALONG, .data = own.gu + view.gu, .stride = ldk};
+    const cpu_operand xs = {.form = CPU_ALONG, .data = x + view.at, .stride = D};
+    trm__cpu_weight_grad(c, lane, L, FL, view.n, 1, ds, act, dw[TRM__DOWN], accumulate || i > 0,
+                         own.shared, own.grad);
+    trm__cpu_weight_grad(c, lane, 2 * FL, L, view.n, 1, dgu, xs, dw[TRM__GATE_UP],
+                         accumulate || i > 0, own.shared, own.grad);
   }
-  trm__lane_barrier(ws->lane);
+  trm__lane_barrier(lane);
 }
 
 const cpu_block_kind trm__cpu_mixer = {
     .packing = mixer_packing,
-    .saved = mixer_saved,
-    .shared = mixer_shared,
-    .scratch = mixer_scratch,
+    .count = mixer_count,
     .forward = mixer_forward,
     .backward = mixer_backward,
 };

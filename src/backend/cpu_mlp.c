@@ -18,127 +18,177 @@ static unsigned mlp_packing(const trm__block *blk, int i) {
   (void)blk;
   return CPU_AS_B | (i == TRM__GATE_UP ? CPU_IN_CHUNKS : 0);
 }
-/* gu, a chunk of CPU_CHUNK columns of all rows after the other, so that a chunk of a few rows is
- * one stretch of memory: [2F / CPU_CHUNK][R / group][CPU_CHUNK]; then inv. */
-static int64_t mlp_saved(const trm__dims *m, const trm__product *p) {
-  return (int64_t)trm__units(p, m->L) * 2 * m->F + m->L;
+
+/* What one pass works in. `next` is from one column of gu to the next of all rows: gu is kept in
+ * chunks of CPU_CHUNK columns one after the other, so that a chunk of a few rows is one stretch of
+ * memory: [2F / CPU_CHUNK][R / group][CPU_CHUNK]. */
+typedef struct mlp_memory {
+  int64_t next;
+  real *gu, *inv;          /* kept; NULL: they are not */
+  real *ds, *act, *shared; /* the team's, backward; act: the operand B of depth R of dW_out */
+  real *rows, *out;        /* the member's: operand A of a part of the rows, and their sum */
+  real *act_a, *chunk;     /* forward: a chunk's activation as A; its g and u, side by side */
+  real *da, *dgu;          /* backward: a chunk's da; its [dg du] as A */
+  real *grad;              /* in the place of all these */
+} mlp_memory;
+
+static mlp_memory carve(const cpu_backend *c, int b, bool backward, cpu_memory memory) {
+  const trm__dims *dims = &c->base.dims;
+  const int64_t R = (int64_t)b * dims->L;
+  mlp_memory own = {.next = trm__units(c->product, (int)R)};
+
+  if (memory.saved != memory.shared) {
+    own.gu = cpu_carve(memory.saved, own.next * 2 * dims->F);
+    own.inv = cpu_carve(memory.saved, R);
+  }
+
+  own.rows = cpu_carve(memory.scratch, CPU_ROWS * dims->D);
+  if (!backward) {
+    own.out = cpu_carve(memory.scratch, CPU_ROWS * dims->D);
+    own.act_a = cpu_carve(memory.scratch, CPU_ROWS * CPU_CHUNK);
+    own.chunk = cpu_carve(memory.scratch, CPU_ROWS * 2 * CPU_CHUNK);
+    return own;
+  }
+
+  own.ds = cpu_carve(memory.shared, R * dims->D);
+  own.act = cpu_carve(memory.shared, trm__size_b(c->product, (int)R, dims->F));
+  own.shared = cpu_carve(memory.shared, trm__size_b(c->product, (int)R, dims->D));
+  own.da = cpu_carve(memory.scratch, CPU_ROWS * CPU_CHUNK);
+  own.dgu = cpu_carve(memory.scratch, CPU_ROWS * 2 * CPU_CHUNK);
+  trm__carve_anew(memory.scratch);
+  own.grad = cpu_carve(memory.scratch, cpu_grad_scratch(c, (int)R));
+  return own;
 }
 
-/* Team: ds [R, D], act as B of depth R, one operand of a weight gradient. */
-static int64_t mlp_shared(const cpu_backend *c, int b, bool training) {
-  const trm__dims *m = &c->base.dims;
-  int64_t R = (int64_t)b * m->L;
-  return training ? R * m->D + trm__size_b(c->p, (int)R, m->F) + trm__size_b(c->p, (int)R, m->D)
-                  : 0;
-}
-static int64_t mlp_scratch(const cpu_backend *c, int b, bool training) {
-  const trm__dims *m = &c->base.dims;
-  int64_t rows = CPU_ROWS * (2 * (int64_t)m->D + 3 * CPU_CHUNK);
-  int64_t grad = training ? cpu_grad_scratch(c, b * m->L) : 0;
-  return rows > grad ? rows : grad;
+static void mlp_count(const cpu_backend *c, int b, bool backward, cpu_memory memory) {
+  (void)carve(c, b, backward, memory);
 }
 
-/* One part of the rows, forward. gu: its first row in what is kept, `next` per column; or NULL. */
-static void mlp_rows(const cpu_backend *c, const cpu_packed *w, int rows, const real *x, real *y,
-                     real *gu, int64_t next, real *inv, real *scratch) {
-  const trm__dims *m = &c->base.dims;
-  const trm__product *p = c->p;
-  const int D = m->D, F = m->F, half = trm__units(p, CPU_CHUNK);
-  const ptrdiff_t in_ps = (ptrdiff_t)trm__units(p, D) * p->nr,
-                  out_ps = (ptrdiff_t)trm__units(p, F) * p->nr;
-  real *out = scratch + CPU_ROWS * D, *act = out + CPU_ROWS * D;
-  real *chunk = act + CPU_ROWS * CPU_CHUNK;
+/* Where row r of gu starts in each chunk. */
+static int64_t row_of_gu(const cpu_backend *c, int64_t r) {
+  return r / c->product->group * CPU_CHUNK;
+}
+
+/* Rows [r, r + rows), forward. */
+static void mlp_rows(const cpu_backend *c, const cpu_packed *w, const mlp_memory *own, int64_t r,
+                     int rows, const real *x, real *y) {
+  const trm__dims *dims = &c->base.dims;
+  const trm__product *p = c->product;
+  const int D = dims->D, F = dims->F, deep = trm__units(p, D), half = trm__units(p, CPU_CHUNK);
+  const ptrdiff_t in_ps = (ptrdiff_t)deep * p->nr, out_ps = (ptrdiff_t)trm__units(p, F) * p->nr;
+  const real *gate = w->fwd[TRM__GATE_UP], *down = w->fwd[TRM__DOWN];
+  real *kept = own->gu ? own->gu + row_of_gu(c, r) : NULL;
   int64_t lda;
-  const real *xa = cpu_a(p, rows, D, x, D, scratch, &lda);
+  const real *xa = cpu_a(p, rows, D, x, D, own->rows, &lda);
+
   /* In float32 the product writes what is kept, else the activation converts it. */
-  const bool direct = gu && p->a_as_is;
+  const bool direct = kept && p->a_as_is;
   const int mode = c->far | (direct ? TRM__FETCH_C : 0);
+
+  /* The branch, CPU_CHUNK units of F at a time. */
   for (int f = 0; f < F; f += CPU_CHUNK) {
-    real *keep_g = gu ? gu + f * next : NULL, *keep_u = gu ? gu + (F + f) * next : NULL;
-    real *g = direct ? keep_g : chunk, *u = direct ? keep_u : chunk + rows * CPU_CHUNK;
-    p->gemm(rows, CPU_CHUNK, trm__units(p, D), xa, lda, w->fwd[TRM__GATE_UP] + f / p->nr * in_ps,
-            in_ps, g, CPU_CHUNK, mode);
-    p->gemm(rows, CPU_CHUNK, trm__units(p, D), xa, lda,
-            w->fwd[TRM__GATE_UP] + (F + f) / p->nr * in_ps, in_ps, u, CPU_CHUNK, mode);
-    p->swiglu_a(rows, CPU_CHUNK, g, u, CPU_CHUNK, act, half, direct ? NULL : keep_g,
+    real *keep_g = kept ? kept + f * own->next : NULL,
+         *keep_u = kept ? kept + (F + f) * own->next : NULL;
+    real *g = direct ? keep_g : own->chunk, *u = direct ? keep_u : own->chunk + rows * CPU_CHUNK;
+
+    /* g = x W_g^T, u = x W_u^T */
+    p->gemm(rows, CPU_CHUNK, deep, xa, lda, gate + f / p->nr * in_ps, in_ps, g, CPU_CHUNK, mode);
+    p->gemm(rows, CPU_CHUNK, deep, xa, lda, gate + (F + f) / p->nr * in_ps, in_ps, u, CPU_CHUNK,
+            mode);
+
+    /* out += (silu(g) * u) W_out^T */
+    p->swiglu_a(rows, CPU_CHUNK, g, u, CPU_CHUNK, own->act_a, half, direct ? NULL : keep_g,
                 direct ? NULL : keep_u);
-    p->gemm(rows, D, half, act, half, w->fwd[TRM__DOWN] + f / p->group * p->nr, out_ps, out, D,
+    p->gemm(rows, D, half, own->act_a, half, down + f / p->group * p->nr, out_ps, own->out, D,
             (f > 0 ? TRM__ADD : TRM__SET) | c->far);
   }
-  c->k->add_rms_rows(rows, D, x, D, out, D, (real)m->eps, y, D, inv);
+
+  /* y = norm(x + out) */
+  c->kernels->add_rms_rows(rows, D, x, D, own->out, D, (real)dims->eps, y, D,
+                           own->inv ? own->inv + r : NULL);
 }
 
-static void mlp_forward(trm__backend *be, trm__workspace *ws, const trm__block *blk, int b,
-                        const real *x, real *y, real *saved) {
+static void mlp_forward(trm__backend *be, trm__lane *lane, const trm__block *blk, int b,
+                        const real *x, real *y, cpu_memory memory) {
   const cpu_backend *c = cpu_of(be);
-  const trm__dims *m = &be->dims;
-  int64_t R = (int64_t)b * m->L, next = trm__units(c->p, (int)R), lo, hi;
-  real *inv = saved ? saved + next * 2 * m->F : NULL;
-  trm__lane_share(ws->lane, R, 2, &lo, &hi);
-  int64_t part = cpu_part(hi - lo, CPU_ROWS);
+  const int64_t D = be->dims.D, R = (int64_t)b * be->dims.L;
+  const mlp_memory own = carve(c, b, false, memory);
+  int64_t lo, hi;
+  trm__lane_share(lane, R, 2, &lo, &hi);
+  const int64_t part = cpu_part(hi - lo, CPU_ROWS);
   for (int64_t r = lo; r < hi; r += part)
-    mlp_rows(c, cpu_packed_of(be, blk), (int)(hi - r < part ? hi - r : part), x + r * m->D,
-             y + r * m->D, saved ? saved + r / c->p->group * CPU_CHUNK : NULL, next,
-             inv ? inv + r : NULL, ws->scratch);
-  trm__lane_barrier(ws->lane);
+    mlp_rows(c, cpu_packed_of(be, blk), &own, r, (int)(hi - r < part ? hi - r : part), x + r * D,
+             y + r * D);
+  trm__lane_barrier(lane);
 }
 
-/* One part of the rows, backward to the input: dh <- dx; g u become units across the rows of dg du;
- * act, at the part's first row, the operand B of dW_out. */
-static void mlp_rows_grad(const cpu_backend *c, const cpu_packed *w, int rows, const real *y,
-                          real *gu, int64_t next, const real *inv, real *dh, real *ds, real *act,
-                          real *scratch) {
-  const trm__dims *m = &c->base.dims;
-  const trm__product *p = c->p;
-  const int D = m->D, F = m->F, half = trm__units(p, CPU_CHUNK);
-  const ptrdiff_t out_ps = (ptrdiff_t)trm__units(p, D) * p->nr,
-                  in_ps = (ptrdiff_t)trm__units(p, 2 * F) * p->nr, act_ps = (ptrdiff_t)next * p->nr;
-  real *da = scratch + CPU_ROWS * D, *both = da + CPU_ROWS * CPU_CHUNK;
+/* Rows [r, r + rows), backward to the input: dh <- dx; their g u become units across the rows of
+ * dg du; their part of the operand B of dW_out is filled in. */
+static void mlp_rows_grad(const cpu_backend *c, const cpu_packed *w, const mlp_memory *own,
+                          int64_t r, int rows, const real *y, real *dh) {
+  const trm__dims *dims = &c->base.dims;
+  const trm__product *p = c->product;
+  const int D = dims->D, F = dims->F, deep = trm__units(p, D), half = trm__units(p, CPU_CHUNK);
+  const ptrdiff_t out_ps = (ptrdiff_t)deep * p->nr, in_ps = (ptrdiff_t)trm__units(p, 2 * F) * p->nr,
+                  act_ps = (ptrdiff_t)own->next * p->nr;
+  real *gu = own->gu + row_of_gu(c, r), *act = own->act + r / p->group * p->nr;
+  real *ds = own->ds + r * D;
   int64_t lda;
-  c->k->rms_rows_grad(rows, D, y, D, inv, dh, D, ds, D);
+
+  /* ds = norm'(dy), which is also the first part of dx. */
+  c->kernels->rms_rows_grad(rows, D, y, D, own->inv + r, dh, D, ds, D);
   memcpy(dh, ds, (size_t)rows * (size_t)D * sizeof *dh);
-  const real *dsa = cpu_a(p, rows, D, ds, D, scratch, &lda);
+  const real *dsa = cpu_a(p, rows, D, ds, D, own->rows, &lda);
+
   for (int f = 0; f < F; f += CPU_CHUNK) {
-    p->gemm(rows, CPU_CHUNK, trm__units(p, D), dsa, lda, w->bwd[TRM__DOWN] + f / p->nr * out_ps,
-            out_ps, da, CPU_CHUNK, c->far);
-    p->swiglu_grad_a(rows, CPU_CHUNK, gu + f * next, gu + (F + f) * next, da, CPU_CHUNK, both,
-                     2 * half, act + f / p->nr * act_ps, act_ps);
-    p->gemm(rows, D, 2 * half, both, 2 * half,
+    /* da = ds W_out */
+    p->gemm(rows, CPU_CHUNK, deep, dsa, lda, w->bwd[TRM__DOWN] + f / p->nr * out_ps, out_ps,
+            own->da, CPU_CHUNK, c->far);
+
+    /* dg = da * u * silu'(g), du = da * silu(g), and a = silu(g) * u once more */
+    p->swiglu_grad_a(rows, CPU_CHUNK, gu + f * own->next, gu + (F + f) * own->next, own->da,
+                     CPU_CHUNK, own->dgu, 2 * half, act + f / p->nr * act_ps, act_ps);
+
+    /* dx += [dg du] W_in */
+    p->gemm(rows, D, 2 * half, own->dgu, 2 * half,
             w->bwd[TRM__GATE_UP] + (ptrdiff_t)2 * f / p->group * p->nr, in_ps, dh, D,
             TRM__ADD | c->far);
   }
 }
 
-static void mlp_backward(trm__backend *be, trm__workspace *ws, const trm__block *blk, int b,
-                         const real *x, const real *y, real *saved, real *dh, real *const *dw,
-                         bool accumulate) {
+static void mlp_backward(trm__backend *be, trm__lane *lane, const trm__block *blk, int b,
+                         const real *x, const real *y, real *dh, real *const *dw, bool accumulate,
+                         cpu_memory memory) {
   const cpu_backend *c = cpu_of(be);
-  const trm__dims *m = &be->dims;
-  int D = m->D, F = m->F;
-  int64_t R = (int64_t)b * m->L, next = trm__units(c->p, (int)R), lo, hi;
-  const real *inv = saved + next * 2 * F;
-  real *ds = ws->shared, *act = ds + R * D, *packed = act + trm__size_b(c->p, (int)R, F);
-  trm__lane_share(ws->lane, R, 2, &lo, &hi);
-  int64_t part = cpu_part(hi - lo, CPU_ROWS);
+  const mlp_memory own = carve(c, b, true, memory);
+  const int D = be->dims.D, F = be->dims.F;
+  const int64_t R = (int64_t)b * be->dims.L;
+  int64_t lo, hi;
+
+  /* dx, rows among the members. */
+  trm__lane_share(lane, R, 2, &lo, &hi);
+  const int64_t part = cpu_part(hi - lo, CPU_ROWS);
   for (int64_t r = lo; r < hi; r += part)
-    mlp_rows_grad(c, cpu_packed_of(be, blk), (int)(hi - r < part ? hi - r : part), y + r * D,
-                  saved + r / c->p->group * CPU_CHUNK, next, inv + r, dh + r * D, ds + r * D,
-                  act + r / c->p->group * c->p->nr, ws->scratch);
-  trm__cpu_weight_grad(c, ws, D, F, (int)R, 1, (cpu_operand){CPU_ACROSS, ds, D, 0, 0, 0},
-                       (cpu_operand){CPU_PACKED, act, 0, 0, 0, 0}, dw[TRM__DOWN], accumulate, NULL,
-                       ws->scratch);
-  trm__cpu_weight_grad(
-      c, ws, 2 * F, D, (int)R, 1,
-      (cpu_operand){CPU_UNITS_ACROSS, saved, CPU_CHUNK, 0, CPU_CHUNK, next * CPU_CHUNK},
-      (cpu_operand){CPU_ACROSS, x, D, 0, 0, 0}, dw[TRM__GATE_UP], accumulate, packed, ws->scratch);
-  trm__lane_barrier(ws->lane);
+    mlp_rows_grad(c, cpu_packed_of(be, blk), &own, r, (int)(hi - r < part ? hi - r : part),
+                  y + r * D, dh + r * D);
+
+  /* dW_out = ds^T a, a packed already; dW_in = [dg du]^T x, [dg du] in chunks. */
+  const cpu_operand act = {.form = CPU_PACKED, .data = own.act};
+  const cpu_operand dgu = {.form = CPU_UNITS_ACROSS,
+                           .data = own.gu,
+                           .stride = CPU_CHUNK,
+                           .block = CPU_CHUNK,
+                           .block_next = own.next * CPU_CHUNK};
+  trm__cpu_weight_grad(c, lane, D, F, (int)R, 1, cpu_across(own.ds, D), act, dw[TRM__DOWN],
+                       accumulate, NULL, own.grad);
+  trm__cpu_weight_grad(c, lane, 2 * F, D, (int)R, 1, dgu, cpu_across(x, D), dw[TRM__GATE_UP],
+                       accumulate, own.shared, own.grad);
+  trm__lane_barrier(lane);
 }
 
 const cpu_block_kind trm__cpu_mlp = {
     .packing = mlp_packing,
-    .saved = mlp_saved,
-    .shared = mlp_shared,
-    .scratch = mlp_scratch,
+    .count = mlp_count,
     .forward = mlp_forward,
     .backward = mlp_backward,
 };

@@ -5,24 +5,27 @@
 void trm__cpu_rows(const cpu_backend *c, int64_t lo, int64_t hi, int n, int depth, const real *x,
                    int64_t ldx, const real *packed, real *y, int64_t ldy, bool accumulate,
                    real *scratch) {
-  const trm__product *p = c->p;
+  const trm__product *p = c->product;
   const int units = trm__units(p, depth);
+  const int mode = (accumulate ? TRM__ADD : TRM__SET) | c->far;
   int64_t part = cpu_part(hi - lo, CPU_ROWS), lda;
   for (int64_t r = lo; r < hi; r += part) {
     int rows = (int)(hi - r < part ? hi - r : part);
     const real *a = cpu_a(p, rows, depth, x + r * ldx, ldx, scratch, &lda);
-    p->gemm(rows, n, units, a, lda, packed, (ptrdiff_t)units * p->nr, y + r * ldy, ldy,
-            (accumulate ? TRM__ADD : TRM__SET) | c->far);
+    p->gemm(rows, n, units, a, lda, packed, (ptrdiff_t)units * p->nr, y + r * ldy, ldy, mode);
   }
 }
 
 /* Rows [i, i + rows) of operand A. */
 static const real *grad_a(const trm__product *p, const cpu_operand *a, int term, int64_t i,
                           int rows, int k, real *scratch, int64_t *lda) {
+  /* Row i: `each` from one to the next, stretches of a->block rows block_next apart. */
   const bool along = a->form == CPU_ALONG || a->form == CPU_UNITS_ALONG;
   const int64_t each = along ? a->stride : 1;
   const real *src = a->data + term * a->next +
                     (a->block ? i / a->block * a->block_next + i % a->block * each : i * each);
+
+  /* As operand A, converted where it does not stand there as one. */
   *lda = trm__units(p, k);
   switch (a->form) {
     case CPU_ALONG:
@@ -55,27 +58,36 @@ static void grad_b(const trm__product *p, const cpu_operand *b, int term, int64_
   }
 }
 
-void trm__cpu_weight_grad(const cpu_backend *c, trm__workspace *ws, int m, int n, int k, int count,
+void trm__cpu_weight_grad(const cpu_backend *c, trm__lane *lane, int m, int n, int k, int count,
                           cpu_operand a, cpu_operand b, real *out, bool accumulate, real *shared,
                           real *scratch) {
-  const trm__product *p = c->p;
+  const trm__product *p = c->product;
   const int units = trm__units(p, k);
-  int64_t plo, phi, mlo, mhi, lda;
-  trm__lane_share(ws->lane, n, p->nr, &plo, &phi);
-  trm__lane_share(ws->lane, m, a.block ? a.block : 1, &mlo, &mhi);
-  int64_t part = a.block ? a.block : cpu_part(mhi - mlo, CPU_ROWS);
-  for (int s = 0; s < count; s++) {
+  int64_t first_col, end_col, first_row, end_row, lda;
+
+  /* This member's share: panels of B to pack, rows of C to compute. */
+  trm__lane_share(lane, n, p->nr, &first_col, &end_col);
+  trm__lane_share(lane, m, a.block ? a.block : 1, &first_row, &end_row);
+  const int64_t part = a.block ? a.block : cpu_part(end_row - first_row, CPU_ROWS);
+
+  for (int term = 0; term < count; term++) {
+    /* B_s, of which every member reads all: packed between two barriers, the first of which lets
+     * the others finish with the term before. */
     const real *packed = b.form == CPU_PACKED ? b.data : shared;
-    trm__lane_barrier(ws->lane);
+    const int cols = (int)(end_col - first_col);
+    trm__lane_barrier(lane);
     if (b.form != CPU_PACKED) {
-      if (plo < phi) grad_b(p, &b, s, plo, (int)(phi - plo), k, shared + plo * units);
-      trm__lane_barrier(ws->lane);
+      if (cols > 0) grad_b(p, &b, term, first_col, cols, k, shared + first_col * units);
+      trm__lane_barrier(lane);
     }
-    for (int64_t i = mlo; i < mhi; i += part) {
-      int rows = (int)(mhi - i < part ? mhi - i : part);
-      const real *ap = grad_a(p, &a, s, i, rows, k, scratch, &lda);
-      p->gemm(rows, n, units, ap, lda, packed, (ptrdiff_t)units * p->nr, out + i * n, n,
-              TRM__FETCH_C | (accumulate || s > 0 ? TRM__ADD : TRM__SET));
+
+    /* C (+)= A_s B_s, its rows in parts whose operand stays in cache. */
+    const int mode = TRM__FETCH_C | (accumulate || term > 0 ? TRM__ADD : TRM__SET);
+    for (int64_t i = first_row; i < end_row; i += part) {
+      int rows = (int)(end_row - i < part ? end_row - i : part);
+      const real *packed_a = grad_a(p, &a, term, i, rows, k, scratch, &lda);
+      p->gemm(rows, n, units, packed_a, lda, packed, (ptrdiff_t)units * p->nr, out + i * n, n,
+              mode);
     }
   }
 }

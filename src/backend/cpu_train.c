@@ -52,16 +52,18 @@ void trm__cpu_clear(trm__backend *be, trm__workspace *ws, int64_t n, real *h) {
 
 /* --- rows ------------------------------------------------------------------------------------ */
 
-static void take_fresh(const trm__dims *m, const trm__rows *rows, const trm__fresh *fresh,
+static void take_fresh(const trm__dims *dims, const trm__rows *rows, const trm__fresh *fresh,
                        int64_t row) {
-  int64_t S = m->S, D = m->D, latent = m->L * D;
+  int64_t S = dims->S, D = dims->D, latent = dims->L * D;
   memcpy(rows->inputs + row * S, fresh->inputs + row * S, (size_t)S * sizeof *rows->inputs);
   memcpy(rows->labels + row * S, fresh->labels + row * S, (size_t)S * sizeof *rows->labels);
   rows->puzzle_ids[row] = fresh->puzzle_ids[row];
   rows->puzzle[row] =
-      rows->puzzle_emb ? rows->puzzle_emb + (int64_t)rows->puzzle_ids[row] * m->E : NULL;
+      rows->puzzle_emb ? rows->puzzle_emb + (int64_t)rows->puzzle_ids[row] * dims->E : NULL;
+
+  /* Every position of a latent starts at the same vector. */
   for (int i = 0; i < rows->n_latents; i++)
-    for (int64_t t = 0; t < m->L; t++)
+    for (int64_t t = 0; t < dims->L; t++)
       memcpy(rows->z[i] + row * latent + t * D, rows->init[i], (size_t)D * sizeof(real));
 }
 
@@ -105,10 +107,10 @@ void trm__cpu_q_target(trm__backend *be, trm__workspace *ws, int b, const real *
 /* --- gradients ------------------------------------------------------------------------------- */
 
 /* ((0+1)+(2+3)) + ((4+5)+(6+7)) on elements [lo, hi). */
-static void add_slots(const trm__kernels *k, const trm__update *u, int64_t lo, int64_t hi) {
+static void add_slots(const trm__kernels *kernels, const trm__update *u, int64_t lo, int64_t hi) {
   for (int step = 1; step < CPU_SLOTS; step *= 2)
     for (int s = 0; s < CPU_SLOTS; s += 2 * step)
-      k->add(hi - lo, u->grads + s * u->n + lo, u->grads + (s + step) * u->n + lo);
+      kernels->add(hi - lo, u->grads + s * u->n + lo, u->grads + (s + step) * u->n + lo);
 }
 
 static bool all_finite(int64_t n, const real *v) {
@@ -118,12 +120,12 @@ static bool all_finite(int64_t n, const real *v) {
 }
 
 /* Calls f on this member's chunks of the weights. */
-typedef void chunk_fn(const trm__kernels *k, const trm__update *u, int64_t lo, int64_t hi);
+typedef void chunk_fn(const trm__kernels *kernels, const trm__update *u, int64_t lo, int64_t hi);
 static void each_chunk(trm__backend *be, trm__workspace *ws, const trm__update *u, chunk_fn *f) {
   int64_t first, last;
   trm__lane_share(ws->lane, u->n, TRM__CHUNK, &first, &last);
   for (int64_t lo = first; lo < last; lo += TRM__CHUNK)
-    f(cpu_of(be)->k, u, lo, last - lo < TRM__CHUNK ? last : lo + TRM__CHUNK);
+    f(cpu_of(be)->kernels, u, lo, last - lo < TRM__CHUNK ? last : lo + TRM__CHUNK);
   trm__lane_barrier(ws->lane);
 }
 
@@ -133,8 +135,9 @@ void trm__cpu_sum_slots(trm__backend *be, trm__workspace *ws, const trm__update 
 
 /* A weight that is not finite counts here, for a token that does not occur keeps a bad row of its
  * embedding out of the loss. */
-static void finish_chunk(const trm__kernels *k, const trm__update *u, int64_t lo, int64_t hi) {
-  double norm = k->scale_norm(hi - lo, u->grads + lo, (real)(1.0 / u->rows));
+static void finish_chunk(const trm__kernels *kernels, const trm__update *u, int64_t lo,
+                         int64_t hi) {
+  double norm = kernels->scale_norm(hi - lo, u->grads + lo, (real)(1.0 / u->rows));
   u->partial_norms[lo / TRM__CHUNK] = all_finite(hi - lo, u->params + lo) ? norm : NAN;
 }
 
@@ -156,7 +159,7 @@ void trm__cpu_finish_grads(trm__backend *be, trm__workspace *ws, const trm__upda
 /* --- optimisers ------------------------------------------------------------------------------ */
 
 /* The weights and their EMA in one pass, chunk by chunk of each segment. */
-static void elementwise(const trm__kernels *k, trm__workspace *ws, const trm__update *u,
+static void elementwise(const trm__kernels *kernels, trm__workspace *ws, const trm__update *u,
                         const trm__group *g, trm__step_fn *step) {
   for (int i = 0; i < g->n_segments; i++) {
     const trm__segment *s = &g->segments[i];
@@ -168,7 +171,7 @@ static void elementwise(const trm__kernels *k, trm__workspace *ws, const trm__up
       for (int j = 0; j < TRM__RULE_STATES; j++)
         state[j] = g->state[j] ? g->state[j] + s->state + lo : NULL;
       step(n, g->figures, u->params + at, u->grads + at, state[0], state[1]);
-      if (u->ema) k->ema(n, g->figures, u->params + at, u->ema + at);
+      if (u->ema) kernels->ema(n, g->figures, u->params + at, u->ema + at);
     }
   }
 }
@@ -201,16 +204,19 @@ static void sort_rows(const trm__update *u) {
 /* Sign-SGD on the rows of the puzzle embedding that the batch used, by one member. */
 static void sign_rows(trm__backend *be, trm__workspace *ws, const trm__update *u,
                       const trm__group *g) {
-  const trm__kernels *k = cpu_of(be)->k;
+  const trm__kernels *kernels = cpu_of(be)->kernels;
   const int E = be->dims.E;
   if (ws->lane->rank != 0) return;
-  k->scale_norm((int64_t)u->rows * E, u->d_puzzle, (real)(1.0 / u->rows));
+  kernels->scale_norm((int64_t)u->rows * E, u->d_puzzle, (real)(1.0 / u->rows));
+
+  /* Rows of one id after the other: their gradients d are added up, w <- decay w - lr sign(d). */
   sort_rows(u);
   for (int i = 0; i < u->rows;) {
     int32_t id = (int32_t)(u->order[i] >> 32);
     memset(u->sum, 0, (size_t)E * sizeof *u->sum);
     for (; i < u->rows && u->order[i] >> 32 == id; i++)
-      k->add(E, u->sum, u->d_puzzle + (u->order[i] & 0xffffffff) * E);
+      kernels->add(E, u->sum, u->d_puzzle + (u->order[i] & 0xffffffff) * E);
+
     real *w = u->puzzle_emb + (int64_t)id * E;
     for (int j = 0; j < E; j++) {
       real d = u->sum[j];

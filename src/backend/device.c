@@ -59,6 +59,8 @@ static void *find_library(char why[MAX_PATH], bool *there) {
   void *library = NULL;
   why[0] = 0;
   *there = true;
+
+  /* TRM_PLUGINS says where, and then it is nowhere else. */
   if (named && *named) {
     snprintf(folder, sizeof folder, "%s/", named);
     library = open_library(folder, "", why);
@@ -66,6 +68,8 @@ static void *find_library(char why[MAX_PATH], bool *there) {
     if (!*there) snprintf(why, MAX_PATH, "TRM_PLUGINS is %.2000s", named);
     return library;
   }
+
+  /* Beside the file that this code is in, as built or as installed; else where the system looks. */
   trm__os_own_folder(folder, sizeof folder);
   for (size_t i = 0; folder[0] && i < sizeof below / sizeof *below && !library && !why[0]; i++)
     library = open_library(folder, below[i], why);
@@ -84,6 +88,8 @@ static trm_status load_plugin(const trm__plugin **out, bool *there, trm_error *e
              "no GPU support: %s cannot be loaded (%.200s); build it with cmake --preset cuda, or "
              "choose the device cpu",
              TRM__PLUGIN_FILE, why);
+
+  /* Of this build: nothing else of it is used before its version and interface are compared. */
   trm__plugin_fn *table = NULL;
   void *symbol = trm__os_library_symbol(library, TRM__PLUGIN_SYMBOL);
   memcpy(&table, &symbol, sizeof table);

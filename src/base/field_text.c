@@ -96,10 +96,12 @@ static void print_quoted(const char *s, trm__sink *to) {
                 strspn(s, "0123456789.-@") == 0;
   for (size_t i = 0; i < sizeof words / sizeof *words; i++)
     if (trm__text_alike(s, words[i], SIZE_MAX)) simple = false;
+
   if (simple) {
     trm__sink_put(to, "%s", s);
     return;
   }
+
   trm__sink_put(to, "\"");
   for (size_t n; *s && (n = trm__text_character(s, strlen(s))) > 0; s += n) {
     if (must_escape(s, n))

@@ -42,6 +42,7 @@ int trm__posix_empty(int fd, int (*remove_at)(int parent, const char *name)) {
         uint16_t length;
         memcpy(&length, block + at + LENGTH_AT, sizeof length);
         at += length;
+
         if (trm__posix_is_dots(name)) continue;
         const int cause = remove_at(fd, name);
         if (cause) return cause;

@@ -38,6 +38,7 @@ trm__os_why trm__os_reason(int cause) {
       {ENOMEM, TRM__OS_NO_MEMORY},
 #endif
   };
+
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
     if (known[i].cause == cause) return known[i].why;
   return TRM__OS_OTHER;

@@ -124,6 +124,9 @@ trm_status trm_bench_create_products(trm_dtype dtype, int threads, const trm_ben
     return st;
   }
   TRM_TRY(trm__bench_create(threads, n, s, free_state, &b, err));
+
+  /* A product's FLOPs, and what it reads and writes once: operands in their format, C in float32.
+   */
   const double bytes[TRM_DTYPES] = {[TRM_FLOAT32] = 4, [TRM_BFLOAT16] = 2};
   for (b->n_ops = 0; b->n_ops < n; b->n_ops++) {
     const trm_bench_shape *x = &s->shapes[b->n_ops];
@@ -156,6 +159,7 @@ trm_status trm_bench_create_copy(int threads, int64_t bytes, trm_bench **out, tr
     TRM_FAIL(err, TRM_E_ARGUMENT, "a copy of %lld bytes by %d threads: want 1 to 2^40, 1 to %d",
              (long long)bytes, threads, TRM__BENCH_THREADS);
   TRM_ALLOC(&s, 1, "a bench", err);
+
   grow(&s->size_a, (bytes + (int64_t)sizeof(real) - 1) / (int64_t)sizeof(real));
   s->size = 2 * s->size_a;
   s->memory = trm__alloc((uint64_t)threads * (uint64_t)s->size, sizeof *s->memory);
@@ -164,6 +168,7 @@ trm_status trm_bench_create_copy(int threads, int64_t bytes, trm_bench **out, tr
     TRM_FAIL(err, TRM_E_MEMORY, "no memory for %d copies of %lld bytes", threads, (long long)bytes);
   }
   TRM_TRY(trm__bench_create(threads, 1, s, free_state, &b, err));
+
   double moved = 2.0 * (double)s->size_a * sizeof(real) * threads;
   b->ops[b->n_ops++] = (trm__bench_op){
       .about = {.name = "copy", .bytes = moved, .calls = 1}, .run = run_copy, .teams = threads};

@@ -26,6 +26,8 @@ trm_status trm__bench_create(int threads, int n_ops, void *state, void (*free_st
                    TRM__BENCH_THREADS);
   if (st == TRM_OK && !(b = trm__alloc(1, sizeof *b)))
     st = trm__fail(err, TRM_E_MEMORY, -1, "no memory for a bench");
+
+  /* The state is the bench's from here on, and ours to free while there is none. */
   if (!b) {
     free_state(state);
     return st;

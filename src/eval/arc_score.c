@@ -247,6 +247,8 @@ static trm_status check_test(scoring *s, int64_t task, size_t test, const trm__j
   TRM_TRY(right_output(&s->solutions, task, test, &right, err));
   (void)snprintf(where, sizeof where, "%.100s: task %.100s, test %zu", s->submission.path,
                  id_of(&s->solutions, task), test + 1);
+
+  /* The entries for this test input: one that has an attempt, and any that have none. */
   for (size_t i = 0; i < n_entries; i++) {
     const trm__json *entry = trm__json_item(entries, i);
     if (place_of(entry, i, n) != test) continue;
@@ -269,6 +271,8 @@ static trm_status score_task(scoring *s, int64_t task, const trm__json *entries,
   const char *id = id_of(&s->solutions, task);
   const size_t n = count_tests(&s->solutions, task), n_entries = trm__json_n_items(entries);
   int64_t right = 0;
+
+  /* Both files say what they should of this task, and no more of it than there is. */
   TRM_TRY(trm__arc_content_check(entries, TRM__ARC_ATTEMPTS, s->submission.path, id, err));
   if (s->solutions.json)
     TRM_TRY(trm__arc_content_check(trm__json_member(s->solutions.json, (size_t)task),
@@ -283,6 +287,8 @@ static trm_status score_task(scoring *s, int64_t task, const trm__json *entries,
   if (n_entries > n)
     TRM_FAIL(err, TRM_E_FORMAT, "%s: task %.80s: %zu entries, but %s has %zu test outputs",
              s->submission.path, id, n_entries, s->solutions.path, n);
+
+  /* A task's score is the share of its test inputs that are solved. */
   for (size_t test = 0; test < n; test++) {
     bool solved = false;
     TRM_TRY(check_test(s, task, test, entries, &solved, err));

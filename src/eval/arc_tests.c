@@ -180,6 +180,8 @@ static trm_status load_both(const char *tasks_path, const char *names_path, trm_
   TRM_GOTO(trm__arc_tasks_load(tasks_path, &tasks, err));
   TRM_GOTO(add_tasks(tasks_path, &tasks, t, grids, err));
   find_hidden(&tasks, t);
+
+  /* Which copy of which task each puzzle id is: by its name. */
   TRM_GOTO(trm__map_open(tasks_path, &tasks_file, err));
   TRM_GOTO(trm__map_open(names_path, &names_file, err));
   reading r = {.path = names_path,
@@ -192,6 +194,8 @@ static trm_status load_both(const char *tasks_path, const char *names_path, trm_
   if (st == TRM_OK) st = read_names(&r, err);
   trm__arc_index_free(&r.index);
   if (st != TRM_OK) goto done;
+
+  /* Votes belong to these two files. */
   t->fingerprint = trm__hash_bytes(TRM__HASH_START, tasks_file.data, tasks_file.size);
   t->fingerprint = trm__hash_bytes(t->fingerprint, names_file.data, names_file.size);
 done:

@@ -97,6 +97,8 @@ trm_status trm_arc_votes_add(trm_arc_votes *v, int64_t order, int32_t puzzle_id,
                 v->tests.n_names - 1);
   if (isnan(q_halt))
     TRM_FAIL_AT(err, TRM_E_NUMERIC, order, "prediction %lld: q_halt is NaN", (long long)order);
+
+  /* Whose test input it is: the copy undone, its question is one of the task's. */
   const trm__arc_name *name = &v->tests.name[puzzle_id];
   if (name->task == TRM__ARC_BLANK) {
     v->blank++;
@@ -112,6 +114,8 @@ trm_status trm_arc_votes_add(trm_arc_votes *v, int64_t order, int32_t puzzle_id,
     v->foreign++;
     return TRM_OK;
   }
+
+  /* A vote for the answer, the copy undone. */
   trm__arc_vote vote = {.order = order, .slot = slot, .q = q_halt};
   TRM_TRY(make_room(v, err));
   original(&name->copy, answer, side, &g);
@@ -263,6 +267,8 @@ trm_status trm_arc_votes_count(const trm_arc_votes *v, const int *k, int n, doub
                       .grids = v->grids.n};
   for (int i = 0; i < n; i++)
     if (k[i] < 1) TRM_FAIL(err, TRM_E_ARGUMENT, "pass@%d: want at least 1", k[i]);
+
+  /* Each task's share of test inputs that are right within k attempts, and the mean of these. */
   trm_status st = ranking_begin(&r, v, false, err);
   solved = trm__alloc((uint64_t)n, sizeof *solved);
   if (st == TRM_OK && !solved) st = trm__fail(err, TRM_E_MEMORY, -1, "no memory for %d counts", n);

@@ -23,9 +23,12 @@ static trm_status open_all(saved *s, const trm_dataset *data, const char *preds,
   if (!trm_puzzle_facts_of(&info->puzzle)->tasks)
     TRM_FAIL(err, TRM_E_SHAPE, "the data are no ARC tasks: seq_len %d, vocab_size %d",
              info->seq_len, info->vocab_size);
+
   TRM_TRY(trm__npy_open(preds, &s->preds, err));
   TRM_TRY(trm__npy_open(q, &s->q, err));
   if (ids) TRM_TRY(trm__npy_open(ids, &s->ids, err));
+
+  /* One row of tokens for each example, one value for each row. */
   int64_t rows = s->preds.shape[0];
   if (s->preds.ndim < 2 || s->preds.row_count != info->seq_len || rows > info->examples)
     TRM_FAIL(err, TRM_E_SHAPE,

@@ -55,6 +55,7 @@ trm_status trm__arc_votes_image_make(const trm_arc_votes *v, trm__arc_votes_imag
                                         .shape = {(int64_t)count[i]},
                                         .data = image->block[i]};
   }
+
   int64_t *order = image->block[ORDER], *others = image->block[OTHERS];
   int32_t *slot = image->block[SLOT], *grid = image->block[GRID];
   double *q = image->block[Q];

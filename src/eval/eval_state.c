@@ -190,6 +190,7 @@ static void list_parts(const trm__evaluation *e, part parts[OWN_PARTS]) {
       {"right", TRM__I64, steps * (S + 1), e->right, cells},
       {"losses", TRM__F64, 2 * e->total, e->loss, 0},
       {"done", TRM__U8, e->total, e->done, 1}};
+
   for (int i = 0; i < OWN_PARTS; i++)
     parts[i] = (part){{.name = list[i].name,
                        .dtype = list[i].dtype,

@@ -231,6 +231,8 @@ static trm_status evaluation_alloc(trm__evaluation *e, trm_error *err) {
   TRM_ALLOC(&e->inputs, S, "an example", err);
   TRM_ALLOC(&e->labels, S, "an example", err);
   TRM_ALLOC(&e->history, B * steps, "the scores of a batch", err);
+
+  /* What is counted, of all examples and of each step. */
   TRM_ALLOC(&e->done, e->total, "a mark for each example", err);
   TRM_ALLOC(&e->loss, e->total, "the losses of all examples", err);
   TRM_ALLOC(&e->exact, steps, "the counts of each step", err);
@@ -243,17 +245,22 @@ static trm_status evaluation_alloc(trm__evaluation *e, trm_error *err) {
 static trm_status evaluation_begin(trm__evaluation *e, trm_error *err) {
   const trm_dataset_info *d = trm_dataset_get_info(e->data);
   const trm_eval_config *c = e->config;
+
+  /* Model, data and votes must be of one data set. */
   TRM_TRY(check_config(c, err));
   TRM_TRY(trm_model_check_data(&e->shape, d, err));
   e->puzzle = d->puzzle.kind == TRM_PUZZLE_NONE ? e->shape.puzzle : d->puzzle;
   if (c->votes && !trm_puzzle_facts_of(&e->puzzle)->tasks)
     TRM_FAIL(err, TRM_E_ARGUMENT, "votes: the data are no ARC tasks");
   if (c->votes) TRM_TRY(trm__arc_votes_fit(c->votes, d, err));
+
+  /* How many steps, which examples, in which order. */
   e->steps = c->steps ? c->steps : e->shape.halt_max_steps;
   e->total = c->limit && c->limit < d->examples ? c->limit : d->examples;
   e->stride = c->spread && e->total > 1 ? choose_stride(e->total) : 1;
   e->first_order = c->votes ? trm__arc_votes_next(c->votes) : 0;
   e->saved_at = trm__os_seconds();
+
   const trm_queue_config queue = {.rows = c->batch,
                                   .puzzles = e->total,
                                   .logits = true,
@@ -299,6 +306,8 @@ static int64_t count_untrained(const trm__evaluation *e) {
 static void make_report(const trm__evaluation *e, trm_eval_report *r) {
   const trm__eval_totals *t = e->totals;
   double n = t->rows > 0 ? (double)t->rows : 1;
+
+  /* Sums in the order of the file, whatever the order of the answers. */
   trm__eval_losses sum = {0, 0};
   int64_t taken = 0;
   for (int64_t i = 0; i < e->total; i++) {
@@ -310,6 +319,8 @@ static void make_report(const trm__evaluation *e, trm_eval_report *r) {
     r->step[i] = step_report(e, i, n);
     taken += (i + 1) * e->halted[i];
   }
+
+  /* Every row counts at the last step: one that halted stays as it was. */
   const trm_eval_step *last = &r->step[e->steps - 1];
   r->n_steps = e->steps;
   r->examples = t->rows;
@@ -322,10 +333,13 @@ static void make_report(const trm__evaluation *e, trm_eval_report *r) {
   r->lm_loss = sum.lm / n;
   r->q_halt_loss = sum.q_halt / n;
   r->mean_steps = (double)taken / n;
+
   r->rules = trm_puzzle_has_rules(&e->puzzle);
   r->checked = t->checked;
   r->valid = t->valid;
   r->untrained = count_untrained(e);
+
+  /* What so many examples say of the shares. */
   r->exact_interval = trm_wilson((double)r->exact, (double)t->rows);
   r->valid_interval = trm_wilson((double)t->valid, (double)t->checked);
   r->q_halt_interval = trm_wilson((double)t->q_right, (double)t->rows);

@@ -3,36 +3,36 @@
 
 /* --- attention ------------------------------------------------------------------------------- */
 
-static int attention_weights(const trm__dims *m, trm__weight_about *out) {
-  out[TRM__QKV] = (trm__weight_about){"self_attn.qkv_proj", 3 * m->D, m->D};
-  out[TRM__O] = (trm__weight_about){"self_attn.o_proj", m->D, m->D};
+static int attention_weights(const trm__dims *dims, trm__weight_about *out) {
+  out[TRM__QKV] = (trm__weight_about){"self_attn.qkv_proj", 3 * dims->D, dims->D};
+  out[TRM__O] = (trm__weight_about){"self_attn.o_proj", dims->D, dims->D};
   return 2;
 }
-static double attention_flops(const trm__dims *m) {
-  double L = m->L, D = m->D;
+static double attention_flops(const trm__dims *dims) {
+  double L = dims->L, D = dims->D;
   return 8 * L * D * D + 4 * L * L * D;
 }
 
 /* --- SwiGLU over the positions, and over the channels ---------------------------------------- */
 
-static int mixer_weights(const trm__dims *m, trm__weight_about *out) {
-  out[TRM__GATE_UP] = (trm__weight_about){"mlp_t.gate_up_proj", 2 * m->FL, m->L};
-  out[TRM__DOWN] = (trm__weight_about){"mlp_t.down_proj", m->L, m->FL};
+static int mixer_weights(const trm__dims *dims, trm__weight_about *out) {
+  out[TRM__GATE_UP] = (trm__weight_about){"mlp_t.gate_up_proj", 2 * dims->FL, dims->L};
+  out[TRM__DOWN] = (trm__weight_about){"mlp_t.down_proj", dims->L, dims->FL};
   return 2;
 }
-static double mixer_flops(const trm__dims *m) {
-  double L = m->L, D = m->D;
-  return 6 * L * m->FL * D;
+static double mixer_flops(const trm__dims *dims) {
+  double L = dims->L, D = dims->D;
+  return 6 * L * dims->FL * D;
 }
 
-static int mlp_weights(const trm__dims *m, trm__weight_about *out) {
-  out[TRM__GATE_UP] = (trm__weight_about){"mlp.gate_up_proj", 2 * m->F, m->D};
-  out[TRM__DOWN] = (trm__weight_about){"mlp.down_proj", m->D, m->F};
+static int mlp_weights(const trm__dims *dims, trm__weight_about *out) {
+  out[TRM__GATE_UP] = (trm__weight_about){"mlp.gate_up_proj", 2 * dims->F, dims->D};
+  out[TRM__DOWN] = (trm__weight_about){"mlp.down_proj", dims->D, dims->F};
   return 2;
 }
-static double mlp_flops(const trm__dims *m) {
-  double L = m->L, D = m->D;
-  return 6 * L * D * m->F;
+static double mlp_flops(const trm__dims *dims) {
+  double L = dims->L, D = dims->D;
+  return 6 * L * D * dims->F;
 }
 
 /* --- the table ------------------------------------------------------------------------------- */

@@ -1,45 +1,64 @@
 /* Rows of the carry: one latent block [rows, L, D] per latent, so that a tile is a slice. */
 #include "nn/carry.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "base/carve.h"
+#include "base/check.h"
 #include "base/memory.h"
 
-static trm_status take_memory(trm__carry *c, trm_error *err) {
-  const trm__dims *m = &c->model->layout->dims;
-  trm__backend *be = c->be;
-  trm__rows *r = &c->rows;
-  int64_t n = c->n_rows, cells = n * m->S, latent = be->ops->latent_size(be);
-  for (int i = 0; i < r->n_latents; i++)
-    TRM_TRY(trm__backend_alloc(be, n * latent, sizeof(real), "latents", &r->z[i], err));
-  TRM_TRY(trm__backend_alloc(be, cells, sizeof(int32_t), "inputs", &r->inputs, err));
-  TRM_TRY(trm__backend_alloc(be, cells, sizeof(int32_t), "labels", &r->labels, err));
-  TRM_TRY(trm__backend_alloc(be, n, sizeof(int32_t), "puzzle ids", &r->puzzle_ids, err));
-  TRM_TRY(trm__backend_alloc(be, n, sizeof(int32_t), "steps", &r->steps, err));
-  TRM_TRY(trm__backend_alloc(be, n, sizeof(uint8_t), "halting", &r->halted, err));
-  TRM_TRY(trm__backend_alloc(be, n, sizeof(real *), "puzzles", &r->puzzle, err));
-  TRM_TRY(trm__backend_alloc(be, cells, sizeof(int32_t), "fresh inputs", &c->fresh.inputs, err));
-  TRM_TRY(trm__backend_alloc(be, cells, sizeof(int32_t), "fresh labels", &c->fresh.labels, err));
-  return trm__backend_alloc(be, n, sizeof(int32_t), "fresh ids", &c->fresh.puzzle_ids, err);
+/* Carves the state of so many rows, and what those that halted take next. */
+static void lay_out(trm__rows *r, trm__fresh *fresh, const trm__layout *l, const trm__backend *be,
+                    int64_t rows, trm__carver *memory) {
+  const int64_t cells = rows * l->dims.S, latent = be->ops->latent_size(be);
+  for (int i = 0; i < l->plan->n_latents; i++)
+    r->z[i] = trm__carve(memory, rows * latent, sizeof(real));
+  r->inputs = trm__carve(memory, cells, sizeof *r->inputs);
+  r->labels = trm__carve(memory, cells, sizeof *r->labels);
+  r->puzzle_ids = trm__carve(memory, rows, sizeof *r->puzzle_ids);
+  r->steps = trm__carve(memory, rows, sizeof *r->steps);
+  r->halted = trm__carve(memory, rows, sizeof *r->halted);
+  r->puzzle = trm__carve(memory, rows, sizeof *r->puzzle);
+
+  fresh->inputs = trm__carve(memory, cells, sizeof *fresh->inputs);
+  fresh->labels = trm__carve(memory, cells, sizeof *fresh->labels);
+  fresh->puzzle_ids = trm__carve(memory, rows, sizeof *fresh->puzzle_ids);
+}
+
+int64_t trm__carry_bytes(const trm__layout *layout, const trm__backend *be, int rows) {
+  trm__carver count = {0};
+  trm__rows r;
+  trm__fresh fresh;
+  lay_out(&r, &fresh, layout, be, rows, &count);
+  return count.bytes;
 }
 
 trm_status trm__carry_create(const trm_model *model, trm__backend *be, const trm__weights *weights,
                              int rows, trm__carry **out, trm_error *err) {
   const trm__layout *l = model->layout;
+  const int64_t bytes = trm__carry_bytes(l, be, rows);
   trm__carry *c;
   TRM_ALLOC(&c, 1, "the carry", err);
   c->model = model;
   c->be = be;
   c->n_rows = rows;
+
+  char what[40];
+  snprintf(what, sizeof what, "the latents of %d rows", rows);
+  const trm_status st = trm__backend_alloc(be, bytes, 1, what, &c->memory, err);
+  if (st != TRM_OK) {
+    trm__free(c);
+    return st;
+  }
+  trm__carver memory = {.block = c->memory};
+  lay_out(&c->rows, &c->fresh, l, be, rows, &memory);
+  TRM_ASSERT(memory.bytes == bytes);
+
   c->rows.n_latents = l->plan->n_latents;
   c->rows.puzzle_emb = weights->puzzle_emb;
   for (int i = 0; i < l->plan->n_latents; i++)
     c->rows.init[i] = weights->buffers + l->slots[l->latent_init[i]].offset;
-  trm_status st = take_memory(c, err);
-  if (st != TRM_OK) {
-    trm__carry_free(c);
-    return st;
-  }
   trm__carry_halt(c, 0, rows);
   *out = c;
   return TRM_OK;
@@ -47,24 +66,13 @@ trm_status trm__carry_create(const trm_model *model, trm__backend *be, const trm
 
 void trm__carry_free(trm__carry *c) {
   if (!c) return;
-  const trm__backend_ops *ops = c->be->ops;
-  trm__rows *r = &c->rows;
-  for (int i = 0; i < TRM__MAX_LATENTS; i++) ops->release(c->be, r->z[i]);
-  void *blocks[] = {r->inputs,       r->labels,       r->puzzle_ids,
-                    r->steps,        r->halted,       (void *)r->puzzle,
-                    c->fresh.inputs, c->fresh.labels, c->fresh.puzzle_ids};
-  for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) ops->release(c->be, blocks[i]);
+  c->be->ops->release(c->be, c->memory);
   trm__free(c);
-}
-
-int64_t trm__carry_bytes(const trm__layout *layout, const trm__backend *be, int rows) {
-  int64_t latent = be->ops->latent_size(be) * (int64_t)sizeof(real);
-  return rows * (layout->plan->n_latents * latent + 16 * (int64_t)layout->dims.S + 24);
 }
 
 trm_status trm__carry_check_row(const trm__carry *c, int row, const int32_t *inputs,
                                 const int32_t *labels, int32_t puzzle_id, trm_error *err) {
-  const trm__dims *m = &c->model->layout->dims;
+  const trm__dims *dims = &c->model->layout->dims;
   int ids = c->model->config.num_puzzle_identifiers;
   if (puzzle_id < 0 || puzzle_id >= ids)
     TRM_FAIL_AT(err, TRM_E_RANGE, row, "row %d: puzzle id %d, but the model knows 0 to %d", row,
@@ -74,13 +82,13 @@ trm_status trm__carry_check_row(const trm__carry *c, int row, const int32_t *inp
                 "row %d: puzzle id %d has no embedding: the model keeps those of %d of its %d ids; "
                 "use the model that it was made from",
                 row, puzzle_id, c->model->n_ids, ids);
-  for (int t = 0; t < m->S; t++) {
+  for (int t = 0; t < dims->S; t++) {
     int32_t token = inputs[t], label = labels ? labels[t] : 0;
-    if (token < 0 || token >= m->V || label >= m->V)
+    if (token < 0 || token >= dims->V || label >= dims->V)
       TRM_FAIL_AT(err, TRM_E_RANGE, row,
                   "row %d, position %d: %s %d, but the model's tokens are 0 to %d", row, t,
-                  token < 0 || token >= m->V ? "token" : "label",
-                  token < 0 || token >= m->V ? token : label, m->V - 1);
+                  token < 0 || token >= dims->V ? "token" : "label",
+                  token < 0 || token >= dims->V ? token : label, dims->V - 1);
   }
   return TRM_OK;
 }

@@ -11,6 +11,7 @@ typedef struct trm__carry {
   const trm_model *model;
   trm__backend *be;
   int n_rows;
+  void *memory; /* behind rows and fresh */
   trm__rows rows;
   trm__fresh fresh;
 } trm__carry;

@@ -172,6 +172,8 @@ trm_status trm__import_choose(const trm__tensor_set *set, const char *path, trm_
   size_t room = 1;
   trm_status st;
   *out = (trm__import_choice){0};
+
+  /* Memory for the worst: every name as long as in the file, every tensor chosen. */
   for (int i = 0; i < n; i++) room += strlen(trm__tensor_set_at(set, i)->name) + 1;
   names = trm__alloc((uint64_t)n, sizeof *names);
   out->names = trm__alloc(room, 1);
@@ -179,6 +181,8 @@ trm_status trm__import_choose(const trm__tensor_set *set, const char *path, trm_
   out->about = trm__alloc(MAX_ABOUT, 1);
   if (!names || !out->names || !out->tensors || !out->about)
     TRM_GOTO(trm__fail(err, TRM_E_MEMORY, -1, "%s: no memory for the names of its tensors", path));
+
+  /* Names without what compilers and wrappers of models put before them. */
   char *next = out->names;
   for (int i = 0; i < n; i++) {
     names[i] = next;

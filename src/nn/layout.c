@@ -15,25 +15,25 @@ int trm__swiglu_width(double expansion, int in) {
 }
 
 static trm__dims dims_of(const trm_model_config *c) {
-  trm__dims m = {.V = c->vocab_size,
-                 .S = c->seq_len,
-                 .D = c->hidden_size,
-                 .H = c->num_heads,
-                 .d = c->hidden_size / c->num_heads,
-                 .E = c->puzzle_emb_ndim,
-                 .rope = c->pos_encodings == TRM_POS_ROPE,
-                 .learned = c->pos_encodings == TRM_POS_LEARNED,
-                 .rope_theta = c->rope_theta,
-                 .eps = c->rms_norm_eps,
-                 .loss = c->loss,
-                 .dtype = c->forward_dtype,
-                 .q_continue = !c->no_ACT_continue && c->halt_max_steps > 1 &&
-                               trm__arch_of(c->arch)->continue_loss};
-  m.P = trm__puzzle_positions(c);
-  m.L = m.P + m.S;
-  m.F = trm__swiglu_width(c->expansion, m.D);
-  m.FL = trm__swiglu_width(c->expansion, m.L);
-  return m;
+  trm__dims dims = {.V = c->vocab_size,
+                    .S = c->seq_len,
+                    .D = c->hidden_size,
+                    .H = c->num_heads,
+                    .d = c->hidden_size / c->num_heads,
+                    .E = c->puzzle_emb_ndim,
+                    .rope = c->pos_encodings == TRM_POS_ROPE,
+                    .learned = c->pos_encodings == TRM_POS_LEARNED,
+                    .rope_theta = c->rope_theta,
+                    .eps = c->rms_norm_eps,
+                    .loss = c->loss,
+                    .dtype = c->forward_dtype,
+                    .q_continue = !c->no_ACT_continue && c->halt_max_steps > 1 &&
+                                  trm__arch_of(c->arch)->continue_loss};
+  dims.P = trm__puzzle_positions(c);
+  dims.L = dims.P + dims.S;
+  dims.F = trm__swiglu_width(c->expansion, dims.D);
+  dims.FL = trm__swiglu_width(c->expansion, dims.L);
+  return dims;
 }
 
 /* Appends a slot and returns its offset; sizes of each kind grow in 16-value steps. */
@@ -48,6 +48,7 @@ static int64_t add_slot(trm__layout *l, trm_tensor_kind kind, trm__init init, do
                  .shape = {rows, cols},
                  .count = rows * (cols ? cols : 1),
                  .offset = *end};
+
   *end += (s.count + 15) / 16 * 16;
   if (l->slots) {
     snprintf(s.name, sizeof s.name, "%s", name);
@@ -62,6 +63,8 @@ static void add_block(trm__layout *l, const char *net, int layer, trm__block_kin
   trm__weight_about about[TRM__BLOCK_WEIGHTS];
   trm__block b = {.kind = kind, .n_weights = trm__block_kinds[kind].weights(&l->dims, about)};
   if (b.n_weights > l->most_weights) l->most_weights = b.n_weights;
+
+  /* Its weights one after the other, each at a standard deviation of 1 / sqrt(inputs). */
   for (int i = 0; i < b.n_weights && i < TRM__BLOCK_WEIGHTS; i++) {
     const int rows = about[i].rows, cols = about[i].cols;
     char name[80];
@@ -70,6 +73,7 @@ static void add_block(trm__layout *l, const char *net, int layer, trm__block_kin
                                     1 / sqrt((double)(cols ? cols : rows)), rows, cols, name),
                            rows, cols};
   }
+
   if (l->blocks)
     l->blocks[trm__push(&l->n_blocks, l->max_blocks)] = b;
   else
@@ -88,23 +92,28 @@ static void add_net(trm__layout *l, const trm_model_config *c, int net) {
 }
 
 static void add_outer(trm__layout *l, const trm_model_config *c) {
-  const trm__dims *m = &l->dims;
-  double std = 1 / sqrt((double)m->D);
+  const trm__dims *dims = &l->dims;
+  double std = 1 / sqrt((double)dims->D);
   trm__outer *o = &l->outer;
-  o->embed_tokens = add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL, std, m->V, m->D,
+
+  /* Embeddings and heads. */
+  o->embed_tokens = add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL, std, dims->V, dims->D,
                              "embed_tokens.embedding_weight");
-  o->embed_pos = !m->learned ? -1
-                             : add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL, std, m->L, m->D,
-                                        "embed_pos.embedding_weight");
-  o->lm_head = add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL, std, m->V, m->D, "lm_head.weight");
-  o->q_weight = add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_ZERO, 0, 2, m->D, "q_head.weight");
+  o->embed_pos = !dims->learned ? -1
+                                : add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL, std, dims->L,
+                                           dims->D, "embed_pos.embedding_weight");
+  o->lm_head =
+      add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL, std, dims->V, dims->D, "lm_head.weight");
+  o->q_weight = add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_ZERO, 0, 2, dims->D, "q_head.weight");
   o->q_bias = add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_Q_BIAS, 0, 2, 0, "q_head.bias");
+
+  /* Where the latents start: not trained. One row per puzzle id, trained by a rule of its own. */
   for (int i = 0; i < l->plan->n_latents; i++) {
     l->latent_init[i] = l->n_slots;
-    add_slot(l, TRM_TENSOR_BUFFER, TRM__INIT_NORMAL, 1, m->D, 0, l->plan->init[i]);
+    add_slot(l, TRM_TENSOR_BUFFER, TRM__INIT_NORMAL, 1, dims->D, 0, l->plan->init[i]);
   }
-  if (m->E > 0)
-    add_slot(l, TRM_TENSOR_PUZZLE_EMB, TRM__INIT_ZERO, 0, c->num_puzzle_identifiers, m->E,
+  if (dims->E > 0)
+    add_slot(l, TRM_TENSOR_PUZZLE_EMB, TRM__INIT_ZERO, 0, c->num_puzzle_identifiers, dims->E,
              "puzzle_emb.weights");
 }
 
@@ -122,6 +131,8 @@ trm_status trm__layout_create(const trm_model_config *config, trm__layout **out,
   TRM_ALLOC(&l, 1, "the model's layout", err);
   TRM_GOTO(trm__plan_create(config, &l->plan, err));
   l->dims = dims_of(config);
+
+  /* Counted first, then listed. */
   add_all(l, config);
   TRM_GOTO(trm__check_list(l->most_weights, TRM__BLOCK_WEIGHTS, "weights of a block", err));
   TRM_GOTO(trm__check_list(l->max_slots, TRM__MOST_TENSORS, "tensors of a model", err));

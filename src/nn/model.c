@@ -17,6 +17,8 @@ trm_status trm__model_outline(const trm_model_config *config, const int32_t *ids
   TRM_ALLOC(&m, 1, "a model", err);
   m->config = *config;
   TRM_GOTO(trm__layout_create(config, &m->layout, err));
+
+  /* Only the embeddings of these ids are kept, one row for each. */
   if (ids) {
     m->n_ids = n_ids;
     trm__layout_keep_rows(m->layout, n_ids);
@@ -91,6 +93,8 @@ trm_status trm_model_create(const trm_model_config *config, uint64_t seed, trm_m
   trm_model *m;
   *out = NULL;
   TRM_TRY(trm__model_alloc(config, NULL, 0, &m, err));
+
+  /* Each tensor from a sequence of its own: what it starts at does not depend on the others. */
   for (int i = 0; i < m->layout->n_slots; i++) {
     const trm__slot *s = &m->layout->slots[i];
     real *v = trm__model_slot(m, s);
@@ -155,30 +159,35 @@ trm_tensor trm_model_tensor_named(const trm_model *model, const char *name) {
 trm_status trm_model_cost_of(const trm_model_config *config, trm_model_cost *cost, trm_error *err) {
   trm__layout *l;
   TRM_TRY(trm__layout_create(config, &l, err));
-  const trm__dims *m = &l->dims;
+  const trm__dims *dims = &l->dims;
   const trm__plan *p = l->plan;
-  trm_model_cost c = {.positions = m->L,
+  trm_model_cost c = {.positions = dims->L,
                       .n_updates = p->n_steps,
                       .n_updates_with_grad = p->n_steps - p->first_grad};
+
   for (int i = 0; i < l->n_slots; i++) {
     if (l->slots[i].kind == TRM_TENSOR_PARAM) c.n_params += l->slots[i].count;
     if (l->slots[i].kind == TRM_TENSOR_PUZZLE_EMB) c.n_puzzle_emb += l->slots[i].count;
   }
-  double head = 2.0 * m->S * m->V * m->D;
-  for (int s = 0; s < p->n_steps; s++) {
-    int net = p->steps[s].net;
+
+  /* Depth and FLOPs, step by step; a backward pass takes twice its forward pass, and the target of
+   * the continue loss one more pass. */
+  double head = 2.0 * dims->S * dims->V * dims->D;
+  for (int step = 0; step < p->n_steps; step++) {
+    int net = p->steps[step].net;
     c.depth += p->layers[net];
-    for (int b = l->net_first[net]; b < l->net_first[net + 1]; b++) {
-      double f = trm__block_kinds[l->blocks[b].kind].flops(m);
+    for (int block = l->net_first[net]; block < l->net_first[net + 1]; block++) {
+      double f = trm__block_kinds[l->blocks[block].kind].flops(dims);
       c.flops_forward += f;
-      c.flops_train += s >= p->first_grad ? 3 * f : f;
+      c.flops_train += step >= p->first_grad ? 3 * f : f;
     }
   }
-  if (m->q_continue) c.flops_train += c.flops_forward;
+  if (dims->q_continue) c.flops_train += c.flops_forward;
   c.flops_forward += head;
   c.flops_train += 3 * head;
+
   c.bytes_saved = trm__walk_saved_bytes(l);
-  c.bytes_carry = (int64_t)p->n_latents * m->L * m->D * (int64_t)sizeof(real);
+  c.bytes_carry = (int64_t)p->n_latents * dims->L * dims->D * (int64_t)sizeof(real);
   *cost = c;
   trm__layout_free(l);
   return TRM_OK;

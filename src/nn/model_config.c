@@ -93,10 +93,12 @@ static trm_status read_head(const trm__json *root, const char *path, trm_error *
   int64_t version;
   if (!trm__json_is(root, TRM__JSON_OBJECT))
     TRM_FAIL(err, TRM_E_FORMAT, "%s: want an object with the model's configuration", path);
+
   TRM_TRY(trm__json_string(root, path, "format", &format, err));
   if (strcmp(format, format_name))
     TRM_FAIL(err, TRM_E_FORMAT, "%s: format \"%.60s\"; want \"%s\", the configuration of a model",
              path, format, format_name);
+
   TRM_TRY(trm__json_int(root, path, "version", INT64_MIN, INT64_MAX, &version, err));
   if (version != FOLDER_VERSION)
     TRM_FAIL(err, TRM_E_FORMAT,

@@ -151,6 +151,8 @@ static trm_status check_arch(const trm_model_config *c, trm_error *err) {
 trm_status trm_model_config_check(const trm_model_config *c, trm_error *err) {
   TRM_TRY(trm__fields_check(&trm__model_fields, c, err));
   TRM_TRY(trm__puzzle_check(&c->puzzle, c->vocab_size, c->seq_len, "the model", err));
+
+  /* What no field shows alone. */
   if (c->hidden_size % c->num_heads)
     TRM_FAIL(err, TRM_E_CONFIG, "hidden_size = %d must be a multiple of num_heads = %d",
              c->hidden_size, c->num_heads);

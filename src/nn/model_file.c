@@ -113,6 +113,8 @@ static trm_status read_ids(const trm_model_config *config, const weights *w, int
              "%s: tensor \"%s\" is no list of 1 to %d puzzle ids (I32) of a model with puzzle "
              "embeddings",
              w->path, ids_name, config->num_puzzle_identifiers);
+
+  /* Copied before they are checked: they may be unaligned. Rising, so that none is there twice. */
   TRM_ALLOC(ids, t->count, "puzzle ids", err);
   memcpy(*ids, t->data, (size_t)t->count * sizeof **ids);
   *n = (int)t->count;
@@ -136,6 +138,8 @@ static trm_status read_model(const trm_model_config *config, const weights *w, b
   int n_ids;
   trm_status st;
   TRM_TRY(read_ids(config, w, &ids, &n_ids, err));
+
+  /* An outline shows whether the file has every tensor before memory for them is taken. */
   TRM_GOTO(trm__model_outline(config, ids, n_ids, &outline, err));
   TRM_GOTO(check_tensors(outline->layout, w, err));
   if (with_weights) TRM_GOTO(trm__model_alloc(config, ids, n_ids, &m, err));
@@ -194,6 +198,8 @@ static trm_status list_tensors(const trm_model *m, trm_dtype dtype, tensor_list 
                                trm_error *err) {
   const trm__layout *l = m->layout;
   TRM_TRY(list_memory(m, list, err));
+
+  /* The weights, as the file's floats where they are none. */
   float *next = list->copy;
   for (int i = 0; i < l->n_slots; i++) {
     const trm__slot *s = &l->slots[i];
@@ -209,6 +215,8 @@ static trm_status list_tensors(const trm_model *m, trm_dtype dtype, tensor_list 
     for (int64_t k = 0; next && k < s->count; k++) next[k] = (float)v[k];
     if (next) next += s->count;
   }
+
+  /* Which ids the puzzle embedding's rows are of, where it is not all. */
   if (m->ids)
     list->tensors[trm__push(&list->n, list->most)] = (trm__st_tensor){.name = ids_name,
                                                                       .dtype = TRM__I32,
@@ -243,6 +251,7 @@ static trm_status save_torch(const trm_model *m, const char *path, trm_dtype dty
         "a .safetensors file or a folder",
         path, m->n_ids, m->config.num_puzzle_identifiers);
   trm_status st = list_tensors(m, dtype, &list, err);
+
   for (int i = 0; i < m->layout->n_slots && st == TRM_OK; i++)
     if (m->layout->slots[i].kind == TRM_TENSOR_BUFFER &&
         is_bf16(list.tensors[i].data, list.tensors[i].count))

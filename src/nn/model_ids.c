@@ -117,6 +117,9 @@ static void copy_embeddings(trm_model *to, const trm_model *from, const trm__slo
     memcpy(to->puzzle_emb, from->puzzle_emb, (size_t)s->count * sizeof(real));
     return;
   }
+
+  /* An id that is new starts at the mean of the old ones; where ids mean the same puzzles, those
+   * that are kept keep their embedding. */
   spread_mean(to->puzzle_emb, s->shape[0], from->puzzle_emb, t->shape[0], s->shape[1]);
   *reset = !same_ids;
   for (int64_t row = 0; row < s->shape[0] && same_ids; row++) {
@@ -134,6 +137,8 @@ trm_status trm_model_copy_weights(trm_model *to, const trm_model *from, bool *re
   const trm__layout *a = to->layout, *b = from->layout;
   TRM_TRY(trm__model_check_weights(to, err));
   TRM_TRY(trm__model_check_weights(from, err));
+
+  /* Both must have the same tensors; only the puzzle embedding may have other rows. */
   if (a->n_slots != b->n_slots)
     TRM_FAIL(err, TRM_E_SHAPE, "the checkpoint has %d tensors, the model %d", b->n_slots,
              a->n_slots);
@@ -147,6 +152,7 @@ trm_status trm_model_copy_weights(trm_model *to, const trm_model *from, bool *re
                (long long)s->shape[0], (long long)s->shape[1], t->name, (long long)t->shape[0],
                (long long)t->shape[1]);
   }
+
   bool reset = false;
   for (int i = 0; i < a->n_slots; i++) {
     const trm__slot *s = &a->slots[i], *t = &b->slots[i];

@@ -66,6 +66,8 @@ static trm_status settle_sizes(const checkpoint *c, trm_model_config *m) {
   TRM_TRY(find_matrix(c, "puzzle_emb.weights", &puzzles));
   TRM_TRY(settle(c, "vocab_size", &m->vocab_size, tokens->shape[0], tokens));
   TRM_TRY(settle(c, "hidden_size", &m->hidden_size, tokens->shape[1], tokens));
+
+  /* Without a puzzle embedding one id stands for all. */
   if (puzzles) {
     TRM_TRY(settle(c, "num_puzzle_identifiers", &m->num_puzzle_identifiers, puzzles->shape[0],
                    puzzles));
@@ -132,6 +134,8 @@ static trm_status settle_shape(const checkpoint *c, trm_model_config *m) {
   snprintf(name, sizeof name, "%s.layers.0.mlp_t.down_proj.weight", net);
   TRM_TRY(find_matrix(c, name, &mixer));
   TRM_TRY(find_matrix(c, "embed_pos.embedding_weight", &learned));
+
+  /* Which block mixes the positions; the mixer and learned positions tell how many there are. */
   if ((mixer != NULL) != m->mlp_t)
     TRM_FAIL(c->err, TRM_E_SHAPE, "%s: %s tensor \"%s\", but the configuration says mlp_t = %s",
              c->path, mixer ? "has a" : "has no", name, m->mlp_t ? "true" : "false");
@@ -139,6 +143,7 @@ static trm_status settle_shape(const checkpoint *c, trm_model_config *m) {
   if (t && t->shape[0] <= INT_MAX)
     TRM_TRY(settle(c, "seq_len (without the positions of puzzle_emb_len)", &m->seq_len,
                    t->shape[0] - trm__puzzle_positions(m), t));
+
   if (m->expansion == 0)
     m->expansion = find_expansion(m->hidden_size, down->shape[1], mixer ? (int)mixer->shape[0] : 0,
                                   mixer ? mixer->shape[1] : 0);
@@ -200,6 +205,7 @@ static trm_status check_tensor(const checkpoint *c, const trm__slot *s) {
   if (!found)
     TRM_FAIL(c->err, TRM_E_FORMAT, "%s: no tensor \"%s\", which the configuration wants", c->path,
              s->name);
+
   const trm__torch_tensor *t = found->tensor;
   if (t->ndim != ndim || t->shape[0] != rows || (ndim == 2 && t->shape[1] != s->shape[1]))
     TRM_FAIL(
@@ -276,6 +282,8 @@ static trm_status read_model(const checkpoint *c, const trm_model_config *config
         "%s: no tensor shows seq_len (attention with rotary positions works at any length); it "
         "must be given, for instance by the data set",
         c->path);
+
+  /* An outline shows whether the file has every tensor before memory for them is taken. */
   TRM_TRY(outline_model(c, config, &m));
   trm_model_free(m);
   TRM_TRY(trm__model_alloc(config, NULL, 0, &m, c->err));

@@ -134,6 +134,8 @@ trm_status trm_queue_create(const trm_model *model, const trm_queue_config *conf
   TRM_TRY(check_config(config, err));
   TRM_TRY(trm__model_check_weights(model, err));
   TRM_ALLOC(&q, 1, "a queue", err);
+
+  /* Rows that the solver steps at once, and places for those that wait behind them. */
   q->S = m->seq_len;
   q->V = m->vocab_size;
   q->default_steps = m->halt_max_steps;
@@ -141,10 +143,13 @@ trm_status trm_queue_create(const trm_model *model, const trm_queue_config *conf
   q->trajectory = config->trajectory;
   TRM_GOTO(choose_rows(model, config, &q->rows, err));
   q->n_places = q->rows + config->waiting;
+
   const trm_solver_config solver = {
       .batch = q->rows, .threads = config->threads, .device = config->device};
   TRM_GOTO(trm_solver_create(model, &solver, &q->solver, err));
   TRM_GOTO(queue_memory(q, err));
+
+  /* All places are free; the first is taken first. */
   for (int i = q->n_places - 1; i >= 0; i--) line_add(&q->free, i);
   *out = q;
   return TRM_OK;
@@ -251,6 +256,7 @@ static void take_row(trm_queue *q, int row) {
   p->q_halt = trm_solver_q_halt(q->solver)[row];
   p->q_continue = trm_solver_q_continue(q->solver)[row];
   keep_step(q, at, row);
+
   const bool halts = p->puzzle.halt == TRM_HALT_Q &&
                      trm_solver_halt_margin(q->solver, row) > p->puzzle.halt_margin;
   if (!halts && p->steps < p->puzzle.steps) return;

@@ -41,13 +41,13 @@ static void pack_program(void *arg) {
   trm__pool_run(s->pool, 1, pack_lane, s);
 }
 
-static trm_status device_memory(trm_solver *s, int64_t logits, int64_t n, trm_error *err) {
+static trm_status device_memory(trm_solver *s, int64_t logits, int64_t B, trm_error *err) {
   s->at_logits = s->logits;
   s->at_q = s->q;
   if (s->be->ops->host) return TRM_OK;
   s->at_logits = s->at_q = NULL;
   TRM_TRY(trm__backend_alloc(s->be, logits, sizeof(real), "logits", &s->at_logits, err));
-  TRM_TRY(trm__backend_alloc(s->be, 2 * n, sizeof(real), "q", &s->at_q, err));
+  TRM_TRY(trm__backend_alloc(s->be, 2 * B, sizeof(real), "q", &s->at_q, err));
   return TRM_OK;
 }
 
@@ -61,15 +61,17 @@ static int device_tile(const trm_solver *s) {
 }
 
 static trm_status solver_memory(trm_solver *s, trm_error *err) {
-  const trm__dims *m = &s->model->layout->dims;
-  const int64_t n = s->batch, cells = n * m->S;
-  TRM_ALLOC(&s->logits, cells * m->V, "logits", err);
-  TRM_ALLOC(&s->q, 2 * n, "q", err);
-  TRM_ALLOC(&s->q_halt, n, "q", err);
-  TRM_ALLOC(&s->q_continue, n, "q", err);
+  const trm__dims *dims = &s->model->layout->dims;
+  const int64_t B = s->batch, cells = B * dims->S;
+  TRM_ALLOC(&s->logits, cells * dims->V, "logits", err);
+  TRM_ALLOC(&s->q, 2 * B, "q", err);
+  TRM_ALLOC(&s->q_halt, B, "q", err);
+  TRM_ALLOC(&s->q_continue, B, "q", err);
   TRM_ALLOC(&s->answer, cells, "answers", err);
-  TRM_ALLOC(&s->steps, n, "steps", err);
-  TRM_TRY(device_memory(s, cells * m->V, n, err));
+  TRM_ALLOC(&s->steps, B, "steps", err);
+
+  /* The backend's: weights, the state of all rows, and what each team works in. */
+  TRM_TRY(device_memory(s, cells * dims->V, B, err));
   TRM_TRY(trm__weights_create(s->be, s->model, &s->weights, err));
   TRM_TRY(trm__carry_create(s->model, s->be, &s->weights, s->batch, &s->carry, err));
   if (!s->be->ops->host) s->tile = device_tile(s);
@@ -90,10 +92,13 @@ trm_status trm_solver_create(const trm_model *model, const trm_solver_config *co
   if (config->batch < 0 || config->batch > 1 << 20 || config->threads < 0)
     TRM_FAIL(err, TRM_E_ARGUMENT, "batch = %d, threads = %d: expected 0 to %d, 0 or more",
              config->batch, config->threads, 1 << 20);
+
   TRM_TRY(trm__model_check_weights(model, err));
   TRM_ALLOC(&s, 1, "a solver", err);
   s->model = model;
   s->batch = config->batch ? config->batch : 1;
+
+  /* The backend, its threads, and rows in tiles. */
   int threads = trm__useful_threads(config->threads);
   TRM_GOTO(trm__backend_create(config->device, &l->dims, &l->outer, l->blocks, l->n_blocks, false,
                                &s->be, err));
@@ -101,6 +106,8 @@ trm_status trm_solver_create(const trm_model *model, const trm_solver_config *co
   TRM_GOTO(trm__pool_create(threads, &s->pool, err));
   s->tile = TILE_POSITIONS / l->dims.L > 1 ? TILE_POSITIONS / l->dims.L : 1;
   s->n_walkers = threads;
+
+  /* Memory, refused where there is no room for it, and the weights as the products read them. */
   if (s->be->ops->host)
     TRM_GOTO(trm__room_for(trm_solver_bytes(s) - s->be->ops->held_bytes(s->be),
                            "the rows of a solver", "a smaller batch takes less", err));
@@ -172,8 +179,8 @@ trm_status trm_solver_add(trm_solver *s, const int32_t *inputs, int32_t puzzle_i
 }
 
 void trm_solver_remove(trm_solver *s, int row) {
-  const trm__dims *m = &s->model->layout->dims;
-  int64_t S = m->S, logits = S * m->V;
+  const trm__dims *dims = &s->model->layout->dims;
+  int64_t S = dims->S, logits = S * dims->V;
   int last = --s->rows;
   if (row == last) return;
   trm__carry_move(s->carry, row, last);
@@ -186,11 +193,11 @@ void trm_solver_remove(trm_solver *s, int row) {
 
 /* The public view of a tile's results. */
 static void read_results(trm_solver *s, int first, int n) {
-  const trm__dims *m = &s->model->layout->dims;
-  for (int64_t i = (int64_t)first * m->S; i < (int64_t)(first + n) * m->S; i++) {
-    const real *x = s->logits + i * m->V;
+  const trm__dims *dims = &s->model->layout->dims;
+  for (int64_t i = (int64_t)first * dims->S; i < (int64_t)(first + n) * dims->S; i++) {
+    const real *x = s->logits + i * dims->V;
     int best = 0;
-    for (int v = 1; v < m->V; v++)
+    for (int v = 1; v < dims->V; v++)
       if (x[v] > x[best]) best = v;
     s->answer[i] = best;
   }
@@ -210,14 +217,14 @@ static int tile_count(const trm_solver *s, int teams) {
 /* Tiles go round the teams; rows are spread evenly over the tiles. */
 static void step_lane(void *arg, trm__lane *lane) {
   trm_solver *s = arg;
-  const trm__dims *m = &s->model->layout->dims;
+  const trm__dims *dims = &s->model->layout->dims;
   int tiles = tile_count(s, lane->n_teams);
   for (int i = lane->team; i < tiles; i += lane->n_teams) {
     int first = (int)((int64_t)s->rows * i / tiles);
     int n = (int)((int64_t)s->rows * (i + 1) / tiles) - first;
     if (n == 0) continue;
     trm__tile t = trm__carry_tile(s->carry, first, n);
-    t.logits = s->at_logits + (int64_t)first * m->S * m->V;
+    t.logits = s->at_logits + (int64_t)first * dims->S * dims->V;
     t.q = s->at_q + 2 * first;
     trm__walk_infer(s->walkers[lane->team], lane, &t);
     if (lane->rank == 0 && s->be->ops->host) read_results(s, first, n);
@@ -232,12 +239,12 @@ static void step_program(void *arg) {
 
 trm_status trm_solver_step(trm_solver *s, trm_error *err) {
   const trm__backend_ops *ops = s->be->ops;
-  const trm__dims *m = &s->model->layout->dims;
+  const trm__dims *dims = &s->model->layout->dims;
   if (s->rows == 0) return TRM_OK;
   TRM_TRY(ops->run(s->be, step_program, s, s->rows, err));
   if (ops->host) return TRM_OK;
   ops->get(s->be, s->logits, s->at_logits,
-           (size_t)s->rows * (size_t)m->S * (size_t)m->V * sizeof *s->logits);
+           (size_t)s->rows * (size_t)dims->S * (size_t)dims->V * sizeof *s->logits);
   ops->get(s->be, s->q, s->at_q, 2 * (size_t)s->rows * sizeof *s->q);
   TRM_TRY(ops->run(s->be, NULL, NULL, s->rows, err));
   read_results(s, 0, s->rows);
@@ -289,8 +296,8 @@ const float *trm_solver_latent(trm_solver *s, int i, const char **name) {
   if (i < 0 || i >= trm_solver_latent_count(s)) return NULL;
   if (name) *name = s->model->layout->plan->latent[i];
   if (s->be->ops->host) return (const float *)(const void *)s->carry->rows.z[i];
-  const trm__dims *m = &s->model->layout->dims;
-  const int64_t n = (int64_t)s->batch * m->L * m->D;
+  const trm__dims *dims = &s->model->layout->dims;
+  const int64_t n = (int64_t)s->batch * dims->L * dims->D;
   if (!s->latent) s->latent = trm__alloc((uint64_t)n, sizeof *s->latent);
   if (!s->latent) return NULL;
   s->be->ops->get_latents(s->be, s->rows, s->latent, s->carry->rows.z[i]);

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "base/carve.h"
 #include "base/check.h"
 #include "base/memory.h"
 
@@ -12,18 +13,18 @@
 /* Reals of one step's saved activations, per row (be NULL: of a CPU backend): the net's input and
  * the output of each block, then what each block keeps for itself. */
 static int64_t step_saved(const trm__layout *l, const trm__backend *be, int net) {
-  int n = l->net_first[net + 1] - l->net_first[net];
-  int64_t size = (n + 1) * (be ? be->ops->latent_size(be) : (int64_t)l->dims.L * l->dims.D);
-  for (int b = l->net_first[net]; b < l->net_first[net + 1]; b++)
-    size += be ? be->ops->saved_size(be, l->blocks[b].kind)
-               : trm__cpu_saved_size(&l->dims, l->blocks[b].kind);
+  const int n_blocks = l->net_first[net + 1] - l->net_first[net];
+  int64_t size = (n_blocks + 1) * (be ? be->ops->latent_size(be) : (int64_t)l->dims.L * l->dims.D);
+  for (int block = l->net_first[net]; block < l->net_first[net + 1]; block++)
+    size += be ? be->ops->saved_size(be, l->blocks[block].kind)
+               : trm__cpu_saved_size(&l->dims, l->blocks[block].kind);
   return size;
 }
 
 static int64_t all_saved(const trm__layout *l, const trm__backend *be) {
   int64_t size = 0;
-  for (int s = l->plan->first_grad; s < l->plan->n_steps; s++)
-    size += step_saved(l, be, l->plan->steps[s].net);
+  for (int step = l->plan->first_grad; step < l->plan->n_steps; step++)
+    size += step_saved(l, be, l->plan->steps[step].net);
   return size;
 }
 
@@ -31,57 +32,62 @@ int64_t trm__walk_saved_bytes(const trm__layout *layout) {
   return all_saved(layout, NULL) * (int64_t)sizeof(real);
 }
 
-/* Assigns every part from one block; with base NULL it only counts. */
-static int64_t lay_out(trm__walker *w, const trm__backend *be, int size, bool training,
-                       real *base) {
-  const trm__dims *m = &w->layout->dims;
+/* Carves every part for tiles of w->rows rows by teams of `size` members. */
+static void lay_out(trm__walker *w, const trm__backend *be, int size, bool training,
+                    trm__carver *memory) {
+  const trm__dims *dims = &w->layout->dims;
   const trm__backend_ops *ops = be->ops;
-  int64_t at = 0, rows = w->rows, latent = rows * ops->latent_size(be), b = w->rows;
-#define PART(pointer, count)                 \
-  do {                                       \
-    (pointer) = base ? base + at : NULL;     \
-    at += ((int64_t)(count) + 15) / 16 * 16; \
-  } while (0)
-  PART(w->e, latent);
+  const int64_t rows = w->rows, latent = rows * ops->latent_size(be);
+  const int n_latents = w->layout->plan->n_latents;
+
+  /* What the steps read and, in training, keep; the heads, and where the way back stands. */
+  w->e = trm__carve(memory, latent, sizeof(real));
   if (training) {
-    PART(w->de, latent);
-    PART(w->saved, rows * all_saved(w->layout, be));
-    PART(w->logits, rows * m->S * m->V);
-    PART(w->q, rows * 2);
-    PART(w->q_next, rows * 2);
-    PART(w->q_target, rows);
-    for (int i = 0; i < w->layout->plan->n_latents; i++) PART(w->dz[i], latent);
-    for (int i = 0; i < w->layout->plan->n_latents && m->q_continue; i++) PART(w->next[i], latent);
+    w->de = trm__carve(memory, latent, sizeof(real));
+    w->saved = trm__carve(memory, rows * all_saved(w->layout, be), sizeof(real));
+    w->logits = trm__carve(memory, rows * dims->S * dims->V, sizeof(real));
+    w->q = trm__carve(memory, rows * 2, sizeof(real));
+    w->q_next = trm__carve(memory, rows * 2, sizeof(real));
+    w->q_target = trm__carve(memory, rows, sizeof(real));
+    for (int i = 0; i < n_latents; i++) w->dz[i] = trm__carve(memory, latent, sizeof(real));
+    for (int i = 0; i < n_latents && dims->q_continue; i++)
+      w->next[i] = trm__carve(memory, latent, sizeof(real));
   }
-  PART(w->shared, ops->shared_size(be, (int)b, training));
-  w->scratch_size = (ops->scratch_size(be, (int)b, training) + 31) / 16 * 16;
-  PART(w->scratch, w->scratch_size * size);
-#undef PART
-  return at;
+
+  /* What the ops work in. */
+  w->shared = trm__carve(memory, ops->shared_size(be, w->rows, training), sizeof(real));
+  w->scratch_size = (ops->scratch_size(be, w->rows, training) + 31) / 16 * 16;
+  w->scratch = trm__carve(memory, w->scratch_size * size, sizeof(real));
 }
 
 int64_t trm__walker_bytes(const trm__layout *layout, const trm__backend *be, int rows, int size,
                           bool training) {
   trm__walker w = {.layout = layout, .rows = rows};
-  return lay_out(&w, be, size, training, NULL) * (int64_t)sizeof(real);
+  trm__carver count = {0};
+  lay_out(&w, be, size, training, &count);
+  return count.bytes;
 }
 
 trm_status trm__walker_create(const trm__layout *layout, trm__backend *be, int rows, int size,
                               bool training, trm__walker **out, trm_error *err) {
+  const int64_t bytes = trm__walker_bytes(layout, be, rows, size, training);
   trm__walker *w;
   TRM_ALLOC(&w, 1, "a walker", err);
   w->layout = layout;
   w->be = be;
   w->rows = rows;
-  const int64_t n = lay_out(w, be, size, training, NULL);
+
   char what[40];
   snprintf(what, sizeof what, "the activations of %d rows", rows);
-  const trm_status st = trm__backend_alloc(be, n, sizeof *w->memory, what, &w->memory, err);
+  const trm_status st = trm__backend_alloc(be, bytes, 1, what, &w->memory, err);
   if (st != TRM_OK) {
     trm__free(w);
     return st;
   }
-  lay_out(w, be, size, training, w->memory);
+
+  trm__carver memory = {.block = w->memory};
+  lay_out(w, be, size, training, &memory);
+  TRM_ASSERT(memory.bytes == bytes);
   *out = w;
   return TRM_OK;
 }
@@ -94,137 +100,162 @@ void trm__walker_free(trm__walker *w) {
 
 /* --- forward --------------------------------------------------------------------------------- */
 
-typedef struct walk {
+/* One supervision step of a tile, as one member of its team sees it. */
+typedef struct walking {
   trm__walker *w;
-  const trm__layout *l;
+  trm__backend *be;
+  const trm__layout *layout;
   const trm__backend_ops *ops;
   trm__workspace ws;
   int rows;
   int64_t latent; /* reals of one latent of the tile */
-} walk;
+} walking;
 
-static walk begin_walk(trm__walker *w, trm__lane *lane, int rows) {
-  return (walk){w,          w->layout,
-                w->be->ops, {lane, w->shared, w->scratch + lane->rank * w->scratch_size},
-                rows,       rows * w->be->ops->latent_size(w->be)};
+static walking begin_walk(trm__walker *w, trm__lane *lane, int rows) {
+  return (walking){.w = w,
+                   .be = w->be,
+                   .layout = w->layout,
+                   .ops = w->be->ops,
+                   .ws = {lane, w->shared, w->scratch + lane->rank * w->scratch_size},
+                   .rows = rows,
+                   .latent = rows * w->be->ops->latent_size(w->be)};
 }
 
-static void copy(walk *k, real *to, const real *from) {
-  k->ops->sum(k->w->be, &k->ws, k->latent, 1, &from, to);
+static void copy(walking *walk, real *to, const real *from) {
+  walk->ops->sum(walk->be, &walk->ws, walk->latent, 1, &from, to);
+}
+
+/* Reals that a block of the step's net keeps for itself. */
+static int64_t block_saved(const walking *walk, int block) {
+  return walk->rows * walk->ops->saved_size(walk->be, walk->layout->blocks[block].kind);
 }
 
 /* h = the step's sum of latents and input. */
-static void step_input(walk *k, const trm__step *s, real *const *z, real *h) {
+static void step_input(walking *walk, const trm__step *s, real *const *z, real *h) {
   const real *src[TRM__MAX_LATENTS + 1];
-  int n = 0;
-  for (int i = 0; i < k->l->plan->n_latents; i++)
-    if (s->src >> i & 1) src[n++] = z[i];
-  if (s->add_input) src[n++] = k->w->e;
-  TRM_ASSERT(n <= TRM__MAX_LATENTS + 1);
-  k->ops->sum(k->w->be, &k->ws, k->latent, n, src, h);
+  int n_src = 0;
+  for (int i = 0; i < walk->layout->plan->n_latents; i++)
+    if (s->src >> i & 1) src[n_src++] = z[i];
+  if (s->add_input) src[n_src++] = walk->w->e;
+  TRM_ASSERT(n_src <= TRM__MAX_LATENTS + 1);
+  walk->ops->sum(walk->be, &walk->ws, walk->latent, n_src, src, h);
 }
 
 /* Steps [0, end) in place, nothing kept. */
-static void run_steps(walk *k, int end, real *const *z) {
+static void run_steps(walking *walk, int end, real *const *z) {
+  const int *net_first = walk->layout->net_first;
   for (int i = 0; i < end; i++) {
-    const trm__step *s = &k->l->plan->steps[i];
+    const trm__step *s = &walk->layout->plan->steps[i];
     real *h = z[s->dst];
-    step_input(k, s, z, h);
-    for (int b = k->l->net_first[s->net]; b < k->l->net_first[s->net + 1]; b++)
-      k->ops->block(k->w->be, &k->ws, &k->w->be->blocks[b], k->rows, h, h, NULL);
+    step_input(walk, s, z, h);
+    for (int block = net_first[s->net]; block < net_first[s->net + 1]; block++)
+      walk->ops->block(walk->be, &walk->ws, &walk->be->blocks[block], walk->rows, h, h, NULL);
   }
 }
 
 /* A step that keeps its activations: at `saved` the net's input and the output of each block one
  * after the other, behind them what each block keeps for itself. */
-static void run_saved_step(walk *k, const trm__step *s, real *const *z, real *saved) {
-  int first = k->l->net_first[s->net], end = k->l->net_first[s->net + 1];
-  real *own = saved + (end - first + 1) * k->latent, *h = saved;
-  step_input(k, s, z, h);
-  for (int b = first; b < end; b++, h += k->latent) {
-    const trm__block *blk = &k->w->be->blocks[b];
-    k->ops->block(k->w->be, &k->ws, blk, k->rows, h, h + k->latent, own);
-    own += k->rows * k->ops->saved_size(k->w->be, blk->kind);
+static void run_saved_step(walking *walk, const trm__step *s, real *const *z, real *saved) {
+  const int first = walk->layout->net_first[s->net], end = walk->layout->net_first[s->net + 1];
+  real *own = saved + (end - first + 1) * walk->latent, *h = saved;
+  step_input(walk, s, z, h);
+  for (int block = first; block < end; block++, h += walk->latent) {
+    walk->ops->block(walk->be, &walk->ws, &walk->be->blocks[block], walk->rows, h, h + walk->latent,
+                     own);
+    own += block_saved(walk, block);
   }
-  copy(k, z[s->dst], h);
+  copy(walk, z[s->dst], h);
 }
 
 void trm__walk_infer(trm__walker *w, trm__lane *lane, const trm__tile *tile) {
-  walk k = begin_walk(w, lane, tile->rows);
-  k.ops->embed(w->be, &k.ws, tile->rows, tile->inputs, tile->puzzle, w->e);
-  run_steps(&k, k.l->plan->n_steps, tile->z);
-  k.ops->head(w->be, &k.ws, tile->rows, tile->z[k.l->plan->answer], tile->logits, tile->q);
+  walking walk = begin_walk(w, lane, tile->rows);
+  const trm__plan *plan = w->layout->plan;
+  walk.ops->embed(w->be, &walk.ws, tile->rows, tile->inputs, tile->puzzle, w->e);
+  run_steps(&walk, plan->n_steps, tile->z);
+  walk.ops->head(w->be, &walk.ws, tile->rows, tile->z[plan->answer], tile->logits, tile->q);
 }
 
 /* --- backward -------------------------------------------------------------------------------- */
 
-static void clear(walk *k, real *v) {
-  k->ops->clear(k->w->be, &k->ws, k->latent, v);
+static void clear(walking *walk, real *h) {
+  walk->ops->clear(walk->be, &walk->ws, walk->latent, h);
+}
+
+/* h += dh */
+static void add(walking *walk, real *h, const real *dh) {
+  const real *both[] = {h, dh};
+  walk->ops->sum(walk->be, &walk->ws, walk->latent, 2, both, h);
 }
 
 /* The reverse of run_saved_step: dz[dst] becomes the gradient of the net's input, which every
  * source of the sum receives. */
-static void reverse_step(walk *k, const trm__step *s, real *saved, real *grads, bool accumulate) {
-  int first = k->l->net_first[s->net], end = k->l->net_first[s->net + 1];
-  trm__walker *w = k->w;
-  real *own = saved + (end - first + 1) * k->latent, *dh = w->dz[s->dst];
-  for (int b = first; b < end; b++)
-    own += k->rows * k->ops->saved_size(k->w->be, k->l->blocks[b].kind);
-  for (int b = end - 1; b >= first; b--) {
-    const trm__block *blk = &w->be->blocks[b];
-    const real *x = saved + (b - first) * k->latent, *y = x + k->latent;
+static void reverse_step(walking *walk, const trm__step *s, real *saved, real *grads,
+                         bool accumulate) {
+  const trm__layout *l = walk->layout;
+  const int first = l->net_first[s->net], end = l->net_first[s->net + 1];
+  real *own = saved + (end - first + 1) * walk->latent, *dh = walk->w->dz[s->dst];
+  for (int block = first; block < end; block++) own += block_saved(walk, block);
+
+  /* Through the net, last block first: dh from that of a block's output to that of its input. */
+  for (int block = end - 1; block >= first; block--) {
+    const trm__block *blk = &walk->be->blocks[block];
+    const real *x = saved + (block - first) * walk->latent, *y = x + walk->latent;
     real *dw[TRM__BLOCK_WEIGHTS];
-    for (int i = 0; i < blk->n_weights; i++)
-      dw[i] = grads + blk->w[i].at - k->l->net_offset[s->net];
-    own -= k->rows * k->ops->saved_size(k->w->be, blk->kind);
-    k->ops->block_grad(w->be, &k->ws, blk, k->rows, x, y, own, dh, dw, accumulate);
+    for (int i = 0; i < blk->n_weights; i++) dw[i] = grads + blk->w[i].at - l->net_offset[s->net];
+    own -= block_saved(walk, block);
+    walk->ops->block_grad(walk->be, &walk->ws, blk, walk->rows, x, y, own, dh, dw, accumulate);
   }
-  for (int i = 0; i < k->l->plan->n_latents; i++) {
-    const real *both[] = {w->dz[i], dh};
-    if (i != s->dst && (s->src >> i & 1)) k->ops->sum(w->be, &k->ws, k->latent, 2, both, w->dz[i]);
-  }
-  const real *both[] = {w->de, dh};
-  if (s->add_input) k->ops->sum(w->be, &k->ws, k->latent, 2, both, w->de);
-  if (!(s->src >> s->dst & 1)) clear(k, dh); /* the old value had no part in the sum */
+
+  /* To the sources of z[dst] <- net(sum of z[i] + e): each latent, the input, and the old z[dst],
+   * which starts over at zero where it had no part. */
+  for (int i = 0; i < l->plan->n_latents; i++)
+    if (i != s->dst && (s->src >> i & 1)) add(walk, walk->w->dz[i], dh);
+  if (s->add_input) add(walk, walk->w->de, dh);
+  if (!(s->src >> s->dst & 1)) clear(walk, dh);
 }
 
 /* target = sigmoid(q'[0] at the last step, else max(q')) of one more supervision step. */
-static void continue_targets(walk *k, const trm__tile *tile) {
-  trm__walker *w = k->w;
-  const trm__plan *p = k->l->plan;
-  for (int i = 0; i < p->n_latents; i++) copy(k, w->next[i], tile->z[i]);
-  run_steps(k, p->n_steps, w->next);
-  k->ops->head(w->be, &k->ws, k->rows, w->next[p->answer], w->logits, w->q_next);
-  k->ops->q_target(w->be, &k->ws, k->rows, w->q_next, tile->steps, tile->max_steps, w->q_target);
+static void continue_targets(walking *walk, const trm__tile *tile) {
+  trm__walker *w = walk->w;
+  const trm__plan *plan = walk->layout->plan;
+  for (int i = 0; i < plan->n_latents; i++) copy(walk, w->next[i], tile->z[i]);
+  run_steps(walk, plan->n_steps, w->next);
+  walk->ops->head(w->be, &walk->ws, walk->rows, w->next[plan->answer], w->logits, w->q_next);
+  walk->ops->q_target(w->be, &walk->ws, walk->rows, w->q_next, tile->steps, tile->max_steps,
+                      w->q_target);
 }
 
 void trm__walk_train(trm__walker *w, trm__lane *lane, const trm__tile *tile,
                      real *const *step_grads, real *outer_grads, bool accumulate) {
-  walk k = begin_walk(w, lane, tile->rows);
-  const trm__plan *p = k.l->plan;
-  int rows = tile->rows;
-  k.ops->embed(w->be, &k.ws, rows, tile->inputs, tile->puzzle, w->e);
-  run_steps(&k, p->first_grad, tile->z);
-  real *saved = w->saved;
-  for (int i = p->first_grad; i < p->n_steps; i++) {
-    run_saved_step(&k, &p->steps[i], tile->z, saved);
-    saved += rows * step_saved(k.l, w->be, p->steps[i].net);
+  walking walk = begin_walk(w, lane, tile->rows);
+  const trm__plan *plan = w->layout->plan;
+  const bool more = w->layout->dims.q_continue;
+  const int rows = tile->rows;
+  real *saved = w->saved, *z = tile->z[plan->answer];
+
+  /* Forward: the steps without gradient in place, then those that keep their activations. */
+  walk.ops->embed(w->be, &walk.ws, rows, tile->inputs, tile->puzzle, w->e);
+  run_steps(&walk, plan->first_grad, tile->z);
+  for (int i = plan->first_grad; i < plan->n_steps; i++) {
+    run_saved_step(&walk, &plan->steps[i], tile->z, saved);
+    saved += rows * step_saved(w->layout, w->be, plan->steps[i].net);
   }
 
-  bool more = k.l->dims.q_continue;
-  if (more) continue_targets(&k, tile);
-  k.ops->head(w->be, &k.ws, rows, tile->z[p->answer], w->logits, w->q);
-  k.ops->loss(w->be, &k.ws, rows, tile->labels, more ? w->q_target : NULL, w->logits, w->q,
-              tile->loss);
+  /* Losses; logits and q become their gradients. */
+  if (more) continue_targets(&walk, tile);
+  walk.ops->head(w->be, &walk.ws, rows, z, w->logits, w->q);
+  walk.ops->loss(w->be, &walk.ws, rows, tile->labels, more ? w->q_target : NULL, w->logits, w->q,
+                 tile->loss);
 
-  for (int i = 0; i < p->n_latents; i++)
-    if (i != p->answer) clear(&k, w->dz[i]);
-  clear(&k, w->de);
-  k.ops->head_grad(w->be, &k.ws, rows, tile->z[p->answer], w->logits, w->q, w->dz[p->answer],
-                   outer_grads);
-  for (int i = p->n_steps - 1; i >= p->first_grad; i--) {
-    saved -= rows * step_saved(k.l, w->be, p->steps[i].net);
-    reverse_step(&k, &p->steps[i], saved, step_grads[i - p->first_grad], accumulate);
+  /* Backward: only the answer's latent has a gradient to start with. The carried latents are
+   * constants, so what reaches the first of these steps ends there. */
+  for (int i = 0; i < plan->n_latents; i++)
+    if (i != plan->answer) clear(&walk, w->dz[i]);
+  clear(&walk, w->de);
+  walk.ops->head_grad(w->be, &walk.ws, rows, z, w->logits, w->q, w->dz[plan->answer], outer_grads);
+  for (int i = plan->n_steps - 1; i >= plan->first_grad; i--) {
+    saved -= rows * step_saved(w->layout, w->be, plan->steps[i].net);
+    reverse_step(&walk, &plan->steps[i], saved, step_grads[i - plan->first_grad], accumulate);
   }
-  k.ops->embed_grad(w->be, &k.ws, rows, tile->inputs, w->de, outer_grads, tile->d_puzzle);
+  walk.ops->embed_grad(w->be, &walk.ws, rows, tile->inputs, w->de, outer_grads, tile->d_puzzle);
 }

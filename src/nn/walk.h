@@ -26,7 +26,7 @@ typedef struct trm__walker {
   const trm__layout *layout;
   trm__backend *be;
   int rows;
-  real *memory;
+  void *memory; /* behind all that follows */
   real *e, *de, *saved, *logits, *q, *q_next, *q_target;
   real *dz[TRM__MAX_LATENTS], *next[TRM__MAX_LATENTS];
   real *shared, *scratch;

@@ -17,8 +17,8 @@ enum { MOST_POSITIONS = 1 << 20 };
 
 /* Rows of a tile come in these units: with an odd number of positions a tile of odd rows would end
  * in half a pair of bfloat16 values, and the pairs would depend on where tiles end. */
-static int row_unit(const trm__dims *m) {
-  return m->dtype == TRM_BFLOAT16 && m->L % 2 ? 2 : 1;
+static int row_unit(const trm__dims *dims) {
+  return dims->dtype == TRM_BFLOAT16 && dims->L % 2 ? 2 : 1;
 }
 static int round_up(int n, int unit) {
   return (n + unit - 1) / unit * unit;
@@ -32,9 +32,13 @@ static int choose_micro_batch(const trm__layout *l, const trm__backend *be,
   const int unit = row_unit(&l->dims), limit = MOST_POSITIONS / l->dims.L / unit * unit;
   int tile = l->n_params <= SMALL_WEIGHTS ? SMALL_TILE : LARGE_TILE;
   if (!be->ops->host) tile = MOST_POSITIONS; /* a GPU is never full */
+
+  /* What was asked for, or as many rows as fill a tile; whole units, at most a slot. */
   int b = config->micro_batch ? config->micro_batch : tile / l->dims.L;
   b = round_up(b > 1 ? (b < slot ? b : slot) : 1, unit);
   if (b > limit) b = limit;
+
+  /* Fewer where memory binds. */
   if (!config->micro_batch) {
     while (b > unit && teams * trm__walker_bytes(l, be, b, team_size, true) > budget) b -= unit;
     int tiles = (slot + b - 1) / b; /* equal ones waste no part of the last */
@@ -69,6 +73,8 @@ trm_trainer_cost trm__trainer_cost(const trm__layout *l, const trm__backend *be,
                                    const trm__groups *groups, const trm_trainer_config *config) {
   trm_trainer_cost c = {.threads = trm__useful_threads(config->threads)};
   if (!be->ops->host) c.threads = 1; /* it only hands out work */
+
+  /* Each team has a gradient of the net of every step that has one. */
   const int64_t real_size = (int64_t)sizeof(real), ema = config->ema_rate > 0;
   int64_t steps = 0;
   for (int i = l->plan->first_grad; i < l->plan->n_steps; i++) {
@@ -76,12 +82,16 @@ trm_trainer_cost trm__trainer_cost(const trm__layout *l, const trm__backend *be,
     steps += l->net_offset[net + 1] - l->net_offset[net];
   }
   c.teams = common_divisor(c.threads, be->ops->slots);
+
+  /* What does not depend on the micro-batch. */
   c.weights = real_size * ((1 + ema) * l->n_params + trm__groups_reals(groups) + l->n_puzzle_emb) +
               be->ops->held_bytes(be);
   c.gradients =
       real_size * (be->ops->slots * l->n_params + (be->ops->slots > 1 ? c.teams * steps : 0));
   c.carry = trm__carry_bytes(l, be, config->batch_size);
   c.evaluation = evaluation(l, be);
+
+  /* Activations: the largest micro-batch that the rest leaves room for. */
   int64_t budget = config->memory_budget;
   if (!budget) budget = activation_budget(be, c.weights + c.gradients + c.carry + c.evaluation);
   c.micro_batch = choose_micro_batch(l, be, config, c.teams, c.threads / c.teams, budget);

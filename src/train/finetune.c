@@ -74,6 +74,8 @@ static trm_status begin(finetuning *f, const trm_model *model, const trm_dataset
   TRM_TRY(check(trm_model_get_config(model), info, c, err));
   TRM_TRY(adopt(model, info, c->seed, &f->model, err));
   f->batch = info->examples < c->batch_size ? (int)info->examples : c->batch_size;
+
+  /* A short run of its own: a warm-up, then a constant rate, and no average of the weights. */
   trm_trainer_config t = trm_trainer_config_default();
   t.batch_size = f->batch;
   t.seed = c->seed;
@@ -93,6 +95,7 @@ static trm_status begin(finetuning *f, const trm_model *model, const trm_dataset
   const trm_stream_config s = {
       .batch_size = f->batch, .seed = c->seed, .epochs_per_iter = f->batch, .augment = c->augment};
   TRM_TRY(trm_stream_create(&data, 1, &s, &f->stream, err));
+
   const int64_t S = info->seq_len, B = f->batch;
   TRM_ALLOC(&f->inputs, B * S, "a batch", err);
   TRM_ALLOC(&f->labels, B * S, "a batch", err);
@@ -130,6 +133,8 @@ static uint64_t hash_config(const trm_model_config *c) {
                                       "loss",           "puzzle_emb_len",
                                       "forward_dtype",  "rope_theta",
                                       "rms_norm_eps",   "halt_exploration_prob"};
+
+  /* Fields of the first release, as doubles or 32-bit numbers. */
   const trm__fields *all = &trm__model_fields;
   uint64_t hash = TRM__HASH_START;
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -139,6 +144,8 @@ static uint64_t hash_config(const trm_model_config *c) {
     hash = f->type->form == TRM__FORM_DOUBLE ? trm__hash_bytes(hash, &v, sizeof v)
                                              : trm__hash_bytes(hash, &whole, sizeof whole);
   }
+
+  /* Later ones, by name, where they say something. */
   for (int i = 0; i < all->n; i++) {
     const trm_field *f = &all->v[i];
     const double v = trm__field_number(f, c);
@@ -202,6 +209,7 @@ static trm_status restore(finetuning *f, const identity *id, trm_error *err) {
   trm__kind kind = TRM__ABSENT;
   if (c->state) TRM_TRY(trm__path_look(c->state, &kind, err));
   if (kind == TRM__ABSENT) return TRM_OK;
+
   TRM_TRY(check_identity(c->state, id, err));
   TRM_TRY(trm_trainer_load(f->trainer, c->state, err));
   const int64_t done = trm_trainer_updates(f->trainer);
@@ -229,12 +237,15 @@ static trm_status run(finetuning *f, const identity *id, trm_error *err) {
   const trm_finetune_config *c = f->config;
   const double seconds = c->state_seconds > 0 ? c->state_seconds : (double)STATE_SECONDS;
   int64_t done = trm_trainer_updates(f->trainer), saved = done;
-  f->saved_at = done ? trm__os_seconds()
-                     : -INFINITY; /* at once: a place that cannot be written ends it early */
+
+  /* The first state is written at once: a place that cannot be written ends it early. */
+  f->saved_at = done ? trm__os_seconds() : -INFINITY;
   while (done < c->steps && !(c->enough && c->enough(c->progress_arg, done))) {
     trm_metrics metrics;
     TRM_TRY(update(f, &metrics, err));
     done = trm_trainer_updates(f->trainer);
+
+    /* A state once in a while, and before it stops because somebody wants it. */
     const bool stop = c->progress && !c->progress(c->progress_arg, done, c->steps, &metrics);
     if (c->state && (stop || trm__os_seconds() - f->saved_at > seconds)) {
       TRM_TRY(save(f, id, err));
@@ -265,6 +276,8 @@ trm_status trm_finetune(const trm_model *model, const trm_dataset *data,
   TRM_GOTO(begin(&f, model, data, err));
   if (config->state) TRM_GOTO(identify(&f, data, &id, err));
   TRM_GOTO(restore(&f, &id, err));
+
+  /* What was learned is handed over when it was stopped, too. */
   st = run(&f, &id, err);
   if (st == TRM_OK || st == TRM_E_INTERRUPTED) st = hand_over(&f, st, out, err);
 done:

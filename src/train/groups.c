@@ -109,6 +109,8 @@ trm_status trm__groups_create(const trm__layout *l, const trm__group_spec *specs
   trm__groups g = {.n = n};
   TRM_ASSERT(n <= TRM__MAX_GROUPS);
   TRM_ALLOC(&g.segments, l->n_slots, "the groups of an update", err);
+
+  /* Every trained tensor must be in a group. */
   for (int i = 0; i < n; i++) {
     g.spec[i] = specs[i];
     g.group[i].rule = specs[i].rule;
@@ -119,6 +121,8 @@ trm_status trm__groups_create(const trm__layout *l, const trm__group_spec *specs
     trm__free(g.segments);
     TRM_FAIL(err, TRM_E_ARGUMENT, "no group of the update takes %s", s->name);
   }
+
+  /* Each group's tensors in their order, as stretches; the groups' segments follow each other. */
   for (int i = 0; i < n; i++) {
     trm__segment *own = g.segments + g.n_segments;
     const trm__slot *before = NULL;
@@ -131,6 +135,7 @@ trm_status trm__groups_create(const trm__layout *l, const trm__group_spec *specs
     g.group[i].segments = own;
     g.n_segments += g.group[i].n_segments;
   }
+
   lay_out_states(&g, false);
   *out = g;
   return TRM_OK;
@@ -144,6 +149,8 @@ trm_status trm__groups_memory(trm__groups *g, trm__backend *be, trm_error *err) 
                "%s: the optimizer is not there yet; choose another, or the "
                "device cpu",
                be->ops->name);
+
+  /* State, one tensor for all groups that name it; figures; scratch that they take in turns. */
   for (int i = 0; i < g->n_states; i++)
     TRM_TRY(trm__backend_alloc(be, g->state[i].n, sizeof(real), g->state[i].name, &g->state[i].at,
                                err));
@@ -151,6 +158,7 @@ trm_status trm__groups_memory(trm__groups *g, trm__backend *be, trm_error *err) 
   TRM_TRY(trm__backend_alloc(be, g->n, sizeof *g->figures, "rates", &g->figures, err));
   if (scratch)
     TRM_TRY(trm__backend_alloc(be, scratch, sizeof(real), "scratch of rules", &g->scratch, err));
+
   for (int i = 0; i < g->n; i++) {
     g->group[i].figures = g->figures + i;
     g->group[i].scratch = g->scratch;

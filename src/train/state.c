@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/carve.h"
 #include "base/check.h"
 #include "base/memory.h"
 #include "io/safetensors.h"
@@ -43,6 +44,8 @@ static trm_status list_parts(const trm_trainer *t, part parts[MAX_PARTS], int *c
   const trm__update *u = &t->update;
   int n = 0;
   int64_t B = t->config.batch_size, latent = (int64_t)l->dims.L * l->dims.D;
+
+  /* Weights, their average, and what the groups' rules keep. */
   add_part(parts, &n, "params", REAL_DTYPE, l->n_params, u->params);
   add_part(parts, &n, "buffers", REAL_DTYPE, l->n_buffers, t->weights.buffers);
   if (u->puzzle_emb) add_part(parts, &n, "puzzle_emb", REAL_DTYPE, l->n_puzzle_emb, u->puzzle_emb);
@@ -51,6 +54,8 @@ static trm_status list_parts(const trm_trainer *t, part parts[MAX_PARTS], int *c
     const trm__rule_state *s = &t->groups.state[i];
     add_part(parts, &n, s->name, REAL_DTYPE, s->n, s->at)->never_negative = s->never_negative;
   }
+
+  /* The carry. */
   for (int i = 0; i < l->plan->n_latents; i++)
     add_part(parts, &n, l->plan->latent[i], REAL_DTYPE, B * latent, c->z[i])->latent_rows = (int)B;
   add_part(parts, &n, "inputs", TRM__I32, B * l->dims.S, c->inputs);
@@ -70,22 +75,23 @@ static size_t part_bytes(const part *p) {
 static trm_status fetch_parts(const trm_trainer *t, part *parts, int n, unsigned char **memory,
                               trm_error *err) {
   const trm__backend_ops *ops = t->be->ops;
-  size_t all = 0;
+  trm__carver count = {0}, copies = {0};
   *memory = NULL;
   for (int i = 0; i < n; i++) parts[i].tensor.data = parts[i].at;
   if (ops->host) return TRM_OK;
-  for (int i = 0; i < n; i++) all += (part_bytes(&parts[i]) + 63) / 64 * 64;
-  TRM_ALLOC(memory, all, "a copy of the trainer's state", err);
-  all = 0;
+
+  for (int i = 0; i < n; i++) (void)trm__carve(&count, (int64_t)part_bytes(&parts[i]), 1);
+  TRM_ALLOC(memory, count.bytes, "a copy of the trainer's state", err);
+  copies.block = *memory;
   for (int i = 0; i < n; i++) {
-    void *copy = *memory + all;
+    void *copy = trm__carve(&copies, (int64_t)part_bytes(&parts[i]), 1);
     if (parts[i].latent_rows)
       ops->get_latents(t->be, parts[i].latent_rows, copy, parts[i].at);
     else
       ops->get(t->be, copy, parts[i].at, part_bytes(&parts[i]));
     parts[i].tensor.data = copy;
-    all += (part_bytes(&parts[i]) + 63) / 64 * 64;
   }
+  TRM_ASSERT(copies.bytes == count.bytes);
   return ops->run(t->be, NULL, NULL, 0, err);
 }
 
@@ -159,6 +165,8 @@ static trm_status check_parts(const trm__safetensors *file, const part *parts, i
           (long long)want->shape[0], trm__dtype_name(want->dtype));
     TRM_TRY(check_values(path, &parts[i], have->data, err));
   }
+
+  /* All of ours are there, so a tensor more is one of another run. */
   if (trm__safetensors_count(file) != n)
     TRM_FAIL(err, TRM_E_SHAPE,
              "%s: %d tensors, this run needs %d; it is the state of another kind of run", path,
@@ -221,11 +229,15 @@ trm_status trm_trainer_load(trm_trainer *t, const char *path, trm_error *err) {
   int n;
   TRM_TRY(list_parts(t, parts, &n, err));
   TRM_TRY(trm__safetensors_open(path, &file, err));
+
+  /* All of the file is checked before any of the trainer changes. */
   int64_t updates;
   TRM_GOTO(read_updates(file, path, &updates, err));
   TRM_GOTO(check_parts(file, parts, n, path, err));
   TRM_GOTO(check_carry(file, t, path, err));
   TRM_GOTO(check_halting(file, t, path, err));
+
+  /* The parts, and what follows from them. */
   for (int i = 0; i < n; i++)
     set_part(t, &parts[i], trm__safetensors_find(file, parts[i].tensor.name)->data);
   trm__carry_restore(t->carry);

@@ -36,6 +36,8 @@ trm_status trm__trainer_create(const trm_model *model, const trm_trainer_config 
         "the model keeps the embeddings of %d of its %d puzzle ids; train the model that it was "
         "made from",
         model->n_ids, model->config.num_puzzle_identifiers);
+
+  /* What it is going to take is known, and refused where there is no room, before it is taken. */
   TRM_ALLOC(&t, 1, "a trainer", err);
   t->config = *config;
   TRM_GOTO(trm__groups_create(l, specs, n_specs, &t->groups, err));
@@ -43,6 +45,7 @@ trm_status trm__trainer_create(const trm_model *model, const trm_trainer_config 
                                &t->be, err));
   t->cost = trm__trainer_cost(l, t->be, &t->groups, config);
   TRM_GOTO(trm__trainer_room(t->be, &t->cost, err));
+
   TRM_GOTO(trm_model_clone(model, &t->model, err));
   TRM_GOTO(trm__pool_create(t->cost.threads, &t->pool, err));
   TRM_GOTO(trm__trainer_memory(t, err));
@@ -105,6 +108,8 @@ static void slot_gradients(trm_trainer *t, trm__lane *lane, int slot) {
   real *const *steps = t->step_grads + lane->team * t->n_grad_steps;
   int first = slot_start(t, slot), last = slot_start(t, slot + 1);
   trm__workspace ws = {lane, NULL, NULL};
+
+  /* Micro-batch by micro-batch: the first replaces the steps' gradients, the others add to them. */
   t->be->ops->clear_grads(t->be, &ws, l->n_params, grads);
   for (int row = first; row < last; row += t->micro_batch) {
     int n = last - row < t->micro_batch ? last - row : t->micro_batch;
@@ -193,6 +198,8 @@ static void measure(const trm_trainer *t, trm_metrics *out) {
     m.lm_loss += l->lm;
     m.q_halt_loss += l->q_halt;
     m.q_continue_loss += l->q_continue;
+
+    /* The rest is measured where an answer is complete: at rows that halted. */
     if (!t->view.halted[r] || l->valid == 0) continue;
     bool exact = l->right == l->valid;
     m.count += 1;
@@ -219,6 +226,8 @@ static const char *find_not_finite(const trm_trainer *t, trm_tensor_kind kind, c
 /* Why the update was not applied. */
 static trm_status report_not_finite(trm_trainer *t, const trm_metrics *m, trm_error *err) {
   TRM_TRY(trm_trainer_sync(t, err));
+
+  /* The first tensor to blame: a weight, else a gradient, else the loss alone. */
   const trm_model *w = t->model;
   const char *weight = find_not_finite(t, TRM_TENSOR_PARAM, w->params);
   if (!weight) weight = find_not_finite(t, TRM_TENSOR_BUFFER, w->buffers);
@@ -277,10 +286,14 @@ trm_status trm_trainer_step(trm_trainer *t, const trm_batch *fresh, trm_metrics 
   const int B = t->config.batch_size;
   TRM_TRY(trm__carry_check(t->carry, B, t->view.halted, fresh->inputs, fresh->labels,
                            fresh->puzzle_ids, err));
+
+  /* What the host has for this update: explorations, the fresh batch, rates. */
   draw_explorations(t);
   trm__carry_offer(t->carry, 0, B, fresh->inputs, fresh->labels, fresh->puzzle_ids);
   ops->put(t->be, t->least, t->drawn, (size_t)B * sizeof *t->drawn);
   send_figures(t);
+
+  /* The update, and what came of it. */
   TRM_TRY(run_update(t, err));
   read_back(t);
   TRM_TRY(ops->run(t->be, NULL, NULL, KEY_UPDATE, err));
@@ -302,11 +315,13 @@ trm_status trm_trainer_sync(trm_trainer *t, trm_error *err) {
   const trm__update *u = &t->update;
   const size_t n = (size_t)l->n_params * sizeof(real);
   if (ops->host) return TRM_OK;
+
   ops->get(t->be, t->model->params, u->params, n);
   ops->get(t->be, t->model->buffers, t->weights.buffers, (size_t)l->n_buffers * sizeof(real));
   if (t->ema) ops->get(t->be, t->ema->params, u->ema, n);
   if (u->puzzle_emb)
     ops->get(t->be, t->model->puzzle_emb, u->puzzle_emb, (size_t)l->n_puzzle_emb * sizeof(real));
+
   ops->get(t->be, t->view.grads, u->grads, n);
   ops->get(t->be, t->view.d_puzzle, u->d_puzzle,
            (size_t)t->config.batch_size * (size_t)l->dims.E * sizeof(real));

@@ -112,6 +112,8 @@ trm_status trm__trainer_memory(trm_trainer *t, trm_error *err) {
   t->n_grad_steps = l->plan->n_steps - l->plan->first_grad;
   t->update.n = l->n_params;
   t->update.rows = t->config.batch_size;
+
+  /* What an update works on. */
   TRM_TRY(weights_and_ema(t, err));
   TRM_TRY(trm__carry_create(t->model, t->be, &t->weights, t->config.batch_size, &t->carry, err));
   t->update.puzzle_ids = t->carry->rows.puzzle_ids;
@@ -120,6 +122,8 @@ trm_status trm__trainer_memory(trm_trainer *t, trm_error *err) {
   TRM_TRY(figures(t, err));
   t->halting =
       (trm__halting){c->halt_max_steps, c->halt_max_steps > 1, !c->no_ACT_continue, t->least};
+
+  /* What the host sees, and what each team works in. */
   TRM_TRY(views(t, err));
   TRM_ALLOC(&t->walkers, t->n_teams, "walkers", err);
   for (int i = 0; i < t->n_teams; i++)

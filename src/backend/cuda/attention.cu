@@ -45,12 +45,17 @@ __device__ __forceinline__ void soften(float (&s)[M][N][4], float scale, float (
   for (int m = 0; m < M; m++)
 #pragma unroll
     for (int r = 0; r < 2; r++) {
+      /* The greatest score of the row so far, over this tile and those before. */
       float top = s[m][0][2 * r], part = 0;
 #pragma unroll
       for (int n = 0; n < N; n++) top = fmaxf(top, fmaxf(s[m][n][2 * r], s[m][n][2 * r + 1]));
       top = fmaxf(most[m][r], row_max(top) * scale);
+
+      /* What was summed with the former greatest score shrinks by 2^(former - new). */
       float before = fast_exp2(most[m][r] - top);
       most[m][r] = top;
+
+      /* p = 2^(s - top); sum and o go on from their shrunk values. */
 #pragma unroll
       for (int n = 0; n < N; n++)
 #pragma unroll
@@ -77,6 +82,8 @@ __global__ void __launch_bounds__(128) forward_kernel(const T *qkv, T *o, float 
   const int own = warp * 16 * M, tiles = (z.L + KEYS - 1) / KEYS;
   const bool idle = p.first + own >= z.L;
   const T *keys = qkv + p.qkv + wide;
+
+  /* A tile of keys and its values, into the stage of its turn. */
   auto load_keys = [&](int tile) {
     T *s = shared + tile % 2 * plan::STAGE;
     const T *g = keys + (int64_t)tile * KEYS * ld;
@@ -84,6 +91,8 @@ __global__ void __launch_bounds__(128) forward_kernel(const T *qkv, T *o, float 
     load_tile<T, DP, KEYS, THREADS>(s + KEYS * STRIDE, g + wide, ld, z.L - tile * KEYS, z);
     copy_commit();
   };
+
+  /* The queries go through the second stage into registers while the first tile is on its way. */
   load_tile<T, DP, plan::ROWS, THREADS>(shared + plan::STAGE, qkv + p.qkv + (int64_t)p.first * ld,
                                         ld, z.L - p.first, z);
   copy_commit();
@@ -96,6 +105,8 @@ __global__ void __launch_bounds__(128) forward_kernel(const T *qkv, T *o, float 
 #pragma unroll
     for (int m = 0; m < M; m++)
       load_along(q[k][m], shared + plan::STAGE + (own + 16 * m) * STRIDE + 16 * k, STRIDE);
+
+  /* o = sum over tiles of p v, p relative to the greatest score so far. */
   float out[M][DP / 8][4] = {}, most[M][2], sum[M][2] = {};
   for (int m = 0; m < M; m++) most[m][0] = most[m][1] = -INFINITY;
   for (int tile = 0; tile < tiles; tile++) {
@@ -103,12 +114,16 @@ __global__ void __launch_bounds__(128) forward_kernel(const T *qkv, T *o, float 
     __syncthreads(); /* this tile is there, and nobody reads the other stage any more */
     if (tile + 1 < tiles) load_keys(tile + 1);
     if (idle) continue;
+
+    /* c = q k^T, -inf behind L, then p */
     const T *s = shared + tile % 2 * plan::STAGE;
     float c[M][KEYS / 8][4] = {};
 #pragma unroll
     for (int k = 0; k < DP / 16; k++) mma_along(c, q[k], s + 16 * k, STRIDE);
     if ((tile + 1) * KEYS > z.L) mask_columns(c, z.L - tile * KEYS);
     soften(c, z.scale * LOG2_E, most, sum, out);
+
+    /* out += p v */
 #pragma unroll
     for (int k = 0; k < KEYS / 16; k++) {
       operand<T> a[M];
@@ -119,6 +134,8 @@ __global__ void __launch_bounds__(128) forward_kernel(const T *qkv, T *o, float 
   }
   __syncthreads();
   if (idle) return;
+
+  /* lse = ln(sum) + greatest score; o is divided by the sum as it is written. */
   float scale[M][2];
 #pragma unroll
   for (int m = 0; m < M; m++)

@@ -1,12 +1,13 @@
 /* Backward pass of attention (attention.cuh), with p recomputed from q, k and lse and
  * ds = p * (d_o v^T - delta) / sqrt(d), the last factor applied to the sums:
- *   dv = p^T d_o, dk = ds^T q    per key, so p and ds are made transposed: what a product leaves in
- * a warp's registers is operand A of the next one as it stands dq = ds k                    per
- * query In general these are two kernels of one shape: rows of two kinds stay, tiles of two others
- * pass, and both make p and ds. Where a head fits a block (bf16, L <= 128, the head sizes in use),
- * one kernel makes them once, by keys, and hands ds to the queries through shared memory; it reads
- * every input once, which is what its time is spent on. Each element is summed by one warp in one
- * order: no atomics. */
+ *   dv = p^T d_o, dk = ds^T q    per key
+ *   dq = ds k                    per query
+ * Per key p and ds are made transposed: what a product leaves in a warp's registers is operand A of
+ * the next one as it stands. In general these are two kernels of one shape: rows of two kinds stay,
+ * tiles of two others pass, and both make p and ds. Where a head fits a block (bf16, L <= 128, the
+ * head sizes in use), one kernel makes them once, by keys, and hands ds to the queries through
+ * shared memory; it reads every input once, which is what its time is spent on. Each element is
+ * summed by one warp in one order: no atomics. */
 #include "attention.cuh"
 #include "attention_tiles.cuh"
 
@@ -24,6 +25,8 @@ __global__ void __launch_bounds__(256)
   for (int k = lane_id(); k < z.d; k += WARP)
     sum += to_float(o[i * z.d + k]) * to_float(d_o[i * z.d + k]);
   sum = warp_sum(sum);
+
+  /* From [b, L, H] to [b, H, L]. */
   int64_t position = i / z.H, h = i % z.H, row = position / z.L;
   if (lane_id() == 0) delta[(row * z.H + h) * z.L + position % z.L] = sum;
 }
@@ -54,10 +57,14 @@ __global__ void __launch_bounds__(128) backward_kernel(const T *qkv, const float
   const int wide = z.H * z.d, ld = 3 * wide, lane = lane_id();
   const int own = (int)threadIdx.x / WARP * 16 * M, tiles = (z.L + PASS - 1) / PASS;
   const bool idle = p.first + own >= z.L;
+
+  /* Of keys: k and v stay, q and d_o pass, and s and dp are [keys, queries]; of queries: q and d_o
+   * stay, k and v pass, and they are [queries, keys]. */
   const T *q = qkv + p.qkv, *k = q + wide, *v = k + wide, *g = d_o + p.o;
   const T *stay[2] = {OF_KEYS ? k : q, OF_KEYS ? v : g},
           *pass[2] = {OF_KEYS ? q : k, OF_KEYS ? g : v};
   const int stay_ld[2] = {ld, OF_KEYS ? ld : wide}, pass_ld[2] = {ld, OF_KEYS ? wide : ld};
+
   lse += p.at;
   delta += p.at;
   auto load_pass = [&](int tile) {
@@ -67,11 +74,16 @@ __global__ void __launch_bounds__(128) backward_kernel(const T *qkv, const float
                                       z.L - tile * PASS, z);
     copy_commit();
   };
+
+  /* What stays, and the first tile of what passes. */
   for (int i = 0; i < 2; i++)
     load_tile<T, DP, plan::ROWS, THREADS>(shared + i * plan::ROWS * STRIDE,
                                           stay[i] + (int64_t)p.first * stay_ld[i], stay_ld[i],
                                           z.L - p.first, z);
   load_pass(0);
+
+  /* lse and delta belong to queries: those that pass bring theirs with each tile, those that stay
+   * have them in registers. */
   const bool numbering = OF_KEYS && (int)threadIdx.x < PASS;
   float2 next = numbers_of(lse, delta, (int)threadIdx.x, z.L);
   float lse_row[M][2], delta_row[M][2];
@@ -84,19 +96,26 @@ __global__ void __launch_bounds__(128) backward_kernel(const T *qkv, const float
       lse_row[m][r] = of_row.x;
       delta_row[m][r] = of_row.y;
     }
+
+  /* Of keys: d0 = dk, d1 = dv; of queries: d0 = dq. */
   float d0[M][DP / 8][4] = {}, d1[OF_KEYS ? M : 1][DP / 8][4] = {};
   for (int tile = 0; tile < tiles; tile++) {
     const T *s0 = stages + tile % 2 * plan::STAGE, *s1 = s0 + PASS * STRIDE;
     float *own_numbers = numbers + tile % 2 * 2 * PASS;
+
+    /* This tile's numbers and rows are there behind the barrier, and nobody reads the other stage
+     * any more, so that the next tile may come. */
     if (numbering) {
       own_numbers[threadIdx.x] = next.x;
       own_numbers[PASS + threadIdx.x] = next.y;
       next = numbers_of(lse, delta, (tile + 1) * PASS + (int)threadIdx.x, z.L);
     }
     copy_wait<0>();
-    __syncthreads(); /* this tile is there, and nobody reads the other stage any more */
+    __syncthreads();
     if (tile + 1 < tiles) load_pass(tile + 1);
     if (idle) continue;
+
+    /* s = k q^T, dp = v d_o^T; or s = q k^T, dp = d_o v^T */
     float s[M][PASS / 8][4] = {}, dp[M][PASS / 8][4] = {};
 #pragma unroll
     for (int i = 0; i < DP / 16; i++) {
@@ -110,12 +129,16 @@ __global__ void __launch_bounds__(128) backward_kernel(const T *qkv, const float
         load_along(a[m], shared + (plan::ROWS + own + 16 * m) * STRIDE + 16 * i, STRIDE);
       mma_along(dp, a, s1 + 16 * i, STRIDE);
     }
+
+    /* s <- p = exp(s / sqrt(d) - lse), dp <- ds = p * (dp - delta) */
     if (OF_KEYS) {
       gradient_by_columns(s, dp, z.scale * LOG2_E, own_numbers, own_numbers + PASS);
     } else {
       if ((tile + 1) * PASS > z.L) mask_columns(s, z.L - tile * PASS);
       gradient_by_rows(s, dp, z.scale * LOG2_E, lse_row, delta_row);
     }
+
+    /* dv += p d_o, dk += ds q; or dq += ds k */
 #pragma unroll
     for (int i = 0; i < PASS / 16; i++) {
       operand<T> a[M];
@@ -130,6 +153,7 @@ __global__ void __launch_bounds__(128) backward_kernel(const T *qkv, const float
     }
   }
   if (idle) return;
+
   /* Only this warp reads its rows of the tiles that stay. */
   float scale[M][2], one[M][2];
   for (int m = 0; m < M; m++)
@@ -181,6 +205,8 @@ __global__ void __launch_bounds__(W *WARP, W < 8 ? 2 : 1)
   float *lses = reinterpret_cast<float *>(g + plan::TILE), *delta = lses + LP;
   const place p = place_of(z, LP);
   const int wide = z.H * z.d, ld = 3 * wide, lane = lane_id(), own = (int)threadIdx.x / WARP * 16;
+
+  /* q, k, v and d_o into shared memory; meanwhile this warp's rows of o, and lse to base 2. */
   for (int i = 0; i < 3; i++)
     load_tile<bf16, DP, LP, W * WARP>(q + i * plan::TILE, qkv + p.qkv + i * wide, ld, z.L, z);
   load_tile<bf16, DP, LP, W * WARP>(g, d_o + p.o, wide, z.L, z);
@@ -191,12 +217,17 @@ __global__ void __launch_bounds__(W *WARP, W < 8 ? 2 : 1)
     lses[threadIdx.x] = (int)threadIdx.x < z.L ? lse[p.at + (int)threadIdx.x] * LOG2_E : INFINITY;
   copy_wait<0>();
   __syncthreads();
+
+  /* delta = rowsum(d_o * o) */
   deltas(delta + own, outputs, g + own * STRIDE, STRIDE);
   __syncthreads();
+
+  /* The warp's 16 keys against all queries, 16 at a time. */
   float dk[1][DP / 8][4] = {}, dv[1][DP / 8][4] = {};
   operand<bf16> gradient[W][1];
 #pragma unroll
   for (int j = 0; j < W; j++) {
+    /* s = k q^T, dp = v d_o^T */
     float s[1][2][4] = {}, dp[1][2][4] = {};
     operand<bf16> a[1];
 #pragma unroll
@@ -206,16 +237,21 @@ __global__ void __launch_bounds__(W *WARP, W < 8 ? 2 : 1)
       load_along(a[0], v + own * STRIDE + 16 * i, STRIDE);
       mma_along(dp, a, g + 16 * j * STRIDE + 16 * i, STRIDE);
     }
+
     /* Keys behind L: their p may be infinite, and 0 times that is no 0 in ds k. */
 #pragma unroll
     for (int e = 0; e < 4; e++)
       if (own + lane / 4 + e / 2 * 8 >= z.L) s[0][0][e] = s[0][1][e] = -INFINITY;
+
+    /* s <- p, dp <- ds = p * (dp - delta); dv += p d_o, dk += ds q */
     gradient_by_columns(s, dp, z.scale * LOG2_E, lses + 16 * j, delta + 16 * j);
     pack(a[0], s[0][0], s[0][1]);
     mma_across(dv, a, g + 16 * j * STRIDE, STRIDE);
     pack(gradient[j][0], dp[0][0], dp[0][1]);
     mma_across(dk, gradient[j], q + 16 * j * STRIDE, STRIDE);
   }
+
+  /* ds into shared memory, for the queries; dk and dv to where they belong. */
   __syncthreads(); /* q, v and d_o are used up */
 #pragma unroll
   for (int j = 0; j < W; j++) store_along(ds + own * ACROSS + 16 * j, ACROSS, gradient[j][0]);
@@ -224,6 +260,8 @@ __global__ void __launch_bounds__(W *WARP, W < 8 ? 2 : 1)
   write_rows<bf16, DP, 1>(dk, scale, rows, to + wide, ld, z.L - own, z);
   write_rows<bf16, DP, 1>(dv, one, rows, to + 2 * wide, ld, z.L - own, z);
   __syncthreads();
+
+  /* dq = ds k, the warp's 16 queries against all keys. */
   float dq[1][DP / 8][4] = {};
 #pragma unroll
   for (int j = 0; j < W; j++) {
@@ -281,6 +319,7 @@ void attention_backward(const T *qkv, const T *o, const float *lse, const T *d_o
   heads z = heads_of<T>(L, H, d, qkv, d_o, dqkv);
   int64_t n = (int64_t)b * L * H;
   if (run_heads(qkv, o, lse, d_o, dqkv, b, z, stream)) return;
+
   launch(delta_kernel<T>, dim3((unsigned)divide_up(n, 256 / WARP)), dim3(256), 0, stream, o, d_o,
          delta, n, z);
   if (d <= 16)

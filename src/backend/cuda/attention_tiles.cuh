@@ -64,6 +64,8 @@ __device__ __forceinline__ void write_rows(const float (&c)[M][DP / 8][4],
   constexpr int UNIT = 16 / (int)sizeof(T), UNITS = DP / UNIT, STRIDE = tile_stride<T>(DP);
   const int lane = lane_id();
   T *own = s + lane / 4 * STRIDE + lane % 4 * 2;
+
+  /* Pairs from the registers into the warp's own rows of the tile. */
   __syncwarp();
 #pragma unroll
   for (int m = 0; m < M; m++)
@@ -73,6 +75,8 @@ __device__ __forceinline__ void write_rows(const float (&c)[M][DP / 8][4],
       for (int e = 0; e < 2; e++)
         store_pair(own + (16 * m + 8 * e) * STRIDE + 8 * n, c[m][n][2 * e] * scale[m][e],
                    c[m][n][2 * e + 1] * scale[m][e]);
+
+  /* Whole units of 16 bytes from there, or value by value where rows have no whole ones. */
   __syncwarp();
   for (int i = lane; i < 16 * M * UNITS; i += WARP) {
     int row = i / UNITS, col = i % UNITS * UNIT;

@@ -3,6 +3,7 @@
 #define TRM_BACKEND_CUDA_BACKEND_CUH
 
 #include "backend/plugin.h"
+#include "base/carve.h"
 #include "device.cuh"
 #include "product.cuh"
 
@@ -27,7 +28,8 @@ struct CudaBackend {
   cudaStream_t stream;
   Products products;
   BlockWeights *weights;  /* [n_blocks] */
-  void *memory;           /* behind weights, tables and workspace */
+  void *memory;           /* behind workspace, weights, parts and tables */
+  void *workspace;        /* of products */
   int64_t bytes;          /* of it */
   float *cosine, *sine;   /* [L, d/2] */
   unsigned char *staging; /* of the host, pinned: what is on its way to the device */
@@ -57,6 +59,12 @@ static inline bool is_bf16(const trm__backend *be) {
 }
 static inline int64_t value_size(const trm__backend *be) {
   return is_bf16(be) ? 2 : 4;
+}
+
+/* n values of one of the block's parts. */
+template <class U>
+static U *carve(trm__carver *c, int64_t n) {
+  return static_cast<U *>(trm__carve(c, n, sizeof(U)));
 }
 
 /* Keeps the first failure. */

@@ -55,6 +55,8 @@ __device__ __forceinline__ void load_chunk(bf16 *s, const weights &w, int f) {
   constexpr int MOST = K <= 2 ? 32 : K <= 4 ? 16 : 8, ROWS = MOST < F ? MOST : F;
   static_assert(ROWS * ALONG <= THREADS && F % ROWS == 0, "rows per step");
   const int t = (int)threadIdx.x;
+
+  /* Rows of W_in: gates f .. f + F, and their ups; then columns of W_out. */
   if (f < w.FL) {
     const int row = t / ALONG, col = t % ALONG * 8, at = (f + row) * w.ld_in + col;
     const int rows = col < w.ld_in ? w.FL - f - row : 0;
@@ -66,6 +68,7 @@ __device__ __forceinline__ void load_chunk(bf16 *s, const weights &w, int f) {
         copy_async(to + plan::UP, w.in + at + (w.FL + i) * w.ld_in, i >= rows);
       }
     }
+
     const int l = t / ACROSS, unit = t % ACROSS * 8, from = l * w.ld_out + f + unit;
     const int positions = f + unit < w.ld_out ? w.L - l : 0;
 #pragma unroll
@@ -248,8 +251,11 @@ __device__ __forceinline__ void norm_gradient(bf16 *dy, const bf16 *y, const flo
     low += pair_low(g) * pair_low(v);
     high += pair_high(g) * pair_high(v);
   }
+
+  /* mean(dy y) of both halves */
   low = (low + __shfl_xor_sync(0xffffffffu, low, 16)) / (float)L;
   high = (high + __shfl_xor_sync(0xffffffffu, high, 16)) / (float)L;
+
   const float inv_low = c < n ? inv[c] : 0, inv_high = c < n ? inv[c + 1] : 0;
   for (int l = half; l < L; l += 2) {
     uint32_t *at = reinterpret_cast<uint32_t *>(dy + l * XS + c);
@@ -274,6 +280,8 @@ __device__ __forceinline__ void write_units(bf16 *staging, const operand<bf16> (
       *reinterpret_cast<unsigned short *>(at) = low;
       *reinterpret_cast<unsigned short *>(at + STAGING) = high;
     }
+
+  /* Rows of the staging area, 16 bytes a lane. */
   __syncwarp();
 #pragma unroll
   for (int i = 0; i < 2; i++) {

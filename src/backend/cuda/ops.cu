@@ -34,9 +34,9 @@ static int64_t saved_size(const trm__backend *be, trm__block_kind kind) {
   return block_saved(cuda_of(be), kind);
 }
 static int64_t shared_size(const trm__backend *be, int b, bool training) {
-  const trm__dims &m = be->dims;
-  int64_t most = training ? table_grad_scratch((int64_t)b * m.S, m.V, m.D) : 0;
-  if (training && table_grad_scratch(b, 2, m.D) > most) most = table_grad_scratch(b, 2, m.D);
+  const trm__dims &dims = be->dims;
+  int64_t most = training ? table_grad_scratch((int64_t)b * dims.S, dims.V, dims.D) : 0;
+  if (training && table_grad_scratch(b, 2, dims.D) > most) most = table_grad_scratch(b, 2, dims.D);
   for (int i = 0; i < be->n_blocks; i++) {
     const int64_t n = block_shared(cuda_of(be), be->blocks[i].kind, b, training);
     if (n > most) most = n;
@@ -68,35 +68,35 @@ static void pack(trm__backend *be, const trm__lane *, const real *params) {
 /* --- embedding and sums ---------------------------------------------------------------------- */
 
 /* sqrt(D), and with learned positions another sqrt(1/2). */
-static float embed_scale(const trm__dims &m) {
-  return (float)(sqrt((double)m.D) * (m.learned ? 0.707106781 : 1.0));
+static float embed_scale(const trm__dims &dims) {
+  return (float)(sqrt((double)dims.D) * (dims.learned ? 0.707106781 : 1.0));
 }
 
 static void op_embed(trm__backend *be, trm__workspace *, int b, const int32_t *inputs,
                      const real *const *puzzle, real *e) {
-  const trm__dims &m = be->dims;
-  const real *pos = m.learned ? be->params + be->outer.embed_pos : NULL;
+  const trm__dims &dims = be->dims;
+  const real *pos = dims.learned ? be->params + be->outer.embed_pos : NULL;
   WITH_TYPE(be, [&](auto *t) {
-    embed(m, b, inputs, puzzle, be->params + be->outer.embed_tokens, pos, embed_scale(m), as(t, e),
-          cuda_of(be)->stream);
+    embed(dims, b, inputs, puzzle, be->params + be->outer.embed_tokens, pos, embed_scale(dims),
+          as(t, e), cuda_of(be)->stream);
   });
 }
 
 template <class T>
-static TableGrad<T> table_of(const trm__dims &m, int b, const T *x) {
-  return {x, b, m.L, m.D, m.P, m.S, m.V, NULL, NULL, 0};
+static TableGrad<T> table_of(const trm__dims &dims, int b, const T *x) {
+  return {x, b, dims.L, dims.D, dims.P, dims.S, dims.V, NULL, NULL, 0};
 }
 
 static void op_embed_grad(trm__backend *be, trm__workspace *ws, int b, const int32_t *inputs,
                           const real *de, real *grads, real *d_puzzle) {
-  const trm__dims &m = be->dims;
-  real *d_pos = m.learned ? grads + be->outer.embed_pos : NULL;
+  const trm__dims &dims = be->dims;
+  real *d_pos = dims.learned ? grads + be->outer.embed_pos : NULL;
   WITH_TYPE(be, [&](auto *t) {
-    auto g = table_of(m, b, as(t, de));
+    auto g = table_of(dims, b, as(t, de));
     g.tokens = inputs;
-    g.scale = embed_scale(m);
+    g.scale = embed_scale(dims);
     table_grad(g, ws->shared, grads + be->outer.embed_tokens, cuda_of(be)->stream);
-    embed_grad(m, b, as(t, de), g.scale, d_puzzle, d_pos, cuda_of(be)->stream);
+    embed_grad(dims, b, as(t, de), g.scale, d_puzzle, d_pos, cuda_of(be)->stream);
   });
 }
 
@@ -153,11 +153,11 @@ static void op_loss(trm__backend *be, trm__workspace *, int b, const int32_t *la
 
 static void op_head_grad(trm__backend *be, trm__workspace *ws, int b, const real *z,
                          const real *d_logits, const real *dq, real *dz, real *grads) {
-  const trm__dims &m = be->dims;
+  const trm__dims &dims = be->dims;
   const trm__outer &o = be->outer;
   const cudaStream_t stream = cuda_of(be)->stream;
   WITH_TYPE(be, [&](auto *t) {
-    auto g = table_of(m, b, as(t, z));
+    auto g = table_of(dims, b, as(t, z));
     g.coefficient = d_logits;
     table_grad(g, ws->shared, grads + o.lm_head, stream);
     g.coefficient = dq; /* q_head sees position 0 */
@@ -166,7 +166,7 @@ static void op_head_grad(trm__backend *be, trm__workspace *ws, int b, const real
     g.V = 2;
     table_grad(g, ws->shared, grads + o.q_weight, stream);
     bias_grad(b, dq, grads + o.q_bias, stream);
-    head_grad(m, b, d_logits, dq, be->params + o.lm_head, be->params + o.q_weight, as(t, dz),
+    head_grad(dims, b, d_logits, dq, be->params + o.lm_head, be->params + o.q_weight, as(t, dz),
               stream);
   });
 }

@@ -155,10 +155,14 @@ __global__ void losses_kernel(int S, int V, trm_loss kind, const int32_t *labels
   const int64_t r = blockIdx.x;
   labels += r * S;
   logits += r * S * V;
+
+  /* Every label that counts has the same weight. */
   int valid = 0, right = 0;
   for (int t = threadIdx.x; t < S; t += LOSS_THREADS) valid += labels[t] >= 0;
   valid = block_sum<LOSS_THREADS>(valid, counts);
   const double weight = 1.0 / (valid > 0 ? valid : 1);
+
+  /* lm: the mean cross-entropy over them; logits become its gradient. */
   double lm = 0;
   for (int t = threadIdx.x; t < S; t += LOSS_THREADS) {
     float *x = logits + (int64_t)t * V;
@@ -170,6 +174,7 @@ __global__ void losses_kernel(int S, int V, trm_loss kind, const int32_t *labels
     lm += weight * (kind == TRM_LOSS_STABLEMAX ? stablemax(V, x, labels[t], weight)
                                                : softmax(V, x, labels[t], weight));
   }
+
   right = block_sum<LOSS_THREADS>(right, counts);
   lm = block_sum<LOSS_THREADS>(lm, parts);
   if (threadIdx.x != 0) return;
@@ -203,6 +208,8 @@ __global__ void table_grad_kernel(TableGrad<T> g, int64_t stretch, float *part) 
   if (d >= g.D) return;
   const int64_t rows = (int64_t)g.b * g.S, first = blockIdx.x * stretch;
   const int64_t last = first + stretch < rows ? first + stretch : rows;
+
+  /* dW[v] = sum over rows of c_v x: c is the scale where the token is v, or a coefficient for v. */
   float sum[TABLE_ROWS] = {};
   for (int64_t r = first; r < last; r++) {
     const float x = to_float(g.x[(r / g.S * g.L + g.first + r % g.S) * g.D + d]);
@@ -216,6 +223,7 @@ __global__ void table_grad_kernel(TableGrad<T> g, int64_t stretch, float *part) 
       sum[k] += c * x;
     }
   }
+
   for (int k = 0; k < TABLE_ROWS && v0 + k < g.V; k++)
     part[((int64_t)blockIdx.x * g.V + v0 + k) * g.D + d] = sum[k];
 }
@@ -223,46 +231,46 @@ __global__ void table_grad_kernel(TableGrad<T> g, int64_t stretch, float *part) 
 } /* namespace */
 
 template <class T>
-void embed(const trm__dims &m, int b, const int32_t *inputs, const float *const *puzzle,
+void embed(const trm__dims &dims, int b, const int32_t *inputs, const float *const *puzzle,
            const float *tokens, const float *pos, float scale, T *e, cudaStream_t stream) {
-  const int64_t n = (int64_t)b * m.L * m.D;
-  launch(embed_kernel<T>, grid_for(n), BLOCK, 0, stream, n, m.L, m.P, m.S, m.D, m.E, inputs, puzzle,
-         tokens, pos, scale, e);
+  const int64_t n = (int64_t)b * dims.L * dims.D;
+  launch(embed_kernel<T>, grid_for(n), BLOCK, 0, stream, n, dims.L, dims.P, dims.S, dims.D, dims.E,
+         inputs, puzzle, tokens, pos, scale, e);
 }
 template <class T>
-void embed_grad(const trm__dims &m, int b, const T *de, float scale, float *d_puzzle, float *d_pos,
-                cudaStream_t stream) {
-  const int64_t n = (int64_t)m.L * m.D, values = (int64_t)b * m.E;
+void embed_grad(const trm__dims &dims, int b, const T *de, float scale, float *d_puzzle,
+                float *d_pos, cudaStream_t stream) {
+  const int64_t n = (int64_t)dims.L * dims.D, values = (int64_t)b * dims.E;
   if (values > 0)
-    launch(puzzle_grad_kernel<T>, grid_for(values), BLOCK, 0, stream, values, m.L, m.D, m.E, de,
-           scale, d_puzzle);
+    launch(puzzle_grad_kernel<T>, grid_for(values), BLOCK, 0, stream, values, dims.L, dims.D,
+           dims.E, de, scale, d_puzzle);
   if (d_pos) launch(position_grad_kernel<T>, grid_for(n), BLOCK, 0, stream, n, b, de, scale, d_pos);
 }
 
 template <class T>
-void head(const trm__dims &m, int b, const T *z, const float *w, const float *wq, const float *bias,
-          float *logits, float *q, cudaStream_t stream) {
-  const int64_t rows = (int64_t)b * m.S;
-  launch(logits_kernel<T>, grid_for(rows * WARP), BLOCK, 0, stream, rows, m.L, m.P, m.S, m.D, m.V,
-         z, w, logits);
-  launch(q_kernel<T>, grid_for((int64_t)b * WARP), BLOCK, 0, stream, b, (int64_t)m.L * m.D, m.D, z,
-         wq, bias, q);
+void head(const trm__dims &dims, int b, const T *z, const float *w, const float *wq,
+          const float *bias, float *logits, float *q, cudaStream_t stream) {
+  const int64_t rows = (int64_t)b * dims.S;
+  launch(logits_kernel<T>, grid_for(rows * WARP), BLOCK, 0, stream, rows, dims.L, dims.P, dims.S,
+         dims.D, dims.V, z, w, logits);
+  launch(q_kernel<T>, grid_for((int64_t)b * WARP), BLOCK, 0, stream, b, (int64_t)dims.L * dims.D,
+         dims.D, z, wq, bias, q);
 }
 template <class T>
-void head_grad(const trm__dims &m, int b, const float *d_logits, const float *dq, const float *w,
+void head_grad(const trm__dims &dims, int b, const float *d_logits, const float *dq, const float *w,
                const float *wq, T *dz, cudaStream_t stream) {
-  const int64_t n = (int64_t)b * m.L * m.D;
-  launch(head_grad_kernel<T>, grid_for(n), BLOCK, 0, stream, n, m.L, m.P, m.S, m.D, m.V, d_logits,
-         dq, w, wq, dz);
+  const int64_t n = (int64_t)b * dims.L * dims.D;
+  launch(head_grad_kernel<T>, grid_for(n), BLOCK, 0, stream, n, dims.L, dims.P, dims.S, dims.D,
+         dims.V, d_logits, dq, w, wq, dz);
 }
 void bias_grad(int b, const float *dq, float *d_bias, cudaStream_t stream) {
   launch(bias_grad_kernel, 2, BLOCK, 0, stream, b, dq, d_bias);
 }
 
-void losses(const trm__dims &m, int b, const int32_t *labels, const float *q_target, float *logits,
-            float *q, trm__row_loss *out, cudaStream_t stream) {
-  launch(losses_kernel, b, LOSS_THREADS, 0, stream, m.S, m.V, m.loss, labels, q_target, logits, q,
-         out);
+void losses(const trm__dims &dims, int b, const int32_t *labels, const float *q_target,
+            float *logits, float *q, trm__row_loss *out, cudaStream_t stream) {
+  launch(losses_kernel, b, LOSS_THREADS, 0, stream, dims.S, dims.V, dims.loss, labels, q_target,
+         logits, q, out);
 }
 void q_targets(int b, const float *q, const int32_t *steps, int max_steps, float *target,
                cudaStream_t stream) {

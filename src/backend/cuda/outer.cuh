@@ -8,27 +8,27 @@
 
 /* e [b, L, D] = scale * (puzzle block and token embeddings, + pos where it is not NULL). */
 template <class T>
-void embed(const trm__dims &m, int b, const int32_t *inputs, const float *const *puzzle,
+void embed(const trm__dims &dims, int b, const int32_t *inputs, const float *const *puzzle,
            const float *tokens, const float *pos, float scale, T *e, cudaStream_t stream);
 /* d_puzzle [b, E] and, where d_pos is not NULL, d_pos [L, D] += from de. */
 template <class T>
-void embed_grad(const trm__dims &m, int b, const T *de, float scale, float *d_puzzle, float *d_pos,
-                cudaStream_t stream);
+void embed_grad(const trm__dims &dims, int b, const T *de, float scale, float *d_puzzle,
+                float *d_pos, cudaStream_t stream);
 
 /* logits [b, S, V] = z w^T behind the puzzle positions; q [b, 2] = z wq^T + bias at position 0. */
 template <class T>
-void head(const trm__dims &m, int b, const T *z, const float *w, const float *wq, const float *bias,
-          float *logits, float *q, cudaStream_t stream);
+void head(const trm__dims &dims, int b, const T *z, const float *w, const float *wq,
+          const float *bias, float *logits, float *q, cudaStream_t stream);
 /* dz [b, L, D] from d_logits [b, S, V], dq [b, 2]. */
 template <class T>
-void head_grad(const trm__dims &m, int b, const float *d_logits, const float *dq, const float *w,
+void head_grad(const trm__dims &dims, int b, const float *d_logits, const float *dq, const float *w,
                const float *wq, T *dz, cudaStream_t stream);
 /* d_bias [2] += the sum of dq [b, 2]. */
 void bias_grad(int b, const float *dq, float *d_bias, cudaStream_t stream);
 
 /* As the op of that name. */
-void losses(const trm__dims &m, int b, const int32_t *labels, const float *q_target, float *logits,
-            float *q, trm__row_loss *out, cudaStream_t stream);
+void losses(const trm__dims &dims, int b, const int32_t *labels, const float *q_target,
+            float *logits, float *q, trm__row_loss *out, cudaStream_t stream);
 void q_targets(int b, const float *q, const int32_t *steps, int max_steps, float *target,
                cudaStream_t stream);
 

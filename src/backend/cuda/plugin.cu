@@ -192,8 +192,9 @@ static void move_latents(trm__backend *be, int n, unsigned char *device, real *h
          (size_t)all * sizeof *host, put ? cudaMemcpyHostToDevice : cudaMemcpyDeviceToHost);
     return;
   }
+
   note(c, cudaSetDevice(c->index));
-  float *middle = static_cast<float *>(c->memory);
+  float *middle = static_cast<float *>(c->workspace);
   const int64_t most = WORKSPACE / (int64_t)sizeof(float);
   for (int64_t at = 0; at < all; at += most) {
     const int64_t count = all - at < most ? all - at : most;
@@ -251,6 +252,8 @@ static trm_status op_run(trm__backend *be, trm__program *program, void *arg, int
   note(c, cudaSetDevice(c->index));
   if (!program || c->failed != cudaSuccess) return finish(c, err);
   const bool again = c->program == program && c->program_arg == arg && c->program_key == key;
+
+  /* The first time as it is; the second time it is recorded, and replayed from then on. */
   if (!again) {
     forget_graph(c);
     c->program = program;
@@ -293,7 +296,7 @@ static trm_status choose_kernels(const cudaDeviceProp *prop, const char *name, b
   return TRM_OK;
 }
 
-static trm_status check_model(const trm__dims *m, const trm__block *blocks, int n_blocks,
+static trm_status check_model(const trm__dims *dims, const trm__block *blocks, int n_blocks,
                               const char *name, trm_error *err) {
   for (int i = 0; i < n_blocks; i++)
     if (!block_known(blocks[i].kind))
@@ -301,15 +304,15 @@ static trm_status check_model(const trm__dims *m, const trm__block *blocks, int 
           err, TRM_E_CONFIG,
           "%s: the model has a kind of block that no GPU computes yet; choose the device cpu",
           name);
-  if (m->D % 8 != 0)
+  if (dims->D % 8 != 0)
     return fail(err, TRM_E_CONFIG,
                 "%s: hidden_size %d, but a GPU needs a multiple of 8; choose the device cpu", name,
-                m->D);
-  if (m->d > ATTENTION_MOST_D)
+                dims->D);
+  if (dims->d > ATTENTION_MOST_D)
     return fail(
         err, TRM_E_CONFIG,
         "%s: heads of %d channels, but at most %d on a GPU: use more heads, or the device cpu",
-        name, m->d, (int)ATTENTION_MOST_D);
+        name, dims->d, (int)ATTENTION_MOST_D);
   return TRM_OK;
 }
 
@@ -327,54 +330,51 @@ static void destroy(trm__backend *be) {
   free(c);
 }
 
-/* Lays weights and tables out behind the workspace; NULL only counts. */
-static int64_t lay_out(CudaBackend *c, bool training, unsigned char *base) {
-  const trm__dims &m = c->base.dims;
-  const int64_t size = value_size(&c->base);
-  int64_t at = WORKSPACE, parts = 0;
-  const auto place = [&](int64_t values) {
-    void *p = base ? base + at : NULL;
-    at += divide_up(values * size, 256) * 256;
-    return p;
-  };
+/* Carves the workspace of products, the weights as operands, and the tables. */
+static void lay_out(CudaBackend *c, bool training, trm__carver *memory) {
+  const trm__dims &dims = c->base.dims;
+  const int64_t table = (int64_t)dims.L * (dims.d / 2);
+  const size_t value = (size_t)value_size(&c->base);
+  int64_t parts = 0;
+  c->workspace = trm__carve(memory, WORKSPACE, 1);
+
+  /* Each weight as rows, and packed where a kernel reads it so; the most parts of a gradient. */
   for (int i = 0; i < c->base.n_blocks; i++) {
     BlockWeights *w = &c->weights[i];
     const trm__block &blk = c->base.blocks[i];
     for (int j = 0; j < blk.n_weights; j++) {
       w->w[j].ld = (blk.w[j].cols + 7) / 8 * 8;
-      w->w[j].at = place(blk.w[j].rows * (int64_t)w->w[j].ld);
+      w->w[j].at = trm__carve(memory, blk.w[j].rows * (int64_t)w->w[j].ld, value);
       const int64_t scratch = gradient_scratch(blk.w[j].rows, blk.w[j].cols);
       parts = scratch > parts ? scratch : parts;
     }
     int64_t forward, backward;
     block_packed(c, blk.kind, &forward, &backward);
-    if (forward) w->packed_forward = static_cast<bf16 *>(place(forward));
-    if (backward && training) w->packed_backward = static_cast<bf16 *>(place(backward));
+    if (forward) w->packed_forward = carve<bf16>(memory, forward);
+    if (backward && training) w->packed_backward = carve<bf16>(memory, backward);
   }
-  c->parts = reinterpret_cast<float *>(base ? base + at : NULL);
-  if (training) at += divide_up(parts * (int64_t)sizeof(float), 256) * 256;
-  const int64_t table = (int64_t)m.L * (m.d / 2) * (int64_t)sizeof(float);
-  c->cosine = reinterpret_cast<float *>(base ? base + at : NULL);
-  at += table;
-  c->sine = reinterpret_cast<float *>(base ? base + at : NULL);
-  return at + table;
+
+  c->parts = carve<float>(memory, training ? parts : 0);
+  c->cosine = carve<float>(memory, table);
+  c->sine = carve<float>(memory, table);
 }
 
 /* Angles t * theta^(-2i/d), in double. */
 static bool fill_tables(CudaBackend *c) {
-  const trm__dims &m = c->base.dims;
-  const int half = m.d / 2;
-  const size_t n = (size_t)m.L * (size_t)half;
+  const trm__dims &dims = c->base.dims;
+  const int half = dims.d / 2;
+  const size_t n = (size_t)dims.L * (size_t)half;
   float *values = static_cast<float *>(malloc((2 * n + 1) * sizeof *values));
   if (!values) return false;
-  for (int t = 0; t < m.L && m.rope; t++)
+  for (int t = 0; t < dims.L && dims.rope; t++)
     for (int i = 0; i < half; i++) {
-      const double angle = t * pow(m.rope_theta, -2.0 * i / m.d);
+      const double angle = t * pow(dims.rope_theta, -2.0 * i / dims.d);
       values[t * half + i] = (float)cos(angle);
       values[n + t * half + i] = (float)sin(angle);
     }
-  if (m.rope) copy(c, c->cosine, values, n * sizeof *values, cudaMemcpyHostToDevice);
-  if (m.rope) copy(c, c->sine, values + n, n * sizeof *values, cudaMemcpyHostToDevice);
+
+  if (dims.rope) copy(c, c->cosine, values, n * sizeof *values, cudaMemcpyHostToDevice);
+  if (dims.rope) copy(c, c->sine, values + n, n * sizeof *values, cudaMemcpyHostToDevice);
   free(values);
   return true;
 }
@@ -404,24 +404,31 @@ static void fill_ops(CudaBackend *c) {
   c->base.ops = o;
 }
 
+/* Everything behind the object. What CUDA refuses is noted, for finish to report. */
 static trm_status begin(CudaBackend *c, const cudaDeviceProp *prop, const trm__block *blocks,
                         bool training, trm_error *err) {
-  const trm__dims &m = c->base.dims;
+  const trm__dims &dims = c->base.dims;
   const size_t n = (size_t)c->base.n_blocks;
   bool hopper = false;
   const trm_status st = choose_kernels(prop, c->name, &hopper, err);
   if (st != TRM_OK) return st;
+
+  /* The host's part: a copy of the blocks, and which kernels serve these sizes. */
   c->kernels = hopper ? "cuda 9.0" : "cuda 8.0";
   c->base.blocks = static_cast<trm__block *>(malloc(n * sizeof *blocks));
   c->weights = static_cast<BlockWeights *>(calloc(n, sizeof *c->weights));
   if (!c->base.blocks || !c->weights) return fail(err, TRM_E_MEMORY, "no memory for %s", c->name);
   memcpy(c->base.blocks, blocks, n * sizeof *blocks);
-  c->fused_mixer = is_bf16(&c->base) && mixer_fused_fits(m.L, m.D, m.FL);
-  c->mixer_groups = hopper && c->fused_mixer && mixer_groups_fits(m.L, m.D, m.FL);
-  c->gated = hopper && is_bf16(&c->base) && gated_fits(m.D, m.F);
+  c->fused_mixer = is_bf16(&c->base) && mixer_fused_fits(dims.L, dims.D, dims.FL);
+  c->mixer_groups = hopper && c->fused_mixer && mixer_groups_fits(dims.L, dims.D, dims.FL);
+  c->gated = hopper && is_bf16(&c->base) && gated_fits(dims.D, dims.F);
   c->multiprocessors = prop->multiProcessorCount;
+
+  /* The device's memory, in one block. */
+  trm__carver count = {}, memory = {};
   note(c, cudaStreamCreateWithFlags(&c->stream, cudaStreamNonBlocking));
-  c->bytes = lay_out(c, training, NULL);
+  lay_out(c, training, &count);
+  c->bytes = count.bytes;
   c->memory = c->failed == cudaSuccess ? take(c, (size_t)c->bytes) : NULL;
   if (!c->memory && c->failed == cudaSuccess)
     return fail(
@@ -429,9 +436,12 @@ static trm_status begin(CudaBackend *c, const cudaDeviceProp *prop, const trm__b
         "%s: no memory for weights and work space (%lld MiB): end what else uses the GPU, or "
         "choose the device cpu",
         c->name, (long long)(c->bytes >> 20));
-  lay_out(c, training, static_cast<unsigned char *>(c->memory));
+  memory.block = static_cast<unsigned char *>(c->memory);
+  lay_out(c, training, &memory);
   note_product(c, products_create(&c->products, is_bf16(&c->base) ? CUDA_R_16BF : CUDA_R_32F,
-                                  c->memory, WORKSPACE));
+                                  c->workspace, WORKSPACE));
+
+  /* Pinned memory of the host for what is sent; the tables of rotary positions. */
   if (c->failed == cudaSuccess) {
     const cudaError_t error = cudaMallocHost(&c->staging, STAGING);
     if (error == cudaErrorMemoryAllocation) {
@@ -453,6 +463,8 @@ static trm_status create(int index, const trm__dims *dims, const trm__outer *out
   trm_status st = check_device(index, &prop, err);
   cudaGetLastError();
   if (st != TRM_OK) return st;
+
+  /* The object first: what cannot be finished is destroyed as what can. */
   CudaBackend *c = static_cast<CudaBackend *>(calloc(1, sizeof *c));
   if (!c) return fail(err, TRM_E_MEMORY, "no memory for cuda:%d", index);
   c->index = index;
@@ -461,6 +473,7 @@ static trm_status create(int index, const trm__dims *dims, const trm__outer *out
   c->base.outer = *outer;
   c->base.n_blocks = n_blocks;
   fill_ops(c);
+
   st = check_model(dims, blocks, n_blocks, c->name, err);
   if (st == TRM_OK) st = begin(c, &prop, blocks, training, err);
   if (st != TRM_OK) {

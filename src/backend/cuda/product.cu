@@ -90,6 +90,8 @@ static cublasStatus_t choose(Products *p, ProductPlan *plan) {
       {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, &plan->alignment, sizeof plan->alignment},
       {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, &plan->alignment, sizeof plan->alignment},
       {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, &plan->alignment, sizeof plan->alignment}};
+
+  /* The heuristic's first choice: it is the same for the same shape, device and library. */
   cublasStatus_t status = CUBLAS_STATUS_SUCCESS;
   for (size_t i = 0; i < sizeof wishes / sizeof *wishes && status == CUBLAS_STATUS_SUCCESS; i++)
     status =
@@ -99,6 +101,7 @@ static cublasStatus_t choose(Products *p, ProductPlan *plan) {
   if (status == CUBLAS_STATUS_SUCCESS)
     status = cublasLtMatmulAlgoGetHeuristic(p->handle, plan->desc, plan->b, plan->a, plan->c,
                                             plan->c, wish, 1, &best, &found);
+
   cublasLtMatmulPreferenceDestroy(wish);
   if (status != CUBLAS_STATUS_SUCCESS) return status;
   if (found == 0) return CUBLAS_STATUS_NOT_SUPPORTED;
@@ -110,6 +113,7 @@ static cublasStatus_t choose(Products *p, ProductPlan *plan) {
 
 static cublasStatus_t make_plan(Products *p, const Product &x, unsigned alignment,
                                 ProductPlan **out) {
+  /* A place of its own while there are some, then that of the oldest. */
   int i = p->n_plans;
   if (i == PRODUCT_SHAPES) {
     i = p->next;
@@ -117,6 +121,7 @@ static cublasStatus_t make_plan(Products *p, const Product &x, unsigned alignmen
   } else {
     p->n_plans++;
   }
+
   ProductPlan *plan = &p->plans[i];
   free_plan(plan);
   cublasStatus_t status = describe(plan, p->type, x);
@@ -126,6 +131,7 @@ static cublasStatus_t make_plan(Products *p, const Product &x, unsigned alignmen
     free_plan(plan); /* an empty one serves nothing */
     return status;
   }
+
   plan->shape = x;
   *out = plan;
   return CUBLAS_STATUS_SUCCESS;

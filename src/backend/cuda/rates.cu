@@ -59,6 +59,7 @@ static cudaError_t measure(Products *p, unsigned char *memory, int64_t bytes, in
   const int64_t mk = (int64_t)m * k, kn = (int64_t)k * n;
   float *random = reinterpret_cast<float *>(memory);
   T *a = reinterpret_cast<T *>(random + (mk > kn ? mk : kn)), *b = a + mk, *c = b + kn;
+
   fill(random, a, mk, stream);
   fill(random, b, kn, stream);
   const Product x = {m, n, k, a, k, false, b, n, false, c, n, NULL, false};
@@ -67,10 +68,12 @@ static cudaError_t measure(Products *p, unsigned char *memory, int64_t bytes, in
     const cublasStatus_t now = multiply(p, x, stream);
     if (status == CUBLAS_STATUS_SUCCESS) status = now;
   });
+
   const size_t half = (size_t)(bytes / 2);
   const double copy = median_seconds(stream, [&] {
     cudaMemcpyAsync(memory + half, memory, half, cudaMemcpyDeviceToDevice, stream);
   });
+
   out->product = status;
   out->flops = 2.0 * m * n * k / product;
   out->bytes = 2.0 * (double)half / copy;

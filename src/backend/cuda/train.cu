@@ -33,6 +33,7 @@ __global__ void refill_kernel(trm__rows rows, trm__fresh fresh, int first, int S
     rows.inputs[t] = fresh.inputs[t];
     rows.labels[t] = fresh.labels[t];
   }
+
   if (threadIdx.x != 0) return;
   if (halted) {
     const int32_t id = fresh.puzzle_ids[row];
@@ -168,11 +169,12 @@ void adam(const trm__dims &, const trm__update &u, const trm__group &g, cudaStre
   }
 }
 
-void sign_rows(const trm__dims &m, const trm__update &u, const trm__group &g, cudaStream_t stream) {
-  const int64_t n = (int64_t)u.rows * m.E;
+void sign_rows(const trm__dims &dims, const trm__update &u, const trm__group &g,
+               cudaStream_t stream) {
+  const int64_t n = (int64_t)u.rows * dims.E;
   launch(puzzle_mean_kernel, grid_for(n), BLOCK, 0, stream, u, n, (float)(1.0 / u.rows));
-  launch(sign_rows_kernel, dim3(u.rows, (unsigned)divide_up(m.E, BLOCK)), BLOCK, 0, stream, u,
-         g.figures, m.E);
+  launch(sign_rows_kernel, dim3(u.rows, (unsigned)divide_up(dims.E, BLOCK)), BLOCK, 0, stream, u,
+         g.figures, dims.E);
 }
 
 void (*const rules[TRM__RULES])(const trm__dims &, const trm__update &, const trm__group &,
@@ -181,12 +183,12 @@ void (*const rules[TRM__RULES])(const trm__dims &, const trm__update &, const tr
 } /* namespace */
 
 template <class T>
-void refill(const trm__dims &m, const trm__rows &rows, const trm__fresh &fresh, int first, int n,
+void refill(const trm__dims &dims, const trm__rows &rows, const trm__fresh &fresh, int first, int n,
             int advance, cudaStream_t stream) {
-  const int64_t latent = (int64_t)m.L * m.D;
+  const int64_t latent = (int64_t)dims.L * dims.D;
   launch(refill_latents_kernel<T>, dim3(n, (unsigned)divide_up(latent, BLOCK * LATENT_STEPS)),
-         BLOCK, 0, stream, rows, first, latent, m.D);
-  launch(refill_kernel, n, BLOCK, 0, stream, rows, fresh, first, m.S, m.E, advance);
+         BLOCK, 0, stream, rows, first, latent, dims.D);
+  launch(refill_kernel, n, BLOCK, 0, stream, rows, fresh, first, dims.S, dims.E, advance);
 }
 template void refill<float>(const trm__dims &, const trm__rows &, const trm__fresh &, int, int, int,
                             cudaStream_t);
@@ -208,6 +210,6 @@ bool has_rule(trm__rule rule) {
   return rules[rule] != NULL;
 }
 
-void update(const trm__dims &m, const trm__update &u, const trm__group &g, cudaStream_t stream) {
-  rules[g.rule](m, u, g, stream);
+void update(const trm__dims &dims, const trm__update &u, const trm__group &g, cudaStream_t stream) {
+  rules[g.rule](dims, u, g, stream);
 }

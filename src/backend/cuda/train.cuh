@@ -8,12 +8,12 @@
 
 /* T is the type of the latents. */
 template <class T>
-void refill(const trm__dims &m, const trm__rows &rows, const trm__fresh &fresh, int first, int n,
+void refill(const trm__dims &dims, const trm__rows &rows, const trm__fresh &fresh, int first, int n,
             int advance, cudaStream_t stream);
 void halt(const trm__rows &rows, int n, const trm__halting &how, const trm__row_loss *loss,
           cudaStream_t stream);
 void finish_grads(const trm__update &u, cudaStream_t stream);
 bool has_rule(trm__rule rule);
-void update(const trm__dims &m, const trm__update &u, const trm__group &g, cudaStream_t stream);
+void update(const trm__dims &dims, const trm__update &u, const trm__group &g, cudaStream_t stream);
 
 #endif

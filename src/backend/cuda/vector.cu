@@ -41,6 +41,8 @@ __global__ void norm_rows_kernel(T *y, float *inv, int64_t R, int D, float eps) 
     const Pack<T> p = Pack<T>::load(at + j);
     for (int i = 0; i < Pack<T>::N; i++) sum += p.v[i] * p.v[i];
   }
+
+  /* y <- y / sqrt(mean(y^2) + eps) */
   const float scale = rsqrtf(warp_sum(sum) / D + eps);
   for (int j = lane * Pack<T>::N; j < D; j += WARP * Pack<T>::N) {
     Pack<T> p = Pack<T>::load(at + j);
@@ -63,6 +65,7 @@ __global__ void norm_rows_grad_kernel(const T *y, const float *inv, T *dh, int64
     const Pack<T> a = Pack<T>::load(y + j), g = Pack<T>::load(dh + j);
     for (int i = 0; i < Pack<T>::N; i++) sum += a.v[i] * g.v[i];
   }
+
   const float mean = warp_sum(sum) / D, scale = inv[row];
   for (int j = lane * Pack<T>::N; j < D; j += WARP * Pack<T>::N) {
     const Pack<T> a = Pack<T>::load(y + j);
@@ -95,6 +98,8 @@ __global__ void norm_columns_kernel(const T *x, const T *out, T *y, float *inv, 
   const int64_t column = (blockIdx.x * (int64_t)WARP + threadIdx.x) * Pack<T>::N;
   const bool inside = column < N;
   const int64_t at = column / D * D * L + column % D;
+
+  /* s = x + out, kept in y; sum of s^2 over the positions, a part by each group. */
   Pack<T> sum = {};
   for (int l = threadIdx.y; l < L && inside; l += GROUPS) {
     Pack<T> a = Pack<T>::load(x + at + (int64_t)l * D);
@@ -107,6 +112,8 @@ __global__ void norm_columns_kernel(const T *x, const T *out, T *y, float *inv, 
   }
   sum_groups<T>(part, &sum);
   if (!inside) return;
+
+  /* y = s / sqrt(mean(s^2) + eps), from s as it was stored. */
   for (int i = 0; i < Pack<T>::N; i++) sum.v[i] = rsqrtf(sum.v[i] / L + eps);
   for (int l = threadIdx.y; l < L; l += GROUPS) {
     Pack<T> a = Pack<T>::load(y + at + (int64_t)l * D);
@@ -123,6 +130,8 @@ __global__ void norm_columns_grad_kernel(const T *y, const float *inv, const T *
   const int64_t column = (blockIdx.x * (int64_t)WARP + threadIdx.x) * Pack<T>::N;
   const bool inside = column < N;
   const int64_t at = column / D * D * L + column % D;
+
+  /* sum of y * dy over the positions */
   Pack<T> sum = {};
   for (int l = threadIdx.y; l < L && inside; l += GROUPS) {
     const Pack<T> a = Pack<T>::load(y + at + (int64_t)l * D);
@@ -215,6 +224,8 @@ __global__ void rotate_kernel(T *qkv, const float *cosine, const float *sine, in
     a.v[0] = to_float(at[0]);
     b.v[0] = to_float(at[half]);
   }
+
+  /* (x, y) -> (x c - y s, y c + x s) */
 #pragma unroll
   for (int k = 0; k < N; k++) {
     const float c = cosine[t * half + j + k], s = sign * sine[t * half + j + k];
@@ -222,6 +233,7 @@ __global__ void rotate_kernel(T *qkv, const float *cosine, const float *sine, in
     a.v[k] = x * c - y * s;
     b.v[k] = y * c + x * s;
   }
+
   if constexpr (N > 1) {
     a.store(at);
     b.store(at + half);

@@ -103,6 +103,8 @@ __device__ void bring_b(const Job &job, const Tiles &s) {
       if (row < job.R)
         prefetch(job.gu + (2 * row + i % 16 / 8) * job.F + p.tile * COLS + i % 8 * 16);
     }
+
+    /* This block's half of each tile of B, to both blocks. */
     for (int k = 0; k < job.deep; k++, ring.advance()) {
       if (lane_id() > 0) continue;
       barrier_wait(&s.bar->b_empty[ring.stage], ring.parity ^ 1);
@@ -119,6 +121,8 @@ __device__ void bring_b(const Job &job, const Tiles &s) {
 __device__ void bring_a(const Job &job, const Tiles &s, int thread) {
   for (Place p = Place::begin(); p.next(job);) {
     if (!p.first) continue;
+
+    /* BEHIND tiles are on their way while the one before them is announced. */
     int there = 0; /* tiles that others were told of */
     for (int k = 0; k < job.deep; k++) {
       barrier_wait(&s.bar->a_empty[k], (p.round & 1) ^ 1);
@@ -382,6 +386,9 @@ __global__ void __launch_bounds__(THREADS, 1) gated_kernel(Job job) {
   s.b = base;
   s.a = base + STAGES * TILE_BYTES;
   s.bar = reinterpret_cast<Barriers *>(s.a + job.deep * TILE_BYTES);
+
+  /* Who arrives at which barrier: loaders and copies at the full ones, warps that read at the empty
+   * ones, for B those of both blocks. */
   if (threadIdx.x == 0) {
     for (int i = 0; i < MOST_DEEP; i++) {
       barrier_init(&s.bar->a_full[i], LOADERS);
@@ -394,6 +401,8 @@ __global__ void __launch_bounds__(THREADS, 1) gated_kernel(Job job) {
     barrier_init_fence();
   }
   cluster_sync();
+
+  /* The first warp group brings operands, the others multiply and have most of the registers. */
   const int group = (int)threadIdx.x / WARP_GROUP - 1;
   if (group < 0) {
     fewer_registers<PRODUCER_REGISTERS>();

@@ -225,6 +225,9 @@ __global__ void __launch_bounds__(plan<K>::THREADS, 1) mixer_groups_kernel(Job j
   unsigned char *tiles = base + p::STAGES * p::STAGE;
   uint64_t *full = reinterpret_cast<uint64_t *>(tiles + 2 * p::GROUPS * p::TILE);
   uint64_t *empty = full + p::STAGES;
+
+  /* A stage is full when the copies of both blocks are there, empty when all warps of both have
+   * read it. */
   if (threadIdx.x == 0) {
     for (int i = 0; i < p::STAGES; i++) {
       barrier_init(&full[i], 1);
@@ -233,6 +236,9 @@ __global__ void __launch_bounds__(plan<K>::THREADS, 1) mixer_groups_kernel(Job j
     barrier_init_fence();
   }
   cluster_sync();
+
+  /* One thread of the first warp group brings weights; each of the others has columns of its own.
+   */
   const int group = (int)threadIdx.x / WARP_GROUP - 1, thread = (int)threadIdx.x % WARP_GROUP;
   if (group < 0) {
     fewer_registers<p::PRODUCER_REGISTERS>();
