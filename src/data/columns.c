@@ -17,6 +17,21 @@ static const struct {
     {"answer", {"answer", "answers", "solution", "solutions", "solved", "output", "outputs"}},
     {"rating", {"rating", "difficulty", "score"}}};
 
+bool trm__columns_name(const char *wanted, int role, int k, char name[TRM__COLUMN_NAME]) {
+  const char *usual = wanted ? NULL : roles[role].names[k];
+  for (int i = 0; wanted && i < role; i++) {
+    wanted = strchr(wanted, ',');
+    if (wanted) wanted++;
+  }
+  if (usual)
+    snprintf(name, TRM__COLUMN_NAME, "%s", usual);
+  else if (wanted && k == 0)
+    snprintf(name, TRM__COLUMN_NAME, "%.*s", (int)strcspn(wanted, ","), wanted);
+  else
+    return false;
+  return true;
+}
+
 static bool is_called(const trm__csv_field *f, const char *name, size_t n) {
   const trm__csv_field s = trm__csv_trimmed(*f);
   return s.n == n && trm__text_alike(s.text, name, n);

@@ -12,6 +12,10 @@ typedef struct trm__columns {
   bool named;         /* the first line is a header, no puzzle */
 } trm__columns;
 
+/* The k-th name that what is for a role may have, the likeliest first: in `wanted`, as below, there
+ * is one; false behind the last. */
+enum { TRM__COLUMN_NAME = 64 };
+bool trm__columns_name(const char *wanted, int role, int k, char name[TRM__COLUMN_NAME]);
 /* True when the record read last names a column of questions, in any case. */
 bool trm__columns_are_named(const trm__csv *csv);
 /* What the columns of the record read last, the first, are for. `wanted`:
