@@ -81,7 +81,8 @@ static void put_rating(const finding *f, trm__json_out *o) {
   "FILE may have any usual form, recognised by what is in it: a puzzle a line, with or\n"          \
   "without a solution, hash, rating or comment beside it; a table (CSV) with a header; nine\n"     \
   "lines, .sdk, .ss, .sdm; candidates; OpenSudoku's XML; HoDoKu's library; game ids of Simon\n"    \
-  "Tatham's Solo; addresses of puzz.link (docs/DATA.md). Sizes are 4, 6, 8, 9, 10, 12 and 16.\n"   \
+  "Tatham's Solo; addresses of puzz.link; JSON (docs/BUILD_DATA.md). Sizes are 4, 6, 8, 9,\n"      \
+  "10, 12 and 16.\n"                                                                               \
   "A puzzle that cannot be read, or whose given solution is wrong, is answered by a line that\n"   \
   "begins with \"error: \" (with --json by an object with the key error); the others go on, and\n" \
   "the exit code is 3.\n"

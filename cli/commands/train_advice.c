@@ -32,7 +32,7 @@ trm_status train_advise_missing(const run_config *c, const char *dir, trm_error 
   return cli_fail(
       err, TRM_E_IO, -1, "%s does not exist; make it with: %s --output-dir %s%s%s%s", dir, p->make,
       quote, dir, quote,
-      strstr(p->make, " build ") ? " (docs/DATA.md says where its files are from)" : "");
+      strstr(p->make, " build ") ? " (docs/BUILD_DATA.md says where its files are from)" : "");
 }
 
 void train_advise_data(const run_config *c, const train_data *d, const train_schedule *s) {

@@ -30,9 +30,10 @@ static int64_t line_of(const config_entry *x) {
 static trm_status fail_unknown(const config_entries *e, const config_entry *x, trm_error *err) {
   char place[256];
   trm__nearest near = {.word = x->key};
+  const char *dot = strrchr(x->key, '.'), *word = dot ? dot + 1 : x->key;
   for (config_key k = {0}; config_next_key(&k);) {
-    /* "hidden_size" and "hidden_dim" for "arch.hidden_size" */
-    if (trm__field_is_called(k.field, x->key)) near = (trm__nearest){x->key, k.field->key, 0};
+    /* "hidden_size", "hidden_dim" and "arch.hidden_dim" for "arch.hidden_size" */
+    if (trm__field_is_called(k.field, word)) near = (trm__nearest){x->key, k.field->key, 0};
     trm__nearest_offer(&near, k.field->key);
   }
   place_of(e, x, place, sizeof place);
