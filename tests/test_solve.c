@@ -488,11 +488,9 @@ static void what_is_no_text_is_named(void **state) {
 }
 
 /* Where answers and messages are seen together, a puzzle that cannot be read is told of once. */
-static void a_terminal_shows_an_error_once(void **state) {
-  scratch *s = *state;
-  char model[160], text[4096] = "";
+static void shows_once(scratch *s, const char *const *args) {
+  char text[4096] = "";
   int master, slave;
-  make_model_for_ones(place(s, "ones", model));
   if (openpty(&master, &slave, NULL, NULL, NULL) != 0) {
     print_message("no pseudo-terminal here\n");
     skip();
@@ -502,7 +500,7 @@ static void a_terminal_shows_an_error_once(void **state) {
   if (child == 0) {
     dup2(slave, 1);
     dup2(slave, 2);
-    execl(TRM_PROGRAM, TRM_PROGRAM, "solve", model, "--puzzle", "12", (char *)NULL);
+    execv(TRM_PROGRAM, (char *const *)args);
     _exit(98);
   }
   close(slave);
@@ -511,7 +509,15 @@ static void a_terminal_shows_an_error_once(void **state) {
     if ((n = read(master, text + used, sizeof text - 1 - used)) <= 0) break;
   close(master);
   want(finish(s, child), 3);
-  assert_int_equal(count(text, "--puzzle:1:3: "), 1);
+  assert_int_equal(count(text, "--puzzle:1:"), 1);
+}
+
+static void a_terminal_shows_an_error_once(void **state) {
+  scratch *s = *state;
+  char model[160];
+  make_model_for_ones(place(s, "ones", model));
+  shows_once(s, ARGS(TRM_PROGRAM, "solve", model, "--puzzle", "12"));
+  shows_once(s, ARGS(TRM_PROGRAM, "sudoku", "solve", "--puzzle", "12"));
 }
 
 /* A model that is surer than it is right stops too early; whoever asked it to is told. */

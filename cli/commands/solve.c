@@ -85,8 +85,8 @@ typedef struct solve_run {
   solve_input in;
   const trm_puzzle *puzzle;
   int cells, batch, steps;
-  bool show_steps, colour, one_screen; /* one_screen: stdout and stderr are seen together */
-  trm__json_out line;                  /* of the only row with show_steps: its trace so far */
+  bool show_steps, colour;
+  trm__json_out line; /* of the only row with show_steps: its trace so far */
   int64_t invalid, untrained, failed;
   int64_t hasty;         /* of the invalid ones, those that --halt stopped before their last step */
   bool more;             /* the input may hold another puzzle */
@@ -393,23 +393,11 @@ static trm_status print_json(solve_run *s, const solve_puzzle *p, const char *qu
   return cli_print_json(&o, stdout, err);
 }
 
-/* In the place of an answer, and on stderr where that goes elsewhere. */
 static trm_status print_failed(solve_run *s, const solve_puzzle *p, trm_error *err) {
-  char text[sizeof p->error.msg];
-  cli_clean(text, sizeof text, p->error.msg);
+  const bool has_index = p->index >= 0;
   s->failed++;
-  if (s->args->json) {
-    const bool has_index = p->index >= 0;
-    trm__json_out o = begin_line();
-    trm__json_put_text(&o, "error", text);
-    trm__json_put_int(&o, has_index ? "index" : "line", has_index ? p->index : p->error.pos);
-    trm__json_close(&o);
-    CLI_TRY(cli_print_json(&o, stdout, err));
-  } else {
-    printf("error: %s\n", text);
-  }
-  if (!s->one_screen) cli_report_error(&p->error);
-  return TRM_OK;
+  return cli_print_failed(&p->error, s->args->json, has_index ? "index" : "line",
+                          has_index ? p->index : p->error.pos, err);
 }
 
 static trm_status print_puzzle(solve_run *s, const solve_puzzle *p, trm_error *err) {
@@ -492,7 +480,6 @@ static int run_solve(const solve_args *a) {
   cli_note_device(a->device);
   s->show_steps = a->show == SHOW_STEPS;
   s->colour = cli_colour(stdout);
-  s->one_screen = cli_is_terminal(stdout) && cli_is_terminal(stderr);
   trm_status st = solve_all(s, &err);
   int code = st == TRM_OK ? CLI_OK : cli_report_error(&err);
   if (s->failed > 1)

@@ -149,23 +149,6 @@ static trm_status print_puzzle(sudoku_run *s, const trm_sudoku_entry *e, trm_err
   return end_line(&o, err);
 }
 
-/* In the place of an answer, and on stderr. */
-static trm_status print_failed(sudoku_run *s, const trm_error *cause, trm_error *err) {
-  char text[sizeof cause->msg];
-  cli_clean(text, sizeof text, cause->msg);
-  s->failed++;
-  if (s->json) {
-    trm__json_out o = begin_line();
-    trm__json_put_text(&o, "error", text);
-    trm__json_put_int(&o, "line", cause->pos);
-    CLI_TRY(end_line(&o, err));
-  } else {
-    printf("error: %s\n", text);
-  }
-  cli_report_error(cause);
-  return TRM_OK;
-}
-
 static bool is_of_one(trm_status st) {
   return st == TRM_E_FORMAT || st == TRM_E_PUZZLE || st == TRM_E_RANGE;
 }
@@ -190,7 +173,9 @@ static trm_status answer_all(sudoku_run *s, sudoku_input *in, trm_error *err) {
       return st;
     }
     if (st == TRM_OK && !more) break;
-    CLI_TRY(st == TRM_OK ? print_puzzle(s, &e, err) : print_failed(s, &cause, err));
+    s->failed += st != TRM_OK;
+    CLI_TRY(st == TRM_OK ? print_puzzle(s, &e, err)
+                         : cli_print_failed(&cause, s->json, "line", cause.pos, err));
   }
   if (s->done) return TRM_OK;
   return cli_fail(err, TRM_E_FORMAT, -1, "%s holds no Sudoku in a form that is known", in->in.name);
