@@ -51,6 +51,8 @@ static void wrong_commands_are_explained(void **state) {
       {{"predict"}, "trm solve MODEL FILE"},
       {{"resume"}, "trm train --resume DIR"},
       {{"--model", "x"}, "a command comes first"},
+      {{"1234341221434321"}, "trm sudoku solve --puzzle PUZZLE"},
+      {{"sudoku4"}, "it is a model, used as in `trm solve sudoku4 FILE`"},
       {{"zzzzzzzz"}, "`trm help` lists"},
       {{"help", "zzzzzzzz"}, "`trm help` lists"},
       {{"data", "sudoku"}, "trm data build sudoku or trm data gen sudoku"},

@@ -40,6 +40,7 @@ trm_status byte_input_open(byte_input *in, const char *path, trm_error *err) {
   *in = (byte_input){.name = path};
   if (!strcmp(path, "-")) {
     in->name = "stdin"; /* its descriptor is 0 */
+    if (cli_is_terminal(stdin)) cli_note("type puzzles, one a line; Ctrl-D ends");
   } else {
     /* A pipe that nobody writes to yet is waited for where a signal can end it. */
     in->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
