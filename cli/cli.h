@@ -57,8 +57,9 @@ enum { CLI_CLEAN = 4096 }; /* room for a path or a name */
 /* The first call of the program: opens /dev/null on those of the descriptors 0, 1, 2 that are
  * closed, so that no file gets their numbers; what is written there still fails. */
 void cli_hold_standard_files(void);
-/* Flushes stdout; CLI_FAILED with a message when what was printed could not be written (a full
- * disk, a closed pipe), else `code`. The last call of a command that prints results. */
+/* Flushes stdout and tells what was replaced; CLI_FAILED with a message when what was printed could
+ * not be written (a full disk, a closed pipe), else `code`. The last call of a command that prints
+ * results. */
 int cli_finish(int code);
 /* The same for a command whose results are files, and which only tells of them: who started it with
  * stdout closed does not want to hear it. */
@@ -93,6 +94,8 @@ typedef enum cli_kind {
   CLI_OUTPUT,  /* the same, of a file or folder to write, never "-"; FILE.npy as what the help calls
                   it says that no other ending will do, though none at all will */
   CLI_STREAM,  /* the same, but "-" is stdout */
+  CLI_STATE,   /* the same as CLI_OUTPUT, of a file that work goes on from */
+  CLI_STEPS,   /* int *: supervision steps; 0: as many as the model was trained with */
   CLI_NUMBERS, /* const char **: a list of whole numbers, as text */
   CLI_NAMES,   /* const char **: a list of words, as text */
   CLI_WORDS /* cli_words *: all arguments up to the next option, e.g. --subsets a b c; again: more.
@@ -122,6 +125,19 @@ typedef struct cli_option {
   }
 #define CLI_ANY_DEVICE ((trm_device){TRM_DEVICE_AUTO, 0})
 
+/* The rows of --steps and --halt, and what the manual of their command says of them. */
+#define CLI_STEPS_HELP "supervision steps at most (0: as trained)"
+#define CLI_STEPS_ROW(at) \
+  { "steps", CLI_STEPS, at, "S", CLI_STEPS_HELP }
+#define CLI_HALT_ROW(at) \
+  { "halt", CLI_STRING, at, "RULE", "never (default), q or q=LOGIT: early exit, see above" }
+#define CLI_HALT_ABOUT                                                                           \
+  "With --halt q a puzzle stops once q_halt > 0 (q_halt > q_continue for a model trained with\n" \
+  "both), as in training, and the next one takes its place; q=LOGIT sets a higher bar: at q=2\n" \
+  "the model calls itself 88 % sure. Models can be surer than they are right: sudoku9 loses\n"   \
+  "many answers at q=2 and none at q=4 (docs/EVALUATION.md). Compare on data like yours:\n"      \
+  "trm eval MODEL DATA, with and without --halt.\n"
+
 /* The help of a command. */
 typedef struct cli_manual {
   const char *usage; /* "trm eval MODEL DATA [options]" */
@@ -146,6 +162,10 @@ void cli_print_help(const cli_manual *manual, const cli_option *options, FILE *f
 const char *cli_option_name(const cli_option *o);
 /* Whether `path` can name what is to be written: not nothing and not "-". */
 bool cli_is_output(const char *path);
+/* What a command writes replaces what is there of the same kind, and nothing else. Who names an
+ * output, which must outlive the command, says so here before it is written, as reading an option
+ * does; cli_finish then tells what was replaced. */
+void cli_name_output(const char *path);
 /* ".pt" of "a/b.pt": the last part of a name that begins with a dot and a letter; NULL when there
  * is none, as in "a.b/c", "step_1.5", ".hidden" and "a.b/". */
 const char *cli_ending(const char *path);

@@ -10,3 +10,21 @@ trm_status cli_print_json(trm__json_out *o, FILE *f, trm_error *err) {
   trm__free(text);
   return TRM_OK;
 }
+
+trm_status cli_print_failed(const trm_error *cause, bool json, const char *key, int64_t at,
+                            trm_error *err) {
+  char text[sizeof cause->msg];
+  cli_clean(text, sizeof text, cause->msg);
+  if (json) {
+    trm__json_out o = trm__json_begin(TRM__JSON_COMPACT);
+    trm__json_open(&o, NULL, '{');
+    trm__json_put_text(&o, "error", text);
+    trm__json_put_int(&o, key, at);
+    trm__json_close(&o);
+    TRM_TRY(cli_print_json(&o, stdout, err));
+  } else {
+    printf("error: %s\n", text);
+  }
+  if (!cli_is_terminal(stdout) || !cli_is_terminal(stderr)) cli_report_error(cause);
+  return TRM_OK;
+}

@@ -5,8 +5,9 @@
 #include <sys/auxv.h>
 #endif
 
-#include "cli/files.h"
+#include "cli/commands/sudoku_input.h"
 #include "cli/manuals/manuals.h"
+#include "cli/run/named_models.h"
 
 typedef cli_command command;
 
@@ -149,13 +150,29 @@ static const struct {
     {"fine-tune", "trm finetune"},
 };
 
+/* Who begins with what is to be solved, or with the model that is to solve it. */
+static bool explain_operand(const char *name) {
+  char path[CLI_PATH_MAX];
+  if (sudoku_input_is_puzzle(name)) {
+    cli_usage_error(
+        "'%.60s' is a puzzle; it is solved by `trm sudoku solve --puzzle PUZZLE`, or by a "
+        "model: `trm solve MODEL --puzzle PUZZLE`",
+        name);
+    return true;
+  }
+  if (named_model_find(name, path, NULL) != TRM_OK || !strcmp(path, name)) return false;
+  cli_usage_error("unknown command '%s'; it is a model, used as in `trm solve %s FILE`", name,
+                  name);
+  return true;
+}
+
 static bool explain_word(const char *name) {
   for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++)
     if (!strcmp(meanings[i].word, name)) {
       cli_usage_error("unknown command '%s'; it is `%s`", name, meanings[i].command);
       return true;
     }
-  if (name[0] != '-') return false;
+  if (name[0] != '-') return explain_operand(name);
   cli_usage_error(
       "unknown option %s; a command comes first, as in `trm solve MODEL FILE`; "
       "`trm help` lists them",

@@ -30,6 +30,10 @@ const char *cli_ending(const char *path) {
   return dot && dot > name && isalpha((unsigned char)dot[1]) ? dot : NULL;
 }
 
+static bool is_written(const cli_option *o) {
+  return o->kind == CLI_OUTPUT || o->kind == CLI_STREAM || o->kind == CLI_STATE;
+}
+
 /* Reports what is wrong with an output, if anything is. */
 static bool check_output(const cli_option *o, const char *name, const char *path) {
   if (o->kind == CLI_STREAM && !strcmp(path, "-")) return true;
@@ -39,9 +43,12 @@ static bool check_output(const cli_option *o, const char *name, const char *path
     return false;
   }
   const char *want = cli_ending(o->value), *got = cli_ending(path);
-  if (!want || !got || !strcasecmp(want, got)) return true;
-  cli_usage_error("--%s: what is written is %s, so the name must not end in %s", name, want, got);
-  return false;
+  if (want && got && strcasecmp(want, got) != 0) {
+    cli_usage_error("--%s: what is written is %s, so the name must not end in %s", name, want, got);
+    return false;
+  }
+  if (o->kind != CLI_STATE) cli_name_output(path);
+  return true;
 }
 
 /* --- values --- */
@@ -74,6 +81,11 @@ static bool set_double(void *target, const char *text) {
 static bool set_size(void *target, const char *text) {
   return set_int(target, text) && *(int *)target > 0;
 }
+
+static bool set_steps(void *target, const char *text) {
+  return set_int(target, text) && *(int *)target <= TRM_MAX_STEPS;
+}
+_Static_assert(TRM_MAX_STEPS == 1024, "the bound below is that of steps");
 
 static bool set_count(void *target, const char *text) {
   return set_int64(target, text) && *(int64_t *)target > 0;
@@ -120,6 +132,8 @@ static const struct {
     [CLI_STRING] = {set_string, "text"},
     [CLI_OUTPUT] = {set_string, "the name of a file or folder"},
     [CLI_STREAM] = {set_string, "the name of a file, or -"},
+    [CLI_STATE] = {set_string, "the name of a file"},
+    [CLI_STEPS] = {set_steps, "a whole number from 0 to 1024"},
     [CLI_NUMBERS] = {set_string, "a list, e.g. 1,64"},
     [CLI_NAMES] = {set_string, "a list separated by commas"},
     [CLI_WORDS] = {set_word, "1 to 64 names, with a space or a comma between two"},
@@ -311,8 +325,7 @@ bool cli_options_parse_settings(const cli_manual *manual, const cli_option *opti
       cli_usage_error("--%s: want %s, got '%s'", long_name(o), kinds[o->kind].expected, value);
       return usage_failure(manual, code);
     } while (more_words(o, argv, *argc, &i, &value));
-    if ((o->kind == CLI_OUTPUT || o->kind == CLI_STREAM) && !check_output(o, long_name(o), value))
-      return usage_failure(manual, code);
+    if (is_written(o) && !check_output(o, long_name(o), value)) return usage_failure(manual, code);
   }
   for (i++; i < *argc; i++) argv[n++] = argv[i];
   *argc = n;

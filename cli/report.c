@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/check.h"
+#include "base/folder.h"
 #include "base/text.h"
 #include "cli/cli.h"
 
@@ -131,12 +133,48 @@ void cli_hold_standard_files(void) {
   }
 }
 
+/* ---- what is replaced ---- */
+
+enum { MAX_OUTPUTS = 8 }; /* of one command */
+static const char *replaced[MAX_OUTPUTS];
+static int n_replaced;
+
+/* True of a folder in which something is. */
+static bool is_filled(const char *folder) {
+  trm__dir d;
+  trm__names names;
+  bool filled = false;
+  if (trm__dir_open(&d, folder, NULL) != TRM_OK) return false;
+  if (trm__dir_names(&d, &names, NULL) == TRM_OK) {
+    filled = names.n > 0;
+    trm__names_free(&names);
+  }
+  trm__dir_close(&d);
+  return filled;
+}
+
+void cli_name_output(const char *path) {
+  trm__kind kind;
+  if (trm__path_look(path, &kind, NULL) != TRM_OK) return; /* who writes it says why */
+  if (kind == TRM__FILE || (kind == TRM__DIR && is_filled(path)))
+    replaced[trm__push(&n_replaced, MAX_OUTPUTS)] = path;
+}
+
+static void tell_replaced(int code) {
+  for (int i = 0; code == CLI_OK && i < n_replaced && i < MAX_OUTPUTS; i++)
+    cli_note("%s was there and is replaced", replaced[i]);
+  n_replaced = 0;
+}
+
+/* ---- the end ---- */
+
 int cli_finish(int code) {
   static bool told; /* help of many commands ends many times */
   errno = 0;
   if (fflush(stdout) == 0 && !ferror(stdout)) {
     trm_error cut;
     if (code == CLI_OK && cli_faults_check(&cut) != TRM_OK) code = cli_report_error(&cut);
+    tell_replaced(code);
     return code;
   }
   const char *why = stdout_closed ? "it is closed" : errno ? strerror(errno) : "write error";

@@ -51,6 +51,8 @@ static void wrong_commands_are_explained(void **state) {
       {{"predict"}, "trm solve MODEL FILE"},
       {{"resume"}, "trm train --resume DIR"},
       {{"--model", "x"}, "a command comes first"},
+      {{"1234341221434321"}, "trm sudoku solve --puzzle PUZZLE"},
+      {{"sudoku4"}, "it is a model, used as in `trm solve sudoku4 FILE`"},
       {{"zzzzzzzz"}, "`trm help` lists"},
       {{"help", "zzzzzzzz"}, "`trm help` lists"},
       {{"data", "sudoku"}, "trm data build sudoku or trm data gen sudoku"},
@@ -101,6 +103,11 @@ static void words_of_train_are_explained(void **state) {
       {{"train", "data_paths=s4"}, "data_paths=\"[s4]\""},
       {{"train", "resume=run"}, "--resume run"},
       {{"train", "dry_run=True"}, "as an option: --dry-run\n"},
+      {{"train", "arch.n=3"}, "did you mean 'arch.L_cycles'?"},
+      {{"train", "arch.loss=stablemax"}, "did you mean 'arch.loss.loss_type'?"},
+      {{"train", "arch.hidden_dim=64"}, "did you mean 'arch.hidden_size'?"},
+      {{"train", "steps=100"}, "did you mean 'max_updates'?"},
+      {{"train", "data=s4"}, "did you mean 'data_paths'?"},
       {{"bench", "train", "--hidden-size", "64"}, "arch.hidden_size=64"},
       {{"bench", "train", "batch=64"}, "--batch 64"},
   };
@@ -120,7 +127,7 @@ static void words_of_others_are_explained(void **state) {
       {{"solve", "run", "s4"}, "as in: trm solve run --data s4"},
       {{"solve", "run", "run"},
        "run is a model: want MODEL, then a FILE of puzzles, as in: trm solve run FILE"},
-      {{"solve", "run", "tasks"}, "answered by: trm finetune run --task tasks"},
+      {{"solve", "run", "tasks"}, "tasks is a folder, and no data set"},
       {{"solve", "run", "nothing"}, "nothing is a folder, and no data set"},
       {{"finetune", "run", "tasks"}, "as in: trm finetune run --task tasks"},
       {{"data", "gen", "sudoku", "size=6"}, "--size 6"},
@@ -128,6 +135,35 @@ static void words_of_others_are_explained(void **state) {
       {{"data", "gen", "sudoku", "--dir", "x"}, "did you mean --output-dir?"},
   };
   EXPLAINED(*state, slips, 2);
+}
+
+/* What a command writes takes the place of what was there, and says so; nothing is said of a place
+ * that is free or an empty folder. */
+static void what_is_replaced_is_told(void **state) {
+  scratch *s = *state;
+  static const char *const data[] = {"data", "gen",    "sudoku", "--size",       "4",     "--count",
+                                     "9",    "--test", "0",      "--output-dir", "again", NULL},
+                           *const folder[] = {"convert", "run", "again_model", NULL},
+                           *const file[] = {"convert", "run", "again.safetensors", NULL},
+                           *const array[] = {"eval", "run", "s4", "--save-q", "again.npy", NULL};
+  static const struct {
+    const char *const *args;
+    const char *said;
+  } writers[] = {{data, "trm: again was there and is replaced\n"},
+                 {folder, "trm: again_model was there and is replaced\n"},
+                 {file, "trm: again.safetensors was there and is replaced\n"},
+                 {array, "trm: again.npy was there and is replaced\n"}};
+  assert_int_equal(mkdir("again", 0777), 0);
+  for (size_t i = 0; i < sizeof writers / sizeof *writers; i++) {
+    want(run_with(s, &(launch){0}, writers[i].args), 0);
+    assert_null(strstr(err_text, "replaced"));
+    want(run_with(s, &(launch){0}, writers[i].args), 0);
+    says(err_text, writers[i].said);
+  }
+
+  /* Where nothing was written, nothing is replaced: a folder of other things is refused. */
+  want(RUN("data", "gen", "sudoku", "--size", "4", "--output-dir", "tasks"), 1);
+  assert_null(strstr(err_text, "tasks was there and is replaced"));
 }
 
 /* A file may be called so. */
@@ -158,7 +194,7 @@ static void folders_are_told_apart(void **state) {
       {{"train", "--resume", "alone"}, "load_checkpoint=alone starts a new run"},
       {{"train", "data_paths=[nowhere]"}, "`trm data gen` or `trm data build`"},
       {{"train", "preset=sudoku-mlp"}, "--subsample-size 1000 --num-aug 1000 --output-dir data/"},
-      {{"train", "preset=maze-att"}, "--aug --output-dir data/maze (docs/DATA.md says"},
+      {{"train", "preset=maze-att"}, "--aug --output-dir data/maze (docs/BUILD_DATA.md says"},
       {{"train", "data_paths=[data/maze10]"}, "trm data gen maze --size 10"},
       {{"train", "preset=sudoku4", "data_paths=[my data]"}, "--size 4 --output-dir 'my data'"},
   };
@@ -253,6 +289,7 @@ int main(void) {
       cmocka_unit_test(help_is_found),
       cmocka_unit_test(words_of_train_are_explained),
       cmocka_unit_test(words_of_others_are_explained),
+      cmocka_unit_test(what_is_replaced_is_told),
       cmocka_unit_test(a_file_with_a_sign_is_a_file),
       cmocka_unit_test(folders_are_told_apart),
       cmocka_unit_test(named_commands_run),

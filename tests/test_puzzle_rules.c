@@ -2,6 +2,7 @@
 #include "scratch.h"
 
 #include "puzzle/puzzle.h"
+#include "trm/maze.h"
 #include "trm/puzzle.h"
 #include "trm/sudoku.h"
 
@@ -201,12 +202,47 @@ static void small_grids_are_found(void **state) {
   assert_false(solves(&p, "._.~~_..~~__________", "aab~~bba~~__________"));
 }
 
+/* A question that no answer can be right to is told before anybody answers it. */
+static void impossible_questions_are_refused(void **state) {
+  (void)state;
+  const trm_puzzle sudoku = trm_sudoku_of_size(4), maze = trm_maze_of_size(2, 3);
+  const trm_puzzle latin = grid_of(3, 3, "latin", ".abc"), flat = grid_of(2, 3, "latin", ".abc");
+  const trm_puzzle nonogram = grid_of(2, 2, "nonogram", ".#?1"), free = grid_of(1, 2, "", "ab");
+  const struct {
+    const trm_puzzle *p;
+    const char *question, *said; /* NULL: it is fine */
+  } cases[] = {{&sudoku, Q4, NULL},
+               {&sudoku, "1..1............", "row 1, column"},
+               {&maze, "S  ##G", NULL},
+               {&maze, "   ##G", "one start S and one goal G, here are 0 and 1"},
+               {&maze, "S  ## ", "here is 1 and 0"},
+               {&maze, "S S##G", "here are 2 and 1"},
+               {&maze, "S# ##G", "no way leads from S to G"},
+               {&maze, "S o##G", "row 1, column 3: a path, 'o', is for the answer"},
+               {&latin, "a...b...c", NULL},
+               {&latin, "a.....a..", "row 3, column 1: the symbol stands twice"},
+               {&latin, "...b.b...", "row 2, column 3: the symbol stands twice"},
+               {&flat, "......", "no square"},
+               {&nonogram, ".11?", NULL},
+               {&nonogram, ".111", "no rectangle in the lower right corner"},
+               {&free, "ab", NULL}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    int32_t q[CELLS];
+    trm_error err = {0};
+    tokens_of(cases[i].p, cases[i].question, q);
+    const trm_status st = trm_puzzle_check(cases[i].p, q, &err);
+    assert_int_equal(st, cases[i].said ? TRM_E_PUZZLE : TRM_OK);
+    if (cases[i].said && !strstr(err.msg, cases[i].said))
+      fail_msg("'%s': no '%s' in '%s'", cases[i].question, cases[i].said, err.msg);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(names_are_known),       cmocka_unit_test(sudokus_are_checked),
       cmocka_unit_test(mazes_are_checked),     cmocka_unit_test(latin_squares_are_checked),
       cmocka_unit_test(nonograms_are_checked), cmocka_unit_test(published_nonograms_are_right),
-      cmocka_unit_test(small_grids_are_found),
+      cmocka_unit_test(small_grids_are_found), cmocka_unit_test(impossible_questions_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

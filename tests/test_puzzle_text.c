@@ -113,6 +113,23 @@ static void lists_of_lists_are_grids(void **state) {
   refuses(&arc, "[[0, 1] [2, 3]]", 9, "JSON: ");
 }
 
+/* Who keeps more than the grid has it in an object, by the name of a column. */
+static void objects_have_grids_by_name(void **state) {
+  (void)state;
+  const trm_puzzle maze = maze_of(2, 3);
+  const trm_puzzle words = GRID(2, 2, true, "1", "12");
+  const trm_puzzle brace = GRID(1, 3, false, "{", "1", "}");
+  reads_as(&maze, "{\"id\": 3, \"puzzle\": [[\"#\", \"S\", \" \"], [\"#\", \".\", \"G\"]]}",
+           "#S./#.G");
+  reads_as(&maze, "{\"Question\": \"#S./#.G\"}", "#S./#.G");
+  reads_as(&words, "{\"input\": \"1 12\"}", "1 12");
+  reads_as(&words, "{\"quiz\": [[12], [1]]}", "12 / 1");
+  reads_as(&brace, "{1}", "{1}");
+  refuses(&maze, "{\"maze\": \"#S./#.G\"}", 1, "the object has no puzzle");
+  refuses(&maze, "{\"puzzle\": [[1]]}", 1, "a grid of 1 x 1 cells; want 2 x 3");
+  refuses(&maze, "{\"puzzle\": 7}", 1, "want a grid");
+}
+
 /* Anywhere on the canvas, and cut short where there is no room. */
 static void grids_are_found_on_their_canvas(void **state) {
   (void)state;
@@ -144,6 +161,7 @@ int main(void) {
       cmocka_unit_test(every_kind_reads_what_it_writes),
       cmocka_unit_test(what_is_wrong_is_named_with_its_column),
       cmocka_unit_test(lists_of_lists_are_grids),
+      cmocka_unit_test(objects_have_grids_by_name),
       cmocka_unit_test(grids_are_found_on_their_canvas),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
  * puzzle, as text and from a data set. */
 #include <math.h>
 #include <poll.h>
+#include <pty.h>
 #include <sys/stat.h>
 
 #include "json_text.h"
@@ -419,6 +420,11 @@ static void mazes_are_solved(void **state) {
   says(err_text, "stdin:10:14: 'x' is no symbol");
   says(err_text, "stdin:11:1: a grid of 1 x 1 cells; want 3 x 4");
   says(err_text, "stdin:14:");
+  /* No answer can be right to a maze without its ends, or with too many. */
+  want(RUN_INPUT("##SG/.###/####\n##.G/.###/####\n##SG/.S##/####\n", "solve", model), 3);
+  says(out_text, "##SG/.###/####  valid: yes");
+  says(out_text, "error: stdin:2:1: a maze has one start S and one goal G, here are 0 and 1");
+  says(out_text, "error: stdin:3:1: a maze has one start S and one goal G, here are 2 and 1");
   want(RUN("solve", model, "--data", data, "--check", "--show", "grid"), 4);
   says(out_text, "  puzzle     answer\n  # #   S    # #   S \n");
   says(out_text, "##.S/...#/G###  valid: no  q ");
@@ -438,6 +444,94 @@ static void mazes_are_solved(void **state) {
   assert_string_equal(trm__json_text(trm__json_get(root, "label")), "different");
   trm__json_free(root);
   says(strchr(out_text, '\n'), "\"index\":1");
+}
+
+/* What is no text is told once, and named where it is known; not a line of it is a puzzle. */
+static void what_is_no_text_is_named(void **state) {
+  scratch *s = *state;
+  static const struct {
+    const char *bytes, *what;
+    size_t n;
+  } files[] = {
+      {"\x13\0\x80\n1...3......3....\n\x99\n", "no text: its bytes are not characters", 26},
+      {"\x20\1\0\0\0\0\0\0{\"a\":1}\n", "a model (.safetensors), no text", 16},
+      {"\x80\4\x95\0\0\0\n1...3......3....\n", "a pickle of Python's", 24},
+      {"\x93NUMPY\1\0\n\n", "an array of NumPy", 10},
+      {"\x89PNG\r\n\x1a\n\0\n", "a picture (PNG)", 10},
+      {"PK\3\4\n\n", "a zip archive, a workbook", 6},
+      {"%PDF-1.7\n\n", "a PDF document", 10}};
+  char sudoku[160], maze[160], path[160], command[900];
+  const trm_puzzle p = {.kind = TRM_PUZZLE_MAZE, .rows = 3, .cols = 4};
+  make_model_for_ones(place(s, "ones", sudoku));
+  make_copying_model(place(s, "maze_text", maze), &p, 1, BLANK);
+  place(s, "bytes", path);
+  for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+    write_bytes(path, files[i].bytes, files[i].n);
+    for (int k = 0; k < 2; k++) {
+      want(RUN("solve", k ? maze : sudoku, path), 3);
+      says(err_text, files[i].what);
+      assert_int_equal(count(err_text, "\n"), 1);
+
+      /* From a pipe, too. */
+      snprintf(command, sizeof command, "'%s' solve '%s' - <'%s' 2>&1 | tail -n +2", TRM_PROGRAM,
+               k ? maze : sudoku, path);
+      FILE *more = popen(command, "r");
+      assert_non_null(more);
+      assert_non_null(fgets(out_text, sizeof out_text, more));
+      says(out_text, files[i].what);
+      assert_null(fgets(out_text, sizeof out_text, more));
+      pclose(more);
+    }
+    want(RUN("sudoku", "solve", path), 3);
+    assert_int_equal(count(err_text, "\n"), 1);
+  }
+}
+
+/* Where answers and messages are seen together, a puzzle that cannot be read is told of once. */
+static void shows_once(scratch *s, const char *const *args) {
+  char text[4096] = "";
+  int master, slave;
+  if (openpty(&master, &slave, NULL, NULL, NULL) != 0) {
+    print_message("no pseudo-terminal here\n");
+    skip();
+  }
+  const pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) {
+    dup2(slave, 1);
+    dup2(slave, 2);
+    execv(TRM_PROGRAM, (char *const *)args);
+    _exit(98);
+  }
+  close(slave);
+  size_t used = 0;
+  for (ssize_t n; used < sizeof text - 1; used += (size_t)n)
+    if ((n = read(master, text + used, sizeof text - 1 - used)) <= 0) break;
+  close(master);
+  want(finish(s, child), 3);
+  assert_int_equal(count(text, "--puzzle:1:"), 1);
+}
+
+static void a_terminal_shows_an_error_once(void **state) {
+  scratch *s = *state;
+  char model[160];
+  make_model_for_ones(place(s, "ones", model));
+  shows_once(s, ARGS(TRM_PROGRAM, "solve", model, "--puzzle", "12"));
+  shows_once(s, ARGS(TRM_PROGRAM, "sudoku", "solve", "--puzzle", "12"));
+}
+
+/* A model that is surer than it is right stops too early; whoever asked it to is told. */
+static void hasty_answers_are_told(void **state) {
+  scratch *s = *state;
+  char model[160];
+  make_model_for_ones(place(s, "ones", model));
+  want(RUN("solve", model, "--puzzle", GOOD, "--halt", "q=-100", "--steps", "3"), 0);
+  says(out_text, "valid: no");
+  says(err_text, "1 of the answers that --halt stopped early is wrong");
+  want(RUN("solve", model, "--puzzle", GOOD, "--halt", "q=-100", "--steps", "1"), 0);
+  assert_string_equal(err_text, "");
+  want(RUN("solve", model, "--puzzle", GOOD, "--steps", "3"), 0);
+  assert_string_equal(err_text, "");
 }
 
 /* ARC has no rules; its tasks are known by their ids. */
@@ -493,7 +587,14 @@ static void tasks_in_json_belong_to_finetune(void **state) {
   want(RUN("solve", model, "--puzzle", "[[1, 2], [3, 4]]"), 0); /* a grid is none */
   says(out_text, "12/34  valid: -");
   want(RUN("solve", model, "--puzzle", "12/34", "--steps", "1025"), 2);
-  says(err_text, "--steps: want 0 to 1024, got 1025");
+  says(err_text, "--steps: want a whole number from 0 to 1024, got '1025'");
+  /* A folder of tasks is for finetune, too, if the model is for tasks. */
+  char tasks[160], one[200];
+  assert_int_equal(mkdir(place(s, "tasks", tasks), 0777), 0);
+  snprintf(one, sizeof one, "%s/one.json", tasks);
+  write_bytes(one, "{}", 2);
+  want(RUN("solve", model, tasks), 2);
+  says(err_text, "tasks of ARC are answered by: trm finetune");
 }
 
 static void a_users_grids_are_solved(void **state) {
@@ -547,6 +648,9 @@ int main(void) {
       cmocka_unit_test(zero_may_be_the_last_digit),
       cmocka_unit_test(a_signal_ends_the_wait),
       cmocka_unit_test(pipes_are_read),
+      cmocka_unit_test(what_is_no_text_is_named),
+      cmocka_unit_test(a_terminal_shows_an_error_once),
+      cmocka_unit_test(hasty_answers_are_told),
       cmocka_unit_test(mazes_are_solved),
       cmocka_unit_test(arc_tasks_are_answered_by_their_ids),
       cmocka_unit_test(tasks_in_json_belong_to_finetune),

@@ -427,10 +427,36 @@ static void lists_of_lists_are_read(void **state) {
        {"!f:1:1: row 4, column 3 is no cell of a Sudoku", FOUR}},
       {"[\n" ROWS_OF_FOUR ", [[1]], " ROWS_OF_FOUR "]",
        {FOUR, "!f:1:1: item 2 of the array", FOUR}},
-      {"[\n[1, 2],\n[3, 4]\n]\n" FOUR, {"!f:1:1: the array that begins here holds no", FOUR}},
-      {"\n[\n[1, 0,\n", {"!f:2:1: the array that begins here is not closed"}},
+      {"[\n[1, 2],\n[3, 4]\n]\n" FOUR, {"!f:1:1: the JSON that begins here holds no", FOUR}},
+      {"\n[\n[1, 0,\n", {"!f:2:1: the JSON that begins here is not closed"}},
       {"[\n1 2\n]\n" FOUR, {"!f: line 2, column 3: ", FOUR}}};
   CHECK_ALL(samples, .uniform = false);
+}
+
+/* Who has a field for each thing calls the puzzle as a column of a table, and may have its solution
+ * beside it. */
+static void objects_are_read_by_their_names(void **state) {
+  (void)state;
+  static const sample samples[] = {
+      {"{\"puzzle\": " ROWS_OF_FOUR "}\n{\"id\": 7, \"Quiz\": " ROWS_OF_FOUR "}\n" P,
+       {FOUR, FOUR, P}},
+      {"{\"question\": " ROWS_OF_FOUR ", \"answer\": \"" FOUR_S "\"}", {FOUR "=" FOUR_S}},
+      {"{\"puzzle\": " ROWS_OF_FOUR ", \"solution\": " ROWS_OF_FOUR "}\n" FOUR,
+       {"!f:1:2: the answer is blank in row 1, column 2", FOUR}},
+      {"{\"puzzle\": " ROWS_OF_FOUR ", \"solution\": 7}", {"!f:1:1: the solution is no grid of 4"}},
+      {"{\n \"input\": [\n  [1, 0, 0, 0], [3, 0, 0, 0],\n  [0, 0, 0, 3], [0, 0, 0, 0]]\n}\n" P,
+       {FOUR, P}},
+      {"{\n \"puzzles\": [\n  \"" P "\",\n  " ROWS_OF_FOUR "\n ]\n}\n", {P, FOUR}},
+      {"[{\"puzzle\": " ROWS_OF_FOUR "},\n {\"puzzle\": \"" P "\"}]", {FOUR, P}},
+      {"[\n {\n  \"puzzle\": \"" P "\"\n },\n {\n  \"title\": 1\n }\n]",
+       {P, "!f:1:1: item 2 of the array: want a list of 9 rows"}},
+      {"{\"puzzle\": \"" P "\"}", {P}},
+      {"{\"puzzle\": \"" FOUR "\",\n \"solution\": \"" FOUR_S "\"}", {FOUR "=" FOUR_S}},
+      {"{\"board\": " ROWS_OF_FOUR "}\n" P, {"!f:1:1: the JSON that begins here holds no", P}},
+      {"{\n\"puzzle\": [[1,", {"!f:1:1: the JSON that begins here is not closed"}}};
+  CHECK_ALL(samples, .uniform = false);
+  static const sample chosen[] = {{"{\"puzzle\": [[1]], \"board\": " ROWS_OF_FOUR "}", {FOUR}}};
+  CHECK_ALL(chosen, .columns = "board");
 }
 
 /* --- lines without an end --- */
@@ -626,6 +652,7 @@ int main(void) {
       cmocka_unit_test(spreadsheets_write_tables),
       cmocka_unit_test(characters_of_others_are_read_or_named),
       cmocka_unit_test(lists_of_lists_are_read),
+      cmocka_unit_test(objects_are_read_by_their_names),
       cmocka_unit_test(an_endless_line_is_refused_at_once),
       cmocka_unit_test(ratings_are_numbers),
       cmocka_unit_test(games_of_opensudoku_are_read),

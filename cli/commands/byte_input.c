@@ -22,24 +22,25 @@ enum {
 /* Nothing waits for a packed file, so all of it is unpacked at once; and what a file is in place of
  * a text is seen before a line of it. */
 static trm_status look_at_file(byte_input *in, trm_error *err) {
-  unsigned char head[64];
+  unsigned char head[512];
   struct stat st;
   if (!in->own || fstat(in->fd, &st) != 0 || !S_ISREG(st.st_mode)) return TRM_OK;
   const ssize_t n = pread(in->fd, head, sizeof head, 0);
   if (n <= 0) return TRM_OK;
-  CLI_TRY(trm__foreign_page(in->name, head, (size_t)n, err));
-  if (!trm__gzip_is(head, (size_t)n)) return TRM_OK;
+  in->looked = true;
+  if (!trm__gzip_is(head, (size_t)n)) return trm__foreign_page(in->name, head, (size_t)n, err);
   CLI_TRY(trm__gzip_map(in->name, &in->packed, err));
   in->bytes = (const char *)in->packed.data;
   in->n = in->packed.size;
   in->ended = true;
-  return TRM_OK;
+  return trm__foreign_page(in->name, in->bytes, in->n, err);
 }
 
 trm_status byte_input_open(byte_input *in, const char *path, trm_error *err) {
   *in = (byte_input){.name = path};
   if (!strcmp(path, "-")) {
     in->name = "stdin"; /* its descriptor is 0 */
+    if (cli_is_terminal(stdin)) cli_note("type puzzles, one a line; Ctrl-D ends");
   } else {
     /* A pipe that nobody writes to yet is waited for where a signal can end it. */
     in->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -66,6 +67,19 @@ void byte_input_close(byte_input *in) {
   *in = (byte_input){.ended = true};
 }
 
+/* The first bytes of a pipe say, too, whether a line of it is worth reading. */
+static trm_status take(byte_input *in, size_t n, trm_error *err) {
+  const bool first = !in->looked;
+  in->looked = true;
+  in->ended = n == 0;
+  const trm_status st = first ? trm__foreign_page(in->name, in->bytes, n, err) : TRM_OK;
+  if (st == TRM_OK)
+    in->n = n;
+  else
+    in->ended = true;
+  return st;
+}
+
 trm_status byte_input_fill(byte_input *in, bool wait, int64_t line, trm_error *err) {
   in->n = 0;
   if (in->ended) return TRM_OK;
@@ -79,10 +93,8 @@ trm_status byte_input_fill(byte_input *in, bool wait, int64_t line, trm_error *e
     if (n < 0)
       return cli_fail(err, TRM_E_IO, -1, "%s: cannot read line %lld: %s", in->name, (long long)line,
                       strerror(errno));
-    in->ended = n == 0;
     in->bytes = in->room;
-    in->n = (size_t)n;
-    return TRM_OK;
+    return take(in, (size_t)n, err);
   } while (wait);
   return TRM_OK;
 }

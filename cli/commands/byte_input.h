@@ -10,6 +10,7 @@ typedef struct byte_input {
   const char *name; /* for messages */
   int fd;
   bool own;          /* `fd` is to be closed */
+  bool looked;       /* at its first bytes, whether they are a text */
   bool ended;        /* nothing comes behind `bytes` */
   const char *bytes; /* the n that were read last */
   size_t n;
@@ -23,7 +24,8 @@ trm_status byte_input_open(byte_input *in, const char *path, trm_error *err);
 void byte_input_open_text(byte_input *in, const char *name, const char *text);
 void byte_input_close(byte_input *in); /* a zeroed one is fine */
 /* Reads what is there, and with `wait` until something is: then n > 0, or it has ended. Errors: IO;
- * INTERRUPTED after a signal. `line` is the one that is being read, for messages. */
+ * FORMAT for what is no text, which ends it; INTERRUPTED after a signal. `line` is the one that is
+ * being read, for messages. */
 trm_status byte_input_fill(byte_input *in, bool wait, int64_t line, trm_error *err);
 
 #endif

@@ -220,6 +220,7 @@ int cmd_convert(int argc, char **argv) {
   trm__kind kind;
   if (trm__path_look(a.out, &kind, &err) != TRM_OK) return cli_report_error(&err);
   if (!choose_format(a.out, kind == TRM__DIR, &a.format)) return CLI_USAGE;
+  cli_name_output(a.out);
   const trm_status st = convert(&a, &model, &err);
   trm_model_free(model);
   return cli_finish_files(st == TRM_OK ? CLI_OK : cli_report_error(&err));

@@ -80,7 +80,7 @@ static const cli_manual gen_manual = {
         "Examples:\n"
         "  trm data gen maze --size 10 --output-dir data/maze10\n"
         "  trm data gen maze --size 30 --min-path 110 --seed 1 --output-dir data/maze30\n"
-        "  trm data gen maze --size 8x20 --count 500 --test 100 --output-dir data/maze8x20\n"};
+        "  trm data gen maze --size 8x20 --train 500 --test 100 --output-dir data/maze8x20\n"};
 
 /* "30" or "8x20". */
 static bool parse_size(const char *text, int *rows, int *cols) {
@@ -106,8 +106,8 @@ int cmd_data_gen_maze(int argc, char **argv) {
       {"size", CLI_STRING, &size, "N|RxC", "a square of N x N cells, or R rows of C cells"},
       {"min-path", CLI_INT, &config.min_path, "K",
        "cells of the shortest path, at least (default: rows + columns)"},
-      {"count", CLI_COUNT, &config.n_train, "N", "training mazes (default 1000)"},
-      {"train", CLI_COUNT, &config.n_train, "N", "the same as --count"},
+      {"train", CLI_COUNT, &config.n_train, "N", "training mazes (default 1000)"},
+      {"count", CLI_COUNT, &config.n_train, "N", "the same as --train"},
       {"test", CLI_INT64, &config.n_test, "N", "test mazes (default 1000; 0: no test split)"},
       {"min-walls", CLI_DOUBLE, &config.min_walls, "X", "least share of walls (default 0.3)"},
       {"max-walls", CLI_DOUBLE, &config.max_walls, "X", "largest share of walls (default 0.5)"},

@@ -7,9 +7,9 @@ static const cli_manual build_manual = {
         "Makes a data set of Sudokus from files of any usual form: tables (CSV) whose header has\n"
         "columns like puzzle and solution, puzzles a line with or without something beside them,\n"
         "nine lines, .sdk, .ss, .sdm, candidates, OpenSudoku's XML, HoDoKu's library, game ids of\n"
-        "Solo, addresses of puzz.link (docs/DATA.md). A cell is a digit, A, B ... above 9, or a\n"
-        "blank: one of . 0 _ * - x ?; sizes above 9 may be written from 0 on, as 0 to F, with\n"
-        "another blank. The size is that of the first puzzle. A solution beside a puzzle is\n"
+        "Solo, addresses of puzz.link, JSON (docs/BUILD_DATA.md). A cell is a digit, A, B ...\n"
+        "above 9, or a blank: one of . 0 _ * - x ?; sizes above 9 may be written from 0 on, as\n"
+        "0 to F, with another blank. The size is that of the first puzzle. A solution beside a puzzle is\n"
         "checked; a puzzle without one is solved, and must have a single solution. An error names\n"
         "the file, line and column, and nothing is written.\n",
     .notes =
@@ -91,6 +91,7 @@ int cmd_data_gen_sudoku(int argc, char **argv) {
       {"size", CLI_SIZE, &config.size, "N",
        "4, 6, 8, 9, 10, 12 or 16 (of 16 a puzzle takes seconds)"},
       {"train", CLI_COUNT, &config.n_train, "N", "training puzzles (default 1000)"},
+      {"count", CLI_COUNT, &config.n_train, "N", "the same as --train"},
       {"test", CLI_INT64, &config.n_test, "N", "test puzzles (default 1000; 0: no test split)"},
       {"max-givens", CLI_INT, &config.max_givens, "K", "at most K givens (default: no limit)"},
       {"min-givens", CLI_INT, &config.min_givens, "K", "at least K givens (default: no limit)"},

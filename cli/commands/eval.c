@@ -18,10 +18,7 @@ static const cli_manual manual = {
     "MODEL is a model folder, a run folder (then its best checkpoint, else its newest), a\n"
     ".safetensors file of trm convert, a published checkpoint step_N with its\n"
     "all_config.yaml beside it, or a name that `trm models` lists. DATA is a data\n"
-    "set folder. Data that the model was not made for are refused.\n"
-    "With --halt q an example stops once q_halt > 0 (q_halt > q_continue for a model trained\n"
-    "with both), as in training, and the next one takes its place; q=LOGIT sets a higher bar:\n"
-    "q=2 is 88 % sure of being right.\n"
+    "set folder. Data that the model was not made for are refused.\n" CLI_HALT_ABOUT
     "With --state FILE an evaluation that is stopped or killed goes on where it was when it\n"
     "is called again with the same options; the file is removed at the end.\n",
     "Examples:\n"
@@ -220,14 +217,14 @@ int cmd_eval(int argc, char **argv) {
   const cli_option options[] = {
       {"split", CLI_STRING, &a.split, "NAME", "train or test (default: test)"},
       {"limit", CLI_INT64, &a.limit, "N", "only the first N examples (0: all)"},
-      {"steps", CLI_INT, &a.steps, "S", "supervision steps at most (0: as trained)"},
-      {"halt", CLI_STRING, &a.halt, "RULE", "never (default), q or q=LOGIT: early exit, see above"},
+      CLI_STEPS_ROW(&a.steps),
+      CLI_HALT_ROW(&a.halt),
       {"batch", CLI_INT, &a.batch, "B", "examples at once (0: chosen)"},
       CLI_DEVICE_ROW(&a.device),
       {"threads", CLI_INT, &a.threads, "T", "0: as many as the process may use"},
       {"dtype", CLI_DTYPE, &a.dtype, "FORMAT", "float32 or bfloat16 (default: as trained)"},
       {"json", CLI_FLAG, &a.json, NULL, "print one JSON object"},
-      {"state", CLI_OUTPUT, &a.state, "FILE", "keep what is done there; go on from it"},
+      {"state", CLI_STATE, &a.state, "FILE", "keep what is done there; go on from it"},
       {"save-preds", CLI_OUTPUT, &a.save_preds, "FILE.npy",
        "write the answers, int32 [examples, seq_len], file order"},
       {"save-q", CLI_OUTPUT, &a.save_q, "FILE.npy", "write q_halt, float32 [examples], logits"},
@@ -238,8 +235,6 @@ int cmd_eval(int argc, char **argv) {
   int code;
   if (!cli_options_parse(&manual, options, &argc, argv, &code)) return code;
   if (!model_data_arguments("eval", argc, argv)) return CLI_USAGE;
-  if (a.steps > TRM_EVAL_MAX_STEPS)
-    return cli_usage_error("--steps: want at most %d, got %d", TRM_EVAL_MAX_STEPS, a.steps);
   if (!cli_parse_halt(a.halt, &a.halt_rule, &a.halt_margin)) return CLI_USAGE;
   a.model = argv[0];
   a.data = argv[1];

@@ -397,8 +397,7 @@ int cmd_finetune(int argc, char **argv) {
       {"lr", CLI_DOUBLE, &a.tune.lr, "X", "learning rate of the network (default 1e-4)"},
       {"puzzle-emb-lr", CLI_DOUBLE, &a.tune.puzzle_emb_lr, "X",
        "learning rate of the embeddings (default 1e-2)"},
-      {"answer-steps", CLI_INT, &a.answer_steps, "S",
-       "supervision steps of an answer (0: as trained)"},
+      {"answer-steps", CLI_STEPS, &a.answer_steps, "S", "of an answer: " CLI_STEPS_HELP},
       {"seed", CLI_UINT64, &a.tune.seed, "S", "of copies and batches, below 2^32 (default 0)"},
       CLI_QUIET_ROW,
       CLI_DEVICE_ROW(&a.tune.device),
@@ -407,7 +406,7 @@ int cmd_finetune(int argc, char **argv) {
       {"out", CLI_OUTPUT, &a.out, "DIR", "keep the tuned model in this folder"},
       {"submission", CLI_OUTPUT, &a.submission, "FILE.json",
        "write the attempts in Kaggle's format"},
-      {"state", CLI_OUTPUT, &a.state, "FILE", "keep what is done there; go on from it"},
+      {"state", CLI_STATE, &a.state, "FILE", "keep what is done there; go on from it"},
       {"json", CLI_FLAG, &a.json, NULL, "one JSON object per test input"},
       {NULL, CLI_FLAG, NULL, NULL, NULL}};
   int code;

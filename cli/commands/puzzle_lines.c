@@ -79,11 +79,15 @@ static void begin_line(puzzle_lines *in) {
   in->complete = in->cut = false;
 }
 
-/* A grid of JSON goes on in the next line. */
+/* A grid of JSON, or an object with one, goes on in the next line. */
 static bool goes_on(const puzzle_lines *in) {
   size_t at = 0;
   while (at < in->used && is_margin(in->puzzle, in->buffer[at])) at++;
-  return !begins_symbol(in->puzzle, '[') && trm__json_begins_grid(in->buffer + at, in->used - at);
+  const char *text = in->buffer + at;
+  const size_t n = in->used - at;
+  if (n == 0 || begins_symbol(in->puzzle, *text)) return false;
+  trm__json_span span = {.depth = 0};
+  return *text == '{' ? !trm__json_span_take(&span, text, n) : trm__json_begins_grid(text, n);
 }
 
 static void end_line(puzzle_lines *in) {
@@ -204,6 +208,10 @@ static trm_status parse_line(puzzle_lines *in, const char *text, size_t n, size_
     return cli_fail(err, st, in->first, "%s:%lld:%zu: %.300s", in->in.name, (long long)in->first,
                     column, what ? what + 2 : cause.msg);
   }
+  st = trm_puzzle_check(in->puzzle, tokens, &cause);
+  if (st != TRM_OK)
+    return cli_fail(err, st, in->first, "%s:%lld:%zu: %.300s", in->in.name, (long long)in->first,
+                    skipped + 1, cause.msg);
   return TRM_OK;
 }
 

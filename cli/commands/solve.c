@@ -18,8 +18,9 @@ static const cli_manual manual = {
     "Solves puzzles given as text. MODEL is a model folder, a run folder, a .safetensors\n"
     "file of trm convert, or a published checkpoint step_N with its all_config.yaml beside it.\n"
     "A file of Sudokus may have any usual form: a puzzle a line with anything beside it, a\n"
-    "table (CSV), nine lines, .sdk, OpenSudoku's XML ... (docs/DATA.md). A cell is a digit (then\n"
-    "A, B ... above 9) or a blank, such as '.' or 0; 16x16 may be 0 to F with '.' for a blank.\n"
+    "table (CSV), nine lines, .sdk, OpenSudoku's XML ... (docs/BUILD_DATA.md). A cell is a digit\n"
+    "(then A, B ... above 9) or a blank, such as '.' or 0; 16x16 may be 0 to F with '.' for a "
+    "blank.\n"
     "Other kinds are one puzzle a line, rows separated by '/': a maze is ##S./#..G, an ARC\n"
     "grid 012/340, a grid whose symbols have several characters \"12 7 / 3 10\". Empty lines and\n"
     "comments are skipped; a comment starts with #, or with // where # is a symbol, as in mazes.\n"
@@ -30,10 +31,8 @@ static const cli_manual manual = {
     "with the key error); the others go on, and the exit code is 3.\n"
     "With --data the puzzles are examples of a data set, with their puzzle ids, which ARC\n"
     "needs; then the line also says whether the answer is equal to the label.\n"
-    "Many puzzles are solved side by side; answers come in the order of the puzzles. With\n"
-    "--halt q a puzzle stops once q_halt > 0 (q_halt > q_continue for a model trained with\n"
-    "both), and the next one takes its place; q=LOGIT sets a higher bar: q=2 is 88 % sure of\n"
-    "being right.\n"
+    "Many puzzles are solved side by side; answers come in the order of the "
+    "puzzles.\n" CLI_HALT_ABOUT
     "Some models come with the program: MODEL may be a name that `trm models` lists.\n",
     "Examples:\n"
     "  trm solve sudoku9 --show grid --puzzle \\\n"
@@ -88,6 +87,7 @@ typedef struct solve_run {
   bool show_steps, colour;
   trm__json_out line; /* of the only row with show_steps: its trace so far */
   int64_t invalid, untrained, failed;
+  int64_t hasty;         /* of the invalid ones, those that --halt stopped before their last step */
   bool more;             /* the input may hold another puzzle */
   int64_t read, printed; /* puzzles; those between are in the window */
   int window_size;       /* puzzle i is at i % window_size */
@@ -361,7 +361,9 @@ static verdict judge(solve_run *s, const solve_puzzle *p) {
   verdict v = {.has_rules = trm_puzzle_has_rules(s->puzzle), .has_label = p->index >= 0};
   v.valid = v.has_rules && trm_puzzle_solves(s->puzzle, p->question, p->answer);
   v.equal = v.has_label && is_label(s, p);
-  s->invalid += v.has_rules ? !v.valid : v.has_label && !v.equal;
+  const bool wrong = v.has_rules ? !v.valid : v.has_label && !v.equal;
+  s->invalid += wrong;
+  s->hasty += wrong && p->steps < s->steps;
   return v;
 }
 
@@ -389,23 +391,11 @@ static trm_status print_json(solve_run *s, const solve_puzzle *p, const char *qu
   return cli_print_json(&o, stdout, err);
 }
 
-/* In the place of an answer, and on stderr. */
 static trm_status print_failed(solve_run *s, const solve_puzzle *p, trm_error *err) {
-  char text[sizeof p->error.msg];
-  cli_clean(text, sizeof text, p->error.msg);
+  const bool has_index = p->index >= 0;
   s->failed++;
-  if (s->args->json) {
-    const bool has_index = p->index >= 0;
-    trm__json_out o = begin_line();
-    trm__json_put_text(&o, "error", text);
-    trm__json_put_int(&o, has_index ? "index" : "line", has_index ? p->index : p->error.pos);
-    trm__json_close(&o);
-    CLI_TRY(cli_print_json(&o, stdout, err));
-  } else {
-    printf("error: %s\n", text);
-  }
-  cli_report_error(&p->error);
-  return TRM_OK;
+  return cli_print_failed(&p->error, s->args->json, has_index ? "index" : "line",
+                          has_index ? p->index : p->error.pos, err);
 }
 
 static trm_status print_puzzle(solve_run *s, const solve_puzzle *p, trm_error *err) {
@@ -495,6 +485,11 @@ static int run_solve(const solve_args *a) {
   if (code == CLI_OK && s->failed) code = CLI_BAD_DATA;
   if (s->untrained > 1)
     cli_warn("%" PRId64 " puzzles have ids that were not trained", s->untrained);
+  if (s->hasty)
+    cli_warn("%" PRId64
+             " of the answers that --halt stopped early %s wrong: with a higher q=LOGIT, "
+             "or without --halt, the model takes more steps",
+             s->hasty, s->hasty == 1 ? "is" : "are");
   if (code == CLI_OK && a->check) code = check_answers(s);
   close_all(s);
   return cli_finish(code);
@@ -510,10 +505,6 @@ static bool check_usage(solve_args *a, int argc) {
   }
   if (!from->data && (from->first != 0 || from->count != 1)) {
     cli_usage_error("--index and --count belong to --data");
-    return false;
-  }
-  if (a->steps < 0 || a->steps > TRM_MAX_STEPS) {
-    cli_usage_error("--steps: want 0 to %d, got %d", TRM_MAX_STEPS, a->steps);
     return false;
   }
   for (a->show = SHOW_FINAL; a->show < SHOWS; a->show++)
@@ -541,8 +532,8 @@ int cmd_solve(int argc, char **argv) {
       {"count", CLI_COUNT, &a.source.count, "N", "of --data: how many (default 1)"},
       {"show", CLI_STRING, &a.show_name, "WHAT",
        "final (default); grid: pictures, too; steps: every step"},
-      {"steps", CLI_INT, &a.steps, "S", "supervision steps at most (0: as trained)"},
-      {"halt", CLI_STRING, &a.halt, "RULE", "never (default), q or q=LOGIT: early exit, see above"},
+      CLI_STEPS_ROW(&a.steps),
+      CLI_HALT_ROW(&a.halt),
       {"check", CLI_FLAG, &a.check, NULL,
        "exit code 4 when one is not valid (no rules: not the label)"},
       {"json", CLI_FLAG, &a.json, NULL, "one JSON object per puzzle"},

@@ -81,7 +81,8 @@ static void put_rating(const finding *f, trm__json_out *o) {
   "FILE may have any usual form, recognised by what is in it: a puzzle a line, with or\n"          \
   "without a solution, hash, rating or comment beside it; a table (CSV) with a header; nine\n"     \
   "lines, .sdk, .ss, .sdm; candidates; OpenSudoku's XML; HoDoKu's library; game ids of Simon\n"    \
-  "Tatham's Solo; addresses of puzz.link (docs/DATA.md). Sizes are 4, 6, 8, 9, 10, 12 and 16.\n"   \
+  "Tatham's Solo; addresses of puzz.link; JSON (docs/BUILD_DATA.md). Sizes are 4, 6, 8, 9,\n"      \
+  "10, 12 and 16.\n"                                                                               \
   "A puzzle that cannot be read, or whose given solution is wrong, is answered by a line that\n"   \
   "begins with \"error: \" (with --json by an object with the key error); the others go on, and\n" \
   "the exit code is 3.\n"
@@ -148,23 +149,6 @@ static trm_status print_puzzle(sudoku_run *s, const trm_sudoku_entry *e, trm_err
   return end_line(&o, err);
 }
 
-/* In the place of an answer, and on stderr. */
-static trm_status print_failed(sudoku_run *s, const trm_error *cause, trm_error *err) {
-  char text[sizeof cause->msg];
-  cli_clean(text, sizeof text, cause->msg);
-  s->failed++;
-  if (s->json) {
-    trm__json_out o = begin_line();
-    trm__json_put_text(&o, "error", text);
-    trm__json_put_int(&o, "line", cause->pos);
-    CLI_TRY(end_line(&o, err));
-  } else {
-    printf("error: %s\n", text);
-  }
-  cli_report_error(cause);
-  return TRM_OK;
-}
-
 static bool is_of_one(trm_status st) {
   return st == TRM_E_FORMAT || st == TRM_E_PUZZLE || st == TRM_E_RANGE;
 }
@@ -189,7 +173,9 @@ static trm_status answer_all(sudoku_run *s, sudoku_input *in, trm_error *err) {
       return st;
     }
     if (st == TRM_OK && !more) break;
-    CLI_TRY(st == TRM_OK ? print_puzzle(s, &e, err) : print_failed(s, &cause, err));
+    s->failed += st != TRM_OK;
+    CLI_TRY(st == TRM_OK ? print_puzzle(s, &e, err)
+                         : cli_print_failed(&cause, s->json, "line", cause.pos, err));
   }
   if (s->done) return TRM_OK;
   return cli_fail(err, TRM_E_FORMAT, -1, "%s holds no Sudoku in a form that is known", in->in.name);

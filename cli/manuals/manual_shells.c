@@ -7,7 +7,7 @@
 
 static bool takes_file(const cli_option *o) {
   static const char *const ending[] = {"FILE", "DIR", "DATA"};
-  if (o->kind == CLI_OUTPUT || o->kind == CLI_STREAM) return true;
+  if (o->kind == CLI_OUTPUT || o->kind == CLI_STREAM || o->kind == CLI_STATE) return true;
   for (size_t i = 0; o->value && i < sizeof ending / sizeof *ending; i++)
     if (!strncmp(o->value, ending[i], strlen(ending[i]))) return true;
   return false;

@@ -65,6 +65,20 @@ static bool has_json(const char *folder) {
   return found;
 }
 
+/* False of a model that answers another kind of puzzle; what cannot be looked at may be one. */
+static bool may_know_tasks(const char *name) {
+  char path[CLI_PATH_MAX];
+  const char *which;
+  trm_model *model;
+  if (cli_find_model(name, path, &which, NULL) != TRM_OK ||
+      trm_model_peek(path, NULL, &model, NULL) != TRM_OK)
+    return true;
+  const trm_puzzle *p = &trm_model_get_config(model)->puzzle;
+  const bool may = trm_puzzle_facts_of(p)->tasks || p->kind == TRM_PUZZLE_NONE;
+  trm_model_free(model);
+  return may;
+}
+
 int model_data_refuse_folder(const char *model, const char *folder) {
   trm__kind kind;
   if (is_data_set(folder))
@@ -74,7 +88,7 @@ int model_data_refuse_folder(const char *model, const char *folder) {
     return cli_usage_error(
         "%s is a model: want MODEL, then a FILE of puzzles, as in: trm solve %s %s", folder, folder,
         cli_look(&kind, NULL, "%s", model) == TRM_OK && kind == TRM__FILE ? model : "FILE");
-  if (has_json(folder))
+  if (has_json(folder) && may_know_tasks(model))
     return cli_usage_error(
         "%s is a folder with files of JSON: want a FILE of puzzles; tasks of ARC are answered by: "
         "trm finetune %s --task %s",

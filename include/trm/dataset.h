@@ -228,7 +228,7 @@ typedef struct trm_sudoku_gen_config {
   int64_t n_train, n_test;
   int max_givens, min_givens;             /* 0: no limit */
   int64_t min_backtracks, max_backtracks; /* max 0: no limit */
-  bool hard; /* 9x9 with the backtracks of Sudoku-Extreme, see docs/DATA.md; no other limits then */
+  bool hard; /* 9x9 with the backtracks of Sudoku-Extreme (docs/BUILD_DATA.md); no other limits */
   uint64_t seed;
   int threads; /* 0: as many as the process may use; the result does not depend on it */
   const char *output_dir;

@@ -1,5 +1,5 @@
 /* A user's own puzzles: pairs of grids of symbols, from files into a data set folder.
- * The formats: docs/DATA.md, "Your own puzzles". */
+ * The formats: docs/BUILD_DATA.md, "Your own puzzles". */
 #ifndef TRM_GRID_H
 #define TRM_GRID_H
 

@@ -92,6 +92,11 @@ TRM_API bool trm_puzzle_has_rules(const trm_puzzle *p);
 /* True when `answer` is a right answer to `inputs` by the rules, whether or not it is the labelled
  * one; tokens [rows * cols], any values. False without rules. No allocation. */
 TRM_API bool trm_puzzle_solves(const trm_puzzle *p, const int32_t *inputs, const int32_t *answer);
+/* Refuses a question that no answer can be right to by the rules: PUZZLE, with what is wrong and
+ * where, of a Sudoku or Latin square whose givens contradict each other, a maze without one S, one
+ * G and a way between them, a nonogram without a rectangle to find. OK without rules. No
+ * allocation. */
+TRM_API trm_status trm_puzzle_check(const trm_puzzle *p, const int32_t *inputs, trm_error *err);
 
 /* --- where a grid lies on its canvas: tokens [rows * cols] --- */
 
@@ -130,8 +135,9 @@ TRM_API size_t trm_puzzle_format_box(const trm_puzzle *p, const int32_t *tokens,
                                      char *text, size_t size);
 /* n bytes of text into tokens [rows * cols]; a smaller grid is placed in the first corner, with its
  * end marks. Of all kinds but Sudoku the text may be JSON, an array of rows of numbers and texts,
- * unless '[' is a symbol. Errors: FORMAT with the column (from 1, in bytes) and what was expected;
- * ARGUMENT for kind none; MEMORY. */
+ * or an object with such an array or a text as "puzzle" (or "question", "input" and the like),
+ * unless its bracket is a symbol. Errors: FORMAT with the column (from 1, in bytes) and what was
+ * expected; ARGUMENT for kind none; MEMORY. */
 TRM_API trm_status trm_puzzle_parse(const trm_puzzle *p, const char *text, size_t n,
                                     int32_t *tokens, trm_error *err);
 

@@ -4,7 +4,7 @@
  * solution or a comment beside it; tables (CSV) with a header; grids of rows, with or without a
  * frame; grids of candidates; .sdk, .ss and .sdm files; OpenSudoku's XML; lines of HoDoKu's
  * library; game ids of Simon Tatham's Solo; addresses of puzz.link; lists of lists in JSON.
- * docs/DATA.md has the rules.
+ * docs/BUILD_DATA.md has the rules.
  *
  *   trm_sudoku_reader *r;
  *   trm_sudoku_entry e;

@@ -7,16 +7,6 @@
 
 #include "base/text.h"
 
-/* What columns are called, the likeliest first; who calls one by the first name has no other. */
-static const struct {
-  const char *role, *names[14];
-} roles[TRM__ROLES] = {
-    {"question",
-     {"question", "questions", "quiz", "quizzes", "puzzle", "puzzles", "problem", "sudoku", "grid",
-      "givens", "unsolved", "input", "inputs"}},
-    {"answer", {"answer", "answers", "solution", "solutions", "solved", "output", "outputs"}},
-    {"rating", {"rating", "difficulty", "score"}}};
-
 static bool is_called(const trm__csv_field *f, const char *name, size_t n) {
   const trm__csv_field s = trm__csv_trimmed(*f);
   return s.n == n && trm__text_alike(s.text, name, n);
@@ -26,8 +16,8 @@ static bool is_called(const trm__csv_field *f, const char *name, size_t n) {
 static int find_column(const trm__csv *csv, int role, int *other) {
   int column = -1;
   *other = -1;
-  for (int k = 0; roles[role].names[k]; k++) {
-    const char *name = roles[role].names[k];
+  const char *name;
+  for (int k = 0; (name = trm__roles[role].names[k]); k++) {
     for (int i = 0; i < csv->n_fields; i++) {
       if (!is_called(&csv->field[i], name, strlen(name))) continue;
       if (column < 0)
@@ -53,7 +43,7 @@ static trm_status find_by_names(const trm__csv *csv, trm__columns *c, trm_error 
     if (other >= 0 && role != TRM__RATING)
       return trm__csv_refuse(csv, TRM_E_FORMAT, csv->field[other].line, csv->field[other].column,
                              err, "the header has two columns for the %s; say which with --columns",
-                             roles[role].role);
+                             trm__roles[role].role);
   }
   return TRM_OK;
 }
@@ -96,9 +86,9 @@ static trm_status choose(const trm__csv *csv, const char *wanted, trm__columns *
 /* "'question', 'questions' ...", the first of a role's names. */
 static const char *some_names(int role, char *text, size_t size) {
   size_t used = 0;
-  for (int k = 0; k < 6 && roles[role].names[k]; k++)
-    used +=
-        (size_t)snprintf(text + used, size - used, "%s'%s'", k ? ", " : "", roles[role].names[k]);
+  for (int k = 0; k < 6 && trm__roles[role].names[k]; k++)
+    used += (size_t)snprintf(text + used, size - used, "%s'%s'", k ? ", " : "",
+                             trm__roles[role].names[k]);
   return text;
 }
 
@@ -112,11 +102,11 @@ trm_status trm__columns_find(const trm__csv *csv, const char *wanted, unsigned n
     if (wanted)
       return trm__csv_refuse(csv, TRM_E_ARGUMENT, csv->field[0].line, 1, err,
                              "--columns: the %s is needed, too: QUESTION,ANSWER%s",
-                             roles[role].role, role == TRM__RATING ? ",RATING" : "");
+                             trm__roles[role].role, role == TRM__RATING ? ",RATING" : "");
     return trm__csv_refuse(csv, TRM_E_FORMAT, csv->field[0].line, 1, err,
                            "the header has no column for the %s (%s); say which with --columns "
                            "QUESTION,ANSWER%s, names or numbers from 1",
-                           roles[role].role, some_names(role, text, sizeof text),
+                           trm__roles[role].role, some_names(role, text, sizeof text),
                            role == TRM__RATING ? ",RATING" : "");
   }
   return TRM_OK;
@@ -140,5 +130,5 @@ trm_status trm__columns_field(const trm__columns *c, const trm__csv *csv, int ro
   const trm__csv_field *last = &csv->field[csv->n_fields - 1];
   return trm__csv_refuse(csv, TRM_E_FORMAT, last->line, last->column + (long long)last->n, err,
                          "the row has %d column%s, the %s is column %d of the header",
-                         csv->n_fields, TRM__S(csv->n_fields), roles[role].role, at + 1);
+                         csv->n_fields, TRM__S(csv->n_fields), trm__roles[role].role, at + 1);
 }

@@ -3,8 +3,7 @@
 #define TRM_DATA_COLUMNS_H
 
 #include "data/csv.h"
-
-enum { TRM__QUESTION, TRM__ANSWER, TRM__RATING, TRM__ROLES };
+#include "puzzle/roles.h"
 
 typedef struct trm__columns {
   int at[TRM__ROLES]; /* -1: none */

@@ -22,7 +22,8 @@ trm_status trm__foreign_look(trm__wanted wanted, const char *path, const void *b
 /* The same of a file; OK also when it cannot be read: whoever reads it says why. */
 trm_status trm__foreign_check(trm__wanted wanted, const char *path, trm_error *err);
 /* Before a text is read whose lines may be anything: FORMAT for what no such text begins like, as
- * pointers of Git LFS, web pages, pictures, archives. */
+ * pointers of Git LFS, web pages, pictures, archives, and any other bytes that are no characters.
+ * OK of text in UTF-16 and UTF-32. */
 trm_status trm__foreign_page(const char *path, const void *bytes, size_t n, trm_error *err);
 
 #endif

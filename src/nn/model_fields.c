@@ -82,7 +82,7 @@ static const trm_field rows[] = {
      .help = "share of rows that must take a random number of supervision steps"},
     {ARCH(no_ACT_continue), BOOL(true), .use = TRM__ANSWERS | TRM__TOLD,
      .help = "no continue loss"},
-    {AT(loss), .key = "arch.loss.loss_type", WORD(&loss, TRM_LOSS_STABLEMAX),
+    {AT(loss), .key = "arch.loss.loss_type", WORD(&loss, TRM_LOSS_STABLEMAX), .synonyms = "loss",
      .use = TRM__ANSWERS | TRM__TOLD, .help = "cross-entropy of the labels"},
     {ARCH(forward_dtype), WORD(&dtype, TRM_BFLOAT16), .use = TRM__OPTIONAL | TRM__TOLD,
      .synonyms = "dtype", .help = "number format of matrix operands; all else is float32"},

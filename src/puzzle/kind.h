@@ -17,11 +17,17 @@
   ROW(ARC, arc)                \
   ROW(GRID, grid)
 
-/* A rule checker; also of the grids of users, who name it. */
+/* A rule checker; also of the grids of users, who name it. `check` sees the question alone, and says
+ * why no answer can be valid. Errors: PUZZLE. */
 typedef struct trm__puzzle_rules {
   const char *name;
   bool (*solves)(const trm__puzzle_view *v);
+  trm_status (*check)(const trm__puzzle_view *v, trm_error *err);
 } trm__puzzle_rules;
+
+/* What `check` says; of a cell of the grid, from 1 in both directions. */
+trm_status trm__rules_refuse(const char *what, trm_error *err);
+trm_status trm__rules_refuse_cell(int i, int j, const char *what, trm_error *err);
 
 typedef struct trm__puzzle_kind {
   const char *name;       /* in dataset.json and config.json */

@@ -1,4 +1,5 @@
-/* Rule checkers by name: whether an answer is right, be it the labelled one or another. */
+/* Rule checkers by name: whether an answer is right, be it the labelled one or another, and whether
+ * a question can have such an answer at all. */
 #include <string.h>
 
 #include "puzzle/kind.h"
@@ -62,11 +63,34 @@ bool trm_puzzle_has_rules(const trm_puzzle *p) {
   return find_rules(p) != NULL;
 }
 
-bool trm_puzzle_solves(const trm_puzzle *p, const int32_t *inputs, const int32_t *answer) {
-  const trm__puzzle_rules *rules = find_rules(p);
-  if (!rules) return false;
+static trm__puzzle_view look_at(const trm_puzzle *p, const int32_t *inputs, const int32_t *answer) {
   trm__puzzle_view v = {.puzzle = p, .inputs = inputs, .answer = answer};
   name_tokens(&v);
   find_grid(&v);
+  return v;
+}
+
+bool trm_puzzle_solves(const trm_puzzle *p, const int32_t *inputs, const int32_t *answer) {
+  const trm__puzzle_rules *rules = find_rules(p);
+  if (!rules) return false;
+  const trm__puzzle_view v = look_at(p, inputs, answer);
   return rules->solves(&v);
+}
+
+trm_status trm_puzzle_check(const trm_puzzle *p, const int32_t *inputs, trm_error *err) {
+  const trm__puzzle_rules *rules = find_rules(p);
+  if (!rules) return TRM_OK;
+  const trm__puzzle_view v = look_at(p, inputs, inputs);
+  return rules->check(&v, err);
+}
+
+/* --- what a check says --- */
+
+trm_status trm__rules_refuse_cell(int i, int j, const char *what, trm_error *err) {
+  TRM_FAIL_AT(err, TRM_E_PUZZLE, -1, "row %d, column %d: %s: no answer can be valid", i + 1, j + 1,
+              what);
+}
+
+trm_status trm__rules_refuse(const char *what, trm_error *err) {
+  TRM_FAIL(err, TRM_E_PUZZLE, "%s: no answer can be valid", what);
 }

@@ -94,7 +94,7 @@ static const char *const arc_small[] = {LAPTOP,
 static const char *const grid_small[] = {
     LAPTOP, "data_paths=[data/mine]", "epochs=30", "eval_interval=10", "arch.hidden_size=64", NULL};
 
-/* Files of the published data are where docs/DATA.md says. */
+/* Files of the published data are where docs/BUILD_DATA.md says. */
 #define SUDOKU_EXTREME                                                              \
   "trm data build sudoku --input sudoku-extreme/train.csv,sudoku-extreme/test.csv " \
   "--subsample-size 1000 --num-aug 1000"

@@ -244,7 +244,7 @@ static int64_t guess_puzzle_len(const trm__tensor_set *set, const trm_dataset_in
   const int64_t symbols = size_of(set, "embed_tokens.embedding_weight", 0) - 2;
   const trm_puzzle sudoku = trm_sudoku_of_size(symbols < MOST_ROWS ? (int)symbols : 0);
   const int64_t beyond = rows - (int64_t)sudoku.rows * sudoku.cols;
-  if (sudoku.kind == TRM_PUZZLE_SUDOKU && beyond >= least && beyond <= USUAL) return beyond;
+  if (sudoku.kind != TRM_PUZZLE_NONE && beyond >= least && beyond <= USUAL) return beyond;
   if (is_square(rows - USUAL)) return USUAL;
   for (int64_t n = least; n < USUAL; n++)
     if (is_square(rows - n)) return n;
@@ -338,7 +338,7 @@ trm_status trm_published_config(const char *path, const trm_dataset_info *data,
   if (data) learn_from_data(path, data, listener, c);
   if (!data || data->vocab_size == 0) {
     const trm_puzzle sudoku = trm_sudoku_of_size(c->vocab_size - 2);
-    if (sudoku.kind == TRM_PUZZLE_SUDOKU && sudoku.rows * sudoku.cols == c->seq_len)
+    if (sudoku.kind != TRM_PUZZLE_NONE && sudoku.rows * sudoku.cols == c->seq_len)
       c->puzzle = sudoku;
   }
   return TRM_OK;

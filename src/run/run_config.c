@@ -32,9 +32,10 @@ static int64_t line_of(const trm__entry *x) {
 static trm_status fail_unknown(const trm__entries *e, const trm__entry *x, trm_error *err) {
   char place[256];
   trm__nearest near = {.word = x->key};
+  const char *dot = strrchr(x->key, '.'), *word = dot ? dot + 1 : x->key;
   for (trm__run_key k = {0}; trm__run_next_key(&k);) {
-    /* "hidden_size" and "hidden_dim" for "arch.hidden_size" */
-    if (trm__field_is_called(k.field, x->key)) near = (trm__nearest){x->key, k.field->key, 0};
+    /* "hidden_size", "hidden_dim" and "arch.hidden_dim" for "arch.hidden_size" */
+    if (trm__field_is_called(k.field, word)) near = (trm__nearest){x->key, k.field->key, 0};
     trm__nearest_offer(&near, k.field->key);
   }
   place_of(e, x, place, sizeof place);

@@ -41,7 +41,7 @@ static trm_status check_votes(const trm__run_config *c, const trm_run_listener *
                               trm_error *err) {
   trm_arc_votes *v;
   if (!c->evaluators.n) return TRM_OK;
-  if (trm_dataset_get_info(set)->puzzle.kind != TRM_PUZZLE_ARC)
+  if (!trm_puzzle_facts_of(&trm_dataset_get_info(set)->puzzle)->tasks)
     return trm__fail(err, TRM_E_CONFIG, -1, "evaluators: arc@ARC: %s is no ARC set", dir);
   TRM_TRY(trm_arc_votes_create(dir, &v, err));
   trm_arc_votes_free(v);
@@ -191,7 +191,7 @@ static trm_status fail_missing(const trm__run_config *c, const char *dir, trm_er
              dir);
   TRM_FAIL(err, TRM_E_IO, "%s does not exist; make it with: %s --output-dir %s%s%s%s", dir, p->make,
            quote, dir, quote,
-           strstr(p->make, " build ") ? " (docs/DATA.md says where its files are from)" : "");
+           strstr(p->make, " build ") ? " (docs/BUILD_DATA.md says where its files are from)" : "");
 }
 
 static trm_status open_training(trm__run_config *c, const trm_run_listener *to, trm__run_data *d,

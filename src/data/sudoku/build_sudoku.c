@@ -146,7 +146,7 @@ static trm_status read_entries(build *b, trm_sudoku_reader *r, const char *path,
   }
   if (!seen)
     TRM_FAIL_AT(err, TRM_E_FORMAT, 1,
-                "%s:1:1: there is no Sudoku in this file; docs/DATA.md names the forms that are "
+                "%s:1:1: there is no Sudoku in this file; docs/BUILD_DATA.md names the forms that are "
                 "read, the simplest is a puzzle a line",
                 path);
 

@@ -1,21 +1,23 @@
 /* Sudokus in JSON: a grid as a list of lists, over as many lines as json.dump likes, its cells in
- * one list, or its rows or all of them as texts; and a list of any of these. */
+ * one list, or its rows or all of them as texts; an object that has one under a name that a column
+ * of a table would have, with its solution; and a list of any of these, in such an object, too. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "data/sudoku/sudoku_reader.h"
 #include "puzzle/json_grid.h"
 
-/* The text of an array that is being collected, or the array with what was read of it. */
+/* The text of a value that is being collected, or the value with what was read of it. */
 struct trm__sudoku_json {
   char *text;
   size_t n, room;
   trm__json_span span;
   int64_t line; /* where it begins */
   trm__json *root;
-  bool is_list; /* of several */
-  size_t next;  /* item of it */
+  const trm__json *list; /* of several puzzles; NULL: the root is one */
+  size_t next;           /* item of it */
 };
 
 void trm__sudoku_free_json(trm__sudoku_json *j) {
@@ -81,31 +83,66 @@ static int read_value(const trm__json *v, char *cells, int *bad) {
   return size ? size : cells_of_arrays(v, cells, bad);
 }
 
-/* --- the array --- */
+/* --- objects --- */
+
+/* The member of an object that is for a role, by the names of columns; NULL: none. */
+static const trm__json *member_for(const trm_sudoku_reader *r, const trm__json *v, int role) {
+  char name[TRM__ROLE_NAME];
+  for (int k = 0; trm__role_name(r->config.columns, role, k, name); k++)
+    for (size_t i = 0; i < trm__json_n_members(v); i++)
+      if (trm__text_alike(trm__json_key(v, i), name, sizeof name)) return trm__json_member(v, i);
+  return NULL;
+}
+
+/* What of a value is the question: of an object a member, else the value itself. */
+static const trm__json *question_of(const trm_sudoku_reader *r, const trm__json *v) {
+  return trm__json_is(v, TRM__JSON_OBJECT) ? member_for(r, v, TRM__QUESTION) : v;
+}
+
+/* --- the value --- */
 
 static size_t count_items(const trm__sudoku_json *j) {
-  return j->is_list ? trm__json_n_items(j->root) : 1;
+  return j->list ? trm__json_n_items(j->list) : 1;
 }
 
-/* Whether an array is a puzzle or has one first. */
-static bool has_puzzle(trm__sudoku_json *j) {
+/* Whether a value is a puzzle or has one first. */
+static bool has_puzzle(const trm_sudoku_reader *r, trm__sudoku_json *j) {
   char cells[TRM_SUDOKU_MAX_CELLS];
   int bad;
-  j->is_list = !read_value(j->root, cells, &bad);
-  return !j->is_list || read_value(trm__json_item(j->root, 0), cells, &bad);
+  const trm__json *v = question_of(r, j->root);
+  if (v && read_value(v, cells, &bad)) return true;
+  j->list = v;
+  v = v ? question_of(r, trm__json_item(v, 0)) : NULL;
+  return v && read_value(v, cells, &bad);
 }
 
-/* A grid; `which` begins messages. */
+/* The solution beside a puzzle in an object, if it has one. */
+static trm_status read_solution(trm_sudoku_reader *r, trm_sudoku_entry *e, const trm__json *v,
+                                const char *which, trm_error *err) {
+  char cells[TRM_SUDOKU_MAX_CELLS];
+  int bad;
+  const trm__json *solution =
+      trm__json_is(v, TRM__JSON_OBJECT) ? member_for(r, v, TRM__ANSWER) : NULL;
+  if (!solution || trm__json_is(solution, TRM__JSON_NULL)) return TRM_OK;
+  const int size = read_value(solution, cells, &bad);
+  if (size != e->puzzle.rows || bad >= 0)
+    return trm__sudoku_refuse(r, TRM_E_FORMAT, e->line, 1, err,
+                              "%sthe solution is no grid of %d rows of %d cells", which,
+                              e->puzzle.rows, e->puzzle.cols);
+  return trm__sudoku_read_solution(r, e, (trm__span){cells, (size_t)(size * size)}, 1, err);
+}
+
+/* The grid that a question is, NULL where there is none; `which` begins messages. */
 static trm_status read_grid(trm_sudoku_reader *r, const trm__json *v, const char *which,
                             trm_sudoku_entry *e, trm_error *err) {
   const int64_t line = r->json->line;
   char cells[TRM_SUDOKU_MAX_CELLS];
   int bad;
-  const int size = read_value(v, cells, &bad);
+  const int size = v ? read_value(v, cells, &bad) : 0;
   if (!size)
     return trm__sudoku_refuse(r, TRM_E_FORMAT, line, 1, err,
                               "%swant a list of 9 rows of 9 cells, numbers, texts or null, or of "
-                              "another size that is known",
+                              "another size that is known, or an object that has it as \"puzzle\"",
                               which);
   if (bad >= 0)
     return trm__sudoku_refuse(r, TRM_E_FORMAT, line, 1, err,
@@ -114,7 +151,7 @@ static trm_status read_grid(trm_sudoku_reader *r, const trm__json *v, const char
                               which, bad / size + 1, bad % size + 1, size);
 
   /* The cells stand for a line of text. */
-  e->form = "a list of lists (JSON)";
+  e->form = "a grid in JSON";
   TRM_TRY(trm__sudoku_begin(r, e, size, line, 1, err));
   return trm__sudoku_read_givens(r, e, (trm__span){cells, (size_t)(size * size)}, err);
 }
@@ -129,19 +166,41 @@ bool trm__sudoku_next_json(trm_sudoku_reader *r, trm_sudoku_entry *e, trm_status
     r->json = NULL;
     return false;
   }
-  const trm__json *v = j->is_list ? trm__json_item(j->root, j->next) : j->root;
-  if (j->is_list) snprintf(which, sizeof which, "item %zu of the array: ", j->next + 1);
+  const trm__json *v = j->list ? trm__json_item(j->list, j->next) : j->root;
+  const trm__json *question = question_of(r, v);
+  if (j->list) snprintf(which, sizeof which, "item %zu of the array: ", j->next + 1);
   j->next++;
-  *st = read_grid(r, v, which, e, err);
+  *st = read_grid(r, question, which, e, err);
+  if (*st == TRM_OK) *st = read_solution(r, e, v, which, err);
   return true;
 }
 
 /* --- lines --- */
 
-/* An array that goes on in other lines, or a whole one that no other form reads. */
+/* Behind the brace of an object, or of the first in an array: a name or nothing. NULL: none. */
+static const char *object_in(const trm_sudoku_reader *r) {
+  const char *at = r->text, *end = at + r->length;
+  while (at < end && (*at == '[' || *at == ' ' || *at == '\t')) at++;
+  if (at == end || *at++ != '{') return NULL;
+  while (at < end && (*at == ' ' || *at == '\t')) at++;
+  return at == end || *at == '"' ? at : NULL;
+}
+
+/* A whole object of texts in one line is as good a line with a puzzle as any, and a better one for
+ * messages. */
+static bool is_line_of_texts(trm_sudoku_reader *r, const char *object) {
+  trm__json_span span = {.depth = 0};
+  const size_t left = r->length - (size_t)(object - r->text);
+  if (!trm__json_span_take(&span, r->text, r->length) || memchr(object, '[', left)) return false;
+  return trm__sudoku_is_line(r) && r->n_found < 3;
+}
+
+/* An array or object that goes on in other lines, or a whole one that no other form reads. */
 bool trm__sudoku_is_json(trm_sudoku_reader *r) {
   if (r->json) return true;
-  if (r->has_table || r->grid.rows || r->length < 1 || *r->text != '[') return false;
+  if (r->has_table || r->grid.rows || r->length < 1 || !strchr("[{", *r->text)) return false;
+  const char *object = object_in(r);
+  if (object) return !is_line_of_texts(r, object);
   if (trm__json_begins_grid(r->text, r->length)) return !trm__sudoku_is_row(r);
   if (r->length < 3 || r->text[r->length - 1] != ']' || !strchr("[\"0123456789n", r->text[1]))
     return false;
@@ -152,7 +211,7 @@ static trm_status append(trm__sudoku_json *j, const char *text, size_t n, trm_er
   if (j->n + n + 1 > j->room) {
     char *larger;
     const size_t room = 2 * (j->n + n) + 1024;
-    TRM_ALLOC(&larger, room, "an array of JSON", err);
+    TRM_ALLOC(&larger, room, "a value of JSON", err);
     if (j->n) memcpy(larger, j->text, j->n);
     trm__free(j->text);
     j->text = larger;
@@ -168,7 +227,7 @@ trm_status trm__sudoku_read_json(trm_sudoku_reader *r, trm_sudoku_entry *e, bool
                                  trm_error *err) {
   (void)e, (void)found;
   if (!r->json) {
-    TRM_ALLOC(&r->json, 1, "an array of JSON", err);
+    TRM_ALLOC(&r->json, 1, "a value of JSON", err);
     r->json->line = r->line;
   }
   trm__sudoku_json *j = r->json;
@@ -176,14 +235,15 @@ trm_status trm__sudoku_read_json(trm_sudoku_reader *r, trm_sudoku_entry *e, bool
   TRM_TRY(append(j, r->text, r->length, err));
   if (!trm__json_span_take(&j->span, r->text, r->length)) return TRM_OK;
   const trm_status st = trm__json_parse(j->text, j->n, r->config.name, j->line, &j->root, err);
-  if (st == TRM_OK && has_puzzle(j)) return TRM_OK;
+  if (st == TRM_OK && has_puzzle(r, j)) return TRM_OK;
   const int64_t line = j->line;
   trm__sudoku_free_json(j);
   r->json = NULL;
   if (st != TRM_OK) return st;
   return trm__sudoku_refuse(r, TRM_E_FORMAT, line, 1, err,
-                            "the array that begins here holds no Sudoku: want 9 rows of 9 cells, "
-                            "numbers, texts or null, or of another size that is known");
+                            "the JSON that begins here holds no Sudoku: want 9 rows of 9 cells, "
+                            "numbers, texts or null, or of another size that is known; in an "
+                            "object as \"puzzle\"");
 }
 
 trm_status trm__sudoku_end_json(trm_sudoku_reader *r, trm_error *err) {
@@ -191,6 +251,6 @@ trm_status trm__sudoku_end_json(trm_sudoku_reader *r, trm_error *err) {
   trm__sudoku_free_json(r->json);
   r->json = NULL;
   return trm__sudoku_refuse(r, TRM_E_FORMAT, line, 1, err,
-                            "the array that begins here is not closed, or has more than %d MiB",
+                            "the JSON that begins here is not closed, or has more than %d MiB",
                             TRM__SUDOKU_MAX_JSON >> 20);
 }

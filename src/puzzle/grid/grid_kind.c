@@ -27,6 +27,26 @@ static bool is_latin_line(const trm__puzzle_view *v, int at, bool column) {
   return true;
 }
 
+/* A given that stands before (i, j) in its row or column, too. */
+static bool is_given_before(const trm__puzzle_view *v, int i, int j) {
+  const int given = trm__view_token(v, v->inputs, i, j);
+  if (trm__view_is_blank(v->letter[given])) return false;
+  for (int k = 0; k < i; k++)
+    if (trm__view_token(v, v->inputs, k, j) == given) return true;
+  for (int k = 0; k < j; k++)
+    if (trm__view_token(v, v->inputs, i, k) == given) return true;
+  return false;
+}
+
+static trm_status check_latin(const trm__puzzle_view *v, trm_error *err) {
+  if (v->rows != v->cols || v->rows < 1) return trm__rules_refuse("the grid is no square", err);
+  for (int i = 0; i < v->rows; i++)
+    for (int j = 0; j < v->cols; j++)
+      if (is_given_before(v, i, j))
+        return trm__rules_refuse_cell(i, j, "the symbol stands twice in its row or column", err);
+  return TRM_OK;
+}
+
 static bool solves_latin(const trm__puzzle_view *v) {
   if (v->rows != v->cols || v->rows < 1) return false;
   for (int i = 0; i < v->rows; i++)
@@ -79,17 +99,36 @@ static bool runs_agree(const trm__puzzle_view *v, hints h, int at, bool column) 
   return true;
 }
 
-static bool solves_nonogram(const trm__puzzle_view *v) {
-  hints h = {0, 0};
-  while (h.cols < v->cols && v->rows && trm__view_letter(v, v->inputs, v->rows - 1, h.cols) != '?')
-    h.cols++;
-  while (h.rows < v->rows && v->cols && trm__view_letter(v, v->inputs, h.rows, v->cols - 1) != '?')
-    h.rows++;
-  if (h.cols == v->cols || h.rows == v->rows) return false;
+/* False when the cells to find are no rectangle in the lower right corner. */
+static bool find_hints(const trm__puzzle_view *v, hints *h) {
+  /* The hints end where the last row and the last column begin to ask. */
+  *h = (hints){0, 0};
+  while (h->cols < v->cols && v->rows &&
+         trm__view_letter(v, v->inputs, v->rows - 1, h->cols) != '?')
+    h->cols++;
+  while (h->rows < v->rows && v->cols &&
+         trm__view_letter(v, v->inputs, h->rows, v->cols - 1) != '?')
+    h->rows++;
+  if (h->cols == v->cols || h->rows == v->rows) return false;
+
+  /* All cells behind them ask, and no other. */
   for (int i = 0; i < v->rows; i++)
     for (int j = 0; j < v->cols; j++)
-      if ((trm__view_letter(v, v->inputs, i, j) == '?') != (i >= h.rows && j >= h.cols))
+      if ((trm__view_letter(v, v->inputs, i, j) == '?') != (i >= h->rows && j >= h->cols))
         return false;
+  return true;
+}
+
+static trm_status check_nonogram(const trm__puzzle_view *v, trm_error *err) {
+  hints h;
+  if (find_hints(v, &h)) return TRM_OK;
+  return trm__rules_refuse("the cells to find, '?', are no rectangle in the lower right corner",
+                           err);
+}
+
+static bool solves_nonogram(const trm__puzzle_view *v) {
+  hints h;
+  if (!find_hints(v, &h)) return false;
   for (int i = h.rows; i < v->rows; i++)
     if (!runs_agree(v, h, i, false)) return false;
   for (int j = h.cols; j < v->cols; j++)
@@ -97,8 +136,9 @@ static bool solves_nonogram(const trm__puzzle_view *v) {
   return true;
 }
 
-static const trm__puzzle_rules rules[] = {
-    {"latin", solves_latin}, {"nonogram", solves_nonogram}, {NULL, NULL}};
+static const trm__puzzle_rules rules[] = {{"latin", solves_latin, check_latin},
+                                          {"nonogram", solves_nonogram, check_nonogram},
+                                          {NULL, NULL, NULL}};
 
 const trm__puzzle_kind trm__kind_grid = {
     .name = "grid",

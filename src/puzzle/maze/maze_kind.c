@@ -15,6 +15,30 @@ static bool read_cells(const trm__puzzle_view *v, const int32_t *tokens, const t
   return trm_maze_parse(p, text, (size_t)(p->rows * p->cols), cells, NULL) == TRM_OK;
 }
 
+/* One start, one goal, a way between them, and nothing marked yet. */
+static trm_status check_board(const trm__puzzle_view *v, trm_error *err) {
+  uint8_t question[TRM_MAZE_MAX_CELLS];
+  const trm_puzzle p = trm_maze_of_size(v->rows, v->cols);
+  if (!trm__maze_known(&p) || !read_cells(v, v->inputs, &p, question))
+    return trm__rules_refuse("the grid is no maze", err);
+
+  int starts = 0, goals = 0;
+  for (int i = 0; i < p.rows * p.cols; i++) {
+    if (question[i] == TRM_MAZE_PATH)
+      return trm__rules_refuse_cell(i / p.cols, i % p.cols,
+                                    "a path, 'o', is for the answer to mark", err);
+    starts += question[i] == TRM_MAZE_START;
+    goals += question[i] == TRM_MAZE_GOAL;
+  }
+  if (starts != 1 || goals != 1)
+    TRM_FAIL(err, TRM_E_PUZZLE,
+             "a maze has one start S and one goal G, here %s %d and %d: no answer can be valid",
+             starts == 1 ? "is" : "are", starts, goals);
+  if (!trm_maze_shortest(p.rows, p.cols, question, NULL))
+    return trm__rules_refuse("no way leads from S to G", err);
+  return TRM_OK;
+}
+
 static bool solves(const trm__puzzle_view *v) {
   uint8_t question[TRM_MAZE_MAX_CELLS], answer[TRM_MAZE_MAX_CELLS];
   trm_puzzle p = trm_maze_of_size(v->rows, v->cols);
@@ -23,7 +47,7 @@ static bool solves(const trm__puzzle_view *v) {
          trm_maze_solves(v->rows, v->cols, question, answer);
 }
 
-static const trm__puzzle_rules rules[] = {{"maze", solves}, {NULL, NULL}};
+static const trm__puzzle_rules rules[] = {{"maze", solves, check_board}, {NULL, NULL, NULL}};
 
 /* Data that do not say what they hold may be square mazes. */
 static bool fits(int seq_len, int vocab_size, trm_puzzle *p) {

@@ -39,15 +39,31 @@ static bool read_digits(const trm__puzzle_view *v, const int32_t *tokens, const 
   return trm_sudoku_parse(p, text, (size_t)(p->rows * p->cols), values, NULL) == TRM_OK;
 }
 
+/* The puzzle, be it a Sudoku or a grid by its rules. */
+static trm_puzzle sudoku_of(const trm__puzzle_view *v) {
+  if (v->puzzle->kind == TRM_PUZZLE_SUDOKU) return *v->puzzle;
+  return trm_sudoku_of_size(v->rows == v->cols ? v->rows : 0);
+}
+
+static trm_status check_givens(const trm__puzzle_view *v, trm_error *err) {
+  uint8_t question[TRM_SUDOKU_MAX_CELLS];
+  int cell;
+  const trm_puzzle p = sudoku_of(v);
+  if (!trm_sudoku_known(&p) || !read_digits(v, v->inputs, &p, question))
+    return trm__rules_refuse("the grid is no Sudoku of a known size", err);
+  if (trm_sudoku_consistent(&p, question, &cell)) return TRM_OK;
+  return trm__rules_refuse_cell(cell / p.cols, cell % p.cols,
+                                "the digit stands twice in its row, column or box", err);
+}
+
 static bool solves(const trm__puzzle_view *v) {
   uint8_t question[TRM_SUDOKU_MAX_CELLS], answer[TRM_SUDOKU_MAX_CELLS];
-  trm_puzzle p = *v->puzzle;
-  if (p.kind != TRM_PUZZLE_SUDOKU) p = trm_sudoku_of_size(v->rows == v->cols ? v->rows : 0);
+  const trm_puzzle p = sudoku_of(v);
   return trm_sudoku_known(&p) && read_digits(v, v->inputs, &p, question) &&
          read_digits(v, v->answer, &p, answer) && trm_sudoku_solves(&p, question, answer);
 }
 
-static const trm__puzzle_rules rules[] = {{"sudoku", solves}, {NULL, NULL}};
+static const trm__puzzle_rules rules[] = {{"sudoku", solves, check_givens}, {NULL, NULL, NULL}};
 
 static trm_status check_unique(const trm_puzzle *p, const int32_t *question, trm_error *err) {
   uint8_t values[TRM_SUDOKU_MAX_CELLS];
