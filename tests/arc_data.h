@@ -119,6 +119,7 @@ static inline char *arc_escape(char *out, const char *id) {
 
 /* DIR/test_puzzles.json and DIR/identifiers.json. */
 static inline void arc_write_tasks(const arc_set *s, const char *dir) {
+  /* Tasks with one demonstration, and their own test pairs. */
   char path[300], *text = calloc(1, 1 << 16), *end = text;
   assert_non_null(text);
   end += sprintf(end, "{");
@@ -134,8 +135,12 @@ static inline void arc_write_tasks(const arc_set *s, const char *dir) {
     end += sprintf(end, "]}");
   }
   end += sprintf(end, "}");
+
+  /* The file of tasks. */
   snprintf(path, sizeof path, "%s/test_puzzles.json", dir);
   write_bytes(path, text, (size_t)(end - text));
+
+  /* Names of the ids: the blank one, then each task with its copies. */
   end = text + sprintf(text, "[\"<blank>\"");
   for (int t = 0; t < ARC_TASKS; t++)
     for (int c = 0; c < ARC_COPIES; c++) {

@@ -215,6 +215,7 @@ static void a_grid_comes_before_none(void **state) {
 }
 
 static void false_submissions_are_refused(void **state) {
+  /* A submission, solutions, and what is wrong about one of them. */
   static const struct {
     const char *submission, *solutions, *word;
   } bad[] = {
@@ -254,6 +255,8 @@ static void false_submissions_are_refused(void **state) {
       {"{\"a\": []}", "{\"a\": []}", "array of grids"},
       {"{\"a\": []}", "{\"a\": [[]]}", "test 1"},
       {"{", "{\"a\": []}", "line 1"}};
+
+  /* No score is given. */
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     trm_arc_score c;
     trm_error err;

@@ -10,6 +10,7 @@
 /* --- reading --- */
 
 static void subsets_are_found(void **state) {
+  /* Files with solutions, without, and a folder of tasks. */
   scratch *s = *state;
   char prefix[160];
   snprintf(prefix, sizeof prefix, "%s", write_arc_files(s, false));
@@ -20,6 +21,9 @@ static void subsets_are_found(void **state) {
   assert_int_equal(a.n, 2);
   assert_int_equal(b.n, 3);
   assert_int_equal(c.n, 2);
+
+  /* A task has its pairs in the order of the file, and remembers in which order their members
+   * stood. */
   const trm__arc_task *one = &a.task[0];
   assert_string_equal(one->id, "one");
   assert_true(one->test_first);
@@ -28,14 +32,22 @@ static void subsets_are_found(void **state) {
   assert_false(one->train[0].output_first);
   assert_true(one->train[1].output_first);
   assert_true(one->test[0].has_output);
+
+  /* Its answer comes from the solutions. */
   const trm__arc_grid answer = {1, 2, {6, 6}}, input = {2, 2, {1, 2, 3, 4}}, dummy = {1, 1, {0}};
   assert_true(trm__arc_same(&one->test[0].output, &answer));
   assert_true(trm__arc_same(&one->test[0].input, &input));
+
+  /* Names may have any letters. */
   assert_string_equal(a.task[1].id, "gr\xc3\xbcn\xf0\x9f\x98\x80");
-  assert_false(b.task[0].test[0].has_output); /* there is no file of solutions */
+
+  /* Without solutions there is no answer, unless the task has it itself. */
+  assert_false(b.task[0].test[0].has_output);
   assert_true(trm__arc_same(&b.task[0].test[0].output, &dummy));
   assert_true(b.task[1].test[0].has_output);
-  assert_string_equal(c.task[0].id, "a0"); /* a folder: in the order of the ids */
+
+  /* A folder is in the order of its names. */
+  assert_string_equal(c.task[0].id, "a0");
   assert_string_equal(c.task[1].id, "z9");
   trm__arc_tasks_free(&a);
   trm__arc_tasks_free(&b);
@@ -95,6 +107,7 @@ static void load_text(scratch *s, const char *text, trm__arc_tasks *list) {
 
 /* Each is the task with the demonstrations 1 -> 2 and 3 -> 4 and the test pair 5 -> 6. */
 static void forms_of_a_task_are_the_same(void **state) {
+  /* As ARC has it, with a mark, as pairs, as lists, and with numbers written as reals. */
   static const char *const texts[] = {
       "{\"train\": [{\"input\": [[1]], \"output\": [[2]]}, {\"input\": [[3]], \"output\": [[4]]}], "
       "\"test\": [{\"input\": [[5]], \"output\": [[6]]}]}",
@@ -105,6 +118,8 @@ static void forms_of_a_task_are_the_same(void **state) {
       "{\"form\": [{\"input\": [[1]], \"output\": [[2]]}, [[[3]], [[4]]], [[[5]], [[6]]]]}",
       "{\"source\": \"x\", \"examples\": [[[[1.0]], [[2.0]]], [[[3.0]], [[4e0]]], [[[0.5e1]], "
       "[[6]]]]}"};
+
+  /* Read as one task, whose last pair is the test where nothing says otherwise. */
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
     trm__arc_tasks list = {0};
     load_text(*state, texts[i], &list);
@@ -119,7 +134,9 @@ static void forms_of_a_task_are_the_same(void **state) {
     }
     trm__arc_tasks_free(&list);
   }
-  trm__arc_tasks one = {0}; /* of a single pair: nothing is left for a test */
+
+  /* Of a single pair nothing is left for a test. */
+  trm__arc_tasks one = {0};
   load_text(*state, "[[[[1]], [[2]]]]", &one);
   assert_true(one.task[0].n_train == 1 && one.task[0].n_test == 0);
   trm__arc_tasks_free(&one);
@@ -291,6 +308,8 @@ static void what_is_no_task_is_counted(void **state) {
 
 /* Of a file to be answered: what there is time and room for. */
 static void possible_tasks_are_chosen(void **state) {
+  /* A bad task, one with a large answer, one with a large input, one without a test, and a good
+   * one. */
   scratch *s = *state;
   static const char text[] =
       "{\"bad\": 3, \"small\": [[[[1]], [[2]]], [[[1]], [[2, 2]]]],"
@@ -300,16 +319,22 @@ static void possible_tasks_are_chosen(void **state) {
   trm_arc_tasks *all, *some;
   trm_arc_invalid invalid;
   write_bytes(scratch_path(s, "all.json"), text, sizeof text - 1);
+
+  /* A set is refused with a bad task; to be answered, the others will do. */
   assert_int_equal(trm_arc_tasks_load(s->path, &all, NULL), TRM_E_FORMAT);
   assert_int_equal(trm_arc_tasks_load_all(s->path, &all, &invalid, NULL), TRM_OK);
   assert_true(trm_arc_tasks_count(all) == 5 && invalid.tasks == 1);
   assert_int_equal(trm_arc_tasks_train_pairs(all, 0), 0);
+
+  /* Those whose grids fit are answered. */
   assert_int_equal(trm_arc_tasks_possible(all, 2, &some, NULL), TRM_OK);
   assert_int_equal(trm_arc_tasks_count(some), 2);
   assert_string_equal(trm_arc_tasks_id(some, 0), "small");
   assert_string_equal(trm_arc_tasks_id(some, 1), "other");
   assert_int_equal(some->task[1].test[0].input.cell[0], 5);
   trm_arc_tasks_free(some);
+
+  /* Without a bound, those that have anything to answer. */
   assert_int_equal(trm_arc_tasks_possible(all, 0, &some, NULL), TRM_OK);
   assert_int_equal(trm_arc_tasks_count(some), 3);
   trm_arc_tasks_free(some);

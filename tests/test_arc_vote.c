@@ -21,18 +21,23 @@ typedef struct ranked {
 
 /* The distinct answers to a test input among the examples with seen[i], the best first. */
 static int rank_again(const bool *seen, int task, int test, ranked *list) {
+  /* Predictions for this input, whichever test pair of the task they were made for. */
   int n = 0;
   for (int i = 0; i < set.n; i++) {
     const arc_example *e = &set.example[i];
     if (!seen[i] || e->task != task ||
         !trm__arc_same(&set.input[task][e->test], &set.input[task][test]))
       continue;
+
+    /* Equal grids are one answer: how often it came, and the sum of its q. */
     int k = 0;
     while (k < n && !trm__arc_same(&list[k].grid, &e->predicted)) k++;
     if (k == n) list[n++] = (ranked){.grid = e->predicted};
     list[k].count++;
     list[k].q += 1 / (1 + exp(-e->q));
   }
+
+  /* The best are those that came most often, then those of the highest mean q. */
   for (int k = 0; k < n; k++) list[k].q /= list[k].count;
   for (int end = n; end > 1; end--) /* stable: neighbours change places only when they must */
     for (int k = 0; k + 1 < end; k++) {
@@ -163,18 +168,23 @@ static void arrival_does_not_matter(void **state) {
 }
 
 static void what_is_no_vote_is_counted(void **state) {
+  /* A set of which one example is known well. */
   scratch *s = *state;
   trm_arc_votes *v = open_votes(make_set(s, 4));
   const arc_example *e = &set.example[0], *other = &set.example[set.n - 1];
   trm_arc_counts c;
   trm_error err;
   double pass;
+
+  /* A row of padding is blank; an input that no task has is foreign. Neither votes. */
   assert_int_equal(trm_arc_votes_add(v, 0, 0, TRM__ARC_SIDE, e->inputs, e->answer, 0, NULL),
                    TRM_OK);
   assert_int_equal(trm_arc_votes_add(v, 1, e->id, TRM__ARC_SIDE, other->inputs, e->answer, 0, NULL),
                    TRM_OK);
   assert_int_equal(trm_arc_votes_count(v, ks, 1, &pass, &c, NULL), TRM_OK);
   assert_true(c.blank == 1 && c.foreign == 1 && c.votes == 0 && c.unanswered == 7 && pass == 0);
+
+  /* Ids that there are not, and a q that is no number, are refused. */
   assert_int_equal(trm_arc_votes_add(v, 2, ARC_IDS, TRM__ARC_SIDE, e->inputs, e->answer, 0, &err),
                    TRM_E_RANGE);
   assert_true(speaks_of(&err, "puzzle id 25"));
@@ -182,6 +192,8 @@ static void what_is_no_vote_is_counted(void **state) {
                    TRM_E_RANGE);
   assert_int_equal(trm_arc_votes_add(v, 2, e->id, TRM__ARC_SIDE, e->inputs, e->answer, NAN, NULL),
                    TRM_E_NUMERIC);
+
+  /* So is an evaluation of no attempts. */
   assert_int_equal(trm_arc_votes_count(v, (const int[]){0}, 1, &pass, &c, NULL), TRM_E_ARGUMENT);
   trm_arc_votes_free(v);
 }
@@ -297,6 +309,8 @@ static void saved_predictions_vote_the_same(void **state) {
 /* --- the reference --- */
 
 static void golden_votes_are_equal(void **state) {
+  /* Predictions of the reference's evaluation on all public tasks, where they are beside the
+   * checkout. */
   scratch *s = *state;
   static const char *const subsets[] = {"training", "evaluation", "concept"};
   static const int k[] = {1, 2, 5, 10, 100, 1000};
@@ -309,6 +323,8 @@ static void golden_votes_are_equal(void **state) {
     print_message("skipped: no %s\n", golden);
     skip();
   }
+
+  /* Its set, built anew. */
   snprintf(dir, sizeof dir, "%s", scratch_path(s, "golden"));
   const trm_arc_build_config build = {.input_prefix = TRM_SHARED_DIR "/data/arc/arc-agi",
                                       .subsets = subsets,
@@ -319,6 +335,8 @@ static void golden_votes_are_equal(void **state) {
                                       .seed = 42,
                                       .compact = true};
   if (trm_build_arc(&build, NULL, &err) != TRM_OK) fail_msg("%s", err.msg);
+
+  /* The predictions vote. */
   trm_dataset *d = open_small_data(dir);
   trm_arc_votes *v = open_votes(dir);
   if (trm_arc_votes_add_files(v, d, TRM_SHARED_DIR "/golden/arc-vote/preds.npy",
@@ -328,6 +346,8 @@ static void golden_votes_are_equal(void **state) {
     fail_msg("%s", err.msg);
   assert_int_equal(trm_arc_votes_count(v, k, 6, pass, &c, NULL), TRM_OK);
   assert_true(c.tasks == 400 && c.inputs == 419 && c.unanswered == 0 && c.votes == 2514);
+
+  /* The scores are those that the reference printed. */
   trm__json *want = json_of_file(TRM_SHARED_DIR "/golden/arc-vote/expected.json");
   for (int i = 0; i < 6; i++) {
     char name[32];
@@ -335,6 +355,8 @@ static void golden_votes_are_equal(void **state) {
     assert_true(fabs(pass[i] - trm__json_number(trm__json_get(want, name))) < 1e-12);
   }
   trm__json_free(want);
+
+  /* The submission is the same to the byte. */
   assert_int_equal(trm_arc_votes_submit(v, scratch_path(s, "golden.json"), NULL), TRM_OK);
   size_t n, m;
   unsigned char *ours = read_bytes(s->path, &n);
@@ -343,6 +365,8 @@ static void golden_votes_are_equal(void **state) {
   assert_memory_equal(ours, theirs, n);
   free(ours);
   free(theirs);
+
+  /* Scored against the solutions, it has the score of pass@2. */
   trm_arc_score score;
   assert_int_equal(
       trm_arc_score_files(s->path, TRM_SHARED_DIR "/data/arc/arc-agi_evaluation_solutions.json",
@@ -357,6 +381,7 @@ static void golden_votes_are_equal(void **state) {
 /* --- data sets that are none --- */
 
 static void false_data_sets_are_refused(void **state) {
+  /* Tasks, tasks without a test, and what is wrong about them or about the names. */
   scratch *s = *state;
   static const char good_tasks[] =
       "{\"a\": {\"train\": [{\"input\": [[1]], \"output\": [[2]]}],"
@@ -378,6 +403,8 @@ static void false_data_sets_are_refused(void **state) {
              {good_tasks, "[\"<bl", "byte 1"},
              {good_tasks, "[\"a|||t9|||0123456789\"]", "id 0"},
              {good_tasks, "[\"a\", \"a|||t1|||0123456788\"]", "id 1"}};
+
+  /* An empty folder is no set. */
   scratch_path(s, "bad");
   char dir[160], path[200];
   snprintf(dir, sizeof dir, "%s", s->path);
@@ -385,6 +412,8 @@ static void false_data_sets_are_refused(void **state) {
   trm_arc_votes *v;
   trm_error err;
   assert_int_equal(trm_arc_votes_create(dir, &v, &err), TRM_E_IO);
+
+  /* After all the bad ones a good one, with letters written otherwise. */
   for (size_t i = 0; i <= sizeof bad / sizeof *bad; i++) {
     bool good = i == sizeof bad / sizeof *bad;
     const char *tasks = good ? good_tasks : bad[i].tasks;
@@ -393,6 +422,8 @@ static void false_data_sets_are_refused(void **state) {
     write_bytes(path, tasks, strlen(tasks));
     snprintf(path, sizeof path, "%s/identifiers.json", dir);
     write_bytes(path, names, strlen(names));
+
+    /* Refused by the file, the byte or the task; nothing is left of it. */
     trm_status st = trm_arc_votes_create(dir, &v, &err);
     if ((st == TRM_OK) != good) fail_msg("%s with %s: status %d", tasks, names, (int)st);
     if (!good) assert_null(v);

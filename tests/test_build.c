@@ -102,6 +102,7 @@ static void bad_csv_is_refused(void **state) {
 #define A1_MOVED "3421213412434312"
 
 static void csv_becomes_a_folder(void **state) {
+  /* Quoted fields, both ends of lines, a byte order mark, and columns in another order. */
   scratch *s = *state;
   trm_build_report report;
   trm_error err;
@@ -110,6 +111,8 @@ static void csv_becomes_a_folder(void **state) {
                               "b,1...............," A1 ",1\nb,1...............," A1 ",9\n";
   static const char test[] = "rating,answer,question\n5," A1 "," Q1 "\n5," A1_MOVED "," Q1_MOVED
                              "\n5," A1 ",12..............";
+
+  /* The counts of the report: a repeated puzzle, one in both splits, and one that is its image. */
   assert_int_equal(
       build(s, train, test, "built", (trm_sudoku_build_config){.num_aug = 2}, &report, &err),
       TRM_OK);
@@ -120,6 +123,8 @@ static void csv_becomes_a_folder(void **state) {
   assert_int_equal(report.duplicates_in_test, 0);
   assert_int_equal(report.overlap, 1);
   assert_int_equal(report.symmetric_overlap, 2);
+
+  /* The folder says what the puzzles are, with augmented examples as puzzles of one group. */
   trm_dataset *d;
   assert_int_equal(trm_dataset_open(scratch_path(s, "built"), "train", &d, &err), TRM_OK);
   const trm_dataset_info *info = trm_dataset_get_info(d);
@@ -129,6 +134,8 @@ static void csv_becomes_a_folder(void **state) {
   assert_int_equal(info->vocab_size, 6);
   assert_int_equal(info->ignore_label_id, 0);
   assert_int_equal(info->puzzle.kind, TRM_PUZZLE_SUDOKU);
+
+  /* Every example is a solved puzzle, and those of a group are images of its first one. */
   for (int64_t i = 0; i < 9; i++) {
     int32_t inputs[16], labels[16], id;
     uint8_t q[16], a[16], form[16];
@@ -141,6 +148,8 @@ static void csv_becomes_a_folder(void **state) {
     if (i % 3) assert_memory_equal(form, first, 16);
   }
   trm_dataset_free(d);
+
+  /* Sudokus have no ids of their own, and nothing else lies in the folder. */
   size_t n;
   unsigned char *names = read_bytes(scratch_path(s, "built/identifiers.json"), &n);
   assert_non_null(strstr((char *)names, "\"<blank>\""));
@@ -150,6 +159,7 @@ static void csv_becomes_a_folder(void **state) {
 
 /* Whatever ends the lines, and with a byte order mark or a cut end, no puzzle is lost. */
 static void every_line_is_read(void **state) {
+  /* The ends that systems write, one that a careless copy makes, and a mix of them. */
   static const char *const ends[] = {"\n", "\r\n", "\r", "\r\r\n"};
   static const char *const lists[] = {"# c%s.234341221434321%s" Q1 "%s%s1234.41221434321%s",
                                       "question,answer%s1...............," A1 "%s\"" Q1 "\"," A1
@@ -157,6 +167,8 @@ static void every_line_is_read(void **state) {
   scratch *s = *state;
   trm_build_report report;
   trm_error err;
+
+  /* A list and a table, with and without a mark, with and without an end of the last line. */
   for (int k = 0; k < 2; k++)
     for (int mark = 0; mark < 2; mark++)
       for (int e = 0; e < 5; e++)
@@ -165,6 +177,8 @@ static void every_line_is_read(void **state) {
           const char *a = ends[e % 4], *b = e == 4 ? ends[2] : a, *c = e == 4 ? ends[1] : a;
           int n = snprintf(text, sizeof text, "%s", mark ? "\xef\xbb\xbf" : "");
           snprintf(text + n, sizeof text - (size_t)n, lists[k], a, b, c, a, last ? b : "");
+
+          /* Three puzzles, of which one is broken and is counted, not lost. */
           const trm_sudoku_build_config config = {.skip_invalid = true};
           if (build(s, text, NULL, "ends", config, &report, &err) != TRM_OK)
             fail_msg("%s", err.msg);
@@ -334,6 +348,7 @@ static void sixteen_digits_may_begin_with_zero(void **state) {
 }
 
 static void subsample_and_ratings_choose(void **state) {
+  /* Forty puzzles of one answer, whose ratings are their numbers. */
   scratch *s = *state;
   char csv[8192] = HEAD;
   for (int i = 0; i < 40; i++) {
@@ -343,10 +358,14 @@ static void subsample_and_ratings_choose(void **state) {
     snprintf(line, sizeof line, "a,%s,%s,%d\n", q, A1, i);
     strcat(csv, line);
   }
+
+  /* Seven of the thirty that are hard enough. */
   trm_build_report report;
   trm_sudoku_build_config config = {.min_difficulty = 10, .subsample_size = 7, .seed = 3};
   assert_int_equal(build(s, csv, NULL, "sub", config, &report, NULL), TRM_OK);
   assert_int_equal(report.train_puzzles, 7);
+
+  /* They stand in the order of the file, each once. */
   trm_dataset *d;
   assert_int_equal(trm_dataset_open(scratch_path(s, "sub"), "train", &d, NULL), TRM_OK);
   int before = 9;
@@ -359,6 +378,8 @@ static void subsample_and_ratings_choose(void **state) {
     before = which;
   }
   trm_dataset_free(d);
+
+  /* A wish for more than there are gets all. */
   config.subsample_size = 100;
   assert_int_equal(build(s, csv, NULL, "sub", config, &report, NULL), TRM_OK);
   assert_int_equal(report.train_puzzles, 30);
@@ -406,6 +427,7 @@ static void generation_is_reproducible(void **state) {
 
 /* Examples of both splits with an answer in common, up to symmetry. */
 static int count_common_answers(scratch *s, const char *dir) {
+  /* The canonical answers of both splits. */
   static uint8_t form[2][100][TRM_SUDOKU_MAX_CELLS];
   const trm_puzzle p = trm_sudoku_of_size(9);
   int n[2], common = 0;
@@ -423,6 +445,8 @@ static int count_common_answers(scratch *s, const char *dir) {
     }
     trm_dataset_free(d);
   }
+
+  /* Each answer of one against each of the other. */
   for (int i = 0; i < n[0]; i++)
     for (int j = 0; j < n[1]; j++) common += !memcmp(form[0][i], form[1][j], 81);
   return common;
@@ -450,12 +474,16 @@ static void hard_sets_are_reproducible_and_disjoint(void **state) {
 
 static void generated_sets_are_disjoint(void **state) {
   scratch *s = *state;
+
+  /* Any number of givens, two threads: the hardest case for keeping the splits apart. */
   static const int sizes[] = {4, 6, 9};
   for (int k = 0; k < 3; k++) {
     trm_sudoku_gen_config config = gen_config(s, "disjoint");
     config.size = sizes[k];
     config.max_givens = 0;
     config.threads = 2;
+
+    /* As many as were wanted, and the report counts nothing in common. */
     trm_build_report report;
     assert_int_equal(trm_gen_sudoku(&config, &report, NULL), TRM_OK);
     assert_int_equal(report.train_puzzles, 60);
@@ -463,6 +491,8 @@ static void generated_sets_are_disjoint(void **state) {
     assert_int_equal(report.duplicates_in_train + report.duplicates_in_test + report.overlap +
                          report.symmetric_overlap,
                      0);
+
+    /* What it counts is true: no puzzle of the test split has the form of one of the other. */
     static uint8_t forms[100][TRM_SUDOKU_MAX_CELLS];
     int n = 0;
     for (int split = 0; split < 2; split++) {
@@ -476,6 +506,8 @@ static void generated_sets_are_disjoint(void **state) {
         uint8_t q[TRM_SUDOKU_MAX_CELLS];
         trm_dataset_example(d, i, inputs, NULL, NULL);
         for (int c = 0; c < info->seq_len; c++) q[c] = (uint8_t)(inputs[c] - 1);
+
+        /* Each has one solution. */
         assert_int_equal(trm_sudoku_solve(&info->puzzle, q, 2, NULL).solutions, 1);
         trm_sudoku_canonical(&info->puzzle, q, forms[n]);
         for (int j = 0; split && j < 60; j++)
@@ -494,6 +526,8 @@ static bool stop_at_once(void *arg, int64_t done, int64_t total) {
 
 static void failures_leave_nothing(void **state) {
   scratch *s = *state;
+
+  /* A caller that stops at the first look: making puzzles, */
   trm_error err;
   int calls = 0;
   trm_sudoku_gen_config config = gen_config(s, "stopped");
@@ -501,24 +535,33 @@ static void failures_leave_nothing(void **state) {
   config.progress_arg = &calls;
   assert_int_equal(trm_gen_sudoku(&config, NULL, &err), TRM_E_INTERRUPTED);
   assert_int_equal(calls, 1);
+
+  /* and building from a file. */
   assert_int_equal(
       build(s, HEAD "a," Q1 "," A1 ",3\n", NULL, "stopped",
             (trm_sudoku_build_config){.progress = stop_at_once, .progress_arg = &calls}, NULL,
             &err),
       TRM_E_INTERRUPTED);
+
+  /* A wish that no puzzle can meet is known at once. */
   config = gen_config(s, "stopped");
   config.size = 4;
   config.max_givens = 3; /* fewer than any unique 4x4 puzzle has: seen at once */
   assert_int_equal(trm_gen_sudoku(&config, NULL, &err), TRM_E_ARGUMENT);
   assert_true(speaks_of(&err, "more than one solution"));
+
+  /* One that might be met is given up after many tries, with advice. */
   config.max_givens = 0;
   config.min_backtracks = 1000; /* more than any of that size needs */
   assert_int_equal(trm_gen_sudoku(&config, NULL, &err), TRM_E_CONFIG);
   assert_true(speaks_of(&err, "none in the last 10000") && speaks_of(&err, "loosen"));
+
+  /* After all of these there is no trace of a folder. */
   assert_int_equal(count_names(s, "stopped"), 0);
 }
 
 static void only_data_sets_are_replaced(void **state) {
+  /* A folder `train` that no data set has made is not replaced. */
   scratch *s = *state;
   trm_error err;
   trm_sudoku_gen_config config = gen_config(s, "place");
@@ -526,13 +569,20 @@ static void only_data_sets_are_replaced(void **state) {
   config.output_dir = scratch_path(s, "place");
   assert_int_equal(trm_gen_sudoku(&config, NULL, &err), TRM_E_IO); /* a train of another kind */
   assert_true(speaks_of(&err, "no data set"));
+
+  /* A file of somebody's stays, and is named. */
   write_bytes(scratch_path(s, "place/thesis.txt"), "x", 1);
   config.output_dir = scratch_path(s, "place");
   assert_int_equal(trm_gen_sudoku(&config, NULL, &err), TRM_E_IO);
   assert_true(speaks_of(&err, "thesis.txt"));
   assert_true(trm__path_exists(scratch_path(s, "place/thesis.txt")));
+
+  /* Nor does a file make room for a folder. */
   config.output_dir = s->path; /* a file */
   assert_int_equal(trm_gen_sudoku(&config, NULL, &err), TRM_E_IO);
+
+  /* The empty folder, however its name is written, takes a data set, and the next one takes its
+   * place. */
   assert_int_equal(unlink(scratch_path(s, "place/thesis.txt")), 0);
   assert_int_equal(rmdir(scratch_path(s, "place/train")), 0);
   char slash[200];
@@ -544,6 +594,8 @@ static void only_data_sets_are_replaced(void **state) {
     assert_int_equal(trm_gen_sudoku(&config, NULL, &err), TRM_OK);
     assert_int_equal(trm__path_exists(scratch_path(s, "place/test")), !k);
   }
+
+  /* Nothing but the data set is left there. */
   assert_int_equal(count_names(s, "place"), 1);
 }
 

@@ -38,6 +38,7 @@ static void text_is_read_and_written(void **state) {
 }
 
 static void bad_text_is_refused(void **state) {
+  /* Texts of a wrong length or with other characters, and the column to blame. */
   (void)state;
   static const struct {
     const char *text;
@@ -49,6 +50,8 @@ static void bad_text_is_refused(void **state) {
                {"# xG  ", 6, 3, "'x'"},
                {"# S\0  ", 6, 4, "\\x00"},
                {"", 0, 1, "2x3"}};
+
+  /* The position counts from 1, as an editor shows it. */
   trm_puzzle p = trm_maze_of_size(2, 3);
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     uint8_t tokens[6];
@@ -57,6 +60,8 @@ static void bad_text_is_refused(void **state) {
     assert_int_equal(err.pos, cases[i].column);
     assert_true(speaks_of(&err, cases[i].word));
   }
+
+  /* Sides that no maze has make no puzzle, and nothing can be read as one. */
   static const int wrong[][2] = {{0, 5}, {5, -1}, {1, 1025}, {129, 128}, {1 << 20, 1 << 20}};
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     uint8_t tokens[6];
@@ -262,6 +267,8 @@ static void lengths_are_exact(void **state) {
 
 static void images_have_one_canonical_form(void **state) {
   (void)state;
+
+  /* A square has eight images, any other shape has four, the maze itself first among them. */
   static const int sizes[][2] = {{5, 5}, {4, 7}};
   for (int k = 0; k < 2; k++) {
     trm_puzzle p = trm_maze_of_size(sizes[k][0], sizes[k][1]);
@@ -269,6 +276,8 @@ static void images_have_one_canonical_form(void **state) {
         n = trm__maze_transforms(&p, transforms);
     assert_int_equal(n, k ? 4 : 8);
     assert_int_equal(transforms[0], 0);
+
+    /* Random walls, of which each image has the same form. */
     for (uint32_t i = 0; i < 50; i++) {
       uint8_t maze[49], image[49], form[49], again[49];
       trm__rng rng = trm__rng_at(3, TRM__RNG_TEST, 2, i);
@@ -281,7 +290,11 @@ static void images_have_one_canonical_form(void **state) {
         assert_memory_equal(form, again, (size_t)cells);
         is_image |= memcmp(image, form, (size_t)cells) == 0;
       }
+
+      /* The form is one of the images. */
       assert_true(is_image);
+
+      /* A maze with one cell changed has another form. */
       maze[i % (uint32_t)cells] ^= 3;
       trm__maze_canonical(&p, maze, again);
       assert_memory_not_equal(form, again, (size_t)cells);
@@ -292,6 +305,8 @@ static void images_have_one_canonical_form(void **state) {
 /* --- published mazes --- */
 
 static void published_labels_follow_the_rule(void **state) {
+  /* Mazes of others, where they are beside the checkout, with their answer and the length of its
+   * path. */
   (void)state;
   static const char *const files[] = {"train", "test"};
   trm_puzzle p = trm_maze_of_size(30, 30);
@@ -301,6 +316,8 @@ static void published_labels_follow_the_rule(void **state) {
     trm__puzzle_csv *in = calloc(1, sizeof *in);
     assert_non_null(in);
     snprintf(path, sizeof path, "%s/data/maze-hard/%s.csv", TRM_SHARED_DIR, files[k]);
+
+    /* Each label is a shortest path, of the length that is said, and the one that we find. */
     if (trm__puzzle_csv_open(in, path, "question,answer,rating", NULL) == TRM_OK) {
       for (;; read++) {
         uint8_t q[900], a[900], found[900];
@@ -319,6 +336,8 @@ static void published_labels_follow_the_rule(void **state) {
     trm__puzzle_csv_close(in);
     free(in);
   }
+
+  /* With no file at all nothing was shown, so the test does not pass. */
   if (!read) {
     print_message("no mazes below %s\n", TRM_SHARED_DIR);
     skip();
@@ -336,12 +355,15 @@ static void generate(const char *dir, trm_maze_gen_config config, trm_build_repo
 /* Counts the examples of a split that are not what was asked for, and copies its canonical keys. */
 static void check_split(const char *dir, const char *split, int64_t n, int min_path,
                         trm__grid_key *keys) {
+  /* What the split says of itself. */
   trm_dataset *d;
   assert_int_equal(trm_dataset_open(dir, split, &d, NULL), TRM_OK);
   const trm_dataset_info *info = trm_dataset_get_info(d);
   assert_int_equal(info->puzzle.kind, TRM_PUZZLE_MAZE);
   assert_int_equal(info->vocab_size, 6);
   assert_int_equal(info->examples, n);
+
+  /* Each maze is long enough to go through, and its answer is right. */
   int rows = info->puzzle.rows, cols = info->puzzle.cols;
   for (int64_t i = 0; i < n; i++) {
     int32_t inputs[400], labels[400];
@@ -353,6 +375,8 @@ static void check_split(const char *dir, const char *split, int64_t n, int min_p
     }
     assert_true(trm_maze_shortest(rows, cols, q, NULL) >= min_path);
     assert_true(trm_maze_solves(rows, cols, q, a));
+
+    /* Its key is the same for all its images. */
     trm__maze_canonical(&info->puzzle, q, form);
     keys[i] = trm__grid_key_of(form, rows * cols, 0);
   }
@@ -373,11 +397,14 @@ static void assert_same_file(const char *left, const char *right, const char *na
 }
 
 static void mazes_are_generated(void **state) {
+  /* Sizes and least paths; `expected` is what the generator wants where nothing is said. */
   scratch *s = *state;
   enum { TRAIN = 60, TEST = 40 };
   static const struct {
     int rows, cols, min_path, expected;
   } cases[] = {{10, 10, 0, 20}, {6, 14, 0, 20}, {12, 12, 40, 40}};
+
+  /* The same configuration with one thread and, below, with three. */
   for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
     char one[160], three[160];
     trm__grid_key train[TRAIN], test[TEST];
@@ -391,16 +418,23 @@ static void mazes_are_generated(void **state) {
                                   .threads = 1};
     snprintf(one, sizeof one, "%s", scratch_path(s, "one"));
     snprintf(three, sizeof three, "%s", scratch_path(s, "three"));
+
+    /* As many mazes as were wanted, none of them twice, and none with an image in the other
+     * split. */
     generate(one, config, &report);
     assert_int_equal(report.train_puzzles, TRAIN);
     assert_int_equal(report.test_examples, TEST);
     assert_int_equal(report.duplicates_in_train + report.duplicates_in_test, 0);
     assert_int_equal(report.symmetric_overlap, 0);
+
+    /* What the report says is true of the files. */
     check_split(one, "train", TRAIN, cases[k].expected, train);
     check_split(one, "test", TEST, cases[k].expected, test);
     for (int i = 0; i < TRAIN; i++)
       for (int j = 0; j < TEST; j++)
         assert_false(train[i].a == test[j].a && train[i].b == test[j].b);
+
+    /* Threads change no byte. */
     config.threads = 3;
     generate(three, config, &report);
     assert_same_file(one, three, "train/all__inputs.npy");
@@ -409,6 +443,8 @@ static void mazes_are_generated(void **state) {
 }
 
 static void bad_sizes_are_refused(void **state) {
+  /* Sizes and shares that no maze has, a path that is longer than any, and more mazes than there
+   * are. */
   scratch *s = *state;
   static const struct {
     trm_maze_gen_config config;
@@ -424,6 +460,8 @@ static void bad_sizes_are_refused(void **state) {
        TRM_E_ARGUMENT,
        "share of walls"},
       {{.rows = 1, .cols = 3, .n_train = 40, .min_path = 3}, TRM_E_CONFIG, "only 2 of 40"}};
+
+  /* The message says what is possible, and there is no folder. */
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     trm_error err;
     trm_maze_gen_config config = cases[i].config;
@@ -453,6 +491,7 @@ static trm_status build(scratch *s, const char *train, const char *test,
 }
 
 static void bad_csv_is_refused(void **state) {
+  /* What is wrong about a table, the line that it is seen at, and what is said. */
   scratch *s = *state;
   static const struct {
     const char *text;
@@ -473,12 +512,16 @@ static void bad_csv_is_refused(void **state) {
       {HEAD "a,S.G,SoG,1\n", 1, 3, TRM_E_FORMAT, 2, "line 2 column 4: '.'"},
       {HEAD "a,S G,SoG ,1\n", 1, 3, TRM_E_FORMAT, 2, "line 2 column 10"},
       {HEAD "a,S G,SoG,1\n", 3, 0, TRM_E_ARGUMENT, -1, "want both"}};
+
+  /* A case that differs is printed with its number and its message. */
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     trm_error err = {.pos = -2};
     trm_maze_build_config config = {.rows = cases[i].rows, .cols = cases[i].cols};
     trm_status st = build(s, cases[i].text, NULL, config, NULL, &err);
     if (st != cases[i].code || err.pos != cases[i].pos)
       print_message("case %zu: %d at %lld: %s\n", i, (int)st, (long long)err.pos, err.msg);
+
+    /* Nothing is built. */
     assert_int_equal(st, cases[i].code);
     assert_int_equal(err.pos, cases[i].pos);
     assert_true(speaks_of(&err, cases[i].word));
@@ -489,6 +532,7 @@ static void bad_csv_is_refused(void **state) {
 /* Tables are read by the mechanism of all: names in any case, other separators, columns that are
  * chosen, what a spreadsheet adds. */
 static void tables_of_others_are_read(void **state) {
+  /* Tables that are understood: the columns to take, how many mazes and how many empty rows. */
   scratch *s = *state;
   static const struct {
     const char *text, *columns;
@@ -500,6 +544,8 @@ static void tables_of_others_are_read(void **state) {
               {"a;b\nSoG;S G\n", "b,a", 1, 0},
               {"1;SoG;S G\n2;GoS;G S\n", "3,2", 2, 0},
               {"answer;puzzle\nSoG;S G\n", "2,1", 1, 0}};
+
+  /* Tables that are not. */
   static const struct {
     const char *text, *columns, *word;
     trm_status code;
@@ -510,6 +556,8 @@ static void tables_of_others_are_read(void **state) {
       {"question;answer\n\"S G\"x;SoG\n", NULL, "want a semicolon", TRM_E_FORMAT},
       {"question,answer\nS\xc3\xa9G,SoG\n", NULL, "'\xc3\xa9' is no cell", TRM_E_FORMAT},
       {"question,answer\nS,SoG\n", NULL, "has 3 characters, here is 1", TRM_E_FORMAT}};
+
+  /* A maze of free cells only is none, and not an empty row either. */
   trm_error err;
   for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
     trm_build_report report;
@@ -519,10 +567,14 @@ static void tables_of_others_are_read(void **state) {
       assert_int_equal(st, TRM_E_PUZZLE);
       continue;
     }
+
+    /* Mazes and empty rows are counted. */
     if (st != TRM_OK) fail_msg("%zu: %s", i, err.msg);
     assert_int_equal(report.train_puzzles, good[i].mazes);
     assert_int_equal(report.empty_rows, good[i].empty);
   }
+
+  /* Refused by what is wrong. */
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     const trm_maze_build_config config = {.rows = 1, .cols = 3, .columns = bad[i].columns};
     assert_int_equal(build(s, bad[i].text, NULL, config, NULL, &err), bad[i].code);

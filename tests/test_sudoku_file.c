@@ -21,6 +21,7 @@
  * returns how many. */
 static int read_text(const trm_sudoku_reader_config *config, const char *text, size_t step,
                      char out[][700], int room) {
+  /* The reader, and how much of the text it has had. */
   trm_sudoku_reader *r;
   const size_t n = strlen(text);
   size_t at = 0;
@@ -31,6 +32,8 @@ static int read_text(const trm_sudoku_reader_config *config, const char *text, s
     trm_sudoku_state state;
     trm_error err;
     assert_in_range(i, 0, room - 1);
+
+    /* What it found is written as one line; otherwise it gets the next piece, then the end. */
     const trm_status st = trm_sudoku_reader_next(r, &e, &state, &err);
     if (st != TRM_OK) {
       snprintf(out[i++], 700, "!%s", err.msg);
@@ -298,6 +301,9 @@ static void candidates_are_read(void **state) {
 
 static void codes_of_other_programs_are_read(void **state) {
   (void)state;
+
+  /* HoDoKu's library, sgt-puzzles' game ids and the addresses of puzz.link, each with what is wrong
+   * about it where something is. */
   static const sample samples[] = {
       {":0000:x:" P ":::", {P}},
       {":0000:x:53+4.7....6..195....98....6.8...6...34..8.3..17...2...6.6....28....419..5....8..79"
@@ -331,6 +337,8 @@ static void codes_of_other_programs_are_read(void **state) {
 
 static void tables_are_read_by_their_headers(void **state) {
   (void)state;
+
+  /* Columns are found by their names, whatever the separator; faults name line and column. */
   static const sample samples[] = {
       {"quizzes,solutions\n" P0 "," S "\n" P2 ",\n", {P "=" S, P2}},
       {"id,puzzle,solution,clues,difficulty\n1," P "," S ",30,0.0\n", {P "=" S}},
@@ -351,15 +359,23 @@ static void tables_are_read_by_their_headers(void **state) {
       {"puzzle,solution\n5," S "\n,x\n",
        {"!f:2:1: 1 character is no", "!f:3:1: the row has text"}}};
   CHECK_ALL(samples, .uniform = false);
+
+  /* Names that are chosen count even where they are in no list of names. */
   static const sample chosen[] = {{"End,Start\n" S "," P "\n", {P "=" S}}};
   CHECK_ALL(chosen, .columns = "start,end");
+
+  /* Numbers do without a header, and with one. */
   static const sample numbered[] = {{S "," P "\n" S "," P0 "\n", {P "=" S, P "=" S}},
                                     {"a,b\n" S "," P "\n", {P "=" S}}};
   CHECK_ALL(numbered, .columns = "2,1");
+
+  /* A name that is not there is said before any row is read. */
   static const sample missing[] = {{"a,b\n" P "," S "\n",
                                     {"!f:1:1: --columns: there is no column "
                                      "'start' in the first line"}}};
   CHECK_ALL(missing, .columns = "start");
+
+  /* Where ratings are needed, a table without them is refused at its header. */
   static const sample unrated[] = {
       {"puzzle,solution\n" P "," S, {"!no column for the rating ('rating', 'difficulty'"}}};
   CHECK_ALL(unrated, .need_rating = true);
@@ -412,6 +428,8 @@ static void characters_of_others_are_read_or_named(void **state) {
 
 static void lists_of_lists_are_read(void **state) {
   (void)state;
+
+  /* One puzzle in several lines or in one, arrays of puzzles, and what is wrong about others. */
   static const sample samples[] = {
       {ROWS_OF_FOUR, {FOUR}},
       {LONG_FOUR, {FOUR}},
@@ -438,6 +456,8 @@ static void lists_of_lists_are_read(void **state) {
 /* A line has a bound, which is told as soon as it is passed; what is behind the line is read. */
 static void an_endless_line_is_refused_at_once(void **state) {
   (void)state;
+
+  /* A reader that is fed one character without an end, 64 KiB at a time. */
   enum { PIECE = 1 << 16 };
   static char piece[PIECE];
   const trm_sudoku_reader_config config = {.name = "f"};
@@ -449,20 +469,28 @@ static void an_endless_line_is_refused_at_once(void **state) {
   memset(piece, '5', PIECE);
   assert_int_equal(trm_sudoku_reader_create(&config, &r, NULL), TRM_OK);
   trm_sudoku_reader_feed(r, "\n", 1);
+
+  /* It asks for more as long as a line may be so long, and not a piece longer. */
   for (int i = 0; i <= TRM__SUDOKU_MAX_LINE / PIECE && st == TRM_OK; i++) {
     st = trm_sudoku_reader_next(r, &e, &at, &err);
     assert_true(st != TRM_OK || at == TRM_SUDOKU_WANTS_MORE);
     if (st == TRM_OK) trm_sudoku_reader_feed(r, piece, PIECE);
   }
+
+  /* The message names the line and the bound. */
   if (st == TRM_OK) st = trm_sudoku_reader_next(r, &e, &at, &err);
   assert_int_equal(st, TRM_E_FORMAT);
   assert_int_equal(err.pos, 2);
   assert_true(speaks_of(&err, "the line is too long for a puzzle: it has more than 1 MiB"));
+
+  /* The rest of the line is passed over, without another message. */
   for (int i = 0; i < 3; i++) {
     assert_int_equal(trm_sudoku_reader_next(r, &e, &at, &err), TRM_OK);
     assert_int_equal(at, TRM_SUDOKU_WANTS_MORE);
     trm_sudoku_reader_feed(r, piece, PIECE);
   }
+
+  /* Behind it, lines count on and a puzzle is read. */
   assert_int_equal(trm_sudoku_reader_next(r, &e, &at, &err), TRM_OK);
   trm_sudoku_reader_feed(r, "5\n" P "\n", sizeof P + 2);
   assert_int_equal(trm_sudoku_reader_next(r, &e, &at, &err), TRM_OK);
@@ -474,6 +502,8 @@ static void an_endless_line_is_refused_at_once(void **state) {
 /* The rating is the column of that name, in whatever locale; else that of the difficulty. */
 static void ratings_are_numbers(void **state) {
   (void)state;
+
+  /* The better column, spaces and exponents, a word, and a number that no double holds. */
   static const struct {
     const char *text;
     double rating;
@@ -482,6 +512,7 @@ static void ratings_are_numbers(void **state) {
                {"puzzle,difficulty\n" P ",hard\n", -1},
                {"puzzle,difficulty\n" P ",1e999\n", -1}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    /* Read with the wish for a rating, it is there or the message says that it is none. */
     const trm_sudoku_reader_config config = {.name = "f", .need_rating = true};
     trm_sudoku_reader *r;
     trm_sudoku_entry e;
@@ -510,10 +541,14 @@ static void games_of_opensudoku_are_read(void **state) {
 #ifdef TRM_EXPAT_TESTED
   static char versioned[2000] = "version: 3 ";
   static char document[3000];
+
+  /* A newer form: a game's cells with their value, notes and whether they may be changed. */
   for (int i = 0; i < 81; i++)
     snprintf(versioned + strlen(versioned), 12, "%c|%s|%d|", i == 2 ? '4' : P0[i],
              i == 2 ? "0" : "3", P[i] == '.');
   snprintf(document, sizeof document, DOCUMENT(GAME("%s")), versioned);
+
+  /* Both forms, games that are damaged, and documents of another kind or with entities. */
   const sample samples[] = {
       {DOCUMENT(GAME(P0) "\n" GAME(P0)), {P, P}},
       {document, {P}},
@@ -530,10 +565,13 @@ static void games_of_opensudoku_are_read(void **state) {
 
 static void xml_may_begin_behind_other_lines(void **state) {
   scratch *s = *state;
+
+  /* Nothing, a word, a comment and a puzzle in front of the document. */
   static const char *const begins[] = {"", "title\n", "# a comment\n\n", P "\n"};
   const char *path = scratch_path(s, "behind");
   const trm_sudoku_reader_config config = {.name = path};
   for (size_t i = 0; i < sizeof begins / sizeof *begins; i++) {
+    /* The three games of the document are found in any case, and the puzzle before it. */
     char text[1000];
     int64_t found = 0;
     trm_sudoku_reader *r;
@@ -558,6 +596,7 @@ static void xml_may_begin_behind_other_lines(void **state) {
 static void a_line_of_xml_may_be_long(void **state) {
   (void)state;
 #ifdef TRM_EXPAT_TESTED
+  /* More games than a line of text may hold, without any end of line. */
   enum { GAMES = 12000, PIECE = 100000 };
   static const char game[] = "<game data=\"" P0 "\"/>";
   const size_t room = GAMES * sizeof game + 100;
@@ -571,6 +610,8 @@ static void a_line_of_xml_may_be_long(void **state) {
   for (int i = 0; i < GAMES; i++) n += (size_t)snprintf(text + n, room - n, "%s", game);
   n += (size_t)snprintf(text + n, room - n, "</opensudoku>");
   assert_true(n > TRM__SUDOKU_MAX_LINE);
+
+  /* They are found while they come. */
   assert_int_equal(trm_sudoku_reader_create(&config, &r, NULL), TRM_OK);
   while (at != TRM_SUDOKU_END) {
     const size_t piece = n - fed < PIECE ? n - fed : PIECE;
@@ -581,6 +622,8 @@ static void a_line_of_xml_may_be_long(void **state) {
     if (!piece) trm_sudoku_reader_end(r);
     fed += piece;
   }
+
+  /* None is lost where a piece ends within one. */
   assert_int_equal(found, GAMES);
   trm_sudoku_reader_free(r);
   free(text);
@@ -613,21 +656,26 @@ static void a_file_is_opened_by_its_name(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      /* lines and grids */
       cmocka_unit_test(lines_are_read_with_what_stands_beside),
       cmocka_unit_test(a_line_of_xml_may_be_long),
       cmocka_unit_test(what_may_be_a_damaged_puzzle_is_never_passed_over),
       cmocka_unit_test(the_size_that_is_wanted_decides),
       cmocka_unit_test(grids_are_read_row_by_row),
       cmocka_unit_test(an_incomplete_grid_is_refused_as_a_whole),
-      cmocka_unit_test(sixteen_may_be_numbers_or_letters),
-      cmocka_unit_test(candidates_are_read),
+      cmocka_unit_test(sixteen_may_be_numbers_or_letters), cmocka_unit_test(candidates_are_read),
+
+      /* codes, tables and lists */
       cmocka_unit_test(codes_of_other_programs_are_read),
       cmocka_unit_test(tables_are_read_by_their_headers),
       cmocka_unit_test(spreadsheets_write_tables),
       cmocka_unit_test(characters_of_others_are_read_or_named),
       cmocka_unit_test(lists_of_lists_are_read),
-      cmocka_unit_test(an_endless_line_is_refused_at_once),
-      cmocka_unit_test(ratings_are_numbers),
+
+      /* bounds and ratings */
+      cmocka_unit_test(an_endless_line_is_refused_at_once), cmocka_unit_test(ratings_are_numbers),
+
+      /* XML and files */
       cmocka_unit_test(games_of_opensudoku_are_read),
       cmocka_unit_test(xml_may_begin_behind_other_lines),
       cmocka_unit_test(a_file_is_opened_by_its_name)};
