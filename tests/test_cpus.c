@@ -148,6 +148,7 @@ static void both_versions_at_once(void **state) {
 
 /* A container may see its own group as the top of the mount, and any folder may be that. */
 static void mounts_that_show_a_part(void **state) {
+  /* The group that a process is in, the part that the mount shows, and the limit that follows. */
   const scratch *s = *state;
   static const struct {
     const char *group, *shown;
@@ -162,8 +163,12 @@ static void mounts_that_show_a_part(void **state) {
                {"/in/..", "/", 0},
                {"/gone", "/", 4},
                {"/in/gone/too (deleted)", "/", 2}};
+
+  /* Two groups with limits, in a folder with a space. */
   put(s, "part", "my groups/cpu.max", "400000 100000\n");
   put(s, "part", "my groups/in/cpu.max", "200000 100000\n");
+
+  /* A group is found below what is shown, and where it is not, no limit is guessed. */
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     char text[256];
     snprintf(text, sizeof text, "0::%s\n", cases[i].group);

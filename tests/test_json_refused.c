@@ -94,10 +94,12 @@ static trm_status save(const job *j, trm_error *err) {
 }
 
 static void every_refusal_is_told(void **state) {
+  /* Whatever takes memory while JSON is read or written, with a short text and with a long one. */
   static trm_status (*const jobs[])(const job *, trm_error *) = {parse, load, walk, print, save};
   make_large();
   const char *const texts[] = {small, large};
   for (int t = 0; t < 2; t++) {
+    /* A file of the text, and its tree to compare with. */
     job j = {.s = *state, .path = scratch_path(*state, "a.json"), .text = texts[t]};
     char path[160];
     snprintf(path, sizeof path, "%s", j.path);
@@ -105,6 +107,8 @@ static void every_refusal_is_told(void **state) {
     write_bytes(path, j.text, strlen(j.text));
     trm__json *want = json_of(j.text);
     j.want = want;
+
+    /* Each job with its first block refused, then its second, until none is. */
     for (size_t k = 0; k < sizeof jobs / sizeof *jobs; k++) {
       int n = 0;
       for (;; n++) {
@@ -114,14 +118,20 @@ static void every_refusal_is_told(void **state) {
         const trm_status st = jobs[k](&j, &err);
         const bool refused_one = calls_left < 0;
         calls_left = -1;
+
+        /* Without a refusal it does what it should. */
         if (!refused_one) {
           assert_int_equal(st, TRM_OK);
           break;
         }
+
+        /* Any refusal is told, with a text. */
         if (st != TRM_E_MEMORY) fail_msg("job %zu, block %d: status %d: %s", k, n, st, err.msg);
         assert_int_equal(err.code, TRM_E_MEMORY);
         assert_true(strlen(err.msg) > 10);
       }
+
+      /* Every job takes memory at least once. */
       assert_true(n >= 1);
     }
     trm__json_free(want);

@@ -218,12 +218,15 @@ static bool micro_batches_fit(void *arg) {
 
 /* The rows of a queue, and the logits that it keeps of them, take half of what is left at most. */
 static bool queues_fit(void *arg) {
+  /* Rows of 8 MiB of logits. */
   const limited *l = arg;
   trm_model_config mc = model_config(MIXER);
   trm_error err;
   mc.vocab_size = 1 << 15;
   mc.seq_len = 64; /* 8 MiB of logits a row */
   trm_model *m = small_model(&mc, 5);
+
+  /* Under the limit, with the logits of the solver alone, and with a copy of them. */
   bool good = limit_to(l);
   for (int copies = 1; copies <= 2 && good; copies++) {
     const trm_queue_config c = {.threads = 1, .logits = copies == 2};
@@ -233,6 +236,8 @@ static bool queues_fit(void *arg) {
       print_error("%s\n", err.msg);
       break;
     }
+
+    /* The queue has as many rows as fit, but for what else it needs. */
     const int64_t most = l->bytes / 2 / (copies * 8 * MIB);
     good = trm_queue_places(q) <= most && trm_queue_places(q) >= most - 2;
     if (!good) print_error("%d rows of %lld\n", trm_queue_places(q), (long long)most);

@@ -10,6 +10,7 @@
 /* --- round trips --- */
 
 static void tensors_come_back_as_they_went(void **state) {
+  /* Values of every type, with those at the ends of their ranges. */
   scratch *s = *state;
   const float f[] = {1, -2, 3.5f, 4, 5, 6};
   const double d[] = {1e-300, 2};
@@ -18,6 +19,8 @@ static void tensors_come_back_as_they_went(void **state) {
   const int64_t wide[] = {-5, INT64_MAX};
   const int32_t narrow[] = {7};
   const uint8_t bytes[] = {1, 2, 3};
+
+  /* Names with signs, a scalar, and a tensor of nothing. */
   const trm__st_tensor all[] = {
       {.name = "bytes", .dtype = TRM__U8, .ndim = 1, .shape = {3}, .data = bytes},
       {.name = "a.weight", .dtype = TRM__F32, .ndim = 2, .shape = {2, 3}, .data = f},
@@ -29,10 +32,14 @@ static void tensors_come_back_as_they_went(void **state) {
       {.name = "none", .dtype = TRM__F32, .ndim = 2, .shape = {0, 4}, .data = NULL},
   };
   enum { N = sizeof all / sizeof all[0] };
+
+  /* Metadata with letters and lines. */
   const trm__st_meta meta[] = {{"format", "pt"}, {"note", "ÿ\n"}};
   trm_error err;
   const char *path = scratch_path(s, "all.safetensors");
   assert_int_equal(trm__safetensors_save(path, all, N, meta, 2, &err), TRM_OK);
+
+  /* What is written is there, and what is not is not. */
   trm__safetensors *file;
   assert_int_equal(trm__safetensors_open(path, &file, &err), TRM_OK);
   assert_int_equal(trm__safetensors_count(file), N);
@@ -41,6 +48,8 @@ static void tensors_come_back_as_they_went(void **state) {
   assert_null(trm__safetensors_meta(file, "other"));
   assert_null(trm__safetensors_find(file, "other"));
   assert_null(trm__safetensors_find(file, "__metadata__"));
+
+  /* Types, shapes, places and bytes of each; the order of the file is not that of writing. */
   for (int i = 0; i < N; i++) {
     const trm__st_tensor *t = trm__safetensors_find(file, all[i].name);
     assert_non_null(t);
@@ -57,6 +66,9 @@ static void tensors_come_back_as_they_went(void **state) {
     const trm__st_tensor *other = trm__safetensors_at(file, i);
     assert_ptr_equal(trm__safetensors_find(file, other->name), other);
   }
+
+  /* Half precision becomes float32 with its least number, infinity and sign of zero; others
+   * round. */
   float out[6];
   assert_int_equal(trm__st_to_float(trm__safetensors_find(file, "half"), out, &err), TRM_OK);
   assert_true(out[0] == 1 && out[1] == -2 && out[2] == 0x1p-24f && isinf(out[3]));
@@ -67,10 +79,14 @@ static void tensors_come_back_as_they_went(void **state) {
   assert_true(out[0] == 0 && out[1] == 2);
   assert_int_equal(trm__st_to_float(trm__safetensors_find(file, "a.weight"), out, &err), TRM_OK);
   assert_memory_equal(out, f, sizeof f);
+
+  /* Integers are not converted. */
   assert_int_equal(trm__st_to_float(trm__safetensors_find(file, "wide"), out, &err), TRM_E_FORMAT);
   assert_true(speaks_of(&err, "wide") && speaks_of(&err, "I64"));
   trm__safetensors_close(file);
   trm__safetensors_close(NULL);
+
+  /* The header is padded, so that the data lie where any type may. */
   size_t n;
   unsigned char *raw = read_bytes(path, &n);
   uint64_t header;
@@ -134,6 +150,7 @@ static size_t make_file(unsigned char *out, const char *header, size_t bytes) {
 }
 
 static void broken_files_are_refused(void **state) {
+  /* Headers that describe eight bytes wrongly, and two that describe them well. */
   scratch *s = *state;
   static const struct {
     const char *header, *word; /* word NULL: a good file */
@@ -184,6 +201,8 @@ static void broken_files_are_refused(void **state) {
        "}",
        "\"k\""},
   };
+
+  /* The message names the file and the fault. */
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     unsigned char raw[512];
     write_bytes(scratch_path(s, "bad.safetensors"), raw, make_file(raw, cases[i].header, 8));
@@ -200,6 +219,8 @@ static void broken_files_are_refused(void **state) {
     assert_null(file);
     assert_true(speaks_of(&err, s->path) && speaks_of(&err, cases[i].word));
   }
+
+  /* A missing file, and lengths of headers that no file has. */
   trm__safetensors *file;
   trm_error err;
   assert_int_equal(trm__safetensors_open(scratch_path(s, "none"), &file, &err), TRM_E_IO);
@@ -224,6 +245,7 @@ static double read_everything(const trm__safetensors *file) {
 }
 
 static void any_damage_is_refused_or_harmless(void **state) {
+  /* A good file of two tensors and metadata. */
   scratch *s = *state;
   const float f[3] = {1, 2, 3};
   const uint8_t u[5] = {1, 2, 3, 4, 5};
@@ -237,11 +259,15 @@ static void any_damage_is_refused_or_harmless(void **state) {
   const char *path = scratch_path(s, "damaged");
   trm__safetensors *file;
   trm_error err;
+
+  /* Every cut is seen. */
   for (size_t cut = 0; cut < n; cut++) {
     write_bytes(path, good, cut);
     assert_int_equal(trm__safetensors_open(path, &file, &err), TRM_E_FORMAT);
     assert_true(speaks_of(&err, path));
   }
+
+  /* One to three bits are flipped: refused, or what it says can be read. */
   int refused = 0;
   for (uint32_t round = 0; round < 4000; round++) {
     trm__rng r = trm__rng_at(12, TRM__RNG_TEST, 0, round);
@@ -257,17 +283,22 @@ static void any_damage_is_refused_or_harmless(void **state) {
     assert_true(read_everything(file) > 0);
     trm__safetensors_close(file);
   }
+
+  /* Most flips are seen. */
   assert_true(refused > 2000);
   free(good);
   free(bad);
 }
 
 static void the_reference_files_read(void **state) {
+  /* Files of the reference, where they are beside the checkout. */
   (void)state;
   if (!trm__path_is_dir(TRM_SHARED_DIR "/golden")) {
     print_message("skipped: no folder %s/golden\n", TRM_SHARED_DIR);
     skip();
   }
+
+  /* Weights, batches and results are numbers. */
   static const char *const names[] = {"init", "batches", "expected_train", "expected_eval"};
   for (int i = 0; i < 4; i++) {
     char path[512];
