@@ -37,6 +37,7 @@ static void make_array(int i, int ndim, int64_t rows, int64_t cols, int64_t dept
 
 /* One task of two pairs of 1x2 and 2x1 cells, itself and one copy. */
 static void prepare(void) {
+  /* Grids of one row or one column, with their ends, on the canvas of ARC. */
   static uint8_t pairs[PAIRS * 2 * CELLS];
   for (int k = 0; k < PAIRS * 2; k++) {
     uint8_t *canvas = pairs + k * CELLS;
@@ -48,13 +49,19 @@ static void prepare(void) {
     else
       canvas[2] = 1;
   }
+
+  /* Two ids of one task: the pairs, and who has which. */
   make_array(0, 3, PAIRS, 2, CELLS, pairs);
   make_array(1, 1, 2, 1, 1, (const uint8_t[]){0, PAIRS});
   make_array(2, 1, 2, 1, 1, (const uint8_t[]){0, 2});
   make_array(3, 1, 2, 1, 1, (const uint8_t[]){1, 2});
+
+  /* Colours of the copy, and where each grid lies. */
   make_array(4, 2, 2, 10, 1,
              (const uint8_t[]){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 3, 2, 1, 3, 4, 5, 6, 7, 9, 8});
   make_array(5, 2, 2 * PAIRS, 2, 1, (const uint8_t[]){0, 0, 3, 4, 0, 0, 20, 20});
+
+  /* The arrays are files of the slots. */
   FUZZ_MUST(trm__make_dirs(fuzz_path("test"), &fuzz_error));
   fuzz_link("test/dataset.json", 0);
   for (int i = 0; i < ARRAYS; i++) {
@@ -94,10 +101,13 @@ static void read_examples(const trm_dataset *d) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  /* The folder is made once. */
   fuzz_bytes parts[PARTS];
   trm_dataset *d;
   trm_error err;
   if (!good[0].size) prepare();
+
+  /* A part that is empty stands for the good one. */
   fuzz_split(data, size, parts, PARTS);
   if (parts[0].size)
     (void)fuzz_file(0, parts[0].data, parts[0].size);
@@ -109,6 +119,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     else
       (void)fuzz_file(1 + i, good[i].data, good[i].size);
   }
+
+  /* The good files are good, and what is accepted can be read. */
   const trm_status st = trm_dataset_open(fuzz_folder(), "test", &d, &err);
   if (st != TRM_OK && !size) fuzz_failed(__FILE__, __LINE__, "the good files are good", err.msg);
   if (!fuzz_accepted(st, &err)) return 0;
