@@ -71,16 +71,21 @@ static const char *make_data(scratch *s, const char *name, int32_t id_a, int32_t
 
 /* folder -> one file -> torch -> folder, each read back; then the same in bfloat16. */
 static void round_trips(void **state) {
+  /* Each format of numbers, from the same model. */
   scratch *s = *state;
   trm_model *m = make_model(s, "m", true), *back;
   for (int round = 0; round < 2; round++) {
     const char *dtype = round ? "bf16" : "f32";
     char pt[PATH];
+
+    /* A folder becomes one file. */
     want(RUN("convert", path_a, place(s, path_b, "one.safetensors"), "--dtype", dtype), 0);
     back = load(path_b);
     same_config(m, back);
     same_weights(m, back, round);
     trm_model_free(back);
+
+    /* That becomes a torch file, with its YAML beside it, and a folder again. */
     snprintf(pt, sizeof pt, "%s/torch%d", s->dir, round);
     assert_int_equal(trm__make_dirs(pt, NULL), TRM_OK);
     snprintf(pt, sizeof pt, "%s/torch%d/m.pt", s->dir, round);
@@ -90,10 +95,14 @@ static void round_trips(void **state) {
     same_config(m, back);
     same_weights(m, back, round);
     trm_model_free(back);
-    want(RUN("convert", path_b, pt), 0); /* again, with the all_config.yaml that is its own */
+
+    /* Where the YAML is what would be written, a second conversion is no conflict. */
+    want(RUN("convert", path_b, pt), 0);
     want(RUN("convert", path_b, pt, "--seq-len", "12345"), 2);
     says(err_text, "--seq-len says 12345");
-    char yaml[240]; /* another one is not overwritten */
+
+    /* One that says something else belongs to somebody: it is not overwritten. */
+    char yaml[240];
     snprintf(yaml, sizeof yaml, "%s/torch%d/all_config.yaml", s->dir, round);
     size_t n;
     unsigned char *text = read_bytes(yaml, &n);
@@ -153,6 +162,7 @@ static void a_file_alone_must_say_what_it_is(void **state) {
 
 /* What is written is said by the ending; one that is not known makes no folder of that name. */
 static void endings_say_what_is_written(void **state) {
+  /* Endings of other formats, and misspelt ones, are refused with those that are known. */
   scratch *s = *state;
   trm_model_free(make_model(s, "m", true));
   static const char *const unknown[] = {"x.onnx", "x.ckpt", "x.bin",        "x.gguf",
@@ -162,6 +172,8 @@ static void endings_say_what_is_written(void **state) {
     says(err_text, "want NAME.safetensors, NAME.pt, NAME.pth, or a folder");
     assert_false(trm__path_exists(path_b));
   }
+
+  /* Case does not matter; what ends in a slash, exists as a folder or has a version is a folder. */
   static const char *const good[][2] = {
       {"up/x.PT", "f"}, {"x.SafeTensors", "f"}, {"x.onnx/", "d"}, {"v1.5", "d"}, {"x.onnx", "d"}};
   assert_int_equal(trm__make_dirs(place(s, path_b, "up"), NULL), TRM_OK);
@@ -170,6 +182,8 @@ static void endings_say_what_is_written(void **state) {
     assert_int_equal(trm__path_is_dir(path_b), *good[i][1] == 'd');
     want(RUN("info", path_b), 0);
   }
+
+  /* A model is no stream, and nothing has no name. */
   want(RUN("convert", path_a, "-"), 2);
   says(err_text, "OUT: want the name of a file or folder");
   want(RUN("convert", path_a, ""), 2);
@@ -178,24 +192,31 @@ static void endings_say_what_is_written(void **state) {
 
 /* A download is the folder it came in, if that says which checkpoint is meant. */
 static void a_download_is_named_by_its_folder(void **state) {
+  /* A folder with one checkpoint of the reference, whose names are `step_N`. */
   scratch *s = *state;
   char step[PATH];
   trm_model_free(make_model(s, "m", true));
   assert_int_equal(trm__make_dirs(place(s, path_c, "download"), NULL), TRM_OK);
   want(RUN("convert", path_a, place(s, path_b, "download/x.pt")), 0);
   assert_int_equal(rename(path_b, place(s, step, "download/step_20")), 0);
+
+  /* Its name is enough to look at it and to score it. */
   make_data(s, "data01", 0, 1);
   want(RUN("info", path_c), 0);
   says(out_text, "L_level.layers.0");
   want(RUN("eval", path_c, path_data), 0);
   says(out_text, "download/step_20, in");
   assert_null(strstr(err_text, "passed over")); /* its step_N is no folder of a run */
+
+  /* Of two, one must be named; both are listed. */
   assert_int_equal(link(step, place(s, path_b, "download/step_7")), 0);
   want(RUN("eval", path_c, path_data), 1);
   says(err_text, "name one of the 2 checkpoints in it: step_20, step_7");
   want(RUN("info", path_c), 1);
   says(err_text, "step_20, step_7");
   want(RUN("eval", path_b, path_data), 0);
+
+  /* With none the folder says what is missing. */
   assert_true(remove(path_b) == 0 && remove(step) == 0);
   want(RUN("info", path_c), 1);
   says(err_text, "no checkpoint step_N");
@@ -235,6 +256,7 @@ static void pipes_are_not_waited_for(void **state) {
 /* --- the embeddings of some ids --- */
 
 static void kept_ids_find_their_rows(void **state) {
+  /* A model with three ids, scored on data that use two of them. */
   scratch *s = *state;
   trm_model *m = make_model(s, "m", true), *some;
   static char whole[TEXT];
@@ -242,12 +264,18 @@ static void kept_ids_find_their_rows(void **state) {
   make_data(s, "data02", 2, 0);
   want(RUN("eval", path_a, path_data, "--threads", "1"), 0);
   memcpy(whole, strchr(out_text, '\n'), strlen(strchr(out_text, '\n')) + 1);
+
+  /* Only the ids that the data use are kept. */
   char used[240];
   snprintf(used, sizeof used, "used:%s", path_data);
   want(RUN("convert", path_a, place(s, path_b, "some.safetensors"), "--puzzle-emb", used), 0);
   says(err_text, "2 of 3 puzzle embeddings kept");
+
+  /* The scores are the same to the digit. */
   want(RUN("eval", path_b, path_data, "--threads", "1"), 0);
   assert_string_equal(strchr(out_text, '\n'), whole);
+
+  /* The rows are those of their ids, which are still counted as three. */
   some = load(path_b);
   const int32_t *ids = trm_model_puzzle_ids(some, &n);
   assert_true(n == 2 && ids[0] == 0 && ids[1] == 2);
@@ -257,6 +285,8 @@ static void kept_ids_find_their_rows(void **state) {
   assert_int_equal(b.shape[0], 2);
   assert_memory_equal(b.data + b.shape[1], a.data + 2 * a.shape[1],
                       (size_t)a.shape[1] * sizeof(float));
+
+  /* A reader of `trm info` sees that rows were left out. */
   want(RUN("info", path_b), 0);
   says(out_text, "puzzle_ids_kept");
   trm_model_free(some);
@@ -342,11 +372,14 @@ static const char *write_yaml(scratch *s, const char *dir, const char *arch) {
 }
 
 static void shapes_tell_the_rest(void **state) {
+  /* Most of the configuration is left out of the YAML, as published ones do. */
   scratch *s = *state;
   trm_model *m = make_model(s, "m", true), *back;
   trm_error err;
   const char *pt = write_yaml(s, "pub", "  mlp_t: true\n  pos_encodings: none\n");
   assert_int_equal(trm_model_export(m, pt, TRM_FILE_TORCH, TRM_FLOAT32, &err), TRM_OK);
+
+  /* Shapes of tensors say how wide and deep the model is. */
   want(RUN("convert", pt, place(s, path_b, "pub.safetensors")), 0);
   back = load(path_b);
   trm_model_config c = *trm_model_get_config(back);
@@ -354,6 +387,8 @@ static void shapes_tell_the_rest(void **state) {
   same_config(m, back);
   same_weights(m, back, false);
   trm_model_free(back);
+
+  /* A YAML that says otherwise is refused with both values. */
   write_yaml(s, "pub", "  mlp_t: true\n  pos_encodings: none\n  hidden_size: 32\n");
   want(RUN("info", pt), 3);
   says(err_text, "hidden_size is 16, but the configuration says 32");
@@ -363,9 +398,13 @@ static void shapes_tell_the_rest(void **state) {
   write_yaml(s, "pub", "  mlp_t: false\n  pos_encodings: none\n");
   want(RUN("info", pt), 3);
   says(err_text, "mlp_t = false");
+
+  /* A key that nobody knows may change answers, so it is not passed over. */
   write_yaml(s, "pub", "  mlp_t: true\n  pos_encodings: none\n  mlp_u: 1\n");
   want(RUN("info", pt), 3);
   says(err_text, "unknown key 'arch.mlp_u'");
+
+  /* Without a YAML there is no telling, and the file that is wanted is named. */
   char yaml[240];
   snprintf(yaml, sizeof yaml, "%s/pub/all_config.yaml", s->dir);
   assert_int_equal(unlink(yaml), 0);
@@ -378,6 +417,8 @@ static void shapes_tell_the_rest(void **state) {
  */
 static void settings_are_not_guessed(void **state) {
   scratch *s = *state;
+
+  /* The settings that answers depend on come first: NEEDED of them have no default. */
   static const char *const lines[] = {
       "  halt_max_steps: 4\n",
       "  H_cycles: 2\n",
@@ -390,6 +431,8 @@ static void settings_are_not_guessed(void **state) {
       "  puzzle_emb_len: 2\n",
       "  no_ACT_continue: true\n"};
   enum { LINES = sizeof lines / sizeof *lines, NEEDED = 5 };
+
+  /* A torch file of a model without positions, whose length no tensor shows. */
   trm_model *m = make_model(s, "m", false);
   char pt[240], yaml[240], text[1000];
   trm_error err;
@@ -397,6 +440,8 @@ static void settings_are_not_guessed(void **state) {
   snprintf(pt, sizeof pt, "%s", write_yaml(s, "guesses", ""));
   snprintf(yaml, sizeof yaml, "%s/guesses/all_config.yaml", s->dir);
   assert_int_equal(trm_model_export(m, pt, TRM_FILE_TORCH, TRM_FLOAT32, &err), TRM_OK);
+
+  /* Each line is left out in turn. */
   for (int left_out = -1; left_out < LINES; left_out++) {
     size_t n = (size_t)snprintf(text, sizeof text, "arch:\n  name: trm\n");
     for (int i = 0; i < LINES; i++)
@@ -404,6 +449,8 @@ static void settings_are_not_guessed(void **state) {
     write_bytes(yaml, text, n);
     const bool needed = left_out >= 0 && left_out < NEEDED;
     want(RUN("eval", pt, path_data, "--threads", "1"), needed ? 3 : 0);
+
+    /* A setting that is needed is asked for by name; any other is assumed, and that is told. */
     if (needed) {
       char key[40];
       snprintf(key, sizeof key, "%.*s", (int)strcspn(lines[left_out] + 2, ":"),
@@ -415,6 +462,8 @@ static void settings_are_not_guessed(void **state) {
       assert_int_equal(left_out < 0, !strstr(err_text, "does not say all"));
     }
   }
+
+  /* Everything that was assumed stands in one message, with its value. */
   snprintf(text, sizeof text, "arch:\n  name: trm\n%s%s%s%s%s", lines[0], lines[1], lines[2],
            lines[3], lines[4]);
   write_bytes(yaml, text, strlen(text));
@@ -426,21 +475,28 @@ static void settings_are_not_guessed(void **state) {
 }
 
 static void data_give_seq_len_where_no_tensor_does(void **state) {
+  /* With rotary positions no tensor has the length. */
   scratch *s = *state;
   trm_model *m = make_model(s, "m", false), *back;
   trm_error err;
   const char *pt = write_yaml(s, "rope", "  pos_encodings: rope\n");
   assert_int_equal(trm_model_export(m, pt, TRM_FILE_TORCH, TRM_FLOAT32, &err), TRM_OK);
   make_data(s, "data02", 2, 0);
+
+  /* Looking works without it; solving wants it, and says what to do. */
   want(RUN("info", pt), 0);
   says(err_text, "does not show seq_len");
   want(RUN("solve", pt, "--puzzle", "1"), 3);
   says(err_text, "trm convert");
+
+  /* Data know the length: scores are those of the model that was exported. */
   want(RUN("eval", path_a, path_data, "--threads", "1"), 0);
   static char whole[TEXT];
   memcpy(whole, strchr(out_text, '\n'), strlen(strchr(out_text, '\n')) + 1);
   want(RUN("eval", pt, path_data, "--threads", "1"), 0);
   assert_string_equal(strchr(out_text, '\n'), whole);
+
+  /* `trm convert` takes it from data, or from the user. */
   want(RUN("convert", pt, place(s, path_b, "rope.safetensors"), "--data", path_data), 0);
   back = load(path_b);
   same_config(m, back);
@@ -451,6 +507,8 @@ static void data_give_seq_len_where_no_tensor_does(void **state) {
   assert_int_equal(trm_model_get_config(back)->seq_len, 900);
   assert_int_equal(trm_model_get_config(back)->puzzle.kind, TRM_PUZZLE_NONE);
   trm_model_free(back);
+
+  /* The library does not guess, either. */
   trm_model_config c = *trm_model_get_config(m);
   c.seq_len = 0;
   assert_int_equal(trm_model_import(pt, &c, &back, &err), TRM_E_CONFIG);
@@ -459,6 +517,7 @@ static void data_give_seq_len_where_no_tensor_does(void **state) {
 
 /* More than any model has. */
 static void too_many_tensors_are_refused(void **state) {
+  /* The reader has a bound on names, which is above any model of the paper's form. */
   enum { N = TRM__MOST_TENSORS + 1024 + 1 };
   scratch *s = *state;
   static trm__st_tensor tensors[N];
@@ -466,21 +525,29 @@ static void too_many_tensors_are_refused(void **state) {
   char words[80];
   const float zero[4] = {0};
   trm_error err;
+
+  /* Blocks without end, each a tensor of 2 x 2. */
   for (int i = 0; i < N; i++) {
     snprintf(name[i], sizeof name[i],
              i ? "L_level.layers.%d.mlp.down_proj.weight" : "embed_tokens.embedding_weight", i - 1);
     tensors[i] = (trm__st_tensor){
         .name = name[i], .dtype = TRM__F32, .ndim = 2, .shape = {2, 2}, .count = 4, .data = zero};
   }
+
+  /* One above the bound is refused with the count. */
   snprintf(words, sizeof words, "%d tensors, want at most %d", N, N - 1);
   place(s, path_b, "many.pt");
   trm_model_config c = {0};
   assert_int_equal(trm__torch_save(path_b, "", tensors, N, &err), TRM_OK);
   assert_int_equal(trm_model_complete_config(path_b, &c, &err), TRM_E_FORMAT);
   assert_true(speaks_of(&err, words));
+
+  /* At the bound it is read, and the depth is left to the check of the configuration. */
   assert_int_equal(trm__torch_save(path_b, "", tensors, N - 1, &err), TRM_OK);
   assert_int_equal(trm_model_complete_config(path_b, &c, &err), TRM_OK);
-  assert_true(c.L_layers > 64); /* for the check of the configuration to refuse */
+  assert_true(c.L_layers > 64);
+
+  /* Without an embedding there is no width. */
   assert_int_equal(trm__torch_save(path_b, "", tensors + 1, 2, &err), TRM_OK);
   assert_int_equal(trm_model_complete_config(path_b, &c, &err), TRM_E_FORMAT);
   assert_true(speaks_of(&err, "no tensor embed_tokens"));

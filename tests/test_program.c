@@ -61,6 +61,8 @@ static void check_log(scratch *s, const char *run, int64_t updates) {
 /* ---- tests ---- */
 
 static void test_help(void **state) {
+  /* The version has the kernels, the help the exit codes and variables, and every command its own
+   * help with an example. */
   scratch *s = *state;
   static const char *const commands[] = {"train", "eval", "solve", "info", "data", "arc", "bench"};
   want(RUN("--version"), 0);
@@ -77,17 +79,23 @@ static void test_help(void **state) {
     assert_string_equal(err_text, "");
     want(RUN("help"), 0);
   }
+
+  /* A group's help has its actions and not those of its neighbour. */
   want(RUN("data", "build", "--help"), 0);
   says(out_text, "a data set of ARC tasks");
   assert_null(strstr(out_text, "trm data gen"));
   want(RUN("help", "data", "gen", "maze"), 0);
   says(out_text, "Usage: trm data gen maze");
+
+  /* A group alone does nothing; slips are told what was meant, on stderr only. */
   want(RUN("data", "gen"), 2);
   want(RUN("trian"), 2);
   says(err_text, "did you mean 'train'?");
   assert_string_equal(out_text, "");
   want(RUN("train", "--dryrun"), 2);
   says(err_text, "did you mean --dry-run?");
+
+  /* Keys and presets are listed. */
   want(RUN("train", "--list-keys"), 0);
   says(out_text, "arch.halt_max_steps");
   want(RUN("train", "--list-presets"), 0);
@@ -110,6 +118,8 @@ static void test_unknown_kernels(void **state) {
 }
 
 static void test_refusals(void **state) {
+  /* What `trm train` refuses: data that are missing, keys and values that are wrong, sizes that
+   * leave nothing to do. */
   scratch *s = *state;
   want(RUN("train"), 2);
   says(err_text, "data_paths");
@@ -120,11 +130,15 @@ static void test_refusals(void **state) {
   says(err_text, "less than one update");
   want(RUN("train", TINY, "global_batch_size=200", "eval_interval=2", "--dry-run"), 2);
   says(err_text, "eval_interval");
+
+  /* Data and folders that are not there, or are no run. */
   want(RUN("train", "data_paths=[/nonexistent]"), 1);
   says(err_text, "/nonexistent");
   want(RUN("train", "--resume", data_dir), 1);
   says(err_text, "not a run folder");
   want(RUN("train", "--config", "/nonexistent.yaml"), 1);
+
+  /* Commands without what they work on. */
   want(RUN("eval"), 2);
   want(RUN("eval", "/nonexistent", data_dir), 1);
   want(RUN("solve"), 2);
@@ -201,6 +215,7 @@ static void test_resume_format(void **state) {
 
 /* A model in the other format than it was trained in: nearly the same, and yet not. */
 static void test_other_format(void **state) {
+  /* Scored and solved in both formats, of which one is the model's own. */
   scratch *s = *state;
   double loss[2], q[2];
   for (int i = 0; i < 2; i++) {
@@ -215,14 +230,20 @@ static void test_other_format(void **state) {
     q[i] = trm__json_number(trm__json_get(answer, "q"));
     trm__json_free(answer);
   }
+
+  /* Figures differ, for the computation does, and are close, for the model is the same. */
   assert_true(loss[0] != loss[1] && fabs(loss[0] - loss[1]) < 0.05 * loss[0]);
   assert_true(q[0] != q[1] && fabs(q[0] - q[1]) < 0.05);
+
+  /* Both spellings of a format are known, to training too. */
   want(RUN("eval", model_dir, data_dir, "--limit=1", "--json", "--dtype=f32"), 0);
   trm__json *report = printed_json();
   same_text(report, "forward_dtype", "float32");
   trm__json_free(report);
   want(RUN("train", TINY, "arch.forward_dtype=bf16", "--dry-run"), 0);
   says(out_text, "bfloat16");
+
+  /* Others are refused with those that there are. */
   want(RUN("train", TINY, "arch.forward_dtype=f16", "--dry-run"), 2);
   want(RUN("eval", model_dir, data_dir, "--dtype", "half"), 2);
   says(err_text, "want float32 or bfloat16");
@@ -279,6 +300,7 @@ static void test_refused_run(void **state) {
 
 /* Killed at moments that walk through the run, again and again, until it is done. */
 static void test_kill(void **state) {
+  /* A run that nothing disturbs, and one that is killed. */
   scratch *s = *state;
   char path[160];
   const launch plain = {0};
@@ -290,6 +312,8 @@ static void test_kill(void **state) {
                            "checkpoint_interval=2"),
                       &plain, -1);
   snprintf(path, sizeof path, "%s", in_run(s, "killed", ""));
+
+  /* At growing moments, so that it dies in its beginning, in writing and in evaluating. */
   int code = 1000, kills = 0;
   for (int i = 0; code != 0 && i < 60; i++) {
     nap(20 + 37 * i % 120 + 5 * i);
@@ -297,7 +321,9 @@ static void test_kill(void **state) {
     code = finish(s, child);
     kills += code == 1000 + SIGKILL;
     if (code == 0) break;
-    if (access(path, F_OK) != 0) { /* not even begun */
+
+    /* Killed before there is a folder, it begins anew; else it goes on. */
+    if (access(path, F_OK) != 0) {
       child = start(s,
                     ARGS("train", TINY, "run_name=killed", "max_updates=150", "eval_interval=5",
                          "checkpoint_interval=2"),
@@ -307,6 +333,8 @@ static void test_kill(void **state) {
     want(code, 1000 + SIGKILL);
     child = start(s, ARGS("train", "--resume", path), &plain, -1);
   }
+
+  /* The end is that of the undisturbed run, with a log of each update once. */
   want(code, 0);
   assert_true(kills > 0);
   same_run(s, "quiet", "killed");
@@ -503,17 +531,22 @@ static void test_info(void **state) {
 
 /* The bar is for terminals only. */
 static void test_terminal(void **state) {
+  /* Without a terminal nothing is drawn over. */
   scratch *s = *state;
   int master, slave;
   struct winsize size = {24, 100, 0, 0};
   char text[4096] = "";
   want(RUN("train", TINY, "run_name=silent", "max_updates=3"), 0);
   assert_null(strchr(err_text, '\r'));
+
+  /* With one: */
   if (openpty(&master, &slave, NULL, NULL, &size) != 0) {
     print_message("no pseudo-terminal here\n");
     skip();
   }
   unlink(scratch_path(s, "err"));
+
+  /* the program writes its errors there. */
   pid_t child =
       start(s, ARGS("train", TINY, "run_name=shown", "max_updates=3"), &(launch){0}, slave);
   close(slave);
@@ -523,6 +556,8 @@ static void test_terminal(void **state) {
   text[used] = 0;
   want(finish(s, child), 0);
   close(master);
+
+  /* The bar has what is done, how long it takes, and how good it is. */
   says(text, "training ");
   says(text, "ETA");
   says(text, "exact");

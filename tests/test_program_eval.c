@@ -122,6 +122,8 @@ static void what_does_not_go_on_is_refused(void **state) {
 /* Nothing but the command that it belongs to touches what a stopped evaluation left. */
 static void parts_of_others_are_left_alone(void **state) {
   scratch *s = *state;
+
+  /* The state, the predictions, and the part of them that a stop leaves. */
   char st[160], st2[160], p[160], want_p[160], part[170], kept[160];
   in(s, st, "kept.state");
   in(s, st2, "kept2.state");
@@ -129,6 +131,8 @@ static void parts_of_others_are_left_alone(void **state) {
   in(s, want_p, "want.npy");
   in(s, kept, "kept.copy");
   snprintf(part, sizeof part, "%s.part", p);
+
+  /* An evaluation that is stopped somewhere in its middle. */
   const char *const *args = ARGS("eval", sudoku_model, sudoku_dir, "--steps", "400", "--batch", "2",
                                  "--threads", "1", "--state", st, "--save-preds", p);
   int code, tries = 0;
@@ -136,10 +140,14 @@ static void parts_of_others_are_left_alone(void **state) {
     code = stop_after(s, args, 20 + 10 * tries, SIGINT);
     assert_in_range(++tries, 1, 100);
   } while (code != 130);
+
+  /* What it left, as it was. */
   size_t n;
   unsigned char *bytes = read_bytes(part, &n);
   write_bytes(kept, bytes, n);
   free(bytes);
+
+/* Other evaluations with the same predictions are refused, and leave the part alone. */
 #define OTHER(...)                                                                \
   want(RUN("eval", sudoku_model, sudoku_dir, "--save-preds", p, __VA_ARGS__), 2); \
   says(err_text, "kept.npy.part: belongs to another evaluation");                 \
@@ -149,6 +157,9 @@ static void parts_of_others_are_left_alone(void **state) {
   OTHER("--steps", "2");
   want(RUN("eval", sudoku_model, sudoku_dir, "--state", st, "--save-preds", p), 2);
   same_bytes(part, kept);
+
+  /* The command that it belongs to goes on, and gives the predictions of one that was never
+   * stopped. */
   want(RUN("eval", sudoku_model, sudoku_dir, "--steps", "400", "--save-preds", want_p), 0);
   want(RUN("eval", sudoku_model, sudoku_dir, "--steps", "400", "--state", st, "--save-preds", p),
        0);
@@ -271,15 +282,21 @@ static void answers_are_checked_by_the_rules(void **state) {
 
 static void saved_predictions_vote_like_the_evaluation(void **state) {
   scratch *s = *state;
+
+  /* Predictions, halting values and submissions. */
   char p[160], q[160], a[160], b[160], pooled[400], both[400];
   in(s, p, "arc_p.npy");
   in(s, q, "arc_q.npy");
   in(s, a, "a.json");
   in(s, b, "b.json");
+
+  /* The evaluation votes itself. */
   want(RUN("eval", arc_model, arc_dir, "--json", "--save-preds", p, "--save-q", q, "--submission",
            a),
        0);
   trm__json *root = json_of(out_text);
+
+  /* Its figures agree with each other, grids of different sizes or not. */
   const trm__json *arc = trm__json_get(root, "arc");
   const trm__json *interval = trm__json_get(root, "cell_interval"); /* grids of different sizes */
   const double cells = number(root, "cells_right") / number(root, "cells");
@@ -287,6 +304,8 @@ static void saved_predictions_vote_like_the_evaluation(void **state) {
   assert_true(trm__json_number(trm__json_item(interval, 0)) <= cells);
   assert_true(trm__json_number(trm__json_item(interval, 1)) >= cells);
   assert_true(number(arc, "tasks") == ARC_TASKS && number(arc, "predictions") == set.n);
+
+  /* Voting on what it saved gives the same votes and the same submission. */
   want(RUN("arc", "vote", "--data", arc_dir, "--preds", p, "--q", q, "--submission", b, "--json"),
        0);
   trm__json *again = json_of(out_text);
@@ -294,6 +313,8 @@ static void saved_predictions_vote_like_the_evaluation(void **state) {
   same_bytes(a, b);
   trm__json_free(again);
   trm__json_free(root);
+
+  /* With a limit the score says of how many answers it is; without one it does not. */
   want(RUN("eval", arc_model, arc_dir, "--limit", "3"), 0);
   says(out_text, "pass@2 ");
   says(out_text, "test inputs have no prediction");
@@ -301,21 +322,29 @@ static void saved_predictions_vote_like_the_evaluation(void **state) {
   says(out_text, both);
   want(RUN("eval", arc_model, arc_dir), 0);
   assert_null(strstr(out_text, "answers voted"));
+
+  /* Several evaluations are pooled; each needs its halting values. */
   snprintf(pooled, sizeof pooled, "%s,%s", p, p);
   snprintf(both, sizeof both, "%s,%s", q, q);
   want(RUN("arc", "vote", "--data", arc_dir, "--preds", pooled, "--q", both), 0);
   says(out_text, "pass@1000 ");
   want(RUN("arc", "vote", "--data", arc_dir, "--preds", pooled, "--q", q), 2);
+
+  /* Names that are missing, files in each other's place, and data without tasks are refused. */
   want(RUN("arc", "vote", "--data", arc_dir, "--preds", "a.npy,", "--q", q), 2);
   want(RUN("arc", "vote", "--data", arc_dir, "--preds", q, "--q", p), 3);
   want(RUN("arc", "vote", "--data", sudoku_dir, "--preds", p, "--q", q), 1);
   says(err_text, "test_puzzles.json");
+
+  /* A submission comes of the test split of an ARC set only. */
   want(RUN("eval", sudoku_model, sudoku_dir, "--submission", a), 2);
   says(err_text, "not the test split of an ARC set");
 }
 
 static void submissions_are_scored(void **state) {
   scratch *s = *state;
+
+  /* Solutions of two tasks, and a submission that has half of one. */
   char right[160], a[160];
   in(s, right, "solutions.json");
   in(s, a, "best.json");
@@ -324,19 +353,27 @@ static void submissions_are_scored(void **state) {
       "{\"t\": [{\"attempt_1\": [[0]], \"attempt_2\": [[1]]}, {\"attempt_1\": [[1]]}]}";
   write_bytes(right, solutions, strlen(solutions));
   write_bytes(a, answers, strlen(answers));
+
+  /* The score is the mean over tasks, and what is missing is said. */
   want(RUN("arc", "score", a, right), 0);
   says(out_text, "25.00 %");
   says(out_text, "1 of 3 test inputs");
   says(out_text, "1 task is missing");
+
+  /* The same in JSON. */
   want(RUN("arc", "score", a, right, "--json"), 0);
   trm__json *root = json_of(out_text);
   assert_true(number(root, "score") == 0.25 && number(root, "missing") == 1);
   trm__json_free(root);
+
+  /* No submission, no solutions, an action that is misspelt, and none. */
   write_bytes(a, "{\"t\": 1}", 8);
   want(RUN("arc", "score", a, right), 3);
   want(RUN("arc", "score", a), 2);
   want(RUN("arc", "scroe"), 2);
   want(RUN("arc"), 2);
+
+  /* Each has a help with an example. */
   want(RUN("arc", "--help"), 0);
   want(RUN("arc", "vote", "--help"), 0);
   says(out_text, "xample");
@@ -404,6 +441,8 @@ static void hidden_outputs_are_not_measured(void **state) {
 /* Evaluations of a training run vote, each for itself. */
 static void training_votes_when_asked(void **state) {
   scratch *s = *state;
+
+  /* The tasks of the tests as files of challenges. */
   static const char *const subsets[] = {"x"};
   char tasks[160], prefix[160], dir[160], data[200], out[200], log_path[200];
   in(s, tasks, "arc/test_puzzles.json");
@@ -414,6 +453,8 @@ static void training_votes_when_asked(void **state) {
   snprintf(log_path, sizeof log_path, "%s_x_challenges.json", prefix);
   write_bytes(log_path, text, n);
   free(text);
+
+  /* A set of them, with a copy of each. */
   const trm_arc_build_config build = {.input_prefix = prefix,
                                       .subsets = subsets,
                                       .n_subsets = 1,
@@ -423,18 +464,26 @@ static void training_votes_when_asked(void **state) {
                                       .seed = 1};
   trm_error err;
   if (trm_build_arc(&build, NULL, &err) != TRM_OK) fail_msg("%s", err.msg);
+
+  /* A run that evaluates by voting: all answers have voted. */
   snprintf(data, sizeof data, "data_paths=[%s]", dir);
   snprintf(out, sizeof out, "out=%s/runs", s->dir);
   want(RUN("train", TINY, data, "evaluators=[arc@ARC]", "run_name=votes"), 0);
   says(err_text, "ARC: pass@1 ");
   assert_null(strstr(err_text, "answers vote"));
+
+  /* With a limit it says how many. */
   want(RUN("train", TINY, data, "evaluators=[arc@ARC]", "eval_limit=1", "run_name=few"), 0);
   says(err_text, "only 1 of ");
+
+  /* The log has the scores. */
   snprintf(log_path, sizeof log_path, "%s/runs/mini/votes/log.jsonl", s->dir);
   text = read_bytes(log_path, &n);
   says((char *)text, "ARC/pass@2");
   says((char *)text, "ARC/pass@1000");
   free(text);
+
+  /* A set without tasks cannot vote. */
   snprintf(data, sizeof data, "data_paths=[%s]", sudoku_dir);
   want(RUN("train", TINY, data, "evaluators=[arc@ARC]", "run_name=none"), 2);
   says(err_text, "no ARC set");
@@ -442,12 +491,16 @@ static void training_votes_when_asked(void **state) {
 
 static int set_up(void **state) {
   if (scratch_open(state) != 0) return -1;
+
+  /* Where the sets and models of all tests are. */
   scratch *s = *state;
   trm_model_config c = small_config(TRM_ARCH_TRM, 16);
   in(s, sudoku_dir, "sudoku");
   in(s, sudoku_model, "sudoku_model");
   in(s, arc_dir, "arc");
   in(s, arc_model, "arc_model");
+
+  /* Sudokus of side 4, and a model for them. */
   const trm_sudoku_gen_config gen = {
       .size = 4, .n_train = 2, .n_test = 48, .seed = 3, .threads = 1, .output_dir = sudoku_dir};
   assert_int_equal(trm_gen_sudoku(&gen, NULL, NULL), TRM_OK);
@@ -456,6 +509,8 @@ static int set_up(void **state) {
   trm_model *m = small_model(&c, 1);
   assert_int_equal(trm_model_save(m, sudoku_model, NULL), TRM_OK);
   trm_model_free(m);
+
+  /* ARC tasks, and a model that takes few steps with them. */
   arc_make(&set, 11);
   arc_write(&set, arc_dir);
   c = small_config(TRM_ARCH_TRM, TRM__ARC_CELLS);

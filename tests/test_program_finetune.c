@@ -110,6 +110,7 @@ static void await(const char *path) {
 /* Stopped at growing moments until it is done: answers, model and submission of one that was not.
  */
 static void stopped_ones_go_on(void **state) {
+  /* Two models and two submissions. */
   scratch *s = *state;
   static char uninterrupted[TEXT];
   tuning t;
@@ -117,8 +118,12 @@ static void stopped_ones_go_on(void **state) {
   set_out(s, &t);
   snprintf(out1, sizeof out1, "%s/out1", s->dir);
   snprintf(out2, sizeof out2, "%s/out2", s->dir);
+
+  /* One that nobody stops. */
   want(RUN(TUNING, "--submission", t.plain, "--out", out1), 0);
   memcpy(uninterrupted, out_text, sizeof out_text);
+
+  /* One that is stopped by three signals in turn, each time a little later. */
   int code, stopped = 0, tries = 0;
   do {
     pid_t child =
@@ -128,31 +133,42 @@ static void stopped_ones_go_on(void **state) {
     kill(child, tries % 3 == 2 ? SIGKILL : tries % 3 ? SIGHUP : SIGTERM);
     code = finish(s, child);
     assert_in_range(++tries, 1, 300);
-    if (code > 1000) continue; /* killed, or before it could listen */
+
+    /* Killed, or stopped before it could listen, it says nothing; else it tells how to go on. */
+    if (code > 1000) continue;
     assert_true(code == 0 || code == 130);
     stopped += code == 130;
     if (code == 130) says(err_text, "the same command goes on from");
   } while (code != 0);
+
+  /* Some stops were heard, and the end is the same: text, submission and weights. */
   assert_true(stopped > 0);
   assert_string_equal(out_text, uninterrupted);
   same_files(t.plain, t.submission);
   snprintf(one, sizeof one, "%s/model.safetensors", out1);
   snprintf(two, sizeof two, "%s/model.safetensors", out2);
   same_files(one, two);
+
+  /* A state that is not needed any more is removed. */
   assert_false(is_there(t.state) || is_there(t.answers));
 }
 
 /* While it answers, a stop leaves the votes that are there, and the same command the rest. */
 static void a_stop_while_answering_keeps_the_votes(void **state) {
+  /* One step of training and long answers, so that it is answering when the state appears. */
   scratch *s = *state;
   tuning t;
   set_out(s, &t);
   const char *const *args =
       ARGS("finetune", t.model, "--task", t.task, "--steps", "1", "--copies", "5", "--answer-steps",
            "20", "--threads", "1", "--submission", t.submission, "--state", t.state);
+
+  /* The submission of one that nobody stops. */
   want(RUN("finetune", t.model, "--task", t.task, "--steps", "1", "--copies", "5", "--answer-steps",
            "20", "--threads", "1", "--submission", t.plain),
        0);
+
+  /* The stop leaves a submission, valid and incomplete. */
   pid_t child = start(s, args, &(launch){0}, -1);
   await(t.state);
   kill(child, SIGTERM);
@@ -162,6 +178,8 @@ static void a_stop_while_answering_keeps_the_votes(void **state) {
   assert_true(trm__json_is(root, TRM__JSON_OBJECT));
   trm__json_free(root);
   assert_true(is_there(t.state) && is_there(t.answers));
+
+  /* The same command completes it. */
   want(run_with(s, &(launch){0}, args), 0);
   same_files(t.plain, t.submission);
   assert_false(is_there(t.state) || is_there(t.answers));
@@ -237,17 +255,22 @@ static void set_out_many(scratch *s, tuning *t) {
 
 /* Two attempts to every test input of every task, in the order of the file. */
 static void check_complete(const char *submission) {
+  /* The tasks of the file, each with its number of test inputs. */
   static const struct {
     const char *id;
     size_t n;
   } want_tasks[] = {{"wide", 1},     {"e", 3}, {"pink", 2}, {"a", 1},
                     {"untested", 0}, {"b", 1}, {"c", 1},    {"d", 1}};
+
+  /* Every task is there, one that could not be read, too. */
   trm__json *root = json_of_file(submission);
   assert_int_equal(trm__json_n_members(root), 8);
   for (size_t i = 0; i < 8; i++) {
     const trm__json *inputs = trm__json_member(root, i);
     assert_string_equal(trm__json_key(root, i), want_tasks[i].id);
     assert_true(trm__json_is(inputs, TRM__JSON_ARRAY));
+
+    /* Two attempts for each input, and each is a grid. */
     assert_int_equal(trm__json_n_items(inputs), want_tasks[i].n);
     for (size_t k = 0; k < want_tasks[i].n; k++)
       for (int attempt = 1; attempt <= 2; attempt++) {

@@ -106,6 +106,8 @@ static void a_fingerprint_is_shown(void **state) {
 
 /* Without names numbers of ids are compared, and a difference is told. */
 static void numbers_that_differ_are_told(void **state) {
+  /* A model, data with more ids and no names, and the model as an older release wrote it, without a
+   * fingerprint. */
   scratch *s = *state;
   char smaller[160], old[160], config[200], text[4096];
   train_model(s);
@@ -119,11 +121,17 @@ static void numbers_that_differ_are_told(void **state) {
   snprintf(text, sizeof text, "%.*s\n}\n", (int)(at - whole), whole);
   write_bytes(config, text, strlen(text));
   free(whole);
+
+  /* Numbers that agree are not worth a word. */
   want(RUN("eval", old, other_dir, "--threads", "1"), 0);
   assert_null(strstr(err_text, "warning"));
+
+  /* More ids than the model knows are an error. */
   write_set(smaller, 4, NULL);
   want(RUN("eval", old, smaller), 3);
   says(err_text, "the data have 4 puzzle ids, the model only knows 3");
+
+  /* Fewer are told, for nothing says whether they mean the same. */
   char larger[160], paths[500];
   write_set(place(s, larger, "more"), 5, NULL);
   want(RUN("train", SETTINGS, list(paths, "data_paths", larger, NULL), "run_name=more"), 0);

@@ -120,6 +120,7 @@ enum { STOPS = sizeof stops / sizeof *stops };
 
 /* One run that every signal stops once ends in the bytes of one that none did. */
 static void signals_lose_nothing(void **state) {
+  /* A run that goes on and on. */
   scratch *s = *state;
   char path[160], log[160], updates[40], last[160];
   snprintf(path, sizeof path, "%s", in_run(s, "stopped", ""));
@@ -127,6 +128,8 @@ static void signals_lose_nothing(void **state) {
   snprintf(last, sizeof last, "%s", in_run(s, "stopped", "last/run.json"));
   pid_t child =
       start(s, ARGS("train", TINY, "run_name=stopped", "max_updates=100000"), &(launch){0}, -1);
+
+  /* Each signal stops it after some updates: what is saved is said, and it goes on. */
   for (int i = 0; i < STOPS; i++) {
     await_growth(log, i ? size_of(log) : 0);
     kill(child, stops[i]);
@@ -135,9 +138,13 @@ static void signals_lose_nothing(void **state) {
     says(err_text, "trm train --resume");
     child = start(s, ARGS("train", "--resume", path), &(launch){0}, -1);
   }
+
+  /* Stopped for the last time. */
   await_growth(log, size_of(log));
   kill(child, SIGTERM);
   want(ended(s, child), 130);
+
+  /* One that nobody stops, of as many updates, ends in the same files. */
   trm__json *mark = json_of_file(last);
   snprintf(updates, sizeof updates, "max_updates=%d",
            (int)trm__json_integer(trm__json_get(mark, "update")));
@@ -256,17 +263,22 @@ enum { LARGE = 100000, CELLS = 16 }; /* examples: too many to be read at once ra
 
 /* The set of data_dir again and again, until its arrays are large. */
 static void write_large_set(const char *dir) {
+  /* Enough rows for arrays that are mapped rather than copied. */
   static const char *const splits[] = {"train", "test"};
   static const char *const arrays[] = {"inputs", "labels"};
   int32_t *tokens = calloc((size_t)LARGE * CELLS, sizeof *tokens);
   int32_t *starts = calloc(LARGE + 1, sizeof *starts), *ids = calloc(LARGE, sizeof *ids);
   assert_true(tokens && starts && ids);
   for (int i = 0; i <= LARGE; i++) starts[i] = i;
+
+  /* Both splits: */
   for (int k = 0; k < 2; k++) {
     char from[200], to[300], json[400], count_text[24];
     snprintf(to, sizeof to, "%s/%s", dir, splits[k]);
     assert_int_equal(trm__make_dirs(to, NULL), TRM_OK);
     const int64_t rows[] = {LARGE, CELLS}, count[] = {LARGE}, more[] = {LARGE + 1};
+
+    /* inputs and labels repeat those of the small set, */
     for (int a = 0; a < 2; a++) {
       trm__npy small;
       snprintf(from, sizeof from, "%s/%s/all__%s.npy", data_dir, splits[k], arrays[a]);
@@ -277,12 +289,16 @@ static void write_large_set(const char *dir) {
       snprintf(to, sizeof to, "%s/%s/all__%s.npy", dir, splits[k], arrays[a]);
       assert_int_equal(trm__npy_save(to, TRM__NPY_I4, 2, rows, tokens, NULL), TRM_OK);
     }
+
+    /* every row is a puzzle and a group of its own, without an id, */
     snprintf(to, sizeof to, "%s/%s/all__puzzle_identifiers.npy", dir, splits[k]);
     assert_int_equal(trm__npy_save(to, TRM__NPY_I4, 1, count, ids, NULL), TRM_OK);
     snprintf(to, sizeof to, "%s/%s/all__puzzle_indices.npy", dir, splits[k]);
     assert_int_equal(trm__npy_save(to, TRM__NPY_I4, 1, more, starts, NULL), TRM_OK);
     snprintf(to, sizeof to, "%s/%s/all__group_indices.npy", dir, splits[k]);
     assert_int_equal(trm__npy_save(to, TRM__NPY_I4, 1, more, starts, NULL), TRM_OK);
+
+    /* and the description is that of the small set with other counts. */
     snprintf(from, sizeof from, "%s/%s/dataset.json", data_dir, splits[k]);
     snprintf(json, sizeof json, "%s/%s/dataset.json", dir, splits[k]);
     snprintf(count_text, sizeof count_text, "%d", (int)LARGE);
@@ -299,6 +315,8 @@ static void write_large_set(const char *dir) {
  * are whole again. */
 static void cut_training_data_lose_nothing(void **state) {
   scratch *s = *state;
+
+  /* The large set, and where a run with it leaves what. */
   char dir[160], inputs[200], setting[200], path[160], log[200], last[200], updates[40];
   snprintf(dir, sizeof dir, "%s/large", s->dir);
   write_large_set(dir);
@@ -307,10 +325,14 @@ static void cut_training_data_lose_nothing(void **state) {
   snprintf(path, sizeof path, "%s/runs/cut", s->dir);
   snprintf(log, sizeof log, "%s/log.jsonl", path);
   snprintf(last, sizeof last, "%s/last/run.json", path);
+
+  /* The array as it is before it is cut. */
   size_t n;
   unsigned char *whole = read_bytes(inputs, &n);
   char place[200];
   snprintf(place, sizeof place, "checkpoint_path=%s", path);
+
+  /* Cut while the run trains, it is named, and what was done is saved. */
   pid_t child = start(s, ARGS("train", TINY, setting, place, "max_updates=100000", "eval_limit=10"),
                       &(launch){0}, -1);
   await_growth(log, 0);
@@ -318,6 +340,8 @@ static void cut_training_data_lose_nothing(void **state) {
   want(ended(s, child), 1);
   says(err_text, "large/train/all__inputs.npy: was cut short");
   says(err_text, "trm train --resume");
+
+  /* Whole again, the run goes on for a few updates. */
   write_bytes(inputs, whole, n);
   free(whole);
   trm__json *mark = json_of_file(last);
@@ -325,6 +349,8 @@ static void cut_training_data_lose_nothing(void **state) {
            3 + (int)trm__json_integer(trm__json_get(mark, "update")));
   trm__json_free(mark);
   want(RUN("train", "--resume", path, updates), 0);
+
+  /* A run whose data nobody cut ends in the same files. */
   snprintf(place, sizeof place, "checkpoint_path=%s/runs/uncut", s->dir);
   want(RUN("train", TINY, setting, place, updates, "eval_limit=10"), 0);
   static const char *const files[] = {"last/model.safetensors", "last/trainer.safetensors"};
