@@ -313,6 +313,7 @@ static void a_margin_is_the_same_in_any_digits(void **state) {
 
 /* Whatever byte is hurt: an error or, where it is a loss or a count in its range, a report. */
 static void hurt_states_do_no_harm(void **state) {
+  /* A state of an evaluation that was stopped. */
   static trm_eval_report r;
   scratch *s = *state;
   trm_dataset *d = make_data(s, "data", 1);
@@ -321,6 +322,8 @@ static void hurt_states_do_no_harm(void **state) {
   trm_eval_config c = watched((trm_eval_config){.batch = 4, .threads = 1}, &w);
   c.state = state_path(s);
   assert_int_equal(trm_evaluate(m, d, &c, &r, NULL), TRM_E_INTERRUPTED);
+
+  /* Cut anywhere, it is refused. */
   size_t n, refused = 0;
   unsigned char *bytes = read_bytes(c.state, &n);
   for (size_t cut = 0; cut < n; cut += n / 13 + 1) {
@@ -328,6 +331,8 @@ static void hurt_states_do_no_harm(void **state) {
     w.stop_at = 0;
     assert_int_not_equal(trm_evaluate(m, d, &c, &r, NULL), TRM_OK);
   }
+
+  /* With a byte changed it is refused, or what it says is in its range. */
   for (size_t at = 0; at < n; at += n / 150 + 1) {
     unsigned char kept = bytes[at];
     bytes[at] ^= 0xff;
@@ -336,7 +341,10 @@ static void hurt_states_do_no_harm(void **state) {
     refused += trm_evaluate(m, d, &c, &r, NULL) != TRM_OK;
     bytes[at] = kept;
   }
+
+  /* Most changes are seen. */
   assert_true(refused > 75);
+
   assert_int_equal(unlink(c.state), 0);
   free(bytes);
   trm_model_free(m);
@@ -433,6 +441,7 @@ static void votes_go_on(void **state) {
 }
 
 static void hurt_votes_do_no_harm(void **state) {
+  /* The state of an evaluation that voted, complete, of the test before. */
   static trm_eval_report r;
   scratch *s = *state;
   size_t n, refused = 0, tried = 0;
@@ -441,6 +450,8 @@ static void hurt_votes_do_no_harm(void **state) {
   trm_model *m = arc_model();
   unsigned char *bytes = read_bytes(state_path(s), &n); /* complete, of the test before */
   trm_eval_config c = {.state = state_path(s)};
+
+  /* With a byte changed it is refused, or votes can be counted of it. */
   for (size_t at = 0; at < n; at += n / 300 + 1) {
     unsigned char kept = bytes[at];
     bytes[at] ^= 0xf3;
@@ -457,7 +468,10 @@ static void hurt_votes_do_no_harm(void **state) {
     bytes[at] = kept;
     tried++;
   }
+
+  /* Most changes are seen. */
   assert_true(refused > tried / 2);
+
   free(bytes);
   trm_model_free(m);
   trm_dataset_free(d);

@@ -270,11 +270,14 @@ static void files_have_the_same_ranges(void **state) {
 }
 
 static void bounds_say_what_is_taken(void **state) {
+  /* `small` has no room for most values. */
   trm_bounds b;
   trm_error err = {0};
   char small[3], text[64];
   trm_model_config c = trm_model_config_default(TRM_ARCH_TRM);
   (void)state;
+
+  /* A range with its ends, one without its lower end, and a field without a key. */
   assert_int_equal(trm_model_config_bounds("L_cycles", &b, &err), TRM_OK);
   assert_string_equal(b.name, "L_cycles");
   assert_string_equal(b.key, "arch.L_cycles");
@@ -284,14 +287,20 @@ static void bounds_say_what_is_taken(void **state) {
   assert_true(b.low == 0 && b.high == 64 && b.above_low);
   assert_int_equal(trm_trainer_config_bounds("total_steps", &b, &err), TRM_OK);
   assert_null(b.key);
+
+  /* A seed may be anything. */
   assert_int_equal(trm_trainer_config_bounds("seed", &b, &err), TRM_OK);
-  assert_true(b.low == b.high && !b.above_low); /* any seed */
+  assert_true(b.low == b.high && !b.above_low);
+
+  /* Every row of both tables has bounds and a help. */
   for (size_t k = 0; k < 2; k++)
     for (int i = 0; tables[k].at(i); i++) {
       assert_int_equal(bounds(&tables[k], tables[k].at(i)->name, &b, &err), TRM_OK);
       assert_non_null(b.help);
       assert_true(b.low <= b.high);
     }
+
+  /* A text that has no room is refused, and so is a name that there is not. */
   assert_int_equal(trm_model_config_get(&c, "hidden_size", small, sizeof small, &err),
                    TRM_E_ARGUMENT);
   assert_int_equal(trm_model_config_get(&c, "nothing", text, sizeof text, &err), TRM_E_CONFIG);
@@ -319,6 +328,7 @@ static void json_has_all_of_64_bits(void **state) {
 }
 
 static void unknown_names_are_told_the_right_one(void **state) {
+  /* Letters of the paper, names of other programs, and slips. */
   static const struct {
     int table;
     const char *name, *meant;
@@ -334,6 +344,8 @@ static void unknown_names_are_told_the_right_one(void **state) {
                {1, "wd", "'weight_decay'"},
                {1, "nothing_like_it", NULL}};
   (void)state;
+
+  /* Each is told what was meant, by whichever function it came. */
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     const table *t = &tables[cases[i].table];
     config c = defaults(t);
@@ -349,6 +361,7 @@ static void unknown_names_are_told_the_right_one(void **state) {
 /* --- architectures --- */
 
 static void defaults_are_the_references(void **state) {
+  /* The reference's configurations of each architecture, field by field. */
   static const char *const want[] = {
       "trm 0 0 0 512 8 4.0 0 2 3 6 false rope 10000.0 1.0e-05 512 16 16 0.1 true "
       "stablemax_cross_entropy bfloat16",
@@ -361,6 +374,8 @@ static void defaults_are_the_references(void **state) {
       "transformers_baseline 0 0 0 512 8 4.0 8 0 1 0 false rope 10000.0 1.0e-05 512 0 16 0.1 false "
       "stablemax_cross_entropy bfloat16"};
   (void)state;
+
+  /* Ours, but for the fields that the reference has not. */
   for (int arch = 0; arch < (int)(sizeof want / sizeof *want); arch++) {
     const trm_model_config c = trm_model_config_default((trm_arch)arch);
     const trm_field *f;

@@ -190,10 +190,13 @@ static bool count_update(void *arg, int64_t update, int64_t total, const trm_met
 /* What is enough ends the updates as the last one does: the model is that of so many, its state is
  * kept, and nothing more is learned when it goes on. */
 static void enough_is_enough(void **state) {
+  /* A model and the data it is tuned on. */
   scratch *s = *state;
   trm_dataset *d = shifts(s);
   trm_model *m = base_model(), *few, *out;
   trm_error err;
+
+  /* Twelve updates by their number, which are never enough. */
   limit l = {.enough_at = 1000};
   trm_finetune_config c = trm_finetune_config_default();
   c.steps = 12;
@@ -204,8 +207,12 @@ static void enough_is_enough(void **state) {
   c.progress_arg = &l;
   assert_int_equal(trm_finetune(m, d, &c, &few, &err), TRM_OK);
   assert_true(l.updates == 12 && l.asked == 12);
+
+  /* Twelve of a million, for then it is enough; the state is kept. */
   c.steps = 1 << 20;
   c.state = scratch_path(s, "tune.state");
+
+  /* The same weights, and nothing more is learned when it goes on. */
   for (int again = 0; again < 2; again++) {
     l = (limit){.enough_at = 12};
     if (trm_finetune(m, d, &c, &out, &err) != TRM_OK) fail_msg("%s", err.msg);
@@ -213,10 +220,13 @@ static void enough_is_enough(void **state) {
     same_weights(few, out);
     trm_model_free(out);
   }
-  c.warmup = 4; /* other rates */
+
+  /* With other rates the state is of no use, and a warm-up has no negative length. */
+  c.warmup = 4;
   assert_int_equal(trm_finetune(m, d, &c, &out, &err), TRM_E_CONFIG);
   c.warmup = -1;
   assert_int_equal(trm_finetune(m, d, &c, &out, &err), TRM_E_ARGUMENT);
+
   trm_model_free(few);
   trm_model_free(m);
   trm_dataset_free(d);
@@ -271,6 +281,7 @@ static void states_of_others_are_refused(void **state) {
 }
 
 static void false_requests_are_refused(void **state) {
+  /* Stopped, it hands out the model of the updates that are done. */
   trm_dataset *d = shifts(*state);
   trm_model *m = base_model(), *plain, *long_rows, *out;
   trm_error err;
@@ -280,21 +291,28 @@ static void false_requests_are_refused(void **state) {
   c.progress_arg = &l;
   assert_int_equal(trm_finetune(m, d, &c, &out, &err), TRM_E_INTERRUPTED);
   trm_model_free(out); /* of two updates */
+
+  /* No steps at all; data without images. */
   c.steps = 0;
   assert_int_equal(trm_finetune(m, d, &c, &out, &err), TRM_E_ARGUMENT);
   c = trm_finetune_config_default();
   c.augment = TRM_AUGMENT_ON_THE_FLY;
   assert_int_equal(trm_finetune(m, d, &c, &out, &err), TRM_E_CONFIG);
+
+  /* A model without puzzle embeddings has nothing to learn when its weights are frozen. */
   trm_model_config config = *trm_model_get_config(m);
   config.puzzle_emb_ndim = config.puzzle_emb_len = 0;
   assert_int_equal(trm_model_create(&config, 1, &plain, &err), TRM_OK);
   c = trm_finetune_config_default();
   c.freeze_weights = true;
   assert_int_equal(trm_finetune(plain, d, &c, &out, &err), TRM_E_CONFIG);
+
+  /* A model of another length. */
   config = *trm_model_get_config(m);
   config.seq_len = LEN + 1;
   assert_int_equal(trm_model_create(&config, 1, &long_rows, &err), TRM_OK);
   assert_int_equal(trm_finetune(long_rows, d, &c, &out, &err), TRM_E_SHAPE);
+
   trm_model_free(long_rows);
   trm_model_free(plain);
   trm_model_free(m);
