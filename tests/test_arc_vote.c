@@ -358,13 +358,7 @@ static void golden_votes_are_equal(void **state) {
 
   /* The submission is the same to the byte. */
   assert_int_equal(trm_arc_votes_submit(v, scratch_path(s, "golden.json"), NULL), TRM_OK);
-  size_t n, m;
-  unsigned char *ours = read_bytes(s->path, &n);
-  unsigned char *theirs = read_bytes(TRM_SHARED_DIR "/golden/arc-vote/submission.json", &m);
-  assert_int_equal(n, m);
-  assert_memory_equal(ours, theirs, n);
-  free(ours);
-  free(theirs);
+  same_files(s->path, TRM_SHARED_DIR "/golden/arc-vote/submission.json");
 
   /* Scored against the solutions, it has the score of pass@2. */
   trm_arc_score score;

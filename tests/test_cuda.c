@@ -182,11 +182,7 @@ static void state_goes_on_bit_for_bit(void **state) {
     assert_int_equal(trm_trainer_sync(second, &err), TRM_OK);
     assert_int_equal(trm_trainer_sync(straight, &err), TRM_OK);
     same_weights(trm_trainer_weights(second), trm_trainer_weights(straight), 0);
-    const state_bytes x = state_of(s, straight), y = state_of(s, second);
-    assert_true(same_state(x, y));
-
-    free(x.data);
-    free(y.data);
+    same_trainers(s, straight, second);
     trm_trainer_free(straight);
     trm_trainer_free(first);
     trm_trainer_free(second);
@@ -253,13 +249,9 @@ static void state_moves_between_devices(void **state) {
 
   /* The state of the GPU's is loaded on the CPU: it is the same file again. */
   for (int i = 0; i < 5; i++) (void)small_update(there);
-  state_bytes x = state_of(s, there);
   assert_int_equal(trm_trainer_save(there, scratch_path(s, "moved"), &err), TRM_OK);
   if (trm_trainer_load(here, scratch_path(s, "moved"), &err) != TRM_OK) fail_msg("%s", err.msg);
-  state_bytes y = state_of(s, here);
-  assert_true(same_state(x, y));
-  free(x.data);
-  free(y.data);
+  same_trainers(s, there, here);
 
   /* The next update is near on both. */
   const trm_metrics a = small_update(there), b = small_update(here);
@@ -268,11 +260,7 @@ static void state_moves_between_devices(void **state) {
   /* The way back is as whole. */
   assert_int_equal(trm_trainer_save(here, scratch_path(s, "back"), &err), TRM_OK);
   assert_int_equal(trm_trainer_load(there, scratch_path(s, "back"), &err), TRM_OK);
-  x = state_of(s, there);
-  y = state_of(s, here);
-  assert_true(same_state(x, y));
-  free(x.data);
-  free(y.data);
+  same_trainers(s, there, here);
   trm_trainer_free(there);
   trm_trainer_free(here);
 }
@@ -327,10 +315,7 @@ static void two_devices_take_turns(void **state) {
   /* Updates in turn; both trainers end in the same state. */
   for (int k = 0; k < 3; k++)
     for (int i = 0; i < 2; i++) (void)small_update(t[i]);
-  const state_bytes x = state_of(s, t[0]), y = state_of(s, t[1]);
-  assert_true(same_state(x, y));
-  free(x.data);
-  free(y.data);
+  same_trainers(s, t[0], t[1]);
 
   /* Each loads it, and one can do without the other. */
   for (int i = 0; i < 2; i++)

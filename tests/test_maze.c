@@ -383,19 +383,6 @@ static void check_split(const char *dir, const char *split, int64_t n, int min_p
   trm_dataset_free(d);
 }
 
-static void assert_same_file(const char *left, const char *right, const char *name) {
-  char path[256];
-  size_t n, m;
-  snprintf(path, sizeof path, "%s/%s", left, name);
-  unsigned char *a = read_bytes(path, &n);
-  snprintf(path, sizeof path, "%s/%s", right, name);
-  unsigned char *b = read_bytes(path, &m);
-  assert_int_equal(n, m);
-  assert_memory_equal(a, b, n);
-  free(a);
-  free(b);
-}
-
 static void mazes_are_generated(void **state) {
   /* Sizes and least paths; `expected` is what the generator wants where nothing is said. */
   scratch *s = *state;
@@ -437,8 +424,8 @@ static void mazes_are_generated(void **state) {
     /* Threads change no byte. */
     config.threads = 3;
     generate(three, config, &report);
-    assert_same_file(one, three, "train/all__inputs.npy");
-    assert_same_file(one, three, "test/all__labels.npy");
+    same_in_folders(one, three, "train/all__inputs.npy");
+    same_in_folders(one, three, "test/all__labels.npy");
   }
 }
 

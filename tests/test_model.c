@@ -15,18 +15,6 @@ static trm_model *make_model(const trm_model_config *c, uint64_t seed) {
   return m;
 }
 
-static bool same_tensors(const trm_model *a, const trm_model *b) {
-  if (trm_model_tensor_count(a) != trm_model_tensor_count(b)) return false;
-  for (int i = 0; i < trm_model_tensor_count(a); i++) {
-    trm_tensor s = trm_model_tensor_at(a, i), t = trm_model_tensor_at(b, i);
-    if (strcmp(s.name, t.name) || s.kind != t.kind || s.count != t.count || s.ndim != t.ndim ||
-        memcmp(s.shape, t.shape, sizeof s.shape) ||
-        memcmp(s.data, t.data, (size_t)s.count * sizeof *s.data))
-      return false;
-  }
-  return true;
-}
-
 /* --- initial weights --- */
 
 /* Standard deviation that the reference gives a tensor; 0: all `*constant`. */
@@ -221,19 +209,6 @@ static void assert_same_config(const trm_model_config *a, const trm_model_config
   SAME(forward_dtype);
 }
 
-static void assert_same_file(const char *dir_a, const char *dir_b, const char *name) {
-  char path[256];
-  size_t na, nb;
-  snprintf(path, sizeof path, "%s/%s", dir_a, name);
-  unsigned char *a = read_bytes(path, &na);
-  snprintf(path, sizeof path, "%s/%s", dir_b, name);
-  unsigned char *b = read_bytes(path, &nb);
-  assert_int_equal(na, nb);
-  assert_memory_equal(a, b, na);
-  free(a);
-  free(b);
-}
-
 static void folders_come_back_as_they_went(void **state) {
   /* Two folders, of which the first lies in one that is not there yet. */
   scratch *s = *state;
@@ -261,8 +236,8 @@ static void folders_come_back_as_they_went(void **state) {
 
     /* Written again, it is the same files. */
     if (trm_model_save(back, second, &err) != TRM_OK) fail_msg("%s", err.msg);
-    assert_same_file(first, second, "config.json");
-    assert_same_file(first, second, "model.safetensors");
+    same_in_folders(first, second, "config.json");
+    same_in_folders(first, second, "model.safetensors");
     trm_model_free(m);
     trm_model_free(back);
   }

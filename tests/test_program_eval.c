@@ -18,15 +18,6 @@ static const char *in(scratch *s, char *path, const char *name) {
   return path;
 }
 
-static void same_bytes(const char *a, const char *b) {
-  size_t n, m;
-  unsigned char *x = read_bytes(a, &n), *y = read_bytes(b, &m);
-  assert_int_equal(n, m);
-  assert_memory_equal(x, y, n);
-  free(x);
-  free(y);
-}
-
 static void same_bytes_as(const char *path, const unsigned char *want_bytes, size_t n) {
   size_t m;
   unsigned char *found = read_bytes(path, &m);
@@ -82,8 +73,8 @@ static void interrupted_evaluations_go_on(void **state) {
   } while (code != 0);
   if (!stopped) print_message("too fast to be stopped\n");
   assert_string_equal(out_text, uninterrupted);
-  same_bytes(p1, p2);
-  same_bytes(q1, q2);
+  same_files(p1, p2);
+  same_files(q1, q2);
   assert_int_equal(access(st, F_OK), -1);
 }
 
@@ -151,19 +142,19 @@ static void parts_of_others_are_left_alone(void **state) {
 #define OTHER(...)                                                                \
   want(RUN("eval", sudoku_model, sudoku_dir, "--save-preds", p, __VA_ARGS__), 2); \
   says(err_text, "kept.npy.part: belongs to another evaluation");                 \
-  same_bytes(part, kept)
+  same_files(part, kept)
   OTHER("--steps", "400", "--state", st, "--limit", "10");
   OTHER("--steps", "400", "--state", st2);
   OTHER("--steps", "2");
   want(RUN("eval", sudoku_model, sudoku_dir, "--state", st, "--save-preds", p), 2);
-  same_bytes(part, kept);
+  same_files(part, kept);
 
   /* The command that it belongs to goes on, and gives the predictions of one that was never
    * stopped. */
   want(RUN("eval", sudoku_model, sudoku_dir, "--steps", "400", "--save-preds", want_p), 0);
   want(RUN("eval", sudoku_model, sudoku_dir, "--steps", "400", "--state", st, "--save-preds", p),
        0);
-  same_bytes(p, want_p);
+  same_files(p, want_p);
   assert_int_equal(access(part, F_OK), -1);
 }
 
@@ -210,7 +201,7 @@ static void parts_without_a_state_are_taken_over(void **state) {
     close(busy);
     want(RUN("eval", sudoku_model, sudoku_dir, "--steps", "400", "--state", st, "--save-preds", p),
          0);
-    same_bytes(p, want_p);
+    same_files(p, want_p);
     assert_int_equal(access(part, F_OK), -1);
     assert_int_equal(access(draft, F_OK), -1);
     assert_int_equal(remove(p), 0);
@@ -310,7 +301,7 @@ static void saved_predictions_vote_like_the_evaluation(void **state) {
        0);
   trm__json *again = json_of(out_text);
   assert_true(trm__json_same(arc, again));
-  same_bytes(a, b);
+  same_files(a, b);
   trm__json_free(again);
   trm__json_free(root);
 

@@ -86,15 +86,6 @@ static void set_out(scratch *s, tuning *t) {
   write_bytes(t->task, task_text, sizeof task_text - 1);
 }
 
-static void same_files(const char *a, const char *b) {
-  size_t n, m;
-  unsigned char *x = read_bytes(a, &n), *y = read_bytes(b, &m);
-  assert_int_equal(n, m);
-  assert_memory_equal(x, y, n);
-  free(x);
-  free(y);
-}
-
 static bool is_there(const char *path) {
   return access(path, F_OK) == 0;
 }

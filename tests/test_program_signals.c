@@ -26,15 +26,6 @@ static bool is_there(scratch *s, const char *name) {
   return lstat(scratch_path(s, name), &info) == 0;
 }
 
-static void same_files(const char *a, const char *b) {
-  size_t n_a, n_b;
-  unsigned char *x = read_bytes(a, &n_a), *y = read_bytes(b, &n_b);
-  assert_int_equal(n_a, n_b);
-  assert_memory_equal(x, y, n_a);
-  free(x);
-  free(y);
-}
-
 static void same_run(scratch *s, const char *a, const char *b) {
   static const char *const files[] = {"last/model.safetensors", "last/trainer.safetensors"};
   for (int i = 0; i < 2; i++) {

@@ -50,11 +50,8 @@ static void resumes_bit_for_bit(scratch *s, const trm_model_config *mc,
 
   /* At the end states and metrics are the same. */
   for (int i = 0; i < 10; i++) b = small_update(second);
-  const state_bytes x = state_of(s, straight), y = state_of(s, second);
-  assert_true(same_state(x, y));
+  same_trainers(s, straight, second);
   assert_memory_equal(&a, &b, sizeof a);
-  free(x.data);
-  free(y.data);
   trm_trainer_free(straight);
   trm_trainer_free(second);
 }
@@ -87,10 +84,7 @@ static void a_state_before_the_first_update_loads(void **state) {
   assert_int_equal(trm_trainer_load(b, scratch_path(*state, "fresh"), NULL), TRM_OK);
   (void)small_update(a);
   (void)small_update(b);
-  const state_bytes x = state_of(*state, a), y = state_of(*state, b);
-  assert_true(same_state(x, y));
-  free(x.data);
-  free(y.data);
+  same_trainers(*state, a, b);
   trm_trainer_free(a);
   trm_trainer_free(b);
 }
@@ -140,12 +134,9 @@ static void finish(pair *p) {
     const trm_metrics a = small_update(p->t), b = small_update(p->control);
     assert_memory_equal(&a, &b, sizeof a);
   }
-  const state_bytes x = state_of(p->s, p->t), y = state_of(p->s, p->control);
-  assert_true(same_state(x, y));
+  same_trainers(p->s, p->t, p->control);
   assert_int_equal(trm_trainer_load(p->t, p->good, NULL), TRM_OK);
   assert_int_equal(trm_trainer_updates(p->t), NEXT);
-  free(x.data);
-  free(y.data);
   free(p->before.data);
   trm_trainer_free(p->t);
   trm_trainer_free(p->control);
