@@ -74,17 +74,9 @@ static void every_refusal_is_reported(void **state) {
   /* Each action with its first call refused, then its second, until none is. */
   for (size_t k = 0; k < sizeof actions / sizeof *actions; k++) {
     int reported = 0;
-    for (int n = 0;; n++) {
-      trm_error err;
-      calls_left = n;
-      const trm_status st = actions[k](s, &err);
-      const bool was_refused = calls_left < 0;
-      calls_left = -1;
-      if (!was_refused) {
-        assert_int_equal(st, TRM_OK);
-        break;
-      }
-
+    trm_status st;
+    trm_error err;
+    for (int n = 0; REFUSING(n, st, err, actions[k](s, &err)); n++) {
       /* A refusal is an error of memory or of the system, and leaves no folder. */
       if (st != TRM_OK) {
         assert_true(st == TRM_E_MEMORY || st == TRM_E_SYSTEM);

@@ -156,20 +156,10 @@ static void every_refusal_is_reported(void **state) {
 
   /* Each action with its first call refused, then its second, until none is. */
   for (size_t k = 0; k < sizeof actions / sizeof *actions; k++) {
-    int n = 0, reported = 0;
+    int reported = 0;
+    trm_status st;
     trm_error err;
-    for (;; n++) {
-      calls_left = n;
-      trm_status st = actions[k](s, &err);
-      bool was_refused = calls_left < 0;
-      calls_left = -1;
-
-      /* Without a refusal it works. */
-      if (!was_refused) {
-        assert_int_equal(st, TRM_OK);
-        break;
-      }
-
+    for (int n = 0; REFUSING(n, st, err, actions[k](s, &err)); n++) {
       /* A refusal is an error of memory or of the system and leaves no folder, or it is made up
        * for. */
       if (st != TRM_OK) {

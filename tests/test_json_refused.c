@@ -111,25 +111,16 @@ static void every_refusal_is_told(void **state) {
     /* Each job with its first block refused, then its second, until none is. */
     for (size_t k = 0; k < sizeof jobs / sizeof *jobs; k++) {
       int n = 0;
-      for (;; n++) {
-        trm_error err = {0};
-        (void)trm__remove_tree(scratch_path(*state, "saved.json"), NULL);
-        calls_left = n;
-        const trm_status st = jobs[k](&j, &err);
-        const bool refused_one = calls_left < 0;
-        calls_left = -1;
-
-        /* Without a refusal it does what it should. */
-        if (!refused_one) {
-          assert_int_equal(st, TRM_OK);
-          break;
-        }
-
+      trm_status st;
+      trm_error err;
+      for (; REFUSING(n, st, err, jobs[k](&j, &err)); n++) {
         /* Any refusal is told, with a text. */
         if (st != TRM_E_MEMORY) fail_msg("job %zu, block %d: status %d: %s", k, n, st, err.msg);
         assert_int_equal(err.code, TRM_E_MEMORY);
         assert_true(strlen(err.msg) > 10);
+        (void)trm__remove_tree(scratch_path(*state, "saved.json"), NULL);
       }
+      (void)trm__remove_tree(scratch_path(*state, "saved.json"), NULL);
 
       /* Every job takes memory at least once. */
       assert_true(n >= 1);
