@@ -50,6 +50,14 @@ static void same_config(const trm_model *a, const trm_model *b) {
   assert_memory_equal(trm_model_get_config(a), trm_model_get_config(b), sizeof(trm_model_config));
 }
 
+/* What lies at a path is the model, its weights perhaps rounded to bfloat16. */
+static void comes_back(const char *path, const trm_model *m, bool rounded) {
+  trm_model *back = load(path);
+  same_config(m, back);
+  same_weights(m, back, rounded);
+  trm_model_free(back);
+}
+
 /* A mixer, so that the tensors show seq_len; its folder. */
 static trm_model *make_model(scratch *s, const char *name, bool mixer) {
   trm_model_config c = small_config(TRM_ARCH_TRM, SEQ);
@@ -73,17 +81,14 @@ static const char *make_data(scratch *s, const char *name, int32_t id_a, int32_t
 static void round_trips(void **state) {
   /* Each format of numbers, from the same model. */
   scratch *s = *state;
-  trm_model *m = make_model(s, "m", true), *back;
+  trm_model *m = make_model(s, "m", true);
   for (int round = 0; round < 2; round++) {
     const char *dtype = round ? "bf16" : "f32";
     char pt[PATH];
 
     /* A folder becomes one file. */
     want(RUN("convert", path_a, place(s, path_b, "one.safetensors"), "--dtype", dtype), 0);
-    back = load(path_b);
-    same_config(m, back);
-    same_weights(m, back, round);
-    trm_model_free(back);
+    comes_back(path_b, m, round);
 
     /* That becomes a torch file, with its YAML beside it, and a folder again. */
     snprintf(pt, sizeof pt, "%s/torch%d", s->dir, round);
@@ -91,10 +96,7 @@ static void round_trips(void **state) {
     snprintf(pt, sizeof pt, "%s/torch%d/m.pt", s->dir, round);
     want(RUN("convert", path_b, pt, "--dtype", dtype), 0);
     want(RUN("convert", pt, place(s, path_c, "again")), 0);
-    back = load(path_c);
-    same_config(m, back);
-    same_weights(m, back, round);
-    trm_model_free(back);
+    comes_back(path_c, m, round);
 
     /* Where the YAML is what would be written, a second conversion is no conflict. */
     want(RUN("convert", path_b, pt), 0);
@@ -498,10 +500,7 @@ static void data_give_seq_len_where_no_tensor_does(void **state) {
 
   /* `trm convert` takes it from data, or from the user. */
   want(RUN("convert", pt, place(s, path_b, "rope.safetensors"), "--data", path_data), 0);
-  back = load(path_b);
-  same_config(m, back);
-  same_weights(m, back, false);
-  trm_model_free(back);
+  comes_back(path_b, m, false);
   want(RUN("convert", pt, path_b, "--seq-len", "900"), 0);
   back = load(path_b);
   assert_int_equal(trm_model_get_config(back)->seq_len, 900);

@@ -1,27 +1,13 @@
 /* The number of threads a process is given by default: CPU limits of control groups in made-up
  * trees of both versions, and what nonsense in them does (nothing). */
 #include "base/cpus.h"
-#include "base/os_linux_cgroup.h"
-#include "scratch.h"
+#include "system_trees.h"
 #include "trm.h"
 
 #define MAX_NAME "max 100000\n"
 
-/* Writes DIR/proc/self/NAME or any other file of the tree, with its folders. */
-static void put(const scratch *s, const char *tree, const char *name, const char *text) {
-  char path[512], *slash;
-  snprintf(path, sizeof path, "%s/%s/%s", s->dir, tree, name);
-  slash = strrchr(path, '/');
-  *slash = 0;
-  assert_int_equal(trm__make_dirs(path, NULL), TRM_OK);
-  *slash = '/';
-  write_bytes(path, text, strlen(text));
-}
-
 static int limit(const scratch *s, const char *tree) {
-  char root[256];
-  snprintf(root, sizeof root, "%s/%s", s->dir, tree);
-  const uint64_t n = trm__cgroup_limit(root, TRM__CGROUP_CPUS);
+  const uint64_t n = group_limit(s, tree, TRM__CGROUP_CPUS);
   return n == TRM__NO_LIMIT ? 0 : (int)n;
 }
 

@@ -167,16 +167,22 @@ static void other_signals_change_nothing(void **state) {
   a_run_goes_on(s, "winch", &(launch){0}, (const int[]){SIGWINCH, SIGCHLD, SIGPIPE}, 3);
 }
 
+/* A training that does not end by itself; it has written to its log. */
+static pid_t start_endless(scratch *s, const char *run, const launch *l) {
+  char setting[64], log[160];
+  snprintf(setting, sizeof setting, "run_name=%s", run);
+  snprintf(log, sizeof log, "%s", in_run(s, run, "log.jsonl"));
+  pid_t child = start(s, ARGS("train", TINY, setting, "max_updates=100000"), l, -1);
+  await_growth(log, 0);
+  return child;
+}
+
 /* What a launcher left ignored or blocked does not make the program deaf to being ended. */
 static void it_can_always_be_ended(void **state) {
   scratch *s = *state;
   const launch deaf[] = {{.ignored = SIGTERM}, {.blocked = SIGTERM}};
   for (int i = 0; i < 2; i++) {
-    char setting[32], log[160];
-    snprintf(setting, sizeof setting, "run_name=deaf%d", i);
-    snprintf(log, sizeof log, "%s", in_run(s, setting + strlen("run_name="), "log.jsonl"));
-    pid_t child = start(s, ARGS("train", TINY, setting, "max_updates=100000"), &deaf[i], -1);
-    await_growth(log, 0);
+    pid_t child = start_endless(s, i ? "deaf1" : "deaf0", &deaf[i]);
     kill(child, SIGTERM);
     want(ended(s, child), 130);
   }
@@ -185,11 +191,7 @@ static void it_can_always_be_ended(void **state) {
 /* `timeout -s INT` sends it to the process and to its group: that is one request. */
 static void an_interrupt_may_come_twice(void **state) {
   scratch *s = *state;
-  char log[160];
-  snprintf(log, sizeof log, "%s", in_run(s, "twice", "log.jsonl"));
-  pid_t child =
-      start(s, ARGS("train", TINY, "run_name=twice", "max_updates=100000"), &(launch){0}, -1);
-  await_growth(log, 0);
+  pid_t child = start_endless(s, "twice", &(launch){0});
   kill(child, SIGINT);
   nap(1);
   kill(child, SIGINT);
@@ -200,11 +202,7 @@ static void an_interrupt_may_come_twice(void **state) {
 /* A crash by hand is still one. */
 static void a_bus_error_is_a_crash(void **state) {
   scratch *s = *state;
-  char log[160];
-  snprintf(log, sizeof log, "%s", in_run(s, "bus", "log.jsonl"));
-  pid_t child =
-      start(s, ARGS("train", TINY, "run_name=bus", "max_updates=100000"), &(launch){0}, -1);
-  await_growth(log, 0);
+  pid_t child = start_endless(s, "bus", &(launch){0});
   kill(child, SIGBUS);
   const int code = ended(s, child);
   /* 1, 66: the address, the thread sanitizer told of it. */

@@ -2,24 +2,13 @@
  * the machine's, and limits of this process; and that what does not fit is refused before it is
  * taken. */
 #include "base/memory.h"
-#include "base/os_linux_cgroup.h"
 #include "base/room.h"
 #include "child.h"
 #include "limits.h"
 #include "small_trainer.h"
+#include "system_trees.h"
 
 #define MIB ((int64_t)1 << 20)
-
-/* Writes a file of the tree, with its folders. */
-static void put(const scratch *s, const char *tree, const char *name, const char *text) {
-  char path[512], *slash;
-  snprintf(path, sizeof path, "%s/%s/%s", s->dir, tree, name);
-  slash = strrchr(path, '/');
-  *slash = 0;
-  assert_int_equal(trm__make_dirs(path, NULL), TRM_OK);
-  *slash = '/';
-  write_bytes(path, text, strlen(text));
-}
 
 static trm__room room_of(const scratch *s, const char *tree) {
   char root[256];
@@ -28,9 +17,7 @@ static trm__room room_of(const scratch *s, const char *tree) {
 }
 
 static int64_t left(const scratch *s, const char *tree) {
-  char root[256];
-  snprintf(root, sizeof root, "%s/%s", s->dir, tree);
-  const uint64_t n = trm__cgroup_limit(root, TRM__CGROUP_MEMORY);
+  const uint64_t n = group_limit(s, tree, TRM__CGROUP_MEMORY);
   return n == TRM__NO_LIMIT ? -1 : (int64_t)n;
 }
 

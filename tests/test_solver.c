@@ -112,19 +112,25 @@ static const struct shape {
     {TRM_ARCH_TRANSFORMER, 130, false, TRM_POS_ROPE},
 };
 
+/* A model of the k-th shape, and ROWS puzzles for it. */
+static trm_model *model_of(size_t k, int32_t *inputs, int32_t *ids) {
+  trm_model_config c = small_config(shapes[k].arch, shapes[k].seq_len);
+  c.mlp_t = shapes[k].mlp_t;
+  c.pos_encodings = shapes[k].pos;
+  draw_puzzles(c.seq_len, inputs, ids);
+  return small_model(&c, k);
+}
+
 static void the_same_bits_for_any_threads_and_batch(void **state) {
   (void)state;
   static const int ways[][2] = {{1, 2}, {1, 3}, {3, 1}, {3, 3}, {ROWS, 1}, {ROWS, 2}, {ROWS, 3}};
   for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
     int32_t inputs[ROWS * 130], ids[ROWS];
-    trm_model_config c = small_config(shapes[k].arch, shapes[k].seq_len);
-    c.mlp_t = shapes[k].mlp_t;
-    c.pos_encodings = shapes[k].pos;
-    trm_model *m = small_model(&c, k);
-    draw_puzzles(c.seq_len, inputs, ids);
+    trm_model *m = model_of(k, inputs, ids);
     record want = solve(m, inputs, ids, 1, 1);
+
     /* Rows and steps differ, or equality would say nothing. */
-    size_t row = (size_t)(c.seq_len * c.vocab_size), step = ROWS * row;
+    size_t row = (size_t)(want.seq_len * want.vocab), step = ROWS * row;
     assert_memory_not_equal(want.logits, want.logits + row, row * sizeof *want.logits);
     assert_memory_not_equal(want.logits, want.logits + step, step * sizeof *want.logits);
     for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
@@ -209,11 +215,7 @@ static void rows_come_and_go(void **state) {
   static const int ways[][2] = {{1, 1}, {2, 1}, {3, 1}, {3, 2}, {5, 3}, {ROWS, 2}};
   for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
     int32_t inputs[ROWS * 130], ids[ROWS];
-    trm_model_config c = small_config(shapes[k].arch, shapes[k].seq_len);
-    c.mlp_t = shapes[k].mlp_t;
-    c.pos_encodings = shapes[k].pos;
-    trm_model *m = small_model(&c, k);
-    draw_puzzles(c.seq_len, inputs, ids);
+    trm_model *m = model_of(k, inputs, ids);
     record want = solve(m, inputs, ids, 1, 1);
     for (size_t w = 0; w < sizeof ways / sizeof *ways; w++)
       stream(m, &want, inputs, ids, ways[w][0], ways[w][1]);

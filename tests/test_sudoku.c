@@ -486,32 +486,36 @@ static void tokens_follow_values(void **state) {
   }
 }
 
+/* A grid and an image of it that is drawn have the same form, the form of a form is itself, and no
+ * given is lost. */
+static void assert_form_is_kept(const trm_puzzle *p, const uint8_t *grid, trm__rng *rng) {
+  const int cells = p->rows * p->cols;
+  uint8_t form[CELLS], image[CELLS], again[CELLS];
+  trm__symmetry g;
+  trm__symmetry_draw(p, rng, &g);
+  trm__symmetry_apply(&g, grid, image);
+  trm_sudoku_canonical(p, grid, form);
+  trm_sudoku_canonical(p, image, again);
+  assert_memory_equal(form, again, (size_t)cells);
+  trm_sudoku_canonical(p, form, again);
+  assert_memory_equal(form, again, (size_t)cells);
+  assert_int_equal(count_givens(form, cells), count_givens(grid, cells));
+}
+
 static void canonical_is_invariant(void **state) {
   (void)state;
   for (int k = 0; k < N_SIZES; k++) {
     /* Sizes above 10 would take too long to generate. */
     int size = sizes[k] > 10 ? 9 : sizes[k];
     trm_puzzle p = trm_sudoku_of_size(size);
-    size_t cells = (size_t)(p.rows * p.cols);
 
     /* Each puzzle, and the full grid that solves it, under 24 symmetries. */
     for (uint32_t i = 0; i < 12; i++) {
-      uint8_t grid[2][CELLS], form[CELLS], image[CELLS], again[CELLS];
+      uint8_t grid[2][CELLS];
       make_puzzle(size, i, grid[0], grid[1]); /* the puzzle and the solved grid */
       for (uint32_t j = 0; j < 24; j++) {
-        const uint8_t *from = grid[j & 1];
         trm__rng rng = rng_at(90 + i, j);
-        trm__symmetry g;
-        trm__symmetry_draw(&p, &rng, &g);
-        trm__symmetry_apply(&g, from, image);
-
-        /* Both have the same form; the form of a form is itself; no given is lost. */
-        trm_sudoku_canonical(&p, from, form);
-        trm_sudoku_canonical(&p, image, again);
-        assert_memory_equal(form, again, cells);
-        trm_sudoku_canonical(&p, form, again);
-        assert_memory_equal(form, again, cells);
-        assert_int_equal(count_givens(form, (int)cells), count_givens(from, (int)cells));
+        assert_form_is_kept(&p, grid[j & 1], &rng);
       }
     }
   }
@@ -524,9 +528,8 @@ static void canonical_survives_symmetric_grids(void **state) {
     /* Nothing, one cell, a diagonal, a checkerboard, and a whole cyclic grid. */
     trm_puzzle p = trm_sudoku_of_size(sizes[k]);
     int size = p.rows;
-    size_t cells = (size_t)(size * size);
     for (int kind = 0; kind < 5; kind++) {
-      uint8_t grid[CELLS] = {0}, image[CELLS], form[CELLS], again[CELLS];
+      uint8_t grid[CELLS] = {0};
       for (int r = 0; r < size; r++)
         for (int c = 0; c < size; c++) {
           int band = r / p.box_rows, in_band = r % p.box_rows;
@@ -537,13 +540,7 @@ static void canonical_survives_symmetric_grids(void **state) {
 
       /* The search for the least image must end, and at the same form, though many images tie. */
       trm__rng rng = rng_at(110, (uint32_t)(k * 5 + kind));
-      trm__symmetry g;
-      trm__symmetry_draw(&p, &rng, &g);
-      trm__symmetry_apply(&g, grid, image);
-      trm_sudoku_canonical(&p, grid, form);
-      trm_sudoku_canonical(&p, image, again);
-      assert_memory_equal(form, again, cells);
-      assert_int_equal(count_givens(form, (int)cells), count_givens(grid, (int)cells));
+      assert_form_is_kept(&p, grid, &rng);
     }
   }
 }

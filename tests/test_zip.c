@@ -193,6 +193,15 @@ static void cut_anywhere_and_any_byte_changed(void **state) {
     }
 }
 
+/* The extra field with both sizes of a stored entry, in 64 bits. */
+static size_t put_sizes(unsigned char *out, uint64_t size) {
+  size_t n = put_number(out, 1, 2);
+  n += put_number(out + n, 16, 2);
+  n += put_number(out + n, size, 8);
+  n += put_number(out + n, size, 8);
+  return n;
+}
+
 /* One stored entry of 5 GiB that is a hole in the file, but for its last byte. */
 static void beyond_4_gib(void **state) {
   scratch *s = *state;
@@ -205,10 +214,7 @@ static void beyond_4_gib(void **state) {
   put_number(head + n - 2, 20, 2); /* the extra field */
   memcpy(head + n, "big", 3);
   n += 3;
-  n += put_number(head + n, 1, 2);
-  n += put_number(head + n, 16, 2);
-  n += put_number(head + n, size, 8);
-  n += put_number(head + n, size, 8);
+  n += put_sizes(head + n, size);
 
   /* The row of the directory, with the same extra field. */
   const uint64_t data_at = n, directory_at = n + size;
@@ -219,10 +225,7 @@ static void beyond_4_gib(void **state) {
   t += put_number(tail + t, 0, 14); /* also where its header starts */
   memcpy(tail + t, "big", 3);
   t += 3;
-  t += put_number(tail + t, 1, 2);
-  t += put_number(tail + t, 16, 2);
-  t += put_number(tail + t, size, 8);
-  t += put_number(tail + t, size, 8);
+  t += put_sizes(tail + t, size);
 
   /* The end of the directory, as zip64 and as what older programs look for. */
   const uint64_t directory_size = t;
