@@ -186,6 +186,7 @@ static void an_average_is_taken_and_its_buffers_from_beside(void **state) {
 
 static void caches_are_passed_over_and_weights_are_not(void **state) {
   scratch *s = *state;
+  /* Tensors that the reference or a fork of it writes beside the weights. */
   static const struct {
     const char *name;
     bool idle;
@@ -198,6 +199,9 @@ static void caches_are_passed_over_and_weights_are_not(void **state) {
                {"model.inner.L_level.layers.0.mlp.dwconv.weight", false},
                {"model.adapter.weight", false},
                {"lora_A", false}};
+
+  /* Beside a whole model: a cache is passed over and told, weights of a part that is unknown are
+   * refused. */
   const float values[16] = {0};
   trm_model *m = make_model(5);
   static made l;
@@ -279,6 +283,8 @@ static void a_crc_of_zero_was_not_computed(void **state) {
 
 /* The classes of the field by FILE@CLASS; a shared class is told apart by its file. */
 static void architectures_have_names_of_several_repositories(void **state) {
+  /* Classes as published configurations name them; -1: of a model that would not compute the
+   * same. */
   (void)state;
   static const struct {
     const char *name;
@@ -301,6 +307,8 @@ static void architectures_have_names_of_several_repositories(void **state) {
       {"TinyRecursiveReasoningModel_ACTV1", -1},
       {"trm@", -1},
       {"trm@TRMModel2", -1}};
+
+  /* A name is known with its architecture, or not at all. */
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     trm_arch arch;
     const bool known = trm_arch_from_name(cases[i].name, &arch);
