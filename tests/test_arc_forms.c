@@ -118,32 +118,41 @@ static int64_t count_fitting(scratch *s, int side, int *largest) {
   return n;
 }
 
-/* Where all grids fit, a smaller canvas has the same grids with the same ids at its corner; where
- * not, what is too large is left out. */
+/* The files of tasks, places for two sets of them, how many tasks "c" has, and their largest side.
+ */
+typedef struct canvases {
+  char prefix[160], wide[160], narrow[160];
+  int64_t all;
+  int side;
+} canvases;
+
+static canvases make_canvases(scratch *s) {
+  canvases c;
+  snprintf(c.prefix, sizeof c.prefix, "%s", write_arc_files(s, false));
+  snprintf(c.wide, sizeof c.wide, "%s", scratch_path(s, "wide"));
+  snprintf(c.narrow, sizeof c.narrow, "%s", scratch_path(s, "narrow"));
+  c.all = count_fitting(s, TRM__ARC_SIDE, &c.side);
+  assert_in_range(c.side, 2, TRM__ARC_SIDE - 1);
+  return c;
+}
+
+/* Where all grids fit, a smaller canvas has the same grids with the same ids at its corner. */
 static void a_canvas_may_be_smaller(void **state) {
   /* The same tasks built twice: on the canvas of the paper, and on one as wide as the largest
-   * grid. */
-  scratch *s = *state;
-  char prefix[160], wide[160], narrow[160];
-  int side;
-  snprintf(prefix, sizeof prefix, "%s", write_arc_files(s, false));
-  snprintf(wide, sizeof wide, "%s", scratch_path(s, "wide"));
-  snprintf(narrow, sizeof narrow, "%s", scratch_path(s, "narrow"));
-  const int64_t all = count_fitting(s, TRM__ARC_SIDE, &side);
-  assert_in_range(side, 2, TRM__ARC_SIDE - 1);
-
-  /* Nothing is too large for either. */
+   * grid. Nothing is too large for either. */
+  const canvases c = make_canvases(*state);
   known_build k = {
       .subsets = "a,c", .test = "a", .num_aug = 6, .seed = 5}; /* "a" has rows to test */
   trm_arc_build_report report;
-  build_well(&k, prefix, wide, false, 1, &report);
-  assert_true(report.tasks > all && report.too_large == 0);
-  k.canvas = side;
-  build_well(&k, prefix, narrow, false, 1, &report);
-  assert_true(report.tasks > all && report.too_large == 0);
+  build_well(&k, c.prefix, c.wide, false, 1, &report);
+  assert_true(report.tasks > c.all && report.too_large == 0);
+  k.canvas = c.side;
+  build_well(&k, c.prefix, c.narrow, false, 1, &report);
+  assert_true(report.tasks > c.all && report.too_large == 0);
 
   /* On the smaller one the description follows. */
-  trm_dataset *a = open_set(wide, "test"), *b = open_set(narrow, "test");
+  const int side = c.side;
+  trm_dataset *a = open_set(c.wide, "test"), *b = open_set(c.narrow, "test");
   const trm_dataset_info *info = trm_dataset_get_info(b);
   assert_true(info->seq_len == side * side && info->puzzle.kind == TRM_PUZZLE_ARC &&
               info->puzzle.rows == side && info->puzzle.cols == side);
@@ -164,43 +173,54 @@ static void a_canvas_may_be_smaller(void **state) {
   }
   trm_dataset_free(a);
   trm_dataset_free(b);
+}
 
-  /* One cell narrower, some tasks do not fit, and are counted as left out. */
+/* On a canvas one cell narrower than the largest grid. */
+static void tasks_that_are_too_large_are_left_out(void **state) {
+  /* Those that do not fit are counted. */
+  scratch *s = *state;
   static const char *const splits[] = {"train", "test"};
-  k.subsets = k.test = "c";
-  k.canvas = side - 1;
-  build_well(&k, prefix, wide, false, 1, &report);
-  assert_int_equal(report.tasks, count_fitting(s, side - 1, &side));
-  assert_true(report.too_large > 0 && report.tasks + report.too_large == all);
-  build_well(&k, prefix, narrow, true, 1, &report);
+  const canvases c = make_canvases(s);
+  const known_build k = {
+      .subsets = "c", .test = "c", .num_aug = 6, .seed = 5, .canvas = c.side - 1};
+  trm_arc_build_report report;
+  int side;
+  build_well(&k, c.prefix, c.wide, false, 1, &report);
+  assert_int_equal(report.tasks, count_fitting(s, c.side - 1, &side));
+  assert_true(report.too_large > 0 && report.tasks + report.too_large == c.all);
 
   /* The compact form leaves out the same ones. */
+  build_well(&k, c.prefix, c.narrow, true, 1, &report);
   for (int i = 0; i < 2; i++) {
-    a = open_set(wide, splits[i]);
-    b = open_set(narrow, splits[i]);
+    trm_dataset *a = open_set(c.wide, splits[i]), *b = open_set(c.narrow, splits[i]);
     assert_same_set(a, b);
     trm_dataset_free(a);
     trm_dataset_free(b);
   }
+}
 
+static void a_canvas_for_nothing_is_refused(void **state) {
   /* Where nothing is left to build, that is an error. */
+  scratch *s = *state;
+  const canvases c = make_canvases(s);
+  trm_arc_build_report report;
   trm_error err;
   const known_build none = {.subsets = "c,d", .test = "d", .canvas = 1};
   static const char large[] =
       "{\"x\": {\"train\": [{\"input\": [[1]], \"output\": [[1, 1]]}], "
       "\"test\": [{\"input\": [[1]]}]}}";
   write_bytes(scratch_path(s, "arc_d_challenges.json"), large, sizeof large - 1);
-  assert_int_equal(build(&none, prefix, narrow, false, 1, NULL, &err), TRM_E_RANGE);
+  assert_int_equal(build(&none, c.prefix, c.narrow, false, 1, NULL, &err), TRM_E_RANGE);
   assert_true(speaks_of(&err, "no task is valid and fits"));
 
   /* Where one task fits, that is a data set. */
   const known_build rest = {.subsets = "c,d", .test = "c", .canvas = 1};
-  build_well(&rest, prefix, narrow, false, 1, &report);
-  assert_true(report.tasks == 1 && report.too_large == all);
+  build_well(&rest, c.prefix, c.narrow, false, 1, &report);
+  assert_true(report.tasks == 1 && report.too_large == c.all);
 
   /* A canvas wider than the form's own is refused. */
-  k.canvas = 31;
-  assert_int_equal(build(&k, prefix, narrow, false, 1, NULL, &err), TRM_E_ARGUMENT);
+  const known_build wide = {.subsets = "c", .test = "c", .canvas = 31};
+  assert_int_equal(build(&wide, c.prefix, c.narrow, false, 1, NULL, &err), TRM_E_ARGUMENT);
 }
 
 static void tasks_in_memory_are_the_same_data_set(void **state) {
@@ -447,6 +467,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(the_compact_form_is_the_same_data_set),
       cmocka_unit_test(a_canvas_may_be_smaller),
+      cmocka_unit_test(tasks_that_are_too_large_are_left_out),
+      cmocka_unit_test(a_canvas_for_nothing_is_refused),
       cmocka_unit_test(tasks_in_memory_are_the_same_data_set),
       cmocka_unit_test(broken_compact_folders_are_safe),
       cmocka_unit_test(compact_checks_say_what_is_wrong),

@@ -343,6 +343,10 @@ static void latents_have_the_names_of_the_paper(void **state) {
   }
 }
 
+/* Values that a model of 7 symbols and 3 ids has nothing for. */
+static const int32_t wrong_tokens[] = {-1, 7, INT32_MAX, INT32_MIN};
+static const int32_t wrong_ids[] = {-1, 3, INT32_MAX, INT32_MIN};
+
 static void what_no_model_can_read_is_refused(void **state) {
   (void)state;
 
@@ -364,9 +368,8 @@ static void what_no_model_can_read_is_refused(void **state) {
   assert_true(speaks_of(&err, "1 to 3"));
 
   /* Tokens that the model has no embedding for: the row and the position are named. */
-  static const int32_t tokens[] = {-1, 7, INT32_MAX, INT32_MIN};
   for (int i = 0; i < 4; i++) {
-    inputs[2 * S + 8] = tokens[i];
+    inputs[2 * S + 8] = wrong_tokens[i];
     assert_int_equal(trm_solver_start(s, 3, inputs, ids, &err), TRM_E_RANGE);
     assert_int_equal(err.pos, 2);
     assert_true(speaks_of(&err, "row 2, position 8") && speaks_of(&err, "0 to 6"));
@@ -375,23 +378,36 @@ static void what_no_model_can_read_is_refused(void **state) {
 
   /* Ids likewise. */
   inputs[2 * S + 8] = 6;
-  static const int32_t wrong_ids[] = {-1, 3, INT32_MAX, INT32_MIN};
   for (int i = 0; i < 4; i++) {
     ids[1] = wrong_ids[i];
     assert_int_equal(trm_solver_start(s, 3, inputs, ids, &err), TRM_E_RANGE);
     assert_true(speaks_of(&err, "row 1") && speaks_of(&err, "0 to 2"));
   }
+  trm_solver_free(s);
+  trm_solver_free(NULL);
+  trm_model_free(m);
+}
+
+static void a_puzzle_that_cannot_be_read_takes_no_row(void **state) {
+  (void)state;
 
   /* Without ids all are 0; a full solver takes no other puzzle. */
+  enum { S = 9 };
+  trm_model_config c = small_config(TRM_ARCH_TRM, S);
+  trm_model *m = small_model(&c, 4);
+  trm_solver *s;
+  trm_error err;
+  int32_t inputs[3 * S] = {0};
+  assert_int_equal(trm_solver_create(m, &(trm_solver_config){.batch = 3}, &s, &err), TRM_OK);
   assert_int_equal(trm_solver_start(s, 3, inputs, NULL, &err), TRM_OK);
   trm_solver_step(s, NULL);
   assert_int_equal(trm_solver_add(s, inputs, 0, &err), TRM_E_ARGUMENT);
   assert_true(speaks_of(&err, "all 3 rows"));
 
-  /* A single puzzle is checked as a batch is, and a refused one takes no row. */
+  /* A single puzzle is checked as a batch is. */
   trm_solver_remove(s, 0);
   for (int i = 0; i < 4; i++) {
-    inputs[8] = tokens[i];
+    inputs[8] = wrong_tokens[i];
     assert_int_equal(trm_solver_add(s, inputs, 0, &err), TRM_E_RANGE);
     assert_true(speaks_of(&err, "row 2, position 8") && speaks_of(&err, "0 to 6"));
     inputs[8] = 6;
@@ -404,7 +420,6 @@ static void what_no_model_can_read_is_refused(void **state) {
   assert_int_equal(trm_solver_add(s, inputs, 2, &err), TRM_OK);
   assert_int_equal(trm_solver_rows(s), 3);
   trm_solver_free(s);
-  trm_solver_free(NULL);
   trm_model_free(m);
 }
 
@@ -417,6 +432,7 @@ int main(void) {
       cmocka_unit_test(a_new_start_forgets_the_last),
       cmocka_unit_test(latents_have_the_names_of_the_paper),
       cmocka_unit_test(what_no_model_can_read_is_refused),
+      cmocka_unit_test(a_puzzle_that_cannot_be_read_takes_no_row),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
