@@ -146,6 +146,13 @@ static void bad_requests_are_refused(void **state) {
     assert_true(speaks_of(&err, bad[i].speaks));
     assert_false(trm__path_exists(dir));
   }
+}
+
+static void a_stopped_build_leaves_nothing(void **state) {
+  scratch *s = *state;
+  char prefix[160], dir[160];
+  snprintf(prefix, sizeof prefix, "%s", write_arc_files(s, false));
+  snprintf(dir, sizeof dir, "%s", scratch_path(s, "never"));
 
   /* Stopped while it writes, and stopped at the first look, in each form and with threads or
    * without. */
@@ -253,6 +260,7 @@ int main(void) {
       cmocka_unit_test(real_builds_are_those_of_the_reference),
       cmocka_unit_test(reports_say_what_to_know),
       cmocka_unit_test(bad_requests_are_refused),
+      cmocka_unit_test(a_stopped_build_leaves_nothing),
       cmocka_unit_test(a_test_task_needs_a_test_pair),
       cmocka_unit_test(tasks_that_are_none_are_left_out),
   };

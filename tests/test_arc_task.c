@@ -150,16 +150,6 @@ static void lines_of_tasks_are_read(void **state) {
       "{\"task_id\": \"named\", \"train\": [[[[1]], [[2]]]]}\n"
       "{\"id\": \"other\", \"examples\": [[[[1]], [[2]]]]}\n[[[[5]], [[6]]]]";
   static const char *const ids[] = {"barc-1", "named", "other", "barc-6"};
-  static const struct {
-    const char *text, *speaks;
-  } bad[] = {
-      {"{\"id\": \"a\", \"examples\": [[[[1]], [[2]]]]}\n{\"id\": \"a\", \"examples\": [[[[1]], "
-       "[[2]]]]}\n",
-       "the task a comes twice"},
-      {" \n", "there is no task"},
-      {"[[[[1]], [[2]]]]\n[[[[1]], [[2]]]\n", "line 2"},
-      {"[[[[1]], [[2]]]] [[[[1]], [[2]]]]\n", "line 1"},
-      {"[[[[1]], [[20]]]]\n", "task bad-1: pair 1"}};
   trm__arc_tasks list = {0};
   trm_error err;
   assert_int_equal(trm__make_dirs(scratch_path(s, "set"), NULL), TRM_OK);
@@ -169,6 +159,7 @@ static void lines_of_tasks_are_read(void **state) {
   for (int i = 0; i < 4; i++) assert_string_equal(list.task[i].id, ids[i]);
   assert_true(list.task[0].n_train == 1 && list.task[0].test[0].output.cell[0] == 4);
   trm__arc_tasks_free(&list);
+
   /* Packed, whatever the name says, and with the line ends of old Macs. */
   char packed_text[sizeof text];
   static const char *const packed[] = {"set/barc.jsonl.gz", "set/barc.ndjson.gz",
@@ -187,16 +178,35 @@ static void lines_of_tasks_are_read(void **state) {
     for (int i = 0; i < 4; i++) assert_string_equal(list.task[i].id, ids[i]);
     trm__arc_tasks_free(&list);
   }
-  static const char wide[] = "\xff\xfe[\0[\0";
-  write_bytes(scratch_path(s, "wide.jsonl"), wide, sizeof wide - 1);
-  assert_int_equal(trm__arc_tasks_load(s->path, &list, &err), TRM_E_FORMAT);
-  assert_true(speaks_of(&err, "wide.jsonl is text in UTF-16"));
+
   /* It may be a subset. */
   char prefix[160];
   snprintf(prefix, sizeof prefix, "%s", scratch_path(s, "set"));
   assert_int_equal(trm__arc_tasks_load_subset(prefix, "barc.jsonl", &list, NULL), TRM_OK);
   assert_int_equal(list.n, 4);
   trm__arc_tasks_free(&list);
+}
+
+static void bad_lines_are_named(void **state) {
+  scratch *s = *state;
+  static const struct {
+    const char *text, *speaks;
+  } bad[] = {
+      {"{\"id\": \"a\", \"examples\": [[[[1]], [[2]]]]}\n{\"id\": \"a\", \"examples\": [[[[1]], "
+       "[[2]]]]}\n",
+       "the task a comes twice"},
+      {" \n", "there is no task"},
+      {"[[[[1]], [[2]]]]\n[[[[1]], [[2]]]\n", "line 2"},
+      {"[[[[1]], [[2]]]] [[[[1]], [[2]]]]\n", "line 1"},
+      {"[[[[1]], [[20]]]]\n", "task bad-1: pair 1"}};
+  trm__arc_tasks list = {0};
+  trm_error err;
+  static const char wide[] = "\xff\xfe[\0[\0";
+  write_bytes(scratch_path(s, "wide.jsonl"), wide, sizeof wide - 1);
+  assert_int_equal(trm__arc_tasks_load(s->path, &list, &err), TRM_E_FORMAT);
+  assert_true(speaks_of(&err, "wide.jsonl is text in UTF-16"));
+
+  /* The file, and the line or the task. */
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     write_bytes(scratch_path(s, "bad.ndjson"), bad[i].text, strlen(bad[i].text));
     assert_int_not_equal(trm__arc_tasks_load(s->path, &list, &err), TRM_OK);
@@ -348,6 +358,7 @@ int main(void) {
       cmocka_unit_test(single_tasks_and_folders_are_read),
       cmocka_unit_test(forms_of_a_task_are_the_same),
       cmocka_unit_test(lines_of_tasks_are_read),
+      cmocka_unit_test(bad_lines_are_named),
       cmocka_unit_test(null_outputs_are_hidden),
       cmocka_unit_test(names_may_have_other_marks),
       cmocka_unit_test(what_is_no_task_is_counted),

@@ -232,76 +232,103 @@ static void save(const char *path, trm__npy_type type, int64_t rows, int64_t col
   assert_int_equal(trm__npy_save(path, type, cols ? 2 : 1, shape, data, NULL), TRM_OK);
 }
 
-static void saved_predictions_vote_the_same(void **state) {
-  scratch *s = *state;
+/* The answers of the set in files, as bytes and as integers, with their q and ids. */
+typedef struct saved {
+  char dir[160], preds[160], ints[160], q[160], ids[160];
+  float q_values[ARC_MAX];
+  int32_t id_values[ARC_MAX];
+} saved;
+
+static saved save_predictions(scratch *s) {
   static uint8_t bytes[ARC_MAX * TRM__ARC_CELLS];
   static int32_t ints[ARC_MAX * TRM__ARC_CELLS];
-  float q[ARC_MAX];
-  int32_t ids[ARC_MAX];
-  char dir[160], preds[160], other[160], q_path[160], id_path[160];
-  snprintf(dir, sizeof dir, "%s", make_set(s, 6));
-  snprintf(preds, sizeof preds, "%s/p.npy", s->dir);
-  snprintf(other, sizeof other, "%s/p4.npy", s->dir);
-  snprintf(q_path, sizeof q_path, "%s/q.npy", s->dir);
-  snprintf(id_path, sizeof id_path, "%s/ids.npy", s->dir);
+  saved p;
+  snprintf(p.dir, sizeof p.dir, "%s", make_set(s, 6));
+  snprintf(p.preds, sizeof p.preds, "%s/p.npy", s->dir);
+  snprintf(p.ints, sizeof p.ints, "%s/p4.npy", s->dir);
+  snprintf(p.q, sizeof p.q, "%s/q.npy", s->dir);
+  snprintf(p.ids, sizeof p.ids, "%s/ids.npy", s->dir);
+
   for (int i = 0; i < set.n; i++) {
     for (int k = 0; k < TRM__ARC_CELLS; k++)
       bytes[i * TRM__ARC_CELLS + k] =
           (uint8_t)(ints[i * TRM__ARC_CELLS + k] = set.example[i].answer[k]);
-    q[i] = (float)set.example[i].q;
-    ids[i] = set.example[i].id;
+    p.q_values[i] = (float)set.example[i].q;
+    p.id_values[i] = set.example[i].id;
   }
-  save(preds, TRM__NPY_U1, set.n, TRM__ARC_CELLS, bytes);
-  save(other, TRM__NPY_I4, set.n, TRM__ARC_CELLS, ints);
-  save(q_path, TRM__NPY_F4, set.n, 0, q);
-  save(id_path, TRM__NPY_I4, set.n, 0, ids);
-  trm_dataset *d = open_small_data(dir);
+  save(p.preds, TRM__NPY_U1, set.n, TRM__ARC_CELLS, bytes);
+  save(p.ints, TRM__NPY_I4, set.n, TRM__ARC_CELLS, ints);
+  save(p.q, TRM__NPY_F4, set.n, 0, p.q_values);
+  save(p.ids, TRM__NPY_I4, set.n, 0, p.id_values);
+  return p;
+}
+
+static void saved_predictions_vote_the_same(void **state) {
+  scratch *s = *state;
+  const saved p = save_predictions(s);
+  trm_dataset *d = open_small_data(p.dir);
   trm_error err;
   bool all[ARC_MAX];
   memset(all, true, sizeof all);
+
+  /* With ids and without, which then follow from the data. */
   for (int k = 0; k < 2; k++) {
-    trm_arc_votes *v = open_votes(dir);
-    assert_int_equal(trm_arc_votes_add_files(v, d, k ? other : preds, q_path, k ? NULL : id_path,
+    trm_arc_votes *v = open_votes(p.dir);
+    assert_int_equal(trm_arc_votes_add_files(v, d, k ? p.ints : p.preds, p.q, k ? NULL : p.ids,
                                              NULL, NULL, &err),
                      TRM_OK);
     check(s, v, all);
     trm_arc_votes_free(v);
   }
+
+  /* In whatever form the arrays are. */
   for (int f = 0; f < NPY_FORMS; f += 5) {
-    trm_arc_votes *v = open_votes(dir);
-    npy_form_again(other, npy_forms[f], NAN);
-    npy_form_again(q_path, (npy_form){f % 2 ? ">f4" : "<f8", true, 2}, NAN);
-    npy_form_again(id_path, npy_forms[f], NAN);
-    if (trm_arc_votes_add_files(v, d, other, q_path, id_path, NULL, NULL, &err) != TRM_OK)
+    trm_arc_votes *v = open_votes(p.dir);
+    npy_form_again(p.ints, npy_forms[f], NAN);
+    npy_form_again(p.q, (npy_form){f % 2 ? ">f4" : "<f8", true, 2}, NAN);
+    npy_form_again(p.ids, npy_forms[f], NAN);
+    if (trm_arc_votes_add_files(v, d, p.ints, p.q, p.ids, NULL, NULL, &err) != TRM_OK)
       fail_msg("%s: %s", npy_forms[f].descr, err.msg);
     check(s, v, all);
     trm_arc_votes_free(v);
   }
-  /* What does not fit. */
-  trm_arc_votes *v = open_votes(dir);
-  npy_form_again(other, (npy_form){">f4", true, 1}, 1.5);
-  assert_int_equal(trm_arc_votes_add_files(v, d, other, q_path, NULL, NULL, NULL, &err),
+  trm_dataset_free(d);
+}
+
+static void predictions_that_do_not_fit_are_refused(void **state) {
+  saved p = save_predictions(*state);
+  trm_dataset *d = open_small_data(p.dir);
+  trm_arc_votes *v = open_votes(p.dir);
+  trm_error err;
+  static const int32_t zeros[(ARC_MAX + 1) * TRM__ARC_CELLS / 2];
+
+  /* Fractions, with the file and the element. */
+  npy_form_again(p.ints, (npy_form){">f4", true, 1}, 1.5);
+  assert_int_equal(trm_arc_votes_add_files(v, d, p.ints, p.q, NULL, NULL, NULL, &err),
                    TRM_E_FORMAT);
-  assert_true(speaks_of(&err, other) && speaks_of(&err, "element [0, 0] is 1.5"));
-  npy_form_again(id_path, (npy_form){"<f8", false, 1}, 1.5);
-  assert_int_equal(trm_arc_votes_add_files(v, d, preds, q_path, id_path, NULL, NULL, &err),
+  assert_true(speaks_of(&err, p.ints) && speaks_of(&err, "element [0, 0] is 1.5"));
+  npy_form_again(p.ids, (npy_form){"<f8", false, 1}, 1.5);
+  assert_int_equal(trm_arc_votes_add_files(v, d, p.preds, p.q, p.ids, NULL, NULL, &err),
                    TRM_E_FORMAT);
-  assert_true(speaks_of(&err, id_path) && speaks_of(&err, "element [0] is 1.5"));
-  ids[5]++;
-  save(id_path, TRM__NPY_I4, set.n, 0, ids);
-  assert_int_equal(trm_arc_votes_add_files(v, d, preds, q_path, id_path, NULL, NULL, &err),
+  assert_true(speaks_of(&err, p.ids) && speaks_of(&err, "element [0] is 1.5"));
+
+  /* The id of another row. */
+  p.id_values[5]++;
+  save(p.ids, TRM__NPY_I4, set.n, 0, p.id_values);
+  assert_int_equal(trm_arc_votes_add_files(v, d, p.preds, p.q, p.ids, NULL, NULL, &err),
                    TRM_E_RANGE);
   assert_true(speaks_of(&err, "row 5"));
-  q[7] = NAN;
-  save(q_path, TRM__NPY_F4, set.n, 0, q);
-  assert_int_equal(trm_arc_votes_add_files(v, d, preds, q_path, NULL, NULL, NULL, &err),
+
+  /* A q that is no number, one q too few, and arrays of another shape. */
+  p.q_values[7] = NAN;
+  save(p.q, TRM__NPY_F4, set.n, 0, p.q_values);
+  assert_int_equal(trm_arc_votes_add_files(v, d, p.preds, p.q, NULL, NULL, NULL, &err),
                    TRM_E_NUMERIC);
-  save(q_path, TRM__NPY_F4, set.n - 1, 0, q);
-  assert_int_equal(trm_arc_votes_add_files(v, d, preds, q_path, NULL, NULL, NULL, &err),
+  save(p.q, TRM__NPY_F4, set.n - 1, 0, p.q_values);
+  assert_int_equal(trm_arc_votes_add_files(v, d, p.preds, p.q, NULL, NULL, NULL, &err),
                    TRM_E_SHAPE);
-  save(other, TRM__NPY_I4, set.n + 1, TRM__ARC_CELLS / 2, ints);
-  assert_int_equal(trm_arc_votes_add_files(v, d, other, q_path, NULL, NULL, NULL, &err),
-                   TRM_E_SHAPE);
+  save(p.ints, TRM__NPY_I4, set.n + 1, TRM__ARC_CELLS / 2, zeros);
+  assert_int_equal(trm_arc_votes_add_files(v, d, p.ints, p.q, NULL, NULL, NULL, &err), TRM_E_SHAPE);
   trm_arc_votes_free(v);
   trm_dataset_free(d);
 }
@@ -480,6 +507,7 @@ int main(void) {
       cmocka_unit_test(what_is_no_vote_is_counted),
       cmocka_unit_test(memory_is_what_is_promised),
       cmocka_unit_test(saved_predictions_vote_the_same),
+      cmocka_unit_test(predictions_that_do_not_fit_are_refused),
       cmocka_unit_test(golden_votes_are_equal),
       cmocka_unit_test(false_data_sets_are_refused),
       cmocka_unit_test(hidden_outputs_are_not_scored),

@@ -195,7 +195,26 @@ static void tables_of_others_are_read(void **state) {
               {"1;SoG;S G\n2;GoS;G S\n", "3,2", 2, 0},
               {"answer;puzzle\nSoG;S G\n", "2,1", 1, 0}};
 
-  /* Tables that are not. */
+  /* A maze of free cells only is none, and not an empty row either. */
+  trm_error err;
+  for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+    trm_build_report report;
+    const trm_maze_build_config config = {.rows = 1, .cols = 3, .columns = good[i].columns};
+    const trm_status st = build(s, good[i].text, NULL, config, &report, &err);
+    if (good[i].mazes < 0) {
+      assert_int_equal(st, TRM_E_PUZZLE);
+      continue;
+    }
+
+    /* Mazes and empty rows are counted. */
+    if (st != TRM_OK) fail_msg("%zu: %s", i, err.msg);
+    assert_int_equal(report.train_puzzles, good[i].mazes);
+    assert_int_equal(report.empty_rows, good[i].empty);
+  }
+}
+
+static void tables_that_are_not_understood_are_refused(void **state) {
+  scratch *s = *state;
   static const struct {
     const char *text, *columns, *word;
     trm_status code;
@@ -207,24 +226,8 @@ static void tables_of_others_are_read(void **state) {
       {"question,answer\nS\xc3\xa9G,SoG\n", NULL, "'\xc3\xa9' is no cell", TRM_E_FORMAT},
       {"question,answer\nS,SoG\n", NULL, "has 3 characters, here is 1", TRM_E_FORMAT}};
 
-  /* A maze of free cells only is none, and not an empty row either. */
+  /* By what is wrong. */
   trm_error err;
-  for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-    trm_build_report report;
-    const trm_maze_build_config config = {.rows = 1, .cols = 3, .columns = good[i].columns};
-    const trm_status st = build(s, good[i].text, NULL, config, &report, &err);
-    if (good[i].mazes < 0) { /* a maze of free cells only is none, not an empty row */
-      assert_int_equal(st, TRM_E_PUZZLE);
-      continue;
-    }
-
-    /* Mazes and empty rows are counted. */
-    if (st != TRM_OK) fail_msg("%zu: %s", i, err.msg);
-    assert_int_equal(report.train_puzzles, good[i].mazes);
-    assert_int_equal(report.empty_rows, good[i].empty);
-  }
-
-  /* Refused by what is wrong. */
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     const trm_maze_build_config config = {.rows = 1, .cols = 3, .columns = bad[i].columns};
     assert_int_equal(build(s, bad[i].text, NULL, config, NULL, &err), bad[i].code);
@@ -252,6 +255,7 @@ static void an_endless_row_is_refused(void **state) {
 
 static void csv_becomes_a_folder(void **state) {
   scratch *s = *state;
+
   /* The second test maze is a training maze mirrored; the third is new, the last repeats it. */
   static const char odd[] = HEAD "a,S #  #  G,S #oo#  G,3\n";
   static const char good[] = HEAD "a,S #  #  G,So# o# oG,3\na,S G      ,SoG      ,3\n";
@@ -260,6 +264,8 @@ static void csv_becomes_a_folder(void **state) {
       "a,GS       ,GS       ,1\n";
   trm_build_report report;
   trm_error err;
+
+  /* An answer that is no shortest path; then what the report counts. */
   assert_int_equal(build(s, odd, NULL, (trm_maze_build_config){0}, NULL, &err), TRM_E_PUZZLE);
   if (build(s, good, test, (trm_maze_build_config){.aug = true}, &report, &err) != TRM_OK)
     fail_msg("%s", err.msg);
@@ -269,6 +275,8 @@ static void csv_becomes_a_folder(void **state) {
   assert_int_equal(report.duplicates_in_test, 1);
   assert_int_equal(report.overlap, 1);
   assert_int_equal(report.symmetric_overlap, 1);
+
+  /* The eight images of a maze, in the order of the transforms, each with a path of its own. */
   trm_dataset *d;
   char dir[160];
   snprintf(dir, sizeof dir, "%s", scratch_path(s, "built"));
@@ -289,6 +297,8 @@ static void csv_becomes_a_folder(void **state) {
     assert_true(trm_maze_solves(3, 3, q, a));
   }
   trm_dataset_free(d);
+
+  /* A maze that is no square has four; a subsample is of as many mazes as is said. */
   if (build(s, HEAD "a,S  G## #,SooG## #,1\n", NULL,
             (trm_maze_build_config){.rows = 2, .cols = 4, .aug = true}, &report, &err) != TRM_OK)
     fail_msg("%s", err.msg);
@@ -308,6 +318,7 @@ int main(void) {
       cmocka_unit_test(bad_csv_is_refused),
       cmocka_unit_test(csv_becomes_a_folder),
       cmocka_unit_test(tables_of_others_are_read),
+      cmocka_unit_test(tables_that_are_not_understood_are_refused),
       cmocka_unit_test(an_endless_row_is_refused),
   };
   return cmocka_run_group_tests(tests, scratch_open, scratch_close);

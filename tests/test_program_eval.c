@@ -275,7 +275,7 @@ static void saved_predictions_vote_like_the_evaluation(void **state) {
   scratch *s = *state;
 
   /* Predictions, halting values and submissions. */
-  char p[160], q[160], a[160], b[160], pooled[400], both[400];
+  char p[160], q[160], a[160], b[160];
   in(s, p, "arc_p.npy");
   in(s, q, "arc_q.npy");
   in(s, a, "a.json");
@@ -304,17 +304,31 @@ static void saved_predictions_vote_like_the_evaluation(void **state) {
   same_files(a, b);
   trm__json_free(again);
   trm__json_free(root);
+}
+
+static void the_number_of_votes_is_told(void **state) {
+  scratch *s = *state;
+  char text[400];
 
   /* With a limit the score says of how many answers it is; without one it does not. */
   want(RUN("eval", arc_model, arc_dir, "--limit", "3"), 0);
   says(out_text, "pass@2 ");
   says(out_text, "test inputs have no prediction");
-  snprintf(both, sizeof both, "only 3 of %lld answers voted", (long long)set.n);
-  says(out_text, both);
+  snprintf(text, sizeof text, "only 3 of %lld answers voted", (long long)set.n);
+  says(out_text, text);
   want(RUN("eval", arc_model, arc_dir), 0);
   assert_null(strstr(out_text, "answers voted"));
+}
 
-  /* Several evaluations are pooled; each needs its halting values. */
+/* Of the predictions that were saved above. */
+static void evaluations_are_pooled(void **state) {
+  scratch *s = *state;
+  char p[160], q[160], a[160], pooled[400], both[400];
+  in(s, p, "arc_p.npy");
+  in(s, q, "arc_q.npy");
+  in(s, a, "a.json");
+
+  /* Several evaluations vote together; each needs its halting values. */
   snprintf(pooled, sizeof pooled, "%s,%s", p, p);
   snprintf(both, sizeof both, "%s,%s", q, q);
   want(RUN("arc", "vote", "--data", arc_dir, "--preds", pooled, "--q", both), 0);
@@ -524,6 +538,8 @@ int main(void) {
       cmocka_unit_test(what_cannot_be_written_is_kept),
       cmocka_unit_test(answers_are_checked_by_the_rules),
       cmocka_unit_test(saved_predictions_vote_like_the_evaluation),
+      cmocka_unit_test(the_number_of_votes_is_told),
+      cmocka_unit_test(evaluations_are_pooled),
       cmocka_unit_test(submissions_are_scored),
       cmocka_unit_test(untrained_tasks_are_told),
       cmocka_unit_test(training_votes_when_asked),
