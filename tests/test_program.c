@@ -5,21 +5,13 @@
 #include <sys/stat.h>
 
 #include "json_text.h"
-#include "launch.h"
+#include "tiny_runs.h"
 
-static char data_dir[160], model_dir[160];
-/* A model so small that an update takes about a millisecond. */
-static char data_setting[200], out_setting[200];
+#define TINY TINY_RUN("1000")
 
-#define TINY                                                                             \
-  "preset=sudoku4", data_setting, out_setting, "arch.hidden_size=32", "arch.H_cycles=2", \
-      "arch.L_cycles=2", "arch.halt_max_steps=3", "global_batch_size=16", "epochs=1000", \
-      "lr=1e-3", "threads=1"
-
+/* FILE of a run, with best and last as the steps that they name. */
 static const char *in_run(scratch *s, const char *run, const char *file) {
-  char name[96];
-  snprintf(name, sizeof name, "runs/Data4-trm/%s%s%s", run, *file ? "/" : "", file);
-  return through_pointer(scratch_path(s, name));
+  return through_pointer(run_path(s, run, file));
 }
 
 static void same_file(scratch *s, const char *a, const char *b, const char *file) {
@@ -437,6 +429,8 @@ static void test_no_name(void **state) {
 static void test_eval(void **state) {
   scratch *s = *state;
   char preds[200];
+
+  /* A run's best checkpoint is scored, and predictions are saved as NumPy has them. */
   want(RUN("eval", model_dir, data_dir, "--steps", "2"), 0);
   says(out_text, "exact");
   says(err_text, "best checkpoint");
@@ -454,6 +448,7 @@ static void test_eval(void **state) {
   assert_memory_equal(bytes, "\x93NUMPY\x01\x00\x76\x00", 10);
   says((char *)bytes + 10, "'shape': (5, 16)");
   free(bytes);
+
   /* A bar that every q is above, and one that none is. */
   want(RUN("eval", model_dir, data_dir, "--halt", "q=-1000", "--json"), 0);
   root = json_of(out_text);
@@ -466,6 +461,8 @@ static void test_eval(void **state) {
   want(RUN("eval", model_dir, data_dir, "--halt=q=1000"), 0);
   says(out_text, "at most 3 supervision steps");
   says(out_text, "3.00 on average");
+
+  /* What cannot be scored or saved is said before any work. */
   want(RUN("eval", model_dir, data_dir, "--halt", "q>1"), 2);
   says(err_text, "never, q or q=LOGIT");
   want(RUN("eval", model_dir, data_dir, "--split", "nope"), 1);
@@ -476,6 +473,8 @@ static void test_eval(void **state) {
 
 static void test_solve(void **state) {
   scratch *s = *state;
+
+  /* A line that is no puzzle, and inputs without one. */
   want(RUN_INPUT("# two\n1...\n", "solve", model_dir, "-"), 3);
   says(err_text, "stdin:2:");
   const char *const empty[] = {"", "\n  # none\n\n", "\xef\xbb\xbf", "\r\r"};
@@ -484,11 +483,15 @@ static void test_solve(void **state) {
     assert_string_equal(out_text, "");
     says(err_text, "stdin holds no puzzle");
   }
+
+  /* What is right is answered, what is not is named with its place. */
   want(RUN_INPUT("12343412........\r\n# again\n000000000000000z\n", "solve", model_dir, "-"), 3);
   says(out_text, "valid: ");
   says(err_text, "stdin:3:16: ");
   want(RUN_INPUT("11..............", "solve", model_dir, "-"), 3);
   says(err_text, "stands twice");
+
+  /* In JSON, step by step, and without codes for a terminal. */
   want(RUN("solve", model_dir, "--puzzle", "12343412........", "--json"), 0);
   trm__json *root = json_of(out_text);
   assert_non_null(root);
@@ -501,9 +504,12 @@ static void test_solve(void **state) {
   says(out_text, "step 3 of 3");
   says(out_text, "---");
   assert_null(strstr(out_text, "\033"));
+
   /* Hardly trained: somewhere among many blank grids an answer is wrong. */
   want(RUN("solve", model_dir, "--puzzle", "................", "--check", "--steps", "1"), 4);
   says(out_text, "valid: no");
+
+  /* Options that mean nothing, and a bar that every q is above. */
   want(RUN("solve", model_dir, "--show", "all"), 2);
   want(RUN("solve", model_dir, "--halt", "q="), 2);
   says(err_text, "never, q or q=LOGIT");
@@ -560,21 +566,7 @@ static void test_terminal(void **state) {
 }
 
 static int set_up(void **state) {
-  if (scratch_open(state) != 0) return -1;
-  scratch *s = *state;
-  trm_build_report report;
-  trm_error err;
-  snprintf(data_dir, sizeof data_dir, "%s/data4", s->dir);
-  snprintf(data_setting, sizeof data_setting, "data_paths=[%s]", data_dir);
-  snprintf(out_setting, sizeof out_setting, "out=%s/runs", s->dir);
-  const trm_sudoku_gen_config config = {
-      .size = 4, .n_train = 64, .n_test = 16, .seed = 3, .threads = 1, .output_dir = data_dir};
-  if (trm_gen_sudoku(&config, &report, &err) != TRM_OK) {
-    print_message("%s\n", err.msg);
-    return -1;
-  }
-  snprintf(model_dir, sizeof model_dir, "%s", in_run(s, "model", ""));
-  return RUN("train", TINY, "run_name=model", "max_updates=2");
+  return open_runs(state, 64, 16, 3);
 }
 
 int main(void) {

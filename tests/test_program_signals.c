@@ -4,22 +4,9 @@
 
 #include "io/npy.h"
 #include "json_text.h"
-#include "launch.h"
+#include "tiny_runs.h"
 
-static char data_dir[160], model_dir[160];
-static char data_setting[200], out_setting[200];
-
-/* An update takes about a millisecond. */
-#define TINY                                                                                \
-  "preset=sudoku4", data_setting, out_setting, "arch.hidden_size=32", "arch.H_cycles=2",    \
-      "arch.L_cycles=2", "arch.halt_max_steps=3", "global_batch_size=16", "epochs=1000000", \
-      "lr=1e-3", "threads=1"
-
-static const char *in_run(scratch *s, const char *run, const char *file) {
-  char name[96];
-  snprintf(name, sizeof name, "runs/Data4-trm/%s%s%s", run, *file ? "/" : "", file);
-  return scratch_path(s, name);
-}
+#define TINY TINY_RUN("1000000")
 
 static bool is_there(scratch *s, const char *name) {
   struct stat info;
@@ -30,14 +17,14 @@ static void same_run(scratch *s, const char *a, const char *b) {
   static const char *const files[] = {"last/model.safetensors", "last/trainer.safetensors"};
   for (int i = 0; i < 2; i++) {
     char first[160];
-    snprintf(first, sizeof first, "%s", in_run(s, a, files[i]));
-    same_files(first, in_run(s, b, files[i]));
+    snprintf(first, sizeof first, "%s", run_path(s, a, files[i]));
+    same_files(first, run_path(s, b, files[i]));
   }
 }
 
 static void check_log(scratch *s, const char *run) {
   char line[4096];
-  FILE *f = fopen(in_run(s, run, "log.jsonl"), "r");
+  FILE *f = fopen(run_path(s, run, "log.jsonl"), "r");
   assert_non_null(f);
   while (fgets(line, sizeof line, f))
     if (*line != '{') fail_msg("in log.jsonl: %s", line);
@@ -114,9 +101,9 @@ static void signals_lose_nothing(void **state) {
   /* A run that goes on and on. */
   scratch *s = *state;
   char path[160], log[160], updates[40], last[160];
-  snprintf(path, sizeof path, "%s", in_run(s, "stopped", ""));
-  snprintf(log, sizeof log, "%s", in_run(s, "stopped", "log.jsonl"));
-  snprintf(last, sizeof last, "%s", in_run(s, "stopped", "last/run.json"));
+  snprintf(path, sizeof path, "%s", run_path(s, "stopped", ""));
+  snprintf(log, sizeof log, "%s", run_path(s, "stopped", "log.jsonl"));
+  snprintf(last, sizeof last, "%s", run_path(s, "stopped", "last/run.json"));
   pid_t child =
       start(s, ARGS("train", TINY, "run_name=stopped", "max_updates=100000"), &(launch){0}, -1);
 
@@ -148,7 +135,7 @@ static void signals_lose_nothing(void **state) {
 static void a_run_goes_on(scratch *s, const char *name, const launch *l, const int *sent, int n) {
   char setting[64], log[160];
   snprintf(setting, sizeof setting, "run_name=%s", name);
-  snprintf(log, sizeof log, "%s", in_run(s, name, "log.jsonl"));
+  snprintf(log, sizeof log, "%s", run_path(s, name, "log.jsonl"));
   pid_t child = start(s, ARGS("train", TINY, setting, "max_updates=300"), l, -1);
   await_growth(log, 0);
   for (int i = 0; i < n; i++) {
@@ -171,7 +158,7 @@ static void other_signals_change_nothing(void **state) {
 static pid_t start_endless(scratch *s, const char *run, const launch *l) {
   char setting[64], log[160];
   snprintf(setting, sizeof setting, "run_name=%s", run);
-  snprintf(log, sizeof log, "%s", in_run(s, run, "log.jsonl"));
+  snprintf(log, sizeof log, "%s", run_path(s, run, "log.jsonl"));
   pid_t child = start(s, ARGS("train", TINY, setting, "max_updates=100000"), l, -1);
   await_growth(log, 0);
   return child;
@@ -377,21 +364,7 @@ static void cut_test_data_are_not_scored(void **state) {
 /* --- all --- */
 
 static int set_up(void **state) {
-  if (scratch_open(state)) return -1;
-  scratch *s = *state;
-  trm_error err;
-  trm_build_report report;
-  snprintf(data_dir, sizeof data_dir, "%s/data4", s->dir);
-  snprintf(data_setting, sizeof data_setting, "data_paths=[%s]", data_dir);
-  snprintf(out_setting, sizeof out_setting, "out=%s/runs", s->dir);
-  const trm_sudoku_gen_config config = {
-      .size = 4, .n_train = 60, .n_test = 12, .threads = 1, .output_dir = data_dir};
-  if (trm_gen_sudoku(&config, &report, &err) != TRM_OK) {
-    print_message("%s\n", err.msg);
-    return -1;
-  }
-  snprintf(model_dir, sizeof model_dir, "%s", in_run(s, "model", ""));
-  return RUN("train", TINY, "run_name=model", "max_updates=2");
+  return open_runs(state, 60, 12, 0);
 }
 
 int main(void) {
