@@ -65,6 +65,8 @@ static inline trm__arc_grid arc_guess(const trm__arc_grid *right, trm__rng *r) {
 static inline void arc_make(arc_set *s, uint64_t seed) {
   trm__rng r = trm__rng_at(seed, TRM__RNG_TEST, 7, 0);
   memset(s, 0, sizeof *s);
+
+  /* Tasks, of which one has the same input twice, and their copies. */
   for (int t = 0; t < ARC_TASKS; t++) {
     for (int i = 0; i < arc_tests[t]; i++) {
       s->input[t][i] = t == 2 && i == 1 ? s->input[t][0] : arc_random(&r, 2);
@@ -80,6 +82,8 @@ static inline void arc_make(arc_set *s, uint64_t seed) {
       for (int v = 1; v < 10; v++) copy->colour[v] = (uint8_t)colours[v - 1];
     }
   }
+
+  /* Each copy of each test input, with a prediction that is right now and then. */
   for (int t = 0; t < ARC_TASKS; t++)
     for (int c = 0; c < ARC_COPIES; c++)
       for (int i = 0; i < arc_tests[t]; i++) {

@@ -250,6 +250,8 @@ static void names_may_have_other_marks(void **state) {
       {"%s/p_training-challenges.json", "%s/p_training-solutions.json"},
       {"%s/p-training-challenges.json", "%s/p-training-solutions.json"},
       {"%s/p-training_challenges.json", "%s/p-training_solutions.json"}};
+
+  /* Each pair of names, of which the one that is preferred is read. */
   char prefix[160], path[200];
   snprintf(prefix, sizeof prefix, "%s/p", s->dir);
   for (int i = 3; i >= 0; i--) { /* each goes before those that are there already */
@@ -263,6 +265,7 @@ static void names_may_have_other_marks(void **state) {
     trm__arc_tasks_free(&list);
     write_bytes(path, wrong, sizeof wrong - 1);
   }
+
   /* Solutions of another form, packed, where there is no better one. */
   trm__arc_tasks list = {0};
   for (int i = 0; i < 4; i++) {
@@ -285,6 +288,8 @@ static void what_is_no_task_is_counted(void **state) {
       " \"late\": {\"train\": [[[[1]], [[2]]]], \"test\": [{\"input\": [[5]]}]},"
       " \"ragged\": [[[[1]], [[2]]], [[[1, 2], [1]], [[2]]]]}";
   static const char solutions[] = "{\"good\": [[[6]]], \"late\": [[[6], []]]}";
+
+  /* What is valid is kept, and what is not is counted, told and stands for its test inputs. */
   trm__arc_tasks list = {.lenient = true};
   load_text(s, text, &list);
   assert_true(list.n == 6 && list.invalid.tasks == 4);
@@ -293,12 +298,15 @@ static void what_is_no_task_is_counted(void **state) {
   const trm__arc_task *pink = &list.task[1];
   assert_true(pink->invalid && pink->n_train == 0 && pink->n_test == 2);
   assert_true(pink->test[1].input.rows == 1 && pink->test[1].input.cell[0] == 0);
+
+  /* Solutions that are none make their task one of them. */
   write_bytes(scratch_path(s, "s.json"), solutions, sizeof solutions - 1);
   assert_int_equal(trm__arc_tasks_solve(s->path, &list, NULL), TRM_OK);
   assert_true(list.invalid.tasks == 5 && list.task[4].invalid);
   assert_int_equal(trm__arc_tasks_keep_valid(&list), 5);
   assert_true(list.n == 1 && list.task[0].test[0].output.cell[0] == 6);
   trm__arc_tasks_free(&list);
+
   /* A file that is broken is none of them, and neither is an id. */
   trm_error err;
   list.lenient = true;
@@ -309,6 +317,7 @@ static void what_is_no_task_is_counted(void **state) {
   write_bytes(s->path, named, sizeof named - 1);
   assert_int_equal(trm__arc_tasks_load(s->path, &list, &err), TRM_E_FORMAT);
   trm__arc_tasks_free(&list);
+
   /* Without leave it is an error, and told which task it is about. */
   write_bytes(s->path, text, sizeof text - 1);
   assert_int_equal(trm__arc_tasks_load(s->path, &list, &err), TRM_E_RANGE);

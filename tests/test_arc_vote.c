@@ -461,6 +461,8 @@ static void hidden_outputs_are_not_scored(void **state) {
   trm_arc_counts c;
   make_set(s, 5);
   const trm__arc_grid zero = {.rows = 1, .cols = 1};
+
+  /* With the outputs of one task hidden, and with all. */
   for (int hide = 0; hide < 2; hide++) {
     for (int t = 0; t < ARC_TASKS; t++)
       for (int test = 0; test < arc_tests[t]; test++)
@@ -473,18 +475,23 @@ static void hidden_outputs_are_not_scored(void **state) {
     assert_true(c.tasks == ARC_TASKS && c.scored == (hide ? 0 : ARC_TASKS));
     assert_int_equal(c.hidden, hide ? c.inputs : 0);
     for (int i = 0; i < N_K; i++) assert_true(hide ? isnan(pass[i]) : pass[i] >= 0);
+
+    /* An answer to a hidden output is not called right. */
     trm_arc_answer best;
     int found;
     assert_int_equal(trm_arc_votes_answers(v, 0, 0, 1, &best, &found, NULL), TRM_OK);
     if (hide) assert_false(found && best.right);
     trm_arc_votes_free(v);
   }
+
   /* A file of tasks tells of each test input whether its output is known. */
   static const char text[] =
       "{\"a\": {\"train\": [{\"input\": [[1]], \"output\": [[2]]}], \"test\": [{\"input\": [[1]], "
       "\"output\": [[0]]}, {\"input\": [[2]]}]}, \"b\": {\"train\": [{\"input\": [[1]], "
       "\"output\": "
       "[[2]]}], \"test\": [{\"input\": [[3]]}]}}";
+
+  /* One of three outputs is known: only that one counts. */
   static const char *const names[] = {"<blank>", "a", "b"};
   trm_arc_tasks *tasks;
   trm_arc_votes *v;

@@ -169,6 +169,8 @@ static void what_stands_beside_a_puzzle_is_not_passed_over(void **state) {
               "question,answer\n",
               1,
               {"UTF-16", "save it as UTF-8"}}};
+
+  /* Each is refused at its place, though the puzzle itself could be read. */
   scratch *s = *state;
   trm_error err;
   const trm_sudoku_build_config strict = {0}, config = {.skip_invalid = true};
@@ -178,6 +180,7 @@ static void what_stands_beside_a_puzzle_is_not_passed_over(void **state) {
     for (int k = 0; k < 2; k++) assert_true(speaks_of(&err, bad[i].word[k]));
     assert_int_equal(count_names(s, "beside"), 0);
   }
+
   /* A comment may stand there, also with a comma in the first line. */
   trm_build_report report;
   if (build(s, "1.3.34..2143432.  # easy, 2\n" Q1 "# hard\n", NULL, "beside", config, &report,
@@ -192,6 +195,8 @@ static void bad_rows_are_left_out_on_demand(void **state) {
   static const char text[] = HEAD "a," Q1 "," A1 ",1\n,,,\nb," Q1 "," A2
                                   ",1\nc,1..z,,\n,,,\n"
                                   "d,1...............,,\n";
+
+  /* The first bad row ends a build, and the message has the way on. */
   scratch *s = *state;
   trm_build_report report;
   trm_error err;
@@ -201,6 +206,8 @@ static void bad_rows_are_left_out_on_demand(void **state) {
   assert_int_equal(build(s, "1...............\n", NULL, "left", config, &report, &err),
                    TRM_E_PUZZLE);
   assert_true(speaks_of(&err, "more than one solution; --skip-invalid leaves it out"));
+
+  /* With it rows are left out, and counted by what is wrong about them. */
   config.skip_invalid = true;
   if (build(s, text, HEAD "a," Q1 "," A1 ",\n,,,\n", "left", config, &report, &err))
     fail_msg("%s", err.msg);
@@ -208,6 +215,7 @@ static void bad_rows_are_left_out_on_demand(void **state) {
   assert_int_equal(report.unreadable, 2);
   assert_int_equal(report.skipped, 1);
   assert_int_equal(report.empty_rows, 3);
+
   /* What is left out says nothing of the size of the others. */
   static const char first[] = HEAD
       "a,z"
@@ -216,6 +224,7 @@ static void bad_rows_are_left_out_on_demand(void **state) {
   if (build(s, first, NULL, "left", config, &report, &err)) fail_msg("%s", err.msg);
   assert_int_equal(report.train_puzzles, 1);
   assert_int_equal(report.unreadable, 1);
+
   /* Nothing is left: then the first error is told. */
   assert_int_equal(build(s, HEAD "a,1..z,,\nb,1,,\n", NULL, "none", config, NULL, &err),
                    TRM_E_FORMAT);
@@ -263,6 +272,7 @@ static void write_sixteen(bool from_zero, const char *blank, char text[257]) {
 
 /* 0 to F are the digits of a 16x16 Sudoku as often as 1 to G: its zeros are no blanks. */
 static void sixteen_digits_may_begin_with_zero(void **state) {
+  /* The same puzzles in both notations, with a dot or a 0 for a blank. */
   scratch *s = *state;
   char zero[257], zero_solved[257], last[257], blank_zero[257], text[1400];
   trm_error err;
@@ -272,7 +282,9 @@ static void sixteen_digits_may_begin_with_zero(void **state) {
   write_sixteen(false, ".", last);
   write_sixteen(false, "0", blank_zero);
   const trm_sudoku_build_config config = {0};
-  for (int k = 0; k < 2; k++) { /* a list, a CSV file: both say the same as with G */
+
+  /* A list and a table: both say the same as with G. */
+  for (int k = 0; k < 2; k++) {
     snprintf(text, sizeof text, k ? "question,answer\n%s,%s\n" : "%s\n", zero, zero_solved);
     if (build(s, text, NULL, "zero", config, NULL, &err)) fail_msg("%s", err.msg);
     snprintf(text, sizeof text, "%s\n", k ? blank_zero : last);
@@ -286,11 +298,14 @@ static void sixteen_digits_may_begin_with_zero(void **state) {
     assert_memory_equal(labels[0], labels[1], sizeof labels[0]);
     for (int i = 0; i < 2; i++) trm_dataset_free(d[i]);
   }
+
   /* Both at once is ambiguous. */
   snprintf(text, sizeof text, "%s\n%s\n", zero, blank_zero);
   assert_int_equal(build(s, text, NULL, "both", config, NULL, &err), TRM_E_FORMAT);
   assert_true(speaks_of(&err, ":2:1: is 0 a blank or a digit?"));
   assert_true(speaks_of(&err, "write '.' for every blank"));
+
+  /* Nor can zeros be both in one puzzle. */
   for (int i = 0; i < 256; i++)
     if (zero[i] == '.') zero[i] = '0';
   snprintf(text, sizeof text, "question,answer\n%s,%s\n", zero, zero_solved);

@@ -296,12 +296,16 @@ static void symmetries_are_stored_and_counted(void **state) {
   write_text(*state, "train.csv", "question,answer\naab/...,aab/...\n");
   write_text(*state, "test.csv",
              "question,answer\nb./b./a.,b./b./a.\nbab/...,bab/...\naab/...,aab/...\n");
+
+  /* Without symmetries only what is equal counts. */
   trm_grid_build_config c = config_in(*state, paths, "train.csv", "test.csv");
   built b = build(&c);
   assert_int_equal(b.report.overlap, 1);
   assert_int_equal(b.report.symmetric_overlap, 1);
   assert_string_equal(trm_dataset_get_info(b.train)->puzzle.symmetries, "");
   release(&b);
+
+  /* With them images count, too, and copies are made; none is made twice. */
   c.symmetries = "permute:a-b,flip,rotate";
   c.num_aug = 50;
   b = build(&c);
@@ -312,6 +316,8 @@ static void symmetries_are_stored_and_counted(void **state) {
   assert_int_equal(trm_dataset_get_info(b.train)->examples, 51);
   assert_int_equal(trm_dataset_get_info(b.train)->groups, 1);
   assert_int_equal(trm_dataset_get_info(b.test)->examples, 3);
+
+  /* Each copy is the question's image with the answer's; one of 16 is the test puzzle. */
   int as_test = 0;
   for (int64_t i = 0; i < 51; i++) {
     int32_t inputs[9], labels[9];
@@ -339,6 +345,8 @@ static void shares_keep_families_together(void **state) {
                : "{\"input\": [[%d, 101]], \"output\": [[%d, 101]], \"id\": \"%d\"}\n"
                  "{\"input\": [[%d, 102]], \"output\": [[1, 1]], \"id\": %d}\n",
         i, i, i, i, i);
+
+  /* A share that is not a whole number of families. */
   write_text(*state, "share.jsonl", text);
   trm_grid_build_config c = config_in(*state, paths, "share.jsonl", NULL);
   c.symmetries = "flip";
@@ -350,6 +358,8 @@ static void shares_keep_families_together(void **state) {
     assert_int_equal(b.report.test_puzzles, 20);
     assert_int_equal(b.report.train_puzzles, 60);
     assert_int_equal(b.report.symmetric_overlap, 0);
+
+    /* Whoever is in the test set is there with its family. */
     int first[40] = {0};
     for (int64_t i = 0; i < 20; i++) {
       int32_t inputs[2];
@@ -363,6 +373,8 @@ static void shares_keep_families_together(void **state) {
     seen += first[0] + first[39];
     release(&b);
   }
+
+  /* Which families that are is drawn. */
   assert_true(seen < 12);
 }
 

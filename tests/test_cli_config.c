@@ -438,6 +438,8 @@ static void test_round_trip(void **state) {
   (void)state;
   run_config c;
   trm_error err;
+
+  /* The default, and texts that YAML would take for something else. */
   assert_int_equal(load(&c, &err, NULL), TRM_OK);
   check_round_trip(&c);
   assert_int_equal(
@@ -449,6 +451,7 @@ static void test_round_trip(void **state) {
       TRM_OK);
   assert_int_equal(c.data_paths.n, 8);
   check_round_trip(&c);
+
   /* Characters of two, three and four bytes, and those that YAML takes for line ends or refuses. */
   assert_int_equal(load(&c, &err, "data_paths=[\u00e9, \u20ac, \U0001f600]",
                         "out=a\xc2\x85"
@@ -459,6 +462,8 @@ static void test_round_trip(void **state) {
                         NULL),
                    TRM_OK);
   check_round_trip(&c);
+
+  /* What is no UTF-8 has no way into a file. */
   static const char *const broken[] = {
       "out=\xa0",    "out=\xc3", "out=\xc0\x80", "out=\xed\xa0\x80", "out=\xf4\x90\x80\x80",
       "out=\xe2\x82"};
@@ -466,6 +471,8 @@ static void test_round_trip(void **state) {
     assert_int_equal(load(&c, &err, broken[i], NULL), TRM_E_CONFIG);
     assert_non_null(strstr(err.msg, "UTF-8"));
   }
+
+  /* Every architecture. */
   for (int arch = 0; arch <= TRM_ARCH_TRANSFORMER; arch++) {
     char override[64];
     snprintf(override, sizeof override, "arch=%s", trm_arch_name((trm_arch)arch));

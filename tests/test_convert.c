@@ -228,6 +228,8 @@ static void a_download_is_named_by_its_folder(void **state) {
 static void pipes_are_not_waited_for(void **state) {
   scratch *s = *state;
   char file[PATH], pt[PATH];
+
+  /* A pipe in the place of the YAML: it is neither waited for nor written to. */
   trm_model_free(make_model(s, "m", true));
   assert_int_equal(trm__make_dirs(place(s, path_c, "piped"), NULL), TRM_OK);
   want(RUN("convert", path_a, place(s, pt, "piped/x.pt")), 0);
@@ -239,11 +241,14 @@ static void pipes_are_not_waited_for(void **state) {
   says(err_text, "all_config.yaml: is a device or pipe");
   want(RUN("train", "--config", file), 1);
   says(err_text, "nothing comes from it");
+
+  /* In the place of a model, and of a folder's configuration. */
   assert_int_equal(mkfifo(place(s, file, "piped/model.safetensors"), 0600), 0);
   want(RUN("info", path_c), 1);
   assert_int_equal(mkfifo(place(s, file, "piped/config.json"), 0600), 0);
   want(RUN("info", path_c), 1);
   says(err_text, "want a regular file");
+
   /* One that somebody writes to is read. */
   char command[600];
   snprintf(command, sizeof command, "echo 'nonsense: 1' | '%s' train --config /dev/stdin 2>&1",
@@ -299,11 +304,15 @@ static void an_id_that_was_not_kept_is_named(void **state) {
   scratch *s = *state;
   trm_model *m = make_model(s, "m", true), *some, *clone, *none;
   trm_error err;
+
+  /* Ids in any order, some twice; some that the model has not, or has not any more; and none. */
   const int32_t ids[] = {2, 0, 2}, outside[] = {3}, dropped[] = {1};
   assert_int_equal(trm_model_keep_puzzle_ids(m, ids, 3, &some, &err), TRM_OK);
   assert_int_equal(trm_model_keep_puzzle_ids(m, outside, 1, &none, &err), TRM_E_RANGE);
   assert_int_equal(trm_model_keep_puzzle_ids(some, dropped, 1, &none, &err), TRM_E_RANGE);
   assert_int_equal(trm_model_keep_puzzle_ids(m, ids, 0, &none, &err), TRM_E_ARGUMENT);
+
+  /* The puzzle that is asked for needs its embedding, another one does not. */
   trm_solver *solver;
   const int32_t tokens[SEQ] = {1};
   assert_int_equal(trm_model_clone(some, &clone, &err), TRM_OK);
@@ -313,10 +322,13 @@ static void an_id_that_was_not_kept_is_named(void **state) {
   assert_true(speaks_of(&err, "puzzle id 1 has no embedding"));
   assert_int_equal(trm_solver_add(solver, tokens, 2, &err), TRM_OK);
   trm_solver_free(solver);
+
+  /* Training wants them all. */
   const trm_trainer_config t = trm_trainer_config_default();
   trm_trainer *trainer;
   assert_int_equal(trm_trainer_create(some, &t, &trainer, &err), TRM_E_ARGUMENT);
   assert_true(speaks_of(&err, "2 of its 3"));
+
   /* Taken over into a whole model: the rows there are, and the mean of them. */
   bool reset;
   trm_model *whole;
@@ -330,6 +342,8 @@ static void an_id_that_was_not_kept_is_named(void **state) {
     assert_true(b.data[j] == a.data[j] && b.data[2 * E + j] == a.data[2 * E + j]);
     assert_true(fabsf(b.data[E + j] - (a.data[j] + a.data[2 * E + j]) / 2) < 1e-6f);
   }
+
+  /* A torch file cannot say which rows are there. */
   assert_int_equal(
       trm_model_export(some, place(s, path_b, "some.pt"), TRM_FILE_TORCH, TRM_FLOAT32, &err),
       TRM_E_ARGUMENT);

@@ -80,6 +80,8 @@ static void nonsense_sets_no_limit(void **state) {
     put_v2(s, "bad_below", NULL, "300000 100000\n", texts[i]);
     assert_int_equal(limit(s, "bad_below"), 3);
   }
+
+  /* A zero byte within. */
   char zero[64] = "100000 100000\n";
   zero[3] = 0;
   put_v2(s, "bad", NULL, NULL, "");
@@ -171,6 +173,9 @@ static void strange_lines_are_passed_over(void **state) {
   static const char *const strange[] = {
       "",        "\n",      "0\n",        "0:\n",       "0::\n",           "0::x\n",
       ":::::\n", "7:cpu\n", "\\040 - \n", " - a b c\n", "a b c d e - f\n", "1 2 3 4 5 - cgroup2\n"};
+
+  /* Each line in front of the right one, and once more behind a line that is longer than any
+   * buffer. */
   char *text = malloc(40000);
   assert_non_null(text);
   put_v2(s, "odd", NULL, "100000 100000\n", NULL);
@@ -184,8 +189,10 @@ static void strange_lines_are_passed_over(void **state) {
       if (limit(s, "odd") != 1) fail_msg("line %zu after %d bytes", i, length);
     }
   }
+
   put(s, "odd", "proc/self/mountinfo", "31 23 0:28 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw");
   assert_int_equal(limit(s, "odd"), 0); /* a line without its end may be half a path */
+
   /* a path that no file can have */
   memset(text, 'x', 20000);
   memcpy(text, "0::/", 4);

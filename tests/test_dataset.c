@@ -209,9 +209,13 @@ static void split_parts_a_set(void **state) {
   trm_dataset *d, *part[2], *again[2];
   trm_error err;
   assert_int_equal(trm_dataset_open(scratch_path(s, "split"), "train", &d, NULL), TRM_OK);
+
+  /* A quarter of four groups is one. */
   assert_int_equal(trm_dataset_split(d, 0.25, 9, &part[0], &part[1], &err), TRM_OK);
   assert_int_equal(trm_dataset_get_info(part[0])->groups, 3);
   assert_int_equal(trm_dataset_get_info(part[1])->groups, 1);
+
+  /* Every example is in one of the parts, with its id. */
   int seen[FOLDER_ROWS] = {0};
   for (int k = 0; k < 2; k++)
     for (int64_t i = 0; i < trm_dataset_get_info(part[k])->examples; i++) {
@@ -224,6 +228,7 @@ static void split_parts_a_set(void **state) {
       seen[row]++;
     }
   for (int i = 0; i < FOLDER_ROWS; i++) assert_int_equal(seen[i], 1);
+
   /* A part of a part, and the same seed again. */
   assert_int_equal(trm_dataset_split(part[0], 0.5, 1, &again[0], &again[1], NULL), TRM_OK);
   int64_t rest = trm_dataset_get_info(part[0])->examples;
@@ -235,6 +240,8 @@ static void split_parts_a_set(void **state) {
   trm_dataset_free(again[1]);
   assert_int_equal(trm_dataset_split(d, 0.25, 9, &again[0], &again[1], NULL), TRM_OK);
   assert_int_equal(trm_dataset_get_info(again[0])->examples, rest);
+
+  /* Shares that leave nothing, and a set of one group. */
   trm_dataset *none;
   static const double wrong[] = {0, 1, -1, 2};
   for (int k = 0; k < 4; k++)

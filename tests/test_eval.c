@@ -410,6 +410,8 @@ static void refuses(const trm_model *m, const trm_dataset *d, trm_eval_config c,
 static void what_does_not_fit_is_refused(void **state) {
   trm_model *m = make_model(TRM_LOSS_STABLEMAX);
   trm_dataset *d = make_data(*state, m);
+
+  /* Settings beyond what there is. */
   refuses(m, d, (trm_eval_config){.limit = -1}, TRM_E_ARGUMENT, "limit = -1");
   refuses(m, d, (trm_eval_config){.steps = -1}, TRM_E_ARGUMENT, "steps = -1");
   refuses(m, d, (trm_eval_config){.steps = TRM_EVAL_MAX_STEPS + 1}, TRM_E_ARGUMENT, "1024");
@@ -418,6 +420,8 @@ static void what_does_not_fit_is_refused(void **state) {
   refuses(m, d, (trm_eval_config){.threads = -2}, TRM_E_ARGUMENT, "threads = -2");
   refuses(m, d, (trm_eval_config){.halt = (trm_halt)2}, TRM_E_ARGUMENT, "halt = 2");
   refuses(m, d, (trm_eval_config){.halt_margin = NAN}, TRM_E_ARGUMENT, "halt_margin");
+
+  /* A model of other sizes than the data. */
   for (int k = 0; k < 3; k++) {
     trm_model_config c = *trm_model_get_config(m);
     if (k == 0) c.seq_len = 6;
@@ -427,6 +431,7 @@ static void what_does_not_fit_is_refused(void **state) {
     refuses(other, d, (trm_eval_config){0}, TRM_E_SHAPE, k < 2 ? "seq_len 5" : "3 puzzle ids");
     trm_model_free(other);
   }
+
   /* Ids do not matter to a model without a table of them. */
   trm_model_config c = *trm_model_get_config(m);
   c.num_puzzle_identifiers = 1;
@@ -435,6 +440,8 @@ static void what_does_not_fit_is_refused(void **state) {
   static trm_eval_report r;
   assert_int_equal(trm_evaluate(plain, d, &(trm_eval_config){0}, &r, NULL), TRM_OK);
   trm_model_free(plain);
+
+  /* Weights with which there are no finite losses. */
   trm_tensor head = trm_model_tensor_named(m, "lm_head.weight");
   for (int64_t i = 0; i < head.count; i++) head.data[i] = i % 2 ? 3e38f : -3e38f;
   refuses(m, d, (trm_eval_config){0}, TRM_E_NUMERIC, "example ");

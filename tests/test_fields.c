@@ -180,12 +180,16 @@ static void what_is_set_is_got(void **state) {
     for (int i = 0; (f = t->at(i)); i++) {
       char low[TRM__NUMBER_SIZE], text[64];
       const config c = defaults(t);
+
+      /* Words, and the texts of a truth. */
       for (int w = 0; trm_field_choice(f, w); w++)
         sets(t, f, trm_field_choice(f, w), trm_field_choice(f, w));
       if (f->type == &trm__field_bool) {
         sets(t, f, "True", "true");
         sets(t, f, "no", "false");
       }
+
+      /* Both ends of a range. */
       if (is_number(f)) {
         put(f->use & TRM__ABOVE ? nextafter(f->low, INFINITY) : f->low, low);
         config got = c;
@@ -194,12 +198,15 @@ static void what_is_set_is_got(void **state) {
         assert_int_equal(set(t, &got, f->name, low, NULL), TRM_OK);
         assert_true(trm__field_number(f, &got) == f->high);
       }
+
       /* The default, unless it is one that the data tell. */
       if (f->use & TRM__DATA) continue;
       assert_int_equal(get(t, &c, f->name, text, sizeof text, NULL), TRM_OK);
       sets(t, f, text, text);
     }
   }
+
+  /* Texts that are printed otherwise than they are written. */
   sets(&tables[0], row_of(&tables[0], "L_cycles"), "1e2", "100");
   sets(&tables[0], row_of(&tables[0], "rms_norm_eps"), "1e-06", "1.0e-06");
   sets(&tables[0], row_of(&tables[0], "forward_dtype"), "bf16", "bfloat16");
@@ -219,14 +226,19 @@ static void what_is_out_of_range_is_refused(void **state) {
       const trm__form form = f->type->form;
       if (form == TRM__FORM_INT || form == TRM__FORM_INT64 || form == TRM__FORM_DOUBLE)
         assert_true(is_number(f));
+
+      /* A text that is no value of any type. */
       refuses(t, f, "what?");
       refuses(t, f, "");
+
+      /* Numbers beyond both ends, as a text. */
       for (int high = 0; is_number(f) && high < 2; high++) {
         char text[TRM__NUMBER_SIZE];
         config c = defaults(t);
         trm_error err = {0};
         put(beyond(f, high), text);
         refuses(t, f, text);
+
         /* The same in the structure. */
         trm__field_set_number(f, &c, beyond(f, high));
         assert_int_equal(trm__field_check(f, &c, &err), TRM_E_CONFIG);
@@ -235,6 +247,8 @@ static void what_is_out_of_range_is_refused(void **state) {
         trm__field_set_number(f, &c, NAN);
         assert_int_equal(trm__field_check(f, &c, &err), TRM_E_CONFIG);
       }
+
+      /* A word beyond the last one has no name. */
       if (!f->words) continue;
       config c = defaults(t);
       trm__field_set_number(f, &c, f->words->n);

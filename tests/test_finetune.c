@@ -140,6 +140,8 @@ static void stopped_ones_go_on(void **state) {
   trm_model *m = base_model(), *out;
   losses l = {0};
   trm_error err;
+
+  /* The model of one that nobody stops. */
   trm_model *whole = finetuned(m, d, SHORT, false, 1, &l);
   trm_finetune_config c = trm_finetune_config_default();
   c.steps = SHORT;
@@ -148,6 +150,8 @@ static void stopped_ones_go_on(void **state) {
   c.state = scratch_path(s, "tune.state");
   c.progress = note_loss;
   c.progress_arg = &l;
+
+  /* Stopped after the first updates, on the way and after the last ones. */
   const int64_t stops[] = {1, 2, 17, SHORT - 1, SHORT};
   for (int i = 0; i < 5; i++) {
     l.stop_at = stops[i];
@@ -158,6 +162,7 @@ static void stopped_ones_go_on(void **state) {
     if (i == 4) same_weights(whole, out);
     trm_model_free(out);
   }
+
   /* All updates are done: the state gives the model without another one. */
   l = (losses){.first = -1, .last = -1};
   assert_int_equal(trm_finetune(m, d, &c, &out, &err), TRM_OK);
@@ -244,8 +249,12 @@ static void states_of_others_are_refused(void **state) {
   c.state = path;
   c.progress = note_loss;
   c.progress_arg = &l;
+
+  /* A state of two updates. */
   assert_int_equal(trm_finetune(m, d, &c, &out, &err), TRM_E_INTERRUPTED);
   trm_model_free(out);
+
+  /* Any setting that changes the model that comes of it. */
   for (int i = 0; i < 6; i++) {
     other = c;
     if (i == 0) other.steps++;
@@ -258,6 +267,8 @@ static void states_of_others_are_refused(void **state) {
     assert_true(speaks_of(&err, "other settings"));
     assert_null(out);
   }
+
+  /* Another model, and other numbers. */
   trm_model_tensor_at(m, 0).data[0] += 0.5f;
   assert_int_equal(trm_finetune(m, d, &c, &out, &err), TRM_E_CONFIG);
   assert_true(speaks_of(&err, "another model"));
@@ -265,6 +276,7 @@ static void states_of_others_are_refused(void **state) {
   const bool exact = trm_model_get_config(m)->forward_dtype == TRM_FLOAT32;
   assert_int_equal(trm_model_set_dtype(m, exact ? TRM_BFLOAT16 : TRM_FLOAT32, NULL), TRM_OK);
   assert_int_equal(trm_finetune(m, d, &c, &out, &err), TRM_E_CONFIG);
+
   /* A training's state, and what is none. */
   trm_trainer *t;
   trm_trainer_config config = trm_trainer_config_default();

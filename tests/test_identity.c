@@ -38,6 +38,8 @@ static uint64_t identity(scratch *s, const char *text) {
 
 static void names_count_not_how_they_are_written(void **state) {
   scratch *s = *state;
+
+  /* Spaces, marks and escapes are the same name. */
   const uint64_t plain = identity(s, "[\"<blank>\",\"a\",\"b\xc3\xa9/\"]");
   assert_true(plain != 0);
   assert_true(identity(s, " [\n\"<blank>\" ,\t\"a\",\r\n \"b\xc3\xa9/\" ] \n") == plain);
@@ -46,12 +48,15 @@ static void names_count_not_how_they_are_written(void **state) {
   assert_true(identity(s, "[\"\\ud83d\\ude00\\n\\\"\\\\\"]") ==
               identity(s, "[\"\xf0\x9f\x98\x80\\u000a\\u0022\\u005C\"]"));
   assert_true(identity(s, "[\"\\u20ac\"]") == identity(s, "[\"\xe2\x82\xac\"]"));
+
+  /* Another order, other borders and empty names are not. */
   static const char *const others[] = {
       "[\"<blank>\",\"b\xc3\xa9/\",\"a\"]",      "[\"<blank>\",\"a\"]",
       "[\"<blank>\",\"ab\xc3\xa9/\"]",           "[\"<blank>\",\"ab\",\"\xc3\xa9/\"]",
       "[\"<blank>\",\"a\",\"b\xc3\xa9/\",\"\"]", "[\"\",\"<blank>\",\"a\",\"b\xc3\xa9/\"]"};
   for (size_t i = 0; i < sizeof others / sizeof *others; i++)
     assert_true(identity(s, others[i]) != plain);
+
   /* A long name of escapes, and one behind it. */
   enum { MANY = 1 << 20 };
   char *text = malloc(2 * MANY + 32);
@@ -68,6 +73,7 @@ static void names_count_not_how_they_are_written(void **state) {
   text[2 * MANY + 1] = 't';
   assert_true(identity(s, text) != escaped);
   free(text);
+
   /* Name by name it is the same number. */
   static const char *const list[] = {"<blank>", "a", "b\xc3\xa9/"};
   trm__identity one_by_one = {0};
@@ -163,6 +169,9 @@ static trm_status evaluates(const trm_model_config *c, const char *dir, trm_erro
 static void other_ids_are_refused(void **state) {
   scratch *s = *state;
   trm_error err = {0};
+
+  /* A model that knows these ids, one that knows them as new ones, one that knows none, and one
+   * that needs none. */
   const uint64_t own = identity(s, "[\"<blank>\", \"a\", \"b\"]");
   make_data(s, "own", "[\"<blank>\",\"a\",\"b\"]");
   trm_model_config c = config_of(own, 0), other = config_of(own + 1, 0), two = config_of(7, own);
@@ -172,14 +181,18 @@ static void other_ids_are_refused(void **state) {
   assert_int_equal(evaluates(&two, folder, &err), TRM_OK);
   assert_int_equal(evaluates(&unknown, folder, &err), TRM_OK);
   assert_int_equal(evaluates(&none, folder, &err), TRM_OK);
+
+  /* A model that knows others is refused, with both fingerprints and what makes them. */
   assert_int_equal(evaluates(&other, folder, &err), TRM_E_SHAPE);
   assert_true(speaks_of(&err, "are not those that the model was trained with"));
   assert_true(speaks_of(&err, "same subsets, order, seed and copies"));
   char hex[20];
   snprintf(hex, sizeof hex, "%016llx", (unsigned long long)own);
   assert_true(speaks_of(&err, hex));
+
   make_data(s, "own", NULL);
   assert_int_equal(evaluates(&other, folder, &err), TRM_OK); /* the data do not say */
+
   /* In doubt are other numbers of ids, where they matter and nothing is known. */
   trm_dataset_info info = {.num_puzzle_identifiers = 2, .identifiers = own};
   assert_false(trm_model_ids_unsure(&c, &info));
@@ -255,6 +268,8 @@ static void files_and_copies_keep_it(void **state) {
   scratch *s = *state;
   char dir[160], file[160];
   const int32_t some[] = {1};
+
+  /* A model that knows two lists. */
   const uint64_t first = UINT64_C(0xfedcba9876543210), second = 1;
   trm_model_config c = config_of(first, second);
   trm_model *m = small_model(&c, 3), *back, *kept;
@@ -262,6 +277,8 @@ static void files_and_copies_keep_it(void **state) {
   snprintf(file, sizeof file, "%s/model.safetensors", s->dir);
   assert_int_equal(trm_model_save(m, dir, NULL), TRM_OK);
   assert_int_equal(trm_model_export(m, file, TRM_FILE_SAFETENSORS, TRM_BFLOAT16, NULL), TRM_OK);
+
+  /* In a folder, in one file, and after rows were left out. */
   back = load(dir);
   wants_identifiers(back, first, second);
   trm_model_free(back);
@@ -271,6 +288,7 @@ static void files_and_copies_keep_it(void **state) {
   wants_identifiers(kept, first, second);
   trm_model_free(kept);
   trm_model_free(back);
+
   /* What is written by hand must be whole. */
   static const char *const broken[] = {"[]",
                                        "\"fedcba9876543210\"",

@@ -136,6 +136,8 @@ static void memory_is_bounded_by_the_text(void **state) {
   static const char *const items[] = {"0", "\"\"", "[]", "{}", "1.5", "{\"\":0}", "\"\\u20ac\""};
   char *text = malloc(16 * MANY);
   assert_non_null(text);
+
+  /* A list of a million small values. */
   for (size_t k = 0; k < sizeof items / sizeof *items; k++) {
     const size_t length = strlen(items[k]);
     size_t n = 0;
@@ -146,12 +148,14 @@ static void memory_is_bounded_by_the_text(void **state) {
       n += length;
     }
     text[n++] = ']';
+
     trm__json *root;
     bytes_asked = 0;
     assert_int_equal(trm__json_decode(text, n, NULL, &root, NULL), TRM_OK);
     if (bytes_asked > 8 * n + 64)
       fail_msg("%s: %zu bytes for %zu", items[k], (size_t)bytes_asked, n);
     trm__json_free(root);
+
     /* And none for a text that is wrong at its end. */
     text[n - 1] = '}';
     bytes_asked = 0;

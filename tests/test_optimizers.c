@@ -114,6 +114,8 @@ static void lr_warms_up_and_follows_the_cosine(void **state) {
                                 0.1,
                                 0.1,
                                 0.1};
+
+  /* Both rates follow it. */
   const trm_model_config mc = model_config(MIXER);
   trm_model *m = small_model(&mc, 5);
   (void)state;
@@ -127,6 +129,8 @@ static void lr_warms_up_and_follows_the_cosine(void **state) {
     assert_true(fabs(metrics.puzzle_emb_lr - want[u] * c.puzzle_emb_lr) < 1e-12);
   }
   trm_trainer_free(t);
+
+  /* Without a warm-up and without a decay the rate is what is said from the first update. */
   c.lr_warmup_steps = c.total_steps = 0;
   c.lr_min_ratio = 1;
   t = small_trainer(m, &c);

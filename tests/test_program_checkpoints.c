@@ -118,6 +118,8 @@ static void keys_of_forks_are_passed_over_where_they_change_nothing(void **state
       {"urm.urm@URM", "  loops: 16\n", 3, "is the Universal Reasoning Model, whose layers"},
       {"trm_moe@TinyRecursiveReasoningModel_ACTV1", "", 3, "arch.name: want one of trm, hrm"},
   };
+
+  /* What they say is passed over, taken for ours, or refused by what it would change. */
   make_folder(s, "forks", m);
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     write_yaml(cases[i].name, "losses@ACTLossHead", true, cases[i].more);
@@ -128,6 +130,7 @@ static void keys_of_forks_are_passed_over_where_they_change_nothing(void **state
       says(out_text,
            strstr(cases[i].more, "eval: 2") ? "\"halt_max_steps\": 2" : "\"halt_max_steps\": 4");
   }
+
   /* A loss head has keys of its own; training would need them all. */
   write_text(yaml,
              "arch:\n  name: trm\n  loss: {name: losses@Mine, loss_type: stablemax_cross_entropy, "
@@ -352,6 +355,8 @@ static void a_broken_configuration_is_told(void **state) {
                 ": line 2, column 12: want a value, found the end"},
                {"", ": an empty file"}};
   static const char *const names[] = {"config.json", "config.json?download=true"};
+
+  /* A model, and a configuration beside it under both names that a download has. */
   trm_model *m = make_model(TRM_ARCH_TRM, true);
   char dir[PATH], config[PATH], name[60], told[2 * PATH];
   make_folder(s, "broken", m);
@@ -370,6 +375,7 @@ static void a_broken_configuration_is_told(void **state) {
     }
     assert_int_equal(unlink(config), 0);
   }
+
   /* Nor is a YAML file, which may be one of these, too. */
   write_text(yaml, cases[0].text);
   want(RUN("info", file), 3);
@@ -429,6 +435,9 @@ static void the_printed_lines_say_the_puzzle_positions(void **state) {
                {100, 6, 16, 16, true, false},   {16, 6, 1, NONE, false, false},
                {SEQ, VOCAB, 5, 16, false, true}};
   make_data(s);
+
+  /* Each mixer or model of learned positions with puzzle positions, whose number the shapes tell or
+   * not. */
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     trm_model_config c = small_config(TRM_ARCH_TRM, cases[i].seq);
     char told[60];
@@ -440,6 +449,8 @@ static void the_printed_lines_say_the_puzzle_positions(void **state) {
     trm_model *m;
     trm_error err;
     if (trm_model_create(&c, 1, &m, &err) != TRM_OK) fail_msg("%s", err.msg);
+
+    /* Copied out of the message, the lines make a model of the same length. */
     make_folder(s, "lines", m);
     unlink(yaml);
     want(cases[i].with_data ? RUN("eval", file, data, "--threads", "1") : RUN("info", file), 1);
@@ -453,6 +464,7 @@ static void the_printed_lines_say_the_puzzle_positions(void **state) {
     says(out_text, told);
     trm_model_free(m);
   }
+
   /* Positions that there is no room for are called by their key. */
   write_text(yaml,
              "arch:\n  name: trm\n  H_cycles: 3\n  L_cycles: 6\n  halt_max_steps: 16\n"

@@ -211,6 +211,8 @@ static void test_svg(void **state) {
 static void test_hostile_names(void **state) {
   scratch *s = *state;
   char dir[160], path[200];
+
+  /* A set of ARC with a name that a terminal would obey, in each way of showing it. */
   snprintf(dir, sizeof dir, "%s", scratch_path(s, "hostile"));
   write_arc_set(dir);
   write_beside(dir, "identifiers.json",
@@ -225,6 +227,7 @@ static void test_hostile_names(void **state) {
   says(out_text, clean);
   check_xml(out_text);
   assert_int_equal(access("-", F_OK), -1);
+
   /* A folder whose name is one. */
   char odd[200];
   snprintf(odd, sizeof odd, "%s",
@@ -241,12 +244,14 @@ static void test_hostile_names(void **state) {
                         "1m")),
        1);
   says(err_text, "/x?1m");
+
   /* A pipe that stands for the names is not waited for. */
   snprintf(path, sizeof path, "%s/identifiers.json", dir);
   assert_int_equal(remove(path), 0);
   assert_int_equal(mkfifo(path, 0600), 0);
   want(RUN("data", "show", dir, "--text"), 1);
   says(err_text, "identifiers.json: is a device or pipe");
+
   want(RUN("data", "show", dir, "--count", "0"), 2);
 }
 

@@ -52,6 +52,8 @@ static void interrupted_evaluations_go_on(void **state) {
   in(s, q2, "q2.npy");
   in(s, st, "eval.state");
   snprintf(part, sizeof part, "%s.part", p2);
+
+  /* One that nobody stops. */
   want(RUN("eval", sudoku_model, sudoku_dir, "--steps", "400", "--json", "--save-preds", p1,
            "--save-q", q1),
        0);
@@ -59,8 +61,11 @@ static void interrupted_evaluations_go_on(void **state) {
   const char *const *args =
       ARGS("eval", sudoku_model, sudoku_dir, "--steps", "400", "--json", "--batch", "2",
            "--threads", "1", "--state", st, "--save-preds", p2, "--save-q", q2);
+
   /* A kill leaves the part, and perhaps no state: all begins anew. */
   want(stop_after(s, args, 50, SIGKILL), 1000 + SIGKILL);
+
+  /* Stopped again and again, a little later each time. */
   int code, tries = 0, stopped = 0;
   do {
     code = stop_after(s, args, 30 + 30 * tries, tries % 2 ? SIGTERM : SIGINT);
@@ -72,6 +77,8 @@ static void interrupted_evaluations_go_on(void **state) {
     stopped += code == 130;
   } while (code != 0);
   if (!stopped) print_message("too fast to be stopped\n");
+
+  /* Reports, predictions and halting values are the same, and the state is gone. */
   assert_string_equal(out_text, uninterrupted);
   same_files(p1, p2);
   same_files(q1, q2);
@@ -86,19 +93,25 @@ static void what_does_not_go_on_is_refused(void **state) {
   snprintf(part, sizeof part, "%s.part", p);
   const char *const *args = ARGS("eval", sudoku_model, sudoku_dir, "--steps", "400", "--batch", "2",
                                  "--threads", "1", "--state", st);
+
+  /* A state without predictions. */
   int code, tries = 0;
   do {
     code = stop_after(s, args, 20 + 10 * tries, SIGINT);
     assert_in_range(++tries, 1, 100);
   } while (code != 130);
+
   /* Rows that were not saved would be missing. */
   want(RUN("eval", sudoku_model, sudoku_dir, "--steps", "400", "--state", st, "--save-preds", p),
        2);
   says(err_text, "remove the file");
   assert_int_equal(access(part, F_OK), -1);
+
+  /* Other steps, and what is no state. */
   want(RUN("eval", sudoku_model, sudoku_dir, "--steps", "7", "--state", st), 2);
   write_bytes(st, "nonsense", 8);
   want(RUN("eval", sudoku_model, sudoku_dir, "--state", st), 3);
+
   /* Without a state nothing stays behind. */
   tries = 0;
   do {
@@ -220,21 +233,28 @@ static void what_cannot_be_written_is_kept(void **state) {
            "'%s' eval '%s' '%s' --state '%s' --save-preds '%s' --save-q '%s' >/dev/full "
            "2>/dev/null",
            TRM_PROGRAM, sudoku_model, sudoku_dir, st, p, q);
+
+  /* A report that cannot be written loses nothing: state and predictions wait. */
   if (access("/dev/full", W_OK) != 0) skip();
   assert_int_not_equal(system(command), 0);
   assert_int_equal(access(st, F_OK), 0);
   assert_int_equal(access(part, F_OK), 0);
   assert_int_equal(access(p, F_OK), -1);
+
+  /* The same command ends it. */
   want(RUN("eval", sudoku_model, sudoku_dir, "--state", st, "--save-preds", p, "--save-q", q), 0);
   says(err_text, "going on after 48 of 48");
   assert_int_equal(access(st, F_OK), -1);
   assert_int_equal(access(part, F_OK), -1);
   assert_int_equal(access(p, F_OK), 0);
+
   /* Killed when one of two was in its place, and when none had lost its tag. */
   char placed[160];
   size_t n, m;
   assert_int_not_equal(system(command), 0);
   unsigned char *want_bytes = read_bytes(p, &n), *tagged;
+
+  /* The file that was in its place is a whole .npy with a tag behind it. */
   assert_int_equal(rename(part, p), 0);
   tagged = read_bytes(p, &m);
   assert_int_equal(m, n + 16);
@@ -243,12 +263,15 @@ static void what_cannot_be_written_is_kept(void **state) {
   assert_int_equal(trm__npy_open(placed, &a, NULL), TRM_OK);
   assert_memory_equal(a.map.data, want_bytes, n);
   trm__npy_close(&a);
+
+  /* The same command ends that, too. */
   want(RUN("eval", sudoku_model, sudoku_dir, "--state", st, "--save-preds", p, "--save-q", q), 0);
   says(err_text, "going on after 48 of 48");
   assert_int_equal(access(st, F_OK), -1);
   same_bytes_as(p, want_bytes, n);
   free(want_bytes);
   free(tagged);
+
   /* Seen before the work, not after it. */
   want(RUN("eval", arc_model, arc_dir, "--state", st, "--submission", "/nonexistent/a.json"), 1);
   assert_int_equal(access(st, F_OK), -1);
@@ -411,15 +434,21 @@ static void untrained_tasks_are_told(void **state) {
 static void hidden_outputs_are_not_measured(void **state) {
   scratch *s = *state;
   char dir[160], data[200], out[200], path[240];
+
+  /* Outputs as they are published: one black cell. */
   arc_set hidden = set;
   for (int t = 0; t < ARC_TASKS; t++)
     for (int i = 0; i < arc_tests[t]; i++)
       hidden.output[t][i] = (trm__arc_grid){.rows = 1, .cols = 1};
   arc_write(&hidden, in(s, dir, "hidden"));
+
+  /* Scores that mean nothing are not printed. */
   want(RUN("eval", arc_model, dir), 0);
   says(out_text, "pass@K cannot be measured: the test outputs are hidden");
   assert_null(strstr(out_text, "pass@1 "));
   says(err_text, "what is equal to them says nothing");
+
+  /* In JSON they are null. */
   want(RUN("eval", arc_model, dir, "--json"), 0);
   trm__json *root = json_of(out_text);
   const trm__json *arc = trm__json_get(root, "arc");
@@ -427,6 +456,7 @@ static void hidden_outputs_are_not_measured(void **state) {
   assert_true(trm__json_is(trm__json_get(arc, "ARC/pass@1000"), TRM__JSON_NULL));
   assert_true(number(arc, "hidden") == number(arc, "test_inputs"));
   trm__json_free(root);
+
   /* So do the log of a training run and what it says. */
   snprintf(data, sizeof data, "data_paths=[%s]", dir);
   snprintf(out, sizeof out, "out=%s/runs", s->dir);

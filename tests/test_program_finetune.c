@@ -34,6 +34,8 @@ static void a_new_task_is_answered(void **state) {
   snprintf(task, sizeof task, "%s/0f5a1c2e.json", s->dir);
   snprintf(out, sizeof out, "%s/tuned", s->dir);
   snprintf(submission, sizeof submission, "%s/submission.json", s->dir);
+
+  /* A model, and a task it has never seen. */
   save_model(&c, model);
   write_bytes(task, task_text, sizeof task_text - 1);
   want(RUN("finetune", model, "--task", task, "--steps", "5", "--copies", "2", "--batch", "4",
@@ -41,9 +43,12 @@ static void a_new_task_is_answered(void **state) {
        0);
   says(out_text, "task 0f5a1c2e, test input 1 of 2");
   says(out_text, "task 0f5a1c2e, test input 2 of 2");
+
+  /* The submission has both test inputs. */
   trm__json *root = json_of_file(submission);
   const trm__json *answers = trm__json_get(root, "0f5a1c2e");
   assert_int_equal(trm__json_n_items(answers), 2);
+
   /* The same again as JSON: the attempts are those of the submission; three copies have voted. */
   want(RUN("finetune", model, "--task", task, "--steps", "5", "--copies", "2", "--batch", "4",
            "--json"),
@@ -65,6 +70,7 @@ static void a_new_task_is_answered(void **state) {
     line = strchr(line, '\n') + 1;
   }
   trm__json_free(root);
+
   /* The model was kept, with the ids of the task and its copies. */
   want(RUN("info", out, "--json"), 0);
   says(out_text, "\"num_puzzle_identifiers\": 4");
@@ -183,6 +189,8 @@ static void a_stop_without_a_state_still_answers(void **state) {
   char out[160], model[200], text[4096] = "";
   int master, slave;
   struct winsize size = {24, 100, 0, 0};
+
+  /* On a terminal, a training that does not end by itself. */
   set_out(s, &t);
   snprintf(out, sizeof out, "%s/tuned", s->dir);
   snprintf(model, sizeof model, "%s/model.safetensors", out);
@@ -192,6 +200,7 @@ static void a_stop_without_a_state_still_answers(void **state) {
                            "2", "--submission", t.submission, "--out", out),
                       &(launch){0}, slave);
   close(slave);
+
   /* The bar shows the loss of an example: some 4 here, those of the batch are six times as much. */
   size_t used = 0;
   const char *loss = NULL;
@@ -202,6 +211,8 @@ static void a_stop_without_a_state_still_answers(void **state) {
   }
   if (!loss) fail_msg("no loss in: %s", text);
   assert_true(strtod(loss, NULL) > 0 && strtod(loss, NULL) < 8);
+
+  /* Stopped, it answers, and the submission and the model are there. */
   kill(child, SIGTERM);
   while (read(master, text, sizeof text) > 0) {
   }
@@ -279,6 +290,8 @@ static void all_tasks_of_a_file_are_answered(void **state) {
   scratch *s = *state;
   tuning t;
   set_out_many(s, &t);
+
+  /* What could not be answered is told with the reason, and every task is in the submission. */
   want(RUN("finetune", t.model, "--task", t.task, "--steps", "3", "--copies", "2", "--submission",
            t.submission),
        0);
@@ -289,11 +302,14 @@ static void all_tasks_of_a_file_are_answered(void **state) {
   says(err_text, "test inputs without an answer: 3");
   says(out_text, "task wide, test input 1 of 1\nno answer");
   check_complete(t.submission);
+
+  /* An attempt that nothing was learned for is the input. */
   trm__json *root = json_of_file(t.submission);
   const trm__json *grid =
       trm__json_get(trm__json_item(trm__json_get(root, "wide"), 0), "attempt_2");
   assert_int_equal(trm__json_n_items(trm__json_item(grid, 0)), 7); /* the input */
   trm__json_free(root);
+
   /* Where none can be answered it is said why. */
   static const char wide_text[] =
       "{\"train\": [{\"input\": [[1]], \"output\": [[3]]}], \"test\": [{\"input\": [[1, 2, 3, 4, "
@@ -322,19 +338,26 @@ static void the_time_for_all_tasks_is_limited(void **state) {
   char file[180];
   set_out_many(s, &t);
   snprintf(file, sizeof file, "%s.time", t.state);
+
+/* The same command with much time and with little, stopped when its state is there. */
 #define TIMED(minutes)                                                                           \
   ARGS("finetune", t.model, "--task", t.task, "--copies", "5", "--threads", "1", "--submission", \
        t.submission, "--state", t.state, "--minutes", minutes)
   const char *const *whole = TIMED("100"), *const *args = TIMED("0.1");
   kill_when_there(s, whole, t.state);
+
+  /* The clock knows what was used. */
   trm__json *clock = json_of_file(file);
   assert_true(trm__json_number(trm__json_get(clock, "seconds")) > 0);
   assert_int_equal(trm__json_integer(trm__json_get(clock, "trained")), -1);
   trm__json_free(clock);
+
+  /* With little time it goes on and comes to an end. */
   want(run_with(s, &(launch){0}, args), 0);
   says(err_text, "going on after update");
   check_complete(t.submission);
   assert_false(is_there(t.state) || is_there(t.answers) || is_there(file));
+
   /* All time was used before: not even one update more, and no answer. */
   static const char used[] = "{\"seconds\": 1e6, \"row_step\": 0.001, \"trained\": -1}";
   kill_when_there(s, whole, t.state);
@@ -345,6 +368,7 @@ static void the_time_for_all_tasks_is_limited(void **state) {
   says(err_text, "test inputs without an answer: 10");
   check_complete(t.submission);
   assert_false(is_there(t.state) || is_there(t.answers) || is_there(file));
+
   /* The clock of a state that is gone says nothing; that of one that is there may be hurt. */
   write_bytes(file, used, sizeof used - 1);
   kill_when_there(s, whole, t.state);
@@ -386,6 +410,8 @@ static void what_cannot_be_learned_is_refused(void **state) {
   snprintf(model, sizeof model, "%s/model", s->dir);
   snprintf(plain, sizeof plain, "%s/plain", s->dir);
   snprintf(task, sizeof task, "%s/task.json", s->dir);
+
+  /* A model without puzzle embeddings has nothing to learn with its weights frozen. */
   save_model(&c, model);
   c.puzzle_emb_ndim = c.puzzle_emb_len = 0;
   trm_model *m;
@@ -396,6 +422,8 @@ static void what_cannot_be_learned_is_refused(void **state) {
   write_bytes(task, task_text, sizeof task_text - 1);
   want(RUN("finetune", plain, "--task", task, "--freeze-weights"), 2);
   says(err_text, "no puzzle embeddings");
+
+  /* No task, a task that is not there, and times that are none. */
   want(RUN("finetune", model), 2);
   want(RUN("finetune", model, "--task", "nowhere.json"), 1);
   static const char *const minutes[] = {"0", "-1", "nan", "inf", "1e300", "1e8"};
@@ -404,12 +432,15 @@ static void what_cannot_be_learned_is_refused(void **state) {
     says(err_text, "--minutes: want a number above 0, at most 10000000");
   }
   want(RUN("finetune", model, "--task", "nowhere.json", "--minutes", "1e7"), 1);
+
   /* Folders that hold anything else are left as they are, before any work. */
   want(RUN("finetune", model, "--task", task, "--steps", "100000000", "--out", s->dir), 1);
   says(err_text, "which no model folder does");
   want(RUN("convert", model, s->dir), 1);
   says(err_text, "which no model folder does");
   want(RUN("convert", model, plain), 0);
+
+  /* A task without a test, and one that is broken. */
   static const char no_test[] =
       "{\"train\": [{\"input\": [[1]], \"output\": [[2]]}], \"test\": []}";
   write_bytes(task, no_test, sizeof no_test - 1);
