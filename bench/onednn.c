@@ -44,11 +44,15 @@ static dnnl_status_t make_memory(library *l, int i, int arg, const dnnl_memory_d
 }
 
 static dnnl_status_t open_library(library *l, const trm_bench_shape *s, trm_dtype dtype) {
+  /* Both operands in the format, float32 sums; oneDNN chooses the order of the weights, as trm
+   * does. */
   const dnnl_data_type_t type = dtype == TRM_BFLOAT16 ? dnnl_bf16 : dnnl_f32;
   const dnnl_dims_t a = {s->m, s->k}, b = {s->k, s->n}, c = {s->m, s->n};
   dnnl_memory_desc_t da, db, dc;
   dnnl_matmul_desc_t matmul;
   dnnl_primitive_desc_t desc = NULL;
+
+  /* Engine, shapes, primitive and memory, each only if all before it was made. */
   dnnl_status_t st = dnnl_engine_create(&l->engine, dnnl_cpu, 0);
   if (st == dnnl_success) st = dnnl_stream_create(&l->stream, l->engine, dnnl_stream_default_flags);
   if (st == dnnl_success) st = dnnl_memory_desc_init_by_tag(&da, 2, a, type, dnnl_ab);
@@ -62,6 +66,8 @@ static dnnl_status_t open_library(library *l, const trm_bench_shape *s, trm_dtyp
     st = make_memory(l, 1, DNNL_ARG_WEIGHTS,
                      dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0));
   if (st == dnnl_success) st = make_memory(l, 2, DNNL_ARG_DST, &dc);
+
+  /* The primitive keeps what it needs of its description. */
   if (desc) dnnl_primitive_desc_destroy(desc);
   return st;
 }
@@ -111,6 +117,7 @@ static double time_library(trm__pool *pool, library *lib, int64_t *repeats) {
 
 static trm_status compare(trm__pool *pool, const trm_bench_shape *s, trm_dtype dtype, library *lib,
                           int runs, trm_error *err) {
+  /* Each thread has a copy of its own of the product, in both libraries. */
   const int threads = trm__pool_threads(pool);
   double ours = INFINITY, theirs = INFINITY;
   int64_t repeats = 0;
@@ -118,14 +125,20 @@ static trm_status compare(trm__pool *pool, const trm_bench_shape *s, trm_dtype d
   for (int i = 0; i < threads; i++)
     if (open_library(&lib[i], s, dtype) != dnnl_success)
       TRM_FAIL(err, TRM_E_SYSTEM, "oneDNN refuses %s %dx%dx%d", s->name, s->m, s->n, s->k);
+
+  /* One round of each that does not count: it finds pages, frequencies and repeats. */
   TRM_TRY(trm_bench_create_products(dtype, threads, s, 1, &b, err));
   time_library(pool, lib, &repeats);
   trm_bench_time(b, 0, SECONDS);
+
+  /* In turn, so that whatever slows the machine slows both; the best of each. */
   for (int i = 0; i < runs; i++) {
     ours = fmin(ours, trm_bench_time(b, 0, SECONDS));
     theirs = fmin(theirs, time_library(pool, lib, &repeats));
   }
   trm_bench_free(b);
+
+  /* GFLOP/s of all threads. */
   double gflop = 2e-9 * s->m * s->n * s->k * threads;
   double x = gflop / ours, y = gflop / theirs;
   char size[32];
@@ -137,11 +150,14 @@ static trm_status compare(trm__pool *pool, const trm_bench_shape *s, trm_dtype d
 }
 
 int main(int argc, char **argv) {
+  /* Threads and rounds. */
   int threads = argc > 1 ? atoi(argv[1]) : 1, runs = argc > 2 ? atoi(argv[2]) : 25, n;
   if (argc > 3 || threads < 1 || threads > MAX_THREADS || runs < 1 || runs > MAX_RUNS) {
     fprintf(stderr, "usage: bench_onednn [THREADS [RUNS]]\n");
     return 2;
   }
+
+  /* The table's head, with what is compared. */
   const dnnl_version_t *v = dnnl_version();
   const trm_bench_shape *shapes = trm_bench_shapes(&n);
   trm_error err = {0};
@@ -151,6 +167,8 @@ int main(int argc, char **argv) {
          v->major, v->minor, v->patch, runs);
   printf("| product          | m x n x k     | dtype    | threads |     trm |  oneDNN | ratio |\n");
   printf("|------------------|---------------|----------|--------:|--------:|--------:|------:|\n");
+
+  /* A row for each format and shape. */
   for (int d = 0; d < TRM_DTYPES; d++)
     for (int i = 0; i < n && st == TRM_OK; i++) {
       library *lib = trm__alloc((size_t)threads, sizeof *lib);
@@ -158,6 +176,8 @@ int main(int argc, char **argv) {
       for (int j = 0; lib && j < threads; j++) close_library(&lib[j]);
       trm__free(lib);
     }
+
+  /* A failure is told with its place. */
   trm__pool_free(pool);
   if (st != TRM_OK) fprintf(stderr, "bench_onednn: %s\n", err.msg[0] ? err.msg : "no memory");
   return st == TRM_OK ? 0 : 1;

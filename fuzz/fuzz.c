@@ -67,6 +67,10 @@ const char *fuzz_file(int slot, const void *data, size_t size) {
   return slot_path(slot);
 }
 
+const char *fuzz_part(int slot, fuzz_bytes part, const void *good, size_t size) {
+  return part.size ? fuzz_file(slot, part.data, part.size) : fuzz_file(slot, good, size);
+}
+
 /* --- maps --- */
 
 /* The library maps files, and a sanitizer sees no read beyond the end of a map within its last

@@ -49,6 +49,9 @@ enum { FUZZ_FILES = 10 };
  * until the next call. */
 const char *fuzz_file(int slot, const void *data, size_t size);
 
+/* The same with the part of an input or, where that is empty, with what stands for it. */
+const char *fuzz_part(int slot, fuzz_bytes part, const void *good, size_t size);
+
 /* The path of a folder of this process (in $TMPDIR, else in /dev/shm), removed when it ends. */
 const char *fuzz_folder(void);
 /* FOLDER/name; valid until the next call but three. */

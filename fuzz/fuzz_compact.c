@@ -3,12 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fuzz.h"
+#include "fuzz_arrays.h"
 #include "io/json.h"
-#include "io/npy.h"
 #include "trm/dataset.h"
 
-enum { ARRAYS = 6, PARTS = 1 + ARRAYS, CELLS = 900, PAIRS = 2, MAX_ARRAY = 4096, BATCH = 2 };
+enum { ARRAYS = 6, PARTS = 1 + ARRAYS, CELLS = 900, PAIRS = 2, BATCH = 2 };
 
 static const char good_json[] =
     "{\"pad_id\": 0, \"ignore_label_id\": 0, \"blank_identifier_id\": 0, \"vocab_size\": 12, "
@@ -17,26 +16,11 @@ static const char good_json[] =
 static const char *const array_names[ARRAYS] = {
     "pairs", "pair_indices", "group_indices", "puzzle_identifiers", "copies", "offsets"};
 
-static struct {
-  uint8_t data[MAX_ARRAY];
-  size_t size;
-} good[ARRAYS];
-
-static void make_array(int i, int ndim, int64_t rows, int64_t cols, int64_t depth,
-                       const uint8_t *values) {
-  const int64_t shape[3] = {rows, cols, depth};
-  const char *path = fuzz_path("array.npy");
-  trm__map map;
-  FUZZ_MUST(trm__npy_save(path, TRM__NPY_U1, ndim, shape, values, &fuzz_error));
-  FUZZ_MUST(trm__map_open(path, &map, &fuzz_error));
-  FUZZ_CHECK(map.size <= sizeof good[i].data);
-  memcpy(good[i].data, map.data, map.size);
-  good[i].size = map.size;
-  trm__map_close(&map);
-}
+static fuzz_array good[ARRAYS];
 
 /* One task of two pairs of 1x2 and 2x1 cells, itself and one copy. */
 static void prepare(void) {
+  /* Grids of one row or one column, with their ends, on the canvas of ARC. */
   static uint8_t pairs[PAIRS * 2 * CELLS];
   for (int k = 0; k < PAIRS * 2; k++) {
     uint8_t *canvas = pairs + k * CELLS;
@@ -48,13 +32,20 @@ static void prepare(void) {
     else
       canvas[2] = 1;
   }
-  make_array(0, 3, PAIRS, 2, CELLS, pairs);
-  make_array(1, 1, 2, 1, 1, (const uint8_t[]){0, PAIRS});
-  make_array(2, 1, 2, 1, 1, (const uint8_t[]){0, 2});
-  make_array(3, 1, 2, 1, 1, (const uint8_t[]){1, 2});
-  make_array(4, 2, 2, 10, 1,
-             (const uint8_t[]){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 3, 2, 1, 3, 4, 5, 6, 7, 9, 8});
-  make_array(5, 2, 2 * PAIRS, 2, 1, (const uint8_t[]){0, 0, 3, 4, 0, 0, 20, 20});
+
+  /* Two ids of one task: the pairs, and who has which. */
+  fuzz_array_make(&good[0], 3, (const int64_t[]){PAIRS, 2, CELLS}, pairs);
+  fuzz_array_make(&good[1], 1, (const int64_t[]){2}, (const uint8_t[]){0, PAIRS});
+  fuzz_array_make(&good[2], 1, (const int64_t[]){2}, (const uint8_t[]){0, 2});
+  fuzz_array_make(&good[3], 1, (const int64_t[]){2}, (const uint8_t[]){1, 2});
+
+  /* Colours of the copy, and where each grid lies. */
+  fuzz_array_make(&good[4], 2, (const int64_t[]){2, 10},
+                  (const uint8_t[]){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 3, 2, 1, 3, 4, 5, 6, 7, 9, 8});
+  fuzz_array_make(&good[5], 2, (const int64_t[]){2 * PAIRS, 2},
+                  (const uint8_t[]){0, 0, 3, 4, 0, 0, 20, 20});
+
+  /* The arrays are files of the slots. */
   FUZZ_MUST(trm__make_dirs(fuzz_path("test"), &fuzz_error));
   fuzz_link("test/dataset.json", 0);
   for (int i = 0; i < ARRAYS; i++) {
@@ -94,21 +85,18 @@ static void read_examples(const trm_dataset *d) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  /* The folder is made once. */
   fuzz_bytes parts[PARTS];
   trm_dataset *d;
   trm_error err;
   if (!good[0].size) prepare();
+
+  /* A part that is empty stands for the good one. */
   fuzz_split(data, size, parts, PARTS);
-  if (parts[0].size)
-    (void)fuzz_file(0, parts[0].data, parts[0].size);
-  else
-    (void)fuzz_file(0, good_json, sizeof good_json - 1);
-  for (int i = 0; i < ARRAYS; i++) {
-    if (parts[1 + i].size)
-      (void)fuzz_file(1 + i, parts[1 + i].data, parts[1 + i].size);
-    else
-      (void)fuzz_file(1 + i, good[i].data, good[i].size);
-  }
+  fuzz_part(0, parts[0], good_json, sizeof good_json - 1);
+  for (int i = 0; i < ARRAYS; i++) fuzz_part(1 + i, parts[1 + i], good[i].data, good[i].size);
+
+  /* The good files are good, and what is accepted can be read. */
   const trm_status st = trm_dataset_open(fuzz_folder(), "test", &d, &err);
   if (st != TRM_OK && !size) fuzz_failed(__FILE__, __LINE__, "the good files are good", err.msg);
   if (!fuzz_accepted(st, &err)) return 0;

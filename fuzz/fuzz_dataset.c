@@ -5,9 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fuzz.h"
+#include "fuzz_arrays.h"
 #include "io/json.h"
-#include "io/npy.h"
 #include "trm/dataset.h"
 #include "trm/sudoku.h"
 
@@ -19,36 +18,26 @@ static const char *const array_names[ARRAYS] = {"inputs", "labels", "puzzle_iden
                                                 "puzzle_indices", "group_indices"};
 
 /* The good arrays as bytes of .npy files. */
-static struct {
-  uint8_t data[512];
-  size_t size;
-} good[ARRAYS];
-
-static void make_array(int i, int ndim, int64_t rows, int64_t cols, const uint8_t *values) {
-  const int64_t shape[2] = {rows, cols};
-  const char *path = fuzz_path("array.npy");
-  trm__map map;
-  FUZZ_MUST(trm__npy_save(path, TRM__NPY_U1, ndim, shape, values, &fuzz_error));
-  FUZZ_MUST(trm__map_open(path, &map, &fuzz_error));
-  FUZZ_CHECK(map.size <= sizeof good[i].data);
-  memcpy(good[i].data, map.data, map.size);
-  good[i].size = map.size;
-  trm__map_close(&map);
-}
+static fuzz_array good[ARRAYS];
 
 /* The good arrays, and the folder with links to the files of the slots. */
 static void prepare(void) {
+  /* A solved Sudoku in three namings of its digits, with two cells of three given. */
   static const char solved[] = "1234341221434321";
   uint8_t inputs[EXAMPLES * CELLS], labels[EXAMPLES * CELLS];
   for (int i = 0; i < EXAMPLES * CELLS; i++) {
     labels[i] = (uint8_t)((solved[i % CELLS] - '1' + i / CELLS) % 4 + 2);
     inputs[i] = i % 3 ? labels[i] : 1;
   }
-  make_array(0, 2, EXAMPLES, CELLS, inputs);
-  make_array(1, 2, EXAMPLES, CELLS, labels);
-  make_array(2, 1, 2, 1, (const uint8_t[]){0, 1});
-  make_array(3, 1, 3, 1, (const uint8_t[]){0, 2, 3});
-  make_array(4, 1, 3, 1, (const uint8_t[]){0, 1, 2});
+
+  /* Two puzzles of two and one examples, in a group each. */
+  fuzz_array_make(&good[0], 2, (const int64_t[]){EXAMPLES, CELLS}, inputs);
+  fuzz_array_make(&good[1], 2, (const int64_t[]){EXAMPLES, CELLS}, labels);
+  fuzz_array_make(&good[2], 1, (const int64_t[]){2}, (const uint8_t[]){0, 1});
+  fuzz_array_make(&good[3], 1, (const int64_t[]){3}, (const uint8_t[]){0, 2, 3});
+  fuzz_array_make(&good[4], 1, (const int64_t[]){3}, (const uint8_t[]){0, 1, 2});
+
+  /* The arrays of both sets are files of the slots. */
   FUZZ_MUST(trm__make_dirs(fuzz_path("test"), &fuzz_error));
   fuzz_link("test/dataset.json", 0);
   fuzz_link("identifiers.json", 1 + ARRAYS);
@@ -131,28 +120,24 @@ static void survey(void) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  /* The folder is made once. */
   fuzz_bytes parts[PARTS];
   trm_dataset *d;
   trm_error err;
   if (!good[0].size) prepare();
+
+  /* A part that is empty stands for the good one: description, arrays, names. */
   fuzz_split(data, size, parts, PARTS);
-  if (parts[0].size)
-    fuzz_file(0, parts[0].data, parts[0].size);
-  else
-    fuzz_file(0, good_json, sizeof good_json - 1);
-  for (int i = 0; i < ARRAYS; i++) {
-    if (parts[1 + i].size)
-      fuzz_file(1 + i, parts[1 + i].data, parts[1 + i].size);
-    else
-      fuzz_file(1 + i, good[i].data, good[i].size);
-  }
-  if (parts[1 + ARRAYS].size)
-    fuzz_file(1 + ARRAYS, parts[1 + ARRAYS].data, parts[1 + ARRAYS].size);
-  else
-    fuzz_file(1 + ARRAYS, good_names, sizeof good_names - 1);
+  fuzz_part(0, parts[0], good_json, sizeof good_json - 1);
+  for (int i = 0; i < ARRAYS; i++) fuzz_part(1 + i, parts[1 + i], good[i].data, good[i].size);
+  fuzz_part(1 + ARRAYS, parts[1 + ARRAYS], good_names, sizeof good_names - 1);
+
+  /* The good files are good. */
   const trm_status st = trm_dataset_open(fuzz_folder(), "test", &d, &err);
   FUZZ_CHECK((st == TRM_OK) == (d != NULL));
-  FUZZ_CHECK(st == TRM_OK || size); /* the good files are good */
+  FUZZ_CHECK(st == TRM_OK || size);
+
+  /* A survey, which may find anything, and reading, which may not. */
   survey();
   if (!fuzz_accepted(st, &err)) return 0;
   read_examples(d);

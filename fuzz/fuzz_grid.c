@@ -34,6 +34,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   trm_build_report report;
   trm_error err;
   int failures;
+
+  /* Settings, one a line, and the file of puzzles, whose form its name says. */
   fuzz_split(data, size, parts, 2);
   split_lines(parts[0], lines);
   (void)fuzz_file(0, parts[1].data, parts[1].size);
@@ -42,6 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fuzz_link("own.csv", 0);
     linked = true;
   }
+
   const trm_grid_build_config config = {
       .train = fuzz_path(strcmp(lines[0], "csv") ? "own.jsonl" : "own.csv"),
       .output_dir = fuzz_path("built"),
@@ -51,6 +54,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       .symmetries = lines[3][0] ? lines[3] : NULL,
       .rules = lines[4][0] ? lines[4] : NULL,
       .num_aug = 2};
+
+  /* What is built is verified: rows, rules and symmetries. */
   if (!fuzz_accepted(trm_build_grid(&config, &report, &err), &err)) return 0;
   const trm_verify_config verify = {.max_examples = 8, .report = report_check};
   FUZZ_MUST(trm_dataset_verify(config.output_dir, &verify, &failures, &fuzz_error));

@@ -68,6 +68,7 @@ static void solve(const trm_model *m) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  /* A part that is empty stands for the good one. */
   fuzz_bytes parts[2];
   trm_model *m;
   trm_error err;
@@ -76,13 +77,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   const fuzz_bytes weights = {good_weights.data, good_weights.size};
   const fuzz_bytes values = {good_weights.data + good_data, good_weights.size - good_data};
   if (!parts[0].size) parts[0] = (fuzz_bytes){good_config.data, good_config.size};
+
+  /* The configuration and the weights. */
   const char *config = fuzz_file(0, parts[0].data, parts[0].size);
   (void)fuzz_tensors(1, parts[1].size ? parts[1] : weights, values);
+
+  /* As one file, whole and peeked at. */
   const bool small = check_config(config);
   if (fuzz_accepted(trm_model_load(fuzz_path("one.safetensors"), &m, &err), &err))
     trm_model_free(m);
   if (fuzz_accepted(trm_model_peek(fuzz_path("one.safetensors"), NULL, &m, &err), &err))
     trm_model_free(m);
+
+  /* As a folder: what is accepted can be saved and, where it is small, computes. */
   const trm_status st = trm_model_load(fuzz_path("model"), &m, &err);
   FUZZ_CHECK((st == TRM_OK) == (m != NULL));
   FUZZ_CHECK(size || (st == TRM_OK && small)); /* the good model is good */

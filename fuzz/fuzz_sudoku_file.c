@@ -55,6 +55,7 @@ static void check_entry(const trm_sudoku_reader_config *config, const trm_sudoku
 /* Goes through a text and gives what it says as one number. */
 static uint64_t read_text(const trm_sudoku_reader_config *config, const char *text, size_t n,
                           size_t step) {
+  /* A reader, and how much of the text it has had. */
   trm_sudoku_reader *r;
   size_t at = 0;
   uint64_t sum = 0;
@@ -64,6 +65,8 @@ static uint64_t read_text(const trm_sudoku_reader_config *config, const char *te
     trm_sudoku_entry e;
     trm_sudoku_state state;
     trm_error err;
+
+    /* Whatever it says counts: messages, puzzles with their lines. */
     const bool accepted = fuzz_accepted(trm_sudoku_reader_next(r, &e, &state, &err), &err);
     if (!accepted) {
       if (err.code == TRM_E_ARGUMENT) break; /* --columns */
@@ -75,6 +78,8 @@ static uint64_t read_text(const trm_sudoku_reader_config *config, const char *te
       sum = sum * 31 + (uint64_t)e.line;
     } else if (state == TRM_SUDOKU_END) {
       break;
+
+      /* It gets the next piece, then the end. */
     } else if (at == n) {
       trm_sudoku_reader_feed(r, NULL, 0);
       trm_sudoku_reader_end(r);
@@ -84,6 +89,8 @@ static uint64_t read_text(const trm_sudoku_reader_config *config, const char *te
       at += piece;
     }
   }
+
+  /* There are no more puzzles than characters. */
   trm_sudoku_reader_free(r);
   FUZZ_CHECK(found <= (int64_t)n);
   return sum;

@@ -68,21 +68,28 @@ static inline char *fuzz_place_tensors(const trm__json *header, size_t *bytes) {
  * JSON object, and `data` with its last bytes replaced by what follows the object. With '*' the
  * object's offsets are made right and the data as long as they say. */
 static inline const char *fuzz_tensors(int slot, fuzz_bytes input, fuzz_bytes data) {
+  /* A file as it is. */
   if (!input.size || (input.data[0] != '{' && input.data[0] != '*'))
     return fuzz_file(slot, input.data, input.size);
   const bool place = input.data[0] == '*';
   input.data += place;
   input.size -= place;
+
+  /* The header, and where it ends in the input; what follows it belongs to the data. */
   trm__json *header;
   trm__json_fault fault;
   size_t taken;
   if (trm__json_decode((const char *)input.data, input.size, &taken, &header, &fault) != TRM_OK)
     taken = fault.byte ? fault.byte : input.size;
   size_t tail = input.size - taken, bytes = data.size > tail ? data.size : tail;
+
+  /* Offsets that are right, on demand. */
   char *text = NULL;
   if (place && trm__json_is(header, TRM__JSON_OBJECT)) text = fuzz_place_tensors(header, &bytes);
   trm__json_free(header);
   if (tail > bytes) tail = bytes;
+
+  /* Length, header, data. */
   const uint64_t length = text ? strlen(text) : taken;
   uint8_t *file = calloc(1, sizeof length + (size_t)length + bytes + 1), *at = file;
   FUZZ_CHECK(file);
@@ -92,6 +99,7 @@ static inline const char *fuzz_tensors(int slot, fuzz_bytes input, fuzz_bytes da
   at += length;
   if (data.size) memcpy(at, data.data, data.size < bytes ? data.size : bytes);
   if (tail) memcpy(at + bytes - tail, input.data + taken, tail);
+
   const char *path = fuzz_file(slot, file, (size_t)(at - file) + bytes);
   trm__free(text);
   free(file);

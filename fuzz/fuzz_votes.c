@@ -70,6 +70,7 @@ static void read_names(void) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  /* A data set, a submission and solutions, in five files. */
   static bool linked;
   fuzz_bytes parts[PARTS];
   trm_arc_score score;
@@ -83,8 +84,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fuzz_link("ab12.json", 3);
     linked = true;
   }
+
+  /* Votes and names are read of the data set. */
   read_votes(parts[2]);
   read_names();
+
+  /* A submission is scored as a file and as a folder of tasks; figures stay in their ranges. */
   const char *submission = fuzz_file(3, parts[3].data, parts[3].size);
   const char *solutions = fuzz_file(4, parts[4].data, parts[4].size);
   const char *const forms[] = {submission, fuzz_folder()};

@@ -42,6 +42,7 @@ static const known_build small[] = {
 static inline trm_status build(const known_build *k, const char *prefix, const char *dir,
                                bool compact, int threads, trm_arc_build_report *report,
                                trm_error *err) {
+  /* Subsets are written with commas between. */
   char text[200];
   const char *names[8];
   int n = 0;
@@ -51,6 +52,7 @@ static inline trm_status build(const known_build *k, const char *prefix, const c
     next = strchr(next, ',');
     if (next) *next++ = 0;
   }
+
   const trm_arc_build_config config = {.input_prefix = prefix,
                                        .subsets = names,
                                        .n_subsets = n,

@@ -65,6 +65,8 @@ static inline trm__arc_grid arc_guess(const trm__arc_grid *right, trm__rng *r) {
 static inline void arc_make(arc_set *s, uint64_t seed) {
   trm__rng r = trm__rng_at(seed, TRM__RNG_TEST, 7, 0);
   memset(s, 0, sizeof *s);
+
+  /* Tasks, of which one has the same input twice, and their copies. */
   for (int t = 0; t < ARC_TASKS; t++) {
     for (int i = 0; i < arc_tests[t]; i++) {
       s->input[t][i] = t == 2 && i == 1 ? s->input[t][0] : arc_random(&r, 2);
@@ -80,6 +82,8 @@ static inline void arc_make(arc_set *s, uint64_t seed) {
       for (int v = 1; v < 10; v++) copy->colour[v] = (uint8_t)colours[v - 1];
     }
   }
+
+  /* Each copy of each test input, with a prediction that is right now and then. */
   for (int t = 0; t < ARC_TASKS; t++)
     for (int c = 0; c < ARC_COPIES; c++)
       for (int i = 0; i < arc_tests[t]; i++) {
@@ -119,6 +123,7 @@ static inline char *arc_escape(char *out, const char *id) {
 
 /* DIR/test_puzzles.json and DIR/identifiers.json. */
 static inline void arc_write_tasks(const arc_set *s, const char *dir) {
+  /* Tasks with one demonstration, and their own test pairs. */
   char path[300], *text = calloc(1, 1 << 16), *end = text;
   assert_non_null(text);
   end += sprintf(end, "{");
@@ -134,8 +139,12 @@ static inline void arc_write_tasks(const arc_set *s, const char *dir) {
     end += sprintf(end, "]}");
   }
   end += sprintf(end, "}");
+
+  /* The file of tasks. */
   snprintf(path, sizeof path, "%s/test_puzzles.json", dir);
   write_bytes(path, text, (size_t)(end - text));
+
+  /* Names of the ids: the blank one, then each task with its copies. */
   end = text + sprintf(text, "[\"<blank>\"");
   for (int t = 0; t < ARC_TASKS; t++)
     for (int c = 0; c < ARC_COPIES; c++) {

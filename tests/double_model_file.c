@@ -3,6 +3,7 @@
 #include "scratch.h"
 
 static void weights_are_rounded_once(void **state) {
+  /* A model in double, of two nets. */
   scratch *s = *state;
   trm_model_config c = trm_model_config_default(TRM_ARCH_HRM);
   c.vocab_size = 7;
@@ -12,10 +13,14 @@ static void weights_are_rounded_once(void **state) {
   c.num_heads = 2;
   trm_model *m, *back;
   assert_int_equal(trm_model_create(&c, 1, &m, NULL), TRM_OK);
+
+  /* Saved and loaded twice. */
   for (int round = 0; round < 2; round++) {
     trm_error err;
     if (trm_model_save(m, scratch_path(s, "model"), &err) != TRM_OK) fail_msg("%s", err.msg);
     if (trm_model_load(s->path, &back, &err) != TRM_OK) fail_msg("%s", err.msg);
+
+    /* The first time values are rounded to float32; what has been rounded stays. */
     int64_t rounded = 0;
     for (int i = 0; i < m->layout->n_slots; i++) {
       const trm__slot *slot = &m->layout->slots[i];

@@ -38,6 +38,7 @@ static inline void redirect(const char *path, int flags, int fd) {
 }
 
 static inline void become(scratch *s, const char *const *args, const launch *l, int terminal) {
+  /* The three streams: files of the scratch folder, or a terminal for messages. */
   char path[200];
   snprintf(path, sizeof path, "%s/in", s->dir);
   redirect(l->input ? path : "/dev/null", O_RDONLY, 0);
@@ -48,6 +49,8 @@ static inline void become(scratch *s, const char *const *args, const launch *l, 
     dup2(terminal, 2);
   else
     redirect(path, O_WRONLY | O_CREAT | O_TRUNC, 2);
+
+  /* Limits and signals as the caller wants them. */
   if (l->file_limit) {
     struct rlimit limit = {l->file_limit, l->file_limit};
     setrlimit(RLIMIT_FSIZE, &limit);
@@ -59,8 +62,12 @@ static inline void become(scratch *s, const char *const *args, const launch *l, 
     sigaddset(&set, l->blocked);
     sigprocmask(SIG_BLOCK, &set, NULL);
   }
+
+  /* Streams that are closed at the start. */
   for (int fd = 0; fd < 3; fd++)
     if (l->closed >> fd & 1) close(fd);
+
+  /* The program. A child that cannot start it must not go on as a test. */
   const char *argv[MAX_ARGS + 2] = {TRM_PROGRAM};
   for (int i = 0; i < MAX_ARGS && args[i]; i++) argv[i + 1] = args[i];
   execv(TRM_PROGRAM, (char *const *)argv);

@@ -52,12 +52,15 @@ static inline void made_save(const made *l, const char *path) {
 static inline void made_wrap(const char *from, const char *to, const char *before, size_t n_before,
                              const char *between, size_t n_between, const char *after,
                              size_t n_after) {
+  /* The file that is there, and the one that it becomes. */
   enum { HEAD = 2 /* PROTO 2 */ };
   trm__zip *zip;
   trm__zip_writer w;
   trm_error err;
   assert_int_equal(trm__zip_open(from, &zip, &err), TRM_OK);
   assert_int_equal(trm__zip_create(&w, to, &err), TRM_OK);
+
+  /* All but the pickle are copied; its length changes. */
   for (int i = 0; i < trm__zip_count(zip); i++) {
     const trm__zip_entry *e = trm__zip_at(zip, i);
     const unsigned char *data = trm__zip_view(zip, e);
@@ -66,6 +69,8 @@ static inline void made_wrap(const char *from, const char *to, const char *befor
     trm__zip_begin(
         &w, e->name,
         pickle ? HEAD + n_before + (between ? 2 : 1) * body + n_between + n_after : e->size);
+
+    /* The dictionary without its protocol and its stop, between what stands around it. */
     if (pickle) {
       trm__zip_append(&w, data, HEAD);
       trm__zip_append(&w, before, n_before);
@@ -78,6 +83,7 @@ static inline void made_wrap(const char *from, const char *to, const char *befor
     } else {
       trm__zip_append(&w, data, e->size);
     }
+
     trm__zip_end(&w);
   }
   trm__zip_close(zip);

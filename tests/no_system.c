@@ -76,10 +76,7 @@ static void training_goes_on_from_a_file(void **state) {
   assert_int_equal(trm_trainer_load(b, s->path, &err), TRM_OK);
   (void)small_update(a);
   (void)small_update(b);
-  const state_bytes one = state_of(s, a), other = state_of(s, b);
-  assert_true(same_state(one, other));
-  free(one.data);
-  free(other.data);
+  same_trainers(s, a, b);
   trm_trainer_free(a);
   trm_trainer_free(b);
   trm_model_free(m);

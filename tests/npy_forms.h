@@ -44,9 +44,12 @@ static inline uint64_t npy_form_bits(char kind, size_t size, double v) {
  * 8 for a value. */
 static inline size_t npy_form_make(unsigned char *out, npy_form form, int ndim,
                                    const int64_t *shape, const double *values) {
+  /* The type without its order of bytes, and a shape of three dimensions. */
   const char *type = form.descr + strspn(form.descr, "<>=|");
   const size_t size = (size_t)(type[1] - '0'), prefix = form.version == 1 ? 10 : 12;
   const int64_t full[3] = {shape[0], ndim > 1 ? shape[1] : 1, ndim > 2 ? shape[2] : 1};
+
+  /* The header. */
   char *head = (char *)out + prefix;
   int n = snprintf(head, 200, "{'descr': '%s', 'fortran_order': %s, 'shape': (", form.descr,
                    form.fortran ? "True" : "False");
@@ -56,6 +59,8 @@ static inline size_t npy_form_make(unsigned char *out, npy_form form, int ndim,
   out[6] = (unsigned char)form.version;
   out[7] = 0;
   for (size_t i = 8; i < prefix; i++) out[i] = (unsigned char)(n >> 8 * (i - 8));
+
+  /* Values at their place in the order of the file, their bytes in that of the type. */
   unsigned char *data = out + prefix + n;
   for (int64_t i = 0; i < full[0]; i++)
     for (int64_t j = 0; j < full[1]; j++)

@@ -233,6 +233,7 @@ static const struct metric {
 
 static void compare_metrics(parity_case *c, const trm__json *want, const trm_metrics *m,
                             const trm_trainer *t, int B) {
+  /* Figures of the update, each with the size of the difference and of the figure itself. */
   for (int i = 0; i < N_METRICS; i++) {
     const trm__json *v = trm__json_get(want, metric_table[i].key);
     double ours;
@@ -243,6 +244,8 @@ static void compare_metrics(parity_case *c, const trm__json *want, const trm_met
     c->series[i].norm += b * b;
     c->series[i].n++;
   }
+
+  /* Who halted, and after how many steps, row by row. */
   const trm__json *halted = trm__json_get(want, "halted"),
                   *steps = trm__json_get(want, "steps_taken");
   for (int r = 0; r < B; r++) {
@@ -309,20 +312,29 @@ static trm_status trainer_config(parity_case *c, int B, int K, trm_trainer_confi
 
 static trm_status run_train(parity_case *c) {
   const trm_model_config *m = trm_model_get_config(c->model);
+
+  /* A case may have no training. */
   const int32_t *inputs = NULL, *labels = NULL, *ids = NULL;
   int K = 0, B = 0, steps = int_of(c->json, "train_steps", 0);
   trm_trainer_config config;
   trm_trainer *t;
   const trm__json *metrics = trm__json_get(c->json, "metrics");
   if (!c->train && !trm__json_n_items(metrics)) return TRM_OK;
+
+  /* K batches of B rows. */
   TRM_TRY(batch_tensor(c, "inputs", m->seq_len, &inputs, &K, &B));
   TRM_TRY(batch_tensor(c, "labels", m->seq_len, &labels, &K, &B));
   TRM_TRY(batch_tensor(c, "puzzle_identifiers", 0, &ids, &K, &B));
   if (steps > K)
     TRM_FAIL(&c->err, TRM_E_SHAPE, "train_steps is %d, but there are %d batches", steps, K);
+
+  /* A trainer as the reference's. */
   TRM_TRY(trainer_config(c, B, steps, &config));
   TRM_TRY(trm_trainer_create(c->model, &config, &t, &c->err));
   trm_status st = TRM_OK;
+
+  /* After each update its figures; gradients of the first one only, for later ones have other
+   * weights. */
   for (int k = 0; st == TRM_OK && k < steps; k++) {
     int64_t at = (int64_t)k * B * m->seq_len;
     trm_metrics got;
@@ -334,6 +346,8 @@ static trm_status run_train(parity_case *c) {
     if (k == 0) compare_gradients(c, t, B);
     compare_metrics(c, trm__json_item(metrics, (size_t)k), &got, t, B);
   }
+
+  /* At the end the weights and their average. */
   if (st == TRM_OK) {
     note_metrics(c);
     compare_weights(c, G_FINAL, "final", trm_trainer_weights(t));

@@ -3,13 +3,7 @@
 # Run by ctest:  cmake -DBUILD=… -DSOURCE=… -DWORK=… -DCC=… -DGENERATOR=… -P …
 cmake_minimum_required(VERSION 3.18)
 
-function(run)
-  execute_process(COMMAND ${ARGN} RESULT_VARIABLE rc OUTPUT_VARIABLE text ERROR_VARIABLE text)
-  if(NOT rc EQUAL 0)
-    message(FATAL_ERROR "failed with ${rc}: ${ARGN}\n${text}")
-  endif()
-  set(out "${text}" PARENT_SCOPE)
-endfunction()
+include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
 
 set(fetched "include(FetchContent)\nFetchContent_Declare(trm SOURCE_DIR \"${SOURCE}\")\nFetchContent_MakeAvailable(trm)")
 set(added "add_subdirectory(\"${SOURCE}\" trm)")

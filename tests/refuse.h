@@ -8,6 +8,8 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+#include "scratch.h"
+
 static atomic_int calls_left = -1; /* calls that still succeed, of all threads; -1: all */
 
 static atomic_size_t bytes_asked; /* for blocks that were given, of all threads */
@@ -32,5 +34,23 @@ int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*fn)(voi
 int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg) {
   return refused() ? EAGAIN : __real_pthread_create(t, a, fn, arg);
 }
+
+static inline void refuse_call(int n) {
+  calls_left = n;
+}
+
+/* Whether the job before came to the call that was to be refused; one that did not has succeeded.
+ */
+static inline bool was_refused(trm_status st) {
+  const bool came = calls_left < 0;
+  calls_left = -1;
+  if (!came) assert_int_equal(st, TRM_OK);
+  return came;
+}
+
+/* The condition of a loop over n, from 0: `st` and `err` are of a job whose n-th call is refused.
+ * It ends with the first job that makes no more than n calls. */
+#define REFUSING(n, st, err, job) \
+  ((err) = (trm_error){0}, refuse_call(n), (st) = (job), was_refused(st))
 
 #endif

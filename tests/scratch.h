@@ -77,6 +77,24 @@ static inline unsigned char *read_bytes(const char *path, size_t *n) {
   return data;
 }
 
+/* Both files have the same bytes. */
+static inline void same_files(const char *a, const char *b) {
+  size_t n, m;
+  unsigned char *x = read_bytes(a, &n), *y = read_bytes(b, &m);
+  assert_int_equal(n, m);
+  assert_memory_equal(x, y, n);
+  free(x);
+  free(y);
+}
+
+/* NAME in both folders. */
+static inline void same_in_folders(const char *left, const char *right, const char *name) {
+  char a[300], b[300];
+  snprintf(a, sizeof a, "%s/%s", left, name);
+  snprintf(b, sizeof b, "%s/%s", right, name);
+  same_files(a, b);
+}
+
 /* True when err speaks of `word`. */
 static inline int speaks_of(const trm_error *err, const char *word) {
   if (strstr(err->msg, word)) return 1;

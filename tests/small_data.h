@@ -10,6 +10,7 @@
 static inline void write_small_data(const char *dir, int n, int seq_len, int vocab, int n_ids,
                                     const int32_t *inputs, const int32_t *labels,
                                     const int32_t *ids) {
+  /* Every example is a puzzle and a group of its own. */
   char test[200], path[300], text[400];
   int32_t *index = malloc((size_t)(n + 1) * sizeof *index);
   assert_non_null(index);
@@ -24,6 +25,8 @@ static inline void write_small_data(const char *dir, int n, int seq_len, int voc
                 {"puzzle_identifiers", ids, 1, {n, 0}},
                 {"puzzle_indices", index, 1, {n + 1, 0}},
                 {"group_indices", index, 1, {n + 1, 0}}};
+
+  /* The arrays. */
   snprintf(test, sizeof test, "%s/test", dir);
   assert_int_equal(trm__make_dirs(test, NULL), TRM_OK);
   for (int i = 0; i < 5; i++) {
@@ -33,6 +36,8 @@ static inline void write_small_data(const char *dir, int n, int seq_len, int voc
         TRM_OK);
   }
   free(index);
+
+  /* What the set says of itself. */
   snprintf(path, sizeof path, "%s/dataset.json", test);
   snprintf(
       text, sizeof text,

@@ -38,4 +38,17 @@ static inline trm_model *small_model(const trm_model_config *c, uint64_t seed) {
   return m;
 }
 
+/* Names, shapes and every bit. */
+static inline bool same_tensors(const trm_model *a, const trm_model *b) {
+  if (trm_model_tensor_count(a) != trm_model_tensor_count(b)) return false;
+  for (int i = 0; i < trm_model_tensor_count(a); i++) {
+    trm_tensor s = trm_model_tensor_at(a, i), t = trm_model_tensor_at(b, i);
+    if (strcmp(s.name, t.name) || s.kind != t.kind || s.count != t.count || s.ndim != t.ndim ||
+        memcmp(s.shape, t.shape, sizeof s.shape) ||
+        memcmp(s.data, t.data, (size_t)s.count * sizeof *s.data))
+      return false;
+  }
+  return true;
+}
+
 #endif

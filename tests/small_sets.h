@@ -45,6 +45,7 @@ static inline void set_tokens(const trm_puzzle *p, const char *text, int shift, 
 /* Writes DIR/SPLIT; `n_ids` and the puzzle go to dataset.json. */
 static inline void write_split(const char *dir, const char *split, const trm_puzzle *p, int n_ids,
                                const small_split *s) {
+  /* As many rows as there are questions. */
   char folder[220], path[300];
   int cells = p->rows * p->cols, n = 0, puzzles = 0, groups = 0;
   int32_t puzzle_start[SET_ROWS + 1] = {0}, group_start[SET_ROWS + 1] = {0}, ids[SET_ROWS];
@@ -52,6 +53,8 @@ static inline void write_split(const char *dir, const char *split, const trm_puz
   int32_t *inputs = calloc((size_t)(n * cells), sizeof *inputs);
   int32_t *labels = calloc((size_t)(n * cells), sizeof *labels);
   assert_true(inputs && labels);
+
+  /* Tokens, and where each puzzle and each group begins. */
   for (int i = 0; i < n; i++) {
     set_tokens(p, s->question[i], s->shift, inputs + i * cells);
     set_tokens(p, s->answer[i], s->shift, labels + i * cells);
@@ -63,6 +66,8 @@ static inline void write_split(const char *dir, const char *split, const trm_puz
     groups = s->group[i] + 1;
     group_start[groups] = i + 1;
   }
+
+  /* The arrays. */
   snprintf(folder, sizeof folder, "%s/%s", dir, split);
   assert_int_equal(trm__make_dirs(folder, NULL), TRM_OK);
   set_array(folder, "inputs", 2, n, cells, inputs);
@@ -72,6 +77,8 @@ static inline void write_split(const char *dir, const char *split, const trm_puz
   set_array(folder, "group_indices", 1, groups + 1, 1, group_start);
   free(inputs);
   free(labels);
+
+  /* What the set says of itself. */
   trm__json_out o = trm__json_begin(TRM__JSON_SPACED);
   trm__json_open(&o, NULL, '{');
   trm__json_put_int(&o, "pad_id", 0);
@@ -133,6 +140,7 @@ static inline void write_maze_set(const char *dir) {
 
 /* Two tasks, the first with a copy; train lies off the corner. */
 static inline void write_arc_set(const char *dir) {
+  /* Puzzle ids 1 and 2 are the task and its copy, in one group; test rows lie at the corner. */
   trm_puzzle p = {.kind = TRM_PUZZLE_ARC, .rows = 30, .cols = 30};
   write_split(dir, "train", &p, 4,
               &(small_split){.question = {"01/23", "0/1", "10/32", "55"},
@@ -147,6 +155,8 @@ static inline void write_arc_set(const char *dir) {
                              .puzzle = {0, 1},
                              .group = {0, 1},
                              .id = {1, 3}});
+
+  /* Names of the ids, and the tasks with their answers. */
   write_beside(dir, "identifiers.json",
                "[\"<blank>\", \"aaaa0001\", \"aaaa0001|||t3|||0213456789\", \"bbbb0002\"]");
 #define PAIR(input, output) "[{\"input\": [" input "], \"output\": [" output "]}]"

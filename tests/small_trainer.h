@@ -81,6 +81,14 @@ static inline int same_state(state_bytes a, state_bytes b) {
   return a.n == b.n && memcmp(a.data, b.data, a.n) == 0;
 }
 
+/* Both trainers would be saved as the same bytes. */
+static inline void same_trainers(scratch *s, const trm_trainer *a, const trm_trainer *b) {
+  const state_bytes x = state_of(s, a), y = state_of(s, b);
+  assert_true(same_state(x, y));
+  free(x.data);
+  free(y.data);
+}
+
 enum { MIXER, ATTENTION, HRM, N_MODELS, ODD_MIXER, ODD_ATTENTION };
 
 /* Models that between them take every way through an update. */

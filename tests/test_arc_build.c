@@ -125,6 +125,8 @@ static bool stop_when_writing(void *arg, int64_t done, int64_t total) {
 
 static void bad_requests_are_refused(void **state) {
   scratch *s = *state;
+
+  /* A request that no set can meet, and the word that tells it. */
   static const struct {
     known_build k;
     const char *speaks;
@@ -133,6 +135,8 @@ static void bad_requests_are_refused(void **state) {
              {{.subsets = "a", .num_aug = -1}, "copies"},
              {{.subsets = "a", .num_aug = 1000001}, "copies"},
              {{.subsets = "a", .seed = UINT64_C(1) << 32}, "seed"}};
+
+  /* Nothing is written of it. */
   char prefix[160], dir[160];
   snprintf(prefix, sizeof prefix, "%s", write_arc_files(s, false));
   snprintf(dir, sizeof dir, "%s", scratch_path(s, "never"));
@@ -142,6 +146,16 @@ static void bad_requests_are_refused(void **state) {
     assert_true(speaks_of(&err, bad[i].speaks));
     assert_false(trm__path_exists(dir));
   }
+}
+
+static void a_stopped_build_leaves_nothing(void **state) {
+  scratch *s = *state;
+  char prefix[160], dir[160];
+  snprintf(prefix, sizeof prefix, "%s", write_arc_files(s, false));
+  snprintf(dir, sizeof dir, "%s", scratch_path(s, "never"));
+
+  /* Stopped while it writes, and stopped at the first look, in each form and with threads or
+   * without. */
   for (int threads = 1; threads <= 2; threads++)
     for (int compact = 0; compact < 2; compact++) {
       const char *names[] = {"a"};
@@ -155,6 +169,8 @@ static void bad_requests_are_refused(void **state) {
                                            .threads = threads,
                                            .progress = stop_when_writing,
                                            .progress_arg = &calls};
+
+      /* Both leave no folder. */
       assert_int_equal(trm_build_arc(&config, NULL, NULL), TRM_E_INTERRUPTED);
       assert_true(calls >= 3);
       trm_arc_build_config early = config;
@@ -185,6 +201,8 @@ static void a_test_task_needs_a_test_pair(void **state) {
 /* A set without the tasks that are none is the set that never had them. */
 static void tasks_that_are_none_are_left_out(void **state) {
   scratch *s = *state;
+
+  /* Tasks and their answers, alone and between others that are none. */
   static const char good
       [] = "{\"t\": {\"train\": [[[[1]], [[2]]]], \"test\": [{\"input\": [[5]]}]},"
            " \"u\": [[[[3]], [[4]]], [[[5]], [[6]]]]}",
@@ -194,6 +212,8 @@ static void tasks_that_are_none_are_left_out(void **state) {
       "[[2]]]], \"test\": [{\"input\": [[5]]}]}}",
   solutions[] = "{\"t\": [[[9]]], \"u\": [[[6]]], \"v\": [[[11]]]}";
   static const char *const subsets[] = {"m"};
+
+  /* Where both sets go. */
   char prefix[160], dir[2][160];
   snprintf(prefix, sizeof prefix, "%s", scratch_path(s, "arc"));
   snprintf(dir[0], sizeof dir[0], "%s", scratch_path(s, "plain"));
@@ -203,6 +223,8 @@ static void tasks_that_are_none_are_left_out(void **state) {
                             .n_subsets = 1,
                             .test_set_name = "m",
                             .num_aug = 2};
+
+  /* Without them the set is built; with them it is refused, */
   trm_arc_build_report report;
   trm_error err;
   write_bytes(scratch_path(s, "arc_m_solutions.json"), solutions, sizeof solutions - 1);
@@ -216,25 +238,20 @@ static void tasks_that_are_none_are_left_out(void **state) {
       assert_int_equal(report.invalid.tasks, 1);
       assert_false(trm__path_exists(dir[i]));
     }
+
+    /* or built of the rest on demand, and the report names what was left out. */
     c.skip_invalid = i;
     if (trm_build_arc(&c, &report, &err) != TRM_OK) fail_msg("%s", err.msg);
     assert_true(report.tasks == 2 && report.listed == 1 && report.unsolved == 0);
     assert_int_equal(report.invalid.tasks, 3 * i);
     assert_string_equal(report.invalid.ids, i ? "pink, odd, v" : "");
   }
+
+  /* The first of them is explained. */
   assert_true(speaks_of(&report.invalid.why, "task pink: pair 1: \"output\""));
-  for (int i = 0; i < FILES; i++) {
-    char path[300];
-    size_t n, m;
-    snprintf(path, sizeof path, "%s/%s", dir[0], files[i]);
-    unsigned char *one = read_bytes(path, &n);
-    snprintf(path, sizeof path, "%s/%s", dir[1], files[i]);
-    unsigned char *other = read_bytes(path, &m);
-    assert_int_equal(n, m);
-    assert_memory_equal(one, other, n);
-    free(one);
-    free(other);
-  }
+
+  /* Both sets are the same files. */
+  for (int i = 0; i < FILES; i++) same_in_folders(dir[0], dir[1], files[i]);
 }
 
 int main(void) {
@@ -243,6 +260,7 @@ int main(void) {
       cmocka_unit_test(real_builds_are_those_of_the_reference),
       cmocka_unit_test(reports_say_what_to_know),
       cmocka_unit_test(bad_requests_are_refused),
+      cmocka_unit_test(a_stopped_build_leaves_nothing),
       cmocka_unit_test(a_test_task_needs_a_test_pair),
       cmocka_unit_test(tasks_that_are_none_are_left_out),
   };

@@ -53,29 +53,31 @@ done:
 
 static void every_refusal_is_reported(void **state) {
   scratch *s = *state;
+
+  /* Whatever takes memory while ARC data are read or made. */
   static trm_status (*const actions[])(scratch *, trm_error *) = {build_big, build_compact,
                                                                   open_compact, make_data};
   char made[160];
+
+  /* Files in the forms that take the most steps: packed, and a single folder. */
   write_arc_files(s, true);
   write_arc_files(s, false);
   assert_int_equal(unlink(scratch_path(s, "arc_b_challenges.json")), 0); /* the packed one stays */
   assert_int_equal(unlink(scratch_path(s, "arc/c/a0.json.gz")), 0);
   assert_int_equal(unlink(scratch_path(s, "arc/c/z9.json")), 0);
   snprintf(made, sizeof made, "%s", scratch_path(s, "made"));
+
+  /* A compact set to open. */
   assert_int_equal(build(s, true, NULL), TRM_OK);
   assert_int_equal(rename(made, scratch_path(s, "set")), 0);
+
+  /* Each action with its first call refused, then its second, until none is. */
   for (size_t k = 0; k < sizeof actions / sizeof *actions; k++) {
     int reported = 0;
-    for (int n = 0;; n++) {
-      trm_error err;
-      calls_left = n;
-      const trm_status st = actions[k](s, &err);
-      const bool was_refused = calls_left < 0;
-      calls_left = -1;
-      if (!was_refused) {
-        assert_int_equal(st, TRM_OK);
-        break;
-      }
+    trm_status st;
+    trm_error err;
+    for (int n = 0; REFUSING(n, st, err, actions[k](s, &err)); n++) {
+      /* A refusal is an error of memory or of the system, and leaves no folder. */
       if (st != TRM_OK) {
         assert_true(st == TRM_E_MEMORY || st == TRM_E_SYSTEM);
         assert_false(trm__path_exists(made));
@@ -83,6 +85,8 @@ static void every_refusal_is_reported(void **state) {
       }
       assert_int_equal(trm__remove_tree(made, NULL), TRM_OK);
     }
+
+    /* Most refusals are reported. */
     assert_true(reported > 10);
     assert_int_equal(trm__remove_tree(made, NULL), TRM_OK);
   }

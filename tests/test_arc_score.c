@@ -70,6 +70,7 @@ static void attempts_may_be_objects(void **state) {
           NULL),
       TRM_OK);
   assert_true(c.right == 5 && c.solved == 3 && c.unanswered == 1 && c.no_attempt == 2);
+
   /* An entry without attempts takes no other's place: the first input has none, the second is told,
    * of the third both are null. */
   assert_int_equal(
@@ -99,6 +100,8 @@ static void folders_are_scored(void **state) {
                {"all.json",
                 "{\"b\": {\"train\": [[[[1]], [[2]]]], \"test\": [[[[3]], [[4]]], [[[5]], "
                 "[[6]]]]}}"}};
+
+  /* Folders without anything in them. */
   char sub[160], tasks[160];
   snprintf(sub, sizeof sub, "%s", scratch_path(s, "sub"));
   snprintf(tasks, sizeof tasks, "%s", scratch_path(s, "tasks"));
@@ -108,6 +111,8 @@ static void folders_are_scored(void **state) {
   assert_int_equal(trm__make_dirs(tasks, NULL), TRM_OK);
   assert_int_equal(trm_arc_score_files(sub, tasks, &c, &err), TRM_E_FORMAT);
   assert_true(speaks_of(&err, "holds no"));
+
+  /* A task, one that only the submission has, and files that are neither. */
   for (size_t i = 0; i < sizeof files / sizeof *files; i++)
     write_bytes(scratch_path(s, files[i].name), files[i].text, strlen(files[i].text));
   if (trm_arc_score_files(sub, tasks, &c, &err) != TRM_OK) fail_msg("%s", err.msg);
@@ -115,9 +120,12 @@ static void folders_are_scored(void **state) {
   assert_true(c.missing == 1 && c.foreign == 1 && c.no_attempt == 3 && c.score == 0.5);
   assert_int_equal(trm_arc_score_files(sub, scratch_path(s, "all.json"), &c, NULL), TRM_OK);
   assert_true(c.tasks == 1 && c.right == 1 && c.foreign == 2);
+
   /* A single task is known by its file's name. */
   assert_int_equal(trm_arc_score_files(sub, scratch_path(s, "tasks/b.json"), &c, NULL), TRM_OK);
   assert_true(c.tasks == 1 && c.right == 1);
+
+  /* A file that is broken is named. */
   write_bytes(scratch_path(s, "sub/c.json"), "[", 1);
   assert_int_equal(trm_arc_score_files(sub, tasks, &c, &err), TRM_E_FORMAT);
   assert_true(speaks_of(&err, "c.json"));
@@ -138,6 +146,8 @@ static void submissions_of_lists_are_complete(void **state) {
   trm_arc_votes *v;
   int64_t stand_ins;
   trm_error err;
+
+  /* Tasks of which some can be answered, and votes for these. */
   write_bytes(scratch_path(s, "all.json"), text, sizeof text - 1);
   assert_int_equal(trm_arc_tasks_load_all(s->path, &all, &invalid, NULL), TRM_OK);
   assert_int_equal(trm_arc_tasks_possible(all, 2, &some, NULL), TRM_OK);
@@ -147,6 +157,8 @@ static void submissions_of_lists_are_complete(void **state) {
   assert_int_equal(trm_arc_votes_add(v, 1, 2, 1, six, nothing, 0, NULL), TRM_OK);
   const char *path = scratch_path(s, "submission.json");
   assert_int_equal(trm_arc_votes_submit_all(v, all, path, &stand_ins, NULL), TRM_OK);
+
+  /* Every task has its attempts: answers where there are some, else its input, else a cell. */
   size_t n;
   char *written = (char *)read_bytes(path, &n);
   static const char wanted[] =
@@ -159,6 +171,7 @@ static void submissions_of_lists_are_complete(void **state) {
   assert_memory_equal(written, wanted, n);
   assert_int_equal(stand_ins, 3);
   free(written);
+
   /* The other way around there is a task too many. */
   trm_arc_tasks *few;
   static const char short_text[] = "{\"a\": [[[[1]], [[2]]], [[[1]], [[2]]]]}";
@@ -187,6 +200,8 @@ static void a_grid_comes_before_none(void **state) {
   double pass;
   int found;
   size_t n;
+
+  /* One task, and five predictions that are no grid. */
   write_bytes(scratch_path(s, "one.json"), text, sizeof text - 1);
   assert_int_equal(trm_arc_tasks_load(s->path, &tasks, NULL), TRM_OK);
   assert_int_equal(trm_arc_votes_create_for(tasks, names, 2, &v, NULL), TRM_OK);
@@ -194,6 +209,9 @@ static void a_grid_comes_before_none(void **state) {
     assert_int_equal(trm_arc_votes_add(v, i, 1, 1, question, nothing, 3, NULL), TRM_OK);
   assert_int_equal(trm_arc_votes_answers(v, 0, 0, 2, best, &found, NULL), TRM_OK);
   assert_true(found == 1 && best[0].rows == 0 && best[0].votes == 5);
+
+  /* One that is a grid comes before them, however unsure it is, and the input is the other
+   * attempt. */
   assert_int_equal(trm_arc_votes_add(v, 5, 1, 1, question, nine, -3, NULL), TRM_OK);
   assert_int_equal(trm_arc_votes_answers(v, 0, 0, 2, best, &found, NULL), TRM_OK);
   assert_true(found == 2 && best[0].rows == 1 && best[0].cell[0] == 9 && best[0].votes == 1);
@@ -203,6 +221,7 @@ static void a_grid_comes_before_none(void **state) {
   char *written = (char *)read_bytes(s->path, &n);
   assert_string_equal(written, "{\"a\": [{\"attempt_1\": [[9]], \"attempt_2\": [[5]]}]}");
   free(written);
+
   /* What is compared with the reference counts as it does. */
   assert_int_equal(trm_arc_votes_count(v, (const int[]){1}, 1, &pass, &c, NULL), TRM_OK);
   assert_true(pass == 0);
@@ -215,6 +234,7 @@ static void a_grid_comes_before_none(void **state) {
 }
 
 static void false_submissions_are_refused(void **state) {
+  /* A submission, solutions, and what is wrong about one of them. */
   static const struct {
     const char *submission, *solutions, *word;
   } bad[] = {
@@ -254,6 +274,8 @@ static void false_submissions_are_refused(void **state) {
       {"{\"a\": []}", "{\"a\": []}", "array of grids"},
       {"{\"a\": []}", "{\"a\": [[]]}", "test 1"},
       {"{", "{\"a\": []}", "line 1"}};
+
+  /* No score is given. */
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     trm_arc_score c;
     trm_error err;

@@ -10,6 +10,7 @@
 /* --- reading --- */
 
 static void subsets_are_found(void **state) {
+  /* Files with solutions, without, and a folder of tasks. */
   scratch *s = *state;
   char prefix[160];
   snprintf(prefix, sizeof prefix, "%s", write_arc_files(s, false));
@@ -20,6 +21,9 @@ static void subsets_are_found(void **state) {
   assert_int_equal(a.n, 2);
   assert_int_equal(b.n, 3);
   assert_int_equal(c.n, 2);
+
+  /* A task has its pairs in the order of the file, and remembers in which order their members
+   * stood. */
   const trm__arc_task *one = &a.task[0];
   assert_string_equal(one->id, "one");
   assert_true(one->test_first);
@@ -28,14 +32,22 @@ static void subsets_are_found(void **state) {
   assert_false(one->train[0].output_first);
   assert_true(one->train[1].output_first);
   assert_true(one->test[0].has_output);
+
+  /* Its answer comes from the solutions. */
   const trm__arc_grid answer = {1, 2, {6, 6}}, input = {2, 2, {1, 2, 3, 4}}, dummy = {1, 1, {0}};
   assert_true(trm__arc_same(&one->test[0].output, &answer));
   assert_true(trm__arc_same(&one->test[0].input, &input));
+
+  /* Names may have any letters. */
   assert_string_equal(a.task[1].id, "gr\xc3\xbcn\xf0\x9f\x98\x80");
-  assert_false(b.task[0].test[0].has_output); /* there is no file of solutions */
+
+  /* Without solutions there is no answer, unless the task has it itself. */
+  assert_false(b.task[0].test[0].has_output);
   assert_true(trm__arc_same(&b.task[0].test[0].output, &dummy));
   assert_true(b.task[1].test[0].has_output);
-  assert_string_equal(c.task[0].id, "a0"); /* a folder: in the order of the ids */
+
+  /* A folder is in the order of its names. */
+  assert_string_equal(c.task[0].id, "a0");
   assert_string_equal(c.task[1].id, "z9");
   trm__arc_tasks_free(&a);
   trm__arc_tasks_free(&b);
@@ -95,6 +107,7 @@ static void load_text(scratch *s, const char *text, trm__arc_tasks *list) {
 
 /* Each is the task with the demonstrations 1 -> 2 and 3 -> 4 and the test pair 5 -> 6. */
 static void forms_of_a_task_are_the_same(void **state) {
+  /* As ARC has it, with a mark, as pairs, as lists, and with numbers written as reals. */
   static const char *const texts[] = {
       "{\"train\": [{\"input\": [[1]], \"output\": [[2]]}, {\"input\": [[3]], \"output\": [[4]]}], "
       "\"test\": [{\"input\": [[5]], \"output\": [[6]]}]}",
@@ -105,6 +118,8 @@ static void forms_of_a_task_are_the_same(void **state) {
       "{\"form\": [{\"input\": [[1]], \"output\": [[2]]}, [[[3]], [[4]]], [[[5]], [[6]]]]}",
       "{\"source\": \"x\", \"examples\": [[[[1.0]], [[2.0]]], [[[3.0]], [[4e0]]], [[[0.5e1]], "
       "[[6]]]]}"};
+
+  /* Read as one task, whose last pair is the test where nothing says otherwise. */
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
     trm__arc_tasks list = {0};
     load_text(*state, texts[i], &list);
@@ -119,7 +134,9 @@ static void forms_of_a_task_are_the_same(void **state) {
     }
     trm__arc_tasks_free(&list);
   }
-  trm__arc_tasks one = {0}; /* of a single pair: nothing is left for a test */
+
+  /* Of a single pair nothing is left for a test. */
+  trm__arc_tasks one = {0};
   load_text(*state, "[[[[1]], [[2]]]]", &one);
   assert_true(one.task[0].n_train == 1 && one.task[0].n_test == 0);
   trm__arc_tasks_free(&one);
@@ -133,16 +150,6 @@ static void lines_of_tasks_are_read(void **state) {
       "{\"task_id\": \"named\", \"train\": [[[[1]], [[2]]]]}\n"
       "{\"id\": \"other\", \"examples\": [[[[1]], [[2]]]]}\n[[[[5]], [[6]]]]";
   static const char *const ids[] = {"barc-1", "named", "other", "barc-6"};
-  static const struct {
-    const char *text, *speaks;
-  } bad[] = {
-      {"{\"id\": \"a\", \"examples\": [[[[1]], [[2]]]]}\n{\"id\": \"a\", \"examples\": [[[[1]], "
-       "[[2]]]]}\n",
-       "the task a comes twice"},
-      {" \n", "there is no task"},
-      {"[[[[1]], [[2]]]]\n[[[[1]], [[2]]]\n", "line 2"},
-      {"[[[[1]], [[2]]]] [[[[1]], [[2]]]]\n", "line 1"},
-      {"[[[[1]], [[20]]]]\n", "task bad-1: pair 1"}};
   trm__arc_tasks list = {0};
   trm_error err;
   assert_int_equal(trm__make_dirs(scratch_path(s, "set"), NULL), TRM_OK);
@@ -152,6 +159,7 @@ static void lines_of_tasks_are_read(void **state) {
   for (int i = 0; i < 4; i++) assert_string_equal(list.task[i].id, ids[i]);
   assert_true(list.task[0].n_train == 1 && list.task[0].test[0].output.cell[0] == 4);
   trm__arc_tasks_free(&list);
+
   /* Packed, whatever the name says, and with the line ends of old Macs. */
   char packed_text[sizeof text];
   static const char *const packed[] = {"set/barc.jsonl.gz", "set/barc.ndjson.gz",
@@ -170,16 +178,35 @@ static void lines_of_tasks_are_read(void **state) {
     for (int i = 0; i < 4; i++) assert_string_equal(list.task[i].id, ids[i]);
     trm__arc_tasks_free(&list);
   }
-  static const char wide[] = "\xff\xfe[\0[\0";
-  write_bytes(scratch_path(s, "wide.jsonl"), wide, sizeof wide - 1);
-  assert_int_equal(trm__arc_tasks_load(s->path, &list, &err), TRM_E_FORMAT);
-  assert_true(speaks_of(&err, "wide.jsonl is text in UTF-16"));
+
   /* It may be a subset. */
   char prefix[160];
   snprintf(prefix, sizeof prefix, "%s", scratch_path(s, "set"));
   assert_int_equal(trm__arc_tasks_load_subset(prefix, "barc.jsonl", &list, NULL), TRM_OK);
   assert_int_equal(list.n, 4);
   trm__arc_tasks_free(&list);
+}
+
+static void bad_lines_are_named(void **state) {
+  scratch *s = *state;
+  static const struct {
+    const char *text, *speaks;
+  } bad[] = {
+      {"{\"id\": \"a\", \"examples\": [[[[1]], [[2]]]]}\n{\"id\": \"a\", \"examples\": [[[[1]], "
+       "[[2]]]]}\n",
+       "the task a comes twice"},
+      {" \n", "there is no task"},
+      {"[[[[1]], [[2]]]]\n[[[[1]], [[2]]]\n", "line 2"},
+      {"[[[[1]], [[2]]]] [[[[1]], [[2]]]]\n", "line 1"},
+      {"[[[[1]], [[20]]]]\n", "task bad-1: pair 1"}};
+  trm__arc_tasks list = {0};
+  trm_error err;
+  static const char wide[] = "\xff\xfe[\0[\0";
+  write_bytes(scratch_path(s, "wide.jsonl"), wide, sizeof wide - 1);
+  assert_int_equal(trm__arc_tasks_load(s->path, &list, &err), TRM_E_FORMAT);
+  assert_true(speaks_of(&err, "wide.jsonl is text in UTF-16"));
+
+  /* The file, and the line or the task. */
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     write_bytes(scratch_path(s, "bad.ndjson"), bad[i].text, strlen(bad[i].text));
     assert_int_not_equal(trm__arc_tasks_load(s->path, &list, &err), TRM_OK);
@@ -223,6 +250,8 @@ static void names_may_have_other_marks(void **state) {
       {"%s/p_training-challenges.json", "%s/p_training-solutions.json"},
       {"%s/p-training-challenges.json", "%s/p-training-solutions.json"},
       {"%s/p-training_challenges.json", "%s/p-training_solutions.json"}};
+
+  /* Each pair of names, of which the one that is preferred is read. */
   char prefix[160], path[200];
   snprintf(prefix, sizeof prefix, "%s/p", s->dir);
   for (int i = 3; i >= 0; i--) { /* each goes before those that are there already */
@@ -236,6 +265,7 @@ static void names_may_have_other_marks(void **state) {
     trm__arc_tasks_free(&list);
     write_bytes(path, wrong, sizeof wrong - 1);
   }
+
   /* Solutions of another form, packed, where there is no better one. */
   trm__arc_tasks list = {0};
   for (int i = 0; i < 4; i++) {
@@ -258,6 +288,8 @@ static void what_is_no_task_is_counted(void **state) {
       " \"late\": {\"train\": [[[[1]], [[2]]]], \"test\": [{\"input\": [[5]]}]},"
       " \"ragged\": [[[[1]], [[2]]], [[[1, 2], [1]], [[2]]]]}";
   static const char solutions[] = "{\"good\": [[[6]]], \"late\": [[[6], []]]}";
+
+  /* What is valid is kept, and what is not is counted, told and stands for its test inputs. */
   trm__arc_tasks list = {.lenient = true};
   load_text(s, text, &list);
   assert_true(list.n == 6 && list.invalid.tasks == 4);
@@ -266,12 +298,15 @@ static void what_is_no_task_is_counted(void **state) {
   const trm__arc_task *pink = &list.task[1];
   assert_true(pink->invalid && pink->n_train == 0 && pink->n_test == 2);
   assert_true(pink->test[1].input.rows == 1 && pink->test[1].input.cell[0] == 0);
+
+  /* Solutions that are none make their task one of them. */
   write_bytes(scratch_path(s, "s.json"), solutions, sizeof solutions - 1);
   assert_int_equal(trm__arc_tasks_solve(s->path, &list, NULL), TRM_OK);
   assert_true(list.invalid.tasks == 5 && list.task[4].invalid);
   assert_int_equal(trm__arc_tasks_keep_valid(&list), 5);
   assert_true(list.n == 1 && list.task[0].test[0].output.cell[0] == 6);
   trm__arc_tasks_free(&list);
+
   /* A file that is broken is none of them, and neither is an id. */
   trm_error err;
   list.lenient = true;
@@ -282,6 +317,7 @@ static void what_is_no_task_is_counted(void **state) {
   write_bytes(s->path, named, sizeof named - 1);
   assert_int_equal(trm__arc_tasks_load(s->path, &list, &err), TRM_E_FORMAT);
   trm__arc_tasks_free(&list);
+
   /* Without leave it is an error, and told which task it is about. */
   write_bytes(s->path, text, sizeof text - 1);
   assert_int_equal(trm__arc_tasks_load(s->path, &list, &err), TRM_E_RANGE);
@@ -291,6 +327,8 @@ static void what_is_no_task_is_counted(void **state) {
 
 /* Of a file to be answered: what there is time and room for. */
 static void possible_tasks_are_chosen(void **state) {
+  /* A bad task, one with a large answer, one with a large input, one without a test, and a good
+   * one. */
   scratch *s = *state;
   static const char text[] =
       "{\"bad\": 3, \"small\": [[[[1]], [[2]]], [[[1]], [[2, 2]]]],"
@@ -300,16 +338,22 @@ static void possible_tasks_are_chosen(void **state) {
   trm_arc_tasks *all, *some;
   trm_arc_invalid invalid;
   write_bytes(scratch_path(s, "all.json"), text, sizeof text - 1);
+
+  /* A set is refused with a bad task; to be answered, the others will do. */
   assert_int_equal(trm_arc_tasks_load(s->path, &all, NULL), TRM_E_FORMAT);
   assert_int_equal(trm_arc_tasks_load_all(s->path, &all, &invalid, NULL), TRM_OK);
   assert_true(trm_arc_tasks_count(all) == 5 && invalid.tasks == 1);
   assert_int_equal(trm_arc_tasks_train_pairs(all, 0), 0);
+
+  /* Those whose grids fit are answered. */
   assert_int_equal(trm_arc_tasks_possible(all, 2, &some, NULL), TRM_OK);
   assert_int_equal(trm_arc_tasks_count(some), 2);
   assert_string_equal(trm_arc_tasks_id(some, 0), "small");
   assert_string_equal(trm_arc_tasks_id(some, 1), "other");
   assert_int_equal(some->task[1].test[0].input.cell[0], 5);
   trm_arc_tasks_free(some);
+
+  /* Without a bound, those that have anything to answer. */
   assert_int_equal(trm_arc_tasks_possible(all, 0, &some, NULL), TRM_OK);
   assert_int_equal(trm_arc_tasks_count(some), 3);
   trm_arc_tasks_free(some);
@@ -323,6 +367,7 @@ int main(void) {
       cmocka_unit_test(single_tasks_and_folders_are_read),
       cmocka_unit_test(forms_of_a_task_are_the_same),
       cmocka_unit_test(lines_of_tasks_are_read),
+      cmocka_unit_test(bad_lines_are_named),
       cmocka_unit_test(null_outputs_are_hidden),
       cmocka_unit_test(names_may_have_other_marks),
       cmocka_unit_test(what_is_no_task_is_counted),

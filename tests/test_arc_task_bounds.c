@@ -111,6 +111,8 @@ static void put_grid(trm__json_out *o, const char *key, int rows) {
 /* 30 x 30 is read, 31 rows are not. */
 static void the_largest_grid_is_read(void **state) {
   scratch *s = *state;
+
+  /* A task of one pair whose grids have so many rows. */
   for (int rows = 30; rows <= 31; rows++) {
     const char *path = scratch_path(s, "large.json");
     trm__json_out o = trm__json_begin(TRM__JSON_COMPACT);
@@ -123,10 +125,14 @@ static void the_largest_grid_is_read(void **state) {
     trm__json_close(&o);
     trm__json_close(&o);
     assert_int_equal(trm__json_save(path, &o, NULL), TRM_OK);
+
+    /* The bound is the format's own. */
     trm__arc_task t;
     trm_error err;
     const trm_status st = trm__arc_task_load(path, &t, &err);
     assert_int_equal(st, rows == 30 ? TRM_OK : TRM_E_FORMAT);
+
+    /* What is read is whole, to the last cell. */
     if (st != TRM_OK) continue;
     assert_string_equal(t.id, "large");
     assert_int_equal(t.n_test, 0);
@@ -137,6 +143,8 @@ static void the_largest_grid_is_read(void **state) {
 
 static void solutions_must_fit(void **state) {
   scratch *s = *state;
+
+  /* Solutions that are of another task, of too few pairs, no grids, or files of another kind. */
   static const struct {
     const char *text, *speaks;
   } bad[] = {{"{\"one\": [[[6, 6]]]}", "task gr"},
@@ -147,8 +155,12 @@ static void solutions_must_fit(void **state) {
              {"{\"gr\\u00fcn\\ud83d\\ude00\": [[[1]], [[2]]], \"one\": [{\"attempt_1\": [[1]]}]}",
               "arc_a_solutions.json is a submission: task one"},
              {"[3]", "task one"}};
+
+  /* The challenges are good. */
   char prefix[160];
   snprintf(prefix, sizeof prefix, "%s", write_arc_files(s, false));
+
+  /* A subset is refused as a whole, with the task or the file to look at. */
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     trm_error err;
     trm__arc_tasks list = {0};
@@ -158,6 +170,8 @@ static void solutions_must_fit(void **state) {
     assert_true(speaks_of(&err, bad[i].speaks));
     assert_int_equal(list.n, 0);
   }
+
+  /* A subset without challenges names the file that it wants. */
   trm__arc_tasks none = {0};
   trm_error err;
   assert_int_equal(trm__arc_tasks_load_subset(prefix, "no", &none, &err), TRM_E_IO);
@@ -185,6 +199,8 @@ static void folders_must_hold_one_task_per_file(void **state) {
 /* A short text may stand for much memory: refused before that is taken. */
 static void too_much_is_refused(void **state) {
   scratch *s = *state;
+
+  /* A list that has nearly all the pairs it may have takes no task of two. */
   const char *path = scratch_path(s, "much.json"), *task = arc_files[3].text;
   trm__arc_tasks list = {.pairs = TRM__ARC_MAX_LISTED - 1}; /* its task has two */
   trm_error err;
@@ -192,6 +208,8 @@ static void too_much_is_refused(void **state) {
   assert_int_equal(trm__arc_tasks_load(path, &list, &err), TRM_E_RANGE);
   assert_true(speaks_of(&err, "task much: more than 524288 pairs"));
   trm__arc_tasks_free(&list);
+
+  /* A text of many small values. */
   const size_t n = 2 * (size_t)TRM__JSON_MAX_VALUES + 1; /* and an array of one item more */
   char *text = malloc(n);
   assert_non_null(text);
@@ -199,9 +217,13 @@ static void too_much_is_refused(void **state) {
   text[0] = '[';
   text[n - 1] = ']';
   write_bytes(path, text, n);
+
+  /* One value above the bound is refused by its count. */
   trm__json *json;
   assert_int_equal(trm__json_load(path, n, &json, &err), TRM_E_FORMAT);
   assert_true(speaks_of(&err, "more than 6000000 JSON values"));
+
+  /* At the bound it is read. */
   text[n - 3] = ']';
   text[n - 2] = text[n - 1] = ' ';
   write_bytes(path, text, n);
@@ -213,6 +235,7 @@ static void too_much_is_refused(void **state) {
 
 /* What a build of tasks in two files of the largest size may write. */
 static void large_files_are_read_task_by_task(void **state) {
+  /* A text of more bytes than one value may have. */
   scratch *s = *state;
   const char *path = scratch_path(s, "large.json");
   const size_t size = TRM__ARC_MAX_JSON + 100;
@@ -220,6 +243,8 @@ static void large_files_are_read_task_by_task(void **state) {
   assert_non_null(text);
   trm__arc_tasks list = {0};
   trm_error err;
+
+  /* What stands at its start and near its end, with spaces between. */
   const struct {
     const char *first, *last, *word;
   } cases[] = {{"{\"a\\\"]\": ", ", \"b\": ", NULL},
@@ -229,6 +254,8 @@ static void large_files_are_read_task_by_task(void **state) {
                {"{,\"a\": ", ", \"b\": ", "a key in quotes"},
                {"[\"a\": ", ", \"b\": ", "an object"},
                {"{\"a\": ", ", \"b\": [", "byte"}};
+
+  /* Two tasks of modest size in it. */
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     const char *task = arc_files[3].text;
     memset(text, ' ', size);
@@ -238,6 +265,8 @@ static void large_files_are_read_task_by_task(void **state) {
     const int last = snprintf(text + at, size - at, "%s%s}", cases[i].last, task);
     text[at + (size_t)last] = ' ';
     write_bytes(path, text, size);
+
+    /* Good ones are both there; a mistake is found wherever it is. */
     const trm_status st = trm__arc_tasks_load(path, &list, &err);
     assert_int_equal(st, cases[i].word ? TRM_E_FORMAT : TRM_OK);
     if (!cases[i].word) {
@@ -249,7 +278,9 @@ static void large_files_are_read_task_by_task(void **state) {
     }
     trm__arc_tasks_free(&list);
   }
-  memset(text, ' ', size); /* one value that is too large */
+
+  /* One value that is too large is refused, whatever the file may be. */
+  memset(text, ' ', size);
   memcpy(text, "{\"a\": [", 7);
   text[size - 1] = '}';
   write_bytes(path, text, size);
@@ -263,6 +294,8 @@ static void large_files_are_read_task_by_task(void **state) {
 
 static void packed_json_is_read_and_bounded(void **state) {
   scratch *s = *state;
+
+  /* A text of 5 KB that packs to a few bytes. */
   char text[5000];
   memset(text, ' ', sizeof text);
   text[0] = '[';
@@ -273,10 +306,14 @@ static void packed_json_is_read_and_bounded(void **state) {
   write_packed(path, text);
   trm__json *json;
   trm_error err;
+
+  /* The bound counts what is unpacked, exactly. */
   assert_int_equal(trm__json_load(path, n, &json, &err), TRM_OK);
   trm__json_free(json);
   assert_int_equal(trm__json_load(path, n - 1, &json, &err), TRM_E_FORMAT);
   assert_true(speaks_of(&err, "when unpacked"));
+
+  /* A cut or damaged file is refused as such. */
   size_t packed;
   unsigned char *bytes = read_bytes(path, &packed);
   for (size_t cut = 2; cut < packed; cut++) { /* every truncation */
@@ -292,11 +329,15 @@ static void packed_json_is_read_and_bounded(void **state) {
 /* Two gzip members one after the other are one text, as gunzip sees them. */
 static void joined_members_are_one_text(void **state) {
   scratch *s = *state;
+
+  /* Half a text in each of two files. */
   size_t a, b;
   write_packed(scratch_path(s, "a.gz"), "[1, ");
   unsigned char *first = read_bytes(s->path, &a);
   write_packed(scratch_path(s, "a.gz"), "2]");
   unsigned char *second = read_bytes(s->path, &b);
+
+  /* Joined, with room behind. */
   enum { PADDING = 20 };
   unsigned char *both = calloc(1, a + b + PADDING);
   assert_non_null(both);
@@ -304,6 +345,8 @@ static void joined_members_are_one_text(void **state) {
   memcpy(both + a, second, b);
   free(first);
   free(second);
+
+  /* Zeros may follow, as some tapes and tools leave them. */
   trm__json *json;
   for (size_t zeros = 0; zeros < PADDING; zeros++) { /* which may pad the file */
     write_bytes(s->path, both, a + b + zeros);
@@ -311,6 +354,8 @@ static void joined_members_are_one_text(void **state) {
     assert_int_equal(trm__json_n_items(json), 2);
     trm__json_free(json);
   }
+
+  /* Anything else behind them is damage. */
   const size_t end = a + b;
   assert_in_range(end, 1, 200);
   if (end < 200) both[end + 3] = 1;

@@ -21,18 +21,23 @@ typedef struct ranked {
 
 /* The distinct answers to a test input among the examples with seen[i], the best first. */
 static int rank_again(const bool *seen, int task, int test, ranked *list) {
+  /* Predictions for this input, whichever test pair of the task they were made for. */
   int n = 0;
   for (int i = 0; i < set.n; i++) {
     const arc_example *e = &set.example[i];
     if (!seen[i] || e->task != task ||
         !trm__arc_same(&set.input[task][e->test], &set.input[task][test]))
       continue;
+
+    /* Equal grids are one answer: how often it came, and the sum of its q. */
     int k = 0;
     while (k < n && !trm__arc_same(&list[k].grid, &e->predicted)) k++;
     if (k == n) list[n++] = (ranked){.grid = e->predicted};
     list[k].count++;
     list[k].q += 1 / (1 + exp(-e->q));
   }
+
+  /* The best are those that came most often, then those of the highest mean q. */
   for (int k = 0; k < n; k++) list[k].q /= list[k].count;
   for (int end = n; end > 1; end--) /* stable: neighbours change places only when they must */
     for (int k = 0; k + 1 < end; k++) {
@@ -163,18 +168,23 @@ static void arrival_does_not_matter(void **state) {
 }
 
 static void what_is_no_vote_is_counted(void **state) {
+  /* A set of which one example is known well. */
   scratch *s = *state;
   trm_arc_votes *v = open_votes(make_set(s, 4));
   const arc_example *e = &set.example[0], *other = &set.example[set.n - 1];
   trm_arc_counts c;
   trm_error err;
   double pass;
+
+  /* A row of padding is blank; an input that no task has is foreign. Neither votes. */
   assert_int_equal(trm_arc_votes_add(v, 0, 0, TRM__ARC_SIDE, e->inputs, e->answer, 0, NULL),
                    TRM_OK);
   assert_int_equal(trm_arc_votes_add(v, 1, e->id, TRM__ARC_SIDE, other->inputs, e->answer, 0, NULL),
                    TRM_OK);
   assert_int_equal(trm_arc_votes_count(v, ks, 1, &pass, &c, NULL), TRM_OK);
   assert_true(c.blank == 1 && c.foreign == 1 && c.votes == 0 && c.unanswered == 7 && pass == 0);
+
+  /* Ids that there are not, and a q that is no number, are refused. */
   assert_int_equal(trm_arc_votes_add(v, 2, ARC_IDS, TRM__ARC_SIDE, e->inputs, e->answer, 0, &err),
                    TRM_E_RANGE);
   assert_true(speaks_of(&err, "puzzle id 25"));
@@ -182,6 +192,8 @@ static void what_is_no_vote_is_counted(void **state) {
                    TRM_E_RANGE);
   assert_int_equal(trm_arc_votes_add(v, 2, e->id, TRM__ARC_SIDE, e->inputs, e->answer, NAN, NULL),
                    TRM_E_NUMERIC);
+
+  /* So is an evaluation of no attempts. */
   assert_int_equal(trm_arc_votes_count(v, (const int[]){0}, 1, &pass, &c, NULL), TRM_E_ARGUMENT);
   trm_arc_votes_free(v);
 }
@@ -220,76 +232,103 @@ static void save(const char *path, trm__npy_type type, int64_t rows, int64_t col
   assert_int_equal(trm__npy_save(path, type, cols ? 2 : 1, shape, data, NULL), TRM_OK);
 }
 
-static void saved_predictions_vote_the_same(void **state) {
-  scratch *s = *state;
+/* The answers of the set in files, as bytes and as integers, with their q and ids. */
+typedef struct saved {
+  char dir[160], preds[160], ints[160], q[160], ids[160];
+  float q_values[ARC_MAX];
+  int32_t id_values[ARC_MAX];
+} saved;
+
+static saved save_predictions(scratch *s) {
   static uint8_t bytes[ARC_MAX * TRM__ARC_CELLS];
   static int32_t ints[ARC_MAX * TRM__ARC_CELLS];
-  float q[ARC_MAX];
-  int32_t ids[ARC_MAX];
-  char dir[160], preds[160], other[160], q_path[160], id_path[160];
-  snprintf(dir, sizeof dir, "%s", make_set(s, 6));
-  snprintf(preds, sizeof preds, "%s/p.npy", s->dir);
-  snprintf(other, sizeof other, "%s/p4.npy", s->dir);
-  snprintf(q_path, sizeof q_path, "%s/q.npy", s->dir);
-  snprintf(id_path, sizeof id_path, "%s/ids.npy", s->dir);
+  saved p;
+  snprintf(p.dir, sizeof p.dir, "%s", make_set(s, 6));
+  snprintf(p.preds, sizeof p.preds, "%s/p.npy", s->dir);
+  snprintf(p.ints, sizeof p.ints, "%s/p4.npy", s->dir);
+  snprintf(p.q, sizeof p.q, "%s/q.npy", s->dir);
+  snprintf(p.ids, sizeof p.ids, "%s/ids.npy", s->dir);
+
   for (int i = 0; i < set.n; i++) {
     for (int k = 0; k < TRM__ARC_CELLS; k++)
       bytes[i * TRM__ARC_CELLS + k] =
           (uint8_t)(ints[i * TRM__ARC_CELLS + k] = set.example[i].answer[k]);
-    q[i] = (float)set.example[i].q;
-    ids[i] = set.example[i].id;
+    p.q_values[i] = (float)set.example[i].q;
+    p.id_values[i] = set.example[i].id;
   }
-  save(preds, TRM__NPY_U1, set.n, TRM__ARC_CELLS, bytes);
-  save(other, TRM__NPY_I4, set.n, TRM__ARC_CELLS, ints);
-  save(q_path, TRM__NPY_F4, set.n, 0, q);
-  save(id_path, TRM__NPY_I4, set.n, 0, ids);
-  trm_dataset *d = open_small_data(dir);
+  save(p.preds, TRM__NPY_U1, set.n, TRM__ARC_CELLS, bytes);
+  save(p.ints, TRM__NPY_I4, set.n, TRM__ARC_CELLS, ints);
+  save(p.q, TRM__NPY_F4, set.n, 0, p.q_values);
+  save(p.ids, TRM__NPY_I4, set.n, 0, p.id_values);
+  return p;
+}
+
+static void saved_predictions_vote_the_same(void **state) {
+  scratch *s = *state;
+  const saved p = save_predictions(s);
+  trm_dataset *d = open_small_data(p.dir);
   trm_error err;
   bool all[ARC_MAX];
   memset(all, true, sizeof all);
+
+  /* With ids and without, which then follow from the data. */
   for (int k = 0; k < 2; k++) {
-    trm_arc_votes *v = open_votes(dir);
-    assert_int_equal(trm_arc_votes_add_files(v, d, k ? other : preds, q_path, k ? NULL : id_path,
+    trm_arc_votes *v = open_votes(p.dir);
+    assert_int_equal(trm_arc_votes_add_files(v, d, k ? p.ints : p.preds, p.q, k ? NULL : p.ids,
                                              NULL, NULL, &err),
                      TRM_OK);
     check(s, v, all);
     trm_arc_votes_free(v);
   }
+
+  /* In whatever form the arrays are. */
   for (int f = 0; f < NPY_FORMS; f += 5) {
-    trm_arc_votes *v = open_votes(dir);
-    npy_form_again(other, npy_forms[f], NAN);
-    npy_form_again(q_path, (npy_form){f % 2 ? ">f4" : "<f8", true, 2}, NAN);
-    npy_form_again(id_path, npy_forms[f], NAN);
-    if (trm_arc_votes_add_files(v, d, other, q_path, id_path, NULL, NULL, &err) != TRM_OK)
+    trm_arc_votes *v = open_votes(p.dir);
+    npy_form_again(p.ints, npy_forms[f], NAN);
+    npy_form_again(p.q, (npy_form){f % 2 ? ">f4" : "<f8", true, 2}, NAN);
+    npy_form_again(p.ids, npy_forms[f], NAN);
+    if (trm_arc_votes_add_files(v, d, p.ints, p.q, p.ids, NULL, NULL, &err) != TRM_OK)
       fail_msg("%s: %s", npy_forms[f].descr, err.msg);
     check(s, v, all);
     trm_arc_votes_free(v);
   }
-  /* What does not fit. */
-  trm_arc_votes *v = open_votes(dir);
-  npy_form_again(other, (npy_form){">f4", true, 1}, 1.5);
-  assert_int_equal(trm_arc_votes_add_files(v, d, other, q_path, NULL, NULL, NULL, &err),
+  trm_dataset_free(d);
+}
+
+static void predictions_that_do_not_fit_are_refused(void **state) {
+  saved p = save_predictions(*state);
+  trm_dataset *d = open_small_data(p.dir);
+  trm_arc_votes *v = open_votes(p.dir);
+  trm_error err;
+  static const int32_t zeros[(ARC_MAX + 1) * TRM__ARC_CELLS / 2];
+
+  /* Fractions, with the file and the element. */
+  npy_form_again(p.ints, (npy_form){">f4", true, 1}, 1.5);
+  assert_int_equal(trm_arc_votes_add_files(v, d, p.ints, p.q, NULL, NULL, NULL, &err),
                    TRM_E_FORMAT);
-  assert_true(speaks_of(&err, other) && speaks_of(&err, "element [0, 0] is 1.5"));
-  npy_form_again(id_path, (npy_form){"<f8", false, 1}, 1.5);
-  assert_int_equal(trm_arc_votes_add_files(v, d, preds, q_path, id_path, NULL, NULL, &err),
+  assert_true(speaks_of(&err, p.ints) && speaks_of(&err, "element [0, 0] is 1.5"));
+  npy_form_again(p.ids, (npy_form){"<f8", false, 1}, 1.5);
+  assert_int_equal(trm_arc_votes_add_files(v, d, p.preds, p.q, p.ids, NULL, NULL, &err),
                    TRM_E_FORMAT);
-  assert_true(speaks_of(&err, id_path) && speaks_of(&err, "element [0] is 1.5"));
-  ids[5]++;
-  save(id_path, TRM__NPY_I4, set.n, 0, ids);
-  assert_int_equal(trm_arc_votes_add_files(v, d, preds, q_path, id_path, NULL, NULL, &err),
+  assert_true(speaks_of(&err, p.ids) && speaks_of(&err, "element [0] is 1.5"));
+
+  /* The id of another row. */
+  p.id_values[5]++;
+  save(p.ids, TRM__NPY_I4, set.n, 0, p.id_values);
+  assert_int_equal(trm_arc_votes_add_files(v, d, p.preds, p.q, p.ids, NULL, NULL, &err),
                    TRM_E_RANGE);
   assert_true(speaks_of(&err, "row 5"));
-  q[7] = NAN;
-  save(q_path, TRM__NPY_F4, set.n, 0, q);
-  assert_int_equal(trm_arc_votes_add_files(v, d, preds, q_path, NULL, NULL, NULL, &err),
+
+  /* A q that is no number, one q too few, and arrays of another shape. */
+  p.q_values[7] = NAN;
+  save(p.q, TRM__NPY_F4, set.n, 0, p.q_values);
+  assert_int_equal(trm_arc_votes_add_files(v, d, p.preds, p.q, NULL, NULL, NULL, &err),
                    TRM_E_NUMERIC);
-  save(q_path, TRM__NPY_F4, set.n - 1, 0, q);
-  assert_int_equal(trm_arc_votes_add_files(v, d, preds, q_path, NULL, NULL, NULL, &err),
+  save(p.q, TRM__NPY_F4, set.n - 1, 0, p.q_values);
+  assert_int_equal(trm_arc_votes_add_files(v, d, p.preds, p.q, NULL, NULL, NULL, &err),
                    TRM_E_SHAPE);
-  save(other, TRM__NPY_I4, set.n + 1, TRM__ARC_CELLS / 2, ints);
-  assert_int_equal(trm_arc_votes_add_files(v, d, other, q_path, NULL, NULL, NULL, &err),
-                   TRM_E_SHAPE);
+  save(p.ints, TRM__NPY_I4, set.n + 1, TRM__ARC_CELLS / 2, zeros);
+  assert_int_equal(trm_arc_votes_add_files(v, d, p.ints, p.q, NULL, NULL, NULL, &err), TRM_E_SHAPE);
   trm_arc_votes_free(v);
   trm_dataset_free(d);
 }
@@ -297,6 +336,8 @@ static void saved_predictions_vote_the_same(void **state) {
 /* --- the reference --- */
 
 static void golden_votes_are_equal(void **state) {
+  /* Predictions of the reference's evaluation on all public tasks, where they are beside the
+   * checkout. */
   scratch *s = *state;
   static const char *const subsets[] = {"training", "evaluation", "concept"};
   static const int k[] = {1, 2, 5, 10, 100, 1000};
@@ -309,6 +350,8 @@ static void golden_votes_are_equal(void **state) {
     print_message("skipped: no %s\n", golden);
     skip();
   }
+
+  /* Its set, built anew. */
   snprintf(dir, sizeof dir, "%s", scratch_path(s, "golden"));
   const trm_arc_build_config build = {.input_prefix = TRM_SHARED_DIR "/data/arc/arc-agi",
                                       .subsets = subsets,
@@ -319,6 +362,8 @@ static void golden_votes_are_equal(void **state) {
                                       .seed = 42,
                                       .compact = true};
   if (trm_build_arc(&build, NULL, &err) != TRM_OK) fail_msg("%s", err.msg);
+
+  /* The predictions vote. */
   trm_dataset *d = open_small_data(dir);
   trm_arc_votes *v = open_votes(dir);
   if (trm_arc_votes_add_files(v, d, TRM_SHARED_DIR "/golden/arc-vote/preds.npy",
@@ -328,6 +373,8 @@ static void golden_votes_are_equal(void **state) {
     fail_msg("%s", err.msg);
   assert_int_equal(trm_arc_votes_count(v, k, 6, pass, &c, NULL), TRM_OK);
   assert_true(c.tasks == 400 && c.inputs == 419 && c.unanswered == 0 && c.votes == 2514);
+
+  /* The scores are those that the reference printed. */
   trm__json *want = json_of_file(TRM_SHARED_DIR "/golden/arc-vote/expected.json");
   for (int i = 0; i < 6; i++) {
     char name[32];
@@ -335,14 +382,12 @@ static void golden_votes_are_equal(void **state) {
     assert_true(fabs(pass[i] - trm__json_number(trm__json_get(want, name))) < 1e-12);
   }
   trm__json_free(want);
+
+  /* The submission is the same to the byte. */
   assert_int_equal(trm_arc_votes_submit(v, scratch_path(s, "golden.json"), NULL), TRM_OK);
-  size_t n, m;
-  unsigned char *ours = read_bytes(s->path, &n);
-  unsigned char *theirs = read_bytes(TRM_SHARED_DIR "/golden/arc-vote/submission.json", &m);
-  assert_int_equal(n, m);
-  assert_memory_equal(ours, theirs, n);
-  free(ours);
-  free(theirs);
+  same_files(s->path, TRM_SHARED_DIR "/golden/arc-vote/submission.json");
+
+  /* Scored against the solutions, it has the score of pass@2. */
   trm_arc_score score;
   assert_int_equal(
       trm_arc_score_files(s->path, TRM_SHARED_DIR "/data/arc/arc-agi_evaluation_solutions.json",
@@ -357,6 +402,7 @@ static void golden_votes_are_equal(void **state) {
 /* --- data sets that are none --- */
 
 static void false_data_sets_are_refused(void **state) {
+  /* Tasks, tasks without a test, and what is wrong about them or about the names. */
   scratch *s = *state;
   static const char good_tasks[] =
       "{\"a\": {\"train\": [{\"input\": [[1]], \"output\": [[2]]}],"
@@ -378,6 +424,8 @@ static void false_data_sets_are_refused(void **state) {
              {good_tasks, "[\"<bl", "byte 1"},
              {good_tasks, "[\"a|||t9|||0123456789\"]", "id 0"},
              {good_tasks, "[\"a\", \"a|||t1|||0123456788\"]", "id 1"}};
+
+  /* An empty folder is no set. */
   scratch_path(s, "bad");
   char dir[160], path[200];
   snprintf(dir, sizeof dir, "%s", s->path);
@@ -385,6 +433,8 @@ static void false_data_sets_are_refused(void **state) {
   trm_arc_votes *v;
   trm_error err;
   assert_int_equal(trm_arc_votes_create(dir, &v, &err), TRM_E_IO);
+
+  /* After all the bad ones a good one, with letters written otherwise. */
   for (size_t i = 0; i <= sizeof bad / sizeof *bad; i++) {
     bool good = i == sizeof bad / sizeof *bad;
     const char *tasks = good ? good_tasks : bad[i].tasks;
@@ -393,6 +443,8 @@ static void false_data_sets_are_refused(void **state) {
     write_bytes(path, tasks, strlen(tasks));
     snprintf(path, sizeof path, "%s/identifiers.json", dir);
     write_bytes(path, names, strlen(names));
+
+    /* Refused by the file, the byte or the task; nothing is left of it. */
     trm_status st = trm_arc_votes_create(dir, &v, &err);
     if ((st == TRM_OK) != good) fail_msg("%s with %s: status %d", tasks, names, (int)st);
     if (!good) assert_null(v);
@@ -409,6 +461,8 @@ static void hidden_outputs_are_not_scored(void **state) {
   trm_arc_counts c;
   make_set(s, 5);
   const trm__arc_grid zero = {.rows = 1, .cols = 1};
+
+  /* With the outputs of one task hidden, and with all. */
   for (int hide = 0; hide < 2; hide++) {
     for (int t = 0; t < ARC_TASKS; t++)
       for (int test = 0; test < arc_tests[t]; test++)
@@ -421,18 +475,23 @@ static void hidden_outputs_are_not_scored(void **state) {
     assert_true(c.tasks == ARC_TASKS && c.scored == (hide ? 0 : ARC_TASKS));
     assert_int_equal(c.hidden, hide ? c.inputs : 0);
     for (int i = 0; i < N_K; i++) assert_true(hide ? isnan(pass[i]) : pass[i] >= 0);
+
+    /* An answer to a hidden output is not called right. */
     trm_arc_answer best;
     int found;
     assert_int_equal(trm_arc_votes_answers(v, 0, 0, 1, &best, &found, NULL), TRM_OK);
     if (hide) assert_false(found && best.right);
     trm_arc_votes_free(v);
   }
+
   /* A file of tasks tells of each test input whether its output is known. */
   static const char text[] =
       "{\"a\": {\"train\": [{\"input\": [[1]], \"output\": [[2]]}], \"test\": [{\"input\": [[1]], "
       "\"output\": [[0]]}, {\"input\": [[2]]}]}, \"b\": {\"train\": [{\"input\": [[1]], "
       "\"output\": "
       "[[2]]}], \"test\": [{\"input\": [[3]]}]}}";
+
+  /* One of three outputs is known: only that one counts. */
   static const char *const names[] = {"<blank>", "a", "b"};
   trm_arc_tasks *tasks;
   trm_arc_votes *v;
@@ -455,6 +514,7 @@ int main(void) {
       cmocka_unit_test(what_is_no_vote_is_counted),
       cmocka_unit_test(memory_is_what_is_promised),
       cmocka_unit_test(saved_predictions_vote_the_same),
+      cmocka_unit_test(predictions_that_do_not_fit_are_refused),
       cmocka_unit_test(golden_votes_are_equal),
       cmocka_unit_test(false_data_sets_are_refused),
       cmocka_unit_test(hidden_outputs_are_not_scored),

@@ -51,6 +51,8 @@ static trm__grid_image inverse_of(const trm__grid_symmetry *s, const trm__grid_i
 
 static void images_can_be_undone(void **state) {
   (void)state;
+
+  /* Shapes and symmetries with the transforms that leave the canvas as it is. */
   static const struct {
     int rows, cols;
     bool sized;
@@ -64,6 +66,8 @@ static void images_can_be_undone(void **state) {
                {6, 4, true, "flip", 0x35},
                {5, 5, false, "transpose", 0x41},
                {5, 5, false, "permute:0-5", 0x01}};
+
+  /* Four hundred draws of two grids each. */
   for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
     trm_puzzle p = grid_puzzle(cases[c].rows, cases[c].cols, cases[c].sized, cases[c].symmetries);
     trm__grid_symmetry s = symmetry_of(&p);
@@ -73,26 +77,36 @@ static void images_can_be_undone(void **state) {
       int32_t form[MAX_CELLS], image_form[MAX_CELLS], work[MAX_CELLS];
       trm__rng rng = trm__rng_at(c, TRM__RNG_TEST, 0, k);
       size_t bytes = (size_t)(p.rows * p.cols) * sizeof **grid;
+
+      /* Where sizes may differ, grids are smaller than the canvas. */
       for (int g = 0; g < 2; g++) {
         int rows = p.sized ? 1 + (int)trm__rng_below(&rng, (uint32_t)p.rows) : p.rows;
         int cols = p.sized ? 1 + (int)trm__rng_below(&rng, (uint32_t)p.cols) : p.cols;
         random_grid(&p, &rng, rows, cols, g, grid[g]);
       }
+
+      /* What is drawn is one of the transforms, and has an inverse. */
       trm__grid_image drawn;
       trm__grid_image_draw(&s, grid[0], grid[1], &rng, &drawn);
       seen |= 1u << drawn.transform;
       trm__grid_image undo = inverse_of(&s, &drawn);
+
+      /* The inverse gives the grid back, padding and ignored labels included. */
       for (int g = 0; g < 2; g++) {
         int32_t pad = g ? TRM_IGNORE_LABEL : 0;
         trm__grid_image_apply(&s, &drawn, pad, grid[g], image);
         trm__grid_image_apply(&s, &undo, pad, image, back);
         assert_memory_equal(back, grid[g], bytes);
       }
+
+      /* An image has the canonical form of its original. */
       trm__grid_image_apply(&s, &drawn, 0, grid[0], image);
       trm__grid_canonical(&s, grid[0], work, form);
       trm__grid_canonical(&s, image, work, image_form);
       assert_memory_equal(form, image_form, bytes);
     }
+
+    /* All transforms that should occur did, and no others. */
     assert_int_equal(seen, cases[c].transforms);
   }
 }
@@ -113,31 +127,42 @@ static void sized_grids_are_placed_again(void **state) {
 
 static void names_change_within_their_class(void **state) {
   (void)state;
+
+  /* Symbols 1 to 3 may change among themselves, 4 and 5 may, the others not. */
   trm_puzzle p = grid_puzzle(2, 4, false, "permute:1-3,permute:4+5");
   trm__grid_symmetry s = symmetry_of(&p);
   int seen[2][6] = {{0}};
   const int32_t grid[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+
+  /* Many images of a grid that has each symbol once. */
   for (uint32_t k = 0; k < 600; k++) {
     int32_t image[8];
     trm__rng rng = trm__rng_at(1, TRM__RNG_TEST, 0, k);
     trm__grid_image drawn;
     trm__grid_image_draw(&s, grid, grid, &rng, &drawn);
     trm__grid_image_apply(&s, &drawn, 0, grid, image);
+
+    /* Those that are in no class stay; each class is permuted (its sum and product stay). */
     assert_int_equal(image[0], 1);
     assert_int_equal(image[6], 7);
     assert_int_equal(image[7], 8);
     assert_int_equal(image[1] + image[2] + image[3], 9);
     assert_int_equal(image[1] * image[2] * image[3], 24);
     assert_int_equal(image[4] + image[5], 11);
+
+    /* How often each order came. */
     seen[0][(image[1] - 2) * 2 + (image[2] > image[3])]++;
     seen[1][image[4] - 5]++;
   }
+
+  /* No order is rare: six of the one class, two of the other. */
   for (int i = 0; i < 6; i++) assert_true(seen[0][i] > 60);
   for (int i = 0; i < 2; i++) assert_true(seen[1][i] > 240);
 }
 
 /* The stream draws what trm__symmetry_draw gives for (seed, batch, row). */
 static void sudoku_streams_are_as_before(void **state) {
+  /* The same data set as two streams, of which one draws images. */
   folder f = folder_good();
   char dir[160];
   snprintf(dir, sizeof dir, "%s", scratch_path(*state, "sudoku"));
@@ -150,6 +175,8 @@ static void sudoku_streams_are_as_before(void **state) {
   assert_int_equal(trm_stream_create(sets, 1, &config, &plain, NULL), TRM_OK);
   config.augment = TRM_AUGMENT_ON_THE_FLY;
   assert_int_equal(trm_stream_create(sets, 1, &config, &drawn, NULL), TRM_OK);
+
+  /* Row by row, the image is the symmetry of that batch and row applied to the plain one. */
   for (uint64_t batch = 0; batch < 8; batch++) {
     int32_t in[2][4 * FOLDER_LEN], label[2][4 * FOLDER_LEN], ids[4], want[FOLDER_LEN];
     trm_stream_next(plain, NULL, in[0], label[0], ids);
@@ -164,6 +191,7 @@ static void sudoku_streams_are_as_before(void **state) {
       assert_memory_equal(label[1] + row * FOLDER_LEN, want, sizeof want);
     }
   }
+
   trm_stream_free(plain);
   trm_stream_free(drawn);
   trm_dataset_free(d);
@@ -171,6 +199,8 @@ static void sudoku_streams_are_as_before(void **state) {
 
 static void mazes_stay_mazes(void **state) {
   (void)state;
+
+  /* A maze of 4 by 5 cells and its shortest path. */
   const char question[] = "#### #S  ##  ## G###";
   trm_puzzle p = trm_maze_of_size(4, 5);
   trm__augmenter a;
@@ -181,6 +211,8 @@ static void mazes_stay_mazes(void **state) {
   assert_int_equal(trm_maze_parse(&p, question, 20, tokens, NULL), TRM_OK);
   assert_true(trm_maze_shortest(4, 5, tokens, answer) > 0);
   for (int i = 0; i < 20; i++) from[0][i] = tokens[i], from[1][i] = answer[i];
+
+  /* Under every image the path is one of the shortest. */
   for (uint32_t k = 0; k < 40; k++) {
     trm__rng rng = trm__rng_at(2, TRM__RNG_TEST, 0, k);
     trm__augmenter_draw(&a, &rng, from[0], from[1], to[0], to[1]);
@@ -194,6 +226,7 @@ static void mazes_stay_mazes(void **state) {
 
 /* Whole streams of a user's puzzles: every row is an image of an example. */
 static void grid_streams_give_images(void **state) {
+  /* Two puzzles of different sizes. */
   char train[160], out[160];
   const char *text =
       "{\"input\": [[1, 2, 3]], \"output\": [[3], [2], [1]]}\n"
@@ -201,6 +234,8 @@ static void grid_streams_give_images(void **state) {
   snprintf(train, sizeof train, "%s", scratch_path(*state, "g.jsonl"));
   snprintf(out, sizeof out, "%s", scratch_path(*state, "grids"));
   write_bytes(train, text, strlen(text));
+
+  /* Built with all turns and three symbols that may change. */
   trm_grid_build_config c = {
       .train = train, .output_dir = out, .symmetries = "dihedral,permute:1-3"};
   trm_dataset *d;
@@ -208,17 +243,23 @@ static void grid_streams_give_images(void **state) {
   assert_int_equal(trm_dataset_open(out, "train", &d, NULL), TRM_OK);
   const trm_puzzle *p = &trm_dataset_get_info(d)->puzzle;
   trm__grid_symmetry s = symmetry_of(p);
+
+  /* The form of each question. */
   int32_t form[2][9], work[9];
   for (int i = 0; i < 2; i++) {
     int32_t inputs[9];
     trm_dataset_example(d, i, inputs, NULL, NULL);
     trm__grid_canonical(&s, inputs, work, form[i]);
   }
+
+  /* A stream that draws images. */
   trm_stream *stream;
   const trm_dataset *sets[1] = {d};
   trm_stream_config config = {2, 4, 100, TRM_AUGMENT_ON_THE_FLY};
   assert_int_equal(trm_stream_create(sets, 1, &config, &stream, NULL), TRM_OK);
   int upright = 0;
+
+  /* Each row has the form of one of them, and only its padding is ignored. */
   for (int k = 0; k < 50; k++) {
     int32_t inputs[18], labels[18], ids[2], found[9];
     trm_stream_next(stream, NULL, inputs, labels, ids);
@@ -228,7 +269,9 @@ static void grid_streams_give_images(void **state) {
       trm__grid_canonical(&s, in, work, found);
       int which = memcmp(found, form[0], sizeof found) != 0;
       assert_memory_equal(found, form[which], sizeof found);
-      if (which) continue; /* of the first: a line, and the same turned; both are turned alike */
+
+      /* The first one is a line, or the same upright; question and answer are turned alike. */
+      if (which) continue;
       bool down = in[1] == TRM_PUZZLE_END;
       upright += down;
       for (int i = 0; i < 3; i++)
@@ -236,6 +279,8 @@ static void grid_streams_give_images(void **state) {
                     in[down ? 3 * i : i] == label[down ? 2 - i : 3 * (2 - i)]);
     }
   }
+
+  /* Both positions of the line occur. */
   assert_true(upright > 10 && upright < 40);
   trm_stream_free(stream);
   trm_dataset_free(d);
@@ -243,6 +288,9 @@ static void grid_streams_give_images(void **state) {
 
 static void what_has_no_images_is_refused(void **state) {
   (void)state;
+
+  /* Puzzles of which nothing is known, without symmetries, with an unknown one, and with one that
+   * its shape has not. */
   trm_puzzle none = {0}, bare = grid_puzzle(4, 4, false, ""),
              odd = grid_puzzle(4, 4, false, "spin");
   trm_puzzle wide = grid_puzzle(4, 6, false, "transpose");
@@ -253,6 +301,8 @@ static void what_has_no_images_is_refused(void **state) {
                {&bare, "declare no symmetries"},
                {&odd, "'spin'"},
                {&wide, "4 x 6 cells have none"}};
+
+  /* The set is named, and so is what is missing. */
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     trm__augmenter a;
     trm_error err;
@@ -261,6 +311,8 @@ static void what_has_no_images_is_refused(void **state) {
     assert_true(speaks_of(&err, "set 1"));
     assert_false(trm_puzzle_has_images(cases[i].p));
   }
+
+  /* What has images is known as such. */
   trm_puzzle square = grid_puzzle(4, 4, false, "transpose"), sudoku = trm_sudoku_of_size(9);
   assert_true(trm_puzzle_has_images(&square) && trm_puzzle_has_images(&sudoku));
 }

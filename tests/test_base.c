@@ -33,6 +33,8 @@ static void an_error_is_one_bounded_line(void **state) {
 /* What a terminal obeys, in all the ways in which it can be written. */
 static void texts_are_cleaned(void **state) {
   (void)state;
+
+  /* Letters of all lengths stay; codes, reversed writing and bytes that are no text do not. */
   static const struct {
     const char *text, *clean;
   } cases[] = {{"plain \xc3\xa9 \xe2\x82\xac \xf0\x9f\x8c\x8d",
@@ -47,12 +49,16 @@ static void texts_are_cleaned(void **state) {
                {"\xff \xc3 \x9b \xe2\x82", "? ? ? ??"},
                {"\xc0\x9b \xed\xa0\x80 \xf4\x90\x80\x80", "?? ??? ????"},
                {"", ""}};
+
+  /* The length stays what it was. */
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     char text[80];
     snprintf(text, sizeof text, "%s", cases[i].text);
     trm__text_clean(text);
     assert_string_equal(text, cases[i].clean);
   }
+
+  /* Messages are cleaned on their way out. */
   trm_error err;
   trm__fail(&err, TRM_E_IO, -1, "%s",
             "x\xc2\x9b"
@@ -185,8 +191,12 @@ static void philox_gives_the_published_words(void **state) {
 
 static void a_stream_is_a_function_of_its_key(void **state) {
   (void)state;
+
+  /* The same key, the same numbers. */
   trm__rng a = trm__rng_at(5, TRM__RNG_TEST, 6, 7), b = trm__rng_at(5, TRM__RNG_TEST, 6, 7);
   for (int i = 0; i < 100; i++) assert_int_equal(trm__rng_u64(&a), trm__rng_u64(&b));
+
+  /* Keys that differ in one bit of one part. */
   const trm__rng streams[] = {
       trm__rng_at(5, TRM__RNG_TEST, 6, 7),
       trm__rng_at(6, TRM__RNG_TEST, 6, 7),
@@ -197,6 +207,8 @@ static void a_stream_is_a_function_of_its_key(void **state) {
       trm__rng_at(5, TRM__RNG_TEST, 6 | 1ull << 55, 7),
       trm__rng_at(5, TRM__RNG_TEST, 6, 8),
   };
+
+  /* Each has another stream. */
   const int n = sizeof streams / sizeof streams[0];
   for (int i = 0; i < n; i++) {
     for (int k = 0; k < i; k++) {
@@ -208,6 +220,8 @@ static void a_stream_is_a_function_of_its_key(void **state) {
 
 static void uniform_is_uniform_in_the_open_interval(void **state) {
   (void)state;
+
+  /* Moments of many draws, and how they fill twenty bins. */
   enum { N = 100000, BINS = 20 };
   trm__rng r = trm__rng_at(1, TRM__RNG_TEST, 0, 0);
   int bins[BINS] = {0};
@@ -219,11 +233,17 @@ static void uniform_is_uniform_in_the_open_interval(void **state) {
     sum += u;
     squares += u * u;
   }
+
+  /* Mean and mean square are those of the interval. */
   assert_true(fabs(sum / N - 0.5) < 0.005);
   assert_true(fabs(squares / N - 1.0 / 3) < 0.005);
+
+  /* No bin is preferred. */
   double chi2 = 0;
   for (int i = 0; i < BINS; i++) chi2 += pow(bins[i] - (double)N / BINS, 2) / ((double)N / BINS);
   assert_true(chi2 < 50); /* 19 degrees of freedom: exceeded by chance once in 7,000 */
+
+  /* The ends are left out even where all bits are ones or zeros. */
   trm__rng edge = {.block = {~0u, ~0u, 0, 0}};
   assert_true(trm__rng_uniform(&edge) < 1);
   assert_true(trm__rng_uniform(&edge) > 0);
@@ -252,11 +272,15 @@ static void below_stays_below_without_bias(void **state) {
 
 static void shuffle_permutes_evenly(void **state) {
   (void)state;
+
+  /* A thousand values in one shuffle. */
   enum { N = 1000 };
   int32_t v[N], seen[N] = {0};
   trm__rng r = trm__rng_at(3, TRM__RNG_TEST, 0, 0);
   for (int i = 0; i < N; i++) v[i] = i;
   trm__rng_shuffle(&r, v, N);
+
+  /* All are still there, and few at their place. */
   int fixed = 0;
   for (int i = 0; i < N; i++) {
     assert_in_range(v[i], 0, N - 1);
@@ -265,18 +289,24 @@ static void shuffle_permutes_evenly(void **state) {
   }
   for (int i = 0; i < N; i++) assert_int_equal(seen[i], 1);
   assert_true(fixed < 10);
+
+  /* Three values, many times. */
   int orders[27] = {0}; /* of three values, read as digits to base 3 */
   for (int i = 0; i < 6000; i++) {
     int32_t t[3] = {0, 1, 2};
     trm__rng_shuffle(&r, t, 3);
     orders[t[0] * 9 + t[1] * 3 + t[2]]++;
   }
+
+  /* All six orders come about equally often. */
   int kinds = 0;
   for (int i = 0; i < 27; i++) {
     if (orders[i]) assert_in_range(orders[i], 850, 1150);
     kinds += orders[i] > 0;
   }
   assert_int_equal(kinds, 6);
+
+  /* Nothing and one value are shuffled, too. */
   trm__rng_shuffle(&r, v, 0);
   trm__rng_shuffle(&r, v, 1);
 }
@@ -422,6 +452,8 @@ static void what_lies_at_the_temporary_name_is_replaced(void **state) {
 
 static void maps_show_the_file_or_say_why_not(void **state) {
   scratch *s = *state;
+
+  /* A small file, closed twice. */
   trm_error err;
   trm__map map;
   const char *path = scratch_path(s, "mapped");
@@ -432,14 +464,20 @@ static void maps_show_the_file_or_say_why_not(void **state) {
   trm__map_close(&map);
   assert_null(map.data);
   trm__map_close(&map);
+
+  /* It is a copy: cutting the file does no harm. */
   assert_int_equal(trm__map_open(path, &map, &err), TRM_OK);
-  assert_int_equal(truncate(path, 0), 0); /* a small file is a copy: this does no harm */
+  assert_int_equal(truncate(path, 0), 0);
   assert_memory_equal(map.data, "hello", 5);
   trm__map_close(&map);
+
+  /* An empty file has no bytes, and is no error. */
   assert_int_equal(trm__map_open(path, &map, &err), TRM_OK);
   assert_int_equal(map.size, 0);
   assert_null(map.data);
   trm__map_close(&map);
+
+  /* A missing file, a folder and a pipe are refused by what they are. */
   assert_int_equal(trm__map_open(scratch_path(s, "none"), &map, &err), TRM_E_IO);
   assert_true(speaks_of(&err, s->path) && speaks_of(&err, "No such file"));
   assert_int_equal(trm__map_open(s->dir, &map, &err), TRM_E_IO);
@@ -502,6 +540,7 @@ static void hashes_are_fnv_1a(void **state) {
 }
 
 int main(void) {
+  /* texts and errors */
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(hashes_are_fnv_1a),
       cmocka_unit_test(an_error_is_one_bounded_line),
@@ -509,13 +548,19 @@ int main(void) {
       cmocka_unit_test(characters_are_named),
       cmocka_unit_test(lines_end_in_three_ways),
       cmocka_unit_test(every_status_has_a_text),
+
+      /* memory */
       cmocka_unit_test(blocks_are_aligned_zeroed_and_checked),
       cmocka_unit_test(parts_are_carved_where_they_were_counted),
+
+      /* random numbers */
       cmocka_unit_test(philox_gives_the_published_words),
       cmocka_unit_test(a_stream_is_a_function_of_its_key),
       cmocka_unit_test(uniform_is_uniform_in_the_open_interval),
       cmocka_unit_test(below_stays_below_without_bias),
       cmocka_unit_test(shuffle_permutes_evenly),
+
+      /* files and folders */
       cmocka_unit_test(a_written_file_is_complete_or_absent),
       cmocka_unit_test(a_failed_write_leaves_the_old_file),
       cmocka_unit_test(one_process_writes_a_path_at_a_time),

@@ -43,28 +43,28 @@ static trm_status load_tensors(scratch *s, trm_error *err) {
 
 static void every_refusal_is_reported(void **state) {
   scratch *s = *state;
+
+  /* Whatever takes memory or threads on the lowest floor. */
   static trm_status (*const jobs[])(scratch *, trm_error *) = {make_pool, make_folders, save_npy,
                                                                save_tensors, load_tensors};
   const char *path = scratch_path(s, "kept.safetensors");
   assert_int_equal(trm__safetensors_save(path, &tensor, 1, NULL, 0, NULL), TRM_OK);
+
+  /* Each job with its first call refused, then its second, until none is. */
   for (size_t j = 0; j < sizeof jobs / sizeof jobs[0]; j++) {
     int n = 0;
-    for (;; n++) {
-      trm_error err = {0};
-      calls_left = n;
-      const trm_status st = jobs[j](s, &err);
-      const int unused = calls_left;
-      calls_left = -1;
-      if (unused >= 0) { /* nothing was refused */
-        assert_int_equal(st, TRM_OK);
-        break;
-      }
+    trm_status st;
+    trm_error err;
+    for (; REFUSING(n, st, err, jobs[j](s, &err)); n++) {
+      /* A refusal has a code and a text, and leaves no file. */
       assert_true(st == TRM_E_MEMORY || st == TRM_E_SYSTEM);
       assert_int_equal(err.code, st);
       assert_true(strlen(err.msg) > 10);
       assert_false(trm__path_exists(scratch_path(s, "a.npy")));
       assert_false(trm__path_exists(scratch_path(s, "a.safetensors")));
     }
+
+    /* Every job takes something, and makes its file in the end. */
     assert_true(n > 0);
     assert_int_equal(trm__remove_tree(scratch_path(s, "a.npy"), NULL), TRM_OK);
     assert_int_equal(trm__remove_tree(scratch_path(s, "a.safetensors"), NULL), TRM_OK);

@@ -1,17 +1,7 @@
-/* Builders of data sets: from CSV files and from the generator. */
-#include <unistd.h>
+/* Data sets of Sudokus: built from tables and lists. */
+#include "sudoku_builds.h"
 
-#include "processors.h"
-#include "puzzle/sudoku/sudoku_shape.h"
-#include "scratch.h"
-#include "trm/dataset.h"
-
-/* --- CSV --- */
-
-#define A1 "1234341221434321"
 #define A2 "1234341221434312" /* breaks the rules: 1 twice in a column */
-#define Q1 "1...3......3...."
-#define HEAD "source,question,answer,rating\n"
 
 static const struct {
   const char *text;
@@ -50,32 +40,6 @@ static const struct {
      {":2:", "64"}},
 };
 
-static trm_status build(scratch *s, const char *train, const char *test, const char *dir,
-                        trm_sudoku_build_config config, trm_build_report *report, trm_error *err) {
-  char train_path[200], test_path[200], out[200];
-  snprintf(train_path, sizeof train_path, "%s/train.csv", s->dir);
-  snprintf(test_path, sizeof test_path, "%s/test.csv", s->dir);
-  snprintf(out, sizeof out, "%s/%s", s->dir, dir);
-  write_bytes(train_path, train, strlen(train));
-  if (test) write_bytes(test_path, test, strlen(test));
-  config.train_csv = train_path;
-  config.test_csv = test ? test_path : NULL;
-  config.output_dir = out;
-  return trm_build_sudoku(&config, report, err);
-}
-
-/* Names in the scratch folder that contain `part`. */
-static int count_names(const scratch *s, const char *part) {
-  char command[200];
-  snprintf(command, sizeof command, "ls '%s' | grep -c -- '%s'", s->dir, part);
-  FILE *p = popen(command, "r");
-  int n = -1;
-  assert_non_null(p);
-  assert_int_equal(fscanf(p, "%d", &n), 1);
-  pclose(p);
-  return n;
-}
-
 static void bad_csv_is_refused(void **state) {
   scratch *s = *state;
   for (size_t i = 0; i < sizeof bad_csv / sizeof *bad_csv; i++) {
@@ -102,6 +66,7 @@ static void bad_csv_is_refused(void **state) {
 #define A1_MOVED "3421213412434312"
 
 static void csv_becomes_a_folder(void **state) {
+  /* Quoted fields, both ends of lines, a byte order mark, and columns in another order. */
   scratch *s = *state;
   trm_build_report report;
   trm_error err;
@@ -110,6 +75,8 @@ static void csv_becomes_a_folder(void **state) {
                               "b,1...............," A1 ",1\nb,1...............," A1 ",9\n";
   static const char test[] = "rating,answer,question\n5," A1 "," Q1 "\n5," A1_MOVED "," Q1_MOVED
                              "\n5," A1 ",12..............";
+
+  /* The counts of the report: a repeated puzzle, one in both splits, and one that is its image. */
   assert_int_equal(
       build(s, train, test, "built", (trm_sudoku_build_config){.num_aug = 2}, &report, &err),
       TRM_OK);
@@ -120,6 +87,8 @@ static void csv_becomes_a_folder(void **state) {
   assert_int_equal(report.duplicates_in_test, 0);
   assert_int_equal(report.overlap, 1);
   assert_int_equal(report.symmetric_overlap, 2);
+
+  /* The folder says what the puzzles are, with augmented examples as puzzles of one group. */
   trm_dataset *d;
   assert_int_equal(trm_dataset_open(scratch_path(s, "built"), "train", &d, &err), TRM_OK);
   const trm_dataset_info *info = trm_dataset_get_info(d);
@@ -129,6 +98,8 @@ static void csv_becomes_a_folder(void **state) {
   assert_int_equal(info->vocab_size, 6);
   assert_int_equal(info->ignore_label_id, 0);
   assert_int_equal(info->puzzle.kind, TRM_PUZZLE_SUDOKU);
+
+  /* Every example is a solved puzzle, and those of a group are images of its first one. */
   for (int64_t i = 0; i < 9; i++) {
     int32_t inputs[16], labels[16], id;
     uint8_t q[16], a[16], form[16];
@@ -141,6 +112,8 @@ static void csv_becomes_a_folder(void **state) {
     if (i % 3) assert_memory_equal(form, first, 16);
   }
   trm_dataset_free(d);
+
+  /* Sudokus have no ids of their own, and nothing else lies in the folder. */
   size_t n;
   unsigned char *names = read_bytes(scratch_path(s, "built/identifiers.json"), &n);
   assert_non_null(strstr((char *)names, "\"<blank>\""));
@@ -150,6 +123,7 @@ static void csv_becomes_a_folder(void **state) {
 
 /* Whatever ends the lines, and with a byte order mark or a cut end, no puzzle is lost. */
 static void every_line_is_read(void **state) {
+  /* The ends that systems write, one that a careless copy makes, and a mix of them. */
   static const char *const ends[] = {"\n", "\r\n", "\r", "\r\r\n"};
   static const char *const lists[] = {"# c%s.234341221434321%s" Q1 "%s%s1234.41221434321%s",
                                       "question,answer%s1...............," A1 "%s\"" Q1 "\"," A1
@@ -157,6 +131,8 @@ static void every_line_is_read(void **state) {
   scratch *s = *state;
   trm_build_report report;
   trm_error err;
+
+  /* A list and a table, with and without a mark, with and without an end of the last line. */
   for (int k = 0; k < 2; k++)
     for (int mark = 0; mark < 2; mark++)
       for (int e = 0; e < 5; e++)
@@ -165,6 +141,8 @@ static void every_line_is_read(void **state) {
           const char *a = ends[e % 4], *b = e == 4 ? ends[2] : a, *c = e == 4 ? ends[1] : a;
           int n = snprintf(text, sizeof text, "%s", mark ? "\xef\xbb\xbf" : "");
           snprintf(text + n, sizeof text - (size_t)n, lists[k], a, b, c, a, last ? b : "");
+
+          /* Three puzzles, of which one is broken and is counted, not lost. */
           const trm_sudoku_build_config config = {.skip_invalid = true};
           if (build(s, text, NULL, "ends", config, &report, &err) != TRM_OK)
             fail_msg("%s", err.msg);
@@ -191,6 +169,8 @@ static void what_stands_beside_a_puzzle_is_not_passed_over(void **state) {
               "question,answer\n",
               1,
               {"UTF-16", "save it as UTF-8"}}};
+
+  /* Each is refused at its place, though the puzzle itself could be read. */
   scratch *s = *state;
   trm_error err;
   const trm_sudoku_build_config strict = {0}, config = {.skip_invalid = true};
@@ -200,6 +180,7 @@ static void what_stands_beside_a_puzzle_is_not_passed_over(void **state) {
     for (int k = 0; k < 2; k++) assert_true(speaks_of(&err, bad[i].word[k]));
     assert_int_equal(count_names(s, "beside"), 0);
   }
+
   /* A comment may stand there, also with a comma in the first line. */
   trm_build_report report;
   if (build(s, "1.3.34..2143432.  # easy, 2\n" Q1 "# hard\n", NULL, "beside", config, &report,
@@ -214,6 +195,8 @@ static void bad_rows_are_left_out_on_demand(void **state) {
   static const char text[] = HEAD "a," Q1 "," A1 ",1\n,,,\nb," Q1 "," A2
                                   ",1\nc,1..z,,\n,,,\n"
                                   "d,1...............,,\n";
+
+  /* The first bad row ends a build, and the message has the way on. */
   scratch *s = *state;
   trm_build_report report;
   trm_error err;
@@ -223,6 +206,8 @@ static void bad_rows_are_left_out_on_demand(void **state) {
   assert_int_equal(build(s, "1...............\n", NULL, "left", config, &report, &err),
                    TRM_E_PUZZLE);
   assert_true(speaks_of(&err, "more than one solution; --skip-invalid leaves it out"));
+
+  /* With it rows are left out, and counted by what is wrong about them. */
   config.skip_invalid = true;
   if (build(s, text, HEAD "a," Q1 "," A1 ",\n,,,\n", "left", config, &report, &err))
     fail_msg("%s", err.msg);
@@ -230,6 +215,7 @@ static void bad_rows_are_left_out_on_demand(void **state) {
   assert_int_equal(report.unreadable, 2);
   assert_int_equal(report.skipped, 1);
   assert_int_equal(report.empty_rows, 3);
+
   /* What is left out says nothing of the size of the others. */
   static const char first[] = HEAD
       "a,z"
@@ -238,6 +224,7 @@ static void bad_rows_are_left_out_on_demand(void **state) {
   if (build(s, first, NULL, "left", config, &report, &err)) fail_msg("%s", err.msg);
   assert_int_equal(report.train_puzzles, 1);
   assert_int_equal(report.unreadable, 1);
+
   /* Nothing is left: then the first error is told. */
   assert_int_equal(build(s, HEAD "a,1..z,,\nb,1,,\n", NULL, "none", config, NULL, &err),
                    TRM_E_FORMAT);
@@ -270,19 +257,6 @@ static void long_files_are_read_in_pieces(void **state) {
   free(text);
 }
 
-/* Every size that is said to be generated is, and no other. */
-static void sizes_that_are_told_are_generated(void **state) {
-  scratch *s = *state;
-  trm_error err;
-  for (int size = 0; size < 15; size++) { /* 16 is as the others, and slow */
-    const trm_sudoku_gen_config config = {
-        .size = size, .n_train = 1, .output_dir = scratch_path(s, "sizes")};
-    const trm_status st = trm_gen_sudoku(&config, NULL, &err);
-    assert_int_equal(st == TRM_OK, trm_sudoku_of_size(size).kind == TRM_PUZZLE_SUDOKU);
-    if (st != TRM_OK) assert_true(speaks_of(&err, "want 4, 6, 8, 9, 10, 12 or 16"));
-  }
-}
-
 /* A solved 16x16 grid in the digits 1 to G, as 0 to F where G is 0, with blanks at some cells. */
 static void write_sixteen(bool from_zero, const char *blank, char text[257]) {
   const trm_puzzle p = trm_sudoku_of_size(16);
@@ -298,6 +272,7 @@ static void write_sixteen(bool from_zero, const char *blank, char text[257]) {
 
 /* 0 to F are the digits of a 16x16 Sudoku as often as 1 to G: its zeros are no blanks. */
 static void sixteen_digits_may_begin_with_zero(void **state) {
+  /* The same puzzles in both notations, with a dot or a 0 for a blank. */
   scratch *s = *state;
   char zero[257], zero_solved[257], last[257], blank_zero[257], text[1400];
   trm_error err;
@@ -307,7 +282,9 @@ static void sixteen_digits_may_begin_with_zero(void **state) {
   write_sixteen(false, ".", last);
   write_sixteen(false, "0", blank_zero);
   const trm_sudoku_build_config config = {0};
-  for (int k = 0; k < 2; k++) { /* a list, a CSV file: both say the same as with G */
+
+  /* A list and a table: both say the same as with G. */
+  for (int k = 0; k < 2; k++) {
     snprintf(text, sizeof text, k ? "question,answer\n%s,%s\n" : "%s\n", zero, zero_solved);
     if (build(s, text, NULL, "zero", config, NULL, &err)) fail_msg("%s", err.msg);
     snprintf(text, sizeof text, "%s\n", k ? blank_zero : last);
@@ -321,11 +298,14 @@ static void sixteen_digits_may_begin_with_zero(void **state) {
     assert_memory_equal(labels[0], labels[1], sizeof labels[0]);
     for (int i = 0; i < 2; i++) trm_dataset_free(d[i]);
   }
+
   /* Both at once is ambiguous. */
   snprintf(text, sizeof text, "%s\n%s\n", zero, blank_zero);
   assert_int_equal(build(s, text, NULL, "both", config, NULL, &err), TRM_E_FORMAT);
   assert_true(speaks_of(&err, ":2:1: is 0 a blank or a digit?"));
   assert_true(speaks_of(&err, "write '.' for every blank"));
+
+  /* Nor can zeros be both in one puzzle. */
   for (int i = 0; i < 256; i++)
     if (zero[i] == '.') zero[i] = '0';
   snprintf(text, sizeof text, "question,answer\n%s,%s\n", zero, zero_solved);
@@ -334,6 +314,7 @@ static void sixteen_digits_may_begin_with_zero(void **state) {
 }
 
 static void subsample_and_ratings_choose(void **state) {
+  /* Forty puzzles of one answer, whose ratings are their numbers. */
   scratch *s = *state;
   char csv[8192] = HEAD;
   for (int i = 0; i < 40; i++) {
@@ -343,10 +324,14 @@ static void subsample_and_ratings_choose(void **state) {
     snprintf(line, sizeof line, "a,%s,%s,%d\n", q, A1, i);
     strcat(csv, line);
   }
+
+  /* Seven of the thirty that are hard enough. */
   trm_build_report report;
   trm_sudoku_build_config config = {.min_difficulty = 10, .subsample_size = 7, .seed = 3};
   assert_int_equal(build(s, csv, NULL, "sub", config, &report, NULL), TRM_OK);
   assert_int_equal(report.train_puzzles, 7);
+
+  /* They stand in the order of the file, each once. */
   trm_dataset *d;
   assert_int_equal(trm_dataset_open(scratch_path(s, "sub"), "train", &d, NULL), TRM_OK);
   int before = 9;
@@ -359,211 +344,11 @@ static void subsample_and_ratings_choose(void **state) {
     before = which;
   }
   trm_dataset_free(d);
+
+  /* A wish for more than there are gets all. */
   config.subsample_size = 100;
   assert_int_equal(build(s, csv, NULL, "sub", config, &report, NULL), TRM_OK);
   assert_int_equal(report.train_puzzles, 30);
-}
-
-/* --- generated --- */
-
-static trm_sudoku_gen_config gen_config(scratch *s, const char *name) {
-  return (trm_sudoku_gen_config){.size = 6,
-                                 .n_train = 60,
-                                 .n_test = 40,
-                                 .max_givens = 12,
-                                 .seed = 5,
-                                 .threads = 1,
-                                 .output_dir = scratch_path(s, name)};
-}
-
-static void assert_same_files(scratch *s, const char *left, const char *right, bool same) {
-  char command[400];
-  snprintf(command, sizeof command, "diff -r '%s/%s' '%s/%s' > /dev/null", s->dir, left, s->dir,
-           right);
-  assert_int_equal(system(command) == 0, same);
-}
-
-static void generation_is_reproducible(void **state) {
-  scratch *s = *state;
-  trm_error err;
-  static const char *const names[] = {"gen1", "gen2", "gen3", "gen4"};
-  for (int k = 0; k < 4; k++) {
-    trm_sudoku_gen_config config = gen_config(s, names[k]);
-    config.threads = k < 3 ? k + 1 : 1;
-    config.seed = k < 3 ? 5 : 6;
-    assert_int_equal(trm_gen_sudoku(&config, NULL, &err), TRM_OK);
-  }
-  assert_same_files(s, "gen1", "gen2", true);
-  assert_same_files(s, "gen1", "gen3", true);
-  assert_same_files(s, "gen1", "gen4", false);
-  static const char csv[] = HEAD "a," Q1 "," A1 ",3\n";
-  for (int k = 0; k < 2; k++)
-    assert_int_equal(build(s, csv, csv, k ? "csv2" : "csv1",
-                           (trm_sudoku_build_config){.num_aug = 20, .seed = 4}, NULL, NULL),
-                     TRM_OK);
-  assert_same_files(s, "csv1", "csv2", true);
-}
-
-/* Examples of both splits with an answer in common, up to symmetry. */
-static int count_common_answers(scratch *s, const char *dir) {
-  static uint8_t form[2][100][TRM_SUDOKU_MAX_CELLS];
-  const trm_puzzle p = trm_sudoku_of_size(9);
-  int n[2], common = 0;
-  for (int k = 0; k < 2; k++) {
-    trm_dataset *d;
-    assert_int_equal(trm_dataset_open(scratch_path(s, dir), k ? "test" : "train", &d, NULL),
-                     TRM_OK);
-    n[k] = (int)trm_dataset_get_info(d)->examples;
-    for (int i = 0; i < n[k]; i++) {
-      int32_t question[81], answer[81], id;
-      uint8_t value[81];
-      trm_dataset_example(d, i, question, answer, &id);
-      for (int c = 0; c < 81; c++) value[c] = (uint8_t)(answer[c] - 1);
-      trm_sudoku_canonical(&p, value, form[k][i]);
-    }
-    trm_dataset_free(d);
-  }
-  for (int i = 0; i < n[0]; i++)
-    for (int j = 0; j < n[1]; j++) common += !memcmp(form[0][i], form[1][j], 81);
-  return common;
-}
-
-static void hard_sets_are_reproducible_and_disjoint(void **state) {
-  scratch *s = *state;
-  for (int k = 0; k < 2; k++) {
-    trm_sudoku_gen_config config = {.size = 9,
-                                    .hard = true,
-                                    .n_train = 24,
-                                    .n_test = 24,
-                                    .seed = 1,
-                                    .threads = k + 1,
-                                    .output_dir = scratch_path(s, k ? "hard2" : "hard1")};
-    trm_build_report report;
-    assert_int_equal(trm_gen_sudoku(&config, &report, NULL), TRM_OK);
-    assert_int_equal(report.train_puzzles, 24);
-    assert_int_equal(report.test_puzzles, 24);
-    assert_int_equal(report.symmetric_overlap, 0);
-  }
-  assert_int_equal(count_common_answers(s, "hard1"), 0);
-  assert_same_files(s, "hard1", "hard2", true);
-}
-
-static void generated_sets_are_disjoint(void **state) {
-  scratch *s = *state;
-  static const int sizes[] = {4, 6, 9};
-  for (int k = 0; k < 3; k++) {
-    trm_sudoku_gen_config config = gen_config(s, "disjoint");
-    config.size = sizes[k];
-    config.max_givens = 0;
-    config.threads = 2;
-    trm_build_report report;
-    assert_int_equal(trm_gen_sudoku(&config, &report, NULL), TRM_OK);
-    assert_int_equal(report.train_puzzles, 60);
-    assert_int_equal(report.test_puzzles, 40);
-    assert_int_equal(report.duplicates_in_train + report.duplicates_in_test + report.overlap +
-                         report.symmetric_overlap,
-                     0);
-    static uint8_t forms[100][TRM_SUDOKU_MAX_CELLS];
-    int n = 0;
-    for (int split = 0; split < 2; split++) {
-      trm_dataset *d;
-      assert_int_equal(
-          trm_dataset_open(scratch_path(s, "disjoint"), split ? "test" : "train", &d, NULL),
-          TRM_OK);
-      const trm_dataset_info *info = trm_dataset_get_info(d);
-      for (int64_t i = 0; i < info->examples; i++, n++) {
-        int32_t inputs[TRM_SUDOKU_MAX_CELLS];
-        uint8_t q[TRM_SUDOKU_MAX_CELLS];
-        trm_dataset_example(d, i, inputs, NULL, NULL);
-        for (int c = 0; c < info->seq_len; c++) q[c] = (uint8_t)(inputs[c] - 1);
-        assert_int_equal(trm_sudoku_solve(&info->puzzle, q, 2, NULL).solutions, 1);
-        trm_sudoku_canonical(&info->puzzle, q, forms[n]);
-        for (int j = 0; split && j < 60; j++)
-          assert_int_not_equal(memcmp(forms[j], forms[n], (size_t)info->seq_len), 0);
-      }
-      trm_dataset_free(d);
-    }
-  }
-}
-
-static bool stop_at_once(void *arg, int64_t done, int64_t total) {
-  (void)done, (void)total;
-  ++*(int *)arg;
-  return false;
-}
-
-static void failures_leave_nothing(void **state) {
-  scratch *s = *state;
-  trm_error err;
-  int calls = 0;
-  trm_sudoku_gen_config config = gen_config(s, "stopped");
-  config.progress = stop_at_once;
-  config.progress_arg = &calls;
-  assert_int_equal(trm_gen_sudoku(&config, NULL, &err), TRM_E_INTERRUPTED);
-  assert_int_equal(calls, 1);
-  assert_int_equal(
-      build(s, HEAD "a," Q1 "," A1 ",3\n", NULL, "stopped",
-            (trm_sudoku_build_config){.progress = stop_at_once, .progress_arg = &calls}, NULL,
-            &err),
-      TRM_E_INTERRUPTED);
-  config = gen_config(s, "stopped");
-  config.size = 4;
-  config.max_givens = 3; /* fewer than any unique 4x4 puzzle has: seen at once */
-  assert_int_equal(trm_gen_sudoku(&config, NULL, &err), TRM_E_ARGUMENT);
-  assert_true(speaks_of(&err, "more than one solution"));
-  config.max_givens = 0;
-  config.min_backtracks = 1000; /* more than any of that size needs */
-  assert_int_equal(trm_gen_sudoku(&config, NULL, &err), TRM_E_CONFIG);
-  assert_true(speaks_of(&err, "none in the last 10000") && speaks_of(&err, "loosen"));
-  assert_int_equal(count_names(s, "stopped"), 0);
-}
-
-static void only_data_sets_are_replaced(void **state) {
-  scratch *s = *state;
-  trm_error err;
-  trm_sudoku_gen_config config = gen_config(s, "place");
-  assert_int_equal(trm__make_dirs(scratch_path(s, "place/train"), NULL), TRM_OK);
-  config.output_dir = scratch_path(s, "place");
-  assert_int_equal(trm_gen_sudoku(&config, NULL, &err), TRM_E_IO); /* a train of another kind */
-  assert_true(speaks_of(&err, "no data set"));
-  write_bytes(scratch_path(s, "place/thesis.txt"), "x", 1);
-  config.output_dir = scratch_path(s, "place");
-  assert_int_equal(trm_gen_sudoku(&config, NULL, &err), TRM_E_IO);
-  assert_true(speaks_of(&err, "thesis.txt"));
-  assert_true(trm__path_exists(scratch_path(s, "place/thesis.txt")));
-  config.output_dir = s->path; /* a file */
-  assert_int_equal(trm_gen_sudoku(&config, NULL, &err), TRM_E_IO);
-  assert_int_equal(unlink(scratch_path(s, "place/thesis.txt")), 0);
-  assert_int_equal(rmdir(scratch_path(s, "place/train")), 0);
-  char slash[200];
-  snprintf(slash, sizeof slash, "%s/place///", s->dir);
-  for (int k = 0; k < 2; k++) { /* into the empty folder, then over the data set */
-    config = gen_config(s, "place");
-    config.output_dir = slash;
-    config.n_test = k ? 0 : 40;
-    assert_int_equal(trm_gen_sudoku(&config, NULL, &err), TRM_OK);
-    assert_int_equal(trm__path_exists(scratch_path(s, "place/test")), !k);
-  }
-  assert_int_equal(count_names(s, "place"), 1);
-}
-
-static void bad_arguments_are_refused(void **state) {
-  scratch *s = *state;
-  trm_sudoku_gen_config good = gen_config(s, "arguments"), bad[9];
-  for (int k = 0; k < 9; k++) bad[k] = good;
-  bad[0].size = 7;
-  bad[1].n_train = 0;
-  bad[2].n_test = -1;
-  bad[3].max_givens = 37;
-  bad[4].min_givens = 13;
-  bad[5].min_backtracks = -1;
-  bad[6].min_backtracks = 3, bad[6].max_backtracks = 2;
-  bad[7].threads = -1;
-  bad[8].output_dir = "";
-  for (int k = 0; k < 9; k++) assert_int_equal(trm_gen_sudoku(&bad[k], NULL, NULL), TRM_E_ARGUMENT);
-  trm_sudoku_build_config build_bad = {.num_aug = -1};
-  assert_int_equal(build(s, HEAD, NULL, "arguments", build_bad, NULL, NULL), TRM_E_ARGUMENT);
-  assert_int_equal(count_names(s, "arguments"), 0);
 }
 
 static void published_csv_is_built(void **state) {
@@ -584,21 +369,17 @@ static void published_csv_is_built(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      /* what is refused */
       cmocka_unit_test(bad_csv_is_refused),
-      cmocka_unit_test(csv_becomes_a_folder),
-      cmocka_unit_test(every_line_is_read),
       cmocka_unit_test(what_stands_beside_a_puzzle_is_not_passed_over),
       cmocka_unit_test(bad_rows_are_left_out_on_demand),
       cmocka_unit_test(long_files_are_read_in_pieces),
-      cmocka_unit_test(sizes_that_are_told_are_generated),
+
+      /* what is built */
+      cmocka_unit_test(csv_becomes_a_folder),
+      cmocka_unit_test(every_line_is_read),
       cmocka_unit_test(sixteen_digits_may_begin_with_zero),
       cmocka_unit_test(subsample_and_ratings_choose),
-      cmocka_unit_test(generation_is_reproducible),
-      cmocka_unit_test(hard_sets_are_reproducible_and_disjoint),
-      cmocka_unit_test(generated_sets_are_disjoint),
-      cmocka_unit_test(failures_leave_nothing),
-      cmocka_unit_test(only_data_sets_are_replaced),
-      cmocka_unit_test(bad_arguments_are_refused),
       cmocka_unit_test(published_csv_is_built),
   };
   return cmocka_run_group_tests(tests, scratch_open, scratch_close);

@@ -96,58 +96,78 @@ static void cells_are_characters(void **state) {
 }
 
 static void sizes_may_differ(void **state) {
+  /* Two puzzles of different sizes, with symbols that are numbers and texts. */
   char paths[3][160];
   write_text(*state, "sizes.jsonl",
              "{\"input\": [[1, 2, 10]], \"output\": [[\"x\"], [null]]}\n\n"
              "{\"input\": [[2, 2], [1, 1]], \"output\": [[10, 1, 2]], \"id\": 4, \"more\": {}}");
   trm_grid_build_config c = config_in(*state, paths, "sizes.jsonl", NULL);
+
+  /* Symbols are in the order of their bytes, and the canvas is the largest side. */
   built b = build(&c);
   const trm_dataset_info *info = trm_dataset_get_info(b.train);
   assert_true(info->puzzle.sized);
   assert_int_equal(info->vocab_size, 6); /* padding, end, 1, 10, 2, x by their bytes */
   assert_string_equal(trm_puzzle_symbol(&info->puzzle, 3), "10");
   assert_int_equal(info->puzzle.cols, 3);
+
+  /* Every row ends where its grid does. */
   expect_example(b.train, 0, "121|||", "x|**|*");
   expect_example(b.train, 1, "22|11|", "112|||");
   release(&b);
+
+  /* A canvas that is asked for has room behind the grids. */
   c.canvas_rows = 3;
   c.canvas_cols = 4;
   b = build(&c);
   expect_example(b.train, 0, "121||||_____", "x|***|**|***");
   release(&b);
+
+  /* One that is too small is refused with its size. */
   c.canvas_cols = 2;
   c.output_dir = scratch_path(*state, "other");
   expect_failure(&c, TRM_E_CONFIG, 1, "canvas of 3 x 2");
 }
 
 static void vocabularies(void **state) {
+  /* Numbers with signs, a test set with one symbol more, and a list that has all. */
   char paths[3][160];
   write_text(*state, "v.jsonl", "{\"input\": [[10, 9, -1]], \"output\": [[9, 9, \"10\"]]}\n");
   write_text(*state, "t.jsonl", "\n{\"input\": [[10, 9, 7]], \"output\": [[9, 9, 9]]}\n");
   write_text(*state, "list.txt", "7\r\n9\n,\n10\n-1\n");
   trm_grid_build_config c = config_in(*state, paths, "v.jsonl", NULL);
-  built b = build(&c); /* integers in their order */
+
+  /* Integers are in their order. */
+  built b = build(&c);
   const trm_puzzle *p = &trm_dataset_get_info(b.train)->puzzle;
   assert_int_equal(trm_puzzle_n_symbols(p), 3);
   assert_string_equal(trm_puzzle_symbol(p, 1), "-1");
   assert_string_equal(trm_puzzle_symbol(p, 2), "9");
   assert_string_equal(trm_puzzle_symbol(p, 3), "10");
   release(&b);
+
+  /* Places for what follows. */
   char test[160], list[160], other[160];
   snprintf(test, sizeof test, "%s", scratch_path(*state, "t.jsonl"));
   snprintf(list, sizeof list, "%s", scratch_path(*state, "list.txt"));
   snprintf(other, sizeof other, "%s", scratch_path(*state, "other"));
+
+  /* A list is taken in its order. */
   c.vocabulary = list;
   c.test = test;
-  b = build(&c); /* as given */
+  b = build(&c);
   p = &trm_dataset_get_info(b.test)->puzzle;
   assert_int_equal(trm_puzzle_n_symbols(p), 5);
   assert_string_equal(trm_puzzle_symbol(p, 1), "7");
   assert_string_equal(trm_puzzle_symbol(p, 3), ",");
   release(&b);
+
+  /* A symbol that the training set lacks is refused with line and cell. */
   c.output_dir = other;
   c.vocabulary = NULL;
   expect_failure(&c, TRM_E_PUZZLE, 2, "t.jsonl line 2: input row 1, column 3: '7'");
+
+  /* So is one that a list lacks; and a list must be a list. */
   c.vocabulary = "9,10";
   expect_failure(&c, TRM_E_PUZZLE, 1, "'-1'");
   c.vocabulary = "9,9";
@@ -157,6 +177,7 @@ static void vocabularies(void **state) {
 }
 
 static void bad_files_are_refused(void **state) {
+  /* One mistake of a file each: its line, and the word that tells it. */
   static const struct {
     const char *name, *text;
     trm_status code;
@@ -209,6 +230,8 @@ static void bad_files_are_refused(void **state) {
        "input row 1, column 1"},
       {"a.jsonl", "{\"input\": NaN, \"output\": [[1]]}", TRM_E_FORMAT, 1, "\"input\": want a grid"},
   };
+
+  /* Nothing is built of any. */
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     char paths[3][160];
     write_text(*state, cases[i].name, cases[i].text);
@@ -237,10 +260,13 @@ static void a_file_in_one_line_is_refused(void **state) {
 }
 
 static void bad_settings_are_refused(void **state) {
+  /* A good file, and one setting after the other that it does not allow. */
   char paths[3][160];
   write_text(*state, "ok.csv", "question,answer\nab/ab/..,ab/ba/..\n");
   trm_grid_build_config good = config_in(*state, paths, "ok.csv", NULL), c;
   snprintf(paths[2], 160, "%s", scratch_path(*state, "none"));
+
+  /* Symmetries that are unknown, do not fit or overlap. */
   c = good, c.symmetries = "spin", expect_failure(&c, TRM_E_CONFIG, -1, "'spin'");
   c = good, c.symmetries = "transpose", expect_failure(&c, TRM_E_CONFIG, -1, "3 x 2");
   c = good, c.symmetries = "permute:a+c", expect_failure(&c, TRM_E_CONFIG, -1, "'c'");
@@ -248,12 +274,16 @@ static void bad_settings_are_refused(void **state) {
   c = good, c.symmetries = "permute:a", expect_failure(&c, TRM_E_CONFIG, -1, "two symbols");
   c = good, c.symmetries = "permute:a+b,permute:b+.",
   expect_failure(&c, TRM_E_CONFIG, -1, "named twice");
+
+  /* Copies without symmetries, and shares that leave nothing. */
   c = good, c.num_aug = 2, expect_failure(&c, TRM_E_CONFIG, -1, "none are declared");
   c = good, c.num_aug = -1, expect_failure(&c, TRM_E_ARGUMENT, -1, "-1 copies");
   c = good, c.test_share = 1, expect_failure(&c, TRM_E_ARGUMENT, -1, "less than 1");
   c = good, c.test_share = 0.5, c.test = c.train;
   expect_failure(&c, TRM_E_ARGUMENT, -1, "one file");
   c = good, c.test_share = 0.5, expect_failure(&c, TRM_E_RANGE, -1, "stay together");
+
+  /* Sizes, and files that are missing. */
   c = good, c.rows = 2, expect_failure(&c, TRM_E_ARGUMENT, -1, "want both");
   c = good, c.canvas_rows = 2000, c.canvas_cols = 2, expect_failure(&c, TRM_E_ARGUMENT, -1, "2000");
   c = good, c.train = NULL, expect_failure(&c, TRM_E_ARGUMENT, -1, "no file");
@@ -266,12 +296,16 @@ static void symmetries_are_stored_and_counted(void **state) {
   write_text(*state, "train.csv", "question,answer\naab/...,aab/...\n");
   write_text(*state, "test.csv",
              "question,answer\nb./b./a.,b./b./a.\nbab/...,bab/...\naab/...,aab/...\n");
+
+  /* Without symmetries only what is equal counts. */
   trm_grid_build_config c = config_in(*state, paths, "train.csv", "test.csv");
   built b = build(&c);
   assert_int_equal(b.report.overlap, 1);
   assert_int_equal(b.report.symmetric_overlap, 1);
   assert_string_equal(trm_dataset_get_info(b.train)->puzzle.symmetries, "");
   release(&b);
+
+  /* With them images count, too, and copies are made; none is made twice. */
   c.symmetries = "permute:a-b,flip,rotate";
   c.num_aug = 50;
   b = build(&c);
@@ -282,6 +316,8 @@ static void symmetries_are_stored_and_counted(void **state) {
   assert_int_equal(trm_dataset_get_info(b.train)->examples, 51);
   assert_int_equal(trm_dataset_get_info(b.train)->groups, 1);
   assert_int_equal(trm_dataset_get_info(b.test)->examples, 3);
+
+  /* Each copy is the question's image with the answer's; one of 16 is the test puzzle. */
   int as_test = 0;
   for (int64_t i = 0; i < 51; i++) {
     int32_t inputs[9], labels[9];
@@ -309,6 +345,8 @@ static void shares_keep_families_together(void **state) {
                : "{\"input\": [[%d, 101]], \"output\": [[%d, 101]], \"id\": \"%d\"}\n"
                  "{\"input\": [[%d, 102]], \"output\": [[1, 1]], \"id\": %d}\n",
         i, i, i, i, i);
+
+  /* A share that is not a whole number of families. */
   write_text(*state, "share.jsonl", text);
   trm_grid_build_config c = config_in(*state, paths, "share.jsonl", NULL);
   c.symmetries = "flip";
@@ -320,6 +358,8 @@ static void shares_keep_families_together(void **state) {
     assert_int_equal(b.report.test_puzzles, 20);
     assert_int_equal(b.report.train_puzzles, 60);
     assert_int_equal(b.report.symmetric_overlap, 0);
+
+    /* Whoever is in the test set is there with its family. */
     int first[40] = {0};
     for (int64_t i = 0; i < 20; i++) {
       int32_t inputs[2];
@@ -333,27 +373,38 @@ static void shares_keep_families_together(void **state) {
     seen += first[0] + first[39];
     release(&b);
   }
+
+  /* Which families that are is drawn. */
   assert_true(seen < 12);
 }
 
 static void rules_are_checked(void **state) {
+  /* Two puzzles of which one breaks the rules. */
   char paths[3][160];
   write_text(*state, "latin.csv", "question,answer\n1..2,1221\n1..1,1221\n");
   write_text(*state, "good.csv", "question,answer\n1...,1221\n");
+
+  /* The good one is built, and its rules are kept with the data. */
   trm_grid_build_config c = config_in(*state, paths, "good.csv", NULL);
   c.rules = "latin";
   built b = build(&c);
   assert_string_equal(trm_dataset_get_info(b.train)->puzzle.rules, "latin");
   release(&b);
+
+  /* The other one is refused by its line. */
   c = config_in(*state, paths, "latin.csv", NULL);
   snprintf(paths[2], 160, "%s", scratch_path(*state, "none"));
   c.rules = "latin";
   expect_failure(&c, TRM_E_PUZZLE, 2, "latin.csv line 2");
+
+  /* Rules want questions and answers of one size. */
   write_text(*state, "sizes.csv", "question,answer\n.,10/21\n");
   char larger[160];
   snprintf(larger, sizeof larger, "%s", scratch_path(*state, "sizes.csv"));
   c.train = larger;
   expect_failure(&c, TRM_E_PUZZLE, 2, "both have the same size");
+
+  /* Rules that are not known are refused with those that are. */
   c.rules = "chess";
   expect_failure(&c, TRM_E_CONFIG, -1, "known are sudoku");
   c.rules = "a name that is far too long for rules";

@@ -54,11 +54,15 @@ static void weights_lie_in_dictionaries(void **state) {
   snprintf(from, sizeof from, "%s", scratch_path(s, "plain.pt"));
   snprintf(to, sizeof to, "%s", scratch_path(s, "wrapped.pt"));
   made_save(&l, from);
+
+  /* A configuration of no architecture is refused before anything is read. */
   trm_model_config other = *trm_model_get_config(m);
   trm_error err;
   other.arch = (trm_arch)99;
   assert_int_equal(trm_model_complete_config(from, &other, &err), TRM_E_CONFIG);
   assert_true(speaks_of(&err, "arch = 99: want one of trm, hrm"));
+
+/* Parts of what trainers write, the pickle around the weights, and what is told. */
 #define STEP "X\4\0\0\0stepK\3"
 #define OBJECT "X\6\0\0\0objectcsome.where\nThing\n)\x81}X\1\0\0\0aK\1sb"
 #define SYSTEM "X\4\0\0\0evilcos\nsystem\nX\2\0\0\0ls\x85R"
@@ -90,6 +94,7 @@ static void weights_lie_in_dictionaries(void **state) {
               cases[i].after, cases[i].n_after);
     imports_as(to, m, cases[i].told);
   }
+
   /* Too deep to be looked for, in a list, and a model that would have to be made by a call. */
   made_wrap(from, to, BYTES("}X\1\0\0\0a}X\1\0\0\0b}X\1\0\0\0c}X\1\0\0\0d"), NULL, 0,
             BYTES("ssss."));
@@ -118,6 +123,8 @@ static void wrappers_may_stand_anywhere(void **state) {
       {"model.inner.", "_checkpoint_wrapped_module."},
       {"_fsdp_wrapped_module.model.inner.", "_fsdp_wrapped_module._checkpoint_wrapped_module."}};
   trm_model *m = make_model(2);
+
+  /* Whatever wrapper's name stands in front or within, the tensors are found. */
   static made l;
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     l.n = 0;
@@ -125,6 +132,7 @@ static void wrappers_may_stand_anywhere(void **state) {
     made_save(&l, scratch_path(s, "names.pt"));
     imports_as(s->path, m, NULL);
   }
+
   /* Wrapped and not, the same name twice. */
   l.n = 0;
   made_model(&l, m, "model.inner.", "");
@@ -143,6 +151,8 @@ static void an_average_is_taken_and_its_buffers_from_beside(void **state) {
   trm_error err;
   static made l;
   const float counter[] = {5};
+
+  /* A file of both, with all tensors of the average, then without those that are no parameters. */
   for (int round = 0; round < 2; round++) {
     l.n = 0;
     made_model(&l, raw, "online_model.model.inner.", "");
@@ -160,6 +170,8 @@ static void an_average_is_taken_and_its_buffers_from_beside(void **state) {
         l.n--;
         i--;
       }
+
+    /* The average is taken, and what it lacks comes from the weights beside it. */
     made_save(&l, scratch_path(s, "ema.pt"));
     both = import(s->path, raw, note);
     assert_non_null(
@@ -174,6 +186,7 @@ static void an_average_is_taken_and_its_buffers_from_beside(void **state) {
     }
     trm_model_free(both);
   }
+
   /* A parameter that the average lacks is not taken from elsewhere. */
   for (int i = 0; i < l.n; i++)
     if (!strcmp(l.names[i], "ema_model.model.inner.lm_head.weight")) l.names[i][0] = 'x';
@@ -186,6 +199,7 @@ static void an_average_is_taken_and_its_buffers_from_beside(void **state) {
 
 static void caches_are_passed_over_and_weights_are_not(void **state) {
   scratch *s = *state;
+  /* Tensors that the reference or a fork of it writes beside the weights. */
   static const struct {
     const char *name;
     bool idle;
@@ -198,6 +212,9 @@ static void caches_are_passed_over_and_weights_are_not(void **state) {
                {"model.inner.L_level.layers.0.mlp.dwconv.weight", false},
                {"model.adapter.weight", false},
                {"lora_A", false}};
+
+  /* Beside a whole model: a cache is passed over and told, weights of a part that is unknown are
+   * refused. */
   const float values[16] = {0};
   trm_model *m = make_model(5);
   static made l;
@@ -279,6 +296,8 @@ static void a_crc_of_zero_was_not_computed(void **state) {
 
 /* The classes of the field by FILE@CLASS; a shared class is told apart by its file. */
 static void architectures_have_names_of_several_repositories(void **state) {
+  /* Classes as published configurations name them; -1: of a model that would not compute the
+   * same. */
   (void)state;
   static const struct {
     const char *name;
@@ -301,6 +320,8 @@ static void architectures_have_names_of_several_repositories(void **state) {
       {"TinyRecursiveReasoningModel_ACTV1", -1},
       {"trm@", -1},
       {"trm@TRMModel2", -1}};
+
+  /* A name is known with its architecture, or not at all. */
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     trm_arch arch;
     const bool known = trm_arch_from_name(cases[i].name, &arch);

@@ -26,6 +26,7 @@ static bool parse_line(const char *line, const cli_option *options, int *argc, c
 }
 
 static void test_options(void **state) {
+  /* One option of each kind. */
   (void)state;
   bool json = false;
   int steps = 1, code = -1, argc;
@@ -40,6 +41,8 @@ static void test_options(void **state) {
       {"file", CLI_STRING, &file, "F", "h"},      {"dtype", CLI_DTYPE, &dtype, "D", "h"},
       {"out", CLI_OUTPUT, &out, "FILE.npy", "h"}, {"svg", CLI_STREAM, &picture, "FILE.svg", "h"},
       {NULL, CLI_FLAG, NULL, NULL, NULL}};
+
+  /* Values may be joined or follow, arguments stand between, and -- ends options. */
   assert_true(parse_line(
       "a --json --steps 5 - --limit=7 --share 0.5 --file=x=y --dtype bfloat16 b -- --json", options,
       &argc, argv, &code));
@@ -48,6 +51,8 @@ static void test_options(void **state) {
   assert_string_equal(argv[3], "--json");
   assert_true(json && steps == 5 && limit == 7 && share == 0.5 && dtype == TRM_BFLOAT16);
   assert_string_equal(file, "x=y");
+
+  /* Names, values and places of output that are wrong. */
   static const char *const wrong[] = {
       "--jsom",       "--steps",     "--steps x",    "--steps -1",
       "--json=1",     "--steps=",    "-x",           "--out -",
@@ -63,6 +68,7 @@ static void test_options(void **state) {
 
 /* Where 0 makes no sense, it is refused as what is below it. */
 static void test_from_one(void **state) {
+  /* Sizes, counts and minutes. */
   (void)state;
   int size = 7, code, argc;
   int64_t count = 7;
@@ -72,6 +78,8 @@ static void test_from_one(void **state) {
                                 {"count", CLI_COUNT, &count, "N", "h"},
                                 {"minutes", CLI_MINUTES, &minutes, "N", "h"},
                                 {NULL, CLI_FLAG, NULL, NULL, NULL}};
+
+  /* Nothing that is 0 or less, and no texts. */
   static const char *const wrong[] = {"0", "-1",  "-0.0", "",
                                       "x", "nan", "1e99", "99999999999999999999"};
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
@@ -81,6 +89,8 @@ static void test_from_one(void **state) {
       if (parse_line(line, options, &argc, argv, &code)) fail_msg("%s was accepted", line);
       assert_int_equal(code, CLI_USAGE);
     }
+
+  /* There is an upper end to minutes, and up to the ends all is taken. */
   assert_false(parse_line("--minutes=10000001", options, &argc, argv, &code));
   assert_true(parse_line("--size 1 --count 1 --minutes 1e-3", options, &argc, argv, &code));
   assert_true(size == 1 && count == 1 && minutes == 1e-3);
@@ -90,6 +100,7 @@ static void test_from_one(void **state) {
 
 /* Words after one option, as Python's argument parsers take lists; also one by one. */
 static void test_words(void **state) {
+  /* An option that takes words, and one that does not. */
   (void)state;
   cli_words words = {.n = 0};
   bool flag = false;
@@ -98,18 +109,24 @@ static void test_words(void **state) {
   const cli_option options[] = {{"subsets", CLI_WORDS, &words, "A B ...", "h"},
                                 {"flag", CLI_FLAG, &flag, NULL, "h"},
                                 {NULL, CLI_FLAG, NULL, NULL, NULL}};
+
+  /* Words come to an end at the next option, and collect. */
   assert_true(
       parse_line("--subsets a b,c --flag --subsets=d e -- x y z", options, &argc, argv, &code));
   static const char *const want[] = {"a", "b,c", "d", "e"};
   assert_true(words.n == 4 && flag && argc == 3);
   for (int i = 0; i < 4; i++) assert_string_equal(words.word[i], want[i]);
   assert_string_equal(argv[0], "x");
+
+  /* None at all, or an option that is misspelt. */
   static const char *const wrong[] = {"--subsets", "--subsets=", "--subsets a --flags"};
   for (int i = 0; i < 3; i++) {
     words.n = 0;
     assert_false(parse_line(wrong[i], options, &argc, argv, &code));
     assert_int_equal(code, CLI_USAGE);
   }
+
+  /* One more than there is room for. */
   char many[256] = "--subsets";
   for (int i = 0; i <= CLI_MAX_WORDS; i++) strcat(many, " s");
   words.n = 0;

@@ -1,27 +1,13 @@
 /* The number of threads a process is given by default: CPU limits of control groups in made-up
  * trees of both versions, and what nonsense in them does (nothing). */
 #include "base/cpus.h"
-#include "base/os_linux_cgroup.h"
-#include "scratch.h"
+#include "system_trees.h"
 #include "trm.h"
 
 #define MAX_NAME "max 100000\n"
 
-/* Writes DIR/proc/self/NAME or any other file of the tree, with its folders. */
-static void put(const scratch *s, const char *tree, const char *name, const char *text) {
-  char path[512], *slash;
-  snprintf(path, sizeof path, "%s/%s/%s", s->dir, tree, name);
-  slash = strrchr(path, '/');
-  *slash = 0;
-  assert_int_equal(trm__make_dirs(path, NULL), TRM_OK);
-  *slash = '/';
-  write_bytes(path, text, strlen(text));
-}
-
 static int limit(const scratch *s, const char *tree) {
-  char root[256];
-  snprintf(root, sizeof root, "%s/%s", s->dir, tree);
-  const uint64_t n = trm__cgroup_limit(root, TRM__CGROUP_CPUS);
+  const uint64_t n = group_limit(s, tree, TRM__CGROUP_CPUS);
   return n == TRM__NO_LIMIT ? 0 : (int)n;
 }
 
@@ -94,6 +80,8 @@ static void nonsense_sets_no_limit(void **state) {
     put_v2(s, "bad_below", NULL, "300000 100000\n", texts[i]);
     assert_int_equal(limit(s, "bad_below"), 3);
   }
+
+  /* A zero byte within. */
   char zero[64] = "100000 100000\n";
   zero[3] = 0;
   put_v2(s, "bad", NULL, NULL, "");
@@ -148,6 +136,7 @@ static void both_versions_at_once(void **state) {
 
 /* A container may see its own group as the top of the mount, and any folder may be that. */
 static void mounts_that_show_a_part(void **state) {
+  /* The group that a process is in, the part that the mount shows, and the limit that follows. */
   const scratch *s = *state;
   static const struct {
     const char *group, *shown;
@@ -162,8 +151,12 @@ static void mounts_that_show_a_part(void **state) {
                {"/in/..", "/", 0},
                {"/gone", "/", 4},
                {"/in/gone/too (deleted)", "/", 2}};
+
+  /* Two groups with limits, in a folder with a space. */
   put(s, "part", "my groups/cpu.max", "400000 100000\n");
   put(s, "part", "my groups/in/cpu.max", "200000 100000\n");
+
+  /* A group is found below what is shown, and where it is not, no limit is guessed. */
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     char text[256];
     snprintf(text, sizeof text, "0::%s\n", cases[i].group);
@@ -180,6 +173,9 @@ static void strange_lines_are_passed_over(void **state) {
   static const char *const strange[] = {
       "",        "\n",      "0\n",        "0:\n",       "0::\n",           "0::x\n",
       ":::::\n", "7:cpu\n", "\\040 - \n", " - a b c\n", "a b c d e - f\n", "1 2 3 4 5 - cgroup2\n"};
+
+  /* Each line in front of the right one, and once more behind a line that is longer than any
+   * buffer. */
   char *text = malloc(40000);
   assert_non_null(text);
   put_v2(s, "odd", NULL, "100000 100000\n", NULL);
@@ -193,8 +189,10 @@ static void strange_lines_are_passed_over(void **state) {
       if (limit(s, "odd") != 1) fail_msg("line %zu after %d bytes", i, length);
     }
   }
+
   put(s, "odd", "proc/self/mountinfo", "31 23 0:28 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw");
   assert_int_equal(limit(s, "odd"), 0); /* a line without its end may be half a path */
+
   /* a path that no file can have */
   memset(text, 'x', 20000);
   memcpy(text, "0::/", 4);

@@ -51,6 +51,7 @@ static trm_status build(scratch *s, trm_error *err) {
 
 /* Sudokus that come in pieces, and games of XML, take memory as they are read. */
 static trm_status read_pieces(scratch *s, trm_error *err) {
+  /* A list with a long line, and a document of two games. */
   static const char *const texts[] = {
       "1...3......3....\nquite a long title, so that its line needs more room than the one before\n"
       "12..............\n",
@@ -58,6 +59,8 @@ static trm_status read_pieces(scratch *s, trm_error *err) {
   const trm_sudoku_reader_config config = {.name = "pieces"};
   trm_status st = TRM_OK;
   (void)s;
+
+  /* Fed one character at a time, so that every buffer grows. */
   for (int k = 0; st == TRM_OK && k < 2; k++) {
     trm_sudoku_reader *r;
     trm_sudoku_entry e;
@@ -135,10 +138,13 @@ static trm_status verify(scratch *s, trm_error *err) {
 }
 
 static void every_refusal_is_reported(void **state) {
+  /* Whatever takes memory while data are read or made. */
   scratch *s = *state;
   static trm_status (*const actions[])(scratch *, trm_error *) = {
       open_set,           split_and_stream,      build,  read_pieces, generate, build_grids,
       build_grids_packed, build_grids_of_arrays, survey, verify};
+
+  /* What they read. */
   folder f = folder_good();
   char dir[160];
   snprintf(dir, sizeof dir, "%s", scratch_path(s, "set"));
@@ -147,18 +153,15 @@ static void every_refusal_is_reported(void **state) {
       "question,answer\n1...3......3....,1234341221434321\n12..............,1234341221434321\n";
   write_bytes(scratch_path(s, "in.csv"), csv, sizeof csv - 1);
   write_others(s);
+
+  /* Each action with its first call refused, then its second, until none is. */
   for (size_t k = 0; k < sizeof actions / sizeof *actions; k++) {
-    int n = 0, reported = 0;
+    int reported = 0;
+    trm_status st;
     trm_error err;
-    for (;; n++) {
-      calls_left = n;
-      trm_status st = actions[k](s, &err);
-      bool was_refused = calls_left < 0;
-      calls_left = -1;
-      if (!was_refused) {
-        assert_int_equal(st, TRM_OK);
-        break;
-      }
+    for (int n = 0; REFUSING(n, st, err, actions[k](s, &err)); n++) {
+      /* A refusal is an error of memory or of the system and leaves no folder, or it is made up
+       * for. */
       if (st != TRM_OK) {
         assert_true(st == TRM_E_MEMORY || st == TRM_E_SYSTEM);
         assert_false(trm__path_exists(scratch_path(s, "made")));
@@ -166,6 +169,8 @@ static void every_refusal_is_reported(void **state) {
       }
       assert_int_equal(trm__remove_tree(scratch_path(s, "made"), NULL), TRM_OK);
     }
+
+    /* Most refusals are reported. */
     assert_true(reported > 3);
     assert_int_equal(trm__remove_tree(scratch_path(s, "made"), NULL), TRM_OK);
   }
@@ -173,6 +178,7 @@ static void every_refusal_is_reported(void **state) {
 
 /* 80 KB stand for 72 MB, and are read with the memory of a row. */
 static void packed_arrays_take_a_row_of_memory(void **state) {
+  /* A large array of zeros, packed. */
   enum { ROWS = 10000, CELLS = 900 };
   static zip_bytes z;
   const char *path = scratch_path(*state, "zeros.npz");
@@ -187,6 +193,8 @@ static void packed_arrays_take_a_row_of_memory(void **state) {
   free(bytes);
   zip_end(&z);
   write_bytes(path, z.data, z.n);
+
+  /* Read to its end, it takes as little as one of its rows and the buffers. */
   trm__npz *npz;
   trm__npz_rows *rows;
   bytes_asked = 0;
@@ -200,6 +208,7 @@ static void packed_arrays_take_a_row_of_memory(void **state) {
 
 /* A packed text says nothing of its length: it is measured, and refused where memory is short. */
 static void packed_texts_that_do_not_fit_are_refused(void **state) {
+  /* 64 MiB of zeros, packed, and room for a third of them. */
   enum { ZEROS = 64 << 20, ROOM = 24 << 20 };
   static gzip_bytes g;
   struct rlimit limit, less;
@@ -212,6 +221,8 @@ static void packed_texts_that_do_not_fit_are_refused(void **state) {
   gzip_add(&g, zeros, ZEROS);
   free(zeros);
   write_bytes(scratch_path(*state, "in.jsonl.gz"), g.data, g.n);
+
+  /* What this process has now, to which the room is added. */
   FILE *statm = fopen("/proc/self/statm", "r");
   if (!statm || fscanf(statm, "%*u %*u %*u %*u %*u %lld", &data) != 1) skip();
   (void)fclose(statm);
@@ -219,6 +230,8 @@ static void packed_texts_that_do_not_fit_are_refused(void **state) {
   less = limit;
   less.rlim_cur = (rlim_t)(data * sysconf(_SC_PAGESIZE) + ROOM);
   assert_int_equal(setrlimit(RLIMIT_DATA, &less), 0);
+
+  /* The text is refused, with the remedy, and the limit is taken back first. */
   const trm_status st = build_grids_packed(*state, &err);
   assert_int_equal(setrlimit(RLIMIT_DATA, &limit), 0);
   assert_int_equal(st, TRM_E_MEMORY);

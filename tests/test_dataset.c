@@ -11,6 +11,8 @@
 
 static void examples_are_read(void **state) {
   scratch *s = *state;
+
+  /* Both ways of writing an ignored label. */
   folder f = folder_good();
   f.labels[5] = 0; /* the ignored label */
   f.labels[6] = TRM_IGNORE_LABEL;
@@ -18,6 +20,8 @@ static void examples_are_read(void **state) {
   trm_dataset *d;
   trm_error err;
   assert_int_equal(trm_dataset_open(scratch_path(s, "good"), "train", &d, &err), TRM_OK);
+
+  /* What the set says of itself. */
   const trm_dataset_info *info = trm_dataset_get_info(d);
   assert_int_equal(info->examples, 12);
   assert_int_equal(info->puzzles, 6);
@@ -27,6 +31,8 @@ static void examples_are_read(void **state) {
   assert_int_equal(info->num_puzzle_identifiers, 3);
   assert_true(info->mean_puzzle_examples == 2);
   assert_int_equal(info->puzzle.kind, TRM_PUZZLE_NONE); /* the first answer has a hole */
+
+  /* Every example, with the id of its puzzle; ignored labels have one value. */
   static const int32_t puzzle_of[] = {0, 1, 1, 2, 2, 2, 3, 4, 4, 5, 5, 5};
   for (int64_t i = 0; i < 12; i++) {
     int32_t inputs[16], labels[16], id;
@@ -38,6 +44,8 @@ static void examples_are_read(void **state) {
                        i == 0 && (k == 5 || k == 6) ? TRM_IGNORE_LABEL : f.labels[i * 16 + k]);
     }
   }
+
+  /* A caller may want nothing of an example. */
   trm_dataset_example(d, 3, NULL, NULL, NULL);
   trm_dataset_free(d);
   trm_dataset_free(NULL);
@@ -63,6 +71,8 @@ static void sudokus_are_recognised(void **state) {
 
 static void every_integer_type_is_read(void **state) {
   scratch *s = *state;
+
+  /* The inputs written anew with each type. */
   static const trm__npy_type types[] = {TRM__NPY_U1, TRM__NPY_I1, TRM__NPY_U2, TRM__NPY_I2,
                                         TRM__NPY_U4, TRM__NPY_I4, TRM__NPY_U8, TRM__NPY_I8};
   folder f = folder_good();
@@ -76,6 +86,8 @@ static void every_integer_type_is_read(void **state) {
     assert_int_equal(trm__npy_save(scratch_path(s, "types/train/all__inputs.npy"), types[t], 2,
                                    shape, raw, NULL),
                      TRM_OK);
+
+    /* Every example is the same. */
     trm_dataset *d;
     assert_int_equal(trm_dataset_open(scratch_path(s, "types"), "train", &d, NULL), TRM_OK);
     for (int64_t i = 0; i < FOLDER_ROWS; i++) {
@@ -90,6 +102,8 @@ static void every_integer_type_is_read(void **state) {
 /* Every array of a folder in every form is the same data set, and a fraction in it is named. */
 static void every_form_is_the_same_set(void **state) {
   scratch *s = *state;
+
+  /* Each array in turn, in each form, between good ones. */
   static const char *const arrays[] = {"inputs", "labels", "puzzle_identifiers", "puzzle_indices",
                                        "group_indices"};
   const char *dir = "forms";
@@ -101,16 +115,22 @@ static void every_form_is_the_same_set(void **state) {
     for (int form = 0; form < NPY_FORMS; form++) {
       const char *descr = npy_forms[form].descr;
       char path[160];
+
+      /* The fingerprint of the set as it is written. */
       folder_write(&f, scratch_path(s, dir), "train");
       assert_int_equal(trm_dataset_open(scratch_path(s, dir), "train", &d, &err), TRM_OK);
       assert_int_equal(trm_dataset_fingerprint(d, &want, &err), TRM_OK);
       trm_dataset_free(d);
+
+      /* In the other form it has the same one. */
       snprintf(path, sizeof path, "%s/%s/train/all__%s.npy", s->dir, dir, arrays[k]);
       npy_form_again(path, npy_forms[form], NAN);
       if (trm_dataset_open(scratch_path(s, dir), "train", &d, &err) != TRM_OK)
         fail_msg("%s: %s", descr, err.msg);
       assert_int_equal(trm_dataset_fingerprint(d, &got, &err), TRM_OK);
       assert_true(got == want);
+
+      /* So have the examples, row by row. */
       for (int64_t i = 0; i < FOLDER_ROWS; i++) {
         int32_t inputs[16], labels[16];
         trm_dataset_example(d, i, inputs, labels, NULL);
@@ -118,6 +138,8 @@ static void every_form_is_the_same_set(void **state) {
         assert_memory_equal(labels, f.labels + i * 16, sizeof labels);
       }
       trm_dataset_free(d);
+
+      /* A fraction is refused with the file and the index. */
       if (!strchr(descr, 'f')) continue;
       npy_form_again(path, npy_forms[form], 0.5);
       assert_int_equal(trm_dataset_open(scratch_path(s, dir), "train", &d, &err), TRM_E_FORMAT);
@@ -149,6 +171,8 @@ static void huge_values_do_not_wrap(void **state) {
 
 static void several_sets_are_joined(void **state) {
   scratch *s = *state;
+
+  /* A folder of two sets, of which the second has one more id. */
   folder f = folder_good();
   f.json =
       "{\"vocab_size\": 6, \"seq_len\": 16, \"sets\": [\"all\", \"more\"], "
@@ -159,6 +183,8 @@ static void several_sets_are_joined(void **state) {
   more.set = "more";
   more.ids[2] = 6;
   folder_write(&more, scratch_path(s, "joined"), "train");
+
+  /* Counts are sums, ids are the most of both, and what the puzzle is is said once. */
   trm_dataset *d;
   assert_int_equal(trm_dataset_open(scratch_path(s, "joined"), "train", &d, NULL), TRM_OK);
   const trm_dataset_info *info = trm_dataset_get_info(d);
@@ -167,6 +193,8 @@ static void several_sets_are_joined(void **state) {
   assert_int_equal(info->num_puzzle_identifiers, 7);
   assert_int_equal(info->ignore_label_id, TRM_IGNORE_LABEL);
   assert_int_equal(info->puzzle.kind, TRM_PUZZLE_SUDOKU);
+
+  /* The second set's rows follow the first one's. */
   int32_t inputs[16], id;
   trm_dataset_example(d, 12 + 4, inputs, NULL, &id);
   assert_memory_equal(inputs, f.inputs + 4 * 16, sizeof inputs);
@@ -181,9 +209,13 @@ static void split_parts_a_set(void **state) {
   trm_dataset *d, *part[2], *again[2];
   trm_error err;
   assert_int_equal(trm_dataset_open(scratch_path(s, "split"), "train", &d, NULL), TRM_OK);
+
+  /* A quarter of four groups is one. */
   assert_int_equal(trm_dataset_split(d, 0.25, 9, &part[0], &part[1], &err), TRM_OK);
   assert_int_equal(trm_dataset_get_info(part[0])->groups, 3);
   assert_int_equal(trm_dataset_get_info(part[1])->groups, 1);
+
+  /* Every example is in one of the parts, with its id. */
   int seen[FOLDER_ROWS] = {0};
   for (int k = 0; k < 2; k++)
     for (int64_t i = 0; i < trm_dataset_get_info(part[k])->examples; i++) {
@@ -196,6 +228,7 @@ static void split_parts_a_set(void **state) {
       seen[row]++;
     }
   for (int i = 0; i < FOLDER_ROWS; i++) assert_int_equal(seen[i], 1);
+
   /* A part of a part, and the same seed again. */
   assert_int_equal(trm_dataset_split(part[0], 0.5, 1, &again[0], &again[1], NULL), TRM_OK);
   int64_t rest = trm_dataset_get_info(part[0])->examples;
@@ -207,6 +240,8 @@ static void split_parts_a_set(void **state) {
   trm_dataset_free(again[1]);
   assert_int_equal(trm_dataset_split(d, 0.25, 9, &again[0], &again[1], NULL), TRM_OK);
   assert_int_equal(trm_dataset_get_info(again[0])->examples, rest);
+
+  /* Shares that leave nothing, and a set of one group. */
   trm_dataset *none;
   static const double wrong[] = {0, 1, -1, 2};
   for (int k = 0; k < 4; k++)
@@ -351,16 +386,22 @@ static void many_ids_want_names(void **state) {
 
 static void broken_files_are_refused(void **state) {
   scratch *s = *state;
+
+  /* A folder that is not there. */
   static const char *const arrays[] = {"inputs", "labels", "puzzle_identifiers", "puzzle_indices",
                                        "group_indices"};
   trm_dataset *d;
   trm_error err;
   assert_int_equal(trm_dataset_open(scratch_path(s, "nowhere"), "train", &d, &err), TRM_E_IO);
   assert_true(speaks_of(&err, "nowhere does not exist"));
+
+  /* For each array: */
   for (int k = 0; k < 5; k++) {
     folder f = folder_good();
     folder_write(&f, scratch_path(s, "files"), "train");
     char name[64];
+
+    /* a file that is cut short, */
     snprintf(name, sizeof name, "files/train/all__%s.npy", arrays[k]);
     size_t n;
     unsigned char *bytes = read_bytes(scratch_path(s, name), &n);
@@ -368,11 +409,15 @@ static void broken_files_are_refused(void **state) {
     free(bytes);
     assert_int_equal(trm_dataset_open(scratch_path(s, "files"), "train", &d, &err), TRM_E_FORMAT);
     assert_true(speaks_of(&err, arrays[k]));
+
+    /* one of another shape, */
     int64_t shape[3] = {2, 2, 2};
     double real[8] = {0};
     assert_int_equal(trm__npy_save(scratch_path(s, name), TRM__NPY_I8, 3, shape, real, NULL), 0);
     assert_int_equal(trm_dataset_open(scratch_path(s, "files"), "train", &d, &err), TRM_E_SHAPE);
     assert_true(speaks_of(&err, "3 dimensions"));
+
+    /* and one that is missing. The array is named. */
     assert_int_equal(unlink(scratch_path(s, name)), 0);
     assert_int_equal(trm_dataset_open(scratch_path(s, "files"), "train", &d, &err), TRM_E_IO);
   }
@@ -399,12 +444,16 @@ static void missing_splits_are_told(void **state) {
 
 static void shared_folders_open(void **state) {
   (void)state;
+
+  /* A folder that another program has written, where it is beside the checkout. */
   char dir[512];
   snprintf(dir, sizeof dir, "%s/data/small-grids/sudoku6/data/sudoku_6x6_small", TRM_SHARED_DIR);
   if (!trm__path_is_dir(dir)) {
     print_message("no data below %s\n", TRM_SHARED_DIR);
     skip();
   }
+
+  /* Every split opens, though its puzzle is not one that is known. */
   static const char *const splits[] = {"train", "val", "test"};
   for (int k = 0; k < 3; k++) {
     trm_dataset *d;
@@ -416,6 +465,8 @@ static void shared_folders_open(void **state) {
     assert_int_equal(info->num_puzzle_identifiers, 1);
     assert_int_equal(info->ignore_label_id, TRM_IGNORE_LABEL);
     assert_int_equal(info->puzzle.kind, TRM_PUZZLE_NONE);
+
+    /* Its ignored labels are understood. */
     int32_t inputs[64], labels[64];
     trm_dataset_example(d, 0, inputs, labels, NULL);
     assert_int_equal(labels[6], TRM_IGNORE_LABEL);

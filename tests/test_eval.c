@@ -94,10 +94,13 @@ static double cell_loss(trm_loss loss, const float *x, int label) {
 }
 
 static recount count_again(trm_loss loss, int rows, halting h) {
+  /* Every row that has a label, after the step at which it halts. */
   recount c = {0};
   for (int row = 0; row < rows; row++) {
     int valid = 0, right[STEPS] = {0}, last = last_step(h, row);
     double lm = 0, q = (double)ex.q[last][row];
+
+    /* Its loss and what is right, cell by cell, for each number of steps. */
     for (int i = row * S; i < (row + 1) * S; i++) {
       if (ex.labels[i] == 0) continue;
       valid++;
@@ -106,6 +109,8 @@ static recount count_again(trm_loss loss, int rows, halting h) {
         right[step] += ex.answers[step < last ? step : last][i] == ex.labels[i];
     }
     if (!valid) continue;
+
+    /* A row is exact when all its cells are; q is held against that. */
     int exact = right[last] == valid;
     double p = 1 / (1 + exp(-q));
     c.rows++;
@@ -117,6 +122,8 @@ static recount count_again(trm_loss loss, int rows, halting h) {
     c.q_loss -= log(exact ? p : 1 - p);
     c.halted[last]++;
     c.steps += last + 1;
+
+    /* Had all rows gone on to each step. */
     for (int step = 0; step < STEPS; step++) {
       c.step_accuracy[step] += (double)right[step] / valid;
       c.step_exact[step] += right[step] == valid;
@@ -133,6 +140,7 @@ static void close_to(double got, double want, const char *what) {
 }
 
 static void check_report(const trm_eval_report *r, trm_loss loss, int rows, halting h) {
+  /* Counts are those of the recount. */
   recount c = count_again(loss, rows, h);
   double n = (double)c.rows;
   assert_int_equal(r->examples, c.rows);
@@ -140,17 +148,23 @@ static void check_report(const trm_eval_report *r, trm_loss loss, int rows, halt
   assert_int_equal(r->cells, c.cells);
   assert_int_equal(r->cells_right, c.right);
   assert_int_equal(r->n_steps, STEPS);
+
+  /* So are means, over rows. */
   close_to(r->accuracy, c.step_accuracy[STEPS - 1] / n, "accuracy");
   close_to(r->exact_accuracy, (double)c.exact / n, "exact_accuracy");
   close_to(r->q_halt_accuracy, (double)c.q_right / n, "q_halt_accuracy");
   close_to(r->lm_loss, c.lm / n, "lm_loss");
   close_to(r->q_halt_loss, c.q_loss / n, "q_halt_loss");
   close_to(r->mean_steps, (double)c.steps / n, "mean_steps");
+
+  /* And the curves over steps. */
   for (int i = 0; i < STEPS; i++) {
     close_to(r->step[i].accuracy, c.step_accuracy[i] / n, "step accuracy");
     close_to(r->step[i].exact_accuracy, c.step_exact[i] / n, "step exact_accuracy");
     assert_int_equal(r->step[i].halted, c.halted[i]);
   }
+
+  /* Intervals follow from counts. */
   const trm_interval want[] = {trm_wilson((double)c.exact, n), trm_wilson((double)c.q_right, n),
                                trm_wilson((double)c.right, (double)c.cells)};
   assert_memory_equal(&r->exact_interval, &want[0], sizeof *want);
@@ -206,18 +220,25 @@ static int early(halting h) {
 }
 
 static void rows_that_halt_make_room(void **state) {
+  /* Batches and threads that bring rows in and out in other orders. */
   static trm_eval_report want, got;
   static int32_t preds[ROWS * S], stopped[ROWS * S];
   static const int ways[][2] = {{1, 1}, {2, 1}, {7, 1}, {7, 2}, {10, 3}, {ROWS, 2}, {0, 0}};
+
+  /* With and without the continue loss, with and without a margin. */
   for (int k = 0; k < 4; k++) {
     const halting h = {TRM_HALT_Q, k % 2 == 1, k < 2 ? 0 : 0.2};
     trm_model_config mc = model_config(TRM_LOSS_STABLEMAX);
     mc.no_ACT_continue = !h.both;
     trm_model *m = small_model(&mc, 22);
     trm_dataset *d = make_data(*state, m);
+
+    /* Enough rows halt early, and their answers are not those of the last step. */
     assert_true(early(h) > 4 && early(h) < ROWS - 4);
     for (int i = 0; i < ROWS * S; i++) stopped[i] = ex.answers[last_step(h, i / S)][i];
     assert_memory_not_equal(stopped, ex.answers[STEPS - 1], sizeof stopped);
+
+    /* Each way of computing, with memory that is not clean. */
     for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
       const trm_eval_config c = {.halt = h.halt,
                                  .halt_margin = h.margin,
@@ -228,6 +249,8 @@ static void rows_that_halt_make_room(void **state) {
       memset(preds, -1, sizeof preds);
       memset(&got, 0x55, sizeof got);
       assert_int_equal(trm_evaluate(m, d, &c, &got, NULL), TRM_OK);
+
+      /* The first report is right; the others and all answers are the same bytes. */
       if (w == 0) {
         want = got;
         check_report(&want, TRM_LOSS_STABLEMAX, ROWS, h);
@@ -251,6 +274,7 @@ static bool count_calls(void *arg, int64_t done, int64_t total) {
 /* Steps of the batch follow from the sum of the rows' steps; groups that wait for their slowest row
  * would need more. */
 static void early_exit_costs_the_mean(void **state) {
+  /* A model whose rows halt after different numbers of steps. */
   enum { BATCH = 4 };
   static trm_eval_report r;
   const halting h = {TRM_HALT_Q, false, 0};
@@ -258,6 +282,8 @@ static void early_exit_costs_the_mean(void **state) {
   trm_model_config mc = model_config(TRM_LOSS_STABLEMAX);
   trm_model *m = small_model(&mc, 22);
   trm_dataset *d = make_data(*state, m);
+
+  /* What the rows need, and what they would if groups waited for their slowest. */
   for (int first = 0; first < ROWS; first += BATCH) {
     int slowest = 0;
     for (int row = first; row < ROWS && row < first + BATCH; row++) {
@@ -267,9 +293,13 @@ static void early_exit_costs_the_mean(void **state) {
     }
     waiting += slowest;
   }
+
+  /* The evaluation counts its steps. */
   const trm_eval_config c = {
       .halt = TRM_HALT_Q, .batch = BATCH, .progress = count_calls, .progress_arg = calls};
   assert_int_equal(trm_evaluate(m, d, &c, &r, NULL), TRM_OK);
+
+  /* They are the sum over the batch, but for the last ones, where rows run out. */
   assert_int_equal(calls[1], ROWS);
   assert_true(calls[0] >= (sum + BATCH - 1) / BATCH);
   assert_true(calls[0] <= sum / BATCH + STEPS && calls[0] < waiting);
@@ -339,6 +369,7 @@ static bool watch_progress(void *arg, int64_t done, int64_t total) {
 }
 
 static void progress_is_told_and_may_stop(void **state) {
+  /* A callback that counts, and stops nothing. */
   static trm_eval_report r;
   trm_model *m = make_model(TRM_LOSS_STABLEMAX);
   trm_dataset *d = make_data(*state, m);
@@ -349,9 +380,14 @@ static void progress_is_told_and_may_stop(void **state) {
   assert_int_equal(w.last, ROWS);
   int64_t calls = w.calls;
   assert_int_equal(calls, 5 * STEPS);
+
+  /* Memory of a report that must not change. */
   memset(&r, 0x55, sizeof r);
   static trm_eval_report untouched;
   untouched = r;
+
+  /* Stopped at every third call: no call follows, the message says how far it was, and there is no
+   * report of a part. */
   for (int64_t stop = 1; stop <= calls; stop += 3) {
     w = (watch){.stop_at = stop};
     assert_int_equal(trm_evaluate(m, d, &c, &r, &err), TRM_E_INTERRUPTED);
@@ -374,6 +410,8 @@ static void refuses(const trm_model *m, const trm_dataset *d, trm_eval_config c,
 static void what_does_not_fit_is_refused(void **state) {
   trm_model *m = make_model(TRM_LOSS_STABLEMAX);
   trm_dataset *d = make_data(*state, m);
+
+  /* Settings beyond what there is. */
   refuses(m, d, (trm_eval_config){.limit = -1}, TRM_E_ARGUMENT, "limit = -1");
   refuses(m, d, (trm_eval_config){.steps = -1}, TRM_E_ARGUMENT, "steps = -1");
   refuses(m, d, (trm_eval_config){.steps = TRM_EVAL_MAX_STEPS + 1}, TRM_E_ARGUMENT, "1024");
@@ -382,6 +420,8 @@ static void what_does_not_fit_is_refused(void **state) {
   refuses(m, d, (trm_eval_config){.threads = -2}, TRM_E_ARGUMENT, "threads = -2");
   refuses(m, d, (trm_eval_config){.halt = (trm_halt)2}, TRM_E_ARGUMENT, "halt = 2");
   refuses(m, d, (trm_eval_config){.halt_margin = NAN}, TRM_E_ARGUMENT, "halt_margin");
+
+  /* A model of other sizes than the data. */
   for (int k = 0; k < 3; k++) {
     trm_model_config c = *trm_model_get_config(m);
     if (k == 0) c.seq_len = 6;
@@ -391,6 +431,7 @@ static void what_does_not_fit_is_refused(void **state) {
     refuses(other, d, (trm_eval_config){0}, TRM_E_SHAPE, k < 2 ? "seq_len 5" : "3 puzzle ids");
     trm_model_free(other);
   }
+
   /* Ids do not matter to a model without a table of them. */
   trm_model_config c = *trm_model_get_config(m);
   c.num_puzzle_identifiers = 1;
@@ -399,6 +440,8 @@ static void what_does_not_fit_is_refused(void **state) {
   static trm_eval_report r;
   assert_int_equal(trm_evaluate(plain, d, &(trm_eval_config){0}, &r, NULL), TRM_OK);
   trm_model_free(plain);
+
+  /* Weights with which there are no finite losses. */
   trm_tensor head = trm_model_tensor_named(m, "lm_head.weight");
   for (int64_t i = 0; i < head.count; i++) head.data[i] = i % 2 ? 3e38f : -3e38f;
   refuses(m, d, (trm_eval_config){0}, TRM_E_NUMERIC, "example ");

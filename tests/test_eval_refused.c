@@ -58,25 +58,21 @@ static void every_refusal_is_reported(void **state) {
   (void)state;
   for (size_t k = 0; k < sizeof actions / sizeof *actions; k++) {
     int reported = 0;
+    trm_status st;
     trm_error err;
-    for (int n = 0;; n++) {
-      bool old = trm__path_exists(file);
-      calls_left = n;
-      trm_status st = actions[k].run(&err);
-      bool was_refused = calls_left < 0;
-      calls_left = -1;
-      if (!was_refused) {
-        assert_int_equal(st, TRM_OK);
-        break;
-      }
+    bool old = trm__path_exists(file);
+    for (int n = 0; REFUSING(n, st, err, actions[k].run(&err)); n++) {
+      /* A refusal is an error of memory or of the system, and takes no file away. */
       if (st != TRM_OK) {
         assert_true(st == TRM_E_MEMORY || st == TRM_E_SYSTEM);
         reported++;
       }
       if (old) assert_true(trm__path_exists(file));
       if (!actions[k].keep) (void)unlink(file);
+      old = trm__path_exists(file);
     }
     assert_true(reported > 8);
+
     /* The complete state of the first evaluation is what the second begins with. */
     if (k != 2) (void)unlink(file);
   }
@@ -84,6 +80,7 @@ static void every_refusal_is_reported(void **state) {
 
 /* Votes for the ids of another draw. */
 static void votes_of_other_ids(const trm_arc_tasks *tasks, const trm_arc_data *arc) {
+  /* A model for the names of one draw. */
   trm_arc_data *other;
   trm_arc_votes *votes;
   trm_eval_report report;
@@ -92,6 +89,9 @@ static void votes_of_other_ids(const trm_arc_tasks *tasks, const trm_arc_data *a
   c.vocab_size = 12;
   c.num_puzzle_identifiers = arc->n_names;
   trm_model *m = small_model(&c, 5);
+
+  /* Votes of another draw are refused, though they have as many names; those of its own are
+   * taken. */
   assert_int_equal(trm_arc_data_create(tasks, 2, 10, 2, &other, NULL), TRM_OK);
   for (int same = 0; same < 2; same++) {
     const trm_arc_data *from = same ? arc : other;
@@ -109,6 +109,7 @@ static void votes_of_other_ids(const trm_arc_tasks *tasks, const trm_arc_data *a
 
 /* Sudokus of 10 x 10 have the vocabulary and the cells of ARC on a canvas of 10 x 10. */
 static void other_kinds_are_refused(void **state) {
+  /* Tasks on a canvas of 10 by 10. */
   (void)state;
   char path[200];
   trm_arc_tasks *tasks;
@@ -120,6 +121,8 @@ static void other_kinds_are_refused(void **state) {
   if (trm_arc_data_create(tasks, 0, 10, 1, &arc, &err) != TRM_OK) fail_msg("%s", err.msg);
   votes_of_other_ids(tasks, arc);
   trm_arc_tasks_free(tasks);
+
+  /* A model of such tasks scores them; a model of Sudokus does not, though all numbers agree. */
   for (int sudoku = 0; sudoku < 2; sudoku++) {
     trm_model_config c = small_config(TRM_ARCH_TRM, 100);
     c.vocab_size = 12;
@@ -138,6 +141,7 @@ static void other_kinds_are_refused(void **state) {
 }
 
 static int set_up(void **state) {
+  /* A set of ARC. */
   if (scratch_open(state) != 0) return -1;
   scratch *s = *state;
   char path[200];
@@ -148,11 +152,15 @@ static int set_up(void **state) {
   arc_make(&set, 2);
   arc_write(&set, dir);
   data = open_small_data(dir);
+
+  /* Predictions for it, all blank, with their q. */
   snprintf(path, sizeof path, "%s/p.npy", dir);
   const int64_t shape[] = {set.n, TRM__ARC_CELLS};
   assert_int_equal(trm__npy_save(path, TRM__NPY_U1, 2, shape, preds, NULL), TRM_OK);
   snprintf(path, sizeof path, "%s/q.npy", dir);
   assert_int_equal(trm__npy_save(path, TRM__NPY_F4, 1, shape, q, NULL), TRM_OK);
+
+  /* The smallest model that reads it. */
   trm_model_config c = small_config(TRM_ARCH_TRM, TRM__ARC_CELLS);
   c.vocab_size = 12;
   c.num_puzzle_identifiers = ARC_IDS;

@@ -82,9 +82,13 @@ static void interrupted_is_the_same(scratch *s, const trm_model *m, const trm_da
   int sessions = 0;
   trm_status st;
   witness w = {0};
+
+  /* The report of one that is not stopped. */
   assert_int_equal(trm_evaluate(m, d, &c, &want, NULL), TRM_OK);
   c = watched(c, &w);
   c.state = state_path(s);
+
+  /* Sessions in other ways of computing, each stopped a little later. */
   do {
     c.batch = ways[sessions % 5][0];
     c.threads = ways[sessions % 5][1];
@@ -96,15 +100,19 @@ static void interrupted_is_the_same(scratch *s, const trm_model *m, const trm_da
     memset(&got, 0x55, sizeof got);
     st = trm_evaluate(m, d, &c, &got, &err);
     assert_true(st == TRM_OK || st == TRM_E_INTERRUPTED);
+
     /* All that was told was safe before the state was. */
     assert_true(w.synced == w.rows || w.rows == before);
     if (st != TRM_OK) assert_true(speaks_of(&err, "eval.state"));
     assert_in_range(++sessions, 1, 100);
   } while (st != TRM_OK);
+
+  /* The last one's report is the same to the byte, and every row was told once. */
   assert_true(sessions > 2 || every > 3);
   assert_memory_equal(&got, &want, sizeof want);
   int64_t rows = c.limit ? c.limit : ROWS;
   for (int64_t i = 0; i < ROWS; i++) assert_int_equal(w.told[i], i < rows);
+
   /* A complete state gives the report at once. */
   w = (witness){0};
   memset(&got, 0x55, sizeof got);
@@ -216,12 +224,16 @@ static void other_evaluations_are_refused(void **state) {
   trm_dataset *d = make_data(s, "data", 1), *other = make_data(s, "other", 2);
   trm_model *m = make_model(3), *changed = make_model(3);
   trm_model_tensor_named(changed, "lm_head.weight").data[5] += 1;
+
+  /* A state of an evaluation that was stopped. */
   witness w = {.stop_at = 9};
   trm_error err;
   trm_eval_config c = watched((trm_eval_config){.batch = 4}, &w);
   c.state = state_path(s);
   assert_int_equal(trm_evaluate(m, d, &c, &r, NULL), TRM_E_INTERRUPTED);
   w.stop_at = 0;
+
+  /* Anything that would change the report. */
   trm_eval_config limit = c, steps = c, halt = c, margin = c, tag = c;
   limit.limit = 5;
   steps.steps = 2;
@@ -241,6 +253,8 @@ static void other_evaluations_are_refused(void **state) {
              {m, d, halt, "--halt was never, now q;"},
              {m, d, margin, "--halt was never, now q=1.0;"},
              {m, d, tag, "other outputs"}};
+
+  /* Each is refused with what is another, and the remedy. */
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     assert_int_equal(trm_evaluate(bad[i].m, bad[i].d, &bad[i].c, &r, &err), TRM_E_CONFIG);
     assert_true(speaks_of(&err, bad[i].word));
@@ -250,6 +264,7 @@ static void other_evaluations_are_refused(void **state) {
   assert_int_equal(trm_evaluate(m, d, &c, &r, &err), TRM_E_CONFIG);
   assert_true(speaks_of(&err, "--dtype was float32, now bfloat16"));
   assert_int_equal(trm_model_set_dtype(m, TRM_FLOAT32, NULL), TRM_OK);
+
   /* The same examples, and another label is ignored. */
   char path[200];
   trm_dataset_free(make_data(s, "again", 1));
@@ -260,6 +275,8 @@ static void other_evaluations_are_refused(void **state) {
   assert_int_equal(trm_evaluate(m, again, &c, &r, &err), TRM_E_CONFIG);
   assert_true(speaks_of(&err, "ignored labels"));
   trm_dataset_free(again);
+
+  /* With all as it was it goes on. */
   assert_int_equal(trm_evaluate(m, d, &c, &r, &err), TRM_OK);
   assert_int_equal(unlink(c.state), 0);
   trm_model_free(m);
@@ -313,6 +330,7 @@ static void a_margin_is_the_same_in_any_digits(void **state) {
 
 /* Whatever byte is hurt: an error or, where it is a loss or a count in its range, a report. */
 static void hurt_states_do_no_harm(void **state) {
+  /* A state of an evaluation that was stopped. */
   static trm_eval_report r;
   scratch *s = *state;
   trm_dataset *d = make_data(s, "data", 1);
@@ -321,6 +339,8 @@ static void hurt_states_do_no_harm(void **state) {
   trm_eval_config c = watched((trm_eval_config){.batch = 4, .threads = 1}, &w);
   c.state = state_path(s);
   assert_int_equal(trm_evaluate(m, d, &c, &r, NULL), TRM_E_INTERRUPTED);
+
+  /* Cut anywhere, it is refused. */
   size_t n, refused = 0;
   unsigned char *bytes = read_bytes(c.state, &n);
   for (size_t cut = 0; cut < n; cut += n / 13 + 1) {
@@ -328,6 +348,8 @@ static void hurt_states_do_no_harm(void **state) {
     w.stop_at = 0;
     assert_int_not_equal(trm_evaluate(m, d, &c, &r, NULL), TRM_OK);
   }
+
+  /* With a byte changed it is refused, or what it says is in its range. */
   for (size_t at = 0; at < n; at += n / 150 + 1) {
     unsigned char kept = bytes[at];
     bytes[at] ^= 0xff;
@@ -336,7 +358,10 @@ static void hurt_states_do_no_harm(void **state) {
     refused += trm_evaluate(m, d, &c, &r, NULL) != TRM_OK;
     bytes[at] = kept;
   }
+
+  /* Most changes are seen. */
   assert_true(refused > 75);
+
   assert_int_equal(unlink(c.state), 0);
   free(bytes);
   trm_model_free(m);
@@ -387,6 +412,8 @@ static void votes_go_on(void **state) {
   scratch *s = *state;
   char dir[160];
   trm_error err;
+
+  /* Votes of an evaluation that is not stopped. */
   arc_make(&set, 11);
   snprintf(dir, sizeof dir, "%s", scratch_path(s, "arc"));
   arc_write(&set, dir);
@@ -397,9 +424,12 @@ static void votes_go_on(void **state) {
   assert_int_equal(trm_evaluate(m, d, &c, &want, NULL), TRM_OK);
   take_outcome(s, v, &a);
   assert_true(a.counts.votes == set.n && a.counts.grids > 14);
+
+  /* Votes that are there already cannot be told from those of a state. */
   c.state = state_path(s);
   assert_int_equal(trm_evaluate(m, d, &c, &got, &err), TRM_E_ARGUMENT);
   assert_true(speaks_of(&err, "empty"));
+
   /* Without a state votes of evaluations are pooled. */
   c.state = NULL;
   assert_int_equal(trm_evaluate(m, d, &c, &got, NULL), TRM_OK);
@@ -408,6 +438,8 @@ static void votes_go_on(void **state) {
   assert_true(b.counts.grids == a.counts.grids);
   assert_string_equal(a.text, b.text);
   trm_arc_votes_free(v);
+
+  /* Stopped again and again, with the votes of its state. */
   c.state = state_path(s);
   trm_status st;
   int sessions = 0;
@@ -422,9 +454,12 @@ static void votes_go_on(void **state) {
     trm_arc_votes_free(v);
     assert_in_range(++sessions, 1, 40);
   } while (st != TRM_OK);
+
+  /* Report and votes are those of the first. */
   assert_true(sessions > 2);
   assert_memory_equal(&got, &want, sizeof want);
   assert_memory_equal(&a, &b, sizeof a);
+
   /* A state with votes is none without. */
   c.votes = NULL;
   assert_int_equal(trm_evaluate(m, d, &c, &got, &err), TRM_E_CONFIG);
@@ -433,6 +468,7 @@ static void votes_go_on(void **state) {
 }
 
 static void hurt_votes_do_no_harm(void **state) {
+  /* The state of an evaluation that voted, complete, of the test before. */
   static trm_eval_report r;
   scratch *s = *state;
   size_t n, refused = 0, tried = 0;
@@ -441,6 +477,8 @@ static void hurt_votes_do_no_harm(void **state) {
   trm_model *m = arc_model();
   unsigned char *bytes = read_bytes(state_path(s), &n); /* complete, of the test before */
   trm_eval_config c = {.state = state_path(s)};
+
+  /* With a byte changed it is refused, or votes can be counted of it. */
   for (size_t at = 0; at < n; at += n / 300 + 1) {
     unsigned char kept = bytes[at];
     bytes[at] ^= 0xf3;
@@ -457,7 +495,10 @@ static void hurt_votes_do_no_harm(void **state) {
     bytes[at] = kept;
     tried++;
   }
+
+  /* Most changes are seen. */
   assert_true(refused > tried / 2);
+
   free(bytes);
   trm_model_free(m);
   trm_dataset_free(d);

@@ -154,12 +154,16 @@ static void what_is_set_is_got(void **state) {
     for (int i = 0; (f = t->at(i)); i++) {
       char low[TRM__NUMBER_SIZE], text[64];
       const config c = defaults(t);
+
+      /* Words, and the texts of a truth. */
       for (int w = 0; trm_field_choice(f, w); w++)
         sets(t, f, trm_field_choice(f, w), trm_field_choice(f, w));
       if (f->type == &trm__field_bool) {
         sets(t, f, "True", "true");
         sets(t, f, "no", "false");
       }
+
+      /* Both ends of a range. */
       if (is_number(f)) {
         put(f->use & TRM__ABOVE ? nextafter(f->low, INFINITY) : f->low, low);
         config got = c;
@@ -168,6 +172,7 @@ static void what_is_set_is_got(void **state) {
         assert_int_equal(set(t, &got, f->name, low, NULL), TRM_OK);
         assert_true(trm__field_number(f, &got) == f->high);
       }
+
       /* The default; what the data tell is not known by default, and cannot be set so. */
       assert_int_equal(get(t, &c, f->name, text, sizeof text, NULL), TRM_OK);
       if (f->use & TRM__DATA)
@@ -176,6 +181,8 @@ static void what_is_set_is_got(void **state) {
         sets(t, f, text, text);
     }
   }
+
+  /* Texts that are printed otherwise than they are written. */
   sets(&tables[0], row_of(&tables[0], "L_cycles"), "1e2", "100");
   sets(&tables[0], row_of(&tables[0], "rms_norm_eps"), "1e-06", "1.0e-06");
   sets(&tables[0], row_of(&tables[0], "forward_dtype"), "bf16", "bfloat16");
@@ -195,14 +202,19 @@ static void what_is_out_of_range_is_refused(void **state) {
       const trm__form form = f->type->form;
       if (form == TRM__FORM_INT || form == TRM__FORM_INT64 || form == TRM__FORM_DOUBLE)
         assert_true(is_number(f));
+
+      /* A text that is no value of any type. */
       refuses(t, f, "what?");
       refuses(t, f, "");
+
+      /* Numbers beyond both ends, as a text. */
       for (int high = 0; is_number(f) && high < 2; high++) {
         char text[TRM__NUMBER_SIZE];
         config c = defaults(t);
         trm_error err = {0};
         put(beyond(f, high), text);
         refuses(t, f, text);
+
         /* The same in the structure. */
         trm__field_set_number(f, &c, beyond(f, high));
         assert_int_equal(trm__field_check(f, &c, &err), TRM_E_CONFIG);
@@ -211,6 +223,8 @@ static void what_is_out_of_range_is_refused(void **state) {
         trm__field_set_number(f, &c, NAN);
         assert_int_equal(trm__field_check(f, &c, &err), TRM_E_CONFIG);
       }
+
+      /* A word beyond the last one has no name. */
       if (!f->words) continue;
       config c = defaults(t);
       trm__field_set_number(f, &c, f->words->n);
@@ -246,11 +260,14 @@ static void files_have_the_same_ranges(void **state) {
 }
 
 static void bounds_say_what_is_taken(void **state) {
+  /* `small` has no room for most values. */
   trm_bounds b;
   trm_error err = {0};
   char small[3], text[64];
   trm_model_config c = trm_model_config_default(TRM_ARCH_TRM);
   (void)state;
+
+  /* A range with its ends, one without its lower end, and a field without a key. */
   assert_int_equal(trm_model_config_bounds("L_cycles", &b, &err), TRM_OK);
   assert_string_equal(b.name, "L_cycles");
   assert_string_equal(b.key, "arch.L_cycles");
@@ -260,16 +277,22 @@ static void bounds_say_what_is_taken(void **state) {
   assert_true(b.low == 0 && b.high == 64 && b.above_low);
   assert_int_equal(trm_trainer_config_bounds("total_steps", &b, &err), TRM_OK);
   assert_null(b.key);
+
+  /* What the data tell has no bounds; a seed may be anything. */
   assert_int_equal(trm_model_config_bounds("vocab_size", &b, &err), TRM_OK);
-  assert_null(b.key); /* the data set tells it */
+  assert_null(b.key);
   assert_int_equal(trm_trainer_config_bounds("seed", &b, &err), TRM_OK);
-  assert_true(b.low == b.high && !b.above_low); /* any seed */
+  assert_true(b.low == b.high && !b.above_low);
+
+  /* Every row of both tables has bounds and a help. */
   for (size_t k = 0; k < 2; k++)
     for (int i = 0; tables[k].at(i); i++) {
       assert_int_equal(bounds(&tables[k], tables[k].at(i)->name, &b, &err), TRM_OK);
       assert_non_null(b.help);
       assert_true(b.low <= b.high);
     }
+
+  /* A text that has no room is refused, and so is a name that there is not. */
   assert_int_equal(trm_model_config_get(&c, "hidden_size", small, sizeof small, &err),
                    TRM_E_ARGUMENT);
   assert_int_equal(trm_model_config_get(&c, "nothing", text, sizeof text, &err), TRM_E_CONFIG);
@@ -297,6 +320,7 @@ static void json_has_all_of_64_bits(void **state) {
 }
 
 static void unknown_names_are_told_the_right_one(void **state) {
+  /* Letters of the paper, names of other programs, and slips. */
   static const struct {
     int table;
     const char *name, *meant;
@@ -312,6 +336,8 @@ static void unknown_names_are_told_the_right_one(void **state) {
                {1, "wd", "'weight_decay'"},
                {1, "nothing_like_it", NULL}};
   (void)state;
+
+  /* Each is told what was meant, by whichever function it came. */
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     const table *t = &tables[cases[i].table];
     config c = defaults(t);
@@ -327,6 +353,7 @@ static void unknown_names_are_told_the_right_one(void **state) {
 /* --- architectures --- */
 
 static void defaults_are_the_references(void **state) {
+  /* The reference's configurations of each architecture, field by field. */
   static const char *const want[] = {
       "trm 0 0 0 512 8 4.0 0 2 3 6 false rope 10000.0 1.0e-05 512 16 16 0.1 true "
       "stablemax_cross_entropy bfloat16",
@@ -339,6 +366,8 @@ static void defaults_are_the_references(void **state) {
       "transformers_baseline 0 0 0 512 8 4.0 8 0 1 0 false rope 10000.0 1.0e-05 512 0 16 0.1 false "
       "stablemax_cross_entropy bfloat16"};
   (void)state;
+
+  /* Ours, but for the fields that the reference has not. */
   for (int arch = 0; arch < (int)(sizeof want / sizeof *want); arch++) {
     const trm_model_config c = trm_model_config_default((trm_arch)arch);
     const trm_field *f;

@@ -140,6 +140,8 @@ static void stopped_ones_go_on(void **state) {
   trm_model *m = base_model(), *out;
   losses l = {0};
   trm_error err;
+
+  /* The model of one that nobody stops. */
   trm_model *whole = finetuned(m, d, SHORT, false, 1, &l);
   trm_finetune_config c = trm_finetune_config_default();
   c.steps = SHORT;
@@ -148,6 +150,8 @@ static void stopped_ones_go_on(void **state) {
   c.state = scratch_path(s, "tune.state");
   c.progress = note_loss;
   c.progress_arg = &l;
+
+  /* Stopped after the first updates, on the way and after the last ones. */
   const int64_t stops[] = {1, 2, 17, SHORT - 1, SHORT};
   for (int i = 0; i < 5; i++) {
     l.stop_at = stops[i];
@@ -158,6 +162,7 @@ static void stopped_ones_go_on(void **state) {
     if (i == 4) same_weights(whole, out);
     trm_model_free(out);
   }
+
   /* All updates are done: the state gives the model without another one. */
   l = (losses){.first = -1, .last = -1};
   assert_int_equal(trm_finetune(m, d, &c, &out, &err), TRM_OK);
@@ -190,10 +195,13 @@ static bool count_update(void *arg, int64_t update, int64_t total, const trm_met
 /* What is enough ends the updates as the last one does: the model is that of so many, its state is
  * kept, and nothing more is learned when it goes on. */
 static void enough_is_enough(void **state) {
+  /* A model and the data it is tuned on. */
   scratch *s = *state;
   trm_dataset *d = shifts(s);
   trm_model *m = base_model(), *few, *out;
   trm_error err;
+
+  /* Twelve updates by their number, which are never enough. */
   limit l = {.enough_at = 1000};
   trm_finetune_config c = trm_finetune_config_default();
   c.steps = 12;
@@ -204,8 +212,12 @@ static void enough_is_enough(void **state) {
   c.progress_arg = &l;
   assert_int_equal(trm_finetune(m, d, &c, &few, &err), TRM_OK);
   assert_true(l.updates == 12 && l.asked == 12);
+
+  /* Twelve of a million, for then it is enough; the state is kept. */
   c.steps = 1 << 20;
   c.state = scratch_path(s, "tune.state");
+
+  /* The same weights, and nothing more is learned when it goes on. */
   for (int again = 0; again < 2; again++) {
     l = (limit){.enough_at = 12};
     if (trm_finetune(m, d, &c, &out, &err) != TRM_OK) fail_msg("%s", err.msg);
@@ -213,10 +225,13 @@ static void enough_is_enough(void **state) {
     same_weights(few, out);
     trm_model_free(out);
   }
-  c.warmup = 4; /* other rates */
+
+  /* With other rates the state is of no use, and a warm-up has no negative length. */
+  c.warmup = 4;
   assert_int_equal(trm_finetune(m, d, &c, &out, &err), TRM_E_CONFIG);
   c.warmup = -1;
   assert_int_equal(trm_finetune(m, d, &c, &out, &err), TRM_E_ARGUMENT);
+
   trm_model_free(few);
   trm_model_free(m);
   trm_dataset_free(d);
@@ -234,8 +249,12 @@ static void states_of_others_are_refused(void **state) {
   c.state = path;
   c.progress = note_loss;
   c.progress_arg = &l;
+
+  /* A state of two updates. */
   assert_int_equal(trm_finetune(m, d, &c, &out, &err), TRM_E_INTERRUPTED);
   trm_model_free(out);
+
+  /* Any setting that changes the model that comes of it. */
   for (int i = 0; i < 6; i++) {
     other = c;
     if (i == 0) other.steps++;
@@ -248,6 +267,8 @@ static void states_of_others_are_refused(void **state) {
     assert_true(speaks_of(&err, "other settings"));
     assert_null(out);
   }
+
+  /* Another model, and other numbers. */
   trm_model_tensor_at(m, 0).data[0] += 0.5f;
   assert_int_equal(trm_finetune(m, d, &c, &out, &err), TRM_E_CONFIG);
   assert_true(speaks_of(&err, "another model"));
@@ -255,6 +276,7 @@ static void states_of_others_are_refused(void **state) {
   const bool exact = trm_model_get_config(m)->forward_dtype == TRM_FLOAT32;
   assert_int_equal(trm_model_set_dtype(m, exact ? TRM_BFLOAT16 : TRM_FLOAT32, NULL), TRM_OK);
   assert_int_equal(trm_finetune(m, d, &c, &out, &err), TRM_E_CONFIG);
+
   /* A training's state, and what is none. */
   trm_trainer *t;
   trm_trainer_config config = trm_trainer_config_default();
@@ -271,6 +293,7 @@ static void states_of_others_are_refused(void **state) {
 }
 
 static void false_requests_are_refused(void **state) {
+  /* Stopped, it hands out the model of the updates that are done. */
   trm_dataset *d = shifts(*state);
   trm_model *m = base_model(), *plain, *long_rows, *out;
   trm_error err;
@@ -280,21 +303,28 @@ static void false_requests_are_refused(void **state) {
   c.progress_arg = &l;
   assert_int_equal(trm_finetune(m, d, &c, &out, &err), TRM_E_INTERRUPTED);
   trm_model_free(out); /* of two updates */
+
+  /* No steps at all; data without images. */
   c.steps = 0;
   assert_int_equal(trm_finetune(m, d, &c, &out, &err), TRM_E_ARGUMENT);
   c = trm_finetune_config_default();
   c.augment = TRM_AUGMENT_ON_THE_FLY;
   assert_int_equal(trm_finetune(m, d, &c, &out, &err), TRM_E_CONFIG);
+
+  /* A model without puzzle embeddings has nothing to learn when its weights are frozen. */
   trm_model_config config = *trm_model_get_config(m);
   config.puzzle_emb_ndim = config.puzzle_emb_len = 0;
   assert_int_equal(trm_model_create(&config, 1, &plain, &err), TRM_OK);
   c = trm_finetune_config_default();
   c.freeze_weights = true;
   assert_int_equal(trm_finetune(plain, d, &c, &out, &err), TRM_E_CONFIG);
+
+  /* A model of another length. */
   config = *trm_model_get_config(m);
   config.seq_len = LEN + 1;
   assert_int_equal(trm_model_create(&config, 1, &long_rows, &err), TRM_OK);
   assert_int_equal(trm_finetune(long_rows, d, &c, &out, &err), TRM_E_SHAPE);
+
   trm_model_free(long_rows);
   trm_model_free(plain);
   trm_model_free(m);

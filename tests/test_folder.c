@@ -196,6 +196,7 @@ static bool holds(const char *path, const char *text) {
 /* Where two names cannot change places the old folder steps aside; where it cannot, it is filled.
  */
 static void systems_without_an_exchange(void **state) {
+  /* A folder, and what may be left beside it. */
   scratch *s = *state;
   char dir[160], old[200], set[200], aside[200], partial[200];
   snprintf(dir, sizeof dir, "%s", scratch_path(s, "steps"));
@@ -203,8 +204,13 @@ static void systems_without_an_exchange(void **state) {
   snprintf(set, sizeof set, "%s/train/dataset.json", dir);
   snprintf(aside, sizeof aside, "%s" TRM__REPLACED, dir);
   snprintf(partial, sizeof partial, "%s" TRM__PARTIAL, dir);
+
+  /* A system that has no exchange of names. */
   no_exchange = true;
   build(dir);
+
+  /* Stepping aside, then filling what cannot step aside: the new set is there, the old one's files
+   * are gone, and nothing is left beside it. */
   for (int i = 0; i < 2; i++) {
     stuck = i ? "steps" : NULL;
     write_bytes(old, "[]", 2); /* of the old set: gone with it */
@@ -214,25 +220,33 @@ static void systems_without_an_exchange(void **state) {
     assert_int_equal(access(aside, F_OK), -1);
     assert_int_equal(access(partial, F_OK), -1);
   }
+
   no_exchange = false;
   stuck = NULL;
 }
 
 /* What has the name of a leftover and is none, is neither removed nor put in the place of a set. */
 static void what_is_not_ours_is_kept(void **state) {
+  /* A place, and the name that its leftover would have. */
   scratch *s = *state;
   char dir[160], aside[200], mine[240], set[200];
   trm_error err;
   snprintf(dir, sizeof dir, "%s", scratch_path(s, "ours"));
   snprintf(set, sizeof set, "%s/train/dataset.json", dir);
   snprintf(aside, sizeof aside, "%s" TRM__REPLACED, dir);
-  for (int i = 0; i < 2; i++) { /* a file, and a folder with one */
+
+  /* A file of somebody's under that name, then a folder with one. */
+  for (int i = 0; i < 2; i++) {
     snprintf(mine, sizeof mine, i ? "%s/notes.txt" : "%s", aside);
     if (i) assert_int_equal(trm__make_dirs(aside, NULL), TRM_OK);
     write_bytes(mine, "mine", 4);
+
+    /* Where names can be exchanged it is in nobody's way. */
     build(dir); /* nothing was there */
     if (exchanges(s)) build(dir);
     assert_true(holds(mine, "mine") && holds(set, "{}"));
+
+    /* Where it is in the way, that is an error with the remedy. */
     no_exchange = true;
     trm__folder f = {0};
     assert_int_equal(trm__dataset_folder_begin(&f, dir, &err), TRM_OK);
@@ -240,6 +254,8 @@ static void what_is_not_ours_is_kept(void **state) {
     assert_true(speaks_of(&err, "ours" TRM__REPLACED " is there: move it away"));
     trm__folder_abort(&f);
     no_exchange = false;
+
+    /* The file and the set are as they were. */
     assert_true(holds(mine, "mine") && holds(set, "{}"));
     assert_int_equal(trm__remove_tree(dir, NULL), TRM_OK);
     assert_int_equal(trm__remove_tree(aside, NULL), TRM_OK);

@@ -91,6 +91,7 @@ static void walk_lane(void *arg, trm__lane *lane) {
 
 /* Latents go from the start. */
 static void walk(job *j, result *r) {
+  /* One tile of all rows, from the same latents as every other walk. */
   const trm__layout *l = j->in->model->layout;
   trm__row_loss loss[ROWS];
   j->tile = (trm__tile){.rows = ROWS,
@@ -103,10 +104,13 @@ static void walk(job *j, result *r) {
                         .max_steps = 16,
                         .loss = loss,
                         .d_puzzle = r->d_puzzle};
+
   for (int i = 0; i < l->plan->n_latents; i++) {
     memcpy(r->z[i], j->in->start[i], (size_t)j->in->latent * sizeof(real));
     j->tile.z[i] = r->z[i];
   }
+
+  /* One lane walks it, with gradients where they are wanted. */
   assert_int_equal(trm__walker_create(l, j->be, ROWS, 1, j->step_grads != NULL, &j->w, NULL),
                    TRM_OK);
   trm__pool_run(j->in->pool, 1, walk_lane, j);
@@ -115,6 +119,7 @@ static void walk(job *j, result *r) {
 
 /* Gradients of a net are summed over its steps into the flat block. */
 static void train(job *j, result *r) {
+  /* Each step of the tail has a block of gradients for its net. */
   const trm__layout *l = j->in->model->layout;
   const trm__plan *p = l->plan;
   int n = p->n_steps - p->first_grad;
@@ -127,6 +132,8 @@ static void train(job *j, result *r) {
         trm__alloc((size_t)(l->net_offset[net + 1] - l->net_offset[net]), sizeof(real));
     assert_non_null(j->step_grads[i]);
   }
+
+  /* Its steps are added up in their order. */
   walk(j, r);
   for (int i = 0; i < n; i++) {
     int net = p->steps[p->first_grad + i].net;
@@ -205,6 +212,7 @@ static trm_model_config model_of(trm_arch arch, bool mlp_t, trm_pos_encodings po
 }
 
 static void bfloat16_is_close_to_float32(void **state) {
+  /* Models that between them take every block and every way of telling positions. */
   static const struct {
     const char *name;
     trm_arch arch;
@@ -214,11 +222,15 @@ static void bfloat16_is_close_to_float32(void **state) {
                 {"attention", TRM_ARCH_TRM, false, TRM_POS_ROPE},
                 {"learned positions", TRM_ARCH_TRM, false, TRM_POS_LEARNED},
                 {"hrm", TRM_ARCH_HRM, false, TRM_POS_ROPE}};
+
+  /* The instruction sets of this machine, or the one that is forced. */
   const trm__kernels *k[MAX_ISA];
   int isas = trm__kernels_runnable(k, MAX_ISA);
   char *before = getenv("TRM_ISA") ? strdup(getenv("TRM_ISA")) : NULL;
   const bool brief = getenv("TEST_BRIEF");
   (void)state;
+
+  /* A short run, for an emulator, is of fewer and smaller models. */
   for (int i = 0; i < isas; i++) {
     if (before && strcmp(before, k[i]->name) != 0) continue;
     assert_int_equal(setenv("TRM_ISA", k[i]->name, 1), 0);
@@ -233,6 +245,8 @@ static void bfloat16_is_close_to_float32(void **state) {
       check_formats(name, &c);
     }
   }
+
+  /* What was forced before is forced again. */
   if (before)
     setenv("TRM_ISA", before, 1);
   else

@@ -8,6 +8,7 @@
 
 /* Lines of JSONL, of a vocabulary and of a grid in CSV end in three ways; a mark is no symbol. */
 static void lines_end_in_three_ways(void **state) {
+  /* A table and lines of JSON, with every end of line in the places marked. */
   static const char *const ends[] = {"\n", "\r\n", "\r"};
   static const struct {
     const char *name, *text;
@@ -17,6 +18,8 @@ static void lines_end_in_three_ways(void **state) {
                 "{\"input\": [[2, 2], [1, 1]],%.0s \"output\": [[2, 2], [1, 1]]}%s%.0s%.0s"}};
   scratch *s = *state;
   char paths[3][160], text[400], list[160];
+
+  /* Each, with a vocabulary that has a mark and the same ends. */
   for (int e = 0; e < 3; e++)
     for (int k = 0; k < 2; k++) {
       const char *end = ends[e];
@@ -30,6 +33,8 @@ static void lines_end_in_three_ways(void **state) {
       snprintf(list, sizeof list, "%s", scratch_path(s, "marked.txt"));
       trm_grid_build_config c = config_in(s, paths, files[k].name, NULL);
       c.vocabulary = list;
+
+      /* Both puzzles are there, with the symbols of the list in its order. */
       built b = build(&c);
       assert_int_equal(b.report.train_puzzles, 2);
       assert_string_equal(trm_puzzle_symbol(&trm_dataset_get_info(b.train)->puzzle, 1), "2");
@@ -37,6 +42,8 @@ static void lines_end_in_three_ways(void **state) {
       expect_example(b.train, 1, "2211", "2211");
       release(&b);
     }
+
+  /* A control character is no symbol. */
   write_text(s, "c1.jsonl", "{\"input\": [[\"\xc2\x9b\"]], \"output\": [[1]]}");
   trm_grid_build_config c = config_in(s, paths, "c1.jsonl", NULL);
   char other[160];
@@ -139,16 +146,21 @@ static void packed_texts_may_be_joined_and_padded(void **state) {
 }
 
 static void damaged_packed_texts_are_refused(void **state) {
+  /* A packed text. */
   static gzip_bytes g;
   char paths[3][160];
   g.n = 0;
   gzip_add(&g, packed_jsonl, sizeof packed_jsonl - 1);
   trm_grid_build_config c = config_in(*state, paths, "d.jsonl.gz", NULL);
   snprintf(paths[2], 160, "%s", scratch_path(*state, "none"));
+
+  /* Every cut is said to be one. */
   for (size_t cut = 2; cut < g.n; cut++) {
     write_bytes(paths[0], g.data, cut);
     expect_failure(&c, TRM_E_FORMAT, -1, "truncated: the gzip data do not end");
   }
+
+  /* So are a wrong sum, and something behind the end. */
   g.data[g.n - 8] ^= 1;
   write_bytes(paths[0], g.data, g.n);
   expect_failure(&c, TRM_E_FORMAT, -1, "broken gzip data: incorrect data check");
@@ -156,6 +168,8 @@ static void damaged_packed_texts_are_refused(void **state) {
   g.data[g.n] = 'x';
   write_bytes(paths[0], g.data, g.n + 1);
   expect_failure(&c, TRM_E_FORMAT, -1, "gzip data");
+
+  /* What is unpacked is judged as a file is. */
   g.n = 0;
   gzip_add(&g, "\xff\xfe{\0", 4);
   write_bytes(paths[0], g.data, g.n);
@@ -193,8 +207,11 @@ static void write_archive(scratch *s, int n_labels, int dims, const char *second
 }
 
 static void archives_of_arrays(void **state) {
+  /* Inputs and labels of different shapes. */
   char paths[3][160];
   trm_grid_build_config c = config_in(*state, paths, "a.npz", NULL);
+
+  /* Shapes of arrays are those of puzzles, and numbers are symbols in their order. */
   write_archive(*state, 2, 3, "labels.npy");
   built b = build(&c);
   const trm_puzzle *p = &trm_dataset_get_info(b.train)->puzzle;
@@ -203,6 +220,8 @@ static void archives_of_arrays(void **state) {
   expect_example(b.train, 0, "314159", "3|**|*");
   expect_example(b.train, 1, "265359", "9|*4|*");
   release(&b);
+
+  /* A size that is said must be that of both. */
   snprintf(paths[2], 160, "%s", scratch_path(*state, "none"));
   c.rows = 3; /* said otherwise than it is */
   c.cols = 2;
@@ -211,6 +230,8 @@ static void archives_of_arrays(void **state) {
   c.rows = 2;
   c.cols = 3;
   expect_failure(&c, TRM_E_SHAPE, -1, "array 'labels' have 2 rows and 1 columns");
+
+  /* Counts and dimensions must agree, and both arrays be there. */
   c.rows = c.cols = 0;
   write_archive(*state, 1, 3, "labels.npy");
   expect_failure(&c, TRM_E_SHAPE, -1, "2 inputs and 1 labels");
@@ -218,6 +239,9 @@ static void archives_of_arrays(void **state) {
   expect_failure(&c, TRM_E_SHAPE, -1, "'labels' has 1 dimension");
   write_archive(*state, 2, 3, "answers.npy");
   expect_failure(&c, TRM_E_FORMAT, -1, "no array 'labels'");
+
+  /* A symbol that a given vocabulary lacks, and a number that cannot be one, are named by their
+   * place. */
   write_archive(*state, 2, 3, "labels.npy");
   c.vocabulary = "1,3,4,5,9";
   expect_failure(&c, TRM_E_PUZZLE, 1, "row 1: input row 1, column 1: '2'");
@@ -260,17 +284,22 @@ static void archives_of_any_form(void **state) {
 }
 
 static void rows_of_cells_have_a_size(void **state) {
+  /* Arrays whose rows are not grids yet. */
   static const int64_t six[] = {2, 6}, four[] = {3, 4}, none[] = {2, 0}, empty[] = {0, 4};
   static const double in[] = {3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 9};
   static const npy_form plain = {"<i8", false, 1};
   const double half[] = {3, 1, 4, 1, 5, 9, 2, 6, 5, 3.5, 5, 9}, gone[12] = {3, NAN};
   char paths[3][160];
   trm_grid_build_config c = config_in(*state, paths, "f.npz", NULL);
+
+  /* Rows of four cells are squares. */
   write_forms(*state, plain, plain, 2, four, in, in);
   built b = build(&c); /* square */
   expect_example(b.train, 2, "5359", "5359");
   assert_int_equal(trm_dataset_get_info(b.train)->puzzle.rows, 2);
   release(&b);
+
+  /* Rows of six are not, and must be said to be 2 by 3. */
   snprintf(paths[2], 160, "%s", scratch_path(*state, "none"));
   write_forms(*state, plain, plain, 2, six, in, in);
   expect_failure(&c, TRM_E_SHAPE, -1, "rows of 6 cells are no square: say how many");
@@ -278,10 +307,14 @@ static void rows_of_cells_have_a_size(void **state) {
   c.cols = 2;
   expect_failure(&c, TRM_E_SHAPE, -1, "rows of 6 cells are not as many");
   c.rows = c.cols = 0;
+
+  /* No cells, and no rows. */
   write_forms(*state, plain, plain, 2, none, in, in);
   expect_failure(&c, TRM_E_FORMAT, -1, "0 x 0 cells");
   write_forms(*state, plain, plain, 2, empty, in, in);
   expect_failure(&c, TRM_E_FORMAT, -1, "holds no puzzle");
+
+  /* Elements that are no numbers, and numbers that are not whole, with their place. */
   write_forms(*state, plain, (npy_form){"|O8", false, 1}, 2, four, in, in);
   expect_failure(&c, TRM_E_FORMAT, -1, "f.npz: labels.npy: elements are '|O8', Python objects");
   c.rows = 2;

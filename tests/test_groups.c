@@ -38,29 +38,27 @@ static trm_trainer *grouped(const trm_model *m, const trm_trainer_config *c,
   return t;
 }
 
-static bool same_tensors(const trm_model *a, const trm_model *b) {
-  for (int i = 0; i < trm_model_tensor_count(a); i++) {
-    const trm_tensor x = trm_model_tensor_at(a, i), y = trm_model_tensor_at(b, i);
-    if (memcmp(x.data, y.data, (size_t)x.count * sizeof *x.data) != 0) return false;
-  }
-  return true;
-}
-
 static void one_group_or_two_are_the_same_bits(void **state) {
+  /* Both rules, with one thread and two. */
   (void)state;
   const trm_optimizer optimizers[] = {TRM_OPT_ADAM_ATAN2, TRM_OPT_ADAMW};
   for (size_t i = 0; i < 2; i++)
     for (int threads = 1; threads <= 2; threads++) {
+      /* Two layers, so that neither group is one stretch. */
       trm_model_config mc = model_config(ATTENTION);
-      mc.L_layers = 2; /* so that neither group is one stretch */
+      mc.L_layers = 2;
       trm_model *m = small_model(&mc, 5);
       trm_trainer_config c = small_training(12);
       c.optimizer = optimizers[i];
       c.threads = threads;
+
+      /* One trainer with one group of all weights, one with two of the same rates. */
       trm__group_spec specs[TRM__MAX_GROUPS];
       trm_trainer *one = small_trainer(m, &c), *two = grouped(m, &c, specs, two_groups(&c, specs));
       assert_int_equal(one->groups.group[0].n_segments, 1);
       assert_true(two->groups.group[0].n_segments > 1 && two->groups.group[1].n_segments > 1);
+
+      /* Their weights and averages stay the same. */
       for (int u = 0; u < UPDATES; u++) {
         small_update(one);
         small_update(two);
@@ -75,6 +73,7 @@ static void one_group_or_two_are_the_same_bits(void **state) {
 
 /* The rest moves as if there were no groups, in the first update. */
 static void a_group_has_its_own_rate_and_decay(void **state) {
+  /* One group does not move. */
   (void)state;
   const trm_model_config mc = model_config(ATTENTION);
   trm_model *m = small_model(&mc, 5);
@@ -82,9 +81,14 @@ static void a_group_has_its_own_rate_and_decay(void **state) {
   trm__group_spec specs[TRM__MAX_GROUPS];
   const int n = two_groups(&c, specs);
   specs[0].lr = specs[0].weight_decay = 0;
+
+  /* One update of it, beside one without groups. */
   trm_trainer *one = small_trainer(m, &c), *two = grouped(m, &c, specs, n);
   small_update(one);
   small_update(two);
+
+  /* Tensors of that group are what they were; the others are those of the trainer without
+   * groups. */
   for (int i = 0; i < trm_model_tensor_count(m); i++) {
     const trm_tensor before = trm_model_tensor_at(m, i),
                      want = trm_model_tensor_at(
@@ -101,6 +105,7 @@ static void a_group_has_its_own_rate_and_decay(void **state) {
 
 /* Rules that name the same state share its tensor, and a saved state goes on where it was. */
 static void a_state_of_two_rules_goes_on(void **state) {
+  /* Two groups of different rules. */
   scratch *s = *state;
   const trm_model_config mc = model_config(MIXER);
   trm_model *m = small_model(&mc, 5);
@@ -109,10 +114,14 @@ static void a_state_of_two_rules_goes_on(void **state) {
   const int n = two_groups(&c, specs);
   specs[0].rule = (trm__rule)TRM_OPT_ADAMW;
   specs[0].weight_decay = 0.3;
+
+  /* The state has each tensor once, whichever rule uses it. */
   trm_trainer *whole = grouped(m, &c, specs, n), *next = grouped(m, &c, specs, n);
   assert_int_equal(whole->groups.n_states, 2);
   assert_string_equal(whole->groups.state[0].name, "adam_m");
   for (int i = 0; i < 2; i++) assert_int_equal(whole->groups.state[i].n, m->layout->n_params);
+
+  /* Half of the way one is saved, and another one goes on from there. */
   for (int u = 0; u < UPDATES; u++) {
     if (u == UPDATES / 2) {
       assert_int_equal(trm_trainer_save(whole, scratch_path(s, "state"), NULL), TRM_OK);
@@ -121,10 +130,9 @@ static void a_state_of_two_rules_goes_on(void **state) {
     small_update(whole);
     if (u >= UPDATES / 2) small_update(next);
   }
-  const state_bytes want = state_of(s, whole), got = state_of(s, next);
-  assert_true(same_state(want, got));
-  free(want.data);
-  free(got.data);
+
+  /* Both end in the same state. */
+  same_trainers(s, whole, next);
   trm_trainer_free(whole);
   trm_trainer_free(next);
   trm_model_free(m);
@@ -218,6 +226,7 @@ static trm_status look(void *arg, trm__backend *be, const trm__update *u, trm_er
 }
 
 static void the_host_may_look_and_change_nothing(void **state) {
+  /* Two trainers, one with a visitor between the halves of the update. */
   scratch *s = *state;
   const trm_model_config mc = model_config(HRM);
   trm_model *m = small_model(&mc, 5);
@@ -226,15 +235,16 @@ static void the_host_may_look_and_change_nothing(void **state) {
   visit v = {.factor = 1};
   seen->between = look;
   seen->between_arg = &v;
+
+  /* It comes once in each update, and sees sums that it does not touch. */
   for (int u = 0; u < UPDATES; u++) {
     small_update(alone);
     small_update(seen);
   }
   assert_int_equal(v.times, UPDATES);
-  const state_bytes want = state_of(s, alone), got = state_of(s, seen);
-  assert_true(same_state(want, got));
-  free(want.data);
-  free(got.data);
+
+  /* The state is that of the other one, though the update was two programs. */
+  same_trainers(s, alone, seen);
   trm_trainer_free(alone);
   trm_trainer_free(seen);
   trm_model_free(m);

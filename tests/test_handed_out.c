@@ -67,6 +67,7 @@ static const struct {
 } checks[] = {FAILING(ROW)};
 
 static void a_failure_hands_out_nothing(void **state) {
+  /* What some of the checks are given: a model, its outline, data, tasks, and a path of nothing. */
   scratch *s = *state;
   static const char task[] =
       "{\"train\": [{\"input\": [[1]], \"output\": [[2]]}], \"test\": [{\"input\": [[1]]}]}";
@@ -86,11 +87,15 @@ static void a_failure_hands_out_nothing(void **state) {
   assert_int_equal(trm_arc_tasks_load(s->path, &g.tasks, NULL), TRM_OK);
   snprintf(wrong, sizeof wrong, "%s", scratch_path(s, "nothing"));
   g.wrong = wrong;
+
+  /* Each function fails with memory in *out that is no pointer, and must leave nothing there. */
   for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
     if (!checks[i].fails_empty(&g)) {
       print_error("%s succeeds, or leaves *out\n", checks[i].name);
       wrong_calls++;
     }
+
+  /* All are tried, so that one run names all of them. */
   assert_int_equal(wrong_calls, 0);
   trm_arc_tasks_free(g.tasks);
   trm_dataset_free(data);

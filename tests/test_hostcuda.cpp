@@ -177,12 +177,15 @@ __global__ void add_kernel(int *x) {
 }
 
 static void test_devices(void **) {
+  /* Without a word there is one device, a Hopper. */
   int n = -1;
   cudaDeviceProp prop;
   ok(cudaGetDeviceCount(&n));
   assert_int_equal(n, 1);
   ok(cudaGetDeviceProperties(&prop, 0));
   assert_int_equal(prop.major * 10 + prop.minor, 90);
+
+  /* The environment makes it several of another kind, and no more than these. */
   setenv("HOSTCUDA_ARCH", "7.5", 1);
   setenv("HOSTCUDA_DEVICES", "3", 1);
   ok(cudaGetDeviceCount(&n));
@@ -190,32 +193,43 @@ static void test_devices(void **) {
   ok(cudaGetDeviceProperties(&prop, 2));
   assert_int_equal(prop.major * 10 + prop.minor, 75);
   assert_int_equal(cudaSetDevice(3), cudaErrorInvalidDevice);
+
+  /* None at all, and a machine without a driver, have errors of their own. */
   setenv("HOSTCUDA_DEVICES", "0", 1);
   void *p = NULL;
   assert_int_equal(cudaGetDeviceCount(&n), cudaErrorNoDevice);
   assert_int_equal(cudaMalloc(&p, 4), cudaErrorNoDevice);
   setenv("HOSTCUDA_DEVICES", "-1", 1);
   assert_int_equal(cudaGetDeviceCount(&n), cudaErrorInsufficientDriver);
+
+  /* The last error is kept until it is asked for. */
   unsetenv("HOSTCUDA_ARCH");
   unsetenv("HOSTCUDA_DEVICES");
   assert_int_not_equal(cudaGetLastError(), cudaSuccess);
   ok(cudaGetLastError());
 }
 static void test_several_devices(void **) {
+  /* Two devices with little memory each. */
   void *p = NULL;
   size_t room[2], all = 0;
   cudaStream_t stream;
   setenv("HOSTCUDA_DEVICES", "2", 1);
   setenv("HOSTCUDA_MEMORY", "1000", 1);
+
+  /* Memory and streams belong to the device that is current. */
   ok(cudaSetDevice(1));
   ok(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
   ok(cudaMalloc(&p, 600));
   ok(cudaMemGetInfo(&room[1], &all));
   launch(nothing_kernel, 1, 32, 0, stream);
   ok(cudaGetLastError());
+
+  /* The other one has all of its memory. */
   ok(cudaSetDevice(0));
   ok(cudaMemGetInfo(&room[0], &all));
   assert_true(room[0] == 1000 && room[1] == 400);
+
+  /* A stream of one device takes no work while the other one is current. */
   launch(nothing_kernel, 1, 32, 0, stream);
   assert_int_equal(cudaGetLastError(), cudaErrorInvalidResourceHandle);
   ok(cudaFree(p));
@@ -297,11 +311,14 @@ static void test_orders(void **) {
 /* --- host threads ------------------------------------------------------------------------ */
 
 static void count(int times, bool *right) {
+  /* A counter for each thread, on a stream of its own. */
   int *x = NULL, got[256];
   cudaStream_t stream;
   bool good = cudaMalloc(&x, sizeof got) == cudaSuccess &&
               cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking) == cudaSuccess &&
               cudaMemsetAsync(x, 0, sizeof got, stream) == cudaSuccess;
+
+  /* Recorded and replayed again and again, with memory taken meanwhile. */
   for (int i = 0; i < times && good; i++) {
     cudaGraph_t graph = NULL;
     cudaGraphExec_t exec = NULL;
@@ -316,6 +333,8 @@ static void count(int times, bool *right) {
     cudaGraphExecDestroy(exec);
     cudaGraphDestroy(graph);
   }
+
+  /* Every replay has counted once. */
   good = good && cudaMemcpy(got, x, sizeof got, cudaMemcpyDeviceToHost) == cudaSuccess;
   for (int i = 0; i < 256 && good; i++) good = got[i] == times;
   cudaStreamDestroy(stream);
@@ -332,9 +351,12 @@ static void test_two_host_threads(void **) {
 
 /* A recording forbids others to allocate only in the global mode. */
 static void test_recording_beside(void **) {
+  /* One stream, in both modes. */
   cudaStream_t stream;
   cudaGraph_t graph;
   ok(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+
+  /* While it records, another thread takes memory. */
   for (const bool global : {false, true}) {
     cudaError_t made = cudaSuccess;
     ok(cudaStreamBeginCapture(
@@ -345,11 +367,15 @@ static void test_recording_beside(void **) {
       cudaFree(p);
     });
     other.join();
+
+    /* In the global mode that is refused, and the recording is void. */
     assert_int_equal(made, global ? cudaErrorStreamCaptureUnsupported : cudaSuccess);
     const cudaError_t ended = cudaStreamEndCapture(stream, &graph);
     assert_int_equal(ended, global ? cudaErrorStreamCaptureInvalidated : cudaSuccess);
     ok(cudaGraphDestroy(graph));
   }
+
+  /* The error belongs to the thread that recorded. */
   assert_int_equal(cudaGetLastError(), cudaErrorStreamCaptureInvalidated);
   ok(cudaStreamDestroy(stream));
 }
@@ -376,6 +402,7 @@ static void forget(cublasLtMatrixLayout_t l[4]) {
   for (int i = 0; i < 4; i++) cublasLtMatrixLayoutDestroy(l[i]);
 }
 static void test_refused_products(void **) {
+  /* Types and shapes of products, and what NVIDIA's manual says of them. */
   const cudaDataType_t f = CUDA_R_32F, h = CUDA_R_16BF;
   const struct {
     cudaDataType_t ab, c, d;
@@ -386,6 +413,8 @@ static void test_refused_products(void **) {
       {h, f, f, 8, 9, CUBLAS_STATUS_SUCCESS},       {f, h, h, 8, 8, CUBLAS_STATUS_NOT_SUPPORTED},
       {h, h, f, 8, 8, CUBLAS_STATUS_NOT_SUPPORTED}, {f, f, f, 7, 8, CUBLAS_STATUS_NOT_SUPPORTED},
       {f, f, f, 8, 7, CUBLAS_STATUS_NOT_SUPPORTED}};
+
+  /* Each is asked for an algorithm. */
   Products p = {};
   cublasLtMatrixLayout_t l[4], other[4];
   cublasLtCreate(&p.handle);
@@ -395,6 +424,9 @@ static void test_refused_products(void **) {
     assert_int_equal(ask(&p, c.ab, c.c, c.d, 8, c.rows_d, c.ld, l), c.want);
     forget(l);
   }
+
+  /* An alignment that is no power of two is refused; with one that is, algorithms are for their
+   * shape. */
   uint32_t alignment = 24;
   uint64_t room = 1 << 16;
   const auto set = cublasLtMatmulPreferenceSetAttribute;
@@ -408,6 +440,8 @@ static void test_refused_products(void **) {
   const cublasLtMatmulAlgo_t for_another = p.best.algo;
   assert_int_equal(ask(&p, f, f, f, 8, 8, 8, l), CUBLAS_STATUS_SUCCESS);
   assert_true(p.best.workspaceSize > 0 && p.best.workspaceSize <= room);
+
+  /* Operands of zeros, somewhere in memory that is large enough. */
   float *x = NULL;
   const float one = 1, zero = 0;
   ok(cudaMalloc(&x, (size_t)1 << 17));
@@ -416,13 +450,19 @@ static void test_refused_products(void **) {
     return cublasLtMatmul(p.handle, p.desc, &one, x, l[0], b, l[1], &zero, x + 256, l[2], x + 256,
                           l[3], algo, x + 1024, bytes, NULL);
   };
+
+  /* The algorithm wants the alignment, the workspace and the shape that it was found for. */
   assert_int_equal(multiply(x + 68, &p.best.algo, p.best.workspaceSize), CUBLAS_STATUS_SUCCESS);
   assert_int_not_equal(multiply(x + 66, &p.best.algo, p.best.workspaceSize), 0);
   assert_int_not_equal(multiply(x + 68, &p.best.algo, p.best.workspaceSize - 1), 0);
   assert_int_not_equal(multiply(x + 68, &for_another, p.best.workspaceSize), 0);
+
+  /* What lies in the workspace is lost: whoever keeps something there would see it on a GPU,
+   * too. */
   std::vector<float> used(2);
   ok(cudaMemcpy(used.data(), x + 1024, 8, cudaMemcpyDeviceToHost));
-  assert_true(isnan(used[0])); /* whoever keeps something there loses it */
+  assert_true(isnan(used[0]));
+
   ok(cudaFree(x));
   forget(l);
   forget(other);

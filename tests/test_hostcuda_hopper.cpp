@@ -29,6 +29,7 @@ enum { SHARED = 40 << 10, TILE_A = 64 * TILE_ROW };
 /* What a process of its own said that was stopped at this; "" where it was not. */
 template <class... P, class... A>
 static std::string reason(void (*kernel)(P...), unsigned cluster, unsigned threads, A... args) {
+  /* The kernel runs in a child whose stderr is read: the emulation ends a program that is wrong. */
   int ends[2];
   assert_int_equal(pipe(ends), 0);
   fflush(NULL);
@@ -39,11 +40,15 @@ static std::string reason(void (*kernel)(P...), unsigned cluster, unsigned threa
     launch_clusters(kernel, cluster, cluster, threads, SHARED, NULL, args...);
     _exit(cudaGetLastError() == cudaSuccess ? 0 : 98);
   }
+
+  /* All that it said. */
   close(ends[1]);
   std::string said;
   char part[4096];
   for (ssize_t n; (n = read(ends[0], part, sizeof part)) > 0;) said.append(part, (size_t)n);
   close(ends[0]);
+
+  /* It ended well, with nothing to tell, or was stopped on purpose. */
   int status = 0;
   assert_int_equal(waitpid(child, &status, 0), child);
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return "";
@@ -66,11 +71,14 @@ static void check_reasons(void (*kernel)(int, A...), unsigned cluster, unsigned 
 /* --- barriers ---------------------------------------------------------------------------- */
 
 __global__ void barriers_kernel(int sort) {
+  /* A barrier in order, one that nobody has made, and one that does not lie at a multiple of 8. */
   TRM_SHARED(unsigned char, memory);
   static uint64_t elsewhere;
   uint64_t *bar = reinterpret_cast<uint64_t *>(memory + 16);
   uint64_t *never = bar + 1, *skewed = reinterpret_cast<uint64_t *>(memory + 36);
   const unsigned most = (1u << 20) - 1;
+
+  /* Sorts 1 to 11, 13 and 14 differ from a correct use by one mistake each. */
   if (threadIdx.x == 0 && sort != 12) {
     barrier_init(bar, sort == 6 ? 1 : 2);
     if (sort == 1) barrier_arrive(never);
@@ -90,6 +98,7 @@ __global__ void barriers_kernel(int sort) {
     barrier_arrive(bar);
     barrier_wait(bar, 0);
   }
+
   if (sort == 12) { /* thread 0 may see the first phase's end, or wait for the third one's */
     if (threadIdx.x == 0) barrier_init(bar, 1);
     __syncthreads();
@@ -97,6 +106,8 @@ __global__ void barriers_kernel(int sort) {
     if (threadIdx.x == 1) barrier_arrive(bar);
     if (threadIdx.x == 1) barrier_arrive(bar);
   }
+
+  /* An address that is not in shared memory. */
   if (sort == 14) shared_address(&elsewhere);
 }
 static void test_wrong_barriers(void **) {
@@ -115,11 +126,14 @@ static void land_copies(void) {
 /* --- copies in bulk ---------------------------------------------------------------------- */
 
 __global__ void bulk_kernel(int sort, const unsigned char *from) {
+  /* One barrier of each block, behind what is copied. */
   TRM_SHARED(unsigned char, memory);
   uint64_t *bar = reinterpret_cast<uint64_t *>(memory + 1024);
   const unsigned rank = cluster_rank();
   if (threadIdx.x == 0 && (sort != 1 || rank == 0)) barrier_init(bar, 1);
-  if (sort == 2 || sort == 3) { /* those that have ended count as arrived */
+
+  /* Sorts 2 and 3 reach for a block that has ended: one that has counts as arrived. */
+  if (sort == 2 || sort == 3) {
     if (rank == 1) return;
     cluster_sync();
     if (threadIdx.x > 0) return;
@@ -127,6 +141,8 @@ __global__ void bulk_kernel(int sort, const unsigned char *from) {
     if (sort == 3) copy_bulk(memory, from, 16, bar, 2);
     return;
   }
+
+  /* Sorts 4 to 14: addresses, sizes and destinations that the manual forbids. */
   cluster_sync();
   if (threadIdx.x == 0 && rank == 0) {
     if (sort == 4) copy_bulk(memory + 8, from, 16, bar, 3);
@@ -143,6 +159,8 @@ __global__ void bulk_kernel(int sort, const unsigned char *from) {
     copy_bulk(memory, from, 32, bar, 3);
     if (sort == 13) land_copies();
   }
+
+  /* The copy is waited for, unless it is sort 15 that ends before it lands. */
   if (threadIdx.x == 0 && sort != 15) {
     barrier_expect(bar, 32);
     barrier_wait(bar, 0);
@@ -177,6 +195,7 @@ __global__ void late_kernel(float *from, float *out) {
 }
 /* The accumulators of the first group can be read after the first wait. */
 __global__ void early_sums_kernel(float *out) {
+  /* A tile of zeros as both operands, and sums that start at 5, so a product that is done shows. */
   TRM_SHARED(unsigned char, memory);
   unsigned char *tile = memory + TILE_ALIGNMENT - shared_address(memory) % TILE_ALIGNMENT;
   const uint64_t at = tile_descriptor(shared_address(tile));
@@ -184,8 +203,12 @@ __global__ void early_sums_kernel(float *out) {
   for (int i = threadIdx.x; i < SHARED / 4 - 1024; i += 128)
     reinterpret_cast<uint32_t *>(tile)[i] = 0;
   for (int i = 0; i < 64; i++) d[0].c[i] = d[1].c[i] = 5;
+
+  /* What threads wrote is visible to the matrix unit only behind the fence. */
   proxy_fence();
   __syncthreads();
+
+  /* Two groups of one product each: neither can be read before it is waited for. */
   group_begin();
   float *to = out + 8 * threadIdx.x;
   for (int k = 0; k < 2; k++) {
@@ -193,13 +216,19 @@ __global__ void early_sums_kernel(float *out) {
     group_commit();
     to[k] = d[k].c[63];
   }
+
+  /* Waiting for all but one group brings the first, then the second. */
   group_wait<1>();
   for (int k = 0; k < 2; k++) to[2 + k] = d[k].c[63];
   group_wait<0>();
   for (int k = 0; k < 2; k++) to[4 + k] = d[k].c[63];
-  group_product(d[0], at, at, true); /* of no group, as long as nobody ends it */
+
+  /* A product that belongs to no group is not waited for. */
+  group_product(d[0], at, at, true);
   group_wait<0>();
   to[6] = d[0].c[63];
+
+  /* Once its group is ended, it is. */
   group_commit();
   group_wait<0>();
   to[7] = d[0].c[63];
@@ -248,16 +277,21 @@ static void finish(void) {
 
 /* What is wrong about one product, of thread 77 or of all. */
 __global__ void products_kernel(int sort) {
+  /* Operands in order; one thread among 128 that may do something else. */
   TRM_SHARED(unsigned char, memory);
   const operands o = begin(memory);
   const bool one = threadIdx.x == 77;
   uint64_t a = o.at_a, b = o.at_b;
   bool accumulate = true;
   sums<128> d = {};
+
+  /* What one thread alone must not do differently. */
   if (sort == 1 && one) return;
   if (sort == 2 && one) a += 2;
   if (sort == 3 && one) accumulate = false;
   if (sort == 4 && one) group_commit();
+
+  /* Descriptors that say something else than the tile that is there. */
   if (sort == 5) a &= ~(3ull << 62);
   if (sort == 6) a |= 1ull << 62 | 1ull << 63;
   if (sort == 7) b |= 1ull << 50;
@@ -267,18 +301,23 @@ __global__ void products_kernel(int sort) {
   if (sort == 11) b = tile_descriptor(0);
   if (sort == 12) b += 64ull / 16 << 32;
   if (sort == 13) b |= 1ull << 14;
+
+  /* The order of fence, product, group and wait. */
   if (sort != 14) group_begin();
   if (sort == 15) hostcuda_wgmma(d.c, 132, a, b, accumulate);
   group_product(d, a, b, accumulate);
   if (sort == 16) return;
   if (sort == 17 && one) d.c[5] = 0;
   finish();
+
+  /* A barrier of some threads, while others are at another one or have ended. */
   if (sort == 18 && one) __syncthreads();
   if (sort == 18) group_sync();
   if (sort == 19 && one) return;
   if (sort == 19) group_sync();
 }
 static void test_wrong_products(void **) {
+  /* One reason for each sort, in its order; the first one is correct. */
   check_reasons(products_kernel, 1, 128,
                 {NULL,
                  "have ended",
@@ -300,7 +339,11 @@ static void test_wrong_products(void **) {
                  "were written",
                  "forever",
                  "ended"});
+
+  /* A product takes four warps. */
   assert_true(reason(products_kernel, 1, 96, 0).find("less than 128") != std::string::npos);
+
+  /* Its instruction is there on one GPU only, not on newer ones. */
   setenv("HOSTCUDA_ARCH", "10.0", 1);
   assert_true(reason(products_kernel, 1, 128, 0).find("this GPU") != std::string::npos);
   unsetenv("HOSTCUDA_ARCH");
@@ -335,10 +378,13 @@ static void test_wrong_registers(void **) {
 
 /* Copies into what products read. */
 __global__ void overtaken_kernel(int sort, const unsigned char *from) {
+  /* Operands in order, which one thread may write too early or too late. */
   TRM_SHARED(unsigned char, memory);
   const operands o = begin(memory);
   const bool one = threadIdx.x == 77;
   sums<128> d;
+
+  /* Writes before the product, with and without the fence that makes them visible. */
   group_begin();
   if (sort < 4) copy_async(o.b + 16 * threadIdx.x, from, false);
   land_copies();
@@ -351,16 +397,22 @@ __global__ void overtaken_kernel(int sort, const unsigned char *from) {
   if (sort == 3) __syncwarp(), proxy_fence(), copy_async(memory, from, false), land_copies();
   if (sort == 4 && one) copy_async(o.b, from, false);
   if (sort == 5 && one) copy_bulk(o.b + 2 * TILE_A - 16, from, 16, o.bar, 1);
+
+  /* The product is under way from here to the wait. */
   __syncthreads();
   group_product(d, o.at_a, o.at_b, false);
   group_commit();
   __syncthreads();
+
+  /* Writes meanwhile, into what it reads. */
   land_copies();
   if (sort == 6 && one) copy_async(o.a + 1024, from, false);
   if (sort == 7 && one)
     copy_async(o.a + 1024 + 32, from, false); /* the next 16 deep: another one */
   if (sort == 8 && one) copy_bulk(o.a + 1024, from, 32, o.bar, 1);
   __syncthreads();
+
+  /* Afterwards the memory is free again. */
   group_wait<0>();
   if (sort == 9 && one) copy_bulk(o.a + 1024, from, 32, o.bar, 1); /* that is the time for it */
   if ((sort == 9 || sort == 5) && one) {

@@ -10,12 +10,17 @@
 /* --- reading --- */
 
 static void values_are_what_the_text_says(void **state) {
+  /* Every kind of value, with spaces, escapes, an empty key and nesting. */
   (void)state;
   trm__json *root = json_of(
       " { \"a\" : [ 1 , -2.5e1, true,false, null ], \"\\u00fc\\ud83d\\ude00\\n\": {} , "
       "\"\":[[],\"x\"]}\r\n");
+
+  /* Keys are in their order, and unescaped. */
   assert_int_equal(trm__json_n_members(root), 3);
   assert_string_equal(trm__json_key(root, 1), "\xc3\xbc\xf0\x9f\x98\x80\n");
+
+  /* Numbers, words, and what lies beyond the end of a list. */
   const trm__json *a = trm__json_get(root, "a"), *last = trm__json_get(root, "");
   assert_int_equal(trm__json_n_items(a), 5);
   assert_int_equal(trm__json_integer(trm__json_item(a, 0)), 1);
@@ -27,10 +32,14 @@ static void values_are_what_the_text_says(void **state) {
   assert_true(trm__json_is(trm__json_item(a, 4), TRM__JSON_NULL));
   assert_null(trm__json_item(a, 5));
   assert_true(trm__json_is(trm__json_member(root, 1), TRM__JSON_OBJECT));
+
+  /* Lists in lists, and texts with their length. */
   assert_int_equal(trm__json_n_items(last), 2);
   assert_int_equal(trm__json_n_items(trm__json_item(last, 0)), 0);
   assert_string_equal(trm__json_text(trm__json_item(last, 1)), "x");
   assert_int_equal(trm__json_length(trm__json_item(last, 1)), 1);
+
+  /* What is not there is nothing, whatever it is looked for in. */
   assert_null(trm__json_get(root, "b"));
   assert_null(trm__json_get(a, "b")); /* of no object */
   assert_null(trm__json_text(NULL));
@@ -39,6 +48,7 @@ static void values_are_what_the_text_says(void **state) {
 
 /* Looked up one by one below a dozen, else in sorted order. */
 static void every_member_is_found(void **state) {
+  /* Objects of up to 300 members, whose keys are in no order. */
   (void)state;
   static char text[40000], key[32];
   for (int n = 0; n < 300; n += n < 20 ? 1 : 93) {
@@ -47,6 +57,8 @@ static void every_member_is_found(void **state) {
       at += (size_t)snprintf(text + at, sizeof text - at, "%s\"%.*s%d\":%d", i ? "," : "", i % 5,
                              "xxxxx", i * 7919 % 1000, i);
     snprintf(text + at, sizeof text - at, "}");
+
+    /* Each member is found by its place and by its key. */
     trm__json *root = json_of(text);
     assert_int_equal(trm__json_n_members(root), n);
     for (int i = 0; i < n; i++) {
@@ -56,6 +68,8 @@ static void every_member_is_found(void **state) {
       assert_ptr_equal(v, trm__json_member(root, (size_t)i));
       assert_int_equal(trm__json_integer(v), i);
     }
+
+    /* One that is not there is not found. */
     assert_null(trm__json_get(root, "xxxxxxxx"));
     trm__json_free(root);
   }
@@ -183,6 +197,7 @@ static void the_largest_doubles_are_told(void **state) {
 /* Numbers that no int64 or double holds stay as they are written, and nobody gets them for others.
  */
 static void numbers_of_others_are_kept(void **state) {
+  /* Numbers as Python writes them, and others that a double holds or not. */
   (void)state;
   static const char text[] =
       "{\"a\":NaN,\"b\":[-Infinity,Infinity],\"c\":18446744073709551616,\"d\":-1e400,\"e\":3.0,"
@@ -192,6 +207,8 @@ static void numbers_of_others_are_kept(void **state) {
   trm_error err;
   int64_t i = 7;
   double d = 7;
+
+  /* No accessor gives a value for them, and a message has their text. */
   for (size_t k = 0; k < 3; k++) {
     const trm__json *v = trm__json_get(root, beyond[k]);
     assert_true(trm__json_is(v, TRM__JSON_BEYOND) && !trm__json_is_number(v));
@@ -202,11 +219,15 @@ static void numbers_of_others_are_kept(void **state) {
     assert_int_equal(trm__json_double(root, "f", beyond[k], 0, 9, &d, &err), TRM_E_FORMAT);
   }
   assert_true(speaks_of(&err, "found -1e400"));
+
+  /* A whole number may be written as a real; a fraction or too large a one is no integer. */
   i = 0;
   assert_int_equal(trm__json_int(root, "f", "e", 0, 9, &i, &err), TRM_OK);
   assert_int_equal(i, 3);
   assert_int_equal(trm__json_int(root, "f", "f", 0, 9, &i, &err), TRM_E_FORMAT);
   assert_int_equal(trm__json_int(root, "f", "g", 0, 9, &i, &err), TRM_E_FORMAT);
+
+  /* They are written as they were read. */
   char *again;
   trm__json_out o = trm__json_begin(TRM__JSON_COMPACT);
   trm__json_put_value(&o, NULL, root);
@@ -214,6 +235,8 @@ static void numbers_of_others_are_kept(void **state) {
   trm__json *copy = json_of(again);
   assert_true(trm__json_same(root, copy));
   assert_non_null(strstr(again, "\"c\":18446744073709551616"));
+
+  /* Equality is that of their texts. */
   trm__json *other =
       json_of("{\"a\":NaN,\"b\":[-Infinity,NaN],\"c\":1,\"d\":1,\"e\":3,\"f\":2,\"g\":1}");
   assert_false(trm__json_same(trm__json_get(root, "b"), trm__json_get(other, "b")));
@@ -330,6 +353,7 @@ static trm_status take_member(void *arg, const char *key, const trm__json *value
 }
 
 static void files_may_begin_with_a_mark(void **state) {
+  /* A mark before the text, packed and plain. */
   scratch *s = *state;
   static const char marked[] = "\xef\xbb\xbf{\"a\": 7}";
   trm_error err;
@@ -344,14 +368,20 @@ static void files_may_begin_with_a_mark(void **state) {
       fail_msg("%s", err.msg);
     assert_int_equal(trm__json_integer(trm__json_get(root, "a")), 7);
     trm__json_free(root);
+
+    /* Reading member by member passes it, too. */
     if (packed) continue;
     assert_int_equal(trm__json_members(s->path, 100, take_member, &v, &err), TRM_OK);
     assert_int_equal(v, 8);
   }
+
+  /* What is packed is bounded by its length when unpacked. */
   trm__json *root;
   gzip_write(scratch_path(s, "m.json"), "[1,                                                  2]");
   assert_int_equal(trm__json_load(s->path, 50, &root, &err), TRM_E_FORMAT);
   assert_true(speaks_of(&err, "more than 50 bytes when unpacked"));
+
+  /* Other encodings are called by their name. */
   write_bytes(scratch_path(s, "w.json"), "\xff\xfe{\0}\0", 6);
   assert_int_equal(trm__json_load(s->path, 100, &root, &err), TRM_E_FORMAT);
   assert_true(speaks_of(&err, "UTF-16"));

@@ -94,10 +94,12 @@ static trm_status save(const job *j, trm_error *err) {
 }
 
 static void every_refusal_is_told(void **state) {
+  /* Whatever takes memory while JSON is read or written, with a short text and with a long one. */
   static trm_status (*const jobs[])(const job *, trm_error *) = {parse, load, walk, print, save};
   make_large();
   const char *const texts[] = {small, large};
   for (int t = 0; t < 2; t++) {
+    /* A file of the text, and its tree to compare with. */
     job j = {.s = *state, .path = scratch_path(*state, "a.json"), .text = texts[t]};
     char path[160];
     snprintf(path, sizeof path, "%s", j.path);
@@ -105,23 +107,22 @@ static void every_refusal_is_told(void **state) {
     write_bytes(path, j.text, strlen(j.text));
     trm__json *want = json_of(j.text);
     j.want = want;
+
+    /* Each job with its first block refused, then its second, until none is. */
     for (size_t k = 0; k < sizeof jobs / sizeof *jobs; k++) {
       int n = 0;
-      for (;; n++) {
-        trm_error err = {0};
-        (void)trm__remove_tree(scratch_path(*state, "saved.json"), NULL);
-        calls_left = n;
-        const trm_status st = jobs[k](&j, &err);
-        const bool refused_one = calls_left < 0;
-        calls_left = -1;
-        if (!refused_one) {
-          assert_int_equal(st, TRM_OK);
-          break;
-        }
+      trm_status st;
+      trm_error err;
+      for (; REFUSING(n, st, err, jobs[k](&j, &err)); n++) {
+        /* Any refusal is told, with a text. */
         if (st != TRM_E_MEMORY) fail_msg("job %zu, block %d: status %d: %s", k, n, st, err.msg);
         assert_int_equal(err.code, TRM_E_MEMORY);
         assert_true(strlen(err.msg) > 10);
+        (void)trm__remove_tree(scratch_path(*state, "saved.json"), NULL);
       }
+      (void)trm__remove_tree(scratch_path(*state, "saved.json"), NULL);
+
+      /* Every job takes memory at least once. */
       assert_true(n >= 1);
     }
     trm__json_free(want);
@@ -135,6 +136,8 @@ static void memory_is_bounded_by_the_text(void **state) {
   static const char *const items[] = {"0", "\"\"", "[]", "{}", "1.5", "{\"\":0}", "\"\\u20ac\""};
   char *text = malloc(16 * MANY);
   assert_non_null(text);
+
+  /* A list of a million small values. */
   for (size_t k = 0; k < sizeof items / sizeof *items; k++) {
     const size_t length = strlen(items[k]);
     size_t n = 0;
@@ -145,12 +148,14 @@ static void memory_is_bounded_by_the_text(void **state) {
       n += length;
     }
     text[n++] = ']';
+
     trm__json *root;
     bytes_asked = 0;
     assert_int_equal(trm__json_decode(text, n, NULL, &root, NULL), TRM_OK);
     if (bytes_asked > 8 * n + 64)
       fail_msg("%s: %zu bytes for %zu", items[k], (size_t)bytes_asked, n);
     trm__json_free(root);
+
     /* And none for a text that is wrong at its end. */
     text[n - 1] = '}';
     bytes_asked = 0;

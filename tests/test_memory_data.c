@@ -38,6 +38,7 @@ static trm_dataset *made_of(const trm_dataset_arrays *a) {
 }
 
 static void arrays_are_as_a_folder(void **state) {
+  /* The same arrays in memory and in a folder. */
   scratch *s = *state;
   arrays x;
   uint64_t left, right;
@@ -46,12 +47,16 @@ static void arrays_are_as_a_folder(void **state) {
   folder_write(&x.f, scratch_path(s, "set"), "train");
   assert_int_equal(trm_dataset_open(scratch_path(s, "set"), "train", &file, NULL), TRM_OK);
   trm_dataset *memory = made_of(&x.a);
+
+  /* What is known of both. */
   const trm_dataset_info *have = trm_dataset_get_info(memory), *want = trm_dataset_get_info(file);
   assert_int_equal(have->examples, want->examples);
   assert_int_equal(have->puzzles, want->puzzles);
   assert_int_equal(have->groups, want->groups);
   assert_true(have->mean_puzzle_examples == want->mean_puzzle_examples);
   assert_int_equal(have->puzzle.kind, TRM_PUZZLE_SUDOKU); /* known by the examples */
+
+  /* The same puzzles by their fingerprint, and each example. */
   assert_int_equal(trm_dataset_fingerprint(memory, &left, NULL), TRM_OK);
   assert_int_equal(trm_dataset_fingerprint(file, &right, NULL), TRM_OK);
   assert_true(left == right);
@@ -67,6 +72,7 @@ static void arrays_are_as_a_folder(void **state) {
 
 /* Without indices every example is a puzzle, and every puzzle a group; without ids all are 0. */
 static void what_is_not_said_is_single(void **state) {
+  /* Only inputs and labels. */
   (void)state;
   arrays x;
   int32_t id;
@@ -75,6 +81,8 @@ static void what_is_not_said_is_single(void **state) {
   x.a.puzzle_identifiers = NULL;
   x.a.num_puzzle_identifiers = 0;
   x.a.puzzles = x.a.groups = 0;
+
+  /* Every example stands for itself, with id 0. */
   trm_dataset *d = made_of(&x.a);
   const trm_dataset_info *info = trm_dataset_get_info(d);
   assert_int_equal(info->puzzles, FOLDER_ROWS);
@@ -83,7 +91,9 @@ static void what_is_not_said_is_single(void **state) {
   trm_dataset_example(d, FOLDER_ROWS - 1, NULL, NULL, &id);
   assert_int_equal(id, 0);
   trm_dataset_free(d);
-  fill(&x); /* ids are counted, and an ignored label is no class */
+
+  /* Ids without a count are counted, and an ignored label is no class. */
+  fill(&x);
   x.a.num_puzzle_identifiers = 0;
   x.f.labels[7] = TRM_IGNORE_LABEL;
   d = made_of(&x.a);
@@ -129,6 +139,7 @@ static void many_ids_are_said_or_have_puzzles(void **state) {
 }
 
 static void wrong_arrays_are_refused(void **state) {
+  /* One change of good arrays each, and the words that tell it. */
   (void)state;
   arrays x;
 #define WRONG(change, status, words) \
@@ -137,11 +148,15 @@ static void wrong_arrays_are_refused(void **state) {
     change;                          \
     refuses(&x.a, status, words);    \
   } while (0)
+
+  /* Values: the array, the row and the column are named. */
   WRONG(x.f.inputs[17] = FOLDER_VOCAB, TRM_E_RANGE, "inputs row 1 column 1: token 6");
   WRONG(x.f.labels[33] = -1, TRM_E_RANGE, "labels row 2 column 1: label -1");
   WRONG(x.f.ids[4] = 3, TRM_E_RANGE, "puzzle_identifiers row 4: id 3");
   WRONG(x.puzzle_indices[6] = 11, TRM_E_RANGE, "puzzle_indices row 6: the last entry is 11");
   WRONG(x.group_indices[2] = 0, TRM_E_RANGE, "group_indices row 2: 0, want 1 to 6");
+
+  /* Counts and sizes. */
   WRONG((x.a.num_puzzle_identifiers = 0, x.f.ids[4] = 1 << 16), TRM_E_RANGE,
         "the largest id is 65536, but there are 6 puzzles");
   WRONG(x.a.vocab_size = 0, TRM_E_ARGUMENT, "vocab_size = 0");
@@ -149,6 +164,8 @@ static void wrong_arrays_are_refused(void **state) {
   WRONG(x.a.examples = 0, TRM_E_ARGUMENT, "examples = 0");
   WRONG(x.a.groups = -1, TRM_E_ARGUMENT, "groups = -1");
   WRONG(x.a.puzzles = (int64_t)1 << 40, TRM_E_ARGUMENT, "2^31 - 1");
+
+  /* What is missing, or does not fit the shape. */
   WRONG(x.a.labels = NULL, TRM_E_ARGUMENT, "with inputs and labels");
   WRONG((x.a.puzzle = (trm_puzzle){.kind = TRM_PUZZLE_MAZE, .rows = 5, .cols = 5}), TRM_E_CONFIG,
         "puzzle");
@@ -158,6 +175,7 @@ static void wrong_arrays_are_refused(void **state) {
 /* --- models --- */
 
 static void a_model_is_what_its_file_is(void **state) {
+  /* A model as one file, read into memory at an odd address. */
   scratch *s = *state;
   const trm_model_config c = small_config(TRM_ARCH_HRM, 5);
   trm_model *m = small_model(&c, 4), *copy;
@@ -168,23 +186,40 @@ static void a_model_is_what_its_file_is(void **state) {
   unsigned char *file = read_bytes(path, &n), *odd = malloc(n + 1);
   assert_non_null(odd);
   memcpy(odd + 1, file, n);
+
+  /* Loaded from there, the caller may use the memory again. */
   assert_int_equal(trm_model_load_memory(odd + 1, n, "a name", &copy, &err), TRM_OK);
   memset(odd, 0xff, n + 1); /* it is not needed any more */
   assert_int_equal(trm_model_get_config(copy)->arch, TRM_ARCH_HRM);
+
+  /* The weights are those of the model. */
   for (int i = 0; i < trm_model_tensor_count(m); i++) {
     const trm_tensor want = trm_model_tensor_at(m, i), have = trm_model_tensor_at(copy, i);
     assert_string_equal(have.name, want.name);
     assert_memory_equal(have.data, want.data, (size_t)want.count * sizeof *want.data);
   }
   trm_model_free(copy);
-  for (size_t cut = 0; cut < n; cut += 1 + n / 97) { /* whatever is missing */
-    memcpy(odd, file, cut);
-    assert_int_equal(trm_model_load_memory(odd, cut, "a name", &copy, &err), TRM_E_FORMAT);
+  free(file);
+  free(odd);
+  trm_model_free(m);
+}
+
+/* Whatever is missing at the end is noticed, under the name that the caller gave. */
+static void a_cut_model_is_refused(void **state) {
+  scratch *s = *state;
+  const trm_model_config c = small_config(TRM_ARCH_HRM, 5);
+  trm_model *m = small_model(&c, 4), *copy;
+  trm_error err;
+  size_t n;
+  const char *path = scratch_path(s, "m.safetensors");
+  assert_int_equal(trm_model_export(m, path, TRM_FILE_SAFETENSORS, TRM_FLOAT32, NULL), TRM_OK);
+  unsigned char *file = read_bytes(path, &n);
+  for (size_t cut = 0; cut < n; cut += 1 + n / 97) {
+    assert_int_equal(trm_model_load_memory(file, cut, "a name", &copy, &err), TRM_E_FORMAT);
     assert_true(speaks_of(&err, "a name"));
     assert_null(copy);
   }
   free(file);
-  free(odd);
   trm_model_free(m);
 }
 

@@ -15,18 +15,6 @@ static trm_model *make_model(const trm_model_config *c, uint64_t seed) {
   return m;
 }
 
-static bool same_tensors(const trm_model *a, const trm_model *b) {
-  if (trm_model_tensor_count(a) != trm_model_tensor_count(b)) return false;
-  for (int i = 0; i < trm_model_tensor_count(a); i++) {
-    trm_tensor s = trm_model_tensor_at(a, i), t = trm_model_tensor_at(b, i);
-    if (strcmp(s.name, t.name) || s.kind != t.kind || s.count != t.count || s.ndim != t.ndim ||
-        memcmp(s.shape, t.shape, sizeof s.shape) ||
-        memcmp(s.data, t.data, (size_t)s.count * sizeof *s.data))
-      return false;
-  }
-  return true;
-}
-
 /* --- initial weights --- */
 
 /* Standard deviation that the reference gives a tensor; 0: all `*constant`. */
@@ -54,6 +42,7 @@ static void check_distribution(const trm_tensor *t, double std) {
 }
 
 static void initial_weights_are_the_references(void **state) {
+  /* Every architecture, with attention and positions, and with the mixer and learned ones. */
   (void)state;
   for (int k = 0; k < 2 * N_ARCHS; k++) {
     trm_model_config c = small_config(archs[k / 2], 40);
@@ -63,6 +52,9 @@ static void initial_weights_are_the_references(void **state) {
     c.pos_encodings = k % 2 ? TRM_POS_LEARNED : TRM_POS_ROPE;
     trm_model *m = make_model(&c, 7);
     assert_true(trm_model_tensor_count(m) > 8);
+
+    /* Each tensor is drawn with the reference's deviation, or is its constant, and is found by its
+     * name. */
     for (int i = 0; i < trm_model_tensor_count(m); i++) {
       trm_tensor t = trm_model_tensor_at(m, i);
       float constant;
@@ -71,6 +63,8 @@ static void initial_weights_are_the_references(void **state) {
       for (int64_t j = 0; std == 0 && j < t.count; j++) assert_true(t.data[j] == constant);
       assert_ptr_equal(trm_model_tensor_named(m, t.name).data, t.data);
     }
+
+    /* Others are not. */
     assert_null(trm_model_tensor_named(m, "no_such.weight").data);
     trm_model_free(m);
   }
@@ -120,6 +114,7 @@ static trm_model_cost cost_of(trm_arch arch, int seq_len, int vocab, bool mixer)
 }
 
 static void sizes_are_those_of_the_paper(void **state) {
+  /* The mixer of Sudoku-Extreme: about 5 M parameters, T (n + 1) times two layers deep. */
   (void)state;
   trm_model_cost c = cost_of(TRM_ARCH_TRM, 81, 11, true);
   assert_int_equal(c.n_params, 5028866);
@@ -128,23 +123,33 @@ static void sizes_are_those_of_the_paper(void **state) {
   assert_int_equal(c.depth, 42); /* T (n + 1) layers */
   assert_int_equal(c.n_updates, 21);
   assert_int_equal(c.n_updates_with_grad, 7);
+
+  /* With attention about 7 M. */
   c = cost_of(TRM_ARCH_TRM, 81, 11, false);
   assert_int_equal(c.n_params, 6828034);
   assert_int_equal(c.depth, 42);
+
+  /* The mixer of Maze-Hard is about 18.8 M, most of it the length. */
   c = cost_of(TRM_ARCH_TRM, 900, 12, true);
   assert_true(c.n_params > 18750000 && c.n_params < 18900000); /* "about 18.8 M" */
   assert_int_equal(c.positions, 916);
+
+  /* HRM is 27.3 M, with one puzzle position and two nets. */
   c = cost_of(TRM_ARCH_HRM, 81, 11, false);
   assert_true(c.n_params > 27250000 && c.n_params < 27350000); /* "27.3 M" */
   assert_int_equal(c.positions, 82);
   assert_int_equal(c.depth, 24);
   assert_int_equal(c.n_updates, 6);
   assert_int_equal(c.n_updates_with_grad, 2);
+
+  /* The variants are as deep as TRM, with the gradient through the last cycle. */
   c = cost_of(TRM_ARCH_SINGLEZ, 81, 11, false);
   assert_int_equal(c.depth, 42);
   c = cost_of(TRM_ARCH_HIER6, 81, 11, false);
   assert_int_equal(c.depth, 42);
   assert_int_equal(c.n_updates_with_grad, 7);
+
+  /* Direct prediction is one step. */
   c = cost_of(TRM_ARCH_TRANSFORMER, 81, 11, false);
   assert_int_equal(c.depth, 8);
   assert_int_equal(c.n_updates, 1);
@@ -204,39 +209,35 @@ static void assert_same_config(const trm_model_config *a, const trm_model_config
   SAME(forward_dtype);
 }
 
-static void assert_same_file(const char *dir_a, const char *dir_b, const char *name) {
-  char path[256];
-  size_t na, nb;
-  snprintf(path, sizeof path, "%s/%s", dir_a, name);
-  unsigned char *a = read_bytes(path, &na);
-  snprintf(path, sizeof path, "%s/%s", dir_b, name);
-  unsigned char *b = read_bytes(path, &nb);
-  assert_int_equal(na, nb);
-  assert_memory_equal(a, b, na);
-  free(a);
-  free(b);
-}
-
 static void folders_come_back_as_they_went(void **state) {
+  /* Two folders, of which the first lies in one that is not there yet. */
   scratch *s = *state;
   char first[160], second[160];
   snprintf(first, sizeof first, "%s/deep/first", s->dir);
   snprintf(second, sizeof second, "%s/second", s->dir);
+
+  /* Every architecture, with common and with unusual values of its fields. */
   for (int k = 0; k < 2 * N_ARCHS; k++) {
     trm_model_config c = k % 2 ? unusual_config(archs[k / 2]) : small_config(archs[k / 2], 9);
     trm_model *m = small_model(&c, (uint64_t)k), *back;
+
+    /* Numbers that a careless text would lose. */
     trm_tensor t = trm_model_tensor_named(m, "lm_head.weight");
     t.data[0] = -0.0f;
     t.data[1] = 0x1p-149f; /* the least there is */
     t.data[2] = 0x1.fffffep127f;
     trm_error err;
+
+    /* The model that comes back is the same. */
     if (trm_model_save(m, first, &err) != TRM_OK) fail_msg("%s", err.msg);
     if (trm_model_load(first, &back, &err) != TRM_OK) fail_msg("%s", err.msg);
     assert_same_config(trm_model_get_config(m), trm_model_get_config(back));
     assert_true(same_tensors(m, back));
+
+    /* Written again, it is the same files. */
     if (trm_model_save(back, second, &err) != TRM_OK) fail_msg("%s", err.msg);
-    assert_same_file(first, second, "config.json");
-    assert_same_file(first, second, "model.safetensors");
+    same_in_folders(first, second, "config.json");
+    same_in_folders(first, second, "model.safetensors");
     trm_model_free(m);
     trm_model_free(back);
   }
@@ -267,14 +268,19 @@ static void another_format_is_kept(void **state) {
 /* --- copies --- */
 
 static void copied_weights_and_other_ids(void **state) {
+  /* A model, one of its shape, and one with more ids. */
   (void)state;
   trm_model_config c = small_config(TRM_ARCH_TRM, 9), more = c;
   more.num_puzzle_identifiers = 5;
   trm_model *from = small_model(&c, 1), *same = make_model(&c, 2), *to = make_model(&more, 3);
   bool reset = true;
+
+  /* Into the same shape everything is copied. */
   assert_int_equal(trm_model_copy_weights(same, from, &reset, NULL), TRM_OK);
   assert_false(reset);
   assert_true(same_tensors(from, same));
+
+  /* With other ids the weights are copied, and the new rows start from the mean of the old ones. */
   assert_int_equal(trm_model_copy_weights(to, from, &reset, NULL), TRM_OK);
   assert_true(reset);
   for (int i = 0; i < trm_model_tensor_count(to); i++) {
@@ -289,6 +295,8 @@ static void copied_weights_and_other_ids(void **state) {
       assert_true(fabs((double)b.data[j] - mean) < 1e-6);
     }
   }
+
+  /* The way back works as well, and nobody needs to ask for what was reset. */
   assert_int_equal(trm_model_copy_weights(from, to, NULL, NULL), TRM_OK);
   trm_model_free(from);
   trm_model_free(same);

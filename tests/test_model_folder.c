@@ -139,6 +139,7 @@ static void false_configurations_are_refused(void **state) {
 }
 
 static void what_is_no_configuration_is_refused(void **state) {
+  /* Texts that are no object, or that hold what no configuration may. */
   folders f = make_folders(*state);
   static const char *const texts[] = {"",
                                       "{",
@@ -151,10 +152,14 @@ static void what_is_no_configuration_is_refused(void **state) {
                                       "{\"version\": 99999999999999999999}",
                                       "{\"arch\": \"trm\", \"arch\": \"hrm\"}",
                                       "\xff\xfe{}"};
+
+  /* Each is refused by the name of the file. */
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
     write_bytes(f.bad_config, texts[i], strlen(texts[i]));
     refuses(&f, texts[i], TRM_E_FORMAT, "config.json");
   }
+
+  /* So is a file that is larger than any. */
   char *big = calloc(1, (1 << 20) + 1);
   assert_non_null(big);
   memset(big, ' ', 1 << 20);
@@ -166,12 +171,15 @@ static void what_is_no_configuration_is_refused(void **state) {
 /* A field that is not there would be guessed. Only what the first release did not write may be
  * absent. */
 static void absent_fields_are_refused(void **state) {
+  /* A good configuration. */
   folders f = make_folders(*state);
   static const char *const optional[] = {"forward_dtype", "puzzle"};
   trm__json *root;
   trm_error err;
   int refused = 0;
   assert_int_equal(trm__json_load(f.good_config, 1 << 20, &root, &err), TRM_OK);
+
+  /* Each of its fields is left out in turn. */
   for (size_t k = 0; k < trm__json_n_members(root); k++) {
     trm_model *m;
     const char *key = trm__json_key(root, k);
@@ -181,6 +189,8 @@ static void absent_fields_are_refused(void **state) {
       if (i != k) trm__json_put_value(&o, trm__json_key(root, i), trm__json_member(root, i));
     trm__json_close(&o);
     assert_int_equal(trm__json_save(f.bad_config, &o, NULL), TRM_OK);
+
+    /* Without it the model is refused, but for those that an older release did not write. */
     if (strcmp(key, optional[0]) && strcmp(key, optional[1])) {
       char quoted[80];
       snprintf(quoted, sizeof quoted, "\"%s\"", key);
@@ -191,6 +201,8 @@ static void absent_fields_are_refused(void **state) {
       trm_model_free(m);
     }
   }
+
+  /* A new field is one that may be absent, so this number stays. */
   assert_int_equal(refused, 23);
   trm__json_free(root);
 }
@@ -277,6 +289,7 @@ static void too_wide(weights *w) {
 }
 
 static void false_weights_are_refused(void **state) {
+  /* One fault of a tensor each: what is done to it, and what is said of it. */
   static const struct {
     const char *what;
     void (*spoil)(weights *);
@@ -295,6 +308,8 @@ static void false_weights_are_refused(void **state) {
       {"infinite", put_infinity, TRM_E_NUMERIC, "\"lm_head.weight\", element 111 is -inf"},
       {"wide", too_wide, TRM_E_NUMERIC, "\"lm_head.weight\", element 5 is inf"},
   };
+
+  /* The message names the tensor, and both shapes where they differ. */
   folders f = make_folders(*state);
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     weights w = open_weights(&f);
@@ -303,6 +318,8 @@ static void false_weights_are_refused(void **state) {
     refuses(&f, cases[i].what, cases[i].status, cases[i].word);
     close_weights(&w);
   }
+
+  /* A file that is cut, or empty. */
   size_t n;
   unsigned char *raw = read_bytes(f.good_weights, &n);
   write_bytes(f.bad_weights, raw, n - 1);
@@ -314,14 +331,19 @@ static void false_weights_are_refused(void **state) {
 
 /* Values that every float type holds, written in each. */
 static void other_float_types_are_converted(void **state) {
+  /* The head of the model in other types. */
   folders f = make_folders(*state);
   static const trm__dtype types[] = {TRM__F64, TRM__BF16, TRM__F16};
   for (int k = 0; k < 3; k++) {
     weights w = open_weights(&f);
     unsigned char raw[HEAD * sizeof(double)];
+
+    /* Values with five bits of fraction, which all of them hold. */
     for (int i = 0; i < HEAD; i++) {
       const float v = (float)(i % 32 - 16) / 16; /* five bits of fraction */
       const double d = (double)v;
+
+      /* The bits of each type, made here by hand. */
       uint32_t bits;
       memcpy(&bits, &v, sizeof bits);
       const uint16_t bf16 = (uint16_t)(bits >> 16);
@@ -331,6 +353,8 @@ static void other_float_types_are_converted(void **state) {
       size_t size = trm__dtype_size(types[k]);
       memcpy(raw + (size_t)i * size, forms[k], size);
     }
+
+    /* The model is read with the values that were written. */
     w.t[w.head].dtype = types[k];
     w.t[w.head].data = raw;
     write_weights(&f, &w);

@@ -91,6 +91,7 @@ static trm_status (*const jobs[])(things *, trm_error *) = {
     load_some, save_torch, load_torch, keep, solve, evaluate};
 
 static void every_refusal_is_reported(void **state) {
+  /* A model, its files in every form, one that keeps some ids, and data. */
   things t = {.s = *state, .config = small_config(TRM_ARCH_TRM, 6)};
   static const int32_t tokens[12] = {1, 2, 3, 4, 5, 6, 1, 1, 1, 1, 1, 1}, ids[2] = {0, 2};
   t.model = small_model(&t.config, 1);
@@ -106,26 +107,25 @@ static void every_refusal_is_reported(void **state) {
   trm_model_free(some);
   write_small_data(scratch_path(t.s, "data"), 2, 6, 7, 3, tokens, tokens, ids);
   t.data = open_small_data(t.s->path);
+
+  /* Each job with its first call refused, then its second, until none is. */
   for (size_t j = 0; j < sizeof jobs / sizeof jobs[0]; j++) {
     int n = 0;
-    for (;; n++) {
-      trm_error err = {0};
-      calls_left = n;
-      const trm_status st = jobs[j](&t, &err);
-      const int unused = calls_left;
-      calls_left = -1;
-      if (unused >= 0) { /* nothing was refused */
-        assert_int_equal(st, TRM_OK);
-        break;
-      }
+    trm_status st;
+    trm_error err;
+    for (; REFUSING(n, st, err, jobs[j](&t, &err)); n++) {
+      /* Each refusal is told, with a text. */
       if (st != TRM_E_MEMORY && st != TRM_E_SYSTEM)
         fail_msg("job %zu, call %d: status %d: %s", j, n, st, err.msg);
       assert_int_equal(err.code, st);
       assert_true(strlen(err.msg) > 10);
+
       /* Saving writes config.json last: what is there can be loaded or says that it is no model.
        */
       assert_false(jobs[j] == save && trm__path_exists(scratch_path(t.s, "saved/config.json")));
     }
+
+    /* Every job asks for something more than once. */
     assert_true(n > 2);
     assert_int_equal(trm__remove_tree(scratch_path(t.s, "saved"), NULL), TRM_OK);
   }

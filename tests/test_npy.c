@@ -19,6 +19,7 @@ static size_t make_npy(unsigned char *out, int version, const char *dict, const 
 
 static void every_type_reads_its_values(void **state) {
   scratch *s = *state;
+  /* Two numbers of 8 bytes, -2 and 2, read as each type in turn. */
   static const unsigned char eight[] = {0xFE, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
                                         2,    0,    0,    0,    0,    0,    0,    0};
   static const struct {
@@ -29,6 +30,8 @@ static void every_type_reads_its_values(void **state) {
       {TRM__NPY_U2, 0xFFFE}, {TRM__NPY_I2, -2},   {TRM__NPY_U4, 0xFFFFFFFE},
       {TRM__NPY_I4, -2},     {TRM__NPY_I8, -2},   {TRM__NPY_U8, INT64_MAX},
   };
+
+  /* Each version of the header. */
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     const size_t size = trm__npy_type_size(cases[i].type);
     const int64_t n = (int64_t)(sizeof eight / size);
@@ -39,6 +42,8 @@ static void every_type_reads_its_values(void **state) {
                trm__npy_type_name(cases[i].type));
       write_bytes(scratch_path(s, "t.npy"), file,
                   make_npy(file, version, dict, eight, sizeof eight));
+
+      /* What the header says is known, and integers are read as such and as doubles. */
       trm__npy a;
       trm_error err;
       assert_int_equal(trm__npy_open(s->path, &a, &err), TRM_OK);
@@ -97,6 +102,7 @@ static void every_form_reads_the_same(void **state) {
 
 static void signs_and_large_values(void **state) {
   scratch *s = *state;
+  /* Both signs at the ends of a byte, in types of either order of bytes. */
   static const int64_t shape[] = {2, 2};
   static const double values[] = {-100, -1, 127, -128};
   static const char *const descr[] = {">i8", ">i2", "<i1", ">f4", "<f2", ">f2"};
@@ -107,6 +113,8 @@ static void signs_and_large_values(void **state) {
     for (int i = 0; i < 4; i++) assert_int_equal(trm__npy_int(&a, i), (int64_t)values[i]);
     trm__npy_close(&a);
   }
+
+  /* Beyond 64 bits a value is held to the nearest that there is, and is found as no integer. */
   static const double large[] = {0x1p53, -0x1p62, 0x1p63, -0x1p70};
   npy_form_save(scratch_path(s, "s.npy"), (npy_form){">f8", true, 1}, 2, shape, large);
   assert_int_equal(trm__npy_open(s->path, &a, NULL), TRM_OK);
@@ -120,6 +128,7 @@ static void signs_and_large_values(void **state) {
 
 static void a_fraction_is_named_by_its_index(void **state) {
   scratch *s = *state;
+  /* One value of twelve is none, at a place that has one, two or three indices. */
   static const struct {
     double value;
     int ndim;
@@ -129,6 +138,8 @@ static void a_fraction_is_named_by_its_index(void **state) {
                {-0.25, 2, {3, 4}, "element [1, 3] is -0.25;"},
                {NAN, 2, {3, 4}, "element [1, 3] is nan"},
                {INFINITY, 3, {2, 3, 2}, "element [1, 0, 1] is inf;"}};
+
+  /* Every type of floating point, whatever the order of the file: the index is the array's. */
   for (size_t i = 0; i < 2; i++)
     for (int f = 0; f < NPY_FORMS; f++) {
       double values[12] = {0, 1, 2, 3, 4, 5, 6, cases[i].value};
@@ -142,7 +153,9 @@ static void a_fraction_is_named_by_its_index(void **state) {
       assert_int_equal(err.pos, 7);
       trm__npy_close(&a);
     }
-  for (size_t i = 2; i < 4; i++) { /* of float64 only: npy_forms.h makes no other halves */
+
+  /* Values that are no numbers, of float64 only: npy_forms.h makes no other halves. */
+  for (size_t i = 2; i < 4; i++) {
     double values[12] = {0, 1, 2, 3, 4, 5, 6, cases[i].value};
     trm__npy a;
     trm_error err;
@@ -224,6 +237,7 @@ static void rows_stream_into_a_file(void **state) {
 
 static void broken_headers_are_refused(void **state) {
   scratch *s = *state;
+  /* One mistake of the header each, and the word that tells it. */
   static const struct {
     const char *dict, *word;
   } cases[] = {
@@ -261,6 +275,8 @@ static void broken_headers_are_refused(void **state) {
       {"{'descr': '<i4', 'fortran_order': False, 'shape': (1,), ", "quoted"},
       {"", "'{'"},
   };
+
+  /* The message names the file, and the array is empty. */
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     unsigned char file[256];
     write_bytes(scratch_path(s, "bad.npy"), file, make_npy(file, 1, cases[i].dict, "\1\0\0\0", 4));
@@ -270,6 +286,8 @@ static void broken_headers_are_refused(void **state) {
     assert_true(speaks_of(&err, s->path) && speaks_of(&err, cases[i].word));
     assert_null(a.data);
   }
+
+  /* A file that is missing, and one of a version to come. */
   trm__npy a;
   trm_error err;
   assert_int_equal(trm__npy_open(scratch_path(s, "none.npy"), &a, &err), TRM_E_IO);
@@ -301,6 +319,7 @@ static void other_files_are_called_by_their_names(void **state) {
 
 static void any_damage_is_refused_or_harmless(void **state) {
   scratch *s = *state;
+  /* A good file of six numbers. */
   int16_t v[6] = {1, 2, 3, 4, 5, 6};
   const int64_t shape[] = {2, 3};
   assert_int_equal(trm__npy_save(scratch_path(s, "ok.npy"), TRM__NPY_I2, 2, shape, v, NULL),
@@ -310,6 +329,8 @@ static void any_damage_is_refused_or_harmless(void **state) {
   const char *path = scratch_path(s, "damaged.npy");
   trm__npy a;
   trm_error err;
+
+  /* Every cut is seen, and the message tells what is left of the file. */
   for (size_t cut = 0; cut < n; cut++) {
     write_bytes(path, good, cut);
     assert_int_equal(trm__npy_open(path, &a, &err), TRM_E_FORMAT);
@@ -317,6 +338,8 @@ static void any_damage_is_refused_or_harmless(void **state) {
                                                          : cut < 10 ? "not a .npy"
                                                                     : "truncated"));
   }
+
+  /* Up to three bytes are changed: the header is refused, or what it says can be read. */
   int refused = 0;
   for (uint32_t round = 0; round < 3000; round++) {
     trm__rng r = trm__rng_at(11, TRM__RNG_TEST, 0, round);
@@ -329,12 +352,16 @@ static void any_damage_is_refused_or_harmless(void **state) {
       refused++;
       continue;
     }
+
+    /* Reading all of it is what the sanitizers watch. */
     double sum = 0;
     for (int64_t i = 0; i < a.count; i++)
       sum += trm__npy_is_integer(&a) ? (double)trm__npy_int(&a, i) : trm__npy_double(&a, i);
     assert_true(sum == sum || !trm__npy_is_integer(&a));
     trm__npy_close(&a);
   }
+
+  /* Enough of the changes hit the header. */
   assert_true(refused > 1000);
   free(good);
   free(bad);
@@ -342,12 +369,15 @@ static void any_damage_is_refused_or_harmless(void **state) {
 
 static void the_shared_files_read(void **state) {
   (void)state;
+  /* Data of the reference, where they are beside the checkout. */
   trm__npy inputs, labels;
   trm_error err;
   if (!trm__path_is_dir(TRM_SHARED_DIR)) {
     print_message("skipped: no folder %s\n", TRM_SHARED_DIR);
     skip();
   }
+
+  /* Inputs and labels of Sudoku-Extreme have one row for each puzzle. */
   assert_int_equal(
       trm__npy_open(TRM_SHARED_DIR "/data/sudoku-extreme/train50k_inputs.npy", &inputs, &err),
       TRM_OK);
@@ -356,6 +386,8 @@ static void the_shared_files_read(void **state) {
       TRM_OK);
   assert_int_equal(inputs.shape[0], 50000);
   assert_int_equal(inputs.row_count, 81);
+
+  /* A token is 1 for an empty cell and digit + 1 else, and labels keep what is given. */
   for (int64_t i = 0; i < inputs.count; i++) {
     const int64_t in = trm__npy_int(&inputs, i), label = trm__npy_int(&labels, i);
     if (in < 1 || in > 10 || label < 2 || label > 10 || (in > 1 && in != label))
@@ -363,6 +395,8 @@ static void the_shared_files_read(void **state) {
   }
   trm__npy_close(&inputs);
   trm__npy_close(&labels);
+
+  /* Predictions in the format of the reference's evaluation are read, too. */
   assert_int_equal(trm__npy_open(TRM_SHARED_DIR "/golden/arc-vote/preds.npy", &inputs, &err),
                    TRM_OK);
   trm__npy_close(&inputs);

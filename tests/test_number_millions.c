@@ -10,6 +10,8 @@
 static void millions_come_back(void **state) {
   enum { MILLIONS = 1000000 };
   (void)state;
+
+  /* Any bits, and every other time up to 15 digits with any number of them behind the point. */
   trm__rng rng = trm__rng_at(2, TRM__RNG_TEST, 0, 0);
   for (int i = 0; i < 2 * MILLIONS; i++) {
     const uint64_t bits =
@@ -23,9 +25,13 @@ static void millions_come_back(void **state) {
       v = strtod(written, NULL);
     }
     if (!isfinite(v)) continue;
+
+    /* What is printed is read as the same number. */
     const size_t n = trm__number_print(v, text);
     const double again = trm__number_read(text, n);
     if (memcmp(&again, &v, sizeof v) != 0) fail_msg("%s: %a, want %a", text, again, v);
+
+    /* What people write comes back with as many digits as it had: none is added, none is lost. */
     if (i % 2 == 0) continue;
     int digits = 0;
     for (int64_t k = whole; k % 10 == 0 && k; k /= 10) digits--;

@@ -81,13 +81,16 @@ static double distance(const trm_model *m, const double *want) {
 }
 
 static void check_optimizer(trm_optimizer optimizer, int threads) {
+  /* A rule with a decay, and an epsilon that is large enough to be seen. */
   const trm_model_config mc = model_config(MIXER);
   trm_model *m = small_model(&mc, 5);
   trm_trainer_config c = small_training(8);
   c.optimizer = optimizer;
   c.threads = threads;
   c.weight_decay = 0.7;
-  c.adam_eps = 1e-4; /* large enough to be seen */
+  c.adam_eps = 1e-4;
+
+  /* The same in double: weights, average and two moments. */
   trm_model_cost cost;
   assert_int_equal(trm_model_cost_of(&mc, &cost, NULL), TRM_OK);
   const size_t n = (size_t)cost.n_params;
@@ -100,6 +103,8 @@ static void check_optimizer(trm_optimizer optimizer, int threads) {
     for (int64_t j = 0; w.kind == TRM_TENSOR_PARAM && j < w.count; j++, at++)
       o.p[at] = o.ema[at] = (double)w.data[j];
   }
+
+  /* Updates by both, from the gradients that the trainer made. */
   trm_trainer *t = small_trainer(m, &c);
   for (int u = 0; u < 8; u++) {
     const trm_metrics metrics = small_update(t);
@@ -110,7 +115,9 @@ static void check_optimizer(trm_optimizer optimizer, int threads) {
       fail_msg("%s by %d threads, update %d: weights off by %g, EMA by %g",
                trm_optimizer_name(optimizer), threads, u + 1, off, ema_off);
   }
-  assert_true(distance(m, o.p) > 5e-3); /* they did move */
+
+  /* They did move. */
+  assert_true(distance(m, o.p) > 5e-3);
   free(all);
   trm_trainer_free(t);
   trm_model_free(m);
@@ -136,6 +143,8 @@ static void lr_warms_up_and_follows_the_cosine(void **state) {
                                 0.1,
                                 0.1,
                                 0.1};
+
+  /* Both rates follow it. */
   const trm_model_config mc = model_config(MIXER);
   trm_model *m = small_model(&mc, 5);
   (void)state;
@@ -149,6 +158,8 @@ static void lr_warms_up_and_follows_the_cosine(void **state) {
     assert_true(fabs(metrics.puzzle_emb_lr - want[u] * c.puzzle_emb_lr) < 1e-12);
   }
   trm_trainer_free(t);
+
+  /* Without a warm-up and without a decay the rate is what is said from the first update. */
   c.lr_warmup_steps = c.total_steps = 0;
   c.lr_min_ratio = 1;
   t = small_trainer(m, &c);
@@ -181,12 +192,15 @@ static void ema_keeps_buffers_and_embeddings_current(void **state) {
 /* Ids 2, 0 (repeated) and 3; id 4 only in rows that are right and sure, so without any gradient; id
  * 1 not at all. */
 static void embedding_rows_follow_the_sign_of_their_sum(void **state) {
+  /* Rows of ids, and a model whose q is sure of itself. */
   enum { ROWS = 8, IDS = 5, E = 20 };
   static const int32_t ids[ROWS] = {2, 0, 2, 4, 2, 3, 0, 4};
   trm_model_config mc = model_config(ATTENTION);
   mc.num_puzzle_identifiers = IDS;
   trm_model *m = small_model(&mc, 5);
   set_q(m, 200, 0); /* sigmoid(200) is 1: no gradient where it is right, a large one elsewhere */
+
+  /* No warm-up and a decay that shows. */
   trm_trainer_config c = small_training(ROWS);
   c.lr_warmup_steps = 0;
   c.puzzle_emb_weight_decay = 0.5;
@@ -194,6 +208,8 @@ static void embedding_rows_follow_the_sign_of_their_sum(void **state) {
   const float *before = trm_model_tensor_named(m, "puzzle_emb.weights").data;
   const float *after = trm_model_tensor_named(trm_trainer_weights(t), "puzzle_emb.weights").data;
   const float *g = trm_trainer_puzzle_emb_gradient(t);
+
+  /* One update; the rows of id 4 have no labels. */
   static small_batch b;
   trm_metrics metrics;
   (void)state;
@@ -203,6 +219,8 @@ static void embedding_rows_follow_the_sign_of_their_sum(void **state) {
     b.labels[i] = ids[i / SMALL_LEN] == 4 ? TRM_IGNORE_LABEL : i % 7;
   const trm_batch fresh = {b.inputs, b.labels, b.ids};
   assert_int_equal(trm_trainer_step(t, &fresh, &metrics, NULL), TRM_OK);
+
+  /* For each id: sign of the sum over its rows, not sum of the signs; decay for used rows only. */
   int repeated_disagree = 0;
   for (int id = 0; id < IDS; id++)
     for (int j = 0; j < E; j++) {
@@ -216,11 +234,16 @@ static void embedding_rows_follow_the_sign_of_their_sum(void **state) {
       }
       const double want =
           w - (used ? metrics.puzzle_emb_lr * (0.5 * w + (sum > 0) - (sum < 0)) : 0);
+
+      /* Some sum is zero exactly where no row has a gradient, and what is not used stays as it
+       * is. */
       assert_true((sum == 0) == (id == 4 || id == 1));
       if (!used) assert_true(after[id * E + j] == before[id * E + j]);
       assert_true(fabs((double)after[id * E + j] - want) < 1e-6);
     }
-  assert_true(repeated_disagree > 3); /* otherwise the order of sign and sum would not show */
+
+  /* Otherwise the order of sign and sum would not show. */
+  assert_true(repeated_disagree > 3);
   trm_trainer_free(t);
   trm_model_free(m);
 }

@@ -41,11 +41,14 @@ static const char plain[] =
     "G\x3f\xe0\0\0\0\0\0\0N\x88tX\1\0\0\0b]u.";
 
 static void values_are_read(void **state) {
+  /* A dictionary of a tuple and a list. */
   (void)state;
   static const int64_t want[] = {1, -2, 70000, (int64_t)1 << 33, -1};
   trm__pickle *p = good(plain, sizeof plain - 1);
   value *root = trm__pickle_root(p), *key, *v;
   int32_t at = 0;
+
+  /* Its first member: integers of each length, a real, nothing and a truth. */
   assert_int_equal(root->kind, TRM__PICKLE_DICT);
   assert_true(trm__pickle_next(p, root, &at, &key, &v));
   assert_int_equal(key->kind, TRM__PICKLE_TEXT);
@@ -57,6 +60,8 @@ static void values_are_read(void **state) {
   assert_int_equal(trm__pickle_item(p, v, 6)->kind, TRM__PICKLE_NONE);
   assert_int_equal(trm__pickle_item(p, v, 7)->u.integer, 1);
   assert_null(trm__pickle_item(p, v, 8));
+
+  /* Its second one, and no third. */
   assert_true(trm__pickle_next(p, root, &at, &key, &v));
   assert_int_equal(v->kind, TRM__PICKLE_LIST);
   assert_false(trm__pickle_next(p, root, &at, &key, &v));
@@ -110,6 +115,7 @@ static void is_opaque(const char *bytes, size_t n, const char *name) {
 
 /* Whatever Python would make of it is one value without insides; only its name is known. */
 static void what_would_act_is_not_read(void **state) {
+  /* Calls, objects and states, as each protocol writes them. */
   (void)state;
   OPAQUE("\x80\2cos\nsystem\nX\2\0\0\0ls\x85R.", "an object (os.system)");
   OPAQUE("\x80\4\x8c\2os\x8c\6system\x93\x8c\2ls\x85R.", "an object (os.system)");
@@ -122,6 +128,8 @@ static void what_would_act_is_not_read(void **state) {
   OPAQUE("\x80\2ca\nb\n)\x81K\1b.", "an object (a.b)");
   OPAQUE("\x80\2ca\nb\n)RK\1aK\1K\2s(K\1K\2u(K\1K\2K\3e}b.", "an object (a.b)");
   OPAQUE("\x80\4ca\nb\n)}\x92.", "an object (a.b)");
+
+  /* Sets, bytes, and integers beyond 64 bits. */
   OPAQUE("\x80\4\x8f(K\1K\2\x90.", "an object");
   OPAQUE("\x80\4(K\1K\2\x91.", "an object");
   OPAQUE("\x80\3C\2\0\1.", "an object");
@@ -175,6 +183,7 @@ static void what_no_torch_file_has_is_refused_by_name(void **state) {
 }
 
 static void a_stack_out_of_order_is_refused(void **state) {
+  /* Values that are missing, left over, or marked wrongly. */
   (void)state;
   REFUSES(".", "too few values");
   REFUSES("\x80\2NN.", "1 values left over");
@@ -185,9 +194,13 @@ static void a_stack_out_of_order_is_refused(void **state) {
   REFUSES("\x80\2}(Nu.", "a key without a value");
   REFUSES("\x80\2(\x85.", "a mark inside a tuple");
   REFUSES("\x80\2\x87.", "too few values");
+
+  /* Places of the memo that hold nothing. */
   REFUSES("\x80\2h\0.", "memo place 0 holds nothing");
   REFUSES("\x80\2q\0.", "nothing to remember");
   REFUSES("\x80\2Nr\xff\xff\xff\xff.", "memo place 4294967295");
+
+  /* Pops of nothing, and texts that are longer than the file. */
   REFUSES(
       "\x80\2"
       "0.",
@@ -238,6 +251,7 @@ static void any_byte_changed(void **state) {
 
 /* Nesting is no recursion: a million lists in each other are read, and a stack of them refused. */
 static void deep_and_long(void **state) {
+  /* A stack of open lists is bounded. */
   (void)state;
   const size_t n = 1 << 20;
   char *text = malloc(2 * n + 16);
@@ -246,14 +260,20 @@ static void deep_and_long(void **state) {
   assert_non_null(text);
   memset(text, ']', n);
   refuses(text, n, "on the stack");
+
+  /* Tuples in tuples take no stack, and are freed without one. */
   text[0] = ')';
   memset(text + 1, '\x85', n);
   text[n + 1] = '.';
   assert_int_equal(read_pickle(text, n + 2, &p, &err), TRM_OK);
   trm__pickle_free(p);
+
+  /* Nor may marks grow without a bound. */
   memset(text, '(', n);
   refuses(text, n, "on the stack");
   free(text);
+
+  /* The text itself has one. */
   text = calloc(1, TRM__PICKLE_MAX_BYTES + 1);
   assert_non_null(text);
   trm__pickle *none;

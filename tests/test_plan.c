@@ -209,6 +209,7 @@ static void same_outcome(const bench *t, const outcome *a, const outcome *b, con
 }
 
 static bench *bench_open(const trm_model_config *c) {
+  /* A model with embeddings and a q head that are not all zero. */
   bench *t = trm__alloc(1, sizeof *t);
   trm__rng rng = probe_rng(21);
   trm_error err;
@@ -220,18 +221,26 @@ static bench *bench_open(const trm_model_config *c) {
   t->n_logits = (int64_t)m->S * m->V;
   probe_fill(t->model->puzzle_emb, t->l->n_puzzle_emb, 1, &rng);
   probe_fill(t->model->params + t->l->outer.q_weight, 2 * m->D, 1, &rng);
+
+  /* Its backend, and teams of each size. */
   assert_int_equal(
       trm__cpu_create(m, &t->l->outer, t->l->blocks, t->l->n_blocks, true, &t->be, &err), TRM_OK);
   for (int i = 0; i < TEAMS; i++)
     assert_int_equal(trm__pool_create(i + 1, &t->pool[i], &err), TRM_OK);
+
+  /* Random puzzles, of which some labels are ignored. */
   for (int i = 0; i < ROWS * m->S; i++) {
     t->inputs[i] = (int32_t)trm__rng_below(&rng, (uint32_t)m->V);
     t->labels[i] = (int32_t)trm__rng_below(&rng, (uint32_t)m->V) - 1;
   }
+
+  /* Rows of different ids, at different steps. */
   for (int r = 0; r < ROWS; r++) {
     t->puzzle[r] = t->model->puzzle_emb + (int64_t)r * m->E;
     t->steps[r] = r + 1;
   }
+
+  /* Latents that they start from. */
   for (int i = 0; i < t->l->plan->n_latents; i++)
     t->start[i] = probe_random(ROWS * t->latent, 1.7, &rng);
   return t;
@@ -363,9 +372,13 @@ static void check_walks(const trm_model_config *c, const char *what) {
 
 static void walks_agree_in_every_bit(void **state) {
   (void)state;
+
+  /* The instruction sets of this machine, which the environment forces one by one. */
   const trm__kernels *k[MAX_ISA];
   int isa = trm__kernels_runnable(k, MAX_ISA);
   char *before = getenv("TRM_ISA") ? strdup(getenv("TRM_ISA")) : NULL;
+
+  /* Every architecture, with and without the mixer, in both formats. */
   for (int i = 0; i < isa; i++) {
     assert_int_equal(setenv("TRM_ISA", k[i]->name, 1), 0);
     for (int arch = TRM_ARCH_TRM; arch <= TRM_ARCH_TRANSFORMER; arch++)
@@ -378,6 +391,8 @@ static void walks_agree_in_every_bit(void **state) {
         check_walks(&c, what);
       }
   }
+
+  /* What was forced before is forced again. */
   if (before)
     setenv("TRM_ISA", before, 1);
   else

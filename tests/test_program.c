@@ -5,31 +5,19 @@
 #include <sys/stat.h>
 
 #include "json_text.h"
-#include "launch.h"
+#include "tiny_runs.h"
 
-static char data_dir[160], model_dir[160];
-/* A model so small that an update takes about a millisecond. */
-static char data_setting[200], out_setting[200];
+#define TINY TINY_RUN("1000")
 
-#define TINY                                                                             \
-  "preset=sudoku4", data_setting, out_setting, "arch.hidden_size=32", "arch.H_cycles=2", \
-      "arch.L_cycles=2", "arch.halt_max_steps=3", "global_batch_size=16", "epochs=1000", \
-      "lr=1e-3", "threads=1"
-
+/* FILE of a run, with best and last as the steps that they name. */
 static const char *in_run(scratch *s, const char *run, const char *file) {
-  char name[96];
-  snprintf(name, sizeof name, "runs/Data4-trm/%s%s%s", run, *file ? "/" : "", file);
-  return through_pointer(scratch_path(s, name));
+  return through_pointer(run_path(s, run, file));
 }
 
 static void same_file(scratch *s, const char *a, const char *b, const char *file) {
-  size_t n_a, n_b;
-  unsigned char *x = read_bytes(in_run(s, a, file), &n_a);
-  unsigned char *y = read_bytes(in_run(s, b, file), &n_b);
-  assert_int_equal(n_a, n_b);
-  assert_memory_equal(x, y, n_a);
-  free(x);
-  free(y);
+  char first[400];
+  snprintf(first, sizeof first, "%s", in_run(s, a, file));
+  same_files(first, in_run(s, b, file));
 }
 
 static void same_run(scratch *s, const char *a, const char *b) {
@@ -61,6 +49,8 @@ static void check_log(scratch *s, const char *run, int64_t updates) {
 /* ---- tests ---- */
 
 static void test_help(void **state) {
+  /* The version has the kernels, the help the exit codes and variables, and every command its own
+   * help with an example. */
   scratch *s = *state;
   static const char *const commands[] = {"train", "eval", "solve", "info", "data", "arc", "bench"};
   want(RUN("--version"), 0);
@@ -77,17 +67,23 @@ static void test_help(void **state) {
     assert_string_equal(err_text, "");
     want(RUN("help"), 0);
   }
+
+  /* A group's help has its actions and not those of its neighbour. */
   want(RUN("data", "build", "--help"), 0);
   says(out_text, "a data set of ARC tasks");
   assert_null(strstr(out_text, "trm data gen"));
   want(RUN("help", "data", "gen", "maze"), 0);
   says(out_text, "Usage: trm data gen maze");
+
+  /* A group alone does nothing; slips are told what was meant, on stderr only. */
   want(RUN("data", "gen"), 2);
   want(RUN("trian"), 2);
   says(err_text, "did you mean 'train'?");
   assert_string_equal(out_text, "");
   want(RUN("train", "--dryrun"), 2);
   says(err_text, "did you mean --dry-run?");
+
+  /* Keys and presets are listed. */
   want(RUN("train", "--list-keys"), 0);
   says(out_text, "arch.halt_max_steps");
   want(RUN("train", "--list-presets"), 0);
@@ -110,6 +106,8 @@ static void test_unknown_kernels(void **state) {
 }
 
 static void test_refusals(void **state) {
+  /* What `trm train` refuses: data that are missing, keys and values that are wrong, sizes that
+   * leave nothing to do. */
   scratch *s = *state;
   want(RUN("train"), 2);
   says(err_text, "data_paths");
@@ -120,11 +118,15 @@ static void test_refusals(void **state) {
   says(err_text, "less than one update");
   want(RUN("train", TINY, "global_batch_size=200", "eval_interval=2", "--dry-run"), 2);
   says(err_text, "eval_interval");
+
+  /* Data and folders that are not there, or are no run. */
   want(RUN("train", "data_paths=[/nonexistent]"), 1);
   says(err_text, "/nonexistent");
   want(RUN("train", "--resume", data_dir), 1);
   says(err_text, "not a run folder");
   want(RUN("train", "--config", "/nonexistent.yaml"), 1);
+
+  /* Commands without what they work on. */
   want(RUN("eval"), 2);
   want(RUN("eval", "/nonexistent", data_dir), 1);
   want(RUN("solve"), 2);
@@ -201,6 +203,7 @@ static void test_resume_format(void **state) {
 
 /* A model in the other format than it was trained in: nearly the same, and yet not. */
 static void test_other_format(void **state) {
+  /* Scored and solved in both formats, of which one is the model's own. */
   scratch *s = *state;
   double loss[2], q[2];
   for (int i = 0; i < 2; i++) {
@@ -215,14 +218,20 @@ static void test_other_format(void **state) {
     q[i] = trm__json_number(trm__json_get(answer, "q"));
     trm__json_free(answer);
   }
+
+  /* Figures differ, for the computation does, and are close, for the model is the same. */
   assert_true(loss[0] != loss[1] && fabs(loss[0] - loss[1]) < 0.05 * loss[0]);
   assert_true(q[0] != q[1] && fabs(q[0] - q[1]) < 0.05);
+
+  /* Both spellings of a format are known, to training too. */
   want(RUN("eval", model_dir, data_dir, "--limit=1", "--json", "--dtype=f32"), 0);
   trm__json *report = printed_json();
   same_text(report, "forward_dtype", "float32");
   trm__json_free(report);
   want(RUN("train", TINY, "arch.forward_dtype=bf16", "--dry-run"), 0);
   says(out_text, "bfloat16");
+
+  /* Others are refused with those that there are. */
   want(RUN("train", TINY, "arch.forward_dtype=f16", "--dry-run"), 2);
   want(RUN("eval", model_dir, data_dir, "--dtype", "half"), 2);
   says(err_text, "want float32 or bfloat16");
@@ -279,6 +288,7 @@ static void test_refused_run(void **state) {
 
 /* Killed at moments that walk through the run, again and again, until it is done. */
 static void test_kill(void **state) {
+  /* A run that nothing disturbs, and one that is killed. */
   scratch *s = *state;
   char path[160];
   const launch plain = {0};
@@ -290,6 +300,8 @@ static void test_kill(void **state) {
                            "checkpoint_interval=2"),
                       &plain, -1);
   snprintf(path, sizeof path, "%s", in_run(s, "killed", ""));
+
+  /* At growing moments, so that it dies in its beginning, in writing and in evaluating. */
   int code = 1000, kills = 0;
   for (int i = 0; code != 0 && i < 60; i++) {
     nap(20 + 37 * i % 120 + 5 * i);
@@ -297,7 +309,9 @@ static void test_kill(void **state) {
     code = finish(s, child);
     kills += code == 1000 + SIGKILL;
     if (code == 0) break;
-    if (access(path, F_OK) != 0) { /* not even begun */
+
+    /* Killed before there is a folder, it begins anew; else it goes on. */
+    if (access(path, F_OK) != 0) {
       child = start(s,
                     ARGS("train", TINY, "run_name=killed", "max_updates=150", "eval_interval=5",
                          "checkpoint_interval=2"),
@@ -307,6 +321,8 @@ static void test_kill(void **state) {
     want(code, 1000 + SIGKILL);
     child = start(s, ARGS("train", "--resume", path), &plain, -1);
   }
+
+  /* The end is that of the undisturbed run, with a log of each update once. */
   want(code, 0);
   assert_true(kills > 0);
   same_run(s, "quiet", "killed");
@@ -413,6 +429,8 @@ static void test_no_name(void **state) {
 static void test_eval(void **state) {
   scratch *s = *state;
   char preds[200];
+
+  /* A run's best checkpoint is scored, and predictions are saved as NumPy has them. */
   want(RUN("eval", model_dir, data_dir, "--steps", "2"), 0);
   says(out_text, "exact");
   says(err_text, "best checkpoint");
@@ -430,6 +448,7 @@ static void test_eval(void **state) {
   assert_memory_equal(bytes, "\x93NUMPY\x01\x00\x76\x00", 10);
   says((char *)bytes + 10, "'shape': (5, 16)");
   free(bytes);
+
   /* A bar that every q is above, and one that none is. */
   want(RUN("eval", model_dir, data_dir, "--halt", "q=-1000", "--json"), 0);
   root = json_of(out_text);
@@ -442,6 +461,8 @@ static void test_eval(void **state) {
   want(RUN("eval", model_dir, data_dir, "--halt=q=1000"), 0);
   says(out_text, "at most 3 supervision steps");
   says(out_text, "3.00 on average");
+
+  /* What cannot be scored or saved is said before any work. */
   want(RUN("eval", model_dir, data_dir, "--halt", "q>1"), 2);
   says(err_text, "never, q or q=LOGIT");
   want(RUN("eval", model_dir, data_dir, "--split", "nope"), 1);
@@ -452,6 +473,8 @@ static void test_eval(void **state) {
 
 static void test_solve(void **state) {
   scratch *s = *state;
+
+  /* A line that is no puzzle, and inputs without one. */
   want(RUN_INPUT("# two\n1...\n", "solve", model_dir, "-"), 3);
   says(err_text, "stdin:2:");
   const char *const empty[] = {"", "\n  # none\n\n", "\xef\xbb\xbf", "\r\r"};
@@ -460,11 +483,15 @@ static void test_solve(void **state) {
     assert_string_equal(out_text, "");
     says(err_text, "stdin holds no puzzle");
   }
+
+  /* What is right is answered, what is not is named with its place. */
   want(RUN_INPUT("12343412........\r\n# again\n000000000000000z\n", "solve", model_dir, "-"), 3);
   says(out_text, "valid: ");
   says(err_text, "stdin:3:16: ");
   want(RUN_INPUT("11..............", "solve", model_dir, "-"), 3);
   says(err_text, "stands twice");
+
+  /* In JSON, step by step, and without codes for a terminal. */
   want(RUN("solve", model_dir, "--puzzle", "12343412........", "--json"), 0);
   trm__json *root = json_of(out_text);
   assert_non_null(root);
@@ -477,9 +504,12 @@ static void test_solve(void **state) {
   says(out_text, "step 3 of 3");
   says(out_text, "---");
   assert_null(strstr(out_text, "\033"));
+
   /* Hardly trained: somewhere among many blank grids an answer is wrong. */
   want(RUN("solve", model_dir, "--puzzle", "................", "--check", "--steps", "1"), 4);
   says(out_text, "valid: no");
+
+  /* Options that mean nothing, and a bar that every q is above. */
   want(RUN("solve", model_dir, "--show", "all"), 2);
   want(RUN("solve", model_dir, "--halt", "q="), 2);
   says(err_text, "never, q or q=LOGIT");
@@ -503,17 +533,22 @@ static void test_info(void **state) {
 
 /* The bar is for terminals only. */
 static void test_terminal(void **state) {
+  /* Without a terminal nothing is drawn over. */
   scratch *s = *state;
   int master, slave;
   struct winsize size = {24, 100, 0, 0};
   char text[4096] = "";
   want(RUN("train", TINY, "run_name=silent", "max_updates=3"), 0);
   assert_null(strchr(err_text, '\r'));
+
+  /* With one: */
   if (openpty(&master, &slave, NULL, NULL, &size) != 0) {
     print_message("no pseudo-terminal here\n");
     skip();
   }
   unlink(scratch_path(s, "err"));
+
+  /* the program writes its errors there. */
   pid_t child =
       start(s, ARGS("train", TINY, "run_name=shown", "max_updates=3"), &(launch){0}, slave);
   close(slave);
@@ -523,27 +558,15 @@ static void test_terminal(void **state) {
   text[used] = 0;
   want(finish(s, child), 0);
   close(master);
+
+  /* The bar has what is done, how long it takes, and how good it is. */
   says(text, "training ");
   says(text, "ETA");
   says(text, "exact");
 }
 
 static int set_up(void **state) {
-  if (scratch_open(state) != 0) return -1;
-  scratch *s = *state;
-  trm_build_report report;
-  trm_error err;
-  snprintf(data_dir, sizeof data_dir, "%s/data4", s->dir);
-  snprintf(data_setting, sizeof data_setting, "data_paths=[%s]", data_dir);
-  snprintf(out_setting, sizeof out_setting, "out=%s/runs", s->dir);
-  const trm_sudoku_gen_config config = {
-      .size = 4, .n_train = 64, .n_test = 16, .seed = 3, .threads = 1, .output_dir = data_dir};
-  if (trm_gen_sudoku(&config, &report, &err) != TRM_OK) {
-    print_message("%s\n", err.msg);
-    return -1;
-  }
-  snprintf(model_dir, sizeof model_dir, "%s", in_run(s, "model", ""));
-  return RUN("train", TINY, "run_name=model", "max_updates=2");
+  return open_runs(state, 64, 16, 3);
 }
 
 int main(void) {

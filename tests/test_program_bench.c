@@ -41,12 +41,15 @@ static void test_bench(void **state) {
 }
 
 static void test_bench_refusals(void **state) {
+  /* Commands and models that are misspelt. */
   scratch *s = *state;
   want(RUN("bench"), 2);
   want(RUN("bench", "trian"), 2);
   says(err_text, "did you mean 'train'?");
   want(RUN("bench", "train", "-m", "sudoku7"), 2);
   says(err_text, "did you mean 'sudoku");
+
+  /* Lists, numbers and formats that are none. */
   want(RUN("bench", "train", "-b", "0"), 2);
   says(err_text, "--batch: want whole numbers from 1");
   want(RUN("bench", "train", "--batches", "4"), 2);
@@ -58,10 +61,14 @@ static void test_bench_refusals(void **state) {
   says(err_text, "empty entry in '1,,2'");
   want(RUN("bench", "train", "-r", "0"), 2);
   want(RUN("bench", "train", "-o", "xml"), 2);
+
+  /* Keys that a bench does not know, or one of them does not take. */
   want(RUN("bench", "train", "hidden_size=3"), 2);
   says(err_text, "did you mean 'arch.hidden_size'?");
   want(RUN("bench", "growth", "-b", "1,2"), 2);
   want(RUN("bench", "gemm", "lr=1"), 2);
+
+  /* A bad model in a list is refused before anything is timed. */
   want(RUN("bench", "train", TINY_BENCH, "-m", "sudoku4,nope"), 2);
   says(err_text, "unknown model 'nope'");
   assert_string_equal(out_text, "");

@@ -118,6 +118,8 @@ static void keys_of_forks_are_passed_over_where_they_change_nothing(void **state
       {"urm.urm@URM", "  loops: 16\n", 3, "is the Universal Reasoning Model, whose layers"},
       {"trm_moe@TinyRecursiveReasoningModel_ACTV1", "", 3, "arch.name: want one of trm, hrm"},
   };
+
+  /* What they say is passed over, taken for ours, or refused by what it would change. */
   make_folder(s, "forks", m);
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     write_yaml(cases[i].name, "losses@ACTLossHead", true, cases[i].more);
@@ -128,6 +130,7 @@ static void keys_of_forks_are_passed_over_where_they_change_nothing(void **state
       says(out_text,
            strstr(cases[i].more, "eval: 2") ? "\"halt_max_steps\": 2" : "\"halt_max_steps\": 4");
   }
+
   /* A loss head has keys of its own; training would need them all. */
   write_text(yaml,
              "arch:\n  name: trm\n  loss: {name: losses@Mine, loss_type: stablemax_cross_entropy, "
@@ -248,6 +251,7 @@ static void safetensors_with_the_names_of_the_reference(void **state) {
 }
 
 static void several_files_with_an_index(void **state) {
+  /* A model in two files with an index. */
   scratch *s = *state;
   trm_model *m = make_model(TRM_ARCH_TRM, true);
   char dir[PATH], part[PATH], text[4000];
@@ -260,6 +264,8 @@ static void several_files_with_an_index(void **state) {
   const int half = l.n / 2;
   save_safetensors(place(s, part, "shards/model-00001-of-00002.safetensors"), &l, 0, half);
   save_safetensors(place(s, part, "shards/model-00002-of-00002.safetensors"), &l, half, l.n - half);
+
+  /* The index is right, then wrong in five ways. */
   for (int fault = 0; fault < 6; fault++) {
     size_t n = (size_t)snprintf(text, sizeof text, "{\"metadata\": {\"total_size\": 1},\n\"%s\": {",
                                 fault == 1 ? "weights" : "weight_map");
@@ -271,12 +277,16 @@ static void several_files_with_an_index(void **state) {
     snprintf(text + n, sizeof text - n, "%s}}",
              fault == 5 ? ", \"more\": \"model-00001-of-00002.safetensors\"" : "");
     write_text(file, text);
+
+    /* What is said of each. */
     static const char *const words[] = {NULL,
                                         "no index of weights: it has no \"weight_map\"",
                                         "is there, but by",
                                         "want the names of at most 1024 files beside it",
                                         "files of different models?",
                                         "but its files have"};
+
+    /* The right one is read by its own name and by its folder's. */
     if (!words[fault]) {
       converts_to(s, file, m);
       converts_to(s, dir, m);
@@ -285,6 +295,8 @@ static void several_files_with_an_index(void **state) {
       says(err_text, words[fault]);
     }
   }
+
+  /* A file that is missing is another error than a wrong index. */
   assert_int_equal(unlink(part), 0);
   write_text(file, text);
   want(RUN("info", file), 1);
@@ -343,6 +355,8 @@ static void a_broken_configuration_is_told(void **state) {
                 ": line 2, column 12: want a value, found the end"},
                {"", ": an empty file"}};
   static const char *const names[] = {"config.json", "config.json?download=true"};
+
+  /* A model, and a configuration beside it under both names that a download has. */
   trm_model *m = make_model(TRM_ARCH_TRM, true);
   char dir[PATH], config[PATH], name[60], told[2 * PATH];
   make_folder(s, "broken", m);
@@ -361,6 +375,7 @@ static void a_broken_configuration_is_told(void **state) {
     }
     assert_int_equal(unlink(config), 0);
   }
+
   /* Nor is a YAML file, which may be one of these, too. */
   write_text(yaml, cases[0].text);
   want(RUN("info", file), 3);
@@ -370,6 +385,7 @@ static void a_broken_configuration_is_told(void **state) {
 
 /* The lines that are said to be enough are. */
 static void the_printed_lines_are_enough(void **state) {
+  /* Architectures, and how many lines each needs. */
   scratch *s = *state;
   static const struct {
     trm_arch arch;
@@ -379,6 +395,8 @@ static void the_printed_lines_are_enough(void **state) {
   } cases[] = {{TRM_ARCH_TRM, true, "eight", 8},    {TRM_ARCH_TRM, false, "eight", 8},
                {TRM_ARCH_HRM, false, "seven", 7},   {TRM_ARCH_SINGLEZ, false, "eight", 8},
                {TRM_ARCH_HIER6, false, "eight", 8}, {TRM_ARCH_TRANSFORMER, false, "six", 6}};
+
+  /* A checkpoint alone: the message has lines to copy. */
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     char begin[PATH + 80], arch[80];
     trm_model *m = make_model(cases[i].arch, cases[i].mixer);
@@ -388,10 +406,14 @@ static void the_printed_lines_are_enough(void **state) {
     says(err_text, "no all_config.yaml beside it");
     snprintf(begin, sizeof begin, "these %s lines in %s are enough", cases[i].count, yaml);
     says(err_text, begin);
+
+    /* They are as many as it says. */
     const char *first = strstr(err_text, "\narch:\n") + 1, *end = strstr(first, "\ntrm: ") + 1;
     int lines = 0;
     for (const char *p = first; p < end; p++) lines += *p == '\n';
     assert_int_equal(lines, cases[i].lines);
+
+    /* Copied out of the message, they make the checkpoint one that is known. */
     write_bytes(yaml, first, (size_t)(end - first));
     want(RUN("info", file, "--json"), 0);
     snprintf(arch, sizeof arch, "\"arch\": \"%s\"", trm_arch_name(cases[i].arch));
@@ -413,6 +435,9 @@ static void the_printed_lines_say_the_puzzle_positions(void **state) {
                {100, 6, 16, 16, true, false},   {16, 6, 1, NONE, false, false},
                {SEQ, VOCAB, 5, 16, false, true}};
   make_data(s);
+
+  /* Each mixer or model of learned positions with puzzle positions, whose number the shapes tell or
+   * not. */
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     trm_model_config c = small_config(TRM_ARCH_TRM, cases[i].seq);
     char told[60];
@@ -424,6 +449,8 @@ static void the_printed_lines_say_the_puzzle_positions(void **state) {
     trm_model *m;
     trm_error err;
     if (trm_model_create(&c, 1, &m, &err) != TRM_OK) fail_msg("%s", err.msg);
+
+    /* Copied out of the message, the lines make a model of the same length. */
     make_folder(s, "lines", m);
     unlink(yaml);
     want(cases[i].with_data ? RUN("eval", file, data, "--threads", "1") : RUN("info", file), 1);
@@ -437,6 +464,7 @@ static void the_printed_lines_say_the_puzzle_positions(void **state) {
     says(out_text, told);
     trm_model_free(m);
   }
+
   /* Positions that there is no room for are called by their key. */
   write_text(yaml,
              "arch:\n  name: trm\n  H_cycles: 3\n  L_cycles: 6\n  halt_max_steps: 16\n"
@@ -464,6 +492,7 @@ static void puzzle_positions_may_not_show(void **state) {
 }
 
 static void what_is_no_model_is_named(void **state) {
+  /* What is often found under the name of a model. */
   scratch *s = *state;
   static const struct {
     const char *text, *told;
@@ -480,6 +509,8 @@ static void what_is_no_model_is_named(void **state) {
       {"\x93NUMPY\1", "an array of NumPy"},
       {"\x80\2]q.", "a pickle by itself, not a file of torch.save"},
       {"GGUF\3", "a GGUF file"}};
+
+  /* Under each name that a model has, with and without a configuration beside it. */
   static const char *const names[] = {"thing/step_3", "thing/model.safetensors", "thing/model.pt"};
   trm_model *m = make_model(TRM_ARCH_TRM, true);
   make_data(s);
@@ -488,6 +519,7 @@ static void what_is_no_model_is_named(void **state) {
   for (int configured = 0; configured < 2; configured++) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
       for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+        /* It is called by what it is, whoever reads it. */
         write_text(place(s, file, names[k]), cases[i].text);
         want(RUN("info", file), 3);
         says(err_text, cases[i].told);

@@ -21,6 +21,7 @@ static int64_t number(const trm__json *root, const char *split, const char *key)
 }
 
 static void test_info(void **state) {
+  /* Sudokus: what repeats within a split, and what both have in common, images included. */
   scratch *s = *state;
   want(RUN("data", "info", sudoku, "--json"), 0);
   trm__json *root = printed_json();
@@ -28,6 +29,8 @@ static void test_info(void **state) {
   assert_int_equal(number(root, NULL, "overlap"), 1);
   assert_int_equal(number(root, NULL, "overlap_images"), 2);
   trm__json_free(root);
+
+  /* ARC: ids are counted, and images of grids are not looked for. */
   want(RUN("data", "info", arc, "--json"), 0);
   root = printed_json();
   assert_int_equal(number(root, "train", "compared"), 3);
@@ -35,19 +38,29 @@ static void test_info(void **state) {
   assert_int_equal(number(root, NULL, "overlap"), 1);
   assert_null(trm__json_get(root, "overlap_images"));
   trm__json_free(root);
+
+  /* Sizes of grids, most frequent first. */
   want(RUN("data", "info", arc), 0);
   says(out_text, "ARC, grids up to 30x30");
   says(out_text, "2x2: 1, 2x3: 1");
+
+  /* A limit bounds what is compared, and that is said. */
   want(RUN("data", "info", maze, "--limit", "1"), 0);
   says(out_text, "maze 3x4");
   says(out_text, "# ' ' S G o");
   says(err_text, "at most 1 groups were compared");
+
+  /* A user's puzzles have their own symbols and sizes; without a test set nothing is compared. */
   want(RUN("data", "info", grid), 0);
   says(out_text, "grid up to 3x4, 4 symbols");
   says(out_text, "1x3: 1, 2x2: 1");
   assert_null(strstr(out_text, "training questions"));
+
+  /* `trm info` knows a data set, too. */
   want(RUN("info", maze), 0);
   says(out_text, "maze 3x4");
+
+  /* A folder that is not there, and none. */
   want(RUN("data", "info", "/nonexistent"), 1);
   want(RUN("data", "info"), 2);
 }
@@ -107,12 +120,15 @@ static void test_show_grids(void **state) {
 /* What a terminal of so many columns shows of an example. */
 static void on_terminal(scratch *s, const char *dir, unsigned short columns, char *text,
                         size_t size) {
+  /* A terminal of that width. */
   int master, slave;
   const struct winsize window = {24, columns, 0, 0};
   if (openpty(&master, &slave, NULL, NULL, &window) != 0) {
     print_message("no pseudo-terminal here\n");
     skip();
   }
+
+  /* The program writes to it, with colours. */
   pid_t child = fork();
   assert_true(child >= 0);
   if (child == 0) {
@@ -122,6 +138,8 @@ static void on_terminal(scratch *s, const char *dir, unsigned short columns, cha
     execl(TRM_PROGRAM, TRM_PROGRAM, "data", "show", dir, (char *)NULL);
     _exit(98);
   }
+
+  /* All that it wrote, until it ended. */
   close(slave);
   size_t used = 0;
   for (ssize_t n; used < size - 1; used += (size_t)n)
@@ -193,6 +211,8 @@ static void test_svg(void **state) {
 static void test_hostile_names(void **state) {
   scratch *s = *state;
   char dir[160], path[200];
+
+  /* A set of ARC with a name that a terminal would obey, in each way of showing it. */
   snprintf(dir, sizeof dir, "%s", scratch_path(s, "hostile"));
   write_arc_set(dir);
   write_beside(dir, "identifiers.json",
@@ -207,6 +227,7 @@ static void test_hostile_names(void **state) {
   says(out_text, clean);
   check_xml(out_text);
   assert_int_equal(access("-", F_OK), -1);
+
   /* A folder whose name is one. */
   char odd[200];
   snprintf(odd, sizeof odd, "%s",
@@ -223,12 +244,14 @@ static void test_hostile_names(void **state) {
                         "1m")),
        1);
   says(err_text, "/x?1m");
+
   /* A pipe that stands for the names is not waited for. */
   snprintf(path, sizeof path, "%s/identifiers.json", dir);
   assert_int_equal(remove(path), 0);
   assert_int_equal(mkfifo(path, 0600), 0);
   want(RUN("data", "show", dir, "--text"), 1);
   says(err_text, "identifiers.json: is a device or pipe");
+
   want(RUN("data", "show", dir, "--count", "0"), 2);
 }
 
@@ -263,10 +286,11 @@ static int set_up(void **state) {
   return 0;
 }
 
-/* What is missing after a signal is said. It waits for the reader of a pipe that is full. */
 /* As the published command has them, with commas, and one by one. */
 static void subsets_may_be_words(void **state) {
   scratch *s = *state;
+
+  /* Lists of pairs as files in two folders, of which each is a subset. */
   static const char list[] = "[[[[1]], [[2]]], [[[3]], [[4]]], [[[5]], [[6]]]]",
                     pink[] = "[[[[1]], [[2]]], [[[3]], [[10]]]]";
   char prefix[160], dir[3][160];
@@ -276,36 +300,37 @@ static void subsets_may_be_words(void **state) {
   assert_int_equal(trm__make_dirs(scratch_path(s, "raw/b"), NULL), TRM_OK);
   write_bytes(scratch_path(s, "raw/a/one.json"), list, sizeof list - 1);
   write_bytes(scratch_path(s, "raw/b/two.json"), list, sizeof list - 1);
+
+/* The same two subsets in three ways of naming them. */
 #define BUILD "data", "build", "arc", "--input-file-prefix", prefix, "--num-aug", "1"
   want(RUN(BUILD, "--subsets", "a", "b", "--test-set-name", "b", "--output-dir", dir[0]), 0);
   says(out_text, "1 task, 2 puzzles with their copies, 2 examples");
   says(out_text, "of which the last is the test pair: 2");
   want(RUN(BUILD, "--test-set-name", "b", "--output-dir", dir[1], "--subsets", "a,b"), 0);
   want(RUN(BUILD, "--subsets=a", "--subsets=b", "--test-set-name", "b", "--output-dir", dir[2]), 0);
-  for (int i = 0; i < 3; i++) {
-    char path[600];
-    size_t n, m;
-    snprintf(path, sizeof path, "%s/identifiers.json", dir[i]);
-    unsigned char *ids = read_bytes(path, &n);
-    snprintf(path, sizeof path, "%s/identifiers.json", dir[0]);
-    unsigned char *first = read_bytes(path, &m);
-    assert_int_equal(n, m);
-    assert_memory_equal(ids, first, n);
-    free(ids);
-    free(first);
-  }
+
+  /* Ids are the same in each. */
+  for (int i = 1; i < 3; i++) same_in_folders(dir[0], dir[i], "identifiers.json");
+
+  /* A name that comes twice, and one that is empty. */
   want(RUN(BUILD, "--subsets", "a", "a", "--output-dir", dir[0]), 2);
   says(err_text, "named twice");
   want(RUN(BUILD, "--subsets", "a,,b", "--output-dir", dir[0]), 2);
+
+  /* A task that is not valid is refused with the option that leaves it out. */
   write_bytes(scratch_path(s, "raw/b/pink.json"), pink, sizeof pink - 1);
   want(RUN(BUILD, "--subsets", "a", "b", "--output-dir", dir[0]), 3);
   says(err_text, "--skip-invalid leaves out such tasks");
+
+  /* Left out, it is named with what is wrong about it. */
   want(RUN(BUILD, "--subsets", "a", "b", "--skip-invalid", "--output-dir", dir[0]), 0);
   says(out_text, "not valid: 1 (pink)");
   says(err_text, "task pink: pair 2: \"output\": row 1, column 1");
 }
 
+/* What is missing after a signal is said. It waits for the reader of a pipe that is full. */
 static void an_interrupted_show_says_so(void **state) {
+  /* The smallest pipe there is, and a data set whose text is longer. */
   scratch *s = *state;
   char text[4096];
   int ends[2];
@@ -314,6 +339,8 @@ static void an_interrupted_show_says_so(void **state) {
   want(RUN("data", "gen", "sudoku", "--size", "4", "--train", "300", "--test", "0", "--output-dir",
            scratch_path(s, "many")),
        0);
+
+  /* The program writes into it. */
   const pid_t child = fork();
   assert_true(child >= 0);
   if (child == 0) {
@@ -325,8 +352,12 @@ static void an_interrupted_show_says_so(void **state) {
           "--count", "300", (char *)NULL);
     _exit(98);
   }
+
+  /* One byte is read: its handlers are set, and more waits to be read. */
   close(ends[1]);
-  assert_true(read(ends[0], text, 1) == 1); /* its handlers are set, and more waits to be read */
+  assert_true(read(ends[0], text, 1) == 1);
+
+  /* Stopped, it ends as one that was interrupted, though its reader goes on. */
   assert_int_equal(kill(child, SIGTERM), 0);
   while (read(ends[0], text, sizeof text) > 0) {
   }
@@ -337,6 +368,7 @@ static void an_interrupted_show_says_so(void **state) {
 
 /* Downloads that are no files of data: every reader calls them by their names. */
 static void other_files_are_called_by_their_names(void **state) {
+  /* What is often found under the name of a file of data. */
   scratch *s = *state;
   static const struct {
     const char *bytes, *told;
@@ -345,6 +377,8 @@ static void other_files_are_called_by_their_names(void **state) {
                {"\n<!DOCTYPE html>\n<html><head>", "a web page, not the file"},
                {"\xff\xd8\xff\xe0JFIF\n\n", "a picture (JPEG)"},
                {"%PDF-1.7\n1 0 obj\n", "a PDF document"}};
+
+  /* A file of each kind that is read, which will be replaced. */
   char csv[160], jsonl[160], npz[160], challenges[160], prefix[160], out[160], file[200];
   snprintf(csv, sizeof csv, "%s", scratch_path(s, "other.csv"));
   snprintf(jsonl, sizeof jsonl, "%s", scratch_path(s, "other.jsonl"));
@@ -354,6 +388,8 @@ static void other_files_are_called_by_their_names(void **state) {
   snprintf(out, sizeof out, "%s", scratch_path(s, "other_out"));
   snprintf(file, sizeof file, "%s/test/all__inputs.npy", sudoku); /* of the last test */
   const char *const paths[] = {csv, jsonl, npz, challenges, file};
+
+  /* Every command that reads one of them. */
   const char *const *const commands[] = {
       ARGS("data", "build", "sudoku", "--input", csv, "--output-dir", out),
       ARGS("data", "build", "maze", "--input", csv, "--output-dir", out),
@@ -365,6 +401,8 @@ static void other_files_are_called_by_their_names(void **state) {
       ARGS("sudoku", "solve", csv),
       ARGS("train", "--config", csv),
       ARGS("data", "info", sudoku)};
+
+  /* Each of them, whatever it wanted, calls the file by what it is. */
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     for (size_t k = 0; k < sizeof paths / sizeof *paths; k++)
       write_bytes(paths[k], cases[i].bytes, strlen(cases[i].bytes));

@@ -18,15 +18,6 @@ static const char *in(scratch *s, char *path, const char *name) {
   return path;
 }
 
-static void same_bytes(const char *a, const char *b) {
-  size_t n, m;
-  unsigned char *x = read_bytes(a, &n), *y = read_bytes(b, &m);
-  assert_int_equal(n, m);
-  assert_memory_equal(x, y, n);
-  free(x);
-  free(y);
-}
-
 static void same_bytes_as(const char *path, const unsigned char *want_bytes, size_t n) {
   size_t m;
   unsigned char *found = read_bytes(path, &m);
@@ -61,6 +52,8 @@ static void interrupted_evaluations_go_on(void **state) {
   in(s, q2, "q2.npy");
   in(s, st, "eval.state");
   snprintf(part, sizeof part, "%s.part", p2);
+
+  /* One that nobody stops. */
   want(RUN("eval", sudoku_model, sudoku_dir, "--steps", "400", "--json", "--save-preds", p1,
            "--save-q", q1),
        0);
@@ -68,8 +61,11 @@ static void interrupted_evaluations_go_on(void **state) {
   const char *const *args =
       ARGS("eval", sudoku_model, sudoku_dir, "--steps", "400", "--json", "--batch", "2",
            "--threads", "1", "--state", st, "--save-preds", p2, "--save-q", q2);
+
   /* A kill leaves the part, and perhaps no state: all begins anew. */
   want(stop_after(s, args, 50, SIGKILL), 1000 + SIGKILL);
+
+  /* Stopped again and again, a little later each time. */
   int code, tries = 0, stopped = 0;
   do {
     code = stop_after(s, args, 30 + 30 * tries, tries % 2 ? SIGTERM : SIGINT);
@@ -81,9 +77,11 @@ static void interrupted_evaluations_go_on(void **state) {
     stopped += code == 130;
   } while (code != 0);
   if (!stopped) print_message("too fast to be stopped\n");
+
+  /* Reports, predictions and halting values are the same, and the state is gone. */
   assert_string_equal(out_text, uninterrupted);
-  same_bytes(p1, p2);
-  same_bytes(q1, q2);
+  same_files(p1, p2);
+  same_files(q1, q2);
   assert_int_equal(access(st, F_OK), -1);
 }
 
@@ -95,19 +93,25 @@ static void what_does_not_go_on_is_refused(void **state) {
   snprintf(part, sizeof part, "%s.part", p);
   const char *const *args = ARGS("eval", sudoku_model, sudoku_dir, "--steps", "400", "--batch", "2",
                                  "--threads", "1", "--state", st);
+
+  /* A state without predictions. */
   int code, tries = 0;
   do {
     code = stop_after(s, args, 20 + 10 * tries, SIGINT);
     assert_in_range(++tries, 1, 100);
   } while (code != 130);
+
   /* Rows that were not saved would be missing. */
   want(RUN("eval", sudoku_model, sudoku_dir, "--steps", "400", "--state", st, "--save-preds", p),
        2);
   says(err_text, "remove the file");
   assert_int_equal(access(part, F_OK), -1);
+
+  /* Other steps, and what is no state. */
   want(RUN("eval", sudoku_model, sudoku_dir, "--steps", "7", "--state", st), 2);
   write_bytes(st, "nonsense", 8);
   want(RUN("eval", sudoku_model, sudoku_dir, "--state", st), 3);
+
   /* Without a state nothing stays behind. */
   tries = 0;
   do {
@@ -122,6 +126,8 @@ static void what_does_not_go_on_is_refused(void **state) {
 /* Nothing but the command that it belongs to touches what a stopped evaluation left. */
 static void parts_of_others_are_left_alone(void **state) {
   scratch *s = *state;
+
+  /* The state, the predictions, and the part of them that a stop leaves. */
   char st[160], st2[160], p[160], want_p[160], part[170], kept[160];
   in(s, st, "kept.state");
   in(s, st2, "kept2.state");
@@ -129,6 +135,8 @@ static void parts_of_others_are_left_alone(void **state) {
   in(s, want_p, "want.npy");
   in(s, kept, "kept.copy");
   snprintf(part, sizeof part, "%s.part", p);
+
+  /* An evaluation that is stopped somewhere in its middle. */
   const char *const *args = ARGS("eval", sudoku_model, sudoku_dir, "--steps", "400", "--batch", "2",
                                  "--threads", "1", "--state", st, "--save-preds", p);
   int code, tries = 0;
@@ -136,23 +144,30 @@ static void parts_of_others_are_left_alone(void **state) {
     code = stop_after(s, args, 20 + 10 * tries, SIGINT);
     assert_in_range(++tries, 1, 100);
   } while (code != 130);
+
+  /* What it left, as it was. */
   size_t n;
   unsigned char *bytes = read_bytes(part, &n);
   write_bytes(kept, bytes, n);
   free(bytes);
+
+/* Other evaluations with the same predictions are refused, and leave the part alone. */
 #define OTHER(...)                                                                \
   want(RUN("eval", sudoku_model, sudoku_dir, "--save-preds", p, __VA_ARGS__), 2); \
   says(err_text, "kept.npy.part: belongs to another evaluation");                 \
-  same_bytes(part, kept)
+  same_files(part, kept)
   OTHER("--steps", "400", "--state", st, "--limit", "10");
   OTHER("--steps", "400", "--state", st2);
   OTHER("--steps", "2");
   want(RUN("eval", sudoku_model, sudoku_dir, "--state", st, "--save-preds", p), 2);
-  same_bytes(part, kept);
+  same_files(part, kept);
+
+  /* The command that it belongs to goes on, and gives the predictions of one that was never
+   * stopped. */
   want(RUN("eval", sudoku_model, sudoku_dir, "--steps", "400", "--save-preds", want_p), 0);
   want(RUN("eval", sudoku_model, sudoku_dir, "--steps", "400", "--state", st, "--save-preds", p),
        0);
-  same_bytes(p, want_p);
+  same_files(p, want_p);
   assert_int_equal(access(part, F_OK), -1);
 }
 
@@ -199,7 +214,7 @@ static void parts_without_a_state_are_taken_over(void **state) {
     close(busy);
     want(RUN("eval", sudoku_model, sudoku_dir, "--steps", "400", "--state", st, "--save-preds", p),
          0);
-    same_bytes(p, want_p);
+    same_files(p, want_p);
     assert_int_equal(access(part, F_OK), -1);
     assert_int_equal(access(draft, F_OK), -1);
     assert_int_equal(remove(p), 0);
@@ -218,21 +233,28 @@ static void what_cannot_be_written_is_kept(void **state) {
            "'%s' eval '%s' '%s' --state '%s' --save-preds '%s' --save-q '%s' >/dev/full "
            "2>/dev/null",
            TRM_PROGRAM, sudoku_model, sudoku_dir, st, p, q);
+
+  /* A report that cannot be written loses nothing: state and predictions wait. */
   if (access("/dev/full", W_OK) != 0) skip();
   assert_int_not_equal(system(command), 0);
   assert_int_equal(access(st, F_OK), 0);
   assert_int_equal(access(part, F_OK), 0);
   assert_int_equal(access(p, F_OK), -1);
+
+  /* The same command ends it. */
   want(RUN("eval", sudoku_model, sudoku_dir, "--state", st, "--save-preds", p, "--save-q", q), 0);
   says(err_text, "going on after 48 of 48");
   assert_int_equal(access(st, F_OK), -1);
   assert_int_equal(access(part, F_OK), -1);
   assert_int_equal(access(p, F_OK), 0);
+
   /* Killed when one of two was in its place, and when none had lost its tag. */
   char placed[160];
   size_t n, m;
   assert_int_not_equal(system(command), 0);
   unsigned char *want_bytes = read_bytes(p, &n), *tagged;
+
+  /* The file that was in its place is a whole .npy with a tag behind it. */
   assert_int_equal(rename(part, p), 0);
   tagged = read_bytes(p, &m);
   assert_int_equal(m, n + 16);
@@ -241,12 +263,15 @@ static void what_cannot_be_written_is_kept(void **state) {
   assert_int_equal(trm__npy_open(placed, &a, NULL), TRM_OK);
   assert_memory_equal(a.map.data, want_bytes, n);
   trm__npy_close(&a);
+
+  /* The same command ends that, too. */
   want(RUN("eval", sudoku_model, sudoku_dir, "--state", st, "--save-preds", p, "--save-q", q), 0);
   says(err_text, "going on after 48 of 48");
   assert_int_equal(access(st, F_OK), -1);
   same_bytes_as(p, want_bytes, n);
   free(want_bytes);
   free(tagged);
+
   /* Seen before the work, not after it. */
   want(RUN("eval", arc_model, arc_dir, "--state", st, "--submission", "/nonexistent/a.json"), 1);
   assert_int_equal(access(st, F_OK), -1);
@@ -271,15 +296,21 @@ static void answers_are_checked_by_the_rules(void **state) {
 
 static void saved_predictions_vote_like_the_evaluation(void **state) {
   scratch *s = *state;
-  char p[160], q[160], a[160], b[160], pooled[400], both[400];
+
+  /* Predictions, halting values and submissions. */
+  char p[160], q[160], a[160], b[160];
   in(s, p, "arc_p.npy");
   in(s, q, "arc_q.npy");
   in(s, a, "a.json");
   in(s, b, "b.json");
+
+  /* The evaluation votes itself. */
   want(RUN("eval", arc_model, arc_dir, "--json", "--save-preds", p, "--save-q", q, "--submission",
            a),
        0);
   trm__json *root = json_of(out_text);
+
+  /* Its figures agree with each other, grids of different sizes or not. */
   const trm__json *arc = trm__json_get(root, "arc");
   const trm__json *interval = trm__json_get(root, "cell_interval"); /* grids of different sizes */
   const double cells = number(root, "cells_right") / number(root, "cells");
@@ -287,35 +318,61 @@ static void saved_predictions_vote_like_the_evaluation(void **state) {
   assert_true(trm__json_number(trm__json_item(interval, 0)) <= cells);
   assert_true(trm__json_number(trm__json_item(interval, 1)) >= cells);
   assert_true(number(arc, "tasks") == ARC_TASKS && number(arc, "predictions") == set.n);
+
+  /* Voting on what it saved gives the same votes and the same submission. */
   want(RUN("arc", "vote", "--data", arc_dir, "--preds", p, "--q", q, "--submission", b, "--json"),
        0);
   trm__json *again = json_of(out_text);
   assert_true(trm__json_same(arc, again));
-  same_bytes(a, b);
+  same_files(a, b);
   trm__json_free(again);
   trm__json_free(root);
+}
+
+static void the_number_of_votes_is_told(void **state) {
+  scratch *s = *state;
+  char text[400];
+
+  /* With a limit the score says of how many answers it is; without one it does not. */
   want(RUN("eval", arc_model, arc_dir, "--limit", "3"), 0);
   says(out_text, "pass@2 ");
   says(out_text, "test inputs have no prediction");
-  snprintf(both, sizeof both, "only 3 of %lld answers voted", (long long)set.n);
-  says(out_text, both);
+  snprintf(text, sizeof text, "only 3 of %lld answers voted", (long long)set.n);
+  says(out_text, text);
   want(RUN("eval", arc_model, arc_dir), 0);
   assert_null(strstr(out_text, "answers voted"));
+}
+
+/* Of the predictions that were saved above. */
+static void evaluations_are_pooled(void **state) {
+  scratch *s = *state;
+  char p[160], q[160], a[160], pooled[400], both[400];
+  in(s, p, "arc_p.npy");
+  in(s, q, "arc_q.npy");
+  in(s, a, "a.json");
+
+  /* Several evaluations vote together; each needs its halting values. */
   snprintf(pooled, sizeof pooled, "%s,%s", p, p);
   snprintf(both, sizeof both, "%s,%s", q, q);
   want(RUN("arc", "vote", "--data", arc_dir, "--preds", pooled, "--q", both), 0);
   says(out_text, "pass@1000 ");
   want(RUN("arc", "vote", "--data", arc_dir, "--preds", pooled, "--q", q), 2);
+
+  /* Names that are missing, files in each other's place, and data without tasks are refused. */
   want(RUN("arc", "vote", "--data", arc_dir, "--preds", "a.npy,", "--q", q), 2);
   want(RUN("arc", "vote", "--data", arc_dir, "--preds", q, "--q", p), 3);
   want(RUN("arc", "vote", "--data", sudoku_dir, "--preds", p, "--q", q), 1);
   says(err_text, "test_puzzles.json");
+
+  /* A submission comes of the test split of an ARC set only. */
   want(RUN("eval", sudoku_model, sudoku_dir, "--submission", a), 2);
   says(err_text, "not the test split of an ARC set");
 }
 
 static void submissions_are_scored(void **state) {
   scratch *s = *state;
+
+  /* Solutions of two tasks, and a submission that has half of one. */
   char right[160], a[160];
   in(s, right, "solutions.json");
   in(s, a, "best.json");
@@ -324,19 +381,27 @@ static void submissions_are_scored(void **state) {
       "{\"t\": [{\"attempt_1\": [[0]], \"attempt_2\": [[1]]}, {\"attempt_1\": [[1]]}]}";
   write_bytes(right, solutions, strlen(solutions));
   write_bytes(a, answers, strlen(answers));
+
+  /* The score is the mean over tasks, and what is missing is said. */
   want(RUN("arc", "score", a, right), 0);
   says(out_text, "25.00 %");
   says(out_text, "1 of 3 test inputs");
   says(out_text, "1 task is missing");
+
+  /* The same in JSON. */
   want(RUN("arc", "score", a, right, "--json"), 0);
   trm__json *root = json_of(out_text);
   assert_true(number(root, "score") == 0.25 && number(root, "missing") == 1);
   trm__json_free(root);
+
+  /* No submission, no solutions, an action that is misspelt, and none. */
   write_bytes(a, "{\"t\": 1}", 8);
   want(RUN("arc", "score", a, right), 3);
   want(RUN("arc", "score", a), 2);
   want(RUN("arc", "scroe"), 2);
   want(RUN("arc"), 2);
+
+  /* Each has a help with an example. */
   want(RUN("arc", "--help"), 0);
   want(RUN("arc", "vote", "--help"), 0);
   says(out_text, "xample");
@@ -369,15 +434,21 @@ static void untrained_tasks_are_told(void **state) {
 static void hidden_outputs_are_not_measured(void **state) {
   scratch *s = *state;
   char dir[160], data[200], out[200], path[240];
+
+  /* Outputs as they are published: one black cell. */
   arc_set hidden = set;
   for (int t = 0; t < ARC_TASKS; t++)
     for (int i = 0; i < arc_tests[t]; i++)
       hidden.output[t][i] = (trm__arc_grid){.rows = 1, .cols = 1};
   arc_write(&hidden, in(s, dir, "hidden"));
+
+  /* Scores that mean nothing are not printed. */
   want(RUN("eval", arc_model, dir), 0);
   says(out_text, "pass@K cannot be measured: the test outputs are hidden");
   assert_null(strstr(out_text, "pass@1 "));
   says(err_text, "what is equal to them says nothing");
+
+  /* In JSON they are null. */
   want(RUN("eval", arc_model, dir, "--json"), 0);
   trm__json *root = json_of(out_text);
   const trm__json *arc = trm__json_get(root, "arc");
@@ -385,6 +456,7 @@ static void hidden_outputs_are_not_measured(void **state) {
   assert_true(trm__json_is(trm__json_get(arc, "ARC/pass@1000"), TRM__JSON_NULL));
   assert_true(number(arc, "hidden") == number(arc, "test_inputs"));
   trm__json_free(root);
+
   /* So do the log of a training run and what it says. */
   snprintf(data, sizeof data, "data_paths=[%s]", dir);
   snprintf(out, sizeof out, "out=%s/runs", s->dir);
@@ -404,6 +476,8 @@ static void hidden_outputs_are_not_measured(void **state) {
 /* Evaluations of a training run vote, each for itself. */
 static void training_votes_when_asked(void **state) {
   scratch *s = *state;
+
+  /* The tasks of the tests as files of challenges. */
   static const char *const subsets[] = {"x"};
   char tasks[160], prefix[160], dir[160], data[200], out[200], log_path[200];
   in(s, tasks, "arc/test_puzzles.json");
@@ -414,6 +488,8 @@ static void training_votes_when_asked(void **state) {
   snprintf(log_path, sizeof log_path, "%s_x_challenges.json", prefix);
   write_bytes(log_path, text, n);
   free(text);
+
+  /* A set of them, with a copy of each. */
   const trm_arc_build_config build = {.input_prefix = prefix,
                                       .subsets = subsets,
                                       .n_subsets = 1,
@@ -423,18 +499,26 @@ static void training_votes_when_asked(void **state) {
                                       .seed = 1};
   trm_error err;
   if (trm_build_arc(&build, NULL, &err) != TRM_OK) fail_msg("%s", err.msg);
+
+  /* A run that evaluates by voting: all answers have voted. */
   snprintf(data, sizeof data, "data_paths=[%s]", dir);
   snprintf(out, sizeof out, "out=%s/runs", s->dir);
   want(RUN("train", TINY, data, "evaluators=[arc@ARC]", "run_name=votes"), 0);
   says(err_text, "ARC: pass@1 ");
   assert_null(strstr(err_text, "answers vote"));
+
+  /* With a limit it says how many. */
   want(RUN("train", TINY, data, "evaluators=[arc@ARC]", "eval_limit=1", "run_name=few"), 0);
   says(err_text, "only 1 of ");
+
+  /* The log has the scores. */
   snprintf(log_path, sizeof log_path, "%s/runs/mini/votes/log.jsonl", s->dir);
   text = read_bytes(log_path, &n);
   says((char *)text, "ARC/pass@2");
   says((char *)text, "ARC/pass@1000");
   free(text);
+
+  /* A set without tasks cannot vote. */
   snprintf(data, sizeof data, "data_paths=[%s]", sudoku_dir);
   want(RUN("train", TINY, data, "evaluators=[arc@ARC]", "run_name=none"), 2);
   says(err_text, "no ARC set");
@@ -442,12 +526,16 @@ static void training_votes_when_asked(void **state) {
 
 static int set_up(void **state) {
   if (scratch_open(state) != 0) return -1;
+
+  /* Where the sets and models of all tests are. */
   scratch *s = *state;
   trm_model_config c = small_config(TRM_ARCH_TRM, 16);
   in(s, sudoku_dir, "sudoku");
   in(s, sudoku_model, "sudoku_model");
   in(s, arc_dir, "arc");
   in(s, arc_model, "arc_model");
+
+  /* Sudokus of side 4, and a model for them. */
   const trm_sudoku_gen_config gen = {
       .size = 4, .n_train = 2, .n_test = 48, .seed = 3, .threads = 1, .output_dir = sudoku_dir};
   assert_int_equal(trm_gen_sudoku(&gen, NULL, NULL), TRM_OK);
@@ -456,6 +544,8 @@ static int set_up(void **state) {
   trm_model *m = small_model(&c, 1);
   assert_int_equal(trm_model_save(m, sudoku_model, NULL), TRM_OK);
   trm_model_free(m);
+
+  /* ARC tasks, and a model that takes few steps with them. */
   arc_make(&set, 11);
   arc_write(&set, arc_dir);
   c = small_config(TRM_ARCH_TRM, TRM__ARC_CELLS);
@@ -478,6 +568,8 @@ int main(void) {
       cmocka_unit_test(what_cannot_be_written_is_kept),
       cmocka_unit_test(answers_are_checked_by_the_rules),
       cmocka_unit_test(saved_predictions_vote_like_the_evaluation),
+      cmocka_unit_test(the_number_of_votes_is_told),
+      cmocka_unit_test(evaluations_are_pooled),
       cmocka_unit_test(submissions_are_scored),
       cmocka_unit_test(untrained_tasks_are_told),
       cmocka_unit_test(training_votes_when_asked),

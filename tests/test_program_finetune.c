@@ -34,6 +34,8 @@ static void a_new_task_is_answered(void **state) {
   snprintf(task, sizeof task, "%s/0f5a1c2e.json", s->dir);
   snprintf(out, sizeof out, "%s/tuned", s->dir);
   snprintf(submission, sizeof submission, "%s/submission.json", s->dir);
+
+  /* A model, and a task it has never seen. */
   save_model(&c, model);
   write_bytes(task, task_text, sizeof task_text - 1);
   want(RUN("finetune", model, "--task", task, "--steps", "5", "--copies", "2", "--batch", "4",
@@ -41,9 +43,12 @@ static void a_new_task_is_answered(void **state) {
        0);
   says(out_text, "task 0f5a1c2e, test input 1 of 2");
   says(out_text, "task 0f5a1c2e, test input 2 of 2");
+
+  /* The submission has both test inputs. */
   trm__json *root = json_of_file(submission);
   const trm__json *answers = trm__json_get(root, "0f5a1c2e");
   assert_int_equal(trm__json_n_items(answers), 2);
+
   /* The same again as JSON: the attempts are those of the submission; three copies have voted. */
   want(RUN("finetune", model, "--task", task, "--steps", "5", "--copies", "2", "--batch", "4",
            "--json"),
@@ -65,6 +70,7 @@ static void a_new_task_is_answered(void **state) {
     line = strchr(line, '\n') + 1;
   }
   trm__json_free(root);
+
   /* The model was kept, with the ids of the task and its copies. */
   want(RUN("info", out, "--json"), 0);
   says(out_text, "\"num_puzzle_identifiers\": 4");
@@ -86,15 +92,6 @@ static void set_out(scratch *s, tuning *t) {
   write_bytes(t->task, task_text, sizeof task_text - 1);
 }
 
-static void same_files(const char *a, const char *b) {
-  size_t n, m;
-  unsigned char *x = read_bytes(a, &n), *y = read_bytes(b, &m);
-  assert_int_equal(n, m);
-  assert_memory_equal(x, y, n);
-  free(x);
-  free(y);
-}
-
 static bool is_there(const char *path) {
   return access(path, F_OK) == 0;
 }
@@ -110,6 +107,7 @@ static void await(const char *path) {
 /* Stopped at growing moments until it is done: answers, model and submission of one that was not.
  */
 static void stopped_ones_go_on(void **state) {
+  /* Two models and two submissions. */
   scratch *s = *state;
   static char uninterrupted[TEXT];
   tuning t;
@@ -117,8 +115,12 @@ static void stopped_ones_go_on(void **state) {
   set_out(s, &t);
   snprintf(out1, sizeof out1, "%s/out1", s->dir);
   snprintf(out2, sizeof out2, "%s/out2", s->dir);
+
+  /* One that nobody stops. */
   want(RUN(TUNING, "--submission", t.plain, "--out", out1), 0);
   memcpy(uninterrupted, out_text, sizeof out_text);
+
+  /* One that is stopped by three signals in turn, each time a little later. */
   int code, stopped = 0, tries = 0;
   do {
     pid_t child =
@@ -128,31 +130,42 @@ static void stopped_ones_go_on(void **state) {
     kill(child, tries % 3 == 2 ? SIGKILL : tries % 3 ? SIGHUP : SIGTERM);
     code = finish(s, child);
     assert_in_range(++tries, 1, 300);
-    if (code > 1000) continue; /* killed, or before it could listen */
+
+    /* Killed, or stopped before it could listen, it says nothing; else it tells how to go on. */
+    if (code > 1000) continue;
     assert_true(code == 0 || code == 130);
     stopped += code == 130;
     if (code == 130) says(err_text, "the same command goes on from");
   } while (code != 0);
+
+  /* Some stops were heard, and the end is the same: text, submission and weights. */
   assert_true(stopped > 0);
   assert_string_equal(out_text, uninterrupted);
   same_files(t.plain, t.submission);
   snprintf(one, sizeof one, "%s/model.safetensors", out1);
   snprintf(two, sizeof two, "%s/model.safetensors", out2);
   same_files(one, two);
+
+  /* A state that is not needed any more is removed. */
   assert_false(is_there(t.state) || is_there(t.answers));
 }
 
 /* While it answers, a stop leaves the votes that are there, and the same command the rest. */
 static void a_stop_while_answering_keeps_the_votes(void **state) {
+  /* One step of training and long answers, so that it is answering when the state appears. */
   scratch *s = *state;
   tuning t;
   set_out(s, &t);
   const char *const *args =
       ARGS("finetune", t.model, "--task", t.task, "--steps", "1", "--copies", "5", "--answer-steps",
            "20", "--threads", "1", "--submission", t.submission, "--state", t.state);
+
+  /* The submission of one that nobody stops. */
   want(RUN("finetune", t.model, "--task", t.task, "--steps", "1", "--copies", "5", "--answer-steps",
            "20", "--threads", "1", "--submission", t.plain),
        0);
+
+  /* The stop leaves a submission, valid and incomplete. */
   pid_t child = start(s, args, &(launch){0}, -1);
   await(t.state);
   kill(child, SIGTERM);
@@ -162,6 +175,8 @@ static void a_stop_while_answering_keeps_the_votes(void **state) {
   assert_true(trm__json_is(root, TRM__JSON_OBJECT));
   trm__json_free(root);
   assert_true(is_there(t.state) && is_there(t.answers));
+
+  /* The same command completes it. */
   want(run_with(s, &(launch){0}, args), 0);
   same_files(t.plain, t.submission);
   assert_false(is_there(t.state) || is_there(t.answers));
@@ -174,6 +189,8 @@ static void a_stop_without_a_state_still_answers(void **state) {
   char out[160], model[200], text[4096] = "";
   int master, slave;
   struct winsize size = {24, 100, 0, 0};
+
+  /* On a terminal, a training that does not end by itself. */
   set_out(s, &t);
   snprintf(out, sizeof out, "%s/tuned", s->dir);
   snprintf(model, sizeof model, "%s/model.safetensors", out);
@@ -183,6 +200,7 @@ static void a_stop_without_a_state_still_answers(void **state) {
                            "2", "--submission", t.submission, "--out", out),
                       &(launch){0}, slave);
   close(slave);
+
   /* The bar shows the loss of an example: some 4 here, those of the batch are six times as much. */
   size_t used = 0;
   const char *loss = NULL;
@@ -193,6 +211,8 @@ static void a_stop_without_a_state_still_answers(void **state) {
   }
   if (!loss) fail_msg("no loss in: %s", text);
   assert_true(strtod(loss, NULL) > 0 && strtod(loss, NULL) < 8);
+
+  /* Stopped, it answers, and the submission and the model are there. */
   kill(child, SIGTERM);
   while (read(master, text, sizeof text) > 0) {
   }
@@ -237,17 +257,22 @@ static void set_out_many(scratch *s, tuning *t) {
 
 /* Two attempts to every test input of every task, in the order of the file. */
 static void check_complete(const char *submission) {
+  /* The tasks of the file, each with its number of test inputs. */
   static const struct {
     const char *id;
     size_t n;
   } want_tasks[] = {{"wide", 1},     {"e", 3}, {"pink", 2}, {"a", 1},
                     {"untested", 0}, {"b", 1}, {"c", 1},    {"d", 1}};
+
+  /* Every task is there, one that could not be read, too. */
   trm__json *root = json_of_file(submission);
   assert_int_equal(trm__json_n_members(root), 8);
   for (size_t i = 0; i < 8; i++) {
     const trm__json *inputs = trm__json_member(root, i);
     assert_string_equal(trm__json_key(root, i), want_tasks[i].id);
     assert_true(trm__json_is(inputs, TRM__JSON_ARRAY));
+
+    /* Two attempts for each input, and each is a grid. */
     assert_int_equal(trm__json_n_items(inputs), want_tasks[i].n);
     for (size_t k = 0; k < want_tasks[i].n; k++)
       for (int attempt = 1; attempt <= 2; attempt++) {
@@ -265,6 +290,8 @@ static void all_tasks_of_a_file_are_answered(void **state) {
   scratch *s = *state;
   tuning t;
   set_out_many(s, &t);
+
+  /* What could not be answered is told with the reason, and every task is in the submission. */
   want(RUN("finetune", t.model, "--task", t.task, "--steps", "3", "--copies", "2", "--submission",
            t.submission),
        0);
@@ -275,11 +302,14 @@ static void all_tasks_of_a_file_are_answered(void **state) {
   says(err_text, "test inputs without an answer: 3");
   says(out_text, "task wide, test input 1 of 1\nno answer");
   check_complete(t.submission);
+
+  /* An attempt that nothing was learned for is the input. */
   trm__json *root = json_of_file(t.submission);
   const trm__json *grid =
       trm__json_get(trm__json_item(trm__json_get(root, "wide"), 0), "attempt_2");
   assert_int_equal(trm__json_n_items(trm__json_item(grid, 0)), 7); /* the input */
   trm__json_free(root);
+
   /* Where none can be answered it is said why. */
   static const char wide_text[] =
       "{\"train\": [{\"input\": [[1]], \"output\": [[3]]}], \"test\": [{\"input\": [[1, 2, 3, 4, "
@@ -308,19 +338,26 @@ static void the_time_for_all_tasks_is_limited(void **state) {
   char file[180];
   set_out_many(s, &t);
   snprintf(file, sizeof file, "%s.time", t.state);
+
+/* The same command with much time and with little, stopped when its state is there. */
 #define TIMED(minutes)                                                                           \
   ARGS("finetune", t.model, "--task", t.task, "--copies", "5", "--threads", "1", "--submission", \
        t.submission, "--state", t.state, "--minutes", minutes)
   const char *const *whole = TIMED("100"), *const *args = TIMED("0.1");
   kill_when_there(s, whole, t.state);
+
+  /* The clock knows what was used. */
   trm__json *clock = json_of_file(file);
   assert_true(trm__json_number(trm__json_get(clock, "seconds")) > 0);
   assert_int_equal(trm__json_integer(trm__json_get(clock, "trained")), -1);
   trm__json_free(clock);
+
+  /* With little time it goes on and comes to an end. */
   want(run_with(s, &(launch){0}, args), 0);
   says(err_text, "going on after update");
   check_complete(t.submission);
   assert_false(is_there(t.state) || is_there(t.answers) || is_there(file));
+
   /* All time was used before: not even one update more, and no answer. */
   static const char used[] = "{\"seconds\": 1e6, \"row_step\": 0.001, \"trained\": -1}";
   kill_when_there(s, whole, t.state);
@@ -331,6 +368,7 @@ static void the_time_for_all_tasks_is_limited(void **state) {
   says(err_text, "test inputs without an answer: 10");
   check_complete(t.submission);
   assert_false(is_there(t.state) || is_there(t.answers) || is_there(file));
+
   /* The clock of a state that is gone says nothing; that of one that is there may be hurt. */
   write_bytes(file, used, sizeof used - 1);
   kill_when_there(s, whole, t.state);
@@ -372,6 +410,8 @@ static void what_cannot_be_learned_is_refused(void **state) {
   snprintf(model, sizeof model, "%s/model", s->dir);
   snprintf(plain, sizeof plain, "%s/plain", s->dir);
   snprintf(task, sizeof task, "%s/task.json", s->dir);
+
+  /* A model without puzzle embeddings has nothing to learn with its weights frozen. */
   save_model(&c, model);
   c.puzzle_emb_ndim = c.puzzle_emb_len = 0;
   trm_model *m;
@@ -382,6 +422,8 @@ static void what_cannot_be_learned_is_refused(void **state) {
   write_bytes(task, task_text, sizeof task_text - 1);
   want(RUN("finetune", plain, "--task", task, "--freeze-weights"), 2);
   says(err_text, "no puzzle embeddings");
+
+  /* No task, a task that is not there, and times that are none. */
   want(RUN("finetune", model), 2);
   want(RUN("finetune", model, "--task", "nowhere.json"), 1);
   static const char *const minutes[] = {"0", "-1", "nan", "inf", "1e300", "1e8"};
@@ -390,12 +432,15 @@ static void what_cannot_be_learned_is_refused(void **state) {
     says(err_text, "--minutes: want a number above 0, at most 10000000");
   }
   want(RUN("finetune", model, "--task", "nowhere.json", "--minutes", "1e7"), 1);
+
   /* Folders that hold anything else are left as they are, before any work. */
   want(RUN("finetune", model, "--task", task, "--steps", "100000000", "--out", s->dir), 1);
   says(err_text, "which no model folder does");
   want(RUN("convert", model, s->dir), 1);
   says(err_text, "which no model folder does");
   want(RUN("convert", model, plain), 0);
+
+  /* A task without a test, and one that is broken. */
   static const char no_test[] =
       "{\"train\": [{\"input\": [[1]], \"output\": [[2]]}], \"test\": []}";
   write_bytes(task, no_test, sizeof no_test - 1);

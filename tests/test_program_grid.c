@@ -24,6 +24,7 @@ static void convert(scratch *s) {
 }
 
 static void the_recipe_works(void **state) {
+  /* Places of what the recipe makes. */
   scratch *s = *state;
   char csv[160], dir[160], paths[200], out[200], model[200];
   snprintf(csv, sizeof csv, "%s", scratch_path(s, "nonograms.csv"));
@@ -31,6 +32,8 @@ static void the_recipe_works(void **state) {
   snprintf(paths, sizeof paths, "data_paths=[%s]", dir);
   snprintf(out, sizeof out, "out=%s/runs", s->dir);
   snprintf(model, sizeof model, "%s/runs/Nonogram7-trm/first", s->dir);
+
+  /* A data set of the converted puzzles, with rules and a symmetry. */
   convert(s);
   want(
       RUN("data", "build", "grid", "--input", csv, "--rules", "nonogram", "--symmetry", "transpose",
@@ -38,9 +41,13 @@ static void the_recipe_works(void **state) {
       0);
   says(out_text, "train: 3 puzzles");
   says(out_text, "test: 1 puzzle\n");
+
+  /* What was said of it is kept. */
   want(RUN("data", "info", dir), 0);
   says(out_text, "rules nonogram");
   says(out_text, "transpose");
+
+  /* A model of it is trained, scored and asked. */
   want(RUN("train", "preset=sudoku6", paths, out, "run_name=first", "threads=1",
            "arch.hidden_size=32", "arch.H_cycles=1", "arch.L_cycles=1", "arch.halt_max_steps=2",
            "global_batch_size=3", "epochs=2"),
@@ -52,6 +59,7 @@ static void the_recipe_works(void **state) {
 }
 
 static void mistakes_are_explained(void **state) {
+  /* The converted puzzles. */
   scratch *s = *state;
   char csv[160], dir[160], paths[200], out[200];
   snprintf(csv, sizeof csv, "%s", scratch_path(s, "nonograms.csv"));
@@ -59,6 +67,8 @@ static void mistakes_are_explained(void **state) {
   snprintf(paths, sizeof paths, "data_paths=[%s]", dir);
   snprintf(out, sizeof out, "out=%s/runs", s->dir);
   convert(s);
+
+  /* Options that are missing or are half given, and a file that is not there. */
   want(RUN("data", "build", "grid", "--output-dir", dir), 2);
   says(err_text, "--input is needed");
   want(RUN("data", "build", "grid", "--input", csv, "--output-dir", dir, "--canvas", "12"), 2);
@@ -68,8 +78,12 @@ static void mistakes_are_explained(void **state) {
   want(RUN("data", "build", "grid", "--input", csv, "--output-dir", dir, "--vocabulary", "no.txt"),
        1);
   says(err_text, "there is no file no.txt");
+
+  /* Rules that the puzzles break, with the line. */
   want(RUN("data", "build", "grid", "--input", csv, "--output-dir", dir, "--rules", "sudoku"), 3);
   says(err_text, "nonograms.csv line 2");
+
+  /* Without symmetries there are no images, and the remedy is told. */
   want(RUN("data", "build", "grid", "--input", csv, "--output-dir", dir), 0);
   want(RUN("train", "preset=sudoku6", paths, out, "global_batch_size=4", "--dry-run"), 2);
   says(err_text, "declare no symmetries");

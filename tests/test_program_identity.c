@@ -51,15 +51,21 @@ static void every_command_refuses_other_ids(void **state) {
   scratch *s = *state;
   char file[160], used[200], paths[500], tests[500];
   train_model(s);
+
+  /* Scoring. */
   want(RUN("eval", run_dir, data_dir, "--threads", "1"), 0);
   assert_null(strstr(err_text, "warning"));
   want(RUN("eval", run_dir, other_dir), 3);
   says(err_text, other_dir);
   says(err_text, "are not those that the model was trained with");
   says(err_text, "same subsets, order, seed and copies");
+
+  /* Solving. */
   want(RUN("solve", run_dir, "--data", data_dir), 0);
   want(RUN("solve", run_dir, "--data", other_dir), 3);
   says(err_text, "are not those that the model was trained with");
+
+  /* Converting, and what was converted; a torch file does not say what ids mean. */
   place(s, file, "some.safetensors");
   snprintf(used, sizeof used, "used:%s", other_dir);
   want(RUN("convert", run_dir, file, "--puzzle-emb", used), 3);
@@ -71,6 +77,7 @@ static void every_command_refuses_other_ids(void **state) {
   want(RUN("convert", run_dir, place(s, file, "torch.pt")), 0);
   says(err_text, "does not say what puzzle ids mean");
   want(RUN("eval", file, other_dir, "--threads", "1"), 0);
+
   /* What is made of it for a data set belongs to that. */
   char some[160];
   want(RUN("convert", file, place(s, some, "torch.safetensors"), "--puzzle-emb", used), 0);
@@ -78,6 +85,7 @@ static void every_command_refuses_other_ids(void **state) {
   want(RUN("eval", some, other_dir), 3);
   says(err_text, "are not those that the model was trained with");
   assert_int_equal(remove(file), 0);
+
   /* Found by the dry run, not by the first evaluation. */
   want(RUN("train", SETTINGS, list(paths, "data_paths", data_dir, NULL),
            list(tests, "data_paths_test", other_dir, NULL), "--dry-run"),
@@ -106,6 +114,8 @@ static void a_fingerprint_is_shown(void **state) {
 
 /* Without names numbers of ids are compared, and a difference is told. */
 static void numbers_that_differ_are_told(void **state) {
+  /* A model, data with more ids and no names, and the model as an older release wrote it, without a
+   * fingerprint. */
   scratch *s = *state;
   char smaller[160], old[160], config[200], text[4096];
   train_model(s);
@@ -119,11 +129,17 @@ static void numbers_that_differ_are_told(void **state) {
   snprintf(text, sizeof text, "%.*s\n}\n", (int)(at - whole), whole);
   write_bytes(config, text, strlen(text));
   free(whole);
+
+  /* Numbers that agree are not worth a word. */
   want(RUN("eval", old, other_dir, "--threads", "1"), 0);
   assert_null(strstr(err_text, "warning"));
+
+  /* More ids than the model knows are an error. */
   write_set(smaller, 4, NULL);
   want(RUN("eval", old, smaller), 3);
   says(err_text, "the data have 4 puzzle ids, the model only knows 3");
+
+  /* Fewer are told, for nothing says whether they mean the same. */
   char larger[160], paths[500];
   write_set(place(s, larger, "more"), 5, NULL);
   want(RUN("train", SETTINGS, list(paths, "data_paths", larger, NULL), "run_name=more"), 0);
@@ -151,6 +167,8 @@ static void several_folders(void **state) {
   scratch *s = *state;
   char paths[500], third[160], model[160];
   train_model(s);
+
+  /* A run of two sets is told that they share ids, and knows both. */
   want(RUN("train", SETTINGS, list(paths, "data_paths", data_dir, other_dir), "project_name=Two",
            "run_name=two"),
        0);
@@ -158,8 +176,12 @@ static void several_folders(void **state) {
   place(s, model, "runs/Two/two");
   want(RUN("eval", model, data_dir, "--threads", "1"), 0);
   want(RUN("eval", model, other_dir, "--threads", "1"), 0);
+
+  /* It does not know a third. */
   write_set(place(s, third, "third"), 3, "[\"<blank>\", \"cccc0003\", \"dddd0004\"]");
   want(RUN("eval", model, third), 3);
+
+  /* A model has room for so many lists of names. */
   char folders[2000] = "data_paths=[";
   for (int i = 0; i <= TRM_MODEL_ID_LISTS; i++) {
     char name[20], dir[160], names[80];
@@ -172,6 +194,7 @@ static void several_folders(void **state) {
   strcat(folders, "]");
   want(RUN("train", SETTINGS, folders, "--dry-run"), 2);
   says(err_text, "nth8 is the folder of number 9 whose puzzle ids have other names");
+
   /* A number of ids that no names account for is no reason to take gigabytes. */
   write_set(third, INT32_MAX, own_names);
   want(RUN("train", SETTINGS, list(paths, "data_paths", third, third), "--dry-run"), 3);

@@ -34,15 +34,19 @@ typedef struct leaves {
 
 /* Commands, and those that are groups by their actions, as their help has them. */
 static void find_leaves(scratch *s, leaves *l) {
+  /* The commands of the main help, up to its examples. */
   char line[200], word[64];
   char *help = text_of(s, "$TRM --help");
   const char *end = strstr(help, "\n\nExamples:");
   assert_non_null(end);
   for (const char *at = strstr(help, "Commands:"); (at = next_row(at, "", word)) && at < end;) {
+    /* Each one's own help. */
     snprintf(line, sizeof line, "$TRM help %s", word);
     char *own = text_of(s, line);
     int actions = 0;
     snprintf(line, sizeof line, "\n  trm %s ", word);
+
+    /* A group has a row for each action, of one word or of two. */
     for (const char *row = strstr(own, line); row && strstr(own, "ACTION"); actions++) {
       char verb[32], kind[32];
       assert_int_equal(sscanf(row + strlen(line), "%31s %31s", verb, kind), 2);
@@ -51,10 +55,14 @@ static void find_leaves(scratch *s, leaves *l) {
                single ? "" : kind);
       row = strstr(row + 1, line);
     }
+
+    /* What is no group is a leaf itself. */
     if (actions == 0) snprintf(l->words[l->n++], sizeof *l->words, "%s", word);
     free(own);
   }
   free(help);
+
+  /* There are enough to be all of them. */
   assert_true(l->n > 15 && l->n < LEAVES);
 }
 

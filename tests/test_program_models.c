@@ -145,6 +145,8 @@ static void test_list(void **state) {
 /* A card is any bytes, a model may be none. */
 static void test_strange_files(void **state) {
   scratch *s = *state;
+
+  /* Cards, and what is taken of their first line. */
   static const struct {
     const char *card, *about;
   } cards[] = {{"# odd: one line", "one line"},
@@ -153,6 +155,8 @@ static void test_strange_files(void **state) {
                {"", ""},
                {"# odd: ", ""},
                {"odd: no mark", ""}};
+
+  /* Whatever it is, the list has one line for the model, and no codes for a terminal. */
   put_model(s, "strange", "odd", 4);
   for (size_t i = 0; i < sizeof cards / sizeof *cards; i++) {
     char want[64];
@@ -161,6 +165,8 @@ static void test_strange_files(void **state) {
     says(shell(s, 0, "TRM_MODELS=strange $TRM models | grep -a odd"), want);
     is_silent_on(out, "\x1b");
   }
+
+  /* A long line is cut. */
   char *text = calloc(100001, 1);
   assert_non_null(text);
   memset(text, 'x', 100000);
@@ -168,6 +174,8 @@ static void test_strange_files(void **state) {
   put_text(s, "strange/odd.md", text);
   free(text);
   assert_true(strlen(shell(s, 0, "TRM_MODELS=strange $TRM models")) < 1000);
+
+  /* A file that is no model is told of beside the others, and cannot be used. */
   put_text(s, "strange/bad.safetensors", "no model");
   says(shell(s, 0, "TRM_MODELS=strange $TRM models"), "error: ");
   says(out, "Sudoku 4x4");
@@ -200,16 +208,21 @@ static void test_no_files(void **state) {
 
 /* What ships: small, of a known puzzle, and with a card that says all that one has to. */
 static void test_own_models(void **state) {
+  /* What a card must have. */
   scratch *s = *state;
   static const char *const parts[] = {"\n## Data",    "\n## Training", "\n## Scores",
                                       "\n## Licence", "trm data gen",  "trm train",
                                       "seed",         "trm convert",   " to "};
+
+  /* In a package the models may be left out. */
   trm__json *list = json_of(shell(s, 0, "$TRM models --json 2>/dev/null"));
   if (trm__json_n_items(list) == 0) {
     trm__json_free(list);
     print_message("skipped: no models in the source tree\n");
     skip();
   }
+
+  /* A model can be read, is small enough to ship, and says what it is for. */
   for (size_t i = 0; i < trm__json_n_items(list); i++) {
     const trm__json *m = trm__json_item(list, i);
     const char *path = trm__json_text(trm__json_get(m, "path"));
@@ -218,6 +231,8 @@ static void test_own_models(void **state) {
     assert_null(trm__json_get(m, "error"));
     assert_true(trm__json_integer(trm__json_get(m, "bytes")) < 3000000);
     assert_true(*trm__json_text(trm__json_get(m, "description")));
+
+    /* Its card is complete. */
     snprintf(card, sizeof card, "%.*s.md", (int)(strstr(path, ".safetensors") - path), path);
     char *text = (char *)read_bytes(card, &n);
     for (size_t k = 0; k < sizeof parts / sizeof *parts; k++) says(text, parts[k]);

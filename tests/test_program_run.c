@@ -74,6 +74,7 @@ static void is_whole(scratch *s, const char *name) {
 /* What copies make of a run, whether of this release, whose best and last are files, or of an older
  * one, whose best and last are links: the state is in the steps. */
 static void copies_go_on(void **state) {
+  /* Ways to copy a run, of which some leave its two names out, or make them say something else. */
   static const char *const makes[] = {
       "cp -r run copy",
       "cp -r run copy && rm copy/best copy/last",
@@ -90,11 +91,15 @@ static void copies_go_on(void **state) {
       "cp -r run copy && mkdir copy/best_models.tmp && touch copy/step_notes.tmp copy/last.old.tmp",
       "cp -al run copy",
   };
+
+  /* Each goes on to the end of the run, whole. */
   scratch *s = *state;
   for (size_t i = 0; i < sizeof makes / sizeof *makes; i++) {
     shell(s, makes[i]);
     want(resume(s, "copy"), 0);
     is_whole(s, "copy");
+
+    /* The names are written anew, drafts are gone, and what only looks like ours stays. */
     shell(s,
           "grep -qx step_9 copy/last && [ -f copy/best ] && [ ! -e copy/step_7.trm-partial ] && "
           "[ ! -e copy/best.tmp ]");
@@ -105,6 +110,8 @@ static void copies_go_on(void **state) {
     if (strstr(makes[i], "mine")) shell(s, "[ -f copy/last.set-aside/mine ]");
     shell(s, "rm -r copy");
   }
+
+  /* The run that was copied is as it was, and its log, which one copy shares, has not grown. */
   is_whole(s, "whole");
   shell(
       s,
@@ -270,12 +277,15 @@ static const char *const hostile[] = {
 };
 
 static void nothing_outside_a_run_changes(void **state) {
+  /* Files beside the run: what they hold, what they are and how many names they have. */
   scratch *s = *state;
   char line[1000];
   shell(s,
         "mkdir -p outside/d && echo keep > outside/f && cp -r run/step_5 outside/d/step && "
         "echo keep > outside/d/run.json && touch outside/d/model.safetensors && "
         "find outside -exec stat -c '%n %i %s %h' {} + | sort > before");
+
+  /* A copy, of which something is a link to them. */
   for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++) {
     shell(s, "rm -rf copy && cp -r run copy");
     snprintf(line, sizeof line,
@@ -283,11 +293,15 @@ static void nothing_outside_a_run_changes(void **state) {
              "sed \"s#\\\\bF\\\\b#$F#g; s#\\\\bD\\\\b#$D#g\")\"",
              hostile[i]);
     (void)answers(s, line);
+
+    /* It goes on or says why not; what it writes is its own. */
     shell(s, "find outside -exec stat -c '%n %i %s %h' {} + | sort > linked");
     const int code = resume(s, "copy");
     if (code != 0 && code != 1 && code != 3)
       fail_msg("%s: exit %d\n%s", hostile[i], code, err_text);
     if (code == 0) has_weights(s, "copy");
+
+    /* Nothing beside it has changed. */
     shell(s,
           "rm -r copy; find outside -exec stat -c '%n %i %s %h' {} + | sort > after; "
           "cut -d' ' -f1-3 before > a; cut -d' ' -f1-3 after > b; cmp a b && "

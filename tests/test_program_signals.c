@@ -4,49 +4,27 @@
 
 #include "io/npy.h"
 #include "json_text.h"
-#include "launch.h"
+#include "tiny_runs.h"
 
-static char data_dir[160], model_dir[160];
-static char data_setting[200], out_setting[200];
-
-/* An update takes about a millisecond. */
-#define TINY                                                                                \
-  "preset=sudoku4", data_setting, out_setting, "arch.hidden_size=32", "arch.H_cycles=2",    \
-      "arch.L_cycles=2", "arch.halt_max_steps=3", "global_batch_size=16", "epochs=1000000", \
-      "lr=1e-3", "threads=1"
-
-static const char *in_run(scratch *s, const char *run, const char *file) {
-  char name[96];
-  snprintf(name, sizeof name, "runs/Data4-trm/%s%s%s", run, *file ? "/" : "", file);
-  return scratch_path(s, name);
-}
+#define TINY TINY_RUN("1000000")
 
 static bool is_there(scratch *s, const char *name) {
   struct stat info;
   return lstat(scratch_path(s, name), &info) == 0;
 }
 
-static void same_files(const char *a, const char *b) {
-  size_t n_a, n_b;
-  unsigned char *x = read_bytes(a, &n_a), *y = read_bytes(b, &n_b);
-  assert_int_equal(n_a, n_b);
-  assert_memory_equal(x, y, n_a);
-  free(x);
-  free(y);
-}
-
 static void same_run(scratch *s, const char *a, const char *b) {
   static const char *const files[] = {"last/model.safetensors", "last/trainer.safetensors"};
   for (int i = 0; i < 2; i++) {
     char first[160];
-    snprintf(first, sizeof first, "%s", in_run(s, a, files[i]));
-    same_files(first, in_run(s, b, files[i]));
+    snprintf(first, sizeof first, "%s", run_path(s, a, files[i]));
+    same_files(first, run_path(s, b, files[i]));
   }
 }
 
 static void check_log(scratch *s, const char *run) {
   char line[4096];
-  FILE *f = fopen(in_run(s, run, "log.jsonl"), "r");
+  FILE *f = fopen(run_path(s, run, "log.jsonl"), "r");
   assert_non_null(f);
   while (fgets(line, sizeof line, f))
     if (*line != '{') fail_msg("in log.jsonl: %s", line);
@@ -120,13 +98,16 @@ enum { STOPS = sizeof stops / sizeof *stops };
 
 /* One run that every signal stops once ends in the bytes of one that none did. */
 static void signals_lose_nothing(void **state) {
+  /* A run that goes on and on. */
   scratch *s = *state;
   char path[160], log[160], updates[40], last[160];
-  snprintf(path, sizeof path, "%s", in_run(s, "stopped", ""));
-  snprintf(log, sizeof log, "%s", in_run(s, "stopped", "log.jsonl"));
-  snprintf(last, sizeof last, "%s", in_run(s, "stopped", "last/run.json"));
+  snprintf(path, sizeof path, "%s", run_path(s, "stopped", ""));
+  snprintf(log, sizeof log, "%s", run_path(s, "stopped", "log.jsonl"));
+  snprintf(last, sizeof last, "%s", run_path(s, "stopped", "last/run.json"));
   pid_t child =
       start(s, ARGS("train", TINY, "run_name=stopped", "max_updates=100000"), &(launch){0}, -1);
+
+  /* Each signal stops it after some updates: what is saved is said, and it goes on. */
   for (int i = 0; i < STOPS; i++) {
     await_growth(log, i ? size_of(log) : 0);
     kill(child, stops[i]);
@@ -135,9 +116,13 @@ static void signals_lose_nothing(void **state) {
     says(err_text, "trm train --resume");
     child = start(s, ARGS("train", "--resume", path), &(launch){0}, -1);
   }
+
+  /* Stopped for the last time. */
   await_growth(log, size_of(log));
   kill(child, SIGTERM);
   want(ended(s, child), 130);
+
+  /* One that nobody stops, of as many updates, ends in the same files. */
   trm__json *mark = json_of_file(last);
   snprintf(updates, sizeof updates, "max_updates=%d",
            (int)trm__json_integer(trm__json_get(mark, "update")));
@@ -150,7 +135,7 @@ static void signals_lose_nothing(void **state) {
 static void a_run_goes_on(scratch *s, const char *name, const launch *l, const int *sent, int n) {
   char setting[64], log[160];
   snprintf(setting, sizeof setting, "run_name=%s", name);
-  snprintf(log, sizeof log, "%s", in_run(s, name, "log.jsonl"));
+  snprintf(log, sizeof log, "%s", run_path(s, name, "log.jsonl"));
   pid_t child = start(s, ARGS("train", TINY, setting, "max_updates=300"), l, -1);
   await_growth(log, 0);
   for (int i = 0; i < n; i++) {
@@ -169,16 +154,22 @@ static void other_signals_change_nothing(void **state) {
   a_run_goes_on(s, "winch", &(launch){0}, (const int[]){SIGWINCH, SIGCHLD, SIGPIPE}, 3);
 }
 
+/* A training that does not end by itself; it has written to its log. */
+static pid_t start_endless(scratch *s, const char *run, const launch *l) {
+  char setting[64], log[160];
+  snprintf(setting, sizeof setting, "run_name=%s", run);
+  snprintf(log, sizeof log, "%s", run_path(s, run, "log.jsonl"));
+  pid_t child = start(s, ARGS("train", TINY, setting, "max_updates=100000"), l, -1);
+  await_growth(log, 0);
+  return child;
+}
+
 /* What a launcher left ignored or blocked does not make the program deaf to being ended. */
 static void it_can_always_be_ended(void **state) {
   scratch *s = *state;
   const launch deaf[] = {{.ignored = SIGTERM}, {.blocked = SIGTERM}};
   for (int i = 0; i < 2; i++) {
-    char setting[32], log[160];
-    snprintf(setting, sizeof setting, "run_name=deaf%d", i);
-    snprintf(log, sizeof log, "%s", in_run(s, setting + strlen("run_name="), "log.jsonl"));
-    pid_t child = start(s, ARGS("train", TINY, setting, "max_updates=100000"), &deaf[i], -1);
-    await_growth(log, 0);
+    pid_t child = start_endless(s, i ? "deaf1" : "deaf0", &deaf[i]);
     kill(child, SIGTERM);
     want(ended(s, child), 130);
   }
@@ -187,11 +178,7 @@ static void it_can_always_be_ended(void **state) {
 /* `timeout -s INT` sends it to the process and to its group: that is one request. */
 static void an_interrupt_may_come_twice(void **state) {
   scratch *s = *state;
-  char log[160];
-  snprintf(log, sizeof log, "%s", in_run(s, "twice", "log.jsonl"));
-  pid_t child =
-      start(s, ARGS("train", TINY, "run_name=twice", "max_updates=100000"), &(launch){0}, -1);
-  await_growth(log, 0);
+  pid_t child = start_endless(s, "twice", &(launch){0});
   kill(child, SIGINT);
   nap(1);
   kill(child, SIGINT);
@@ -202,11 +189,7 @@ static void an_interrupt_may_come_twice(void **state) {
 /* A crash by hand is still one. */
 static void a_bus_error_is_a_crash(void **state) {
   scratch *s = *state;
-  char log[160];
-  snprintf(log, sizeof log, "%s", in_run(s, "bus", "log.jsonl"));
-  pid_t child =
-      start(s, ARGS("train", TINY, "run_name=bus", "max_updates=100000"), &(launch){0}, -1);
-  await_growth(log, 0);
+  pid_t child = start_endless(s, "bus", &(launch){0});
   kill(child, SIGBUS);
   const int code = ended(s, child);
   /* 1, 66: the address, the thread sanitizer told of it. */
@@ -256,17 +239,22 @@ enum { LARGE = 100000, CELLS = 16 }; /* examples: too many to be read at once ra
 
 /* The set of data_dir again and again, until its arrays are large. */
 static void write_large_set(const char *dir) {
+  /* Enough rows for arrays that are mapped rather than copied. */
   static const char *const splits[] = {"train", "test"};
   static const char *const arrays[] = {"inputs", "labels"};
   int32_t *tokens = calloc((size_t)LARGE * CELLS, sizeof *tokens);
   int32_t *starts = calloc(LARGE + 1, sizeof *starts), *ids = calloc(LARGE, sizeof *ids);
   assert_true(tokens && starts && ids);
   for (int i = 0; i <= LARGE; i++) starts[i] = i;
+
+  /* Both splits: */
   for (int k = 0; k < 2; k++) {
     char from[200], to[300], json[400], count_text[24];
     snprintf(to, sizeof to, "%s/%s", dir, splits[k]);
     assert_int_equal(trm__make_dirs(to, NULL), TRM_OK);
     const int64_t rows[] = {LARGE, CELLS}, count[] = {LARGE}, more[] = {LARGE + 1};
+
+    /* inputs and labels repeat those of the small set, */
     for (int a = 0; a < 2; a++) {
       trm__npy small;
       snprintf(from, sizeof from, "%s/%s/all__%s.npy", data_dir, splits[k], arrays[a]);
@@ -277,12 +265,16 @@ static void write_large_set(const char *dir) {
       snprintf(to, sizeof to, "%s/%s/all__%s.npy", dir, splits[k], arrays[a]);
       assert_int_equal(trm__npy_save(to, TRM__NPY_I4, 2, rows, tokens, NULL), TRM_OK);
     }
+
+    /* every row is a puzzle and a group of its own, without an id, */
     snprintf(to, sizeof to, "%s/%s/all__puzzle_identifiers.npy", dir, splits[k]);
     assert_int_equal(trm__npy_save(to, TRM__NPY_I4, 1, count, ids, NULL), TRM_OK);
     snprintf(to, sizeof to, "%s/%s/all__puzzle_indices.npy", dir, splits[k]);
     assert_int_equal(trm__npy_save(to, TRM__NPY_I4, 1, more, starts, NULL), TRM_OK);
     snprintf(to, sizeof to, "%s/%s/all__group_indices.npy", dir, splits[k]);
     assert_int_equal(trm__npy_save(to, TRM__NPY_I4, 1, more, starts, NULL), TRM_OK);
+
+    /* and the description is that of the small set with other counts. */
     snprintf(from, sizeof from, "%s/%s/dataset.json", data_dir, splits[k]);
     snprintf(json, sizeof json, "%s/%s/dataset.json", dir, splits[k]);
     snprintf(count_text, sizeof count_text, "%d", (int)LARGE);
@@ -299,6 +291,8 @@ static void write_large_set(const char *dir) {
  * are whole again. */
 static void cut_training_data_lose_nothing(void **state) {
   scratch *s = *state;
+
+  /* The large set, and where a run with it leaves what. */
   char dir[160], inputs[200], setting[200], path[160], log[200], last[200], updates[40];
   snprintf(dir, sizeof dir, "%s/large", s->dir);
   write_large_set(dir);
@@ -307,10 +301,14 @@ static void cut_training_data_lose_nothing(void **state) {
   snprintf(path, sizeof path, "%s/runs/cut", s->dir);
   snprintf(log, sizeof log, "%s/log.jsonl", path);
   snprintf(last, sizeof last, "%s/last/run.json", path);
+
+  /* The array as it is before it is cut. */
   size_t n;
   unsigned char *whole = read_bytes(inputs, &n);
   char place[200];
   snprintf(place, sizeof place, "checkpoint_path=%s", path);
+
+  /* Cut while the run trains, it is named, and what was done is saved. */
   pid_t child = start(s, ARGS("train", TINY, setting, place, "max_updates=100000", "eval_limit=10"),
                       &(launch){0}, -1);
   await_growth(log, 0);
@@ -318,6 +316,8 @@ static void cut_training_data_lose_nothing(void **state) {
   want(ended(s, child), 1);
   says(err_text, "large/train/all__inputs.npy: was cut short");
   says(err_text, "trm train --resume");
+
+  /* Whole again, the run goes on for a few updates. */
   write_bytes(inputs, whole, n);
   free(whole);
   trm__json *mark = json_of_file(last);
@@ -325,6 +325,8 @@ static void cut_training_data_lose_nothing(void **state) {
            3 + (int)trm__json_integer(trm__json_get(mark, "update")));
   trm__json_free(mark);
   want(RUN("train", "--resume", path, updates), 0);
+
+  /* A run whose data nobody cut ends in the same files. */
   snprintf(place, sizeof place, "checkpoint_path=%s/runs/uncut", s->dir);
   want(RUN("train", TINY, setting, place, updates, "eval_limit=10"), 0);
   static const char *const files[] = {"last/model.safetensors", "last/trainer.safetensors"};
@@ -362,21 +364,7 @@ static void cut_test_data_are_not_scored(void **state) {
 /* --- all --- */
 
 static int set_up(void **state) {
-  if (scratch_open(state)) return -1;
-  scratch *s = *state;
-  trm_error err;
-  trm_build_report report;
-  snprintf(data_dir, sizeof data_dir, "%s/data4", s->dir);
-  snprintf(data_setting, sizeof data_setting, "data_paths=[%s]", data_dir);
-  snprintf(out_setting, sizeof out_setting, "out=%s/runs", s->dir);
-  const trm_sudoku_gen_config config = {
-      .size = 4, .n_train = 60, .n_test = 12, .threads = 1, .output_dir = data_dir};
-  if (trm_gen_sudoku(&config, &report, &err) != TRM_OK) {
-    print_message("%s\n", err.msg);
-    return -1;
-  }
-  snprintf(model_dir, sizeof model_dir, "%s", in_run(s, "model", ""));
-  return RUN("train", TINY, "run_name=model", "max_updates=2");
+  return open_runs(state, 60, 12, 0);
 }
 
 int main(void) {

@@ -3,6 +3,7 @@
 #include "shell.h"
 
 static void each_command_runs_in_64_kib(void **state) {
+  /* A command of each kind; those that look at mazes need more. */
   static const char *const lines[] = {
       "$TRM --version",
       "$TRM data gen sudoku --size 4 --train 40 --test 8 --output-dir d4",
@@ -16,6 +17,8 @@ static void each_command_runs_in_64_kib(void **state) {
       "$TRM data info d4",
       "$TRM data verify d4",
       "$TRM models"};
+
+  /* A shell limits the stack of what it starts. */
   scratch *s = *state;
   char line[400];
   if (!limits_work()) skip();

@@ -67,6 +67,7 @@ static void json_says_the_same(void **state) {
 }
 
 static void usage_is_explained(void **state) {
+  /* Each action has examples, and tells of columns. */
   scratch *s = *state;
   static const char *const words[] = {"solve", "rate"};
   for (int i = 0; i < 2; i++) {
@@ -75,16 +76,22 @@ static void usage_is_explained(void **state) {
     want(RUN("help", "sudoku", words[i]), 0);
     says(out_text, "--columns");
   }
+
+  /* So has the group; without an action, or with a slip, it explains. */
   want(RUN("sudoku", "--help"), 0);
   says(out_text, "trm sudoku rate");
   want(RUN("sudoku"), 2);
   want(RUN("sudoku", "slove"), 2);
   says(err_text, "did you mean 'solve'?");
+
+  /* A puzzle is no file, and a file that is missing is named. */
   want(RUN("sudoku", "solve", "a", "b"), 2);
   want(RUN("sudoku", "solve", P), 2);
   says(err_text, "is a puzzle, and there is no file of that name: give it by --puzzle");
   want(RUN("sudoku", "solve", scratch_path(s, "absent")), 1);
   says(err_text, "absent: No such file");
+
+  /* A column may be chosen, and one that is not there is said. */
   want(RUN_INPUT("a;b\n" S ";" P "\n", "sudoku", "solve", "--columns", "b,a"), 0);
   assert_string_equal(out_text, S "  solutions: 1\n");
   want(RUN_INPUT("a;b\n" S ";" P "\n", "sudoku", "solve", "--columns", "c"), 3);
@@ -112,10 +119,13 @@ static void make_model(const char *dir, int size) {
 
 /* A model gets from any file the puzzles that it is made for, and says what the others are. */
 static void models_get_the_puzzles_of_any_form(void **state) {
+  /* A model of Sudokus of side 9. */
   scratch *s = *state;
   char model[160];
   snprintf(model, sizeof model, "%s", scratch_path(s, "nine"));
   make_model(model, 9);
+
+  /* A line, a table, a grid of rows, a code of another program. */
   static const char *const inputs[] = {
       P " 1.5\n", "quizzes,solutions\n" P "," S "\n",
       "[Puzzle]\n53..7....\n6..195...\n.98....6.\n8...6...3\n4..8.3..1\n7...2...6\n.6....28.\n"
@@ -125,10 +135,16 @@ static void models_get_the_puzzles_of_any_form(void **state) {
     want(RUN_INPUT(inputs[i], "solve", model, "--steps", "1", "--json"), 0);
     says(out_text, "\"puzzle\":\"" P "\"");
   }
+
+  /* A column may be chosen. */
   want(RUN_INPUT(S ";" P "\n", "solve", model, "--steps", "1", "--json", "--columns", "2"), 0);
   says(out_text, "\"puzzle\":\"" P "\"");
+
+  /* A wrong answer beside a puzzle is told, with its place. */
   want(RUN_INPUT(P "," WRONG "\n" P "\n", "solve", model, "--steps", "1"), 3);
   says(out_text, "error: stdin:1:83: the answer has '1' where the question gives '5'");
+
+  /* A puzzle where a file is wanted. */
   want(RUN("solve", model, P), 2);
   says(err_text, "is a puzzle, and there is no file of that name: give it by --puzzle");
   want(RUN("solve", P), 2);

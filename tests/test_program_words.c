@@ -83,6 +83,7 @@ static void help_is_found(void **state) {
 }
 
 static void words_of_train_are_explained(void **state) {
+  /* A word for each habit: presets, files and options of other programs. */
   static const slip slips[] = {
       {{"train"}, "trm train preset=sudoku6"},
       {{"train", "sudoku6"}, "the preset is preset=sudoku6"},
@@ -115,6 +116,7 @@ static void words_of_train_are_explained(void **state) {
 }
 
 static void words_of_others_are_explained(void **state) {
+  /* Arguments in another order, keys in place of options, and the other way round. */
   static const slip slips[] = {
       {{"eval", "s4", "run"}, "want MODEL, then DATA, as in: trm eval run s4"},
       {{"eval", "s4"}, "trm eval MODEL s4"},
@@ -175,6 +177,7 @@ static void a_file_with_a_sign_is_a_file(void **state) {
 }
 
 static void folders_are_told_apart(void **state) {
+  /* A folder, a file or a preset in the place of another, and the command that was meant. */
   static const slip slips[] = {
       {{"eval", "run", "s4", "--split", "valid"}, "s4 has no split 'valid'; it has: test, train"},
       {{"solve", "run", "--data", "s4", "--split", "val"}, "no split 'val'; it has: test, train"},

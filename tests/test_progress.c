@@ -102,6 +102,8 @@ static void parts_share_the_pace(void **state) {
 /* What takes long is told while it runs, what does not is not. */
 static void patience_is_asked_for(void **state) {
   (void)state;
+
+  /* Messages go into a pipe. */
   static const char told[] = "trm: timing\n";
   cli_patience p;
   int ends[2];
@@ -109,12 +111,16 @@ static void patience_is_asked_for(void **state) {
   const int kept = dup(STDERR_FILENO);
   assert_true(kept >= 0 && pipe(ends) == 0 && dup2(ends[1], STDERR_FILENO) >= 0);
   close(ends[1]);
+
+  /* Short work, and work that is to be quiet, say nothing. */
   cli_patience_begin(&p, 1e6, "too early");
   cli_patience_end(&p);
   cli_quiet = true;
   cli_patience_begin(&p, 0, "quiet");
   cli_patience_end(&p);
   cli_quiet = false;
+
+  /* Long work says so before it ends, and once. */
   cli_patience_begin(&p, 0, "timing");
   for (size_t n = 0; n < sizeof told - 1;) { /* it comes before the end */
     const ssize_t more = read(ends[0], got + n, sizeof got - 1 - n);
@@ -123,6 +129,8 @@ static void patience_is_asked_for(void **state) {
   }
   cli_patience_end(&p);
   cli_patience_end(&p);
+
+  /* Nothing else came. */
   assert_true(dup2(kept, STDERR_FILENO) >= 0);
   close(kept);
   close(ends[0]);

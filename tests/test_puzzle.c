@@ -27,9 +27,13 @@ static trm_puzzle user_puzzle(bool sized) {
 }
 
 static void symbols_of_each_kind(void **state) {
+  /* One of each kind, and nothing. */
   (void)state;
   trm_puzzle sudoku = trm_sudoku_of_size(9), maze = {.kind = TRM_PUZZLE_MAZE, .rows = 2, .cols = 2},
              arc = {.kind = TRM_PUZZLE_ARC, .rows = 30, .cols = 30}, none = {.rows = 1};
+
+  /* Tokens of each have the symbol that people write; padding, ends and what is beyond have
+   * none. */
   assert_string_equal(trm_puzzle_symbol(&sudoku, 1), ".");
   assert_string_equal(trm_puzzle_symbol(&sudoku, 10), "9");
   assert_null(trm_puzzle_symbol(&sudoku, 0));
@@ -39,12 +43,16 @@ static void symbols_of_each_kind(void **state) {
   assert_null(trm_puzzle_symbol(&arc, TRM_PUZZLE_END));
   assert_string_equal(trm_puzzle_symbol(&arc, 11), "9");
   assert_null(trm_puzzle_symbol(&none, 0));
+
+  /* A user's puzzle has its own symbols, behind the end of rows where sizes differ. */
   trm_puzzle user = user_puzzle(false), sized = user_puzzle(true);
   assert_int_equal(trm_puzzle_n_symbols(&user), 3);
   assert_string_equal(trm_puzzle_symbol(&user, 1), "-1");
   assert_string_equal(trm_puzzle_symbol(&user, 3), "10");
   assert_null(trm_puzzle_symbol(&sized, 1));
   assert_string_equal(trm_puzzle_symbol(&sized, 3), " ");
+
+  /* The way back knows no other texts. */
   assert_int_equal(trm__puzzle_token(&sized, "10", 2), 4);
   assert_int_equal(trm__puzzle_token(&sized, "1", 1), -1);
 }
@@ -71,6 +79,7 @@ static void vocabulary_has_limits(void **state) {
 }
 
 static void json_keeps_everything(void **state) {
+  /* Every kind, with all that it may say of itself. */
   (void)state;
   trm_puzzle all[] = {trm_sudoku_of_size(6),
                       {.kind = TRM_PUZZLE_MAZE, .rows = 7, .cols = 9},
@@ -78,6 +87,8 @@ static void json_keeps_everything(void **state) {
                       user_puzzle(false),
                       user_puzzle(true),
                       {.kind = TRM_PUZZLE_NONE}};
+
+  /* Written, */
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
     trm_puzzle back;
     trm_error err;
@@ -85,10 +96,14 @@ static void json_keeps_everything(void **state) {
     trm__json_out o = trm__json_begin(TRM__JSON_COMPACT);
     trm__puzzle_put(&o, NULL, &all[i]);
     assert_int_equal(trm__json_finish(&o, "a puzzle", &text, NULL), TRM_OK);
+
+    /* and read again: the same bytes. */
     trm__json *json = json_of(text);
     trm__free(text);
     assert_int_equal(trm__puzzle_from_json(json, "file", &back, &err), TRM_OK);
     assert_memory_equal(&back, &all[i], sizeof back);
+
+    /* It agrees with its own vocabulary, and with no other. */
     int vocab = trm_puzzle_first_symbol(&back) + trm_puzzle_n_symbols(&back);
     assert_int_equal(trm__puzzle_check(&back, vocab, back.rows * back.cols, "file", &err), TRM_OK);
     if (back.kind != TRM_PUZZLE_NONE)
@@ -99,6 +114,7 @@ static void json_keeps_everything(void **state) {
 }
 
 static void bad_json_is_refused(void **state) {
+  /* Texts that describe no puzzle. */
   (void)state;
   static const char *const bad[] = {
       "[]",
@@ -111,6 +127,8 @@ static void bad_json_is_refused(void **state) {
       "{\"kind\": \"grid\", \"rows\": 1, \"cols\": 1, \"vocabulary\": [1]}",
       ("{\"kind\": \"grid\", \"rows\": 1, \"cols\": 1, \"vocabulary\": [\"a\"], \"rules\": "
        "\"a name that is too long\"}")};
+
+  /* Each is refused with the name of the file. */
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     trm_puzzle p;
     trm_error err = {0};
@@ -144,6 +162,7 @@ static void transforms_are_the_reference_s(void **state) {
 }
 
 static void a_copy_is_undone_and_named(void **state) {
+  /* Random grids, each transform, random colours but for black. */
   (void)state;
   trm__rng rng = trm__rng_at(1, TRM__RNG_TEST, 0, 0);
   for (int round = 0; round < 400; round++) {
@@ -156,9 +175,13 @@ static void a_copy_is_undone_and_named(void **state) {
       c.colour[i] = c.colour[j];
       c.colour[j] = v;
     }
+
+    /* Undoing gives the grid back. */
     trm__arc_copy_apply(&c, &g, &image);
     trm__arc_copy_undo(&c, &image, &back);
     assert_true(trm__arc_same(&g, &back));
+
+    /* A name with the copy in its tail says the same. */
     char name[64] = "a68b268e";
     size_t length;
     trm__arc_copy_tail(&c, name + 8);
@@ -182,22 +205,29 @@ static void bad_names_are_refused(void **state) {
 }
 
 static void what_is_placed_is_cropped(void **state) {
+  /* Random grids. */
   (void)state;
   trm__rng rng = trm__rng_at(2, TRM__RNG_TEST, 0, 0);
   for (int round = 0; round < 200; round++) {
     trm__arc_grid g = random_grid(&rng), back;
     uint8_t bytes[TRM__ARC_CELLS];
     int32_t tokens[TRM__ARC_CELLS];
+
+    /* At the corner. */
     trm__arc_place(&g, TRM__ARC_SIDE, 0, 0, bytes);
     for (int i = 0; i < TRM__ARC_CELLS; i++) tokens[i] = bytes[i];
     trm__arc_crop(tokens, TRM__ARC_SIDE, &back);
     assert_true(trm__arc_same(&g, &back));
+
+    /* As far from it as it goes: every cell is there, and the last one last. */
     int row = 30 - g.rows, col = 30 - g.cols, seen = 0;
     trm__arc_place(&g, TRM__ARC_SIDE, row, col, bytes);
     for (int i = 0; i < TRM__ARC_CELLS; i++) seen += bytes[i] != 0;
     assert_int_equal(seen, g.rows * g.cols);
     assert_int_equal(bytes[TRM__ARC_CELLS - 1], g.cell[g.rows * g.cols - 1] + 2);
   }
+
+  /* A canvas without a grid crops to nothing. */
   int32_t nothing[TRM__ARC_CELLS] = {0};
   trm__arc_grid empty;
   trm__arc_crop(nothing, TRM__ARC_SIDE, &empty);

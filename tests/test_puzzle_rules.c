@@ -63,9 +63,12 @@ static void names_are_known(void **state) {
 #define A4 "1234341221434321"
 
 static void sudokus_are_checked(void **state) {
+  /* The kind, and grids with its rules, whatever their symbols are called. */
   (void)state;
   trm_puzzle kinds[] = {trm_sudoku_of_size(4), grid_of(4, 4, "sudoku", ".1234"),
                         grid_of(4, 4, "sudoku", "42.31")};
+
+  /* A solution answers its question; givens that differ, holes and repeats do not. */
   for (int k = 0; k < 3; k++) {
     assert_true(trm_puzzle_has_rules(&kinds[k]));
     assert_true(solves(&kinds[k], Q4, A4));
@@ -75,8 +78,12 @@ static void sudokus_are_checked(void **state) {
     assert_false(solves(&kinds[k], Q4, "1234341243212143"));
     assert_false(solves(&kinds[k], Q4, "1234234134124123")); /* boxes */
   }
+
+  /* A grid that is no square has no such rules. */
   trm_puzzle flat = grid_of(2, 8, "sudoku", ".1234");
   assert_false(solves(&flat, Q4, A4));
+
+  /* Tokens that are no symbols solve nothing. */
   int32_t q[16], a[16];
   tokens_of(&kinds[0], Q4, q);
   tokens_of(&kinds[0], A4, a);
@@ -87,6 +94,8 @@ static void sudokus_are_checked(void **state) {
     assert_false(trm_puzzle_solves(&kinds[0], q, a));
     a[5] = was;
   }
+
+  /* Nor does a puzzle that is larger than any board. */
   trm_puzzle hostile = {
       .kind = TRM_PUZZLE_SUDOKU, .rows = 900, .cols = 900, .box_rows = 30, .box_cols = 30};
   assert_false(trm_puzzle_solves(&hostile, q, a));
@@ -143,6 +152,7 @@ static void nonograms_are_checked(void **state) {
 }
 
 static void published_nonograms_are_right(void **state) {
+  /* Nonograms of others, where they are beside the checkout. */
   (void)state;
   char path[512], line[256];
   snprintf(path, sizeof path, "%s/data/small-grids/nonogram7/nonograms_7.csv", TRM_SHARED_DIR);
@@ -153,6 +163,8 @@ static void published_nonograms_are_right(void **state) {
   }
   trm_puzzle p = grid_of(11, 11, "nonogram", ".#?01234567");
   int read = 0;
+
+  /* A line has the runs of the columns and rows, then the cells. */
   for (; read < 2000 && fgets(line, sizeof line, f); read++) {
     char q[122], a[122];
     memset(q, '.', 121);
@@ -164,22 +176,29 @@ static void published_nonograms_are_right(void **state) {
       if (*c == '/') hint++;
       if (*c >= '0' && *c <= '7') runs[hint][length[hint]++] = *c;
     }
+
+    /* Runs stand at the end of their four cells, above the columns and left of the rows. */
     for (int i = 0; i < 14; i++)
       for (int k = 0; k < length[i]; k++) {
         int at = 4 - length[i] + k;
         q[i < 7 ? at * 11 + 4 + i : (i - 7 + 4) * 11 + at] = runs[i][k];
       }
+
+    /* The question has its cells open, the answer closed or empty. */
     memcpy(a, q, sizeof q);
     c++;
     for (int i = 0; i < 49; i++) {
       q[(4 + i / 7) * 11 + 4 + i % 7] = '?';
       a[(4 + i / 7) * 11 + 4 + i % 7] = c[i] == '1' ? '#' : '.';
     }
+
+    /* The solution is right, and wrong with any cell changed. */
     assert_true(solves(&p, q, a));
     int flip = (4 + read % 7) * 11 + 4 + read / 7 % 7;
     a[flip] = a[flip] == '#' ? '.' : '#';
     assert_false(solves(&p, q, a));
   }
+
   fclose(f);
   assert_int_equal(read, 2000);
 }

@@ -42,6 +42,7 @@ static void refuses(const trm_puzzle *p, const char *text, int column, const cha
 }
 
 static void every_kind_reads_what_it_writes(void **state) {
+  /* Sudokus, mazes and ARC: one character a cell, with the blanks that people write. */
   (void)state;
   trm_puzzle sudoku = trm_sudoku_of_size(4), maze = maze_of(3, 4);
   trm_puzzle arc = {.kind = TRM_PUZZLE_ARC, .rows = 30, .cols = 30};
@@ -52,15 +53,24 @@ static void every_kind_reads_what_it_writes(void **state) {
   reads_as(&arc, "012/345", "012/345");
   reads_as(&arc, "9", "9");
   reads_as(&arc, "123456789012345678901234567890", "123456789012345678901234567890");
+
+  /* Words are separated by spaces, rows by slashes, and either may be part of a name when it is
+   * escaped. */
   trm_puzzle words = GRID(2, 2, false, "1", "12", "a b", "/");
   reads_as(&words, "1 12 / a\\x20b \\x2f", "1 12 / a\\x20b \\x2f");
   reads_as(&words, "  12   1 / 1 1 ", "12 1 / 1 1");
   reads_as(&words, "12 1 1 12", "12 1 / 1 12");
+
+  /* Signs of one character, those that would end a cell among them. */
   trm_puzzle odd = GRID(1, 6, true, " ", ".", "\\", "\xc3\xa9", "\x1b", "?");
   reads_as(&odd, " .\\x5c\xc3\xa9\\x1B?", "\\x20.\\x5c\xc3\xa9\\x1b?");
+
+  /* Control characters and bytes that are no text are escaped, and read both ways. */
   trm_puzzle controls = GRID(1, 3, false, "a", "\xc2\x9b", "\xff");
   reads_as(&controls, "a \\xc2\\x9b \\xff", "a \\xc2\\x9b \\xff");
   reads_as(&controls, "\xc2\x9b \xff a", "\\xc2\\x9b \\xff a");
+
+  /* Names of the greatest length, and their longest escapes. */
   trm_puzzle long_names = GRID(1, 2, false, "               ", "123456789012345");
   reads_as(&long_names, "123456789012345 123456789012345", "123456789012345 123456789012345");
   char all[3 * 15 + 16 + 32] = "";

@@ -22,15 +22,20 @@ static trm_model *make_model(void) {
 
 /* Every puzzle alone, by a solver. */
 static wanted *solve_alone(const trm_model *m) {
+  /* What is wanted of each puzzle, and a solver with one row. */
   wanted *w = calloc(1, sizeof *w);
   trm_solver *s;
   trm__rng r = trm__rng_at(1, TRM__RNG_TEST, 2, 0);
   assert_non_null(w);
   assert_int_equal(trm_solver_create(m, &(trm_solver_config){.threads = 1}, &s, NULL), TRM_OK);
+
+  /* Random puzzles. */
   for (int k = 0; k < PUZZLES; k++) {
     for (int i = 0; i < S; i++) w->inputs[k][i] = (int32_t)trm__rng_below(&r, V);
     w->ids[k] = (int32_t)trm__rng_below(&r, IDS);
     assert_int_equal(trm_solver_start(s, 1, w->inputs[k], &w->ids[k], NULL), TRM_OK);
+
+    /* What it says after each step. */
     for (int step = 0; step < MOST; step++) {
       assert_int_equal(trm_solver_step(s, NULL), TRM_OK);
       memcpy(w->answer[k][step], trm_solver_answer(s), sizeof w->answer[k][step]);
@@ -79,29 +84,39 @@ static void assert_answer_is(const wanted *w, int k, const trm_queue_answer *a, 
 
 /* All puzzles through the queue; returns the steps of the queue. */
 static int run_all(trm_queue *q, const wanted *w, const trm_queue_config *c) {
+  /* Which puzzle has which place. */
   const int standard = 4;
   int puzzle[64], next = 0, done = 0, steps = 0, place;
   trm_queue_answer a;
   while (next < PUZZLES || trm_queue_busy(q)) {
+    /* As many as there is room for. */
     for (; next < PUZZLES && trm_queue_room(q); next++) {
       const trm_queue_puzzle p = ask(w, next);
       assert_int_equal(trm_queue_submit(q, &p, &place, NULL), TRM_OK);
       assert_in_range(place, 0, trm_queue_places(q) - 1);
       puzzle[place] = next;
     }
+
+    /* One step of all that are in rows. */
     assert_int_equal(trm_queue_step(q, NULL), TRM_OK);
     steps++;
+
+    /* Those under way may be looked at. */
     for (int i = 0; trm_queue_look(q, i, &a); i++) {
       assert_false(a.done);
       assert_int_equal(a.steps, trm_solver_steps_taken(trm_queue_solver(q))[a.row]);
       assert_answer_is(w, puzzle[a.place], &a, c->logits, c->trajectory);
     }
+
+    /* Those that are done are taken, with the steps and answers that they have alone. */
     for (; trm_queue_take(q, &a); done++) {
       assert_true(a.done && a.row == -1);
       assert_int_equal(a.steps, steps_of(w, puzzle[a.place], standard));
       assert_answer_is(w, puzzle[a.place], &a, c->logits, c->trajectory);
     }
   }
+
+  /* None is lost, and all places are free. */
   assert_int_equal(done, PUZZLES);
   assert_int_equal(trm_queue_room(q), trm_queue_places(q));
   return steps;
@@ -165,6 +180,7 @@ static void who_came_first_begins_first(void **state) {
 
 /* Waiting, under way and done: each leaves room, and the others go on as they would. */
 static void who_leaves_makes_room(void **state) {
+  /* Five puzzles for three rows and two places to wait. */
   (void)state;
   trm_model *m = make_model();
   wanted *w = solve_alone(m);
@@ -179,8 +195,12 @@ static void who_leaves_makes_room(void **state) {
         .inputs = w->inputs[k], .puzzle_id = w->ids[k], .steps = k == 0 ? 1 : 3};
     assert_int_equal(trm_queue_submit(q, &p, &place[k], NULL), TRM_OK);
   }
-  assert_int_equal(trm_queue_step(q, NULL), TRM_OK); /* 0 is done, 1 and 2 have begun */
+
+  /* After one step 0 is done, 1 and 2 have begun, 3 and 4 wait. */
+  assert_int_equal(trm_queue_step(q, NULL), TRM_OK);
   assert_int_equal(trm_queue_busy(q), 4);
+
+  /* One of each kind leaves. It cannot leave twice. */
   const int leave[] = {0, 1, 4};
   for (int i = 0; i < 3; i++) {
     assert_int_equal(trm_queue_cancel(q, place[leave[i]], &err), TRM_OK);
@@ -188,8 +208,12 @@ static void who_leaves_makes_room(void **state) {
     assert_true(speaks_of(&err, "holds no puzzle"));
     assert_int_equal(trm_queue_room(q), i + 1);
   }
+
+  /* Places that there are not hold nothing. */
   assert_int_equal(trm_queue_cancel(q, -1, &err), TRM_E_ARGUMENT);
   assert_int_equal(trm_queue_cancel(q, 5, &err), TRM_E_ARGUMENT);
+
+  /* The others are answered as they would be alone. */
   trm_queue_answer a;
   assert_false(trm_queue_take(q, &a));
   for (int step = 0; step < 3; step++) assert_int_equal(trm_queue_step(q, NULL), TRM_OK);
@@ -208,6 +232,7 @@ static void who_leaves_makes_room(void **state) {
 }
 
 static void a_bad_puzzle_fails_alone(void **state) {
+  /* What is wrong about a puzzle, and how it is told. */
   (void)state;
   trm_model *m = make_model();
   wanted *w = solve_alone(m);
@@ -225,6 +250,8 @@ static void a_bad_puzzle_fails_alone(void **state) {
              {{.inputs = w->inputs[0], .steps = TRM_MAX_STEPS + 1}, TRM_E_ARGUMENT, "1024"},
              {{.inputs = w->inputs[0], .halt = (trm_halt)2}, TRM_E_ARGUMENT, "halt = 2"},
              {{.inputs = w->inputs[0], .halt_margin = (double)INFINITY}, TRM_E_ARGUMENT, "finite"}};
+
+  /* Refused, it takes no place. */
   assert_int_equal(trm_queue_create(m, &c, &q, NULL), TRM_OK);
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     int place = -7;
@@ -233,7 +260,11 @@ static void a_bad_puzzle_fails_alone(void **state) {
     assert_int_equal(place, -7);
     assert_int_equal(trm_queue_room(q), 2);
   }
+
+  /* All that are good are answered. */
   run_all(q, w, &c);
+
+  /* A full queue takes no more. */
   const trm_queue_puzzle p = ask(w, 0);
   for (int i = 0; i < 2; i++) assert_int_equal(trm_queue_submit(q, &p, NULL, &err), TRM_OK);
   assert_int_equal(trm_queue_submit(q, &p, NULL, &err), TRM_E_ARGUMENT);

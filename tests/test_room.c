@@ -2,24 +2,13 @@
  * the machine's, and limits of this process; and that what does not fit is refused before it is
  * taken. */
 #include "base/memory.h"
-#include "base/os_linux_cgroup.h"
 #include "base/room.h"
 #include "child.h"
 #include "limits.h"
 #include "small_trainer.h"
+#include "system_trees.h"
 
 #define MIB ((int64_t)1 << 20)
-
-/* Writes a file of the tree, with its folders. */
-static void put(const scratch *s, const char *tree, const char *name, const char *text) {
-  char path[512], *slash;
-  snprintf(path, sizeof path, "%s/%s/%s", s->dir, tree, name);
-  slash = strrchr(path, '/');
-  *slash = 0;
-  assert_int_equal(trm__make_dirs(path, NULL), TRM_OK);
-  *slash = '/';
-  write_bytes(path, text, strlen(text));
-}
 
 static trm__room room_of(const scratch *s, const char *tree) {
   char root[256];
@@ -28,9 +17,7 @@ static trm__room room_of(const scratch *s, const char *tree) {
 }
 
 static int64_t left(const scratch *s, const char *tree) {
-  char root[256];
-  snprintf(root, sizeof root, "%s/%s", s->dir, tree);
-  const uint64_t n = trm__cgroup_limit(root, TRM__CGROUP_MEMORY);
+  const uint64_t n = group_limit(s, tree, TRM__CGROUP_MEMORY);
   return n == TRM__NO_LIMIT ? -1 : (int64_t)n;
 }
 
@@ -218,12 +205,15 @@ static bool micro_batches_fit(void *arg) {
 
 /* The rows of a queue, and the logits that it keeps of them, take half of what is left at most. */
 static bool queues_fit(void *arg) {
+  /* Rows of 8 MiB of logits. */
   const limited *l = arg;
   trm_model_config mc = model_config(MIXER);
   trm_error err;
   mc.vocab_size = 1 << 15;
   mc.seq_len = 64; /* 8 MiB of logits a row */
   trm_model *m = small_model(&mc, 5);
+
+  /* Under the limit, with the logits of the solver alone, and with a copy of them. */
   bool good = limit_to(l);
   for (int copies = 1; copies <= 2 && good; copies++) {
     const trm_queue_config c = {.threads = 1, .logits = copies == 2};
@@ -233,6 +223,8 @@ static bool queues_fit(void *arg) {
       print_error("%s\n", err.msg);
       break;
     }
+
+    /* The queue has as many rows as fit, but for what else it needs. */
     const int64_t most = l->bytes / 2 / (copies * 8 * MIB);
     good = trm_queue_places(q) <= most && trm_queue_places(q) >= most - 2;
     if (!good) print_error("%d rows of %lld\n", trm_queue_places(q), (long long)most);

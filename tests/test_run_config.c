@@ -77,14 +77,20 @@ static void refused(const char *override, const char *part) {
 
 static void test_defaults(void **state) {
   (void)state;
+
+  /* Without a word. */
   trm__run_config c;
   trm_error err;
   assert_int_equal(load(&c, &err, NULL), TRM_OK);
+
+  /* The model is that of the paper. */
   assert_int_equal(c.model.arch, TRM_ARCH_TRM);
   assert_int_equal(c.model.hidden_size, 512);
   assert_int_equal(c.model.puzzle_emb_ndim, 512);
   assert_int_equal(c.model.puzzle_emb_len, 16);
   assert_int_equal(c.model.forward_dtype, TRM_BFLOAT16);
+
+  /* Training is that of the reference, with its pace. */
   assert_int_equal(c.trainer.batch_size, 768);
   assert_true(c.trainer.lr == 1e-4 && c.trainer.puzzle_emb_lr == 1e-2);
   assert_true(c.trainer.weight_decay == 0.1 && c.trainer.puzzle_emb_weight_decay == 0.1);
@@ -93,6 +99,9 @@ static void test_defaults(void **state) {
   assert_int_equal(c.epochs, 100000);
   assert_int_equal(c.eval_interval, 10000);
   assert_int_equal(c.trainer.seed, 0);
+
+  /* No average of weights is evaluated unless it is asked for, and a run has a place but no
+   * name. */
   assert_false(c.ema);
   assert_true(c.trainer.ema_rate == 0.999);
   assert_string_equal(c.out, "runs");
@@ -102,6 +111,8 @@ static void test_defaults(void **state) {
 
 static void test_published_command(void **state) {
   (void)state;
+
+  /* The command of the reference's README for Sudoku-Extreme. */
   trm__run_config c;
   trm_error err;
   assert_int_equal(load(&c, &err, "arch=trm", "data_paths=[data/sudoku]", "evaluators=[]",
@@ -110,6 +121,9 @@ static void test_published_command(void **state) {
                         "arch.pos_encodings=none", "arch.L_layers=2", "arch.H_cycles=3",
                         "arch.L_cycles=6", "+run_name=r", "ema=True", NULL),
                    TRM_OK);
+
+  /* Lists, numbers with and without a point, words and the key with a plus arrive as they are
+   * meant. */
   assert_int_equal(c.data_paths.n, 1);
   assert_string_equal(c.data_paths.v[0], "data/sudoku");
   assert_int_equal(c.evaluators.n, 0);
@@ -146,6 +160,8 @@ static void test_architecture_first(void **state) {
 
 static void test_presets(void **state) {
   (void)state;
+
+  /* Each preset is complete: it loads, and it says how its data are made. */
   trm__run_config c;
   trm_error err;
   for (int i = 0; trm_run_preset_at(i); i++) {
@@ -160,11 +176,15 @@ static void test_presets(void **state) {
     if ((p->kind == TRM_PUZZLE_NONE) != (p->cells == 0)) fail_msg("%s", p->name);
     trm__run_config_free(&c);
   }
+
+  /* An override counts, wherever the preset stands. */
   assert_int_equal(load(&c, &err, "lr=0.5", "preset=sudoku6", NULL), TRM_OK);
   assert_true(c.trainer.lr == 0.5);
   assert_int_equal(c.model.hidden_size, c.model.puzzle_emb_ndim);
   assert_int_equal(c.augment, TRM_AUGMENT_ON_THE_FLY);
   trm__run_config_free(&c);
+
+  /* A name that is misspelt is told the right one. */
   refused("preset=sudoku-mpl", "did you mean 'sudoku-mlp'");
   refused("preset=zzzzzzzz", "--list-presets");
 }
@@ -192,6 +212,9 @@ static void test_no_padding(void **state) {
 
 static void test_notation(void **state) {
   (void)state;
+
+  /* Lists, quotes, words for truth, numbers with exponents, sizes with units, and a reference to
+   * another key. */
   trm__run_config c;
   trm_error err;
   assert_int_equal(
@@ -200,12 +223,16 @@ static void test_notation(void **state) {
            "memory_budget=1.5GiB", "load_checkpoint=null", "+arch.puzzle_emb_ndim=${.hidden_size}",
            "optimizer=adamw", "checkpoint_path=a=b", NULL),
       TRM_OK);
+
+  /* Quotes and commas in them belong to the text; 'null' in quotes is a text. */
   assert_int_equal(c.data_paths.n, 3);
   assert_string_equal(c.data_paths.v[1], "b c");
   assert_string_equal(c.data_paths.v[2], "d,e");
   assert_string_equal(c.run_name, "x y");
   assert_string_equal(c.project_name, "null");
   assert_string_equal(c.checkpoint_path, "a=b");
+
+  /* Numbers are whole where they have to be; null is nothing or no limit. */
   assert_int_equal(c.trainer.seed, 7);
   assert_int_equal(c.epochs, 50000);
   assert_int_equal(c.eval_interval, 0);
@@ -218,10 +245,14 @@ static void test_notation(void **state) {
 
 static void test_bad_values(void **state) {
   (void)state;
+
+  /* Keys that there are not, with the one that was meant. */
   refused("lrr=1", "did you mean 'lr'");
   refused("hidden_size=64", "did you mean 'arch.hidden_size'");
   refused("arch.L_cycle=6", "did you mean 'arch.L_cycles'");
   refused("completely_unknown=6", "--list-keys");
+
+  /* Numbers that are none, or are out of their range. */
   refused("lr=fast", "lr: want a number from 0 to 1000, got 'fast'");
   refused("lr=nan", "lr: want a number");
   refused("lr=0x10", "lr: want a number");
@@ -230,6 +261,8 @@ static void test_bad_values(void **state) {
   refused("epochs=1.5", "epochs: want a whole number");
   refused("epochs=99999999999999999999", "epochs: want a whole number");
   refused("epochs=", "epochs: want a whole number");
+
+  /* Values of another kind: truths, lists, texts, names. */
   refused("ema=maybe", "ema: want True or False, got 'maybe'");
   refused("ema=[True]", "got a list");
   refused("data_paths=data/sudoku",
@@ -244,6 +277,8 @@ static void test_bad_values(void **state) {
   refused("arch.forward_dtype=half", "want one of float32, bfloat16");
   refused("evaluators=[arc@ARC,x@Y]", "'x@Y' does not exist");
   refused("eval_save_outputs=[preds]", "trm eval");
+
+  /* Ranges that are not those of all numbers, and overrides that are no key=value. */
   refused("memory_budget=2GX", "memory_budget: want bytes");
   refused("beta1=1", "beta1");
   refused("seed=-1", "seed");
@@ -251,6 +286,8 @@ static void test_bad_values(void **state) {
   refused("=5", "want key=value");
   refused("+++lr=5", "want key=value");
   refused("~lr=5", "unknown key");
+
+  /* Places that are written to. */
   refused("checkpoint_path=-", "folder to write");
   refused("out=-", "folder to write");
   refused("out=", "folder to write");
@@ -260,15 +297,21 @@ static void test_bad_values(void **state) {
  * file; and every key takes back what is printed of it. */
 static void test_every_key(void **state) {
   (void)state;
+
+  /* Every key of the program and of the library. */
   int n = 0;
   for (trm__run_key k = {0}; trm__run_next_key(&k); n++) {
     const trm_field *f = k.field;
+
+    /* What is expected of its value, in the words of its row. */
     char text[160], want[200] = "", expected[160] = "";
     trm__sink s = {expected, sizeof expected, 0};
     trm__run_config c;
     trm_error err = {0};
     trm__field_expect(f, &s);
     const bool text_type = f->type == &trm__field_text || f->type == &trm__field_texts;
+
+    /* Below and above its range, as an override. */
     for (int high = 0; high < 2 && !text_type; high++) {
       const bool real = f->type->form == TRM__FORM_DOUBLE, number = f->high > f->low;
       const double step = real ? 1e-3 : 1, bound = high ? f->high * (1 + 1e-3 * real) : f->low;
@@ -277,6 +320,8 @@ static void test_every_key(void **state) {
       snprintf(want, sizeof want, "%s: want %.120s, got '%s'", f->key, expected, value);
       snprintf(text, sizeof text, "%s=%s", f->key, value);
       refused(text, want);
+
+      /* The same in a file, at the key's depth. */
       const char *dot = strchr(f->key, '.'), *second = dot ? strchr(dot + 1, '.') : NULL;
       if (second)
         snprintf(text, sizeof text, "arch: {loss: {%s: %s}}\n", second + 1, value);
@@ -285,6 +330,8 @@ static void test_every_key(void **state) {
                  value);
       yaml_refused(text, want);
     }
+
+    /* Each of its words is taken. */
     for (int i = 0; trm_field_choice(f, i); i++) {
       snprintf(text, sizeof text, "%s=%s", f->key, trm_field_choice(f, i));
       if (load(&c, &err, text, NULL) != TRM_OK) fail_msg("%s", err.msg);
@@ -311,6 +358,8 @@ static void test_synonyms(void **state) {
 /* A configuration that an earlier release wrote, its keys in another order. */
 static void test_earlier_file(void **state) {
   (void)state;
+
+  /* Keys that an older release had, in its order and its notation. */
   static const char text[] =
       "preset: null\narch:\n  name: hrm\n  loss:\n    name: losses@ACTLossHead\n"
       "    loss_type: stablemax_cross_entropy\n  halt_exploration_prob: 0.1\n"
@@ -321,6 +370,8 @@ static void test_earlier_file(void **state) {
       "data_paths: [d]\nepochs: 100000\nglobal_batch_size: 4\nlr: 0.0001\nseed: 7\nema: true\n"
       "ema_rate: 0.999\noptimizer: adam_atan2\ndevice: auto\nthreads: 1\nmemory_budget: 0\n"
       "micro_batch: 0\nmax_updates: 3\neval_limit: null\nlog_seconds: 3.0e+01\nout: runs\n";
+
+  /* It is the configuration that is written today in other words. */
   trm__run_config c, same;
   trm_error err;
   const char *key;
@@ -331,11 +382,15 @@ static void test_earlier_file(void **state) {
                    TRM_OK);
   assert_int_equal(trm__run_config_compare(&c, &same, &key, &err), TRM_OK);
   assert_null(key); /* max_updates and threads may change */
+
+  /* A key that may not change is named. */
   same.trainer.beta2 = 0.5;
   assert_int_equal(trm__run_config_compare(&c, &same, &key, &err), TRM_OK);
   assert_string_equal(key, "beta2");
   trm__run_config_free(&c);
   trm__run_config_free(&same);
+
+  /* Which keys may. */
   assert_true(trm__run_config_may_change("threads", 7) &&
               trm__run_config_may_change("epochs=3", 6));
   assert_false(trm__run_config_may_change("thread", 6) || trm__run_config_may_change("lr", 2) ||
@@ -387,6 +442,8 @@ static void test_round_trip(void **state) {
   (void)state;
   trm__run_config c;
   trm_error err;
+
+  /* The default, and texts that YAML would take for something else. */
   assert_int_equal(load(&c, &err, NULL), TRM_OK);
   check_round_trip(&c);
   assert_int_equal(
@@ -398,6 +455,7 @@ static void test_round_trip(void **state) {
       TRM_OK);
   assert_int_equal(c.data_paths.n, 8);
   check_round_trip(&c);
+
   /* Characters of two, three and four bytes, and those that YAML takes for line ends or refuses. */
   assert_int_equal(load(&c, &err, "data_paths=[\u00e9, \u20ac, \U0001f600]",
                         "out=a\xc2\x85"
@@ -408,6 +466,8 @@ static void test_round_trip(void **state) {
                         NULL),
                    TRM_OK);
   check_round_trip(&c);
+
+  /* What is no UTF-8 has no way into a file. */
   static const char *const broken[] = {
       "out=\xa0",    "out=\xc3", "out=\xc0\x80", "out=\xed\xa0\x80", "out=\xf4\x90\x80\x80",
       "out=\xe2\x82"};
@@ -415,6 +475,8 @@ static void test_round_trip(void **state) {
     assert_int_equal(load(&c, &err, broken[i], NULL), TRM_E_CONFIG);
     assert_non_null(strstr(err.msg, "UTF-8"));
   }
+
+  /* Every architecture. */
   for (int arch = 0; arch <= TRM_ARCH_TRANSFORMER; arch++) {
     char override[64];
     snprintf(override, sizeof override, "arch=%s", trm_arch_name((trm_arch)arch));
@@ -428,6 +490,8 @@ static void test_round_trip(void **state) {
 
 static void test_yaml(void **state) {
   (void)state;
+
+  /* Nothing, and a file of the reference with what it has for Hydra. */
   trm__run_config c;
   trm_error err;
   assert_int_equal(load_yaml(&c, "", &err), TRM_OK);
@@ -440,6 +504,8 @@ static void test_yaml(void **state) {
                              "evaluators:\n  - name: arc@ARC\n",
                              &err),
                    TRM_OK);
+
+  /* Our keys are taken, the others are passed over. */
   assert_int_equal(c.model.arch, TRM_ARCH_HRM);
   assert_int_equal(c.model.loss, TRM_LOSS_SOFTMAX);
   assert_int_equal(c.model.puzzle_emb_ndim, 128);
@@ -528,26 +594,36 @@ static void test_reference_file(void **state) {
 
 static void test_bad_yaml(void **state) {
   (void)state;
+
+  /* Keys: unknown, set twice, and where they stand. */
   trm__run_config c;
   trm_error err = {0};
   yaml_refused("lr: 1\nlrr: 2\n", "run.yaml:2:1: unknown key 'lrr'; did you mean 'lr'?");
   yaml_refused("lr: 1\narch:\n  L_cycles: many\n", "run.yaml:3:3: arch.L_cycles: want a whole");
   yaml_refused("lr: 1\nlr: 2\n", "run.yaml:2:1: 'lr' is set a second time (first in line 1)");
+
+  /* Texts that are no YAML, or no map. */
   yaml_refused("lr: [1\n", "not YAML");
   yaml_refused("lr: 1\n\tseed: 2\n", "run.yaml:2:");
   yaml_refused("- lr\n", "want a map");
   yaml_refused("just text\n", "want a map");
   yaml_refused("lr: 1\n---\nlr: 2\n", "one document");
+
+  /* Depth and kinds of values. */
   yaml_refused("arch: {a: {b: {c: {d: {e: 1}}}}}\n", "nested too deeply");
   yaml_refused("data_paths: [[a]]\n", "list of plain texts for data_paths");
   yaml_refused("evaluators:\n  - name: x@Y\n", "'x@Y' does not exist");
   yaml_refused("evaluators:\n  - id: x\n", "run.yaml:2:");
   yaml_refused("evaluators:\n  - name: [x]\n", "run.yaml:2:");
   yaml_refused("evaluators:\n  - name: x\n    id: y\n", "run.yaml:3:");
+
+  /* Keys and numbers that YAML allows and a configuration does not. */
   yaml_refused("? [a]\n: b\n", "want a key");
   yaml_refused("lr: \"1\\0\"\n", "zero byte");
   yaml_refused("hydra: {a: {b: {c: {d: {e: 1}}}}}\n", "nested too deeply");
   yaml_refused("defaults: [{arch: gpt}]\n", "got 'gpt'");
+
+  /* Bytes that are no text, and a file that is not there. */
   assert_int_equal(load_yaml_bytes(&c, "lr: \xff\xfe\n", 7, &err), TRM_E_CONFIG);
   assert_says(&err, "not YAML");
   assert_int_equal(trm__run_config_load(&c, "/nonexistent/run.yaml", NULL, 0, &err), TRM_E_IO);
@@ -556,6 +632,8 @@ static void test_bad_yaml(void **state) {
 
 static void test_huge_yaml(void **state) {
   (void)state;
+
+  /* A text of one character, a little longer than a configuration may be. */
   trm__run_config c;
   trm_error err = {0};
   size_t n = (1 << 20) + 10;
@@ -565,11 +643,15 @@ static void test_huge_yaml(void **state) {
   text[n] = 0;
   assert_int_equal(load_yaml(&c, text, &err), TRM_E_CONFIG);
   assert_says(&err, "more than");
+
+  /* At a length that is allowed: too deep, one word, one key without an end. */
   assert_int_equal(load_yaml_bytes(&c, text, 100000, &err), TRM_E_CONFIG);
   memset(text, 'a', n);
   assert_int_equal(load_yaml_bytes(&c, text, 100000, &err), TRM_E_CONFIG);
   memcpy(text + 90000, ": 1", 3);
   assert_int_equal(load_yaml_bytes(&c, text, 100000, &err), TRM_E_CONFIG);
+
+  /* More keys than there can be. */
   size_t used = 0;
   for (int i = 0; used + 16 < 100000; i++) used += (size_t)snprintf(text + used, 16, "k%d: 1\n", i);
   assert_int_equal(load_yaml_bytes(&c, text, used, &err), TRM_E_CONFIG);
@@ -579,6 +661,7 @@ static void test_huge_yaml(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      /* presets, overrides and values */
       cmocka_unit_test(test_defaults),
       cmocka_unit_test(test_published_command),
       cmocka_unit_test(test_architecture_first),
@@ -586,11 +669,15 @@ int main(void) {
       cmocka_unit_test(test_no_padding),
       cmocka_unit_test(test_notation),
       cmocka_unit_test(test_bad_values),
+
+      /* keys */
       cmocka_unit_test(test_every_key),
       cmocka_unit_test(test_synonyms),
       cmocka_unit_test(test_earlier_file),
       cmocka_unit_test(test_suggestions),
       cmocka_unit_test(test_round_trip),
+
+      /* YAML */
       cmocka_unit_test(test_yaml),
       cmocka_unit_test(test_layers),
       cmocka_unit_test(test_anchors),

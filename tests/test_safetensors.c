@@ -1,6 +1,5 @@
 /* safetensors and JSON files: round trips, the reference's files, and hostile ones. */
 #include <math.h>
-#include "io/json.h"
 
 #include "base/rng.h"
 #include "io/json.h"
@@ -9,30 +8,41 @@
 
 /* --- round trips --- */
 
-static void tensors_come_back_as_they_went(void **state) {
-  scratch *s = *state;
-  const float f[] = {1, -2, 3.5f, 4, 5, 6};
-  const double d[] = {1e-300, 2};
-  const uint16_t half[] = {0x3C00, 0xC000, 0x0001, 0x7C00, 0x8000};
-  const uint16_t bf[] = {0x3F80, 0xC040};
-  const int64_t wide[] = {-5, INT64_MAX};
-  const int32_t narrow[] = {7};
-  const uint8_t bytes[] = {1, 2, 3};
-  const trm__st_tensor all[] = {
-      {.name = "bytes", .dtype = TRM__U8, .ndim = 1, .shape = {3}, .data = bytes},
-      {.name = "a.weight", .dtype = TRM__F32, .ndim = 2, .shape = {2, 3}, .data = f},
-      {.name = "half", .dtype = TRM__F16, .ndim = 1, .shape = {5}, .data = half},
-      {.name = "brain \"b\"", .dtype = TRM__BF16, .ndim = 1, .shape = {2}, .data = bf},
-      {.name = "double", .dtype = TRM__F64, .ndim = 1, .shape = {2}, .data = d},
-      {.name = "wide", .dtype = TRM__I64, .ndim = 1, .shape = {2}, .data = wide},
-      {.name = "scalar", .dtype = TRM__I32, .ndim = 0, .data = narrow},
-      {.name = "none", .dtype = TRM__F32, .ndim = 2, .shape = {0, 4}, .data = NULL},
-  };
-  enum { N = sizeof all / sizeof all[0] };
+/* Values of every type, with those at the ends of their ranges. */
+static const float f32[] = {1, -2, 3.5f, 4, 5, 6};
+static const double f64[] = {1e-300, 2};
+static const uint16_t f16[] = {0x3C00, 0xC000, 0x0001, 0x7C00, 0x8000};
+static const uint16_t bf16[] = {0x3F80, 0xC040};
+static const int64_t i64[] = {-5, INT64_MAX};
+static const int32_t i32[] = {7};
+static const uint8_t u8[] = {1, 2, 3};
+
+/* Names with signs, a scalar, and a tensor of nothing. */
+static const trm__st_tensor samples[] = {
+    {.name = "bytes", .dtype = TRM__U8, .ndim = 1, .shape = {3}, .data = u8},
+    {.name = "a.weight", .dtype = TRM__F32, .ndim = 2, .shape = {2, 3}, .data = f32},
+    {.name = "half", .dtype = TRM__F16, .ndim = 1, .shape = {5}, .data = f16},
+    {.name = "brain \"b\"", .dtype = TRM__BF16, .ndim = 1, .shape = {2}, .data = bf16},
+    {.name = "double", .dtype = TRM__F64, .ndim = 1, .shape = {2}, .data = f64},
+    {.name = "wide", .dtype = TRM__I64, .ndim = 1, .shape = {2}, .data = i64},
+    {.name = "scalar", .dtype = TRM__I32, .ndim = 0, .data = i32},
+    {.name = "none", .dtype = TRM__F32, .ndim = 2, .shape = {0, 4}, .data = NULL},
+};
+enum { N = sizeof samples / sizeof samples[0] };
+
+/* A file of them, with metadata of letters and lines; its path. */
+static const char *save_all(scratch *s) {
   const trm__st_meta meta[] = {{"format", "pt"}, {"note", "ÿ\n"}};
-  trm_error err;
   const char *path = scratch_path(s, "all.safetensors");
-  assert_int_equal(trm__safetensors_save(path, all, N, meta, 2, &err), TRM_OK);
+  assert_int_equal(trm__safetensors_save(path, samples, N, meta, 2, NULL), TRM_OK);
+  return path;
+}
+
+static void tensors_come_back_as_they_went(void **state) {
+  const char *path = save_all(*state);
+  trm_error err;
+
+  /* What is written is there, and what is not is not. */
   trm__safetensors *file;
   assert_int_equal(trm__safetensors_open(path, &file, &err), TRM_OK);
   assert_int_equal(trm__safetensors_count(file), N);
@@ -41,22 +51,45 @@ static void tensors_come_back_as_they_went(void **state) {
   assert_null(trm__safetensors_meta(file, "other"));
   assert_null(trm__safetensors_find(file, "other"));
   assert_null(trm__safetensors_find(file, "__metadata__"));
+
+  /* Types, shapes, places and bytes of each; the order of the file is not that of writing. */
   for (int i = 0; i < N; i++) {
-    const trm__st_tensor *t = trm__safetensors_find(file, all[i].name);
+    const trm__st_tensor *t = trm__safetensors_find(file, samples[i].name);
     assert_non_null(t);
-    assert_int_equal(t->dtype, all[i].dtype);
-    assert_int_equal(t->ndim, all[i].ndim);
+    assert_int_equal(t->dtype, samples[i].dtype);
+    assert_int_equal(t->ndim, samples[i].ndim);
     int64_t count = 1;
     for (int k = 0; k < t->ndim; k++) {
-      assert_int_equal(t->shape[k], all[i].shape[k]);
+      assert_int_equal(t->shape[k], samples[i].shape[k]);
       count *= t->shape[k];
     }
     assert_int_equal(t->count, count);
     assert_int_equal((uintptr_t)t->data % trm__dtype_size(t->dtype), 0);
-    if (count) assert_memory_equal(t->data, all[i].data, (size_t)count * trm__dtype_size(t->dtype));
+    if (count)
+      assert_memory_equal(t->data, samples[i].data, (size_t)count * trm__dtype_size(t->dtype));
     const trm__st_tensor *other = trm__safetensors_at(file, i);
     assert_ptr_equal(trm__safetensors_find(file, other->name), other);
   }
+  trm__safetensors_close(file);
+  trm__safetensors_close(NULL);
+
+  /* The header is padded, so that the data lie where any type may. */
+  size_t n;
+  unsigned char *raw = read_bytes(path, &n);
+  uint64_t header;
+  memcpy(&header, raw, sizeof header);
+  assert_int_equal(header % 8, 0);
+  assert_int_equal(raw[8], '{');
+  free(raw);
+}
+
+static void floats_are_converted(void **state) {
+  trm__safetensors *file;
+  trm_error err;
+  assert_int_equal(trm__safetensors_open(save_all(*state), &file, &err), TRM_OK);
+
+  /* Half precision becomes float32 with its least number, infinity and sign of zero; others
+   * round. */
   float out[6];
   assert_int_equal(trm__st_to_float(trm__safetensors_find(file, "half"), out, &err), TRM_OK);
   assert_true(out[0] == 1 && out[1] == -2 && out[2] == 0x1p-24f && isinf(out[3]));
@@ -66,18 +99,12 @@ static void tensors_come_back_as_they_went(void **state) {
   assert_int_equal(trm__st_to_float(trm__safetensors_find(file, "double"), out, &err), TRM_OK);
   assert_true(out[0] == 0 && out[1] == 2);
   assert_int_equal(trm__st_to_float(trm__safetensors_find(file, "a.weight"), out, &err), TRM_OK);
-  assert_memory_equal(out, f, sizeof f);
+  assert_memory_equal(out, f32, sizeof f32);
+
+  /* Integers are not converted. */
   assert_int_equal(trm__st_to_float(trm__safetensors_find(file, "wide"), out, &err), TRM_E_FORMAT);
   assert_true(speaks_of(&err, "wide") && speaks_of(&err, "I64"));
   trm__safetensors_close(file);
-  trm__safetensors_close(NULL);
-  size_t n;
-  unsigned char *raw = read_bytes(path, &n);
-  uint64_t header;
-  memcpy(&header, raw, sizeof header);
-  assert_int_equal(header % 8, 0);
-  assert_int_equal(raw[8], '{');
-  free(raw);
 }
 
 /* Every finite F16 value against its definition. */
@@ -134,6 +161,7 @@ static size_t make_file(unsigned char *out, const char *header, size_t bytes) {
 }
 
 static void broken_files_are_refused(void **state) {
+  /* Headers that describe eight bytes wrongly, and two that describe them well. */
   scratch *s = *state;
   static const struct {
     const char *header, *word; /* word NULL: a good file */
@@ -184,6 +212,8 @@ static void broken_files_are_refused(void **state) {
        "}",
        "\"k\""},
   };
+
+  /* The message names the file and the fault. */
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     unsigned char raw[512];
     write_bytes(scratch_path(s, "bad.safetensors"), raw, make_file(raw, cases[i].header, 8));
@@ -200,6 +230,11 @@ static void broken_files_are_refused(void **state) {
     assert_null(file);
     assert_true(speaks_of(&err, s->path) && speaks_of(&err, cases[i].word));
   }
+}
+
+/* A missing file, and lengths of headers that no file has. */
+static void files_without_a_header_are_refused(void **state) {
+  scratch *s = *state;
   trm__safetensors *file;
   trm_error err;
   assert_int_equal(trm__safetensors_open(scratch_path(s, "none"), &file, &err), TRM_E_IO);
@@ -224,6 +259,7 @@ static double read_everything(const trm__safetensors *file) {
 }
 
 static void any_damage_is_refused_or_harmless(void **state) {
+  /* A good file of two tensors and metadata. */
   scratch *s = *state;
   const float f[3] = {1, 2, 3};
   const uint8_t u[5] = {1, 2, 3, 4, 5};
@@ -237,11 +273,15 @@ static void any_damage_is_refused_or_harmless(void **state) {
   const char *path = scratch_path(s, "damaged");
   trm__safetensors *file;
   trm_error err;
+
+  /* Every cut is seen. */
   for (size_t cut = 0; cut < n; cut++) {
     write_bytes(path, good, cut);
     assert_int_equal(trm__safetensors_open(path, &file, &err), TRM_E_FORMAT);
     assert_true(speaks_of(&err, path));
   }
+
+  /* One to three bits are flipped: refused, or what it says can be read. */
   int refused = 0;
   for (uint32_t round = 0; round < 4000; round++) {
     trm__rng r = trm__rng_at(12, TRM__RNG_TEST, 0, round);
@@ -257,17 +297,22 @@ static void any_damage_is_refused_or_harmless(void **state) {
     assert_true(read_everything(file) > 0);
     trm__safetensors_close(file);
   }
+
+  /* Most flips are seen. */
   assert_true(refused > 2000);
   free(good);
   free(bad);
 }
 
 static void the_reference_files_read(void **state) {
+  /* Files of the reference, where they are beside the checkout. */
   (void)state;
   if (!trm__path_is_dir(TRM_SHARED_DIR "/golden")) {
     print_message("skipped: no folder %s/golden\n", TRM_SHARED_DIR);
     skip();
   }
+
+  /* Weights, batches and results are numbers. */
   static const char *const names[] = {"init", "batches", "expected_train", "expected_eval"};
   for (int i = 0; i < 4; i++) {
     char path[512];
@@ -361,9 +406,11 @@ static void json_values_are_of_their_type_or_refused(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(tensors_come_back_as_they_went),
+      cmocka_unit_test(floats_are_converted),
       cmocka_unit_test(halves_convert_exactly),
       cmocka_unit_test(names_that_cannot_be_written_are_refused),
       cmocka_unit_test(broken_files_are_refused),
+      cmocka_unit_test(files_without_a_header_are_refused),
       cmocka_unit_test(any_damage_is_refused_or_harmless),
       cmocka_unit_test(the_reference_files_read),
       cmocka_unit_test(json_files_say_where_they_are_wrong),

@@ -211,6 +211,8 @@ static uint64_t add_evaluation(uint64_t hash, const trm_model *m, const trm_data
 /* Every step of a few puzzles. */
 static uint64_t bits_of_answers(const trm_model *m, int threads) {
   static small_batch b;
+
+  /* Puzzles that no update has seen, all at once. */
   const trm_batch puzzles = small_batch_at(&b, 1000);
   uint64_t hash = BITS_START;
   trm_solver *s;
@@ -219,6 +221,8 @@ static uint64_t bits_of_answers(const trm_model *m, int threads) {
   const int32_t *ids = trm_model_get_config(m)->puzzle_emb_ndim ? puzzles.puzzle_ids : NULL;
   if (trm_solver_create(m, &config, &s, &err) != TRM_OK) fail_msg("%s", err.msg);
   assert_int_equal(trm_solver_start(s, AT_ONCE, puzzles.inputs, ids, &err), TRM_OK);
+
+  /* Everything that a caller may see after a step. */
   for (int step = 0; step < 4; step++) {
     assert_int_equal(trm_solver_step(s, &err), TRM_OK);
     const size_t n = (size_t)trm_solver_rows(s);
@@ -229,6 +233,7 @@ static uint64_t bits_of_answers(const trm_model *m, int threads) {
     hash = bits_add(hash, trm_solver_steps_taken(s), n * sizeof(int32_t));
     for (int row = 0; row < (int)n; row++) hash = add_double(hash, trm_solver_halt_margin(s, row));
   }
+
   trm_solver_free(s);
   return hash;
 }
@@ -236,6 +241,7 @@ static uint64_t bits_of_answers(const trm_model *m, int threads) {
 /* A life of a model: trained, saved, evaluated with and without early exit, asked. */
 static results run_case(scratch *folder, const trm_model *m, trm_trainer_config training,
                         const trm_dataset *d, int threads, int micro_batch) {
+  /* Trained, with what an update reports. */
   results r = {.log = BITS_START};
   training.threads = threads;
   training.micro_batch = micro_batch;
@@ -244,16 +250,22 @@ static results run_case(scratch *folder, const trm_model *m, trm_trainer_config 
     const trm_metrics metrics = small_update(t);
     r.log = add_metrics(r.log, &metrics);
   }
+
+  /* The state that is saved, and both sets of weights. */
   const state_bytes state = state_of(folder, t);
   r.state = bits_add(BITS_START, state.data, state.n);
   free(state.data);
   r.model = bits_of_model(trm_trainer_weights(t));
   r.average = bits_of_model(trm_trainer_ema(t));
+
+  /* Evaluated with all steps and with early exit, in batches of another size. */
   const trm_model *average = trm_trainer_ema(t);
   r.evaluation = add_evaluation(BITS_START, average, d, (trm_eval_config){.threads = threads});
   r.evaluation = add_evaluation(
       r.evaluation, average, d,
       (trm_eval_config){.threads = threads, .batch = micro_batch, .halt = TRM_HALT_Q});
+
+  /* Asked. */
   r.answers = bits_of_answers(average, threads);
   trm_trainer_free(t);
   return r;
@@ -307,6 +319,8 @@ static bool writes;
 
 static void results_hold(void **state) {
   static bits_table table;
+
+  /* What the models are evaluated on: random examples, in which a label 0 is ignored. */
   static small_batch b;
   walk w = {.folder = *state};
   const trm_batch examples = small_batch_at(&b, 2000);
@@ -317,12 +331,17 @@ static void results_hold(void **state) {
   snprintf(dir, sizeof dir, "%s/data", w.folder->dir);
   write_small_data(dir, EXAMPLES, LEN, SYMBOLS, 3, examples.inputs, labels, examples.puzzle_ids);
   w.data = open_small_data(dir);
+
+  /* A model for each sample. */
   for (int i = 0; i < N_SAMPLES; i += getenv("TEST_BRIEF") ? BRIEF_STEP : 1) {
     const setup s = setup_of(&samples[i]);
     w.model[i] = small_model(&s.model, 5);
   }
+
+  /* Every set of kernels against the table. */
   bits_open(&table, writes);
   bits_on_every_isa(&table, is_mine, walk_isa, &w);
+
   for (int i = 0; i < N_SAMPLES; i++) trm_model_free(w.model[i]);
   trm_dataset_free(w.data);
   bits_close(&table);

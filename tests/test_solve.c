@@ -20,6 +20,7 @@ typedef struct solved {
 /* A model whose blocks do next to nothing, so that y at the first cell stays near its embedding,
  * and whose q is how much that looks like a 1. */
 static void make_model_for_ones(const char *dir) {
+  /* The smallest Transformer that reads Sudokus of side 4. */
   trm_model_config c = trm_model_config_default(TRM_ARCH_TRM);
   c.vocab_size = 6;
   c.seq_len = 16;
@@ -29,6 +30,8 @@ static void make_model_for_ones(const char *dir) {
   c.num_heads = 2;
   c.H_cycles = c.L_cycles = 1;
   c.puzzle_emb_ndim = 0;
+
+  /* Its blocks are made quiet. */
   trm_model *m;
   trm_error err;
   if (trm_model_create(&c, 1, &m, &err) != TRM_OK) fail_msg("%s", err.msg);
@@ -36,6 +39,8 @@ static void make_model_for_ones(const char *dir) {
     trm_tensor t = trm_model_tensor_at(m, i);
     for (int64_t k = 0; !strncmp(t.name, "L_level", 7) && k < t.count; k++) t.data[k] *= 0.1F;
   }
+
+  /* q is the product with the embedding of a 1, whose token is 2. */
   trm_tensor q = trm_model_tensor_named(m, "q_head.weight");
   trm_tensor embed = trm_model_tensor_named(m, "embed_tokens.embedding_weight");
   assert_true(q.data && embed.data);
@@ -73,6 +78,8 @@ static void solve_many(scratch *s, const char *halt, int steps, solved *got) {
 static void answers_keep_the_order_of_the_puzzles(void **state) {
   static solved first[MANY], last[MANY], got[MANY];
   static char text[MANY * 17 + 1];
+
+  /* Puzzles that differ in a few cells; every hundredth has no 1 where q looks. */
   scratch *s = *state;
   char halt[40];
   double slow = 0, quick = 1; /* the surest of the slow puzzles and the least sure of the others */
@@ -83,18 +90,26 @@ static void answers_keep_the_order_of_the_puzzles(void **state) {
       if (i >> cell % 4 & 1) line[cell] = "3421"[cell - 4];
     line[8 + i % 4] = i / 16 % 2 ? "4343"[i % 4] : "2232"[i % 4];
   }
+
+  /* Each with the answers that it has after one step and after all. */
   make_model_for_ones(scratch_path(s, "ones"));
   write_bytes(scratch_path(s, "puzzles.txt"), text, MANY * 17);
   solve_many(s, "never", 1, first);
   solve_many(s, "never", 60, last);
+
+  /* The two kinds are apart, so a threshold between them can be chosen. */
   for (int i = 0; i < MANY; i++) {
     if (i % 100 == 0) slow = fmax(slow, fmax(first[i].q, last[i].q));
     if (i % 100 != 0) quick = fmin(quick, first[i].q);
   }
   assert_true(slow < quick);
+
+  /* With it most puzzles halt after one step and overtake the few others. */
   double bar = (slow + quick) / 2;
   snprintf(halt, sizeof halt, "q=%.9g", log(bar / (1 - bar)));
   solve_many(s, halt, 60, got);
+
+  /* Nothing of that shows: order, answers, steps and q are those of each alone. */
   for (int i = 0; i < MANY; i++) {
     const solved *want_this = i % 100 ? &first[i] : &last[i];
     assert_memory_equal(got[i].puzzle, text + 17 * i, 16);
@@ -106,12 +121,15 @@ static void answers_keep_the_order_of_the_puzzles(void **state) {
 
 /* A program that sends one puzzle at a time and waits for its answer is not kept waiting. */
 static void a_dialogue_is_not_kept_waiting(void **state) {
+  /* Two pipes, to its input and from its output. */
   scratch *s = *state;
   int to[2], from[2];
   char line[200];
   const char *model = scratch_path(s, "ones");
   make_model_for_ones(model);
   assert_true(pipe(to) == 0 && pipe(from) == 0);
+
+  /* The program, which must not hold any end but its own. */
   pid_t child = fork();
   assert_true(child >= 0);
   if (child == 0) {
@@ -122,6 +140,8 @@ static void a_dialogue_is_not_kept_waiting(void **state) {
     execl(TRM_PROGRAM, TRM_PROGRAM, "solve", model, "-", (char *)NULL);
     _exit(98);
   }
+
+  /* The next puzzle is only sent when the last one's answer has come. */
   close(to[0]);
   close(from[1]);
   for (int i = 0; i < 3; i++) {
@@ -133,6 +153,8 @@ static void a_dialogue_is_not_kept_waiting(void **state) {
     ssize_t n = read(from[0], line, sizeof line - 1);
     assert_true(n > 16 && line[n - 1] == '\n');
   }
+
+  /* The end of the input is the end of the program, with nothing left to say. */
   close(to[1]);
   int status;
   assert_int_equal(waitpid(child, &status, 0), child);
@@ -148,6 +170,7 @@ enum { BLANK, KNOWN }; /* rows of the puzzle embedding that a test sets */
 /* A model of `p` that answers its question: blocks that do next to nothing, and a head that is the
  * embedding. Of the puzzle ids only `trained` is. */
 static void make_copying_model(const char *dir, const trm_puzzle *p, int n_ids, int trained) {
+  /* The smallest Transformer that reads this puzzle, with a column for each token and each id. */
   trm_model_config c = trm_model_config_default(TRM_ARCH_TRM);
   c.vocab_size = trm_puzzle_first_symbol(p) + trm_puzzle_n_symbols(p);
   c.seq_len = p->rows * p->cols;
@@ -159,6 +182,8 @@ static void make_copying_model(const char *dir, const trm_puzzle *p, int n_ids, 
   c.halt_max_steps = 2;
   c.puzzle_emb_ndim = 32;
   c.puzzle_emb_len = 1;
+
+  /* Its blocks and first latents are made quiet. */
   trm_model *m;
   trm_error err;
   if (trm_model_create(&c, 1, &m, &err) != TRM_OK) fail_msg("%s", err.msg);
@@ -170,6 +195,8 @@ static void make_copying_model(const char *dir, const trm_puzzle *p, int n_ids, 
     bool quiet = !strncmp(t.name, "L_level", 7) || strstr(t.name, "_init");
     for (int64_t k = 0; quiet && k < t.count; k++) t.data[k] *= 0.01F;
   }
+
+  /* Embedding and head are the same unit vectors, so what is read is what is said. */
   memset(embed.data, 0, (size_t)embed.count * sizeof *embed.data);
   for (int token = 0; token < c.vocab_size; token++) embed.data[token * c.hidden_size + token] = 1;
   memcpy(head.data, embed.data, (size_t)embed.count * sizeof *embed.data);
@@ -244,10 +271,13 @@ static void a_bad_line_is_answered_by_its_error(void **state) {
 
 /* Each step is there in JSON, too, and the last one is the answer. */
 static void steps_are_told_as_json(void **state) {
+  /* Three steps of two puzzles. */
   scratch *s = *state;
   char model[160];
   make_model_for_ones(place(s, "ones", model));
   want(RUN_INPUT(GOOD "\n" OTHER, "solve", model, "--steps", "3", "--json", "--show", "steps"), 0);
+
+  /* A line for each puzzle, and in it a row for each step. */
   const char *line = out_text;
   for (int i = 0; i < 2; i++, line = strchr(line, '\n') + 1) {
     size_t used;
@@ -256,6 +286,8 @@ static void steps_are_told_as_json(void **state) {
     assert_int_equal(trm__json_n_items(trace), 3);
     for (size_t k = 0; k < 3; k++)
       assert_int_equal(trm__json_integer(trm__json_get(trm__json_item(trace, k), "step")), k + 1);
+
+    /* The last step is the answer, with its q. */
     assert_string_equal(trm__json_text(trm__json_get(last, "grid")),
                         trm__json_text(trm__json_get(root, "answer")));
     assert_true(trm__json_number(trm__json_get(last, "q")) ==
@@ -263,6 +295,8 @@ static void steps_are_told_as_json(void **state) {
     assert_true(trm__json_is(trm__json_get(last, "changed"), TRM__JSON_INTEGER));
     trm__json_free(root);
   }
+
+  /* Nobody who does not ask for steps pays for them. */
   want(RUN_INPUT(GOOD "\n", "solve", model, "--json"), 0);
   assert_null(strstr(out_text, "trace"));
 }
@@ -309,10 +343,13 @@ static void zero_may_be_the_last_digit(void **state) {
 
 /* Starts the program with a pipe as its stdin; *to is its other end. */
 static pid_t start_waiting(scratch *s, const char *model, const char *file, int *to) {
+  /* The output of an earlier run must not be taken for this one's. */
   int ends[2];
   char out[200];
   assert_int_equal(pipe(ends), 0);
   (void)remove(scratch_path(s, "out"));
+
+  /* The child has the reading end only; an alarm ends it should it wait for ever. */
   pid_t child = fork();
   assert_true(child >= 0);
   if (child == 0) {
@@ -327,6 +364,8 @@ static pid_t start_waiting(scratch *s, const char *model, const char *file, int 
     execl(TRM_PROGRAM, TRM_PROGRAM, "solve", model, file, (char *)NULL);
     _exit(98);
   }
+
+  /* The caller keeps the writing end, so the input does not end. */
   close(ends[0]);
   *to = ends[1];
   return child;
@@ -567,14 +606,19 @@ static void arc_tasks_are_answered_by_their_ids(void **state) {
 
 /* A task is no line of text, and is not answered without its demonstrations. */
 static void tasks_in_json_belong_to_finetune(void **state) {
+  /* A task as ARC writes it, as an editor may leave it, and as nested lists. */
   scratch *s = *state;
   static const char *const texts[] = {"{\"train\": []}\n", "\xef\xbb\xbf\n  {\n\"train\": []\n}\n",
                                       "[[[[1]], [[2]]]]"};
+
+  /* A model that could answer grids. */
   char model[160], task[160], want_text[200];
   const trm_puzzle p = {.kind = TRM_PUZZLE_ARC, .rows = 30, .cols = 30};
   make_copying_model(place(s, "task_model", model), &p, 2, KNOWN);
   place(s, "task.json", task);
   snprintf(want_text, sizeof want_text, "trm finetune MODEL --task %s", task);
+
+  /* Wherever a task stands, the message names the command that takes it. */
   for (size_t i = 0; i < 3; i++) {
     write_bytes(task, texts[i], strlen(texts[i]));
     want(RUN("solve", model, task), 3);
@@ -584,8 +628,12 @@ static void tasks_in_json_belong_to_finetune(void **state) {
     says(err_text, "--puzzle:");
     says(err_text, "trm finetune MODEL --task FILE.json");
   }
-  want(RUN("solve", model, "--puzzle", "[[1, 2], [3, 4]]"), 0); /* a grid is none */
+
+  /* A grid in JSON is no task, and is solved. */
+  want(RUN("solve", model, "--puzzle", "[[1, 2], [3, 4]]"), 0);
   says(out_text, "12/34  valid: -");
+
+  /* A number of steps has the bound of the library. */
   want(RUN("solve", model, "--puzzle", "12/34", "--steps", "1025"), 2);
   says(err_text, "--steps: want a whole number from 0 to 1024, got '1025'");
   /* A folder of tasks is for finetune, too, if the model is for tasks. */

@@ -46,21 +46,28 @@ static void record_step(record *r, const trm_solver *s, int step, int first, int
 /* All rows in groups of `batch`, with so many threads. */
 static record solve(const trm_model *m, const int32_t *inputs, const int32_t *ids, int batch,
                     int threads) {
+  /* A solver of the model, and room for what it will say. */
   trm_solver *s;
   trm_error err;
   const trm_solver_config config = {.batch = batch, .threads = threads};
   if (trm_solver_create(m, &config, &s, &err) != TRM_OK) fail_msg("%s", err.msg);
   record r = record_alloc(m, s);
+
+  /* Groups of the batch, of which the last may be smaller. */
   for (int first = 0; first < ROWS; first += batch) {
     int n = ROWS - first < batch ? ROWS - first : batch;
     if (trm_solver_start(s, n, inputs + first * r.seq_len, ids + first, &err) != TRM_OK)
       fail_msg("%s", err.msg);
     assert_int_equal(trm_solver_rows(s), n);
+
+    /* The step counts from nothing for each group. */
     for (int step = 0; step < STEPS; step++) {
       assert_int_equal(trm_solver_steps_taken(s)[0], step);
       trm_solver_step(s, NULL);
       record_step(&r, s, step, first, n);
     }
+
+    /* The latents at the end are part of what must be the same. */
     for (int i = 0; i < r.n_latents; i++)
       memcpy(r.latents + (i * ROWS + first) * r.latent_size, trm_solver_latent(s, i, NULL),
              (size_t)(n * r.latent_size) * sizeof(float));
@@ -105,19 +112,25 @@ static const struct shape {
     {TRM_ARCH_TRANSFORMER, 130, false, TRM_POS_ROPE},
 };
 
+/* A model of the k-th shape, and ROWS puzzles for it. */
+static trm_model *model_of(size_t k, int32_t *inputs, int32_t *ids) {
+  trm_model_config c = small_config(shapes[k].arch, shapes[k].seq_len);
+  c.mlp_t = shapes[k].mlp_t;
+  c.pos_encodings = shapes[k].pos;
+  draw_puzzles(c.seq_len, inputs, ids);
+  return small_model(&c, k);
+}
+
 static void the_same_bits_for_any_threads_and_batch(void **state) {
   (void)state;
   static const int ways[][2] = {{1, 2}, {1, 3}, {3, 1}, {3, 3}, {ROWS, 1}, {ROWS, 2}, {ROWS, 3}};
   for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
     int32_t inputs[ROWS * 130], ids[ROWS];
-    trm_model_config c = small_config(shapes[k].arch, shapes[k].seq_len);
-    c.mlp_t = shapes[k].mlp_t;
-    c.pos_encodings = shapes[k].pos;
-    trm_model *m = small_model(&c, k);
-    draw_puzzles(c.seq_len, inputs, ids);
+    trm_model *m = model_of(k, inputs, ids);
     record want = solve(m, inputs, ids, 1, 1);
+
     /* Rows and steps differ, or equality would say nothing. */
-    size_t row = (size_t)(c.seq_len * c.vocab_size), step = ROWS * row;
+    size_t row = (size_t)(want.seq_len * want.vocab), step = ROWS * row;
     assert_memory_not_equal(want.logits, want.logits + row, row * sizeof *want.logits);
     assert_memory_not_equal(want.logits, want.logits + step, step * sizeof *want.logits);
     for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
@@ -155,20 +168,26 @@ static void assert_row_is(const record *want, trm_solver *s, int row, int puzzle
  * again after other rows have left. */
 static void stream(const trm_model *m, const record *want, const int32_t *inputs,
                    const int32_t *ids, int batch, int threads) {
+  /* Which puzzle is in which row, and how much was computed. */
   trm_solver *s;
   int puzzle[ROWS], next = 0, done = 0, steps = 0, sum = 0;
   const trm_solver_config config = {.batch = batch, .threads = threads};
   assert_int_equal(trm_solver_create(m, &config, &s, NULL), TRM_OK);
   for (;;) {
+    /* Free rows take the puzzles that wait. */
     for (int n; (n = trm_solver_rows(s)) < batch && next < ROWS; next++) {
       assert_int_equal(trm_solver_add(s, inputs + next * want->seq_len, ids[next], NULL), TRM_OK);
       assert_int_equal(trm_solver_steps_taken(s)[n], 0);
       puzzle[n] = next;
     }
     if (trm_solver_rows(s) == 0) break;
+
+    /* One step for all rows. */
     sum += trm_solver_rows(s);
     trm_solver_step(s, NULL);
     steps++;
+
+    /* From the last row: whoever has its steps leaves, and the last row takes its place. */
     for (int row = trm_solver_rows(s) - 1; row >= 0; row--) {
       assert_row_is(want, s, row, puzzle[row]);
       if (trm_solver_steps_taken(s)[row] < steps_of(puzzle[row])) continue;
@@ -176,14 +195,18 @@ static void stream(const trm_model *m, const record *want, const int32_t *inputs
       puzzle[row] = puzzle[trm_solver_rows(s)];
       done++;
     }
+
+    /* Those that stay have not changed. */
     for (int row = 0; row < trm_solver_rows(s); row++) assert_row_is(want, s, row, puzzle[row]);
   }
+
+  /* The work is the sum of the steps of all. */
   int total = 0;
   for (int i = 0; i < ROWS; i++) total += steps_of(i);
   assert_int_equal(done, ROWS);
   assert_int_equal(sum, total);                /* nothing is computed twice or in vain */
   assert_true(steps <= total / batch + STEPS); /* and rows do not wait for each other */
-  trm_solver_step(s, NULL);                          /* without rows: nothing */
+  trm_solver_step(s, NULL);                    /* without rows: nothing */
   trm_solver_free(s);
 }
 
@@ -192,11 +215,7 @@ static void rows_come_and_go(void **state) {
   static const int ways[][2] = {{1, 1}, {2, 1}, {3, 1}, {3, 2}, {5, 3}, {ROWS, 2}};
   for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
     int32_t inputs[ROWS * 130], ids[ROWS];
-    trm_model_config c = small_config(shapes[k].arch, shapes[k].seq_len);
-    c.mlp_t = shapes[k].mlp_t;
-    c.pos_encodings = shapes[k].pos;
-    trm_model *m = small_model(&c, k);
-    draw_puzzles(c.seq_len, inputs, ids);
+    trm_model *m = model_of(k, inputs, ids);
     record want = solve(m, inputs, ids, 1, 1);
     for (size_t w = 0; w < sizeof ways / sizeof *ways; w++)
       stream(m, &want, inputs, ids, ways[w][0], ways[w][1]);
@@ -207,17 +226,23 @@ static void rows_come_and_go(void **state) {
 
 static void the_margin_is_what_training_halts_by(void **state) {
   (void)state;
+
+  /* With the halting loss of the paper, and with that of the simpler one. */
   int32_t inputs[ROWS * 9], ids[ROWS];
   draw_puzzles(9, inputs, ids);
   for (int both = 0; both < 2; both++) {
     trm_model_config c = small_config(TRM_ARCH_TRM, 9);
     c.no_ACT_continue = !both;
+
+    /* One step of random puzzles. */
     trm_model *m = small_model(&c, 6);
     trm_solver *s;
     const trm_solver_config config = {.batch = ROWS};
     assert_int_equal(trm_solver_create(m, &config, &s, NULL), TRM_OK);
     assert_int_equal(trm_solver_start(s, ROWS, inputs, ids, NULL), TRM_OK);
     trm_solver_step(s, NULL);
+
+    /* The margin is that of q_continue only where training compares with it. */
     for (int i = 0; i < ROWS; i++) {
       double halt = (double)trm_solver_q_halt(s)[i], go_on = (double)trm_solver_q_continue(s)[i];
       assert_true(go_on != 0);
@@ -250,6 +275,8 @@ static void answers_are_the_largest_logits(void **state) {
 
 static void a_new_start_forgets_the_last(void **state) {
   (void)state;
+
+  /* The same puzzles, twice, on each architecture. */
   enum { S = 9, CELLS = ROWS * S * 7 };
   int32_t inputs[ROWS * S], ids[ROWS];
   static float first[CELLS];
@@ -260,6 +287,8 @@ static void a_new_start_forgets_the_last(void **state) {
     draw_puzzles(S, inputs, ids);
     assert_int_equal(
         trm_solver_create(m, &(trm_solver_config){.batch = ROWS, .threads = 2}, &s, NULL), TRM_OK);
+
+    /* What the second round computes is what the first one did. */
     for (int round = 0; round < 2; round++) {
       assert_int_equal(trm_solver_start(s, ROWS, inputs, ids, NULL), TRM_OK);
       for (int step = 0; step < STEPS; step++) trm_solver_step(s, NULL);
@@ -267,6 +296,8 @@ static void a_new_start_forgets_the_last(void **state) {
         memcpy(first, trm_solver_logits(s), sizeof first);
       else
         assert_memory_equal(first, trm_solver_logits(s), sizeof first);
+
+      /* A smaller start between them leaves nothing behind. */
       assert_int_equal(trm_solver_start(s, 2, inputs + S, ids, NULL), TRM_OK);
       trm_solver_step(s, NULL);
       for (int i = 0; i < 2; i++) assert_int_equal(trm_solver_steps_taken(s)[i], 1);
@@ -279,6 +310,8 @@ static void a_new_start_forgets_the_last(void **state) {
 
 static void latents_have_the_names_of_the_paper(void **state) {
   (void)state;
+
+  /* Every architecture that has a paper, and its latents in the order of its equations. */
   static const struct {
     trm_arch arch;
     const char *names; /* in order */
@@ -287,6 +320,8 @@ static void latents_have_the_names_of_the_paper(void **state) {
                {TRM_ARCH_SINGLEZ, "z_L "},
                {TRM_ARCH_HIER6, "z_H z_L1 z_L2 z_L3 z_L4 z_L5 z_L6 "},
                {TRM_ARCH_TRANSFORMER, "z_H "}};
+
+  /* A solver lists them by index. */
   for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
     trm_model_config c = small_config(cases[k].arch, 9);
     trm_model *m = small_model(&c, 3);
@@ -299,6 +334,8 @@ static void latents_have_the_names_of_the_paper(void **state) {
       snprintf(all + strlen(all), sizeof all - strlen(all), "%s ", name);
     }
     assert_string_equal(all, cases[k].names);
+
+    /* An index that there is none for has no latent. */
     assert_null(trm_solver_latent(s, -1, NULL));
     assert_null(trm_solver_latent(s, trm_solver_latent_count(s), NULL));
     trm_solver_free(s);
@@ -306,8 +343,14 @@ static void latents_have_the_names_of_the_paper(void **state) {
   }
 }
 
+/* Values that a model of 7 symbols and 3 ids has nothing for. */
+static const int32_t wrong_tokens[] = {-1, 7, INT32_MAX, INT32_MIN};
+static const int32_t wrong_ids[] = {-1, 3, INT32_MAX, INT32_MIN};
+
 static void what_no_model_can_read_is_refused(void **state) {
   (void)state;
+
+  /* Settings beyond what any solver has. */
   enum { S = 9 };
   trm_model_config c = small_config(TRM_ARCH_TRM, S);
   trm_model *m = small_model(&c, 4);
@@ -316,33 +359,55 @@ static void what_no_model_can_read_is_refused(void **state) {
   static const trm_solver_config wrong[] = {{.batch = -1}, {.batch = 1 << 30}, {.threads = -1}};
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
     assert_int_equal(trm_solver_create(m, &wrong[i], &s, &err), TRM_E_ARGUMENT);
+
+  /* More or fewer puzzles than there are rows. */
   assert_int_equal(trm_solver_create(m, &(trm_solver_config){.batch = 3}, &s, &err), TRM_OK);
   int32_t inputs[3 * S] = {0}, ids[3] = {0};
   assert_int_equal(trm_solver_start(s, 0, inputs, ids, &err), TRM_E_ARGUMENT);
   assert_int_equal(trm_solver_start(s, 4, inputs, ids, &err), TRM_E_ARGUMENT);
   assert_true(speaks_of(&err, "1 to 3"));
-  static const int32_t tokens[] = {-1, 7, INT32_MAX, INT32_MIN};
+
+  /* Tokens that the model has no embedding for: the row and the position are named. */
   for (int i = 0; i < 4; i++) {
-    inputs[2 * S + 8] = tokens[i];
+    inputs[2 * S + 8] = wrong_tokens[i];
     assert_int_equal(trm_solver_start(s, 3, inputs, ids, &err), TRM_E_RANGE);
     assert_int_equal(err.pos, 2);
     assert_true(speaks_of(&err, "row 2, position 8") && speaks_of(&err, "0 to 6"));
     assert_int_equal(trm_solver_start(s, 2, inputs, ids, &err), TRM_OK);
   }
+
+  /* Ids likewise. */
   inputs[2 * S + 8] = 6;
-  static const int32_t wrong_ids[] = {-1, 3, INT32_MAX, INT32_MIN};
   for (int i = 0; i < 4; i++) {
     ids[1] = wrong_ids[i];
     assert_int_equal(trm_solver_start(s, 3, inputs, ids, &err), TRM_E_RANGE);
     assert_true(speaks_of(&err, "row 1") && speaks_of(&err, "0 to 2"));
   }
+  trm_solver_free(s);
+  trm_solver_free(NULL);
+  trm_model_free(m);
+}
+
+static void a_puzzle_that_cannot_be_read_takes_no_row(void **state) {
+  (void)state;
+
+  /* Without ids all are 0; a full solver takes no other puzzle. */
+  enum { S = 9 };
+  trm_model_config c = small_config(TRM_ARCH_TRM, S);
+  trm_model *m = small_model(&c, 4);
+  trm_solver *s;
+  trm_error err;
+  int32_t inputs[3 * S] = {0};
+  assert_int_equal(trm_solver_create(m, &(trm_solver_config){.batch = 3}, &s, &err), TRM_OK);
   assert_int_equal(trm_solver_start(s, 3, inputs, NULL, &err), TRM_OK);
   trm_solver_step(s, NULL);
   assert_int_equal(trm_solver_add(s, inputs, 0, &err), TRM_E_ARGUMENT);
   assert_true(speaks_of(&err, "all 3 rows"));
+
+  /* A single puzzle is checked as a batch is. */
   trm_solver_remove(s, 0);
   for (int i = 0; i < 4; i++) {
-    inputs[8] = tokens[i];
+    inputs[8] = wrong_tokens[i];
     assert_int_equal(trm_solver_add(s, inputs, 0, &err), TRM_E_RANGE);
     assert_true(speaks_of(&err, "row 2, position 8") && speaks_of(&err, "0 to 6"));
     inputs[8] = 6;
@@ -350,10 +415,11 @@ static void what_no_model_can_read_is_refused(void **state) {
     assert_true(speaks_of(&err, "row 2: puzzle id"));
     assert_int_equal(trm_solver_rows(s), 2);
   }
+
+  /* What is right is taken. */
   assert_int_equal(trm_solver_add(s, inputs, 2, &err), TRM_OK);
   assert_int_equal(trm_solver_rows(s), 3);
   trm_solver_free(s);
-  trm_solver_free(NULL);
   trm_model_free(m);
 }
 
@@ -366,6 +432,7 @@ int main(void) {
       cmocka_unit_test(a_new_start_forgets_the_last),
       cmocka_unit_test(latents_have_the_names_of_the_paper),
       cmocka_unit_test(what_no_model_can_read_is_refused),
+      cmocka_unit_test(a_puzzle_that_cannot_be_read_takes_no_row),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

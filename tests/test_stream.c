@@ -53,10 +53,14 @@ static void draw(trm_stream *stream, const uint8_t *want, batch *b) {
 
 static void an_epoch_visits_each_group_once(void **state) {
   folder f = folder_single();
+
+  /* Twelve rows, four at a time. */
   trm_dataset *d = open_folder(*state, "once", &f);
   trm_stream *stream = make_stream(d, 4, 2, TRM_AUGMENT_NONE);
   int orders_differ = 0;
   int first[FOLDER_ROWS];
+
+  /* Each epoch of three batches has every row once, with its id and answer. */
   for (int epoch = 0; epoch < 8; epoch++) {
     int seen[FOLDER_ROWS] = {0}, order[FOLDER_ROWS];
     for (int k = 0; k < 3; k++) {
@@ -71,10 +75,14 @@ static void an_epoch_visits_each_group_once(void **state) {
       }
     }
     for (int i = 0; i < FOLDER_ROWS; i++) assert_int_equal(seen[i], 1);
+
+    /* The order of an epoch is its own. */
     if (!epoch) memcpy(first, order, sizeof first);
     orders_differ += memcmp(first, order, sizeof first) != 0;
   }
   assert_true(orders_differ >= 6);
+
+  /* The position counts batches; freeing nothing is allowed. */
   assert_int_equal(trm_stream_position(stream), 24);
   trm_stream_free(stream);
   trm_stream_free(NULL);
@@ -134,6 +142,8 @@ static void groups_give_one_puzzle(void **state) {
 
 static void seeking_is_replaying(void **state) {
   enum { BATCHES = 60 };
+
+  /* With and without images, and with batches that end where epochs do or not. */
   static batch run[BATCHES];
   folder folders[2] = {folder_single(), folder_good()};
   for (int kind = 0; kind < 6; kind++) {
@@ -141,12 +151,18 @@ static void seeking_is_replaying(void **state) {
     trm_augment augment = kind & 1 ? TRM_AUGMENT_NONE : TRM_AUGMENT_ON_THE_FLY;
     int size = kind < 2 ? 4 : kind < 4 ? 5 : 7;
     trm_stream *stream = make_stream(d, size, 3, augment), *other;
+
+    /* A run of sixty batches, to compare with. */
     for (int k = 0; k < BATCHES; k++) draw(stream, NULL, &run[k]);
+
+    /* To each of some places, backwards too: a stream that has run, and a new one. */
     static const int targets[] = {0, 59, 7, 8, 30, 29, 1, 6, 11};
     for (size_t t = 0; t < sizeof targets / sizeof *targets; t++) {
       other = make_stream(d, size, 3, augment);
       assert_int_equal(trm_stream_seek(other, targets[t], NULL), TRM_OK);
       assert_int_equal(trm_stream_seek(stream, targets[t], NULL), TRM_OK);
+
+      /* From there on both give what the run gave. */
       for (int k = targets[t]; k < BATCHES; k++) {
         batch fresh, moved;
         assert_int_equal(trm_stream_position(other), k);
@@ -157,6 +173,8 @@ static void seeking_is_replaying(void **state) {
       }
       trm_stream_free(other);
     }
+
+    /* There is nothing before the start. */
     assert_int_equal(trm_stream_seek(stream, -1, NULL), TRM_E_ARGUMENT);
     trm_stream_free(stream);
     trm_dataset_free(d);
@@ -165,17 +183,23 @@ static void seeking_is_replaying(void **state) {
 
 static void unwanted_rows_change_nothing(void **state) {
   folder folders[2] = {folder_single(), folder_good()};
+
+  /* Two equal streams of images. */
   for (int kind = 0; kind < 2; kind++) {
     trm_dataset *d = open_folder(*state, "want", &folders[kind]);
     trm_stream *all = make_stream(d, 6, 5, TRM_AUGMENT_ON_THE_FLY);
     trm_stream *some = make_stream(d, 6, 5, TRM_AUGMENT_ON_THE_FLY);
     trm__rng rng = trm__rng_at(1, TRM__RNG_TEST, 0, 0);
+
+    /* One of them leaves out rows at random. */
     for (int k = 0; k < 40; k++) {
       batch full, part;
       uint8_t want[6];
       for (int r = 0; r < 6; r++) want[r] = (uint8_t)trm__rng_below(&rng, 2);
       draw(all, NULL, &full);
       draw(some, want, &part);
+
+      /* Those it wants are the same; the others are zero. */
       for (int r = 0; r < 6; r++)
         for (int i = 0; i < FOLDER_LEN; i++) {
           int at = r * FOLDER_LEN + i;
@@ -192,6 +216,8 @@ static void unwanted_rows_change_nothing(void **state) {
 
 static void augmentation_keeps_answers_right(void **state) {
   folder f = folder_single();
+
+  /* Sudokus with one ignored label. */
   f.labels[3 * FOLDER_LEN + 7] = 0; /* an ignored label travels with its cell */
   f.json =
       "{\"vocab_size\": 6, \"seq_len\": 16, \"ignore_label_id\": 0, \"puzzle\": {\"kind\": "
@@ -200,12 +226,16 @@ static void augmentation_keeps_answers_right(void **state) {
   const trm_puzzle *p = &trm_dataset_get_info(d)->puzzle;
   trm_stream *stream = make_stream(d, 6, 100, TRM_AUGMENT_ON_THE_FLY);
   int ignored = 0, changed = 0;
+
+  /* Many images. */
   for (int k = 0; k < 60; k++) {
     batch b;
     draw(stream, NULL, &b);
     for (int r = 0; r < 6; r++) {
       uint8_t q[16], a[16];
       int holes = 0, known = 0;
+
+      /* A given cell has the digit of its answer. */
       for (int i = 0; i < 16; i++) {
         int32_t label = b.labels[r * 16 + i];
         holes += label == TRM_IGNORE_LABEL;
@@ -213,15 +243,20 @@ static void augmentation_keeps_answers_right(void **state) {
         a[i] = (uint8_t)(label == TRM_IGNORE_LABEL ? 0 : label - 1);
         assert_true(!q[i] || !a[i] || q[i] == a[i]);
       }
+
+      /* The ignored label has moved with its cell, and the answer is one of the image. */
       assert_true(holes <= 1);
       ignored += holes;
       assert_true(trm_sudoku_consistent(p, a, NULL));
       assert_true(holes || trm_sudoku_solves(p, q, a));
+
+      /* Whether the image is another puzzle than those in the file. */
       for (int i = 0; i < FOLDER_ROWS; i++)
         known |= !memcmp(b.inputs + r * 16, f.inputs + i * 16, 16 * sizeof *b.inputs);
       changed += !known;
     }
   }
+
   assert_int_equal(ignored, 30); /* once per epoch */
   assert_true(changed > 300);    /* of 360: nearly every draw is a new image */
   trm_stream_free(stream);
@@ -229,6 +264,7 @@ static void augmentation_keeps_answers_right(void **state) {
 }
 
 static void several_sets_make_one_epoch(void **state) {
+  /* Two sets that are told apart by their ids. */
   folder f = folder_single(), g = folder_single();
   for (int i = 0; i < FOLDER_ROWS; i++) g.ids[i] = 2, f.ids[i] = i % 2;
   trm_dataset *sets[2] = {open_folder(*state, "one", &f), open_folder(*state, "two", &g)};
@@ -236,6 +272,8 @@ static void several_sets_make_one_epoch(void **state) {
   trm_stream_config config = {8, 3, 1, TRM_AUGMENT_NONE};
   const trm_dataset *const both[2] = {sets[0], sets[1]};
   assert_int_equal(trm_stream_create(both, 2, &config, &stream, NULL), TRM_OK);
+
+  /* One epoch of both has every row of each once. */
   int seen[2][FOLDER_ROWS] = {{0}}, mixed = 0;
   for (int k = 0; k < 3; k++) {
     batch b;
@@ -248,9 +286,13 @@ static void several_sets_make_one_epoch(void **state) {
     }
     mixed += from[0] && from[1];
   }
+
+  /* Batches mix them. */
   for (int i = 0; i < 2 * FOLDER_ROWS; i++) assert_int_equal(seen[i / 12][i % 12], 1);
   assert_true(mixed >= 2);
   trm_stream_free(stream);
+
+  /* Sets with other vocabularies do not go together, and the message has both numbers. */
   f.json = "{\"vocab_size\": 7, \"seq_len\": 16}";
   trm_dataset *wide = open_folder(*state, "wide", &f);
   const trm_dataset *const unlike[2] = {sets[0], wide};
@@ -284,10 +326,13 @@ static void views_are_streamed(void **state) {
 }
 
 static void bad_streams_are_refused(void **state) {
+  /* Data that nothing is known of have no images. */
   folder f = folder_single(), strange = folder_single();
   strange.json = "{\"vocab_size\": 7, \"seq_len\": 16}";
   trm_dataset *d = open_folder(*state, "small", &f);
   trm_dataset *unknown = open_folder(*state, "unknown", &strange);
+
+  /* Sizes that are none, that overflow, and that the data do not fill. */
   struct {
     const trm_dataset *set;
     trm_stream_config config;
@@ -299,6 +344,8 @@ static void bad_streams_are_refused(void **state) {
                {d, {13, 1, 1, TRM_AUGMENT_NONE}, TRM_E_CONFIG, "at most 12"},
                {d, {37, 1, 3, TRM_AUGMENT_NONE}, TRM_E_CONFIG, "at least 4"},
                {unknown, {4, 1, 1, TRM_AUGMENT_ON_THE_FLY}, TRM_E_CONFIG, "augment=none"}};
+
+  /* No stream is made, and the message says what would do. */
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     trm_stream *stream;
     trm_error err;
@@ -307,6 +354,8 @@ static void bad_streams_are_refused(void **state) {
     assert_null(stream);
     assert_true(speaks_of(&err, cases[i].word));
   }
+
+  /* No sets at all are refused. */
   trm_stream *stream;
   assert_int_equal(trm_stream_create(NULL, 0, &cases[0].config, &stream, NULL), TRM_E_ARGUMENT);
   trm_dataset_free(d);

@@ -82,6 +82,8 @@ static void text_is_read_and_written(void **state) {
 
 static void bad_text_is_refused(void **state) {
   (void)state;
+
+  /* Texts that are no grid, the column to blame, and the word that says why. */
   static const struct {
     const char *text;
     int column;
@@ -92,6 +94,8 @@ static void bad_text_is_refused(void **state) {
                {"12345...4321....", 5, "'5'"},
                {"1234...\n4321....", 8, "\\x0a"},
                {"1234... 4321....", 8, "'1' to '4'"}};
+
+  /* The position counts from 1, as an editor shows it. */
   trm_puzzle p = trm_sudoku_of_size(4);
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     uint8_t values[CELLS];
@@ -101,6 +105,8 @@ static void bad_text_is_refused(void **state) {
     assert_int_equal(err.pos, cases[i].column);
     assert_true(speaks_of(&err, cases[i].word));
   }
+
+  /* A puzzle that is no Sudoku has no text form at all. */
   trm_puzzle none = {.kind = TRM_PUZZLE_NONE};
   uint8_t values[CELLS];
   assert_int_equal(trm_sudoku_parse(&none, "1", 1, values, NULL), TRM_E_ARGUMENT);
@@ -111,14 +117,20 @@ static void rules_are_checked(void **state) {
   trm_puzzle p = trm_sudoku_of_size(4);
   uint8_t q[CELLS], a[CELLS];
   int cell = -1;
+
+  /* A question and its answer keep the rules; only a full grid solves. */
   parse(4, "1234341221434321", a);
   parse(4, "1...3......3....", q);
   assert_true(trm_sudoku_consistent(&p, a, &cell));
   assert_true(trm_sudoku_consistent(&p, q, &cell));
   assert_true(trm_sudoku_solves(&p, q, a));
   assert_false(trm_sudoku_solves(&p, q, q));
+
+  /* An answer that changes a given does not solve the question, however correct it is. */
   q[0] = 2;
   assert_false(trm_sudoku_solves(&p, q, a));
+
+  /* The first cell that repeats a digit of its row, its column or its box is the one named. */
   static const char *const broken[] = {"1..1............", "1...........1...", "1....1.........."};
   static const int offender[] = {3, 12, 5};
   for (int i = 0; i < 3; i++) {
@@ -126,6 +138,8 @@ static void rules_are_checked(void **state) {
     assert_false(trm_sudoku_consistent(&p, q, &cell));
     assert_int_equal(cell, offender[i]);
   }
+
+  /* Digits that the size does not have are no Sudoku either. */
   a[7] = 9;
   assert_false(trm_sudoku_consistent(&p, a, NULL));
 }
@@ -180,10 +194,14 @@ static int count_by_trial(const trm_puzzle *p, uint8_t *grid, int from) {
 static void counts_are_exact(void **state) {
   (void)state;
   trm_puzzle p = trm_sudoku_of_size(4);
+
+  /* There are 288 grids of side 4; the limit cuts the count, and at 0 nothing is searched. */
   uint8_t empty[CELLS] = {0};
   assert_int_equal(trm_sudoku_solve(&p, empty, 1000, NULL).solutions, 288);
   assert_int_equal(trm_sudoku_solve(&p, empty, 100, NULL).solutions, 100);
   assert_int_equal(trm_sudoku_solve(&p, empty, 0, NULL).solutions, 0);
+
+  /* Five givens at random have every kind of count, so counting by trial can disagree. */
   int none = 0, one = 0, many = 0;
   for (uint32_t i = 0; i < 600; i++) {
     uint8_t grid[CELLS] = {0};
@@ -198,6 +216,8 @@ static void counts_are_exact(void **state) {
     one += expected == 1;
     many += expected > 1;
   }
+
+  /* The draws held enough of each kind to mean something. */
   assert_true(none > 10 && one > 10 && many > 10);
 }
 
@@ -237,15 +257,21 @@ static void hostile_grids_end(void **state) {
 
 static void published_puzzles_are_unique(void **state) {
   (void)state;
+
+  /* Lists of others, each puzzle of which is known to have one solution. */
   static const char *const lists[] = {"puzzles2_17_clue", "puzzles3_magictour_top1465",
                                       "puzzles6_forum_hardest_1106"};
   trm_puzzle p = trm_sudoku_of_size(9);
   int read = 0;
+
+  /* A list that is not on this machine is passed over. */
   for (int k = 0; k < 3; k++) {
     char path[512], line[256];
     snprintf(path, sizeof path, "%s/data/sudoku-hard-lists/%s", TRM_SHARED_DIR, lists[k]);
     FILE *f = fopen(path, "r");
     if (!f) continue;
+
+    /* A hundred and fifty of each: these are the hardest that people have found. */
     for (int n = 0; n < 150 && fgets(line, sizeof line, f);) {
       if (*line == '#' || strlen(line) < 81) continue;
       uint8_t q[CELLS], a[CELLS];
@@ -258,6 +284,8 @@ static void published_puzzles_are_unique(void **state) {
     }
     fclose(f);
   }
+
+  /* With no list at all nothing was shown, so the test does not pass. */
   if (!read) {
     print_message("no puzzle lists below %s\n", TRM_SHARED_DIR);
     skip();
@@ -271,13 +299,18 @@ static void generated_puzzles_are_minimal(void **state) {
   for (int k = 0; k < 4; k++) {
     trm_puzzle p = trm_sudoku_of_size(sizes[k]);
     for (uint32_t i = 0; i < 20; i++) {
+      /* The solver finds the answer, and no other. */
       uint8_t q[CELLS], a[CELLS], again[CELLS], found[CELLS];
       make_puzzle(sizes[k], i, q, a);
       assert_true(trm_sudoku_solves(&p, q, a));
       assert_int_equal(trm_sudoku_solve(&p, q, 2, found).solutions, 1);
       assert_memory_equal(found, a, (size_t)(p.rows * p.cols));
+
+      /* The same draw makes the same puzzle. */
       make_puzzle(sizes[k], i, again, found);
       assert_memory_equal(again, q, (size_t)(p.rows * p.cols));
+
+      /* No given can be spared: without any one of them there is a second solution. */
       for (int c = 0; c < p.rows * p.cols; c++) {
         uint8_t v = q[c];
         if (!v) continue;
@@ -291,17 +324,22 @@ static void generated_puzzles_are_minimal(void **state) {
 
 static void targets_are_met(void **state) {
   (void)state;
+
+  /* Bounds on givens and on backtracks (0: none), alone and together. */
   static const struct {
     int size;
     trm__sudoku_target target;
   } cases[] = {{6, {0, 12, 0, 0}}, {6, {12, 14, 0, 0}}, {9, {30, 34, 0, 0}},
                {9, {0, 0, 3, 0}},  {9, {0, 26, 1, 6}},  {4, {5, 5, 0, 0}}};
   for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+    /* One shape and one stream of random numbers for all tries of a case. */
     trm_puzzle p = trm_sudoku_of_size(cases[k].size);
     const trm__sudoku_target *t = &cases[k].target;
     trm__sudoku_shape s;
     trm__sudoku_shape_init(&s, &p);
     trm__rng rng = rng_at(50 + k, 0);
+
+    /* Tries that miss the target are no puzzles; of the others each keeps the bounds. */
     int met = 0, spread = 0, first = -1;
     for (int tries = 0; tries < 2000 && met < 15; tries++) {
       uint8_t q[CELLS], a[CELLS];
@@ -316,6 +354,9 @@ static void targets_are_met(void **state) {
       assert_true(r.backtracks >= t->min_backtracks);
       assert_true(!t->max_backtracks || r.backtracks <= t->max_backtracks);
     }
+
+    /* Fifteen of 2000 tries is what a builder relies on; and a range is used, not one value of
+     * it. */
     assert_int_equal(met, 15);
     assert_int_equal(spread, t->min_givens != t->max_givens || !t->min_givens);
   }
@@ -329,17 +370,23 @@ static int compare_counts(const void *a, const void *b) {
 /* Random minimal puzzles have a median below 5 backtracks, Sudoku-Extreme one of 155. */
 static void hard_puzzles_are_hard(void **state) {
   (void)state;
+
+  /* What is counted over a few calls of the generator, each of which yields many puzzles. */
   enum { CALLS = 3, YIELD = TRM__SUDOKU_HARD_YIELD };
   trm_puzzle p = trm_sudoku_of_size(9);
   trm__sudoku_shape s;
   trm__sudoku_shape_init(&s, &p);
   int64_t backtracks[CALLS * YIELD];
   int n = 0;
+
+  /* A call may drop some of its climbs, never most of them. */
   for (uint32_t call = 0; call < CALLS; call++) {
     uint8_t q[YIELD][81], a[YIELD][81], again[YIELD][81], solved[81];
     trm__rng rng = rng_at(60, call), same = rng_at(60, call);
     int made = trm__sudoku_generate_hard(&p, &s, &rng, q[0], a[0]);
     assert_in_range(made, YIELD / 2, YIELD);
+
+    /* Each puzzle has the one solution that came with it, and is minimal. */
     for (int i = 0; i < made; i++) {
       trm_sudoku_result r = trm_sudoku_solve(&p, q[i], 2, solved);
       assert_int_equal(r.solutions, 1);
@@ -352,10 +399,14 @@ static void hard_puzzles_are_hard(void **state) {
         q[i][c] = v;
       }
     }
+
+    /* The first call once more, from the same random numbers: the same puzzles. */
     if (call) continue;
     assert_int_equal(trm__sudoku_generate_hard(&p, &s, &same, again[0], a[0]), made);
     assert_memory_equal(again, q, (size_t)made * 81);
   }
+
+  /* The spread is that of hard puzzles: hardly any easy ones, and a long tail. */
   qsort(backtracks, (size_t)n, sizeof *backtracks, compare_counts);
   assert_true(backtracks[n / 8] < 30);
   assert_true(backtracks[n / 2] > 60);
@@ -367,11 +418,13 @@ static void hard_puzzles_are_hard(void **state) {
 static void symmetries_are_bijections_that_keep_the_rules(void **state) {
   (void)state;
   for (int k = 0; k < N_SIZES; k++) {
+    /* One puzzle for each size; above 10 none is made, for that would take too long. */
     trm_puzzle p = trm_sudoku_of_size(sizes[k]);
     int cells = p.rows * p.cols;
     uint8_t q[CELLS], a[CELLS];
     make_puzzle(sizes[k] > 10 ? 10 : sizes[k], 3, q, a);
     for (uint32_t i = 0; i < 50; i++) {
+      /* Cells and digits are permuted, each hit once, and an empty cell stays empty. */
       trm__rng rng = rng_at(60 + (uint64_t)k, i);
       trm__symmetry g;
       trm__symmetry_draw(&p, &rng, &g);
@@ -381,6 +434,8 @@ static void symmetries_are_bijections_that_keep_the_rules(void **state) {
       for (int v = 0; v <= p.rows; v++) digit[g.digit[v]]++;
       for (int v = 0; v <= p.rows; v++) assert_int_equal(digit[v], 1);
       assert_int_equal(g.digit[0], 0);
+
+      /* The image of a puzzle is a puzzle, answered by the image of the answer. */
       if (sizes[k] > 10) continue;
       uint8_t question[CELLS], answer[CELLS];
       trm__symmetry_apply(&g, q, question);
@@ -431,27 +486,36 @@ static void tokens_follow_values(void **state) {
   }
 }
 
+/* A grid and an image of it that is drawn have the same form, the form of a form is itself, and no
+ * given is lost. */
+static void assert_form_is_kept(const trm_puzzle *p, const uint8_t *grid, trm__rng *rng) {
+  const int cells = p->rows * p->cols;
+  uint8_t form[CELLS], image[CELLS], again[CELLS];
+  trm__symmetry g;
+  trm__symmetry_draw(p, rng, &g);
+  trm__symmetry_apply(&g, grid, image);
+  trm_sudoku_canonical(p, grid, form);
+  trm_sudoku_canonical(p, image, again);
+  assert_memory_equal(form, again, (size_t)cells);
+  trm_sudoku_canonical(p, form, again);
+  assert_memory_equal(form, again, (size_t)cells);
+  assert_int_equal(count_givens(form, cells), count_givens(grid, cells));
+}
+
 static void canonical_is_invariant(void **state) {
   (void)state;
   for (int k = 0; k < N_SIZES; k++) {
+    /* Sizes above 10 would take too long to generate. */
     int size = sizes[k] > 10 ? 9 : sizes[k];
     trm_puzzle p = trm_sudoku_of_size(size);
-    size_t cells = (size_t)(p.rows * p.cols);
+
+    /* Each puzzle, and the full grid that solves it, under 24 symmetries. */
     for (uint32_t i = 0; i < 12; i++) {
-      uint8_t grid[2][CELLS], form[CELLS], image[CELLS], again[CELLS];
+      uint8_t grid[2][CELLS];
       make_puzzle(size, i, grid[0], grid[1]); /* the puzzle and the solved grid */
       for (uint32_t j = 0; j < 24; j++) {
-        const uint8_t *from = grid[j & 1];
         trm__rng rng = rng_at(90 + i, j);
-        trm__symmetry g;
-        trm__symmetry_draw(&p, &rng, &g);
-        trm__symmetry_apply(&g, from, image);
-        trm_sudoku_canonical(&p, from, form);
-        trm_sudoku_canonical(&p, image, again);
-        assert_memory_equal(form, again, cells);
-        trm_sudoku_canonical(&p, form, again);
-        assert_memory_equal(form, again, cells);
-        assert_int_equal(count_givens(form, (int)cells), count_givens(from, (int)cells));
+        assert_form_is_kept(&p, grid[j & 1], &rng);
       }
     }
   }
@@ -461,11 +525,11 @@ static void canonical_is_invariant(void **state) {
 static void canonical_survives_symmetric_grids(void **state) {
   (void)state;
   for (int k = 0; k < N_SIZES; k++) {
+    /* Nothing, one cell, a diagonal, a checkerboard, and a whole cyclic grid. */
     trm_puzzle p = trm_sudoku_of_size(sizes[k]);
     int size = p.rows;
-    size_t cells = (size_t)(size * size);
     for (int kind = 0; kind < 5; kind++) {
-      uint8_t grid[CELLS] = {0}, image[CELLS], form[CELLS], again[CELLS];
+      uint8_t grid[CELLS] = {0};
       for (int r = 0; r < size; r++)
         for (int c = 0; c < size; c++) {
           int band = r / p.box_rows, in_band = r % p.box_rows;
@@ -473,14 +537,10 @@ static void canonical_survives_symmetric_grids(void **state) {
           bool keep[] = {false, r == 0 && c == 0, r == c, (r + c) % 2 == 0, true};
           if (keep[kind]) grid[r * size + c] = (uint8_t)(cyclic + 1);
         }
+
+      /* The search for the least image must end, and at the same form, though many images tie. */
       trm__rng rng = rng_at(110, (uint32_t)(k * 5 + kind));
-      trm__symmetry g;
-      trm__symmetry_draw(&p, &rng, &g);
-      trm__symmetry_apply(&g, grid, image);
-      trm_sudoku_canonical(&p, grid, form);
-      trm_sudoku_canonical(&p, image, again);
-      assert_memory_equal(form, again, cells);
-      assert_int_equal(count_givens(form, (int)cells), count_givens(grid, (int)cells));
+      assert_form_is_kept(&p, grid, &rng);
     }
   }
 }
@@ -505,9 +565,13 @@ static void least_image(const uint8_t *grid, uint8_t *least) {
 
 static void canonical_separates_exactly(void **state) {
   (void)state;
+
+  /* Puzzles of side 4 are small enough to try all images of each. */
   enum { GRIDS = 400 };
   static uint8_t form[GRIDS][16], least[GRIDS][16];
   trm_puzzle p = trm_sudoku_of_size(4);
+
+  /* The least image of all is the truth that forms are compared with. */
   for (uint32_t i = 0; i < GRIDS; i++) {
     uint8_t q[CELLS], a[CELLS];
     make_puzzle(4, i, q, a);
@@ -519,6 +583,8 @@ static void canonical_separates_exactly(void **state) {
     least_image(form[i], check);
     assert_memory_equal(check, least[i], 16); /* the form is itself an image */
   }
+
+  /* Two forms are equal exactly where the least images are. */
   int same = 0;
   for (int i = 0; i < GRIDS; i++)
     for (int j = 0; j < i; j++) {
@@ -526,26 +592,37 @@ static void canonical_separates_exactly(void **state) {
       assert_int_equal(equal, !memcmp(least[i], least[j], 16));
       same += equal;
     }
+
+  /* With too few pairs of equals half of the claim would be empty. */
   assert_true(same > 100);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      /* sizes, text and rules */
       cmocka_unit_test(shapes_are_known),
       cmocka_unit_test(text_is_read_and_written),
       cmocka_unit_test(bad_text_is_refused),
       cmocka_unit_test(rules_are_checked),
+
+      /* solving */
       cmocka_unit_test(known_puzzles_are_solved),
       cmocka_unit_test(counts_are_exact),
       cmocka_unit_test(contradictions_are_seen),
       cmocka_unit_test(hostile_grids_end),
       cmocka_unit_test(published_puzzles_are_unique),
+
+      /* making puzzles */
       cmocka_unit_test(generated_puzzles_are_minimal),
       cmocka_unit_test(targets_are_met),
       cmocka_unit_test(hard_puzzles_are_hard),
+
+      /* symmetries */
       cmocka_unit_test(symmetries_are_bijections_that_keep_the_rules),
       cmocka_unit_test(every_symmetry_is_drawn),
       cmocka_unit_test(tokens_follow_values),
+
+      /* canonical forms */
       cmocka_unit_test(canonical_is_invariant),
       cmocka_unit_test(canonical_survives_symmetric_grids),
       cmocka_unit_test(canonical_separates_exactly),

@@ -194,28 +194,39 @@ static void a_folder_without_a_test_set_passes(void **state) {
 }
 
 static void what_is_wrong_beside_the_arrays_is_found(void **state) {
+  /* A good set of ARC, of which one file at a time is replaced. */
   const char *dir = scratch_path(*state, "beside");
   write_arc_set(dir);
+
+  /* Names: missing, too few, one that is no copy, one that is no text. */
   finds_with(dir, "identifiers.json", NULL, "identifiers.json");
   finds_with(dir, "identifiers.json", "[\"<blank>\"]", "has 1 entries");
   finds_with(dir, "identifiers.json", "[\"<blank>\", \"a\", \"a|||t8|||0123456789\", \"b\"]",
              "entry 2 is 'a|||t8|||0123456789'");
   finds_with(dir, "identifiers.json", "[\"<blank>\", \"a\", 7, \"b\"]", "entry 2 is no text");
+
+  /* Tasks: missing, of another form, none, broken. */
   finds_with(dir, "test_puzzles.json", NULL, "test_puzzles.json");
   finds_with(dir, "test_puzzles.json", "[]", "want a task, or an object of tasks");
   finds_with(dir, "test_puzzles.json", "{}", "there is none in it");
   finds_with(dir, "test_puzzles.json", "{\"x\": 3}", "task x");
+
+/* A task without a test, and one that no id is for. */
 #define ONE "[{\"input\": [[1]], \"output\": [[2]]}]"
   finds_with(dir, "test_puzzles.json", "{\"b\": {\"train\": " ONE "}}", "1 or more test pairs");
   finds_with(dir, "test_puzzles.json", "{\"c\": {\"train\": " ONE ", \"test\": " ONE "}}",
              "task c is none of the ids");
 #undef ONE
+
+  /* A description that the arrays contradict, and one that says nothing. */
   finds_with(dir, "train/dataset.json",
              "{\"seq_len\": 900, \"vocab_size\": 12, \"num_puzzle_identifiers\": 4, "
              "\"ignore_label_id\": 0, \"total_groups\": 3, \"puzzle\": "
              "{\"kind\": \"arc\", \"rows\": 30, \"cols\": 30}}",
              "\"total_groups\" is 3, the arrays have 2");
   finds_with(dir, "test/dataset.json", "{}", "test: arrays");
+
+  /* With all files in their place nothing is wrong. */
   finds(dir, "");
 }
 

@@ -118,11 +118,14 @@ static void calls_follow_each_other(void **state) {
 
 static void shares_cover_everything_once(void **state) {
   (void)state;
+
+  /* Counts beside, at and above multiples of the grains. */
   static const int64_t counts[] = {0, 1, 2, 7, 8, 9, 63, 64, 65, 1000};
   static const int64_t grains[] = {1, 2, 4, 16, 64, 5000};
   for (size_t a = 0; a < sizeof counts / sizeof counts[0]; a++) {
     for (size_t b = 0; b < sizeof grains / sizeof grains[0]; b++) {
       for (int size = 1; size <= MAX_THREADS; size++) {
+        /* Shares follow each other, and end at a grain or at the end. */
         const int64_t n = counts[a], grain = grains[b];
         int64_t at = 0, most = 0, least = INT64_MAX;
         for (int rank = 0; rank < size; rank++) {
@@ -132,6 +135,8 @@ static void shares_cover_everything_once(void **state) {
           assert_int_equal(lo, at);
           assert_true(hi >= lo);
           assert_true(hi == n || hi % grain == 0);
+
+          /* They differ by one grain at most. */
           const int64_t units = (hi - lo + grain - 1) / grain;
           most = units > most ? units : most;
           least = units < least ? units : least;
@@ -142,6 +147,8 @@ static void shares_cover_everything_once(void **state) {
       }
     }
   }
+
+  /* A count near the largest overflows nothing. */
   const trm__lane last = {.rank = 2, .size = 3};
   int64_t lo, hi;
   trm__lane_share(&last, INT64_MAX - 1, 4, &lo, &hi);

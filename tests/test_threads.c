@@ -43,6 +43,7 @@ static void a_number_that_is_asked_for(void **state) {
 
 /* A team of more threads than processors waits at every op for those that have none. */
 static void threads_beyond_the_processors_are_not_started(void **state) {
+  /* Two processors, and more threads than that. */
   scratch *s = *state;
   static const int asked[] = {1, 2, 3, 5, 7, 9, 15, 31};
   const trm_model_config mc = model_config(MIXER);
@@ -52,30 +53,43 @@ static void threads_beyond_the_processors_are_not_started(void **state) {
   state_bytes want = {0};
   trm_solver *solver;
   test_processors = 2;
-  trm__pool *first; /* with the first thread a sanitizer starts one of its own, which stays */
+
+  /* With the first thread a sanitizer starts one of its own, which stays. */
+  trm__pool *first;
   assert_int_equal(trm__pool_create(2, &first, NULL), TRM_OK);
   trm__pool_free(first);
   (void)threads_become(1);
   const int before = threads_of_this_process();
+
+  /* Each number that may be asked for: */
   for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
     const int useful = asked[i] < 2 ? asked[i] : trm__default_threads();
     c.threads = asked[i];
+
+    /* no more are used than there are processors, */
     assert_int_equal(trm_trainer_cost_of(&mc, &c, &cost, NULL), TRM_OK);
     assert_int_equal(cost.threads, useful);
     assert_int_equal(cost.teams, useful);
+
+    /* no more are started, */
     trm_trainer *t = small_trainer(m, &c);
     assert_true(threads_become(before + useful - 1));
     small_update(t);
+
+    /* and the results are the same. */
     const state_bytes got = state_of(s, t);
     if (!want.data) want = got;
     assert_true(same_state(got, want));
     if (got.data != want.data) free(got.data);
     trm_trainer_free(t);
+
+    /* Solvers do as trainers do. */
     const trm_solver_config sc = {.batch = 2, .threads = asked[i]};
     assert_int_equal(trm_solver_create(m, &sc, &solver, NULL), TRM_OK);
     assert_true(threads_become(before + useful - 1));
     trm_solver_free(solver);
   }
+
   free(want.data);
   test_processors = 16;
   trm_model_free(m);

@@ -47,6 +47,8 @@ static void has_shape(const trm__torch_file *f, const char *name, trm__dtype dty
  * single 1 expanded to (3, 2). Both protocols. */
 static void odd_tensors(void **state) {
   (void)state;
+
+  /* What torch had in these tensors. */
   static const char *const files[] = {DATA("odd.pt"), DATA("odd_protocol4.pt")};
   float a[24], t[24], ov[20];
   const float s[] = {8, 9, 10, 14, 15, 16}, ones[] = {1, 1, 1, 1, 1, 1}, scalar[] = {3.5f};
@@ -55,6 +57,8 @@ static void odd_tensors(void **state) {
     t[i] = (float)(i % 4 * 6 + i / 4);
   }
   for (int i = 0; i < 20; i++) ov[i] = (float)(i / 4 * 2 + i % 4);
+
+  /* Values, in the order of the view and not of its storage. */
   for (int k = 0; k < 2; k++) {
     trm__torch_file *f = open_good(files[k]);
     assert_int_equal(trm__torch_count(f), 13);
@@ -64,6 +68,8 @@ static void odd_tensors(void **state) {
     has_values(f, "ov", ov, 20);
     has_values(f, "ex", ones, 6);
     has_values(f, "scalar", scalar, 1);
+
+    /* Types and shapes, of a scalar and of nothing, too. */
     has_shape(f, "t", TRM__F32, 2, 6, 4);
     has_shape(f, "scalar", TRM__F32, 0, 0, 0);
     has_shape(f, "empty", TRM__F32, 2, 0, 3);
@@ -74,7 +80,11 @@ static void odd_tensors(void **state) {
     has_shape(f, "b", TRM__BOOL, 1, 2, 0);
     has_shape(f, "p", TRM__F32, 2, 2, 2);
     has_shape(f, "d", TRM__F64, 1, 3, 0);
-    assert_ptr_equal(named(f, "a")->data, named(f, "t")->data); /* one storage */
+
+    /* Views of one storage share it. */
+    assert_ptr_equal(named(f, "a")->data, named(f, "t")->data);
+
+    /* Every checksum of the file is right. */
     trm_error err;
     for (int i = 0; i < 13; i++)
       assert_int_equal(trm__torch_check(f, trm__torch_at(f, i), &err), TRM_OK);
@@ -104,6 +114,8 @@ static void what_is_no_state_dict_names_the_remedy(void **state) {
 
 static void the_reference_checkpoint(void **state) {
   (void)state;
+
+  /* The checkpoint that the reference saved, and its weights as another reader saw them. */
   static const char prefix[] = "_orig_mod.model.inner.";
   trm__safetensors *want;
   trm_error err;
@@ -114,6 +126,8 @@ static void the_reference_checkpoint(void **state) {
   trm__torch_file *f = open_good(GOLDEN "step_10");
   if (trm__safetensors_open(GOLDEN "expected.safetensors", &want, &err) != TRM_OK)
     fail_msg("%s", err.msg);
+
+  /* The same tensors, named with or without the prefix of the compiled module. */
   assert_int_equal(trm__torch_count(f), trm__safetensors_count(want));
   for (int i = 0; i < trm__torch_count(f); i++) {
     const trm__torch_tensor *t = trm__torch_at(f, i);
@@ -121,6 +135,8 @@ static void the_reference_checkpoint(void **state) {
     if (!w) w = trm__safetensors_find(want, t->name + strlen(prefix));
     if (!w) fail_msg("expected.safetensors has no %s", t->name);
     assert_int_equal(t->count, w->count);
+
+    /* The same values to the bit. */
     float *a = malloc((size_t)t->count * sizeof *a), *b = malloc((size_t)t->count * sizeof *b);
     assert_true(a && b);
     trm__torch_to_float(t, 0, t->count, a);
@@ -135,6 +151,8 @@ static void the_reference_checkpoint(void **state) {
 
 static void written_files_read_back(void **state) {
   scratch *s = *state;
+
+  /* A matrix, one that becomes bfloat16, integers, and one without rows. */
   const float v[] = {1, -2.5f, 3e-3f, 1e30f, 0, 7}, big[] = {1, -2.5f, 3.0059814453125e-3f};
   const int32_t ids[] = {0, 7, 1 << 30};
   const trm__st_tensor tensors[] = {
@@ -149,8 +167,12 @@ static void written_files_read_back(void **state) {
       {.name = "ids", .dtype = TRM__I32, .ndim = 1, .shape = {3}, .count = 3, .data = ids},
       {.name = "none", .dtype = TRM__F32, .ndim = 2, .shape = {0, 3}, .count = 0, .data = v}};
   trm_error err;
+
+  /* Written under a prefix. */
   if (trm__torch_save(scratch_path(s, "w.pt"), "pre.", tensors, 4, &err) != TRM_OK)
     fail_msg("%s", err.msg);
+
+  /* Read back: values, rounded where they had to be, types and shapes. */
   trm__torch_file *f = open_good(s->path);
   assert_int_equal(trm__torch_count(f), 4);
   has_values(f, "pre.m", v, 6);
@@ -159,6 +181,8 @@ static void written_files_read_back(void **state) {
   assert_memory_equal(named(f, "pre.ids")->data, ids, sizeof ids);
   has_shape(f, "pre.none", TRM__F32, 2, 0, 3);
   trm__torch_close(f);
+
+  /* A type that no model has is refused. */
   const trm__st_tensor byte = {.name = "b", .dtype = TRM__U8, .ndim = 1, .shape = {1}, .count = 1};
   assert_int_equal(trm__torch_save(s->path, "", &byte, 1, &err), TRM_E_ARGUMENT);
 }
@@ -190,6 +214,7 @@ static trm_status open_made(scratch *s, const char *text, size_t n, trm__torch_f
 
 static void tensors_beyond_their_storage(void **state) {
   scratch *s = *state;
+/* Texts of pickles that describe one view each of a storage of 24 values. */
 #define CASE(good, numel, offset, shape, strides) \
   { TENSOR(numel, offset, shape, strides), sizeof TENSOR(numel, offset, shape, strides) - 1, good }
   static const struct {
@@ -212,6 +237,8 @@ static void tensors_beyond_their_storage(void **state) {
       CASE(false, "K\x18", "K\0", "K\2\x85", "\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f\x85"),
       CASE(false, "K\x18", "K\0", "(K\1K\1K\1K\1K\1K\1K\1K\1K\1t", "(K\1K\1K\1K\1K\1K\1K\1K\1K\1t"),
   };
+
+  /* A view that leaves its storage is refused, whatever overflows on the way. */
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     trm__torch_file *f;
     trm_error err = {0};
@@ -224,6 +251,7 @@ static void tensors_beyond_their_storage(void **state) {
 /* What changes a tensor when torch reads it, or is not what torch.save writes. */
 static void what_changes_a_tensor_is_refused(void **state) {
   scratch *s = *state;
+/* Parts of a pickle that torch writes, around what is changed. */
 #define EXTRAS(extras) TENSOR_OF(STORAGE, "K\x18", "K\0", "K\4\x85", "K\1\x85", extras)
 #define TEXT(text) text, sizeof(text) - 1
 #define PARAMETER(rest) "\x80\2}X\1\0\0\0wctorch._utils\n_rebuild_parameter\n(" rest "tRs."
@@ -231,6 +259,8 @@ static void what_changes_a_tensor_is_refused(void **state) {
   "ctorch._utils\n_rebuild_tensor_v2\n((" STORAGE \
   "ctorch\nFloatStorage\nX\1\0\0\0"               \
   "0X\3\0\0\0cpuK\x18tQK\0K\4\x85K\1\x85\x89}tR"
+
+  /* Gradients, hooks and metadata, alone and in a parameter. */
   static const struct {
     const char *text;
     size_t n;
@@ -258,6 +288,8 @@ static void what_changes_a_tensor_is_refused(void **state) {
       {TEXT(PARAMETER(PLAIN "\x88")), "hooks"},
       {TEXT(PARAMETER(PLAIN "\x88}}")), "hooks"},
   };
+
+  /* What would change values is refused by its name; the rest is read. */
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     trm__torch_file *f;
     trm_error err = {0};
@@ -270,6 +302,8 @@ static void what_changes_a_tensor_is_refused(void **state) {
 
 static void any_byte_changed(void **state) {
   scratch *s = *state;
+
+  /* Each byte of a file changed in turn. */
   size_t n;
   unsigned char *bytes = read_bytes(DATA("odd.pt"), &n);
   for (size_t i = 0; i < n; i++) {
@@ -277,6 +311,8 @@ static void any_byte_changed(void **state) {
     trm_error err;
     bytes[i] ^= 0x21;
     write_bytes(scratch_path(s, "bad.pt"), bytes, n);
+
+    /* What still opens can be read, which the sanitizers watch. */
     if (trm__torch_open(s->path, &f, &err) == TRM_OK) {
       float out[64];
       for (int k = 0; k < trm__torch_count(f); k++) {
@@ -286,6 +322,8 @@ static void any_byte_changed(void **state) {
       }
       trm__torch_close(f);
     }
+
+    /* The byte is put back. */
     bytes[i] ^= 0x21;
   }
   free(bytes);

@@ -113,6 +113,7 @@ static void expect_state(const things *t, state_bytes want) {
 
 /* Refuses one call after the other until the job does with what it gets. */
 static void refuse_each(things *t, trm_status (*job)(things *, trm_error *)) {
+  /* The first call, then the second, until none is refused. */
   const state_bytes before = state_of(t->s, t->trainer);
   int n = 0;
   for (;; n++) {
@@ -122,12 +123,18 @@ static void refuse_each(things *t, trm_status (*job)(things *, trm_error *)) {
     const trm_status st = job(t, &err);
     const int unused = calls_left;
     calls_left = -1;
+
+    /* All memory is given back; a load that did without what was refused has loaded all. */
     if (held != had) fail_msg("call %d: %d blocks were not given back", n, held - had);
     if (st == TRM_OK && job == load) expect_state(t, t->kept);
+
+    /* Nothing was refused: the job works. */
     if (unused >= 0) {
       assert_int_equal(st, TRM_OK);
       break;
     }
+
+    /* A refusal has a code and a text, leaves no file, and a trainer as it was. */
     if (st != TRM_E_MEMORY && !(st == TRM_E_SYSTEM && job == create))
       fail_msg("call %d: status %d: %s", n, st, err.msg);
     assert_int_equal(err.code, st);
@@ -135,6 +142,8 @@ static void refuse_each(things *t, trm_status (*job)(things *, trm_error *)) {
     assert_false(job == save && trm__path_exists(scratch_path(t->s, "saved")));
     if (job == load) expect_state(t, before);
   }
+
+  /* Every job takes something. */
   assert_true(n > 1);
   free(before.data);
 }

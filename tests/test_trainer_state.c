@@ -27,6 +27,8 @@ static trm_trainer *new_trainer(const trm_model_config *mc, const trm_trainer_co
 
 static void resumes_bit_for_bit(scratch *s, const trm_model_config *mc,
                                 const trm_trainer_config *c) {
+  /* One that goes straight on, one that stops half-way, and one that takes over with what may
+   * differ on resuming: threads, micro-batch, weights. */
   trm_trainer *straight = new_trainer(mc, c, 5), *first = new_trainer(mc, c, 5);
   trm_trainer_config other = *c; /* what may differ on resuming */
   other.threads = 3;
@@ -34,19 +36,22 @@ static void resumes_bit_for_bit(scratch *s, const trm_model_config *mc,
   trm_trainer *second = new_trainer(mc, &other, 77);
   trm_metrics a, b;
   trm_error err;
+
+  /* The first two. */
   for (int i = 0; i < 20; i++) a = small_update(straight);
   for (int i = 0; i < 10; i++) (void)small_update(first);
   assert_int_equal(trm_trainer_save(first, scratch_path(s, "half"), &err), TRM_OK);
   trm_trainer_free(first);
-  (void)small_update(second); /* nothing of what it did itself remains */
+
+  /* The third one has a past of its own, of which nothing may remain. */
+  (void)small_update(second);
   if (trm_trainer_load(second, scratch_path(s, "half"), &err) != TRM_OK) fail_msg("%s", err.msg);
   assert_int_equal(trm_trainer_updates(second), 10);
+
+  /* At the end states and metrics are the same. */
   for (int i = 0; i < 10; i++) b = small_update(second);
-  const state_bytes x = state_of(s, straight), y = state_of(s, second);
-  assert_true(same_state(x, y));
+  same_trainers(s, straight, second);
   assert_memory_equal(&a, &b, sizeof a);
-  free(x.data);
-  free(y.data);
   trm_trainer_free(straight);
   trm_trainer_free(second);
 }
@@ -79,10 +84,7 @@ static void a_state_before_the_first_update_loads(void **state) {
   assert_int_equal(trm_trainer_load(b, scratch_path(*state, "fresh"), NULL), TRM_OK);
   (void)small_update(a);
   (void)small_update(b);
-  const state_bytes x = state_of(*state, a), y = state_of(*state, b);
-  assert_true(same_state(x, y));
-  free(x.data);
-  free(y.data);
+  same_trainers(*state, a, b);
   trm_trainer_free(a);
   trm_trainer_free(b);
 }
@@ -132,12 +134,9 @@ static void finish(pair *p) {
     const trm_metrics a = small_update(p->t), b = small_update(p->control);
     assert_memory_equal(&a, &b, sizeof a);
   }
-  const state_bytes x = state_of(p->s, p->t), y = state_of(p->s, p->control);
-  assert_true(same_state(x, y));
+  same_trainers(p->s, p->t, p->control);
   assert_int_equal(trm_trainer_load(p->t, p->good, NULL), TRM_OK);
   assert_int_equal(trm_trainer_updates(p->t), NEXT);
-  free(x.data);
-  free(y.data);
   free(p->before.data);
   trm_trainer_free(p->t);
   trm_trainer_free(p->control);
@@ -267,8 +266,11 @@ static void updates_must_be_a_count(void **state) {
 
 /* Each tensor in turn: missing, one value short, of another type; and one too many. */
 static void tensors_must_be_all_there(void **state) {
+  /* A state taken apart. */
   pair p = make_pair(*state);
   loose_state l = take_apart(p.good);
+
+  /* Each tensor under another name, one value short, of another type. */
   for (int i = 0; i < l.n; i++) {
     loose_state changed = l;
     changed.tensors[i].name = "elsewhere";
@@ -281,6 +283,8 @@ static void tensors_must_be_all_there(void **state) {
     if (changed.tensors[i].dtype == TRM__F16) changed.tensors[i].data = l.data[0];
     expect_refused(&p, put_together(&changed, p.s, "17"), TRM_E_SHAPE, l.tensors[i].name);
   }
+
+  /* One too many. */
   loose_state more = l;
   more.tensors[more.n] = more.tensors[0];
   more.tensors[more.n++].name = "more";
@@ -290,16 +294,21 @@ static void tensors_must_be_all_there(void **state) {
 }
 
 static void damaged_files_are_refused(void **state) {
+  /* A good state. */
   pair p = make_pair(*state);
   size_t n;
   unsigned char *data = read_bytes(p.good, &n);
   char path[160];
   snprintf(path, sizeof path, "%s", scratch_path(p.s, "damaged"));
+
+  /* Cut at the ends of its parts and within them. */
   const size_t lengths[] = {0, 7, 8, 100, n / 2, n - 1};
   for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
     write_bytes(path, data, lengths[i]);
     expect_refused(&p, path, TRM_E_FORMAT, "damaged");
   }
+
+  /* With a byte too many, and with noise in place of all. */
   data[n] = 0;
   write_bytes(path, data, n + 1);
   expect_refused(&p, path, TRM_E_FORMAT, "damaged");
@@ -308,6 +317,8 @@ static void damaged_files_are_refused(void **state) {
   write_bytes(path, data, n);
   expect_refused(&p, path, TRM_E_FORMAT, "damaged");
   free(data);
+
+  /* A file that is not there, and a folder. */
   expect_refused(&p, scratch_path(p.s, "absent"), TRM_E_IO, "absent");
   assert_int_equal(trm__make_dirs(scratch_path(p.s, "folder"), NULL), TRM_OK);
   expect_refused(&p, scratch_path(p.s, "folder"), TRM_E_IO, "folder");
@@ -316,6 +327,7 @@ static void damaged_files_are_refused(void **state) {
 
 /* Bytes of the header, one at a time: refused, or without effect on what is loaded. */
 static void spoilt_headers_do_no_harm(void **state) {
+  /* A good state, of which only the header is changed. */
   pair p = make_pair(*state);
   size_t n;
   uint64_t header;
@@ -325,6 +337,8 @@ static void spoilt_headers_do_no_harm(void **state) {
   snprintf(path, sizeof path, "%s", scratch_path(p.s, "spoilt"));
   trm__rng r = trm__rng_at(2, TRM__RNG_TEST, 2, 0);
   int refused = 0;
+
+  /* One byte at a time: refused, or loaded as it was. */
   for (int i = 0; i < 200; i++) {
     const size_t at = trm__rng_below(&r, (uint32_t)header + 8);
     const unsigned char kept = data[at];
@@ -333,6 +347,8 @@ static void spoilt_headers_do_no_harm(void **state) {
     refused += trm_trainer_load(p.t, path, NULL) != TRM_OK;
     data[at] = kept;
   }
+
+  /* Most bytes matter, and after all of these the trainer takes the good state. */
   assert_true(refused > 150);
   free(data);
   assert_int_equal(trm_trainer_load(p.control, p.good, NULL), TRM_OK);

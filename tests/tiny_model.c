@@ -6,6 +6,7 @@
 #include "trm.h"
 
 int main(int argc, char **argv) {
+  /* The mixer for Sudokus of side 6, as small as it goes. */
   trm_model_config c = trm_model_config_default(TRM_ARCH_TRM);
   c.puzzle = trm_sudoku_of_size(6);
   c.vocab_size = 8;
@@ -18,6 +19,8 @@ int main(int argc, char **argv) {
   c.H_cycles = c.L_cycles = 2;
   c.mlp_t = true;
   c.pos_encodings = TRM_POS_NONE;
+
+  /* Its q may be given, so that it halts when a test wants it to. */
   trm_error err = {.msg = "usage: tiny_model DIR [Q_HALT]"};
   trm_model *model = NULL;
   int ok = argc > 1 && trm_model_create(&c, 1, &model, &err) == TRM_OK;

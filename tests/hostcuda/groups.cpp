@@ -114,23 +114,32 @@ bool untouched(const float *at, int n) {
 
 /* Takes the thread's n accumulators for one more product; which of its own they are. */
 size_t lend(float *at, int n, bool accumulate) {
+  /* Accumulators are known by their address. */
   Fiber *f = now;
   size_t i = 0;
   while (i < f->accumulators.size() && f->accumulators[i].at != at) i++;
   const bool known = i < f->accumulators.size();
   if (!known) f->accumulators.push_back({at, n, {}, 0, 0});
+
+  /* Those of another product under way must not overlap them. */
   for (const Accumulators &a : f->accumulators)
     if (a.at != at && a.under_way && a.at < at + n && at < a.at + a.n)
       give_up("the accumulators of two products overlap");
   Accumulators *a = &f->accumulators[i];
+
+  /* Under way already: the same shape, and nobody may have written them. */
   if (a->under_way++) {
     if (a->n != n) give_up("products under way use the same accumulators in different shapes");
     if (!untouched(at, n)) give_up("the accumulators of a product under way were written");
     return i;
   }
+
+  /* Otherwise they hold what the last product left, unless a fence stands between. */
   if (known && accumulate && a->n == n && a->fences == f->fences &&
       memcmp(a->values, at, bytes_of(n)))
     give_up("accumulators were changed between products, without wgmma.fence");
+
+  /* From here on, until the product is waited for, they hold nothing. */
   a->n = n;
   memcpy(a->values, at, bytes_of(n));
   memset(at, 0xff, bytes_of(n));

@@ -219,12 +219,16 @@ void multiply_rows(int rows, int64_t n, int64_t k, int64_t j0, int64_t j1, const
 }
 
 void multiply(const Call &x) {
+  /* Operands as plain matrices of floats. */
   const std::vector<float> a = unfold(x.at_a, x.a, x.desc.transposed[0]);
   const std::vector<float> b = unfold(x.at_b, x.b, x.desc.transposed[1]);
   const bool bf16 = x.d.type == CUDA_R_16BF;
   const int64_t m = x.d.rows, n = x.d.cols, k = (int64_t)a.size() / m;
+
+  /* Rows by blocks, which stay in the cache. */
   std::vector<float> sums((size_t)(ROWS * n));
   for (int64_t i = 0; i < m; i++) {
+    /* A block's sums over the depth, rounded at half of it where a device would split the depth. */
     if (i % ROWS == 0) {
       const int rows = (int)std::min<int64_t>(ROWS, m - i);
       std::fill(sums.begin(), sums.end(), 0.0f);
@@ -233,6 +237,8 @@ void multiply(const Call &x) {
         if (x.halves && bf16) v = __bfloat162float(__float2bfloat16(v));
       multiply_rows(rows, n, k, k / 2, k, &a[(size_t)(i * k)], b.data(), sums.data());
     }
+
+    /* A row of the result, with what is added to it, in its format. */
     for (int64_t h = 0; h < n; h++) {
       float v = x.alpha * sums[(size_t)(i % ROWS * n + h)];
       if (x.beta != 0) v += x.beta * value_at(x.at_c, x.c.type, h * x.c.ld + i);
@@ -270,6 +276,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const
                               cublasLtMatrixLayout_t c_layout, void *d,
                               cublasLtMatrixLayout_t d_layout, const cublasLtMatmulAlgo_t *algo,
                               void *workspace, size_t bytes, cudaStream_t stream) {
+  /* The algorithm was found for these shapes, with at least that workspace. */
   Algorithm asked;
   memcpy(&asked, algo, sizeof asked);
   if (!fits(desc, a_layout, b_layout, c_layout, d_layout)) return CUBLAS_STATUS_INVALID_VALUE;
@@ -277,10 +284,14 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const
   if (asked.m != is.m || asked.n != is.n || asked.k != is.k || asked.count != is.count ||
       bytes < asked.workspace || (asked.workspace && !workspace))
     return CUBLAS_STATUS_INVALID_VALUE;
+
+  /* And for pointers of that alignment. */
   const void *at[4] = {a, b, c, d};
   for (int i = 0; i < 4; i++)
     if (!at[i] || reinterpret_cast<uintptr_t>(at[i]) % asked.alignment[i])
       return CUBLAS_STATUS_INVALID_VALUE;
+
+  /* What will be computed when the stream comes to it. */
   Call call = {};
   call.desc = *desc;
   call.halves = asked.halves;
@@ -296,6 +307,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const
   call.at_d = d;
   call.workspace = workspace;
   call.workspace_bytes = asked.workspace;
+
+  /* A product counts as one kernel. */
   const auto work = [call] {
     hostcuda_count("product");
     multiply_all(call);

@@ -219,6 +219,7 @@ static bool fits_clusters(const dim3 &g, const dim3 &c) {
 }
 
 cudaError_t hostcuda_launch(const cudaLaunchConfig_t *config, const void *kernel, Work body) {
+  /* The grid, and clusters where they are asked for. */
   Guard guard(lock);
   const dim3 g = config->gridDim, b = config->blockDim;
   const size_t shared = config->dynamicSmemBytes;
@@ -230,12 +231,16 @@ cudaError_t hostcuda_launch(const cudaLaunchConfig_t *config, const void *kernel
     c = dim3(a.val.clusterDim.x, a.val.clusterDim.y, a.val.clusterDim.z);
     if (!has_clusters()) return say(cudaErrorInvalidClusterSize);
   }
+
+  /* What the device does not have is refused now, with the error of the manual. */
   if (!fits(g, b)) return say(cudaErrorInvalidConfiguration);
   if (!fits_clusters(g, c)) return say(cudaErrorInvalidClusterSize);
   if (shared > SHARED_DEFAULT && (limit == shared_limits.end() || shared > limit->second))
     return say(cudaErrorInvalidValue);
   if (config->stream && config->stream->device != current_device())
     return say(cudaErrorInvalidResourceHandle);
+
+  /* What fails while it runs is known later, at the stream. */
   return hostcuda_enqueue(config->stream, [=] {
     if (alive() != cudaSuccess) return;
     const long fails = from_environment("HOSTCUDA_FAIL_AFTER", 0);

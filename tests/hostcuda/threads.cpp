@@ -236,6 +236,7 @@ static void begin_grid(size_t blocks, size_t threads) {
 
 /* Some threads, as far as they get; whether any ran. */
 static bool run_threads(size_t first, size_t end) {
+  /* Those that have not begun, each as far as it gets. */
   bool any = false, again = true;
   scheduler.to_start = end;
   while (scheduler.started < end) {
@@ -246,6 +247,9 @@ static bool run_threads(size_t first, size_t end) {
     resume(f);
     any = true;
   }
+
+  /* Then all that wait for nothing, until none gets further; in a shuffled order one round at a
+   * time. */
   while (again) {
     again = false;
     for (size_t i = first; i < end; i++) {
@@ -305,6 +309,7 @@ static uint3 coordinates(unsigned i, const dim3 &of) {
  * all blocks of a cluster. `blocks` are those of a cluster. */
 void run_grid(const void *kernel, const dim3 &grid, const dim3 &blocks, const dim3 &threads,
               size_t shared, const std::function<void()> &body) {
+  /* What kernels read of their grid. */
   const unsigned n = blocks.x * blocks.y * blocks.z;
   const dim3 clusters(grid.x / blocks.x, grid.y / blocks.y, grid.z / blocks.z);
   scheduler.kernel = kernel;
@@ -313,6 +318,8 @@ void run_grid(const void *kernel, const dim3 &grid, const dim3 &blocks, const di
   gridDim = grid;
   blockDim = threads;
   begin_grid(n, (size_t)threads.x * threads.y * threads.z);
+
+  /* Shared memory of each block, with forbidden bytes before it. */
   std::vector<void *> memory(n);
   for (unsigned i = 0; i < n; i++) {
     if (posix_memalign(&memory[i], SHARED_ALIGNMENT, CHUNK + shared)) give_up("no memory to share");
@@ -320,6 +327,8 @@ void run_grid(const void *kernel, const dim3 &grid, const dim3 &blocks, const di
     cluster.blocks[i].shared = static_cast<unsigned char *>(memory[i]) + CHUNK;
     cluster.blocks[i].shared_bytes = shared;
   }
+
+  /* Cluster by cluster, in the order that the environment asks for. */
   for (int at : order_of((size_t)clusters.x * clusters.y * clusters.z)) {
     const uint3 c = coordinates((unsigned)at, clusters);
     for (Block &b : cluster.blocks) {
@@ -328,6 +337,7 @@ void run_grid(const void *kernel, const dim3 &grid, const dim3 &blocks, const di
     }
     run_cluster();
   }
+
   for (void *m : memory) free(m);
 }
 

@@ -13,10 +13,13 @@ typedef void collective_fn(Warp *w, int lanes);
 
 /* `what` names the collective by its address, too: lanes must agree on it. */
 void collective(const char *what, unsigned mask, void *args, collective_fn *fn) {
+  /* The lane, and its warp's place to meet. */
   Fiber *f = now;
   const int warp = f->index / LANES, lane = f->index % LANES;
   const int left = (int)block->threads - warp * LANES, lanes = left < LANES ? left : LANES;
   Warp *w = &block->warps[warp];
+
+  /* The first one says which collective and who takes part; the others must agree. */
   if (!(mask >> lane & 1)) give_up("a lane is not in the mask that it names");
   if (w->arrived == 0) {
     w->what = what;
@@ -26,11 +29,15 @@ void collective(const char *what, unsigned mask, void *args, collective_fn *fn) 
   } else if (w->what != what || w->mask != mask) {
     give_up("the lanes of a warp are at different collectives");
   }
+
+  /* All but the last one wait. */
   w->args[lane] = args;
   if (++w->arrived < w->wanted) {
     wait(what);
     return;
   }
+
+  /* The last one does it for all and lets them go on. */
   fn(w, lanes);
   w->arrived = 0;
   for (int i = 0; i < lanes; i++)

@@ -84,6 +84,7 @@ static bool count_allocations(subject *j, const char *work, const char *program,
 }
 
 bool subject_make(subject *j, const scenario *s, const char *work, const char *program) {
+  /* A copy of the fixture, made ready for the scenario. */
   *j = (subject){.s = s};
   path_format(j->folder, sizeof j->folder, "%s/%s", work, s->name);
   if (!shell("cp -a '%s/fixture' '%s' && cd '%s' && export TRM='%s' && { %s } >'%s/out' 2>&1", work,
@@ -91,6 +92,8 @@ bool subject_make(subject *j, const scenario *s, const char *work, const char *p
     fprintf(stderr, "torture: %s: cannot be made ready\n", s->name);
     return false;
   }
+
+  /* Two undisturbed runs: one that counts allocations, one that records calls. */
   j->before = tree_read(j->folder);
   tree again = {0};
   char *second = NULL;
@@ -99,7 +102,11 @@ bool subject_make(subject *j, const scenario *s, const char *work, const char *p
               run_once(j, work, program, &(strike){.kind = STRIKE_RECORD}, &o, &again, &second);
   j->calls = o.calls;
   j->n_calls = o.n_calls;
-  if (good && o.seconds < j->seconds) j->seconds = o.seconds; /* the first had to be loaded */
+
+  /* The quicker time counts; the first run had to be loaded. */
+  if (good && o.seconds < j->seconds) j->seconds = o.seconds;
+
+  /* Both must leave the same, or nothing could be told of a run that is struck. */
   const char *differs = good ? tree_first_difference(&j->after, &again) : NULL;
   if (differs || (good && s->report != REPORT_TIMED && strcmp(j->report, second) != 0)) {
     fprintf(stderr, "torture: %s: two undisturbed runs differ: %s\n", s->name,

@@ -206,10 +206,14 @@ static bool run_round(const worker *w, const subject *j, const strike *s, bool r
 
 /* The next run, undisturbed: as if nothing had happened. */
 static void run_next(const worker *w, const subject *j, verdict *v) {
+  /* What the strike has left. */
   char words[WORDS_SIZE];
   outcome o = {.code = -1};
   tree was = tree_read(w->dir);
   char *line = first_log_line(w);
+
+  /* The command again, or what is to be done instead; a run with a checkpoint must go on at the
+   * first try. */
   const char *list = j->s->again ? j->s->again : j->s->command;
   for (int i = 0; o.code != 0 && command_words(w->o->program, list, i, words); i++) {
     run_struck(w->dir, words, w->out, w->err, &(strike){.kind = STRIKE_NONE}, &o);
@@ -220,8 +224,12 @@ static void run_next(const worker *w, const subject *j, verdict *v) {
     verdict_set(v, message, "the next run fails");
     free(message);
   }
+
+  /* The folder as it is now is judged as one that nothing disturbed. */
   tree now = tree_read(w->dir);
   judge_next(j, &now, v);
+
+  /* A run is known by the first line of its log. */
   char *new_line = first_log_line(w);
   if (has_checkpoint(&was) && *line && strcmp(line, new_line) != 0)
     verdict_set(v, "run", "a run with a checkpoint is started over");
@@ -232,6 +240,7 @@ static void run_next(const worker *w, const subject *j, verdict *v) {
 }
 
 static void describe(const strike *s, const outcome *o, char *text, size_t n) {
+  /* The call that was struck, where one was. */
   const char *name = o->struck && (s->at || s->kind == STRIKE_FULL) ? call_name(&o->hit) : "";
   switch (s->kind) {
     case STRIKE_MOMENT:
@@ -401,11 +410,14 @@ static int usage(void) {
 }
 
 static bool read_options(int argc, char **argv, options *o) {
+  /* Options in any order, before and behind the mode. */
   static const struct option known[] = {
       {"only", 1, NULL, 'o'}, {"cases", 1, NULL, 'n'},   {"case", 1, NULL, 'c'},
       {"seed", 1, NULL, 's'}, {"jobs", 1, NULL, 'j'},    {"program", 1, NULL, 'p'},
       {"keep", 0, NULL, 'k'}, {"minutes", 1, NULL, 'm'}, {NULL, 0, NULL, 0}};
   *o = (options){.program = TRM_PROGRAM, .index = -1, .seed = 1, .jobs = 1};
+
+  /* The last of each counts. */
   for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
     if (c == 'o') o->only = optarg;
     if (c == 'n') o->cases = strtol(optarg, NULL, 10);
@@ -417,6 +429,8 @@ static bool read_options(int argc, char **argv, options *o) {
     if (c == 'm') o->minutes = strtod(optarg, NULL);
     if (c == '?') return false;
   }
+
+  /* Then the mode, and the minutes as a word. */
   for (int i = 0; optind < argc && i < N_MODES; i++)
     if (!strcmp(argv[optind], modes[i].name)) o->mode = &modes[i];
   if (optind + 1 < argc) o->minutes = strtod(argv[optind + 1], NULL);
@@ -431,6 +445,7 @@ static bool may_trace(const char *folder) {
 }
 
 static int torture(const options *o, const char *folder) {
+  /* Where nobody may trace, nothing can be shown. */
   static subject subjects[MAX_SCENARIOS];
   campaign c = {.o = o, .subjects = subjects};
   bool good = true;
@@ -438,17 +453,22 @@ static int torture(const options *o, const char *folder) {
     printf("skipped: no process may be traced here (ptrace, seccomp)\n");
     return SKIPPED;
   }
+
+  /* Every scenario once, undisturbed: that is what strikes are judged by. */
   if (!fixture_make(folder, o->program)) return 2;
   for (int i = 0; good && i < n_scenarios; i++) {
     if (o->only && strcmp(o->only, scenarios[i].name) != 0) continue;
     good = subject_make(&subjects[c.n_subjects++], &scenarios[i], folder, o->program);
   }
   if (!c.n_subjects) return usage();
+
+  /* Then the cases. */
   int code = 2;
   if (good) {
     add_cases(&c);
     code = run_campaign(&c, folder);
   }
+
   for (int i = 0; i < c.n_subjects; i++) subject_free(&subjects[i]);
   free(c.cases);
   return code;

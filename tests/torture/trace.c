@@ -282,19 +282,26 @@ static void fill_disk(tracer *t, const call *c, struct user_regs_struct *r) {
 
 /* The command stands before a call of the table; returns whether it may go on. */
 static bool meet_call(tracer *t, pid_t thread) {
+  /* The call, if it is one of the table. */
   const strike *s = t->s;
   outcome *o = t->o;
   struct user_regs_struct r;
   if (ptrace(PTRACE_GETREGS, thread, 0, &r) != 0) return true;
   const int row = find_row((long)r.orig_rax);
   if (row < 0) return true;
+
+  /* Nothing counts before the command's marker. */
   if (!t->begun) {
     t->begun = r.orig_rax == SYS_close && (int)r.rdi == TORTURE_MARKER;
     return true;
   }
+
+  /* What is known of it: its descriptor and its length. */
   const int flags = table[row].flags;
   const call c = {row, flags & (NO_FD | AT | PATH) ? -1 : (int)r.rdi,
                   flags & (READS | WRITES) ? (int64_t)r.rdx : 0};
+
+  /* The strike, if it is this call's turn, changes what the kernel will see. */
   const struct user_regs_struct before = r;
   const bool due = ++o->n_calls == s->at;
   if (s->kind == STRIKE_RECORD) record(t, &c);
@@ -303,11 +310,15 @@ static bool meet_call(tracer *t, pid_t thread) {
   if (s->kind == STRIKE_ERROR && due) fail_call(&r, s->error);
   if (s->kind == STRIKE_SHORT && (due || !s->at) && call_moves(&c)) r.rdx = (r.rdx + 1) / 2;
   if (s->kind == STRIKE_FULL) fill_disk(t, &c, &r);
+
+  /* Or a signal comes before it. */
   if (s->kind == STRIKE_SIGNAL && due) {
     kill(t->pid, s->signal);
     o->struck = true;
     return s->signal != SIGKILL;
   }
+
+  /* Changed registers are what strikes. */
   if (memcmp(&before, &r, sizeof r) != 0) {
     if (s->kind != STRIKE_FULL) o->struck = true;
     ptrace(PTRACE_SETREGS, thread, 0, &r);
