@@ -43,12 +43,18 @@ static bool check_output(const cli_option *o, const char *name, const char *path
     return false;
   }
   const char *want = cli_ending(o->value), *got = cli_ending(path);
-  if (want && got && strcasecmp(want, got) != 0) {
-    cli_usage_error("--%s: what is written is %s, so the name must not end in %s", name, want, got);
-    return false;
+  if (!want || !got || !strcasecmp(want, got)) return true;
+  cli_usage_error("--%s: what is written is %s, so the name must not end in %s", name, want, got);
+  return false;
+}
+
+/* The outputs that the whole line names; a state is gone on from. */
+static void name_outputs(const cli_option *options) {
+  for (const cli_option *o = options; o->name; o++) {
+    if (o->kind != CLI_OUTPUT && o->kind != CLI_STREAM) continue;
+    const char *path = *(const char **)o->target;
+    if (path && cli_is_output(path)) cli_name_output(path);
   }
-  if (o->kind != CLI_STATE) cli_name_output(path);
-  return true;
 }
 
 /* --- values --- */
@@ -329,5 +335,6 @@ bool cli_options_parse_settings(const cli_manual *manual, const cli_option *opti
   }
   for (i++; i < *argc; i++) argv[n++] = argv[i];
   *argc = n;
+  name_outputs(options);
   return true;
 }

@@ -163,6 +163,12 @@ static void what_is_replaced_is_told(void **state) {
     says(err_text, writers[i].said);
   }
 
+  /* The last of several names is the one that is written. */
+  want(RUN("data", "gen", "sudoku", "--size", "4", "--test", "0", "--output-dir", "again",
+           "--output-dir", "fresh"),
+       0);
+  assert_null(strstr(err_text, "replaced"));
+
   /* Where nothing was written, nothing is replaced: a folder of other things is refused. */
   want(RUN("data", "gen", "sudoku", "--size", "4", "--output-dir", "tasks"), 1);
   assert_null(strstr(err_text, "tasks was there and is replaced"));
