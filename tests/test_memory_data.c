@@ -245,6 +245,7 @@ int main(void) {
       cmocka_unit_test(many_ids_are_said_or_have_puzzles),
       cmocka_unit_test(wrong_arrays_are_refused),
       cmocka_unit_test(a_model_is_what_its_file_is),
+      cmocka_unit_test(a_cut_model_is_refused),
       cmocka_unit_test(weights_alone_are_refused),
   };
   return cmocka_run_group_tests(tests, scratch_open, scratch_close);

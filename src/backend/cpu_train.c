@@ -234,7 +234,7 @@ static rule_fn *const rules[TRM__RULES] = {
 };
 
 static trm__step_fn *step_of(const trm__backend *be, trm__rule rule) {
-  return (int)rule < TRM_OPTIMIZERS ? ((const cpu_backend *)be)->k->step[rule] : NULL;
+  return (int)rule < TRM_OPTIMIZERS ? ((const cpu_backend *)be)->kernels->step[rule] : NULL;
 }
 
 bool trm__cpu_has_rule(const trm__backend *be, trm__rule rule) {
@@ -244,7 +244,7 @@ bool trm__cpu_has_rule(const trm__backend *be, trm__rule rule) {
 void trm__cpu_update(trm__backend *be, trm__workspace *ws, const trm__update *u,
                      const trm__group *g) {
   trm__step_fn *step = step_of(be, g->rule);
-  if (u->totals->apply && step) elementwise(cpu_of(be)->k, ws, u, g, step);
+  if (u->totals->apply && step) elementwise(cpu_of(be)->kernels, ws, u, g, step);
   if (u->totals->apply && !step) rules[g->rule](be, ws, u, g);
   trm__lane_barrier(ws->lane);
 }
