@@ -6,6 +6,7 @@
 
 #include "base/cpus.h"
 #include "base/team.h"
+#include "io/npy_rows.h"
 #include "small_trainer.h"
 
 static const char *const model_file = TRM_SOURCE_DIR "/models/sudoku4.safetensors";
@@ -174,6 +175,19 @@ static void folders_are_refused(void **state) {
   trm_model_free(m);
 }
 
+static void rows_are_refused(void **state) {
+  scratch *s = *state;
+  trm__npy_rows rows;
+  trm__kind kind;
+  trm_error err;
+  const char *path = scratch_path(s, "rows.npy");
+  refused(trm__npy_rows_open(&rows, path, TRM__NPY_I4, 2, 3, NULL, &err), TRM_E_IO, &err,
+          "TRM_OS=none");
+  trm__npy_rows_close(&rows, false);
+  assert_int_equal(trm__path_look(path, &kind, NULL), TRM_OK);
+  assert_int_equal(kind, TRM__ABSENT);
+}
+
 /* Configurations are resolved, YAML and models of one file are found; a folder that grows is not
  * had. */
 static void runs_have_no_folder(void **state) {
@@ -219,7 +233,7 @@ int main(void) {
       cmocka_unit_test(one_thread_does_all),          cmocka_unit_test(shipped_models_solve),
       cmocka_unit_test(training_goes_on_from_a_file), cmocka_unit_test(files_appear_whole),
       cmocka_unit_test(pointers_name_checkpoints),    cmocka_unit_test(what_is_missing_is_said),
-      cmocka_unit_test(folders_are_refused),          cmocka_unit_test(runs_have_no_folder),
-      cmocka_unit_test(no_plug_in_is_loaded)};
+      cmocka_unit_test(folders_are_refused),          cmocka_unit_test(rows_are_refused),
+      cmocka_unit_test(runs_have_no_folder),          cmocka_unit_test(no_plug_in_is_loaded)};
   return cmocka_run_group_tests(tests, open_scratch, close_scratch);
 }

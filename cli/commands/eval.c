@@ -7,7 +7,7 @@
 #include "cli/commands/eval_report.h"
 #include "cli/run/find_model.h"
 #include "cli/run/model_data.h"
-#include "cli/run/npy_out.h"
+#include "io/npy_rows.h"
 
 static const cli_manual manual = {
     "trm eval MODEL DATA [options]",
@@ -45,7 +45,7 @@ typedef struct eval_run {
   trm_model *model;
   trm_dataset *data;
   trm_arc_votes *votes; /* NULL: no ARC test set */
-  npy_out preds, q;
+  trm__npy_rows preds, q;
   cli_progress bar;
   int64_t told; /* calls of the progress function */
   trm_eval_report report;
@@ -56,16 +56,16 @@ typedef struct eval_run {
 
 static trm_status save_row(void *arg, const trm_eval_row *row, trm_error *err) {
   eval_run *e = arg;
-  if (e->preds.open) CLI_TRY(npy_out_row(&e->preds, row->example, row->answer, err));
-  return e->q.open ? npy_out_row(&e->q, row->example, &row->q_halt, err) : TRM_OK;
+  if (e->preds.open) CLI_TRY(trm__npy_rows_put(&e->preds, row->example, row->answer, err));
+  return e->q.open ? trm__npy_rows_put(&e->q, row->example, &row->q_halt, err) : TRM_OK;
 }
 
 /* Before a state is saved: none of what was not read may be in it. */
 static trm_status sync_rows(void *arg, trm_error *err) {
   eval_run *e = arg;
   CLI_TRY(cli_faults_check(err));
-  if (e->preds.open) CLI_TRY(npy_out_sync(&e->preds, err));
-  return e->q.open ? npy_out_sync(&e->q, err) : TRM_OK;
+  if (e->preds.open) CLI_TRY(trm__npy_rows_sync(&e->preds, err));
+  return e->q.open ? trm__npy_rows_sync(&e->q, err) : TRM_OK;
 }
 
 static bool tick(void *arg, int64_t done, int64_t total) {
@@ -106,9 +106,9 @@ static trm_status open_all(eval_run *e, trm_error *err) {
   if (a->dtype != TRM_DTYPES) CLI_TRY(trm_model_set_dtype(e->model, a->dtype, err));
   int64_t rows = a->limit && a->limit < info->examples ? a->limit : info->examples;
   if (a->save_preds)
-    CLI_TRY(
-        npy_out_open(&e->preds, a->save_preds, TRM__NPY_I4, rows, info->seq_len, a->state, err));
-  if (a->save_q) CLI_TRY(npy_out_open(&e->q, a->save_q, TRM__NPY_F4, rows, 0, a->state, err));
+    CLI_TRY(trm__npy_rows_open(&e->preds, a->save_preds, TRM__NPY_I4, rows, info->seq_len, a->state,
+                               err));
+  if (a->save_q) CLI_TRY(trm__npy_rows_open(&e->q, a->save_q, TRM__NPY_F4, rows, 0, a->state, err));
   return TRM_OK;
 }
 
@@ -166,15 +166,15 @@ static trm_status print_all(const eval_run *e, trm_error *err) {
  * evaluation that the same command tells again. The state goes when everybody has what it was kept
  * for. */
 static trm_status commit_rows(eval_run *e, trm_error *err) {
-  npy_out *list[2];
+  trm__npy_rows *list[2];
   int n = 0;
   if (e->preds.open) list[n++] = &e->preds;
   if (e->q.open) list[n++] = &e->q;
-  CLI_TRY(npy_out_commit(list, n, err));
+  CLI_TRY(trm__npy_rows_commit(list, n, err));
   if (!e->args->state) return TRM_OK;
   if (unlink(e->args->state) && errno != ENOENT)
     return cli_fail(err, TRM_E_IO, -1, "%s cannot be removed: %s", e->args->state, strerror(errno));
-  return npy_out_finish(list, n, err);
+  return trm__npy_rows_finish(list, n, err);
 }
 
 static int run_and_tell(eval_run *e) {
@@ -203,8 +203,8 @@ static int run(const eval_args *a) {
   cli_note_device(a->device);
   int code = run_and_tell(e);
   bool keep = a->state && trm__path_exists(a->state);
-  npy_out_close(&e->preds, keep);
-  npy_out_close(&e->q, keep);
+  trm__npy_rows_close(&e->preds, keep);
+  trm__npy_rows_close(&e->q, keep);
   trm_arc_votes_free(e->votes);
   trm_dataset_free(e->data);
   trm_model_free(e->model);

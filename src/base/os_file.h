@@ -106,8 +106,18 @@ int trm__os_size(int fd, int64_t *bytes);
 int trm__os_cut(int fd, int64_t bytes);
 /* n bytes at its end; after a failure some of them may be there. */
 int trm__os_append(int fd, const void *data, size_t n);
-/* Brings it to the disk; success where there is none behind it. */
-int trm__os_sync_log(int fd);
+/* Brings it, or what is written below, to the disk; success where there is none behind it. */
+int trm__os_sync_fd(int fd);
+
+/* --- what is written in any order: made by trm__os_create, or opened here; also what grows --- */
+
+/* Opens a file for reading and writing. *links: its names; 0: it is no plain file. */
+int trm__os_open_rows(const trm__dir *in, const char *name, int *fd, int *links);
+int trm__os_write_at(int fd, const void *data, size_t n, int64_t at);
+/* *got: fewer than n at the end of the file. */
+int trm__os_read_at(int fd, void *data, size_t n, int64_t at, size_t *got);
+/* A number that no other folder of the disk has. */
+int trm__os_identity(const trm__dir *d, uint64_t *id);
 
 /* --- what is read --- */
 

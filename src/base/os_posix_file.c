@@ -102,8 +102,51 @@ int trm__os_append(int fd, const void *data, size_t n) {
   return 0;
 }
 
-int trm__os_sync_log(int fd) {
+int trm__os_sync_fd(int fd) {
   return fsync(fd) && errno != EINVAL ? errno : 0;
+}
+
+int trm__os_open_rows(const trm__dir *in, const char *name, int *fd, int *links) {
+  struct stat info;
+  const int held = openat(in->fd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (held < 0) return errno;
+  if (fstat(held, &info)) {
+    const int cause = errno;
+    (void)close(held);
+    return cause;
+  }
+  *fd = held;
+  *links = S_ISREG(info.st_mode) ? (int)info.st_nlink : 0;
+  return 0;
+}
+
+int trm__os_write_at(int fd, const void *data, size_t n, int64_t at) {
+  for (const char *bytes = data, *end = bytes + n; bytes < end;) {
+    const ssize_t wrote = pwrite(fd, bytes, (size_t)(end - bytes), (off_t)at);
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote <= 0) return wrote < 0 ? errno : TRM__OS_UNKNOWN;
+    bytes += wrote;
+    at += wrote;
+  }
+  return 0;
+}
+
+int trm__os_read_at(int fd, void *data, size_t n, int64_t at, size_t *got) {
+  size_t done = 0;
+  for (ssize_t more = 1; done < n && more != 0;) {
+    more = pread(fd, (char *)data + done, n - done, (off_t)(at + (int64_t)done));
+    if (more < 0 && errno != EINTR) return errno;
+    if (more > 0) done += (size_t)more;
+  }
+  *got = done;
+  return 0;
+}
+
+int trm__os_identity(const trm__dir *d, uint64_t *id) {
+  struct stat info;
+  if (fstat(d->fd, &info)) return errno;
+  *id = info.st_ino;
+  return 0;
 }
 
 trm_status trm__dir_open_log(const trm__dir *d, const char *name, int *fd, int *links,

@@ -380,7 +380,7 @@ trm_status trm__run_folder_state(const trm__run_folder *r, char *path, trm_error
 
 trm_status trm__run_folder_save(trm__run_folder *r, const trm__run_config *c, trm_trainer *t,
                                 trm_error *err) {
-  const int cause = trm__os_sync_log(r->log);
+  const int cause = trm__os_sync_fd(r->log);
   if (cause) return fail_log(r, "cannot sync: ", cause, err);
   TRM_TRY(trm__checkpoints_write(&r->at, &r->mark, c, t, err));
   TRM_TRY(trm__checkpoints_point(&r->at, &r->mark, err));
