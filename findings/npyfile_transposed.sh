@@ -3,11 +3,11 @@
 #
 # Expected: what is written to an NpyFile slice by slice is what numpy.load gives back.
 #
-# Seen on 2026-11-29 with npyfile 1.0.0, numpy 2.3.5, Python 3.11: not if the slices are Fortran-ordered,
-# as every transposed view is. Each slice is written column by column and the header calls the whole
-# file Fortran-ordered, which means that the first index, the slice's number, runs fastest. The file
-# loads without a word, has the right shape and every value of the input, but the grids are mixed: of
-# the four below 8 of 324 cells are where they were written. C-ordered slices are right.
+# Seen on 2026-11-29 with npyfile 1.0.0, numpy 2.3.5, Python 3.11: not if the slices are Fortran-
+# ordered, as every transposed view is. Each slice is written column by column and the header calls
+# the whole file Fortran-ordered, which means that the first index, the slice's number, runs fastest.
+# The file loads without a word, has the right shape and every value of the input, but the grids are
+# mixed: of the four below 8 of 324 cells are where they were written. C-ordered slices are right.
 #
 # Hurt: an augmented data set (grid.T is one of the eight symmetries) whose puzzles are noise.
 #
