@@ -153,7 +153,7 @@ static void test_resume(void **state) {
   want(RUN("train", TINY, "run_name=whole", "max_updates=20", "eval_interval=2"), 0);
   says(out_text, "exact");
   want(RUN("train", TINY, "run_name=half", "max_updates=12", "eval_interval=2"), 0);
-  char half[160];
+  char half[400];
   snprintf(half, sizeof half, "%s", in_run(s, "half", ""));
   want(RUN("train", TINY, "run_name=half"), 2);
   says(err_text, "--resume");
@@ -183,7 +183,7 @@ static void test_resume_format(void **state) {
   scratch *s = *state;
   for (int i = 0; i < 2; i++) {
     static const char *const names[][2] = {{"full0", "cut0"}, {"full1", "cut1"}};
-    char format[64], full[64], cut[64], path[160];
+    char format[64], full[64], cut[64], path[400];
     snprintf(format, sizeof format, "arch.forward_dtype=%s", formats[i]);
     snprintf(full, sizeof full, "run_name=%s", names[i][0]);
     snprintf(cut, sizeof cut, "run_name=%s", names[i][1]);
@@ -241,7 +241,7 @@ static void test_other_format(void **state) {
 /* No puzzle embedding, no puzzle positions: the q head reads the first cell. */
 static void test_no_puzzle_positions(void **state) {
   scratch *s = *state;
-  char run[160];
+  char run[400];
   want(RUN("train", TINY, "run_name=bare", "arch.puzzle_emb_ndim=0", "max_updates=6"), 0);
   says(out_text, "16 positions");
   snprintf(run, sizeof run, "%s", in_run(s, "bare", ""));
@@ -257,7 +257,7 @@ static void test_no_puzzle_positions(void **state) {
 /* Data that changed under a run are refused; a lost log is not the end of one. */
 static void test_changed_data(void **state) {
   scratch *s = *state;
-  char run[160], dir[160], setting[200];
+  char run[400], dir[400], setting[400];
   snprintf(dir, sizeof dir, "%s", scratch_path(s, "changing"));
   snprintf(setting, sizeof setting, "data_paths=[%s]", dir);
   want(RUN("data", "gen", "sudoku", "--size=4", "--train=60", "--test=10", "--output-dir", dir), 0);
@@ -280,7 +280,7 @@ static void test_refused_run(void **state) {
   says(err_text, "lr_warmup_steps");
   assert_int_not_equal(access(in_run(s, "late", ""), F_OK), 0);
   want(RUN("train", TINY, "run_name=late", "lr_min_ratio=0.1", "max_updates=2"), 0);
-  char late[160];
+  char late[400];
   snprintf(late, sizeof late, "%s", in_run(s, "late", ""));
   want(RUN("train", "--resume", late), 0);
   says(err_text, "all 2 updates are done");
@@ -290,7 +290,7 @@ static void test_refused_run(void **state) {
 static void test_kill(void **state) {
   /* A run that nothing disturbs, and one that is killed. */
   scratch *s = *state;
-  char path[160];
+  char path[400];
   const launch plain = {0};
   want(RUN("train", TINY, "run_name=quiet", "max_updates=150", "eval_interval=5",
            "checkpoint_interval=2"),
@@ -332,7 +332,7 @@ static void test_kill(void **state) {
 static void test_signals(void **state) {
   scratch *s = *state;
   static const int signals[] = {SIGINT, SIGTERM};
-  char path[160];
+  char path[400];
   snprintf(path, sizeof path, "%s", in_run(s, "stopped", ""));
   pid_t child =
       start(s, ARGS("train", TINY, "run_name=stopped", "max_updates=100000"), &(launch){0}, -1);
@@ -357,7 +357,7 @@ static void test_signals(void **state) {
 
 static void test_full_disk(void **state) {
   scratch *s = *state;
-  char path[160];
+  char path[400];
   want(RUN("train", TINY, "run_name=roomy", "max_updates=24", "eval_interval=3"), 0);
   want(RUN("train", TINY, "run_name=full", "max_updates=12", "eval_interval=3"), 0);
   snprintf(path, sizeof path, "%s", in_run(s, "full", ""));
@@ -371,7 +371,7 @@ static void test_full_disk(void **state) {
 
 static void test_damage(void **state) {
   scratch *s = *state;
-  char path[160];
+  char path[400];
   want(RUN("train", TINY, "run_name=hurt", "max_updates=2"), 0);
   snprintf(path, sizeof path, "%s", in_run(s, "hurt", ""));
   assert_int_equal(truncate(in_run(s, "hurt", "last/trainer.safetensors"), 1000), 0);
@@ -386,7 +386,7 @@ static void test_damage(void **state) {
 /* Pipes that nobody writes to, where a run or a plug-in has a file. */
 static void test_pipes(void **state) {
   scratch *s = *state;
-  char path[200], plugin[200];
+  char path[400], plugin[400];
   snprintf(path, sizeof path, "%s", in_run(s, "piped", ""));
   want(RUN("train", TINY, "run_name=piped", "max_updates=1"), 0);
   assert_int_equal(remove(in_run(s, "piped", "last/run.json")), 0);
@@ -428,7 +428,7 @@ static void test_no_name(void **state) {
 
 static void test_eval(void **state) {
   scratch *s = *state;
-  char preds[200];
+  char preds[400];
 
   /* A run's best checkpoint is scored, and predictions are saved as NumPy has them. */
   want(RUN("eval", model_dir, data_dir, "--steps", "2"), 0);

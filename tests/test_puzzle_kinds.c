@@ -17,7 +17,7 @@ typedef struct sample {
 } sample;
 
 static const sample samples[] = {
-    {.puzzle = {TRM_PUZZLE_SUDOKU, 4, 4, 2, 2},
+    {.puzzle = {TRM_PUZZLE_SUDOKU, .rows = 4, .cols = 4, .box_rows = 2, .box_cols = 2},
      .question = "1...341221434.21",
      .answer = "1234341221434321",
      .wrong = "1234341221434121"},
@@ -26,7 +26,8 @@ static const sample samples[] = {
      .answer = "So##/#ooo/###G",
      .wrong = "So##/#o.o/###G"},
     {.puzzle = {TRM_PUZZLE_ARC, .rows = 6, .cols = 6}, .question = "01/23", .answer = "10/32"},
-    {.puzzle = {TRM_PUZZLE_GRID, 3, 3, .rules = "latin", .symmetries = "dihedral,permute:1-3"},
+    {.puzzle = {TRM_PUZZLE_GRID, .rows = 3, .cols = 3, .rules = "latin",
+                .symmetries = "dihedral,permute:1-3"},
      .symbols = ".123",
      .question = "1../.3./...",
      .answer = "123/231/312",
