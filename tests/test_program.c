@@ -257,7 +257,7 @@ static void test_no_puzzle_positions(void **state) {
 /* Data that changed under a run are refused; a lost log is not the end of one. */
 static void test_changed_data(void **state) {
   scratch *s = *state;
-  char run[400], dir[400], setting[400];
+  char run[400], dir[400], setting[420];
   snprintf(dir, sizeof dir, "%s", scratch_path(s, "changing"));
   snprintf(setting, sizeof setting, "data_paths=[%s]", dir);
   want(RUN("data", "gen", "sudoku", "--size=4", "--train=60", "--test=10", "--output-dir", dir), 0);
