@@ -280,20 +280,20 @@ static trm_status stream_seek(const things *t, int bad, trm_error *err) {
   return st;
 }
 
-#define ARRAYS_FIELD(name, field, type)                              \
-  static trm_status name(const things *t, int bad, trm_error *err) { \
-    const int32_t cells[EXAMPLES * SMALL_LEN] = {0};                 \
-    trm_dataset_arrays a = {.vocab_size = 7,                         \
-                            .seq_len = SMALL_LEN,                    \
-                            .examples = EXAMPLES,                    \
-                            .inputs = cells,                         \
-                            .labels = cells};                        \
-    trm_dataset *d;                                                  \
-    (void)t;                                                         \
-    a.field = (type)bad;                                             \
-    const trm_status st = trm_dataset_from_arrays(&a, &d, err);      \
-    trm_dataset_free(d);                                             \
-    return st;                                                       \
+#define ARRAYS_FIELD(name, field, type)                               \
+  static trm_status name(const things *t, int bad, trm_error *err) {  \
+    const int32_t cells[EXAMPLES * 99] = {0}; /* room for any size */ \
+    trm_dataset_arrays a = {.vocab_size = 7,                          \
+                            .seq_len = SMALL_LEN,                     \
+                            .examples = EXAMPLES,                     \
+                            .inputs = cells,                          \
+                            .labels = cells};                         \
+    trm_dataset *d;                                                   \
+    (void)t;                                                          \
+    a.field = (type)bad;                                              \
+    const trm_status st = trm_dataset_from_arrays(&a, &d, err);       \
+    trm_dataset_free(d);                                              \
+    return st;                                                        \
   }
 ARRAYS_FIELD(arrays_puzzle, puzzle.kind, trm_puzzle_kind)
 ARRAYS_FIELD(arrays_vocabulary, vocab_size, int)

@@ -488,17 +488,20 @@ static void mazes_are_solved(void **state) {
 /* What is no text is told once, and named where it is known; not a line of it is a puzzle. */
 static void what_is_no_text_is_named(void **state) {
   scratch *s = *state;
+/* A text with zeros in it, and its length. */
+#define BYTES(text) text, sizeof(text) - 1
   static const struct {
-    const char *bytes, *what;
+    const char *bytes;
     size_t n;
+    const char *what;
   } files[] = {
-      {"\x13\0\x80\n1...3......3....\n\x99\n", "no text: its bytes are not characters", 26},
-      {"\x20\1\0\0\0\0\0\0{\"a\":1}\n", "a model (.safetensors), no text", 16},
-      {"\x80\4\x95\0\0\0\n1...3......3....\n", "a pickle of Python's", 24},
-      {"\x93NUMPY\1\0\n\n", "an array of NumPy", 10},
-      {"\x89PNG\r\n\x1a\n\0\n", "a picture (PNG)", 10},
-      {"PK\3\4\n\n", "a zip archive, a workbook", 6},
-      {"%PDF-1.7\n\n", "a PDF document", 10}};
+      {BYTES("\x13\0\x80\n1...3......3....\n\x99\n"), "no text: its bytes are not characters"},
+      {BYTES("\x20\1\0\0\0\0\0\0{\"a\":1}\n"), "a model (.safetensors), no text"},
+      {BYTES("\x80\4\x95\0\0\0\n1...3......3....\n"), "a pickle of Python's"},
+      {BYTES("\x93NUMPY\1\0\n\n"), "an array of NumPy"},
+      {BYTES("\x89PNG\r\n\x1a\n\0\n"), "a picture (PNG)"},
+      {BYTES("PK\3\4\n\n"), "a zip archive, a workbook"},
+      {BYTES("%PDF-1.7\n\n"), "a PDF document"}};
   char sudoku[160], maze[160], path[160], command[900];
   const trm_puzzle p = {.kind = TRM_PUZZLE_MAZE, .rows = 3, .cols = 4};
   make_model_for_ones(place(s, "ones", sudoku));
