@@ -9,7 +9,7 @@
 /* --- ARC --- */
 
 trm_status arc_summarise(const trm_arc_votes *votes, arc_summary *s, trm_error *err) {
-  return trm_arc_votes_count(votes, trm_arc_pass_k, TRM_ARC_PASSES, s->pass, &s->counts, err);
+  return trm_arc_votes_count(votes, trm_arc_pass_k(), TRM_ARC_PASSES, s->pass, &s->counts, err);
 }
 
 void arc_print(const arc_summary *s) {
@@ -23,7 +23,7 @@ void arc_print(const arc_summary *s) {
         "for one)\n");
   for (int i = 0; c->scored && i < TRM_ARC_PASSES; i++) {
     trm_interval range = trm_wilson(s->pass[i] * tasks, tasks);
-    printf("  pass@%-4d %6.2f %%  (%.2f to %.2f)\n", trm_arc_pass_k[i], 100 * s->pass[i],
+    printf("  pass@%-4d %6.2f %%  (%.2f to %.2f)\n", trm_arc_pass_k()[i], 100 * s->pass[i],
            100 * range.low, 100 * range.high);
   }
   char text[120];
@@ -44,7 +44,7 @@ void arc_print(const arc_summary *s) {
 static void put_pass(trm__json_out *o, const double pass[TRM_ARC_PASSES]) {
   for (int i = 0; i < TRM_ARC_PASSES; i++) {
     char name[32];
-    snprintf(name, sizeof name, "ARC/pass@%d", trm_arc_pass_k[i]);
+    snprintf(name, sizeof name, "ARC/pass@%d", trm_arc_pass_k()[i]);
     if (isnan(pass[i]))
       trm__json_put_null(o, name);
     else

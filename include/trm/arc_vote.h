@@ -62,9 +62,9 @@ typedef struct trm_arc_counts {
   int64_t scored;        /* tasks with a test input whose right output is known */
 } trm_arc_counts;
 
-/* The K of pass@K, as the reference reports them. */
+/* The K of pass@K [TRM_ARC_PASSES], as the reference reports them; constant. */
 enum { TRM_ARC_PASSES = 6 };
-TRM_API extern const int trm_arc_pass_k[TRM_ARC_PASSES];
+TRM_API const int *trm_arc_pass_k(void);
 /* pass[i] = pass@k[i], k[i] >= 1, i < n; NaN when no right output is known. `counts` may be NULL.
  * Errors: ARGUMENT, MEMORY. */
 TRM_API trm_status trm_arc_votes_count(const trm_arc_votes *v, const int *k, int n, double *pass,

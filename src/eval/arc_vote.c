@@ -253,7 +253,10 @@ static void count_task(ranking *r, const trm__arc_tested *task, const int *k, in
   for (int i = 0; i < n; i++) pass[i] += (double)solved[i] / known;
 }
 
-const int trm_arc_pass_k[TRM_ARC_PASSES] = {1, 2, 5, 10, 100, 1000};
+const int *trm_arc_pass_k(void) {
+  static const int k[TRM_ARC_PASSES] = {1, 2, 5, 10, 100, 1000};
+  return k;
+}
 
 trm_status trm_arc_votes_count(const trm_arc_votes *v, const int *k, int n, double *pass,
                                trm_arc_counts *counts, trm_error *err) {

@@ -89,7 +89,7 @@ static void add_report(eval_sum *sum, const trm_eval_report *r) {
 static trm_status add_votes(const trm_arc_votes *votes, eval_sum *sum, trm_error *err) {
   double pass[TRM_ARC_PASSES];
   trm_arc_counts counts;
-  TRM_TRY(trm_arc_votes_count(votes, trm_arc_pass_k, TRM_ARC_PASSES, pass, &counts, err));
+  TRM_TRY(trm_arc_votes_count(votes, trm_arc_pass_k(), TRM_ARC_PASSES, pass, &counts, err));
   const double scored = (double)counts.scored;
   sum->arc = true;
   sum->tasks += scored;
@@ -147,7 +147,7 @@ static trm_status evaluate_all(trm_run *run, eval_sum *sum, trm_error *err) {
 static void put_pass(trm__json_out *line, const eval_sum *sum) {
   for (int i = 0; i < TRM_ARC_PASSES; i++) {
     char key[32];
-    (void)snprintf(key, sizeof key, "ARC/pass@%d", trm_arc_pass_k[i]);
+    (void)snprintf(key, sizeof key, "ARC/pass@%d", trm_arc_pass_k()[i]);
     if (sum->tasks > 0)
       trm__json_put_real(line, key, sum->pass[i] / sum->tasks);
     else
