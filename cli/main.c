@@ -57,6 +57,7 @@ static void print_help(FILE *f) {
 /* The features of this processor that kernels can make use of, if the system lets them. */
 static void print_cpu_features(FILE *f) {
 #if defined(__x86_64__) && defined(__GNUC__)
+  /* The compiler's question asks the system, too, whether it saves the registers. */
   __builtin_cpu_init();
 #define FEATURE(name) \
   if (__builtin_cpu_supports(name)) fputs(" " name, f)
@@ -210,6 +211,8 @@ static int print_man(int argc, char **argv) {
     free(notes);
     return cli_report_error(&err);
   }
+
+  /* The program as its pages are made of: usage, summary and the table of commands. */
   const cli_program p = {{usage,
                           "Trains Tiny Recursive Models, measures them and has them solve puzzles. "
                           "Each command has a page of its own, and --help.\n",

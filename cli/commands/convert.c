@@ -211,16 +211,22 @@ int cmd_convert(int argc, char **argv) {
   trm_error err = {0};
   trm_model *model = NULL;
   if (!cli_options_parse(&manual, options, &argc, argv, &code)) return code;
+
+  /* What contradicts itself is refused before anything is read. */
   if (argc != 2) return cli_usage_error("want MODEL and OUT, got %d arguments; see --help", argc);
   if (!good_choice(a.puzzle_emb))
     return cli_usage_error("--puzzle-emb: want all, drop or used:DATA, got '%s'", a.puzzle_emb);
   if (a.data && a.seq_len) return cli_usage_error("--data says what --seq-len does; give one");
+
+  /* The name of the output says which format it gets. */
   a.in = argv[0];
   a.out = argv[1];
   trm__kind kind;
   if (trm__path_look(a.out, &kind, &err) != TRM_OK) return cli_report_error(&err);
   if (!choose_format(a.out, kind == TRM__DIR, &a.format)) return CLI_USAGE;
   cli_name_output(a.out);
+
+  /* Model and data are read, and the output is written. */
   const trm_status st = convert(&a, &model, &err);
   trm_model_free(model);
   return cli_finish_files(st == TRM_OK ? CLI_OK : cli_report_error(&err));

@@ -144,12 +144,16 @@ static void print_survey(const char *dir, const trm_survey *s) {
   puzzle_describe(&info->puzzle, text, sizeof text);
   printf("%s\n  %-*s %s\n", cli_clean(name, sizeof name, dir), LABEL, "puzzle",
          cli_clean(puzzle, sizeof puzzle, text));
+
+  /* What both splits have in common, and then each. */
   print_count("tokens (vocab_size)", info->vocab_size);
   print_vocabulary(&info->puzzle);
   print_count("cells (seq_len)", info->seq_len);
   print_count("puzzle ids", info->num_puzzle_identifiers);
   if (s->has_train) print_split("train", &s->train, s->symmetric);
   if (s->has_test) print_split("test", &s->test, s->symmetric);
+
+  /* What a score on the test set owes to the training set. */
   if (!s->has_train || !s->has_test) return;
   printf("test questions that are training questions\n");
   print_share("literally", s->overlap, s->test.compared);
@@ -183,10 +187,14 @@ int cmd_data_info(int argc, char **argv) {
   trm_error err;
   if (!cli_options_parse(&manual, options, &argc, argv, &code)) return code;
   if (argc != 1) return cli_usage_error("want one data set folder; see trm data info --help");
+
+  /* All examples are read and compared. */
   cli_progress_begin(&bar, "looking at", 0, 0, "examples", 1);
   trm_status st = trm_dataset_survey(argv[0], &config, &survey, &err);
   cli_progress_end(&bar);
   if (st != TRM_OK) return cli_report_error(&err);
+
+  /* What was found, for a program or for a reader. */
   if (config.max_groups)
     cli_note("of each split at most %lld groups were compared: more may be repeated or shared",
              (long long)config.max_groups);

@@ -341,6 +341,8 @@ void manuals_fish(const cli_program *p) {
       "    end\n"
       "end\n",
       trm_version());
+
+  /* The commands, with what stands beside their names; then what each of them takes. */
   for (int i = 0; i < p->n; i++) {
     printf("complete -c trm -f -n __trm_is -a %s -d ", p->commands[i].name);
     fish_text(p->commands[i].about);

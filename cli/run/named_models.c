@@ -165,6 +165,8 @@ trm_status named_model_missing(const char *word, trm_error *err) {
     }
     trm__names_free(&names);
   }
+
+  /* Without any, the remedy is to know where they are looked for. */
   if (!known[0])
     return cli_fail(err, TRM_E_IO, -1,
                     "%.150s: no such file or folder, and no model has a name here: `trm models` "
