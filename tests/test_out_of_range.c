@@ -740,9 +740,13 @@ static int make_things(void **state) {
   trm_error err;
   if (scratch_open(state)) return -1;
   t = (things){.s = *state};
+
+  /* A model, in memory and as a file that was only looked at. */
   const trm_model_config c = model_config(ATTENTION);
   t.model = small_model(&c, 5);
   snprintf(t.path, sizeof t.path, "%s", scratch_path(t.s, "model"));
+
+  /* Examples that it can be trained on. */
   for (int i = 0; i < EXAMPLES * SMALL_LEN; i++) inputs[i] = i % 7;
   for (int i = 0; i < EXAMPLES; i++) ids[i] = i % 3;
   const trm_dataset_arrays a = {.vocab_size = 7,

@@ -534,6 +534,8 @@ static void shows_once(scratch *s, const char *const *args) {
     print_message("no pseudo-terminal here\n");
     skip();
   }
+
+  /* The program has the terminal as stdout and stderr. */
   const pid_t child = fork();
   assert_true(child >= 0);
   if (child == 0) {
@@ -543,6 +545,8 @@ static void shows_once(scratch *s, const char *const *args) {
     _exit(98);
   }
   close(slave);
+
+  /* All that it shows, until it closes its end. */
   size_t used = 0;
   for (ssize_t n; used < sizeof text - 1; used += (size_t)n)
     if ((n = read(master, text + used, sizeof text - 1 - used)) <= 0) break;
