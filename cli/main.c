@@ -254,6 +254,8 @@ static int run_help(int argc, char **argv) {
     return cli_finish(CLI_OK);
   }
   if (print_form(argv[0], argc - 1, argv + 1, &n)) return n;
+
+  /* The words of the command, with --help behind the last. */
   const command *c = find_command(argv[0]);
   if (!c) return CLI_USAGE;
   while (n < 3 && n + 1 < argc) {
@@ -270,9 +272,8 @@ static bool is_one_of(const char *word, const char *const *names) {
 }
 
 int main(int argc, char **argv) {
-  static const char *const help[] = {"help", "--help", "-h", NULL}, *const version[] = {
-                                                                        "version", "--version",
-                                                                        "-V", "-v", NULL};
+  static const char *const help[] = {"help", "--help", "-h", NULL};
+  static const char *const version[] = {"version", "--version", "-V", "-v", NULL};
   cli_hold_standard_files();
   cli_signals_install();
   cli_faults_install();

@@ -247,6 +247,8 @@ static bool unknown_option(const reading *r, const char *arg, const char *next) 
   const char *bare = name + strspn(name, "-"), *value = strchr(arg, '=');
   if (value) value++;
   if (!value && next && next[0] != '-') value = next;
+
+  /* The most likely slip first: a setting, an argument, a misspelt name. */
   const char *near = nearest_option(r->options, bare);
   if (r->setting && strlen(bare) > 1 && r->setting(bare, value, setting, sizeof setting))
     cli_usage_error("unknown option %s; it is a setting, written without dashes: %s", name,

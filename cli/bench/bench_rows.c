@@ -155,6 +155,8 @@ static void print_csv(const bench_table *t, FILE *f) {
         fprintf(f, "%.9g", r->number[columns[c].index]);
         continue;
       }
+
+      /* A text with a comma or a quote in it stands in quotes, which are doubled. */
       const char *text = r->text[columns[c].index];
       bool quote = strpbrk(text, ",\"") != NULL;
       if (quote) fputc('"', f);

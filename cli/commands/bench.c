@@ -142,6 +142,8 @@ static trm_status run_model(bench_run *b, const char *test, case_fn *run, bench_
                               .threads_at = i,
                               .batch = b->batches.v[j],
                               .runs = b->runs};
+
+        /* What the machine can do is measured with as much work. */
         trm_model_cost cost;
         CLI_TRY(trm_model_cost_of(&m->model, &cost, err));
         b->machine.work = cost.flops_train * c.batch;

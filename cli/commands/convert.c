@@ -48,6 +48,8 @@ static bool choose_format(const char *out, bool folder, trm_file_format *format)
     cli_usage_error("OUT: want the name of a file or folder to write, got '%s'", out);
     return false;
   }
+
+  /* An ending that says nothing known is a slip, not the name of a folder. */
   for (size_t i = 0; ending && i < sizeof known / sizeof *known; i++)
     if (!strcasecmp(ending, known[i].ending)) *format = known[i].format;
   if (!ending || *format != TRM_FILE_FOLDER) return true;

@@ -45,6 +45,8 @@ static void put_split(trm__json_out *o, const char *key, const trm_survey_split 
   trm__json_put_int(o, "least_puzzle_examples", s->least_examples);
   trm__json_put_real(o, "mean_puzzle_examples", i->mean_puzzle_examples);
   trm__json_put_int(o, "most_puzzle_examples", s->most_examples);
+
+  /* What was found when the questions were compared. */
   trm__json_put_int(o, "compared", s->compared);
   trm__json_put_int(o, "repeated", s->repeated);
   trm__json_put_int(o, "sizes", s->sizes);
@@ -71,6 +73,8 @@ static void put_survey(trm__json_out *o, const char *dir, const trm_survey *s) {
   for (int token = first; token < first + trm_puzzle_n_symbols(p); token++)
     trm__json_put_text(o, NULL, trm_puzzle_symbol(p, token));
   trm__json_close(o);
+
+  /* Each split, then what both have in common. */
   if (s->has_train) put_split(o, "train", &s->train, s->symmetric);
   if (s->has_test) put_split(o, "test", &s->test, s->symmetric);
   if (!s->has_train || !s->has_test) return;
@@ -117,6 +121,8 @@ static void print_split(const char *name, const trm_survey_split *s, bool symmet
   print_count("groups", info->groups);
   print_count("copies", s->copies);
   print_count("puzzle ids", s->ids);
+
+  /* A puzzle may have several examples, as in ARC. */
   cli_format_count(s->least_examples, least, sizeof least);
   cli_format_count(s->most_examples, most, sizeof most);
   printf("  %-*s %s to %s, mean %.4g\n", LABEL, "examples per puzzle", least, most,

@@ -206,6 +206,8 @@ static int run(const eval_args *a) {
   e->args = a;
   cli_note_device(a->device);
   int code = run_and_tell(e);
+
+  /* Parts of files are kept as long as there is a state that goes on with them. */
   bool keep = a->state && trm__path_exists(a->state);
   trm__npy_rows_close(&e->preds, keep);
   trm__npy_rows_close(&e->q, keep);

@@ -105,6 +105,8 @@ static bool show_update(void *arg, int64_t update, int64_t total, const trm_metr
     else if (update > 1)
       cli_note("going on after update %lld of %lld", (long long)update - 1, (long long)total);
   }
+
+  /* The loss is smoothed over some ten updates. */
   r->done = update;
   measure(r, update);
   const double loss = m->loss / r->batch;
@@ -263,6 +265,7 @@ static left_out count_left_out(const finetune_run *r) {
   left_out l = {.all = trm_arc_tasks_count(r->all), .invalid = r->invalid.tasks};
   int64_t next = 0; /* of the tasks that are answered */
   for (int64_t i = 0; i < l.all; i++) {
+    /* The tasks that are answered stand in the same order as all of them. */
     const char *id = trm_arc_tasks_id(r->all, i);
     if (next < trm_arc_tasks_count(r->tasks) && !strcmp(id, trm_arc_tasks_id(r->tasks, next))) {
       next++;

@@ -119,12 +119,16 @@ static trm_status list_folder(const models_args *a, int i, const char *folder,
     char room[CLI_CLEAN];
     CLI_TRY(is_hidden(i, names->v[j], &hidden, err));
     if (hidden) continue;
+
+    /* Names alone need no look at the file. */
     ++*n;
     if (a->names) printf("%s\n", cli_clean(room, sizeof room, names->v[j]));
     if (a->names) continue;
     CLI_TRY(look_at(folder, names->v[j], &m, err));
     if (a->json) put_model(&m, o);
     if (a->json) continue;
+
+    /* A folder is told above its first model. */
     if (!told) printf("%s\n", cli_clean(room, sizeof room, folder));
     told = true;
     print_model(&m);

@@ -141,6 +141,8 @@ static trm_status print_puzzle(sudoku_run *s, const trm_sudoku_entry *e, trm_err
     s->action->print(&f);
     return TRM_OK;
   }
+
+  /* What all actions tell, and what this one does. */
   trm__json_out o = begin_line();
   trm__json_put_text(&o, "puzzle", f.puzzle);
   s->action->put(&f, &o);

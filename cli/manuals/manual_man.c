@@ -154,6 +154,8 @@ static void put_program(const cli_program *p) {
   puts(".fi");
   puts(".SH DESCRIPTION");
   put_paragraphs(p->manual.about, false);
+
+  /* Each command has a page of its own. */
   puts(".SH COMMANDS");
   for (int i = 0; i < p->n; i++) {
     printf(".TP\n\\fBtrm\\-%s\\fR(1)\n", p->commands[i].name);
