@@ -291,8 +291,8 @@ static bool more_words(const cli_option *o, char **argv, int argc, int *i, const
 static bool read_option(const cli_option *o, int argc, char **argv, int *i) {
   const char *value = strchr(argv[*i], '=');
   if (o->kind == CLI_FLAG) {
+    *(bool *)o->target = !value;
     if (value) cli_usage_error("--%s takes no value", long_name(o));
-    *(bool *)o->target = true;
     return !value;
   }
 

@@ -122,7 +122,7 @@ int cmd_data_gen_maze(int argc, char **argv) {
       CLI_QUIET_ROW,
       {NULL, CLI_FLAG, NULL, NULL, NULL}};
 
-  /* Only the size has no default, and the place. */
+  /* Only the size and the place have no default. */
   int code;
   if (!cli_options_parse(&gen_manual, options, &argc, argv, &code)) return code;
   if (argc) return cli_usage_error("unexpected argument '%s'", argv[0]);
@@ -133,7 +133,7 @@ int cmd_data_gen_maze(int argc, char **argv) {
     return cli_usage_error("--size: want N or RxC with sides of 1 to %d, got '%s'",
                            TRM_PUZZLE_MAX_SIDE, size);
 
-  /* Drawn, the same in any number of threads, and written. */
+  /* Drawn, the same by any number of threads, and written. */
   data_work_begin(&work, "generating", "mazes");
   const trm_status st = trm_gen_maze(&config, &work.report, &work.err);
   return data_work_end(&work, st, config.output_dir, 0);

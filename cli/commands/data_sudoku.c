@@ -114,7 +114,7 @@ int cmd_data_gen_sudoku(int argc, char **argv) {
     return cli_usage_error("--%s is needed; see trm data gen sudoku --help",
                            config.size ? "output-dir" : "size");
 
-  /* Drawn, the same in any number of threads, and written. */
+  /* Drawn, the same by any number of threads, and written. */
   data_work_begin(&work, "generating", "puzzles");
   const trm_status st = trm_gen_sudoku(&config, &work.report, &work.err);
   return data_work_end(&work, st, config.output_dir, 0);

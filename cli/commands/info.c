@@ -79,7 +79,6 @@ static trm_status put_cost(trm__json_out *o, const trm_model_config *config, trm
     return TRM_OK;
   }
 
-  /* Sizes. */
   CLI_TRY(trm_model_cost_of(config, &c, err));
   trm__json_open(o, "cost", '{');
   trm__json_put_int(o, "parameters", c.n_params);
@@ -190,8 +189,7 @@ static trm_status describe_place(const char *path, trm__json_out *o, trm_error *
   const bool there = kind != TRM__ABSENT;
   if (kind == TRM__FILE) return describe_model(path, o, err);
 
-  /* A folder of a model. One with the name of a published checkpoint waits: a run has those, too.
-   */
+  /* A folder of a model, unless a published checkpoint has the name of its file. */
   char file[CLI_PATH_MAX];
   bool found;
   CLI_TRY(cli_path(file, err, "%s/model.safetensors", path));
