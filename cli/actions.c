@@ -70,6 +70,8 @@ int cli_group_run(const cli_group *g, int argc, char **argv) {
     print_usage(g, NULL, stderr);
     return CLI_USAGE;
   }
+
+  /* The row of both words; on the way, the names nearest to them. */
   trm__nearest verb = {.word = argv[0]}, kind = {.word = argc > 1 ? argv[1] : ""};
   bool verb_known = false;
   for (int i = 0; i < g->n; i++) {
@@ -81,8 +83,12 @@ int cli_group_run(const cli_group *g, int argc, char **argv) {
     if (argc > 1 && !strcmp(argv[1], a->kind)) return a->run(argc - 2, argv + 2);
     trm__nearest_offer(&kind, a->kind);
   }
+
+  /* The first word is none of the verbs, or a kind in their place. */
   if (!verb_known && refuse_kind(g, argv[0])) return CLI_USAGE;
   if (!verb_known) return refuse_word(g, "action", argv[0], &verb);
+
+  /* Help with one verb; else the kind is missing, or there is none of its name. */
   if (asks_for_help(argc - 1, argv + 1)) {
     print_usage(g, argv[0], stdout);
     return cli_finish(CLI_OK);

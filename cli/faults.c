@@ -52,12 +52,16 @@ static bool find_file(uintptr_t at, range *r, char name[NAME]) {
   bool found = false;
   const int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
   if (fd < 0) return false;
+
+  /* Line by line, whatever is longer than a line is cut; no allocation, no stdio in a handler. */
   for (ssize_t got; !found && (got = read(fd, block, sizeof block)) > 0;)
     for (ssize_t i = 0; i < got && !found; i++) {
       if (block[i] != '\n') {
         if (n + 1 < sizeof line) line[n++] = block[i];
         continue;
       }
+
+      /* A line is complete: is the address in the mapping that it tells of? */
       line[n] = 0;
       n = 0;
       const char *path = name_of(line, at, r);

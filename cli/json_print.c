@@ -1,6 +1,9 @@
 /* See json_print.h. */
 #include "cli/json_print.h"
 
+#include <errno.h>
+#include <string.h>
+
 #include "base/memory.h"
 
 trm_status cli_print_json(trm__json_out *o, FILE *f, trm_error *err) {
@@ -27,4 +30,16 @@ trm_status cli_print_failed(const trm_error *cause, bool json, const char *key, 
   }
   if (!cli_is_terminal(stdout) || !cli_is_terminal(stderr)) cli_report_error(cause);
   return TRM_OK;
+}
+
+bool cli_is_of_one(trm_status st) {
+  return st == TRM_E_FORMAT || st == TRM_E_PUZZLE || st == TRM_E_RANGE;
+}
+
+trm_status cli_flush_answers(trm_error *err) {
+  if (fflush(stdout) == 0) return TRM_OK;
+  const int cause = errno;
+  clearerr(stdout); /* it is said here, cli_finish need not */
+  return cli_fail(err, TRM_E_IO, -1, "the answers could not be written to stdout: %s",
+                  strerror(cause));
 }

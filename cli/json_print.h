@@ -15,5 +15,9 @@ trm_status cli_print_json(trm__json_out *o, FILE *f, trm_error *err);
  * terminal. */
 trm_status cli_print_failed(const trm_error *cause, bool json, const char *key, int64_t at,
                             trm_error *err);
+/* True of what is wrong with one puzzle and leaves the others alone. */
+bool cli_is_of_one(trm_status st);
+/* Has whoever waits for answers get those that were printed. */
+trm_status cli_flush_answers(trm_error *err);
 
 #endif

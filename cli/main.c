@@ -57,6 +57,7 @@ static void print_help(FILE *f) {
 /* The features of this processor that kernels can make use of, if the system lets them. */
 static void print_cpu_features(FILE *f) {
 #if defined(__x86_64__) && defined(__GNUC__)
+  /* The compiler's question asks the system, too, whether it saves the registers. */
   __builtin_cpu_init();
 #define FEATURE(name) \
   if (__builtin_cpu_supports(name)) fputs(" " name, f)
@@ -210,6 +211,8 @@ static int print_man(int argc, char **argv) {
     free(notes);
     return cli_report_error(&err);
   }
+
+  /* The program as its pages are made of: usage, summary and the table of commands. */
   const cli_program p = {{usage,
                           "Trains Tiny Recursive Models, measures them and has them solve puzzles. "
                           "Each command has a page of its own, and --help.\n",
@@ -251,6 +254,8 @@ static int run_help(int argc, char **argv) {
     return cli_finish(CLI_OK);
   }
   if (print_form(argv[0], argc - 1, argv + 1, &n)) return n;
+
+  /* The words of the command, with --help behind the last. */
   const command *c = find_command(argv[0]);
   if (!c) return CLI_USAGE;
   while (n < 3 && n + 1 < argc) {
@@ -267,9 +272,8 @@ static bool is_one_of(const char *word, const char *const *names) {
 }
 
 int main(int argc, char **argv) {
-  static const char *const help[] = {"help", "--help", "-h", NULL}, *const version[] = {
-                                                                        "version", "--version",
-                                                                        "-V", "-v", NULL};
+  static const char *const help[] = {"help", "--help", "-h", NULL};
+  static const char *const version[] = {"version", "--version", "-V", "-v", NULL};
   cli_hold_standard_files();
   cli_signals_install();
   cli_faults_install();

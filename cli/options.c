@@ -247,6 +247,8 @@ static bool unknown_option(const reading *r, const char *arg, const char *next) 
   const char *bare = name + strspn(name, "-"), *value = strchr(arg, '=');
   if (value) value++;
   if (!value && next && next[0] != '-') value = next;
+
+  /* The most likely slip first: a setting, an argument, a misspelt name. */
   const char *near = nearest_option(r->options, bare);
   if (r->setting && strlen(bare) > 1 && r->setting(bare, value, setting, sizeof setting))
     cli_usage_error("unknown option %s; it is a setting, written without dashes: %s", name,
@@ -285,6 +287,34 @@ static bool more_words(const cli_option *o, char **argv, int argc, int *i, const
   return true;
 }
 
+/* The option at argv[*i], which is at its last word then; false after a usage error. */
+static bool read_option(const cli_option *o, int argc, char **argv, int *i) {
+  const char *value = strchr(argv[*i], '=');
+  if (o->kind == CLI_FLAG) {
+    *(bool *)o->target = !value;
+    if (value) cli_usage_error("--%s takes no value", long_name(o));
+    return !value;
+  }
+
+  /* Its value stands behind '=' or is the next word. */
+  if (value) {
+    value++;
+  } else if (*i + 1 < argc) {
+    value = argv[++*i];
+  } else {
+    cli_usage_error("--%s needs a value: %s", long_name(o), kinds[o->kind].expected);
+    return false;
+  }
+
+  /* Words are set one by one; of what is written there is one. */
+  do {
+    if (kinds[o->kind].set(o->target, value)) continue;
+    cli_usage_error("--%s: want %s, got '%s'", long_name(o), kinds[o->kind].expected, value);
+    return false;
+  } while (more_words(o, argv, argc, i, &value));
+  return !is_written(o) || check_output(o, long_name(o), value);
+}
+
 bool cli_options_parse(const cli_manual *manual, const cli_option *options, int *argc, char **argv,
                        int *code) {
   return cli_options_parse_settings(manual, options, NULL, argc, argv, code);
@@ -296,43 +326,29 @@ bool cli_options_parse_settings(const cli_manual *manual, const cli_option *opti
   int n = 0, i = 0;
   for (; i < *argc; i++) {
     char *arg = argv[i];
+
+    /* Arguments move to the front, where the command looks for them. "-" is one: stdin. */
     if (arg[0] != '-' || !arg[1]) {
       if (is_misspelt(&r, arg)) return usage_failure(manual, code);
       argv[n++] = arg;
       continue;
     }
+
+    /* "--" ends the options, and a wish for help ends everything. */
     if (!strcmp(arg, "--")) break;
     if (!strcmp(arg, "-h") || !strcmp(arg, "--help")) {
       show_help(manual, options);
       *code = cli_finish(CLI_OK);
       return false;
     }
+
+    /* An option of the table, with its value. */
     const cli_option *o = find_option(options, arg);
     if (!o) return unknown_option(&r, arg, i + 1 < *argc ? argv[i + 1] : NULL);
-    const char *value = strchr(arg, '=');
-    if (o->kind == CLI_FLAG) {
-      if (value) {
-        cli_usage_error("--%s takes no value", long_name(o));
-        return usage_failure(manual, code);
-      }
-      *(bool *)o->target = true;
-      continue;
-    }
-    if (value) {
-      value++;
-    } else if (i + 1 < *argc) {
-      value = argv[++i];
-    } else {
-      cli_usage_error("--%s needs a value: %s", long_name(o), kinds[o->kind].expected);
-      return usage_failure(manual, code);
-    }
-    do {
-      if (kinds[o->kind].set(o->target, value)) continue;
-      cli_usage_error("--%s: want %s, got '%s'", long_name(o), kinds[o->kind].expected, value);
-      return usage_failure(manual, code);
-    } while (more_words(o, argv, *argc, &i, &value));
-    if (is_written(o) && !check_output(o, long_name(o), value)) return usage_failure(manual, code);
+    if (!read_option(o, *argc, argv, &i)) return usage_failure(manual, code);
   }
+
+  /* Behind "--" are arguments only, whatever they begin with. */
   for (i++; i < *argc; i++) argv[n++] = argv[i];
   *argc = n;
   name_outputs(options);

@@ -122,6 +122,8 @@ static void draw_bar(const progress_text *t) {
   int width = terminal_width() - 1;
   int room = width - (int)strlen(left) - (int)strlen(right) - 2;
   int cells = room > 30 ? 30 : room;
+
+  /* Without room for a bar the texts stand alone, as far as they fit. */
   if (cells < 5) {
     fprintf(stderr, "\r\033[K%.*s", width, left);
     int rest = width - (int)strlen(left);

@@ -229,6 +229,8 @@ static void test_graphs(void **) {
   cudaGraphExec_t exec;
   ok(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
   ok(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
+
+  /* Two kernels, a copy and a fill are recorded; arguments are those of the call. */
   float by = 2;
   launch(add_kernel, 1, 32, 0, stream, x.at, by);
   by = 100; /* arguments are taken at the call */
@@ -239,6 +241,8 @@ static void test_graphs(void **) {
   ok(cudaStreamEndCapture(stream, &graph));
   ok(cudaGraphInstantiate(&exec, graph, 0));
   ok(cudaGraphDestroy(graph));
+
+  /* Each launch of the graph does all of it, in order. */
   assert_true(x.read()[5] == 1); /* recorded, not done */
   for (int k = 1; k <= 3; k++) {
     ok(cudaGraphLaunch(exec, stream));
@@ -268,6 +272,8 @@ static void test_spoiled_capture(void **) {
     assert_null(graph);
     assert_int_not_equal(cudaGetLastError(), cudaSuccess);
   }
+
+  /* Whatever was spoiled, the stream works. */
   ok(cudaMemsetAsync(x.at, 0, 32 * sizeof(float), stream));
   launch(add_kernel, 1, 32, 0, stream, x.at, 1.0f);
   ok(cudaStreamSynchronize(stream));
@@ -298,12 +304,16 @@ static void test_refused_launches(void **) {
                {1, dim3(1, 1, 65), 0, false},
                {1, 32, 48 << 10, true},
                {1, 32, (48 << 10) + 16, false}};
+
+  /* An error of a launch is told once, and the next launch is free of it. */
   for (const auto &c : cases) {
     launch(large_kernel, c.grid, c.block, c.shared, NULL, x.at, 0);
     assert_int_equal(cudaGetLastError() == cudaSuccess, c.fits);
     ok(cudaGetLastError()); /* told once */
     ok(cudaDeviceSynchronize());
   }
+
+  /* Shared memory above the default has to be asked for, and there is an end to it. */
   const auto kernel = reinterpret_cast<const void *>(large_kernel);
   const cudaFuncAttribute most = cudaFuncAttributeMaxDynamicSharedMemorySize;
   assert_int_not_equal(cudaFuncSetAttribute(kernel, most, 1 << 20), cudaSuccess);
@@ -329,43 +339,52 @@ static constexpr cudaDataType_t type_of(void) {
   return sizeof(T) == 4 ? CUDA_R_32F : CUDA_R_16BF;
 }
 
-/* A matrix of `cols` columns of `rows` values, ld from column to column, NaN in the gaps. */
+/* Rows and columns as they lie in memory, ld values from column to column. */
+struct Layout {
+  int rows, cols, ld;
+};
+static Layout layout_of(int rows, int cols, bool transposed, int gap) {
+  const int down = transposed ? cols : rows, across = transposed ? rows : cols;
+  return {down, across, down + gap};
+}
+/* A matrix of small integers, NaN in the gaps. */
 template <class T>
-static std::vector<T> columns(int rows, int cols, int ld, int seed) {
-  std::vector<T> x((size_t)ld * cols, from_float<T>(NAN));
-  for (int j = 0; j < cols; j++)
-    for (int i = 0; i < rows; i++)
-      x[(size_t)j * ld + i] = from_float<T>(small(seed + j * rows + i));
+static std::vector<T> columns(const Layout &l, int seed) {
+  std::vector<T> x((size_t)l.ld * l.cols, from_float<T>(NAN));
+  for (int j = 0; j < l.cols; j++)
+    for (int i = 0; i < l.rows; i++)
+      x[(size_t)j * l.ld + i] = from_float<T>(small(seed + j * l.rows + i));
   return x;
 }
+static cublasLtMatrixLayout_t describe(cudaDataType_t type, const Layout &l) {
+  cublasLtMatrixLayout_t made;
+  done(cublasLtMatrixLayoutCreate(&made, type, (uint64_t)l.rows, (uint64_t)l.cols, l.ld));
+  return made;
+}
 
+/* out = alpha op(a) op(b) + beta out, by all the calls that this takes. */
 template <class T, class U>
-static void check_product(const Case &c) {
-  const int ra = c.ta ? c.k : c.m, ca = c.ta ? c.m : c.k, rb = c.tb ? c.n : c.k;
-  const int cb = c.tb ? c.k : c.n, lda = ra + c.gap, ldb = rb + c.gap, ldc = c.m + c.gap;
-  const std::vector<T> a = columns<T>(ra, ca, lda, 1), b = columns<T>(rb, cb, ldb, 2);
-  std::vector<U> add = columns<U>(c.m, c.n, ldc, 3);
-  array<T> ga(a), gb(b);
-  array<U> gc(add);
-  if (c.beta == 0) ok(cudaMemset(gc.at, 0xff, add.size() * sizeof(U))); /* not read */
+static void multiply(const Case &c, const Layout of[3], const T *a, const T *b, U *out) {
   array<unsigned char> workspace(1 << 20);
   cublasLtHandle_t handle;
   cublasLtMatmulDesc_t desc;
-  cublasLtMatrixLayout_t la, lb, lc;
   cublasLtMatmulPreference_t wish;
   cublasLtMatmulHeuristicResult_t best;
+
+  /* The product: what is transposed, and the shapes of all three. */
   const cublasOperation_t opa = c.ta ? CUBLAS_OP_T : CUBLAS_OP_N;
   const cublasOperation_t opb = c.tb ? CUBLAS_OP_T : CUBLAS_OP_N;
-  int found = 0;
-  uint64_t room = workspace.n;
-  const uint32_t reduction = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
   done(cublasLtCreate(&handle));
   done(cublasLtMatmulDescCreate(&desc, CUBLAS_COMPUTE_32F, CUDA_R_32F));
   done(cublasLtMatmulDescSetAttribute(desc, CUBLASLT_MATMUL_DESC_TRANSA, &opa, sizeof opa));
   done(cublasLtMatmulDescSetAttribute(desc, CUBLASLT_MATMUL_DESC_TRANSB, &opb, sizeof opb));
-  done(cublasLtMatrixLayoutCreate(&la, type_of<T>(), (uint64_t)ra, (uint64_t)ca, lda));
-  done(cublasLtMatrixLayoutCreate(&lb, type_of<T>(), (uint64_t)rb, (uint64_t)cb, ldb));
-  done(cublasLtMatrixLayoutCreate(&lc, type_of<U>(), (uint64_t)c.m, (uint64_t)c.n, ldc));
+  cublasLtMatrixLayout_t la = describe(type_of<T>(), of[0]), lb = describe(type_of<T>(), of[1]),
+                         lc = describe(type_of<U>(), of[2]);
+
+  /* The way to it that fits the workspace and adds up in float32. */
+  int found = 0;
+  uint64_t room = workspace.n;
+  const uint32_t reduction = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
   done(cublasLtMatmulPreferenceCreate(&wish));
   done(cublasLtMatmulPreferenceSetAttribute(wish, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &room,
                                             sizeof room));
@@ -374,9 +393,33 @@ static void check_product(const Case &c) {
   done(cublasLtMatmulAlgoGetHeuristic(handle, desc, la, lb, lc, lc, wish, 1, &best, &found));
   assert_int_equal(found, 1);
   assert_true(best.workspaceSize <= room);
-  done(cublasLtMatmul(handle, desc, &c.alpha, ga.at, la, gb.at, lb, &c.beta, gc.at, lc, gc.at, lc,
-                      &best.algo, workspace.at, best.workspaceSize, NULL));
+
+  /* The product itself, which is complete before what it used is gone. */
+  done(cublasLtMatmul(handle, desc, &c.alpha, a, la, b, lb, &c.beta, out, lc, out, lc, &best.algo,
+                      workspace.at, best.workspaceSize, NULL));
+  ok(cudaDeviceSynchronize());
+  cublasLtMatmulPreferenceDestroy(wish);
+  cublasLtMatrixLayoutDestroy(la);
+  cublasLtMatrixLayoutDestroy(lb);
+  cublasLtMatrixLayoutDestroy(lc);
+  cublasLtMatmulDescDestroy(desc);
+  cublasLtDestroy(handle);
+}
+
+template <class T, class U>
+static void check_product(const Case &c) {
+  const Layout of[] = {layout_of(c.m, c.k, c.ta, c.gap), layout_of(c.k, c.n, c.tb, c.gap),
+                       layout_of(c.m, c.n, false, c.gap)};
+  const std::vector<T> a = columns<T>(of[0], 1), b = columns<T>(of[1], 2);
+  const std::vector<U> add = columns<U>(of[2], 3);
+  array<T> ga(a), gb(b);
+  array<U> gc(add);
+  if (c.beta == 0) ok(cudaMemset(gc.at, 0xff, add.size() * sizeof(U))); /* not read */
+  multiply(c, of, ga.at, gb.at, gc.at);
+
+  /* Sums of small integers are exact in any order; the result is rounded once. */
   const std::vector<U> got = gc.read();
+  const int lda = of[0].ld, ldb = of[1].ld, ldc = of[2].ld;
   for (int j = 0; j < c.n; j++)
     for (int i = 0; i < c.m; i++) {
       float sum = 0;
@@ -387,12 +430,6 @@ static void check_product(const Case &c) {
       if (c.beta != 0) sum += c.beta * to_float(add[(size_t)j * ldc + i]);
       assert_true(to_float(got[(size_t)j * ldc + i]) == to_float(from_float<U>(sum)));
     }
-  cublasLtMatmulPreferenceDestroy(wish);
-  cublasLtMatrixLayoutDestroy(la);
-  cublasLtMatrixLayoutDestroy(lb);
-  cublasLtMatrixLayoutDestroy(lc);
-  cublasLtMatmulDescDestroy(desc);
-  cublasLtDestroy(handle);
 }
 static void test_products(void **) {
   for (int t = 0; t < 4; t++) {

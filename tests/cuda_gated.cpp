@@ -45,11 +45,15 @@ static void check_forward(sizes s) {
   real_array<bf16> x(xv), packed((size_t)gated_size(2 * s.F, s.D)), gu(2 * half), act(half),
       alone(half);
   real_array<float> w(wv);
+
+  /* Gates and ups in one product with the weights as the kernel wants them. */
   const reals want = product(s.R, 2 * s.F, s.D, xv, wv);
   gated_pack_in(w.at, packed.at, s.D, s.F, 0);
   gated_forward(x.at, packed.at, gu.at, act.at, s.R, s.D, s.F, s.multiprocessors, 0);
   const reals kept = gu.read();
   expect("gates and ups", kept, want, 5e-3);
+
+  /* act = g sigmoid(g) u of the gates and ups that were kept, as they are rounded. */
   reals want_act(half);
   for (int r = 0; r < s.R; r++)
     for (int f = 0; f < s.F; f++) {
@@ -57,6 +61,8 @@ static void check_forward(sizes s) {
       want_act[(size_t)r * s.F + f] = g * sigmoid(g) * u;
     }
   expect("activation", act.read(), want_act, 5e-3);
+
+  /* Without keeping them the activations are the same bits. */
   gated_forward(x.at, packed.at, NULL, alone.at, s.R, s.D, s.F, s.multiprocessors, 0);
   const reals once = act.read(), again = alone.read();
   assert_memory_equal(once.data(), again.data(), half * sizeof *once.data());

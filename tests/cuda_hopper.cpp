@@ -73,6 +73,8 @@ __global__ void product_kernel(const bf16 *a, const bf16 *b, float *out, int dee
   unsigned char *tiles = tiles_from(memory);
   const int group = threadIdx.x / WARP_GROUP;
   sums<128> d;
+
+  /* Sums start from nonsense, which the first product ignores, or from those given. */
   for (int i = 0; i < 64; i++) d.c[i] = 1e9f;
   if (given) {
     const int warp = threadIdx.x % WARP_GROUP / 32, lane = threadIdx.x % 32;
@@ -80,6 +82,8 @@ __global__ void product_kernel(const bf16 *a, const bf16 *b, float *out, int dee
       d.c[i] = out[(64 * group + 16 * warp + lane / 4 + i % 4 / 2 * 8) * B_ROWS + i / 4 * 8 +
                    lane % 4 * 2 + i % 2];
   }
+
+  /* A tile of both operands at a time, by asynchronous copies or by plain stores. */
   for (int k = 0; k < deep; k += TILE_DEEP) {
     __syncthreads();
     if (ASYNC) {
@@ -91,6 +95,8 @@ __global__ void product_kernel(const bf16 *a, const bf16 *b, float *out, int dee
     }
     proxy_fence();
     __syncthreads();
+
+    /* The group multiplies it, and waits until it may be written over. */
     pin(d);
     group_begin();
     multiply_tiles(d, tiles + group * A_TILE, tiles + 2 * A_TILE, k > 0 || given);
@@ -134,6 +140,8 @@ __global__ void layout_kernel(float *out) {
   for (int i = threadIdx.x; i < (A_TILE + B_TILE) / 2; i += blockDim.x)
     reinterpret_cast<bf16 *>(a)[i] = from_float<bf16>(0);
   __syncthreads();
+
+  /* The first product gives an element's row, the second, 16 deep further on, its column. */
   bf16 *value = reinterpret_cast<bf16 *>(b + tile_chunk(threadIdx.x, 0));
   value[0] = from_float<bf16>(1);                  /* all columns of deep 0 */
   value[1] = from_float<bf16>((float)threadIdx.x); /* deep 1: the column's number */
@@ -145,6 +153,8 @@ __global__ void layout_kernel(float *out) {
   value[1] = from_float<bf16>((float)threadIdx.x);
   proxy_fence();
   __syncthreads();
+
+  /* The second begins 32 bytes further on. */
   const uint64_t at_a = tile_descriptor(shared_address(a));
   const uint64_t at_b = tile_descriptor(shared_address(b));
   group_begin();
@@ -154,6 +164,8 @@ __global__ void layout_kernel(float *out) {
                 tile_descriptor(shared_address(b) + 32), false);
   group_commit();
   group_wait<1>(); /* the first can be read while the second is under way */
+
+  /* Row numbers on even places, column numbers on odd ones. */
   pin(row);
   for (int i = 0; i < 64; i++) out[128 * threadIdx.x + 2 * i] = row.c[i];
   group_wait<0>();
@@ -181,6 +193,8 @@ __global__ void registers_kernel(const bf16 *a, const bf16 *b, float *out) {
   const int lane = threadIdx.x % 32, row = threadIdx.x / 32 * 16 + lane / 4;
   sums<N> d;
   uint32_t pairs[4][4];
+
+  /* B goes to shared memory, A to where each thread holds its values of it. */
   store_tile(tile, b, N, TILE_DEEP);
   proxy_fence();
   group_sync();
@@ -189,6 +203,8 @@ __global__ void registers_kernel(const bf16 *a, const bf16 *b, float *out) {
       const bf16 *at = a + (row + i % 2 * 8) * TILE_DEEP + 16 * k + lane % 4 * 2 + i / 2 * 8;
       pairs[k][i] = pack_pair(to_float(at[0]), to_float(at[1]));
     }
+
+  /* Four products of 16 deep. */
   group_begin();
 #pragma unroll
   for (int k = 0; k < 4; k++)
@@ -250,6 +266,9 @@ __global__ void ring_kernel(const unsigned char *from, unsigned char *out) {
   TRM_SHARED(unsigned char, memory);
   uint64_t *full = reinterpret_cast<uint64_t *>(memory + SLOTS * 2 * HALF), *empty = full + SLOTS;
   const unsigned rank = cluster_rank();
+
+  /* A slot is full when both halves have come, and empty when four warps of both blocks have read
+   * it. */
   if (threadIdx.x == 0) {
     for (int i = 0; i < SLOTS; i++) {
       barrier_init(&full[i], 1);
@@ -258,6 +277,8 @@ __global__ void ring_kernel(const unsigned char *from, unsigned char *out) {
     barrier_init_fence();
   }
   cluster_sync();
+
+  /* One thread of each block sends its half of every round to both. */
   if (threadIdx.x == 128) {
     prefetch(from);
     for (int r = 0; r < ROUNDS; r++) {
@@ -267,6 +288,8 @@ __global__ void ring_kernel(const unsigned char *from, unsigned char *out) {
       copy_bulk(memory + (2 * s + rank) * HALF, from + (2 * r + rank) * HALF, HALF, &full[s], 3);
     }
   }
+
+  /* Four warps read what came, and tell both blocks that the slot is free. */
   if (threadIdx.x < 128)
     for (int r = 0; r < ROUNDS; r++) {
       const int s = r % SLOTS;
@@ -276,6 +299,8 @@ __global__ void ring_kernel(const unsigned char *from, unsigned char *out) {
       __syncwarp();
       if (threadIdx.x % 32 < 2) barrier_arrive_at(&empty[s], threadIdx.x % 32);
     }
+
+  /* No block ends while the other may write to it. */
   cluster_sync();
 }
 static void check_ring(unsigned clusters, cudaStream_t stream, const array<unsigned char> &from,
@@ -304,11 +329,15 @@ static void test_graphs(void **) {
   cudaStream_t stream;
   cudaGraph_t graph;
   cudaGraphExec_t exec;
+
+  /* The launch of clusters is recorded as any other. */
   ok(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
   ok(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
   check_ring(1, stream, from, out);
   ok(cudaStreamEndCapture(stream, &graph));
   ok(cudaGraphInstantiate(&exec, graph, 0));
+
+  /* Each launch of the graph does all rounds again. */
   for (int i = 0; i < 2; i++) {
     ok(cudaMemset(out.at, 0xff, out.n));
     ok(cudaDeviceSynchronize());

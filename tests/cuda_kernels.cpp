@@ -26,8 +26,12 @@ static void reference_attention(shape s, const reals &qkv, const reals &d_o, rea
         auto of = [&](int j, int part) {
           return (((size_t)r * L + j) * 3 + part) * wide + (size_t)h * d;
         };
+
+        /* p = softmax(q k / sqrt(d)), lse = log sum exp. */
         const size_t q = of(i, 0), out = ((size_t)r * L + i) * wide + (size_t)h * d;
         double most = -INFINITY, sum = 0, delta = 0;
+
+        /* o = p v */
         for (int j = 0; j < L; j++) {
           p[j] = 0;
           for (int e = 0; e < d; e++) p[j] += qkv[q + e] * qkv[of(j, 1) + e] * scale;
@@ -39,6 +43,9 @@ static void reference_attention(shape s, const reals &qkv, const reals &d_o, rea
           p[j] /= sum;
           for (int e = 0; e < d; e++) o[out + e] += p[j] * qkv[of(j, 2) + e];
         }
+
+        /* ds = p (dp - delta) / sqrt(d) with dp = d_o v and delta = d_o o;
+         * dq = ds k, dk = ds q, dv = p d_o */
         for (int e = 0; e < d; e++) delta += o[out + e] * d_o[out + e];
         for (int j = 0; j < L; j++) {
           double dp = 0;
@@ -136,6 +143,8 @@ static void reference_mixer(mixer_shape s, int ld_in, int ld_out, double eps, mi
   for (int r = 0; r < s.b; r++) {
     const double *x = &m.x[(size_t)r * L * D];
     double *y = &m.y[(size_t)r * L * D];
+
+    /* g = W_g x and u = W_u x over the positions; y = W_o (g sigmoid(g) u) */
     for (int f = 0; f < FL; f++) {
       double *g = &m.g[((size_t)r * FL + f) * D], *u = &m.u[((size_t)r * FL + f) * D];
       for (int l = 0; l < L; l++)
@@ -148,6 +157,8 @@ static void reference_mixer(mixer_shape s, int ld_in, int ld_out, double eps, mi
         for (int l = 0; l < L; l++) y[(size_t)l * D + c] += m.w_out[(size_t)l * ld_out + f] * act;
       }
     }
+
+    /* y = (x + y) / rms(x + y), of each channel over its positions */
     for (int c = 0; c < D; c++) {
       double square = 0;
       for (int l = 0; l < L; l++) y[(size_t)l * D + c] += x[(size_t)l * D + c];
@@ -175,6 +186,8 @@ static void reference_mixer_grad(mixer_shape s, int ld_in, int ld_out, const mix
   for (int r = 0; r < s.b; r++)
     for (int c = 0; c < D; c++) {
       const size_t at = (size_t)r * L * D + c, col = (size_t)r * D + c;
+
+      /* dh = ds = inv (dy - y mean(y dy)), the gradient of the norm */
       double mean = 0;
       for (int l = 0; l < L; l++) mean += dy[at + (size_t)l * D] * m.y[at + (size_t)l * D] / L;
       for (int l = 0; l < L; l++) {
@@ -182,6 +195,9 @@ static void reference_mixer_grad(mixer_shape s, int ld_in, int ld_out, const mix
         o.dh[i] = o.ds[l * N + col] = m.inv[col] * (dy[i] - m.y[i] * mean);
         o.xt[l * N + col] = m.x[i];
       }
+
+      /* da = W_o^T ds; with s = sigmoid(g): dg = da u s (1 + g (1 - s)), du = da g s;
+       * dh += W_g^T dg + W_u^T du */
       for (int f = 0; f < FL; f++) {
         double da = 0, g = m.g[((size_t)r * FL + f) * D + c], u = m.u[((size_t)r * FL + f) * D + c];
         double sigmoid = 1 / (1 + exp(-g));
@@ -268,11 +284,15 @@ static void check_mixer_groups(mixer_shape s, int multiprocessors) {
   real_array<float> w_in(m.w_in), w_out(m.w_out), inv(N);
   print_message("mixer by warp groups b %d L %d D %d FL %d\n", s.b, s.L, s.D, s.FL);
   reference_mixer(s, s.L, s.FL, eps, m);
+
+  /* Within the rounding of activations to bfloat16. */
   mixer_groups_pack(w_in.at, w_out.at, packed.at, s.L, s.FL, 0);
   mixer_groups_forward(x.at, y.at, packed.at, inv.at, s.b, s.L, s.D, s.FL, (float)eps,
                        multiprocessors, 0);
   expect("y", y.read(), m.y, 1e-2);
   expect("inv", inv.read(), m.inv, 1e-2);
+
+  /* In the place of x, and without keeping inv: the same bits. */
   mixer_groups_forward(same.at, same.at, packed.at, NULL, s.b, s.L, s.D, s.FL, (float)eps,
                        multiprocessors, 0);
   const reals once = y.read(), again = same.read();
@@ -285,6 +305,8 @@ static void check_mixer_groups_at_full_size(const cudaDeviceProp &prop) {
   const int b = emulated ? 2 : 768, L = 97, D = 512, FL = emulated ? 64 : 512;
   const int ld_in = round_up(L, 8), times = emulated ? 2 : 50;
   const size_t n = (size_t)b * L * D;
+
+  /* The older kernel wants the rows of W padded, the other one packs them itself. */
   reals xv = random_values(n, 1.7), in = random_weights(2 * FL, L, ld_in);
   reals out = random_weights(L, FL, FL), dense;
   real_array<bf16> x(xv), rows_in(in), rows_out(out); /* rounds */
@@ -299,12 +321,16 @@ static void check_mixer_groups_at_full_size(const cudaDeviceProp &prop) {
   mixer_fused_forward(x.at, again.at, rows_in.at, ld_in, rows_out.at, FL, NULL, b, L, D, FL, 1e-5f,
                       0);
   const std::vector<bf16> once = y.read(), older = again.read();
+
+  /* Both round to bfloat16 at other places: they agree on average. */
   double error = 0;
   for (size_t i = 0; i < n; i++) {
     const double e = to_float(once[i]) - to_float(older[i]);
     error += e * e;
   }
   assert_true(sqrt(error / (double)n) < 5e-3); /* of values whose mean square is 1 */
+
+  /* The same kernel again, bit by bit. */
   for (int i = 1; i < times; i++) {
     mixer_groups_forward(x.at, again.at, packed.at, inv.at, b, L, D, FL, 1e-5f,
                          prop.multiProcessorCount, 0);
@@ -367,10 +393,14 @@ static void check_gradient(int64_t m, int64_t n, int64_t k, bool over_rows, int 
   real_array<T> a(av), b(bv);
   real_array<float> c(cv), scratch((size_t)gradient_scratch(m, n));
   real_array<float> workspace(PRODUCT_WORKSPACE / sizeof(float));
+
+  /* What is expected: the product, and the product added to what C holds. */
   const int64_t lda = over_rows ? m : k, ldb = over_rows ? n : k;
   const reals once = reference_product(m, n, k, av, over_rows, lda, bv, !over_rows, ldb);
   reals sum = cv;
   for (size_t i = 0; i < size; i++) sum[i] += once[i];
+
+  /* The product adds up its parts in scratch, onto what is there or in its place. */
   Products products;
   const cudaDataType_t type = sizeof(T) == 4 ? CUDA_R_32F : CUDA_R_16BF;
   assert_int_equal(products_create(&products, type, workspace.at, PRODUCT_WORKSPACE),

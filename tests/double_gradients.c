@@ -133,16 +133,22 @@ static bench *bench_open(const trm_model_config *c, edit_fn *edit) {
   assert_non_null(t);
   assert_int_equal(trm_model_create(c, 3, &t->model, &err), TRM_OK);
   if (edit) edit(t->model->layout->plan);
+
+  /* The plan in two parts: without a gradient and with. */
   t->l = t->model->layout;
   const trm__dims *m = &t->l->dims;
   assert_true(m->S <= 64);
   t->prefix = part_of_plan(c, edit, false);
   t->tail = part_of_plan(c, edit, true);
+
+  /* With the halting head at zero, as a new model has it, nothing would come back from there. */
   probe_fill(t->model->params + t->l->outer.q_weight, 2 * m->D, 0.5, &rng); /* zero by default */
   probe_fill(t->model->params + t->l->outer.q_bias, 2, 1, &rng);
   assert_int_equal(
       trm__cpu_create(&t->l->dims, &t->l->outer, t->l->blocks, t->l->n_blocks, true, &t->be, &err),
       TRM_OK);
+
+  /* Teams that share the rows, the inputs and every latent's start. */
   for (int i = 0; i < TEAMS; i++)
     assert_int_equal(trm__pool_create(i + 1, &t->pool[i], &err), TRM_OK);
   t->latent = (int64_t)ROWS * m->L * m->D;

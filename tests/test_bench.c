@@ -18,6 +18,8 @@ static void test_products(void **state) {
   (void)state;
   assert_non_null(trm_bench_shapes(&n));
   assert_true(n > 1);
+
+  /* Of each format and number of threads, what is counted is what a product of that shape takes. */
   for (int dtype = 0; dtype < TRM_DTYPES; dtype++)
     for (int threads = 1; threads <= 3; threads++) {
       trm_bench *b;
@@ -27,6 +29,8 @@ static void test_products(void **state) {
       for (int i = 0; i < 3; i++) assert_true(trm_bench_time(b, i, 0) >= 0);
       const trm_bench_op *op = trm_bench_op_at(b, 1);
       assert_string_equal(op->name, "odd");
+
+      /* Each thread has a product of its own: 2 m n k operations, both operands and C in memory. */
       const double operand = dtype == TRM_BFLOAT16 ? 2 : 4, flops = 2.0 * 13 * 7 * 5 * threads;
       const double bytes = (operand * (13 * 5 + 5 * 7) + 4 * 13 * 7) * threads;
       assert_float_equal(op->flops, flops, 0);
@@ -128,6 +132,8 @@ static void test_lists(void **state) {
   assert_true(bench_parse_ints("batch", "1,8,64", 64, &v));
   assert_int_equal(v.n, 3);
   assert_int_equal(v.v[2], 64);
+
+  /* Empty entries, numbers out of range or with something behind them, and too many. */
   static const char *const bad[] = {"",
                                     ",",
                                     "1,",
@@ -141,9 +147,13 @@ static void test_lists(void **state) {
                                     "1,2,3,4,5,6,7,8,9,1,2,3,4,5,6,7,8"};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
     if (bench_parse_ints("batch", bad[i], 64, &v)) fail_msg("'%s' was taken", bad[i]);
+
+  /* Words by any of their names. */
   assert_true(bench_parse_dtypes("dtype", "bf16,float32,bfloat16,f32", &v));
   for (int i = 0; i < 4; i++) assert_int_equal(v.v[i], i % 2 ? TRM_FLOAT32 : TRM_BFLOAT16);
   assert_false(bench_parse_dtypes("dtype", "f32,f16", &v));
+
+  /* Shapes of products have three sizes within bounds. */
   assert_true(bench_parse_products("shape", "1x2x3,16384x5x6", &products));
   assert_int_equal(products.n, 2);
   assert_int_equal(products.v[0].k, 3);
@@ -153,6 +163,8 @@ static void test_lists(void **state) {
   for (size_t i = 0; i < sizeof bad_products / sizeof *bad_products; i++)
     if (bench_parse_products("shape", bad_products[i], &products))
       fail_msg("'%s' was taken", bad_products[i]);
+
+  /* Names of models are looked up later. */
   assert_true(bench_parse_names("model", "sudoku6,maze-att", &names));
   assert_string_equal(names.v[1], "maze-att");
 }
@@ -180,9 +192,13 @@ static bench_table compared_rows(void) {
       {"products, \"quoted\"", 80, 1}, {"moves", 10, 7}, {"from cache", NAN, 20}, {"waits", 10, 1}};
   bench_machine m = {.threads = {{1, 2}, 2}};
   bench_table t = {0};
+
+  /* A machine of 100 GFLOP/s and 10 GB/s. */
   m.flops[TRM_BFLOAT16][1] = 100e9;
   m.copy[1] = 10e9;
   strcpy(m.best[TRM_BFLOAT16][1], "best");
+
+  /* Rows that take 0.1 ns to 100 s. */
   for (int i = 0; i < 4; i++) {
     bench_row *r = bench_table_add(&t, "ops", NULL);
     assert_non_null(r);
@@ -244,12 +260,18 @@ static void test_formats(void **state) {
   bench_format format;
   (void)state;
   char *md = printed(&t, BENCH_MD), *csv = printed(&t, BENCH_CSV), *json = printed(&t, BENCH_JSON);
+
+  /* For readers: every line has as many columns, and none that is empty everywhere. */
   check_lines(md, '|', 2 + t.n);
   assert_null(strstr(md, "puzzles/s")); /* empty everywhere */
   assert_null(strstr(md, "nan"));
+
+  /* For tables: quotes are doubled, and a missing number is an empty cell. */
   check_lines(csv, ',', 1 + t.n);
   assert_non_null(strstr(csv, "\"products, \"\"quoted\"\"\""));
   assert_null(strstr(csv, "nan"));
+
+  /* For programs: names of keys with their units. */
   trm__json *root = json_of(json);
   assert_non_null(root);
   const trm__json *row = trm__json_item(trm__json_get(root, "rows"), 2);

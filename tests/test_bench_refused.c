@@ -24,6 +24,7 @@ static void every_refusal_is_reported(void **state) {
   for (size_t j = 0; j < sizeof jobs / sizeof jobs[0]; j++) {
     int n = 0;
     for (;; n++) {
+      /* The call number n is refused, and all before it are not. */
       trm_bench *b = NULL;
       trm_error err = {0};
       calls_left = n;
@@ -35,6 +36,8 @@ static void every_refusal_is_reported(void **state) {
         trm_bench_free(b);
         break;
       }
+
+      /* Then the error says what and why. */
       if (st != TRM_E_MEMORY && st != TRM_E_SYSTEM)
         fail_msg("job %zu, call %d: status %d: %s", j, n, (int)st, err.msg);
       assert_int_equal(err.code, st);

@@ -67,10 +67,14 @@ static void check_swiglu(const trm__kernels *k, const trm__product *p, int rows,
   grid g = grid_random(rows, n, n + gap, 12, &rng), u = grid_random(rows, n, n + gap, 2, &rng);
   grid a = grid_spoilt(rows, units, units + gap);
   fenced b = fence(trm__size_b(p, rows, n));
+
+  /* As A in whole panels, as B in whole groups of rows: where both exist, they have the same
+   * values. */
   if (as_a) p->swiglu_a(rows, n, g.v, u.v, g.ld, a.v, a.ld, NULL, NULL);
   if (as_b) p->swiglu_b(rows, n, g.v, u.v, g.ld, b.v, NULL, NULL, 0);
   for (int i = 0; i < rows; i++)
     for (int j = 0; j < (n + p->nr - 1) / p->nr * p->nr; j++) {
+      /* act = g sigmoid(g) u; what fills up the last panel is zero. */
       const real *column = column_at(p, b.v, (ptrdiff_t)deep * p->nr, j);
       double want =
           j < n ? swiglu_of((double)g.v[i * g.ld + j], (double)u.v[i * g.ld + j], 0).act : 0;
@@ -131,10 +135,14 @@ static void check_grad_a(const trm__kernels *k, const trm__product *p, int rows,
   back t = back_open(rows, n, gap, grid_spoilt(deep, n, n), grid_spoilt(deep, n, n));
   grid both = grid_spoilt(rows, 2 * half, 2 * half + gap);
   grid act = grid_spoilt(n / p->nr, deep * p->nr, ps);
+
+  /* The forward pass keeps g and u as units; the gradient turns them into dg and du. */
   p->swiglu_a(rows, n, t.g0.v, t.u0.v, t.g0.ld, both.v, both.ld, t.g.v, t.u.v);
   p->swiglu_grad_a(rows, n, t.g.v, t.u.v, t.d.v, t.d.ld, both.v, both.ld, act.v, ps);
   for (int i = 0; i < whole(p, rows); i++)
     for (int j = 0; j < n; j++) {
+      /* By place: in the operands and as units, up to the rows that fill up a group, which are
+       * zero. */
       const real *row = both.v + i * both.ld;
       real in_act = value_at(p, column_at(p, act.v, ps, j), p->nr, i);
       real g = value_at(p, t.g.v + j, n, i), u = value_at(p, t.u.v + j, n, i);
@@ -155,10 +163,13 @@ static void check_grad_b(const trm__kernels *k, const trm__product *p, int rows,
                      grid_spoilt(rows, kept, kept + gap));
   grid act = grid_spoilt(rows, kept, kept + gap);
   fenced both = fence(trm__size_b(p, 2 * rows, n)), out = fence(trm__size_b(p, rows, n));
+
+  /* The same with the operands B: first what is kept, then its gradient in its place. */
   p->swiglu_b(rows, n, t.g0.v, t.u0.v, t.g0.ld, out.v, t.g.v, t.u.v, t.g.ld);
   p->swiglu_grad_b(rows, n, t.g.v, t.u.v, t.g.ld, t.d.v, t.d.ld, both.v, act.v);
   for (int i = 0; i < rows; i++)
     for (int j = 0; j < kept * p->group; j++) {
+      /* dg and du stand one above the other in B; columns that fill up a group are zero. */
       const real *column = column_at(p, both.v, 2 * half, j);
       real dg = value_at(p, column, p->nr, i), du = value_at(p, column + half, p->nr, i);
       real in_act = value_at(p, act.v + i * act.ld, 1, j);
@@ -194,6 +205,8 @@ static void check_padding(const trm__kernels *k, const trm__product *p) {
     probe_fill(g.v + i * ldk, n, 2, &rng);
     probe_fill(u.v + i * ldk, n, 2, &rng);
   }
+
+  /* Behind the n columns is NaN: the operand has zeros there. */
   p->swiglu_grad_b(rows, n, g.v, u.v, ldk, d.v, d.ld, both.v, act.v);
   for (int i = 0; i < 2 * rows; i++)
     for (int j = 0; j < p->nr; j++)
@@ -228,6 +241,8 @@ static void check_softmax(const trm__kernels *k, const trm__product *p, int rows
   p->softmax_a(rows, n, s.v, s.ld, (real)scale, a.v, a.ld, lse.v, inverse.v);
   for (int i = 0; i < rows; i++) {
     const real *si = s.v + i * s.ld, *ai = a.v + i * a.ld;
+
+    /* exp(scale s) / sum, and zeros that fill up a unit; lse is to the base 2. */
     double sum = 0;
     for (int j = 0; j < n; j++) sum += exp(scale * (double)si[j]);
     for (int j = 0; j < whole(p, n); j++) {
@@ -235,6 +250,8 @@ static void check_softmax(const trm__kernels *k, const trm__product *p, int rows
       near(k, p, "softmax_a", i, j, value_at(p, ai, 1, j) * inverse.v[i], want, want);
     }
     assert_true(fabs((double)lse.v[i] - log2(sum)) < 4e-6);
+
+    /* A row alone has the same bits. */
     p->softmax_a(1, n, si, s.ld, (real)scale, one.v + i * one.ld, one.ld, again, again + 1);
     assert_true(probe_same(one.v + i * one.ld, ai, units));
     assert_true(again[0] == lse.v[i] && again[1] == inverse.v[i]);
@@ -261,6 +278,8 @@ static void check_extremes(const trm__kernels *k, const trm__product *p) {
   p->softmax_a(1, 40, s, 40, 1, out, 40, &lse, &inverse);
   for (int j = 0; j < 40; j++)
     near(k, p, "far softmax", 0, j, value_at(p, out, 1, j) * inverse, j == 17, 1);
+
+  /* One NaN among the scores spoils their row. */
   for (int bad = 0; bad < 40; bad++) {
     for (int j = 0; j < 40; j++) s[j] = j == bad ? (real)NAN : 1;
     p->softmax_a(1, 40, s, 40, 1, out, 40, &lse, &inverse);
@@ -298,9 +317,12 @@ static void check_units(const trm__kernels *k, const trm__product *p, int m, int
       memcpy(&across.v[q * (m + gap) + i], &bits, sizeof bits);
       memcpy(&along.v[i * (units + gap) + q], &bits, sizeof bits);
     }
+
+  /* The same bits as units across and along rows. */
   p->units_to_a(m, units, across.v, m + gap, a.v, units + gap);
   p->units_to_b(units, m, along.v, units + gap, b.v);
   for (int i = 0; i < (m + p->nr - 1) / p->nr * p->nr; i++) {
+    /* B has them with zeros in its last panel, A without a change of what is between its rows. */
     const real *column = column_at(p, b.v, (ptrdiff_t)units * p->nr, i);
     for (int q = 0; q < units; q++) {
       uint32_t want = i < m ? bits_of(along.v[i * (units + gap) + q]) : 0;

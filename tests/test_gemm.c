@@ -26,6 +26,8 @@ static void check_operands(const trm__kernels *k, const trm__product *p, int m, 
   fenced b = fence(trm__size_b(p, depth, m));
   p->to_a(m, depth, src.v, rs, cs, a.v, lda);
   p->to_b(depth, m, src.v, cs, rs, b.v);
+
+  /* B has whole panels and both whole units, filled up with zeros; A has only its rows. */
   for (int i = 0; i < panels * p->nr; i++) {
     const real *in_b = b.v + (ptrdiff_t)(i / p->nr) * units * p->nr + i % p->nr;
     for (int q = 0; q < whole(p, depth); q++) {
@@ -76,11 +78,15 @@ static void check_rounding(const trm__kernels *k, const trm__product *p) {
   enum { N = sizeof cases / sizeof *cases, NANS = sizeof nans / sizeof *nans, ALL = N + NANS };
   real src[ALL], a[ALL], rows[ALL];
   real *b = probe_reals(trm__size_b(p, ALL, 1)), *cols = probe_reals(trm__size_b(p, 1, ALL));
+
+  /* Four ways: a row or a column of values becomes an A or a B. */
   for (int i = 0; i < ALL; i++) src[i] = of_bits(i < N ? cases[i][0] : nans[i - N]);
   p->to_a(1, ALL, src, ALL, 1, a, ALL);
   p->to_a(ALL, 1, src, 1, ALL, rows, 1);
   p->to_b(ALL, 1, src, 1, ALL, b);
   p->to_b(1, ALL, src, ALL, 1, cols);
+
+  /* NaN stays one, of any bits. */
   for (int i = 0; i < ALL; i++) {
     const real got[] = {value_at(p, a, 1, i), value_at(p, rows + i, 1, 0), value_at(p, b, p->nr, i),
                         value_at(p, cols + i / p->nr * p->nr + i % p->nr, 1, 0)};
@@ -127,6 +133,8 @@ static product product_open(const trm__kernels *k, const trm__product *fmt, int 
   p.c = fence(size_of_c(&p));
   p.ua = fence((int64_t)(m - 1) * p.lda + p.units);
   p.ub = fence(trm__size_b(fmt, depth, n));
+
+  /* The factors as they are, as operands, and what C holds before. */
   probe_fill(p.a.v, (int64_t)m * depth, 1, &rng);
   probe_fill(p.b.v, (int64_t)n * depth, 1, &rng);
   fmt->to_a(m, depth, p.a.v, depth, 1, p.ua.v, p.lda);
@@ -184,6 +192,8 @@ static void check_size(const trm__kernels *k, const trm__product *fmt, int m, in
   for (int add = TRM__SET; add <= TRM__ADD; add++) {
     product_whole(&p, add);
     check_product(&p, add);
+
+    /* Fetching ahead and A as it is are ways to the same bits. */
     real *c = probe_copy(p.c.v, size_of_c(&p));
     product_whole(&p, add | TRM__FETCH_B | TRM__FETCH_C);
     assert_true(probe_same(c, p.c.v, size_of_c(&p)));
@@ -267,6 +277,8 @@ static void check_tiles(const trm__kernels *k, const trm__product *fmt) {
   ptrdiff_t ps = (ptrdiff_t)p.units * fmt->nr;
   real *b = probe_reals(trm__size_b(fmt, depth, 1)), *c = probe_reals((int64_t)m * n);
   product_whole(&p, false);
+
+  /* Rows from any one on, in any number. */
   for (int first = 0; first < m; first++)
     for (int rows = 1; rows <= m - first; rows += 5) {
       fmt->gemm(rows, n, p.units, p.ua.v + (int64_t)first * p.lda, p.lda, p.ub.v, ps, c, n,
@@ -274,6 +286,8 @@ static void check_tiles(const trm__kernels *k, const trm__product *fmt) {
       probe_true(probe_same(c, p.c.v + (int64_t)first * n, (int64_t)rows * n), "%s rows %d from %d",
                  k->name, rows, first);
     }
+
+  /* A column that was packed alone. */
   for (int j = 0; j < n; j++) {
     fmt->to_b(depth, 1, p.b.v + j, n, 1, b);
     fmt->gemm(m, 1, p.units, p.ua.v, p.lda, b, ps, c, 1, TRM__SET);
@@ -296,6 +310,9 @@ static void check_parts(const trm__kernels *k, const trm__product *fmt) {
   product_whole(&p, false);
   check_product(&p, false);
   real *c = probe_copy(p.c.v, size_of_c(&p));
+
+  /* Two tiles of rows and sixteen units at a time, from the first units on in the order of the sum.
+   */
   product_reset(&p);
   for (int r = 0; r < m; r += 2 * fmt->mr)
     for (int u = 0; u < p.units; u += 16) {
@@ -303,6 +320,8 @@ static void check_parts(const trm__kernels *k, const trm__product *fmt) {
       product_part(&p, r, r1, 0, u, u1, u > 0);
     }
   assert_true(probe_same(c, p.c.v, size_of_c(&p)));
+
+  /* The panels behind the first one, again. */
   product_part(&p, 0, m, fmt->nr, 0, p.units, false);
   assert_true(probe_same(c, p.c.v, size_of_c(&p)));
   trm__free(c);
@@ -334,6 +353,8 @@ static void pairs_multiply_as_rounded_values(void **state) {
   int n = isas(k);
   bool runs = false;
   for (int i = 0; i < n; i++) runs |= k[i] == pairs;
+
+  /* Depths that are odd, and that take more than one pass. */
   if (runs) {
     assert_int_equal(pairs->product[TRM_BFLOAT16].group, 2);
     for (int depth = 1; depth < 1200; depth += depth < 20 ? 1 : 97) {
@@ -360,18 +381,24 @@ static void trm_isa_chooses(void **state) {
   trm_error err;
   char *before = getenv("TRM_ISA") ? strdup(getenv("TRM_ISA")) : NULL;
   int isa = isas(k);
+
+  /* Nobody chose: the best set of this machine. */
   assert_int_equal(unsetenv("TRM_ISA"), 0);
   assert_int_equal(trm__kernels_select(&got, &err), TRM_OK);
   assert_ptr_equal(got, k[0]);
   assert_int_equal(setenv("TRM_ISA", "", 1), 0);
   assert_int_equal(trm__kernels_select(&got, &err), TRM_OK);
   assert_ptr_equal(got, k[0]);
+
+  /* Each by its name. */
   for (int i = 0; i < isa; i++) {
     assert_int_equal(setenv("TRM_ISA", k[i]->name, 1), 0);
     assert_int_equal(trm__kernels_select(&got, &err), TRM_OK);
     assert_ptr_equal(got, k[i]);
     assert_string_equal(trm_isa(), k[i]->name);
   }
+
+  /* A name that is none is refused with the list of those that are. */
   static const char *const wrong[] = {"sse9", "AVX2", "avx", "avx5120"};
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     assert_int_equal(setenv("TRM_ISA", wrong[i], 1), 0);

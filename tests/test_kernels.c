@@ -101,11 +101,15 @@ static void check_norm(trial *t, bool cols) {
   grid inv = grid_new(1, cols ? t->n : t->rows, 0);
   const real eps = 1e-5f;
   const trm__kernels *k = t->k;
+
+  /* y = (x + r) / rms(x + r) over each row or column, also in the place of x. */
   (cols ? k->add_rms_cols : k->add_rms_rows)(t->rows, t->n, x.v, x.ld, r.v, r.ld, eps, y.v, y.ld,
                                              inv.v);
   (cols ? k->add_rms_cols : k->add_rms_rows)(t->rows, t->n, in_place.v, x.ld, r.v, r.ld, eps,
                                              in_place.v, x.ld, NULL);
   same_bits(t, "in place", &in_place, &y);
+
+  /* By the definition, one element at a time. */
   for (int i = 0; i < t->rows; i++)
     for (int j = 0; j < t->n; j++) {
       double scale = norm_scale(&x, &r, cols, cols ? j : i, (double)eps);
@@ -113,6 +117,8 @@ static void check_norm(trial *t, bool cols) {
       near(t, "y", i, j, at(&y, i, j), s * scale, size * scale, 4 * ROUND);
       near(t, "inv", i, j, at(&inv, 0, cols ? j : i), scale, scale, 4 * ROUND);
     }
+
+  /* A line alone has the same bits. */
   if (cols)
     for (int j = 0; j < t->n; j++)
       k->add_rms_cols(t->rows, 1, x.v + j, x.ld, r.v + j, r.ld, eps, part.v + j, part.ld, NULL);
@@ -139,11 +145,15 @@ static void check_norm_grad(trial *t, bool cols) {
        ds = grid_new(t->rows, t->n, t->gap);
   grid in_place = grid_copy(&dy);
   const trm__kernels *k = t->k;
+
+  /* ds = inv (dy - y mean(y dy)), also in the place of dy. */
   (cols ? k->rms_cols_grad : k->rms_rows_grad)(t->rows, t->n, y.v, y.ld, inv.v, dy.v, dy.ld, ds.v,
                                                ds.ld);
   (cols ? k->rms_cols_grad : k->rms_rows_grad)(t->rows, t->n, y.v, y.ld, inv.v, in_place.v,
                                                in_place.ld, in_place.v, in_place.ld);
   same_bits(t, "in place", &in_place, &ds);
+
+  /* By the definition, one element at a time. */
   for (int i = 0; i < t->rows; i++)
     for (int j = 0; j < t->n; j++) {
       double mean = 0, size = 0, scale = at(&inv, 0, cols ? j : i);
@@ -178,6 +188,8 @@ static void check_rope(trial *t) {
     cs.v[j] = (real)cos(angle);
     cs.v[half + j] = (real)sin(angle);
   }
+
+  /* Pairs (j, j + half) are turned by their angle, and back again. */
   t->k->rope(t->rows, d, y.v, cs.v, cs.v + half, 1);
   for (int i = 0; i < t->rows; i++)
     for (int j = 0; j < half; j++) {
@@ -197,11 +209,15 @@ static void check_softmax_grad(trial *t) {
        ds1 = grid_copy(&dp);
   grid lse = grid_new(1, t->rows, 0), delta = grid_random(1, t->rows, 0, 1, &t->rng);
   const double scale = (double)0.25f;
+
+  /* What the forward pass keeps: log2 of the sum of each row. */
   for (int i = 0; i < t->rows; i++) {
     double sum = 0;
     for (int j = 0; j < t->n; j++) sum += exp(scale * at(&s, i, j));
     lse.v[i] = (real)log2(sum);
   }
+
+  /* p = 2^(scale s log2(e) - lse), ds = scale p (dp - delta). */
   t->k->softmax_grad(t->rows, t->n, p.v, p.ld, (real)scale, lse.v, ds.v, ds.ld, delta.v);
   for (int i = 0; i < t->rows; i++) {
     for (int j = 0; j < t->n; j++) { /* the exponent, up to 20, is rounded */
@@ -213,6 +229,8 @@ static void check_softmax_grad(trial *t) {
     t->k->softmax_grad(1, t->n, one.v + i * one.ld, one.ld, (real)scale, lse.v + i,
                        ds1.v + i * ds1.ld, ds1.ld, delta.v + i);
   }
+
+  /* A row alone has the same bits. */
   same_bits(t, "p one by one", &one, &p);
   same_bits(t, "ds one by one", &ds1, &ds);
   assert_true(gaps_whole(&p) && gaps_whole(&ds));

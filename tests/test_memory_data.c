@@ -116,14 +116,20 @@ static void many_ids_are_said_or_have_puzzles(void **state) {
   (void)state;
   arrays x;
   fill(&x);
+
+  /* Said: any id below the number. */
   x.f.ids[4] = 876405;
   x.a.num_puzzle_identifiers = 876406;
   trm_dataset *d = made_of(&x.a);
   assert_int_equal(trm_dataset_get_info(d)->num_puzzle_identifiers, 876406);
   trm_dataset_free(d);
+
+  /* Not said: the largest id that a data set may name for nothing. */
   x.f.ids[4] = (1 << 16) - 1;
   x.a.num_puzzle_identifiers = 0;
   trm_dataset_free(made_of(&x.a));
+
+  /* Not said, but as many puzzles as ids. */
   int32_t *tokens = calloc(2 * N, sizeof *tokens);
   assert_non_null(tokens);
   tokens[2 * N - 1] = N;

@@ -125,11 +125,15 @@ static void images_are_puzzles_of_the_same_form(void **state) {
     trm__canonizer c = {0};
     trm_error err;
     bool moved = false;
+
+    /* The original, which every kind in the table can move. */
     read_text(&p, samples[i].question, question);
     read_text(&p, samples[i].answer, answer);
     assert_true(trm_puzzle_has_images(&p));
     assert_int_equal(trm__augmenter_init(&a, &p, "file", &err), TRM_OK);
     assert_int_equal(trm__canonizer_init(&c, &p, p.rows * p.cols, &err), TRM_OK);
+
+    /* Each image has the form of the original, and where there are rules keeps them. */
     const trm__grid_key form = trm__canonical_key(&c, question);
     for (uint32_t k = 0; k < DRAWS; k++) {
       trm__rng rng = trm__rng_at(1, TRM__RNG_TEST, (uint64_t)i, k);
@@ -139,6 +143,8 @@ static void images_are_puzzles_of_the_same_form(void **state) {
       if (samples[i].wrong) assert_true(trm_puzzle_solves(&p, inputs, labels));
       assert_int_equal(trm__grid_key_compare(&key, &form), 0);
     }
+
+    /* Some image is another grid, or nothing was tried. */
     assert_true(moved);
     trm__canonizer_free(&c);
   }

@@ -40,6 +40,8 @@ static void names_are_known(void **state) {
   (void)state;
   static const char *const expected[] = {"sudoku", "maze", "latin", "nonogram"};
   int found = 0;
+
+  /* Every name has rules, which an answer without sense breaks. */
   for (int n = 0; trm_puzzle_rules_name(n); n++) {
     for (int i = 0; i < 4; i++) found += !strcmp(trm_puzzle_rules_name(n), expected[i]);
     trm_puzzle p = grid_of(2, 2, trm_puzzle_rules_name(n), "ab");
@@ -47,11 +49,15 @@ static void names_are_known(void **state) {
     assert_false(solves(&p, "aabb", "aabb"));
   }
   assert_int_equal(found, 4);
+
+  /* Other names and no name have none. */
   assert_null(trm_puzzle_rules_name(-1));
   trm_puzzle unknown = grid_of(2, 2, "chess", "ab"), none = grid_of(2, 2, "", "ab");
   assert_false(trm_puzzle_has_rules(&unknown));
   assert_false(trm_puzzle_has_rules(&none));
   assert_false(solves(&unknown, "aabb", "aabb"));
+
+  /* Nor have kinds whose answers no rule can tell. */
   static const trm_puzzle_kind without[] = {TRM_PUZZLE_NONE, TRM_PUZZLE_ARC, TRM_PUZZLE_KINDS};
   for (int i = 0; i < 3; i++) {
     trm_puzzle p = {.kind = without[i], .rows = 30, .cols = 30};
@@ -227,6 +233,8 @@ static void impossible_questions_are_refused(void **state) {
   const trm_puzzle sudoku = trm_sudoku_of_size(4), maze = trm_maze_of_size(2, 3);
   const trm_puzzle latin = grid_of(3, 3, "latin", ".abc"), flat = grid_of(2, 3, "latin", ".abc");
   const trm_puzzle nonogram = grid_of(2, 2, "nonogram", ".#?1"), free = grid_of(1, 2, "", "ab");
+
+  /* What is said of each, or NULL where there is nothing to say. */
   const struct {
     const trm_puzzle *p;
     const char *question, *said; /* NULL: it is fine */

@@ -40,6 +40,9 @@ static void every_member_has_a_row(void **state) {
   int records = 0;
   for (; (r = trm_record_at(records)); records++) {
     char names[4000];
+
+    /* The members as the header declares them; two of a model's configuration are no single values.
+     */
     int members = 0, rows = 0;
     assert_ptr_equal(trm_record_named(trm_record_name(r)), r);
     declared(header_of(trm_record_name(r)), trm_record_name(r), names);
@@ -52,6 +55,8 @@ static void every_member_has_a_row(void **state) {
     while (trm_record_field(r, rows)) rows++;
     assert_int_equal(rows, members);
   }
+
+  /* There is no record or row beside these. */
   assert_true(records > 20);
   assert_null(trm_record_at(-1));
   assert_null(trm_record_named("trm_model"));
@@ -156,6 +161,8 @@ static void defaults_are_those_of_the_functions(void **state) {
   trm_trainer_config t;
   trm_finetune_config f;
   trm_solver_config s = {.batch = 3};
+
+  /* Whatever was there before is gone. */
   memset(&t, 1, sizeof t);
   trm_record_default(trm_record_named("trm_trainer_config"), &t);
   trm_record_default(trm_record_named("trm_finetune_config"), &f);
@@ -163,6 +170,8 @@ static void defaults_are_those_of_the_functions(void **state) {
   assert_true(t.batch_size == trainer.batch_size && t.lr == trainer.lr && t.threads == 0);
   assert_true(f.steps == tuning.steps && f.lr == tuning.lr && !f.progress);
   assert_int_equal(s.batch, 0);
+
+  /* A model's defaults are those of its architecture; of none, the first one's. */
   for (int arch = -1; arch < 7; arch++) {
     trm_model_config m = {.arch = (trm_arch)arch};
     const trm_arch of = trm_arch_name(m.arch) ? m.arch : TRM_ARCH_TRM;
@@ -200,6 +209,7 @@ static void what_is_not_there_is_refused(void **state) {
   };
   (void)state;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    /* A refusal says what is wrong and changes nothing: the object stays zero. */
     const trm_record *r = trm_record_named(cases[i].record);
     unsigned char *object = calloc(2, trm_record_size(r));
     trm_error err = {0};
@@ -210,6 +220,8 @@ static void what_is_not_there_is_refused(void **state) {
     assert_memory_equal(object, object + trm_record_size(r), trm_record_size(r));
     free(object);
   }
+
+  /* A value that does not fit the room of the caller. */
   char small[3];
   const trm_solver_config config = {.batch = 100};
   assert_int_equal(trm_record_get(trm_record_named("trm_solver_config"), &config, "batch", small,

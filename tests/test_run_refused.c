@@ -48,6 +48,8 @@ static trm_status begin(trm_error *err) {
                                          "threads=1",
                                          "device=cpu",
                                          "ema=True"};
+
+  /* All that a run does: it is configured, trains, saves and ends. */
   trm_run_config *c;
   trm_run *run;
   TRM_TRY(trm_run_config_load(NULL, settings, sizeof settings / sizeof *settings, &c, err));

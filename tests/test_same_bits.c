@@ -291,12 +291,16 @@ typedef struct walk {
 static void walk_isa(bits_table *t, const char *isa, void *arg) {
   static const int splits[][2] = {{1, ROWS / 2}, {3, 2}}; /* threads, rows */
   const walk *w = arg;
+
+  /* Where the table has only each seventh case of a set, that is all there is to compare. */
   char second[BITS_KEY];
   snprintf(second, sizeof second, "%s %s %s", isa, trm_dtype_name(TRM_FLOAT32), samples[1].name);
   const bool told = getenv("TEST_BRIEF") != NULL;
   const bool brief = told || (!t->writes && !bits_find(t, second));
   if (brief && !told) print_message("%s: the table has each seventh case only\n", isa);
   const size_t n_splits = told ? 1 : sizeof splits / sizeof *splits;
+
+  /* Threads and micro-batches must not matter; the first split is held against the table. */
   for (int dtype = 0; dtype < TRM_DTYPES; dtype++)
     for (int i = 0; i < N_SAMPLES; i += brief ? BRIEF_STEP : 1) {
       const setup s = setup_of(&samples[i]);

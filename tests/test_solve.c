@@ -1,13 +1,12 @@
-/* `trm solve` on many puzzles: rows come and go, answers keep their order; and on every kind of
- * puzzle, as text and from a data set. */
+/* `trm solve` and the lines it reads: answers in the order of the puzzles, each when it is there,
+ * and a line that cannot be read does not keep the others from theirs. */
 #include <math.h>
 #include <poll.h>
 #include <pty.h>
 #include <sys/stat.h>
 
 #include "json_text.h"
-#include "launch.h"
-#include "small_sets.h"
+#include "solve_models.h"
 
 enum { MANY = 600 };
 
@@ -16,40 +15,6 @@ typedef struct solved {
   double q;
   int steps;
 } solved;
-
-/* A model whose blocks do next to nothing, so that y at the first cell stays near its embedding,
- * and whose q is how much that looks like a 1. */
-static void make_model_for_ones(const char *dir) {
-  /* The smallest Transformer that reads Sudokus of side 4. */
-  trm_model_config c = trm_model_config_default(TRM_ARCH_TRM);
-  c.vocab_size = 6;
-  c.seq_len = 16;
-  c.num_puzzle_identifiers = 1;
-  c.puzzle = trm_sudoku_of_size(4);
-  c.hidden_size = 32;
-  c.num_heads = 2;
-  c.H_cycles = c.L_cycles = 1;
-  c.puzzle_emb_ndim = 0;
-
-  /* Its blocks are made quiet. */
-  trm_model *m;
-  trm_error err;
-  if (trm_model_create(&c, 1, &m, &err) != TRM_OK) fail_msg("%s", err.msg);
-  for (int i = 0; i < trm_model_tensor_count(m); i++) {
-    trm_tensor t = trm_model_tensor_at(m, i);
-    for (int64_t k = 0; !strncmp(t.name, "L_level", 7) && k < t.count; k++) t.data[k] *= 0.1F;
-  }
-
-  /* q is the product with the embedding of a 1, whose token is 2. */
-  trm_tensor q = trm_model_tensor_named(m, "q_head.weight");
-  trm_tensor embed = trm_model_tensor_named(m, "embed_tokens.embedding_weight");
-  assert_true(q.data && embed.data);
-  memcpy(q.data, embed.data + 2 * c.hidden_size, (size_t)c.hidden_size * sizeof *q.data);
-  trm_tensor bias = trm_model_tensor_named(m, "q_head.bias");
-  bias.data[0] = 0;
-  if (trm_model_save(m, dir, &err) != TRM_OK) fail_msg("%s", err.msg);
-  trm_model_free(m);
-}
 
 /* All that a run of `trm solve --json` says, in its order. */
 static void solve_many(scratch *s, const char *halt, int steps, solved *got) {
@@ -163,64 +128,7 @@ static void a_dialogue_is_not_kept_waiting(void **state) {
   close(from[0]);
 }
 
-/* --- models of every kind --- */
-
-enum { BLANK, KNOWN }; /* rows of the puzzle embedding that a test sets */
-
-/* A model of `p` that answers its question: blocks that do next to nothing, and a head that is the
- * embedding. Of the puzzle ids only `trained` is. */
-static void make_copying_model(const char *dir, const trm_puzzle *p, int n_ids, int trained) {
-  /* The smallest Transformer that reads this puzzle, with a column for each token and each id. */
-  trm_model_config c = trm_model_config_default(TRM_ARCH_TRM);
-  c.vocab_size = trm_puzzle_first_symbol(p) + trm_puzzle_n_symbols(p);
-  c.seq_len = p->rows * p->cols;
-  c.num_puzzle_identifiers = n_ids;
-  c.puzzle = *p;
-  c.hidden_size = 32;
-  c.num_heads = 2;
-  c.H_cycles = c.L_cycles = 1;
-  c.halt_max_steps = 2;
-  c.puzzle_emb_ndim = 32;
-  c.puzzle_emb_len = 1;
-
-  /* Its blocks and first latents are made quiet. */
-  trm_model *m;
-  trm_error err;
-  if (trm_model_create(&c, 1, &m, &err) != TRM_OK) fail_msg("%s", err.msg);
-  trm_tensor embed = trm_model_tensor_named(m, "embed_tokens.embedding_weight");
-  trm_tensor head = trm_model_tensor_named(m, "lm_head.weight");
-  trm_tensor ids = trm_model_tensor_named(m, "puzzle_emb.weights");
-  for (int i = 0; i < trm_model_tensor_count(m); i++) {
-    trm_tensor t = trm_model_tensor_at(m, i);
-    bool quiet = !strncmp(t.name, "L_level", 7) || strstr(t.name, "_init");
-    for (int64_t k = 0; quiet && k < t.count; k++) t.data[k] *= 0.01F;
-  }
-
-  /* Embedding and head are the same unit vectors, so what is read is what is said. */
-  memset(embed.data, 0, (size_t)embed.count * sizeof *embed.data);
-  for (int token = 0; token < c.vocab_size; token++) embed.data[token * c.hidden_size + token] = 1;
-  memcpy(head.data, embed.data, (size_t)embed.count * sizeof *embed.data);
-  ids.data[(int64_t)trained * c.puzzle_emb_ndim] = 1;
-  if (trm_model_save(m, dir, &err) != TRM_OK) fail_msg("%s", err.msg);
-  trm_model_free(m);
-}
-
-static const char *place(scratch *s, const char *name, char path[160]) {
-  snprintf(path, 160, "%s", scratch_path(s, name));
-  return path;
-}
-
 /* --- lines that are not answered, and others --- */
-
-#define GOOD "12343412........"
-#define OTHER "1...............\n"
-
-/* How often `part` is in the text. */
-static int count(const char *text, const char *part) {
-  int n = 0;
-  for (const char *at = text; (at = strstr(at, part)); at += strlen(part)) n++;
-  return n;
-}
 
 /* A line that cannot be read has its place among the answers, and the others are not kept from
  * theirs. */
@@ -339,6 +247,102 @@ static void zero_may_be_the_last_digit(void **state) {
   assert_string_equal(err_text, "");
 }
 
+/* A text with zeros in it, and its length. */
+#define BYTES(text) text, sizeof(text) - 1
+
+/* What is no text is told once, and named where it is known; not a line of it is a puzzle. */
+static void what_is_no_text_is_named(void **state) {
+  scratch *s = *state;
+  static const struct {
+    const char *bytes;
+    size_t n;
+    const char *what;
+  } files[] = {
+      {BYTES("\x13\0\x80\n1...3......3....\n\x99\n"), "no text: its bytes are not characters"},
+      {BYTES("\x20\1\0\0\0\0\0\0{\"a\":1}\n"), "a model (.safetensors), no text"},
+      {BYTES("\x80\4\x95\0\0\0\n1...3......3....\n"), "a pickle of Python's"},
+      {BYTES("\x93NUMPY\1\0\n\n"), "an array of NumPy"},
+      {BYTES("\x89PNG\r\n\x1a\n\0\n"), "a picture (PNG)"},
+      {BYTES("PK\3\4\n\n"), "a zip archive, a workbook"},
+      {BYTES("%PDF-1.7\n\n"), "a PDF document"}};
+  char sudoku[160], maze[160], path[160], command[900];
+  const trm_puzzle p = {.kind = TRM_PUZZLE_MAZE, .rows = 3, .cols = 4};
+  make_model_for_ones(place(s, "ones", sudoku));
+  make_copying_model(place(s, "maze_text", maze), &p, 1, BLANK);
+  place(s, "bytes", path);
+  for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+    write_bytes(path, files[i].bytes, files[i].n);
+    for (int k = 0; k < 2; k++) {
+      want(RUN("solve", k ? maze : sudoku, path), 3);
+      says(err_text, files[i].what);
+      assert_int_equal(count(err_text, "\n"), 1);
+
+      /* From a pipe, too. */
+      snprintf(command, sizeof command, "'%s' solve '%s' - <'%s' 2>&1 | tail -n +2", TRM_PROGRAM,
+               k ? maze : sudoku, path);
+      FILE *more = popen(command, "r");
+      assert_non_null(more);
+      assert_non_null(fgets(out_text, sizeof out_text, more));
+      says(out_text, files[i].what);
+      assert_null(fgets(out_text, sizeof out_text, more));
+      pclose(more);
+    }
+    want(RUN("sudoku", "solve", path), 3);
+    assert_int_equal(count(err_text, "\n"), 1);
+  }
+}
+
+/* Where answers and messages are seen together, a puzzle that cannot be read is told of once. */
+static void shows_once(scratch *s, const char *const *args) {
+  char text[4096] = "";
+  int master, slave;
+  if (openpty(&master, &slave, NULL, NULL, NULL) != 0) {
+    print_message("no pseudo-terminal here\n");
+    skip();
+  }
+
+  /* The program has the terminal as stdout and stderr. */
+  const pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) {
+    dup2(slave, 1);
+    dup2(slave, 2);
+    execv(TRM_PROGRAM, (char *const *)args);
+    _exit(98);
+  }
+  close(slave);
+
+  /* All that it shows, until it closes its end. */
+  size_t used = 0;
+  for (ssize_t n; used < sizeof text - 1; used += (size_t)n)
+    if ((n = read(master, text + used, sizeof text - 1 - used)) <= 0) break;
+  close(master);
+  want(finish(s, child), 3);
+  assert_int_equal(count(text, "--puzzle:1:"), 1);
+}
+
+static void a_terminal_shows_an_error_once(void **state) {
+  scratch *s = *state;
+  char model[160];
+  make_model_for_ones(place(s, "ones", model));
+  shows_once(s, ARGS(TRM_PROGRAM, "solve", model, "--puzzle", "12"));
+  shows_once(s, ARGS(TRM_PROGRAM, "sudoku", "solve", "--puzzle", "12"));
+}
+
+/* A model that is surer than it is right stops too early; whoever asked it to is told. */
+static void hasty_answers_are_told(void **state) {
+  scratch *s = *state;
+  char model[160];
+  make_model_for_ones(place(s, "ones", model));
+  want(RUN("solve", model, "--puzzle", GOOD, "--halt", "q=-100", "--steps", "3"), 0);
+  says(out_text, "valid: no");
+  says(err_text, "1 of the answers that --halt stopped early is wrong");
+  want(RUN("solve", model, "--puzzle", GOOD, "--halt", "q=-100", "--steps", "1"), 0);
+  assert_string_equal(err_text, "");
+  want(RUN("solve", model, "--puzzle", GOOD, "--steps", "3"), 0);
+  assert_string_equal(err_text, "");
+}
+
 /* --- waiting for input --- */
 
 /* Starts the program with a pipe as its stdin; *to is its other end. */
@@ -435,260 +439,6 @@ static void pipes_are_read(void **state) {
   }
 }
 
-/* --- every kind of puzzle --- */
-
-static void mazes_are_solved(void **state) {
-  scratch *s = *state;
-  char model[160], data[160];
-  const trm_puzzle p = {.kind = TRM_PUZZLE_MAZE, .rows = 3, .cols = 4};
-  make_copying_model(place(s, "maze_model", model), &p, 1, BLANK);
-  write_maze_set(place(s, "maze", data));
-  /* The question of a maze whose goal is beside its start is its answer. */
-  want(RUN_INPUT("// comment\n\n##SG/.###/####\r\n  SG ### ## \n", "solve", model), 0);
-  says(out_text, "##SG/.###/####  valid: yes  q ");
-  says(out_text, "..SG/.###/.##.  valid: yes  q ");
-  want(RUN_INPUT("##SG/.###/####\n##SG/.###/###x\n", "solve", model), 3);
-  says(out_text, "valid: yes");
-  says(err_text, "stdin:2:14: 'x' is no symbol");
-  /* As JSON, over several lines, and behind a line without an end. */
-  want(RUN_INPUT("[\n [\n  \"#\", \"#\",\n \"S\", \"G\"\n ],\n [\".\",\"#\",\"#\",\"#\"],\n\n"
-                 " [\"#\",\"#\",\"#\",\"#\"]\n]\n##SG/.###/###x\n[\n [1]\n]\n[\n",
-                 "solve", model),
-       3);
-  says(out_text, "##SG/.###/####  valid: yes  q ");
-  says(err_text, "stdin:10:14: 'x' is no symbol");
-  says(err_text, "stdin:11:1: a grid of 1 x 1 cells; want 3 x 4");
-  says(err_text, "stdin:14:");
-  /* No answer can be right to a maze without its ends, or with too many. */
-  want(RUN_INPUT("##SG/.###/####\n##.G/.###/####\n##SG/.S##/####\n", "solve", model), 3);
-  says(out_text, "##SG/.###/####  valid: yes");
-  says(out_text, "error: stdin:2:1: a maze has one start S and one goal G, here are 0 and 1");
-  says(out_text, "error: stdin:3:1: a maze has one start S and one goal G, here are 2 and 1");
-  want(RUN("solve", model, "--data", data, "--check", "--show", "grid"), 4);
-  says(out_text, "  puzzle     answer\n  # #   S    # #   S \n");
-  says(out_text, "##.S/...#/G###  valid: no  q ");
-  says(out_text, "  steps 2  label: different\n");
-  says(err_text, "1 answer is not valid");
-  want(RUN("solve", model, "--data", data, "--split", "train", "--index", "1", "--show", "steps"),
-       0);
-  says(out_text, "step 1 of 2: 0 cells changed");
-  assert_null(strstr(out_text, "step 3"));
-  want(RUN("solve", model, "--data", data, "--split", "train", "--count", "5", "--json"), 0);
-  size_t used;
-  trm__json *root = json_first(out_text, &used);
-  assert_non_null(root);
-  assert_string_equal(trm__json_text(trm__json_get(root, "puzzle")), "S.##/#.../###G");
-  assert_true(trm__json_is(trm__json_get(root, "valid"), TRM__JSON_FALSE));
-  assert_int_equal(trm__json_integer(trm__json_get(root, "index")), 0);
-  assert_string_equal(trm__json_text(trm__json_get(root, "label")), "different");
-  trm__json_free(root);
-  says(strchr(out_text, '\n'), "\"index\":1");
-}
-
-/* What is no text is told once, and named where it is known; not a line of it is a puzzle. */
-static void what_is_no_text_is_named(void **state) {
-  scratch *s = *state;
-/* A text with zeros in it, and its length. */
-#define BYTES(text) text, sizeof(text) - 1
-  static const struct {
-    const char *bytes;
-    size_t n;
-    const char *what;
-  } files[] = {
-      {BYTES("\x13\0\x80\n1...3......3....\n\x99\n"), "no text: its bytes are not characters"},
-      {BYTES("\x20\1\0\0\0\0\0\0{\"a\":1}\n"), "a model (.safetensors), no text"},
-      {BYTES("\x80\4\x95\0\0\0\n1...3......3....\n"), "a pickle of Python's"},
-      {BYTES("\x93NUMPY\1\0\n\n"), "an array of NumPy"},
-      {BYTES("\x89PNG\r\n\x1a\n\0\n"), "a picture (PNG)"},
-      {BYTES("PK\3\4\n\n"), "a zip archive, a workbook"},
-      {BYTES("%PDF-1.7\n\n"), "a PDF document"}};
-  char sudoku[160], maze[160], path[160], command[900];
-  const trm_puzzle p = {.kind = TRM_PUZZLE_MAZE, .rows = 3, .cols = 4};
-  make_model_for_ones(place(s, "ones", sudoku));
-  make_copying_model(place(s, "maze_text", maze), &p, 1, BLANK);
-  place(s, "bytes", path);
-  for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-    write_bytes(path, files[i].bytes, files[i].n);
-    for (int k = 0; k < 2; k++) {
-      want(RUN("solve", k ? maze : sudoku, path), 3);
-      says(err_text, files[i].what);
-      assert_int_equal(count(err_text, "\n"), 1);
-
-      /* From a pipe, too. */
-      snprintf(command, sizeof command, "'%s' solve '%s' - <'%s' 2>&1 | tail -n +2", TRM_PROGRAM,
-               k ? maze : sudoku, path);
-      FILE *more = popen(command, "r");
-      assert_non_null(more);
-      assert_non_null(fgets(out_text, sizeof out_text, more));
-      says(out_text, files[i].what);
-      assert_null(fgets(out_text, sizeof out_text, more));
-      pclose(more);
-    }
-    want(RUN("sudoku", "solve", path), 3);
-    assert_int_equal(count(err_text, "\n"), 1);
-  }
-}
-
-/* Where answers and messages are seen together, a puzzle that cannot be read is told of once. */
-static void shows_once(scratch *s, const char *const *args) {
-  char text[4096] = "";
-  int master, slave;
-  if (openpty(&master, &slave, NULL, NULL, NULL) != 0) {
-    print_message("no pseudo-terminal here\n");
-    skip();
-  }
-  const pid_t child = fork();
-  assert_true(child >= 0);
-  if (child == 0) {
-    dup2(slave, 1);
-    dup2(slave, 2);
-    execv(TRM_PROGRAM, (char *const *)args);
-    _exit(98);
-  }
-  close(slave);
-  size_t used = 0;
-  for (ssize_t n; used < sizeof text - 1; used += (size_t)n)
-    if ((n = read(master, text + used, sizeof text - 1 - used)) <= 0) break;
-  close(master);
-  want(finish(s, child), 3);
-  assert_int_equal(count(text, "--puzzle:1:"), 1);
-}
-
-static void a_terminal_shows_an_error_once(void **state) {
-  scratch *s = *state;
-  char model[160];
-  make_model_for_ones(place(s, "ones", model));
-  shows_once(s, ARGS(TRM_PROGRAM, "solve", model, "--puzzle", "12"));
-  shows_once(s, ARGS(TRM_PROGRAM, "sudoku", "solve", "--puzzle", "12"));
-}
-
-/* A model that is surer than it is right stops too early; whoever asked it to is told. */
-static void hasty_answers_are_told(void **state) {
-  scratch *s = *state;
-  char model[160];
-  make_model_for_ones(place(s, "ones", model));
-  want(RUN("solve", model, "--puzzle", GOOD, "--halt", "q=-100", "--steps", "3"), 0);
-  says(out_text, "valid: no");
-  says(err_text, "1 of the answers that --halt stopped early is wrong");
-  want(RUN("solve", model, "--puzzle", GOOD, "--halt", "q=-100", "--steps", "1"), 0);
-  assert_string_equal(err_text, "");
-  want(RUN("solve", model, "--puzzle", GOOD, "--steps", "3"), 0);
-  assert_string_equal(err_text, "");
-}
-
-/* ARC has no rules; its tasks are known by their ids. */
-static void arc_tasks_are_answered_by_their_ids(void **state) {
-  scratch *s = *state;
-  char model[160], few[160], data[160];
-  const trm_puzzle p = {.kind = TRM_PUZZLE_ARC, .rows = 30, .cols = 30};
-  make_copying_model(place(s, "arc_model", model), &p, 4, KNOWN);
-  make_copying_model(place(s, "arc_few", few), &p, 2, KNOWN);
-  write_arc_set(place(s, "arc", data));
-  want(RUN("solve", model, "--data", data, "--steps", "1"), 0);
-  says(out_text, "01/23  valid: -  q ");
-  says(out_text, "label: different\n");
-  assert_string_equal(err_text, "");
-  want(RUN("solve", model, "--data", data, "--index", "1", "--steps", "1", "--json"), 0);
-  says(out_text, "\"valid\":null");
-  says(out_text, "\"name\":\"bbbb0002\"");
-  says(err_text, "puzzle id 3 bbbb0002 was not trained");
-  says(err_text, "trm finetune MODEL --task FILE.json");
-  want(RUN("solve", few, "--data", data, "--index", "1"), 3);
-  says(err_text, "the data have 4 puzzle ids, the model only knows 2");
-  want(RUN("solve", model, "--puzzle", "12/30", "--check", "--steps", "1"), 0);
-  says(out_text, "12/30  valid: -");
-  says(err_text, "a puzzle given as text has no id");
-  says(err_text, "nothing was checked");
-  /* The grids of train lie off the corner, and an answer with them. */
-  write_split(data, "train", &p, 4,
-              &(small_split){.question = {"01/23"}, .answer = {"01/23"}, .id = {1}, .shift = 5});
-  want(RUN("solve", model, "--data", data, "--split", "train", "--steps", "1", "--check"), 0);
-  says(out_text, "01/23  valid: -");
-  says(out_text, "label: equal\n");
-}
-
-/* A task is no line of text, and is not answered without its demonstrations. */
-static void tasks_in_json_belong_to_finetune(void **state) {
-  /* A task as ARC writes it, as an editor may leave it, and as nested lists. */
-  scratch *s = *state;
-  static const char *const texts[] = {"{\"train\": []}\n", "\xef\xbb\xbf\n  {\n\"train\": []\n}\n",
-                                      "[[[[1]], [[2]]]]"};
-
-  /* A model that could answer grids. */
-  char model[160], task[160], want_text[200];
-  const trm_puzzle p = {.kind = TRM_PUZZLE_ARC, .rows = 30, .cols = 30};
-  make_copying_model(place(s, "task_model", model), &p, 2, KNOWN);
-  place(s, "task.json", task);
-  snprintf(want_text, sizeof want_text, "trm finetune MODEL --task %s", task);
-
-  /* Wherever a task stands, the message names the command that takes it. */
-  for (size_t i = 0; i < 3; i++) {
-    write_bytes(task, texts[i], strlen(texts[i]));
-    want(RUN("solve", model, task), 3);
-    says(err_text, want_text);
-    assert_ptr_equal(strchr(out_text, '\n'), out_text + strlen(out_text) - 1); /* one error */
-    want(RUN("solve", model, "--puzzle", texts[i]), 3);
-    says(err_text, "--puzzle:");
-    says(err_text, "trm finetune MODEL --task FILE.json");
-  }
-
-  /* A grid in JSON is no task, and is solved. */
-  want(RUN("solve", model, "--puzzle", "[[1, 2], [3, 4]]"), 0);
-  says(out_text, "12/34  valid: -");
-
-  /* A number of steps has the bound of the library. */
-  want(RUN("solve", model, "--puzzle", "12/34", "--steps", "1025"), 2);
-  says(err_text, "--steps: want a whole number from 0 to 1024, got '1025'");
-  /* A folder of tasks is for finetune, too, if the model is for tasks. */
-  char tasks[160], one[200];
-  assert_int_equal(mkdir(place(s, "tasks", tasks), 0777), 0);
-  snprintf(one, sizeof one, "%s/one.json", tasks);
-  write_bytes(one, "{}", 2);
-  want(RUN("solve", model, tasks), 2);
-  says(err_text, "tasks of ARC are answered by: trm finetune");
-}
-
-static void a_users_grids_are_solved(void **state) {
-  scratch *s = *state;
-  char model[160], data[160];
-  trm_puzzle p = {.kind = TRM_PUZZLE_GRID, .rows = 3, .cols = 4, .sized = true};
-  static const char *const symbols[] = {".", "<&>", "12", "a b"};
-  for (int i = 0; i < 4; i++) assert_true(trm__puzzle_add_symbol(&p, symbols[i]));
-  make_copying_model(place(s, "grid_model", model), &p, 1, BLANK);
-  write_grid_set(place(s, "grid", data));
-  want(RUN_INPUT("# comment\n12 a\\x20b / . .\n", "solve", model), 0);
-  says(out_text, "12 a\\x20b / . .  valid: -  q ");
-  want(RUN("solve", model, "--data", data, "--count", "9", "--check"), 4);
-  says(out_text, ". <&> / 12 .  valid: -");
-  says(err_text, "2 answers are not equal to the label");
-}
-
-static void what_does_not_fit_is_refused(void **state) {
-  scratch *s = *state;
-  char model[160], nameless[160], data[160];
-  trm_puzzle p = {.kind = TRM_PUZZLE_MAZE, .rows = 3, .cols = 4};
-  make_copying_model(place(s, "refusing", model), &p, 1, BLANK);
-  write_arc_set(place(s, "arc_again", data));
-  want(RUN("solve", model, "--data", data), 3);
-  says(err_text, "arc_again: the data have seq_len 900 and vocab_size 12, the model 12 and 6");
-  write_maze_set(place(s, "maze_again", data));
-  want(RUN("solve", model, "--data", data, "--index", "7"), 2);
-  says(err_text, "test has examples 0 to 0, got 7");
-  want(RUN("solve", model, "--data", data, "--puzzle", "x"), 2);
-  want(RUN("solve", model, "-", "--data", data), 2);
-  want(RUN("solve", model, "--index", "1"), 2);
-  want(RUN("solve", model, "--show", "all"), 2);
-  /* A model that does not say what its tokens are learns it from the data. */
-  make_copying_model(place(s, "nameless", nameless), &p, 1, BLANK);
-  char config[200];
-  snprintf(config, sizeof config, "%s/config.json", nameless);
-  json_change(config, "puzzle", NULL, config);
-  want(RUN("solve", nameless, "--puzzle", "##SG/####/####"), 2);
-  says(err_text, "does not say what its tokens mean");
-  want(RUN("solve", nameless, "--data", data), 0);
-  says(out_text, "##.S/...#/G###  valid: no");
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(answers_keep_the_order_of_the_puzzles),
@@ -697,16 +447,11 @@ int main(void) {
       cmocka_unit_test(steps_are_told_as_json),
       cmocka_unit_test(every_line_is_read),
       cmocka_unit_test(zero_may_be_the_last_digit),
-      cmocka_unit_test(a_signal_ends_the_wait),
-      cmocka_unit_test(pipes_are_read),
       cmocka_unit_test(what_is_no_text_is_named),
       cmocka_unit_test(a_terminal_shows_an_error_once),
       cmocka_unit_test(hasty_answers_are_told),
-      cmocka_unit_test(mazes_are_solved),
-      cmocka_unit_test(arc_tasks_are_answered_by_their_ids),
-      cmocka_unit_test(tasks_in_json_belong_to_finetune),
-      cmocka_unit_test(a_users_grids_are_solved),
-      cmocka_unit_test(what_does_not_fit_is_refused),
+      cmocka_unit_test(a_signal_ends_the_wait),
+      cmocka_unit_test(pipes_are_read),
   };
   return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }

@@ -7,6 +7,7 @@ bool bench_parse_names(const char *option, const char *text, bench_names *out) {
   const char *all = text;
   out->n = 0;
   for (;; text++) {
+    /* One entry, that has to fit. */
     size_t n = strcspn(text, ",");
     if (n == 0) {
       cli_usage_error("--%s: empty entry in '%s'", option, all);
@@ -21,6 +22,8 @@ bool bench_parse_names(const char *option, const char *text, bench_names *out) {
       cli_usage_error("--%s: more than %d values", option, BENCH_LIST_MAX);
       return false;
     }
+
+    /* The next one begins behind its comma. */
     memcpy(out->v[out->n], text, n);
     out->v[out->n++][n] = 0;
     text += n;

@@ -99,6 +99,8 @@ trm_status bench_machine_compare(const bench_machine *m, bench_table *t, trm_err
   bench_table all = {0};
   trm_status st = TRM_OK;
   for (int i = 0; i < t->n; i++) compare(m, &t->rows[i]);
+
+  /* What the machine can do comes first, where it was measured; then the rows compared with it. */
   for (int d = 0; d <= TRM_DTYPES; d++)
     for (int i = 0; i < m->threads.n && st == TRM_OK; i++)
       if ((d == TRM_DTYPES ? m->copy[i] : m->flops[d][i]) > 0) st = add_peak(m, d, i, &all, err);
@@ -109,6 +111,8 @@ trm_status bench_machine_compare(const bench_machine *m, bench_table *t, trm_err
     else
       st = TRM_E_MEMORY;
   }
+
+  /* The new table takes the place of the old one, or nothing has changed. */
   if (st != TRM_OK) {
     bench_table_free(&all);
     return st;

@@ -63,6 +63,8 @@ trm_status bench_model_load(bench_model *m, const char *name, int seq_len,
   if (at < 0) return TRM_E_CONFIG;
   if (n > MAX_OVERRIDES - 3)
     return cli_fail(err, TRM_E_CONFIG, -1, "more than %d settings", MAX_OVERRIDES - 3);
+
+  /* The preset, what this shape changes of it, and what the user does: the last one counts. */
   snprintf(preset, sizeof preset, "preset=%s", shapes[at].preset);
   all[used++] = preset;
   for (int i = 0; i < 2 && shapes[at].extra[i]; i++) all[used++] = shapes[at].extra[i];
@@ -71,6 +73,8 @@ trm_status bench_model_load(bench_model *m, const char *name, int seq_len,
   CLI_TRY(trm_run_config_load(NULL, all, used, &run, err));
   *m = (bench_model){.model = *trm_run_config_model(run), .trainer = *trm_run_config_trainer(run)};
   trm_run_config_free(run);
+
+  /* What a training run would learn from its data. */
   snprintf(m->name, sizeof m->name, "%s", name);
   m->model.seq_len = seq_len ? seq_len : shapes[at].seq_len;
   m->model.vocab_size = shapes[at].vocab;
@@ -248,6 +252,8 @@ static trm_status infer_row(const bench_case *c, const solving *s, double *secon
   if (!r) return TRM_E_MEMORY;
   bench_row_times(r, seconds, n, 1e3 / c->batch);
   double median = 1e-3 * r->number[BENCH_MS] * c->batch;
+
+  /* Arithmetic and bytes of one step of the whole batch: weights once, latents there and back. */
   r->number[BENCH_GFLOP] = cost.flops_forward / 1e9;
   r->number[BENCH_GFLOPS] = 1e-9 * cost.flops_forward * c->batch / median;
   r->number[BENCH_GBYTES] = 1e-9 *
@@ -324,6 +330,8 @@ static trm_status sum_rows(const bench_case *c, bench_table *t, int first, trm_e
   }
   for (int i = first; i < end; i++)
     t->rows[i].number[BENCH_TIME] = 100 * t->rows[i].number[BENCH_MS] / ms;
+
+  /* The sum stands below them. */
   bench_row *r = bench_case_row(c, t, err);
   if (!r) return TRM_E_MEMORY;
   snprintf(r->text[BENCH_OP], sizeof r->text[0], "all of these");

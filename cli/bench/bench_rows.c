@@ -106,12 +106,11 @@ static void cell_text(const bench_row *r, int column, char *text, size_t n) {
   snprintf(text, n, "%.*f", places < 0 ? 0 : places, v);
 }
 
-/* Columns in which every row is empty are left out. */
-static void print_md(const bench_table *t, FILE *f) {
-  int width[N_COLUMNS] = {0};
+/* How wide each column has to be; 0: every row of it is empty, and it is left out. */
+static void measure_columns(const bench_table *t, int width[N_COLUMNS]) {
   char text[64];
-  if (!t->n) return;
   for (int c = 0; c < N_COLUMNS; c++) {
+    width[c] = 0;
     for (int i = 0; i < t->n; i++) {
       cell_text(&t->rows[i], c, text, sizeof text);
       if ((int)strlen(text) > width[c]) width[c] = (int)strlen(text);
@@ -119,9 +118,18 @@ static void print_md(const bench_table *t, FILE *f) {
     int title = (int)strlen(columns[c].title);
     if (width[c] && width[c] < title) width[c] = title;
   }
+}
+
+static void print_md(const bench_table *t, FILE *f) {
+  static const char dashes[] = "------------------------------------------------------------";
+  int width[N_COLUMNS];
+  char text[64];
+  if (!t->n) return;
+  measure_columns(t, width);
+
+  /* Before the rows are two lines of titles and dashes, with a colon where numbers are. */
   for (int i = -2; i < t->n; i++) {
     for (int c = 0; c < N_COLUMNS; c++) {
-      static const char dashes[] = "------------------------------------------------------------";
       bool left = columns[c].is_text;
       if (!width[c]) continue;
       if (i == -2) snprintf(text, sizeof text, "%s", columns[c].title);
@@ -147,6 +155,8 @@ static void print_csv(const bench_table *t, FILE *f) {
         fprintf(f, "%.9g", r->number[columns[c].index]);
         continue;
       }
+
+      /* A text with a comma or a quote in it stands in quotes, which are doubled. */
       const char *text = r->text[columns[c].index];
       bool quote = strpbrk(text, ",\"") != NULL;
       if (quote) fputc('"', f);

@@ -100,10 +100,14 @@ static int run_vote(int argc, char **argv) {
       {"json", CLI_FLAG, &a.json, NULL, "print one JSON object"},
       CLI_QUIET_ROW,
       {NULL, CLI_FLAG, NULL, NULL, NULL}};
+
+  /* Three options cannot be done without. */
   int code;
   if (!cli_options_parse(&vote_manual, options, &argc, argv, &code)) return code;
   if (argc || !a.data || !a.preds || !a.q)
     return cli_usage_error("want --data, --preds and --q; see trm arc vote --help");
+
+  /* The votes of all files, and what they make of the tasks. */
   trm_error err = {0};
   vote_run *r = calloc(1, sizeof *r);
   trm_status st = r ? vote(&a, r, &err) : cli_fail(&err, TRM_E_MEMORY, -1, "no memory for votes");

@@ -142,6 +142,8 @@ static trm_status run_model(bench_run *b, const char *test, case_fn *run, bench_
                               .threads_at = i,
                               .batch = b->batches.v[j],
                               .runs = b->runs};
+
+        /* What the machine can do is measured with as much work. */
         trm_model_cost cost;
         CLI_TRY(trm_model_cost_of(&m->model, &cost, err));
         b->machine.work = cost.flops_train * c.batch;
@@ -225,6 +227,8 @@ static trm_status grow_point(bench_run *b, const struct sweep *s, int dtype, int
   int n = b->n_overrides,
       value = s->what == THREADS ? b->machine.threads.v[point] : s->values[point];
   bench_model m;
+
+  /* The model, with the key that grows set to this point's value. */
   if (n >= MAX_SETTINGS) return cli_fail(err, TRM_E_CONFIG, -1, "too many settings");
   for (int i = 0; i < n; i++) settings[i] = b->overrides[i];
   if (s->key) {
@@ -233,6 +237,8 @@ static trm_status grow_point(bench_run *b, const struct sweep *s, int dtype, int
   }
   CLI_TRY(
       bench_model_load(&m, b->models.v[0], s->what == CELLS ? value : b->cells, settings, n, err));
+
+  /* Its updates are timed at the one thing that grows, and all else as it is. */
   int at = s->what == THREADS ? point : b->machine.threads.n - 1;
   const bench_case c = {.test = "growth",
                         .model = &m,
@@ -354,6 +360,8 @@ static bool read_lists(const bench_args *a, const struct test *test, bench_run *
     cli_usage_error("--output: want md, csv or json, got '%s'", a->format);
     return false;
   }
+
+  /* What is trained or solved may be on a GPU; threads are the CPU's. */
   b->runs = a->runs;
   b->machine.device = (trm_device){TRM_DEVICE_CPU, 0};
   if (test->run == run_train || test->run == run_infer)
@@ -364,6 +372,8 @@ static bool read_lists(const bench_args *a, const struct test *test, bench_run *
     cli_usage_error("--threads is for the CPU");
     return false;
   }
+
+  /* The lists, each with its default. */
   b->cells = a->cells > 0 ? a->cells : 0;
   return bench_parse_names("model", a->models ? a->models : "sudoku6", &b->models) &&
          bench_parse_ints("batch", a->batches ? a->batches : test->batches, 1 << 20, &b->batches) &&
@@ -408,6 +418,8 @@ int cmd_bench(int argc, char **argv) {
       {"cells", CLI_INT, &a.cells, "N", "cells of a puzzle (0: the model's)"},
       CLI_QUIET_ROW,
       {NULL, CLI_FLAG, NULL, NULL, NULL}};
+
+  /* Settings of the models follow the test's name. */
   int code;
   bench_run b = {0};
   if (!cli_options_parse_settings(&manual, options, trm_run_config_suggest, &argc, argv, &code))
@@ -417,12 +429,16 @@ int cmd_bench(int argc, char **argv) {
     return cli_finish(CLI_OK);
   }
   if (argc < 1) return cli_usage_error("want gemm, ops, train, infer or growth; see --help");
+
+  /* The test decides which options it has, and how many values. */
   const struct test *test = find_test(argv[0]);
   if (!test || !check_options(&a, test) || !read_lists(&a, test, &b)) return CLI_USAGE;
   if (test->run == run_growth && (b.models.n > 1 || b.batches.n > 1))
     return cli_usage_error("growth takes one --model and one --batch");
   if (test->run == run_gemm && argc > 1)
     return cli_usage_error("gemm takes no settings of a model, got '%s'", argv[1]);
+
+  /* What follows the name are settings of the models. */
   b.overrides = (const char *const *)argv + 1;
   b.n_overrides = argc - 1;
   if (!check_settings(b.overrides, b.n_overrides)) return CLI_USAGE;

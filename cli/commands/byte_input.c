@@ -87,6 +87,8 @@ trm_status byte_input_fill(byte_input *in, bool wait, int64_t line, trm_error *e
     struct pollfd input = {.fd = in->fd, .events = POLLIN};
     if (wait && cli_interrupted())
       return cli_fail(err, TRM_E_INTERRUPTED, -1, "interrupted while waiting for %s", in->name);
+
+    /* A signal or nothing to read: what waits asks again, and looks whether it is to end. */
     if (poll(&input, 1, wait ? WAIT : 0) <= 0) continue;
     const ssize_t n = read(in->fd, in->room, READ_ROOM);
     if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;

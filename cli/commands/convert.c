@@ -48,6 +48,8 @@ static bool choose_format(const char *out, bool folder, trm_file_format *format)
     cli_usage_error("OUT: want the name of a file or folder to write, got '%s'", out);
     return false;
   }
+
+  /* An ending that says nothing known is a slip, not the name of a folder. */
   for (size_t i = 0; ending && i < sizeof known / sizeof *known; i++)
     if (!strcasecmp(ending, known[i].ending)) *format = known[i].format;
   if (!ending || *format != TRM_FILE_FOLDER) return true;
@@ -211,16 +213,22 @@ int cmd_convert(int argc, char **argv) {
   trm_error err = {0};
   trm_model *model = NULL;
   if (!cli_options_parse(&manual, options, &argc, argv, &code)) return code;
+
+  /* What contradicts itself is refused before anything is read. */
   if (argc != 2) return cli_usage_error("want MODEL and OUT, got %d arguments; see --help", argc);
   if (!good_choice(a.puzzle_emb))
     return cli_usage_error("--puzzle-emb: want all, drop or used:DATA, got '%s'", a.puzzle_emb);
   if (a.data && a.seq_len) return cli_usage_error("--data says what --seq-len does; give one");
+
+  /* The name of the output says which format it gets. */
   a.in = argv[0];
   a.out = argv[1];
   trm__kind kind;
   if (trm__path_look(a.out, &kind, &err) != TRM_OK) return cli_report_error(&err);
   if (!choose_format(a.out, kind == TRM__DIR, &a.format)) return CLI_USAGE;
   cli_name_output(a.out);
+
+  /* Model and data are read, and the output is written. */
   const trm_status st = convert(&a, &model, &err);
   trm_model_free(model);
   return cli_finish_files(st == TRM_OK ? CLI_OK : cli_report_error(&err));

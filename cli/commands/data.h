@@ -21,9 +21,19 @@ typedef struct data_inputs {
   const char *train, *test;
 } data_inputs;
 bool data_split_inputs(const char *text, data_inputs *in);
-/* Says so when fewer training puzzles than the wanted subsample were there. */
-void data_warn_subsample(int64_t wanted, const trm_build_report *r);
-/* Prints what was written to `folder` and warns of duplicates and overlaps; an exit code. */
-int data_report_build(const char *folder, const trm_build_report *r);
+
+/* A builder or generator at work. Its configuration has cli_progress_tick with &bar as progress,
+ * its call fills report and err. */
+typedef struct data_work {
+  cli_progress bar;
+  trm_build_report report;
+  trm_error err;
+} data_work;
+/* Begins to show how many `units` are done. A stop, or a file that is cut, ends the work from here
+ * on where it looks at its progress: then what is half built is removed. */
+void data_work_begin(data_work *w, const char *doing, const char *units);
+/* Prints what was written to `folder` and warns of duplicates and overlaps, and of fewer training
+ * puzzles than the wanted subsample (0: none was wanted), or reports the error; an exit code. */
+int data_work_end(data_work *w, trm_status st, const char *folder, int64_t subsample);
 
 #endif

@@ -48,12 +48,15 @@ typedef struct subset_list {
 static bool split_subsets(const cli_words *words, subset_list *l) {
   size_t used = 0;
   for (int i = 0; i < words->n; i++) {
+    /* A copy of the word, which its names point into. */
     const size_t size = strlen(words->word[i]) + 1;
     if (size > sizeof l->text - used) {
       cli_usage_error("--subsets: the names are too long");
       return false;
     }
     char *next = memcpy(l->text + used, words->word[i], size);
+
+    /* Its names, cut at the commas. */
     for (used += size; next;) {
       char *comma = strchr(next, ',');
       if (comma) *comma++ = 0;
@@ -93,6 +96,8 @@ static int report_build(const trm_arc_build_config *c, const trm_arc_build_repor
   print_split("train", r->train_tasks, r->train_puzzles, r->train_examples);
   if (r->test_tasks) print_split("test", r->test_tasks, r->test_puzzles, r->test_examples);
   printf("  %s puzzle ids, seed %llu\n", count, (unsigned long long)c->seed);
+
+  /* What is not in the data set, or is there by a special rule. */
   cli_format_count(r->too_large, count, sizeof count);
   if (r->too_large)
     printf("  tasks left out, larger than %d x %d: %s\n", c->canvas, c->canvas, count);
@@ -103,6 +108,8 @@ static int report_build(const trm_arc_build_config *c, const trm_arc_build_repor
   cli_format_count(r->short_of_copies, count, sizeof count);
   if (r->short_of_copies)
     printf("  tasks with fewer than %d different copies: %s\n", c->num_aug, count);
+
+  /* What makes a score on the test set mean less. */
   cli_format_count(r->test_tasks_trained, count, sizeof count);
   if (r->test_tasks_trained)
     cli_warn(
@@ -144,25 +151,32 @@ int cmd_data_build_arc(int argc, char **argv) {
   int code;
   if (!cli_options_parse(&manual, options, &argc, argv, &code)) return code;
   if (argc) return cli_usage_error("unexpected argument '%s'", argv[0]);
+
+  /* Three options cannot be done without. */
   const char *missing = !config.input_prefix ? "input-file-prefix"
                         : !subsets.n         ? "subsets"
                         : !config.output_dir ? "output-dir"
                                              : NULL;
   if (missing) return cli_usage_error("--%s is needed; see trm data build arc --help", missing);
+
+  /* Names may be words of their own or separated by commas. */
   subset_list list = {.n = 0};
   if (!split_subsets(&subsets, &list)) return CLI_USAGE;
   config.subsets = list.name;
   config.n_subsets = list.n;
+
+  /* Read, copied and written; what of it is half built goes when it is stopped. */
   cli_progress bar;
   cli_progress_begin(&bar, "writing", 0, 0, "examples", 1);
   config.progress = cli_progress_tick;
   config.progress_arg = &bar;
   trm_arc_build_report report;
   trm_error err;
-  cli_faults_defer(); /* a stop removes what is half built; progress looks */
+  cli_faults_defer();
   const trm_status st = trm_build_arc(&config, &report, &err);
   cli_progress_end(&bar);
-  if (st == TRM_E_ARGUMENT) return cli_usage_error("%s", err.msg);
+
+  /* What came of it. */
   if (st == TRM_OK) return report_build(&config, &report);
   code = cli_report_error(&err);
   if (report.invalid.tasks && !config.skip_invalid)

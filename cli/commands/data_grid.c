@@ -45,23 +45,10 @@ static bool read_canvas(const char *text, trm_grid_build_config *c) {
   return true;
 }
 
-static int build(trm_grid_build_config *config) {
-  cli_progress bar;
-  cli_progress_begin(&bar, "building", 0, 0, "puzzles", 1);
-  config->progress = cli_progress_tick;
-  config->progress_arg = &bar;
-  trm_build_report report;
-  trm_error err;
-  cli_faults_defer(); /* a stop removes what is half built; progress looks */
-  trm_status st = trm_build_grid(config, &report, &err);
-  cli_progress_end(&bar);
-  if (st == TRM_E_ARGUMENT) return cli_usage_error("%s", err.msg);
-  return st == TRM_OK ? data_report_build(config->output_dir, &report) : cli_report_error(&err);
-}
-
 int cmd_data_build_grid(int argc, char **argv) {
   const char *input = NULL, *canvas = NULL;
-  trm_grid_build_config config = {0};
+  data_work work;
+  trm_grid_build_config config = {.progress = cli_progress_tick, .progress_arg = &work.bar};
   const cli_option options[] = {
       {"input", CLI_STRING, &input, "FILES", "training file, optionally a comma and the test file"},
       {"output-dir", CLI_OUTPUT, &config.output_dir, "DIR", "the data set folder to write"},
@@ -89,15 +76,23 @@ int cmd_data_build_grid(int argc, char **argv) {
   if (!input || !config.output_dir)
     return cli_usage_error("--%s is needed; see trm data build grid --help",
                            input ? "output-dir" : "input");
+
+  /* Sizes come in pairs. */
   if (!config.rows != !config.cols)
     return cli_usage_error("--%s needs --%s", config.rows ? "rows" : "cols",
                            config.rows ? "cols" : "rows");
   if (canvas && !read_canvas(canvas, &config))
     return cli_usage_error("--canvas: want rows x columns, e.g. 10x12, sides of 1 to %d, got '%s'",
                            TRM_PUZZLE_MAX_SIDE, canvas);
+
+  /* The test file may stand behind the training file. */
   data_inputs files;
   if (!data_split_inputs(input, &files)) return CLI_USAGE;
   config.train = files.train;
   config.test = files.test;
-  return build(&config);
+
+  /* Read, checked by the rules if there are any, and written. */
+  data_work_begin(&work, "building", "puzzles");
+  const trm_status st = trm_build_grid(&config, &work.report, &work.err);
+  return data_work_end(&work, st, config.output_dir, 0);
 }

@@ -45,6 +45,8 @@ static void put_split(trm__json_out *o, const char *key, const trm_survey_split 
   trm__json_put_int(o, "least_puzzle_examples", s->least_examples);
   trm__json_put_real(o, "mean_puzzle_examples", i->mean_puzzle_examples);
   trm__json_put_int(o, "most_puzzle_examples", s->most_examples);
+
+  /* What was found when the questions were compared. */
   trm__json_put_int(o, "compared", s->compared);
   trm__json_put_int(o, "repeated", s->repeated);
   trm__json_put_int(o, "sizes", s->sizes);
@@ -71,6 +73,8 @@ static void put_survey(trm__json_out *o, const char *dir, const trm_survey *s) {
   for (int token = first; token < first + trm_puzzle_n_symbols(p); token++)
     trm__json_put_text(o, NULL, trm_puzzle_symbol(p, token));
   trm__json_close(o);
+
+  /* Each split, then what both have in common. */
   if (s->has_train) put_split(o, "train", &s->train, s->symmetric);
   if (s->has_test) put_split(o, "test", &s->test, s->symmetric);
   if (!s->has_train || !s->has_test) return;
@@ -117,6 +121,8 @@ static void print_split(const char *name, const trm_survey_split *s, bool symmet
   print_count("groups", info->groups);
   print_count("copies", s->copies);
   print_count("puzzle ids", s->ids);
+
+  /* A puzzle may have several examples, as in ARC. */
   cli_format_count(s->least_examples, least, sizeof least);
   cli_format_count(s->most_examples, most, sizeof most);
   printf("  %-*s %s to %s, mean %.4g\n", LABEL, "examples per puzzle", least, most,
@@ -144,12 +150,16 @@ static void print_survey(const char *dir, const trm_survey *s) {
   puzzle_describe(&info->puzzle, text, sizeof text);
   printf("%s\n  %-*s %s\n", cli_clean(name, sizeof name, dir), LABEL, "puzzle",
          cli_clean(puzzle, sizeof puzzle, text));
+
+  /* What both splits have in common, and then each. */
   print_count("tokens (vocab_size)", info->vocab_size);
   print_vocabulary(&info->puzzle);
   print_count("cells (seq_len)", info->seq_len);
   print_count("puzzle ids", info->num_puzzle_identifiers);
   if (s->has_train) print_split("train", &s->train, s->symmetric);
   if (s->has_test) print_split("test", &s->test, s->symmetric);
+
+  /* What a score on the test set owes to the training set. */
   if (!s->has_train || !s->has_test) return;
   printf("test questions that are training questions\n");
   print_share("literally", s->overlap, s->test.compared);
@@ -183,10 +193,14 @@ int cmd_data_info(int argc, char **argv) {
   trm_error err;
   if (!cli_options_parse(&manual, options, &argc, argv, &code)) return code;
   if (argc != 1) return cli_usage_error("want one data set folder; see trm data info --help");
+
+  /* All examples are read and compared. */
   cli_progress_begin(&bar, "looking at", 0, 0, "examples", 1);
   trm_status st = trm_dataset_survey(argv[0], &config, &survey, &err);
   cli_progress_end(&bar);
   if (st != TRM_OK) return cli_report_error(&err);
+
+  /* What was found, for a program or for a reader. */
   if (config.max_groups)
     cli_note("of each split at most %lld groups were compared: more may be repeated or shared",
              (long long)config.max_groups);

@@ -24,7 +24,8 @@ static const cli_manual build_manual = {
 
 int cmd_data_build_maze(int argc, char **argv) {
   const char *input = NULL;
-  trm_maze_build_config config = {0};
+  data_work work;
+  trm_maze_build_config config = {.progress = cli_progress_tick, .progress_arg = &work.bar};
   const cli_option options[] = {
       {"input", CLI_STRING, &input, "FILES", "training CSV, optionally a comma and the test CSV"},
       {"output-dir", CLI_OUTPUT, &config.output_dir, "DIR", "the data set folder to write"},
@@ -39,6 +40,8 @@ int cmd_data_build_maze(int argc, char **argv) {
       {"seed", CLI_UINT64, &config.seed, "S", "of the subsample (default 0)"},
       CLI_QUIET_ROW,
       {NULL, CLI_FLAG, NULL, NULL, NULL}};
+
+  /* Sizes come in pairs; without them a maze is square. */
   int code;
   if (!cli_options_parse(&build_manual, options, &argc, argv, &code)) return code;
   if (argc) return cli_usage_error("unexpected argument '%s'", argv[0]);
@@ -47,22 +50,17 @@ int cmd_data_build_maze(int argc, char **argv) {
                            input ? "output-dir" : "input");
   if (!config.rows != !config.cols)
     return cli_usage_error("--%s is needed, too", config.rows ? "cols" : "rows");
+
+  /* The test file may stand behind the training file. */
   data_inputs files;
   if (!data_split_inputs(input, &files)) return CLI_USAGE;
   config.train_csv = files.train;
   config.test_csv = files.test;
-  cli_progress bar;
-  cli_progress_begin(&bar, "building", 0, 0, "mazes", 1);
-  config.progress = cli_progress_tick;
-  config.progress_arg = &bar;
-  trm_build_report report;
-  trm_error err;
-  cli_faults_defer(); /* a stop removes what is half built; progress looks */
-  trm_status st = trm_build_maze(&config, &report, &err);
-  cli_progress_end(&bar);
-  if (st == TRM_E_ARGUMENT) return cli_usage_error("%s", err.msg);
-  if (st == TRM_OK) data_warn_subsample(config.subsample_size, &report);
-  return st == TRM_OK ? data_report_build(config.output_dir, &report) : cli_report_error(&err);
+
+  /* Read, checked to be on a shortest path, and written. */
+  data_work_begin(&work, "building", "mazes");
+  const trm_status st = trm_build_maze(&config, &work.report, &work.err);
+  return data_work_end(&work, st, config.output_dir, config.subsample_size);
 }
 
 static const cli_manual gen_manual = {
@@ -87,6 +85,8 @@ static bool parse_size(const char *text, int *rows, int *cols) {
   char first[16];
   const char *x = strchr(text, 'x');
   size_t n = x ? (size_t)(x - text) : strlen(text);
+
+  /* One number is that of both sides. */
   int64_t r, c;
   if (n >= sizeof first) return false;
   memcpy(first, text, n);
@@ -100,8 +100,13 @@ static bool parse_size(const char *text, int *rows, int *cols) {
 
 int cmd_data_gen_maze(int argc, char **argv) {
   const char *size = NULL;
-  trm_maze_gen_config config = {
-      .n_train = 1000, .n_test = 1000, .min_walls = 0.3, .max_walls = 0.5};
+  data_work work;
+  trm_maze_gen_config config = {.n_train = 1000,
+                                .n_test = 1000,
+                                .min_walls = 0.3,
+                                .max_walls = 0.5,
+                                .progress = cli_progress_tick,
+                                .progress_arg = &work.bar};
   const cli_option options[] = {
       {"size", CLI_STRING, &size, "N|RxC", "a square of N x N cells, or R rows of C cells"},
       {"min-path", CLI_INT, &config.min_path, "K",
@@ -116,6 +121,8 @@ int cmd_data_gen_maze(int argc, char **argv) {
       {"output-dir", CLI_OUTPUT, &config.output_dir, "DIR", "the data set folder to write"},
       CLI_QUIET_ROW,
       {NULL, CLI_FLAG, NULL, NULL, NULL}};
+
+  /* Only the size and the place have no default. */
   int code;
   if (!cli_options_parse(&gen_manual, options, &argc, argv, &code)) return code;
   if (argc) return cli_usage_error("unexpected argument '%s'", argv[0]);
@@ -125,14 +132,9 @@ int cmd_data_gen_maze(int argc, char **argv) {
   if (!parse_size(size, &config.rows, &config.cols))
     return cli_usage_error("--size: want N or RxC with sides of 1 to %d, got '%s'",
                            TRM_PUZZLE_MAX_SIDE, size);
-  cli_progress bar;
-  cli_progress_begin(&bar, "generating", 0, 0, "mazes", 1);
-  config.progress = cli_progress_tick;
-  config.progress_arg = &bar;
-  trm_build_report report;
-  trm_error err;
-  trm_status st = trm_gen_maze(&config, &report, &err);
-  cli_progress_end(&bar);
-  if (st == TRM_E_ARGUMENT) return cli_usage_error("%s", err.msg);
-  return st == TRM_OK ? data_report_build(config.output_dir, &report) : cli_report_error(&err);
+
+  /* Drawn, the same by any number of threads, and written. */
+  data_work_begin(&work, "generating", "mazes");
+  const trm_status st = trm_gen_maze(&config, &work.report, &work.err);
+  return data_work_end(&work, st, config.output_dir, 0);
 }

@@ -1,4 +1,5 @@
-/* What the builders have in common: naming their input files, and reporting what they wrote. */
+/* What the builders have in common: naming their input files, showing that they work, and reporting
+ * what they wrote. */
 #include <string.h>
 
 #include "cli/commands/data.h"
@@ -37,14 +38,15 @@ static void warn_count(int64_t n, const char *one, const char *many) {
   if (n) cli_warn("%s", text);
 }
 
-void data_warn_subsample(int64_t wanted, const trm_build_report *r) {
+static void warn_subsample(int64_t wanted, const trm_build_report *r) {
   char text[64];
   cli_format_number(r->train_puzzles, "training puzzle", "training puzzles", text, sizeof text);
   if (wanted > r->train_puzzles)
     cli_warn("--subsample-size %lld: there is no more than %s", (long long)wanted, text);
 }
 
-int data_report_build(const char *folder, const trm_build_report *r) {
+/* What the folder has now. */
+static void print_written(const char *folder, const trm_build_report *r) {
   char dir[CLI_CLEAN];
   size_t n = strlen(folder);
   while (n > 1 && folder[n - 1] == '/') n--;
@@ -54,6 +56,10 @@ int data_report_build(const char *folder, const trm_build_report *r) {
   if (r->test_puzzles) print_split(dir, "test", r->test_puzzles, r->test_examples);
   if (r->test_puzzles && !r->symmetric_overlap)
     printf("  no test puzzle is a symmetric image of a training puzzle\n");
+}
+
+/* What was left out, and what would flatter a score. */
+static void warn_of_puzzles(const trm_build_report *r) {
   warn_count(r->skipped, "puzzle without exactly one solution was left out",
              "puzzles without exactly one solution were left out");
   warn_count(r->unreadable, "puzzle that cannot be read, or whose solution is wrong, was left out",
@@ -68,5 +74,18 @@ int data_report_build(const char *folder, const trm_build_report *r) {
   warn_count(r->symmetric_overlap - r->overlap,
              "more test puzzle is a symmetric image of a training puzzle",
              "more test puzzles are symmetric images of training puzzles");
+}
+
+void data_work_begin(data_work *w, const char *doing, const char *units) {
+  cli_faults_defer();
+  cli_progress_begin(&w->bar, doing, 0, 0, units, 1);
+}
+
+int data_work_end(data_work *w, trm_status st, const char *folder, int64_t subsample) {
+  cli_progress_end(&w->bar);
+  if (st != TRM_OK) return cli_report_error(&w->err);
+  warn_subsample(subsample, &w->report);
+  print_written(folder, &w->report);
+  warn_of_puzzles(&w->report);
   return cli_finish_files(CLI_OK);
 }

@@ -116,6 +116,8 @@ static trm_status write_svg(showing *s, int64_t end, trm_error *err) {
     st = cli_fail(err, TRM_E_MEMORY, -1, "no memory for %d pictures; show fewer", n);
     goto done;
   }
+
+  /* An example is read over the one before: each picture has tokens of its own. */
   for (int i = 0; i < n; i++) {
     int32_t *question = tokens + 2 * len * (size_t)i, *label = question + len;
     read_example(s, s->args->first + i);
@@ -138,6 +140,8 @@ static trm_status show_examples(showing *s, trm_error *err) {
   const show_args *a = s->args;
   bool known = s->info->puzzle.kind != TRM_PUZZLE_NONE;
   int64_t left = s->info->examples - a->first, end = a->first + (a->count < left ? a->count : left);
+
+  /* Pictures in a file: only of puzzles that are known, and not too many. */
   if (a->svg && !known)
     return cli_fail(err, TRM_E_CONFIG, -1,
                     "%s: what its tokens mean is unknown, no picture can be drawn; \"puzzle\" in "
@@ -147,12 +151,16 @@ static trm_status show_examples(showing *s, trm_error *err) {
     return cli_fail(err, TRM_E_ARGUMENT, -1, "--svg: at most %d examples in a file, got %" PRId64,
                     MAX_PICTURES, end - a->first);
   if (a->svg) return end > a->first ? write_svg(s, end, err) : TRM_OK;
+
+  /* To stdout one after the other, as pictures where somebody looks. */
   bool text = a->text || (!a->grid && !cli_is_terminal(stdout));
   for (int64_t i = a->first; i < end; i++) {
     if (cli_interrupted())
       return cli_fail(err, TRM_E_INTERRUPTED, -1, "interrupted after %" PRId64 " example%s",
                       i - a->first, TRM__S(i - a->first));
     read_example(s, i);
+
+    /* Without a known meaning tokens are numbers. */
     if (!known)
       show_numbers(s);
     else if (text)
@@ -204,6 +212,8 @@ int cmd_data_show(int argc, char **argv) {
   if (!cli_options_parse(&manual, options, &argc, argv, &code)) return code;
   if (argc != 1) return cli_usage_error("want one data set folder; see trm data show --help");
   if (a.text && a.grid) return cli_usage_error("--text and --grid exclude each other");
+
+  /* Whether there is such an example is known when the data are open. */
   a.dir = argv[0];
   if (trm_dataset_open(a.dir, a.split, &d, &err) != TRM_OK) return cli_report_error(&err);
   code = run_show(&a, d);

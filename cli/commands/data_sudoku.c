@@ -9,7 +9,8 @@ static const cli_manual build_manual = {
         "nine lines, .sdk, .ss, .sdm, candidates, OpenSudoku's XML, HoDoKu's library, game ids of\n"
         "Solo, addresses of puzz.link, JSON (docs/BUILD_DATA.md). A cell is a digit, A, B ...\n"
         "above 9, or a blank: one of . 0 _ * - x ?; sizes above 9 may be written from 0 on, as\n"
-        "0 to F, with another blank. The size is that of the first puzzle. A solution beside a puzzle is\n"
+        "0 to F, with another blank. The size is that of the first puzzle. A solution beside a "
+        "puzzle is\n"
         "checked; a puzzle without one is solved, and must have a single solution. An error names\n"
         "the file, line and column, and nothing is written.\n",
     .notes =
@@ -24,7 +25,8 @@ static const cli_manual build_manual = {
 
 int cmd_data_build_sudoku(int argc, char **argv) {
   const char *input = NULL;
-  trm_sudoku_build_config config = {0};
+  data_work work;
+  trm_sudoku_build_config config = {.progress = cli_progress_tick, .progress_arg = &work.bar};
   const cli_option options[] = {
       {"input", CLI_STRING, &input, "FILES", "training file, optionally a comma and the test file"},
       {"output-dir", CLI_OUTPUT, &config.output_dir, "DIR", "the data set folder to write"},
@@ -47,21 +49,17 @@ int cmd_data_build_sudoku(int argc, char **argv) {
   if (!input || !config.output_dir)
     return cli_usage_error("--%s is needed; see trm data build sudoku --help",
                            input ? "output-dir" : "input");
+
+  /* The test file may stand behind the training file. */
   data_inputs files;
   if (!data_split_inputs(input, &files)) return CLI_USAGE;
   config.train_csv = files.train;
   config.test_csv = files.test;
-  cli_progress bar;
-  cli_progress_begin(&bar, "building", 0, 0, "puzzles", 1);
-  config.progress = cli_progress_tick;
-  config.progress_arg = &bar;
-  trm_build_report report;
-  trm_error err;
-  cli_faults_defer(); /* a stop removes what is half built; progress looks */
-  trm_status st = trm_build_sudoku(&config, &report, &err);
-  cli_progress_end(&bar);
-  if (st == TRM_OK) data_warn_subsample(config.subsample_size, &report);
-  return st == TRM_OK ? data_report_build(config.output_dir, &report) : cli_report_error(&err);
+
+  /* Read, solved where a solution is missing, and written. */
+  data_work_begin(&work, "building", "puzzles");
+  const trm_status st = trm_build_sudoku(&config, &work.report, &work.err);
+  return data_work_end(&work, st, config.output_dir, config.subsample_size);
 }
 
 static const cli_manual gen_manual = {
@@ -84,7 +82,9 @@ static const cli_manual gen_manual = {
         "data/sudoku4\n"};
 
 int cmd_data_gen_sudoku(int argc, char **argv) {
-  trm_sudoku_gen_config config = {.n_train = 1000, .n_test = 1000};
+  data_work work;
+  trm_sudoku_gen_config config = {
+      .n_train = 1000, .n_test = 1000, .progress = cli_progress_tick, .progress_arg = &work.bar};
   const cli_option options[] = {
       {"hard", CLI_FLAG, &config.hard, NULL,
        "9x9 as hard as Sudoku-Extreme; no other limit can be given"},
@@ -104,6 +104,8 @@ int cmd_data_gen_sudoku(int argc, char **argv) {
       CLI_QUIET_ROW,
       {"output-dir", CLI_OUTPUT, &config.output_dir, "DIR", "the data set folder to write"},
       {NULL, CLI_FLAG, NULL, NULL, NULL}};
+
+  /* Hard ones are 9x9; else the size has no default. */
   int code;
   if (!cli_options_parse(&gen_manual, options, &argc, argv, &code)) return code;
   if (argc) return cli_usage_error("unexpected argument '%s'", argv[0]);
@@ -111,14 +113,9 @@ int cmd_data_gen_sudoku(int argc, char **argv) {
   if (!config.size || !config.output_dir)
     return cli_usage_error("--%s is needed; see trm data gen sudoku --help",
                            config.size ? "output-dir" : "size");
-  cli_progress bar;
-  cli_progress_begin(&bar, "generating", 0, 0, "puzzles", 1);
-  config.progress = cli_progress_tick;
-  config.progress_arg = &bar;
-  trm_build_report report;
-  trm_error err;
-  trm_status st = trm_gen_sudoku(&config, &report, &err);
-  cli_progress_end(&bar);
-  if (st == TRM_E_ARGUMENT) return cli_usage_error("%s", err.msg);
-  return st == TRM_OK ? data_report_build(config.output_dir, &report) : cli_report_error(&err);
+
+  /* Drawn, the same by any number of threads, and written. */
+  data_work_begin(&work, "generating", "puzzles");
+  const trm_status st = trm_gen_sudoku(&config, &work.report, &work.err);
+  return data_work_end(&work, st, config.output_dir, 0);
 }

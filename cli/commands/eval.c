@@ -116,6 +116,8 @@ static trm_status evaluate(eval_run *e, trm_error *err) {
   const eval_args *a = e->args;
   CLI_TRY(open_all(e, err));
   cli_progress_begin(&e->bar, "evaluating", 0, 0, "examples", 1);
+
+  /* The state is bound to the files of answers and q that are written beside it. */
   const trm_eval_config config = {.limit = a->limit,
                                   .steps = a->steps,
                                   .halt = a->halt_rule,
@@ -148,6 +150,8 @@ static trm_status print_all(const eval_run *e, trm_error *err) {
                           .examples_of_split = trm_dataset_get_info(e->data)->examples,
                           .report = &e->report,
                           .arc = e->votes ? &e->arc : NULL};
+
+  /* What makes the figures say little. */
   if (e->report.untrained)
     cli_warn(
         "%lld of the examples are of tasks that the model was not trained on: their puzzle "
@@ -202,6 +206,8 @@ static int run(const eval_args *a) {
   e->args = a;
   cli_note_device(a->device);
   int code = run_and_tell(e);
+
+  /* Parts of files are kept as long as there is a state that goes on with them. */
   bool keep = a->state && trm__path_exists(a->state);
   trm__npy_rows_close(&e->preds, keep);
   trm__npy_rows_close(&e->q, keep);
@@ -232,6 +238,8 @@ int cmd_eval(int argc, char **argv) {
        "ARC: write two attempts a test input"},
       CLI_QUIET_ROW,
       {NULL, CLI_FLAG, NULL, NULL, NULL}};
+
+  /* What the words mean is checked before anything is read. */
   int code;
   if (!cli_options_parse(&manual, options, &argc, argv, &code)) return code;
   if (!model_data_arguments("eval", argc, argv)) return CLI_USAGE;

@@ -17,6 +17,8 @@ void arc_print(const arc_summary *s) {
   double tasks = (double)c->scored;
   printf("ARC        %lld tasks, %lld test inputs, %lld predictions, %lld distinct grids\n",
          (long long)c->tasks, (long long)c->inputs, (long long)c->votes, (long long)c->grids);
+
+  /* The share of tasks solved, with its interval. */
   if (!c->scored)
     printf(
         "  pass@K cannot be measured: the test outputs are hidden (each is the [[0]] that stands "
@@ -26,6 +28,8 @@ void arc_print(const arc_summary *s) {
     printf("  pass@%-4d %6.2f %%  (%.2f to %.2f)\n", trm_arc_pass_k()[i], 100 * s->pass[i],
            100 * range.low, 100 * range.high);
   }
+
+  /* What did not count, where there is any. */
   char text[120];
   cli_format_number(c->hidden, "test input has a hidden output and is not scored",
                     "test inputs have hidden outputs and are not scored", text, sizeof text);
@@ -98,6 +102,8 @@ void eval_print(const eval_outcome *o) {
          cli_clean(name, sizeof name, o->data), cli_clean(split, sizeof split, o->split),
          (long long)r->examples, o->halts ? "at most " : "", r->n_steps);
   if (o->halts) printf("steps      %.2f on average (--halt %s)\n", r->mean_steps, o->halt);
+
+  /* Shares with their intervals: of whole answers, then of cells. */
   print_share("exact", r->exact_accuracy, r->exact_interval);
   printf("  %lld of %lld equal their label\n", (long long)r->exact, (long long)r->examples);
   if (r->rules) {
@@ -107,9 +113,13 @@ void eval_print(const eval_outcome *o) {
   print_share("cells", cell_share(r), r->cell_interval);
   printf("  %lld of %lld\n", (long long)r->cells_right, (long long)r->cells);
   printf("accuracy   %6.2f %%  mean of the examples' shares of right cells\n", 100 * r->accuracy);
+
+  /* How well the model knows when it is right. */
   print_share("q", r->q_halt_accuracy, r->q_halt_interval);
   printf("  right about being right\n");
   printf("lm loss    %.6g\nq loss     %.6g\n", r->lm_loss, r->q_halt_loss);
+
+  /* Of ARC the votes count, of the answers that were computed. */
   if (o->arc) arc_print(o->arc);
   if (o->arc && r->examples < o->examples_of_split)
     printf("  only %lld of %lld answers voted (--limit)\n", (long long)r->examples,
@@ -159,6 +169,8 @@ static void put_outcome(trm__json_out *o, const eval_outcome *out) {
   trm__json_put_text(o, "forward_dtype", out->dtype);
   trm__json_put_text(o, "data", out->data);
   trm__json_put_text(o, "split", out->split);
+
+  /* What was counted, and the shares that follow. */
   trm__json_put_int(o, "examples", r->examples);
   trm__json_put_int(o, "exact", r->exact);
   trm__json_put_int(o, "cells", r->cells);
@@ -172,6 +184,8 @@ static void put_outcome(trm__json_out *o, const eval_outcome *out) {
   put_interval(o, "q_halt_interval", r->q_halt_interval);
   trm__json_put_real(o, "lm_loss", r->lm_loss);
   trm__json_put_real(o, "q_halt_loss", r->q_halt_loss);
+
+  /* How it was evaluated; step by step; and what only some data have. */
   trm__json_put_text(o, "halt", out->halt);
   trm__json_put_real(o, "mean_steps", r->mean_steps);
   trm__json_put_int(o, "untrained", r->untrained);

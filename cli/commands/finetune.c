@@ -105,6 +105,8 @@ static bool show_update(void *arg, int64_t update, int64_t total, const trm_metr
     else if (update > 1)
       cli_note("going on after update %lld of %lld", (long long)update - 1, (long long)total);
   }
+
+  /* The loss is smoothed over some ten updates. */
   r->done = update;
   measure(r, update);
   const double loss = m->loss / r->batch;
@@ -153,9 +155,13 @@ static trm_status train(const finetune_args *a, finetune_run *r, trm_error *err)
   config.progress = show_update;
   config.enough = is_enough;
   config.progress_arg = r;
+
+  /* What is shown: a loss per row, smoothed from the first update on. */
   r->loss = -1;
   r->batch = (double)(examples < config.batch_size ? examples : config.batch_size);
   set_clock(a, r);
+
+  /* The bar shows what limits the training: seconds or updates. */
   if (r->clock.budget > 0)
     cli_progress_begin(&r->bar, "training", (int64_t)r->clock.used, (int64_t)r->clock.budget, "s",
                        1);
@@ -165,8 +171,12 @@ static trm_status train(const finetune_args *a, finetune_run *r, trm_error *err)
   trm_status st = trm_finetune(r->model, r->data->train, &config, &r->tuned, err);
   cli_patience_end(&r->patience);
   cli_progress_end(&r->bar);
+
+  /* Only the tuned model is needed from here on. */
   trm_model_free(r->model); /* a published one is large */
   r->model = NULL;
+
+  /* What was learned is kept, also of a training that was stopped. */
   if (st == TRM_OK) r->clock.trained = r->done;
   tune_clock_keep(&r->clock, true);
   if (st == TRM_E_INTERRUPTED) st = use_what_was_learned(a, r, err);
@@ -204,10 +214,14 @@ static trm_status vote(const finetune_args *a, finetune_run *r, trm_error *err) 
                                   .state_seconds = a->tune.state_seconds,
                                   .progress = show_answers,
                                   .progress_arg = r};
+
+  /* The tuned model answers all copies, or as many as there is time for. */
   cli_progress_begin(&r->bar, "answering", 0, 0, "copies", 1);
   const trm_status st = trm_evaluate(r->tuned, r->data->test, &config, report, err);
   cli_progress_end(&r->bar);
   free(report);
+
+  /* When it was the time that ended it, the votes so far are what there is. */
   tune_clock_keep(&r->clock, true);
   if (st != TRM_E_INTERRUPTED || cli_interrupted() || !tune_clock_over(&r->clock)) return st;
   return say_time_is_over(r, err);
@@ -251,6 +265,7 @@ static left_out count_left_out(const finetune_run *r) {
   left_out l = {.all = trm_arc_tasks_count(r->all), .invalid = r->invalid.tasks};
   int64_t next = 0; /* of the tasks that are answered */
   for (int64_t i = 0; i < l.all; i++) {
+    /* The tasks that are answered stand in the same order as all of them. */
     const char *id = trm_arc_tasks_id(r->all, i);
     if (next < trm_arc_tasks_count(r->tasks) && !strcmp(id, trm_arc_tasks_id(r->tasks, next))) {
       next++;
@@ -270,6 +285,8 @@ static trm_status choose_tasks(const finetune_args *a, finetune_run *r, trm_erro
   CLI_TRY(trm_arc_tasks_possible(r->all, r->canvas, &r->tasks, err));
   const left_out l = count_left_out(r);
   const bool none = trm_arc_tasks_count(r->tasks) == 0;
+
+  /* Without a task to answer, the first reason that applies is the error. */
   if (none && l.too_large)
     return cli_fail(err, TRM_E_SHAPE, -1,
                     "%s: task %s has a grid larger than the model's canvas of %d x %d cells%s",
@@ -283,6 +300,8 @@ static trm_status choose_tasks(const finetune_args *a, finetune_run *r, trm_erro
     if (err) *err = r->invalid.why;
     return r->invalid.why.code;
   }
+
+  /* Else the tasks that are left out are warned of, by their reasons. */
   if (l.too_large)
     cli_warn(
         "tasks with a grid larger than the model's canvas of %d x %d cells, not answered: "
@@ -305,6 +324,8 @@ static trm_status load_model(const finetune_args *a, finetune_run *r, trm_error 
   char path[CLI_PATH_MAX];
   CLI_TRY(cli_load_model(a->model, &published, path, &r->model, err));
   const trm_model_config *c = trm_model_get_config(r->model);
+
+  /* A published checkpoint knows its cells only: they must be a square of ARC's colours. */
   int side = 1;
   while (side * side < c->seq_len) side++;
   bool square = side * side == c->seq_len && side <= 30 && c->vocab_size == published.vocab_size;
@@ -312,6 +333,8 @@ static trm_status load_model(const finetune_args *a, finetune_run *r, trm_error 
     return cli_fail(err, TRM_E_FORMAT, -1,
                     "%s: its puzzles are no ARC grids: want a model that was trained on ARC tasks",
                     path);
+
+  /* What was only inferred is said. */
   r->canvas = side;
   bool is_published;
   CLI_TRY(trm_published_is(path, &is_published, err));
@@ -328,15 +351,21 @@ static trm_status finetune(const finetune_args *a, finetune_run *r, trm_error *e
   if (a->submission) CLI_TRY(eval_check_writable(a->submission, err));
   if (a->state) CLI_TRY(eval_check_writable(a->state, err));
   if (a->state) CLI_TRY(cli_path(r->answers, err, "%s.answers", a->state));
+
+  /* The time runs from here on, with all that is read. */
   CLI_TRY(tune_clock_begin(&r->clock, a->minutes, a->state, err));
   CLI_TRY(trm_arc_tasks_load_all(a->task, &r->all, &r->invalid, err));
   CLI_TRY(load_model(a, r, err));
   CLI_TRY(choose_tasks(a, r, err));
   cli_note_device(a->tune.device);
+
+  /* Copies of the tasks to learn from, and to answer. */
   CLI_TRY(trm_arc_data_create(r->tasks, a->copies, r->canvas, a->tune.seed, &r->data, err));
   if (a->dtype != TRM_DTYPES) CLI_TRY(trm_model_set_dtype(r->model, a->dtype, err));
   CLI_TRY(train(a, r, err));
   CLI_TRY(answer(a, r, err));
+
+  /* The time is part of what was asked for: a run that could not keep it has failed. */
   if (r->clock.status != TRM_OK) { /* the time could not be kept */
     *err = r->clock.error;
     return r->clock.status;
@@ -358,10 +387,14 @@ static int run(const finetune_args *a) {
   trm_error err = {0};
   trm_status st = finetune(a, &r, &err);
   int code = st == TRM_OK ? CLI_OK : cli_report_error(&err);
+
+  /* After a stop: where what was done is. */
   if (st == TRM_E_INTERRUPTED && a->state)
     cli_note("the same command goes on from %s", a->state);
   else if (st == TRM_E_INTERRUPTED && r.stopped && !a->submission)
     cli_note("%s is the model as learned until then", a->out);
+
+  /* States are removed when the results are out; a model of a stopped run is no success. */
   code = a->submission ? cli_finish_files(code) : cli_finish(code);
   if (code == CLI_OK && remove_states(a, &r, &err) != TRM_OK) code = cli_report_error(&err);
   if (code == CLI_OK && r.stopped) code = CLI_INTERRUPTED;
@@ -409,6 +442,8 @@ int cmd_finetune(int argc, char **argv) {
       {"state", CLI_STATE, &a.state, "FILE", "keep what is done there; go on from it"},
       {"json", CLI_FLAG, &a.json, NULL, "one JSON object per test input"},
       {NULL, CLI_FLAG, NULL, NULL, NULL}};
+
+  /* Defaults that differ from the library's. */
   int code;
   a.tune.augment = TRM_AUGMENT_ON_THE_FLY;
   a.tune.device = CLI_ANY_DEVICE;

@@ -78,14 +78,19 @@ static trm_status put_cost(trm__json_out *o, const trm_model_config *config, trm
         "shows that either");
     return TRM_OK;
   }
+
   CLI_TRY(trm_model_cost_of(config, &c, err));
   trm__json_open(o, "cost", '{');
   trm__json_put_int(o, "parameters", c.n_params);
   trm__json_put_int(o, "puzzle_embedding_values", c.n_puzzle_emb);
+
+  /* The recursion: how deep, and how much of it has a gradient. */
   trm__json_put_int(o, "positions", c.positions);
   trm__json_put_int(o, "depth", c.depth);
   trm__json_put_int(o, "latent_updates", c.n_updates);
   trm__json_put_int(o, "latent_updates_with_gradient", c.n_updates_with_grad);
+
+  /* What one row takes. */
   trm__json_put_real(o, "gflop_forward", c.flops_forward / 1e9);
   trm__json_put_real(o, "gflop_train", c.flops_train / 1e9);
   trm__json_put_int(o, "bytes_saved_per_row", (int64_t)c.bytes_saved);
@@ -183,21 +188,29 @@ static trm_status describe_place(const char *path, trm__json_out *o, trm_error *
   CLI_TRY(trm__path_look(path, &kind, err));
   const bool there = kind != TRM__ABSENT;
   if (kind == TRM__FILE) return describe_model(path, o, err);
+
+  /* A folder of a model, unless a published checkpoint has the name of its file. */
   char file[CLI_PATH_MAX];
   bool found;
   CLI_TRY(cli_path(file, err, "%s/model.safetensors", path));
   CLI_TRY(trm__path_look(file, &kind, err));
   CLI_TRY(trm_published_is(file, &found, err));
   if (kind != TRM__ABSENT && !found) return describe_model(path, o, err);
+
+  /* A data set, by its splits. */
   CLI_TRY(cli_look(&train, err, "%s/train/dataset.json", path));
   CLI_TRY(cli_look(&test, err, "%s/test/dataset.json", path));
   if (train != TRM__ABSENT) CLI_TRY(describe_split(path, "train", o, err));
   if (test != TRM__ABSENT) CLI_TRY(describe_split(path, "test", o, err));
   if (train != TRM__ABSENT || test != TRM__ABSENT) return TRM_OK;
+
+  /* A download, then a run. */
   CLI_TRY(trm_published_find(path, file, &found, err));
   if (found) return describe_model(file, o, err);
   CLI_TRY(cli_look(&kind, err, "%s/config.yaml", path));
   if (kind != TRM__ABSENT) return describe_run(path, o, err);
+
+  /* Nothing at all: perhaps a name that was mistyped. */
   if (!there) return named_model_missing(path, err);
   return cli_fail(
       err, TRM_E_IO, -1,

@@ -38,12 +38,16 @@ static trm_status look_at(const char *folder, const char *name, named_model *m, 
   trm_model *model;
   trm_error cause;
   struct stat s;
+
+  /* What is known without reading the file. */
   *m = (named_model){.name = name};
   CLI_TRY(cli_path(m->path, err, "%s/%s.safetensors", folder, name));
   CLI_TRY(named_model_describe(folder, name, m->about, sizeof m->about, err));
   if (stat(m->path, &s) != 0)
     return cli_fail(err, TRM_E_IO, -1, "%.300s: %s", m->path, strerror(errno));
   m->bytes = s.st_size;
+
+  /* What the machine is short of is an error; what the file is not is a finding. */
   const trm_status st = trm_model_peek(m->path, NULL, &model, &cause);
   if (st == TRM_E_MEMORY || st == TRM_E_IO || st == TRM_E_SYSTEM)
     return cli_fail(err, st, cause.pos, "%.400s", cause.msg);
@@ -51,6 +55,8 @@ static trm_status look_at(const char *folder, const char *name, named_model *m, 
     snprintf(m->problem, sizeof m->problem, "%.250s", cause.msg);
     return TRM_OK;
   }
+
+  /* It is a model: what it solves and how large it is. */
   puzzle_describe(&trm_model_get_config(model)->puzzle, m->puzzle, sizeof m->puzzle);
   for (int i = 0; i < trm_model_tensor_count(model); i++)
     if (trm_model_tensor_at(model, i).kind != TRM_TENSOR_BUFFER)
@@ -113,12 +119,16 @@ static trm_status list_folder(const models_args *a, int i, const char *folder,
     char room[CLI_CLEAN];
     CLI_TRY(is_hidden(i, names->v[j], &hidden, err));
     if (hidden) continue;
+
+    /* Names alone need no look at the file. */
     ++*n;
     if (a->names) printf("%s\n", cli_clean(room, sizeof room, names->v[j]));
     if (a->names) continue;
     CLI_TRY(look_at(folder, names->v[j], &m, err));
     if (a->json) put_model(&m, o);
     if (a->json) continue;
+
+    /* A folder is told above its first model. */
     if (!told) printf("%s\n", cli_clean(room, sizeof room, folder));
     told = true;
     print_model(&m);

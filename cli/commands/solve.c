@@ -1,5 +1,4 @@
 /* trm solve: puzzles as text or from a data set in, answers as text or pictures out. */
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -113,6 +112,8 @@ static trm_status take_memory(solve_run *s, trm_error *err) {
   s->text = calloc(2, s->text_size);
   if (!s->window || !s->cells_of_window || !s->before || !s->text)
     return cli_fail(err, TRM_E_MEMORY, -1, "no memory to solve puzzles of %d cells", s->cells);
+
+  /* Each puzzle has its three grids side by side. */
   for (int i = 0; i < s->window_size; i++) {
     int32_t *at = s->cells_of_window + 3 * cells * (size_t)i;
     s->window[i] = (solve_puzzle){.question = at, .answer = at + cells, .label = at + 2 * cells};
@@ -313,11 +314,6 @@ static trm_status add_puzzle(solve_run *s, solve_puzzle *p, trm_error *err) {
   return TRM_OK;
 }
 
-/* True of what is wrong with one puzzle and leaves the others alone. */
-static bool is_of_one(trm_status st) {
-  return st == TRM_E_FORMAT || st == TRM_E_PUZZLE || st == TRM_E_RANGE;
-}
-
 /* Fills the queue from the input. Who sends puzzles one by one, and perhaps waits for each
  * answer, keeps nothing waiting: what is there goes on. */
 static trm_status add_puzzles(solve_run *s, trm_error *err) {
@@ -327,7 +323,7 @@ static trm_status add_puzzles(solve_run *s, trm_error *err) {
     if (s->read > s->printed && !solve_input_ready(&s->in)) return TRM_OK;
     p->error = (trm_error){.code = TRM_OK};
     trm_status st = add_puzzle(s, p, &p->error);
-    p->done = is_of_one(st);
+    p->done = cli_is_of_one(st);
     if (p->done) continue;
     if (st != TRM_OK) *err = p->error;
     if (st != TRM_OK || !s->more) return st;
@@ -372,6 +368,8 @@ static trm_status print_json(solve_run *s, const solve_puzzle *p, const char *qu
   trm__json_out o = s->show_steps ? s->line : begin_line();
   s->line = (trm__json_out){0};
   if (s->show_steps) trm__json_close(&o); /* the trace */
+
+  /* What every answer has. */
   trm__json_put_text(&o, "puzzle", question);
   trm__json_put_text(&o, "answer", answer);
   if (v->has_rules)
@@ -380,6 +378,8 @@ static trm_status print_json(solve_run *s, const solve_puzzle *p, const char *qu
     trm__json_put_null(&o, "valid");
   trm__json_put_real(&o, "q", probability(p->q_logit));
   trm__json_put_int(&o, "steps", p->steps);
+
+  /* What only examples of a data set have. */
   if (v->has_label) {
     const char *name = puzzle_name(s->in.names, p->id);
     trm__json_put_int(&o, "index", p->index);
@@ -406,6 +406,8 @@ static trm_status print_puzzle(solve_run *s, const solve_puzzle *p, trm_error *e
   trm_puzzle_format_box(s->puzzle, p->answer, answer_box(s, p), answer, s->text_size);
   if (s->args->json) return print_json(s, p, question, answer, &v, err);
   if (s->args->show == SHOW_GRID) show_grids(s, p);
+
+  /* The answer and what is known of it, in one line. */
   printf("%s  valid: %s  q %.3f  steps %d", answer,
          !v.has_rules ? "-"
          : v.valid    ? "yes"
@@ -421,13 +423,7 @@ static trm_status print_done(solve_run *s, trm_error *err) {
   int64_t first = s->printed;
   for (; s->printed < s->read && s->window[s->printed % s->window_size].done; s->printed++)
     CLI_TRY(print_puzzle(s, &s->window[s->printed % s->window_size], err));
-  if (s->printed > first && fflush(stdout) != 0) {
-    int cause = errno;
-    clearerr(stdout); /* it is said here, cli_finish need not */
-    return cli_fail(err, TRM_E_IO, -1, "the answers could not be written to stdout: %s",
-                    strerror(cause));
-  }
-  return TRM_OK;
+  return s->printed > first ? cli_flush_answers(err) : TRM_OK;
 }
 
 /* True of a run that a signal ended, with *err. */
@@ -442,6 +438,8 @@ static trm_status solve_all(solve_run *s, trm_error *err) {
   CLI_TRY(open_model(s, err));
   cli_faults_defer();
   s->more = true;
+
+  /* Puzzles go in while there is room, the queue makes a step, answers come out. */
   while (s->more || trm_queue_busy(s->queue)) {
     trm_status st = add_puzzles(s, err);
     CLI_TRY(print_done(s, err)); /* also those that failed at once */
@@ -467,6 +465,19 @@ static int check_answers(const solve_run *s) {
   return CLI_INVALID_ANSWER;
 }
 
+/* What is known of all puzzles only at their end. */
+static void tell_of_puzzles(const solve_run *s) {
+  if (s->failed > 1)
+    cli_note("%" PRId64 " of %" PRId64 " puzzles have no answer", s->failed, s->printed);
+  if (s->untrained > 1)
+    cli_warn("%" PRId64 " puzzles have ids that were not trained", s->untrained);
+  if (s->hasty)
+    cli_warn("%" PRId64
+             " of the answers that --halt stopped early %s wrong: with a higher q=LOGIT, "
+             "or without --halt, the model takes more steps",
+             s->hasty, s->hasty == 1 ? "is" : "are");
+}
+
 static int run_solve(const solve_args *a) {
   trm_error err = {0};
   solve_run *s = calloc(1, sizeof *s);
@@ -480,16 +491,10 @@ static int run_solve(const solve_args *a) {
   s->colour = cli_colour(stdout);
   trm_status st = solve_all(s, &err);
   int code = st == TRM_OK ? CLI_OK : cli_report_error(&err);
-  if (s->failed > 1)
-    cli_note("%" PRId64 " of %" PRId64 " puzzles have no answer", s->failed, s->printed);
+
+  /* What is said of all puzzles together, and the exit code that it makes. */
+  tell_of_puzzles(s);
   if (code == CLI_OK && s->failed) code = CLI_BAD_DATA;
-  if (s->untrained > 1)
-    cli_warn("%" PRId64 " puzzles have ids that were not trained", s->untrained);
-  if (s->hasty)
-    cli_warn("%" PRId64
-             " of the answers that --halt stopped early %s wrong: with a higher q=LOGIT, "
-             "or without --halt, the model takes more steps",
-             s->hasty, s->hasty == 1 ? "is" : "are");
   if (code == CLI_OK && a->check) code = check_answers(s);
   close_all(s);
   return cli_finish(code);
@@ -507,6 +512,8 @@ static bool check_usage(solve_args *a, int argc) {
     cli_usage_error("--index and --count belong to --data");
     return false;
   }
+
+  /* Words that have to be known ones. */
   for (a->show = SHOW_FINAL; a->show < SHOWS; a->show++)
     if (!strcmp(a->show_name, show_names[a->show])) break;
   if (a->show == SHOWS) {
@@ -541,10 +548,14 @@ int cmd_solve(int argc, char **argv) {
       {"threads", CLI_INT, &a.threads, "T", "0: as many as the process may use"},
       {"dtype", CLI_DTYPE, &a.dtype, "FORMAT", "float32 or bfloat16 (default: as trained)"},
       {NULL, CLI_FLAG, NULL, NULL, NULL}};
+
+  /* A folder in place of a file is a data set that wants --data. */
   int code;
   if (!cli_options_parse(&manual, options, &argc, argv, &code)) return code;
   if (!check_usage(&a, argc)) return CLI_USAGE;
   if (argc == 2 && trm__path_is_dir(argv[1])) return model_data_refuse_folder(argv[0], argv[1]);
+
+  /* The most frequent slip: a puzzle where the model should be. */
   a.model = argv[0];
   if (access(a.model, F_OK) != 0 && sudoku_input_is_puzzle(a.model))
     return cli_usage_error(

@@ -1,5 +1,4 @@
 /* trm sudoku: the exact solver, for files of any form. */
-#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -142,6 +141,8 @@ static trm_status print_puzzle(sudoku_run *s, const trm_sudoku_entry *e, trm_err
     s->action->print(&f);
     return TRM_OK;
   }
+
+  /* What all actions tell, and what this one does. */
   trm__json_out o = begin_line();
   trm__json_put_text(&o, "puzzle", f.puzzle);
   s->action->put(&f, &o);
@@ -149,26 +150,20 @@ static trm_status print_puzzle(sudoku_run *s, const trm_sudoku_entry *e, trm_err
   return end_line(&o, err);
 }
 
-static bool is_of_one(trm_status st) {
-  return st == TRM_E_FORMAT || st == TRM_E_PUZZLE || st == TRM_E_RANGE;
-}
-
 static trm_status answer_all(sudoku_run *s, sudoku_input *in, trm_error *err) {
   trm_sudoku_entry e;
   bool more = true;
   for (;; s->done++) {
-    if (!sudoku_input_ready(in) && fflush(stdout) != 0) {
-      const int cause = errno;
-      clearerr(stdout); /* it is said here, cli_finish need not */
-      return cli_fail(err, TRM_E_IO, -1, "the answers could not be written to stdout: %s",
-                      strerror(cause));
-    }
+    /* Before the next puzzle is waited for, the answers so far go out. */
+    if (!sudoku_input_ready(in)) CLI_TRY(cli_flush_answers(err));
     if (cli_interrupted())
       return cli_fail(err, TRM_E_INTERRUPTED, -1, "interrupted after %" PRId64 " puzzle%s", s->done,
                       TRM__S(s->done));
+
+    /* One that cannot be read is answered by its error; what ends the input ends the run. */
     trm_error cause = {.code = TRM_OK};
     const trm_status st = sudoku_input_next(in, &e, &more, &cause);
-    if (st != TRM_OK && !is_of_one(st)) {
+    if (st != TRM_OK && !cli_is_of_one(st)) {
       if (err) *err = cause;
       return st;
     }
@@ -188,6 +183,8 @@ static int run(sudoku_run *s) {
   if (st == TRM_OK) st = answer_all(s, &in, &err);
   sudoku_input_close(&in);
   int code = st == TRM_OK ? CLI_OK : cli_report_error(&err);
+
+  /* Puzzles that could not be read outweigh those without a single solution. */
   if (s->failed > 1)
     cli_note("%" PRId64 " of %" PRId64 " puzzles could not be read", s->failed, s->done);
   if (code == CLI_OK && s->failed) code = CLI_BAD_DATA;

@@ -29,6 +29,8 @@ trm_status sudoku_input_open(sudoku_input *in, const sudoku_source *source, cons
                     "'%.100s' is a puzzle, and there is no file of that name: give it by --puzzle",
                     source->file);
   if (!source->text) CLI_TRY(byte_input_open(&in->in, source->file, err));
+
+  /* The reader gets what is there already; the rest comes as it is asked for. */
   trm_sudoku_reader_config config = {
       .name = in->in.name, .columns = source->columns, .owner = owner};
   if (p) config.puzzle = *p;
@@ -65,6 +67,8 @@ static trm_status look(sudoku_input *in, bool wait, bool *known, trm_error *err)
     if (st != TRM_OK) advise(in, err);
     CLI_TRY(st);
     if (state != TRM_SUDOKU_WANTS_MORE) break;
+
+    /* More bytes, as far as they have come. */
     CLI_TRY(byte_input_fill(&in->in, wait, in->line + 1, err));
     *known = in->in.n > 0 || in->in.ended;
     if (!*known) return TRM_OK;

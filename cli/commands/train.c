@@ -50,6 +50,8 @@ static void tell(void *arg, trm_run_level level, const char *text) {
 static bool show(void *arg, const trm_run_progress *p) {
   train_show *s = arg;
   char extra[96];
+
+  /* An evaluation has a bar of its own, in the place of the training's. */
   if (p->evaluating && !s->evaluates) {
     cli_progress_clear(&s->training);
     cli_progress_begin(&s->evaluating, "evaluating", 0, 0, "examples", 1);
@@ -59,6 +61,8 @@ static bool show(void *arg, const trm_run_progress *p) {
   if (p->evaluating)
     return p->total ? cli_progress_tick(&s->evaluating, p->done, p->total) : !cli_interrupted();
   if (p->done == s->training.first) return !cli_interrupted(); /* nothing was done yet */
+
+  /* Smoothed figures; before the first they are negative. */
   snprintf(extra, sizeof extra, "loss %.3f  exact %.1f %%", fmax(p->loss, 0),
            100 * fmax(p->exact, 0));
   cli_progress_update(&s->training, p->done, extra);

@@ -18,6 +18,8 @@ void train_advise_data(const trm_run *run) {
   if (trm_run_config_get(c, "augment", augment, sizeof augment, NULL) != TRM_OK ||
       strcmp(augment, "none") != 0 || seen <= SEEN_OFTEN)
     return;
+
+  /* Of each data set by itself: whether copies are stored, or could be drawn. */
   for (int i = 0; (data = trm_run_training_set(run, i)); i++) {
     const trm_dataset_info *info = trm_dataset_get_info(data);
     if (info->puzzles > info->groups || !trm_puzzle_has_images(&info->puzzle)) continue;

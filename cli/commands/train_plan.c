@@ -29,6 +29,8 @@ static trm_status probe_create(const trm_run *run, int rows, probe *p, trm_error
   model.num_puzzle_identifiers = 1;
   trainer.batch_size = rows;
   trainer.lr = trainer.puzzle_emb_lr = 0; /* the same work, but a few rows cannot break it */
+
+  /* Rows of the first training set, over again where it has fewer. */
   *p = (probe){.rows = rows, .inputs = calloc(n * (2 * len + 1), sizeof *p->inputs)};
   if (!p->inputs) return cli_fail(err, TRM_E_MEMORY, -1, "no memory for a batch");
   p->labels = p->inputs + n * len;

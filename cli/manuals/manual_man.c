@@ -48,19 +48,24 @@ static void put_paragraphs(const char *text, bool notes) {
   bool kept = false, open = !notes, headed = !notes;
   for (size_t n; *text; text += n + (text[n] == '\n')) {
     n = strcspn(text, "\n");
+
+    /* Indented lines stand as they are, in a frame that ends with them. */
     const bool blank = n == 0, as_is = n > 0 && *text == ' ';
     if (kept && !as_is) puts(".fi\n.RE");
     if (as_is && !kept) puts(headed ? ".RS 4\n.nf" : ".PP\n.RS 4\n.nf");
     if ((kept && !as_is) || blank) open = false;
     kept = as_is;
     if (blank) continue;
-    headed =
-        notes && !as_is && text[n - 1] == ':' && text[n + 1] == ' '; /* indented lines follow */
+
+    /* A line that ends in a colon before indented ones is their heading. */
+    headed = notes && !as_is && text[n - 1] == ':' && text[n + 1] == ' ';
     if (headed) {
       put_heading(text, n - 1);
       open = true;
       continue;
     }
+
+    /* Text, in a paragraph that is begun where none is open. */
     if (!as_is && !open) puts(".PP");
     open = true;
     const size_t skip = as_is && n > 2 ? 2 : 0;
@@ -149,6 +154,8 @@ static void put_program(const cli_program *p) {
   puts(".fi");
   puts(".SH DESCRIPTION");
   put_paragraphs(p->manual.about, false);
+
+  /* Each command has a page of its own. */
   puts(".SH COMMANDS");
   for (int i = 0; i < p->n; i++) {
     printf(".TP\n\\fBtrm\\-%s\\fR(1)\n", p->commands[i].name);

@@ -184,6 +184,8 @@ static void zsh_option(const cli_option *o, const char *called, const char *join
   printf(" \\\n      '%s%s[", called, o->value ? joined : "");
   zsh_text(o->help, "[]\\:");
   putchar(']');
+
+  /* What the value is called, and what may stand there: words, files or anything. */
   if (o->value) {
     putchar(':');
     zsh_text(o->value, ":\\");
@@ -202,6 +204,8 @@ static void zsh_option(const cli_option *o, const char *called, const char *join
 static void zsh_manual(const cli_manual *m, const cli_option *options) {
   char words[MANUALS_WORDS];
   manuals_words(m, words);
+
+  /* Arguments are offered by a function that all commands share; a letter says which kind. */
   printf("  if _trm_at %s; then\n    _arguments -s", words);
   for (const cli_option *o = options; o->name; o++) {
     char called[64];
@@ -296,6 +300,8 @@ static void fish_manual(const cli_manual *m, const cli_option *options) {
     fish_text(o->help);
     putchar('\n');
   }
+
+  /* What every command has, and what stands beside the options. */
   printf("complete -c trm -n '__trm_at %s' -s h -l help -d 'the help of this command'\n", words);
   if (takes_model(m))
     printf("complete -c trm -n '__trm_at %s' -a '(trm models --names 2>/dev/null)'\n", words);
@@ -341,6 +347,8 @@ void manuals_fish(const cli_program *p) {
       "    end\n"
       "end\n",
       trm_version());
+
+  /* The commands, with what stands beside their names; then what each of them takes. */
   for (int i = 0; i < p->n; i++) {
     printf("complete -c trm -f -n __trm_is -a %s -d ", p->commands[i].name);
     fish_text(p->commands[i].about);

@@ -115,17 +115,23 @@ static void draw_all(FILE *f, const trm_puzzle *p, const grid_svg_pair *pairs, i
     d.cell_height = CELL;
     d.cell_width = most(CELL, symbol);
   }
+
+  /* As wide as the widest pair, as high as all of them. */
   int width = 240, height = MARGIN;
   for (int i = 0; i < n; i++) {
     width = most(width, most(pair_width(&d, &pairs[i]), (int)strlen(pairs[i].title) * 8));
     height += pair_height(&d, &pairs[i]) + MARGIN;
   }
+
+  /* The style is here once, for all pairs. */
   fprintf(d.f,
           "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" "
           "width=\"%d\" height=\"%d\">\n<style>text{font-family:sans-serif;font-size:%dpx;"
           "text-anchor:middle}</style>\n<rect width=\"100%%\" height=\"100%%\" fill=\"#ffffff\"/>"
           "\n",
           width + 2 * MARGIN, height, d.cell_height * 6 / 10);
+
+  /* The pairs, one below the other. */
   for (int i = 0, y = MARGIN / 2; i < n; i++) {
     draw_pair(&d, y, &pairs[i]);
     y += pair_height(&d, &pairs[i]) + MARGIN;

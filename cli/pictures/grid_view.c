@@ -75,6 +75,8 @@ static void draw_cell(const grid_view *v, int cell, FILE *f) {
   if (v->colour && style.filled)
     fprintf(f, "\033[48;5;%d;38;5;%dm", palette_of(style.fill), palette_of(style.ink));
   fputs(on, f);
+
+  /* A narrow cell has no room for marks beside the symbol: they take its place. */
   if (!is_narrow(v))
     fprintf(f, "%c%s%*s%c", left, symbol, columns - 2 - width, "", right);
   else if (look == LOOK_CHANGED || look == LOOK_WRONG)
@@ -98,6 +100,8 @@ void grid_view_line(const grid_view *v, int line, FILE *f) {
     fprintf(f, "%*s", grid_view_columns(v), "");
     return;
   }
+
+  /* Rules between the boxes are lines, too. */
   int row = boxes ? line - line / (p->box_rows + 1) : line;
   if (boxes && line % (p->box_rows + 1) == p->box_rows) {
     draw_rule(v, f);
@@ -126,6 +130,8 @@ void grid_view_draw_pair(const grid_view *left, const char *left_title, const gr
   enum { INDENT = 2, GAP = 3 };
   int first = most(grid_view_columns(left), (int)strlen(left_title));
   int second = most(grid_view_columns(right), (int)strlen(right_title));
+
+  /* Side by side where there is room, else one below the other. */
   if (INDENT + first + GAP + second > width) {
     fprintf(f, "  %s\n", left_title);
     grid_view_draw(left, f);
@@ -133,6 +139,8 @@ void grid_view_draw_pair(const grid_view *left, const char *left_title, const gr
     grid_view_draw(right, f);
     return;
   }
+
+  /* The shorter one is filled up with spaces. */
   fprintf(f, "  %-*s%s\n", first + GAP, left_title, right_title);
   for (int line = 0; line < most(grid_view_lines(left), grid_view_lines(right)); line++) {
     fputs("  ", f);

@@ -54,8 +54,12 @@ trm_status named_models_folder(int i, char folder[CLI_PATH_MAX], bool *more, trm
   size_t n = 0;
   int listed = 0;
   *more = true;
+
+  /* First the folders that the user lists. */
   for (; (part = part_of_list(list, listed, &n)); listed++)
     if (listed == i) return cli_path(folder, err, "%.*s", (int)n, part);
+
+  /* Then those beside the program, where the system tells where it is. */
   *more = i - listed < N_BESIDE;
   if (!*more) return TRM_OK;
   CLI_TRY(program_folder(program, err));
@@ -165,6 +169,8 @@ trm_status named_model_missing(const char *word, trm_error *err) {
     }
     trm__names_free(&names);
   }
+
+  /* Without any, the remedy is to know where they are looked for. */
   if (!known[0])
     return cli_fail(err, TRM_E_IO, -1,
                     "%.150s: no such file or folder, and no model has a name here: `trm models` "
@@ -186,6 +192,8 @@ trm_status named_model_describe(const char *folder, const char *name, char *text
   CLI_TRY(cli_path(path, err, "%s/%s%s", folder, name, card_ending));
   CLI_TRY(trm__path_look(path, &kind, err));
   if (kind != TRM__FILE) return TRM_OK;
+
+  /* The first line is "# NAME: DESCRIPTION", or there is none. */
   const int n_head = snprintf(head, sizeof head, "# %s: ", name);
   CLI_TRY(trm__map_open(path, &card, err));
   if (card.size > (size_t)n_head && !memcmp(card.data, head, (size_t)n_head)) {

@@ -331,11 +331,15 @@ trm_status trm_published_config(const char *path, const trm_dataset_info *data,
   if (!found) return fail_no_config(path, data, listener, err);
   if (!strcmp(yaml + folder_of(path), ABOVE))
     trm__note(listener, "%s is taken, one folder above the checkpoint", yaml);
+
+  /* The file, then the tensors' shapes, then the data say what they know. */
   TRM_TRY(trm__run_config_load_model(c, yaml, listener, err));
   TRM_TRY(trm_model_complete_config(path, c, err));
   TRM_TRY(trm_model_import_note(path, c, note, sizeof note, err));
   if (*note) trm__note(listener, "%s: %s", path, note);
   if (data) learn_from_data(path, data, listener, c);
+
+  /* Without data, a vocabulary and a length that fit a Sudoku are taken for one. */
   if (!data || data->vocab_size == 0) {
     const trm_puzzle sudoku = trm_sudoku_of_size(c->vocab_size - 2);
     if (sudoku.kind != TRM_PUZZLE_NONE && sudoku.rows * sudoku.cols == c->seq_len)

@@ -309,6 +309,8 @@ static void print_map(const trm__run_config *c, bool reference, const char *map,
   for (trm__run_key k = {0}; trm__run_next_key(&k);) {
     if (strncmp(k.field->key, map, n) != 0 || (reference && k.field->use & TRM__OURS)) continue;
     const char *name = k.field->key + n, *dot = strchr(name, '.');
+
+    /* A map stands where the first of its keys does. */
     if (dot && is_first(&k, (size_t)(dot + 1 - k.field->key))) {
       char inner[64];
       snprintf(inner, sizeof inner, "%.*s", (int)(dot + 1 - k.field->key), k.field->key);

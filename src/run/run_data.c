@@ -118,6 +118,8 @@ static trm_status add_identifiers(trm_model_config *m, const trm_run_listener *t
                                   const trm_dataset_info *info, const char *dir, trm_error *err) {
   int n = 0;
   if (!info->identifiers || m->puzzle_emb_ndim == 0) return TRM_OK;
+
+  /* The place of the same list, or the first free one. */
   while (n < TRM_MODEL_ID_LISTS && m->identifiers[n] && m->identifiers[n] != info->identifiers) n++;
   if (n == TRM_MODEL_ID_LISTS)
     return trm__fail(err, TRM_E_CONFIG, -1,
@@ -142,6 +144,8 @@ static trm_status describe_model(trm__run_config *c, const trm_run_listener *to,
   c->model.vocab_size = first->vocab_size;
   c->model.seq_len = first->seq_len;
   c->model.puzzle = first->puzzle;
+
+  /* The ids of all folders are counted together. */
   for (int i = 0; i < d->n_train; i++) {
     const trm_dataset_info *info = trm_dataset_get_info(d->train[i]);
     identifiers += info->num_puzzle_identifiers;
@@ -231,6 +235,8 @@ trm_status trm__run_data_open(trm__run_config *c, const trm_run_listener *to, tr
                      "data_paths: no training data; start from a preset, e.g. `trm train "
                      "preset=sudoku6` (`trm train --list-presets` lists them), or give a folder, "
                      "data_paths=\"[data/sudoku6]\" (`trm data gen sudoku --help` makes one)");
+
+  /* Lists as long as they can get: a training set may be split into two more. */
   size_t n = (size_t)c->data_paths.n, n_test = n + (size_t)c->data_paths_test.n;
   d->owned = trm__alloc((uint64_t)(3 * n + n_test), sizeof *d->owned);
   d->train = trm__alloc((uint64_t)(n), sizeof *d->train);

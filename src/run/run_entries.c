@@ -77,6 +77,8 @@ static trm_status parse_list(const char *s, trm__value *v, bool *good, trm_error
   bool quoted;
   *good = false;
   v->is_list = true;
+
+  /* Texts with a comma between two, and one more may stand behind the last. */
   s = skip_spaces(s);
   while (*s && *s != ']') {
     s = scan_scalar(s, ",[]{}", &begin, &n, &quoted);

@@ -206,6 +206,8 @@ trm_status trm__run_folder_create(trm__run_folder *r, trm__run_config *c, trm_er
   *r = (trm__run_folder){.at.to = r->at.to, .keep_evaluated = c->checkpoint_every_eval};
   if (!c->project_name) TRM_TRY(name_project(c, err));
   TRM_TRY(check_name("project_name", c->project_name, err));
+
+  /* A name that was chosen is tried once; names that are made, until one is free. */
   for (int k = 0; taken && k < (named ? 1 : TRIES); k++) {
     if (!named) TRM_TRY(name_run(c, k, err));
     if (c->run_name) TRM_TRY(check_name("run_name", c->run_name, err));
@@ -307,6 +309,8 @@ trm_status trm__run_folder_check_config(const trm__run_folder *r, const trm__run
   trm__checkpoint_name(r->mark.update, name);
   TRM_TRY(trm__path_format(path, err, "%s/%s/%s", r->path, name, config_name));
   if (r->mark.update == 0) return check_whole(r, NULL, err);
+
+  /* The checkpoint has the configuration that it was trained with. */
   trm__kind kind;
   TRM_TRY(trm__path_look(path, &kind, err));
   if (kind == TRM__ABSENT) return TRM_OK; /* older releases wrote none */
@@ -329,6 +333,8 @@ trm_status trm__run_folder_explain_config(const char *run, trm_status st, trm_er
   if (!err || (st != TRM_E_CONFIG && st != TRM_E_FORMAT)) return st;
   const trm_error cause = *err;
   if (trm__dir_open(&at.dir, run, NULL) != TRM_OK) return st;
+
+  /* Only a checkpoint that has one can help. */
   const bool known = trm__checkpoints_newest_model(&at, &mark, NULL) == TRM_OK && mark.update > 0;
   trm__dir_close(&at.dir);
   trm__checkpoint_name(mark.update, name);

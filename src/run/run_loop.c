@@ -232,12 +232,16 @@ static trm_status evaluate_or_save(trm_run *run, trm_error *err) {
   const bool stop = !trm__tell_progress(&run->listener, &p);
   const trm__run_mark *mark = &run->folder.mark;
   trm_status st = TRM_OK;
+
+  /* An evaluation that is due. */
   if (!stop && mark->evaluated < mark->update &&
       trm__schedule_evaluates(&run->schedule, mark->update)) {
     TRM_TRY(save(run, err)); /* an evaluation may be long: a kill must not cost the updates */
     st = evaluate(run, err);
     if (st == TRM_OK) return save(run, err);
   }
+
+  /* A stop, also one in the midst of an evaluation, saves what was done. */
   if (st != TRM_OK && st != TRM_E_INTERRUPTED) return st; /* it was saved before */
   if (stop || st == TRM_E_INTERRUPTED) {
     TRM_TRY(save(run, err));
@@ -277,6 +281,8 @@ static trm_status update(trm_run *run, trm_error *err) {
                      "would fail again)",
                      cause.msg);
   if (st != TRM_OK) return trm__fail(err, st, cause.pos, "%s", cause.msg);
+
+  /* What a checkpoint would say from here on. */
   run->folder.mark.update = trm_trainer_updates(run->trainer);
   run->folder.mark.stream_position = trm__ahead_position(run->batches);
   keep_figures(run, &m);

@@ -132,6 +132,8 @@ static trm_status list_events(reader *r) {
       if (r->n_anchors == YAML_MAX_ANCHORS) return fail_at(r, "too many anchors", "");
       r->anchors[r->n_anchors++] = r->n - 1;
     }
+
+    /* A node that opens learns where it ends when its partner comes. */
     if (opens(r->event.type)) {
       if (depth == YAML_MAX_NESTING) return fail_at(r, "nested too deeply", "");
       open[depth++] = r->n - 1;
@@ -359,6 +361,8 @@ trm_status trm__entries_add_yaml(trm__entries *e, const char *path, trm_error *e
     yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, n);
     st = list_events(&r);
     if (st == TRM_OK) st = read_stream(&r);
+
+    /* What is no YAML may be another kind of file, which is then named. */
     if (st == TRM_E_CONFIG && trm__foreign_look(TRM__WANT_TEXT, path, text, n, err) != TRM_OK)
       st = TRM_E_FORMAT;
     free_nodes(&r);

@@ -203,11 +203,14 @@ static void op_update(trm__backend *be, trm__workspace *, const trm__update *u,
 }
 
 void set_ops(trm__backend_ops *ops) {
+  /* How much memory, and the weights as blocks want them. */
   ops->latent_size = latent_size;
   ops->saved_size = saved_size;
   ops->shared_size = shared_size;
   ops->scratch_size = scratch_size;
   ops->pack = pack;
+
+  /* Forward and backward. */
   ops->embed = op_embed;
   ops->embed_grad = op_embed_grad;
   ops->clear = op_clear;
@@ -217,6 +220,8 @@ void set_ops(trm__backend_ops *ops) {
   ops->head = op_head;
   ops->loss = op_loss;
   ops->head_grad = op_head_grad;
+
+  /* What an update does around them. */
   ops->q_target = op_q_target;
   ops->refill = op_refill;
   ops->halt = op_halt;
