@@ -191,7 +191,7 @@ TRM_API void trm_run_discard(trm_run *run);
 
 /* --- runs and checkpoints of others, by their paths --- */
 
-enum { TRM_PATH_SIZE = 4096 /* room for a path */ };
+enum { TRM_PATH_SIZE = 4096 /* room for a path; a longer one is ARGUMENT */ };
 
 /* What the newest checkpoint of the run in a folder says, as a model: update 0 where there is none,
  * folder NULL. Locks nothing. Errors: IO, FORMAT, MEMORY. */
