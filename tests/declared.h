@@ -19,6 +19,12 @@ static inline void declared(const char *header, const char *structure, char name
   /* Comments out; then each word in front of ',', ';' or '[' is a name. */
   for (char *c; (c = strstr(at, "/*"));) memset(c, ' ', (size_t)(strstr(c, "*/") + 2 - c));
   for (; *at; at++) {
+    if (!strncmp(at, "(*", 2)) { /* a function: its arguments have names, too */
+      const int length = (int)strcspn(at + 2, ")");
+      to += sprintf(to, "%.*s", length, at + 2) + 1;
+      at = strchr(at, ';');
+      continue;
+    }
     if (!strchr(",;[", *at)) continue;
     char *last = at;
     while (last[-1] == ' ' || last[-1] == '\n') last--;

@@ -4,6 +4,7 @@
 
 #include "converting.h"
 #include "io/torch_file.h"
+#include "io/zip.h"
 #include "nn/layout.h"
 
 #define GOLDEN TRM_SHARED_DIR "/golden/torch-checkpoint/step_10"
@@ -206,6 +207,39 @@ static void too_many_tensors_are_refused(void **state) {
   assert_true(speaks_of(&err, "no tensor embed_tokens"));
 }
 
+/* A tensor without elements, in a pickle; numbers and the length of the name are its opcodes. */
+#define EMPTY_TENSOR(length, name, rows, cols)            \
+  "X" length "\0\0\0" name                                \
+  "ctorch._utils\n_rebuild_tensor_v2\n((X\7\0\0\0storage" \
+  "ctorch\nFloatStorage\nX\1\0\0\0"                       \
+  "0X\3\0\0\0cpuK\0tQK\0(" rows cols                      \
+  "t(K\1K\1t\x89"                                         \
+  "ccollections\nOrderedDict\n)RtR"
+
+/* It may be of any width: the lines that would do are told at once. */
+static void an_endless_width_is_no_endless_search(void **state) {
+  scratch *s = *state;
+  static const char pickle[] =
+      "\x80\2}(" EMPTY_TENSOR("\x1f", "x.embed_tokens.embedding_weight", "K\0", "K\x40")
+          EMPTY_TENSOR("\x14", "x.puzzle_emb.weights", "K\0",
+                       "\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f")
+              EMPTY_TENSOR("\x18", "a.mlp_t.down_proj.weight", "K\x0a", "K\0") "u.";
+  trm__zip_writer w;
+  trm_error err;
+  assert_int_equal(trm__make_dirs(scratch_path(s, "endless"), &err), TRM_OK);
+  place(s, path_b, "endless/m.pt");
+  assert_int_equal(trm__zip_create(&w, path_b, &err), TRM_OK);
+  trm__zip_begin(&w, "m/data.pkl", sizeof pickle - 1);
+  trm__zip_append(&w, pickle, sizeof pickle - 1);
+  trm__zip_end(&w);
+  trm__zip_begin(&w, "m/data/0", 0);
+  trm__zip_end(&w);
+  assert_int_equal(trm__zip_commit(&w, &err), TRM_OK);
+
+  want(RUN("info", path_b), 1);
+  says(err_text, "puzzle_emb_len: 144115188075855872\n");
+}
+
 static void weights_must_be_finite_and_undamaged(void **state) {
   scratch *s = *state;
   trm_model *m = make_model(s, "m", true), *none;
@@ -250,6 +284,7 @@ int main(void) {
       cmocka_unit_test(settings_are_not_guessed),
       cmocka_unit_test(data_give_seq_len_where_no_tensor_does),
       cmocka_unit_test(too_many_tensors_are_refused),
+      cmocka_unit_test(an_endless_width_is_no_endless_search),
       cmocka_unit_test(weights_must_be_finite_and_undamaged),
       cmocka_unit_test(the_reference_checkpoint_works_everywhere),
   };

@@ -9,9 +9,9 @@
 
 /* The header of a structure. */
 static const char *header_of(const char *structure) {
-  static const char *const headers[] = {"status.h",   "puzzle.h",  "model.h",
-                                        "solver.h",   "queue.h",   "trainer.h",
-                                        "finetune.h", "dataset.h", "eval.h"};
+  static const char *const headers[] = {"status.h", "puzzle.h",  "model.h",    "solver.h",
+                                        "queue.h",  "trainer.h", "finetune.h", "dataset.h",
+                                        "eval.h",   "run.h"};
   static char head[80];
   snprintf(head, sizeof head, "typedef struct %s {", structure);
   for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {

@@ -23,6 +23,8 @@ typedef struct ear {
   int updates, evaluations, notes, warnings;
   int64_t stop_after; /* 0: never */
   int sound_for;      /* so many more looks; -1: always */
+  bool sound_speaks;  /* a failed one has a message */
+  bool deaf;          /* stops evaluations */
   char last[300];
 } ear;
 
@@ -38,12 +40,14 @@ static bool follow(void *arg, const trm_run_progress *p) {
   if (p->evaluating) e->evaluations += p->total == 0;
   if (!p->evaluating) e->updates++;
   assert_true(p->done >= 0 && (p->total == 0 || p->done <= p->total));
-  return p->evaluating || !e->stop_after || p->done < e->stop_after;
+  if (p->evaluating) return !e->deaf;
+  return !e->stop_after || p->done < e->stop_after;
 }
 
 static trm_status is_sound(void *arg, trm_error *err) {
   ear *e = arg;
   if (e->sound_for < 0 || e->sound_for-- > 0) return TRM_OK;
+  if (!e->sound_speaks) return TRM_E_IO;
   err->code = TRM_E_IO;
   snprintf(err->msg, sizeof err->msg, "a file was cut");
   return TRM_E_IO;
@@ -181,8 +185,17 @@ static void folders_are_made_locked_and_given_back(void **state) {
   trm_run_free(second);
   assert_true(trm__path_is_dir(folder_of(s, "made")));
   trm_run_discard(run);
-  trm_run_free(run);
+  assert_null(trm_run_get_state(run).folder);
   assert_false(trm__path_exists(folder_of(s, "made")));
+
+  /* The run is as before, also one that has begun; with an update it stays. */
+  assert_int_equal(trm_run_begin(run, &err), TRM_OK);
+  trm_run_discard(run);
+  assert_false(trm__path_exists(folder_of(s, "made")));
+  train(run, 1, TRM_OK);
+  trm_run_discard(run);
+  assert_true(trm__path_is_dir(folder_of(s, "made")));
+  trm_run_free(run);
 }
 
 static void nothing_is_done_before_the_first_update(void **state) {
@@ -198,6 +211,29 @@ static void nothing_is_done_before_the_first_update(void **state) {
   assert_int_equal(trm_run_get_state(run).best_update, 1);
   assert_int_equal(trm_run_save(run, &err), TRM_OK);
   assert_int_equal(trm_run_get_state(run).saved, 1);
+  assert_int_equal(trm_run_train(run, -1, &err), TRM_E_ARGUMENT);
+  trm_run_free(run);
+}
+
+/* What it found best can be gone back to, and a stop costs no update. */
+static void an_evaluation_out_of_turn_is_saved(void **state) {
+  scratch *s = *state;
+  ear e = {.sound_for = -1};
+  const trm_run_listener l = listener_of(&e);
+  trm_run *run = create("turn", &l);
+  trm_error err;
+  train(run, 1, TRM_OK);
+  assert_int_equal(trm_run_evaluate(run, &err), TRM_OK);
+  train(run, 1, TRM_OK);
+  assert_int_equal(trm_run_save(run, &err), TRM_OK);
+  assert_int_equal(e.warnings, 0);
+  assert_int_equal(trm_run_get_state(run).best_update, 1);
+  assert_true(trm__path_exists(scratch_path(s, "runs/p/turn/step_1/model.safetensors")));
+
+  train(run, 1, TRM_OK);
+  e.deaf = true;
+  assert_int_equal(trm_run_evaluate(run, &err), TRM_E_INTERRUPTED);
+  assert_int_equal(trm_run_get_state(run).saved, 3);
   trm_run_free(run);
 }
 
@@ -210,9 +246,27 @@ static void an_unsound_read_ends_the_run(void **state) {
   trm_error err;
   train(run, 2, TRM_OK);
   e.sound_for = 1;
+  e.sound_speaks = true;
   assert_int_equal(trm_run_train(run, 0, &err), TRM_E_IO);
   assert_string_equal(err.msg, "a file was cut");
   assert_int_equal(trm_run_get_state(run).saved, 3);
+
+  /* The batch is lost to this object, so that more of it would be another run. */
+  e.sound_for = -1;
+  assert_int_equal(trm_run_train(run, 1, &err), TRM_E_ARGUMENT);
+  assert_true(speaks_of(&err, "open it again"));
+  trm_run_free(run);
+
+  /* A listener that only returns the failure, to a caller that wants no message. */
+  run = reopen(s, "unsound", &l);
+  e.sound_for = 0;
+  e.sound_speaks = false;
+  assert_int_equal(trm_run_begin(run, NULL), TRM_E_IO);
+  e.sound_for = -1;
+  assert_int_equal(trm_run_begin(run, &err), TRM_OK);
+  e.sound_for = 0;
+  assert_int_equal(trm_run_train(run, 0, &err), TRM_E_IO);
+  assert_int_equal(err.code, TRM_E_IO);
   trm_run_free(run);
   e.sound_for = -1;
   run = reopen(s, "unsound", &l);
@@ -374,6 +428,7 @@ int main(void) {
       cmocka_unit_test(a_stopped_run_goes_on_to_the_same_bytes),
       cmocka_unit_test(folders_are_made_locked_and_given_back),
       cmocka_unit_test(nothing_is_done_before_the_first_update),
+      cmocka_unit_test(an_evaluation_out_of_turn_is_saved),
       cmocka_unit_test(an_unsound_read_ends_the_run),
       cmocka_unit_test(settings_are_layers),
       cmocka_unit_test(yaml_reads_back),

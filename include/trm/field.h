@@ -33,8 +33,9 @@ typedef struct trm_bounds {
   const char *name; /* as in the structure: "L_cycles" */
   const char *key;  /* as a setting of `trm train`: "arch.L_cycles"; NULL: it is none, as what
                        the data set tells */
-  const char *type; /* "int", "float", "bool", "choice", "bytes" or "device"; of records also
-                       "text", "pointer" and "record" */
+  const char *type; /* "int", "float", "bool", "choice", "bytes" or "device"; of runs also
+                       "int|null", "text|null" and "list", of records "text", "pointer" and
+                       "record" */
   const char *help; /* NULL: none, as of records */
   double low, high; /* of numbers, themselves allowed unless above_low; equal: there is no bound
                        but the type's, as for a seed and all that is no number */
@@ -49,8 +50,8 @@ TRM_API int trm_field_count(const trm_field *field);
 /* The structure that a field of type "record" is; NULL for other types. */
 TRM_API const trm_record *trm_field_record(const trm_field *field);
 
-/* The structures that go between a program and solvers, queues, trainers, evaluations and data
- * sets: "trm_solver_config", "trm_eval_report" and so on. The i-th; NULL after the last. */
+/* The structures that go between a program and solvers, queues, trainers, runs, evaluations and
+ * data sets: "trm_solver_config", "trm_eval_report" and so on. The i-th; NULL after the last. */
 TRM_API const trm_record *trm_record_at(int i);
 /* NULL when there is none of that name. */
 TRM_API const trm_record *trm_record_named(const char *structure);

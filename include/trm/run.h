@@ -15,8 +15,9 @@
  * kill leaves is put right when the run is opened again.
  *
  * Nothing is printed: what is worth telling goes to a listener, which can also stop the run. It is
- * called by the thread that called the library, never while another call of it is in progress. One
- * run, one thread at a time; a second process that opens the folder is refused. A run starts
+ * called by the thread that called the library, never while another call of it is in progress, and
+ * may look at its run, but not have it do anything. One run, one thread at a time; who opens the
+ * folder a second time, in this process or another, is refused. A run starts
  * threads, one of its own beside those of its trainer where a GPU is used: a process that goes on
  * with it after a fork must not have it on a GPU.
  *
@@ -57,7 +58,7 @@ typedef struct trm_run_listener {
   bool (*progress)(void *arg, const trm_run_progress *p);
   /* Asked when files were read and before anything is made of it: for programs that know of reads
    * that failed beneath the library, of a mapped file that was cut. A failure ends the run; the
-   * updates before it are saved. */
+   * updates before it are saved. `err` is never NULL; a message there is the call's. */
   trm_status (*sound)(void *arg, trm_error *err);
   void *arg;
 } trm_run_listener;
@@ -176,21 +177,21 @@ TRM_API trm_status trm_run_place(trm_run *run, trm_error *err);
 TRM_API trm_status trm_run_begin(trm_run *run, trm_error *err);
 /* So many updates (0: all that are left) with the evaluations, checkpoints and lines of the log
  * that come between and behind them. Begins the run, if it is not. INTERRUPTED: the listener
- * stopped it, its state is saved, and another call goes on. Other errors: NUMERIC with a hint; IO,
- * MEMORY, SYSTEM: what `sound` returned; the newest checkpoint is intact
- * then, and the run can only be freed. */
+ * stopped it, its state is saved, and another call goes on. Other errors: ARGUMENT for less than 0;
+ * NUMERIC with a hint; IO, MEMORY, SYSTEM; what `sound` returned. The newest checkpoint is intact
+ * then; after an update that failed the run can only be freed, and more of it is ARGUMENT. */
 TRM_API trm_status trm_run_train(trm_run *run, int64_t updates, trm_error *err);
-/* An evaluation and a checkpoint out of turn, of a run with an update. Errors: ARGUMENT; those of
- * trm_run_train. */
+/* An evaluation, which is saved, and a checkpoint out of turn, of a run with an update. Errors:
+ * ARGUMENT; those of trm_run_train. */
 TRM_API trm_status trm_run_evaluate(trm_run *run, trm_error *err);
 TRM_API trm_status trm_run_save(trm_run *run, trm_error *err);
-/* Removes the folder of a new run that has no checkpoint, so that its name is free again; no other.
- * The run can only be freed then. */
+/* Removes the folder of a new run without an update, so that its name is free again; no other. The
+ * run is as before trm_run_place then. */
 TRM_API void trm_run_discard(trm_run *run);
 
 /* --- runs and checkpoints of others, by their paths --- */
 
-enum { TRM_PATH_SIZE = 4096 /* room for a path */ };
+enum { TRM_PATH_SIZE = 4096 /* room for a path; a longer one is ARGUMENT */ };
 
 /* What the newest checkpoint of the run in a folder says, as a model: update 0 where there is none,
  * folder NULL. Locks nothing. Errors: IO, FORMAT, MEMORY. */

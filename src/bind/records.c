@@ -127,6 +127,44 @@ static const trm_field finetune_config_fields[] = {
 static const trm_record finetune_config = TRM__FIELDS(finetune_config_fields, "a fine-tuning", S);
 #undef S
 
+/* --- runs --- */
+
+#define S trm_run_progress
+static const trm_field run_progress_fields[] = {BOOL(evaluating), INT64(done), INT64(total),
+                                                DOUBLE(loss), DOUBLE(exact)};
+static const trm_record run_progress = TRM__FIELDS(run_progress_fields, "progress of a run", S);
+#undef S
+
+#define S trm_run_listener
+static const trm_field run_listener_fields[] = {POINTER(message), POINTER(progress), POINTER(sound),
+                                                POINTER(arg)};
+static const trm_record run_listener = TRM__FIELDS(run_listener_fields, "a listener", S);
+#undef S
+
+#define S trm_run_preset
+static const trm_field run_preset_fields[] = {POINTER(name), POINTER(about), POINTER(settings),
+                                              POINTER(make), INT(kind),      INT(cells)};
+static const trm_record run_preset = TRM__FIELDS(run_preset_fields, "a preset", S);
+#undef S
+
+#define S trm_run_plan
+static const trm_field run_plan_fields[] = {POINTER(model),
+                                            INNER(trainer, trm__trainer_fields),
+                                            INT64(total),
+                                            INT64(end),
+                                            DOUBLE(updates_per_epoch),
+                                            INT64(groups),
+                                            INT64(tests),
+                                            BOOL(held_back)};
+static const trm_record run_plan = TRM__FIELDS(run_plan_fields, "the plan of a run", S);
+#undef S
+
+#define S trm_run_state
+static const trm_field run_state_fields[] = {POINTER(folder), INT64(update), INT64(saved),
+                                             INT64(best_update), DOUBLE(best_exact)};
+static const trm_record run_state = TRM__FIELDS(run_state_fields, "the state of a run", S);
+#undef S
+
 /* --- data --- */
 
 #define S trm_dataset_info
@@ -249,6 +287,11 @@ static const struct listed {
     {&batch, NULL},
     {&metrics, NULL},
     {&finetune_config, default_finetune},
+    {&run_progress, NULL},
+    {&run_listener, NULL},
+    {&run_preset, NULL},
+    {&run_plan, NULL},
+    {&run_state, NULL},
     {&dataset_info, NULL},
     {&dataset_arrays, NULL},
     {&stream_config, NULL},

@@ -18,7 +18,7 @@
   ROW(GRID, grid)
 
 /* A rule checker; also of the grids of users, who name it. `check` sees the question alone, and says
- * why no answer can be valid. Errors: PUZZLE. */
+ * why no answer can be valid; NULL: that is not known. Errors: PUZZLE. */
 typedef struct trm__puzzle_rules {
   const char *name;
   bool (*solves)(const trm__puzzle_view *v);

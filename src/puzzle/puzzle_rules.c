@@ -79,7 +79,7 @@ bool trm_puzzle_solves(const trm_puzzle *p, const int32_t *inputs, const int32_t
 
 trm_status trm_puzzle_check(const trm_puzzle *p, const int32_t *inputs, trm_error *err) {
   const trm__puzzle_rules *rules = find_rules(p);
-  if (!rules) return TRM_OK;
+  if (!rules || !rules->check) return TRM_OK;
   const trm__puzzle_view v = look_at(p, inputs, inputs);
   return rules->check(&v, err);
 }

@@ -237,7 +237,7 @@ static int64_t guess_puzzle_len(const trm__tensor_set *set, const trm_dataset_in
   const int64_t hidden = size_of(set, "embed_tokens.embedding_weight", 1);
   const int64_t ndim = size_of(set, "puzzle_emb.weights", 1);
   const int64_t rows = position_rows(set);
-  const int64_t least = hidden > 0 ? (ndim + hidden - 1) / hidden : 1;
+  const int64_t least = hidden > 0 ? ndim / hidden + (ndim % hidden > 0) : 1;
   if (rows < 1 || rows > MOST_ROWS) return USUAL;
   if (data && data->seq_len && rows - data->seq_len >= least) return rows - data->seq_len;
 

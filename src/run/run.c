@@ -172,8 +172,9 @@ trm_status trm_run_place(trm_run *run, trm_error *err) {
 }
 
 void trm_run_discard(trm_run *run) {
-  if (run->placed && !run->resumed && run->folder.mark.update == 0)
-    trm__run_folder_discard(&run->folder);
+  if (!run->placed || run->resumed || run->folder.mark.update > 0) return;
+  trm__run_folder_discard(&run->folder);
+  run->placed = false;
 }
 
 /* ---- model and trainer ---- */
@@ -246,8 +247,11 @@ static trm_status make_machinery(trm_run *run, trm_error *err) {
 }
 
 trm_status trm_run_begin(trm_run *run, trm_error *err) {
-  if (run->batches) return TRM_OK;
+  if (run->failed)
+    TRM_FAIL(err, TRM_E_ARGUMENT, "%s: an update has failed: free the run, and open it again",
+             run->folder.path);
   TRM_TRY(trm_run_place(run, err));
+  if (run->batches) return TRM_OK;
   const trm_status st = make_machinery(run, err);
   if (st != TRM_OK) {
     trm_trainer_free(run->trainer);

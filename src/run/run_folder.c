@@ -216,7 +216,9 @@ trm_status trm__run_folder_create(trm__run_folder *r, trm__run_config *c, trm_er
   }
   if (taken) return fail_taken(path, err);
   r->mark = (trm__run_mark){.best_exact = -1, .seed = c->trainer.seed};
-  return open_log(r, err);
+  const trm_status st = open_log(r, err);
+  if (st != TRM_OK) trm__run_folder_close(r);
+  return st;
 }
 
 /* A run folder has a configuration and is no checkpoint, which has one, too. */

@@ -169,7 +169,7 @@ static trm_status log_evaluation(trm_run *run, const eval_sum *sum, trm_error *e
   return trm__run_folder_log(&run->folder, &line, err);
 }
 
-/* Evaluates, logs, notes, and decides what is best; the caller saves. */
+/* Evaluates, logs, notes, and decides what is best, which must be saved. */
 static trm_status evaluate(trm_run *run, trm_error *err) {
   eval_sum sum;
   trm__run_mark *mark = &run->folder.mark;
@@ -226,28 +226,34 @@ static bool checkpoint_due(const trm_run *run) {
          (minutes > 0 && trm__os_seconds() - run->saved_at > 60 * minutes);
 }
 
+static trm_status fail_stopped(const trm_run *run, trm_error *err) {
+  TRM_FAIL(err, TRM_E_INTERRUPTED, "interrupted after update %lld, which is saved",
+           (long long)run->folder.mark.update);
+}
+
+/* An evaluation may be long: a kill must not cost the updates before it. What it finds best is a
+ * checkpoint by then. */
+static trm_status evaluate_and_save(trm_run *run, trm_error *err) {
+  TRM_TRY(save(run, err));
+  const trm_status st = evaluate(run, err);
+  if (st == TRM_E_INTERRUPTED) return fail_stopped(run, err);
+  return st == TRM_OK ? save(run, err) : st;
+}
+
 /* After an update, or on resuming a run that stopped before its evaluation. */
 static trm_status evaluate_or_save(trm_run *run, trm_error *err) {
   const trm_run_progress p = progress_of(run);
-  const bool stop = !trm__tell_progress(&run->listener, &p);
   const trm__run_mark *mark = &run->folder.mark;
-  trm_status st = TRM_OK;
+
+  /* A stop saves what was done. */
+  if (!trm__tell_progress(&run->listener, &p)) {
+    TRM_TRY(save(run, err));
+    return fail_stopped(run, err);
+  }
 
   /* An evaluation that is due. */
-  if (!stop && mark->evaluated < mark->update &&
-      trm__schedule_evaluates(&run->schedule, mark->update)) {
-    TRM_TRY(save(run, err)); /* an evaluation may be long: a kill must not cost the updates */
-    st = evaluate(run, err);
-    if (st == TRM_OK) return save(run, err);
-  }
-
-  /* A stop, also one in the midst of an evaluation, saves what was done. */
-  if (st != TRM_OK && st != TRM_E_INTERRUPTED) return st; /* it was saved before */
-  if (stop || st == TRM_E_INTERRUPTED) {
-    TRM_TRY(save(run, err));
-    TRM_FAIL(err, TRM_E_INTERRUPTED, "interrupted after update %lld, which is saved",
-             (long long)mark->update);
-  }
+  if (mark->evaluated < mark->update && trm__schedule_evaluates(&run->schedule, mark->update))
+    return evaluate_and_save(run, err);
   return checkpoint_due(run) ? save(run, err) : TRM_OK;
 }
 
@@ -272,6 +278,7 @@ static trm_status end_unsound(trm_run *run, const trm_error *cause, trm_error *e
 static trm_status update(trm_run *run, trm_error *err) {
   trm_error cause = {0};
   trm_metrics m;
+  run->failed = true; /* until the batch that is taken now has been learned from */
   const trm_batch *batch = trm__ahead_next(run->batches, trm_trainer_wants(run->trainer));
   if (trm__ask_sound(&run->listener, &cause) != TRM_OK) return end_unsound(run, &cause, err);
   trm_status st = trm_trainer_step(run->trainer, batch, &m, &cause);
@@ -281,6 +288,7 @@ static trm_status update(trm_run *run, trm_error *err) {
                      "would fail again)",
                      cause.msg);
   if (st != TRM_OK) return trm__fail(err, st, cause.pos, "%s", cause.msg);
+  run->failed = false;
 
   /* What a checkpoint would say from here on. */
   run->folder.mark.update = trm_trainer_updates(run->trainer);
@@ -291,6 +299,8 @@ static trm_status update(trm_run *run, trm_error *err) {
 }
 
 trm_status trm_run_train(trm_run *run, int64_t updates, trm_error *err) {
+  if (updates < 0)
+    TRM_FAIL(err, TRM_E_ARGUMENT, "updates = %lld: expected 0 or more", (long long)updates);
   TRM_TRY(trm_run_begin(run, err));
   const trm__run_mark *mark = &run->folder.mark;
   const int64_t left = run->schedule.end - mark->update;
@@ -319,7 +329,7 @@ static trm_status check_trained(trm_run *run, const char *what, trm_error *err) 
 
 trm_status trm_run_evaluate(trm_run *run, trm_error *err) {
   TRM_TRY(check_trained(run, "evaluate", err));
-  return evaluate(run, err);
+  return evaluate_and_save(run, err);
 }
 
 trm_status trm_run_save(trm_run *run, trm_error *err) {

@@ -75,6 +75,7 @@ struct trm_run {
   int64_t first;            /* the update that call began after */
   int64_t saved;            /* the update of the last checkpoint */
   bool resumes;             /* what came before may lack its evaluation */
+  bool failed;              /* a batch was taken and not learned from: the stream is ahead */
   double loss, exact;       /* smoothed; -1: none yet */
 };
 

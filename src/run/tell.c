@@ -32,8 +32,12 @@ void trm__tell_line(const trm_run_listener *to, const char *fmt, ...) {
   va_end(args);
 }
 
+/* A listener may leave its record as it was. */
 trm_status trm__ask_sound(const trm_run_listener *to, trm_error *err) {
-  return to && to->sound ? to->sound(to->arg, err) : TRM_OK;
+  trm_error cause = {0};
+  const trm_status st = to && to->sound ? to->sound(to->arg, &cause) : TRM_OK;
+  if (st == TRM_OK) return TRM_OK;
+  return trm__fail(err, st, cause.pos, "%s", cause.msg[0] ? cause.msg : "a read was not sound");
 }
 
 bool trm__tell_progress(const trm_run_listener *to, const trm_run_progress *p) {
