@@ -40,9 +40,9 @@
  * --- Building ---
  *
  * With an installed trm: `cc ... $(pkg-config --cflags --libs trm)`, or in CMake find_package(trm)
- * and trm::trm. In a build folder: `cc -std=c11 ... -Iinclude build/release/libtrm.a -lz -lexpat -lyaml -lm
- * -lpthread -ldl`. As a part of your project: add_subdirectory(trm), or FetchContent, and trm::trm,
- * which is then linked statically (BUILD_SHARED_LIBS=ON: as a shared library).
+ * and trm::trm. In a build folder: `cc -std=c11 ... -Iinclude build/release/libtrm.a -lz -lexpat
+ * -lyaml -lm -lpthread -ldl`. As a part of your project: add_subdirectory(trm), or FetchContent,
+ * and trm::trm, which is then linked statically (BUILD_SHARED_LIBS=ON: as a shared library).
  *
  * The headers are C11, and C++17. All names begin with trm_ or TRM_.
  *

@@ -9,7 +9,8 @@ static const cli_manual build_manual = {
         "nine lines, .sdk, .ss, .sdm, candidates, OpenSudoku's XML, HoDoKu's library, game ids of\n"
         "Solo, addresses of puzz.link, JSON (docs/BUILD_DATA.md). A cell is a digit, A, B ...\n"
         "above 9, or a blank: one of . 0 _ * - x ?; sizes above 9 may be written from 0 on, as\n"
-        "0 to F, with another blank. The size is that of the first puzzle. A solution beside a puzzle is\n"
+        "0 to F, with another blank. The size is that of the first puzzle. A solution beside a "
+        "puzzle is\n"
         "checked; a puzzle without one is solved, and must have a single solution. An error names\n"
         "the file, line and column, and nothing is written.\n",
     .notes =

@@ -17,8 +17,8 @@
   ROW(ARC, arc)                \
   ROW(GRID, grid)
 
-/* A rule checker; also of the grids of users, who name it. `check` sees the question alone, and says
- * why no answer can be valid. Errors: PUZZLE. */
+/* A rule checker; also of the grids of users, who name it. `check` sees the question alone, and
+ * says why no answer can be valid. Errors: PUZZLE. */
 typedef struct trm__puzzle_rules {
   const char *name;
   bool (*solves)(const trm__puzzle_view *v);
