@@ -6,6 +6,7 @@
 #endif
 
 #include "cli/commands/sudoku_input.h"
+#include "cli/files.h"
 #include "cli/manuals/manuals.h"
 #include "cli/run/named_models.h"
 
@@ -153,7 +154,7 @@ static const struct {
 
 /* Who begins with what is to be solved, or with the model that is to solve it. */
 static bool explain_operand(const char *name) {
-  char path[CLI_PATH_MAX];
+  char path[TRM__PATH_MAX];
   if (sudoku_input_is_puzzle(name)) {
     cli_usage_error(
         "'%.60s' is a puzzle; it is solved by `trm sudoku solve --puzzle PUZZLE`, or by a "

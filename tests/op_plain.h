@@ -62,7 +62,13 @@ static void plain_swiglu(int rows, int in, int width, const double *x, const dou
   trm__free(a);
 }
 
-/* r = the block's branch of one row, x [L, D]. */
+/* A kind's branch of one row, r from x [L, D]; and whether the norm is over the positions of a
+ * channel. */
+typedef struct plain_kind {
+  void (*branch)(const trm__dims *, const double *x, const double *const *w, double *r);
+  bool over_positions;
+} plain_kind;
+
 static void plain_mlp(const trm__dims *m, const double *x, const double *const *w, double *r) {
   plain_swiglu(m->L, m->D, m->F, x, w[TRM__GATE_UP], w[TRM__DOWN], r);
 }
@@ -123,11 +129,7 @@ static void plain_attention(const trm__dims *m, const double *x, const double *c
   trm__free(p);
 }
 
-/* Each kind's branch, and whether its norm is over the positions of a channel. */
-static const struct {
-  void (*branch)(const trm__dims *, const double *x, const double *const *w, double *r);
-  bool over_positions;
-} plain_kinds[TRM__BLOCK_KINDS] = {
+static const plain_kind plain_kinds[TRM__BLOCK_KINDS] = {
     [TRM__BLOCK_ATTENTION] = {plain_attention, false},
     [TRM__BLOCK_MIXER] = {plain_mixer, true},
     [TRM__BLOCK_MLP] = {plain_mlp, false},

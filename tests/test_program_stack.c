@@ -1,5 +1,5 @@
 /* Commands where the system gives a program a small stack (`ulimit -s`). */
-#include "limits.h"
+#include "resource_limits.h"
 #include "shell.h"
 
 static void each_command_runs_in_64_kib(void **state) {

@@ -13,25 +13,29 @@ typedef struct sample {
   trm_puzzle puzzle;
   const char *symbols; /* of a vocabulary of its own, a character each */
   const char *question, *answer;
-  const char *wrong; /* an answer that breaks the rules alone; NULL: there are none */
+  const char *wrong;        /* an answer that breaks the rules alone; NULL: there are none */
+  const char *unanswerable; /* a question that the rules refuse; NULL as `wrong` is */
 } sample;
 
 static const sample samples[] = {
     {.puzzle = {TRM_PUZZLE_SUDOKU, .rows = 4, .cols = 4, .box_rows = 2, .box_cols = 2},
      .question = "1...341221434.21",
      .answer = "1234341221434321",
-     .wrong = "1234341221434121"},
+     .wrong = "1234341221434121",
+     .unanswerable = "11.............."},
     {.puzzle = {TRM_PUZZLE_MAZE, .rows = 3, .cols = 4},
      .question = "S.##/#.../###G",
      .answer = "So##/#ooo/###G",
-     .wrong = "So##/#o.o/###G"},
+     .wrong = "So##/#o.o/###G",
+     .unanswerable = "S.##/#.#./###G"},
     {.puzzle = {TRM_PUZZLE_ARC, .rows = 6, .cols = 6}, .question = "01/23", .answer = "10/32"},
     {.puzzle = {TRM_PUZZLE_GRID, .rows = 3, .cols = 3, .rules = "latin",
                 .symmetries = "dihedral,permute:1-3"},
      .symbols = ".123",
      .question = "1../.3./...",
      .answer = "123/231/312",
-     .wrong = "132/231/312"},
+     .wrong = "132/231/312",
+     .unanswerable = "1../1../..."},
 };
 enum { N_SAMPLES = sizeof samples / sizeof *samples };
 
@@ -103,7 +107,9 @@ static void rules_tell_answers_from_others(void **state) {
   for (int i = 0; i < N_SAMPLES; i++) {
     const trm_puzzle p = puzzle_of(&samples[i]);
     int32_t question[CELLS], answer[CELLS], wrong[CELLS];
+    trm_error err;
     assert_int_equal(trm_puzzle_has_rules(&p), samples[i].wrong != NULL);
+    assert_int_equal(trm_puzzle_has_rules(&p), samples[i].unanswerable != NULL);
     if (!samples[i].wrong) continue;
     read_text(&p, samples[i].question, question);
     read_text(&p, samples[i].answer, answer);
@@ -111,6 +117,11 @@ static void rules_tell_answers_from_others(void **state) {
     assert_true(trm_puzzle_solves(&p, question, answer));
     assert_false(trm_puzzle_solves(&p, question, wrong));
     assert_false(trm_puzzle_solves(&p, question, question));
+
+    /* Of questions, too. */
+    read_text(&p, samples[i].unanswerable, wrong);
+    assert_int_equal(trm_puzzle_check(&p, question, &err), TRM_OK);
+    assert_int_equal(trm_puzzle_check(&p, wrong, &err), TRM_E_PUZZLE);
   }
 }
 

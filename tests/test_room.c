@@ -4,7 +4,7 @@
 #include "base/memory.h"
 #include "base/room.h"
 #include "child.h"
-#include "limits.h"
+#include "resource_limits.h"
 #include "small_trainer.h"
 #include "system_trees.h"
 

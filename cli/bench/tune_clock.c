@@ -35,7 +35,7 @@ trm_status tune_clock_begin(tune_clock *c, double minutes, const char *state, tr
   trm__kind kind, clock;
   *c = (tune_clock){.budget = minutes > 0 ? 60 * minutes : 0, .trained = -1, .started = cli_now()};
   if (!state || c->budget <= 0) return TRM_OK;
-  CLI_TRY(cli_path(c->file, err, "%s.time", state));
+  CLI_TRY(trm__path_format(c->file, err, "%s.time", state));
   CLI_TRY(trm__path_look(state, &kind, err));
   CLI_TRY(trm__path_look(c->file, &clock, err));
   if (clock != TRM__ABSENT) CLI_TRY(read_file(c, err));

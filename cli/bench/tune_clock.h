@@ -3,17 +3,18 @@
 #ifndef TRM_CLI_TUNE_CLOCK_H
 #define TRM_CLI_TUNE_CLOCK_H
 
-#include "cli/files.h"
+#include "base/folder.h"
+#include "cli/cli.h"
 
 typedef struct tune_clock {
-  double budget;           /* seconds, for training and answers; 0: no limit */
-  double used, started;    /* used by earlier processes; when this one began */
-  double answers;          /* supervision steps of a row that the answers take: rows times steps */
-  double row_step;         /* seconds of one, from the training; 0: not known yet */
-  int64_t trained;         /* updates, when the training is over; -1: it is not */
-  double saved_at;         /* cli_now() */
-  char file[CLI_PATH_MAX]; /* remembers all this; "": nothing does */
-  trm_status status;       /* of the last write */
+  double budget;            /* seconds, for training and answers; 0: no limit */
+  double used, started;     /* used by earlier processes; when this one began */
+  double answers;           /* supervision steps of a row that the answers take: rows times steps */
+  double row_step;          /* seconds of one, from the training; 0: not known yet */
+  int64_t trained;          /* updates, when the training is over; -1: it is not */
+  double saved_at;          /* cli_now() */
+  char file[TRM__PATH_MAX]; /* remembers all this; "": nothing does */
+  trm_status status;        /* of the last write */
   trm_error error;
 } tune_clock;
 

@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/folder.h"
 #include "cli/commands/eval_report.h"
-#include "cli/files.h"
 #include "cli/json_print.h"
 
 /* --- vote --- */
@@ -28,13 +28,13 @@ enum { MAX_FILES = 64 };
 
 /* A list of files; the text is cut into its parts. */
 typedef struct file_list {
-  char text[CLI_PATH_MAX];
+  char text[TRM__PATH_MAX];
   const char *file[MAX_FILES];
   int n;
 } file_list;
 
 static trm_status split_list(const char *option, const char *text, file_list *l, trm_error *err) {
-  CLI_TRY(cli_path(l->text, err, "%s", text));
+  CLI_TRY(trm__path_format(l->text, err, "%s", text));
   l->n = 0;
   for (char *next = l->text; next;) {
     char *comma = strchr(next, ',');

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/file.h"
+#include "cli/files.h"
 #include "cli/run/find_model.h"
 #include "cli/run/model_data.h"
 
@@ -92,7 +93,7 @@ static trm_status mark_split(const trm_model_config *c, const char *dir, const c
                              uint8_t *used, bool *found, trm_error *err) {
   trm__kind kind;
   trm_dataset *data;
-  CLI_TRY(cli_look(&kind, err, "%s/%s/dataset.json", dir, split));
+  CLI_TRY(trm__path_look_at(&kind, err, "%s/%s/dataset.json", dir, split));
   if (kind == TRM__ABSENT) return TRM_OK;
   CLI_TRY(trm_dataset_open(dir, split, &data, err));
   trm_status st = *found ? TRM_OK : model_check_data(c, trm_dataset_get_info(data), dir, err);
@@ -156,7 +157,7 @@ static trm_status learn_data(const convert_args *a, trm_dataset_info *info, trm_
   *info = (trm_dataset_info){.seq_len = a->seq_len};
   const char *dir = data_of(a);
   if (!dir) return TRM_OK;
-  CLI_TRY(cli_look(&kind, err, "%s/test/dataset.json", dir));
+  CLI_TRY(trm__path_look_at(&kind, err, "%s/test/dataset.json", dir));
   CLI_TRY(trm_dataset_open(dir, kind == TRM__ABSENT ? "train" : "test", &data, err));
   *info = *trm_dataset_get_info(data);
   trm_dataset_free(data);
@@ -181,7 +182,7 @@ static trm_status check_data(const convert_args *a, const trm_dataset_info *said
 }
 
 static trm_status convert(const convert_args *a, trm_model **model, trm_error *err) {
-  char found[CLI_PATH_MAX];
+  char found[TRM__PATH_MAX];
   trm_dataset_info info;
   if (a->format == TRM_FILE_FOLDER) CLI_TRY(cli_check_model_folder(a->out, err));
   CLI_TRY(learn_data(a, &info, err));

@@ -41,7 +41,7 @@ typedef struct eval_args {
 
 typedef struct eval_run {
   const eval_args *args;
-  char model_path[CLI_PATH_MAX];
+  char model_path[TRM__PATH_MAX];
   trm_model *model;
   trm_dataset *data;
   trm_arc_votes *votes; /* NULL: no ARC test set */
@@ -84,7 +84,7 @@ static bool tick(void *arg, int64_t done, int64_t total) {
 static trm_status open_votes(eval_run *e, trm_error *err) {
   trm__kind kind;
   const eval_args *a = e->args;
-  CLI_TRY(cli_look(&kind, err, "%s/test_puzzles.json", a->data));
+  CLI_TRY(trm__path_look_at(&kind, err, "%s/test_puzzles.json", a->data));
   bool arc = trm_puzzle_facts_of(&trm_dataset_get_info(e->data)->puzzle)->tasks &&
              !strcmp(a->split, "test") && kind != TRM__ABSENT;
   if (a->submission && !arc)

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "cli/files.h"
+#include "base/file.h"
 #include "cli/json_print.h"
 
 /* --- ARC --- */

@@ -7,6 +7,7 @@
 #include "cli/bench/tune_clock.h"
 #include "cli/bench/tune_show.h"
 #include "cli/commands/eval_report.h"
+#include "cli/files.h"
 #include "cli/run/find_model.h"
 
 static const cli_manual manual = {
@@ -71,7 +72,7 @@ typedef struct finetune_run {
   double first_at;       /* when it was done: it takes longer than others */
   int64_t done;          /* updates */
   bool stopped; /* before the last update: the answers are of what was learned until then */
-  char answers[CLI_PATH_MAX]; /* the state of the answers, beside that of the training */
+  char answers[TRM__PATH_MAX]; /* the state of the answers, beside that of the training */
 } finetune_run;
 
 /* --- training --- */
@@ -321,7 +322,7 @@ static trm_status choose_tasks(const finetune_args *a, finetune_run *r, trm_erro
 static trm_status load_model(const finetune_args *a, finetune_run *r, trm_error *err) {
   static const trm_dataset_info published = {
       .vocab_size = 12, .seq_len = 900, .puzzle = {.kind = TRM_PUZZLE_ARC, .rows = 30, .cols = 30}};
-  char path[CLI_PATH_MAX];
+  char path[TRM__PATH_MAX];
   CLI_TRY(cli_load_model(a->model, &published, path, &r->model, err));
   const trm_model_config *c = trm_model_get_config(r->model);
 
@@ -350,7 +351,7 @@ static trm_status finetune(const finetune_args *a, finetune_run *r, trm_error *e
   if (a->out) CLI_TRY(cli_check_model_folder(a->out, err));
   if (a->submission) CLI_TRY(eval_check_writable(a->submission, err));
   if (a->state) CLI_TRY(eval_check_writable(a->state, err));
-  if (a->state) CLI_TRY(cli_path(r->answers, err, "%s.answers", a->state));
+  if (a->state) CLI_TRY(trm__path_format(r->answers, err, "%s.answers", a->state));
 
   /* The time runs from here on, with all that is read. */
   CLI_TRY(tune_clock_begin(&r->clock, a->minutes, a->state, err));

@@ -144,7 +144,7 @@ static trm_status describe_model(const char *path, trm__json_out *o, trm_error *
 
 /* A run: where it stands, and the model it would be used as. */
 static trm_status describe_run(const char *path, trm__json_out *o, trm_error *err) {
-  char model[CLI_PATH_MAX];
+  char model[TRM__PATH_MAX];
   const char *which;
   trm_run_state m;
   trm__json_put_text(o, "run", path);
@@ -190,16 +190,16 @@ static trm_status describe_place(const char *path, trm__json_out *o, trm_error *
   if (kind == TRM__FILE) return describe_model(path, o, err);
 
   /* A folder of a model, unless a published checkpoint has the name of its file. */
-  char file[CLI_PATH_MAX];
+  char file[TRM__PATH_MAX];
   bool found;
-  CLI_TRY(cli_path(file, err, "%s/model.safetensors", path));
+  CLI_TRY(trm__path_format(file, err, "%s/model.safetensors", path));
   CLI_TRY(trm__path_look(file, &kind, err));
   CLI_TRY(trm_published_is(file, &found, err));
   if (kind != TRM__ABSENT && !found) return describe_model(path, o, err);
 
   /* A data set, by its splits. */
-  CLI_TRY(cli_look(&train, err, "%s/train/dataset.json", path));
-  CLI_TRY(cli_look(&test, err, "%s/test/dataset.json", path));
+  CLI_TRY(trm__path_look_at(&train, err, "%s/train/dataset.json", path));
+  CLI_TRY(trm__path_look_at(&test, err, "%s/test/dataset.json", path));
   if (train != TRM__ABSENT) CLI_TRY(describe_split(path, "train", o, err));
   if (test != TRM__ABSENT) CLI_TRY(describe_split(path, "test", o, err));
   if (train != TRM__ABSENT || test != TRM__ABSENT) return TRM_OK;
@@ -207,7 +207,7 @@ static trm_status describe_place(const char *path, trm__json_out *o, trm_error *
   /* A download, then a run. */
   CLI_TRY(trm_published_find(path, file, &found, err));
   if (found) return describe_model(file, o, err);
-  CLI_TRY(cli_look(&kind, err, "%s/config.yaml", path));
+  CLI_TRY(trm__path_look_at(&kind, err, "%s/config.yaml", path));
   if (kind != TRM__ABSENT) return describe_run(path, o, err);
 
   /* Nothing at all: perhaps a name that was mistyped. */
@@ -222,7 +222,7 @@ static trm_status describe_place(const char *path, trm__json_out *o, trm_error *
 
 /* RUN/best and RUN/last are the checkpoints that they name. */
 static trm_status describe(const char *path, trm__json_out *o, trm_error *err) {
-  char named[CLI_PATH_MAX], *target;
+  char named[TRM__PATH_MAX], *target;
   CLI_TRY(named_model_find(path, named, err));
   CLI_TRY(trm__pointer_follow(named, &target, err));
   const trm_status st = describe_place(target, o, err);

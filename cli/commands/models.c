@@ -29,7 +29,7 @@ typedef struct models_args {
 
 typedef struct named_model {
   const char *name;
-  char path[CLI_PATH_MAX], about[256], puzzle[320], problem[256];
+  char path[TRM__PATH_MAX], about[256], puzzle[320], problem[256];
   int64_t bytes, parameters;
 } named_model;
 
@@ -41,7 +41,7 @@ static trm_status look_at(const char *folder, const char *name, named_model *m, 
 
   /* What is known without reading the file. */
   *m = (named_model){.name = name};
-  CLI_TRY(cli_path(m->path, err, "%s/%s.safetensors", folder, name));
+  CLI_TRY(trm__path_format(m->path, err, "%s/%s.safetensors", folder, name));
   CLI_TRY(named_model_describe(folder, name, m->about, sizeof m->about, err));
   if (stat(m->path, &s) != 0)
     return cli_fail(err, TRM_E_IO, -1, "%.300s: %s", m->path, strerror(errno));
@@ -96,7 +96,7 @@ static bool is_among(const char *name, const trm__names *names) {
 
 /* One of a name that an earlier folder has is never taken, and not listed. */
 static trm_status is_hidden(int folder, const char *name, bool *hidden, trm_error *err) {
-  char earlier[CLI_PATH_MAX];
+  char earlier[TRM__PATH_MAX];
   *hidden = false;
   for (int i = 0; i < folder && !*hidden; i++) {
     bool more;
@@ -137,7 +137,7 @@ static trm_status list_folder(const models_args *a, int i, const char *folder,
 }
 
 static trm_status list_models(const models_args *a, trm__json_out *o, trm_error *err) {
-  char folder[CLI_PATH_MAX], searched[400] = "";
+  char folder[TRM__PATH_MAX], searched[400] = "";
   int n = 0;
   for (int i = 0;; i++) {
     bool more;

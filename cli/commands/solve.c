@@ -123,7 +123,7 @@ static trm_status take_memory(solve_run *s, trm_error *err) {
 
 /* The data say of a published checkpoint what it does not say itself. */
 static trm_status load_model(solve_run *s, trm_error *err) {
-  char path[CLI_PATH_MAX];
+  char path[TRM__PATH_MAX];
   const solve_args *a = s->args;
   trm_dataset *data;
   bool published = false;

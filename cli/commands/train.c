@@ -91,7 +91,7 @@ static void end_showing(train_show *s) {
 /* The name of a model becomes its path, and one that is not there is told at once. */
 static trm_status find_start(trm_run_config *c, trm_error *err) {
   const char *word = trm_run_config_item(c, "load_checkpoint", 0), *which;
-  char named[CLI_PATH_MAX], file[CLI_PATH_MAX];
+  char named[TRM__PATH_MAX], file[TRM__PATH_MAX];
   if (!word) return TRM_OK;
   CLI_TRY(named_model_find(word, named, err));
   CLI_TRY(trm_model_find(named, NULL, file, &which, err));

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/files.h"
+#include "base/folder.h"
 #include "io/json.h"
 
 void puzzle_describe(const trm_puzzle *p, char *text, size_t size) {
@@ -30,9 +30,9 @@ struct puzzle_names {
 /* A data set without the file has puzzles without names. */
 trm_status puzzle_names_open(const char *dir, puzzle_names **out, trm_error *err) {
   enum { MAX_NAMES = 1 << 28 }; /* bytes */
-  char path[CLI_PATH_MAX];
+  char path[TRM__PATH_MAX];
   trm__kind kind;
-  CLI_TRY(cli_path(path, err, "%s/identifiers.json", dir));
+  CLI_TRY(trm__path_format(path, err, "%s/identifiers.json", dir));
   CLI_TRY(trm__path_look(path, &kind, err));
   *out = calloc(1, sizeof **out);
   if (!*out) return cli_fail(err, TRM_E_MEMORY, -1, "no memory for the names of puzzles");

@@ -20,15 +20,15 @@ static trm_status is_sound(void *arg, trm_error *err) {
 
 const trm_run_listener cli_listener = {.message = cli_tell, .sound = is_sound};
 
-trm_status cli_find_model(const char *path, char file[CLI_PATH_MAX], const char **which,
+trm_status cli_find_model(const char *path, char file[TRM__PATH_MAX], const char **which,
                           trm_error *err) {
-  char named[CLI_PATH_MAX];
+  char named[TRM__PATH_MAX];
   CLI_TRY(named_model_find(path, named, err));
   CLI_TRY(trm_model_find(named, &cli_listener, file, which, err));
   return file[0] ? TRM_OK : named_model_missing(path, err);
 }
 
-trm_status cli_load_model(const char *path, const trm_dataset_info *data, char file[CLI_PATH_MAX],
+trm_status cli_load_model(const char *path, const trm_dataset_info *data, char file[TRM__PATH_MAX],
                           trm_model **out, trm_error *err) {
   const char *which;
   CLI_TRY(cli_find_model(path, file, &which, err));

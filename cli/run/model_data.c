@@ -24,7 +24,7 @@ static bool is_data_set(const char *path) {
   static const char *const splits[] = {"train", "test"};
   trm__kind kind;
   for (int i = 0; i < 2; i++)
-    if (cli_look(&kind, NULL, "%s/%s/dataset.json", path, splits[i]) == TRM_OK &&
+    if (trm__path_look_at(&kind, NULL, "%s/%s/dataset.json", path, splits[i]) == TRM_OK &&
         kind != TRM__ABSENT)
       return true;
   return false;
@@ -47,7 +47,7 @@ bool model_data_arguments(const char *command, int argc, char *const *argv) {
 }
 
 static bool is_model(const char *path) {
-  char model[CLI_PATH_MAX];
+  char model[TRM__PATH_MAX];
   const char *which;
   return cli_find_model(path, model, &which, NULL) == TRM_OK;
 }
@@ -67,7 +67,7 @@ static bool has_json(const char *folder) {
 
 /* False of a model that answers another kind of puzzle; what cannot be looked at may be one. */
 static bool may_know_tasks(const char *name) {
-  char path[CLI_PATH_MAX];
+  char path[TRM__PATH_MAX];
   const char *which;
   trm_model *model;
   if (cli_find_model(name, path, &which, NULL) != TRM_OK ||
@@ -87,7 +87,8 @@ int model_data_refuse_folder(const char *model, const char *folder) {
   if (is_model(folder))
     return cli_usage_error(
         "%s is a model: want MODEL, then a FILE of puzzles, as in: trm solve %s %s", folder, folder,
-        cli_look(&kind, NULL, "%s", model) == TRM_OK && kind == TRM__FILE ? model : "FILE");
+        trm__path_look_at(&kind, NULL, "%s", model) == TRM_OK && kind == TRM__FILE ? model
+                                                                                   : "FILE");
   if (has_json(folder) && may_know_tasks(model))
     return cli_usage_error(
         "%s is a folder with files of JSON: want a FILE of puzzles; tasks of ARC are answered by: "

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 
 static const char model_ending[] = ".safetensors", card_ending[] = ".md";
@@ -13,9 +14,9 @@ static const char model_ending[] = ".safetensors", card_ending[] = ".md";
 /* ---- where ---- */
 
 /* The folder of the running program; "" where there is no /proc to tell. */
-static trm_status program_folder(char folder[CLI_PATH_MAX], trm_error *err) {
+static trm_status program_folder(char folder[TRM__PATH_MAX], trm_error *err) {
   static const char self[] = "/proc/self/exe";
-  const ssize_t n = readlink(self, folder, CLI_PATH_MAX - 1);
+  const ssize_t n = readlink(self, folder, TRM__PATH_MAX - 1);
   folder[n > 0 ? n : 0] = 0;
   if (n < 0 && errno != ENOENT) return cli_fail(err, TRM_E_IO, -1, "%s: %s", self, strerror(errno));
   char *slash = strrchr(folder, '/');
@@ -24,7 +25,7 @@ static trm_status program_folder(char folder[CLI_PATH_MAX], trm_error *err) {
 }
 
 /* Takes "..", and links, out of the path of a folder, where there is one. */
-static trm_status resolve(char folder[CLI_PATH_MAX], trm_error *err) {
+static trm_status resolve(char folder[TRM__PATH_MAX], trm_error *err) {
   trm__kind kind;
   CLI_TRY(trm__path_look(folder, &kind, err));
   if (kind == TRM__ABSENT) return TRM_OK;
@@ -32,7 +33,7 @@ static trm_status resolve(char folder[CLI_PATH_MAX], trm_error *err) {
   if (!real)
     return cli_fail(err, errno == ENOMEM ? TRM_E_MEMORY : TRM_E_IO, -1, "%.200s: %s", folder,
                     strerror(errno));
-  const trm_status st = cli_path(folder, err, "%s", real);
+  const trm_status st = trm__path_format(folder, err, "%s", real);
   free(real);
   return st;
 }
@@ -46,10 +47,10 @@ static const char *part_of_list(const char *list, int i, size_t *n) {
   return NULL;
 }
 
-trm_status named_models_folder(int i, char folder[CLI_PATH_MAX], bool *more, trm_error *err) {
+trm_status named_models_folder(int i, char folder[TRM__PATH_MAX], bool *more, trm_error *err) {
   static const char *const beside[] = {"models", TRM_MODELS_DIR};
   enum { N_BESIDE = sizeof beside / sizeof *beside };
-  char program[CLI_PATH_MAX];
+  char program[TRM__PATH_MAX];
   const char *list = getenv("TRM_MODELS"), *part;
   size_t n = 0;
   int listed = 0;
@@ -57,7 +58,7 @@ trm_status named_models_folder(int i, char folder[CLI_PATH_MAX], bool *more, trm
 
   /* First the folders that the user lists. */
   for (; (part = part_of_list(list, listed, &n)); listed++)
-    if (listed == i) return cli_path(folder, err, "%.*s", (int)n, part);
+    if (listed == i) return trm__path_format(folder, err, "%.*s", (int)n, part);
 
   /* Then those beside the program, where the system tells where it is. */
   *more = i - listed < N_BESIDE;
@@ -65,7 +66,7 @@ trm_status named_models_folder(int i, char folder[CLI_PATH_MAX], bool *more, trm
   CLI_TRY(program_folder(program, err));
   *more = *program;
   if (!*more) return TRM_OK;
-  CLI_TRY(cli_path(folder, err, "%s/%s", program, beside[i - listed]));
+  CLI_TRY(trm__path_format(folder, err, "%s/%s", program, beside[i - listed]));
   return resolve(folder, err);
 }
 
@@ -81,7 +82,7 @@ static bool is_model(const char *folder, const char *name) {
   const size_t n = strlen(name), end = sizeof model_ending - 1;
   trm__kind kind;
   return n > end && *name != '.' && !strcmp(name + n - end, model_ending) &&
-         cli_look(&kind, NULL, "%s/%s", folder, name) == TRM_OK && kind == TRM__FILE;
+         trm__path_look_at(&kind, NULL, "%s/%s", folder, name) == TRM_OK && kind == TRM__FILE;
 }
 
 /* Keeps the names of models, without their ending. */
@@ -112,25 +113,26 @@ trm_status named_models_in(const char *folder, trm__names *out, trm_error *err) 
   return st;
 }
 
-trm_status named_model_find(const char *word, char path[CLI_PATH_MAX], trm_error *err) {
-  char folder[CLI_PATH_MAX];
+trm_status named_model_find(const char *word, char path[TRM__PATH_MAX], trm_error *err) {
+  char folder[TRM__PATH_MAX];
   trm__kind kind;
-  CLI_TRY(cli_path(path, err, "%s", word));
+  CLI_TRY(trm__path_format(path, err, "%s", word));
   CLI_TRY(trm__path_look(word, &kind, err));
   if (kind != TRM__ABSENT || !is_name(word)) return TRM_OK;
   for (int i = 0;; i++) {
     bool more;
     CLI_TRY(named_models_folder(i, folder, &more, err));
     if (!more) return TRM_OK;
-    CLI_TRY(cli_look(&kind, err, "%s/%s%s", folder, word, model_ending));
-    if (kind == TRM__FILE) return cli_path(path, err, "%s/%s%s", folder, word, model_ending);
+    CLI_TRY(trm__path_look_at(&kind, err, "%s/%s%s", folder, word, model_ending));
+    if (kind == TRM__FILE)
+      return trm__path_format(path, err, "%s/%s%s", folder, word, model_ending);
   }
 }
 
 static bool is_for(const trm_puzzle *p, const char *folder, const char *name) {
-  char path[CLI_PATH_MAX];
+  char path[TRM__PATH_MAX];
   trm_model *model;
-  if (cli_path(path, NULL, "%s/%s%s", folder, name, model_ending) != TRM_OK ||
+  if (trm__path_format(path, NULL, "%s/%s%s", folder, name, model_ending) != TRM_OK ||
       trm_model_peek(path, NULL, &model, NULL) != TRM_OK)
     return false;
   const trm_puzzle *has = &trm_model_get_config(model)->puzzle;
@@ -140,7 +142,7 @@ static bool is_for(const trm_puzzle *p, const char *folder, const char *name) {
 }
 
 bool named_model_for(const trm_puzzle *p, char *name, size_t size) {
-  char folder[CLI_PATH_MAX];
+  char folder[TRM__PATH_MAX];
   bool more = true, found = false;
   for (int i = 0; !found; i++) {
     trm__names names;
@@ -156,7 +158,7 @@ bool named_model_for(const trm_puzzle *p, char *name, size_t size) {
 }
 
 trm_status named_model_missing(const char *word, trm_error *err) {
-  char folder[CLI_PATH_MAX], known[240] = "";
+  char folder[TRM__PATH_MAX], known[240] = "";
   for (int i = 0;; i++) {
     bool more;
     trm__names names;
@@ -185,11 +187,11 @@ trm_status named_model_missing(const char *word, trm_error *err) {
 
 trm_status named_model_describe(const char *folder, const char *name, char *text, size_t size,
                                 trm_error *err) {
-  char path[CLI_PATH_MAX], head[300];
+  char path[TRM__PATH_MAX], head[300];
   trm__kind kind;
   trm__map card;
   *text = 0;
-  CLI_TRY(cli_path(path, err, "%s/%s%s", folder, name, card_ending));
+  CLI_TRY(trm__path_format(path, err, "%s/%s%s", folder, name, card_ending));
   CLI_TRY(trm__path_look(path, &kind, err));
   if (kind != TRM__FILE) return TRM_OK;
 

@@ -97,8 +97,8 @@ TRM_API bool trm_arch_of_tensors(bool has(const void *tensors, const char *part)
  * at them together. Setting `arch` sets nothing else; begin with trm_model_config_default. Nothing
  * is allocated; a call that fails changes nothing. Get gives a number as it stands, in its range or
  * not: fields of the data are 0 by default. Errors: CONFIG for an unknown field, with the name that
- * may have been meant, for a value that it cannot have, with what it can, and of get for one outside
- * an enumeration; ARGUMENT when `text` is too small (64 bytes are enough). */
+ * may have been meant, for a value that it cannot have, with what it can, and of get for one
+ * outside an enumeration; ARGUMENT when `text` is too small (64 bytes are enough). */
 TRM_API trm_status trm_model_config_set(trm_model_config *config, const char *field,
                                         const char *value, trm_error *err);
 TRM_API trm_status trm_model_config_get(const trm_model_config *config, const char *field,

@@ -248,8 +248,8 @@ typedef struct trm__backend_ops {
                  int first, int n, int advance);
   void (*halt)(trm__backend *, trm__workspace *, const trm__rows *rows, int n,
                const trm__halting *how, const trm__row_loss *loss);
-  /* Training: grads[n] = 0, to[n] = sum of steps' gradients (plain reals); n is a multiple of 16, as
-   * a layout's parts are. */
+  /* Training: grads[n] = 0, to[n] = sum of steps' gradients (plain reals); n is a multiple of 16,
+   * as a layout's parts are. */
   void (*clear_grads)(trm__backend *, trm__workspace *, int64_t n, real *grads);
   void (*add_grads)(trm__backend *, trm__workspace *, int64_t n, int n_src, const real *const *src,
                     real *to);
@@ -272,7 +272,6 @@ struct trm__backend {
   const real *params; /* as of the last pack */
 };
 
-extern const trm__backend_ops trm__cpu_ops;
 /* What saved_size of a CPU backend of these sizes would be. */
 int64_t trm__cpu_saved_size(const trm__dims *dims, trm__block_kind kind);
 /* The CPU backend. `training` also packs the weights for the backward pass. */

@@ -195,46 +195,24 @@ static void cpu_destroy(trm__backend *be) {
   trm__free(c);
 }
 
-const trm__backend_ops trm__cpu_ops = {
-    .name = "cpu",
-    .host = true,
-    .kernels = cpu_kernels,
-    .slots = CPU_SLOTS,
-    .destroy = cpu_destroy,
-    .alloc = trm__cpu_alloc,
-    .release = trm__cpu_release,
-    .put = trm__cpu_move,
-    .get = trm__cpu_move,
-    .copy = trm__cpu_move,
-    .put_latents = trm__cpu_move_latents,
-    .get_latents = trm__cpu_move_latents,
-    .budget = trm__cpu_budget,
-    .run = trm__cpu_run,
-    .latent_size = trm__cpu_latent_size,
-    .saved_size = cpu_saved_size,
-    .shared_size = cpu_shared_size,
-    .scratch_size = cpu_scratch_size,
-    .held_bytes = cpu_held_bytes,
-    .pack = cpu_pack,
-    .embed = trm__cpu_embed,
-    .embed_grad = trm__cpu_embed_grad,
-    .clear = trm__cpu_clear,
-    .sum = trm__cpu_sum,
-    .block = cpu_block,
-    .block_grad = cpu_block_grad,
-    .head = trm__cpu_head,
-    .loss = trm__cpu_loss,
-    .head_grad = trm__cpu_head_grad,
-    .q_target = trm__cpu_q_target,
-    .refill = trm__cpu_refill,
-    .halt = trm__cpu_halt,
-    .clear_grads = trm__cpu_clear,
-    .add_grads = trm__cpu_sum,
-    .sum_slots = trm__cpu_sum_slots,
-    .finish_grads = trm__cpu_finish_grads,
-    .has_rule = trm__cpu_has_rule,
-    .update = trm__cpu_update,
-};
+/* Those of this file, and of the others. */
+static void fill_ops(trm__backend_ops *ops) {
+  *ops = (trm__backend_ops){.name = "cpu",
+                            .host = true,
+                            .kernels = cpu_kernels,
+                            .slots = CPU_SLOTS,
+                            .destroy = cpu_destroy,
+                            .saved_size = cpu_saved_size,
+                            .shared_size = cpu_shared_size,
+                            .scratch_size = cpu_scratch_size,
+                            .held_bytes = cpu_held_bytes,
+                            .pack = cpu_pack,
+                            .block = cpu_block,
+                            .block_grad = cpu_block_grad};
+  trm__cpu_embed_ops(ops);
+  trm__cpu_head_ops(ops);
+  trm__cpu_train_ops(ops);
+}
 
 /* Carves the packed weights and the tables. */
 static void lay_out(cpu_backend *c, trm__carver *memory) {
@@ -274,8 +252,8 @@ trm_status trm__cpu_create(const trm__dims *dims, const trm__outer *outer, const
   cpu_backend *c;
   TRM_TRY(trm__kernels_select(&kernels, err));
   TRM_ALLOC(&c, 1, "the CPU backend", err);
-  c->base =
-      (trm__backend){.ops = &trm__cpu_ops, .dims = *dims, .outer = *outer, .n_blocks = n_blocks};
+  fill_ops(&c->ops);
+  c->base = (trm__backend){.ops = &c->ops, .dims = *dims, .outer = *outer, .n_blocks = n_blocks};
   c->kernels = kernels;
   c->product = &kernels->product[dims->dtype];
   c->training = training;

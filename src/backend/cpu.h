@@ -32,6 +32,7 @@ typedef enum cpu_packing {
 
 typedef struct cpu_backend {
   trm__backend base;
+  trm__backend_ops ops; /* base has it */
   const trm__kernels *kernels;
   const trm__product *product; /* of kernels, in the model's format */
   bool training;
@@ -127,36 +128,10 @@ static inline int64_t cpu_grad_scratch(const cpu_backend *c, int k) {
   return (CPU_ROWS > CPU_CHUNK ? CPU_ROWS : CPU_CHUNK) * (int64_t)trm__units(c->product, k);
 }
 
-/* The ops of cpu_embed.c and cpu_head.c. */
-void trm__cpu_embed(trm__backend *, trm__workspace *, int, const int32_t *, const real *const *,
-                    real *);
-void trm__cpu_embed_grad(trm__backend *, trm__workspace *, int, const int32_t *, const real *,
-                         real *, real *);
-void trm__cpu_sum(trm__backend *, trm__workspace *, int64_t, int, const real *const *, real *);
-void trm__cpu_head(trm__backend *, trm__workspace *, int, const real *, real *, real *);
-void trm__cpu_loss(trm__backend *, trm__workspace *, int, const int32_t *, const real *, real *,
-                   real *, trm__row_loss *);
-void trm__cpu_head_grad(trm__backend *, trm__workspace *, int, const real *, const real *,
-                        const real *, real *, real *);
-/* The ops of cpu_train.c. */
-void *trm__cpu_alloc(trm__backend *, size_t);
-void trm__cpu_release(trm__backend *, void *);
-void trm__cpu_move(trm__backend *, void *, const void *, size_t);
-void trm__cpu_move_latents(trm__backend *, int, real *, const real *);
-int64_t trm__cpu_latent_size(const trm__backend *);
-int64_t trm__cpu_budget(const trm__backend *);
-trm_status trm__cpu_run(trm__backend *, trm__program *, void *, int, trm_error *);
-void trm__cpu_clear(trm__backend *, trm__workspace *, int64_t, real *);
-void trm__cpu_refill(trm__backend *, trm__workspace *, const trm__rows *, const trm__fresh *, int,
-                     int, int);
-void trm__cpu_halt(trm__backend *, trm__workspace *, const trm__rows *, int, const trm__halting *,
-                   const trm__row_loss *);
-void trm__cpu_q_target(trm__backend *, trm__workspace *, int, const real *, const int32_t *, int,
-                       real *);
-void trm__cpu_sum_slots(trm__backend *, trm__workspace *, const trm__update *);
-void trm__cpu_finish_grads(trm__backend *, trm__workspace *, const trm__update *);
-bool trm__cpu_has_rule(const trm__backend *, trm__rule);
-void trm__cpu_update(trm__backend *, trm__workspace *, const trm__update *, const trm__group *);
+/* Each file's ops, put where the table has them. */
+void trm__cpu_embed_ops(trm__backend_ops *ops);
+void trm__cpu_head_ops(trm__backend_ops *ops);
+void trm__cpu_train_ops(trm__backend_ops *ops);
 
 /* What the ops of the heads carve. */
 void trm__cpu_head_count(const cpu_backend *c, cpu_memory memory);

@@ -9,8 +9,8 @@ static real embed_scale(const trm__dims *dims) {
   return (real)(sqrt((double)dims->D) * (dims->learned ? 0.707106781 : 1.0));
 }
 
-void trm__cpu_embed(trm__backend *be, trm__workspace *ws, int b, const int32_t *inputs,
-                    const real *const *puzzle, real *e) {
+static void op_embed(trm__backend *be, trm__workspace *ws, int b, const int32_t *inputs,
+                     const real *const *puzzle, real *e) {
   const trm__dims *dims = &be->dims;
   int D = dims->D;
   const real *tokens = be->params + be->outer.embed_tokens;
@@ -41,8 +41,8 @@ void trm__cpu_embed(trm__backend *be, trm__workspace *ws, int b, const int32_t *
 
 /* Members split the channels, so that every row of a gradient is summed in the order of the tile.
  */
-void trm__cpu_embed_grad(trm__backend *be, trm__workspace *ws, int b, const int32_t *inputs,
-                         const real *de, real *grads, real *d_puzzle) {
+static void op_embed_grad(trm__backend *be, trm__workspace *ws, int b, const int32_t *inputs,
+                          const real *de, real *grads, real *d_puzzle) {
   const trm__dims *dims = &be->dims;
   const trm__kernels *kernels = cpu_of(be)->kernels;
   int D = dims->D;
@@ -73,8 +73,8 @@ void trm__cpu_embed_grad(trm__backend *be, trm__workspace *ws, int b, const int3
 
 /* Element by element in the order of the sources, so that the bits are the same whether or not h is
  * one of them: a short stretch is summed aside and written to h by its last addition. */
-void trm__cpu_sum(trm__backend *be, trm__workspace *ws, int64_t n, int n_src,
-                  const real *const *src, real *h) {
+static void op_sum(trm__backend *be, trm__workspace *ws, int64_t n, int n_src,
+                   const real *const *src, real *h) {
   enum { STRETCH = 256 };
   const trm__kernels *kernels = cpu_of(be)->kernels;
   int64_t lo, hi;
@@ -92,4 +92,11 @@ void trm__cpu_sum(trm__backend *be, trm__workspace *ws, int64_t n, int n_src,
     }
   }
   trm__lane_barrier(ws->lane);
+}
+
+void trm__cpu_embed_ops(trm__backend_ops *ops) {
+  ops->embed = op_embed;
+  ops->embed_grad = op_embed_grad;
+  ops->sum = op_sum;
+  ops->add_grads = op_sum;
 }

@@ -33,8 +33,8 @@ static head_memory memory_of(const cpu_backend *c, const trm__workspace *ws) {
   return carve(c, (cpu_memory){&shared, &shared, &scratch});
 }
 
-void trm__cpu_head(trm__backend *be, trm__workspace *ws, int b, const real *z, real *logits,
-                   real *q) {
+static void op_head(trm__backend *be, trm__workspace *ws, int b, const real *z, real *logits,
+                    real *q) {
   const cpu_backend *c = cpu_of(be);
   const trm__dims *dims = &be->dims;
   int D = dims->D;
@@ -93,8 +93,8 @@ static void row_loss(const trm__dims *dims, const int32_t *labels, const real *q
   *out = l;
 }
 
-void trm__cpu_loss(trm__backend *be, trm__workspace *ws, int b, const int32_t *labels,
-                   const real *q_target, real *logits, real *q, trm__row_loss *out) {
+static void op_loss(trm__backend *be, trm__workspace *ws, int b, const int32_t *labels,
+                    const real *q_target, real *logits, real *q, trm__row_loss *out) {
   const trm__dims *dims = &be->dims;
   int64_t lo, hi;
   trm__lane_share(ws->lane, b, 1, &lo, &hi);
@@ -124,8 +124,8 @@ static void head_rows_grad(trm__backend *be, const head_memory *own, int64_t lo,
   }
 }
 
-void trm__cpu_head_grad(trm__backend *be, trm__workspace *ws, int b, const real *z,
-                        const real *d_logits, const real *dq, real *dz, real *grads) {
+static void op_head_grad(trm__backend *be, trm__workspace *ws, int b, const real *z,
+                         const real *d_logits, const real *dq, real *dz, real *grads) {
   const cpu_backend *c = cpu_of(be);
   const trm__dims *dims = &be->dims;
   const head_memory own = memory_of(c, ws);
@@ -149,4 +149,10 @@ void trm__cpu_head_grad(trm__backend *be, trm__workspace *ws, int b, const real 
   trm__cpu_weight_grad(c, ws->lane, dims->V, D, dims->S, b, by, of, grads + be->outer.lm_head, true,
                        own.shared, own.grad);
   trm__lane_barrier(ws->lane);
+}
+
+void trm__cpu_head_ops(trm__backend_ops *ops) {
+  ops->head = op_head;
+  ops->loss = op_loss;
+  ops->head_grad = op_head_grad;
 }

@@ -9,31 +9,31 @@
 
 /* --- memory ---------------------------------------------------------------------------------- */
 
-void *trm__cpu_alloc(trm__backend *be, size_t bytes) {
+static void *op_alloc(trm__backend *be, size_t bytes) {
   (void)be;
   return trm__alloc(bytes, 1);
 }
-void trm__cpu_release(trm__backend *be, void *p) {
+static void op_release(trm__backend *be, void *p) {
   (void)be;
   trm__free(p);
 }
-void trm__cpu_move(trm__backend *be, void *to, const void *from, size_t bytes) {
+static void op_move(trm__backend *be, void *to, const void *from, size_t bytes) {
   (void)be;
   if (to != from) memcpy(to, from, bytes);
 }
-void trm__cpu_move_latents(trm__backend *be, int n, real *to, const real *from) {
-  trm__cpu_move(be, to, from, (size_t)n * (size_t)trm__cpu_latent_size(be) * sizeof *to);
-}
-int64_t trm__cpu_latent_size(const trm__backend *be) {
+static int64_t op_latent_size(const trm__backend *be) {
   return (int64_t)be->dims.L * be->dims.D;
 }
+static void op_move_latents(trm__backend *be, int n, real *to, const real *from) {
+  op_move(be, to, from, (size_t)n * (size_t)op_latent_size(be) * sizeof *to);
+}
 /* 1.5 GiB: beyond that nothing gets faster. */
-int64_t trm__cpu_budget(const trm__backend *be) {
+static int64_t op_budget(const trm__backend *be) {
   (void)be;
   return (int64_t)3 << 29;
 }
-trm_status trm__cpu_run(trm__backend *be, trm__program *program, void *arg, int key,
-                        trm_error *err) {
+static trm_status op_run(trm__backend *be, trm__program *program, void *arg, int key,
+                         trm_error *err) {
   (void)be;
   (void)key;
   (void)err;
@@ -41,7 +41,7 @@ trm_status trm__cpu_run(trm__backend *be, trm__program *program, void *arg, int 
   return TRM_OK;
 }
 
-void trm__cpu_clear(trm__backend *be, trm__workspace *ws, int64_t n, real *h) {
+static void op_clear(trm__backend *be, trm__workspace *ws, int64_t n, real *h) {
   int64_t lo, hi;
   (void)be;
   trm__lane_barrier(ws->lane);
@@ -67,8 +67,8 @@ static void take_fresh(const trm__dims *dims, const trm__rows *rows, const trm__
       memcpy(rows->z[i] + row * latent + t * D, rows->init[i], (size_t)D * sizeof(real));
 }
 
-void trm__cpu_refill(trm__backend *be, trm__workspace *ws, const trm__rows *rows,
-                     const trm__fresh *fresh, int first, int n, int advance) {
+static void op_refill(trm__backend *be, trm__workspace *ws, const trm__rows *rows,
+                      const trm__fresh *fresh, int first, int n, int advance) {
   int64_t lo, hi;
   trm__lane_share(ws->lane, n, 1, &lo, &hi);
   for (int64_t row = first + lo; row < first + hi; row++) {
@@ -82,8 +82,8 @@ void trm__cpu_refill(trm__backend *be, trm__workspace *ws, const trm__rows *rows
   trm__lane_barrier(ws->lane);
 }
 
-void trm__cpu_halt(trm__backend *be, trm__workspace *ws, const trm__rows *rows, int n,
-                   const trm__halting *how, const trm__row_loss *loss) {
+static void op_halt(trm__backend *be, trm__workspace *ws, const trm__rows *rows, int n,
+                    const trm__halting *how, const trm__row_loss *loss) {
   (void)be;
   for (int r = 0; r < n && ws->lane->rank == 0; r++) {
     const double *q = loss[r].q;
@@ -94,8 +94,8 @@ void trm__cpu_halt(trm__backend *be, trm__workspace *ws, const trm__rows *rows, 
   trm__lane_barrier(ws->lane);
 }
 
-void trm__cpu_q_target(trm__backend *be, trm__workspace *ws, int b, const real *q,
-                       const int32_t *steps, int max_steps, real *target) {
+static void op_q_target(trm__backend *be, trm__workspace *ws, int b, const real *q,
+                        const int32_t *steps, int max_steps, real *target) {
   (void)be;
   for (int r = 0; r < b && ws->lane->rank == 0; r++) {
     real halt = q[2 * r], go = q[2 * r + 1];
@@ -129,7 +129,7 @@ static void each_chunk(trm__backend *be, trm__workspace *ws, const trm__update *
   trm__lane_barrier(ws->lane);
 }
 
-void trm__cpu_sum_slots(trm__backend *be, trm__workspace *ws, const trm__update *u) {
+static void op_sum_slots(trm__backend *be, trm__workspace *ws, const trm__update *u) {
   each_chunk(be, ws, u, add_slots);
 }
 
@@ -150,7 +150,7 @@ static void find_totals(const trm__update *u) {
   u->totals->apply = isfinite(sum) && isfinite(loss);
 }
 
-void trm__cpu_finish_grads(trm__backend *be, trm__workspace *ws, const trm__update *u) {
+static void op_finish_grads(trm__backend *be, trm__workspace *ws, const trm__update *u) {
   each_chunk(be, ws, u, finish_chunk);
   if (ws->lane->rank == 0) find_totals(u);
   trm__lane_barrier(ws->lane);
@@ -237,14 +237,36 @@ static trm__step_fn *step_of(const trm__backend *be, trm__rule rule) {
   return (int)rule < TRM_OPTIMIZERS ? ((const cpu_backend *)be)->kernels->step[rule] : NULL;
 }
 
-bool trm__cpu_has_rule(const trm__backend *be, trm__rule rule) {
+static bool op_has_rule(const trm__backend *be, trm__rule rule) {
   return step_of(be, rule) || rules[rule];
 }
 
-void trm__cpu_update(trm__backend *be, trm__workspace *ws, const trm__update *u,
-                     const trm__group *g) {
+static void op_update(trm__backend *be, trm__workspace *ws, const trm__update *u,
+                      const trm__group *g) {
   trm__step_fn *step = step_of(be, g->rule);
   if (u->totals->apply && step) elementwise(cpu_of(be)->kernels, ws, u, g, step);
   if (u->totals->apply && !step) rules[g->rule](be, ws, u, g);
   trm__lane_barrier(ws->lane);
+}
+
+void trm__cpu_train_ops(trm__backend_ops *ops) {
+  ops->alloc = op_alloc;
+  ops->release = op_release;
+  ops->put = op_move;
+  ops->get = op_move;
+  ops->copy = op_move;
+  ops->put_latents = op_move_latents;
+  ops->get_latents = op_move_latents;
+  ops->budget = op_budget;
+  ops->run = op_run;
+  ops->latent_size = op_latent_size;
+  ops->clear = op_clear;
+  ops->q_target = op_q_target;
+  ops->refill = op_refill;
+  ops->halt = op_halt;
+  ops->clear_grads = op_clear;
+  ops->sum_slots = op_sum_slots;
+  ops->finish_grads = op_finish_grads;
+  ops->has_rule = op_has_rule;
+  ops->update = op_update;
 }

@@ -1,5 +1,5 @@
-/* Fields of a configuration as members of a JSON object: whole numbers of up to 64 bits with a sign,
- * numbers, booleans and words. No table of what is kept as JSON has a field of another form. */
+/* Fields of a configuration as members of a JSON object: whole numbers with a sign, of up to 64
+ * bits, numbers, booleans and words. No table that is kept as JSON has a field of another form. */
 #ifndef TRM_IO_FIELD_JSON_H
 #define TRM_IO_FIELD_JSON_H
 

@@ -52,7 +52,8 @@ static const struct {
     {ALL | PAGE, 257, "ustar", "a tar archive: unpack it first"},
     {ARRAY, 0, "PK\3\4", "a zip archive, as .npz files are: unpack it first"},
     {TEXT | PAGE, 0, "PK\3\4",
-     "a zip archive, a workbook (.xlsx, .ods) or a torch file: unpack it, or save the table as CSV"},
+     "a zip archive, a workbook (.xlsx, .ods) or a torch file: unpack it, or save the table "
+      "as CSV"},
     {ARRAY, 0, "\x80", "a pickle of Python's: save the array itself by numpy.save"},
     {MODEL | TEXT | PAGE, 0, "\x93NUMPY", "an array of NumPy"},
     {ALL | PAGE, 0, "\x89HDF\r\n", "an HDF5 file (of Keras or h5py), which is not read"},

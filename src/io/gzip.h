@@ -29,8 +29,8 @@ trm_status trm__gzip_measure(const char *path, const void *data, size_t n, size_
 trm_status trm__gzip_unpack(const char *path, const void *data, size_t n, size_t size,
                             unsigned char **out, trm_error *err);
 
-/* Opens a file as trm__map_open does; of a packed one what it holds, in memory, if there is room for
- * it: a small file may hold much. */
+/* Opens a file as trm__map_open does; of a packed one what it holds, in memory, if there is room
+ * for it: a small file may hold much. */
 trm_status trm__gzip_map(const char *path, trm__map *map, trm_error *err);
 
 #endif

@@ -50,9 +50,13 @@ TRM__INLINE vf v_sqrt(vf a) {
 TRM__INLINE vf v_abs(vf a) {
   return _mm512_abs_ps(a);
 }
+/* Without optimisation it is a macro of the compiler's, which gives its mask a sign. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"
 TRM__INLINE vf v_round(vf a) {
   return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT);
 }
+#pragma GCC diagnostic pop
 /* 2^n for integral n in [-126, 127] */
 TRM__INLINE vf v_pow2(vf n) {
   vi e = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));

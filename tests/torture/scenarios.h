@@ -15,8 +15,9 @@ typedef struct scenario {
   const char *again;   /* the next run after a failure, alternatives separated by '|', the first
                           that succeeds counts; NULL: the command itself */
   const char *outputs; /* what may change, separated by spaces: each is as before or complete; with
-                          '~' in front it holds progress, which only the next run makes complete; with
-                          '^' an interruption (code 130) leaves in it what there was until then */
+                          '~' in front it holds progress, which only the next run makes complete;
+                          with '^' an interruption (code 130) leaves in it what there was until
+                          then */
   int report;          /* REPORT_... */
 } scenario;
 

@@ -146,8 +146,8 @@ static trm_status read_entries(build *b, trm_sudoku_reader *r, const char *path,
   }
   if (!seen)
     TRM_FAIL_AT(err, TRM_E_FORMAT, 1,
-                "%s:1:1: there is no Sudoku in this file; docs/BUILD_DATA.md names the forms that are "
-                "read, the simplest is a puzzle a line",
+                "%s:1:1: there is no Sudoku in this file; docs/BUILD_DATA.md names the forms that "
+                "are read, the simplest is a puzzle a line",
                 path);
 
   /* All were read, and none was taken. */

@@ -1,6 +1,6 @@
 /* Limits of memory that a test sets for itself. */
-#ifndef TRM_TESTS_LIMITS_H
-#define TRM_TESTS_LIMITS_H
+#ifndef TRM_TESTS_RESOURCE_LIMITS_H
+#define TRM_TESTS_RESOURCE_LIMITS_H
 
 #include <stdbool.h>
 #include <sys/resource.h>
