@@ -220,7 +220,7 @@ static void too_many_tensors_are_refused(void **state) {
 static void an_endless_width_is_no_endless_search(void **state) {
   scratch *s = *state;
   static const char pickle[] =
-      "\x80\2}(" EMPTY_TENSOR("\x1f", "x.embed_tokens.embedding_weight", "K\0", "K\x40")
+      "\x80\2}(" EMPTY_TENSOR("\x1d", "embed_tokens.embedding_weight", "K\0", "K\x40")
           EMPTY_TENSOR("\x14", "x.puzzle_emb.weights", "K\0",
                        "\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f")
               EMPTY_TENSOR("\x18", "a.mlp_t.down_proj.weight", "K\x0a", "K\0") "u.";

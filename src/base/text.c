@@ -93,14 +93,18 @@ bool trm__text_is_wide(const char *text, size_t n) {
          (n >= 4 && !memcmp(text, "\0\0\xfe\xff", 4));
 }
 
-static int small_letter(char c) {
-  return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
+char trm__small_letter(char c) {
+  return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+char trm__capital_letter(char c) {
+  return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
 }
 
 bool trm__text_alike(const char *a, const char *b, size_t n) {
   size_t i = 0;
-  while (i < n && a[i] && small_letter(a[i]) == small_letter(b[i])) i++;
-  return i == n || small_letter(a[i]) == small_letter(b[i]);
+  while (i < n && a[i] && trm__small_letter(a[i]) == trm__small_letter(b[i])) i++;
+  return i == n || trm__small_letter(a[i]) == trm__small_letter(b[i]);
 }
 
 bool trm__text_ends_in(const char *text, const char *suffix) {

@@ -22,6 +22,9 @@ enum { TRM__TEXT_SHOWN = 12 };
 const char *trm__text_show(const char *text, size_t n, char shown[TRM__TEXT_SHOWN]);
 /* Puts '?' in place of each of them, and of each byte that is not UTF-8. */
 void trm__text_clean(char *text);
+/* A letter of ASCII as a small one, or a capital; any other character as it is, whatever the locale. */
+char trm__small_letter(char c);
+char trm__capital_letter(char c);
 /* Whether two texts are the same up to n bytes or to their ends, but for the case of the letters of
  * ASCII. */
 bool trm__text_alike(const char *a, const char *b, size_t n);

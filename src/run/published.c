@@ -208,11 +208,12 @@ static bool has_names(const void *tensors, const char *part) {
   return false;
 }
 
-/* A size of the first tensor whose name ends so; 0: there is none. */
+/* A size of the first tensor that is called so, behind any prefix; 0: there is none. */
 static int64_t size_of(const trm__tensor_set *set, const char *ending, int dim) {
   for (int i = 0; i < trm__tensor_set_count(set); i++) {
     const trm__torch_tensor *t = trm__tensor_set_at(set, i);
-    if (t->ndim == 2 && trm__text_ends_in(t->name, ending)) return t->shape[dim];
+    if (t->ndim == 2 && (!strcmp(t->name, ending) || trm__text_ends_in(t->name, ending)))
+      return t->shape[dim];
   }
   return 0;
 }

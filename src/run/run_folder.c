@@ -1,7 +1,6 @@
 /* See run_folder.h for the layout and what holds at any moment. */
 #include "run/run_folder.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -41,8 +40,8 @@ static trm_status name_project(trm__run_config *c, trm_error *err) {
                    trm_arch_name(c->model.arch));
   if (n < 0 || (size_t)n >= sizeof name)
     return trm__fail(err, TRM_E_CONFIG, -1, "data_paths: the name is too long; set project_name");
-  for (char *p = name; p < name + (end - begin); p++) *p = (char)tolower((unsigned char)*p);
-  name[0] = (char)toupper((unsigned char)name[0]);
+  for (char *p = name; p < name + (end - begin); p++) *p = trm__small_letter(*p);
+  name[0] = trm__capital_letter(name[0]);
   return set_text(&c->project_name, name, err);
 }
 

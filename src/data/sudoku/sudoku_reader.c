@@ -311,9 +311,7 @@ static bool is_section(trm_sudoku_reader *r) {
 }
 
 static bool is_section_called(const trm_sudoku_reader *r, const char *name) {
-  size_t i = 0;
-  while (i < r->length && tolower((unsigned char)r->text[i]) == (unsigned char)name[i]) i++;
-  return i == r->length && !name[i];
+  return strlen(name) == r->length && trm__text_alike(r->text, name, r->length);
 }
 
 /* What stands beside [Puzzle] is none, and neither is a game half played; other headings are titles
