@@ -52,7 +52,7 @@ typedef struct trm_run_progress {
 
 /* All zero: nobody listens. It is copied; `arg` must outlive the run. */
 typedef struct trm_run_listener {
-  /* One sentence without a newline, which may hold any characters of a path or a file. */
+  /* One sentence in UTF-8 without a newline, cut at 1,023 bytes. */
   void (*message)(void *arg, trm_run_level level, const char *text);
   /* False stops the run as soon as what was learned is saved. */
   bool (*progress)(void *arg, const trm_run_progress *p);

@@ -165,8 +165,8 @@ static trm_status collect(const char *dir, const trm__names *in, char *file, can
 
 static trm_status choose(const char *dir, const candidates *c, bool configured, bool *found,
                          trm_error *err) {
-  *found = configured || c->n > 0;
-  if (c->n == 1 || !*found) return TRM_OK;
+  *found = c->n == 1;
+  if (*found || (!configured && c->n == 0)) return TRM_OK;
   if (c->n == 0)
     return trm__fail(err, TRM_E_IO, -1,
                      "%s: it has an all_config.yaml, but no checkpoint step_N beside it", dir);

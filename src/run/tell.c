@@ -4,10 +4,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/text.h"
+
 static void tell(const trm_run_listener *to, trm_run_level level, const char *fmt, va_list args) {
   char text[1024];
   if (!to || !to->message) return;
   (void)vsnprintf(text, sizeof text, fmt, args);
+  trm__text_clean(text);
   to->message(to->arg, level, text);
 }
 
