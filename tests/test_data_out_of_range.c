@@ -172,31 +172,36 @@ static trm_status describe(const things *t, int bad, trm_error *err) {
   return trm_device_describe((trm_device){(trm_device_kind)bad, 0}, text, sizeof text, err);
 }
 static const trm_bench_shape shape = {"shape", 8, 8, 8};
+/* What 99 may have made. */
+static trm_status freed(trm_status st, trm_bench **b) {
+  trm_bench_free(*b);
+  return st;
+}
 static trm_status products_dtype(const things *t, int bad, trm_error *err) {
   trm_bench *b;
   (void)t;
-  return trm_bench_create_products((trm_dtype)bad, 1, &shape, 1, &b, err);
+  return freed(trm_bench_create_products((trm_dtype)bad, 1, &shape, 1, &b, err), &b);
 }
 static trm_status products_threads(const things *t, int bad, trm_error *err) {
   trm_bench *b;
   (void)t;
-  return trm_bench_create_products(TRM_FLOAT32, bad, &shape, 1, &b, err);
+  return freed(trm_bench_create_products(TRM_FLOAT32, bad, &shape, 1, &b, err), &b);
 }
 static trm_status products_shapes(const things *t, int bad, trm_error *err) {
   trm_bench *b;
   const trm_bench_shape wrong = {"shape", 8, bad, 8};
   (void)t;
-  return trm_bench_create_products(TRM_FLOAT32, 1, &wrong, 1, &b, err);
+  return freed(trm_bench_create_products(TRM_FLOAT32, 1, &wrong, 1, &b, err), &b);
 }
 static trm_status copy_threads(const things *t, int bad, trm_error *err) {
   trm_bench *b;
   (void)t;
-  return trm_bench_create_copy(bad, 1024, &b, err);
+  return freed(trm_bench_create_copy(bad, 1024, &b, err), &b);
 }
 static trm_status copy_bytes(const things *t, int bad, trm_error *err) {
   trm_bench *b;
   (void)t;
-  return trm_bench_create_copy(1, bad < 0 ? bad : 0, &b, err);
+  return freed(trm_bench_create_copy(1, bad < 0 ? bad : 0, &b, err), &b);
 }
 static trm_status rates_dtype(const things *t, int bad, trm_error *err) {
   double flops, bytes;
@@ -214,21 +219,21 @@ static trm_status ops_arch(const things *t, int bad, trm_error *err) {
   trm_bench *b;
   trm_model_config c = *trm_model_get_config(t->model);
   c.arch = (trm_arch)bad;
-  return trm_bench_create_ops(&c, 1, 1, 1, &b, err);
+  return freed(trm_bench_create_ops(&c, 1, 1, 1, &b, err), &b);
 }
 static trm_status ops_dtype(const things *t, int bad, trm_error *err) {
   trm_bench *b;
   trm_model_config c = *trm_model_get_config(t->model);
   c.forward_dtype = (trm_dtype)bad;
-  return trm_bench_create_ops(&c, 1, 1, 1, &b, err);
+  return freed(trm_bench_create_ops(&c, 1, 1, 1, &b, err), &b);
 }
 static trm_status ops_teams(const things *t, int bad, trm_error *err) {
   trm_bench *b;
-  return trm_bench_create_ops(trm_model_get_config(t->model), 1, bad, 1, &b, err);
+  return freed(trm_bench_create_ops(trm_model_get_config(t->model), 1, bad, 1, &b, err), &b);
 }
 static trm_status ops_rows(const things *t, int bad, trm_error *err) {
   trm_bench *b;
-  return trm_bench_create_ops(trm_model_get_config(t->model), 1, 1, bad, &b, err);
+  return freed(trm_bench_create_ops(trm_model_get_config(t->model), 1, 1, bad, &b, err), &b);
 }
 
 static trm_puzzle of_kind(int kind) {

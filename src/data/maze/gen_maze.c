@@ -118,11 +118,13 @@ static int longest_path(int rows, int cols) {
   return rows * cols - squares;
 }
 
+static trm_status check_size(int rows, int cols, trm_error *err) {
+  if (trm_maze_of_size(rows, cols).kind != TRM_PUZZLE_NONE) return TRM_OK;
+  TRM_FAIL(err, TRM_E_ARGUMENT, "a maze of %dx%d cells: want sides of 1 to %d and at most %d cells",
+           rows, cols, TRM_PUZZLE_MAX_SIDE, TRM_MAZE_MAX_CELLS);
+}
+
 static trm_status check_config(const trm_maze_gen_config *c, const maker *m, trm_error *err) {
-  if (trm_maze_of_size(c->rows, c->cols).kind == TRM_PUZZLE_NONE)
-    TRM_FAIL(err, TRM_E_ARGUMENT,
-             "a maze of %dx%d cells: want sides of 1 to %d and at most %d cells", c->rows, c->cols,
-             TRM_PUZZLE_MAX_SIDE, TRM_MAZE_MAX_CELLS);
   if (m->min_path < 2 || m->min_path > longest_path(c->rows, c->cols))
     TRM_FAIL(err, TRM_E_ARGUMENT,
              "a shortest path of %d cells: want 2 to %d, no maze of %dx%d cells has a longer one",
@@ -135,6 +137,7 @@ static trm_status check_config(const trm_maze_gen_config *c, const maker *m, trm
 
 trm_status trm_gen_maze(const trm_maze_gen_config *config, trm_build_report *report,
                         trm_error *err) {
+  TRM_TRY(check_size(config->rows, config->cols, err));
   maker m = {config->rows, config->cols, config->min_path, config->min_walls, config->max_walls};
 
   /* What is not asked for: paths of at least rows + cols cells, 30 to 50 % of walls. */
