@@ -77,20 +77,28 @@ static bool is_name(const char *word) {
   return *word && *word != '.' && !strchr(word, '/') && strlen(word) < 200;
 }
 
-/* A file called NAME.safetensors: no folder, and no link to nowhere. */
-static bool is_model(const char *folder, const char *name) {
+/* A file called NAME.safetensors: no folder, and no link to nowhere, or in a circle. */
+static trm_status is_model(const trm__dir *d, const char *name, bool *is, trm_error *err) {
   const size_t n = strlen(name), end = sizeof model_ending - 1;
   trm__kind kind;
-  return n > end && *name != '.' && !strcmp(name + n - end, model_ending) &&
-         trm__path_look_at(&kind, NULL, "%s/%s", folder, name) == TRM_OK && kind == TRM__FILE;
+  *is = n > end && *name != '.' && !strcmp(name + n - end, model_ending);
+  if (!*is) return TRM_OK;
+  CLI_TRY(trm__dir_look(d, name, &kind, err));
+  *is = kind == TRM__FILE ||
+        (kind == TRM__LINK && trm__path_look_at(&kind, NULL, "%s/%s", d->path, name) == TRM_OK &&
+         kind == TRM__FILE);
+  return TRM_OK;
 }
 
-/* Keeps the names of models, without their ending. */
-static void keep_models(const char *folder, trm__names *names) {
+/* Keeps the names of models, without their ending; none of those behind one that fails. */
+static trm_status keep_models(const trm__dir *d, trm__names *names, trm_error *err) {
+  trm_status st = TRM_OK;
   size_t kept = 0;
   for (size_t i = 0; i < names->n; i++) {
     char *name = names->v[i];
-    if (is_model(folder, name)) {
+    bool is = false;
+    if (st == TRM_OK) st = is_model(d, name, &is, err);
+    if (st == TRM_OK && is) {
       name[strlen(name) - (sizeof model_ending - 1)] = 0;
       names->v[kept++] = name;
     } else {
@@ -98,6 +106,7 @@ static void keep_models(const char *folder, trm__names *names) {
     }
   }
   names->n = kept;
+  return st;
 }
 
 trm_status named_models_in(const char *folder, trm__names *out, trm_error *err) {
@@ -107,9 +116,10 @@ trm_status named_models_in(const char *folder, trm__names *out, trm_error *err) 
   CLI_TRY(trm__path_look(folder, &kind, err));
   if (kind != TRM__DIR) return TRM_OK;
   CLI_TRY(trm__dir_open(&d, folder, err));
-  const trm_status st = trm__dir_names(&d, out, err);
+  trm_status st = trm__dir_names(&d, out, err);
+  if (st == TRM_OK) st = keep_models(&d, out, err);
   trm__dir_close(&d);
-  if (st == TRM_OK) keep_models(folder, out);
+  if (st != TRM_OK) trm__names_free(out);
   return st;
 }
 

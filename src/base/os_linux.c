@@ -69,8 +69,12 @@ static uint64_t machine_room(const char *root) {
   char path[4096];
   if (snprintf(path, sizeof path, "%s/proc/meminfo", root) >= (int)sizeof path)
     return TRM__NO_LIMIT;
-  if (!trm__number_after(path, names, 1)) return TRM__NO_LIMIT;
-  return trm__number_after(path, names, 2) * 1024;
+
+  /* Swap is not everywhere; without the first number nothing is known. */
+  uint64_t kib[2];
+  trm__numbers_after(path, names, 2, kib);
+  if (kib[0] == TRM__NO_LIMIT) return TRM__NO_LIMIT;
+  return (kib[0] + (kib[1] == TRM__NO_LIMIT ? 0 : kib[1])) * 1024;
 }
 
 /* What a limit leaves beside the pages that this process has of its kind: of the address space, or

@@ -79,20 +79,22 @@ static uint64_t cpus_v1(const char *dir) {
   return processors(number_in(dir, "/cpu.cfs_quota_us"), number_in(dir, "/cpu.cfs_period_us"));
 }
 
-uint64_t trm__number_after(const char *path, const char *const *names, int n) {
+void trm__numbers_after(const char *path, const char *const *names, int n, uint64_t *out) {
   trm__system_lines r;
-  uint64_t sum = 0;
-  if (!trm__system_lines_open(&r, path)) return 0;
+  for (int i = 0; i < n; i++) out[i] = no_limit;
+  if (!trm__system_lines_open(&r, path)) return;
   for (const char *line; (line = trm__system_lines_next(&r));)
     for (int i = 0; i < n; i++) {
       const size_t length = strlen(names[i]);
       if (strncmp(line, names[i], length) || line[length] != ' ') continue;
       const char *at = line + length + strspn(line + length, " ");
-      const uint64_t value = take_number(&at);
-      if (value != no_limit) sum += value;
+      out[i] = take_number(&at);
     }
   trm__system_lines_close(&r);
-  return sum;
+}
+
+static uint64_t known(uint64_t number) {
+  return number == no_limit ? 0 : number;
 }
 
 /* What a limit leaves to take. Cached files count as used, but give way. */
@@ -102,7 +104,10 @@ static uint64_t left_of(const char *dir, uint64_t limit, const char *used_name,
   if (limit == no_limit) return no_limit;
   const uint64_t used = number_in(dir, used_name);
   if (used == no_limit || !join(path, dir, "/memory.stat", "")) return limit;
-  const uint64_t files = trm__number_after(path, cached, 2), held = used > files ? used - files : 0;
+  uint64_t files[2];
+  trm__numbers_after(path, cached, 2, files);
+  const uint64_t given = known(files[0]) + known(files[1]);
+  const uint64_t held = used > given ? used - given : 0;
   return limit > held ? limit - held : 0;
 }
 

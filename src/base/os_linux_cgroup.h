@@ -21,8 +21,8 @@ typedef enum trm__cgroup_resource {
  * limit. */
 uint64_t trm__cgroup_limit(const char *root, trm__cgroup_resource resource);
 
-/* The sum of the numbers behind these words at the beginning of a line, one line each, as in
- * /proc/meminfo ("MemFree:   123 kB"); 0 when there are none. */
-uint64_t trm__number_after(const char *path, const char *const *names, int n);
+/* The numbers behind these words at the beginning of a line, one line each, as in /proc/meminfo
+ * ("MemFree:   123 kB"); TRM__NO_LIMIT of one that is not there. The file is read once. */
+void trm__numbers_after(const char *path, const char *const *names, int n, uint64_t *out);
 
 #endif
