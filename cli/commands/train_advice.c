@@ -16,7 +16,7 @@ void train_advise_data(const trm_run *run) {
   const trm_dataset *data;
   const double seen = (double)plan->end / plan->updates_per_epoch;
   if (trm_run_config_get(c, "augment", augment, sizeof augment, NULL) != TRM_OK ||
-      strcmp(augment, "none") != 0 || seen <= SEEN_OFTEN)
+      strcmp(augment, "none") != 0 || seen <= (double)SEEN_OFTEN)
     return;
 
   /* Of each data set by itself: whether copies are stored, or could be drawn. */
