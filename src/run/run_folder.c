@@ -284,8 +284,8 @@ bool trm__run_folder_below(const char *path, char run[TRM__PATH_MAX]) {
 static trm_status fail_no_config(const char *path, trm_error *err) {
   char run[TRM__PATH_MAX], name[TRM__CHECKPOINT_NAME];
   if (find_config(path, name))
-    TRM_FAIL(err, TRM_E_IO, "%.150s has no %s: copy %.150s/%s/%s there", path, config_name, path,
-             name, config_name);
+    TRM_FAIL(err, TRM_E_IO, "%.300s has no %s: copy its %s/%s there", path, config_name, name,
+             config_name);
   if (trm__run_folder_below(path, run))
     TRM_FAIL(err, TRM_E_IO,
              "%.150s: not a run folder, but one with a run in it: trm train --resume %.200s", path,
