@@ -200,6 +200,18 @@ static void a_cut_configuration_is_refused(void **state) {
   }
 }
 
+/* The checkpoints have it, too: the message says which file to copy, and the copy goes on. */
+static void a_lost_configuration_is_found(void **state) {
+  scratch *s = *state;
+  shell(s, "cp -r run copy && rm copy/config.yaml");
+  want(resume(s, "copy"), 1);
+  says(err_text, "copy has no config.yaml: copy its step_5/config.yaml there\n");
+  shell(s, "cp copy/step_5/config.yaml copy");
+  want(resume(s, "copy"), 0);
+  is_whole(s, "copy");
+  shell(s, "rm -r copy");
+}
+
 static void a_resumed_run_needs_no_file_to_start_from(void **state) {
   scratch *s = *state;
   char at[200], from[200];
@@ -357,6 +369,7 @@ int main(void) {
       cmocka_unit_test(a_lost_checkpoint_is_named),
       cmocka_unit_test(a_lost_best_is_forgotten),
       cmocka_unit_test(a_cut_configuration_is_refused),
+      cmocka_unit_test(a_lost_configuration_is_found),
       cmocka_unit_test(a_resumed_run_needs_no_file_to_start_from),
       cmocka_unit_test(a_checkpoint_is_no_run_folder),
       cmocka_unit_test(best_and_last_are_understood),

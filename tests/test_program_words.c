@@ -20,6 +20,7 @@ static int set_up(void **state) {
            "s4"),
        0);
   want(RUN("train", TINY, "checkpoint_path=run", "max_updates=2"), 0);
+  want(RUN("train", TINY, "project_name=p", "run_name=one", "max_updates=1"), 0);
   want(RUN("convert", "run", "alone"), 0);
   assert_int_equal(mkdir("tasks", 0777) | mkdir("nothing", 0777), 0);
   write_bytes("tasks/one.json", "{}", 2);
@@ -199,9 +200,16 @@ static void folders_are_told_apart(void **state) {
       {{"train", "--resume", "./run/step_2/model.safetensors"}, "trm train --resume ./run\n"},
       {{"train", "--resume", "run/config.yaml"}, "trm train --resume run\n"},
       {{"train", "--resume", "nowhere"}, "nowhere does not exist"},
-      {{"train", "--resume", "s4"}, "s4: not a run folder"},
+      {{"train", "--resume", "s4"}, "s4: not a run folder: it has no config.yaml\n"},
+      {{"train", "--resume", "."}, "with a run in it: trm train --resume ./run\n"},
+      {{"train", "--resume", "./"}, "with a run in it: trm train --resume ./run\n"},
+      {{"train", "--resume", "runs"}, "with a run in it: trm train --resume runs/p/one\n"},
+      {{"eval", "runs", "s4"}, "a folder with a run in it: runs/p/one\n"},
+      {{"solve", "runs/p", "puzzle.txt"}, "a folder with a run in it: runs/p/one\n"},
       {{"train", "--resume", "alone"}, "load_checkpoint=alone starts a new run"},
       {{"train", "data_paths=[nowhere]"}, "`trm data gen` or `trm data build`"},
+      {{"train", "data_paths=[nowhere]"}, "say where it is with data_paths="},
+      {{"train", "preset=sudoku4"}, "say where it is with data_paths="},
       {{"train", "preset=sudoku-mlp"}, "--subsample-size 1000 --num-aug 1000 --output-dir data/"},
       {{"train", "preset=maze-att"}, "--aug --output-dir data/maze (docs/BUILD_DATA.md says"},
       {{"train", "data_paths=[data/maze10]"}, "trm data gen maze --size 10"},

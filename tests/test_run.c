@@ -329,6 +329,23 @@ static void yaml_reads_back(void **state) {
   trm_run_config_free(back);
 }
 
+/* "update 2/1" would say that a run is past its end. */
+static void a_run_that_passed_max_updates_ends_where_it_is(void **state) {
+  scratch *s = *state;
+  static const char *const fewer[] = {"max_updates=1"};
+  trm_error err;
+  trm_run *run = create("passed", NULL);
+  train(run, 2, TRM_OK);
+  assert_int_equal(trm_run_save(run, &err), TRM_OK);
+  trm_run_free(run);
+
+  assert_int_equal(trm_run_open(folder_of(s, "passed"), fewer, 1, NULL, &run, &err), TRM_OK);
+  assert_int_equal(trm_run_get_plan(run)->end, 2);
+  train(run, 0, TRM_OK);
+  assert_int_equal(trm_run_get_state(run).update, 2);
+  trm_run_free(run);
+}
+
 static void bad_input_is_refused_with_its_place(void **state) {
   scratch *s = *state;
   static const char yaml[] = "# a run\nepochs: 5\narch:\n  name: trm\n  lrr: 1\n";
@@ -351,6 +368,11 @@ static void bad_input_is_refused_with_its_place(void **state) {
   assert_true(speaks_of(&err, "keeps its configuration"));
   assert_int_equal(trm_run_open(s->dir, NULL, 0, NULL, &run, &err), TRM_E_IO);
   assert_true(speaks_of(&err, "not a run folder"));
+  assert_null(run);
+
+  /* Two folders above a run, as in OUT/PROJECT/RUN. */
+  assert_int_equal(trm_run_open(scratch_path(s, "runs"), NULL, 0, NULL, &run, &err), TRM_E_IO);
+  assert_true(speaks_of(&err, "with a run in it: trm train --resume "));
   assert_null(run);
 }
 
@@ -432,6 +454,7 @@ int main(void) {
       cmocka_unit_test(an_unsound_read_ends_the_run),
       cmocka_unit_test(settings_are_layers),
       cmocka_unit_test(yaml_reads_back),
+      cmocka_unit_test(a_run_that_passed_max_updates_ends_where_it_is),
       cmocka_unit_test(bad_input_is_refused_with_its_place),
       cmocka_unit_test(keys_and_presets_are_listed),
       cmocka_unit_test(paths_mean_models),

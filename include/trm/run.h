@@ -126,7 +126,7 @@ typedef struct trm_run_plan {
   const trm_model_config *model; /* complete; a view */
   trm_trainer_config trainer;    /* of the run's trainer: its device is resolved */
   int64_t total, end; /* updates of all epochs, as the learning rate sees them; where it ends: at
-                         that or at max_updates */
+                         that, at max_updates, or where a run is that has passed them */
   double updates_per_epoch;
   int64_t groups; /* of puzzles to train on */
   int64_t tests;  /* examples to evaluate on */

@@ -85,7 +85,7 @@ static trm_status load_plugin(const trm__plugin **out, bool *there, trm_error *e
   void *library = find_library(why, there);
   if (!library)
     TRM_FAIL(err, TRM_E_SYSTEM,
-             "no GPU support: %s cannot be loaded (%.200s); build it with cmake --preset cuda, or "
+             "no GPU support: %s cannot be loaded (%.200s); build it (docs/GPU.md says how), or "
              "choose the device cpu",
              TRM__PLUGIN_FILE, why);
 

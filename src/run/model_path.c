@@ -5,6 +5,7 @@
 #include "base/pointer.h"
 #include "run/checkpoints.h"
 #include "run/published.h"
+#include "run/run_folder.h"
 #include "run/tell.h"
 
 _Static_assert((int)TRM_PATH_SIZE == (int)TRM__PATH_MAX, "one length of paths, inside and outside");
@@ -66,6 +67,17 @@ static trm_status is_model_folder(const char *dir, bool *is, trm_error *err) {
   return TRM_OK;
 }
 
+static trm_status fail_no_model(const char *path, trm_error *err) {
+  char below[TRM__PATH_MAX];
+  if (trm__run_folder_below(path, below))
+    TRM_FAIL(err, TRM_E_IO, "%.150s: not a model or a run, but a folder with a run in it: %.200s",
+             path, below);
+  TRM_FAIL(err, TRM_E_IO,
+           "%s: not a model folder (no model.safetensors), not a run with a checkpoint (no "
+           "step_N), not a download (no all_config.yaml) and not a file",
+           path);
+}
+
 trm_status trm_model_find(const char *path, const trm_run_listener *listener, char *file,
                           const char **which, trm_error *err) {
   char *target;
@@ -91,10 +103,7 @@ trm_status trm_model_find(const char *path, const trm_run_listener *listener, ch
   if (*which) return TRM_OK;
   file[0] = 0;
   if (kind == TRM__ABSENT) return TRM_OK;
-  TRM_FAIL(err, TRM_E_IO,
-           "%s: not a model folder (no model.safetensors), not a run with a checkpoint (no "
-           "step_N), not a download (no all_config.yaml) and not a file",
-           path);
+  return fail_no_model(path, err);
 }
 
 trm_status trm_model_open(const char *file, const trm_dataset_info *data,

@@ -86,7 +86,12 @@ static trm_status open_data(trm_run *run, trm_error *err) {
   TRM_TRY(trm__run_data_open(c, &run->listener, &run->data, err));
   TRM_TRY(trm__schedule_of(c, &run->data, &run->schedule, err));
   TRM_TRY(create_stream(run, err));
+
+  /* A run that has passed its new max_updates ends where it is. */
+  if (run->schedule.end < run->folder.mark.update) run->schedule.end = run->folder.mark.update;
   make_plan(run);
+
+  /* What nobody asked for. */
   if (run->data.held_back && c->validation_share == 0)
     trm__note(&run->listener,
               "no test split: a tenth of the training data is held back to evaluate on");

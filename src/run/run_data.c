@@ -183,18 +183,20 @@ static const trm_run_preset *preset_of_data(const trm__run_config *c, const char
   return NULL;
 }
 
-/* A training folder that does not exist: the command that makes it. */
+/* A training folder that does not exist: it lies elsewhere, or there is a command that makes it. */
 static trm_status fail_missing(const trm__run_config *c, const char *dir, trm_error *err) {
   static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-+";
   const trm_run_preset *p = preset_of_data(c, dir);
   const char *quote = dir[strspn(dir, plain)] ? "'" : "";
   if (!p)
     TRM_FAIL(err, TRM_E_IO,
-             "%s does not exist: want a folder that `trm data gen` or `trm data build` made (see "
-             "their --help)",
+             "%s does not exist; say where it is with data_paths=\"[FOLDER]\", or make it with "
+             "`trm data gen` or `trm data build` (see their --help)",
              dir);
-  TRM_FAIL(err, TRM_E_IO, "%s does not exist; make it with: %s --output-dir %s%s%s%s", dir, p->make,
-           quote, dir, quote,
+  TRM_FAIL(err, TRM_E_IO,
+           "%s does not exist; say where it is with data_paths=\"[FOLDER]\", or make it with: %s "
+           "--output-dir %s%s%s%s",
+           dir, p->make, quote, dir, quote,
            strstr(p->make, " build ") ? " (docs/BUILD_DATA.md says where its files are from)" : "");
 }
 

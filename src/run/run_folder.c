@@ -242,6 +242,57 @@ static bool cut_name(char *path) {
   return true;
 }
 
+/* The newest complete checkpoint of what may be a run, if it has a configuration. */
+static bool find_config(const char *run, char name[TRM__CHECKPOINT_NAME]) {
+  trm__run_place at = {0};
+  trm__run_mark mark = {0};
+  trm__kind kind = TRM__ABSENT;
+  if (trm__dir_open(&at.dir, run, NULL) != TRM_OK) return false;
+  const bool known = trm__checkpoints_newest_model(&at, &mark, NULL) == TRM_OK && mark.update > 0;
+  trm__dir_close(&at.dir);
+  trm__checkpoint_name(mark.update, name);
+  return known && trm__path_look_at(&kind, NULL, "%s/%s/%s", run, name, config_name) == TRM_OK &&
+         kind == TRM__FILE;
+}
+
+/* The first run in a folder, or in a folder of it where `depth` is 2. */
+static bool find_below(const char *path, int depth, char run[TRM__PATH_MAX]) {
+  const char *slash = path[0] && path[strlen(path) - 1] == '/' ? "" : "/";
+  char below[TRM__PATH_MAX];
+  trm__names names = {0};
+  trm__dir dir = {0};
+  bool found = false;
+  if (trm__dir_open(&dir, path, NULL) == TRM_OK) (void)trm__dir_names(&dir, &names, NULL);
+  trm__dir_close(&dir);
+
+  for (size_t i = 0; i < names.n && !found; i++) {
+    if (trm__path_format(below, NULL, "%s%s%s", path, slash, names.v[i]) != TRM_OK) continue;
+    if (is_run(below, &found, NULL) == TRM_OK && found)
+      (void)trm__path_format(run, NULL, "%s", below);
+    else if (depth > 1)
+      found = find_below(below, depth - 1, run);
+  }
+  trm__names_free(&names);
+  return found;
+}
+
+bool trm__run_folder_below(const char *path, char run[TRM__PATH_MAX]) {
+  return find_below(path, 2, run); /* OUT/PROJECT/RUN */
+}
+
+/* A folder without a configuration: a run that has lost it, one that runs are in, or neither. */
+static trm_status fail_no_config(const char *path, trm_error *err) {
+  char run[TRM__PATH_MAX], name[TRM__CHECKPOINT_NAME];
+  if (find_config(path, name))
+    TRM_FAIL(err, TRM_E_IO, "%.300s has no %s: copy its %s/%s there", path, config_name, name,
+             config_name);
+  if (trm__run_folder_below(path, run))
+    TRM_FAIL(err, TRM_E_IO,
+             "%.150s: not a run folder, but one with a run in it: trm train --resume %.200s", path,
+             run);
+  TRM_FAIL(err, TRM_E_IO, "%s: not a run folder: it has no %s", path, config_name);
+}
+
 trm_status trm__run_folder_check_is_run(const char *path, trm_error *err) {
   enum { UP = 2 }; /* RUN/step_N/model.safetensors */
   char above[TRM__PATH_MAX];
@@ -269,7 +320,7 @@ trm_status trm__run_folder_check_is_run(const char *path, trm_error *err) {
     return trm__fail(err, TRM_E_IO, -1,
                      "%s: a model, not a run folder; load_checkpoint=%s starts a new run from it",
                      path, path);
-  return trm__fail(err, TRM_E_IO, -1, "%s: not a run folder: it has no %s", path, config_name);
+  return fail_no_config(path, err);
 }
 
 trm_status trm__run_folder_open(trm__run_folder *r, const char *path, trm_error *err) {
@@ -328,20 +379,9 @@ trm_status trm__run_folder_check_config(const trm__run_folder *r, const trm__run
 
 trm_status trm__run_folder_explain_config(const char *run, trm_status st, trm_error *err) {
   char name[TRM__CHECKPOINT_NAME];
-  trm__run_place at = {0};
-  trm__run_mark mark = {0};
-  trm__kind kind = TRM__ABSENT;
   if (!err || (st != TRM_E_CONFIG && st != TRM_E_FORMAT)) return st;
   const trm_error cause = *err;
-  if (trm__dir_open(&at.dir, run, NULL) != TRM_OK) return st;
-
-  /* Only a checkpoint that has one can help. */
-  const bool known = trm__checkpoints_newest_model(&at, &mark, NULL) == TRM_OK && mark.update > 0;
-  trm__dir_close(&at.dir);
-  trm__checkpoint_name(mark.update, name);
-  if (!known || trm__path_look_at(&kind, NULL, "%s/%s/%s", run, name, config_name) != TRM_OK ||
-      kind != TRM__FILE)
-    return st;
+  if (!find_config(run, name)) return st;
   TRM_FAIL_AT(err, TRM_E_FORMAT, cause.pos,
               "%.250s; a run's %s stays as it was: it is whole in %.100s/%s/%s", cause.msg,
               config_name, run, name, config_name);

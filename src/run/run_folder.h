@@ -26,9 +26,11 @@ typedef struct trm__run_folder {
 trm_status trm__run_folder_create(trm__run_folder *r, trm__run_config *c, trm_error *err);
 /* What trm__run_folder_create would refuse of the names that are given; makes nothing. */
 trm_status trm__run_folder_check(trm__run_config *c, trm_error *err);
-/* Refuses what is no run folder, and names the run that a checkpoint or a file of one is in.
- * Errors: IO. */
+/* Refuses what is no run folder, and names the run that a checkpoint or a file of one is in, a run
+ * that lies in the folder, or where a lost config.yaml is kept. Errors: IO. */
 trm_status trm__run_folder_check_is_run(const char *path, trm_error *err);
+/* For a message: the first run in a folder of runs or of projects. False: none that can be seen. */
+bool trm__run_folder_below(const char *path, char run[TRM__PATH_MAX]);
 /* An existing run: locks it, puts right what copies and kills left, and reads the mark of the
  * newest checkpoint (update 0 when there is none). */
 trm_status trm__run_folder_open(trm__run_folder *r, const char *path, trm_error *err);
