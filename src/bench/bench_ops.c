@@ -9,7 +9,7 @@
 #include "nn/block.h"
 #include "nn/layout.h"
 
-enum { MAX_OPS = TRM__OPS * TRM__BLOCK_KINDS };
+enum { MAX_OPS = (int)TRM__OPS * (int)TRM__BLOCK_KINDS };
 
 /* What an op of the bench works on: a row of the table at the sites of all teams. */
 typedef struct timed {
