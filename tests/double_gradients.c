@@ -48,7 +48,7 @@ static void walk_lane(void *arg, trm__lane *lane) {
   j->t->be->ops->pack(j->t->be, lane, j->t->model->params);
   trm__lane_barrier(lane);
   if (j->step_grads)
-    trm__walk_train(j->w, lane, &j->tile, j->step_grads, j->outer, j->accumulate);
+    trm__walk_train(j->w, lane, &j->tile, j->step_grads, j->outer, j->outer, j->accumulate);
   else
     trm__walk_infer(j->w, lane, &j->tile);
 }
@@ -91,6 +91,15 @@ static void infer(bench *t, const trm__layout *l) {
   trm__walker *w = walker(t, l, 1, false);
   infer_with(t, w);
   trm__walker_free(w);
+}
+
+/* The first row has just begun: where starts are learned its latents are these, as they now are. */
+static void start_first_row(bench *t, real *const *z) {
+  const trm__dims *m = &t->l->dims;
+  for (int i = 0; i < t->l->plan->n_latents && t->l->learned_latents; i++)
+    for (int s = 0; s < m->L; s++)
+      memcpy(z[i] + (int64_t)s * m->D, t->model->params + t->l->latent_init[i],
+             (size_t)m->D * sizeof(real));
 }
 
 /* --- set-up --- */
@@ -161,6 +170,7 @@ static bench *bench_open(const trm_model_config *c, edit_fn *edit) {
     t->middle[i] = probe_reals(t->latent);
     t->z[i] = probe_reals(t->latent);
   }
+  start_first_row(t, t->start);
   fill_inputs(t, &rng);
   t->infer = walker(t, t->tail, 1, false);
   return t;
@@ -188,13 +198,14 @@ static void bench_close(bench *t) {
 /* --- the total loss, by plain loops --- */
 
 static double cross_entropy(const trm__dims *m, const real *x, int label) {
-  double sum = 0, at = 0;
+  const double e = m->label_smoothing;
+  double sum = 0, logs = 0;
   for (int v = 0; v < m->V; v++) {
     double s = m->loss == TRM_LOSS_SOFTMAX ? exp(x[v]) : x[v] >= 0 ? x[v] + 1 : 1 / (1 - x[v]);
     sum += s;
-    if (v == label) at = s;
+    logs += ((v == label ? 1 - e : 0) + e / m->V) * log(s);
   }
-  return log(sum / at);
+  return log(sum) - logs;
 }
 static double bce(double x, double target) {
   return log1p(exp(x)) - target * x;
@@ -222,6 +233,7 @@ static double total_loss(void *arg) {
   bench *t = arg;
   double sum = 0;
   copy_latents(t, t->z, t->middle);
+  start_first_row(t, t->z);
   infer_with(t, t->infer);
   for (int r = 0; r < ROWS; r++) sum += row_total(t, r);
   return sum;
@@ -447,6 +459,42 @@ static void hier6_short(void **state) {
   trm_model_config c = tiny(TRM_ARCH_HIER6);
   check_model("trm_hier6 with two of its latents updated", &c);
 }
+static void tied(void **state) {
+  (void)state;
+  trm_model_config c = tiny(TRM_ARCH_TRM);
+  c.tie_embeddings = true;
+  c.L_layers = 1;
+  c.puzzle_emb_ndim = 16;
+  check_model("trm, tied embeddings", &c);
+  c.pos_encodings = TRM_POS_LEARNED;
+  c.no_ACT_continue = false;
+  check_model("trm, tied embeddings, learned positions", &c);
+}
+static void smoothed(void **state) {
+  (void)state;
+  trm_model_config c = tiny(TRM_ARCH_TRM);
+  c.label_smoothing = 0.3;
+  c.L_layers = 1;
+  check_model("trm, smoothed labels", &c);
+  c.loss = TRM_LOSS_SOFTMAX;
+  check_model("trm, smoothed labels, softmax", &c);
+}
+static void learned_starts(void **state) {
+  (void)state;
+  trm_model_config c = tiny(TRM_ARCH_TRM);
+  c.learned_latents = true;
+  c.grad.kind = TRM_GRAD_ALL;
+  c.L_layers = 1;
+  check_model("trm, learned latents", &c);
+  c = tiny(TRM_ARCH_HIER6);
+  c.learned_latents = true;
+  c.H_cycles = 1;
+  c.L_layers = 1;
+  check_model("trm_hier6, learned latents of which two are updated", &c);
+  c = tiny(TRM_ARCH_TRANSFORMER);
+  c.learned_latents = c.tie_embeddings = true;
+  check_model("transformers_baseline, learned latent, tied embeddings", &c);
+}
 static void transformer(void **state) {
   (void)state;
   trm_model_config c = tiny(TRM_ARCH_TRANSFORMER);
@@ -467,10 +515,19 @@ static void forgetful(void **state) {
 int main(void) {
   unsetenv("TRM_ISA"); /* in double there is only the portable table */
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(trm_mixer),   cmocka_unit_test(trm_rope),    cmocka_unit_test(trm_learned),
-      cmocka_unit_test(trm_softmax), cmocka_unit_test(hrm),         cmocka_unit_test(single_z),
-      cmocka_unit_test(hier6),       cmocka_unit_test(hier6_short), cmocka_unit_test(transformer),
+      cmocka_unit_test(trm_mixer),
+      cmocka_unit_test(trm_rope),
+      cmocka_unit_test(trm_learned),
+      cmocka_unit_test(trm_softmax),
+      cmocka_unit_test(hrm),
+      cmocka_unit_test(single_z),
+      cmocka_unit_test(hier6),
+      cmocka_unit_test(hier6_short),
+      cmocka_unit_test(transformer),
       cmocka_unit_test(forgetful),
+      cmocka_unit_test(tied),
+      cmocka_unit_test(smoothed),
+      cmocka_unit_test(learned_starts),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

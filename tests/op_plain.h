@@ -220,16 +220,17 @@ static void plain_q_target(const trm__op_site *s, double *const *v) {
   }
 }
 
+static double plain_unnormed(const trm__dims *m, double x) {
+  return m->loss == TRM_LOSS_SOFTMAX ? exp(x) : x >= 0 ? x + 1 : 1 / (1 - x + 1e-30);
+}
 static double plain_entropy(const trm__dims *m, const double *x, int label) {
-  double sum = 0, at = 0;
+  double sum = 0, entropy = 0;
+  for (int v = 0; v < m->V; v++) sum += plain_unnormed(m, x[v]);
   for (int v = 0; v < m->V; v++) {
-    const double s = m->loss == TRM_LOSS_SOFTMAX ? exp(x[v])
-                     : x[v] >= 0                 ? x[v] + 1
-                                                 : 1 / (1 - x[v] + 1e-30);
-    sum += s;
-    if (v == label) at = s;
+    const double target = m->label_smoothing / m->V + (v == label ? 1 - m->label_smoothing : 0);
+    entropy -= target * log(plain_unnormed(m, x[v]) / sum);
   }
-  return -log(at / sum);
+  return entropy;
 }
 static double plain_bce(double x, double target) {
   const double p = plain_sigmoid(x);
@@ -330,6 +331,12 @@ static void plain_halt_solved(const trm__op_site *s, double *const *v) {
   plain_halting(s, v, by_labels);
 }
 
+static void plain_start_grad(const trm__op_site *s, double *const *v) {
+  const trm__dims *m = &s->be->dims;
+  for (int i = 0; i < s->b * m->L * m->D; i++)
+    if ((int)v[TRM__STEPS][i / (m->L * m->D)] == 1) v[TRM__D_INIT][i % m->D] += v[TRM__DY][i];
+}
+
 /* --- updates --------------------------------------------------------------------------------- */
 
 static void plain_clear_grads(const trm__op_site *s, double *const *v) {
@@ -415,6 +422,7 @@ static op_plain *const plain_ops[TRM__OPS] = {
     [TRM__OP_Q_TARGET] = plain_q_target,
     [TRM__OP_LOSS] = plain_loss,
     [TRM__OP_LOSS_CONTINUE] = plain_loss_continue,
+    [TRM__OP_START_GRAD] = plain_start_grad,
     [TRM__OP_REFILL] = plain_refill,
     [TRM__OP_HALT] = plain_halt,
     [TRM__OP_HALT_CONTINUE] = plain_halt_continue,

@@ -266,7 +266,7 @@ static void walk_lane(void *arg, trm__lane *lane) {
   j->t->be->ops->pack(j->t->be, lane, j->t->model->params);
   trm__lane_barrier(lane);
   if (j->step_grads)
-    trm__walk_train(j->w, lane, &j->tile, j->step_grads, j->outer, false);
+    trm__walk_train(j->w, lane, &j->tile, j->step_grads, j->outer, j->outer, false);
   else
     trm__walk_infer(j->w, lane, &j->tile);
 }

@@ -211,7 +211,7 @@ typedef struct trm_model trm_model;
 
 typedef enum trm_tensor_kind {
   TRM_TENSOR_PARAM,     /* trained by the dense optimiser */
-  TRM_TENSOR_BUFFER,    /* H_init, L_init …: never trained */
+  TRM_TENSOR_BUFFER,    /* H_init, L_init … unless they are learned: never trained */
   TRM_TENSOR_PUZZLE_EMB /* puzzle_emb.weights: trained by sign-SGD */
 } trm_tensor_kind;
 

@@ -35,6 +35,7 @@ typedef struct trm__dims {
   int E;       /* puzzle_emb_ndim */
   bool rope, learned;
   double rope_theta, eps;
+  double label_smoothing;
   trm_loss loss;
   bool q_continue; /* the loss has a continue term */
   trm_dtype dtype; /* of the operands of products */
@@ -63,7 +64,8 @@ typedef struct trm__block {
   trm__weight w[TRM__BLOCK_WEIGHTS];
 } trm__block;
 
-/* Where the rest of the weights start; embed_pos -1 when there is none. */
+/* Where the rest of the weights start; embed_pos -1 when there is none, lm_head that of
+ * embed_tokens when they are tied. */
 typedef struct trm__outer {
   int64_t embed_tokens, embed_pos, lm_head, q_weight, q_bias;
 } trm__outer;
@@ -246,6 +248,10 @@ typedef struct trm__backend_ops {
   /* dz [b, L, D] = gradient through both heads; adds to their weights' gradients in `grads`. */
   void (*head_grad)(trm__backend *, trm__workspace *, int b, const real *z, const real *d_logits,
                     const real *dq, real *dz, real *grads);
+  /* d_init [D] += dz [b, L, D] of the rows with steps [b] = 1, summed over their positions: the
+   * gradient of the vector that a latent of theirs started from at every position. */
+  void (*start_grad)(trm__backend *, trm__workspace *, int b, const int32_t *steps, const real *dz,
+                     real *d_init);
   /* target[b] = sigmoid(halt >= max_steps steps ? q[0] : max(q[0], q[1])) of one more step's q. */
   void (*q_target)(trm__backend *, trm__workspace *, int b, const real *q, const int32_t *steps,
                    int max_steps, real *target);

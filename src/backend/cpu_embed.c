@@ -71,6 +71,18 @@ static void op_embed_grad(trm__backend *be, trm__workspace *ws, int b, const int
   trm__lane_barrier(ws->lane);
 }
 
+/* Members split the channels; rows, and positions within them, are added in their order. */
+static void op_start_grad(trm__backend *be, trm__workspace *ws, int b, const int32_t *steps,
+                          const real *dz, real *d_init) {
+  const int64_t L = be->dims.L, D = be->dims.D;
+  int64_t lo, hi;
+  trm__lane_share(ws->lane, D, 16, &lo, &hi);
+  for (int row = 0; row < b && lo < hi; row++)
+    for (int64_t t = 0; t < L && steps[row] == 1; t++)
+      cpu_of(be)->kernels->add(hi - lo, d_init + lo, dz + (row * L + t) * D + lo);
+  trm__lane_barrier(ws->lane);
+}
+
 /* Element by element in the order of the sources, so that the bits are the same whether or not h is
  * one of them: a short stretch is summed aside and written to h by its last addition. */
 static void op_sum(trm__backend *be, trm__workspace *ws, int64_t n, int n_src,
@@ -97,6 +109,7 @@ static void op_sum(trm__backend *be, trm__workspace *ws, int64_t n, int n_src,
 void trm__cpu_embed_ops(trm__backend_ops *ops) {
   ops->embed = op_embed;
   ops->embed_grad = op_embed_grad;
+  ops->start_grad = op_start_grad;
   ops->sum = op_sum;
   ops->add_grads = op_sum;
 }

@@ -78,7 +78,8 @@ static void row_loss(const trm__dims *dims, const int32_t *labels, const real *q
       continue;
     }
     l.right += argmax(dims->V, logits) == labels[t];
-    l.lm += weight * trm__cross_entropy(dims->loss, dims->V, logits, labels[t], weight, logits);
+    l.lm += weight * trm__cross_entropy(dims->loss, dims->V, logits, labels[t],
+                                        dims->label_smoothing, weight, logits);
   }
 
   /* q_halt: is every label hit? q_continue: its target. Half of each counts. */

@@ -110,6 +110,7 @@ const trm__operand_about trm__operands[TRM__OPERANDS] = {
     [TRM__LEAST] = {"least steps", TRM__INTS, rows, 0, 4, NULL},
     [TRM__HALTED] = {"halted", TRM__BYTES, rows, 0, 2, NULL},
     [TRM__INIT] = {"start", TRM__REALS, channels, -1, 1, NULL},
+    [TRM__D_INIT] = {"gradient of the start", TRM__REALS, channels, -1, 1, NULL},
     [TRM__FRESH_INPUTS] = {"fresh inputs", TRM__INTS, tokens, 0, 0, words},
     [TRM__FRESH_LABELS] = {"fresh labels", TRM__INTS, tokens, 0, 0, words},
     [TRM__FRESH_IDS] = {"fresh ids", TRM__INTS, rows, 0, 0, ids},

@@ -103,6 +103,10 @@ static void run_head_grad(const trm__op_site *s, trm__workspace *ws) {
   BEGIN
   ops->head_grad(be, ws, s->b, AT(X), AT(D_LOGITS), AT(DQ), AT(DX), AT(GRADS));
 }
+static void run_start_grad(const trm__op_site *s, trm__workspace *ws) {
+  BEGIN
+  ops->start_grad(be, ws, s->b, AT(STEPS), AT(DY), AT(D_INIT));
+}
 
 /* Rows with one latent. */
 static trm__rows rows_of(const trm__op_site *s) {
@@ -367,6 +371,11 @@ const trm__op trm__ops[TRM__OPS] = {
                             .is_gradient = true,
                             .of = TRM__OP_EMBED,
                             .run = run_embed_grad},
+    [TRM__OP_START_GRAD] = {.name = "start backward",
+                            .scope = TRM__OF_TILE,
+                            .reads = B(STEPS) | B(DY),
+                            .changes = B(D_INIT),
+                            .run = run_start_grad},
     [TRM__OP_REFILL] = {.name = "refill",
                         .scope = TRM__OF_TILE,
                         .reads =

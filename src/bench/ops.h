@@ -46,7 +46,8 @@ typedef enum trm__operand {
   TRM__STEPS,
   TRM__LEAST,
   TRM__HALTED,
-  TRM__INIT, /* where latents start */
+  TRM__INIT,   /* where latents start */
+  TRM__D_INIT, /* and its gradient */
   TRM__FRESH_INPUTS,
   TRM__FRESH_LABELS,
   TRM__FRESH_IDS,
@@ -117,6 +118,7 @@ typedef enum trm__op_id {
   TRM__OP_LOSS_CONTINUE,
   TRM__OP_HEAD_GRAD,
   TRM__OP_EMBED_GRAD,
+  TRM__OP_START_GRAD,
   TRM__OP_REFILL,
   TRM__OP_HALT,
   TRM__OP_HALT_CONTINUE,

@@ -38,7 +38,7 @@ static double row_loss(const trm__evaluation *e, const real *logits, const int32
   double sum = 0;
   for (int i = 0; i < e->shape.seq_len; i++) {
     if (labels[i] < 0) continue;
-    sum += trm__cross_entropy(e->shape.loss, V, logits + (int64_t)i * V, labels[i], 0, NULL);
+    sum += trm__cross_entropy(e->shape.loss, V, logits + (int64_t)i * V, labels[i], 0, 0, NULL);
     valid++;
   }
   return sum / valid;

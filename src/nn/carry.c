@@ -58,7 +58,7 @@ trm_status trm__carry_create(const trm_model *model, trm__backend *be, const trm
   c->rows.n_latents = l->plan->n_latents;
   c->rows.puzzle_emb = weights->puzzle_emb;
   for (int i = 0; i < l->plan->n_latents; i++)
-    c->rows.init[i] = weights->buffers + l->slots[l->latent_init[i]].offset;
+    c->rows.init[i] = (l->learned_latents ? weights->params : weights->buffers) + l->latent_init[i];
   trm__carry_halt(c, 0, rows);
   *out = c;
   return TRM_OK;

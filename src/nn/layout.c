@@ -25,6 +25,7 @@ static trm__dims dims_of(const trm_model_config *c) {
                     .learned = c->pos_encodings == TRM_POS_LEARNED,
                     .rope_theta = c->rope_theta,
                     .eps = c->rms_norm_eps,
+                    .label_smoothing = c->label_smoothing,
                     .loss = c->loss,
                     .dtype = c->forward_dtype,
                     .q_continue = !c->no_ACT_continue && c->halt_max_steps > 1 &&
@@ -102,16 +103,17 @@ static void add_outer(trm__layout *l, const trm_model_config *c) {
   o->embed_pos = !dims->learned ? -1
                                 : add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL, std, dims->L,
                                            dims->D, "embed_pos.embedding_weight");
-  o->lm_head =
-      add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL, std, dims->V, dims->D, "lm_head.weight");
+  o->lm_head = c->tie_embeddings ? o->embed_tokens
+                                 : add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL, std, dims->V,
+                                            dims->D, TRM__LM_HEAD);
   o->q_weight = add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_ZERO, 0, 2, dims->D, "q_head.weight");
   o->q_bias = add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_Q_BIAS, 0, 2, 0, "q_head.bias");
 
-  /* Where the latents start: not trained. One row per puzzle id, trained by a rule of its own. */
-  for (int i = 0; i < l->plan->n_latents; i++) {
-    l->latent_init[i] = l->n_slots;
-    add_slot(l, TRM_TENSOR_BUFFER, TRM__INIT_NORMAL, 1, dims->D, 0, l->plan->init[i]);
-  }
+  /* Where the latents start. One row per puzzle id, trained by a rule of its own. */
+  l->learned_latents = c->learned_latents;
+  for (int i = 0; i < l->plan->n_latents; i++)
+    l->latent_init[i] = add_slot(l, c->learned_latents ? TRM_TENSOR_PARAM : TRM_TENSOR_BUFFER,
+                                 TRM__INIT_NORMAL, 1, dims->D, 0, l->plan->init[i]);
   if (dims->E > 0)
     add_slot(l, TRM_TENSOR_PUZZLE_EMB, TRM__INIT_ZERO, 0, c->num_puzzle_identifiers, dims->E,
              "puzzle_emb.weights");
@@ -121,6 +123,7 @@ static void add_outer(trm__layout *l, const trm_model_config *c) {
 static void add_all(trm__layout *l, const trm_model_config *c) {
   l->n_params = l->n_buffers = l->n_puzzle_emb = 0;
   add_outer(l, c);
+  l->n_outer = l->n_params;
   for (int i = 0; i < l->plan->n_nets; i++) add_net(l, c, i);
 }
 

@@ -15,6 +15,9 @@ enum {
                       TRM__MAX_LATENTS
 };
 
+/* The tensor that a model with tied embeddings does without. */
+#define TRM__LM_HEAD "lm_head.weight"
+
 typedef enum trm__init { TRM__INIT_NORMAL, TRM__INIT_ZERO, TRM__INIT_Q_BIAS } trm__init;
 
 typedef struct trm__slot {
@@ -38,8 +41,11 @@ typedef struct trm__layout {
   int net_first[TRM__MAX_NETS + 1];      /* blocks of net i: [net_first[i], net_first[i + 1]) */
   int64_t net_offset[TRM__MAX_NETS + 1]; /* parameters of net i: [net_offset[i], net_offset[i+1]) */
   int64_t n_params;                      /* of the flat block, padding included */
+  int64_t n_outer;                       /* of these, the first: all that is in no net */
   int64_t n_buffers, n_puzzle_emb;
-  int latent_init[TRM__MAX_LATENTS]; /* slot of the buffer a latent starts from */
+  bool learned_latents;                  /* where latents start is trained */
+  int64_t latent_init[TRM__MAX_LATENTS]; /* and where it lies: in the parameters then, else in the
+                                            buffers */
 } trm__layout;
 
 /* Checks the configuration first. */

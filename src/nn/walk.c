@@ -226,7 +226,8 @@ static void continue_targets(walking *walk, const trm__tile *tile) {
 }
 
 void trm__walk_train(trm__walker *w, trm__lane *lane, const trm__tile *tile,
-                     real *const *step_grads, real *outer_grads, bool accumulate) {
+                     real *const *step_grads, real *outer_grads, real *head_grads,
+                     bool accumulate) {
   walking walk = begin_walk(w, lane, tile->rows);
   const trm__plan *plan = w->layout->plan;
   const bool more = w->layout->dims.q_continue;
@@ -247,15 +248,20 @@ void trm__walk_train(trm__walker *w, trm__lane *lane, const trm__tile *tile,
   walk.ops->loss(w->be, &walk.ws, rows, tile->labels, more ? w->q_target : NULL, w->logits, w->q,
                  tile->loss);
 
-  /* Backward: only the answer's latent has a gradient to start with. The carried latents are
-   * constants, so what reaches the first of these steps ends there. */
+  /* Backward: only the answer's latent has a gradient to start with. */
   for (int i = 0; i < plan->n_latents; i++)
     if (i != plan->answer) clear(&walk, w->dz[i]);
   clear(&walk, w->de);
-  walk.ops->head_grad(w->be, &walk.ws, rows, z, w->logits, w->q, w->dz[plan->answer], outer_grads);
+  walk.ops->head_grad(w->be, &walk.ws, rows, z, w->logits, w->q, w->dz[plan->answer], head_grads);
   for (int i = plan->n_steps - 1; i >= plan->first_grad; i--) {
     saved -= rows * step_saved(w->layout, w->be, plan->steps[i].net);
     reverse_step(&walk, &plan->steps[i], saved, step_grads[i - plan->first_grad], accumulate);
   }
   walk.ops->embed_grad(w->be, &walk.ws, rows, tile->inputs, w->de, outer_grads, tile->d_puzzle);
+
+  /* Carried latents are constants, so what reaches the first of these steps ends there; but where
+   * they are learned, the latents of rows that have just begun are the vectors they start from. */
+  for (int i = 0; i < plan->n_latents && w->layout->learned_latents; i++)
+    walk.ops->start_grad(w->be, &walk.ws, rows, tile->steps, w->dz[i],
+                         outer_grads + w->layout->latent_init[i]);
 }

@@ -48,8 +48,9 @@ void trm__walk_infer(trm__walker *w, trm__lane *lane, const trm__tile *tile);
 /* One supervision step with losses and gradients of their sum over the tile's rows. The net of the
  * i-th step with gradient goes to step_grads[i] (its parameters from the start of the net),
  * replaced or, with `accumulate`, added to; the outer weights are added to outer_grads (flat
- * block). */
+ * block), but those of the heads to head_grads, of the same layout: outer_grads itself, or, where a
+ * table is tied and both are sums over tiles, one of its own. */
 void trm__walk_train(trm__walker *w, trm__lane *lane, const trm__tile *tile,
-                     real *const *step_grads, real *outer_grads, bool accumulate);
+                     real *const *step_grads, real *outer_grads, real *head_grads, bool accumulate);
 
 #endif

@@ -69,6 +69,10 @@ trm_status trm__trainer_room(const trm__backend *be, const trm_trainer_cost *cos
                        "a smaller batch_size, micro_batch or number of threads takes less", err);
 }
 
+int64_t trm__head_reals(const trm__layout *l, int teams) {
+  return l->outer.lm_head == l->outer.embed_tokens ? teams * l->n_outer : 0;
+}
+
 trm_trainer_cost trm__trainer_cost(const trm__layout *l, const trm__backend *be,
                                    const trm__groups *groups, const trm_trainer_config *config) {
   trm_trainer_cost c = {.threads = trm__useful_threads(config->threads)};
@@ -87,7 +91,8 @@ trm_trainer_cost trm__trainer_cost(const trm__layout *l, const trm__backend *be,
   c.weights = real_size * ((1 + ema) * l->n_params + trm__groups_reals(groups) + l->n_puzzle_emb) +
               be->ops->held_bytes(be);
   c.gradients =
-      real_size * (be->ops->slots * l->n_params + (be->ops->slots > 1 ? c.teams * steps : 0));
+      real_size * (be->ops->slots * l->n_params + (be->ops->slots > 1 ? c.teams * steps : 0) +
+                   trm__head_reals(l, c.teams));
   c.carry = trm__carry_bytes(l, be, config->batch_size);
   c.evaluation = evaluation(l, be);
 

@@ -47,7 +47,8 @@ static trm_status list_parts(const trm_trainer *t, part parts[MAX_PARTS], int *c
 
   /* Weights, their average, and what the groups' rules keep. */
   add_part(parts, &n, "params", REAL_DTYPE, l->n_params, u->params);
-  add_part(parts, &n, "buffers", REAL_DTYPE, l->n_buffers, t->weights.buffers);
+  if (l->n_buffers > 0)
+    add_part(parts, &n, "buffers", REAL_DTYPE, l->n_buffers, t->weights.buffers);
   if (u->puzzle_emb) add_part(parts, &n, "puzzle_emb", REAL_DTYPE, l->n_puzzle_emb, u->puzzle_emb);
   if (t->ema) add_part(parts, &n, "ema", REAL_DTYPE, l->n_params, u->ema);
   for (int i = 0; i < t->groups.n_states; i++) {

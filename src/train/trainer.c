@@ -101,24 +101,29 @@ static void add_steps(trm_trainer *t, trm__lane *lane, real *const *steps, real 
   }
 }
 
-/* Gradients of one slot by one team. */
+/* Gradients of one slot by one team. A tied table has two, as embedding and as head; each is the
+ * sum over the rows in their order before they are added, whatever the micro-batch. */
 static void slot_gradients(trm_trainer *t, trm__lane *lane, int slot) {
   const trm__layout *l = t->model->layout;
   real *grads = t->update.grads + slot * l->n_params;
+  real *heads = t->head_memory ? t->head_memory + lane->team * l->n_outer : grads;
   real *const *steps = t->step_grads + lane->team * t->n_grad_steps;
   int first = slot_start(t, slot), last = slot_start(t, slot + 1);
   trm__workspace ws = {lane, NULL, NULL};
 
   /* Micro-batch by micro-batch: the first replaces the steps' gradients, the others add to them. */
   t->be->ops->clear_grads(t->be, &ws, l->n_params, grads);
+  if (heads != grads) t->be->ops->clear_grads(t->be, &ws, l->n_outer, heads);
   for (int row = first; row < last; row += t->micro_batch) {
     int n = last - row < t->micro_batch ? last - row : t->micro_batch;
     trm__tile tile = trm__carry_tile(t->carry, row, n);
     tile.loss = t->loss + row;
     tile.d_puzzle = t->update.d_puzzle + (int64_t)row * l->dims.E;
-    trm__walk_train(t->walkers[lane->team], lane, &tile, steps, grads,
+    trm__walk_train(t->walkers[lane->team], lane, &tile, steps, grads, heads,
                     !t->step_memory || row > first);
   }
+  if (heads != grads)
+    t->be->ops->add_grads(t->be, &ws, l->n_outer, 2, (const real *[]){grads, heads}, grads);
   if (first < last && t->step_memory) add_steps(t, lane, steps, grads);
 }
 

@@ -48,6 +48,7 @@ struct trm_trainer {
   trm__walker **walkers; /* [n_teams] */
   real **step_grads;     /* [n_teams * n_grad_steps] */
   real *step_memory;     /* behind them; NULL: the slot's block itself */
+  real *head_memory;     /* [n_teams, n_outer]: the heads' part of a tied table; else NULL */
   trm__update update;
   trm__groups groups;
   trm__between *between; /* NULL: one program does it all */
@@ -90,7 +91,9 @@ enum { TRM__TRAINER_METAS = 4 };
 trm_status trm__trainer_save(const trm_trainer *t, const char *path, const trm__st_meta *more,
                              int n_more, trm_error *err);
 
-/* cost.c: with the groups' state. */
+/* cost.c: reals of the teams' head_memory; 0: there is none. */
+int64_t trm__head_reals(const trm__layout *l, int teams);
+/* With the groups' state. */
 trm_trainer_cost trm__trainer_cost(const trm__layout *l, const trm__backend *be,
                                    const trm__groups *groups, const trm_trainer_config *config);
 /* MEMORY, before any is taken, when there is no room for it (base/room.h). */

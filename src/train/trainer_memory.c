@@ -69,6 +69,10 @@ static trm_status gradients(trm_trainer *t, trm_error *err) {
         trm__backend_alloc(be, steps, sizeof(real), "gradients of steps", &t->step_memory, err));
     lay_out_steps(t, &steps);
   }
+  const int64_t heads = trm__head_reals(t->model->layout, t->n_teams);
+  if (heads)
+    TRM_TRY(
+        trm__backend_alloc(be, heads, sizeof(real), "gradients of heads", &t->head_memory, err));
   return trm__backend_alloc(be, B * E, sizeof(real), "puzzle gradients", &u->d_puzzle, err);
 }
 
@@ -150,8 +154,8 @@ void trm__trainer_release(trm_trainer *t) {
   for (int i = 0; t->walkers && i < t->n_teams; i++) trm__walker_free(t->walkers[i]);
   trm__carry_free(t->carry);
   trm__weights_free(be, &t->weights);
-  void *blocks[] = {u->grads,         t->step_memory, u->d_puzzle, t->loss, t->least,
-                    u->partial_norms, u->totals,      u->order,    u->sum};
+  void *blocks[] = {u->grads, t->step_memory,   t->head_memory, u->d_puzzle, t->loss,
+                    t->least, u->partial_norms, u->totals,      u->order,    u->sum};
   for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) be->ops->release(be, blocks[i]);
   trm__free(t->walkers);
   trm__free(t->step_grads);

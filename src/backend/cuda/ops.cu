@@ -37,6 +37,7 @@ static int64_t shared_size(const trm__backend *be, int b, bool training) {
   const trm__dims &dims = be->dims;
   int64_t most = training ? table_grad_scratch((int64_t)b * dims.S, dims.V, dims.D) : 0;
   if (training && table_grad_scratch(b, 2, dims.D) > most) most = table_grad_scratch(b, 2, dims.D);
+  if (training && (int64_t)b * dims.D > most) most = (int64_t)b * dims.D; /* start_grad's */
   for (int i = 0; i < be->n_blocks; i++) {
     const int64_t n = block_shared(cuda_of(be), be->blocks[i].kind, b, training);
     if (n > most) most = n;
@@ -171,6 +172,13 @@ static void op_head_grad(trm__backend *be, trm__workspace *ws, int b, const real
   });
 }
 
+static void op_start_grad(trm__backend *be, trm__workspace *ws, int b, const int32_t *steps,
+                          const real *dz, real *d_init) {
+  WITH_TYPE(be, [&](auto *t) {
+    start_grad(be->dims, b, steps, as(t, dz), ws->shared, d_init, cuda_of(be)->stream);
+  });
+}
+
 static void op_q_target(trm__backend *be, trm__workspace *, int b, const real *q,
                         const int32_t *steps, int max_steps, real *target) {
   q_targets(b, q, steps, max_steps, target, cuda_of(be)->stream);
@@ -220,6 +228,7 @@ void set_ops(trm__backend_ops *ops) {
   ops->head = op_head;
   ops->loss = op_loss;
   ops->head_grad = op_head_grad;
+  ops->start_grad = op_start_grad;
 
   /* What an update does around them. */
   ops->q_target = op_q_target;

@@ -97,28 +97,39 @@ __global__ void bias_grad_kernel(int b, const float *dq, float *d_bias) {
 
 enum { LOSS_THREADS = 128 };
 
+/* What p_i shall be: kept [i = label] + spread (kernels/loss.c). */
+struct Target {
+  int label;
+  double kept, spread;
+};
+
 /* s(x) = x + 1 for x >= 0, else 1 / (1 - x); the logits become weight * gradient. */
-__device__ double stablemax(int V, float *x, int label, double weight) {
-  double sum = 0, at_label = 1;
+__device__ double stablemax(int V, float *x, const Target &t, double weight) {
+  double sum = 0, at_label = 1, logs = 0;
   for (int i = 0; i < V; i++) {
     const double v = x[i], s = v < 0 ? 1 / (1 - v + 1e-30) : v + 1;
     sum += s;
-    if (i == label) at_label = s;
+    if (i == t.label) at_label = s;
+    if (t.spread > 0) logs += log(s);
   }
   for (int i = 0; i < V; i++) {
     const double v = x[i], slope = v < 0 ? 1 / ((1 - v + 1e-30) * (1 - v + 1e-30)) : 1;
-    x[i] = (float)(weight * slope * (1 / sum - (i == label ? 1 / at_label : 0)));
+    double pull = i == t.label ? t.kept / at_label : 0;
+    if (t.spread > 0) pull += t.spread * (v < 0 ? 1 - v : 1 / (v + 1));
+    x[i] = (float)(weight * slope * (1 / sum - pull));
   }
+  if (t.spread > 0) return log(sum) - t.kept * log(at_label) - t.spread * logs;
   return -log(at_label / sum);
 }
 
-__device__ double softmax(int V, float *x, int label, double weight) {
-  const double at_label = x[label];
-  double big = x[0], sum = 0;
+__device__ double softmax(int V, float *x, const Target &t, double weight) {
+  double big = x[0], sum = 0, wanted = t.kept * x[t.label];
   for (int i = 1; i < V; i++) big = x[i] > big ? x[i] : big;
   for (int i = 0; i < V; i++) sum += exp(x[i] - big);
-  for (int i = 0; i < V; i++) x[i] = (float)(weight * (exp(x[i] - big) / sum - (i == label)));
-  return log(sum) + big - at_label;
+  for (int i = 0; t.spread > 0 && i < V; i++) wanted += t.spread * x[i];
+  for (int i = 0; i < V; i++)
+    x[i] = (float)(weight * (exp(x[i] - big) / sum - ((i == t.label ? t.kept : 0) + t.spread)));
+  return log(sum) + big - wanted;
 }
 
 __device__ int argmax(int V, const float *x) {
@@ -148,7 +159,7 @@ __device__ void q_losses(trm__row_loss *l, float *q, const float *q_target) {
   q[1] = (float)(0.5 * (sigmoid(l->q[1]) - *q_target));
 }
 
-__global__ void losses_kernel(int S, int V, trm_loss kind, const int32_t *labels,
+__global__ void losses_kernel(int S, int V, trm_loss kind, double smoothing, const int32_t *labels,
                               const float *q_target, float *logits, float *q, trm__row_loss *out) {
   __shared__ int counts[LOSS_THREADS];
   __shared__ double parts[LOSS_THREADS];
@@ -171,8 +182,9 @@ __global__ void losses_kernel(int S, int V, trm_loss kind, const int32_t *labels
       continue;
     }
     right += argmax(V, x) == labels[t];
-    lm += weight * (kind == TRM_LOSS_STABLEMAX ? stablemax(V, x, labels[t], weight)
-                                               : softmax(V, x, labels[t], weight));
+    const Target target = {labels[t], 1 - smoothing, smoothing / V};
+    lm += weight * (kind == TRM_LOSS_STABLEMAX ? stablemax(V, x, target, weight)
+                                               : softmax(V, x, target, weight));
   }
 
   right = block_sum<LOSS_THREADS>(right, counts);
@@ -190,6 +202,18 @@ __global__ void q_targets_kernel(int b, const float *q, const int32_t *steps, in
   if (r >= b) return;
   const float halt = q[2 * r], go = q[2 * r + 1];
   target[r] = (float)sigmoid(steps[r] >= max_steps || halt > go ? halt : go);
+}
+
+/* --- gradients of starts --------------------------------------------------------------------- */
+
+/* Row blockIdx.x, channels of blockIdx.y: part [b, D] = the sum over its positions, or nothing. */
+template <class T>
+__global__ void start_grad_kernel(int L, int D, const int32_t *steps, const T *dz, float *part) {
+  const int64_t row = blockIdx.x, j = blockIdx.y * (int64_t)BLOCK + threadIdx.x;
+  if (j >= D) return;
+  float sum = 0;
+  for (int t = 0; t < L && steps[row] == 1; t++) sum += to_float(dz[(row * L + t) * D + j]);
+  part[row * D + j] = sum;
 }
 
 /* --- gradients of tables ---------------------------------------------------------------------- */
@@ -269,12 +293,20 @@ void bias_grad(int b, const float *dq, float *d_bias, cudaStream_t stream) {
 
 void losses(const trm__dims &dims, int b, const int32_t *labels, const float *q_target,
             float *logits, float *q, trm__row_loss *out, cudaStream_t stream) {
-  launch(losses_kernel, b, LOSS_THREADS, 0, stream, dims.S, dims.V, dims.loss, labels, q_target,
-         logits, q, out);
+  launch(losses_kernel, b, LOSS_THREADS, 0, stream, dims.S, dims.V, dims.loss, dims.label_smoothing,
+         labels, q_target, logits, q, out);
 }
 void q_targets(int b, const float *q, const int32_t *steps, int max_steps, float *target,
                cudaStream_t stream) {
   launch(q_targets_kernel, grid_for(b), BLOCK, 0, stream, b, q, steps, max_steps, target);
+}
+
+template <class T>
+void start_grad(const trm__dims &dims, int b, const int32_t *steps, const T *dz, float *scratch,
+                float *d_init, cudaStream_t stream) {
+  launch(start_grad_kernel<T>, dim3(b, (unsigned)divide_up(dims.D, BLOCK)), BLOCK, 0, stream,
+         dims.L, dims.D, steps, dz, scratch);
+  add_parts(scratch, b, 1, dims.D, dims.D, d_init, dims.D, true, stream);
 }
 
 int64_t table_grad_scratch(int64_t rows, int V, int D) {
@@ -300,6 +332,8 @@ void table_grad(const TableGrad<T> &g, float *scratch, float *out, cudaStream_t 
                         const float *, float *, float *, cudaStream_t);                           \
   template void head_grad<T>(const trm__dims &, int, const float *, const float *, const float *, \
                              const float *, T *, cudaStream_t);                                   \
+  template void start_grad<T>(const trm__dims &, int, const int32_t *, const T *, float *,        \
+                              float *, cudaStream_t);                                             \
   template void table_grad<T>(const TableGrad<T> &, float *, float *, cudaStream_t);
 FOR_TYPE(float)
 FOR_TYPE(bf16)

@@ -32,6 +32,11 @@ void losses(const trm__dims &dims, int b, const int32_t *labels, const float *q_
 void q_targets(int b, const float *q, const int32_t *steps, int max_steps, float *target,
                cudaStream_t stream);
 
+/* As the op of that name; scratch has b D floats. */
+template <class T>
+void start_grad(const trm__dims &dims, int b, const int32_t *steps, const T *dz, float *scratch,
+                float *d_init, cudaStream_t stream);
+
 /* Gradients of tables with few rows: out [V, D] += sum over r of c(r, v) x(r), with the rows x of
  * x [b, L, D] at positions first .. first + S - 1 of each b, and
  *   c(r, v) = coefficient[r * V + v], or, with tokens [b, S], scale where tokens[r] = v. */
