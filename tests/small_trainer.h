@@ -89,14 +89,21 @@ static inline void same_trainers(scratch *s, const trm_trainer *a, const trm_tra
   free(y.data);
 }
 
-enum { MIXER, ATTENTION, HRM, N_MODELS, ODD_MIXER, ODD_ATTENTION };
+enum { MIXER, ATTENTION, HRM, N_MODELS, ODD_MIXER, ODD_ATTENTION, TIED };
 
 /* Models that between them take every way through an update. */
 static inline trm_model_config model_config(int which) {
   trm_model_config c = small_config(which == HRM ? TRM_ARCH_HRM : TRM_ARCH_TRM, SMALL_LEN);
   c.mlp_t = which == MIXER || which == ODD_MIXER;
   c.pos_encodings = c.mlp_t ? TRM_POS_NONE : which == HRM ? TRM_POS_LEARNED : TRM_POS_ROPE;
-  if (which > N_MODELS) { /* an odd number of positions; channels that fill no block or vector */
+  if (which == TIED) { /* what the outer weights may be otherwise */
+    c.tie_embeddings = c.learned_latents = true;
+    c.label_smoothing = 0.1;
+    c.grad.kind = TRM_GRAD_ALL;
+  }
+  if (which == ODD_MIXER ||
+      which ==
+          ODD_ATTENTION) { /* an odd number of positions; channels that fill no block or vector */
     c.puzzle_emb_len = 3;
     c.hidden_size = which == ODD_MIXER ? 136 : 20;
   }

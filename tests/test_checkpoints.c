@@ -271,6 +271,54 @@ static void a_q_head_may_have_one_row(void **state) {
   trm_model_free(m);
 }
 
+/* Frameworks write a table that is embedding and head once, or under both names. */
+static void a_tied_head_is_the_embedding(void **state) {
+  scratch *s = *state;
+  trm_model_config c = small_config(TRM_ARCH_TRM, SEQ);
+  c.tie_embeddings = true;
+  trm_model *m = small_model(&c, 8);
+  c.tie_embeddings = false;
+  trm_model *apart = small_model(&c, 8);
+  static made l;
+  const trm_tensor table = trm_model_tensor_named(m, "embed_tokens.embedding_weight");
+  float other[7 * 16];
+  assert_int_equal(table.count, 7 * 16);
+  memcpy(other, table.data, sizeof other);
+  other[7 * 16 - 1] += 1;
+  assert_null(trm_model_tensor_named(m, "lm_head.weight").data);
+
+  /* Once: a model with a head of its own misses it. */
+  l.n = 0;
+  made_model(&l, m, "model.inner.", "");
+  made_save(&l, scratch_path(s, "tied.pt"));
+  imports_as(s->path, m, NULL);
+  refuses(s->path, apart, TRM_E_FORMAT,
+          "no tensor \"lm_head.weight\", which the configuration wants; where the token embedding "
+          "is the head, too, the configuration has to say tie_embeddings = true");
+
+  /* Twice. */
+  made_add(&l, "model.inner.lm_head.weight", 7, 16, table.data);
+  made_save(&l, scratch_path(s, "both.pt"));
+  imports_as(s->path, m, "passed over, for it changes no answer: lm_head.weight");
+
+  /* A head of its own, by a value or by its shape, is none of a tied model. */
+  l.tensors[l.n - 1].data = other;
+  made_save(&l, scratch_path(s, "apart.pt"));
+  refuses(s->path, m, TRM_E_FORMAT, "is not the token embedding, but the configuration says");
+  l.tensors[l.n - 1].data = table.data;
+  l.tensors[l.n - 1].shape[0] = 16;
+  l.tensors[l.n - 1].shape[1] = 7;
+  made_save(&l, scratch_path(s, "shape.pt"));
+  refuses(s->path, m, TRM_E_FORMAT, "is not the token embedding, but the configuration says");
+
+  /* Weights are not copied from one kind to the other. */
+  trm_error err;
+  assert_int_equal(trm_model_copy_weights(apart, m, NULL, &err), TRM_E_SHAPE);
+  assert_true(speaks_of(&err, "tie_embeddings = false in the model and true in the checkpoint"));
+  trm_model_free(apart);
+  trm_model_free(m);
+}
+
 /* torch.serialization.set_crc32_options(False) leaves 0 in place of each CRC. */
 static void a_crc_of_zero_was_not_computed(void **state) {
   scratch *s = *state;
@@ -337,6 +385,7 @@ int main(void) {
       cmocka_unit_test(an_average_is_taken_and_its_buffers_from_beside),
       cmocka_unit_test(caches_are_passed_over_and_weights_are_not),
       cmocka_unit_test(a_q_head_may_have_one_row),
+      cmocka_unit_test(a_tied_head_is_the_embedding),
       cmocka_unit_test(a_crc_of_zero_was_not_computed),
       cmocka_unit_test(architectures_have_names_of_several_repositories),
   };

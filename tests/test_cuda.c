@@ -85,6 +85,15 @@ static void options_train_as_on_the_cpu(void **state) {
   mc.puzzle_emb_ndim = 0;
   mc.loss = TRM_LOSS_SOFTMAX;
   trains_as_the_cpu(&mc, training(gpu), 1e-4);
+  mc.label_smoothing = 0.1;
+  trains_as_the_cpu(&mc, training(gpu), 1e-4);
+
+  /* A table that is tied, in one tile and in several, and latents that learn where to start. */
+  mc = model_config(TIED);
+  trains_as_the_cpu(&mc, training(gpu), 1e-4);
+  c = training(gpu);
+  c.micro_batch = 3;
+  trains_as_the_cpu(&mc, c, 1e-4);
 }
 static void bfloat16_trains_near_the_cpu(void **state) {
   (void)state;

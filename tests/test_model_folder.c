@@ -329,6 +329,31 @@ static void false_weights_are_refused(void **state) {
   free(raw);
 }
 
+/* A head beside tied weights, and none beside weights that are not: either may be a mistake of the
+ * configuration, and is said to be. */
+static void weights_are_tied_or_have_a_head(void **state) {
+  folders f = make_folders(*state);
+  trm_model_config c = small_config(TRM_ARCH_TRM, 9);
+  c.tie_embeddings = true;
+  trm_model *m = small_model(&c, 1), *back;
+  assert_int_equal(trm_model_save(m, f.bad, NULL), TRM_OK);
+  assert_int_equal(trm_model_load(f.bad, &back, NULL), TRM_OK);
+  assert_true(trm_model_get_config(back)->tie_embeddings && same_tensors(m, back));
+  trm_model_free(back);
+
+  weights w = open_weights(&f);
+  write_weights(&f, &w); /* an untied model's, beside the configuration of a tied one */
+  refuses(&f, "a head", TRM_E_FORMAT, "with tie_embeddings = true the token embedding is the head");
+  close_weights(&w);
+  size_t n;
+  unsigned char *config = read_bytes(f.good_config, &n);
+  assert_int_equal(trm_model_save(m, f.bad, NULL), TRM_OK);
+  write_bytes(f.bad_config, config, n);
+  refuses(&f, "no head", TRM_E_FORMAT, "the configuration has to say tie_embeddings = true");
+  free(config);
+  trm_model_free(m);
+}
+
 /* Values that every float type holds, written in each. */
 static void other_float_types_are_converted(void **state) {
   /* The head of the model in other types. */
@@ -400,6 +425,7 @@ int main(void) {
       cmocka_unit_test(what_is_no_configuration_is_refused),
       cmocka_unit_test(absent_fields_are_refused),
       cmocka_unit_test(false_weights_are_refused),
+      cmocka_unit_test(weights_are_tied_or_have_a_head),
       cmocka_unit_test(other_float_types_are_converted),
       cmocka_unit_test(what_is_no_model_folder_says_so),
   };

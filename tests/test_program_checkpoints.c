@@ -20,10 +20,14 @@ static void write_text(const char *path, const char *text) {
   write_bytes(path, text, strlen(text));
 }
 
-static trm_model *make_model(trm_arch arch, bool mixer) {
+static trm_model_config config_of(trm_arch arch, bool mixer) {
   trm_model_config c = small_config(arch, SEQ);
   c.mlp_t = mixer;
   if (mixer) c.pos_encodings = TRM_POS_NONE;
+  return c;
+}
+static trm_model *make_model(trm_arch arch, bool mixer) {
+  const trm_model_config c = config_of(arch, mixer);
   return small_model(&c, 3);
 }
 
@@ -392,14 +396,19 @@ static void the_printed_lines_are_enough(void **state) {
     bool mixer;
     const char *count;
     int lines;
-  } cases[] = {{TRM_ARCH_TRM, true, "eight", 8},    {TRM_ARCH_TRM, false, "eight", 8},
-               {TRM_ARCH_HRM, false, "seven", 7},   {TRM_ARCH_SINGLEZ, false, "eight", 8},
-               {TRM_ARCH_HIER6, false, "eight", 8}, {TRM_ARCH_TRANSFORMER, false, "six", 6}};
+    bool tied;
+  } cases[] = {
+      {TRM_ARCH_TRM, true, "eight", 8, false},       {TRM_ARCH_TRM, false, "eight", 8, false},
+      {TRM_ARCH_TRM, false, "nine", 9, true},        {TRM_ARCH_HRM, false, "seven", 7, false},
+      {TRM_ARCH_SINGLEZ, false, "eight", 8, false},  {TRM_ARCH_HIER6, false, "eight", 8, false},
+      {TRM_ARCH_TRANSFORMER, false, "six", 6, false}};
 
   /* A checkpoint alone: the message has lines to copy. */
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     char begin[PATH + 80], arch[80];
-    trm_model *m = make_model(cases[i].arch, cases[i].mixer);
+    trm_model_config c = config_of(cases[i].arch, cases[i].mixer);
+    c.tie_embeddings = cases[i].tied;
+    trm_model *m = small_model(&c, 3);
     make_folder(s, "alone", m);
     unlink(yaml);
     want(RUN("info", file), 1);

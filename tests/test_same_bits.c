@@ -89,6 +89,17 @@ static void constant_rate(setup *s) {
   s->training.lr_warmup_steps = 0;
 }
 
+static void tied(setup *s) {
+  s->model.tie_embeddings = true;
+}
+static void smoothed(setup *s) {
+  s->model.label_smoothing = 0.1;
+}
+static void learned_latents(setup *s) {
+  s->model.learned_latents = true;
+  s->model.grad.kind = TRM_GRAD_ALL;
+}
+
 static const struct sample {
   const char *name;
   trm_arch arch;
@@ -129,6 +140,13 @@ static const struct sample {
     {"transformer-mixer", TRM_ARCH_TRANSFORMER, {mixer}},
     {"transformer-rope-deep", TRM_ARCH_TRANSFORMER, {rope, deep}},
     {"transformer-mixer-no-continue", TRM_ARCH_TRANSFORMER, {mixer, no_continue}},
+    {"trm-rope-tied", TRM_ARCH_TRM, {rope, tied}},
+    {"transformer-learned-tied", TRM_ARCH_TRANSFORMER, {learned, tied}},
+    {"trm-mixer-smoothed", TRM_ARCH_TRM, {mixer, smoothed}},
+    {"trm-rope-smoothed-softmax", TRM_ARCH_TRM, {rope, smoothed, softmax}},
+    {"trm-rope-learned-latents", TRM_ARCH_TRM, {rope, learned_latents}},
+    {"hier6-mixer-learned-latents", TRM_ARCH_HIER6, {mixer, learned_latents}},
+    {"hrm-rope-learned-latents-tied", TRM_ARCH_HRM, {rope, learned_latents, tied}},
 };
 enum { N_SAMPLES = sizeof samples / sizeof *samples };
 

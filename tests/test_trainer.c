@@ -74,6 +74,9 @@ static void bits_do_not_depend_on_the_split_of_odd_sizes(void **state) {
   }
 }
 /* Half a pair of bfloat16 values at the end of a tile would make the bits depend on tiles. */
+static void bits_do_not_depend_on_the_split_of_tied_weights(void **state) {
+  for (int dtype = 0; dtype < TRM_DTYPES; dtype++) same_bits(*state, TIED, 29, (trm_dtype)dtype);
+}
 static void tiles_hold_whole_pairs_and_no_more_than_a_slot(void **state) {
   /* Odd and even lengths, both formats, every batch and wish, with and without memory to spare. */
   (void)state;
@@ -246,6 +249,75 @@ static void halted_rows_start_over(void **state) {
     assert_true((first.lm_loss == second.lm_loss) == halting);
     trm_trainer_free(t);
   }
+}
+
+static bool is_zero(trm_tensor t) {
+  for (int64_t i = 0; i < t.count; i++)
+    if (t.data[i] != 0) return false;
+  return true;
+}
+
+/* A vector that latents start from learns of the rows that have just begun, and of no others. */
+static void starts_learn_of_rows_that_begin(void **state) {
+  (void)state;
+  static const char *const starts[] = {"H_init", "L_init"};
+  trm_model_config mc = model_config(TIED);
+  mc.halt_exploration_prob = 0;
+  trm_trainer *t = still_trainer(&mc, 8, -3, 0); /* nobody halts but at the end */
+  for (int u = 0; u < 2 * mc.halt_max_steps; u++) {
+    (void)small_update(t);
+    for (int i = 0, k = 0; i < trm_model_tensor_count(trm_trainer_weights(t)); i++) {
+      const trm_tensor g = trm_trainer_gradient_at(t, i);
+      if (k == 2 || strcmp(g.name, starts[k]) != 0) continue;
+      assert_int_equal(g.kind, TRM_TENSOR_PARAM);
+      assert_int_equal(is_zero(g), u % mc.halt_max_steps != 0);
+      k++;
+    }
+  }
+  trm_trainer_free(t);
+}
+
+/* The first step's logits of a model. */
+static void first_logits(const trm_model *m, float *out) {
+  static small_batch b;
+  const trm_batch puzzles = small_batch_at(&b, 9);
+  trm_solver *s;
+  trm_error err;
+  if (trm_solver_create(m, &(trm_solver_config){.batch = 4}, &s, &err) != TRM_OK ||
+      trm_solver_start(s, 4, puzzles.inputs, puzzles.puzzle_ids, &err) != TRM_OK ||
+      trm_solver_step(s, &err) != TRM_OK)
+    fail_msg("%s", err.msg);
+  memcpy(out, trm_solver_logits(s), 4 * SMALL_LEN * 7 * sizeof *out);
+  trm_solver_free(s);
+}
+
+/* An average solves from its own starts: as a model does whose buffers they are. */
+static void averages_start_where_theirs_are(void **state) {
+  (void)state;
+  float logits[3][4 * SMALL_LEN * 7];
+  const trm_model_config mc = model_config(TIED);
+  trm_model_config fixed = mc;
+  trm_model *m = small_model(&mc, 5), *still;
+  trm_error err;
+  const trm_trainer_config c = small_training(12);
+  trm_trainer *t = small_trainer(m, &c);
+  for (int u = 0; u < UPDATES; u++) (void)small_update(t);
+
+  /* The same weights with starts that are never trained: once the average's, once the raw ones. */
+  fixed.learned_latents = false;
+  assert_int_equal(trm_model_create(&fixed, 1, &still, &err), TRM_OK);
+  assert_int_equal(trm_model_tensor_named(still, "H_init").kind, TRM_TENSOR_BUFFER);
+  first_logits(trm_trainer_ema(t), logits[0]);
+  assert_int_equal(trm_model_copy_weights(still, trm_trainer_ema(t), NULL, &err), TRM_OK);
+  first_logits(still, logits[1]);
+  memcpy(trm_model_tensor_named(still, "H_init").data,
+         trm_model_tensor_named(trm_trainer_weights(t), "H_init").data, 16 * sizeof(float));
+  first_logits(still, logits[2]);
+  assert_memory_equal(logits[0], logits[1], sizeof logits[0]);
+  assert_memory_not_equal(logits[0], logits[2], sizeof logits[0]);
+  trm_model_free(still);
+  trm_trainer_free(t);
+  trm_model_free(m);
 }
 
 /* What row r's answer deserves. */
@@ -494,11 +566,14 @@ int main(void) {
       cmocka_unit_test(bits_do_not_depend_on_the_split_of_attention),
       cmocka_unit_test(bits_do_not_depend_on_the_split_of_hrm),
       cmocka_unit_test(bits_do_not_depend_on_the_split_of_odd_sizes),
+      cmocka_unit_test(bits_do_not_depend_on_the_split_of_tied_weights),
       cmocka_unit_test(tiles_hold_whole_pairs_and_no_more_than_a_slot),
       cmocka_unit_test(rows_halt_when_q_says_so_or_steps_run_out),
       cmocka_unit_test(exploration_keeps_rows_busy),
       cmocka_unit_test(busy_rows_ignore_the_fresh_batch),
       cmocka_unit_test(halted_rows_start_over),
+      cmocka_unit_test(starts_learn_of_rows_that_begin),
+      cmocka_unit_test(averages_start_where_theirs_are),
       cmocka_unit_test(metrics_count_halted_rows_only),
       cmocka_unit_test(data_out_of_range_change_nothing),
       cmocka_unit_test(not_finite_weights_are_named),

@@ -74,6 +74,9 @@ static void training_goes_on_bit_for_bit(void **state) {
   resumes_bit_for_bit(*state, &mc, &c);
   mc = small_config(TRM_ARCH_HRM, SMALL_LEN);
   resumes_bit_for_bit(*state, &mc, &c);
+  mc = model_config(TIED);
+  c = training();
+  resumes_bit_for_bit(*state, &mc, &c);
 }
 
 static void a_state_before_the_first_update_loads(void **state) {

@@ -123,7 +123,6 @@ static void add_outer(trm__layout *l, const trm_model_config *c) {
 static void add_all(trm__layout *l, const trm_model_config *c) {
   l->n_params = l->n_buffers = l->n_puzzle_emb = 0;
   add_outer(l, c);
-  l->n_outer = l->n_params;
   for (int i = 0; i < l->plan->n_nets; i++) add_net(l, c, i);
 }
 
@@ -177,4 +176,12 @@ int trm__layout_find(const trm__layout *layout, const char *name) {
   for (int i = 0; i < layout->n_slots; i++)
     if (!strcmp(layout->slots[i].name, name)) return i;
   return -1;
+}
+
+const char *trm__layout_hint(const trm__layout *l, const char *name) {
+  if (strcmp(name, TRM__LM_HEAD) != 0) return "";
+  return trm__layout_is_tied(l)
+             ? "; with tie_embeddings = true the token embedding is the head, and there is no other"
+             : "; where the token embedding is the head, too, the configuration has to say "
+               "tie_embeddings = true";
 }

@@ -41,7 +41,6 @@ typedef struct trm__layout {
   int net_first[TRM__MAX_NETS + 1];      /* blocks of net i: [net_first[i], net_first[i + 1]) */
   int64_t net_offset[TRM__MAX_NETS + 1]; /* parameters of net i: [net_offset[i], net_offset[i+1]) */
   int64_t n_params;                      /* of the flat block, padding included */
-  int64_t n_outer;                       /* of these, the first: all that is in no net */
   int64_t n_buffers, n_puzzle_emb;
   bool learned_latents;                  /* where latents start is trained */
   int64_t latent_init[TRM__MAX_LATENTS]; /* and where it lies: in the parameters then, else in the
@@ -58,5 +57,12 @@ void trm__layout_keep_rows(trm__layout *layout, int64_t rows);
 int trm__swiglu_width(double expansion, int in);
 /* The slot of that name, or -1. */
 int trm__layout_find(const trm__layout *layout, const char *name);
+/* The token embedding is the output head, too. */
+static inline bool trm__layout_is_tied(const trm__layout *layout) {
+  return layout->outer.lm_head == layout->outer.embed_tokens;
+}
+/* What may be meant when a file lacks a tensor of the layout, or has one beside it: a sentence for
+ * the end of a message, "" where there is nothing to say. */
+const char *trm__layout_hint(const trm__layout *layout, const char *name);
 
 #endif

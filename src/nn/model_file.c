@@ -40,15 +40,15 @@ static const char *shape_text(char *text, size_t size, const int64_t *shape, int
   return text;
 }
 
-static trm_status check_tensor(const trm__slot *s, const trm__st_tensor *t, const weights *w,
-                               trm_error *err) {
+static trm_status check_tensor(const trm__layout *l, const trm__slot *s, const trm__st_tensor *t,
+                               const weights *w, trm_error *err) {
   enum { TEXT = 4 + 22 * TRM__ST_MAX_DIMS };
   char want[TEXT], found[TEXT];
   int ndim = s->shape[1] ? 2 : 1;
   shape_text(want, sizeof want, s->shape, ndim);
   if (!t)
-    TRM_FAIL(err, TRM_E_FORMAT, "%s: no tensor \"%s\" %s; does this file belong to %s?", w->path,
-             s->name, want, w->config);
+    TRM_FAIL(err, TRM_E_FORMAT, "%s: no tensor \"%s\" %s; does this file belong to %s?%s", w->path,
+             s->name, want, w->config, trm__layout_hint(l, s->name));
   bool same =
       t->ndim == ndim && t->shape[0] == s->shape[0] && (ndim == 1 || t->shape[1] == s->shape[1]);
   if (!same)
@@ -63,11 +63,12 @@ static trm_status check_tensors(const trm__layout *l, const weights *w, trm_erro
   for (int i = 0; i < trm__safetensors_count(w->file); i++) {
     const char *name = trm__safetensors_at(w->file, i)->name;
     if (trm__layout_find(l, name) < 0 && strcmp(name, ids_name))
-      TRM_FAIL(err, TRM_E_FORMAT, "%s: tensor \"%.80s\" is none of the model that %s describes",
-               w->path, name, w->config);
+      TRM_FAIL(err, TRM_E_FORMAT, "%s: tensor \"%.80s\" is none of the model that %s describes%s",
+               w->path, name, w->config, trm__layout_hint(l, name));
   }
   for (int i = 0; i < l->n_slots; i++)
-    TRM_TRY(check_tensor(&l->slots[i], trm__safetensors_find(w->file, l->slots[i].name), w, err));
+    TRM_TRY(
+        check_tensor(l, &l->slots[i], trm__safetensors_find(w->file, l->slots[i].name), w, err));
   return TRM_OK;
 }
 

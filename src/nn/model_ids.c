@@ -139,6 +139,12 @@ trm_status trm_model_copy_weights(trm_model *to, const trm_model *from, bool *re
   TRM_TRY(trm__model_check_weights(from, err));
 
   /* Both must have the same tensors; only the puzzle embedding may have other rows. */
+  const bool tied = trm__layout_is_tied(a);
+  if (tied != trm__layout_is_tied(b))
+    TRM_FAIL(err, TRM_E_SHAPE,
+             "tie_embeddings = %s in the model and %s in the checkpoint: only one of them has "
+             "a " TRM__LM_HEAD,
+             tied ? "true" : "false", tied ? "false" : "true");
   if (a->n_slots != b->n_slots)
     TRM_FAIL(err, TRM_E_SHAPE, "the checkpoint has %d tensors, the model %d", b->n_slots,
              a->n_slots);

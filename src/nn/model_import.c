@@ -198,13 +198,13 @@ static bool is_q_head(const trm__slot *s) {
   return !strncmp(s->name, "q_head.", 7);
 }
 
-static trm_status check_tensor(const checkpoint *c, const trm__slot *s) {
+static trm_status check_tensor(const checkpoint *c, const trm__layout *l, const trm__slot *s) {
   const int ndim = s->shape[1] ? 2 : 1;
   const int64_t rows = is_q_head(s) && is_halt_only(c) ? 1 : s->shape[0];
   const trm__named_tensor *found = trm__import_find(&c->choice, s->name, is_beside(s));
   if (!found)
-    TRM_FAIL(c->err, TRM_E_FORMAT, "%s: no tensor \"%s\", which the configuration wants", c->path,
-             s->name);
+    TRM_FAIL(c->err, TRM_E_FORMAT, "%s: no tensor \"%s\", which the configuration wants%s", c->path,
+             s->name, trm__layout_hint(l, s->name));
 
   const trm__torch_tensor *t = found->tensor;
   if (t->ndim != ndim || t->shape[0] != rows || (ndim == 2 && t->shape[1] != s->shape[1]))
@@ -219,10 +219,16 @@ static trm_status check_tensor(const checkpoint *c, const trm__slot *s) {
   return TRM_OK;
 }
 
+/* The head of a tied model, which torch writes under both names; NULL: the file has none. */
+static const trm__named_tensor *tied_head(const checkpoint *c, const trm__layout *l) {
+  return trm__layout_is_tied(l) ? trm__import_find(&c->choice, TRM__LM_HEAD, false) : NULL;
+}
+
 /* A tensor beside the model's: one that changes no answer, or there is another model in the file
  * than the configuration describes. */
-static trm_status check_other(const checkpoint *c, const trm__named_tensor *t) {
-  if (trm__import_is_idle(t->name)) return TRM_OK;
+static trm_status check_other(const checkpoint *c, const trm__layout *l,
+                              const trm__named_tensor *t) {
+  if (trm__import_is_idle(t->name) || t == tied_head(c, l)) return TRM_OK;
   TRM_FAIL(c->err, TRM_E_FORMAT,
            "%s: tensor \"%.100s\" is none of the model that the configuration describes", c->path,
            t->tensor->name);
@@ -231,23 +237,21 @@ static trm_status check_other(const checkpoint *c, const trm__named_tensor *t) {
 /* Every tensor of the layout is there, once, and none beside them that could change an answer. */
 static trm_status check_tensors(const checkpoint *c, const trm__layout *l) {
   const trm__import_choice *all = &c->choice;
-  for (int i = 0; i < l->n_slots; i++) TRM_TRY(check_tensor(c, &l->slots[i]));
+  for (int i = 0; i < l->n_slots; i++) TRM_TRY(check_tensor(c, l, &l->slots[i]));
   for (int i = 0; i < all->n; i++) {
     const trm__named_tensor *t = &all->tensors[i];
-    if (trm__layout_find(l, t->name) < 0) TRM_TRY(check_other(c, t));
+    if (trm__layout_find(l, t->name) < 0) TRM_TRY(check_other(c, l, t));
     if (trm__import_find(all, t->name, false) != t)
       TRM_FAIL(c->err, TRM_E_FORMAT, "%s: tensor \"%.100s\" is there under two names", c->path,
                t->tensor->name);
   }
   for (int i = 0; i < all->n_strays; i++)
-    TRM_TRY(check_other(c, &all->tensors[all->n + all->n_second + i]));
+    TRM_TRY(check_other(c, l, &all->tensors[all->n + all->n_second + i]));
   return TRM_OK;
 }
 
-/* Where the file has one row of a q head for two, the other is 0, and so is q_continue. */
-static trm_status read_tensor(const checkpoint *c, const trm__slot *s, real *out) {
+static trm_status read_tensor(const checkpoint *c, const trm__named_tensor *found, real *out) {
   float values[CHUNK];
-  const trm__named_tensor *found = trm__import_find(&c->choice, s->name, is_beside(s));
   const trm__torch_tensor *t = found->tensor;
   TRM_TRY(trm__tensor_set_check(c->set, found->at, c->err));
   for (int64_t first = 0; first < t->count; first += CHUNK) {
@@ -256,6 +260,40 @@ static trm_status read_tensor(const checkpoint *c, const trm__slot *s, real *out
     TRM_TRY(trm__store_weights(values, n, t->name, c->path, first, out, c->err));
   }
   return TRM_OK;
+}
+
+/* Every tensor of the layout. Where the file has one row of a q head for two, the other is 0, and
+ * so is q_continue. */
+static trm_status read_tensors(const checkpoint *c, trm_model *m) {
+  for (int i = 0; i < m->layout->n_slots; i++) {
+    const trm__slot *s = &m->layout->slots[i];
+    TRM_TRY(
+        read_tensor(c, trm__import_find(&c->choice, s->name, is_beside(s)), trm__model_slot(m, s)));
+  }
+  return TRM_OK;
+}
+
+/* The head of a tied model says the same as its embedding. */
+static trm_status check_tied_head(const checkpoint *c, const trm_model *m) {
+  const trm__named_tensor *head = tied_head(c, m->layout);
+  const int64_t V = m->layout->dims.V, D = m->layout->dims.D, n = V * D;
+  real *values;
+  if (!head) return TRM_OK;
+  const trm__torch_tensor *t = head->tensor;
+  bool same = t->ndim == 2 && t->shape[0] == V && t->shape[1] == D && trm__dtype_is_float(t->dtype);
+  if (same) {
+    TRM_ALLOC(&values, n, "an output head", c->err);
+    const trm_status st = read_tensor(c, head, values);
+    for (int64_t i = 0; st == TRM_OK && i < n; i++)
+      same = same && values[i] == m->params[m->layout->outer.embed_tokens + i];
+    trm__free(values);
+    TRM_TRY(st);
+  }
+  if (same) return TRM_OK;
+  TRM_FAIL(c->err, TRM_E_FORMAT,
+           "%s: tensor \"%.100s\" is not the token embedding, but the configuration says "
+           "tie_embeddings = true: a model with a head of its own has tie_embeddings = false",
+           c->path, t->name);
 }
 
 /* A model without weights of which the file is known to have every tensor. */
@@ -287,11 +325,8 @@ static trm_status read_model(const checkpoint *c, const trm_model_config *config
   TRM_TRY(outline_model(c, config, &m));
   trm_model_free(m);
   TRM_TRY(trm__model_alloc(config, NULL, 0, &m, c->err));
-  trm_status st = TRM_OK;
-  for (int i = 0; i < m->layout->n_slots && st == TRM_OK; i++) {
-    const trm__slot *s = &m->layout->slots[i];
-    st = read_tensor(c, s, trm__model_slot(m, s));
-  }
+  trm_status st = read_tensors(c, m);
+  if (st == TRM_OK) st = check_tied_head(c, m);
   if (st == TRM_OK)
     *out = m;
   else

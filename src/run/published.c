@@ -256,17 +256,18 @@ static int64_t guess_puzzle_len(const trm__tensor_set *set, const trm_dataset_in
  * are the reference's, and only who trained it knows them. */
 static void tell_lines(const char *yaml, const trm__tensor_set *set, const trm_dataset_info *data,
                        const trm_run_listener *to) {
-  static const char *const counts[] = {"six", "seven", "eight"};
+  static const char *const counts[] = {"six", "seven", "eight", "nine"};
   trm_arch arch = TRM_ARCH_TRM; /* where the tensors are not all there */
   (void)trm_arch_of_tensors(has_names, set, &arch);
   const trm_model_config usual = trm_model_config_default(arch);
   const bool recursive = trm_arch_names_field(arch, "L_cycles");
   const bool mixer = has_names(set, ".mlp_t."), learned = has_names(set, "embed_pos.");
+  const bool tied = !has_names(set, "lm_head.");
   const bool puzzles =
       trm_arch_names_field(arch, "puzzle_emb_len") && has_names(set, "puzzle_emb.weights");
 
   trm__note(to, "these %s lines in %s are enough, with the values of its training:",
-            counts[recursive + puzzles], yaml);
+            counts[recursive + puzzles + tied], yaml);
   trm__tell_line(to, "arch:");
   trm__tell_line(to, "  name: %s", trm_arch_name(arch));
   trm__tell_line(to, "  H_cycles: %d", usual.H_cycles);
@@ -274,6 +275,7 @@ static void tell_lines(const char *yaml, const trm__tensor_set *set, const trm_d
   trm__tell_line(to, "  halt_max_steps: 16");
   trm__tell_line(to, "%s", mixer ? "  mlp_t: true" : "  num_heads: 8");
   trm__tell_line(to, "  pos_encodings: %s", learned ? "learned" : mixer ? "none" : "rope");
+  if (tied) trm__tell_line(to, "  tie_embeddings: true");
   if (puzzles)
     trm__tell_line(to, "  puzzle_emb_len: %lld%s", (long long)guess_puzzle_len(set, data),
                    position_rows(set) ? "" : "  # no tensor shows it; the reference has 16");

@@ -70,7 +70,7 @@ trm_status trm__trainer_room(const trm__backend *be, const trm_trainer_cost *cos
 }
 
 int64_t trm__head_reals(const trm__layout *l, int teams) {
-  return l->outer.lm_head == l->outer.embed_tokens ? teams * l->n_outer : 0;
+  return trm__layout_is_tied(l) ? teams * l->net_offset[0] : 0;
 }
 
 trm_trainer_cost trm__trainer_cost(const trm__layout *l, const trm__backend *be,

@@ -106,14 +106,14 @@ static void add_steps(trm_trainer *t, trm__lane *lane, real *const *steps, real 
 static void slot_gradients(trm_trainer *t, trm__lane *lane, int slot) {
   const trm__layout *l = t->model->layout;
   real *grads = t->update.grads + slot * l->n_params;
-  real *heads = t->head_memory ? t->head_memory + lane->team * l->n_outer : grads;
+  real *heads = t->head_memory ? t->head_memory + lane->team * l->net_offset[0] : grads;
   real *const *steps = t->step_grads + lane->team * t->n_grad_steps;
   int first = slot_start(t, slot), last = slot_start(t, slot + 1);
   trm__workspace ws = {lane, NULL, NULL};
 
   /* Micro-batch by micro-batch: the first replaces the steps' gradients, the others add to them. */
   t->be->ops->clear_grads(t->be, &ws, l->n_params, grads);
-  if (heads != grads) t->be->ops->clear_grads(t->be, &ws, l->n_outer, heads);
+  if (heads != grads) t->be->ops->clear_grads(t->be, &ws, l->net_offset[0], heads);
   for (int row = first; row < last; row += t->micro_batch) {
     int n = last - row < t->micro_batch ? last - row : t->micro_batch;
     trm__tile tile = trm__carry_tile(t->carry, row, n);
@@ -123,7 +123,7 @@ static void slot_gradients(trm_trainer *t, trm__lane *lane, int slot) {
                     !t->step_memory || row > first);
   }
   if (heads != grads)
-    t->be->ops->add_grads(t->be, &ws, l->n_outer, 2, (const real *[]){grads, heads}, grads);
+    t->be->ops->add_grads(t->be, &ws, l->net_offset[0], 2, (const real *[]){grads, heads}, grads);
   if (first < last && t->step_memory) add_steps(t, lane, steps, grads);
 }
 

@@ -48,7 +48,7 @@ struct trm_trainer {
   trm__walker **walkers; /* [n_teams] */
   real **step_grads;     /* [n_teams * n_grad_steps] */
   real *step_memory;     /* behind them; NULL: the slot's block itself */
-  real *head_memory;     /* [n_teams, n_outer]: the heads' part of a tied table; else NULL */
+  real *head_memory;     /* [n_teams, net_offset[0]]: heads' part of a tied table; else NULL */
   trm__update update;
   trm__groups groups;
   trm__between *between; /* NULL: one program does it all */
