@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/nearest.h"
 #include "base/text.h"
+#include "nn/model_fields.h"
 
 /* The structure of a key's field. */
 static void *base_of(trm__run_config *c, const trm__run_key *k) {
@@ -302,12 +303,20 @@ static bool is_first(const trm__run_key *key, size_t n) {
   return true;
 }
 
+/* A key that the reference does not know: its files have one only where the model depends on it. */
+static bool is_unknown_to_reference(const trm__run_config *c, const trm__run_key *k) {
+  const bool of_model = k->base == offsetof(trm__run_config, model);
+  return k->field->use & TRM__OURS && !(of_model && k->field->use & TRM__ANSWERS &&
+                                        !trm__model_field_is_silent(k->field, &c->model));
+}
+
 /* The keys that begin with `map`, nested as YAML has them. */
 static void print_map(const trm__run_config *c, bool reference, const char *map, int depth,
                       trm__sink *s) {
   const size_t n = strlen(map);
   for (trm__run_key k = {0}; trm__run_next_key(&k);) {
-    if (strncmp(k.field->key, map, n) != 0 || (reference && k.field->use & TRM__OURS)) continue;
+    if (strncmp(k.field->key, map, n) != 0 || (reference && is_unknown_to_reference(c, &k)))
+      continue;
     const char *name = k.field->key + n, *dot = strchr(name, '.');
 
     /* A map stands where the first of its keys does. */
