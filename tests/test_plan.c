@@ -134,7 +134,7 @@ static void plans_that_cannot_be_are_refused(void **state) {
       {TRM_ARCH_TRM, "moe_t=switch:4", "mlp_t = true"},
       {TRM_ARCH_SINGLEZ, "solver=anderson", "no z_L of its own"},
       {TRM_ARCH_TRM, "solver_grad=implicit", "choose solver"},
-      {TRM_ARCH_TRM, "learned_latents=true", "first 7 updates have none"},
+      {TRM_ARCH_TRM, "learned_latents=true", "only the last 7 of 14 updates have one"},
   };
   (void)state;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

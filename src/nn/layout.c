@@ -178,10 +178,24 @@ int trm__layout_find(const trm__layout *layout, const char *name) {
   return -1;
 }
 
+static bool has_net(const trm__layout *l, const char *net) {
+  for (int i = 0; i < l->plan->n_nets; i++)
+    if (!strcmp(l->plan->net[i], net)) return true;
+  return false;
+}
+
 const char *trm__layout_hint(const trm__layout *l, const char *name) {
-  if (strcmp(name, TRM__LM_HEAD) != 0) return "";
-  return trm__layout_is_tied(l)
-             ? "; with tie_embeddings = true the token embedding is the head, and there is no other"
-             : "; where the token embedding is the head, too, the configuration has to say "
-               "tie_embeddings = true";
+  static const char own[] = "H_level"; /* the net that the answer may have of its own */
+  if (!strcmp(name, TRM__LM_HEAD))
+    return trm__layout_is_tied(l)
+               ? "; with tie_embeddings = true the token embedding is the head, and there is no "
+                 "other"
+               : "; where the token embedding is the head, too, the configuration has to say "
+                 "tie_embeddings = true";
+  if (strncmp(name, own, strlen(own)) != 0) return "";
+  if (!has_net(l, own))
+    return "; where the answer has a net of its own, the configuration has to say nets = separate";
+  return l->plan->n_nets > 1
+             ? "; where one net updates all, the configuration has to say nets = shared"
+             : "";
 }

@@ -247,10 +247,11 @@ static trm_status check_options(const trm_model_config *c, trm_error *err) {
     TRM_FAIL(err, TRM_E_CONFIG,
              "moe_t: attention has no SwiGLU over the positions; it needs mlp_t = true");
   if (c->learned_latents && trm__plan_updates_with_grad(c) < trm__plan_updates(c))
-    TRM_FAIL(err, TRM_E_CONFIG,
-             "learned_latents: no gradient reaches the start of a supervision step whose first %d "
-             "updates have none; it needs grad = all, or H_cycles = 1",
-             trm__plan_updates(c) - trm__plan_updates_with_grad(c));
+    TRM_FAIL(
+        err, TRM_E_CONFIG,
+        "learned_latents: no gradient reaches the start of a supervision step of which only the "
+        "last %d of %d updates have one; it needs grad = all",
+        trm__plan_updates_with_grad(c), trm__plan_updates(c));
   if (c->solver != TRM_RECURSION_UPDATES && !trm__arch_of(c->arch)->solvable)
     TRM_FAIL(err, TRM_E_CONFIG,
              "solver = %s: %s has no z_L of its own to solve for; trm and hrm have",

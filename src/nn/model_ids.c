@@ -132,6 +132,19 @@ static void copy_embeddings(trm_model *to, const trm_model *from, const trm__slo
   }
 }
 
+/* Whatever one has the other has, too; `to`: the layout of the model whose configuration may want
+ * another word. */
+static trm_status check_names(const trm__layout *has, const trm__layout *lacks, const char *one,
+                              const char *other, const trm__layout *to, trm_error *err) {
+  for (int i = 0; i < has->n_slots; i++) {
+    const char *name = has->slots[i].name;
+    if (trm__layout_find(lacks, name) < 0)
+      TRM_FAIL(err, TRM_E_SHAPE, "the %s has a tensor %s, the %s has none%s", one, name, other,
+               trm__layout_hint(to, name));
+  }
+  return TRM_OK;
+}
+
 trm_status trm_model_copy_weights(trm_model *to, const trm_model *from, bool *reset_puzzle_emb,
                                   trm_error *err) {
   const trm__layout *a = to->layout, *b = from->layout;
@@ -139,29 +152,21 @@ trm_status trm_model_copy_weights(trm_model *to, const trm_model *from, bool *re
   TRM_TRY(trm__model_check_weights(from, err));
 
   /* Both must have the same tensors; only the puzzle embedding may have other rows. */
-  const bool tied = trm__layout_is_tied(a);
-  if (tied != trm__layout_is_tied(b))
-    TRM_FAIL(err, TRM_E_SHAPE,
-             "tie_embeddings = %s in the model and %s in the checkpoint: only one of them has "
-             "a " TRM__LM_HEAD,
-             tied ? "true" : "false", tied ? "false" : "true");
-  if (a->n_slots != b->n_slots)
-    TRM_FAIL(err, TRM_E_SHAPE, "the checkpoint has %d tensors, the model %d", b->n_slots,
-             a->n_slots);
+  TRM_TRY(check_names(a, b, "model", "checkpoint", a, err));
+  TRM_TRY(check_names(b, a, "checkpoint", "model", a, err));
   for (int i = 0; i < a->n_slots; i++) {
-    const trm__slot *s = &a->slots[i], *t = &b->slots[i];
+    const trm__slot *s = &a->slots[i], *t = &b->slots[trm__layout_find(b, s->name)];
     bool rows_may_differ = s->kind == TRM_TENSOR_PUZZLE_EMB;
-    if (strcmp(s->name, t->name) || s->shape[1] != t->shape[1] ||
-        (s->shape[0] != t->shape[0] && !rows_may_differ))
+    if (s->shape[1] != t->shape[1] || (s->shape[0] != t->shape[0] && !rows_may_differ))
       TRM_FAIL(err, TRM_E_SHAPE,
-               "%s is [%lld, %lld] in the model, %s is [%lld, %lld] in the checkpoint", s->name,
-               (long long)s->shape[0], (long long)s->shape[1], t->name, (long long)t->shape[0],
+               "%s is [%lld, %lld] in the model, and [%lld, %lld] in the checkpoint", s->name,
+               (long long)s->shape[0], (long long)s->shape[1], (long long)t->shape[0],
                (long long)t->shape[1]);
   }
 
   bool reset = false;
   for (int i = 0; i < a->n_slots; i++) {
-    const trm__slot *s = &a->slots[i], *t = &b->slots[i];
+    const trm__slot *s = &a->slots[i], *t = &b->slots[trm__layout_find(b, s->name)];
     if (s->kind == TRM_TENSOR_PUZZLE_EMB)
       copy_embeddings(to, from, s, t, &reset);
     else

@@ -103,8 +103,8 @@ static trm_status settle_layers(const checkpoint *c, trm_model_config *m) {
     char what[64];
     const int n = count_layers(c, net->prefix, &last);
     if (n == 0)
-      TRM_FAIL(c->err, TRM_E_SHAPE, "%s: no layers of %s, which arch %s has", c->path, net->prefix,
-               a->word.name);
+      TRM_FAIL(c->err, TRM_E_SHAPE, "%s: no layers of %s, which arch %s has%s", c->path,
+               net->prefix, a->word.name, i ? " with nets = separate" : "");
     snprintf(what, sizeof what, "%s (the layers of %s)", net->layers, net->prefix);
     TRM_TRY(settle(c, what, (int *)((char *)m + net->offset), n, last));
   }
@@ -230,8 +230,8 @@ static trm_status check_other(const checkpoint *c, const trm__layout *l,
                               const trm__named_tensor *t) {
   if (trm__import_is_idle(t->name) || t == tied_head(c, l)) return TRM_OK;
   TRM_FAIL(c->err, TRM_E_FORMAT,
-           "%s: tensor \"%.100s\" is none of the model that the configuration describes", c->path,
-           t->tensor->name);
+           "%s: tensor \"%.100s\" is none of the model that the configuration describes%s", c->path,
+           t->tensor->name, trm__layout_hint(l, t->name));
 }
 
 /* Every tensor of the layout is there, once, and none beside them that could change an answer. */
