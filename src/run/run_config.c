@@ -303,11 +303,12 @@ static bool is_first(const trm__run_key *key, size_t n) {
   return true;
 }
 
-/* A key that the reference does not know: its files have one only where the model depends on it. */
+/* A key that the reference does not know: its files have one only where it says something of the
+ * model. */
 static bool is_unknown_to_reference(const trm__run_config *c, const trm__run_key *k) {
   const bool of_model = k->base == offsetof(trm__run_config, model);
-  return k->field->use & TRM__OURS && !(of_model && k->field->use & TRM__ANSWERS &&
-                                        !trm__model_field_is_silent(k->field, &c->model));
+  return k->field->use & TRM__OURS &&
+         !(of_model && !trm__model_field_is_silent(k->field, &c->model));
 }
 
 /* The keys that begin with `map`, nested as YAML has them. */

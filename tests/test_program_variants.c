@@ -1,0 +1,172 @@
+/* Variants of a model (docs/MODEL.md section 6) from training to an answer: a run that is stopped
+ * goes on, and what it leaves says the same as a run, as one file and as a file of torch. */
+#include "tiny_runs.h"
+
+enum { SETTINGS = 3, PATH = 200 };
+#define STATE "step_4/trainer.safetensors"
+
+static const struct variant {
+  const char *name, *settings[SETTINGS];
+  const char *says; /* of config.json; NULL: nothing of a model */
+} variants[] = {
+    {"tied", {"arch.tie_embeddings=true"}, "\"tie_embeddings\": true"},
+    {"smoothed", {"arch.loss.label_smoothing=0.1"}, "\"label_smoothing\": 0.1"},
+    {"softmax",
+     {"arch.loss.loss_type=softmax_cross_entropy", "arch.loss.label_smoothing=0.2"},
+     "\"loss_type\": \"softmax_cross_entropy\""},
+    {"learned", {"arch.learned_latents=true", "arch.grad=all"}, "\"learned_latents\": true"},
+    {"both",
+     {"arch.tie_embeddings=true", "arch.learned_latents=true", "arch.H_cycles=1"},
+     "\"learned_latents\": true"},
+    {"nets", {"arch.nets=separate"}, "\"nets\": \"separate\""},
+    {"last", {"arch.grad=last:4"}, "\"grad\": \"last:4\""},
+    {"one_step", {"arch.grad=one_step", "arch.nets=separate"}, "\"grad\": \"one_step\""},
+    {"always", {"arch.x_always=true"}, "\"x_always\": true"},
+    {"never", {"arch.halting=never"}, "\"halting\": \"never\""},
+    {"solved", {"arch.halting=solved", "arch.no_ACT_continue=false"}, "\"halting\": \"solved\""},
+    {"hier", {"arch=trm_hier", "arch.L_cycles=3", "arch.L_layers=1"}, "\"arch\": \"trm_hier\""},
+};
+enum { N_VARIANTS = sizeof variants / sizeof *variants };
+
+/* `arch=` resets what stands before it, so it comes first. */
+static int train(scratch *s, const struct variant *v, const char *run, const char *updates) {
+  const char *args[MAX_ARGS] = {"train", "-q", v->settings[0], TINY_RUN("1000")};
+  char run_name[60], max_updates[40];
+  int n = 0;
+  while (args[n]) n++;
+  snprintf(run_name, sizeof run_name, "run_name=%s", run);
+  snprintf(max_updates, sizeof max_updates, "max_updates=%s", updates);
+  for (int i = 1; i < SETTINGS && v->settings[i]; i++) args[n++] = v->settings[i];
+  args[n++] = "project_name=Data4-trm"; /* whatever the architecture */
+  args[n++] = run_name;
+  args[n++] = max_updates;
+  return run_with(s, &(launch){0}, args);
+}
+
+/* What an evaluation measures, behind the line that names the model. */
+static void evaluate(scratch *s, const char *model, char *measured) {
+  want(RUN("eval", model, data_dir, "--threads", "1"), 0);
+  snprintf(measured, TEXT, "%s", strchr(out_text, '\n'));
+}
+
+static void same_evaluation(scratch *s, const char *model, const char *expected) {
+  static char measured[TEXT];
+  evaluate(s, model, measured);
+  assert_string_equal(measured, expected);
+}
+
+/* Two updates and two more are four. */
+static void goes_on(scratch *s, const struct variant *v) {
+  char whole[PATH], parts[PATH], part_name[40];
+  snprintf(part_name, sizeof part_name, "%s_parts", v->name);
+  want(train(s, v, v->name, "4"), 0);
+  want(train(s, v, part_name, "2"), 0);
+  snprintf(parts, sizeof parts, "%s", run_path(s, part_name, ""));
+  want(RUN("train", "-q", "--resume", parts, "max_updates=4"), 0);
+  snprintf(parts, sizeof parts, "%s", run_path(s, part_name, STATE));
+  snprintf(whole, sizeof whole, "%s", run_path(s, v->name, STATE));
+  same_files(whole, parts);
+}
+
+static void every_variant_is_trained_kept_and_used(void **state) {
+  scratch *s = *state;
+  static char measured[TEXT];
+  for (const struct variant *v = variants; v < variants + N_VARIANTS; v++) {
+    char run[PATH], file[PATH], torch[PATH], name[60];
+    goes_on(s, v);
+    snprintf(run, sizeof run, "%s", run_path(s, v->name, ""));
+    want(RUN("info", run, "--json"), 0);
+    says(out_text, v->says);
+    evaluate(s, run, measured);
+    want(RUN("solve", run, "--puzzle", "1..............."), 0);
+
+    /* One file, and what torch reads, with the configuration beside it. */
+    snprintf(name, sizeof name, "%s.safetensors", v->name);
+    snprintf(file, sizeof file, "%s", scratch_path(s, name));
+    want(RUN("convert", run, file), 0);
+    same_evaluation(s, file, measured);
+    snprintf(name, sizeof name, "torch_%s", v->name);
+    assert_int_equal(trm__make_dirs(scratch_path(s, name), NULL), TRM_OK);
+    snprintf(torch, sizeof torch, "%s/step_4.pt", s->path);
+    want(RUN("convert", run, torch), 0);
+    same_evaluation(s, torch, measured);
+  }
+}
+
+/* Another variant's weights are no start for a run; those of the same are. */
+static void weights_of_another_variant_are_refused(void **state) {
+  scratch *s = *state;
+  static const struct {
+    const char *from, *setting, *says;
+  } cases[] = {
+      {"tied", "seed=1", "the configuration has to say tie_embeddings = true"},
+      {"smoothed", "arch.tie_embeddings=true", "the token embedding is the head, and there is no"},
+      {"nets", "seed=1", "the configuration has to say nets = separate"},
+      {"smoothed", "arch.nets=separate", "the configuration has to say nets = shared"},
+      {"smoothed", "seed=1", NULL},
+      {"tied", "arch.tie_embeddings=true", NULL},
+      {"learned", "seed=1", NULL}, /* starts that stay as they were learned */
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char load[PATH + 40], name[60];
+    snprintf(name, sizeof name, "run_name=start%zu", i);
+    snprintf(load, sizeof load, "load_checkpoint=%s", run_path(s, cases[i].from, "step_4"));
+    want(RUN("train", "-q", TINY_RUN("1000"), cases[i].setting, load, name, "max_updates=1"),
+         cases[i].says ? 3 : 0);
+    if (cases[i].says) says(err_text, cases[i].says);
+  }
+}
+
+static void what_cannot_be_is_refused(void **state) {
+  scratch *s = *state;
+  static const struct {
+    const char *settings[2], *says;
+  } cases[] = {
+      {{"arch.learned_latents=true", NULL}, "only the last 3 of 6 updates have one"},
+      {{"arch.learned_latents=true", "arch.grad=last:5"}, "it needs grad = all"},
+      {{"arch.loss.label_smoothing=1", NULL}, "want a number from 0 to 0.999999, got '1'"},
+      {{"arch.loss.label_smoothing=-0.1", NULL}, "want a number from 0"},
+      {{"label_smoothing=0.1", NULL}, "did you mean 'arch.loss.label_smoothing'?"},
+      {{"arch.tie_word_embeddings=true", NULL}, "did you mean 'arch.tie_embeddings'?"},
+      {{"arch.tie_embeddings=maybe", NULL}, "want True or False"},
+      {{"arch.nets=two", NULL}, "want one of shared, separate"},
+      {{"arch.grad=last", NULL}, "last:N (N from 1 to"},
+      {{"arch.grad=last:7", NULL}, "7 updates with gradient are wanted"},
+      {{"arch.halting=sometimes", NULL}, "want one of q, never, solved"},
+      {{"arch=trm_hier", "arch.L_cycles=17"}, "trm_hier has 16 latents"},
+      {{"arch=transformers_baseline", "arch.nets=separate"}, "has one update"},
+      {{"arch=transformers_baseline", "arch.grad=last:2"}, "2 updates with gradient are wanted"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    const bool other = !strncmp(cases[i].settings[0], "arch=", 5);
+    const char *last = cases[i].settings[1] ? cases[i].settings[1] : "seed=1";
+    int code =
+        other ? RUN("train", "--dry-run", data_setting, out_setting, cases[i].settings[0], last)
+              : RUN("train", "--dry-run", TINY_RUN("1000"), cases[i].settings[0], last);
+    if (code == 0) fail_msg("%s is taken", cases[i].settings[0]);
+    says(err_text, cases[i].says);
+  }
+}
+
+/* A resumed run keeps its variant. */
+static void a_run_keeps_its_variant(void **state) {
+  scratch *s = *state;
+  char run[PATH];
+  snprintf(run, sizeof run, "%s", run_path(s, "tied", ""));
+  want(RUN("train", "-q", "--resume", run, "max_updates=6", "arch.tie_embeddings=false"), 2);
+  says(err_text, "a resumed run keeps its configuration");
+}
+
+static int open_variants(void **state) {
+  return open_runs(state, 40, 12, 3);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(every_variant_is_trained_kept_and_used),
+      cmocka_unit_test(weights_of_another_variant_are_refused),
+      cmocka_unit_test(a_run_keeps_its_variant),
+      cmocka_unit_test(what_cannot_be_is_refused),
+  };
+  return cmocka_run_group_tests_name("program, variants", tests, open_variants, scratch_close);
+}
