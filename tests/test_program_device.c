@@ -56,18 +56,20 @@ static double difference(const char *a, const char *b) {
   return sqrt(error / norm);
 }
 
-static void runs_move_between_devices(void **state) {
-  scratch *s = *state;
+/* A run with three more settings. */
+static void moves_between_devices(scratch *s, const char *const *more) {
   make_data(s);
+  assert_int_equal(trm__remove_tree(runs, NULL), TRM_OK);
+
   /* What the CPU alone makes of it, after all updates and after some. */
-  want(RUN("train", TINY, setting[0], setting[1], "project_name=p", "run_name=cpu", "max_updates=7",
-           "device=cpu"),
+  want(RUN("train", TINY, setting[0], setting[1], more[0], more[1], more[2], "project_name=p",
+           "run_name=cpu", "max_updates=7", "device=cpu"),
        0);
-  want(RUN("train", TINY, setting[0], setting[1], "project_name=p", "run_name=early",
-           "max_updates=5", "device=cpu"),
+  want(RUN("train", TINY, setting[0], setting[1], more[0], more[1], more[2], "project_name=p",
+           "run_name=early", "max_updates=5", "device=cpu"),
        0);
-  want(RUN("train", TINY, setting[0], setting[1], "project_name=p", "run_name=r", "max_updates=3",
-           "device=cuda:0"),
+  want(RUN("train", TINY, setting[0], setting[1], more[0], more[1], more[2], "project_name=p",
+           "run_name=r", "max_updates=3", "device=cuda:0"),
        0);
   says(out_text, "device       cuda:0: ");
   says(out_text, "micro-batches of 4 rows");
@@ -80,6 +82,15 @@ static void runs_move_between_devices(void **state) {
   want(RUN("eval", run, data, "--device", "cuda", "--json"), 0);
   says(out_text, "\"examples\"");
   want(RUN("solve", run, "--data", data, "--device", "cuda"), 0);
+}
+static void runs_move_between_devices(void **state) {
+  static const char *const usual[] = {"seed=0", "arch.grad=last_cycle", "arch.nets=shared"};
+  moves_between_devices(*state, usual);
+}
+static void variants_move_between_devices(void **state) {
+  static const char *const variant[] = {"arch.tie_embeddings=true", "arch.grad=all",
+                                        "arch.learned_latents=true"};
+  moves_between_devices(*state, variant);
 }
 
 /* Batches are built ahead there; a run that stops between loses none and takes none twice. */
@@ -144,6 +155,7 @@ int main(void) {
   if (!gpu_found(NULL)) return 77;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(runs_move_between_devices),
+      cmocka_unit_test(variants_move_between_devices),
       cmocka_unit_test(interrupted_runs_end_in_the_same_bytes),
       cmocka_unit_test(version_names_the_device),
       cmocka_unit_test(devices_that_are_not_there_are_named),

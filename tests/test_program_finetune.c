@@ -76,6 +76,39 @@ static void a_new_task_is_answered(void **state) {
   says(out_text, "\"num_puzzle_identifiers\": 4");
 }
 
+/* A model of tied embeddings, two nets and learned starts learns it too, with its weights frozen or
+ * not; what it leaves is of the same kind. */
+static void variants_learn_a_task(void **state) {
+  scratch *s = *state;
+  char model[160], task[160], out[160];
+  trm_model_config c = arc_config();
+  c.tie_embeddings = c.learned_latents = true;
+  c.nets = TRM_NETS_SEPARATE;
+  c.label_smoothing = 0.1;
+  snprintf(model, sizeof model, "%s/variant", s->dir);
+  snprintf(task, sizeof task, "%s/0f5a1c2e.json", s->dir);
+  save_model(&c, model);
+  write_bytes(task, task_text, sizeof task_text - 1);
+
+  /* Where latents start is among the weights. */
+  for (int frozen = 0; frozen < 2; frozen++) {
+    trm_model *before, *after;
+    snprintf(out, sizeof out, "%s/tuned%d", s->dir, frozen);
+    want(RUN("finetune", model, "--task", task, "--steps", "2", "--copies", "2", "--batch", "4",
+             "--out", out, frozen ? "--freeze-weights" : NULL),
+         0);
+    says(out_text, "task 0f5a1c2e, test input 2 of 2");
+    assert_int_equal(trm_model_load(model, &before, NULL), TRM_OK);
+    assert_int_equal(trm_model_load(out, &after, NULL), TRM_OK);
+    assert_true(trm_model_get_config(after)->learned_latents);
+    const trm_tensor a = trm_model_tensor_named(before, "H_init"),
+                     b = trm_model_tensor_named(after, "H_init");
+    assert_int_equal(!memcmp(a.data, b.data, 16 * sizeof(float)), frozen);
+    trm_model_free(before);
+    trm_model_free(after);
+  }
+}
+
 typedef struct tuning {
   char model[160], task[160], submission[160], plain[160], state[160], answers[170];
 } tuning;
@@ -453,6 +486,7 @@ static void what_cannot_be_learned_is_refused(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(a_new_task_is_answered, scratch_open, scratch_close),
+      cmocka_unit_test_setup_teardown(variants_learn_a_task, scratch_open, scratch_close),
       cmocka_unit_test_setup_teardown(stopped_ones_go_on, scratch_open, scratch_close),
       cmocka_unit_test_setup_teardown(a_stop_while_answering_keeps_the_votes, scratch_open,
                                       scratch_close),
