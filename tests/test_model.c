@@ -155,6 +155,35 @@ static void sizes_are_those_of_the_paper(void **state) {
   assert_int_equal(c.n_updates, 1);
 }
 
+/* A tied head is no table of its own; where latents learn to start, each has D weights more. */
+static void sizes_of_variants(void **state) {
+  (void)state;
+  for (int i = 0; i < N_ARCHS; i++) {
+    trm_model_config c = small_config(archs[i], 9);
+    trm_model_cost usual, tied, learned;
+    assert_int_equal(trm_model_cost_of(&c, &usual, NULL), TRM_OK);
+    c.tie_embeddings = true;
+    assert_int_equal(trm_model_cost_of(&c, &tied, NULL), TRM_OK);
+    assert_int_equal(tied.n_params, usual.n_params - c.vocab_size * c.hidden_size);
+    c.grad.kind = TRM_GRAD_ALL;
+    c.learned_latents = true;
+    assert_int_equal(trm_model_cost_of(&c, &learned, NULL), TRM_OK);
+    const int64_t one = learned.bytes_carry / (int64_t)sizeof(float) / learned.positions;
+    assert_int_equal(learned.n_params, tied.n_params + one);
+
+    /* They are drawn as they are otherwise. */
+    trm_model *m = make_model(&c, 4);
+    for (int k = 0; k < trm_model_tensor_count(m); k++) {
+      const trm_tensor t = trm_model_tensor_at(m, k);
+      float constant;
+      const double std = reference_std(&t, c.hidden_size, &constant);
+      assert_true(t.kind != TRM_TENSOR_BUFFER);
+      if (std > 0) check_distribution(&t, std);
+    }
+    trm_model_free(m);
+  }
+}
+
 static void the_cost_counts_what_is_created(void **state) {
   (void)state;
   for (int k = 0; k < N_ARCHS; k++) {
@@ -328,6 +357,7 @@ int main(void) {
       cmocka_unit_test(initial_weights_are_the_references),
       cmocka_unit_test(a_seed_decides_every_bit),
       cmocka_unit_test(sizes_are_those_of_the_paper),
+      cmocka_unit_test(sizes_of_variants),
       cmocka_unit_test(the_cost_counts_what_is_created),
       cmocka_unit_test(folders_come_back_as_they_went),
       cmocka_unit_test(another_format_is_kept),
