@@ -5,6 +5,8 @@
  * share no block while steps are below 2^56 and a stream is shorter than 2^34 words. */
 #include "base/rng.h"
 
+#include <math.h>
+
 enum { N_ROUNDS = 10, WORDS = 4 };
 
 /* Multipliers and key increments of the paper (table 2 and section 3.2: the golden ratio
@@ -63,6 +65,19 @@ uint32_t trm__rng_below(trm__rng *r, uint32_t n) {
 double trm__rng_uniform(trm__rng *r) {
   /* Odd multiples of 2^-53: exact in a double, and neither 0 nor 1 can occur. */
   return (double)(trm__rng_u64(r) >> 11 | 1) * 0x1p-53;
+}
+
+/* Box and Muller: a length and a direction. */
+void trm__rng_normals(trm__rng *r, double v[2]) {
+  const double length = sqrt(-2 * log(trm__rng_uniform(r)));
+  const double angle = 6.28318530717958648 * trm__rng_uniform(r);
+  v[0] = length * cos(angle);
+  v[1] = length * sin(angle);
+}
+
+void trm__rng_seek(trm__rng *r, uint32_t block) {
+  r->counter[0] = block;
+  r->used = WORDS;
 }
 
 void trm__rng_shuffle(trm__rng *r, int32_t *v, int64_t n) {

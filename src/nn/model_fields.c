@@ -249,7 +249,6 @@ static trm_status check_options(const trm_model_config *c, trm_error *err) {
   } absent[] = {{c->tie_embeddings, "tie_embeddings"},
                 {c->learned_latents, "learned_latents"},
                 {c->label_smoothing > 0, "label_smoothing"},
-                {c->moe.router || c->moe_t.router, "moe"},
                 {c->solver != TRM_RECURSION_UPDATES, "solver"}};
   for (size_t i = 0; i < sizeof absent / sizeof *absent; i++)
     if (absent[i].wanted) TRM_FAIL(err, TRM_E_CONFIG, "%s: not there yet", absent[i].name);

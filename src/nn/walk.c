@@ -116,7 +116,9 @@ static walking begin_walk(trm__walker *w, trm__lane *lane, int rows) {
                    .be = w->be,
                    .layout = w->layout,
                    .ops = w->be->ops,
-                   .ws = {lane, w->shared, w->scratch + lane->rank * w->scratch_size},
+                   .ws = {.lane = lane,
+                          .shared = w->shared,
+                          .scratch = w->scratch + lane->rank * w->scratch_size},
                    .rows = rows,
                    .latent = rows * w->be->ops->latent_size(w->be)};
 }

@@ -87,7 +87,7 @@ static int slot_start(const trm_trainer *t, int slot) {
 /* The net's gradient of a slot: its steps added in the order of the reverse walk. */
 static void add_steps(trm_trainer *t, trm__lane *lane, real *const *steps, real *slot) {
   const trm__layout *l = t->model->layout;
-  trm__workspace ws = {lane, NULL, NULL};
+  trm__workspace ws = {.lane = lane};
   for (int net = 0; net < l->plan->n_nets; net++) {
     int64_t n = l->net_offset[net + 1] - l->net_offset[net];
     real *to = slot + l->net_offset[net];
@@ -107,7 +107,7 @@ static void slot_gradients(trm_trainer *t, trm__lane *lane, int slot) {
   real *grads = t->update.grads + slot * l->n_params;
   real *const *steps = t->step_grads + lane->team * t->n_grad_steps;
   int first = slot_start(t, slot), last = slot_start(t, slot + 1);
-  trm__workspace ws = {lane, NULL, NULL};
+  trm__workspace ws = {.lane = lane};
 
   /* Micro-batch by micro-batch: the first replaces the steps' gradients, the others add to them. */
   t->be->ops->clear_grads(t->be, &ws, l->n_params, grads);
@@ -130,14 +130,14 @@ static void gradients_lane(void *arg, trm__lane *lane) {
 
 static void refill_lane(void *arg, trm__lane *lane) {
   trm_trainer *t = arg;
-  trm__workspace ws = {lane, NULL, NULL};
+  trm__workspace ws = {.lane = lane};
   t->be->ops->refill(t->be, &ws, &t->carry->rows, &t->carry->fresh, 0, t->config.batch_size, 1);
 }
 
 /* The rows' part of an update, up to the sum of their gradients. */
 static void sum_lane(void *arg, trm__lane *lane) {
   trm_trainer *t = arg;
-  trm__workspace ws = {lane, NULL, NULL};
+  trm__workspace ws = {.lane = lane};
   t->be->ops->halt(t->be, &ws, &t->carry->rows, t->config.batch_size, &t->halting, t->loss);
   t->be->ops->sum_slots(t->be, &ws, &t->update);
 }
@@ -152,7 +152,7 @@ static void gradients_program(void *arg) {
 static void weights_lane(void *arg, trm__lane *lane) {
   trm_trainer *t = arg;
   const trm__backend_ops *ops = t->be->ops;
-  trm__workspace ws = {lane, NULL, NULL};
+  trm__workspace ws = {.lane = lane};
   ops->finish_grads(t->be, &ws, &t->update);
   for (int i = 0; i < t->groups.n; i++)
     if (t->groups.group[i].n_segments > 0 && !t->groups.spec[i].frozen)
