@@ -249,21 +249,14 @@ static void plain_in_place(const trm__op_site *s, double *const *v) {
   plain_block(s, v[TRM__PARAMS], v[TRM__X], NULL, v[TRM__X]);
 }
 
-/* The noise of a row: pairs of normals, those of a token from a block of its own. */
+/* The noise of a row. */
 static double *plain_noise(const trm__experts *e, int tokens, const double *key, int row) {
-  double *noise = plain_new((int64_t)tokens * e->n);
-  for (int t = 0; t < tokens; t++) {
-    trm__rng rng =
-        trm__rng_at((uint64_t)key[0], TRM__RNG_ROUTE, (uint64_t)key[1] + TRM__OP_APPLICATION,
-                    (uint32_t)key[2] + (uint32_t)row);
-    trm__rng_seek(&rng, (uint32_t)(t * ((e->n + 1) / 2)));
-    for (int i = 0; i < e->n; i += 2) {
-      double pair[2];
-      trm__rng_normals(&rng, pair);
-      for (int j = i; j < i + 2 && j < e->n; j++) noise[t * e->n + j] = (double)(real)pair[j - i];
-    }
-  }
-  return noise;
+  const trm__noise noise = {(uint64_t)key[0], (uint64_t)key[1], (int64_t)key[2]};
+  double *v = plain_new((int64_t)tokens * e->n);
+  for (int t = 0; t < tokens; t++)
+    trm__route_noise(&noise, TRM__OP_APPLICATION, row, t, e->n, v + (int64_t)t * e->n);
+  for (int i = 0; i < tokens * e->n; i++) v[i] = (double)(real)v[i];
+  return v;
 }
 static void plain_telling(const trm__op_site *s, double *const *v) {
   const trm__experts *e = trm__experts_of(&s->be->dims, s->blk->kind);

@@ -56,7 +56,6 @@ typedef enum trm__block_kind {
 enum { TRM__QKV, TRM__O };
 enum { TRM__GATE_UP, TRM__DOWN };
 enum { TRM__ROUTER, TRM__NOISE };
-_Static_assert(TRM__BLOCK_WEIGHTS >= 2 + 2 * TRM__MAX_EXPERTS, "all experts are in one list");
 
 /* A weight [rows, cols] (cols 0: [rows]) and where it starts in the flat parameter block. */
 typedef struct trm__weight {
@@ -81,13 +80,6 @@ typedef struct trm__row_loss {
   double q[2];                   /* logits: halt, continue */
   int valid, right;              /* labels that count, and how many of them the argmax hits */
 } trm__row_loss;
-
-/* The noise of an update: the n values of a token, in application a on row r of the batch, are the
- * sequence (seed, TRM__RNG_ROUTE, first + a, row + r) from its block token * ceil(n / 2) on. */
-typedef struct trm__noise {
-  uint64_t seed, first;
-  int64_t row;
-} trm__noise;
 
 /* What all tokens of a batch told in one application of a block (kernels/route.h), and what follows
  * from it. */

@@ -16,7 +16,6 @@
 
 #include "backend/cpu.h"
 #include "base/check.h"
-#include "base/rng.h"
 
 static unsigned experts_packing(const trm__block *blk, int i) {
   const int first = blk->n_weights % 2 ? 1 : 2; /* a router, and its noise */
@@ -133,7 +132,7 @@ static bool is_noisy(const experts_memory *own, const trm__routing *routing) {
 /* Clean logits, spreads, and the noise of tokens [lo, hi). */
 static void find_logits(const cpu_backend *c, const trm__block *blk, const experts_memory *own,
                         const trm__routing *routing, int64_t lo, int64_t hi, const real *x) {
-  const int n = own->x->n, K = own->K, pairs = (n + 1) / 2;
+  const int n = own->x->n, K = own->K;
   const real *const params = c->base.params;
 
   /* One product of rows per expert. */
@@ -145,18 +144,11 @@ static void find_logits(const cpu_backend *c, const trm__block *blk, const exper
   if (!is_noisy(own, routing)) return;
 
   /* The noise is its row's and its token's, whoever computes it. */
-  const trm__noise *noise = routing->noise;
   for (int64_t t = lo; t < hi; t++) {
-    trm__rng rng =
-        trm__rng_at(noise->seed, TRM__RNG_ROUTE, noise->first + (uint64_t)routing->application,
-                    (uint32_t)(noise->row + routing->row + t / own->each));
-    trm__rng_seek(&rng, (uint32_t)(t % own->each * pairs));
-    for (int e = 0; e < n; e += 2) {
-      double v[2];
-      trm__rng_normals(&rng, v);
-      for (int i = 0; i < 2 && e + i < n; i++)
-        own->logits[(2 * n + e + i) * own->R + t] = (real)v[i];
-    }
+    double noise[TRM__MAX_EXPERTS];
+    trm__route_noise(routing->noise, routing->application, routing->row + t / own->each,
+                     (int)(t % own->each), n, noise);
+    for (int e = 0; e < n; e++) own->logits[(2 * n + e) * own->R + t] = (real)noise[e];
   }
 }
 

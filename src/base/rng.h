@@ -31,10 +31,6 @@ uint64_t trm__rng_u64(trm__rng *r);
 uint32_t trm__rng_below(trm__rng *r, uint32_t n);
 /* Uniform in the open interval (0, 1): odd multiples of 2^-53. */
 double trm__rng_uniform(trm__rng *r);
-/* The next two of N(0, 1): one block of the sequence, where none of it was used before. */
-void trm__rng_normals(trm__rng *r, double v[2]);
-/* The sequence from its block-th block on: of four words, two uniforms or two normals. */
-void trm__rng_seek(trm__rng *r, uint32_t block);
 /* Fisher-Yates shuffle of n < 2^32 ints. */
 void trm__rng_shuffle(trm__rng *r, int32_t *v, int64_t n);
 

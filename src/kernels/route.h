@@ -1,12 +1,14 @@
 /* Routers of mixtures of experts, one token at a time, in double (docs/MODEL.md section 6): which
  * experts it takes and with which gates, what it tells of their load, and the way back. Written
- * once for every device: its functions are plain C that a GPU's compiler takes, too. */
+ * once for every device (base/philox.h). */
 #ifndef TRM_KERNELS_ROUTE_H
 #define TRM_KERNELS_ROUTE_H
 
 #include <math.h>
 #include <stdbool.h>
 
+#include "base/philox.h"
+#include "base/rng.h"
 #include "trm/model.h"
 
 enum { TRM__MAX_EXPERTS = 19, TRM__MAX_CHOSEN = 2 };
@@ -34,21 +36,40 @@ typedef struct trm__route {
   int next;                                        /* the best that was not chosen */
 } trm__route;
 
-#ifndef TRM__ROUTE_FN
-#define TRM__ROUTE_FN static inline
-#endif
+/* The noise of an update: the n values of a token, in application a on row r of the batch, are two
+ * by two the blocks token * ceil(n / 2) and on of the sequence (seed, TRM__RNG_ROUTE, first + a,
+ * row
+ * + r). */
+typedef struct trm__noise {
+  uint64_t seed, first;
+  int64_t row;
+} trm__noise;
+TRM__EVERYWHERE void trm__route_noise(const trm__noise *key, int64_t application, int64_t row,
+                                      int token, int n, double *noise) {
+  const int pairs = (n + 1) / 2;
+  for (int i = 0; i < pairs; i++) {
+    double v[2];
+    trm__philox_normals(
+        trm__philox((uint32_t)key->seed, (uint32_t)(key->seed >> 32),
+                    trm__philox_counter(TRM__RNG_ROUTE, key->first + (uint64_t)application,
+                                        (uint32_t)(key->row + row), (uint32_t)(token * pairs + i))),
+        v);
+    noise[2 * i] = v[0];
+    if (2 * i + 1 < n) noise[2 * i + 1] = v[1];
+  }
+}
 
 /* log(1 + e^x), and its derivative. */
-TRM__ROUTE_FN double trm__softplus(double x) {
+TRM__EVERYWHERE double trm__softplus(double x) {
   return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x));
 }
-TRM__ROUTE_FN double trm__logistic(double x) {
+TRM__EVERYWHERE double trm__logistic(double x) {
   return x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x));
 }
 
 /* The largest of n logits but for those that are taken (a set); the first of equal ones, and one
  * of them even where they are NaN. */
-TRM__ROUTE_FN int trm__route_best(int n, const double *r, unsigned taken) {
+TRM__EVERYWHERE int trm__route_best(int n, const double *r, unsigned taken) {
   int best = -1;
   for (int i = 0; i < n; i++)
     if (!(taken >> i & 1) && (best < 0 || r[i] > r[best])) best = i;
@@ -56,13 +77,13 @@ TRM__ROUTE_FN int trm__route_best(int n, const double *r, unsigned taken) {
 }
 
 /* p = softmax(r) */
-TRM__ROUTE_FN void trm__route_softmax(int n, const double *r, double most, double *p) {
+TRM__EVERYWHERE void trm__route_softmax(int n, const double *r, double most, double *p) {
   double sum = 0;
   for (int i = 0; i < n; i++) sum += p[i] = exp(r[i] - most);
   for (int i = 0; i < n; i++) p[i] /= sum;
 }
 
-TRM__ROUTE_FN trm__route trm__route_of(const trm__experts *x, const trm__logits *l) {
+TRM__EVERYWHERE trm__route trm__route_of(const trm__experts *x, const trm__logits *l) {
   trm__route t;
   unsigned taken = 0;
   for (int k = 0; k < TRM__MAX_CHOSEN; k++) t.gate[k] = t.expert[k] = 0;
@@ -89,7 +110,7 @@ TRM__ROUTE_FN trm__route trm__route_of(const trm__experts *x, const trm__logits 
   return t;
 }
 
-TRM__ROUTE_FN bool trm__route_takes(const trm__experts *x, const trm__route *t, int expert) {
+TRM__EVERYWHERE bool trm__route_takes(const trm__experts *x, const trm__route *t, int expert) {
   bool takes = false;
   for (int k = 0; k < x->chosen; k++) takes |= t->expert[k] == expert;
   return takes;
@@ -97,19 +118,19 @@ TRM__ROUTE_FN bool trm__route_takes(const trm__experts *x, const trm__route *t, 
 
 /* With other noise of its own, expert i would be among the chosen with probability Phi(z), z =
  * (clean - threshold) / width; the threshold is the logit of an expert that i competes with. */
-TRM__ROUTE_FN int trm__route_rival(const trm__experts *x, const trm__route *t, int i) {
+TRM__EVERYWHERE int trm__route_rival(const trm__experts *x, const trm__route *t, int i) {
   return trm__route_takes(x, t, i) ? t->next : t->expert[x->chosen - 1];
 }
-TRM__ROUTE_FN double trm__route_score(const trm__experts *x, const trm__logits *l,
-                                      const trm__route *t, int i) {
+TRM__EVERYWHERE double trm__route_score(const trm__experts *x, const trm__logits *l,
+                                        const trm__route *t, int i) {
   return (l->clean[i] - t->r[trm__route_rival(x, t, i)]) / t->width[i];
 }
 
 /* Adds what the token tells of each expert to told[2 n]. A switch: whether it goes there, and the
  * probability that it does. Noisy ones: its gate, and the load Phi(z), or 1 where it goes without
  * noise. */
-TRM__ROUTE_FN void trm__route_tell(const trm__experts *x, const trm__logits *l, const trm__route *t,
-                                   double *told) {
+TRM__EVERYWHERE void trm__route_tell(const trm__experts *x, const trm__logits *l,
+                                     const trm__route *t, double *told) {
   for (int k = 0; k < x->chosen; k++)
     told[t->expert[k]] += x->router == TRM_ROUTER_SWITCH ? 1 : t->gate[k];
   for (int i = 0; i < x->n; i++)
@@ -121,9 +142,9 @@ TRM__ROUTE_FN void trm__route_tell(const trm__experts *x, const trm__logits *l, 
 
 /* The loss changes by d_gate[k] per gate and by slope[2 n] per figure that is told (NULL: not at
  * all): what it changes by per value of clean[n] and of spread[n]. */
-TRM__ROUTE_FN void trm__route_grad(const trm__experts *x, const trm__logits *l, const trm__route *t,
-                                   const double *d_gate, const double *slope, double *d_clean,
-                                   double *d_spread) {
+TRM__EVERYWHERE void trm__route_grad(const trm__experts *x, const trm__logits *l,
+                                     const trm__route *t, const double *d_gate, const double *slope,
+                                     double *d_clean, double *d_spread) {
   double d_r[TRM__MAX_EXPERTS], d_width[TRM__MAX_EXPERTS];
   for (int i = 0; i < x->n; i++) d_r[i] = d_clean[i] = d_width[i] = 0;
 
@@ -164,8 +185,8 @@ TRM__ROUTE_FN void trm__route_grad(const trm__experts *x, const trm__logits *l, 
  * switch (Fedus et al. 2022): n sum of f_i P_i, shares of tokens times mean probabilities; f has no
  * slope. Noisy ones (Shazeer et al. 2017): CV^2 of the gates plus CV^2 of the loads, of which each
  * is the variance over the experts by the squared mean. */
-TRM__ROUTE_FN double trm__route_balance(const trm__experts *x, double tokens, const double *told,
-                                        double weight, double *slope) {
+TRM__EVERYWHERE double trm__route_balance(const trm__experts *x, double tokens, const double *told,
+                                          double weight, double *slope) {
   const int n = x->n;
   double loss = 0;
   if (x->router == TRM_ROUTER_SWITCH) {

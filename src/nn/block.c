@@ -52,6 +52,7 @@ static void add_weight(trm__weight_about *out, int *n, const char *branch, int e
     snprintf(w->name, sizeof w->name, "%s.experts.%d.%s", branch, expert, name);
 }
 
+_Static_assert(TRM__BLOCK_WEIGHTS >= 2 + 2 * TRM__MAX_EXPERTS, "all experts are in one list");
 static int experts_weights(const char *branch, const trm__experts *x, int in,
                            trm__weight_about *out) {
   int n = 0;
