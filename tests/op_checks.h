@@ -86,7 +86,13 @@ static const op_shape op_shapes[] = {
      1,
      0,
      EXPERTS_T,
-     {.S = 10, .P = 1, .D = 17, .moe_t = {TRM_ROUTER_NOISY_TOP2, 5, 2, 128}}},
+     {.S = 12, .P = 1, .D = 17, .moe_t = {TRM_ROUTER_NOISY_TOP2, 5, 2, 128}}},
+    {"top two over 14 positions",
+     3,
+     1,
+     0,
+     EXPERTS_T,
+     {.S = 14, .D = 16, .moe_t = {TRM_ROUTER_NOISY_TOP2, 4, 2, 128}}},
     {"tile", 3, 1, 0, TILE, {.V = 7, .S = 13, .D = 24}},
     {"softmax", 4, 1, 0, TILE, {.S = 13, .D = 16, .learned = true, .loss = TRM_LOSS_SOFTMAX}},
     {"puzzles of whole positions", 3, 2, 0, TILE, {.V = 7, .S = 9, .P = 4, .E = 16, .D = 16}},
@@ -197,6 +203,10 @@ static void start_values(op_trial *t) {
   for (int64_t i = 0; i < trm__operand_size(s, TRM__LOGITS); i++)
     logits[i] = (double)(real)(logits[i] < 0 ? logits[i] - 0.1 : logits[i] + 0.1);
   choose_labels(t);
+
+  /* Tokens go where they go in every number format. */
+  for (int64_t i = 0; trm__experts_of(&t->m, s->blk->kind) && i < trm__operand_size(s, TRM__X); i++)
+    t->start[TRM__X][i] = rint(128 * t->start[TRM__X][i]) / 128;
 
   /* Whatever row of the batch a tile begins with, the noise of its rows is theirs. */
   for (int r = 0; r < s->b; r++) t->start[TRM__KEYS][3 * r + 2] = r;
