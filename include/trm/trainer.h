@@ -89,8 +89,8 @@ typedef struct trm_metrics {
   double lr, puzzle_emb_lr;
   double grad_norm; /* of the mean gradient over all dense parameters */
   /* Of models with experts, else 0: their weighted auxiliary loss, which is minimised beside `loss`
-   * (docs/MODEL.md section 6); and of all experts the smallest and the largest share of their
-   * block's tokens, times their number: 1 is an equal share. */
+   * (docs/MODEL.md section 6); and the smallest and the largest load of an expert of any block, its
+   * share of all gates (with a switch: of all tokens) times their number: 1 is an equal share. */
   double aux_loss, expert_load_min, expert_load_max;
 } trm_metrics;
 
