@@ -30,7 +30,12 @@ typedef struct bench {
   trm__row_loss loss[ROWS];
   real *d_puzzle;
   trm__walker *infer; /* of the tail */
+  /* Of a model with experts: the batch is the rows here. */
+  trm__experts_update experts;
+  trm__noise noise;
 } bench;
+
+enum { APPLICATIONS_BEFORE = 1000 };
 
 /* --- one walk by a team --- */
 
@@ -41,12 +46,18 @@ typedef struct job {
   real *const *step_grads; /* NULL: inference */
   real *outer;
   bool accumulate;
+  bool tells; /* first, where experts see the batch */
 } job;
 
 static void walk_lane(void *arg, trm__lane *lane) {
   job *j = arg;
   j->t->be->ops->pack(j->t->be, lane, j->t->model->params);
   trm__lane_barrier(lane);
+  if (j->tells) {
+    trm__workspace ws = {.lane = lane};
+    trm__walk_tell(j->w, lane, &j->tile);
+    trm__walk_balance(j->w->layout, j->t->be, &ws, &j->t->experts);
+  }
   if (j->step_grads)
     trm__walk_train(j->w, lane, &j->tile, j->step_grads, j->outer, j->outer, j->accumulate);
   else
@@ -72,7 +83,8 @@ static trm__tile tile_of(bench *t) {
                     .steps = t->steps,
                     .max_steps = t->model->config.halt_max_steps,
                     .loss = t->loss,
-                    .d_puzzle = t->d_puzzle};
+                    .d_puzzle = t->d_puzzle,
+                    .experts = t->experts.with_grad ? &t->experts : NULL};
   for (int i = 0; i < t->l->plan->n_latents; i++) tile.z[i] = t->z[i];
   return tile;
 }
@@ -82,14 +94,15 @@ static void copy_latents(const bench *t, real *const *to, real *const *from) {
     memcpy(to[i], from[i], (size_t)t->latent * sizeof(real));
 }
 
-/* From t->z in place. */
-static void infer_with(bench *t, trm__walker *w) {
-  job j = {.t = t, .w = w, .tile = tile_of(t)};
+/* From t->z in place, as the steps from `first` on. */
+static void infer_with(bench *t, trm__walker *w, int first) {
+  job j = {.t = t, .w = w, .tile = tile_of(t), .tells = t->experts.with_grad && w == t->infer};
+  t->noise.first = APPLICATIONS_BEFORE + (uint64_t)(first * t->experts.stride);
   trm__pool_run(t->pool[0], 1, walk_lane, &j);
 }
-static void infer(bench *t, const trm__layout *l) {
+static void infer(bench *t, const trm__layout *l, int first) {
   trm__walker *w = walker(t, l, 1, false);
-  infer_with(t, w);
+  infer_with(t, w, first);
   trm__walker_free(w);
 }
 
@@ -172,7 +185,20 @@ static bench *bench_open(const trm_model_config *c, edit_fn *edit) {
   }
   start_first_row(t, t->start);
   fill_inputs(t, &rng);
-  t->infer = walker(t, t->tail, 1, false);
+  t->infer = walker(t, t->tail, 1, true);
+
+  /* What experts tell each other; spreads start at zero. */
+  t->experts = trm__experts_update_of(t->l, ROWS);
+  trm__experts_update *x = &t->experts;
+  x->weight = 3;
+  x->noise = &t->noise;
+  t->noise.seed = 77;
+  x->told = trm__alloc((size_t)(x->with_grad * ROWS * x->figures), sizeof *x->told);
+  x->balance = trm__alloc((size_t)x->with_grad, sizeof *x->balance);
+  assert_true(x->told && x->balance);
+  for (int s = 0; s < t->l->n_slots; s++)
+    if (strstr(t->l->slots[s].name, ".noise."))
+      probe_fill(t->model->params + t->l->slots[s].offset, t->l->slots[s].count, 0.3, &rng);
   return t;
 }
 
@@ -182,6 +208,8 @@ static void bench_close(bench *t) {
     trm__free(t->middle[i]);
     trm__free(t->z[i]);
   }
+  trm__free(t->experts.told);
+  trm__free(t->experts.balance);
   trm__free(t->table);
   trm__free(t->d_puzzle);
   trm__free(t->logits);
@@ -234,18 +262,20 @@ static double total_loss(void *arg) {
   double sum = 0;
   copy_latents(t, t->z, t->middle);
   start_first_row(t, t->z);
-  infer_with(t, t->infer);
+  infer_with(t, t->infer, t->l->plan->first_grad);
   for (int r = 0; r < ROWS; r++) sum += row_total(t, r);
+  for (int i = 0; i < t->experts.with_grad; i++)
+    sum += t->experts.weight * t->experts.balance[i].loss;
   return sum;
 }
 
 /* The middle latents, and the continue targets from one more step on the new carry. */
 static void prepare(bench *t) {
   copy_latents(t, t->z, t->start);
-  if (t->prefix->plan->n_steps > 0) infer(t, t->prefix);
+  if (t->prefix->plan->n_steps > 0) infer(t, t->prefix, 0);
   copy_latents(t, t->middle, t->z);
-  infer(t, t->tail);
-  infer(t, t->l);
+  infer(t, t->tail, t->l->plan->first_grad);
+  infer(t, t->l, t->l->plan->n_steps);
   for (int r = 0; r < ROWS; r++) {
     double halt = t->q[2 * r], go = t->q[2 * r + 1];
     bool last = t->steps[r] >= t->model->config.halt_max_steps;
@@ -291,7 +321,9 @@ static void train(bench *t, int members, gradients *g, bool accumulate) {
            .tile = tile_of(t),
            .step_grads = g->step,
            .outer = g->outer,
-           .accumulate = accumulate};
+           .accumulate = accumulate,
+           .tells = t->experts.with_grad > 0};
+  t->noise.first = APPLICATIONS_BEFORE;
   trm__pool_run(t->pool[members - 1], 1, walk_lane, &j);
   trm__walker_free(w);
   trm__free(g->d_puzzle);
@@ -368,6 +400,8 @@ static void check_plan(const char *name, const trm_model_config *c, edit_fn *edi
   double want = total_loss(t), got = 0;
   for (int r = 0; r < ROWS; r++)
     got += t->loss[r].lm + 0.5 * (t->loss[r].q_halt + t->loss[r].q_continue);
+  for (int i = 0; i < t->experts.with_grad; i++)
+    got += t->experts.weight * t->experts.balance[i].loss;
   probe_below(fabs(got - want), 1e-10, "%s loss", name);
   probe_true(probe_same(g.z, t->z[t->l->plan->answer], t->latent),
              "%s: training moves the latents as inference", name);
@@ -540,6 +574,33 @@ static void transformer(void **state) {
   check_model("transformers_baseline", &c);
 }
 
+static void switched(void **state) {
+  (void)state;
+  trm_model_config c = tiny(TRM_ARCH_TRM);
+  c.moe = (trm_moe){TRM_ROUTER_SWITCH, 3};
+  c.L_layers = 1;
+  check_model("trm with a switch", &c);
+}
+static void switched_mixer(void **state) {
+  (void)state;
+  trm_model_config c = tiny(TRM_ARCH_TRM);
+  c.mlp_t = true;
+  c.moe = (trm_moe){TRM_ROUTER_NOISY_TOP2, 3};
+  c.moe_t = (trm_moe){TRM_ROUTER_SWITCH, 2};
+  c.L_layers = 1;
+  c.no_ACT_continue = false;
+  check_model("trm with experts in both", &c);
+}
+static void noisy_mixer(void **state) {
+  (void)state;
+  trm_model_config c = tiny(TRM_ARCH_HRM);
+  c.mlp_t = true;
+  c.moe_t = (trm_moe){TRM_ROUTER_NOISY_TOP2, 3};
+  c.L_layers = c.H_layers = 1;
+  c.puzzle_emb_ndim = 16;
+  check_model("hrm with noisy experts over the positions", &c);
+}
+
 /* z_L <- net(z_H + e), z_H <- net(z_L): an update that forgets the old value of its latent. */
 static void forget(trm__plan *p) {
   for (int i = 0; i < p->n_steps; i++) p->steps[i].src = 1u << !p->steps[i].dst;
@@ -562,6 +623,9 @@ int main(void) {
       cmocka_unit_test(hier6),
       cmocka_unit_test(hier6_short),
       cmocka_unit_test(transformer),
+      cmocka_unit_test(switched),
+      cmocka_unit_test(switched_mixer),
+      cmocka_unit_test(noisy_mixer),
       cmocka_unit_test(forgetful),
       cmocka_unit_test(separate_nets),
       cmocka_unit_test(gradients_of_some_updates),

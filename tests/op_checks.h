@@ -29,6 +29,8 @@ typedef struct op_shape {
 #define ATTENTION TRM__OF_BLOCK, TRM__BLOCK_ATTENTION
 #define MIXER TRM__OF_BLOCK, TRM__BLOCK_MIXER
 #define MLP TRM__OF_BLOCK, TRM__BLOCK_MLP
+#define EXPERTS TRM__OF_BLOCK, TRM__BLOCK_EXPERTS
+#define EXPERTS_T TRM__OF_BLOCK, TRM__BLOCK_EXPERTS_T
 #define TILE TRM__OF_TILE, TRM__BLOCK_ATTENTION
 #define UPDATE TRM__OF_UPDATE, TRM__BLOCK_MLP
 /* Several rows have an even L: their sums over positions keep their bits when they are split there
@@ -47,6 +49,50 @@ static const op_shape op_shapes[] = {
     {"mlp", 1, 1, 0, MLP, {.S = 13, .D = 16}},
     {"mlp, odd width", 3, 1, 0, MLP, {.S = 20, .D = 27}},
     {"mlp, long", 1, 1, 0, MLP, {.S = 113, .D = 8, .F = 512}},
+    {"switch", 3, 1, 0, EXPERTS, {.S = 13, .D = 16, .moe = {TRM_ROUTER_SWITCH, 4, 1, 256}}},
+    {"switch, odd width",
+     1,
+     1,
+     0,
+     EXPERTS,
+     {.S = 9, .D = 27, .moe = {TRM_ROUTER_SWITCH, 2, 1, 256}}},
+    {"switch, nobody comes",
+     2,
+     1,
+     0,
+     EXPERTS,
+     {.S = 2, .D = 8, .moe = {TRM_ROUTER_SWITCH, 19, 1, 128}}},
+    {"switch, many come",
+     1,
+     1,
+     0,
+     EXPERTS,
+     {.S = 300, .D = 8, .moe = {TRM_ROUTER_SWITCH, 2, 1, 128}}},
+    {"top two", 3, 1, 0, EXPERTS, {.S = 13, .D = 16, .moe = {TRM_ROUTER_NOISY_TOP2, 8, 2, 128}}},
+    {"top two of three",
+     2,
+     1,
+     0,
+     EXPERTS,
+     {.S = 14, .D = 24, .moe = {TRM_ROUTER_NOISY_TOP2, 3, 2, 128}}},
+    {"switch over positions",
+     3,
+     1,
+     0,
+     EXPERTS_T,
+     {.S = 13, .D = 16, .moe_t = {TRM_ROUTER_SWITCH, 4, 1, 256}}},
+    {"top two over positions",
+     2,
+     1,
+     0,
+     EXPERTS_T,
+     {.S = 12, .P = 1, .D = 17, .moe_t = {TRM_ROUTER_NOISY_TOP2, 5, 2, 128}}},
+    {"top two over 14 positions",
+     3,
+     1,
+     0,
+     EXPERTS_T,
+     {.S = 14, .D = 16, .moe_t = {TRM_ROUTER_NOISY_TOP2, 4, 2, 128}}},
     {"tile", 3, 1, 0, TILE, {.V = 7, .S = 13, .D = 24}},
     {"softmax", 4, 1, 0, TILE, {.S = 13, .D = 16, .learned = true, .loss = TRM_LOSS_SOFTMAX}},
     {"smoothed", 3, 1, 0, TILE, {.V = 7, .S = 13, .D = 24, .label_smoothing = 0.1}},
@@ -149,7 +195,9 @@ static void start_values(op_trial *t) {
   const trm__op_site *s = &t->site;
 
   /* Random values; weights are as large as their products are long. */
-  const double scale = 1.5 / sqrt(s->blk->kind == TRM__BLOCK_MIXER ? t->m.L : t->m.D);
+  const bool over_positions =
+      s->blk->kind == TRM__BLOCK_MIXER || s->blk->kind == TRM__BLOCK_EXPERTS_T;
+  const double scale = 1.5 / sqrt(over_positions ? t->m.L : t->m.D);
   for (int i = 0; i < TRM__OPERANDS; i++) {
     t->start[i] = plain_new(trm__operand_size(s, (trm__operand)i));
     trm__operand_fill(s, (trm__operand)i, &t->rng, t->start[i]);
@@ -162,6 +210,13 @@ static void start_values(op_trial *t) {
   for (int64_t i = 0; i < trm__operand_size(s, TRM__LOGITS); i++)
     logits[i] = (double)(real)(logits[i] < 0 ? logits[i] - 0.1 : logits[i] + 0.1);
   choose_labels(t);
+
+  /* Tokens go where they go in every number format. */
+  for (int64_t i = 0; trm__experts_of(&t->m, s->blk->kind) && i < trm__operand_size(s, TRM__X); i++)
+    t->start[TRM__X][i] = rint(128 * t->start[TRM__X][i]) / 128;
+
+  /* Whatever row of the batch a tile begins with, the noise of its rows is theirs. */
+  for (int r = 0; r < s->b; r++) t->start[TRM__KEYS][3 * r + 2] = r;
 
   /* What makes an update that must not be applied. */
   t->start[TRM__TOTALS][1] = t->shape->bad == ALL_FINITE;
@@ -231,6 +286,14 @@ static void compute_plainly(const op_trial *t, const trm__op *op, op_expected *e
   plain_ops[op - trm__ops](&t->site, v);
 }
 
+/* Doubles of one row of the batch; 0: the operand is not made of rows. */
+static int64_t row_size(const op_trial *t, int operand) {
+  trm__op_site one = t->site;
+  one.b = 1;
+  const int64_t n = trm__operand_size(&one, (trm__operand)operand);
+  return n * t->site.b == trm__operand_size(&t->site, (trm__operand)operand) ? n : 0;
+}
+
 /* What the gradient is of: results times the gradients that stand for them; losses as training
  * weighs them. */
 static double objective(const op_trial *t, const trm__op *op, op_expected *e) {
@@ -243,6 +306,12 @@ static double objective(const op_trial *t, const trm__op *op, op_expected *e) {
                        t->start[op_pairs[p].gradient]);
   for (int r = 0; has(e->computed, TRM__LOSS) && r < t->site.b; r++)
     sum += plain_dot(7, e->value[TRM__LOSS] + 7 * r, weights);
+
+  /* What the rows tell of experts, by the slopes of the batch. */
+  const int64_t told = row_size(t, TRM__TOLD);
+  const double *slope = t->start[TRM__BALANCE] + 1 + 2 * TRM__MAX_EXPERTS;
+  for (int r = 0; has(e->computed, TRM__TOLD) && r < t->site.b; r++)
+    sum += plain_dot(told, e->value[TRM__TOLD] + r * told, slope);
   return sum;
 }
 
@@ -476,14 +545,6 @@ static void check_same(const op_trial *t, const trm__op *op, const op_backend *o
     probe_true(same, "%s, %s, %s on %s, by %d %s", t->shape->name, op->name, trm__operands[i].name,
                on->name, number, how);
   }
-}
-
-/* Doubles of one row of the batch; 0: the operand is not made of rows. */
-static int64_t row_size(const op_trial *t, int operand) {
-  trm__op_site one = t->site;
-  one.b = 1;
-  const int64_t n = trm__operand_size(&one, (trm__operand)operand);
-  return n * t->site.b == trm__operand_size(&t->site, (trm__operand)operand) ? n : 0;
 }
 
 /* Whether a batch is its rows one after the other, each adding to what is of all rows. */

@@ -62,14 +62,23 @@ static void plain_swiglu(int rows, int in, int width, const double *x, const dou
   trm__free(a);
 }
 
+/* What routers are told of a row and tell: noise [tokens, n], NULL: none; told [2 n], added to. */
+typedef struct plain_routing {
+  const double *noise;
+  double *told;
+} plain_routing;
+
 /* A kind's branch of one row, r from x [L, D]; and whether the norm is over the positions of a
  * channel. */
 typedef struct plain_kind {
-  void (*branch)(const trm__dims *, const double *x, const double *const *w, double *r);
+  void (*branch)(const trm__dims *, const double *x, const double *const *w,
+                 const plain_routing *routing, double *r);
   bool over_positions;
 } plain_kind;
 
-static void plain_mlp(const trm__dims *m, const double *x, const double *const *w, double *r) {
+static void plain_mlp(const trm__dims *m, const double *x, const double *const *w,
+                      const plain_routing *routing, double *r) {
+  (void)routing;
   plain_swiglu(m->L, m->D, m->F, x, w[TRM__GATE_UP], w[TRM__DOWN], r);
 }
 
@@ -77,7 +86,9 @@ static void plain_transpose(int rows, int cols, const double *x, double *t) {
   for (int i = 0; i < rows; i++)
     for (int j = 0; j < cols; j++) t[(int64_t)j * rows + i] = x[(int64_t)i * cols + j];
 }
-static void plain_mixer(const trm__dims *m, const double *x, const double *const *w, double *r) {
+static void plain_mixer(const trm__dims *m, const double *x, const double *const *w,
+                        const plain_routing *routing, double *r) {
+  (void)routing;
   double *xt = plain_new((int64_t)m->L * m->D), *rt = plain_new((int64_t)m->L * m->D);
   plain_transpose(m->L, m->D, x, xt);
   plain_swiglu(m->D, m->L, m->FL, xt, w[TRM__GATE_UP], w[TRM__DOWN], rt);
@@ -115,8 +126,9 @@ static void plain_attend(const trm__dims *m, const double *qkv, int h, int t, do
   }
 }
 static void plain_attention(const trm__dims *m, const double *x, const double *const *w,
-                            double *r) {
+                            const plain_routing *routing, double *r) {
   const int L = m->L, D = m->D;
+  (void)routing;
   double *qkv = plain_new((int64_t)L * 3 * D), *o = plain_new((int64_t)L * D), *p = plain_new(L);
   plain_linear(L, D, 3 * D, x, w[TRM__QKV], qkv);
   for (int t = 0; t < L && m->rope; t++)
@@ -129,13 +141,90 @@ static void plain_attention(const trm__dims *m, const double *x, const double *c
   trm__free(p);
 }
 
+/* The k-th largest of n values, of equal ones the first first. */
+static int plain_ranked(int n, const double *v, int k) {
+  for (int i = 0; i < n; i++) {
+    int before = 0;
+    for (int j = 0; j < n; j++) before += v[j] > v[i] || (v[j] == v[i] && j < i);
+    if (before == k) return i;
+  }
+  return 0;
+}
+
+/* Gates of all experts, most of them zero, and what they tell; clean and spread are the products
+ * of a token with the router's matrices. */
+static void plain_gates(const trm__experts *e, const double *clean, const double *spread,
+                        const double *noise, double *gate, double *told) {
+  const int n = e->n, k = e->chosen;
+  const bool noisy = noise && e->router == TRM_ROUTER_NOISY_TOP2;
+  double r[TRM__MAX_EXPERTS], sum = 0;
+  for (int i = 0; i < n; i++) r[i] = clean[i] + (noisy ? noise[i] * log1p(exp(spread[i])) : 0);
+
+  /* The softmax of all, of which the first is kept; or of the first k, of which all are. */
+  const bool one = e->router == TRM_ROUTER_SWITCH;
+  for (int j = 0; j < (one ? n : k); j++) sum += exp(r[plain_ranked(n, r, j)]);
+  for (int i = 0; i < n; i++) gate[i] = 0;
+  for (int j = 0; j < k; j++) {
+    const int i = plain_ranked(n, r, j);
+    gate[i] = exp(r[i]) / sum;
+    if (told) told[i] += one ? 1 : gate[i];
+  }
+
+  for (int i = 0; i < n && told; i++) {
+    const bool chosen = gate[i] > 0;
+    const double rival = r[plain_ranked(n, r, chosen ? k : k - 1)];
+    const double z = noisy ? (clean[i] - rival) / log1p(exp(spread[i])) : 0;
+    told[n + i] += one ? exp(r[i]) / sum : noisy ? 0.5 * erfc(-z / sqrt(2)) : chosen;
+  }
+}
+
+/* y[t] = sum of gate * expert(x[t]), of tokens of `in` values; weights as in a block's list. */
+static void plain_experts(const trm__experts *e, int tokens, int in, const double *x,
+                          const double *const *w, const plain_routing *routing, double *y) {
+  double clean[TRM__MAX_EXPERTS], spread[TRM__MAX_EXPERTS] = {0}, gate[TRM__MAX_EXPERTS];
+  double *out = plain_new(in);
+  for (int t = 0; t < tokens; t++, x += in, y += in) {
+    plain_linear(1, in, e->n, x, w[TRM__ROUTER], clean);
+    if (e->router == TRM_ROUTER_NOISY_TOP2) plain_linear(1, in, e->n, x, w[TRM__NOISE], spread);
+    plain_gates(e, clean, spread,
+                routing && routing->noise ? routing->noise + (int64_t)t * e->n : NULL, gate,
+                routing ? routing->told : NULL);
+    memset(y, 0, (size_t)in * sizeof *y);
+    for (int i = 0; i < e->n; i++) {
+      if (!(gate[i] > 0)) continue;
+      const double *const *own = w + trm__expert_at(e, i);
+      plain_swiglu(1, in, e->width, x, own[TRM__GATE_UP], own[TRM__DOWN], out);
+      for (int j = 0; j < in; j++) y[j] += gate[i] * out[j];
+    }
+  }
+  trm__free(out);
+}
+
+static void plain_experts_mlp(const trm__dims *m, const double *x, const double *const *w,
+                              const plain_routing *routing, double *r) {
+  plain_experts(&m->moe, m->L, m->D, x, w, routing, r);
+}
+static void plain_experts_mixer(const trm__dims *m, const double *x, const double *const *w,
+                                const plain_routing *routing, double *r) {
+  double *xt = plain_new((int64_t)m->L * m->D), *rt = plain_new((int64_t)m->L * m->D);
+  plain_transpose(m->L, m->D, x, xt);
+  plain_experts(&m->moe_t, m->D, m->L, xt, w, routing, rt);
+  plain_transpose(m->D, m->L, rt, r);
+  trm__free(xt);
+  trm__free(rt);
+}
+
 static const plain_kind plain_kinds[TRM__BLOCK_KINDS] = {
     [TRM__BLOCK_ATTENTION] = {plain_attention, false},
     [TRM__BLOCK_MIXER] = {plain_mixer, true},
     [TRM__BLOCK_MLP] = {plain_mlp, false},
+    [TRM__BLOCK_EXPERTS_T] = {plain_experts_mixer, true},
+    [TRM__BLOCK_EXPERTS] = {plain_experts_mlp, false},
 };
 
-static void plain_block(const trm__op_site *s, const double *params, const double *x, double *y) {
+/* routing [b], or NULL */
+static void plain_block(const trm__op_site *s, const double *params, const double *x,
+                        const plain_routing *routing, double *y) {
   const trm__dims *m = &s->be->dims;
   const int64_t row = (int64_t)m->L * m->D;
   const bool over_positions = plain_kinds[s->blk->kind].over_positions;
@@ -145,7 +234,7 @@ static void plain_block(const trm__op_site *s, const double *params, const doubl
 
   /* y = norm(x + r) of each row, over positions or over channels */
   for (int b = 0; b < s->b; b++, x += row, y += row) {
-    plain_kinds[s->blk->kind].branch(m, x, w, r);
+    plain_kinds[s->blk->kind].branch(m, x, w, routing ? &routing[b] : NULL, r);
     for (int c = 0; over_positions && c < m->D; c++)
       plain_norm(m->L, m->D, m->eps, x + c, r + c, y + c);
     for (int64_t t = 0; !over_positions && t < row; t += m->D)
@@ -154,10 +243,66 @@ static void plain_block(const trm__op_site *s, const double *params, const doubl
   trm__free(r);
 }
 static void plain_forward(const trm__op_site *s, double *const *v) {
-  plain_block(s, v[TRM__PARAMS], v[TRM__X], v[TRM__Y]);
+  plain_block(s, v[TRM__PARAMS], v[TRM__X], NULL, v[TRM__Y]);
 }
 static void plain_in_place(const trm__op_site *s, double *const *v) {
-  plain_block(s, v[TRM__PARAMS], v[TRM__X], v[TRM__X]);
+  plain_block(s, v[TRM__PARAMS], v[TRM__X], NULL, v[TRM__X]);
+}
+
+/* The noise of a row. */
+static double *plain_noise(const trm__experts *e, int tokens, const double *key, int row) {
+  const trm__noise noise = {(uint64_t)key[0], (uint64_t)key[1], (int64_t)key[2]};
+  double *v = plain_new((int64_t)tokens * e->n);
+  for (int t = 0; t < tokens; t++)
+    trm__route_noise(&noise, TRM__OP_APPLICATION, row, t, e->n, v + (int64_t)t * e->n);
+  for (int i = 0; i < tokens * e->n; i++) v[i] = (double)(real)v[i];
+  return v;
+}
+static void plain_telling(const trm__op_site *s, double *const *v) {
+  const trm__experts *e = trm__experts_of(&s->be->dims, s->blk->kind);
+  plain_routing *routing = trm__alloc((size_t)s->b, sizeof *routing);
+  double *noise[16];
+  assert_non_null(routing);
+  assert_true(s->b <= 16);
+  for (int r = 0; r < s->b; r++) {
+    noise[r] = plain_noise(e, trm__experts_tokens(&s->be->dims, s->blk->kind), v[TRM__KEYS], r);
+    routing[r] = (plain_routing){noise[r], v[TRM__TOLD] + (int64_t)r * 2 * e->n};
+    memset(routing[r].told, 0, (size_t)(2 * e->n) * sizeof *routing[r].told);
+  }
+  plain_block(s, v[TRM__PARAMS], v[TRM__X], routing, v[TRM__Y]);
+  for (int r = 0; r < s->b; r++) trm__free(noise[r]);
+  trm__free(routing);
+}
+
+/* The auxiliary loss of shares f and means P, or of importance and load: CV^2 is the mean square by
+ * the squared mean, less one. */
+static void plain_balance(const trm__op_site *s, double *const *v) {
+  const trm__experts *e = trm__experts_of(&s->be->dims, s->blk->kind);
+  const double tokens = s->b * (double)trm__experts_tokens(&s->be->dims, s->blk->kind);
+  double *loss = v[TRM__BALANCE], *told = loss + 1, *slope = told + 2 * TRM__MAX_EXPERTS;
+  for (int i = 0; i < 1 + 4 * TRM__MAX_EXPERTS; i++) loss[i] = 0;
+  for (int r = 0; r < s->b; r++)
+    for (int i = 0; i < 2 * e->n; i++) told[i] += v[TRM__TOLD][r * 2 * e->n + i];
+
+  for (int i = 0; i < e->n && e->router == TRM_ROUTER_SWITCH; i++) {
+    *loss += e->n * told[i] * told[e->n + i] / (tokens * tokens);
+    slope[e->n + i] = TRM__OP_WEIGHT * e->n * told[i] / (tokens * tokens);
+  }
+  for (int part = 0; part < 2 && e->router == TRM_ROUTER_NOISY_TOP2; part++) {
+    const double *t = told + part * e->n;
+    double sum = 0, squares = 0;
+    for (int i = 0; i < e->n; i++) {
+      sum += t[i];
+      squares += t[i] * t[i];
+    }
+
+    /* (S2 / n - m^2) / (m^2 + c), m = S / n; derivative by t[i], of S and S2 */
+    const double n = e->n, m = sum / n, low = m * m + 1e-10, high = squares / n - m * m;
+    *loss += high / low;
+    for (int i = 0; i < e->n; i++)
+      slope[part * e->n + i] =
+          TRM__OP_WEIGHT * ((2 * t[i] / n - 2 * m / n) * low - high * 2 * m / n) / (low * low);
+  }
 }
 
 /* --- embedding and sums ---------------------------------------------------------------------- */
@@ -418,6 +563,8 @@ static op_plain *const plain_ops[TRM__OPS] = {
     [TRM__OP_FORWARD] = plain_forward,
     [TRM__OP_SAVING] = plain_forward,
     [TRM__OP_IN_PLACE] = plain_in_place,
+    [TRM__OP_TELLING] = plain_telling,
+    [TRM__OP_BALANCE] = plain_balance,
     [TRM__OP_HEAD] = plain_head,
     [TRM__OP_Q_TARGET] = plain_q_target,
     [TRM__OP_LOSS] = plain_loss,

@@ -44,7 +44,7 @@ static const double loose[N_GROUPS] = {
 static trm_device device;
 static trm_dtype dtype = TRM_FLOAT32;
 
-enum { N_METRICS = 11 };
+enum { N_METRICS = 12 };
 
 typedef struct parity_case {
   const char *dir;
@@ -77,15 +77,66 @@ static double relative_error(int64_t n, const float *a, const float *b) {
   return norm > 0 ? sqrt(diff / norm) : sqrt(diff);
 }
 
-/* Compares one expected tensor; a missing one is fine, a wrong size is an error of infinity. */
+/* A tensor of a file; of experts, which lie there one behind the other as one tensor, the part of
+ * one of them. */
+typedef struct piece {
+  const trm__st_tensor *tensor; /* NULL: it is not there */
+  int part, parts;
+} piece;
+
+/* By our name: `…mlp.experts.3.down_proj.weight` is the fourth part of `…mlp.down`, and
+ * `…mlp.router.weight` is `…mlp.router`. */
+static piece find_piece(const trm__safetensors *file, const char *name) {
+  static const struct {
+    const char *ours, *theirs;
+  } ends[] = {{".gate_up_proj.weight", ".gate_up"},
+              {".down_proj.weight", ".down"},
+              {".router.weight", ".router"}};
+  piece p = {file ? trm__safetensors_find(file, name) : NULL, 0, 1};
+  char other[128];
+  if (!file || p.tensor) return p;
+
+  const char *experts = strstr(name, ".experts.");
+  char *end = (char *)name + strlen(name);
+  const long part = experts ? strtol(experts + strlen(".experts."), &end, 10) : 0;
+  for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+    const char *at = experts ? end : strstr(name, ends[i].ours);
+    if (!at || strcmp(at, ends[i].ours) != 0) continue;
+    snprintf(other, sizeof other, "%.*s%s", (int)((experts ? experts : at) - name), name,
+             ends[i].theirs);
+    p.tensor = trm__safetensors_find(file, other);
+  }
+  if (p.tensor && experts) {
+    p.part = (int)part;
+    p.parts = (int)p.tensor->shape[0];
+  }
+  return p;
+}
+
+/* out[n] of it; SHAPE when it has another size. */
+static trm_status read_piece(piece p, int64_t n, float *out, trm_error *err) {
+  if (p.tensor->count != n * p.parts || p.part >= p.parts)
+    TRM_FAIL(err, TRM_E_SHAPE, "%s has another shape", p.tensor->name);
+  float *all = p.parts > 1 ? trm__alloc((size_t)(n * p.parts), sizeof *all) : out;
+  if (!all) TRM_FAIL(err, TRM_E_MEMORY, "no memory for %s", p.tensor->name);
+  const trm_status st = trm__st_to_float(p.tensor, all, err);
+  if (all == out) return st;
+  memcpy(out, all + p.part * n, (size_t)n * sizeof *out);
+  trm__free(all);
+  return st;
+}
+
+/* Compares one expected tensor; a missing one is fine, a wrong size is an error of infinity. Of
+ * parts the first counts as compared. */
 static void compare(parity_case *c, int g, const trm__safetensors *file, const char *name,
                     int64_t n, const float *ours) {
-  const trm__st_tensor *t = file ? trm__safetensors_find(file, name) : NULL;
-  if (!t) return;
-  float *want = t->count == n && ours ? trm__alloc((size_t)n, sizeof *want) : NULL;
+  const piece p = find_piece(file, name);
+  if (!p.tensor) return;
+  float *want = ours ? trm__alloc((size_t)n, sizeof *want) : NULL;
   double error = HUGE_VAL;
-  if (want && trm__st_to_float(t, want, &c->err) == TRM_OK) error = relative_error(n, ours, want);
+  if (want && read_piece(p, n, want, &c->err) == TRM_OK) error = relative_error(n, ours, want);
   note(c, g, name, error);
+  c->groups[g].compared -= p.part > 0;
   trm__free(want);
 }
 
@@ -119,6 +170,14 @@ static const char *string_of(const trm__json *o, const char *key, const char *ot
   return s ? s : otherwise;
 }
 
+/* A mixture of experts, each as wide as the SwiGLU it stands for. */
+static trm_status read_moe(parity_case *c, const trm__json *moe, trm_model_config *out) {
+  char value[32];
+  snprintf(value, sizeof value, "%s:%d", string_of(moe, "kind", "?"), int_of(moe, "experts", 0));
+  out->moe_aux_weight = number_of(moe, "alpha", 0);
+  return trm_model_config_set(out, "moe", value, &c->err);
+}
+
 /* What a variant of the cases is here; the architecture is in `arch`. */
 static trm_status read_variant(parity_case *c, trm_model_config *out) {
   static const struct {
@@ -131,6 +190,10 @@ static trm_status read_variant(parity_case *c, trm_model_config *out) {
   for (size_t i = 0; i < trm__json_n_members(variant); i++) {
     const char *name = trm__json_key(variant, i);
     size_t k = 0;
+    if (!strcmp(name, "moe")) {
+      TRM_TRY(read_moe(c, trm__json_get(variant, name), out));
+      continue;
+    }
     while (k < sizeof known / sizeof *known && strcmp(known[k].name, name) != 0) k++;
     if (k == sizeof known / sizeof *known)
       TRM_FAIL(&c->err, TRM_E_FORMAT, "unknown variant %s", name);
@@ -158,19 +221,22 @@ static trm_status read_config(parity_case *c, trm_model_config *out) {
 }
 
 static trm_status read_weights(parity_case *c) {
+  int used = 0;
   for (int i = 0; i < trm_model_tensor_count(c->model); i++) {
     trm_tensor t = trm_model_tensor_at(c->model, i);
-    const trm__st_tensor *have = trm__safetensors_find(c->init, t.name);
-    if (!have || have->count != t.count || have->ndim != t.ndim || have->shape[0] != t.shape[0] ||
-        (t.ndim == 2 && have->shape[1] != t.shape[1]))
+    const piece have = find_piece(c->init, t.name);
+    const int first = have.parts > 1; /* dimensions that count the parts */
+    if (!have.tensor || have.tensor->ndim != t.ndim + first ||
+        have.tensor->shape[first] != t.shape[0] ||
+        (t.ndim == 2 && have.tensor->shape[first + 1] != t.shape[1]))
       TRM_FAIL(&c->err, TRM_E_SHAPE, "init.safetensors: %s %s", t.name,
-               have ? "has another shape" : "is missing");
-    TRM_TRY(trm__st_to_float(have, t.data, &c->err));
+               have.tensor ? "has another shape" : "is missing");
+    TRM_TRY(read_piece(have, t.count, t.data, &c->err));
+    used += have.part == 0;
   }
-  for (int i = 0; i < trm__safetensors_count(c->init); i++)
-    if (!trm_model_tensor_named(c->model, trm__safetensors_at(c->init, i)->name).data)
-      TRM_FAIL(&c->err, TRM_E_SHAPE, "init.safetensors: %s is not a tensor of this model",
-               trm__safetensors_at(c->init, i)->name);
+  if (used != trm__safetensors_count(c->init))
+    TRM_FAIL(&c->err, TRM_E_SHAPE, "init.safetensors: %d of its %d tensors are this model's", used,
+             (int)trm__safetensors_count(c->init));
   return TRM_OK;
 }
 
@@ -258,7 +324,7 @@ static const struct metric {
     METRIC(count, G_COUNT),      METRIC(exact_accuracy, G_COUNT), METRIC(q_halt_accuracy, G_COUNT),
     METRIC(steps, G_COUNT),      METRIC(accuracy, G_LOSS),        METRIC(lm_loss, G_LOSS),
     METRIC(q_halt_loss, G_LOSS), METRIC(q_continue_loss, G_LOSS), METRIC(loss, G_LOSS),
-    METRIC(lr, G_LOSS),          METRIC(puzzle_emb_lr, G_LOSS),
+    METRIC(lr, G_LOSS),          METRIC(puzzle_emb_lr, G_LOSS),   METRIC(aux_loss, G_LOSS),
 #undef METRIC
 };
 

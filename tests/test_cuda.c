@@ -48,6 +48,9 @@ static void trains_as_the_cpu(const trm_model_config *mc, trm_trainer_config c, 
     const trm_metrics a = small_update(there), b = small_update(here);
     assert_near("loss", a.loss, b.loss, tolerance);
     assert_near("the gradient's norm", a.grad_norm, b.grad_norm, 30 * tolerance);
+    assert_near("the auxiliary loss", a.aux_loss, b.aux_loss, tolerance);
+    assert_near("the least load", a.expert_load_min, b.expert_load_min, tolerance);
+    assert_near("the largest load", a.expert_load_max, b.expert_load_max, tolerance);
     assert_true(a.count == b.count && a.steps == b.steps && a.lr == b.lr);
     assert_memory_equal(trm_trainer_halted(there), trm_trainer_halted(here), ROWS);
     assert_memory_equal(trm_trainer_steps_taken(there), trm_trainer_steps_taken(here),
@@ -94,6 +97,23 @@ static void options_train_as_on_the_cpu(void **state) {
   c = training(gpu);
   c.micro_batch = 3;
   trains_as_the_cpu(&mc, c, 1e-4);
+}
+/* Both routers, over the channels and the positions, with the same noise; a tile is not the batch.
+ */
+static void experts_train_as_on_the_cpu(void **state) {
+  (void)state;
+  for (int which = MIXER; which <= ATTENTION; which++) {
+    trm_model_config mc = model_config(which);
+    trm_trainer_config c = training(gpu);
+    c.micro_batch = 3;
+    mc.moe_aux_weight = 0.5;
+    mc.moe = (trm_moe){TRM_ROUTER_NOISY_TOP2, 5};
+    if (mc.mlp_t) mc.moe_t = (trm_moe){TRM_ROUTER_SWITCH, 3};
+    trains_as_the_cpu(&mc, c, 1e-4);
+    mc.moe = (trm_moe){TRM_ROUTER_SWITCH, 2};
+    if (mc.mlp_t) mc.moe_t = (trm_moe){TRM_ROUTER_NOISY_TOP2, 4};
+    trains_as_the_cpu(&mc, c, 1e-4);
+  }
 }
 static void bfloat16_trains_near_the_cpu(void **state) {
   (void)state;
@@ -332,6 +352,7 @@ int main(void) {
       /* training */
       cmocka_unit_test(float32_trains_as_the_cpu),
       cmocka_unit_test(options_train_as_on_the_cpu),
+      cmocka_unit_test(experts_train_as_on_the_cpu),
       cmocka_unit_test(bfloat16_trains_near_the_cpu),
       cmocka_unit_test(mixers_of_any_length_train_near_the_cpu),
 

@@ -77,7 +77,7 @@ typedef struct sum_call {
 
 static void call_sum(void *arg, trm__lane *lane) {
   const sum_call *c = arg;
-  trm__workspace ws = {lane, NULL, NULL};
+  trm__workspace ws = {.lane = lane};
   c->be->ops->sum(c->be, &ws, SUM_SIZE, c->n_src, c->src, c->h);
 }
 

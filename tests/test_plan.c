@@ -375,7 +375,7 @@ static outcome infer(bench *t, int members, int rows_at_once) {
 /* The losses and their gradients from the logits of inference. */
 static void loss_lane(void *arg, trm__lane *lane) {
   job *j = arg;
-  trm__workspace ws = {lane, NULL, NULL};
+  trm__workspace ws = {.lane = lane};
   j->t->be->ops->loss(j->t->be, &ws, ROWS, j->t->labels, NULL, j->tile.logits, j->tile.q,
                       j->tile.loss);
 }

@@ -93,6 +93,18 @@ static void halting_solved(setup *s) {
 static void x_always(setup *s) {
   s->model.x_always = true;
 }
+static void switched(setup *s) {
+  s->model.moe = (trm_moe){TRM_ROUTER_SWITCH, 4};
+}
+static void top_two(setup *s) {
+  s->model.moe = (trm_moe){TRM_ROUTER_NOISY_TOP2, 5};
+}
+static void switched_t(setup *s) {
+  s->model.moe_t = (trm_moe){TRM_ROUTER_SWITCH, 3};
+}
+static void top_two_t(setup *s) {
+  s->model.moe_t = (trm_moe){TRM_ROUTER_NOISY_TOP2, 4};
+}
 static void adamw(setup *s) {
   s->training.optimizer = TRM_OPT_ADAMW;
 }
@@ -172,6 +184,11 @@ static const struct sample {
     {"trm-rope-learned-latents", TRM_ARCH_TRM, {rope, learned_latents}},
     {"hier6-mixer-learned-latents", TRM_ARCH_HIER6, {mixer, learned_latents}},
     {"hrm-rope-learned-latents-tied", TRM_ARCH_HRM, {rope, learned_latents, tied}},
+    {"trm-rope-switch", TRM_ARCH_TRM, {rope, switched}},
+    {"trm-rope-odd-top2", TRM_ARCH_TRM, {rope, odd, top_two}},
+    {"trm-mixer-switch-t", TRM_ARCH_TRM, {mixer, switched_t}},
+    {"trm-mixer-odd-top2-t", TRM_ARCH_TRM, {mixer, odd, top_two_t}},
+    {"hrm-mixer-top2-switch-t", TRM_ARCH_HRM, {mixer, top_two, switched_t}},
 };
 enum { N_SAMPLES = sizeof samples / sizeof *samples };
 
@@ -213,6 +230,8 @@ static uint64_t add_metrics(uint64_t hash, const trm_metrics *m) {
                             m->steps, m->lm_loss,  m->q_halt_loss,    m->q_continue_loss,
                             m->loss,  m->lr,       m->puzzle_emb_lr,  m->grad_norm};
   for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) hash = add_double(hash, figures[i]);
+  const double of_experts[] = {m->aux_loss, m->expert_load_min, m->expert_load_max};
+  for (int i = 0; i < 3 && m->aux_loss > 0; i++) hash = add_double(hash, of_experts[i]);
   return hash;
 }
 

@@ -88,6 +88,10 @@ typedef struct trm_metrics {
   double lm_loss, q_halt_loss, q_continue_loss, loss; /* loss = lm + 0.5 (q_halt + q_continue) */
   double lr, puzzle_emb_lr;
   double grad_norm; /* of the mean gradient over all dense parameters */
+  /* Of models with experts, else 0: their weighted auxiliary loss, which is minimised beside `loss`
+   * (docs/MODEL.md section 6); and the smallest and the largest load of an expert of any block, its
+   * share of all gates (with a switch: of all tokens) times their number: 1 is an equal share. */
+  double aux_loss, expert_load_min, expert_load_max;
 } trm_metrics;
 
 typedef struct trm_trainer trm_trainer;

@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "base/team.h"
 #include "kernels/kernels.h"
+#include "kernels/route.h"
 #include "trm/device.h"
 #include "trm/model.h"
 #include "trm/trainer.h"
@@ -28,11 +29,12 @@ enum { TRM__MAX_LATENTS = 17, TRM__BLOCK_WEIGHTS = 40 /* of one block, at most *
 
 /* Sizes of one model (docs/MODEL.md section 1). */
 typedef struct trm__dims {
-  int V, S;    /* vocabulary, seq_len */
-  int P, L;    /* puzzle positions, L = P + S */
-  int D, H, d; /* hidden size, heads, d = D / H */
-  int F, FL;   /* SwiGLU widths over D and over L */
-  int E;       /* puzzle_emb_ndim */
+  int V, S;                /* vocabulary, seq_len */
+  int P, L;                /* puzzle positions, L = P + S */
+  int D, H, d;             /* hidden size, heads, d = D / H */
+  int F, FL;               /* SwiGLU widths over D and over L */
+  int E;                   /* puzzle_emb_ndim */
+  trm__experts moe, moe_t; /* experts over D, and over L, in place of these SwiGLUs */
   bool rope, learned;
   double rope_theta, eps;
   double label_smoothing;
@@ -46,11 +48,15 @@ typedef enum trm__block_kind {
   TRM__BLOCK_ATTENTION,
   TRM__BLOCK_MIXER,
   TRM__BLOCK_MLP,
+  TRM__BLOCK_EXPERTS_T, /* over the positions: a token is a channel of a row */
+  TRM__BLOCK_EXPERTS,   /* over the channels: a token is a position of a row */
   TRM__BLOCK_KINDS
 } trm__block_kind;
-/* The places of their weights in a block's list: attention, and the two SwiGLUs. */
+/* The places of their weights in a block's list: attention, the two SwiGLUs, and experts, where
+ * those of a SwiGLU follow for each, behind the noise's of a router that has noise. */
 enum { TRM__QKV, TRM__O };
 enum { TRM__GATE_UP, TRM__DOWN };
+enum { TRM__ROUTER, TRM__NOISE };
 
 /* A weight [rows, cols] (cols 0: [rows]) and where it starts in the flat parameter block. */
 typedef struct trm__weight {
@@ -77,11 +83,29 @@ typedef struct trm__row_loss {
   int valid, right;              /* labels that count, and how many of them the argmax hits */
 } trm__row_loss;
 
+/* What all tokens of a batch told in one application of a block (kernels/route.h), and what follows
+ * from it. */
+typedef struct trm__balance {
+  double loss;                        /* the auxiliary one, without its weight */
+  double told[2 * TRM__MAX_EXPERTS];  /* the sum: [2 n] */
+  double slope[2 * TRM__MAX_EXPERTS]; /* of the weighted loss by each of them */
+} trm__balance;
+
+/* An application of a block of experts in training: a step of the plan, on a tile. */
+typedef struct trm__routing {
+  const trm__noise *noise;     /* NULL: none */
+  int64_t application;         /* of this supervision step */
+  int64_t row;                 /* of the batch, the tile's first */
+  double *told;                /* out [b, 2 n]: what each row's tokens tell; NULL: nobody asks */
+  const trm__balance *balance; /* the backward pass adds the gradient of its loss; NULL: not */
+} trm__routing;
+
 /* A member's view of its team's memory. */
 typedef struct trm__workspace {
   trm__lane *lane;
-  real *shared;  /* of the team, trm__backend_ops.shared_size reals */
-  real *scratch; /* of this member, .scratch_size reals */
+  real *shared;                /* of the team, trm__backend_ops.shared_size reals */
+  real *scratch;               /* of this member, .scratch_size reals */
+  const trm__routing *routing; /* of blocks of experts; NULL: no noise, and nobody asks */
 } trm__workspace;
 
 /* The state of all rows between supervision steps (docs/MODEL.md section 2). */
@@ -236,6 +260,10 @@ typedef struct trm__backend_ops {
    * replacing what is there unless `accumulate`. `saved` is used up. */
   void (*block_grad)(trm__backend *, trm__workspace *, const trm__block *, int b, const real *x,
                      const real *y, real *saved, real *dh, real *const *dw, bool accumulate);
+  /* Of told [rows, 2 n] of a block of experts, added up in the order of the rows: the auxiliary
+   * loss, and its slopes times `weight`. NULL where a backend has no such block. */
+  void (*balance)(trm__backend *, trm__workspace *, trm__block_kind, int rows, double weight,
+                  const double *told, trm__balance *out);
 
   /* logits [b, S, V] = lm_head(z) behind the puzzle positions; q [b, 2] = q_head(z at position 0).
    */
@@ -285,6 +313,23 @@ struct trm__backend {
   trm__block *blocks; /* a copy; trm__block pointers given to ops point into it */
   const real *params; /* as of the last pack */
 };
+
+/* The experts of a kind of block that has some; tokens of a row, and values of each. */
+static inline const trm__experts *trm__experts_of(const trm__dims *dims, trm__block_kind kind) {
+  return kind == TRM__BLOCK_EXPERTS     ? &dims->moe
+         : kind == TRM__BLOCK_EXPERTS_T ? &dims->moe_t
+                                        : NULL;
+}
+static inline int trm__experts_tokens(const trm__dims *dims, trm__block_kind kind) {
+  return kind == TRM__BLOCK_EXPERTS_T ? dims->D : dims->L;
+}
+static inline int trm__experts_inputs(const trm__dims *dims, trm__block_kind kind) {
+  return kind == TRM__BLOCK_EXPERTS_T ? dims->L : dims->D;
+}
+/* The place of an expert's first weight. */
+static inline int trm__expert_at(const trm__experts *x, int expert) {
+  return (x->router == TRM_ROUTER_NOISY_TOP2 ? 2 : 1) + 2 * expert;
+}
 
 /* What saved_size of a CPU backend of these sizes would be. */
 int64_t trm__cpu_saved_size(const trm__dims *dims, trm__block_kind kind);

@@ -17,6 +17,8 @@ static const cpu_block_kind *const kinds[TRM__BLOCK_KINDS] = {
     [TRM__BLOCK_ATTENTION] = &trm__cpu_attention,
     [TRM__BLOCK_MIXER] = &trm__cpu_mixer,
     [TRM__BLOCK_MLP] = &trm__cpu_mlp,
+    [TRM__BLOCK_EXPERTS_T] = &trm__cpu_experts_t,
+    [TRM__BLOCK_EXPERTS] = &trm__cpu_experts,
 };
 
 /* --- packed weights -------------------------------------------------------------------------- */
@@ -109,7 +111,7 @@ static int64_t in_reals(const trm__carver *c) {
 /* Of a tile of one row: what larger ones keep is at most as much per row. */
 static int64_t saved_size(const cpu_backend *c, trm__block_kind kind) {
   trm__carver saved = {0}, rest = {0};
-  kinds[kind]->count(c, 1, false, (cpu_memory){&saved, &rest, &rest});
+  kinds[kind]->count(c, 1, false, (cpu_memory){&saved, &rest, &rest, NULL});
   return in_reals(&saved);
 }
 static int64_t cpu_saved_size(const trm__backend *be, trm__block_kind kind) {
@@ -128,13 +130,13 @@ static void count_ops(const trm__backend *be, int b, bool training, trm__carver 
                       trm__carver *scratch) {
   const cpu_backend *c = (const cpu_backend *)be;
   trm__carver saved = {0};
-  trm__cpu_head_count(c, (cpu_memory){&saved, shared, scratch});
+  trm__cpu_head_count(c, (cpu_memory){&saved, shared, scratch, NULL});
   for (int i = 0; i < be->n_blocks; i++)
     for (int backward = 0; backward <= training; backward++) {
       trm__carver *kept = backward ? &saved : shared; /* forward: all of it, when nothing is kept */
       trm__carve_anew(shared);
       trm__carve_anew(scratch);
-      kinds[be->blocks[i].kind]->count(c, b, backward, (cpu_memory){kept, shared, scratch});
+      kinds[be->blocks[i].kind]->count(c, b, backward, (cpu_memory){kept, shared, scratch, NULL});
     }
 }
 static int64_t cpu_shared_size(const trm__backend *be, int b, bool training) {
@@ -172,7 +174,7 @@ static trm__carver carver(real *block) {
 static void cpu_block(trm__backend *be, trm__workspace *ws, const trm__block *blk, int b,
                       const real *x, real *y, real *saved) {
   trm__carver kept = carver(saved), shared = carver(ws->shared), scratch = carver(ws->scratch);
-  const cpu_memory memory = {saved ? &kept : &shared, &shared, &scratch};
+  const cpu_memory memory = {saved ? &kept : &shared, &shared, &scratch, ws->routing};
   kinds[blk->kind]->forward(be, ws->lane, blk, b, x, y, memory);
   check_carved(be, blk, b, false, &kept, &shared, &scratch);
 }
@@ -180,7 +182,7 @@ static void cpu_block_grad(trm__backend *be, trm__workspace *ws, const trm__bloc
                            const real *x, const real *y, real *saved, real *dh, real *const *dw,
                            bool accumulate) {
   trm__carver kept = carver(saved), shared = carver(ws->shared), scratch = carver(ws->scratch);
-  const cpu_memory memory = {&kept, &shared, &scratch};
+  const cpu_memory memory = {&kept, &shared, &scratch, ws->routing};
   kinds[blk->kind]->backward(be, ws->lane, blk, b, x, y, dh, dw, accumulate, memory);
   check_carved(be, blk, b, true, &kept, &shared, &scratch);
 }
@@ -208,7 +210,8 @@ static void fill_ops(trm__backend_ops *ops) {
                             .held_bytes = cpu_held_bytes,
                             .pack = cpu_pack,
                             .block = cpu_block,
-                            .block_grad = cpu_block_grad};
+                            .block_grad = cpu_block_grad,
+                            .balance = trm__cpu_balance};
   trm__cpu_embed_ops(ops);
   trm__cpu_head_ops(ops);
   trm__cpu_train_ops(ops);

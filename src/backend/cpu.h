@@ -73,6 +73,7 @@ static inline const real *cpu_a(const trm__product *p, int rows, int k, const re
  * `shared`, where nothing is kept), the team's, and this member's. */
 typedef struct cpu_memory {
   trm__carver *saved, *shared, *scratch;
+  const trm__routing *routing; /* of a block of experts: the workspace's */
 } cpu_memory;
 static inline real *cpu_carve(trm__carver *c, int64_t n) {
   return trm__carve(c, n, sizeof(real));
@@ -88,13 +89,44 @@ typedef struct cpu_block_kind {
   void (*backward)(trm__backend *, trm__lane *, const trm__block *, int b, const real *x,
                    const real *y, real *dh, real *const *dw, bool accumulate, cpu_memory);
 } cpu_block_kind;
-extern const cpu_block_kind trm__cpu_attention, trm__cpu_mixer, trm__cpu_mlp;
+extern const cpu_block_kind trm__cpu_attention, trm__cpu_mixer, trm__cpu_mlp, trm__cpu_experts_t,
+    trm__cpu_experts;
 
 /* y[rows, n] = (or +=) x[rows, depth] B, for this member's rows [lo, hi), B packed; scratch
  * CPU_ROWS * depth reals. */
 void trm__cpu_rows(const cpu_backend *c, int64_t lo, int64_t hi, int n, int depth, const real *x,
                    int64_t ldx, const real *packed, real *y, int64_t ldy, bool accumulate,
                    real *scratch);
+
+/* A SwiGLU over rows of `in` values (cpu_mlp.c): its weights as operands B, what it keeps of all
+ * rows, and what a member works in. */
+typedef struct cpu_swiglu {
+  int in, width;
+  const real *gate_up, *down, *gate_up_back, *down_back;
+  /* [g u] in chunks of CPU_CHUNK columns one after the other, so that a chunk of a few rows is one
+   * stretch of memory: [2 width / CPU_CHUNK][rows / group][CPU_CHUNK]; NULL: it is not kept.
+   * `next`: units of all rows, from one column to the next. */
+  real *gu;
+  int64_t next;
+  real *rows;          /* a part of the rows as operand A */
+  real *act_a, *chunk; /* forward: a chunk's activation as A; its g and u, side by side */
+  real *da, *dgu;      /* backward: a chunk's da; its [dg du] as A */
+} cpu_swiglu;
+void trm__cpu_swiglu_carve(cpu_swiglu *s, bool backward, trm__carver *scratch);
+/* The weights from the block's first-th on. */
+void trm__cpu_swiglu_weights(cpu_swiglu *s, const cpu_packed *w, int first);
+/* Where row r of gu starts in each chunk. */
+static inline int64_t cpu_swiglu_at(const cpu_backend *c, int64_t r) {
+  return r / c->product->group * CPU_CHUNK;
+}
+/* Rows [r, r + rows), at most CPU_ROWS, r even: out = (silu(x W_g^T) * (x W_u^T)) W_out^T. x and
+ * out start at row r. */
+void trm__cpu_swiglu_rows(const cpu_backend *c, const cpu_swiglu *s, int64_t r, int rows,
+                          const real *x, real *out);
+/* ds, the gradient of out: dx += that of x; gu becomes units across the rows of [dg du]; the
+ * activation goes to an operand B of depth `all rows`: row r is at act, panels are act_ps apart. */
+void trm__cpu_swiglu_rows_grad(const cpu_backend *c, const cpu_swiglu *s, int64_t r, int rows,
+                               const real *ds, real *dx, real *act, ptrdiff_t act_ps);
 
 /* How a matrix [m, k] or [k, n] lies in memory. Values or units: across, neighbours are contiguous
  * and `stride` leads to the next step (unit) of depth; along, the depth is contiguous and `stride`
@@ -118,6 +150,14 @@ typedef struct cpu_operand {
 static inline cpu_operand cpu_across(const real *data, int64_t stride) {
   return (cpu_operand){.form = CPU_ACROSS, .data = data, .stride = stride};
 }
+/* [dg du] of rows r and on, as swiglu_rows_grad leaves it. */
+static inline cpu_operand cpu_swiglu_dgu(const cpu_backend *c, const cpu_swiglu *s, int64_t r) {
+  return (cpu_operand){.form = CPU_UNITS_ACROSS,
+                       .data = s->gu + cpu_swiglu_at(c, r),
+                       .stride = CPU_CHUNK,
+                       .block = CPU_CHUNK,
+                       .block_next = s->next * CPU_CHUNK};
+}
 /* C (m x n) = or += sum over s < count of A_s B_s with depth k: the gradient of a weight. The team
  * packs B together into `shared` and splits the rows of C. shared: trm__size_b(k, n) reals;
  * scratch: cpu_grad_scratch(k). Begins with a barrier; the op that calls it ends with one. */
@@ -132,6 +172,10 @@ static inline int64_t cpu_grad_scratch(const cpu_backend *c, int k) {
 void trm__cpu_embed_ops(trm__backend_ops *ops);
 void trm__cpu_head_ops(trm__backend_ops *ops);
 void trm__cpu_train_ops(trm__backend_ops *ops);
+
+/* Of experts: trm__backend_ops.balance. */
+void trm__cpu_balance(trm__backend *be, trm__workspace *ws, trm__block_kind kind, int rows,
+                      double weight, const double *told, trm__balance *out);
 
 /* What the ops of the heads carve. */
 void trm__cpu_head_count(const cpu_backend *c, cpu_memory memory);

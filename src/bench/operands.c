@@ -53,6 +53,11 @@ static int64_t weights(const trm__op_site *s) {
   return w->at - blk->w[0].at + (int64_t)w->rows * (w->cols ? w->cols : 1);
 }
 
+static int64_t told(const trm__op_site *s) {
+  const trm__experts *x = s->blk ? trm__experts_of(&s->be->dims, s->blk->kind) : NULL;
+  return x ? (int64_t)s->b * 2 * x->n : 0;
+}
+
 /* Hidden ones are counted in bytes. */
 static int64_t kept_bytes(const trm__op_site *s) {
   if (!s->blk) return 0;
@@ -114,6 +119,9 @@ const trm__operand_about trm__operands[TRM__OPERANDS] = {
     [TRM__FRESH_INPUTS] = {"fresh inputs", TRM__INTS, tokens, 0, 0, words},
     [TRM__FRESH_LABELS] = {"fresh labels", TRM__INTS, tokens, 0, 0, words},
     [TRM__FRESH_IDS] = {"fresh ids", TRM__INTS, rows, 0, 0, ids},
+    [TRM__KEYS] = {"keys of noise", TRM__NOISES, rows, 7, 7, NULL},
+    [TRM__TOLD] = {"what is told of experts", TRM__DOUBLES, told, 0.5, 3, NULL},
+    [TRM__BALANCE] = {"balance of experts", TRM__BALANCES, one, -1, 1, NULL},
 };
 
 /* An element between the forms that it has in the backend and outside. */
@@ -171,6 +179,35 @@ static void get_totals(const trm__op_site *s, const void *from, double *v) {
   v[1] = t->apply;
 }
 
+static void put_double(const trm__op_site *s, const double *v, void *to) {
+  (void)s;
+  *(double *)to = *v;
+}
+static void get_double(const trm__op_site *s, const void *from, double *v) {
+  (void)s;
+  *v = *(const double *)from;
+}
+static void put_noise(const trm__op_site *s, const double *v, void *to) {
+  (void)s;
+  *(trm__noise *)to = (trm__noise){(uint64_t)v[0], (uint64_t)v[1], (int64_t)v[2]};
+}
+static void get_noise(const trm__op_site *s, const void *from, double *v) {
+  const trm__noise *noise = from;
+  (void)s;
+  v[0] = (double)noise->seed;
+  v[1] = (double)noise->first;
+  v[2] = (double)noise->row;
+}
+/* All doubles. */
+static void put_balance(const trm__op_site *s, const double *v, void *to) {
+  (void)s;
+  memcpy(to, v, sizeof(trm__balance));
+}
+static void get_balance(const trm__op_site *s, const void *from, double *v) {
+  (void)s;
+  memcpy(v, from, sizeof(trm__balance));
+}
+
 /* Latents are reals of the host here; how large they are in its memory is the backend's to say. */
 static const struct {
   size_t bytes;
@@ -185,6 +222,9 @@ static const struct {
     [TRM__POINTERS] = {sizeof(real *), 1, put_pointer, get_pointer},
     [TRM__LOSSES] = {sizeof(trm__row_loss), 7, put_loss, get_loss},
     [TRM__TOTAL] = {sizeof(trm__totals), 2, put_totals, get_totals},
+    [TRM__DOUBLES] = {sizeof(double), 1, put_double, get_double},
+    [TRM__NOISES] = {sizeof(trm__noise), 3, put_noise, get_noise},
+    [TRM__BALANCES] = {sizeof(trm__balance), 1 + 4 * TRM__MAX_EXPERTS, put_balance, get_balance},
     [TRM__HIDDEN] = {1, 0, NULL, NULL},
 };
 
@@ -277,5 +317,6 @@ void trm__op_site_free(trm__op_site *s) {
 }
 
 trm__workspace trm__op_workspace(const trm__op_site *s, trm__lane *lane) {
-  return (trm__workspace){lane, s->shared, s->scratch + lane->rank * s->scratch_size};
+  return (trm__workspace){
+      .lane = lane, .shared = s->shared, .scratch = s->scratch + lane->rank * s->scratch_size};
 }

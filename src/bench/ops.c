@@ -74,6 +74,36 @@ static void run_replacing(const trm__op_site *s, trm__workspace *ws) {
   go_back(s, ws, false);
 }
 
+/* Experts, in an application of their own. */
+static trm__routing routing_of(const trm__op_site *s) {
+  return (trm__routing){.noise = AT(KEYS), .application = TRM__OP_APPLICATION};
+}
+static void run_telling(const trm__op_site *s, trm__workspace *ws) {
+  BEGIN
+  trm__routing routing = routing_of(s);
+  routing.told = AT(TOLD);
+  ws->routing = &routing;
+  ops->block(be, ws, s->blk, s->b, AT(X), AT(Y), NULL);
+  ws->routing = NULL;
+}
+static void prepare_balanced(const trm__op_site *s, trm__workspace *ws) {
+  const trm__routing routing = routing_of(s);
+  ws->routing = &routing;
+  prepare_backward(s, ws);
+  ws->routing = NULL;
+}
+static void run_balanced(const trm__op_site *s, trm__workspace *ws) {
+  trm__routing routing = routing_of(s);
+  routing.balance = AT(BALANCE);
+  ws->routing = &routing;
+  go_back(s, ws, true);
+  ws->routing = NULL;
+}
+static void run_balance(const trm__op_site *s, trm__workspace *ws) {
+  BEGIN
+  ops->balance(be, ws, s->blk->kind, s->b, TRM__OP_WEIGHT, AT(TOLD), AT(BALANCE));
+}
+
 static void run_head(const trm__op_site *s, trm__workspace *ws) {
   BEGIN
   ops->head(be, ws, s->b, AT(X), AT(LOGITS), AT(Q));
@@ -255,7 +285,9 @@ double trm__op_bytes(const trm__op *op, const trm__op_site *s) {
 }
 
 bool trm__op_applies(const trm__op *op, const trm__op_site *s) {
+  const uint64_t of_experts = TRM__BIT(TRM__KEYS) | TRM__BIT(TRM__TOLD);
   if (op->scope == TRM__OF_BLOCK && !s->blk) return false;
+  if (op->reads & of_experts) return trm__experts_of(&s->be->dims, s->blk->kind) != NULL;
   return s->be->dims.E || !(op->changes & TRM__BIT(TRM__PUZZLE));
 }
 
@@ -323,6 +355,27 @@ const trm__op trm__ops[TRM__OPS] = {
                            .prepare = prepare_backward,
                            .run = run_replacing,
                            .flops = block_flops_back},
+    [TRM__OP_TELLING] = {.name = "forward, telling",
+                         .scope = TRM__OF_BLOCK,
+                         .reads = B(PARAMS) | B(X) | B(KEYS),
+                         .writes = B(Y) | B(TOLD),
+                         .run = run_telling,
+                         .flops = block_flops},
+    [TRM__OP_BALANCED] = {.name = "backward, balanced",
+                          .scope = TRM__OF_BLOCK,
+                          .reads = B(PARAMS) | B(X) | B(DY) | B(KEYS) | B(BALANCE),
+                          .writes = B(DX) | B(Y) | B(KEPT),
+                          .changes = B(DW),
+                          .is_gradient = true,
+                          .of = TRM__OP_TELLING,
+                          .prepare = prepare_balanced,
+                          .run = run_balanced,
+                          .flops = block_flops_back},
+    [TRM__OP_BALANCE] = {.name = "balance",
+                         .scope = TRM__OF_BLOCK,
+                         .reads = B(TOLD),
+                         .writes = B(BALANCE),
+                         .run = run_balance},
     [TRM__OP_HEAD] = {.name = "head",
                       .scope = TRM__OF_TILE,
                       .times = TRM__HEADS,

@@ -51,6 +51,9 @@ typedef enum trm__operand {
   TRM__FRESH_INPUTS,
   TRM__FRESH_LABELS,
   TRM__FRESH_IDS,
+  TRM__KEYS, /* of routers' noise: row r of the batch by that of the first, or its own */
+  TRM__TOLD, /* by the tokens of each row, of their experts */
+  TRM__BALANCE,
   TRM__OPERANDS
 } trm__operand;
 /* A set of operands. */
@@ -66,6 +69,9 @@ typedef enum trm__values {
   TRM__POINTERS,
   TRM__LOSSES, /* lm, q_halt, q_continue, both q, valid, right */
   TRM__TOTAL,  /* grad_norm, apply */
+  TRM__DOUBLES,
+  TRM__NOISES,   /* a trm__noise */
+  TRM__BALANCES, /* a trm__balance: loss, told, slope */
   TRM__HIDDEN
 } trm__values;
 
@@ -112,6 +118,9 @@ typedef enum trm__op_id {
   TRM__OP_IN_PLACE,
   TRM__OP_BACKWARD,
   TRM__OP_REPLACING,
+  TRM__OP_TELLING,
+  TRM__OP_BALANCED,
+  TRM__OP_BALANCE,
   TRM__OP_HEAD,
   TRM__OP_Q_TARGET,
   TRM__OP_LOSS,
@@ -153,7 +162,11 @@ typedef struct trm__op {
 } trm__op;
 extern const trm__op trm__ops[TRM__OPS];
 
-/* Whether the site has what the op works on: a block, a puzzle embedding. */
+/* Which application of a block of experts its ops are, and the weight of its auxiliary loss. */
+#define TRM__OP_APPLICATION 5
+#define TRM__OP_WEIGHT 0.75
+
+/* Whether the site has what the op works on: a block, one of experts, a puzzle embedding. */
 bool trm__op_applies(const trm__op *op, const trm__op_site *site);
 /* Bytes of weights and activations in and out of a call, each once. */
 double trm__op_bytes(const trm__op *op, const trm__op_site *site);

@@ -6,11 +6,7 @@
 #include "base/words.h"
 #include "trm/model.h"
 
-enum {
-  TRM__MAX_NETS = 2,
-  TRM__MAX_LAYERS = 64,                           /* of a net */
-  TRM__MAX_EXPERTS = (TRM__BLOCK_WEIGHTS - 2) / 2 /* beside two matrices of the router */
-};
+enum { TRM__MAX_NETS = 2, TRM__MAX_LAYERS = 64 /* of a net */ };
 
 typedef struct trm__step {
   uint8_t net, dst;

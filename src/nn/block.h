@@ -8,6 +8,7 @@
 typedef struct trm__weight_about {
   char name[40];  /* "self_attn.qkv_proj" */
   int rows, cols; /* cols 0: one dimension */
+  bool zero;      /* it starts at zero */
 } trm__weight_about;
 
 typedef struct trm__block_about {

@@ -14,6 +14,12 @@ int trm__swiglu_width(double expansion, int in) {
   return (int)((w + 255) / 256 * 256);
 }
 
+/* Experts in place of a SwiGLU of that width, at its FLOPs: of two each has half of it. */
+static trm__experts experts_of(const trm_moe *moe, int width) {
+  const int chosen = moe->router == TRM_ROUTER_NOISY_TOP2 ? 2 : 1;
+  return (trm__experts){moe->router, moe->experts, chosen, width / chosen};
+}
+
 static trm__dims dims_of(const trm_model_config *c) {
   trm__dims dims = {.V = c->vocab_size,
                     .S = c->seq_len,
@@ -34,6 +40,8 @@ static trm__dims dims_of(const trm_model_config *c) {
   dims.L = dims.P + dims.S;
   dims.F = trm__swiglu_width(c->expansion, dims.D);
   dims.FL = trm__swiglu_width(c->expansion, dims.L);
+  dims.moe = experts_of(&c->moe, dims.F);
+  dims.moe_t = experts_of(&c->moe_t, dims.FL);
   return dims;
 }
 
@@ -70,9 +78,10 @@ static void add_block(trm__layout *l, const char *net, int layer, trm__block_kin
     const int rows = about[i].rows, cols = about[i].cols;
     char name[80];
     snprintf(name, sizeof name, "%.8s.layers.%d.%.39s.weight", net, layer, about[i].name);
-    b.w[i] = (trm__weight){add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL,
-                                    1 / sqrt((double)(cols ? cols : rows)), rows, cols, name),
-                           rows, cols};
+    b.w[i] = (trm__weight){
+        add_slot(l, TRM_TENSOR_PARAM, about[i].zero ? TRM__INIT_ZERO : TRM__INIT_NORMAL,
+                 1 / sqrt((double)(cols ? cols : rows)), rows, cols, name),
+        rows, cols};
   }
 
   if (l->blocks)
@@ -83,7 +92,10 @@ static void add_block(trm__layout *l, const char *net, int layer, trm__block_kin
 
 static void add_net(trm__layout *l, const trm_model_config *c, int net) {
   const trm__block_kind layer[TRM__LAYER_BLOCKS] = {
-      c->mlp_t ? TRM__BLOCK_MIXER : TRM__BLOCK_ATTENTION, TRM__BLOCK_MLP};
+      c->moe_t.router ? TRM__BLOCK_EXPERTS_T
+      : c->mlp_t      ? TRM__BLOCK_MIXER
+                      : TRM__BLOCK_ATTENTION,
+      c->moe.router ? TRM__BLOCK_EXPERTS : TRM__BLOCK_MLP};
   l->net_first[net] = l->n_blocks;
   l->net_offset[net] = l->n_params;
   for (int i = 0; i < l->plan->layers[net]; i++)

@@ -171,7 +171,9 @@ trm_status trm_model_cost_of(const trm_model_config *config, trm_model_cost *cos
   }
 
   /* Depth and FLOPs, step by step; a backward pass takes twice its forward pass, and the target of
-   * the continue loss one more pass. */
+   * the continue loss one more pass. Experts run the steps with gradient once more beforehand, for
+   * the load of the whole batch. */
+  const bool with_experts = config->moe.router || config->moe_t.router;
   double head = 2.0 * dims->S * dims->V * dims->D;
   for (int step = 0; step < p->n_steps; step++) {
     int net = p->steps[step].net;
@@ -179,7 +181,7 @@ trm_status trm_model_cost_of(const trm_model_config *config, trm_model_cost *cos
     for (int block = l->net_first[net]; block < l->net_first[net + 1]; block++) {
       double f = trm__block_kinds[l->blocks[block].kind].flops(dims);
       c.flops_forward += f;
-      c.flops_train += step >= p->first_grad ? 3 * f : f;
+      c.flops_train += step >= p->first_grad ? (with_experts ? 4 : 3) * f : f;
     }
   }
   if (dims->q_continue) c.flops_train += c.flops_forward;

@@ -263,8 +263,7 @@ static trm_status check_options(const trm_model_config *c, trm_error *err) {
   const struct {
     bool wanted;
     const char *name;
-  } absent[] = {{c->moe.router || c->moe_t.router, "moe"},
-                {c->solver != TRM_RECURSION_UPDATES, "solver"}};
+  } absent[] = {{c->solver != TRM_RECURSION_UPDATES, "solver"}};
   for (size_t i = 0; i < sizeof absent / sizeof *absent; i++)
     if (absent[i].wanted) TRM_FAIL(err, TRM_E_CONFIG, "%s: not there yet", absent[i].name);
   return TRM_OK;

@@ -144,7 +144,7 @@ void trm_solver_free(trm_solver *s) {
 
 static void refill(trm_solver *s, int first, int n, const int32_t *inputs, const int32_t *ids) {
   trm__lane lane = {0, 1, 0, 1, NULL};
-  trm__workspace ws = {&lane, NULL, NULL};
+  trm__workspace ws = {.lane = &lane};
   trm__carry_offer(s->carry, first, n, inputs, NULL, ids);
   trm__carry_halt(s->carry, first, n);
   s->be->ops->refill(s->be, &ws, &s->carry->rows, &s->carry->fresh, first, n, 0);

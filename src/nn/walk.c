@@ -32,6 +32,10 @@ int64_t trm__walk_saved_bytes(const trm__layout *layout) {
   return all_saved(layout, NULL) * (int64_t)sizeof(real);
 }
 
+static bool has_experts(const trm__dims *dims) {
+  return dims->moe.router || dims->moe_t.router;
+}
+
 /* Carves every part for tiles of w->rows rows by teams of `size` members. */
 static void lay_out(trm__walker *w, const trm__backend *be, int size, bool training,
                     trm__carver *memory) {
@@ -50,7 +54,7 @@ static void lay_out(trm__walker *w, const trm__backend *be, int size, bool train
     w->q_next = trm__carve(memory, rows * 2, sizeof(real));
     w->q_target = trm__carve(memory, rows, sizeof(real));
     for (int i = 0; i < n_latents; i++) w->dz[i] = trm__carve(memory, latent, sizeof(real));
-    for (int i = 0; i < n_latents && dims->q_continue; i++)
+    for (int i = 0; i < n_latents && (dims->q_continue || has_experts(dims)); i++)
       w->next[i] = trm__carve(memory, latent, sizeof(real));
   }
 
@@ -109,15 +113,25 @@ typedef struct walking {
   trm__workspace ws;
   int rows;
   int64_t latent; /* reals of one latent of the tile */
+  /* Of blocks of experts in training; NULL: none. */
+  const trm__experts_update *experts;
+  int64_t first_row;
+  bool tells; /* they say where their tokens go */
+  trm__routing routing;
 } walking;
 
-static walking begin_walk(trm__walker *w, trm__lane *lane, int rows) {
+static walking begin_walk(trm__walker *w, trm__lane *lane, const trm__tile *tile) {
+  const int rows = tile->rows;
   return (walking){.w = w,
                    .be = w->be,
                    .layout = w->layout,
                    .ops = w->be->ops,
-                   .ws = {lane, w->shared, w->scratch + lane->rank * w->scratch_size},
+                   .ws = {.lane = lane,
+                          .shared = w->shared,
+                          .scratch = w->scratch + lane->rank * w->scratch_size},
                    .rows = rows,
+                   .experts = tile->experts,
+                   .first_row = tile->first_row,
                    .latent = rows * w->be->ops->latent_size(w->be)};
 }
 
@@ -128,6 +142,53 @@ static void copy(walking *walk, real *to, const real *from) {
 /* Reals that a block of the step's net keeps for itself. */
 static int64_t block_saved(const walking *walk, int block) {
   return walk->rows * walk->ops->saved_size(walk->be, walk->layout->blocks[block].kind);
+}
+
+/* --- experts --- */
+
+static int largest_net(const trm__layout *l) {
+  int most = 0;
+  for (int net = 0; net < l->plan->n_nets; net++) {
+    const int n = l->net_first[net + 1] - l->net_first[net];
+    if (n > most) most = n;
+  }
+  return most;
+}
+trm__experts_update trm__experts_update_of(const trm__layout *l, int rows) {
+  const trm__dims *dims = &l->dims;
+  const trm__plan *p = l->plan;
+  const int stride = largest_net(l), n_grad = p->n_steps - p->first_grad;
+  return (trm__experts_update){
+      .stride = stride,
+      .figures = 2 * (dims->moe.n > dims->moe_t.n ? dims->moe.n : dims->moe_t.n),
+      .rows = rows,
+      .applications = 2 * p->n_steps * stride,
+      .with_grad = has_experts(dims) ? n_grad * stride : 0};
+}
+
+static int figures_of(const trm__layout *l, trm__block_kind kind) {
+  return 2 * trm__experts_of(&l->dims, kind)->n;
+}
+
+/* What a block of step s is told of its application, where it has experts; `shift`: steps. */
+static void tell_block(walking *walk, const trm__step *s, int block, int shift) {
+  const trm__layout *l = walk->layout;
+  const trm__experts_update *x = walk->experts;
+  const trm__block_kind kind = l->blocks[block].kind;
+  const int step = (int)(s - l->plan->steps), own = block - l->net_first[s->net];
+  walk->ws.routing = NULL;
+  if (!x || !trm__experts_of(&l->dims, kind)) return;
+  walk->routing = (trm__routing){.noise = x->noise,
+                                 .application = (int64_t)(step + shift) * x->stride + own,
+                                 .row = walk->first_row};
+  walk->ws.routing = &walk->routing;
+
+  /* Those with a gradient tell what they see, or are told what came of it. */
+  if (step < l->plan->first_grad || shift > 0) return;
+  const int64_t a = (int64_t)(step - l->plan->first_grad) * x->stride + own;
+  if (walk->tells)
+    walk->routing.told = x->told + a * x->rows * x->figures + walk->first_row * figures_of(l, kind);
+  walk->routing.balance = &x->balance[a];
 }
 
 /* h = the step's sum of latents and input. */
@@ -141,15 +202,17 @@ static void step_input(walking *walk, const trm__step *s, real *const *z, real *
   walk->ops->sum(walk->be, &walk->ws, walk->latent, n_src, src, h);
 }
 
-/* Steps [0, end) in place, nothing kept. */
-static void run_steps(walking *walk, int end, real *const *z) {
+/* Steps [first, end) in place, nothing kept; `shift`: as applications of so many steps later. */
+static void run_steps(walking *walk, int first, int end, int shift, real *const *z) {
   const int *net_first = walk->layout->net_first;
-  for (int i = 0; i < end; i++) {
+  for (int i = first; i < end; i++) {
     const trm__step *s = &walk->layout->plan->steps[i];
     real *h = z[s->dst];
     step_input(walk, s, z, h);
-    for (int block = net_first[s->net]; block < net_first[s->net + 1]; block++)
+    for (int block = net_first[s->net]; block < net_first[s->net + 1]; block++) {
+      tell_block(walk, s, block, shift);
       walk->ops->block(walk->be, &walk->ws, &walk->be->blocks[block], walk->rows, h, h, NULL);
+    }
   }
 }
 
@@ -160,6 +223,7 @@ static void run_saved_step(walking *walk, const trm__step *s, real *const *z, re
   real *own = saved + (end - first + 1) * walk->latent, *h = saved;
   step_input(walk, s, z, h);
   for (int block = first; block < end; block++, h += walk->latent) {
+    tell_block(walk, s, block, 0);
     walk->ops->block(walk->be, &walk->ws, &walk->be->blocks[block], walk->rows, h, h + walk->latent,
                      own);
     own += block_saved(walk, block);
@@ -168,11 +232,36 @@ static void run_saved_step(walking *walk, const trm__step *s, real *const *z, re
 }
 
 void trm__walk_infer(trm__walker *w, trm__lane *lane, const trm__tile *tile) {
-  walking walk = begin_walk(w, lane, tile->rows);
+  walking walk = begin_walk(w, lane, tile);
   const trm__plan *plan = w->layout->plan;
   walk.ops->embed(w->be, &walk.ws, tile->rows, tile->inputs, tile->puzzle, w->e);
-  run_steps(&walk, plan->n_steps, tile->z);
+  run_steps(&walk, 0, plan->n_steps, 0, tile->z);
   walk.ops->head(w->be, &walk.ws, tile->rows, tile->z[plan->answer], tile->logits, tile->q);
+}
+
+/* --- the load of experts --------------------------------------------------------------------- */
+
+void trm__walk_tell(trm__walker *w, trm__lane *lane, const trm__tile *tile) {
+  walking walk = begin_walk(w, lane, tile);
+  const trm__plan *plan = w->layout->plan;
+  walk.ops->embed(w->be, &walk.ws, tile->rows, tile->inputs, tile->puzzle, w->e);
+  run_steps(&walk, 0, plan->first_grad, 0, tile->z);
+  for (int i = 0; i < plan->n_latents; i++) copy(&walk, w->next[i], tile->z[i]);
+  walk.tells = true;
+  run_steps(&walk, plan->first_grad, plan->n_steps, 0, w->next);
+}
+
+void trm__walk_balance(const trm__layout *l, trm__backend *be, trm__workspace *ws,
+                       const trm__experts_update *x) {
+  for (int i = l->plan->first_grad; i < l->plan->n_steps; i++) {
+    const int net = l->plan->steps[i].net;
+    for (int block = l->net_first[net]; block < l->net_first[net + 1]; block++) {
+      const int64_t a = (int64_t)(i - l->plan->first_grad) * x->stride + block - l->net_first[net];
+      if (trm__experts_of(&l->dims, l->blocks[block].kind))
+        be->ops->balance(be, ws, l->blocks[block].kind, x->rows, x->weight,
+                         x->told + a * x->rows * x->figures, &x->balance[a]);
+    }
+  }
 }
 
 /* --- backward -------------------------------------------------------------------------------- */
@@ -203,6 +292,7 @@ static void reverse_step(walking *walk, const trm__step *s, real *saved, real *g
     real *dw[TRM__BLOCK_WEIGHTS];
     for (int i = 0; i < blk->n_weights; i++) dw[i] = grads + blk->w[i].at - l->net_offset[s->net];
     own -= block_saved(walk, block);
+    tell_block(walk, s, block, 0);
     walk->ops->block_grad(walk->be, &walk->ws, blk, walk->rows, x, y, own, dh, dw, accumulate);
   }
 
@@ -219,7 +309,7 @@ static void continue_targets(walking *walk, const trm__tile *tile) {
   trm__walker *w = walk->w;
   const trm__plan *plan = walk->layout->plan;
   for (int i = 0; i < plan->n_latents; i++) copy(walk, w->next[i], tile->z[i]);
-  run_steps(walk, plan->n_steps, w->next);
+  run_steps(walk, 0, plan->n_steps, plan->n_steps, w->next);
   walk->ops->head(w->be, &walk->ws, walk->rows, w->next[plan->answer], w->logits, w->q_next);
   walk->ops->q_target(w->be, &walk->ws, walk->rows, w->q_next, tile->steps, tile->max_steps,
                       w->q_target);
@@ -228,15 +318,16 @@ static void continue_targets(walking *walk, const trm__tile *tile) {
 void trm__walk_train(trm__walker *w, trm__lane *lane, const trm__tile *tile,
                      real *const *step_grads, real *outer_grads, real *head_grads,
                      bool accumulate) {
-  walking walk = begin_walk(w, lane, tile->rows);
+  walking walk = begin_walk(w, lane, tile);
   const trm__plan *plan = w->layout->plan;
   const bool more = w->layout->dims.q_continue;
   const int rows = tile->rows;
   real *saved = w->saved, *z = tile->z[plan->answer];
 
-  /* Forward: the steps without gradient in place, then those that keep their activations. */
+  /* Forward: the steps without gradient in place, unless experts had to see them already; then
+   * those that keep their activations. */
   walk.ops->embed(w->be, &walk.ws, rows, tile->inputs, tile->puzzle, w->e);
-  run_steps(&walk, plan->first_grad, tile->z);
+  if (!tile->experts) run_steps(&walk, 0, plan->first_grad, 0, tile->z);
   for (int i = plan->first_grad; i < plan->n_steps; i++) {
     run_saved_step(&walk, &plan->steps[i], tile->z, saved);
     saved += rows * step_saved(w->layout, w->be, plan->steps[i].net);

@@ -6,6 +6,23 @@
 #include "backend/backend.h"
 #include "nn/layout.h"
 
+/* What the experts of a model are told of an update, and tell, in the backend's memory.
+ * Applications are numbered step by step of the plan, in each step block by block; those with a
+ * gradient from the first of these steps on. */
+typedef struct trm__experts_update {
+  int stride;       /* blocks of the largest net: from one step to the next */
+  int figures;      /* told by a row in an application, at most */
+  int rows;         /* of the batch */
+  int applications; /* of a supervision step, and of the target of its continue loss */
+  int with_grad;    /* 0: the model has no experts */
+  double weight;    /* of one application's auxiliary loss in the sum over the rows */
+  trm__noise *noise;
+  double *told;          /* [with_grad][rows * figures] */
+  trm__balance *balance; /* [with_grad]; of other blocks it stays zero */
+} trm__experts_update;
+/* Its sizes for a batch of so many rows. */
+trm__experts_update trm__experts_update_of(const trm__layout *layout, int rows);
+
 /* The rows a team works on, in the backend's memory. All pointers are to the tile's first row. */
 typedef struct trm__tile {
   int rows;
@@ -14,11 +31,13 @@ typedef struct trm__tile {
   const real *const *puzzle; /* [rows] rows of the puzzle embedding; NULL without one */
   real *logits, *q;          /* out: [rows, S, V], [rows, 2]; training: scratch of the walker */
   /* Training only: */
-  const int32_t *labels; /* [rows, S], negative: ignored */
-  const int32_t *steps;  /* [rows] supervision steps taken, this one included */
-  int max_steps;         /* N_sup */
-  trm__row_loss *loss;   /* out [rows] */
-  real *d_puzzle;        /* out [rows, E] */
+  const int32_t *labels;              /* [rows, S], negative: ignored */
+  const int32_t *steps;               /* [rows] supervision steps taken, this one included */
+  int max_steps;                      /* N_sup */
+  trm__row_loss *loss;                /* out [rows] */
+  real *d_puzzle;                     /* out [rows, E] */
+  const trm__experts_update *experts; /* NULL: there are none, or nobody tells them anything */
+  int64_t first_row;                  /* of the batch */
 } trm__tile;
 
 /* A team's memory for tiles of up to `rows` rows. */
@@ -28,7 +47,8 @@ typedef struct trm__walker {
   int rows;
   void *memory; /* behind all that follows */
   real *e, *de, *saved, *logits, *q, *q_next, *q_target;
-  real *dz[TRM__MAX_LATENTS], *next[TRM__MAX_LATENTS];
+  real *dz[TRM__MAX_LATENTS];
+  real *next[TRM__MAX_LATENTS]; /* scratch: of the continue loss, or of trm__walk_tell */
   real *shared, *scratch;
   int64_t scratch_size; /* of each member */
 } trm__walker;
@@ -45,11 +65,19 @@ void trm__walker_free(trm__walker *w);
 /* One supervision step without gradient: latents, logits, q. */
 void trm__walk_infer(trm__walker *w, trm__lane *lane, const trm__tile *tile);
 
+/* Experts: the steps without gradient in place, then the others on a copy of the latents, of which
+ * nothing stays but what they told (tile->experts). trm__walk_train goes on from there. */
+void trm__walk_tell(trm__walker *w, trm__lane *lane, const trm__tile *tile);
+/* What all rows told becomes the balance of each application; by one team. */
+void trm__walk_balance(const trm__layout *layout, trm__backend *be, trm__workspace *ws,
+                       const trm__experts_update *experts);
+
 /* One supervision step with losses and gradients of their sum over the tile's rows. The net of the
  * i-th step with gradient goes to step_grads[i] (its parameters from the start of the net),
  * replaced or, with `accumulate`, added to; the outer weights are added to outer_grads (flat
  * block), but those of the heads to head_grads, of the same layout: outer_grads itself, or, where a
- * table is tied and both are sums over tiles, one of its own. */
+ * table is tied and both are sums over tiles, one of its own. With tile->experts it begins where
+ * trm__walk_tell left the latents, and the gradient of the batch's auxiliary loss is in it. */
 void trm__walk_train(trm__walker *w, trm__lane *lane, const trm__tile *tile,
                      real *const *step_grads, real *outer_grads, real *head_grads, bool accumulate);
 

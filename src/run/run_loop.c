@@ -55,11 +55,15 @@ static trm_status log_update(trm_run *run, const trm_metrics *m, trm_error *err)
                 {"train/q_halt_accuracy", per_count(m->q_halt_accuracy, m)},
                 {"train/steps", per_count(m->steps, m)},
                 {"train/lr", m->lr},
-                {"train/grad_norm", m->grad_norm}};
+                {"train/grad_norm", m->grad_norm},
+                {"train/aux_loss", m->aux_loss},
+                {"train/expert_load_min", m->expert_load_min},
+                {"train/expert_load_max", m->expert_load_max}};
+  enum { OF_EXPERTS = 3 /* the last ones */ };
+  const size_t n = sizeof values / sizeof *values - (m->expert_load_max > 0 ? 0 : OF_EXPERTS);
 
   trm__json_out line = begin_line(run);
-  for (size_t i = 0; i < sizeof values / sizeof *values; i++)
-    trm__json_put_real(&line, values[i].key, values[i].value);
+  for (size_t i = 0; i < n; i++) trm__json_put_real(&line, values[i].key, values[i].value);
   trm__json_close(&line);
   return trm__run_folder_log(&run->folder, &line, err);
 }

@@ -62,6 +62,13 @@ static int64_t activation_budget(const trm__backend *be, int64_t rest) {
   return room < budget ? room : budget;
 }
 
+/* What experts tell of the rows of a batch, and what comes of it. */
+static int64_t experts_bytes(const trm__layout *l, int rows) {
+  const trm__experts_update x = trm__experts_update_of(l, rows);
+  return x.with_grad *
+         ((int64_t)x.rows * x.figures * (int64_t)sizeof *x.told + (int64_t)sizeof *x.balance);
+}
+
 trm_status trm__trainer_room(const trm__backend *be, const trm_trainer_cost *cost, trm_error *err) {
   if (!be->ops->host) return TRM_OK; /* a GPU says itself when its memory is over */
   return trm__room_for(cost->bytes + cost->evaluation - be->ops->held_bytes(be),
@@ -93,7 +100,7 @@ trm_trainer_cost trm__trainer_cost(const trm__layout *l, const trm__backend *be,
   c.gradients =
       real_size * (be->ops->slots * l->n_params + (be->ops->slots > 1 ? c.teams * steps : 0) +
                    trm__head_reals(l, c.teams));
-  c.carry = trm__carry_bytes(l, be, config->batch_size);
+  c.carry = trm__carry_bytes(l, be, config->batch_size) + experts_bytes(l, config->batch_size);
   c.evaluation = evaluation(l, be);
 
   /* Activations: the largest micro-batch that the rest leaves room for. */

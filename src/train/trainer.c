@@ -87,7 +87,7 @@ static int slot_start(const trm_trainer *t, int slot) {
 /* The net's gradient of a slot: its steps added in the order of the reverse walk. */
 static void add_steps(trm_trainer *t, trm__lane *lane, real *const *steps, real *slot) {
   const trm__layout *l = t->model->layout;
-  trm__workspace ws = {lane, NULL, NULL};
+  trm__workspace ws = {.lane = lane};
   for (int net = 0; net < l->plan->n_nets; net++) {
     int64_t n = l->net_offset[net + 1] - l->net_offset[net];
     real *to = slot + l->net_offset[net];
@@ -101,6 +101,26 @@ static void add_steps(trm_trainer *t, trm__lane *lane, real *const *steps, real 
   }
 }
 
+/* Rows [row, row + n) of the batch, with what training needs of them. */
+static trm__tile tile_of(trm_trainer *t, int row, int n) {
+  trm__tile tile = trm__carry_tile(t->carry, row, n);
+  tile.loss = t->loss + row;
+  tile.d_puzzle = t->update.d_puzzle + (int64_t)row * t->model->layout->dims.E;
+  tile.experts = t->experts.with_grad ? &t->experts : NULL;
+  tile.first_row = row;
+  return tile;
+}
+
+/* Where the tokens of one slot go. */
+static void slot_tells(trm_trainer *t, trm__lane *lane, int slot) {
+  const int first = slot_start(t, slot), last = slot_start(t, slot + 1);
+  for (int row = first; row < last; row += t->micro_batch) {
+    const trm__tile tile =
+        tile_of(t, row, last - row < t->micro_batch ? last - row : t->micro_batch);
+    trm__walk_tell(t->walkers[lane->team], lane, &tile);
+  }
+}
+
 /* Gradients of one slot by one team. A tied table has two, as embedding and as head; each is the
  * sum over the rows in their order before they are added, whatever the micro-batch. */
 static void slot_gradients(trm_trainer *t, trm__lane *lane, int slot) {
@@ -109,16 +129,14 @@ static void slot_gradients(trm_trainer *t, trm__lane *lane, int slot) {
   real *heads = t->head_memory ? t->head_memory + lane->team * l->net_offset[0] : grads;
   real *const *steps = t->step_grads + lane->team * t->n_grad_steps;
   int first = slot_start(t, slot), last = slot_start(t, slot + 1);
-  trm__workspace ws = {lane, NULL, NULL};
+  trm__workspace ws = {.lane = lane};
 
   /* Micro-batch by micro-batch: the first replaces the steps' gradients, the others add to them. */
   t->be->ops->clear_grads(t->be, &ws, l->n_params, grads);
   if (heads != grads) t->be->ops->clear_grads(t->be, &ws, l->net_offset[0], heads);
   for (int row = first; row < last; row += t->micro_batch) {
     int n = last - row < t->micro_batch ? last - row : t->micro_batch;
-    trm__tile tile = trm__carry_tile(t->carry, row, n);
-    tile.loss = t->loss + row;
-    tile.d_puzzle = t->update.d_puzzle + (int64_t)row * l->dims.E;
+    const trm__tile tile = tile_of(t, row, n);
     trm__walk_train(t->walkers[lane->team], lane, &tile, steps, grads, heads,
                     !t->step_memory || row > first);
   }
@@ -127,28 +145,43 @@ static void slot_gradients(trm_trainer *t, trm__lane *lane, int slot) {
   if (first < last && t->step_memory) add_steps(t, lane, steps, grads);
 }
 
-static void gradients_lane(void *arg, trm__lane *lane) {
-  trm_trainer *t = arg;
+typedef void slot_fn(trm_trainer *t, trm__lane *lane, int slot);
+static void each_slot(trm_trainer *t, trm__lane *lane, slot_fn *f) {
   int each = t->be->ops->slots / lane->n_teams; /* neighbours, so that few rows still reach all */
-  for (int i = 0; i < each; i++) slot_gradients(t, lane, lane->team * each + i);
+  for (int i = 0; i < each; i++) f(t, lane, lane->team * each + i);
+}
+static void gradients_lane(void *arg, trm__lane *lane) {
+  each_slot(arg, lane, slot_gradients);
+}
+static void tell_lane(void *arg, trm__lane *lane) {
+  each_slot(arg, lane, slot_tells);
+}
+static void balance_lane(void *arg, trm__lane *lane) {
+  trm_trainer *t = arg;
+  trm__workspace ws = {.lane = lane};
+  trm__walk_balance(t->model->layout, t->be, &ws, &t->experts);
 }
 
 static void refill_lane(void *arg, trm__lane *lane) {
   trm_trainer *t = arg;
-  trm__workspace ws = {lane, NULL, NULL};
+  trm__workspace ws = {.lane = lane};
   t->be->ops->refill(t->be, &ws, &t->carry->rows, &t->carry->fresh, 0, t->config.batch_size, 1);
 }
 
 /* The rows' part of an update, up to the sum of their gradients. */
 static void sum_lane(void *arg, trm__lane *lane) {
   trm_trainer *t = arg;
-  trm__workspace ws = {lane, NULL, NULL};
+  trm__workspace ws = {.lane = lane};
   t->be->ops->halt(t->be, &ws, &t->carry->rows, t->config.batch_size, &t->halting, t->loss);
   t->be->ops->sum_slots(t->be, &ws, &t->update);
 }
 static void gradients_program(void *arg) {
   trm_trainer *t = arg;
   trm__pool_run(t->pool, 1, refill_lane, t);
+  if (t->experts.with_grad) {
+    trm__pool_run(t->pool, t->n_teams, tell_lane, t);
+    trm__pool_run(t->pool, 1, balance_lane, t);
+  }
   trm__pool_run(t->pool, t->n_teams, gradients_lane, t);
   trm__pool_run(t->pool, 1, sum_lane, t);
 }
@@ -157,7 +190,7 @@ static void gradients_program(void *arg) {
 static void weights_lane(void *arg, trm__lane *lane) {
   trm_trainer *t = arg;
   const trm__backend_ops *ops = t->be->ops;
-  trm__workspace ws = {lane, NULL, NULL};
+  trm__workspace ws = {.lane = lane};
   ops->finish_grads(t->be, &ws, &t->update);
   for (int i = 0; i < t->groups.n; i++)
     if (t->groups.group[i].n_segments > 0 && !t->groups.spec[i].frozen)
@@ -195,6 +228,35 @@ static void draw_explorations(trm_trainer *t) {
   }
 }
 
+/* The auxiliary loss, and the load of the experts over all applications of their blocks. */
+static void measure_experts(const trm_trainer *t, trm_metrics *m) {
+  const trm__experts_update *x = &t->experts;
+  const trm__layout *l = t->model->layout;
+  m->expert_load_min = HUGE_VAL;
+  for (int own = 0; own < x->stride; own++)
+    for (int net = 0; net < l->plan->n_nets; net++) {
+      const int block = l->net_first[net] + own;
+      if (block >= l->net_first[net + 1]) continue;
+      const trm__experts *e = trm__experts_of(&l->dims, l->blocks[block].kind);
+      double load[TRM__MAX_EXPERTS] = {0}, sum = 0;
+
+      /* What went to each expert of the block, in all steps of its net. */
+      for (int i = 0; i < t->n_grad_steps && e; i++) {
+        const trm__balance *b = &t->view.balance[i * x->stride + own];
+        if (l->plan->steps[l->plan->first_grad + i].net != net) continue;
+        m->aux_loss += t->model->config.moe_aux_weight / t->n_grad_steps * b->loss;
+        for (int j = 0; j < e->n; j++) {
+          load[j] += b->told[j];
+          sum += b->told[j];
+        }
+      }
+      for (int j = 0; e && sum > 0 && j < e->n; j++) {
+        m->expert_load_min = fmin(m->expert_load_min, load[j] / sum * e->n);
+        m->expert_load_max = fmax(m->expert_load_max, load[j] / sum * e->n);
+      }
+    }
+}
+
 /* The sums the reference reports. */
 static void measure(const trm_trainer *t, trm_metrics *out) {
   trm_metrics m = {0};
@@ -214,6 +276,7 @@ static void measure(const trm_trainer *t, trm_metrics *out) {
     m.steps += t->view.steps[r];
   }
   m.loss = m.lm_loss + 0.5 * (m.q_halt_loss + m.q_continue_loss);
+  if (t->experts.with_grad) measure_experts(t, &m);
   *out = m;
 }
 
@@ -264,6 +327,13 @@ static trm__adam figures_of(const trm_trainer *t, const trm__group_spec *spec) {
                      .ema = (real)c->ema_rate};
 }
 
+static void send_noise(trm_trainer *t) {
+  const trm__noise noise = {.seed = t->config.seed,
+                            .first = (uint64_t)t->updates * (uint64_t)t->experts.applications,
+                            .row = t->config.first_row};
+  if (t->experts.with_grad) t->be->ops->put(t->be, t->experts.noise, &noise, sizeof noise);
+}
+
 static void send_figures(trm_trainer *t) {
   trm__adam figures[TRM__MAX_GROUPS];
   for (int i = 0; i < t->groups.n; i++) figures[i] = figures_of(t, &t->groups.spec[i]);
@@ -282,6 +352,9 @@ static void read_back(trm_trainer *t) {
   const trm__backend_ops *ops = t->be->ops;
   trm__read_rows(t);
   ops->get(t->be, t->view.loss, t->loss, (size_t)t->config.batch_size * sizeof *t->loss);
+  if (t->experts.with_grad)
+    ops->get(t->be, t->view.balance, t->experts.balance,
+             (size_t)t->experts.with_grad * sizeof *t->view.balance);
   ops->get(t->be, &t->totals, t->update.totals, sizeof t->totals);
 }
 
@@ -297,6 +370,7 @@ trm_status trm_trainer_step(trm_trainer *t, const trm_batch *fresh, trm_metrics 
   trm__carry_offer(t->carry, 0, B, fresh->inputs, fresh->labels, fresh->puzzle_ids);
   ops->put(t->be, t->least, t->drawn, (size_t)B * sizeof *t->drawn);
   send_figures(t);
+  send_noise(t);
 
   /* The update, and what came of it. */
   TRM_TRY(run_update(t, err));

@@ -23,11 +23,12 @@
 
 /* What the host sees of the backend's blocks: these themselves where it can, else copies. */
 typedef struct trm__view {
-  trm__row_loss *loss; /* [B] */
-  int32_t *steps;      /* [B] */
-  uint8_t *halted;     /* [B] */
-  real *grads;         /* [n_params] */
-  real *d_puzzle;      /* [B, E] */
+  trm__row_loss *loss;   /* [B] */
+  int32_t *steps;        /* [B] */
+  uint8_t *halted;       /* [B] */
+  trm__balance *balance; /* [experts.with_grad] */
+  real *grads;           /* [n_params] */
+  real *d_puzzle;        /* [B, E] */
 } trm__view;
 
 /* What the host does between the two parts of the reduction: update->grads, in the backend's
@@ -54,9 +55,10 @@ struct trm_trainer {
   trm__between *between; /* NULL: one program does it all */
   void *between_arg;
   trm__halting halting;
-  trm__row_loss *loss; /* [B] of the backend */
-  int32_t *least;      /* [B] of the backend */
-  int32_t *drawn;      /* [B] of the host: least */
+  trm__experts_update experts; /* with_grad 0: none */
+  trm__row_loss *loss;         /* [B] of the backend */
+  int32_t *least;              /* [B] of the backend */
+  int32_t *drawn;              /* [B] of the host: least */
   trm__view view;
   trm__totals totals; /* of the last update */
   int64_t updates;

@@ -92,16 +92,32 @@ static trm_status figures(trm_trainer *t, trm_error *err) {
   return TRM_OK;
 }
 
+/* The auxiliary loss is the mean over the steps with gradient of the sum over their blocks; what an
+ * update adds up is the sum over the rows. */
+static trm_status experts(trm_trainer *t, trm_error *err) {
+  trm__experts_update *x = &t->experts;
+  *x = trm__experts_update_of(t->model->layout, t->config.batch_size);
+  if (x->with_grad == 0) return TRM_OK;
+  x->weight = t->model->config.moe_aux_weight * x->rows / t->n_grad_steps;
+  TRM_TRY(trm__backend_alloc(t->be, 1, sizeof *x->noise, "noise", &x->noise, err));
+  TRM_TRY(trm__backend_alloc(t->be, (int64_t)x->with_grad * x->rows * x->figures, sizeof *x->told,
+                             "the load of experts", &x->told, err));
+  return trm__backend_alloc(t->be, x->with_grad, sizeof *x->balance, "the load of experts",
+                            &x->balance, err);
+}
+
 static trm_status views(trm_trainer *t, trm_error *err) {
   const trm__rows *rows = &t->carry->rows;
   trm__view *v = &t->view;
   const int64_t B = t->config.batch_size;
-  *v = (trm__view){t->loss, rows->steps, rows->halted, t->update.grads, t->update.d_puzzle};
+  *v = (trm__view){t->loss,         rows->steps,       rows->halted, t->experts.balance,
+                   t->update.grads, t->update.d_puzzle};
   if (t->be->ops->host) return TRM_OK;
   *v = (trm__view){0};
   TRM_ALLOC(&v->loss, B, "losses", err);
   TRM_ALLOC(&v->steps, B, "steps", err);
   TRM_ALLOC(&v->halted, B, "halting", err);
+  TRM_ALLOC(&v->balance, t->experts.with_grad, "the load of experts", err);
   TRM_ALLOC(&v->grads, t->update.n, "gradients", err);
   TRM_ALLOC(&v->d_puzzle, B * t->model->layout->dims.E, "puzzle gradients", err);
   memset(v->halted, 1, (size_t)B);
@@ -132,6 +148,7 @@ trm_status trm__trainer_memory(trm_trainer *t, trm_error *err) {
   TRM_TRY(gradients(t, err));
   TRM_TRY(trm__groups_memory(&t->groups, t->be, err));
   TRM_TRY(figures(t, err));
+  TRM_TRY(experts(t, err));
   t->halting = (trm__halting){c->halt_max_steps, stop_of(c), t->least};
 
   /* What the host sees, and what each team works in. */
@@ -147,15 +164,17 @@ void trm__trainer_release(trm_trainer *t) {
   trm__backend *be = t->be;
   trm__update *u = &t->update;
   if (!be->ops->host) {
-    void *copies[] = {t->view.loss, t->view.steps, t->view.halted, t->view.grads, t->view.d_puzzle};
+    void *copies[] = {t->view.loss,    t->view.steps, t->view.halted,
+                      t->view.balance, t->view.grads, t->view.d_puzzle};
     for (size_t i = 0; i < sizeof copies / sizeof *copies; i++) trm__free(copies[i]);
     be->ops->release(be, u->ema);
   }
   for (int i = 0; t->walkers && i < t->n_teams; i++) trm__walker_free(t->walkers[i]);
   trm__carry_free(t->carry);
   trm__weights_free(be, &t->weights);
-  void *blocks[] = {u->grads, t->step_memory,   t->head_memory, u->d_puzzle, t->loss,
-                    t->least, u->partial_norms, u->totals,      u->order,    u->sum};
+  void *blocks[] = {u->grads,         t->step_memory,   t->head_memory,    u->d_puzzle, t->loss,
+                    t->least,         u->partial_norms, u->totals,         u->order,    u->sum,
+                    t->experts.noise, t->experts.told,  t->experts.balance};
   for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) be->ops->release(be, blocks[i]);
   trm__free(t->walkers);
   trm__free(t->step_grads);

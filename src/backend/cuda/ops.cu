@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "backend.cuh"
+#include "experts.cuh"
 #include "outer.cuh"
 #include "train.cuh"
 #include "vector.cuh"
@@ -127,12 +128,18 @@ static void op_add_grads(trm__backend *be, trm__workspace *, int64_t n, int n_sr
 
 static void op_block(trm__backend *be, trm__workspace *ws, const trm__block *blk, int b,
                      const real *x, real *y, real *saved) {
-  block_forward(cuda_of(be), blk, b, x, y, saved, ws->shared);
+  block_forward(cuda_of(be), blk, b, x, y, saved, ws->shared, ws->routing);
 }
 static void op_block_grad(trm__backend *be, trm__workspace *ws, const trm__block *blk, int b,
                           const real *x, const real *y, real *saved, real *dh, real *const *dw,
                           bool accumulate) {
-  block_backward(cuda_of(be), blk, b, x, y, saved, dh, dw, accumulate, ws->shared);
+  block_backward(cuda_of(be), blk, b, x, y, saved, dh, dw, accumulate, ws->shared, ws->routing);
+}
+static void op_balance(trm__backend *be, trm__workspace *, trm__block_kind kind, int rows,
+                       double weight, const double *told, trm__balance *out) {
+  const trm__dims &dims = be->dims;
+  balance_load(*trm__experts_of(&dims, kind), rows, (double)rows * trm__experts_tokens(&dims, kind),
+               weight, told, out, cuda_of(be)->stream);
 }
 
 /* --- heads and losses ------------------------------------------------------------------------ */
@@ -225,6 +232,7 @@ void set_ops(trm__backend_ops *ops) {
   ops->sum = op_sum;
   ops->block = op_block;
   ops->block_grad = op_block_grad;
+  ops->balance = op_balance;
   ops->head = op_head;
   ops->loss = op_loss;
   ops->head_grad = op_head_grad;
