@@ -254,10 +254,10 @@ static int64_t net_size(const trm__layout *l, int net) {
 }
 
 static gradients gradients_new(const bench *t) {
-  const trm__plan *p = t->tail->plan;
-  gradients g = {.n = p->n_steps, .step = trm__alloc((size_t)p->n_steps, sizeof *g.step)};
+  const trm__plan *p = t->l->plan;
+  gradients g = {.n = p->n_grads, .step = trm__alloc((size_t)p->n_grads, sizeof *g.step)};
   assert_non_null(g.step);
-  for (int i = 0; i < g.n; i++) g.step[i] = probe_reals(net_size(t->l, p->steps[i].net));
+  for (int i = 0; i < g.n; i++) g.step[i] = probe_reals(net_size(t->l, p->grad_net[i]));
   g.outer = trm__alloc((size_t)t->l->n_params, sizeof *g.outer);
   assert_non_null(g.outer);
   return g;
@@ -294,7 +294,7 @@ static real *flat(const bench *t, const gradients *g) {
   const trm__layout *l = t->l;
   real *sum = probe_copy(g->outer, l->n_params);
   for (int i = 0; i < g->n; i++) {
-    int net = t->tail->plan->steps[i].net;
+    int net = l->plan->grad_net[i];
     for (int s = 0; s < l->n_slots; s++) {
       const trm__slot *slot = &l->slots[s];
       int64_t at = slot->offset - l->net_offset[net];

@@ -318,12 +318,12 @@ static void loss_lane(void *arg, trm__lane *lane) {
 static void check_training(bench *t, const outcome *inferred, const char *what) {
   trm__walker *w = walker(t, ROWS, 1, true);
   const trm__plan *p = t->l->plan;
-  int n = p->n_steps - p->first_grad;
+  int n = p->n_grads;
   real **grads = trm__alloc((size_t)n, sizeof *grads), *outer = probe_reals(t->l->n_params);
   real *d_puzzle = probe_reals((int64_t)ROWS * t->l->dims.E);
   assert_non_null(grads);
   for (int i = 0; i < n; i++) {
-    int net = p->steps[p->first_grad + i].net;
+    int net = p->grad_net[i];
     grads[i] = probe_reals(t->l->net_offset[net + 1] - t->l->net_offset[net]);
   }
   outcome trained = outcome_new(t), from_inference = outcome_new(t);

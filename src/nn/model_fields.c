@@ -249,8 +249,7 @@ static trm_status check_options(const trm_model_config *c, trm_error *err) {
   } absent[] = {{c->tie_embeddings, "tie_embeddings"},
                 {c->learned_latents, "learned_latents"},
                 {c->label_smoothing > 0, "label_smoothing"},
-                {c->moe.router || c->moe_t.router, "moe"},
-                {c->solver != TRM_RECURSION_UPDATES, "solver"}};
+                {c->moe.router || c->moe_t.router, "moe"}};
   for (size_t i = 0; i < sizeof absent / sizeof *absent; i++)
     if (absent[i].wanted) TRM_FAIL(err, TRM_E_CONFIG, "%s: not there yet", absent[i].name);
   if (c->moe_t.router != TRM_ROUTER_NONE && !c->mlp_t)
@@ -269,6 +268,9 @@ static trm_status check_options(const trm_model_config *c, trm_error *err) {
     TRM_FAIL(err, TRM_E_CONFIG,
              "solver_grad: there is no solver; choose solver = fixed_point, "
              "anderson or broyden");
+  if (c->solver_tau < 1 && c->solver_grad.kind != TRM_SOLVER_GRAD_PHANTOM)
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "solver_tau: only a phantom gradient has it; choose solver_grad = phantom:S");
   return TRM_OK;
 }
 

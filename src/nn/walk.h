@@ -19,6 +19,8 @@ typedef struct trm__tile {
   int max_steps;         /* N_sup */
   trm__row_loss *loss;   /* out [rows] */
   real *d_puzzle;        /* out [rows, E] */
+  /* Out [rows]: how the last solved step went. NULL: nobody asks, or there is none. */
+  trm__solved *solved;
 } trm__tile;
 
 /* A team's memory for tiles of up to `rows` rows. */
@@ -31,6 +33,11 @@ typedef struct trm__walker {
   real *dz[TRM__MAX_LATENTS], *next[TRM__MAX_LATENTS];
   real *shared, *scratch;
   int64_t scratch_size; /* of each member */
+  /* Of a plan with solved steps: */
+  real *x, *f, *history;
+  trm__solved *solved;
+  real *nowhere;   /* gradients of a net's weights that nobody wants */
+  real *dz_before; /* a latent's gradient behind a step */
 } trm__walker;
 
 /* Bytes kept for the backward pass per row. */

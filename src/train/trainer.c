@@ -93,7 +93,7 @@ static void add_steps(trm_trainer *t, trm__lane *lane, real *const *steps, real 
     real *to = slot + l->net_offset[net];
     bool first = true;
     for (int i = t->n_grad_steps - 1; i >= 0; i--) {
-      if (l->plan->steps[l->plan->first_grad + i].net != net) continue;
+      if (l->plan->grad_net[i] != net) continue;
       const real *src[] = {steps[i], to};
       t->be->ops->add_grads(t->be, &ws, n, first ? 1 : 2, src, to);
       first = false;

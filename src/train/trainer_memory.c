@@ -47,7 +47,7 @@ static void lay_out_steps(trm_trainer *t, int64_t *size) {
   int64_t at = 0;
   for (int team = 0; team < t->n_teams; team++)
     for (int i = 0; i < t->n_grad_steps; i++) {
-      int net = l->plan->steps[l->plan->first_grad + i].net;
+      int net = l->plan->grad_net[i];
       t->step_grads[team * t->n_grad_steps + i] =
           t->step_memory ? t->step_memory + at : t->update.grads + l->net_offset[net];
       at += l->net_offset[net + 1] - l->net_offset[net];
@@ -117,7 +117,7 @@ trm_status trm__trainer_memory(trm_trainer *t, trm_error *err) {
   const trm_model_config *c = &t->model->config;
   t->n_teams = t->cost.teams;
   t->micro_batch = t->cost.micro_batch;
-  t->n_grad_steps = l->plan->n_steps - l->plan->first_grad;
+  t->n_grad_steps = l->plan->n_grads;
   t->update.n = l->n_params;
   t->update.rows = t->config.batch_size;
 
