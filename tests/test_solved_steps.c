@@ -144,7 +144,7 @@ static void check_iterates(const reference *r, trm_recursion solver, char iterat
   trm__walker *w = walker(&t, false);
   const trm__backend_ops *ops = t.be->ops;
   trm__workspace ws = {&t.lane, w->shared, w->scratch};
-  const trm__solving how = {solver, 0, false, ITERATIONS + 1};
+  const trm__solving how = {solver, 0, false, ITERATIONS + 1, trm__solve_history(solver)};
   real *best = probe_reals(t.latent), residual[ROWS * ITERATIONS];
   trm__solved rows[ROWS];
 

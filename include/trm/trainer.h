@@ -88,6 +88,9 @@ typedef struct trm_metrics {
   double lm_loss, q_halt_loss, q_continue_loss, loss; /* loss = lm + 0.5 (q_halt + q_continue) */
   double lr, puzzle_emb_lr;
   double grad_norm; /* of the mean gradient over all dense parameters */
+  /* Sums over all rows, of the last cycle's solution (arch.solver; else 0): its residual and the
+   * applications of f that it took. */
+  double residual, solver_iterations;
 } trm_metrics;
 
 typedef struct trm_trainer trm_trainer;

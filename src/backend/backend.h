@@ -85,6 +85,7 @@ typedef struct trm__solving {
   double tolerance; /* of a residual: the root mean square of F(x) - x over the row's values */
   bool relative;    /* the tolerance is in units of the first residual */
   int iterations;   /* applications of F, at most */
+  int history;      /* latents from one row's history to the next: trm__solve_history or more */
 } trm__solving;
 
 /* How far a row is. */
@@ -264,7 +265,7 @@ typedef struct trm__backend_ops {
   /* Iteration k = 0, 1, … of a solver: x is the iterate, f = F(x), both [b, L, D]. Of rows that are
    * not done the residual is measured, and where it is the least so far, best = keep, which is x or
    * f. Then the row is done (tolerance, iterations, or a residual that is not finite), or x becomes
-   * the next iterate. history [b, trm__solve_history, L, D] and rows [b] are the solver's; k = 0
+   * the next iterate. history [b, how->history, L, D] and rows [b] are the solver's; k = 0
    * begins them anew. No row depends on another. */
   void (*solve)(trm__backend *, trm__workspace *, const trm__solving *how, int b, int k, real *x,
                 const real *f, const real *keep, real *best, real *history, trm__solved *rows);

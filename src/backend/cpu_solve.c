@@ -150,11 +150,11 @@ static bool goes_on(const trm__solving *how, const solve_row *r, const real *kee
 static void op_solve(trm__backend *be, trm__workspace *ws, const trm__solving *how, int b, int k,
                      real *x, const real *f, const real *keep, real *best, real *history,
                      trm__solved *rows) {
-  const int64_t n = (int64_t)be->dims.L * be->dims.D, held = trm__solve_history(how->method);
+  const int64_t n = (int64_t)be->dims.L * be->dims.D;
   int64_t lo, hi;
   trm__lane_share(ws->lane, b, 1, &lo, &hi);
   for (int64_t i = lo; i < hi; i++) {
-    solve_row r = {k, n, x + i * n, f + i * n, history + i * held * n, &rows[i], 1};
+    solve_row r = {k, n, x + i * n, f + i * n, history + i * how->history * n, &rows[i], 1};
     if (k > 0 && rows[i].done) continue;
     if (!goes_on(how, &r, keep + i * n, best + i * n)) continue;
     if (how->relative) r.unit = rows[i].first;

@@ -53,8 +53,10 @@ trm_status trm__plan_create(const trm_model_config *config, trm__plan **out, trm
   /* What the steps work on. */
   p->n_latents = trm__n_latents(a, config);
   p->n_nets = trm__n_nets(a, config);
-  p->solving =
-      (trm__solving){config->solver, config->solver_tolerance, false, config->solver_iterations};
+  p->solving = (trm__solving){.method = config->solver,
+                              .tolerance = config->solver_tolerance,
+                              .iterations = config->solver_iterations,
+                              .history = trm__solve_history(config->solver)};
   p->solver_grad = config->solver_grad.kind;
   p->tau = phantom ? config->solver_tau : 1;
 

@@ -56,7 +56,7 @@ static void lay_out_solver(trm__walker *w, const trm__backend *be, bool training
   if (!is_solved(p)) return;
   w->x = trm__carve(memory, latent, sizeof(real));
   w->f = trm__carve(memory, latent, sizeof(real));
-  w->history = trm__carve(memory, latent * trm__solve_history(p->solving.method), sizeof(real));
+  w->history = trm__carve(memory, latent * p->solving.history, sizeof(real));
   w->solved = trm__carve(memory, w->rows, sizeof *w->solved);
   if (!training) return;
   w->dz_before = trm__carve(memory, latent, sizeof(real));

@@ -115,6 +115,7 @@ static void slot_gradients(trm_trainer *t, trm__lane *lane, int slot) {
     int n = last - row < t->micro_batch ? last - row : t->micro_batch;
     trm__tile tile = trm__carry_tile(t->carry, row, n);
     tile.loss = t->loss + row;
+    tile.solved = t->solved ? t->solved + row : NULL;
     tile.d_puzzle = t->update.d_puzzle + (int64_t)row * l->dims.E;
     trm__walk_train(t->walkers[lane->team], lane, &tile, steps, grads,
                     !t->step_memory || row > first);
@@ -198,6 +199,10 @@ static void measure(const trm_trainer *t, trm_metrics *out) {
     m.lm_loss += l->lm;
     m.q_halt_loss += l->q_halt;
     m.q_continue_loss += l->q_continue;
+    if (t->view.solved) {
+      m.residual += t->view.solved[r].residual;
+      m.solver_iterations += t->view.solved[r].iterations;
+    }
 
     /* The rest is measured where an answer is complete: at rows that halted. */
     if (!t->view.halted[r] || l->valid == 0) continue;
@@ -277,6 +282,8 @@ static void read_back(trm_trainer *t) {
   const trm__backend_ops *ops = t->be->ops;
   trm__read_rows(t);
   ops->get(t->be, t->view.loss, t->loss, (size_t)t->config.batch_size * sizeof *t->loss);
+  if (t->solved)
+    ops->get(t->be, t->view.solved, t->solved, (size_t)t->config.batch_size * sizeof *t->solved);
   ops->get(t->be, &t->totals, t->update.totals, sizeof t->totals);
 }
 
