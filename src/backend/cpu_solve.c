@@ -3,13 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "backend/anderson.h"
 #include "backend/cpu.h"
-
-/* Of Anderson's least squares, where the residuals are of the size of 1. */
-static const double LAMBDA = 1e-4;
-/* A pair of Broyden's whose denominator is this small beside its factors says nothing. */
-static const double NOTHING = 1e-10;
+#include "backend/solve.h"
 
 /* --- sums of a row --------------------------------------------------------------------------- */
 
@@ -65,7 +60,7 @@ static void next_anderson(const solve_row *r) {
   for (int j = 0; j < n; j++)
     r->at->product[slot][j] = r->at->product[j][slot] = dot(r->n, g, of_g + j * r->n);
 
-  trm__anderson_weights(r->at, r->k, n, LAMBDA * r->unit * r->unit);
+  trm__anderson_weights(r->at, r->k, n, TRM__ANDERSON_LAMBDA * r->unit * r->unit);
   for (int64_t i = 0; i < r->n; i++) {
     double sum = 0;
     for (int j = r->k - n + 1; j <= r->k; j++)
@@ -96,7 +91,7 @@ static void add_pair(const solve_row *r, real *of_u, real *of_v, const real *dg,
 
   /* A denominator of nothing: the pair is as good as none. */
   const double by = dot(r->n, v, dg);
-  const double least = NOTHING * sqrt(dot(r->n, v, v) * dot(r->n, dg, dg));
+  const double least = TRM__BROYDEN_NOTHING * sqrt(dot(r->n, v, v) * dot(r->n, dg, dg));
   for (int64_t i = 0; i < r->n; i++) u[i] = fabs(by) > least ? (real)((double)u[i] / by) : 0;
   r->at->pairs++;
 }
@@ -142,8 +137,7 @@ static bool goes_on(const trm__solving *how, const solve_row *r, const real *kee
     memcpy(best, keep, (size_t)r->n * sizeof *best);
   }
   at->iterations = r->k + 1;
-  at->done = residual <= how->tolerance * (how->relative ? at->first : 1) || !isfinite(residual) ||
-             r->k + 1 >= how->iterations;
+  at->done = trm__solve_ends(how, r->k, residual, at->first);
   return !at->done;
 }
 

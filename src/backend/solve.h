@@ -1,6 +1,7 @@
-/* The weights of Anderson's combination, for the host and for GPUs. */
-#ifndef TRM_BACKEND_ANDERSON_H
-#define TRM_BACKEND_ANDERSON_H
+/* What a solver decides between two iterations (docs/MODEL.md section 6), for the host and for
+ * GPUs. */
+#ifndef TRM_BACKEND_SOLVE_H
+#define TRM_BACKEND_SOLVE_H
 
 #include <math.h>
 
@@ -11,6 +12,18 @@
 #else
 #define TRM__ON_BOTH
 #endif
+
+/* Of Anderson's least squares, where residuals are of the size of 1; and of Broyden's pairs: one
+ * whose denominator is this small beside its factors says nothing. */
+#define TRM__ANDERSON_LAMBDA 1e-4
+#define TRM__BROYDEN_NOTHING 1e-10
+
+/* Whether a row is done after iteration k. */
+TRM__ON_BOTH static inline bool trm__solve_ends(const trm__solving *how, int k, double residual,
+                                                double first) {
+  return residual <= how->tolerance * (how->relative ? first : 1) || !isfinite(residual) ||
+         k + 1 >= how->iterations;
+}
 
 /* s->weight of the last n <= TRM__ANDERSON iterations up to k: they minimise
  * |sum_j w_j g_j|^2 + lambda |w|^2 with sum_j w_j = 1, where g_j = F(x_j) - x_j, which is
