@@ -89,6 +89,27 @@ static void constant_rate(setup *s) {
   s->training.lr_warmup_steps = 0;
 }
 
+/* Where some rows are done early, and some not at all. */
+static void solver(setup *s, trm_recursion method, trm_solver_grad grad) {
+  s->model.solver = method;
+  s->model.solver_grad = grad;
+  s->model.solver_iterations = 9;
+  s->model.solver_tolerance = 0.1;
+}
+static void fixed_point(setup *s) {
+  solver(s, TRM_RECURSION_FIXED_POINT, (trm_solver_grad){TRM_SOLVER_GRAD_ONE_STEP, 0});
+}
+static void anderson(setup *s) {
+  solver(s, TRM_RECURSION_ANDERSON, (trm_solver_grad){TRM_SOLVER_GRAD_IMPLICIT, 0});
+}
+static void all_updates(setup *s) {
+  s->model.grad.kind = TRM_GRAD_ALL;
+}
+static void broyden(setup *s) {
+  solver(s, TRM_RECURSION_BROYDEN, (trm_solver_grad){TRM_SOLVER_GRAD_PHANTOM, 2});
+  s->model.solver_tau = 0.5;
+}
+
 static const struct sample {
   const char *name;
   trm_arch arch;
@@ -129,6 +150,9 @@ static const struct sample {
     {"transformer-mixer", TRM_ARCH_TRANSFORMER, {mixer}},
     {"transformer-rope-deep", TRM_ARCH_TRANSFORMER, {rope, deep}},
     {"transformer-mixer-no-continue", TRM_ARCH_TRANSFORMER, {mixer, no_continue}},
+    {"trm-rope-fixed-point", TRM_ARCH_TRM, {rope, fixed_point}},
+    {"trm-mixer-anderson", TRM_ARCH_TRM, {mixer, anderson}},
+    {"hrm-rope-broyden", TRM_ARCH_HRM, {rope, broyden, all_updates}},
 };
 enum { N_SAMPLES = sizeof samples / sizeof *samples };
 
@@ -170,6 +194,8 @@ static uint64_t add_metrics(uint64_t hash, const trm_metrics *m) {
                             m->steps, m->lm_loss,  m->q_halt_loss,    m->q_continue_loss,
                             m->loss,  m->lr,       m->puzzle_emb_lr,  m->grad_norm};
   for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) hash = add_double(hash, figures[i]);
+  if (m->solver_iterations > 0)
+    hash = add_double(add_double(hash, m->residual), m->solver_iterations);
   return hash;
 }
 
