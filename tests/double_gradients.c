@@ -117,8 +117,26 @@ static void start_first_row(bench *t, real *const *z) {
 
 /* --- set-up --- */
 
+static void make_contract(bench *t);
+
 /* Changes a plan; NULL: as the architecture has it. */
 typedef void edit_fn(trm__plan *p);
+
+/* A gradient that passes a solution by applications of its net is one from the solution on: that is
+ * a constant, and behind it come so many steps. Of one cycle. */
+static bool is_through_applications(const trm__plan *p) {
+  return p->solving.method != TRM_RECURSION_UPDATES && p->solver_grad != TRM_SOLVER_GRAD_IMPLICIT;
+}
+static void split_at_solution(trm__plan *p, bool tail) {
+  const trm__step solution = p->steps[p->first_grad], last = p->steps[p->first_grad + 1];
+  assert_true(p->n_steps == p->first_grad + 2 && solution.kept < p->n_steps);
+  p->n_steps = tail ? solution.kept + 1 : p->first_grad + 1;
+  for (int i = 0; i < p->n_steps && tail; i++) {
+    p->steps[i] = i < solution.kept ? solution : last;
+    p->steps[i].solved = false;
+  }
+  if (tail) p->first_grad = 0;
+}
 
 static trm__layout *part_of_plan(const trm_model_config *c, edit_fn *edit, bool tail) {
   trm__layout *l;
@@ -126,7 +144,9 @@ static trm__layout *part_of_plan(const trm_model_config *c, edit_fn *edit, bool 
   assert_int_equal(trm__layout_create(c, &l, &err), TRM_OK);
   trm__plan *p = l->plan;
   if (edit) edit(p);
-  if (tail) {
+  if (is_through_applications(p)) {
+    split_at_solution(p, tail);
+  } else if (tail) {
     p->n_steps -= p->first_grad;
     memmove(p->steps, p->steps + p->first_grad, (size_t)p->n_steps * sizeof *p->steps);
     p->first_grad = 0;
@@ -169,6 +189,8 @@ static bench *bench_open(const trm_model_config *c, edit_fn *edit) {
   assert_int_equal(
       trm__cpu_create(&t->l->dims, &t->l->outer, t->l->blocks, t->l->n_blocks, true, &t->be, &err),
       TRM_OK);
+
+  if (c->solver != TRM_RECURSION_UPDATES) make_contract(t);
 
   /* Teams that share the rows, the inputs and every latent's start. */
   for (int i = 0; i < TEAMS; i++)
@@ -296,10 +318,10 @@ static int64_t net_size(const trm__layout *l, int net) {
 }
 
 static gradients gradients_new(const bench *t) {
-  const trm__plan *p = t->tail->plan;
-  gradients g = {.n = p->n_steps, .step = trm__alloc((size_t)p->n_steps, sizeof *g.step)};
+  const trm__plan *p = t->l->plan;
+  gradients g = {.n = p->n_grads, .step = trm__alloc((size_t)p->n_grads, sizeof *g.step)};
   assert_non_null(g.step);
-  for (int i = 0; i < g.n; i++) g.step[i] = probe_reals(net_size(t->l, p->steps[i].net));
+  for (int i = 0; i < g.n; i++) g.step[i] = probe_reals(net_size(t->l, p->grad_net[i]));
   g.outer = trm__alloc((size_t)t->l->n_params, sizeof *g.outer);
   assert_non_null(g.outer);
   return g;
@@ -338,7 +360,7 @@ static real *flat(const bench *t, const gradients *g) {
   const trm__layout *l = t->l;
   real *sum = probe_copy(g->outer, l->n_params);
   for (int i = 0; i < g->n; i++) {
-    int net = t->tail->plan->steps[i].net;
+    int net = l->plan->grad_net[i];
     for (int s = 0; s < l->n_slots; s++) {
       const trm__slot *slot = &l->slots[s];
       int64_t at = slot->offset - l->net_offset[net];
@@ -405,6 +427,22 @@ static void check_plan(const char *name, const trm_model_config *c, edit_fn *edi
   probe_below(fabs(got - want), 1e-10, "%s loss", name);
   probe_true(probe_same(g.z, t->z[t->l->plan->answer], t->latent),
              "%s: training moves the latents as inference", name);
+  real *sum = flat(t, &g);
+  check_tensors(t, name, &g, sum);
+  check_teams(t, name, &g);
+  check_accumulation(t, name, sum);
+  trm__free(sum);
+  gradients_free(&g);
+  bench_close(t);
+}
+
+/* The same where training and inference need not agree in every bit: differences begin at the value
+ * of the net, training at its argument. */
+static void check_through_applications(const char *name, const trm_model_config *c) {
+  bench *t = bench_open(c, NULL);
+  gradients g = gradients_new(t);
+  prepare(t);
+  train(t, 1, &g, false);
   real *sum = flat(t, &g);
   check_tensors(t, name, &g, sum);
   check_teams(t, name, &g);
@@ -611,6 +649,51 @@ static void forgetful(void **state) {
   check_plan("a plan whose updates forget", &c, forget);
 }
 
+/* --- solved steps ---------------------------------------------------------------------------- */
+
+/* Short branches: the net approaches a fixed point, and the solver finds all of its digits. */
+static void make_contract(bench *t) {
+  for (int i = 0; i < t->l->n_blocks; i++) {
+    const trm__block *blk = &t->l->blocks[i];
+    const trm__weight *w = &blk->w[blk->n_weights - 1];
+    for (int64_t j = 0; j < (int64_t)w->rows * w->cols; j++) t->model->params[w->at + j] *= 0.2;
+  }
+}
+
+/* Small, for each difference solves it anew. */
+static trm_model_config solved(trm_recursion solver, trm_solver_grad_kind grad, int steps) {
+  trm_model_config c = tiny(TRM_ARCH_TRM);
+  c.seq_len = 4;
+  c.hidden_size = 8;
+  c.L_layers = 1;
+  c.puzzle_emb_ndim = 16;
+  c.puzzle_emb_len = 2;
+  c.solver = solver;
+  c.solver_tolerance = 1e-11;
+  c.solver_iterations = 200;
+  c.solver_grad = (trm_solver_grad){grad, steps};
+  return c;
+}
+
+/* Differences of the solved system: the gradient of the implicit function theorem is that. */
+static void implicit(void **state) {
+  (void)state;
+  trm_model_config c = solved(TRM_RECURSION_FIXED_POINT, TRM_SOLVER_GRAD_IMPLICIT, 0);
+  check_model("fixed_point, implicit", &c);
+  c.solver = TRM_RECURSION_BROYDEN;
+  c.grad.kind = TRM_GRAD_ALL;
+  check_model("broyden, implicit", &c);
+}
+
+/* Neither is a gradient of the solution: of what they are is their definition. */
+static void through_applications(void **state) {
+  (void)state;
+  trm_model_config c = solved(TRM_RECURSION_BROYDEN, TRM_SOLVER_GRAD_ONE_STEP, 0);
+  check_through_applications("one_step", &c);
+  c.solver_grad = (trm_solver_grad){TRM_SOLVER_GRAD_PHANTOM, 3};
+  check_through_applications("phantom:3", &c);
+}
+
 int main(void) {
   unsetenv("TRM_ISA"); /* in double there is only the portable table */
   const struct CMUnitTest tests[] = {
@@ -634,6 +717,8 @@ int main(void) {
       cmocka_unit_test(tied),
       cmocka_unit_test(smoothed),
       cmocka_unit_test(learned_starts),
+      cmocka_unit_test(implicit),
+      cmocka_unit_test(through_applications),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -190,6 +190,27 @@ static void choose_labels(op_trial *t) {
   }
 }
 
+/* Rows that are and are not done, with and without all of Broyden's pairs; Anderson's products are
+ * those of the history, and Broyden's last step went about where its residual did. */
+static void choose_solved(op_trial *t) {
+  const int64_t n = (int64_t)t->m.L * t->m.D;
+  for (int r = 0; r < t->shape->b; r++) {
+    double *row = t->start[TRM__SOLVED] + (int64_t)r * PLAIN_SOLVES;
+    const double *g = t->start[TRM__HISTORY] + ((int64_t)r * TRM__MOST_HISTORY + TRM__ANDERSON) * n;
+    double *of_broyden = t->start[TRM__HISTORY] + (int64_t)r * TRM__MOST_HISTORY * n,
+           *last = of_broyden + (int64_t)2 * TRM__BROYDEN * n;
+    for (int64_t i = 0; i < n; i++)
+      last[n + i] = (double)(real)(last[n + i] - t->start[TRM__DY][r * n + i] +
+                                   t->start[TRM__X][r * n + i] + last[i]);
+    row[ITERATIONS] = 7;
+    row[DONE] = r % 3 == 1;
+    row[PAIRS_FOUND] = 3 + 9 * (r % 4);
+    for (int i = 0; i < TRM__ANDERSON; i++)
+      for (int j = 0; j < TRM__ANDERSON; j++)
+        row[PRODUCT + i * TRM__ANDERSON + j] = plain_dot(n, g + i * n, g + j * n);
+  }
+}
+
 /* Random values of all operands, and what is not left to chance. */
 static void start_values(op_trial *t) {
   const trm__op_site *s = &t->site;
@@ -217,6 +238,7 @@ static void start_values(op_trial *t) {
 
   /* Whatever row of the batch a tile begins with, the noise of its rows is theirs. */
   for (int r = 0; r < s->b; r++) t->start[TRM__KEYS][3 * r + 2] = r;
+  choose_solved(t);
 
   /* What makes an update that must not be applied. */
   t->start[TRM__TOTALS][1] = t->shape->bad == ALL_FINITE;

@@ -341,6 +341,154 @@ static void plain_clear(const trm__op_site *s, double *const *v) {
   for (int64_t i = 0; i < trm__operand_size(s, TRM__Y); i++) v[TRM__Y][i] = 0;
 }
 
+static void plain_mix(const trm__op_site *s, double *const *v) {
+  for (int64_t i = 0; i < trm__operand_size(s, TRM__X); i++)
+    v[TRM__X][i] = 0.25 * v[TRM__DY][i] + 0.75 * v[TRM__X][i];
+}
+
+/* --- solvers --------------------------------------------------------------------------------- */
+
+/* The figures of a row, in their order. */
+enum {
+  RESIDUAL,
+  FIRST,
+  ITERATIONS,
+  DONE,
+  PAIRS_FOUND,
+  PRODUCT,
+  WEIGHT = PRODUCT + TRM__ANDERSON * TRM__ANDERSON,
+  PLAIN_SOLVES = WEIGHT + TRM__ANDERSON
+};
+
+/* m x = 1 by elimination with the largest pivot. */
+static void plain_eliminate(int n, double m[TRM__ANDERSON][TRM__ANDERSON], double *x) {
+  for (int i = 0; i < n; i++) x[i] = 1;
+  for (int i = 0; i < n; i++) {
+    int best = i;
+    for (int r = i + 1; r < n; r++) best = fabs(m[r][i]) > fabs(m[best][i]) ? r : best;
+    for (int c = 0; c < n; c++) {
+      const double swap = m[i][c];
+      m[i][c] = m[best][c];
+      m[best][c] = swap;
+    }
+    const double swap = x[i];
+    x[i] = x[best];
+    x[best] = swap;
+    for (int r = 0; r < n; r++) {
+      const double by = m[r][i] / m[i][i];
+      for (int c = 0; c < n && r != i; c++) m[r][c] -= by * m[i][c];
+      if (r != i) x[r] -= by * x[i];
+    }
+  }
+  for (int i = 0; i < n; i++) x[i] /= m[i][i];
+}
+
+/* Anderson, of `used` iterates up to the one in `slot`. */
+static void plain_combine(int64_t n, int slot, int used, double lambda, double *x, const double *f,
+                          double *history, double *row) {
+  enum { M = TRM__ANDERSON };
+  double *fs = history, *gs = history + M * n, m[M][M], w[M], sum = 0;
+  for (int64_t i = 0; i < n; i++) {
+    fs[slot * n + i] = f[i];
+    gs[slot * n + i] = f[i] - x[i];
+  }
+  for (int i = 0; i < M; i++) row[WEIGHT + i] = 0;
+  for (int i = 0; i < used; i++)
+    row[PRODUCT + slot * M + i] = row[PRODUCT + i * M + slot] =
+        plain_dot(n, gs + slot * n, gs + i * n);
+  for (int i = 0; i < used; i++)
+    for (int j = 0; j < used; j++) m[i][j] = row[PRODUCT + i * M + j] + (i == j) * lambda;
+  plain_eliminate(used, m, w);
+  for (int i = 0; i < used; i++) sum += w[i];
+  for (int64_t i = 0; i < n; i++) x[i] = 0;
+  for (int j = 0; j < used; j++) {
+    row[WEIGHT + j] = w[j] / sum;
+    for (int64_t i = 0; i < n; i++) x[i] += row[WEIGHT + j] * fs[j * n + i];
+  }
+}
+
+/* y = B x or, transposed, B^T x: B = -I + sum of u v^T. */
+static void plain_b(int64_t n, int pairs, const double *u, const double *v, const double *x,
+                    double *y) {
+  for (int64_t i = 0; i < n; i++) y[i] = -x[i];
+  for (int j = 0; j < pairs; j++) {
+    const double c = plain_dot(n, v + j * n, x);
+    for (int64_t i = 0; i < n; i++) y[i] += c * u[j * n + i];
+  }
+}
+
+static void plain_quasi_newton(int64_t n, double *x, const double *f, double *history,
+                               double *row) {
+  enum { P = TRM__BROYDEN };
+  double *u = history, *v = u + P * n, *g = v + P * n, *dx = g + n;
+  double *dg = plain_new(n), *b_dg = plain_new(n), *bt_dx = plain_new(n);
+  const int found = (int)row[PAIRS_FOUND], slot = found % P;
+  for (int64_t i = 0; i < n; i++) dg[i] = f[i] - x[i] - g[i];
+
+  /* u = (dx - B dg) / (v dg), v = B^T dx */
+  plain_b(n, found < P ? found : P, u, v, dg, b_dg);
+  plain_b(n, found < P ? found : P, v, u, dx, bt_dx);
+  const double by = plain_dot(n, bt_dx, dg);
+  for (int64_t i = 0; i < n; i++) {
+    v[slot * n + i] = bt_dx[i];
+    u[slot * n + i] = (dx[i] - b_dg[i]) / by;
+    g[i] = f[i] - x[i];
+  }
+  row[PAIRS_FOUND]++;
+
+  /* x - B g */
+  plain_b(n, found + 1 < P ? found + 1 : P, u, v, g, dx);
+  for (int64_t i = 0; i < n; i++) {
+    dx[i] = -dx[i];
+    x[i] += dx[i];
+  }
+  trm__free(dg);
+  trm__free(b_dg);
+  trm__free(bt_dx);
+}
+
+/* Iteration 7 of at most 9, or 0 of 2. */
+static void plain_solve(const trm__op_site *s, double *const *v, trm_recursion method, int k,
+                        bool relative) {
+  const int64_t n = (int64_t)s->be->dims.L * s->be->dims.D;
+  for (int r = 0; r < s->b; r++) {
+    double *x = v[TRM__X] + r * n, *row = v[TRM__SOLVED] + (int64_t)r * PLAIN_SOLVES, sum = 0;
+    double *history = v[TRM__HISTORY] + r * n * TRM__MOST_HISTORY;
+    const double *f = v[TRM__DY] + r * n;
+    if (k > 0 && row[DONE] != 0) continue;
+    for (int64_t i = 0; i < n; i++) sum += (f[i] - x[i]) * (f[i] - x[i]);
+    const double residual = sqrt(sum / (double)n);
+    if (k == 0) {
+      memset(row, 0, PLAIN_SOLVES * sizeof *row);
+      row[FIRST] = row[RESIDUAL] = residual;
+    }
+    if (k == 0 || residual < row[RESIDUAL]) {
+      memcpy(v[TRM__Y] + r * n, k ? f : x, (size_t)n * sizeof *f);
+      row[RESIDUAL] = residual;
+    }
+    row[ITERATIONS] = k + 1;
+    row[DONE] = residual <= 0.5 * (relative ? row[FIRST] : 1);
+    if (row[DONE] != 0) continue;
+    const double lambda = 1e-4 * (relative ? row[FIRST] * row[FIRST] : 1);
+    if (method == TRM_RECURSION_FIXED_POINT) memcpy(x, f, (size_t)n * sizeof *x);
+    if (method == TRM_RECURSION_ANDERSON)
+      plain_combine(n, k % TRM__ANDERSON, k ? TRM__ANDERSON : 1, lambda, x, f, history, row);
+    if (method == TRM_RECURSION_BROYDEN) plain_quasi_newton(n, x, f, history, row);
+  }
+}
+static void plain_fixed_point(const trm__op_site *s, double *const *v) {
+  plain_solve(s, v, TRM_RECURSION_FIXED_POINT, 7, false);
+}
+static void plain_anderson(const trm__op_site *s, double *const *v) {
+  plain_solve(s, v, TRM_RECURSION_ANDERSON, 7, true);
+}
+static void plain_broyden(const trm__op_site *s, double *const *v) {
+  plain_solve(s, v, TRM_RECURSION_BROYDEN, 7, false);
+}
+static void plain_solve_first(const trm__op_site *s, double *const *v) {
+  plain_solve(s, v, TRM_RECURSION_ANDERSON, 0, false);
+}
+
 /* --- heads and losses ------------------------------------------------------------------------ */
 
 static void plain_head(const trm__op_site *s, double *const *v) {
@@ -560,6 +708,11 @@ static op_plain *const plain_ops[TRM__OPS] = {
     [TRM__OP_SUM] = plain_sum,
     [TRM__OP_SUM_IN_PLACE] = plain_sum_in_place,
     [TRM__OP_CLEAR] = plain_clear,
+    [TRM__OP_MIX] = plain_mix,
+    [TRM__OP_FIXED_POINT] = plain_fixed_point,
+    [TRM__OP_ANDERSON] = plain_anderson,
+    [TRM__OP_BROYDEN] = plain_broyden,
+    [TRM__OP_SOLVE_FIRST] = plain_solve_first,
     [TRM__OP_FORWARD] = plain_forward,
     [TRM__OP_SAVING] = plain_forward,
     [TRM__OP_IN_PLACE] = plain_in_place,

@@ -52,6 +52,8 @@ static void trains_as_the_cpu(const trm_model_config *mc, trm_trainer_config c, 
     assert_near("the least load", a.expert_load_min, b.expert_load_min, tolerance);
     assert_near("the largest load", a.expert_load_max, b.expert_load_max, tolerance);
     assert_true(a.count == b.count && a.steps == b.steps && a.lr == b.lr);
+    assert_near("the residual", a.residual, b.residual, 30 * tolerance);
+    assert_true(a.solver_iterations == b.solver_iterations);
     assert_memory_equal(trm_trainer_halted(there), trm_trainer_halted(here), ROWS);
     assert_memory_equal(trm_trainer_steps_taken(there), trm_trainer_steps_taken(here),
                         ROWS * sizeof(int32_t));
@@ -113,6 +115,26 @@ static void experts_train_as_on_the_cpu(void **state) {
     mc.moe = (trm_moe){TRM_ROUTER_SWITCH, 2};
     if (mc.mlp_t) mc.moe_t = (trm_moe){TRM_ROUTER_NOISY_TOP2, 4};
     trains_as_the_cpu(&mc, c, 1e-4);
+  }
+}
+/* The GPU takes all iterations, in which rows that are done stay as they are. */
+static void solved_steps_train_as_on_the_cpu(void **state) {
+  (void)state;
+  static const struct {
+    trm_recursion solver;
+    trm_solver_grad grad;
+    double tau;
+  } ways[] = {{TRM_RECURSION_FIXED_POINT, {TRM_SOLVER_GRAD_ONE_STEP, 0}, 1},
+              {TRM_RECURSION_ANDERSON, {TRM_SOLVER_GRAD_IMPLICIT, 0}, 1},
+              {TRM_RECURSION_BROYDEN, {TRM_SOLVER_GRAD_PHANTOM, 2}, 0.5}};
+  for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+    trm_model_config mc = model_config(i % 2 ? MIXER : ATTENTION);
+    mc.solver = ways[i].solver;
+    mc.solver_grad = ways[i].grad;
+    mc.solver_tau = ways[i].tau;
+    mc.solver_iterations = 5;
+    mc.solver_tolerance = 0.22;
+    trains_as_the_cpu(&mc, training(gpu), 1e-4);
   }
 }
 static void bfloat16_trains_near_the_cpu(void **state) {
@@ -353,6 +375,7 @@ int main(void) {
       cmocka_unit_test(float32_trains_as_the_cpu),
       cmocka_unit_test(options_train_as_on_the_cpu),
       cmocka_unit_test(experts_train_as_on_the_cpu),
+      cmocka_unit_test(solved_steps_train_as_on_the_cpu),
       cmocka_unit_test(bfloat16_trains_near_the_cpu),
       cmocka_unit_test(mixers_of_any_length_train_near_the_cpu),
 

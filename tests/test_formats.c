@@ -122,12 +122,12 @@ static void train(job *j, result *r) {
   /* Each step of the tail has a block of gradients for its net. */
   const trm__layout *l = j->in->model->layout;
   const trm__plan *p = l->plan;
-  int n = p->n_steps - p->first_grad;
+  int n = p->n_grads;
   j->step_grads = trm__alloc((size_t)n, sizeof *j->step_grads);
   assert_non_null(j->step_grads);
   j->outer = r->grads;
   for (int i = 0; i < n; i++) {
-    int net = p->steps[p->first_grad + i].net;
+    int net = p->grad_net[i];
     j->step_grads[i] =
         trm__alloc((size_t)(l->net_offset[net + 1] - l->net_offset[net]), sizeof(real));
     assert_non_null(j->step_grads[i]);
@@ -136,7 +136,7 @@ static void train(job *j, result *r) {
   /* Its steps are added up in their order. */
   walk(j, r);
   for (int i = 0; i < n; i++) {
-    int net = p->steps[p->first_grad + i].net;
+    int net = p->grad_net[i];
     for (int64_t at = l->net_offset[net]; at < l->net_offset[net + 1]; at++)
       r->grads[at] += j->step_grads[i][at - l->net_offset[net]];
     trm__free(j->step_grads[i]);

@@ -32,8 +32,8 @@ static void describe(const trm__plan *p, char *out, size_t size) {
   for (int i = 0; i < p->n_steps; i++) {
     const trm__step *s = &p->steps[i];
     const char *plus = "";
-    at += (size_t)snprintf(out + at, size - at, "%s%c:%s<", i == p->first_grad ? "| " : "",
-                           p->net[s->net][0], p->latent[s->dst]);
+    at += (size_t)snprintf(out + at, size - at, "%s%c:%s%c", i == p->first_grad ? "| " : "",
+                           p->net[s->net][0], p->latent[s->dst], s->solved ? '=' : '<');
     for (int z = 0; z < p->n_latents; z++)
       if (s->src >> z & 1) {
         at += (size_t)snprintf(out + at, size - at, "%s%s", plus, p->latent[z]);
@@ -134,6 +134,7 @@ static void plans_that_cannot_be_are_refused(void **state) {
       {TRM_ARCH_TRM, "moe_t=switch:4", "mlp_t = true"},
       {TRM_ARCH_SINGLEZ, "solver=anderson", "no z_L of its own"},
       {TRM_ARCH_TRM, "solver_grad=implicit", "choose solver"},
+      {TRM_ARCH_TRM, "solver=anderson moe=switch:4", "choose one of the two"},
       {TRM_ARCH_TRM, "learned_latents=true", "only the last 7 of 14 updates have one"},
   };
   (void)state;
@@ -147,6 +148,37 @@ static void plans_that_cannot_be_are_refused(void **state) {
     else if (st != TRM_E_CONFIG || !strstr(err.msg, cases[i].says))
       fail_msg("%s %s: %s", trm_arch_name(c.arch), cases[i].settings, err.msg);
   }
+}
+
+/* A solver's solution is one update, whatever n says; a phantom gradient passes several
+ * applications of its net. */
+static void a_solution_is_one_update(void **state) {
+  (void)state;
+  static const struct {
+    trm_grad grad;
+    const char *steps;
+    int n_grads; /* with phantom:3 */
+  } cases[] = {
+      {{TRM_GRAD_LAST_CYCLE, 0},
+       "L:z_L=z_H+z_L+e L:z_H<z_H+z_L | L:z_L=z_H+z_L+e L:z_H<z_H+z_L ",
+       4},
+      {{TRM_GRAD_LAST, 1}, "L:z_L=z_H+z_L+e L:z_H<z_H+z_L L:z_L=z_H+z_L+e | L:z_H<z_H+z_L ", 1},
+      {{TRM_GRAD_ALL, 0}, "| L:z_L=z_H+z_L+e L:z_H<z_H+z_L L:z_L=z_H+z_L+e L:z_H<z_H+z_L ", 8},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    for (int n = 1; n < 9; n += 5) {
+      trm_model_config c = config_of(TRM_ARCH_TRM, n, 2);
+      c.solver = TRM_RECURSION_ANDERSON;
+      c.grad = cases[i].grad;
+      c.solver_grad = (trm_solver_grad){TRM_SOLVER_GRAD_PHANTOM, 3};
+      trm__plan *p;
+      char text[1024];
+      assert_int_equal(trm__plan_create(&c, &p, NULL), TRM_OK);
+      describe(p, text, sizeof text);
+      assert_string_equal(text, cases[i].steps);
+      assert_int_equal(p->n_grads, cases[i].n_grads);
+      trm__plan_free(p);
+    }
 }
 
 /* The same for long schedules: the steps repeat, and so does what has gradient. */
@@ -205,6 +237,31 @@ static void depth_is_the_papers(void **state) {
   assert_int_equal(cost_of(&c).n_updates_with_grad, 7);
 }
 
+/* At most: as many applications as the solver may take; on the way back two for each of those that
+ * have a gradient, and with the implicit function theorem two more, and one forward, for each of
+ * its iterations but the first. */
+static void solved_steps_cost_their_iterations(void **state) {
+  (void)state;
+  trm_model_config c = config_of(TRM_ARCH_TRM, 6, 3);
+  c.L_cycles = 1;
+  const trm_model_cost one = cost_of(&c);
+  const double head = 2.0 * c.seq_len * c.vocab_size * c.hidden_size;
+  const double net = (one.flops_forward - head) / 6;
+  c.solver = TRM_RECURSION_BROYDEN;
+  c.solver_iterations = 40;
+  assert_int_equal(cost_of(&c).depth, 3 * (40 + 1) * 2);
+  assert_int_equal(cost_of(&c).n_updates, 6);
+  assert_true(cost_of(&c).flops_forward == 123 * net + head);
+  assert_true(cost_of(&c).flops_train == (123 + 3 + 2) * net + 3 * head);
+  assert_int_equal(cost_of(&c).bytes_saved, one.bytes_saved);
+
+  c.solver_grad = (trm_solver_grad){TRM_SOLVER_GRAD_PHANTOM, 3};
+  assert_true(cost_of(&c).flops_train == (123 + 9 + 2) * net + 3 * head);
+  assert_int_equal(cost_of(&c).bytes_saved, 2 * one.bytes_saved);
+  c.solver_grad = (trm_solver_grad){TRM_SOLVER_GRAD_IMPLICIT, 0};
+  assert_true(cost_of(&c).flops_train == (123 + 3 + 2 + 3 * 39) * net + 3 * head);
+}
+
 static void parameters_are_the_papers(void **state) {
   (void)state;
   trm_model_config c = config_of(TRM_ARCH_TRM, 6, 3);
@@ -254,6 +311,7 @@ typedef struct bench {
 typedef struct outcome {
   real *z[TRM__MAX_LATENTS], *logits, *q;
   trm__row_loss loss[ROWS];
+  trm__solved solved[ROWS];
 } outcome;
 
 static outcome outcome_new(const bench *t) {
@@ -273,6 +331,16 @@ static void same_outcome(const bench *t, const outcome *a, const outcome *b, con
   for (int i = 0; i < t->l->plan->n_latents; i++)
     probe_true(probe_same(a->z[i], b->z[i], ROWS * t->latent), "%s %s", t->l->plan->latent[i],
                what);
+  probe_true(!memcmp(a->solved, b->solved, sizeof a->solved), "solved steps %s", what);
+}
+
+/* Short branches: each net approaches a fixed point, from where the rows start. */
+static void make_contract(trm_model *m) {
+  for (int net = 0; net < m->layout->n_blocks; net++) {
+    const trm__block *blk = &m->layout->blocks[net];
+    const trm__weight *w = &blk->w[blk->n_weights - 1];
+    for (int64_t i = 0; i < (int64_t)w->rows * w->cols; i++) m->params[w->at + i] *= (real)0.3;
+  }
 }
 
 static bench *bench_open(const trm_model_config *c) {
@@ -288,6 +356,7 @@ static bench *bench_open(const trm_model_config *c) {
   t->n_logits = (int64_t)m->S * m->V;
   probe_fill(t->model->puzzle_emb, t->l->n_puzzle_emb, 1, &rng);
   probe_fill(t->model->params + t->l->outer.q_weight, 2 * m->D, 1, &rng);
+  if (c->solver != TRM_RECURSION_UPDATES) make_contract(t->model);
 
   /* Its backend, and teams of each size. */
   assert_int_equal(
@@ -348,7 +417,8 @@ static trm__tile tile_of(bench *t, outcome *o, int first, int rows) {
                     .max_steps = 16,
                     .logits = o->logits + first * t->n_logits,
                     .q = o->q + 2 * first,
-                    .loss = o->loss + first};
+                    .loss = o->loss + first,
+                    .solved = o->solved + first};
   for (int i = 0; i < t->l->plan->n_latents; i++) tile.z[i] = o->z[i] + first * t->latent;
   return tile;
 }
@@ -385,12 +455,12 @@ static void loss_lane(void *arg, trm__lane *lane) {
 static void check_training(bench *t, const outcome *inferred, const char *what) {
   trm__walker *w = walker(t, ROWS, 1, true);
   const trm__plan *p = t->l->plan;
-  int n = p->n_steps - p->first_grad;
+  int n = p->n_grads;
   real **grads = trm__alloc((size_t)n, sizeof *grads), *outer = probe_reals(t->l->n_params);
   real *d_puzzle = probe_reals((int64_t)ROWS * t->l->dims.E);
   assert_non_null(grads);
   for (int i = 0; i < n; i++) {
-    int net = p->steps[p->first_grad + i].net;
+    int net = p->grad_net[i];
     grads[i] = probe_reals(t->l->net_offset[net + 1] - t->l->net_offset[net]);
   }
   outcome trained = outcome_new(t), from_inference = outcome_new(t);
@@ -467,14 +537,46 @@ static void walks_agree_in_every_bit(void **state) {
   free(before);
 }
 
+/* Rows that are solved leave one by one, whoever is beside them. */
+static void solved_steps_agree_in_every_bit(void **state) {
+  (void)state;
+  for (int solver = TRM_RECURSION_FIXED_POINT; solver <= TRM_RECURSION_BROYDEN; solver++)
+    for (int way = 0; way < 4; way++) {
+      char what[64];
+      trm_model_config c = tiny(way % 2 ? TRM_ARCH_HRM : TRM_ARCH_TRM, way / 2);
+      c.solver = (trm_recursion)solver;
+      c.solver_iterations = 30;
+      c.solver_tolerance = 3e-4;
+      c.forward_dtype = TRM_FLOAT32;
+      c.grad.kind = TRM_GRAD_LAST_CYCLE;
+      snprintf(what, sizeof what, "%s %s%s", trm_recursion_name(c.solver), trm_arch_name(c.arch),
+               c.mlp_t ? " mlp_t" : "");
+      check_walks(&c, what);
+      c.solver_grad.kind = TRM_SOLVER_GRAD_IMPLICIT;
+      check_walks(&c, what);
+
+      /* What this test is about: not all take as long. (The mixer's nearly do.) */
+      bench *t = bench_open(&c);
+      outcome o = infer(t, 1, ROWS);
+      bool differ = false;
+      for (int r = 0; r < ROWS; r++) differ |= o.solved[r].iterations != o.solved[0].iterations;
+      probe_true(differ || c.mlp_t, "%s: rows differ in their iterations", what);
+      outcome_free(&o);
+      bench_close(t);
+    }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_solution_is_one_update),
+      cmocka_unit_test(solved_steps_cost_their_iterations),
       cmocka_unit_test(plans_are_the_schedules),
       cmocka_unit_test(plans_that_cannot_be_are_refused),
       cmocka_unit_test(long_plans_repeat),
       cmocka_unit_test(depth_is_the_papers),
       cmocka_unit_test(parameters_are_the_papers),
       cmocka_unit_test(walks_agree_in_every_bit),
+      cmocka_unit_test(solved_steps_agree_in_every_bit),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -129,6 +129,23 @@ static void learned_latents(setup *s) {
   s->model.learned_latents = true;
   s->model.grad.kind = TRM_GRAD_ALL;
 }
+/* Where some rows are done early, and some not at all. */
+static void solver(setup *s, trm_recursion method, trm_solver_grad grad) {
+  s->model.solver = method;
+  s->model.solver_grad = grad;
+  s->model.solver_iterations = 9;
+  s->model.solver_tolerance = 0.1;
+}
+static void fixed_point(setup *s) {
+  solver(s, TRM_RECURSION_FIXED_POINT, (trm_solver_grad){TRM_SOLVER_GRAD_ONE_STEP, 0});
+}
+static void anderson(setup *s) {
+  solver(s, TRM_RECURSION_ANDERSON, (trm_solver_grad){TRM_SOLVER_GRAD_IMPLICIT, 0});
+}
+static void broyden(setup *s) {
+  solver(s, TRM_RECURSION_BROYDEN, (trm_solver_grad){TRM_SOLVER_GRAD_PHANTOM, 2});
+  s->model.solver_tau = 0.5;
+}
 
 static const struct sample {
   const char *name;
@@ -189,6 +206,9 @@ static const struct sample {
     {"trm-mixer-switch-t", TRM_ARCH_TRM, {mixer, switched_t}},
     {"trm-mixer-odd-top2-t", TRM_ARCH_TRM, {mixer, odd, top_two_t}},
     {"hrm-mixer-top2-switch-t", TRM_ARCH_HRM, {mixer, top_two, switched_t}},
+    {"trm-rope-fixed-point", TRM_ARCH_TRM, {rope, fixed_point}},
+    {"trm-mixer-anderson", TRM_ARCH_TRM, {mixer, anderson}},
+    {"hrm-rope-broyden", TRM_ARCH_HRM, {rope, broyden, all_updates}},
 };
 enum { N_SAMPLES = sizeof samples / sizeof *samples };
 
@@ -232,6 +252,8 @@ static uint64_t add_metrics(uint64_t hash, const trm_metrics *m) {
   for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) hash = add_double(hash, figures[i]);
   const double of_experts[] = {m->aux_loss, m->expert_load_min, m->expert_load_max};
   for (int i = 0; i < 3 && m->aux_loss > 0; i++) hash = add_double(hash, of_experts[i]);
+  if (m->solver_iterations > 0)
+    hash = add_double(add_double(hash, m->residual), m->solver_iterations);
   return hash;
 }
 

@@ -92,6 +92,9 @@ typedef struct trm_metrics {
    * (docs/MODEL.md section 6); and the smallest and the largest load of an expert of any block, its
    * share of all gates (with a switch: of all tokens) times their number: 1 is an equal share. */
   double aux_loss, expert_load_min, expert_load_max;
+  /* Sums over all rows, of the last cycle's solution (arch.solver; else 0): its residual and the
+   * applications of f that it took. */
+  double residual, solver_iterations;
 } trm_metrics;
 
 typedef struct trm_trainer trm_trainer;

@@ -99,6 +99,38 @@ typedef struct trm__routing {
   double *told;                /* out [b, 2 n]: what each row's tokens tell; NULL: nobody asks */
   const trm__balance *balance; /* the backward pass adds the gradient of its loss; NULL: not */
 } trm__routing;
+/* A solver of x = F(x) for a latent, each row for itself (docs/MODEL.md section 6). */
+enum {
+  TRM__ANDERSON = 6, /* iterates that are combined */
+  TRM__BROYDEN = 16  /* pairs of vectors that stand for the inverse of the Jacobian, at most */
+};
+typedef struct trm__solving {
+  trm_recursion method;
+  double tolerance; /* of a residual: the root mean square of F(x) - x over the row's values */
+  bool relative;    /* the tolerance is in units of the first residual */
+  int iterations;   /* applications of F, at most */
+  int history;      /* latents from one row's history to the next: trm__solve_history or more */
+} trm__solving;
+
+/* How far a row is. */
+typedef struct trm__solved {
+  double residual, first; /* the least so far, and that of iteration 0 */
+  int32_t iterations;     /* applications of F that counted */
+  int32_t done;           /* the row stays as it is */
+  int32_t pairs;          /* Broyden: so many were found */
+  int32_t unused;
+  /* Anderson, by iterations modulo their number: products of the F(x) - x, and the weights of the
+   * last combination. */
+  double product[TRM__ANDERSON][TRM__ANDERSON], weight[TRM__ANDERSON];
+} trm__solved;
+
+/* Latents of a row that a method keeps between iterations: Anderson F(x), then F(x) - x, of its
+ * iterates; Broyden u, then v of its pairs, the last F(x) - x and the last step. */
+static inline int trm__solve_history(trm_recursion method) {
+  return method == TRM_RECURSION_ANDERSON  ? 2 * TRM__ANDERSON
+         : method == TRM_RECURSION_BROYDEN ? 2 * TRM__BROYDEN + 2
+                                           : 0;
+}
 
 /* A member's view of its team's memory. */
 typedef struct trm__workspace {
@@ -252,6 +284,16 @@ typedef struct trm__backend_ops {
   void (*clear)(trm__backend *, trm__workspace *, int64_t n, real *h);
   void (*sum)(trm__backend *, trm__workspace *, int64_t n, int n_src, const real *const *src,
               real *h);
+
+  /* h[n] = a x + b h; x may be h; n in reals of latents. */
+  void (*mix)(trm__backend *, trm__workspace *, int64_t n, real a, const real *x, real b, real *h);
+  /* Iteration k = 0, 1, … of a solver: x is the iterate, f = F(x), both [b, L, D]. Of rows that are
+   * not done the residual is measured, and where it is the least so far, best = keep, which is x or
+   * f. Then the row is done (tolerance, iterations, or a residual that is not finite), or x becomes
+   * the next iterate. history [b, how->history, L, D] and rows [b] are the solver's; k = 0
+   * begins them anew. No row depends on another. */
+  void (*solve)(trm__backend *, trm__workspace *, const trm__solving *how, int b, int k, real *x,
+                const real *f, const real *keep, real *best, real *history, trm__solved *rows);
 
   /* y = norm(x + branch(x)); saved NULL: nothing is kept and y may be x; else [b] * saved_size. */
   void (*block)(trm__backend *, trm__workspace *, const trm__block *, int b, const real *x, real *y,

@@ -214,6 +214,7 @@ static void fill_ops(trm__backend_ops *ops) {
                             .balance = trm__cpu_balance};
   trm__cpu_embed_ops(ops);
   trm__cpu_head_ops(ops);
+  trm__cpu_solve_ops(ops);
   trm__cpu_train_ops(ops);
 }
 

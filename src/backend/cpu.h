@@ -171,6 +171,7 @@ static inline int64_t cpu_grad_scratch(const cpu_backend *c, int k) {
 /* Each file's ops, put where the table has them. */
 void trm__cpu_embed_ops(trm__backend_ops *ops);
 void trm__cpu_head_ops(trm__backend_ops *ops);
+void trm__cpu_solve_ops(trm__backend_ops *ops);
 void trm__cpu_train_ops(trm__backend_ops *ops);
 
 /* Of experts: trm__backend_ops.balance. */

@@ -106,10 +106,20 @@ static void op_sum(trm__backend *be, trm__workspace *ws, int64_t n, int n_src,
   trm__lane_barrier(ws->lane);
 }
 
+static void op_mix(trm__backend *be, trm__workspace *ws, int64_t n, real a, const real *x, real b,
+                   real *h) {
+  int64_t lo, hi;
+  (void)be;
+  trm__lane_share(ws->lane, n, 64, &lo, &hi);
+  for (int64_t i = lo; i < hi; i++) h[i] = a * x[i] + b * h[i];
+  trm__lane_barrier(ws->lane);
+}
+
 void trm__cpu_embed_ops(trm__backend_ops *ops) {
   ops->embed = op_embed;
   ops->embed_grad = op_embed_grad;
   ops->start_grad = op_start_grad;
   ops->sum = op_sum;
+  ops->mix = op_mix;
   ops->add_grads = op_sum;
 }

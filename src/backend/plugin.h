@@ -36,6 +36,7 @@ typedef const trm__plugin *trm__plugin_fn(void);
   X(trm__block, n_weights) X(trm__block, w)                                                  \
   X(trm__outer, lm_head) X(trm__outer, q_bias)                                               \
   X(trm__row_loss, q) X(trm__row_loss, right)                                                \
+  X(trm__solving, iterations) X(trm__solved, iterations) X(trm__solved, weight)              \
   X(trm__lane, rank) X(trm__lane, barrier)                                                   \
   X(trm__workspace, shared) X(trm__workspace, scratch) X(trm__workspace, routing)            \
   X(trm__experts, chosen) X(trm__experts, width) X(trm__dims, moe) X(trm__dims, moe_t)       \
@@ -53,14 +54,17 @@ typedef const trm__plugin *trm__plugin_fn(void);
   X(trm__adam, step_scale) X(trm__adam, eps) X(trm__adam, ema)                               \
   X(trm__backend, dims) X(trm__backend, blocks) X(trm__backend, params)                      \
   X(trm__backend_ops, slots) X(trm__backend_ops, run) X(trm__backend_ops, pack)              \
-  X(trm__backend_ops, block) X(trm__backend_ops, balance) X(trm__backend_ops, loss)          \
-  X(trm__backend_ops, refill) X(trm__backend_ops, sum_slots) X(trm__backend_ops, update)     \
+  X(trm__backend_ops, solve) X(trm__backend_ops, block) X(trm__backend_ops, balance)         \
+  X(trm__backend_ops, loss) X(trm__backend_ops, refill) X(trm__backend_ops, sum_slots)       \
+  X(trm__backend_ops, update)                                                                \
   X(trm__plugin, create) X(trm__plugin, rates)                                               \
   X(trm_error, msg)
 /* clang-format on */
 #define TRM__CROSSING_COUNTS(X) \
   X(TRM__MAX_LATENTS)           \
   X(TRM__BLOCK_KINDS)           \
+  X(TRM__ANDERSON)              \
+  X(TRM__BROYDEN)               \
   X(TRM__BLOCK_WEIGHTS)         \
   X(TRM__CHUNK) X(TRM_DTYPES) X(TRM__RULES) X(TRM__RULE_STATES) X(TRM__MAX_EXPERTS)
 

@@ -26,6 +26,9 @@ static int64_t logits(const trm__op_site *s) {
 static int64_t latents(const trm__op_site *s) {
   return (int64_t)s->b * s->be->dims.L * s->be->dims.D;
 }
+static int64_t histories(const trm__op_site *s) {
+  return TRM__MOST_HISTORY * latents(s);
+}
 static int64_t channels(const trm__op_site *s) {
   return s->be->dims.D;
 }
@@ -122,6 +125,8 @@ const trm__operand_about trm__operands[TRM__OPERANDS] = {
     [TRM__KEYS] = {"keys of noise", TRM__NOISES, rows, 7, 7, NULL},
     [TRM__TOLD] = {"what is told of experts", TRM__DOUBLES, told, 0.5, 3, NULL},
     [TRM__BALANCE] = {"balance of experts", TRM__BALANCES, one, -1, 1, NULL},
+    [TRM__HISTORY] = {"history", TRM__LATENTS, histories, -0.3, 0.3, NULL},
+    [TRM__SOLVED] = {"how far rows are", TRM__SOLVES, rows, 0, 2, NULL},
 };
 
 /* An element between the forms that it has in the backend and outside. */
@@ -208,6 +213,27 @@ static void get_balance(const trm__op_site *s, const void *from, double *v) {
   memcpy(v, from, sizeof(trm__balance));
 }
 
+enum { PRODUCTS = TRM__ANDERSON * TRM__ANDERSON, SOLVES = 5 + PRODUCTS + TRM__ANDERSON };
+static void put_solved(const trm__op_site *s, const double *v, void *to) {
+  trm__solved *row = to;
+  (void)s;
+  *row = (trm__solved){.residual = v[0],
+                       .first = v[1],
+                       .iterations = (int32_t)v[2],
+                       .done = (int32_t)v[3],
+                       .pairs = (int32_t)v[4]};
+  memcpy(row->product, v + 5, sizeof row->product);
+  memcpy(row->weight, v + 5 + PRODUCTS, sizeof row->weight);
+}
+static void get_solved(const trm__op_site *s, const void *from, double *v) {
+  const trm__solved *row = from;
+  const double first[] = {row->residual, row->first, row->iterations, row->done, row->pairs};
+  (void)s;
+  memcpy(v, first, sizeof first);
+  memcpy(v + 5, row->product, sizeof row->product);
+  memcpy(v + 5 + PRODUCTS, row->weight, sizeof row->weight);
+}
+
 /* Latents are reals of the host here; how large they are in its memory is the backend's to say. */
 static const struct {
   size_t bytes;
@@ -225,15 +251,22 @@ static const struct {
     [TRM__DOUBLES] = {sizeof(double), 1, put_double, get_double},
     [TRM__NOISES] = {sizeof(trm__noise), 3, put_noise, get_noise},
     [TRM__BALANCES] = {sizeof(trm__balance), 1 + 4 * TRM__MAX_EXPERTS, put_balance, get_balance},
+    [TRM__SOLVES] = {sizeof(trm__solved), SOLVES, put_solved, get_solved},
     [TRM__HIDDEN] = {1, 0, NULL, NULL},
 };
 
 static int64_t count_of(const trm__op_site *s, trm__operand operand) {
   return trm__operands[operand].count(s);
 }
+/* Rows of what is made of latents: of the tile, as often as a row of it has some. */
+static int latent_rows(const trm__op_site *s, trm__operand operand) {
+  const int64_t n = count_of(s, operand);
+  return (int)(n / ((int64_t)s->be->dims.L * s->be->dims.D));
+}
 int64_t trm__operand_bytes(const trm__op_site *s, trm__operand operand) {
   const trm__values values = trm__operands[operand].values;
-  if (values == TRM__LATENTS) return s->b * s->be->ops->latent_size(s->be) * (int64_t)sizeof(real);
+  if (values == TRM__LATENTS)
+    return latent_rows(s, operand) * s->be->ops->latent_size(s->be) * (int64_t)sizeof(real);
   return count_of(s, operand) * (int64_t)elements[values].bytes;
 }
 int64_t trm__operand_size(const trm__op_site *s, trm__operand operand) {
@@ -264,7 +297,8 @@ trm_status trm__operand_put(const trm__op_site *s, trm__operand operand, const d
   for (int64_t i = 0; i < n; i++)
     elements[values].put(s, v + i * elements[values].doubles, host + (size_t)i * size);
   if (values == TRM__LATENTS)
-    s->be->ops->put_latents(s->be, s->b, s->at[operand], (const real *)(const void *)host);
+    s->be->ops->put_latents(s->be, latent_rows(s, operand), s->at[operand],
+                            (const real *)(const void *)host);
   else
     s->be->ops->put(s->be, s->at[operand], host, (size_t)n * size);
 
@@ -281,7 +315,7 @@ trm_status trm__operand_get(const trm__op_site *s, trm__operand operand, double 
   TRM_ALLOC(&host, (size_t)n * size, "an operand", err);
 
   if (values == TRM__LATENTS)
-    s->be->ops->get_latents(s->be, s->b, (real *)(void *)host, s->at[operand]);
+    s->be->ops->get_latents(s->be, latent_rows(s, operand), (real *)(void *)host, s->at[operand]);
   else
     s->be->ops->get(s->be, host, s->at[operand], (size_t)n * size);
   for (int64_t i = 0; i < n; i++)

@@ -40,6 +40,31 @@ static void run_clear(const trm__op_site *s, trm__workspace *ws) {
   BEGIN
   ops->clear(be, ws, latent_reals(s), AT(Y));
 }
+static void run_mix(const trm__op_site *s, trm__workspace *ws) {
+  BEGIN
+  ops->mix(be, ws, latent_reals(s), (real)0.25, AT(DY), (real)0.75, AT(X));
+}
+
+/* An iteration of a solver at x, whose f is dy. */
+static void iterate(const trm__op_site *s, trm__workspace *ws, trm_recursion method, int k,
+                    bool relative) {
+  BEGIN
+  const trm__solving how = {method, 0.5, relative, k + 2, TRM__MOST_HISTORY};
+  ops->solve(be, ws, &how, s->b, k, AT(X), AT(DY), k ? AT(DY) : AT(X), AT(Y), AT(HISTORY),
+             AT(SOLVED));
+}
+static void run_fixed_point(const trm__op_site *s, trm__workspace *ws) {
+  iterate(s, ws, TRM_RECURSION_FIXED_POINT, 7, false);
+}
+static void run_anderson(const trm__op_site *s, trm__workspace *ws) {
+  iterate(s, ws, TRM_RECURSION_ANDERSON, 7, true);
+}
+static void run_broyden(const trm__op_site *s, trm__workspace *ws) {
+  iterate(s, ws, TRM_RECURSION_BROYDEN, 7, false);
+}
+static void run_solve_first(const trm__op_site *s, trm__workspace *ws) {
+  iterate(s, ws, TRM_RECURSION_ANDERSON, 0, false);
+}
 
 static void run_forward(const trm__op_site *s, trm__workspace *ws) {
   BEGIN
@@ -315,6 +340,29 @@ const trm__op trm__ops[TRM__OPS] = {
                               .changes = B(X),
                               .run = run_sum_in_place},
     [TRM__OP_CLEAR] = {.name = "clear", .scope = TRM__OF_TILE, .writes = B(Y), .run = run_clear},
+    [TRM__OP_MIX] =
+        {.name = "mix", .scope = TRM__OF_TILE, .reads = B(DY), .changes = B(X), .run = run_mix},
+    [TRM__OP_FIXED_POINT] = {.name = "iteration",
+                             .scope = TRM__OF_TILE,
+                             .reads = B(DY),
+                             .changes = B(X) | B(Y) | B(HISTORY) | B(SOLVED),
+                             .run = run_fixed_point},
+    [TRM__OP_ANDERSON] = {.name = "iteration, anderson",
+                          .scope = TRM__OF_TILE,
+                          .reads = B(DY),
+                          .changes = B(X) | B(Y) | B(HISTORY) | B(SOLVED),
+                          .run = run_anderson},
+    [TRM__OP_BROYDEN] = {.name = "iteration, broyden",
+                         .scope = TRM__OF_TILE,
+                         .reads = B(DY),
+                         .changes = B(X) | B(Y) | B(HISTORY) | B(SOLVED),
+                         .run = run_broyden},
+    [TRM__OP_SOLVE_FIRST] = {.name = "first iteration",
+                             .scope = TRM__OF_TILE,
+                             .reads = B(DY),
+                             .changes = B(X) | B(HISTORY),
+                             .writes = B(Y) | B(SOLVED),
+                             .run = run_solve_first},
     [TRM__OP_FORWARD] = {.name = "forward",
                          .scope = TRM__OF_BLOCK,
                          .times = TRM__FORWARDS,

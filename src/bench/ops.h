@@ -54,6 +54,8 @@ typedef enum trm__operand {
   TRM__KEYS, /* of routers' noise: row r of the batch by that of the first, or its own */
   TRM__TOLD, /* by the tokens of each row, of their experts */
   TRM__BALANCE,
+  TRM__HISTORY, /* of a solver */
+  TRM__SOLVED,
   TRM__OPERANDS
 } trm__operand;
 /* A set of operands. */
@@ -72,6 +74,7 @@ typedef enum trm__values {
   TRM__DOUBLES,
   TRM__NOISES,   /* a trm__noise */
   TRM__BALANCES, /* a trm__balance: loss, told, slope */
+  TRM__SOLVES,   /* residual, first, iterations, done, pairs, product, weight */
   TRM__HIDDEN
 } trm__values;
 
@@ -94,6 +97,9 @@ typedef struct trm__operand_about {
 } trm__operand_about;
 extern const trm__operand_about trm__operands[TRM__OPERANDS];
 
+/* Latents of a row that the operand TRM__HISTORY has: of each method the same. */
+enum { TRM__MOST_HISTORY = 2 * TRM__BROYDEN + 2 };
+
 /* What an op is called for, and how often an update does so. */
 typedef enum trm__op_scope { TRM__OF_BLOCK, TRM__OF_TILE, TRM__OF_UPDATE } trm__op_scope;
 typedef enum trm__op_times {
@@ -113,6 +119,11 @@ typedef enum trm__op_id {
   TRM__OP_SUM,
   TRM__OP_SUM_IN_PLACE,
   TRM__OP_CLEAR,
+  TRM__OP_MIX,
+  TRM__OP_FIXED_POINT,
+  TRM__OP_ANDERSON,
+  TRM__OP_BROYDEN,
+  TRM__OP_SOLVE_FIRST,
   TRM__OP_FORWARD,
   TRM__OP_SAVING,
   TRM__OP_IN_PLACE,

@@ -111,14 +111,23 @@ static const trm_record batch = TRM__FIELDS(batch_fields, "a batch", S);
 #undef S
 
 #define S trm_metrics
-static const trm_field metrics_fields[] = {DOUBLE(count),          DOUBLE(accuracy),
-                                           DOUBLE(exact_accuracy), DOUBLE(q_halt_accuracy),
-                                           DOUBLE(steps),          DOUBLE(lm_loss),
-                                           DOUBLE(q_halt_loss),    DOUBLE(q_continue_loss),
-                                           DOUBLE(loss),           DOUBLE(lr),
-                                           DOUBLE(puzzle_emb_lr),  DOUBLE(grad_norm),
-                                           DOUBLE(aux_loss),       DOUBLE(expert_load_min),
-                                           DOUBLE(expert_load_max)};
+static const trm_field metrics_fields[] = {DOUBLE(count),
+                                           DOUBLE(accuracy),
+                                           DOUBLE(exact_accuracy),
+                                           DOUBLE(q_halt_accuracy),
+                                           DOUBLE(steps),
+                                           DOUBLE(lm_loss),
+                                           DOUBLE(q_halt_loss),
+                                           DOUBLE(q_continue_loss),
+                                           DOUBLE(loss),
+                                           DOUBLE(lr),
+                                           DOUBLE(puzzle_emb_lr),
+                                           DOUBLE(grad_norm),
+                                           DOUBLE(aux_loss),
+                                           DOUBLE(expert_load_min),
+                                           DOUBLE(expert_load_max),
+                                           DOUBLE(residual),
+                                           DOUBLE(solver_iterations)};
 static const trm_record metrics = TRM__FIELDS(metrics_fields, "the metrics of an update", S);
 #undef S
 

@@ -13,6 +13,8 @@ typedef struct trm__step {
   uint32_t src;   /* bit i: z[i] is in the sum */
   bool add_input; /* e is in the sum */
   bool solved;    /* dst becomes the solution of z[dst] = net(sum), as the solver finds it */
+  uint8_t kept;   /* applications of the net that keep their activations, where the step has a
+                     gradient: 1; of a solved one those that a phantom gradient passes through */
 } trm__step;
 
 typedef struct trm__arch trm__arch;

@@ -156,6 +156,26 @@ trm_tensor trm_model_tensor_named(const trm_model *model, const char *name) {
 
 /* --- what a configuration costs -------------------------------------------------------------- */
 
+static double net_flops(const trm__layout *l, int net) {
+  double sum = 0;
+  for (int block = l->net_first[net]; block < l->net_first[net + 1]; block++)
+    sum += trm__block_kinds[l->blocks[block].kind].flops(&l->dims);
+  return sum;
+}
+
+/* Of a step's net going forward, where a solver takes all of its iterations. */
+static int applications(const trm__plan *p, const trm__step *s) {
+  return s->solved ? p->solving.iterations : 1;
+}
+
+/* Those that an update's forward and backward passes come to: a way back is two, and an implicit
+ * gradient takes one, and one forward, for each iteration but the first. */
+static int trained_applications(const trm__plan *p, const trm__step *s, bool gradient) {
+  const int found = s->solved || !gradient ? applications(p, s) : 0;
+  const bool implicit = s->solved && p->solver_grad == TRM_SOLVER_GRAD_IMPLICIT;
+  return found + gradient * (3 * s->kept + implicit * 3 * (p->solving.iterations - 1));
+}
+
 trm_status trm_model_cost_of(const trm_model_config *config, trm_model_cost *cost, trm_error *err) {
   trm__layout *l;
   TRM_TRY(trm__layout_create(config, &l, err));
@@ -175,14 +195,14 @@ trm_status trm_model_cost_of(const trm_model_config *config, trm_model_cost *cos
    * the load of the whole batch. */
   const bool with_experts = config->moe.router || config->moe_t.router;
   double head = 2.0 * dims->S * dims->V * dims->D;
-  for (int step = 0; step < p->n_steps; step++) {
-    int net = p->steps[step].net;
-    c.depth += p->layers[net];
-    for (int block = l->net_first[net]; block < l->net_first[net + 1]; block++) {
-      double f = trm__block_kinds[l->blocks[block].kind].flops(dims);
-      c.flops_forward += f;
-      c.flops_train += step >= p->first_grad ? (with_experts ? 4 : 3) * f : f;
-    }
+  for (int i = 0; i < p->n_steps; i++) {
+    const trm__step *s = &p->steps[i];
+    const double forward = net_flops(l, s->net);
+    const bool with_grad = i >= p->first_grad;
+    c.depth += applications(p, s) * p->layers[s->net];
+    c.flops_forward += applications(p, s) * forward;
+    c.flops_train +=
+        (trained_applications(p, s, with_grad) + (with_grad && with_experts)) * forward;
   }
   if (dims->q_continue) c.flops_train += c.flops_forward;
   c.flops_forward += head;

@@ -260,12 +260,14 @@ static trm_status check_options(const trm_model_config *c, trm_error *err) {
     TRM_FAIL(err, TRM_E_CONFIG,
              "solver_grad: there is no solver; choose solver = fixed_point, "
              "anderson or broyden");
-  const struct {
-    bool wanted;
-    const char *name;
-  } absent[] = {{c->solver != TRM_RECURSION_UPDATES, "solver"}};
-  for (size_t i = 0; i < sizeof absent / sizeof *absent; i++)
-    if (absent[i].wanted) TRM_FAIL(err, TRM_E_CONFIG, "%s: not there yet", absent[i].name);
+  if (c->solver_tau < 1 && c->solver_grad.kind != TRM_SOLVER_GRAD_PHANTOM)
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "solver_tau: only a phantom gradient has it; choose solver_grad = phantom:S");
+  if (c->solver != TRM_RECURSION_UPDATES && (c->moe.router || c->moe_t.router))
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "solver = %s: the auxiliary loss of experts (moe, moe_t) is a mean over the "
+             "applications of a net, of which a solver has no fixed number; choose one of the two",
+             trm_recursion_name(c->solver));
   return TRM_OK;
 }
 

@@ -37,18 +37,28 @@ int trm__plan_updates_with_grad(const trm_model_config *c) {
 trm_status trm__plan_create(const trm_model_config *config, trm__plan **out, trm_error *err) {
   const trm__arch *a = trm__arch_of(config->arch);
   const int each = updates_of_cycle(config), cycles = trm__plan_updates(config) / each;
-  const bool solved = config->solver != TRM_RECURSION_UPDATES;
+  const bool solved = config->solver != TRM_RECURSION_UPDATES,
+             phantom = config->solver_grad.kind == TRM_SOLVER_GRAD_PHANTOM;
+  const int most_grads =
+      trm__plan_updates_with_grad(config) + (phantom ? cycles * config->solver_grad.steps : 0);
   trm__plan *p;
   TRM_ALLOC(&p, 1, "the plan", err);
   p->steps = trm__alloc((uint64_t)cycles * (uint64_t)each, sizeof *p->steps);
-  if (!p->steps) {
-    trm__free(p);
+  p->grad_net = trm__alloc((uint64_t)most_grads, sizeof *p->grad_net);
+  if (!p->steps || !p->grad_net) {
+    trm__plan_free(p);
     TRM_FAIL(err, TRM_E_MEMORY, "no memory for a plan of %d x %d steps", cycles, each);
   }
 
   /* What the steps work on. */
   p->n_latents = trm__n_latents(a, config);
   p->n_nets = trm__n_nets(a, config);
+  p->solving = (trm__solving){.method = config->solver,
+                              .tolerance = config->solver_tolerance,
+                              .iterations = config->solver_iterations,
+                              .history = trm__solve_history(config->solver)};
+  p->solver_grad = config->solver_grad.kind;
+  p->tau = phantom ? config->solver_tau : 1;
 
   /* The steps, cycle by cycle, the answer's last; and which of them have a gradient. */
   for (int t = 0; t < cycles; t++) {
@@ -56,11 +66,15 @@ trm_status trm__plan_create(const trm_model_config *config, trm__plan **out, trm
     const int n = a->cycle(p->n_latents, each - 1, first);
     TRM_ASSERT(n == each);
     p->n_steps += n;
+    for (int i = 0; i < n; i++) first[i].kept = 1;
     first->solved = solved;
+    if (solved && phantom) first->kept = (uint8_t)config->solver_grad.steps;
     last->net = (uint8_t)(p->n_nets - 1);
     last->add_input |= config->x_always;
   }
   p->first_grad = p->n_steps - trm__plan_updates_with_grad(config);
+  for (int i = p->first_grad; i < p->n_steps; i++)
+    for (int k = 0; k < p->steps[i].kept; k++) p->grad_net[p->n_grads++] = p->steps[i].net;
 
   /* Their names. */
   for (int i = 0; i < p->n_latents; i++) {
@@ -78,5 +92,6 @@ trm_status trm__plan_create(const trm_model_config *config, trm__plan **out, trm
 void trm__plan_free(trm__plan *plan) {
   if (!plan) return;
   trm__free(plan->steps);
+  trm__free(plan->grad_net);
   trm__free(plan);
 }

@@ -10,8 +10,14 @@
 
 typedef struct trm__plan {
   int n_latents, n_nets, n_steps;
-  int first_grad; /* steps from here on keep activations and have a backward pass */
-  int answer;     /* the latent that the heads read */
+  int first_grad;       /* steps from here on keep activations and have a backward pass */
+  int n_grads;          /* applications of nets that these keep, all in all; */
+  uint8_t *grad_net;    /* of which net each is */
+  int answer;           /* the latent that the heads read */
+  trm__solving solving; /* of the solved steps; how a gradient passes them, and the share of f(z) in
+                           each application of a phantom gradient (else 1) */
+  trm_solver_grad_kind solver_grad;
+  double tau;
   const char *latent[TRM__MAX_LATENTS]; /* "z_H", …, as in the reference's carry */
   const char *init[TRM__MAX_LATENTS];   /* the buffer it starts from: "H_init", … */
   const char *net[TRM__MAX_NETS];       /* prefix of the net's tensors */

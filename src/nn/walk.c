@@ -10,8 +10,8 @@
 
 /* --- memory ---------------------------------------------------------------------------------- */
 
-/* Reals of one step's saved activations, per row (be NULL: of a CPU backend): the net's input and
- * the output of each block, then what each block keeps for itself. */
+/* Reals of the saved activations of one application of a net, per row (be NULL: of a CPU backend):
+ * the net's input and the output of each block, then what each block keeps for itself. */
 static int64_t step_saved(const trm__layout *l, const trm__backend *be, int net) {
   const int n_blocks = l->net_first[net + 1] - l->net_first[net];
   int64_t size = (n_blocks + 1) * (be ? be->ops->latent_size(be) : (int64_t)l->dims.L * l->dims.D);
@@ -23,8 +23,7 @@ static int64_t step_saved(const trm__layout *l, const trm__backend *be, int net)
 
 static int64_t all_saved(const trm__layout *l, const trm__backend *be) {
   int64_t size = 0;
-  for (int step = l->plan->first_grad; step < l->plan->n_steps; step++)
-    size += step_saved(l, be, l->plan->steps[step].net);
+  for (int i = 0; i < l->plan->n_grads; i++) size += step_saved(l, be, l->plan->grad_net[i]);
   return size;
 }
 
@@ -34,6 +33,38 @@ int64_t trm__walk_saved_bytes(const trm__layout *layout) {
 
 static bool has_experts(const trm__dims *dims) {
   return dims->moe.router || dims->moe_t.router;
+}
+
+/* Whether any step is solved, and whether a gradient passes one by its Jacobian. */
+static bool is_solved(const trm__plan *p) {
+  return p->solving.method != TRM_RECURSION_UPDATES;
+}
+static bool by_jacobian(const trm__plan *p) {
+  return is_solved(p) && p->solver_grad == TRM_SOLVER_GRAD_IMPLICIT;
+}
+
+static int64_t largest_net_size(const trm__layout *l) {
+  int64_t most = 0;
+  for (int net = 0; net < l->plan->n_nets; net++) {
+    const int64_t n = l->net_offset[net + 1] - l->net_offset[net];
+    if (n > most) most = n;
+  }
+  return most;
+}
+
+/* What solved steps work in. */
+static void lay_out_solver(trm__walker *w, const trm__backend *be, bool training,
+                           trm__carver *memory) {
+  const trm__plan *p = w->layout->plan;
+  const int64_t latent = w->rows * be->ops->latent_size(be);
+  if (!is_solved(p)) return;
+  w->x = trm__carve(memory, latent, sizeof(real));
+  w->f = trm__carve(memory, latent, sizeof(real));
+  w->history = trm__carve(memory, latent * p->solving.history, sizeof(real));
+  w->solved = trm__carve(memory, w->rows, sizeof *w->solved);
+  if (!training) return;
+  w->dz_before = trm__carve(memory, latent, sizeof(real));
+  if (by_jacobian(p)) w->nowhere = trm__carve(memory, largest_net_size(w->layout), sizeof(real));
 }
 
 /* Carves every part for tiles of w->rows rows by teams of `size` members. */
@@ -57,6 +88,8 @@ static void lay_out(trm__walker *w, const trm__backend *be, int size, bool train
     for (int i = 0; i < n_latents && (dims->q_continue || has_experts(dims)); i++)
       w->next[i] = trm__carve(memory, latent, sizeof(real));
   }
+
+  lay_out_solver(w, be, training, memory);
 
   /* What the ops work in. */
   w->shared = trm__carve(memory, ops->shared_size(be, w->rows, training), sizeof(real));
@@ -202,40 +235,101 @@ static void step_input(walking *walk, const trm__step *s, real *const *z, real *
   walk->ops->sum(walk->be, &walk->ws, walk->latent, n_src, src, h);
 }
 
-/* Steps [first, end) in place, nothing kept; `shift`: as applications of so many steps later. */
-static void run_steps(walking *walk, int first, int end, int shift, real *const *z) {
+/* h = net(sum), nothing kept; h may be a latent. `shift`: as an application of so many steps later.
+ */
+static void run_step(walking *walk, const trm__step *s, int shift, real *const *z, real *h) {
   const int *net_first = walk->layout->net_first;
-  for (int i = first; i < end; i++) {
-    const trm__step *s = &walk->layout->plan->steps[i];
-    real *h = z[s->dst];
-    step_input(walk, s, z, h);
-    for (int block = net_first[s->net]; block < net_first[s->net + 1]; block++) {
-      tell_block(walk, s, block, shift);
-      walk->ops->block(walk->be, &walk->ws, &walk->be->blocks[block], walk->rows, h, h, NULL);
-    }
+  step_input(walk, s, z, h);
+  for (int block = net_first[s->net]; block < net_first[s->net + 1]; block++) {
+    tell_block(walk, s, block, shift);
+    walk->ops->block(walk->be, &walk->ws, &walk->be->blocks[block], walk->rows, h, h, NULL);
   }
 }
 
-/* A step that keeps its activations: at `saved` the net's input and the output of each block one
- * after the other, behind them what each block keeps for itself. */
-static void run_saved_step(walking *walk, const trm__step *s, real *const *z, real *saved) {
+/* A device that only records what it is to do cannot be asked: it takes all iterations, in which
+ * rows that are done stay as they are. */
+static bool all_done(const walking *walk, const trm__solved *rows) {
+  for (int i = 0; i < walk->rows && walk->ops->host; i++)
+    if (!rows[i].done) return false;
+  return walk->ops->host;
+}
+
+/* The solution of a solved step from z[dst], in its place: of the iterate of least residual the
+ * net's value, or, with `argument`, itself. */
+static void solve_step(walking *walk, const trm__step *s, real *const *z, bool argument,
+                       trm__solved *rows) {
+  trm__walker *w = walk->w;
+  const trm__solving *how = &walk->layout->plan->solving;
+  real *at_x[TRM__MAX_LATENTS];
+  for (int i = 0; i < walk->layout->plan->n_latents; i++) at_x[i] = i == s->dst ? w->x : z[i];
+  copy(walk, w->x, z[s->dst]);
+  for (int k = 0; k < how->iterations; k++) {
+    run_step(walk, s, 0, at_x, w->f);
+    walk->ops->solve(walk->be, &walk->ws, how, walk->rows, k, w->x, w->f, argument ? w->x : w->f,
+                     z[s->dst], w->history, rows);
+    if (all_done(walk, rows)) break;
+  }
+}
+
+/* Steps [first, end) in place, nothing kept. */
+static void run_steps(walking *walk, int first, int end, int shift, real *const *z,
+                      trm__solved *rows) {
+  for (int i = first; i < end; i++) {
+    const trm__step *s = &walk->layout->plan->steps[i];
+    if (s->solved)
+      solve_step(walk, s, z, false, rows);
+    else
+      run_step(walk, s, shift, z, z[s->dst]);
+  }
+}
+
+/* An application of a net that keeps its activations: at `saved` its input, which is there, and the
+ * output of each block one after the other, behind them what each block keeps for itself. Returns
+ * its output. */
+static const real *run_saved(walking *walk, const trm__step *s, real *saved) {
   const int first = walk->layout->net_first[s->net], end = walk->layout->net_first[s->net + 1];
   real *own = saved + (end - first + 1) * walk->latent, *h = saved;
-  step_input(walk, s, z, h);
   for (int block = first; block < end; block++, h += walk->latent) {
     tell_block(walk, s, block, 0);
     walk->ops->block(walk->be, &walk->ws, &walk->be->blocks[block], walk->rows, h, h + walk->latent,
                      own);
     own += block_saved(walk, block);
   }
-  copy(walk, z[s->dst], h);
+  return h;
+}
+
+/* The share of net(sum) in an application that keeps its activations. */
+static real share_of(const walking *walk, const trm__step *s) {
+  return s->solved ? (real)walk->layout->plan->tau : 1;
+}
+
+/* A step that keeps the activations of its applications, from `saved` on; returns what is behind
+ * them. A solved one has them at its solution. */
+static real *run_saved_step(walking *walk, const trm__step *s, real *const *z, real *saved,
+                            trm__solved *rows) {
+  const int64_t size = walk->rows * step_saved(walk->layout, walk->be, s->net);
+  const real share = share_of(walk, s);
+  if (s->solved) solve_step(walk, s, z, true, rows);
+  for (int i = 0; i < s->kept; i++, saved += size) {
+    step_input(walk, s, z, saved);
+    const real *h = run_saved(walk, s, saved);
+    if (share == 1)
+      copy(walk, z[s->dst], h);
+    else
+      walk->ops->mix(walk->be, &walk->ws, walk->latent, share, h, 1 - share, z[s->dst]);
+  }
+  return saved;
+}
+
+static trm__solved *solved_of(const trm__walker *w, const trm__tile *tile) {
+  return tile->solved ? tile->solved : w->solved;
 }
 
 void trm__walk_infer(trm__walker *w, trm__lane *lane, const trm__tile *tile) {
   walking walk = begin_walk(w, lane, tile);
   const trm__plan *plan = w->layout->plan;
   walk.ops->embed(w->be, &walk.ws, tile->rows, tile->inputs, tile->puzzle, w->e);
-  run_steps(&walk, 0, plan->n_steps, 0, tile->z);
+  run_steps(&walk, 0, plan->n_steps, 0, tile->z, solved_of(w, tile));
   walk.ops->head(w->be, &walk.ws, tile->rows, tile->z[plan->answer], tile->logits, tile->q);
 }
 
@@ -245,10 +339,10 @@ void trm__walk_tell(trm__walker *w, trm__lane *lane, const trm__tile *tile) {
   walking walk = begin_walk(w, lane, tile);
   const trm__plan *plan = w->layout->plan;
   walk.ops->embed(w->be, &walk.ws, tile->rows, tile->inputs, tile->puzzle, w->e);
-  run_steps(&walk, 0, plan->first_grad, 0, tile->z);
+  run_steps(&walk, 0, plan->first_grad, 0, tile->z, w->solved);
   for (int i = 0; i < plan->n_latents; i++) copy(&walk, w->next[i], tile->z[i]);
   walk.tells = true;
-  run_steps(&walk, plan->first_grad, plan->n_steps, 0, w->next);
+  run_steps(&walk, plan->first_grad, plan->n_steps, 0, w->next, w->solved);
 }
 
 void trm__walk_balance(const trm__layout *l, trm__backend *be, trm__workspace *ws,
@@ -276,13 +370,13 @@ static void add(walking *walk, real *h, const real *dh) {
   walk->ops->sum(walk->be, &walk->ws, walk->latent, 2, both, h);
 }
 
-/* The reverse of run_saved_step: dz[dst] becomes the gradient of the net's input, which every
- * source of the sum receives. */
-static void reverse_step(walking *walk, const trm__step *s, real *saved, real *grads,
-                         bool accumulate) {
+/* The reverse of run_saved, which uses it up: dh, the gradient of its output, becomes that of its
+ * input. */
+static void reverse_saved(walking *walk, const trm__step *s, real *saved, real *dh, real *grads,
+                          bool accumulate) {
   const trm__layout *l = walk->layout;
   const int first = l->net_first[s->net], end = l->net_first[s->net + 1];
-  real *own = saved + (end - first + 1) * walk->latent, *dh = walk->w->dz[s->dst];
+  real *own = saved + (end - first + 1) * walk->latent;
   for (int block = first; block < end; block++) own += block_saved(walk, block);
 
   /* Through the net, last block first: dh from that of a block's output to that of its input. */
@@ -295,13 +389,56 @@ static void reverse_step(walking *walk, const trm__step *s, real *saved, real *g
     tell_block(walk, s, block, 0);
     walk->ops->block_grad(walk->be, &walk->ws, blk, walk->rows, x, y, own, dh, dw, accumulate);
   }
+}
 
-  /* To the sources of z[dst] <- net(sum of z[i] + e): each latent, the input, and the old z[dst],
-   * which starts over at zero where it had no part. */
-  for (int i = 0; i < l->plan->n_latents; i++)
-    if (i != s->dst && (s->src >> i & 1)) add(walk, walk->w->dz[i], dh);
-  if (s->add_input) add(walk, walk->w->de, dh);
-  if (!(s->src >> s->dst & 1)) clear(walk, dh);
+/* The implicit function theorem: of z = f(z + c) the gradient g by z becomes u = u df/dz + g, which
+ * the solver finds in its turn, from u = 0. A product with df/dz is a way back through the net at
+ * `saved`, after which it goes forward once more, for what was saved is used up. */
+static void solve_gradient(walking *walk, const trm__step *s, real *saved, real *dz) {
+  trm__walker *w = walk->w;
+  trm__solving how = walk->layout->plan->solving;
+  how.relative = true; /* a gradient has no size of its own */
+  copy(walk, w->dz_before, dz);
+  clear(walk, w->x);
+  copy(walk, w->f, dz);
+  for (int k = 0;; k++) {
+    walk->ops->solve(walk->be, &walk->ws, &how, walk->rows, k, w->x, w->f, w->f, dz, w->history,
+                     w->solved);
+    if (k + 1 == how.iterations || all_done(walk, w->solved)) return;
+    copy(walk, w->f, w->x);
+    reverse_saved(walk, s, saved, w->f, w->nowhere, false);
+    run_saved(walk, s, saved);
+    add(walk, w->f, w->dz_before);
+  }
+}
+
+/* The reverse of run_saved_step: dz[dst] becomes the gradient of the old z[dst], and what else is
+ * in the sum receives that of the net's input. Each application has gradients of its own. */
+static void reverse_step(walking *walk, const trm__step *s, real *saved, real *const *grads,
+                         bool accumulate) {
+  const trm__layout *l = walk->layout;
+  const int64_t size = walk->rows * step_saved(l, walk->be, s->net);
+  const real share = share_of(walk, s);
+  real *dh = walk->w->dz[s->dst], *before = walk->w->dz_before;
+  if (s->solved && by_jacobian(l->plan)) solve_gradient(walk, s, saved, dh);
+  for (int k = s->kept - 1; k >= 0; k--) {
+    if (share != 1) {
+      copy(walk, before, dh);
+      walk->ops->mix(walk->be, &walk->ws, walk->latent, share, before, 0, dh);
+    }
+    reverse_saved(walk, s, saved + k * size, dh, grads[k], accumulate);
+
+    /* To the sources of z[dst] <- net(sum of z[i] + e): each latent, the input, and the old z[dst],
+     * which starts over at zero where it had no part. */
+    for (int i = 0; i < l->plan->n_latents; i++)
+      if (i != s->dst && (s->src >> i & 1)) add(walk, walk->w->dz[i], dh);
+    if (s->add_input) add(walk, walk->w->de, dh);
+    if (!(s->src >> s->dst & 1)) clear(walk, dh);
+    if (share != 1) walk->ops->mix(walk->be, &walk->ws, walk->latent, 1 - share, before, 1, dh);
+  }
+
+  /* A solution does not depend on where the solver began. */
+  if (s->solved) clear(walk, dh);
 }
 
 /* target = sigmoid(q'[0] at the last step, else max(q')) of one more supervision step. */
@@ -309,7 +446,7 @@ static void continue_targets(walking *walk, const trm__tile *tile) {
   trm__walker *w = walk->w;
   const trm__plan *plan = walk->layout->plan;
   for (int i = 0; i < plan->n_latents; i++) copy(walk, w->next[i], tile->z[i]);
-  run_steps(walk, 0, plan->n_steps, plan->n_steps, w->next);
+  run_steps(walk, 0, plan->n_steps, plan->n_steps, w->next, w->solved);
   walk->ops->head(w->be, &walk->ws, walk->rows, w->next[plan->answer], w->logits, w->q_next);
   walk->ops->q_target(w->be, &walk->ws, walk->rows, w->q_next, tile->steps, tile->max_steps,
                       w->q_target);
@@ -327,11 +464,9 @@ void trm__walk_train(trm__walker *w, trm__lane *lane, const trm__tile *tile,
   /* Forward: the steps without gradient in place, unless experts had to see them already; then
    * those that keep their activations. */
   walk.ops->embed(w->be, &walk.ws, rows, tile->inputs, tile->puzzle, w->e);
-  if (!tile->experts) run_steps(&walk, 0, plan->first_grad, 0, tile->z);
-  for (int i = plan->first_grad; i < plan->n_steps; i++) {
-    run_saved_step(&walk, &plan->steps[i], tile->z, saved);
-    saved += rows * step_saved(w->layout, w->be, plan->steps[i].net);
-  }
+  if (!tile->experts) run_steps(&walk, 0, plan->first_grad, 0, tile->z, solved_of(w, tile));
+  for (int i = plan->first_grad; i < plan->n_steps; i++)
+    saved = run_saved_step(&walk, &plan->steps[i], tile->z, saved, solved_of(w, tile));
 
   /* Losses; logits and q become their gradients. */
   if (more) continue_targets(&walk, tile);
@@ -344,9 +479,12 @@ void trm__walk_train(trm__walker *w, trm__lane *lane, const trm__tile *tile,
     if (i != plan->answer) clear(&walk, w->dz[i]);
   clear(&walk, w->de);
   walk.ops->head_grad(w->be, &walk.ws, rows, z, w->logits, w->q, w->dz[plan->answer], head_grads);
+  int at = plan->n_grads;
   for (int i = plan->n_steps - 1; i >= plan->first_grad; i--) {
-    saved -= rows * step_saved(w->layout, w->be, plan->steps[i].net);
-    reverse_step(&walk, &plan->steps[i], saved, step_grads[i - plan->first_grad], accumulate);
+    const trm__step *s = &plan->steps[i];
+    at -= s->kept;
+    saved -= rows * s->kept * step_saved(w->layout, w->be, s->net);
+    reverse_step(&walk, s, saved, step_grads + at, accumulate);
   }
   walk.ops->embed_grad(w->be, &walk.ws, rows, tile->inputs, w->de, outer_grads, tile->d_puzzle);
 

@@ -38,6 +38,8 @@ typedef struct trm__tile {
   real *d_puzzle;                     /* out [rows, E] */
   const trm__experts_update *experts; /* NULL: there are none, or nobody tells them anything */
   int64_t first_row;                  /* of the batch */
+  /* Out [rows]: how the last solved step went. NULL: nobody asks, or there is none. */
+  trm__solved *solved;
 } trm__tile;
 
 /* A team's memory for tiles of up to `rows` rows. */
@@ -51,6 +53,11 @@ typedef struct trm__walker {
   real *next[TRM__MAX_LATENTS]; /* scratch: of the continue loss, or of trm__walk_tell */
   real *shared, *scratch;
   int64_t scratch_size; /* of each member */
+  /* Of a plan with solved steps: */
+  real *x, *f, *history;
+  trm__solved *solved;
+  real *nowhere;   /* gradients of a net's weights that nobody wants */
+  real *dz_before; /* a latent's gradient behind a step */
 } trm__walker;
 
 /* Bytes kept for the backward pass per row. */

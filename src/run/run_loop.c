@@ -64,6 +64,10 @@ static trm_status log_update(trm_run *run, const trm_metrics *m, trm_error *err)
 
   trm__json_out line = begin_line(run);
   for (size_t i = 0; i < n; i++) trm__json_put_real(&line, values[i].key, values[i].value);
+  if (run->config->now.model.solver != TRM_RECURSION_UPDATES) {
+    trm__json_put_real(&line, "train/residual", m->residual / batch);
+    trm__json_put_real(&line, "train/solver_iterations", m->solver_iterations / batch);
+  }
   trm__json_close(&line);
   return trm__run_folder_log(&run->folder, &line, err);
 }

@@ -88,8 +88,8 @@ trm_trainer_cost trm__trainer_cost(const trm__layout *l, const trm__backend *be,
   /* Each team has a gradient of the net of every step that has one. */
   const int64_t real_size = (int64_t)sizeof(real), ema = config->ema_rate > 0;
   int64_t steps = 0;
-  for (int i = l->plan->first_grad; i < l->plan->n_steps; i++) {
-    int net = l->plan->steps[i].net;
+  for (int i = 0; i < l->plan->n_grads; i++) {
+    int net = l->plan->grad_net[i];
     steps += l->net_offset[net + 1] - l->net_offset[net];
   }
   c.teams = common_divisor(c.threads, be->ops->slots);

@@ -93,7 +93,7 @@ static void add_steps(trm_trainer *t, trm__lane *lane, real *const *steps, real 
     real *to = slot + l->net_offset[net];
     bool first = true;
     for (int i = t->n_grad_steps - 1; i >= 0; i--) {
-      if (l->plan->steps[l->plan->first_grad + i].net != net) continue;
+      if (l->plan->grad_net[i] != net) continue;
       const real *src[] = {steps[i], to};
       t->be->ops->add_grads(t->be, &ws, n, first ? 1 : 2, src, to);
       first = false;
@@ -105,6 +105,7 @@ static void add_steps(trm_trainer *t, trm__lane *lane, real *const *steps, real 
 static trm__tile tile_of(trm_trainer *t, int row, int n) {
   trm__tile tile = trm__carry_tile(t->carry, row, n);
   tile.loss = t->loss + row;
+  tile.solved = t->solved ? t->solved + row : NULL;
   tile.d_puzzle = t->update.d_puzzle + (int64_t)row * t->model->layout->dims.E;
   tile.experts = t->experts.with_grad ? &t->experts : NULL;
   tile.first_row = row;
@@ -265,6 +266,10 @@ static void measure(const trm_trainer *t, trm_metrics *out) {
     m.lm_loss += l->lm;
     m.q_halt_loss += l->q_halt;
     m.q_continue_loss += l->q_continue;
+    if (t->view.solved) {
+      m.residual += t->view.solved[r].residual;
+      m.solver_iterations += t->view.solved[r].iterations;
+    }
 
     /* The rest is measured where an answer is complete: at rows that halted. */
     if (!t->view.halted[r] || l->valid == 0) continue;
@@ -355,6 +360,8 @@ static void read_back(trm_trainer *t) {
   if (t->experts.with_grad)
     ops->get(t->be, t->view.balance, t->experts.balance,
              (size_t)t->experts.with_grad * sizeof *t->view.balance);
+  if (t->solved)
+    ops->get(t->be, t->view.solved, t->solved, (size_t)t->config.batch_size * sizeof *t->solved);
   ops->get(t->be, &t->totals, t->update.totals, sizeof t->totals);
 }
 

@@ -24,6 +24,7 @@
 /* What the host sees of the backend's blocks: these themselves where it can, else copies. */
 typedef struct trm__view {
   trm__row_loss *loss;   /* [B] */
+  trm__solved *solved;   /* [B]; NULL where nothing is solved */
   int32_t *steps;        /* [B] */
   uint8_t *halted;       /* [B] */
   trm__balance *balance; /* [experts.with_grad] */
@@ -57,6 +58,7 @@ struct trm_trainer {
   trm__halting halting;
   trm__experts_update experts; /* with_grad 0: none */
   trm__row_loss *loss;         /* [B] of the backend */
+  trm__solved *solved;         /* [B] of the backend; NULL where nothing is solved */
   int32_t *least;              /* [B] of the backend */
   int32_t *drawn;              /* [B] of the host: least */
   trm__view view;

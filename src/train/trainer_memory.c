@@ -47,7 +47,7 @@ static void lay_out_steps(trm_trainer *t, int64_t *size) {
   int64_t at = 0;
   for (int team = 0; team < t->n_teams; team++)
     for (int i = 0; i < t->n_grad_steps; i++) {
-      int net = l->plan->steps[l->plan->first_grad + i].net;
+      int net = l->plan->grad_net[i];
       t->step_grads[team * t->n_grad_steps + i] =
           t->step_memory ? t->step_memory + at : t->update.grads + l->net_offset[net];
       at += l->net_offset[net + 1] - l->net_offset[net];
@@ -82,6 +82,8 @@ static trm_status figures(trm_trainer *t, trm_error *err) {
   const int64_t n = u->n, B = u->rows, E = t->model->layout->dims.E;
   TRM_TRY(trm__backend_alloc(be, B, sizeof *t->loss, "losses", &t->loss, err));
   u->loss = t->loss;
+  if (t->model->config.solver != TRM_RECURSION_UPDATES)
+    TRM_TRY(trm__backend_alloc(be, B, sizeof *t->solved, "solved steps", &t->solved, err));
   TRM_TRY(trm__backend_alloc(be, B, sizeof *t->least, "explorations", &t->least, err));
   TRM_TRY(
       trm__backend_alloc(be, n / TRM__CHUNK + 1, sizeof(double), "norms", &u->partial_norms, err));
@@ -110,11 +112,17 @@ static trm_status views(trm_trainer *t, trm_error *err) {
   const trm__rows *rows = &t->carry->rows;
   trm__view *v = &t->view;
   const int64_t B = t->config.batch_size;
-  *v = (trm__view){t->loss,         rows->steps,       rows->halted, t->experts.balance,
-                   t->update.grads, t->update.d_puzzle};
+  *v = (trm__view){.loss = t->loss,
+                   .solved = t->solved,
+                   .steps = rows->steps,
+                   .halted = rows->halted,
+                   .balance = t->experts.balance,
+                   .grads = t->update.grads,
+                   .d_puzzle = t->update.d_puzzle};
   if (t->be->ops->host) return TRM_OK;
   *v = (trm__view){0};
   TRM_ALLOC(&v->loss, B, "losses", err);
+  if (t->solved) TRM_ALLOC(&v->solved, B, "solved steps", err);
   TRM_ALLOC(&v->steps, B, "steps", err);
   TRM_ALLOC(&v->halted, B, "halting", err);
   TRM_ALLOC(&v->balance, t->experts.with_grad, "the load of experts", err);
@@ -137,7 +145,7 @@ trm_status trm__trainer_memory(trm_trainer *t, trm_error *err) {
   const trm_model_config *c = &t->model->config;
   t->n_teams = t->cost.teams;
   t->micro_batch = t->cost.micro_batch;
-  t->n_grad_steps = l->plan->n_steps - l->plan->first_grad;
+  t->n_grad_steps = l->plan->n_grads;
   t->update.n = l->n_params;
   t->update.rows = t->config.batch_size;
 
@@ -164,17 +172,17 @@ void trm__trainer_release(trm_trainer *t) {
   trm__backend *be = t->be;
   trm__update *u = &t->update;
   if (!be->ops->host) {
-    void *copies[] = {t->view.loss,    t->view.steps, t->view.halted,
-                      t->view.balance, t->view.grads, t->view.d_puzzle};
+    void *copies[] = {t->view.loss,    t->view.solved, t->view.steps,   t->view.halted,
+                      t->view.balance, t->view.grads,  t->view.d_puzzle};
     for (size_t i = 0; i < sizeof copies / sizeof *copies; i++) trm__free(copies[i]);
     be->ops->release(be, u->ema);
   }
   for (int i = 0; t->walkers && i < t->n_teams; i++) trm__walker_free(t->walkers[i]);
   trm__carry_free(t->carry);
   trm__weights_free(be, &t->weights);
-  void *blocks[] = {u->grads,         t->step_memory,   t->head_memory,    u->d_puzzle, t->loss,
-                    t->least,         u->partial_norms, u->totals,         u->order,    u->sum,
-                    t->experts.noise, t->experts.told,  t->experts.balance};
+  void *blocks[] = {u->grads,  t->step_memory,   t->head_memory,   u->d_puzzle,       t->loss,
+                    t->solved, t->least,         u->partial_norms, u->totals,         u->order,
+                    u->sum,    t->experts.noise, t->experts.told,  t->experts.balance};
   for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) be->ops->release(be, blocks[i]);
   trm__free(t->walkers);
   trm__free(t->step_grads);

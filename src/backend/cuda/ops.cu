@@ -6,6 +6,7 @@
 #include "backend.cuh"
 #include "experts.cuh"
 #include "outer.cuh"
+#include "solve.cuh"
 #include "train.cuh"
 #include "vector.cuh"
 
@@ -124,6 +125,21 @@ static void op_add_grads(trm__backend *be, trm__workspace *, int64_t n, int n_sr
   add<float>(cuda_of(be), n, n_src, src, to);
 }
 
+static void op_mix(trm__backend *be, trm__workspace *, int64_t n, real a, const real *x, real b,
+                   real *h) {
+  const int64_t values = n * (int64_t)sizeof(real) / value_size(be);
+  WITH_TYPE(be, [&](auto *t) { mix(a, as(t, x), b, as(t, h), values, cuda_of(be)->stream); });
+}
+static void op_solve(trm__backend *be, trm__workspace *, const trm__solving *how, int b, int k,
+                     real *x, const real *f, const real *keep, real *best, real *history,
+                     trm__solved *rows) {
+  const int64_t n = (int64_t)be->dims.L * be->dims.D;
+  WITH_TYPE(be, [&](auto *t) {
+    solve(*how, b, k, n, as(t, x), as(t, f), as(t, keep), as(t, best), as(t, history), rows,
+          cuda_of(be)->stream);
+  });
+}
+
 /* --- blocks ---------------------------------------------------------------------------------- */
 
 static void op_block(trm__backend *be, trm__workspace *ws, const trm__block *blk, int b,
@@ -230,6 +246,8 @@ void set_ops(trm__backend_ops *ops) {
   ops->embed_grad = op_embed_grad;
   ops->clear = op_clear;
   ops->sum = op_sum;
+  ops->mix = op_mix;
+  ops->solve = op_solve;
   ops->block = op_block;
   ops->block_grad = op_block_grad;
   ops->balance = op_balance;

@@ -244,6 +244,16 @@ __global__ void rotate_kernel(T *qkv, const float *cosine, const float *sine, in
 }
 
 template <class T>
+__global__ void mix_kernel(float a, const T *x, float b, T *h, int64_t packs) {
+  const int64_t i = thread_index() * Pack<T>::N;
+  if (i >= packs * Pack<T>::N) return;
+  const Pack<T> p = Pack<T>::load(x + i);
+  Pack<T> q = Pack<T>::load(h + i);
+  for (int j = 0; j < Pack<T>::N; j++) q.v[j] = a * p.v[j] + b * q.v[j];
+  q.store(h + i);
+}
+
+template <class T>
 __global__ void sum_kernel(Sources<T> src, int count, T *h, int64_t packs) {
   const int64_t at = thread_index() * Pack<T>::N;
   if (at >= packs * Pack<T>::N) return;
@@ -355,6 +365,11 @@ void sum(Sources<T> src, int count, T *h, int64_t n, cudaStream_t stream) {
   const int64_t packs = n / Pack<T>::N;
   launch(sum_kernel<T>, grid_for(packs), BLOCK, 0, stream, src, count, h, packs);
 }
+template <class T>
+void mix(float a, const T *x, float b, T *h, int64_t n, cudaStream_t stream) {
+  const int64_t packs = n / Pack<T>::N;
+  launch(mix_kernel<T>, grid_for(packs), BLOCK, 0, stream, a, x, b, h, packs);
+}
 void add_parts(const float *part, int count, int64_t rows, int64_t cols, int64_t ld, float *out,
                int64_t ld_out, bool accumulate, cudaStream_t stream) {
   const int64_t n = rows * cols;
@@ -385,6 +400,7 @@ void to_reals(const T *in, float *out, int64_t n, cudaStream_t stream) {
   template void rotate<T>(T *, const float *, const float *, int, int, int, int, float,       \
                           cudaStream_t);                                                      \
   template void sum<T>(Sources<T>, int, T *, int64_t, cudaStream_t);                          \
+  template void mix<T>(float, const T *, float, T *, int64_t, cudaStream_t);                  \
   template void convert_rows<T>(const float *, T *, int, int, int, cudaStream_t);             \
   template void to_reals<T>(const T *, float *, int64_t, cudaStream_t);
 FOR_TYPE(float)

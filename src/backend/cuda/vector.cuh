@@ -52,6 +52,10 @@ struct Sources {
 template <class T>
 void sum(Sources<T> src, int count, T *h, int64_t n, cudaStream_t stream);
 
+/* h[n] = a x + b h; h may be x. */
+template <class T>
+void mix(float a, const T *x, float b, T *h, int64_t n, cudaStream_t stream);
+
 /* out [rows, cols] (+)= the sum of `count` parts [rows, ld], in their order. */
 void add_parts(const float *part, int count, int64_t rows, int64_t cols, int64_t ld, float *out,
                int64_t ld_out, bool accumulate, cudaStream_t stream);
