@@ -175,6 +175,11 @@ void trm__walk_infer(trm__walker *w, trm__lane *lane, const trm__tile *tile) {
   walk.ops->head(w->be, &walk.ws, tile->rows, tile->z[plan->answer], tile->logits, tile->q);
 }
 
+void trm__walk_decode(trm__walker *w, trm__lane *lane, const trm__tile *tile, int i) {
+  walking walk = begin_walk(w, lane, tile->rows);
+  walk.ops->head(w->be, &walk.ws, tile->rows, tile->z[i], tile->logits, tile->q);
+}
+
 /* --- backward -------------------------------------------------------------------------------- */
 
 static void clear(walking *walk, real *h) {

@@ -44,6 +44,8 @@ void trm__walker_free(trm__walker *w);
 
 /* One supervision step without gradient: latents, logits, q. */
 void trm__walk_infer(trm__walker *w, trm__lane *lane, const trm__tile *tile);
+/* What both heads say of latent i of the tile: logits, q. */
+void trm__walk_decode(trm__walker *w, trm__lane *lane, const trm__tile *tile, int i);
 
 /* One supervision step with losses and gradients of their sum over the tile's rows. The net of the
  * i-th step with gradient goes to step_grads[i] (its parameters from the start of the net),
