@@ -361,6 +361,24 @@ static void solves_as_the_cpu(void **state) {
     assert_memory_equal(trm_solver_steps_taken(s[1]), trm_solver_steps_taken(s[0]),
                         BATCH * sizeof(int32_t));
 
+    /* Every latent reads as it does on the CPU, also when the program is recorded, the second time;
+     * that of the answer is the answer, to the bit. */
+    for (int i = 0; i < trm_solver_latent_count(s[0]); i++) {
+      static float decoded[2][BATCH * SMALL_LEN * 7];
+      static int32_t tokens[BATCH * SMALL_LEN];
+      for (int k = 0; k < 4; k++)
+        assert_int_equal(trm_solver_decode_latent(s[k / 2], i, tokens, decoded[k / 2], &err),
+                         TRM_OK);
+      assert_true(difference(n, decoded[1], decoded[0]) < 1e-4);
+      if (i != trm_solver_answer_latent(s[1])) continue;
+      assert_memory_equal(decoded[1], trm_solver_logits(s[1]), sizeof decoded[1]);
+      assert_memory_equal(tokens, trm_solver_answer(s[1]), sizeof tokens);
+    }
+
+    /* And the next step is one like any other. */
+    for (int i = 0; i < 2; i++) assert_int_equal(trm_solver_step(s[i], &err), TRM_OK);
+    assert_true(difference(n, trm_solver_logits(s[1]), trm_solver_logits(s[0])) < 1e-4);
+
     trm_solver_free(s[0]);
     trm_solver_free(s[1]);
     trm_model_free(m);

@@ -5,6 +5,7 @@
 #include "json_text.h"
 #include "launch.h"
 #include "small_sets.h"
+#include "xml.h"
 
 static char sudoku[160], maze[160], arc[160], grid[160];
 
@@ -161,29 +162,6 @@ static void test_terminal(void **state) {
   says(text, "  answer\r\n");
   on_terminal(*state, sudoku, 100, text, sizeof text);
   says(text, "\033[2m 1 \033[0m");
-}
-
-/* Every tag is closed, in order, and every & begins an entity: the little of XML that we write. */
-static void check_xml(const char *xml) {
-  char open[16][32];
-  int depth = 0;
-  for (const char *at = xml; *at; at++) {
-    if (*at == '&' && strncmp(at, "&amp;", 5) && strncmp(at, "&lt;", 4) && strncmp(at, "&gt;", 4))
-      fail_msg("a bare & at: %.40s", at);
-    if (*at != '<') continue;
-    const char *end = strchr(at, '>');
-    assert_non_null(end);
-    if (at[1] == '/') {
-      size_t n = (size_t)(end - at) - 2;
-      assert_true(depth > 0 && strlen(open[depth - 1]) == n);
-      assert_memory_equal(open[--depth], at + 2, n);
-    } else if (end[-1] != '/' && at[1] != '?') {
-      assert_true(depth < 16);
-      snprintf(open[depth++], 32, "%.*s", (int)strcspn(at + 1, " >"), at + 1);
-    }
-    at = end;
-  }
-  assert_int_equal(depth, 0);
 }
 
 static void test_svg(void **state) {

@@ -9,7 +9,8 @@ enum { PUZZLES = 23, S = 6, V = 7, IDS = 3, MOST = 5 };
 typedef struct wanted {
   int32_t inputs[PUZZLES][S];
   int32_t ids[PUZZLES];
-  int32_t answer[PUZZLES][MOST][S]; /* after each step */
+  int32_t answer[PUZZLES][MOST][S];     /* after each step */
+  int32_t latents[PUZZLES][MOST][2][S]; /* as their tokens */
   float logits[PUZZLES][MOST][S * V], q[PUZZLES][MOST][2];
   double margin[PUZZLES][MOST];
 } wanted;
@@ -40,6 +41,9 @@ static wanted *solve_alone(const trm_model *m) {
       assert_int_equal(trm_solver_step(s, NULL), TRM_OK);
       memcpy(w->answer[k][step], trm_solver_answer(s), sizeof w->answer[k][step]);
       memcpy(w->logits[k][step], trm_solver_logits(s), sizeof w->logits[k][step]);
+      for (int i = 0; i < 2; i++)
+        assert_int_equal(trm_solver_decode_latent(s, i, w->latents[k][step][i], NULL, NULL),
+                         TRM_OK);
       w->q[k][step][0] = trm_solver_q_halt(s)[0];
       w->q[k][step][1] = trm_solver_q_continue(s)[0];
       w->margin[k][step] = trm_solver_halt_margin(s, 0);
@@ -66,17 +70,19 @@ static int steps_of(const wanted *w, int k, int standard) {
   return most;
 }
 
-static void assert_answer_is(const wanted *w, int k, const trm_queue_answer *a, bool logits,
-                             int trajectory) {
+static void assert_answer_is(const wanted *w, int k, const trm_queue_answer *a,
+                             const trm_queue_config *c) {
   const int last = a->steps - 1;
   assert_in_range(a->steps, 1, MOST);
   assert_memory_equal(a->inputs, w->inputs[k], sizeof w->inputs[k]);
   assert_memory_equal(a->answer, w->answer[k][last], sizeof w->answer[k][last]);
   assert_true(a->q_halt == w->q[k][last][0] && a->q_continue == w->q[k][last][1]);
-  assert_int_equal(a->logits != NULL, logits || !a->done);
+  assert_int_equal(a->logits != NULL, c->logits || !a->done);
   if (a->logits) assert_memory_equal(a->logits, w->logits[k][last], sizeof w->logits[k][last]);
-  assert_int_equal(a->trajectory != NULL, trajectory > 0);
-  for (int i = 0; i < a->steps && i < trajectory; i++) {
+  assert_int_equal(a->latents != NULL, c->latents);
+  if (a->latents) assert_memory_equal(a->latents, w->latents[k][last], sizeof w->latents[k][last]);
+  assert_int_equal(a->trajectory != NULL, c->trajectory > 0);
+  for (int i = 0; i < a->steps && i < c->trajectory; i++) {
     assert_memory_equal(a->trajectory + i * S, w->answer[k][i], sizeof w->answer[k][i]);
     assert_true(a->q_trajectory[i] == w->q[k][i][0]);
   }
@@ -105,14 +111,14 @@ static int run_all(trm_queue *q, const wanted *w, const trm_queue_config *c) {
     for (int i = 0; trm_queue_look(q, i, &a); i++) {
       assert_false(a.done);
       assert_int_equal(a.steps, trm_solver_steps_taken(trm_queue_solver(q))[a.row]);
-      assert_answer_is(w, puzzle[a.place], &a, c->logits, c->trajectory);
+      assert_answer_is(w, puzzle[a.place], &a, c);
     }
 
     /* Those that are done are taken, with the steps and answers that they have alone. */
     for (; trm_queue_take(q, &a); done++) {
       assert_true(a.done && a.row == -1);
       assert_int_equal(a.steps, steps_of(w, puzzle[a.place], standard));
-      assert_answer_is(w, puzzle[a.place], &a, c->logits, c->trajectory);
+      assert_answer_is(w, puzzle[a.place], &a, c);
     }
   }
 
@@ -126,9 +132,9 @@ static void answers_are_those_of_a_solver(void **state) {
   (void)state;
   static const trm_queue_config ways[] = {
       {.rows = 1, .threads = 1},
-      {.rows = 3, .threads = 2, .waiting = 4, .trajectory = 2},
+      {.rows = 3, .threads = 2, .waiting = 4, .trajectory = 2, .latents = true},
       {.rows = 5, .threads = 3, .waiting = 1, .trajectory = MOST, .logits = true},
-      {.threads = 1, .waiting = 2, .logits = true},
+      {.threads = 1, .waiting = 2, .logits = true, .latents = true},
       {.threads = 2, .puzzles = 2, .waiting = 30}};
   trm_model *m = make_model();
   wanted *w = solve_alone(m);
@@ -222,7 +228,7 @@ static void who_leaves_makes_room(void **state) {
     assert_true(trm_queue_take(q, &a));
     assert_int_equal(a.place, place[stay[i]]);
     assert_int_equal(a.steps, 3);
-    assert_answer_is(w, stay[i], &a, false, 0);
+    assert_answer_is(w, stay[i], &a, &(trm_queue_config){0});
   }
   assert_false(trm_queue_take(q, &a));
   assert_int_equal(trm_queue_room(q), 5);

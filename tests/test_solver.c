@@ -1,4 +1,6 @@
 /* The solver: the same bits however the work is split, and errors for what no model can read. */
+#include <math.h>
+
 #include "processors.h"
 #include "small_model.h"
 
@@ -331,6 +333,7 @@ static void latents_have_the_names_of_the_paper(void **state) {
     for (int i = 0; i < trm_solver_latent_count(s); i++) {
       const char *name = "";
       assert_non_null(trm_solver_latent(s, i, &name));
+      assert_string_equal(name, trm_solver_latent_name(s, i));
       snprintf(all + strlen(all), sizeof all - strlen(all), "%s ", name);
     }
     assert_string_equal(all, cases[k].names);
@@ -341,6 +344,92 @@ static void latents_have_the_names_of_the_paper(void **state) {
     trm_solver_free(s);
     trm_model_free(m);
   }
+}
+
+/* lm_head times a latent behind the puzzle positions, in double: [S, V] of a row. */
+static void assert_head_reads(trm_model *m, const float *z, const float *logits,
+                              const int32_t *tokens) {
+  const trm_model_config *c = trm_model_get_config(m);
+  const int D = c->hidden_size, V = c->vocab_size;
+  const float *head = trm_model_tensor_named(m, "lm_head.weight").data;
+  trm_model_cost cost;
+  assert_int_equal(trm_model_cost_of(c, &cost, NULL), TRM_OK);
+  z += (cost.positions - c->seq_len) * D;
+  for (int t = 0; t < c->seq_len; t++, z += D, logits += V)
+    for (int v = 0; v < V; v++) {
+      double sum = 0;
+      for (int k = 0; k < D; k++) sum += (double)head[v * D + k] * (double)z[k];
+      assert_true(fabs(sum - (double)logits[v]) < 1e-5 * (1 + fabs(sum)));
+      assert_true(logits[v] <= logits[tokens[t]]);
+    }
+}
+
+/* Latents are decoded after each step of ROWS puzzles: that of the answer is the answer. */
+static void decode_all(trm_model *m, const int32_t *inputs, const int32_t *ids, int threads) {
+  trm_solver *s;
+  const trm_model_config *c = trm_model_get_config(m);
+  const trm_solver_config config = {.batch = ROWS, .threads = threads};
+  assert_int_equal(trm_solver_create(m, &config, &s, NULL), TRM_OK);
+  record want = solve(m, inputs, ids, ROWS, 1);
+  const size_t cells = (size_t)(ROWS * c->seq_len), all = cells * (size_t)c->vocab_size;
+  int32_t *tokens = calloc(cells, sizeof *tokens);
+  float *logits = calloc(all, sizeof *logits);
+  assert_true(tokens && logits);
+  assert_int_equal(trm_solver_start(s, ROWS, inputs, ids, NULL), TRM_OK);
+  for (int step = 0; step < STEPS; step++) {
+    trm_solver_step(s, NULL);
+
+    /* Each by the same head; another latent says something else. */
+    for (int i = 0; i < want.n_latents; i++) {
+      assert_int_equal(trm_solver_decode_latent(s, i, tokens, logits, NULL), TRM_OK);
+      const bool is_answer = i == trm_solver_answer_latent(s);
+      assert_int_equal(!memcmp(logits, trm_solver_logits(s), all * sizeof *logits), is_answer);
+      if (is_answer) assert_memory_equal(tokens, trm_solver_answer(s), cells * sizeof *tokens);
+      const float *z = trm_solver_latent(s, i, NULL);
+      for (int row = 0; row < ROWS; row++)
+        assert_head_reads(m, z + row * want.latent_size, logits + row * c->seq_len * c->vocab_size,
+                          tokens + row * c->seq_len);
+    }
+
+    /* That leaves results and latents alone. */
+    assert_memory_equal(trm_solver_logits(s), want.logits + (size_t)step * all,
+                        all * sizeof *logits);
+    for (int row = 0; row < ROWS; row++)
+      assert_true(trm_solver_q_halt(s)[row] == want.q[step][row][0]);
+  }
+  free(tokens);
+  free(logits);
+  record_free(&want);
+  trm_solver_free(s);
+}
+
+static void the_answers_latent_decodes_to_the_answer(void **state) {
+  (void)state;
+  for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
+    int32_t inputs[ROWS * 130], ids[ROWS];
+    trm_model *m = model_of(k, inputs, ids);
+    for (int threads = 1; threads <= 3; threads++) decode_all(m, inputs, ids, threads);
+    trm_model_free(m);
+  }
+}
+
+static void a_latent_that_is_not_there_is_refused(void **state) {
+  (void)state;
+  trm_model_config c = small_config(TRM_ARCH_TRM, 9);
+  trm_model *m = small_model(&c, 3);
+  trm_solver *s;
+  trm_error err;
+  int32_t tokens[9];
+  assert_int_equal(trm_solver_create(m, &(trm_solver_config){0}, &s, NULL), TRM_OK);
+  assert_int_equal(trm_solver_decode_latent(s, -1, tokens, NULL, &err), TRM_E_ARGUMENT);
+  assert_int_equal(trm_solver_decode_latent(s, 2, tokens, NULL, &err), TRM_E_ARGUMENT);
+  assert_true(speaks_of(&err, "latent 2, but the model's are 0 to 1"));
+  assert_null(trm_solver_latent_name(s, 2));
+
+  /* Without a row there is nothing to read. */
+  assert_int_equal(trm_solver_decode_latent(s, 1, NULL, NULL, &err), TRM_OK);
+  trm_solver_free(s);
+  trm_model_free(m);
 }
 
 /* Values that a model of 7 symbols and 3 ids has nothing for. */
@@ -431,6 +520,8 @@ int main(void) {
       cmocka_unit_test(answers_are_the_largest_logits),
       cmocka_unit_test(a_new_start_forgets_the_last),
       cmocka_unit_test(latents_have_the_names_of_the_paper),
+      cmocka_unit_test(the_answers_latent_decodes_to_the_answer),
+      cmocka_unit_test(a_latent_that_is_not_there_is_refused),
       cmocka_unit_test(what_no_model_can_read_is_refused),
       cmocka_unit_test(a_puzzle_that_cannot_be_read_takes_no_row),
   };

@@ -90,50 +90,40 @@ static void show_numbers(const showing *s) {
 static void show_grids(const showing *s) {
   const trm_puzzle *p = &s->info->puzzle;
   bool colour = cli_colour(stdout);
-  const grid_view question = {.puzzle = p,
-                              .tokens = s->question,
-                              .box = trm_puzzle_locate(p, s->question),
-                              .colour = colour};
-  const grid_view label = {.puzzle = p,
-                           .tokens = s->label,
-                           .question = colour ? s->question : NULL,
-                           .box = trm_puzzle_locate(p, s->label),
-                           .colour = colour};
+  const grid_view pair[] = {{.puzzle = p,
+                             .tokens = s->question,
+                             .box = trm_puzzle_locate(p, s->question),
+                             .colour = colour,
+                             .title = "question"},
+                            {.puzzle = p,
+                             .tokens = s->label,
+                             .question = colour ? s->question : NULL,
+                             .box = trm_puzzle_locate(p, s->label),
+                             .colour = colour,
+                             .title = "answer"}};
   print_title(s);
   printf("\n");
-  grid_view_draw_pair(&question, "question", &label, "answer", grid_view_terminal_columns(),
-                      stdout);
+  grid_view_draw_row(pair, 2, grid_view_terminal_columns(), stdout);
 }
 
-/* All pictures at once: the file's size stands in its first line. */
+/* All pictures in one file. */
 static trm_status write_svg(showing *s, int64_t end, trm_error *err) {
-  int n = (int)(end - s->args->first);
-  size_t len = (size_t)s->info->seq_len;
-  trm_status st = TRM_OK;
-  grid_svg_pair *pairs = calloc((size_t)n, sizeof *pairs);
-  int32_t *tokens = calloc((size_t)n * 2 * len, sizeof *tokens);
-  if (!pairs || !tokens) {
-    st = cli_fail(err, TRM_E_MEMORY, -1, "no memory for %d pictures; show fewer", n);
-    goto done;
+  const trm_puzzle *p = &s->info->puzzle;
+  grid_svg picture;
+  CLI_TRY(grid_svg_begin(&picture, p, err));
+  for (int64_t i = s->args->first; i < end; i++) {
+    char title[160];
+    read_example(s, i);
+    title_of(s, title, sizeof title);
+    const grid_view pair[] = {
+        {.puzzle = p, .tokens = s->question, .box = trm_puzzle_locate(p, s->question)},
+        {.puzzle = p,
+         .tokens = s->label,
+         .question = s->question,
+         .box = trm_puzzle_locate(p, s->label)}};
+    grid_svg_add(&picture, title, pair, 2, true);
   }
-
-  /* An example is read over the one before: each picture has tokens of its own. */
-  for (int i = 0; i < n; i++) {
-    int32_t *question = tokens + 2 * len * (size_t)i, *label = question + len;
-    read_example(s, s->args->first + i);
-    memcpy(question, s->question, len * sizeof *question);
-    memcpy(label, s->label, len * sizeof *label);
-    pairs[i].question = question;
-    pairs[i].answer = label;
-    pairs[i].question_box = trm_puzzle_locate(&s->info->puzzle, question);
-    pairs[i].answer_box = trm_puzzle_locate(&s->info->puzzle, label);
-    title_of(s, pairs[i].title, sizeof pairs[i].title);
-  }
-  st = grid_svg_write(s->args->svg, &s->info->puzzle, pairs, n, err);
-done:
-  free(pairs);
-  free(tokens);
-  return st;
+  return grid_svg_end(&picture, s->args->svg, err);
 }
 
 static trm_status show_examples(showing *s, trm_error *err) {

@@ -6,9 +6,7 @@
 #include <unistd.h>
 
 #include "cli/commands/solve_input.h"
-#include "cli/json_print.h"
-#include "cli/pictures/grid_style.h"
-#include "cli/pictures/grid_view.h"
+#include "cli/commands/solve_show.h"
 #include "cli/run/find_model.h"
 #include "cli/run/model_data.h"
 
@@ -25,9 +23,11 @@ static const cli_manual manual = {
     "comments are skipped; a comment starts with #, or with // where # is a symbol, as in mazes.\n"
     "Each answer is one line: the grid, whether it keeps the rules and what was given (-\n"
     "where no rules are known), q (how sure the model is, 0 to 1) and the supervision steps\n"
-    "taken. With --json --show steps the key trace has the grid after each step. A line that\n"
-    "cannot be read is answered by one that begins with \"error: \" (with --json by an object\n"
-    "with the key error); the others go on, and the exit code is 3.\n"
+    "taken. With --json --show steps the key trace has the grid after each step. --show latents\n"
+    "also decodes each latent by the output head, as Fig. 6 of the paper does: z_H is the answer,\n"
+    "z_L is not. --svg draws what is shown. A line that cannot be read is answered by one that\n"
+    "begins with \"error: \" (with --json by an object with the key error); the others go on, and\n"
+    "the exit code is 3.\n"
     "With --data the puzzles are examples of a data set, with their puzzle ids, which ARC\n"
     "needs; then the line also says whether the answer is equal to the label.\n"
     "Many puzzles are solved side by side; answers come in the order of the "
@@ -38,6 +38,8 @@ static const cli_manual manual = {
     "      53..7....6..195....98....6.8...6...34..8.3..17...2...6.6....28....419..5....8..79\n"
     "  trm solve runs/Sudoku6-trm/first puzzles.txt --check\n"
     "  trm solve runs/Sudoku6-trm/first --show steps \\\n"
+    "      --puzzle '.3.5...4.......4..62...3.....21.....'\n"
+    "  trm solve sudoku6 --steps 3 --show latents --svg latents.svg \\\n"
     "      --puzzle '.3.5...4.......4..62...3.....21.....'\n"
     "  trm solve runs/Maze10-trm/first --data data/maze10 --index 3 --show grid\n"
     "  head -n 3 puzzles.txt | trm solve runs/Sudoku6-trm/first - --json --halt q\n"};
@@ -51,13 +53,10 @@ enum {
   SOLVE_WINDOW_BYTES = 64 << 20
 };
 
-typedef enum solve_show { SHOW_FINAL, SHOW_GRID, SHOW_STEPS, SHOWS } solve_show;
-static const char *const show_names[SHOWS] = {"final", "grid", "steps"};
-
 typedef struct solve_args {
-  const char *model, *show_name, *halt;
+  const char *model, *show_name, *halt, *svg;
   solve_source source;
-  solve_show show;
+  solve_what show;
   trm_halt halt_rule;
   double halt_margin;
   trm_dtype dtype; /* TRM_DTYPES: the model's */
@@ -83,8 +82,7 @@ typedef struct solve_run {
   solve_input in;
   const trm_puzzle *puzzle;
   int cells, batch, steps;
-  bool show_steps, colour;
-  trm__json_out line; /* of the only row with show_steps: its trace so far */
+  solve_show show;
   int64_t invalid, untrained, failed;
   int64_t hasty;         /* of the invalid ones, those that --halt stopped before their last step */
   bool more;             /* the input may hold another puzzle */
@@ -93,7 +91,6 @@ typedef struct solve_run {
   solve_puzzle *window;
   int32_t *cells_of_window;      /* [window_size, 3, cells] */
   solve_puzzle *at[SOLVE_BATCH]; /* by place of the queue */
-  int32_t *before;               /* [cells], of the only row with show_steps */
   char *text;                    /* [2, text_size]: question and answer */
   size_t text_size;
 } solve_run;
@@ -107,10 +104,9 @@ static trm_status take_memory(solve_run *s, trm_error *err) {
   if (s->window_size < s->batch) s->window_size = s->batch;
   s->window = calloc((size_t)s->window_size, sizeof *s->window);
   s->cells_of_window = calloc((size_t)s->window_size * 3 * cells, sizeof(int32_t));
-  s->before = calloc(cells, sizeof *s->before);
   s->text_size = trm_puzzle_text_size(s->puzzle);
   s->text = calloc(2, s->text_size);
-  if (!s->window || !s->cells_of_window || !s->before || !s->text)
+  if (!s->window || !s->cells_of_window || !s->text)
     return cli_fail(err, TRM_E_MEMORY, -1, "no memory to solve puzzles of %d cells", s->cells);
 
   /* Each puzzle has its three grids side by side. */
@@ -147,21 +143,24 @@ static trm_status open_model(solve_run *s, trm_error *err) {
   CLI_TRY(solve_input_open(&s->in, &a->source, c, err));
   s->puzzle = &s->in.puzzle;
   s->cells = c->seq_len;
-  s->batch = a->source.puzzle || s->show_steps ? 1 : SOLVE_BATCH;
+  s->batch = a->source.puzzle || solve_show_follows(&s->show) ? 1 : SOLVE_BATCH;
   s->steps = a->steps ? a->steps : c->halt_max_steps;
   CLI_TRY(take_memory(s, err));
-  const trm_queue_config config = {.rows = s->batch, .threads = a->threads, .device = a->device};
-  return trm_queue_create(s->model, &config, &s->queue, err);
+  const trm_queue_config config = {.rows = s->batch,
+                                   .threads = a->threads,
+                                   .latents = a->show == SHOW_LATENTS,
+                                   .device = a->device};
+  CLI_TRY(trm_queue_create(s->model, &config, &s->queue, err));
+  return solve_show_open(&s->show, s->puzzle, s->cells, s->steps, trm_queue_solver(s->queue), err);
 }
 
 static void close_all(solve_run *s) {
   solve_input_close(&s->in);
   trm_queue_free(s->queue);
   trm_model_free(s->model);
-  trm__json_drop(&s->line);
+  solve_show_close(&s->show);
   free(s->window);
   free(s->cells_of_window);
-  free(s->before);
   free(s->text);
   free(s);
 }
@@ -185,20 +184,21 @@ static void check_id(solve_run *s, const solve_puzzle *p) {
 
 /* ---- answers ---- */
 
-static trm__json_out begin_line(void) {
-  trm__json_out o = trm__json_begin(TRM__JSON_COMPACT);
-  trm__json_open(&o, NULL, '{');
-  return o;
-}
-
 static double probability(double logit) {
   return 1 / (1 + exp(-logit));
 }
 
-/* Beyond a grid a model may answer anything: its grid begins where the question's does. */
+static solve_shown shown(const solve_puzzle *p) {
+  return (solve_shown){.question = p->question,
+                       .answer = p->answer,
+                       .q = probability(p->q_logit),
+                       .steps = p->steps,
+                       .done = p->done};
+}
+
 static trm_puzzle_box answer_box(const solve_run *s, const solve_puzzle *p) {
-  trm_puzzle_box asked = trm_puzzle_locate(s->puzzle, p->question);
-  return trm_puzzle_crop(s->puzzle, p->answer, asked.row, asked.col);
+  const solve_shown a = shown(p);
+  return solve_answer_box(s->puzzle, &a);
 }
 
 static bool is_same_grid(const solve_run *s, const solve_puzzle *p) {
@@ -219,79 +219,6 @@ static bool is_label(const solve_run *s, const solve_puzzle *p) {
   for (int i = 0; i < s->cells; i++)
     if (p->label[i] != TRM_IGNORE_LABEL && p->label[i] != p->answer[i]) return false;
   return true;
-}
-
-/* ---- pictures ---- */
-
-static grid_view view_of(const solve_run *s, const int32_t *tokens, trm_puzzle_box box) {
-  return (grid_view){.puzzle = s->puzzle, .tokens = tokens, .box = box, .colour = s->colour};
-}
-
-/* --show steps: the puzzle, then the grid after a step, or one line when nothing moved. */
-static void show_start(solve_run *s, const solve_puzzle *p) {
-  memcpy(s->before, p->question, (size_t)s->cells * sizeof *s->before);
-  if (s->args->json) {
-    trm__json_drop(&s->line);
-    s->line = begin_line();
-    trm__json_open(&s->line, "trace", '[');
-    return;
-  }
-  printf("the puzzle%s\n",
-         s->colour ? "" : "; below, [5] is a cell that changed, !5! a given overwritten");
-  grid_view v = view_of(s, p->question, trm_puzzle_locate(s->puzzle, p->question));
-  v.question = v.before = p->question;
-  grid_view_draw(&v, stdout);
-}
-
-/* Cells in the box that a step changed. */
-static int count_changed(const solve_run *s, const solve_puzzle *p, trm_puzzle_box box) {
-  int changed = 0;
-  for (int row = box.row; row < box.row + box.rows; row++)
-    for (int col = box.col; col < box.col + box.cols; col++) {
-      int cell = row * s->puzzle->cols + col;
-      changed += s->before[cell] != p->answer[cell];
-    }
-  return changed;
-}
-
-/* The same as an element of the key trace. */
-static void trace_step(solve_run *s, const solve_puzzle *p, trm_puzzle_box box, int changed) {
-  trm_puzzle_format_box(s->puzzle, p->answer, box, s->text, s->text_size);
-  trm__json_open(&s->line, NULL, '{');
-  trm__json_put_int(&s->line, "step", p->steps);
-  trm__json_put_int(&s->line, "changed", changed);
-  trm__json_put_real(&s->line, "q", probability(p->q_logit));
-  trm__json_put_text(&s->line, "grid", s->text);
-  trm__json_close(&s->line);
-}
-
-static void draw_step(const solve_run *s, const solve_puzzle *p, trm_puzzle_box box, int changed) {
-  printf("step %d of %d: %d cell%s changed, q %.3f\n", p->steps, s->steps, changed,
-         changed == 1 ? "" : "s", probability(p->q_logit));
-  grid_view v = view_of(s, p->answer, box);
-  v.question = p->question;
-  v.before = s->before;
-  if (changed) grid_view_draw(&v, stdout);
-  fflush(stdout);
-}
-
-static void show_step(solve_run *s, const solve_puzzle *p) {
-  trm_puzzle_box box = answer_box(s, p);
-  int changed = count_changed(s, p, box);
-  if (s->args->json)
-    trace_step(s, p, box, changed);
-  else
-    draw_step(s, p, box, changed);
-  memcpy(s->before, p->answer, (size_t)s->cells * sizeof *s->before);
-}
-
-/* --show grid: the puzzle and its answer. */
-static void show_grids(const solve_run *s, const solve_puzzle *p) {
-  grid_view question = view_of(s, p->question, trm_puzzle_locate(s->puzzle, p->question));
-  grid_view answer = view_of(s, p->answer, answer_box(s, p));
-  /* Marks without colour would make the squares of one grid wider than those of the other. */
-  if (s->colour || !grid_style_is_pixels(s->puzzle)) answer.question = p->question;
-  grid_view_draw_pair(&question, "puzzle", &answer, "answer", grid_view_terminal_columns(), stdout);
 }
 
 /* ---- solving ---- */
@@ -327,7 +254,7 @@ static trm_status add_puzzles(solve_run *s, trm_error *err) {
     if (p->done) continue;
     if (st != TRM_OK) *err = p->error;
     if (st != TRM_OK || !s->more) return st;
-    if (s->show_steps) show_start(s, p);
+    if (solve_show_follows(&s->show)) solve_show_begin(&s->show, p->question);
   }
   return TRM_OK;
 }
@@ -339,12 +266,16 @@ static void take_answer(solve_run *s, const trm_queue_answer *a) {
   p->q_logit = (double)a->q_halt;
   p->steps = a->steps;
   p->done = a->done;
-  if (s->show_steps) show_step(s, p);
+  if (!solve_show_follows(&s->show)) return;
+  solve_shown now = shown(p);
+  now.latents = a->latents;
+  solve_show_step(&s->show, &now);
 }
 
 static void take_step(solve_run *s) {
   trm_queue_answer a;
-  for (int i = 0; s->show_steps && trm_queue_look(s->queue, i, &a); i++) take_answer(s, &a);
+  for (int i = 0; solve_show_follows(&s->show) && trm_queue_look(s->queue, i, &a); i++)
+    take_answer(s, &a);
   while (trm_queue_take(s->queue, &a)) take_answer(s, &a);
 }
 
@@ -365,9 +296,7 @@ static verdict judge(solve_run *s, const solve_puzzle *p) {
 
 static trm_status print_json(solve_run *s, const solve_puzzle *p, const char *question,
                              const char *answer, const verdict *v, trm_error *err) {
-  trm__json_out o = s->show_steps ? s->line : begin_line();
-  s->line = (trm__json_out){0};
-  if (s->show_steps) trm__json_close(&o); /* the trace */
+  trm__json_out o = solve_show_json(&s->show);
 
   /* What every answer has. */
   trm__json_put_text(&o, "puzzle", question);
@@ -394,6 +323,10 @@ static trm_status print_json(solve_run *s, const solve_puzzle *p, const char *qu
 static trm_status print_failed(solve_run *s, const solve_puzzle *p, trm_error *err) {
   const bool has_index = p->index >= 0;
   s->failed++;
+  if (s->args->svg) { /* nothing but a picture may be on stdout */
+    cli_report_error(&p->error);
+    return TRM_OK;
+  }
   return cli_print_failed(&p->error, s->args->json, has_index ? "index" : "line",
                           has_index ? p->index : p->error.pos, err);
 }
@@ -405,16 +338,20 @@ static trm_status print_puzzle(solve_run *s, const solve_puzzle *p, trm_error *e
   trm_puzzle_format(s->puzzle, p->question, question, s->text_size);
   trm_puzzle_format_box(s->puzzle, p->answer, answer_box(s, p), answer, s->text_size);
   if (s->args->json) return print_json(s, p, question, answer, &v, err);
-  if (s->args->show == SHOW_GRID) show_grids(s, p);
 
-  /* The answer and what is known of it, in one line. */
-  printf("%s  valid: %s  q %.3f  steps %d", answer,
-         !v.has_rules ? "-"
-         : v.valid    ? "yes"
-                      : "no",
-         probability(p->q_logit), p->steps);
-  if (v.has_label) printf("  label: %s", v.equal ? "equal" : "different");
-  printf("\n");
+  /* What is known of the answer, in one line behind it. */
+  char about[100];
+  const solve_shown a = shown(p);
+  snprintf(about, sizeof about, "valid: %s  q %.3f  steps %d%s",
+           !v.has_rules ? "-"
+           : v.valid    ? "yes"
+                        : "no",
+           a.q, a.steps,
+           !v.has_label ? ""
+           : v.equal    ? "  label: equal"
+                        : "  label: different");
+  solve_show_answer(&s->show, &a, about);
+  if (!s->args->svg) printf("%s  %s\n", answer, about);
   return TRM_OK;
 }
 
@@ -452,7 +389,7 @@ static trm_status solve_all(solve_run *s, trm_error *err) {
   }
   if (s->read == 0)
     return cli_fail(err, TRM_E_FORMAT, -1, "%s holds no puzzle: want one a line", s->in.name);
-  return TRM_OK;
+  return solve_show_end(&s->show, err);
 }
 
 /* --check: by the rules, or where there are none by the labels. */
@@ -487,8 +424,7 @@ static int run_solve(const solve_args *a) {
   }
   s->args = a;
   cli_note_device(a->device);
-  s->show_steps = a->show == SHOW_STEPS;
-  s->colour = cli_colour(stdout);
+  s->show = (solve_show){.what = a->show, .json = a->json, .svg = a->svg};
   trm_status st = solve_all(s, &err);
   int code = st == TRM_OK ? CLI_OK : cli_report_error(&err);
 
@@ -514,12 +450,18 @@ static bool check_usage(solve_args *a, int argc) {
   }
 
   /* Words that have to be known ones. */
-  for (a->show = SHOW_FINAL; a->show < SHOWS; a->show++)
-    if (!strcmp(a->show_name, show_names[a->show])) break;
-  if (a->show == SHOWS) {
-    cli_usage_error("--show: want final, grid or steps, got '%s'", a->show_name);
+  a->show = solve_what_named(a->show_name);
+  if (a->show == SHOW_KINDS) {
+    cli_usage_error("--show: want final, grid, steps or latents, got '%s'", a->show_name);
     return false;
   }
+
+  /* A picture is in place of what would be printed. */
+  if (a->svg && a->json) {
+    cli_usage_error("--svg draws what --json tells: want one of them");
+    return false;
+  }
+  if (a->svg && a->show == SHOW_FINAL) a->show = SHOW_GRID;
   return cli_parse_halt(a->halt, &a->halt_rule, &a->halt_margin);
 }
 
@@ -538,7 +480,9 @@ int cmd_solve(int argc, char **argv) {
       {"index", CLI_INT64, &a.source.first, "I", "of --data: the first example (default 0)"},
       {"count", CLI_COUNT, &a.source.count, "N", "of --data: how many (default 1)"},
       {"show", CLI_STRING, &a.show_name, "WHAT",
-       "final (default); grid: pictures, too; steps: every step"},
+       "final (default); grid: pictures, too; steps: every step; latents: all of them decoded"},
+      {"svg", CLI_STREAM, &a.svg, "FILE.svg",
+       "draw what is shown (default grid) and print nothing; - is stdout"},
       CLI_STEPS_ROW(&a.steps),
       CLI_HALT_ROW(&a.halt),
       {"check", CLI_FLAG, &a.check, NULL,

@@ -146,20 +146,22 @@ static void print_variant(const trm_model_config *m, FILE *f) {
 }
 
 static void print_model(const trm_model_config *m, const trm_model_cost *cost, FILE *f) {
-  char params[32], embedding[32];
+  char params[32], embedding[32], kept[32];
   const bool as_low = m->nets == TRM_NETS_SEPARATE && m->H_layers == 0;
   cli_format_count(cost->n_params, params, sizeof params);
   cli_format_count(cost->n_puzzle_emb, embedding, sizeof embedding);
+  cli_format_bytes((double)cost->bytes_saved, kept, sizeof kept);
   fprintf(f, "model        %s: D=%d, %s, T=%d, n=%d, layers H %d L %d, %d positions, %s\n",
           trm_arch_name(m->arch), m->hidden_size, m->mlp_t ? "mixer" : "attention", m->H_cycles,
           m->L_cycles, as_low ? m->L_layers : m->H_layers, m->L_layers, cost->positions,
           trm_dtype_name(m->forward_dtype));
   print_variant(m, f);
   fprintf(f, "parameters   %s, and %s of puzzle embeddings\n", params, embedding);
-  fprintf(f,
-          "plan         depth %d, %d latent updates per supervision step, %d with gradient, at "
-          "most %d supervision steps\n",
-          cost->depth, cost->n_updates, cost->n_updates_with_grad, m->halt_max_steps);
+  fprintf(
+      f,
+      "plan         depth %d, %d latent updates per supervision step, %d with gradient (%s kept "
+      "per row on a CPU), at most %d supervision steps\n",
+      cost->depth, cost->n_updates, cost->n_updates_with_grad, kept, m->halt_max_steps);
 }
 
 static void print_data(const trm_run_plan *plan, FILE *f) {

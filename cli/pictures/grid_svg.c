@@ -7,26 +7,17 @@
 #include "cli/files.h"
 #include "cli/pictures/grid_style.h"
 
-enum { MARGIN = 12, TITLE = 24, GAP = 36, PIXEL = 18, CELL = 28, CHARACTER = 10 };
+enum { MARGIN = 12, TITLE = 24, CAPTION = 20, GAP = 36, PIXEL = 18, CELL = 28, CHARACTER = 10 };
+
+/* A cell that stands out: its ground and ink, or its frame where it has a colour of its own. */
+static const struct {
+  const char *ground, *ink;
+} marks[] = {[GRID_CHANGED] = {"#dff2df", "#1b7a2f"}, [GRID_WRONG] = {"#fbdfdf", "#c01818"}};
 
 static const char answered_ink[] = "#1a56b0"; /* what the question leaves open */
 
-typedef struct drawing {
-  FILE *f;
-  const trm_puzzle *p;
-  int cell_width, cell_height;
-} drawing;
-
 static int most(int a, int b) {
   return a > b ? a : b;
-}
-
-static int pair_width(const drawing *d, const grid_svg_pair *pair) {
-  return (pair->question_box.cols + pair->answer_box.cols) * d->cell_width + GAP;
-}
-
-static int pair_height(const drawing *d, const grid_svg_pair *pair) {
-  return TITLE + most(pair->question_box.rows, pair->answer_box.rows) * d->cell_height;
 }
 
 /* Text of which XML sees nothing but characters. Bytes that no XML may hold become '?'. */
@@ -48,113 +39,140 @@ static void put_text(FILE *f, const char *text) {
   }
 }
 
-static void draw_cell(const drawing *d, int x, int y, int32_t token, bool open) {
-  grid_style style = grid_style_of(d->p, token);
-  char symbol[TRM_PUZZLE_MAX_SYMBOL + 1];
-  grid_style_symbol(d->p, token, symbol);
-  fprintf(d->f, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"#%06x\"/>\n", x, y,
-          d->cell_width, d->cell_height, (unsigned)style.fill);
-  if (style.tells || grid_style_is_blank(d->p, symbol) || !strcmp(symbol, " ")) return;
-  fprintf(d->f, "<text x=\"%d\" y=\"%d\" ", x + d->cell_width / 2,
-          y + d->cell_height / 2 + d->cell_height / 5);
-  if (open && !style.filled)
-    fprintf(d->f, "fill=\"%s\">", answered_ink);
-  else
-    fprintf(d->f, "fill=\"#%06x\">", (unsigned)style.ink);
-  put_text(d->f, symbol);
-  fputs("</text>\n", d->f);
+/* A line of text that begins at x and stands on y. */
+static void draw_text(const grid_svg *g, int x, int y, const char *text) {
+  fprintf(g->body, "<text x=\"%d\" y=\"%d\" style=\"text-anchor:start;font-size:13px\">", x, y);
+  put_text(g->body, text);
+  fputs("</text>\n", g->body);
 }
 
-static void draw_line(const drawing *d, int x1, int y1, int x2, int y2, bool thick) {
-  fprintf(d->f, "<path d=\"M%d %dL%d %d\" stroke-width=\"%d\"/>\n", x1, y1, x2, y2, thick ? 3 : 1);
+static void draw_cell(const grid_svg *g, int x, int y, const grid_view *v, int cell) {
+  const grid_style style = grid_style_of(v->puzzle, v->tokens[cell]);
+  const grid_look look = grid_view_look(v, cell);
+  const bool marked = look == GRID_CHANGED || look == GRID_WRONG;
+  char symbol[TRM_PUZZLE_MAX_SYMBOL + 1];
+  grid_style_symbol(v->puzzle, v->tokens[cell], symbol);
+  fprintf(g->body, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"", x, y,
+          g->cell_width, g->cell_height);
+  if (marked && !style.filled)
+    fprintf(g->body, "%s\"/>\n", marks[look].ground);
+  else
+    fprintf(g->body, "#%06x\"/>\n", (unsigned)style.fill);
+  if (marked && style.filled)
+    fprintf(g->body,
+            "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"none\" stroke=\"%s\" "
+            "stroke-width=\"2\"/>\n",
+            x + 2, y + 2, g->cell_width - 4, g->cell_height - 4, marks[look].ink);
+  if (style.tells || grid_style_is_blank(v->puzzle, symbol) || !strcmp(symbol, " ")) return;
+
+  /* The ink says how the cell looks, unless it has to be seen on the cell's own colour. */
+  const bool open = v->question && look != GRID_GIVEN;
+  fprintf(g->body, "<text x=\"%d\" y=\"%d\" ", x + g->cell_width / 2,
+          y + g->cell_height / 2 + g->cell_height / 5);
+  if (style.filled || (!open && !marked))
+    fprintf(g->body, "fill=\"#%06x\">", (unsigned)style.ink);
+  else
+    fprintf(g->body, "fill=\"%s\">", marked ? marks[look].ink : answered_ink);
+  put_text(g->body, symbol);
+  fputs("</text>\n", g->body);
+}
+
+static void draw_line(const grid_svg *g, int x1, int y1, int x2, int y2, bool thick) {
+  fprintf(g->body, "<path d=\"M%d %dL%d %d\" stroke-width=\"%d\"/>\n", x1, y1, x2, y2,
+          thick ? 3 : 1);
 }
 
 /* Lines between the cells, thick ones around boxes. */
-static void draw_lines(const drawing *d, int x, int y, trm_puzzle_box box) {
-  bool boxes = trm_puzzle_facts_of(d->p)->boxes;
-  int width = box.cols * d->cell_width, height = box.rows * d->cell_height;
-  fputs("<g stroke=\"#777777\">\n", d->f);
+static void draw_lines(const grid_svg *g, int x, int y, trm_puzzle_box box) {
+  bool boxes = trm_puzzle_facts_of(g->puzzle)->boxes;
+  int width = box.cols * g->cell_width, height = box.rows * g->cell_height;
+  fputs("<g stroke=\"#777777\">\n", g->body);
   for (int row = 0; row <= box.rows; row++)
-    draw_line(d, x, y + row * d->cell_height, x + width, y + row * d->cell_height,
-              boxes && row % d->p->box_rows == 0);
+    draw_line(g, x, y + row * g->cell_height, x + width, y + row * g->cell_height,
+              boxes && row % g->puzzle->box_rows == 0);
   for (int col = 0; col <= box.cols; col++)
-    draw_line(d, x + col * d->cell_width, y, x + col * d->cell_width, y + height,
-              boxes && col % d->p->box_cols == 0);
-  fputs("</g>\n", d->f);
+    draw_line(g, x + col * g->cell_width, y, x + col * g->cell_width, y + height,
+              boxes && col % g->puzzle->box_cols == 0);
+  fputs("</g>\n", g->body);
 }
 
-/* With `question` what it leaves open is drawn in another ink. */
-static void draw_grid(const drawing *d, int x, int y, trm_puzzle_box box, const int32_t *tokens,
-                      const int32_t *question) {
+static void draw_grid(const grid_svg *g, int x, int y, const grid_view *v) {
+  const trm_puzzle_box box = v->box;
   for (int row = 0; row < box.rows; row++)
-    for (int col = 0; col < box.cols; col++) {
-      int cell = (box.row + row) * d->p->cols + box.col + col;
-      draw_cell(d, x + col * d->cell_width, y + row * d->cell_height, tokens[cell],
-                question && !grid_style_is_given(d->p, question[cell]));
-    }
-  draw_lines(d, x, y, box);
+    for (int col = 0; col < box.cols; col++)
+      draw_cell(g, x + col * g->cell_width, y + row * g->cell_height, v,
+                (box.row + row) * v->puzzle->cols + box.col + col);
+  draw_lines(g, x, y, box);
 }
 
-static void draw_pair(const drawing *d, int y, const grid_svg_pair *pair) {
-  int answer_x = MARGIN + pair->question_box.cols * d->cell_width + GAP;
-  int top = y + TITLE;
-  fprintf(d->f, "<text x=\"%d\" y=\"%d\" style=\"text-anchor:start;font-size:13px\">", MARGIN,
-          y + TITLE - 8);
-  put_text(d->f, pair->title);
-  fputs("</text>\n", d->f);
-  draw_grid(d, MARGIN, top, pair->question_box, pair->question, NULL);
-  fprintf(d->f, "<text x=\"%d\" y=\"%d\">\xe2\x86\x92</text>\n", answer_x - GAP / 2,
-          top + d->cell_height * most(pair->question_box.rows, 1) / 2 + 5);
-  draw_grid(d, answer_x, top, pair->answer_box, pair->answer, pair->question);
-}
-
-static void draw_all(FILE *f, const trm_puzzle *p, const grid_svg_pair *pairs, int n) {
-  int symbol = grid_style_symbol_width(p) * CHARACTER + 8;
-  drawing d = {.f = f, .p = p, .cell_width = PIXEL, .cell_height = PIXEL};
+trm_status grid_svg_begin(grid_svg *g, const trm_puzzle *p, trm_error *err) {
+  *g = (grid_svg){
+      .puzzle = p, .cell_width = PIXEL, .cell_height = PIXEL, .width = 240, .height = MARGIN};
   if (!grid_style_is_pixels(p)) {
-    d.cell_height = CELL;
-    d.cell_width = most(CELL, symbol);
+    g->cell_height = CELL;
+    g->cell_width = most(CELL, grid_style_symbol_width(p) * CHARACTER + 8);
   }
-
-  /* As wide as the widest pair, as high as all of them. */
-  int width = 240, height = MARGIN;
-  for (int i = 0; i < n; i++) {
-    width = most(width, most(pair_width(&d, &pairs[i]), (int)strlen(pairs[i].title) * 8));
-    height += pair_height(&d, &pairs[i]) + MARGIN;
-  }
-
-  /* The style is here once, for all pairs. */
-  fprintf(d.f,
-          "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" "
-          "width=\"%d\" height=\"%d\">\n<style>text{font-family:sans-serif;font-size:%dpx;"
-          "text-anchor:middle}</style>\n<rect width=\"100%%\" height=\"100%%\" fill=\"#ffffff\"/>"
-          "\n",
-          width + 2 * MARGIN, height, d.cell_height * 6 / 10);
-
-  /* The pairs, one below the other. */
-  for (int i = 0, y = MARGIN / 2; i < n; i++) {
-    draw_pair(&d, y, &pairs[i]);
-    y += pair_height(&d, &pairs[i]) + MARGIN;
-  }
-  fputs("</svg>\n", d.f);
+  g->body = open_memstream(&g->text, &g->size);
+  return g->body ? TRM_OK : cli_fail(err, TRM_E_MEMORY, -1, "no memory for a drawing");
 }
 
-trm_status grid_svg_write(const char *path, const trm_puzzle *p, const grid_svg_pair *pairs, int n,
-                          trm_error *err) {
-  char *text = NULL;
-  size_t size = 0;
+void grid_svg_add(grid_svg *g, const char *title, const grid_view *views, int n, bool arrow) {
+  /* As high as the highest grid, below the title and where there are any the grids' own. */
+  const int titles = n && views[0].title ? CAPTION : 0;
+  int x = MARGIN, high = 0;
+  const int top = g->height - MARGIN / 2 + TITLE + titles;
+  draw_text(g, MARGIN, top - titles - 8, title);
+  for (int i = 0; i < n; i++) high = most(high, views[i].box.rows * g->cell_height);
+
+  /* From left to right; the width of a text is a guess. */
+  for (int i = 0; i < n; i++) {
+    const int grid = views[i].box.cols * g->cell_width;
+    if (titles) draw_text(g, x, top - 8, views[i].title);
+    draw_grid(g, x, top, &views[i]);
+    x += titles ? most(grid, (int)strlen(views[i].title) * 8) : grid;
+    if (arrow && i == 0)
+      fprintf(g->body, "<text x=\"%d\" y=\"%d\">\xe2\x86\x92</text>\n", x + GAP / 2,
+              top + g->cell_height * most(views[0].box.rows, 1) / 2 + 5);
+    x += GAP;
+  }
+  g->width = most(g->width, most(x - GAP - MARGIN, (int)strlen(title) * 8));
+  g->height += TITLE + titles + high + MARGIN;
+}
+
+/* What stands before the body: its size, known at last, and the style of all text. */
+static void put_head(const grid_svg *g, char *head, size_t size) {
+  snprintf(head, size,
+           "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" "
+           "width=\"%d\" height=\"%d\">\n<style>text{font-family:sans-serif;font-size:%dpx;"
+           "text-anchor:middle}</style>\n<rect width=\"100%%\" height=\"100%%\" fill=\"#ffffff\"/>"
+           "\n",
+           g->width + 2 * MARGIN, g->height, g->cell_height * 6 / 10);
+}
+
+trm_status grid_svg_end(grid_svg *g, const char *path, trm_error *err) {
+  char head[400];
   trm__writer out;
   trm_status st = TRM_OK;
-  FILE *f = open_memstream(&text, &size);
-  if (f) draw_all(f, p, pairs, n);
-  if (!cli_memory_close(f, &text)) {
+  fputs("</svg>\n", g->body);
+  const bool whole = cli_memory_close(g->body, &g->text);
+  g->body = NULL;
+  put_head(g, head, sizeof head);
+  if (!whole) {
     st = cli_fail(err, TRM_E_MEMORY, -1, "%s: no memory for the drawing", path);
   } else if (!strcmp(path, "-")) {
-    fwrite(text, 1, size, stdout); /* the end of the program tells what stdout did not take */
+    fputs(head, stdout); /* the end of the program tells what stdout did not take */
+    fwrite(g->text, 1, g->size, stdout);
   } else if ((st = trm__writer_open(&out, path, err)) == TRM_OK) {
-    trm__write(&out, text, size);
+    trm__write(&out, head, strlen(head));
+    trm__write(&out, g->text, g->size);
     st = trm__writer_commit(&out, err);
   }
-  free(text);
+  grid_svg_drop(g);
   return st;
+}
+
+void grid_svg_drop(grid_svg *g) {
+  if (g->body) fclose(g->body);
+  free(g->text);
+  *g = (grid_svg){0};
 }

@@ -7,23 +7,21 @@
 
 #include "cli/pictures/grid_style.h"
 
-typedef enum cell_look { LOOK_PLAIN, LOOK_GIVEN, LOOK_CHANGED, LOOK_WRONG } cell_look;
-
 static const struct {
   const char *on;   /* with colour, where the cell has none of its own */
   char left, right; /* otherwise */
 } looks[] = {
-    [LOOK_PLAIN] = {"", ' ', ' '},
-    [LOOK_GIVEN] = {"\033[2m", ' ', ' '},
-    [LOOK_CHANGED] = {"\033[1;32m", '[', ']'},
-    [LOOK_WRONG] = {"\033[1;31m", '!', '!'},
+    [GRID_PLAIN] = {"", ' ', ' '},
+    [GRID_GIVEN] = {"\033[2m", ' ', ' '},
+    [GRID_CHANGED] = {"\033[1;32m", '[', ']'},
+    [GRID_WRONG] = {"\033[1;31m", '!', '!'},
 };
 
-static cell_look look_of(const grid_view *v, int cell) {
+grid_look grid_view_look(const grid_view *v, int cell) {
   int32_t now = v->tokens[cell];
   if (v->question && grid_style_is_given(v->puzzle, v->question[cell]))
-    return now == v->question[cell] ? LOOK_GIVEN : LOOK_WRONG;
-  return v->before && now != v->before[cell] ? LOOK_CHANGED : LOOK_PLAIN;
+    return now == v->question[cell] ? GRID_GIVEN : GRID_WRONG;
+  return v->before && now != v->before[cell] ? GRID_CHANGED : GRID_PLAIN;
 }
 
 /* --- size --- */
@@ -67,7 +65,7 @@ static void draw_cell(const grid_view *v, int cell, FILE *f) {
   char symbol[TRM_PUZZLE_MAX_SYMBOL + 1];
   int32_t token = v->tokens[cell];
   int width = grid_style_symbol(v->puzzle, token, symbol), columns = cell_columns(v);
-  cell_look look = look_of(v, cell);
+  grid_look look = grid_view_look(v, cell);
   grid_style style = grid_style_of(v->puzzle, token);
   bool by_colour = v->colour && !style.filled; /* how the look is said */
   char left = by_colour ? ' ' : looks[look].left, right = by_colour ? ' ' : looks[look].right;
@@ -79,7 +77,7 @@ static void draw_cell(const grid_view *v, int cell, FILE *f) {
   /* A narrow cell has no room for marks beside the symbol: they take its place. */
   if (!is_narrow(v))
     fprintf(f, "%c%s%*s%c", left, symbol, columns - 2 - width, "", right);
-  else if (look == LOOK_CHANGED || look == LOOK_WRONG)
+  else if (look == GRID_CHANGED || look == GRID_WRONG)
     fprintf(f, "%c%c", left, right);
   else
     fprintf(f, "%s ", v->colour && style.tells ? " " : symbol);
@@ -125,29 +123,42 @@ static int most(int a, int b) {
   return a > b ? a : b;
 }
 
-void grid_view_draw_pair(const grid_view *left, const char *left_title, const grid_view *right,
-                         const char *right_title, int width, FILE *f) {
-  enum { INDENT = 2, GAP = 3 };
-  int first = most(grid_view_columns(left), (int)strlen(left_title));
-  int second = most(grid_view_columns(right), (int)strlen(right_title));
+/* Between grids side by side, as before the first. */
+enum { INDENT = 2, GAP = 3 };
 
-  /* Side by side where there is room, else one below the other. */
-  if (INDENT + first + GAP + second > width) {
-    fprintf(f, "  %s\n", left_title);
-    grid_view_draw(left, f);
-    fprintf(f, "  %s\n", right_title);
-    grid_view_draw(right, f);
-    return;
+static int titled_columns(const grid_view *v) {
+  return most(grid_view_columns(v), (int)strlen(v->title));
+}
+
+static void draw_side_by_side(const grid_view *views, int n, FILE *f) {
+  const grid_view *last = &views[n - 1];
+  int lines = 0;
+  fprintf(f, "%*s", INDENT, "");
+  for (const grid_view *v = views; v <= last; v++) {
+    fprintf(f, "%-*s", v == last ? 0 : titled_columns(v) + GAP, v->title);
+    lines = most(lines, grid_view_lines(v));
   }
+  fputc('\n', f);
 
-  /* The shorter one is filled up with spaces. */
-  fprintf(f, "  %-*s%s\n", first + GAP, left_title, right_title);
-  for (int line = 0; line < most(grid_view_lines(left), grid_view_lines(right)); line++) {
-    fputs("  ", f);
-    grid_view_line(left, line, f);
-    fprintf(f, "%*s", first - grid_view_columns(left) + GAP, "");
-    if (line < grid_view_lines(right)) grid_view_line(right, line, f);
+  /* Shorter ones are filled up with spaces, so that those behind them stand where they should. */
+  for (int line = 0; line < lines; line++) {
+    fprintf(f, "%*s", INDENT, "");
+    for (const grid_view *v = views; v <= last; v++) {
+      if (v < last || line < grid_view_lines(v)) grid_view_line(v, line, f);
+      if (v < last) fprintf(f, "%*s", titled_columns(v) - grid_view_columns(v) + GAP, "");
+    }
     fputc('\n', f);
+  }
+}
+
+void grid_view_draw_row(const grid_view *views, int n, int width, FILE *f) {
+  for (int first = 0, end; first < n; first = end) {
+    int used = INDENT + titled_columns(&views[first]);
+    for (end = first + 1; end < n; end++) {
+      used += GAP + titled_columns(&views[end]);
+      if (used > width) break;
+    }
+    draw_side_by_side(views + first, end - first, f);
   }
 }
 

@@ -41,6 +41,7 @@ typedef struct trm_queue_config {
   int waiting;     /* puzzles that may be there beyond the rows, waiting or not yet taken */
   int trajectory;  /* keep what each puzzle answered after its first so many steps; 0: none */
   bool logits;     /* keep the logits of answers that are done */
+  bool latents;    /* decode every latent after each step (trm_solver_decode_latent) */
   int threads;     /* of the CPU's backend; 0: as many as the process may use */
   trm_device device; /* all zero: the CPU */
 } trm_queue_config;
@@ -66,6 +67,8 @@ typedef struct trm_queue_answer {
   /* Of the first `trajectory` steps, as far as they were taken; NULL where none are kept: */
   const int32_t *trajectory; /* [min(steps, trajectory), seq_len] */
   const float *q_trajectory; /* [min(steps, trajectory)]: q_halt */
+  const int32_t *latents;    /* [trm_solver_latent_count, seq_len]: tokens that each latent reads as
+                                after the last step; NULL where they are not decoded */
 } trm_queue_answer;
 
 typedef struct trm_queue trm_queue;

@@ -76,9 +76,21 @@ TRM_API const float *trm_solver_q_continue(const trm_solver *s);    /* [n] */
  * (docs/MODEL.md section 2); a higher bar costs steps and gives surer answers. */
 TRM_API double trm_solver_halt_margin(const trm_solver *s, int row);
 TRM_API int trm_solver_latent_count(const trm_solver *s);
-/* The i-th latent [n, L, D]; name is z_H, z_L, z_L1 …; NULL for i out of range. On a GPU a copy
- * that is valid until the next call, and NULL also when the device fails or memory is out. */
+/* The latent that the answer is read from: z_H, or a single z. */
+TRM_API int trm_solver_answer_latent(const trm_solver *s);
+/* "z_H", "z_L", "z_L1" …; NULL for i out of range. The model's. */
+TRM_API const char *trm_solver_latent_name(const trm_solver *s, int i);
+/* The i-th latent [n, L, D] and its name; NULL for i out of range. On a GPU a copy that is valid
+ * until the next call, and NULL also when the device fails or memory is out. */
 TRM_API const float *trm_solver_latent(trm_solver *s, int i, const char **name);
+/* What the output head reads in the i-th latent of each row, as the paper's Fig. 6 does: logits [n,
+ * seq_len, V] and tokens [n, seq_len], their argmax; either may be NULL. After a step that of the
+ * answer's latent is the answer, to the bit; of another latent it is what the head, which was never
+ * trained on it, makes of it. Nothing of the solver's state or results changes. The first call,
+ * also one without rows, takes memory for a second set of logits; no other does. Errors: ARGUMENT
+ * (i), MEMORY, SYSTEM (a GPU). */
+TRM_API trm_status trm_solver_decode_latent(trm_solver *s, int i, int32_t *tokens, float *logits,
+                                            trm_error *err);
 
 #ifdef __cplusplus
 }

@@ -77,8 +77,8 @@ static const trm_record solver_config = TRM__FIELDS(solver_config_fields, "a sol
 
 #define S trm_queue_config
 static const trm_field queue_config_fields[] = {INT(rows),       INT64(puzzles), INT(waiting),
-                                                INT(trajectory), BOOL(logits),   INT(threads),
-                                                DEVICE(device)};
+                                                INT(trajectory), BOOL(logits),   BOOL(latents),
+                                                INT(threads),    DEVICE(device)};
 static const trm_record queue_config = TRM__FIELDS(queue_config_fields, "a queue", S);
 #undef S
 
@@ -89,10 +89,18 @@ static const trm_record queue_puzzle = TRM__FIELDS(queue_puzzle_fields, "a puzzl
 #undef S
 
 #define S trm_queue_answer
-static const trm_field queue_answer_fields[] = {
-    INT(place),           BOOL(done),      INT(row),      INT(steps),        POINTER(inputs),
-    POINTER(answer),      POINTER(logits), FLOAT(q_halt), FLOAT(q_continue), POINTER(trajectory),
-    POINTER(q_trajectory)};
+static const trm_field queue_answer_fields[] = {INT(place),
+                                                BOOL(done),
+                                                INT(row),
+                                                INT(steps),
+                                                POINTER(inputs),
+                                                POINTER(answer),
+                                                POINTER(logits),
+                                                FLOAT(q_halt),
+                                                FLOAT(q_continue),
+                                                POINTER(trajectory),
+                                                POINTER(q_trajectory),
+                                                POINTER(latents)};
 static const trm_record queue_answer = TRM__FIELDS(queue_answer_fields, "an answer of a queue", S);
 #undef S
 

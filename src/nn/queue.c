@@ -35,6 +35,7 @@ struct trm_queue {
   trm_solver *solver;
   int n_places, rows, S, V, trajectory, default_steps;
   bool logits;
+  int n_latents; /* decoded; 0: none are */
   queued *places;
   line free, waiting, done;
   int *of_row; /* [rows]: the place of each row of the solver */
@@ -43,6 +44,8 @@ struct trm_queue {
   real *kept_logits;         /* [places, S, V]; NULL: none are kept */
   int32_t *trace;            /* [places, trajectory, S] */
   float *q_trace;            /* [places, trajectory] */
+  int32_t *latents;          /* [places, n_latents, S] */
+  int32_t *decoded;          /* [rows, S]: one latent of the solver's rows */
 };
 
 /* --- lines --- */
@@ -84,7 +87,7 @@ static trm_status check_config(const trm_queue_config *c, trm_error *err) {
 static int64_t rows_that_fit(const trm_model_config *m, const trm_model_cost *cost,
                              const trm_queue_config *c, int64_t rows) {
   const int64_t logits = (int64_t)m->seq_len * m->vocab_size * (int64_t)sizeof(real);
-  const int64_t row = cost->bytes_carry + (c->logits ? 2 : 1) * logits;
+  const int64_t row = cost->bytes_carry + (1 + c->logits + c->latents) * logits;
   const int64_t fit = trm__memory_room("").bytes / 2 / row;
   return fit < 1 ? 1 : fit < rows ? fit : rows;
 }
@@ -122,7 +125,10 @@ static trm_status queue_memory(trm_queue *q, trm_error *err) {
     TRM_ALLOC(&q->trace, kept * S, "the trajectories of a queue", err);
     TRM_ALLOC(&q->q_trace, kept, "the trajectories of a queue", err);
   }
-  return TRM_OK;
+  if (!q->n_latents) return TRM_OK;
+  TRM_ALLOC(&q->latents, n * q->n_latents * S, "the latents of a queue", err);
+  TRM_ALLOC(&q->decoded, q->rows * S, "the latents of a queue", err);
+  return trm_solver_decode_latent(q->solver, 0, NULL, NULL, err); /* its memory */
 }
 
 trm_status trm_queue_create(const trm_model *model, const trm_queue_config *config, trm_queue **out,
@@ -147,6 +153,7 @@ trm_status trm_queue_create(const trm_model *model, const trm_queue_config *conf
   const trm_solver_config solver = {
       .batch = q->rows, .threads = config->threads, .device = config->device};
   TRM_GOTO(trm_solver_create(model, &solver, &q->solver, err));
+  if (config->latents) q->n_latents = trm_solver_latent_count(q->solver);
   TRM_GOTO(queue_memory(q, err));
 
   /* All places are free; the first is taken first. */
@@ -161,8 +168,9 @@ done:
 void trm_queue_free(trm_queue *q) {
   if (!q) return;
   trm_solver_free(q->solver);
-  void *blocks[] = {q->places, q->free.place, q->waiting.place, q->done.place, q->of_row,
-                    q->inputs, q->answers,    q->kept_logits,   q->trace,      q->q_trace};
+  void *blocks[] = {q->places, q->free.place, q->waiting.place, q->done.place,
+                    q->of_row, q->inputs,     q->answers,       q->kept_logits,
+                    q->trace,  q->q_trace,    q->latents,       q->decoded};
   for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) trm__free(blocks[i]);
   trm__free(q);
 }
@@ -249,6 +257,18 @@ static void keep_answer(trm_queue *q, int at, int row) {
     memcpy(q->kept_logits + at * logits, all + row * logits, (size_t)logits * sizeof(real));
 }
 
+/* What the latents of all rows read as. */
+static trm_status keep_latents(trm_queue *q, trm_error *err) {
+  const int64_t S = q->S;
+  for (int i = 0; i < q->n_latents; i++) {
+    TRM_TRY(trm_solver_decode_latent(q->solver, i, q->decoded, NULL, err));
+    for (int row = 0; row < trm_solver_rows(q->solver); row++)
+      memcpy(q->latents + (q->of_row[row] * (int64_t)q->n_latents + i) * S, q->decoded + row * S,
+             (size_t)S * sizeof *q->latents);
+  }
+  return TRM_OK;
+}
+
 static void take_row(trm_queue *q, int row) {
   const int at = q->of_row[row];
   queued *p = &q->places[at];
@@ -268,6 +288,7 @@ static void take_row(trm_queue *q, int row) {
 trm_status trm_queue_step(trm_queue *q, trm_error *err) {
   TRM_TRY(fill_rows(q, err));
   TRM_TRY(trm_solver_step(q->solver, err));
+  TRM_TRY(keep_latents(q, err));
   for (int row = trm_solver_rows(q->solver) - 1; row >= 0; row--) take_row(q, row);
   return TRM_OK;
 }
@@ -303,6 +324,7 @@ static trm_queue_answer answer_of(const trm_queue *q, int at) {
     a.trajectory = q->trace + kept * S;
     a.q_trajectory = q->q_trace + kept;
   }
+  if (q->n_latents) a.latents = q->latents + at * q->n_latents * S;
   return a;
 }
 

@@ -28,6 +28,9 @@ struct trm_solver {
   real *logits, *q;       /* [batch, S, V], [batch, 2] */
   real *at_logits, *at_q; /* the backend's: the same on the CPU */
   real *latent;           /* [batch, L, D] a copy of a GPU's, once somebody wants it */
+  real *decoded;          /* logits and q of any latent, one behind the other, once … */
+  real *at_decoded;       /* the backend's: the same on the CPU */
+  int decoding;           /* which latent */
   float *q_halt, *q_continue;
   int32_t *answer, *steps; /* [batch, S], [batch] */
 };
@@ -129,9 +132,11 @@ void trm_solver_free(trm_solver *s) {
     trm__weights_free(s->be, &s->weights);
     if (!s->be->ops->host) s->be->ops->release(s->be, s->at_logits);
     if (!s->be->ops->host) s->be->ops->release(s->be, s->at_q);
+    if (!s->be->ops->host) s->be->ops->release(s->be, s->at_decoded);
     s->be->ops->destroy(s->be);
   }
   trm__free(s->latent);
+  trm__free(s->decoded);
   trm__free(s->steps);
   trm__pool_free(s->pool);
   trm__free(s->logits);
@@ -191,16 +196,21 @@ void trm_solver_remove(trm_solver *s, int row) {
   s->q_continue[row] = s->q_continue[last];
 }
 
+/* tokens [cells] = argmax of logits [cells, V] */
+static void read_tokens(int V, int64_t cells, const real *logits, int32_t *tokens) {
+  for (int64_t i = 0; i < cells; i++, logits += V) {
+    int best = 0;
+    for (int v = 1; v < V; v++)
+      if (logits[v] > logits[best]) best = v;
+    tokens[i] = best;
+  }
+}
+
 /* The public view of a tile's results. */
 static void read_results(trm_solver *s, int first, int n) {
   const trm__dims *dims = &s->model->layout->dims;
-  for (int64_t i = (int64_t)first * dims->S; i < (int64_t)(first + n) * dims->S; i++) {
-    const real *x = s->logits + i * dims->V;
-    int best = 0;
-    for (int v = 1; v < dims->V; v++)
-      if (x[v] > x[best]) best = v;
-    s->answer[i] = best;
-  }
+  const int64_t at = (int64_t)first * dims->S;
+  read_tokens(dims->V, (int64_t)n * dims->S, s->logits + at * dims->V, s->answer + at);
   for (int r = first; r < first + n; r++) {
     s->q_halt[r] = (float)s->q[2 * r];
     s->q_continue[r] = (float)s->q[2 * r + 1];
@@ -214,27 +224,36 @@ static int tile_count(const trm_solver *s, int teams) {
   return (tiles + teams - 1) / teams * teams;
 }
 
-/* Tiles go round the teams; rows are spread evenly over the tiles. */
+/* Rows are spread evenly over the tiles: those of tile i, perhaps none. */
+static trm__tile tile_at(const trm_solver *s, int i, int tiles, int *first, real *logits, real *q) {
+  const trm__dims *dims = &s->model->layout->dims;
+  *first = (int)((int64_t)s->rows * i / tiles);
+  trm__tile t =
+      trm__carry_tile(s->carry, *first, (int)((int64_t)s->rows * (i + 1) / tiles) - *first);
+  t.logits = logits + (int64_t)*first * dims->S * dims->V;
+  t.q = q + 2 * *first;
+  return t;
+}
+
+/* Tiles go round the teams. */
 static void step_lane(void *arg, trm__lane *lane) {
   trm_solver *s = arg;
-  const trm__dims *dims = &s->model->layout->dims;
-  int tiles = tile_count(s, lane->n_teams);
+  int first, tiles = tile_count(s, lane->n_teams);
   for (int i = lane->team; i < tiles; i += lane->n_teams) {
-    int first = (int)((int64_t)s->rows * i / tiles);
-    int n = (int)((int64_t)s->rows * (i + 1) / tiles) - first;
-    if (n == 0) continue;
-    trm__tile t = trm__carry_tile(s->carry, first, n);
-    t.logits = s->at_logits + (int64_t)first * dims->S * dims->V;
-    t.q = s->at_q + 2 * first;
+    trm__tile t = tile_at(s, i, tiles, &first, s->at_logits, s->at_q);
+    if (t.rows == 0) continue;
     trm__walk_infer(s->walkers[lane->team], lane, &t);
-    if (lane->rank == 0 && s->be->ops->host) read_results(s, first, n);
+    if (lane->rank == 0 && s->be->ops->host) read_results(s, first, t.rows);
   }
 }
 
-static void step_program(void *arg) {
-  trm_solver *s = arg;
+static void run_tiles(trm_solver *s, void lane(void *, trm__lane *)) {
   int threads = trm__pool_threads(s->pool);
-  trm__pool_run(s->pool, tile_count(s, 1) >= threads ? threads : 1, step_lane, s);
+  trm__pool_run(s->pool, tile_count(s, 1) >= threads ? threads : 1, lane, s);
+}
+
+static void step_program(void *arg) {
+  run_tiles(arg, step_lane);
 }
 
 trm_status trm_solver_step(trm_solver *s, trm_error *err) {
@@ -248,6 +267,61 @@ trm_status trm_solver_step(trm_solver *s, trm_error *err) {
   ops->get(s->be, s->q, s->at_q, 2 * (size_t)s->rows * sizeof *s->q);
   TRM_TRY(ops->run(s->be, NULL, NULL, s->rows, err));
   read_results(s, 0, s->rows);
+  return TRM_OK;
+}
+
+/* --- latents, decoded --- */
+
+/* Reals of all rows' logits, rounded up: q is aligned behind them. */
+static int64_t logits_size(const trm_solver *s) {
+  const trm__dims *dims = &s->model->layout->dims;
+  return ((int64_t)s->batch * dims->S * dims->V + 15) / 16 * 16;
+}
+
+/* The same tiles as a step's, so that the same latent gives the same bits. */
+static void decode_lane(void *arg, trm__lane *lane) {
+  trm_solver *s = arg;
+  int first, tiles = tile_count(s, lane->n_teams);
+  for (int i = lane->team; i < tiles; i += lane->n_teams) {
+    trm__tile t = tile_at(s, i, tiles, &first, s->at_decoded, s->at_decoded + logits_size(s));
+    if (t.rows) trm__walk_decode(s->walkers[lane->team], lane, &t, s->decoding);
+  }
+}
+
+static void decode_program(void *arg) {
+  run_tiles(arg, decode_lane);
+}
+
+static trm_status decode_memory(trm_solver *s, trm_error *err) {
+  const int64_t n = logits_size(s) + 2 * s->batch;
+  if (!s->decoded) TRM_ALLOC(&s->decoded, n, "the logits of latents", err);
+  if (s->be->ops->host) s->at_decoded = s->decoded;
+  if (s->at_decoded) return TRM_OK;
+  return trm__backend_alloc(s->be, n, sizeof(real), "the logits of latents", &s->at_decoded, err);
+}
+
+trm_status trm_solver_decode_latent(trm_solver *s, int i, int32_t *tokens, float *logits,
+                                    trm_error *err) {
+  const trm__backend_ops *ops = s->be->ops;
+  const trm__dims *dims = &s->model->layout->dims;
+  const int n_latents = trm_solver_latent_count(s);
+  const int64_t cells = (int64_t)s->rows * dims->S, n = cells * dims->V;
+  if (i < 0 || i >= n_latents)
+    TRM_FAIL(err, TRM_E_ARGUMENT, "latent %d, but the model's are 0 to %d", i, n_latents - 1);
+  TRM_TRY(decode_memory(s, err));
+  if (s->rows == 0) return TRM_OK;
+
+  /* Both heads; a recorded program is that of one latent. */
+  s->decoding = i;
+  TRM_TRY(ops->run(s->be, decode_program, s, s->rows * n_latents + i, err));
+  if (!ops->host) {
+    ops->get(s->be, s->decoded, s->at_decoded, (size_t)n * sizeof *s->decoded);
+    TRM_TRY(ops->run(s->be, NULL, NULL, s->rows, err));
+  }
+
+  /* What the caller wants of it. */
+  if (tokens) read_tokens(dims->V, cells, s->decoded, tokens);
+  for (int64_t k = 0; logits && k < n; k++) logits[k] = (float)s->decoded[k];
   return TRM_OK;
 }
 
@@ -287,6 +361,12 @@ double trm_solver_halt_margin(const trm_solver *s, int row) {
 int trm_solver_latent_count(const trm_solver *s) {
   return s->model->layout->plan->n_latents;
 }
+int trm_solver_answer_latent(const trm_solver *s) {
+  return s->model->layout->plan->answer;
+}
+const char *trm_solver_latent_name(const trm_solver *s, int i) {
+  return i < 0 || i >= trm_solver_latent_count(s) ? NULL : s->model->layout->plan->latent[i];
+}
 
 /* float in the library; the double build only hands the address through. */
 const float *trm_solver_logits(const trm_solver *s) {
@@ -294,7 +374,7 @@ const float *trm_solver_logits(const trm_solver *s) {
 }
 const float *trm_solver_latent(trm_solver *s, int i, const char **name) {
   if (i < 0 || i >= trm_solver_latent_count(s)) return NULL;
-  if (name) *name = s->model->layout->plan->latent[i];
+  if (name) *name = trm_solver_latent_name(s, i);
   if (s->be->ops->host) return (const float *)(const void *)s->carry->rows.z[i];
   const trm__dims *dims = &s->model->layout->dims;
   const int64_t n = (int64_t)s->batch * dims->L * dims->D;

@@ -333,6 +333,11 @@ void trm__walk_infer(trm__walker *w, trm__lane *lane, const trm__tile *tile) {
   walk.ops->head(w->be, &walk.ws, tile->rows, tile->z[plan->answer], tile->logits, tile->q);
 }
 
+void trm__walk_decode(trm__walker *w, trm__lane *lane, const trm__tile *tile, int i) {
+  walking walk = begin_walk(w, lane, tile);
+  walk.ops->head(w->be, &walk.ws, tile->rows, tile->z[i], tile->logits, tile->q);
+}
+
 /* --- the load of experts --------------------------------------------------------------------- */
 
 void trm__walk_tell(trm__walker *w, trm__lane *lane, const trm__tile *tile) {

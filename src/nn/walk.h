@@ -71,6 +71,8 @@ void trm__walker_free(trm__walker *w);
 
 /* One supervision step without gradient: latents, logits, q. */
 void trm__walk_infer(trm__walker *w, trm__lane *lane, const trm__tile *tile);
+/* What both heads say of latent i of the tile: logits, q. */
+void trm__walk_decode(trm__walker *w, trm__lane *lane, const trm__tile *tile, int i);
 
 /* Experts: the steps without gradient in place, then the others on a copy of the latents, of which
  * nothing stays but what they told (tile->experts). trm__walk_train goes on from there. */
