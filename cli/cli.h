@@ -295,5 +295,6 @@ int cmd_data(int argc, char **argv);
 int cmd_arc(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_convert(int argc, char **argv);
+int cmd_reproduce(int argc, char **argv);
 
 #endif

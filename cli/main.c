@@ -23,6 +23,7 @@ static const command commands[] = {
     {"arc", cmd_arc, "count and score answers to ARC tasks"},
     {"sudoku", cmd_sudoku, "solve and rate Sudokus exactly, without a model"},
     {"convert", cmd_convert, "models from and to torch files and single files"},
+    {"reproduce", cmd_reproduce, "train and compare the rows of the paper's tables"},
     {"bench", cmd_bench, "measure speed, and what limits it"},
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };

@@ -61,6 +61,7 @@ typedef struct trm_run_listener {
    * updates before it are saved. `err` is never NULL; a message there is the call's. */
   trm_status (*sound)(void *arg, trm_error *err);
   void *arg;
+  trm_eval_row_fn *row; /* told every example of an evaluation, of one test set after the other */
 } trm_run_listener;
 
 /* --- configurations --- */

@@ -134,6 +134,8 @@ static trm_status evaluate_all(trm_run *run, eval_sum *sum, trm_error *err) {
   const trm_eval_config config = {.limit = c->eval_limit,
                                   .threads = c->trainer.threads,
                                   .device = c->trainer.device,
+                                  .row = run->listener.row,
+                                  .row_arg = run->listener.arg,
                                   .progress = tell_evaluation,
                                   .progress_arg = run};
   *sum = (eval_sum){0};

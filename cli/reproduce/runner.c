@@ -1,0 +1,299 @@
+/* See runner.h. */
+#include "cli/reproduce/runner.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/folder.h"
+#include "cli/reproduce/stats.h"
+#include "cli/run/find_model.h"
+
+/* A run and what is heard of it. */
+typedef struct work {
+  const repro_bench *bench;
+  trm_run *run;
+  cli_progress training, evaluating;
+  bool shows_evaluation;
+  double began, trained;     /* seconds on the clock: the first update here, and after the last */
+  int64_t first, done;       /* updates then */
+  uint8_t *bits;             /* of the evaluation that is under way, or was the last */
+  int64_t examples, answers; /* room in bits; of which so many were told */
+} work;
+
+/* --- what is heard --- */
+
+static void tell(void *arg, trm_run_level level, const char *text) {
+  work *w = arg;
+  if (level == TRM_RUN_NOTE) return; /* of thirty runs they would hide what they are about */
+  cli_progress_clear(&w->evaluating);
+  cli_progress_clear(&w->training);
+  cli_tell(NULL, level, text);
+}
+
+static bool follow(void *arg, const trm_run_progress *p) {
+  work *w = arg;
+  char extra[96];
+
+  /* An evaluation begins: what an earlier one told is of another model. */
+  if (p->evaluating && !w->shows_evaluation) {
+    cli_progress_clear(&w->training);
+    cli_progress_begin(&w->evaluating, "evaluating", 0, 0, "examples", 1);
+    memset(w->bits, 0, (size_t)repro_bytes_of(w->examples));
+    w->answers = 0;
+  }
+  if (!p->evaluating && w->shows_evaluation) cli_progress_end(&w->evaluating);
+  w->shows_evaluation = p->evaluating;
+  if (p->evaluating)
+    return p->total ? cli_progress_tick(&w->evaluating, p->done, p->total) : !cli_interrupted();
+
+  /* An update: the clock is of this process alone. */
+  w->trained = cli_now();
+  w->done = p->done;
+  snprintf(extra, sizeof extra, "loss %.3f  exact %.1f %%", fmax(p->loss, 0),
+           100 * fmax(p->exact, 0));
+  cli_progress_update(&w->training, p->done, extra);
+  return !cli_interrupted();
+}
+
+static trm_status keep_answer(void *arg, const trm_eval_row *row, trm_error *err) {
+  work *w = arg;
+  bool right = true;
+  if (row->example >= w->examples)
+    return cli_fail(err, TRM_E_RANGE, row->example, "example %lld of %lld was evaluated",
+                    (long long)row->example, (long long)w->examples);
+  const int n = trm_run_get_plan(w->run)->model->seq_len;
+  for (int i = 0; right && i < n; i++)
+    right = row->labels[i] < 0 || row->labels[i] == row->answer[i];
+  if (right) w->bits[row->example / 8] |= (uint8_t)(1u << (row->example % 8));
+  w->answers++;
+  return TRM_OK;
+}
+
+/* --- data --- */
+
+/* A path as an item of a list of settings: in quotes, for it may have commas. */
+static void quote(const char *path, char *out, size_t size) {
+  size_t n = 0;
+  for (; *path && n + 3 < size; path++) {
+    if (*path == '"' || *path == '\\') out[n++] = '\\';
+    out[n++] = *path;
+  }
+  out[n] = 0;
+}
+
+/* Data of a seed are made when they are first needed; *folder is "" where they are the preset's. */
+static trm_status provide_data(const repro_bench *b, const repro_task *task, int seed,
+                               char folder[TRM__PATH_MAX], trm_error *err) {
+  trm__kind kind;
+  cli_progress bar;
+  folder[0] = 0;
+  if (!task->generate) return TRM_OK;
+  CLI_TRY(trm__path_format(folder, err, "%s/data/%s-%d", b->folder, task->name, seed));
+  CLI_TRY(trm__path_look(folder, &kind, err));
+  if (kind != TRM__ABSENT) return TRM_OK;
+  cli_progress_begin(&bar, "generating", 0, 0, "puzzles", 1);
+  const trm_status st = task->generate(folder, (uint64_t)seed, &bar, err);
+  cli_progress_end(&bar);
+  return st;
+}
+
+/* --- the run --- */
+
+enum { OWN = 3 }; /* settings that say which run it is, and where */
+typedef struct settings {
+  const char *v[REPRO_MAX_SETTINGS];
+  int n, n_common, first_free; /* the first n_common are the result's, without seed and places; from
+                                  first_free on they may be others when the run goes on */
+  char own[OWN][2 * TRM__PATH_MAX];
+  char folder[TRM__PATH_MAX]; /* of the run */
+} settings;
+
+static trm_status make_settings(const repro_bench *b, const repro_row *row, int seed, settings *s,
+                                trm_error *err) {
+  char data[TRM__PATH_MAX], name[REPRO_NAME], quoted[2 * TRM__PATH_MAX - 64];
+  const repro_task *task = repro_task_of(b->scale, row->where);
+  repro_row_name(row, name);
+  s->n = s->n_common = repro_row_settings(row, b->scale, b->user, b->n_user, s->v);
+  CLI_TRY(trm__path_format(s->folder, err, "%s/runs/%s-%d", b->folder, name, seed));
+  CLI_TRY(provide_data(b, task, seed, data, err));
+
+  /* Seed, place and data; what changes no result comes last. */
+  int own = 0;
+  snprintf(s->own[own++], sizeof s->own[0], "seed=%d", seed);
+  quote(s->folder, quoted, sizeof quoted);
+  snprintf(s->own[own++], sizeof s->own[0], "checkpoint_path=\"%s\"", quoted);
+  quote(data, quoted, sizeof quoted);
+  if (data[0]) snprintf(s->own[own++], sizeof s->own[0], "data_paths=[\"%s\"]", quoted);
+  for (int i = 0; i < own; i++) s->v[trm__push(&s->n, REPRO_MAX_SETTINGS)] = s->own[i];
+  s->first_free = s->n_common + OWN - 1;
+  for (int i = 0; i < b->n_place; i++) s->v[trm__push(&s->n, REPRO_MAX_SETTINGS)] = b->place[i];
+  return trm__check_list(s->n, REPRO_MAX_SETTINGS, "settings", err);
+}
+
+/* The first line in which two configurations differ, by its key; NULL: none. Where the folder is
+ * may have changed. */
+static const char *difference(const char *a, const char *b, char *key, size_t size) {
+  while (*a && *b) {
+    const size_t n = strcspn(a, "\n"), m = strcspn(b, "\n");
+    const bool place = !strncmp(a, "checkpoint_path:", strlen("checkpoint_path:"));
+    if (!place && (n != m || memcmp(a, b, n) != 0)) {
+      const size_t k = strcspn(a, ":\n");
+      snprintf(key, size, "%.*s", (int)k, a);
+      return key;
+    }
+    a += n + (a[n] == '\n');
+    b += m + (b[m] == '\n');
+  }
+  snprintf(key, size, "%s", "its length");
+  return *a || *b ? key : NULL;
+}
+
+/* The run in a folder must be the one that is to be made. */
+static trm_status check_same(const settings *s, const trm_run_config *want, trm_run_config *have,
+                             trm_error *err) {
+  enum { SIZE = 1 << 16 };
+  char key[80];
+  char *texts = malloc(2 * SIZE);
+  if (!texts) return cli_fail(err, TRM_E_MEMORY, -1, "no memory for a configuration");
+  trm_run_config_text(want, false, texts, SIZE);
+  trm_run_config_text(have, false, texts + SIZE, SIZE);
+  const char *what = difference(texts, texts + SIZE, key, sizeof key);
+  free(texts);
+  if (!what) return TRM_OK;
+  return cli_fail(err, TRM_E_CONFIG, -1,
+                  "%.300s is a run with other settings (%s): tables are not mixed; name another "
+                  "--output, or remove it",
+                  s->folder, what);
+}
+
+static trm_status open_run(const settings *s, const trm_run_listener *listener, trm_run **run,
+                           trm_error *err) {
+  trm_run_config *want, *have;
+  trm__kind kind;
+  const char *const *free_ones = s->v + s->first_free;
+  const int n_free = s->n - s->first_free;
+  *run = NULL;
+  CLI_TRY(trm_run_config_load(NULL, s->v, s->n, &want, err));
+  trm_status st = trm__path_look(s->folder, &kind, err);
+  if (st == TRM_OK && kind == TRM__ABSENT) return trm_run_create(want, listener, run, err);
+  if (st == TRM_OK) st = trm_run_config_load_run(s->folder, free_ones, n_free, &have, err);
+  if (st == TRM_OK) {
+    st = check_same(s, want, have, err);
+    trm_run_config_free(have);
+  }
+  trm_run_config_free(want);
+  return st == TRM_OK ? trm_run_open(s->folder, free_ones, n_free, listener, run, err) : st;
+}
+
+/* Room for the answers to the test set. */
+static trm_status make_room(work *w, trm_error *err) {
+  w->examples = trm_run_get_plan(w->run)->tests;
+  w->bits = calloc((size_t)repro_bytes_of(w->examples) + 1, 1);
+  if (w->bits) return TRM_OK;
+  return cli_fail(err, TRM_E_MEMORY, -1, "no memory for %lld answers", (long long)w->examples);
+}
+
+static trm_status train(work *w, const char *label, trm_error *err) {
+  const int64_t at = trm_run_get_state(w->run).update;
+  const trm_run_plan *plan = trm_run_get_plan(w->run);
+  CLI_TRY(trm_run_begin(w->run, err));
+  CLI_TRY(cli_faults_check(err));
+  cli_progress_begin(&w->training, label, at, plan->end, "samples", plan->trainer.batch_size);
+  w->began = w->trained = cli_now();
+  w->first = w->done = at;
+  trm_status st = trm_run_train(w->run, 0, err);
+
+  /* Of a run that a kill ended after its evaluation, the answers are asked for again. */
+  if (st == TRM_OK && w->answers == 0) st = trm_run_evaluate(w->run, err);
+  cli_progress_end(&w->evaluating);
+  cli_progress_end(&w->training);
+  return st;
+}
+
+/* --- the result --- */
+
+static trm_status record(const work *w, const settings *s, repro_result *r, repro_results *results,
+                         trm_error *err) {
+  char device[32];
+  trm_model_cost cost;
+  const trm_run_plan *plan = trm_run_get_plan(w->run);
+  repro_record about = {.settings = s->v, .n_settings = s->n_common, .cost = &cost};
+  trm_device_name(plan->trainer.device, device, sizeof device);
+  about.device = device;
+  CLI_TRY(trm_model_cost_of(plan->model, &cost, err));
+  CLI_TRY(trm_dataset_fingerprint(trm_run_training_set(w->run, 0), &about.training, err));
+  CLI_TRY(trm_dataset_fingerprint(trm_run_test_set(w->run, 0), &about.tests, err));
+
+  /* The time of all updates, as those of this process took it. */
+  const int64_t here = w->done - w->first;
+  r->updates = trm_run_get_state(w->run).update;
+  r->seconds = here ? (w->trained - w->began) / (double)here * (double)r->updates : -1;
+  return repro_results_add(results, r, &about, err);
+}
+
+static trm_status record_answers(work *w, const settings *s, repro_result *r,
+                                 repro_results *results, trm_error *err) {
+  r->n = w->answers;
+  for (int64_t i = 0; i < w->examples; i++) r->right += repro_bit(w->bits, i);
+  r->bits = w->bits;
+  w->bits = NULL;
+  return record(w, s, r, results, err);
+}
+
+/* What the status of a run means for its table. */
+static repro_outcome judge(work *w, const settings *s, trm_status st, repro_result *r,
+                           repro_results *results, trm_error *err) {
+  if (st == TRM_E_INTERRUPTED && !cli_faulted()) return REPRO_STOPPED;
+  if (st == TRM_E_NUMERIC) {
+    r->diverged = trm_run_get_state(w->run).update + 1;
+    st = record(w, s, r, results, err);
+  } else if (st == TRM_OK) {
+    st = record_answers(w, s, r, results, err);
+  } else if (st == TRM_E_MEMORY) {
+    return REPRO_UNABLE;
+  }
+  return st == TRM_OK ? REPRO_DONE : REPRO_FAILED;
+}
+
+/* Whether a row could be begun at all, and why not. */
+static repro_outcome judge_start(trm_status st) {
+  switch (st) {
+  case TRM_E_INTERRUPTED: return REPRO_STOPPED;
+  case TRM_E_MEMORY: return REPRO_UNABLE;
+  default: return REPRO_FAILED;
+  }
+}
+
+repro_outcome repro_run(const repro_bench *b, const repro_row *row, int seed, const char *label,
+                        repro_results *results, trm_error *why) {
+  work w = {.bench = b};
+  repro_result r = {.seed = seed, .seconds = -1};
+  trm_run_listener listener = cli_listener;
+  settings *s = calloc(1, sizeof *s); /* its texts are too large for a small stack */
+  if (!s) {
+    cli_fail(why, TRM_E_MEMORY, -1, "no memory for a run");
+    return REPRO_FAILED;
+  }
+  listener.message = tell;
+  listener.progress = follow;
+  listener.row = keep_answer;
+  listener.arg = &w;
+  repro_row_name(row, r.name);
+
+  /* Trained, or what is left of it, and written down. */
+  trm_status st = make_settings(b, row, seed, s, why);
+  if (st == TRM_OK) st = open_run(s, &listener, &w.run, why);
+  repro_outcome outcome = judge_start(st);
+  if (st == TRM_OK) {
+    st = make_room(&w, why);
+    if (st == TRM_OK) st = train(&w, label, why);
+    outcome = judge(&w, s, st, &r, results, why);
+    if (outcome == REPRO_UNABLE) trm_run_discard(w.run);
+  }
+  trm_run_free(w.run);
+  free(w.bits);
+  free(s);
+  return outcome;
+}
