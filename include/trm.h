@@ -129,6 +129,9 @@ extern "C" {
 
 /* The library's version, "MAJOR.MINOR.PATCH". */
 TRM_API const char *trm_version(void);
+/* The commit of the sources that it was built of, "-dirty" behind it where these were changed; "":
+ * unknown, as of a build without git. */
+TRM_API const char *trm_commit(void);
 /* The instruction set whose kernels run here: "avx512_bf16", "avx512", "avx2", "neon_bf16", "neon"
  * or "portable"; "none" when the environment variable TRM_ISA asks for one that this CPU lacks. */
 TRM_API const char *trm_isa(void);
