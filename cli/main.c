@@ -116,7 +116,7 @@ static int print_version(void) {
 #else
   const char *build = "with assertions";
 #endif
-  printf("trm %s\n", trm_version());
+  printf("trm %s%s%s\n", trm_version(), *trm_commit() ? ", commit " : "", trm_commit());
 #if defined(__VERSION__)
   printf("build: %s, compiler %s\n", build, __VERSION__);
 #else

@@ -429,6 +429,7 @@ void trm_run_config_free(trm_run_config *c) {
   trm__run_config_free(&c->now);
   trm__entries_free(&c->file);
   trm__entries_free(&c->settings);
+  trm__run_paths_free(&c->paths);
   trm__free(c->yaml);
   trm__free(c);
 }

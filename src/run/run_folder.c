@@ -186,13 +186,18 @@ static trm_status path_of_run(const trm__run_config *c, char *path, trm_error *e
   return TRM_OK;
 }
 
-trm_status trm__run_folder_check(trm__run_config *c, trm_error *err) {
-  char path[TRM__PATH_MAX];
+trm_status trm__run_folder_path(trm__run_config *c, char *path, trm_error *err) {
+  path[0] = 0;
   if (!c->project_name) TRM_TRY(name_project(c, err));
   TRM_TRY(check_name("project_name", c->project_name, err));
   if (c->run_name) TRM_TRY(check_name("run_name", c->run_name, err));
-  if (!c->run_name && !c->checkpoint_path) return TRM_OK;
-  TRM_TRY(path_of_run(c, path, err));
+  return c->run_name || c->checkpoint_path ? path_of_run(c, path, err) : TRM_OK;
+}
+
+trm_status trm__run_folder_check(trm__run_config *c, trm_error *err) {
+  char path[TRM__PATH_MAX];
+  TRM_TRY(trm__run_folder_path(c, path, err));
+  if (!path[0]) return TRM_OK;
   trm__kind kind;
   TRM_TRY(trm__path_look(path, &kind, err));
   return kind == TRM__ABSENT ? TRM_OK : fail_taken(path, err);
