@@ -51,7 +51,7 @@ static const char summary[] = "Tiny Recursive Models - train, evaluate and solve
 static void print_help(FILE *f) {
   fprintf(f, "trm: %s\n\nUsage: %s\n\nCommands:\n", summary, usage);
   for (int i = 0; i < N_COMMANDS; i++)
-    fprintf(f, "  %-8s %s\n", commands[i].name, commands[i].about);
+    fprintf(f, "  %-9s %s\n", commands[i].name, commands[i].about);
   fprintf(f, "\n%s", examples);
   cli_print_exit_codes(f);
 }

@@ -39,11 +39,11 @@ typedef struct job {
   repro_bench bench;
   repro_results results;
   repro_report report;
-  bool wanted[64];  /* rows */
-  double deadline;  /* on the clock of cli_now; infinite: none */
-  double rate;      /* FLOP per second; 0: not measured */
-  trm__dir folder;  /* locked while it is open */
-  char *settings;   /* the user's, as a text */
+  bool wanted[64]; /* rows */
+  double deadline; /* on the clock of cli_now; infinite: none */
+  double rate;     /* FLOP per second; 0: not measured */
+  trm__dir folder; /* locked while it is open */
+  char *settings;  /* the user's, as a text */
   const char *place[2];
   char device[64], threads[64], output[64];
 } job;
@@ -130,9 +130,15 @@ static bool choose_scale(job *j) {
 static bool check_settings(const char *const *settings, int n) {
   static const struct {
     const char *key, *use;
-  } taken[] = {{"seed", "--seeds"},       {"device", "--device"},     {"threads", "--threads"},
-               {"out", "--output"},       {"run_name", "--output"},   {"project_name", "--output"},
-               {"data_paths", "--scale"}, {"preset", "--scale"},      {"data_paths_test", "--scale"},
+  } taken[] = {{"seed", "--seeds"},
+               {"device", "--device"},
+               {"threads", "--threads"},
+               {"out", "--output"},
+               {"run_name", "--output"},
+               {"project_name", "--output"},
+               {"data_paths", "--scale"},
+               {"preset", "--scale"},
+               {"data_paths_test", "--scale"},
                {"checkpoint_path", "--output"}};
   if (n > REPRO_MAX_SETTINGS / 2) {
     cli_usage_error("more than %d settings", REPRO_MAX_SETTINGS / 2);
@@ -231,7 +237,8 @@ static void print_plan(const job *j) {
   bool shown[REPRO_TASKS] = {false};
   char text[40], memory[40];
   double all = 0;
-  printf("%s: %s, scale %s\n\n", j->table->title, j->table->about, repro_scale_name(j->bench.scale));
+  printf("%s: %s, scale %s\n\n", j->table->title, j->table->about,
+         repro_scale_name(j->bench.scale));
   for (int i = 0; i < j->table->n; i++) {
     const repro_where where = j->table->rows[i].where;
     if (!shown[where]) print_task(j, where);
@@ -261,9 +268,10 @@ static void print_plan(const job *j) {
   }
   cli_format_duration(all / j->rate, text, sizeof text);
   if (j->rate > 0)
-    printf("\n%d seed%s of all: %.4g TFLOP, about %s at the %.4g GFLOP/s of a few updates of the "
-           "first\n",
-           j->args->seeds, j->args->seeds == 1 ? "" : "s", all * 1e-12, text, j->rate * 1e-9);
+    printf(
+        "\n%d seed%s of all: %.4g TFLOP, about %s at the %.4g GFLOP/s of a few updates of the "
+        "first\n",
+        j->args->seeds, j->args->seeds == 1 ? "" : "s", all * 1e-12, text, j->rate * 1e-9);
 }
 
 /* --- the folder --- */
@@ -286,8 +294,8 @@ static trm_status check_identity(const job *j, const char *path, trm_error *err)
   CLI_TRY(trm__json_load(path, MOST, &o, err));
   trm_status st = trm__json_string(o, path, "scale", &scale, err);
   if (st == TRM_OK) st = trm__json_string(o, path, "settings", &settings, err);
-  if (st == TRM_OK && (strcmp(scale, repro_scale_name(j->bench.scale)) != 0 ||
-                       strcmp(settings, j->settings) != 0))
+  if (st == TRM_OK &&
+      (strcmp(scale, repro_scale_name(j->bench.scale)) != 0 || strcmp(settings, j->settings) != 0))
     st = cli_fail(err, TRM_E_CONFIG, -1,
                   "%s: its runs have --scale %.20s and settings '%.200s', not --scale %s and "
                   "'%.200s': tables are not mixed; name another --output",
@@ -358,27 +366,28 @@ static trm_status run_row(job *j, int i, int seed, int *done, int total, repro_o
   snprintf(label, sizeof label, "%d/%d %s seed %d", *done, total, name, seed);
   const repro_outcome how = repro_run(&j->bench, row, seed, label, &j->results, err);
   switch (how) {
-  case REPRO_UNABLE:
-    snprintf(cost->unable, sizeof cost->unable, "%s", err->msg);
-    cli_warn("%s cannot be run: %s", name, err->msg);
-    return report(j, err);
-  case REPRO_DONE: {
-    const repro_result *r = repro_results_find(&j->results, name, seed);
-    if (r->diverged)
-      cli_note("%s: diverged at update %lld", label, (long long)r->diverged);
-    else
-      cli_note("%s: %lld of %lld exactly right", label, (long long)r->right, (long long)r->n);
-    return report(j, err);
-  }
-  default: *outcome = how; return err->code;
+    case REPRO_UNABLE:
+      snprintf(cost->unable, sizeof cost->unable, "%.*s", (int)sizeof cost->unable - 1, err->msg);
+      cli_warn("%s cannot be run: %s", name, err->msg);
+      return report(j, err);
+    case REPRO_DONE: {
+      const repro_result *r = repro_results_find(&j->results, name, seed);
+      if (r->diverged)
+        cli_note("%s: diverged at update %lld", label, (long long)r->diverged);
+      else
+        cli_note("%s: %lld of %lld exactly right", label, (long long)r->right, (long long)r->n);
+      return report(j, err);
+    }
+    default:
+      *outcome = how;
+      return err->code;
   }
 }
 
 /* Seed by seed: a whole table early. *late: the time was up. */
 static trm_status run_all(job *j, repro_outcome *outcome, bool *late, trm_error *err) {
   int rows = 0, done = 0;
-  for (int i = 0; i < j->table->n; i++)
-    rows += j->wanted[i] && !j->report.lines[i].cost.unable[0];
+  for (int i = 0; i < j->table->n; i++) rows += j->wanted[i] && !j->report.lines[i].cost.unable[0];
   for (int seed = 0; seed < j->args->seeds; seed++)
     for (int i = 0; i < j->table->n; i++) {
       if (cli_interrupted()) {

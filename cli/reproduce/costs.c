@@ -34,9 +34,8 @@ static trm_status load(const repro_row *row, repro_scale scale, const char *cons
 static int64_t updates_of(const trm_run_config *c, repro_scale scale) {
   enum { PAPER_GROUPS = 1000 };
   const double batch = trm_run_config_trainer(c)->batch_size;
-  const double most = scale == REPRO_PAPER
-                          ? floor(number_of(c, "epochs", 0) * PAPER_GROUPS / batch)
-                          : INFINITY;
+  const double most =
+      scale == REPRO_PAPER ? floor(number_of(c, "epochs", 0) * PAPER_GROUPS / batch) : INFINITY;
   return (int64_t)fmin(fmin(most, number_of(c, "max_updates", INFINITY)), 9e15);
 }
 
@@ -51,10 +50,10 @@ static trm_status cost_of(const trm_run_config *c, const repro_task *task, repro
   t.total_steps = out->updates;
   t.device = trm_device_resolve(t.device, NULL);
   CLI_TRY(trm_trainer_cost_of(&m, &t, &trainer, err));
-  const double tests = fmin((double)task->tests, number_of(c, "eval_limit", INFINITY));
+  out->tests = (int64_t)fmin((double)task->tests, number_of(c, "eval_limit", INFINITY));
   out->bytes = trainer.bytes;
   out->train = (double)out->updates * t.batch_size * out->model.flops_train;
-  out->eval = tests * m.halt_max_steps * out->model.flops_forward;
+  out->eval = (double)out->tests * m.halt_max_steps * out->model.flops_forward;
   return TRM_OK;
 }
 
@@ -67,7 +66,8 @@ repro_cost repro_cost_of(const repro_row *row, repro_scale scale, const char *co
     st = cost_of(c, repro_task_of(scale, row->where), scale, &out, &why);
     trm_run_config_free(c);
   }
-  if (st != TRM_OK) snprintf(out.unable, sizeof out.unable, "%s", why.msg);
+  if (st != TRM_OK)
+    snprintf(out.unable, sizeof out.unable, "%.*s", (int)sizeof out.unable - 1, why.msg);
   return out;
 }
 
@@ -94,14 +94,13 @@ trm_status repro_rate_of(const repro_row *row, repro_scale scale, const char *co
   /* A few rows keep processors as busy as many do, a GPU is to be full. */
   const trm_device device = trm_device_resolve(m.trainer.device, err);
   const int threads = m.trainer.threads ? m.trainer.threads : trm_default_threads();
-  const bench_case one = {
-      .test = "train",
-      .model = &m,
-      .dtype = m.model.forward_dtype,
-      .device = device,
-      .threads = threads,
-      .batch = rows_of(&m, device, threads),
-      .runs = 1};
+  const bench_case one = {.test = "train",
+                          .model = &m,
+                          .dtype = m.model.forward_dtype,
+                          .device = device,
+                          .threads = threads,
+                          .batch = rows_of(&m, device, threads),
+                          .runs = 1};
   cli_patience_begin(&patience, CLI_PATIENCE, "timing an update, which takes a while");
   const trm_status st = bench_train(&one, &table, err);
   cli_patience_end(&patience);

@@ -9,11 +9,11 @@
 typedef struct repro_cost {
   char unable[300]; /* why it cannot; "": it can, and the rest is known */
   trm_model_cost model;
-  int64_t bytes;   /* that training takes */
-  int64_t updates; /* of a run */
-  double train, eval; /* FLOP of a run: its updates, and its evaluation */
+  int64_t bytes;          /* that training takes */
+  int64_t updates, tests; /* of a run: updates, and puzzles of its evaluation */
+  double train, eval;     /* FLOP of a run: its updates, and its evaluation */
 } repro_cost;
-/* `user`: n settings behind the row's. */
+/* With n settings of the user's. */
 repro_cost repro_cost_of(const repro_row *row, repro_scale scale, const char *const *user, int n);
 /* FLOP per second of training the row, from a few updates of random puzzles. Errors: those of a
  * trainer. */

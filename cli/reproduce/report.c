@@ -47,7 +47,9 @@ static void fill_alone(const repro_report *r, const repro_results *results, repr
     l->right += one->right;
     l->n += one->n;
   }
-  repro_spread(shares, l->seeds, &l->mean, &l->deviation);
+  const trm_spread spread = trm_spread_of(shares, l->seeds);
+  l->mean = spread.mean;
+  l->deviation = spread.deviation;
   l->interval = trm_wilson((double)l->right, (double)l->n);
   l->seconds = timed ? seconds / timed : -1;
 }
@@ -112,8 +114,10 @@ static void put_ours(const repro_line *l, FILE *f) {
 }
 
 static void put_difference(const repro_table *t, const repro_line *l, FILE *f) {
-  static const char *const verdicts[] = {
-      [REPRO_OPEN] = "", [REPRO_AGREES] = "", [REPRO_DIFFERS] = " ≠", [REPRO_CONTRADICTS] = " **≠**"};
+  static const char *const verdicts[] = {[REPRO_OPEN] = "",
+                                         [REPRO_AGREES] = "",
+                                         [REPRO_DIFFERS] = " ≠",
+                                         [REPRO_CONTRADICTS] = " **≠**"};
   const repro_row *base = repro_base_of(t, l->row);
   const repro_difference *d = &l->difference;
   if (l->row == base)
@@ -155,7 +159,7 @@ static void put_head(const repro_report *r, FILE *f) {
     if (shown[where] || !t->rows[i].base) continue;
     shown[where] = true;
     fprintf(f, "%s: %lld updates, %lld test puzzles a seed.\n", task->about,
-            (long long)r->lines[i].cost.updates, (long long)task->tests);
+            (long long)r->lines[i].cost.updates, (long long)r->lines[i].cost.tests);
   }
 }
 
@@ -180,8 +184,9 @@ static void put_notes(const repro_report *r, FILE *f) {
 
 void repro_report_markdown(const repro_report *r, FILE *f) {
   put_head(r, f);
-  fprintf(f, "\n| | paper | ours | 95 %% | difference | paper's | parameters | depth | MFLOP per row "
-             "and update | time |\n|---|---|---|---|---|---|---|---|---|---|\n");
+  fprintf(f,
+          "\n| | paper | ours | 95 %% | difference | paper's | parameters | depth | MFLOP per row "
+          "and update | time |\n|---|---|---|---|---|---|---|---|---|---|\n");
   for (int i = 0; i < r->table->n; i++) {
     const repro_line *l = &r->lines[i];
     fprintf(f, "| %s ", l->row->label);

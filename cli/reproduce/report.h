@@ -21,12 +21,12 @@ repro_verdict repro_judge(const repro_table *t, const repro_row *row, const repr
 typedef struct repro_line {
   const repro_row *row;
   repro_cost cost;
-  int seeds;            /* trained to the end, */
-  int diverged;         /* and not; */
-  int64_t diverged_at;  /* the first of those that did not at this update */
-  int64_t right, n;     /* of all seeds together */
+  int seeds;           /* trained to the end, */
+  int diverged;        /* and not; */
+  int64_t diverged_at; /* the first of those that did not at this update */
+  int64_t right, n;    /* of all seeds together */
   double mean, deviation;
-  trm_interval interval; /* Wilson's, of right and n */
+  trm_interval interval;       /* Wilson's, of right and n */
   repro_difference difference; /* to the base; of the base and without one: seeds 0 */
   repro_verdict verdict;
   double seconds; /* mean of training; below 0: not known */
@@ -35,9 +35,9 @@ typedef struct repro_line {
 typedef struct repro_report {
   const repro_table *table;
   repro_scale scale;
-  int seeds; /* that are wanted */
+  int seeds;            /* that are wanted */
   const char *settings; /* the user's, as a text */
-  repro_line *lines; /* [table->n] */
+  repro_line *lines;    /* [table->n] */
 } repro_report;
 
 /* The figures of what is there; lines[i].cost stays as it is. */

@@ -192,6 +192,7 @@ static void put_origin(trm__json_out *o, const repro_record *c) {
   if (gethostname(host, sizeof host - 1)) host[0] = 0;
   if (gmtime_r(&now, &utc)) strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &utc);
   trm__json_put_text(o, "version", trm_version());
+  trm__json_put_text(o, "commit", trm_commit());
   trm__json_put_text(o, "kernels", trm_isa());
   trm__json_put_text(o, "device", c->device);
   trm__json_put_text(o, "host", host);

@@ -16,8 +16,6 @@ typedef struct work {
   trm_run *run;
   cli_progress training, evaluating;
   bool shows_evaluation;
-  double began, trained;     /* seconds on the clock: the first update here, and after the last */
-  int64_t first, done;       /* updates then */
   uint8_t *bits;             /* of the evaluation that is under way, or was the last */
   int64_t examples, answers; /* room in bits; of which so many were told */
 } work;
@@ -48,9 +46,6 @@ static bool follow(void *arg, const trm_run_progress *p) {
   if (p->evaluating)
     return p->total ? cli_progress_tick(&w->evaluating, p->done, p->total) : !cli_interrupted();
 
-  /* An update: the clock is of this process alone. */
-  w->trained = cli_now();
-  w->done = p->done;
   snprintf(extra, sizeof extra, "loss %.3f  exact %.1f %%", fmax(p->loss, 0),
            100 * fmax(p->exact, 0));
   cli_progress_update(&w->training, p->done, extra);
@@ -104,8 +99,7 @@ static trm_status provide_data(const repro_bench *b, const repro_task *task, int
 enum { OWN = 3 }; /* settings that say which run it is, and where */
 typedef struct settings {
   const char *v[REPRO_MAX_SETTINGS];
-  int n, n_common, first_free; /* the first n_common are the result's, without seed and places; from
-                                  first_free on they may be others when the run goes on */
+  int n, n_common; /* the first n_common are the result's: without seed and places */
   char own[OWN][2 * TRM__PATH_MAX];
   char folder[TRM__PATH_MAX]; /* of the run */
 } settings;
@@ -127,64 +121,23 @@ static trm_status make_settings(const repro_bench *b, const repro_row *row, int 
   quote(data, quoted, sizeof quoted);
   if (data[0]) snprintf(s->own[own++], sizeof s->own[0], "data_paths=[\"%s\"]", quoted);
   for (int i = 0; i < own; i++) s->v[trm__push(&s->n, REPRO_MAX_SETTINGS)] = s->own[i];
-  s->first_free = s->n_common + OWN - 1;
   for (int i = 0; i < b->n_place; i++) s->v[trm__push(&s->n, REPRO_MAX_SETTINGS)] = b->place[i];
   return trm__check_list(s->n, REPRO_MAX_SETTINGS, "settings", err);
 }
 
-/* The first line in which two configurations differ, by its key; NULL: none. Where the folder is
- * may have changed. */
-static const char *difference(const char *a, const char *b, char *key, size_t size) {
-  while (*a && *b) {
-    const size_t n = strcspn(a, "\n"), m = strcspn(b, "\n");
-    const bool place = !strncmp(a, "checkpoint_path:", strlen("checkpoint_path:"));
-    if (!place && (n != m || memcmp(a, b, n) != 0)) {
-      const size_t k = strcspn(a, ":\n");
-      snprintf(key, size, "%.*s", (int)k, a);
-      return key;
-    }
-    a += n + (a[n] == '\n');
-    b += m + (b[m] == '\n');
-  }
-  snprintf(key, size, "%s", "its length");
-  return *a || *b ? key : NULL;
-}
-
-/* The run in a folder must be the one that is to be made. */
-static trm_status check_same(const settings *s, const trm_run_config *want, trm_run_config *have,
-                             trm_error *err) {
-  enum { SIZE = 1 << 16 };
-  char key[80];
-  char *texts = malloc(2 * SIZE);
-  if (!texts) return cli_fail(err, TRM_E_MEMORY, -1, "no memory for a configuration");
-  trm_run_config_text(want, false, texts, SIZE);
-  trm_run_config_text(have, false, texts + SIZE, SIZE);
-  const char *what = difference(texts, texts + SIZE, key, sizeof key);
-  free(texts);
-  if (!what) return TRM_OK;
-  return cli_fail(err, TRM_E_CONFIG, -1,
-                  "%.300s is a run with other settings (%s): tables are not mixed; name another "
-                  "--output, or remove it",
-                  s->folder, what);
-}
-
 static trm_status open_run(const settings *s, const trm_run_listener *listener, trm_run **run,
                            trm_error *err) {
-  trm_run_config *want, *have;
-  trm__kind kind;
-  const char *const *free_ones = s->v + s->first_free;
-  const int n_free = s->n - s->first_free;
+  trm_run_config *c;
+  trm_error why = {0};
+  bool there;
   *run = NULL;
-  CLI_TRY(trm_run_config_load(NULL, s->v, s->n, &want, err));
-  trm_status st = trm__path_look(s->folder, &kind, err);
-  if (st == TRM_OK && kind == TRM__ABSENT) return trm_run_create(want, listener, run, err);
-  if (st == TRM_OK) st = trm_run_config_load_run(s->folder, free_ones, n_free, &have, err);
-  if (st == TRM_OK) {
-    st = check_same(s, want, have, err);
-    trm_run_config_free(have);
-  }
-  trm_run_config_free(want);
-  return st == TRM_OK ? trm_run_open(s->folder, free_ones, n_free, listener, run, err) : st;
+  CLI_TRY(trm_run_config_load(NULL, s->v, s->n, &c, err));
+  const trm_status st = trm_run_continue(c, listener, run, &there, &why);
+  if (st == TRM_E_CONFIG && there)
+    return cli_fail(err, st, why.pos,
+                    "%.400s: tables are not mixed; name another --output, or remove it", why.msg);
+  if (st != TRM_OK && err) *err = why;
+  return st;
 }
 
 /* Room for the answers to the test set. */
@@ -201,8 +154,6 @@ static trm_status train(work *w, const char *label, trm_error *err) {
   CLI_TRY(trm_run_begin(w->run, err));
   CLI_TRY(cli_faults_check(err));
   cli_progress_begin(&w->training, label, at, plan->end, "samples", plan->trainer.batch_size);
-  w->began = w->trained = cli_now();
-  w->first = w->done = at;
   trm_status st = trm_run_train(w->run, 0, err);
 
   /* Of a run that a kill ended after its evaluation, the answers are asked for again. */
@@ -226,10 +177,13 @@ static trm_status record(const work *w, const settings *s, repro_result *r, repr
   CLI_TRY(trm_dataset_fingerprint(trm_run_training_set(w->run, 0), &about.training, err));
   CLI_TRY(trm_dataset_fingerprint(trm_run_test_set(w->run, 0), &about.tests, err));
 
-  /* The time of all updates, as those of this process took it. */
-  const int64_t here = w->done - w->first;
-  r->updates = trm_run_get_state(w->run).update;
-  r->seconds = here ? (w->trained - w->began) / (double)here * (double)r->updates : -1;
+  /* The time of all updates, also of those that processes before this one made. */
+  trm_run_record *past;
+  const trm_run_state at = trm_run_get_state(w->run);
+  CLI_TRY(trm_run_record_open(at.folder, &past, err));
+  r->updates = at.update;
+  r->seconds = trm_run_record_summary(past)->seconds;
+  trm_run_record_free(past);
   return repro_results_add(results, r, &about, err);
 }
 
@@ -260,9 +214,12 @@ static repro_outcome judge(work *w, const settings *s, trm_status st, repro_resu
 /* Whether a row could be begun at all, and why not. */
 static repro_outcome judge_start(trm_status st) {
   switch (st) {
-  case TRM_E_INTERRUPTED: return REPRO_STOPPED;
-  case TRM_E_MEMORY: return REPRO_UNABLE;
-  default: return REPRO_FAILED;
+    case TRM_E_INTERRUPTED:
+      return REPRO_STOPPED;
+    case TRM_E_MEMORY:
+      return REPRO_UNABLE;
+    default:
+      return REPRO_FAILED;
   }
 }
 

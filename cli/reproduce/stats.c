@@ -15,14 +15,6 @@ repro_pair repro_pair_of(const uint8_t *row, const uint8_t *base, int64_t n) {
   return p;
 }
 
-void repro_spread(const double *values, int n, double *mean, double *deviation) {
-  double sum = 0, squares = 0;
-  for (int i = 0; i < n; i++) sum += values[i];
-  *mean = n ? sum / n : 0;
-  for (int i = 0; i < n; i++) squares += (values[i] - *mean) * (values[i] - *mean);
-  *deviation = n > 1 ? sqrt(squares / (n - 1)) : 0;
-}
-
 /* The first are tabled; behind them the expansion of Cornish and Fisher in 1 / freedom is right to
  * four digits. */
 double repro_student(int freedom) {

@@ -24,15 +24,13 @@ typedef struct repro_pair {
 } repro_pair;
 repro_pair repro_pair_of(const uint8_t *row, const uint8_t *base, int64_t n);
 
-/* Mean and standard deviation (by n - 1; 0 for a single value) of n values. */
-void repro_spread(const double *values, int n, double *mean, double *deviation);
 /* The quantile of Student's t at 97.5 %, for so many degrees of freedom (from 1). */
 double repro_student(int freedom);
 
 typedef struct repro_difference {
-  int seeds;                /* compared; 0: none, and no figure means anything */
-  double value;             /* mean over the seeds of (row's share - base's share) */
-  trm_interval interval;    /* of 95 % */
+  int seeds;             /* compared; 0: none, and no figure means anything */
+  double value;          /* mean over the seeds of (row's share - base's share) */
+  trm_interval interval; /* of 95 % */
 } repro_difference;
 /* The difference over the pairs of n seeds (from 0). One seed: puzzles alone, the adjusted interval
  * of Agresti and Min (2005) for paired shares, about these two trainings. More: the t interval of

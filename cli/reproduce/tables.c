@@ -68,12 +68,12 @@ static trm_status generate_mazes(const char *folder, uint64_t seed, cli_progress
 }
 
 static const repro_task tasks[REPRO_SCALES][REPRO_TASKS] = {
-    [REPRO_LAPTOP] =
-        {[REPRO_SUDOKU] = {"sudoku", "6x6 Sudoku of at most 12 givens, 100 puzzles", NULL,
-                           laptop_sudoku, 36, 8, 1000, generate_sudokus,
-                           "trm data gen sudoku --size 6 --max-givens 12 --train 100"},
-         [REPRO_MAZE] = {"maze", "mazes of 10x10, 20,000 of them", NULL, laptop_maze, 100, 6, 1000,
-                         generate_mazes, "trm data gen maze --size 10 --train 20000"}},
+    [REPRO_LAPTOP] = {[REPRO_SUDOKU] = {"sudoku", "6x6 Sudoku of at most 12 givens, 100 puzzles",
+                                        NULL, laptop_sudoku, 36, 8, 1000, generate_sudokus,
+                                        "trm data gen sudoku --size 6 --max-givens 12 --train 100"},
+                      [REPRO_MAZE] = {"maze", "mazes of 10x10, 20,000 of them", NULL, laptop_maze,
+                                      100, 6, 1000, generate_mazes,
+                                      "trm data gen maze --size 10 --train 20000"}},
     [REPRO_PAPER] = {[REPRO_SUDOKU] = {"sudoku", "Sudoku-Extreme, 1,000 puzzles", "sudoku-mlp",
                                        paper_changes, 81, 11, 422786, NULL, NULL},
                      [REPRO_MAZE] = {"maze", "Maze-Hard, 1,000 mazes", "maze-att", paper_changes,
@@ -90,10 +90,8 @@ const repro_task *repro_task_of(repro_scale scale, repro_where where) {
 #define MIXER "arch.mlp_t=True", "arch.pos_encodings=none"
 #define CYCLES(T, n) "arch.H_cycles=" #T, "arch.L_cycles=" #n
 /* Wang et al. have attention, two nets of four layers and no average of the weights. */
-#define HRM(k, T)                                                                                \
-  {                                                                                              \
-    "arch=hrm", "arch.H_layers=4", "arch.L_layers=4", CYCLES(T, k), ATTENTION, "ema=False", NULL \
-  }
+#define HRM(k, T) \
+  { "arch=hrm", "arch.H_layers=4", "arch.L_layers=4", CYCLES(T, k), ATTENTION, "ema=False", NULL }
 
 static const repro_variant variants[] = {
     {"trm", {NULL}},
@@ -271,7 +269,7 @@ int repro_row_settings(const repro_row *row, repro_scale scale, const char *cons
   TRM_ASSERT(variant);
   if (task->preset) push_all(out, &used, trm_run_preset_find(task->preset)->settings);
   push_all(out, &used, task->settings);
-  push_all(out, &used, variant->changes);
   for (int i = 0; i < n; i++) out[trm__push(&used, REPRO_MAX_SETTINGS)] = user[i];
+  push_all(out, &used, variant->changes);
   return used;
 }

@@ -18,7 +18,8 @@ typedef struct repro_task {
   const char *const *settings; /* then these, up to NULL */
   int seq_len, vocab;          /* of its data, for costs before there are any */
   int64_t tests;               /* examples of its test split */
-  /* Makes the data of a seed, in the folder; NULL: they are the preset's, the same for all seeds. */
+  /* Makes the data of a seed, in the folder; NULL: they are the preset's, the same for all seeds.
+   */
   trm_status (*generate)(const char *folder, uint64_t seed, cli_progress *bar, trm_error *err);
   const char *make; /* the command that makes them, without seed and folder */
 } repro_task;
@@ -26,7 +27,7 @@ const repro_task *repro_task_of(repro_scale scale, repro_where where);
 
 enum { REPRO_MAX_CHANGES = 10, REPRO_MAX_SETTINGS = 96, REPRO_NAME = 64, REPRO_MOST_SEEDS = 100 };
 
-/* One way to train, as settings behind those of the task's base. */
+/* One way to train, as settings that win over those of the task. */
 typedef struct repro_variant {
   const char *name; /* on the command line and in the names of folders: "no-ema" */
   const char *changes[REPRO_MAX_CHANGES];
@@ -56,7 +57,8 @@ const repro_row *repro_base_of(const repro_table *t, const repro_row *row);
 
 /* "sudoku-no-ema": a row's task and variant, which tables share. */
 void repro_row_name(const repro_row *row, char name[REPRO_NAME]);
-/* Its settings on a scale, with the user's n behind them; views. Returns their number. */
+/* Its settings on a scale: the task's, the user's n, and last what makes it this row; views.
+ * Returns their number. */
 int repro_row_settings(const repro_row *row, repro_scale scale, const char *const *user, int n,
                        const char *out[REPRO_MAX_SETTINGS]);
 
