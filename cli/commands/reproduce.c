@@ -201,6 +201,13 @@ static double flops_of(const repro_cost *c) {
   return c->train + c->eval;
 }
 
+/* Of the first wanted row. */
+static const char *why_not(const job *j) {
+  int i = 0;
+  while (!j->wanted[i]) i++;
+  return j->report.lines[i].cost.unable;
+}
+
 /* Costs of all wanted rows; what takes a while to know is measured on the first that can run. */
 static trm_status plan(job *j, trm_error *err) {
   const char *all[REPRO_MAX_SETTINGS];
@@ -216,10 +223,11 @@ static trm_status plan(job *j, trm_error *err) {
   int first = -1;
   for (int i = 0; i < j->table->n; i++) {
     r->lines[i].row = &j->table->rows[i];
+    r->lines[i].wanted = j->wanted[i];
     r->lines[i].cost = repro_cost_of(&j->table->rows[i], j->bench.scale, all, n);
     if (first < 0 && j->wanted[i] && !r->lines[i].cost.unable[0]) first = i;
   }
-  if (first < 0) return TRM_OK;
+  if (first < 0) return cli_fail(err, TRM_E_CONFIG, -1, "no row can be run: %s", why_not(j));
   return repro_rate_of(&j->table->rows[first], j->bench.scale, all, n, &j->rate, err);
 }
 

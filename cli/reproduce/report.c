@@ -84,7 +84,7 @@ int repro_report_missing(const repro_report *r) {
   int missing = 0;
   for (int i = 0; i < r->table->n; i++) {
     const repro_line *l = &r->lines[i];
-    if (!l->cost.unable[0]) missing += r->seeds - l->seeds - l->diverged;
+    if (l->wanted && !l->cost.unable[0]) missing += r->seeds - l->seeds - l->diverged;
   }
   return missing;
 }

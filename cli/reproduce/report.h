@@ -20,6 +20,7 @@ repro_verdict repro_judge(const repro_table *t, const repro_row *row, const repr
 /* A row of the table over its seeds. Shares are from 0 to 1. */
 typedef struct repro_line {
   const repro_row *row;
+  bool wanted; /* or only shown with what is there of it */
   repro_cost cost;
   int seeds;           /* trained to the end, */
   int diverged;        /* and not; */
@@ -40,9 +41,9 @@ typedef struct repro_report {
   repro_line *lines;    /* [table->n] */
 } repro_report;
 
-/* The figures of what is there; lines[i].cost stays as it is. */
+/* The figures of what is there; wanted and cost of the lines stay as they are. */
 void repro_report_fill(repro_report *r, const repro_results *results);
-/* Runs that are missing; those of rows that cannot be run do not count. */
+/* Runs of wanted rows that are missing and can be made. */
 int repro_report_missing(const repro_report *r);
 void repro_report_markdown(const repro_report *r, FILE *f);
 /* FOLDER/TABLE.md and FOLDER/TABLE.svg. Errors: IO, MEMORY. */

@@ -25,7 +25,13 @@ typedef struct repro_task {
 } repro_task;
 const repro_task *repro_task_of(repro_scale scale, repro_where where);
 
-enum { REPRO_MAX_CHANGES = 10, REPRO_MAX_SETTINGS = 96, REPRO_NAME = 64, REPRO_MOST_SEEDS = 100 };
+enum {
+  REPRO_MAX_CHANGES = 10,
+  REPRO_MAX_SETTINGS = 96,
+  REPRO_NAME = 64,
+  REPRO_MOST_SEEDS = 100,
+  REPRO_MAX_ROWS = 64
+};
 
 /* One way to train, as settings that win over those of the task. */
 typedef struct repro_variant {
