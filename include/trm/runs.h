@@ -125,15 +125,16 @@ TRM_API trm_status trm_sweep_settings(trm_sweep *sweep, int i, const char *const
  * hash behind them. Errors: MEMORY. */
 TRM_API trm_status trm_sweep_name(trm_sweep *sweep, int i, const char **name, trm_error *err);
 
-/* The run that a configuration names, by checkpoint_path or OUT/PROJECT_NAME/RUN_NAME: a new one as
- * trm_run_create makes it, or, where its folder is there, that one as trm_run_open has it. Takes
- * the configuration over, also when it fails. *there says which. Errors: also CONFIG with the key
- * in which the folder's settings are others, and when the configuration leaves the name open. */
+/* The folder that a configuration names, by checkpoint_path or OUT/PROJECT_NAME/RUN_NAME,
+ * [TRM_PATH_SIZE]; *there: a run of these settings is in it, but for those that may change when it
+ * goes on. Errors: CONFIG with the key in which they differ, for a name that is left open and for
+ * one that cannot be; IO, FORMAT for what else is there; ARGUMENT; MEMORY. */
+TRM_API trm_status trm_run_find(trm_run_config *config, char *folder, bool *there, trm_error *err);
+/* That run, as trm_run_open has it with the configuration's settings, or where there is none a new
+ * one as trm_run_create makes it. Takes the configuration over, also when it fails. Errors: those of
+ * all three. */
 TRM_API trm_status trm_run_continue(trm_run_config *config, const trm_run_listener *listener,
-                                    trm_run **out, bool *there, trm_error *err);
-/* The folder that a configuration names, [TRM_PATH_SIZE]; "" where the name is left open. Errors:
- * CONFIG for names that cannot be; ARGUMENT; MEMORY. */
-TRM_API trm_status trm_run_config_folder(trm_run_config *config, char *folder, trm_error *err);
+                                    trm_run **out, trm_error *err);
 
 #ifdef __cplusplus
 }

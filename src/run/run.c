@@ -155,12 +155,6 @@ trm_status trm_run_open(const char *folder, const char *const *settings, int n,
 
 /* ---- the one or the other ---- */
 
-trm_status trm_run_config_folder(trm_run_config *config, char *folder, trm_error *err) {
-  if (!config->now.project_name && !config->now.data_paths.n)
-    TRM_FAIL(err, TRM_E_CONFIG, "project_name: without data_paths there is none by itself");
-  return trm__run_folder_path(&config->now, folder, err);
-}
-
 /* The run in a folder has these settings, but for those that may change when it goes on. */
 static trm_status check_same(const char *folder, const trm_run_config *config, trm_error *err) {
   char was[128], is[128];
@@ -180,27 +174,32 @@ static trm_status check_same(const char *folder, const trm_run_config *config, t
   return st;
 }
 
-static trm_status find_folder(trm_run_config *config, char *folder, bool *there, trm_error *err) {
+trm_status trm_run_find(trm_run_config *config, char *folder, bool *there, trm_error *err) {
   trm__kind kind;
-  TRM_TRY(trm_run_config_folder(config, folder, err));
+  *there = false;
+  if (!config->now.project_name && !config->now.data_paths.n)
+    TRM_FAIL(err, TRM_E_CONFIG, "project_name: without data_paths there is none by itself");
+  TRM_TRY(trm__run_folder_path(&config->now, folder, err));
   if (!folder[0])
     TRM_FAIL(err, TRM_E_CONFIG, "run_name: want one, by which the run is found again");
   TRM_TRY(trm__path_look(folder, &kind, err));
-  *there = kind != TRM__ABSENT;
-  return *there ? check_same(folder, config, err) : TRM_OK;
+  if (kind == TRM__ABSENT) return TRM_OK;
+  TRM_TRY(check_same(folder, config, err));
+  *there = true;
+  return TRM_OK;
 }
 
 trm_status trm_run_continue(trm_run_config *config, const trm_run_listener *listener, trm_run **out,
-                            bool *there, trm_error *err) {
+                            trm_error *err) {
   char folder[TRM__PATH_MAX];
+  bool there;
   *out = NULL;
-  *there = false;
-  const trm_status st = find_folder(config, folder, there, err);
+  const trm_status st = trm_run_find(config, folder, &there, err);
   if (st != TRM_OK) {
     trm_run_config_free(config);
     return st;
   }
-  if (!*there) return trm_run_create(config, listener, out, err);
+  if (!there) return trm_run_create(config, listener, out, err);
   TRM_TRY(make_run(config, listener, out, err));
   (*out)->settings = true;
   return hand_out(out, open_run(*out, folder, err));
