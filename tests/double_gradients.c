@@ -456,7 +456,7 @@ static void transformer(void **state) {
 
 /* z_L <- net(z_H + e), z_H <- net(z_L): an update that forgets the old value of its latent. */
 static void forget(trm__plan *p) {
-  for (int i = 0; i < p->n_steps; i++) p->steps[i].src = (uint16_t)(1u << !p->steps[i].dst);
+  for (int i = 0; i < p->n_steps; i++) p->steps[i].src = 1u << !p->steps[i].dst;
 }
 static void forgetful(void **state) {
   (void)state;

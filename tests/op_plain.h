@@ -295,18 +295,39 @@ static void plain_refill(const trm__op_site *s, double *const *v) {
   }
 }
 
-static void plain_halting(const trm__op_site *s, double *const *v, bool q_continue) {
+/* Of a row's losses: q_halt and q_continue are 3 and 4, labels that count and those hit 5 and 6. */
+static void plain_halting(const trm__op_site *s, double *const *v,
+                          bool stops_early(const double *loss)) {
   for (int r = 0; r < s->b; r++) {
-    const double *q = v[TRM__LOSS] + 7 * r + 3, steps = v[TRM__STEPS][r];
-    const bool stops = q_continue ? q[0] > q[1] : q[0] > 0;
-    v[TRM__HALTED][r] = (steps >= 3 || stops) && steps >= v[TRM__LEAST][r];
+    const double steps = v[TRM__STEPS][r];
+    const bool stops = steps >= 3 || stops_early(v[TRM__LOSS] + 7 * r);
+    v[TRM__HALTED][r] = stops && steps >= v[TRM__LEAST][r];
   }
 }
+static bool by_q(const double *loss) {
+  return loss[3] > 0;
+}
+static bool by_both_q(const double *loss) {
+  return loss[3] > loss[4];
+}
+static bool by_nothing(const double *loss) {
+  (void)loss;
+  return false;
+}
+static bool by_labels(const double *loss) {
+  return (int)loss[5] == (int)loss[6];
+}
 static void plain_halt(const trm__op_site *s, double *const *v) {
-  plain_halting(s, v, false);
+  plain_halting(s, v, by_q);
 }
 static void plain_halt_continue(const trm__op_site *s, double *const *v) {
-  plain_halting(s, v, true);
+  plain_halting(s, v, by_both_q);
+}
+static void plain_halt_never(const trm__op_site *s, double *const *v) {
+  plain_halting(s, v, by_nothing);
+}
+static void plain_halt_solved(const trm__op_site *s, double *const *v) {
+  plain_halting(s, v, by_labels);
 }
 
 /* --- updates --------------------------------------------------------------------------------- */
@@ -397,6 +418,8 @@ static op_plain *const plain_ops[TRM__OPS] = {
     [TRM__OP_REFILL] = plain_refill,
     [TRM__OP_HALT] = plain_halt,
     [TRM__OP_HALT_CONTINUE] = plain_halt_continue,
+    [TRM__OP_HALT_NEVER] = plain_halt_never,
+    [TRM__OP_HALT_SOLVED] = plain_halt_solved,
     [TRM__OP_CLEAR_GRADS] = plain_clear_grads,
     [TRM__OP_ADD_GRADS] = plain_add_grads,
     [TRM__OP_SUM_SLOTS] = plain_sum_slots,

@@ -156,8 +156,16 @@ static void what_is_set_is_got(void **state) {
       const config c = defaults(t);
 
       /* Words, and the texts of a truth. */
-      for (int w = 0; trm_field_choice(f, w); w++)
-        sets(t, f, trm_field_choice(f, w), trm_field_choice(f, w));
+      for (int w = 0; trm_field_choice(f, w); w++) {
+        const trm__counted_word *row = f->type->form == TRM__FORM_COUNTED ? f->words->rows : NULL;
+        for (int high = 0; high < 2; high++) {
+          char word[64] = "";
+          trm__sink s = {word, sizeof word, 0};
+          trm__sink_put(&s, "%s", trm_field_choice(f, w));
+          if (row && row[w].most) trm__sink_put(&s, ":%d", high ? row[w].most : row[w].least);
+          sets(t, f, word, word);
+        }
+      }
       if (f->type == &trm__field_bool) {
         sets(t, f, "True", "true");
         sets(t, f, "no", "false");
@@ -222,6 +230,23 @@ static void what_is_out_of_range_is_refused(void **state) {
         if (f->type->form != TRM__FORM_DOUBLE) continue;
         trm__field_set_number(f, &c, NAN);
         assert_int_equal(trm__field_check(f, &c, &err), TRM_E_CONFIG);
+      }
+
+      /* A number where the word has none, none where it has one, and beyond both its ends. */
+      for (int w = 0; f->type->form == TRM__FORM_COUNTED && w < f->words->n; w++) {
+        const trm__counted_word *row = (const trm__counted_word *)f->words->rows + w;
+        const int numbers[] = {row->most ? 0 : 1, row->least - 1, row->most + 1};
+        for (size_t j = 0; j < sizeof numbers / sizeof *numbers; j++) {
+          char word[64] = "";
+          config bad = defaults(t);
+          trm__sink s = {word, sizeof word, 0};
+          if (!row->most && numbers[j] <= 0) continue;
+          trm__sink_put(&s, "%s", row->word.name);
+          if (numbers[j]) trm__sink_put(&s, ":%d", numbers[j]);
+          refuses(t, f, word);
+          *(trm__counted *)((char *)&bad + f->offset) = (trm__counted){w, numbers[j]};
+          assert_int_equal(trm__field_check(f, &bad, NULL), TRM_E_CONFIG);
+        }
       }
 
       /* A word beyond the last one has no name. */

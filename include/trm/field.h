@@ -43,7 +43,8 @@ typedef struct trm_bounds {
 } trm_bounds;
 
 TRM_API trm_bounds trm_field_bounds(const trm_field *field);
-/* Word i of those that a choice knows; NULL after the last, and for other types. */
+/* Word i of those that a choice knows; NULL after the last, and for other types. Some are followed
+ * by a number, as in "last:4"; which, and its range, a refusal says. */
 TRM_API const char *trm_field_choice(const trm_field *field, int i);
 /* Values side by side: more than 1 for an array, of a text its bytes with the end. */
 TRM_API int trm_field_count(const trm_field *field);

@@ -21,15 +21,77 @@ extern "C" {
 #endif
 
 typedef enum trm_arch {
-  TRM_ARCH_TRM,        /* "trm": y and z, one network (paper section 4, Fig. 3) */
-  TRM_ARCH_HRM,        /* "hrm": two networks, gradient through the last two (Fig. 2) */
-  TRM_ARCH_SINGLEZ,    /* "trm_singlez": one latent (Fig. 4) */
-  TRM_ARCH_HIER6,      /* "trm_hier6": six z and y (Fig. 5) */
-  TRM_ARCH_TRANSFORMER /* "transformers_baseline": direct prediction (Table 4) */
+  TRM_ARCH_TRM,         /* "trm": y and z, one network (paper section 4, Fig. 3) */
+  TRM_ARCH_HRM,         /* "hrm": two networks, gradient through the last two (Fig. 2) */
+  TRM_ARCH_SINGLEZ,     /* "trm_singlez": one latent (Fig. 4) */
+  TRM_ARCH_HIER6,       /* "trm_hier6": six z and y (Fig. 5), as published */
+  TRM_ARCH_TRANSFORMER, /* "transformers_baseline": direct prediction (Table 4) */
+  TRM_ARCH_HIER         /* "trm_hier": n z and y (Fig. 5), for any n = L_cycles up to 16 */
 } trm_arch;
 
 typedef enum trm_pos_encodings { TRM_POS_NONE, TRM_POS_ROPE, TRM_POS_LEARNED } trm_pos_encodings;
 typedef enum trm_loss { TRM_LOSS_STABLEMAX, TRM_LOSS_SOFTMAX } trm_loss;
+
+/* Which net updates the answer, the last update of a cycle (Table 1, "separate networks"). */
+typedef enum trm_nets {
+  TRM_NETS_SHARED,  /* "shared": the one that updates the latents, too */
+  TRM_NETS_SEPARATE /* "separate": one of its own, f_H of Fig. 2 beside f_L */
+} trm_nets;
+
+/* Which of the T (n + 1) updates of a supervision step have a gradient: always the last ones. The
+ * latents that a supervision step begins with are constants. */
+typedef enum trm_grad_kind {
+  TRM_GRAD_LAST_CYCLE, /* "last_cycle": n + 1 (section 4.1) */
+  TRM_GRAD_ONE_STEP,   /* "one_step": 2, the last one of a latent and that of the answer, HRM's
+                          1-step approximation (section 3.1, Table 1) */
+  TRM_GRAD_LAST,       /* "last:K" ("ideas that failed") */
+  TRM_GRAD_ALL         /* "all": T (n + 1) */
+} trm_grad_kind;
+typedef struct trm_grad {
+  trm_grad_kind kind;
+  int updates; /* K of TRM_GRAD_LAST, else 0 */
+} trm_grad;
+
+/* When a row of a batch stops in training before it has taken halt_max_steps supervision steps. */
+typedef enum trm_halting {
+  TRM_HALTING_Q,     /* "q": when its q head says so (section 2.5) */
+  TRM_HALTING_NEVER, /* "never": it does not; the q head is trained all the same */
+  TRM_HALTING_SOLVED /* "solved": when every label is hit, whatever q says */
+} trm_halting;
+
+/* A mixture of experts in place of a SwiGLU: which experts a position (over the positions: a
+ * channel) goes through, by the logits r = h W_r^T of a router. */
+typedef enum trm_router {
+  TRM_ROUTER_NONE,      /* "none": one SwiGLU for all */
+  TRM_ROUTER_SWITCH,    /* "switch:N": the best of N, times its softmax (Fedus et al. 2022) */
+  TRM_ROUTER_NOISY_TOP2 /* "noisy_top2:N": the best two of N by r + N(0,1) softplus(h W_n^T), times
+                           the softmax of the two (Shazeer et al. 2017); no noise but in training */
+} trm_router;
+typedef struct trm_moe {
+  trm_router router;
+  int experts; /* N; 0 of TRM_ROUTER_NONE */
+} trm_moe;
+
+/* What stands for the n updates of z_L in a cycle: those, or the solution of z_L = f(z_L + z_H + e)
+ * ("ideas that failed", TorchDEQ). */
+typedef enum trm_recursion {
+  TRM_RECURSION_UPDATES,     /* "recursion" */
+  TRM_RECURSION_FIXED_POINT, /* "fixed_point": z <- f(z + …) until it stays */
+  TRM_RECURSION_ANDERSON,    /* "anderson": Anderson acceleration, 6 iterates */
+  TRM_RECURSION_BROYDEN      /* "broyden": Broyden's method, limited memory */
+} trm_recursion;
+
+/* How a gradient passes such a solution. */
+typedef enum trm_solver_grad_kind {
+  TRM_SOLVER_GRAD_ONE_STEP, /* "one_step": through one application of f at the solution */
+  TRM_SOLVER_GRAD_PHANTOM,  /* "phantom:S": through S times z <- tau f(z) + (1 - tau) z */
+  TRM_SOLVER_GRAD_IMPLICIT  /* "implicit": u <- u df/dz + dL/dz until it stays, then once through f
+                               (implicit function theorem) */
+} trm_solver_grad_kind;
+typedef struct trm_solver_grad {
+  trm_solver_grad_kind kind;
+  int steps; /* S of TRM_SOLVER_GRAD_PHANTOM, else 0 */
+} trm_solver_grad;
 
 /* The number format of matrix operands: weights and activations are cast to it where a product uses
  * them; sums, norms, softmax, losses and the weights themselves are float32. A CPU without
@@ -61,6 +123,22 @@ typedef struct trm_model_config {
   bool no_ACT_continue; /* true: no continue loss, no second forward */
   trm_loss loss;
   trm_dtype forward_dtype;
+  /* The paper's ablations and what it tried; docs/MODEL.md section 6. At their defaults the model
+   * is the published one. */
+  trm_nets nets;
+  trm_grad grad;
+  bool x_always; /* the last update of a cycle, too, adds the input (Fig. 4) */
+  trm_halting halting;
+  bool tie_embeddings;    /* logits = z_H E^T: there is no lm_head */
+  bool learned_latents;   /* the latents' starts are trained */
+  double label_smoothing; /* of the cross-entropy, over all V tokens */
+  trm_moe moe, moe_t;     /* over the channels; over the positions, with mlp_t */
+  double moe_aux_weight;  /* alpha of their auxiliary loss */
+  trm_recursion solver;
+  double solver_tolerance; /* root mean square of f(z) - z over the values of a row */
+  int solver_iterations;   /* at most, each an application of f */
+  trm_solver_grad solver_grad;
+  double solver_tau; /* of phantom gradients */
 } trm_model_config;
 
 /* The reference's defaults of an architecture (config/arch/NAME.yaml); the data fields are 0. */
@@ -74,6 +152,9 @@ TRM_API const char *trm_arch_class_name(trm_arch arch);
 TRM_API const char *trm_pos_encodings_name(trm_pos_encodings p);
 TRM_API const char *trm_loss_name(trm_loss l);
 TRM_API const char *trm_dtype_name(trm_dtype t); /* "float32", "bfloat16" */
+TRM_API const char *trm_nets_name(trm_nets n);
+TRM_API const char *trm_halting_name(trm_halting h);
+TRM_API const char *trm_recursion_name(trm_recursion r);
 /* The reverse; false when the name is unknown. Accepts the long class names too, which the
  * reference and its forks have ("hrm.hrm_act_v1@HierarchicalReasoningModel_ACTV1": folders are
  * free), and of number formats also "f32" and "bf16". */
@@ -81,6 +162,9 @@ TRM_API bool trm_arch_from_name(const char *name, trm_arch *out);
 TRM_API bool trm_pos_encodings_from_name(const char *name, trm_pos_encodings *out);
 TRM_API bool trm_loss_from_name(const char *name, trm_loss *out);
 TRM_API bool trm_dtype_from_name(const char *name, trm_dtype *out);
+TRM_API bool trm_nets_from_name(const char *name, trm_nets *out);
+TRM_API bool trm_halting_from_name(const char *name, trm_halting *out);
+TRM_API bool trm_recursion_from_name(const char *name, trm_recursion *out);
 
 /* False for a field that the reference's class of an architecture does not have, so that a
  * published configuration does not name it. */

@@ -24,7 +24,7 @@
 #include "trm/model.h"
 #include "trm/trainer.h"
 
-enum { TRM__MAX_LATENTS = 7, TRM__BLOCK_WEIGHTS = 40 /* of one block, at most */ };
+enum { TRM__MAX_LATENTS = 17, TRM__BLOCK_WEIGHTS = 40 /* of one block, at most */ };
 
 /* Sizes of one model (docs/MODEL.md section 1). */
 typedef struct trm__dims {
@@ -100,11 +100,19 @@ typedef struct trm__fresh {
   int32_t *inputs, *labels, *puzzle_ids;
 } trm__fresh;
 
-/* When a row stops after a supervision step: at max_steps; with `early` also when q says so (q_halt
- * > 0, or > q_continue where there is a continue loss), but not before its least[row]. */
+/* What stops a row before its last supervision step. */
+typedef enum trm__stop {
+  TRM__STOP_NOTHING,
+  TRM__STOP_Q,          /* q_halt > 0 */
+  TRM__STOP_Q_CONTINUE, /* q_halt > q_continue, where there is a continue loss */
+  TRM__STOP_SOLVED      /* every label that counts is hit */
+} trm__stop;
+
+/* When a row stops after a supervision step: at max_steps, or when `early` says so, but not before
+ * its least[row]. */
 typedef struct trm__halting {
   int max_steps;
-  bool early, q_continue;
+  trm__stop early;
   const int32_t *least; /* [rows], drawn by the host */
 } trm__halting;
 

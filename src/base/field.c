@@ -17,6 +17,9 @@ void trm__sink_put(trm__sink *s, const char *fmt, ...) {
   if (n > 0) s->n += (size_t)n;
 }
 
+/* A counted word as one number: words are fewer than these. */
+enum { COUNTED_WORDS = 16 };
+
 /* --- one field --- */
 
 trm_status trm__field_set(const trm_field *f, void *base, const trm__value *v) {
@@ -41,6 +44,10 @@ double trm__field_number(const trm_field *f, const void *base) {
       return *(const double *)at;
     case TRM__FORM_BOOL:
       return *(const bool *)at;
+    case TRM__FORM_COUNTED: {
+      const trm__counted *v = at;
+      return v->word + COUNTED_WORDS * (double)v->n;
+    }
     default:
       return 0;
   }
@@ -65,6 +72,9 @@ void trm__field_set_number(const trm_field *f, void *base, double v) {
     case TRM__FORM_BOOL:
       *(bool *)at = v != 0;
       return;
+    case TRM__FORM_COUNTED:
+      *(trm__counted *)at = (trm__counted){(int)v % COUNTED_WORDS, (int)v / COUNTED_WORDS};
+      return;
     default:
       return;
   }
@@ -77,8 +87,12 @@ static bool is_ranged(const trm_field *f) {
 void trm__field_expect(const trm_field *f, trm__sink *s) {
   char low[TRM__NUMBER_SIZE], high[TRM__NUMBER_SIZE];
   trm__sink_put(s, "%s", f->type->expected);
-  for (int i = 0; f->words && i < f->words->n; i++)
+  for (int i = 0; f->words && i < f->words->n; i++) {
+    const trm__counted_word *row = f->words->rows;
     trm__sink_put(s, "%s %s", i ? "," : "", trm__words_name(f->words, i));
+    if (f->type->form == TRM__FORM_COUNTED && row[i].most)
+      trm__sink_put(s, ":N (N from %d to %d)", row[i].least, row[i].most);
+  }
   if (!is_ranged(f)) return;
   trm__number_format("%g", f->low, low);
   trm__number_format("%.10g", f->high, high);
@@ -94,10 +108,14 @@ bool trm__field_takes(const trm_field *f, double v) {
 }
 
 trm_status trm__field_check(const trm_field *f, const void *base, trm_error *err) {
-  char number[TRM__NUMBER_SIZE], expected[160] = "";
+  char number[TRM__NUMBER_SIZE], expected[240] = "";
   trm__sink s = {expected, sizeof expected, 0};
   const double v = trm__field_number(f, base);
-  const bool good = f->words ? trm__words_name(f->words, (int)v) != NULL : trm__field_takes(f, v);
+  const bool good =
+      f->type->form == TRM__FORM_COUNTED
+          ? trm__counted_is_good(f, *(const trm__counted *)((const char *)base + f->offset))
+      : f->words ? trm__words_name(f->words, (int)v) != NULL
+                 : trm__field_takes(f, v);
   if (good) return TRM_OK;
   trm__number_format("%.10g", v, number);
   trm__field_expect(f, &s);
@@ -200,7 +218,7 @@ static trm_status check_has_text(const trm_field *f, const char *path, trm_error
 
 trm_status trm__fields_set(const trm__fields *t, void *base, const char *name, const char *value,
                            trm_error *err) {
-  char expected[160] = "";
+  char expected[240] = "";
   trm__sink s = {expected, sizeof expected, 0};
   const trm_field *f;
   size_t offset;

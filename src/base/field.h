@@ -43,6 +43,19 @@ void trm__sink_put(trm__sink *s, const char *fmt, ...) TRM__PRINTF(2, 3);
 
 /* --- a row --- */
 
+/* A word, and for some words a number behind it: "all", "last:4". Public structures of two ints lie
+ * the same. */
+typedef struct trm__counted {
+  int word;
+  int n; /* 0 of a word without a number */
+} trm__counted;
+
+/* A row of the words of such a field. */
+typedef struct trm__counted_word {
+  trm__word word;
+  int least, most; /* of its number; most 0: it has none */
+} trm__counted_word;
+
 /* How a value lies in the structure. Enumerations are ints. */
 typedef enum trm__form {
   TRM__FORM_INT,
@@ -51,6 +64,7 @@ typedef enum trm__form {
   TRM__FORM_DOUBLE,
   TRM__FORM_BOOL,
   TRM__FORM_WORD,
+  TRM__FORM_COUNTED, /* trm__counted */
   TRM__FORM_OTHER
 } trm__form;
 
@@ -96,8 +110,8 @@ struct trm_field {
 /* 5e4 is a whole number, too; null is 0 for a limit and NULL for a text. A text (char *) and texts
  * (trm__texts) own memory. */
 extern const trm__field_type trm__field_int, trm__field_int64, trm__field_limit, trm__field_seed,
-    trm__field_bytes, trm__field_double, trm__field_bool, trm__field_word, trm__field_text,
-    trm__field_texts;
+    trm__field_bytes, trm__field_double, trm__field_bool, trm__field_word, trm__field_counted,
+    trm__field_text, trm__field_texts;
 /* Only in records: a number that is a float or a byte, a text of `count` bytes in place, and what
  * has no text of its own. */
 extern const trm__field_type trm__field_float, trm__field_byte, trm__field_chars,
@@ -109,13 +123,16 @@ trm_status trm__field_set(const trm_field *f, void *base, const trm__value *v);
 void trm__field_print(const trm_field *f, const void *base, trm__sink *s);
 /* What the field owns. */
 void trm__field_free(const trm_field *f, void *base);
-/* A number, a word's index or a boolean; 0 of other types. */
+/* A number, a word's index, for a counted word one number of both, or a boolean; 0 of other types.
+ */
 double trm__field_number(const trm_field *f, const void *base);
 void trm__field_set_number(const trm_field *f, void *base, double v);
 /* "a number from 0 to 1000": what may stand there. Also without its range. */
 void trm__field_expect(const trm_field *f, trm__sink *s);
 /* A number is in the field's range; NaN is in none. */
 bool trm__field_allows(const trm_field *f, double v);
+/* A word that there is, with a number of its range where it has one. */
+bool trm__counted_is_good(const trm_field *f, trm__counted v);
 /* It is, or the field has no range. */
 bool trm__field_takes(const trm_field *f, double v);
 /* TRM_E_CONFIG, "L_cycles = 1025: want a whole number from 0 to 1024", for what is out of range. */

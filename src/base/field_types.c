@@ -201,6 +201,43 @@ static void print_word(const trm_field *f, const void *at, trm__sink *s) {
   trm__sink_put(s, "%s", trm__words_name(f->words, *(const int *)at));
 }
 
+/* --- words with a number --- */
+
+static const trm__counted_word *counted_row(const trm_field *f, int word) {
+  return trm__words_name(f->words, word) ? (const trm__counted_word *)f->words->rows + word : NULL;
+}
+
+bool trm__counted_is_good(const trm_field *f, trm__counted v) {
+  const trm__counted_word *row = counted_row(f, v.word);
+  return row && (row->most ? v.n >= row->least && v.n <= row->most : v.n == 0);
+}
+
+static trm_status set_counted(const trm_field *f, void *at, const trm__value *v) {
+  char word[32];
+  trm__counted got = {0};
+  int64_t n = 0;
+  if (v->is_list) return TRM_E_CONFIG;
+
+  /* The word, and behind a colon its number. */
+  const size_t length = strcspn(v->text, ":");
+  if (length >= sizeof word) return TRM_E_CONFIG;
+  memcpy(word, v->text, length);
+  word[length] = 0;
+  if (!trm__words_read(f->words, word, &got.word)) return TRM_E_CONFIG;
+  if (v->text[length] && (!trm__number_int64(v->text + length + 1, &n) || n < 1 || n > INT_MAX))
+    return TRM_E_CONFIG;
+  got.n = (int)n;
+  if (!trm__counted_is_good(f, got)) return TRM_E_CONFIG;
+  *(trm__counted *)at = got;
+  return TRM_OK;
+}
+
+static void print_counted(const trm_field *f, const void *at, trm__sink *s) {
+  const trm__counted *v = at;
+  trm__sink_put(s, "%s", trm__words_name(f->words, v->word));
+  if (v->n) trm__sink_put(s, ":%d", v->n);
+}
+
 const trm__field_type trm__field_int = {"int", "a whole number", TRM__FORM_INT, set_int, print_int};
 const trm__field_type trm__field_int64 = {"int", "a whole number", TRM__FORM_INT64, set_int64,
                                           print_int64};
@@ -225,3 +262,5 @@ const trm__field_type trm__field_record = {"record", "nothing", TRM__FORM_OTHER,
 const trm__field_type trm__field_bool = {"bool", "True or False", TRM__FORM_BOOL, set_bool,
                                          print_bool};
 const trm__field_type trm__field_word = {"choice", "one of", TRM__FORM_WORD, set_word, print_word};
+const trm__field_type trm__field_counted = {"choice", "one of", TRM__FORM_COUNTED, set_counted,
+                                            print_counted};

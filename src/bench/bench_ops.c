@@ -59,7 +59,7 @@ static void run_op(trm_bench *b, const trm__bench_op *op, trm__lane *lane) {
 
 static int n_sources(const trm__step *s) {
   int n = s->add_input;
-  for (int i = 0; i < TRM__MAX_LATENTS; i++) n += s->src >> i & 1;
+  for (int i = 0; i < TRM__MAX_LATENTS; i++) n += (int)(s->src >> i & 1);
   return n;
 }
 

@@ -125,17 +125,23 @@ static void run_refill(const trm__op_site *s, trm__workspace *ws) {
   const int first = s->b > 1;
   ops->refill(be, ws, &all, &fresh, first, s->b - first, 1);
 }
-static void stop_rows(const trm__op_site *s, trm__workspace *ws, bool q_continue) {
+static void stop_rows(const trm__op_site *s, trm__workspace *ws, trm__stop early) {
   BEGIN
   const trm__rows all = rows_of(s);
-  const trm__halting how = {3, true, q_continue, AT(LEAST)};
+  const trm__halting how = {3, early, AT(LEAST)};
   ops->halt(be, ws, &all, s->b, &how, AT(LOSS));
 }
 static void run_halt(const trm__op_site *s, trm__workspace *ws) {
-  stop_rows(s, ws, false);
+  stop_rows(s, ws, TRM__STOP_Q);
 }
 static void run_halt_continue(const trm__op_site *s, trm__workspace *ws) {
-  stop_rows(s, ws, true);
+  stop_rows(s, ws, TRM__STOP_Q_CONTINUE);
+}
+static void run_halt_never(const trm__op_site *s, trm__workspace *ws) {
+  stop_rows(s, ws, TRM__STOP_NOTHING);
+}
+static void run_halt_solved(const trm__op_site *s, trm__workspace *ws) {
+  stop_rows(s, ws, TRM__STOP_SOLVED);
 }
 
 static void run_clear_grads(const trm__op_site *s, trm__workspace *ws) {
@@ -378,6 +384,16 @@ const trm__op trm__ops[TRM__OPS] = {
                                .reads = B(LOSS) | B(STEPS) | B(LEAST),
                                .writes = B(HALTED),
                                .run = run_halt_continue},
+    [TRM__OP_HALT_NEVER] = {.name = "halt at the end only",
+                            .scope = TRM__OF_TILE,
+                            .reads = B(LOSS) | B(STEPS) | B(LEAST),
+                            .writes = B(HALTED),
+                            .run = run_halt_never},
+    [TRM__OP_HALT_SOLVED] = {.name = "halt when solved",
+                             .scope = TRM__OF_TILE,
+                             .reads = B(LOSS) | B(STEPS) | B(LEAST),
+                             .writes = B(HALTED),
+                             .run = run_halt_solved},
     [TRM__OP_CLEAR_GRADS] = {.name = "clear gradients",
                              .scope = TRM__OF_UPDATE,
                              .writes = B(GRADS),

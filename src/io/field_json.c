@@ -19,6 +19,12 @@ void trm__field_put_json(trm__json_out *o, const char *key, const trm_field *f, 
     case TRM__FORM_WORD:
       trm__json_put_text(o, key, trm__words_name(f->words, *(const int *)at));
       return;
+    case TRM__FORM_COUNTED: {
+      char text[48] = "";
+      trm__field_print(f, base, &(trm__sink){text, sizeof text, 0});
+      trm__json_put_text(o, key, text);
+      return;
+    }
     case TRM__FORM_INT:
       trm__json_put_int(o, key, *(const int *)at);
       return;
@@ -34,7 +40,7 @@ void trm__field_put_json(trm__json_out *o, const char *key, const trm_field *f, 
 
 static trm_status read_int(const trm__json *object, const char *path, const trm_field *f, int *at,
                            trm_error *err) {
-  char expected[160] = "";
+  char expected[240] = "";
   trm__sink s = {expected, sizeof expected, 0};
   int64_t v;
   TRM_TRY(trm__json_int(object, path, f->name, INT64_MIN, INT64_MAX, &v, err));
@@ -57,6 +63,17 @@ static trm_status read_word(const trm__json *object, const char *path, const trm
   TRM_FAIL(err, TRM_E_CONFIG, "%s: %s = \"%.60s\": want one of %s", path, f->name, name, known);
 }
 
+static trm_status read_counted(const trm__json *object, const char *path, const trm_field *f,
+                               void *base, trm_error *err) {
+  const char *text;
+  char expected[240] = "";
+  trm__sink s = {expected, sizeof expected, 0};
+  TRM_TRY(trm__json_string(object, path, f->name, &text, err));
+  if (trm__field_set(f, base, &(trm__value){.text = (char *)text}) == TRM_OK) return TRM_OK;
+  trm__field_expect(f, &s);
+  TRM_FAIL(err, TRM_E_CONFIG, "%s: %s = \"%.60s\": want %s", path, f->name, text, expected);
+}
+
 trm_status trm__field_from_json(const trm__json *object, const char *path, const trm_field *f,
                                 void *base, trm_error *err) {
   void *at = (char *)base + f->offset;
@@ -65,6 +82,8 @@ trm_status trm__field_from_json(const trm__json *object, const char *path, const
       return trm__json_double(object, path, f->name, -DBL_MAX, DBL_MAX, at, err);
     case TRM__FORM_BOOL:
       return trm__json_bool(object, path, f->name, at, err);
+    case TRM__FORM_COUNTED:
+      return read_counted(object, path, f, base, err);
     case TRM__FORM_WORD:
       return read_word(object, path, f, at, err);
     case TRM__FORM_INT:

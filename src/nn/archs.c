@@ -5,48 +5,55 @@
 #include <string.h>
 
 enum { Z_H = 0, Z_L = 1 };
-#define BIT(i) ((uint16_t)(1u << (i)))
+#define BIT(i) (1u << (i))
 
 /* --- cycles --- */
 
-/* n times z_L <- net(z_L + z_H + e); z_H <- net(z_H + z_L), by the last net there is. */
-static int cycle_two(const trm__arch *a, int n, trm__step *out) {
-  const uint16_t both = BIT(Z_H) | BIT(Z_L);
-  for (int i = 0; i < n; i++) out[i] = (trm__step){0, Z_L, both, true};
-  out[n] = (trm__step){(uint8_t)(a->n_nets - 1), Z_H, both, false};
+/* n times z_L <- net(z_L + z_H + e); z_H <- net(z_H + z_L). */
+static int cycle_two(int n_latents, int n, trm__step *out) {
+  const uint32_t both = BIT(Z_H) | BIT(Z_L);
+  (void)n_latents;
+  for (int i = 0; i < n; i++) out[i] = (trm__step){.dst = Z_L, .src = both, .add_input = true};
+  out[n] = (trm__step){.dst = Z_H, .src = both};
   return n + 1;
 }
 
 /* n times z <- net(z + e); z <- net(z). */
-static int cycle_single(const trm__arch *a, int n, trm__step *out) {
-  (void)a;
-  for (int i = 0; i < n; i++) out[i] = (trm__step){0, 0, BIT(0), true};
-  out[n] = (trm__step){0, 0, BIT(0), false};
+static int cycle_single(int n_latents, int n, trm__step *out) {
+  (void)n_latents;
+  for (int i = 0; i < n; i++) out[i] = (trm__step){.src = BIT(0), .add_input = true};
+  out[n] = (trm__step){.src = BIT(0)};
   return n + 1;
 }
 
 /* z_i <- net(all z + z_H + e) in turn; z_H <- net(z_H + all z). */
-static int cycle_all(const trm__arch *a, int n, trm__step *out) {
-  const uint16_t all = (uint16_t)(BIT(a->n_latents) - 1);
+static int cycle_all(int n_latents, int n, trm__step *out) {
+  const uint32_t all = BIT(n_latents) - 1;
   for (int i = 0; i < n; i++)
-    out[i] = (trm__step){0, (uint8_t)(1 + i % (a->n_latents - 1)), all, true};
-  out[n] = (trm__step){0, Z_H, all, false};
+    out[i] = (trm__step){.dst = (uint8_t)(1 + i % (n_latents - 1)), .src = all, .add_input = true};
+  out[n] = (trm__step){.dst = Z_H, .src = all};
   return n + 1;
 }
 
 /* z_H <- net(z_H + e). */
-static int cycle_direct(const trm__arch *a, int n, trm__step *out) {
-  (void)a, (void)n;
-  out[0] = (trm__step){0, Z_H, BIT(Z_H), true};
+static int cycle_direct(int n_latents, int n, trm__step *out) {
+  (void)n_latents, (void)n;
+  out[0] = (trm__step){.dst = Z_H, .src = BIT(Z_H), .add_input = true};
   return 1;
 }
 
 /* --- the table --- */
 
 #define LOW \
-  { "L_level", "L_layers", offsetof(trm_model_config, L_layers) }
+  { "L_level", "L_layers", offsetof(trm_model_config, L_layers), 0 }
 #define HIGH \
-  { "H_level", "H_layers", offsetof(trm_model_config, H_layers) }
+  { "H_level", "H_layers", offsetof(trm_model_config, H_layers), 0 }
+/* As many layers as the first net, unless H_layers says how many. */
+#define HIGH_AS_LOW                                              \
+  {                                                              \
+    "H_level", "H_layers", offsetof(trm_model_config, H_layers), \
+        offsetof(trm_model_config, L_layers)                     \
+  }
 #define PAPERS_CLASS "TinyRecursiveReasoningModel_ACTV1"
 
 /* Classes of the field are the same computation under the names of several repositories. One that
@@ -58,9 +65,10 @@ static const trm__arch archs[] = {
                                   {"TRMModel", "trm"}}, /* EqR's */
                       .latents = {{"z_H", "H_init"}, {"z_L", "L_init"}},
                       .n_latents = 2,
-                      .nets = {LOW},
+                      .nets = {LOW, HIGH_AS_LOW},
                       .n_nets = 1,
                       .cycle = cycle_two,
+                      .solvable = true,
                       .continue_loss = true},
     [TRM_ARCH_HRM] = {.word = {"hrm", "recursive_reasoning.hrm@HierarchicalReasoningModel_ACTV1"},
                       .classes = {{"HierarchicalReasoningModel_ACTV1", NULL}},
@@ -69,13 +77,15 @@ static const trm__arch archs[] = {
                                    {"H_layers", 4},
                                    {"L_layers", 4},
                                    {"puzzle_emb_len", 0},
-                                   {"no_ACT_continue", false}},
+                                   {"no_ACT_continue", false},
+                                   {"nets", TRM_NETS_SEPARATE},
+                                   {"grad", TRM_GRAD_ONE_STEP}},
                       .latents = {{"z_H", "H_init"}, {"z_L", "L_init"}},
                       .n_latents = 2,
                       .nets = {LOW, HIGH},
                       .n_nets = 2,
                       .cycle = cycle_two,
-                      .grad_steps = 2,
+                      .solvable = true,
                       .fills_positions = true,
                       .continue_loss = true,
                       .lacks = "puzzle_emb_len no_ACT_continue"},
@@ -83,7 +93,7 @@ static const trm__arch archs[] = {
                           .classes = {{PAPERS_CLASS, "trm_singlez"}},
                           .latents = {{"z_L", "L_init"}},
                           .n_latents = 1,
-                          .nets = {LOW},
+                          .nets = {LOW, HIGH_AS_LOW},
                           .n_nets = 1,
                           .cycle = cycle_single,
                           .continue_loss = true},
@@ -97,7 +107,7 @@ static const trm__arch archs[] = {
                                     {"z_L5", "L5_init"},
                                     {"z_L6", "L6_init"}},
                         .n_latents = 7,
-                        .nets = {LOW},
+                        .nets = {LOW, HIGH_AS_LOW},
                         .n_nets = 1,
                         .cycle = cycle_all,
                         .most_L_cycles = 6,
@@ -121,15 +131,53 @@ static const trm__arch archs[] = {
                               .once = true,
                               .fills_positions = true,
                               .lacks = "L_cycles forward_dtype puzzle_emb_len no_ACT_continue"},
+#define Z(i) \
+  { "z_L" #i, "L" #i "_init" }
+    [TRM_ARCH_HIER] = {.word = {"trm_hier", NULL},
+                       .latents = {{"z_H", "H_init"},
+                                   Z(1),
+                                   Z(2),
+                                   Z(3),
+                                   Z(4),
+                                   Z(5),
+                                   Z(6),
+                                   Z(7),
+                                   Z(8),
+                                   Z(9),
+                                   Z(10),
+                                   Z(11),
+                                   Z(12),
+                                   Z(13),
+                                   Z(14),
+                                   Z(15),
+                                   Z(16)},
+                       .n_latents = 17,
+                       .latent_per_update = true,
+                       .nets = {LOW, HIGH_AS_LOW},
+                       .n_nets = 1,
+                       .cycle = cycle_all,
+                       .most_L_cycles = 16,
+                       .continue_loss = true},
 };
 enum { N_ARCHS = sizeof archs / sizeof *archs };
+_Static_assert(TRM__MAX_LATENTS >= 17, "trm_hier has so many");
 
 const trm__arch *trm__arch_of(trm_arch arch) {
   return (unsigned)arch < N_ARCHS ? &archs[arch] : NULL;
 }
 
+int trm__n_nets(const trm__arch *a, const trm_model_config *config) {
+  return config->nets == TRM_NETS_SEPARATE && a->nets[1].prefix ? 2 : 1;
+}
+
+int trm__n_latents(const trm__arch *a, const trm_model_config *config) {
+  return a->latent_per_update ? 1 + config->L_cycles : a->n_latents;
+}
+
 int trm__net_layers(const trm__net *net, const trm_model_config *config) {
-  return *(const int *)((const char *)config + net->offset);
+  const char *base = (const char *)config;
+  const int layers = *(const int *)(base + net->offset);
+  return layers || !net->otherwise ? layers : *(const int *)(base + net->otherwise);
 }
 
 /* --- names --- */

@@ -23,14 +23,56 @@ static const trm__word dtype_words[TRM_DTYPES] = {
     [TRM_FLOAT32] = {"float32", "f32"},
     [TRM_BFLOAT16] = {"bfloat16", "bf16"},
 };
+static const trm__word nets_words[] = {
+    [TRM_NETS_SHARED] = {"shared", NULL},
+    [TRM_NETS_SEPARATE] = {"separate", NULL},
+};
+static const trm__counted_word grad_words[] = {
+    [TRM_GRAD_LAST_CYCLE] = {{"last_cycle", NULL}, 0, 0},
+    [TRM_GRAD_ONE_STEP] = {{"one_step", NULL}, 0, 0},
+    [TRM_GRAD_LAST] = {{"last", NULL}, 1, 1 << 20},
+    [TRM_GRAD_ALL] = {{"all", NULL}, 0, 0},
+};
+static const trm__word halting_words[] = {
+    [TRM_HALTING_Q] = {"q", NULL},
+    [TRM_HALTING_NEVER] = {"never", NULL},
+    [TRM_HALTING_SOLVED] = {"solved", NULL},
+};
+static const trm__counted_word moe_words[] = {
+    [TRM_ROUTER_NONE] = {{"none", NULL}, 0, 0},
+    [TRM_ROUTER_SWITCH] = {{"switch", NULL}, 2, TRM__MAX_EXPERTS},
+    [TRM_ROUTER_NOISY_TOP2] = {{"noisy_top2", NULL}, 3, TRM__MAX_EXPERTS},
+};
+static const trm__word recursion_words[] = {
+    [TRM_RECURSION_UPDATES] = {"recursion", NULL},
+    [TRM_RECURSION_FIXED_POINT] = {"fixed_point", NULL},
+    [TRM_RECURSION_ANDERSON] = {"anderson", NULL},
+    [TRM_RECURSION_BROYDEN] = {"broyden", NULL},
+};
+static const trm__counted_word solver_grad_words[] = {
+    [TRM_SOLVER_GRAD_ONE_STEP] = {{"one_step", NULL}, 0, 0},
+    [TRM_SOLVER_GRAD_PHANTOM] = {{"phantom", NULL}, 1, 64},
+    [TRM_SOLVER_GRAD_IMPLICIT] = {{"implicit", NULL}, 0, 0},
+};
 static const trm__words pos = TRM__WORDS(pos_words, NULL), loss = TRM__WORDS(loss_words, NULL),
-                        dtype = TRM__WORDS(dtype_words, NULL);
+                        dtype = TRM__WORDS(dtype_words, NULL), nets = TRM__WORDS(nets_words, NULL),
+                        grad = TRM__WORDS(grad_words, NULL),
+                        halting = TRM__WORDS(halting_words, NULL),
+                        moe = TRM__WORDS(moe_words, NULL),
+                        recursion = TRM__WORDS(recursion_words, NULL),
+                        solver_grad = TRM__WORDS(solver_grad_words, NULL);
 
 TRM__WORDS_FUNCTIONS(trm_pos_encodings, pos)
 TRM__WORDS_FUNCTIONS(trm_loss, loss)
 TRM__WORDS_FUNCTIONS(trm_dtype, dtype)
+TRM__WORDS_FUNCTIONS(trm_nets, nets)
+TRM__WORDS_FUNCTIONS(trm_halting, halting)
+TRM__WORDS_FUNCTIONS(trm_recursion, recursion)
 
 /* --- the fields --- */
+
+/* Of a label of which nothing is left there is nothing to learn. */
+#define MOST_SMOOTHING (1 - 1e-6)
 
 #define AT(f) .name = #f, .offset = offsetof(trm_model_config, f)
 #define ARCH(f) AT(f), .key = "arch." #f
@@ -40,6 +82,9 @@ TRM__WORDS_FUNCTIONS(trm_dtype, dtype)
   .type = &trm__field_double, .low = (least), .high = (most), .initial = (first)
 #define BOOL(first) .type = &trm__field_bool, .initial = (first)
 #define WORD(w, first) .type = &trm__field_word, .words = (w), .initial = (first)
+#define COUNTED(w) .type = &trm__field_counted, .words = (w)
+#define ABLATION .use = TRM__OURS | TRM__LATER | TRM__ANSWERS
+#define OF_TRAINING .use = TRM__OURS | TRM__LATER
 
 /* Ranges keep every size and product far from overflow; they are generous, not meaningful. */
 static const trm_field rows[] = {
@@ -86,12 +131,48 @@ static const trm_field rows[] = {
      .use = TRM__ANSWERS | TRM__TOLD, .help = "cross-entropy of the labels"},
     {ARCH(forward_dtype), WORD(&dtype, TRM_BFLOAT16), .use = TRM__OPTIONAL | TRM__TOLD,
      .synonyms = "dtype", .help = "number format of matrix operands; all else is float32"},
+    {ARCH(nets), WORD(&nets, TRM_NETS_SHARED), ABLATION,
+     .help = "whether a net of its own updates the answer"},
+    {ARCH(grad), COUNTED(&grad), OF_TRAINING, .synonyms = "gradient",
+     .help = "updates of a supervision step that have a gradient"},
+    {ARCH(x_always), BOOL(false), ABLATION, .help = "every update adds the input"},
+    {ARCH(halting), WORD(&halting, TRM_HALTING_Q), OF_TRAINING,
+     .help = "what stops a row in training before halt_max_steps"},
+    {ARCH(tie_embeddings), BOOL(false), ABLATION, .synonyms = "tie_word_embeddings tied",
+     .help = "the token embedding is the output head, too"},
+    {ARCH(learned_latents), BOOL(false), ABLATION,
+     .help = "train the vectors that the latents start from"},
+    {AT(label_smoothing), .key = "arch.loss.label_smoothing", REAL(0, MOST_SMOOTHING, 0),
+     OF_TRAINING, .help = "share of a label that is spread over all tokens"},
+    {ARCH(moe), COUNTED(&moe), ABLATION, .help = "experts in place of the SwiGLU over channels"},
+    {ARCH(moe_t), COUNTED(&moe), ABLATION,
+     .help = "experts in place of the SwiGLU over positions (mlp_t)"},
+    {ARCH(moe_aux_weight), REAL(0, 1e3, 0.01), OF_TRAINING,
+     .help = "weight of the experts' auxiliary loss"},
+    {ARCH(solver), WORD(&recursion, TRM_RECURSION_UPDATES), ABLATION,
+     .help = "what finds z_L in a cycle: n updates, or a solver of z_L = f(z_L + z_H + x)"},
+    {ARCH(solver_tolerance), REAL(0, 1e3, 1e-3), ABLATION,
+     .help = "residual per value at which a solver stops"},
+    {ARCH(solver_iterations), INT(1, 1024, 40), ABLATION,
+     .help = "applications of f that a solver takes at most"},
+    {ARCH(solver_grad), COUNTED(&solver_grad), OF_TRAINING,
+     .help = "how a gradient passes a solver's solution"},
+    {ARCH(solver_tau), REAL(0, 1, 1), OF_TRAINING | TRM__ABOVE,
+     .help = "share of f(z) in each step of a phantom gradient"},
 };
 const trm__fields trm__model_fields = TRM__FIELDS(rows, "a model", trm_model_config);
 
 _Static_assert(sizeof(trm_arch) == sizeof(int) && sizeof(trm_pos_encodings) == sizeof(int) &&
-                   sizeof(trm_loss) == sizeof(int) && sizeof(trm_dtype) == sizeof(int),
+                   sizeof(trm_loss) == sizeof(int) && sizeof(trm_dtype) == sizeof(int) &&
+                   sizeof(trm_nets) == sizeof(int) && sizeof(trm_halting) == sizeof(int) &&
+                   sizeof(trm_recursion) == sizeof(int),
                "an enumeration is read and written as an int");
+#define LIES_AS_COUNTED(type, n)                                                           \
+  _Static_assert(sizeof(type) == sizeof(trm__counted) && offsetof(type, n) == sizeof(int), \
+                 #type " is read and written as a trm__counted")
+LIES_AS_COUNTED(trm_grad, updates);
+LIES_AS_COUNTED(trm_moe, experts);
+LIES_AS_COUNTED(trm_solver_grad, steps);
 
 /* --- by name --- */
 
@@ -137,7 +218,10 @@ bool trm__model_field_is_silent(const trm_field *f, const trm_model_config *c) {
 /* What the row of its architecture asks for. */
 static trm_status check_arch(const trm_model_config *c, trm_error *err) {
   const trm__arch *a = trm__arch_of(c->arch);
-  for (int i = 0; i < a->n_nets; i++)
+  if (c->nets == TRM_NETS_SEPARATE && !a->nets[1].prefix)
+    TRM_FAIL(err, TRM_E_CONFIG, "%s has one update: there is nothing for separate nets to share",
+             a->word.name);
+  for (int i = 0; i < trm__n_nets(a, c); i++)
     if (trm__net_layers(&a->nets[i], c) < 1)
       TRM_FAIL(err, TRM_E_CONFIG, "%s needs %s of at least 1", a->word.name, a->nets[i].layers);
   if (!a->once && c->L_cycles < 1)
@@ -145,6 +229,46 @@ static trm_status check_arch(const trm_model_config *c, trm_error *err) {
   if (a->most_L_cycles && c->L_cycles > a->most_L_cycles)
     TRM_FAIL(err, TRM_E_CONFIG, "%s has %d latents: L_cycles = %d is too many", a->word.name,
              a->most_L_cycles, c->L_cycles);
+
+  /* Which updates have a gradient. */
+  const int n_updates = trm__plan_updates(c), n_grad = trm__plan_updates_with_grad(c);
+  if (n_grad > n_updates)
+    TRM_FAIL(
+        err, TRM_E_CONFIG,
+        "grad: %d updates with gradient are wanted, but a supervision step of %s with H_cycles "
+        "= %d and L_cycles = %d has %d",
+        n_grad, a->word.name, c->H_cycles, c->L_cycles, n_updates);
+  return TRM_OK;
+}
+
+/* Options that only some configurations can have. */
+static trm_status check_options(const trm_model_config *c, trm_error *err) {
+  const struct {
+    bool wanted;
+    const char *name;
+  } absent[] = {{c->tie_embeddings, "tie_embeddings"},
+                {c->learned_latents, "learned_latents"},
+                {c->label_smoothing > 0, "label_smoothing"},
+                {c->moe.router || c->moe_t.router, "moe"},
+                {c->solver != TRM_RECURSION_UPDATES, "solver"}};
+  for (size_t i = 0; i < sizeof absent / sizeof *absent; i++)
+    if (absent[i].wanted) TRM_FAIL(err, TRM_E_CONFIG, "%s: not there yet", absent[i].name);
+  if (c->moe_t.router != TRM_ROUTER_NONE && !c->mlp_t)
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "moe_t: attention has no SwiGLU over the positions; it needs mlp_t = true");
+  if (c->learned_latents && trm__plan_updates_with_grad(c) < trm__plan_updates(c))
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "learned_latents: no gradient reaches the start of a supervision step whose first %d "
+             "updates have none; it needs grad = all, or H_cycles = 1",
+             trm__plan_updates(c) - trm__plan_updates_with_grad(c));
+  if (c->solver != TRM_RECURSION_UPDATES && !trm__arch_of(c->arch)->solvable)
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "solver = %s: %s has no z_L of its own to solve for; trm and hrm have",
+             trm_recursion_name(c->solver), trm_arch_name(c->arch));
+  if (c->solver_grad.kind != TRM_SOLVER_GRAD_ONE_STEP && c->solver == TRM_RECURSION_UPDATES)
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "solver_grad: there is no solver; choose solver = fixed_point, "
+             "anderson or broyden");
   return TRM_OK;
 }
 
@@ -161,6 +285,7 @@ trm_status trm_model_config_check(const trm_model_config *c, trm_error *err) {
              "rotary positions need an even head size; hidden_size / num_heads = %d",
              c->hidden_size / c->num_heads);
   TRM_TRY(check_arch(c, err));
+  TRM_TRY(check_options(c, err));
   if ((int64_t)trm__puzzle_positions(c) * c->hidden_size < c->puzzle_emb_ndim)
     TRM_FAIL(err, TRM_E_CONFIG,
              "puzzle_emb_ndim = %d does not fit into puzzle_emb_len = %d positions of %d values",

@@ -97,7 +97,7 @@ static int count_layers(const checkpoint *c, const char *net, const trm__torch_t
  * compared with the layout. */
 static trm_status settle_layers(const checkpoint *c, trm_model_config *m) {
   const trm__arch *a = trm__arch_of(m->arch);
-  for (int i = 0; i < a->n_nets; i++) {
+  for (int i = 0; i < trm__n_nets(a, m); i++) {
     const trm__net *net = &a->nets[i];
     const trm__torch_tensor *last = NULL;
     char what[64];

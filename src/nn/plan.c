@@ -10,33 +10,64 @@ int trm__puzzle_positions(const trm_model_config *c) {
   return fixed ? c->puzzle_emb_len : (c->puzzle_emb_ndim + c->hidden_size - 1) / c->hidden_size;
 }
 
+/* Updates of one cycle: a solver's solution is one of them. */
+static int updates_of_cycle(const trm_model_config *c) {
+  if (trm__arch_of(c->arch)->once) return 1;
+  return (c->solver == TRM_RECURSION_UPDATES ? c->L_cycles : 1) + 1;
+}
+
+int trm__plan_updates(const trm_model_config *c) {
+  return (trm__arch_of(c->arch)->once ? 1 : c->H_cycles) * updates_of_cycle(c);
+}
+
+int trm__plan_updates_with_grad(const trm_model_config *c) {
+  switch (c->grad.kind) {
+    case TRM_GRAD_LAST_CYCLE:
+      return updates_of_cycle(c);
+    case TRM_GRAD_ONE_STEP:
+      return 2;
+    case TRM_GRAD_LAST:
+      return c->grad.updates;
+    case TRM_GRAD_ALL:
+      return trm__plan_updates(c);
+  }
+  return 0;
+}
+
 trm_status trm__plan_create(const trm_model_config *config, trm__plan **out, trm_error *err) {
   const trm__arch *a = trm__arch_of(config->arch);
-  const int n = a->once ? 0 : config->L_cycles, cycles = a->once ? 1 : config->H_cycles;
+  const int each = updates_of_cycle(config), cycles = trm__plan_updates(config) / each;
+  const bool solved = config->solver != TRM_RECURSION_UPDATES;
   trm__plan *p;
   TRM_ALLOC(&p, 1, "the plan", err);
-  p->steps = trm__alloc((uint64_t)cycles * (uint64_t)(n + 1), sizeof *p->steps);
+  p->steps = trm__alloc((uint64_t)cycles * (uint64_t)each, sizeof *p->steps);
   if (!p->steps) {
     trm__free(p);
-    TRM_FAIL(err, TRM_E_MEMORY, "no memory for a plan of %d x %d steps", cycles, n + 1);
+    TRM_FAIL(err, TRM_E_MEMORY, "no memory for a plan of %d x %d steps", cycles, each);
   }
 
-  /* The steps, and which of them have a gradient. */
-  int last = 0;
+  /* What the steps work on. */
+  p->n_latents = trm__n_latents(a, config);
+  p->n_nets = trm__n_nets(a, config);
+
+  /* The steps, cycle by cycle, the answer's last; and which of them have a gradient. */
   for (int t = 0; t < cycles; t++) {
-    p->n_steps += last = a->cycle(a, n, p->steps + p->n_steps);
-    TRM_ASSERT(last <= n + 1);
+    trm__step *first = p->steps + p->n_steps, *last = first + each - 1;
+    const int n = a->cycle(p->n_latents, each - 1, first);
+    TRM_ASSERT(n == each);
+    p->n_steps += n;
+    first->solved = solved;
+    last->net = (uint8_t)(p->n_nets - 1);
+    last->add_input |= config->x_always;
   }
-  p->first_grad = p->n_steps - (a->grad_steps > 0 ? a->grad_steps : last);
+  p->first_grad = p->n_steps - trm__plan_updates_with_grad(config);
 
-  /* What they work on. */
-  p->n_latents = a->n_latents;
-  p->n_nets = a->n_nets;
-  for (int i = 0; i < a->n_latents; i++) {
+  /* Their names. */
+  for (int i = 0; i < p->n_latents; i++) {
     p->latent[i] = a->latents[i].name;
     p->init[i] = a->latents[i].init;
   }
-  for (int i = 0; i < a->n_nets; i++) {
+  for (int i = 0; i < p->n_nets; i++) {
     p->net[i] = a->nets[i].prefix;
     p->layers[i] = trm__net_layers(&a->nets[i], config);
   }

@@ -19,6 +19,10 @@ typedef struct trm__plan {
   trm__step *steps;
 } trm__plan;
 
+/* Latent updates of a supervision step, and how many of them are to have a gradient: more than
+ * there are in a configuration that is refused. */
+int trm__plan_updates(const trm_model_config *config);
+int trm__plan_updates_with_grad(const trm_model_config *config);
 /* P: puzzle_emb_len, or as many positions as the embedding fills (always so in hrm and the
  * transformer); 0 without an embedding. */
 int trm__puzzle_positions(const trm_model_config *config);

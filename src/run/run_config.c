@@ -48,7 +48,7 @@ static trm_status fail_unknown(const trm__entries *e, const trm__entry *x, trm_e
 
 static trm_status fail_value(const trm__entries *e, const trm__entry *x, const trm_field *f,
                              trm_error *err) {
-  char place[256], expected[160] = "";
+  char place[256], expected[240] = "";
   trm__sink s = {expected, sizeof expected, 0};
   place_of(e, x, place, sizeof place);
   if (f->type == &trm__field_texts && !x->value.is_list)

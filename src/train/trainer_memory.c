@@ -104,6 +104,14 @@ static trm_status views(trm_trainer *t, trm_error *err) {
   return TRM_OK;
 }
 
+static trm__stop stop_of(const trm_model_config *c) {
+  static const trm__stop stops[] = {[TRM_HALTING_Q] = TRM__STOP_Q,
+                                    [TRM_HALTING_NEVER] = TRM__STOP_NOTHING,
+                                    [TRM_HALTING_SOLVED] = TRM__STOP_SOLVED};
+  const trm__stop stop = c->halt_max_steps > 1 ? stops[c->halting] : TRM__STOP_NOTHING;
+  return stop == TRM__STOP_Q && !c->no_ACT_continue ? TRM__STOP_Q_CONTINUE : stop;
+}
+
 trm_status trm__trainer_memory(trm_trainer *t, trm_error *err) {
   const trm__layout *l = t->model->layout;
   const trm_model_config *c = &t->model->config;
@@ -120,8 +128,7 @@ trm_status trm__trainer_memory(trm_trainer *t, trm_error *err) {
   TRM_TRY(gradients(t, err));
   TRM_TRY(trm__groups_memory(&t->groups, t->be, err));
   TRM_TRY(figures(t, err));
-  t->halting =
-      (trm__halting){c->halt_max_steps, c->halt_max_steps > 1, !c->no_ACT_continue, t->least};
+  t->halting = (trm__halting){c->halt_max_steps, stop_of(c), t->least};
 
   /* What the host sees, and what each team works in. */
   TRM_TRY(views(t, err));

@@ -45,12 +45,25 @@ __global__ void refill_kernel(trm__rows rows, trm__fresh fresh, int first, int S
   rows.steps[row] += advance;
 }
 
+__device__ bool stops_early(trm__stop early, const trm__row_loss &l) {
+  switch (early) {
+    case TRM__STOP_NOTHING:
+      return false;
+    case TRM__STOP_Q:
+      return l.q[0] > 0;
+    case TRM__STOP_Q_CONTINUE:
+      return l.q[0] > l.q[1];
+    case TRM__STOP_SOLVED:
+      return l.right == l.valid;
+  }
+  return false;
+}
+
 __global__ void halt_kernel(trm__rows rows, int n, trm__halting how, const trm__row_loss *loss) {
   const int64_t r = thread_index();
   if (r >= n) return;
-  const double *q = loss[r].q;
-  const bool stops = how.early && (how.q_continue ? q[0] > q[1] : q[0] > 0);
-  rows.halted[r] = (rows.steps[r] >= how.max_steps || stops) && rows.steps[r] >= how.least[r];
+  const bool stops = rows.steps[r] >= how.max_steps || stops_early(how.early, loss[r]);
+  rows.halted[r] = stops && rows.steps[r] >= how.least[r];
 }
 
 /* --- gradients: a block a chunk ----------------------------------------------------------------

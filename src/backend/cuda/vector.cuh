@@ -43,7 +43,7 @@ template <class T>
 void rotate(T *qkv, const float *cosine, const float *sine, int b, int L, int H, int d, float sign,
             cudaStream_t stream);
 
-enum { SUM_MOST = 8 };
+enum { SUM_MOST = 18 };
 template <class T>
 struct Sources {
   const T *at[SUM_MOST];
