@@ -127,17 +127,17 @@ static trm_status make_settings(const repro_bench *b, const repro_row *row, int 
 
 static trm_status open_run(const settings *s, const trm_run_listener *listener, trm_run **run,
                            trm_error *err) {
+  char folder[TRM_PATH_SIZE];
   trm_run_config *c;
   trm_error why = {0};
   bool there;
   *run = NULL;
   CLI_TRY(trm_run_config_load(NULL, s->v, s->n, &c, err));
-  const trm_status st = trm_run_continue(c, listener, run, &there, &why);
-  if (st == TRM_E_CONFIG && there)
-    return cli_fail(err, st, why.pos,
-                    "%.400s: tables are not mixed; name another --output, or remove it", why.msg);
-  if (st != TRM_OK && err) *err = why;
-  return st;
+  const trm_status st = trm_run_find(c, folder, &there, &why);
+  if (st == TRM_OK) return trm_run_continue(c, listener, run, err);
+  trm_run_config_free(c);
+  return cli_fail(err, st, why.pos, "%.400s%s", why.msg,
+                  st == TRM_E_CONFIG ? "; tables are not mixed: name another --output" : "");
 }
 
 /* Room for the answers to the test set. */
