@@ -11,6 +11,9 @@
 #define FINETUNE                                                                      \
   "finetune arc_model --task arc/kinds/0f5a1c2e.json --steps 2 --copies 2 --batch 2 " \
   "--threads 1 --out tuned --submission submission.json"
+#define REPRODUCE                                                                       \
+  "reproduce table1 --rows trm,hrm --seeds 1 --threads 1 --output table max_updates=2 " \
+  "arch.hidden_size=8 arch.num_heads=1 arch.halt_max_steps=1 global_batch_size=2 eval_limit=2"
 #define OLD_SET "$TRM data gen sudoku --size 4 --train 8 --test 0 --seed 9 --output-dir out;"
 #define OLD_MODEL "$TRM convert model out --dtype bfloat16;"
 
@@ -55,6 +58,7 @@ const scenario scenarios[] = {
     {"train-from", NULL, TRAIN " load_checkpoint=model", RESUME "|" TRAIN " load_checkpoint=model",
      "~run", REPORT_TIMED},
     {"train-dry", NULL, "train " SETTINGS "--dry-run", NULL, "", REPORT_TIMED},
+    {"reproduce", NULL, REPRODUCE, REPRODUCE, "~table", REPORT_TIMED},
 
     /* evaluating and solving */
     {"eval", NULL, "eval model s4 --threads 1", NULL, "", REPORT_SAME},
