@@ -14,6 +14,7 @@ typedef cli_command command;
 
 static const command commands[] = {
     {"train", cmd_train, "train a model and keep checkpoints in a run folder"},
+    {"runs", cmd_runs, "list and compare training runs"},
     {"eval", cmd_eval, "measure a model on a data set"},
     {"solve", cmd_solve, "solve puzzles given as text"},
     {"info", cmd_info, "describe a model, a run or a data set"},

@@ -1,6 +1,6 @@
 /* Charts as SVG: curves with bands, and bars with whiskers. They are light or dark as the viewer
  * is, and their colours (Okabe and Ito's) can be told apart without seeing red or green; from the
- * ninth on lines are dashed. */
+ * eighth on lines are dashed. */
 #ifndef TRM_CLI_CHART_SVG_H
 #define TRM_CLI_CHART_SVG_H
 
@@ -8,7 +8,8 @@
 
 typedef struct chart_axis {
   const char *label; /* may be NULL */
-  double low, high;  /* the range that is shown; equal: that of the data, with round ends */
+  double low, high;  /* the range that is shown; equal: that of the data, with round ends ... */
+  bool zero;         /* ... and 0 in it */
 } chart_axis;
 
 /* A curve. Points are in the order of x; one whose y is not finite breaks the line. */
