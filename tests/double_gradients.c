@@ -447,6 +447,44 @@ static void hier6_short(void **state) {
   trm_model_config c = tiny(TRM_ARCH_HIER6);
   check_model("trm_hier6 with two of its latents updated", &c);
 }
+/* The ablations of the recursion: which net, which updates have a gradient, and the input in all.
+ */
+static void separate_nets(void **state) {
+  (void)state;
+  trm_model_config c = tiny(TRM_ARCH_TRM);
+  c.nets = TRM_NETS_SEPARATE;
+  c.L_layers = 1;
+  check_model("trm with two nets", &c);
+  c = tiny(TRM_ARCH_SINGLEZ);
+  c.nets = TRM_NETS_SEPARATE;
+  c.x_always = true;
+  check_model("trm_singlez with two nets, x always", &c);
+}
+static void gradients_of_some_updates(void **state) {
+  static const trm_grad grads[] = {
+      {TRM_GRAD_ONE_STEP, 0}, {TRM_GRAD_LAST, 1}, {TRM_GRAD_LAST, 4}, {TRM_GRAD_ALL, 0}};
+  (void)state;
+  for (size_t i = 0; i < sizeof grads / sizeof *grads; i++) {
+    trm_model_config c = tiny(TRM_ARCH_TRM);
+    c.grad = grads[i];
+    c.L_layers = 1;
+    c.puzzle_emb_ndim = 16;
+    check_model("trm, another gradient", &c);
+  }
+}
+static void hrm_whole(void **state) {
+  (void)state;
+  trm_model_config c = tiny(TRM_ARCH_HRM);
+  c.grad.kind = TRM_GRAD_ALL;
+  check_model("hrm, all updates", &c);
+}
+static void hier_any(void **state) {
+  (void)state;
+  trm_model_config c = tiny(TRM_ARCH_HIER);
+  c.L_cycles = 3;
+  c.L_layers = 1;
+  check_model("trm_hier of three latents", &c);
+}
 static void transformer(void **state) {
   (void)state;
   trm_model_config c = tiny(TRM_ARCH_TRANSFORMER);
@@ -467,10 +505,13 @@ static void forgetful(void **state) {
 int main(void) {
   unsetenv("TRM_ISA"); /* in double there is only the portable table */
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(trm_mixer),   cmocka_unit_test(trm_rope),    cmocka_unit_test(trm_learned),
-      cmocka_unit_test(trm_softmax), cmocka_unit_test(hrm),         cmocka_unit_test(single_z),
-      cmocka_unit_test(hier6),       cmocka_unit_test(hier6_short), cmocka_unit_test(transformer),
-      cmocka_unit_test(forgetful),
+      cmocka_unit_test(trm_mixer),     cmocka_unit_test(trm_rope),
+      cmocka_unit_test(trm_learned),   cmocka_unit_test(trm_softmax),
+      cmocka_unit_test(hrm),           cmocka_unit_test(single_z),
+      cmocka_unit_test(hier6),         cmocka_unit_test(hier6_short),
+      cmocka_unit_test(transformer),   cmocka_unit_test(forgetful),
+      cmocka_unit_test(separate_nets), cmocka_unit_test(gradients_of_some_updates),
+      cmocka_unit_test(hrm_whole),     cmocka_unit_test(hier_any),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,8 @@
 /* parity [--device NAME] [--dtype FORMAT] CASE_DIR…: computes what the reference computed for a
  * case and compares whatever tensors and figures the case holds. A case is a folder with case.json
- * arch, loss, model and optimizer (the reference's option names), train_steps, eval_steps, metrics
- * per training step init.safetensors             every weight and buffer at the start
+ * arch, loss, model and optimizer (the reference's option names), variant (what the reference has
+ * no name for), files_from (a folder with files that are missing here), train_steps, eval_steps,
+ * metrics per training step init.safetensors             every weight and buffer at the start
  * batches.safetensors inputs, labels [K, B, seq_len] and puzzle_identifiers [K, B], int32
  * expected_eval.safetensors after evaluation step S of batch 0: stepS.logits, .q_halt, …, latents
  * expected_train.safetensors step0.grad.NAME of the mean loss; after K steps final.NAME, ema.NAME
@@ -91,8 +92,15 @@ static void compare(parity_case *c, int g, const trm__safetensors *file, const c
 /* --- reading a case -------------------------------------------------------------------------- */
 
 static trm_status open_part(parity_case *c, const char *name, bool needed, trm__safetensors **out) {
-  char *path = trm__path_join(c->dir, name);
+  const char *elsewhere = trm__json_text(trm__json_get(c->json, "files_from"));
+  char *path = trm__path_join(c->dir, name), *folder = NULL;
   trm_status st = TRM_OK;
+  if (elsewhere && !trm__path_exists(path)) {
+    trm__free(path);
+    folder = trm__path_join(c->dir, elsewhere);
+    path = trm__path_join(folder, name);
+    trm__free(folder);
+  }
   if (needed || trm__path_exists(path)) st = trm__safetensors_open(path, out, &c->err);
   trm__free(path);
   return st;
@@ -111,6 +119,29 @@ static const char *string_of(const trm__json *o, const char *key, const char *ot
   return s ? s : otherwise;
 }
 
+/* What a variant of the cases is here; the architecture is in `arch`. */
+static trm_status read_variant(parity_case *c, trm_model_config *out) {
+  static const struct {
+    const char *name, *field, *value; /* value NULL: "last:" and the variant's number */
+  } known[] = {
+      {"two_nets", "nets", "separate"},   {"gradient_updates", "grad", NULL},
+      {"tied", "tie_embeddings", "true"}, {"single", "arch", "trm_singlez"},
+      {"x_always", "x_always", "true"},   {"continue_repaired", "no_ACT_continue", "false"}};
+  const trm__json *variant = trm__json_get(c->json, "variant");
+  for (size_t i = 0; i < trm__json_n_members(variant); i++) {
+    const char *name = trm__json_key(variant, i);
+    size_t k = 0;
+    while (k < sizeof known / sizeof *known && strcmp(known[k].name, name) != 0) k++;
+    if (k == sizeof known / sizeof *known)
+      TRM_FAIL(&c->err, TRM_E_FORMAT, "unknown variant %s", name);
+    char value[32];
+    snprintf(value, sizeof value, "last:%d", int_of(variant, name, 0));
+    TRM_TRY(trm_model_config_set(out, known[k].field, known[k].value ? known[k].value : value,
+                                 &c->err));
+  }
+  return TRM_OK;
+}
+
 static trm_status read_config(parity_case *c, trm_model_config *out) {
   const trm__json *o = trm__json_get(c->json, "model");
   trm_arch arch;
@@ -123,7 +154,7 @@ static trm_status read_config(parity_case *c, trm_model_config *out) {
     if (trm__json_get(o, f->name)) TRM_TRY(trm__field_from_json(o, c->dir, f, out, &c->err));
   if (!trm_loss_from_name(string_of(c->json, "loss", "stablemax_cross_entropy"), &out->loss))
     TRM_FAIL(&c->err, TRM_E_FORMAT, "unknown loss");
-  return TRM_OK;
+  return read_variant(c, out);
 }
 
 static trm_status read_weights(parity_case *c) {

@@ -89,7 +89,9 @@ static inline void bits_check(bits_table *t, const char *key, const char *found)
   if (l && t->writes) snprintf(l->hashes, sizeof l->hashes, "%s", found);
   if (l) l->claimed = true;
   if (l && !strcmp(l->hashes, found)) return;
-  t->faults++;
+
+  /* Every machine can write the lines of plain C; those of another set come when one has it. */
+  t->faults += l || !strncmp(key, "portable ", 9);
   if (l)
     bits_tell(key, l->hashes, found);
   else

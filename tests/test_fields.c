@@ -5,6 +5,7 @@
 
 #include "base/field.h"
 #include "base/number.h"
+#include "choices.h"
 #include "declared.h"
 #include "io/field_json.h"
 #include "io/safetensors.h"
@@ -156,16 +157,9 @@ static void what_is_set_is_got(void **state) {
       const config c = defaults(t);
 
       /* Words, and the texts of a truth. */
-      for (int w = 0; trm_field_choice(f, w); w++) {
-        const trm__counted_word *row = f->type->form == TRM__FORM_COUNTED ? f->words->rows : NULL;
-        for (int high = 0; high < 2; high++) {
-          char word[64] = "";
-          trm__sink s = {word, sizeof word, 0};
-          trm__sink_put(&s, "%s", trm_field_choice(f, w));
-          if (row && row[w].most) trm__sink_put(&s, ":%d", high ? row[w].most : row[w].least);
-          sets(t, f, word, word);
-        }
-      }
+      char word[CHOICE_TEXT];
+      for (int most = 0; most < 2; most++)
+        for (int w = 0; choice_value(f, w, most, word); w++) sets(t, f, word, word);
       if (f->type == &trm__field_bool) {
         sets(t, f, "True", "true");
         sets(t, f, "no", "false");

@@ -49,25 +49,56 @@ static void describe(const trm__plan *p, char *out, size_t size) {
 static const struct schedule {
   trm_arch arch;
   int n, T;
-  const char *steps;
+  const char *settings, *steps;
 } schedules[] = {
-    {TRM_ARCH_TRM, 2, 2,
-     "L:z_L<z_H+z_L+e L:z_L<z_H+z_L+e L:z_H<z_H+z_L "
-     "| L:z_L<z_H+z_L+e L:z_L<z_H+z_L+e L:z_H<z_H+z_L "},
-    {TRM_ARCH_TRM, 1, 1, "| L:z_L<z_H+z_L+e L:z_H<z_H+z_L "},
-    {TRM_ARCH_TRM, 3, 1, "| L:z_L<z_H+z_L+e L:z_L<z_H+z_L+e L:z_L<z_H+z_L+e L:z_H<z_H+z_L "},
-    {TRM_ARCH_HRM, 2, 2,
+    {TRM_ARCH_TRM, 2, 2, "",
+     "L:z_L<z_H+z_L+e L:z_L<z_H+z_L+e L:z_H<z_H+z_L | L:z_L<z_H+z_L+e L:z_L<z_H+z_L+e "
+     "L:z_H<z_H+z_L "},
+    {TRM_ARCH_TRM, 1, 1, "", "| L:z_L<z_H+z_L+e L:z_H<z_H+z_L "},
+    {TRM_ARCH_TRM, 3, 1, "", "| L:z_L<z_H+z_L+e L:z_L<z_H+z_L+e L:z_L<z_H+z_L+e L:z_H<z_H+z_L "},
+    {TRM_ARCH_HRM, 2, 2, "",
      "L:z_L<z_H+z_L+e L:z_L<z_H+z_L+e H:z_H<z_H+z_L L:z_L<z_H+z_L+e | L:z_L<z_H+z_L+e "
      "H:z_H<z_H+z_L "},
-    {TRM_ARCH_HRM, 1, 1, "| L:z_L<z_H+z_L+e H:z_H<z_H+z_L "},
-    {TRM_ARCH_SINGLEZ, 2, 2,
+    {TRM_ARCH_HRM, 1, 1, "", "| L:z_L<z_H+z_L+e H:z_H<z_H+z_L "},
+    {TRM_ARCH_SINGLEZ, 2, 2, "",
      "L:z_L<z_L+e L:z_L<z_L+e L:z_L<z_L | L:z_L<z_L+e L:z_L<z_L+e L:z_L<z_L "},
-    {TRM_ARCH_HIER6, 6, 1,
+    {TRM_ARCH_HIER6, 6, 1, "",
      "| L:z_L1<" ALL6 "+e L:z_L2<" ALL6 "+e L:z_L3<" ALL6 "+e L:z_L4<" ALL6 "+e L:z_L5<" ALL6
      "+e L:z_L6<" ALL6 "+e L:z_H<" ALL6 " "},
-    {TRM_ARCH_HIER6, 1, 2, "L:z_L1<" ALL6 "+e L:z_H<" ALL6 " | L:z_L1<" ALL6 "+e L:z_H<" ALL6 " "},
-    {TRM_ARCH_TRANSFORMER, 0, 0, "| H:z_H<z_H+e "},
+    {TRM_ARCH_HIER6, 1, 2, "",
+     "L:z_L1<" ALL6 "+e L:z_H<" ALL6 " | L:z_L1<" ALL6 "+e L:z_H<" ALL6 " "},
+    {TRM_ARCH_TRANSFORMER, 0, 0, "", "| H:z_H<z_H+e "},
+    {TRM_ARCH_HIER, 2, 1, "",
+     "| L:z_L1<z_H+z_L1+z_L2+e L:z_L2<z_H+z_L1+z_L2+e L:z_H<z_H+z_L1+z_L2 "},
+    {TRM_ARCH_HIER, 1, 2, "",
+     "L:z_L1<z_H+z_L1+e L:z_H<z_H+z_L1 | L:z_L1<z_H+z_L1+e L:z_H<z_H+z_L1 "},
+
+    /* The ablations. */
+    {TRM_ARCH_TRM, 2, 2, "nets=separate",
+     "L:z_L<z_H+z_L+e L:z_L<z_H+z_L+e H:z_H<z_H+z_L | L:z_L<z_H+z_L+e L:z_L<z_H+z_L+e "
+     "H:z_H<z_H+z_L "},
+    {TRM_ARCH_HRM, 1, 1, "nets=shared", "| L:z_L<z_H+z_L+e L:z_H<z_H+z_L "},
+    {TRM_ARCH_SINGLEZ, 2, 1, "x_always=true", "| L:z_L<z_L+e L:z_L<z_L+e L:z_L<z_L+e "},
+    {TRM_ARCH_TRM, 1, 1, "x_always=true nets=separate", "| L:z_L<z_H+z_L+e H:z_H<z_H+z_L+e "},
+    {TRM_ARCH_TRM, 2, 2, "grad=one_step",
+     "L:z_L<z_H+z_L+e L:z_L<z_H+z_L+e L:z_H<z_H+z_L L:z_L<z_H+z_L+e | L:z_L<z_H+z_L+e "
+     "L:z_H<z_H+z_L "},
+    {TRM_ARCH_TRM, 1, 2, "grad=last:1",
+     "L:z_L<z_H+z_L+e L:z_H<z_H+z_L L:z_L<z_H+z_L+e | L:z_H<z_H+z_L "},
+    {TRM_ARCH_TRM, 1, 2, "grad=last:3",
+     "L:z_L<z_H+z_L+e | L:z_H<z_H+z_L L:z_L<z_H+z_L+e L:z_H<z_H+z_L "},
+    {TRM_ARCH_TRM, 1, 2, "grad=all",
+     "| L:z_L<z_H+z_L+e L:z_H<z_H+z_L L:z_L<z_H+z_L+e L:z_H<z_H+z_L "},
+    {TRM_ARCH_HRM, 2, 1, "grad=last_cycle", "| L:z_L<z_H+z_L+e L:z_L<z_H+z_L+e H:z_H<z_H+z_L "},
 };
+
+/* "FIELD=VALUE FIELD=VALUE" */
+static void set_all(trm_model_config *c, const char *settings) {
+  char field[40], value[40];
+  trm_error err;
+  for (int n; sscanf(settings, " %39[^=]=%39s%n", field, value, &n) == 2; settings += n)
+    if (trm_model_config_set(c, field, value, &err) != TRM_OK) fail_msg("%s", err.msg);
+}
 
 static void plans_are_the_schedules(void **state) {
   (void)state;
@@ -76,6 +107,7 @@ static void plans_are_the_schedules(void **state) {
     trm_model_config c = config_of(s->arch, s->n, s->T);
     trm__plan *p;
     char text[1024];
+    set_all(&c, s->settings);
     assert_int_equal(trm__plan_create(&c, &p, NULL), TRM_OK);
     describe(p, text, sizeof text);
     assert_string_equal(text, s->steps);
@@ -83,6 +115,37 @@ static void plans_are_the_schedules(void **state) {
     assert_string_equal(p->latent[p->answer], single ? "z_L" : "z_H");
     assert_string_equal(p->init[p->answer], single ? "L_init" : "H_init");
     trm__plan_free(p);
+  }
+}
+
+/* What an architecture cannot have is refused, with the reason. */
+static void plans_that_cannot_be_are_refused(void **state) {
+  static const struct {
+    trm_arch arch;
+    const char *settings, *says;
+  } cases[] = {
+      {TRM_ARCH_TRM, "grad=last:15", "2 and L_cycles = 6 has 14"},
+      {TRM_ARCH_TRM, "grad=last:14", NULL},
+      {TRM_ARCH_TRANSFORMER, "nets=separate", "one update"},
+      {TRM_ARCH_TRANSFORMER, "grad=one_step", "has 1"},
+      {TRM_ARCH_HIER, "L_cycles=17", "16 latents: L_cycles = 17 is too many"},
+      {TRM_ARCH_HIER, "L_cycles=16 nets=separate", NULL},
+      {TRM_ARCH_HIER6, "L_cycles=7", "6 latents: L_cycles = 7 is too many"},
+      {TRM_ARCH_TRM, "moe_t=switch:4", "mlp_t = true"},
+      {TRM_ARCH_SINGLEZ, "solver=anderson", "no z_L of its own"},
+      {TRM_ARCH_TRM, "solver_grad=implicit", "choose solver"},
+      {TRM_ARCH_TRM, "learned_latents=true", "first 7 updates have none"},
+  };
+  (void)state;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    trm_model_config c = config_of(cases[i].arch, 6, 2);
+    trm_error err = {0};
+    set_all(&c, cases[i].settings);
+    const trm_status st = trm_model_config_check(&c, &err);
+    if (!cases[i].says)
+      assert_int_equal(st, TRM_OK);
+    else if (st != TRM_E_CONFIG || !strstr(err.msg, cases[i].says))
+      fail_msg("%s %s: %s", trm_arch_name(c.arch), cases[i].settings, err.msg);
   }
 }
 
@@ -133,6 +196,10 @@ static void depth_is_the_papers(void **state) {
       }
   trm_model_config c = config_of(TRM_ARCH_TRANSFORMER, 0, 0);
   assert_int_equal(cost_of(&c).depth, 8);
+  c = config_of(TRM_ARCH_TRM, 6, 3);
+  c.nets = TRM_NETS_SEPARATE; /* 10 million weights (Table 1), at the same depth */
+  assert_int_equal(cost_of(&c).depth, 42);
+  assert_true(fabs((double)cost_of(&c).n_params - 13.6e6) < 0.1e6);
   c = config_of(TRM_ARCH_TRM, 6, 3);
   assert_int_equal(cost_of(&c).n_updates, 21);
   assert_int_equal(cost_of(&c).n_updates_with_grad, 7);
@@ -402,8 +469,11 @@ static void walks_agree_in_every_bit(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(plans_are_the_schedules),  cmocka_unit_test(long_plans_repeat),
-      cmocka_unit_test(depth_is_the_papers),      cmocka_unit_test(parameters_are_the_papers),
+      cmocka_unit_test(plans_are_the_schedules),
+      cmocka_unit_test(plans_that_cannot_be_are_refused),
+      cmocka_unit_test(long_plans_repeat),
+      cmocka_unit_test(depth_is_the_papers),
+      cmocka_unit_test(parameters_are_the_papers),
       cmocka_unit_test(walks_agree_in_every_bit),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "base/number.h"
+#include "choices.h"
 #include "config_texts.h"
 
 static void test_defaults(void **state) {
@@ -262,8 +263,9 @@ static void test_every_key(void **state) {
     }
 
     /* Each of its words is taken. */
-    for (int i = 0; trm_field_choice(f, i); i++) {
-      snprintf(text, sizeof text, "%s=%s", f->key, trm_field_choice(f, i));
+    char word[CHOICE_TEXT];
+    for (int i = 0; choice_value(f, i, false, word); i++) {
+      snprintf(text, sizeof text, "%s=%s", f->key, word);
       if (load(&c, &err, text, NULL) != TRM_OK) fail_msg("%s", err.msg);
       trm__run_config_free(&c);
     }

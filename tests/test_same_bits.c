@@ -75,6 +75,24 @@ static void wide(setup *s) {
   s->model.hidden_size = 136;
   s->model.expansion = 1;
 }
+static void two_nets(setup *s) {
+  s->model.nets = TRM_NETS_SEPARATE;
+}
+static void one_step(setup *s) {
+  s->model.grad.kind = TRM_GRAD_ONE_STEP;
+}
+static void all_updates(setup *s) {
+  s->model.grad.kind = TRM_GRAD_ALL;
+}
+static void never_halting(setup *s) {
+  s->model.halting = TRM_HALTING_NEVER;
+}
+static void halting_solved(setup *s) {
+  s->model.halting = TRM_HALTING_SOLVED;
+}
+static void x_always(setup *s) {
+  s->model.x_always = true;
+}
 static void adamw(setup *s) {
   s->training.optimizer = TRM_OPT_ADAMW;
 }
@@ -129,6 +147,13 @@ static const struct sample {
     {"transformer-mixer", TRM_ARCH_TRANSFORMER, {mixer}},
     {"transformer-rope-deep", TRM_ARCH_TRANSFORMER, {rope, deep}},
     {"transformer-mixer-no-continue", TRM_ARCH_TRANSFORMER, {mixer, no_continue}},
+    {"trm-two-nets", TRM_ARCH_TRM, {mixer, two_nets, deep}},
+    {"trm-one-step", TRM_ARCH_TRM, {rope, one_step}},
+    {"trm-all-updates", TRM_ARCH_TRM, {mixer, all_updates}},
+    {"trm-never-halting", TRM_ARCH_TRM, {mixer, never_halting}},
+    {"trm-halting-solved", TRM_ARCH_TRM, {mixer, halting_solved}},
+    {"singlez-x-always", TRM_ARCH_SINGLEZ, {mixer, x_always}},
+    {"hier-mixer", TRM_ARCH_HIER, {mixer}},
 };
 enum { N_SAMPLES = sizeof samples / sizeof *samples };
 

@@ -123,7 +123,7 @@ typedef struct trm_model_config {
   bool no_ACT_continue; /* true: no continue loss, no second forward */
   trm_loss loss;
   trm_dtype forward_dtype;
-  /* The paper's ablations and what it tried; docs/MODEL.md section 6. At their defaults the model
+  /* The paper's ablations and what it tried; docs/MODEL.md section 5. At their defaults the model
    * is the published one. */
   trm_nets nets;
   trm_grad grad;

@@ -243,16 +243,6 @@ static trm_status check_arch(const trm_model_config *c, trm_error *err) {
 
 /* Options that only some configurations can have. */
 static trm_status check_options(const trm_model_config *c, trm_error *err) {
-  const struct {
-    bool wanted;
-    const char *name;
-  } absent[] = {{c->tie_embeddings, "tie_embeddings"},
-                {c->learned_latents, "learned_latents"},
-                {c->label_smoothing > 0, "label_smoothing"},
-                {c->moe.router || c->moe_t.router, "moe"},
-                {c->solver != TRM_RECURSION_UPDATES, "solver"}};
-  for (size_t i = 0; i < sizeof absent / sizeof *absent; i++)
-    if (absent[i].wanted) TRM_FAIL(err, TRM_E_CONFIG, "%s: not there yet", absent[i].name);
   if (c->moe_t.router != TRM_ROUTER_NONE && !c->mlp_t)
     TRM_FAIL(err, TRM_E_CONFIG,
              "moe_t: attention has no SwiGLU over the positions; it needs mlp_t = true");
@@ -269,6 +259,16 @@ static trm_status check_options(const trm_model_config *c, trm_error *err) {
     TRM_FAIL(err, TRM_E_CONFIG,
              "solver_grad: there is no solver; choose solver = fixed_point, "
              "anderson or broyden");
+  const struct {
+    bool wanted;
+    const char *name;
+  } absent[] = {{c->tie_embeddings, "tie_embeddings"},
+                {c->learned_latents, "learned_latents"},
+                {c->label_smoothing > 0, "label_smoothing"},
+                {c->moe.router || c->moe_t.router, "moe"},
+                {c->solver != TRM_RECURSION_UPDATES, "solver"}};
+  for (size_t i = 0; i < sizeof absent / sizeof *absent; i++)
+    if (absent[i].wanted) TRM_FAIL(err, TRM_E_CONFIG, "%s: not there yet", absent[i].name);
   return TRM_OK;
 }
 
