@@ -234,7 +234,7 @@ static trm_status save_picture(const repro_report *r, const char *path, trm_erro
   }
 
   /* One axis for both: percent exactly right. */
-  const chart_axis axis = {"exactly right, %", 0, 100};
+  const chart_axis axis = {.label = "exactly right, %", .low = 0, .high = 100};
   const chart_bars bars = {.rows = r->table->n,
                            .kinds = KINDS,
                            .row_labels = labels,
