@@ -13,6 +13,8 @@ const char *repro_scale_name(repro_scale scale) {
 
 /* --- tasks --- */
 
+#define ATTENTION "arch.mlp_t=False", "arch.pos_encodings=rope"
+#define MIXER "arch.mlp_t=True", "arch.pos_encodings=none"
 /* As the paper's but smaller: few puzzles, fresh images of them, a constant rate, one evaluation at
  * the end. */
 #define LAPTOP                                                                                   \
@@ -21,22 +23,23 @@ const char *repro_scale_name(repro_scale scale) {
       "epochs=1000000000", "eval_interval=null", "checkpoint_minutes=2", "log_seconds=0"
 
 static const char *const laptop_sudoku[] = {LAPTOP,
-                                            "arch.hidden_size=64",
-                                            "arch.mlp_t=True",
-                                            "arch.pos_encodings=none",
+                                            "arch.hidden_size=32",
+                                            MIXER,
                                             "global_batch_size=32",
                                             "ema_rate=0.99",
                                             "augment=on-the-fly",
-                                            "max_updates=1500",
+                                            "max_updates=2000",
                                             NULL};
+/* n and the encoding of positions are the paper's for mazes. */
 static const char *const laptop_maze[] = {LAPTOP,
                                           "arch.hidden_size=64",
-                                          "arch.mlp_t=False",
-                                          "arch.pos_encodings=rope",
+                                          ATTENTION,
+                                          "arch.L_cycles=4",
                                           "arch.halt_max_steps=8",
-                                          "global_batch_size=32",
+                                          "global_batch_size=64",
+                                          "lr=1e-3",
                                           "ema_rate=0.99",
-                                          "max_updates=1500",
+                                          "max_updates=3000",
                                           NULL};
 /* The one evaluation is at the end, and runs of days are kept every ten minutes. */
 static const char *const paper_changes[] = {"eval_interval=null", NULL};
@@ -86,8 +89,6 @@ const repro_task *repro_task_of(repro_scale scale, repro_where where) {
 
 /* --- variants --- */
 
-#define ATTENTION "arch.mlp_t=False", "arch.pos_encodings=rope"
-#define MIXER "arch.mlp_t=True", "arch.pos_encodings=none"
 #define CYCLES(T, n) "arch.H_cycles=" #T, "arch.L_cycles=" #n
 /* Wang et al. have attention, two nets of four layers and no average of the weights. */
 #define HRM(k, T) \
