@@ -365,31 +365,28 @@ static trm_status report(job *j, trm_error *err) {
 static trm_status run_row(job *j, int i, int seed, int *done, int total, repro_outcome *outcome,
                           trm_error *err) {
   const repro_row *row = &j->table->rows[i];
-  repro_cost *cost = &j->report.lines[i].cost;
-  char name[REPRO_NAME], label[REPRO_MAX_LABEL];
+  char name[REPRO_NAME], label[REPRO_MAX_LABEL], *unable = j->report.lines[i].cost.unable;
   repro_row_name(row, name);
-  if (!j->wanted[i] || cost->unable[0]) return TRM_OK;
+  if (!j->wanted[i] || unable[0]) return TRM_OK;
   ++*done;
   if (repro_results_find(&j->results, name, seed)) return TRM_OK;
   snprintf(label, sizeof label, "%d/%d %s seed %d", *done, total, name, seed);
   const repro_outcome how = repro_run(&j->bench, row, seed, label, &j->results, err);
-  switch (how) {
-    case REPRO_UNABLE:
-      snprintf(cost->unable, sizeof cost->unable, "%.*s", (int)sizeof cost->unable - 1, err->msg);
-      cli_warn("%s cannot be run: %s", name, err->msg);
-      return report(j, err);
-    case REPRO_DONE: {
-      const repro_result *r = repro_results_find(&j->results, name, seed);
-      if (r->diverged)
-        cli_note("%s: diverged at update %lld", label, (long long)r->diverged);
-      else
-        cli_note("%s: %lld of %lld exactly right", label, (long long)r->right, (long long)r->n);
-      return report(j, err);
-    }
-    default:
-      *outcome = how;
-      return err->code;
+  if (how == REPRO_UNABLE) {
+    snprintf(unable, REPRO_REASON, "%.*s", REPRO_REASON - 1, err->msg);
+    cli_warn("%s cannot be run: %s", name, unable);
+    return report(j, err);
   }
+  if (how != REPRO_DONE) {
+    *outcome = how;
+    return err->code;
+  }
+  const repro_result *r = repro_results_find(&j->results, name, seed);
+  if (r->diverged)
+    cli_note("%s: diverged at update %lld", label, (long long)r->diverged);
+  else
+    cli_note("%s: %lld of %lld exactly right", label, (long long)r->right, (long long)r->n);
+  return report(j, err);
 }
 
 /* Seed by seed: a whole table early. *late: the time was up. */

@@ -39,6 +39,17 @@ static int64_t updates_of(const trm_run_config *c, repro_scale scale) {
   return (int64_t)fmin(fmin(most, number_of(c, "max_updates", INFINITY)), 9e15);
 }
 
+/* On a processor what does not fit is known; on a GPU who creates the trainer says so. */
+static trm_status check_room(const trm_trainer_cost *cost, trm_device device, trm_error *err) {
+  char limit[128], left[32], need[32];
+  const int64_t room = trm_memory_room(limit, sizeof limit), bytes = cost->bytes + cost->evaluation;
+  if (device.kind != TRM_DEVICE_CPU || bytes <= room) return TRM_OK;
+  cli_format_bytes((double)room, left, sizeof left);
+  cli_format_bytes((double)bytes, need, sizeof need);
+  return cli_fail(err, TRM_E_MEMORY, -1, "%s of memory are needed, %s are left of %s", need, left,
+                  limit);
+}
+
 static trm_status cost_of(const trm_run_config *c, const repro_task *task, repro_scale scale,
                           repro_cost *out, trm_error *err) {
   const trm_model_config m = model_of(c, task);
@@ -50,6 +61,7 @@ static trm_status cost_of(const trm_run_config *c, const repro_task *task, repro
   t.total_steps = out->updates;
   t.device = trm_device_resolve(t.device, NULL);
   CLI_TRY(trm_trainer_cost_of(&m, &t, &trainer, err));
+  CLI_TRY(check_room(&trainer, t.device, err));
   out->tests = (int64_t)fmin((double)task->tests, number_of(c, "eval_limit", INFINITY));
   out->bytes = trainer.bytes;
   out->train = (double)out->updates * t.batch_size * out->model.flops_train;

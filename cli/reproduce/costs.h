@@ -5,9 +5,11 @@
 #include "cli/cli.h"
 #include "cli/reproduce/tables.h"
 
+enum { REPRO_REASON = 300 };
+
 /* A row as this build and machine would run it. */
 typedef struct repro_cost {
-  char unable[300]; /* why it cannot; "": it can, and the rest is known */
+  char unable[REPRO_REASON]; /* why it cannot; "": it can, and the rest is known */
   trm_model_cost model;
   int64_t bytes;          /* that training takes */
   int64_t updates, tests; /* of a run: updates, and puzzles of its evaluation */

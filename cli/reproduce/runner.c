@@ -148,6 +148,31 @@ static trm_status make_room(work *w, trm_error *err) {
   return cli_fail(err, TRM_E_MEMORY, -1, "no memory for %lld answers", (long long)w->examples);
 }
 
+/* The answers of a run whose evaluation an earlier process made, and did not come to write down:
+ * its log has that already. */
+static trm_status answer_again(work *w, trm_error *err) {
+  char limit[32];
+  cli_progress bar;
+  trm_status st = TRM_OK;
+  const trm_run_plan *plan = trm_run_get_plan(w->run);
+  trm_eval_report *report = malloc(sizeof *report);
+  trm_eval_config c = {.threads = plan->trainer.threads,
+                       .device = plan->trainer.device,
+                       .row = keep_answer,
+                       .row_arg = w,
+                       .progress = cli_progress_tick,
+                       .progress_arg = &bar};
+  if (!report) return cli_fail(err, TRM_E_MEMORY, -1, "no memory for an evaluation");
+  st = trm_run_config_get(trm_run_get_config(w->run), "eval_limit", limit, sizeof limit, err);
+  if (st == TRM_OK && !trm__number_int64(limit, &c.limit)) c.limit = 0; /* null: all */
+  cli_progress_begin(&bar, "evaluating", 0, 0, "examples", 1);
+  if (st == TRM_OK)
+    st = trm_evaluate(trm_run_model(w->run), trm_run_test_set(w->run, 0), &c, report, err);
+  cli_progress_end(&bar);
+  free(report);
+  return st;
+}
+
 static trm_status train(work *w, const char *label, trm_error *err) {
   const int64_t at = trm_run_get_state(w->run).update;
   const trm_run_plan *plan = trm_run_get_plan(w->run);
@@ -156,8 +181,7 @@ static trm_status train(work *w, const char *label, trm_error *err) {
   cli_progress_begin(&w->training, label, at, plan->end, "samples", plan->trainer.batch_size);
   trm_status st = trm_run_train(w->run, 0, err);
 
-  /* Of a run that a kill ended after its evaluation, the answers are asked for again. */
-  if (st == TRM_OK && w->answers == 0) st = trm_run_evaluate(w->run, err);
+  if (st == TRM_OK && w->answers == 0) st = answer_again(w, err);
   cli_progress_end(&w->evaluating);
   cli_progress_end(&w->training);
   return st;
@@ -196,31 +220,27 @@ static trm_status record_answers(work *w, const settings *s, repro_result *r,
   return record(w, s, r, results, err);
 }
 
+/* Only a GPU's memory is not known before it is asked for. */
+static bool does_not_fit(const work *w, trm_status st) {
+  return st == TRM_E_MEMORY && w->run && trm_run_get_state(w->run).update == 0 &&
+         trm_run_get_plan(w->run)->trainer.device.kind != TRM_DEVICE_CPU;
+}
+
 /* What the status of a run means for its table. */
 static repro_outcome judge(work *w, const settings *s, trm_status st, repro_result *r,
                            repro_results *results, trm_error *err) {
   if (st == TRM_E_INTERRUPTED && !cli_faulted()) return REPRO_STOPPED;
-  if (st == TRM_E_NUMERIC) {
+  if (does_not_fit(w, st)) {
+    trm_run_discard(w->run);
+    return REPRO_UNABLE;
+  }
+  if (st == TRM_E_NUMERIC && w->run) {
     r->diverged = trm_run_get_state(w->run).update + 1;
     st = record(w, s, r, results, err);
   } else if (st == TRM_OK) {
     st = record_answers(w, s, r, results, err);
-  } else if (st == TRM_E_MEMORY) {
-    return REPRO_UNABLE;
   }
   return st == TRM_OK ? REPRO_DONE : REPRO_FAILED;
-}
-
-/* Whether a row could be begun at all, and why not. */
-static repro_outcome judge_start(trm_status st) {
-  switch (st) {
-    case TRM_E_INTERRUPTED:
-      return REPRO_STOPPED;
-    case TRM_E_MEMORY:
-      return REPRO_UNABLE;
-    default:
-      return REPRO_FAILED;
-  }
 }
 
 repro_outcome repro_run(const repro_bench *b, const repro_row *row, int seed, const char *label,
@@ -242,13 +262,9 @@ repro_outcome repro_run(const repro_bench *b, const repro_row *row, int seed, co
   /* Trained, or what is left of it, and written down. */
   trm_status st = make_settings(b, row, seed, s, why);
   if (st == TRM_OK) st = open_run(s, &listener, &w.run, why);
-  repro_outcome outcome = judge_start(st);
-  if (st == TRM_OK) {
-    st = make_room(&w, why);
-    if (st == TRM_OK) st = train(&w, label, why);
-    outcome = judge(&w, s, st, &r, results, why);
-    if (outcome == REPRO_UNABLE) trm_run_discard(w.run);
-  }
+  if (st == TRM_OK) st = make_room(&w, why);
+  if (st == TRM_OK) st = train(&w, label, why);
+  const repro_outcome outcome = judge(&w, s, st, &r, results, why);
   trm_run_free(w.run);
   free(w.bits);
   free(s);

@@ -21,7 +21,7 @@ typedef struct repro_bench {
 
 typedef enum repro_outcome {
   REPRO_DONE,    /* there is a result: of a run to the end, or of one that diverged */
-  REPRO_UNABLE,  /* this build or machine cannot: `why` says what is missing */
+  REPRO_UNABLE,  /* it does not fit into the memory of the GPU */
   REPRO_STOPPED, /* it was asked to end; what was learned is saved */
   REPRO_FAILED
 } repro_outcome;
