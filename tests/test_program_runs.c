@@ -123,17 +123,25 @@ static void a_run_of_another_process_is_left_alone(void **state) {
 /* That a run diverges is what came of its settings, and no end of the others. */
 static void divergence_is_a_result(void **state) {
   scratch *s = *state;
+  char out[200], folder[160], run[240];
+  snprintf(folder, sizeof folder, "%s", scratch_path(s, "wild"));
+  snprintf(out, sizeof out, "out=%s", folder);
   for (int again = 0; again < 2; again++) {
     want(RUN("train", "-m", TINY_RUN("8"), "lr_warmup_steps=0", "weight_decay=100,1000",
-             "run_name=wild", "lr=1000,1e-6"),
+             "lr=1000,1e-6", out),
          0);
-    says(out_text, "2 diverged");
     says(out_text, "diverged     at update ");
-    says(out_text, "2 of 4 runs done");
+    says(out_text, "2 of 4 runs done, 2 diverged; ");
   }
-  assert_int_equal(lines_of(run_path(s, "wild_weight_decay=100_lr=1000", "record.jsonl")), 2);
-  want(RUN("runs", run_path(s, "wild_weight_decay=100_lr=1000", "")), 0);
-  says(out_text, "diverged at ");
+  snprintf(run, sizeof run, "%s/Data4-trm/weight_decay=100_lr=1000/record.jsonl", folder);
+  assert_int_equal(lines_of(run), 2);
+  want(RUN("runs", folder), 0);
+  assert_int_equal(count(out_text, "diverged at "), 2);
+
+  /* They are counted, and are in no mean: 30 updates are those of the others. */
+  want(RUN("runs", folder, "--by", "seed", "--format", "csv"), 0);
+  says(out_text, "\n0,4,30,");
+  assert_string_equal(strrchr(out_text, ','), ",2\n");
 }
 
 /* Before the first run is begun. */
@@ -149,6 +157,8 @@ static void what_one_run_would_refuse_is_told_first(void **state) {
   says(err_text, "0 is there twice");
   want(RUN("train", "--jobs", "2", TINY_RUN("8")), 2);
   says(err_text, "want -m, too");
+  want(RUN("train", TINY_RUN("8"), "seed=0,1"), 2);
+  says(err_text, "trm train -m");
   want(RUN("train", "-m", "--resume", "x"), 2);
   says(err_text, "leave --resume out");
 }
@@ -206,7 +216,7 @@ static void runs_are_compared(void **state) {
   assert_int_equal(trm__json_n_items(trm__json_get(v, "groups")), 2);
   const trm__json *one = trm__json_item(trm__json_get(v, "runs"), 0);
   assert_string_equal(trm__json_text(trm__json_get(one, "state")), "done");
-  assert_memory_equal(trm__json_text(trm__json_get(one, "command")), "trm train -m preset=", 20);
+  says(trm__json_text(trm__json_get(one, "command")), "trm train -m preset=sudoku4 'data_paths=[");
   trm__json_free(v);
 
   /* Curves: a line and a band for each group. */

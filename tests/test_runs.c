@@ -1,6 +1,7 @@
 /* Runs that are there: what their folders record and tell, how they compare, and the run that a
  * configuration names. */
 #include <math.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "io/json.h"
@@ -112,6 +113,15 @@ static void says(const trm__json *v, const char *key, const char *want) {
   if (!text || strcmp(text, want) != 0) fail_msg("%s: %s, not %s", key, text ? text : "-", want);
 }
 
+/* Its date is its time, as the C library says it. */
+static void has_its_date(const trm__json *v) {
+  char date[40];
+  const time_t t = (time_t)trm__json_number(trm__json_get(v, "time"));
+  assert_true(t > 1600000000);
+  strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime(&t));
+  says(v, "date", date);
+}
+
 /* ---- what is recorded ---- */
 
 static bool stop_at_2(void *arg, const trm_run_progress *p) {
@@ -140,6 +150,7 @@ static void starts_and_ends_are_recorded(void **state) {
   says(v, "command", "trm train 'a b' ?");
   says(v, "kernels", trm_isa());
   says(v, "device", "cpu");
+  has_its_date(v);
   assert_int_equal(trm__json_integer(trm__json_get(v, "update")), 0);
   assert_int_equal(trm__json_integer(trm__json_get(v, "end")), UPDATES);
   assert_int_equal(trm__json_integer(trm__json_get(v, "threads")), 1);
