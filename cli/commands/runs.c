@@ -53,6 +53,7 @@ static const trm_run_summary *summary_of(const listing *l, int i) {
 }
 
 static void value_of(const listing *l, int i, const char *key, char value[VALUE]) {
+  value[0] = 0;
   (void)trm_run_config_get(trm_run_record_config(trm_runs_at(l->runs, i)), key, value, VALUE, NULL);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/os_thread.h"
 #include "base/pointer.h"
 #include "base/text.h"
 #include "run/tell.h"
@@ -66,8 +67,13 @@ static trm_status check_name(const char *key, const char *name, trm_error *err) 
 /* ---- the log, and its lock ---- */
 
 static trm_status lock_log(const trm__run_folder *r, trm_error *err) {
+  const double patience = trm__os_seconds() + 0.1;
   trm__lock lock;
   TRM_TRY(trm__lock_take(r->log, r->path, &lock, err));
+  while (lock == TRM__LOCK_BUSY && trm__os_seconds() < patience) {
+    trm__os_yield(); /* who only looks at a run (run_record.c) has it for an instant */
+    TRM_TRY(trm__lock_take(r->log, r->path, &lock, err));
+  }
   if (lock == TRM__LOCK_BUSY)
     return trm__fail(err, TRM_E_IO, -1, "%s: another process is training in this folder", r->path);
   if (lock == TRM__LOCK_NONE)

@@ -70,6 +70,11 @@ typedef struct clock {
   double begun;        /* -1: nothing was seen yet */
 } clock;
 
+/* Files are hostile, and clocks are set. */
+static bool is_time(double time) {
+  return time > 0 && time < 1e12;
+}
+
 static void take_time(clock *c, double time) {
   if (c->begun < 0) c->begun = time;
   c->last = fmax(c->last, time);
@@ -81,11 +86,12 @@ static double seconds_at(clock *c, double time) {
     const trm__json *line = c->record->line[c->at];
     const double then = trm__json_number(trm__json_get(line, "time"));
     if (then > time) break;
+    if (!is_time(then)) continue;
     const bool starts = !strcmp(trm__json_text(trm__json_get(line, "event")), trm__record_start);
     if (starts && c->begun >= 0) c->paused += fmax(0, then - c->last);
     take_time(c, then);
   }
-  if (isfinite(time) && time > 0) take_time(c, time);
+  if (is_time(time)) take_time(c, time);
   return c->begun < 0 ? 0 : c->last - c->begun - c->paused;
 }
 
@@ -103,6 +109,15 @@ static bool number_of(const trm__json *root, const char *key, double *out) {
   if (!trm__json_is_number(v)) return false;
   *out = trm__json_number(v);
   return true;
+}
+
+/* A count, 0 for what can be none. */
+static int64_t count_of(double v) {
+  return v >= 0 && v < 9e15 ? (int64_t)v : 0;
+}
+
+static int64_t larger(int64_t a, int64_t b) {
+  return a > b ? a : b;
 }
 
 static trm_status take_line(const char *text, size_t n, const char *key, double seconds,
@@ -185,13 +200,13 @@ static trm_status sum_line(void *arg, const log_line *line, trm_error *err) {
   trm_run_summary *out = s->summary;
   double exact, n = 0;
   (void)err;
-  out->updates = (int64_t)fmin(fmax((double)out->updates, line->step), 9e15);
+  out->updates = larger(out->updates, count_of(line->step));
   if (line->epoch > 0) s->updates_per_epoch = line->step / line->epoch;
-  if (!number_of(line->root, exact_key, &exact)) return TRM_OK;
+  if (!number_of(line->root, exact_key, &exact) || !(exact >= 0 && exact <= 1)) return TRM_OK;
 
   /* An evaluation; the first of the best ones is the best, as training has it. */
   (void)number_of(line->root, "all/n", &n);
-  out->examples = (int64_t)fmin(fmax(n, 0), 9e15);
+  out->examples = count_of(n);
   out->last_exact = exact;
   out->last_update = out->updates;
   if (exact > out->best_exact) {
@@ -226,8 +241,7 @@ static trm_status is_locked(const char *folder, bool *locked, trm_error *err) {
 static int64_t end_of(const trm_run_record *r, double updates_per_epoch) {
   const trm__run_config *c = &r->config->now;
   double end;
-  if (number_of(trm__record_newest(&r->record), "end", &end) && end >= 0 && end < 9e15)
-    return (int64_t)end;
+  if (number_of(trm__record_newest(&r->record), "end", &end)) return count_of(end);
   if (updates_per_epoch <= 0) return 0;
   const double total = floor(fmin((double)c->epochs * updates_per_epoch * (1 + 1e-9), 9e15));
   return c->max_updates && (double)c->max_updates < total ? c->max_updates : (int64_t)total;
@@ -252,8 +266,7 @@ static trm_status sum_up(trm_run_record *r, trm_error *err) {
   s->end = end_of(r, sum.updates_per_epoch);
   const trm__json *last = r->record.n ? r->record.line[r->record.n - 1] : NULL;
   double update = 0;
-  if (number_of(last, "update", &update))
-    s->updates = (int64_t)fmin(fmax((double)s->updates, update), 9e15);
+  if (number_of(last, "update", &update)) s->updates = larger(s->updates, count_of(update));
   TRM_TRY(is_locked(r->folder, &locked, err));
   const bool ended = !last || is_state(last, "done"); /* older releases kept no record */
   s->stage = locked                                        ? TRM_RUN_RUNNING
@@ -261,7 +274,7 @@ static trm_status sum_up(trm_run_record *r, trm_error *err) {
              : ended && s->updates && s->updates >= s->end ? TRM_RUN_DONE
              : s->updates                                  ? TRM_RUN_STOPPED
                                                            : TRM_RUN_NEW;
-  if (s->stage == TRM_RUN_DIVERGED) s->diverged_at = (int64_t)update + 1;
+  if (s->stage == TRM_RUN_DIVERGED) s->diverged_at = count_of(update) + 1;
   return TRM_OK;
 }
 

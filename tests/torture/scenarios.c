@@ -98,6 +98,9 @@ const scenario scenarios[] = {
     /* the others */
     {"info", NULL, "info model_run", NULL, "", REPORT_SAME},
     {"models", NULL, "models --json", NULL, "", REPORT_SAME},
+    {"runs", NULL, "runs model_run --format json", NULL, "", REPORT_SAME},
+    {"runs-svg", "echo old >out.svg;", "runs model_run --curves out.svg --y loss", NULL, "out.svg",
+     REPORT_SAME},
     {"man", NULL, "help --man data", NULL, "", REPORT_TIMED},
     {"info-data", NULL, "info a4 --json", NULL, "", REPORT_SAME},
     {"info-torch", "mkdir in; $TRM convert model in/step_2.pt;", "info in/step_2.pt", NULL, "",
