@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/field.h"
 #include "cli/commands/train_plan.h"
 
 /* A trainer of a few rows with the first examples of the data. */
@@ -127,13 +128,33 @@ static trm_status print_device(trm_device device, FILE *f, trm_error *err) {
   return TRM_OK;
 }
 
+/* In what a model differs from the published one. */
+static void print_variant(const trm_model_config *m, FILE *f) {
+  const trm_model_config usual = trm_model_config_default(m->arch);
+  const trm_field *field;
+  const char *between = "variant      ";
+  for (int i = 0; (field = trm_model_config_field(i)); i++) {
+    char text[64];
+    if (!(field->use & TRM__LATER) ||
+        trm__field_number(field, m) == trm__field_number(field, &usual) ||
+        trm_model_config_get(m, field->name, text, sizeof text, NULL) != TRM_OK)
+      continue;
+    fprintf(f, "%s%s=%s", between, field->key, text);
+    between = ", ";
+  }
+  if (*between == ',') fprintf(f, "\n");
+}
+
 static void print_model(const trm_model_config *m, const trm_model_cost *cost, FILE *f) {
   char params[32], embedding[32];
+  const bool as_low = m->nets == TRM_NETS_SEPARATE && m->H_layers == 0;
   cli_format_count(cost->n_params, params, sizeof params);
   cli_format_count(cost->n_puzzle_emb, embedding, sizeof embedding);
   fprintf(f, "model        %s: D=%d, %s, T=%d, n=%d, layers H %d L %d, %d positions, %s\n",
           trm_arch_name(m->arch), m->hidden_size, m->mlp_t ? "mixer" : "attention", m->H_cycles,
-          m->L_cycles, m->H_layers, m->L_layers, cost->positions, trm_dtype_name(m->forward_dtype));
+          m->L_cycles, as_low ? m->L_layers : m->H_layers, m->L_layers, cost->positions,
+          trm_dtype_name(m->forward_dtype));
+  print_variant(m, f);
   fprintf(f, "parameters   %s, and %s of puzzle embeddings\n", params, embedding);
   fprintf(f,
           "plan         depth %d, %d latent updates per supervision step, %d with gradient, at "
