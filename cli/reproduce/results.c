@@ -65,20 +65,19 @@ static char *bits_text(const uint8_t *bits, int64_t n) {
   return text;
 }
 
-/* False for what is no such text of n bits, of which `right` are set. */
+/* False for what are no digits of n bits of which `right` are set; bits [repro_bytes_of(n)] are 0.
+ */
 static bool read_bits(const char *text, int64_t n, int64_t right, uint8_t *bits) {
-  int64_t set = 0;
-  if ((int64_t)strlen(text) != 2 * repro_bytes_of(n)) return false;
-  memset(bits, 0, (size_t)repro_bytes_of(n));
   for (int64_t i = 0; text[i]; i++) {
     const char *digit = strchr(digits, text[i]);
     if (!digit) return false;
     bits[i / 2] |= (uint8_t)((digit - digits) << (i % 2 ? 0 : 4));
   }
-  for (int64_t i = 0; i < 8 * repro_bytes_of(n); i++) set += repro_bit(bits, i);
-  for (int64_t i = n; i < 8 * repro_bytes_of(n); i++)
-    if (repro_bit(bits, i)) return false;
-  return set == right;
+  for (int64_t i = 0; i < 8 * repro_bytes_of(n); i++) {
+    if (i >= n && repro_bit(bits, i)) return false;
+    right -= repro_bit(bits, i);
+  }
+  return right == 0;
 }
 
 char *repro_settings_text(const char *const *settings, int n) {
@@ -124,9 +123,13 @@ static trm_status read_line(const trm__json *o, const char *file, repro_result *
   CLI_TRY(trm__json_int(o, file, "examples", 1, most, &r->n, err));
   CLI_TRY(trm__json_int(o, file, "exact", 0, r->n, &r->right, err));
   CLI_TRY(trm__json_string(o, file, "exact_bits", &bits, err));
-  r->bits = malloc((size_t)repro_bytes_of(r->n));
-  if (!r->bits) return cli_fail(err, TRM_E_MEMORY, -1, "no memory for the results");
-  if (read_bits(bits, r->n, r->right, r->bits)) return TRM_OK;
+
+  /* A count costs memory only where the text is as long. */
+  const size_t bytes = (size_t)repro_bytes_of(r->n);
+  const bool sized = strlen(bits) == 2 * bytes;
+  r->bits = sized ? calloc(bytes, 1) : NULL;
+  if (sized && !r->bits) return cli_fail(err, TRM_E_MEMORY, -1, "no memory for the results");
+  if (sized && read_bits(bits, r->n, r->right, r->bits)) return TRM_OK;
   return cli_fail(err, TRM_E_FORMAT, -1, "%s: \"exact_bits\" are not those of %lld of %lld", file,
                   (long long)r->right, (long long)r->n);
 }
