@@ -171,16 +171,15 @@ trm_status trm__run_record_start(trm_run *run, trm_error *err) {
 static const char done[] = "done";
 
 trm_status trm__run_record_look(trm_run *run, trm_error *err) {
-  trm__record record;
-  TRM_TRY(trm__record_read(run->folder.path, &record, err));
-  if (record.broken)
-    trm__warn(&run->listener, "%s/%s: %d line%s cannot be read and tell%s nothing",
-              run->folder.path, trm__record_name, record.broken, TRM__S(record.broken),
-              record.broken == 1 ? "s" : "");
-  const char *state =
-      record.n ? trm__json_text(trm__json_get(record.line[record.n - 1], "state")) : NULL;
+  trm__json *line;
+  int broken;
+  TRM_TRY(trm__record_last(run->folder.path, NULL, &line, &broken, err));
+  if (broken)
+    trm__warn(&run->listener, "%s/%s: its end cannot be read and tells nothing", run->folder.path,
+              trm__record_name);
+  const char *state = trm__json_text(trm__json_get(line, "state"));
   run->ended = state && !strcmp(state, done);
-  trm__record_free(&record);
+  trm__json_free(line);
   return TRM_OK;
 }
 
