@@ -12,9 +12,6 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#ifdef __linux__
-#include <sys/prctl.h>
-#endif
 
 #include "cli/run/find_model.h"
 #include "cli/run/named_models.h"
@@ -40,7 +37,8 @@ typedef struct crew {
   double started;
   cli_progress progress;
   run_jobs_tally *tally;
-  bool told; /* the workers were told to stop */
+  pid_t self; /* the parent of all workers */
+  bool told;  /* these were told to stop */
 } crew;
 
 /* ---- one job ---- */
@@ -123,6 +121,7 @@ static int plan_all(const crew *w) {
 typedef struct teller {
   const char *label;
   cell *at;
+  pid_t parent;
 } teller;
 
 /* The line of progress, which the parent draws, makes room. */
@@ -137,7 +136,7 @@ static void tell(void *arg, trm_run_level level, const char *text) {
 static bool progress(void *arg, const trm_run_progress *p) {
   teller *t = arg;
   if (!p->evaluating) atomic_store(&t->at->update, p->done);
-  return !cli_interrupted();
+  return !cli_interrupted() && getppid() == t->parent; /* a killed one can tell nobody to stop */
 }
 
 /* What runs side by side shares the processors, unless the settings say how many. */
@@ -164,7 +163,7 @@ static int train_job(const crew *w, int i) {
   trm_run_config *c;
   trm_run *run = NULL;
   if (load(w->r, i, &job, &c, &err) != TRM_OK) return cli_report_error(&err);
-  teller t = {job.label, &w->cells[i]};
+  teller t = {job.label, &w->cells[i], w->self};
   trm_run_listener listener = cli_listener;
   listener.message = tell;
   listener.progress = progress;
@@ -190,22 +189,12 @@ static int train_job(const crew *w, int i) {
 
 /* ---- processes ---- */
 
-/* A child dies with its parent: what it has learned by then is saved. */
-static void become_child(pid_t parent) {
-  signal(SIGALRM, SIG_IGN); /* the parent says why it waits */
-#ifdef __linux__
-  prctl(PR_SET_PDEATHSIG, SIGTERM);
-#endif
-  if (getppid() != parent) raise(SIGTERM);
-}
-
 /* Starts a child for one job, -1: the plans; its process, or -1. */
 static pid_t start(const crew *w, int job) {
-  const pid_t parent = getpid();
   fflush(stdout);
   const pid_t pid = fork();
   if (pid != 0) return pid;
-  become_child(parent);
+  signal(SIGALRM, SIG_IGN); /* the parent says why it waits */
   int code = job < 0 ? plan_all(w) : train_job(w, job);
   if (fflush(stdout) != 0 && code == CLI_OK) code = CLI_FAILED;
   _exit(code);
@@ -371,7 +360,7 @@ static int work(crew *w) {
 }
 
 int run_jobs_train(const run_jobs *r, run_jobs_tally *tally) {
-  crew w = {.r = r, .started = cli_now(), .tally = tally};
+  crew w = {.r = r, .started = cli_now(), .tally = tally, .self = getpid()};
   const size_t size = (size_t)r->n * sizeof *w.cells;
   trm_error err;
   *tally = (run_jobs_tally){0};

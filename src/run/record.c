@@ -30,16 +30,13 @@ static bool is_line(const trm__json *v) {
          (!strcmp(event, trm__record_start) || !strcmp(event, trm__record_end));
 }
 
-static trm_status take_line(trm__record *r, const char *text, size_t n, trm_error *err) {
-  trm__json *v = NULL;
-  const trm_status st = trm__json_decode(text, n, NULL, &v, NULL);
+/* The line at `text`; NULL where it is none. */
+static trm_status read_line(const char *text, size_t n, trm__json **out, trm_error *err) {
+  const trm_status st = trm__json_decode(text, n, NULL, out, NULL);
   if (st == TRM_E_MEMORY) TRM_FAIL(err, st, "no memory for %s", trm__record_name);
-  if (st == TRM_OK && is_line(v)) {
-    r->line[r->n++] = v;
-    return TRM_OK;
-  }
-  if (st == TRM_OK) trm__json_free(v);
-  r->broken++;
+  if (st == TRM_OK && is_line(*out)) return TRM_OK;
+  if (st == TRM_OK) trm__json_free(*out);
+  *out = NULL;
   return TRM_OK;
 }
 
@@ -51,7 +48,8 @@ static trm_status take_lines(trm__record *r, const trm__map *map, trm_error *err
   while (text < end) {
     const char *stop = memchr(text, '\n', (size_t)(end - text));
     if (!stop) stop = end;
-    if (stop > text) TRM_TRY(take_line(r, text, (size_t)(stop - text), err));
+    if (stop > text) TRM_TRY(read_line(text, (size_t)(stop - text), &r->line[r->n], err));
+    r->n += r->line[r->n] != NULL;
     text = stop + (stop < end);
   }
   return TRM_OK;
@@ -78,6 +76,40 @@ trm_status trm__record_read(const char *folder, trm__record *out, trm_error *err
   trm__map_close(&map);
   trm__dir_close(&d);
   if (st != TRM_OK) trm__record_free(out);
+  return st;
+}
+
+/* From the end backwards, so that a long record takes no more than a short one. */
+static trm_status find_last(const trm__map *map, const char *event, trm__json **out, int *broken,
+                            trm_error *err) {
+  const char *text = (const char *)map->data, *stop = text + map->size;
+  while (stop > text) {
+    const char *begin = stop;
+    while (begin > text && begin[-1] != '\n') begin--;
+    if (stop > begin) {
+      TRM_TRY(read_line(begin, (size_t)(stop - begin), out, err));
+      const char *is = trm__json_text(trm__json_get(*out, "event"));
+      if (is && (!event || !strcmp(is, event))) return TRM_OK;
+      *broken += !is;
+      trm__json_free(*out);
+      *out = NULL;
+    }
+    stop = begin - (begin > text);
+  }
+  return TRM_OK;
+}
+
+trm_status trm__record_last(const char *folder, const char *event, trm__json **out, int *broken,
+                            trm_error *err) {
+  trm__dir d = {0};
+  trm__map map = {0};
+  *out = NULL;
+  *broken = 0;
+  TRM_TRY(trm__dir_open(&d, folder, err));
+  trm_status st = map_record(&d, &map, err);
+  if (st == TRM_OK) st = find_last(&map, event, out, broken, err);
+  trm__map_close(&map);
+  trm__dir_close(&d);
   return st;
 }
 

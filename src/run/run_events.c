@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/cpus.h"
+#include "base/date.h"
 #include "base/memory.h"
 #include "base/os_machine.h"
 #include "base/text.h"
@@ -33,26 +34,11 @@ static void put_long(trm__json_out *o, const char *key, const char *text) {
   trm__free(clean);
 }
 
-/* "2026-11-29T11:48:18Z" for seconds since 1970: gmtime is not for threads. Years begin in March
- * here, so that the day of a leap year is a year's last; 400 of them have 146,097 days. */
-static void print_date(int64_t seconds, char *text, size_t size) {
-  if (seconds < 0) seconds = 0;
-  const int64_t days = seconds / 86400 + 719468 /* from 1 March of year 0 to 1970 */;
-  const int64_t era = days / 146097, day = days % 146097;
-  const int64_t year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
-  const int64_t of_year = day - (365 * year + year / 4 - year / 100);
-  const int64_t month = (5 * of_year + 2) / 153; /* from March */
-  (void)snprintf(
-      text, size, "%04lld-%02d-%02dT%02d:%02d:%02dZ", (long long)(year + era * 400 + (month >= 10)),
-      (int)(month < 10 ? month + 3 : month - 9), (int)(of_year - (153 * month + 2) / 5 + 1),
-      (int)(seconds / 3600 % 24), (int)(seconds / 60 % 60), (int)(seconds % 60));
-}
-
 static trm__json_out begin_line(const trm_run *run, const char *event) {
   struct timespec t = {0};
-  char date[40];
+  char date[TRM__DATE_SIZE];
   (void)timespec_get(&t, TIME_UTC);
-  print_date((int64_t)t.tv_sec, date, sizeof date);
+  trm__date_print((int64_t)t.tv_sec, date);
   trm__json_out line = trm__json_begin(TRM__JSON_COMPACT);
   trm__json_open(&line, NULL, '{');
   trm__json_put_text(&line, "event", event);
@@ -171,16 +157,15 @@ trm_status trm__run_record_start(trm_run *run, trm_error *err) {
 static const char done[] = "done";
 
 trm_status trm__run_record_look(trm_run *run, trm_error *err) {
-  trm__record record;
-  TRM_TRY(trm__record_read(run->folder.path, &record, err));
-  if (record.broken)
-    trm__warn(&run->listener, "%s/%s: %d line%s cannot be read and tell%s nothing",
-              run->folder.path, trm__record_name, record.broken, TRM__S(record.broken),
-              record.broken == 1 ? "s" : "");
-  const char *state =
-      record.n ? trm__json_text(trm__json_get(record.line[record.n - 1], "state")) : NULL;
+  trm__json *line;
+  int broken;
+  TRM_TRY(trm__record_last(run->folder.path, NULL, &line, &broken, err));
+  if (broken)
+    trm__warn(&run->listener, "%s/%s: its end cannot be read and tells nothing", run->folder.path,
+              trm__record_name);
+  const char *state = trm__json_text(trm__json_get(line, "state"));
   run->ended = state && !strcmp(state, done);
-  trm__record_free(&record);
+  trm__json_free(line);
   return TRM_OK;
 }
 

@@ -62,17 +62,16 @@ static trm_status find_all(trm_run_config *c, const trm__json *start, trm_error 
 }
 
 trm_status trm__run_paths_find(trm_run_config *c, const char *folder, trm_error *err) {
-  trm__record record;
+  trm__json *start;
+  int broken;
   const trm__run_config *now = &c->now;
   const int most = now->data_paths.n + now->data_paths_test.n + 1;
-  TRM_TRY(trm__record_read(folder, &record, err));
-  const trm__json *start = trm__record_newest(&record);
-  trm_status st = TRM_OK;
-  if (start) {
-    c->paths.v = trm__alloc((uint64_t)most, sizeof *c->paths.v);
-    st = c->paths.v ? find_all(c, start, err)
-                    : trm__fail(err, TRM_E_MEMORY, -1, "no memory for the paths of a run");
-  }
-  trm__record_free(&record);
+  TRM_TRY(trm__record_last(folder, trm__record_start, &start, &broken, err));
+  if (!start) return TRM_OK;
+  c->paths.v = trm__alloc((uint64_t)most, sizeof *c->paths.v);
+  const trm_status st = c->paths.v
+                            ? find_all(c, start, err)
+                            : trm__fail(err, TRM_E_MEMORY, -1, "no memory for the paths of a run");
+  trm__json_free(start);
   return st;
 }
