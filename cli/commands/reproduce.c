@@ -45,6 +45,7 @@ typedef struct job {
   trm__dir folder; /* locked while it is open */
   char *settings;  /* the user's, as a text */
   const char *place[2];
+  char *command; /* the line as it was typed */
   char device[64], threads[64], output[64];
 } job;
 
@@ -451,14 +452,17 @@ int cmd_reproduce(int argc, char **argv) {
       CLI_QUIET_ROW,
       {NULL, CLI_FLAG, NULL, NULL, NULL}};
   int code = CLI_FAILED;
-  if (!j) return cli_usage_error("no memory");
+  trm_error err = {.code = TRM_E_MEMORY};
+  if (!j) return cli_report_error(&err);
   j->args = &args;
+  j->bench.command = j->command = cli_command_line("reproduce", argc, argv);
   if (cli_options_parse_settings(&manual, options, trm_run_config_suggest, &argc, argv, &code))
     code = read_words(j, argc, argv) ? cli_finish(work(j)) : CLI_USAGE;
   repro_results_free(&j->results);
   trm__dir_close(&j->folder);
   free(j->report.lines);
   free(j->settings);
+  free(j->command);
   free(j);
   return code;
 }

@@ -4,9 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "base/date.h"
 #include "base/memory.h"
+#include "base/os_machine.h"
 #include "cli/reproduce/stats.h"
 #include "io/json.h"
 
@@ -189,11 +190,9 @@ static void put_outcome(trm__json_out *o, const repro_result *r, const char *bit
 }
 
 static void put_origin(trm__json_out *o, const repro_record *c) {
-  char host[256] = "", date[32] = "";
-  const time_t now = time(NULL);
-  struct tm utc;
-  if (gethostname(host, sizeof host - 1)) host[0] = 0;
-  if (gmtime_r(&now, &utc)) strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  char host[256], date[TRM__DATE_SIZE];
+  trm__os_host(host, sizeof host);
+  trm__date_print((int64_t)time(NULL), date);
   trm__json_put_text(o, "version", trm_version());
   trm__json_put_text(o, "commit", trm_commit());
   trm__json_put_text(o, "kernels", trm_isa());

@@ -176,6 +176,7 @@ static trm_status answer_again(work *w, trm_error *err) {
 static trm_status train(work *w, const char *label, trm_error *err) {
   const int64_t at = trm_run_get_state(w->run).update;
   const trm_run_plan *plan = trm_run_get_plan(w->run);
+  CLI_TRY(trm_run_set_command(w->run, w->bench->command, err));
   CLI_TRY(trm_run_begin(w->run, err));
   CLI_TRY(cli_faults_check(err));
   cli_progress_begin(&w->training, label, at, plan->end, "samples", plan->trainer.batch_size);

@@ -17,6 +17,7 @@ typedef struct repro_bench {
   int n_user;
   const char *const *place; /* settings that change no result: device, threads */
   int n_place;
+  const char *command; /* as it was typed, for the records of runs; NULL: unknown */
 } repro_bench;
 
 typedef enum repro_outcome {
