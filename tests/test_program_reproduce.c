@@ -212,6 +212,25 @@ static void answers_are_those_of_trm_eval(void **state) {
   free(lines);
 }
 
+/* The paper's scale, its rows made small, on data that are somewhere else: they are found there,
+ * and also said to be missing. */
+static void the_papers_data_are_the_users(void **state) {
+  scratch *s = *state;
+  char data[300];
+  snprintf(data, sizeof data, "%s/nine", s->dir);
+  want(RUN("data", "gen", "sudoku", "--size", "9", "--train", "10", "--test", "5", "-q",
+           "--output-dir", data),
+       0);
+  want(RUN("reproduce", "table2", "--scale", "paper", MICRO, "--rows", "multi-z", "--seeds", "1",
+           "--threads", "1", "-q", "--output", in(s, "paper")),
+       1);
+  says(err_text, "trm data build sudoku");
+  want(RUN("reproduce", "table2", "--scale", "paper", MICRO, "--rows", "multi-z", "--seeds", "1",
+           "--threads", "1", "-q", "--sudoku", data, "--output", in(s, "paper")),
+       0);
+  assert_int_equal(lines_of(s, "paper"), 1);
+}
+
 static void words_are_checked_before_anything_is_written(void **state) {
   scratch *s = *state;
   static const struct {
@@ -225,7 +244,8 @@ static void words_are_checked_before_anything_is_written(void **state) {
       {{"table1", "--time", "1min2h"}, "want a time as 3h"},
       {{"table1", "--seeds", "101"}, "1 to 100"},
       {{"table1", "seed=3"}, "use --seeds"},
-      {{"table1", "data_paths=[x]"}, "use --scale"},
+      {{"table1", "data_paths=[x]"}, "use --sudoku or --maze"},
+      {{"table1", "--sudoku", "x"}, "for --scale paper"},
       {{"table1", "max_updatez=3"}, "no row can be run: unknown key 'max_updatez'"},
       {{"table1", "stray"}, "want key=value"},
       {{NULL}, "want table1"},
@@ -266,6 +286,7 @@ int main(void) {
       cmocka_unit_test(a_row_that_diverges_is_a_result),
       cmocka_unit_test(folders_are_not_mixed),
       cmocka_unit_test(answers_are_those_of_trm_eval),
+      cmocka_unit_test(the_papers_data_are_the_users),
       cmocka_unit_test(words_are_checked_before_anything_is_written),
       cmocka_unit_test(a_plan_costs_nothing),
   };

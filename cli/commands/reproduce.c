@@ -137,7 +137,7 @@ static bool check_settings(const char *const *settings, int n) {
                {"out", "--output"},
                {"run_name", "--output"},
                {"project_name", "--output"},
-               {"data_paths", "--scale"},
+               {"data_paths", "--sudoku or --maze"},
                {"preset", "--scale"},
                {"data_paths_test", "--scale"},
                {"checkpoint_path", "--output"}};
@@ -175,6 +175,11 @@ static bool read_words(job *j, int argc, char **argv) {
   if (!check_settings(j->bench.user, j->bench.n_user)) return false;
   if (a->seeds > REPRO_MOST_SEEDS) {
     cli_usage_error("--seeds: want 1 to %d, got %d", REPRO_MOST_SEEDS, a->seeds);
+    return false;
+  }
+  if (j->bench.scale == REPRO_LAPTOP &&
+      (j->bench.data[REPRO_SUDOKU] || j->bench.data[REPRO_MAZE])) {
+    cli_usage_error("--sudoku and --maze are for --scale paper: a laptop's data are generated");
     return false;
   }
   if (a->time && !parse_time(a->time, &seconds)) {
@@ -439,6 +444,8 @@ static int work(job *j) {
 int cmd_reproduce(int argc, char **argv) {
   reproduce_args args = {.scale = "laptop", .seeds = 3};
   job *j = calloc(1, sizeof *j);
+  trm_error err = {.code = TRM_E_MEMORY};
+  if (!j) return cli_report_error(&err);
   const cli_option options[] = {
       {"scale", CLI_STRING, &args.scale, "NAME", "laptop (default) or paper"},
       {"seeds", CLI_SIZE, &args.seeds, "N", "trainings of each row (default 3)"},
@@ -448,12 +455,14 @@ int cmd_reproduce(int argc, char **argv) {
       {"device", CLI_STRING, &args.device, "NAME",
        "cpu, cuda:N or auto (default): the first GPU if there is one"},
       {"threads", CLI_STRING, &args.threads, "N", "default: as many as the process may use"},
+      {"sudoku", CLI_STRING, &j->bench.data[REPRO_SUDOKU], "DIR",
+       "of --scale paper: the Sudokus (default: data/sudoku)"},
+      {"maze", CLI_STRING, &j->bench.data[REPRO_MAZE], "DIR",
+       "of --scale paper: the mazes (default: data/maze)"},
       {"dry-run", CLI_FLAG, &args.dry_run, NULL, "print the rows and their costs, write nothing"},
       CLI_QUIET_ROW,
       {NULL, CLI_FLAG, NULL, NULL, NULL}};
   int code = CLI_FAILED;
-  trm_error err = {.code = TRM_E_MEMORY};
-  if (!j) return cli_report_error(&err);
   j->args = &args;
   j->bench.command = j->command = cli_command_line("reproduce", argc, argv);
   if (cli_options_parse_settings(&manual, options, trm_run_config_suggest, &argc, argv, &code))

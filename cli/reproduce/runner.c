@@ -79,11 +79,13 @@ static void quote(const char *path, char *out, size_t size) {
 }
 
 /* Data of a seed are made when they are first needed; *folder is "" where they are the preset's. */
-static trm_status provide_data(const repro_bench *b, const repro_task *task, int seed,
+static trm_status provide_data(const repro_bench *b, repro_where where, int seed,
                                char folder[TRM__PATH_MAX], trm_error *err) {
+  const repro_task *task = repro_task_of(b->scale, where);
   trm__kind kind;
   cli_progress bar;
   folder[0] = 0;
+  if (!task->generate && b->data[where]) return trm__path_format(folder, err, "%s", b->data[where]);
   if (!task->generate) return TRM_OK;
   CLI_TRY(trm__path_format(folder, err, "%s/data/%s-%d", b->folder, task->name, seed));
   CLI_TRY(trm__path_look(folder, &kind, err));
@@ -107,11 +109,10 @@ typedef struct settings {
 static trm_status make_settings(const repro_bench *b, const repro_row *row, int seed, settings *s,
                                 trm_error *err) {
   char data[TRM__PATH_MAX], name[REPRO_NAME], quoted[2 * TRM__PATH_MAX - 64];
-  const repro_task *task = repro_task_of(b->scale, row->where);
   repro_row_name(row, name);
   s->n = s->n_common = repro_row_settings(row, b->scale, b->user, b->n_user, s->v);
   CLI_TRY(trm__path_format(s->folder, err, "%s/runs/%s-%d", b->folder, name, seed));
-  CLI_TRY(provide_data(b, task, seed, data, err));
+  CLI_TRY(provide_data(b, row->where, seed, data, err));
 
   /* Seed, place and data; what changes no result comes last. */
   int own = 0;

@@ -17,7 +17,9 @@ typedef struct repro_bench {
   int n_user;
   const char *const *place; /* settings that change no result: device, threads */
   int n_place;
-  const char *command; /* as it was typed, for the records of runs; NULL: unknown */
+  const char
+      *data[REPRO_TASKS]; /* where they are, of tasks without a generator; NULL: the preset's */
+  const char *command;    /* as it was typed, for the records of runs; NULL: unknown */
 } repro_bench;
 
 typedef enum repro_outcome {
