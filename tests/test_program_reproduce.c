@@ -130,6 +130,13 @@ static void a_stopped_table_says_how_to_go_on(void **state) {
   snprintf(log, sizeof log, "%s/stopped/runs/sudoku-trm-0/log.jsonl", s->dir);
   for (int i = 0; i < 3000 && size_of(log) < 2000; i++) nap(10);
 
+  /* Nobody else works in the folder meanwhile. */
+  scratch other;
+  snprintf(other.dir, sizeof other.dir, "%.56s/other", s->dir);
+  assert_int_equal(mkdir(other.dir, 0777), 0);
+  want(run_with(&other, &(const launch){0}, args), 1);
+  says(err_text, "another trm reproduce is at work there");
+
   kill(child, SIGINT);
   want(finish(s, child), 130);
   says(err_text, "which is saved");
