@@ -158,6 +158,9 @@ typedef bool cli_setting_fn(const char *name, const char *value, char *text, siz
 bool cli_options_parse_settings(const cli_manual *manual, const cli_option *options,
                                 cli_setting_fn *setting, int *argc, char **argv, int *code);
 void cli_print_help(const cli_manual *manual, const cli_option *options, FILE *f);
+/* The line as it was typed, "trm COMMAND ...", with quotes for a shell where it needs some: a block
+ * of malloc; NULL: no memory. Before the options are read, which moves the words. */
+char *cli_command_line(const char *command, int argc, char *const *argv);
 /* "batch" of "b,batch". */
 const char *cli_option_name(const cli_option *o);
 /* Whether `path` can name what is to be written: not nothing and not "-". */
@@ -291,9 +294,11 @@ int cmd_sudoku(int argc, char **argv);
 int cmd_finetune(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_models(int argc, char **argv);
+int cmd_runs(int argc, char **argv);
 int cmd_data(int argc, char **argv);
 int cmd_arc(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_convert(int argc, char **argv);
+int cmd_reproduce(int argc, char **argv);
 
 #endif

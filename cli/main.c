@@ -14,6 +14,7 @@ typedef cli_command command;
 
 static const command commands[] = {
     {"train", cmd_train, "train a model and keep checkpoints in a run folder"},
+    {"runs", cmd_runs, "list and compare training runs"},
     {"eval", cmd_eval, "measure a model on a data set"},
     {"solve", cmd_solve, "solve puzzles given as text"},
     {"info", cmd_info, "describe a model, a run or a data set"},
@@ -23,6 +24,7 @@ static const command commands[] = {
     {"arc", cmd_arc, "count and score answers to ARC tasks"},
     {"sudoku", cmd_sudoku, "solve and rate Sudokus exactly, without a model"},
     {"convert", cmd_convert, "models from and to torch files and single files"},
+    {"reproduce", cmd_reproduce, "train and compare the rows of the paper's tables"},
     {"bench", cmd_bench, "measure speed, and what limits it"},
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
@@ -50,7 +52,7 @@ static const char summary[] = "Tiny Recursive Models - train, evaluate and solve
 static void print_help(FILE *f) {
   fprintf(f, "trm: %s\n\nUsage: %s\n\nCommands:\n", summary, usage);
   for (int i = 0; i < N_COMMANDS; i++)
-    fprintf(f, "  %-8s %s\n", commands[i].name, commands[i].about);
+    fprintf(f, "  %-9s %s\n", commands[i].name, commands[i].about);
   fprintf(f, "\n%s", examples);
   cli_print_exit_codes(f);
 }
@@ -115,7 +117,7 @@ static int print_version(void) {
 #else
   const char *build = "with assertions";
 #endif
-  printf("trm %s\n", trm_version());
+  printf("trm %s%s%s\n", trm_version(), *trm_commit() ? ", commit " : "", trm_commit());
 #if defined(__VERSION__)
   printf("build: %s, compiler %s\n", build, __VERSION__);
 #else

@@ -7,7 +7,7 @@
 #include <strings.h>
 
 #include "base/folder.h"
-#include "cli/cli.h"
+#include "cli/files.h"
 
 bool cli_parse_halt(const char *text, trm_halt *halt, double *margin) {
   *halt = strcmp(text, "never") ? TRM_HALT_Q : TRM_HALT_NEVER;
@@ -353,4 +353,37 @@ bool cli_options_parse_settings(const cli_manual *manual, const cli_option *opti
   *argc = n;
   name_outputs(options);
   return true;
+}
+
+/* ---- the line itself ---- */
+
+static void quote(FILE *f, const char *word) {
+  static const char plain[] =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-+=,:@%";
+  if (*word && !word[strspn(word, plain)]) {
+    fputs(word, f);
+    return;
+  }
+  fputc('\'', f);
+  for (; *word; word++) {
+    if (*word == '\'')
+      fputs("'\\''", f);
+    else
+      fputc(*word, f);
+  }
+  fputc('\'', f);
+}
+
+char *cli_command_line(const char *command, int argc, char *const *argv) {
+  char *text = NULL;
+  size_t size = 0;
+  FILE *f = open_memstream(&text, &size);
+  if (f) fprintf(f, "trm %s", command);
+  for (int i = 0; f && i < argc; i++) {
+    fputc(' ', f);
+    quote(f, argv[i]);
+  }
+  if (cli_memory_close(f, &text)) return text;
+  free(text);
+  return NULL;
 }

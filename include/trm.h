@@ -31,6 +31,7 @@
  *   trm/finetune.h     a trained model learns a new task
  *   trm/run.h          a training run: settings, data, evaluations, a folder of checkpoints; which
  *                      model a path means, published checkpoints with their YAML
+ *   trm/runs.h         runs that are there: what they say, how they compare; sweeps over settings
  *   trm/eval.h         how good a model is on a data set; trm/arc_vote.h: how ARC counts it
  *   trm/dataset.h      data sets: reading, the stream of batches, making them of Sudokus and mazes
  *   trm/arc.h, grid.h  making them of ARC's tasks, and of your own grids
@@ -107,6 +108,7 @@
 #include "trm/puzzle.h"
 #include "trm/queue.h"
 #include "trm/run.h"
+#include "trm/runs.h"
 #include "trm/solver.h"
 #include "trm/status.h"
 #include "trm/sudoku.h"
@@ -127,6 +129,9 @@ extern "C" {
 
 /* The library's version, "MAJOR.MINOR.PATCH". */
 TRM_API const char *trm_version(void);
+/* The commit of the sources that it was built of, "-dirty" behind it where these were changed; "":
+ * unknown, as of a build without git. */
+TRM_API const char *trm_commit(void);
 /* The instruction set whose kernels run here: "avx512_bf16", "avx512", "avx2", "neon_bf16", "neon"
  * or "portable"; "none" when the environment variable TRM_ISA asks for one that this CPU lacks. */
 TRM_API const char *trm_isa(void);

@@ -1,5 +1,6 @@
 # The documents hold together: every link between them leads to a file and a heading that are there,
-# every docs/NAME.md that a source speaks of exists, and no line of prose is longer than 100 columns.
+# every docs/NAME.md that a source speaks of exists, every key that a run's log and record have is
+# explained, and no line of prose is longer than 100 columns.
 #   cmake -DROOT=... -P documents.cmake
 cmake_policy(VERSION 3.22)
 set(wrong "")
@@ -84,6 +85,25 @@ foreach(source ${sources})
     endif()
   endforeach()
 endforeach()
+
+# Keys as they are written: put_real(&line, "all/accuracy", ...), open(o, "data", '['), {"train/lr", ...}.
+file(READ ${ROOT}/docs/TRAINING.md page)
+set(n_keys 0)
+foreach(source src/run/run_loop.c src/run/run_events.c)
+  file(READ ${ROOT}/${source} text)
+  string(REGEX MATCHALL "((put_[a-z0-9_]+|open)\\([^\"();]*, *|{)\"[^\"]+\"" writes "${text}")
+  foreach(write IN LISTS writes)
+    string(REGEX REPLACE ".*\"([^\"]+)\"" "\\1" key "${write}")
+    string(FIND "${page}" "`${key}`" at)
+    math(EXPR n_keys "${n_keys} + 1")
+    if(at LESS 0)
+      string(APPEND wrong "docs/TRAINING.md: does not explain `${key}`, which ${source} writes\n")
+    endif()
+  endforeach()
+endforeach()
+if(n_keys LESS 40)
+  string(APPEND wrong "docs/TRAINING.md: only ${n_keys} keys of logs and records were found in the sources\n")
+endif()
 
 if(wrong)
   message(FATAL_ERROR "${wrong}")

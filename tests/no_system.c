@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/cpus.h"
+#include "base/os_machine.h"
 #include "base/team.h"
 #include "io/npy_rows.h"
 #include "small_trainer.h"
@@ -36,6 +37,9 @@ static void one_thread_does_all(void **state) {
   assert_int_equal(trm_default_threads(), 1);
   assert_int_equal(trm__useful_threads(7), 1);
   assert_true(trm_memory_room(NULL, 0) == INT64_MAX);
+  char name[4] = "abc";
+  trm__os_host(name, sizeof name);
+  assert_string_equal(name, "");
   assert_int_equal(trm__pool_create(1, &pool, &err), TRM_OK);
   trm__pool_free(pool);
   refused(trm__pool_create(2, &pool, &err), TRM_E_SYSTEM, &err, "TRM_OS=none");

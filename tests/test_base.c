@@ -1,11 +1,14 @@
 /* The base floor: error records, memory, Philox, files and folders. */
 #include <math.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/carve.h"
+#include "base/date.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/os_machine.h"
 #include "base/rng.h"
 #include "base/text.h"
 #include "scratch.h"
@@ -539,6 +542,40 @@ static void hashes_are_fnv_1a(void **state) {
               UINT64_C(0x85944171f73967e8));
 }
 
+/* --- dates, and names of the machine --- */
+
+/* Every day for 400 years from 1970, which have all kinds of years, and the ends of the range. */
+static void dates_are_those_of_the_c_library(void **state) {
+  char text[TRM__DATE_SIZE], want[40];
+  (void)state;
+  for (int64_t day = 0; day < 146097 + 400; day++) {
+    const time_t t = (time_t)(day * 86400 + day * 7919 % 86400);
+    struct tm utc;
+    trm__date_print(t, text);
+    strftime(want, sizeof want, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&t, &utc));
+    if (strcmp(text, want) != 0) fail_msg("%s, not %s", text, want);
+  }
+  trm__date_print(INT64_MIN, text);
+  assert_string_equal(text, "1970-01-01T00:00:00Z");
+  trm__date_print(INT64_MAX, text);
+  assert_string_equal(text, "9999-12-31T23:59:59Z");
+}
+
+static void the_machine_has_names(void **state) {
+  char host[256], text[256], cut[4];
+  (void)state;
+  assert_int_equal(gethostname(host, sizeof host), 0);
+  trm__os_host(text, sizeof text);
+  assert_string_equal(text, host);
+  trm__os_system(text, sizeof text);
+  assert_non_null(strchr(text, ' '));
+  trm__os_system(cut, sizeof cut);
+  assert_memory_equal(cut, text, 3);
+  assert_int_equal(cut[3], 0);
+  trm__os_processor(text, sizeof text);
+  assert_null(strchr(text, '\n'));
+}
+
 int main(void) {
   /* texts and errors */
   const struct CMUnitTest tests[] = {
@@ -568,6 +605,10 @@ int main(void) {
       cmocka_unit_test(maps_show_the_file_or_say_why_not),
       cmocka_unit_test(folders_are_made_and_removed),
       cmocka_unit_test(paths_join_with_one_slash),
+
+      /* dates, and names of the machine */
+      cmocka_unit_test(dates_are_those_of_the_c_library),
+      cmocka_unit_test(the_machine_has_names),
   };
   return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }

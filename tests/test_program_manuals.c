@@ -141,7 +141,7 @@ static void test_man_pages(void **state) {
   (void)shell(s, 2, "$TRM help --man nothing");
   (void)shell(s, 0,
               "command -v mandoc >/dev/null || { echo skipped: no mandoc here; exit 0; };"
-              "for c in '' train eval solve info models data finetune arc convert bench; do "
+              "for c in '' train runs eval solve info models data finetune arc convert bench; do "
               "$TRM help --man $c >page.1 && mandoc -Tlint -Wwarning page.1 || exit 1; done");
   if (strstr(out, "skipped")) print_message("%s", out);
 }

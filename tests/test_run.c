@@ -54,7 +54,7 @@ static trm_status is_sound(void *arg, trm_error *err) {
 }
 
 static trm_run_listener listener_of(ear *e) {
-  return (trm_run_listener){hear, follow, is_sound, e};
+  return (trm_run_listener){hear, follow, is_sound, e, NULL};
 }
 
 static const char *const small[] = {data_setting,

@@ -78,6 +78,35 @@ static trm_status look(trm_error *err) {
   return TRM_OK;
 }
 
+/* A run that cannot be read for want of memory is not passed over. */
+static trm_status compare(trm_error *err) {
+  const char *const where = folder, *const key = "lr";
+  trm_runs *runs;
+  trm_run_point *points = NULL;
+  int64_t n;
+  int group[1], groups;
+  TRM_TRY(trm_runs_find(&where, 1, NULL, &runs, err));
+  assert_int_equal(trm_runs_count(runs), 1);
+  trm_status st = trm_runs_group(runs, &key, 1, group, &groups, err);
+  if (st == TRM_OK)
+    st = trm_run_record_curve(trm_runs_at(runs, 0), "train/lm_loss", &points, &n, err);
+  trm_run_points_free(points);
+  trm_runs_free(runs);
+  return st;
+}
+
+static trm_status sweep(trm_error *err) {
+  static const char *const values[] = {"seed=0,1", "lr=range(3)", "data_paths=[a,b],[c]"};
+  const char *const *settings;
+  trm_sweep *s;
+  int n;
+  TRM_TRY(trm_sweep_create(values, 3, &s, err));
+  const trm_status st = trm_sweep_settings(s, 7, &settings, &n, err);
+  if (st == TRM_OK) assert_int_equal(n, 4);
+  trm_sweep_free(s);
+  return st;
+}
+
 /* `fresh`: without the folder of the time before. */
 static void refuse_each(trm_status (*run)(trm_error *err), bool fresh) {
   int reported = 0;
@@ -104,6 +133,8 @@ static void refused_blocks_are_reported(void **state) {
   refuse_each(begin, true);
   refuse_each(look, false);
   refuse_each(go_on, false);
+  refuse_each(compare, false);
+  refuse_each(sweep, false);
 }
 
 int main(void) {

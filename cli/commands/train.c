@@ -5,11 +5,13 @@
 
 #include "base/field.h"
 #include "cli/commands/train_plan.h"
+#include "cli/commands/train_sweep.h"
 #include "cli/run/find_model.h"
 #include "cli/run/named_models.h"
 
 static const cli_manual manual = {
     "trm train [preset=NAME] [key=value ...] [--config FILE] [--dry-run]\n"
+    "       trm train -m key=value,value ... [--jobs N] [--dry-run]\n"
     "       trm train --resume DIR [key=value ...]",
     "Trains a model and keeps checkpoints in OUT/PROJECT_NAME/RUN_NAME: folders step_N, and\n"
     "the files last and best, which name one. Settings are layers: defaults, then the preset,\n"
@@ -17,7 +19,10 @@ static const cli_manual manual = {
     "(Hydra notation: key=value, +key=value, \"[a,b]\", null).\n"
     "Ctrl-C or SIGTERM saves and says how to go on; on the same device a resumed run\n"
     "continues bit for bit. device=cpu|cuda:N chooses where; without it, the first GPU if\n"
-    "there is one that can be used.\n",
+    "there is one that can be used.\n"
+    "-m trains every combination of the values that settings have (seed=0,1,2, choice(a,b),\n"
+    "range(start,stop,step)), each in a folder named by them; the same command again does\n"
+    "what is left. trm runs compares them; docs/TRAINING.md has the whole story.\n",
     "Examples:\n"
     "  trm train preset=sudoku6 data_paths=\"[data/sudoku6]\" +run_name=first\n"
     "  trm train preset=sudoku-mlp data_paths=\"[data/sudoku]\" --dry-run\n"
@@ -25,11 +30,14 @@ static const cli_manual manual = {
     "    eval_interval=5000 lr=1e-4 puzzle_emb_lr=1e-4 weight_decay=1.0 \\\n"
     "    puzzle_emb_weight_decay=1.0 arch.mlp_t=True arch.pos_encodings=none \\\n"
     "    arch.L_layers=2 arch.H_cycles=3 arch.L_cycles=6 +run_name=r ema=True\n"
+    "  trm train -m preset=sudoku6 seed=0,1,2 arch.L_cycles=3,6 --jobs 2\n"
     "  trm train --resume runs/Sudoku6-trm/first max_updates=2000\n"};
 
 typedef struct train_args {
   const char *config, *resume;
-  bool dry_run, list_keys, list_presets;
+  char *command; /* as it was typed; NULL: no memory for it */
+  bool dry_run, list_keys, list_presets, multirun;
+  int jobs; /* 0: not given */
 } train_args;
 
 /* ---- what is shown ---- */
@@ -88,17 +96,6 @@ static void end_showing(train_show *s) {
 
 /* ---- a run ---- */
 
-/* The name of a model becomes its path, and one that is not there is told at once. */
-static trm_status find_start(trm_run_config *c, trm_error *err) {
-  const char *word = trm_run_config_item(c, "load_checkpoint", 0), *which;
-  char named[TRM__PATH_MAX], file[TRM__PATH_MAX];
-  if (!word) return TRM_OK;
-  CLI_TRY(named_model_find(word, named, err));
-  CLI_TRY(trm_model_find(named, NULL, file, &which, err));
-  if (!file[0]) return named_model_missing(word, err);
-  return strcmp(named, word) ? trm_run_config_set(c, "load_checkpoint", named, err) : TRM_OK;
-}
-
 static trm_status open_run(const train_args *args, const char *const *settings, int n,
                            const trm_run_listener *listener, trm_run **run, trm_error *err) {
   trm_run_config *c;
@@ -106,7 +103,7 @@ static trm_status open_run(const train_args *args, const char *const *settings, 
     return trm_run_open(args->resume, settings, n, listener, run, err);
   CLI_TRY(args->resume ? trm_run_config_load_run(args->resume, settings, n, &c, err)
                        : trm_run_config_load(args->config, settings, n, &c, err));
-  const trm_status st = args->dry_run ? TRM_OK : find_start(c, err);
+  const trm_status st = args->dry_run ? TRM_OK : named_model_start(c, err);
   if (st == TRM_OK) return trm_run_create(c, listener, run, err);
   trm_run_config_free(c);
   return st;
@@ -153,6 +150,7 @@ static trm_status train(trm_run *run, train_show *shown, const train_args *args,
   cli_note_device(trm_run_config_trainer(trm_run_get_config(run))->device);
   if (args->dry_run) return print_plan(run, args, err);
   cli_faults_defer(); /* what was learned before one is saved */
+  CLI_TRY(trm_run_set_command(run, args->command, err));
   CLI_TRY(trm_run_place(run, err));
   trm_status st = start_run(run, err);
   const bool asked = st == TRM_E_INTERRUPTED && !cli_faulted(); /* it can begin with --resume */
@@ -232,21 +230,40 @@ static int list(const train_args *args) {
   return cli_finish(CLI_OK);
 }
 
+static int run(const train_args *args, const char *const *settings, int n) {
+  if (args->list_keys || args->list_presets) return list(args);
+  if (args->resume && args->config)
+    return cli_usage_error("--resume takes the run's own configuration; leave --config out");
+  if (args->resume && args->multirun)
+    return cli_usage_error(
+        "-m goes on with the runs of a sweep by itself, as the same command again: leave --resume "
+        "out");
+  if (args->jobs && !args->multirun)
+    return cli_usage_error("--jobs is for the runs of a sweep: want -m, too");
+  if (!args->multirun) return run_train(args, settings, n);
+  return train_sweep_run(&(train_sweep){.settings = settings,
+                                        .n = n,
+                                        .config = args->config,
+                                        .command = args->command,
+                                        .jobs = args->jobs ? args->jobs : 1,
+                                        .dry_run = args->dry_run});
+}
+
 int cmd_train(int argc, char **argv) {
-  train_args args = {0};
+  train_args args = {.command = cli_command_line("train", argc, argv)};
   const cli_option options[] = {
       {"config", CLI_STRING, &args.config, "FILE", "a YAML file of settings"},
       {"resume", CLI_STRING, &args.resume, "DIR", "go on with the run in this folder"},
+      {"m,multirun", CLI_FLAG, &args.multirun, NULL, "train every combination of the values"},
+      {"jobs", CLI_SIZE, &args.jobs, "N", "of these so many at once, which share the processors"},
       {"dry-run", CLI_FLAG, &args.dry_run, NULL, "print the plan and its costs, write nothing"},
       {"list-keys", CLI_FLAG, &args.list_keys, NULL, "print all keys with defaults and meaning"},
       {"list-presets", CLI_FLAG, &args.list_presets, NULL, "print all presets"},
       CLI_QUIET_ROW,
       {NULL, CLI_FLAG, NULL, NULL, NULL}};
   int code;
-  if (!cli_options_parse_settings(&manual, options, trm_run_config_suggest, &argc, argv, &code))
-    return code;
-  if (args.list_keys || args.list_presets) return list(&args);
-  if (args.resume && args.config)
-    return cli_usage_error("--resume takes the run's own configuration; leave --config out");
-  return run_train(&args, (const char *const *)argv, argc);
+  if (cli_options_parse_settings(&manual, options, trm_run_config_suggest, &argc, argv, &code))
+    code = run(&args, (const char *const *)argv, argc);
+  free(args.command);
+  return code;
 }

@@ -181,6 +181,18 @@ static void print_updates(const trm_run_plan *plan, const trm_model_cost *cost, 
   fprintf(f, ", %.4g GFLOP each\n", cost->flops_train * plan->trainer.batch_size * 1e-9);
 }
 
+static trm_status fail_interrupted(trm_error *err) {
+  return cli_fail(err, TRM_E_INTERRUPTED, -1, "interrupted before the first update");
+}
+
+trm_status train_plan_seconds(const trm_run *run, double *seconds, trm_error *err) {
+  trm_model_cost cost;
+  int rows;
+  CLI_TRY(trm_model_cost_of(trm_run_get_plan(run)->model, &cost, err));
+  CLI_TRY(measure_update(run, &cost, &rows, seconds, err));
+  return cli_interrupted() ? fail_interrupted(err) : TRM_OK;
+}
+
 trm_status train_plan_print(const trm_run *run, FILE *f, trm_error *err) {
   const trm_run_plan *plan = trm_run_get_plan(run);
   trm_model_cost cost;
@@ -199,8 +211,7 @@ trm_status train_plan_print(const trm_run *run, FILE *f, trm_error *err) {
 
   /* ... and what takes a while to know. */
   CLI_TRY(measure_update(run, &cost, &rows, &seconds, err));
-  if (cli_interrupted())
-    return cli_fail(err, TRM_E_INTERRUPTED, -1, "interrupted before the first update");
+  if (cli_interrupted()) return fail_interrupted(err);
   cli_format_duration(seconds * (double)plan->end, duration, sizeof duration);
   fprintf(f,
           "time         about %s without evaluations, %.3g s per update (timed on %d rows, scaled "

@@ -219,3 +219,13 @@ trm_status named_model_describe(const char *folder, const char *name, char *text
   trm__map_close(&card);
   return TRM_OK;
 }
+
+trm_status named_model_start(trm_run_config *c, trm_error *err) {
+  const char *word = trm_run_config_item(c, "load_checkpoint", 0), *which;
+  char named[TRM__PATH_MAX], file[TRM__PATH_MAX];
+  if (!word) return TRM_OK;
+  CLI_TRY(named_model_find(word, named, err));
+  CLI_TRY(trm_model_find(named, NULL, file, &which, err));
+  if (!file[0]) return named_model_missing(word, err);
+  return strcmp(named, word) ? trm_run_config_set(c, "load_checkpoint", named, err) : TRM_OK;
+}

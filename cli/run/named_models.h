@@ -22,6 +22,9 @@ trm_status named_model_find(const char *word, char path[TRM__PATH_MAX], trm_erro
 bool named_model_for(const trm_puzzle *p, char *name, size_t size);
 /* Refuses a path at which nothing is, and tells the names that there are. Returns IO. */
 trm_status named_model_missing(const char *word, trm_error *err);
+/* The name of a model that a run is to start from becomes its path, and one that is not there is
+ * told at once. */
+trm_status named_model_start(trm_run_config *c, trm_error *err);
 /* The description of the model at FOLDER/NAME.safetensors; "" without a card that has one. */
 trm_status named_model_describe(const char *folder, const char *name, char *text, size_t size,
                                 trm_error *err);

@@ -10,7 +10,8 @@
  *   st = trm_run_train(run, 0, &err);                       // the same bits as without the stop
  *
  * examples/train_run.c is that as a whole program. A run is a folder: config.yaml, log.jsonl (one
- * JSON object per line) and checkpoints step_N, each a model folder with the state of the training;
+ * JSON object per line), record.jsonl (what trained it, where and on which data: docs/TRAINING.md)
+ * and checkpoints step_N, each a model folder with the state of the training;
  * `last` and `best` are small files that name one. It holds a complete state at any moment: what a
  * kill leaves is put right when the run is opened again.
  *
@@ -61,6 +62,7 @@ typedef struct trm_run_listener {
    * updates before it are saved. `err` is never NULL; a message there is the call's. */
   trm_status (*sound)(void *arg, trm_error *err);
   void *arg;
+  trm_eval_row_fn *row; /* told every example of an evaluation, of one test set after the other */
 } trm_run_listener;
 
 /* --- configurations --- */
@@ -175,6 +177,9 @@ TRM_API trm_status trm_run_place(trm_run *run, trm_error *err);
 /* Makes model and trainer, or loads them. Places the run, if it is not. Errors: IO, FORMAT, SHAPE,
  * MEMORY, SYSTEM. */
 TRM_API trm_status trm_run_begin(trm_run *run, trm_error *err);
+/* What trains it, for its record.jsonl: a command line as it was typed (copied); NULL: unknown.
+ * Errors: MEMORY. */
+TRM_API trm_status trm_run_set_command(trm_run *run, const char *command, trm_error *err);
 /* So many updates (0: all that are left) with the evaluations, checkpoints and lines of the log
  * that come between and behind them. Begins the run, if it is not. INTERRUPTED: the listener
  * stopped it, its state is saved, and another call goes on. Other errors: ARGUMENT for less than 0;

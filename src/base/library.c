@@ -1,12 +1,17 @@
 /* What the library says about itself. */
 #include <stdio.h>
 
+#include "base/commit.h"
 #include "base/cpus.h"
 #include "base/room.h"
 #include "trm.h"
 
 const char *trm_version(void) {
   return TRM_VERSION;
+}
+
+const char *trm_commit(void) {
+  return trm__commit;
 }
 
 int trm_default_threads(void) {

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -56,6 +57,21 @@ int trm__os_processors(void) {
   const uint64_t limit = trm__cgroup_limit("", TRM__CGROUP_CPUS);
   const int allowed = allowed_processors();
   return limit < (uint64_t)allowed ? (int)limit : allowed;
+}
+
+/* The first "model name" of /proc/cpuinfo, which x86 has. */
+void trm__os_processor(char *text, size_t n) {
+  static const char key[] = "model name";
+  trm__system_lines r;
+  if (n) text[0] = 0;
+  if (!trm__system_lines_open(&r, "/proc/cpuinfo")) return;
+  for (const char *line; (line = trm__system_lines_next(&r));) {
+    if (strncmp(line, key, sizeof key - 1) != 0) continue;
+    line += sizeof key - 1;
+    (void)snprintf(text, n, "%s", line + strspn(line, "\t :"));
+    break;
+  }
+  trm__system_lines_close(&r);
 }
 
 bool trm__os_has_arm_bf16(void) {

@@ -28,6 +28,12 @@ size_t trm__os_limits(const char *root, trm__os_limit out[TRM__OS_LIMITS]);
  * there are none. What they hold is undefined; free() takes the block back. */
 void *trm__os_block(size_t align, size_t bytes);
 
+/* Names for people, cut where there is no room: of the machine; of the system with its version and
+ * the instruction set; of the processor. "": unknown. */
+void trm__os_host(char *text, size_t n);
+void trm__os_system(char *text, size_t n);
+void trm__os_processor(char *text, size_t n);
+
 /* On 64-bit ARM: whether there are instructions for bfloat16, as far as the system says. */
 bool trm__os_has_arm_bf16(void);
 

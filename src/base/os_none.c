@@ -51,6 +51,18 @@ int64_t trm__os_clock_ns(void) {
 
 /* --- the machine --- */
 
+void trm__os_host(char *text, size_t n) {
+  if (n) text[0] = 0;
+}
+
+void trm__os_system(char *text, size_t n) {
+  if (n) text[0] = 0;
+}
+
+void trm__os_processor(char *text, size_t n) {
+  if (n) text[0] = 0;
+}
+
 int trm__os_processors(void) {
   return 1;
 }

@@ -48,6 +48,10 @@ int trm__os_processors(void) {
   return online > 0 && online <= 1 << 16 ? (int)online : 1;
 }
 
+void trm__os_processor(char *text, size_t n) {
+  if (n) text[0] = 0; /* POSIX has no name for it */
+}
+
 bool trm__os_has_arm_bf16(void) {
   return false;
 }

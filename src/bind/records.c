@@ -158,7 +158,7 @@ static const trm_record run_progress = TRM__FIELDS(run_progress_fields, "progres
 
 #define S trm_run_listener
 static const trm_field run_listener_fields[] = {POINTER(message), POINTER(progress), POINTER(sound),
-                                                POINTER(arg)};
+                                                POINTER(arg), POINTER(row)};
 static const trm_record run_listener = TRM__FIELDS(run_listener_fields, "a listener", S);
 #undef S
 

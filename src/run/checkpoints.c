@@ -10,6 +10,7 @@
 #include "base/pointer.h"
 #include "base/text.h"
 #include "io/json.h"
+#include "run/record.h"
 #include "run/tell.h"
 
 static const char mark_name[] = "run.json", config_name[] = "config.yaml",
@@ -232,7 +233,7 @@ static bool ends_in(const char *name, const char *suffix) {
 
 /* What a killed process left of what a run writes; older releases called it .tmp. */
 static bool is_leftover(const char *name) {
-  static const char *const ours[] = {"best", "last", config_name, "log.jsonl"};
+  static const char *const ours[] = {"best", "last", config_name, "log.jsonl", trm__record_name};
   static const char *const suffixes[] = {TRM__PARTIAL, TRM__REPLACED, ".tmp"};
   char stem[64];
   const size_t n = strlen(name);

@@ -4,19 +4,23 @@
 
 #include "base/memory.h"
 #include "base/os_thread.h"
+#include "base/text.h"
 #include "run/run_parts.h"
 #include "run/tell.h"
+#include "trm/runs.h"
 
 static const char config_name[] = "config.yaml";
 
 void trm_run_free(trm_run *run) {
   if (!run) return;
+  trm__run_record_end(run, TRM_E_INTERRUPTED, NULL);
   trm__ahead_free(run->batches); /* its thread has the stream */
   trm_stream_free(run->stream);
   trm_trainer_free(run->trainer);
   trm__run_folder_close(&run->folder);
   trm__run_data_free(&run->data);
   trm_run_config_free(run->config);
+  trm__free(run->command);
   trm__free(run);
 }
 
@@ -51,8 +55,13 @@ trm_status trm_run_config_load_run(const char *folder, const char *const *settin
   TRM_TRY(check_resumable(settings, n, err));
   TRM_TRY(trm__run_folder_check_is_run(folder, err));
   TRM_TRY(trm__path_format(file, err, "%s/%s", folder, config_name));
-  const trm_status st = trm_run_config_load(file, settings, n, out, err);
-  return st == TRM_OK ? st : explain(folder, file, st, err);
+  trm_status st = trm_run_config_load(file, settings, n, out, err);
+  if (st != TRM_OK) return explain(folder, file, st, err);
+  st = trm__run_paths_find(*out, folder, err);
+  if (st == TRM_OK) return st;
+  trm_run_config_free(*out);
+  *out = NULL;
+  return st;
 }
 
 /* ---- creating and opening ---- */
@@ -82,8 +91,8 @@ static void make_plan(trm_run *run) {
 }
 
 static trm_status open_data(trm_run *run, trm_error *err) {
-  trm__run_config *c = &run->config->now;
-  TRM_TRY(trm__run_data_open(c, &run->listener, &run->data, err));
+  const trm__run_config *c = &run->config->now;
+  TRM_TRY(trm__run_data_open(run->config, &run->listener, &run->data, err));
   TRM_TRY(trm__schedule_of(c, &run->data, &run->schedule, err));
   TRM_TRY(create_stream(run, err));
 
@@ -144,6 +153,58 @@ trm_status trm_run_open(const char *folder, const char *const *settings, int n,
   return hand_out(out, open_run(*out, folder, err));
 }
 
+/* ---- the one or the other ---- */
+
+/* The run in a folder has these settings, but for those that may change when it goes on. */
+static trm_status check_same(const char *folder, const trm_run_config *config, trm_error *err) {
+  char was[128], is[128];
+  const char *key;
+  trm_run_config *there;
+  TRM_TRY(trm_run_config_load_run(folder, NULL, 0, &there, err));
+  trm_status st = trm__run_config_compare(&there->now, &config->now, &key, err);
+  if (st == TRM_OK && key) {
+    (void)trm_run_config_get(there, key, was, sizeof was, NULL);
+    (void)trm_run_config_get(config, key, is, sizeof is, NULL);
+    st = trm__fail(err, TRM_E_CONFIG, -1,
+                   "%.200s is a run of other settings: its %s is %.60s, not %.60s; choose another "
+                   "run_name or project_name, or remove it",
+                   folder, key, was, is);
+  }
+  trm_run_config_free(there);
+  return st;
+}
+
+trm_status trm_run_find(trm_run_config *config, char *folder, bool *there, trm_error *err) {
+  trm__kind kind;
+  *there = false;
+  if (!config->now.project_name && !config->now.data_paths.n)
+    TRM_FAIL(err, TRM_E_CONFIG, "project_name: without data_paths there is none by itself");
+  TRM_TRY(trm__run_folder_path(&config->now, folder, err));
+  if (!folder[0])
+    TRM_FAIL(err, TRM_E_CONFIG, "run_name: want one, by which the run is found again");
+  TRM_TRY(trm__path_look(folder, &kind, err));
+  if (kind == TRM__ABSENT) return TRM_OK;
+  TRM_TRY(check_same(folder, config, err));
+  *there = true;
+  return TRM_OK;
+}
+
+trm_status trm_run_continue(trm_run_config *config, const trm_run_listener *listener, trm_run **out,
+                            trm_error *err) {
+  char folder[TRM__PATH_MAX];
+  bool there;
+  *out = NULL;
+  const trm_status st = trm_run_find(config, folder, &there, err);
+  if (st != TRM_OK) {
+    trm_run_config_free(config);
+    return st;
+  }
+  if (!there) return trm_run_create(config, listener, out, err);
+  TRM_TRY(make_run(config, listener, out, err));
+  (*out)->settings = true;
+  return hand_out(out, open_run(*out, folder, err));
+}
+
 /* ---- its place ---- */
 
 trm_status trm_run_check(trm_run *run, trm_error *err) {
@@ -160,6 +221,7 @@ static trm_status go_on(trm_run *run, uint64_t data, trm_error *err) {
              "%s: the training data are not those the run began with; say where these are with "
              "data_paths=, or start a new run with load_checkpoint=%s/last",
              r->path, r->path);
+  TRM_TRY(trm__run_record_look(run, err));
   TRM_TRY(trm__run_folder_go_on(r, c->checkpoint_every_eval, err));
   r->mark.seed = c->trainer.seed;
   return run->settings ? trm__run_folder_write_config(r, c, err) : TRM_OK;
@@ -187,7 +249,7 @@ void trm_run_discard(trm_run *run) {
 /* The model to start from: fresh, with loaded weights if asked for. */
 static trm_status load_weights(const trm_run *run, trm_model *model, trm_error *err) {
   char file[TRM__PATH_MAX];
-  const char *which, *path = run->config->now.load_checkpoint;
+  const char *which, *path = trm__run_path_at(run->config, "load_checkpoint", 0);
   const trm_model_config *m = &run->config->now.model;
   const trm_dataset_info data = {
       .vocab_size = m->vocab_size, .seq_len = m->seq_len, .puzzle = m->puzzle};
@@ -266,6 +328,14 @@ trm_status trm_run_begin(trm_run *run, trm_error *err) {
   run->saved_at = trm__os_seconds();
   run->saved = run->folder.mark.update;
   run->resumes = run->saved > 0;
+  return TRM_OK;
+}
+
+trm_status trm_run_set_command(trm_run *run, const char *command, trm_error *err) {
+  char *copy = command ? trm__text_copy(command, SIZE_MAX) : NULL;
+  if (command && !copy) TRM_FAIL(err, TRM_E_MEMORY, "no memory for the command of a run");
+  trm__free(run->command);
+  run->command = copy;
   return TRM_OK;
 }
 

@@ -56,9 +56,11 @@ static trm_status fail_value(const trm__entries *e, const trm__entry *x, const t
     return trm__fail(err, TRM_E_CONFIG, line_of(x), "%s%s: want %s, here %s=\"[%s]\"", place,
                      f->key, f->type->expected, f->key, x->value.text);
   trm__field_expect(f, &s);
-  return trm__fail(err, TRM_E_CONFIG, line_of(x), "%s%s: want %s, got %s%s%s", place, f->key,
+  const bool several = !e->file && !x->value.is_list && strchr(x->value.text, ',');
+  return trm__fail(err, TRM_E_CONFIG, line_of(x), "%s%s: want %s, got %s%s%s%s", place, f->key,
                    expected, x->value.is_list ? "a list" : "'",
-                   x->value.is_list ? "" : x->value.text, x->value.is_list ? "" : "'");
+                   x->value.is_list ? "" : x->value.text, x->value.is_list ? "" : "'",
+                   several ? "; a run for each of several values: trm train -m" : "");
 }
 
 static bool chooses_arch(const trm__entry *x) {
@@ -439,6 +441,7 @@ void trm_run_config_free(trm_run_config *c) {
   trm__run_config_free(&c->now);
   trm__entries_free(&c->file);
   trm__entries_free(&c->settings);
+  trm__run_paths_free(&c->paths);
   trm__free(c->yaml);
   trm__free(c);
 }

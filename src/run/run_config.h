@@ -55,12 +55,31 @@ typedef struct trm__run_config {
   bool checkpoint_every_eval, ema;
 } trm__run_config;
 
+/* Paths that lead elsewhere than from here: of a key, as the configuration has them (run_paths.c).
+ */
+typedef struct trm__run_path {
+  const char *key;
+  char *path, *at;
+} trm__run_path;
+typedef struct trm__run_paths {
+  trm__run_path *v;
+  int n;
+} trm__run_paths;
+
 /* What the program and others hold of it: also the layers that it is resolved from. */
 struct trm_run_config {
   trm__run_config now;
   trm__entries file, settings;
   char *yaml; /* the file's path; NULL: none */
+  trm__run_paths paths;
 };
+
+/* Where path i of a key leads, "data_paths", "data_paths_test" or "load_checkpoint"; a view. */
+const char *trm__run_path_at(const trm_run_config *c, const char *key, int i);
+/* Has the relative paths of a run's configuration lead where they led when it was started last, as
+ * its record says, where something is there still; but for keys that are set anew. */
+trm_status trm__run_paths_find(trm_run_config *c, const char *folder, trm_error *err);
+void trm__run_paths_free(trm__run_paths *p);
 
 /* All keys of a run, of its three tables: for (trm__run_key k = {0}; trm__run_next_key(&k);). */
 typedef struct trm__run_key {

@@ -17,6 +17,7 @@ void trm__run_data_free(trm__run_data *d) {
   trm__free(d->owned);
   trm__free(d->train);
   trm__free(d->test);
+  trm__free(d->test_path);
   trm__free(d->votes);
   *d = (trm__run_data){0};
 }
@@ -83,17 +84,21 @@ static trm_status check_set(const trm__run_config *c, const trm_run_listener *to
 }
 
 /* The test splits, when the configuration or the training folders have them. */
-static trm_status open_tests(const trm__run_config *c, const trm_run_listener *to, trm__run_data *d,
-                             trm_error *err) {
-  const trm__texts *paths = c->data_paths_test.n ? &c->data_paths_test : &c->data_paths;
-  for (int i = 0; i < paths->n; i++) {
+static trm_status open_tests(const trm_run_config *config, const trm_run_listener *to,
+                             trm__run_data *d, trm_error *err) {
+  const trm__run_config *c = &config->now;
+  const bool own = c->data_paths_test.n > 0;
+  const int n = own ? c->data_paths_test.n : c->data_paths.n;
+  for (int i = 0; i < n; i++) {
+    const char *dir = trm__run_path_at(config, own ? "data_paths_test" : "data_paths", i);
     trm_dataset *set;
     bool has = true;
-    if (paths == &c->data_paths) TRM_TRY(has_split(paths->v[i], "test", &has, err));
+    if (!own) TRM_TRY(has_split(dir, "test", &has, err));
     if (!has) continue;
-    TRM_TRY(open_set(d, paths->v[i], "test", &set, err));
-    TRM_TRY(check_set(c, to, d, set, paths->v[i], err));
-    TRM_TRY(check_votes(c, to, set, paths->v[i], &d->votes[d->n_test], err));
+    TRM_TRY(open_set(d, dir, "test", &set, err));
+    TRM_TRY(check_set(c, to, d, set, dir, err));
+    TRM_TRY(check_votes(c, to, set, dir, &d->votes[d->n_test], err));
+    d->test_path[d->n_test] = i;
     d->test[d->n_test++] = set;
   }
   return TRM_OK;
@@ -200,14 +205,16 @@ static trm_status fail_missing(const trm__run_config *c, const char *dir, trm_er
            strstr(p->make, " build ") ? " (docs/BUILD_DATA.md says where its files are from)" : "");
 }
 
-static trm_status open_training(trm__run_config *c, const trm_run_listener *to, trm__run_data *d,
-                                trm_error *err) {
+static trm_status open_training(trm_run_config *config, const trm_run_listener *to,
+                                trm__run_data *d, trm_error *err) {
+  trm__run_config *c = &config->now;
   for (int i = 0; i < c->data_paths.n; i++) {
+    const char *dir = trm__run_path_at(config, "data_paths", i);
     trm_dataset *set;
     trm__kind kind;
-    TRM_TRY(trm__path_look(c->data_paths.v[i], &kind, err));
-    if (kind == TRM__ABSENT) return fail_missing(c, c->data_paths.v[i], err);
-    TRM_TRY(open_set(d, c->data_paths.v[i], "train", &set, err));
+    TRM_TRY(trm__path_look(dir, &kind, err));
+    if (kind == TRM__ABSENT) return fail_missing(c, dir, err);
+    TRM_TRY(open_set(d, dir, "train", &set, err));
     d->train[d->n_train++] = set;
   }
   TRM_TRY(describe_model(c, to, d, err));
@@ -216,10 +223,11 @@ static trm_status open_training(trm__run_config *c, const trm_run_listener *to, 
   return TRM_OK;
 }
 
-static trm_status open_all(trm__run_config *c, const trm_run_listener *to, trm__run_data *d,
+static trm_status open_all(trm_run_config *config, const trm_run_listener *to, trm__run_data *d,
                            trm_error *err) {
-  TRM_TRY(open_training(c, to, d, err));
-  if (c->validation_share == 0) TRM_TRY(open_tests(c, to, d, err));
+  trm__run_config *c = &config->now;
+  TRM_TRY(open_training(config, to, d, err));
+  if (c->validation_share == 0) TRM_TRY(open_tests(config, to, d, err));
   if (d->n_test == 0 && c->evaluators.n)
     return trm__fail(err, TRM_E_CONFIG, -1,
                      "evaluators: arc@ARC: wants the test split of an ARC set, not a share of the "
@@ -229,8 +237,9 @@ static trm_status open_all(trm__run_config *c, const trm_run_listener *to, trm__
   return TRM_OK;
 }
 
-trm_status trm__run_data_open(trm__run_config *c, const trm_run_listener *to, trm__run_data *d,
+trm_status trm__run_data_open(trm_run_config *config, const trm_run_listener *to, trm__run_data *d,
                               trm_error *err) {
+  const trm__run_config *c = &config->now;
   *d = (trm__run_data){0};
   if (!c->data_paths.n)
     return trm__fail(err, TRM_E_CONFIG, -1,
@@ -244,8 +253,9 @@ trm_status trm__run_data_open(trm__run_config *c, const trm_run_listener *to, tr
   d->train = trm__alloc((uint64_t)(n), sizeof *d->train);
   d->test = trm__alloc((uint64_t)(n_test), sizeof *d->test);
   d->votes = trm__alloc((uint64_t)(n_test), sizeof *d->votes);
-  trm_status st = d->owned && d->train && d->test && d->votes
-                      ? open_all(c, to, d, err)
+  d->test_path = trm__alloc((uint64_t)(n_test), sizeof *d->test_path);
+  trm_status st = d->owned && d->train && d->test && d->votes && d->test_path
+                      ? open_all(config, to, d, err)
                       : trm__fail(err, TRM_E_MEMORY, -1, "no memory for the list of data sets");
   if (st != TRM_OK) trm__run_data_free(d);
   return st;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/os_thread.h"
 #include "base/pointer.h"
 #include "base/text.h"
 #include "run/tell.h"
@@ -66,8 +67,13 @@ static trm_status check_name(const char *key, const char *name, trm_error *err) 
 /* ---- the log, and its lock ---- */
 
 static trm_status lock_log(const trm__run_folder *r, trm_error *err) {
+  const double patience = trm__os_seconds() + 0.1;
   trm__lock lock;
   TRM_TRY(trm__lock_take(r->log, r->path, &lock, err));
+  while (lock == TRM__LOCK_BUSY && trm__os_seconds() < patience) {
+    trm__os_yield(); /* who only looks at a run (run_record.c) has it for an instant */
+    TRM_TRY(trm__lock_take(r->log, r->path, &lock, err));
+  }
   if (lock == TRM__LOCK_BUSY)
     return trm__fail(err, TRM_E_IO, -1, "%s: another process is training in this folder", r->path);
   if (lock == TRM__LOCK_NONE)
@@ -186,13 +192,18 @@ static trm_status path_of_run(const trm__run_config *c, char *path, trm_error *e
   return TRM_OK;
 }
 
-trm_status trm__run_folder_check(trm__run_config *c, trm_error *err) {
-  char path[TRM__PATH_MAX];
+trm_status trm__run_folder_path(trm__run_config *c, char *path, trm_error *err) {
+  path[0] = 0;
   if (!c->project_name) TRM_TRY(name_project(c, err));
   TRM_TRY(check_name("project_name", c->project_name, err));
   if (c->run_name) TRM_TRY(check_name("run_name", c->run_name, err));
-  if (!c->run_name && !c->checkpoint_path) return TRM_OK;
-  TRM_TRY(path_of_run(c, path, err));
+  return c->run_name || c->checkpoint_path ? path_of_run(c, path, err) : TRM_OK;
+}
+
+trm_status trm__run_folder_check(trm__run_config *c, trm_error *err) {
+  char path[TRM__PATH_MAX];
+  TRM_TRY(trm__run_folder_path(c, path, err));
+  if (!path[0]) return TRM_OK;
   trm__kind kind;
   TRM_TRY(trm__path_look(path, &kind, err));
   return kind == TRM__ABSENT ? TRM_OK : fail_taken(path, err);

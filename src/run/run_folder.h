@@ -1,6 +1,7 @@
 /* The folder of a run:
  *   config.yaml          the resolved configuration
  *   log.jsonl            one JSON object per line; an open run holds its lock
+ *   record.jsonl         what trained it, where, when and on which data (record.h)
  *   step_N/              checkpoints (checkpoints.h)
  *   last, best           pointers: text files that name a step_N
  * A kill at any moment leaves at most drafts (base/draft.h) and a log that is longer than the
@@ -24,6 +25,9 @@ typedef struct trm__run_folder {
 /* A new folder for `c`, with its config.yaml; names that the configuration leaves open are chosen
  * and written into it. An existing folder is an error. */
 trm_status trm__run_folder_create(trm__run_folder *r, trm__run_config *c, trm_error *err);
+/* The folder that a configuration names, "" where its name is left open; the project's name that it
+ * leaves open is chosen and written into it. Errors: CONFIG, ARGUMENT, MEMORY. */
+trm_status trm__run_folder_path(trm__run_config *c, char *path, trm_error *err);
 /* What trm__run_folder_create would refuse of the names that are given; makes nothing. */
 trm_status trm__run_folder_check(trm__run_config *c, trm_error *err);
 /* Refuses what is no run folder, and names the run that a checkpoint or a file of one is in, a run

@@ -142,6 +142,8 @@ static trm_status evaluate_all(trm_run *run, eval_sum *sum, trm_error *err) {
   const trm_eval_config config = {.limit = c->eval_limit,
                                   .threads = c->trainer.threads,
                                   .device = c->trainer.device,
+                                  .row = run->listener.row,
+                                  .row_arg = run->listener.arg,
                                   .progress = tell_evaluation,
                                   .progress_arg = run};
   *sum = (eval_sum){0};
@@ -306,13 +308,8 @@ static trm_status update(trm_run *run, trm_error *err) {
   return TRM_OK;
 }
 
-trm_status trm_run_train(trm_run *run, int64_t updates, trm_error *err) {
-  if (updates < 0)
-    TRM_FAIL(err, TRM_E_ARGUMENT, "updates = %lld: expected 0 or more", (long long)updates);
-  TRM_TRY(trm_run_begin(run, err));
+static trm_status train(trm_run *run, int64_t last, trm_error *err) {
   const trm__run_mark *mark = &run->folder.mark;
-  const int64_t left = run->schedule.end - mark->update;
-  const int64_t last = mark->update + (updates > 0 && updates < left ? updates : left);
   run->started = trm__os_seconds();
   run->first = mark->update;
 
@@ -326,6 +323,20 @@ trm_status trm_run_train(trm_run *run, int64_t updates, trm_error *err) {
     run->resumes = false;
   }
   return TRM_OK;
+}
+
+trm_status trm_run_train(trm_run *run, int64_t updates, trm_error *err) {
+  trm_error cause = {0};
+  if (updates < 0)
+    TRM_FAIL(err, TRM_E_ARGUMENT, "updates = %lld: expected 0 or more", (long long)updates);
+  TRM_TRY(trm_run_begin(run, err));
+  const trm__run_mark *mark = &run->folder.mark;
+  const int64_t end = run->schedule.end, left = end - mark->update;
+  if (left > 0 || !run->ended) TRM_TRY(trm__run_record_start(run, err));
+  const trm_status st =
+      train(run, mark->update + (updates > 0 && updates < left ? updates : left), &cause);
+  if (st != TRM_OK || mark->update >= end) trm__run_record_end(run, st, cause.msg);
+  return st == TRM_OK ? st : trm__fail(err, st, cause.pos, "%s", cause.msg);
 }
 
 static trm_status check_trained(trm_run *run, const char *what, trm_error *err) {

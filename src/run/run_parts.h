@@ -11,6 +11,7 @@ typedef struct trm__run_data {
   trm_dataset **owned; /* everything opened, in this order */
   int n_owned;
   const trm_dataset **train, **test;
+  int *test_path; /* [n_test]: which of the folders of test data, or of training data without any */
   const char **votes; /* [n_test]: the folder whose ARC tasks a test set's answers vote for, NULL */
   int n_train, n_test;
   bool held_back; /* test is a share of the training data */
@@ -18,9 +19,10 @@ typedef struct trm__run_data {
   double mean_puzzle_examples;
 } trm__run_data;
 
-/* Opens the data of `c` and completes c->model with what the data say. The test data are the test
- * splits, or a share of the training data where there are none or the configuration asks for it. */
-trm_status trm__run_data_open(trm__run_config *c, const trm_run_listener *to, trm__run_data *d,
+/* Opens the data of a configuration and completes its model with what the data say. The test data
+ * are the test splits, or a share of the training data where there are none or the configuration
+ * asks for it. */
+trm_status trm__run_data_open(trm_run_config *config, const trm_run_listener *to, trm__run_data *d,
                               trm_error *err);
 void trm__run_data_free(trm__run_data *d);
 /* One number for all training sets, to know them again when a run is resumed. */
@@ -68,6 +70,9 @@ struct trm_run {
   trm_run_plan plan;
   trm__run_folder folder;
   bool resumed, placed, settings; /* settings: some were given when it was opened */
+  char *command;                  /* that trains it, as it was typed; NULL: unknown */
+  bool recorded;                  /* record.jsonl has a start of this process without an end */
+  bool ended;                     /* it says already that all is done */
   trm_trainer *trainer;           /* NULL: not begun */
   trm_stream *stream;
   trm__ahead *batches;
@@ -78,5 +83,14 @@ struct trm_run {
   bool failed;              /* a batch was taken and not learned from: the stream is ahead */
   double loss, exact;       /* smoothed; -1: none yet */
 };
+
+/* ---- what its record gets (run_events.c) ---- */
+
+/* Whether the record of a run that is there says that it is done; what is broken in it is told. */
+trm_status trm__run_record_look(trm_run *run, trm_error *err);
+/* A start, unless this process has written one that has no end yet. */
+trm_status trm__run_record_start(trm_run *run, trm_error *err);
+/* An end, where there is a start without one. `message`: why, if it failed. */
+void trm__run_record_end(trm_run *run, trm_status why, const char *message);
 
 #endif

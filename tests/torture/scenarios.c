@@ -11,6 +11,9 @@
 #define FINETUNE                                                                      \
   "finetune arc_model --task arc/kinds/0f5a1c2e.json --steps 2 --copies 2 --batch 2 " \
   "--threads 1 --out tuned --submission submission.json"
+#define REPRODUCE                                                                       \
+  "reproduce table1 --rows trm,hrm --seeds 1 --threads 1 --output table max_updates=2 " \
+  "arch.hidden_size=8 arch.num_heads=1 arch.halt_max_steps=1 global_batch_size=2 eval_limit=2"
 #define OLD_SET "$TRM data gen sudoku --size 4 --train 8 --test 0 --seed 9 --output-dir out;"
 #define OLD_MODEL "$TRM convert model out --dtype bfloat16;"
 
@@ -55,6 +58,7 @@ const scenario scenarios[] = {
     {"train-from", NULL, TRAIN " load_checkpoint=model", RESUME "|" TRAIN " load_checkpoint=model",
      "~run", REPORT_TIMED},
     {"train-dry", NULL, "train " SETTINGS "--dry-run", NULL, "", REPORT_TIMED},
+    {"reproduce", NULL, REPRODUCE, REPRODUCE, "~table", REPORT_TIMED},
 
     /* evaluating and solving */
     {"eval", NULL, "eval model s4 --threads 1", NULL, "", REPORT_SAME},
@@ -94,6 +98,9 @@ const scenario scenarios[] = {
     /* the others */
     {"info", NULL, "info model_run", NULL, "", REPORT_SAME},
     {"models", NULL, "models --json", NULL, "", REPORT_SAME},
+    {"runs", NULL, "runs model_run --format json", NULL, "", REPORT_SAME},
+    {"runs-svg", "echo old >out.svg;", "runs model_run --curves out.svg --y loss", NULL, "out.svg",
+     REPORT_SAME},
     {"man", NULL, "help --man data", NULL, "", REPORT_TIMED},
     {"info-data", NULL, "info a4 --json", NULL, "", REPORT_SAME},
     {"info-torch", "mkdir in; $TRM convert model in/step_2.pt;", "info in/step_2.pt", NULL, "",
