@@ -34,7 +34,6 @@ typedef struct crew {
   cell *cells;     /* [r->n], shared */
   worker *workers; /* [at_once] */
   int next;        /* the job to be looked at next */
-  double started;
   cli_progress progress;
   run_jobs_tally *tally;
   pid_t self; /* the parent of all workers */
@@ -109,6 +108,7 @@ static int plan_all(const crew *w) {
     trm_run_config *c;
     run_job job;
     if (load(w->r, i, &job, &c, &err) != TRM_OK) return cli_report_error(&err);
+    if (i == 0) cli_note_device(trm_run_config_trainer(c)->device);
     if (plan_job(c, &w->cells[i], &cause) == TRM_OK) continue;
     fail_job(&job, &cause, &err);
     return cli_report_error(&err);
@@ -280,13 +280,9 @@ static void show(crew *w) {
 
 /* ---- the crew ---- */
 
-static bool may_begin(const crew *w) {
-  return !cli_interrupted() && (w->r->seconds <= 0 || cli_now() - w->started < w->r->seconds);
-}
-
 /* Gives a free worker the next run that is not finished; what fails is an exit code. */
 static int begin_next(crew *w, worker *free_one) {
-  while (w->next < w->r->n && may_begin(w)) {
+  while (w->next < w->r->n && !cli_interrupted()) {
     const int i = w->next++;
     const cell *c = &w->cells[i];
     if (c->stage == TRM_RUN_RUNNING) {
@@ -360,7 +356,7 @@ static int work(crew *w) {
 }
 
 int run_jobs_train(const run_jobs *r, run_jobs_tally *tally) {
-  crew w = {.r = r, .started = cli_now(), .tally = tally, .self = getpid()};
+  crew w = {.r = r, .tally = tally, .self = getpid()};
   const size_t size = (size_t)r->n * sizeof *w.cells;
   trm_error err;
   *tally = (run_jobs_tally){0};
