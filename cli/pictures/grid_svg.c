@@ -1,6 +1,7 @@
 /* See grid_svg.h. Cells are rectangles with their symbol in the middle; nothing is scaled. */
 #include "cli/pictures/grid_svg.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,83 +21,90 @@ static int most(int a, int b) {
   return a > b ? a : b;
 }
 
+/* A stream of memory may not tell of what it had no room for but by each call's result. */
+static void CLI_PRINTF(2, 3) put(grid_svg *g, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  if (vfprintf(g->body, format, args) < 0) g->cut = true;
+  va_end(args);
+}
+
 /* Text of which XML sees nothing but characters. Bytes that no XML may hold become '?'. */
-static void put_text(FILE *f, const char *text) {
+static void put_text(grid_svg *g, const char *text) {
   for (const char *c = text; *c; c++) {
     unsigned char byte = (unsigned char)*c;
     bool no_character = !strncmp(c, "\xef\xbf\xbe", 3) || !strncmp(c, "\xef\xbf\xbf", 3);
     if (no_character) c += 2;
     if (no_character || byte < 32 || byte == 127)
-      fputc('?', f);
+      put(g, "?");
     else if (byte == '<')
-      fputs("&lt;", f);
+      put(g, "%s", "&lt;");
     else if (byte == '>')
-      fputs("&gt;", f);
+      put(g, "%s", "&gt;");
     else if (byte == '&')
-      fputs("&amp;", f);
+      put(g, "%s", "&amp;");
     else
-      fputc(byte, f);
+      put(g, "%c", byte);
   }
 }
 
 /* A line of text that begins at x and stands on y. */
-static void draw_text(const grid_svg *g, int x, int y, const char *text) {
-  fprintf(g->body, "<text x=\"%d\" y=\"%d\" style=\"text-anchor:start;font-size:13px\">", x, y);
-  put_text(g->body, text);
-  fputs("</text>\n", g->body);
+static void draw_text(grid_svg *g, int x, int y, const char *text) {
+  put(g, "<text x=\"%d\" y=\"%d\" style=\"text-anchor:start;font-size:13px\">", x, y);
+  put_text(g, text);
+  put(g, "%s", "</text>\n");
 }
 
-static void draw_cell(const grid_svg *g, int x, int y, const grid_view *v, int cell) {
+static void draw_cell(grid_svg *g, int x, int y, const grid_view *v, int cell) {
   const grid_style style = grid_style_of(v->puzzle, v->tokens[cell]);
   const grid_look look = grid_view_look(v, cell);
   const bool marked = look == GRID_CHANGED || look == GRID_WRONG;
   char symbol[TRM_PUZZLE_MAX_SYMBOL + 1];
   grid_style_symbol(v->puzzle, v->tokens[cell], symbol);
-  fprintf(g->body, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"", x, y,
-          g->cell_width, g->cell_height);
+  put(g, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"", x, y, g->cell_width,
+      g->cell_height);
   if (marked && !style.filled)
-    fprintf(g->body, "%s\"/>\n", marks[look].ground);
+    put(g, "%s\"/>\n", marks[look].ground);
   else
-    fprintf(g->body, "#%06x\"/>\n", (unsigned)style.fill);
+    put(g, "#%06x\"/>\n", (unsigned)style.fill);
   if (marked && style.filled)
-    fprintf(g->body,
-            "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"none\" stroke=\"%s\" "
-            "stroke-width=\"2\"/>\n",
-            x + 2, y + 2, g->cell_width - 4, g->cell_height - 4, marks[look].ink);
+    put(g,
+        "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"none\" stroke=\"%s\" "
+        "stroke-width=\"2\"/>\n",
+        x + 2, y + 2, g->cell_width - 4, g->cell_height - 4, marks[look].ink);
   if (style.tells || grid_style_is_blank(v->puzzle, symbol) || !strcmp(symbol, " ")) return;
 
   /* The ink says how the cell looks, unless it has to be seen on the cell's own colour. */
   const bool open = v->question && look != GRID_GIVEN;
-  fprintf(g->body, "<text x=\"%d\" y=\"%d\" ", x + g->cell_width / 2,
-          y + g->cell_height / 2 + g->cell_height / 5);
+  put(g, "<text x=\"%d\" y=\"%d\" ", x + g->cell_width / 2,
+      y + g->cell_height / 2 + g->cell_height / 5);
   if (style.filled || (!open && !marked))
-    fprintf(g->body, "fill=\"#%06x\">", (unsigned)style.ink);
+    put(g, "fill=\"#%06x\">", (unsigned)style.ink);
   else
-    fprintf(g->body, "fill=\"%s\">", marked ? marks[look].ink : answered_ink);
-  put_text(g->body, symbol);
-  fputs("</text>\n", g->body);
+    put(g, "fill=\"%s\">", marked ? marks[look].ink : answered_ink);
+  put_text(g, symbol);
+  put(g, "%s", "</text>\n");
 }
 
-static void draw_line(const grid_svg *g, int x1, int y1, int x2, int y2, bool thick) {
-  fprintf(g->body, "<path d=\"M%d %dL%d %d\" stroke-width=\"%d\"/>\n", x1, y1, x2, y2,
-          thick ? 3 : 1);
+static void draw_line(grid_svg *g, int x1, int y1, int x2, int y2, bool thick) {
+  put(g, "<path d=\"M%d %dL%d %d\" stroke-width=\"%d\"/>\n", x1, y1, x2, y2, thick ? 3 : 1);
 }
 
 /* Lines between the cells, thick ones around boxes. */
-static void draw_lines(const grid_svg *g, int x, int y, trm_puzzle_box box) {
+static void draw_lines(grid_svg *g, int x, int y, trm_puzzle_box box) {
   bool boxes = trm_puzzle_facts_of(g->puzzle)->boxes;
   int width = box.cols * g->cell_width, height = box.rows * g->cell_height;
-  fputs("<g stroke=\"#777777\">\n", g->body);
+  put(g, "%s", "<g stroke=\"#777777\">\n");
   for (int row = 0; row <= box.rows; row++)
     draw_line(g, x, y + row * g->cell_height, x + width, y + row * g->cell_height,
               boxes && row % g->puzzle->box_rows == 0);
   for (int col = 0; col <= box.cols; col++)
     draw_line(g, x + col * g->cell_width, y, x + col * g->cell_width, y + height,
               boxes && col % g->puzzle->box_cols == 0);
-  fputs("</g>\n", g->body);
+  put(g, "%s", "</g>\n");
 }
 
-static void draw_grid(const grid_svg *g, int x, int y, const grid_view *v) {
+static void draw_grid(grid_svg *g, int x, int y, const grid_view *v) {
   const trm_puzzle_box box = v->box;
   for (int row = 0; row < box.rows; row++)
     for (int col = 0; col < box.cols; col++)
@@ -131,8 +139,8 @@ void grid_svg_add(grid_svg *g, const char *title, const grid_view *views, int n,
     draw_grid(g, x, top, &views[i]);
     x += titles ? most(grid, (int)strlen(views[i].title) * 8) : grid;
     if (arrow && i == 0)
-      fprintf(g->body, "<text x=\"%d\" y=\"%d\">\xe2\x86\x92</text>\n", x + GAP / 2,
-              top + g->cell_height * most(views[0].box.rows, 1) / 2 + 5);
+      put(g, "<text x=\"%d\" y=\"%d\">\xe2\x86\x92</text>\n", x + GAP / 2,
+          top + g->cell_height * most(views[0].box.rows, 1) / 2 + 5);
     x += GAP;
   }
   g->width = most(g->width, most(x - GAP - MARGIN, (int)strlen(title) * 8));
@@ -153,8 +161,8 @@ trm_status grid_svg_end(grid_svg *g, const char *path, trm_error *err) {
   char head[400];
   trm__writer out;
   trm_status st = TRM_OK;
-  fputs("</svg>\n", g->body);
-  const bool whole = cli_memory_close(g->body, &g->text);
+  put(g, "</svg>\n");
+  const bool whole = cli_memory_close(g->body, &g->text) && !g->cut;
   g->body = NULL;
   put_head(g, head, sizeof head);
   if (!whole) {

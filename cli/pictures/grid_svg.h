@@ -9,6 +9,7 @@ typedef struct grid_svg {
   int cell_width, cell_height;
   int width, height; /* of what is drawn */
   FILE *body;
+  bool cut;   /* there was no memory for some of it */
   char *text; /* of body */
   size_t size;
 } grid_svg;
