@@ -143,7 +143,7 @@ static void check_iterates(const reference *r, trm_recursion solver, char iterat
   bench t = bench_open(r, &c);
   trm__walker *w = walker(&t, false);
   const trm__backend_ops *ops = t.be->ops;
-  trm__workspace ws = {&t.lane, w->shared, w->scratch};
+  trm__workspace ws = {.lane = &t.lane, .shared = w->shared, .scratch = w->scratch};
   const trm__solving how = {solver, 0, false, ITERATIONS + 1, trm__solve_history(solver)};
   real *best = probe_reals(t.latent), residual[ROWS * ITERATIONS];
   trm__solved rows[ROWS];
@@ -262,7 +262,7 @@ static void check_gradients(const reference *r, const trm_model_config *c, const
   tile.steps = steps;
   tile.loss = loss;
   tile.d_puzzle = d_puzzle;
-  trm__walk_train(w, &t.lane, &tile, step, sum, false);
+  trm__walk_train(w, &t.lane, &tile, step, sum, sum, false);
 
   /* Of the mean over the rows: each tensor that the case has. */
   for (int s = 0; s < l->n_slots; s++) {
