@@ -136,9 +136,10 @@ static void print_model(const trm_model_config *m, const trm_model_cost *cost, F
           m->L_cycles, m->H_layers, m->L_layers, cost->positions, trm_dtype_name(m->forward_dtype));
   fprintf(f, "parameters   %s, and %s of puzzle embeddings\n", params, embedding);
   fprintf(f,
-          "plan         depth %d, %d latent updates per supervision step, %d with gradient, at "
+          "plan         depth %d%s, %d latent updates per supervision step, %d with gradient, at "
           "most %d supervision steps\n",
-          cost->depth, cost->n_updates, cost->n_updates_with_grad, m->halt_max_steps);
+          cost->depth, m->solver == TRM_RECURSION_UPDATES ? "" : " at most", cost->n_updates,
+          cost->n_updates_with_grad, m->halt_max_steps);
 }
 
 static void print_data(const trm_run_plan *plan, FILE *f) {

@@ -75,7 +75,7 @@ typedef struct trm__row_loss {
   int valid, right;              /* labels that count, and how many of them the argmax hits */
 } trm__row_loss;
 
-/* A solver of x = F(x) for a latent, each row for itself (docs/MODEL.md section 6). */
+/* A solver of x = F(x) for a latent, each row for itself (docs/MODEL.md section 7). */
 enum {
   TRM__ANDERSON = 6, /* iterates that are combined */
   TRM__BROYDEN = 16  /* pairs of vectors that stand for the inverse of the Jacobian, at most */
