@@ -10,7 +10,7 @@ static const struct split {
   int threads, micro_batch;
 } splits[] = {{1, 1}, {1, 2}, {1, 3}, {1, 5}, {2, 0}, {2, 1},
               {3, 0}, {3, 2}, {6, 1}, {8, 0}, {8, 3}};
-enum { UPDATES = 4 };
+enum { UPDATES = 4, ROWS_SOLVED = 8 };
 
 typedef struct outcome {
   state_bytes state;
@@ -560,8 +560,57 @@ static void optimizers_have_names(void **state) {
   assert_false(trm_optimizer_from_name("sgd", &o));
 }
 
+/* ---- solved steps ---- */
+
+static trm_metrics solved_update(double tolerance, int iterations) {
+  trm_model_config mc = model_config(MIXER);
+  mc.solver = TRM_RECURSION_FIXED_POINT;
+  mc.solver_tolerance = tolerance;
+  mc.solver_iterations = iterations;
+  trm_model *m = small_model(&mc, 5);
+  const trm_trainer_config c = small_training(ROWS_SOLVED);
+  trm_trainer *t = small_trainer(m, &c);
+  const trm_metrics metrics = small_update(t);
+  trm_trainer_free(t);
+  trm_model_free(m);
+  return metrics;
+}
+
+/* What is told of solutions is of every row: with a tolerance that anything meets one application,
+ * with one that nothing meets all of them, and a residual that more of these can only lessen. */
+static void solutions_are_measured(void **state) {
+  (void)state;
+  const trm_metrics at_once = solved_update(1e3, 9), two = solved_update(0, 2),
+                    nine = solved_update(0, 9);
+  assert_true(at_once.solver_iterations == ROWS_SOLVED);
+  assert_true(two.solver_iterations == 2 * ROWS_SOLVED);
+  assert_true(nine.solver_iterations == 9 * ROWS_SOLVED);
+  assert_true(at_once.residual > two.residual && two.residual > nine.residual);
+  assert_true(nine.residual > 0);
+}
+
+/* A solver needs a z of its own to solve for, and its options a solver. */
+static void solvers_that_cannot_be_are_refused(void **state) {
+  (void)state;
+  trm_error err;
+  for (int i = 0; i < 4; i++) {
+    static const char *const reasons[] = {"no z_L of its own", "no z_L of its own",
+                                          "there is no solver", "only a phantom gradient"};
+    static const trm_arch archs[] = {TRM_ARCH_SINGLEZ, TRM_ARCH_HIER6, TRM_ARCH_TRM, TRM_ARCH_TRM};
+    trm_model_config c = small_config(archs[i], SMALL_LEN);
+    assert_int_equal(trm_model_config_check(&c, &err), TRM_OK);
+    if (i == 2) c.solver_grad.kind = TRM_SOLVER_GRAD_IMPLICIT;
+    if (i == 3) c.solver_tau = 0.5;
+    if (i != 2) c.solver = TRM_RECURSION_ANDERSON;
+    assert_int_equal(trm_model_config_check(&c, &err), TRM_E_CONFIG);
+    if (!strstr(err.msg, reasons[i])) fail_msg("%s", err.msg);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(solutions_are_measured),
+      cmocka_unit_test(solvers_that_cannot_be_are_refused),
       cmocka_unit_test(bits_do_not_depend_on_the_split_of_a_mixer),
       cmocka_unit_test(bits_do_not_depend_on_the_split_of_attention),
       cmocka_unit_test(bits_do_not_depend_on_the_split_of_hrm),

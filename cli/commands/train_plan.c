@@ -159,9 +159,10 @@ static void print_model(const trm_model_config *m, const trm_model_cost *cost, F
   fprintf(f, "parameters   %s, and %s of puzzle embeddings\n", params, embedding);
   fprintf(
       f,
-      "plan         depth %d, %d latent updates per supervision step, %d with gradient (%s kept "
+      "plan         depth %d%s, %d latent updates per supervision step, %d with gradient (%s kept "
       "per row on a CPU), at most %d supervision steps\n",
-      cost->depth, cost->n_updates, cost->n_updates_with_grad, kept, m->halt_max_steps);
+      cost->depth, m->solver == TRM_RECURSION_UPDATES ? "" : " at most", cost->n_updates,
+      cost->n_updates_with_grad, kept, m->halt_max_steps);
 }
 
 static void print_data(const trm_run_plan *plan, FILE *f) {

@@ -191,7 +191,8 @@ TRM_API trm_status trm_model_config_bounds(const char *field, trm_bounds *out, t
 /* Field i, in the order of config.json; NULL after the last. */
 TRM_API const trm_field *trm_model_config_field(int i);
 
-/* What a configuration costs, before anything is allocated. */
+/* What a configuration costs, before anything is allocated; a solver is taken to need all of its
+ * iterations, so that depth and FLOPs are at most these. */
 typedef struct trm_model_cost {
   int64_t n_params;        /* trained by the dense optimiser, as the paper counts them */
   int64_t n_puzzle_emb;    /* values in the puzzle embedding table */

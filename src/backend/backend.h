@@ -99,7 +99,7 @@ typedef struct trm__routing {
   double *told;                /* out [b, 2 n]: what each row's tokens tell; NULL: nobody asks */
   const trm__balance *balance; /* the backward pass adds the gradient of its loss; NULL: not */
 } trm__routing;
-/* A solver of x = F(x) for a latent, each row for itself (docs/MODEL.md section 6). */
+/* A solver of x = F(x) for a latent, each row for itself (docs/MODEL.md section 7). */
 enum {
   TRM__ANDERSON = 6, /* iterates that are combined */
   TRM__BROYDEN = 16  /* pairs of vectors that stand for the inverse of the Jacobian, at most */

@@ -1,4 +1,4 @@
-/* Solvers of x = F(x) (docs/MODEL.md section 6): what lies between two applications of F, row by
+/* Solvers of x = F(x) (docs/MODEL.md section 7): what lies between two applications of F, row by
  * row. A row belongs to one member; sums are in double, in an order that is nobody's choice. */
 #include <math.h>
 #include <string.h>

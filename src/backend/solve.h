@@ -1,4 +1,4 @@
-/* What a solver decides between two iterations (docs/MODEL.md section 6), for the host and for
+/* What a solver decides between two iterations (docs/MODEL.md section 7), for the host and for
  * GPUs. */
 #ifndef TRM_BACKEND_SOLVE_H
 #define TRM_BACKEND_SOLVE_H

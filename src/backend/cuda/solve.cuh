@@ -1,4 +1,4 @@
-/* Solvers of x = F(x) (docs/MODEL.md section 6); the host finds the contract at the op of that name
+/* Solvers of x = F(x) (docs/MODEL.md section 7); the host finds the contract at the op of that name
  * in backend/backend.h. */
 #ifndef TRM_BACKEND_CUDA_SOLVE_CUH
 #define TRM_BACKEND_CUDA_SOLVE_CUH
