@@ -10,6 +10,9 @@ static void each_command_runs_in_64_kib(void **state) {
       ("$TRM train preset=sudoku4 data_paths='[d4]' checkpoint_path=run max_updates=3 "
        "arch.hidden_size=32 arch.num_heads=1 global_batch_size=8"),
       "$TRM train --resume run max_updates=5",
+      ("$TRM train -m preset=sudoku4 data_paths='[d4]' seed=0,1 max_updates=2 --jobs 2 "
+       "arch.hidden_size=32 arch.num_heads=1 global_batch_size=8"),
+      "$TRM runs run runs --curves curves.svg --y loss --format json",
       "$TRM eval run d4",
       "$TRM solve run --puzzle 1234341221434...",
       "$TRM info run",

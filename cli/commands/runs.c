@@ -198,6 +198,8 @@ static void put_run(const listing *l, int i, table *t) {
   const trm_run_summary *s = trm_run_record_summary(r);
   const char *key;
   char value[VALUE], seed[32], text[4096];
+
+  /* What it is, and what came of it. */
   table_text(t, trm_run_record_folder(r) + l->prefix);
   table_text(t, trm_run_record_folder(r));
   for (int k = 0; (key = trm_runs_key(l->runs, k)); k++) {
@@ -274,6 +276,8 @@ static void put_group(const listing *l, int g, double *values, table *t) {
   char value[VALUE];
   const int n = trm_runs_count(l->runs);
   int diverged = 0, runs = 0;
+
+  /* The figures of its runs. */
   for (int i = 0; i < n; i++) {
     const trm_run_summary *s = summary_of(l, i);
     const bool mine = l->group[i] == g, counts = mine && s->stage != TRM_RUN_DIVERGED;

@@ -32,7 +32,7 @@ static trm_status folder_of(const run_jobs *jobs, char *folder, trm_error *err) 
 typedef struct sweep_costs {
   double flops;            /* of all runs */
   double seconds_per_flop; /* as the first run shows; 0: not measured yet */
-  int there, n;            /* runs whose folders are there */
+  int there;               /* runs whose folders are there */
 } sweep_costs;
 
 static trm_status print_cost(const trm_run *run, const char *name, bool there, sweep_costs *costs,
@@ -47,6 +47,7 @@ static trm_status print_cost(const trm_run *run, const char *name, bool there, s
   if (costs->seconds_per_flop == 0) {
     CLI_TRY(train_plan_seconds(run, &seconds, err));
     costs->seconds_per_flop = seconds / update;
+    train_advise_data(run);
   }
   cli_format_count(cost.n_params, parameters, sizeof parameters);
   cli_format_count(plan->end, updates, sizeof updates);
@@ -77,7 +78,7 @@ static trm_status list_run(const run_jobs *jobs, int i, sweep_costs *costs, trm_
 }
 
 static trm_status list_all(const run_jobs *jobs, trm_error *err) {
-  sweep_costs costs = {.n = jobs->n};
+  sweep_costs costs = {0};
   char time[32];
   for (int i = 0; i < jobs->n; i++) CLI_TRY(list_run(jobs, i, &costs, err));
   cli_format_duration(costs.flops * costs.seconds_per_flop, time, sizeof time);

@@ -34,7 +34,6 @@ typedef struct crew {
   cell *cells;     /* [r->n], shared */
   worker *workers; /* [at_once] */
   int next;        /* the job to be looked at next */
-  double started;
   cli_progress progress;
   run_jobs_tally *tally;
   pid_t self; /* the parent of all workers */
@@ -109,6 +108,7 @@ static int plan_all(const crew *w) {
     trm_run_config *c;
     run_job job;
     if (load(w->r, i, &job, &c, &err) != TRM_OK) return cli_report_error(&err);
+    if (i == 0) cli_note_device(trm_run_config_trainer(c)->device);
     if (plan_job(c, &w->cells[i], &cause) == TRM_OK) continue;
     fail_job(&job, &cause, &err);
     return cli_report_error(&err);
@@ -236,11 +236,15 @@ static void print_run(const crew *w, int i) {
   trm_error err;
   run_job job;
   bool there = false;
+
+  /* What its folder tells; what cannot be read was told when it was trained. */
   if (load(w->r, i, &job, &c, &err) != TRM_OK) return;
   if (trm_run_find(c, folder, &there, &err) == TRM_OK && there)
     (void)trm_run_record_open(folder, &record, &err);
   trm_run_config_free(c);
   if (!record) return;
+
+  /* Its stage, and a figure to it. */
   const trm_run_summary *s = trm_run_record_summary(record);
   if (s->stage == TRM_RUN_DIVERGED)
     snprintf(text, sizeof text, "at update %lld", (long long)s->diverged_at);
@@ -280,26 +284,25 @@ static void show(crew *w) {
 
 /* ---- the crew ---- */
 
-static bool may_begin(const crew *w) {
-  return !cli_interrupted() && (w->r->seconds <= 0 || cli_now() - w->started < w->r->seconds);
+/* Counts a run that is finished, and says what came of it. */
+static void count_finished(crew *w, int i) {
+  *(w->cells[i].stage == TRM_RUN_DONE ? &w->tally->done : &w->tally->diverged) += 1;
+  print_run(w, i);
 }
 
 /* Gives a free worker the next run that is not finished; what fails is an exit code. */
 static int begin_next(crew *w, worker *free_one) {
-  while (w->next < w->r->n && may_begin(w)) {
+  while (w->next < w->r->n && !cli_interrupted()) {
     const int i = w->next++;
-    const cell *c = &w->cells[i];
-    if (c->stage == TRM_RUN_RUNNING) {
+    if (is_finished(&w->cells[i])) {
+      count_finished(w, i);
+      continue;
+    }
+    if (w->cells[i].stage == TRM_RUN_RUNNING) {
       w->tally->busy++;
       continue;
     }
-    if (is_finished(c)) {
-      *(c->stage == TRM_RUN_DONE ? &w->tally->done : &w->tally->diverged) += 1;
-      print_run(w, i);
-      continue;
-    }
-    free_one->pid = start(w, i);
-    free_one->job = i;
+    *free_one = (worker){start(w, i), i};
     if (free_one->pid > 0) return CLI_OK;
     free_one->pid = 0;
     w->tally->left++;
@@ -312,8 +315,7 @@ static void take_end(crew *w, int job, int code) {
   const cell *c = &w->cells[job];
   cli_progress_clear(&w->progress);
   if (code == CLI_OK && is_finished(c)) {
-    *(c->stage == TRM_RUN_DONE ? &w->tally->done : &w->tally->diverged) += 1;
-    print_run(w, job);
+    count_finished(w, job);
   } else if (code == CLI_INTERRUPTED) {
     w->tally->left++;
   } else {
@@ -335,20 +337,29 @@ static void tell_workers(crew *w) {
     if (w->workers[k].pid) kill(w->workers[k].pid, SIGTERM);
 }
 
-/* Until nobody works any more. Returns what kept one from beginning. */
+/* Takes the end of a worker's run, if it has come, and gives it another one. */
+static int look_after(crew *w, worker *one) {
+  int status;
+  if (one->pid && waitpid(one->pid, &status, WNOHANG) == one->pid) {
+    take_end(w, one->job, code_of(status));
+    one->pid = 0;
+  }
+  return one->pid ? CLI_OK : begin_next(w, one);
+}
+
+/* Until nobody works any more. Returns what kept a run from beginning. */
 static int work(crew *w) {
   int code = CLI_OK;
   for (bool busy = true; busy;) {
     busy = false;
     for (int k = 0; k < w->r->at_once; k++) {
-      worker *one = &w->workers[k];
-      int status;
-      if (one->pid && waitpid(one->pid, &status, WNOHANG) == one->pid) {
-        take_end(w, one->job, code_of(status));
-        one->pid = 0;
+      const int failed = look_after(w, &w->workers[k]);
+      if (failed != CLI_OK) {
+        code = failed;
+        w->tally->left += w->r->n - w->next;
+        w->next = w->r->n; /* no more are begun */
       }
-      if (!one->pid && code == CLI_OK) code = begin_next(w, one);
-      busy = busy || one->pid;
+      busy = busy || w->workers[k].pid;
     }
     tell_workers(w);
     if (busy) show(w);
@@ -360,7 +371,7 @@ static int work(crew *w) {
 }
 
 int run_jobs_train(const run_jobs *r, run_jobs_tally *tally) {
-  crew w = {.r = r, .started = cli_now(), .tally = tally, .self = getpid()};
+  crew w = {.r = r, .tally = tally, .self = getpid()};
   const size_t size = (size_t)r->n * sizeof *w.cells;
   trm_error err;
   *tally = (run_jobs_tally){0};

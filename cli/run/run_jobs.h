@@ -21,7 +21,6 @@ typedef struct run_jobs {
   const char *config;  /* a YAML file of settings under those of each; NULL: none */
   const char *command; /* for the records of the runs; NULL: unknown */
   int at_once;         /* runs side by side, from 1, which share the processors */
-  double seconds;      /* after so many no run begins; 0: no limit */
 } run_jobs;
 
 /* What came of them. A run that diverged is one with a result. */

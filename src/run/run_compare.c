@@ -74,30 +74,39 @@ static trm_status is_run(const char *path, bool *is, trm_error *err) {
   return TRM_OK;
 }
 
-/* Folders below, no link followed; `depth` is a bound for those that never end. */
+static trm_status find_below(trm_runs *runs, const char *path, int depth,
+                             const trm_run_listener *to, trm_error *err);
+
+/* A folder below: a run, or one that may have runs in it. What cannot be looked into is told. */
+static trm_status look_in(trm_runs *runs, const char *path, int depth, const trm_run_listener *to,
+                          trm_error *err) {
+  trm_error cause = {0};
+  bool is;
+  trm_status st = is_run(path, &is, &cause);
+  if (st == TRM_OK && is)
+    st = add_run(runs, path, to, &cause);
+  else if (st == TRM_OK && depth > 0)
+    st = find_below(runs, path, depth - 1, to, &cause);
+  if (st == TRM_E_MEMORY) return trm__fail(err, st, cause.pos, "%s", cause.msg);
+  if (st != TRM_OK) trm__warn(to, "%.200s is passed over: %.400s", path, cause.msg);
+  return TRM_OK;
+}
+
+/* The folders in a folder, no link followed; `depth` is a bound for those that never end. Paths are
+ * not on the stack, which may be small. */
 static trm_status find_below(trm_runs *runs, const char *path, int depth,
                              const trm_run_listener *to, trm_error *err) {
   trm__dir dir = {0};
   trm__names names = {0};
+  trm__kind kind;
   trm_status st = trm__dir_open(&dir, path, err);
   if (st == TRM_OK) st = trm__dir_names(&dir, &names, err);
   for (size_t i = 0; i < names.n && st == TRM_OK; i++) {
-    const char *slash = path[0] && path[strlen(path) - 1] == '/' ? "" : "/";
-    char below[TRM__PATH_MAX];
-    trm_error cause = {0};
-    trm__kind kind;
-    bool is = false;
     if (trm__dir_look(&dir, names.v[i], &kind, NULL) != TRM_OK || kind != TRM__DIR) continue;
-    if (trm__path_format(below, NULL, "%s%s%s", path, slash, names.v[i]) != TRM_OK) continue;
-    st = is_run(below, &is, &cause);
-    if (st == TRM_OK && is)
-      st = add_run(runs, below, to, &cause);
-    else if (st == TRM_OK && depth > 0)
-      st = find_below(runs, below, depth - 1, to, &cause);
-    if (st == TRM_E_MEMORY) st = trm__fail(err, st, cause.pos, "%s", cause.msg);
-    if (st == TRM_OK || st == TRM_E_MEMORY) continue;
-    trm__warn(to, "%.200s is passed over: %.400s", below, cause.msg);
-    st = TRM_OK;
+    char *below = trm__path_join(path, names.v[i]);
+    st = below ? look_in(runs, below, depth, to, err)
+               : trm__fail(err, TRM_E_MEMORY, -1, "no memory for a path");
+    trm__free(below);
   }
   trm__names_free(&names);
   trm__dir_close(&dir);

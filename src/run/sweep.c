@@ -98,6 +98,7 @@ static trm_status fail_range(const char *setting, trm_error *err) {
 /* range(start, stop, step) as Hydra and Python have it: without its stop. */
 static trm_status add_range(axis *a, const char *s, const char *end, const char *setting,
                             trm_error *err) {
+  /* Up to three numbers. */
   axis numbers = {0};
   double v[3] = {0, 0, 1};
   bool whole = true;
@@ -152,6 +153,8 @@ static trm_status add_values(axis *a, const char *value, const char *setting, tr
 static trm_status read_setting(trm_sweep *sweep, const char *setting, trm_error *err) {
   axis *a = &sweep->axes[sweep->n++];
   const char *equals = strchr(setting, '='), *key = setting + strspn(setting, "+");
+
+  /* What stands before the values, and these. */
   if (!equals) /* not a setting: who loads the configuration says so */
     return trm__texts_add(&a->values, setting, strlen(setting), err);
   a->before = trm__text_copy(setting, (size_t)(equals + 1 - setting));
@@ -246,6 +249,8 @@ trm_status trm_sweep_name(trm_sweep *sweep, int i, const char **name, trm_error 
   uint64_t hash = TRM__HASH_START;
   bool changed = false, first = true;
   (void)err;
+
+  /* The name that was given, then the keys that have several values with this run's. */
   sweep->name[0] = 0;
   if (sweep->run_name) {
     print_value(sweep->run_name, &s, &(bool){false});
