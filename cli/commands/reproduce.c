@@ -251,6 +251,8 @@ static void print_plan(const job *j) {
   bool shown[REPRO_TASKS] = {false};
   char text[40], memory[40];
   double all = 0;
+
+  /* What is learned ... */
   printf("%s: %s, scale %s\n\n", j->table->title, j->table->about,
          repro_scale_name(j->bench.scale));
   for (int i = 0; i < j->table->n; i++) {
@@ -259,7 +261,7 @@ static void print_plan(const job *j) {
     shown[where] = true;
   }
 
-  /* A row's FLOP are those of one seed, evaluation and all. */
+  /* ... and by which rows; a row's FLOP are those of one seed, evaluation and all. */
   printf("\n%-24s %8s %12s %6s %9s %9s %10s %12s\n", "row", "paper", "parameters", "depth",
          "updates", "TFLOP", "memory", "time");
   for (int i = 0; i < j->table->n; i++) {
@@ -373,10 +375,14 @@ static trm_status run_row(job *j, int i, int seed, int *done, int total, repro_o
   const repro_row *row = &j->table->rows[i];
   char name[REPRO_NAME], label[REPRO_MAX_LABEL], *unable = j->report.lines[i].cost.unable;
   repro_row_name(row, name);
+
+  /* What there is to do. */
   if (!j->wanted[i] || unable[0]) return TRM_OK;
   ++*done;
   if (repro_results_find(&j->results, name, seed)) return TRM_OK;
   snprintf(label, sizeof label, "%d/%d %s seed %d", *done, total, name, seed);
+
+  /* What ends the table, and what only this row. */
   const repro_outcome how = repro_run(&j->bench, row, seed, label, &j->results, err);
   if (how == REPRO_UNABLE) {
     snprintf(unable, REPRO_REASON, "%.*s", REPRO_REASON - 1, err->msg);
@@ -387,6 +393,8 @@ static trm_status run_row(job *j, int i, int seed, int *done, int total, repro_o
     *outcome = how;
     return err->code;
   }
+
+  /* A result. */
   const repro_result *r = repro_results_find(&j->results, name, seed);
   if (r->diverged)
     cli_note("%s: diverged at update %lld", label, (long long)r->diverged);
@@ -418,11 +426,15 @@ static int work(job *j) {
   trm_error err = {0};
   repro_outcome outcome = REPRO_DONE;
   bool late = false;
+
+  /* The costs first. */
   trm_status st = plan(j, &err);
   if (st != TRM_OK) return cli_report_error(&err);
   print_plan(j);
   if (j->args->dry_run) return CLI_OK;
   fflush(stdout);
+
+  /* The runs. */
   cli_faults_defer(); /* what was learned before one is saved */
   st = open_folder(j, &err);
   if (st == TRM_OK) st = run_all(j, &outcome, &late, &err);

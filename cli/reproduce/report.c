@@ -35,6 +35,8 @@ static void fill_alone(const repro_report *r, const repro_results *results, repr
   repro_row_name(l->row, name);
   l->seeds = l->diverged = 0;
   l->right = l->n = 0;
+
+  /* What there is, seed by seed. */
   for (int seed = 0; seed < r->seeds; seed++) {
     const repro_result *one = repro_results_find(results, name, seed);
     if (!one) continue;
@@ -47,6 +49,8 @@ static void fill_alone(const repro_report *r, const repro_results *results, repr
     l->right += one->right;
     l->n += one->n;
   }
+
+  /* All of it together. */
   const trm_spread spread = trm_spread_of(shares, l->seeds);
   l->mean = spread.mean;
   l->deviation = spread.deviation;
@@ -221,6 +225,8 @@ static trm_status save_picture(const repro_report *r, const char *path, trm_erro
   const char **labels = malloc(n * sizeof *labels);
   trm_status st = TRM_OK;
   if (!all || !labels) st = cli_fail(err, TRM_E_MEMORY, -1, "%s: no memory for a picture", path);
+
+  /* Bars of both kinds for every row. */
   double *value = all, *low = all + KINDS * n, *high = low + KINDS * n;
   for (size_t i = 0; st == TRM_OK && i < n; i++) {
     const repro_line *l = &r->lines[i];

@@ -68,14 +68,14 @@ static trm_status keep_answer(void *arg, const trm_eval_row *row, trm_error *err
 
 /* --- data --- */
 
-/* A path as an item of a list of settings: in quotes, for it may have commas. */
-static void quote(const char *path, char *out, size_t size) {
-  size_t n = 0;
-  for (; *path && n + 3 < size; path++) {
+/* "KEY=" and a path in quotes, for it may have commas, between two brackets or none. */
+static void put_path(char *out, size_t size, const char *key, const char *path, const char *end) {
+  size_t n = (size_t)snprintf(out, size, "%s\"", key);
+  for (; *path && n + 5 < size; path++) {
     if (*path == '"' || *path == '\\') out[n++] = '\\';
     out[n++] = *path;
   }
-  out[n] = 0;
+  snprintf(out + n, size - n, "\"%s", end);
 }
 
 /* Data of a seed are made when they are first needed; *folder is "" where they are the preset's. */
@@ -103,24 +103,22 @@ typedef struct settings {
   const char *v[REPRO_MAX_SETTINGS];
   int n, n_common; /* the first n_common are the result's: without seed and places */
   char own[OWN][2 * TRM__PATH_MAX];
-  char folder[TRM__PATH_MAX]; /* of the run */
+  char folder[TRM__PATH_MAX], data[TRM__PATH_MAX]; /* of the run, and what it learns; "" */
 } settings;
 
 static trm_status make_settings(const repro_bench *b, const repro_row *row, int seed, settings *s,
                                 trm_error *err) {
-  char data[TRM__PATH_MAX], name[REPRO_NAME], quoted[2 * TRM__PATH_MAX - 64];
+  char name[REPRO_NAME];
   repro_row_name(row, name);
   s->n = s->n_common = repro_row_settings(row, b->scale, b->user, b->n_user, s->v);
   CLI_TRY(trm__path_format(s->folder, err, "%s/runs/%s-%d", b->folder, name, seed));
-  CLI_TRY(provide_data(b, row->where, seed, data, err));
+  CLI_TRY(provide_data(b, row->where, seed, s->data, err));
 
   /* Seed, place and data; what changes no result comes last. */
   int own = 0;
   snprintf(s->own[own++], sizeof s->own[0], "seed=%d", seed);
-  quote(s->folder, quoted, sizeof quoted);
-  snprintf(s->own[own++], sizeof s->own[0], "checkpoint_path=\"%s\"", quoted);
-  quote(data, quoted, sizeof quoted);
-  if (data[0]) snprintf(s->own[own++], sizeof s->own[0], "data_paths=[\"%s\"]", quoted);
+  put_path(s->own[own++], sizeof s->own[0], "checkpoint_path=", s->folder, "");
+  if (s->data[0]) put_path(s->own[own++], sizeof s->own[0], "data_paths=[", s->data, "]");
   for (int i = 0; i < own; i++) s->v[trm__push(&s->n, REPRO_MAX_SETTINGS)] = s->own[i];
   for (int i = 0; i < b->n_place; i++) s->v[trm__push(&s->n, REPRO_MAX_SETTINGS)] = b->place[i];
   return trm__check_list(s->n, REPRO_MAX_SETTINGS, "settings", err);
