@@ -327,12 +327,15 @@ static Experts<T> experts_memory(const CudaBackend *c, int b, trm__carver *saved
   const int each = trm__experts_tokens(&dims, kind), K = trm__experts_inputs(&dims, kind);
   const int64_t R = (int64_t)b * each;
   const bool noisy = x.router == TRM_ROUTER_NOISY_TOP2;
+
+  /* The tokens. */
   Experts<T> e = {};
   e.in = tokens_of(POSITIONS, R, each, K);
   e.inner = tokens_of(POSITIONS, R, each, x.width);
   e.routes.x = x;
   e.routes.noisy = noisy && c->routing && c->routing->noise;
 
+  /* Kept; then what a pass works in. */
   e.routes.logits = carve<float>(saved, (noisy ? 3 : 1) * x.n * R);
   e.inv = carve<float>(saved, R);
   e.routes.expert = carve<int32_t>(shared, R * x.chosen);
