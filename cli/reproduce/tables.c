@@ -28,7 +28,7 @@ static const char *const laptop_sudoku[] = {LAPTOP,
                                             "global_batch_size=32",
                                             "ema_rate=0.99",
                                             "augment=on-the-fly",
-                                            "max_updates=1750",
+                                            "max_updates=2000",
                                             NULL};
 /* n and the encoding of positions are the paper's for mazes. */
 static const char *const laptop_maze[] = {LAPTOP,
