@@ -66,6 +66,9 @@ static void a_line_lies_where_its_numbers_are(void **state) {
 static void odd_data_is_drawn(void **state) {
   scratch *s = *state;
   static const double one[] = {3}, same[] = {5, 5}, x[] = {0, 1}, big[] = {-4e12, 9e12};
+  /* As of a log that somebody wrote: no range, hardly one, and none that a double could have. */
+  static const double tiny[] = {0, 5e-324}, near_same[] = {1e15, 1e15 + 0.125},
+                      huge[] = {-1.7e308, 1.7e308};
   const struct {
     const double *x, *y;
     int n;
@@ -73,6 +76,11 @@ static void odd_data_is_drawn(void **state) {
   } cases[] = {{one, one, 1, "<circle"},
                {x, same, 2, "<path class=\"line s0\" d=\"M"},
                {x, big, 2, ">10,000,000,000,000</text>"},
+               {x, tiny, 2, "<path class=\"line s0\" d=\"M"},
+               {tiny, x, 2, "<path class=\"line s0\" d=\"M"},
+               {x, near_same, 2, "<path class=\"line s0\" d=\"M"},
+               {x, huge, 2, "class=\"axis\""},
+               {huge, x, 2, "class=\"axis\""},
                {x, x, 0, "class=\"axis\""}};
   for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
     const chart_line line = {"a", 0, cases[c].n, cases[c].x, cases[c].y, NULL, NULL};

@@ -71,6 +71,11 @@ static double place(const scale *s, double v) {
   return s->from + (v - s->low) / (s->high - s->low) * (s->to - s->from);
 }
 
+/* What can be drawn: no log is trusted, and of larger values the range is infinite. */
+static bool is_there(double v) {
+  return fabs(v) <= 1e300;
+}
+
 /* 1, 2 or 5 times a power of ten, so that there are some five ticks. */
 static double step_for(double range) {
   const double power = pow(10, floor(log10(range / 5))), rest = range / 5 / power;
@@ -84,7 +89,10 @@ static scale scale_of(const chart_axis *axis, double least, double most, double 
   if (!given) {
     if (!(least <= most)) least = most = 0;
     if (axis->zero) least = fmin(least, 0), most = fmax(most, 0);
-    if (least == most) most += fabs(most) > 0 ? fabs(most) : 1;
+
+    /* Values that are as good as the same have an axis, too. */
+    const double size = fmax(fabs(least), fabs(most));
+    if (!(most - least > fmax(1e-12 * size, 1e-300))) most = least + (size > 1e-300 ? size : 1);
     s.low = least;
     s.high = most;
   }
@@ -206,7 +214,7 @@ typedef struct line_chart {
 } line_chart;
 
 static void take_range(double v, double *least, double *most) {
-  if (!isfinite(v)) return;
+  if (!is_there(v)) return;
   *least = fmin(*least, v);
   *most = fmax(*most, v);
 }
@@ -217,7 +225,7 @@ static void put_point(FILE *f, const scale *x, const scale *y, double vx, double
 }
 
 static bool has_band(const chart_line *l, int i) {
-  return isfinite(l->low[i]) && isfinite(l->high[i]);
+  return is_there(l->x[i]) && is_there(l->low[i]) && is_there(l->high[i]);
 }
 
 /* Stretches of the band, each there along its upper edge and back along the lower one. */
@@ -246,7 +254,7 @@ static void put_curve(FILE *f, const scale *x, const scale *y, const chart_line 
   put_dashes(f, l->colour);
   fputs(" d=\"", f);
   for (int i = 0; i < l->n; i++) {
-    const bool there = isfinite(l->x[i]) && isfinite(l->y[i]);
+    const bool there = is_there(l->x[i]) && is_there(l->y[i]);
     if (there) put_point(f, x, y, l->x[i], l->y[i], open ? 'L' : 'M');
     open = there;
   }
@@ -254,7 +262,7 @@ static void put_curve(FILE *f, const scale *x, const scale *y, const chart_line 
 
   /* One point is no line. */
   for (int i = 0; i < l->n && l->n < 2; i++)
-    if (isfinite(l->y[i]))
+    if (is_there(l->x[i]) && is_there(l->y[i]))
       fprintf(f, "<circle class=\"f%d\" cx=\"%s\" cy=\"%s\" r=\"3\"/>\n", l->colour % COLOURS,
               pixel(place(x, l->x[i]), at[0]), pixel(place(y, l->y[i]), at[1]));
 }
@@ -281,7 +289,7 @@ static void draw_lines(FILE *f, const void *what) {
   for (int k = 0; k < c->n; k++) {
     const chart_line *l = &c->lines[k];
     for (int i = 0; i < l->n; i++) {
-      if (isfinite(l->y[i])) take_range(l->x[i], &least[0], &most[0]);
+      if (is_there(l->y[i])) take_range(l->x[i], &least[0], &most[0]);
       take_range(l->y[i], &least[1], &most[1]);
       if (l->low) take_range(l->low[i], &least[1], &most[1]);
       if (l->high) take_range(l->high[i], &least[1], &most[1]);
@@ -326,13 +334,13 @@ typedef struct bar_chart {
 static void put_bar(FILE *f, const scale *x, double top, int kind, double value, double low,
                     double high) {
   char at[4][TRM__NUMBER_SIZE];
-  if (!isfinite(value)) return;
+  if (!is_there(value)) return;
   const double zero = place(x, fmin(fmax(0, x->low), x->high)), end = place(x, value),
                middle = top + BAR / 2.0;
   fprintf(f, "<rect class=\"f%d\" x=\"%s\" y=\"%s\" width=\"%s\" height=\"%s\"/>\n", kind % COLOURS,
           pixel(fmin(zero, end), at[0]), pixel(top, at[1]), pixel(fabs(end - zero), at[2]),
           pixel(BAR, at[3]));
-  if (!isfinite(low) || !isfinite(high)) return;
+  if (!is_there(low) || !is_there(high)) return;
   put_line(f, place(x, low), middle, place(x, high), middle, "whisker");
   put_line(f, place(x, low), middle - 3, place(x, low), middle + 3, "whisker");
   put_line(f, place(x, high), middle - 3, place(x, high), middle + 3, "whisker");
