@@ -136,6 +136,14 @@ static void plans_that_cannot_be_are_refused(void **state) {
       {TRM_ARCH_TRM, "solver_grad=implicit", "choose solver"},
       {TRM_ARCH_TRM, "solver=anderson moe=switch:4", "choose one of the two"},
       {TRM_ARCH_TRM, "learned_latents=true", "only the last 7 of 14 updates have one"},
+      {TRM_ARCH_TRM, "learned_latents=true grad=all", NULL},
+      {TRM_ARCH_TRM, "learned_latents=true grad=all solver=anderson", "would reach L_init"},
+      {TRM_ARCH_TRM, "L_cycles=1024 H_cycles=1024", NULL},
+      {TRM_ARCH_TRM, "L_cycles=1024 H_cycles=2 grad=all", NULL},
+      {TRM_ARCH_TRM, "L_cycles=1024 H_cycles=3 grad=all", "3075 applications of nets"},
+      {TRM_ARCH_TRM, "H_cycles=63 grad=all solver=broyden solver_grad=phantom:31", NULL},
+      {TRM_ARCH_TRM, "H_cycles=65 grad=all solver=broyden solver_grad=phantom:31",
+       "2080 applications of nets"},
   };
   (void)state;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -238,6 +238,11 @@ static trm_status check_arch(const trm_model_config *c, trm_error *err) {
         "grad: %d updates with gradient are wanted, but a supervision step of %s with H_cycles "
         "= %d and L_cycles = %d has %d",
         n_grad, a->word.name, c->H_cycles, c->L_cycles, n_updates);
+  if (trm__plan_kept(c) > TRM__MOST_KEPT)
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "grad: %d applications of nets would have a gradient, more than %d; choose grad = "
+             "last:K with a smaller K, or fewer steps of solver_grad",
+             trm__plan_kept(c), TRM__MOST_KEPT);
   return TRM_OK;
 }
 
@@ -252,6 +257,10 @@ static trm_status check_options(const trm_model_config *c, trm_error *err) {
         "learned_latents: no gradient reaches the start of a supervision step of which only the "
         "last %d of %d updates have one; it needs grad = all",
         trm__plan_updates_with_grad(c), trm__plan_updates(c));
+  if (c->learned_latents && c->solver != TRM_RECURSION_UPDATES)
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "learned_latents: a solution does not depend on where its solver began, so no "
+             "gradient would reach L_init; choose solver = recursion");
   if (c->solver != TRM_RECURSION_UPDATES && !trm__arch_of(c->arch)->solvable)
     TRM_FAIL(err, TRM_E_CONFIG,
              "solver = %s: %s has no z_L of its own to solve for; trm and hrm have",

@@ -34,17 +34,22 @@ int trm__plan_updates_with_grad(const trm_model_config *c) {
   return 0;
 }
 
+/* With a solver every second update is solved, and the last one is not. */
+int trm__plan_kept(const trm_model_config *c) {
+  const int n = trm__plan_updates_with_grad(c);
+  const bool phantom = c->solver_grad.kind == TRM_SOLVER_GRAD_PHANTOM;
+  return n + (phantom ? n / 2 * (c->solver_grad.steps - 1) : 0);
+}
+
 trm_status trm__plan_create(const trm_model_config *config, trm__plan **out, trm_error *err) {
   const trm__arch *a = trm__arch_of(config->arch);
   const int each = updates_of_cycle(config), cycles = trm__plan_updates(config) / each;
   const bool solved = config->solver != TRM_RECURSION_UPDATES,
              phantom = config->solver_grad.kind == TRM_SOLVER_GRAD_PHANTOM;
-  const int most_grads =
-      trm__plan_updates_with_grad(config) + (phantom ? cycles * config->solver_grad.steps : 0);
   trm__plan *p;
   TRM_ALLOC(&p, 1, "the plan", err);
   p->steps = trm__alloc((uint64_t)cycles * (uint64_t)each, sizeof *p->steps);
-  p->grad_net = trm__alloc((uint64_t)most_grads, sizeof *p->grad_net);
+  p->grad_net = trm__alloc((uint64_t)trm__plan_kept(config), sizeof *p->grad_net);
   if (!p->steps || !p->grad_net) {
     trm__plan_free(p);
     TRM_FAIL(err, TRM_E_MEMORY, "no memory for a plan of %d x %d steps", cycles, each);
@@ -75,6 +80,7 @@ trm_status trm__plan_create(const trm_model_config *config, trm__plan **out, trm
   p->first_grad = p->n_steps - trm__plan_updates_with_grad(config);
   for (int i = p->first_grad; i < p->n_steps; i++)
     for (int k = 0; k < p->steps[i].kept; k++) p->grad_net[p->n_grads++] = p->steps[i].net;
+  TRM_ASSERT(p->n_grads == trm__plan_kept(config));
 
   /* Their names. */
   for (int i = 0; i < p->n_latents; i++) {

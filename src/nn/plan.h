@@ -29,6 +29,11 @@ typedef struct trm__plan {
  * there are in a configuration that is refused. */
 int trm__plan_updates(const trm_model_config *config);
 int trm__plan_updates_with_grad(const trm_model_config *config);
+/* Applications of nets that these keep: one each, or as many as a phantom gradient passes through.
+ * A limit keeps sizes that go with their number far from overflow; cycles of 1024 updates have half
+ * of it. */
+enum { TRM__MOST_KEPT = 2050 };
+int trm__plan_kept(const trm_model_config *config);
 /* P: puzzle_emb_len, or as many positions as the embedding fills (always so in hrm and the
  * transformer); 0 without an embedding. */
 int trm__puzzle_positions(const trm_model_config *config);
