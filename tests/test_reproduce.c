@@ -174,12 +174,14 @@ static void verdicts_compare_signs(void **state) {
                     *m = repro_table_find("table3");
   const repro_row *worse = &t->rows[1];
   const repro_difference no = {0}, less = {3, -0.05, {-0.09, -0.01}},
-                         more = {3, 0.05, {0.01, 0.09}}, perhaps = {3, 0.05, {-0.01, 0.11}};
+                         more = {3, 0.05, {0.01, 0.09}}, perhaps = {3, 0.05, {-0.01, 0.11}},
+                         same = {3, 0, {-0.04, 0.04}};
   assert_int_equal(repro_judge(t, worse, &no), REPRO_OPEN);
   assert_int_equal(repro_judge(t, &t->rows[0], &more), REPRO_OPEN); /* the base */
   assert_int_equal(repro_judge(t, worse, &less), REPRO_AGREES);
   assert_int_equal(repro_judge(t, worse, &perhaps), REPRO_DIFFERS);
   assert_int_equal(repro_judge(t, worse, &more), REPRO_CONTRADICTS);
+  assert_int_equal(repro_judge(t, worse, &same), REPRO_DIFFERS);
 
   /* Words in place of figures; out of memory says nothing. */
   for (int i = 1; i < f->n; i++) {
@@ -187,7 +189,8 @@ static void verdicts_compare_signs(void **state) {
     const bool says = f->rows[i].paper >= 0 || f->rows[i].against != REPRO_UNSAID;
     assert_int_equal(v, says ? REPRO_CONTRADICTS : REPRO_OPEN);
     if (f->rows[i].against == REPRO_SAME)
-      assert_int_equal(repro_judge(f, &f->rows[i], &less), REPRO_AGREES);
+      assert_true(repro_judge(f, &f->rows[i], &less) == REPRO_AGREES &&
+                  repro_judge(f, &f->rows[i], &same) == REPRO_AGREES);
   }
   for (int i = 0; i < m->n; i++)
     if (m->rows[i].paper < 0) assert_int_equal(repro_judge(m, &m->rows[i], &more), REPRO_OPEN);

@@ -22,7 +22,7 @@ repro_verdict repro_judge(const repro_table *t, const repro_row *row, const repr
 
   /* "No help" is no more than none. */
   const int ours = sign_of(d->value);
-  if (ours == paper || ours == 0 || (paper == REPRO_SAME && ours < 0)) return REPRO_AGREES;
+  if (ours == paper || (paper == REPRO_SAME && ours < 0)) return REPRO_AGREES;
   const bool sure = ours > 0 ? d->interval.low > 0 : d->interval.high < 0;
   return sure ? REPRO_CONTRADICTS : REPRO_DIFFERS;
 }
