@@ -371,7 +371,7 @@ static void runs_are_found_and_compared(void **state) {
   train(MORE(all, "run_name=c", "max_updates=1", "lr=2e-4"));
   train(MORE(all, "run_name=d", "max_updates=1", "lr=2e-4", "seed=7", "project_name=q"));
   snprintf(all, sizeof all, "%s", scratch_path(s, "many"));
-  snprintf(one, sizeof one, "%s/q/d/", all);
+  snprintf(one, sizeof one, "%s/./q/d/", all); /* by another path than below */
 
   /* Each once, in the order of their paths; what is broken is told. */
   snprintf(heard, sizeof heard, "%s/p/e", all);

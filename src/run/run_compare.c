@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/os_file.h"
 #include "base/text.h"
 #include "run/run_config.h"
 #include "run/run_folder.h"
@@ -12,14 +13,19 @@
 
 struct trm_runs {
   trm_run_record **v;
+  char **real; /* where each lies, whatever leads there */
   int n, room;
   const char **keys; /* in which they differ, up to NULL */
 };
 
 void trm_runs_free(trm_runs *runs) {
   if (!runs) return;
-  for (int i = 0; i < runs->n; i++) trm_run_record_free(runs->v[i]);
+  for (int i = 0; i < runs->n; i++) {
+    trm_run_record_free(runs->v[i]);
+    trm__free(runs->real[i]);
+  }
   trm__free(runs->v);
+  trm__free(runs->real);
   trm__free(runs->keys);
   trm__free(runs);
 }
@@ -34,34 +40,57 @@ const trm_run_record *trm_runs_at(const trm_runs *runs, int i) {
 
 /* ---- finding ---- */
 
-static bool is_among(const trm_runs *runs, const char *folder) {
+static bool is_among(const trm_runs *runs, const char *real) {
   for (int i = 0; i < runs->n; i++)
-    if (!strcmp(trm_run_record_folder(runs->v[i]), folder)) return true;
+    if (!strcmp(runs->real[i], real)) return true;
   return false;
 }
 
+static trm_status make_room(trm_runs *runs, trm_error *err) {
+  const int room = 2 * runs->room + 32;
+  trm_run_record **v;
+  char **real;
+  if (runs->n < runs->room) return TRM_OK;
+  TRM_ALLOC(&v, room, "a list of runs", err);
+  real = trm__alloc((uint64_t)room, sizeof *real);
+  if (!real) {
+    trm__free(v);
+    TRM_FAIL(err, TRM_E_MEMORY, "no memory for a list of runs");
+  }
+  if (runs->n) memcpy(v, runs->v, (size_t)runs->n * sizeof *v);
+  if (runs->n) memcpy(real, runs->real, (size_t)runs->n * sizeof *real);
+  trm__free(runs->v);
+  trm__free(runs->real);
+  runs->v = v;
+  runs->real = real;
+  runs->room = room;
+  return TRM_OK;
+}
+
+/* A run counts once, by whichever paths it is reached. */
 static trm_status add_run(trm_runs *runs, const char *folder, const trm_run_listener *to,
                           trm_error *err) {
   trm_error cause = {0};
   trm_run_record *r;
-  if (runs->n == runs->room) {
-    trm_run_record **grown;
-    TRM_ALLOC(&grown, 2 * runs->room + 32, "a list of runs", err);
-    if (runs->n) memcpy(grown, runs->v, (size_t)runs->n * sizeof *grown);
-    trm__free(runs->v);
-    runs->v = grown;
-    runs->room = 2 * runs->room + 32;
-  }
+  char *real = NULL;
+  TRM_TRY(make_room(runs, err));
 
   /* What is wrong with one run is told, and the others are listed. */
   const trm_status st = trm_run_record_open(folder, &r, &cause);
   if (st == TRM_E_MEMORY) return trm__fail(err, st, cause.pos, "%s", cause.msg);
-  if (st != TRM_OK)
+  if (st != TRM_OK) {
     trm__warn(to, "%.200s is passed over: %.400s", folder, cause.msg);
-  else if (is_among(runs, trm_run_record_folder(r)))
-    trm_run_record_free(r);
-  else
+    return TRM_OK;
+  }
+  if (trm__os_real_path(folder, &real) != 0) real = trm__text_copy(folder, SIZE_MAX);
+  if (real && !is_among(runs, real)) {
+    runs->real[runs->n] = real;
     runs->v[runs->n++] = r;
+    return TRM_OK;
+  }
+  trm_run_record_free(r);
+  if (!real) TRM_FAIL(err, TRM_E_MEMORY, "no memory for a list of runs");
+  trm__free(real);
   return TRM_OK;
 }
 
