@@ -3,11 +3,12 @@
  * a channel; there rows are transposed on the way in and out, and the rest is the same. Routers are
  * in kernels/route.h.
  *
- * Forward   r = x W_r^T, and noise; the chosen and their gates      (R tokens of K values)
- *           tokens by expert; o = expert(x)                         saved: logits [n, R], g u, o,
- * inv y = norm(x + sum of gate * o) Backward  ds = norm'(dy); d gate = ds . o, and the auxiliary
- * loss: dr do = gate * ds, through each expert as through any SwiGLU dx = ds + sum of its experts'
- * dx + dr W_r dW_r = dr^T x
+ * Forward   r = x W_r^T, and noise; the chosen and their gates       (R tokens of K values)
+ *           tokens by expert; o = expert(x)
+ *           y = norm(x + sum of gate * o)             saved: logits [n, R], g u, o, inv
+ * Backward  ds = norm'(dy); d gate = ds . o, and the auxiliary loss: dr
+ *           do = gate * ds, through each expert as through any SwiGLU
+ *           dx = ds + sum of its experts' dx + dr W_r; dW_r = dr^T x
  *
  * Entries are the tokens of expert 0, then of 1, and so on; within an expert those of one row of
  * the batch after those of the one before, each row's filled up with a zero to an even number: so
@@ -215,13 +216,14 @@ static void tell(trm__lane *lane, const experts_memory *own, const trm__routing 
   }
 }
 
-/* Calls f for every part of this member's share of the entries, at most CPU_ROWS of one expert. */
 typedef struct experts_pass {
   const cpu_backend *c;
   const trm__block *blk;
   experts_memory own;
   const real *x; /* of all tokens */
 } experts_pass;
+
+/* Calls f for every part of this member's share of the entries, at most CPU_ROWS of one expert. */
 typedef void part_fn(experts_pass *pass, int expert, int64_t at, int n);
 static void each_part(experts_pass *pass, trm__lane *lane, part_fn *f) {
   const experts_memory *own = &pass->own;

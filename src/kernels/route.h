@@ -37,9 +37,8 @@ typedef struct trm__route {
 } trm__route;
 
 /* The noise of an update: the n values of a token, in application a on row r of the batch, are two
- * by two the blocks token * ceil(n / 2) and on of the sequence (seed, TRM__RNG_ROUTE, first + a,
- * row
- * + r). */
+ * by two the blocks token * ceil(n / 2) and on of the sequence
+ * (seed, TRM__RNG_ROUTE, first + a, row + r). */
 typedef struct trm__noise {
   uint64_t seed, first;
   int64_t row;
