@@ -25,6 +25,13 @@ static const struct variant {
     {"never", {"arch.halting=never"}, "\"halting\": \"never\""},
     {"solved", {"arch.halting=solved", "arch.no_ACT_continue=false"}, "\"halting\": \"solved\""},
     {"hier", {"arch=trm_hier", "arch.L_cycles=3", "arch.L_layers=1"}, "\"arch\": \"trm_hier\""},
+    {"experts", {"arch.moe=switch:3", "arch.nets=separate"}, "\"moe\": \"switch:3\""},
+    {"all_experts",
+     {"arch.moe=noisy_top2:4", "arch.moe_t=switch:2", "arch.no_ACT_continue=false"},
+     "\"moe_t\": \"switch:2\""},
+    {"solver",
+     {"arch.solver=anderson", "arch.solver_iterations=3", "arch.solver_grad=phantom:2"},
+     "\"solver\": \"anderson\""},
 };
 enum { N_VARIANTS = sizeof variants / sizeof *variants };
 
@@ -103,6 +110,9 @@ static void weights_of_another_variant_are_refused(void **state) {
       {"smoothed", "arch.tie_embeddings=true", "the token embedding is the head, and there is no"},
       {"nets", "seed=1", "the configuration has to say nets = separate"},
       {"smoothed", "arch.nets=separate", "the configuration has to say nets = shared"},
+      {"experts", "arch.nets=separate", "the configuration has to say moe = switch:N"},
+      {"all_experts", "arch.moe=noisy_top2:4", "the configuration has to say moe_t = switch:N"},
+      {"smoothed", "arch.moe=switch:3", "the configuration has to say moe = none"},
       {"smoothed", "seed=1", NULL},
       {"tied", "arch.tie_embeddings=true", NULL},
       {"learned", "seed=1", NULL}, /* starts that stay as they were learned */
@@ -148,6 +158,27 @@ static void what_cannot_be_is_refused(void **state) {
   }
 }
 
+/* A file of torch whose configuration forgot its experts. */
+static void a_torch_file_of_experts_needs_its_words(void **state) {
+  scratch *s = *state;
+  static const char words[] = "moe: switch:3";
+  static char text[TEXT];
+  char torch[PATH], yaml[PATH];
+  snprintf(torch, sizeof torch, "%s", scratch_path(s, "torch_experts/step_4.pt"));
+  snprintf(yaml, sizeof yaml, "%s", scratch_path(s, "torch_experts/all_config.yaml"));
+  slurp(yaml, text);
+  char *at = strstr(text, words);
+  if (!at) fail_msg("%s has no %s", yaml, words);
+  memset(at, ' ', strlen(words));
+  FILE *f = fopen(yaml, "w");
+  assert_non_null(f);
+  fputs(text, f);
+  assert_int_equal(fclose(f), 0);
+  want(RUN("eval", torch, data_dir), 3);
+  says(err_text, "no layers of L_level");
+  says(err_text, "the configuration has to say moe = switch:N");
+}
+
 /* A resumed run keeps its variant. */
 static void a_run_keeps_its_variant(void **state) {
   scratch *s = *state;
@@ -165,6 +196,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_variant_is_trained_kept_and_used),
       cmocka_unit_test(weights_of_another_variant_are_refused),
+      cmocka_unit_test(a_torch_file_of_experts_needs_its_words),
       cmocka_unit_test(a_run_keeps_its_variant),
       cmocka_unit_test(what_cannot_be_is_refused),
   };

@@ -14,9 +14,13 @@ int trm__swiglu_width(double expansion, int in) {
   return (int)((w + 255) / 256 * 256);
 }
 
+int trm__experts_chosen(trm_router router) {
+  return router == TRM_ROUTER_NOISY_TOP2 ? 2 : 1;
+}
+
 /* Experts in place of a SwiGLU of that width, at its FLOPs: of two each has half of it. */
 static trm__experts experts_of(const trm_moe *moe, int width) {
-  const int chosen = moe->router == TRM_ROUTER_NOISY_TOP2 ? 2 : 1;
+  const int chosen = trm__experts_chosen(moe->router);
   return (trm__experts){moe->router, moe->experts, chosen, width / chosen};
 }
 
@@ -196,6 +200,30 @@ static bool has_net(const trm__layout *l, const char *net) {
   return false;
 }
 
+const char *trm__experts_hint(const char *name, trm_router moe, trm_router moe_t) {
+  static const struct {
+    const char *branch, *wants, *without;
+  } texts[] = {{".mlp.",
+                "; with experts over the channels the configuration has to say moe = switch:N or "
+                "noisy_top2:N, as many as there are",
+                "; without experts over the channels the configuration has to say moe = none"},
+               {".mlp_t.",
+                "; with experts over the positions the configuration has to say moe_t = switch:N "
+                "or noisy_top2:N, as many as there are",
+                "; without experts over the positions the configuration has to say moe_t = none"}};
+  const trm_router routers[] = {moe, moe_t};
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    const char *part = strstr(name, texts[i].branch);
+    if (!part) continue;
+    part += strlen(texts[i].branch);
+    const bool of_experts =
+        strncmp(part, "gate_up_proj.", 13) != 0 && strncmp(part, "down_proj.", 10) != 0;
+    if (of_experts) return texts[i].wants;
+    return routers[i] ? texts[i].without : "";
+  }
+  return "";
+}
+
 const char *trm__layout_hint(const trm__layout *l, const char *name) {
   static const char own[] = "H_level"; /* the net that the answer may have of its own */
   if (!strcmp(name, TRM__LM_HEAD))
@@ -204,9 +232,10 @@ const char *trm__layout_hint(const trm__layout *l, const char *name) {
                  "other"
                : "; where the token embedding is the head, too, the configuration has to say "
                  "tie_embeddings = true";
-  if (strncmp(name, own, strlen(own)) != 0) return "";
-  if (!has_net(l, own))
+  if (!strncmp(name, own, strlen(own)) && !has_net(l, own))
     return "; where the answer has a net of its own, the configuration has to say nets = separate";
+  const char *of_experts = trm__experts_hint(name, l->dims.moe.router, l->dims.moe_t.router);
+  if (*of_experts || strncmp(name, own, strlen(own)) != 0) return of_experts;
   return l->plan->n_nets > 1
              ? "; where one net updates all, the configuration has to say nets = shared"
              : "";

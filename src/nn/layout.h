@@ -55,6 +55,8 @@ void trm__layout_keep_rows(trm__layout *layout, int64_t rows);
 /* SwiGLU width of a branch with so many inputs: round(expansion * in * 2/3), up to a multiple of
  * 256. */
 int trm__swiglu_width(double expansion, int in);
+/* How many experts a token goes through, each with its share of the width of one for all. */
+int trm__experts_chosen(trm_router router);
 /* The slot of that name, or -1. */
 int trm__layout_find(const trm__layout *layout, const char *name);
 /* The token embedding is the output head, too. */
@@ -64,5 +66,8 @@ static inline bool trm__layout_is_tied(const trm__layout *layout) {
 /* What may be meant when a file lacks a tensor of the layout, or has one beside it: a sentence for
  * the end of a message, "" where there is nothing to say. */
 const char *trm__layout_hint(const trm__layout *layout, const char *name);
+/* Its part about experts, of a tensor that is in a file, where a configuration has these routers.
+ */
+const char *trm__experts_hint(const char *name, trm_router moe, trm_router moe_t);
 
 #endif

@@ -151,9 +151,10 @@ trm_status trm_model_copy_weights(trm_model *to, const trm_model *from, bool *re
   TRM_TRY(trm__model_check_weights(to, err));
   TRM_TRY(trm__model_check_weights(from, err));
 
-  /* Both must have the same tensors; only the puzzle embedding may have other rows. */
-  TRM_TRY(check_names(a, b, "model", "checkpoint", a, err));
+  /* Both must have the same tensors, of which those that there are tell most of what is meant; only
+   * the puzzle embedding may have other rows. */
   TRM_TRY(check_names(b, a, "checkpoint", "model", a, err));
+  TRM_TRY(check_names(a, b, "model", "checkpoint", a, err));
   for (int i = 0; i < a->n_slots; i++) {
     const trm__slot *s = &a->slots[i], *t = &b->slots[trm__layout_find(b, s->name)];
     bool rows_may_differ = s->kind == TRM_TENSOR_PUZZLE_EMB;

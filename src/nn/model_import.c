@@ -81,16 +81,33 @@ static trm_status settle_sizes(const checkpoint *c, trm_model_config *m) {
   return TRM_OK;
 }
 
+/* The second matrix of a SwiGLU over channels ("mlp") or positions ("mlp_t"): of the first expert
+ * where it has experts, each of which is a share of one for all tokens. */
+typedef char down_name[72];
+static void name_down(down_name name, const char *net, int layer, const char *branch,
+                      trm_router router) {
+  snprintf(name, sizeof(down_name), "%.8s.layers.%d.%s%s.down_proj.weight", net, layer, branch,
+           router ? ".experts.0" : "");
+}
+
 /* Layers 0 … of a net have tensors; how many, and a tensor of the last. */
-static int count_layers(const checkpoint *c, const char *net, const trm__torch_tensor **last) {
-  char name[72];
+static int count_layers(const checkpoint *c, const char *net, trm_router router,
+                        const trm__torch_tensor **last) {
+  down_name name;
   int n = 0;
   for (;; n++) {
-    snprintf(name, sizeof name, "%s.layers.%d.mlp.down_proj.weight", net, n);
+    name_down(name, net, n, "mlp", router);
     const trm__torch_tensor *t = find_tensor(c, name);
     if (!t || t->ndim != 2) return n;
     *last = t;
   }
+}
+
+/* What a configuration has to say where the file has layers of the other kind. */
+static const char *hint_of(const checkpoint *c, const char *net, const trm_model_config *m) {
+  down_name name;
+  name_down(name, net, 0, "mlp", m->moe.router ? TRM_ROUTER_NONE : TRM_ROUTER_SWITCH);
+  return find_tensor(c, name) ? trm__experts_hint(name, m->moe.router, m->moe_t.router) : "";
 }
 
 /* The architecture says which nets there are: layers of another one are found when the tensors are
@@ -101,24 +118,33 @@ static trm_status settle_layers(const checkpoint *c, trm_model_config *m) {
     const trm__net *net = &a->nets[i];
     const trm__torch_tensor *last = NULL;
     char what[64];
-    const int n = count_layers(c, net->prefix, &last);
+    const int n = count_layers(c, net->prefix, m->moe.router, &last);
     if (n == 0)
-      TRM_FAIL(c->err, TRM_E_SHAPE, "%s: no layers of %s, which arch %s has%s", c->path,
-               net->prefix, a->word.name, i ? " with nets = separate" : "");
+      TRM_FAIL(c->err, TRM_E_SHAPE, "%s: no layers of %s, which arch %s has%s%s", c->path,
+               net->prefix, a->word.name, i ? " with nets = separate" : "",
+               hint_of(c, net->prefix, m));
     snprintf(what, sizeof what, "%s (the layers of %s)", net->layers, net->prefix);
     TRM_TRY(settle(c, what, (int *)((char *)m + net->offset), n, last));
   }
   return TRM_OK;
 }
 
-/* An expansion that gives the widths of both kinds of SwiGLU; width_l 0: there is only one. The
- * usual 4 is tried first, then halves. */
-static double find_expansion(int in, int64_t width, int in_l, int64_t width_l) {
+/* The second matrix of a SwiGLU over `in` values, or of an expert with a share of its width. */
+typedef struct shown_width {
+  int in, shares;
+  int64_t width; /* 0: there is none */
+} shown_width;
+
+static bool gives(double expansion, const shown_width *w) {
+  return w->width == 0 || trm__swiglu_width(expansion, w->in) / w->shares == w->width;
+}
+
+/* An expansion that gives the widths of both kinds of SwiGLU. The usual 4 is tried first, then
+ * halves. */
+static double find_expansion(const shown_width *channels, const shown_width *positions) {
   for (int halves = 8, next = 1; next <= 128; halves = next++) {
     const double e = 0.5 * halves;
-    if (trm__swiglu_width(e, in) == width &&
-        (width_l == 0 || trm__swiglu_width(e, in_l) == width_l))
-      return e;
+    if (gives(e, channels) && gives(e, positions)) return e;
   }
   return 0;
 }
@@ -128,10 +154,10 @@ static double find_expansion(int in, int64_t width, int in_l, int64_t width_l) {
 static trm_status settle_shape(const checkpoint *c, trm_model_config *m) {
   const char *net = trm__arch_of(m->arch)->nets[0].prefix;
   const trm__torch_tensor *down, *mixer, *learned;
-  char name[72];
-  snprintf(name, sizeof name, "%s.layers.0.mlp.down_proj.weight", net);
+  down_name name;
+  name_down(name, net, 0, "mlp", m->moe.router);
   TRM_TRY(find_matrix(c, name, &down));
-  snprintf(name, sizeof name, "%s.layers.0.mlp_t.down_proj.weight", net);
+  name_down(name, net, 0, "mlp_t", m->moe_t.router);
   TRM_TRY(find_matrix(c, name, &mixer));
   TRM_TRY(find_matrix(c, "embed_pos.embedding_weight", &learned));
 
@@ -144,9 +170,12 @@ static trm_status settle_shape(const checkpoint *c, trm_model_config *m) {
     TRM_TRY(settle(c, "seq_len (without the positions of puzzle_emb_len)", &m->seq_len,
                    t->shape[0] - trm__puzzle_positions(m), t));
 
-  if (m->expansion == 0)
-    m->expansion = find_expansion(m->hidden_size, down->shape[1], mixer ? (int)mixer->shape[0] : 0,
-                                  mixer ? mixer->shape[1] : 0);
+  const shown_width channels = {m->hidden_size, trm__experts_chosen(m->moe.router), down->shape[1]};
+  shown_width positions = {1, 1, 0};
+  if (mixer)
+    positions =
+        (shown_width){(int)mixer->shape[0], trm__experts_chosen(m->moe_t.router), mixer->shape[1]};
+  if (m->expansion == 0) m->expansion = find_expansion(&channels, &positions);
   return TRM_OK;
 }
 
