@@ -30,7 +30,7 @@ static const trm__word nets_words[] = {
 static const trm__counted_word grad_words[] = {
     [TRM_GRAD_LAST_CYCLE] = {{"last_cycle", NULL}, 0, 0},
     [TRM_GRAD_ONE_STEP] = {{"one_step", NULL}, 0, 0},
-    [TRM_GRAD_LAST] = {{"last", NULL}, 1, 1 << 20},
+    [TRM_GRAD_LAST] = {{"last", NULL}, 1, TRM__MOST_KEPT},
     [TRM_GRAD_ALL] = {{"all", NULL}, 0, 0},
 };
 static const trm__word halting_words[] = {
