@@ -236,6 +236,17 @@ static void the_papers_data_are_the_users(void **state) {
            "--threads", "1", "-q", "--sudoku", data, "--output", in(s, "paper")),
        0);
   assert_int_equal(lines_of(s, "paper"), 1);
+
+  /* Another row on other puzzles could not be compared with it. */
+  snprintf(data, sizeof data, "%s/other_nine", s->dir);
+  want(RUN("data", "gen", "sudoku", "--size", "9", "--train", "10", "--test", "5", "--seed", "1",
+           "-q", "--output-dir", data),
+       0);
+  want(RUN("reproduce", "table2", "--scale", "paper", MICRO, "--rows", "single-z", "--seeds", "1",
+           "--threads", "1", "-q", "--sudoku", data, "--output", in(s, "paper")),
+       2);
+  says(err_text, "sudoku-multi-z of seed 0 there was trained or tested on other data");
+  assert_int_equal(lines_of(s, "paper"), 1);
 }
 
 static void words_are_checked_before_anything_is_written(void **state) {

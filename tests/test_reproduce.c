@@ -238,6 +238,13 @@ static void results_are_read_as_they_were_written(void **state) {
   NEAR(one->seconds, 1.5, 0);
   assert_int_equal(repro_results_find(&again, "sudoku-att", 2)->diverged, 9);
   assert_null(repro_results_find(&again, "sudoku-att", 0));
+
+  /* Of the data 1 and 2, whose fingerprints are in the lines. */
+  assert_null(repro_results_of_other_data(&again, "sudoku", -1, 1, 2));
+  assert_ptr_equal(repro_results_of_other_data(&again, "sudoku", -1, 1, 3), &again.v[0]);
+  assert_ptr_equal(repro_results_of_other_data(&again, "sudoku", 2, 9, 2), &again.v[1]);
+  assert_null(repro_results_of_other_data(&again, "sudoku", 1, 9, 9));
+  assert_null(repro_results_of_other_data(&again, "sudo", -1, 9, 9));
   repro_results_free(&again);
 }
 

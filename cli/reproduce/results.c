@@ -33,6 +33,29 @@ const repro_result *repro_results_find(const repro_results *r, const char *name,
   return NULL;
 }
 
+static void print_hash(uint64_t hash, char text[REPRO_HASH]) {
+  snprintf(text, REPRO_HASH, "%016llx", (unsigned long long)hash);
+}
+
+static bool is_other(const char *text, uint64_t hash) {
+  char expected[REPRO_HASH];
+  print_hash(hash, expected);
+  return *text && strcmp(text, expected) != 0;
+}
+
+const repro_result *repro_results_of_other_data(const repro_results *r, const char *task, int seed,
+                                                uint64_t training, uint64_t tests) {
+  const size_t n = strlen(task);
+  for (int i = 0; i < r->n; i++) {
+    const repro_result *one = &r->v[i];
+    const bool mine = !strncmp(one->name, task, n) && one->name[n] == '-';
+    if (mine && (seed < 0 || one->seed == seed) &&
+        (is_other(one->training, training) || is_other(one->tests, tests)))
+      return one;
+  }
+  return NULL;
+}
+
 /* A place at the end; NULL without memory. */
 static repro_result *add_place(repro_results *r, trm_error *err) {
   if (r->n == r->room) {
@@ -101,6 +124,13 @@ static char *copy_settings(const trm__json *list) {
   return repro_settings_text(all, n < REPRO_MAX_SETTINGS ? (int)n : REPRO_MAX_SETTINGS);
 }
 
+static const char training_key[] = "training_data", tests_key[] = "test_data";
+
+static void read_hash(const trm__json *o, const char *key, char text[REPRO_HASH]) {
+  const char *hash = trm__json_text(trm__json_get(o, key));
+  snprintf(text, REPRO_HASH, "%s", hash ? hash : "");
+}
+
 static trm_status read_line(const trm__json *o, const char *file, repro_result *r, trm_error *err) {
   const int64_t most = INT32_MAX;
   const char *name, *bits;
@@ -114,6 +144,8 @@ static trm_status read_line(const trm__json *o, const char *file, repro_result *
   r->seed = (int)seed;
   r->settings = copy_settings(trm__json_get(o, "settings"));
   if (!r->settings) return cli_fail(err, TRM_E_MEMORY, -1, "no memory for the results");
+  read_hash(o, training_key, r->training);
+  read_hash(o, tests_key, r->tests);
   r->seconds = trm__json_is_number(trm__json_get(o, "seconds"))
                    ? trm__json_number(trm__json_get(o, "seconds"))
                    : -1;
@@ -173,12 +205,6 @@ trm_status repro_results_load(repro_results *r, const char *folder, trm_error *e
 
 /* --- writing --- */
 
-static void put_hash(trm__json_out *o, const char *key, uint64_t hash) {
-  char text[20];
-  snprintf(text, sizeof text, "%016llx", (unsigned long long)hash);
-  trm__json_put_text(o, key, text);
-}
-
 static void put_outcome(trm__json_out *o, const repro_result *r, const char *bits) {
   if (r->diverged) {
     trm__json_put_int(o, "diverged_at_update", r->diverged);
@@ -189,7 +215,7 @@ static void put_outcome(trm__json_out *o, const repro_result *r, const char *bit
   trm__json_put_text(o, "exact_bits", bits);
 }
 
-static void put_origin(trm__json_out *o, const repro_record *c) {
+static void put_origin(trm__json_out *o, const repro_result *r, const repro_record *c) {
   char host[256], date[TRM__DATE_SIZE];
   trm__os_host(host, sizeof host);
   trm__date_print((int64_t)time(NULL), date);
@@ -199,8 +225,8 @@ static void put_origin(trm__json_out *o, const repro_record *c) {
   trm__json_put_text(o, "device", c->device);
   trm__json_put_text(o, "host", host);
   trm__json_put_text(o, "date", date);
-  put_hash(o, "training_data", c->training);
-  put_hash(o, "test_data", c->tests);
+  trm__json_put_text(o, training_key, r->training);
+  trm__json_put_text(o, tests_key, r->tests);
 }
 
 static trm_status make_line(repro_result *r, const repro_record *c, trm_error *err) {
@@ -220,7 +246,9 @@ static trm_status make_line(repro_result *r, const repro_record *c, trm_error *e
   trm__json_put_int(&o, "parameters", c->cost->n_params);
   trm__json_put_int(&o, "depth", c->cost->depth);
   trm__json_put_real(&o, "flop_per_row_and_update", c->cost->flops_train);
-  put_origin(&o, c);
+  print_hash(c->training, r->training);
+  print_hash(c->tests, r->tests);
+  put_origin(&o, r, c);
   trm__json_open(&o, "settings", '[');
   for (int i = 0; i < c->n_settings; i++) trm__json_put_text(&o, NULL, c->settings[i]);
   trm__json_close(&o);

@@ -6,6 +6,8 @@
 #include "cli/cli.h"
 #include "cli/reproduce/tables.h"
 
+enum { REPRO_HASH = 20 };
+
 typedef struct repro_result {
   char name[REPRO_NAME]; /* repro_row_name */
   int seed;
@@ -13,7 +15,9 @@ typedef struct repro_result {
   int64_t updates;
   double seconds; /* of training; below 0: not known */
   int64_t n, right;
-  uint8_t *bits;  /* [repro_bytes_of(n)]: which puzzles were answered exactly */
+  uint8_t *bits; /* [repro_bytes_of(n)]: which puzzles were answered exactly */
+  /* Fingerprints of its data; "": the line does not say. */
+  char training[REPRO_HASH], tests[REPRO_HASH];
   char *settings; /* joined by spaces */
   char *line;     /* as it is in the file, without the newline */
 } repro_result;
@@ -29,6 +33,10 @@ trm_status repro_results_load(repro_results *r, const char *folder, trm_error *e
 void repro_results_free(repro_results *r);
 /* NULL: not done yet. Valid until the next is added. */
 const repro_result *repro_results_find(const repro_results *r, const char *name, int seed);
+/* A line of the task (its name), of the seed or of any (-1), that is known to be of other data;
+ * NULL: there is none. */
+const repro_result *repro_results_of_other_data(const repro_results *r, const char *task, int seed,
+                                                uint64_t training, uint64_t tests);
 
 /* What a line says beside the figures. */
 typedef struct repro_record {

@@ -16,8 +16,9 @@ typedef struct work {
   trm_run *run;
   cli_progress training, evaluating;
   bool shows_evaluation;
-  uint8_t *bits;             /* of the evaluation that is under way, or was the last */
-  int64_t examples, answers; /* room in bits; of which so many were told */
+  uint8_t *bits;                /* of the evaluation that is under way, or was the last */
+  int64_t examples, answers;    /* room in bits; of which so many were told */
+  uint64_t trains_on, tests_on; /* fingerprints of its data */
 } work;
 
 /* --- what is heard --- */
@@ -139,6 +140,22 @@ static trm_status open_run(const settings *s, const trm_run_listener *listener, 
                   st == TRM_E_CONFIG ? "; tables are not mixed: name another --output" : "");
 }
 
+/* Rows are compared puzzle by puzzle, so those of a task have the same data: all of them where data
+ * are the user's, those of a seed where they are generated. */
+static trm_status check_data(work *w, const repro_row *row, int seed, const repro_results *results,
+                             trm_error *err) {
+  const repro_task *task = repro_task_of(w->bench->scale, row->where);
+  CLI_TRY(trm_dataset_fingerprint(trm_run_training_set(w->run, 0), &w->trains_on, err));
+  CLI_TRY(trm_dataset_fingerprint(trm_run_test_set(w->run, 0), &w->tests_on, err));
+  const repro_result *other = repro_results_of_other_data(
+      results, task->name, task->generate ? seed : -1, w->trains_on, w->tests_on);
+  if (!other) return TRM_OK;
+  return cli_fail(err, TRM_E_CONFIG, -1,
+                  "%.200s: %s of seed %d there was trained or tested on other data than these: "
+                  "tables are not mixed; give the data that it had, or name another --output",
+                  w->bench->folder, other->name, other->seed);
+}
+
 /* Room for the answers to the test set. */
 static trm_status make_room(work *w, trm_error *err) {
   w->examples = trm_run_get_plan(w->run)->tests;
@@ -194,12 +211,14 @@ static trm_status record(const work *w, const settings *s, repro_result *r, repr
   char device[32];
   trm_model_cost cost;
   const trm_run_plan *plan = trm_run_get_plan(w->run);
-  repro_record about = {.settings = s->v, .n_settings = s->n_common, .cost = &cost};
+  repro_record about = {.settings = s->v,
+                        .n_settings = s->n_common,
+                        .cost = &cost,
+                        .training = w->trains_on,
+                        .tests = w->tests_on};
   trm_device_name(plan->trainer.device, device, sizeof device);
   about.device = device;
   CLI_TRY(trm_model_cost_of(plan->model, &cost, err));
-  CLI_TRY(trm_dataset_fingerprint(trm_run_training_set(w->run, 0), &about.training, err));
-  CLI_TRY(trm_dataset_fingerprint(trm_run_test_set(w->run, 0), &about.tests, err));
 
   /* The time of all updates, also of those that processes before this one made. */
   trm_run_record *past;
@@ -262,6 +281,7 @@ repro_outcome repro_run(const repro_bench *b, const repro_row *row, int seed, co
   /* Trained, or what is left of it, and written down. */
   trm_status st = make_settings(b, row, seed, s, why);
   if (st == TRM_OK) st = open_run(s, &listener, &w.run, why);
+  if (st == TRM_OK) st = check_data(&w, row, seed, results, why);
   if (st == TRM_OK) st = make_room(&w, why);
   if (st == TRM_OK) st = train(&w, label, why);
   const repro_outcome outcome = judge(&w, s, st, &r, results, why);
