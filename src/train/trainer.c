@@ -246,16 +246,23 @@ static void measure_experts(const trm_trainer *t, trm_metrics *m) {
         const trm__balance *b = &t->view.balance[i * x->stride + own];
         if (l->plan->steps[l->plan->first_grad + i].net != net) continue;
         m->aux_loss += t->model->config.moe_aux_weight / t->n_grad_steps * b->loss;
-        for (int j = 0; j < e->n; j++) {
-          load[j] += b->told[j];
-          sum += b->told[j];
-        }
+        for (int j = 0; j < e->n; j++) load[j] += b->told[j];
       }
+
+      /* Their shares. */
+      for (int j = 0; e && j < e->n; j++) sum += load[j];
       for (int j = 0; e && sum > 0 && j < e->n; j++) {
         m->expert_load_min = fmin(m->expert_load_min, load[j] / sum * e->n);
         m->expert_load_max = fmax(m->expert_load_max, load[j] / sum * e->n);
       }
     }
+}
+
+static void measure_solved(const trm_trainer *t, trm_metrics *m) {
+  for (int r = 0; r < t->config.batch_size; r++) {
+    m->residual += t->view.solved[r].residual;
+    m->solver_iterations += t->view.solved[r].iterations;
+  }
 }
 
 /* The sums the reference reports. */
@@ -266,10 +273,6 @@ static void measure(const trm_trainer *t, trm_metrics *out) {
     m.lm_loss += l->lm;
     m.q_halt_loss += l->q_halt;
     m.q_continue_loss += l->q_continue;
-    if (t->view.solved) {
-      m.residual += t->view.solved[r].residual;
-      m.solver_iterations += t->view.solved[r].iterations;
-    }
 
     /* The rest is measured where an answer is complete: at rows that halted. */
     if (!t->view.halted[r] || l->valid == 0) continue;
@@ -282,6 +285,7 @@ static void measure(const trm_trainer *t, trm_metrics *out) {
   }
   m.loss = m.lm_loss + 0.5 * (m.q_halt_loss + m.q_continue_loss);
   if (t->experts.with_grad) measure_experts(t, &m);
+  if (t->view.solved) measure_solved(t, &m);
   *out = m;
 }
 
