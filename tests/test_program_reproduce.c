@@ -180,6 +180,9 @@ static void folders_are_not_mixed(void **state) {
   want(RUN("reproduce", "table1", MICRO, "lr=1", ROWS, "--seeds", "2", "--output", in(s, "whole")),
        2);
   says(err_text, "tables are not mixed");
+  assert_string_equal(out_text, ""); /* before the plan, and without one, too */
+  want(RUN("reproduce", "table1", MICRO, "lr=1", "--dry-run", "--output", in(s, "whole")), 2);
+  says(err_text, "tables are not mixed");
   want(RUN("reproduce", "table1", MICRO, ROWS, "--scale", "paper", "--output", in(s, "whole")), 2);
   says(err_text, "--scale laptop");
 
@@ -262,6 +265,8 @@ static void words_are_checked_before_anything_is_written(void **state) {
       {{"table1", "--time", "1min2h"}, "want a time as 3h"},
       {{"table1", "--seeds", "101"}, "1 to 100"},
       {{"table1", "seed=3"}, "use --seeds"},
+      {{"table1", "arch=hrm"}, "arch: use --rows"},
+      {{"table1", "arch.name=hrm"}, "arch.name: use --rows"},
       {{"table1", "data_paths=[x]"}, "use --sudoku or --maze"},
       {{"table1", "--sudoku", "x"}, "for --scale paper"},
       {{"table1", "max_updatez=3"}, "no row can be run: unknown key 'max_updatez'"},

@@ -249,6 +249,8 @@ static void what_cannot_be_compared_is_told(void **state) {
   says(err_text, "--x: want updates, time or samples");
   want(RUN("runs", model_dir, "--y", "beauty"), 2);
   says(err_text, "--y: want exact, ");
+  want(RUN("runs", model_dir, "--x", "time"), 2);
+  says(err_text, "name one with --curves");
   want(RUN("runs", model_dir, "--y", "all/beauty", "--curves", scratch_path(s, "no.svg")), 3);
   says(err_text, "none of the runs has all/beauty in its log");
 }

@@ -139,6 +139,8 @@ static bool check_settings(const char *const *settings, int n) {
                {"project_name", "--output"},
                {"data_paths", "--sudoku or --maze"},
                {"preset", "--scale"},
+               {"arch", "--rows: which architecture it has, a row says itself"},
+               {"arch.name", "--rows: which architecture it has, a row says itself"},
                {"data_paths_test", "--scale"},
                {"checkpoint_path", "--output"}};
   if (n > REPRO_MAX_SETTINGS / 2) {
@@ -222,10 +224,9 @@ static trm_status plan(job *j, trm_error *err) {
   for (int i = 0; i < j->bench.n_user; i++) all[n++] = j->bench.user[i];
   for (int i = 0; i < j->bench.n_place; i++) all[n++] = j->place[i];
   *r = (repro_report){.table = j->table, .scale = j->bench.scale, .seeds = j->args->seeds};
-  j->settings = repro_settings_text(j->bench.user, j->bench.n_user);
   r->settings = j->settings;
   r->lines = calloc((size_t)j->table->n, sizeof *r->lines);
-  if (!r->lines || !r->settings) return cli_fail(err, TRM_E_MEMORY, -1, "no memory for a table");
+  if (!r->lines) return cli_fail(err, TRM_E_MEMORY, -1, "no memory for a table");
   int first = -1;
   for (int i = 0; i < j->table->n; i++) {
     r->lines[i].row = &j->table->rows[i];
@@ -343,10 +344,21 @@ static trm_status check_results(const job *j, trm_error *err) {
   return TRM_OK;
 }
 
+/* What the folder is about, if it says; *known: it does. */
+static trm_status look_at_folder(const job *j, char path[TRM__PATH_MAX], bool *known,
+                                 trm_error *err) {
+  trm__kind kind;
+  *known = false;
+  CLI_TRY(trm__path_format(path, err, "%s/reproduce.json", j->bench.folder));
+  CLI_TRY(trm__path_look(path, &kind, err));
+  *known = kind != TRM__ABSENT;
+  return *known ? check_identity(j, path, err) : TRM_OK;
+}
+
 static trm_status open_folder(job *j, trm_error *err) {
   char path[TRM__PATH_MAX];
   trm__lock lock;
-  trm__kind kind;
+  bool known;
   const char *folder = j->bench.folder;
   CLI_TRY(trm__make_dirs(folder, err));
   CLI_TRY(trm__dir_open(&j->folder, folder, err));
@@ -355,9 +367,8 @@ static trm_status open_folder(job *j, trm_error *err) {
     return cli_fail(err, TRM_E_IO, -1, "%s: another trm reproduce is at work there", folder);
 
   /* What it is about, and what is done. */
-  CLI_TRY(trm__path_format(path, err, "%s/reproduce.json", folder));
-  CLI_TRY(trm__path_look(path, &kind, err));
-  CLI_TRY(kind == TRM__ABSENT ? write_identity(j, path, err) : check_identity(j, path, err));
+  CLI_TRY(look_at_folder(j, path, &known, err));
+  if (!known) CLI_TRY(write_identity(j, path, err));
   CLI_TRY(repro_results_load(&j->results, folder, err));
   return check_results(j, err);
 }
@@ -423,12 +434,18 @@ static trm_status run_all(job *j, repro_outcome *outcome, bool *late, trm_error 
 }
 
 static int work(job *j) {
+  char path[TRM__PATH_MAX];
+  bool known;
   trm_error err = {0};
   repro_outcome outcome = REPRO_DONE;
   bool late = false;
 
-  /* The costs first. */
-  trm_status st = plan(j, &err);
+  /* A folder of other settings is told before anything is timed; then the costs. */
+  trm_status st = TRM_OK;
+  if (!(j->settings = repro_settings_text(j->bench.user, j->bench.n_user)))
+    st = cli_fail(&err, TRM_E_MEMORY, -1, "no memory for settings");
+  if (st == TRM_OK) st = look_at_folder(j, path, &known, &err);
+  if (st == TRM_OK) st = plan(j, &err);
   if (st != TRM_OK) return cli_report_error(&err);
   print_plan(j);
   if (j->args->dry_run) return CLI_OK;

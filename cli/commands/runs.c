@@ -376,7 +376,7 @@ static trm_status compare(listing *l, const runs_args *a, table_format format,
 
 int cmd_runs(int argc, char **argv) {
   static const char *const standard[] = {"runs"};
-  runs_args a = {.format = "table", .x = "updates", .y = "exact"};
+  runs_args a = {.format = "table"};
   const cli_option options[] = {
       {"by", CLI_NAMES, &a.by, "KEYS", "groups of runs with the same values of these keys"},
       {"format", CLI_STRING, &a.format, "FORM", "table (default), markdown, csv or json"},
@@ -392,7 +392,10 @@ int cmd_runs(int argc, char **argv) {
   listing l = {0};
   trm_error err = {0};
   if (!cli_options_parse(&manual, options, &argc, argv, &code)) return code;
-  if (!table_parse_format(a.format, &format) || !runs_axes_parse(a.x, a.y, &axes)) return CLI_USAGE;
+  if ((a.x || a.y) && !a.curves)
+    return cli_usage_error("--%s is of a picture: name one with --curves", a.x ? "x" : "y");
+  if (!table_parse_format(a.format, &format)) return CLI_USAGE;
+  if (!runs_axes_parse(a.x ? a.x : "updates", a.y ? a.y : "exact", &axes)) return CLI_USAGE;
   const trm_status st = compare(&l, &a, format, &axes, argc ? (const char *const *)argv : standard,
                                 argc ? argc : 1, &err);
   free_listing(&l);

@@ -627,6 +627,7 @@ void block_forward(CudaBackend *c, const trm__block *blk, int b, const real *x, 
   c->block = blk;
   c->routing = routing;
   (is_bf16(&c->base) ? forward<bf16> : forward<float>)(c, blk, b, x, y, saved, shared);
+  c->routing = NULL; /* it was of this call */
 }
 
 template <class T>
@@ -645,4 +646,5 @@ void block_backward(CudaBackend *c, const trm__block *blk, int b, const real *x,
   c->routing = routing;
   (is_bf16(&c->base) ? backward<bf16> : backward<float>)(c, blk, b, x, y, saved, dh, dw, accumulate,
                                                          shared);
+  c->routing = NULL;
 }
