@@ -137,7 +137,7 @@ static const repro_variant variants[] = {
     {"last-14", {"arch.grad=last:14"}},
     {"all", {"arch.grad=all"}},
     {"no-act", {"arch.halting=never"}},
-    {"no-act-solved", {"arch.halting=solved"}},
+    {"no-act-solved", {"arch.halting=solved", "arch.halt_exploration_prob=0"}},
     {"tied", {"arch.tie_embeddings=true"}},
     {"fixed-point", SOLVER(fixed_point, one_step)},
     {"anderson", SOLVER(anderson, one_step)},
