@@ -392,10 +392,10 @@ int cmd_runs(int argc, char **argv) {
   listing l = {0};
   trm_error err = {0};
   if (!cli_options_parse(&manual, options, &argc, argv, &code)) return code;
-  if ((a.x || a.y) && !a.curves)
-    return cli_usage_error("--%s is of a picture: name one with --curves", a.x ? "x" : "y");
   if (!table_parse_format(a.format, &format)) return CLI_USAGE;
   if (!runs_axes_parse(a.x ? a.x : "updates", a.y ? a.y : "exact", &axes)) return CLI_USAGE;
+  if ((a.x || a.y) && !a.curves)
+    return cli_usage_error("--%s is of a picture: name one with --curves", a.x ? "x" : "y");
   const trm_status st = compare(&l, &a, format, &axes, argc ? (const char *const *)argv : standard,
                                 argc ? argc : 1, &err);
   free_listing(&l);
