@@ -128,6 +128,11 @@ const char *fuzz_path(const char *name) {
   return path;
 }
 
+void fuzz_put_file(const char *name, const void *data, size_t size) {
+  FILE *f = fopen(fuzz_path(name), "wb");
+  FUZZ_CHECK(f && (size == 0 || fwrite(data, 1, size, f) == size) && fclose(f) == 0);
+}
+
 void fuzz_link(const char *name, int slot) {
   FUZZ_CHECK(symlink(slot_path(slot), fuzz_path(name)) == 0);
 }

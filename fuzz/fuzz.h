@@ -56,6 +56,8 @@ const char *fuzz_part(int slot, fuzz_bytes part, const void *good, size_t size);
 const char *fuzz_folder(void);
 /* FOLDER/name; valid until the next call but three. */
 const char *fuzz_path(const char *name);
+/* A file of those bytes there. */
+void fuzz_put_file(const char *name, const void *data, size_t size);
 /* Makes fuzz_path(name) a link to the file of a slot. */
 void fuzz_link(const char *name, int slot);
 

@@ -5,11 +5,6 @@
 #include "fuzz.h"
 #include "trm/runs.h"
 
-static void put_file(const char *name, const void *data, size_t size) {
-  FILE *f = fopen(fuzz_path(name), "wb");
-  FUZZ_CHECK(f && (size == 0 || fwrite(data, 1, size, f) == size) && fclose(f) == 0);
-}
-
 static void check_summary(const trm_run_summary *s) {
   FUZZ_CHECK(s->stage >= 0 && s->stage < TRM_RUN_STAGES);
   FUZZ_CHECK(s->updates >= 0 && s->end >= 0 && s->examples >= 0 && s->diverged_at >= 0);
@@ -26,9 +21,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   trm_run_record *r;
   trm_error err;
   fuzz_split(data, size, parts, 2);
-  put_file("config.yaml", config, sizeof config - 1);
-  put_file("log.jsonl", parts[0].data, parts[0].size);
-  put_file("record.jsonl", parts[1].data, parts[1].size);
+  fuzz_put_file("config.yaml", config, sizeof config - 1);
+  fuzz_put_file("log.jsonl", parts[0].data, parts[0].size);
+  fuzz_put_file("record.jsonl", parts[1].data, parts[1].size);
   if (!fuzz_accepted_cli(trm_run_record_open(fuzz_folder(), &r, &err), &err)) return 0;
   check_summary(trm_run_record_summary(r));
 

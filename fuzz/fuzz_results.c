@@ -27,8 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   repro_result more = {.name = "more", .diverged = 1, .seconds = -1};
   repro_results r, again;
   trm_error err;
-  FILE *f = fopen(fuzz_path("results.jsonl"), "wb");
-  FUZZ_CHECK(f && fwrite(data, 1, size, f) == size && fclose(f) == 0);
+  fuzz_put_file("results.jsonl", data, size);
   if (!fuzz_accepted_cli(repro_results_load(&r, fuzz_folder(), &err), &err)) {
     repro_results_free(&r);
     return 0;
