@@ -1,5 +1,6 @@
-/* Variants of a model (docs/MODEL.md section 6) from training to an answer: a run that is stopped
- * goes on, and what it leaves says the same as a run, as one file and as a file of torch. */
+/* Variants of a model (docs/MODEL.md sections 5 to 7) from training to an answer: a run that is
+ * stopped goes on, and what it leaves says the same as a run, as one file and as a file of torch.
+ */
 #include "tiny_runs.h"
 
 enum { SETTINGS = 3, PATH = 200 };
