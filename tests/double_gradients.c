@@ -56,7 +56,7 @@ static void walk_lane(void *arg, trm__lane *lane) {
   if (j->tells) {
     trm__workspace ws = {.lane = lane};
     trm__walk_tell(j->w, lane, &j->tile);
-    trm__walk_balance(j->w->layout, j->t->be, &ws, &j->t->experts);
+    trm__walk_balance(j->w, &ws, &j->t->experts);
   }
   if (j->step_grads)
     trm__walk_train(j->w, lane, &j->tile, j->step_grads, j->outer, j->outer, j->accumulate);

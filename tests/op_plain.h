@@ -599,10 +599,10 @@ static void plain_halting(const trm__op_site *s, double *const *v,
   }
 }
 static bool by_q(const double *loss) {
-  return loss[3] > 0;
+  return loss[3] > 0.25;
 }
 static bool by_both_q(const double *loss) {
-  return loss[3] > loss[4];
+  return loss[3] > loss[4] + 0.25;
 }
 static bool by_nothing(const double *loss) {
   (void)loss;

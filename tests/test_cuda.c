@@ -93,6 +93,12 @@ static void options_train_as_on_the_cpu(void **state) {
   mc.label_smoothing = 0.1;
   trains_as_the_cpu(&mc, training(gpu), 1e-4);
 
+  /* Stages of a curriculum are different programs. */
+  c = training(gpu);
+  if (trm_trainer_config_set(&c, "curriculum", "[7%:T1n1,14%:T1n2]", NULL) != TRM_OK) fail();
+  mc = model_config(MIXER);
+  trains_as_the_cpu(&mc, c, 1e-4);
+
   /* A table that is tied, in one tile and in several, and latents that learn where to start. */
   mc = model_config(TIED);
   trains_as_the_cpu(&mc, training(gpu), 1e-4);

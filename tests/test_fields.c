@@ -193,6 +193,7 @@ static void what_is_set_is_got(void **state) {
   sets(&tables[1], row_of(&tables[1], "seed"), "18446744073709551615", "18446744073709551615");
   sets(&tables[1], row_of(&tables[1], "memory_budget"), "2GiB", "2147483648");
   sets(&tables[1], row_of(&tables[1], "device"), "cuda:3", "cuda:3");
+  sets(&tables[1], row_of(&tables[1], "curriculum"), "[30%:T1n2, 60%:T2n3]", "[30%:T1n2,60%:T2n3]");
 }
 
 static void what_is_out_of_range_is_refused(void **state) {

@@ -159,6 +159,11 @@ static void rows_halt_when_q_says_so_or_steps_run_out(void **state) {
   expect_halts_after(&c, 3, 9, 1); /* q[1] has no say without a continue loss */
   expect_halts_after(&hrm, 3, 9, 4);
   expect_halts_after(&hrm, -3, -9, 1);
+  c.halt_margin = hrm.halt_margin = 4; /* of q_halt; of the difference to q_continue */
+  expect_halts_after(&c, 3, 9, 4);
+  expect_halts_after(&c, 5, 9, 1);
+  expect_halts_after(&hrm, 5, 2, 4);
+  expect_halts_after(&hrm, -3, -9, 1);
   c.halt_max_steps = hrm.halt_max_steps = 1;
   c.halt_exploration_prob = 1; /* of no effect: there is nothing to explore */
   expect_halts_after(&c, -3, 0, 1);

@@ -29,7 +29,8 @@ static trm_status probe_create(const trm_run *run, int rows, probe *p, trm_error
   size_t len = (size_t)model.seq_len, n = (size_t)rows;
   model.num_puzzle_identifiers = 1;
   trainer.batch_size = rows;
-  trainer.lr = trainer.puzzle_emb_lr = 0; /* the same work, but a few rows cannot break it */
+  trainer.curriculum = (trm_curriculum){0}; /* an update of all cycles */
+  trainer.lr = trainer.puzzle_emb_lr = 0;   /* the same work, but a few rows cannot break it */
 
   /* Rows of the first training set, over again where it has fewer. */
   *p = (probe){.rows = rows, .inputs = calloc(n * (2 * len + 1), sizeof *p->inputs)};
@@ -182,6 +183,39 @@ static void print_updates(const trm_run_plan *plan, const trm_model_cost *cost, 
   fprintf(f, ", %.4g GFLOP each\n", cost->flops_train * plan->trainer.batch_size * 1e-9);
 }
 
+/* FLOPs of an update's row in a stage of the curriculum, of a whole one; the last stage is 1. */
+static double share_of_stage(const trm_run_plan *plan, const trm_model_cost *whole, int stage) {
+  const trm_curriculum *c = &plan->trainer.curriculum;
+  trm_model_config m = *plan->model;
+  trm_model_cost cost;
+  if (stage == c->n) return 1;
+  m.H_cycles = c->stage[stage].H_cycles;
+  m.L_cycles = c->stage[stage].L_cycles;
+  return trm_model_cost_of(&m, &cost, NULL) == TRM_OK ? cost.flops_train / whole->flops_train : 1;
+}
+
+/* How many updates of all cycles cost as much as those of the run. */
+static double whole_updates(const trm_run_plan *plan, const trm_model_cost *whole) {
+  const trm_curriculum *c = &plan->trainer.curriculum;
+  double done = 0, worth = 0;
+  for (int i = 0; i <= c->n; i++) {
+    double until = (double)plan->end;
+    if (i < c->n) until = fmin(until, c->stage[i].percent * 0.01 * (double)plan->total);
+    worth += fmax(until - done, 0) * share_of_stage(plan, whole, i);
+    done = fmax(until, done);
+  }
+  return worth;
+}
+
+static void print_curriculum(const trm_run_plan *plan, const trm_model_cost *whole, FILE *f) {
+  const trm_curriculum *c = &plan->trainer.curriculum;
+  for (int i = 0; i < c->n; i++)
+    fprintf(f, "%suntil %d %% T=%d, n=%d (%.2g of the arithmetic)", i ? ", " : "curriculum   ",
+            c->stage[i].percent, c->stage[i].H_cycles, c->stage[i].L_cycles,
+            share_of_stage(plan, whole, i));
+  if (c->n) fprintf(f, "; in all %.3g updates' worth\n", whole_updates(plan, whole));
+}
+
 static trm_status fail_interrupted(trm_error *err) {
   return cli_fail(err, TRM_E_INTERRUPTED, -1, "interrupted before the first update");
 }
@@ -208,18 +242,20 @@ trm_status train_plan_print(const trm_run *run, FILE *f, trm_error *err) {
   CLI_TRY(print_device(plan->trainer.device, f, err));
   CLI_TRY(print_memory(plan, f, err));
   print_updates(plan, &cost, f);
+  print_curriculum(plan, &cost, f);
   fflush(f);
 
   /* ... and what takes a while to know. */
   CLI_TRY(measure_update(run, &cost, &rows, &seconds, err));
   if (cli_interrupted()) return fail_interrupted(err);
-  cli_format_duration(seconds * (double)plan->end, duration, sizeof duration);
+  const double all = seconds * whole_updates(plan, &cost);
+  cli_format_duration(all, duration, sizeof duration);
   fprintf(f,
           "time         about %s without evaluations, %.3g s per update (timed on %d rows, scaled "
           "to %d)\n",
           duration, seconds, rows, plan->trainer.batch_size);
   fflush(f);
   train_advise_data(run);
-  train_advise_time(run, seconds * (double)plan->end);
+  train_advise_time(run, all);
   return TRM_OK;
 }

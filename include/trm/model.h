@@ -129,6 +129,7 @@ typedef struct trm_model_config {
   trm_grad grad;
   bool x_always; /* the last update of a cycle, too, adds the input (Fig. 4) */
   trm_halting halting;
+  double halt_margin;     /* logits that q_halt must be above 0, or above q_continue, to halt */
   bool tie_embeddings;    /* logits = z_H E^T: there is no lm_head */
   bool learned_latents;   /* the latents' starts are trained */
   double label_smoothing; /* of the cross-entropy, over all V tokens */

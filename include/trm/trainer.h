@@ -24,6 +24,18 @@ typedef enum trm_optimizer {
   TRM_OPTIMIZERS
 } trm_optimizer;
 
+/* A depth curriculum: updates make fewer cycles than the model has until a share of all of them is
+ * done, as in CGAR (arXiv 2511.08653); then, and in evaluations, they make all. */
+enum { TRM_STAGES = 4 };
+typedef struct trm_stage {
+  int percent;            /* of total_steps, where it ends; rising from stage to stage, up to 100 */
+  int H_cycles, L_cycles; /* T and n, at most the model's */
+} trm_stage;
+typedef struct trm_curriculum {
+  int n; /* 0: none */
+  trm_stage stage[TRM_STAGES];
+} trm_curriculum;
+
 typedef struct trm_trainer_config {
   int batch_size; /* B, the batch of this trainer */
   uint64_t seed;  /* of halting exploration; the model's weights have their own */
@@ -32,6 +44,7 @@ typedef struct trm_trainer_config {
   double puzzle_emb_lr, puzzle_emb_weight_decay;
   int64_t lr_warmup_steps, total_steps; /* warm-up, then cosine over the rest */
   double lr_min_ratio;                  /* 1: constant after the warm-up */
+  trm_curriculum curriculum;            /* of total_steps */
   double ema_rate;                      /* 0: no EMA */
   bool freeze_weights;                  /* train the puzzle embedding only */
   trm_device device;                    /* all zero: the CPU */

@@ -161,8 +161,8 @@ typedef struct trm__fresh {
 /* What stops a row before its last supervision step. */
 typedef enum trm__stop {
   TRM__STOP_NOTHING,
-  TRM__STOP_Q,          /* q_halt > 0 */
-  TRM__STOP_Q_CONTINUE, /* q_halt > q_continue, where there is a continue loss */
+  TRM__STOP_Q,          /* q_halt > margin */
+  TRM__STOP_Q_CONTINUE, /* q_halt - q_continue > margin, where there is a continue loss */
   TRM__STOP_SOLVED      /* every label that counts is hit */
 } trm__stop;
 
@@ -172,6 +172,7 @@ typedef struct trm__halting {
   int max_steps;
   trm__stop early;
   const int32_t *least; /* [rows], drawn by the host */
+  real margin;
 } trm__halting;
 
 /* Figures of one update that the device finds. */

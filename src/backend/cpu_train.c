@@ -82,14 +82,14 @@ static void op_refill(trm__backend *be, trm__workspace *ws, const trm__rows *row
   trm__lane_barrier(ws->lane);
 }
 
-static bool stops_early(trm__stop early, const trm__row_loss *l) {
-  switch (early) {
+static bool stops_early(const trm__halting *how, const trm__row_loss *l) {
+  switch (how->early) {
     case TRM__STOP_NOTHING:
       return false;
     case TRM__STOP_Q:
-      return l->q[0] > 0;
+      return l->q[0] > how->margin;
     case TRM__STOP_Q_CONTINUE:
-      return l->q[0] > l->q[1];
+      return l->q[0] > l->q[1] + how->margin;
     case TRM__STOP_SOLVED:
       return l->right == l->valid;
   }
@@ -100,7 +100,7 @@ static void op_halt(trm__backend *be, trm__workspace *ws, const trm__rows *rows,
                     const trm__halting *how, const trm__row_loss *loss) {
   (void)be;
   for (int r = 0; r < n && ws->lane->rank == 0; r++) {
-    const bool stops = rows->steps[r] >= how->max_steps || stops_early(how->early, &loss[r]);
+    const bool stops = rows->steps[r] >= how->max_steps || stops_early(how, &loss[r]);
     rows->halted[r] = stops && rows->steps[r] >= how->least[r];
   }
   trm__lane_barrier(ws->lane);

@@ -187,7 +187,7 @@ static void run_refill(const trm__op_site *s, trm__workspace *ws) {
 static void stop_rows(const trm__op_site *s, trm__workspace *ws, trm__stop early) {
   BEGIN
   const trm__rows all = rows_of(s);
-  const trm__halting how = {3, early, AT(LEAST)};
+  const trm__halting how = {3, early, AT(LEAST), (real)0.25};
   ops->halt(be, ws, &all, s->b, &how, AT(LOSS));
 }
 static void run_halt(const trm__op_site *s, trm__workspace *ws) {

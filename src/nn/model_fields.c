@@ -138,6 +138,8 @@ static const trm_field rows[] = {
     {ARCH(x_always), BOOL(false), ABLATION, .help = "every update adds the input"},
     {ARCH(halting), WORD(&halting, TRM_HALTING_Q), OF_TRAINING,
      .help = "what stops a row in training before halt_max_steps"},
+    {ARCH(halt_margin), REAL(-1e3, 1e3, 0), OF_TRAINING, .synonyms = "halt_bar",
+     .help = "logits above which q stops a row in training"},
     {ARCH(tie_embeddings), BOOL(false), ABLATION, .synonyms = "tie_word_embeddings tied",
      .help = "the token embedding is the output head, too"},
     {ARCH(learned_latents), BOOL(false), ABLATION,

@@ -55,7 +55,7 @@ static int64_t largest_net_size(const trm__layout *l) {
 /* What solved steps work in. */
 static void lay_out_solver(trm__walker *w, const trm__backend *be, bool training,
                            trm__carver *memory) {
-  const trm__plan *p = w->layout->plan;
+  const trm__plan *p = w->plan;
   const int64_t latent = w->rows * be->ops->latent_size(be);
   if (!is_solved(p)) return;
   w->x = trm__carve(memory, latent, sizeof(real));
@@ -73,7 +73,7 @@ static void lay_out(trm__walker *w, const trm__backend *be, int size, bool train
   const trm__dims *dims = &w->layout->dims;
   const trm__backend_ops *ops = be->ops;
   const int64_t rows = w->rows, latent = rows * ops->latent_size(be);
-  const int n_latents = w->layout->plan->n_latents;
+  const int n_latents = w->plan->n_latents;
 
   /* What the steps read and, in training, keep; the heads, and where the way back stands. */
   w->e = trm__carve(memory, latent, sizeof(real));
@@ -99,7 +99,7 @@ static void lay_out(trm__walker *w, const trm__backend *be, int size, bool train
 
 int64_t trm__walker_bytes(const trm__layout *layout, const trm__backend *be, int rows, int size,
                           bool training) {
-  trm__walker w = {.layout = layout, .rows = rows};
+  trm__walker w = {.layout = layout, .plan = layout->plan, .rows = rows};
   trm__carver count = {0};
   lay_out(&w, be, size, training, &count);
   return count.bytes;
@@ -111,6 +111,7 @@ trm_status trm__walker_create(const trm__layout *layout, trm__backend *be, int r
   trm__walker *w;
   TRM_ALLOC(&w, 1, "a walker", err);
   w->layout = layout;
+  w->plan = layout->plan;
   w->be = be;
   w->rows = rows;
 
@@ -208,7 +209,7 @@ static void tell_block(walking *walk, const trm__step *s, int block, int shift) 
   const trm__layout *l = walk->layout;
   const trm__experts_update *x = walk->experts;
   const trm__block_kind kind = l->blocks[block].kind;
-  const int step = (int)(s - l->plan->steps), own = block - l->net_first[s->net];
+  const int step = (int)(s - walk->w->plan->steps), own = block - l->net_first[s->net];
   walk->ws.routing = NULL;
   if (!x || !trm__experts_of(&l->dims, kind)) return;
   walk->routing = (trm__routing){.noise = x->noise,
@@ -217,8 +218,9 @@ static void tell_block(walking *walk, const trm__step *s, int block, int shift) 
   walk->ws.routing = &walk->routing;
 
   /* Those with a gradient tell what they see, or are told what came of it. */
-  if (step < l->plan->first_grad || shift > 0) return;
-  const int64_t a = (int64_t)(step - l->plan->first_grad) * x->stride + own;
+  const int first = walk->w->plan->first_grad;
+  if (step < first || shift > 0) return;
+  const int64_t a = (int64_t)(step - first) * x->stride + own;
   if (walk->tells)
     walk->routing.told = x->told + a * x->rows * x->figures + walk->first_row * figures_of(l, kind);
   walk->routing.balance = &x->balance[a];
@@ -228,7 +230,7 @@ static void tell_block(walking *walk, const trm__step *s, int block, int shift) 
 static void step_input(walking *walk, const trm__step *s, real *const *z, real *h) {
   const real *src[TRM__MAX_LATENTS + 1];
   int n_src = 0;
-  for (int i = 0; i < walk->layout->plan->n_latents; i++)
+  for (int i = 0; i < walk->w->plan->n_latents; i++)
     if (s->src >> i & 1) src[n_src++] = z[i];
   if (s->add_input) src[n_src++] = walk->w->e;
   TRM_ASSERT(n_src <= TRM__MAX_LATENTS + 1);
@@ -259,9 +261,9 @@ static bool all_done(const walking *walk, const trm__solved *rows) {
 static void solve_step(walking *walk, const trm__step *s, real *const *z, bool argument,
                        trm__solved *rows) {
   trm__walker *w = walk->w;
-  const trm__solving *how = &walk->layout->plan->solving;
+  const trm__solving *how = &walk->w->plan->solving;
   real *at_x[TRM__MAX_LATENTS];
-  for (int i = 0; i < walk->layout->plan->n_latents; i++) at_x[i] = i == s->dst ? w->x : z[i];
+  for (int i = 0; i < walk->w->plan->n_latents; i++) at_x[i] = i == s->dst ? w->x : z[i];
   copy(walk, w->x, z[s->dst]);
   for (int k = 0; k < how->iterations; k++) {
     run_step(walk, s, 0, at_x, w->f);
@@ -275,7 +277,7 @@ static void solve_step(walking *walk, const trm__step *s, real *const *z, bool a
 static void run_steps(walking *walk, int first, int end, int shift, real *const *z,
                       trm__solved *rows) {
   for (int i = first; i < end; i++) {
-    const trm__step *s = &walk->layout->plan->steps[i];
+    const trm__step *s = &walk->w->plan->steps[i];
     if (s->solved)
       solve_step(walk, s, z, false, rows);
     else
@@ -300,7 +302,7 @@ static const real *run_saved(walking *walk, const trm__step *s, real *saved) {
 
 /* The share of net(sum) in an application that keeps its activations. */
 static real share_of(const walking *walk, const trm__step *s) {
-  return s->solved ? (real)walk->layout->plan->tau : 1;
+  return s->solved ? (real)walk->w->plan->tau : 1;
 }
 
 /* A step that keeps the activations of its applications, from `saved` on; returns what is behind
@@ -327,7 +329,7 @@ static trm__solved *solved_of(const trm__walker *w, const trm__tile *tile) {
 
 void trm__walk_infer(trm__walker *w, trm__lane *lane, const trm__tile *tile) {
   walking walk = begin_walk(w, lane, tile);
-  const trm__plan *plan = w->layout->plan;
+  const trm__plan *plan = w->plan;
   walk.ops->embed(w->be, &walk.ws, tile->rows, tile->inputs, tile->puzzle, w->e);
   run_steps(&walk, 0, plan->n_steps, 0, tile->z, solved_of(w, tile));
   walk.ops->head(w->be, &walk.ws, tile->rows, tile->z[plan->answer], tile->logits, tile->q);
@@ -342,7 +344,7 @@ void trm__walk_decode(trm__walker *w, trm__lane *lane, const trm__tile *tile, in
 
 void trm__walk_tell(trm__walker *w, trm__lane *lane, const trm__tile *tile) {
   walking walk = begin_walk(w, lane, tile);
-  const trm__plan *plan = w->layout->plan;
+  const trm__plan *plan = w->plan;
   walk.ops->embed(w->be, &walk.ws, tile->rows, tile->inputs, tile->puzzle, w->e);
   run_steps(&walk, 0, plan->first_grad, 0, tile->z, w->solved);
   for (int i = 0; i < plan->n_latents; i++) copy(&walk, w->next[i], tile->z[i]);
@@ -350,15 +352,16 @@ void trm__walk_tell(trm__walker *w, trm__lane *lane, const trm__tile *tile) {
   run_steps(&walk, plan->first_grad, plan->n_steps, 0, w->next, w->solved);
 }
 
-void trm__walk_balance(const trm__layout *l, trm__backend *be, trm__workspace *ws,
-                       const trm__experts_update *x) {
-  for (int i = l->plan->first_grad; i < l->plan->n_steps; i++) {
-    const int net = l->plan->steps[i].net;
+void trm__walk_balance(const trm__walker *w, trm__workspace *ws, const trm__experts_update *x) {
+  const trm__layout *l = w->layout;
+  const trm__plan *plan = w->plan;
+  for (int i = plan->first_grad; i < plan->n_steps; i++) {
+    const int net = plan->steps[i].net;
     for (int block = l->net_first[net]; block < l->net_first[net + 1]; block++) {
-      const int64_t a = (int64_t)(i - l->plan->first_grad) * x->stride + block - l->net_first[net];
+      const int64_t a = (int64_t)(i - plan->first_grad) * x->stride + block - l->net_first[net];
       if (trm__experts_of(&l->dims, l->blocks[block].kind))
-        be->ops->balance(be, ws, l->blocks[block].kind, x->rows, x->weight,
-                         x->told + a * x->rows * x->figures, &x->balance[a]);
+        w->be->ops->balance(w->be, ws, l->blocks[block].kind, x->rows, x->weight,
+                            x->told + a * x->rows * x->figures, &x->balance[a]);
     }
   }
 }
@@ -401,7 +404,7 @@ static void reverse_saved(walking *walk, const trm__step *s, real *saved, real *
  * `saved`, after which it goes forward once more, for what was saved is used up. */
 static void solve_gradient(walking *walk, const trm__step *s, real *saved, real *dz) {
   trm__walker *w = walk->w;
-  trm__solving how = walk->layout->plan->solving;
+  trm__solving how = walk->w->plan->solving;
   how.relative = true; /* a gradient has no size of its own */
   copy(walk, w->dz_before, dz);
   clear(walk, w->x);
@@ -425,7 +428,7 @@ static void reverse_step(walking *walk, const trm__step *s, real *saved, real *c
   const int64_t size = walk->rows * step_saved(l, walk->be, s->net);
   const real share = share_of(walk, s);
   real *dh = walk->w->dz[s->dst], *before = walk->w->dz_before;
-  if (s->solved && by_jacobian(l->plan)) solve_gradient(walk, s, saved, dh);
+  if (s->solved && by_jacobian(walk->w->plan)) solve_gradient(walk, s, saved, dh);
   for (int k = s->kept - 1; k >= 0; k--) {
     if (share != 1) {
       copy(walk, before, dh);
@@ -435,7 +438,7 @@ static void reverse_step(walking *walk, const trm__step *s, real *saved, real *c
 
     /* To the sources of z[dst] <- net(sum of z[i] + e): each latent, the input, and the old z[dst],
      * which starts over at zero where it had no part. */
-    for (int i = 0; i < l->plan->n_latents; i++)
+    for (int i = 0; i < walk->w->plan->n_latents; i++)
       if (i != s->dst && (s->src >> i & 1)) add(walk, walk->w->dz[i], dh);
     if (s->add_input) add(walk, walk->w->de, dh);
     if (!(s->src >> s->dst & 1)) clear(walk, dh);
@@ -449,7 +452,7 @@ static void reverse_step(walking *walk, const trm__step *s, real *saved, real *c
 /* target = sigmoid(q'[0] at the last step, else max(q')) of one more supervision step. */
 static void continue_targets(walking *walk, const trm__tile *tile) {
   trm__walker *w = walk->w;
-  const trm__plan *plan = walk->layout->plan;
+  const trm__plan *plan = walk->w->plan;
   for (int i = 0; i < plan->n_latents; i++) copy(walk, w->next[i], tile->z[i]);
   run_steps(walk, 0, plan->n_steps, plan->n_steps, w->next, w->solved);
   walk->ops->head(w->be, &walk->ws, walk->rows, w->next[plan->answer], w->logits, w->q_next);
@@ -461,7 +464,7 @@ void trm__walk_train(trm__walker *w, trm__lane *lane, const trm__tile *tile,
                      real *const *step_grads, real *outer_grads, real *head_grads,
                      bool accumulate) {
   walking walk = begin_walk(w, lane, tile);
-  const trm__plan *plan = w->layout->plan;
+  const trm__plan *plan = w->plan;
   const bool more = w->layout->dims.q_continue;
   const int rows = tile->rows;
   real *saved = w->saved, *z = tile->z[plan->answer];

@@ -45,6 +45,8 @@ typedef struct trm__tile {
 /* A team's memory for tiles of up to `rows` rows. */
 typedef struct trm__walker {
   const trm__layout *layout;
+  const trm__plan
+      *plan; /* the layout's, or one with the same latents and nets that keeps no more */
   trm__backend *be;
   int rows;
   void *memory; /* behind all that follows */
@@ -78,7 +80,7 @@ void trm__walk_decode(trm__walker *w, trm__lane *lane, const trm__tile *tile, in
  * nothing stays but what they told (tile->experts). trm__walk_train goes on from there. */
 void trm__walk_tell(trm__walker *w, trm__lane *lane, const trm__tile *tile);
 /* What all rows told becomes the balance of each application; by one team. */
-void trm__walk_balance(const trm__layout *layout, trm__backend *be, trm__workspace *ws,
+void trm__walk_balance(const trm__walker *w, trm__workspace *ws,
                        const trm__experts_update *experts);
 
 /* One supervision step with losses and gradients of their sum over the tile's rows. The net of the

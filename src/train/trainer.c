@@ -18,7 +18,7 @@ static void pack_program(void *arg) {
   trm__pool_run(t->pool, 1, pack_lane, t);
 }
 
-enum { KEY_PACK, KEY_UPDATE, KEY_GRADIENTS, KEY_WEIGHTS };
+enum { KEY_PACK, KEY_UPDATE, KEY_GRADIENTS, KEY_WEIGHTS, KEYS };
 
 trm_status trm__pack_weights(trm_trainer *t, trm_error *err) {
   return t->be->ops->run(t->be, pack_program, t, KEY_PACK, err);
@@ -93,7 +93,7 @@ static void add_steps(trm_trainer *t, trm__lane *lane, real *const *steps, real 
     real *to = slot + l->net_offset[net];
     bool first = true;
     for (int i = t->n_grad_steps - 1; i >= 0; i--) {
-      if (l->plan->grad_net[i] != net) continue;
+      if (t->plan->grad_net[i] != net) continue;
       const real *src[] = {steps[i], to};
       t->be->ops->add_grads(t->be, &ws, n, first ? 1 : 2, src, to);
       first = false;
@@ -160,7 +160,7 @@ static void tell_lane(void *arg, trm__lane *lane) {
 static void balance_lane(void *arg, trm__lane *lane) {
   trm_trainer *t = arg;
   trm__workspace ws = {.lane = lane};
-  trm__walk_balance(t->model->layout, t->be, &ws, &t->experts);
+  trm__walk_balance(t->walkers[0], &ws, &t->experts);
 }
 
 static void refill_lane(void *arg, trm__lane *lane) {
@@ -208,11 +208,17 @@ static void update_program(void *arg) {
   weights_program(arg);
 }
 
-/* One program; two where the host has something to do between them. */
+/* One program; two where the host has something to do between them. The plan is the curriculum's,
+ * whose stages are different programs. */
 static trm_status run_update(trm_trainer *t, trm_error *err) {
   const trm__backend_ops *ops = t->be->ops;
-  if (!t->between) return ops->run(t->be, update_program, t, KEY_UPDATE, err);
-  TRM_TRY(ops->run(t->be, gradients_program, t, KEY_GRADIENTS, err));
+  const trm_curriculum *c = &t->config.curriculum;
+  const int stage = trm__curriculum_stage(c, t->updates, t->config.total_steps);
+  const trm__plan *plan = stage < c->n ? t->stage_plan[stage] : t->model->layout->plan;
+  if (plan != t->plan) trm__trainer_follow(t, plan);
+
+  if (!t->between) return ops->run(t->be, update_program, t, KEY_UPDATE + KEYS * stage, err);
+  TRM_TRY(ops->run(t->be, gradients_program, t, KEY_GRADIENTS + KEYS * stage, err));
   TRM_TRY(t->between(t->between_arg, t->be, &t->update, err));
   return ops->run(t->be, weights_program, t, KEY_WEIGHTS, err);
 }
@@ -244,7 +250,7 @@ static void measure_experts(const trm_trainer *t, trm_metrics *m) {
       /* What went to each expert of the block, in all steps of its net. */
       for (int i = 0; i < t->n_grad_steps && e; i++) {
         const trm__balance *b = &t->view.balance[i * x->stride + own];
-        if (l->plan->steps[l->plan->first_grad + i].net != net) continue;
+        if (t->plan->steps[t->plan->first_grad + i].net != net) continue;
         m->aux_loss += t->model->config.moe_aux_weight / t->n_grad_steps * b->loss;
         for (int j = 0; j < e->n; j++) load[j] += b->told[j];
       }

@@ -18,6 +18,7 @@
 #include "nn/model.h"
 #include "nn/walk.h"
 #include "nn/weights.h"
+#include "train/curriculum.h"
 #include "train/groups.h"
 #include "trm/trainer.h"
 
@@ -46,11 +47,14 @@ struct trm_trainer {
   trm__backend *be;
   trm__weights weights;
   trm__carry *carry;
-  int n_teams, micro_batch, n_grad_steps;
-  trm__walker **walkers; /* [n_teams] */
-  real **step_grads;     /* [n_teams * n_grad_steps] */
-  real *step_memory;     /* behind them; NULL: the slot's block itself */
-  real *head_memory;     /* [n_teams, net_offset[0]]: heads' part of a tied table; else NULL */
+  int n_teams, micro_batch;
+  trm__plan *stage_plan[TRM_STAGES]; /* of the curriculum */
+  const trm__plan *plan;             /* of the next update: the model's, or a stage's */
+  int n_grad_steps;                  /* of that plan */
+  trm__walker **walkers;             /* [n_teams] */
+  real **step_grads;                 /* [n_teams * n_grad_steps] */
+  real *step_memory;                 /* behind them; NULL: the slot's block itself */
+  real *head_memory; /* [n_teams, net_offset[0]]: heads' part of a tied table; else NULL */
   trm__update update;
   trm__groups groups;
   trm__between *between; /* NULL: one program does it all */
@@ -88,6 +92,8 @@ trm_status trm__pack_weights(trm_trainer *t, trm_error *err);
 
 /* trainer_memory.c: everything a trainer holds, and its end. */
 trm_status trm__trainer_memory(trm_trainer *t, trm_error *err);
+/* Updates go by this plan from now on, in the same memory. */
+void trm__trainer_follow(trm_trainer *t, const trm__plan *plan);
 void trm__trainer_release(trm_trainer *t);
 
 /* state.c: trm_trainer_save with up to TRM__TRAINER_METAS more metadata, for the caller to read. */

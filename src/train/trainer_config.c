@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/field.h"
+#include "train/curriculum.h"
 #include "train/trainer.h"
 
 /* --- devices --- */
@@ -48,6 +49,8 @@ static const trm_field rows[] = {
     {KEY(lr_warmup_steps), NUMBER(int64, 0, 1e15, 2000), .synonyms = "warmup_steps warmup",
      .help = "updates of warm-up"},
     {AT(total_steps), NUMBER(int64, 0, 1e15, 0), .help = "updates until a cosine ends"},
+    {KEY(curriculum), .type = &trm__field_curriculum, .use = TRM__OURS | TRM__LATER,
+     .help = "fewer cycles until a share of the updates: [30%:T1n2,60%:T2n3] (CGAR)"},
     {KEY(beta1), NUMBER(double, 0, MOST_DECAY, 0.9), .help = "decay of the first moment"},
     {KEY(beta2), NUMBER(double, 0, MOST_DECAY, 0.95), .help = "decay of the second moment"},
     {AT(adam_eps), NUMBER(double, LEAST_EPS, 1, 1e-8), .synonyms = "eps epsilon",
@@ -108,7 +111,7 @@ trm_status trm__trainer_check(const trm_trainer_config *c, trm_error *err) {
     TRM_FAIL(err, TRM_E_CONFIG,
              "lr_min_ratio = %g: a cosine needs total_steps (%lld) beyond lr_warmup_steps (%lld)",
              c->lr_min_ratio, (long long)c->total_steps, (long long)c->lr_warmup_steps);
-  return TRM_OK;
+  return trm__curriculum_check(c, err);
 }
 
 double trm__schedule(const trm_trainer_config *c, double base, int64_t step) {

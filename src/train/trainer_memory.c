@@ -1,6 +1,7 @@
 /* Everything a trainer holds: in the backend's memory, and what the host sees of it. */
 #include <string.h>
 
+#include "base/check.h"
 #include "base/memory.h"
 #include "train/trainer.h"
 
@@ -47,7 +48,7 @@ static void lay_out_steps(trm_trainer *t, int64_t *size) {
   int64_t at = 0;
   for (int team = 0; team < t->n_teams; team++)
     for (int i = 0; i < t->n_grad_steps; i++) {
-      int net = l->plan->grad_net[i];
+      int net = t->plan->grad_net[i];
       t->step_grads[team * t->n_grad_steps + i] =
           t->step_memory ? t->step_memory + at : t->update.grads + l->net_offset[net];
       at += l->net_offset[net + 1] - l->net_offset[net];
@@ -94,13 +95,10 @@ static trm_status figures(trm_trainer *t, trm_error *err) {
   return TRM_OK;
 }
 
-/* The auxiliary loss is the mean over the steps with gradient of the sum over their blocks; what an
- * update adds up is the sum over the rows. */
 static trm_status experts(trm_trainer *t, trm_error *err) {
   trm__experts_update *x = &t->experts;
   *x = trm__experts_update_of(t->model->layout, t->config.batch_size);
   if (x->with_grad == 0) return TRM_OK;
-  x->weight = t->model->config.moe_aux_weight * x->rows / t->n_grad_steps;
   TRM_TRY(trm__backend_alloc(t->be, 1, sizeof *x->noise, "noise", &x->noise, err));
   TRM_TRY(trm__backend_alloc(t->be, (int64_t)x->with_grad * x->rows * x->figures, sizeof *x->told,
                              "the load of experts", &x->told, err));
@@ -145,7 +143,9 @@ trm_status trm__trainer_memory(trm_trainer *t, trm_error *err) {
   const trm_model_config *c = &t->model->config;
   t->n_teams = t->cost.teams;
   t->micro_batch = t->cost.micro_batch;
+  t->plan = l->plan;
   t->n_grad_steps = l->plan->n_grads;
+  TRM_TRY(trm__curriculum_plans(&t->config.curriculum, c, t->stage_plan, err));
   t->update.n = l->n_params;
   t->update.rows = t->config.batch_size;
 
@@ -157,7 +157,7 @@ trm_status trm__trainer_memory(trm_trainer *t, trm_error *err) {
   TRM_TRY(trm__groups_memory(&t->groups, t->be, err));
   TRM_TRY(figures(t, err));
   TRM_TRY(experts(t, err));
-  t->halting = (trm__halting){c->halt_max_steps, stop_of(c), t->least};
+  t->halting = (trm__halting){c->halt_max_steps, stop_of(c), t->least, (real)c->halt_margin};
 
   /* What the host sees, and what each team works in. */
   TRM_TRY(views(t, err));
@@ -165,7 +165,20 @@ trm_status trm__trainer_memory(trm_trainer *t, trm_error *err) {
   for (int i = 0; i < t->n_teams; i++)
     TRM_TRY(trm__walker_create(l, t->be, t->micro_batch, t->cost.threads / t->n_teams, true,
                                &t->walkers[i], err));
+  trm__trainer_follow(t, l->plan);
   return TRM_OK;
+}
+
+void trm__trainer_follow(trm_trainer *t, const trm__plan *plan) {
+  int64_t size;
+  TRM_ASSERT(plan->n_grads <= t->model->layout->plan->n_grads);
+  t->plan = plan;
+  t->n_grad_steps = plan->n_grads;
+  lay_out_steps(t, &size);
+  /* The auxiliary loss is the mean over the steps with gradient of the sum over their blocks; what
+   * an update adds up is the sum over the rows. */
+  t->experts.weight = t->model->config.moe_aux_weight * t->experts.rows / t->n_grad_steps;
+  for (int i = 0; i < t->n_teams; i++) t->walkers[i]->plan = plan;
 }
 
 void trm__trainer_release(trm_trainer *t) {
@@ -178,6 +191,7 @@ void trm__trainer_release(trm_trainer *t) {
     be->ops->release(be, u->ema);
   }
   for (int i = 0; t->walkers && i < t->n_teams; i++) trm__walker_free(t->walkers[i]);
+  for (int i = 0; i < TRM_STAGES; i++) trm__plan_free(t->stage_plan[i]);
   trm__carry_free(t->carry);
   trm__weights_free(be, &t->weights);
   void *blocks[] = {u->grads,  t->step_memory,   t->head_memory,   u->d_puzzle,       t->loss,

@@ -45,14 +45,14 @@ __global__ void refill_kernel(trm__rows rows, trm__fresh fresh, int first, int S
   rows.steps[row] += advance;
 }
 
-__device__ bool stops_early(trm__stop early, const trm__row_loss &l) {
-  switch (early) {
+__device__ bool stops_early(const trm__halting &how, const trm__row_loss &l) {
+  switch (how.early) {
     case TRM__STOP_NOTHING:
       return false;
     case TRM__STOP_Q:
-      return l.q[0] > 0;
+      return l.q[0] > how.margin;
     case TRM__STOP_Q_CONTINUE:
-      return l.q[0] > l.q[1];
+      return l.q[0] > l.q[1] + how.margin;
     case TRM__STOP_SOLVED:
       return l.right == l.valid;
   }
@@ -62,7 +62,7 @@ __device__ bool stops_early(trm__stop early, const trm__row_loss &l) {
 __global__ void halt_kernel(trm__rows rows, int n, trm__halting how, const trm__row_loss *loss) {
   const int64_t r = thread_index();
   if (r >= n) return;
-  const bool stops = rows.steps[r] >= how.max_steps || stops_early(how.early, loss[r]);
+  const bool stops = rows.steps[r] >= how.max_steps || stops_early(how, loss[r]);
   rows.halted[r] = stops && rows.steps[r] >= how.least[r];
 }
 
