@@ -491,6 +491,17 @@ static void trm_rope(void **state) {
   trm_model_config c = tiny(TRM_ARCH_TRM);
   check_model("trm rope", &c);
 }
+static void normed_heads(void **state) {
+  (void)state;
+  trm_model_config c = tiny(TRM_ARCH_TRM);
+  c.qk_norm = true;
+  c.inner_norm_eps = 1e-3;
+  check_model("trm rope, normed heads", &c);
+  c.pos_encodings = TRM_POS_LEARNED;
+  c.num_heads = 1;
+  c.L_layers = 1;
+  check_model("trm learned, one normed head", &c);
+}
 static void trm_learned(void **state) {
   (void)state;
   trm_model_config c = tiny(TRM_ARCH_TRM);
@@ -699,6 +710,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(trm_mixer),
       cmocka_unit_test(trm_rope),
+      cmocka_unit_test(normed_heads),
       cmocka_unit_test(trm_learned),
       cmocka_unit_test(trm_softmax),
       cmocka_unit_test(hrm),

@@ -44,6 +44,13 @@ static const op_shape op_shapes[] = {
     {"attention", 1, 1, 0, ATTENTION, {.S = 13, .D = 24, .H = 3}},
     {"rope", 3, 1, 0, ATTENTION, {.S = 34, .P = 2, .D = 16, .H = 2, .rope = true}},
     {"rope, long", 1, 1, 0, ATTENTION, {.S = 130, .D = 8, .rope = true}},
+    {"normed heads", 1, 1, 0, ATTENTION, {.S = 13, .D = 24, .H = 2, .qk_norm = true}},
+    {"normed heads, rope",
+     3,
+     1,
+     0,
+     ATTENTION,
+     {.S = 34, .P = 2, .D = 72, .H = 2, .rope = true, .qk_norm = true}},
     {"attention, longer", 2, 1, 0, ATTENTION, {.S = 70, .D = 8}},
     {"mixer, few positions", 2, 1, 0, MIXER, {.S = 3, .D = 5}},
     {"mixer", 1, 1, 0, MIXER, {.S = 13, .D = 16}},
@@ -134,6 +141,7 @@ static op_trial trial_of(const op_shape *shape) {
   m->d = m->D / m->H;
   m->rope_theta = 10000;
   m->eps = 1e-5;
+  m->inner_eps = 1e-3; /* so large that it shows */
 
   /* The places of the weights. */
   const int64_t V = m->V, D = m->D;

@@ -43,6 +43,12 @@ static void plain_norm(int count, int step, double eps, const double *x, const d
     y[i * step] = (x[i * step] + r[i * step]) / sqrt(sum / count + eps);
 }
 
+/* The same of x alone, in place. */
+static void plain_rms(int count, double eps, double *x) {
+  const double scale = 1 / sqrt(plain_dot(count, x, x) / count + eps);
+  for (int i = 0; i < count; i++) x[i] *= scale;
+}
+
 static double plain_sigmoid(double x) {
   return 1 / (1 + exp(-x));
 }
@@ -131,8 +137,12 @@ static void plain_attention(const trm__dims *m, const double *x, const double *c
   (void)routing;
   double *qkv = plain_new((int64_t)L * 3 * D), *o = plain_new((int64_t)L * D), *p = plain_new(L);
   plain_linear(L, D, 3 * D, x, w[TRM__QKV], qkv);
-  for (int t = 0; t < L && m->rope; t++)
-    for (int h = 0; h < 2 * m->H; h++) plain_rope(m, t, qkv + (int64_t)t * 3 * D + h * m->d);
+  for (int t = 0; t < L; t++)
+    for (int h = 0; h < 2 * m->H; h++) {
+      double *head = qkv + (int64_t)t * 3 * D + h * m->d;
+      if (m->qk_norm) plain_rms(m->d, m->inner_eps, head);
+      if (m->rope) plain_rope(m, t, head);
+    }
   for (int h = 0; h < m->H; h++)
     for (int t = 0; t < L; t++) plain_attend(m, qkv, h, t, p, o + (int64_t)t * D + h * m->d);
   plain_linear(L, D, D, o, w[TRM__O], r);

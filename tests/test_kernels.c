@@ -138,6 +138,23 @@ static void check_norm_cols(trial *t) {
   check_norm(t, true);
 }
 
+/* The norm of one grid alone is that of its sum with zeros, in its place. */
+static void check_norm_alone(trial *t) {
+  grid x = grid_random(t->rows, t->n, t->gap, 3, &t->rng),
+       zero = grid_random(t->rows, t->n, 0, 0, &t->rng);
+  grid y = grid_copy(&x), again = grid_copy(&x), inv = grid_new(1, t->rows, 0);
+  t->k->add_rms_rows(t->rows, t->n, again.v, x.ld, zero.v, zero.ld, 1e-3f, again.v, x.ld, NULL);
+  t->k->rms_rows(t->rows, t->n, y.v, y.ld, 1e-3f, inv.v);
+  same_bits(t, "alone", &y, &again);
+  for (int i = 0; i < t->rows; i++) {
+    const double scale = norm_scale(&x, &zero, false, i, (double)1e-3f);
+    near(t, "inv", i, 0, at(&inv, 0, i), scale, scale, 4 * ROUND);
+  }
+  assert_true(gaps_whole(&y));
+  grid all[] = {x, zero, y, again, inv};
+  grids_free(all, 5);
+}
+
 static void check_norm_grad(trial *t, bool cols) {
   grid y = grid_random(t->rows, t->n, t->gap, 1, &t->rng),
        dy = grid_random(t->rows, t->n, t->gap + 1, 2, &t->rng);
@@ -386,6 +403,7 @@ static const struct check {
 } checks[] = {
     {"add_rms_rows", check_norm_rows},
     {"add_rms_cols", check_norm_cols},
+    {"rms_rows", check_norm_alone},
     {"rms_rows_grad", check_rows_grad},
     {"rms_cols_grad", check_cols_grad},
     {"rope", check_rope},

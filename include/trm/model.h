@@ -139,6 +139,9 @@ typedef struct trm_model_config {
   int solver_iterations;   /* at most, each an application of f */
   trm_solver_grad solver_grad;
   double solver_tau; /* of phantom gradients */
+  /* Norms inside of a block's branch, without weights; docs/MODEL.md section 8. */
+  bool qk_norm; /* of q and of k over the channels of a head, before rotary positions */
+  double inner_norm_eps;
 } trm_model_config;
 
 /* The reference's defaults of an architecture (config/arch/NAME.yaml); the data fields are 0. */

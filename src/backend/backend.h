@@ -37,6 +37,8 @@ typedef struct trm__dims {
   trm__experts moe, moe_t; /* experts over D, and over L, in place of these SwiGLUs */
   bool rope, learned;
   double rope_theta, eps;
+  bool qk_norm; /* norms inside of a branch, by inner_eps */
+  double inner_eps;
   double label_smoothing;
   trm_loss loss;
   bool q_continue; /* the loss has a continue term */

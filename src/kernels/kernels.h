@@ -105,6 +105,8 @@ typedef struct trm__kernels {
    * be x. inv (NULL is fine) keeps one scale per row or column for the backward pass. */
   void (*add_rms_rows)(int rows, int n, const real *x, ptrdiff_t ldx, const real *r, ptrdiff_t ldr,
                        real eps, real *y, ptrdiff_t ldy, real *inv);
+  /* The same of x alone, in place. */
+  void (*rms_rows)(int rows, int n, real *x, ptrdiff_t ldx, real eps, real *inv);
   /* ds = inv * (dy - y * mean(dy * y)); ds may be dy. */
   void (*rms_rows_grad)(int rows, int n, const real *y, ptrdiff_t ldy, const real *inv,
                         const real *dy, ptrdiff_t lddy, real *ds, ptrdiff_t ldds);

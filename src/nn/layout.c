@@ -35,6 +35,8 @@ static trm__dims dims_of(const trm_model_config *c) {
                     .learned = c->pos_encodings == TRM_POS_LEARNED,
                     .rope_theta = c->rope_theta,
                     .eps = c->rms_norm_eps,
+                    .qk_norm = c->qk_norm,
+                    .inner_eps = c->inner_norm_eps,
                     .label_smoothing = c->label_smoothing,
                     .loss = c->loss,
                     .dtype = c->forward_dtype,

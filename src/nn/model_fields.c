@@ -160,6 +160,10 @@ static const trm_field rows[] = {
      .help = "how a gradient passes a solver's solution (phantom:3, three steps)"},
     {ARCH(solver_tau), REAL(0, 1, 1), OF_TRAINING | TRM__ABOVE,
      .help = "share of f(z) in each step of a phantom gradient"},
+    {ARCH(qk_norm), BOOL(false), ABLATION,
+     .help = "RMS norm of the queries and keys of each attention head"},
+    {ARCH(inner_norm_eps), REAL(0, 1, 1e-6), ABLATION | TRM__ABOVE,
+     .help = "epsilon of the norms inside of a block (qk_norm)"},
 };
 const trm__fields trm__model_fields = TRM__FIELDS(rows, "a model", trm_model_config);
 
@@ -252,6 +256,10 @@ static trm_status check_options(const trm_model_config *c, trm_error *err) {
   if (c->moe_t.router != TRM_ROUTER_NONE && !c->mlp_t)
     TRM_FAIL(err, TRM_E_CONFIG,
              "moe_t: attention has no SwiGLU over the positions; it needs mlp_t = true");
+  if (c->qk_norm && c->mlp_t)
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "qk_norm: a SwiGLU over the positions (mlp_t) has no queries and keys; it needs "
+             "mlp_t = false");
   if (c->learned_latents && trm__plan_updates_with_grad(c) < trm__plan_updates(c))
     TRM_FAIL(
         err, TRM_E_CONFIG,

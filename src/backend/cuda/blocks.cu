@@ -2,7 +2,8 @@
  * and kernels; docs/MODEL.md section 1, and the same mathematics as backend/cpu_*.c.
  *
  * R = b L rows, N = b D columns. Kept for the backward pass, per tile:
- *   attention  qkv [R, 3D] (rotated), o [R, D], lse [b, H, L], inv [R]
+ *   attention  qkv [R, 3D] (rotated), o [R, D], lse [b, H, L], inv [R]; qk_inv [R, 2H] where q
+ *              and k are normed
  *   mlp        gu [R, 2F], inv [R]; where nothing is kept, gated products need no gu
  *   mixer      gu [2FL, N], inv [N]; where one kernel does it all, inv only
  *   experts    logits, inv; the rest is computed again
@@ -26,7 +27,7 @@ static int64_t reals(const trm__carver &c) {
 template <class T>
 struct Attention {
   T *qkv, *o, *d_o, *dqkv;
-  float *lse, *inv, *delta;
+  float *lse, *inv, *qk_inv, *delta;
 };
 template <class T>
 struct Gated { /* mlp and mixer */
@@ -45,6 +46,7 @@ static Attention<T> attention_memory(const CudaBackend *c, int b, trm__carver *s
   a.o = carve<T>(saved, R * dims.D);
   a.lse = carve<float>(saved, R * dims.H);
   a.inv = carve<float>(saved, R);
+  if (dims.qk_norm) a.qk_inv = carve<float>(saved, R * 2 * dims.H);
   if (!backward) return a;
   a.d_o = carve<T>(shared, R * dims.D);
   a.dqkv = carve<T>(shared, R * 3 * dims.D);
@@ -128,8 +130,10 @@ static void attention_block(CudaBackend *c, const BlockWeights *w, int b, const 
   const int64_t R = (int64_t)b * dims.L;
   const Attention<T> a = attention_memory<T>(c, b, saved, shared, false);
 
-  /* [q k v] = x W_qkv^T, q and k rotated; o = softmax(q k^T / sqrt(d)) v */
+  /* [q k v] = x W_qkv^T, q and k normed and rotated; o = softmax(q k^T / sqrt(d)) v */
   times_weight<T>(c, R, 3 * dims.D, dims.D, x, w->w[TRM__QKV], NULL, a.qkv);
+  if (dims.qk_norm)
+    norm_heads(a.qkv, a.qk_inv, R, dims.H, dims.d, (float)dims.inner_eps, c->stream);
   if (dims.rope) rotate(a.qkv, c->cosine, c->sine, b, dims.L, dims.H, dims.d, 1, c->stream);
   attention_forward(a.qkv, a.o, a.lse, b, dims.L, dims.H, dims.d, c->stream);
 
@@ -151,9 +155,11 @@ static void attention_block_grad(CudaBackend *c, const BlockWeights *w, int b, c
   times_weight_back<T>(c, R, dims.D, dims.D, dh, w->w[TRM__O], NULL, a.d_o);
   weight_grad(c, R, dims.D, dims.D, dh, a.o, dw[TRM__O], accumulate);
 
-  /* [dq dk dv], rotation undone; dW_qkv = [dq dk dv]^T x, dx = ds + [dq dk dv] W_qkv */
+  /* [dq dk dv] before norm and rotation, which keeps products and lengths, so that the norm sees
+   * rotated ones; dW_qkv = [dq dk dv]^T x, dx = ds + [dq dk dv] W_qkv */
   attention_backward(a.qkv, a.o, a.lse, a.d_o, a.delta, a.dqkv, b, dims.L, dims.H, dims.d,
                      c->stream);
+  if (dims.qk_norm) norm_heads_grad(a.qkv, a.qk_inv, a.dqkv, R, dims.H, dims.d, c->stream);
   if (dims.rope) rotate(a.dqkv, c->cosine, c->sine, b, dims.L, dims.H, dims.d, -1, c->stream);
   weight_grad(c, R, 3 * dims.D, dims.D, a.dqkv, x, dw[TRM__QKV], accumulate);
   times_weight_back<T>(c, R, 3 * dims.D, dims.D, a.dqkv, w->w[TRM__QKV], dh, dh);

@@ -243,6 +243,35 @@ __global__ void rotate_kernel(T *qkv, const float *cosine, const float *sine, in
   }
 }
 
+/* A warp a head, of `heads` = 2 H in each row: value by value, for a head may be of any size. */
+template <class T>
+__global__ void norm_heads_kernel(T *qkv, float *inv, int64_t n, int heads, int d, float eps) {
+  const int64_t head = thread_index() / WARP;
+  const int lane = threadIdx.x % WARP;
+  if (head >= n) return;
+  T *at = qkv + head / heads * (heads / 2 * 3) * d + head % heads * d;
+  float sum = 0;
+  for (int j = lane; j < d; j += WARP) sum += to_float(at[j]) * to_float(at[j]);
+  const float scale = rsqrtf(warp_sum(sum) / d + eps);
+  for (int j = lane; j < d; j += WARP) at[j] = from_float<T>(to_float(at[j]) * scale);
+  if (lane == 0) inv[head] = scale;
+}
+template <class T>
+__global__ void norm_heads_grad_kernel(const T *qkv, const float *inv, T *dqkv, int64_t n,
+                                       int heads, int d) {
+  const int64_t head = thread_index() / WARP;
+  const int lane = threadIdx.x % WARP;
+  if (head >= n) return;
+  const int64_t first = head / heads * (heads / 2 * 3) * d + head % heads * d;
+  const T *y = qkv + first;
+  T *dy = dqkv + first;
+  float sum = 0;
+  for (int j = lane; j < d; j += WARP) sum += to_float(y[j]) * to_float(dy[j]);
+  const float mean = warp_sum(sum) / d, scale = inv[head];
+  for (int j = lane; j < d; j += WARP)
+    dy[j] = from_float<T>(scale * (to_float(dy[j]) - to_float(y[j]) * mean));
+}
+
 template <class T>
 __global__ void mix_kernel(float a, const T *x, float b, T *h, int64_t packs) {
   const int64_t i = thread_index() * Pack<T>::N;
@@ -361,6 +390,18 @@ void rotate(T *qkv, const float *cosine, const float *sine, int b, int L, int H,
          stream, qkv, cosine, sine, items, L, H, d, sign);
 }
 template <class T>
+void norm_heads(T *qkv, float *inv, int64_t R, int H, int d, float eps, cudaStream_t stream) {
+  const int64_t n = R * 2 * H;
+  launch(norm_heads_kernel<T>, grid_for(n * WARP), BLOCK, 0, stream, qkv, inv, n, 2 * H, d, eps);
+}
+template <class T>
+void norm_heads_grad(const T *qkv, const float *inv, T *dqkv, int64_t R, int H, int d,
+                     cudaStream_t stream) {
+  const int64_t n = R * 2 * H;
+  launch(norm_heads_grad_kernel<T>, grid_for(n * WARP), BLOCK, 0, stream, qkv, inv, dqkv, n, 2 * H,
+         d);
+}
+template <class T>
 void sum(Sources<T> src, int count, T *h, int64_t n, cudaStream_t stream) {
   const int64_t packs = n / Pack<T>::N;
   launch(sum_kernel<T>, grid_for(packs), BLOCK, 0, stream, src, count, h, packs);
@@ -399,6 +440,9 @@ void to_reals(const T *in, float *out, int64_t n, cudaStream_t stream) {
   template void swiglu_grad<T>(T *, T *, int64_t, int64_t, int64_t, int64_t, cudaStream_t);   \
   template void rotate<T>(T *, const float *, const float *, int, int, int, int, float,       \
                           cudaStream_t);                                                      \
+  template void norm_heads<T>(T *, float *, int64_t, int, int, float, cudaStream_t);          \
+  template void norm_heads_grad<T>(const T *, const float *, T *, int64_t, int, int,          \
+                                   cudaStream_t);                                             \
   template void sum<T>(Sources<T>, int, T *, int64_t, cudaStream_t);                          \
   template void mix<T>(float, const T *, float, T *, int64_t, cudaStream_t);                  \
   template void convert_rows<T>(const float *, T *, int, int, int, cudaStream_t);             \

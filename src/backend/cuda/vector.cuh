@@ -43,6 +43,15 @@ template <class T>
 void rotate(T *qkv, const float *cosine, const float *sine, int b, int L, int H, int d, float sign,
             cudaStream_t stream);
 
+/* The 2 H first heads of qkv [R, 3, H, d], each divided by its root mean square; inv [R, 2 H] = 1
+ * by that. And their gradient, in dqkv, behind the norm becomes that before it; qkv as it is
+ * behind. */
+template <class T>
+void norm_heads(T *qkv, float *inv, int64_t R, int H, int d, float eps, cudaStream_t stream);
+template <class T>
+void norm_heads_grad(const T *qkv, const float *inv, T *dqkv, int64_t R, int H, int d,
+                     cudaStream_t stream);
+
 enum { SUM_MOST = 18 };
 template <class T>
 struct Sources {
