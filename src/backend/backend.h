@@ -37,6 +37,10 @@ typedef struct trm__dims {
   trm__experts moe, moe_t; /* experts over D, and over L, in place of these SwiGLUs */
   bool rope, learned;
   double rope_theta, eps;
+  int grid_cols; /* of rotary positions in two dimensions; 0: in one */
+  double rope_theta_cols;
+  bool qk_norm, gate_norm, attn_out_norm; /* inside of a branch, by inner_eps */
+  double inner_eps;
   double label_smoothing;
   trm_loss loss;
   bool q_continue; /* the loss has a continue term */
