@@ -108,6 +108,9 @@ static void top_two_t(setup *s) {
 static void adamw(setup *s) {
   s->training.optimizer = TRM_OPT_ADAMW;
 }
+static void muon(setup *s) {
+  s->training.optimizer = TRM_OPT_MUON;
+}
 static void frozen(setup *s) {
   s->training.freeze_weights = true;
 }
@@ -209,6 +212,8 @@ static const struct sample {
     {"trm-rope-fixed-point", TRM_ARCH_TRM, {rope, fixed_point}},
     {"trm-mixer-anderson", TRM_ARCH_TRM, {mixer, anderson}},
     {"hrm-rope-broyden", TRM_ARCH_HRM, {rope, broyden, all_updates}},
+    {"trm-rope-muon", TRM_ARCH_TRM, {rope, muon}},
+    {"trm-mixer-odd-muon", TRM_ARCH_TRM, {mixer, odd, muon}},
 };
 enum { N_SAMPLES = sizeof samples / sizeof *samples };
 
