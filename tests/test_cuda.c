@@ -106,6 +106,17 @@ static void options_train_as_on_the_cpu(void **state) {
   c.micro_batch = 3;
   trains_as_the_cpu(&mc, c, 1e-4);
 }
+/* Matrices that are tall, wide and of single heads, and such as no block of threads ends with. */
+static void muon_trains_as_on_the_cpu(void **state) {
+  (void)state;
+  for (int which = 0; which < N_MODELS; which++) {
+    const trm_model_config mc = model_config(which);
+    trm_trainer_config c = training(gpu);
+    c.optimizer = TRM_OPT_MUON;
+    c.muon_per_head = which != HRM;
+    trains_as_the_cpu(&mc, c, 1e-4);
+  }
+}
 /* Both routers, over the channels and the positions, with the same noise; a tile is not the batch.
  */
 static void experts_train_as_on_the_cpu(void **state) {
@@ -398,6 +409,7 @@ int main(void) {
       /* training */
       cmocka_unit_test(float32_trains_as_the_cpu),
       cmocka_unit_test(options_train_as_on_the_cpu),
+      cmocka_unit_test(muon_trains_as_on_the_cpu),
       cmocka_unit_test(experts_train_as_on_the_cpu),
       cmocka_unit_test(solved_steps_train_as_on_the_cpu),
       cmocka_unit_test(bfloat16_trains_near_the_cpu),

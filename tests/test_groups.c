@@ -195,6 +195,44 @@ static void segments_stay_in_their_block(void **state) {
   trm_model_free(m);
 }
 
+/* Muon has the matrices of the nets, a head's q, k and v each for itself or as one; AdamW has
+ * embeddings, heads and vectors. */
+static void muon_shares_the_weights_with_adamw(void **state) {
+  (void)state;
+  for (int per_head = 0; per_head < 2; per_head++) {
+    const trm_model_config mc = model_config(ATTENTION);
+    trm_model *m = small_model(&mc, 5);
+    trm_trainer_config c = small_training(12);
+    trm__group_spec specs[TRM__MAX_GROUPS];
+    trm__groups g;
+    c.optimizer = TRM_OPT_MUON;
+    c.muon_per_head = per_head;
+    const int n = trm__group_specs(&c, specs);
+    assert_int_equal(trm__groups_create(m->layout, specs, n, &g, NULL), TRM_OK);
+
+    /* In the order of the names, by their kinds. */
+    int at = 0;
+    for (int i = 0; i < m->layout->n_slots; i++) {
+      const trm__slot *s = &m->layout->slots[i];
+      if (!strstr(s->name, ".layers.")) continue;
+      const trm__segment *have = &g.group[0].segments[at++];
+      const int heads = per_head && strstr(s->name, ".qkv_proj") ? 3 * mc.num_heads : 1;
+      assert_true(have->at == s->offset && have->count == heads &&
+                  have->rows * heads == s->shape[0] && have->cols == s->shape[1]);
+    }
+    assert_int_equal(g.group[0].n_segments, at);
+
+    /* What is before the nets is one stretch, and each tensor of state has its part. */
+    assert_int_equal(g.group[1].n_segments, 1);
+    assert_int_equal(g.group[1].segments[0].n, m->layout->net_offset[0]);
+    assert_int_equal(g.n_states, 3);
+    assert_string_equal(g.state[0].name, "muon_m");
+    assert_true(g.state[1].n == m->layout->net_offset[0] && g.state[2].n == g.state[1].n);
+    trm__groups_free(&g, NULL);
+    trm_model_free(m);
+  }
+}
+
 static void a_tensor_without_a_group_is_refused(void **state) {
   (void)state;
   const trm_model_config mc = model_config(MIXER);
@@ -401,6 +439,7 @@ int main(void) {
       cmocka_unit_test(a_state_of_two_rules_goes_on),
       cmocka_unit_test(segments_cover_the_weights),
       cmocka_unit_test(segments_stay_in_their_block),
+      cmocka_unit_test(muon_shares_the_weights_with_adamw),
       cmocka_unit_test(a_tensor_without_a_group_is_refused),
       cmocka_unit_test(the_host_may_look_and_change_nothing),
       cmocka_unit_test(what_the_host_leaves_is_what_counts),

@@ -7,9 +7,10 @@
 
 /* ---- optimisers ---- */
 
-/* A tensor in double, moved by the trainer's own gradients. */
+/* A tensor in double, moved by the trainer's own gradients; a matrix of a net is so many matrices
+ * [rows, cols] below each other. */
 typedef struct slow_tensor {
-  int64_t n, rows, cols; /* cols 0: no matrix */
+  int64_t n, matrices, rows, cols; /* matrices 0: of no net, or a vector */
   const float *g;
   double *p, *m, *v, *ema;
 } slow_tensor;
@@ -40,10 +41,75 @@ static void slow_adamw(const slow_tensor *s, const trm_trainer_config *c, double
   }
 }
 
-static slow_rule *const slow_rules[TRM_OPTIMIZERS] = {
-    [TRM_OPT_ADAM_ATAN2] = slow_adam_atan2,
-    [TRM_OPT_ADAMW] = slow_adamw,
+/* out [m, n] += by x [m, k] y, where y is [k, n], or [n, k] transposed */
+static void slow_product(int64_t m, int64_t n, int64_t k, double by, const double *x,
+                         const double *y, bool transposed, double *out) {
+  for (int64_t i = 0; i < m; i++)
+    for (int64_t j = 0; j < n; j++)
+      for (int64_t q = 0; q < k; q++)
+        out[i * n + j] += by * x[i * k + q] * (transposed ? y[j * k + q] : y[q * n + j]);
+}
+
+/* One matrix from its first value on: X is always the matrix as it lies. */
+static void slow_matrix(const slow_tensor *s, const trm_trainer_config *c, double lr, int64_t at) {
+  const int64_t rows = s->rows, cols = s->cols, n = rows * cols;
+  const double momentum = c->muon_momentum;
+  double *x = calloc((size_t)(2 * n + 2 * rows * rows), sizeof *x), *next = x + n;
+  double *a = next + n, *poly = a + rows * rows, norm = 0;
+  assert_non_null(x);
+
+  /* Its mean gradient, a step ahead, of norm 1. */
+  for (int64_t j = 0; j < n; j++) {
+    const double g = (double)s->g[at + j];
+    s->m[at + j] = momentum * s->m[at + j] + (1 - momentum) * g;
+    x[j] = (1 - momentum) * g + momentum * s->m[at + j];
+    norm += x[j] * x[j];
+  }
+  for (int64_t j = 0; j < n; j++) x[j] /= fmax(sqrt(norm), 1e-7);
+
+  /* X <- a X + (b A + c A A) X, A = X X^T */
+  for (int step = 0; step < c->muon_steps; step++) {
+    memset(a, 0, (size_t)(rows * rows) * sizeof *a);
+    slow_product(rows, rows, cols, 1, x, x, true, a);
+    for (int64_t j = 0; j < rows * rows; j++) poly[j] = -4.7750 * a[j];
+    slow_product(rows, rows, rows, 2.0315, a, a, false, poly);
+    for (int64_t j = 0; j < n; j++) next[j] = 3.4445 * x[j];
+    slow_product(rows, cols, rows, 1, poly, x, false, next);
+    memcpy(x, next, (size_t)n * sizeof *x);
+  }
+
+  const double scale = sqrt(rows > cols ? (double)rows / (double)cols : 1);
+  for (int64_t j = 0; j < n; j++)
+    s->p[at + j] = s->p[at + j] * (1 - lr * c->weight_decay) - lr * scale * x[j];
+  free(x);
+}
+
+static void slow_muon(const slow_tensor *s, const trm_trainer_config *c, double lr, int t) {
+  (void)t;
+  for (int64_t at = 0; at < s->n; at += s->rows * s->cols) slow_matrix(s, c, lr, at);
+}
+
+/* by_matrix: AdamW has what is no matrix of a net. */
+static const struct {
+  slow_rule *rule;
+  bool by_matrix;
+} slow_rules[TRM_OPTIMIZERS] = {
+    [TRM_OPT_ADAM_ATAN2] = {slow_adam_atan2, false},
+    [TRM_OPT_ADAMW] = {slow_adamw, false},
+    [TRM_OPT_MUON] = {slow_muon, true},
 };
+
+/* What is left to AdamW has a rate and decay of its own. */
+static void slow_tensor_update(const slow_tensor *s, const trm_trainer_config *c, double lr,
+                               int t) {
+  if (!slow_rules[c->optimizer].by_matrix || s->matrices) {
+    slow_rules[c->optimizer].rule(s, c, lr, t);
+    return;
+  }
+  trm_trainer_config rest = *c;
+  rest.weight_decay = c->adam_weight_decay;
+  slow_adamw(s, &rest, lr * c->adam_lr / c->lr, t);
+}
 
 /* The dense weights. */
 typedef struct slow_optimizer {
@@ -57,9 +123,19 @@ static void slow_update(slow_optimizer *o, const trm_trainer_config *c, double l
   for (int i = 0; i < trm_model_tensor_count(trm_trainer_weights(t)); i++) {
     const trm_tensor g = trm_trainer_gradient_at(t, i);
     if (!g.data) continue;
-    const slow_tensor s = {g.count,   g.shape[0], g.shape[1], g.data,
-                           o->p + at, o->m + at,  o->v + at,  o->ema + at};
-    slow_rules[c->optimizer](&s, c, lr, (int)trm_trainer_updates(t));
+    slow_tensor s = {.n = g.count,
+                     .g = g.data,
+                     .p = o->p + at,
+                     .m = o->m + at,
+                     .v = o->v + at,
+                     .ema = o->ema + at};
+    if (strstr(g.name, ".layers.")) {
+      const bool of_heads = strstr(g.name, "qkv_proj") && c->muon_per_head;
+      s.matrices = of_heads ? 3 * trm_model_get_config(trm_trainer_weights(t))->num_heads : 1;
+      s.rows = g.shape[0] / s.matrices;
+      s.cols = g.shape[1];
+    }
+    slow_tensor_update(&s, c, lr, (int)trm_trainer_updates(t));
     for (int64_t j = 0; j < s.n; j++)
       s.ema[j] = c->ema_rate * s.ema[j] + (1 - c->ema_rate) * s.p[j];
     at += g.count;
@@ -80,14 +156,13 @@ static double distance(const trm_model *m, const double *want) {
   return worst;
 }
 
-static void check_optimizer(trm_optimizer optimizer, int threads) {
+static void check_optimizer(int which, trm_trainer_config c) {
   /* A rule with a decay, and an epsilon that is large enough to be seen. */
-  const trm_model_config mc = model_config(MIXER);
+  const trm_model_config mc = model_config(which);
   trm_model *m = small_model(&mc, 5);
-  trm_trainer_config c = small_training(8);
-  c.optimizer = optimizer;
-  c.threads = threads;
   c.weight_decay = 0.7;
+  c.adam_weight_decay = 0.9;
+  c.adam_lr = 2e-3;
   c.adam_eps = 1e-4;
 
   /* The same in double: weights, average and two moments. */
@@ -113,7 +188,7 @@ static void check_optimizer(trm_optimizer optimizer, int threads) {
     const double ema_off = distance(trm_trainer_ema(t), o.ema);
     if (!(off < 3e-6 && ema_off < 3e-6))
       fail_msg("%s by %d threads, update %d: weights off by %g, EMA by %g",
-               trm_optimizer_name(optimizer), threads, u + 1, off, ema_off);
+               trm_optimizer_name(c.optimizer), c.threads, u + 1, off, ema_off);
   }
 
   /* They did move. */
@@ -126,7 +201,25 @@ static void check_optimizer(trm_optimizer optimizer, int threads) {
 static void optimizers_are_their_formulas(void **state) {
   (void)state;
   for (int i = 0; i < TRM_OPTIMIZERS; i++)
-    for (int threads = 1; threads <= 2; threads++) check_optimizer((trm_optimizer)i, threads);
+    for (int way = 0; way < 4; way++) {
+      trm_trainer_config c = small_training(8);
+      c.optimizer = (trm_optimizer)i;
+      c.threads = 1 + way % 2;
+      check_optimizer(way / 2 ? ATTENTION : MIXER, c);
+    }
+}
+
+/* All steps that there may be, none, and heads that are not apart. */
+static void muon_has_its_keys(void **state) {
+  (void)state;
+  for (int steps = 0; steps <= 5; steps += 5) {
+    trm_trainer_config c = small_training(8);
+    c.optimizer = TRM_OPT_MUON;
+    c.muon_steps = steps;
+    c.muon_momentum = 0.9;
+    c.muon_per_head = false;
+    check_optimizer(ATTENTION, c);
+  }
 }
 
 static void lr_warms_up_and_follows_the_cosine(void **state) {
@@ -271,6 +364,7 @@ static void frozen_weights_leave_the_embedding_free(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(optimizers_are_their_formulas),
+      cmocka_unit_test(muon_has_its_keys),
       cmocka_unit_test(lr_warms_up_and_follows_the_cosine),
       cmocka_unit_test(ema_keeps_buffers_and_embeddings_current),
       cmocka_unit_test(embedding_rows_follow_the_sign_of_their_sum),

@@ -123,6 +123,9 @@ static void top_two_t(setup *s) {
 static void adamw(setup *s) {
   s->training.optimizer = TRM_OPT_ADAMW;
 }
+static void muon(setup *s) {
+  s->training.optimizer = TRM_OPT_MUON;
+}
 static void frozen(setup *s) {
   s->training.freeze_weights = true;
 }
@@ -230,6 +233,8 @@ static const struct sample {
     {"trm-rope-gate-norm-odd", TRM_ARCH_TRM, {rope, gate_norm, odd}},
     {"trm-rope2d-out-norm", TRM_ARCH_TRM, {rope2d, attn_out_norm}},
     {"hrm-rope-broyden", TRM_ARCH_HRM, {rope, broyden, all_updates}},
+    {"trm-rope-muon", TRM_ARCH_TRM, {rope, muon}},
+    {"trm-mixer-odd-muon", TRM_ARCH_TRM, {mixer, odd, muon}},
 };
 enum { N_SAMPLES = sizeof samples / sizeof *samples };
 

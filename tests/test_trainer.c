@@ -561,7 +561,7 @@ static void optimizers_have_names(void **state) {
     assert_true(trm_optimizer_from_name(trm_optimizer_name((trm_optimizer)i), &o));
     assert_int_equal(o, i);
   }
-  assert_null(trm_optimizer_name((trm_optimizer)2));
+  assert_null(trm_optimizer_name(TRM_OPTIMIZERS));
   assert_false(trm_optimizer_from_name("sgd", &o));
 }
 

@@ -77,6 +77,9 @@ static void training_goes_on_bit_for_bit(void **state) {
   mc = model_config(TIED);
   c = training();
   resumes_bit_for_bit(*state, &mc, &c);
+  mc = model_config(ATTENTION);
+  c.optimizer = TRM_OPT_MUON;
+  resumes_bit_for_bit(*state, &mc, &c);
 }
 
 static void a_state_before_the_first_update_loads(void **state) {

@@ -21,6 +21,7 @@ extern "C" {
 typedef enum trm_optimizer {
   TRM_OPT_ADAM_ATAN2, /* the reference's */
   TRM_OPT_ADAMW,
+  TRM_OPT_MUON, /* the matrices of the nets; all else by AdamW */
   TRM_OPTIMIZERS
 } trm_optimizer;
 
@@ -42,6 +43,12 @@ typedef struct trm_trainer_config {
   trm_optimizer optimizer;
   double lr, beta1, beta2, adam_eps /* AdamW only */, weight_decay;
   double puzzle_emb_lr, puzzle_emb_weight_decay;
+  /* With Muon, whose matrices have lr and weight_decay: the rate and decay of all other dense
+   * weights, which AdamW has (beta1, beta2, adam_eps). */
+  double adam_lr, adam_weight_decay;
+  double muon_momentum;                 /* share of its mean gradient that is kept */
+  int muon_steps;                       /* of Newton and Schulz; 0: the normed mean itself */
+  bool muon_per_head;                   /* each head's q, k and v is a matrix of its own */
   int64_t lr_warmup_steps, total_steps; /* warm-up, then cosine over the rest */
   double lr_min_ratio;                  /* 1: constant after the warm-up */
   trm_curriculum curriculum;            /* of total_steps */

@@ -217,12 +217,12 @@ typedef enum trm__rule {
 } trm__rule;
 enum { TRM__RULE_STATES = 2 /* tensors of state, at most */ };
 
-/* Neighbours in the flat block that a rule updates as one: a stretch of any tensors, or one matrix
- * [rows, cols] of a rule that works on matrices. */
+/* Neighbours in the flat block that a rule updates as one: a stretch of any tensors, or `count`
+ * matrices [rows, cols] one behind the other, of a rule that works on matrices. */
 typedef struct trm__segment {
   int64_t at, n;
   int64_t state; /* where they start in the group's state */
-  int rows, cols;
+  int count, rows, cols;
 } trm__segment;
 
 /* Tensors with a rule and figures of their own. */
@@ -232,6 +232,7 @@ typedef struct trm__group {
   const trm__segment *segments;  /* of the host */
   real *state[TRM__RULE_STATES]; /* as many as the rule has */
   real *scratch;                 /* what the rule asks for */
+  int steps;                     /* of a rule that iterates */
   const trm__adam *figures;      /* of this update, set by the host beforehand */
 } trm__group;
 

@@ -189,6 +189,9 @@ void trm__cpu_train_ops(trm__backend_ops *ops);
 void trm__cpu_balance(trm__backend *be, trm__workspace *ws, trm__block_kind kind, int rows,
                       double weight, const double *told, trm__balance *out);
 
+/* The rule of that name (cpu_muon.c). */
+void trm__cpu_muon(trm__backend *be, trm__workspace *ws, const trm__update *u, const trm__group *g);
+
 /* What the ops of the heads carve. */
 void trm__cpu_head_count(const cpu_backend *c, cpu_memory memory);
 

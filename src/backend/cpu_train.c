@@ -242,6 +242,7 @@ static void sign_rows(trm__backend *be, trm__workspace *ws, const trm__update *u
 /* Those that are more than a kernel's step of each element. */
 typedef void rule_fn(trm__backend *, trm__workspace *, const trm__update *, const trm__group *);
 static rule_fn *const rules[TRM__RULES] = {
+    [TRM_OPT_MUON] = trm__cpu_muon,
     [TRM__RULE_SIGN_ROWS] = sign_rows,
 };
 

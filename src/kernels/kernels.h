@@ -30,6 +30,7 @@ typedef struct trm__adam {
   real step_scale; /* lr / (1 - beta1^t) */
   real root_scale; /* 1 / sqrt(1 - beta2^t) */
   real eps;        /* AdamW */
+  real momentum;   /* Muon */
   real ema;        /* EMA rate */
 } trm__adam;
 
@@ -52,6 +53,7 @@ enum {
  * else one value rounded to bfloat16. trm__units(p, k) units hold a depth of k.
  *   A: rows of units, [m][lda].
  *   B: panels of nr columns, [ceil(n / nr)][units][nr]; short panels are padded with zeros. */
+enum { TRM__MOST_COLS = 64 /* no nr is larger */ };
 typedef struct trm__product {
   trm_dtype dtype;
   int group;    /* values per unit: 1 or 2 */

@@ -8,8 +8,9 @@
 /* --- attention ------------------------------------------------------------------------------- */
 
 static int attention_weights(const trm__dims *dims, trm__weight_about *out) {
-  out[TRM__QKV] = (trm__weight_about){"self_attn.qkv_proj", 3 * dims->D, dims->D, false};
-  out[TRM__O] = (trm__weight_about){"self_attn.o_proj", dims->D, dims->D, false};
+  out[TRM__QKV] =
+      (trm__weight_about){"self_attn.qkv_proj", 3 * dims->D, dims->D, false, 3 * dims->H};
+  out[TRM__O] = (trm__weight_about){"self_attn.o_proj", dims->D, dims->D, false, 0};
   return 2;
 }
 static double attention_flops(const trm__dims *dims) {
@@ -20,8 +21,8 @@ static double attention_flops(const trm__dims *dims) {
 /* --- SwiGLU over the positions, and over the channels ---------------------------------------- */
 
 static int mixer_weights(const trm__dims *dims, trm__weight_about *out) {
-  out[TRM__GATE_UP] = (trm__weight_about){"mlp_t.gate_up_proj", 2 * dims->FL, dims->L, false};
-  out[TRM__DOWN] = (trm__weight_about){"mlp_t.down_proj", dims->L, dims->FL, false};
+  out[TRM__GATE_UP] = (trm__weight_about){"mlp_t.gate_up_proj", 2 * dims->FL, dims->L, false, 0};
+  out[TRM__DOWN] = (trm__weight_about){"mlp_t.down_proj", dims->L, dims->FL, false, 0};
   return 2;
 }
 static double mixer_flops(const trm__dims *dims) {
@@ -30,8 +31,8 @@ static double mixer_flops(const trm__dims *dims) {
 }
 
 static int mlp_weights(const trm__dims *dims, trm__weight_about *out) {
-  out[TRM__GATE_UP] = (trm__weight_about){"mlp.gate_up_proj", 2 * dims->F, dims->D, false};
-  out[TRM__DOWN] = (trm__weight_about){"mlp.down_proj", dims->D, dims->F, false};
+  out[TRM__GATE_UP] = (trm__weight_about){"mlp.gate_up_proj", 2 * dims->F, dims->D, false, 0};
+  out[TRM__DOWN] = (trm__weight_about){"mlp.down_proj", dims->D, dims->F, false, 0};
   return 2;
 }
 static double mlp_flops(const trm__dims *dims) {

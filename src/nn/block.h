@@ -9,6 +9,7 @@ typedef struct trm__weight_about {
   char name[40];  /* "self_attn.qkv_proj" */
   int rows, cols; /* cols 0: one dimension */
   bool zero;      /* it starts at zero */
+  int heads;      /* so many heads' own matrices lie below each other in it; 0: one matrix */
 } trm__weight_about;
 
 typedef struct trm__block_about {

@@ -92,6 +92,7 @@ static void add_block(trm__layout *l, const char *net, int layer, trm__block_kin
         add_slot(l, TRM_TENSOR_PARAM, about[i].zero ? TRM__INIT_ZERO : TRM__INIT_NORMAL,
                  1 / sqrt((double)(cols ? cols : rows)), rows, cols, name),
         rows, cols};
+    if (l->slots && cols) l->slots[l->n_slots - 1].matrices = about[i].heads ? about[i].heads : 1;
   }
 
   if (l->blocks)

@@ -27,6 +27,7 @@ typedef struct trm__slot {
   double std;            /* of the truncated normal */
   int64_t shape[2];      /* shape[1] = 0: one dimension */
   int64_t count, offset; /* within the block of its kind */
+  int matrices;          /* of a net's: so many, one below the other; 0: of no net, or a vector */
 } trm__slot;
 
 typedef struct trm__layout {

@@ -9,16 +9,34 @@
 static bool is_dense(const trm__slot *s) {
   return s->kind == TRM_TENSOR_PARAM;
 }
+static bool is_matrix(const trm__slot *s) {
+  return is_dense(s) && s->matrices > 0;
+}
 static bool is_puzzle_emb(const trm__slot *s) {
   return s->kind == TRM_TENSOR_PUZZLE_EMB;
 }
 
 int trm__group_specs(const trm_trainer_config *c, trm__group_spec out[TRM__MAX_GROUPS]) {
-  out[0] = (trm__group_spec){is_dense, (trm__rule)c->optimizer, c->lr, c->weight_decay,
-                             c->freeze_weights};
-  out[1] = (trm__group_spec){is_puzzle_emb, TRM__RULE_SIGN_ROWS, c->puzzle_emb_lr,
-                             c->puzzle_emb_weight_decay, false};
-  return 2;
+  const bool by_matrix = trm__rules[c->optimizer].by_matrix;
+  int n = 0;
+  out[n++] = (trm__group_spec){.takes = by_matrix ? is_matrix : is_dense,
+                               .rule = (trm__rule)c->optimizer,
+                               .lr = c->lr,
+                               .weight_decay = c->weight_decay,
+                               .frozen = c->freeze_weights,
+                               .per_head = c->muon_per_head,
+                               .steps = c->muon_steps};
+  if (by_matrix)
+    out[n++] = (trm__group_spec){.takes = is_dense,
+                                 .rule = (trm__rule)TRM_OPT_ADAMW,
+                                 .lr = c->adam_lr,
+                                 .weight_decay = c->adam_weight_decay,
+                                 .frozen = c->freeze_weights};
+  out[n++] = (trm__group_spec){.takes = is_puzzle_emb,
+                               .rule = TRM__RULE_SIGN_ROWS,
+                               .lr = c->puzzle_emb_lr,
+                               .weight_decay = c->puzzle_emb_weight_decay};
+  return n;
 }
 
 /* --- segments -------------------------------------------------------------------------------- */
@@ -35,11 +53,12 @@ static int64_t room_of(const trm__slot *s) {
   return (s->count + 15) / 16 * 16;
 }
 
-/* A tensor joins the stretch that it continues, in the same block; a matrix of a rule by matrix
- * stands alone. `before`: the tensor added last, or NULL. */
-static void add_tensor(trm__group *g, trm__segment *segments, int most, const trm__slot *before,
-                       const trm__slot *s) {
+/* A tensor joins the stretch that it continues, in the same block; for a rule by matrix it stands
+ * alone. `before`: the tensor added last, or NULL. */
+static void add_tensor(trm__group *g, bool per_head, trm__segment *segments, int most,
+                       const trm__slot *before, const trm__slot *s) {
   const bool alone = trm__rules[g->rule].by_matrix;
+  const int count = per_head && s->matrices ? s->matrices : 1;
   trm__segment *last = before ? &segments[g->n_segments - 1] : NULL;
   if (!alone && last && before->kind == s->kind && last->at + last->n == s->offset) {
     last->n += room_of(s);
@@ -49,7 +68,8 @@ static void add_tensor(trm__group *g, trm__segment *segments, int most, const tr
       (trm__segment){.at = s->offset,
                      .n = alone ? s->count : room_of(s),
                      .state = last ? last->state + last->n : 0,
-                     .rows = alone ? (int)s->shape[0] : 0,
+                     .count = alone ? count : 1,
+                     .rows = alone ? (int)s->shape[0] / count : 0,
                      .cols = alone ? (int)s->shape[1] : 0};
 }
 
@@ -82,24 +102,23 @@ static void lay_out_states(trm__groups *g, bool place) {
   }
 }
 
-int64_t trm__groups_reals(const trm__groups *g) {
-  int64_t n = 0;
-  for (int i = 0; i < g->n_states; i++) n += g->state[i].n;
-  return n;
-}
-
 /* Reals of scratch that the most demanding segment takes. */
 static int64_t scratch_of(const trm__groups *g) {
   int64_t most = 0;
   for (int i = 0; i < g->n; i++) {
     const trm__rule_about *rule = &trm__rules[g->group[i].rule];
     for (int j = 0; j < g->group[i].n_segments && rule->scratch; j++) {
-      const trm__segment *s = &g->group[i].segments[j];
-      const int64_t n = rule->scratch(s->cols ? s->rows : s->n, s->cols);
+      const int64_t n = rule->scratch(&g->group[i].segments[j]);
       if (n > most) most = n;
     }
   }
   return most;
+}
+
+int64_t trm__groups_reals(const trm__groups *g) {
+  int64_t n = scratch_of(g);
+  for (int i = 0; i < g->n_states; i++) n += g->state[i].n;
+  return n;
 }
 
 /* --- groups ---------------------------------------------------------------------------------- */
@@ -114,6 +133,7 @@ trm_status trm__groups_create(const trm__layout *l, const trm__group_spec *specs
   for (int i = 0; i < n; i++) {
     g.spec[i] = specs[i];
     g.group[i].rule = specs[i].rule;
+    g.group[i].steps = specs[i].steps;
   }
   for (int i = 0; i < l->n_slots; i++) {
     const trm__slot *s = &l->slots[i];
@@ -129,7 +149,7 @@ trm_status trm__groups_create(const trm__layout *l, const trm__group_spec *specs
     for (int j = 0; j < l->n_slots; j++) {
       const trm__slot *s = &l->slots[j];
       if (s->kind == TRM_TENSOR_BUFFER || group_of(&g, s) != i) continue;
-      add_tensor(&g.group[i], own, l->n_slots - g.n_segments, before, s);
+      add_tensor(&g.group[i], specs[i].per_head, own, l->n_slots - g.n_segments, before, s);
       before = s;
     }
     g.group[i].segments = own;

@@ -13,6 +13,8 @@ typedef struct trm__group_spec {
   trm__rule rule;
   double lr, weight_decay; /* lr: where the schedule is at its top */
   bool frozen;             /* its weights stay; its state is kept all the same */
+  bool per_head;           /* by matrix: heads apart */
+  int steps;               /* of a rule that iterates */
 } trm__group_spec;
 
 /* A tensor of state, of all groups whose rules name it. */
@@ -33,14 +35,14 @@ typedef struct trm__groups {
   real *scratch;      /* the most that a group asks for */
 } trm__groups;
 
-/* The groups of a configuration: everything by its optimizer, the puzzle embedding by its own rule.
- * Returns their number. */
+/* The groups of a configuration: everything by its optimizer, where that works by matrix what is no
+ * matrix of a net by AdamW, and the puzzle embedding by its own rule. Returns their number. */
 int trm__group_specs(const trm_trainer_config *config, trm__group_spec out[TRM__MAX_GROUPS]);
 /* Which tensor is in which group, without memory of the backend. ARGUMENT when nobody takes a
  * trained tensor. */
 trm_status trm__groups_create(const trm__layout *layout, const trm__group_spec *specs, int n,
                               trm__groups *out, trm_error *err);
-/* Reals of their state. */
+/* Reals of their state and their scratch. */
 int64_t trm__groups_reals(const trm__groups *g);
 /* Takes the state, zeroed, and what else they need. */
 trm_status trm__groups_memory(trm__groups *g, trm__backend *be, trm_error *err);

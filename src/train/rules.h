@@ -11,10 +11,11 @@ typedef struct trm__rule_about {
    * Groups whose rules have a name in common share the tensor, each its part of it. */
   const char *state[TRM__RULE_STATES];
   bool never_negative[TRM__RULE_STATES];
-  /* Matrix by matrix, in place of element by element. */
+  /* Matrix by matrix, in place of element by element: an optimiser has the matrices of the nets
+   * then, and AdamW all else. */
   bool by_matrix;
-  /* Reals of scratch for one matrix, or for one stretch of elements (cols 0); NULL: none. */
-  int64_t (*scratch)(int64_t rows, int64_t cols);
+  /* Reals of scratch for one segment, on any device; NULL: none. */
+  int64_t (*scratch)(const trm__segment *);
 } trm__rule_about;
 
 extern const trm__rule_about trm__rules[TRM__RULES];

@@ -339,6 +339,7 @@ static trm__adam figures_of(const trm_trainer *t, const trm__group_spec *spec) {
                      .step_scale = (real)(lr / (1 - pow(c->beta1, steps))),
                      .root_scale = (real)(1 / sqrt(1 - pow(c->beta2, steps))),
                      .eps = (real)c->adam_eps,
+                     .momentum = (real)c->muon_momentum,
                      .ema = (real)c->ema_rate};
 }
 

@@ -35,6 +35,10 @@ const trm__field_type trm__field_device = {"device", "cpu, auto or cuda:N", TRM_
 #define NUMBER(kind, least, most, first) \
   .type = &trm__field_##kind, .low = (least), .high = (most), .initial = (first)
 
+/* They came with Muon (Jordan 2024; defaults of sic, arXiv:2601.19085), and nothing else has them.
+ */
+#define MUONS .use = TRM__OURS | TRM__LATER
+
 static const trm_field rows[] = {
     {AT(batch_size), .key = "global_batch_size", NUMBER(int, 1, 1 << 20, 768),
      .synonyms = "B batch", .help = "rows per update"},
@@ -42,7 +46,8 @@ static const trm_field rows[] = {
      .help = "of the batch, where several trainers share one"},
     {KEY(seed), .type = &trm__field_seed, .help = "seed of all random draws"},
     {KEY(optimizer), .type = &trm__field_word, .words = &trm__optimizer_words,
-     .initial = TRM_OPT_ADAM_ATAN2, .use = TRM__OURS, .help = "of the dense weights"},
+     .initial = TRM_OPT_ADAM_ATAN2, .use = TRM__OURS,
+     .help = "of the dense weights; muon: of the nets' matrices (lr=0.02 weight_decay=0.005)"},
     {KEY(lr), NUMBER(double, 0, 1e3, 1e-4), .synonyms = "learning_rate", .help = "learning rate"},
     {KEY(lr_min_ratio), NUMBER(double, 0, 1, 1),
      .help = "the cosine ends at this share of lr; 1: constant"},
@@ -56,6 +61,16 @@ static const trm_field rows[] = {
     {AT(adam_eps), NUMBER(double, LEAST_EPS, 1, 1e-8), .synonyms = "eps epsilon",
      .help = "epsilon of AdamW"},
     {KEY(weight_decay), NUMBER(double, 0, 1e6, 0.1), .synonyms = "wd", .help = "weight decay"},
+    {KEY(adam_lr), NUMBER(double, 0, 1e3, 1e-4), MUONS, .synonyms = "adamw_lr",
+     .help = "optimizer=muon: learning rate of what is no matrix of a net (AdamW)"},
+    {KEY(adam_weight_decay), NUMBER(double, 0, 1e6, 1), MUONS, .synonyms = "adamw_wd adam_wd",
+     .help = "optimizer=muon: weight decay of the same"},
+    {KEY(muon_momentum), NUMBER(double, 0, MOST_DECAY, 0.6), MUONS, .synonyms = "momentum",
+     .help = "optimizer=muon: share of its mean gradient that an update keeps"},
+    {KEY(muon_steps), NUMBER(int, 0, 100, 3), MUONS, .synonyms = "ns_steps",
+     .help = "optimizer=muon: Newton-Schulz steps"},
+    {KEY(muon_per_head), .type = &trm__field_bool, .initial = true, MUONS,
+     .help = "optimizer=muon: each head's q, k and v apart"},
     {KEY(puzzle_emb_lr), NUMBER(double, 0, 1e3, 1e-2),
      .help = "learning rate of puzzle embeddings"},
     {KEY(puzzle_emb_weight_decay), NUMBER(double, 0, 1e6, 0.1),

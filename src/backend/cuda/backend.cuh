@@ -27,6 +27,7 @@ struct CudaBackend {
   const char *kernels;
   cudaStream_t stream;
   Products products;
+  Products exact;         /* of floats, whatever the model's format is; in training */
   BlockWeights *weights;  /* [n_blocks] */
   void *memory;           /* behind workspace, weights, parts and tables */
   void *workspace;        /* of products */

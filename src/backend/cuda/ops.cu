@@ -230,7 +230,7 @@ static bool op_has_rule(const trm__backend *, trm__rule rule) {
 }
 static void op_update(trm__backend *be, trm__workspace *, const trm__update *u,
                       const trm__group *g) {
-  update(be->dims, *u, *g, cuda_of(be)->stream);
+  update(cuda_of(be), *u, *g);
 }
 
 void set_ops(trm__backend_ops *ops) {

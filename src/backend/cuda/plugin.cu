@@ -323,6 +323,7 @@ static void destroy(trm__backend *be) {
   if (c->stream) cudaStreamSynchronize(c->stream);
   forget_graph(c);
   products_destroy(&c->products);
+  products_destroy(&c->exact);
   if (c->memory) cudaFree(c->memory);
   if (c->staging) cudaFreeHost(c->staging);
   if (c->stream) cudaStreamDestroy(c->stream);
@@ -442,6 +443,7 @@ static trm_status begin(CudaBackend *c, const cudaDeviceProp *prop, const trm__b
   lay_out(c, training, &memory);
   note_product(c, products_create(&c->products, is_bf16(&c->base) ? CUDA_R_16BF : CUDA_R_32F,
                                   c->workspace, WORKSPACE));
+  if (training) note_product(c, products_create(&c->exact, CUDA_R_32F, c->workspace, WORKSPACE));
 
   /* Pinned memory of the host for what is sent; the tables of rotary positions. */
   if (c->failed == cudaSuccess) {

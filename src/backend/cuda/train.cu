@@ -174,24 +174,24 @@ __global__ void sign_rows_kernel(trm__update u, const trm__adam *figures, int E)
  */
 
 template <class Rule>
-void adam(const trm__dims &, const trm__update &u, const trm__group &g, cudaStream_t stream) {
+void adam(CudaBackend *c, const trm__update &u, const trm__group &g) {
   for (int i = 0; i < g.n_segments; i++) {
     const trm__segment &s = g.segments[i];
-    launch(adam_kernel<Rule>, grid_for(s.n), BLOCK, 0, stream, u, s, g.figures,
+    launch(adam_kernel<Rule>, grid_for(s.n), BLOCK, 0, c->stream, u, s, g.figures,
            g.state[0] + s.state, g.state[1] + s.state);
   }
 }
 
-void sign_rows(const trm__dims &dims, const trm__update &u, const trm__group &g,
-               cudaStream_t stream) {
-  const int64_t n = (int64_t)u.rows * dims.E;
-  launch(puzzle_mean_kernel, grid_for(n), BLOCK, 0, stream, u, n, (float)(1.0 / u.rows));
-  launch(sign_rows_kernel, dim3(u.rows, (unsigned)divide_up(dims.E, BLOCK)), BLOCK, 0, stream, u,
-         g.figures, dims.E);
+void sign_rows(CudaBackend *c, const trm__update &u, const trm__group &g) {
+  const int E = c->base.dims.E;
+  const int64_t n = (int64_t)u.rows * E;
+  launch(puzzle_mean_kernel, grid_for(n), BLOCK, 0, c->stream, u, n, (float)(1.0 / u.rows));
+  launch(sign_rows_kernel, dim3(u.rows, (unsigned)divide_up(E, BLOCK)), BLOCK, 0, c->stream, u,
+         g.figures, E);
 }
 
-void (*const rules[TRM__RULES])(const trm__dims &, const trm__update &, const trm__group &,
-                                cudaStream_t) = {adam<AdamAtan2>, adam<AdamW>, sign_rows};
+void (*const rules[TRM__RULES])(CudaBackend *, const trm__update &, const trm__group &) = {
+    adam<AdamAtan2>, adam<AdamW>, muon, sign_rows};
 
 } /* namespace */
 
@@ -223,6 +223,6 @@ bool has_rule(trm__rule rule) {
   return rules[rule] != NULL;
 }
 
-void update(const trm__dims &dims, const trm__update &u, const trm__group &g, cudaStream_t stream) {
-  rules[g.rule](dims, u, g, stream);
+void update(CudaBackend *c, const trm__update &u, const trm__group &g) {
+  rules[g.rule](c, u, g);
 }

@@ -3,8 +3,7 @@
 #ifndef TRM_BACKEND_CUDA_TRAIN_CUH
 #define TRM_BACKEND_CUDA_TRAIN_CUH
 
-#include "backend/backend.h"
-#include "device.cuh"
+#include "backend.cuh"
 
 /* T is the type of the latents. */
 template <class T>
@@ -14,6 +13,8 @@ void halt(const trm__rows &rows, int n, const trm__halting &how, const trm__row_
           cudaStream_t stream);
 void finish_grads(const trm__update &u, cudaStream_t stream);
 bool has_rule(trm__rule rule);
-void update(const trm__dims &dims, const trm__update &u, const trm__group &g, cudaStream_t stream);
+void update(CudaBackend *c, const trm__update &u, const trm__group &g);
+/* The rule of that name (muon.cu). */
+void muon(CudaBackend *c, const trm__update &u, const trm__group &g);
 
 #endif
