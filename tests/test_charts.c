@@ -102,7 +102,8 @@ static void bars_have_their_lengths_and_whiskers(void **state) {
   static const char *const rows[] = {"base", "no EMA"}, *const kinds[] = {"paper", "ours"};
   static const double value[] = {50, 100, NAN, 25}, low[] = {NAN, 90, NAN, 20},
                       high[] = {NAN, 100, NAN, 30};
-  const chart_bars bars = {2, 2, rows, kinds, value, low, high};
+  static const char *const notes[] = {"not seen", NULL, "out of memory", NULL};
+  const chart_bars bars = {2, 2, rows, kinds, value, low, high, notes};
   trm_error err;
   assert_int_equal(chart_svg_bars(scratch_path(s, "c.svg"), NULL,
                                   &(chart_axis){.label = "%", .high = 100}, &bars, &err),
@@ -117,6 +118,8 @@ static void bars_have_their_lengths_and_whiskers(void **state) {
   has("width=\"560.0\" height=\"14.0\"");
   has("width=\"140.0\" height=\"14.0\"");
   has(">no EMA</text>");
+  assert_int_equal(count("class=\"note\""), 1); /* only in a bar's place */
+  has(">out of memory</text>");
 }
 
 /* --- tables --- */

@@ -167,7 +167,8 @@ static void begin(FILE *f, double width, double height, const char *title) {
           "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
           "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%s\" height=\"%s\" "
           "viewBox=\"0 0 %s %s\">\n<style>\n"
-          "text{font:12px sans-serif;fill:#1f2328}.title{font-weight:bold}\n"
+          "text{font:12px sans-serif;fill:#1f2328}.title{font-weight:bold}"
+          ".note{font-style:italic}\n"
           ".back{fill:#ffffff}.grid{stroke:#d8dee4}.axis,.whisker{stroke:#1f2328}\n"
           ".whisker{stroke-width:1.5}.line{fill:none;stroke-width:2;stroke-linejoin:round}\n"
           ".band{stroke:none;fill-opacity:0.2}\n",
@@ -387,8 +388,11 @@ static void draw_bars(FILE *f, const void *what) {
               b->row_labels[r]);
     for (int k = 0; k < b->kinds; k++) {
       const int i = r * b->kinds + k;
+      const double middle = at + k * (BAR + BAR_GAP) + BAR / 2.0;
       put_bar(f, &x, at + k * (BAR + BAR_GAP), k, b->value[i], b->low ? b->low[i] : NAN,
               b->high ? b->high[i] : NAN);
+      if (!is_there(b->value[i]) && b->notes && b->notes[i])
+        put_label(f, left + TICK, middle + 4, "class=\"note\"", b->notes[i]);
     }
   }
   put_line(f, left, top, left, bottom, "axis");

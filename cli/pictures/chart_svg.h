@@ -28,6 +28,8 @@ typedef struct chart_bars {
   const char *const *row_labels;
   const char *const *kind_labels; /* the legend */
   const double *value, *low, *high;
+  const char *const *notes; /* words in the place of bars that are not there; NULL, here or of one:
+                               none */
 } chart_bars;
 
 /* Written to a file, "-": stdout. `title` may be NULL. Errors: MEMORY, IO. */

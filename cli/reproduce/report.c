@@ -54,7 +54,9 @@ static void fill_alone(const repro_report *r, const repro_results *results, repr
   const trm_spread spread = trm_spread_of(shares, l->seeds);
   l->mean = spread.mean;
   l->deviation = spread.deviation;
-  l->interval = trm_wilson((double)l->right, (double)l->n);
+  const int sets =
+      r->scale == REPRO_PAPER && l->seeds ? l->seeds : 1; /* the same puzzles for all */
+  l->interval = trm_wilson((double)l->right / sets, (double)l->n / sets);
   l->seconds = timed ? seconds / timed : -1;
 }
 
@@ -216,13 +218,18 @@ static trm_status save_markdown(const repro_report *r, const char *path, trm_err
   return st;
 }
 
+/* What stands where a row has no figure of ours. */
+static const char *without_figure(const repro_line *l) {
+  return l->cost.unable[0] ? "cannot be run" : l->diverged ? "diverged" : "not run yet";
+}
+
 /* Ours with its whiskers above the paper's. */
 static trm_status save_picture(const repro_report *r, const char *path, trm_error *err) {
   static const char *const kinds[] = {"ours", "the paper"};
   enum { OURS, PAPER, KINDS };
   const size_t n = (size_t)r->table->n;
   double *all = malloc(3 * KINDS * n * sizeof *all);
-  const char **labels = malloc(n * sizeof *labels);
+  const char **labels = malloc((1 + KINDS) * n * sizeof *labels), **notes = labels + n;
   trm_status st = TRM_OK;
   if (!all || !labels) st = cli_fail(err, TRM_E_MEMORY, -1, "%s: no memory for a picture", path);
 
@@ -236,6 +243,8 @@ static trm_status save_picture(const repro_report *r, const char *path, trm_erro
     low[ours] = l->seeds ? 100 * l->interval.low : NAN;
     high[ours] = l->seeds ? 100 * l->interval.high : NAN;
     value[paper] = l->row->paper >= 0 ? l->row->paper : NAN;
+    notes[ours] = without_figure(l);
+    notes[paper] = l->row->said;
     low[paper] = high[paper] = NAN;
   }
 
@@ -247,7 +256,8 @@ static trm_status save_picture(const repro_report *r, const char *path, trm_erro
                            .kind_labels = kinds,
                            .value = value,
                            .low = low,
-                           .high = high};
+                           .high = high,
+                           .notes = notes};
   if (st == TRM_OK) st = chart_svg_bars(path, r->table->title, &axis, &bars, err);
   free(all);
   free(labels);
