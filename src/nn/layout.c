@@ -36,6 +36,7 @@ static trm__dims dims_of(const trm_model_config *c) {
                     .rope_theta = c->rope_theta,
                     .eps = c->rms_norm_eps,
                     .label_smoothing = c->label_smoothing,
+                    .q_weight = c->q_weight,
                     .loss = c->loss,
                     .dtype = c->forward_dtype,
                     .q_continue = !c->no_ACT_continue && c->halt_max_steps > 1 &&
