@@ -275,7 +275,7 @@ static double row_total(const bench *t, int row) {
     right += best == label;
   }
   double go = m->q_continue ? bce(t->q[2 * row + 1], t->target[row]) : 0;
-  return lm / (valid ? valid : 1) + 0.5 * (bce(t->q[2 * row], right == valid) + go);
+  return lm / (valid ? valid : 1) + m->q_weight * (bce(t->q[2 * row], right == valid) + go);
 }
 
 /* Of the tail, from the latents in the middle, with the weights and puzzle rows as they now are. */
@@ -421,7 +421,7 @@ static void check_plan(const char *name, const trm_model_config *c, edit_fn *edi
   train(t, 1, &g, false);
   double want = total_loss(t), got = 0;
   for (int r = 0; r < ROWS; r++)
-    got += t->loss[r].lm + 0.5 * (t->loss[r].q_halt + t->loss[r].q_continue);
+    got += t->loss[r].lm + t->l->dims.q_weight * (t->loss[r].q_halt + t->loss[r].q_continue);
   for (int i = 0; i < t->experts.with_grad; i++)
     got += t->experts.weight * t->experts.balance[i].loss;
   probe_below(fabs(got - want), 1e-10, "%s loss", name);
@@ -623,6 +623,14 @@ static void smoothed(void **state) {
   c.loss = TRM_LOSS_SOFTMAX;
   check_model("trm, smoothed labels, softmax", &c);
 }
+static void weighted_q(void **state) {
+  (void)state;
+  trm_model_config c = tiny(TRM_ARCH_TRM);
+  c.q_weight = 0.05;
+  c.no_ACT_continue = false;
+  c.L_layers = 1;
+  check_model("trm, weighted q", &c);
+}
 static void learned_starts(void **state) {
   (void)state;
   trm_model_config c = tiny(TRM_ARCH_TRM);
@@ -753,6 +761,7 @@ int main(void) {
       cmocka_unit_test(hier_any),
       cmocka_unit_test(tied),
       cmocka_unit_test(smoothed),
+      cmocka_unit_test(weighted_q),
       cmocka_unit_test(learned_starts),
       cmocka_unit_test(implicit),
       cmocka_unit_test(through_applications),

@@ -109,7 +109,7 @@ static const op_shape op_shapes[] = {
      1,
      0,
      TILE,
-     {.S = 9, .P = 2, .D = 16, .loss = TRM_LOSS_SOFTMAX, .label_smoothing = 0.5}},
+     {.S = 9, .P = 2, .D = 16, .loss = TRM_LOSS_SOFTMAX, .label_smoothing = 0.5, .q_weight = 0.05}},
     {"puzzles of whole positions", 3, 2, 0, TILE, {.V = 7, .S = 9, .P = 4, .E = 16, .D = 16}},
     {"puzzles of some", 4, 5, 0, TILE, {.S = 9, .P = 3, .E = 37, .D = 16, .learned = true}},
     {"one row", 1, 1, 0, TILE, {.S = 9, .P = 2, .E = 5, .D = 33, .loss = TRM_LOSS_SOFTMAX}},
@@ -169,6 +169,7 @@ static op_trial trial_of(const op_shape *shape) {
   m->rope_theta = 10000;
   m->eps = 1e-5;
   m->inner_eps = 1e-3; /* so large that it shows */
+  m->q_weight = m->q_weight > 0 ? m->q_weight : 0.5;
 
   /* The places of the weights. */
   const int64_t V = m->V, D = m->D;
@@ -328,7 +329,7 @@ static int64_t row_size(const op_trial *t, int operand) {
 /* What the gradient is of: results times the gradients that stand for them; losses as training
  * weighs them. */
 static double objective(const op_trial *t, const trm__op *op, op_expected *e) {
-  static const double weights[7] = {1, 0.5, 0.5};
+  const double weights[7] = {1, t->m.q_weight, t->m.q_weight};
   double sum = 0;
   compute_plainly(t, op, e);
   for (int p = 0; p < PAIRS; p++)

@@ -688,7 +688,7 @@ static void plain_finish_grads(const trm__op_site *s, double *const *v) {
 }
 
 /* The figures of an update, in the order of trm__adam. */
-enum { LR, DECAY, BETA1, BETA2, STEP_SCALE, ROOT_SCALE, EPS, EMA };
+enum { LR, DECAY, BETA1, BETA2, STEP_SCALE, ROOT_SCALE, EPS, MOMENTUM, EMA };
 
 /* All weights but the one in the middle, behind which their state moves up. */
 static void plain_adam(const trm__op_site *s, double *const *v, bool atan2_) {

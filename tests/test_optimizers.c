@@ -261,6 +261,70 @@ static void lr_warms_up_and_follows_the_cosine(void **state) {
   trm_model_free(m);
 }
 
+static void schedules_end_at_their_share(void **state) {
+  (void)state;
+  static const struct {
+    trm_lr_schedule schedule;
+    double want[7];
+  } ways[] = {{TRM_LR_LINEAR, {0.5, 1, 0.9, 0.8, 0.7, 0.6, 0.5}},
+              {TRM_LR_CONSTANT, {0.5, 1, 1, 1, 1, 1, 1}}};
+  const trm_model_config mc = model_config(MIXER);
+  trm_model *m = small_model(&mc, 5);
+  for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+    trm_trainer_config c = small_training(2);
+    c.lr_warmup_steps = 2;
+    c.total_steps = 7;
+    c.lr_min_ratio = 0.5;
+    c.lr_schedule = ways[i].schedule;
+    trm_trainer *t = small_trainer(m, &c);
+    for (int u = 0; u < 7; u++) {
+      const trm_metrics metrics = small_update(t);
+      assert_true(fabs(metrics.lr - ways[i].want[u] * c.lr) < 1e-12);
+      assert_true(fabs(metrics.lr / c.lr - metrics.puzzle_emb_lr / c.puzzle_emb_lr) < 1e-12);
+    }
+    trm_trainer_free(t);
+  }
+
+  /* A straight way needs an end other than its beginning. */
+  trm_trainer_config c = small_training(2);
+  trm_trainer *t;
+  trm_error err;
+  c.lr_schedule = TRM_LR_LINEAR;
+  c.lr_min_ratio = 1;
+  assert_int_equal(trm_trainer_create(m, &c, &t, &err), TRM_E_CONFIG);
+  assert_non_null(strstr(err.msg, "lr_min_ratio"));
+  trm_model_free(m);
+}
+
+/* By any threads, with a tile of any size: the gradient is that of the trainer without a bound, by
+ * the factor that the norm asks for. */
+static void gradients_are_clipped(void **state) {
+  (void)state;
+  const trm_model_config mc = model_config(MIXER);
+  trm_model *m = small_model(&mc, 5);
+  trm_trainer_config c = small_training(8);
+  trm_trainer *free_one = small_trainer(m, &c);
+  const double norm = small_update(free_one).grad_norm;
+  const double clips[] = {norm / 3, 2 * norm};
+  for (int way = 0; way < 4; way++) {
+    c.grad_clip = clips[way / 2];
+    c.threads = 1 + way % 2;
+    c.micro_batch = way % 2;
+    trm_trainer *t = small_trainer(m, &c);
+    assert_true(small_update(t).grad_norm == norm);
+    const double factor = way / 2 ? 1 : c.grad_clip / (norm + 1e-6);
+    for (int i = 0; i < trm_model_tensor_count(m); i++) {
+      const trm_tensor got = trm_trainer_gradient_at(t, i);
+      const trm_tensor all = trm_trainer_gradient_at(free_one, i);
+      for (int64_t j = 0; got.data && j < got.count; j++)
+        assert_true(got.data[j] == all.data[j] * (float)factor);
+    }
+    trm_trainer_free(t);
+  }
+  trm_trainer_free(free_one);
+  trm_model_free(m);
+}
+
 static void ema_keeps_buffers_and_embeddings_current(void **state) {
   const trm_model_config mc = model_config(ATTENTION);
   trm_model *m = small_model(&mc, 5);
@@ -366,6 +430,8 @@ int main(void) {
       cmocka_unit_test(optimizers_are_their_formulas),
       cmocka_unit_test(muon_has_its_keys),
       cmocka_unit_test(lr_warms_up_and_follows_the_cosine),
+      cmocka_unit_test(schedules_end_at_their_share),
+      cmocka_unit_test(gradients_are_clipped),
       cmocka_unit_test(ema_keeps_buffers_and_embeddings_current),
       cmocka_unit_test(embedding_rows_follow_the_sign_of_their_sum),
       cmocka_unit_test(frozen_weights_leave_the_embedding_free),

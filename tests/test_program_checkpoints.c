@@ -138,10 +138,10 @@ static void keys_of_forks_are_passed_over_where_they_change_nothing(void **state
   /* A loss head has keys of its own; training would need them all. */
   write_text(yaml,
              "arch:\n  name: trm\n  loss: {name: losses@Mine, loss_type: stablemax_cross_entropy, "
-             "q_weight: 0.5}\n  H_cycles: 2\n  L_cycles: 2\n  halt_max_steps: 4\n  mlp_t: true\n"
+             "q_scale: 0.5}\n  H_cycles: 2\n  L_cycles: 2\n  halt_max_steps: 4\n  mlp_t: true\n"
              "  pos_encodings: none\n  puzzle_emb_len: 2\n");
   want(RUN("info", file), 0);
-  says(err_text, "passed over, for it changes no answer: arch.loss.q_weight");
+  says(err_text, "passed over, for it changes no answer: arch.loss.q_scale");
   want(RUN("train", "arch.puzzle_emb_dropout=0.1"), 2);
   says(err_text, "unknown key");
   trm_model_free(m);

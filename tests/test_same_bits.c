@@ -125,6 +125,8 @@ static void adamw(setup *s) {
 }
 static void muon(setup *s) {
   s->training.optimizer = TRM_OPT_MUON;
+  s->training.grad_clip = 0.5;
+  s->model.q_weight = 0.05;
 }
 static void frozen(setup *s) {
   s->training.freeze_weights = true;

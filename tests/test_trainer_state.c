@@ -79,6 +79,7 @@ static void training_goes_on_bit_for_bit(void **state) {
   resumes_bit_for_bit(*state, &mc, &c);
   mc = model_config(ATTENTION);
   c.optimizer = TRM_OPT_MUON;
+  c.grad_clip = 0.5;
   resumes_bit_for_bit(*state, &mc, &c);
 }
 

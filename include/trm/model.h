@@ -139,6 +139,7 @@ typedef struct trm_model_config {
   bool tie_embeddings;    /* logits = z_H E^T: there is no lm_head */
   bool learned_latents;   /* the latents' starts are trained */
   double label_smoothing; /* of the cross-entropy, over all V tokens */
+  double q_weight;        /* of the q losses in the total */
   trm_moe moe, moe_t;     /* over the channels; over the positions, with mlp_t */
   double moe_aux_weight;  /* alpha of their auxiliary loss */
   trm_recursion solver;

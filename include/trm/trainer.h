@@ -37,6 +37,14 @@ typedef struct trm_curriculum {
   trm_stage stage[TRM_STAGES];
 } trm_curriculum;
 
+/* The way of all rates from their tops to lr_min_ratio, behind the warm-up. */
+typedef enum trm_lr_schedule {
+  TRM_LR_COSINE, /* the reference's */
+  TRM_LR_LINEAR,
+  TRM_LR_CONSTANT, /* they stay; total_steps and lr_min_ratio are not used */
+  TRM_LR_SCHEDULES
+} trm_lr_schedule;
+
 typedef struct trm_trainer_config {
   int batch_size; /* B, the batch of this trainer */
   uint64_t seed;  /* of halting exploration; the model's weights have their own */
@@ -49,13 +57,16 @@ typedef struct trm_trainer_config {
   double muon_momentum;                 /* share of its mean gradient that is kept */
   int muon_steps;                       /* of Newton and Schulz; 0: the normed mean itself */
   bool muon_per_head;                   /* each head's q, k and v is a matrix of its own */
-  int64_t lr_warmup_steps, total_steps; /* warm-up, then cosine over the rest */
-  double lr_min_ratio;                  /* 1: constant after the warm-up */
-  trm_curriculum curriculum;            /* of total_steps */
-  double ema_rate;                      /* 0: no EMA */
-  bool freeze_weights;                  /* train the puzzle embedding only */
-  trm_device device;                    /* all zero: the CPU */
-  int threads;           /* of the CPU's backend, at most as many as there are processors; 0: all */
+  int64_t lr_warmup_steps, total_steps; /* warm-up, then the schedule over the rest */
+  trm_lr_schedule lr_schedule;
+  double lr_min_ratio; /* of every rate, where the schedule ends; 1: constant after the warm-up */
+  trm_curriculum curriculum; /* of total_steps */
+  double grad_clip;    /* most that the norm of the mean gradient may be, over all dense weights: a
+                          longer one is scaled by grad_clip / (norm + 1e-6); 0: any */
+  double ema_rate;     /* 0: no EMA */
+  bool freeze_weights; /* train the puzzle embedding only */
+  trm_device device;   /* all zero: the CPU */
+  int threads;         /* of the CPU's backend, at most as many as there are processors; 0: all */
   int64_t memory_budget; /* bytes for activations, but a row per team at least; 0: 1.5 GiB or as
                             much as there is room for (trm_memory_room), on a GPU what is free */
   int micro_batch;       /* rows a team processes at once (made even for bfloat16 and an odd number
@@ -68,6 +79,8 @@ typedef struct trm_trainer_config {
 TRM_API trm_trainer_config trm_trainer_config_default(void);
 TRM_API const char *trm_optimizer_name(trm_optimizer o);
 TRM_API bool trm_optimizer_from_name(const char *name, trm_optimizer *out);
+TRM_API const char *trm_lr_schedule_name(trm_lr_schedule s);
+TRM_API bool trm_lr_schedule_from_name(const char *name, trm_lr_schedule *out);
 
 /* Fields by name, with the values, errors and the range of each as for a model's configuration
  * (trm_model_config_set). `seed` is any number of 64 bits; `memory_budget` takes units ("2GiB");
@@ -105,9 +118,10 @@ typedef struct trm_batch {
  * reports them (docs/MODEL.md section 3); divide by count, losses by the batch size. */
 typedef struct trm_metrics {
   double count, accuracy, exact_accuracy, q_halt_accuracy, steps;
-  double lm_loss, q_halt_loss, q_continue_loss, loss; /* loss = lm + 0.5 (q_halt + q_continue) */
+  double lm_loss, q_halt_loss, q_continue_loss,
+      loss; /* loss = lm + q_weight (q_halt + q_continue) */
   double lr, puzzle_emb_lr;
-  double grad_norm; /* of the mean gradient over all dense parameters */
+  double grad_norm; /* of the mean gradient over all dense parameters, before grad_clip */
   /* Of models with experts, else 0: their weighted auxiliary loss, which is minimised beside `loss`
    * (docs/MODEL.md section 6); and the smallest and the largest load of an expert of any block, its
    * share of all gates (with a switch: of all tokens) times their number: 1 is an equal share. */
@@ -143,8 +157,8 @@ TRM_API const int32_t *trm_trainer_steps_taken(const trm_trainer *t);
  */
 TRM_API const trm_model *trm_trainer_weights(const trm_trainer *t);
 TRM_API const trm_model *trm_trainer_ema(const trm_trainer *t);
-/* Gradients of the last update, mean over the batch, in the order and shape of the model's
- * tensors; data NULL for tensors without one. Not part of the saved state. */
+/* Gradients of the last update, mean over the batch and as grad_clip left them, in the order and
+ * shape of the model's tensors; data NULL for tensors without one. Not part of the saved state. */
 TRM_API trm_tensor trm_trainer_gradient_at(const trm_trainer *t, int i);
 /* Per-row gradient of the puzzle embedding [B, puzzle_emb_ndim] before equal ids are summed. */
 TRM_API const float *trm_trainer_puzzle_emb_gradient(const trm_trainer *t);

@@ -41,7 +41,7 @@ typedef struct trm__dims {
   double rope_theta_cols;
   bool qk_norm, gate_norm, attn_out_norm; /* inside of a branch, by inner_eps */
   double inner_eps;
-  double label_smoothing;
+  double label_smoothing, q_weight;
   trm_loss loss;
   bool q_continue; /* the loss has a continue term */
   trm_dtype dtype; /* of the operands of products */
@@ -181,7 +181,7 @@ typedef struct trm__halting {
 
 /* Figures of one update that the device finds. */
 typedef struct trm__totals {
-  double grad_norm; /* NaN too when a weight is not finite */
+  double grad_norm; /* before it is clipped; NaN too when a weight is not finite */
   int32_t apply;    /* 0: loss, gradient or weight is not finite, and no weight was changed */
   int32_t unused;
 } trm__totals;
@@ -196,6 +196,7 @@ enum {
 typedef struct trm__update {
   int64_t n;                 /* weights */
   int rows;                  /* of the batch: gradients are divided by it */
+  double clip;               /* > 0: of the mean gradient's norm, beyond which it is scaled down */
   real *grads;               /* [ops.slots, n]; the first becomes the mean gradient */
   real *params, *ema;        /* [n]; ema NULL when there is none */
   const trm__row_loss *loss; /* [rows] */
@@ -317,7 +318,8 @@ typedef struct trm__backend_ops {
    */
   void (*head)(trm__backend *, trm__workspace *, int b, const real *z, real *logits, real *q);
   /* Losses of each row from logits and q; labels [b, S], negative: ignored. q_target [b] is the
-   * continue target or NULL. logits and q become their gradients (of lm + (q_halt + q_cont) / 2).
+   * continue target or NULL. logits and q become their gradients (of lm + q_weight (q_halt +
+   * q_cont)).
    */
   void (*loss)(trm__backend *, trm__workspace *, int b, const int32_t *labels, const real *q_target,
                real *logits, real *q, trm__row_loss *out);
@@ -344,7 +346,8 @@ typedef struct trm__backend_ops {
   void (*add_grads)(trm__backend *, trm__workspace *, int64_t n, int n_src, const real *const *src,
                     real *to);
   /* The reduction: the first slot of gradients becomes the sum of all; it becomes the mean over the
-   * rows, and totals are filled in. Between the two the host may change the sum. */
+   * rows, totals are filled in, and a mean whose norm is beyond `clip` > 0 is multiplied by
+   * clip / (norm + 1e-6), if that is less than 1. Between the two the host may change the sum. */
   void (*sum_slots)(trm__backend *, trm__workspace *, const trm__update *);
   void (*finish_grads)(trm__backend *, trm__workspace *, const trm__update *);
   /* Whether update knows that rule. */

@@ -82,14 +82,14 @@ static void row_loss(const trm__dims *dims, const int32_t *labels, const real *q
                                         dims->label_smoothing, weight, logits);
   }
 
-  /* q_halt: is every label hit? q_continue: its target. Half of each counts. */
+  /* q_halt: is every label hit? q_continue: its target. */
   double exact = l.right == l.valid;
   l.q_halt = trm__binary_cross_entropy(l.q[0], exact);
-  q[0] = (real)(0.5 * (trm__sigmoid(l.q[0]) - exact));
+  q[0] = (real)(dims->q_weight * (trm__sigmoid(l.q[0]) - exact));
   q[1] = 0;
   if (q_target) {
     l.q_continue = trm__binary_cross_entropy(l.q[1], (double)*q_target);
-    q[1] = (real)(0.5 * (trm__sigmoid(l.q[1]) - (double)*q_target));
+    q[1] = (real)(dims->q_weight * (trm__sigmoid(l.q[1]) - (double)*q_target));
   }
   *out = l;
 }

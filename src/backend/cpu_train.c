@@ -162,10 +162,18 @@ static void find_totals(const trm__update *u) {
   u->totals->apply = isfinite(sum) && isfinite(loss);
 }
 
+static double clip_factor(const trm__update *u) {
+  return u->clip / (u->totals->grad_norm + 1e-6);
+}
+static void clip_chunk(const trm__kernels *kernels, const trm__update *u, int64_t lo, int64_t hi) {
+  kernels->scale_norm(hi - lo, u->grads + lo, (real)clip_factor(u));
+}
+
 static void op_finish_grads(trm__backend *be, trm__workspace *ws, const trm__update *u) {
   each_chunk(be, ws, u, finish_chunk);
   if (ws->lane->rank == 0) find_totals(u);
   trm__lane_barrier(ws->lane);
+  if (u->clip > 0 && u->totals->apply && clip_factor(u) < 1) each_chunk(be, ws, u, clip_chunk);
 }
 
 /* --- optimisers ------------------------------------------------------------------------------ */

@@ -42,6 +42,7 @@ static trm__dims dims_of(const trm_model_config *c) {
                     .attn_out_norm = c->attn_out_norm,
                     .inner_eps = c->inner_norm_eps,
                     .label_smoothing = c->label_smoothing,
+                    .q_weight = c->q_weight,
                     .loss = c->loss,
                     .dtype = c->forward_dtype,
                     .q_continue = !c->no_ACT_continue && c->halt_max_steps > 1 &&

@@ -147,6 +147,8 @@ static const trm_field rows[] = {
      .help = "train the vectors that the latents start from"},
     {AT(label_smoothing), .key = "arch.loss.label_smoothing", REAL(0, MOST_SMOOTHING, 0),
      OF_TRAINING, .help = "share of a label that is spread over all tokens"},
+    {AT(q_weight), .key = "arch.loss.q_weight", REAL(0, 1e3, 0.5), OF_TRAINING,
+     .help = "weight of the losses of q"},
     {ARCH(moe), COUNTED(&moe), ABLATION,
      .help = "experts in place of the SwiGLU over channels (switch:4, four)"},
     {ARCH(moe_t), COUNTED(&moe), ABLATION,

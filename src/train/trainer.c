@@ -289,7 +289,7 @@ static void measure(const trm_trainer *t, trm_metrics *out) {
     m.q_halt_accuracy += (l->q[0] >= 0) == exact;
     m.steps += t->view.steps[r];
   }
-  m.loss = m.lm_loss + 0.5 * (m.q_halt_loss + m.q_continue_loss);
+  m.loss = m.lm_loss + t->model->config.q_weight * (m.q_halt_loss + m.q_continue_loss);
   if (t->experts.with_grad) measure_experts(t, &m);
   if (t->view.solved) measure_solved(t, &m);
   *out = m;

@@ -77,8 +77,8 @@ extern const trm__fields trm__trainer_fields;
 extern const trm__field_type trm__field_device;
 /* TRM_E_CONFIG with the first field that is out of its range. */
 trm_status trm__trainer_check(const trm_trainer_config *c, trm_error *err);
-/* base * step / warm-up, then cosine from base to base * min_ratio at total (docs/MODEL.md section
- * 4). */
+/* base * step / warm-up, then lr_schedule from base to base * min_ratio at total (docs/MODEL.md
+ * section 4). */
 double trm__schedule(const trm_trainer_config *c, double base, int64_t step);
 
 /* trainer.c: trm_trainer_create with groups other than the configuration's. */

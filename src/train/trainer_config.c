@@ -23,6 +23,31 @@ static void print_device(const trm_field *f, const void *at, trm__sink *s) {
 const trm__field_type trm__field_device = {"device", "cpu, auto or cuda:N", TRM__FORM_OTHER,
                                            set_device, print_device};
 
+/* --- schedules --- */
+
+/* From 1 to 0 as progress goes from 0 to 1. */
+typedef double wave_fn(double progress);
+static double cosine(double progress) {
+  return 0.5 * (1 + cos(3.14159265358979323846 * progress));
+}
+static double linear(double progress) {
+  return 1 - progress;
+}
+static double constant(double progress) {
+  (void)progress;
+  return 1;
+}
+
+static const struct {
+  trm__word word;
+  wave_fn *wave;
+} schedules[] = {[TRM_LR_COSINE] = {{"cosine", NULL}, cosine},
+                 [TRM_LR_LINEAR] = {{"linear", NULL}, linear},
+                 [TRM_LR_CONSTANT] = {{"constant", NULL}, constant}};
+static const trm__words schedule_words = TRM__WORDS(schedules, NULL);
+
+TRM__WORDS_FUNCTIONS(trm_lr_schedule, schedule_words)
+
 /* --- the fields --- */
 
 /* In float32 a rate of decay nearer to 1 would be 1, and without an eps AdamW divides 0 by 0 where
@@ -49,11 +74,17 @@ static const trm_field rows[] = {
      .initial = TRM_OPT_ADAM_ATAN2, .use = TRM__OURS,
      .help = "of the dense weights; muon: of the nets' matrices (lr=0.02 weight_decay=0.005)"},
     {KEY(lr), NUMBER(double, 0, 1e3, 1e-4), .synonyms = "learning_rate", .help = "learning rate"},
+    {KEY(lr_schedule), .type = &trm__field_word, .words = &schedule_words, .initial = TRM_LR_COSINE,
+     .use = TRM__OURS | TRM__LATER, .synonyms = "scheduler lr_scheduler",
+     .help = "how all rates go to lr_min_ratio after the warm-up; constant: not at all"},
     {KEY(lr_min_ratio), NUMBER(double, 0, 1, 1),
-     .help = "the cosine ends at this share of lr; 1: constant"},
+     .help = "the schedule ends at this share of lr; 1: constant"},
+    {KEY(grad_clip), NUMBER(double, 0, 1e9, 0), .use = TRM__OURS | TRM__LATER,
+     .synonyms = "clip gradient_clipping max_grad_norm",
+     .help = "most that the norm of the gradient may be; 0: any"},
     {KEY(lr_warmup_steps), NUMBER(int64, 0, 1e15, 2000), .synonyms = "warmup_steps warmup",
      .help = "updates of warm-up"},
-    {AT(total_steps), NUMBER(int64, 0, 1e15, 0), .help = "updates until a cosine ends"},
+    {AT(total_steps), NUMBER(int64, 0, 1e15, 0), .help = "updates until the schedule ends"},
     {KEY(curriculum), .type = &trm__field_curriculum, .use = TRM__OURS | TRM__LATER,
      .help = "fewer cycles until a share of the updates: [30%:T1n2,60%:T2n3] (CGAR)"},
     {KEY(beta1), NUMBER(double, 0, MOST_DECAY, 0.9), .help = "decay of the first moment"},
@@ -89,7 +120,7 @@ static const trm_field rows[] = {
 };
 const trm__fields trm__trainer_fields = TRM__FIELDS(rows, "a trainer", trm_trainer_config);
 
-_Static_assert(sizeof(trm_optimizer) == sizeof(int),
+_Static_assert(sizeof(trm_optimizer) == sizeof(int) && sizeof(trm_lr_schedule) == sizeof(int),
                "an enumeration is read and written as an int");
 
 /* --- by name --- */
@@ -122,10 +153,17 @@ trm_trainer_config trm_trainer_config_default(void) {
 
 trm_status trm__trainer_check(const trm_trainer_config *c, trm_error *err) {
   TRM_TRY(trm__fields_check(&trm__trainer_fields, c, err));
-  if (c->lr_min_ratio != 1 && c->total_steps <= c->lr_warmup_steps)
+  if (c->lr_schedule == TRM_LR_LINEAR && c->lr_min_ratio == 1)
     TRM_FAIL(err, TRM_E_CONFIG,
-             "lr_min_ratio = %g: a cosine needs total_steps (%lld) beyond lr_warmup_steps (%lld)",
-             c->lr_min_ratio, (long long)c->total_steps, (long long)c->lr_warmup_steps);
+             "lr_schedule = linear leads to lr_min_ratio = 1, which is where it begins; want a "
+             "lr_min_ratio below 1");
+  if (c->lr_schedule != TRM_LR_CONSTANT && c->lr_min_ratio != 1 &&
+      c->total_steps <= c->lr_warmup_steps)
+    TRM_FAIL(
+        err, TRM_E_CONFIG,
+        "lr_min_ratio = %g: a %s schedule needs total_steps (%lld) beyond lr_warmup_steps (%lld)",
+        c->lr_min_ratio, trm_lr_schedule_name(c->lr_schedule), (long long)c->total_steps,
+        (long long)c->lr_warmup_steps);
   return trm__curriculum_check(c, err);
 }
 
@@ -133,6 +171,6 @@ double trm__schedule(const trm_trainer_config *c, double base, int64_t step) {
   if (step < c->lr_warmup_steps) return base * (double)step / (double)c->lr_warmup_steps;
   int64_t rest = c->total_steps - c->lr_warmup_steps;
   double progress = (double)(step - c->lr_warmup_steps) / (double)(rest > 1 ? rest : 1);
-  double wave = 0.5 * (1 + cos(3.14159265358979323846 * (progress < 1 ? progress : 1)));
+  const double wave = schedules[c->lr_schedule].wave(progress < 1 ? progress : 1);
   return base * (c->lr_min_ratio + (1 - c->lr_min_ratio) * wave);
 }

@@ -148,6 +148,7 @@ trm_status trm__trainer_memory(trm_trainer *t, trm_error *err) {
   TRM_TRY(trm__curriculum_plans(&t->config.curriculum, c, t->stage_plan, err));
   t->update.n = l->n_params;
   t->update.rows = t->config.batch_size;
+  t->update.clip = t->config.grad_clip;
 
   /* What an update works on. */
   TRM_TRY(weights_and_ema(t, err));

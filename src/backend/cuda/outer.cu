@@ -146,21 +146,22 @@ __device__ double binary_cross_entropy(double x, double target) {
   return (x > 0 ? x : 0) - x * target + log1p(exp(-fabs(x)));
 }
 
-__device__ void q_losses(trm__row_loss *l, float *q, const float *q_target) {
+__device__ void q_losses(double weight, trm__row_loss *l, float *q, const float *q_target) {
   const double exact = l->right == l->valid;
   l->q[0] = q[0];
   l->q[1] = q[1];
   l->q_halt = binary_cross_entropy(l->q[0], exact);
-  q[0] = (float)(0.5 * (sigmoid(l->q[0]) - exact));
+  q[0] = (float)(weight * (sigmoid(l->q[0]) - exact));
   q[1] = 0;
   l->q_continue = 0;
   if (!q_target) return;
   l->q_continue = binary_cross_entropy(l->q[1], *q_target);
-  q[1] = (float)(0.5 * (sigmoid(l->q[1]) - *q_target));
+  q[1] = (float)(weight * (sigmoid(l->q[1]) - *q_target));
 }
 
-__global__ void losses_kernel(int S, int V, trm_loss kind, double smoothing, const int32_t *labels,
-                              const float *q_target, float *logits, float *q, trm__row_loss *out) {
+__global__ void losses_kernel(int S, int V, trm_loss kind, double smoothing, double q_weight,
+                              const int32_t *labels, const float *q_target, float *logits, float *q,
+                              trm__row_loss *out) {
   __shared__ int counts[LOSS_THREADS];
   __shared__ double parts[LOSS_THREADS];
   const int64_t r = blockIdx.x;
@@ -193,7 +194,7 @@ __global__ void losses_kernel(int S, int V, trm_loss kind, double smoothing, con
   out[r].lm = lm;
   out[r].valid = valid;
   out[r].right = right;
-  q_losses(&out[r], q + 2 * r, q_target ? q_target + r : NULL);
+  q_losses(q_weight, &out[r], q + 2 * r, q_target ? q_target + r : NULL);
 }
 
 __global__ void q_targets_kernel(int b, const float *q, const int32_t *steps, int max_steps,
@@ -294,7 +295,7 @@ void bias_grad(int b, const float *dq, float *d_bias, cudaStream_t stream) {
 void losses(const trm__dims &dims, int b, const int32_t *labels, const float *q_target,
             float *logits, float *q, trm__row_loss *out, cudaStream_t stream) {
   launch(losses_kernel, b, LOSS_THREADS, 0, stream, dims.S, dims.V, dims.loss, dims.label_smoothing,
-         labels, q_target, logits, q, out);
+         dims.q_weight, labels, q_target, logits, q, out);
 }
 void q_targets(int b, const float *q, const int32_t *steps, int max_steps, float *target,
                cudaStream_t stream) {

@@ -97,6 +97,13 @@ __global__ void totals_kernel(trm__update u, int64_t chunks) {
   u.totals->apply = isfinite(sum) && isfinite(loss);
 }
 
+/* As the host's clip_factor. */
+__global__ void clip_kernel(trm__update u) {
+  const int64_t i = thread_index();
+  const double factor = u.clip / (u.totals->grad_norm + 1e-6);
+  if (i < u.n && u.totals->apply && factor < 1) u.grads[i] *= (float)factor;
+}
+
 /* --- optimisers --------------------------------------------------------------------------------
  */
 
@@ -190,8 +197,20 @@ void sign_rows(CudaBackend *c, const trm__update &u, const trm__group &g) {
          g.figures, E);
 }
 
-void (*const rules[TRM__RULES])(CudaBackend *, const trm__update &, const trm__group &) = {
-    adam<AdamAtan2>, adam<AdamW>, muon, sign_rows};
+typedef void Rule(CudaBackend *, const trm__update &, const trm__group &);
+const struct {
+  int rule;
+  Rule *update;
+} rules[] = {{TRM_OPT_ADAM_ATAN2, adam<AdamAtan2>},
+             {TRM_OPT_ADAMW, adam<AdamW>},
+             {TRM_OPT_MUON, muon},
+             {TRM__RULE_SIGN_ROWS, sign_rows}};
+
+Rule *rule_of(trm__rule rule) {
+  for (const auto &row : rules)
+    if (row.rule == (int)rule) return row.update;
+  return NULL;
+}
 
 } /* namespace */
 
@@ -217,12 +236,13 @@ void finish_grads(const trm__update &u, cudaStream_t stream) {
   const int64_t chunks = divide_up(u.n, TRM__CHUNK);
   launch(mean_kernel, (unsigned)chunks, BLOCK, 0, stream, u, (float)(1.0 / u.rows));
   launch(totals_kernel, 1, BLOCK, 0, stream, u, chunks);
+  if (u.clip > 0) launch(clip_kernel, grid_for(u.n), BLOCK, 0, stream, u);
 }
 
 bool has_rule(trm__rule rule) {
-  return rules[rule] != NULL;
+  return rule_of(rule) != NULL;
 }
 
 void update(CudaBackend *c, const trm__update &u, const trm__group &g) {
-  rules[g.rule](c, u, g);
+  rule_of(g.rule)(c, u, g);
 }
