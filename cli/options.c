@@ -18,6 +18,33 @@ bool cli_parse_halt(const char *text, trm_halt *halt, double *margin) {
   return false;
 }
 
+bool cli_thinks(const trm_thinking *how) {
+  return trm_thinking_tries(how) > 1 || how->select == TRM_SELECT_FIRST;
+}
+
+bool cli_think(cli_thinking *t, trm_halt halt) {
+  if (!trm_select_from_name(t->select, &t->how.select)) {
+    cli_usage_error("--select: want q, first, vote or mode, got '%s'", t->select);
+    return false;
+  }
+  const bool first = t->how.select == TRM_SELECT_FIRST;
+  if (!isnan(t->bar) && !first) {
+    cli_usage_error("--bar belongs to --select first");
+    return false;
+  }
+  if (first && halt != TRM_HALT_NEVER) {
+    cli_usage_error("--select first is an early exit: want no --halt beside it");
+    return false;
+  }
+  if (trm_thinking_tries(&t->how) > TRM_MAX_TRIES) {
+    cli_usage_error("want at most %d tries of a puzzle, got %d", TRM_MAX_TRIES,
+                    trm_thinking_tries(&t->how));
+    return false;
+  }
+  if (first) t->how.bar = isnan(t->bar) ? 2 : t->bar;
+  return true;
+}
+
 /* --- names of what is written --- */
 
 bool cli_is_output(const char *path) {

@@ -18,19 +18,21 @@ static const cli_manual manual = {
     "MODEL is a model folder, a run folder (then its best checkpoint, else its newest), a\n"
     ".safetensors file of trm convert, a published checkpoint step_N with its\n"
     "all_config.yaml beside it, or a name that `trm models` lists. DATA is a data\n"
-    "set folder. Data that the model was not made for are refused.\n" CLI_HALT_ABOUT
+    "set folder. Data that the model was not made for are refused.\n" CLI_HALT_ABOUT CLI_THINK_ABOUT
     "With --state FILE an evaluation that is stopped or killed goes on where it was when it\n"
     "is called again with the same options; the file is removed at the end.\n",
     "Examples:\n"
     "  trm eval runs/Sudoku6-trm/first data/sudoku6\n"
     "  trm eval runs/Sudoku6-trm/first data/sudoku6 --steps 64 --limit 200 --json\n"
     "  trm eval runs/Sudoku6-trm/first data/sudoku6 --halt q=2\n"
+    "  trm eval runs/Sudoku6-trm/first data/sudoku6 --views 8 --select first\n"
     "  trm eval runs/Sudoku6-trm/first/last data/sudoku6 --save-preds preds.npy\n"
     "  trm eval runs/Arc-trm/first data/arc1 --state eval.state --submission submission.json\n"};
 
 typedef struct eval_args {
   const char *model, *data, *split, *save_preds, *save_q, *halt, *state, *submission;
   trm_halt halt_rule;
+  cli_thinking think;
   double halt_margin;
   trm_dtype dtype; /* TRM_DTYPES: the model's */
   int64_t limit;
@@ -122,6 +124,7 @@ static trm_status evaluate(eval_run *e, trm_error *err) {
                                   .steps = a->steps,
                                   .halt = a->halt_rule,
                                   .halt_margin = a->halt_margin,
+                                  .think = a->think.how,
                                   .batch = a->batch,
                                   .threads = a->threads,
                                   .device = a->device,
@@ -141,15 +144,18 @@ static trm_status evaluate(eval_run *e, trm_error *err) {
 
 static trm_status print_all(const eval_run *e, trm_error *err) {
   const eval_args *a = e->args;
-  const eval_outcome o = {.model = e->model_path,
-                          .data = a->data,
-                          .split = a->split,
-                          .dtype = trm_dtype_name(trm_model_get_config(e->model)->forward_dtype),
-                          .halt = a->halt,
-                          .halts = a->halt_rule != TRM_HALT_NEVER,
-                          .examples_of_split = trm_dataset_get_info(e->data)->examples,
-                          .report = &e->report,
-                          .arc = e->votes ? &e->arc : NULL};
+  const eval_outcome o = {
+      .model = e->model_path,
+      .data = a->data,
+      .split = a->split,
+      .dtype = trm_dtype_name(trm_model_get_config(e->model)->forward_dtype),
+      .halt = a->halt,
+      .steps = a->steps ? a->steps : trm_model_get_config(e->model)->halt_max_steps,
+      .think = &a->think.how,
+      .halts = a->halt_rule != TRM_HALT_NEVER,
+      .examples_of_split = trm_dataset_get_info(e->data)->examples,
+      .report = &e->report,
+      .arc = e->votes ? &e->arc : NULL};
 
   /* What makes the figures say little. */
   if (e->report.untrained)
@@ -219,12 +225,17 @@ static int run(const eval_args *a) {
 }
 
 int cmd_eval(int argc, char **argv) {
-  eval_args a = {.split = "test", .halt = "never", .dtype = TRM_DTYPES, .device = CLI_ANY_DEVICE};
+  eval_args a = {.split = "test",
+                 .halt = "never",
+                 .think = CLI_ONE_TRY,
+                 .dtype = TRM_DTYPES,
+                 .device = CLI_ANY_DEVICE};
   const cli_option options[] = {
       {"split", CLI_STRING, &a.split, "NAME", "train or test (default: test)"},
       {"limit", CLI_INT64, &a.limit, "N", "only the first N examples (0: all)"},
       CLI_STEPS_ROW(&a.steps),
       CLI_HALT_ROW(&a.halt),
+      CLI_THINK_ROWS(&a.think),
       {"batch", CLI_INT, &a.batch, "B", "examples at once (0: chosen)"},
       CLI_DEVICE_ROW(&a.device),
       {"threads", CLI_INT, &a.threads, "T", "0: as many as the process may use"},
@@ -244,6 +255,7 @@ int cmd_eval(int argc, char **argv) {
   if (!cli_options_parse(&manual, options, &argc, argv, &code)) return code;
   if (!model_data_arguments("eval", argc, argv)) return CLI_USAGE;
   if (!cli_parse_halt(a.halt, &a.halt_rule, &a.halt_margin)) return CLI_USAGE;
+  if (!cli_think(&a.think, a.halt_rule)) return CLI_USAGE;
   a.model = argv[0];
   a.data = argv[1];
   return run(&a);

@@ -16,7 +16,9 @@ typedef enum trm__purpose {
   TRM__RNG_GENERATE, /* puzzle generators: step = split, row = puzzle */
   TRM__RNG_SPLIT,    /* train/validation splits and subsamples */
   TRM__RNG_TEST,     /* tests and benches */
-  TRM__RNG_ROUTE     /* noise of routers: step = application of a block, row = batch row */
+  TRM__RNG_ROUTE,    /* noise of routers: step = application of a block, row = batch row */
+  TRM__RNG_VIEW =
+      24 /* symmetric views of a puzzle to solve: step = hash of the puzzle, row = view */
 } trm__purpose;
 
 typedef struct trm__rng {
