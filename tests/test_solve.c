@@ -362,6 +362,8 @@ static void puzzles_are_tried_in_views(void **state) {
                  {{"--bar", "1"}, "--bar belongs to --select first"},
                  {{"--select", "first", "--halt", "q"}, "want no --halt"},
                  {{"--views", "1025"}, "at most 1024"},
+                 {{"--rollouts", "2"}, "--rollouts wants --noise"},
+                 {{"--rollouts", "2000", "--noise", "1"}, "at most 1024"},
                  {{"--views", "2", "--show", "steps"}, "one try"},
                  {{"--views", "0"}, "--views"}};
   for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {

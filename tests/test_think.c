@@ -1,5 +1,6 @@
 /* Several tries of a puzzle: each is what a solver of its own says of its view, mapped back, and
  * whose answer counts is what plain loops say, whatever else is asked at the same time. */
+#include <limits.h>
 #include <math.h>
 
 #include "base/hash.h"
@@ -96,6 +97,20 @@ static int count_same(const wanted *w, int k, int n) {
   return same;
 }
 
+/* As its definition says: of the last three steps. */
+static double residual(const wanted *w, int k, int n) {
+  double sum = 0;
+  for (int step = STEPS - 3; step < STEPS; step++)
+    for (int i = 0; i < S; i++) {
+      double square = 0;
+      for (int v = 0; v < V; v++)
+        square +=
+            pow((double)w->logits[k][n][step][i][v] - (double)w->logits[k][n][step - 1][i][v], 2);
+      sum += sqrt(square) / (3 * S);
+    }
+  return sum;
+}
+
 /* Which view a rule takes, and after which step. */
 static int choose(const wanted *w, int k, const trm_thinking *how, int *step) {
   const int first = how->select == TRM_SELECT_FIRST ? first_step(w, k, how->bar) : 0;
@@ -106,6 +121,10 @@ static int choose(const wanted *w, int k, const trm_thinking *how, int *step) {
     const int more = best >= 0 && how->select == TRM_SELECT_MODE
                          ? count_same(w, k, n) - count_same(w, k, best)
                          : 0;
+    if (how->select == TRM_SELECT_RESIDUAL) {
+      if (best < 0 || residual(w, k, n) < residual(w, k, best)) best = n;
+      continue;
+    }
     if (best < 0 || more > 0 ||
         (more == 0 && w->margin[k][n][*step - 1] > w->margin[k][best][*step - 1]))
       best = n;
@@ -334,6 +353,99 @@ static void evaluations_choose_as_well(void **state) {
   trm_model_free(m);
 }
 
+/* --- noise --- */
+
+/* z_L of every row gets noise by the sequence of its key; nothing else. Added by hand on the host
+ * it is the same bits. */
+static void add_by_hand(trm_solver *s, int row, uint64_t key, int step, double deviation) {
+  const trm_model_config c = small_config(TRM_ARCH_TRM, S);
+  const int n = (S + c.puzzle_emb_len) * c.hidden_size, latent = !trm_solver_answer_latent(s);
+  float *z = (float *)(uintptr_t)trm_solver_latent(s, latent, NULL) + (int64_t)row * n;
+  trm__rng rng = trm__rng_at(SEED, TRM__RNG_JITTER, key, (uint32_t)(32 * step + latent));
+  for (int i = 0; i < n; i += 2) {
+    const double length = sqrt(-2 * log(trm__rng_uniform(&rng)));
+    const double angle = 6.28318530717958648 * trm__rng_uniform(&rng);
+    z[i] += (float)deviation * (float)(length * cos(angle));
+    z[i + 1] += (float)deviation * (float)(length * sin(angle));
+  }
+}
+
+static void noise_is_that_of_the_key(void **state) {
+  (void)state;
+  static const uint64_t keys[3] = {5, UINT64_C(0xfedcba9876543210), 9};
+  trm_model *m = make_model();
+  wanted *w = solve_alone(m);
+  trm_solver *by_hand, *noisy;
+  const trm_solver_config plain = {.batch = 3, .threads = 1};
+  const trm_solver_config disturbed = {.batch = 3, .threads = 3, .noise = 0.5, .seed = SEED};
+  assert_int_equal(trm_solver_create(m, &plain, &by_hand, NULL), TRM_OK);
+  assert_int_equal(trm_solver_create(m, &disturbed, &noisy, NULL), TRM_OK);
+  for (int r = 0; r < 3; r++) {
+    assert_int_equal(trm_solver_add(by_hand, w->inputs[r], w->ids[r], NULL), TRM_OK);
+    assert_int_equal(trm_solver_add(noisy, w->inputs[r], w->ids[r], NULL), TRM_OK);
+    trm_solver_set_noise_key(noisy, r, keys[r]);
+  }
+  for (int step = 0; step < STEPS; step++) {
+    for (int r = 0; r < trm_solver_rows(by_hand); r++)
+      add_by_hand(by_hand, r, keys[step > 2 && r == 0 ? 2 : r], step, 0.5);
+    assert_int_equal(trm_solver_step(by_hand, NULL), TRM_OK);
+    assert_int_equal(trm_solver_step(noisy, NULL), TRM_OK);
+    const size_t n = (size_t)trm_solver_rows(noisy) * S * V;
+    assert_memory_equal(trm_solver_logits(noisy), trm_solver_logits(by_hand), n * sizeof(float));
+    assert_memory_not_equal(trm_solver_logits(noisy), w->logits[0][0][step], S * V * sizeof(float));
+    if (step != 2) continue;
+    /* Keys move with their rows. */
+    trm_solver_remove(by_hand, 0);
+    trm_solver_remove(noisy, 0);
+  }
+  trm_solver_free(by_hand);
+  trm_solver_free(noisy);
+  free(w);
+  trm_model_free(m);
+}
+
+/* Rollouts of views: the same bits for other rows and threads, other bits by every number that the
+ * noise follows from. */
+static void rollouts_are_the_same_among_others(void **state) {
+  (void)state;
+  static const trm_queue_config ways[] = {{.rows = 1, .threads = 1, .logits = true},
+                                          {.rows = 7, .threads = 2, .logits = true},
+                                          {.rows = 31, .threads = 3, .logits = true}};
+  static const trm_thinking hows[] = {
+      {.views = 2, .rollouts = 3, .noise = 0.5, .select = TRM_SELECT_RESIDUAL, .seed = SEED},
+      {.views = 2, .rollouts = 3, .noise = 0.5, .select = TRM_SELECT_RESIDUAL, .seed = SEED + 1},
+      {.views = 2, .rollouts = 3, .noise = 0.25, .select = TRM_SELECT_RESIDUAL, .seed = SEED},
+      {.noise = 0.5, .seed = SEED}};
+  static float logits[4][PUZZLES][S * V];
+  trm_model *m = make_model();
+  wanted *w = solve_alone(m);
+  for (int h = 0; h < 4; h++)
+    for (int i = 0; i < 3; i++) {
+      trm_thinker *t;
+      trm_queue_answer a;
+      int puzzle[64], next = 0, place;
+      assert_int_equal(trm_thinker_create(m, &ways[i], &hows[h], NULL, &t, NULL), TRM_OK);
+      while (next < PUZZLES || trm_thinker_busy(t)) {
+        for (; next < PUZZLES && trm_thinker_room(t); next++) {
+          const trm_queue_puzzle p = {.inputs = w->inputs[next], .puzzle_id = w->ids[next]};
+          assert_int_equal(trm_thinker_submit(t, &p, &place, NULL), TRM_OK);
+          puzzle[place] = next;
+        }
+        assert_int_equal(trm_thinker_step(t, NULL), TRM_OK);
+        while (trm_thinker_take(t, &a, NULL)) {
+          float *want = logits[h][puzzle[a.place]];
+          if (i == 0) memcpy(want, a.logits, sizeof logits[h][0]);
+          assert_memory_equal(a.logits, want, sizeof logits[h][0]);
+        }
+      }
+      trm_thinker_free(t);
+    }
+  for (int h = 1; h < 4; h++)
+    assert_memory_not_equal(logits[h][0], logits[0][0], sizeof logits[0][0]);
+  free(w);
+  trm_model_free(m);
+}
+
 /* --- views --- */
 
 static void views_are_symmetries(void **state) {
@@ -423,6 +535,13 @@ static void nonsense_is_refused(void **state) {
       {{.select = TRM_SELECTS}, {.rows = 1}, "expected a rule"},
       {{.select = (trm_select)-1}, {.rows = 1}, "expected a rule"},
       {{.bar = NAN}, {.rows = 1}, "finite"},
+      {{.views = 33, .rollouts = 32, .noise = 1}, {.rows = 1}, "in all"},
+      {{.rollouts = -1}, {.rows = 1}, "rollouts = -1"},
+      {{.rollouts = INT_MAX, .views = 2, .noise = 1}, {.rows = 1}, "in all"},
+      {{.rollouts = 2}, {.rows = 1}, "all the same"},
+      {{.noise = -1}, {.rows = 1}, "noise = -1"},
+      {{.noise = NAN}, {.rows = 1}, "noise"},
+      {{.noise = INFINITY}, {.rows = 1}, "noise"},
       {{.views = 2}, {.rows = 1, .trajectory = 2}, "of one try"},
       {{.views = 2}, {.rows = 1, .latents = true}, "of one try"},
       {{.views = 2}, {.rows = 1, .waiting = -1}, "waiting"},
@@ -488,6 +607,7 @@ static void rules_choose_as_the_golden_numbers(void **state) {
       trm__safetensors_open(TRM_SHARED_DIR "/golden/recipes/select/expected.safetensors", &f, &err),
       TRM_OK);
   const int64_t all = (int64_t)G_STEPS * G_TRIES * G_PUZZLES;
+  const float *scores = tensor(f, "residual_score", (int64_t)G_TRIES * G_PUZZLES);
   const float *q = tensor(f, "q_halt", all), *logits = tensor(f, "logits", all * G_S * G_V);
   const int32_t *grids = tensor(f, "final_grid", (int64_t)G_TRIES * G_PUZZLES * G_S);
   const double bar =
@@ -509,7 +629,16 @@ static void rules_choose_as_the_golden_numbers(void **state) {
       real row[G_S * G_V];
       for (int i = 0; i < G_S * G_V; i++) row[i] = (real)logits[last * G_S * G_V + i];
       trm__vote_add(G_S, G_V, row, sums);
+      for (int step = G_STEPS - 3; step < G_STEPS; step++) {
+        const float *now = logits + ((step * G_TRIES + n) * G_PUZZLES + k) * G_S * G_V;
+        tries[n].residual +=
+            trm__logits_distance(G_S, G_V, now, now - G_TRIES * G_PUZZLES * G_S * G_V) / 3;
+      }
+      assert_true(fabs(tries[n].residual - (double)scores[n * G_PUZZLES + k]) <
+                  1e-5 * tries[n].residual);
     }
+    assert_int_equal(trm__choose(TRM_SELECT_RESIDUAL, G_TRIES, G_S, tries),
+                     number(want, "residual"));
     const trm__json *mode = trm__json_get(want, "vote");
     assert_int_equal(trm__choose(TRM_SELECT_Q, G_TRIES, G_S, tries), number(want, "max_q"));
     const int most = trm__choose(TRM_SELECT_MODE, G_TRIES, G_S, tries);
@@ -544,6 +673,8 @@ int main(void) {
       cmocka_unit_test(choices_are_those_of_plain_loops),
       cmocka_unit_test(a_single_try_may_end_early),
       cmocka_unit_test(evaluations_choose_as_well),
+      cmocka_unit_test(noise_is_that_of_the_key),
+      cmocka_unit_test(rollouts_are_the_same_among_others),
       cmocka_unit_test(views_are_symmetries),
       cmocka_unit_test(declared_symmetries_are_views),
       cmocka_unit_test(nonsense_is_refused),

@@ -161,6 +161,8 @@ static void put_thinking(trm__json_out *o, const eval_outcome *out) {
   trm__json_put_int(o, "tries", out->report->tries);
   trm__json_put_int(o, "steps", out->steps);
   trm__json_put_int(o, "views", how->views ? how->views : 1);
+  trm__json_put_int(o, "rollouts", how->rollouts ? how->rollouts : 1);
+  trm__json_put_real(o, "noise", how->noise);
   trm__json_put_text(o, "select", trm_select_name(how->select));
   if (how->select == TRM_SELECT_FIRST) trm__json_put_real(o, "bar", how->bar);
   trm__json_put_int(o, "seed", (int64_t)how->seed);

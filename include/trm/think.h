@@ -7,7 +7,9 @@
  *
  * A *view* is a symmetric image of the puzzle, as its kind knows them (of a Sudoku: digits renamed,
  * bands, stacks and lines exchanged), whose answer is mapped back; view 0 is the puzzle as it is.
- * What a view is follows from the seed, the puzzle and the view's number, from nothing else: the
+ * A *rollout* is a try with noise on the latents of the reasoning before each supervision step
+ * (PTRM, arXiv 2605.19943; trm_solver_config.noise). There are as many rollouts of each view. What
+ * view and noise are follows from the seed, the puzzle and their numbers, from nothing else: the
  * answers are the same bits whatever else is asked, for any rows and any threads (on a GPU: see
  * solver.h).
  *
@@ -36,22 +38,27 @@ typedef enum trm_select {
                        are more than the rows asked for, there are as many rows */
   TRM_SELECT_VOTE,  /* each cell's token of the largest mean probability (softmax of the logits) */
   TRM_SELECT_MODE,  /* the answer that most tries give */
+  TRM_SELECT_RESIDUAL, /* whose logits move least at the end (EqR, arXiv 2605.21488): the mean, over
+                          the last three steps and the positions, of the L2 norm over the vocabulary
+                          of the difference to the step before */
   TRM_SELECTS
 } trm_select;
 
 /* All zero: one try of the puzzle as it is. */
 typedef struct trm_thinking {
-  int views; /* images of the puzzle, the puzzle itself the first; 0: 1 */
+  int views;    /* images of the puzzle, the puzzle itself the first; 0: 1 */
+  int rollouts; /* tries of each view; 0: 1. More than one are for noise */
+  double noise; /* standard deviation, 0 to TRM_MAX_NOISE */
   trm_select select;
   double bar;    /* of FIRST: a margin in logits, finite */
-  uint64_t seed; /* of the images */
+  uint64_t seed; /* of images and noise */
 } trm_thinking;
 
 /* "q", "first", …; NULL for what is none. */
 TRM_API const char *trm_select_name(trm_select select);
 /* False when there is no such name. */
 TRM_API bool trm_select_from_name(const char *name, trm_select *select);
-/* Tries of a puzzle. */
+/* Tries of a puzzle, views times rollouts: try t is rollout t % rollouts of view t / rollouts. */
 TRM_API int trm_thinking_tries(const trm_thinking *how);
 
 /* What is known of a choice. */

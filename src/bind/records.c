@@ -71,20 +71,21 @@ static const trm_record tensor = TRM__FIELDS(tensor_fields, "a tensor", S);
 /* --- solving --- */
 
 #define S trm_solver_config
-static const trm_field solver_config_fields[] = {INT(batch), INT(threads), DEVICE(device)};
+static const trm_field solver_config_fields[] = {INT(batch), INT(threads), DEVICE(device),
+                                                 DOUBLE(noise), UINT64(seed)};
 static const trm_record solver_config = TRM__FIELDS(solver_config_fields, "a solver", S);
 #undef S
 
 #define S trm_queue_config
-static const trm_field queue_config_fields[] = {INT(rows),     INT(group),      INT64(puzzles),
-                                                INT(waiting),  INT(trajectory), BOOL(logits),
-                                                BOOL(latents), INT(threads),    DEVICE(device)};
+static const trm_field queue_config_fields[] = {
+    INT(rows),     INT(group),   INT64(puzzles), INT(waiting),  INT(trajectory), BOOL(logits),
+    BOOL(latents), INT(threads), DEVICE(device), DOUBLE(noise), UINT64(seed)};
 static const trm_record queue_config = TRM__FIELDS(queue_config_fields, "a queue", S);
 #undef S
 
 #define S trm_queue_puzzle
-static const trm_field queue_puzzle_fields[] = {POINTER(inputs), INT(puzzle_id), INT(steps),
-                                                INT(halt), DOUBLE(halt_margin)};
+static const trm_field queue_puzzle_fields[] = {
+    POINTER(inputs), INT(puzzle_id), INT(steps), INT(halt), DOUBLE(halt_margin), UINT64(noise_key)};
 static const trm_record queue_puzzle = TRM__FIELDS(queue_puzzle_fields, "a puzzle of a queue", S);
 #undef S
 
@@ -107,7 +108,8 @@ static const trm_record queue_answer = TRM__FIELDS(queue_answer_fields, "an answ
 #undef S
 
 #define S trm_thinking
-static const trm_field thinking_fields[] = {INT(views), INT(select), DOUBLE(bar), UINT64(seed)};
+static const trm_field thinking_fields[] = {INT(views),  INT(rollouts), DOUBLE(noise),
+                                            INT(select), DOUBLE(bar),   UINT64(seed)};
 static const trm_record thinking = TRM__FIELDS(thinking_fields, "a way to think", S);
 #undef S
 

@@ -92,7 +92,8 @@ static const struct {
     [KERNELS] = {"kernels", "the set of kernels (--device, TRM_ISA, TRM_CUDA_ARCH)", true},
     [OUTPUTS] = {"outputs", "other outputs (--save-preds, --save-q)", false},
     [VOTES] = {"votes", "other ARC votes (none, or other test tasks or names)", false},
-    [THINKING] = {"thinking", "other tries of each example (--views, --select, …)", false}};
+    [THINKING] = {"thinking", "other tries of each example (--views, --rollouts, --select, …)",
+                  false}};
 
 static void set_hash(trm__eval_identity *id, int which, uint64_t hash) {
   (void)snprintf(id->text[which], sizeof id->text[which], "%016llx", (unsigned long long)hash);
@@ -117,10 +118,12 @@ static void set_halt(trm__eval_identity *id, trm_halt halt, double margin) {
 
 /* Every member, by name. */
 static uint64_t thinking_hash(const trm_thinking *how) {
-  char text[TEXT] = {0}, bar[TRM__NUMBER_SIZE];
+  char text[TEXT] = {0}, bar[TRM__NUMBER_SIZE], noise[TRM__NUMBER_SIZE];
   trm__number_format("%a", how->bar, bar);
-  const int n = snprintf(text, sizeof text, "views %d select %d bar %s seed %llu", how->views,
-                         (int)how->select, bar, (unsigned long long)how->seed);
+  trm__number_format("%a", how->noise, noise);
+  const int n = snprintf(
+      text, sizeof text, "views %d rollouts %d noise %s select %d bar %s seed %llu", how->views,
+      how->rollouts, noise, (int)how->select, bar, (unsigned long long)how->seed);
   return trm__hash_bytes(TRM__HASH_START, text, (size_t)n);
 }
 

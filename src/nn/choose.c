@@ -20,19 +20,22 @@ int trm__choose_agree(int n, int S, const trm__try *tries, const int32_t *answer
 }
 
 /* What a rule looks at before margins: the larger, the better. */
-static int rank_of(trm_select rule, int n, int S, const trm__try *tries, int i) {
+static double rank_of(trm_select rule, int n, int S, const trm__try *tries, int i) {
   if (rule == TRM_SELECT_FIRST) return tries[i].passed ? TRM_MAX_STEPS + 1 - tries[i].steps : 0;
+  if (rule == TRM_SELECT_RESIDUAL)
+    return isnan(tries[i].residual) ? -(double)INFINITY : -tries[i].residual;
   if (rule == TRM_SELECT_MODE) return trm__choose_agree(n, S, tries, tries[i].answer);
   return 0;
 }
 
 int trm__choose(trm_select rule, int n, int S, const trm__try *tries) {
-  int best = -1, best_rank = 0;
+  int best = -1;
+  double best_rank = 0;
   for (int i = 0; i < n; i++) {
     if (!tries[i].done) continue;
-    const int rank = rank_of(rule, n, S, tries, i);
+    const double rank = rank_of(rule, n, S, tries, i);
     if (best >= 0 && rank < best_rank) continue;
-    if (best >= 0 && rank == best_rank && !is_surer(&tries[best], &tries[i])) continue;
+    if (best >= 0 && !(rank > best_rank) && !is_surer(&tries[best], &tries[i])) continue;
     best = i;
     best_rank = rank;
   }
@@ -49,6 +52,17 @@ void trm__vote_add(int S, int V, const real *logits, int64_t *sums) {
     for (int v = 0; v < V && isfinite(sum); v++)
       sums[v] += (int64_t)(exp((double)logits[v] - most) / sum * units + 0.5);
   }
+}
+
+double trm__logits_distance(int S, int V, const real *a, const real *b) {
+  double sum = 0;
+  for (int i = 0; i < S; i++, a += V, b += V) {
+    double square = 0;
+    for (int v = 0; v < V; v++)
+      square += ((double)a[v] - (double)b[v]) * ((double)a[v] - (double)b[v]);
+    sum += sqrt(square);
+  }
+  return sum / S;
 }
 
 void trm__vote_count(int S, int V, const int64_t *sums, int32_t *answer) {

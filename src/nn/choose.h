@@ -12,6 +12,7 @@ typedef struct trm__try {
   int steps;   /* taken */
   float q_halt, q_continue;
   double margin;
+  double residual;       /* of RESIDUAL */
   const int32_t *answer; /* [S] */
 } trm__try;
 
@@ -24,6 +25,8 @@ int trm__choose_agree(int n, int S, const trm__try *tries, const int32_t *answer
 /* Probabilities add up as whole numbers, so that the order of the tries says nothing: sums [S, V]
  * of softmax(logits [S, V]) in units of 2^-40. */
 void trm__vote_add(int S, int V, const real *logits, int64_t *sums);
+/* The mean over the positions of the L2 norm over the vocabulary of a - b, both [S, V]. */
+double trm__logits_distance(int S, int V, const real *a, const real *b);
 /* The token of the largest sum of each position; of equals the least. */
 void trm__vote_count(int S, int V, const int64_t *sums, int32_t *answer);
 

@@ -157,8 +157,11 @@ trm_status trm_queue_create(const trm_model *model, const trm_queue_config *conf
   TRM_GOTO(choose_rows(model, config, &q->rows, err));
   q->n_places = q->rows + config->waiting;
 
-  const trm_solver_config solver = {
-      .batch = q->rows, .threads = config->threads, .device = config->device};
+  const trm_solver_config solver = {.batch = q->rows,
+                                    .threads = config->threads,
+                                    .device = config->device,
+                                    .noise = config->noise,
+                                    .seed = config->seed};
   TRM_GOTO(trm_solver_create(model, &solver, &q->solver, err));
   if (config->latents) q->n_latents = trm_solver_latent_count(q->solver);
   TRM_GOTO(queue_memory(q, err));
@@ -232,6 +235,7 @@ static trm_status fill_rows(trm_queue *q, trm_error *err) {
     const int at = q->waiting.place[0];
     TRM_TRY(trm_solver_add(q->solver, q->inputs + (int64_t)at * q->S,
                            q->places[at].puzzle.puzzle_id, err));
+    trm_solver_set_noise_key(q->solver, row, q->places[at].puzzle.noise_key);
     q->of_row[row] = line_remove(&q->waiting, 0);
   }
   return TRM_OK;

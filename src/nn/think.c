@@ -16,10 +16,8 @@
 #include "puzzle/augmenter.h"
 
 static const char *const select_names[TRM_SELECTS] = {
-    [TRM_SELECT_Q] = "q",
-    [TRM_SELECT_FIRST] = "first",
-    [TRM_SELECT_VOTE] = "vote",
-    [TRM_SELECT_MODE] = "mode",
+    [TRM_SELECT_Q] = "q",       [TRM_SELECT_FIRST] = "first",       [TRM_SELECT_VOTE] = "vote",
+    [TRM_SELECT_MODE] = "mode", [TRM_SELECT_RESIDUAL] = "residual",
 };
 
 const char *trm_select_name(trm_select select) {
@@ -34,8 +32,10 @@ bool trm_select_from_name(const char *name, trm_select *select) {
   return false;
 }
 int trm_thinking_tries(const trm_thinking *how) {
-  return how->views ? how->views : 1;
+  return (how->views ? how->views : 1) * (how->rollouts ? how->rollouts : 1);
 }
+
+enum { LAST = 3 /* differences that a residual is the mean of */ };
 
 typedef struct thought {
   bool taken;
@@ -68,17 +68,25 @@ struct trm_thinker {
   holder *held;     /* by place of the queue */
   /* Of one try: */
   trm__image image;
-  int32_t *asked; /* [S]: its image, and what was voted for */
-  real *turned;   /* [S, V]: its logits, mapped back */
+  real *before; /* by place of the queue: [S, V] the logits of the step before; NULL: … */
+  double (*moved)[LAST]; /* and how far they moved, by step modulo their number */
+  int32_t *asked;        /* [S]: its image, and what was voted for */
+  real *turned;          /* [S, V]: its logits, mapped back */
 };
 
 /* --- creation --- */
 
 static trm_status check_thinking(const trm_thinking *how, const trm_queue_config *c,
                                  trm_error *err) {
-  if (how->views < 0 || how->views > TRM_MAX_TRIES)
-    TRM_FAIL(err, TRM_E_ARGUMENT, "views = %d: expected 1 to %d tries of a puzzle", how->views,
-             TRM_MAX_TRIES);
+  const int most = TRM_MAX_TRIES;
+  if (how->views < 0 || how->views > most || how->rollouts < 0 || how->rollouts > most ||
+      trm_thinking_tries(how) > most)
+    TRM_FAIL(err, TRM_E_ARGUMENT,
+             "views = %d, rollouts = %d: expected 1 to %d tries of a puzzle in all", how->views,
+             how->rollouts, most);
+  if (how->rollouts > 1 && !(how->noise > 0))
+    TRM_FAIL(err, TRM_E_ARGUMENT, "rollouts = %d: without noise they are all the same",
+             how->rollouts);
   if ((unsigned)how->select >= TRM_SELECTS || !isfinite(how->bar))
     TRM_FAIL(err, TRM_E_ARGUMENT,
              "select = %d, bar = %g: expected a rule, 0 to %d, and a finite number",
@@ -95,6 +103,8 @@ static trm_status check_thinking(const trm_thinking *how, const trm_queue_config
  * are always as many as tries. */
 static trm_status open_queue(trm_thinker *t, const trm_model *model, trm_queue_config c,
                              trm_error *err) {
+  c.noise = t->how.noise;
+  c.seed = t->how.seed;
   if (t->single) return trm_queue_create(model, &c, &t->queue, err);
   if (c.waiting < 0 || c.puzzles < 0)
     TRM_FAIL(err, TRM_E_ARGUMENT, "waiting = %d, puzzles = %lld: expected none negative", c.waiting,
@@ -103,7 +113,7 @@ static trm_status open_queue(trm_thinker *t, const trm_model *model, trm_queue_c
   c.puzzles = c.puzzles > INT64_MAX / t->tries ? 0 : c.puzzles * t->tries;
   c.group = abreast ? t->tries : 0;
   c.waiting = abreast ? 0 : t->tries;
-  c.logits = c.logits || t->how.select == TRM_SELECT_VOTE;
+  c.logits = c.logits || t->how.select == TRM_SELECT_VOTE || t->how.select == TRM_SELECT_RESIDUAL;
   return trm_queue_create(model, &c, &t->queue, err);
 }
 
@@ -121,6 +131,11 @@ static trm_status thinker_memory(trm_thinker *t, trm_error *err) {
   TRM_ALLOC(&t->asked, S, "a view", err);
   TRM_ALLOC(&t->turned, logits, "a view", err);
   if (t->logits) TRM_ALLOC(&t->kept, tries * logits, "the logits of a thinker", err);
+  const int64_t rows = trm_queue_places(t->queue);
+  if (t->how.select == TRM_SELECT_RESIDUAL) {
+    TRM_ALLOC(&t->before, rows * logits, "the logits of a thinker", err);
+    TRM_ALLOC(&t->moved, rows, "the logits of a thinker", err);
+  }
   if (t->how.select == TRM_SELECT_VOTE)
     TRM_ALLOC(&t->votes, P * logits, "the votes of a thinker", err);
   return TRM_OK;
@@ -164,8 +179,9 @@ done:
 void trm_thinker_free(trm_thinker *t) {
   if (!t) return;
   trm_queue_free(t->queue);
-  void *blocks[] = {t->places, t->free,  t->done, t->of,    t->at,     t->inputs,    t->answers,
-                    t->kept,   t->votes, t->held, t->asked, t->turned, t->image.cell};
+  void *blocks[] = {t->places, t->free,    t->done,       t->of,     t->at,
+                    t->inputs, t->answers, t->kept,       t->votes,  t->held,
+                    t->asked,  t->turned,  t->image.cell, t->before, t->moved};
   for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) trm__free(blocks[i]);
   trm__free(t);
 }
@@ -189,8 +205,13 @@ trm_queue *trm_thinker_queue(trm_thinker *t) {
 
 /* --- views --- */
 
+static int rollouts_of(const trm_thinker *t) {
+  return t->how.rollouts ? t->how.rollouts : 1;
+}
+
 /* The view of a try: the same whenever it is asked for. */
-static const trm__image *image_of(trm_thinker *t, const thought *p, int view) {
+static const trm__image *image_of(trm_thinker *t, const thought *p, int i) {
+  const int view = i / rollouts_of(t);
   trm__rng rng = trm__rng_at(t->how.seed, TRM__RNG_VIEW, p->hash, (uint32_t)view);
   trm__augmenter_view(&t->images, view ? &rng : NULL, &t->image);
   return &t->image;
@@ -224,6 +245,16 @@ static trm_status asked_of(const trm_thinker *t, const trm_queue_puzzle *puzzle,
 }
 
 /* All tries, or none: what is wrong with one is wrong with the first, as symmetries keep tokens. */
+static uint64_t hash_of(const trm_thinker *t, const trm_queue_puzzle *p) {
+  const uint64_t hash =
+      trm__hash_bytes(TRM__HASH_START, p->inputs, (size_t)t->S * sizeof *p->inputs);
+  return trm__hash_bytes(hash, &p->puzzle_id, sizeof p->puzzle_id);
+}
+static uint64_t noise_key(uint64_t hash, int i) {
+  const int32_t try = i;
+  return trm__hash_bytes(hash, &try, sizeof try);
+}
+
 static trm_status submit_tries(trm_thinker *t, int place, trm_queue_puzzle p, trm_error *err) {
   thought *th = &t->places[place];
   const int32_t *inputs = t->inputs + (int64_t)place * t->S;
@@ -231,6 +262,7 @@ static trm_status submit_tries(trm_thinker *t, int place, trm_queue_puzzle p, tr
   for (int i = 0; i < t->tries; i++) {
     int at;
     if (t->how.views > 1) map_there(t->S, image_of(t, th, i), inputs, t->asked);
+    p.noise_key = noise_key(th->hash, i);
     const trm_status st = trm_queue_submit(t->queue, &p, &at, err);
     TRM_ASSERT(i == 0 || st == TRM_OK);
     if (st != TRM_OK) return st;
@@ -245,7 +277,10 @@ trm_status trm_thinker_submit(trm_thinker *t, const trm_queue_puzzle *puzzle, in
                               trm_error *err) {
   trm_queue_puzzle p;
   TRM_TRY(asked_of(t, puzzle, &p, err));
-  if (t->single) return trm_queue_submit(t->queue, &p, out, err);
+  if (t->single) {
+    if (t->how.noise > 0) p.noise_key = noise_key(hash_of(t, puzzle), 0);
+    return trm_queue_submit(t->queue, &p, out, err);
+  }
   if (trm_thinker_room(t) == 0)
     TRM_FAIL(err, TRM_E_ARGUMENT,
              "there is no room for %d tries of a puzzle: step, and take answers", t->tries);
@@ -253,9 +288,7 @@ trm_status trm_thinker_submit(trm_thinker *t, const trm_queue_puzzle *puzzle, in
   /* Its place, and what its views follow from. */
   const size_t bytes = (size_t)t->S * sizeof *puzzle->inputs;
   const int place = t->free[t->n_free - 1];
-  uint64_t hash = trm__hash_bytes(TRM__HASH_START, puzzle->inputs, bytes);
-  hash = trm__hash_bytes(hash, &puzzle->puzzle_id, sizeof puzzle->puzzle_id);
-  t->places[place] = (thought){.taken = true, .left = t->tries, .hash = hash};
+  t->places[place] = (thought){.taken = true, .left = t->tries, .hash = hash_of(t, puzzle)};
   memcpy(t->inputs + (int64_t)place * t->S, puzzle->inputs, bytes);
   if (t->votes)
     memset(t->votes + (int64_t)place * t->S * t->V, 0,
@@ -276,6 +309,24 @@ static void end_try(trm_thinker *t, int place, int i, int steps) {
   t->places[place].steps += steps;
 }
 
+/* How far the logits of a try moved in its last step, for RESIDUAL. */
+static void measure(trm_thinker *t, const trm_queue_answer *a) {
+  if (!t->before) return;
+  const int64_t logits = (int64_t)t->S * t->V;
+  const real *now = (const real *)(const void *)a->logits;
+  real *before = t->before + a->place * logits;
+  if (a->steps > 1)
+    t->moved[a->place][a->steps % LAST] = trm__logits_distance(t->S, t->V, now, before);
+  memcpy(before, now, (size_t)logits * sizeof *now);
+}
+/* The mean of the last ones; 0 after a single step. */
+static double residual_of(const trm_thinker *t, const trm_queue_answer *a) {
+  const int n = a->steps - 1 < LAST ? a->steps - 1 : LAST;
+  double sum = 0;
+  for (int k = 0; k < n; k++) sum += t->moved[a->place][(a->steps - k) % LAST];
+  return n ? sum / n : 0;
+}
+
 /* Takes over the answer of a try that is done. */
 static void keep_try(trm_thinker *t, const trm_queue_answer *a) {
   const holder h = t->held[a->place];
@@ -289,6 +340,7 @@ static void keep_try(trm_thinker *t, const trm_queue_answer *a) {
                          .q_halt = a->q_halt,
                          .q_continue = a->q_continue,
                          .margin = a->margin,
+                         .residual = t->before ? residual_of(t, a) : 0,
                          .answer = answer};
   if (g)
     map_back(t->S, g, a->answer, answer);
@@ -319,8 +371,10 @@ static void end_others(trm_thinker *t, int place, int steps) {
 trm_status trm_thinker_step(trm_thinker *t, trm_error *err) {
   trm_queue_answer a;
   TRM_TRY(trm_queue_step(t->queue, err));
+  for (int i = 0; t->before && trm_queue_look(t->queue, i, &a); i++) measure(t, &a);
   while (!t->single && trm_queue_take(t->queue, &a)) {
     const int place = t->held[a.place].puzzle;
+    measure(t, &a);
     keep_try(t, &a);
     if (t->places[place].left == 0) t->done[t->n_done++] = place;
   }
