@@ -5,6 +5,7 @@
 #ifndef TRM_CLI_H
 #define TRM_CLI_H
 
+#include <math.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -137,6 +138,39 @@ typedef struct cli_option {
   "the model calls itself 88 % sure. Models can be surer than they are right: sudoku9 loses\n"   \
   "many answers at q=2 and none at q=4 (docs/EVALUATION.md). Compare on data like yours:\n"      \
   "trm eval MODEL DATA, with and without --halt.\n"
+
+/* Several tries of each puzzle (trm/think.h): the rows of a command's table, what its manual says
+ * of them, and what they come to. */
+typedef struct cli_thinking {
+  trm_thinking how;
+  const char *select;
+  double bar; /* NAN: not given */
+} cli_thinking;
+#define CLI_ONE_TRY ((cli_thinking){.select = "q", .bar = NAN})
+#define CLI_THINK_ROWS(t)                                                                \
+  {"views", CLI_SIZE, &(t)->how.views, "K",                                              \
+   "try K symmetric images of each puzzle, the puzzle itself the first"},                \
+      {"rollouts", CLI_SIZE, &(t)->how.rollouts, "K", "try each K times, with --noise"}, \
+      {"noise", CLI_DOUBLE, &(t)->how.noise, "S",                                        \
+       "standard deviation of noise on the latents before each step (0.2 to 1)"},        \
+      {"select", CLI_STRING, &(t)->select, "RULE",                                       \
+       "whose answer counts: q (default), first, mode, vote or residual, see above"},    \
+      {"bar", CLI_DOUBLE, &(t)->bar, "LOGIT", "of --select first (default 2)"}, {        \
+    "seed", CLI_UINT64, &(t)->how.seed, "N", "of images and noise (default 0)"           \
+  }
+#define CLI_THINK_ABOUT                                                                            \
+  "With --views K each puzzle is tried K times, as it is and in random symmetric images (digits\n" \
+  "renamed, lines exchanged, grids turned), and answers are mapped back. With --rollouts K\n"      \
+  "--noise S each of these is tried K times with noise on what the model thinks. --select says\n"  \
+  "whose answer counts: q, the surest after its last step; first, the first that is surer than\n"  \
+  "--bar after two steps in a row, which ends the others and is by far the cheapest; mode, the\n"  \
+  "answer that most tries give; vote, for each cell the symbol that is likeliest on average;\n"    \
+  "residual, the one that moves least at its end. Steps are those of all tries together\n"         \
+  "(docs/EVALUATION.md).\n"
+/* Fills in `how`; a usage error is reported when it is false. */
+bool cli_think(cli_thinking *t, trm_halt halt);
+/* Whether anything was asked for. */
+bool cli_thinks(const trm_thinking *how);
 
 /* The help of a command. */
 typedef struct cli_manual {

@@ -18,6 +18,38 @@ bool cli_parse_halt(const char *text, trm_halt *halt, double *margin) {
   return false;
 }
 
+bool cli_thinks(const trm_thinking *how) {
+  return trm_thinking_tries(how) > 1 || how->noise > 0 || how->select == TRM_SELECT_FIRST;
+}
+
+bool cli_think(cli_thinking *t, trm_halt halt) {
+  if (!trm_select_from_name(t->select, &t->how.select)) {
+    cli_usage_error("--select: want q, first, mode, vote or residual, got '%s'", t->select);
+    return false;
+  }
+  const bool first = t->how.select == TRM_SELECT_FIRST;
+  if (!isnan(t->bar) && !first) {
+    cli_usage_error("--bar belongs to --select first");
+    return false;
+  }
+  if (first && halt != TRM_HALT_NEVER) {
+    cli_usage_error("--select first is an early exit: want no --halt beside it");
+    return false;
+  }
+  if (t->how.rollouts > 1 && !(t->how.noise > 0)) {
+    cli_usage_error("--rollouts wants --noise: without it all of them are the same");
+    return false;
+  }
+  if (t->how.noise > TRM_MAX_NOISE || t->how.views > TRM_MAX_TRIES ||
+      t->how.rollouts > TRM_MAX_TRIES || trm_thinking_tries(&t->how) > TRM_MAX_TRIES) {
+    cli_usage_error("want at most %d tries of a puzzle, views times rollouts, and noise of %g",
+                    TRM_MAX_TRIES, TRM_MAX_NOISE);
+    return false;
+  }
+  if (first) t->how.bar = isnan(t->bar) ? 2 : t->bar;
+  return true;
+}
+
 /* --- names of what is written --- */
 
 bool cli_is_output(const char *path) {

@@ -27,6 +27,7 @@
  *   trm/model.h        configurations, weights, files of models, published checkpoints
  *   trm/field.h        the fields of configurations and of structures by name, for bindings
  *   trm/solver.h       answering puzzles; trm/queue.h: many of them, each as long as it takes
+ *   trm/think.h        several tries of each puzzle, and whose answer counts
  *   trm/trainer.h      training, one update a call
  *   trm/finetune.h     a trained model learns a new task
  *   trm/run.h          a training run: settings, data, evaluations, a folder of checkpoints; which
@@ -113,6 +114,7 @@
 #include "trm/status.h"
 #include "trm/sudoku.h"
 #include "trm/sudoku_file.h"
+#include "trm/think.h"
 #include "trm/trainer.h"
 
 #ifdef __cplusplus

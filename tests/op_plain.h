@@ -371,6 +371,21 @@ static void plain_clear(const trm__op_site *s, double *const *v) {
   for (int64_t i = 0; i < trm__operand_size(s, TRM__Y); i++) v[TRM__Y][i] = 0;
 }
 
+/* By the sequence of each row's key, and Box and Muller's formula. */
+static void plain_jitter(const trm__op_site *s, double *const *v) {
+  const int64_t n = (int64_t)s->be->dims.L * s->be->dims.D;
+  for (int r = 0; r < s->b; r++) {
+    const double *key = v[TRM__KEYS] + 3 * r;
+    trm__rng rng =
+        trm__rng_at((uint64_t)key[0], TRM__RNG_JITTER, (uint64_t)key[1], (uint32_t)key[2] * 32 + 3);
+    for (int64_t i = 0; i < n; i += 2) {
+      const double length = sqrt(-2 * log(trm__rng_uniform(&rng)));
+      const double angle = 6.28318530717958648 * trm__rng_uniform(&rng);
+      v[TRM__X][r * n + i] += 0.25 * length * cos(angle);
+      if (i + 1 < n) v[TRM__X][r * n + i + 1] += 0.25 * length * sin(angle);
+    }
+  }
+}
 static void plain_mix(const trm__op_site *s, double *const *v) {
   for (int64_t i = 0; i < trm__operand_size(s, TRM__X); i++)
     v[TRM__X][i] = 0.25 * v[TRM__DY][i] + 0.75 * v[TRM__X][i];
@@ -739,6 +754,7 @@ static op_plain *const plain_ops[TRM__OPS] = {
     [TRM__OP_SUM_IN_PLACE] = plain_sum_in_place,
     [TRM__OP_CLEAR] = plain_clear,
     [TRM__OP_MIX] = plain_mix,
+    [TRM__OP_JITTER] = plain_jitter,
     [TRM__OP_FIXED_POINT] = plain_fixed_point,
     [TRM__OP_ANDERSON] = plain_anderson,
     [TRM__OP_BROYDEN] = plain_broyden,

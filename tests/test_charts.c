@@ -2,6 +2,7 @@
  * name of a user's could add to it. */
 #include <math.h>
 
+#include "cli/commands/eval_scaling.h"
 #include "cli/pictures/chart_svg.h"
 #include "cli/text_table.h"
 #include "scratch.h"
@@ -178,10 +179,23 @@ static void tables_are_for_people_and_programs(void **state) {
   table_free(&t);
 }
 
+/* --- what a table of trm eval --scaling counts --- */
+
+/* Pairs by hand: of 2 right and 3 wrong answers 5 of 6 are in order, one of them with equal q. */
+static void auc_is_the_share_of_pairs_in_order(void **state) {
+  (void)state;
+  const float q[] = {1, 3, 2, 2, -1};
+  const bool right[] = {false, true, true, false, false}, all[] = {true, true, true, true, true};
+  assert_true(fabs(eval_auc(5, q, right) - 5.5 / 6) < 1e-12);
+  assert_true(isnan(eval_auc(5, q, all)));
+  assert_true(isnan(eval_auc(0, q, all)));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(a_line_lies_where_its_numbers_are),
                                      cmocka_unit_test(odd_data_is_drawn),
                                      cmocka_unit_test(bars_have_their_lengths_and_whiskers),
-                                     cmocka_unit_test(tables_are_for_people_and_programs)};
+                                     cmocka_unit_test(tables_are_for_people_and_programs),
+                                     cmocka_unit_test(auc_is_the_share_of_pairs_in_order)};
   return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }

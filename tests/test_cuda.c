@@ -348,25 +348,30 @@ static void solves_as_the_cpu(void **state) {
   static small_batch b;
   trm_error err;
 
-  /* Every model, on both devices. */
+  /* Every model, on both devices; every second one with noise. */
   const trm_batch puzzles = small_batch_at(&b, 3);
   for (int which = 0; which < N_MODELS; which++) {
     const trm_model_config mc = model_config(which);
     trm_model *m = small_model(&mc, 5);
     trm_solver *s[2];
     for (int i = 0; i < 2; i++) {
-      const trm_solver_config c = {
-          .batch = BATCH, .threads = 1, .device = i ? gpu : (trm_device){0}};
+      const trm_solver_config c = {.batch = BATCH,
+                                   .threads = 1,
+                                   .device = i ? gpu : (trm_device){0},
+                                   .noise = which % 2 ? 0.25 : 0,
+                                   .seed = 3};
       if (trm_solver_create(m, &c, &s[i], &err) != TRM_OK) fail_msg("%s", err.msg);
       assert_int_equal(trm_solver_start(s[i], 3, puzzles.inputs, puzzles.puzzle_ids, &err), TRM_OK);
 
       /* One leaves, three come. */
       for (int k = 0; k < STEPS; k++) assert_int_equal(trm_solver_step(s[i], &err), TRM_OK);
       trm_solver_remove(s[i], 0);
-      for (int k = 3; k < 6; k++)
+      for (int k = 3; k < 6; k++) {
         assert_int_equal(
             trm_solver_add(s[i], puzzles.inputs + k * SMALL_LEN, puzzles.puzzle_ids[k], &err),
             TRM_OK);
+        trm_solver_set_noise_key(s[i], k - 1, UINT64_C(1) << 10 * k);
+      }
       for (int k = 0; k < STEPS; k++) assert_int_equal(trm_solver_step(s[i], &err), TRM_OK);
       assert_int_equal(trm_solver_rows(s[i]), BATCH);
     }

@@ -418,7 +418,7 @@ static void what_does_not_fit_is_refused(void **state) {
   refuses(m, d, (trm_eval_config){.batch = -1}, TRM_E_ARGUMENT, "batch = -1");
   refuses(m, d, (trm_eval_config){.batch = 1 << 30}, TRM_E_ARGUMENT, "batch = 1073741824");
   refuses(m, d, (trm_eval_config){.threads = -2}, TRM_E_ARGUMENT, "threads = -2");
-  refuses(m, d, (trm_eval_config){.halt = (trm_halt)2}, TRM_E_ARGUMENT, "halt = 2");
+  refuses(m, d, (trm_eval_config){.halt = TRM_HALTS}, TRM_E_ARGUMENT, "halt = 3");
   refuses(m, d, (trm_eval_config){.halt_margin = NAN}, TRM_E_ARGUMENT, "halt_margin");
 
   /* A model of other sizes than the data. */

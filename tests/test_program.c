@@ -462,6 +462,42 @@ static void test_eval(void **state) {
   says(out_text, "at most 3 supervision steps");
   says(out_text, "3.00 on average");
 
+  /* Several tries: what was chosen how, and no table of steps. */
+  want(RUN("eval", model_dir, data_dir, "--views", "4", "--select", "mode", "--json"), 0);
+  root = json_of(out_text);
+  assert_non_null(root);
+  assert_true(trm__json_number(trm__json_get(root, "mean_steps")) == 12);
+  const trm__json *thinking = trm__json_get(root, "thinking");
+  assert_int_equal(trm__json_integer(trm__json_get(thinking, "tries")), 4);
+  assert_string_equal(trm__json_text(trm__json_get(thinking, "select")), "mode");
+  assert_int_equal(trm__json_n_items(trm__json_get(root, "steps")), 0);
+  trm__json_free(root);
+  want(RUN("eval", model_dir, data_dir, "--views", "2"), 0);
+  says(out_text, "2 of each, --select q: 6.00 steps on average");
+  assert_null(strstr(out_text, "  step    exact"));
+
+  /* A table of choices, as a picture, too: three of one try, the early exit, five of tries. */
+  char picture[420];
+  snprintf(picture, sizeof picture, "%s.svg", preds);
+  want(RUN("eval", model_dir, data_dir, "--views", "8", "--scaling", "--json", "--svg", picture),
+       0);
+  root = json_of(out_text);
+  assert_non_null(root);
+  const trm__json *choices = trm__json_get(root, "choices");
+  assert_int_equal(trm__json_n_items(choices), 10);
+  const trm__json *last = trm__json_item(choices, 9);
+  assert_string_equal(trm__json_text(trm__json_get(last, "select")), "vote");
+  assert_true(trm__json_number(trm__json_get(last, "mean steps")) == 24);
+  assert_int_equal(trm__json_n_items(trm__json_get(root, "calibration")), 10);
+  trm__json_free(root);
+  assert_int_equal(access(picture, R_OK), 0);
+  want(RUN("eval", model_dir, data_dir, "--scaling", "--limit", "4", "--format", "markdown"), 0);
+  says(out_text, "| tries | steps | select |");
+  want(RUN("eval", model_dir, data_dir, "--scaling", "--select", "mode"), 2);
+  says(err_text, "--scaling measures a table of choices");
+  want(RUN("eval", model_dir, data_dir, "--svg", picture), 2);
+  says(err_text, "--svg is of --scaling");
+
   /* What cannot be scored or saved is said before any work. */
   want(RUN("eval", model_dir, data_dir, "--halt", "q>1"), 2);
   says(err_text, "never, q or q=LOGIT");

@@ -254,7 +254,7 @@ static void a_bad_puzzle_fails_alone(void **state) {
              {{.inputs = w->inputs[0], .puzzle_id = IDS}, TRM_E_RANGE, "puzzle id 3"},
              {{.inputs = w->inputs[0], .steps = -1}, TRM_E_ARGUMENT, "steps = -1"},
              {{.inputs = w->inputs[0], .steps = TRM_MAX_STEPS + 1}, TRM_E_ARGUMENT, "1024"},
-             {{.inputs = w->inputs[0], .halt = (trm_halt)2}, TRM_E_ARGUMENT, "halt = 2"},
+             {{.inputs = w->inputs[0], .halt = TRM_HALTS}, TRM_E_ARGUMENT, "halt = 3"},
              {{.inputs = w->inputs[0], .halt_margin = (double)INFINITY}, TRM_E_ARGUMENT, "finite"}};
 
   /* Refused, it takes no place. */

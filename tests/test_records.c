@@ -11,7 +11,7 @@
 static const char *header_of(const char *structure) {
   static const char *const headers[] = {"status.h", "puzzle.h",  "model.h",    "solver.h",
                                         "queue.h",  "trainer.h", "finetune.h", "dataset.h",
-                                        "eval.h",   "run.h"};
+                                        "eval.h",   "run.h",     "think.h"};
   static char head[80];
   snprintf(head, sizeof head, "typedef struct %s {", structure);
   for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {

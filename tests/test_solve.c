@@ -343,6 +343,38 @@ static void hasty_answers_are_told(void **state) {
   assert_string_equal(err_text, "");
 }
 
+/* Tries of one puzzle: the first above the bar ends them, and what does not go together is told. */
+static void puzzles_are_tried_in_views(void **state) {
+  scratch *s = *state;
+  char model[160];
+  make_model_for_ones(place(s, "ones", model));
+  want(RUN("solve", model, "--puzzle", GOOD, "--steps", "3", "--views", "4"), 0);
+  says(out_text, "steps 12\n");
+  want(RUN("solve", model, "--puzzle", GOOD, "--steps", "3", "--views", "4", "--select", "first",
+           "--bar", "100"),
+       0);
+  says(out_text, "steps 12\n");
+  want(RUN("solve", model, "--puzzle", GOOD, "--steps", "3", "--select", "first", "--bar", "0"), 0);
+  says(out_text, "steps 2\n");
+  static const struct {
+    const char *args[4], *words;
+  } refused[] = {{{"--select", "best"}, "--select: want q"},
+                 {{"--bar", "1"}, "--bar belongs to --select first"},
+                 {{"--select", "first", "--halt", "q"}, "want no --halt"},
+                 {{"--views", "1025"}, "at most 1024"},
+                 {{"--rollouts", "2"}, "--rollouts wants --noise"},
+                 {{"--rollouts", "2000", "--noise", "1"}, "at most 1024"},
+                 {{"--views", "2", "--show", "steps"}, "one try"},
+                 {{"--views", "0"}, "--views"}};
+  for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+    const char *const *a = refused[i].args;
+    want(RUN("solve", model, "--puzzle", GOOD, a[0], a[1], a[2] ? a[2] : "--steps",
+             a[3] ? a[3] : "3"),
+         2);
+    says(err_text, refused[i].words);
+  }
+}
+
 /* --- waiting for input --- */
 
 /* Starts the program with a pipe as its stdin; *to is its other end. */
@@ -450,6 +482,7 @@ int main(void) {
       cmocka_unit_test(what_is_no_text_is_named),
       cmocka_unit_test(a_terminal_shows_an_error_once),
       cmocka_unit_test(hasty_answers_are_told),
+      cmocka_unit_test(puzzles_are_tried_in_views),
       cmocka_unit_test(a_signal_ends_the_wait),
       cmocka_unit_test(pipes_are_read),
   };

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/commands/eval_report.h"
+#include "cli/commands/eval_scaling.h"
 #include "cli/run/find_model.h"
 #include "cli/run/model_data.h"
 #include "io/npy_rows.h"
@@ -18,25 +19,29 @@ static const cli_manual manual = {
     "MODEL is a model folder, a run folder (then its best checkpoint, else its newest), a\n"
     ".safetensors file of trm convert, a published checkpoint step_N with its\n"
     "all_config.yaml beside it, or a name that `trm models` lists. DATA is a data\n"
-    "set folder. Data that the model was not made for are refused.\n" CLI_HALT_ABOUT
+    "set folder. Data that the model was not made for are refused.\n" CLI_HALT_ABOUT CLI_THINK_ABOUT
     "With --state FILE an evaluation that is stopped or killed goes on where it was when it\n"
     "is called again with the same options; the file is removed at the end.\n",
     "Examples:\n"
     "  trm eval runs/Sudoku6-trm/first data/sudoku6\n"
     "  trm eval runs/Sudoku6-trm/first data/sudoku6 --steps 64 --limit 200 --json\n"
     "  trm eval runs/Sudoku6-trm/first data/sudoku6 --halt q=2\n"
+    "  trm eval runs/Sudoku6-trm/first data/sudoku6 --views 8 --select first\n"
     "  trm eval runs/Sudoku6-trm/first/last data/sudoku6 --save-preds preds.npy\n"
     "  trm eval runs/Arc-trm/first data/arc1 --state eval.state --submission submission.json\n"};
 
 typedef struct eval_args {
   const char *model, *data, *split, *save_preds, *save_q, *halt, *state, *submission;
   trm_halt halt_rule;
+  cli_thinking think;
   double halt_margin;
   trm_dtype dtype; /* TRM_DTYPES: the model's */
   int64_t limit;
   int steps, batch, threads;
   trm_device device;
-  bool json;
+  bool json, scaling;
+  const char *format, *svg; /* of the scaling */
+  table_format form;
 } eval_args;
 
 typedef struct eval_run {
@@ -122,6 +127,7 @@ static trm_status evaluate(eval_run *e, trm_error *err) {
                                   .steps = a->steps,
                                   .halt = a->halt_rule,
                                   .halt_margin = a->halt_margin,
+                                  .think = a->think.how,
                                   .batch = a->batch,
                                   .threads = a->threads,
                                   .device = a->device,
@@ -141,15 +147,18 @@ static trm_status evaluate(eval_run *e, trm_error *err) {
 
 static trm_status print_all(const eval_run *e, trm_error *err) {
   const eval_args *a = e->args;
-  const eval_outcome o = {.model = e->model_path,
-                          .data = a->data,
-                          .split = a->split,
-                          .dtype = trm_dtype_name(trm_model_get_config(e->model)->forward_dtype),
-                          .halt = a->halt,
-                          .halts = a->halt_rule != TRM_HALT_NEVER,
-                          .examples_of_split = trm_dataset_get_info(e->data)->examples,
-                          .report = &e->report,
-                          .arc = e->votes ? &e->arc : NULL};
+  const eval_outcome o = {
+      .model = e->model_path,
+      .data = a->data,
+      .split = a->split,
+      .dtype = trm_dtype_name(trm_model_get_config(e->model)->forward_dtype),
+      .halt = a->halt,
+      .steps = a->steps ? a->steps : trm_model_get_config(e->model)->halt_max_steps,
+      .think = &a->think.how,
+      .halts = a->halt_rule != TRM_HALT_NEVER,
+      .examples_of_split = trm_dataset_get_info(e->data)->examples,
+      .report = &e->report,
+      .arc = e->votes ? &e->arc : NULL};
 
   /* What makes the figures say little. */
   if (e->report.untrained)
@@ -181,6 +190,51 @@ static trm_status commit_rows(eval_run *e, trm_error *err) {
   return trm__npy_rows_finish(list, n, err);
 }
 
+/* --- --scaling --- */
+
+static trm_status scale(eval_run *e, trm_error *err) {
+  const eval_args *a = e->args;
+  CLI_TRY(open_all(e, err));
+  cli_faults_defer();
+  const trm_model_config *m = trm_model_get_config(e->model);
+  const trm_eval_config how = {.limit = a->limit,
+                               .steps = a->steps ? a->steps : m->halt_max_steps,
+                               .think = a->think.how,
+                               .batch = a->batch,
+                               .threads = a->threads,
+                               .device = a->device};
+  const eval_scaling s = {.model = e->model_path,
+                          .data = a->data,
+                          .split = a->split,
+                          .format = a->json ? TABLE_JSON : a->form,
+                          .svg = a->svg};
+  return eval_scaling_run(&s, e->model, e->data, &how, err);
+}
+
+static int scale_and_tell(eval_run *e) {
+  trm_error err = {0};
+  return cli_finish(scale(e, &err) == TRM_OK ? CLI_OK : cli_report_error(&err));
+}
+
+/* What is not asked of a table of choices, or only of one. */
+static bool check_scaling(eval_args *a) {
+  const bool other = a->state || a->save_preds || a->save_q || a->submission;
+  if (!a->scaling && (a->format || a->svg)) {
+    cli_usage_error("--%s is of --scaling", a->format ? "format" : "svg");
+    return false;
+  }
+  if (!a->scaling) return true;
+  if (other || a->halt_rule != TRM_HALT_NEVER || strcmp(a->think.select, "q") != 0) {
+    cli_usage_error(
+        "--scaling measures a table of choices: want none of --select, --halt, --state, "
+        "--save-preds, --save-q and --submission beside it");
+    return false;
+  }
+  a->think.how.bar = isnan(a->think.bar) ? 2 : a->think.bar;
+  a->think.bar = NAN; /* it has been read */
+  return table_parse_format(a->format ? a->format : "table", &a->form);
+}
+
 static int run_and_tell(eval_run *e) {
   trm_error err = {0};
   const char *submission = e->args->submission;
@@ -205,7 +259,7 @@ static int run(const eval_args *a) {
   }
   e->args = a;
   cli_note_device(a->device);
-  int code = run_and_tell(e);
+  int code = a->scaling ? scale_and_tell(e) : run_and_tell(e);
 
   /* Parts of files are kept as long as there is a state that goes on with them. */
   bool keep = a->state && trm__path_exists(a->state);
@@ -219,17 +273,27 @@ static int run(const eval_args *a) {
 }
 
 int cmd_eval(int argc, char **argv) {
-  eval_args a = {.split = "test", .halt = "never", .dtype = TRM_DTYPES, .device = CLI_ANY_DEVICE};
+  eval_args a = {.split = "test",
+                 .halt = "never",
+                 .think = CLI_ONE_TRY,
+                 .dtype = TRM_DTYPES,
+                 .device = CLI_ANY_DEVICE};
   const cli_option options[] = {
       {"split", CLI_STRING, &a.split, "NAME", "train or test (default: test)"},
       {"limit", CLI_INT64, &a.limit, "N", "only the first N examples (0: all)"},
       CLI_STEPS_ROW(&a.steps),
       CLI_HALT_ROW(&a.halt),
+      CLI_THINK_ROWS(&a.think),
       {"batch", CLI_INT, &a.batch, "B", "examples at once (0: chosen)"},
       CLI_DEVICE_ROW(&a.device),
       {"threads", CLI_INT, &a.threads, "T", "0: as many as the process may use"},
       {"dtype", CLI_DTYPE, &a.dtype, "FORMAT", "float32 or bfloat16 (default: as trained)"},
       {"json", CLI_FLAG, &a.json, NULL, "print one JSON object"},
+      {"scaling", CLI_FLAG, &a.scaling, NULL,
+       "a table: accuracy and cost of more steps and more tries; how well q knows"},
+      {"format", CLI_STRING, &a.format, "FORM",
+       "of --scaling: table (default), markdown, csv or json"},
+      {"svg", CLI_OUTPUT, &a.svg, "FILE.svg", "of --scaling: draw it, too"},
       {"state", CLI_STATE, &a.state, "FILE", "keep what is done there; go on from it"},
       {"save-preds", CLI_OUTPUT, &a.save_preds, "FILE.npy",
        "write the answers, int32 [examples, seq_len], file order"},
@@ -244,6 +308,8 @@ int cmd_eval(int argc, char **argv) {
   if (!cli_options_parse(&manual, options, &argc, argv, &code)) return code;
   if (!model_data_arguments("eval", argc, argv)) return CLI_USAGE;
   if (!cli_parse_halt(a.halt, &a.halt_rule, &a.halt_margin)) return CLI_USAGE;
+  if (!check_scaling(&a)) return CLI_USAGE;
+  if (!cli_think(&a.think, a.halt_rule)) return CLI_USAGE;
   a.model = argv[0];
   a.data = argv[1];
   return run(&a);

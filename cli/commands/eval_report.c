@@ -85,6 +85,7 @@ static double cell_share(const trm_eval_report *r) {
 }
 
 static void print_steps(const trm_eval_report *r, bool halts) {
+  if (!r->n_steps) return;
   printf("\n  step    exact  accuracy%s\n", halts ? "  halted" : "");
   for (int i = 0; i < r->n_steps; i++) {
     const trm_eval_step *step = &r->step[i];
@@ -100,7 +101,10 @@ void eval_print(const eval_outcome *o) {
   printf("model      %s, in %s\n", cli_clean(name, sizeof name, o->model), o->dtype);
   printf("data       %s, split %s, %lld examples, %s%d supervision steps\n",
          cli_clean(name, sizeof name, o->data), cli_clean(split, sizeof split, o->split),
-         (long long)r->examples, o->halts ? "at most " : "", r->n_steps);
+         (long long)r->examples, o->halts || cli_thinks(o->think) ? "at most " : "", o->steps);
+  if (cli_thinks(o->think))
+    printf("tries      %d of each, --select %s: %.2f steps on average, all tries together\n",
+           r->tries, trm_select_name(o->think->select), r->mean_steps);
   if (o->halts) printf("steps      %.2f on average (--halt %s)\n", r->mean_steps, o->halt);
 
   /* Shares with their intervals: of whole answers, then of cells. */
@@ -124,7 +128,7 @@ void eval_print(const eval_outcome *o) {
   if (o->arc && r->examples < o->examples_of_split)
     printf("  only %lld of %lld answers voted (--limit)\n", (long long)r->examples,
            (long long)o->examples_of_split);
-  print_steps(r, o->halts);
+  print_steps(r, o->halts || o->think->select == TRM_SELECT_FIRST);
 }
 
 /* --- JSON --- */
@@ -146,6 +150,22 @@ static void put_interval(trm__json_out *o, const char *key, trm_interval range) 
   trm__json_open(o, key, '[');
   trm__json_put_real(o, NULL, range.low);
   trm__json_put_real(o, NULL, range.high);
+  trm__json_close(o);
+}
+
+/* How the answers were chosen, where there was a choice. */
+static void put_thinking(trm__json_out *o, const eval_outcome *out) {
+  const trm_thinking *how = out->think;
+  if (!cli_thinks(how)) return;
+  trm__json_open(o, "thinking", '{');
+  trm__json_put_int(o, "tries", out->report->tries);
+  trm__json_put_int(o, "steps", out->steps);
+  trm__json_put_int(o, "views", how->views ? how->views : 1);
+  trm__json_put_int(o, "rollouts", how->rollouts ? how->rollouts : 1);
+  trm__json_put_real(o, "noise", how->noise);
+  trm__json_put_text(o, "select", trm_select_name(how->select));
+  if (how->select == TRM_SELECT_FIRST) trm__json_put_real(o, "bar", how->bar);
+  trm__json_put_int(o, "seed", (int64_t)how->seed);
   trm__json_close(o);
 }
 
@@ -188,6 +208,7 @@ static void put_outcome(trm__json_out *o, const eval_outcome *out) {
   /* How it was evaluated; step by step; and what only some data have. */
   trm__json_put_text(o, "halt", out->halt);
   trm__json_put_real(o, "mean_steps", r->mean_steps);
+  put_thinking(o, out);
   trm__json_put_int(o, "untrained", r->untrained);
   put_steps(o, r);
   put_kinds(o, out);

@@ -18,6 +18,8 @@ void arc_put(trm__json_out *o, const char *key, const arc_summary *s);
 /* An evaluation that is done. */
 typedef struct eval_outcome {
   const char *model, *data, *split, *dtype, *halt;
+  int steps; /* of a try, at most */
+  const trm_thinking *think;
   bool halts;                /* an early exit was asked for */
   int64_t examples_of_split; /* more than the report's when a limit was given */
   const trm_eval_report *report;

@@ -31,12 +31,13 @@ static const cli_manual manual = {
     "With --data the puzzles are examples of a data set, with their puzzle ids, which ARC\n"
     "needs; then the line also says whether the answer is equal to the label.\n"
     "Many puzzles are solved side by side; answers come in the order of the "
-    "puzzles.\n" CLI_HALT_ABOUT
+    "puzzles.\n" CLI_HALT_ABOUT CLI_THINK_ABOUT
     "Some models come with the program: MODEL may be a name that `trm models` lists.\n",
     "Examples:\n"
     "  trm solve sudoku9 --show grid --puzzle \\\n"
     "      53..7....6..195....98....6.8...6...34..8.3..17...2...6.6....28....419..5....8..79\n"
     "  trm solve runs/Sudoku6-trm/first puzzles.txt --check\n"
+    "  trm solve sudoku9 puzzles.txt --views 8 --select first\n"
     "  trm solve runs/Sudoku6-trm/first --show steps \\\n"
     "      --puzzle '.3.5...4.......4..62...3.....21.....'\n"
     "  trm solve sudoku6 --steps 3 --show latents --svg latents.svg \\\n"
@@ -58,6 +59,7 @@ typedef struct solve_args {
   solve_source source;
   solve_what show;
   trm_halt halt_rule;
+  cli_thinking think;
   double halt_margin;
   trm_dtype dtype; /* TRM_DTYPES: the model's */
   int steps, threads;
@@ -78,7 +80,7 @@ typedef struct solve_puzzle {
 typedef struct solve_run {
   const solve_args *args;
   trm_model *model;
-  trm_queue *queue;
+  trm_thinker *thinker;
   solve_input in;
   const trm_puzzle *puzzle;
   int cells, batch, steps;
@@ -89,9 +91,9 @@ typedef struct solve_run {
   int64_t read, printed; /* puzzles; those between are in the window */
   int window_size;       /* puzzle i is at i % window_size */
   solve_puzzle *window;
-  int32_t *cells_of_window;      /* [window_size, 3, cells] */
-  solve_puzzle *at[SOLVE_BATCH]; /* by place of the queue */
-  char *text;                    /* [2, text_size]: question and answer */
+  int32_t *cells_of_window; /* [window_size, 3, cells] */
+  solve_puzzle **at;        /* by place of the thinker */
+  char *text;               /* [2, text_size]: question and answer */
   size_t text_size;
 } solve_run;
 
@@ -150,18 +152,22 @@ static trm_status open_model(solve_run *s, trm_error *err) {
                                    .threads = a->threads,
                                    .latents = a->show == SHOW_LATENTS,
                                    .device = a->device};
-  CLI_TRY(trm_queue_create(s->model, &config, &s->queue, err));
-  return solve_show_open(&s->show, s->puzzle, s->cells, s->steps, trm_queue_solver(s->queue), err);
+  CLI_TRY(trm_thinker_create(s->model, &config, &a->think.how, s->puzzle, &s->thinker, err));
+  s->at = calloc((size_t)trm_thinker_places(s->thinker), sizeof *s->at);
+  if (!s->at) return cli_fail(err, TRM_E_MEMORY, -1, "no memory to solve puzzles");
+  return solve_show_open(&s->show, s->puzzle, s->cells, s->steps,
+                         trm_queue_solver(trm_thinker_queue(s->thinker)), err);
 }
 
 static void close_all(solve_run *s) {
   solve_input_close(&s->in);
-  trm_queue_free(s->queue);
+  trm_thinker_free(s->thinker);
   trm_model_free(s->model);
   solve_show_close(&s->show);
   free(s->window);
   free(s->cells_of_window);
   free(s->text);
+  free(s->at);
   free(s);
 }
 
@@ -236,7 +242,7 @@ static trm_status add_puzzle(solve_run *s, solve_puzzle *p, trm_error *err) {
                                    .steps = s->steps,
                                    .halt = a->halt_rule,
                                    .halt_margin = a->halt_margin};
-  CLI_TRY(trm_queue_submit(s->queue, &puzzle, &at, err));
+  CLI_TRY(trm_thinker_submit(s->thinker, &puzzle, &at, err));
   s->at[at] = p;
   return TRM_OK;
 }
@@ -244,7 +250,7 @@ static trm_status add_puzzle(solve_run *s, solve_puzzle *p, trm_error *err) {
 /* Fills the queue from the input. Who sends puzzles one by one, and perhaps waits for each
  * answer, keeps nothing waiting: what is there goes on. */
 static trm_status add_puzzles(solve_run *s, trm_error *err) {
-  for (; trm_queue_room(s->queue); s->read++) {
+  for (; trm_thinker_room(s->thinker); s->read++) {
     solve_puzzle *p = &s->window[s->read % s->window_size];
     if (!s->more || s->read - s->printed == s->window_size) return TRM_OK;
     if (s->read > s->printed && !solve_input_ready(&s->in)) return TRM_OK;
@@ -274,9 +280,9 @@ static void take_answer(solve_run *s, const trm_queue_answer *a) {
 
 static void take_step(solve_run *s) {
   trm_queue_answer a;
-  for (int i = 0; solve_show_follows(&s->show) && trm_queue_look(s->queue, i, &a); i++)
+  for (int i = 0; solve_show_follows(&s->show) && trm_thinker_look(s->thinker, i, &a); i++)
     take_answer(s, &a);
-  while (trm_queue_take(s->queue, &a)) take_answer(s, &a);
+  while (trm_thinker_take(s->thinker, &a, NULL)) take_answer(s, &a);
 }
 
 /* What is known of an answer. */
@@ -290,7 +296,7 @@ static verdict judge(solve_run *s, const solve_puzzle *p) {
   v.equal = v.has_label && is_label(s, p);
   const bool wrong = v.has_rules ? !v.valid : v.has_label && !v.equal;
   s->invalid += wrong;
-  s->hasty += wrong && p->steps < s->steps;
+  s->hasty += wrong && s->args->halt_rule != TRM_HALT_NEVER && p->steps < s->steps;
   return v;
 }
 
@@ -377,13 +383,13 @@ static trm_status solve_all(solve_run *s, trm_error *err) {
   s->more = true;
 
   /* Puzzles go in while there is room, the queue makes a step, answers come out. */
-  while (s->more || trm_queue_busy(s->queue)) {
+  while (s->more || trm_thinker_busy(s->thinker)) {
     trm_status st = add_puzzles(s, err);
     CLI_TRY(print_done(s, err)); /* also those that failed at once */
     if (is_interrupted(s, err)) return TRM_E_INTERRUPTED;
     if (st != TRM_OK) return st;
-    if (trm_queue_busy(s->queue) == 0) continue;
-    CLI_TRY(trm_queue_step(s->queue, err));
+    if (trm_thinker_busy(s->thinker) == 0) continue;
+    CLI_TRY(trm_thinker_step(s->thinker, err));
     take_step(s);
     CLI_TRY(print_done(s, err));
   }
@@ -462,13 +468,20 @@ static bool check_usage(solve_args *a, int argc) {
     return false;
   }
   if (a->svg && a->show == SHOW_FINAL) a->show = SHOW_GRID;
-  return cli_parse_halt(a->halt, &a->halt_rule, &a->halt_margin);
+  if (!cli_parse_halt(a->halt, &a->halt_rule, &a->halt_margin)) return false;
+  if (!cli_think(&a->think, a->halt_rule)) return false;
+  if (trm_thinking_tries(&a->think.how) > 1 && a->show >= SHOW_STEPS) {
+    cli_usage_error("--show %s follows one try of a puzzle, not several", a->show_name);
+    return false;
+  }
+  return true;
 }
 
 int cmd_solve(int argc, char **argv) {
   solve_args a = {.source = {.file = "-", .split = "test", .count = 1},
                   .show_name = "final",
                   .halt = "never",
+                  .think = CLI_ONE_TRY,
                   .device = CLI_ANY_DEVICE,
                   .dtype = TRM_DTYPES};
   const cli_option options[] = {
@@ -485,6 +498,7 @@ int cmd_solve(int argc, char **argv) {
        "draw what is shown (default grid) and print nothing; - is stdout"},
       CLI_STEPS_ROW(&a.steps),
       CLI_HALT_ROW(&a.halt),
+      CLI_THINK_ROWS(&a.think),
       {"check", CLI_FLAG, &a.check, NULL,
        "exit code 4 when one is not valid (no rules: not the label)"},
       {"json", CLI_FLAG, &a.json, NULL, "one JSON object per puzzle"},

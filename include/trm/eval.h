@@ -7,7 +7,7 @@
 #include "trm/dataset.h"
 #include "trm/device.h"
 #include "trm/model.h"
-#include "trm/queue.h"
+#include "trm/think.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -27,7 +27,7 @@ typedef struct trm_eval_row {
   int32_t puzzle_id;
   const int32_t *inputs, *labels, *answer; /* [seq_len] */
   float q_halt;                            /* logit */
-  int steps;                               /* taken */
+  int steps;                               /* taken, by all tries of it */
 } trm_eval_row;
 /* Called once for every example, in the order in which they finish; a failure ends the evaluation.
  */
@@ -42,6 +42,7 @@ typedef struct trm_eval_config {
   int steps;          /* supervision steps at most; 0: the model's halt_max_steps */
   trm_halt halt;      /* default: never */
   double halt_margin; /* in logits, finite; of TRM_HALT_Q */
+  trm_thinking think; /* tries of each example, and whose answer counts */
   int batch;          /* 0: chosen */
   int threads;        /* 0: as many as the process may use */
   trm_device device;  /* all zero: the CPU */
@@ -71,14 +72,15 @@ typedef struct trm_eval_report {
   int64_t exact, cells, cells_right;
   double accuracy; /* mean over rows of the share of right cells, as the reference */
   double exact_accuracy, q_halt_accuracy, lm_loss, q_halt_loss; /* of each row's last step */
-  double mean_steps;                                            /* taken by a row */
-  bool rules;                                                   /* the puzzle has a rule checker */
+  double mean_steps;      /* taken by a row, by all its tries together */
+  int tries;              /* of each example */
+  bool rules;             /* the puzzle has a rule checker */
   int64_t checked, valid; /* answers judged by the rules (rows without labels, too); right ones */
   trm_interval valid_interval;
   int64_t untrained; /* examples whose puzzle embedding was never trained: it is the blank id's */
   trm_interval exact_interval, q_halt_interval;
   trm_interval cell_interval; /* of cells_right / cells, which is no mean over rows */
-  int n_steps;                /* at most */
+  int n_steps; /* at most; 0 where there are several tries, whose steps are not looked at */
   trm_eval_step step[TRM_EVAL_MAX_STEPS];
 } trm_eval_report;
 
@@ -88,11 +90,11 @@ typedef struct trm_eval_report {
  * once when an evaluation goes on), with the examples that are done and the share of those that are
  * under way. Memory besides the solver's and the votes': 17 bytes per example, 8 per step and cell.
  * A state is refused unless model, data, votes, set of kernels and the fields limit, steps, halt,
- * halt_margin and state_tag are those it was saved with. One that is complete gives the report at
- * once; who has what they want removes it. Errors: ARGUMENT; SHAPE when the model may not be
- * used on the data (trm_model_check_data), or votes name ids otherwise; NUMERIC when logits are NaN
- * or infinite; CONFIG when a state belongs to another evaluation; FORMAT, IO; MEMORY; INTERRUPTED;
- * what `row` and `state_sync` return. */
+ * halt_margin, think and state_tag are those it was saved with. One that is complete gives the
+ * report at once; who has what they want removes it. Errors: ARGUMENT; SHAPE when the model may not
+ * be used on the data (trm_model_check_data), or votes name ids otherwise; NUMERIC when logits are
+ * NaN or infinite; CONFIG when a state belongs to another evaluation; FORMAT, IO; MEMORY;
+ * INTERRUPTED; what `row` and `state_sync` return. */
 TRM_API trm_status trm_evaluate(const trm_model *model, const trm_dataset *data,
                                 const trm_eval_config *config, trm_eval_report *report,
                                 trm_error *err);

@@ -31,12 +31,15 @@ enum { TRM_MAX_STEPS = 1024 /* supervision steps of a puzzle */ };
 /* When a puzzle stops before its last step. */
 typedef enum trm_halt {
   TRM_HALT_NEVER, /* as the reference evaluates */
-  TRM_HALT_Q      /* once trm_solver_halt_margin > halt_margin; 0: the rule of training */
+  TRM_HALT_Q,     /* once trm_solver_halt_margin > halt_margin; 0: the rule of training */
+  TRM_HALT_TWICE, /* once it was so after two steps in a row */
+  TRM_HALTS
 } trm_halt;
 
 typedef struct trm_queue_config {
   int rows;        /* puzzles solved side by side at most; 0: as many as keep the threads (or the
                       GPU) busy, and half of the memory that is left at most */
+  int group;       /* rows are made in groups of so many, one at least; 0: 1 */
   int64_t puzzles; /* how many will come, where that is known: no more rows are made; 0: unknown */
   int waiting;     /* puzzles that may be there beyond the rows, waiting or not yet taken */
   int trajectory;  /* keep what each puzzle answered after its first so many steps; 0: none */
@@ -44,6 +47,8 @@ typedef struct trm_queue_config {
   bool latents;    /* decode every latent after each step (trm_solver_decode_latent) */
   int threads;     /* of the CPU's backend; 0: as many as the process may use */
   trm_device device; /* all zero: the CPU */
+  double noise;      /* on latents, as of a solver, */
+  uint64_t seed;     /* and its seed */
 } trm_queue_config;
 
 typedef struct trm_queue_puzzle {
@@ -51,7 +56,8 @@ typedef struct trm_queue_puzzle {
   int32_t puzzle_id;
   int steps; /* supervision steps at most; 0: the model's halt_max_steps */
   trm_halt halt;
-  double halt_margin; /* in logits, finite; of TRM_HALT_Q */
+  double halt_margin; /* in logits, finite; of rules other than TRM_HALT_NEVER */
+  uint64_t noise_key; /* where there is noise (trm_solver_set_noise_key) */
 } trm_queue_puzzle;
 
 /* A puzzle and what is known of its answer. The pointers are valid until the next call that
@@ -61,6 +67,8 @@ typedef struct trm_queue_answer {
   bool done;
   int row;                        /* of the solver while it is not done; else -1 */
   int steps;                      /* taken */
+  bool halted;                    /* its rule stopped it, be it after its last step */
+  double margin;                  /* trm_solver_halt_margin after the last step */
   const int32_t *inputs, *answer; /* [seq_len] */
   const float *logits; /* [seq_len, V]; NULL when it is done and the configuration keeps none */
   float q_halt, q_continue;

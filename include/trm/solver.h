@@ -29,10 +29,15 @@ extern "C" {
 
 typedef struct trm_solver trm_solver;
 
+#define TRM_MAX_NOISE 1e6 /* standard deviation; latents are of the size of 1 */
+
 typedef struct trm_solver_config {
   int batch;         /* rows at most; 0: 1 */
   int threads;       /* of the CPU's backend; 0: as many as the process may use */
   trm_device device; /* all zero: the CPU */
+  double noise;      /* standard deviation of what every value of the latents of the reasoning (all
+                        but the answer's; a single latent) gets more before each step; 0: none */
+  uint64_t seed;     /* of that noise */
 } trm_solver_config;
 
 TRM_API trm_status trm_solver_create(const trm_model *model, const trm_solver_config *config,
@@ -52,6 +57,9 @@ TRM_API trm_status trm_solver_check(const trm_solver *s, const int32_t *inputs, 
  */
 TRM_API trm_status trm_solver_add(trm_solver *s, const int32_t *inputs, int32_t puzzle_id,
                                   trm_error *err);
+/* The noise of a row, from its next step on, is that of `key` (its lowest 56 bits count): it
+ * depends on seed, key and the steps taken, on nothing else. A puzzle begins with key 0. */
+TRM_API void trm_solver_set_noise_key(trm_solver *s, int row, uint64_t key);
 /* Takes row 0 <= row < rows out. The last row takes its place, with its results and latents: going
  * through the rows from the last to the first, none is missed. */
 TRM_API void trm_solver_remove(trm_solver *s, int row);

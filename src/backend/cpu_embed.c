@@ -115,11 +115,28 @@ static void op_mix(trm__backend *be, trm__workspace *ws, int64_t n, real a, cons
   trm__lane_barrier(ws->lane);
 }
 
+/* Two values at a time: the lane's share of the pairs of each row. */
+static void op_jitter(trm__backend *be, trm__workspace *ws, int b, const trm__noise *keys, int i,
+                      real deviation, real *z) {
+  const int64_t n = (int64_t)be->dims.L * be->dims.D;
+  int64_t lo, hi;
+  trm__lane_share(ws->lane, (n + 1) / 2, 1, &lo, &hi);
+  for (int r = 0; r < b; r++, z += n)
+    for (int64_t pair = lo; pair < hi; pair++) {
+      double v[2];
+      trm__jitter(&keys[r], i, pair, v);
+      z[2 * pair] += deviation * (real)v[0];
+      if (2 * pair + 1 < n) z[2 * pair + 1] += deviation * (real)v[1];
+    }
+  trm__lane_barrier(ws->lane);
+}
+
 void trm__cpu_embed_ops(trm__backend_ops *ops) {
   ops->embed = op_embed;
   ops->embed_grad = op_embed_grad;
   ops->start_grad = op_start_grad;
   ops->sum = op_sum;
   ops->mix = op_mix;
+  ops->jitter = op_jitter;
   ops->add_grads = op_sum;
 }

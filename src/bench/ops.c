@@ -45,6 +45,11 @@ static void run_mix(const trm__op_site *s, trm__workspace *ws) {
   ops->mix(be, ws, latent_reals(s), (real)0.25, AT(DY), (real)0.75, AT(X));
 }
 
+static void run_jitter(const trm__op_site *s, trm__workspace *ws) {
+  BEGIN
+  ops->jitter(be, ws, s->b, AT(KEYS), 3, (real)0.25, AT(X));
+}
+
 /* An iteration of a solver at x, whose f is dy. */
 static void iterate(const trm__op_site *s, trm__workspace *ws, trm_recursion method, int k,
                     bool relative) {
@@ -312,7 +317,8 @@ double trm__op_bytes(const trm__op *op, const trm__op_site *s) {
 bool trm__op_applies(const trm__op *op, const trm__op_site *s) {
   const uint64_t of_experts = TRM__BIT(TRM__KEYS) | TRM__BIT(TRM__TOLD);
   if (op->scope == TRM__OF_BLOCK && !s->blk) return false;
-  if (op->reads & of_experts) return trm__experts_of(&s->be->dims, s->blk->kind) != NULL;
+  if (op->scope == TRM__OF_BLOCK && op->reads & of_experts)
+    return trm__experts_of(&s->be->dims, s->blk->kind) != NULL;
   return s->be->dims.E || !(op->changes & TRM__BIT(TRM__PUZZLE));
 }
 
@@ -342,6 +348,11 @@ const trm__op trm__ops[TRM__OPS] = {
     [TRM__OP_CLEAR] = {.name = "clear", .scope = TRM__OF_TILE, .writes = B(Y), .run = run_clear},
     [TRM__OP_MIX] =
         {.name = "mix", .scope = TRM__OF_TILE, .reads = B(DY), .changes = B(X), .run = run_mix},
+    [TRM__OP_JITTER] = {.name = "jitter",
+                        .scope = TRM__OF_TILE,
+                        .reads = B(KEYS),
+                        .changes = B(X),
+                        .run = run_jitter},
     [TRM__OP_FIXED_POINT] = {.name = "iteration",
                              .scope = TRM__OF_TILE,
                              .reads = B(DY),

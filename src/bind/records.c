@@ -71,20 +71,21 @@ static const trm_record tensor = TRM__FIELDS(tensor_fields, "a tensor", S);
 /* --- solving --- */
 
 #define S trm_solver_config
-static const trm_field solver_config_fields[] = {INT(batch), INT(threads), DEVICE(device)};
+static const trm_field solver_config_fields[] = {INT(batch), INT(threads), DEVICE(device),
+                                                 DOUBLE(noise), UINT64(seed)};
 static const trm_record solver_config = TRM__FIELDS(solver_config_fields, "a solver", S);
 #undef S
 
 #define S trm_queue_config
-static const trm_field queue_config_fields[] = {INT(rows),       INT64(puzzles), INT(waiting),
-                                                INT(trajectory), BOOL(logits),   BOOL(latents),
-                                                INT(threads),    DEVICE(device)};
+static const trm_field queue_config_fields[] = {
+    INT(rows),     INT(group),   INT64(puzzles), INT(waiting),  INT(trajectory), BOOL(logits),
+    BOOL(latents), INT(threads), DEVICE(device), DOUBLE(noise), UINT64(seed)};
 static const trm_record queue_config = TRM__FIELDS(queue_config_fields, "a queue", S);
 #undef S
 
 #define S trm_queue_puzzle
-static const trm_field queue_puzzle_fields[] = {POINTER(inputs), INT(puzzle_id), INT(steps),
-                                                INT(halt), DOUBLE(halt_margin)};
+static const trm_field queue_puzzle_fields[] = {
+    POINTER(inputs), INT(puzzle_id), INT(steps), INT(halt), DOUBLE(halt_margin), UINT64(noise_key)};
 static const trm_record queue_puzzle = TRM__FIELDS(queue_puzzle_fields, "a puzzle of a queue", S);
 #undef S
 
@@ -93,6 +94,8 @@ static const trm_field queue_answer_fields[] = {INT(place),
                                                 BOOL(done),
                                                 INT(row),
                                                 INT(steps),
+                                                BOOL(halted),
+                                                DOUBLE(margin),
                                                 POINTER(inputs),
                                                 POINTER(answer),
                                                 POINTER(logits),
@@ -102,6 +105,17 @@ static const trm_field queue_answer_fields[] = {INT(place),
                                                 POINTER(q_trajectory),
                                                 POINTER(latents)};
 static const trm_record queue_answer = TRM__FIELDS(queue_answer_fields, "an answer of a queue", S);
+#undef S
+
+#define S trm_thinking
+static const trm_field thinking_fields[] = {INT(views),  INT(rollouts), DOUBLE(noise),
+                                            INT(select), DOUBLE(bar),   UINT64(seed)};
+static const trm_record thinking = TRM__FIELDS(thinking_fields, "a way to think", S);
+#undef S
+
+#define S trm_choice
+static const trm_field choice_fields[] = {INT(tries), INT(chosen), INT(agree)};
+static const trm_record choice = TRM__FIELDS(choice_fields, "a choice", S);
 #undef S
 
 /* --- training --- */
@@ -237,11 +251,11 @@ static const trm_record eval_row = TRM__FIELDS(eval_row_fields, "a row of an eva
 
 #define S trm_eval_config
 static const trm_field eval_config_fields[] = {
-    INT64(limit),          BOOL(spread),      INT(steps),          INT(halt),
-    DOUBLE(halt_margin),   INT(batch),        INT(threads),        DEVICE(device),
-    POINTER(row),          POINTER(row_arg),  POINTER(votes),      POINTER(state),
-    DOUBLE(state_seconds), UINT64(state_tag), POINTER(state_sync), POINTER(progress),
-    POINTER(progress_arg)};
+    INT64(limit),        BOOL(spread),           INT(steps),        INT(halt),
+    DOUBLE(halt_margin), INNER(think, thinking), INT(batch),        INT(threads),
+    DEVICE(device),      POINTER(row),           POINTER(row_arg),  POINTER(votes),
+    POINTER(state),      DOUBLE(state_seconds),  UINT64(state_tag), POINTER(state_sync),
+    POINTER(progress),   POINTER(progress_arg)};
 static const trm_record eval_config = TRM__FIELDS(eval_config_fields, "an evaluation", S);
 #undef S
 
@@ -262,6 +276,7 @@ static const trm_field eval_report_fields[] = {INT64(examples),
                                                DOUBLE(lm_loss),
                                                DOUBLE(q_halt_loss),
                                                DOUBLE(mean_steps),
+                                               INT(tries),
                                                BOOL(rules),
                                                INT64(checked),
                                                INT64(valid),
@@ -304,6 +319,8 @@ static const struct listed {
     {&queue_config, NULL},
     {&queue_puzzle, NULL},
     {&queue_answer, NULL},
+    {&thinking, NULL},
+    {&choice, NULL},
     {&trainer_cost, NULL},
     {&batch, NULL},
     {&metrics, NULL},

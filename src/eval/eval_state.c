@@ -11,7 +11,7 @@
 #include "io/safetensors.h"
 #include "nn/model_fields.h"
 
-enum { OWN_PARTS = 6, PARTS = OWN_PARTS + TRM__ARC_VOTES_TENSORS, TEXT = 400 };
+enum { OWN_PARTS = 7, PARTS = OWN_PARTS + TRM__ARC_VOTES_TENSORS, TEXT = 400 };
 
 /* --- what it belongs to --- */
 
@@ -75,7 +75,7 @@ static trm_status data_fingerprint(const trm__evaluation *e, uint64_t *hash, trm
   return TRM_OK;
 }
 
-enum { FORMAT, MODEL, DATA, DTYPE, LIMIT, STEPS, HALT, KERNELS, OUTPUTS, VOTES };
+enum { FORMAT, MODEL, DATA, DTYPE, LIMIT, STEPS, HALT, KERNELS, OUTPUTS, VOTES, THINKING };
 
 /* How a refusal names them. */
 static const struct {
@@ -91,7 +91,9 @@ static const struct {
     [HALT] = {"halt", "--halt", true},
     [KERNELS] = {"kernels", "the set of kernels (--device, TRM_ISA, TRM_CUDA_ARCH)", true},
     [OUTPUTS] = {"outputs", "other outputs (--save-preds, --save-q)", false},
-    [VOTES] = {"votes", "other ARC votes (none, or other test tasks or names)", false}};
+    [VOTES] = {"votes", "other ARC votes (none, or other test tasks or names)", false},
+    [THINKING] = {"thinking", "other tries of each example (--views, --rollouts, --select, …)",
+                  false}};
 
 static void set_hash(trm__eval_identity *id, int which, uint64_t hash) {
   (void)snprintf(id->text[which], sizeof id->text[which], "%016llx", (unsigned long long)hash);
@@ -107,10 +109,22 @@ static void set_number(trm__eval_identity *id, int which, int64_t number) {
 
 static void set_halt(trm__eval_identity *id, trm_halt halt, double margin) {
   char real[TRM__NUMBER_SIZE];
-  set_text(id, HALT, halt == TRM_HALT_NEVER ? "never" : "q");
+  const char *name = halt == TRM_HALT_NEVER ? "never" : halt == TRM_HALT_Q ? "q" : "twice";
+  set_text(id, HALT, name);
   if (halt == TRM_HALT_NEVER || margin == 0) return;
   (void)trm__number_print(margin, real);
-  (void)snprintf(id->text[HALT], sizeof id->text[HALT], "q=%s", real);
+  (void)snprintf(id->text[HALT], sizeof id->text[HALT], "%s=%s", name, real);
+}
+
+/* Every member, by name. */
+static uint64_t thinking_hash(const trm_thinking *how) {
+  char text[TEXT] = {0}, bar[TRM__NUMBER_SIZE], noise[TRM__NUMBER_SIZE];
+  trm__number_format("%a", how->bar, bar);
+  trm__number_format("%a", how->noise, noise);
+  const int n = snprintf(
+      text, sizeof text, "views %d rollouts %d noise %s select %d bar %s seed %llu", how->views,
+      how->rollouts, noise, (int)how->select, bar, (unsigned long long)how->seed);
+  return trm__hash_bytes(TRM__HASH_START, text, (size_t)n);
 }
 
 static trm_status identify(trm__evaluation *e, trm_error *err) {
@@ -126,9 +140,12 @@ static trm_status identify(trm__evaluation *e, trm_error *err) {
   if (e->total == trm_dataset_get_info(e->data)->examples) set_text(id, LIMIT, "all");
   set_number(id, STEPS, e->steps);
   set_halt(id, c->halt, c->halt_margin);
-  set_text(id, KERNELS, trm_solver_kernels(trm_queue_solver(e->queue)));
+  set_text(id, KERNELS, trm_solver_kernels(trm_queue_solver(trm_thinker_queue(e->thinker))));
   set_hash(id, OUTPUTS, c->state_tag);
   set_hash(id, VOTES, c->votes ? c->votes->tests.fingerprint : 0);
+  set_hash(id, THINKING, thinking_hash(&c->think));
+  const trm_thinking none = {0};
+  id->n = TRM__EVAL_METAS - (thinking_hash(&none) == thinking_hash(&c->think));
   for (int i = 0; i < TRM__EVAL_METAS; i++)
     id->meta[i] = (trm__st_meta){identities[i].key, id->text[i]};
   return TRM_OK;
@@ -149,10 +166,11 @@ static trm_status check_identity(const trm__evaluation *e, const trm__safetensor
   const char *path = e->config->state;
   const trm__st_meta *now = e->identity.meta;
   for (int i = 0; i < TRM__EVAL_METAS; i++) {
+    const bool wanted = i < e->identity.n;
     const char *found = trm__safetensors_meta(file, now[i].key);
-    if (found && !strcmp(found, now[i].value)) continue;
+    if (found ? wanted && !strcmp(found, now[i].value) : !wanted) continue;
     if (found && i == HALT && same_halt(found, now[i].value)) continue;
-    if (i == FORMAT || !found)
+    if (i == FORMAT || (!found && i != THINKING))
       TRM_FAIL(err, TRM_E_FORMAT, "%s: not the state of an evaluation (no %s)", path, now[i].key);
     if (!identities[i].told)
       TRM_FAIL(err, TRM_E_CONFIG,
@@ -175,8 +193,9 @@ typedef struct part {
   int64_t most; /* of a count */
 } part;
 
-static void list_parts(const trm__evaluation *e, part parts[OWN_PARTS]) {
-  int64_t steps = e->steps, S = e->shape.seq_len, cells = e->total * S;
+/* How many there are. */
+static int list_parts(const trm__evaluation *e, part parts[OWN_PARTS]) {
+  int64_t steps = e->told, S = e->shape.seq_len, cells = e->total * S;
   const struct {
     const char *name;
     trm__dtype dtype;
@@ -189,9 +208,12 @@ static void list_parts(const trm__evaluation *e, part parts[OWN_PARTS]) {
       {"halted", TRM__I64, steps, e->halted, e->total},
       {"right", TRM__I64, steps * (S + 1), e->right, cells},
       {"losses", TRM__F64, 2 * e->total, e->loss, 0},
-      {"done", TRM__U8, e->total, e->done, 1}};
+      {"done", TRM__U8, e->total, e->done, 1},
+      {"taken", TRM__I64, 1, e->taken,
+       e->total * e->steps * trm_thinking_tries(&e->config->think)}};
+  const int n = OWN_PARTS - trm_thinker_is_single(e->thinker);
 
-  for (int i = 0; i < OWN_PARTS; i++)
+  for (int i = 0; i < n; i++)
     parts[i] = (part){{.name = list[i].name,
                        .dtype = list[i].dtype,
                        .ndim = 1,
@@ -199,24 +221,23 @@ static void list_parts(const trm__evaluation *e, part parts[OWN_PARTS]) {
                        .data = list[i].data},
                       list[i].data,
                       list[i].most};
+  return n;
 }
 
 trm_status trm__eval_state_save(const trm__evaluation *e, trm_error *err) {
   trm__st_tensor tensors[PARTS];
   trm__arc_votes_image image = {.block = {NULL}};
   part parts[OWN_PARTS];
-  int n = OWN_PARTS;
-  list_parts(e, parts);
-  for (int i = 0; i < OWN_PARTS; i++) tensors[i] = parts[i].tensor;
+  int n = list_parts(e, parts);
+  for (int i = 0; i < n; i++) tensors[i] = parts[i].tensor;
   trm_status st = TRM_OK;
   if (e->config->votes) {
     st = trm__arc_votes_image_make(e->config->votes, &image, err);
     memcpy(tensors + n, image.tensor, sizeof image.tensor);
-    n = PARTS;
+    n += TRM__ARC_VOTES_TENSORS;
   }
   if (st == TRM_OK)
-    st =
-        trm__safetensors_save(e->config->state, tensors, n, e->identity.meta, TRM__EVAL_METAS, err);
+    st = trm__safetensors_save(e->config->state, tensors, n, e->identity.meta, e->identity.n, err);
   trm__arc_votes_image_free(&image);
   return st;
 }
@@ -248,7 +269,7 @@ static bool counts_agree(const trm__evaluation *e) {
   const trm__eval_totals *t = e->totals;
   const int64_t S = e->shape.seq_len;
   int64_t halted = 0;
-  for (int i = 0; i < e->steps; i++) {
+  for (int i = 0; i < e->told; i++) {
     int64_t right = 0;
     for (int64_t k = 0; k <= S; k++) right += e->right[i * (S + 1) + k];
     if (e->exact[i] > t->rows || right > t->cells) return false;
@@ -262,8 +283,8 @@ static bool counts_agree(const trm__evaluation *e) {
 static trm_status read_all(trm__evaluation *e, const trm__safetensors *file, trm_error *err) {
   part parts[OWN_PARTS];
   TRM_TRY(check_identity(e, file, err));
-  list_parts(e, parts);
-  for (int i = 0; i < OWN_PARTS; i++) TRM_TRY(read_part(&parts[i], file, e->config->state, err));
+  const int n = list_parts(e, parts);
+  for (int i = 0; i < n; i++) TRM_TRY(read_part(&parts[i], file, e->config->state, err));
   if (e->config->votes)
     TRM_TRY(trm__arc_votes_restore(e->config->votes, file, e->config->state, err));
   for (int64_t i = 0; i < e->total; i++) e->n_done += e->done[i];

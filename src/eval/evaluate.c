@@ -46,8 +46,8 @@ static double row_loss(const trm__evaluation *e, const real *logits, const int32
 
 /* A finished puzzle's scores of all steps; its last one stands for all that it left out. */
 static void count_steps(trm__evaluation *e, int place, int valid, int step) {
-  const int32_t *history = e->history + (int64_t)place * e->steps;
-  for (int i = 0; i < e->steps; i++) {
+  const int32_t *history = e->history + (int64_t)place * e->told;
+  for (int i = 0; i < e->told; i++) {
     int right = history[i < step ? i : step - 1];
     e->right[i * (e->shape.seq_len + (int64_t)1) + valid] += right;
     e->exact[i] += right == valid;
@@ -74,7 +74,8 @@ static trm_status count_row(trm__evaluation *e, const trm_eval_row *r, const trm
     e->totals->valid += trm_puzzle_solves(&e->puzzle, r->inputs, r->answer);
   }
   if (s.valid == 0) return TRM_OK;
-  count_steps(e, a->place, s.valid, r->steps);
+  count_steps(e, a->place, s.valid, trm_thinker_is_single(e->thinker) ? r->steps : 1);
+  *e->taken += r->steps;
   e->loss[r->example] = l;
   e->totals->rows++;
   e->totals->cells += s.valid;
@@ -96,13 +97,13 @@ static trm_status add_puzzle(trm__evaluation *e, int64_t example, trm_error *err
                               .steps = e->steps,
                               .halt = c->halt,
                               .halt_margin = c->halt_margin};
-  TRM_TRY(trm_queue_submit(e->queue, &p, &at, err));
+  TRM_TRY(trm_thinker_submit(e->thinker, &p, &at, err));
   e->example[at] = example;
   return TRM_OK;
 }
 
 static trm_status add_puzzles(trm__evaluation *e, trm_error *err) {
-  for (; trm_queue_room(e->queue) && e->next < e->total; e->next++) {
+  for (; trm_thinker_room(e->thinker) && e->next < e->total; e->next++) {
     const int64_t example = e->next * e->stride % e->total;
     if (!e->done[example]) TRM_TRY(add_puzzle(e, example, err));
   }
@@ -113,7 +114,8 @@ static trm_status add_puzzles(trm__evaluation *e, trm_error *err) {
 static score score_step(trm__evaluation *e, const trm_queue_answer *a, int32_t *id) {
   trm_dataset_example(e->data, e->example[a->place], NULL, e->labels, id);
   const score s = score_row(a->answer, e->labels, e->shape.seq_len);
-  e->history[a->place * (int64_t)e->steps + a->steps - 1] = s.right;
+  const int step = trm_thinker_is_single(e->thinker) ? a->steps : 1;
+  e->history[a->place * (int64_t)e->told + step - 1] = s.right;
   return s;
 }
 
@@ -141,8 +143,8 @@ static trm_status finish_puzzle(trm__evaluation *e, const trm_queue_answer *a, t
 static trm_status take_step(trm__evaluation *e, trm_error *err) {
   trm_queue_answer a;
   int32_t id;
-  for (int i = 0; trm_queue_look(e->queue, i, &a); i++) (void)score_step(e, &a, &id);
-  while (trm_queue_take(e->queue, &a)) TRM_TRY(finish_puzzle(e, &a, err));
+  for (int i = 0; trm_thinker_look(e->thinker, i, &a); i++) (void)score_step(e, &a, &id);
+  while (trm_thinker_take(e->thinker, &a, NULL)) TRM_TRY(finish_puzzle(e, &a, err));
   return TRM_OK;
 }
 
@@ -168,7 +170,7 @@ static trm_status tell_progress(trm__evaluation *e, trm_error *err) {
   const trm_eval_config *c = e->config;
   trm_queue_answer a;
   int64_t taken = 0;
-  for (int i = 0; trm_queue_look(e->queue, i, &a); i++) taken += a.steps;
+  for (int i = 0; trm_thinker_look(e->thinker, i, &a); i++) taken += a.steps;
   if (c->progress && !c->progress(c->progress_arg, e->n_done + taken / e->steps, e->total))
     return stop(e, err);
   double seconds = c->state_seconds > 0 ? c->state_seconds : (double)STATE_SECONDS;
@@ -178,8 +180,8 @@ static trm_status tell_progress(trm__evaluation *e, trm_error *err) {
 static trm_status run_all(trm__evaluation *e, trm_error *err) {
   for (;;) {
     TRM_TRY(add_puzzles(e, err));
-    if (trm_queue_busy(e->queue) == 0) return TRM_OK;
-    TRM_TRY(trm_queue_step(e->queue, err));
+    if (trm_thinker_busy(e->thinker) == 0) return TRM_OK;
+    TRM_TRY(trm_thinker_step(e->thinker, err));
     TRM_TRY(take_step(e, err));
     TRM_TRY(tell_progress(e, err));
   }
@@ -226,7 +228,7 @@ static int64_t choose_stride(int64_t n) {
 }
 
 static trm_status evaluation_alloc(trm__evaluation *e, trm_error *err) {
-  const int64_t S = e->shape.seq_len, steps = e->steps, B = trm_queue_places(e->queue);
+  const int64_t S = e->shape.seq_len, steps = e->told, B = trm_thinker_places(e->thinker);
   TRM_ALLOC(&e->example, B, "the examples of a batch", err);
   TRM_ALLOC(&e->inputs, S, "an example", err);
   TRM_ALLOC(&e->labels, S, "an example", err);
@@ -239,6 +241,7 @@ static trm_status evaluation_alloc(trm__evaluation *e, trm_error *err) {
   TRM_ALLOC(&e->halted, steps, "the counts of each step", err);
   TRM_ALLOC(&e->right, steps * (S + 1), "the counts of each step", err);
   TRM_ALLOC(&e->totals, 1, "the counts", err);
+  TRM_ALLOC(&e->taken, 1, "the counts", err);
   return TRM_OK;
 }
 
@@ -266,12 +269,13 @@ static trm_status evaluation_begin(trm__evaluation *e, trm_error *err) {
                                   .logits = true,
                                   .threads = c->threads,
                                   .device = c->device};
-  TRM_TRY(trm_queue_create(e->model, &queue, &e->queue, err));
+  TRM_TRY(trm_thinker_create(e->model, &queue, &c->think, &e->puzzle, &e->thinker, err));
+  e->told = trm_thinker_is_single(e->thinker) ? e->steps : 1;
   return evaluation_alloc(e, err);
 }
 
 static void evaluation_end(trm__evaluation *e) {
-  trm_queue_free(e->queue);
+  trm_thinker_free(e->thinker);
   trm__free(e->example);
   trm__free(e->inputs);
   trm__free(e->labels);
@@ -282,6 +286,7 @@ static void evaluation_end(trm__evaluation *e) {
   trm__free(e->halted);
   trm__free(e->right);
   trm__free(e->totals);
+  trm__free(e->taken);
 }
 
 /* --- the report --- */
@@ -309,26 +314,28 @@ static void make_report(const trm__evaluation *e, trm_eval_report *r) {
 
   /* Sums in the order of the file, whatever the order of the answers. */
   trm__eval_losses sum = {0, 0};
-  int64_t taken = 0;
+  int64_t taken = trm_thinker_is_single(e->thinker) ? 0 : *e->taken;
   for (int64_t i = 0; i < e->total; i++) {
     sum.lm += e->loss[i].lm;
     sum.q_halt += e->loss[i].q_halt;
   }
   memset(r, 0, sizeof *r);
-  for (int i = 0; i < e->steps; i++) {
+  const bool single = trm_thinker_is_single(e->thinker);
+  for (int i = 0; i < e->told && single; i++) {
     r->step[i] = step_report(e, i, n);
     taken += (i + 1) * e->halted[i];
   }
 
   /* Every row counts at the last step: one that halted stays as it was. */
-  const trm_eval_step *last = &r->step[e->steps - 1];
-  r->n_steps = e->steps;
+  const trm_eval_step last = step_report(e, e->told - 1, n);
+  r->n_steps = single ? e->steps : 0;
+  r->tries = trm_thinking_tries(&e->config->think);
   r->examples = t->rows;
-  r->exact = e->exact[e->steps - 1];
+  r->exact = e->exact[e->told - 1];
   r->cells = t->cells;
   r->cells_right = t->cells_right;
-  r->accuracy = last->accuracy;
-  r->exact_accuracy = last->exact_accuracy;
+  r->accuracy = last.accuracy;
+  r->exact_accuracy = last.exact_accuracy;
   r->q_halt_accuracy = (double)t->q_right / n;
   r->lm_loss = sum.lm / n;
   r->q_halt_loss = sum.q_halt / n;

@@ -5,13 +5,14 @@
 #include "io/safetensors.h"
 #include "trm.h"
 
-enum { TRM__EVAL_METAS = 10 };
+enum { TRM__EVAL_METAS = 11 };
 
 /* What a state belongs to: model, data and options, each a text of its own so that a refusal can
  * name what differs. */
 typedef struct trm__eval_identity {
   char text[TRM__EVAL_METAS][40];
   trm__st_meta meta[TRM__EVAL_METAS]; /* these texts */
+  int n; /* without the last, which is of other tries than a single one */
 } trm__eval_identity;
 
 /* Of one example's last step; zeros for one without labels. */
@@ -30,24 +31,26 @@ typedef struct trm__evaluation {
   const trm_model *model;
   trm_model_config shape; /* of the model */
   trm_puzzle puzzle;      /* whose rules are checked */
-  trm_queue *queue;
+  trm_thinker *thinker;
   int64_t total, next; /* examples to look at, and the turn that is next */
   int64_t stride;      /* turn k is that of example k * stride modulo total */
   int64_t first_order; /* of the first example's vote */
-  int steps;
-  double saved_at; /* seconds, of the last state */
+  int steps;           /* of a try */
+  int told;            /* steps that are told of: all of a single try, else the last alone */
+  double saved_at;     /* seconds, of the last state */
   trm__eval_identity identity;
   /* By place of the queue: */
   int64_t *example;
-  int32_t *history;         /* [steps]: right cells after each step */
+  int32_t *history;         /* [told]: right cells after each step */
   int32_t *inputs, *labels; /* [S] of one example */
   /* What the state holds: */
   int64_t n_done;
   uint8_t *done;            /* [total] */
   trm__eval_losses *loss;   /* [total] */
-  int64_t *exact, *halted;  /* [steps]: right rows after a step; rows whose last step it was */
-  int64_t *right;           /* [steps, S + 1]: right cells of the rows with so many labels */
+  int64_t *exact, *halted;  /* [told]: right rows after a step; rows whose last step it was */
+  int64_t *right;           /* [told, S + 1]: right cells of the rows with so many labels */
   trm__eval_totals *totals; /* one */
+  int64_t *taken;           /* one, of several tries: their steps */
 } trm__evaluation;
 
 /* Fills the identity and reads config->state if it exists; *found tells. */

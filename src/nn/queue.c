@@ -12,6 +12,7 @@
 
 enum {
   MAX_PLACES = 1 << 20,
+  MAX_GROUP = 1 << 10,
   /* Without a number of rows each thread gets rows of about so many positions: a few tiles of the
    * solver, so that no thread waits long for another. */
   POSITIONS_PER_THREAD = 768,
@@ -29,6 +30,8 @@ typedef struct queued {
   bool taken;
   int steps; /* taken */
   float q_halt, q_continue;
+  double margin; /* after the last step */
+  bool halted;
 } queued;
 
 struct trm_queue {
@@ -79,6 +82,8 @@ static trm_status check_config(const trm_queue_config *c, trm_error *err) {
         "negative, at most %d rows, %d waiting and a trajectory of %d steps",
         c->rows, c->waiting, (long long)c->puzzles, c->trajectory, c->threads, MAX_PLACES,
         MAX_PLACES, TRM_MAX_STEPS);
+  if (c->group < 0 || c->group > MAX_GROUP)
+    TRM_FAIL(err, TRM_E_ARGUMENT, "group = %d: expected 0 to %d rows", c->group, MAX_GROUP);
   return TRM_OK;
 }
 
@@ -107,7 +112,9 @@ static trm_status choose_rows(const trm_model *model, const trm_queue_config *c,
       rows = rows_that_fit(m, &cost, c, rows);
   }
   if (rows > MAX_PLACES) rows = MAX_PLACES;
-  *out = (int)(c->puzzles && c->puzzles < rows ? c->puzzles : rows);
+  if (c->puzzles && c->puzzles < rows) rows = c->puzzles;
+  const int64_t group = c->group ? c->group : 1;
+  *out = (int)(rows < group ? group : rows / group * group);
   return TRM_OK;
 }
 
@@ -150,8 +157,11 @@ trm_status trm_queue_create(const trm_model *model, const trm_queue_config *conf
   TRM_GOTO(choose_rows(model, config, &q->rows, err));
   q->n_places = q->rows + config->waiting;
 
-  const trm_solver_config solver = {
-      .batch = q->rows, .threads = config->threads, .device = config->device};
+  const trm_solver_config solver = {.batch = q->rows,
+                                    .threads = config->threads,
+                                    .device = config->device,
+                                    .noise = config->noise,
+                                    .seed = config->seed};
   TRM_GOTO(trm_solver_create(model, &solver, &q->solver, err));
   if (config->latents) q->n_latents = trm_solver_latent_count(q->solver);
   TRM_GOTO(queue_memory(q, err));
@@ -193,11 +203,11 @@ trm_solver *trm_queue_solver(trm_queue *q) {
 static trm_status check_puzzle(const trm_queue *q, const trm_queue_puzzle *p, trm_error *err) {
   if (p->steps < 0 || p->steps > TRM_MAX_STEPS)
     TRM_FAIL(err, TRM_E_ARGUMENT, "steps = %d: expected 0 to %d", p->steps, TRM_MAX_STEPS);
-  if ((p->halt != TRM_HALT_NEVER && p->halt != TRM_HALT_Q) || !isfinite(p->halt_margin))
-    TRM_FAIL(err, TRM_E_ARGUMENT,
-             "halt = %d, halt_margin = %g: expected TRM_HALT_NEVER or TRM_HALT_Q and a finite "
-             "number",
-             (int)p->halt, p->halt_margin);
+  if ((unsigned)p->halt >= TRM_HALTS || !isfinite(p->halt_margin))
+    TRM_FAIL(
+        err, TRM_E_ARGUMENT,
+        "halt = %d, halt_margin = %g: expected a rule of halting, 0 to %d, and a finite number",
+        (int)p->halt, p->halt_margin, (int)TRM_HALTS - 1);
   if (q->free.n == 0)
     TRM_FAIL(err, TRM_E_ARGUMENT,
              "all %d places of the queue are taken: step and take answers, or make a queue where "
@@ -225,6 +235,7 @@ static trm_status fill_rows(trm_queue *q, trm_error *err) {
     const int at = q->waiting.place[0];
     TRM_TRY(trm_solver_add(q->solver, q->inputs + (int64_t)at * q->S,
                            q->places[at].puzzle.puzzle_id, err));
+    trm_solver_set_noise_key(q->solver, row, q->places[at].puzzle.noise_key);
     q->of_row[row] = line_remove(&q->waiting, 0);
   }
   return TRM_OK;
@@ -269,17 +280,26 @@ static trm_status keep_latents(trm_queue *q, trm_error *err) {
   return TRM_OK;
 }
 
+/* After a step of a puzzle, whose margin was `before`. */
+static bool halts(const queued *p, double before) {
+  const double bar = p->puzzle.halt_margin;
+  const bool twice = p->puzzle.halt == TRM_HALT_TWICE;
+  return p->puzzle.halt != TRM_HALT_NEVER && p->margin > bar &&
+         (!twice || (p->steps > 1 && before > bar));
+}
+
 static void take_row(trm_queue *q, int row) {
   const int at = q->of_row[row];
   queued *p = &q->places[at];
   p->steps = trm_solver_steps_taken(q->solver)[row];
   p->q_halt = trm_solver_q_halt(q->solver)[row];
   p->q_continue = trm_solver_q_continue(q->solver)[row];
+  const double before = p->margin;
+  p->margin = trm_solver_halt_margin(q->solver, row);
   keep_step(q, at, row);
 
-  const bool halts = p->puzzle.halt == TRM_HALT_Q &&
-                     trm_solver_halt_margin(q->solver, row) > p->puzzle.halt_margin;
-  if (!halts && p->steps < p->puzzle.steps) return;
+  p->halted = halts(p, before);
+  if (!p->halted && p->steps < p->puzzle.steps) return;
   keep_answer(q, at, row);
   leave_row(q, row);
   line_add(&q->done, at);
@@ -315,6 +335,8 @@ static trm_queue_answer answer_of(const trm_queue *q, int at) {
                         .done = true,
                         .row = -1,
                         .steps = p->steps,
+                        .halted = p->halted,
+                        .margin = p->margin,
                         .inputs = q->inputs + at * S,
                         .answer = q->answers + at * S,
                         .q_halt = p->q_halt,

@@ -31,6 +31,10 @@ struct trm_solver {
   real *decoded;          /* logits and q of any latent, one behind the other, once … */
   real *at_decoded;       /* the backend's: the same on the CPU */
   int decoding;           /* which latent */
+  double noise;           /* 0: none */
+  uint64_t seed;          /* of it */
+  trm__noise *keys;       /* [batch]; NULL: there is no noise */
+  trm__noise *at_keys;    /* the backend's, of the next step */
   float *q_halt, *q_continue;
   int32_t *answer, *steps; /* [batch, S], [batch] */
 };
@@ -73,6 +77,11 @@ static trm_status solver_memory(trm_solver *s, trm_error *err) {
   TRM_ALLOC(&s->answer, cells, "answers", err);
   TRM_ALLOC(&s->steps, B, "steps", err);
 
+  if (s->noise > 0) {
+    TRM_ALLOC(&s->keys, B, "keys of noise", err);
+    TRM_TRY(trm__backend_alloc(s->be, B, sizeof *s->keys, "keys of noise", &s->at_keys, err));
+  }
+
   /* The backend's: weights, the state of all rows, and what each team works in. */
   TRM_TRY(device_memory(s, cells * dims->V, B, err));
   TRM_TRY(trm__weights_create(s->be, s->model, &s->weights, err));
@@ -95,11 +104,16 @@ trm_status trm_solver_create(const trm_model *model, const trm_solver_config *co
   if (config->batch < 0 || config->batch > 1 << 20 || config->threads < 0)
     TRM_FAIL(err, TRM_E_ARGUMENT, "batch = %d, threads = %d: expected 0 to %d, 0 or more",
              config->batch, config->threads, 1 << 20);
+  if (!(config->noise >= 0) || !(config->noise <= TRM_MAX_NOISE))
+    TRM_FAIL(err, TRM_E_ARGUMENT, "noise = %g: expected a standard deviation, 0 to %g",
+             config->noise, TRM_MAX_NOISE);
 
   TRM_TRY(trm__model_check_weights(model, err));
   TRM_ALLOC(&s, 1, "a solver", err);
   s->model = model;
   s->batch = config->batch ? config->batch : 1;
+  s->noise = config->noise;
+  s->seed = config->seed;
 
   /* The backend, its threads, and rows in tiles. */
   int threads = trm__useful_threads(config->threads);
@@ -133,11 +147,13 @@ void trm_solver_free(trm_solver *s) {
     if (!s->be->ops->host) s->be->ops->release(s->be, s->at_logits);
     if (!s->be->ops->host) s->be->ops->release(s->be, s->at_q);
     if (!s->be->ops->host) s->be->ops->release(s->be, s->at_decoded);
+    s->be->ops->release(s->be, s->at_keys);
     s->be->ops->destroy(s->be);
   }
   trm__free(s->latent);
   trm__free(s->decoded);
   trm__free(s->steps);
+  trm__free(s->keys);
   trm__pool_free(s->pool);
   trm__free(s->logits);
   trm__free(s->q);
@@ -154,6 +170,11 @@ static void refill(trm_solver *s, int first, int n, const int32_t *inputs, const
   trm__carry_halt(s->carry, first, n);
   s->be->ops->refill(s->be, &ws, &s->carry->rows, &s->carry->fresh, first, n, 0);
   memset(s->steps + first, 0, (size_t)n * sizeof *s->steps);
+  for (int r = first; r < first + n; r++) trm_solver_set_noise_key(s, r, 0);
+}
+
+void trm_solver_set_noise_key(trm_solver *s, int row, uint64_t key) {
+  if (s->keys) s->keys[row] = (trm__noise){.seed = s->seed, .first = key};
 }
 
 trm_status trm_solver_start(trm_solver *s, int n, const int32_t *inputs, const int32_t *puzzle_ids,
@@ -192,6 +213,7 @@ void trm_solver_remove(trm_solver *s, int row) {
   memcpy(s->logits + row * logits, s->logits + last * logits, (size_t)logits * sizeof *s->logits);
   memcpy(s->answer + row * S, s->answer + last * S, (size_t)S * sizeof *s->answer);
   s->steps[row] = s->steps[last];
+  if (s->keys) s->keys[row] = s->keys[last];
   s->q_halt[row] = s->q_halt[last];
   s->q_continue[row] = s->q_continue[last];
 }
@@ -232,6 +254,8 @@ static trm__tile tile_at(const trm_solver *s, int i, int tiles, int *first, real
       trm__carry_tile(s->carry, *first, (int)((int64_t)s->rows * (i + 1) / tiles) - *first);
   t.logits = logits + (int64_t)*first * dims->S * dims->V;
   t.q = q + 2 * *first;
+  if (s->keys) t.noise = s->at_keys + *first;
+  t.deviation = (real)s->noise;
   return t;
 }
 
@@ -260,6 +284,8 @@ trm_status trm_solver_step(trm_solver *s, trm_error *err) {
   const trm__backend_ops *ops = s->be->ops;
   const trm__dims *dims = &s->model->layout->dims;
   if (s->rows == 0) return TRM_OK;
+  for (int r = 0; r < s->rows && s->keys; r++) s->keys[r].row = s->steps[r];
+  if (s->keys) ops->put(s->be, s->at_keys, s->keys, (size_t)s->rows * sizeof *s->keys);
   TRM_TRY(ops->run(s->be, step_program, s, s->rows, err));
   if (ops->host) return TRM_OK;
   ops->get(s->be, s->logits, s->at_logits,
@@ -333,6 +359,7 @@ int64_t trm_solver_bytes(const trm_solver *s) {
   for (int i = 0; i < s->n_walkers; i++)
     bytes += trm__walker_bytes(l, s->be, s->tile, i == 0 ? s->n_walkers : 1, false);
   return bytes + (int64_t)sizeof(real) * (cells * l->dims.V + 2 * s->batch) +
+         (int64_t)sizeof(trm__noise) * 2 * (s->noise > 0 ? s->batch : 0) +
          (int64_t)sizeof(float) * 2 * s->batch + (int64_t)sizeof(int32_t) * cells;
 }
 

@@ -327,10 +327,19 @@ static trm__solved *solved_of(const trm__walker *w, const trm__tile *tile) {
   return tile->solved ? tile->solved : w->solved;
 }
 
+static void disturb(walking *walk, const trm__tile *tile) {
+  const trm__plan *plan = walk->layout->plan;
+  for (int i = 0; i < plan->n_latents; i++)
+    if (i != plan->answer || plan->n_latents == 1)
+      walk->ops->jitter(walk->be, &walk->ws, tile->rows, tile->noise, i, tile->deviation,
+                        tile->z[i]);
+}
+
 void trm__walk_infer(trm__walker *w, trm__lane *lane, const trm__tile *tile) {
   walking walk = begin_walk(w, lane, tile);
   const trm__plan *plan = w->plan;
   walk.ops->embed(w->be, &walk.ws, tile->rows, tile->inputs, tile->puzzle, w->e);
+  if (tile->noise) disturb(&walk, tile);
   run_steps(&walk, 0, plan->n_steps, 0, tile->z, solved_of(w, tile));
   walk.ops->head(w->be, &walk.ws, tile->rows, tile->z[plan->answer], tile->logits, tile->q);
 }

@@ -30,6 +30,8 @@ typedef struct trm__tile {
   const int32_t *inputs;     /* [rows, S] */
   const real *const *puzzle; /* [rows] rows of the puzzle embedding; NULL without one */
   real *logits, *q;          /* out: [rows, S, V], [rows, 2]; training: scratch of the walker */
+  const trm__noise *noise;   /* [rows] of trm__walk_infer; NULL: none. Its deviation: */
+  real deviation;
   /* Training only: */
   const int32_t *labels;              /* [rows, S], negative: ignored */
   const int32_t *steps;               /* [rows] supervision steps taken, this one included */
@@ -71,7 +73,8 @@ trm_status trm__walker_create(const trm__layout *layout, trm__backend *be, int r
                               bool training, trm__walker **out, trm_error *err);
 void trm__walker_free(trm__walker *w);
 
-/* One supervision step without gradient: latents, logits, q. */
+/* One supervision step without gradient: latents, logits, q. With tile->noise the latents of the
+ * reasoning, all but the answer's (or the only one), are disturbed before. */
 void trm__walk_infer(trm__walker *w, trm__lane *lane, const trm__tile *tile);
 /* What both heads say of latent i of the tile: logits, q. */
 void trm__walk_decode(trm__walker *w, trm__lane *lane, const trm__tile *tile, int i);

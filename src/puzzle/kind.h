@@ -17,8 +17,8 @@
   ROW(ARC, arc)                \
   ROW(GRID, grid)
 
-/* A rule checker; also of the grids of users, who name it. `check` sees the question alone, and says
- * why no answer can be valid; NULL: that is not known. Errors: PUZZLE. */
+/* A rule checker; also of the grids of users, who name it. `check` sees the question alone, and
+ * says why no answer can be valid; NULL: that is not known. Errors: PUZZLE. */
 typedef struct trm__puzzle_rules {
   const char *name;
   bool (*solves)(const trm__puzzle_view *v);
@@ -61,6 +61,9 @@ typedef struct trm__puzzle_kind {
    * unscored. */
   void (*image)(const trm_puzzle *p, trm__rng *rng, const int32_t *from_inputs,
                 const int32_t *from_labels, int32_t *inputs, int32_t *labels);
+  /* ... and an image as tables, where it is one of the whole canvas whatever lies there: cell i is
+   * cell[i] of the original, token v becomes token[v] [TRM__VIEW_TOKENS]; NULL: of `symmetries`. */
+  void (*tables)(const trm_puzzle *p, trm__rng *rng, int32_t *cell, uint8_t *token);
   /* ... and a canonical form of its own, the same for all images: values [rows * cols], which are
    * tokens less `zero`, of a puzzle that is `known`. */
   bool (*known)(const trm_puzzle *p); /* NULL: all are */

@@ -415,6 +415,18 @@ __global__ void mix_kernel(float a, const T *x, float b, T *h, int64_t packs) {
   q.store(h + i);
 }
 
+/* A thread has a pair of values. */
+template <class T>
+__global__ void jitter_kernel(const trm__noise *keys, int latent, float deviation, T *z,
+                              int64_t pairs, int64_t all) {
+  const int64_t i = thread_index();
+  if (i >= all) return;
+  double v[2];
+  trm__jitter(&keys[i / pairs], latent, i % pairs, v);
+  for (int k = 0; k < 2; k++)
+    z[2 * i + k] = from_float<T>(to_float(z[2 * i + k]) + deviation * (float)v[k]);
+}
+
 template <class T>
 __global__ void sum_kernel(Sources<T> src, int count, T *h, int64_t packs) {
   const int64_t at = thread_index() * Pack<T>::N;
@@ -567,6 +579,12 @@ void mix(float a, const T *x, float b, T *h, int64_t n, cudaStream_t stream) {
   const int64_t packs = n / Pack<T>::N;
   launch(mix_kernel<T>, grid_for(packs), BLOCK, 0, stream, a, x, b, h, packs);
 }
+template <class T>
+void jitter(const trm__noise *keys, int i, float deviation, T *z, int b, int64_t n,
+            cudaStream_t stream) {
+  const int64_t all = b * (n / 2);
+  launch(jitter_kernel<T>, grid_for(all), BLOCK, 0, stream, keys, i, deviation, z, n / 2, all);
+}
 void add_parts(const float *part, int count, int64_t rows, int64_t cols, int64_t ld, float *out,
                int64_t ld_out, bool accumulate, cudaStream_t stream) {
   const int64_t n = rows * cols;
@@ -606,6 +624,7 @@ void to_reals(const T *in, float *out, int64_t n, cudaStream_t stream) {
                                    cudaStream_t);                                             \
   template void sum<T>(Sources<T>, int, T *, int64_t, cudaStream_t);                          \
   template void mix<T>(float, const T *, float, T *, int64_t, cudaStream_t);                  \
+  template void jitter<T>(const trm__noise *, int, float, T *, int, int64_t, cudaStream_t);   \
   template void convert_rows<T>(const float *, T *, int, int, int, cudaStream_t);             \
   template void to_reals<T>(const T *, float *, int64_t, cudaStream_t);
 FOR_TYPE(float)

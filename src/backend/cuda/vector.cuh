@@ -5,6 +5,7 @@
 #define TRM_BACKEND_CUDA_VECTOR_CUH
 
 #include "device.cuh"
+#include "kernels/jitter.h"
 
 /* y[R, D] <- y / rms(y) row by row; inv [R] (or NULL) = 1 / rms. */
 template <class T>
@@ -78,6 +79,11 @@ void sum(Sources<T> src, int count, T *h, int64_t n, cudaStream_t stream);
 /* h[n] = a x + b h; h may be x. */
 template <class T>
 void mix(float a, const T *x, float b, T *h, int64_t n, cudaStream_t stream);
+
+/* z[b, n] += deviation * N(0, 1) by the keys [b] of the rows, of latent i; n is even. */
+template <class T>
+void jitter(const trm__noise *keys, int i, float deviation, T *z, int b, int64_t n,
+            cudaStream_t stream);
 
 /* out [rows, cols] (+)= the sum of `count` parts [rows, ld], in their order. */
 void add_parts(const float *part, int count, int64_t rows, int64_t cols, int64_t ld, float *out,

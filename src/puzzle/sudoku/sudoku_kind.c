@@ -87,6 +87,14 @@ static void image(const trm_puzzle *p, trm__rng *rng, const int32_t *from_inputs
   trm__symmetry_apply_tokens(&g, from_labels, labels);
 }
 
+/* Tokens are values + 1. */
+static void tables(const trm_puzzle *p, trm__rng *rng, int32_t *cell, uint8_t *token) {
+  trm__symmetry g;
+  trm__symmetry_draw(p, rng, &g);
+  for (int i = 0; i < g.cells; i++) cell[i] = g.cell[i];
+  for (int v = 0; v <= g.size; v++) token[v + 1] = (uint8_t)(g.digit[v] + 1);
+}
+
 /* --- data that do not say what they hold --- */
 
 static bool fits(int seq_len, int vocab_size, trm_puzzle *p) {
@@ -119,6 +127,7 @@ const trm__puzzle_kind trm__kind_sudoku = {
     .shows = "every Sudoku has exactly one solution",
     .check_question = check_unique,
     .image = image,
+    .tables = tables,
     .known = trm_sudoku_known,
     .canonical = trm_sudoku_canonical,
     .zero = 1,
