@@ -10,6 +10,7 @@
 
 #include "nn/model.h"
 #include "nn/walk.h"
+#include "trm/sudoku.h"
 
 enum { ROWS = 3, TEAMS = 3, PROBES = 3, IDS = 5 };
 static const double GRADIENT = 1e-6, STEP = 2e-5;
@@ -605,6 +606,31 @@ static void learned_starts(void **state) {
   c.learned_latents = c.tie_embeddings = true;
   check_model("transformers_baseline, learned latent, tied embeddings", &c);
 }
+/* Beside the tokens: tables of rows, columns and boxes, and registers before a puzzle embedding. */
+static trm_model_config of_sudoku(trm_arch arch) {
+  trm_model_config c = tiny(arch);
+  c.puzzle = trm_sudoku_of_size(4);
+  c.vocab_size = 6;
+  c.seq_len = 16;
+  c.L_layers = arch == TRM_ARCH_TRANSFORMER ? 0 : 1;
+  return c;
+}
+static void tables_and_registers(void **state) {
+  (void)state;
+  trm_model_config c = of_sudoku(TRM_ARCH_TRM);
+  c.grid_tables = true;
+  check_model("trm, tables of the grid", &c);
+  c.registers = 2;
+  c.mlp_t = true;
+  c.puzzle_emb_ndim = 27;
+  check_model("trm, tables of the grid, registers, a puzzle embedding", &c);
+  c = of_sudoku(TRM_ARCH_TRANSFORMER);
+  c.registers = 1;
+  c.grid_tables = c.tie_embeddings = true;
+  c.pos_encodings = TRM_POS_LEARNED;
+  check_model("transformers_baseline, the same, learned positions, tied embeddings", &c);
+}
+
 static void transformer(void **state) {
   (void)state;
   trm_model_config c = tiny(TRM_ARCH_TRANSFORMER);
@@ -717,6 +743,7 @@ int main(void) {
       cmocka_unit_test(tied),
       cmocka_unit_test(smoothed),
       cmocka_unit_test(learned_starts),
+      cmocka_unit_test(tables_and_registers),
       cmocka_unit_test(implicit),
       cmocka_unit_test(through_applications),
   };

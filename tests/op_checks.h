@@ -37,6 +37,8 @@ typedef struct op_shape {
   { TRM_ROUTER_NOISY_TOP2, n, 2, width }
 #define TILE TRM__OF_TILE, TRM__BLOCK_ATTENTION
 #define UPDATE TRM__OF_UPDATE, TRM__BLOCK_MLP
+/* Rows, columns and boxes of 2 x 3 cells. */
+#define UNITS_OF_4_BY_6 .n_units = 3, .units = {{6, 1, 6, 4}, {6, 4, 1, 6}, {6, 2, 3, 4}}
 /* Several rows have an even L: their sums over positions keep their bits when they are split there
  * (kernels.h). */
 static const op_shape op_shapes[] = {
@@ -78,6 +80,14 @@ static const op_shape op_shapes[] = {
      {.S = 9, .P = 2, .D = 16, .loss = TRM_LOSS_SOFTMAX, .label_smoothing = 0.5}},
     {"puzzles of whole positions", 3, 2, 0, TILE, {.V = 7, .S = 9, .P = 4, .E = 16, .D = 16}},
     {"puzzles of some", 4, 5, 0, TILE, {.S = 9, .P = 3, .E = 37, .D = 16, .learned = true}},
+    {"tables of units", 3, 1, 0, TILE, {.S = 24, .D = 24, UNITS_OF_4_BY_6, .n_tables = 3}},
+    {"registers",
+     4,
+     3,
+     0,
+     TILE,
+     {.S = 24, .R = 2, .P = 4, .E = 37, .D = 24, .learned = true, UNITS_OF_4_BY_6, .n_tables = 2}},
+    {"registers alone", 2, 1, 0, TILE, {.S = 9, .R = 3, .P = 3, .D = 16}},
     {"one row", 1, 1, 0, TILE, {.S = 9, .P = 2, .E = 5, .D = 33, .loss = TRM_LOSS_SOFTMAX}},
     {"more words than channels", 2, 1, 0, TILE, {.V = 41, .S = 130, .P = 1, .D = 16}},
     {"tile of many rows", 260, 7, 0, TILE, {.V = 3, .S = 1, .P = 1, .E = 3, .D = 8}},
@@ -139,6 +149,8 @@ static op_trial trial_of(const op_shape *shape) {
   const int64_t V = m->V, D = m->D;
   t.outer.embed_tokens = take_place(n, V * D);
   t.outer.embed_pos = m->learned ? take_place(n, m->L * D) : -1;
+  for (int i = 0; i < m->n_tables; i++) t.outer.embed_units[i] = take_place(n, m->units[i].n * D);
+  t.outer.registers = take_place(n, m->R * D);
   t.outer.lm_head = take_place(n, V * D);
   t.outer.q_weight = take_place(n, 2 * D);
   t.outer.q_bias = take_place(n, 2);

@@ -307,6 +307,14 @@ static void plain_balance(const trm__op_site *s, double *const *v) {
 
 /* --- embedding and sums ---------------------------------------------------------------------- */
 
+/* The part of the canvas that a cell is in: parts are counted by rows of them. */
+static int plain_unit(trm__unit_set u, int cell) {
+  for (int part = 0;; part++) {
+    const int top = part / (u.cols / u.wide) * u.high, left = part % (u.cols / u.wide) * u.wide;
+    const int row = cell / u.cols - top, col = cell % u.cols - left;
+    if (row >= 0 && row < u.high && col >= 0 && col < u.wide) return part;
+  }
+}
 static void plain_embed(const trm__op_site *s, double *const *v) {
   const trm__dims *m = &s->be->dims;
   const trm__outer *o = &s->be->outer;
@@ -314,15 +322,19 @@ static void plain_embed(const trm__op_site *s, double *const *v) {
   for (int r = 0; r < s->b; r++)
     for (int t = 0; t < m->L; t++)
       for (int j = 0; j < m->D; j++) {
-        const int flat = t * m->D + j, token = t - m->P;
+        const int flat = (t - m->R) * m->D + j, cell = t - m->P;
         double e = 0;
 
-        /* Puzzles fill the first positions as far as they go, tokens have the others. */
-        if (token >= 0)
-          e = params[o->embed_tokens + (int64_t)v[TRM__INPUTS][r * m->S + token] * m->D + j];
+        /* Registers, puzzles as far as they go in what is left before the cells, tokens. */
+        if (cell >= 0)
+          e = params[o->embed_tokens + (int64_t)v[TRM__INPUTS][r * m->S + cell] * m->D + j];
+        else if (t < m->R)
+          e = params[o->registers + flat + m->R * m->D];
         else if (flat < m->E)
           e = v[TRM__PUZZLE][(int64_t)v[TRM__ROWS][r] * m->E + flat];
 
+        for (int i = 0; i < m->n_tables && cell >= 0; i++)
+          e += params[o->embed_units[i] + (int64_t)plain_unit(m->units[i], cell) * m->D + j];
         if (m->learned) e = 0.707106781 * (e + params[o->embed_pos + (int64_t)t * m->D + j]);
         v[TRM__Y][((int64_t)r * m->L + t) * m->D + j] = sqrt((double)m->D) * e;
       }

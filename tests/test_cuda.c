@@ -93,6 +93,14 @@ static void options_train_as_on_the_cpu(void **state) {
   mc.label_smoothing = 0.1;
   trains_as_the_cpu(&mc, training(gpu), 1e-4);
 
+  /* Tables of the cells' rows and columns, and registers before a puzzle embedding. */
+  mc = model_config(ATTENTION);
+  mc.puzzle =
+      (trm_puzzle){.kind = TRM_PUZZLE_GRID, .rows = 2, .cols = 3, .vocabulary = "a\0b\0c\0d\0e\0f"};
+  mc.grid_tables = true;
+  mc.registers = 2;
+  trains_as_the_cpu(&mc, training(gpu), 1e-4);
+
   /* A table that is tied, in one tile and in several, and latents that learn where to start. */
   mc = model_config(TIED);
   trains_as_the_cpu(&mc, training(gpu), 1e-4);

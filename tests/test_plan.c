@@ -138,6 +138,8 @@ static void plans_that_cannot_be_are_refused(void **state) {
       {TRM_ARCH_TRM, "learned_latents=true", "only the last 7 of 14 updates have one"},
       {TRM_ARCH_TRM, "learned_latents=true grad=all", NULL},
       {TRM_ARCH_TRM, "learned_latents=true grad=all solver=anderson", "would reach L_init"},
+      {TRM_ARCH_TRM, "grid_tables=true", "nobody knows the row and column of a cell"},
+      {TRM_ARCH_HRM, "registers=64", NULL},
       {TRM_ARCH_TRM, "L_cycles=1024 H_cycles=1024", NULL},
       {TRM_ARCH_TRM, "L_cycles=1024 H_cycles=2 grad=all", NULL},
       {TRM_ARCH_TRM, "L_cycles=1024 H_cycles=3 grad=all", "3075 applications of nets"},

@@ -33,6 +33,7 @@ static const struct variant {
     {"solver",
      {"arch.solver=anderson", "arch.solver_iterations=3", "arch.solver_grad=phantom:2"},
      "\"solver\": \"anderson\""},
+    {"tables", {"arch.grid_tables=true", "arch.registers=2"}, "\"grid_tables\": true"},
 };
 enum { N_VARIANTS = sizeof variants / sizeof *variants };
 
@@ -114,6 +115,10 @@ static void weights_of_another_variant_are_refused(void **state) {
       {"experts", "arch.nets=separate", "the configuration has to say moe = switch:N"},
       {"all_experts", "arch.moe=noisy_top2:4", "the configuration has to say moe_t = switch:N"},
       {"smoothed", "arch.moe=switch:3", "the configuration has to say moe = none"},
+      {"tables", "arch.registers=2", "the configuration has to say grid_tables = true"},
+      {"tables", "arch.grid_tables=true", "the configuration has to say how many: registers = R"},
+      {"smoothed", "arch.registers=2", "the configuration has to say registers = 0"},
+      {"smoothed", "arch.grid_tables=true", "has to say grid_tables = false"},
       {"smoothed", "seed=1", NULL},
       {"tied", "arch.tie_embeddings=true", NULL},
       {"learned", "seed=1", NULL}, /* starts that stay as they were learned */

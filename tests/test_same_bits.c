@@ -129,6 +129,19 @@ static void learned_latents(setup *s) {
   s->model.learned_latents = true;
   s->model.grad.kind = TRM_GRAD_ALL;
 }
+/* Six cells, six symbols. */
+static void of_grid(setup *s) {
+  s->model.puzzle = (trm_puzzle){.kind = TRM_PUZZLE_GRID,
+                                 .rows = 2,
+                                 .cols = 3,
+                                 .rules = "latin",
+                                 .vocabulary = ".\0a\0b\0c\0d\0e"};
+}
+static void tables(setup *s) {
+  of_grid(s);
+  s->model.grid_tables = true;
+  s->model.registers = 2;
+}
 /* Where some rows are done early, and some not at all. */
 static void solver(setup *s, trm_recursion method, trm_solver_grad grad) {
   s->model.solver = method;
@@ -209,6 +222,8 @@ static const struct sample {
     {"trm-rope-fixed-point", TRM_ARCH_TRM, {rope, fixed_point}},
     {"trm-mixer-anderson", TRM_ARCH_TRM, {mixer, anderson}},
     {"hrm-rope-broyden", TRM_ARCH_HRM, {rope, broyden, all_updates}},
+    {"trm-rope-tables-registers", TRM_ARCH_TRM, {rope, tables}},
+    {"trm-mixer-tables-registers", TRM_ARCH_TRM, {mixer, tables, no_puzzle}},
 };
 enum { N_SAMPLES = sizeof samples / sizeof *samples };
 

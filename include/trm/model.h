@@ -139,6 +139,9 @@ typedef struct trm_model_config {
   int solver_iterations;   /* at most, each an application of f */
   trm_solver_grad solver_grad;
   double solver_tau; /* of phantom gradients */
+  /* What is put in beside the tokens; docs/MODEL.md section 8. */
+  bool grid_tables; /* a learned vector for each row, column and box */
+  int registers;    /* learned positions before all others */
 } trm_model_config;
 
 /* The reference's defaults of an architecture (config/arch/NAME.yaml); the data fields are 0. */

@@ -19,6 +19,7 @@
 
 #include "base/error.h"
 #include "base/team.h"
+#include "base/units.h"
 #include "kernels/kernels.h"
 #include "kernels/route.h"
 #include "trm/device.h"
@@ -30,7 +31,8 @@ enum { TRM__MAX_LATENTS = 17, TRM__BLOCK_WEIGHTS = 40 /* of one block, at most *
 /* Sizes of one model (docs/MODEL.md section 1). */
 typedef struct trm__dims {
   int V, S;                /* vocabulary, seq_len */
-  int P, L;                /* puzzle positions, L = P + S */
+  int P, L;                /* positions before the cells, L = P + S: */
+  int R;                   /* registers, the first of them; behind these are the puzzle's */
   int D, H, d;             /* hidden size, heads, d = D / H */
   int F, FL;               /* SwiGLU widths over D and over L */
   int E;                   /* puzzle_emb_ndim */
@@ -39,8 +41,10 @@ typedef struct trm__dims {
   double rope_theta, eps;
   double label_smoothing;
   trm_loss loss;
-  bool q_continue; /* the loss has a continue term */
-  trm_dtype dtype; /* of the operands of products */
+  bool q_continue;       /* the loss has a continue term */
+  trm_dtype dtype;       /* of the operands of products */
+  int n_units, n_tables; /* units that a cell is in; those of which it has a table: all or none */
+  trm__unit_set units[TRM__MOST_UNITS];
 } trm__dims;
 
 /* Each kind describes its weights in nn/block.c. */
@@ -70,10 +74,11 @@ typedef struct trm__block {
   trm__weight w[TRM__BLOCK_WEIGHTS];
 } trm__block;
 
-/* Where the rest of the weights start; embed_pos -1 when there is none, lm_head that of
- * embed_tokens when they are tied. */
+/* Where the rest of the weights start; -1 where there is none, lm_head that of embed_tokens when
+ * they are tied. */
 typedef struct trm__outer {
   int64_t embed_tokens, embed_pos, lm_head, q_weight, q_bias;
+  int64_t embed_units[TRM__MOST_UNITS], registers; /* as dims have tables and registers */
 } trm__outer;
 
 /* One row's loss and what the metrics need (docs/MODEL.md section 3). */
@@ -272,12 +277,12 @@ typedef struct trm__backend_ops {
    * which must meet at a barrier of their own before the next op. */
   void (*pack)(trm__backend *, const trm__lane *lane, const real *params);
 
-  /* e[b, L, D] = sqrt(D) * (puzzle block, token embedding), with learned positions
-   * sqrt(D) * sqrt(1/2) * (… + pos). inputs [b, S]; puzzle [b]: pointers to rows of E values. */
+  /* e[b, L, D] = sqrt(D) * (registers, puzzle block, token embedding + those of the cell's units),
+   * with learned positions sqrt(D) * sqrt(1/2) * (… + pos). inputs [b, S]; puzzle [b]: pointers to
+   * rows of E values. */
   void (*embed)(trm__backend *, trm__workspace *, int b, const int32_t *inputs,
                 const real *const *puzzle, real *e);
-  /* Adds to the gradients of embed_tokens and embed_pos in `grads` (flat), writes d_puzzle [b, E].
-   */
+  /* Adds to the gradients of these tables in `grads` (flat), writes d_puzzle [b, E]. */
   void (*embed_grad)(trm__backend *, trm__workspace *, int b, const int32_t *inputs, const real *de,
                      real *grads, real *d_puzzle);
   /* h[n] = 0; h[n] = sum of the n_src vectors, h may be one of them; n in reals of latents. */
@@ -307,7 +312,7 @@ typedef struct trm__backend_ops {
   void (*balance)(trm__backend *, trm__workspace *, trm__block_kind, int rows, double weight,
                   const double *told, trm__balance *out);
 
-  /* logits [b, S, V] = lm_head(z) behind the puzzle positions; q [b, 2] = q_head(z at position 0).
+  /* logits [b, S, V] = lm_head(z) at the cells; q [b, 2] = q_head(z at position 0).
    */
   void (*head)(trm__backend *, trm__workspace *, int b, const real *z, real *logits, real *q);
   /* Losses of each row from logits and q; labels [b, S], negative: ignored. q_target [b] is the

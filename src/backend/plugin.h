@@ -31,10 +31,10 @@ typedef const trm__plugin *trm__plugin_fn(void);
  * structs by members, whose places tell of those before them, and counts that both go by. */
 /* clang-format off */
 #define TRM__CROSSING_STRUCTS(X)                                                             \
-  X(trm__dims, d) X(trm__dims, rope_theta) X(trm__dims, dtype)                               \
+  X(trm__dims, d) X(trm__dims, rope_theta) X(trm__dims, dtype) X(trm__dims, units)           \
   X(trm__weight, rows) X(trm__weight, cols)                                                  \
   X(trm__block, n_weights) X(trm__block, w)                                                  \
-  X(trm__outer, lm_head) X(trm__outer, q_bias)                                               \
+  X(trm__outer, lm_head) X(trm__outer, q_bias) X(trm__outer, registers)                      \
   X(trm__row_loss, q) X(trm__row_loss, right)                                                \
   X(trm__solving, iterations) X(trm__solved, iterations) X(trm__solved, weight)              \
   X(trm__lane, rank) X(trm__lane, barrier)                                                   \

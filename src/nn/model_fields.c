@@ -160,6 +160,10 @@ static const trm_field rows[] = {
      .help = "how a gradient passes a solver's solution (phantom:3, three steps)"},
     {ARCH(solver_tau), REAL(0, 1, 1), OF_TRAINING | TRM__ABOVE,
      .help = "share of f(z) in each step of a phantom gradient"},
+    {ARCH(grid_tables), BOOL(false), ABLATION,
+     .help = "add learned vectors of its row, column and box to each cell (rekursiv-ai/priml)"},
+    {ARCH(registers), INT(0, 64, 0), ABLATION, .synonyms = "num_registers register_tokens",
+     .help = "learned positions in front, of which q reads the first (sic, priml)"},
 };
 const trm__fields trm__model_fields = TRM__FIELDS(rows, "a model", trm_model_config);
 
@@ -249,6 +253,10 @@ static trm_status check_arch(const trm_model_config *c, trm_error *err) {
 
 /* Options that only some configurations can have. */
 static trm_status check_options(const trm_model_config *c, trm_error *err) {
+  if (c->grid_tables && c->puzzle.kind == TRM_PUZZLE_NONE)
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "grid_tables: the data do not say which puzzle they are, so nobody knows the row and "
+             "column of a cell");
   if (c->moe_t.router != TRM_ROUTER_NONE && !c->mlp_t)
     TRM_FAIL(err, TRM_E_CONFIG,
              "moe_t: attention has no SwiGLU over the positions; it needs mlp_t = true");

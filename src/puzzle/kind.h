@@ -17,12 +17,14 @@
   ROW(ARC, arc)                \
   ROW(GRID, grid)
 
-/* A rule checker; also of the grids of users, who name it. `check` sees the question alone, and says
- * why no answer can be valid; NULL: that is not known. Errors: PUZZLE. */
+/* A rule checker; also of the grids of users, who name it. `check` sees the question alone, and
+ * says why no answer can be valid; NULL: that is not known. Errors: PUZZLE. */
 typedef struct trm__puzzle_rules {
   const char *name;
   bool (*solves)(const trm__puzzle_view *v);
   trm_status (*check)(const trm__puzzle_view *v, trm_error *err);
+  /* Whether the cells of a puzzle of such size are in boxes, too, and of which; NULL: never. */
+  bool (*boxes)(const trm_puzzle *p, int *rows, int *cols);
 } trm__puzzle_rules;
 
 /* What `check` says; of a cell of the grid, from 1 in both directions. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "puzzle/kind.h"
+#include "puzzle/puzzle.h"
 
 /* --- the grid --- */
 
@@ -57,6 +58,17 @@ static const trm__puzzle_rules *find_rules(const trm_puzzle *p) {
   for (int i = 0; (r = rules_at(i)) && strcmp(r->name, p->rules) != 0; i++) {
   }
   return r;
+}
+
+int trm__puzzle_units(const trm_puzzle *p, trm__unit_set out[TRM__MOST_UNITS]) {
+  const trm__puzzle_rules *rules = find_rules(p);
+  int high, wide;
+  if (p->kind == TRM_PUZZLE_NONE) return 0;
+  out[0] = (trm__unit_set){p->cols, 1, p->cols, p->rows};
+  out[1] = (trm__unit_set){p->cols, p->rows, 1, p->cols};
+  if (!rules || !rules->boxes || trm_puzzle_is_sized(p) || !rules->boxes(p, &high, &wide)) return 2;
+  out[2] = (trm__unit_set){p->cols, high, wide, p->rows * p->cols / (high * wide)};
+  return 3;
 }
 
 bool trm_puzzle_has_rules(const trm_puzzle *p) {

@@ -9,35 +9,50 @@ namespace {
 
 /* --- embedding ------------------------------------------------------------------------------- */
 
+/* Value j of cell t of row r: the token's, and those of the cell's units. */
+__device__ float cell_value(const trm__dims &m, const trm__outer &o, const float *params,
+                            const int32_t *inputs, int64_t r, int t, int64_t j) {
+  float v = params[o.embed_tokens + (int64_t)inputs[r * m.S + t] * m.D + j];
+#pragma unroll /* so that the tables stay in the kernel's parameters */
+  for (int k = 0; k < TRM__MOST_UNITS; k++)
+    if (k < m.n_tables)
+      v += params[o.embed_units[k] + (int64_t)trm__unit_of(m.units[k], t) * m.D + j];
+  return v;
+}
+
 template <class T>
-__global__ void embed_kernel(int64_t n, int L, int P, int S, int D, int E, const int32_t *inputs,
-                             const float *const *puzzle, const float *tokens, const float *pos,
-                             float scale, T *e) {
+__global__ void embed_kernel(int64_t n, trm__dims m, trm__outer o, const float *params,
+                             const int32_t *inputs, const float *const *puzzle, float scale, T *e) {
   const int64_t i = thread_index();
   if (i >= n) return;
-  const int64_t row = i / D, r = row / L, t = row % L, j = i % D;
+  const int64_t row = i / m.D, r = row / m.L, t = row % m.L, j = i % m.D;
+  const int64_t at = (t - m.R) * m.D + j;
   float v;
-  if (t >= P)
-    v = tokens[(int64_t)inputs[r * S + t - P] * D + j];
+  if (t >= m.P)
+    v = cell_value(m, o, params, inputs, r, (int)t - m.P, j);
+  else if (t < m.R)
+    v = params[o.registers + t * m.D + j];
   else /* the puzzle's E values fill the block from its start, zeros the rest */
-    v = t * D + j < E ? puzzle[r][t * D + j] : 0;
-  if (pos) v += pos[t * D + j];
+    v = at < m.E ? puzzle[r][at] : 0;
+  if (m.learned) v += params[o.embed_pos + t * m.D + j];
   e[i] = from_float<T>(scale * v);
 }
 
+/* `before`: values of a row's positions before the puzzle's. */
 template <class T>
-__global__ void puzzle_grad_kernel(int64_t n, int L, int D, int E, const T *de, float scale,
-                                   float *d_puzzle) {
+__global__ void puzzle_grad_kernel(int64_t n, int64_t latent, int64_t before, int E, const T *de,
+                                   float scale, float *d_puzzle) {
   const int64_t i = thread_index();
-  if (i < n) d_puzzle[i] = scale * to_float(de[i / E * L * D + i % E]);
+  if (i < n) d_puzzle[i] = scale * to_float(de[i / E * latent + before + i % E]);
 }
 
 template <class T>
-__global__ void position_grad_kernel(int64_t n, int b, const T *de, float scale, float *d_pos) {
+__global__ void position_grad_kernel(int64_t n, int64_t latent, int b, const T *de, float scale,
+                                     float *d_pos) {
   const int64_t i = thread_index();
   if (i >= n) return;
   float sum = 0;
-  for (int r = 0; r < b; r++) sum += to_float(de[r * n + i]);
+  for (int r = 0; r < b; r++) sum += to_float(de[r * latent + i]);
   d_pos[i] += scale * sum;
 }
 
@@ -233,15 +248,19 @@ __global__ void table_grad_kernel(TableGrad<T> g, int64_t stretch, float *part) 
   const int64_t rows = (int64_t)g.b * g.S, first = blockIdx.x * stretch;
   const int64_t last = first + stretch < rows ? first + stretch : rows;
 
-  /* dW[v] = sum over rows of c_v x: c is the scale where the token is v, or a coefficient for v. */
+  /* dW[v] = sum over rows of c_v x: c is the scale where the token (or unit) is v, or a coefficient
+   * for v. */
   float sum[TABLE_ROWS] = {};
   for (int64_t r = first; r < last; r++) {
     const float x = to_float(g.x[(r / g.S * g.L + g.first + r % g.S) * g.D + d]);
+    const int token = g.coefficient ? -1
+                      : g.tokens    ? g.tokens[r]
+                                    : trm__unit_of(g.units, (int)(r % g.S));
     for (int k = 0; k < TABLE_ROWS; k++) {
       const int v = v0 + k;
       float c = 0;
-      if (g.tokens)
-        c = g.tokens[r] == v ? g.scale : 0;
+      if (!g.coefficient)
+        c = token == v ? g.scale : 0;
       else if (v < g.V)
         c = g.coefficient[r * g.V + v];
       sum[k] += c * x;
@@ -255,20 +274,28 @@ __global__ void table_grad_kernel(TableGrad<T> g, int64_t stretch, float *part) 
 } /* namespace */
 
 template <class T>
-void embed(const trm__dims &dims, int b, const int32_t *inputs, const float *const *puzzle,
-           const float *tokens, const float *pos, float scale, T *e, cudaStream_t stream) {
+void embed(const trm__dims &dims, const trm__outer &outer, const float *params, int b,
+           const int32_t *inputs, const float *const *puzzle, float scale, T *e,
+           cudaStream_t stream) {
   const int64_t n = (int64_t)b * dims.L * dims.D;
-  launch(embed_kernel<T>, grid_for(n), BLOCK, 0, stream, n, dims.L, dims.P, dims.S, dims.D, dims.E,
-         inputs, puzzle, tokens, pos, scale, e);
+  launch(embed_kernel<T>, grid_for(n), BLOCK, 0, stream, n, dims, outer, params, inputs, puzzle,
+         scale, e);
 }
 template <class T>
-void embed_grad(const trm__dims &dims, int b, const T *de, float scale, float *d_puzzle,
-                float *d_pos, cudaStream_t stream) {
-  const int64_t n = (int64_t)dims.L * dims.D, values = (int64_t)b * dims.E;
-  if (values > 0)
-    launch(puzzle_grad_kernel<T>, grid_for(values), BLOCK, 0, stream, values, dims.L, dims.D,
-           dims.E, de, scale, d_puzzle);
-  if (d_pos) launch(position_grad_kernel<T>, grid_for(n), BLOCK, 0, stream, n, b, de, scale, d_pos);
+void puzzle_grad(const trm__dims &dims, int b, const T *de, float scale, float *d_puzzle,
+                 cudaStream_t stream) {
+  const int64_t n = (int64_t)b * dims.E, D = dims.D;
+  if (n > 0)
+    launch(puzzle_grad_kernel<T>, grid_for(n), BLOCK, 0, stream, n, dims.L * D, dims.R * D, dims.E,
+           de, scale, d_puzzle);
+}
+template <class T>
+void position_grad(const trm__dims &dims, int b, int n, const T *de, float scale, float *d_pos,
+                   cudaStream_t stream) {
+  const int64_t D = dims.D, values = n * D;
+  if (n > 0)
+    launch(position_grad_kernel<T>, grid_for(values), BLOCK, 0, stream, values, dims.L * D, b, de,
+           scale, d_pos);
 }
 
 template <class T>
@@ -324,10 +351,11 @@ void table_grad(const TableGrad<T> &g, float *scratch, float *out, cudaStream_t 
 }
 
 #define FOR_TYPE(T)                                                                               \
-  template void embed<T>(const trm__dims &, int, const int32_t *, const float *const *,           \
-                         const float *, const float *, float, T *, cudaStream_t);                 \
-  template void embed_grad<T>(const trm__dims &, int, const T *, float, float *, float *,         \
-                              cudaStream_t);                                                      \
+  template void embed<T>(const trm__dims &, const trm__outer &, const float *, int,               \
+                         const int32_t *, const float *const *, float, T *, cudaStream_t);        \
+  template void puzzle_grad<T>(const trm__dims &, int, const T *, float, float *, cudaStream_t);  \
+  template void position_grad<T>(const trm__dims &, int, int, const T *, float, float *,          \
+                                 cudaStream_t);                                                   \
   template void head<T>(const trm__dims &, int, const T *, const float *, const float *,          \
                         const float *, float *, float *, cudaStream_t);                           \
   template void head_grad<T>(const trm__dims &, int, const float *, const float *, const float *, \

@@ -136,9 +136,9 @@ static bool solves_nonogram(const trm__puzzle_view *v) {
   return true;
 }
 
-static const trm__puzzle_rules rules[] = {{"latin", solves_latin, check_latin},
-                                          {"nonogram", solves_nonogram, check_nonogram},
-                                          {NULL, NULL, NULL}};
+static const trm__puzzle_rules rules[] = {{"latin", solves_latin, check_latin, NULL},
+                                          {"nonogram", solves_nonogram, check_nonogram, NULL},
+                                          {NULL, NULL, NULL, NULL}};
 
 const trm__puzzle_kind trm__kind_grid = {
     .name = "grid",
