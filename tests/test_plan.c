@@ -140,6 +140,8 @@ static void plans_that_cannot_be_are_refused(void **state) {
       {TRM_ARCH_TRM, "learned_latents=true grad=all solver=anderson", "would reach L_init"},
       {TRM_ARCH_TRM, "grid_tables=true", "nobody knows the row and column of a cell"},
       {TRM_ARCH_HRM, "registers=64", NULL},
+      {TRM_ARCH_TRM, "feedback=true", "nothing says which cells of the puzzle are given"},
+      {TRM_ARCH_TRM, "constraint_weight=0.1", "no rule says that the puzzle has each symbol once"},
       {TRM_ARCH_TRM, "L_cycles=1024 H_cycles=1024", NULL},
       {TRM_ARCH_TRM, "L_cycles=1024 H_cycles=2 grad=all", NULL},
       {TRM_ARCH_TRM, "L_cycles=1024 H_cycles=3 grad=all", "3075 applications of nets"},

@@ -142,6 +142,15 @@ static void tables(setup *s) {
   s->model.grid_tables = true;
   s->model.registers = 2;
 }
+static void constrained(setup *s) {
+  of_grid(s);
+  s->model.constraint_weight = 0.3;
+}
+static void fed_back(setup *s) {
+  of_grid(s);
+  s->model.no_ACT_continue = s->model.feedback = true;
+  s->model.feedback_corrupt_cells = 0.4;
+}
 /* Where some rows are done early, and some not at all. */
 static void solver(setup *s, trm_recursion method, trm_solver_grad grad) {
   s->model.solver = method;
@@ -224,6 +233,9 @@ static const struct sample {
     {"hrm-rope-broyden", TRM_ARCH_HRM, {rope, broyden, all_updates}},
     {"trm-rope-tables-registers", TRM_ARCH_TRM, {rope, tables}},
     {"trm-mixer-tables-registers", TRM_ARCH_TRM, {mixer, tables, no_puzzle}},
+    {"trm-mixer-constraint", TRM_ARCH_TRM, {mixer, constrained, softmax}},
+    {"trm-rope-feedback", TRM_ARCH_TRM, {rope, fed_back}},
+    {"hrm-mixer-feedback-tables", TRM_ARCH_HRM, {mixer, fed_back, tables}},
 };
 enum { N_SAMPLES = sizeof samples / sizeof *samples };
 

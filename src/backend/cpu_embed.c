@@ -14,8 +14,12 @@ static int64_t unit_row(const trm__backend *be, int i, int cell) {
   return be->outer.embed_units[i] + (int64_t)trm__unit_of(be->dims.units[i], cell) * be->dims.D;
 }
 
+static int64_t fed_row(const trm__backend *be, int32_t token) {
+  return be->outer.embed_feedback + (int64_t)token * be->dims.D;
+}
+
 static void op_embed(trm__backend *be, trm__workspace *ws, int b, const int32_t *inputs,
-                     const real *const *puzzle, real *e) {
+                     const int32_t *fed, const real *const *puzzle, real *e) {
   const trm__dims *dims = &be->dims;
   const trm__kernels *kernels = cpu_of(be)->kernels;
   int D = dims->D;
@@ -28,13 +32,16 @@ static void op_embed(trm__backend *be, trm__workspace *ws, int b, const int32_t 
     int row = (int)(r / dims->L), t = (int)(r % dims->L);
     real *out = e + r * D;
 
-    /* A token's embedding, to which those of the cell's units are added; before these, registers,
-     * then the puzzle's E values fill the block from its start, and zeros the rest. */
+    /* A token's embedding, to which those of its units and of what is fed back are added; before
+     * these, registers, then the puzzle's E values fill the block from its start, and zeros the
+     * rest. */
     if (t >= dims->P) {
       memcpy(out, tokens + (int64_t)inputs[(int64_t)row * dims->S + t - dims->P] * D,
              (size_t)D * sizeof *out);
       for (int i = 0; i < dims->n_tables; i++)
         kernels->add(D, out, be->params + unit_row(be, i, t - dims->P));
+      if (fed)
+        kernels->add(D, out, be->params + fed_row(be, fed[(int64_t)row * dims->S + t - dims->P]));
     } else if (t < dims->R) {
       memcpy(out, be->params + be->outer.registers + (int64_t)t * D, (size_t)D * sizeof *out);
     } else {
@@ -52,7 +59,7 @@ static void op_embed(trm__backend *be, trm__workspace *ws, int b, const int32_t 
 /* Members split the channels, so that every row of a gradient is summed in the order of the tile.
  */
 static void op_embed_grad(trm__backend *be, trm__workspace *ws, int b, const int32_t *inputs,
-                          const real *de, real *grads, real *d_puzzle) {
+                          const int32_t *fed, const real *de, real *grads, real *d_puzzle) {
   const trm__dims *dims = &be->dims;
   const trm__kernels *kernels = cpu_of(be)->kernels;
   int D = dims->D;
@@ -74,6 +81,10 @@ static void op_embed_grad(trm__backend *be, trm__workspace *ws, int b, const int
                            src + lo);
         for (int i = 0; i < dims->n_tables; i++)
           kernels->scale_add(hi - lo, grads + unit_row(be, i, t - dims->P) + lo, scale, src + lo);
+        if (fed)
+          kernels->scale_add(hi - lo,
+                             grads + fed_row(be, fed[(int64_t)row * dims->S + t - dims->P]) + lo,
+                             scale, src + lo);
       } else if (t < dims->R) {
         kernels->scale_add(hi - lo, grads + be->outer.registers + (int64_t)t * D + lo, scale,
                            src + lo);

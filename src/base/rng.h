@@ -16,7 +16,8 @@ typedef enum trm__purpose {
   TRM__RNG_GENERATE, /* puzzle generators: step = split, row = puzzle */
   TRM__RNG_SPLIT,    /* train/validation splits and subsamples */
   TRM__RNG_TEST,     /* tests and benches */
-  TRM__RNG_ROUTE     /* noise of routers: step = application of a block, row = batch row */
+  TRM__RNG_ROUTE,    /* noise of routers: step = application of a block, row = batch row */
+  TRM__RNG_FEEDBACK  /* corruption of what is fed back: step = update, row = batch row */
 } trm__purpose;
 
 typedef struct trm__rng {

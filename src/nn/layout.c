@@ -37,6 +37,7 @@ static trm__dims dims_of(const trm_model_config *c) {
                     .rope_theta = c->rope_theta,
                     .eps = c->rms_norm_eps,
                     .label_smoothing = c->label_smoothing,
+                    .constraint_weight = c->constraint_weight,
                     .loss = c->loss,
                     .dtype = c->forward_dtype,
                     .q_continue = !c->no_ACT_continue && c->halt_max_steps > 1 &&
@@ -46,6 +47,9 @@ static trm__dims dims_of(const trm_model_config *c) {
   dims.L = dims.P + dims.S;
   dims.n_units = trm__puzzle_units(&c->puzzle, dims.units);
   dims.n_tables = c->grid_tables ? dims.n_units : 0;
+  dims.feedback = c->feedback;
+  for (int i = trm__puzzle_blanks(&c->puzzle, dims.blank); i < TRM__MOST_BLANKS; i++)
+    dims.blank[i] = -1;
   dims.F = trm__swiglu_width(c->expansion, dims.D);
   dims.FL = trm__swiglu_width(c->expansion, dims.L);
   dims.moe = experts_of(&c->moe, dims.F);
@@ -114,6 +118,7 @@ static void add_net(trm__layout *l, const trm_model_config *c, int net) {
 
 /* Tables of what is put in beside the tokens. */
 #define REGISTERS "embed_registers.embedding_weight"
+#define FEEDBACK "embed_feedback.embedding_weight"
 static const char *const units_tables[TRM__MOST_UNITS] = {
     "embed_row.embedding_weight", "embed_column.embedding_weight", "embed_box.embedding_weight"};
 
@@ -135,6 +140,9 @@ static void add_outer(trm__layout *l, const trm_model_config *c) {
   o->registers = dims->R == 0 ? -1
                               : add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL, std, dims->R,
                                          dims->D, REGISTERS);
+  o->embed_feedback = !dims->feedback ? -1
+                                      : add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_ZERO, 0, dims->V,
+                                                 dims->D, FEEDBACK);
   o->lm_head = c->tie_embeddings ? o->embed_tokens
                                  : add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL, std, dims->V,
                                             dims->D, TRM__LM_HEAD);
@@ -252,6 +260,9 @@ static const char *option_hint(const trm__layout *l, const char *name) {
   if (!strcmp(name, REGISTERS))
     return there ? "; without registers the configuration has to say registers = 0"
                  : "; with registers the configuration has to say how many: registers = R";
+  if (!strcmp(name, FEEDBACK))
+    return there ? "; without feedback the configuration has to say feedback = false"
+                 : "; with feedback the configuration has to say feedback = true";
   return "";
 }
 

@@ -39,6 +39,7 @@ static int64_t shared_size(const trm__backend *be, int b, bool training) {
   const trm__dims &dims = be->dims;
   int64_t most = training ? table_grad_scratch((int64_t)b * dims.S, dims.V, dims.D) : 0;
   if (training && table_grad_scratch(b, 2, dims.D) > most) most = table_grad_scratch(b, 2, dims.D);
+  if (training && losses_scratch(dims, b) > most) most = losses_scratch(dims, b);
   for (int i = 0; i < dims.n_tables && training; i++) {
     const int64_t n = table_grad_scratch((int64_t)b * dims.S, dims.units[i].n, dims.D);
     if (n > most) most = n;
@@ -80,9 +81,9 @@ static float embed_scale(const trm__dims &dims) {
 }
 
 static void op_embed(trm__backend *be, trm__workspace *, int b, const int32_t *inputs,
-                     const real *const *puzzle, real *e) {
+                     const int32_t *fed, const real *const *puzzle, real *e) {
   WITH_TYPE(be, [&](auto *t) {
-    embed(be->dims, be->outer, be->params, b, inputs, puzzle, embed_scale(be->dims), as(t, e),
+    embed(be->dims, be->outer, be->params, b, inputs, fed, puzzle, embed_scale(be->dims), as(t, e),
           cuda_of(be)->stream);
   });
 }
@@ -93,7 +94,7 @@ static TableGrad<T> table_of(const trm__dims &dims, int b, const T *x) {
 }
 
 static void op_embed_grad(trm__backend *be, trm__workspace *ws, int b, const int32_t *inputs,
-                          const real *de, real *grads, real *d_puzzle) {
+                          const int32_t *fed, const real *de, real *grads, real *d_puzzle) {
   const trm__dims &dims = be->dims;
   const trm__outer &o = be->outer;
   const cudaStream_t stream = cuda_of(be)->stream;
@@ -102,6 +103,8 @@ static void op_embed_grad(trm__backend *be, trm__workspace *ws, int b, const int
     g.tokens = inputs;
     g.scale = embed_scale(dims);
     table_grad(g, ws->shared, grads + o.embed_tokens, stream);
+    g.tokens = fed;
+    if (fed) table_grad(g, ws->shared, grads + o.embed_feedback, stream);
     g.tokens = NULL;
     for (int i = 0; i < dims.n_tables; i++) {
       g.units = dims.units[i];
@@ -182,9 +185,14 @@ static void op_head(trm__backend *be, trm__workspace *, int b, const real *z, re
   });
 }
 
-static void op_loss(trm__backend *be, trm__workspace *, int b, const int32_t *labels,
+static void op_decode(trm__backend *be, trm__workspace *, int b, const int32_t *inputs,
+                      const real *logits, int32_t *decoded) {
+  decode(be->dims, b, inputs, logits, decoded, cuda_of(be)->stream);
+}
+
+static void op_loss(trm__backend *be, trm__workspace *ws, int b, const int32_t *labels,
                     const real *q_target, real *logits, real *q, trm__row_loss *out) {
-  losses(be->dims, b, labels, q_target, logits, q, out, cuda_of(be)->stream);
+  losses(be->dims, b, labels, q_target, logits, q, out, ws->shared, cuda_of(be)->stream);
 }
 
 static void op_head_grad(trm__backend *be, trm__workspace *ws, int b, const real *z,
@@ -264,6 +272,7 @@ void set_ops(trm__backend_ops *ops) {
   ops->block_grad = op_block_grad;
   ops->balance = op_balance;
   ops->head = op_head;
+  ops->decode = op_decode;
   ops->loss = op_loss;
   ops->head_grad = op_head_grad;
   ops->start_grad = op_start_grad;

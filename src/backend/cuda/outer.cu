@@ -9,27 +9,31 @@ namespace {
 
 /* --- embedding ------------------------------------------------------------------------------- */
 
-/* Value j of cell t of row r: the token's, and those of the cell's units. */
+/* Value j of cell t of row r: the token's, and those of the cell's units and of what is fed back.
+ */
 __device__ float cell_value(const trm__dims &m, const trm__outer &o, const float *params,
-                            const int32_t *inputs, int64_t r, int t, int64_t j) {
+                            const int32_t *inputs, const int32_t *fed, int64_t r, int t,
+                            int64_t j) {
   float v = params[o.embed_tokens + (int64_t)inputs[r * m.S + t] * m.D + j];
 #pragma unroll /* so that the tables stay in the kernel's parameters */
   for (int k = 0; k < TRM__MOST_UNITS; k++)
     if (k < m.n_tables)
       v += params[o.embed_units[k] + (int64_t)trm__unit_of(m.units[k], t) * m.D + j];
+  if (fed) v += params[o.embed_feedback + (int64_t)fed[r * m.S + t] * m.D + j];
   return v;
 }
 
 template <class T>
 __global__ void embed_kernel(int64_t n, trm__dims m, trm__outer o, const float *params,
-                             const int32_t *inputs, const float *const *puzzle, float scale, T *e) {
+                             const int32_t *inputs, const int32_t *fed, const float *const *puzzle,
+                             float scale, T *e) {
   const int64_t i = thread_index();
   if (i >= n) return;
   const int64_t row = i / m.D, r = row / m.L, t = row % m.L, j = i % m.D;
   const int64_t at = (t - m.R) * m.D + j;
   float v;
   if (t >= m.P)
-    v = cell_value(m, o, params, inputs, r, (int)t - m.P, j);
+    v = cell_value(m, o, params, inputs, fed, r, (int)t - m.P, j);
   else if (t < m.R)
     v = params[o.registers + t * m.D + j];
   else /* the puzzle's E values fill the block from its start, zeros the rest */
@@ -154,6 +158,12 @@ __device__ int argmax(int V, const float *x) {
   return best;
 }
 
+__global__ void decode_kernel(int64_t n, trm__dims m, const int32_t *inputs, const float *logits,
+                              int32_t *decoded) {
+  const int64_t i = thread_index();
+  if (i < n) decoded[i] = trm__is_blank(&m, inputs[i]) ? argmax(m.V, logits + i * m.V) : inputs[i];
+}
+
 __device__ double sigmoid(double x) {
   return x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x));
 }
@@ -174,8 +184,102 @@ __device__ void q_losses(trm__row_loss *l, float *q, const float *q_target) {
   q[1] = (float)(0.5 * (sigmoid(l->q[1]) - *q_target));
 }
 
-__global__ void losses_kernel(int S, int V, trm_loss kind, double smoothing, const int32_t *labels,
-                              const float *q_target, float *logits, float *q, trm__row_loss *out) {
+__device__ int count_units(const trm__dims &m) {
+  int n = 0;
+#pragma unroll /* so that the units stay in the kernel's parameters, here and below */
+  for (int k = 0; k < TRM__MOST_UNITS; k++) n += k < m.n_units ? m.units[k].n : 0;
+  return n;
+}
+
+/* What the sum of symbol i is off by in unit u, counted through all kinds of units: p [S, V]. */
+__device__ double find_off(const trm__dims &m, int u, int i, const float *p, float target) {
+  double sum = -target;
+#pragma unroll
+  for (int k = 0; k < TRM__MOST_UNITS; k++) {
+    if (k >= m.n_units) break;
+    for (int j = 0; u >= 0 && u < m.units[k].n && j < m.units[k].high * m.units[k].wide; j++)
+      sum += p[(int64_t)trm__unit_cell(m.units[k], u, j) * m.V + i];
+    u -= m.units[k].n;
+  }
+  return sum;
+}
+
+/* dL/dp of symbol i in a cell: off [units, V]. */
+__device__ double find_slope(const trm__dims &m, int cell, int i, double share, const float *off) {
+  double sum = 0;
+  int before = 0;
+#pragma unroll
+  for (int k = 0; k < TRM__MOST_UNITS; k++) {
+    if (k >= m.n_units) break;
+    sum += off[(int64_t)(before + trm__unit_of(m.units[k], cell)) * m.V + i];
+    before += m.units[k].n;
+  }
+  return 2 * share * sum;
+}
+
+/* The constraint loss of kernels/loss.c, a block a row. p [b, S, V] becomes its gradient, with its
+ * weight; off [b, units + 1, V], of which the first is what is wanted of each symbol. */
+__global__ void constraint_kernel(trm__dims m, const int32_t *labels, const float *logits, float *p,
+                                  float *off, trm__row_loss *out) {
+  __shared__ double parts[LOSS_THREADS];
+  const int64_t r = blockIdx.x, V = m.V;
+  const int n = count_units(m);
+  const double share = 1 / ((double)n * (V - 1));
+  labels += r * m.S;
+  logits += r * m.S * V;
+  p += r * m.S * V;
+  off += r * (n + 1) * V;
+  float *wanted = off;
+  off += V;
+
+  /* The softmax, and which symbols are wanted. */
+  for (int t = threadIdx.x; t < m.S; t += LOSS_THREADS) {
+    const float *x = logits + t * V;
+    double big = x[0], sum = 0;
+    for (int i = 1; i < V; i++) big = x[i] > big ? x[i] : big;
+    for (int i = 0; i < V; i++) sum += exp(x[i] - big);
+    for (int i = 0; i < V; i++) p[t * V + i] = (float)(exp(x[i] - big) / sum);
+  }
+  for (int i = threadIdx.x; i < V; i += LOSS_THREADS) {
+    bool occurs = false;
+    for (int t = 0; t < m.S && i > 0; t++) occurs |= labels[t] == i;
+    wanted[i] = occurs;
+  }
+  __syncthreads();
+  double any = 0;
+  for (int i = threadIdx.x; i < V; i += LOSS_THREADS) any += wanted[i];
+  any = block_sum<LOSS_THREADS>(any, parts);
+
+  /* How far each sum is off: mean square. */
+  double loss = 0;
+  for (int64_t at = threadIdx.x; at < n * V; at += LOSS_THREADS) {
+    const int u = (int)(at / V), i = (int)(at % V);
+    const double v = i ? find_off(m, u, i, p, wanted[i]) : 0;
+    off[at] = (float)v;
+    loss += share * v * v;
+  }
+  loss = block_sum<LOSS_THREADS>(loss, parts);
+  if (threadIdx.x == 0) out[r].constraint = any > 0 ? loss : 0;
+
+  /* And back. */
+  const double weight = any > 0 ? m.constraint_weight : 0;
+  for (int t = threadIdx.x; t < m.S; t += LOSS_THREADS) {
+    double mean = 0;
+    for (int i = 1; i < V; i++) mean += p[t * V + i] * find_slope(m, t, i, share, off);
+    for (int i = 0; i < V; i++)
+      p[t * V + i] =
+          (float)(weight * p[t * V + i] * ((i ? find_slope(m, t, i, share, off) : 0) - mean));
+  }
+}
+
+__global__ void add_kernel(int64_t n, const float *x, float *y) {
+  const int64_t i = thread_index();
+  if (i < n) y[i] += x[i];
+}
+
+__global__ void losses_kernel(int S, int V, trm_loss kind, double smoothing, bool constrained,
+                              const int32_t *labels, const float *q_target, float *logits, float *q,
+                              trm__row_loss *out) {
   __shared__ int counts[LOSS_THREADS];
   __shared__ double parts[LOSS_THREADS];
   const int64_t r = blockIdx.x;
@@ -208,6 +312,7 @@ __global__ void losses_kernel(int S, int V, trm_loss kind, double smoothing, con
   out[r].lm = lm;
   out[r].valid = valid;
   out[r].right = right;
+  if (!constrained) out[r].constraint = 0;
   q_losses(&out[r], q + 2 * r, q_target ? q_target + r : NULL);
 }
 
@@ -275,11 +380,11 @@ __global__ void table_grad_kernel(TableGrad<T> g, int64_t stretch, float *part) 
 
 template <class T>
 void embed(const trm__dims &dims, const trm__outer &outer, const float *params, int b,
-           const int32_t *inputs, const float *const *puzzle, float scale, T *e,
+           const int32_t *inputs, const int32_t *fed, const float *const *puzzle, float scale, T *e,
            cudaStream_t stream) {
   const int64_t n = (int64_t)b * dims.L * dims.D;
-  launch(embed_kernel<T>, grid_for(n), BLOCK, 0, stream, n, dims, outer, params, inputs, puzzle,
-         scale, e);
+  launch(embed_kernel<T>, grid_for(n), BLOCK, 0, stream, n, dims, outer, params, inputs, fed,
+         puzzle, scale, e);
 }
 template <class T>
 void puzzle_grad(const trm__dims &dims, int b, const T *de, float scale, float *d_puzzle,
@@ -318,10 +423,27 @@ void bias_grad(int b, const float *dq, float *d_bias, cudaStream_t stream) {
   launch(bias_grad_kernel, 2, BLOCK, 0, stream, b, dq, d_bias);
 }
 
+void decode(const trm__dims &dims, int b, const int32_t *inputs, const float *logits,
+            int32_t *decoded, cudaStream_t stream) {
+  const int64_t n = (int64_t)b * dims.S;
+  launch(decode_kernel, grid_for(n), BLOCK, 0, stream, n, dims, inputs, logits, decoded);
+}
+
+int64_t losses_scratch(const trm__dims &dims, int b) {
+  int64_t units = 0;
+  for (int k = 0; k < dims.n_units; k++) units += dims.units[k].n;
+  return dims.constraint_weight > 0 ? b * (dims.S + units + 1) * dims.V : 0;
+}
 void losses(const trm__dims &dims, int b, const int32_t *labels, const float *q_target,
-            float *logits, float *q, trm__row_loss *out, cudaStream_t stream) {
+            float *logits, float *q, trm__row_loss *out, float *scratch, cudaStream_t stream) {
+  const bool constrained = dims.constraint_weight > 0;
+  const int64_t n = (int64_t)b * dims.S * dims.V;
+  if (constrained)
+    launch(constraint_kernel, b, LOSS_THREADS, 0, stream, dims, labels, logits, scratch,
+           scratch + n, out);
   launch(losses_kernel, b, LOSS_THREADS, 0, stream, dims.S, dims.V, dims.loss, dims.label_smoothing,
-         labels, q_target, logits, q, out);
+         constrained, labels, q_target, logits, q, out);
+  if (constrained) launch(add_kernel, grid_for(n), BLOCK, 0, stream, n, scratch, logits);
 }
 void q_targets(int b, const float *q, const int32_t *steps, int max_steps, float *target,
                cudaStream_t stream) {
@@ -352,7 +474,8 @@ void table_grad(const TableGrad<T> &g, float *scratch, float *out, cudaStream_t 
 
 #define FOR_TYPE(T)                                                                               \
   template void embed<T>(const trm__dims &, const trm__outer &, const float *, int,               \
-                         const int32_t *, const float *const *, float, T *, cudaStream_t);        \
+                         const int32_t *, const int32_t *, const float *const *, float, T *,      \
+                         cudaStream_t);                                                           \
   template void puzzle_grad<T>(const trm__dims &, int, const T *, float, float *, cudaStream_t);  \
   template void position_grad<T>(const trm__dims &, int, int, const T *, float, float *,          \
                                  cudaStream_t);                                                   \

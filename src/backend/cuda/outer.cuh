@@ -9,7 +9,7 @@
 /* e [b, L, D] = scale * the sum of the rows that the op of that name takes of tables in params. */
 template <class T>
 void embed(const trm__dims &dims, const trm__outer &outer, const float *params, int b,
-           const int32_t *inputs, const float *const *puzzle, float scale, T *e,
+           const int32_t *inputs, const int32_t *fed, const float *const *puzzle, float scale, T *e,
            cudaStream_t stream);
 /* From de: d_puzzle [b, E]; and n positions from the first on, d_pos [n, D] +=. */
 template <class T>
@@ -31,8 +31,13 @@ void head_grad(const trm__dims &dims, int b, const float *d_logits, const float 
 void bias_grad(int b, const float *dq, float *d_bias, cudaStream_t stream);
 
 /* As the op of that name. */
+void decode(const trm__dims &dims, int b, const int32_t *inputs, const float *logits,
+            int32_t *decoded, cudaStream_t stream);
+
+/* As the op of that name; scratch has losses_scratch floats, none without a constraint loss. */
+int64_t losses_scratch(const trm__dims &dims, int b);
 void losses(const trm__dims &dims, int b, const int32_t *labels, const float *q_target,
-            float *logits, float *q, trm__row_loss *out, cudaStream_t stream);
+            float *logits, float *q, trm__row_loss *out, float *scratch, cudaStream_t stream);
 void q_targets(int b, const float *q, const int32_t *steps, int max_steps, float *target,
                cudaStream_t stream);
 

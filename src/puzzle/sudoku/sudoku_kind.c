@@ -73,8 +73,15 @@ static bool find_boxes(const trm_puzzle *p, int *rows, int *cols) {
   return trm_sudoku_known(&s);
 }
 
-static const trm__puzzle_rules rules[] = {{"sudoku", solves, check_givens, find_boxes},
-                                          {NULL, NULL, NULL, NULL}};
+static const trm__puzzle_rules rules[] = {
+    {.name = "sudoku",
+     .solves = solves,
+     .check = check_givens,
+     .boxes = find_boxes,
+     .once = true,
+     .blanks = ".0"},
+    {.name = NULL},
+};
 
 static trm_status check_unique(const trm_puzzle *p, const int32_t *question, trm_error *err) {
   uint8_t values[TRM_SUDOKU_MAX_CELLS];
