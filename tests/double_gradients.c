@@ -10,6 +10,7 @@
 
 #include "nn/model.h"
 #include "nn/walk.h"
+#include "trm/sudoku.h"
 
 enum { ROWS = 3, TEAMS = 3, PROBES = 3, IDS = 5 };
 static const double GRADIENT = 1e-6, STEP = 2e-5;
@@ -22,6 +23,7 @@ typedef struct bench {
   trm__pool *pool[TEAMS];
   int64_t latent; /* values of one latent of all rows */
   int32_t inputs[ROWS * 64], labels[ROWS * 64], steps[ROWS];
+  int32_t fed[ROWS * 64], decoded[ROWS * 64];
   const real *puzzle[ROWS]; /* rows of `table` */
   real *table;              /* [ROWS, E]: copies that can be perturbed */
   real *start[TRM__MAX_LATENTS], *middle[TRM__MAX_LATENTS], *z[TRM__MAX_LATENTS];
@@ -79,6 +81,8 @@ static trm__tile tile_of(bench *t) {
                     .puzzle = t->l->dims.E ? t->puzzle : NULL,
                     .logits = t->logits,
                     .q = t->q,
+                    .fed = t->l->dims.feedback ? t->fed : NULL,
+                    .decoded = t->decoded,
                     .labels = t->labels,
                     .steps = t->steps,
                     .max_steps = t->model->config.halt_max_steps,
@@ -162,6 +166,8 @@ static void fill_inputs(bench *t, trm__rng *rng) {
     t->inputs[i] = (int32_t)trm__rng_below(rng, (uint32_t)m->V);
     t->labels[i] = trm__rng_below(rng, 4) ? (int32_t)trm__rng_below(rng, (uint32_t)m->V) : -1;
   }
+  for (int i = 0; i < ROWS * m->S && m->feedback; i++)
+    t->fed[i] = (int32_t)trm__rng_below(rng, (uint32_t)m->V);
   for (int r = 0; r < ROWS; r++) {
     t->puzzle[r] = t->table + (int64_t)r * m->E;
     t->steps[r] = r + 1; /* the last row is at its last step */
@@ -261,6 +267,27 @@ static double bce(double x, double target) {
   return log1p(exp(x)) - target * x;
 }
 
+/* Once in each row, column and box of a Sudoku of 4 x 4: [off from] 0 or 1. */
+static double constraint(const bench *t, int row) {
+  const trm__dims *m = &t->l->dims;
+  const real *x = t->logits + (int64_t)row * m->S * m->V;
+  const int32_t *labels = t->labels + row * m->S;
+  double off[12][8] = {{0}}, sum = 0;
+  for (int s = 0; s < 16; s++) {
+    const int units[] = {s / 4, 4 + s % 4, 8 + s / 8 * 2 + s % 4 / 2};
+    double all = 0;
+    for (int v = 0; v < m->V; v++) all += exp(x[s * m->V + v]);
+    for (int v = 1; v < m->V; v++)
+      for (int k = 0; k < 3; k++) off[units[k]][v] += exp(x[s * m->V + v]) / all;
+  }
+  for (int v = 1; v < m->V; v++) {
+    bool wanted = false;
+    for (int s = 0; s < 16; s++) wanted |= labels[s] == v;
+    for (int u = 0; u < 12; u++) sum += (off[u][v] - wanted) * (off[u][v] - wanted);
+  }
+  return sum / (12 * (m->V - 1));
+}
+
 static double row_total(const bench *t, int row) {
   const trm__dims *m = &t->l->dims;
   double lm = 0;
@@ -275,7 +302,8 @@ static double row_total(const bench *t, int row) {
     right += best == label;
   }
   double go = m->q_continue ? bce(t->q[2 * row + 1], t->target[row]) : 0;
-  return lm / (valid ? valid : 1) + m->q_weight * (bce(t->q[2 * row], right == valid) + go);
+  const double rules = m->constraint_weight > 0 ? m->constraint_weight * constraint(t, row) : 0;
+  return lm / (valid ? valid : 1) + m->q_weight * (bce(t->q[2 * row], right == valid) + go) + rules;
 }
 
 /* Of the tail, from the latents in the middle, with the weights and puzzle rows as they now are. */
@@ -421,7 +449,8 @@ static void check_plan(const char *name, const trm_model_config *c, edit_fn *edi
   train(t, 1, &g, false);
   double want = total_loss(t), got = 0;
   for (int r = 0; r < ROWS; r++)
-    got += t->loss[r].lm + t->l->dims.q_weight * (t->loss[r].q_halt + t->loss[r].q_continue);
+    got += t->loss[r].lm + t->l->dims.q_weight * (t->loss[r].q_halt + t->loss[r].q_continue) +
+           c->constraint_weight * t->loss[r].constraint;
   for (int i = 0; i < t->experts.with_grad; i++)
     got += t->experts.weight * t->experts.balance[i].loss;
   probe_below(fabs(got - want), 1e-10, "%s loss", name);
@@ -647,6 +676,52 @@ static void learned_starts(void **state) {
   c.learned_latents = c.tie_embeddings = true;
   check_model("transformers_baseline, learned latent, tied embeddings", &c);
 }
+/* Beside the tokens: tables of rows, columns and boxes, and registers before a puzzle embedding. */
+static trm_model_config of_sudoku(trm_arch arch) {
+  trm_model_config c = tiny(arch);
+  c.puzzle = trm_sudoku_of_size(4);
+  c.vocab_size = 6;
+  c.seq_len = 16;
+  c.L_layers = arch == TRM_ARCH_TRANSFORMER ? 0 : 1;
+  return c;
+}
+static void tables_and_registers(void **state) {
+  (void)state;
+  trm_model_config c = of_sudoku(TRM_ARCH_TRM);
+  c.grid_tables = true;
+  check_model("trm, tables of the grid", &c);
+  c.registers = 2;
+  c.mlp_t = true;
+  c.puzzle_emb_ndim = 27;
+  check_model("trm, tables of the grid, registers, a puzzle embedding", &c);
+  c = of_sudoku(TRM_ARCH_TRANSFORMER);
+  c.registers = 1;
+  c.grid_tables = c.tie_embeddings = true;
+  c.pos_encodings = TRM_POS_LEARNED;
+  check_model("transformers_baseline, the same, learned positions, tied embeddings", &c);
+}
+
+static void fed_back(void **state) {
+  (void)state;
+  trm_model_config c = of_sudoku(TRM_ARCH_TRM);
+  c.feedback = true;
+  check_model("trm, feedback", &c);
+  c.grid_tables = c.tie_embeddings = true;
+  c.pos_encodings = TRM_POS_LEARNED;
+  c.registers = 1;
+  check_model("trm, feedback, tables, tied embeddings, learned positions", &c);
+}
+static void constrained(void **state) {
+  (void)state;
+  trm_model_config c = of_sudoku(TRM_ARCH_TRM);
+  c.constraint_weight = 0.3;
+  check_model("trm, constraint loss", &c);
+  c.loss = TRM_LOSS_SOFTMAX;
+  c.no_ACT_continue = false;
+  c.mlp_t = true;
+  check_model("trm, constraint loss, softmax, continue", &c);
+}
+
 static void transformer(void **state) {
   (void)state;
   trm_model_config c = tiny(TRM_ARCH_TRANSFORMER);
@@ -763,6 +838,9 @@ int main(void) {
       cmocka_unit_test(smoothed),
       cmocka_unit_test(weighted_q),
       cmocka_unit_test(learned_starts),
+      cmocka_unit_test(tables_and_registers),
+      cmocka_unit_test(constrained),
+      cmocka_unit_test(fed_back),
       cmocka_unit_test(implicit),
       cmocka_unit_test(through_applications),
   };

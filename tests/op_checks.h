@@ -37,6 +37,9 @@ typedef struct op_shape {
   { TRM_ROUTER_NOISY_TOP2, n, 2, width }
 #define TILE TRM__OF_TILE, TRM__BLOCK_ATTENTION
 #define UPDATE TRM__OF_UPDATE, TRM__BLOCK_MLP
+#define FED_BACK(a, b) .feedback = true, .blank = {(a), (b)}
+/* Rows, columns and boxes of 2 x 3 cells. */
+#define UNITS_OF_4_BY_6 .n_units = 3, .units = {{6, 1, 6, 4}, {6, 4, 1, 6}, {6, 2, 3, 4}}
 /* Several rows have an even L: their sums over positions keep their bits when they are split there
  * (kernels.h). */
 static const op_shape op_shapes[] = {
@@ -112,6 +115,38 @@ static const op_shape op_shapes[] = {
      {.S = 9, .P = 2, .D = 16, .loss = TRM_LOSS_SOFTMAX, .label_smoothing = 0.5, .q_weight = 0.05}},
     {"puzzles of whole positions", 3, 2, 0, TILE, {.V = 7, .S = 9, .P = 4, .E = 16, .D = 16}},
     {"puzzles of some", 4, 5, 0, TILE, {.S = 9, .P = 3, .E = 37, .D = 16, .learned = true}},
+    {"tables of units", 3, 1, 0, TILE, {.S = 24, .D = 24, UNITS_OF_4_BY_6, .n_tables = 3}},
+    {"constraint",
+     3,
+     1,
+     0,
+     TILE,
+     {.V = 7, .S = 24, .D = 24, UNITS_OF_4_BY_6, .constraint_weight = 3}},
+    {"constraint, softmax",
+     2,
+     1,
+     0,
+     TILE,
+     {.S = 6,
+      .D = 16,
+      .loss = TRM_LOSS_SOFTMAX,
+      .n_units = 2,
+      .units = {{3, 1, 3, 2}, {3, 2, 1, 3}},
+      .constraint_weight = 0.3}},
+    {"feedback", 3, 2, 0, TILE, {.V = 7, .S = 9, .P = 1, .E = 16, .D = 16, FED_BACK(1, -1)}},
+    {"feedback, units",
+     4,
+     1,
+     0,
+     TILE,
+     {.S = 24, .D = 24, UNITS_OF_4_BY_6, .n_tables = 3, .learned = true, FED_BACK(1, 3)}},
+    {"registers",
+     4,
+     3,
+     0,
+     TILE,
+     {.S = 24, .R = 2, .P = 4, .E = 37, .D = 24, .learned = true, UNITS_OF_4_BY_6, .n_tables = 2}},
+    {"registers alone", 2, 1, 0, TILE, {.S = 9, .R = 3, .P = 3, .D = 16}},
     {"one row", 1, 1, 0, TILE, {.S = 9, .P = 2, .E = 5, .D = 33, .loss = TRM_LOSS_SOFTMAX}},
     {"more words than channels", 2, 1, 0, TILE, {.V = 41, .S = 130, .P = 1, .D = 16}},
     {"tile of many rows", 260, 7, 0, TILE, {.V = 3, .S = 1, .P = 1, .E = 3, .D = 8}},
@@ -175,6 +210,9 @@ static op_trial trial_of(const op_shape *shape) {
   const int64_t V = m->V, D = m->D;
   t.outer.embed_tokens = take_place(n, V * D);
   t.outer.embed_pos = m->learned ? take_place(n, m->L * D) : -1;
+  for (int i = 0; i < m->n_tables; i++) t.outer.embed_units[i] = take_place(n, m->units[i].n * D);
+  t.outer.registers = take_place(n, m->R * D);
+  t.outer.embed_feedback = m->feedback ? take_place(n, V * D) : -1;
   t.outer.lm_head = take_place(n, V * D);
   t.outer.q_weight = take_place(n, 2 * D);
   t.outer.q_bias = take_place(n, 2);
@@ -252,7 +290,7 @@ static void start_values(op_trial *t) {
 
   /* What makes an update that must not be applied. */
   t->start[TRM__TOTALS][1] = t->shape->bad == ALL_FINITE;
-  if (t->shape->bad == A_LOSS_IS_NAN) t->start[TRM__LOSS][7] = NAN;
+  if (t->shape->bad == A_LOSS_IS_NAN) t->start[TRM__LOSS][PLAIN_LOSSES] = NAN;
   if (t->shape->bad == A_WEIGHT_IS_INFINITE) t->start[TRM__PARAMS][s->n_params - 1] = INFINITY;
 }
 
@@ -329,7 +367,8 @@ static int64_t row_size(const op_trial *t, int operand) {
 /* What the gradient is of: results times the gradients that stand for them; losses as training
  * weighs them. */
 static double objective(const op_trial *t, const trm__op *op, op_expected *e) {
-  const double weights[7] = {1, t->m.q_weight, t->m.q_weight};
+  const double weights[PLAIN_LOSSES] = {1, t->m.q_weight,
+                                        t->m.q_weight, [CONSTRAINT] = t->m.constraint_weight};
   double sum = 0;
   compute_plainly(t, op, e);
   for (int p = 0; p < PAIRS; p++)
@@ -337,7 +376,7 @@ static double objective(const op_trial *t, const trm__op *op, op_expected *e) {
       sum += plain_dot(trm__operand_size(&t->site, op_pairs[p].of), e->value[op_pairs[p].of],
                        t->start[op_pairs[p].gradient]);
   for (int r = 0; has(e->computed, TRM__LOSS) && r < t->site.b; r++)
-    sum += plain_dot(7, e->value[TRM__LOSS] + 7 * r, weights);
+    sum += plain_dot(PLAIN_LOSSES, e->value[TRM__LOSS] + PLAIN_LOSSES * r, weights);
 
   /* What the rows tell of experts, by the slopes of the batch. */
   const int64_t told = row_size(t, TRM__TOLD);
@@ -525,7 +564,7 @@ static void check_values(const op_trial *t, const trm__op *op, const op_backend 
      * end. */
     probe_true(has(e->computed, i), "%s %s: nobody says what %s should be", t->shape->name,
                op->name, trm__operands[i].name);
-    const int step = trm__operands[i].values == TRM__LOSSES  ? 7
+    const int step = trm__operands[i].values == TRM__LOSSES  ? PLAIN_LOSSES
                      : trm__operands[i].values == TRM__TOTAL ? 2
                                                              : 1;
     const int64_t n = i == TRM__SLOTS ? t->site.n_params /* the others are used up */

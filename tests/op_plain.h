@@ -337,6 +337,14 @@ static void plain_balance(const trm__op_site *s, double *const *v) {
 
 /* --- embedding and sums ---------------------------------------------------------------------- */
 
+/* The part of the canvas that a cell is in: parts are counted by rows of them. */
+static int plain_unit(trm__unit_set u, int cell) {
+  for (int part = 0;; part++) {
+    const int top = part / (u.cols / u.wide) * u.high, left = part % (u.cols / u.wide) * u.wide;
+    const int row = cell / u.cols - top, col = cell % u.cols - left;
+    if (row >= 0 && row < u.high && col >= 0 && col < u.wide) return part;
+  }
+}
 static void plain_embed(const trm__op_site *s, double *const *v) {
   const trm__dims *m = &s->be->dims;
   const trm__outer *o = &s->be->outer;
@@ -344,15 +352,21 @@ static void plain_embed(const trm__op_site *s, double *const *v) {
   for (int r = 0; r < s->b; r++)
     for (int t = 0; t < m->L; t++)
       for (int j = 0; j < m->D; j++) {
-        const int flat = t * m->D + j, token = t - m->P;
+        const int flat = (t - m->R) * m->D + j, cell = t - m->P;
         double e = 0;
 
-        /* Puzzles fill the first positions as far as they go, tokens have the others. */
-        if (token >= 0)
-          e = params[o->embed_tokens + (int64_t)v[TRM__INPUTS][r * m->S + token] * m->D + j];
+        /* Registers, puzzles as far as they go in what is left before the cells, tokens. */
+        if (cell >= 0)
+          e = params[o->embed_tokens + (int64_t)v[TRM__INPUTS][r * m->S + cell] * m->D + j];
+        else if (t < m->R)
+          e = params[o->registers + flat + m->R * m->D];
         else if (flat < m->E)
           e = v[TRM__PUZZLE][(int64_t)v[TRM__ROWS][r] * m->E + flat];
 
+        for (int i = 0; i < m->n_tables && cell >= 0; i++)
+          e += params[o->embed_units[i] + (int64_t)plain_unit(m->units[i], cell) * m->D + j];
+        if (m->feedback && cell >= 0)
+          e += params[o->embed_feedback + (int64_t)v[TRM__FED][r * m->S + cell] * m->D + j];
         if (m->learned) e = 0.707106781 * (e + params[o->embed_pos + (int64_t)t * m->D + j]);
         v[TRM__Y][((int64_t)r * m->L + t) * m->D + j] = sqrt((double)m->D) * e;
       }
@@ -550,6 +564,18 @@ static void plain_head(const trm__op_site *s, double *const *v) {
   }
 }
 
+static bool plain_is_blank(const trm__dims *m, double input) {
+  return (int)input == m->blank[0] || (int)input == m->blank[1];
+}
+static void plain_decode(const trm__op_site *s, double *const *v) {
+  const trm__dims *m = &s->be->dims;
+  for (int i = 0; i < s->b * m->S; i++) {
+    const double *x = v[TRM__LOGITS] + (int64_t)i * m->V;
+    int best = 0;
+    for (int k = 1; k < m->V; k++) best = x[k] > x[best] ? k : best;
+    v[TRM__DECODED][i] = plain_is_blank(m, v[TRM__INPUTS][i]) ? best : v[TRM__INPUTS][i];
+  }
+}
 static void plain_q_target(const trm__op_site *s, double *const *v) {
   for (int r = 0; r < s->b; r++) {
     const double *q = v[TRM__Q] + 2 * r;
@@ -569,6 +595,30 @@ static double plain_entropy(const trm__dims *m, const double *x, int label) {
     entropy -= target * log(plain_unnormed(m, x[v]) / sum);
   }
   return entropy;
+}
+/* The figures of a row's losses, of which each is compared with its own kind. */
+enum { CONSTRAINT = 7, PLAIN_LOSSES };
+
+/* Each symbol that a label has, but padding, once in every unit, the others never. */
+static double plain_constraint(const trm__dims *m, const double *x, const double *labels) {
+  double sum = 0;
+  int count = 0;
+  bool any = false;
+  for (int t = 0; t < m->S; t++) any |= labels[t] > 0;
+  for (int k = 0; k < m->n_units; k++)
+    for (int u = 0; u < m->units[k].n; u++)
+      for (int i = 1; i < m->V; i++, count++) {
+        double off = 0;
+        for (int t = 0; t < m->S; t++) off = (int)labels[t] == i ? -1 : off;
+        for (int t = 0; t < m->S; t++) {
+          double all = 0;
+          if (plain_unit(m->units[k], t) != u) continue;
+          for (int v = 0; v < m->V; v++) all += exp(x[t * m->V + v]);
+          off += exp(x[t * m->V + i]) / all;
+        }
+        sum += off * off;
+      }
+  return any ? sum / count : 0;
 }
 static double plain_bce(double x, double target) {
   const double p = plain_sigmoid(x);
@@ -601,8 +651,12 @@ static void plain_losses(const trm__op_site *s, double *const *v, const double *
                           q[0],
                           q[1],
                           valid,
-                          right};
-    memcpy(v[TRM__LOSS] + 7 * r, all, sizeof all);
+                          right,
+                          m->constraint_weight > 0
+                              ? plain_constraint(m, v[TRM__LOGITS] + (int64_t)r * m->S * m->V,
+                                                 v[TRM__LABELS] + (int64_t)r * m->S)
+                              : 0};
+    memcpy(v[TRM__LOSS] + PLAIN_LOSSES * r, all, sizeof all);
   }
 }
 static void plain_loss(const trm__op_site *s, double *const *v) {
@@ -623,6 +677,7 @@ static void plain_refill(const trm__op_site *s, double *const *v) {
       for (int t = r * m->S; t < (r + 1) * m->S; t++) {
         v[TRM__INPUTS][t] = v[TRM__FRESH_INPUTS][t];
         v[TRM__LABELS][t] = v[TRM__FRESH_LABELS][t];
+        if (m->feedback) v[TRM__DECODED][t] = v[TRM__FRESH_INPUTS][t];
       }
       v[TRM__IDS][r] = v[TRM__FRESH_IDS][r];
       v[TRM__ROWS][r] = m->E ? v[TRM__FRESH_IDS][r] : 0;
@@ -631,6 +686,12 @@ static void plain_refill(const trm__op_site *s, double *const *v) {
       v[TRM__STEPS][r] = v[TRM__HALTED][r] = 0;
     }
     v[TRM__STEPS][r]++;
+
+    /* It sees its last answer, but where that is corrupted. */
+    for (int t = r * m->S; t < (r + 1) * m->S && m->feedback; t++) {
+      const bool corrupt = v[TRM__CORRUPT][t] > 0 && plain_is_blank(m, v[TRM__INPUTS][t]);
+      v[TRM__FED][t] = v[corrupt ? TRM__CORRUPT : TRM__DECODED][t];
+    }
   }
 }
 
@@ -639,7 +700,7 @@ static void plain_halting(const trm__op_site *s, double *const *v,
                           bool stops_early(const double *loss)) {
   for (int r = 0; r < s->b; r++) {
     const double steps = v[TRM__STEPS][r];
-    const bool stops = steps >= 3 || stops_early(v[TRM__LOSS] + 7 * r);
+    const bool stops = steps >= 3 || stops_early(v[TRM__LOSS] + PLAIN_LOSSES * r);
     v[TRM__HALTED][r] = stops && steps >= v[TRM__LEAST][r];
   }
 }
@@ -697,7 +758,7 @@ static void plain_finish_grads(const trm__op_site *s, double *const *v) {
     if (!isfinite(v[TRM__PARAMS][i])) sum = NAN;
   }
   for (int r = 0; r < s->b; r++)
-    for (int i = 0; i < 3; i++) loss += v[TRM__LOSS][7 * r + i];
+    for (int i = 0; i < 3; i++) loss += v[TRM__LOSS][PLAIN_LOSSES * r + i];
   v[TRM__TOTALS][0] = sqrt(sum);
   v[TRM__TOTALS][1] = isfinite(sum) && isfinite(loss);
 }
@@ -765,6 +826,7 @@ static op_plain *const plain_ops[TRM__OPS] = {
     [TRM__OP_TELLING] = plain_telling,
     [TRM__OP_BALANCE] = plain_balance,
     [TRM__OP_HEAD] = plain_head,
+    [TRM__OP_DECODE] = plain_decode,
     [TRM__OP_Q_TARGET] = plain_q_target,
     [TRM__OP_LOSS] = plain_loss,
     [TRM__OP_LOSS_CONTINUE] = plain_loss_continue,

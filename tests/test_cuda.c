@@ -49,6 +49,7 @@ static void trains_as_the_cpu(const trm_model_config *mc, trm_trainer_config c, 
     assert_near("loss", a.loss, b.loss, tolerance);
     assert_near("the gradient's norm", a.grad_norm, b.grad_norm, 30 * tolerance);
     assert_near("the auxiliary loss", a.aux_loss, b.aux_loss, tolerance);
+    assert_near("the constraint loss", a.constraint_loss, b.constraint_loss, tolerance);
     assert_near("the least load", a.expert_load_min, b.expert_load_min, tolerance);
     assert_near("the largest load", a.expert_load_max, b.expert_load_max, tolerance);
     assert_true(a.count == b.count && a.steps == b.steps && a.lr == b.lr);
@@ -98,6 +99,25 @@ static void options_train_as_on_the_cpu(void **state) {
   if (trm_trainer_config_set(&c, "curriculum", "[7%:T1n1,14%:T1n2]", NULL) != TRM_OK) fail();
   mc = model_config(MIXER);
   trains_as_the_cpu(&mc, c, 1e-4);
+
+  /* Tables of the cells' rows and columns, and registers before a puzzle embedding. */
+  mc = model_config(ATTENTION);
+  mc.puzzle =
+      (trm_puzzle){.kind = TRM_PUZZLE_GRID, .rows = 2, .cols = 3, .vocabulary = "a\0b\0c\0d\0e\0f"};
+  mc.grid_tables = true;
+  mc.registers = 2;
+  trains_as_the_cpu(&mc, training(gpu), 1e-4);
+
+  /* Held to the rules. */
+  snprintf(mc.puzzle.rules, sizeof mc.puzzle.rules, "latin");
+  mc.constraint_weight = 3;
+  trains_as_the_cpu(&mc, training(gpu), 1e-4);
+
+  /* Each step sees the answer before, corrupted here and there. */
+  snprintf(mc.puzzle.vocabulary, sizeof mc.puzzle.vocabulary, ".");
+  mc.feedback = true;
+  mc.feedback_corrupt_cells = 0.4;
+  trains_as_the_cpu(&mc, training(gpu), 1e-4);
 
   /* A table that is tied, in one tile and in several, and latents that learn where to start. */
   mc = model_config(TIED);

@@ -33,6 +33,9 @@ static const struct variant {
     {"solver",
      {"arch.solver=anderson", "arch.solver_iterations=3", "arch.solver_grad=phantom:2"},
      "\"solver\": \"anderson\""},
+    {"constrained", {"arch.loss.constraint_weight=0.3"}, "\"constraint_weight\": 0.3"},
+    {"feedback", {"arch.feedback=true", "arch.feedback_corrupt_prob=0.9"}, "\"feedback\": true"},
+    {"tables", {"arch.grid_tables=true", "arch.registers=2"}, "\"grid_tables\": true"},
 };
 enum { N_VARIANTS = sizeof variants / sizeof *variants };
 
@@ -101,6 +104,16 @@ static void every_variant_is_trained_kept_and_used(void **state) {
   }
 }
 
+/* What a variant is held to beside the labels. */
+static void the_log_has_the_constraint_loss(void **state) {
+  scratch *s = *state;
+  static char text[TEXT];
+  slurp(run_path(s, "constrained", "log.jsonl"), text);
+  says(text, "\"train/constraint_loss\":0.");
+  slurp(run_path(s, "tables", "log.jsonl"), text);
+  assert_null(strstr(text, "constraint_loss"));
+}
+
 /* Another variant's weights are no start for a run; those of the same are. */
 static void weights_of_another_variant_are_refused(void **state) {
   scratch *s = *state;
@@ -114,6 +127,12 @@ static void weights_of_another_variant_are_refused(void **state) {
       {"experts", "arch.nets=separate", "the configuration has to say moe = switch:N"},
       {"all_experts", "arch.moe=noisy_top2:4", "the configuration has to say moe_t = switch:N"},
       {"smoothed", "arch.moe=switch:3", "the configuration has to say moe = none"},
+      {"feedback", "seed=1", "the configuration has to say feedback = true"},
+      {"smoothed", "arch.feedback=true", "the configuration has to say feedback = false"},
+      {"tables", "arch.registers=2", "the configuration has to say grid_tables = true"},
+      {"tables", "arch.grid_tables=true", "the configuration has to say how many: registers = R"},
+      {"smoothed", "arch.registers=2", "the configuration has to say registers = 0"},
+      {"smoothed", "arch.grid_tables=true", "has to say grid_tables = false"},
       {"smoothed", "seed=1", NULL},
       {"tied", "arch.tie_embeddings=true", NULL},
       {"learned", "seed=1", NULL}, /* starts that stay as they were learned */
@@ -140,6 +159,8 @@ static void what_cannot_be_is_refused(void **state) {
       {{"label_smoothing=0.1", NULL}, "did you mean 'arch.loss.label_smoothing'?"},
       {{"arch.tie_word_embeddings=true", NULL}, "did you mean 'arch.tie_embeddings'?"},
       {{"arch.tie_embeddings=maybe", NULL}, "want True or False"},
+      {{"arch.feedback=true", "arch.no_ACT_continue=false"}, "it needs no_ACT_continue = true"},
+      {{"arch.feedback_corrupt_cells=1.5", NULL}, "want a number from 0 to 1"},
       {{"arch.nets=two", NULL}, "want one of shared, separate"},
       {{"arch.grad=last", NULL}, "last:N (N from 1 to"},
       {{"arch.grad=last:7", NULL}, "7 updates with gradient are wanted"},
@@ -196,6 +217,7 @@ static int open_variants(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_variant_is_trained_kept_and_used),
+      cmocka_unit_test(the_log_has_the_constraint_loss),
       cmocka_unit_test(weights_of_another_variant_are_refused),
       cmocka_unit_test(a_torch_file_of_experts_needs_its_words),
       cmocka_unit_test(a_run_keeps_its_variant),

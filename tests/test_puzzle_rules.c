@@ -264,12 +264,83 @@ static void impossible_questions_are_refused(void **state) {
   }
 }
 
+/* The unit of a cell, counted by looking for it among the cells of each. */
+static int unit_of(trm__unit_set u, int cell) {
+  for (int k = 0; k < u.n; k++)
+    for (int i = 0; i < u.high * u.wide; i++)
+      if (trm__unit_cell(u, k, i) == cell) return k;
+  return -1;
+}
+
+/* Rows and columns of every puzzle, boxes where its kind or its rules have them. */
+static void cells_are_in_units(void **state) {
+  (void)state;
+  trm_puzzle small = grid_of(4, 4, "sudoku", ".1234");
+  small.sized = true;
+  const struct {
+    trm_puzzle p;
+    int n, box_of[3]; /* of cells 0, 7 and the last */
+    bool once;
+  } cases[] = {{trm_sudoku_of_size(4), 3, {0, 1, 3}, true},
+               {trm_sudoku_of_size(6), 3, {0, 0, 5}, true}, /* boxes of 2 x 3 cells */
+               {trm_sudoku_of_size(12), 3, {0, 1, 11}, true},
+               {grid_of(4, 4, "sudoku", ".1234"), 3, {0, 1, 3}, true},
+               {small, 2, {0, 0, 0}, false}, /* whose grids may be smaller */
+               {grid_of(2, 5, "latin", ".ab"), 2, {0, 0, 0}, true},
+               {grid_of(5, 5, "sudoku", ".12345"), 2, {0, 0, 0}, true},
+               {trm_maze_of_size(3, 4), 2, {0, 0, 0}, false},
+               {(trm_puzzle){.kind = TRM_PUZZLE_ARC, .rows = 30, .cols = 30}, 2, {0, 0, 0}, false},
+               {(trm_puzzle){.kind = TRM_PUZZLE_NONE, .rows = 3, .cols = 3}, 0, {0, 0, 0}, false}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    const trm_puzzle *p = &cases[i].p;
+    const int cells = p->rows * p->cols, looked_at[] = {0, 7, cells - 1};
+    trm__unit_set u[TRM__MOST_UNITS];
+    const int n = trm__puzzle_units(p, u);
+    assert_int_equal(n, cases[i].n);
+    assert_int_equal(trm__puzzle_is_once(p), cases[i].once);
+    for (int cell = 0; cell < cells && n > 0; cell++) {
+      assert_int_equal(trm__unit_of(u[0], cell), cell / p->cols);
+      assert_int_equal(trm__unit_of(u[1], cell), cell % p->cols);
+      for (int k = 0; k < n; k++) assert_int_equal(trm__unit_of(u[k], cell), unit_of(u[k], cell));
+    }
+    for (int k = 0; k < 3 && n == 3; k++)
+      assert_int_equal(trm__unit_of(u[2], looked_at[k]), cases[i].box_of[k]);
+  }
+}
+
+/* Which cells are given, and what stands in the place of the others. */
+static void blanks_and_what_fills_them(void **state) {
+  (void)state;
+  const struct {
+    trm_puzzle p;
+    int n_blanks, n_fills, blank, fill; /* the last of each */
+  } cases[] = {{trm_sudoku_of_size(9), 1, 9, 1, 10},
+               {grid_of(4, 4, "sudoku", "42.31"), 1, 4, 3, 5},
+               {grid_of(3, 3, "latin", "0a.b"), 2, 2, 3, 4},
+               {trm_maze_of_size(3, 4), 1, 2, 2, 5},
+               {grid_of(3, 3, "nonogram", ".#?1"), 1, 2, 3, 2},
+               {grid_of(3, 3, "latin", "abc"), 0, 3, -1, 3},
+               {grid_of(3, 3, "", ".abc"), 0, 0, -1, -1},
+               {(trm_puzzle){.kind = TRM_PUZZLE_ARC, .rows = 30, .cols = 30}, 0, 0, -1, -1},
+               {(trm_puzzle){.kind = TRM_PUZZLE_NONE}, 0, 0, -1, -1}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    int32_t blanks[TRM__MOST_BLANKS], fills[TRM_PUZZLE_MAX_SYMBOLS];
+    const int n = trm__puzzle_blanks(&cases[i].p, blanks);
+    const int m = trm__puzzle_fills(&cases[i].p, fills);
+    assert_int_equal(n, cases[i].n_blanks);
+    assert_int_equal(m, cases[i].n_fills);
+    if (n) assert_int_equal(blanks[n - 1], cases[i].blank);
+    if (m) assert_int_equal(fills[m - 1], cases[i].fill);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(names_are_known),       cmocka_unit_test(sudokus_are_checked),
       cmocka_unit_test(mazes_are_checked),     cmocka_unit_test(latin_squares_are_checked),
       cmocka_unit_test(nonograms_are_checked), cmocka_unit_test(published_nonograms_are_right),
       cmocka_unit_test(small_grids_are_found), cmocka_unit_test(impossible_questions_are_refused),
+      cmocka_unit_test(cells_are_in_units),    cmocka_unit_test(blanks_and_what_fills_them),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

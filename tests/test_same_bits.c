@@ -149,6 +149,28 @@ static void learned_latents(setup *s) {
   s->model.learned_latents = true;
   s->model.grad.kind = TRM_GRAD_ALL;
 }
+/* Six cells, six symbols. */
+static void of_grid(setup *s) {
+  s->model.puzzle = (trm_puzzle){.kind = TRM_PUZZLE_GRID,
+                                 .rows = 2,
+                                 .cols = 3,
+                                 .rules = "latin",
+                                 .vocabulary = ".\0a\0b\0c\0d\0e"};
+}
+static void tables(setup *s) {
+  of_grid(s);
+  s->model.grid_tables = true;
+  s->model.registers = 2;
+}
+static void constrained(setup *s) {
+  of_grid(s);
+  s->model.constraint_weight = 0.3;
+}
+static void fed_back(setup *s) {
+  of_grid(s);
+  s->model.no_ACT_continue = s->model.feedback = true;
+  s->model.feedback_corrupt_cells = 0.4;
+}
 /* Where some rows are done early, and some not at all. */
 static void solver(setup *s, trm_recursion method, trm_solver_grad grad) {
   s->model.solver = method;
@@ -237,6 +259,11 @@ static const struct sample {
     {"hrm-rope-broyden", TRM_ARCH_HRM, {rope, broyden, all_updates}},
     {"trm-rope-muon", TRM_ARCH_TRM, {rope, muon}},
     {"trm-mixer-odd-muon", TRM_ARCH_TRM, {mixer, odd, muon}},
+    {"trm-rope-tables-registers", TRM_ARCH_TRM, {rope, tables}},
+    {"trm-mixer-tables-registers", TRM_ARCH_TRM, {mixer, tables, no_puzzle}},
+    {"trm-mixer-constraint", TRM_ARCH_TRM, {mixer, constrained, softmax}},
+    {"trm-rope-feedback", TRM_ARCH_TRM, {rope, fed_back}},
+    {"hrm-mixer-feedback-tables", TRM_ARCH_HRM, {mixer, fed_back, tables}},
 };
 enum { N_SAMPLES = sizeof samples / sizeof *samples };
 

@@ -152,6 +152,12 @@ typedef struct trm_model_config {
   bool gate_norm;     /* of gate * up of a SwiGLU, over its width */
   bool attn_out_norm; /* of all heads' outputs, before their projection */
   double inner_norm_eps;
+  /* What is put in beside the tokens; docs/MODEL.md section 9. */
+  bool grid_tables;         /* a learned vector for each row, column and box */
+  int registers;            /* learned positions before all others */
+  double constraint_weight; /* of the loss of broken rules, beside that of the labels */
+  bool feedback;            /* each supervision step sees what the one before answered */
+  double feedback_corrupt_prob, feedback_corrupt_cells; /* in training: of a row; then of a cell */
 } trm_model_config;
 
 /* The reference's defaults of an architecture (config/arch/NAME.yaml); the data fields are 0. */

@@ -118,8 +118,8 @@ typedef struct trm_batch {
  * reports them (docs/MODEL.md section 3); divide by count, losses by the batch size. */
 typedef struct trm_metrics {
   double count, accuracy, exact_accuracy, q_halt_accuracy, steps;
-  double lm_loss, q_halt_loss, q_continue_loss,
-      loss; /* loss = lm + q_weight (q_halt + q_continue) */
+  double lm_loss, q_halt_loss, q_continue_loss;
+  double loss; /* lm + q_weight (q_halt + q_continue) + constraint_weight constraint */
   double lr, puzzle_emb_lr;
   double grad_norm; /* of the mean gradient over all dense parameters, before grad_clip */
   /* Of models with experts, else 0: their weighted auxiliary loss, which is minimised beside `loss`
@@ -129,6 +129,7 @@ typedef struct trm_metrics {
   /* Sums over all rows, of the last cycle's solution (arch.solver; else 0): its residual and the
    * applications of f that it took. */
   double residual, solver_iterations;
+  double constraint_loss; /* where it has a weight, else 0 (docs/MODEL.md section 9) */
 } trm_metrics;
 
 typedef struct trm_trainer trm_trainer;

@@ -19,6 +19,7 @@
 
 #include "base/error.h"
 #include "base/team.h"
+#include "base/units.h"
 #include "kernels/jitter.h"
 #include "kernels/kernels.h"
 #include "kernels/route.h"
@@ -31,7 +32,8 @@ enum { TRM__MAX_LATENTS = 17, TRM__BLOCK_WEIGHTS = 40 /* of one block, at most *
 /* Sizes of one model (docs/MODEL.md section 1). */
 typedef struct trm__dims {
   int V, S;                /* vocabulary, seq_len */
-  int P, L;                /* puzzle positions, L = P + S */
+  int P, L;                /* positions before the cells, L = P + S: */
+  int R;                   /* registers, the first of them; behind these are the puzzle's */
   int D, H, d;             /* hidden size, heads, d = D / H */
   int F, FL;               /* SwiGLU widths over D and over L */
   int E;                   /* puzzle_emb_ndim */
@@ -42,10 +44,14 @@ typedef struct trm__dims {
   double rope_theta_cols;
   bool qk_norm, gate_norm, attn_out_norm; /* inside of a branch, by inner_eps */
   double inner_eps;
-  double label_smoothing, q_weight;
+  double label_smoothing, q_weight, constraint_weight;
   trm_loss loss;
-  bool q_continue; /* the loss has a continue term */
-  trm_dtype dtype; /* of the operands of products */
+  bool q_continue;       /* the loss has a continue term */
+  trm_dtype dtype;       /* of the operands of products */
+  int n_units, n_tables; /* units that a cell is in; those of which it has a table: all or none */
+  trm__unit_set units[TRM__MOST_UNITS];
+  bool feedback;    /* the input has what the step before answered */
+  int32_t blank[2]; /* tokens of cells that are not given; -1: none */
 } trm__dims;
 
 /* Each kind describes its weights in nn/block.c. */
@@ -75,15 +81,18 @@ typedef struct trm__block {
   trm__weight w[TRM__BLOCK_WEIGHTS];
 } trm__block;
 
-/* Where the rest of the weights start; embed_pos -1 when there is none, lm_head that of
- * embed_tokens when they are tied. */
+/* Where the rest of the weights start; -1 where there is none, lm_head that of embed_tokens when
+ * they are tied. */
 typedef struct trm__outer {
   int64_t embed_tokens, embed_pos, lm_head, q_weight, q_bias;
+  /* As dims have tables, registers and feedback. */
+  int64_t embed_units[TRM__MOST_UNITS], registers, embed_feedback;
 } trm__outer;
 
 /* One row's loss and what the metrics need (docs/MODEL.md section 3). */
 typedef struct trm__row_loss {
   double lm, q_halt, q_continue; /* losses */
+  double constraint;             /* of broken rules, without its weight, where it has one */
   double q[2];                   /* logits: halt, continue */
   int valid, right;              /* labels that count, and how many of them the argmax hits */
 } trm__row_loss;
@@ -156,11 +165,16 @@ typedef struct trm__rows {
   int32_t *steps;                     /* [rows] supervision steps taken */
   uint8_t *halted;                    /* [rows] */
   const real **puzzle;                /* [rows] into puzzle_emb */
+  /* With feedback, else NULL: [rows, S] what the last step answered, at first the inputs; and what
+   * the next one sees of it. */
+  int32_t *decoded, *fed;
 } trm__rows;
 
-/* What the rows that halted take next: inputs, labels [rows, S], puzzle_ids [rows]. */
+/* What the rows that halted take next: inputs, labels [rows, S], puzzle_ids [rows]. And of all rows
+ * what takes the place of cells in what they see of their last answer: corrupt [rows, S], 0 where
+ * nothing does; NULL without feedback. */
 typedef struct trm__fresh {
-  int32_t *inputs, *labels, *puzzle_ids;
+  int32_t *inputs, *labels, *puzzle_ids, *corrupt;
 } trm__fresh;
 
 /* What stops a row before its last supervision step. */
@@ -280,14 +294,14 @@ typedef struct trm__backend_ops {
    * which must meet at a barrier of their own before the next op. */
   void (*pack)(trm__backend *, const trm__lane *lane, const real *params);
 
-  /* e[b, L, D] = sqrt(D) * (puzzle block, token embedding), with learned positions
-   * sqrt(D) * sqrt(1/2) * (… + pos). inputs [b, S]; puzzle [b]: pointers to rows of E values. */
-  void (*embed)(trm__backend *, trm__workspace *, int b, const int32_t *inputs,
+  /* e[b, L, D] = sqrt(D) * (registers, puzzle block, token embedding + those of the cell's units +
+   * that of what is fed back), with learned positions sqrt(D) * sqrt(1/2) * (… + pos). inputs, fed
+   * [b, S], fed NULL without feedback; puzzle [b]: pointers to rows of E values. */
+  void (*embed)(trm__backend *, trm__workspace *, int b, const int32_t *inputs, const int32_t *fed,
                 const real *const *puzzle, real *e);
-  /* Adds to the gradients of embed_tokens and embed_pos in `grads` (flat), writes d_puzzle [b, E].
-   */
-  void (*embed_grad)(trm__backend *, trm__workspace *, int b, const int32_t *inputs, const real *de,
-                     real *grads, real *d_puzzle);
+  /* Adds to the gradients of these tables in `grads` (flat), writes d_puzzle [b, E]. */
+  void (*embed_grad)(trm__backend *, trm__workspace *, int b, const int32_t *inputs,
+                     const int32_t *fed, const real *de, real *grads, real *d_puzzle);
   /* h[n] = 0; h[n] = sum of the n_src vectors, h may be one of them; n in reals of latents. */
   void (*clear)(trm__backend *, trm__workspace *, int64_t n, real *h);
   void (*sum)(trm__backend *, trm__workspace *, int64_t n, int n_src, const real *const *src,
@@ -319,13 +333,16 @@ typedef struct trm__backend_ops {
   void (*balance)(trm__backend *, trm__workspace *, trm__block_kind, int rows, double weight,
                   const double *told, trm__balance *out);
 
-  /* logits [b, S, V] = lm_head(z) behind the puzzle positions; q [b, 2] = q_head(z at position 0).
-   */
+  /* logits [b, S, V] = lm_head(z) at the cells, positions before them have none; q [b, 2] =
+   * q_head(z at position 0). */
   void (*head)(trm__backend *, trm__workspace *, int b, const real *z, real *logits, real *q);
+  /* decoded [b, S] = the token of the largest logit where the input is blank, else the input. */
+  void (*decode)(trm__backend *, trm__workspace *, int b, const int32_t *inputs, const real *logits,
+                 int32_t *decoded);
   /* Losses of each row from logits and q; labels [b, S], negative: ignored. q_target [b] is the
    * continue target or NULL. logits and q become their gradients (of lm + q_weight (q_halt +
-   * q_cont)).
-   */
+   * q_cont)
+   * + constraint_weight * constraint). */
   void (*loss)(trm__backend *, trm__workspace *, int b, const int32_t *labels, const real *q_target,
                real *logits, real *q, trm__row_loss *out);
   /* dz [b, L, D] = gradient through both heads; adds to their weights' gradients in `grads`. */
@@ -340,7 +357,8 @@ typedef struct trm__backend_ops {
                    int max_steps, real *target);
 
   /* Rows [first, first + n): those that halted take their fresh puzzle, with latents at their start
-   * and no steps taken; then steps += advance. */
+   * and no steps taken; then steps += advance. With feedback the fresh puzzle is what was answered
+   * last, and fed is that, but what `corrupt` has in its place where the input is blank. */
   void (*refill)(trm__backend *, trm__workspace *, const trm__rows *rows, const trm__fresh *fresh,
                  int first, int n, int advance);
   void (*halt)(trm__backend *, trm__workspace *, const trm__rows *rows, int n,
@@ -360,6 +378,11 @@ typedef struct trm__backend_ops {
   /* Where totals say apply: the weights of one group and their EMA. */
   void (*update)(trm__backend *, trm__workspace *, const trm__update *, const trm__group *);
 } trm__backend_ops;
+
+/* A cell of that input is not given. */
+TRM__EVERYWHERE bool trm__is_blank(const trm__dims *dims, int32_t input) {
+  return input == dims->blank[0] || input == dims->blank[1];
+}
 
 struct trm__backend {
   const trm__backend_ops *ops;

@@ -9,9 +9,19 @@ static real embed_scale(const trm__dims *dims) {
   return (real)(sqrt((double)dims->D) * (dims->learned ? 0.707106781 : 1.0));
 }
 
+/* Where the table of units i has the row of a cell. */
+static int64_t unit_row(const trm__backend *be, int i, int cell) {
+  return be->outer.embed_units[i] + (int64_t)trm__unit_of(be->dims.units[i], cell) * be->dims.D;
+}
+
+static int64_t fed_row(const trm__backend *be, int32_t token) {
+  return be->outer.embed_feedback + (int64_t)token * be->dims.D;
+}
+
 static void op_embed(trm__backend *be, trm__workspace *ws, int b, const int32_t *inputs,
-                     const real *const *puzzle, real *e) {
+                     const int32_t *fed, const real *const *puzzle, real *e) {
   const trm__dims *dims = &be->dims;
+  const trm__kernels *kernels = cpu_of(be)->kernels;
   int D = dims->D;
   const real *tokens = be->params + be->outer.embed_tokens;
   const real *pos = dims->learned ? be->params + be->outer.embed_pos : NULL;
@@ -22,16 +32,23 @@ static void op_embed(trm__backend *be, trm__workspace *ws, int b, const int32_t 
     int row = (int)(r / dims->L), t = (int)(r % dims->L);
     real *out = e + r * D;
 
-    /* A token's embedding; before these, the puzzle's E values fill the block from its start, and
-     * zeros the rest. */
+    /* A token's embedding, to which those of its units and of what is fed back are added; before
+     * these, registers, then the puzzle's E values fill the block from its start, and zeros the
+     * rest. */
     if (t >= dims->P) {
       memcpy(out, tokens + (int64_t)inputs[(int64_t)row * dims->S + t - dims->P] * D,
              (size_t)D * sizeof *out);
+      for (int i = 0; i < dims->n_tables; i++)
+        kernels->add(D, out, be->params + unit_row(be, i, t - dims->P));
+      if (fed)
+        kernels->add(D, out, be->params + fed_row(be, fed[(int64_t)row * dims->S + t - dims->P]));
+    } else if (t < dims->R) {
+      memcpy(out, be->params + be->outer.registers + (int64_t)t * D, (size_t)D * sizeof *out);
     } else {
-      int64_t have = (int64_t)dims->E - (int64_t)t * D;
+      int64_t at = (int64_t)(t - dims->R) * D, have = (int64_t)dims->E - at;
       int n = have <= 0 ? 0 : have < D ? (int)have : D;
       memset(out + n, 0, (size_t)(D - n) * sizeof *out);
-      if (n > 0) memcpy(out, puzzle[row] + (int64_t)t * D, (size_t)n * sizeof *out);
+      if (n > 0) memcpy(out, puzzle[row] + at, (size_t)n * sizeof *out);
     }
 
     for (int j = 0; j < D; j++) out[j] = scale * (pos ? out[j] + pos[(int64_t)t * D + j] : out[j]);
@@ -42,7 +59,7 @@ static void op_embed(trm__backend *be, trm__workspace *ws, int b, const int32_t 
 /* Members split the channels, so that every row of a gradient is summed in the order of the tile.
  */
 static void op_embed_grad(trm__backend *be, trm__workspace *ws, int b, const int32_t *inputs,
-                          const real *de, real *grads, real *d_puzzle) {
+                          const int32_t *fed, const real *de, real *grads, real *d_puzzle) {
   const trm__dims *dims = &be->dims;
   const trm__kernels *kernels = cpu_of(be)->kernels;
   int D = dims->D;
@@ -53,8 +70,8 @@ static void op_embed_grad(trm__backend *be, trm__workspace *ws, int b, const int
     for (int t = 0; t < dims->L; t++) {
       const real *src = de + ((int64_t)row * dims->L + t) * D;
 
-      /* e = scale (row + pos), so both receive scale de: the position, and the token or the part
-       * of the puzzle embedding that fills it. */
+      /* e = scale (sum of rows), so each receives scale de: the position's, and those of the token
+       * and its units, or the register, or the part of the puzzle embedding that fills it. */
       if (dims->learned)
         kernels->scale_add(hi - lo, grads + be->outer.embed_pos + (int64_t)t * D + lo, scale,
                            src + lo);
@@ -62,9 +79,19 @@ static void op_embed_grad(trm__backend *be, trm__workspace *ws, int b, const int
         int64_t token = inputs[(int64_t)row * dims->S + t - dims->P];
         kernels->scale_add(hi - lo, grads + be->outer.embed_tokens + token * D + lo, scale,
                            src + lo);
+        for (int i = 0; i < dims->n_tables; i++)
+          kernels->scale_add(hi - lo, grads + unit_row(be, i, t - dims->P) + lo, scale, src + lo);
+        if (fed)
+          kernels->scale_add(hi - lo,
+                             grads + fed_row(be, fed[(int64_t)row * dims->S + t - dims->P]) + lo,
+                             scale, src + lo);
+      } else if (t < dims->R) {
+        kernels->scale_add(hi - lo, grads + be->outer.registers + (int64_t)t * D + lo, scale,
+                           src + lo);
       } else {
-        for (int64_t j = lo; j < hi && (int64_t)t * D + j < dims->E; j++)
-          d_puzzle[(int64_t)row * dims->E + (int64_t)t * D + j] = scale * src[j];
+        const int64_t at = (int64_t)(t - dims->R) * D;
+        for (int64_t j = lo; j < hi && at + j < dims->E; j++)
+          d_puzzle[(int64_t)row * dims->E + at + j] = scale * src[j];
       }
     }
   }

@@ -7,10 +7,17 @@
 #include "kernels/loss.h"
 
 /* The team's: an operand of the gradient of lm_head. The member's: lm_head as an operand, and rows
- * of either product or of that gradient. */
+ * of either product or of that gradient; what the constraint loss of a row works in, and its
+ * gradient. */
 typedef struct head_memory {
   real *shared, *head, *rows, *grad;
+  double *work;
+  real *pull;
 } head_memory;
+
+static trm__constraint constraint_of(const trm__dims *dims) {
+  return (trm__constraint){dims->S, dims->V, dims->n_units, dims->units};
+}
 
 static head_memory carve(const cpu_backend *c, cpu_memory memory) {
   const trm__dims *dims = &c->base.dims;
@@ -21,6 +28,12 @@ static head_memory carve(const cpu_backend *c, cpu_memory memory) {
   own.head = cpu_carve(memory.scratch, trm__size_b(c->product, dims->V, dims->D));
   trm__carve_anew(memory.scratch);
   own.grad = cpu_carve(memory.scratch, cpu_grad_scratch(c, dims->S));
+  if (dims->constraint_weight > 0) {
+    const trm__constraint constraint = constraint_of(dims);
+    trm__carve_anew(memory.scratch);
+    own.work = trm__carve(memory.scratch, trm__constraint_work(&constraint), sizeof *own.work);
+    own.pull = cpu_carve(memory.scratch, (int64_t)dims->S * dims->V);
+  }
   return own;
 }
 void trm__cpu_head_count(const cpu_backend *c, cpu_memory memory) {
@@ -65,9 +78,27 @@ static int argmax(int n, const real *x) {
   return best;
 }
 
-static void row_loss(const trm__dims *dims, const int32_t *labels, const real *q_target,
-                     real *logits, real *q, trm__row_loss *out) {
+static void op_decode(trm__backend *be, trm__workspace *ws, int b, const int32_t *inputs,
+                      const real *logits, int32_t *decoded) {
+  const trm__dims *dims = &be->dims;
+  int64_t lo, hi;
+  trm__lane_share(ws->lane, (int64_t)b * dims->S, 1, &lo, &hi);
+  for (int64_t i = lo; i < hi; i++)
+    decoded[i] = trm__is_blank(dims, inputs[i]) ? argmax(dims->V, logits + i * dims->V) : inputs[i];
+  trm__lane_barrier(ws->lane);
+}
+
+static void row_loss(const trm__dims *dims, const head_memory *own, const int32_t *labels,
+                     const real *q_target, real *logits, real *q, trm__row_loss *out) {
   trm__row_loss l = {.q = {(double)q[0], (double)q[1]}};
+  real *first = logits;
+
+  /* Broken rules, from the logits before they are gradients. */
+  if (dims->constraint_weight > 0) {
+    const trm__constraint constraint = constraint_of(dims);
+    l.constraint = trm__constraint_loss(&constraint, labels, logits, dims->constraint_weight,
+                                        own->work, own->pull);
+  }
 
   /* lm: the mean cross-entropy over the labels that count; logits become its gradient. */
   for (int t = 0; t < dims->S; t++) l.valid += labels[t] >= 0;
@@ -81,6 +112,8 @@ static void row_loss(const trm__dims *dims, const int32_t *labels, const real *q
     l.lm += weight * trm__cross_entropy(dims->loss, dims->V, logits, labels[t],
                                         dims->label_smoothing, weight, logits);
   }
+  for (int64_t i = 0; dims->constraint_weight > 0 && i < (int64_t)dims->S * dims->V; i++)
+    first[i] += own->pull[i];
 
   /* q_halt: is every label hit? q_continue: its target. */
   double exact = l.right == l.valid;
@@ -97,10 +130,11 @@ static void row_loss(const trm__dims *dims, const int32_t *labels, const real *q
 static void op_loss(trm__backend *be, trm__workspace *ws, int b, const int32_t *labels,
                     const real *q_target, real *logits, real *q, trm__row_loss *out) {
   const trm__dims *dims = &be->dims;
+  const head_memory own = memory_of(cpu_of(be), ws);
   int64_t lo, hi;
   trm__lane_share(ws->lane, b, 1, &lo, &hi);
   for (int64_t row = lo; row < hi; row++)
-    row_loss(dims, labels + row * dims->S, q_target ? q_target + row : NULL,
+    row_loss(dims, &own, labels + row * dims->S, q_target ? q_target + row : NULL,
              logits + row * dims->S * dims->V, q + 2 * row, out + row);
   trm__lane_barrier(ws->lane);
 }
@@ -154,6 +188,7 @@ static void op_head_grad(trm__backend *be, trm__workspace *ws, int b, const real
 
 void trm__cpu_head_ops(trm__backend_ops *ops) {
   ops->head = op_head;
+  ops->decode = op_decode;
   ops->loss = op_loss;
   ops->head_grad = op_head_grad;
 }

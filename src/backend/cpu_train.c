@@ -57,6 +57,8 @@ static void take_fresh(const trm__dims *dims, const trm__rows *rows, const trm__
   int64_t S = dims->S, D = dims->D, latent = dims->L * D;
   memcpy(rows->inputs + row * S, fresh->inputs + row * S, (size_t)S * sizeof *rows->inputs);
   memcpy(rows->labels + row * S, fresh->labels + row * S, (size_t)S * sizeof *rows->labels);
+  if (rows->decoded)
+    memcpy(rows->decoded + row * S, fresh->inputs + row * S, (size_t)S * sizeof *rows->decoded);
   rows->puzzle_ids[row] = fresh->puzzle_ids[row];
   rows->puzzle[row] =
       rows->puzzle_emb ? rows->puzzle_emb + (int64_t)rows->puzzle_ids[row] * dims->E : NULL;
@@ -65,6 +67,14 @@ static void take_fresh(const trm__dims *dims, const trm__rows *rows, const trm__
   for (int i = 0; i < rows->n_latents; i++)
     for (int64_t t = 0; t < dims->L; t++)
       memcpy(rows->z[i] + row * latent + t * D, rows->init[i], (size_t)D * sizeof(real));
+}
+
+/* What the row's next step sees of its last answer. */
+static void feed_back(const trm__dims *dims, const trm__rows *rows, const trm__fresh *fresh,
+                      int64_t row) {
+  for (int64_t t = row * dims->S; t < (row + 1) * dims->S; t++)
+    rows->fed[t] = fresh->corrupt[t] && trm__is_blank(dims, rows->inputs[t]) ? fresh->corrupt[t]
+                                                                             : rows->decoded[t];
 }
 
 static void op_refill(trm__backend *be, trm__workspace *ws, const trm__rows *rows,
@@ -78,6 +88,7 @@ static void op_refill(trm__backend *be, trm__workspace *ws, const trm__rows *row
       rows->halted[row] = 0;
     }
     rows->steps[row] += advance;
+    if (rows->fed) feed_back(&be->dims, rows, fresh, row);
   }
   trm__lane_barrier(ws->lane);
 }
@@ -157,7 +168,7 @@ static void find_totals(const trm__update *u) {
   double sum = 0, loss = 0;
   for (int64_t i = 0; i < (u->n + TRM__CHUNK - 1) / TRM__CHUNK; i++) sum += u->partial_norms[i];
   for (int r = 0; r < u->rows; r++)
-    loss += u->loss[r].lm + u->loss[r].q_halt + u->loss[r].q_continue;
+    loss += u->loss[r].lm + u->loss[r].q_halt + u->loss[r].q_continue + u->loss[r].constraint;
   u->totals->grad_norm = sqrt(sum);
   u->totals->apply = isfinite(sum) && isfinite(loss);
 }

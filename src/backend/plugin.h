@@ -31,10 +31,10 @@ typedef const trm__plugin *trm__plugin_fn(void);
  * structs by members, whose places tell of those before them, and counts that both go by. */
 /* clang-format off */
 #define TRM__CROSSING_STRUCTS(X)                                                             \
-  X(trm__dims, d) X(trm__dims, rope_theta) X(trm__dims, dtype)                               \
+  X(trm__dims, d) X(trm__dims, rope_theta) X(trm__dims, dtype) X(trm__dims, blank)           \
   X(trm__weight, rows) X(trm__weight, cols)                                                  \
   X(trm__block, n_weights) X(trm__block, w)                                                  \
-  X(trm__outer, lm_head) X(trm__outer, q_bias)                                               \
+  X(trm__outer, lm_head) X(trm__outer, q_bias) X(trm__outer, embed_feedback)                 \
   X(trm__row_loss, q) X(trm__row_loss, right)                                                \
   X(trm__solving, iterations) X(trm__solved, iterations) X(trm__solved, weight)              \
   X(trm__lane, rank) X(trm__lane, barrier)                                                   \
@@ -43,7 +43,7 @@ typedef const trm__plugin *trm__plugin_fn(void);
   X(trm__noise, first) X(trm__noise, row) X(trm__balance, told) X(trm__balance, slope)       \
   X(trm__routing, application) X(trm__routing, told) X(trm__routing, balance)                \
   X(trm__rows, init) X(trm__rows, inputs) X(trm__rows, steps) X(trm__rows, puzzle)           \
-  X(trm__fresh, labels) X(trm__fresh, puzzle_ids)                                            \
+  X(trm__fresh, labels) X(trm__fresh, puzzle_ids) X(trm__fresh, corrupt) X(trm__rows, fed)   \
   X(trm__halting, early) X(trm__halting, least)                                              \
   X(trm__totals, grad_norm) X(trm__totals, apply)                                            \
   X(trm__update, grads) X(trm__update, params) X(trm__update, ema) X(trm__update, loss)      \

@@ -17,6 +17,7 @@ typedef enum trm__purpose {
   TRM__RNG_SPLIT,    /* train/validation splits and subsamples */
   TRM__RNG_TEST,     /* tests and benches */
   TRM__RNG_ROUTE,    /* noise of routers: step = application of a block, row = batch row */
+  TRM__RNG_FEEDBACK, /* corruption of what is fed back: step = update, row = batch row */
   /* Puzzles that are solved: */
   TRM__RNG_VIEW = 24, /* symmetric views: step = hash of the puzzle, row = view */
   TRM__RNG_JITTER     /* noise on latents (kernels/jitter.h): step = key of the try */

@@ -127,6 +127,9 @@ const trm__operand_about trm__operands[TRM__OPERANDS] = {
     [TRM__BALANCE] = {"balance of experts", TRM__BALANCES, one, -1, 1, NULL},
     [TRM__HISTORY] = {"history", TRM__LATENTS, histories, -0.3, 0.3, NULL},
     [TRM__SOLVED] = {"how far rows are", TRM__SOLVES, rows, 0, 2, NULL},
+    [TRM__DECODED] = {"answers", TRM__INTS, tokens, 0, 0, words},
+    [TRM__FED] = {"what is fed back", TRM__INTS, tokens, 0, 0, words},
+    [TRM__CORRUPT] = {"what corrupts it", TRM__INTS, tokens, 0, 0, words},
 };
 
 /* An element between the forms that it has in the backend and outside. */
@@ -165,11 +168,13 @@ static void get_pointer(const trm__op_site *s, const void *from, double *v) {
 }
 static void put_loss(const trm__op_site *s, const double *v, void *to) {
   (void)s;
-  *(trm__row_loss *)to = (trm__row_loss){v[0], v[1], v[2], {v[3], v[4]}, (int)v[5], (int)v[6]};
+  *(trm__row_loss *)to =
+      (trm__row_loss){v[0], v[1], v[2], v[7], {v[3], v[4]}, (int)v[5], (int)v[6]};
 }
 static void get_loss(const trm__op_site *s, const void *from, double *v) {
   const trm__row_loss *l = from;
-  const double all[] = {l->lm, l->q_halt, l->q_continue, l->q[0], l->q[1], l->valid, l->right};
+  const double all[] = {l->lm,   l->q_halt, l->q_continue, l->q[0],
+                        l->q[1], l->valid,  l->right,      l->constraint};
   (void)s;
   memcpy(v, all, sizeof all);
 }
@@ -246,7 +251,7 @@ static const struct {
     [TRM__INTS] = {sizeof(int32_t), 1, put_int, get_int},
     [TRM__BYTES] = {1, 1, put_byte, get_byte},
     [TRM__POINTERS] = {sizeof(real *), 1, put_pointer, get_pointer},
-    [TRM__LOSSES] = {sizeof(trm__row_loss), 7, put_loss, get_loss},
+    [TRM__LOSSES] = {sizeof(trm__row_loss), 8, put_loss, get_loss},
     [TRM__TOTAL] = {sizeof(trm__totals), 2, put_totals, get_totals},
     [TRM__DOUBLES] = {sizeof(double), 1, put_double, get_double},
     [TRM__NOISES] = {sizeof(trm__noise), 3, put_noise, get_noise},

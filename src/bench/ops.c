@@ -18,11 +18,12 @@ static int64_t latent_reals(const trm__op_site *s) {
 
 static void run_embed(const trm__op_site *s, trm__workspace *ws) {
   BEGIN
-  ops->embed(be, ws, s->b, AT(INPUTS), AT(ROWS), AT(Y));
+  ops->embed(be, ws, s->b, AT(INPUTS), be->dims.feedback ? AT(FED) : NULL, AT(ROWS), AT(Y));
 }
 static void run_embed_grad(const trm__op_site *s, trm__workspace *ws) {
   BEGIN
-  ops->embed_grad(be, ws, s->b, AT(INPUTS), AT(DY), AT(GRADS), AT(D_PUZZLE));
+  ops->embed_grad(be, ws, s->b, AT(INPUTS), be->dims.feedback ? AT(FED) : NULL, AT(DY), AT(GRADS),
+                  AT(D_PUZZLE));
 }
 
 static void add_up(const trm__op_site *s, trm__workspace *ws, real *to) {
@@ -138,6 +139,10 @@ static void run_head(const trm__op_site *s, trm__workspace *ws) {
   BEGIN
   ops->head(be, ws, s->b, AT(X), AT(LOGITS), AT(Q));
 }
+static void run_decode(const trm__op_site *s, trm__workspace *ws) {
+  BEGIN
+  ops->decode(be, ws, s->b, AT(INPUTS), AT(LOGITS), AT(DECODED));
+}
 static void run_q_target(const trm__op_site *s, trm__workspace *ws) {
   BEGIN
   ops->q_target(be, ws, s->b, AT(Q), AT(STEPS), 2, AT(TARGET));
@@ -179,13 +184,15 @@ static trm__rows rows_of(const trm__op_site *s) {
                      .puzzle_ids = AT(IDS),
                      .steps = AT(STEPS),
                      .halted = AT(HALTED),
-                     .puzzle = AT(ROWS)};
+                     .puzzle = AT(ROWS),
+                     .decoded = s->be->dims.feedback ? AT(DECODED) : NULL,
+                     .fed = s->be->dims.feedback ? AT(FED) : NULL};
 }
 /* All but the first row, where there are more. */
 static void run_refill(const trm__op_site *s, trm__workspace *ws) {
   BEGIN
   const trm__rows all = rows_of(s);
-  const trm__fresh fresh = {AT(FRESH_INPUTS), AT(FRESH_LABELS), AT(FRESH_IDS)};
+  const trm__fresh fresh = {AT(FRESH_INPUTS), AT(FRESH_LABELS), AT(FRESH_IDS), AT(CORRUPT)};
   const int first = s->b > 1;
   ops->refill(be, ws, &all, &fresh, first, s->b - first, 1);
 }
@@ -331,7 +338,7 @@ const trm__op trm__ops[TRM__OPS] = {
     [TRM__OP_EMBED] = {.name = "embed",
                        .scope = TRM__OF_TILE,
                        .times = TRM__ONCE,
-                       .reads = B(PARAMS) | B(INPUTS) | B(PUZZLE) | B(ROWS),
+                       .reads = B(PARAMS) | B(INPUTS) | B(FED) | B(PUZZLE) | B(ROWS),
                        .writes = B(Y),
                        .run = run_embed},
     [TRM__OP_SUM] = {.name = "sum",
@@ -442,6 +449,11 @@ const trm__op trm__ops[TRM__OPS] = {
                       .writes = B(LOGITS) | B(Q),
                       .run = run_head,
                       .flops = head_flops},
+    [TRM__OP_DECODE] = {.name = "decode",
+                        .scope = TRM__OF_TILE,
+                        .reads = B(INPUTS) | B(LOGITS),
+                        .writes = B(DECODED),
+                        .run = run_decode},
     [TRM__OP_Q_TARGET] = {.name = "continue target",
                           .scope = TRM__OF_TILE,
                           .reads = B(Q) | B(STEPS),
@@ -477,7 +489,7 @@ const trm__op trm__ops[TRM__OPS] = {
     [TRM__OP_EMBED_GRAD] = {.name = "embed backward",
                             .scope = TRM__OF_TILE,
                             .times = TRM__ONCE,
-                            .reads = B(INPUTS) | B(DY),
+                            .reads = B(INPUTS) | B(FED) | B(DY),
                             .writes = B(D_PUZZLE),
                             .changes = B(GRADS),
                             .is_gradient = true,
@@ -490,10 +502,10 @@ const trm__op trm__ops[TRM__OPS] = {
                             .run = run_start_grad},
     [TRM__OP_REFILL] = {.name = "refill",
                         .scope = TRM__OF_TILE,
-                        .reads =
-                            B(PUZZLE) | B(INIT) | B(FRESH_INPUTS) | B(FRESH_LABELS) | B(FRESH_IDS),
-                        .changes =
-                            B(X) | B(INPUTS) | B(LABELS) | B(IDS) | B(ROWS) | B(STEPS) | B(HALTED),
+                        .reads = B(PUZZLE) | B(INIT) | B(FRESH_INPUTS) | B(FRESH_LABELS) |
+                                 B(FRESH_IDS) | B(CORRUPT),
+                        .changes = B(X) | B(INPUTS) | B(LABELS) | B(IDS) | B(ROWS) | B(STEPS) |
+                                   B(HALTED) | B(DECODED) | B(FED),
                         .run = run_refill},
     [TRM__OP_HALT] = {.name = "halt",
                       .scope = TRM__OF_TILE,

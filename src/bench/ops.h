@@ -56,6 +56,9 @@ typedef enum trm__operand {
   TRM__BALANCE,
   TRM__HISTORY, /* of a solver */
   TRM__SOLVED,
+  TRM__DECODED, /* what a step answered, with the givens; what the next sees; what corrupts it */
+  TRM__FED,
+  TRM__CORRUPT,
   TRM__OPERANDS
 } trm__operand;
 /* A set of operands. */
@@ -69,7 +72,7 @@ typedef enum trm__values {
   TRM__INTS,
   TRM__BYTES,
   TRM__POINTERS,
-  TRM__LOSSES, /* lm, q_halt, q_continue, both q, valid, right */
+  TRM__LOSSES, /* lm, q_halt, q_continue, both q, valid, right, constraint */
   TRM__TOTAL,  /* grad_norm, apply */
   TRM__DOUBLES,
   TRM__NOISES,   /* a trm__noise */
@@ -134,6 +137,7 @@ typedef enum trm__op_id {
   TRM__OP_BALANCED,
   TRM__OP_BALANCE,
   TRM__OP_HEAD,
+  TRM__OP_DECODE,
   TRM__OP_Q_TARGET,
   TRM__OP_LOSS,
   TRM__OP_LOSS_CONTINUE,

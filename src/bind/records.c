@@ -149,7 +149,8 @@ static const trm_field metrics_fields[] = {DOUBLE(count),
                                            DOUBLE(expert_load_min),
                                            DOUBLE(expert_load_max),
                                            DOUBLE(residual),
-                                           DOUBLE(solver_iterations)};
+                                           DOUBLE(solver_iterations),
+                                           DOUBLE(constraint_loss)};
 static const trm_record metrics = TRM__FIELDS(metrics_fields, "the metrics of an update", S);
 #undef S
 

@@ -21,6 +21,12 @@ static void lay_out(trm__rows *r, trm__fresh *fresh, const trm__layout *l, const
   r->halted = trm__carve(memory, rows, sizeof *r->halted);
   r->puzzle = trm__carve(memory, rows, sizeof *r->puzzle);
 
+  if (l->dims.feedback) {
+    r->decoded = trm__carve(memory, cells, sizeof *r->decoded);
+    r->fed = trm__carve(memory, cells, sizeof *r->fed);
+    fresh->corrupt = trm__carve(memory, cells, sizeof *fresh->corrupt);
+  }
+
   fresh->inputs = trm__carve(memory, cells, sizeof *fresh->inputs);
   fresh->labels = trm__carve(memory, cells, sizeof *fresh->labels);
   fresh->puzzle_ids = trm__carve(memory, rows, sizeof *fresh->puzzle_ids);
@@ -28,8 +34,8 @@ static void lay_out(trm__rows *r, trm__fresh *fresh, const trm__layout *l, const
 
 int64_t trm__carry_bytes(const trm__layout *layout, const trm__backend *be, int rows) {
   trm__carver count = {0};
-  trm__rows r;
-  trm__fresh fresh;
+  trm__rows r = {0};
+  trm__fresh fresh = {0};
   lay_out(&r, &fresh, layout, be, rows, &count);
   return count.bytes;
 }
@@ -147,6 +153,8 @@ void trm__carry_move(trm__carry *c, int to, int from) {
     ops->copy(c->be, r->z[i] + to * latent, r->z[i] + from * latent, (size_t)latent * sizeof(real));
   ops->copy(c->be, r->inputs + to * S, r->inputs + from * S, (size_t)S * sizeof *r->inputs);
   ops->copy(c->be, r->labels + to * S, r->labels + from * S, (size_t)S * sizeof *r->labels);
+  if (r->decoded)
+    ops->copy(c->be, r->decoded + to * S, r->decoded + from * S, (size_t)S * sizeof *r->decoded);
   ops->copy(c->be, r->puzzle_ids + to, r->puzzle_ids + from, sizeof *r->puzzle_ids);
   ops->copy(c->be, r->puzzle + to, r->puzzle + from, sizeof *r->puzzle);
   ops->copy(c->be, r->steps + to, r->steps + from, sizeof *r->steps);
@@ -163,5 +171,6 @@ trm__tile trm__carry_tile(const trm__carry *c, int first, int n) {
                  .steps = r->steps + first,
                  .max_steps = c->model->config.halt_max_steps};
   for (int i = 0; i < r->n_latents; i++) t.z[i] = r->z[i] + first * latent;
+  if (r->decoded) t.fed = t.decoded = r->decoded + first * S;
   return t;
 }

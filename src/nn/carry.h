@@ -38,7 +38,8 @@ void trm__carry_halt(trm__carry *c, int first, int n);
 void trm__carry_restore(trm__carry *c);
 /* Row `to` becomes a copy of row `from`. */
 void trm__carry_move(trm__carry *c, int to, int from);
-/* The tile of rows [first, first + n): the input pointers, no outputs. */
+/* The tile of rows [first, first + n): the input pointers, no outputs but the answer that is fed
+ * back; what a step sees is the last one as it was. */
 trm__tile trm__carry_tile(const trm__carry *c, int first, int n);
 
 #endif

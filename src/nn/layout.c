@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "nn/block.h"
+#include "puzzle/puzzle.h"
 
 int trm__swiglu_width(double expansion, int in) {
   int64_t w = (int64_t)rint(expansion * in * 2 / 3);
@@ -43,12 +44,19 @@ static trm__dims dims_of(const trm_model_config *c) {
                     .inner_eps = c->inner_norm_eps,
                     .label_smoothing = c->label_smoothing,
                     .q_weight = c->q_weight,
+                    .constraint_weight = c->constraint_weight,
                     .loss = c->loss,
                     .dtype = c->forward_dtype,
                     .q_continue = !c->no_ACT_continue && c->halt_max_steps > 1 &&
                                   trm__arch_of(c->arch)->continue_loss};
-  dims.P = trm__puzzle_positions(c);
+  dims.R = c->registers;
+  dims.P = trm__front_positions(c);
   dims.L = dims.P + dims.S;
+  dims.n_units = trm__puzzle_units(&c->puzzle, dims.units);
+  dims.n_tables = c->grid_tables ? dims.n_units : 0;
+  dims.feedback = c->feedback;
+  for (int i = trm__puzzle_blanks(&c->puzzle, dims.blank); i < TRM__MOST_BLANKS; i++)
+    dims.blank[i] = -1;
   dims.F = trm__swiglu_width(c->expansion, dims.D);
   dims.FL = trm__swiglu_width(c->expansion, dims.L);
   dims.moe = experts_of(&c->moe, dims.F);
@@ -116,6 +124,12 @@ static void add_net(trm__layout *l, const trm_model_config *c, int net) {
   l->net_offset[net + 1] = l->n_params;
 }
 
+/* Tables of what is put in beside the tokens. */
+#define REGISTERS "embed_registers.embedding_weight"
+#define FEEDBACK "embed_feedback.embedding_weight"
+static const char *const units_tables[TRM__MOST_UNITS] = {
+    "embed_row.embedding_weight", "embed_column.embedding_weight", "embed_box.embedding_weight"};
+
 static void add_outer(trm__layout *l, const trm_model_config *c) {
   const trm__dims *dims = &l->dims;
   double std = 1 / sqrt((double)dims->D);
@@ -127,6 +141,16 @@ static void add_outer(trm__layout *l, const trm_model_config *c) {
   o->embed_pos = !dims->learned ? -1
                                 : add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL, std, dims->L,
                                            dims->D, "embed_pos.embedding_weight");
+  for (int i = 0; i < TRM__MOST_UNITS; i++)
+    o->embed_units[i] = i >= dims->n_tables ? -1
+                                            : add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL, std,
+                                                       dims->units[i].n, dims->D, units_tables[i]);
+  o->registers = dims->R == 0 ? -1
+                              : add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL, std, dims->R,
+                                         dims->D, REGISTERS);
+  o->embed_feedback = !dims->feedback ? -1
+                                      : add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_ZERO, 0, dims->V,
+                                                 dims->D, FEEDBACK);
   o->lm_head = c->tie_embeddings ? o->embed_tokens
                                  : add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL, std, dims->V,
                                             dims->D, TRM__LM_HEAD);
@@ -232,8 +256,27 @@ const char *trm__experts_hint(const char *name, trm_router moe, trm_router moe_t
   return "";
 }
 
+/* A table that only an option has. */
+static const char *option_hint(const trm__layout *l, const char *name) {
+  const bool there = trm__layout_find(l, name) >= 0;
+  for (int i = 0; i < TRM__MOST_UNITS; i++)
+    if (!strcmp(name, units_tables[i]))
+      return there ? "; without tables of rows, columns and boxes the configuration has to say "
+                     "grid_tables = false"
+                   : "; with tables of rows, columns and boxes the configuration has to say "
+                     "grid_tables = true";
+  if (!strcmp(name, REGISTERS))
+    return there ? "; without registers the configuration has to say registers = 0"
+                 : "; with registers the configuration has to say how many: registers = R";
+  if (!strcmp(name, FEEDBACK))
+    return there ? "; without feedback the configuration has to say feedback = false"
+                 : "; with feedback the configuration has to say feedback = true";
+  return "";
+}
+
 const char *trm__layout_hint(const trm__layout *l, const char *name) {
   static const char own[] = "H_level"; /* the net that the answer may have of its own */
+  if (*option_hint(l, name)) return option_hint(l, name);
   if (!strcmp(name, TRM__LM_HEAD))
     return trm__layout_is_tied(l)
                ? "; with tie_embeddings = true the token embedding is the head, and there is no "

@@ -175,6 +175,19 @@ static const trm_field rows[] = {
      .help = "epsilon of the norms inside of a block (qk_norm, gate_norm, attn_out_norm)"},
     {ARCH(rope_theta_cols), REAL(0, 1e30, 0), ABLATION,
      .help = "base of rope2d's columns; 0: that of the rows, rope_theta"},
+    {ARCH(grid_tables), BOOL(false), ABLATION,
+     .help = "add learned vectors of its row, column and box to each cell (rekursiv-ai/priml)"},
+    {ARCH(registers), INT(0, 64, 0), ABLATION, .synonyms = "num_registers register_tokens",
+     .help = "learned positions in front, of which q reads the first (sic, priml)"},
+    {ARCH(feedback), BOOL(false), ABLATION,
+     .help = "add learned vectors of what the step before answered to each cell (priml)"},
+    {ARCH(feedback_corrupt_prob), REAL(0, 1, 0.5), OF_TRAINING,
+     .help = "share of rows in which training corrupts what is fed back"},
+    {ARCH(feedback_corrupt_cells), REAL(0, 1, 12. / 81), OF_TRAINING,
+     .help = "share of the cells that are not given that it replaces there"},
+    {AT(constraint_weight), .key = "arch.loss.constraint_weight", REAL(0, 1e3, 0), OF_TRAINING,
+     .synonyms = "csp_weight csp_loss",
+     .help = "weight of the loss of symbols that are not once in a row, column or box (priml)"},
 };
 const trm__fields trm__model_fields = TRM__FIELDS(rows, "a model", trm_model_config);
 
@@ -286,8 +299,34 @@ static trm_status check_rope2d(const trm_model_config *c, trm_error *err) {
   return TRM_OK;
 }
 
+/* What the net sees of its last answer. */
+static trm_status check_feedback(const trm_model_config *c, trm_error *err) {
+  int32_t blanks[TRM__MOST_BLANKS];
+  if (!c->feedback) return TRM_OK;
+  if (trm__puzzle_blanks(&c->puzzle, blanks) == 0)
+    TRM_FAIL(
+        err, TRM_E_CONFIG,
+        "feedback: nothing says which cells of the puzzle are given; Sudokus and mazes do, and "
+        "grids whose rules have a symbol for a blank");
+  if (!c->no_ACT_continue && c->halt_max_steps > 1 && trm__arch_of(c->arch)->continue_loss)
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "feedback: the continue loss looks one supervision step ahead with the input of this "
+             "one, but the next would see another answer; it needs no_ACT_continue = true");
+  return TRM_OK;
+}
+
 /* Options that only some configurations can have. */
 static trm_status check_options(const trm_model_config *c, trm_error *err) {
+  TRM_TRY(check_feedback(c, err));
+  if (c->grid_tables && c->puzzle.kind == TRM_PUZZLE_NONE)
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "grid_tables: the data do not say which puzzle they are, so nobody knows the row and "
+             "column of a cell");
+  if (c->constraint_weight > 0 && !trm__puzzle_is_once(&c->puzzle))
+    TRM_FAIL(
+        err, TRM_E_CONFIG,
+        "constraint_weight: no rule says that the puzzle has each symbol once in every row and "
+        "column; Sudokus have one, and grids of one size with rules = sudoku or latin");
   if (c->moe_t.router != TRM_ROUTER_NONE && !c->mlp_t)
     TRM_FAIL(err, TRM_E_CONFIG,
              "moe_t: attention has no SwiGLU over the positions; it needs mlp_t = true");

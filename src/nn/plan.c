@@ -10,6 +10,10 @@ int trm__puzzle_positions(const trm_model_config *c) {
   return fixed ? c->puzzle_emb_len : (c->puzzle_emb_ndim + c->hidden_size - 1) / c->hidden_size;
 }
 
+int trm__front_positions(const trm_model_config *c) {
+  return c->registers + trm__puzzle_positions(c);
+}
+
 /* Updates of one cycle: a solver's solution is one of them. */
 static int updates_of_cycle(const trm_model_config *c) {
   if (trm__arch_of(c->arch)->once) return 1;

@@ -34,9 +34,11 @@ int trm__plan_updates_with_grad(const trm_model_config *config);
  * of it. */
 enum { TRM__MOST_KEPT = 2050 };
 int trm__plan_kept(const trm_model_config *config);
-/* P: puzzle_emb_len, or as many positions as the embedding fills (always so in hrm and the
+/* puzzle_emb_len, or as many positions as the embedding fills (always so in hrm and the
  * transformer); 0 without an embedding. */
 int trm__puzzle_positions(const trm_model_config *config);
+/* All positions before the cells: registers, then these. */
+int trm__front_positions(const trm_model_config *config);
 /* The plan of a checked configuration. */
 trm_status trm__plan_create(const trm_model_config *config, trm__plan **out, trm_error *err);
 void trm__plan_free(trm__plan *plan);

@@ -169,6 +169,17 @@ static walking begin_walk(trm__walker *w, trm__lane *lane, const trm__tile *tile
                    .latent = rows * w->be->ops->latent_size(w->be)};
 }
 
+static void embed(walking *walk, const trm__tile *tile) {
+  walk->ops->embed(walk->be, &walk->ws, walk->rows, tile->inputs, tile->fed, tile->puzzle,
+                   walk->w->e);
+}
+
+/* What the next step sees of these logits. */
+static void decode(walking *walk, const trm__tile *tile, const real *logits) {
+  if (walk->layout->dims.feedback)
+    walk->ops->decode(walk->be, &walk->ws, walk->rows, tile->inputs, logits, tile->decoded);
+}
+
 static void copy(walking *walk, real *to, const real *from) {
   walk->ops->sum(walk->be, &walk->ws, walk->latent, 1, &from, to);
 }
@@ -328,7 +339,7 @@ static trm__solved *solved_of(const trm__walker *w, const trm__tile *tile) {
 }
 
 static void disturb(walking *walk, const trm__tile *tile) {
-  const trm__plan *plan = walk->layout->plan;
+  const trm__plan *plan = walk->w->plan;
   for (int i = 0; i < plan->n_latents; i++)
     if (i != plan->answer || plan->n_latents == 1)
       walk->ops->jitter(walk->be, &walk->ws, tile->rows, tile->noise, i, tile->deviation,
@@ -338,10 +349,11 @@ static void disturb(walking *walk, const trm__tile *tile) {
 void trm__walk_infer(trm__walker *w, trm__lane *lane, const trm__tile *tile) {
   walking walk = begin_walk(w, lane, tile);
   const trm__plan *plan = w->plan;
-  walk.ops->embed(w->be, &walk.ws, tile->rows, tile->inputs, tile->puzzle, w->e);
+  embed(&walk, tile);
   if (tile->noise) disturb(&walk, tile);
   run_steps(&walk, 0, plan->n_steps, 0, tile->z, solved_of(w, tile));
   walk.ops->head(w->be, &walk.ws, tile->rows, tile->z[plan->answer], tile->logits, tile->q);
+  decode(&walk, tile, tile->logits);
 }
 
 void trm__walk_decode(trm__walker *w, trm__lane *lane, const trm__tile *tile, int i) {
@@ -354,7 +366,7 @@ void trm__walk_decode(trm__walker *w, trm__lane *lane, const trm__tile *tile, in
 void trm__walk_tell(trm__walker *w, trm__lane *lane, const trm__tile *tile) {
   walking walk = begin_walk(w, lane, tile);
   const trm__plan *plan = w->plan;
-  walk.ops->embed(w->be, &walk.ws, tile->rows, tile->inputs, tile->puzzle, w->e);
+  embed(&walk, tile);
   run_steps(&walk, 0, plan->first_grad, 0, tile->z, w->solved);
   for (int i = 0; i < plan->n_latents; i++) copy(&walk, w->next[i], tile->z[i]);
   walk.tells = true;
@@ -480,7 +492,7 @@ void trm__walk_train(trm__walker *w, trm__lane *lane, const trm__tile *tile,
 
   /* Forward: the steps without gradient in place, unless experts had to see them already; then
    * those that keep their activations. */
-  walk.ops->embed(w->be, &walk.ws, rows, tile->inputs, tile->puzzle, w->e);
+  embed(&walk, tile);
   if (!tile->experts) run_steps(&walk, 0, plan->first_grad, 0, tile->z, solved_of(w, tile));
   for (int i = plan->first_grad; i < plan->n_steps; i++)
     saved = run_saved_step(&walk, &plan->steps[i], tile->z, saved, solved_of(w, tile));
@@ -488,6 +500,7 @@ void trm__walk_train(trm__walker *w, trm__lane *lane, const trm__tile *tile,
   /* Losses; logits and q become their gradients. */
   if (more) continue_targets(&walk, tile);
   walk.ops->head(w->be, &walk.ws, rows, z, w->logits, w->q);
+  decode(&walk, tile, w->logits);
   walk.ops->loss(w->be, &walk.ws, rows, tile->labels, more ? w->q_target : NULL, w->logits, w->q,
                  tile->loss);
 
@@ -503,7 +516,8 @@ void trm__walk_train(trm__walker *w, trm__lane *lane, const trm__tile *tile,
     saved -= rows * s->kept * step_saved(w->layout, w->be, s->net);
     reverse_step(&walk, s, saved, step_grads + at, accumulate);
   }
-  walk.ops->embed_grad(w->be, &walk.ws, rows, tile->inputs, w->de, outer_grads, tile->d_puzzle);
+  walk.ops->embed_grad(w->be, &walk.ws, rows, tile->inputs, tile->fed, w->de, outer_grads,
+                       tile->d_puzzle);
 
   /* Carried latents are constants, so what reaches the first of these steps ends there; but where
    * they are learned, the latents of rows that have just begun are the vectors they start from. */

@@ -28,6 +28,10 @@ typedef struct trm__tile {
   int rows;
   real *z[TRM__MAX_LATENTS]; /* carried latents [rows, L, D]: in and out */
   const int32_t *inputs;     /* [rows, S] */
+  /* With feedback, else NULL: [rows, S] what is seen of the last answer; out: this one. Both may be
+   * the same where nothing goes backward. */
+  const int32_t *fed;
+  int32_t *decoded;
   const real *const *puzzle; /* [rows] rows of the puzzle embedding; NULL without one */
   real *logits, *q;          /* out: [rows, S, V], [rows, 2]; training: scratch of the walker */
   const trm__noise *noise;   /* [rows] of trm__walk_infer; NULL: none. Its deviation: */

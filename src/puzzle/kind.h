@@ -23,6 +23,12 @@ typedef struct trm__puzzle_rules {
   const char *name;
   bool (*solves)(const trm__puzzle_view *v);
   trm_status (*check)(const trm__puzzle_view *v, trm_error *err);
+  /* Whether the cells of a puzzle of such size are in boxes, too, and of which; NULL: never. */
+  bool (*boxes)(const trm_puzzle *p, int *rows, int *cols);
+  bool once; /* an answer has each of its symbols once in every row, column and box */
+  /* Letters of cells that the question leaves open, of grids whose kind does not say (NULL: none);
+   * letters that an answer has there, NULL: any but these. */
+  const char *blanks, *fills;
 } trm__puzzle_rules;
 
 /* What `check` says; of a cell of the grid, from 1 in both directions. */

@@ -3,6 +3,7 @@
 #define TRM_PUZZLE_PUZZLE_H
 
 #include "base/error.h"
+#include "base/units.h"
 #include "io/json.h"
 #include "trm/puzzle.h"
 
@@ -21,6 +22,19 @@ trm__symbol_range trm__symbol_range_of(const trm_puzzle *p);
 static inline bool trm__has_symbol(trm__symbol_range r, int32_t token) {
   return token >= r.first && token < r.end;
 }
+
+/* The units that a cell of the canvas is in: its row, its column and, where the kind or the rules
+ * of a grid say so, its box. Returns how many; of kind none 0. */
+int trm__puzzle_units(const trm_puzzle *p, trm__unit_set out[TRM__MOST_UNITS]);
+/* An answer has each of its symbols once in every one of these: the kind or the rules of a grid say
+ * so, and grids fill their canvas. */
+bool trm__puzzle_is_once(const trm_puzzle *p);
+/* Tokens of cells that a question leaves open, all others being given, and tokens that an answer
+ * has in their place, as the kind or the rules of a grid say: how many there are, 0 when nothing
+ * says it. More blanks than there is room for are none. */
+enum { TRM__MOST_BLANKS = 2 };
+int trm__puzzle_blanks(const trm_puzzle *p, int32_t out[TRM__MOST_BLANKS]);
+int trm__puzzle_fills(const trm_puzzle *p, int32_t out[TRM_PUZZLE_MAX_SYMBOLS]);
 
 /* How many symbols the puzzle's own vocabulary has. */
 int trm__puzzle_vocabulary_size(const trm_puzzle *p);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "puzzle/kind.h"
+#include "puzzle/puzzle.h"
 
 /* --- the grid --- */
 
@@ -57,6 +58,65 @@ static const trm__puzzle_rules *find_rules(const trm_puzzle *p) {
   for (int i = 0; (r = rules_at(i)) && strcmp(r->name, p->rules) != 0; i++) {
   }
   return r;
+}
+
+int trm__puzzle_units(const trm_puzzle *p, trm__unit_set out[TRM__MOST_UNITS]) {
+  const trm__puzzle_rules *rules = find_rules(p);
+  int high, wide;
+  if (p->kind == TRM_PUZZLE_NONE) return 0;
+  out[0] = (trm__unit_set){p->cols, 1, p->cols, p->rows};
+  out[1] = (trm__unit_set){p->cols, p->rows, 1, p->cols};
+  if (!rules || !rules->boxes || trm_puzzle_is_sized(p) || !rules->boxes(p, &high, &wide)) return 2;
+  out[2] = (trm__unit_set){p->cols, high, wide, p->rows * p->cols / (high * wide)};
+  return 3;
+}
+
+bool trm__puzzle_is_once(const trm_puzzle *p) {
+  const trm__puzzle_rules *rules = find_rules(p);
+  return rules && rules->once && !trm_puzzle_is_sized(p);
+}
+
+/* The symbol is one letter, and that is among these. */
+static bool is_among(const char *symbol, const char *letters) {
+  return symbol && symbol[0] && !symbol[1] && strchr(letters, symbol[0]);
+}
+
+/* The letters of a blank: the kind's, or those of the rules that a grid names; "": nothing says. */
+typedef struct letters {
+  char of_kind[2];
+  const char *blanks, *fills;
+} letters;
+static void find_letters(const trm_puzzle *p, letters *l) {
+  const trm__puzzle_rules *rules = find_rules(p);
+  *l =
+      (letters){.of_kind = {trm__kind_of(p)->facts.blank, 0}, .fills = rules ? rules->fills : NULL};
+  l->blanks = l->of_kind[0] || !rules || !rules->blanks ? l->of_kind : rules->blanks;
+}
+
+int trm__puzzle_blanks(const trm_puzzle *p, int32_t out[TRM__MOST_BLANKS]) {
+  const trm__symbol_range r = trm__symbol_range_of(p);
+  letters l;
+  int n = 0;
+  find_letters(p, &l);
+  for (int32_t token = r.first; token < r.end; token++) {
+    if (!is_among(trm_puzzle_symbol(p, token), l.blanks)) continue;
+    if (n == TRM__MOST_BLANKS) return 0;
+    out[n++] = token;
+  }
+  return n;
+}
+
+int trm__puzzle_fills(const trm_puzzle *p, int32_t out[TRM_PUZZLE_MAX_SYMBOLS]) {
+  const trm__symbol_range r = trm__symbol_range_of(p);
+  letters l;
+  int n = 0;
+  find_letters(p, &l);
+  for (int32_t token = r.first; *l.blanks && token < r.end; token++) {
+    const char *symbol = trm_puzzle_symbol(p, token);
+    const bool takes = l.fills ? is_among(symbol, l.fills) : !is_among(symbol, l.blanks);
+    if (takes && n < TRM_PUZZLE_MAX_SYMBOLS) out[n++] = token;
+  }
+  return n;
 }
 
 bool trm_puzzle_has_rules(const trm_puzzle *p) {

@@ -338,8 +338,6 @@ trm_status trm_published_config(const char *path, const trm_dataset_info *data,
   /* The file, then the tensors' shapes, then the data say what they know. */
   TRM_TRY(trm__run_config_load_model(c, yaml, listener, err));
   TRM_TRY(trm_model_complete_config(path, c, err));
-  TRM_TRY(trm_model_import_note(path, c, note, sizeof note, err));
-  if (*note) trm__note(listener, "%s: %s", path, note);
   if (data) learn_from_data(path, data, listener, c);
 
   /* Without data, a vocabulary and a length that fit a Sudoku are taken for one. */
@@ -348,6 +346,10 @@ trm_status trm_published_config(const char *path, const trm_dataset_info *data,
     if (sudoku.kind != TRM_PUZZLE_NONE && sudoku.rows * sudoku.cols == c->seq_len)
       c->puzzle = sudoku;
   }
+
+  /* Which tensors there are depends on all of it. */
+  TRM_TRY(trm_model_import_note(path, c, note, sizeof note, err));
+  if (*note) trm__note(listener, "%s: %s", path, note);
   return TRM_OK;
 }
 

@@ -68,6 +68,8 @@ static trm_status log_update(trm_run *run, const trm_metrics *m, trm_error *err)
     trm__json_put_real(&line, "train/residual", m->residual / batch);
     trm__json_put_real(&line, "train/solver_iterations", m->solver_iterations / batch);
   }
+  if (run->config->now.model.constraint_weight > 0)
+    trm__json_put_real(&line, "train/constraint_loss", m->constraint_loss / batch);
   trm__json_close(&line);
   return trm__run_folder_log(&run->folder, &line, err);
 }

@@ -13,7 +13,7 @@
 #include "train/trainer.h"
 
 /* Everything that training changes: saved and loaded by the same list. */
-enum { MAX_PARTS = 9 + TRM__MAX_GROUPS * TRM__RULE_STATES + TRM__MAX_LATENTS };
+enum { MAX_PARTS = 10 + TRM__MAX_GROUPS * TRM__RULE_STATES + TRM__MAX_LATENTS };
 
 #define MAX_UPDATES 1000000000000000 /* as many as a configuration may ask for */
 
@@ -61,6 +61,7 @@ static trm_status list_parts(const trm_trainer *t, part parts[MAX_PARTS], int *c
     add_part(parts, &n, l->plan->latent[i], REAL_DTYPE, B * latent, c->z[i])->latent_rows = (int)B;
   add_part(parts, &n, "inputs", TRM__I32, B * l->dims.S, c->inputs);
   add_part(parts, &n, "labels", TRM__I32, B * l->dims.S, c->labels);
+  if (c->decoded) add_part(parts, &n, "decoded", TRM__I32, B * l->dims.S, c->decoded);
   add_part(parts, &n, "puzzle_ids", TRM__I32, B, c->puzzle_ids);
   add_part(parts, &n, "steps", TRM__I32, B, c->steps);
   add_part(parts, &n, "halted", TRM__U8, B, c->halted);
@@ -201,6 +202,14 @@ static trm_status check_carry(const trm__safetensors *file, const trm_trainer *t
   trm_error inner;
   trm_status st = trm__carry_check(t->carry, t->config.batch_size, NULL, copy, copy + cells,
                                    copy + 2 * cells, &inner);
+
+  /* The answers that are fed back are tokens, too. */
+  const trm__st_tensor *decoded = trm__safetensors_find(file, "decoded");
+  if (st == TRM_OK && decoded) {
+    memcpy(copy, decoded->data, cells * sizeof *copy);
+    st = trm__carry_check(t->carry, t->config.batch_size, NULL, copy, copy + cells,
+                          copy + 2 * cells, &inner);
+  }
   trm__free(copy);
   if (st != TRM_OK) TRM_FAIL(err, TRM_E_FORMAT, "%s: %s", path, inner.msg);
   return TRM_OK;

@@ -2,6 +2,7 @@
 #include "train/trainer.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "base/rng.h"
@@ -104,6 +105,7 @@ static void add_steps(trm_trainer *t, trm__lane *lane, real *const *steps, real 
 /* Rows [row, row + n) of the batch, with what training needs of them. */
 static trm__tile tile_of(trm_trainer *t, int row, int n) {
   trm__tile tile = trm__carry_tile(t->carry, row, n);
+  if (tile.fed) tile.fed = t->carry->rows.fed + (int64_t)row * t->model->layout->dims.S;
   tile.loss = t->loss + row;
   tile.solved = t->solved ? t->solved + row : NULL;
   tile.d_puzzle = t->update.d_puzzle + (int64_t)row * t->model->layout->dims.E;
@@ -235,6 +237,25 @@ static void draw_explorations(trm_trainer *t) {
   }
 }
 
+/* Corruption of what is fed back: with its probability a row draws for each cell whether another
+ * symbol takes its place; the device keeps the givens. */
+static void draw_corruption(trm_trainer *t) {
+  const trm_model_config *c = &t->model->config;
+  const size_t cells = (size_t)c->seq_len;
+  for (int r = 0; r < t->config.batch_size; r++) {
+    trm__rng rng = trm__rng_at(t->config.seed, TRM__RNG_FEEDBACK, (uint64_t)t->updates,
+                               (uint32_t)(t->config.first_row + r));
+    int32_t *row = t->corrupt + (size_t)r * cells;
+    memset(row, 0, cells * sizeof *row);
+    if (trm__rng_uniform(&rng) >= c->feedback_corrupt_prob) continue;
+    for (size_t i = 0; i < cells; i++)
+      if (trm__rng_uniform(&rng) < c->feedback_corrupt_cells)
+        row[i] = t->fills[trm__rng_below(&rng, (uint32_t)t->n_fills)];
+  }
+  t->be->ops->put(t->be, t->carry->fresh.corrupt, t->corrupt,
+                  (size_t)t->config.batch_size * cells * sizeof *t->corrupt);
+}
+
 /* The auxiliary loss, and the load of the experts over all applications of their blocks. */
 static void measure_experts(const trm_trainer *t, trm_metrics *m) {
   const trm__experts_update *x = &t->experts;
@@ -279,6 +300,7 @@ static void measure(const trm_trainer *t, trm_metrics *out) {
     m.lm_loss += l->lm;
     m.q_halt_loss += l->q_halt;
     m.q_continue_loss += l->q_continue;
+    m.constraint_loss += l->constraint;
 
     /* The rest is measured where an answer is complete: at rows that halted. */
     if (!t->view.halted[r] || l->valid == 0) continue;
@@ -289,7 +311,8 @@ static void measure(const trm_trainer *t, trm_metrics *out) {
     m.q_halt_accuracy += (l->q[0] >= 0) == exact;
     m.steps += t->view.steps[r];
   }
-  m.loss = m.lm_loss + t->model->config.q_weight * (m.q_halt_loss + m.q_continue_loss);
+  m.loss = m.lm_loss + t->model->config.q_weight * (m.q_halt_loss + m.q_continue_loss) +
+           t->model->config.constraint_weight * m.constraint_loss;
   if (t->experts.with_grad) measure_experts(t, &m);
   if (t->view.solved) measure_solved(t, &m);
   *out = m;
@@ -385,6 +408,7 @@ trm_status trm_trainer_step(trm_trainer *t, const trm_batch *fresh, trm_metrics 
 
   /* What the host has for this update: explorations, the fresh batch, rates. */
   draw_explorations(t);
+  if (t->corrupt) draw_corruption(t);
   trm__carry_offer(t->carry, 0, B, fresh->inputs, fresh->labels, fresh->puzzle_ids);
   ops->put(t->be, t->least, t->drawn, (size_t)B * sizeof *t->drawn);
   send_figures(t);

@@ -65,6 +65,9 @@ struct trm_trainer {
   trm__solved *solved;         /* [B] of the backend; NULL where nothing is solved */
   int32_t *least;              /* [B] of the backend */
   int32_t *drawn;              /* [B] of the host: least */
+  int32_t *corrupt; /* [B, S] of the host: what replaces what is fed back; NULL: nothing */
+  int n_fills;      /* tokens that may do so */
+  int32_t *fills;
   trm__view view;
   trm__totals totals; /* of the last update */
   int64_t updates;

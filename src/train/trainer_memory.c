@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "puzzle/puzzle.h"
 #include "train/trainer.h"
 
 /* A model with weights of its own that shares what has no average: buffers and puzzle embedding. */
@@ -106,6 +107,17 @@ static trm_status experts(trm_trainer *t, trm_error *err) {
                             &x->balance, err);
 }
 
+static trm_status feedback(trm_trainer *t, trm_error *err) {
+  const trm_model_config *c = &t->model->config;
+  if (!c->feedback || c->feedback_corrupt_prob == 0 || c->feedback_corrupt_cells == 0)
+    return TRM_OK;
+  TRM_ALLOC(&t->fills, TRM_PUZZLE_MAX_SYMBOLS, "symbols", err);
+  t->n_fills = trm__puzzle_fills(&c->puzzle, t->fills);
+  if (t->n_fills == 0) return TRM_OK;
+  TRM_ALLOC(&t->corrupt, (int64_t)t->config.batch_size * c->seq_len, "corrupted answers", err);
+  return TRM_OK;
+}
+
 static trm_status views(trm_trainer *t, trm_error *err) {
   const trm__rows *rows = &t->carry->rows;
   trm__view *v = &t->view;
@@ -158,6 +170,7 @@ trm_status trm__trainer_memory(trm_trainer *t, trm_error *err) {
   TRM_TRY(trm__groups_memory(&t->groups, t->be, err));
   TRM_TRY(figures(t, err));
   TRM_TRY(experts(t, err));
+  TRM_TRY(feedback(t, err));
   t->halting = (trm__halting){c->halt_max_steps, stop_of(c), t->least, (real)c->halt_margin};
 
   /* What the host sees, and what each team works in. */
@@ -202,4 +215,6 @@ void trm__trainer_release(trm_trainer *t) {
   trm__free(t->walkers);
   trm__free(t->step_grads);
   trm__free(t->drawn);
+  trm__free(t->corrupt);
+  trm__free(t->fills);
 }

@@ -39,6 +39,11 @@ static int64_t shared_size(const trm__backend *be, int b, bool training) {
   const trm__dims &dims = be->dims;
   int64_t most = training ? table_grad_scratch((int64_t)b * dims.S, dims.V, dims.D) : 0;
   if (training && table_grad_scratch(b, 2, dims.D) > most) most = table_grad_scratch(b, 2, dims.D);
+  if (training && losses_scratch(dims, b) > most) most = losses_scratch(dims, b);
+  for (int i = 0; i < dims.n_tables && training; i++) {
+    const int64_t n = table_grad_scratch((int64_t)b * dims.S, dims.units[i].n, dims.D);
+    if (n > most) most = n;
+  }
   if (training && (int64_t)b * dims.D > most) most = (int64_t)b * dims.D; /* start_grad's */
   for (int i = 0; i < be->n_blocks; i++) {
     const int64_t n = block_shared(cuda_of(be), be->blocks[i].kind, b, training);
@@ -76,30 +81,40 @@ static float embed_scale(const trm__dims &dims) {
 }
 
 static void op_embed(trm__backend *be, trm__workspace *, int b, const int32_t *inputs,
-                     const real *const *puzzle, real *e) {
-  const trm__dims &dims = be->dims;
-  const real *pos = dims.learned ? be->params + be->outer.embed_pos : NULL;
+                     const int32_t *fed, const real *const *puzzle, real *e) {
   WITH_TYPE(be, [&](auto *t) {
-    embed(dims, b, inputs, puzzle, be->params + be->outer.embed_tokens, pos, embed_scale(dims),
-          as(t, e), cuda_of(be)->stream);
+    embed(be->dims, be->outer, be->params, b, inputs, fed, puzzle, embed_scale(be->dims), as(t, e),
+          cuda_of(be)->stream);
   });
 }
 
 template <class T>
 static TableGrad<T> table_of(const trm__dims &dims, int b, const T *x) {
-  return {x, b, dims.L, dims.D, dims.P, dims.S, dims.V, NULL, NULL, 0};
+  return {x, b, dims.L, dims.D, dims.P, dims.S, dims.V, NULL, NULL, 0, {}};
 }
 
 static void op_embed_grad(trm__backend *be, trm__workspace *ws, int b, const int32_t *inputs,
-                          const real *de, real *grads, real *d_puzzle) {
+                          const int32_t *fed, const real *de, real *grads, real *d_puzzle) {
   const trm__dims &dims = be->dims;
-  real *d_pos = dims.learned ? grads + be->outer.embed_pos : NULL;
+  const trm__outer &o = be->outer;
+  const cudaStream_t stream = cuda_of(be)->stream;
   WITH_TYPE(be, [&](auto *t) {
     auto g = table_of(dims, b, as(t, de));
     g.tokens = inputs;
     g.scale = embed_scale(dims);
-    table_grad(g, ws->shared, grads + be->outer.embed_tokens, cuda_of(be)->stream);
-    embed_grad(dims, b, as(t, de), g.scale, d_puzzle, d_pos, cuda_of(be)->stream);
+    table_grad(g, ws->shared, grads + o.embed_tokens, stream);
+    g.tokens = fed;
+    if (fed) table_grad(g, ws->shared, grads + o.embed_feedback, stream);
+    g.tokens = NULL;
+    for (int i = 0; i < dims.n_tables; i++) {
+      g.units = dims.units[i];
+      g.V = g.units.n;
+      table_grad(g, ws->shared, grads + o.embed_units[i], stream);
+    }
+    puzzle_grad(dims, b, as(t, de), g.scale, d_puzzle, stream);
+    position_grad(dims, b, dims.R, as(t, de), g.scale, grads + o.registers, stream);
+    position_grad(dims, b, dims.learned ? dims.L : 0, as(t, de), g.scale, grads + o.embed_pos,
+                  stream);
   });
 }
 
@@ -175,9 +190,14 @@ static void op_head(trm__backend *be, trm__workspace *, int b, const real *z, re
   });
 }
 
-static void op_loss(trm__backend *be, trm__workspace *, int b, const int32_t *labels,
+static void op_decode(trm__backend *be, trm__workspace *, int b, const int32_t *inputs,
+                      const real *logits, int32_t *decoded) {
+  decode(be->dims, b, inputs, logits, decoded, cuda_of(be)->stream);
+}
+
+static void op_loss(trm__backend *be, trm__workspace *ws, int b, const int32_t *labels,
                     const real *q_target, real *logits, real *q, trm__row_loss *out) {
-  losses(be->dims, b, labels, q_target, logits, q, out, cuda_of(be)->stream);
+  losses(be->dims, b, labels, q_target, logits, q, out, ws->shared, cuda_of(be)->stream);
 }
 
 static void op_head_grad(trm__backend *be, trm__workspace *ws, int b, const real *z,
@@ -258,6 +278,7 @@ void set_ops(trm__backend_ops *ops) {
   ops->block_grad = op_block_grad;
   ops->balance = op_balance;
   ops->head = op_head;
+  ops->decode = op_decode;
   ops->loss = op_loss;
   ops->head_grad = op_head_grad;
   ops->start_grad = op_start_grad;

@@ -9,35 +9,54 @@ namespace {
 
 /* --- embedding ------------------------------------------------------------------------------- */
 
+/* Value j of cell t of row r: the token's, and those of the cell's units and of what is fed back.
+ */
+__device__ float cell_value(const trm__dims &m, const trm__outer &o, const float *params,
+                            const int32_t *inputs, const int32_t *fed, int64_t r, int t,
+                            int64_t j) {
+  float v = params[o.embed_tokens + (int64_t)inputs[r * m.S + t] * m.D + j];
+#pragma unroll /* so that the tables stay in the kernel's parameters */
+  for (int k = 0; k < TRM__MOST_UNITS; k++)
+    if (k < m.n_tables)
+      v += params[o.embed_units[k] + (int64_t)trm__unit_of(m.units[k], t) * m.D + j];
+  if (fed) v += params[o.embed_feedback + (int64_t)fed[r * m.S + t] * m.D + j];
+  return v;
+}
+
 template <class T>
-__global__ void embed_kernel(int64_t n, int L, int P, int S, int D, int E, const int32_t *inputs,
-                             const float *const *puzzle, const float *tokens, const float *pos,
+__global__ void embed_kernel(int64_t n, trm__dims m, trm__outer o, const float *params,
+                             const int32_t *inputs, const int32_t *fed, const float *const *puzzle,
                              float scale, T *e) {
   const int64_t i = thread_index();
   if (i >= n) return;
-  const int64_t row = i / D, r = row / L, t = row % L, j = i % D;
+  const int64_t row = i / m.D, r = row / m.L, t = row % m.L, j = i % m.D;
+  const int64_t at = (t - m.R) * m.D + j;
   float v;
-  if (t >= P)
-    v = tokens[(int64_t)inputs[r * S + t - P] * D + j];
+  if (t >= m.P)
+    v = cell_value(m, o, params, inputs, fed, r, (int)t - m.P, j);
+  else if (t < m.R)
+    v = params[o.registers + t * m.D + j];
   else /* the puzzle's E values fill the block from its start, zeros the rest */
-    v = t * D + j < E ? puzzle[r][t * D + j] : 0;
-  if (pos) v += pos[t * D + j];
+    v = at < m.E ? puzzle[r][at] : 0;
+  if (m.learned) v += params[o.embed_pos + t * m.D + j];
   e[i] = from_float<T>(scale * v);
 }
 
+/* `before`: values of a row's positions before the puzzle's. */
 template <class T>
-__global__ void puzzle_grad_kernel(int64_t n, int L, int D, int E, const T *de, float scale,
-                                   float *d_puzzle) {
+__global__ void puzzle_grad_kernel(int64_t n, int64_t latent, int64_t before, int E, const T *de,
+                                   float scale, float *d_puzzle) {
   const int64_t i = thread_index();
-  if (i < n) d_puzzle[i] = scale * to_float(de[i / E * L * D + i % E]);
+  if (i < n) d_puzzle[i] = scale * to_float(de[i / E * latent + before + i % E]);
 }
 
 template <class T>
-__global__ void position_grad_kernel(int64_t n, int b, const T *de, float scale, float *d_pos) {
+__global__ void position_grad_kernel(int64_t n, int64_t latent, int b, const T *de, float scale,
+                                     float *d_pos) {
   const int64_t i = thread_index();
   if (i >= n) return;
   float sum = 0;
-  for (int r = 0; r < b; r++) sum += to_float(de[r * n + i]);
+  for (int r = 0; r < b; r++) sum += to_float(de[r * latent + i]);
   d_pos[i] += scale * sum;
 }
 
@@ -139,6 +158,12 @@ __device__ int argmax(int V, const float *x) {
   return best;
 }
 
+__global__ void decode_kernel(int64_t n, trm__dims m, const int32_t *inputs, const float *logits,
+                              int32_t *decoded) {
+  const int64_t i = thread_index();
+  if (i < n) decoded[i] = trm__is_blank(&m, inputs[i]) ? argmax(m.V, logits + i * m.V) : inputs[i];
+}
+
 __device__ double sigmoid(double x) {
   return x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x));
 }
@@ -159,7 +184,101 @@ __device__ void q_losses(double weight, trm__row_loss *l, float *q, const float 
   q[1] = (float)(weight * (sigmoid(l->q[1]) - *q_target));
 }
 
+__device__ int count_units(const trm__dims &m) {
+  int n = 0;
+#pragma unroll /* so that the units stay in the kernel's parameters, here and below */
+  for (int k = 0; k < TRM__MOST_UNITS; k++) n += k < m.n_units ? m.units[k].n : 0;
+  return n;
+}
+
+/* What the sum of symbol i is off by in unit u, counted through all kinds of units: p [S, V]. */
+__device__ double find_off(const trm__dims &m, int u, int i, const float *p, float target) {
+  double sum = -target;
+#pragma unroll
+  for (int k = 0; k < TRM__MOST_UNITS; k++) {
+    if (k >= m.n_units) break;
+    for (int j = 0; u >= 0 && u < m.units[k].n && j < m.units[k].high * m.units[k].wide; j++)
+      sum += p[(int64_t)trm__unit_cell(m.units[k], u, j) * m.V + i];
+    u -= m.units[k].n;
+  }
+  return sum;
+}
+
+/* dL/dp of symbol i in a cell: off [units, V]. */
+__device__ double find_slope(const trm__dims &m, int cell, int i, double share, const float *off) {
+  double sum = 0;
+  int before = 0;
+#pragma unroll
+  for (int k = 0; k < TRM__MOST_UNITS; k++) {
+    if (k >= m.n_units) break;
+    sum += off[(int64_t)(before + trm__unit_of(m.units[k], cell)) * m.V + i];
+    before += m.units[k].n;
+  }
+  return 2 * share * sum;
+}
+
+/* The constraint loss of kernels/loss.c, a block a row. p [b, S, V] becomes its gradient, with its
+ * weight; off [b, units + 1, V], of which the first is what is wanted of each symbol. */
+__global__ void constraint_kernel(trm__dims m, const int32_t *labels, const float *logits, float *p,
+                                  float *off, trm__row_loss *out) {
+  __shared__ double parts[LOSS_THREADS];
+  const int64_t r = blockIdx.x, V = m.V;
+  const int n = count_units(m);
+  const double share = 1 / ((double)n * (V - 1));
+  labels += r * m.S;
+  logits += r * m.S * V;
+  p += r * m.S * V;
+  off += r * (n + 1) * V;
+  float *wanted = off;
+  off += V;
+
+  /* The softmax, and which symbols are wanted. */
+  for (int t = threadIdx.x; t < m.S; t += LOSS_THREADS) {
+    const float *x = logits + t * V;
+    double big = x[0], sum = 0;
+    for (int i = 1; i < V; i++) big = x[i] > big ? x[i] : big;
+    for (int i = 0; i < V; i++) sum += exp(x[i] - big);
+    for (int i = 0; i < V; i++) p[t * V + i] = (float)(exp(x[i] - big) / sum);
+  }
+  for (int i = threadIdx.x; i < V; i += LOSS_THREADS) {
+    bool occurs = false;
+    for (int t = 0; t < m.S && i > 0; t++) occurs |= labels[t] == i;
+    wanted[i] = occurs;
+  }
+  __syncthreads();
+  double any = 0;
+  for (int i = threadIdx.x; i < V; i += LOSS_THREADS) any += wanted[i];
+  any = block_sum<LOSS_THREADS>(any, parts);
+
+  /* How far each sum is off: mean square. */
+  double loss = 0;
+  for (int64_t at = threadIdx.x; at < n * V; at += LOSS_THREADS) {
+    const int u = (int)(at / V), i = (int)(at % V);
+    const double v = i ? find_off(m, u, i, p, wanted[i]) : 0;
+    off[at] = (float)v;
+    loss += share * v * v;
+  }
+  loss = block_sum<LOSS_THREADS>(loss, parts);
+  if (threadIdx.x == 0) out[r].constraint = any > 0 ? loss : 0;
+
+  /* And back. */
+  const double weight = any > 0 ? m.constraint_weight : 0;
+  for (int t = threadIdx.x; t < m.S; t += LOSS_THREADS) {
+    double mean = 0;
+    for (int i = 1; i < V; i++) mean += p[t * V + i] * find_slope(m, t, i, share, off);
+    for (int i = 0; i < V; i++)
+      p[t * V + i] =
+          (float)(weight * p[t * V + i] * ((i ? find_slope(m, t, i, share, off) : 0) - mean));
+  }
+}
+
+__global__ void add_kernel(int64_t n, const float *x, float *y) {
+  const int64_t i = thread_index();
+  if (i < n) y[i] += x[i];
+}
+
 __global__ void losses_kernel(int S, int V, trm_loss kind, double smoothing, double q_weight,
+                              bool constrained,
                               const int32_t *labels, const float *q_target, float *logits, float *q,
                               trm__row_loss *out) {
   __shared__ int counts[LOSS_THREADS];
@@ -194,6 +313,7 @@ __global__ void losses_kernel(int S, int V, trm_loss kind, double smoothing, dou
   out[r].lm = lm;
   out[r].valid = valid;
   out[r].right = right;
+  if (!constrained) out[r].constraint = 0;
   q_losses(q_weight, &out[r], q + 2 * r, q_target ? q_target + r : NULL);
 }
 
@@ -234,15 +354,19 @@ __global__ void table_grad_kernel(TableGrad<T> g, int64_t stretch, float *part) 
   const int64_t rows = (int64_t)g.b * g.S, first = blockIdx.x * stretch;
   const int64_t last = first + stretch < rows ? first + stretch : rows;
 
-  /* dW[v] = sum over rows of c_v x: c is the scale where the token is v, or a coefficient for v. */
+  /* dW[v] = sum over rows of c_v x: c is the scale where the token (or unit) is v, or a coefficient
+   * for v. */
   float sum[TABLE_ROWS] = {};
   for (int64_t r = first; r < last; r++) {
     const float x = to_float(g.x[(r / g.S * g.L + g.first + r % g.S) * g.D + d]);
+    const int token = g.coefficient ? -1
+                      : g.tokens    ? g.tokens[r]
+                                    : trm__unit_of(g.units, (int)(r % g.S));
     for (int k = 0; k < TABLE_ROWS; k++) {
       const int v = v0 + k;
       float c = 0;
-      if (g.tokens)
-        c = g.tokens[r] == v ? g.scale : 0;
+      if (!g.coefficient)
+        c = token == v ? g.scale : 0;
       else if (v < g.V)
         c = g.coefficient[r * g.V + v];
       sum[k] += c * x;
@@ -256,20 +380,28 @@ __global__ void table_grad_kernel(TableGrad<T> g, int64_t stretch, float *part) 
 } /* namespace */
 
 template <class T>
-void embed(const trm__dims &dims, int b, const int32_t *inputs, const float *const *puzzle,
-           const float *tokens, const float *pos, float scale, T *e, cudaStream_t stream) {
+void embed(const trm__dims &dims, const trm__outer &outer, const float *params, int b,
+           const int32_t *inputs, const int32_t *fed, const float *const *puzzle, float scale, T *e,
+           cudaStream_t stream) {
   const int64_t n = (int64_t)b * dims.L * dims.D;
-  launch(embed_kernel<T>, grid_for(n), BLOCK, 0, stream, n, dims.L, dims.P, dims.S, dims.D, dims.E,
-         inputs, puzzle, tokens, pos, scale, e);
+  launch(embed_kernel<T>, grid_for(n), BLOCK, 0, stream, n, dims, outer, params, inputs, fed,
+         puzzle, scale, e);
 }
 template <class T>
-void embed_grad(const trm__dims &dims, int b, const T *de, float scale, float *d_puzzle,
-                float *d_pos, cudaStream_t stream) {
-  const int64_t n = (int64_t)dims.L * dims.D, values = (int64_t)b * dims.E;
-  if (values > 0)
-    launch(puzzle_grad_kernel<T>, grid_for(values), BLOCK, 0, stream, values, dims.L, dims.D,
-           dims.E, de, scale, d_puzzle);
-  if (d_pos) launch(position_grad_kernel<T>, grid_for(n), BLOCK, 0, stream, n, b, de, scale, d_pos);
+void puzzle_grad(const trm__dims &dims, int b, const T *de, float scale, float *d_puzzle,
+                 cudaStream_t stream) {
+  const int64_t n = (int64_t)b * dims.E, D = dims.D;
+  if (n > 0)
+    launch(puzzle_grad_kernel<T>, grid_for(n), BLOCK, 0, stream, n, dims.L * D, dims.R * D, dims.E,
+           de, scale, d_puzzle);
+}
+template <class T>
+void position_grad(const trm__dims &dims, int b, int n, const T *de, float scale, float *d_pos,
+                   cudaStream_t stream) {
+  const int64_t D = dims.D, values = n * D;
+  if (n > 0)
+    launch(position_grad_kernel<T>, grid_for(values), BLOCK, 0, stream, values, dims.L * D, b, de,
+           scale, d_pos);
 }
 
 template <class T>
@@ -292,10 +424,27 @@ void bias_grad(int b, const float *dq, float *d_bias, cudaStream_t stream) {
   launch(bias_grad_kernel, 2, BLOCK, 0, stream, b, dq, d_bias);
 }
 
+void decode(const trm__dims &dims, int b, const int32_t *inputs, const float *logits,
+            int32_t *decoded, cudaStream_t stream) {
+  const int64_t n = (int64_t)b * dims.S;
+  launch(decode_kernel, grid_for(n), BLOCK, 0, stream, n, dims, inputs, logits, decoded);
+}
+
+int64_t losses_scratch(const trm__dims &dims, int b) {
+  int64_t units = 0;
+  for (int k = 0; k < dims.n_units; k++) units += dims.units[k].n;
+  return dims.constraint_weight > 0 ? b * (dims.S + units + 1) * dims.V : 0;
+}
 void losses(const trm__dims &dims, int b, const int32_t *labels, const float *q_target,
-            float *logits, float *q, trm__row_loss *out, cudaStream_t stream) {
+            float *logits, float *q, trm__row_loss *out, float *scratch, cudaStream_t stream) {
+  const bool constrained = dims.constraint_weight > 0;
+  const int64_t n = (int64_t)b * dims.S * dims.V;
+  if (constrained)
+    launch(constraint_kernel, b, LOSS_THREADS, 0, stream, dims, labels, logits, scratch,
+           scratch + n, out);
   launch(losses_kernel, b, LOSS_THREADS, 0, stream, dims.S, dims.V, dims.loss, dims.label_smoothing,
-         dims.q_weight, labels, q_target, logits, q, out);
+         dims.q_weight, constrained, labels, q_target, logits, q, out);
+  if (constrained) launch(add_kernel, grid_for(n), BLOCK, 0, stream, n, scratch, logits);
 }
 void q_targets(int b, const float *q, const int32_t *steps, int max_steps, float *target,
                cudaStream_t stream) {
@@ -325,10 +474,12 @@ void table_grad(const TableGrad<T> &g, float *scratch, float *out, cudaStream_t 
 }
 
 #define FOR_TYPE(T)                                                                               \
-  template void embed<T>(const trm__dims &, int, const int32_t *, const float *const *,           \
-                         const float *, const float *, float, T *, cudaStream_t);                 \
-  template void embed_grad<T>(const trm__dims &, int, const T *, float, float *, float *,         \
-                              cudaStream_t);                                                      \
+  template void embed<T>(const trm__dims &, const trm__outer &, const float *, int,               \
+                         const int32_t *, const int32_t *, const float *const *, float, T *,      \
+                         cudaStream_t);                                                           \
+  template void puzzle_grad<T>(const trm__dims &, int, const T *, float, float *, cudaStream_t);  \
+  template void position_grad<T>(const trm__dims &, int, int, const T *, float, float *,          \
+                                 cudaStream_t);                                                   \
   template void head<T>(const trm__dims &, int, const T *, const float *, const float *,          \
                         const float *, float *, float *, cudaStream_t);                           \
   template void head_grad<T>(const trm__dims &, int, const float *, const float *, const float *, \

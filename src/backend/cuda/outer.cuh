@@ -6,14 +6,18 @@
 #include "backend/backend.h"
 #include "device.cuh"
 
-/* e [b, L, D] = scale * (puzzle block and token embeddings, + pos where it is not NULL). */
+/* e [b, L, D] = scale * the sum of the rows that the op of that name takes of tables in params. */
 template <class T>
-void embed(const trm__dims &dims, int b, const int32_t *inputs, const float *const *puzzle,
-           const float *tokens, const float *pos, float scale, T *e, cudaStream_t stream);
-/* d_puzzle [b, E] and, where d_pos is not NULL, d_pos [L, D] += from de. */
+void embed(const trm__dims &dims, const trm__outer &outer, const float *params, int b,
+           const int32_t *inputs, const int32_t *fed, const float *const *puzzle, float scale, T *e,
+           cudaStream_t stream);
+/* From de: d_puzzle [b, E]; and n positions from the first on, d_pos [n, D] +=. */
 template <class T>
-void embed_grad(const trm__dims &dims, int b, const T *de, float scale, float *d_puzzle,
-                float *d_pos, cudaStream_t stream);
+void puzzle_grad(const trm__dims &dims, int b, const T *de, float scale, float *d_puzzle,
+                 cudaStream_t stream);
+template <class T>
+void position_grad(const trm__dims &dims, int b, int n, const T *de, float scale, float *d_pos,
+                   cudaStream_t stream);
 
 /* logits [b, S, V] = z w^T behind the puzzle positions; q [b, 2] = z wq^T + bias at position 0. */
 template <class T>
@@ -27,8 +31,13 @@ void head_grad(const trm__dims &dims, int b, const float *d_logits, const float 
 void bias_grad(int b, const float *dq, float *d_bias, cudaStream_t stream);
 
 /* As the op of that name. */
+void decode(const trm__dims &dims, int b, const int32_t *inputs, const float *logits,
+            int32_t *decoded, cudaStream_t stream);
+
+/* As the op of that name; scratch has losses_scratch floats, none without a constraint loss. */
+int64_t losses_scratch(const trm__dims &dims, int b);
 void losses(const trm__dims &dims, int b, const int32_t *labels, const float *q_target,
-            float *logits, float *q, trm__row_loss *out, cudaStream_t stream);
+            float *logits, float *q, trm__row_loss *out, float *scratch, cudaStream_t stream);
 void q_targets(int b, const float *q, const int32_t *steps, int max_steps, float *target,
                cudaStream_t stream);
 
@@ -39,7 +48,8 @@ void start_grad(const trm__dims &dims, int b, const int32_t *steps, const T *dz,
 
 /* Gradients of tables with few rows: out [V, D] += sum over r of c(r, v) x(r), with the rows x of
  * x [b, L, D] at positions first .. first + S - 1 of each b, and
- *   c(r, v) = coefficient[r * V + v], or, with tokens [b, S], scale where tokens[r] = v. */
+ *   c(r, v) = coefficient[r * V + v], or, with tokens [b, S], scale where tokens[r] = v, or, with
+ * neither, scale where v is the unit of the cell. */
 template <class T>
 struct TableGrad {
   const T *x;
@@ -47,6 +57,7 @@ struct TableGrad {
   const float *coefficient;
   const int32_t *tokens;
   float scale;
+  trm__unit_set units;
 };
 /* Floats of scratch that table_grad needs. */
 int64_t table_grad_scratch(int64_t rows, int V, int D);

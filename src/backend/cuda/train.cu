@@ -24,21 +24,28 @@ __global__ void refill_latents_kernel(trm__rows rows, int first, int64_t latent,
 }
 
 /* The rest of them; the last to run, for it clears `halted`. */
-__global__ void refill_kernel(trm__rows rows, trm__fresh fresh, int first, int S, int E,
+__global__ void refill_kernel(trm__dims m, trm__rows rows, trm__fresh fresh, int first,
                               int advance) {
+  const int S = m.S;
   const int64_t row = first + (int64_t)blockIdx.x;
   const bool halted = rows.halted[row] != 0;
   __syncthreads();
   for (int64_t t = row * S + threadIdx.x; t < (row + 1) * S && halted; t += blockDim.x) {
     rows.inputs[t] = fresh.inputs[t];
     rows.labels[t] = fresh.labels[t];
+    if (rows.decoded) rows.decoded[t] = fresh.inputs[t];
   }
+
+  /* What the next step sees of the last answer; each thread has its cells. */
+  for (int64_t t = row * S + threadIdx.x; t < (row + 1) * S && rows.fed; t += blockDim.x)
+    rows.fed[t] =
+        fresh.corrupt[t] && trm__is_blank(&m, rows.inputs[t]) ? fresh.corrupt[t] : rows.decoded[t];
 
   if (threadIdx.x != 0) return;
   if (halted) {
     const int32_t id = fresh.puzzle_ids[row];
     rows.puzzle_ids[row] = id;
-    rows.puzzle[row] = rows.puzzle_emb ? rows.puzzle_emb + (int64_t)id * E : NULL;
+    rows.puzzle[row] = rows.puzzle_emb ? rows.puzzle_emb + (int64_t)id * m.E : NULL;
     rows.steps[row] = 0;
     rows.halted[row] = 0;
   }
@@ -89,7 +96,7 @@ __global__ void totals_kernel(trm__update u, int64_t chunks) {
   double sum = 0, loss = 0;
   for (int64_t i = threadIdx.x; i < chunks; i += BLOCK) sum += u.partial_norms[i];
   for (int r = threadIdx.x; r < u.rows; r += BLOCK)
-    loss += u.loss[r].lm + u.loss[r].q_halt + u.loss[r].q_continue;
+    loss += u.loss[r].lm + u.loss[r].q_halt + u.loss[r].q_continue + u.loss[r].constraint;
   sum = block_sum<BLOCK>(sum, part);
   loss = block_sum<BLOCK>(loss, part);
   if (threadIdx.x != 0) return;
@@ -220,7 +227,7 @@ void refill(const trm__dims &dims, const trm__rows &rows, const trm__fresh &fres
   const int64_t latent = (int64_t)dims.L * dims.D;
   launch(refill_latents_kernel<T>, dim3(n, (unsigned)divide_up(latent, BLOCK * LATENT_STEPS)),
          BLOCK, 0, stream, rows, first, latent, dims.D);
-  launch(refill_kernel, n, BLOCK, 0, stream, rows, fresh, first, dims.S, dims.E, advance);
+  launch(refill_kernel, n, BLOCK, 0, stream, dims, rows, fresh, first, advance);
 }
 template void refill<float>(const trm__dims &, const trm__rows &, const trm__fresh &, int, int, int,
                             cudaStream_t);

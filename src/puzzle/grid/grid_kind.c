@@ -136,9 +136,15 @@ static bool solves_nonogram(const trm__puzzle_view *v) {
   return true;
 }
 
-static const trm__puzzle_rules rules[] = {{"latin", solves_latin, check_latin},
-                                          {"nonogram", solves_nonogram, check_nonogram},
-                                          {NULL, NULL, NULL}};
+static const trm__puzzle_rules rules[] = {
+    {.name = "latin", .solves = solves_latin, .check = check_latin, .once = true, .blanks = ".0"},
+    {.name = "nonogram",
+     .solves = solves_nonogram,
+     .check = check_nonogram,
+     .blanks = "?",
+     .fills = "#."},
+    {.name = NULL},
+};
 
 const trm__puzzle_kind trm__kind_grid = {
     .name = "grid",

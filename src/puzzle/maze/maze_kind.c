@@ -47,7 +47,10 @@ static bool solves(const trm__puzzle_view *v) {
          trm_maze_solves(v->rows, v->cols, question, answer);
 }
 
-static const trm__puzzle_rules rules[] = {{"maze", solves, check_board}, {NULL, NULL, NULL}};
+static const trm__puzzle_rules rules[] = {
+    {.name = "maze", .solves = solves, .check = check_board, .blanks = " ", .fills = " o"},
+    {.name = NULL},
+};
 
 /* Data that do not say what they hold may be square mazes. */
 static bool fits(int seq_len, int vocab_size, trm_puzzle *p) {

@@ -40,9 +40,12 @@ static bool read_digits(const trm__puzzle_view *v, const int32_t *tokens, const 
 }
 
 /* The puzzle, be it a Sudoku or a grid by its rules. */
+static trm_puzzle sudoku_on(const trm_puzzle *p, int rows, int cols) {
+  if (p->kind == TRM_PUZZLE_SUDOKU) return *p;
+  return trm_sudoku_of_size(rows == cols ? rows : 0);
+}
 static trm_puzzle sudoku_of(const trm__puzzle_view *v) {
-  if (v->puzzle->kind == TRM_PUZZLE_SUDOKU) return *v->puzzle;
-  return trm_sudoku_of_size(v->rows == v->cols ? v->rows : 0);
+  return sudoku_on(v->puzzle, v->rows, v->cols);
 }
 
 static trm_status check_givens(const trm__puzzle_view *v, trm_error *err) {
@@ -63,7 +66,22 @@ static bool solves(const trm__puzzle_view *v) {
          read_digits(v, v->answer, &p, answer) && trm_sudoku_solves(&p, question, answer);
 }
 
-static const trm__puzzle_rules rules[] = {{"sudoku", solves, check_givens}, {NULL, NULL, NULL}};
+static bool find_boxes(const trm_puzzle *p, int *rows, int *cols) {
+  const trm_puzzle s = sudoku_on(p, p->rows, p->cols);
+  *rows = s.box_rows;
+  *cols = s.box_cols;
+  return trm_sudoku_known(&s);
+}
+
+static const trm__puzzle_rules rules[] = {
+    {.name = "sudoku",
+     .solves = solves,
+     .check = check_givens,
+     .boxes = find_boxes,
+     .once = true,
+     .blanks = ".0"},
+    {.name = NULL},
+};
 
 static trm_status check_unique(const trm_puzzle *p, const int32_t *question, trm_error *err) {
   uint8_t values[TRM_SUDOKU_MAX_CELLS];
