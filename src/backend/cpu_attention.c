@@ -1,14 +1,14 @@
 /* Self-attention: y = norm(x + W_o softmax(q k^T / sqrt(d)) v), no mask, H heads of d = D / H.
  *
- * Forward   [q k v] = x W_qkv^T, with qk_norm q and k each divided by its root mean square per
- *           head, rotary positions on q and k                     saved: q k v [R, 3D] (rotated),
- *           o = softmax(q k^T / sqrt(d)) v per head               o [R, D], lse [H, R], inv [R],
- *                                                                 qk_inv [R, 2H]
- *           y = norm(x + o W_o^T), with attn_out_norm o divided by its root mean square before:
- *           o is kept so, and out_inv [R];                                 8 R D^2 + 4 R L D FLOPs
+ * Forward   [q k v] = x W_qkv^T, rotary positions on q and k      saved: q k v [R, 3D] (rotated),
+ *           o = softmax(q k^T / sqrt(d)) v per head               o [R, D], lse [H, R], inv [R]
+ *           y = norm(x + o W_o^T)                                 8 R D^2 + 4 R L D FLOPs
+ *           with qk_norm q and k of each head are divided by their root mean square before they are
+ *           rotated (saved: qk_inv [R, 2H]), with attn_out_norm o is, over D (saved: o as it then
+ *           is, out_inv [R])
  * Backward  ds = norm'(dy), do = ds W_o, delta = rowsum(do * o)
  *           p recomputed from q, k, lse; dv = p^T do; dt = p * (do v^T - delta) / sqrt(d);
- *           dq = dt k, dk = dt^T q; norm'(dq, dk) per head; rotation undone
+ *           dq = dt k, dk = dt^T q; behind norms norm'(do), norm'(dq), norm'(dk); rotation undone
  *           dx = ds + [dq dk dv] W_qkv, dW_qkv = [dq dk dv]^T x, dW_o = ds^T o
  * A head of one row is one item of work; its queries go in blocks of CPU_ROWS, so the [L, L] scores
  * never exist as a whole. */

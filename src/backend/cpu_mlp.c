@@ -7,12 +7,15 @@
  *           da = ds W_out, [dg du] = swiglu'(g, u, da)
  *           dx = ds + [dg du] W_in
  *           dW_out = ds^T a, dW_in = [dg du]^T x
- * With gate_norm a = silu(g) * u / rms(g u), rms over F. It is one number for a row, so a W_out^T
- * is divided by it in the end; inv_a [R] = 1 / rms is kept, too, and da <- inv_a da, a as it then
- * is, slope = -inv_a^2 / F (ds . out) dg += slope g u u, du += slope g u g A part of at most
- * CPU_ROWS rows takes CPU_CHUNK units of F at a time from the first product through the activation
- * into the second, so that g, u and a never leave the cache on the way; g and u are kept in the
- * operands' format. */
+ * With gate_norm a = silu(g) * u / rms(g u), rms over F: one number for a row, by which a W_out^T
+ * is divided in the end. 1 / rms is kept, too, norm_inv [R]; backward, with slope = -norm_inv^2 / F
+ * (ds . out), the branch being out,
+ *
+ *           da <- norm_inv da, dg += slope (g u) u, du += slope (g u) g
+ *
+ * A part of at most CPU_ROWS rows takes CPU_CHUNK units of F at a time from the first product
+ * through the activation into the second, so that g, u and a never leave the cache on the way; g
+ * and u are kept in the operands' format. */
 #include "backend/cpu.h"
 
 #include <math.h>
