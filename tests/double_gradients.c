@@ -502,6 +502,29 @@ static void normed_heads(void **state) {
   c.L_layers = 1;
   check_model("trm learned, one normed head", &c);
 }
+static void normed_gates(void **state) {
+  (void)state;
+  trm_model_config c = tiny(TRM_ARCH_TRM);
+  c.gate_norm = true;
+  c.inner_norm_eps = 1e-3;
+  c.mlp_t = true;
+  c.puzzle_emb_ndim = 16;
+  c.puzzle_emb_len = 2;
+  check_model("trm mlp_t, gate norm", &c);
+}
+static void all_norms(void **state) {
+  (void)state;
+  trm_model_config c = tiny(TRM_ARCH_HRM);
+  c.gate_norm = c.qk_norm = c.attn_out_norm = true;
+  c.pos_encodings = TRM_POS_ROPE2D;
+  c.rope_theta_cols = 30;
+  c.puzzle = (trm_puzzle){.kind = TRM_PUZZLE_MAZE, .rows = 2, .cols = 6};
+  c.vocab_size = 6;
+  c.seq_len = 12;
+  c.L_layers = c.H_layers = 1;
+  c.puzzle_emb_ndim = 16;
+  check_model("hrm rope2d, all norms", &c);
+}
 static void trm_learned(void **state) {
   (void)state;
   trm_model_config c = tiny(TRM_ARCH_TRM);
@@ -711,6 +734,8 @@ int main(void) {
       cmocka_unit_test(trm_mixer),
       cmocka_unit_test(trm_rope),
       cmocka_unit_test(normed_heads),
+      cmocka_unit_test(normed_gates),
+      cmocka_unit_test(all_norms),
       cmocka_unit_test(trm_learned),
       cmocka_unit_test(trm_softmax),
       cmocka_unit_test(hrm),

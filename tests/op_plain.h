@@ -53,16 +53,21 @@ static double plain_sigmoid(double x) {
   return 1 / (1 + exp(-x));
 }
 
-/* rows x in -> rows x in: down(silu(gate) * up) */
-static void plain_swiglu(int rows, int in, int width, const double *x, const double *w_in,
-                         const double *w_out, double *y) {
+/* rows x in -> rows x in: down(silu(gate) * up); with norm_eps, sigmoid(gate) * norm(gate * up) */
+static void plain_swiglu(int rows, int in, int width, double norm_eps, const double *x,
+                         const double *w_in, const double *w_out, double *y) {
   double *gu = plain_new((int64_t)rows * 2 * width), *a = plain_new((int64_t)rows * width);
   plain_linear(rows, in, 2 * width, x, w_in, gu);
   for (int i = 0; i < rows; i++)
     for (int f = 0; f < width; f++) {
       const double g = gu[(int64_t)i * 2 * width + f], u = gu[(int64_t)i * 2 * width + width + f];
-      a[(int64_t)i * width + f] = g * plain_sigmoid(g) * u;
+      a[(int64_t)i * width + f] = norm_eps > 0 ? g * u : g * plain_sigmoid(g) * u;
     }
+  for (int i = 0; i < rows && norm_eps > 0; i++) {
+    plain_rms(width, norm_eps, a + (int64_t)i * width);
+    for (int f = 0; f < width; f++)
+      a[(int64_t)i * width + f] *= plain_sigmoid(gu[(int64_t)i * 2 * width + f]);
+  }
   plain_linear(rows, width, in, a, w_out, y);
   trm__free(gu);
   trm__free(a);
@@ -85,7 +90,8 @@ typedef struct plain_kind {
 static void plain_mlp(const trm__dims *m, const double *x, const double *const *w,
                       const plain_routing *routing, double *r) {
   (void)routing;
-  plain_swiglu(m->L, m->D, m->F, x, w[TRM__GATE_UP], w[TRM__DOWN], r);
+  plain_swiglu(m->L, m->D, m->F, m->gate_norm ? m->inner_eps : 0, x, w[TRM__GATE_UP], w[TRM__DOWN],
+               r);
 }
 
 static void plain_transpose(int rows, int cols, const double *x, double *t) {
@@ -97,19 +103,32 @@ static void plain_mixer(const trm__dims *m, const double *x, const double *const
   (void)routing;
   double *xt = plain_new((int64_t)m->L * m->D), *rt = plain_new((int64_t)m->L * m->D);
   plain_transpose(m->L, m->D, x, xt);
-  plain_swiglu(m->D, m->L, m->FL, xt, w[TRM__GATE_UP], w[TRM__DOWN], rt);
+  plain_swiglu(m->D, m->L, m->FL, m->gate_norm ? m->inner_eps : 0, xt, w[TRM__GATE_UP],
+               w[TRM__DOWN], rt);
   plain_transpose(m->D, m->L, rt, r);
   trm__free(xt);
   trm__free(rt);
 }
 
-/* x cos + rotate_half(x) sin with tables of concatenated frequencies */
+/* Where a position is: on a line, or in a grid below a row of puzzle positions at 0, 1, … */
+static void plain_coordinates(const trm__dims *m, int position, double at[2]) {
+  const int cell = position - m->P;
+  at[0] = position;
+  at[1] = 0;
+  if (!m->grid_cols) return;
+  at[0] = cell < 0 ? 0 : m->P + floor((double)cell / m->grid_cols);
+  at[1] = cell < 0 ? position : cell - m->grid_cols * floor((double)cell / m->grid_cols);
+}
+/* x cos + rotate_half(x) sin with tables of concatenated frequencies, of one axis or of two */
 static void plain_rope(const trm__dims *m, int position, double *x) {
-  double old[64];
-  const int half = m->d / 2;
+  double old[64], coordinates[2];
+  const int half = m->d / 2, pairs = m->grid_cols ? half / 2 : half;
+  const double base[2] = {m->rope_theta, m->rope_theta_cols};
   memcpy(old, x, (size_t)m->d * sizeof *x);
+  plain_coordinates(m, position, coordinates);
   for (int i = 0; i < m->d; i++) {
-    const double angle = position / pow(m->rope_theta, (double)(2 * (i % half)) / m->d);
+    const int axis = i % half / pairs, pair = i % half % pairs;
+    const double angle = coordinates[axis] / pow(base[axis], (double)pair / pairs);
     const double rotated = i < half ? -old[i + half] : old[i - half];
     x[i] = old[i] * cos(angle) + rotated * sin(angle);
   }
@@ -145,6 +164,7 @@ static void plain_attention(const trm__dims *m, const double *x, const double *c
     }
   for (int h = 0; h < m->H; h++)
     for (int t = 0; t < L; t++) plain_attend(m, qkv, h, t, p, o + (int64_t)t * D + h * m->d);
+  for (int t = 0; t < L && m->attn_out_norm; t++) plain_rms(D, m->inner_eps, o + (int64_t)t * D);
   plain_linear(L, D, D, o, w[TRM__O], r);
   trm__free(qkv);
   trm__free(o);
@@ -203,7 +223,7 @@ static void plain_experts(const trm__experts *e, int tokens, int in, const doubl
     for (int i = 0; i < e->n; i++) {
       if (!(gate[i] > 0)) continue;
       const double *const *own = w + trm__expert_at(e, i);
-      plain_swiglu(1, in, e->width, x, own[TRM__GATE_UP], own[TRM__DOWN], out);
+      plain_swiglu(1, in, e->width, 0, x, own[TRM__GATE_UP], own[TRM__DOWN], out);
       for (int j = 0; j < in; j++) y[j] += gate[i] * out[j];
     }
   }

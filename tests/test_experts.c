@@ -99,7 +99,7 @@ static trm__logits logits_of(const layer *l, int64_t t, bool noisy) {
 /* Expert `expert` of token t. */
 static void expert_of(const layer *l, int64_t t, int expert, double *out) {
   const int64_t F = l->x.width, K = l->K;
-  plain_swiglu(1, (int)K, (int)F, l->h + t * K, l->gate_up + expert * 2 * F * K,
+  plain_swiglu(1, (int)K, (int)F, 0, l->h + t * K, l->gate_up + expert * 2 * F * K,
                l->down + expert * K * F, out);
 }
 

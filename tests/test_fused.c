@@ -52,12 +52,22 @@ static void grid_close(const grid *g) {
 /* --- SwiGLU --- */
 
 typedef struct swiglu {
-  double act, dg, du, size_dg; /* size_dg: before its terms cancel */
+  double act, dg, du, size_dg, size_du; /* sizes: before terms cancel */
 } swiglu;
 static swiglu swiglu_of(double g, double u, double d) {
   double s = 1 / (1 + exp(-g));
   return (swiglu){g * s * u, d * u * (s + g * s * (1 - s)), d * g * s,
-                  fabs(d * u) * s * (1 + fabs(g))};
+                  fabs(d * u) * s * (1 + fabs(g)), fabs(d * g * s)};
+}
+/* The same times inv, and slope g u the gradient by g u. */
+static swiglu gate_norm_of(double g, double u, double d, double inv, double slope) {
+  swiglu w = swiglu_of(g, u, d * inv);
+  w.act *= inv;
+  w.dg += slope * g * u * u;
+  w.du += slope * g * u * g;
+  w.size_dg += fabs(slope * g * u * u);
+  w.size_du += fabs(slope * g * u * g);
+  return w;
 }
 
 static void check_swiglu(const trm__kernels *k, const trm__product *p, int rows, int n, int gap) {
@@ -101,44 +111,55 @@ static void swiglu_becomes_an_operand(void **state) {
 /* The gradient works on what the forward pass kept: g and u, rounded to the format. */
 typedef struct back {
   grid g0, u0, d;
-  grid g, u; /* kept; then units */
+  grid g, u;       /* kept; then units */
+  grid inv, slope; /* of each row or column, with a norm; else 1 and 0 */
 } back;
-static back back_open(int rows, int n, int gap, grid g, grid u) {
+static back back_open(int rows, int n, int gap, grid g, grid u, int norms) {
   trm__rng rng = probe_rng((uint64_t)(rows * 1000 + n));
   back t = {.g0 = grid_random(rows, n, n + gap, 12, &rng),
             .u0 = grid_random(rows, n, n + gap, 2, &rng),
             .d = grid_random(rows, n, n + gap + 1, 2, &rng),
             .g = g,
-            .u = u};
+            .u = u,
+            .inv = grid_random(1, norms ? norms : 1, 1, 3, &rng),
+            .slope = grid_random(1, norms ? norms : 1, 1, 0.1, &rng)};
   return t;
 }
 static void back_close(const back *t) {
-  const grid *all[] = {&t->g0, &t->u0, &t->d, &t->g, &t->u};
+  const grid *all[] = {&t->g0, &t->u0, &t->d, &t->g, &t->u, &t->inv, &t->slope};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) grid_close(all[i]);
 }
-/* Three gradients at one place, two of them twice: in the operand and as units. */
+/* Three gradients at one place, two of them twice: in the operand and as units; norm: which of the
+ * norms is its, or -1. */
 static void check_back(const trm__kernels *k, const trm__product *p, const back *t, int i, int j,
-                       const real got[5]) {
+                       int norm, const real got[5]) {
   swiglu want =
-      swiglu_of((double)cast(p, t->g0.v[i * t->g0.ld + j]),
-                (double)cast(p, t->u0.v[i * t->u0.ld + j]), (double)t->d.v[i * t->d.ld + j]);
+      gate_norm_of((double)cast(p, t->g0.v[i * t->g0.ld + j]),
+                   (double)cast(p, t->u0.v[i * t->u0.ld + j]), (double)t->d.v[i * t->d.ld + j],
+                   norm < 0 ? 1 : (double)t->inv.v[norm], norm < 0 ? 0 : (double)t->slope.v[norm]);
   near(k, p, "act", i, j, got[0], want.act, fabs(want.act));
   near(k, p, "dg", i, j, got[1], want.dg, want.size_dg);
-  near(k, p, "du", i, j, got[2], want.du, fabs(want.du));
+  near(k, p, "du", i, j, got[2], want.du, want.size_du);
   probe_true(got[3] == got[1] && got[4] == got[2], "%s %s units at %d %d", k->name,
              trm_dtype_name(p->dtype), i, j);
 }
 
-static void check_grad_a(const trm__kernels *k, const trm__product *p, int rows, int n, int gap) {
+static void check_grad_a(const trm__kernels *k, const trm__product *p, int rows, int n, int gap,
+                         bool norm) {
   const int half = n / p->group, deep = trm__units(p, rows);
   const ptrdiff_t ps = (ptrdiff_t)deep * p->nr + 4 * gap;
-  back t = back_open(rows, n, gap, grid_spoilt(deep, n, n), grid_spoilt(deep, n, n));
+  back t =
+      back_open(rows, n, gap, grid_spoilt(deep, n, n), grid_spoilt(deep, n, n), norm ? rows : 0);
   grid both = grid_spoilt(rows, 2 * half, 2 * half + gap);
   grid act = grid_spoilt(n / p->nr, deep * p->nr, ps);
 
   /* The forward pass keeps g and u as units; the gradient turns them into dg and du. */
   p->swiglu_a(rows, n, t.g0.v, t.u0.v, t.g0.ld, both.v, both.ld, t.g.v, t.u.v);
-  p->swiglu_grad_a(rows, n, t.g.v, t.u.v, t.d.v, t.d.ld, both.v, both.ld, act.v, ps);
+  if (norm)
+    p->gate_norm_grad_a(rows, n, t.g.v, t.u.v, t.d.v, t.d.ld, both.v, both.ld, act.v, ps, t.inv.v,
+                        t.slope.v);
+  else
+    p->swiglu_grad_a(rows, n, t.g.v, t.u.v, t.d.v, t.d.ld, both.v, both.ld, act.v, ps);
   for (int i = 0; i < whole(p, rows); i++)
     for (int j = 0; j < n; j++) {
       /* By place: in the operands and as units, up to the rows that fill up a group, which are
@@ -147,7 +168,7 @@ static void check_grad_a(const trm__kernels *k, const trm__product *p, int rows,
       real in_act = value_at(p, column_at(p, act.v, ps, j), p->nr, i);
       real g = value_at(p, t.g.v + j, n, i), u = value_at(p, t.u.v + j, n, i);
       if (i < rows)
-        check_back(k, p, &t, i, j,
+        check_back(k, p, &t, i, j, norm ? i : -1,
                    (real[]){in_act, value_at(p, row, 1, j), value_at(p, row + half, 1, j), g, u});
       else
         assert_true(in_act == 0 && g == 0 && u == 0);
@@ -156,17 +177,22 @@ static void check_grad_a(const trm__kernels *k, const trm__product *p, int rows,
   grid_close(&both);
   grid_close(&act);
 }
-static void check_grad_b(const trm__kernels *k, const trm__product *p, int rows, int n, int gap) {
+static void check_grad_b(const trm__kernels *k, const trm__product *p, int rows, int n, int gap,
+                         bool norm) {
   const ptrdiff_t half = (ptrdiff_t)trm__units(p, rows) * p->nr;
   const int kept = trm__kept(p, n);
   back t = back_open(rows, n, gap, grid_spoilt(rows, kept, kept + gap),
-                     grid_spoilt(rows, kept, kept + gap));
+                     grid_spoilt(rows, kept, kept + gap), norm ? n : 0);
   grid act = grid_spoilt(rows, kept, kept + gap);
   fenced both = fence(trm__size_b(p, 2 * rows, n)), out = fence(trm__size_b(p, rows, n));
 
   /* The same with the operands B: first what is kept, then its gradient in its place. */
   p->swiglu_b(rows, n, t.g0.v, t.u0.v, t.g0.ld, out.v, t.g.v, t.u.v, t.g.ld);
-  p->swiglu_grad_b(rows, n, t.g.v, t.u.v, t.g.ld, t.d.v, t.d.ld, both.v, act.v);
+  if (norm)
+    p->gate_norm_grad_b(rows, n, t.g.v, t.u.v, t.g.ld, t.d.v, t.d.ld, both.v, act.v, t.inv.v,
+                        t.slope.v);
+  else
+    p->swiglu_grad_b(rows, n, t.g.v, t.u.v, t.g.ld, t.d.v, t.d.ld, both.v, act.v);
   for (int i = 0; i < rows; i++)
     for (int j = 0; j < kept * p->group; j++) {
       /* dg and du stand one above the other in B; columns that fill up a group are zero. */
@@ -175,7 +201,7 @@ static void check_grad_b(const trm__kernels *k, const trm__product *p, int rows,
       real in_act = value_at(p, act.v + i * act.ld, 1, j);
       real g = value_at(p, t.g.v + i * t.g.ld, 1, j), u = value_at(p, t.u.v + i * t.u.ld, 1, j);
       if (j < n)
-        check_back(k, p, &t, i, j, (real[]){in_act, dg, du, g, u});
+        check_back(k, p, &t, i, j, norm ? j : -1, (real[]){in_act, dg, du, g, u});
       else
         assert_true(dg == 0 && du == 0 && in_act == 0 && g == 0 && u == 0);
     }
@@ -186,10 +212,13 @@ static void check_grad_b(const trm__kernels *k, const trm__product *p, int rows,
 }
 static void check_grads(const trm__kernels *k, const trm__product *p) {
   static const int ns[] = {1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, 67};
-  for (int rows = 1; rows < 10; rows++) {
-    for (int panels = 1; panels < 4; panels++) check_grad_a(k, p, rows, panels * p->nr, rows % 3);
+  for (int i = 2; i < 20; i++) {
+    const int rows = i / 2;
+    const bool norm = i % 2;
+    for (int panels = 1; panels < 4; panels++)
+      check_grad_a(k, p, rows, panels * p->nr, rows % 3, norm);
     for (size_t n = 0; n < sizeof ns / sizeof *ns; n++)
-      if (rows % p->group == 0) check_grad_b(k, p, rows, ns[n], rows % 3);
+      if (rows % p->group == 0) check_grad_b(k, p, rows, ns[n], rows % 3, norm);
   }
 }
 /* In float32 the product writes g and u where they are kept, n columns of rows that are ldk apart:

@@ -220,6 +220,38 @@ static void check_rope(trial *t) {
   grids_free(all, 3);
 }
 
+/* Sums over columns, and of squared products over either. */
+static void check_products(trial *t) {
+  grid a = grid_random(t->rows, t->n, t->gap, 1, &t->rng),
+       b = grid_random(t->rows, t->n, t->gap, 1, &t->rng);
+  grid dots = grid_new(1, t->n, 0), cols = grid_random(1, t->n, 0, 1, &t->rng),
+       rows = grid_random(1, t->rows, 0, 1, &t->rng), of_rows = grid_copy(&rows),
+       of_cols = grid_copy(&cols), scaled = grid_copy(&a);
+  t->k->dot_cols(t->rows, t->n, a.v, a.ld, b.v, b.ld, dots.v);
+  t->k->add_squares_rows(t->rows, t->n, a.v, b.v, a.ld, of_rows.v);
+  t->k->add_squares_cols(t->rows, t->n, a.v, b.v, a.ld, of_cols.v);
+  t->k->scale_cols(t->rows, t->n, scaled.v, scaled.ld, cols.v);
+  for (int j = 0; j < t->n; j++) {
+    double dot = 0, sum = at(&cols, 0, j);
+    for (int i = 0; i < t->rows; i++) {
+      const double m = at(&a, i, j) * at(&b, i, j);
+      dot += m;
+      sum += m * m;
+      near(t, "scaled", i, j, at(&scaled, i, j), at(&a, i, j) * at(&cols, 0, j), 1, ROUND);
+    }
+    near(t, "dot", 0, j, at(&dots, 0, j), dot, t->rows, ROUND);
+    near(t, "of columns", 0, j, at(&of_cols, 0, j), sum, 1 + sum, 4 * ROUND);
+  }
+  for (int i = 0; i < t->rows; i++) {
+    double sum = at(&rows, 0, i);
+    for (int j = 0; j < t->n; j++) sum += pow(at(&a, i, j) * at(&b, i, j), 2);
+    near(t, "of rows", i, 0, at(&of_rows, 0, i), sum, 1 + sum, 4 * ROUND);
+  }
+  assert_true(gaps_whole(&scaled));
+  grid all[] = {a, b, dots, cols, rows, of_rows, of_cols, scaled};
+  grids_free(all, 8);
+}
+
 static void check_softmax_grad(trial *t) {
   grid s = grid_random(t->rows, t->n, t->gap, 30, &t->rng), p = grid_copy(&s), one = grid_copy(&s);
   grid dp = grid_random(t->rows, t->n, t->gap + 1, 2, &t->rng), ds = grid_copy(&dp),
@@ -404,6 +436,7 @@ static const struct check {
     {"add_rms_rows", check_norm_rows},
     {"add_rms_cols", check_norm_cols},
     {"rms_rows", check_norm_alone},
+    {"sums of products", check_products},
     {"rms_rows_grad", check_rows_grad},
     {"rms_cols_grad", check_cols_grad},
     {"rope", check_rope},

@@ -138,6 +138,13 @@ static void plans_that_cannot_be_are_refused(void **state) {
       {TRM_ARCH_TRM, "learned_latents=true", "only the last 7 of 14 updates have one"},
       {TRM_ARCH_TRM, "learned_latents=true grad=all", NULL},
       {TRM_ARCH_TRM, "learned_latents=true grad=all solver=anderson", "would reach L_init"},
+      {TRM_ARCH_TRM, "qk_norm=true mlp_t=true", "qk_norm: with mlp_t"},
+      {TRM_ARCH_HRM, "attn_out_norm=true mlp_t=true", "attn_out_norm: with mlp_t"},
+      {TRM_ARCH_TRM, "gate_norm=true moe=switch:4", "share the width"},
+      {TRM_ARCH_TRM, "gate_norm=true mlp_t=true", NULL},
+      {TRM_ARCH_TRM, "pos_encodings=rope2d", "nothing says that the data are grids"},
+      {TRM_ARCH_TRM, "pos_encodings=rope2d mlp_t=true", "no attention whose queries"},
+      {TRM_ARCH_TRM, "rope_theta_cols=100", "only pos_encodings = rope2d"},
       {TRM_ARCH_TRM, "L_cycles=1024 H_cycles=1024", NULL},
       {TRM_ARCH_TRM, "L_cycles=1024 H_cycles=2 grad=all", NULL},
       {TRM_ARCH_TRM, "L_cycles=1024 H_cycles=3 grad=all", "3075 applications of nets"},
@@ -268,6 +275,49 @@ static void solved_steps_cost_their_iterations(void **state) {
   assert_int_equal(cost_of(&c).bytes_saved, 2 * one.bytes_saved);
   c.solver_grad = (trm_solver_grad){TRM_SOLVER_GRAD_IMPLICIT, 0};
   assert_true(cost_of(&c).flops_train == (123 + 3 + 2 + 3 * 39) * net + 3 * head);
+}
+
+/* No product more; one number is kept for each vector, of every application with gradient. */
+static void norms_keep_little(void **state) {
+  static const struct {
+    const char *field;
+    bool mlp_t;
+    int heads, positions, channels; /* so many numbers of a layer */
+  } norms[] = {{"qk_norm", false, 2, 0, 0},
+               {"attn_out_norm", false, 0, 1, 0},
+               {"gate_norm", false, 0, 1, 0},
+               {"gate_norm", true, 0, 1, 1}};
+  (void)state;
+  for (size_t i = 0; i < sizeof norms / sizeof *norms; i++) {
+    trm_model_config c = config_of(TRM_ARCH_TRM, 6, 3);
+    c.mlp_t = norms[i].mlp_t;
+    const trm_model_cost before = cost_of(&c);
+    assert_int_equal(trm_model_config_set(&c, norms[i].field, "true", NULL), TRM_OK);
+    const trm_model_cost after = cost_of(&c);
+    const int64_t layers = (int64_t)before.n_updates_with_grad * c.L_layers;
+    const int64_t numbers =
+        before.positions * (int64_t)(norms[i].heads * c.num_heads + norms[i].positions) +
+        norms[i].channels * (int64_t)c.hidden_size;
+    const int64_t more = after.bytes_saved - before.bytes_saved - layers * 4 * numbers;
+    assert_true(after.flops_forward == before.flops_forward &&
+                after.flops_train == before.flops_train && after.n_params == before.n_params);
+    assert_true(more >= 0 && more < layers * 2 * 256);
+  }
+}
+
+/* Heads that two dimensions share have whole pairs for each. */
+static void grids_need_heads_of_fours(void **state) {
+  (void)state;
+  trm_model_config c = config_of(TRM_ARCH_TRM, 6, 3);
+  trm_error err;
+  c.pos_encodings = TRM_POS_ROPE2D;
+  c.puzzle =
+      (trm_puzzle){.kind = TRM_PUZZLE_SUDOKU, .rows = 9, .cols = 9, .box_rows = 3, .box_cols = 3};
+  assert_int_equal(c.seq_len, 81);
+  assert_int_equal(trm_model_config_check(&c, &err), TRM_OK);
+  c.num_heads = 256;
+  assert_int_equal(trm_model_config_check(&c, &err), TRM_E_CONFIG);
+  assert_non_null(strstr(err.msg, "multiple of 4"));
 }
 
 static void parameters_are_the_papers(void **state) {
@@ -580,6 +630,8 @@ int main(void) {
       cmocka_unit_test(solved_steps_cost_their_iterations),
       cmocka_unit_test(plans_are_the_schedules),
       cmocka_unit_test(plans_that_cannot_be_are_refused),
+      cmocka_unit_test(norms_keep_little),
+      cmocka_unit_test(grids_need_heads_of_fours),
       cmocka_unit_test(long_plans_repeat),
       cmocka_unit_test(depth_is_the_papers),
       cmocka_unit_test(parameters_are_the_papers),

@@ -33,6 +33,13 @@ static const struct variant {
     {"solver",
      {"arch.solver=anderson", "arch.solver_iterations=3", "arch.solver_grad=phantom:2"},
      "\"solver\": \"anderson\""},
+    {"gates", {"arch.gate_norm=true", "arch.inner_norm_eps=1e-5"}, "\"gate_norm\": true"},
+    {"heads",
+     {"arch.qk_norm=true", "arch.mlp_t=false", "arch.attn_out_norm=true"},
+     "\"attn_out_norm\": true"},
+    {"rope2d",
+     {"arch.rope_theta_cols=100", "arch.mlp_t=false", "arch.pos_encodings=rope2d"},
+     "\"pos_encodings\": \"rope2d\""},
 };
 enum { N_VARIANTS = sizeof variants / sizeof *variants };
 
@@ -143,6 +150,8 @@ static void what_cannot_be_is_refused(void **state) {
       {{"arch.nets=two", NULL}, "want one of shared, separate"},
       {{"arch.grad=last", NULL}, "last:N (N from 1 to"},
       {{"arch.grad=last:7", NULL}, "7 updates with gradient are wanted"},
+      {{"arch.qk_norm=true", NULL}, "there is no attention"},
+      {{"arch.inner_norm_eps=0", NULL}, "want a number above 0"},
       {{"arch.halting=sometimes", NULL}, "want one of q, never, solved"},
       {{"arch=trm_hier", "arch.L_cycles=17"}, "trm_hier has 16 latents"},
       {{"arch=transformers_baseline", "arch.nets=separate"}, "has one update"},

@@ -47,6 +47,21 @@ static void learned_mixer(setup *s) {
   s->model.mlp_t = true;
   s->model.pos_encodings = TRM_POS_LEARNED;
 }
+static void qk_norm(setup *s) {
+  s->model.qk_norm = true;
+}
+static void gate_norm(setup *s) {
+  s->model.gate_norm = true;
+}
+static void attn_out_norm(setup *s) {
+  s->model.attn_out_norm = true;
+}
+/* Grids of 2 x 3 symbols, as many as the data have. */
+static void rope2d(setup *s) {
+  s->model.pos_encodings = TRM_POS_ROPE2D;
+  s->model.puzzle = (trm_puzzle){.kind = TRM_PUZZLE_GRID, .rows = 2, .cols = LEN / 2};
+  for (int i = 1; i < SYMBOLS; i++) s->model.puzzle.vocabulary[2 * (i - 1)] = (char)('a' + i);
+}
 static void softmax(setup *s) {
   s->model.loss = TRM_LOSS_SOFTMAX;
 }
@@ -208,6 +223,12 @@ static const struct sample {
     {"hrm-mixer-top2-switch-t", TRM_ARCH_HRM, {mixer, top_two, switched_t}},
     {"trm-rope-fixed-point", TRM_ARCH_TRM, {rope, fixed_point}},
     {"trm-mixer-anderson", TRM_ARCH_TRM, {mixer, anderson}},
+    {"trm-rope-qk-norm", TRM_ARCH_TRM, {rope, qk_norm}},
+    {"hrm-rope-qk-norm-odd", TRM_ARCH_HRM, {rope, qk_norm, odd}},
+    {"trm-mixer-gate-norm", TRM_ARCH_TRM, {mixer, gate_norm}},
+    {"trm-mixer-gate-norm-wide", TRM_ARCH_TRM, {mixer, gate_norm, wide}},
+    {"trm-rope-gate-norm-odd", TRM_ARCH_TRM, {rope, gate_norm, odd}},
+    {"trm-rope2d-out-norm", TRM_ARCH_TRM, {rope2d, attn_out_norm}},
     {"hrm-rope-broyden", TRM_ARCH_HRM, {rope, broyden, all_updates}},
 };
 enum { N_SAMPLES = sizeof samples / sizeof *samples };

@@ -29,7 +29,12 @@ typedef enum trm_arch {
   TRM_ARCH_HIER         /* "trm_hier": n z and y (Fig. 5), for any n = L_cycles up to 16 */
 } trm_arch;
 
-typedef enum trm_pos_encodings { TRM_POS_NONE, TRM_POS_ROPE, TRM_POS_LEARNED } trm_pos_encodings;
+typedef enum trm_pos_encodings {
+  TRM_POS_NONE,
+  TRM_POS_ROPE,
+  TRM_POS_LEARNED,
+  TRM_POS_ROPE2D /* "rope2d": half of a head's pairs by the cell's row, half by its column */
+} trm_pos_encodings;
 typedef enum trm_loss { TRM_LOSS_STABLEMAX, TRM_LOSS_SOFTMAX } trm_loss;
 
 /* Which net updates the answer, the last update of a cycle (Table 1, "separate networks"). */
@@ -115,8 +120,9 @@ typedef struct trm_model_config {
   bool mlp_t; /* SwiGLU over positions in place of attention */
   trm_pos_encodings pos_encodings;
   double rope_theta, rms_norm_eps;
-  int puzzle_emb_ndim; /* 0: no puzzle embedding */
-  int puzzle_emb_len;  /* P; 0, and always in hrm and the transformer: ceil(ndim / hidden_size) */
+  double rope_theta_cols; /* of TRM_POS_ROPE2D, for columns; 0: rope_theta for both */
+  int puzzle_emb_ndim;    /* 0: no puzzle embedding */
+  int puzzle_emb_len; /* P; 0, and always in hrm and the transformer: ceil(ndim / hidden_size) */
   /* Deep supervision and halting. */
   int halt_max_steps; /* N_sup */
   double halt_exploration_prob;
@@ -140,7 +146,9 @@ typedef struct trm_model_config {
   trm_solver_grad solver_grad;
   double solver_tau; /* of phantom gradients */
   /* Norms inside of a block's branch, without weights; docs/MODEL.md section 8. */
-  bool qk_norm; /* of q and of k over the channels of a head, before rotary positions */
+  bool qk_norm;       /* of q and of k over the channels of a head, before rotary positions */
+  bool gate_norm;     /* of gate * up of a SwiGLU, over its width */
+  bool attn_out_norm; /* of all heads' outputs, before their projection */
   double inner_norm_eps;
 } trm_model_config;
 

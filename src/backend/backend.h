@@ -37,7 +37,9 @@ typedef struct trm__dims {
   trm__experts moe, moe_t; /* experts over D, and over L, in place of these SwiGLUs */
   bool rope, learned;
   double rope_theta, eps;
-  bool qk_norm; /* norms inside of a branch, by inner_eps */
+  int grid_cols; /* of rotary positions in two dimensions; 0: in one */
+  double rope_theta_cols;
+  bool qk_norm, gate_norm, attn_out_norm; /* inside of a branch, by inner_eps */
   double inner_eps;
   double label_smoothing;
   trm_loss loss;

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "backend/rope.h"
 #include "base/check.h"
 #include "base/memory.h"
 
@@ -237,13 +238,13 @@ static void lay_out(cpu_backend *c, trm__carver *memory) {
   c->rope_sin = cpu_carve(memory, table);
 }
 
-/* Angles t * theta^(-2i/d), in double. */
+/* Of all positions, in double. */
 static void fill_rope(cpu_backend *c) {
   const trm__dims *dims = &c->base.dims;
   int half = dims->d / 2;
   for (int t = 0; t < dims->L; t++)
     for (int i = 0; i < half; i++) {
-      double angle = t * pow(dims->rope_theta, -2.0 * i / dims->d);
+      double angle = trm__rope_angle(dims, t, i);
       c->rope_cos[t * half + i] = (real)cos(angle);
       c->rope_sin[t * half + i] = (real)sin(angle);
     }

@@ -111,6 +111,9 @@ typedef struct cpu_swiglu {
   real *rows;          /* a part of the rows as operand A */
   real *act_a, *chunk; /* forward: a chunk's activation as A; its g and u, side by side */
   real *da, *dgu;      /* backward: a chunk's da; its [dg du] as A */
+  /* With gate_norm, else NULL: 1 / rms(g u) of all rows, kept (or NULL); of a part of the rows sums
+   * of squares, then that; and what the backward pass is to be told (trm__cpu_gate_slopes). */
+  real *norm_inv, *norm_sum, *norm_slope;
 } cpu_swiglu;
 void trm__cpu_swiglu_carve(cpu_swiglu *s, bool backward, trm__carver *scratch);
 /* The weights from the block's first-th on. */
@@ -127,6 +130,14 @@ void trm__cpu_swiglu_rows(const cpu_backend *c, const cpu_swiglu *s, int64_t r, 
  * activation goes to an operand B of depth `all rows`: row r is at act, panels are act_ps apart. */
 void trm__cpu_swiglu_rows_grad(const cpu_backend *c, const cpu_swiglu *s, int64_t r, int rows,
                                const real *ds, real *dx, real *act, ptrdiff_t act_ps);
+
+/* sums of (g u)^2 over `width` units, of n rows or columns, become inv = 1 / sqrt(mean + eps). */
+void trm__cpu_gate_norms(const cpu_backend *c, int n, int width, real *sums);
+/* slope: of n rows or columns, what gate_norm_grad_* needs: L changes with g u by slope g u through
+ * its norm, slope = -inv^2 / width (ds . out), where out is the branch and ds its gradient. As y =
+ * norm(x + out), ds . out = ds . y / y_inv - ds . x; slope holds ds . y before. */
+void trm__cpu_gate_slopes(int n, int width, const real *inv, const real *y_inv, const real *ds_x,
+                          real *slope);
 
 /* How a matrix [m, k] or [k, n] lies in memory. Values or units: across, neighbours are contiguous
  * and `stride` leads to the next step (unit) of depth; along, the depth is contiguous and `stride`

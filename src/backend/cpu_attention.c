@@ -1,13 +1,14 @@
 /* Self-attention: y = norm(x + W_o softmax(q k^T / sqrt(d)) v), no mask, H heads of d = D / H.
  *
- * Forward   [q k v] = x W_qkv^T, with qk_norm q and k each divided by its root mean square per
- *           head, rotary positions on q and k                     saved: q k v [R, 3D] (rotated),
- *           o = softmax(q k^T / sqrt(d)) v per head               o [R, D], lse [H, R], inv [R],
- *                                                                 qk_inv [R, 2H]
+ * Forward   [q k v] = x W_qkv^T, rotary positions on q and k      saved: q k v [R, 3D] (rotated),
+ *           o = softmax(q k^T / sqrt(d)) v per head               o [R, D], lse [H, R], inv [R]
  *           y = norm(x + o W_o^T)                                 8 R D^2 + 4 R L D FLOPs
+ *           with qk_norm q and k of each head are divided by their root mean square before they are
+ *           rotated (saved: qk_inv [R, 2H]), with attn_out_norm o is, over D (saved: o as it then
+ *           is, out_inv [R])
  * Backward  ds = norm'(dy), do = ds W_o, delta = rowsum(do * o)
  *           p recomputed from q, k, lse; dv = p^T do; dt = p * (do v^T - delta) / sqrt(d);
- *           dq = dt k, dk = dt^T q; norm'(dq, dk) per head; rotation undone
+ *           dq = dt k, dk = dt^T q; behind norms norm'(do), norm'(dq), norm'(dk); rotation undone
  *           dx = ds + [dq dk dv] W_qkv, dW_qkv = [dq dk dv]^T x, dW_o = ds^T o
  * A head of one row is one item of work; its queries go in blocks of CPU_ROWS, so the [L, L] scores
  * never exist as a whole. */
@@ -24,8 +25,8 @@ static unsigned attention_packing(const trm__block *blk, int i) {
 
 /* What one pass works in. */
 typedef struct attention_memory {
-  real *qkv, *o, *lse, *inv;              /* kept for the backward pass; inv NULL: they are not */
-  real *qk_inv;                           /* the same, of q and k of all heads, with qk_norm */
+  real *qkv, *o, *lse, *inv; /* kept for the backward pass; inv NULL: they are not */
+  real *qk_inv, *out_inv; /* the same: with qk_norm of q and k of all heads; with attn_out_norm */
   real *ds, *d_o, *dqkv, *delta, *shared; /* the team's, backward; delta [H, R] */
   /* The member's, one group after the other in the same place: rows times a weight, a head, the
    * gradient of a weight. */
@@ -51,6 +52,7 @@ static attention_memory carve(const cpu_backend *c, int b, bool backward, cpu_me
   if (memory.saved != memory.shared) {
     own.inv = cpu_carve(memory.saved, R);
     if (dims->qk_norm) own.qk_inv = cpu_carve(memory.saved, R * 2 * dims->H);
+    if (dims->attn_out_norm) own.out_inv = cpu_carve(memory.saved, R);
   }
 
   /* Forward: o W_o^T needs rows and their result; a head its k and v, and the softmax of a part. */
@@ -188,6 +190,10 @@ static void attention_forward(trm__backend *be, trm__lane *lane, const trm__bloc
   for (int64_t i = first; i < last; i++) head_forward(c, &own, view_of(dims, b, i));
   trm__lane_barrier(lane);
 
+  if (dims->attn_out_norm)
+    c->kernels->rms_rows((int)(hi - lo), D, own.o + lo * D, D, (real)dims->inner_eps,
+                         own.out_inv ? own.out_inv + lo : NULL);
+
   /* y = norm(x + o W_o^T), the sum of a part while its product is in the cache. */
   const int64_t part = cpu_part(hi - lo, CPU_ROWS);
   for (int64_t r = lo; r < hi; r += part) {
@@ -282,10 +288,16 @@ static void attention_backward(trm__backend *be, trm__lane *lane, const trm__blo
   memcpy(dh + lo * D, own.ds + lo * D, (size_t)rows * (size_t)D * sizeof *dh);
   trm__cpu_rows(c, lo, hi, D, D, own.ds, D, w->bwd[TRM__O], own.d_o, D, false, own.rows);
 
-  /* delta = rowsum(do * o) of each head. */
-  for (int h = 0; h < dims->H; h++)
-    kernels->dot_rows(rows, d, own.d_o + lo * D + h * d, D, own.o + lo * D + h * d, D,
-                      own.delta + h * R + lo);
+  if (dims->attn_out_norm)
+    kernels->rms_rows_grad(rows, D, own.o + lo * D, D, own.out_inv + lo, own.d_o + lo * D, D,
+                           own.d_o + lo * D, D);
+
+  /* delta = rowsum(do * o) of each head, o as it is before a norm. */
+  for (int h = 0; h < dims->H; h++) {
+    real *delta = own.delta + h * R;
+    kernels->dot_rows(rows, d, own.d_o + lo * D + h * d, D, own.o + lo * D + h * d, D, delta + lo);
+    for (int64_t r = lo; r < hi && dims->attn_out_norm; r++) delta[r] /= own.out_inv[r];
+  }
   trm__lane_barrier(lane);
 
   /* [dq dk dv], heads of all rows among the members. */

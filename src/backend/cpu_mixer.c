@@ -7,6 +7,8 @@
  * Backward  dS = norm'(dY), dA = W_out^T dS, [dG; dU] = swiglu'(G, U, dA)
  *           dX = dS + W_in^T [dG; dU]
  *           dW_out = sum over rows of dS A^T, dW_in = sum of [dG; dU] X^T
+ * With gate_norm A = silu(G) * U / rms(G U), rms over FL, per channel, as in cpu_mlp.c; 1 / rms is
+ * kept, [D] per row.
  * Channels are independent: a block of CPU_COLS of them goes through the whole block in cache, and
  * only operands of weight gradients are transposed. G and U are kept in the operands' format. */
 #include "backend/cpu.h"
@@ -41,7 +43,10 @@ typedef struct mixer_memory {
   real *out;           /* forward: W_out A of it */
   real *act_b, *chunk; /* forward: a chunk's A as B; its G and U, side by side */
   real *da, *dgu;      /* backward: a chunk's dA; its [dG; dU] as B */
-  real *grad;          /* in the place of all these */
+  /* With gate_norm, else NULL: of channels 1 / rms(G U), kept, [b][D]; of a block of them sums of
+   * squares, then that (forward); slopes and dS . X (backward). */
+  real *norm_inv, *norm_sum, *norm_slope, *ds_x;
+  real *grad; /* in the place of all these */
 } mixer_memory;
 
 static mixer_memory carve(const cpu_backend *c, int b, bool backward, cpu_memory memory) {
@@ -53,6 +58,7 @@ static mixer_memory carve(const cpu_backend *c, int b, bool backward, cpu_memory
   if (memory.saved != memory.shared) {
     own.gu = cpu_carve(memory.saved, b * kept_rows(dims, p, 2 * dims->FL));
     own.inv = cpu_carve(memory.saved, (int64_t)b * dims->D);
+    if (dims->gate_norm) own.norm_inv = cpu_carve(memory.saved, (int64_t)b * dims->D);
   }
 
   own.columns = cpu_carve(memory.scratch, trm__size_b(p, dims->L, cols));
@@ -60,6 +66,7 @@ static mixer_memory carve(const cpu_backend *c, int b, bool backward, cpu_memory
     own.out = cpu_carve(memory.scratch, (int64_t)dims->L * cols);
     own.act_b = cpu_carve(memory.scratch, trm__size_b(p, CPU_CHUNK, cols));
     own.chunk = cpu_carve(memory.scratch, 2 * CPU_CHUNK * cols);
+    if (dims->gate_norm) own.norm_sum = cpu_carve(memory.scratch, cols);
     return own;
   }
 
@@ -69,6 +76,10 @@ static mixer_memory carve(const cpu_backend *c, int b, bool backward, cpu_memory
       cpu_carve(memory.shared, trm__size_b(p, cols, dims->FL > dims->L ? dims->FL : dims->L));
   own.da = cpu_carve(memory.scratch, CPU_CHUNK * cols);
   own.dgu = cpu_carve(memory.scratch, trm__size_b(p, 2 * CPU_CHUNK, cols));
+  if (dims->gate_norm) {
+    own.norm_slope = cpu_carve(memory.scratch, cols);
+    own.ds_x = cpu_carve(memory.scratch, cols);
+  }
   trm__carve_anew(memory.scratch);
   own.grad = cpu_carve(memory.scratch, cpu_grad_scratch(c, cols));
   return own;
@@ -112,6 +123,7 @@ static void mixer_cols(const cpu_backend *c, const cpu_packed *w, const mixer_me
 
   /* The branch, CPU_CHUNK units of FL at a time. */
   p->to_b(L, n, x + view.at, D, 1, own->columns);
+  if (own->norm_sum) memset(own->norm_sum, 0, (size_t)n * sizeof *own->norm_sum);
   for (int f = 0; f < FL; f += CPU_CHUNK) {
     real *keep_g = kept ? kept + f * ldk : NULL, *keep_u = kept ? kept + (FL + f) * ldk : NULL;
     real *g = direct ? keep_g : own->chunk, *u = direct ? keep_u : own->chunk + CPU_CHUNK * n;
@@ -122,11 +134,20 @@ static void mixer_cols(const cpu_backend *c, const cpu_packed *w, const mixer_me
             mode);
 
     /* out += W_out (silu(G) * U) */
+    if (own->norm_sum) c->kernels->add_squares_cols(CPU_CHUNK, n, g, u, ld, own->norm_sum);
     p->swiglu_b(CPU_CHUNK, n, g, u, ld, own->act_b, direct ? NULL : keep_g, direct ? NULL : keep_u,
                 ldk);
     p->gemm(L, n, half, down + f / p->group, width, own->act_b, act_ps, own->out, n,
             f > 0 ? TRM__ADD : TRM__SET);
   }
+
+  /* What the norm divides by, once for each channel. */
+  if (own->norm_sum) {
+    trm__cpu_gate_norms(c, n, FL, own->norm_sum);
+    c->kernels->scale_cols(L, n, own->out, n, own->norm_sum);
+  }
+  if (own->norm_inv)
+    memcpy(own->norm_inv + view.inv, own->norm_sum, (size_t)n * sizeof *own->norm_inv);
 
   /* Y = norm over L of (X + out) */
   c->kernels->add_rms_cols(L, n, x + view.at, D, own->out, n, (real)dims->eps, y + view.at, D,
@@ -155,7 +176,7 @@ static void mixer_forward(trm__backend *be, trm__lane *lane, const trm__block *b
 /* One block of channels of one row, backward to the input. dg, du and the activation are left as
  * units along the channels. */
 static void mixer_cols_grad(const cpu_backend *c, const cpu_packed *w, const mixer_memory *own,
-                            cols_view view, const real *y, real *dh) {
+                            cols_view view, const real *x, const real *y, real *dh) {
   const trm__dims *dims = &c->base.dims;
   const trm__product *p = c->product;
   const int D = dims->D, L = dims->L, FL = dims->FL, n = view.n, ldk = kept_cols(dims, p);
@@ -168,6 +189,14 @@ static void mixer_cols_grad(const cpu_backend *c, const cpu_packed *w, const mix
   for (int i = 0; i < L; i++)
     memcpy(dx + (int64_t)i * D, ds + (int64_t)i * D, (size_t)n * sizeof *dx);
 
+  /* What a norm of G U adds. */
+  if (own->norm_slope) {
+    c->kernels->dot_cols(L, n, ds, D, y + view.at, D, own->norm_slope);
+    c->kernels->dot_cols(L, n, ds, D, x + view.at, D, own->ds_x);
+    trm__cpu_gate_slopes(n, FL, own->norm_inv + view.inv, own->inv + view.inv, own->ds_x,
+                         own->norm_slope);
+  }
+
   p->to_b(L, n, ds, D, 1, own->columns);
   for (int f = 0; f < FL; f += CPU_CHUNK) {
     /* dA = W_out^T dS */
@@ -175,8 +204,12 @@ static void mixer_cols_grad(const cpu_backend *c, const cpu_packed *w, const mix
             (ptrdiff_t)in * p->nr, own->da, n, TRM__SET);
 
     /* dG = dA * U * silu'(G), dU = dA * silu(G), and A = silu(G) * U once more */
-    p->swiglu_grad_b(CPU_CHUNK, n, gu + f * ldk, gu + (FL + f) * ldk, ldk, own->da, n, own->dgu,
-                     act + f * ldk);
+    real *g = gu + f * ldk, *u = gu + (FL + f) * ldk;
+    if (own->norm_slope)
+      p->gate_norm_grad_b(CPU_CHUNK, n, g, u, ldk, own->da, n, own->dgu, act + f * ldk,
+                          own->norm_inv + view.inv, own->norm_slope);
+    else
+      p->swiglu_grad_b(CPU_CHUNK, n, g, u, ldk, own->da, n, own->dgu, act + f * ldk);
 
     /* dX += W_in^T [dG; dU] */
     p->gemm(L, n, 2 * half, w->bwd[TRM__GATE_UP] + 2 * f / p->group, wide, own->dgu,
@@ -198,7 +231,7 @@ static void mixer_backward(trm__backend *be, trm__lane *lane, const trm__block *
   trm__lane_share(lane, (int64_t)b * blocks, 1, &lo, &hi);
   for (int64_t i = lo; i < hi; i++)
     mixer_cols_grad(c, cpu_packed_of(be, blk), &own, view_of(c, i / blocks, i % blocks, CPU_COLS),
-                    y, dh);
+                    x, y, dh);
 
   /* dW_out += dS A^T, dW_in += [dG; dU] X^T. The depth of both is the channels: block by block of
    * each row. */

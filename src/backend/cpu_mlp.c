@@ -7,16 +7,35 @@
  *           da = ds W_out, [dg du] = swiglu'(g, u, da)
  *           dx = ds + [dg du] W_in
  *           dW_out = ds^T a, dW_in = [dg du]^T x
+ * With gate_norm a = silu(g) * u / rms(g u), rms over F: one number for a row, by which a W_out^T
+ * is divided in the end. 1 / rms is kept, too, norm_inv [R]; backward, with slope = -norm_inv^2 / F
+ * (ds . out), the branch being out,
+ *
+ *           da <- norm_inv da, dg += slope (g u) u, du += slope (g u) g
+ *
  * A part of at most CPU_ROWS rows takes CPU_CHUNK units of F at a time from the first product
  * through the activation into the second, so that g, u and a never leave the cache on the way; g
  * and u are kept in the operands' format. */
 #include "backend/cpu.h"
 
+#include <math.h>
 #include <string.h>
 
 static unsigned mlp_packing(const trm__block *blk, int i) {
   (void)blk;
   return CPU_AS_B | (i == TRM__GATE_UP ? CPU_IN_CHUNKS : 0);
+}
+
+/* --- the norm of gates times ups -------------------------------------------------------------- */
+
+void trm__cpu_gate_norms(const cpu_backend *c, int n, int width, real *sums) {
+  const real eps = (real)c->base.dims.inner_eps;
+  for (int i = 0; i < n; i++) sums[i] = 1 / (real)sqrt((double)(sums[i] / (real)width + eps));
+}
+void trm__cpu_gate_slopes(int n, int width, const real *inv, const real *y_inv, const real *ds_x,
+                          real *slope) {
+  for (int i = 0; i < n; i++)
+    slope[i] = -inv[i] * inv[i] / (real)width * (slope[i] / y_inv[i] - ds_x[i]);
 }
 
 /* --- the products of SwiGLU, of any width and any rows ---------------------------------------- */
@@ -35,6 +54,7 @@ void trm__cpu_swiglu_rows(const cpu_backend *c, const cpu_swiglu *s, int64_t r, 
   const int mode = c->far | (direct ? TRM__FETCH_C : 0);
 
   /* CPU_CHUNK units of F at a time. */
+  if (s->norm_sum) memset(s->norm_sum, 0, (size_t)rows * sizeof *s->norm_sum);
   for (int f = 0; f < F; f += CPU_CHUNK) {
     real *keep_g = kept ? kept + f * s->next : NULL,
          *keep_u = kept ? kept + (F + f) * s->next : NULL;
@@ -47,11 +67,18 @@ void trm__cpu_swiglu_rows(const cpu_backend *c, const cpu_swiglu *s, int64_t r, 
             CPU_CHUNK, mode);
 
     /* out += (silu(g) * u) W_out^T */
+    if (s->norm_sum) c->kernels->add_squares_rows(rows, CPU_CHUNK, g, u, CPU_CHUNK, s->norm_sum);
     p->swiglu_a(rows, CPU_CHUNK, g, u, CPU_CHUNK, s->act_a, half, direct ? NULL : keep_g,
                 direct ? NULL : keep_u);
     p->gemm(rows, D, half, s->act_a, half, s->down + f / p->group * p->nr, out_ps, out, D,
             (f > 0 ? TRM__ADD : TRM__SET) | c->far);
   }
+  if (!s->norm_sum) return;
+
+  /* What the norm divides by, once for each row. */
+  trm__cpu_gate_norms(c, rows, F, s->norm_sum);
+  c->kernels->scale_rows(rows, D, out, D, s->norm_sum);
+  if (s->norm_inv) memcpy(s->norm_inv + r, s->norm_sum, (size_t)rows * sizeof *s->norm_inv);
 }
 
 void trm__cpu_swiglu_rows_grad(const cpu_backend *c, const cpu_swiglu *s, int64_t r, int rows,
@@ -69,8 +96,12 @@ void trm__cpu_swiglu_rows_grad(const cpu_backend *c, const cpu_swiglu *s, int64_
             CPU_CHUNK, c->far);
 
     /* dg = da * u * silu'(g), du = da * silu(g), and a = silu(g) * u once more */
-    p->swiglu_grad_a(rows, CPU_CHUNK, gu + f * s->next, gu + (F + f) * s->next, s->da, CPU_CHUNK,
-                     s->dgu, 2 * half, act + f / p->nr * act_ps, act_ps);
+    real *g = gu + f * s->next, *u = gu + (F + f) * s->next, *a = act + f / p->nr * act_ps;
+    if (s->norm_slope)
+      p->gate_norm_grad_a(rows, CPU_CHUNK, g, u, s->da, CPU_CHUNK, s->dgu, 2 * half, a, act_ps,
+                          s->norm_inv + r, s->norm_slope);
+    else
+      p->swiglu_grad_a(rows, CPU_CHUNK, g, u, s->da, CPU_CHUNK, s->dgu, 2 * half, a, act_ps);
 
     /* dx += [dg du] W_in */
     p->gemm(rows, D, 2 * half, s->dgu, 2 * half,
@@ -102,6 +133,7 @@ void trm__cpu_swiglu_weights(cpu_swiglu *s, const cpu_packed *w, int first) {
 typedef struct mlp_memory {
   cpu_swiglu swiglu;
   real *inv;               /* kept; NULL: it is not */
+  real *ds_x;              /* the member's, backward with gate_norm: ds . x of a part of the rows */
   real *ds, *act, *shared; /* the team's, backward; act: the operand B of depth R of dW_out */
   real *out;               /* the member's, forward: the branch of a part of the rows */
   real *grad;              /* in the place of the member's */
@@ -116,10 +148,16 @@ static mlp_memory carve(const cpu_backend *c, int b, bool backward, cpu_memory m
   if (memory.saved != memory.shared) {
     own.swiglu.gu = cpu_carve(memory.saved, own.swiglu.next * 2 * dims->F);
     own.inv = cpu_carve(memory.saved, R);
+    if (dims->gate_norm) own.swiglu.norm_inv = cpu_carve(memory.saved, R);
   }
 
   trm__cpu_swiglu_carve(&own.swiglu, backward, memory.scratch);
+  if (dims->gate_norm && backward) {
+    own.swiglu.norm_slope = cpu_carve(memory.scratch, CPU_ROWS);
+    own.ds_x = cpu_carve(memory.scratch, CPU_ROWS);
+  }
   if (!backward) {
+    if (dims->gate_norm) own.swiglu.norm_sum = cpu_carve(memory.scratch, CPU_ROWS);
     own.out = cpu_carve(memory.scratch, CPU_ROWS * dims->D);
     return own;
   }
@@ -162,7 +200,7 @@ static void mlp_forward(trm__backend *be, trm__lane *lane, const trm__block *blk
 /* Rows [r, r + rows), backward to the input: dh <- dx; their g u become units across the rows of
  * dg du; their part of the operand B of dW_out is filled in. */
 static void mlp_rows_grad(const cpu_backend *c, const mlp_memory *own, int64_t r, int rows,
-                          const real *y, real *dh) {
+                          const real *x, const real *y, real *dh) {
   const trm__product *p = c->product;
   const int D = c->base.dims.D;
   real *ds = own->ds + r * D;
@@ -170,6 +208,12 @@ static void mlp_rows_grad(const cpu_backend *c, const mlp_memory *own, int64_t r
   /* ds = norm'(dy), which is also the first part of dx. */
   c->kernels->rms_rows_grad(rows, D, y, D, own->inv + r, dh, D, ds, D);
   memcpy(dh, ds, (size_t)rows * (size_t)D * sizeof *dh);
+  if (own->ds_x) {
+    c->kernels->dot_rows(rows, D, ds, D, y, D, own->swiglu.norm_slope);
+    c->kernels->dot_rows(rows, D, ds, D, x, D, own->ds_x);
+    trm__cpu_gate_slopes(rows, own->swiglu.width, own->swiglu.norm_inv + r, own->inv + r, own->ds_x,
+                         own->swiglu.norm_slope);
+  }
   trm__cpu_swiglu_rows_grad(c, &own->swiglu, r, rows, ds, dh, own->act + r / p->group * p->nr,
                             (ptrdiff_t)own->swiglu.next * p->nr);
 }
@@ -188,7 +232,8 @@ static void mlp_backward(trm__backend *be, trm__lane *lane, const trm__block *bl
   trm__lane_share(lane, R, 2, &lo, &hi);
   const int64_t part = cpu_part(hi - lo, CPU_ROWS);
   for (int64_t r = lo; r < hi; r += part)
-    mlp_rows_grad(c, &own, r, (int)(hi - r < part ? hi - r : part), y + r * D, dh + r * D);
+    mlp_rows_grad(c, &own, r, (int)(hi - r < part ? hi - r : part), x + r * D, y + r * D,
+                  dh + r * D);
 
   /* dW_out = ds^T a, a packed already; dW_in = [dg du]^T x, [dg du] in chunks. */
   const cpu_operand act = {.form = CPU_PACKED, .data = own.act};

@@ -92,6 +92,14 @@ typedef struct trm__product {
                         ptrdiff_t lda, real *act, ptrdiff_t act_ps);
   void (*swiglu_grad_b)(int rows, int n, real *g, real *u, ptrdiff_t ldk, const real *d,
                         ptrdiff_t ldd, real *both, real *act);
+  /* The same of inv silu(g) u, with inv and slope of each row (a) or column (b): what a norm of g u
+   * adds to the gradient by g u is slope g u. */
+  void (*gate_norm_grad_a)(int rows, int n, real *g, real *u, const real *d, ptrdiff_t ldd,
+                           real *both, ptrdiff_t lda, real *act, ptrdiff_t act_ps, const real *inv,
+                           const real *slope);
+  void (*gate_norm_grad_b)(int rows, int n, real *g, real *u, ptrdiff_t ldk, const real *d,
+                           ptrdiff_t ldd, real *both, real *act, const real *inv,
+                           const real *slope);
   /* Operands from units: A [m][lda] from src [units][ld >= m], B from src [n][ld >= units]. */
   void (*units_to_a)(int m, int units, const real *src, ptrdiff_t ld, real *dst, ptrdiff_t lda);
   void (*units_to_b)(int units, int n, const real *src, ptrdiff_t ld, real *dst);
@@ -128,8 +136,16 @@ typedef struct trm__kernels {
   void (*dot_rows)(int rows, int n, const real *a, ptrdiff_t lda, const real *b, ptrdiff_t ldb,
                    real *delta);
 
-  /* x *= scale[row] */
+  /* The same over each column; delta [n]. */
+  void (*dot_cols)(int rows, int n, const real *a, ptrdiff_t lda, const real *b, ptrdiff_t ldb,
+                   real *delta);
+  /* sum[row], or sum[column], += sum of (a b)^2 over the row, or the column; a and b lie alike. */
+  void (*add_squares_rows)(int rows, int n, const real *a, const real *b, ptrdiff_t ld, real *sum);
+  void (*add_squares_cols)(int rows, int n, const real *a, const real *b, ptrdiff_t ld, real *sum);
+
+  /* x *= scale[row], or scale[column] */
   void (*scale_rows)(int rows, int n, real *x, ptrdiff_t ld, const real *scale);
+  void (*scale_cols)(int rows, int n, real *x, ptrdiff_t ld, const real *scale);
 
   void (*add)(int64_t n, real *y, const real *x);                   /* y += x */
   void (*add_to)(int64_t n, real *y, const real *a, const real *b); /* y = a + b */

@@ -14,6 +14,7 @@ static const trm__word pos_words[] = {
     [TRM_POS_NONE] = {"none", NULL},
     [TRM_POS_ROPE] = {"rope", NULL},
     [TRM_POS_LEARNED] = {"learned", NULL},
+    [TRM_POS_ROPE2D] = {"rope2d", NULL},
 };
 static const trm__word loss_words[] = {
     [TRM_LOSS_STABLEMAX] = {"stablemax_cross_entropy", NULL},
@@ -161,9 +162,15 @@ static const trm_field rows[] = {
     {ARCH(solver_tau), REAL(0, 1, 1), OF_TRAINING | TRM__ABOVE,
      .help = "share of f(z) in each step of a phantom gradient"},
     {ARCH(qk_norm), BOOL(false), ABLATION,
-     .help = "RMS norm of the queries and keys of each attention head"},
+     .help = "RMS norm of queries and keys of each head (Henry et al. 2020, priml)"},
+    {ARCH(gate_norm), BOOL(false), ABLATION,
+     .help = "SwiGLU is sigmoid(gate) norm(gate up), an RMS norm over its width (sic)"},
+    {ARCH(attn_out_norm), BOOL(false), ABLATION,
+     .help = "RMS norm of the outputs of all heads, before their projection (sic)"},
     {ARCH(inner_norm_eps), REAL(0, 1, 1e-6), ABLATION | TRM__ABOVE,
-     .help = "epsilon of the norms inside of a block (qk_norm)"},
+     .help = "epsilon of the norms inside of a block (qk_norm, gate_norm, attn_out_norm)"},
+    {ARCH(rope_theta_cols), REAL(0, 1e30, 0), ABLATION,
+     .help = "base of rope2d's columns; 0: that of the rows, rope_theta"},
 };
 const trm__fields trm__model_fields = TRM__FIELDS(rows, "a model", trm_model_config);
 
@@ -251,15 +258,44 @@ static trm_status check_arch(const trm_model_config *c, trm_error *err) {
   return TRM_OK;
 }
 
+/* Positions in two dimensions. */
+static trm_status check_rope2d(const trm_model_config *c, trm_error *err) {
+  const int d = c->hidden_size / c->num_heads;
+  if (c->pos_encodings != TRM_POS_ROPE2D) {
+    if (c->rope_theta_cols > 0)
+      TRM_FAIL(err, TRM_E_CONFIG, "rope_theta_cols: only pos_encodings = rope2d has columns");
+    return TRM_OK;
+  }
+  if (c->mlp_t)
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "pos_encodings = rope2d: with mlp_t, a SwiGLU over the positions, there is no "
+             "attention whose queries it could turn");
+  if (c->puzzle.kind == TRM_PUZZLE_NONE)
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "pos_encodings = rope2d: nothing says that the data are grids, and how wide; "
+             "dataset.json has to have a \"puzzle\"");
+  if (d % 4)
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "pos_encodings = rope2d needs a head size that is a multiple of 4, two pairs of "
+             "channels or more; hidden_size / num_heads = %d",
+             d);
+  return TRM_OK;
+}
+
 /* Options that only some configurations can have. */
 static trm_status check_options(const trm_model_config *c, trm_error *err) {
   if (c->moe_t.router != TRM_ROUTER_NONE && !c->mlp_t)
     TRM_FAIL(err, TRM_E_CONFIG,
              "moe_t: attention has no SwiGLU over the positions; it needs mlp_t = true");
-  if (c->qk_norm && c->mlp_t)
+  if ((c->qk_norm || c->attn_out_norm) && c->mlp_t)
     TRM_FAIL(err, TRM_E_CONFIG,
-             "qk_norm: a SwiGLU over the positions (mlp_t) has no queries and keys; it needs "
-             "mlp_t = false");
+             "%s: with mlp_t, a SwiGLU over the positions, there is no attention; it needs mlp_t = "
+             "false",
+             c->qk_norm ? "qk_norm" : "attn_out_norm");
+  if (c->gate_norm && (c->moe.router || c->moe_t.router))
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "gate_norm: experts (moe, moe_t) share the width that the norm is over, each with a "
+             "part of it; choose one of the two");
   if (c->learned_latents && trm__plan_updates_with_grad(c) < trm__plan_updates(c))
     TRM_FAIL(
         err, TRM_E_CONFIG,
@@ -303,6 +339,7 @@ trm_status trm_model_config_check(const trm_model_config *c, trm_error *err) {
              c->hidden_size / c->num_heads);
   TRM_TRY(check_arch(c, err));
   TRM_TRY(check_options(c, err));
+  TRM_TRY(check_rope2d(c, err));
   if ((int64_t)trm__puzzle_positions(c) * c->hidden_size < c->puzzle_emb_ndim)
     TRM_FAIL(err, TRM_E_CONFIG,
              "puzzle_emb_ndim = %d does not fit into puzzle_emb_len = %d positions of %d values",

@@ -330,7 +330,13 @@ static trm_status outline_model(const checkpoint *c, const trm_model_config *con
                                 trm_model **out) {
   trm_model *m;
   trm_model_config some = *config;
-  if (some.seq_len == 0) some.seq_len = 1; /* no tensor depends on it */
+
+  /* What the data will say, and no tensor depends on: how many cells there are, in which grid. */
+  if (some.seq_len == 0) some.seq_len = 1;
+  if (some.pos_encodings == TRM_POS_ROPE2D && some.puzzle.kind == TRM_PUZZLE_NONE) {
+    some.pos_encodings = TRM_POS_ROPE;
+    some.rope_theta_cols = 0;
+  }
   TRM_TRY(trm__model_outline(&some, NULL, 0, &m, c->err));
   const trm_status st = check_tensors(c, m->layout);
   m->config = *config;

@@ -27,7 +27,8 @@ static int64_t reals(const trm__carver &c) {
 template <class T>
 struct Attention {
   T *qkv, *o, *d_o, *dqkv;
-  float *lse, *inv, *qk_inv, *delta;
+  T *out; /* o, or divided by its root mean square, out_inv [R] by it */
+  float *lse, *inv, *qk_inv, *delta, *out_inv;
 };
 template <class T>
 struct Gated { /* mlp and mixer */
@@ -47,6 +48,8 @@ static Attention<T> attention_memory(const CudaBackend *c, int b, trm__carver *s
   a.lse = carve<float>(saved, R * dims.H);
   a.inv = carve<float>(saved, R);
   if (dims.qk_norm) a.qk_inv = carve<float>(saved, R * 2 * dims.H);
+  a.out = dims.attn_out_norm ? carve<T>(shared, R * dims.D) : a.o;
+  if (dims.attn_out_norm) a.out_inv = carve<float>(shared, R);
   if (!backward) return a;
   a.d_o = carve<T>(shared, R * dims.D);
   a.dqkv = carve<T>(shared, R * 3 * dims.D);
@@ -138,7 +141,9 @@ static void attention_block(CudaBackend *c, const BlockWeights *w, int b, const 
   attention_forward(a.qkv, a.o, a.lse, b, dims.L, dims.H, dims.d, c->stream);
 
   /* y = norm(x + o W_o^T) */
-  times_weight<T>(c, R, dims.D, dims.D, a.o, w->w[TRM__O], x, y);
+  if (dims.attn_out_norm)
+    norm_rows_of(a.o, a.out, a.out_inv, R, dims.D, (float)dims.inner_eps, c->stream);
+  times_weight<T>(c, R, dims.D, dims.D, a.out, w->w[TRM__O], x, y);
   norm_rows(y, a.inv, R, dims.D, (float)dims.eps, c->stream);
 }
 
@@ -153,7 +158,11 @@ static void attention_block_grad(CudaBackend *c, const BlockWeights *w, int b, c
   /* dh <- ds = norm'(dy); do = ds W_o, dW_o = ds^T o */
   norm_rows_grad(y, a.inv, dh, R, dims.D, c->stream);
   times_weight_back<T>(c, R, dims.D, dims.D, dh, w->w[TRM__O], NULL, a.d_o);
-  weight_grad(c, R, dims.D, dims.D, dh, a.o, dw[TRM__O], accumulate);
+  if (dims.attn_out_norm) {
+    norm_rows_of(a.o, a.out, a.out_inv, R, dims.D, (float)dims.inner_eps, c->stream);
+    norm_rows_grad(a.out, a.out_inv, a.d_o, R, dims.D, c->stream);
+  }
+  weight_grad(c, R, dims.D, dims.D, dh, a.out, dw[TRM__O], accumulate);
 
   /* [dq dk dv] before norm and rotation, which keeps products and lengths, so that the norm sees
    * rotated ones; dW_qkv = [dq dk dv]^T x, dx = ds + [dq dk dv] W_qkv */
@@ -201,7 +210,10 @@ static void mlp_block(CudaBackend *c, const BlockWeights *w, int b, const T *x, 
   /* a = silu(x W_g^T) * (x W_u^T), in the products' epilogue where there is one for it */
   if (!gated_products(c, w, R, x, g)) {
     times_weight<T>(c, R, 2 * dims.F, dims.D, x, w->w[TRM__GATE_UP], NULL, g.gu);
-    swiglu(g.gu, g.act, R, dims.F, 2 * dims.F, dims.F, c->stream);
+    if (dims.gate_norm)
+      gate_norm_rows(g.gu, g.act, R, dims.F, (float)dims.inner_eps, c->stream);
+    else
+      swiglu(g.gu, g.act, R, dims.F, 2 * dims.F, dims.F, c->stream);
   }
 
   /* y = norm(x + a W_out^T) */
@@ -221,7 +233,10 @@ static void mlp_block_grad(CudaBackend *c, const BlockWeights *w, int b, const T
   norm_rows_grad(y, g.inv, dh, R, dims.D, c->stream);
   if (!gated_products_grad(c, w, R, dh, g)) {
     times_weight_back<T>(c, R, dims.D, dims.F, dh, w->w[TRM__DOWN], NULL, g.act);
-    swiglu_grad(g.gu, g.act, R, dims.F, 2 * dims.F, dims.F, c->stream);
+    if (dims.gate_norm)
+      gate_norm_rows_grad(g.gu, g.act, R, dims.F, (float)dims.inner_eps, c->stream);
+    else
+      swiglu_grad(g.gu, g.act, R, dims.F, 2 * dims.F, dims.F, c->stream);
   }
 
   /* dW_out = ds^T a, dW_in = [dg du]^T x, dx = ds + [dg du] W_in */
@@ -274,7 +289,10 @@ static void mixer_block(CudaBackend *c, const BlockWeights *w, int b, const T *x
   /* X as columns [L, N]; A = silu(W_g X) * (W_u X); Y = norm over L of (X + W_out A) */
   to_columns(x, g.xt, b, dims.L, dims.D, c->stream);
   weight_times(c, N, 2 * dims.FL, dims.L, w->w[TRM__GATE_UP], g.xt, g.gu);
-  swiglu(g.gu, g.act, dims.FL, N, N, dims.FL * N, c->stream);
+  if (dims.gate_norm)
+    gate_norm_columns(g.gu, g.act, dims.FL, N, (float)dims.inner_eps, c->stream);
+  else
+    swiglu(g.gu, g.act, dims.FL, N, N, dims.FL * N, c->stream);
   weight_times(c, N, dims.L, dims.FL, w->w[TRM__DOWN], g.act, g.out);
   norm_columns(x, g.out, y, g.inv, b, dims.L, dims.D, (float)dims.eps, c->stream);
 }
@@ -292,7 +310,10 @@ static void mixer_block_grad(CudaBackend *c, const BlockWeights *w, int b, const
   if (!fused) {
     norm_columns_grad(y, g.inv, dh, g.out, b, dims.L, dims.D, c->stream);
     weight_times_back<T>(c, N, dims.L, dims.FL, w->w[TRM__DOWN], g.out, NULL, g.act);
-    swiglu_grad(g.gu, g.act, dims.FL, N, N, dims.FL * N, c->stream);
+    if (dims.gate_norm)
+      gate_norm_columns_grad(g.gu, g.act, dims.FL, N, (float)dims.inner_eps, c->stream);
+    else
+      swiglu_grad(g.gu, g.act, dims.FL, N, N, dims.FL * N, c->stream);
     to_columns(x, g.xt, b, dims.L, dims.D, c->stream);
   }
 

@@ -11,6 +11,7 @@
 
 #include "attention.cuh"
 #include "backend.cuh"
+#include "backend/rope.h"
 #include "hopper/gated.cuh"
 #include "hopper/mixer_groups.cuh"
 #include "mixer.cuh"
@@ -359,7 +360,7 @@ static void lay_out(CudaBackend *c, bool training, trm__carver *memory) {
   c->sine = carve<float>(memory, table);
 }
 
-/* Angles t * theta^(-2i/d), in double. */
+/* Rotary positions, in double. */
 static bool fill_tables(CudaBackend *c) {
   const trm__dims &dims = c->base.dims;
   const int half = dims.d / 2;
@@ -368,7 +369,7 @@ static bool fill_tables(CudaBackend *c) {
   if (!values) return false;
   for (int t = 0; t < dims.L && dims.rope; t++)
     for (int i = 0; i < half; i++) {
-      const double angle = t * pow(dims.rope_theta, -2.0 * i / dims.d);
+      const double angle = trm__rope_angle(&dims, t, i);
       values[t * half + i] = (float)cos(angle);
       values[n + t * half + i] = (float)sin(angle);
     }
@@ -419,9 +420,10 @@ static trm_status begin(CudaBackend *c, const cudaDeviceProp *prop, const trm__b
   c->weights = static_cast<BlockWeights *>(calloc(n, sizeof *c->weights));
   if (!c->base.blocks || !c->weights) return fail(err, TRM_E_MEMORY, "no memory for %s", c->name);
   memcpy(c->base.blocks, blocks, n * sizeof *blocks);
-  c->fused_mixer = is_bf16(&c->base) && mixer_fused_fits(dims.L, dims.D, dims.FL);
+  c->fused_mixer =
+      is_bf16(&c->base) && !dims.gate_norm && mixer_fused_fits(dims.L, dims.D, dims.FL);
   c->mixer_groups = hopper && c->fused_mixer && mixer_groups_fits(dims.L, dims.D, dims.FL);
-  c->gated = hopper && is_bf16(&c->base) && gated_fits(dims.D, dims.F);
+  c->gated = hopper && is_bf16(&c->base) && !dims.gate_norm && gated_fits(dims.D, dims.F);
   c->multiprocessors = prop->multiProcessorCount;
 
   /* The device's memory, in one block. */

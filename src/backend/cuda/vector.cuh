@@ -9,6 +9,9 @@
 /* y[R, D] <- y / rms(y) row by row; inv [R] (or NULL) = 1 / rms. */
 template <class T>
 void norm_rows(T *y, float *inv, int64_t R, int D, float eps, cudaStream_t stream);
+/* The same of x, to y; inv is not NULL. */
+template <class T>
+void norm_rows_of(const T *x, T *y, float *inv, int64_t R, int D, float eps, cudaStream_t stream);
 /* dh[R, D], gradient of norm_rows's result y, becomes that of its argument. */
 template <class T>
 void norm_rows_grad(const T *y, const float *inv, T *dh, int64_t R, int D, cudaStream_t stream);
@@ -42,6 +45,17 @@ void swiglu_grad(T *gu, T *da, int64_t rows, int64_t cols, int64_t ld, int64_t u
 template <class T>
 void rotate(T *qkv, const float *cosine, const float *sine, int b, int L, int H, int d, float sign,
             cudaStream_t stream);
+
+/* With a norm: act = silu(g) * u / rms(g u), over the F units of a row of gu [R, 2F], or the FL of
+ * a column of gu [2FL, N], gates before ups, N a multiple of 8; and back, as swiglu_grad. */
+template <class T>
+void gate_norm_rows(const T *gu, T *act, int64_t R, int F, float eps, cudaStream_t stream);
+template <class T>
+void gate_norm_rows_grad(T *gu, T *da, int64_t R, int F, float eps, cudaStream_t stream);
+template <class T>
+void gate_norm_columns(const T *gu, T *act, int FL, int64_t N, float eps, cudaStream_t stream);
+template <class T>
+void gate_norm_columns_grad(T *gu, T *da, int FL, int64_t N, float eps, cudaStream_t stream);
 
 /* The 2 H first heads of qkv [R, 3, H, d], each divided by its root mean square; inv [R, 2 H] = 1
  * by that. And their gradient, in dqkv, behind the norm becomes that before it; qkv as it is
