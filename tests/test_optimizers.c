@@ -50,37 +50,42 @@ static void slow_product(int64_t m, int64_t n, int64_t k, double by, const doubl
         out[i * n + j] += by * x[i * k + q] * (transposed ? y[j * k + q] : y[q * n + j]);
 }
 
-/* One matrix from its first value on: X is always the matrix as it lies. */
+/* One matrix from its first value on; X is it or its transpose, whichever has fewer rows. */
 static void slow_matrix(const slow_tensor *s, const trm_trainer_config *c, double lr, int64_t at) {
-  const int64_t rows = s->rows, cols = s->cols, n = rows * cols;
+  const int64_t rows = s->rows, cols = s->cols, n = rows < cols ? rows : cols;
+  const int64_t all = rows * cols, length = all / n;
+  const int64_t down = rows < cols ? cols : 1, along = rows < cols ? 1 : cols;
   const double momentum = c->muon_momentum;
-  double *x = calloc((size_t)(2 * n + 2 * rows * rows), sizeof *x), *next = x + n;
-  double *a = next + n, *poly = a + rows * rows, norm = 0;
+  double *x = calloc((size_t)(2 * all + 2 * n * n), sizeof *x), *next = x + all;
+  double *a = next + all, *poly = a + n * n, norm = 0;
   assert_non_null(x);
 
   /* Its mean gradient, a step ahead, of norm 1. */
-  for (int64_t j = 0; j < n; j++) {
-    const double g = (double)s->g[at + j];
-    s->m[at + j] = momentum * s->m[at + j] + (1 - momentum) * g;
-    x[j] = (1 - momentum) * g + momentum * s->m[at + j];
+  for (int64_t j = 0; j < all; j++) {
+    const int64_t from = at + j / length * down + j % length * along;
+    const double g = (double)s->g[from];
+    s->m[from] = momentum * s->m[from] + (1 - momentum) * g;
+    x[j] = (1 - momentum) * g + momentum * s->m[from];
     norm += x[j] * x[j];
   }
-  for (int64_t j = 0; j < n; j++) x[j] /= fmax(sqrt(norm), 1e-7);
+  for (int64_t j = 0; j < all; j++) x[j] /= fmax(sqrt(norm), 1e-7);
 
   /* X <- a X + (b A + c A A) X, A = X X^T */
   for (int step = 0; step < c->muon_steps; step++) {
-    memset(a, 0, (size_t)(rows * rows) * sizeof *a);
-    slow_product(rows, rows, cols, 1, x, x, true, a);
-    for (int64_t j = 0; j < rows * rows; j++) poly[j] = -4.7750 * a[j];
-    slow_product(rows, rows, rows, 2.0315, a, a, false, poly);
-    for (int64_t j = 0; j < n; j++) next[j] = 3.4445 * x[j];
-    slow_product(rows, cols, rows, 1, poly, x, false, next);
-    memcpy(x, next, (size_t)n * sizeof *x);
+    memset(a, 0, (size_t)(n * n) * sizeof *a);
+    slow_product(n, n, length, 1, x, x, true, a);
+    for (int64_t j = 0; j < n * n; j++) poly[j] = -4.7750 * a[j];
+    slow_product(n, n, n, 2.0315, a, a, false, poly);
+    for (int64_t j = 0; j < all; j++) next[j] = 3.4445 * x[j];
+    slow_product(n, length, n, 1, poly, x, false, next);
+    memcpy(x, next, (size_t)all * sizeof *x);
   }
 
   const double scale = sqrt(rows > cols ? (double)rows / (double)cols : 1);
-  for (int64_t j = 0; j < n; j++)
-    s->p[at + j] = s->p[at + j] * (1 - lr * c->weight_decay) - lr * scale * x[j];
+  for (int64_t j = 0; j < all; j++) {
+    double *p = s->p + at + j / length * down + j % length * along;
+    *p = *p * (1 - lr * c->weight_decay) - lr * scale * x[j];
+  }
   free(x);
 }
 

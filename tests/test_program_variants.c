@@ -30,6 +30,7 @@ static const struct variant {
     {"all_experts",
      {"arch.moe=noisy_top2:4", "arch.moe_t=switch:2", "arch.no_ACT_continue=false"},
      "\"moe_t\": \"switch:2\""},
+    {"muon", {"optimizer=muon", "arch.loss.q_weight=0.05", "grad_clip=0.5"}, "\"q_weight\": 0.05"},
     {"solver",
      {"arch.solver=anderson", "arch.solver_iterations=3", "arch.solver_grad=phantom:2"},
      "\"solver\": \"anderson\""},
