@@ -148,7 +148,7 @@ static void check_iterates(const reference *r, trm_recursion solver, char iterat
   real *best = probe_reals(t.latent), residual[ROWS * ITERATIONS];
   trm__solved rows[ROWS];
 
-  ops->embed(t.be, &ws, ROWS, t.inputs, t.puzzle, w->e);
+  ops->embed(t.be, &ws, ROWS, t.inputs, NULL, t.puzzle, w->e);
   memcpy(w->x, t.z[Z_L], (size_t)t.latent * sizeof(real));
   for (int k = 0; k < n; k++) {
     /* f(x + z_H + e), and what the solver makes of it. */
