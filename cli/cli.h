@@ -147,16 +147,21 @@ typedef struct cli_thinking {
   double bar; /* NAN: not given */
 } cli_thinking;
 #define CLI_ONE_TRY ((cli_thinking){.select = "q", .bar = NAN})
-#define CLI_THINK_ROWS(t)                                                                \
-  {"views", CLI_SIZE, &(t)->how.views, "K",                                              \
-   "try K symmetric images of each puzzle, the puzzle itself the first"},                \
-      {"rollouts", CLI_SIZE, &(t)->how.rollouts, "K", "try each K times, with --noise"}, \
-      {"noise", CLI_DOUBLE, &(t)->how.noise, "S",                                        \
-       "standard deviation of noise on the latents before each step (0.2 to 1)"},        \
-      {"select", CLI_STRING, &(t)->select, "RULE",                                       \
-       "whose answer counts: q (default), first, mode, vote or residual, see above"},    \
-      {"bar", CLI_DOUBLE, &(t)->bar, "LOGIT", "of --select first (default 2)"}, {        \
-    "seed", CLI_UINT64, &(t)->how.seed, "N", "of images and noise (default 0)"           \
+#define CLI_THINK_ROWS(t)                                                                   \
+  {"views", CLI_SIZE, &(t)->how.views, "K",                                                 \
+   "try K symmetric images of each puzzle, the puzzle itself the first"},                   \
+      {"rollouts", CLI_SIZE, &(t)->how.rollouts, "K", "try each K times, with --noise"},    \
+      {"noise", CLI_DOUBLE, &(t)->how.noise, "S",                                           \
+       "standard deviation of noise on the latents before each step (0.2 to 1)"},           \
+      {"select", CLI_STRING, &(t)->select, "RULE",                                          \
+       "whose answer counts: q (default), first, mode, vote or residual, see above"},       \
+      {"bar", CLI_DOUBLE, &(t)->bar, "LOGIT", "of --select first (default 2)"},             \
+      {"verify", CLI_FLAG, &(t)->how.verify, NULL,                                          \
+       "an answer that the puzzle's rules accept ends it (they are no part of the model)"}, \
+      {"search", CLI_SIZE, &(t)->how.search, "N",                                           \
+       "where none is accepted, N runs more at most with guessed cells (with --verify)"},   \
+  {                                                                                         \
+    "seed", CLI_UINT64, &(t)->how.seed, "N", "of images and noise (default 0)"              \
   }
 #define CLI_THINK_ABOUT                                                                            \
   "With --views K each puzzle is tried K times, as it is and in random symmetric images (digits\n" \

@@ -19,7 +19,8 @@ bool cli_parse_halt(const char *text, trm_halt *halt, double *margin) {
 }
 
 bool cli_thinks(const trm_thinking *how) {
-  return trm_thinking_tries(how) > 1 || how->noise > 0 || how->select == TRM_SELECT_FIRST;
+  return trm_thinking_tries(how) > 1 || how->noise > 0 || how->select == TRM_SELECT_FIRST ||
+         how->verify;
 }
 
 bool cli_think(cli_thinking *t, trm_halt halt) {
@@ -44,6 +45,14 @@ bool cli_think(cli_thinking *t, trm_halt halt) {
       t->how.rollouts > TRM_MAX_TRIES || trm_thinking_tries(&t->how) > TRM_MAX_TRIES) {
     cli_usage_error("want at most %d tries of a puzzle, views times rollouts, and noise of %g",
                     TRM_MAX_TRIES, TRM_MAX_NOISE);
+    return false;
+  }
+  if (t->how.search && !t->how.verify) {
+    cli_usage_error("--search wants --verify: it ends where the rules accept an answer");
+    return false;
+  }
+  if (t->how.search > TRM_MAX_SEARCH) {
+    cli_usage_error("--search: want at most %d runs, got %d", TRM_MAX_SEARCH, t->how.search);
     return false;
   }
   if (first) t->how.bar = isnan(t->bar) ? 2 : t->bar;

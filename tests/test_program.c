@@ -476,6 +476,16 @@ static void test_eval(void **state) {
   says(out_text, "2 of each, --select q: 6.00 steps on average");
   assert_null(strstr(out_text, "  step    exact"));
 
+  /* What the rules accept is told apart. */
+  want(RUN("eval", model_dir, data_dir, "--verify", "--search", "2", "--json"), 0);
+  root = json_of(out_text);
+  assert_non_null(root);
+  thinking = trm__json_get(root, "thinking");
+  assert_int_equal(trm__json_integer(trm__json_get(thinking, "accepted")),
+                   trm__json_integer(trm__json_get(root, "valid")));
+  assert_true(trm__json_is_number(trm__json_get(thinking, "found")));
+  trm__json_free(root);
+
   /* A table of choices, as a picture, too: three of one try, the early exit, five of tries. */
   char picture[420];
   snprintf(picture, sizeof picture, "%s.svg", preds);

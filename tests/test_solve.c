@@ -356,6 +356,11 @@ static void puzzles_are_tried_in_views(void **state) {
   says(out_text, "steps 12\n");
   want(RUN("solve", model, "--puzzle", GOOD, "--steps", "3", "--select", "first", "--bar", "0"), 0);
   says(out_text, "steps 2\n");
+  /* The rules: an answer that they refuse is searched for, in vain. */
+  want(RUN("solve", model, "--puzzle", GOOD, "--steps", "2", "--verify", "--search", "2"), 0);
+  says(out_text, "valid: no");
+  says(out_text, "steps 6\n");
+
   static const struct {
     const char *args[4], *words;
   } refused[] = {{{"--select", "best"}, "--select: want q"},
@@ -365,7 +370,9 @@ static void puzzles_are_tried_in_views(void **state) {
                  {{"--rollouts", "2"}, "--rollouts wants --noise"},
                  {{"--rollouts", "2000", "--noise", "1"}, "at most 1024"},
                  {{"--views", "2", "--show", "steps"}, "one try"},
-                 {{"--views", "0"}, "--views"}};
+                 {{"--views", "0"}, "--views"},
+                 {{"--search", "3"}, "--search wants --verify"},
+                 {{"--search", "5000", "--verify", "--json"}, "at most 4096"}};
   for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
     const char *const *a = refused[i].args;
     want(RUN("solve", model, "--puzzle", GOOD, a[0], a[1], a[2] ? a[2] : "--steps",

@@ -224,9 +224,10 @@ static bool check_scaling(eval_args *a) {
     return false;
   }
   if (!a->scaling) return true;
-  if (other || a->halt_rule != TRM_HALT_NEVER || strcmp(a->think.select, "q") != 0) {
+  if (other || a->think.how.verify || a->halt_rule != TRM_HALT_NEVER ||
+      strcmp(a->think.select, "q") != 0) {
     cli_usage_error(
-        "--scaling measures a table of choices: want none of --select, --halt, --state, "
+        "--scaling measures a table of choices: want none of --select, --halt, --verify, --state, "
         "--save-preds, --save-q and --submission beside it");
     return false;
   }

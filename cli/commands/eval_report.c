@@ -105,6 +105,11 @@ void eval_print(const eval_outcome *o) {
   if (cli_thinks(o->think))
     printf("tries      %d of each, --select %s: %.2f steps on average, all tries together\n",
            r->tries, trm_select_name(o->think->select), r->mean_steps);
+  if (o->think->verify)
+    printf(
+        "verified   %lld answers were accepted by the rules, %lld of them found by search: this is "
+        "what model\n           and rules do together\n",
+        (long long)r->accepted, (long long)r->found);
   if (o->halts) printf("steps      %.2f on average (--halt %s)\n", r->mean_steps, o->halt);
 
   /* Shares with their intervals: of whole answers, then of cells. */
@@ -165,6 +170,11 @@ static void put_thinking(trm__json_out *o, const eval_outcome *out) {
   trm__json_put_real(o, "noise", how->noise);
   trm__json_put_text(o, "select", trm_select_name(how->select));
   if (how->select == TRM_SELECT_FIRST) trm__json_put_real(o, "bar", how->bar);
+  if (how->verify) {
+    trm__json_put_int(o, "search", how->search);
+    trm__json_put_int(o, "accepted", out->report->accepted);
+    trm__json_put_int(o, "found", out->report->found);
+  }
   trm__json_put_int(o, "seed", (int64_t)how->seed);
   trm__json_close(o);
 }

@@ -470,8 +470,9 @@ static bool check_usage(solve_args *a, int argc) {
   if (a->svg && a->show == SHOW_FINAL) a->show = SHOW_GRID;
   if (!cli_parse_halt(a->halt, &a->halt_rule, &a->halt_margin)) return false;
   if (!cli_think(&a->think, a->halt_rule)) return false;
-  if (trm_thinking_tries(&a->think.how) > 1 && a->show >= SHOW_STEPS) {
-    cli_usage_error("--show %s follows one try of a puzzle, not several", a->show_name);
+  if ((trm_thinking_tries(&a->think.how) > 1 || a->think.how.verify) && a->show >= SHOW_STEPS) {
+    cli_usage_error("--show %s follows one try of a puzzle, not several, and without --verify",
+                    a->show_name);
     return false;
   }
   return true;

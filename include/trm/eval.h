@@ -74,6 +74,8 @@ typedef struct trm_eval_report {
   double exact_accuracy, q_halt_accuracy, lm_loss, q_halt_loss; /* of each row's last step */
   double mean_steps;      /* taken by a row, by all its tries together */
   int tries;              /* of each example */
+  int64_t accepted;       /* answers that the rules accepted meanwhile (think.verify), */
+  int64_t found;          /* and how many of them a search found */
   bool rules;             /* the puzzle has a rule checker */
   int64_t checked, valid; /* answers judged by the rules (rows without labels, too); right ones */
   trm_interval valid_interval;

@@ -28,7 +28,10 @@
 extern "C" {
 #endif
 
-enum { TRM_MAX_TRIES = 1024 /* of one puzzle */ };
+enum {
+  TRM_MAX_TRIES = 1024, /* of one puzzle, */
+  TRM_MAX_SEARCH = 4096 /* and runs of a search beside them */
+};
 
 /* Whose answer counts. Of equals the one with the larger q does, then the earlier try. */
 typedef enum trm_select {
@@ -50,7 +53,15 @@ typedef struct trm_thinking {
   int rollouts; /* tries of each view; 0: 1. More than one are for noise */
   double noise; /* standard deviation, 0 to TRM_MAX_NOISE */
   trm_select select;
-  double bar;    /* of FIRST: a margin in logits, finite */
+  double bar; /* of FIRST: a margin in logits, finite */
+  /* The rules of the puzzle beside the model: a try whose answer they accept, after any step, ends
+   * the puzzle, and is what counts. A try above the bar that they refuse only ends itself. */
+  bool verify;
+  /* Where no try is accepted, so many runs more at most (0: none; it wants the rules, too): the
+   * open cell of the largest entropy is given each of its likeliest symbols, 5 of the first cell
+   * and 2 of each that follows, in the order of their number, and up to 8 deep. Questions that can
+   * have no answer are left out. */
+  int search;
   uint64_t seed; /* of images and noise */
 } trm_thinking;
 
@@ -63,16 +74,19 @@ TRM_API int trm_thinking_tries(const trm_thinking *how);
 
 /* What is known of a choice. */
 typedef struct trm_choice {
-  int tries;  /* that were begun */
-  int chosen; /* the try; of VOTE the one of the largest margin, whose q and logits are told */
-  int agree;  /* tries that ended with this answer, of those that were not ended before */
+  int tries;     /* that were begun */
+  int chosen;    /* the try; of VOTE the one of the largest margin, whose q and logits are told */
+  int agree;     /* tries that ended with this answer, of those that were not ended before */
+  bool accepted; /* by the rules, where they were asked */
+  int searched;  /* runs of a search */
 } trm_choice;
 
 typedef struct trm_thinker trm_thinker;
 
 /* `puzzle` says what the tokens mean; NULL: the model's own. Errors: ARGUMENT for what is out of
  * range, or where trajectories or latents are to be kept of several tries; CONFIG when views are
- * asked for of puzzles without symmetries; those of trm_queue_create. */
+ * asked for of puzzles without symmetries, rules where none are known, a search where no symbol is
+ * a blank; those of trm_queue_create. */
 TRM_API trm_status trm_thinker_create(const trm_model *model, const trm_queue_config *config,
                                       const trm_thinking *how, const trm_puzzle *puzzle,
                                       trm_thinker **out, trm_error *err);

@@ -109,12 +109,14 @@ static const trm_record queue_answer = TRM__FIELDS(queue_answer_fields, "an answ
 
 #define S trm_thinking
 static const trm_field thinking_fields[] = {INT(views),  INT(rollouts), DOUBLE(noise),
-                                            INT(select), DOUBLE(bar),   UINT64(seed)};
+                                            INT(select), DOUBLE(bar),   BOOL(verify),
+                                            INT(search), UINT64(seed)};
 static const trm_record thinking = TRM__FIELDS(thinking_fields, "a way to think", S);
 #undef S
 
 #define S trm_choice
-static const trm_field choice_fields[] = {INT(tries), INT(chosen), INT(agree)};
+static const trm_field choice_fields[] = {INT(tries), INT(chosen), INT(agree), BOOL(accepted),
+                                          INT(searched)};
 static const trm_record choice = TRM__FIELDS(choice_fields, "a choice", S);
 #undef S
 
@@ -278,6 +280,8 @@ static const trm_field eval_report_fields[] = {INT64(examples),
                                                DOUBLE(q_halt_loss),
                                                DOUBLE(mean_steps),
                                                INT(tries),
+                                               INT64(accepted),
+                                               INT64(found),
                                                BOOL(rules),
                                                INT64(checked),
                                                INT64(valid),

@@ -121,9 +121,11 @@ static uint64_t thinking_hash(const trm_thinking *how) {
   char text[TEXT] = {0}, bar[TRM__NUMBER_SIZE], noise[TRM__NUMBER_SIZE];
   trm__number_format("%a", how->bar, bar);
   trm__number_format("%a", how->noise, noise);
-  const int n = snprintf(
-      text, sizeof text, "views %d rollouts %d noise %s select %d bar %s seed %llu", how->views,
-      how->rollouts, noise, (int)how->select, bar, (unsigned long long)how->seed);
+  const int n =
+      snprintf(text, sizeof text,
+               "views %d rollouts %d noise %s select %d bar %s verify %d search %d seed %llu",
+               how->views, how->rollouts, noise, (int)how->select, bar, how->verify, how->search,
+               (unsigned long long)how->seed);
   return trm__hash_bytes(TRM__HASH_START, text, (size_t)n);
 }
 
@@ -195,6 +197,7 @@ typedef struct part {
 
 /* How many there are. */
 static int list_parts(const trm__evaluation *e, part parts[OWN_PARTS]) {
+  const trm_thinking *how = &e->config->think;
   int64_t steps = e->told, S = e->shape.seq_len, cells = e->total * S;
   const struct {
     const char *name;
@@ -209,8 +212,8 @@ static int list_parts(const trm__evaluation *e, part parts[OWN_PARTS]) {
       {"right", TRM__I64, steps * (S + 1), e->right, cells},
       {"losses", TRM__F64, 2 * e->total, e->loss, 0},
       {"done", TRM__U8, e->total, e->done, 1},
-      {"taken", TRM__I64, 1, e->taken,
-       e->total * e->steps * trm_thinking_tries(&e->config->think)}};
+      {"taken", TRM__I64, TRM__TAKEN, e->taken,
+       e->total * e->steps * (trm_thinking_tries(how) + how->search)}};
   const int n = OWN_PARTS - trm_thinker_is_single(e->thinker);
 
   for (int i = 0; i < n; i++)

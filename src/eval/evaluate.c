@@ -75,7 +75,7 @@ static trm_status count_row(trm__evaluation *e, const trm_eval_row *r, const trm
   }
   if (s.valid == 0) return TRM_OK;
   count_steps(e, a->place, s.valid, trm_thinker_is_single(e->thinker) ? r->steps : 1);
-  *e->taken += r->steps;
+  e->taken[TRM__TAKEN_STEPS] += r->steps;
   e->loss[r->example] = l;
   e->totals->rows++;
   e->totals->cells += s.valid;
@@ -119,7 +119,8 @@ static score score_step(trm__evaluation *e, const trm_queue_answer *a, int32_t *
   return s;
 }
 
-static trm_status finish_puzzle(trm__evaluation *e, const trm_queue_answer *a, trm_error *err) {
+static trm_status finish_puzzle(trm__evaluation *e, const trm_queue_answer *a,
+                                const trm_choice *choice, trm_error *err) {
   const trm_eval_config *c = e->config;
   int32_t id;
   const score s = score_step(e, a, &id);
@@ -135,6 +136,8 @@ static trm_status finish_puzzle(trm__evaluation *e, const trm_queue_answer *a, t
   if (c->votes)
     TRM_TRY(trm_arc_votes_add(c->votes, e->first_order + r.example, id, e->puzzle.rows, r.inputs,
                               r.answer, (double)r.q_halt, err));
+  e->taken[TRM__TAKEN_ACCEPTED] += choice->accepted;
+  e->taken[TRM__TAKEN_FOUND] += choice->accepted && choice->searched;
   e->done[r.example] = 1;
   e->n_done++;
   return TRM_OK;
@@ -142,9 +145,10 @@ static trm_status finish_puzzle(trm__evaluation *e, const trm_queue_answer *a, t
 
 static trm_status take_step(trm__evaluation *e, trm_error *err) {
   trm_queue_answer a;
+  trm_choice choice;
   int32_t id;
   for (int i = 0; trm_thinker_look(e->thinker, i, &a); i++) (void)score_step(e, &a, &id);
-  while (trm_thinker_take(e->thinker, &a, NULL)) TRM_TRY(finish_puzzle(e, &a, err));
+  while (trm_thinker_take(e->thinker, &a, &choice)) TRM_TRY(finish_puzzle(e, &a, &choice, err));
   return TRM_OK;
 }
 
@@ -241,7 +245,7 @@ static trm_status evaluation_alloc(trm__evaluation *e, trm_error *err) {
   TRM_ALLOC(&e->halted, steps, "the counts of each step", err);
   TRM_ALLOC(&e->right, steps * (S + 1), "the counts of each step", err);
   TRM_ALLOC(&e->totals, 1, "the counts", err);
-  TRM_ALLOC(&e->taken, 1, "the counts", err);
+  TRM_ALLOC(&e->taken, TRM__TAKEN, "the counts", err);
   return TRM_OK;
 }
 
@@ -314,7 +318,7 @@ static void make_report(const trm__evaluation *e, trm_eval_report *r) {
 
   /* Sums in the order of the file, whatever the order of the answers. */
   trm__eval_losses sum = {0, 0};
-  int64_t taken = trm_thinker_is_single(e->thinker) ? 0 : *e->taken;
+  int64_t taken = trm_thinker_is_single(e->thinker) ? 0 : e->taken[TRM__TAKEN_STEPS];
   for (int64_t i = 0; i < e->total; i++) {
     sum.lm += e->loss[i].lm;
     sum.q_halt += e->loss[i].q_halt;
@@ -329,6 +333,8 @@ static void make_report(const trm__evaluation *e, trm_eval_report *r) {
   /* Every row counts at the last step: one that halted stays as it was. */
   const trm_eval_step last = step_report(e, e->told - 1, n);
   r->n_steps = single ? e->steps : 0;
+  r->accepted = e->taken[TRM__TAKEN_ACCEPTED];
+  r->found = e->taken[TRM__TAKEN_FOUND];
   r->tries = trm_thinking_tries(&e->config->think);
   r->examples = t->rows;
   r->exact = e->exact[e->told - 1];

@@ -25,6 +25,10 @@ typedef struct trm__eval_totals {
   int64_t rows, cells, cells_right, q_right, checked, valid;
 } trm__eval_totals;
 
+/* What is counted of several tries: steps, answers that the rules accepted, those that were found
+ * by a search. */
+enum { TRM__TAKEN_STEPS, TRM__TAKEN_ACCEPTED, TRM__TAKEN_FOUND, TRM__TAKEN };
+
 typedef struct trm__evaluation {
   const trm_dataset *data;
   const trm_eval_config *config;
@@ -50,7 +54,7 @@ typedef struct trm__evaluation {
   int64_t *exact, *halted;  /* [told]: right rows after a step; rows whose last step it was */
   int64_t *right;           /* [told, S + 1]: right cells of the rows with so many labels */
   trm__eval_totals *totals; /* one */
-  int64_t *taken;           /* one, of several tries: their steps */
+  int64_t *taken;           /* [TRM__TAKEN], of several tries */
 } trm__evaluation;
 
 /* Fills the identity and reads config->state if it exists; *found tells. */

@@ -21,6 +21,7 @@ int trm__choose_agree(int n, int S, const trm__try *tries, const int32_t *answer
 
 /* What a rule looks at before margins: the larger, the better. */
 static double rank_of(trm_select rule, int n, int S, const trm__try *tries, int i) {
+  if (tries[i].accepted) return 1e9 - tries[i].steps;
   if (rule == TRM_SELECT_FIRST) return tries[i].passed ? TRM_MAX_STEPS + 1 - tries[i].steps : 0;
   if (rule == TRM_SELECT_RESIDUAL)
     return isnan(tries[i].residual) ? -(double)INFINITY : -tries[i].residual;

@@ -7,9 +7,10 @@
 
 /* What is known of one try at its end. */
 typedef struct trm__try {
-  bool done;   /* it was not ended before */
-  bool passed; /* the bar, of FIRST */
-  int steps;   /* taken */
+  bool done;     /* it was not ended before */
+  bool passed;   /* the bar, of FIRST */
+  bool accepted; /* by the rules: better than any other, the fewer steps it took */
+  int steps;     /* taken */
   float q_halt, q_continue;
   double margin;
   double residual;       /* of RESIDUAL */

@@ -13,6 +13,7 @@
 #include "base/rng.h"
 #include "nn/choose.h"
 #include "nn/model.h"
+#include "nn/pins.h"
 #include "puzzle/augmenter.h"
 
 static const char *const select_names[TRM_SELECTS] = {
@@ -38,10 +39,15 @@ int trm_thinking_tries(const trm_thinking *how) {
 enum { LAST = 3 /* differences that a residual is the mean of */ };
 
 typedef struct thought {
-  bool taken;
-  int left;  /* tries that are neither done nor ended */
-  int steps; /* of all tries that are done or ended */
+  bool taken, finished;
+  trm_queue_puzzle asked; /* without inputs */
   uint64_t hash;
+  int steps;       /* of all tries that are done or ended */
+  int begun, left; /* tries of this round, and those that are neither done nor ended */
+  /* Of a search, which is rounds of as many runs as there are tries: */
+  int round;        /* 0: the tries themselves */
+  int nodes, first; /* questions that are to be run, and the first of them in this round */
+  int best, agree;  /* what was chosen of the tries */
 } thought;
 
 /* Which try the place of the queue holds. */
@@ -55,16 +61,17 @@ struct trm_thinker {
   trm_puzzle puzzle;
   trm__augmenter images;
   bool single, logits;
-  int tries, S, V, n_places, n_free, n_done;
+  int tries, slots, S, V, n_places, n_free, n_done;
   /* By place of a puzzle: */
   thought *places;
   int *free, *done; /* lists of places */
-  trm__try *of;     /* [places, tries] */
+  trm__try *of;     /* [places, slots]: one more than tries, for what a search begins from */
   int *at;          /* [places, tries]: of the queue; -1: it is not there */
   int32_t *inputs;  /* [places, S] */
-  int32_t *answers; /* [places, tries, S], mapped back */
-  real *kept;       /* [places, tries, S, V]: their logits; NULL: none are kept */
+  int32_t *answers; /* [places, slots, S], mapped back */
+  real *kept;       /* [places, slots, S, V]: their logits; NULL: none are kept */
   int64_t *votes;   /* [places, S, V]; NULL: there are none */
+  trm__pins *pins;  /* [places, search] */
   holder *held;     /* by place of the queue */
   /* Of one try: */
   trm__image image;
@@ -91,11 +98,37 @@ static trm_status check_thinking(const trm_thinking *how, const trm_queue_config
     TRM_FAIL(err, TRM_E_ARGUMENT,
              "select = %d, bar = %g: expected a rule, 0 to %d, and a finite number",
              (int)how->select, how->bar, TRM_SELECTS - 1);
-  if (trm_thinking_tries(how) > 1 && (c->trajectory || c->latents))
-    TRM_FAIL(err, TRM_E_ARGUMENT,
-             "trajectories and latents are those of one try, but there are %d of each puzzle",
-             trm_thinking_tries(how));
+  if (how->search < 0 || how->search > TRM_MAX_SEARCH)
+    TRM_FAIL(err, TRM_E_ARGUMENT, "search = %d: expected 0 to %d runs", how->search,
+             TRM_MAX_SEARCH);
+  if ((trm_thinking_tries(how) > 1 || how->verify || how->search) && (c->trajectory || c->latents))
+    TRM_FAIL(
+        err, TRM_E_ARGUMENT,
+        "trajectories and latents are those of one try that nothing ends before, but there are "
+        "%d of each puzzle, or rules",
+        trm_thinking_tries(how));
   return TRM_OK;
+}
+
+/* What is asked of the puzzle. */
+static trm_status check_puzzle(trm_thinker *t, trm_error *err) {
+  const trm_puzzle *p = &t->puzzle;
+  if (t->how.views < 2 && !t->how.verify) return TRM_OK;
+  if (t->how.views > 1) TRM_TRY(trm__augmenter_init_views(&t->images, p, err));
+  if (p->rows * p->cols != t->S)
+    TRM_FAIL(err, TRM_E_ARGUMENT, "views and rules: a puzzle of %d x %d cells is not the model's",
+             p->rows, p->cols);
+  if (t->how.verify && !trm_puzzle_has_rules(p))
+    TRM_FAIL(err, TRM_E_CONFIG, "verify: no rules are known of puzzles of kind %s",
+             trm_puzzle_kind_name(p->kind));
+  if (t->how.search && trm__pins_blank(p) < 0)
+    TRM_FAIL(err, TRM_E_CONFIG, "search: no symbol of these puzzles is a blank");
+  return TRM_OK;
+}
+
+/* Whether one try may end the others, which therefore go side by side. */
+static bool is_abreast(const trm_thinker *t) {
+  return t->how.select == TRM_SELECT_FIRST || t->how.verify;
 }
 
 /* The queue of the tries. So that its rows are all in use while puzzles wait, there is room for the
@@ -109,28 +142,31 @@ static trm_status open_queue(trm_thinker *t, const trm_model *model, trm_queue_c
   if (c.waiting < 0 || c.puzzles < 0)
     TRM_FAIL(err, TRM_E_ARGUMENT, "waiting = %d, puzzles = %lld: expected none negative", c.waiting,
              (long long)c.puzzles);
-  const bool abreast = t->how.select == TRM_SELECT_FIRST;
+  const bool abreast = is_abreast(t);
   c.puzzles = c.puzzles > INT64_MAX / t->tries ? 0 : c.puzzles * t->tries;
   c.group = abreast ? t->tries : 0;
   c.waiting = abreast ? 0 : t->tries;
-  c.logits = c.logits || t->how.select == TRM_SELECT_VOTE || t->how.select == TRM_SELECT_RESIDUAL;
+  c.logits = c.logits || t->how.select == TRM_SELECT_VOTE || t->how.select == TRM_SELECT_RESIDUAL ||
+             t->how.search;
   return trm_queue_create(model, &c, &t->queue, err);
 }
 
 static trm_status thinker_memory(trm_thinker *t, trm_error *err) {
-  const int64_t P = t->n_places, S = t->S, tries = P * t->tries, logits = S * t->V;
+  const int64_t P = t->n_places, S = t->S, slots = P * t->slots, logits = S * t->V;
   TRM_ALLOC(&t->places, P, "the places of a thinker", err);
   TRM_ALLOC(&t->free, P, "the places of a thinker", err);
   TRM_ALLOC(&t->done, P, "the places of a thinker", err);
-  TRM_ALLOC(&t->of, tries, "the tries of a thinker", err);
-  TRM_ALLOC(&t->at, tries, "the tries of a thinker", err);
+  TRM_ALLOC(&t->of, slots, "the tries of a thinker", err);
+  TRM_ALLOC(&t->at, P * t->tries, "the tries of a thinker", err);
   TRM_ALLOC(&t->inputs, P * S, "the puzzles of a thinker", err);
-  TRM_ALLOC(&t->answers, tries * S, "the answers of a thinker", err);
+  TRM_ALLOC(&t->answers, slots * S, "the answers of a thinker", err);
   TRM_ALLOC(&t->held, trm_queue_places(t->queue), "the tries of a thinker", err);
   TRM_ALLOC(&t->image.cell, S, "a view", err);
   TRM_ALLOC(&t->asked, S, "a view", err);
   TRM_ALLOC(&t->turned, logits, "a view", err);
-  if (t->logits) TRM_ALLOC(&t->kept, tries * logits, "the logits of a thinker", err);
+  if (t->how.search) TRM_ALLOC(&t->pins, P * t->how.search, "the questions of a search", err);
+  if (t->logits || t->how.search)
+    TRM_ALLOC(&t->kept, slots * logits, "the logits of a thinker", err);
   const int64_t rows = trm_queue_places(t->queue);
   if (t->how.select == TRM_SELECT_RESIDUAL) {
     TRM_ALLOC(&t->before, rows * logits, "the logits of a thinker", err);
@@ -153,16 +189,13 @@ trm_status trm_thinker_create(const trm_model *model, const trm_queue_config *co
   t->how = *how;
   t->puzzle = puzzle ? *puzzle : m->puzzle;
   t->tries = trm_thinking_tries(how);
-  t->single = t->tries == 1;
+  t->how.verify = how->verify || how->search;
+  t->slots = t->tries + 1;
+  t->single = t->tries == 1 && !t->how.verify;
   t->logits = config->logits;
   t->S = m->seq_len;
   t->V = m->vocab_size;
-  if (how->views > 1) TRM_GOTO(trm__augmenter_init_views(&t->images, &t->puzzle, err));
-  if (how->views > 1 && t->puzzle.rows * t->puzzle.cols != t->S) {
-    st = trm__fail(err, TRM_E_ARGUMENT, -1, "views: a puzzle of %d x %d cells is not the model's",
-                   t->puzzle.rows, t->puzzle.cols);
-    goto done;
-  }
+  TRM_GOTO(check_puzzle(t, err));
 
   /* Puzzles that are under way, and one that is done beside them. */
   TRM_GOTO(open_queue(t, model, *config, err));
@@ -179,9 +212,9 @@ done:
 void trm_thinker_free(trm_thinker *t) {
   if (!t) return;
   trm_queue_free(t->queue);
-  void *blocks[] = {t->places, t->free,    t->done,       t->of,     t->at,
-                    t->inputs, t->answers, t->kept,       t->votes,  t->held,
-                    t->asked,  t->turned,  t->image.cell, t->before, t->moved};
+  void *blocks[] = {t->places,     t->free,   t->done,  t->of,   t->at,    t->inputs,
+                    t->answers,    t->kept,   t->votes, t->held, t->asked, t->turned,
+                    t->image.cell, t->before, t->moved, t->pins};
   for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) trm__free(blocks[i]);
   trm__free(t);
 }
@@ -244,7 +277,6 @@ static trm_status asked_of(const trm_thinker *t, const trm_queue_puzzle *puzzle,
   return TRM_OK;
 }
 
-/* All tries, or none: what is wrong with one is wrong with the first, as symmetries keep tokens. */
 static uint64_t hash_of(const trm_thinker *t, const trm_queue_puzzle *p) {
   const uint64_t hash =
       trm__hash_bytes(TRM__HASH_START, p->inputs, (size_t)t->S * sizeof *p->inputs);
@@ -255,21 +287,37 @@ static uint64_t noise_key(uint64_t hash, int i) {
   return trm__hash_bytes(hash, &try, sizeof try);
 }
 
-static trm_status submit_tries(trm_thinker *t, int place, trm_queue_puzzle p, trm_error *err) {
-  thought *th = &t->places[place];
+/* What try i of this round is asked: a view, or a question with guesses. */
+static void question_of(trm_thinker *t, int place, int i) {
+  const thought *th = &t->places[place];
   const int32_t *inputs = t->inputs + (int64_t)place * t->S;
-  p.inputs = t->how.views > 1 ? t->asked : inputs;
-  for (int i = 0; i < t->tries; i++) {
+  if (th->round == 0 && t->how.views > 1) {
+    map_there(t->S, image_of(t, th, i), inputs, t->asked);
+    return;
+  }
+  memcpy(t->asked, inputs, (size_t)t->S * sizeof *inputs);
+  if (th->round > 0)
+    trm__pins_apply(&t->pins[(int64_t)place * t->how.search + th->first + i], t->asked);
+}
+
+/* All tries of a round, or none: what is wrong with one is wrong with the first, as symmetries keep
+ * tokens. */
+static trm_status submit_tries(trm_thinker *t, int place, trm_error *err) {
+  thought *th = &t->places[place];
+  trm_queue_puzzle p = th->asked;
+  p.inputs = t->asked;
+  for (int i = 0; i < th->begun; i++) {
     int at;
-    if (t->how.views > 1) map_there(t->S, image_of(t, th, i), inputs, t->asked);
-    p.noise_key = noise_key(th->hash, i);
+    question_of(t, place, i);
+    p.noise_key = noise_key(th->hash, th->round ? t->tries + th->first + i : i);
     const trm_status st = trm_queue_submit(t->queue, &p, &at, err);
-    TRM_ASSERT(i == 0 || st == TRM_OK);
+    TRM_ASSERT((i == 0 && th->round == 0) || st == TRM_OK);
     if (st != TRM_OK) return st;
     t->held[at] = (holder){place, i};
     t->at[place * t->tries + i] = at;
-    t->of[place * t->tries + i] = (trm__try){.done = false};
+    t->of[(int64_t)place * t->slots + i] = (trm__try){.done = false};
   }
+  th->left = th->begun;
   return TRM_OK;
 }
 
@@ -288,13 +336,14 @@ trm_status trm_thinker_submit(trm_thinker *t, const trm_queue_puzzle *puzzle, in
   /* Its place, and what its views follow from. */
   const size_t bytes = (size_t)t->S * sizeof *puzzle->inputs;
   const int place = t->free[t->n_free - 1];
-  t->places[place] = (thought){.taken = true, .left = t->tries, .hash = hash_of(t, puzzle)};
+  t->places[place] =
+      (thought){.taken = true, .asked = p, .begun = t->tries, .hash = hash_of(t, puzzle)};
   memcpy(t->inputs + (int64_t)place * t->S, puzzle->inputs, bytes);
   if (t->votes)
     memset(t->votes + (int64_t)place * t->S * t->V, 0,
            (size_t)t->S * (size_t)t->V * sizeof *t->votes);
 
-  TRM_TRY(submit_tries(t, place, p, err));
+  TRM_TRY(submit_tries(t, place, err));
   t->n_free--;
   if (out) *out = place;
   return TRM_OK;
@@ -327,25 +376,39 @@ static double residual_of(const trm_thinker *t, const trm_queue_answer *a) {
   return n ? sum / n : 0;
 }
 
-/* Takes over the answer of a try that is done. */
+/* The view that the try of an answer has; NULL: it is the puzzle itself. */
+static const trm__image *view_of(trm_thinker *t, const holder *h) {
+  const thought *th = &t->places[h->puzzle];
+  return t->how.views > 1 && th->round == 0 ? image_of(t, th, h->try) : NULL;
+}
+
+/* The answer of a try, mapped back, at its place. */
+static const int32_t *keep_answer(trm_thinker *t, const trm_queue_answer *a, const trm__image *g) {
+  const holder *h = &t->held[a->place];
+  int32_t *answer = t->answers + ((int64_t)h->puzzle * t->slots + h->try) * t->S;
+  if (g)
+    map_back(t->S, g, a->answer, answer);
+  else
+    memcpy(answer, a->answer, (size_t)t->S * sizeof *answer);
+  return answer;
+}
+
+/* Takes over what is known of a try that is done, or that the rules end. */
 static void keep_try(trm_thinker *t, const trm_queue_answer *a) {
   const holder h = t->held[a->place];
-  const int64_t S = t->S, logits = S * t->V, at = (int64_t)h.puzzle * t->tries + h.try;
-  const trm__image *g = t->how.views > 1 ? image_of(t, &t->places[h.puzzle], h.try) : NULL;
-  int32_t *answer = t->answers + at * S;
+  const int64_t logits = (int64_t)t->S * t->V, at = (int64_t)h.puzzle * t->slots + h.try;
+  const trm__image *g = view_of(t, &h);
+  const int32_t *answer = keep_answer(t, a, g), *inputs = t->inputs + (int64_t)h.puzzle * t->S;
   end_try(t, h.puzzle, h.try, a->steps);
   t->of[at] = (trm__try){.done = true,
                          .passed = a->halted,
+                         .accepted = t->how.verify && trm_puzzle_solves(&t->puzzle, inputs, answer),
                          .steps = a->steps,
                          .q_halt = a->q_halt,
                          .q_continue = a->q_continue,
                          .margin = a->margin,
                          .residual = t->before ? residual_of(t, a) : 0,
                          .answer = answer};
-  if (g)
-    map_back(t->S, g, a->answer, answer);
-  else
-    memcpy(answer, a->answer, (size_t)S * sizeof *answer);
 
   /* A queue's logits are `real`s behind the public type. */
   const real *from = (const real *)(const void *)a->logits;
@@ -355,12 +418,13 @@ static void keep_try(trm_thinker *t, const trm_queue_answer *a) {
     from = t->turned;
   }
   if (t->kept) memcpy(t->kept + at * logits, from, (size_t)logits * sizeof *from);
-  if (t->votes) trm__vote_add(t->S, t->V, from, t->votes + h.puzzle * logits);
+  if (t->votes && t->places[h.puzzle].round == 0)
+    trm__vote_add(t->S, t->V, from, t->votes + h.puzzle * logits);
 }
 
 /* The tries that one of them has ended, `steps` steps after they all began. */
 static void end_others(trm_thinker *t, int place, int steps) {
-  for (int i = 0; i < t->tries; i++) {
+  for (int i = 0; i < t->places[place].begun; i++) {
     const int at = t->at[place * t->tries + i];
     if (at < 0) continue;
     (void)trm_queue_cancel(t->queue, at, NULL);
@@ -368,28 +432,105 @@ static void end_others(trm_thinker *t, int place, int steps) {
   }
 }
 
+/* Those under way whose answer the rules accept leave; from the last row on, none is missed. */
+static void end_accepted(trm_thinker *t) {
+  trm_queue_answer a;
+  for (int i = trm_solver_rows(trm_queue_solver(t->queue)) - 1; i >= 0; i--) {
+    (void)trm_queue_look(t->queue, i, &a);
+    const holder *h = &t->held[a.place];
+    const int32_t *answer = keep_answer(t, &a, view_of(t, h));
+    if (!trm_puzzle_solves(&t->puzzle, t->inputs + (int64_t)h->puzzle * t->S, answer)) continue;
+    keep_try(t, &a);
+    (void)trm_queue_cancel(t->queue, a.place, NULL);
+  }
+}
+
+/* --- search --- */
+
+static bool any_accepted(const trm_thinker *t, int place) {
+  bool any = false;
+  for (int i = 0; i < t->places[place].begun; i++)
+    any |= t->of[(int64_t)place * t->slots + i].accepted;
+  return any;
+}
+
+/* What is answered if the search finds nothing, in the last slot. */
+static void keep_best(trm_thinker *t, int place) {
+  const int64_t first = (int64_t)place * t->slots, logits = (int64_t)t->S * t->V;
+  const int64_t to = first + t->tries;
+  thought *th = &t->places[place];
+  th->best = trm__choose(t->how.select, t->tries, t->S, t->of + first);
+  t->of[to] = t->of[first + th->best];
+  int32_t *answer = t->answers + to * t->S;
+  memcpy(answer, t->of[to].answer, (size_t)t->S * sizeof *answer);
+  if (t->votes) trm__vote_count(t->S, t->V, t->votes + place * logits, answer);
+  t->of[to].answer = answer;
+  th->agree = trm__choose_agree(t->tries, t->S, t->of + first, answer);
+  memcpy(t->kept + to * logits, t->kept + (first + th->best) * logits,
+         (size_t)logits * sizeof *t->kept);
+}
+
+/* The questions that follow from one with those logits. */
+static void grow(trm_thinker *t, int place, const trm__pins *from, int64_t slot) {
+  thought *th = &t->places[place];
+  trm__pins *all = t->pins + (int64_t)place * t->how.search;
+  th->nodes += trm__pins_grow(&t->puzzle, t->V, t->inputs + (int64_t)place * t->S, from,
+                              t->kept + slot * t->S * t->V, t->how.search - th->nodes,
+                              all + th->nodes, t->asked);
+}
+
+/* After a round in which nothing was accepted: the next one; false: there is none. A puzzle's
+ * places in the queue are free again, so that there is room. */
+static bool search_on(trm_thinker *t, int place) {
+  thought *th = &t->places[place];
+  const int64_t first = (int64_t)place * t->slots;
+  if (!t->how.search || any_accepted(t, place)) return false;
+  if (th->round == 0) {
+    keep_best(t, place);
+    grow(t, place, &(trm__pins){.n = 0}, first + t->tries);
+  } else {
+    const trm__pins *run = t->pins + (int64_t)place * t->how.search + th->first;
+    for (int i = 0; i < th->begun; i++) {
+      const trm__pins from = run[i];
+      grow(t, place, &from, first + i);
+    }
+  }
+  const int next = th->round ? th->first + th->begun : 0;
+  if (next == th->nodes) return false;
+  th->round++;
+  th->first = next;
+  th->begun = th->nodes - next < t->tries ? th->nodes - next : t->tries;
+  (void)submit_tries(t, place, NULL);
+  return true;
+}
+
+/* --- after a step --- */
+
+/* All that end the others after the same step are known before they do. */
+static void settle(trm_thinker *t, int place) {
+  thought *th = &t->places[place];
+  if (!th->taken || th->finished) return;
+  for (int i = 0; i < th->begun && th->left && is_abreast(t); i++) {
+    const trm__try *one = &t->of[(int64_t)place * t->slots + i];
+    if (one->done && (t->how.verify ? one->accepted : one->passed))
+      end_others(t, place, one->steps);
+  }
+  if (th->left || search_on(t, place)) return;
+  th->finished = true;
+  t->done[t->n_done++] = place;
+}
+
 trm_status trm_thinker_step(trm_thinker *t, trm_error *err) {
   trm_queue_answer a;
   TRM_TRY(trm_queue_step(t->queue, err));
+  if (t->single) return TRM_OK;
   for (int i = 0; t->before && trm_queue_look(t->queue, i, &a); i++) measure(t, &a);
-  while (!t->single && trm_queue_take(t->queue, &a)) {
-    const int place = t->held[a.place].puzzle;
+  if (t->how.verify) end_accepted(t);
+  while (trm_queue_take(t->queue, &a)) {
     measure(t, &a);
     keep_try(t, &a);
-    if (t->places[place].left == 0) t->done[t->n_done++] = place;
   }
-
-  /* All that are above the bar after the same step are known before they end the others. */
-  for (int place = 0; t->how.select == TRM_SELECT_FIRST && place < t->n_places; place++) {
-    const thought *th = &t->places[place];
-    if (t->single || !th->taken || th->left == 0 || th->left == t->tries) continue;
-    for (int i = 0; i < t->tries && th->left; i++) {
-      const trm__try *one = &t->of[place * t->tries + i];
-      if (!one->passed) continue;
-      end_others(t, place, one->steps);
-      t->done[t->n_done++] = place;
-    }
-  }
+  for (int place = 0; place < t->n_places; place++) settle(t, place);
   return TRM_OK;
 }
 
@@ -400,28 +541,34 @@ bool trm_thinker_look(const trm_thinker *t, int i, trm_queue_answer *out) {
 }
 
 static trm_queue_answer answer_of(trm_thinker *t, int place, trm_choice *choice) {
-  const int64_t S = t->S, logits = S * t->V, first = (int64_t)place * t->tries;
+  const int64_t S = t->S, logits = S * t->V, first = (int64_t)place * t->slots;
+  const thought *th = &t->places[place];
   const trm__try *tries = t->of + first;
-  const int chosen = trm__choose(t->how.select, t->tries, t->S, tries);
-  const trm__try *one = &tries[chosen];
+
+  /* Of the tries, of the runs of a search, or what there was before it. */
+  const bool in_vain = th->round > 0 && !any_accepted(t, place);
+  const int slot = in_vain ? t->tries : trm__choose(t->how.select, th->begun, t->S, tries);
+  const trm__try *one = &tries[slot];
   trm_queue_answer a = {.place = place,
                         .done = true,
                         .row = -1,
-                        .steps = t->places[place].steps,
+                        .steps = th->steps,
                         .halted = one->passed,
                         .margin = one->margin,
                         .inputs = t->inputs + place * S,
                         .answer = one->answer,
                         .q_halt = one->q_halt,
                         .q_continue = one->q_continue};
-  if (t->kept) a.logits = (const float *)(const void *)(t->kept + (first + chosen) * logits);
-  if (t->votes) {
+  if (t->logits) a.logits = (const float *)(const void *)(t->kept + (first + slot) * logits);
+  if (t->votes && th->round == 0 && !one->accepted) {
     trm__vote_count(t->S, t->V, t->votes + place * logits, t->asked);
     a.answer = t->asked;
   }
   *choice = (trm_choice){.tries = t->tries,
-                         .chosen = chosen,
-                         .agree = trm__choose_agree(t->tries, t->S, tries, a.answer)};
+                         .chosen = in_vain ? th->best : slot,
+                         .accepted = one->accepted,
+                         .searched = th->round ? th->first + th->begun : 0};
+  choice->agree = in_vain ? th->agree : trm__choose_agree(th->begun, t->S, tries, a.answer);
   return a;
 }
 
