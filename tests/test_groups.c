@@ -228,6 +228,10 @@ static void muon_shares_the_weights_with_adamw(void **state) {
     assert_int_equal(g.n_states, 3);
     assert_string_equal(g.state[0].name, "muon_m");
     assert_true(g.state[1].n == m->layout->net_offset[0] && g.state[2].n == g.state[1].n);
+
+    /* What a trainer costs has their scratch: X and its successor at least. */
+    const int64_t kept = g.state[0].n + 2 * g.state[1].n;
+    assert_true(trm__groups_reals(&g) >= kept + 2 * 2 * 256 * mc.hidden_size);
     trm__groups_free(&g, NULL);
     trm_model_free(m);
   }

@@ -175,7 +175,7 @@ static void test_bash(void **state) {
   assert_string_equal(offered(s, "trm data build sudoku --input a"), " afile \n");
   assert_string_equal(offered(s, "trm solve --device = c"), " cpu cuda:0 \n");
   assert_string_equal(offered(s, "trm solve m --threads \"\""), "  \n");
-  assert_string_equal(offered(s, "trm bench gr"), " growth \n");
+  assert_string_equal(offered(s, "trm bench gro"), " growth \n");
   says(offered(s, "trm train preset = su"), " sudoku6 ");
   assert_null(strstr(out, "arc-small"));
   says(offered(s, "trm train arch.H_"), " arch.H_cycles= ");
