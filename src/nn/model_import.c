@@ -167,7 +167,9 @@ static trm_status settle_shape(const checkpoint *c, trm_model_config *m) {
              c->path, mixer ? "has a" : "has no", name, m->mlp_t ? "true" : "false");
   const trm__torch_tensor *t = mixer ? mixer : learned; /* [L, F_L] or [L, D] */
   if (t && t->shape[0] <= INT_MAX)
-    TRM_TRY(settle(c, "seq_len (without the positions of puzzle_emb_len and registers)",
+    TRM_TRY(settle(c,
+                   m->registers ? "seq_len (without registers and the positions of puzzle_emb_len)"
+                                : "seq_len (without the positions of puzzle_emb_len)",
                    &m->seq_len, t->shape[0] - trm__front_positions(m), t));
 
   const shown_width channels = {m->hidden_size, trm__experts_chosen(m->moe.router), down->shape[1]};
