@@ -184,11 +184,11 @@ static void tables_are_for_people_and_programs(void **state) {
 /* Pairs by hand: of 2 right and 3 wrong answers 5 of 6 are in order, one of them with equal q. */
 static void auc_is_the_share_of_pairs_in_order(void **state) {
   (void)state;
-  const float q[] = {1, 3, 2, 2, -1};
-  const bool right[] = {false, true, true, false, false}, all[] = {true, true, true, true, true};
-  assert_true(fabs(eval_auc(5, q, right) - 5.5 / 6) < 1e-12);
-  assert_true(isnan(eval_auc(5, q, all)));
-  assert_true(isnan(eval_auc(0, q, all)));
+  eval_judged some[] = {{1, false}, {3, true}, {2, true}, {2, false}, {-1, false}};
+  eval_judged all[] = {{1, true}, {3, true}};
+  assert_true(fabs(eval_auc(5, some) - 5.5 / 6) < 1e-12);
+  assert_true(isnan(eval_auc(2, all)));
+  assert_true(isnan(eval_auc(0, all)));
 }
 
 int main(void) {

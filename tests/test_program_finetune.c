@@ -109,6 +109,35 @@ static void variants_learn_a_task(void **state) {
   }
 }
 
+/* Copies that are answered several times vote once each. */
+static void copies_are_answered_in_rollouts(void **state) {
+  scratch *s = *state;
+  char model[160], task[160];
+  trm_model_config c = arc_config();
+  snprintf(model, sizeof model, "%s/rolled", s->dir);
+  snprintf(task, sizeof task, "%s/0f5a1c2e.json", s->dir);
+  save_model(&c, model);
+  write_bytes(task, task_text, sizeof task_text - 1);
+  want(RUN("finetune", model, "--task", task, "--steps", "1", "--copies", "2", "--json",
+           "--rollouts", "3", "--noise", "0.5"),
+       0);
+
+  /* Of each of both test inputs the task itself and two copies. */
+  int inputs = 0;
+  for (const char *line = out_text; *line; line = strchr(line, '\n') + 1, inputs++) {
+    size_t used;
+    int64_t votes = 0;
+    trm__json *input = json_first(line, &used);
+    assert_non_null(input);
+    const trm__json *attempts = trm__json_get(input, "attempts");
+    for (size_t i = 0; i < trm__json_n_items(attempts); i++)
+      votes += trm__json_integer(trm__json_get(trm__json_item(attempts, i), "votes"));
+    assert_in_range(votes, 1, 3);
+    trm__json_free(input);
+  }
+  assert_int_equal(inputs, 2);
+}
+
 typedef struct tuning {
   char model[160], task[160], submission[160], plain[160], state[160], answers[170];
 } tuning;
@@ -458,6 +487,8 @@ static void what_cannot_be_learned_is_refused(void **state) {
 
   /* No task, a task that is not there, and times that are none. */
   want(RUN("finetune", model), 2);
+  want(RUN("finetune", model, "--task", task, "--rollouts", "2"), 2);
+  says(err_text, "--rollouts wants --noise");
   want(RUN("finetune", model, "--task", "nowhere.json"), 1);
   static const char *const minutes[] = {"0", "-1", "nan", "inf", "1e300", "1e8"};
   for (size_t i = 0; i < sizeof minutes / sizeof *minutes; i++) {
@@ -487,6 +518,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(a_new_task_is_answered, scratch_open, scratch_close),
       cmocka_unit_test_setup_teardown(variants_learn_a_task, scratch_open, scratch_close),
+      cmocka_unit_test_setup_teardown(copies_are_answered_in_rollouts, scratch_open, scratch_close),
       cmocka_unit_test_setup_teardown(stopped_ones_go_on, scratch_open, scratch_close),
       cmocka_unit_test_setup_teardown(a_stop_while_answering_keeps_the_votes, scratch_open,
                                       scratch_close),

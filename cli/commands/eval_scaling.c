@@ -31,8 +31,7 @@ typedef struct scaling {
   int n;
   bin bins[BINS]; /* of the first choice */
   /* Of the examples of one choice that have labels: */
-  float *q;
-  bool *right;
+  eval_judged *judged;
   int64_t rows;
 } scaling;
 
@@ -76,29 +75,20 @@ static trm_status keep_row(void *arg, const trm_eval_row *row, trm_error *err) {
     right += row->labels[i] >= 0 && row->labels[i] == row->answer[i];
   }
   if (!labels) return TRM_OK;
-  c->q[c->rows] = row->q_halt;
-  c->right[c->rows++] = right == labels;
+  c->judged[c->rows++] = (eval_judged){row->q_halt, right == labels};
   return TRM_OK;
 }
 
 /* --- how well q knows --- */
 
-typedef struct judged {
-  float q;
-  bool right;
-} judged;
-
 static int by_q(const void *a, const void *b) {
-  const float x = ((const judged *)a)->q, y = ((const judged *)b)->q;
+  const float x = ((const eval_judged *)a)->q, y = ((const eval_judged *)b)->q;
   return (x > y) - (x < y);
 }
 
 /* By ranks: equal ones share the mean of theirs. */
-double eval_auc(int64_t n, const float *q, const bool *right) {
-  judged *all = malloc((size_t)(n ? n : 1) * sizeof *all);
+double eval_auc(int64_t n, eval_judged *all) {
   double ranks = 0, rights = 0;
-  if (!all) return NAN;
-  for (int64_t i = 0; i < n; i++) all[i] = (judged){q[i], right[i]};
   qsort(all, (size_t)n, sizeof *all, by_q);
   for (int64_t i = 0, end; i < n; i = end) {
     for (end = i; end < n && all[end].q <= all[i].q; end++) {
@@ -109,17 +99,17 @@ double eval_auc(int64_t n, const float *q, const bool *right) {
       rights++;
     }
   }
-  free(all);
   const double wrongs = (double)n - rights;
   return rights > 0 && wrongs > 0 ? (ranks - rights * (rights + 1) / 2) / (rights * wrongs) : NAN;
 }
 
+/* In the order of q, whatever that of the answers. */
 static void fill_bins(scaling *c) {
   for (int64_t i = 0; i < c->rows; i++) {
-    const double p = 1 / (1 + exp(-(double)c->q[i]));
+    const double p = 1 / (1 + exp(-(double)c->judged[i].q));
     bin *b = &c->bins[p >= 1 ? BINS - 1 : (int)(p * BINS)];
     b->n++;
-    b->right += c->right[i];
+    b->right += c->judged[i].right;
     b->q += p;
   }
 }
@@ -299,7 +289,7 @@ static trm_status evaluate(scaling *c, const trm_model *model, const trm_dataset
     cli_progress_end(&bar);
     if (st != TRM_OK) return st;
     CLI_TRY(cli_faults_check(err));
-    o->auc = eval_auc(c->rows, c->q, c->right);
+    o->auc = eval_auc(c->rows, c->judged);
     if (i == 0) fill_bins(c);
   }
   return TRM_OK;
@@ -315,10 +305,9 @@ trm_status eval_scaling_run(const eval_scaling *s, const trm_model *model, const
                .flops = cost.flops_forward,
                .cells = trm_model_get_config(model)->seq_len,
                .choices = calloc(MOST, sizeof *c.choices),
-               .q = calloc((size_t)most + 1, sizeof *c.q),
-               .right = calloc((size_t)most + 1, sizeof *c.right)};
+               .judged = calloc((size_t)most + 1, sizeof *c.judged)};
   trm_status st = TRM_OK;
-  if (!c.choices || !c.q || !c.right)
+  if (!c.choices || !c.judged)
     st = cli_fail(err, TRM_E_MEMORY, -1, "no memory for the answers of %lld examples",
                   (long long)most);
   if (st == TRM_OK) list_choices(&c, how);
@@ -326,7 +315,6 @@ trm_status eval_scaling_run(const eval_scaling *s, const trm_model *model, const
   if (st == TRM_OK) st = print(&c, err);
   if (st == TRM_OK && s->svg) st = draw(&c, err);
   free(c.choices);
-  free(c.q);
-  free(c.right);
+  free(c.judged);
   return st;
 }

@@ -12,14 +12,19 @@ typedef struct eval_scaling {
 } eval_scaling;
 
 /* Evaluates with `how`, but for what each row of the table says: one try of once, twice and four
- * times its steps, each rule among all its tries, and `first` and `q` among a quarter of them. Then prints and draws.
- * Errors: those of trm_evaluate, MEMORY, IO. */
+ * times its steps, each rule among all its tries, and `first` and `q` among a quarter of them. Then
+ * prints and draws. Errors: those of trm_evaluate, MEMORY, IO. */
 trm_status eval_scaling_run(const eval_scaling *s, const trm_model *model, const trm_dataset *data,
                             const trm_eval_config *how, trm_error *err);
 
+/* An answer, and what the model thinks of it. */
+typedef struct eval_judged {
+  float q;
+  bool right;
+} eval_judged;
 /* The share of pairs of a right and a wrong answer of which the right one has the larger q (equal
- * ones count half): the area under the ROC curve. NAN where one of the two kinds is
- * missing, or memory. */
-double eval_auc(int64_t n, const float *q, const bool *right);
+ * ones count half): the area under the ROC curve. Sorts all [n] by q. NAN where one of the two
+ * kinds is missing. */
+double eval_auc(int64_t n, eval_judged *all);
 
 #endif

@@ -53,6 +53,7 @@ typedef struct finetune_args {
   trm_dtype dtype; /* TRM_DTYPES: the model's */
   double minutes;
   int copies, answer_steps;
+  cli_thinking think; /* rollouts of each copy; the surest votes */
   bool json;
 } finetune_args;
 
@@ -146,7 +147,8 @@ static trm_status use_what_was_learned(const finetune_args *a, finetune_run *r, 
 static void set_clock(const finetune_args *a, finetune_run *r) {
   const int steps = trm_model_get_config(r->model)->halt_max_steps;
   const int64_t rows = trm_dataset_get_info(r->data->test)->examples;
-  r->clock.answers = (double)rows * (a->answer_steps ? a->answer_steps : steps);
+  r->clock.answers = (double)rows * (a->answer_steps ? a->answer_steps : steps) *
+                     trm_thinking_tries(&a->think.how);
 }
 
 static trm_status train(const finetune_args *a, finetune_run *r, trm_error *err) {
@@ -209,6 +211,7 @@ static trm_status vote(const finetune_args *a, finetune_run *r, trm_error *err) 
   const trm_eval_config config = {.votes = r->votes,
                                   .spread = true,
                                   .steps = a->answer_steps,
+                                  .think = a->think.how,
                                   .threads = a->tune.threads,
                                   .device = a->tune.device,
                                   .state = a->state ? r->answers : NULL,
@@ -417,7 +420,10 @@ static void set_limits(finetune_args *a) {
 }
 
 int cmd_finetune(int argc, char **argv) {
-  finetune_args a = {.tune = trm_finetune_config_default(), .dtype = TRM_DTYPES, .copies = 32};
+  finetune_args a = {.tune = trm_finetune_config_default(),
+                     .dtype = TRM_DTYPES,
+                     .copies = 32,
+                     .think = CLI_ONE_TRY};
   const cli_option options[] = {
       {"task", CLI_STRING, &a.task, "FILE", "the task or tasks to learn and answer"},
       {"freeze-weights", CLI_FLAG, &a.tune.freeze_weights, NULL,
@@ -432,6 +438,10 @@ int cmd_finetune(int argc, char **argv) {
       {"puzzle-emb-lr", CLI_DOUBLE, &a.tune.puzzle_emb_lr, "X",
        "learning rate of the embeddings (default 1e-2)"},
       {"answer-steps", CLI_STEPS, &a.answer_steps, "S", "of an answer: " CLI_STEPS_HELP},
+      {"rollouts", CLI_SIZE, &a.think.how.rollouts, "K",
+       "answer each copy K times, with --noise; the surest of them votes"},
+      {"noise", CLI_DOUBLE, &a.think.how.noise, "S",
+       "on the latents before each step of an answer"},
       {"seed", CLI_UINT64, &a.tune.seed, "S", "of copies and batches, below 2^32 (default 0)"},
       CLI_QUIET_ROW,
       CLI_DEVICE_ROW(&a.tune.device),
@@ -455,6 +465,8 @@ int cmd_finetune(int argc, char **argv) {
                            argv[1]);
   if (argc != 1 || !a.task)
     return cli_usage_error("want MODEL and --task FILE.json; see trm finetune --help");
+  if (!cli_think(&a.think, TRM_HALT_NEVER)) return CLI_USAGE;
+  a.think.how.seed = a.think.how.noise > 0 ? a.tune.seed : 0;
   a.model = argv[0];
   set_limits(&a);
   return run(&a);
