@@ -192,6 +192,18 @@ static void what_is_no_curriculum_is_refused(void **state) {
   refuses(&own, "[50%:T1n2]", "a latent for every update");
 }
 
+/* What a run's plan asks before anything is allocated. */
+static void fitting_needs_no_trainer(void **state) {
+  (void)state;
+  trm_error err;
+  const trm_model_config whole = deep(TRM_ARCH_TRM);
+  const trm_curriculum good = staged("[50%:T3n4]").curriculum,
+                       deeper = staged("[50%:T3n5]").curriculum;
+  assert_int_equal(trm__curriculum_fits(&good, &whole, &err), TRM_OK);
+  assert_int_equal(trm__curriculum_fits(&deeper, &whole, &err), TRM_E_CONFIG);
+  assert_non_null(strstr(err.msg, "stage 1 (T3n5)"));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_stage_is_training_of_a_shallower_model),
@@ -200,6 +212,7 @@ int main(void) {
       cmocka_unit_test(a_state_goes_on_in_its_stage),
       cmocka_unit_test(shares_are_of_all_updates),
       cmocka_unit_test(what_is_no_curriculum_is_refused),
+      cmocka_unit_test(fitting_needs_no_trainer),
   };
   return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }

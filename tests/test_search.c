@@ -39,6 +39,9 @@ typedef struct outcome {
   bool accepted;
 } outcome;
 
+static trm_halt halt = TRM_HALT_NEVER; /* of each puzzle, with its margin */
+static double margin;
+
 static void think(const trm_thinking *how, const trm_queue_config *config, int steps,
                   outcome *out) {
   trm_thinker *t;
@@ -50,7 +53,8 @@ static void think(const trm_thinking *how, const trm_queue_config *config, int s
   assert_false(trm_thinker_is_single(t));
   while (next < PUZZLES || trm_thinker_busy(t)) {
     for (; next < PUZZLES && trm_thinker_room(t); next++) {
-      const trm_queue_puzzle p = {.inputs = questions[next], .steps = steps};
+      const trm_queue_puzzle p = {
+          .inputs = questions[next], .steps = steps, .halt = halt, .halt_margin = margin};
       assert_int_equal(trm_thinker_submit(t, &p, &place, NULL), TRM_OK);
       puzzle[place] = next;
     }
@@ -221,6 +225,44 @@ static void searches_are_the_same_among_others(void **state) {
   }
 }
 
+/* Tries that end one by one leave their places to nobody else, for the rounds that follow take them
+ * again. */
+static void rounds_find_their_places(void **state) {
+  (void)state;
+  static outcome first[PUZZLES], out[PUZZLES];
+  const trm_thinking how = {.views = 2, .search = BUDGET};
+  double taken = 0;
+  halt = TRM_HALT_Q;
+  for (int i = 0; i < 5; i++) {
+    margin = -5.4 + 0.2 * i; /* near what the model says */
+    think(&how, &(trm_queue_config){.rows = 1, .threads = 1}, 4, first);
+    think(&how, &(trm_queue_config){.rows = 4, .threads = 2}, 4, out);
+    assert_memory_equal(out, first, sizeof out);
+    for (int k = 0; k < PUZZLES; k++) taken += out[k].steps;
+  }
+  halt = TRM_HALT_NEVER;
+  assert_true(taken > 0);
+}
+
+/* A puzzle that is refused leaves nothing behind. */
+static void what_is_refused_takes_no_place(void **state) {
+  (void)state;
+  trm_thinker *t;
+  trm_queue_answer a;
+  int32_t bad[S] = {V};
+  assert_int_equal(trm_thinker_create(model, &(trm_queue_config){.rows = 2},
+                                      &(trm_thinking){.views = 2}, NULL, &t, NULL),
+                   TRM_OK);
+  const int room = trm_thinker_room(t);
+  assert_int_equal(trm_thinker_submit(t, &(trm_queue_puzzle){.inputs = bad}, NULL, NULL),
+                   TRM_E_RANGE);
+  assert_int_equal(trm_thinker_busy(t), 0);
+  assert_int_equal(trm_thinker_step(t, NULL), TRM_OK);
+  assert_false(trm_thinker_take(t, &a, NULL));
+  assert_int_equal(trm_thinker_room(t), room);
+  trm_thinker_free(t);
+}
+
 /* --- evaluations --- */
 
 static void evaluations_tell_of_the_rules_apart(void **state) {
@@ -262,6 +304,10 @@ static void what_has_no_rules_is_refused(void **state) {
                      more = {.search = TRM_MAX_SEARCH + 1};
   assert_int_equal(trm_thinker_create(model, &c, &verify, &none, &t, &err), TRM_E_CONFIG);
   assert_non_null(strstr(err.msg, "no rules are known"));
+  const trm_puzzle maze = {.kind = TRM_PUZZLE_MAZE, .rows = 6, .cols = 6};
+  const trm_thinking guesses = {.search = 4};
+  assert_int_equal(trm_thinker_create(model, &c, &guesses, &maze, &t, &err), TRM_E_CONFIG);
+  assert_non_null(strstr(err.msg, "once in every row"));
   assert_int_equal(trm_thinker_create(model, &c, &search, NULL, &t, &err), TRM_E_ARGUMENT);
   assert_int_equal(trm_thinker_create(model, &c, &more, NULL, &t, &err), TRM_E_ARGUMENT);
   const trm_queue_config latents = {.rows = 1, .latents = true};
@@ -274,6 +320,8 @@ int main(void) {
       cmocka_unit_test(guesses_are_likely),
       cmocka_unit_test(a_search_is_that_of_plain_loops),
       cmocka_unit_test(searches_are_the_same_among_others),
+      cmocka_unit_test(rounds_find_their_places),
+      cmocka_unit_test(what_is_refused_takes_no_place),
       cmocka_unit_test(evaluations_tell_of_the_rules_apart),
       cmocka_unit_test(what_has_no_rules_is_refused),
   };

@@ -200,7 +200,7 @@ static double whole_updates(const trm_run_plan *plan, const trm_model_cost *whol
   double done = 0, worth = 0;
   for (int i = 0; i <= c->n; i++) {
     double until = (double)plan->end;
-    if (i < c->n) until = fmin(until, c->stage[i].percent * 0.01 * (double)plan->total);
+    if (i < c->n) until = fmin(until, ceil(c->stage[i].percent * 0.01 * (double)plan->total));
     worth += fmax(until - done, 0) * share_of_stage(plan, whole, i);
     done = fmax(until, done);
   }

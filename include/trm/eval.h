@@ -41,7 +41,7 @@ typedef struct trm_eval_config {
                          has seen some of everything; the report is the same */
   int steps;          /* supervision steps at most; 0: the model's halt_max_steps */
   trm_halt halt;      /* default: never */
-  double halt_margin; /* in logits, finite; of TRM_HALT_Q */
+  double halt_margin; /* in logits, finite; of TRM_HALT_Q and TWICE */
   trm_thinking think; /* tries of each example, and whose answer counts */
   int batch;          /* 0: chosen */
   int threads;        /* 0: as many as the process may use */

@@ -31,7 +31,8 @@ enum { TRM_MAX_STEPS = 1024 /* supervision steps of a puzzle */ };
 /* When a puzzle stops before its last step. */
 typedef enum trm_halt {
   TRM_HALT_NEVER, /* as the reference evaluates */
-  TRM_HALT_Q,     /* once trm_solver_halt_margin > halt_margin; 0: the rule of training */
+  TRM_HALT_Q,     /* once trm_solver_halt_margin > halt_margin; 0: the rule of
+                     training, unless arch.halt_margin is another */
   TRM_HALT_TWICE, /* once it was so after two steps in a row */
   TRM_HALTS
 } trm_halt;

@@ -6,15 +6,6 @@
 
 #include "puzzle/puzzle.h"
 
-int trm__pins_blank(const trm_puzzle *p) {
-  const char blanks[] = {trm_puzzle_facts_of(p)->blank, '?', '.', '0'};
-  for (size_t i = 0; i < sizeof blanks; i++) {
-    const int token = blanks[i] ? trm__puzzle_token(p, &blanks[i], 1) : -1;
-    if (token >= 0) return token;
-  }
-  return -1;
-}
-
 void trm__pins_apply(const trm__pins *pins, int32_t *inputs) {
   for (int i = 0; i < pins->n; i++) inputs[pins->cell[i]] = pins->token[i];
 }
@@ -31,12 +22,19 @@ static double entropy(int V, const real *logits) {
   return log(sum) - mean / sum;
 }
 
+static bool is_among(int32_t token, const int32_t *list, int n) {
+  for (int i = 0; i < n; i++)
+    if (list[i] == token) return true;
+  return false;
+}
+
 int trm__pins_grow(const trm_puzzle *p, int V, const int32_t *inputs, const trm__pins *from,
                    const real *logits, int room, trm__pins *out, int32_t *scratch) {
-  const int S = p->rows * p->cols, blank = trm__pins_blank(p);
-  const int first = trm_puzzle_first_symbol(p), end = first + trm_puzzle_n_symbols(p);
+  const int S = p->rows * p->cols;
+  int32_t blanks[TRM__MOST_BLANKS], fills[TRM_PUZZLE_MAX_SYMBOLS];
+  const int n_blanks = trm__puzzle_blanks(p, blanks), n_fills = trm__puzzle_fills(p, fills);
   const int width = from->n ? TRM__NEXT_PINS : TRM__FIRST_PINS;
-  bool used[TRM_PUZZLE_MAX_SYMBOLS + 2] = {false};
+  bool used[TRM_PUZZLE_MAX_SYMBOLS] = {false};
   int cell = -1, n = 0;
   double largest = 0;
   if (from->n == TRM__PINS) return 0;
@@ -45,7 +43,7 @@ int trm__pins_grow(const trm_puzzle *p, int V, const int32_t *inputs, const trm_
   memcpy(scratch, inputs, (size_t)S * sizeof *scratch);
   trm__pins_apply(from, scratch);
   for (int i = 0; i < S; i++) {
-    if (scratch[i] != blank) continue;
+    if (!is_among(scratch[i], blanks, n_blanks)) continue;
     const double h = entropy(V, logits + (int64_t)i * V);
     if (cell >= 0 && !(h > largest)) continue;
     cell = i;
@@ -56,15 +54,15 @@ int trm__pins_grow(const trm_puzzle *p, int V, const int32_t *inputs, const trm_
   for (int k = 0; k < width && cell >= 0 && n < room; k++) {
     const real *at = logits + (int64_t)cell * V;
     int best = -1;
-    for (int v = first; v < end && v < V; v++)
-      if (v != blank && !used[v] && (best < 0 || at[v] > at[best])) best = v;
+    for (int v = 0; v < n_fills; v++)
+      if (fills[v] < V && !used[v] && (best < 0 || at[fills[v]] > at[fills[best]])) best = v;
     if (best < 0) break;
     used[best] = true;
-    scratch[cell] = best;
+    scratch[cell] = fills[best];
     if (trm_puzzle_check(p, scratch, NULL) != TRM_OK) continue;
     out[n] = *from;
     out[n].cell[from->n] = cell;
-    out[n].token[from->n] = best;
+    out[n].token[from->n] = fills[best];
     out[n++].n++;
   }
   return n;

@@ -17,8 +17,6 @@ typedef struct trm__pins {
   int32_t cell[TRM__PINS], token[TRM__PINS];
 } trm__pins;
 
-/* The token of an open cell; -1: the puzzle has none. */
-int trm__pins_blank(const trm_puzzle *p);
 /* The question [rows * cols] with them. */
 void trm__pins_apply(const trm__pins *pins, int32_t *inputs);
 /* The open cell of the largest entropy gets each of its likeliest symbols, one more guess than

@@ -15,6 +15,7 @@
 #include "nn/model.h"
 #include "nn/pins.h"
 #include "puzzle/augmenter.h"
+#include "puzzle/puzzle.h"
 
 static const char *const select_names[TRM_SELECTS] = {
     [TRM_SELECT_Q] = "q",       [TRM_SELECT_FIRST] = "first",       [TRM_SELECT_VOTE] = "vote",
@@ -121,8 +122,14 @@ static trm_status check_puzzle(trm_thinker *t, trm_error *err) {
   if (t->how.verify && !trm_puzzle_has_rules(p))
     TRM_FAIL(err, TRM_E_CONFIG, "verify: no rules are known of puzzles of kind %s",
              trm_puzzle_kind_name(p->kind));
-  if (t->how.search && trm__pins_blank(p) < 0)
-    TRM_FAIL(err, TRM_E_CONFIG, "search: no symbol of these puzzles is a blank");
+  int32_t blanks[TRM__MOST_BLANKS];
+  if (t->how.search && (!trm__puzzle_rules_once(p) || trm__puzzle_blanks(p, blanks) == 0))
+    TRM_FAIL(
+        err, TRM_E_CONFIG,
+        "search: it guesses symbols of open cells, and only where each symbol is once in every "
+        "row, column and box do the rules say what may be there; of puzzles of kind %s they "
+        "do not",
+        trm_puzzle_kind_name(p->kind));
   return TRM_OK;
 }
 
@@ -223,8 +230,13 @@ int trm_thinker_places(const trm_thinker *t) {
   return t->single ? trm_queue_places(t->queue) : t->n_places;
 }
 int trm_thinker_room(const trm_thinker *t) {
-  const int room = trm_queue_room(t->queue) / t->tries;
-  return t->single || room < t->n_free ? room : t->n_free;
+  int room = trm_queue_room(t->queue) / t->tries;
+  if (t->single) return room;
+
+  /* Rounds of a search take the places of all tries again, whichever of them have ended. */
+  const int left = trm_queue_places(t->queue) / t->tries - trm_thinker_busy(t);
+  if (t->how.search && left < room) room = left;
+  return room < t->n_free ? room : t->n_free;
 }
 int trm_thinker_busy(const trm_thinker *t) {
   return t->single ? trm_queue_busy(t->queue) : t->n_places - t->n_free - t->n_done;
@@ -343,7 +355,9 @@ trm_status trm_thinker_submit(trm_thinker *t, const trm_queue_puzzle *puzzle, in
     memset(t->votes + (int64_t)place * t->S * t->V, 0,
            (size_t)t->S * (size_t)t->V * sizeof *t->votes);
 
-  TRM_TRY(submit_tries(t, place, err));
+  const trm_status st = submit_tries(t, place, err);
+  t->places[place].taken = st == TRM_OK;
+  if (st != TRM_OK) return st;
   t->n_free--;
   if (out) *out = place;
   return TRM_OK;

@@ -27,7 +27,8 @@ static inline bool trm__has_symbol(trm__symbol_range r, int32_t token) {
  * of a grid say so, its box. Returns how many; of kind none 0. */
 int trm__puzzle_units(const trm_puzzle *p, trm__unit_set out[TRM__MOST_UNITS]);
 /* An answer has each of its symbols once in every one of these: the kind or the rules of a grid say
- * so, and grids fill their canvas. */
+ * so; and grids fill their canvas, too. */
+bool trm__puzzle_rules_once(const trm_puzzle *p);
 bool trm__puzzle_is_once(const trm_puzzle *p);
 /* Tokens of cells that a question leaves open, all others being given, and tokens that an answer
  * has in their place, as the kind or the rules of a grid say: how many there are, 0 when nothing

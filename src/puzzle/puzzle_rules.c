@@ -71,9 +71,13 @@ int trm__puzzle_units(const trm_puzzle *p, trm__unit_set out[TRM__MOST_UNITS]) {
   return 3;
 }
 
-bool trm__puzzle_is_once(const trm_puzzle *p) {
+bool trm__puzzle_rules_once(const trm_puzzle *p) {
   const trm__puzzle_rules *rules = find_rules(p);
-  return rules && rules->once && !trm_puzzle_is_sized(p);
+  return rules && rules->once;
+}
+
+bool trm__puzzle_is_once(const trm_puzzle *p) {
+  return trm__puzzle_rules_once(p) && !trm_puzzle_is_sized(p);
 }
 
 /* The symbol is one letter, and that is among these. */

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "run/run_parts.h"
 #include "run/tell.h"
+#include "train/curriculum.h"
 
 /* Held back where there is no test split and no share is asked for. */
 static const double default_share = 0.1;
@@ -161,7 +162,8 @@ static trm_status describe_model(trm__run_config *c, const trm_run_listener *to,
                      "data_paths: the folders have %lld puzzle ids together, want at most %d",
                      (long long)identifiers, INT_MAX);
   c->model.num_puzzle_identifiers = (int)identifiers;
-  return trm_model_config_check(&c->model, err);
+  TRM_TRY(trm_model_config_check(&c->model, err));
+  return trm__curriculum_fits(&c->trainer.curriculum, &c->model, err);
 }
 
 /* What is trained on, without what is held back. */

@@ -91,30 +91,43 @@ int trm__curriculum_stage(const trm_curriculum *c, int64_t update, int64_t total
   return i;
 }
 
-static trm_status plan_of(const trm_stage *stage, const trm_model_config *model, trm__plan **out,
-                          trm_error *err) {
+/* The model's configuration in a stage. */
+static trm_status stage_of(const trm_stage *stage, const trm_model_config *model,
+                           trm_model_config *out, trm_error *err) {
   const trm__arch *arch = trm__arch_of(model->arch);
-  trm_model_config c = *model;
+  *out = *model;
   if (arch->once || arch->latent_per_update)
     TRM_FAIL(err, TRM_E_CONFIG, "%s has %s", trm_arch_name(model->arch),
              arch->once ? "no cycles" : "a latent for every update of a cycle");
   if (stage->H_cycles > model->H_cycles || stage->L_cycles > model->L_cycles)
     TRM_FAIL(err, TRM_E_CONFIG, "the model has T = %d, n = %d, and a stage can have no more",
              model->H_cycles, model->L_cycles);
-  c.H_cycles = stage->H_cycles;
-  c.L_cycles = stage->L_cycles;
-  TRM_TRY(trm_model_config_check(&c, err));
-  return trm__plan_create(&c, out, err);
+  out->H_cycles = stage->H_cycles;
+  out->L_cycles = stage->L_cycles;
+  return trm_model_config_check(out, err);
 }
 
-trm_status trm__curriculum_plans(const trm_curriculum *c, const trm_model_config *model,
-                                 trm__plan *out[TRM_STAGES], trm_error *err) {
+/* Of each stage its plan; out NULL: whether it can have one. */
+static trm_status each_stage(const trm_curriculum *c, const trm_model_config *model,
+                             trm__plan **out, trm_error *err) {
   for (int i = 0; i < c->n; i++) {
+    trm_model_config stage;
     trm_error why = {0};
-    const trm_status st = plan_of(&c->stage[i], model, &out[i], &why);
+    trm_status st = stage_of(&c->stage[i], model, &stage, &why);
+    if (st == TRM_OK && out) st = trm__plan_create(&stage, &out[i], &why);
     if (st != TRM_OK)
       TRM_FAIL(err, st, "curriculum: stage %d (T%dn%d): %s", i + 1, c->stage[i].H_cycles,
                c->stage[i].L_cycles, why.msg);
   }
   return TRM_OK;
+}
+
+trm_status trm__curriculum_fits(const trm_curriculum *c, const trm_model_config *model,
+                                trm_error *err) {
+  return each_stage(c, model, NULL, err);
+}
+
+trm_status trm__curriculum_plans(const trm_curriculum *c, const trm_model_config *model,
+                                 trm__plan *out[TRM_STAGES], trm_error *err) {
+  return each_stage(c, model, out, err);
 }

@@ -13,6 +13,9 @@ extern const trm__field_type trm__field_curriculum;
 trm_status trm__curriculum_check(const trm_trainer_config *c, trm_error *err);
 /* The stage that `update` (the first is 0) belongs to; c->n: the model's own cycles. */
 int trm__curriculum_stage(const trm_curriculum *c, int64_t update, int64_t total);
+/* CONFIG: a stage that the model cannot have. */
+trm_status trm__curriculum_fits(const trm_curriculum *c, const trm_model_config *model,
+                                trm_error *err);
 /* The plan of each stage, [c->n]: the model's with other cycles, which keeps no more than it does.
  * Errors: CONFIG, MEMORY; what was made by then is in `out`. */
 trm_status trm__curriculum_plans(const trm_curriculum *c, const trm_model_config *model,
