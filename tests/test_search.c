@@ -39,9 +39,6 @@ typedef struct outcome {
   bool accepted;
 } outcome;
 
-static trm_halt halt = TRM_HALT_NEVER; /* of each puzzle, with its margin */
-static double margin;
-
 static void think(const trm_thinking *how, const trm_queue_config *config, int steps,
                   outcome *out) {
   trm_thinker *t;
@@ -53,8 +50,7 @@ static void think(const trm_thinking *how, const trm_queue_config *config, int s
   assert_false(trm_thinker_is_single(t));
   while (next < PUZZLES || trm_thinker_busy(t)) {
     for (; next < PUZZLES && trm_thinker_room(t); next++) {
-      const trm_queue_puzzle p = {
-          .inputs = questions[next], .steps = steps, .halt = halt, .halt_margin = margin};
+      const trm_queue_puzzle p = {.inputs = questions[next], .steps = steps};
       assert_int_equal(trm_thinker_submit(t, &p, &place, NULL), TRM_OK);
       puzzle[place] = next;
     }
@@ -225,23 +221,64 @@ static void searches_are_the_same_among_others(void **state) {
   }
 }
 
-/* Tries that end one by one leave their places to nobody else, for the rounds that follow take them
- * again. */
+/* A model that knows nothing of 4x4 Sudokus, and whose q differs from puzzle to puzzle. */
+static trm_model *ignorant(void) {
+  trm_model_config c = trm_model_config_default(TRM_ARCH_TRM);
+  trm_model *m;
+  c.hidden_size = 32;
+  c.num_heads = 2;
+  c.H_cycles = c.L_cycles = 1;
+  c.puzzle_emb_ndim = c.puzzle_emb_len = 0;
+  c.halt_max_steps = 8;
+  c.seq_len = 16;
+  c.vocab_size = 6;
+  c.num_puzzle_identifiers = 1;
+  c.puzzle = trm_sudoku_of_size(4);
+  assert_int_equal(trm_model_create(&c, 1, &m, NULL), TRM_OK);
+  trm_tensor w = trm_model_tensor_named(m, "q_head.weight"),
+             b = trm_model_tensor_named(m, "q_head.bias");
+  trm__rng r = trm__rng_at(1, TRM__RNG_TEST, 0, 0);
+  for (int i = 0; i < w.count; i++) w.data[i] = (float)(2 * trm__rng_uniform(&r) - 1);
+  memset(b.data, 0, (size_t)b.count * sizeof *b.data);
+  return m;
+}
+
+/* Tries that end one by one leave their places to no other puzzle, for the rounds that follow take
+ * them again: all puzzles end, with the steps that they take alone. */
 static void rounds_find_their_places(void **state) {
+  enum { MANY = 60, CELLS_OF_4 = 16 };
   (void)state;
-  static outcome first[PUZZLES], out[PUZZLES];
-  const trm_thinking how = {.views = 2, .search = BUDGET};
-  double taken = 0;
-  halt = TRM_HALT_Q;
-  for (int i = 0; i < 5; i++) {
-    margin = -5.4 + 0.2 * i; /* near what the model says */
-    think(&how, &(trm_queue_config){.rows = 1, .threads = 1}, 4, first);
-    think(&how, &(trm_queue_config){.rows = 4, .threads = 2}, 4, out);
-    assert_memory_equal(out, first, sizeof out);
-    for (int k = 0; k < PUZZLES; k++) taken += out[k].steps;
+  trm_model *m = ignorant();
+  const trm_thinking how = {.views = 2, .search = 16};
+  int steps[2][MANY] = {{0}}, searched = 0;
+  for (int rows = 1; rows <= 4; rows += 3) {
+    trm_thinker *t;
+    trm_queue_answer a;
+    trm_choice c;
+    int of[MANY], next = 0, done = 0, place;
+    assert_int_equal(trm_thinker_create(m, &(trm_queue_config){.rows = rows}, &how, NULL, &t, NULL),
+                     TRM_OK);
+    for (int k = 0; k < 20000 && done < MANY; k++) {
+      for (; next < MANY && trm_thinker_room(t); next++) {
+        int32_t question[CELLS_OF_4];
+        for (int i = 0; i < CELLS_OF_4; i++) question[i] = 1;
+        question[next % CELLS_OF_4] = 2 + next / CELLS_OF_4;
+        const trm_queue_puzzle p = {.inputs = question, .halt = TRM_HALT_Q, .halt_margin = 0.5};
+        assert_int_equal(trm_thinker_submit(t, &p, &place, NULL), TRM_OK);
+        of[place] = next;
+      }
+      assert_int_equal(trm_thinker_step(t, NULL), TRM_OK);
+      for (; trm_thinker_take(t, &a, &c); done++) {
+        steps[rows > 1][of[a.place]] = a.steps;
+        searched += c.searched;
+      }
+    }
+    assert_int_equal(done, MANY);
+    trm_thinker_free(t);
   }
-  halt = TRM_HALT_NEVER;
-  assert_true(taken > 0);
+  assert_memory_equal(steps[0], steps[1], sizeof steps[0]);
+  assert_true(searched > 0);
+  trm_model_free(m);
 }
 
 /* A puzzle that is refused leaves nothing behind. */
