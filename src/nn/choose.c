@@ -43,11 +43,17 @@ int trm__choose(trm_select rule, int n, int S, const trm__try *tries) {
   return best;
 }
 
+int trm__argmax(int n, const real *v) {
+  int best = 0;
+  for (int i = 1; i < n; i++)
+    if (v[i] > v[best]) best = i;
+  return best;
+}
+
 void trm__vote_add(int S, int V, const real *logits, int64_t *sums) {
   static const double units = (double)(INT64_C(1) << 40);
   for (int i = 0; i < S; i++, logits += V, sums += V) {
-    double most = (double)logits[0], sum = 0;
-    for (int v = 1; v < V; v++) most = fmax(most, (double)logits[v]);
+    double most = (double)logits[trm__argmax(V, logits)], sum = 0;
     for (int v = 0; v < V; v++) sum += exp((double)logits[v] - most);
     /* Logits that are no numbers give no votes. */
     for (int v = 0; v < V && isfinite(sum); v++)

@@ -23,6 +23,8 @@ int trm__choose(trm_select rule, int n, int S, const trm__try *tries);
 /* How many that are done have the answer [S]. */
 int trm__choose_agree(int n, int S, const trm__try *tries, const int32_t *answer);
 
+/* The first of the largest. */
+int trm__argmax(int n, const real *v);
 /* Probabilities add up as whole numbers, so that the order of the tries says nothing: sums [S, V]
  * of softmax(logits [S, V]) in units of 2^-40. */
 void trm__vote_add(int S, int V, const real *logits, int64_t *sums);

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "nn/choose.h"
 #include "puzzle/puzzle.h"
 
 void trm__pins_apply(const trm__pins *pins, int32_t *inputs) {
@@ -12,8 +13,7 @@ void trm__pins_apply(const trm__pins *pins, int32_t *inputs) {
 
 /* Of the probabilities of all tokens. */
 static double entropy(int V, const real *logits) {
-  double most = (double)logits[0], sum = 0, mean = 0;
-  for (int v = 1; v < V; v++) most = fmax(most, (double)logits[v]);
+  double most = (double)logits[trm__argmax(V, logits)], sum = 0, mean = 0;
   for (int v = 0; v < V; v++) {
     const double x = (double)logits[v] - most, p = exp(x);
     sum += p;
