@@ -230,24 +230,16 @@ static trm_status draw(const scaling *c, trm_error *err) {
   lines[n] = (chart_line){.label = "more steps", .colour = n};
   n++;
   for (int rule = 0; rule < TRM_SELECTS; rule++) {
+    /* From one try on, but for the rule that ends when it is sure. */
     curve *l = &curves[n];
+    if (rule != TRM_SELECT_FIRST) add_point(l, &c->choices[0]);
+    const int from = l->n;
     for (int i = 0; i < c->n; i++)
       if (c->choices[i].report.tries > 1 && c->choices[i].think.select == (trm_select)rule)
         add_point(l, &c->choices[i]);
-    if (!l->n) continue;
-    /* From one try on, in the order of cost. */
-    if (rule != TRM_SELECT_FIRST) {
-      memmove(l->x + 1, l->x, (size_t)l->n * sizeof *l->x);
-      memmove(l->y + 1, l->y, (size_t)l->n * sizeof *l->y);
-      memmove(l->low + 1, l->low, (size_t)l->n * sizeof *l->low);
-      memmove(l->high + 1, l->high, (size_t)l->n * sizeof *l->high);
-      curve one = {0};
-      add_point(&one, &c->choices[0]);
-      l->x[0] = one.x[0];
-      l->y[0] = one.y[0];
-      l->low[0] = one.low[0];
-      l->high[0] = one.high[0];
-      l->n++;
+    if (l->n == from) {
+      l->n = 0;
+      continue;
     }
     lines[n] = (chart_line){.label = trm_select_name((trm_select)rule), .colour = n};
     n++;
