@@ -18,8 +18,6 @@ foreach(name base base_refused folder fork team)
 endforeach()
 target_link_options(test_base_refused_posix PRIVATE ${refusing})
 target_link_options(test_folder_posix PRIVATE ${lacking})
-set_tests_properties(os_none test_base_posix test_folder_posix PROPERTIES LABELS race_free)
-set_tests_properties(test_base_refused_posix test_fork_posix PROPERTIES LABELS native)
 
 # Of what no system has, the library uses what C11 has, and its optional parts' libraries.
 add_test(NAME os_none_is_c11

@@ -136,7 +136,7 @@ static void a_run_goes_on(scratch *s, const char *name, const launch *l, const i
   char setting[64], log[160];
   snprintf(setting, sizeof setting, "run_name=%s", name);
   snprintf(log, sizeof log, "%s", run_path(s, name, "log.jsonl"));
-  pid_t child = start(s, ARGS("train", TINY, setting, "max_updates=300"), l, -1);
+  pid_t child = start(s, ARGS("train", TINY, setting, "max_updates=100"), l, -1);
   await_growth(log, 0);
   for (int i = 0; i < n; i++) {
     kill(child, sent[i]);
@@ -148,7 +148,7 @@ static void a_run_goes_on(scratch *s, const char *name, const launch *l, const i
 
 static void other_signals_change_nothing(void **state) {
   scratch *s = *state;
-  want(RUN("train", TINY, "run_name=unsent", "max_updates=300"), 0);
+  want(RUN("train", TINY, "run_name=unsent", "max_updates=100"), 0);
   a_run_goes_on(s, "paused", &(launch){0}, (const int[]){SIGTSTP, SIGCONT, SIGSTOP, SIGCONT}, 4);
   a_run_goes_on(s, "nohup", &(launch){.ignored = SIGHUP}, (const int[]){SIGHUP}, 1);
   a_run_goes_on(s, "winch", &(launch){0}, (const int[]){SIGWINCH, SIGCHLD, SIGPIPE}, 3);
