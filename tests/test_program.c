@@ -472,6 +472,9 @@ static void test_eval(void **state) {
   assert_string_equal(trm__json_text(trm__json_get(thinking, "select")), "mode");
   assert_int_equal(trm__json_n_items(trm__json_get(root, "steps")), 0);
   trm__json_free(root);
+  want(RUN("eval", model_dir, data_dir, "--views", "2", "--seed", "18446744073709551615", "--json"),
+       0);
+  says(out_text, "\"seed\": 18446744073709551615");
   want(RUN("eval", model_dir, data_dir, "--views", "2"), 0);
   says(out_text, "2 of each, --select q: 6.00 steps on average");
   assert_null(strstr(out_text, "  step    exact"));

@@ -175,7 +175,7 @@ static void put_thinking(trm__json_out *o, const eval_outcome *out) {
     trm__json_put_int(o, "accepted", out->report->accepted);
     trm__json_put_int(o, "found", out->report->found);
   }
-  trm__json_put_int(o, "seed", (int64_t)how->seed);
+  trm__json_put_uint(o, "seed", how->seed);
   trm__json_close(o);
 }
 
