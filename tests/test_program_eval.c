@@ -305,12 +305,16 @@ static void saved_predictions_vote_like_the_evaluation(void **state) {
   in(s, b, "b.json");
 
   /* The evaluation votes itself. */
+  says(out_text, "right about being right, by the label");
+  says(out_text, "the same, by the rules");
   want(RUN("eval", arc_model, arc_dir, "--json", "--save-preds", p, "--save-q", q, "--submission",
            a),
        0);
   trm__json *root = json_of(out_text);
 
   /* Its figures agree with each other, grids of different sizes or not. */
+  assert_in_range((int64_t)(number(root, "q_valid_accuracy") * 1000), 0, 1000);
+  assert_int_equal(trm__json_n_items(trm__json_get(root, "q_valid_interval")), 2);
   const trm__json *arc = trm__json_get(root, "arc");
   const trm__json *interval = trm__json_get(root, "cell_interval"); /* grids of different sizes */
   const double cells = number(root, "cells_right") / number(root, "cells");

@@ -302,9 +302,29 @@ static void what_is_refused_takes_no_place(void **state) {
 
 /* --- evaluations --- */
 
+/* What is told of an example: by its label, and by the rules. */
+typedef struct judged {
+  int64_t exact, valid, q_exact, q_valid;
+} judged;
+
+static trm_status judge(void *arg, const trm_eval_row *row, trm_error *err) {
+  judged *j = arg;
+  const int64_t k = row->example;
+  (void)err;
+  assert_int_equal(row->exact, !memcmp(row->answer, row->labels, sizeof questions[k]));
+  assert_int_equal(row->valid, trm_puzzle_solves(&six, questions[k], row->answer));
+  j->exact += row->exact;
+  j->valid += row->valid;
+  j->q_exact += (row->q_halt >= 0) == row->exact;
+  j->q_valid += (row->q_halt >= 0) == row->valid;
+  return TRM_OK;
+}
+
+/* Some labels are of another puzzle: then what is right by the rules is not what is labelled. */
 static void evaluations_tell_of_the_rules_apart(void **state) {
   static trm_eval_report r[2];
   static outcome out[PUZZLES];
+  static int32_t labels[PUZZLES][S];
   static const int32_t ids[PUZZLES];
   scratch *s = *state;
   trm_dataset *d;
@@ -316,17 +336,29 @@ static void evaluations_tell_of_the_rules_apart(void **state) {
     accepted += out[k].accepted;
     found += out[k].accepted && out[k].searched;
     steps += out[k].steps;
+    memcpy(labels[k], solutions[k % 3 ? k : k / 2], sizeof labels[k]);
   }
-  write_small_data(s->dir, PUZZLES, S, V, 1, questions[0], solutions[0], ids);
+  write_small_data(s->dir, PUZZLES, S, V, 1, questions[0], labels[0], ids);
   if (trm_dataset_open(s->dir, "test", &d, &err) != TRM_OK) fail_msg("%s", err.msg);
   for (int i = 0; i < 2; i++) {
-    const trm_eval_config c = {.think = how, .steps = 1, .batch = i ? 7 : 1, .threads = 1 + i};
+    judged j = {0};
+    const trm_eval_config c = {.think = how,
+                               .steps = 1,
+                               .batch = i ? 7 : 1,
+                               .threads = 1 + i,
+                               .row = judge,
+                               .row_arg = &j};
     if (trm_evaluate(model, d, &c, &r[i], &err) != TRM_OK) fail_msg("%s", err.msg);
+    assert_true(r[i].exact == j.exact && r[i].valid == j.valid && r[i].valid > r[i].exact);
+    assert_true(r[i].q_halt_accuracy == (double)j.q_exact / PUZZLES);
+    assert_true(r[i].q_valid_accuracy == (double)j.q_valid / PUZZLES && j.q_valid != j.q_exact);
+    const trm_interval range = trm_wilson((double)j.q_valid, PUZZLES);
+    assert_memory_equal(&r[i].q_valid_interval, &range, sizeof range);
   }
   assert_memory_equal(&r[0], &r[1], sizeof r[0]);
   assert_int_equal(r[0].accepted, accepted);
   assert_int_equal(r[0].found, found);
-  assert_int_equal(r[0].exact, accepted);
+  assert_int_equal(r[0].valid, accepted);
   assert_true(r[0].mean_steps == (double)steps / PUZZLES);
   trm_dataset_free(d);
 }

@@ -125,7 +125,11 @@ void eval_print(const eval_outcome *o) {
 
   /* How well the model knows when it is right. */
   print_share("q", r->q_halt_accuracy, r->q_halt_interval);
-  printf("  right about being right\n");
+  printf("  right about being right%s\n", r->rules ? ", by the label" : "");
+  if (r->rules) {
+    print_share("", r->q_valid_accuracy, r->q_valid_interval);
+    printf("  the same, by the rules\n");
+  }
   printf("lm loss    %.6g\nq loss     %.6g\n", r->lm_loss, r->q_halt_loss);
 
   /* Of ARC the votes count, of the answers that were computed. */
@@ -186,6 +190,8 @@ static void put_kinds(trm__json_out *o, const eval_outcome *out) {
     trm__json_put_int(o, "valid", r->valid);
     trm__json_put_int(o, "checked", r->checked);
     trm__json_put_real(o, "valid_accuracy", valid_share(r));
+    trm__json_put_real(o, "q_valid_accuracy", r->q_valid_accuracy);
+    put_interval(o, "q_valid_interval", r->q_valid_interval);
     put_interval(o, "valid_interval", r->valid_interval);
   }
   if (!out->arc) return;
