@@ -6,6 +6,7 @@
 
 #include "cli/commands/eval_report.h"
 #include "cli/commands/eval_scaling.h"
+#include "cli/files.h"
 #include "cli/run/find_model.h"
 #include "cli/run/model_data.h"
 #include "io/npy_rows.h"
@@ -97,12 +98,14 @@ static trm_status open_votes(eval_run *e, trm_error *err) {
                     "--submission: %s, split %s, is not the test split of an ARC set with its "
                     "test_puzzles.json",
                     a->data, a->split);
-  if (a->submission) CLI_TRY(eval_check_writable(a->submission, err));
   return arc ? trm_arc_votes_create(a->data, &e->votes, err) : TRM_OK;
 }
 
 static trm_status open_all(eval_run *e, trm_error *err) {
   const eval_args *a = e->args;
+  const char *const written[] = {a->submission, a->state, a->svg};
+  for (size_t i = 0; i < sizeof written / sizeof *written; i++)
+    CLI_TRY(cli_check_writable(written[i], err));
   CLI_TRY(trm_dataset_open(a->data, a->split, &e->data, err));
   CLI_TRY(open_votes(e, err));
   const trm_dataset_info *info = trm_dataset_get_info(e->data);

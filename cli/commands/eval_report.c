@@ -3,7 +3,6 @@
 
 #include <math.h>
 
-#include "base/file.h"
 #include "cli/json_print.h"
 
 /* --- ARC --- */
@@ -190,9 +189,9 @@ static void put_kinds(trm__json_out *o, const eval_outcome *out) {
     trm__json_put_int(o, "valid", r->valid);
     trm__json_put_int(o, "checked", r->checked);
     trm__json_put_real(o, "valid_accuracy", valid_share(r));
+    put_interval(o, "valid_interval", r->valid_interval);
     trm__json_put_real(o, "q_valid_accuracy", r->q_valid_accuracy);
     put_interval(o, "q_valid_interval", r->q_valid_interval);
-    put_interval(o, "valid_interval", r->valid_interval);
   }
   if (!out->arc) return;
   arc_put(o, "arc", out->arc);
@@ -236,17 +235,4 @@ trm_status eval_print_json(const eval_outcome *out, trm_error *err) {
   put_outcome(&o, out);
   trm__json_close(&o);
   return cli_print_json(&o, stdout, err);
-}
-
-/* --- files --- */
-
-trm_status eval_check_writable(const char *path, trm_error *err) {
-  trm__writer probe;
-  trm__kind kind;
-  CLI_TRY(trm__path_look(path, &kind, err));
-  if (kind != TRM__ABSENT && kind != TRM__FILE)
-    return cli_fail(err, TRM_E_IO, -1, "%s: cannot write: it is not a plain file", path);
-  CLI_TRY(trm__writer_open(&probe, path, err));
-  trm__writer_abort(&probe);
-  return TRM_OK;
 }

@@ -6,7 +6,6 @@
 
 #include "cli/bench/tune_clock.h"
 #include "cli/bench/tune_show.h"
-#include "cli/commands/eval_report.h"
 #include "cli/files.h"
 #include "cli/run/find_model.h"
 
@@ -352,8 +351,8 @@ static trm_status load_model(const finetune_args *a, finetune_run *r, trm_error 
 
 static trm_status finetune(const finetune_args *a, finetune_run *r, trm_error *err) {
   if (a->out) CLI_TRY(cli_check_model_folder(a->out, err));
-  if (a->submission) CLI_TRY(eval_check_writable(a->submission, err));
-  if (a->state) CLI_TRY(eval_check_writable(a->state, err));
+  CLI_TRY(cli_check_writable(a->submission, err));
+  CLI_TRY(cli_check_writable(a->state, err));
   if (a->state) CLI_TRY(trm__path_format(r->answers, err, "%s.answers", a->state));
 
   /* The time runs from here on, with all that is read. */
