@@ -227,11 +227,15 @@ static bool check_scaling(eval_args *a) {
     return false;
   }
   if (!a->scaling) return true;
-  if (other || a->think.how.verify || a->halt_rule != TRM_HALT_NEVER ||
-      strcmp(a->think.select, "q") != 0) {
+  if (other || a->think.how.verify || a->think.how.search || a->think.select ||
+      a->halt_rule != TRM_HALT_NEVER) {
     cli_usage_error(
-        "--scaling measures a table of choices: want none of --select, --halt, --verify, --state, "
-        "--save-preds, --save-q and --submission beside it");
+        "--scaling measures a table of choices: want none of --select, --halt, --verify, --search, "
+        "--state, --save-preds, --save-q and --submission beside it");
+    return false;
+  }
+  if (a->json && a->format) {
+    cli_usage_error("--json is --format json: want one of them");
     return false;
   }
   a->think.how.bar = isnan(a->think.bar) ? 2 : a->think.bar;
