@@ -368,11 +368,20 @@ static void puzzles_are_tried_in_views(void **state) {
                  {{"--select", "first", "--halt", "q"}, "want no --halt"},
                  {{"--views", "1025"}, "at most 1024"},
                  {{"--rollouts", "2"}, "--rollouts wants --noise"},
-                 {{"--rollouts", "2000", "--noise", "1"}, "at most 1024"},
+                 {{"--rollouts", "2000", "--noise", "1"}, "--rollouts: want at most 1024 tries"},
+                 {{"--noise", "1e7"}, "--noise: want at most"},
+                 {{"--select", "mode"}, "--select mode is a choice among several tries"},
+                 {{"--select", "q", "--noise", "1"}, "--select q is a choice among several tries"},
+                 {{"--seed", "5"}, "--seed is of images and noise"},
+                 {{"--bar", "-1"}, "--bar belongs to --select first"},
                  {{"--views", "2", "--show", "steps"}, "one try"},
                  {{"--views", "0"}, "--views"},
                  {{"--search", "3"}, "--search wants --verify"},
                  {{"--search", "5000", "--verify", "--json"}, "at most 4096"}};
+  /* A logit of any sign; where a choice or a draw is of one image only, it may be asked for. */
+  want(RUN("solve", model, "--puzzle", GOOD, "--select", "first", "--bar", "-1e3"), 0);
+  says(out_text, "steps 2\n");
+  want(RUN("solve", model, "--puzzle", GOOD, "--views", "1", "--select", "mode", "--seed", "5"), 0);
   for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
     const char *const *a = refused[i].args;
     want(RUN("solve", model, "--puzzle", GOOD, a[0], a[1], a[2] ? a[2] : "--steps",
@@ -382,15 +391,6 @@ static void puzzles_are_tried_in_views(void **state) {
   }
 }
 
-/* --- waiting for input --- */
-
-/* Starts the program with a pipe as its stdin; *to is its other end. */
-static pid_t start_waiting(scratch *s, const char *model, const char *file, int *to) {
-  /* The output of an earlier run must not be taken for this one's. */
-  int ends[2];
-  char out[200];
-  assert_int_equal(pipe(ends), 0);
-  (void)remove(scratch_path(s, "out"));
 /* Of each answer, and of all together: whether the rules ended it, and whether a search found it.
  */
 static void what_the_rules_did_is_told_apart(void **state) {
@@ -445,6 +445,15 @@ static void pictures_have_a_place(void **state) {
   says(err_text, "/nonexistent/a.svg: cannot be written");
 }
 
+/* --- waiting for input --- */
+
+/* Starts the program with a pipe as its stdin; *to is its other end. */
+static pid_t start_waiting(scratch *s, const char *model, const char *file, int *to) {
+  /* The output of an earlier run must not be taken for this one's. */
+  int ends[2];
+  char out[200];
+  assert_int_equal(pipe(ends), 0);
+  (void)remove(scratch_path(s, "out"));
 
   /* The child has the reading end only; an alarm ends it should it wait for ever. */
   pid_t child = fork();
@@ -544,10 +553,10 @@ int main(void) {
       cmocka_unit_test(a_terminal_shows_an_error_once),
       cmocka_unit_test(hasty_answers_are_told),
       cmocka_unit_test(puzzles_are_tried_in_views),
+      cmocka_unit_test(what_the_rules_did_is_told_apart),
+      cmocka_unit_test(pictures_have_a_place),
       cmocka_unit_test(a_signal_ends_the_wait),
       cmocka_unit_test(pipes_are_read),
   };
   return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }
-      cmocka_unit_test(what_the_rules_did_is_told_apart),
-      cmocka_unit_test(pictures_have_a_place),
