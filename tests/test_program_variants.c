@@ -176,6 +176,8 @@ static void what_cannot_be_is_refused(void **state) {
       {{"arch.inner_norm_eps=0", NULL}, "want a number above 0"},
       {{"arch.halting=sometimes", NULL}, "want one of q, never, solved"},
       {{"arch=trm_hier", "arch.L_cycles=17"}, "trm_hier has 16 latents"},
+      {{"muon_steps=5", NULL}, "muon_steps: optimizer = adam_atan2 does not look at it"},
+      {{"adam_lr=1e-3", "optimizer=adamw"}, "adam_lr: optimizer = adamw does not look at it"},
       {{"arch=transformers_baseline", "arch.nets=separate"}, "has one update"},
       {{"arch=transformers_baseline", "arch.grad=last:2"}, "2 updates with gradient are wanted"},
   };
