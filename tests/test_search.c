@@ -6,6 +6,7 @@
 #include "puzzle/augmenter.h"
 #include "small_data.h"
 #include "small_sudoku.h"
+#include "thoughts.h"
 
 enum { PUZZLES = 10, S = 36, V = 8, BUDGET = 12 };
 
@@ -41,35 +42,27 @@ typedef struct outcome {
 
 static void think(const trm_thinking *how, const trm_queue_config *config, int steps,
                   outcome *out) {
-  trm_thinker *t;
   trm_error err;
-  trm_queue_answer a;
-  trm_choice c;
-  int puzzle[256], next = 0, done = 0, place;
-  if (trm_thinker_create(model, config, how, NULL, &t, &err) != TRM_OK) fail_msg("%s", err.msg);
-  assert_false(trm_thinker_is_single(t));
-  while (next < PUZZLES || trm_thinker_busy(t)) {
-    for (; next < PUZZLES && trm_thinker_room(t); next++) {
-      const trm_queue_puzzle p = {.inputs = questions[next], .steps = steps};
-      assert_int_equal(trm_thinker_submit(t, &p, &place, NULL), TRM_OK);
-      puzzle[place] = next;
-    }
-    assert_int_equal(trm_thinker_step(t, NULL), TRM_OK);
-    for (; trm_thinker_take(t, &a, &c); done++) {
-      outcome *o = &out[puzzle[a.place]];
-      memset(o, 0, sizeof *o);
-      memcpy(o->answer, a.answer, sizeof o->answer);
-      o->steps = a.steps;
-      o->searched = c.searched;
-      o->accepted = c.accepted;
-      assert_memory_equal(a.inputs, questions[puzzle[a.place]], sizeof questions[0]);
-      assert_int_equal(c.accepted, trm_puzzle_solves(&six, a.inputs, a.answer));
-      assert_int_equal(a.logits != NULL, config->logits);
-    }
+  trm_queue_puzzle puzzles[PUZZLES];
+  thoughts r = {.puzzles = puzzles, .n = PUZZLES};
+  for (int k = 0; k < PUZZLES; k++)
+    puzzles[k] = (trm_queue_puzzle){.inputs = questions[k], .steps = steps};
+  if (trm_thinker_create(model, config, how, NULL, &r.thinker, &err) != TRM_OK)
+    fail_msg("%s", err.msg);
+  assert_false(trm_thinker_is_single(r.thinker));
+  while (next_thought(&r)) {
+    const trm_queue_answer *a = &r.answer;
+    outcome *o = &out[r.puzzle];
+    memset(o, 0, sizeof *o);
+    memcpy(o->answer, a->answer, sizeof o->answer);
+    o->steps = a->steps;
+    o->searched = r.choice.searched;
+    o->accepted = r.choice.accepted;
+    assert_memory_equal(a->inputs, questions[r.puzzle], sizeof questions[0]);
+    assert_int_equal(o->accepted, trm_puzzle_solves(&six, a->inputs, a->answer));
+    assert_int_equal(a->logits != NULL, config->logits);
   }
-  assert_int_equal(done, PUZZLES);
-  assert_int_equal(trm_queue_room(trm_thinker_queue(t)), trm_queue_places(trm_thinker_queue(t)));
-  trm_thinker_free(t);
+  trm_thinker_free(r.thinker);
 }
 
 static trm_solver *alone(void) {
@@ -250,31 +243,23 @@ static void rounds_find_their_places(void **state) {
   (void)state;
   trm_model *m = ignorant();
   const trm_thinking how = {.views = 2, .search = 16};
+  int32_t given[MANY][CELLS_OF_4];
+  trm_queue_puzzle puzzles[MANY];
   int steps[2][MANY] = {{0}}, searched = 0;
+  for (int k = 0; k < MANY; k++) {
+    for (int i = 0; i < CELLS_OF_4; i++) given[k][i] = 1;
+    given[k][k % CELLS_OF_4] = 2 + k / CELLS_OF_4;
+    puzzles[k] = (trm_queue_puzzle){.inputs = given[k], .halt = TRM_HALT_Q, .halt_margin = 0.5};
+  }
   for (int rows = 1; rows <= 4; rows += 3) {
-    trm_thinker *t;
-    trm_queue_answer a;
-    trm_choice c;
-    int of[MANY], next = 0, done = 0, place;
-    assert_int_equal(trm_thinker_create(m, &(trm_queue_config){.rows = rows}, &how, NULL, &t, NULL),
-                     TRM_OK);
-    for (int k = 0; k < 20000 && done < MANY; k++) {
-      for (; next < MANY && trm_thinker_room(t); next++) {
-        int32_t question[CELLS_OF_4];
-        for (int i = 0; i < CELLS_OF_4; i++) question[i] = 1;
-        question[next % CELLS_OF_4] = 2 + next / CELLS_OF_4;
-        const trm_queue_puzzle p = {.inputs = question, .halt = TRM_HALT_Q, .halt_margin = 0.5};
-        assert_int_equal(trm_thinker_submit(t, &p, &place, NULL), TRM_OK);
-        of[place] = next;
-      }
-      assert_int_equal(trm_thinker_step(t, NULL), TRM_OK);
-      for (; trm_thinker_take(t, &a, &c); done++) {
-        steps[rows > 1][of[a.place]] = a.steps;
-        searched += c.searched;
-      }
+    const trm_queue_config config = {.rows = rows};
+    thoughts r = {.puzzles = puzzles, .n = MANY};
+    assert_int_equal(trm_thinker_create(m, &config, &how, NULL, &r.thinker, NULL), TRM_OK);
+    while (next_thought(&r)) {
+      steps[rows > 1][r.puzzle] = r.answer.steps;
+      searched += r.choice.searched;
     }
-    assert_int_equal(done, MANY);
-    trm_thinker_free(t);
+    trm_thinker_free(r.thinker);
   }
   assert_memory_equal(steps[0], steps[1], sizeof steps[0]);
   assert_true(searched > 0);
