@@ -462,6 +462,10 @@ static void test_eval(void **state) {
   says(out_text, "at most 3 supervision steps");
   says(out_text, "3.00 on average");
 
+  /* One of a kind is one. */
+  want(RUN("eval", model_dir, data_dir, "--limit", "1", "--steps", "1"), 0);
+  says(out_text, ", 1 example, 1 supervision step\n");
+
   /* Several tries: what was chosen how, and no table of steps. */
   want(RUN("eval", model_dir, data_dir, "--views", "4", "--select", "mode", "--json"), 0);
   root = json_of(out_text);

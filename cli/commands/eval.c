@@ -78,7 +78,8 @@ static bool tick(void *arg, int64_t done, int64_t total) {
   eval_run *e = arg;
   if (e->told++ == 0 && e->args->state && trm__path_exists(e->args->state)) {
     cli_progress_clear(&e->bar);
-    cli_note("going on after %lld of %lld examples", (long long)done, (long long)total);
+    cli_note("going on after %lld of %lld example%s", (long long)done, (long long)total,
+             TRM__S(total));
     e->bar.first = done;
   }
   return cli_progress_tick(&e->bar, done, total);

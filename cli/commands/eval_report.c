@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "base/error.h"
 #include "cli/json_print.h"
 
 /* --- ARC --- */
@@ -14,8 +15,9 @@ trm_status arc_summarise(const trm_arc_votes *votes, arc_summary *s, trm_error *
 void arc_print(const arc_summary *s) {
   const trm_arc_counts *c = &s->counts;
   double tasks = (double)c->scored;
-  printf("ARC        %lld tasks, %lld test inputs, %lld predictions, %lld distinct grids\n",
-         (long long)c->tasks, (long long)c->inputs, (long long)c->votes, (long long)c->grids);
+  printf("ARC        %lld task%s, %lld test input%s, %lld prediction%s, %lld distinct grid%s\n",
+         (long long)c->tasks, TRM__S(c->tasks), (long long)c->inputs, TRM__S(c->inputs),
+         (long long)c->votes, TRM__S(c->votes), (long long)c->grids, TRM__S(c->grids));
 
   /* The share of tasks solved, with its interval. */
   if (!c->scored)
@@ -98,17 +100,18 @@ void eval_print(const eval_outcome *o) {
   const trm_eval_report *r = o->report;
   char name[CLI_CLEAN], split[64];
   printf("model      %s, in %s\n", cli_clean(name, sizeof name, o->model), o->dtype);
-  printf("data       %s, split %s, %lld examples, %s%d supervision steps\n",
+  printf("data       %s, split %s, %lld example%s, %s%d supervision step%s\n",
          cli_clean(name, sizeof name, o->data), cli_clean(split, sizeof split, o->split),
-         (long long)r->examples, o->halts || cli_thinks(o->think) ? "at most " : "", o->steps);
+         (long long)r->examples, TRM__S(r->examples),
+         o->halts || cli_thinks(o->think) ? "at most " : "", o->steps, TRM__S(o->steps));
   if (cli_thinks(o->think))
     printf("tries      %d of each, --select %s: %.2f steps on average, all tries together\n",
            r->tries, trm_select_name(o->think->select), r->mean_steps);
   if (o->think->verify)
     printf(
-        "verified   %lld answers were accepted by the rules, %lld of them found by search: this is "
+        "verified   %lld answer%s accepted by the rules, %lld of them found by search: this is "
         "what model\n           and rules do together\n",
-        (long long)r->accepted, (long long)r->found);
+        (long long)r->accepted, r->accepted == 1 ? " was" : "s were", (long long)r->found);
   if (o->halts) printf("steps      %.2f on average (--halt %s)\n", r->mean_steps, o->halt);
 
   /* Shares with their intervals: of whole answers, then of cells. */
@@ -134,8 +137,8 @@ void eval_print(const eval_outcome *o) {
   /* Of ARC the votes count, of the answers that were computed. */
   if (o->arc) arc_print(o->arc);
   if (o->arc && r->examples < o->examples_of_split)
-    printf("  only %lld of %lld answers voted (--limit)\n", (long long)r->examples,
-           (long long)o->examples_of_split);
+    printf("  only %lld of %lld answer%s voted (--limit)\n", (long long)r->examples,
+           (long long)o->examples_of_split, TRM__S(o->examples_of_split));
   print_steps(r, o->halts || o->think->select == TRM_SELECT_FIRST);
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "cli/json_print.h"
 #include "cli/pictures/chart_svg.h"
 
@@ -227,16 +228,16 @@ static trm_status print(const scaling *c, bool interrupted, trm_error *err) {
     st = print_json(c, &choices, &calibration, interrupted, err);
   } else {
     if (c->s->format != TABLE_CSV)
-      printf("%s on %lld examples of %s; steps and GFLOP of a puzzle, all its tries together%s\n\n",
-             cli_clean(model, sizeof model, c->s->model), (long long)c->choices[0].report.examples,
-             cli_clean(data, sizeof data, c->s->data),
-             c->rules
-                 ? ";\nq right % and q AUC go by the label, q valid % and valid AUC by the rules"
-                 : "");
+      printf(
+          "%s on %lld example%s of %s; steps and GFLOP of a puzzle, all its tries together%s\n\n",
+          cli_clean(model, sizeof model, c->s->model), (long long)c->choices[0].report.examples,
+          TRM__S(c->choices[0].report.examples), cli_clean(data, sizeof data, c->s->data),
+          c->rules ? ";\nq right % and q AUC go by the label, q valid % and valid AUC by the rules"
+                   : "");
     st = table_print(&choices, c->s->format, stdout, err);
     if (c->s->format != TABLE_CSV)
-      printf("\nHow often answers are right of which the model says so, one try of %d steps\n\n",
-             c->choices[0].steps);
+      printf("\nHow often answers are right of which the model says so, one try of %d step%s\n\n",
+             c->choices[0].steps, TRM__S(c->choices[0].steps));
     else
       putchar('\n');
     if (st == TRM_OK) st = table_print(&calibration, c->s->format, stdout, err);
@@ -322,7 +323,8 @@ static trm_status evaluate(scaling *c, const trm_model *model, const trm_dataset
     const trm_status st = trm_evaluate(model, data, &config, &o->report, err);
     cli_progress_end(&bar);
     if (st == TRM_E_INTERRUPTED && c->n)
-      return cli_fail(err, st, -1, "stopped after %d of %d choices; these are printed", c->n, n);
+      return cli_fail(err, st, -1, "stopped after %d of %d choices; what is finished is printed",
+                      c->n, n);
     if (st != TRM_OK) return st;
     CLI_TRY(cli_faults_check(err));
     for (int j = 0; j < JUDGES; j++) {
@@ -360,8 +362,8 @@ trm_status eval_scaling_run(const eval_scaling *s, const trm_model *model, const
   }
   trm_status st = TRM_OK;
   if (!room)
-    st = cli_fail(err, TRM_E_MEMORY, -1, "no memory for the answers of %lld examples",
-                  (long long)most);
+    st = cli_fail(err, TRM_E_MEMORY, -1, "no memory for the answers of %lld example%s",
+                  (long long)most, TRM__S(most));
   if (st == TRM_OK) list_choices(&c, how);
   if (st == TRM_OK) st = evaluate(&c, model, data, how, err);
   const bool some = st == TRM_E_INTERRUPTED && c.n > 0;

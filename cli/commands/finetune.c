@@ -198,8 +198,9 @@ static trm_status say_time_is_over(const finetune_run *r, trm_error *err) {
   trm_arc_counts counts;
   double pass;
   CLI_TRY(trm_arc_votes_count(r->votes, (const int[]){ATTEMPTS}, 1, &pass, &counts, err));
-  cli_note("the time is over: %lld of %lld copies of the test inputs have voted",
-           (long long)counts.votes, (long long)trm_dataset_get_info(r->data->test)->examples);
+  const int64_t copies = trm_dataset_get_info(r->data->test)->examples;
+  cli_note("the time is over: %lld of %lld %s of the test inputs voted", (long long)counts.votes,
+           (long long)copies, copies == 1 ? "copy" : "copies");
   return TRM_OK;
 }
 

@@ -169,9 +169,9 @@ static trm_status save_state(trm__evaluation *e, trm_error *err) {
 static trm_status stop(trm__evaluation *e, trm_error *err) {
   const char *state = e->config->state;
   if (state) TRM_TRY(save_state(e, err));
-  TRM_FAIL(err, TRM_E_INTERRUPTED, "stopped after %lld of %lld examples%s%.300s",
-           (long long)e->n_done, (long long)e->total, state ? "; they are kept in " : "",
-           state ? state : "");
+  TRM_FAIL(err, TRM_E_INTERRUPTED, "stopped after %lld of %lld example%s%s%.300s",
+           (long long)e->n_done, (long long)e->total, TRM__S(e->total),
+           state ? "; they are kept in " : "", state ? state : "");
 }
 
 static trm_status tell_progress(trm__evaluation *e, trm_error *err) {
