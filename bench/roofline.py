@@ -328,7 +328,7 @@ class Update:
 # --- memory ---------------------------------------------------------------------------------------
 
 def memory(m, batch, micro, ema=True):
-    """Bytes as trm__trainer_cost counts them (src/train/cost.c, nn/walk.c, cuda/blocks.cu)."""
+    """Bytes as trm__trainer_cost counts them (src/train/cost.c, nn/walk.c, cuda/*_block.cu)."""
     pad, n = lambda size: up(int(size), 256), m.parameters()
     held = WORKSPACE + 2 * m.L * (m.d // 2) * FLOAT
     held += sum(pad(rows * up(cols, 8) * BF16) for k in m.kinds for rows, cols in m.shapes(k))

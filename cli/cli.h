@@ -86,6 +86,7 @@ typedef enum cli_kind {
   CLI_INT64,   /* int64_t * */
   CLI_UINT64,  /* uint64_t *: seeds */
   CLI_DOUBLE,  /* double * */
+  CLI_LOGIT,   /* double *, of any sign */
   CLI_SIZE,    /* int *, from 1 */
   CLI_COUNT,   /* int64_t *, from 1 */
   CLI_MINUTES, /* double *, above 0 */
@@ -132,21 +133,21 @@ typedef struct cli_option {
   { "steps", CLI_STEPS, at, "S", CLI_STEPS_HELP }
 #define CLI_HALT_ROW(at) \
   { "halt", CLI_STRING, at, "RULE", "never (default), q or q=LOGIT: early exit, see above" }
-#define CLI_HALT_ABOUT                                                                           \
-  "With --halt q a puzzle stops once q_halt > 0 (q_halt > q_continue for a model trained with\n" \
-  "both), as in training, and the next one takes its place; q=LOGIT sets a higher bar: at q=2\n" \
-  "the model calls itself 88 % sure. Models can be surer than they are right: sudoku9 loses\n"   \
-  "many answers at q=2 and none at q=4 (docs/EVALUATION.md). Compare on data like yours:\n"      \
-  "trm eval MODEL DATA, with and without --halt.\n"
+#define CLI_HALT_ABOUT                                                                            \
+  "With --halt q a puzzle stops once q_halt > 0 (q_halt > q_continue for a model trained with\n"  \
+  "both), whatever arch.halt_margin was in training, and the next one takes its place; q=LOGIT\n" \
+  "sets another bar: at q=2 the model calls itself 88 % sure. Models can be surer than they\n"    \
+  "are right: sudoku9 loses many answers at q=2 and none at q=4 (docs/EVALUATION.md). Compare\n"  \
+  "on data like yours: trm eval MODEL DATA, with and without --halt.\n"
 
 /* Several tries of each puzzle (trm/think.h): the rows of a command's table, what its manual says
  * of them, and what they come to. */
 typedef struct cli_thinking {
   trm_thinking how;
-  const char *select;
-  double bar; /* NAN: not given */
+  const char *select; /* NULL: not given */
+  double bar;         /* NAN: not given */
 } cli_thinking;
-#define CLI_ONE_TRY ((cli_thinking){.select = "q", .bar = NAN})
+#define CLI_ONE_TRY ((cli_thinking){.bar = NAN})
 #define CLI_THINK_ROWS(t)                                                                   \
   {"views", CLI_SIZE, &(t)->how.views, "K",                                                 \
    "try K symmetric images of each puzzle, the puzzle itself the first"},                   \
@@ -155,7 +156,7 @@ typedef struct cli_thinking {
        "standard deviation of noise on the latents before each step (0.2 to 1)"},           \
       {"select", CLI_STRING, &(t)->select, "RULE",                                          \
        "whose answer counts: q (default), first, mode, vote or residual, see above"},       \
-      {"bar", CLI_DOUBLE, &(t)->bar, "LOGIT", "of --select first (default 2)"},             \
+      {"bar", CLI_LOGIT, &(t)->bar, "LOGIT", "of --select first (default 2)"},              \
       {"verify", CLI_FLAG, &(t)->how.verify, NULL,                                          \
        "an answer that the puzzle's rules accept ends it (they are no part of the model)"}, \
       {"search", CLI_SIZE, &(t)->how.search, "N",                                           \

@@ -10,5 +10,8 @@
 bool cli_memory_close(FILE *f, char *const *text);
 /* What trm_model_save would refuse; ARGUMENT when it is absent and its name is that of a file. */
 trm_status cli_check_model_folder(const char *path, trm_error *err);
+/* Hours of work are not to end with a file that cannot be created: what will be written at `path`
+ * is tried before them. "-" is stdout, NULL nothing. Errors: IO. */
+trm_status cli_check_writable(const char *path, trm_error *err);
 
 #endif

@@ -23,12 +23,47 @@ bool cli_thinks(const trm_thinking *how) {
          how->verify;
 }
 
-bool cli_think(cli_thinking *t, trm_halt halt) {
-  if (!trm_select_from_name(t->select, &t->how.select)) {
+/* How many tries there are, and of what. */
+static bool check_tries(const trm_thinking *how) {
+  const int views = how->views ? how->views : 1, rollouts = how->rollouts ? how->rollouts : 1;
+  const int64_t tries = (int64_t)views * rollouts;
+  if (how->noise > TRM_MAX_NOISE) {
+    cli_usage_error("--noise: want at most %g, got %g", TRM_MAX_NOISE, how->noise);
+    return false;
+  }
+  if (rollouts > 1 && !(how->noise > 0)) {
+    cli_usage_error("--rollouts wants --noise: without it all of them are the same");
+    return false;
+  }
+  if (tries > TRM_MAX_TRIES) {
+    cli_usage_error("%s: want at most %d tries of a puzzle, got %lld",
+                    rollouts == 1 ? "--views"
+                    : views == 1  ? "--rollouts"
+                                  : "--views times --rollouts",
+                    TRM_MAX_TRIES, (long long)tries);
+    return false;
+  }
+  if (how->seed && !how->views && !(how->noise > 0)) {
+    cli_usage_error("--seed is of images and noise: want --views K or --noise S beside it");
+    return false;
+  }
+  return true;
+}
+
+/* Whose answer counts, and what else ends a puzzle. */
+static bool check_choice(cli_thinking *t, trm_halt halt) {
+  if (t->select && !trm_select_from_name(t->select, &t->how.select)) {
     cli_usage_error("--select: want q, first, mode, vote or residual, got '%s'", t->select);
     return false;
   }
   const bool first = t->how.select == TRM_SELECT_FIRST;
+  if (t->select && !first && !t->how.views && !t->how.rollouts) {
+    cli_usage_error(
+        "--select %s is a choice among several tries: want --views K, or --rollouts K with "
+        "--noise S, beside it",
+        t->select);
+    return false;
+  }
   if (!isnan(t->bar) && !first) {
     cli_usage_error("--bar belongs to --select first");
     return false;
@@ -37,26 +72,25 @@ bool cli_think(cli_thinking *t, trm_halt halt) {
     cli_usage_error("--select first is an early exit: want no --halt beside it");
     return false;
   }
-  if (t->how.rollouts > 1 && !(t->how.noise > 0)) {
-    cli_usage_error("--rollouts wants --noise: without it all of them are the same");
-    return false;
-  }
-  if (t->how.noise > TRM_MAX_NOISE || t->how.views > TRM_MAX_TRIES ||
-      t->how.rollouts > TRM_MAX_TRIES || trm_thinking_tries(&t->how) > TRM_MAX_TRIES) {
-    cli_usage_error("want at most %d tries of a puzzle, views times rollouts, and noise of %g",
-                    TRM_MAX_TRIES, TRM_MAX_NOISE);
-    return false;
-  }
-  if (t->how.search && !t->how.verify) {
+  if (first) t->how.bar = isnan(t->bar) ? 2 : t->bar;
+  return true;
+}
+
+static bool check_search(const trm_thinking *how) {
+  if (how->search && !how->verify) {
     cli_usage_error("--search wants --verify: it ends where the rules accept an answer");
     return false;
   }
-  if (t->how.search > TRM_MAX_SEARCH) {
-    cli_usage_error("--search: want at most %d runs, got %d", TRM_MAX_SEARCH, t->how.search);
+  if (how->search > TRM_MAX_SEARCH) {
+    cli_usage_error("--search: want at most %d runs of a puzzle, got %d", TRM_MAX_SEARCH,
+                    how->search);
     return false;
   }
-  if (first) t->how.bar = isnan(t->bar) ? 2 : t->bar;
   return true;
+}
+
+bool cli_think(cli_thinking *t, trm_halt halt) {
+  return check_choice(t, halt) && check_tries(&t->how) && check_search(&t->how);
 }
 
 /* --- names of what is written --- */
@@ -125,6 +159,10 @@ static bool set_double(void *target, const char *text) {
   return true;
 }
 
+static bool set_logit(void *target, const char *text) {
+  return trm__number_double(text, target);
+}
+
 static bool set_size(void *target, const char *text) {
   return set_int(target, text) && *(int *)target > 0;
 }
@@ -173,6 +211,7 @@ static const struct {
     [CLI_DTYPE] = {set_dtype, "float32 or bfloat16"},
     [CLI_UINT64] = {set_uint64, "a whole number, 0 or more"},
     [CLI_DOUBLE] = {set_double, "a number, 0 or more"},
+    [CLI_LOGIT] = {set_logit, "a number"},
     [CLI_SIZE] = {set_size, "a whole number from 1 to 2147483647"},
     [CLI_COUNT] = {set_count, "a whole number, 1 or more"},
     [CLI_MINUTES] = {set_minutes, "a number above 0, at most 10000000"},

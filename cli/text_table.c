@@ -35,9 +35,14 @@ static void *grow(void *v, int n, int *room, size_t size, bool *failed) {
 }
 
 void table_column(table *t, const char *name, table_reader reader) {
+  table_column_keyed(t, name, name, reader);
+}
+
+void table_column_keyed(table *t, const char *name, const char *key, table_reader reader) {
   t->columns = grow(t->columns, t->n_columns, &t->room_columns, sizeof *t->columns, &t->failed);
   if (t->failed) return;
   t->columns[t->n_columns].name = name;
+  t->columns[t->n_columns].key = key;
   t->columns[t->n_columns++].reader = reader;
 }
 
@@ -179,7 +184,7 @@ static void print_csv(const table *t, FILE *f) {
       if (!is_shown(t, c, false)) continue;
       if (!first) fputc(',', f);
       first = false;
-      const char *text = r < 0 ? t->columns[c].name : cell_at(t, r, c)->text;
+      const char *text = r < 0 ? t->columns[c].key : cell_at(t, r, c)->text;
       if (r >= 0 && text && isfinite(cell_at(t, r, c)->number)) {
         print_number(cell_at(t, r, c)->number, number);
         text = number;
@@ -215,7 +220,7 @@ void table_put_json(const table *t, const char *key, trm__json_out *o) {
   for (int r = 0; r < rows_of(t); r++) {
     trm__json_open(o, NULL, '{');
     for (int c = 0; c < t->n_columns; c++)
-      if (is_shown(t, c, false)) put_cell(cell_at(t, r, c), t->columns[c].name, o);
+      if (is_shown(t, c, false)) put_cell(cell_at(t, r, c), t->columns[c].key, o);
     trm__json_close(o);
   }
   trm__json_close(o);

@@ -23,7 +23,7 @@ typedef struct table_cell {
  * and returned by table_print. */
 typedef struct table {
   struct {
-    const char *name; /* must outlive it */
+    const char *name, *key; /* for people, for programs; they must outlive it */
     table_reader reader;
   } * columns;
   table_cell *cells;
@@ -32,6 +32,8 @@ typedef struct table {
 } table;
 
 void table_column(table *t, const char *name, table_reader reader);
+/* One that programs know by another name. */
+void table_column_keyed(table *t, const char *name, const char *key, table_reader reader);
 void table_text(table *t, const char *text); /* NULL: nothing is known */
 /* A number that people see as the format makes it, printf's with what follows. */
 void table_number(table *t, double number, const char *format, ...) CLI_PRINTF(3, 4);

@@ -2,7 +2,7 @@
  * precision, on a GPU of compute capability 9.0 or on the emulation of tests/hostcuda. */
 #include "backend/cuda/hopper/gated.cuh"
 #include "backend/cuda/product.cuh"
-#include "backend/cuda/vector.cuh"
+#include "backend/cuda/swiglu.cuh"
 #include "device_reals.h"
 
 static cudaDeviceProp prop; /* of the device */

@@ -144,7 +144,7 @@ static void tables_are_for_people_and_programs(void **state) {
   table_column(&t, "name", TABLE_ALL);
   table_column(&t, "share", TABLE_PEOPLE);
   table_column(&t, "best", TABLE_PROGRAMS);
-  table_column(&t, "n", TABLE_ALL);
+  table_column_keyed(&t, "how many", "n", TABLE_ALL);
   table_text(&t, "a|b, \"c\"");
   table_text(&t, "50.0 ± 1.0 %");
   table_number(&t, 0.1 + 0.2, "%.1f", 0.3);
@@ -156,11 +156,11 @@ static void tables_are_for_people_and_programs(void **state) {
 
   /* Numbers to the right, widths in characters, nothing that a terminal obeys. */
   assert_string_equal(printed(&t, TABLE_PLAIN),
-                      "name      share              n\n"
-                      "a|b, \"c\"  50.0 ± 1.0 %  12,345\n"
-                      "d?[2J                        7\n");
+                      "name      share         how many\n"
+                      "a|b, \"c\"  50.0 ± 1.0 %    12,345\n"
+                      "d?[2J                          7\n");
   assert_string_equal(printed(&t, TABLE_MARKDOWN),
-                      "| name | share | n |\n| --- | --- | ---: |\n"
+                      "| name | share | how many |\n| --- | --- | ---: |\n"
                       "| a\\|b, \"c\" | 50.0 ± 1.0 % | 12,345 |\n| d?[2J |  | 7 |\n");
   assert_string_equal(printed(&t, TABLE_CSV),
                       "name,best,n\n\"a|b, \"\"c\"\"\",0.30000000000000004,12345\nd?[2J,,7\n");

@@ -31,7 +31,7 @@ static void test_options(void **state) {
   bool json = false;
   int steps = 1, code = -1, argc;
   int64_t limit = 0;
-  double share = 0;
+  double share = 0, bar = 0;
   const char *file = NULL, *out = NULL, *picture = NULL;
   trm_dtype dtype = TRM_DTYPES;
   char *argv[32];
@@ -40,7 +40,7 @@ static void test_options(void **state) {
       {"limit", CLI_INT64, &limit, "N", "h"},     {"share", CLI_DOUBLE, &share, "X", "h"},
       {"file", CLI_STRING, &file, "F", "h"},      {"dtype", CLI_DTYPE, &dtype, "D", "h"},
       {"out", CLI_OUTPUT, &out, "FILE.npy", "h"}, {"svg", CLI_STREAM, &picture, "FILE.svg", "h"},
-      {NULL, CLI_FLAG, NULL, NULL, NULL}};
+      {"bar", CLI_LOGIT, &bar, "X", "h"},         {NULL, CLI_FLAG, NULL, NULL, NULL}};
 
   /* Values may be joined or follow, arguments stand between, and -- ends options. */
   assert_true(parse_line(
@@ -51,6 +51,7 @@ static void test_options(void **state) {
   assert_string_equal(argv[3], "--json");
   assert_true(json && steps == 5 && limit == 7 && share == 0.5 && dtype == TRM_BFLOAT16);
   assert_string_equal(file, "x=y");
+  assert_true(parse_line("--bar -1.5", options, &argc, argv, &code) && bar == -1.5);
 
   /* Names, values and places of output that are wrong. */
   static const char *const wrong[] = {
@@ -58,7 +59,8 @@ static void test_options(void **state) {
       "--json=1",     "--steps=",    "-x",           "--out -",
       "--out=",       "--out=-",     "--out a.csv",  "--out b/.x.npz",
       "--svg=",       "--svg a.png", "--share nan",  "--steps 1e99",
-      "--limit 0x10", "--stepsx 5",  "--dtype half", "--dtype="};
+      "--limit 0x10", "--stepsx 5",  "--dtype half", "--dtype=",
+      "--share -1",   "--bar inf",   "--bar x"};
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     code = -1;
     if (parse_line(wrong[i], options, &argc, argv, &code)) fail_msg("%s was accepted", wrong[i]);

@@ -328,11 +328,12 @@ static void numbers_are_as_short_as_they_can_be(void **state) {
   static const double reals[] = {0.1, 1, -0.0, 1e-5, 5e-324, 0.1 + 0.2, 1e22, 123456.75};
   for (size_t i = 0; i < sizeof reals / sizeof *reals; i++) trm__json_put_real(&o, NULL, reals[i]);
   trm__json_put_int(&o, NULL, INT64_MIN);
+  trm__json_put_uint(&o, NULL, UINT64_MAX);
   trm__json_put_bool(&o, NULL, false);
   trm__json_close(&o);
   expect_text(&o,
               "[0.1,1.0,-0.0,1e-05,5e-324,0.30000000000000004,1e+22,123456.75,"
-              "-9223372036854775808,false]");
+              "-9223372036854775808,18446744073709551615,false]");
 }
 
 static void control_characters_are_escaped(void **state) {

@@ -166,8 +166,10 @@ static void check_optimizer(int which, trm_trainer_config c) {
   const trm_model_config mc = model_config(which);
   trm_model *m = small_model(&mc, 5);
   c.weight_decay = 0.7;
-  c.adam_weight_decay = 0.9;
-  c.adam_lr = 2e-3;
+  if (c.optimizer == TRM_OPT_MUON) {
+    c.adam_weight_decay = 0.9;
+    c.adam_lr = 2e-3;
+  }
   c.adam_eps = 1e-4;
 
   /* The same in double: weights, average and two moments. */

@@ -462,6 +462,10 @@ static void test_eval(void **state) {
   says(out_text, "at most 3 supervision steps");
   says(out_text, "3.00 on average");
 
+  /* One of a kind is one. */
+  want(RUN("eval", model_dir, data_dir, "--limit", "1", "--steps", "1"), 0);
+  says(out_text, ", 1 example, 1 supervision step\n");
+
   /* Several tries: what was chosen how, and no table of steps. */
   want(RUN("eval", model_dir, data_dir, "--views", "4", "--select", "mode", "--json"), 0);
   root = json_of(out_text);
@@ -472,6 +476,9 @@ static void test_eval(void **state) {
   assert_string_equal(trm__json_text(trm__json_get(thinking, "select")), "mode");
   assert_int_equal(trm__json_n_items(trm__json_get(root, "steps")), 0);
   trm__json_free(root);
+  want(RUN("eval", model_dir, data_dir, "--views", "2", "--seed", "18446744073709551615", "--json"),
+       0);
+  says(out_text, "\"seed\": 18446744073709551615");
   want(RUN("eval", model_dir, data_dir, "--views", "2"), 0);
   says(out_text, "2 of each, --select q: 6.00 steps on average");
   assert_null(strstr(out_text, "  step    exact"));
@@ -497,14 +504,29 @@ static void test_eval(void **state) {
   assert_int_equal(trm__json_n_items(choices), 10);
   const trm__json *last = trm__json_item(choices, 9);
   assert_string_equal(trm__json_text(trm__json_get(last, "select")), "vote");
-  assert_true(trm__json_number(trm__json_get(last, "mean steps")) == 24);
+  assert_true(trm__json_number(trm__json_get(last, "mean_steps")) == 24);
+  assert_false(trm__json_is_true(trm__json_get(root, "interrupted")));
+  for (size_t i = 0; i < trm__json_n_members(last); i++) {
+    const char *key = trm__json_key(last, i);
+    assert_int_equal(strspn(key, "abcdefghijklmnopqrstuvwxyz_"), strlen(key));
+  }
   assert_int_equal(trm__json_n_items(trm__json_get(root, "calibration")), 10);
   trm__json_free(root);
   assert_int_equal(access(picture, R_OK), 0);
   want(RUN("eval", model_dir, data_dir, "--scaling", "--limit", "4", "--format", "markdown"), 0);
   says(out_text, "| tries | steps | select |");
-  want(RUN("eval", model_dir, data_dir, "--scaling", "--select", "mode"), 2);
-  says(err_text, "--scaling measures a table of choices");
+  says(out_text, "q valid % and valid AUC by the rules");
+  static const char *const others[][2] = {{"--select", "q"}, {"--halt", "q"}, {"--search", "2"}};
+  for (int i = 0; i < 3; i++) {
+    want(RUN("eval", model_dir, data_dir, "--scaling", others[i][0], others[i][1]), 2);
+    says(err_text, "--scaling measures a table of choices");
+  }
+  want(RUN("eval", model_dir, data_dir, "--scaling", "--json", "--format", "json"), 2);
+  says(err_text, "--json is --format json");
+  want(RUN("eval", model_dir, "/nonexistent", "--scaling", "--svg", "/nonexistent/a.svg"), 1);
+  says(err_text, "/nonexistent/a.svg: cannot be written");
+  want(RUN("eval", model_dir, "/nonexistent", "--state", "/nonexistent/a.state"), 1);
+  says(err_text, "/nonexistent/a.state: cannot be written");
   want(RUN("eval", model_dir, data_dir, "--svg", picture), 2);
   says(err_text, "--svg is of --scaling");
 

@@ -36,6 +36,16 @@ static void test_bench(void **state) {
   assert_true(bench_rows_of("ops", false) > 10);
   want(RUN("bench", "train", TINY_BENCH, "-t", "1", "--cells", "9"), 0);
   says(out_text, "GFLOP/s");
+
+  /* What depends on a grid has one, of any number of cells; and Muon trains. */
+  static const char *const grids[] = {"0", "9", "12", "13"};
+  for (int i = 0; i < 4; i++)
+    want(RUN("bench", "infer", TINY_BENCH, "-t", "1", "--dtype", "f32", "--cells", grids[i],
+             "arch.mlp_t=false", "arch.pos_encodings=rope2d", "arch.grid_tables=true"),
+         0);
+  want(RUN("bench", "train", TINY_BENCH, "-t", "1", "--dtype", "f32", "optimizer=muon",
+           "muon_steps=5", "arch.feedback=true"),
+       0);
   want(RUN("bench", "--list-models"), 0);
   says(out_text, "sudoku-mlp-t6");
 }
@@ -90,6 +100,8 @@ static void test_bench_unused(void **state) {
     want(RUN("bench", "train", TINY_BENCH, settings[i][0]), 2);
     says(err_text, settings[i][1]);
   }
+  want(RUN("bench", "infer", TINY_BENCH, "optimizer=muon"), 2);
+  says(err_text, "optimizer: is for train and growth");
   for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
     want(RUN("bench", options[i][0], options[i][1]), 2);
     says(err_text, options[i][2]);

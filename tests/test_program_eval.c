@@ -277,17 +277,45 @@ static void what_cannot_be_written_is_kept(void **state) {
   assert_int_equal(access(st, F_OK), -1);
 }
 
+/* Choices that were finished before the signal are told, and drawn; the exit code says that there
+ * were more. */
+static void a_table_of_choices_that_is_stopped_is_told(void **state) {
+  scratch *s = *state;
+  char svg[160];
+  in(s, svg, "scaling.svg");
+  const char *const *args = ARGS("eval", sudoku_model, sudoku_dir, "--steps", "100", "--views", "9",
+                                 "--scaling", "--json", "--threads", "1", "--svg", svg);
+  int code, milliseconds = 30;
+  do {
+    (void)remove(svg);
+    code = stop_after(s, args, milliseconds, SIGINT);
+    milliseconds = milliseconds * 3 / 2;
+    assert_in_range(milliseconds, 30, 60000);
+  } while (code != 130 || !*out_text);
+  says(err_text, " of 10 choices; what is finished is printed");
+  trm__json *root = json_of(out_text);
+  assert_true(trm__json_is_true(trm__json_get(root, "interrupted")));
+  assert_in_range(trm__json_n_items(trm__json_get(root, "choices")), 1, 9);
+  assert_int_equal(trm__json_n_items(trm__json_get(root, "calibration")), 10);
+  trm__json_free(root);
+  assert_int_equal(access(svg, F_OK), 0);
+}
+
 static void answers_are_checked_by_the_rules(void **state) {
   scratch *s = *state;
   want(RUN("eval", sudoku_model, sudoku_dir), 0);
   says(out_text, "equal their label");
   says(out_text, "right by the rules");
+  says(out_text, "right about being right, by the label");
+  says(out_text, "the same, by the rules");
   says(out_text, "mean of the examples' shares");
   want(RUN("eval", sudoku_model, sudoku_dir, "--json"), 0);
   trm__json *root = json_of(out_text);
   assert_true(number(root, "valid") >= number(root, "exact"));
   assert_true(number(root, "checked") == number(root, "examples"));
   assert_int_equal(trm__json_n_items(trm__json_get(root, "valid_interval")), 2);
+  assert_in_range((int64_t)(number(root, "q_valid_accuracy") * 1000), 0, 1000);
+  assert_int_equal(trm__json_n_items(trm__json_get(root, "q_valid_interval")), 2);
   assert_true(number(root, "untrained") == 0);
   trm__json_free(root);
 }
@@ -566,6 +594,7 @@ int main(void) {
       cmocka_unit_test(parts_of_others_are_left_alone),
       cmocka_unit_test(parts_without_a_state_are_taken_over),
       cmocka_unit_test(what_cannot_be_written_is_kept),
+      cmocka_unit_test(a_table_of_choices_that_is_stopped_is_told),
       cmocka_unit_test(answers_are_checked_by_the_rules),
       cmocka_unit_test(saved_predictions_vote_like_the_evaluation),
       cmocka_unit_test(the_number_of_votes_is_told),

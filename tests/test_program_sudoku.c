@@ -21,7 +21,7 @@ static void solutions_come_in_the_order_of_the_file(void **state) {
   assert_string_equal(out_text, S "  solutions: 1\n");
   want(RUN_INPUT("1...............\n", "sudoku", "solve"), 4);
   says(out_text, "  solutions: 2 or more\n");
-  says(err_text, "1 of 1 puzzles have not exactly one solution");
+  says(err_text, "1 of 1 puzzle has not exactly one solution");
   want(RUN_INPUT("123.............4...\n123....4........", "sudoku", "solve", "-"), 3);
   says(out_text, "error: stdin:1:1: 20 characters");
   says(out_text, "\nnone  solutions: 0\n");

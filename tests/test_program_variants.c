@@ -176,6 +176,8 @@ static void what_cannot_be_is_refused(void **state) {
       {{"arch.inner_norm_eps=0", NULL}, "want a number above 0"},
       {{"arch.halting=sometimes", NULL}, "want one of q, never, solved"},
       {{"arch=trm_hier", "arch.L_cycles=17"}, "trm_hier has 16 latents"},
+      {{"muon_steps=5", NULL}, "muon_steps: optimizer = adam_atan2 does not look at it"},
+      {{"adam_lr=1e-3", "optimizer=adamw"}, "adam_lr: optimizer = adamw does not look at it"},
       {{"arch=transformers_baseline", "arch.nets=separate"}, "has one update"},
       {{"arch=transformers_baseline", "arch.grad=last:2"}, "2 updates with gradient are wanted"},
   };
@@ -211,6 +213,37 @@ static void a_torch_file_of_experts_needs_its_words(void **state) {
   says(err_text, "the configuration has to say moe = switch:N");
 }
 
+/* What no tensor shows and some options depend on, the size of the grid and its blanks, is said by
+ * data or by a file of trm's own: whoever has neither is told of that. */
+static void a_torch_file_says_that_it_wants_data(void **state) {
+  scratch *s = *state;
+  static const struct variant blind[] = {
+      {"blind_feedback",
+       {"arch.feedback=true", "arch.mlp_t=false", "arch.pos_encodings=rope"},
+       NULL},
+      {"blind_tables",
+       {"arch.grid_tables=true", "arch.mlp_t=false", "arch.pos_encodings=rope"},
+       NULL}};
+  for (size_t i = 0; i < 2; i++) {
+    char run[PATH], torch[PATH], file[PATH], name[60], remedy[2 * PATH];
+    want(train(s, &blind[i], blind[i].name, "1"), 0);
+    snprintf(run, sizeof run, "%s", run_path(s, blind[i].name, ""));
+    snprintf(name, sizeof name, "torch_%s", blind[i].name);
+    assert_int_equal(trm__make_dirs(scratch_path(s, name), NULL), TRM_OK);
+    snprintf(torch, sizeof torch, "%s/step_1.pt", s->path);
+    snprintf(file, sizeof file, "%s/model.safetensors", s->path);
+    snprintf(remedy, sizeof remedy, "trm convert %s model.safetensors --data DATA", torch);
+    want(RUN("convert", run, torch), 0);
+    want(RUN("info", torch), 3);
+    says(err_text, remedy);
+    assert_int_not_equal(RUN("solve", torch, "--puzzle", "1..............."), 0);
+    says(err_text, remedy);
+    want(RUN("convert", torch, file, "--data", data_dir), 0);
+    want(RUN("info", file), 0);
+    want(RUN("solve", file, "--puzzle", "1..............."), 0);
+  }
+}
+
 /* A resumed run keeps its variant. */
 static void a_run_keeps_its_variant(void **state) {
   scratch *s = *state;
@@ -230,6 +263,7 @@ int main(void) {
       cmocka_unit_test(the_log_has_the_constraint_loss),
       cmocka_unit_test(weights_of_another_variant_are_refused),
       cmocka_unit_test(a_torch_file_of_experts_needs_its_words),
+      cmocka_unit_test(a_torch_file_says_that_it_wants_data),
       cmocka_unit_test(a_run_keeps_its_variant),
       cmocka_unit_test(what_cannot_be_is_refused),
   };

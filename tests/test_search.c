@@ -6,6 +6,7 @@
 #include "puzzle/augmenter.h"
 #include "small_data.h"
 #include "small_sudoku.h"
+#include "thoughts.h"
 
 enum { PUZZLES = 10, S = 36, V = 8, BUDGET = 12 };
 
@@ -41,35 +42,27 @@ typedef struct outcome {
 
 static void think(const trm_thinking *how, const trm_queue_config *config, int steps,
                   outcome *out) {
-  trm_thinker *t;
   trm_error err;
-  trm_queue_answer a;
-  trm_choice c;
-  int puzzle[256], next = 0, done = 0, place;
-  if (trm_thinker_create(model, config, how, NULL, &t, &err) != TRM_OK) fail_msg("%s", err.msg);
-  assert_false(trm_thinker_is_single(t));
-  while (next < PUZZLES || trm_thinker_busy(t)) {
-    for (; next < PUZZLES && trm_thinker_room(t); next++) {
-      const trm_queue_puzzle p = {.inputs = questions[next], .steps = steps};
-      assert_int_equal(trm_thinker_submit(t, &p, &place, NULL), TRM_OK);
-      puzzle[place] = next;
-    }
-    assert_int_equal(trm_thinker_step(t, NULL), TRM_OK);
-    for (; trm_thinker_take(t, &a, &c); done++) {
-      outcome *o = &out[puzzle[a.place]];
-      memset(o, 0, sizeof *o);
-      memcpy(o->answer, a.answer, sizeof o->answer);
-      o->steps = a.steps;
-      o->searched = c.searched;
-      o->accepted = c.accepted;
-      assert_memory_equal(a.inputs, questions[puzzle[a.place]], sizeof questions[0]);
-      assert_int_equal(c.accepted, trm_puzzle_solves(&six, a.inputs, a.answer));
-      assert_int_equal(a.logits != NULL, config->logits);
-    }
+  trm_queue_puzzle puzzles[PUZZLES];
+  thoughts r = {.puzzles = puzzles, .n = PUZZLES};
+  for (int k = 0; k < PUZZLES; k++)
+    puzzles[k] = (trm_queue_puzzle){.inputs = questions[k], .steps = steps};
+  if (trm_thinker_create(model, config, how, NULL, &r.thinker, &err) != TRM_OK)
+    fail_msg("%s", err.msg);
+  assert_false(trm_thinker_is_single(r.thinker));
+  while (next_thought(&r)) {
+    const trm_queue_answer *a = &r.answer;
+    outcome *o = &out[r.puzzle];
+    memset(o, 0, sizeof *o);
+    memcpy(o->answer, a->answer, sizeof o->answer);
+    o->steps = a->steps;
+    o->searched = r.choice.searched;
+    o->accepted = r.choice.accepted;
+    assert_memory_equal(a->inputs, questions[r.puzzle], sizeof questions[0]);
+    assert_int_equal(o->accepted, trm_puzzle_solves(&six, a->inputs, a->answer));
+    assert_int_equal(a->logits != NULL, config->logits);
   }
-  assert_int_equal(done, PUZZLES);
-  assert_int_equal(trm_queue_room(trm_thinker_queue(t)), trm_queue_places(trm_thinker_queue(t)));
-  trm_thinker_free(t);
+  trm_thinker_free(r.thinker);
 }
 
 static trm_solver *alone(void) {
@@ -250,31 +243,23 @@ static void rounds_find_their_places(void **state) {
   (void)state;
   trm_model *m = ignorant();
   const trm_thinking how = {.views = 2, .search = 16};
+  int32_t given[MANY][CELLS_OF_4];
+  trm_queue_puzzle puzzles[MANY];
   int steps[2][MANY] = {{0}}, searched = 0;
+  for (int k = 0; k < MANY; k++) {
+    for (int i = 0; i < CELLS_OF_4; i++) given[k][i] = 1;
+    given[k][k % CELLS_OF_4] = 2 + k / CELLS_OF_4;
+    puzzles[k] = (trm_queue_puzzle){.inputs = given[k], .halt = TRM_HALT_Q, .halt_margin = 0.5};
+  }
   for (int rows = 1; rows <= 4; rows += 3) {
-    trm_thinker *t;
-    trm_queue_answer a;
-    trm_choice c;
-    int of[MANY], next = 0, done = 0, place;
-    assert_int_equal(trm_thinker_create(m, &(trm_queue_config){.rows = rows}, &how, NULL, &t, NULL),
-                     TRM_OK);
-    for (int k = 0; k < 20000 && done < MANY; k++) {
-      for (; next < MANY && trm_thinker_room(t); next++) {
-        int32_t question[CELLS_OF_4];
-        for (int i = 0; i < CELLS_OF_4; i++) question[i] = 1;
-        question[next % CELLS_OF_4] = 2 + next / CELLS_OF_4;
-        const trm_queue_puzzle p = {.inputs = question, .halt = TRM_HALT_Q, .halt_margin = 0.5};
-        assert_int_equal(trm_thinker_submit(t, &p, &place, NULL), TRM_OK);
-        of[place] = next;
-      }
-      assert_int_equal(trm_thinker_step(t, NULL), TRM_OK);
-      for (; trm_thinker_take(t, &a, &c); done++) {
-        steps[rows > 1][of[a.place]] = a.steps;
-        searched += c.searched;
-      }
+    const trm_queue_config config = {.rows = rows};
+    thoughts r = {.puzzles = puzzles, .n = MANY};
+    assert_int_equal(trm_thinker_create(m, &config, &how, NULL, &r.thinker, NULL), TRM_OK);
+    while (next_thought(&r)) {
+      steps[rows > 1][r.puzzle] = r.answer.steps;
+      searched += r.choice.searched;
     }
-    assert_int_equal(done, MANY);
-    trm_thinker_free(t);
+    trm_thinker_free(r.thinker);
   }
   assert_memory_equal(steps[0], steps[1], sizeof steps[0]);
   assert_true(searched > 0);
@@ -302,9 +287,29 @@ static void what_is_refused_takes_no_place(void **state) {
 
 /* --- evaluations --- */
 
+/* What is told of an example: by its label, and by the rules. */
+typedef struct judged {
+  int64_t exact, valid, q_exact, q_valid;
+} judged;
+
+static trm_status judge(void *arg, const trm_eval_row *row, trm_error *err) {
+  judged *j = arg;
+  const int64_t k = row->example;
+  (void)err;
+  assert_int_equal(row->exact, !memcmp(row->answer, row->labels, sizeof questions[k]));
+  assert_int_equal(row->valid, trm_puzzle_solves(&six, questions[k], row->answer));
+  j->exact += row->exact;
+  j->valid += row->valid;
+  j->q_exact += (row->q_halt >= 0) == row->exact;
+  j->q_valid += (row->q_halt >= 0) == row->valid;
+  return TRM_OK;
+}
+
+/* Some labels are of another puzzle: then what is right by the rules is not what is labelled. */
 static void evaluations_tell_of_the_rules_apart(void **state) {
   static trm_eval_report r[2];
   static outcome out[PUZZLES];
+  static int32_t labels[PUZZLES][S];
   static const int32_t ids[PUZZLES];
   scratch *s = *state;
   trm_dataset *d;
@@ -316,17 +321,29 @@ static void evaluations_tell_of_the_rules_apart(void **state) {
     accepted += out[k].accepted;
     found += out[k].accepted && out[k].searched;
     steps += out[k].steps;
+    memcpy(labels[k], solutions[k % 3 ? k : k / 2], sizeof labels[k]);
   }
-  write_small_data(s->dir, PUZZLES, S, V, 1, questions[0], solutions[0], ids);
+  write_small_data(s->dir, PUZZLES, S, V, 1, questions[0], labels[0], ids);
   if (trm_dataset_open(s->dir, "test", &d, &err) != TRM_OK) fail_msg("%s", err.msg);
   for (int i = 0; i < 2; i++) {
-    const trm_eval_config c = {.think = how, .steps = 1, .batch = i ? 7 : 1, .threads = 1 + i};
+    judged j = {0};
+    const trm_eval_config c = {.think = how,
+                               .steps = 1,
+                               .batch = i ? 7 : 1,
+                               .threads = 1 + i,
+                               .row = judge,
+                               .row_arg = &j};
     if (trm_evaluate(model, d, &c, &r[i], &err) != TRM_OK) fail_msg("%s", err.msg);
+    assert_true(r[i].exact == j.exact && r[i].valid == j.valid && r[i].valid > r[i].exact);
+    assert_true(r[i].q_halt_accuracy == (double)j.q_exact / PUZZLES);
+    assert_true(r[i].q_valid_accuracy == (double)j.q_valid / PUZZLES && j.q_valid != j.q_exact);
+    const trm_interval range = trm_wilson((double)j.q_valid, PUZZLES);
+    assert_memory_equal(&r[i].q_valid_interval, &range, sizeof range);
   }
   assert_memory_equal(&r[0], &r[1], sizeof r[0]);
   assert_int_equal(r[0].accepted, accepted);
   assert_int_equal(r[0].found, found);
-  assert_int_equal(r[0].exact, accepted);
+  assert_int_equal(r[0].valid, accepted);
   assert_true(r[0].mean_steps == (double)steps / PUZZLES);
   trm_dataset_free(d);
 }

@@ -359,7 +359,7 @@ static void puzzles_are_tried_in_views(void **state) {
   /* The rules: an answer that they refuse is searched for, in vain. */
   want(RUN("solve", model, "--puzzle", GOOD, "--steps", "2", "--verify", "--search", "2"), 0);
   says(out_text, "valid: no");
-  says(out_text, "steps 6\n");
+  says(out_text, "steps 6  accepted: no\n");
 
   static const struct {
     const char *args[4], *words;
@@ -368,11 +368,20 @@ static void puzzles_are_tried_in_views(void **state) {
                  {{"--select", "first", "--halt", "q"}, "want no --halt"},
                  {{"--views", "1025"}, "at most 1024"},
                  {{"--rollouts", "2"}, "--rollouts wants --noise"},
-                 {{"--rollouts", "2000", "--noise", "1"}, "at most 1024"},
+                 {{"--rollouts", "2000", "--noise", "1"}, "--rollouts: want at most 1024 tries"},
+                 {{"--noise", "1e7"}, "--noise: want at most"},
+                 {{"--select", "mode"}, "--select mode is a choice among several tries"},
+                 {{"--select", "q", "--noise", "1"}, "--select q is a choice among several tries"},
+                 {{"--seed", "5"}, "--seed is of images and noise"},
+                 {{"--bar", "-1"}, "--bar belongs to --select first"},
                  {{"--views", "2", "--show", "steps"}, "one try"},
                  {{"--views", "0"}, "--views"},
                  {{"--search", "3"}, "--search wants --verify"},
                  {{"--search", "5000", "--verify", "--json"}, "at most 4096"}};
+  /* A logit of any sign; where a choice or a draw is of one image only, it may be asked for. */
+  want(RUN("solve", model, "--puzzle", GOOD, "--select", "first", "--bar", "-1e3"), 0);
+  says(out_text, "steps 2\n");
+  want(RUN("solve", model, "--puzzle", GOOD, "--views", "1", "--select", "mode", "--seed", "5"), 0);
   for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
     const char *const *a = refused[i].args;
     want(RUN("solve", model, "--puzzle", GOOD, a[0], a[1], a[2] ? a[2] : "--steps",
@@ -380,6 +389,60 @@ static void puzzles_are_tried_in_views(void **state) {
          2);
     says(err_text, refused[i].words);
   }
+}
+
+/* Of each answer, and of all together: whether the rules ended it, and whether a search found it.
+ */
+static void what_the_rules_did_is_told_apart(void **state) {
+  scratch *s = *state;
+  char set[160];
+  int64_t accepted = 0, found = 0;
+  const trm_sudoku_gen_config gen = {.size = 6,
+                                     .max_givens = 12,
+                                     .n_train = 1,
+                                     .n_test = 6,
+                                     .seed = 7,
+                                     .threads = 1,
+                                     .output_dir = place(s, "six", set)};
+  assert_int_equal(trm_gen_sudoku(&gen, NULL, NULL), TRM_OK);
+#define SEARCH                                                                                     \
+  "solve", TRM_SOURCE_DIR "/models/sudoku6.safetensors", "--data", set, "--count", "6", "--steps", \
+      "1", "--verify", "--search", "8"
+  want(RUN(SEARCH, "--json"), 0);
+  for (char *line = strtok(out_text, "\n"); line; line = strtok(NULL, "\n")) {
+    trm__json *root = json_of(line);
+    const bool ended = trm__json_is_true(trm__json_get(root, "accepted"));
+    assert_int_equal(ended, trm__json_is_true(trm__json_get(root, "valid")));
+    const bool searched = trm__json_is_true(trm__json_get(root, "found"));
+    assert_int_equal(searched, ended && trm__json_integer(trm__json_get(root, "steps")) > 1);
+    accepted += ended;
+    found += searched;
+    trm__json_free(root);
+  }
+  assert_true(found > 0 && accepted > found);
+
+  /* The same of people's lines, with a sum of them. */
+  char sum[100];
+  snprintf(sum, sizeof sum, "accepted by the rules: %d of 6 answers, %d of them found by search",
+           (int)accepted, (int)found);
+  want(RUN(SEARCH), 0);
+  says(err_text, sum);
+  says(out_text, "steps 1  accepted: yes  label: equal");
+  for (const char *at = out_text; (at = strstr(at, "accepted: by search")); at++) found--;
+  assert_int_equal(found, 0);
+
+  /* Where the rules were not asked, nothing is said of them. */
+  want(RUN("solve", TRM_SOURCE_DIR "/models/sudoku6.safetensors", "--data", set, "--json"), 0);
+  assert_null(strstr(out_text, "accepted"));
+}
+
+/* What cannot be written is said before the work. */
+static void pictures_have_a_place(void **state) {
+  scratch *s = *state;
+  char model[160];
+  make_model_for_ones(place(s, "ones", model));
+  want(RUN("solve", model, "/nonexistent/puzzles", "--svg", "/nonexistent/a.svg"), 1);
+  says(err_text, "/nonexistent/a.svg: cannot be written");
 }
 
 /* --- waiting for input --- */
@@ -490,6 +553,8 @@ int main(void) {
       cmocka_unit_test(a_terminal_shows_an_error_once),
       cmocka_unit_test(hasty_answers_are_told),
       cmocka_unit_test(puzzles_are_tried_in_views),
+      cmocka_unit_test(what_the_rules_did_is_told_apart),
+      cmocka_unit_test(pictures_have_a_place),
       cmocka_unit_test(a_signal_ends_the_wait),
       cmocka_unit_test(pipes_are_read),
   };

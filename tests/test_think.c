@@ -10,6 +10,7 @@
 #include "puzzle/augmenter.h"
 #include "small_data.h"
 #include "small_model.h"
+#include "thoughts.h"
 
 enum { PUZZLES = 9, S = 16, V = 6, IDS = 3, STEPS = 5, VIEWS = 4, SEED = 7 };
 
@@ -164,31 +165,20 @@ static void assert_chosen(const wanted *w, int k, const trm_thinking *how,
   if (how->select == TRM_SELECT_MODE) assert_int_equal(c->agree, count_same(w, k, n));
 }
 
+static void list_puzzles(const wanted *w, trm_queue_puzzle puzzles[PUZZLES]) {
+  for (int k = 0; k < PUZZLES; k++)
+    puzzles[k] = (trm_queue_puzzle){.inputs = w->inputs[k], .puzzle_id = w->ids[k]};
+}
+
 static void run_all(const trm_model *m, const wanted *w, const trm_thinking *how,
                     const trm_queue_config *config) {
-  trm_thinker *t;
   trm_error err;
-  trm_queue_answer a;
-  trm_choice c;
-  int puzzle[256], next = 0, done = 0, place;
-  if (trm_thinker_create(m, config, how, NULL, &t, &err) != TRM_OK) fail_msg("%s", err.msg);
-  while (next < PUZZLES || trm_thinker_busy(t)) {
-    for (; next < PUZZLES && trm_thinker_room(t); next++) {
-      const trm_queue_puzzle p = {.inputs = w->inputs[next], .puzzle_id = w->ids[next]};
-      assert_int_equal(trm_thinker_submit(t, &p, &place, NULL), TRM_OK);
-      assert_in_range(place, 0, trm_thinker_places(t) - 1);
-      puzzle[place] = next;
-    }
-    /* While puzzles wait, no row is empty for want of a whole group of tries. */
-    if (next < PUZZLES)
-      assert_true(trm_queue_room(trm_thinker_queue(t)) < VIEWS || trm_thinker_room(t));
-    assert_int_equal(trm_thinker_step(t, NULL), TRM_OK);
-    for (; trm_thinker_take(t, &a, &c); done++)
-      assert_chosen(w, puzzle[a.place], how, &a, &c, config->logits);
-  }
-  assert_int_equal(done, PUZZLES);
-  assert_int_equal(trm_queue_room(trm_thinker_queue(t)), trm_queue_places(trm_thinker_queue(t)));
-  trm_thinker_free(t);
+  trm_queue_puzzle puzzles[PUZZLES];
+  thoughts r = {.puzzles = puzzles, .n = PUZZLES, .tries = VIEWS};
+  list_puzzles(w, puzzles);
+  if (trm_thinker_create(m, config, how, NULL, &r.thinker, &err) != TRM_OK) fail_msg("%s", err.msg);
+  while (next_thought(&r)) assert_chosen(w, r.puzzle, how, &r.answer, &r.choice, config->logits);
+  trm_thinker_free(r.thinker);
 }
 
 /* A bar that some of the puzzles pass early and some never, else it would show nothing. */
@@ -419,26 +409,18 @@ static void rollouts_are_the_same_among_others(void **state) {
   static float logits[4][PUZZLES][S * V];
   trm_model *m = make_model();
   wanted *w = solve_alone(m);
+  trm_queue_puzzle puzzles[PUZZLES];
+  list_puzzles(w, puzzles);
   for (int h = 0; h < 4; h++)
     for (int i = 0; i < 3; i++) {
-      trm_thinker *t;
-      trm_queue_answer a;
-      int puzzle[64], next = 0, place;
-      assert_int_equal(trm_thinker_create(m, &ways[i], &hows[h], NULL, &t, NULL), TRM_OK);
-      while (next < PUZZLES || trm_thinker_busy(t)) {
-        for (; next < PUZZLES && trm_thinker_room(t); next++) {
-          const trm_queue_puzzle p = {.inputs = w->inputs[next], .puzzle_id = w->ids[next]};
-          assert_int_equal(trm_thinker_submit(t, &p, &place, NULL), TRM_OK);
-          puzzle[place] = next;
-        }
-        assert_int_equal(trm_thinker_step(t, NULL), TRM_OK);
-        while (trm_thinker_take(t, &a, NULL)) {
-          float *want = logits[h][puzzle[a.place]];
-          if (i == 0) memcpy(want, a.logits, sizeof logits[h][0]);
-          assert_memory_equal(a.logits, want, sizeof logits[h][0]);
-        }
+      thoughts r = {.puzzles = puzzles, .n = PUZZLES};
+      assert_int_equal(trm_thinker_create(m, &ways[i], &hows[h], NULL, &r.thinker, NULL), TRM_OK);
+      while (next_thought(&r)) {
+        float *want = logits[h][r.puzzle];
+        if (i == 0) memcpy(want, r.answer.logits, sizeof logits[h][0]);
+        assert_memory_equal(r.answer.logits, want, sizeof logits[h][0]);
       }
-      trm_thinker_free(t);
+      trm_thinker_free(r.thinker);
     }
   for (int h = 1; h < 4; h++)
     assert_memory_not_equal(logits[h][0], logits[0][0], sizeof logits[0][0]);

@@ -55,6 +55,26 @@ static int find_shape(const char *name, trm_error *err) {
   return -1;
 }
 
+/* What data of that size would say of themselves: the first puzzle that has as many cells and
+ * tokens, a Sudoku, a maze or a grid of letters, as near to a square as it can be. */
+static trm_puzzle puzzle_of(int cells, int vocab) {
+  int rows = 1;
+  for (int i = 2; i * i <= cells; i++)
+    if (cells % i == 0) rows = i;
+  const trm_puzzle sudoku = trm_sudoku_of_size(rows);
+  const trm_puzzle maze = {.kind = TRM_PUZZLE_MAZE, .rows = rows, .cols = cells / rows};
+  trm_puzzle grid = {.kind = TRM_PUZZLE_GRID, .rows = rows, .cols = cells / rows};
+  for (int i = 0; i + trm_puzzle_first_symbol(&grid) < vocab && i < 26; i++)
+    grid.vocabulary[2 * i] = (char)('A' + i);
+
+  const trm_puzzle *const list[] = {&sudoku, &maze};
+  for (size_t i = 0; i < sizeof list / sizeof *list; i++)
+    if (list[i]->rows * list[i]->cols == cells &&
+        trm_puzzle_first_symbol(list[i]) + trm_puzzle_n_symbols(list[i]) == vocab)
+      return *list[i];
+  return grid;
+}
+
 trm_status bench_model_load(bench_model *m, const char *name, int seq_len,
                             const char *const *overrides, int n, trm_error *err) {
   const char *all[MAX_OVERRIDES];
@@ -79,6 +99,7 @@ trm_status bench_model_load(bench_model *m, const char *name, int seq_len,
   m->model.seq_len = seq_len ? seq_len : shapes[at].seq_len;
   m->model.vocab_size = shapes[at].vocab;
   m->model.num_puzzle_identifiers = 1;
+  m->model.puzzle = puzzle_of(m->model.seq_len, m->model.vocab_size);
   return trm_model_config_check(&m->model, err);
 }
 

@@ -60,8 +60,8 @@ static trm_status read_lists(const vote_args *a, vote_run *r, trm_error *err) {
   CLI_TRY(split_list("q", a->q, &r->q, err));
   if (a->ids) CLI_TRY(split_list("ids", a->ids, &r->ids, err));
   if (r->q.n != r->preds.n || (a->ids && r->ids.n != r->preds.n))
-    return cli_fail(err, TRM_E_ARGUMENT, -1, "--preds has %d files: want as many with --q%s",
-                    r->preds.n, a->ids ? " and --ids" : "");
+    return cli_fail(err, TRM_E_ARGUMENT, -1, "--preds has %d file%s: want as many with --q%s",
+                    r->preds.n, TRM__S(r->preds.n), a->ids ? " and --ids" : "");
   return TRM_OK;
 }
 
@@ -147,11 +147,12 @@ static void print_score(const trm_arc_score *s) {
   trm_interval range = trm_wilson(s->score * (double)s->tasks, (double)s->tasks);
   trm_interval inputs = trm_wilson((double)s->right, (double)s->inputs);
   printf(
-      "score      %6.2f %%  (%.2f to %.2f)  mean over %lld tasks, %lld of them right as a whole\n",
-      100 * s->score, 100 * range.low, 100 * range.high, (long long)s->tasks, (long long)s->solved);
-  printf("inputs     %6.2f %%  (%.2f to %.2f)  %lld of %lld test inputs\n",
+      "score      %6.2f %%  (%.2f to %.2f)  mean over %lld task%s, %lld of them right as a whole\n",
+      100 * s->score, 100 * range.low, 100 * range.high, (long long)s->tasks, TRM__S(s->tasks),
+      (long long)s->solved);
+  printf("inputs     %6.2f %%  (%.2f to %.2f)  %lld of %lld test input%s\n",
          100 * (double)s->right / (double)s->inputs, 100 * inputs.low, 100 * inputs.high,
-         (long long)s->right, (long long)s->inputs);
+         (long long)s->right, (long long)s->inputs, TRM__S(s->inputs));
   print_some(s->missing, "task is missing: wrong", "tasks are missing: wrong");
   print_some(s->unanswered, "test input of another task has no entry: wrong",
              "test inputs of other tasks have no entry: wrong");
@@ -183,7 +184,8 @@ static int run_score(int argc, char **argv) {
                                 {NULL, CLI_FLAG, NULL, NULL, NULL}};
   int code;
   if (!cli_options_parse(&score_manual, options, &argc, argv, &code)) return code;
-  if (argc != 2) return cli_usage_error("want SUBMISSION and SOLUTIONS, got %d arguments", argc);
+  if (argc != 2)
+    return cli_usage_error("want SUBMISSION and SOLUTIONS, got %d argument%s", argc, TRM__S(argc));
   trm_error err = {0};
   trm_arc_score s;
   trm_status st = trm_arc_score_files(argv[0], argv[1], &s, &err);

@@ -40,6 +40,7 @@ static const cli_manual manual = {
     "  trm bench ops -m sudoku-mlp -b 64\n"
     "  trm bench train -m sudoku-mlp,sudoku6 -b 16,64 -t 1,2 -r 5 -o csv\n"
     "  trm bench train -m sudoku-mlp -b 768 --dtype bf16 --device cuda:0\n"
+    "  trm bench train -m sudoku6 optimizer=muon\n"
     "  trm bench infer -m sudoku-mlp -b 1,8,64\n"
     "  trm bench growth -m sudoku6 arch.L_cycles=6 -o json\n"};
 
@@ -322,20 +323,24 @@ static bool check_options(const bench_args *a, const struct test *test) {
   return true;
 }
 
-/* Refuses a setting that an option would override. */
-static bool check_settings(const char *const *settings, int n) {
-  static const struct {
-    const char *key, *option;
-  } taken[] = {{"preset", "-m NAME"},
-               {"arch.forward_dtype", "--dtype"},
-               {"global_batch_size", "-b"},
-               {"threads", "-t"}};
+/* Refuses a setting that an option would override, or that the bench would not look at. */
+static bool check_settings(const struct test *test, const char *const *settings, int n) {
+  const bool updates = test->run == run_train || test->run == run_growth;
+  const struct {
+    const char *key, *instead;
+    bool refused;
+  } some[] = {{"preset", "use -m NAME", true},
+              {"arch.forward_dtype", "use --dtype", true},
+              {"global_batch_size", "use -b", true},
+              {"threads", "use -t", true},
+              {"optimizer", "is for train and growth, which make updates", !updates}};
   for (int i = 0; i < n; i++) {
     const char *key = settings[i] + strspn(settings[i], "+");
     size_t length = strcspn(key, "=");
-    for (size_t j = 0; j < sizeof taken / sizeof *taken; j++) {
-      if (length != strlen(taken[j].key) || strncmp(key, taken[j].key, length) != 0) continue;
-      cli_usage_error("%s: use %s", taken[j].key, taken[j].option);
+    for (size_t j = 0; j < sizeof some / sizeof *some; j++) {
+      if (length != strlen(some[j].key) || strncmp(key, some[j].key, length) != 0) continue;
+      if (!some[j].refused) continue;
+      cli_usage_error("%s: %s", some[j].key, some[j].instead);
       return false;
     }
   }
@@ -441,6 +446,6 @@ int cmd_bench(int argc, char **argv) {
   /* What follows the name are settings of the models. */
   b.overrides = (const char *const *)argv + 1;
   b.n_overrides = argc - 1;
-  if (!check_settings(b.overrides, b.n_overrides)) return CLI_USAGE;
+  if (!check_settings(test, b.overrides, b.n_overrides)) return CLI_USAGE;
   return run_test(test, &b);
 }

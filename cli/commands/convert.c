@@ -216,7 +216,8 @@ int cmd_convert(int argc, char **argv) {
   if (!cli_options_parse(&manual, options, &argc, argv, &code)) return code;
 
   /* What contradicts itself is refused before anything is read. */
-  if (argc != 2) return cli_usage_error("want MODEL and OUT, got %d arguments; see --help", argc);
+  if (argc != 2)
+    return cli_usage_error("want MODEL and OUT, got %d argument%s; see --help", argc, TRM__S(argc));
   if (!good_choice(a.puzzle_emb))
     return cli_usage_error("--puzzle-emb: want all, drop or used:DATA, got '%s'", a.puzzle_emb);
   if (a.data && a.seq_len) return cli_usage_error("--data says what --seq-len does; give one");

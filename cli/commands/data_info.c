@@ -108,7 +108,8 @@ static void print_sizes(const trm_survey_split *s) {
     printf("%s%dx%d: %s", i ? ", " : "", s->size[i].rows, s->size[i].cols, count);
   }
   if (s->sizes > TRM_SURVEY_SIZES)
-    printf(", and %d sizes more", (int)(s->sizes - TRM_SURVEY_SIZES));
+    printf(", and %d size%s more", (int)(s->sizes - TRM_SURVEY_SIZES),
+           TRM__S(s->sizes - TRM_SURVEY_SIZES));
   printf("\n");
 }
 

@@ -6,6 +6,7 @@
 
 #include "cli/commands/eval_report.h"
 #include "cli/commands/eval_scaling.h"
+#include "cli/files.h"
 #include "cli/run/find_model.h"
 #include "cli/run/model_data.h"
 #include "io/npy_rows.h"
@@ -77,7 +78,8 @@ static bool tick(void *arg, int64_t done, int64_t total) {
   eval_run *e = arg;
   if (e->told++ == 0 && e->args->state && trm__path_exists(e->args->state)) {
     cli_progress_clear(&e->bar);
-    cli_note("going on after %lld of %lld examples", (long long)done, (long long)total);
+    cli_note("going on after %lld of %lld example%s", (long long)done, (long long)total,
+             TRM__S(total));
     e->bar.first = done;
   }
   return cli_progress_tick(&e->bar, done, total);
@@ -97,12 +99,14 @@ static trm_status open_votes(eval_run *e, trm_error *err) {
                     "--submission: %s, split %s, is not the test split of an ARC set with its "
                     "test_puzzles.json",
                     a->data, a->split);
-  if (a->submission) CLI_TRY(eval_check_writable(a->submission, err));
   return arc ? trm_arc_votes_create(a->data, &e->votes, err) : TRM_OK;
 }
 
 static trm_status open_all(eval_run *e, trm_error *err) {
   const eval_args *a = e->args;
+  const char *const written[] = {a->submission, a->state, a->svg};
+  for (size_t i = 0; i < sizeof written / sizeof *written; i++)
+    CLI_TRY(cli_check_writable(written[i], err));
   CLI_TRY(trm_dataset_open(a->data, a->split, &e->data, err));
   CLI_TRY(open_votes(e, err));
   const trm_dataset_info *info = trm_dataset_get_info(e->data);
@@ -224,11 +228,15 @@ static bool check_scaling(eval_args *a) {
     return false;
   }
   if (!a->scaling) return true;
-  if (other || a->think.how.verify || a->halt_rule != TRM_HALT_NEVER ||
-      strcmp(a->think.select, "q") != 0) {
+  if (other || a->think.how.verify || a->think.how.search || a->think.select ||
+      a->halt_rule != TRM_HALT_NEVER) {
     cli_usage_error(
-        "--scaling measures a table of choices: want none of --select, --halt, --verify, --state, "
-        "--save-preds, --save-q and --submission beside it");
+        "--scaling measures a table of choices: want none of --select, --halt, --verify, --search, "
+        "--state, --save-preds, --save-q and --submission beside it");
+    return false;
+  }
+  if (a->json && a->format) {
+    cli_usage_error("--json is --format json: want one of them");
     return false;
   }
   a->think.how.bar = isnan(a->think.bar) ? 2 : a->think.bar;

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "base/file.h"
+#include "base/error.h"
 #include "cli/json_print.h"
 
 /* --- ARC --- */
@@ -15,8 +15,9 @@ trm_status arc_summarise(const trm_arc_votes *votes, arc_summary *s, trm_error *
 void arc_print(const arc_summary *s) {
   const trm_arc_counts *c = &s->counts;
   double tasks = (double)c->scored;
-  printf("ARC        %lld tasks, %lld test inputs, %lld predictions, %lld distinct grids\n",
-         (long long)c->tasks, (long long)c->inputs, (long long)c->votes, (long long)c->grids);
+  printf("ARC        %lld task%s, %lld test input%s, %lld prediction%s, %lld distinct grid%s\n",
+         (long long)c->tasks, TRM__S(c->tasks), (long long)c->inputs, TRM__S(c->inputs),
+         (long long)c->votes, TRM__S(c->votes), (long long)c->grids, TRM__S(c->grids));
 
   /* The share of tasks solved, with its interval. */
   if (!c->scored)
@@ -99,17 +100,18 @@ void eval_print(const eval_outcome *o) {
   const trm_eval_report *r = o->report;
   char name[CLI_CLEAN], split[64];
   printf("model      %s, in %s\n", cli_clean(name, sizeof name, o->model), o->dtype);
-  printf("data       %s, split %s, %lld examples, %s%d supervision steps\n",
+  printf("data       %s, split %s, %lld example%s, %s%d supervision step%s\n",
          cli_clean(name, sizeof name, o->data), cli_clean(split, sizeof split, o->split),
-         (long long)r->examples, o->halts || cli_thinks(o->think) ? "at most " : "", o->steps);
+         (long long)r->examples, TRM__S(r->examples),
+         o->halts || cli_thinks(o->think) ? "at most " : "", o->steps, TRM__S(o->steps));
   if (cli_thinks(o->think))
     printf("tries      %d of each, --select %s: %.2f steps on average, all tries together\n",
            r->tries, trm_select_name(o->think->select), r->mean_steps);
   if (o->think->verify)
     printf(
-        "verified   %lld answers were accepted by the rules, %lld of them found by search: this is "
+        "verified   %lld answer%s accepted by the rules, %lld of them found by search: this is "
         "what model\n           and rules do together\n",
-        (long long)r->accepted, (long long)r->found);
+        (long long)r->accepted, r->accepted == 1 ? " was" : "s were", (long long)r->found);
   if (o->halts) printf("steps      %.2f on average (--halt %s)\n", r->mean_steps, o->halt);
 
   /* Shares with their intervals: of whole answers, then of cells. */
@@ -125,14 +127,18 @@ void eval_print(const eval_outcome *o) {
 
   /* How well the model knows when it is right. */
   print_share("q", r->q_halt_accuracy, r->q_halt_interval);
-  printf("  right about being right\n");
+  printf("  right about being right%s\n", r->rules ? ", by the label" : "");
+  if (r->rules) {
+    print_share("", r->q_valid_accuracy, r->q_valid_interval);
+    printf("  the same, by the rules\n");
+  }
   printf("lm loss    %.6g\nq loss     %.6g\n", r->lm_loss, r->q_halt_loss);
 
   /* Of ARC the votes count, of the answers that were computed. */
   if (o->arc) arc_print(o->arc);
   if (o->arc && r->examples < o->examples_of_split)
-    printf("  only %lld of %lld answers voted (--limit)\n", (long long)r->examples,
-           (long long)o->examples_of_split);
+    printf("  only %lld of %lld answer%s voted (--limit)\n", (long long)r->examples,
+           (long long)o->examples_of_split, TRM__S(o->examples_of_split));
   print_steps(r, o->halts || o->think->select == TRM_SELECT_FIRST);
 }
 
@@ -175,7 +181,7 @@ static void put_thinking(trm__json_out *o, const eval_outcome *out) {
     trm__json_put_int(o, "accepted", out->report->accepted);
     trm__json_put_int(o, "found", out->report->found);
   }
-  trm__json_put_int(o, "seed", (int64_t)how->seed);
+  trm__json_put_uint(o, "seed", how->seed);
   trm__json_close(o);
 }
 
@@ -187,6 +193,8 @@ static void put_kinds(trm__json_out *o, const eval_outcome *out) {
     trm__json_put_int(o, "checked", r->checked);
     trm__json_put_real(o, "valid_accuracy", valid_share(r));
     put_interval(o, "valid_interval", r->valid_interval);
+    trm__json_put_real(o, "q_valid_accuracy", r->q_valid_accuracy);
+    put_interval(o, "q_valid_interval", r->q_valid_interval);
   }
   if (!out->arc) return;
   arc_put(o, "arc", out->arc);
@@ -230,17 +238,4 @@ trm_status eval_print_json(const eval_outcome *out, trm_error *err) {
   put_outcome(&o, out);
   trm__json_close(&o);
   return cli_print_json(&o, stdout, err);
-}
-
-/* --- files --- */
-
-trm_status eval_check_writable(const char *path, trm_error *err) {
-  trm__writer probe;
-  trm__kind kind;
-  CLI_TRY(trm__path_look(path, &kind, err));
-  if (kind != TRM__ABSENT && kind != TRM__FILE)
-    return cli_fail(err, TRM_E_IO, -1, "%s: cannot write: it is not a plain file", path);
-  CLI_TRY(trm__writer_open(&probe, path, err));
-  trm__writer_abort(&probe);
-  return TRM_OK;
 }

@@ -1,4 +1,4 @@
-/* What `trm eval` prints, as text and as JSON; and whether it can write what it will. */
+/* What `trm eval` prints, as text and as JSON. */
 #ifndef TRM_CLI_EVAL_REPORT_H
 #define TRM_CLI_EVAL_REPORT_H
 
@@ -28,8 +28,5 @@ typedef struct eval_outcome {
 
 void eval_print(const eval_outcome *o);
 trm_status eval_print_json(const eval_outcome *o, trm_error *err);
-
-/* Hours of work are not to end with a file that cannot be created. */
-trm_status eval_check_writable(const char *path, trm_error *err);
 
 #endif

@@ -4,17 +4,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "cli/json_print.h"
 #include "cli/pictures/chart_svg.h"
 
 enum { BINS = 10, LONGER = 3 /* of one try: 1, 2 and 4 times the steps */, MOST = 24 };
+
+/* What makes an answer right, and q with it. */
+typedef enum judge { BY_LABEL, BY_RULES, JUDGES } judge;
 
 /* A row of the table. */
 typedef struct choice {
   trm_thinking think;
   int steps;
   trm_eval_report report;
-  double auc;
+  double auc[JUDGES];
 } choice;
 
 /* Of answers with q in a tenth of 0 to 1. */
@@ -23,16 +27,21 @@ typedef struct bin {
   double q; /* their sum */
 } bin;
 
+/* The examples of one choice that a judge can tell of. */
+typedef struct verdicts {
+  eval_judged *of;
+  int64_t n;
+} verdicts;
+
 typedef struct scaling {
   const eval_scaling *s;
   double flops; /* of a step */
   int cells;
+  bool rules; /* the puzzle has some */
   choice *choices;
-  int n;
-  bin bins[BINS]; /* of the first choice */
-  /* Of the examples of one choice that have labels: */
-  eval_judged *judged;
-  int64_t rows;
+  int n; /* of them; after an interruption those that are done */
+  verdicts verdicts[JUDGES];
+  bin bins[JUDGES][BINS]; /* of the first choice */
 } scaling;
 
 /* --- what is evaluated --- */
@@ -66,16 +75,17 @@ static void list_choices(scaling *c, const trm_eval_config *how) {
   }
 }
 
+static void keep(verdicts *v, float q, bool right) {
+  v->of[v->n++] = (eval_judged){q, right};
+}
+
 static trm_status keep_row(void *arg, const trm_eval_row *row, trm_error *err) {
   scaling *c = arg;
-  int labels = 0, right = 0;
+  int labels = 0;
   (void)err;
-  for (int i = 0; i < c->cells; i++) {
-    labels += row->labels[i] >= 0;
-    right += row->labels[i] >= 0 && row->labels[i] == row->answer[i];
-  }
-  if (!labels) return TRM_OK;
-  c->judged[c->rows++] = (eval_judged){row->q_halt, right == labels};
+  for (int i = 0; i < c->cells; i++) labels += row->labels[i] >= 0;
+  if (labels) keep(&c->verdicts[BY_LABEL], row->q_halt, row->exact);
+  if (c->rules) keep(&c->verdicts[BY_RULES], row->q_halt, row->valid);
   return TRM_OK;
 }
 
@@ -103,70 +113,97 @@ double eval_auc(int64_t n, eval_judged *all) {
   return rights > 0 && wrongs > 0 ? (ranks - rights * (rights + 1) / 2) / (rights * wrongs) : NAN;
 }
 
-/* In the order of q, whatever that of the answers. */
-static void fill_bins(scaling *c) {
-  for (int64_t i = 0; i < c->rows; i++) {
-    const double p = 1 / (1 + exp(-(double)c->judged[i].q));
-    bin *b = &c->bins[p >= 1 ? BINS - 1 : (int)(p * BINS)];
+/* Sorted by q, whatever the order of the answers. */
+static void fill_bins(const verdicts *v, bin bins[BINS]) {
+  for (int64_t i = 0; i < v->n; i++) {
+    const double p = 1 / (1 + exp(-(double)v->of[i].q));
+    bin *b = &bins[p >= 1 ? BINS - 1 : (int)(p * BINS)];
     b->n++;
-    b->right += c->judged[i].right;
+    b->right += v->of[i].right;
     b->q += p;
   }
 }
 
-/* --- what is shown --- */
+/* --- what is shown: percents to people, shares to programs --- */
+
+static void put_share(table *t, int digits, double share) {
+  table_number(t, share, "%.*f", digits, 100 * share);
+}
+
+/* A mean of n; of none nothing is known. */
+static void put_mean(table *t, int digits, double sum, int64_t n) {
+  if (n)
+    put_share(t, digits, sum / (double)n);
+  else
+    table_text(t, NULL);
+}
+
+static void put_auc(table *t, double auc) {
+  if (isfinite(auc))
+    table_number(t, auc, "%.4f", auc);
+  else
+    table_text(t, NULL);
+}
 
 static void fill_choices(const scaling *c, table *t) {
-  static const char *const columns[] = {"tries", "steps",     "select",  "exact %",
-                                        "from",  "to",        "valid %", "mean steps",
-                                        "GFLOP", "q right %", "q AUC"};
-  for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
-    table_column(t, columns[i], TABLE_ALL);
+  /* What goes by the rules is nothing to people where there are none. */
+  const table_reader by_rules = c->rules ? TABLE_ALL : TABLE_PROGRAMS;
+  table_column(t, "tries", TABLE_ALL);
+  table_column(t, "steps", TABLE_ALL);
+  table_column(t, "select", TABLE_PEOPLE);
+  table_column(t, "select", TABLE_PROGRAMS);
+  table_column_keyed(t, "exact %", "exact_accuracy", TABLE_ALL);
+  table_column_keyed(t, "from", "exact_low", TABLE_ALL);
+  table_column_keyed(t, "to", "exact_high", TABLE_ALL);
+  table_column_keyed(t, "valid %", "valid_accuracy", by_rules);
+  table_column_keyed(t, "mean steps", "mean_steps", TABLE_ALL);
+  table_column_keyed(t, "GFLOP", "gflop", TABLE_ALL);
+  table_column_keyed(t, "q right %", "q_halt_accuracy", TABLE_ALL);
+  table_column_keyed(t, "q AUC", "q_halt_auc", TABLE_ALL);
+  table_column_keyed(t, "q valid %", "q_valid_accuracy", by_rules);
+  table_column_keyed(t, "valid AUC", "q_valid_auc", by_rules);
   for (int i = 0; i < c->n; i++) {
     const choice *o = &c->choices[i];
     const trm_eval_report *r = &o->report;
-    const double valid = r->checked ? 100 * (double)r->valid / (double)r->checked : 0;
+    const char *select = cli_thinks(&o->think) ? trm_select_name(o->think.select) : NULL;
+    const double gflop = r->mean_steps * c->flops / 1e9;
     table_number(t, r->tries, "%d", r->tries);
     table_number(t, o->steps, "%d", o->steps);
-    table_text(t, cli_thinks(&o->think) ? trm_select_name(o->think.select) : "-");
-    table_number(t, 100 * r->exact_accuracy, "%.2f", 100 * r->exact_accuracy);
-    table_number(t, 100 * r->exact_interval.low, "%.2f", 100 * r->exact_interval.low);
-    table_number(t, 100 * r->exact_interval.high, "%.2f", 100 * r->exact_interval.high);
-    if (r->rules)
-      table_number(t, valid, "%.2f", valid);
-    else
-      table_text(t, NULL);
+    table_text(t, select ? select : "-");
+    table_text(t, select);
+    put_share(t, 2, r->exact_accuracy);
+    put_share(t, 2, r->exact_interval.low);
+    put_share(t, 2, r->exact_interval.high);
+    put_mean(t, 2, (double)r->valid, r->checked);
     table_number(t, r->mean_steps, "%.2f", r->mean_steps);
-    table_number(t, r->mean_steps * c->flops / 1e9, "%.3g", r->mean_steps * c->flops / 1e9);
-    table_number(t, 100 * r->q_halt_accuracy, "%.2f", 100 * r->q_halt_accuracy);
-    if (isfinite(o->auc))
-      table_number(t, o->auc, "%.4f", o->auc);
-    else
-      table_text(t, NULL);
+    table_number(t, gflop, "%.3g", gflop);
+    put_share(t, 2, r->q_halt_accuracy);
+    put_auc(t, o->auc[BY_LABEL]);
+    put_mean(t, 2, r->q_valid_accuracy * (double)r->checked, r->checked);
+    put_auc(t, o->auc[BY_RULES]);
   }
 }
 
 static void fill_calibration(const scaling *c, table *t) {
-  static const char *const columns[] = {"q from", "to", "examples", "mean q %", "right %"};
-  for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
-    table_column(t, columns[i], TABLE_ALL);
+  table_column_keyed(t, "q from", "q_from", TABLE_ALL);
+  table_column_keyed(t, "to", "q_to", TABLE_ALL);
+  table_column(t, "examples", TABLE_ALL);
+  table_column_keyed(t, "mean q %", "mean_q", TABLE_ALL);
+  table_column_keyed(t, "right %", "exact_accuracy", TABLE_ALL);
+  table_column_keyed(t, "valid %", "valid_accuracy", c->rules ? TABLE_ALL : TABLE_PROGRAMS);
   for (int i = 0; i < BINS; i++) {
-    const bin *b = &c->bins[i];
+    const bin *label = &c->bins[BY_LABEL][i], *rules = &c->bins[BY_RULES][i];
     table_number(t, (double)i / BINS, "%.1f", (double)i / BINS);
     table_number(t, (double)(i + 1) / BINS, "%.1f", (double)(i + 1) / BINS);
-    table_number(t, (double)b->n, "%lld", (long long)b->n);
-    for (int k = 0; k < 2; k++) {
-      const double share = 100 * (k ? (double)b->right : b->q) / (double)b->n;
-      if (b->n)
-        table_number(t, share, "%.1f", share);
-      else
-        table_text(t, NULL);
-    }
+    table_number(t, (double)label->n, "%lld", (long long)label->n);
+    put_mean(t, 1, label->q, label->n);
+    put_mean(t, 1, (double)label->right, label->n);
+    put_mean(t, 1, (double)rules->right, rules->n);
   }
 }
 
 static trm_status print_json(const scaling *c, const table *choices, const table *calibration,
-                             trm_error *err) {
+                             bool interrupted, trm_error *err) {
   trm__json_out o = trm__json_begin(TRM__JSON_INDENTED);
   trm__json_open(&o, NULL, '{');
   trm__json_put_text(&o, "model", c->s->model);
@@ -174,29 +211,33 @@ static trm_status print_json(const scaling *c, const table *choices, const table
   trm__json_put_text(&o, "split", c->s->split);
   trm__json_put_int(&o, "examples", c->choices[0].report.examples);
   trm__json_put_real(&o, "flops_step", c->flops);
+  trm__json_put_bool(&o, "interrupted", interrupted);
   table_put_json(choices, "choices", &o);
   table_put_json(calibration, "calibration", &o);
   trm__json_close(&o);
   return cli_print_json(&o, stdout, err);
 }
 
-static trm_status print(const scaling *c, trm_error *err) {
+static trm_status print(const scaling *c, bool interrupted, trm_error *err) {
   table choices = {0}, calibration = {0};
   char model[CLI_CLEAN], data[CLI_CLEAN];
   trm_status st;
   fill_choices(c, &choices);
   fill_calibration(c, &calibration);
   if (c->s->format == TABLE_JSON) {
-    st = print_json(c, &choices, &calibration, err);
+    st = print_json(c, &choices, &calibration, interrupted, err);
   } else {
     if (c->s->format != TABLE_CSV)
-      printf("%s on %lld examples of %s; steps and GFLOP of a puzzle, all its tries together\n\n",
-             cli_clean(model, sizeof model, c->s->model), (long long)c->choices[0].report.examples,
-             cli_clean(data, sizeof data, c->s->data));
+      printf(
+          "%s on %lld example%s of %s; steps and GFLOP of a puzzle, all its tries together%s\n\n",
+          cli_clean(model, sizeof model, c->s->model), (long long)c->choices[0].report.examples,
+          TRM__S(c->choices[0].report.examples), cli_clean(data, sizeof data, c->s->data),
+          c->rules ? ";\nq right % and q AUC go by the label, q valid % and valid AUC by the rules"
+                   : "");
     st = table_print(&choices, c->s->format, stdout, err);
     if (c->s->format != TABLE_CSV)
-      printf("\nHow often answers are right of which the model says so, one try of %d steps\n\n",
-             c->choices[0].steps);
+      printf("\nHow often answers are right of which the model says so, one try of %d step%s\n\n",
+             c->choices[0].steps, TRM__S(c->choices[0].steps));
     else
       putchar('\n');
     if (st == TRM_OK) st = table_print(&calibration, c->s->format, stdout, err);
@@ -261,14 +302,16 @@ static trm_status draw(const scaling *c, trm_error *err) {
 
 /* --- all of it --- */
 
+/* Counts what is done: all, or what there is when one fails. */
 static trm_status evaluate(scaling *c, const trm_model *model, const trm_dataset *data,
                            const trm_eval_config *how, trm_error *err) {
-  for (int i = 0; i < c->n; i++) {
-    choice *o = &c->choices[i];
+  const int n = c->n;
+  for (c->n = 0; c->n < n; c->n++) {
+    choice *o = &c->choices[c->n];
     trm_eval_config config = *how;
     char label[80];
     cli_progress bar;
-    snprintf(label, sizeof label, "choice %d of %d", i + 1, c->n);
+    snprintf(label, sizeof label, "choice %d of %d", c->n + 1, n);
     cli_progress_begin(&bar, label, 0, 0, "examples", 1);
     config.steps = o->steps;
     config.think = o->think;
@@ -276,37 +319,63 @@ static trm_status evaluate(scaling *c, const trm_model *model, const trm_dataset
     config.row_arg = c;
     config.progress = cli_progress_tick;
     config.progress_arg = &bar;
-    c->rows = 0;
+    for (int j = 0; j < JUDGES; j++) c->verdicts[j].n = 0;
     const trm_status st = trm_evaluate(model, data, &config, &o->report, err);
     cli_progress_end(&bar);
+    if (st == TRM_E_INTERRUPTED && c->n)
+      return cli_fail(err, st, -1, "stopped after %d of %d choices; what is finished is printed",
+                      c->n, n);
     if (st != TRM_OK) return st;
     CLI_TRY(cli_faults_check(err));
-    o->auc = eval_auc(c->rows, c->judged);
-    if (i == 0) fill_bins(c);
+    for (int j = 0; j < JUDGES; j++) {
+      const verdicts *v = &c->verdicts[j];
+      o->auc[j] = eval_auc(v->n, v->of);
+      if (c->n == 0) fill_bins(v, c->bins[j]);
+    }
   }
   return TRM_OK;
 }
 
+/* Also what was done before a signal came. */
+static trm_status tell(const scaling *c, bool interrupted, trm_error *err) {
+  CLI_TRY(print(c, interrupted, err));
+  return c->s->svg ? draw(c, err) : TRM_OK;
+}
+
 trm_status eval_scaling_run(const eval_scaling *s, const trm_model *model, const trm_dataset *data,
                             const trm_eval_config *how, trm_error *err) {
-  const int64_t examples = trm_dataset_get_info(data)->examples;
-  const int64_t most = how->limit && how->limit < examples ? how->limit : examples;
+  const trm_dataset_info *info = trm_dataset_get_info(data);
+  const trm_model_config *m = trm_model_get_config(model);
+  const int64_t most = how->limit && how->limit < info->examples ? how->limit : info->examples;
   trm_model_cost cost;
-  CLI_TRY(trm_model_cost_of(trm_model_get_config(model), &cost, err));
+  CLI_TRY(trm_model_cost_of(m, &cost, err));
   scaling c = {.s = s,
                .flops = cost.flops_forward,
-               .cells = trm_model_get_config(model)->seq_len,
-               .choices = calloc(MOST, sizeof *c.choices),
-               .judged = calloc((size_t)most + 1, sizeof *c.judged)};
+               .cells = m->seq_len,
+               .rules = trm_puzzle_has_rules(info->puzzle.kind == TRM_PUZZLE_NONE ? &m->puzzle
+                                                                                  : &info->puzzle),
+               .choices = calloc(MOST, sizeof *c.choices)};
+  bool room = c.choices;
+  for (int j = 0; j < JUDGES; j++) {
+    c.verdicts[j].of = calloc((size_t)most + 1, sizeof *c.verdicts[j].of);
+    room = room && c.verdicts[j].of;
+  }
   trm_status st = TRM_OK;
-  if (!c.choices || !c.judged)
-    st = cli_fail(err, TRM_E_MEMORY, -1, "no memory for the answers of %lld examples",
-                  (long long)most);
+  if (!room)
+    st = cli_fail(err, TRM_E_MEMORY, -1, "no memory for the answers of %lld example%s",
+                  (long long)most, TRM__S(most));
   if (st == TRM_OK) list_choices(&c, how);
   if (st == TRM_OK) st = evaluate(&c, model, data, how, err);
-  if (st == TRM_OK) st = print(&c, err);
-  if (st == TRM_OK && s->svg) st = draw(&c, err);
+  const bool some = st == TRM_E_INTERRUPTED && c.n > 0;
+  if (st == TRM_OK || some) {
+    trm_error failure;
+    const trm_status told = tell(&c, some, &failure);
+    if (told != TRM_OK) {
+      *err = failure;
+      st = told;
+    }
+  }
   free(c.choices);
-  free(c.judged);
+  for (int j = 0; j < JUDGES; j++) free(c.verdicts[j].of);
   return st;
 }

@@ -13,7 +13,8 @@ typedef struct eval_scaling {
 
 /* Evaluates with `how`, but for what each row of the table says: one try of once, twice and four
  * times its steps, each rule among all its tries, and `first` and `q` among a quarter of them. Then
- * prints and draws. Errors: those of trm_evaluate, MEMORY, IO. */
+ * prints and draws; also, when a signal comes, what is finished until then. Errors: those of
+ * trm_evaluate, of which INTERRUPTED says how many rows there are; MEMORY, IO. */
 trm_status eval_scaling_run(const eval_scaling *s, const trm_model *model, const trm_dataset *data,
                             const trm_eval_config *how, trm_error *err);
 

@@ -6,7 +6,6 @@
 
 #include "cli/bench/tune_clock.h"
 #include "cli/bench/tune_show.h"
-#include "cli/commands/eval_report.h"
 #include "cli/files.h"
 #include "cli/run/find_model.h"
 
@@ -199,8 +198,9 @@ static trm_status say_time_is_over(const finetune_run *r, trm_error *err) {
   trm_arc_counts counts;
   double pass;
   CLI_TRY(trm_arc_votes_count(r->votes, (const int[]){ATTEMPTS}, 1, &pass, &counts, err));
-  cli_note("the time is over: %lld of %lld copies of the test inputs have voted",
-           (long long)counts.votes, (long long)trm_dataset_get_info(r->data->test)->examples);
+  const int64_t copies = trm_dataset_get_info(r->data->test)->examples;
+  cli_note("the time is over: %lld of %lld %s of the test inputs voted", (long long)counts.votes,
+           (long long)copies, copies == 1 ? "copy" : "copies");
   return TRM_OK;
 }
 
@@ -352,8 +352,8 @@ static trm_status load_model(const finetune_args *a, finetune_run *r, trm_error 
 
 static trm_status finetune(const finetune_args *a, finetune_run *r, trm_error *err) {
   if (a->out) CLI_TRY(cli_check_model_folder(a->out, err));
-  if (a->submission) CLI_TRY(eval_check_writable(a->submission, err));
-  if (a->state) CLI_TRY(eval_check_writable(a->state, err));
+  CLI_TRY(cli_check_writable(a->submission, err));
+  CLI_TRY(cli_check_writable(a->state, err));
   if (a->state) CLI_TRY(trm__path_format(r->answers, err, "%s.answers", a->state));
 
   /* The time runs from here on, with all that is read. */

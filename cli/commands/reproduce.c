@@ -464,7 +464,7 @@ static int work(job *j) {
   printf("\n");
   repro_report_markdown(&j->report, stdout);
   const int missing = repro_report_missing(&j->report);
-  if (late) cli_note("the time is up; %d runs are missing", missing);
+  if (late) cli_note("the time is up; %d run%s missing", missing, missing == 1 ? " is" : "s are");
   cli_note("%s/%s.md, %s.svg and results.jsonl%s", j->bench.folder, j->table->name, j->table->name,
            missing ? "; the same command goes on" : "");
   return stopped ? CLI_INTERRUPTED : CLI_OK;

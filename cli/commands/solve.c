@@ -7,6 +7,7 @@
 
 #include "cli/commands/solve_input.h"
 #include "cli/commands/solve_show.h"
+#include "cli/files.h"
 #include "cli/run/find_model.h"
 #include "cli/run/model_data.h"
 
@@ -22,8 +23,10 @@ static const cli_manual manual = {
     "grid 012/340, a grid whose symbols have several characters \"12 7 / 3 10\". Empty lines and\n"
     "comments are skipped; a comment starts with #, or with // where # is a symbol, as in mazes.\n"
     "Each answer is one line: the grid, whether it keeps the rules and what was given (-\n"
-    "where no rules are known), q (how sure the model is, 0 to 1) and the supervision steps\n"
-    "taken. With --json --show steps the key trace has the grid after each step. --show latents\n"
+    "where no rules are known), q (how sure the model is, 0 to 1), the supervision steps\n"
+    "taken, and with --verify whether the rules ended it: accepted: yes, no, or by search\n"
+    "(JSON: accepted, found). With --json --show steps the key trace has the grid after each step. "
+    "--show latents\n"
     "also decodes each latent by the output head, as Fig. 6 of the paper does: z_H is the answer,\n"
     "z_L is not. --svg draws what is shown. A line that cannot be read is answered by one that\n"
     "begins with \"error: \" (with --json by an object with the key error); the others go on, and\n"
@@ -73,6 +76,7 @@ typedef struct solve_puzzle {
   int32_t id;
   double q_logit;
   int steps;
+  bool accepted, searched; /* by the rules; after a search */
   bool done;
   trm_error error; /* code other than TRM_OK: why it has no answer */
 } solve_puzzle;
@@ -86,6 +90,7 @@ typedef struct solve_run {
   int cells, batch, steps;
   solve_show show;
   int64_t invalid, untrained, failed;
+  int64_t accepted, found; /* by the rules (--verify); and how many of them by a search */
   int64_t hasty;         /* of the invalid ones, those that --halt stopped before their last step */
   bool more;             /* the input may hold another puzzle */
   int64_t read, printed; /* puzzles; those between are in the window */
@@ -139,6 +144,7 @@ static trm_status load_model(solve_run *s, trm_error *err) {
 
 static trm_status open_model(solve_run *s, trm_error *err) {
   const solve_args *a = s->args;
+  CLI_TRY(cli_check_writable(a->svg, err));
   CLI_TRY(load_model(s, err));
   if (a->dtype != TRM_DTYPES) CLI_TRY(trm_model_set_dtype(s->model, a->dtype, err));
   const trm_model_config *c = trm_model_get_config(s->model);
@@ -265,12 +271,14 @@ static trm_status add_puzzles(solve_run *s, trm_error *err) {
   return TRM_OK;
 }
 
-/* Takes over an answer, which may change while it is not done. */
-static void take_answer(solve_run *s, const trm_queue_answer *a) {
+/* Takes over an answer, which may change while it is not done, and how it was chosen. */
+static void take_answer(solve_run *s, const trm_queue_answer *a, const trm_choice *choice) {
   solve_puzzle *p = s->at[a->place];
   memcpy(p->answer, a->answer, (size_t)s->cells * sizeof *p->answer);
   p->q_logit = (double)a->q_halt;
   p->steps = a->steps;
+  p->accepted = choice->accepted;
+  p->searched = choice->searched > 0;
   p->done = a->done;
   if (!solve_show_follows(&s->show)) return;
   solve_shown now = shown(p);
@@ -280,9 +288,10 @@ static void take_answer(solve_run *s, const trm_queue_answer *a) {
 
 static void take_step(solve_run *s) {
   trm_queue_answer a;
+  trm_choice choice = {0};
   for (int i = 0; solve_show_follows(&s->show) && trm_thinker_look(s->thinker, i, &a); i++)
-    take_answer(s, &a);
-  while (trm_thinker_take(s->thinker, &a, NULL)) take_answer(s, &a);
+    take_answer(s, &a, &choice);
+  while (trm_thinker_take(s->thinker, &a, &choice)) take_answer(s, &a, &choice);
 }
 
 /* What is known of an answer. */
@@ -296,6 +305,8 @@ static verdict judge(solve_run *s, const solve_puzzle *p) {
   v.equal = v.has_label && is_label(s, p);
   const bool wrong = v.has_rules ? !v.valid : v.has_label && !v.equal;
   s->invalid += wrong;
+  s->accepted += p->accepted;
+  s->found += p->accepted && p->searched;
   s->hasty += wrong && s->args->halt_rule != TRM_HALT_NEVER && p->steps < s->steps;
   return v;
 }
@@ -313,6 +324,10 @@ static trm_status print_json(solve_run *s, const solve_puzzle *p, const char *qu
     trm__json_put_null(&o, "valid");
   trm__json_put_real(&o, "q", probability(p->q_logit));
   trm__json_put_int(&o, "steps", p->steps);
+  if (s->args->think.how.verify) {
+    trm__json_put_bool(&o, "accepted", p->accepted);
+    trm__json_put_bool(&o, "found", p->accepted && p->searched);
+  }
 
   /* What only examples of a data set have. */
   if (v->has_label) {
@@ -348,11 +363,15 @@ static trm_status print_puzzle(solve_run *s, const solve_puzzle *p, trm_error *e
   /* What is known of the answer, in one line behind it. */
   char about[100];
   const solve_shown a = shown(p);
-  snprintf(about, sizeof about, "valid: %s  q %.3f  steps %d%s",
+  snprintf(about, sizeof about, "valid: %s  q %.3f  steps %d%s%s",
            !v.has_rules ? "-"
            : v.valid    ? "yes"
                         : "no",
            a.q, a.steps,
+           !s->args->think.how.verify ? ""
+           : !p->accepted             ? "  accepted: no"
+           : p->searched              ? "  accepted: by search"
+                                      : "  accepted: yes",
            !v.has_label ? ""
            : v.equal    ? "  label: equal"
                         : "  label: different");
@@ -410,6 +429,11 @@ static int check_answers(const solve_run *s) {
 
 /* What is known of all puzzles only at their end. */
 static void tell_of_puzzles(const solve_run *s) {
+  const int64_t answers = s->printed - s->failed;
+  if (s->args->think.how.verify && answers > 1)
+    cli_note("accepted by the rules: %" PRId64 " of %" PRId64 " answers, %" PRId64
+             " of them found by search: this is what model and rules do together",
+             s->accepted, answers, s->found);
   if (s->failed > 1)
     cli_note("%" PRId64 " of %" PRId64 " puzzles have no answer", s->failed, s->printed);
   if (s->untrained > 1)

@@ -189,8 +189,8 @@ static int run(sudoku_run *s) {
     cli_note("%" PRId64 " of %" PRId64 " puzzles could not be read", s->failed, s->done);
   if (code == CLI_OK && s->failed) code = CLI_BAD_DATA;
   if (code == CLI_OK && s->action->wants_one && s->not_one) {
-    cli_note("%" PRId64 " of %" PRId64 " puzzles have not exactly one solution", s->not_one,
-             s->done);
+    cli_note("%" PRId64 " of %" PRId64 " puzzle%s not exactly one solution", s->not_one, s->done,
+             s->done == 1 ? " has" : "s have");
     code = CLI_INVALID_ANSWER;
   }
   return cli_finish(code);

@@ -130,8 +130,8 @@ static trm_status start_run(trm_run *run, trm_error *err) {
   else if (done < end)
     cli_note("%s: going on after update %lld of %lld", at.folder, done, end);
   else
-    cli_note("%s: all %lld updates are done; with a higher max_updates or epochs it goes on",
-             at.folder, done);
+    cli_note("%s: all %lld update%s done; with a higher max_updates or epochs it goes on",
+             at.folder, done, done == 1 ? " is" : "s are");
   CLI_TRY(trm_run_begin(run, err));
   return cli_faults_check(err);
 }

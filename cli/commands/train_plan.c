@@ -112,12 +112,13 @@ static trm_status print_memory(const trm_run_plan *plan, FILE *f, trm_error *err
   CLI_TRY(print_room(&cost, trainer, f, err));
 
   if (trainer->device.kind == TRM_DEVICE_CPU)
-    fprintf(f, "work         %d team%s of %d thread%s, micro-batches of %d rows%s\n", cost.teams,
+    fprintf(f, "work         %d team%s of %d thread%s, micro-batches of %d row%s%s\n", cost.teams,
             cost.teams == 1 ? "" : "s", cost.threads / cost.teams,
-            cost.threads == cost.teams ? "" : "s", cost.micro_batch,
+            cost.threads == cost.teams ? "" : "s", cost.micro_batch, TRM__S(cost.micro_batch),
             cost.threads < trainer->threads ? " (no more threads than processors)" : "");
   else
-    fprintf(f, "work         micro-batches of %d rows\n", cost.micro_batch);
+    fprintf(f, "work         micro-batches of %d row%s\n", cost.micro_batch,
+            TRM__S(cost.micro_batch));
   return TRM_OK;
 }
 
@@ -160,17 +161,19 @@ static void print_model(const trm_model_config *m, const trm_model_cost *cost, F
   fprintf(f, "parameters   %s, and %s of puzzle embeddings\n", params, embedding);
   fprintf(
       f,
-      "plan         depth %d%s, %d latent updates per supervision step, %d with gradient (%s kept "
-      "per row on a CPU), at most %d supervision steps\n",
+      "plan         depth %d%s, %d latent update%s per supervision step, %d with gradient (%s kept "
+      "per row on a CPU), at most %d supervision step%s\n",
       cost->depth, m->solver == TRM_RECURSION_UPDATES ? "" : " at most", cost->n_updates,
-      cost->n_updates_with_grad, kept, m->halt_max_steps);
+      TRM__S(cost->n_updates), cost->n_updates_with_grad, kept, m->halt_max_steps,
+      TRM__S(m->halt_max_steps));
 }
 
 static void print_data(const trm_run_plan *plan, FILE *f) {
   char groups[32], tests[32];
   cli_format_count(plan->groups, groups, sizeof groups);
   cli_format_count(plan->tests, tests, sizeof tests);
-  fprintf(f, "data         %s groups to train on, %s examples to evaluate on (%s)\n", groups, tests,
+  fprintf(f, "data         %s group%s to train on, %s example%s to evaluate on (%s)\n", groups,
+          TRM__S(plan->groups), tests, TRM__S(plan->tests),
           plan->held_back ? "held back from the training data" : "test split");
 }
 
@@ -178,7 +181,8 @@ static void print_updates(const trm_run_plan *plan, const trm_model_cost *cost, 
   char updates[32], all[32];
   cli_format_count(plan->end, updates, sizeof updates);
   cli_format_count(plan->total, all, sizeof all);
-  fprintf(f, "updates      %s of %d rows", updates, plan->trainer.batch_size);
+  fprintf(f, "updates      %s of %d row%s", updates, plan->trainer.batch_size,
+          TRM__S(plan->trainer.batch_size));
   if (plan->end < plan->total) fprintf(f, " (max_updates; all epochs would make %s)", all);
   fprintf(f, ", %.4g GFLOP each\n", cost->flops_train * plan->trainer.batch_size * 1e-9);
 }
@@ -251,9 +255,9 @@ trm_status train_plan_print(const trm_run *run, FILE *f, trm_error *err) {
   const double all = seconds * whole_updates(plan, &cost);
   cli_format_duration(all, duration, sizeof duration);
   fprintf(f,
-          "time         about %s without evaluations, %.3g s per update (timed on %d rows, scaled "
+          "time         about %s without evaluations, %.3g s per update (timed on %d row%s, scaled "
           "to %d)\n",
-          duration, seconds, rows, plan->trainer.batch_size);
+          duration, seconds, rows, TRM__S(rows), plan->trainer.batch_size);
   fflush(f);
   train_advise_data(run);
   train_advise_time(run, all);

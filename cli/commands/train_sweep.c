@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/error.h"
 #include "cli/commands/train_plan.h"
 #include "cli/run/run_jobs.h"
 
@@ -83,9 +84,9 @@ static trm_status list_all(const run_jobs *jobs, trm_error *err) {
   for (int i = 0; i < jobs->n; i++) CLI_TRY(list_run(jobs, i, &costs, err));
   cli_format_duration(costs.flops * costs.seconds_per_flop, time, sizeof time);
   printf(
-      "all          %d runs, %.4g TFLOP, about %s one after another without evaluations (timed "
+      "all          %d run%s, %.4g TFLOP, about %s one after another without evaluations (timed "
       "on the first, scaled by FLOPs)\n",
-      jobs->n, 1e-12 * costs.flops, time);
+      jobs->n, TRM__S(jobs->n), 1e-12 * costs.flops, time);
   if (costs.there)
     printf("             %d of them are there: what they have learned stays\n", costs.there);
   return TRM_OK;
@@ -99,7 +100,7 @@ static int train_all(const run_jobs *jobs, const char *folder) {
   const int code = run_jobs_train(jobs, &tally);
   if (tally.done + tally.diverged + tally.failed + tally.busy == 0 && code != CLI_INTERRUPTED)
     return code; /* none was begun, which was told */
-  printf("sweep        %d of %d runs done", tally.done, jobs->n);
+  printf("sweep        %d of %d run%s done", tally.done, jobs->n, TRM__S(jobs->n));
   if (tally.diverged) printf(", %d diverged", tally.diverged);
   if (tally.failed) printf(", %d failed", tally.failed);
   if (tally.busy) printf(", %d in the hands of other processes", tally.busy);

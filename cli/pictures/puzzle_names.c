@@ -16,9 +16,9 @@ void puzzle_describe(const trm_puzzle *p, char *text, size_t size) {
   }
   if (facts->boxes) snprintf(more, sizeof more, ", boxes %dx%d", p->box_rows, p->box_cols);
   if (facts->declared)
-    snprintf(more, sizeof more, ", %d symbols%s%s%s%s", trm_puzzle_n_symbols(p),
-             *p->rules ? ", rules " : "", p->rules, *p->symmetries ? ", symmetries " : "",
-             p->symmetries);
+    snprintf(more, sizeof more, ", %d symbol%s%s%s%s%s", trm_puzzle_n_symbols(p),
+             TRM__S(trm_puzzle_n_symbols(p)), *p->rules ? ", rules " : "", p->rules,
+             *p->symmetries ? ", symmetries " : "", p->symmetries);
   snprintf(text, size, "%s %s%dx%d%s", facts->title, trm_puzzle_is_sized(p) ? "up to " : "",
            p->rows, p->cols, more);
 }

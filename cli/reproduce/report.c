@@ -164,8 +164,9 @@ static void put_head(const repro_report *r, FILE *f) {
     const repro_task *task = repro_task_of(r->scale, where);
     if (shown[where] || !t->rows[i].base) continue;
     shown[where] = true;
-    fprintf(f, "%s: %lld updates, %lld test puzzles a seed.\n", task->about,
-            (long long)r->lines[i].cost.updates, (long long)r->lines[i].cost.tests);
+    const int64_t updates = r->lines[i].cost.updates, tests = r->lines[i].cost.tests;
+    fprintf(f, "%s: %lld update%s, %lld test puzzle%s a seed.\n", task->about, (long long)updates,
+            TRM__S(updates), (long long)tests, TRM__S(tests));
   }
 }
 
@@ -180,8 +181,9 @@ static void put_notes(const repro_report *r, FILE *f) {
     const repro_line *l = &r->lines[i];
     if (l->cost.unable[0]) fprintf(f, "\n%s cannot be run: %s.\n", l->row->label, l->cost.unable);
     if (l->diverged)
-      fprintf(f, "\n%s diverged with %d of %d seeds, first at update %lld.\n", l->row->label,
-              l->diverged, l->diverged + l->seeds, (long long)l->diverged_at);
+      fprintf(f, "\n%s diverged with %d of %d seed%s, first at update %lld.\n", l->row->label,
+              l->diverged, l->diverged + l->seeds, TRM__S(l->diverged + l->seeds),
+              (long long)l->diverged_at);
   }
   if (missing)
     fprintf(f, "\n%d run%s missing: the same command goes on.\n", missing,

@@ -26,8 +26,9 @@ typedef struct trm_eval_row {
   int64_t example; /* its place in the file, from 0 */
   int32_t puzzle_id;
   const int32_t *inputs, *labels, *answer; /* [seq_len] */
-  float q_halt;                            /* logit */
-  int steps;                               /* taken, by all tries of it */
+  bool exact, valid; /* equal to its label; right by the rules, false where none are known */
+  float q_halt;      /* logit */
+  int steps;         /* taken, by all tries of it */
 } trm_eval_row;
 /* Called once for every example, in the order in which they finish; a failure ends the evaluation.
  */
@@ -71,14 +72,18 @@ typedef struct trm_eval_report {
   int64_t examples; /* rows with at least one label; the others count nowhere */
   int64_t exact, cells, cells_right;
   double accuracy; /* mean over rows of the share of right cells, as the reference */
-  double exact_accuracy, q_halt_accuracy, lm_loss, q_halt_loss; /* of each row's last step */
-  double mean_steps;      /* taken by a row, by all its tries together */
-  int tries;              /* of each example */
-  int64_t accepted;       /* answers that the rules accepted meanwhile (think.verify), */
-  int64_t found;          /* and how many of them a search found */
-  bool rules;             /* the puzzle has a rule checker */
-  int64_t checked, valid; /* answers judged by the rules (rows without labels, too); right ones */
-  trm_interval valid_interval;
+  /* Of each row's last step. The q head is right by the label: above 0 and equal to it, or neither.
+   */
+  double exact_accuracy, q_halt_accuracy, lm_loss, q_halt_loss;
+  double mean_steps;       /* taken by a row, by all its tries together */
+  int tries;               /* of each example */
+  int64_t accepted;        /* answers that the rules accepted meanwhile (think.verify), */
+  int64_t found;           /* and how many of them a search found */
+  bool rules;              /* the puzzle has a rule checker */
+  int64_t checked, valid;  /* answers judged by the rules (rows without labels, too); right ones */
+  double q_valid_accuracy; /* of those that were checked, how often the q head is right by the
+                              rules: another answer than the label's may be right, too */
+  trm_interval valid_interval, q_valid_interval;
   int64_t untrained; /* examples whose puzzle embedding was never trained: it is the blank id's */
   trm_interval exact_interval, q_halt_interval;
   trm_interval cell_interval; /* of cells_right / cells, which is no mean over rows */

@@ -27,11 +27,13 @@ typedef struct trm__plugin {
 
 typedef const trm__plugin *trm__plugin_fn(void);
 
-/* All that crosses between the two sides, every struct of backend.h and of this file among it:
+/* All that crosses between the two sides, every struct of backend.h, of base/units.h and of this
+ * file among it:
  * structs by members, whose places tell of those before them, and counts that both go by. */
 /* clang-format off */
 #define TRM__CROSSING_STRUCTS(X)                                                             \
   X(trm__dims, d) X(trm__dims, rope_theta) X(trm__dims, dtype) X(trm__dims, blank)           \
+  X(trm__unit_set, n) X(trm__dims, units) X(trm__outer, embed_units)                         \
   X(trm__weight, rows) X(trm__weight, cols)                                                  \
   X(trm__block, n_weights) X(trm__block, w)                                                  \
   X(trm__outer, lm_head) X(trm__outer, q_bias) X(trm__outer, embed_feedback)                 \
@@ -66,6 +68,7 @@ typedef const trm__plugin *trm__plugin_fn(void);
   X(TRM__ANDERSON)              \
   X(TRM__BROYDEN)               \
   X(TRM__BLOCK_WEIGHTS)         \
+  X(TRM__MOST_UNITS)            \
   X(TRM__CHUNK) X(TRM_DTYPES) X(TRM__RULES) X(TRM__RULE_STATES) X(TRM__MAX_EXPERTS)
 
 /* A number that differs where one of them does. */

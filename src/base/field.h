@@ -87,9 +87,10 @@ typedef enum trm__field_use {
    * files and fingerprints: these stay what they were. */
   TRM__LATER = 1 << 6,
   /* What a published configuration without it means, if not the default: */
-  TRM__SHOWN = 1 << 7,  /* the tensors show it */
-  TRM__NEEDED = 1 << 8, /* no tensor does, and the reference has no default */
-  TRM__TOLD = 1 << 9    /* the default, of which the user is told */
+  TRM__SHOWN = 1 << 7,    /* the tensors show it */
+  TRM__NEEDED = 1 << 8,   /* no tensor does, and the reference has no default */
+  TRM__TOLD = 1 << 9,     /* the default, of which the user is told */
+  TRM__MATRICES = 1 << 10 /* of optimisers that work on matrices: no other looks at it */
 } trm__field_use;
 
 struct trm_field {

@@ -247,8 +247,8 @@ static const trm_record interval = TRM__FIELDS(interval_fields, "an interval", S
 
 #define S trm_eval_row
 static const trm_field eval_row_fields[] = {INT64(example),  INT(puzzle_id),  POINTER(inputs),
-                                            POINTER(labels), POINTER(answer), FLOAT(q_halt),
-                                            INT(steps)};
+                                            POINTER(labels), POINTER(answer), BOOL(exact),
+                                            BOOL(valid),     FLOAT(q_halt),   INT(steps)};
 static const trm_record eval_row = TRM__FIELDS(eval_row_fields, "a row of an evaluation", S);
 #undef S
 
@@ -285,7 +285,9 @@ static const trm_field eval_report_fields[] = {INT64(examples),
                                                BOOL(rules),
                                                INT64(checked),
                                                INT64(valid),
+                                               DOUBLE(q_valid_accuracy),
                                                INNER(valid_interval, interval),
+                                               INNER(q_valid_interval, interval),
                                                INT64(untrained),
                                                INNER(exact_interval, interval),
                                                INNER(q_halt_interval, interval),

@@ -11,7 +11,7 @@
 #include "io/safetensors.h"
 #include "nn/model_fields.h"
 
-enum { OWN_PARTS = 7, PARTS = OWN_PARTS + TRM__ARC_VOTES_TENSORS, TEXT = 400 };
+enum { OWN_PARTS = 8, PARTS = OWN_PARTS + TRM__ARC_VOTES_TENSORS, TEXT = 400 };
 
 /* --- what it belongs to --- */
 
@@ -205,25 +205,29 @@ static int list_parts(const trm__evaluation *e, part parts[OWN_PARTS]) {
     int64_t count;
     void *data;
     int64_t most;
+    bool held; /* not everything is counted of every evaluation */
   } list[OWN_PARTS] = {
-      {"totals", TRM__I64, (int64_t)(sizeof *e->totals / sizeof(int64_t)), e->totals, cells},
-      {"exact", TRM__I64, steps, e->exact, e->total},
-      {"halted", TRM__I64, steps, e->halted, e->total},
-      {"right", TRM__I64, steps * (S + 1), e->right, cells},
-      {"losses", TRM__F64, 2 * e->total, e->loss, 0},
-      {"done", TRM__U8, e->total, e->done, 1},
+      {"totals", TRM__I64, (int64_t)(sizeof *e->totals / sizeof(int64_t)), e->totals, cells, true},
+      {"exact", TRM__I64, steps, e->exact, e->total, true},
+      {"halted", TRM__I64, steps, e->halted, e->total, true},
+      {"right", TRM__I64, steps * (S + 1), e->right, cells, true},
+      {"losses", TRM__F64, 2 * e->total, e->loss, 0, true},
+      {"done", TRM__U8, e->total, e->done, 1, true},
+      {"q_valid", TRM__I64, 1, e->q_valid, e->total, trm_puzzle_has_rules(&e->puzzle)},
       {"taken", TRM__I64, TRM__TAKEN, e->taken,
-       e->total * e->steps * (trm_thinking_tries(how) + how->search)}};
-  const int n = OWN_PARTS - trm_thinker_is_single(e->thinker);
+       e->total * e->steps * (trm_thinking_tries(how) + how->search),
+       !trm_thinker_is_single(e->thinker)}};
 
-  for (int i = 0; i < n; i++)
-    parts[i] = (part){{.name = list[i].name,
-                       .dtype = list[i].dtype,
-                       .ndim = 1,
-                       .shape = {list[i].count},
-                       .data = list[i].data},
-                      list[i].data,
-                      list[i].most};
+  int n = 0;
+  for (int i = 0; i < OWN_PARTS; i++)
+    if (list[i].held)
+      parts[n++] = (part){{.name = list[i].name,
+                           .dtype = list[i].dtype,
+                           .ndim = 1,
+                           .shape = {list[i].count},
+                           .data = list[i].data},
+                          list[i].data,
+                          list[i].most};
   return n;
 }
 
@@ -256,8 +260,9 @@ static trm_status read_part(const part *p, const trm__safetensors *file, const c
                             trm_error *err) {
   const trm__st_tensor *want = &p->tensor, *have = trm__safetensors_find(file, want->name);
   if (!have || have->dtype != want->dtype || have->count != want->shape[0])
-    TRM_FAIL(err, TRM_E_FORMAT, "%s: %s is missing or has not %lld values of %s", path, want->name,
-             (long long)want->shape[0], trm__dtype_name(want->dtype));
+    TRM_FAIL(err, TRM_E_FORMAT,
+             "%s: %s is missing or has not %lld values of %s; remove it to evaluate from the start",
+             path, want->name, (long long)want->shape[0], trm__dtype_name(want->dtype));
   size_t bytes = (size_t)have->count * trm__dtype_size(have->dtype);
   if (bytes) memcpy(p->data, have->data, bytes);
   for (int64_t i = 0; i < have->count; i++)
@@ -280,7 +285,7 @@ static bool counts_agree(const trm__evaluation *e) {
   }
   return halted == t->rows && t->rows <= e->n_done && t->cells <= t->rows * S &&
          t->cells_right <= t->cells && t->q_right <= t->rows && t->checked <= e->n_done &&
-         t->valid <= t->checked;
+         t->valid <= t->checked && *e->q_valid <= t->checked;
 }
 
 static trm_status read_all(trm__evaluation *e, const trm__safetensors *file, trm_error *err) {

@@ -60,10 +60,9 @@ static trm_status count_row(trm__evaluation *e, const trm_eval_row *r, const trm
   /* A queue's logits are `real`s behind the public type. */
   const real *logits = (const real *)(const void *)a->logits;
   double q = (double)r->q_halt;
-  bool exact = s.right == s.valid;
   trm__eval_losses l = {0, 0};
   if (s.valid)
-    l = (trm__eval_losses){row_loss(e, logits, r->labels), trm__binary_cross_entropy(q, exact)};
+    l = (trm__eval_losses){row_loss(e, logits, r->labels), trm__binary_cross_entropy(q, r->exact)};
   if (!isfinite(l.lm) || !isfinite(q))
     TRM_FAIL_AT(err, TRM_E_NUMERIC, r->example,
                 "example %lld: its logits are NaN or infinite; the model's weights are too large, "
@@ -71,7 +70,8 @@ static trm_status count_row(trm__evaluation *e, const trm_eval_row *r, const trm
                 (long long)r->example);
   if (trm_puzzle_has_rules(&e->puzzle)) {
     e->totals->checked++;
-    e->totals->valid += trm_puzzle_solves(&e->puzzle, r->inputs, r->answer);
+    e->totals->valid += r->valid;
+    *e->q_valid += (q >= 0) == r->valid;
   }
   if (s.valid == 0) return TRM_OK;
   count_steps(e, a->place, s.valid, trm_thinker_is_single(e->thinker) ? r->steps : 1);
@@ -80,7 +80,7 @@ static trm_status count_row(trm__evaluation *e, const trm_eval_row *r, const trm
   e->totals->rows++;
   e->totals->cells += s.valid;
   e->totals->cells_right += s.right;
-  e->totals->q_right += (q >= 0) == exact;
+  e->totals->q_right += (q >= 0) == r->exact;
   return TRM_OK;
 }
 
@@ -124,11 +124,15 @@ static trm_status finish_puzzle(trm__evaluation *e, const trm_queue_answer *a,
   const trm_eval_config *c = e->config;
   int32_t id;
   const score s = score_step(e, a, &id);
+  const bool valid =
+      trm_puzzle_has_rules(&e->puzzle) && trm_puzzle_solves(&e->puzzle, a->inputs, a->answer);
   const trm_eval_row r = {.example = e->example[a->place],
                           .puzzle_id = id,
                           .inputs = a->inputs,
                           .labels = e->labels,
                           .answer = a->answer,
+                          .exact = s.right == s.valid,
+                          .valid = valid,
                           .q_halt = a->q_halt,
                           .steps = a->steps};
   TRM_TRY(count_row(e, &r, a, s, err));
@@ -165,9 +169,9 @@ static trm_status save_state(trm__evaluation *e, trm_error *err) {
 static trm_status stop(trm__evaluation *e, trm_error *err) {
   const char *state = e->config->state;
   if (state) TRM_TRY(save_state(e, err));
-  TRM_FAIL(err, TRM_E_INTERRUPTED, "stopped after %lld of %lld examples%s%.300s",
-           (long long)e->n_done, (long long)e->total, state ? "; they are kept in " : "",
-           state ? state : "");
+  TRM_FAIL(err, TRM_E_INTERRUPTED, "stopped after %lld of %lld example%s%s%.300s",
+           (long long)e->n_done, (long long)e->total, TRM__S(e->total),
+           state ? "; they are kept in " : "", state ? state : "");
 }
 
 static trm_status tell_progress(trm__evaluation *e, trm_error *err) {
@@ -245,6 +249,7 @@ static trm_status evaluation_alloc(trm__evaluation *e, trm_error *err) {
   TRM_ALLOC(&e->halted, steps, "the counts of each step", err);
   TRM_ALLOC(&e->right, steps * (S + 1), "the counts of each step", err);
   TRM_ALLOC(&e->totals, 1, "the counts", err);
+  TRM_ALLOC(&e->q_valid, 1, "the counts", err);
   TRM_ALLOC(&e->taken, TRM__TAKEN, "the counts", err);
   return TRM_OK;
 }
@@ -290,6 +295,7 @@ static void evaluation_end(trm__evaluation *e) {
   trm__free(e->halted);
   trm__free(e->right);
   trm__free(e->totals);
+  trm__free(e->q_valid);
   trm__free(e->taken);
 }
 
@@ -350,11 +356,13 @@ static void make_report(const trm__evaluation *e, trm_eval_report *r) {
   r->rules = trm_puzzle_has_rules(&e->puzzle);
   r->checked = t->checked;
   r->valid = t->valid;
+  r->q_valid_accuracy = t->checked ? (double)*e->q_valid / (double)t->checked : 0;
   r->untrained = count_untrained(e);
 
   /* What so many examples say of the shares. */
   r->exact_interval = trm_wilson((double)r->exact, (double)t->rows);
   r->valid_interval = trm_wilson((double)t->valid, (double)t->checked);
+  r->q_valid_interval = trm_wilson((double)*e->q_valid, (double)t->checked);
   r->q_halt_interval = trm_wilson((double)t->q_right, (double)t->rows);
   r->cell_interval = trm_wilson((double)t->cells_right, (double)t->cells);
 }

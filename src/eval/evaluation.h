@@ -54,6 +54,7 @@ typedef struct trm__evaluation {
   int64_t *exact, *halted;  /* [told]: right rows after a step; rows whose last step it was */
   int64_t *right;           /* [told, S + 1]: right cells of the rows with so many labels */
   trm__eval_totals *totals; /* one */
+  int64_t *q_valid;         /* one, where there are rules: checked rows whose q is right by them */
   int64_t *taken;           /* [TRM__TAKEN], of several tries */
 } trm__evaluation;
 

@@ -146,6 +146,7 @@ trm__json_out trm__json_begin(trm__json_style style);
 void trm__json_open(trm__json_out *o, const char *key, char bracket); /* '{' or '[' */
 void trm__json_close(trm__json_out *o);                               /* the innermost */
 void trm__json_put_int(trm__json_out *o, const char *key, int64_t v);
+void trm__json_put_uint(trm__json_out *o, const char *key, uint64_t v);
 /* The shortest text that reads back as the same double, and as a real (1.0). */
 void trm__json_put_real(trm__json_out *o, const char *key, double v);
 void trm__json_put_bool(trm__json_out *o, const char *key, bool v);

@@ -120,6 +120,12 @@ void trm__json_put_int(trm__json_out *o, const char *key, int64_t v) {
   put(o, text, (size_t)snprintf(text, sizeof text, "%lld", (long long)v));
 }
 
+void trm__json_put_uint(trm__json_out *o, const char *key, uint64_t v) {
+  char text[32];
+  put_place(o, key);
+  put(o, text, (size_t)snprintf(text, sizeof text, "%llu", (unsigned long long)v));
+}
+
 void trm__json_put_real(trm__json_out *o, const char *key, double v) {
   char text[TRM__NUMBER_SIZE];
   put_place(o, key);

@@ -19,7 +19,9 @@ int trm__choose_agree(int n, int S, const trm__try *tries, const int32_t *answer
   return agree;
 }
 
-/* What a rule looks at before margins: the larger, the better. */
+/* What a rule looks at before margins: the larger, the better. MODE compares each try with all
+ * others: 21 MB at most of 256 tries of 81 cells, 340 MB of 1,024, beside steps of 3 and 13 TFLOP
+ * (sudoku9, 16 of each try). */
 static double rank_of(trm_select rule, int n, int S, const trm__try *tries, int i) {
   if (tries[i].accepted) return 1e9 - tries[i].steps;
   if (rule == TRM_SELECT_FIRST) return tries[i].passed ? TRM_MAX_STEPS + 1 - tries[i].steps : 0;

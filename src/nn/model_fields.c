@@ -343,8 +343,9 @@ static trm_status check_options(const trm_model_config *c, trm_error *err) {
     TRM_FAIL(
         err, TRM_E_CONFIG,
         "learned_latents: no gradient reaches the start of a supervision step of which only the "
-        "last %d of %d updates have one; it needs grad = all",
-        trm__plan_updates_with_grad(c), trm__plan_updates(c));
+        "last %d of %d updates %s one; it needs grad = all",
+        trm__plan_updates_with_grad(c), trm__plan_updates(c),
+        trm__plan_updates_with_grad(c) == 1 ? "has" : "have");
   if (c->learned_latents && c->solver != TRM_RECURSION_UPDATES)
     TRM_FAIL(err, TRM_E_CONFIG,
              "learned_latents: a solution does not depend on where its solver began, so no "

@@ -100,7 +100,7 @@ static trm_status check_thinking(const trm_thinking *how, const trm_queue_config
              "select = %d, bar = %g: expected a rule, 0 to %d, and a finite number",
              (int)how->select, how->bar, TRM_SELECTS - 1);
   if (how->search < 0 || how->search > TRM_MAX_SEARCH)
-    TRM_FAIL(err, TRM_E_ARGUMENT, "search = %d: expected 0 to %d runs", how->search,
+    TRM_FAIL(err, TRM_E_ARGUMENT, "search = %d: expected 0 to %d runs of a puzzle", how->search,
              TRM_MAX_SEARCH);
   if ((trm_thinking_tries(how) > 1 || how->verify || how->search) && (c->trajectory || c->latents))
     TRM_FAIL(
@@ -117,8 +117,8 @@ static trm_status check_puzzle(trm_thinker *t, trm_error *err) {
   if (t->how.views < 2 && !t->how.verify) return TRM_OK;
   if (t->how.views > 1) TRM_TRY(trm__augmenter_init_views(&t->images, p, err));
   if (p->rows * p->cols != t->S)
-    TRM_FAIL(err, TRM_E_ARGUMENT, "views and rules: a puzzle of %d x %d cells is not the model's",
-             p->rows, p->cols);
+    TRM_FAIL(err, TRM_E_ARGUMENT, "%s: a puzzle of %d x %d cells is not the model's",
+             t->how.views > 1 ? "views" : "rules", p->rows, p->cols);
   if (t->how.verify && !trm_puzzle_has_rules(p))
     TRM_FAIL(err, TRM_E_CONFIG, "verify: no rules are known of puzzles of kind %s",
              trm_puzzle_kind_name(p->kind));
@@ -343,7 +343,8 @@ trm_status trm_thinker_submit(trm_thinker *t, const trm_queue_puzzle *puzzle, in
   }
   if (trm_thinker_room(t) == 0)
     TRM_FAIL(err, TRM_E_ARGUMENT,
-             "there is no room for %d tries of a puzzle: step, and take answers", t->tries);
+             "there is no room for the tries of a puzzle, %d of them: step, and take answers",
+             t->tries);
 
   /* Its place, and what its views follow from. */
   const size_t bytes = (size_t)t->S * sizeof *puzzle->inputs;

@@ -325,6 +325,26 @@ static void learn_from_data(const char *path, const trm_dataset_info *data,
   if (c->seq_len == data->seq_len && c->vocab_size == data->vocab_size) c->puzzle = data->puzzle;
 }
 
+/* Some options of models depend on what the tokens mean, which only data tell: a failure that is
+ * for want of them says so, and how a file is made that needs none. */
+static trm_status tell_of_data(trm_status st, const char *path, const trm_dataset_info *data,
+                               const trm_model_config *c, trm_error *err) {
+  const trm_puzzle any = trm_sudoku_of_size(9);
+  trm_model_config known = *c;
+  trm_error cause;
+  known.puzzle = any;
+  known.seq_len = any.rows * any.cols;
+  known.vocab_size = trm_puzzle_first_symbol(&any) + trm_puzzle_n_symbols(&any);
+  if (st != TRM_E_CONFIG || (data && data->vocab_size) || c->puzzle.kind != TRM_PUZZLE_NONE ||
+      trm_model_config_check(&known, NULL) != TRM_OK)
+    return st;
+  cause = *err;
+  TRM_FAIL(err, st,
+           "%.300s: %.500s; make a file that says it: trm convert %.300s "
+           "model.safetensors --data DATA",
+           path, cause.msg, path);
+}
+
 trm_status trm_published_config(const char *path, const trm_dataset_info *data,
                                 const trm_run_listener *listener, trm_model_config *c,
                                 trm_error *err) {
@@ -348,7 +368,8 @@ trm_status trm_published_config(const char *path, const trm_dataset_info *data,
   }
 
   /* Which tensors there are depends on all of it. */
-  TRM_TRY(trm_model_import_note(path, c, note, sizeof note, err));
+  const trm_status st = trm_model_import_note(path, c, note, sizeof note, err);
+  if (st != TRM_OK) return tell_of_data(st, path, data, c, err);
   if (*note) trm__note(listener, "%s: %s", path, note);
   return TRM_OK;
 }
@@ -363,7 +384,7 @@ trm_status trm__published_load(const char *path, const trm_dataset_info *data,
         "%s does not show seq_len, because attention with rotary positions works at any "
         "length; make a file that says it: trm convert %s model.safetensors --data DATA",
         path, path);
-  return trm_model_import(path, &c, out, err);
+  return tell_of_data(trm_model_import(path, &c, out, err), path, data, &c, err);
 }
 
 /* ---- writing ---- */

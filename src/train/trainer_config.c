@@ -4,6 +4,7 @@
 
 #include "base/field.h"
 #include "train/curriculum.h"
+#include "train/rules.h"
 #include "train/trainer.h"
 
 /* --- devices --- */
@@ -62,7 +63,7 @@ TRM__WORDS_FUNCTIONS(trm_lr_schedule, schedule_words)
 
 /* They came with Muon (Jordan 2024; defaults of sic, arXiv:2601.19085), and nothing else has them.
  */
-#define MUONS .use = TRM__OURS | TRM__LATER
+#define MUONS .use = TRM__OURS | TRM__LATER | TRM__MATRICES
 
 static const trm_field rows[] = {
     {AT(batch_size), .key = "global_batch_size", NUMBER(int, 1, 1 << 20, 768),
@@ -151,8 +152,22 @@ trm_trainer_config trm_trainer_config_default(void) {
   return c;
 }
 
+/* What only optimisers of matrices look at would be for nothing with another. */
+static trm_status check_matrices(const trm_trainer_config *c, trm_error *err) {
+  if (trm__rules[c->optimizer].by_matrix) return TRM_OK;
+  for (int i = 0; i < trm__trainer_fields.n; i++) {
+    const trm_field *f = &trm__trainer_fields.v[i];
+    if (!(f->use & TRM__MATRICES) || trm__field_number(f, c) == f->initial) continue;
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "%s: optimizer = %s does not look at it; choose muon, or leave it out", f->name,
+             trm_optimizer_name(c->optimizer));
+  }
+  return TRM_OK;
+}
+
 trm_status trm__trainer_check(const trm_trainer_config *c, trm_error *err) {
   TRM_TRY(trm__fields_check(&trm__trainer_fields, c, err));
+  TRM_TRY(check_matrices(c, err));
   if (c->lr_schedule == TRM_LR_LINEAR && c->lr_min_ratio == 1)
     TRM_FAIL(err, TRM_E_CONFIG,
              "lr_schedule = linear leads to lr_min_ratio = 1, which is where it begins; want a "

@@ -1,5 +1,5 @@
-/* What blocks of experts are made of beside products and SwiGLU (blocks.cu): routers, gates, and
- * the load of the experts. The same functions of a token as on the CPU (kernels/route.h). */
+/* What blocks of experts are made of beside products and SwiGLU (experts_block.cu): routers, gates,
+ * and the load of the experts. The same functions of a token as on the CPU (kernels/route.h). */
 #ifndef TRM_BACKEND_CUDA_EXPERTS_CUH
 #define TRM_BACKEND_CUDA_EXPERTS_CUH
 

@@ -7,65 +7,17 @@
 #include "device.cuh"
 #include "kernels/jitter.h"
 
-/* y[R, D] <- y / rms(y) row by row; inv [R] (or NULL) = 1 / rms. */
-template <class T>
-void norm_rows(T *y, float *inv, int64_t R, int D, float eps, cudaStream_t stream);
-/* The same of x, to y; inv is not NULL. */
-template <class T>
-void norm_rows_of(const T *x, T *y, float *inv, int64_t R, int D, float eps, cudaStream_t stream);
-/* dh[R, D], gradient of norm_rows's result y, becomes that of its argument. */
-template <class T>
-void norm_rows_grad(const T *y, const float *inv, T *dh, int64_t R, int D, cudaStream_t stream);
-
-/* y [b, L, D] = norm over L of x + out, out [L, N]; y may be x; inv [N] or NULL. */
-template <class T>
-void norm_columns(const T *x, const T *out, T *y, float *inv, int b, int L, int D, float eps,
-                  cudaStream_t stream);
-/* ds [L, N]: gradient of norm_columns's sum from dh [b, L, D], that of its result y. */
-template <class T>
-void norm_columns_grad(const T *y, const float *inv, const T *dh, T *ds, int b, int L, int D,
-                       cudaStream_t stream);
 /* xt [L, N] <- x [b, L, D], and back. */
 template <class T>
 void to_columns(const T *x, T *xt, int b, int L, int D, cudaStream_t stream);
 template <class T>
 void from_columns(const T *xt, T *x, int b, int L, int D, cudaStream_t stream);
 
-/* Gates g = gu[row * ld + j], ups u = g[up], j < cols (a multiple of 8):
- * act [rows, cols] = silu(g) * u. */
-template <class T>
-void swiglu(const T *gu, T *act, int64_t rows, int64_t cols, int64_t ld, int64_t up,
-            cudaStream_t stream);
-/* da [rows, cols] becomes the activation, g and u their gradients. */
-template <class T>
-void swiglu_grad(T *gu, T *da, int64_t rows, int64_t cols, int64_t ld, int64_t up,
-                 cudaStream_t stream);
-
 /* Rotary positions on the 2 H first heads of qkv [b, L, 3, H, d]: pairs (i, i + d/2) by the angle
  * of position t, cosine and sine [L, d/2]; sign -1 undoes it. */
 template <class T>
 void rotate(T *qkv, const float *cosine, const float *sine, int b, int L, int H, int d, float sign,
             cudaStream_t stream);
-
-/* With a norm: act = silu(g) * u / rms(g u), over the F units of a row of gu [R, 2F], or the FL of
- * a column of gu [2FL, N], gates before ups, N a multiple of 8; and back, as swiglu_grad. */
-template <class T>
-void gate_norm_rows(const T *gu, T *act, int64_t R, int F, float eps, cudaStream_t stream);
-template <class T>
-void gate_norm_rows_grad(T *gu, T *da, int64_t R, int F, float eps, cudaStream_t stream);
-template <class T>
-void gate_norm_columns(const T *gu, T *act, int FL, int64_t N, float eps, cudaStream_t stream);
-template <class T>
-void gate_norm_columns_grad(T *gu, T *da, int FL, int64_t N, float eps, cudaStream_t stream);
-
-/* The 2 H first heads of qkv [R, 3, H, d], each divided by its root mean square; inv [R, 2 H] = 1
- * by that. And their gradient, in dqkv, behind the norm becomes that before it; qkv as it is
- * behind. */
-template <class T>
-void norm_heads(T *qkv, float *inv, int64_t R, int H, int d, float eps, cudaStream_t stream);
-template <class T>
-void norm_heads_grad(const T *qkv, const float *inv, T *dqkv, int64_t R, int H, int d,
-                     cudaStream_t stream);
 
 enum { SUM_MOST = 18 };
 template <class T>

@@ -2,7 +2,7 @@
  * become the activation while they are in registers, so that the work on them costs no passes
  * through memory and runs beside the next product. (Backward, gates and ups are read and their
  * gradients written all the same, which takes longer than the product.) cuBLASLt has no such
- * epilogue. The results are those of products rounded to bfloat16 followed by swiglu (vector.cuh),
+ * epilogue. The results are those of products rounded to bfloat16 followed by swiglu (swiglu.cuh),
  * but for the order of the sums. */
 #ifndef TRM_BACKEND_CUDA_HOPPER_GATED_CUH
 #define TRM_BACKEND_CUDA_HOPPER_GATED_CUH
