@@ -288,6 +288,14 @@ static double constraint(const bench *t, int row) {
   return sum / (12 * (m->V - 1));
 }
 
+/* What the step of a row counts in its losses, or in those of q: of three steps, as `tiny` has. */
+static double share_of(const bench *t, int row, bool of_q) {
+  const trm_model_config *c = &t->model->config;
+  const double d = c->step_decay, powers[] = {1, d, d * d};
+  if (of_q && !c->step_decay_q) return 1;
+  return d < 1 ? powers[t->steps[row] - 1] / (1 + d + d * d) : 1;
+}
+
 static double row_total(const bench *t, int row) {
   const trm__dims *m = &t->l->dims;
   double lm = 0;
@@ -303,7 +311,8 @@ static double row_total(const bench *t, int row) {
   }
   double go = m->q_continue ? bce(t->q[2 * row + 1], t->target[row]) : 0;
   const double rules = m->constraint_weight > 0 ? m->constraint_weight * constraint(t, row) : 0;
-  return lm / (valid ? valid : 1) + m->q_weight * (bce(t->q[2 * row], right == valid) + go) + rules;
+  return share_of(t, row, false) * (lm / (valid ? valid : 1) + rules) +
+         share_of(t, row, true) * m->q_weight * (bce(t->q[2 * row], right == valid) + go);
 }
 
 /* Of the tail, from the latents in the middle, with the weights and puzzle rows as they now are. */
@@ -449,8 +458,8 @@ static void check_plan(const char *name, const trm_model_config *c, edit_fn *edi
   train(t, 1, &g, false);
   double want = total_loss(t), got = 0;
   for (int r = 0; r < ROWS; r++)
-    got += t->loss[r].lm + t->l->dims.q_weight * (t->loss[r].q_halt + t->loss[r].q_continue) +
-           c->constraint_weight * t->loss[r].constraint;
+    got += share_of(t, r, false) * (t->loss[r].lm + c->constraint_weight * t->loss[r].constraint) +
+           share_of(t, r, true) * c->q_weight * (t->loss[r].q_halt + t->loss[r].q_continue);
   for (int i = 0; i < t->experts.with_grad; i++)
     got += t->experts.weight * t->experts.balance[i].loss;
   probe_below(fabs(got - want), 1e-10, "%s loss", name);
@@ -660,6 +669,17 @@ static void weighted_q(void **state) {
   c.L_layers = 1;
   check_model("trm, weighted q", &c);
 }
+static void weighted_steps(void **state) {
+  (void)state;
+  trm_model_config c = tiny(TRM_ARCH_TRM);
+  c.step_decay = 0.7;
+  c.L_layers = 1;
+  check_model("trm, weighted steps", &c);
+  c.step_decay_q = true;
+  c.no_ACT_continue = false;
+  c.label_smoothing = 0.1;
+  check_model("trm, weighted steps and q", &c);
+}
 static void learned_starts(void **state) {
   (void)state;
   trm_model_config c = tiny(TRM_ARCH_TRM);
@@ -716,6 +736,9 @@ static void constrained(void **state) {
   trm_model_config c = of_sudoku(TRM_ARCH_TRM);
   c.constraint_weight = 0.3;
   check_model("trm, constraint loss", &c);
+  c.step_decay = 0.5;
+  check_model("trm, constraint loss, weighted steps", &c);
+  c.step_decay = 1;
   c.loss = TRM_LOSS_SOFTMAX;
   c.no_ACT_continue = false;
   c.mlp_t = true;
@@ -814,35 +837,21 @@ static void through_applications(void **state) {
 int main(void) {
   unsetenv("TRM_ISA"); /* in double there is only the portable table */
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(trm_mixer),
-      cmocka_unit_test(trm_rope),
-      cmocka_unit_test(normed_heads),
-      cmocka_unit_test(normed_gates),
-      cmocka_unit_test(all_norms),
-      cmocka_unit_test(trm_learned),
-      cmocka_unit_test(trm_softmax),
-      cmocka_unit_test(hrm),
-      cmocka_unit_test(single_z),
-      cmocka_unit_test(hier6),
-      cmocka_unit_test(hier6_short),
-      cmocka_unit_test(transformer),
-      cmocka_unit_test(switched),
-      cmocka_unit_test(switched_mixer),
-      cmocka_unit_test(noisy_mixer),
-      cmocka_unit_test(forgetful),
-      cmocka_unit_test(separate_nets),
-      cmocka_unit_test(gradients_of_some_updates),
-      cmocka_unit_test(hrm_whole),
-      cmocka_unit_test(hier_any),
-      cmocka_unit_test(tied),
-      cmocka_unit_test(smoothed),
-      cmocka_unit_test(weighted_q),
-      cmocka_unit_test(learned_starts),
-      cmocka_unit_test(tables_and_registers),
-      cmocka_unit_test(constrained),
-      cmocka_unit_test(fed_back),
-      cmocka_unit_test(implicit),
-      cmocka_unit_test(through_applications),
+      cmocka_unit_test(trm_mixer),      cmocka_unit_test(trm_rope),
+      cmocka_unit_test(normed_heads),   cmocka_unit_test(normed_gates),
+      cmocka_unit_test(all_norms),      cmocka_unit_test(trm_learned),
+      cmocka_unit_test(trm_softmax),    cmocka_unit_test(hrm),
+      cmocka_unit_test(single_z),       cmocka_unit_test(hier6),
+      cmocka_unit_test(hier6_short),    cmocka_unit_test(transformer),
+      cmocka_unit_test(switched),       cmocka_unit_test(switched_mixer),
+      cmocka_unit_test(noisy_mixer),    cmocka_unit_test(forgetful),
+      cmocka_unit_test(separate_nets),  cmocka_unit_test(gradients_of_some_updates),
+      cmocka_unit_test(hrm_whole),      cmocka_unit_test(hier_any),
+      cmocka_unit_test(tied),           cmocka_unit_test(smoothed),
+      cmocka_unit_test(weighted_q),     cmocka_unit_test(weighted_steps),
+      cmocka_unit_test(learned_starts), cmocka_unit_test(tables_and_registers),
+      cmocka_unit_test(constrained),    cmocka_unit_test(fed_back),
+      cmocka_unit_test(implicit),       cmocka_unit_test(through_applications),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

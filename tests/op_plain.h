@@ -596,6 +596,10 @@ static double plain_entropy(const trm__dims *m, const double *x, int label) {
   }
   return entropy;
 }
+/* What a supervision step counts: decay^(step - 1), times a scale. */
+static inline double plain_share(const trm__dims *m, double step) {
+  return m->step_scale > 0 ? m->step_scale * exp((step - 1) * log(m->step_decay)) : 1;
+}
 /* The figures of a row's losses, of which each is compared with its own kind. */
 enum { CONSTRAINT = 7, PLAIN_LOSSES };
 

@@ -113,6 +113,12 @@ static void options_train_as_on_the_cpu(void **state) {
   mc.constraint_weight = 3;
   trains_as_the_cpu(&mc, training(gpu), 1e-4);
 
+  /* Weights of steps, of the rules and of q, too. */
+  mc.step_decay = 0.7;
+  mc.step_decay_q = true;
+  trains_as_the_cpu(&mc, training(gpu), 1e-4);
+  mc.step_decay_q = false;
+
   /* Each step sees the answer before, corrupted here and there. */
   snprintf(mc.puzzle.vocabulary, sizeof mc.puzzle.vocabulary, ".");
   mc.feedback = true;

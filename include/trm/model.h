@@ -140,8 +140,12 @@ typedef struct trm_model_config {
   bool learned_latents;   /* the latents' starts are trained */
   double label_smoothing; /* of the cross-entropy, over all V tokens */
   double q_weight;        /* of the q losses in the total */
-  trm_moe moe, moe_t;     /* over the channels; over the positions, with mlp_t */
-  double moe_aux_weight;  /* alpha of their auxiliary loss */
+  /* Supervision step t counts step_decay^(t - 1), by their sum over all halt_max_steps, in the
+   * losses of the answer (CGAR); with step_decay_q in those of q, too. 1: each counts 1. */
+  double step_decay;
+  bool step_decay_q;
+  trm_moe moe, moe_t;    /* over the channels; over the positions, with mlp_t */
+  double moe_aux_weight; /* alpha of their auxiliary loss */
   trm_recursion solver;
   double solver_tolerance; /* root mean square of f(z) - z over the values of a row */
   int solver_iterations;   /* at most, each an application of f */

@@ -45,6 +45,9 @@ typedef struct trm__dims {
   bool qk_norm, gate_norm, attn_out_norm; /* inside of a branch, by inner_eps */
   double inner_eps;
   double label_smoothing, q_weight, constraint_weight;
+  /* Of supervision steps in a row's loss: trm__step_share; a scale of 0: all count 1. */
+  double step_decay, step_scale;
+  bool step_decay_q; /* the losses of q, too */
   trm_loss loss;
   bool q_continue;       /* the loss has a continue term */
   trm_dtype dtype;       /* of the operands of products */
@@ -339,12 +342,12 @@ typedef struct trm__backend_ops {
   /* decoded [b, S] = the token of the largest logit where the input is blank, else the input. */
   void (*decode)(trm__backend *, trm__workspace *, int b, const int32_t *inputs, const real *logits,
                  int32_t *decoded);
-  /* Losses of each row from logits and q; labels [b, S], negative: ignored. q_target [b] is the
-   * continue target or NULL. logits and q become their gradients (of lm + q_weight (q_halt +
-   * q_cont)
-   * + constraint_weight * constraint). */
-  void (*loss)(trm__backend *, trm__workspace *, int b, const int32_t *labels, const real *q_target,
-               real *logits, real *q, trm__row_loss *out);
+  /* Losses of each row from logits and q; labels [b, S], negative: ignored; steps [b]: supervision
+   * steps taken, this one included. q_target [b] is the continue target or NULL. logits and q
+   * become their gradients: of share (lm + constraint_weight * constraint) + q_weight (q_halt +
+   * q_continue), whose share is trm__step_share; with step_decay_q it is that of q, too. */
+  void (*loss)(trm__backend *, trm__workspace *, int b, const int32_t *labels, const int32_t *steps,
+               const real *q_target, real *logits, real *q, trm__row_loss *out);
   /* dz [b, L, D] = gradient through both heads; adds to their weights' gradients in `grads`. */
   void (*head_grad)(trm__backend *, trm__workspace *, int b, const real *z, const real *d_logits,
                     const real *dq, real *dz, real *grads);
@@ -378,6 +381,11 @@ typedef struct trm__backend_ops {
   /* Where totals say apply: the weights of one group and their EMA. */
   void (*update)(trm__backend *, trm__workspace *, const trm__update *, const trm__group *);
 } trm__backend_ops;
+
+/* What supervision step t = 1, 2, … counts in the loss of its row. */
+TRM__EVERYWHERE double trm__step_share(const trm__dims *dims, int32_t t) {
+  return dims->step_scale > 0 ? dims->step_scale * pow(dims->step_decay, t - 1) : 1;
+}
 
 /* A cell of that input is not given. */
 TRM__EVERYWHERE bool trm__is_blank(const trm__dims *dims, int32_t input) {

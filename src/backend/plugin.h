@@ -32,6 +32,7 @@ typedef const trm__plugin *trm__plugin_fn(void);
 /* clang-format off */
 #define TRM__CROSSING_STRUCTS(X)                                                             \
   X(trm__dims, d) X(trm__dims, rope_theta) X(trm__dims, dtype) X(trm__dims, blank)           \
+  X(trm__dims, step_decay_q)                                                                 \
   X(trm__weight, rows) X(trm__weight, cols)                                                  \
   X(trm__block, n_weights) X(trm__block, w)                                                  \
   X(trm__outer, lm_head) X(trm__outer, q_bias) X(trm__outer, embed_feedback)                 \

@@ -158,11 +158,11 @@ static void prepare_loss(const trm__op_site *s, trm__workspace *ws) {
 }
 static void run_loss(const trm__op_site *s, trm__workspace *ws) {
   BEGIN
-  ops->loss(be, ws, s->b, AT(LABELS), NULL, AT(D_LOGITS), AT(DQ), AT(LOSS));
+  ops->loss(be, ws, s->b, AT(LABELS), AT(STEPS), NULL, AT(D_LOGITS), AT(DQ), AT(LOSS));
 }
 static void run_loss_continue(const trm__op_site *s, trm__workspace *ws) {
   BEGIN
-  ops->loss(be, ws, s->b, AT(LABELS), AT(TARGET), AT(D_LOGITS), AT(DQ), AT(LOSS));
+  ops->loss(be, ws, s->b, AT(LABELS), AT(STEPS), AT(TARGET), AT(D_LOGITS), AT(DQ), AT(LOSS));
 }
 static void run_head_grad(const trm__op_site *s, trm__workspace *ws) {
   BEGIN
@@ -462,7 +462,7 @@ const trm__op trm__ops[TRM__OPS] = {
     [TRM__OP_LOSS] = {.name = "loss",
                       .scope = TRM__OF_TILE,
                       .times = TRM__ONCE,
-                      .reads = B(LOGITS) | B(Q) | B(LABELS),
+                      .reads = B(LOGITS) | B(Q) | B(LABELS) | B(STEPS),
                       .writes = B(LOSS) | B(D_LOGITS) | B(DQ),
                       .is_gradient = true,
                       .of = TRM__OP_LOSS,
@@ -470,7 +470,7 @@ const trm__op trm__ops[TRM__OPS] = {
                       .run = run_loss},
     [TRM__OP_LOSS_CONTINUE] = {.name = "loss with continue",
                                .scope = TRM__OF_TILE,
-                               .reads = B(LOGITS) | B(Q) | B(LABELS) | B(TARGET),
+                               .reads = B(LOGITS) | B(Q) | B(LABELS) | B(STEPS) | B(TARGET),
                                .writes = B(LOSS) | B(D_LOGITS) | B(DQ),
                                .is_gradient = true,
                                .of = TRM__OP_LOSS_CONTINUE,

@@ -149,6 +149,10 @@ static const trm_field rows[] = {
      OF_TRAINING, .help = "share of a label that is spread over all tokens"},
     {AT(q_weight), .key = "arch.loss.q_weight", REAL(0, 1e3, 0.5), OF_TRAINING,
      .help = "weight of the losses of q"},
+    {AT(step_decay), .key = "arch.loss.step_decay", REAL(0, 1, 1), OF_TRAINING | TRM__ABOVE,
+     .help = "weight of a supervision step's loss by that of the one before; 1: no weights (CGAR)"},
+    {AT(step_decay_q), .key = "arch.loss.step_decay_q", BOOL(false), OF_TRAINING,
+     .help = "the same weights for the losses of q"},
     {ARCH(moe), COUNTED(&moe), ABLATION,
      .help = "experts in place of the SwiGLU over channels (switch:4, four)"},
     {ARCH(moe_t), COUNTED(&moe), ABLATION,
@@ -327,6 +331,10 @@ static trm_status check_options(const trm_model_config *c, trm_error *err) {
         err, TRM_E_CONFIG,
         "constraint_weight: no rule says that the puzzle has each symbol once in every row and "
         "column; Sudokus have one, and grids of one size with rules = sudoku or latin");
+  if (c->step_decay_q && c->step_decay == 1)
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "step_decay_q: there are no weights of steps that q could have; choose a step_decay "
+             "below 1");
   if (c->moe_t.router != TRM_ROUTER_NONE && !c->mlp_t)
     TRM_FAIL(err, TRM_E_CONFIG,
              "moe_t: attention has no SwiGLU over the positions; it needs mlp_t = true");

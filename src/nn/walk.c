@@ -501,8 +501,8 @@ void trm__walk_train(trm__walker *w, trm__lane *lane, const trm__tile *tile,
   if (more) continue_targets(&walk, tile);
   walk.ops->head(w->be, &walk.ws, rows, z, w->logits, w->q);
   decode(&walk, tile, w->logits);
-  walk.ops->loss(w->be, &walk.ws, rows, tile->labels, more ? w->q_target : NULL, w->logits, w->q,
-                 tile->loss);
+  walk.ops->loss(w->be, &walk.ws, rows, tile->labels, tile->steps, more ? w->q_target : NULL,
+                 w->logits, w->q, tile->loss);
 
   /* Backward: only the answer's latent has a gradient to start with. */
   for (int i = 0; i < plan->n_latents; i++)

@@ -292,8 +292,21 @@ static void measure_solved(const trm_trainer *t, trm_metrics *m) {
   }
 }
 
+static bool weighs_steps(const trm_trainer *t) {
+  return t->model->config.step_decay < 1;
+}
+/* A row's loss by the weight of its step. */
+static double total_of(const trm_trainer *t, int row) {
+  const trm__dims *dims = &t->model->layout->dims;
+  const trm__row_loss *l = &t->view.loss[row];
+  const double share = trm__step_share(dims, t->view.steps[row]);
+  return share * (l->lm + dims->constraint_weight * l->constraint) +
+         (dims->step_decay_q ? share : 1) * dims->q_weight * (l->q_halt + l->q_continue);
+}
+
 /* The sums the reference reports. */
 static void measure(const trm_trainer *t, trm_metrics *out) {
+  const trm_model_config *c = &t->model->config;
   trm_metrics m = {0};
   for (int r = 0; r < t->config.batch_size; r++) {
     const trm__row_loss *l = &t->view.loss[r];
@@ -301,6 +314,7 @@ static void measure(const trm_trainer *t, trm_metrics *out) {
     m.q_halt_loss += l->q_halt;
     m.q_continue_loss += l->q_continue;
     m.constraint_loss += l->constraint;
+    if (weighs_steps(t)) m.loss += total_of(t, r);
 
     /* The rest is measured where an answer is complete: at rows that halted. */
     if (!t->view.halted[r] || l->valid == 0) continue;
@@ -311,8 +325,9 @@ static void measure(const trm_trainer *t, trm_metrics *out) {
     m.q_halt_accuracy += (l->q[0] >= 0) == exact;
     m.steps += t->view.steps[r];
   }
-  m.loss = m.lm_loss + t->model->config.q_weight * (m.q_halt_loss + m.q_continue_loss) +
-           t->model->config.constraint_weight * m.constraint_loss;
+  if (!weighs_steps(t))
+    m.loss = m.lm_loss + c->q_weight * (m.q_halt_loss + m.q_continue_loss) +
+             c->constraint_weight * m.constraint_loss;
   if (t->experts.with_grad) measure_experts(t, &m);
   if (t->view.solved) measure_solved(t, &m);
   *out = m;

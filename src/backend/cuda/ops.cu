@@ -196,8 +196,9 @@ static void op_decode(trm__backend *be, trm__workspace *, int b, const int32_t *
 }
 
 static void op_loss(trm__backend *be, trm__workspace *ws, int b, const int32_t *labels,
-                    const real *q_target, real *logits, real *q, trm__row_loss *out) {
-  losses(be->dims, b, labels, q_target, logits, q, out, ws->shared, cuda_of(be)->stream);
+                    const int32_t *steps, const real *q_target, real *logits, real *q,
+                    trm__row_loss *out) {
+  losses(be->dims, b, labels, steps, q_target, logits, q, out, ws->shared, cuda_of(be)->stream);
 }
 
 static void op_head_grad(trm__backend *be, trm__workspace *ws, int b, const real *z,
