@@ -162,6 +162,10 @@ typedef struct trm_model_config {
   double constraint_weight; /* of the loss of broken rules, beside that of the labels */
   bool feedback;            /* each supervision step sees what the one before answered */
   double feedback_corrupt_prob, feedback_corrupt_cells; /* in training: of a row; then of a cell */
+  /* Draws in training and in answering, by the seed of each; docs/MODEL.md section 10. */
+  double start_std;    /* of where latents start, value by value; 0: at H_init, L_init */
+  double damping;      /* share of its old value that an updated latent keeps */
+  double update_noise; /* standard deviation of noise behind each update */
 } trm_model_config;
 
 /* The reference's defaults of an architecture (config/arch/NAME.yaml); the data fields are 0. */

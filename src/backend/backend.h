@@ -312,10 +312,14 @@ typedef struct trm__backend_ops {
 
   /* h[n] = a x + b h; x may be h; n in reals of latents. */
   void (*mix)(trm__backend *, trm__workspace *, int64_t n, real a, const real *x, real b, real *h);
-  /* z[b, L, D] of latent i: every value gets deviation * N(0, 1) more, by the row's key [b]
-   * (kernels/jitter.h). */
-  void (*jitter)(trm__backend *, trm__workspace *, int b, const trm__noise *keys, int i,
-                 real deviation, real *z);
+  /* z[b, L, D]: every value gets deviation * N(0, 1) more, by the row's key [b] (kernels/jitter.h).
+   */
+  void (*jitter)(trm__backend *, trm__workspace *, int b, const trm__noise *keys,
+                 const trm__draws *draws, real deviation, real *z);
+  /* The same in place of what is there, in rows at their first step, steps [b] = 1, and of a normal
+   * distribution that is cut at two of its scales. */
+  void (*start)(trm__backend *, trm__workspace *, int b, const trm__noise *keys,
+                const trm__draws *draws, const int32_t *steps, real deviation, real *z);
   /* Iteration k = 0, 1, … of a solver: x is the iterate, f = F(x), both [b, L, D]. Of rows that are
    * not done the residual is measured, and where it is the least so far, best = keep, which is x or
    * f. Then the row is done (tolerance, iterations, or a residual that is not finite), or x becomes

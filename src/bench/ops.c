@@ -48,7 +48,18 @@ static void run_mix(const trm__op_site *s, trm__workspace *ws) {
 
 static void run_jitter(const trm__op_site *s, trm__workspace *ws) {
   BEGIN
-  ops->jitter(be, ws, s->b, AT(KEYS), 3, (real)0.25, AT(X));
+  const trm__draws draws = trm__draws_before(3);
+  ops->jitter(be, ws, s->b, AT(KEYS), &draws, (real)0.25, AT(X));
+}
+static void run_jitter_behind(const trm__op_site *s, trm__workspace *ws) {
+  BEGIN
+  const trm__draws draws = trm__draws_behind(true, 5);
+  ops->jitter(be, ws, s->b, AT(KEYS), &draws, (real)0.25, AT(X));
+}
+static void run_start(const trm__op_site *s, trm__workspace *ws) {
+  BEGIN
+  const trm__draws draws = trm__draws_start(false, 2);
+  ops->start(be, ws, s->b, AT(KEYS), &draws, AT(STEPS), (real)0.75, AT(X));
 }
 
 /* An iteration of a solver at x, whose f is dy. */
@@ -360,6 +371,16 @@ const trm__op trm__ops[TRM__OPS] = {
                         .reads = B(KEYS),
                         .changes = B(X),
                         .run = run_jitter},
+    [TRM__OP_JITTER_BEHIND] = {.name = "jitter behind an update",
+                               .scope = TRM__OF_TILE,
+                               .reads = B(KEYS),
+                               .changes = B(X),
+                               .run = run_jitter_behind},
+    [TRM__OP_START] = {.name = "start",
+                       .scope = TRM__OF_TILE,
+                       .reads = B(KEYS) | B(STEPS),
+                       .changes = B(X),
+                       .run = run_start},
     [TRM__OP_FIXED_POINT] = {.name = "iteration",
                              .scope = TRM__OF_TILE,
                              .reads = B(DY),

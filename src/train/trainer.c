@@ -108,6 +108,7 @@ static trm__tile tile_of(trm_trainer *t, int row, int n) {
   if (tile.fed) tile.fed = t->carry->rows.fed + (int64_t)row * t->model->layout->dims.S;
   tile.loss = t->loss + row;
   tile.solved = t->solved ? t->solved + row : NULL;
+  tile.noise = t->keys ? t->keys + row : NULL;
   tile.d_puzzle = t->update.d_puzzle + (int64_t)row * t->model->layout->dims.E;
   tile.experts = t->experts.with_grad ? &t->experts : NULL;
   tile.first_row = row;
@@ -388,6 +389,16 @@ static void send_noise(trm_trainer *t) {
   if (t->experts.with_grad) t->be->ops->put(t->be, t->experts.noise, &noise, sizeof noise);
 }
 
+/* What the latents of each row draw by. */
+static void send_keys(trm_trainer *t) {
+  const size_t B = (size_t)t->config.batch_size;
+  for (size_t r = 0; r < B && t->keys; r++)
+    t->drawn_keys[r] = (trm__noise){.seed = t->config.seed,
+                                    .first = (uint64_t)t->updates << TRM__UPDATE_DRAWS,
+                                    .row = t->config.first_row + (int64_t)r};
+  if (t->keys) t->be->ops->put(t->be, t->keys, t->drawn_keys, B * sizeof *t->keys);
+}
+
 static void send_figures(trm_trainer *t) {
   trm__adam figures[TRM__MAX_GROUPS];
   for (int i = 0; i < t->groups.n; i++) figures[i] = figures_of(t, &t->groups.spec[i]);
@@ -428,6 +439,7 @@ trm_status trm_trainer_step(trm_trainer *t, const trm_batch *fresh, trm_metrics 
   ops->put(t->be, t->least, t->drawn, (size_t)B * sizeof *t->drawn);
   send_figures(t);
   send_noise(t);
+  send_keys(t);
 
   /* The update, and what came of it. */
   TRM_TRY(run_update(t, err));
