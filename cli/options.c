@@ -37,10 +37,6 @@ bool cli_think(cli_thinking *t, trm_halt halt) {
     cli_usage_error("--select first is an early exit: want no --halt beside it");
     return false;
   }
-  if (t->how.rollouts > 1 && !(t->how.noise > 0)) {
-    cli_usage_error("--rollouts wants --noise: without it all of them are the same");
-    return false;
-  }
   if (t->how.noise > TRM_MAX_NOISE || t->how.views > TRM_MAX_TRIES ||
       t->how.rollouts > TRM_MAX_TRIES || trm_thinking_tries(&t->how) > TRM_MAX_TRIES) {
     cli_usage_error("want at most %d tries of a puzzle, views times rollouts, and noise of %g",
@@ -57,6 +53,13 @@ bool cli_think(cli_thinking *t, trm_halt halt) {
   }
   if (first) t->how.bar = isnan(t->bar) ? 2 : t->bar;
   return true;
+}
+
+trm_status cli_check_rollouts(const trm_thinking *how, const trm_model *model, trm_error *err) {
+  if (trm_thinking_differs(how, trm_model_get_config(model))) return TRM_OK;
+  return cli_fail(err, TRM_E_ARGUMENT, -1,
+                  "--rollouts wants --noise: without it all of them are the same, for this model "
+                  "starts at no random latents (arch.start_std)");
 }
 
 /* --- names of what is written --- */
