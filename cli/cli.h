@@ -151,7 +151,8 @@ typedef struct cli_thinking {
 #define CLI_THINK_ROWS(t)                                                                   \
   {"views", CLI_SIZE, &(t)->how.views, "K",                                                 \
    "try K symmetric images of each puzzle, the puzzle itself the first"},                   \
-      {"rollouts", CLI_SIZE, &(t)->how.rollouts, "K", "try each K times, with --noise"},    \
+      {"rollouts", CLI_SIZE, &(t)->how.rollouts, "K",                                       \
+       "try each K times, with --noise, or from random starts"},                            \
       {"noise", CLI_DOUBLE, &(t)->how.noise, "S",                                           \
        "standard deviation of noise on the latents before each step (0.2 to 1)"},           \
       {"select", CLI_STRING, &(t)->select, "RULE",                                          \
@@ -162,19 +163,22 @@ typedef struct cli_thinking {
       {"search", CLI_SIZE, &(t)->how.search, "N",                                           \
        "where none is accepted, N runs more at most with guessed cells (with --verify)"},   \
   {                                                                                         \
-    "seed", CLI_UINT64, &(t)->how.seed, "N", "of images and noise (default 0)"              \
+    "seed", CLI_UINT64, &(t)->how.seed, "N", "of images, starts and noise (default 0)"      \
   }
 #define CLI_THINK_ABOUT                                                                            \
   "With --views K each puzzle is tried K times, as it is and in random symmetric images (digits\n" \
   "renamed, lines exchanged, grids turned), and answers are mapped back. With --rollouts K\n"      \
-  "--noise S each of these is tried K times with noise on what the model thinks. --select says\n"  \
-  "whose answer counts: q, the surest after its last step; first, the first that is surer than\n"  \
-  "--bar after two steps in a row, which ends the others and is by far the cheapest; mode, the\n"  \
-  "answer that most tries give; vote, for each cell the symbol that is likeliest on average;\n"    \
-  "residual, the one that moves least at its end. Steps are those of all tries together\n"         \
+  "--noise S each of these is tried K times with noise on what the model thinks; a model that\n"   \
+  "starts at random (arch.start_std) has rollouts without --noise, too. --select says whose\n"     \
+  "answer counts: q, the surest after its last step; first, the first that is surer than --bar\n"  \
+  "after two steps in a row, which ends the others and is by far the cheapest; mode, the answer\n" \
+  "that most tries give; vote, for each cell the symbol that is likeliest on average; residual,\n" \
+  "the one that moves least at its end. Steps are those of all tries together\n"                   \
   "(docs/EVALUATION.md).\n"
 /* Fills in `how`; a usage error is reported when it is false. */
 bool cli_think(cli_thinking *t, trm_halt halt);
+/* ARGUMENT where rollouts of the model would all be the same, or a seed would seed nothing. */
+trm_status cli_check_draws(const trm_thinking *how, const trm_model *model, trm_error *err);
 /* Whether anything was asked for. */
 bool cli_thinks(const trm_thinking *how);
 

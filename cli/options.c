@@ -31,20 +31,12 @@ static bool check_tries(const trm_thinking *how) {
     cli_usage_error("--noise: want at most %g, got %g", TRM_MAX_NOISE, how->noise);
     return false;
   }
-  if (rollouts > 1 && !(how->noise > 0)) {
-    cli_usage_error("--rollouts wants --noise: without it all of them are the same");
-    return false;
-  }
   if (tries > TRM_MAX_TRIES) {
     cli_usage_error("%s: want at most %d tries of a puzzle, got %lld",
                     rollouts == 1 ? "--views"
                     : views == 1  ? "--rollouts"
                                   : "--views times --rollouts",
                     TRM_MAX_TRIES, (long long)tries);
-    return false;
-  }
-  if (how->seed && !how->views && !(how->noise > 0)) {
-    cli_usage_error("--seed is of images and noise: want --views K or --noise S beside it");
     return false;
   }
   return true;
@@ -59,8 +51,7 @@ static bool check_choice(cli_thinking *t, trm_halt halt) {
   const bool first = t->how.select == TRM_SELECT_FIRST;
   if (t->select && !first && !t->how.views && !t->how.rollouts) {
     cli_usage_error(
-        "--select %s is a choice among several tries: want --views K, or --rollouts K with "
-        "--noise S, beside it",
+        "--select %s is a choice among several tries: want --views K or --rollouts K beside it",
         t->select);
     return false;
   }
@@ -91,6 +82,20 @@ static bool check_search(const trm_thinking *how) {
 
 bool cli_think(cli_thinking *t, trm_halt halt) {
   return check_choice(t, halt) && check_tries(&t->how) && check_search(&t->how);
+}
+
+trm_status cli_check_draws(const trm_thinking *how, const trm_model *model, trm_error *err) {
+  const trm_model_config *m = trm_model_get_config(model);
+  const bool draws = trm_thinking_differs(&(trm_thinking){.rollouts = 2, .noise = how->noise}, m);
+  if (!trm_thinking_differs(how, m))
+    return cli_fail(err, TRM_E_ARGUMENT, -1,
+                    "--rollouts wants --noise: without it all of them are the same, for this model "
+                    "starts at no random latents (arch.start_std)");
+  if (how->seed && !how->views && !draws)
+    return cli_fail(err, TRM_E_ARGUMENT, -1,
+                    "--seed is of images and noise: want --views K or --noise S beside it, for "
+                    "this model draws nothing itself");
+  return TRM_OK;
 }
 
 /* --- names of what is written --- */

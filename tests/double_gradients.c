@@ -35,6 +35,7 @@ typedef struct bench {
   /* Of a model with experts: the batch is the rows here. */
   trm__experts_update experts;
   trm__noise noise;
+  trm__noise keys[ROWS]; /* of a model that draws behind its updates */
 } bench;
 
 enum { APPLICATIONS_BEFORE = 1000 };
@@ -88,7 +89,8 @@ static trm__tile tile_of(bench *t) {
                     .max_steps = t->model->config.halt_max_steps,
                     .loss = t->loss,
                     .d_puzzle = t->d_puzzle,
-                    .experts = t->experts.with_grad ? &t->experts : NULL};
+                    .experts = t->experts.with_grad ? &t->experts : NULL,
+                    .noise = trm__plan_draws(t->l->plan) ? t->keys : NULL};
   for (int i = 0; i < t->l->plan->n_latents; i++) tile.z[i] = t->z[i];
   return tile;
 }
@@ -98,14 +100,21 @@ static void copy_latents(const bench *t, real *const *to, real *const *from) {
     memcpy(to[i], from[i], (size_t)t->latent * sizeof(real));
 }
 
+/* Draws go by the steps of the plan; those here begin with this one. */
+static void draw_from(bench *t, int first) {
+  t->noise.first = APPLICATIONS_BEFORE + (uint64_t)(first * t->experts.stride);
+  for (int r = 0; r < ROWS; r++)
+    t->keys[r] = (trm__noise){.seed = 5, .first = 1000 + (uint64_t)first, .row = 7 + r};
+}
+
 /* From t->z in place, as the steps from `first` on. */
 static void infer_with(bench *t, trm__walker *w, int first) {
   job j = {.t = t, .w = w, .tile = tile_of(t), .tells = t->experts.with_grad && w == t->infer};
-  t->noise.first = APPLICATIONS_BEFORE + (uint64_t)(first * t->experts.stride);
+  draw_from(t, first);
   trm__pool_run(t->pool[0], 1, walk_lane, &j);
 }
 static void infer(bench *t, const trm__layout *l, int first) {
-  trm__walker *w = walker(t, l, 1, false);
+  trm__walker *w = walker(t, l, 1, trm__plan_draws(l->plan)); /* training draws otherwise */
   infer_with(t, w, first);
   trm__walker_free(w);
 }
@@ -288,6 +297,14 @@ static double constraint(const bench *t, int row) {
   return sum / (12 * (m->V - 1));
 }
 
+/* What the step of a row counts in its losses, or in those of q: of three steps, as `tiny` has. */
+static double share_of(const bench *t, int row, bool of_q) {
+  const trm_model_config *c = &t->model->config;
+  const double d = c->step_decay, powers[] = {1, d, d * d};
+  if (of_q && !c->step_decay_q) return 1;
+  return d < 1 ? powers[t->steps[row] - 1] / (1 + d + d * d) : 1;
+}
+
 static double row_total(const bench *t, int row) {
   const trm__dims *m = &t->l->dims;
   double lm = 0;
@@ -303,7 +320,8 @@ static double row_total(const bench *t, int row) {
   }
   double go = m->q_continue ? bce(t->q[2 * row + 1], t->target[row]) : 0;
   const double rules = m->constraint_weight > 0 ? m->constraint_weight * constraint(t, row) : 0;
-  return lm / (valid ? valid : 1) + m->q_weight * (bce(t->q[2 * row], right == valid) + go) + rules;
+  return share_of(t, row, false) * (lm / (valid ? valid : 1) + rules) +
+         share_of(t, row, true) * m->q_weight * (bce(t->q[2 * row], right == valid) + go);
 }
 
 /* Of the tail, from the latents in the middle, with the weights and puzzle rows as they now are. */
@@ -373,7 +391,7 @@ static void train(bench *t, int members, gradients *g, bool accumulate) {
            .outer = g->outer,
            .accumulate = accumulate,
            .tells = t->experts.with_grad > 0};
-  t->noise.first = APPLICATIONS_BEFORE;
+  draw_from(t, 0);
   trm__pool_run(t->pool[members - 1], 1, walk_lane, &j);
   trm__walker_free(w);
   trm__free(g->d_puzzle);
@@ -449,8 +467,8 @@ static void check_plan(const char *name, const trm_model_config *c, edit_fn *edi
   train(t, 1, &g, false);
   double want = total_loss(t), got = 0;
   for (int r = 0; r < ROWS; r++)
-    got += t->loss[r].lm + t->l->dims.q_weight * (t->loss[r].q_halt + t->loss[r].q_continue) +
-           c->constraint_weight * t->loss[r].constraint;
+    got += share_of(t, r, false) * (t->loss[r].lm + c->constraint_weight * t->loss[r].constraint) +
+           share_of(t, r, true) * c->q_weight * (t->loss[r].q_halt + t->loss[r].q_continue);
   for (int i = 0; i < t->experts.with_grad; i++)
     got += t->experts.weight * t->experts.balance[i].loss;
   probe_below(fabs(got - want), 1e-10, "%s loss", name);
@@ -660,6 +678,48 @@ static void weighted_q(void **state) {
   c.L_layers = 1;
   check_model("trm, weighted q", &c);
 }
+static void weighted_steps(void **state) {
+  (void)state;
+  trm_model_config c = tiny(TRM_ARCH_TRM);
+  c.step_decay = 0.7;
+  c.L_layers = 1;
+  check_model("trm, weighted steps", &c);
+  c.step_decay_q = true;
+  c.no_ACT_continue = false;
+  c.label_smoothing = 0.1;
+  check_model("trm, weighted steps and q", &c);
+}
+/* z_L <- net(z_H + e), z_H <- net(z_L): an update that forgets the old value of its latent. */
+static void forget(trm__plan *p) {
+  for (int i = 0; i < p->n_steps; i++) p->steps[i].src = 1u << !p->steps[i].dst;
+}
+
+/* z <- (1 - d) f(z + i) + d z + noise. */
+static void damped(void **state) {
+  (void)state;
+  trm_model_config c = tiny(TRM_ARCH_TRM);
+  c.damping = 0.3;
+  c.mlp_t = true;
+  c.L_layers = 1;
+  check_model("trm mlp_t, damped", &c);
+  check_plan("a damped plan whose updates forget", &c, forget);
+  c.update_noise = 0.5;
+  c.no_ACT_continue = false;
+  check_model("trm mlp_t, damped, with noise and continue", &c);
+  c = tiny(TRM_ARCH_HRM);
+  c.damping = 0.3;
+  c.update_noise = 0.2;
+  c.L_layers = c.H_layers = 1;
+  c.grad.kind = TRM_GRAD_ALL;
+  c.learned_latents = true;
+  check_model("hrm, damped, with noise and learned latents", &c);
+  c = tiny(TRM_ARCH_TRM);
+  c.moe = (trm_moe){TRM_ROUTER_SWITCH, 3};
+  c.L_layers = 1;
+  c.damping = 0.3;
+  c.update_noise = 0.2;
+  check_model("trm with a switch, damped, with noise", &c);
+}
 static void learned_starts(void **state) {
   (void)state;
   trm_model_config c = tiny(TRM_ARCH_TRM);
@@ -716,6 +776,9 @@ static void constrained(void **state) {
   trm_model_config c = of_sudoku(TRM_ARCH_TRM);
   c.constraint_weight = 0.3;
   check_model("trm, constraint loss", &c);
+  c.step_decay = 0.5;
+  check_model("trm, constraint loss, weighted steps", &c);
+  c.step_decay = 1;
   c.loss = TRM_LOSS_SOFTMAX;
   c.no_ACT_continue = false;
   c.mlp_t = true;
@@ -756,10 +819,6 @@ static void noisy_mixer(void **state) {
   check_model("hrm with noisy experts over the positions", &c);
 }
 
-/* z_L <- net(z_H + e), z_H <- net(z_L): an update that forgets the old value of its latent. */
-static void forget(trm__plan *p) {
-  for (int i = 0; i < p->n_steps; i++) p->steps[i].src = 1u << !p->steps[i].dst;
-}
 static void forgetful(void **state) {
   (void)state;
   trm_model_config c = tiny(TRM_ARCH_TRM);
@@ -837,6 +896,8 @@ int main(void) {
       cmocka_unit_test(tied),
       cmocka_unit_test(smoothed),
       cmocka_unit_test(weighted_q),
+      cmocka_unit_test(weighted_steps),
+      cmocka_unit_test(damped),
       cmocka_unit_test(learned_starts),
       cmocka_unit_test(tables_and_registers),
       cmocka_unit_test(constrained),

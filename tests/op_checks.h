@@ -38,6 +38,7 @@ typedef struct op_shape {
 #define TILE TRM__OF_TILE, TRM__BLOCK_ATTENTION
 #define UPDATE TRM__OF_UPDATE, TRM__BLOCK_MLP
 #define FED_BACK(a, b) .feedback = true, .blank = {(a), (b)}
+#define WEIGHTS_OF_STEPS .step_decay = 0.7, .step_scale = 0.4
 /* Rows, columns and boxes of 2 x 3 cells. */
 #define UNITS_OF_4_BY_6 .n_units = 3, .units = {{6, 1, 6, 4}, {6, 4, 1, 6}, {6, 2, 3, 4}}
 /* Several rows have an even L: their sums over positions keep their bits when they are split there
@@ -133,6 +134,20 @@ static const op_shape op_shapes[] = {
       .n_units = 2,
       .units = {{3, 1, 3, 2}, {3, 2, 1, 3}},
       .constraint_weight = 0.3}},
+    {"weights of steps", 4, 1, 0, TILE, {.V = 7, .S = 13, .D = 24, WEIGHTS_OF_STEPS}},
+    {"weights of steps, of q, too",
+     3,
+     1,
+     0,
+     TILE,
+     {.V = 7,
+      .S = 24,
+      .D = 24,
+      .loss = TRM_LOSS_SOFTMAX,
+      UNITS_OF_4_BY_6,
+      .constraint_weight = 3,
+      WEIGHTS_OF_STEPS,
+      .step_decay_q = true}},
     {"feedback", 3, 2, 0, TILE, {.V = 7, .S = 9, .P = 1, .E = 16, .D = 16, FED_BACK(1, -1)}},
     {"feedback, units",
      4,
@@ -367,16 +382,19 @@ static int64_t row_size(const op_trial *t, int operand) {
 /* What the gradient is of: results times the gradients that stand for them; losses as training
  * weighs them. */
 static double objective(const op_trial *t, const trm__op *op, op_expected *e) {
-  const double weights[PLAIN_LOSSES] = {1, t->m.q_weight,
-                                        t->m.q_weight, [CONSTRAINT] = t->m.constraint_weight};
   double sum = 0;
   compute_plainly(t, op, e);
   for (int p = 0; p < PAIRS; p++)
     if (has(e->computed, op_pairs[p].of))
       sum += plain_dot(trm__operand_size(&t->site, op_pairs[p].of), e->value[op_pairs[p].of],
                        t->start[op_pairs[p].gradient]);
-  for (int r = 0; has(e->computed, TRM__LOSS) && r < t->site.b; r++)
+  for (int r = 0; has(e->computed, TRM__LOSS) && r < t->site.b; r++) {
+    const double share = plain_share(&t->m, t->start[TRM__STEPS][r]);
+    const double q_weight = (t->m.step_decay_q ? share : 1) * t->m.q_weight;
+    const double weights[PLAIN_LOSSES] = {share, q_weight,
+                                          q_weight, [CONSTRAINT] = share * t->m.constraint_weight};
     sum += plain_dot(PLAIN_LOSSES, e->value[TRM__LOSS] + PLAIN_LOSSES * r, weights);
+  }
 
   /* What the rows tell of experts, by the slopes of the batch. */
   const int64_t told = row_size(t, TRM__TOLD);

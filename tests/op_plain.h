@@ -385,18 +385,55 @@ static void plain_clear(const trm__op_site *s, double *const *v) {
   for (int64_t i = 0; i < trm__operand_size(s, TRM__Y); i++) v[TRM__Y][i] = 0;
 }
 
-/* By the sequence of each row's key, and Box and Muller's formula. */
-static void plain_jitter(const trm__op_site *s, double *const *v) {
+/* Two of N(0, 1) by Box and Muller's formula. */
+static void plain_normals(trm__rng *rng, double v[2]) {
+  const double length = sqrt(-2 * log(trm__rng_uniform(rng)));
+  const double angle = 6.28318530717958648 * trm__rng_uniform(rng);
+  v[0] = length * cos(angle);
+  v[1] = length * sin(angle);
+}
+/* By the sequence of each row's key. */
+static void plain_noise_on(const trm__op_site *s, double *const *v, trm__purpose purpose,
+                           uint64_t step, uint32_t each, uint32_t own) {
   const int64_t n = (int64_t)s->be->dims.L * s->be->dims.D;
   for (int r = 0; r < s->b; r++) {
     const double *key = v[TRM__KEYS] + 3 * r;
-    trm__rng rng =
-        trm__rng_at((uint64_t)key[0], TRM__RNG_JITTER, (uint64_t)key[1], (uint32_t)key[2] * 32 + 3);
+    trm__rng rng = trm__rng_at((uint64_t)key[0], purpose, (uint64_t)key[1] + step,
+                               (uint32_t)key[2] * each + own);
     for (int64_t i = 0; i < n; i += 2) {
-      const double length = sqrt(-2 * log(trm__rng_uniform(&rng)));
-      const double angle = 6.28318530717958648 * trm__rng_uniform(&rng);
-      v[TRM__X][r * n + i] += 0.25 * length * cos(angle);
-      if (i + 1 < n) v[TRM__X][r * n + i + 1] += 0.25 * length * sin(angle);
+      double drawn[2];
+      plain_normals(&rng, drawn);
+      v[TRM__X][r * n + i] += 0.25 * drawn[0];
+      if (i + 1 < n) v[TRM__X][r * n + i + 1] += 0.25 * drawn[1];
+    }
+  }
+}
+static void plain_jitter(const trm__op_site *s, double *const *v) {
+  plain_noise_on(s, v, TRM__RNG_JITTER, 0, 32, 3);
+}
+static void plain_jitter_behind(const trm__op_site *s, double *const *v) {
+  plain_noise_on(s, v, TRM__RNG_UPDATE, 5, 1, 0);
+}
+/* Rows at their first step: of each value the first draw within two, of one sequence after the
+ * other. Cut there, N(0, 1) has the variance 1 - 4 phi(2) / (1 - 2 Phi(-2)). */
+static void plain_start(const trm__op_site *s, double *const *v) {
+  const int64_t n = (int64_t)s->be->dims.L * s->be->dims.D;
+  const double within = erf(sqrt(2)), density = exp(-2) / sqrt(2 * 3.14159265358979324);
+  const double deviation = sqrt(1 - 4 * density / within);
+  for (int r = 0; r < s->b; r++) {
+    const double *key = v[TRM__KEYS] + 3 * r;
+    double *z = v[TRM__X] + r * n;
+    if ((int)v[TRM__STEPS][r] != 1) continue;
+    for (int64_t i = 0; i < n; i++) z[i] = NAN;
+    for (uint64_t round = 0; round < 99; round++) {
+      trm__rng rng = trm__rng_at((uint64_t)key[0], TRM__RNG_SOLVED_START,
+                                 (uint64_t)key[1] + 2 + 32 * round, (uint32_t)key[2]);
+      for (int64_t i = 0; i < n; i += 2) {
+        double drawn[2];
+        plain_normals(&rng, drawn);
+        for (int k = 0; k < 2 && i + k < n; k++)
+          if (isnan(z[i + k]) && fabs(drawn[k]) <= 2) z[i + k] = 0.75 / deviation * drawn[k];
+      }
     }
   }
 }
@@ -595,6 +632,10 @@ static double plain_entropy(const trm__dims *m, const double *x, int label) {
     entropy -= target * log(plain_unnormed(m, x[v]) / sum);
   }
   return entropy;
+}
+/* What a supervision step counts: decay^(step - 1), times a scale. */
+static inline double plain_share(const trm__dims *m, double step) {
+  return m->step_scale > 0 ? m->step_scale * exp((step - 1) * log(m->step_decay)) : 1;
 }
 /* The figures of a row's losses, of which each is compared with its own kind. */
 enum { CONSTRAINT = 7, PLAIN_LOSSES };
@@ -816,6 +857,8 @@ static op_plain *const plain_ops[TRM__OPS] = {
     [TRM__OP_CLEAR] = plain_clear,
     [TRM__OP_MIX] = plain_mix,
     [TRM__OP_JITTER] = plain_jitter,
+    [TRM__OP_JITTER_BEHIND] = plain_jitter_behind,
+    [TRM__OP_START] = plain_start,
     [TRM__OP_FIXED_POINT] = plain_fixed_point,
     [TRM__OP_ANDERSON] = plain_anderson,
     [TRM__OP_BROYDEN] = plain_broyden,

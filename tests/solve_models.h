@@ -11,8 +11,9 @@
 #define OTHER "1...............\n"
 
 /* A model whose blocks do next to nothing, so that y at the first cell stays near its embedding,
- * and whose q is how much that looks like a 1. */
-static inline void make_model_for_ones(const char *dir) {
+ * and whose q is how much that looks like a 1; its latents start at random by that deviation, if it
+ * is not 0. */
+static inline void make_starting_model(const char *dir, double start_std) {
   /* The smallest Transformer that reads Sudokus of side 4. */
   trm_model_config c = trm_model_config_default(TRM_ARCH_TRM);
   c.vocab_size = 6;
@@ -23,6 +24,7 @@ static inline void make_model_for_ones(const char *dir) {
   c.num_heads = 2;
   c.H_cycles = c.L_cycles = 1;
   c.puzzle_emb_ndim = 0;
+  c.start_std = start_std;
 
   /* Its blocks are made quiet. */
   trm_model *m;
@@ -42,6 +44,9 @@ static inline void make_model_for_ones(const char *dir) {
   bias.data[0] = 0;
   if (trm_model_save(m, dir, &err) != TRM_OK) fail_msg("%s", err.msg);
   trm_model_free(m);
+}
+static inline void make_model_for_ones(const char *dir) {
+  make_starting_model(dir, 0);
 }
 
 enum { BLANK, KNOWN }; /* rows of the puzzle embedding that a test sets */

@@ -113,11 +113,28 @@ static void options_train_as_on_the_cpu(void **state) {
   mc.constraint_weight = 3;
   trains_as_the_cpu(&mc, training(gpu), 1e-4);
 
+  /* Weights of steps, of the rules and of q, too. */
+  mc.step_decay = 0.7;
+  mc.step_decay_q = true;
+  trains_as_the_cpu(&mc, training(gpu), 1e-4);
+  mc.step_decay_q = false;
+
   /* Each step sees the answer before, corrupted here and there. */
   snprintf(mc.puzzle.vocabulary, sizeof mc.puzzle.vocabulary, ".");
   mc.feedback = true;
   mc.feedback_corrupt_cells = 0.4;
   trains_as_the_cpu(&mc, training(gpu), 1e-4);
+
+  /* Random starts, damping and noise, in several tiles and through a continue loss. */
+  mc = model_config(ATTENTION);
+  mc.start_std = 1;
+  mc.damping = 0.05;
+  mc.update_noise = 0.1;
+  trains_as_the_cpu(&mc, training(gpu), 1e-4);
+  mc.no_ACT_continue = false;
+  c = training(gpu);
+  c.micro_batch = 3;
+  trains_as_the_cpu(&mc, c, 1e-4);
 
   /* A table that is tied, in one tile and in several, and latents that learn where to start. */
   mc = model_config(TIED);
@@ -368,10 +385,12 @@ static void solves_as_the_cpu(void **state) {
   static small_batch b;
   trm_error err;
 
-  /* Every model, on both devices; every second one with noise. */
+  /* Every model, on both devices; every second one with noise, the others draw themselves. */
   const trm_batch puzzles = small_batch_at(&b, 3);
   for (int which = 0; which < N_MODELS; which++) {
-    const trm_model_config mc = model_config(which);
+    trm_model_config mc = model_config(which);
+    if (which % 2 == 0) mc.start_std = mc.update_noise = 0.5;
+    if (which % 2 == 0) mc.damping = 0.1;
     trm_model *m = small_model(&mc, 5);
     trm_solver *s[2];
     for (int i = 0; i < 2; i++) {

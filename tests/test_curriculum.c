@@ -35,12 +35,14 @@ static void variants_of(int which, trm_model_config *c) {
   if (which == 2) c->grad = (trm_grad){TRM_GRAD_ALL, 0};
   if (which == 3) c->moe = (trm_moe){TRM_ROUTER_SWITCH, 2};
   if (which == 4) c->no_ACT_continue = false;
+  if (which == 5)
+    c->start_std = c->update_noise = 0.5; /* draws go by the update, not by its length */
 }
 
 static void a_stage_is_training_of_a_shallower_model(void **state) {
   static const trm_arch archs[] = {TRM_ARCH_TRM, TRM_ARCH_HRM, TRM_ARCH_SINGLEZ, TRM_ARCH_HIER6};
   (void)state;
-  for (int which = 0; which < 4 + 4; which++) {
+  for (int which = 0; which < 4 + 5; which++) {
     trm_model_config whole = deep(which < 4 ? archs[which] : TRM_ARCH_TRM);
     if (which >= 4) variants_of(which - 3, &whole);
     trm_model_config part = whole;

@@ -149,6 +149,14 @@ static void plans_that_cannot_be_are_refused(void **state) {
       {TRM_ARCH_HRM, "registers=64", NULL},
       {TRM_ARCH_TRM, "feedback=true", "nothing says which cells of the puzzle are given"},
       {TRM_ARCH_TRM, "constraint_weight=0.1", "no rule says that the puzzle has each symbol once"},
+      {TRM_ARCH_TRM, "step_decay_q=true", "choose a step_decay below 1"},
+      {TRM_ARCH_HRM, "step_decay=0.7 step_decay_q=true", NULL},
+      {TRM_ARCH_TRM, "start_std=1 damping=0.05 update_noise=0.01", NULL},
+      {TRM_ARCH_HIER, "start_std=1 damping=0.05 L_cycles=16", NULL},
+      {TRM_ARCH_TRM, "start_std=1 solver=anderson", NULL},
+      {TRM_ARCH_TRM, "start_std=1 learned_latents=true grad=all", "choose one of the two"},
+      {TRM_ARCH_TRM, "damping=0.05 solver=anderson", "damping: a solver finds"},
+      {TRM_ARCH_HRM, "update_noise=0.1 solver=broyden", "update_noise: a solver finds"},
       {TRM_ARCH_TRM, "L_cycles=1024 H_cycles=1024", NULL},
       {TRM_ARCH_TRM, "L_cycles=1024 H_cycles=2 grad=all", NULL},
       {TRM_ARCH_TRM, "L_cycles=1024 H_cycles=3 grad=all", "3075 applications of nets"},
@@ -508,8 +516,8 @@ static outcome infer(bench *t, int members, int rows_at_once) {
 static void loss_lane(void *arg, trm__lane *lane) {
   job *j = arg;
   trm__workspace ws = {.lane = lane};
-  j->t->be->ops->loss(j->t->be, &ws, ROWS, j->t->labels, NULL, j->tile.logits, j->tile.q,
-                      j->tile.loss);
+  j->t->be->ops->loss(j->t->be, &ws, ROWS, j->t->labels, j->t->steps, NULL, j->tile.logits,
+                      j->tile.q, j->tile.loss);
 }
 
 /* Training computes its logits in the walker and turns them into gradients, which are equal in all

@@ -171,6 +171,14 @@ static void fed_back(setup *s) {
   s->model.no_ACT_continue = s->model.feedback = true;
   s->model.feedback_corrupt_cells = 0.4;
 }
+static void weighted_steps(setup *s) {
+  s->model.step_decay = 0.7;
+}
+static void random_start(setup *s) {
+  s->model.start_std = 1;
+  s->model.damping = 0.05;
+  s->model.update_noise = 0.01;
+}
 /* Where some rows are done early, and some not at all. */
 static void solver(setup *s, trm_recursion method, trm_solver_grad grad) {
   s->model.solver = method;
@@ -263,6 +271,9 @@ static const struct sample {
     {"trm-mixer-tables-registers", TRM_ARCH_TRM, {mixer, tables, no_puzzle}},
     {"trm-mixer-constraint", TRM_ARCH_TRM, {mixer, constrained, softmax}},
     {"trm-rope-feedback", TRM_ARCH_TRM, {rope, fed_back}},
+    {"trm-mixer-weighted-steps", TRM_ARCH_TRM, {mixer, weighted_steps}},
+    {"trm-mixer-random-start", TRM_ARCH_TRM, {mixer, random_start}},
+    {"hrm-rope-random-start-continue", TRM_ARCH_HRM, {rope, random_start, continued}},
     {"hrm-mixer-feedback-tables", TRM_ARCH_HRM, {mixer, fed_back, tables}},
 };
 enum { N_SAMPLES = sizeof samples / sizeof *samples };

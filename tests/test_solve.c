@@ -343,6 +343,22 @@ static void hasty_answers_are_told(void **state) {
   assert_string_equal(err_text, "");
 }
 
+/* Without noise; each try costs its steps, and the seed decides where they start, and so q. */
+static void models_with_random_starts_have_rollouts(void **state) {
+  scratch *s = *state;
+  char model[160], first[sizeof out_text];
+  make_starting_model(place(s, "starts", model), 1);
+  want(RUN("solve", model, "--puzzle", GOOD, "--steps", "3", "--rollouts", "4", "--json"), 0);
+  says(out_text, "\"steps\":12");
+  snprintf(first, sizeof first, "%s", out_text);
+  want(RUN("solve", model, "--puzzle", GOOD, "--steps", "3", "--rollouts", "4", "--json"), 0);
+  assert_string_equal(out_text, first);
+  want(RUN("solve", model, "--puzzle", GOOD, "--steps", "3", "--rollouts", "4", "--select",
+           "residual", "--seed", "1", "--json"),
+       0);
+  assert_string_not_equal(out_text, first);
+}
+
 /* Tries of one puzzle: the first above the bar ends them, and what does not go together is told. */
 static void puzzles_are_tried_in_views(void **state) {
   scratch *s = *state;
@@ -555,6 +571,7 @@ int main(void) {
       cmocka_unit_test(puzzles_are_tried_in_views),
       cmocka_unit_test(what_the_rules_did_is_told_apart),
       cmocka_unit_test(pictures_have_a_place),
+      cmocka_unit_test(models_with_random_starts_have_rollouts),
       cmocka_unit_test(a_signal_ends_the_wait),
       cmocka_unit_test(pipes_are_read),
   };

@@ -22,12 +22,16 @@ typedef struct wanted {
   double margin[PUZZLES][VIEWS][STEPS];
 } wanted;
 
-static trm_model *make_model(void) {
+static trm_model_config model_config(void) {
   trm_model_config c = small_config(TRM_ARCH_TRM, S);
   c.vocab_size = V;
   c.puzzle = trm_sudoku_of_size(4);
   c.halt_max_steps = STEPS;
   c.no_ACT_continue = false;
+  return c;
+}
+static trm_model *make_model(void) {
+  const trm_model_config c = model_config();
   return small_model(&c, 5);
 }
 
@@ -394,36 +398,109 @@ static void noise_is_that_of_the_key(void **state) {
   trm_model_free(m);
 }
 
-/* Rollouts of views: the same bits for other rows and threads, other bits by every number that the
- * noise follows from. */
-static void rollouts_are_the_same_among_others(void **state) {
-  (void)state;
+/* The logits of the chosen try of every puzzle. */
+static void ask_all(const trm_model *m, const wanted *w, const trm_queue_config *way,
+                    const trm_thinking *how, float logits[PUZZLES][S * V]) {
+  trm_queue_puzzle puzzles[PUZZLES];
+  trm_error err;
+  list_puzzles(w, puzzles);
+  thoughts r = {.puzzles = puzzles, .n = PUZZLES};
+  if (trm_thinker_create(m, way, how, NULL, &r.thinker, &err) != TRM_OK) fail_msg("%s", err.msg);
+  while (next_thought(&r)) memcpy(logits[r.puzzle], r.answer.logits, sizeof logits[0]);
+  trm_thinker_free(r.thinker);
+}
+
+/* The same bits for other rows and threads, other bits by each of these. */
+static void check_among_others(const trm_model *m, const trm_thinking *hows, int n) {
   static const trm_queue_config ways[] = {{.rows = 1, .threads = 1, .logits = true},
                                           {.rows = 7, .threads = 2, .logits = true},
                                           {.rows = 31, .threads = 3, .logits = true}};
+  static float logits[4][PUZZLES][S * V], again[PUZZLES][S * V];
+  wanted *w = solve_alone(m);
+  assert_true(n <= 4);
+  for (int h = 0; h < n; h++) {
+    ask_all(m, w, &ways[0], &hows[h], logits[h]);
+    for (int i = 1; i < 3; i++) {
+      ask_all(m, w, &ways[i], &hows[h], again);
+      assert_memory_equal(again, logits[h], sizeof again);
+    }
+  }
+  for (int h = 1; h < n; h++)
+    assert_memory_not_equal(logits[h][0], logits[0][0], sizeof logits[0][0]);
+  free(w);
+}
+
+/* Rollouts of views, and every number that the noise follows from. */
+static void rollouts_are_the_same_among_others(void **state) {
+  (void)state;
   static const trm_thinking hows[] = {
       {.views = 2, .rollouts = 3, .noise = 0.5, .select = TRM_SELECT_RESIDUAL, .seed = SEED},
       {.views = 2, .rollouts = 3, .noise = 0.5, .select = TRM_SELECT_RESIDUAL, .seed = SEED + 1},
       {.views = 2, .rollouts = 3, .noise = 0.25, .select = TRM_SELECT_RESIDUAL, .seed = SEED},
       {.noise = 0.5, .seed = SEED}};
-  static float logits[4][PUZZLES][S * V];
   trm_model *m = make_model();
+  check_among_others(m, hows, 4);
+  trm_model_free(m);
+}
+
+/* The breadth of EqR: a model that starts at random has rollouts without noise, and so has one with
+ * noise behind its updates. */
+static void models_that_draw_have_rollouts(void **state) {
+  (void)state;
+  static const trm_thinking hows[] = {
+      {.rollouts = 5, .select = TRM_SELECT_RESIDUAL, .seed = SEED},
+      {.rollouts = 5, .select = TRM_SELECT_RESIDUAL, .seed = SEED + 1},
+      {.rollouts = 4, .views = 2, .select = TRM_SELECT_Q, .seed = SEED + 2},
+      {.seed = SEED + 3}};
+  for (int which = 0; which < 2; which++) {
+    trm_model_config c = model_config();
+    if (which == 0) c.start_std = 1;
+    if (which == 1) c.update_noise = 0.1;
+    trm_model *m = small_model(&c, 5);
+    check_among_others(m, hows, 4);
+    trm_model_free(m);
+  }
+}
+
+/* Each rollout is what a solver of its own says by the try's key, and the choice is the one whose
+ * logits move least. */
+static void each_rollout_has_its_start(void **state) {
+  (void)state;
+  enum { ROLLOUTS = 4 };
+  static float logits[ROLLOUTS][STEPS][S * V], chosen[PUZZLES][S * V];
+  static const trm_queue_config way = {.rows = 3, .threads = 2, .logits = true};
+  static const trm_thinking how = {
+      .rollouts = ROLLOUTS, .select = TRM_SELECT_RESIDUAL, .seed = SEED};
+  trm_model_config c = model_config();
+  c.start_std = 1;
+  trm_model *m = small_model(&c, 5);
   wanted *w = solve_alone(m);
-  trm_queue_puzzle puzzles[PUZZLES];
-  list_puzzles(w, puzzles);
-  for (int h = 0; h < 4; h++)
-    for (int i = 0; i < 3; i++) {
-      thoughts r = {.puzzles = puzzles, .n = PUZZLES};
-      assert_int_equal(trm_thinker_create(m, &ways[i], &hows[h], NULL, &r.thinker, NULL), TRM_OK);
-      while (next_thought(&r)) {
-        float *want = logits[h][r.puzzle];
-        if (i == 0) memcpy(want, r.answer.logits, sizeof logits[h][0]);
-        assert_memory_equal(r.answer.logits, want, sizeof logits[h][0]);
+  trm_solver *s;
+  const trm_solver_config alone = {.threads = 1, .seed = SEED};
+  ask_all(m, w, &way, &how, chosen);
+  assert_int_equal(trm_solver_create(m, &alone, &s, NULL), TRM_OK);
+  for (int k = 0; k < PUZZLES; k++) {
+    const uint64_t hash = trm__hash_bytes(
+        trm__hash_bytes(TRM__HASH_START, w->inputs[k], sizeof w->inputs[k]), &w->ids[k], 4);
+    double least = INFINITY;
+    int best = 0;
+    for (int32_t n = 0; n < ROLLOUTS; n++) {
+      assert_int_equal(trm_solver_start(s, 1, w->inputs[k], &w->ids[k], NULL), TRM_OK);
+      trm_solver_set_noise_key(s, 0, trm__hash_bytes(hash, &n, sizeof n));
+      for (int step = 0; step < STEPS; step++) {
+        assert_int_equal(trm_solver_step(s, NULL), TRM_OK);
+        memcpy(logits[n][step], trm_solver_logits(s), sizeof logits[n][step]);
       }
-      trm_thinker_free(r.thinker);
+      double moved = 0;
+      for (int step = STEPS - 3; step < STEPS; step++)
+        moved += trm__logits_distance(S, V, logits[n][step], logits[n][step - 1]) / 3;
+      if (moved < least) best = n;
+      if (moved < least) least = moved;
+      if (n > 0) assert_memory_not_equal(logits[n][0], logits[0][0], sizeof logits[0][0]);
     }
-  for (int h = 1; h < 4; h++)
-    assert_memory_not_equal(logits[h][0], logits[0][0], sizeof logits[0][0]);
+    assert_memory_equal(chosen[k], logits[best][STEPS - 1], sizeof chosen[k]);
+  }
+  trm_solver_free(s);
   free(w);
   trm_model_free(m);
 }
@@ -657,6 +734,8 @@ int main(void) {
       cmocka_unit_test(evaluations_choose_as_well),
       cmocka_unit_test(noise_is_that_of_the_key),
       cmocka_unit_test(rollouts_are_the_same_among_others),
+      cmocka_unit_test(models_that_draw_have_rollouts),
+      cmocka_unit_test(each_rollout_has_its_start),
       cmocka_unit_test(views_are_symmetries),
       cmocka_unit_test(declared_symmetries_are_views),
       cmocka_unit_test(nonsense_is_refused),

@@ -112,6 +112,7 @@ static trm_status open_all(eval_run *e, trm_error *err) {
   const trm_dataset_info *info = trm_dataset_get_info(e->data);
   CLI_TRY(cli_load_model(a->model, info, e->model_path, &e->model, err));
   CLI_TRY(model_check_data(trm_model_get_config(e->model), info, a->data, err));
+  CLI_TRY(cli_check_draws(&a->think.how, e->model, err));
   if (a->dtype != TRM_DTYPES) CLI_TRY(trm_model_set_dtype(e->model, a->dtype, err));
   int64_t rows = a->limit && a->limit < info->examples ? a->limit : info->examples;
   if (a->save_preds)

@@ -61,15 +61,16 @@ static void add(scaling *c, const trm_eval_config *how, int tries, int steps, tr
     c->choices[c->n++] = (choice){.think = t, .steps = steps};
 }
 
-static void list_choices(scaling *c, const trm_eval_config *how) {
+static void list_choices(scaling *c, const trm_model_config *m, const trm_eval_config *how) {
   static const trm_select rules[] = {TRM_SELECT_FIRST, TRM_SELECT_Q, TRM_SELECT_MODE,
                                      TRM_SELECT_VOTE, TRM_SELECT_RESIDUAL};
   const int tries = trm_thinking_tries(&how->think), S = how->steps;
   for (int i = 0; i < LONGER; i++) add(c, how, 1, S << i, TRM_SELECT_Q);
   add(c, how, 1, S << (LONGER - 1), TRM_SELECT_FIRST);
   for (size_t i = 0; i < sizeof rules / sizeof *rules && tries > 1; i++) {
-    /* Residuals are of noise; the cheap rules are those to try with fewer tries, too. */
-    if (rules[i] == TRM_SELECT_RESIDUAL && !(how->think.noise > 0)) continue;
+    /* Residuals are of noise or random starts; the cheap rules are those to try with fewer tries,
+     * too. */
+    if (rules[i] == TRM_SELECT_RESIDUAL && !(how->think.noise > 0) && !(m->start_std > 0)) continue;
     if (tries >= 8 && i < 2) add(c, how, tries / 4, S, rules[i]);
     add(c, how, tries, S, rules[i]);
   }
@@ -364,7 +365,7 @@ trm_status eval_scaling_run(const eval_scaling *s, const trm_model *model, const
   if (!room)
     st = cli_fail(err, TRM_E_MEMORY, -1, "no memory for the answers of %lld example%s",
                   (long long)most, TRM__S(most));
-  if (st == TRM_OK) list_choices(&c, how);
+  if (st == TRM_OK) list_choices(&c, m, how);
   if (st == TRM_OK) st = evaluate(&c, model, data, how, err);
   const bool some = st == TRM_E_INTERRUPTED && c.n > 0;
   if (st == TRM_OK || some) {

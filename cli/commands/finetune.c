@@ -327,6 +327,7 @@ static trm_status load_model(const finetune_args *a, finetune_run *r, trm_error 
       .vocab_size = 12, .seq_len = 900, .puzzle = {.kind = TRM_PUZZLE_ARC, .rows = 30, .cols = 30}};
   char path[TRM__PATH_MAX];
   CLI_TRY(cli_load_model(a->model, &published, path, &r->model, err));
+  CLI_TRY(cli_check_draws(&a->think.how, r->model, err));
   const trm_model_config *c = trm_model_get_config(r->model);
 
   /* A published checkpoint knows its cells only: they must be a square of ARC's colours. */
@@ -439,7 +440,7 @@ int cmd_finetune(int argc, char **argv) {
        "learning rate of the embeddings (default 1e-2)"},
       {"answer-steps", CLI_STEPS, &a.answer_steps, "S", "of an answer: " CLI_STEPS_HELP},
       {"rollouts", CLI_SIZE, &a.think.how.rollouts, "K",
-       "answer each copy K times, with --noise; the surest of them votes"},
+       "answer each copy K times, with --noise or random starts; the surest votes"},
       {"noise", CLI_DOUBLE, &a.think.how.noise, "S",
        "on the latents before each step of an answer"},
       {"seed", CLI_UINT64, &a.tune.seed, "S", "of copies and batches, below 2^32 (default 0)"},
@@ -466,7 +467,7 @@ int cmd_finetune(int argc, char **argv) {
   if (argc != 1 || !a.task)
     return cli_usage_error("want MODEL and --task FILE.json; see trm finetune --help");
   if (!cli_think(&a.think, TRM_HALT_NEVER)) return CLI_USAGE;
-  a.think.how.seed = a.think.how.noise > 0 ? a.tune.seed : 0;
+  a.think.how.seed = cli_thinks(&a.think.how) ? a.tune.seed : 0;
   a.model = argv[0];
   set_limits(&a);
   return run(&a);

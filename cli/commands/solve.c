@@ -146,6 +146,7 @@ static trm_status open_model(solve_run *s, trm_error *err) {
   const solve_args *a = s->args;
   CLI_TRY(cli_check_writable(a->svg, err));
   CLI_TRY(load_model(s, err));
+  CLI_TRY(cli_check_draws(&a->think.how, s->model, err));
   if (a->dtype != TRM_DTYPES) CLI_TRY(trm_model_set_dtype(s->model, a->dtype, err));
   const trm_model_config *c = trm_model_get_config(s->model);
   CLI_TRY(solve_input_open(&s->in, &a->source, c, err));

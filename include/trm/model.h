@@ -140,8 +140,12 @@ typedef struct trm_model_config {
   bool learned_latents;   /* the latents' starts are trained */
   double label_smoothing; /* of the cross-entropy, over all V tokens */
   double q_weight;        /* of the q losses in the total */
-  trm_moe moe, moe_t;     /* over the channels; over the positions, with mlp_t */
-  double moe_aux_weight;  /* alpha of their auxiliary loss */
+  /* Supervision step t counts step_decay^(t - 1), by their sum over all halt_max_steps, in the
+   * losses of the answer (CGAR); with step_decay_q in those of q, too. 1: each counts 1. */
+  double step_decay;
+  bool step_decay_q;
+  trm_moe moe, moe_t;    /* over the channels; over the positions, with mlp_t */
+  double moe_aux_weight; /* alpha of their auxiliary loss */
   trm_recursion solver;
   double solver_tolerance; /* root mean square of f(z) - z over the values of a row */
   int solver_iterations;   /* at most, each an application of f */
@@ -158,6 +162,10 @@ typedef struct trm_model_config {
   double constraint_weight; /* of the loss of broken rules, beside that of the labels */
   bool feedback;            /* each supervision step sees what the one before answered */
   double feedback_corrupt_prob, feedback_corrupt_cells; /* in training: of a row; then of a cell */
+  /* Draws in training and in answering, by the seed of each; docs/MODEL.md section 10. */
+  double start_std;    /* of where latents start, value by value; 0: at H_init, L_init */
+  double damping;      /* share of its old value that an updated latent keeps */
+  double update_noise; /* standard deviation of noise behind each update */
 } trm_model_config;
 
 /* The reference's defaults of an architecture (config/arch/NAME.yaml); the data fields are 0. */

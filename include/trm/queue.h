@@ -49,7 +49,7 @@ typedef struct trm_queue_config {
   int threads;     /* of the CPU's backend; 0: as many as the process may use */
   trm_device device; /* all zero: the CPU */
   double noise;      /* on latents, as of a solver, */
-  uint64_t seed;     /* and its seed */
+  uint64_t seed;     /* and its seed, and that of all that the model draws */
 } trm_queue_config;
 
 typedef struct trm_queue_puzzle {
@@ -58,7 +58,7 @@ typedef struct trm_queue_puzzle {
   int steps; /* supervision steps at most; 0: the model's halt_max_steps */
   trm_halt halt;
   double halt_margin; /* in logits, finite; of rules other than TRM_HALT_NEVER */
-  uint64_t noise_key; /* where there is noise (trm_solver_set_noise_key) */
+  uint64_t noise_key; /* where something is drawn (trm_solver_set_noise_key) */
 } trm_queue_puzzle;
 
 /* A puzzle and what is known of its answer. The pointers are valid until the next call that

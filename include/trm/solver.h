@@ -37,7 +37,8 @@ typedef struct trm_solver_config {
   trm_device device; /* all zero: the CPU */
   double noise;      /* standard deviation of what every value of the latents of the reasoning (all
                         but the answer's; a single latent) gets more before each step; 0: none */
-  uint64_t seed;     /* of that noise */
+  uint64_t seed;     /* of that noise, and of what the model draws itself (arch.start_std,
+                        arch.update_noise) */
 } trm_solver_config;
 
 TRM_API trm_status trm_solver_create(const trm_model *model, const trm_solver_config *config,
@@ -45,8 +46,8 @@ TRM_API trm_status trm_solver_create(const trm_model *model, const trm_solver_co
 TRM_API void trm_solver_free(trm_solver *s);
 
 /* Begins n (1..batch) puzzles in place of all there were: inputs [n, seq_len] tokens, puzzle_ids
- * [n] or NULL for id 0; latents start at H_init / L_init. Errors: ARGUMENT, RANGE (token or id out
- * of range). */
+ * [n] or NULL for id 0; latents start at H_init / L_init, or with the first step at random
+ * (arch.start_std). Errors: ARGUMENT, RANGE (token or id out of range). */
 TRM_API trm_status trm_solver_start(trm_solver *s, int n, const int32_t *inputs,
                                     const int32_t *puzzle_ids, trm_error *err);
 /* RANGE for a token or id that the model does not know: what trm_solver_add would refuse. */
@@ -57,8 +58,9 @@ TRM_API trm_status trm_solver_check(const trm_solver *s, const int32_t *inputs, 
  */
 TRM_API trm_status trm_solver_add(trm_solver *s, const int32_t *inputs, int32_t puzzle_id,
                                   trm_error *err);
-/* The noise of a row, from its next step on, is that of `key` (its lowest 56 bits count): it
- * depends on seed, key and the steps taken, on nothing else. A puzzle begins with key 0. */
+/* The draws of a row, from its next step on, are those of `key` (its lowest 56 bits count): they
+ * depend on seed, key and the steps taken, on nothing else. A puzzle begins with key 0; before its
+ * first step that is of its random start, too. */
 TRM_API void trm_solver_set_noise_key(trm_solver *s, int row, uint64_t key);
 /* Takes row 0 <= row < rows out. The last row takes its place, with its results and latents: going
  * through the rows from the last to the first, none is missed. */

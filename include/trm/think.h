@@ -8,10 +8,11 @@
  * A *view* is a symmetric image of the puzzle, as its kind knows them (of a Sudoku: digits renamed,
  * bands, stacks and lines exchanged), whose answer is mapped back; view 0 is the puzzle as it is.
  * A *rollout* is a try with noise on the latents of the reasoning before each supervision step
- * (PTRM, arXiv 2605.19943; trm_solver_config.noise). There are as many rollouts of each view. What
- * view and noise are follows from the seed, the puzzle and their numbers, from nothing else: the
- * answers are the same bits whatever else is asked, for any rows and any threads (on a GPU: see
- * solver.h).
+ * (PTRM, arXiv 2605.19943; trm_solver_config.noise), or, of a model that starts at random
+ * (arch.start_std; EqR, arXiv 2605.21488), from a start of its own. There are as many rollouts of
+ * each view. What view, start and noise are follows from the seed, the puzzle and their numbers,
+ * from nothing else: the answers are the same bits whatever else is asked, for any rows and any
+ * threads (on a GPU: see solver.h).
  *
  * All tries are rows of one queue over all puzzles, so that none of its rows is empty while puzzles
  * wait; a puzzle costs the steps that its tries take. Where nothing is asked for, a thinker is the
@@ -50,7 +51,8 @@ typedef enum trm_select {
 /* All zero: one try of the puzzle as it is. */
 typedef struct trm_thinking {
   int views;    /* images of the puzzle, the puzzle itself the first; 0: 1 */
-  int rollouts; /* tries of each view; 0: 1. More than one are for noise */
+  int rollouts; /* tries of each view; 0: 1. More than one are for noise, or for a model that draws
+                   itself: trm_thinking_differs */
   double noise; /* standard deviation, 0 to TRM_MAX_NOISE */
   trm_select select;
   double bar; /* of FIRST: a margin in logits, finite */
@@ -62,7 +64,7 @@ typedef struct trm_thinking {
    * and 2 of each that follows, in the order of their number, and up to 8 deep. Questions that can
    * have no answer are left out. */
   int search;
-  uint64_t seed; /* of images and noise */
+  uint64_t seed; /* of images, noise and what the model draws itself */
 } trm_thinking;
 
 /* "q", "first", …; NULL for what is none. */
@@ -71,6 +73,10 @@ TRM_API const char *trm_select_name(trm_select select);
 TRM_API bool trm_select_from_name(const char *name, trm_select *select);
 /* Tries of a puzzle, views times rollouts: try t is rollout t % rollouts of view t / rollouts. */
 TRM_API int trm_thinking_tries(const trm_thinking *how);
+
+/* False when its rollouts would all be the same: there are several, no noise, and the model draws
+ * nothing itself (start_std, update_noise). */
+TRM_API bool trm_thinking_differs(const trm_thinking *how, const trm_model_config *model);
 
 /* What is known of a choice. */
 typedef struct trm_choice {

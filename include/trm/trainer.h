@@ -119,7 +119,8 @@ typedef struct trm_batch {
 typedef struct trm_metrics {
   double count, accuracy, exact_accuracy, q_halt_accuracy, steps;
   double lm_loss, q_halt_loss, q_continue_loss;
-  double loss; /* lm + q_weight (q_halt + q_continue) + constraint_weight constraint */
+  double loss; /* lm + q_weight (q_halt + q_continue) + constraint_weight constraint, of each row as
+                  its step counts (step_decay); the other losses are without weights */
   double lr, puzzle_emb_lr;
   double grad_norm; /* of the mean gradient over all dense parameters, before grad_clip */
   /* Of models with experts, else 0: their weighted auxiliary loss, which is minimised beside `loss`

@@ -45,6 +45,9 @@ typedef struct trm__dims {
   bool qk_norm, gate_norm, attn_out_norm; /* inside of a branch, by inner_eps */
   double inner_eps;
   double label_smoothing, q_weight, constraint_weight;
+  /* Of supervision steps in a row's loss: trm__step_share; a scale of 0: all count 1. */
+  double step_decay, step_scale;
+  bool step_decay_q; /* the losses of q, too */
   trm_loss loss;
   bool q_continue;       /* the loss has a continue term */
   trm_dtype dtype;       /* of the operands of products */
@@ -309,10 +312,14 @@ typedef struct trm__backend_ops {
 
   /* h[n] = a x + b h; x may be h; n in reals of latents. */
   void (*mix)(trm__backend *, trm__workspace *, int64_t n, real a, const real *x, real b, real *h);
-  /* z[b, L, D] of latent i: every value gets deviation * N(0, 1) more, by the row's key [b]
-   * (kernels/jitter.h). */
-  void (*jitter)(trm__backend *, trm__workspace *, int b, const trm__noise *keys, int i,
-                 real deviation, real *z);
+  /* z[b, L, D]: every value gets deviation * N(0, 1) more, by the row's key [b] (kernels/jitter.h).
+   */
+  void (*jitter)(trm__backend *, trm__workspace *, int b, const trm__noise *keys,
+                 const trm__draws *draws, real deviation, real *z);
+  /* The same in place of what is there, in rows at their first step, steps [b] = 1, and of a normal
+   * distribution that is cut at two of its scales. */
+  void (*start)(trm__backend *, trm__workspace *, int b, const trm__noise *keys,
+                const trm__draws *draws, const int32_t *steps, real deviation, real *z);
   /* Iteration k = 0, 1, … of a solver: x is the iterate, f = F(x), both [b, L, D]. Of rows that are
    * not done the residual is measured, and where it is the least so far, best = keep, which is x or
    * f. Then the row is done (tolerance, iterations, or a residual that is not finite), or x becomes
@@ -339,12 +346,12 @@ typedef struct trm__backend_ops {
   /* decoded [b, S] = the token of the largest logit where the input is blank, else the input. */
   void (*decode)(trm__backend *, trm__workspace *, int b, const int32_t *inputs, const real *logits,
                  int32_t *decoded);
-  /* Losses of each row from logits and q; labels [b, S], negative: ignored. q_target [b] is the
-   * continue target or NULL. logits and q become their gradients (of lm + q_weight (q_halt +
-   * q_cont)
-   * + constraint_weight * constraint). */
-  void (*loss)(trm__backend *, trm__workspace *, int b, const int32_t *labels, const real *q_target,
-               real *logits, real *q, trm__row_loss *out);
+  /* Losses of each row from logits and q; labels [b, S], negative: ignored; steps [b]: supervision
+   * steps taken, this one included. q_target [b] is the continue target or NULL. logits and q
+   * become their gradients: of share (lm + constraint_weight * constraint) + q_weight (q_halt +
+   * q_continue), whose share is trm__step_share; with step_decay_q it is that of q, too. */
+  void (*loss)(trm__backend *, trm__workspace *, int b, const int32_t *labels, const int32_t *steps,
+               const real *q_target, real *logits, real *q, trm__row_loss *out);
   /* dz [b, L, D] = gradient through both heads; adds to their weights' gradients in `grads`. */
   void (*head_grad)(trm__backend *, trm__workspace *, int b, const real *z, const real *d_logits,
                     const real *dq, real *dz, real *grads);
@@ -378,6 +385,11 @@ typedef struct trm__backend_ops {
   /* Where totals say apply: the weights of one group and their EMA. */
   void (*update)(trm__backend *, trm__workspace *, const trm__update *, const trm__group *);
 } trm__backend_ops;
+
+/* What supervision step t = 1, 2, … counts in the loss of its row. */
+TRM__EVERYWHERE double trm__step_share(const trm__dims *dims, int32_t t) {
+  return dims->step_scale > 0 ? dims->step_scale * pow(dims->step_decay, t - 1) : 1;
+}
 
 /* A cell of that input is not given. */
 TRM__EVERYWHERE bool trm__is_blank(const trm__dims *dims, int32_t input) {

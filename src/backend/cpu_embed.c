@@ -143,17 +143,32 @@ static void op_mix(trm__backend *be, trm__workspace *ws, int64_t n, real a, cons
 }
 
 /* Two values at a time: the lane's share of the pairs of each row. */
-static void op_jitter(trm__backend *be, trm__workspace *ws, int b, const trm__noise *keys, int i,
-                      real deviation, real *z) {
+static void op_jitter(trm__backend *be, trm__workspace *ws, int b, const trm__noise *keys,
+                      const trm__draws *draws, real deviation, real *z) {
   const int64_t n = (int64_t)be->dims.L * be->dims.D;
   int64_t lo, hi;
   trm__lane_share(ws->lane, (n + 1) / 2, 1, &lo, &hi);
   for (int r = 0; r < b; r++, z += n)
     for (int64_t pair = lo; pair < hi; pair++) {
       double v[2];
-      trm__jitter(&keys[r], i, pair, v);
+      trm__jitter(&keys[r], draws, pair, v);
       z[2 * pair] += deviation * (real)v[0];
       if (2 * pair + 1 < n) z[2 * pair + 1] += deviation * (real)v[1];
+    }
+  trm__lane_barrier(ws->lane);
+}
+
+static void op_start(trm__backend *be, trm__workspace *ws, int b, const trm__noise *keys,
+                     const trm__draws *draws, const int32_t *steps, real deviation, real *z) {
+  const int64_t n = (int64_t)be->dims.L * be->dims.D;
+  int64_t lo, hi;
+  trm__lane_share(ws->lane, (n + 1) / 2, 1, &lo, &hi);
+  for (int r = 0; r < b; r++, z += n)
+    for (int64_t pair = lo; pair < hi && steps[r] == 1; pair++) {
+      double v[2];
+      trm__jitter_cut(&keys[r], draws, pair, v);
+      z[2 * pair] = deviation * (real)v[0];
+      if (2 * pair + 1 < n) z[2 * pair + 1] = deviation * (real)v[1];
     }
   trm__lane_barrier(ws->lane);
 }
@@ -165,5 +180,6 @@ void trm__cpu_embed_ops(trm__backend_ops *ops) {
   ops->sum = op_sum;
   ops->mix = op_mix;
   ops->jitter = op_jitter;
+  ops->start = op_start;
   ops->add_grads = op_sum;
 }

@@ -88,16 +88,19 @@ static void op_decode(trm__backend *be, trm__workspace *ws, int b, const int32_t
   trm__lane_barrier(ws->lane);
 }
 
+/* q_target NULL: there is no continue loss. */
 static void row_loss(const trm__dims *dims, const head_memory *own, const int32_t *labels,
-                     const real *q_target, real *logits, real *q, trm__row_loss *out) {
+                     int32_t step, const real *q_target, real *logits, real *q,
+                     trm__row_loss *out) {
+  const double share = trm__step_share(dims, step);
   trm__row_loss l = {.q = {(double)q[0], (double)q[1]}};
   real *first = logits;
 
   /* Broken rules, from the logits before they are gradients. */
   if (dims->constraint_weight > 0) {
     const trm__constraint constraint = constraint_of(dims);
-    l.constraint = trm__constraint_loss(&constraint, labels, logits, dims->constraint_weight,
-                                        own->work, own->pull);
+    l.constraint = trm__constraint_loss(&constraint, labels, logits,
+                                        share * dims->constraint_weight, own->work, own->pull);
   }
 
   /* lm: the mean cross-entropy over the labels that count; logits become its gradient. */
@@ -110,31 +113,33 @@ static void row_loss(const trm__dims *dims, const head_memory *own, const int32_
     }
     l.right += argmax(dims->V, logits) == labels[t];
     l.lm += weight * trm__cross_entropy(dims->loss, dims->V, logits, labels[t],
-                                        dims->label_smoothing, weight, logits);
+                                        dims->label_smoothing, share * weight, logits);
   }
   for (int64_t i = 0; dims->constraint_weight > 0 && i < (int64_t)dims->S * dims->V; i++)
     first[i] += own->pull[i];
 
   /* q_halt: is every label hit? q_continue: its target. */
-  double exact = l.right == l.valid;
+  const double exact = l.right == l.valid;
+  const double q_weight = (dims->step_decay_q ? share : 1) * dims->q_weight;
   l.q_halt = trm__binary_cross_entropy(l.q[0], exact);
-  q[0] = (real)(dims->q_weight * (trm__sigmoid(l.q[0]) - exact));
+  q[0] = (real)(q_weight * (trm__sigmoid(l.q[0]) - exact));
   q[1] = 0;
   if (q_target) {
     l.q_continue = trm__binary_cross_entropy(l.q[1], (double)*q_target);
-    q[1] = (real)(dims->q_weight * (trm__sigmoid(l.q[1]) - (double)*q_target));
+    q[1] = (real)(q_weight * (trm__sigmoid(l.q[1]) - (double)*q_target));
   }
   *out = l;
 }
 
 static void op_loss(trm__backend *be, trm__workspace *ws, int b, const int32_t *labels,
-                    const real *q_target, real *logits, real *q, trm__row_loss *out) {
+                    const int32_t *steps, const real *q_target, real *logits, real *q,
+                    trm__row_loss *out) {
   const trm__dims *dims = &be->dims;
   const head_memory own = memory_of(cpu_of(be), ws);
   int64_t lo, hi;
   trm__lane_share(ws->lane, b, 1, &lo, &hi);
   for (int64_t row = lo; row < hi; row++)
-    row_loss(dims, &own, labels + row * dims->S, q_target ? q_target + row : NULL,
+    row_loss(dims, &own, labels + row * dims->S, steps[row], q_target ? q_target + row : NULL,
              logits + row * dims->S * dims->V, q + 2 * row, out + row);
   trm__lane_barrier(ws->lane);
 }

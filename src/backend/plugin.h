@@ -34,6 +34,7 @@ typedef const trm__plugin *trm__plugin_fn(void);
 #define TRM__CROSSING_STRUCTS(X)                                                             \
   X(trm__dims, d) X(trm__dims, rope_theta) X(trm__dims, dtype) X(trm__dims, blank)           \
   X(trm__unit_set, n) X(trm__dims, units) X(trm__outer, embed_units)                         \
+  X(trm__dims, step_decay_q)                                                                 \
   X(trm__weight, rows) X(trm__weight, cols)                                                  \
   X(trm__block, n_weights) X(trm__block, w)                                                  \
   X(trm__outer, lm_head) X(trm__outer, q_bias) X(trm__outer, embed_feedback)                 \
@@ -42,7 +43,8 @@ typedef const trm__plugin *trm__plugin_fn(void);
   X(trm__lane, rank) X(trm__lane, barrier)                                                   \
   X(trm__workspace, shared) X(trm__workspace, scratch) X(trm__workspace, routing)            \
   X(trm__experts, chosen) X(trm__experts, width) X(trm__dims, moe) X(trm__dims, moe_t)       \
-  X(trm__noise, first) X(trm__noise, row) X(trm__balance, told) X(trm__balance, slope)       \
+  X(trm__noise, first) X(trm__noise, row) X(trm__draws, own) X(trm__draws, step)             \
+  X(trm__balance, told) X(trm__balance, slope)                                               \
   X(trm__routing, application) X(trm__routing, told) X(trm__routing, balance)                \
   X(trm__rows, init) X(trm__rows, inputs) X(trm__rows, steps) X(trm__rows, puzzle)           \
   X(trm__fresh, labels) X(trm__fresh, puzzle_ids) X(trm__fresh, corrupt) X(trm__rows, fed)   \
@@ -56,6 +58,7 @@ typedef const trm__plugin *trm__plugin_fn(void);
   X(trm__adam, step_scale) X(trm__adam, eps) X(trm__adam, ema)                               \
   X(trm__backend, dims) X(trm__backend, blocks) X(trm__backend, params)                      \
   X(trm__backend_ops, slots) X(trm__backend_ops, run) X(trm__backend_ops, pack)              \
+  X(trm__backend_ops, start)                                                                 \
   X(trm__backend_ops, solve) X(trm__backend_ops, block) X(trm__backend_ops, balance)         \
   X(trm__backend_ops, loss) X(trm__backend_ops, refill) X(trm__backend_ops, sum_slots)       \
   X(trm__backend_ops, update)                                                                \

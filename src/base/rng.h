@@ -18,9 +18,13 @@ typedef enum trm__purpose {
   TRM__RNG_TEST,     /* tests and benches */
   TRM__RNG_ROUTE,    /* noise of routers: step = application of a block, row = batch row */
   TRM__RNG_FEEDBACK, /* corruption of what is fed back: step = update, row = batch row */
+  TRM__RNG_START,  /* starts of latents (kernels/jitter.h): row = batch row, step: of the update */
+  TRM__RNG_UPDATE, /* noise behind their updates: the same */
   /* Puzzles that are solved: */
-  TRM__RNG_VIEW = 24, /* symmetric views: step = hash of the puzzle, row = view */
-  TRM__RNG_JITTER     /* noise on latents (kernels/jitter.h): step = key of the try */
+  TRM__RNG_VIEW = 24,    /* symmetric views: step = hash of the puzzle, row = view */
+  TRM__RNG_JITTER,       /* noise on latents (kernels/jitter.h): step = key of the try */
+  TRM__RNG_SOLVED_START, /* starts, and noise behind updates: step by the key, row = step taken */
+  TRM__RNG_SOLVED_UPDATE
 } trm__purpose;
 
 typedef struct trm__rng {

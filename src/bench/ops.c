@@ -48,7 +48,18 @@ static void run_mix(const trm__op_site *s, trm__workspace *ws) {
 
 static void run_jitter(const trm__op_site *s, trm__workspace *ws) {
   BEGIN
-  ops->jitter(be, ws, s->b, AT(KEYS), 3, (real)0.25, AT(X));
+  const trm__draws draws = trm__draws_before(3);
+  ops->jitter(be, ws, s->b, AT(KEYS), &draws, (real)0.25, AT(X));
+}
+static void run_jitter_behind(const trm__op_site *s, trm__workspace *ws) {
+  BEGIN
+  const trm__draws draws = trm__draws_behind(true, 5);
+  ops->jitter(be, ws, s->b, AT(KEYS), &draws, (real)0.25, AT(X));
+}
+static void run_start(const trm__op_site *s, trm__workspace *ws) {
+  BEGIN
+  const trm__draws draws = trm__draws_start(false, 2);
+  ops->start(be, ws, s->b, AT(KEYS), &draws, AT(STEPS), (real)0.75, AT(X));
 }
 
 /* An iteration of a solver at x, whose f is dy. */
@@ -158,11 +169,11 @@ static void prepare_loss(const trm__op_site *s, trm__workspace *ws) {
 }
 static void run_loss(const trm__op_site *s, trm__workspace *ws) {
   BEGIN
-  ops->loss(be, ws, s->b, AT(LABELS), NULL, AT(D_LOGITS), AT(DQ), AT(LOSS));
+  ops->loss(be, ws, s->b, AT(LABELS), AT(STEPS), NULL, AT(D_LOGITS), AT(DQ), AT(LOSS));
 }
 static void run_loss_continue(const trm__op_site *s, trm__workspace *ws) {
   BEGIN
-  ops->loss(be, ws, s->b, AT(LABELS), AT(TARGET), AT(D_LOGITS), AT(DQ), AT(LOSS));
+  ops->loss(be, ws, s->b, AT(LABELS), AT(STEPS), AT(TARGET), AT(D_LOGITS), AT(DQ), AT(LOSS));
 }
 static void run_head_grad(const trm__op_site *s, trm__workspace *ws) {
   BEGIN
@@ -360,6 +371,16 @@ const trm__op trm__ops[TRM__OPS] = {
                         .reads = B(KEYS),
                         .changes = B(X),
                         .run = run_jitter},
+    [TRM__OP_JITTER_BEHIND] = {.name = "jitter behind an update",
+                               .scope = TRM__OF_TILE,
+                               .reads = B(KEYS),
+                               .changes = B(X),
+                               .run = run_jitter_behind},
+    [TRM__OP_START] = {.name = "start",
+                       .scope = TRM__OF_TILE,
+                       .reads = B(KEYS) | B(STEPS),
+                       .changes = B(X),
+                       .run = run_start},
     [TRM__OP_FIXED_POINT] = {.name = "iteration",
                              .scope = TRM__OF_TILE,
                              .reads = B(DY),
@@ -462,7 +483,7 @@ const trm__op trm__ops[TRM__OPS] = {
     [TRM__OP_LOSS] = {.name = "loss",
                       .scope = TRM__OF_TILE,
                       .times = TRM__ONCE,
-                      .reads = B(LOGITS) | B(Q) | B(LABELS),
+                      .reads = B(LOGITS) | B(Q) | B(LABELS) | B(STEPS),
                       .writes = B(LOSS) | B(D_LOGITS) | B(DQ),
                       .is_gradient = true,
                       .of = TRM__OP_LOSS,
@@ -470,7 +491,7 @@ const trm__op trm__ops[TRM__OPS] = {
                       .run = run_loss},
     [TRM__OP_LOSS_CONTINUE] = {.name = "loss with continue",
                                .scope = TRM__OF_TILE,
-                               .reads = B(LOGITS) | B(Q) | B(LABELS) | B(TARGET),
+                               .reads = B(LOGITS) | B(Q) | B(LABELS) | B(STEPS) | B(TARGET),
                                .writes = B(LOSS) | B(D_LOGITS) | B(DQ),
                                .is_gradient = true,
                                .of = TRM__OP_LOSS_CONTINUE,

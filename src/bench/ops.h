@@ -124,6 +124,8 @@ typedef enum trm__op_id {
   TRM__OP_CLEAR,
   TRM__OP_MIX,
   TRM__OP_JITTER,
+  TRM__OP_JITTER_BEHIND,
+  TRM__OP_START,
   TRM__OP_FIXED_POINT,
   TRM__OP_ANDERSON,
   TRM__OP_BROYDEN,

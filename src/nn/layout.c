@@ -25,6 +25,13 @@ static trm__experts experts_of(const trm_moe *moe, int width) {
   return (trm__experts){moe->router, moe->experts, chosen, width / chosen};
 }
 
+/* 1 / sum of decay^(t - 1) over all supervision steps t; 0 where each counts 1. */
+static double step_scale_of(const trm_model_config *c) {
+  double sum = 0, power = 1;
+  for (int t = 0; t < c->halt_max_steps; t++, power *= c->step_decay) sum += power;
+  return c->step_decay < 1 ? 1 / sum : 0;
+}
+
 static trm__dims dims_of(const trm_model_config *c) {
   trm__dims dims = {.V = c->vocab_size,
                     .S = c->seq_len,
@@ -45,6 +52,9 @@ static trm__dims dims_of(const trm_model_config *c) {
                     .label_smoothing = c->label_smoothing,
                     .q_weight = c->q_weight,
                     .constraint_weight = c->constraint_weight,
+                    .step_decay = c->step_decay,
+                    .step_scale = step_scale_of(c),
+                    .step_decay_q = c->step_decay_q,
                     .loss = c->loss,
                     .dtype = c->forward_dtype,
                     .q_continue = !c->no_ACT_continue && c->halt_max_steps > 1 &&

@@ -74,6 +74,8 @@ TRM__WORDS_FUNCTIONS(trm_recursion, recursion)
 
 /* Of a label of which nothing is left there is nothing to learn. */
 #define MOST_SMOOTHING (1 - 1e-6)
+/* A latent that keeps all of its old value is never updated. */
+#define MOST_DAMPING (1 - 1e-6)
 
 #define AT(f) .name = #f, .offset = offsetof(trm_model_config, f)
 #define ARCH(f) AT(f), .key = "arch." #f
@@ -149,6 +151,10 @@ static const trm_field rows[] = {
      OF_TRAINING, .help = "share of a label that is spread over all tokens"},
     {AT(q_weight), .key = "arch.loss.q_weight", REAL(0, 1e3, 0.5), OF_TRAINING,
      .help = "weight of the losses of q"},
+    {AT(step_decay), .key = "arch.loss.step_decay", REAL(0, 1, 1), OF_TRAINING | TRM__ABOVE,
+     .help = "weight of a supervision step's loss by that of the one before; 1: no weights (CGAR)"},
+    {AT(step_decay_q), .key = "arch.loss.step_decay_q", BOOL(false), OF_TRAINING,
+     .help = "the same weights for the losses of q"},
     {ARCH(moe), COUNTED(&moe), ABLATION,
      .help = "experts in place of the SwiGLU over channels (switch:4, four)"},
     {ARCH(moe_t), COUNTED(&moe), ABLATION,
@@ -185,6 +191,12 @@ static const trm_field rows[] = {
      .help = "share of rows in which training corrupts what is fed back"},
     {ARCH(feedback_corrupt_cells), REAL(0, 1, 12. / 81), OF_TRAINING,
      .help = "share of the cells that are not given that it replaces there"},
+    {ARCH(start_std), REAL(0, 1e3, 0), ABLATION, .synonyms = "random_start",
+     .help = "standard deviation of random starts of latents, in training and at test (EqR: 1)"},
+    {ARCH(damping), REAL(0, MOST_DAMPING, 0), ABLATION,
+     .help = "share of its old value that an updated latent keeps (EqR: 0.05)"},
+    {ARCH(update_noise), REAL(0, 1e3, 0), ABLATION, .synonyms = "noise_scale",
+     .help = "standard deviation of noise behind each update of a latent (EqR: 0.01)"},
     {AT(constraint_weight), .key = "arch.loss.constraint_weight", REAL(0, 1e3, 0), OF_TRAINING,
      .synonyms = "csp_weight csp_loss",
      .help = "weight of the loss of symbols that are not once in a row, column or box (priml)"},
@@ -327,6 +339,10 @@ static trm_status check_options(const trm_model_config *c, trm_error *err) {
         err, TRM_E_CONFIG,
         "constraint_weight: no rule says that the puzzle has each symbol once in every row and "
         "column; Sudokus have one, and grids of one size with rules = sudoku or latin");
+  if (c->step_decay_q && c->step_decay == 1)
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "step_decay_q: there are no weights of steps that q could have; choose a step_decay "
+             "below 1");
   if (c->moe_t.router != TRM_ROUTER_NONE && !c->mlp_t)
     TRM_FAIL(err, TRM_E_CONFIG,
              "moe_t: attention has no SwiGLU over the positions; it needs mlp_t = true");
@@ -350,6 +366,15 @@ static trm_status check_options(const trm_model_config *c, trm_error *err) {
     TRM_FAIL(err, TRM_E_CONFIG,
              "learned_latents: a solution does not depend on where its solver began, so no "
              "gradient would reach L_init; choose solver = recursion");
+  if (c->learned_latents && c->start_std > 0)
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "learned_latents: with start_std latents start at random, not at vectors that could "
+             "be learned; choose one of the two");
+  if (c->solver != TRM_RECURSION_UPDATES && (c->damping > 0 || c->update_noise > 0))
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "%s: a solver finds where z_L = f(z_L + z_H + x), by updates of its own; choose "
+             "solver = recursion",
+             c->damping > 0 ? "damping" : "update_noise");
   if (c->solver != TRM_RECURSION_UPDATES && !trm__arch_of(c->arch)->solvable)
     TRM_FAIL(err, TRM_E_CONFIG,
              "solver = %s: %s has no z_L of its own to solve for; trm and hrm have",

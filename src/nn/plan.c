@@ -68,6 +68,9 @@ trm_status trm__plan_create(const trm_model_config *config, trm__plan **out, trm
                               .history = trm__solve_history(config->solver)};
   p->solver_grad = config->solver_grad.kind;
   p->tau = phantom ? config->solver_tau : 1;
+  p->share = 1 - config->damping;
+  p->noise = config->update_noise;
+  p->start = config->start_std;
 
   /* The steps, cycle by cycle, the answer's last; and which of them have a gradient. */
   for (int t = 0; t < cycles; t++) {

@@ -18,12 +18,20 @@ typedef struct trm__plan {
                            each application of a phantom gradient (else 1) */
   trm_solver_grad_kind solver_grad;
   double tau;
+  double share; /* of f(z) in an update of the others: z <- share f(z) + (1 - share) z + noise */
+  double noise; /* its standard deviation, 0: none; */
+  double start; /* that of where latents start, 0: at their vectors */
   const char *latent[TRM__MAX_LATENTS]; /* "z_H", …, as in the reference's carry */
   const char *init[TRM__MAX_LATENTS];   /* the buffer it starts from: "H_init", … */
   const char *net[TRM__MAX_NETS];       /* prefix of the net's tensors */
   int layers[TRM__MAX_NETS];
   trm__step *steps;
 } trm__plan;
+
+/* Whether its rows need keys to draw by (kernels/jitter.h). */
+static inline bool trm__plan_draws(const trm__plan *p) {
+  return p->start > 0 || p->noise > 0;
+}
 
 /* Latent updates of a supervision step, and how many of them are to have a gradient: more than
  * there are in a configuration that is refused. */

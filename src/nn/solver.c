@@ -32,9 +32,10 @@ struct trm_solver {
   real *at_decoded;       /* the backend's: the same on the CPU */
   int decoding;           /* which latent */
   double noise;           /* 0: none */
-  uint64_t seed;          /* of it */
-  trm__noise *keys;       /* [batch]; NULL: there is no noise */
+  uint64_t seed;          /* of all draws */
+  trm__noise *keys;       /* [batch]; NULL: nothing is drawn */
   trm__noise *at_keys;    /* the backend's, of the next step */
+  int32_t *next;          /* [batch]: which step of each row that is; NULL: starts are no draws */
   float *q_halt, *q_continue;
   int32_t *answer, *steps; /* [batch, S], [batch] */
 };
@@ -67,6 +68,11 @@ static int device_tile(const trm_solver *s) {
   return tile;
 }
 
+/* Whether its rows have keys: of noise, or of what the model itself draws. */
+static bool draws(const trm_solver *s) {
+  return s->noise > 0 || trm__plan_draws(s->model->layout->plan);
+}
+
 static trm_status solver_memory(trm_solver *s, trm_error *err) {
   const trm__dims *dims = &s->model->layout->dims;
   const int64_t B = s->batch, cells = B * dims->S;
@@ -77,10 +83,11 @@ static trm_status solver_memory(trm_solver *s, trm_error *err) {
   TRM_ALLOC(&s->answer, cells, "answers", err);
   TRM_ALLOC(&s->steps, B, "steps", err);
 
-  if (s->noise > 0) {
+  if (draws(s)) {
     TRM_ALLOC(&s->keys, B, "keys of noise", err);
     TRM_TRY(trm__backend_alloc(s->be, B, sizeof *s->keys, "keys of noise", &s->at_keys, err));
   }
+  if (s->model->layout->plan->start > 0) TRM_ALLOC(&s->next, B, "steps", err);
 
   /* The backend's: weights, the state of all rows, and what each team works in. */
   TRM_TRY(device_memory(s, cells * dims->V, B, err));
@@ -154,6 +161,7 @@ void trm_solver_free(trm_solver *s) {
   trm__free(s->decoded);
   trm__free(s->steps);
   trm__free(s->keys);
+  trm__free(s->next);
   trm__pool_free(s->pool);
   trm__free(s->logits);
   trm__free(s->q);
@@ -280,12 +288,21 @@ static void step_program(void *arg) {
   run_tiles(arg, step_lane);
 }
 
+/* What the rows of the next step draw by. */
+static void send_draws(trm_solver *s) {
+  const trm__backend_ops *ops = s->be->ops;
+  const size_t n = (size_t)s->rows;
+  for (size_t r = 0; r < n && s->keys; r++) s->keys[r].row = s->steps[r];
+  for (size_t r = 0; r < n && s->next; r++) s->next[r] = s->steps[r] + 1;
+  if (s->keys) ops->put(s->be, s->at_keys, s->keys, n * sizeof *s->keys);
+  if (s->next) ops->put(s->be, s->carry->rows.steps, s->next, n * sizeof *s->next);
+}
+
 trm_status trm_solver_step(trm_solver *s, trm_error *err) {
   const trm__backend_ops *ops = s->be->ops;
   const trm__dims *dims = &s->model->layout->dims;
   if (s->rows == 0) return TRM_OK;
-  for (int r = 0; r < s->rows && s->keys; r++) s->keys[r].row = s->steps[r];
-  if (s->keys) ops->put(s->be, s->at_keys, s->keys, (size_t)s->rows * sizeof *s->keys);
+  send_draws(s);
   TRM_TRY(ops->run(s->be, step_program, s, s->rows, err));
   if (ops->host) return TRM_OK;
   ops->get(s->be, s->logits, s->at_logits,
@@ -359,7 +376,8 @@ int64_t trm_solver_bytes(const trm_solver *s) {
   for (int i = 0; i < s->n_walkers; i++)
     bytes += trm__walker_bytes(l, s->be, s->tile, i == 0 ? s->n_walkers : 1, false);
   return bytes + (int64_t)sizeof(real) * (cells * l->dims.V + 2 * s->batch) +
-         (int64_t)sizeof(trm__noise) * 2 * (s->noise > 0 ? s->batch : 0) +
+         (int64_t)sizeof(trm__noise) * 2 * (draws(s) ? s->batch : 0) +
+         (int64_t)sizeof(int32_t) * (l->plan->start > 0 ? s->batch : 0) +
          (int64_t)sizeof(float) * 2 * s->batch + (int64_t)sizeof(int32_t) * cells;
 }
 

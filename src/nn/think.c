@@ -37,6 +37,10 @@ int trm_thinking_tries(const trm_thinking *how) {
   return (how->views ? how->views : 1) * (how->rollouts ? how->rollouts : 1);
 }
 
+bool trm_thinking_differs(const trm_thinking *how, const trm_model_config *model) {
+  return how->rollouts <= 1 || how->noise > 0 || model->start_std > 0 || model->update_noise > 0;
+}
+
 enum { LAST = 3 /* differences that a residual is the mean of */ };
 
 typedef struct thought {
@@ -85,16 +89,19 @@ struct trm_thinker {
 /* --- creation --- */
 
 static trm_status check_thinking(const trm_thinking *how, const trm_queue_config *c,
-                                 trm_error *err) {
+                                 const trm_model_config *m, trm_error *err) {
   const int most = TRM_MAX_TRIES;
   if (how->views < 0 || how->views > most || how->rollouts < 0 || how->rollouts > most ||
       trm_thinking_tries(how) > most)
     TRM_FAIL(err, TRM_E_ARGUMENT,
              "views = %d, rollouts = %d: expected 1 to %d tries of a puzzle in all", how->views,
              how->rollouts, most);
-  if (how->rollouts > 1 && !(how->noise > 0))
-    TRM_FAIL(err, TRM_E_ARGUMENT, "rollouts = %d: without noise they are all the same",
-             how->rollouts);
+  if (!trm_thinking_differs(how, m))
+    TRM_FAIL(
+        err, TRM_E_ARGUMENT,
+        "rollouts = %d: without noise they are all the same, for the model draws nothing itself "
+        "(start_std, update_noise)",
+        how->rollouts);
   if ((unsigned)how->select >= TRM_SELECTS || !isfinite(how->bar))
     TRM_FAIL(err, TRM_E_ARGUMENT,
              "select = %d, bar = %g: expected a rule, 0 to %d, and a finite number",
@@ -191,7 +198,7 @@ trm_status trm_thinker_create(const trm_model *model, const trm_queue_config *co
   trm_thinker *t;
   trm_status st;
   *out = NULL;
-  TRM_TRY(check_thinking(how, config, err));
+  TRM_TRY(check_thinking(how, config, m, err));
   TRM_ALLOC(&t, 1, "a thinker", err);
   t->how = *how;
   t->puzzle = puzzle ? *puzzle : m->puzzle;

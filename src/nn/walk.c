@@ -67,6 +67,15 @@ static void lay_out_solver(trm__walker *w, const trm__backend *be, bool training
   if (by_jacobian(p)) w->nowhere = trm__carve(memory, largest_net_size(w->layout), sizeof(real));
 }
 
+/* What damped steps work in. */
+static void lay_out_damping(trm__walker *w, const trm__backend *be, bool training,
+                            trm__carver *memory) {
+  const int64_t latent = w->rows * be->ops->latent_size(be);
+  if (w->plan->share == 1 || is_solved(w->plan)) return;
+  w->f = trm__carve(memory, latent, sizeof(real));
+  if (training) w->dz_before = trm__carve(memory, latent, sizeof(real));
+}
+
 /* Carves every part for tiles of w->rows rows by teams of `size` members. */
 static void lay_out(trm__walker *w, const trm__backend *be, int size, bool training,
                     trm__carver *memory) {
@@ -90,6 +99,7 @@ static void lay_out(trm__walker *w, const trm__backend *be, int size, bool train
   }
 
   lay_out_solver(w, be, training, memory);
+  lay_out_damping(w, be, training, memory);
 
   /* What the ops work in. */
   w->shared = trm__carve(memory, ops->shared_size(be, w->rows, training), sizeof(real));
@@ -114,6 +124,7 @@ trm_status trm__walker_create(const trm__layout *layout, trm__backend *be, int r
   w->plan = layout->plan;
   w->be = be;
   w->rows = rows;
+  w->training = training;
 
   char what[40];
   snprintf(what, sizeof what, "the activations of %d rows", rows);
@@ -146,7 +157,8 @@ typedef struct walking {
   const trm__backend_ops *ops;
   trm__workspace ws;
   int rows;
-  int64_t latent; /* reals of one latent of the tile */
+  int64_t latent;          /* reals of one latent of the tile */
+  const trm__noise *noise; /* keys of the rows' draws */
   /* Of blocks of experts in training; NULL: none. */
   const trm__experts_update *experts;
   int64_t first_row;
@@ -166,12 +178,24 @@ static walking begin_walk(trm__walker *w, trm__lane *lane, const trm__tile *tile
                    .rows = rows,
                    .experts = tile->experts,
                    .first_row = tile->first_row,
+                   .noise = tile->noise,
                    .latent = rows * w->be->ops->latent_size(w->be)};
 }
 
 static void embed(walking *walk, const trm__tile *tile) {
   walk->ops->embed(walk->be, &walk->ws, walk->rows, tile->inputs, tile->fed, tile->puzzle,
                    walk->w->e);
+}
+
+/* Random starts of rows that have just begun. */
+static void start(walking *walk, const trm__tile *tile) {
+  const trm__plan *plan = walk->w->plan;
+  TRM_ASSERT(!trm__plan_draws(plan) || tile->noise);
+  for (int i = 0; i < plan->n_latents && plan->start > 0; i++) {
+    const trm__draws draws = trm__draws_start(walk->w->training, (uint64_t)i);
+    walk->ops->start(walk->be, &walk->ws, walk->rows, walk->noise, &draws, tile->steps,
+                     (real)plan->start, tile->z[i]);
+  }
 }
 
 /* What the next step sees of these logits. */
@@ -284,6 +308,29 @@ static void solve_step(walking *walk, const trm__step *s, real *const *z, bool a
   }
 }
 
+/* The share of net(sum) in an application. */
+static real share_of(const walking *walk, const trm__step *s) {
+  return (real)(s->solved ? walk->w->plan->tau : walk->w->plan->share);
+}
+
+/* Noise on what a step has updated. */
+static void stir(walking *walk, const trm__step *s, int shift, real *z) {
+  const trm__plan *plan = walk->w->plan;
+  const trm__draws draws =
+      trm__draws_behind(walk->w->training, (uint64_t)(s - plan->steps + shift));
+  if (plan->noise > 0)
+    walk->ops->jitter(walk->be, &walk->ws, walk->rows, walk->noise, &draws, (real)plan->noise, z);
+}
+
+/* z[dst] <- share net(sum) + (1 - share) z[dst] + noise, nothing kept. */
+static void update_latent(walking *walk, const trm__step *s, int shift, real *const *z) {
+  const real share = share_of(walk, s);
+  real *h = share == 1 ? z[s->dst] : walk->w->f;
+  run_step(walk, s, shift, z, h);
+  if (share != 1) walk->ops->mix(walk->be, &walk->ws, walk->latent, share, h, 1 - share, z[s->dst]);
+  stir(walk, s, shift, z[s->dst]);
+}
+
 /* Steps [first, end) in place, nothing kept. */
 static void run_steps(walking *walk, int first, int end, int shift, real *const *z,
                       trm__solved *rows) {
@@ -292,7 +339,7 @@ static void run_steps(walking *walk, int first, int end, int shift, real *const 
     if (s->solved)
       solve_step(walk, s, z, false, rows);
     else
-      run_step(walk, s, shift, z, z[s->dst]);
+      update_latent(walk, s, shift, z);
   }
 }
 
@@ -311,11 +358,6 @@ static const real *run_saved(walking *walk, const trm__step *s, real *saved) {
   return h;
 }
 
-/* The share of net(sum) in an application that keeps its activations. */
-static real share_of(const walking *walk, const trm__step *s) {
-  return s->solved ? (real)walk->w->plan->tau : 1;
-}
-
 /* A step that keeps the activations of its applications, from `saved` on; returns what is behind
  * them. A solved one has them at its solution. */
 static real *run_saved_step(walking *walk, const trm__step *s, real *const *z, real *saved,
@@ -330,6 +372,7 @@ static real *run_saved_step(walking *walk, const trm__step *s, real *const *z, r
       copy(walk, z[s->dst], h);
     else
       walk->ops->mix(walk->be, &walk->ws, walk->latent, share, h, 1 - share, z[s->dst]);
+    stir(walk, s, 0, z[s->dst]);
   }
   return saved;
 }
@@ -341,16 +384,19 @@ static trm__solved *solved_of(const trm__walker *w, const trm__tile *tile) {
 static void disturb(walking *walk, const trm__tile *tile) {
   const trm__plan *plan = walk->w->plan;
   for (int i = 0; i < plan->n_latents; i++)
-    if (i != plan->answer || plan->n_latents == 1)
-      walk->ops->jitter(walk->be, &walk->ws, tile->rows, tile->noise, i, tile->deviation,
+    if (i != plan->answer || plan->n_latents == 1) {
+      const trm__draws draws = trm__draws_before((uint32_t)i);
+      walk->ops->jitter(walk->be, &walk->ws, tile->rows, tile->noise, &draws, tile->deviation,
                         tile->z[i]);
+    }
 }
 
 void trm__walk_infer(trm__walker *w, trm__lane *lane, const trm__tile *tile) {
   walking walk = begin_walk(w, lane, tile);
   const trm__plan *plan = w->plan;
   embed(&walk, tile);
-  if (tile->noise) disturb(&walk, tile);
+  start(&walk, tile);
+  if (tile->deviation > 0) disturb(&walk, tile);
   run_steps(&walk, 0, plan->n_steps, 0, tile->z, solved_of(w, tile));
   walk.ops->head(w->be, &walk.ws, tile->rows, tile->z[plan->answer], tile->logits, tile->q);
   decode(&walk, tile, tile->logits);
@@ -367,6 +413,7 @@ void trm__walk_tell(trm__walker *w, trm__lane *lane, const trm__tile *tile) {
   walking walk = begin_walk(w, lane, tile);
   const trm__plan *plan = w->plan;
   embed(&walk, tile);
+  start(&walk, tile);
   run_steps(&walk, 0, plan->first_grad, 0, tile->z, w->solved);
   for (int i = 0; i < plan->n_latents; i++) copy(&walk, w->next[i], tile->z[i]);
   walk.tells = true;
@@ -490,10 +537,13 @@ void trm__walk_train(trm__walker *w, trm__lane *lane, const trm__tile *tile,
   const int rows = tile->rows;
   real *saved = w->saved, *z = tile->z[plan->answer];
 
-  /* Forward: the steps without gradient in place, unless experts had to see them already; then
-   * those that keep their activations. */
+  /* Forward: the start and the steps without gradient in place, unless experts had to see them
+   * already; then those that keep their activations. */
   embed(&walk, tile);
-  if (!tile->experts) run_steps(&walk, 0, plan->first_grad, 0, tile->z, solved_of(w, tile));
+  if (!tile->experts) {
+    start(&walk, tile);
+    run_steps(&walk, 0, plan->first_grad, 0, tile->z, solved_of(w, tile));
+  }
   for (int i = plan->first_grad; i < plan->n_steps; i++)
     saved = run_saved_step(&walk, &plan->steps[i], tile->z, saved, solved_of(w, tile));
 
@@ -501,8 +551,8 @@ void trm__walk_train(trm__walker *w, trm__lane *lane, const trm__tile *tile,
   if (more) continue_targets(&walk, tile);
   walk.ops->head(w->be, &walk.ws, rows, z, w->logits, w->q);
   decode(&walk, tile, w->logits);
-  walk.ops->loss(w->be, &walk.ws, rows, tile->labels, more ? w->q_target : NULL, w->logits, w->q,
-                 tile->loss);
+  walk.ops->loss(w->be, &walk.ws, rows, tile->labels, tile->steps, more ? w->q_target : NULL,
+                 w->logits, w->q, tile->loss);
 
   /* Backward: only the answer's latent has a gradient to start with. */
   for (int i = 0; i < plan->n_latents; i++)

@@ -34,11 +34,12 @@ typedef struct trm__tile {
   int32_t *decoded;
   const real *const *puzzle; /* [rows] rows of the puzzle embedding; NULL without one */
   real *logits, *q;          /* out: [rows, S, V], [rows, 2]; training: scratch of the walker */
-  const trm__noise *noise;   /* [rows] of trm__walk_infer; NULL: none. Its deviation: */
-  real deviation;
+  const trm__noise *noise;   /* [rows] keys of draws; NULL: there are none. Deviation of those */
+  real deviation;            /* before a step of trm__walk_infer; 0: none */
+  const int32_t *steps;      /* [rows] supervision steps taken, this one included: of training, and
+                                where latents start at random */
   /* Training only: */
   const int32_t *labels;              /* [rows, S], negative: ignored */
-  const int32_t *steps;               /* [rows] supervision steps taken, this one included */
   int max_steps;                      /* N_sup */
   trm__row_loss *loss;                /* out [rows] */
   real *d_puzzle;                     /* out [rows, E] */
@@ -55,13 +56,14 @@ typedef struct trm__walker {
       *plan; /* the layout's, or one with the same latents and nets that keeps no more */
   trm__backend *be;
   int rows;
-  void *memory; /* behind all that follows */
+  bool training; /* its draws are those of an update */
+  void *memory;  /* behind all that follows */
   real *e, *de, *saved, *logits, *q, *q_next, *q_target;
   real *dz[TRM__MAX_LATENTS];
   real *next[TRM__MAX_LATENTS]; /* scratch: of the continue loss, or of trm__walk_tell */
   real *shared, *scratch;
   int64_t scratch_size; /* of each member */
-  /* Of a plan with solved steps: */
+  /* Of a plan with solved steps; f also of one whose latents keep a share of their values: */
   real *x, *f, *history;
   trm__solved *solved;
   real *nowhere;   /* gradients of a net's weights that nobody wants */
@@ -77,8 +79,8 @@ trm_status trm__walker_create(const trm__layout *layout, trm__backend *be, int r
                               bool training, trm__walker **out, trm_error *err);
 void trm__walker_free(trm__walker *w);
 
-/* One supervision step without gradient: latents, logits, q. With tile->noise the latents of the
- * reasoning, all but the answer's (or the only one), are disturbed before. */
+/* One supervision step without gradient: latents, logits, q. With tile->deviation the latents of
+ * the reasoning, all but the answer's (or the only one), are disturbed before. */
 void trm__walk_infer(trm__walker *w, trm__lane *lane, const trm__tile *tile);
 /* What both heads say of latent i of the tile: logits, q. */
 void trm__walk_decode(trm__walker *w, trm__lane *lane, const trm__tile *tile, int i);

@@ -74,6 +74,11 @@ static int64_t solved_bytes(const trm__layout *l, int rows) {
   return l->plan->solving.method == TRM_RECURSION_UPDATES ? 0 : rows * (int64_t)sizeof(trm__solved);
 }
 
+/* What the rows of a batch draw by. */
+static int64_t keys_bytes(const trm__layout *l, int rows) {
+  return trm__plan_draws(l->plan) ? rows * (int64_t)sizeof(trm__noise) : 0;
+}
+
 trm_status trm__trainer_room(const trm__backend *be, const trm_trainer_cost *cost, trm_error *err) {
   if (!be->ops->host) return TRM_OK; /* a GPU says itself when its memory is over */
   return trm__room_for(cost->bytes + cost->evaluation - be->ops->held_bytes(be),
@@ -106,7 +111,7 @@ trm_trainer_cost trm__trainer_cost(const trm__layout *l, const trm__backend *be,
       real_size * (be->ops->slots * l->n_params + (be->ops->slots > 1 ? c.teams * steps : 0) +
                    trm__head_reals(l, c.teams));
   c.carry = trm__carry_bytes(l, be, config->batch_size) + experts_bytes(l, config->batch_size) +
-            solved_bytes(l, config->batch_size);
+            solved_bytes(l, config->batch_size) + keys_bytes(l, config->batch_size);
   c.evaluation = evaluation(l, be);
 
   /* Activations: the largest micro-batch that the rest leaves room for. */

@@ -108,6 +108,7 @@ static trm__tile tile_of(trm_trainer *t, int row, int n) {
   if (tile.fed) tile.fed = t->carry->rows.fed + (int64_t)row * t->model->layout->dims.S;
   tile.loss = t->loss + row;
   tile.solved = t->solved ? t->solved + row : NULL;
+  tile.noise = t->keys ? t->keys + row : NULL;
   tile.d_puzzle = t->update.d_puzzle + (int64_t)row * t->model->layout->dims.E;
   tile.experts = t->experts.with_grad ? &t->experts : NULL;
   tile.first_row = row;
@@ -292,8 +293,21 @@ static void measure_solved(const trm_trainer *t, trm_metrics *m) {
   }
 }
 
+static bool weighs_steps(const trm_trainer *t) {
+  return t->model->config.step_decay < 1;
+}
+/* A row's loss by the weight of its step. */
+static double total_of(const trm_trainer *t, int row) {
+  const trm__dims *dims = &t->model->layout->dims;
+  const trm__row_loss *l = &t->view.loss[row];
+  const double share = trm__step_share(dims, t->view.steps[row]);
+  return share * (l->lm + dims->constraint_weight * l->constraint) +
+         (dims->step_decay_q ? share : 1) * dims->q_weight * (l->q_halt + l->q_continue);
+}
+
 /* The sums the reference reports. */
 static void measure(const trm_trainer *t, trm_metrics *out) {
+  const trm_model_config *c = &t->model->config;
   trm_metrics m = {0};
   for (int r = 0; r < t->config.batch_size; r++) {
     const trm__row_loss *l = &t->view.loss[r];
@@ -301,6 +315,7 @@ static void measure(const trm_trainer *t, trm_metrics *out) {
     m.q_halt_loss += l->q_halt;
     m.q_continue_loss += l->q_continue;
     m.constraint_loss += l->constraint;
+    if (weighs_steps(t)) m.loss += total_of(t, r);
 
     /* The rest is measured where an answer is complete: at rows that halted. */
     if (!t->view.halted[r] || l->valid == 0) continue;
@@ -311,8 +326,9 @@ static void measure(const trm_trainer *t, trm_metrics *out) {
     m.q_halt_accuracy += (l->q[0] >= 0) == exact;
     m.steps += t->view.steps[r];
   }
-  m.loss = m.lm_loss + t->model->config.q_weight * (m.q_halt_loss + m.q_continue_loss) +
-           t->model->config.constraint_weight * m.constraint_loss;
+  if (!weighs_steps(t))
+    m.loss = m.lm_loss + c->q_weight * (m.q_halt_loss + m.q_continue_loss) +
+             c->constraint_weight * m.constraint_loss;
   if (t->experts.with_grad) measure_experts(t, &m);
   if (t->view.solved) measure_solved(t, &m);
   *out = m;
@@ -373,6 +389,16 @@ static void send_noise(trm_trainer *t) {
   if (t->experts.with_grad) t->be->ops->put(t->be, t->experts.noise, &noise, sizeof noise);
 }
 
+/* What the latents of each row draw by. */
+static void send_keys(trm_trainer *t) {
+  const size_t B = (size_t)t->config.batch_size;
+  for (size_t r = 0; r < B && t->keys; r++)
+    t->drawn_keys[r] = (trm__noise){.seed = t->config.seed,
+                                    .first = (uint64_t)t->updates << TRM__UPDATE_DRAWS,
+                                    .row = t->config.first_row + (int64_t)r};
+  if (t->keys) t->be->ops->put(t->be, t->keys, t->drawn_keys, B * sizeof *t->keys);
+}
+
 static void send_figures(trm_trainer *t) {
   trm__adam figures[TRM__MAX_GROUPS];
   for (int i = 0; i < t->groups.n; i++) figures[i] = figures_of(t, &t->groups.spec[i]);
@@ -413,6 +439,7 @@ trm_status trm_trainer_step(trm_trainer *t, const trm_batch *fresh, trm_metrics 
   ops->put(t->be, t->least, t->drawn, (size_t)B * sizeof *t->drawn);
   send_figures(t);
   send_noise(t);
+  send_keys(t);
 
   /* The update, and what came of it. */
   TRM_TRY(run_update(t, err));

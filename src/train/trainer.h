@@ -65,6 +65,8 @@ struct trm_trainer {
   trm__solved *solved;         /* [B] of the backend; NULL where nothing is solved */
   int32_t *least;              /* [B] of the backend */
   int32_t *drawn;              /* [B] of the host: least */
+  trm__noise *keys;            /* [B] of the backend; NULL: rows draw nothing */
+  trm__noise *drawn_keys;      /* [B] of the host: keys */
   int32_t *corrupt; /* [B, S] of the host: what replaces what is fed back; NULL: nothing */
   int n_fills;      /* tokens that may do so */
   int32_t *fills;

@@ -93,7 +93,9 @@ static trm_status figures(trm_trainer *t, trm_error *err) {
   TRM_TRY(trm__backend_alloc(be, B, sizeof *u->order, "row order", &u->order, err));
   TRM_TRY(trm__backend_alloc(be, E, sizeof *u->sum, "a puzzle gradient", &u->sum, err));
   TRM_ALLOC(&t->drawn, B, "explorations", err);
-  return TRM_OK;
+  if (!trm__plan_draws(t->model->layout->plan)) return TRM_OK;
+  TRM_ALLOC(&t->drawn_keys, B, "keys of noise", err);
+  return trm__backend_alloc(be, B, sizeof *t->keys, "keys of noise", &t->keys, err);
 }
 
 static trm_status experts(trm_trainer *t, trm_error *err) {
@@ -208,13 +210,14 @@ void trm__trainer_release(trm_trainer *t) {
   for (int i = 0; i < TRM_STAGES; i++) trm__plan_free(t->stage_plan[i]);
   trm__carry_free(t->carry);
   trm__weights_free(be, &t->weights);
-  void *blocks[] = {u->grads,  t->step_memory,   t->head_memory,   u->d_puzzle,       t->loss,
-                    t->solved, t->least,         u->partial_norms, u->totals,         u->order,
-                    u->sum,    t->experts.noise, t->experts.told,  t->experts.balance};
+  void *blocks[] = {u->grads,  t->step_memory,   t->head_memory,   u->d_puzzle,        t->loss,
+                    t->solved, t->least,         u->partial_norms, u->totals,          u->order,
+                    u->sum,    t->experts.noise, t->experts.told,  t->experts.balance, t->keys};
   for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) be->ops->release(be, blocks[i]);
   trm__free(t->walkers);
   trm__free(t->step_grads);
   trm__free(t->drawn);
+  trm__free(t->drawn_keys);
   trm__free(t->corrupt);
   trm__free(t->fills);
 }

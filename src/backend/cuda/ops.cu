@@ -145,10 +145,18 @@ static void op_mix(trm__backend *be, trm__workspace *, int64_t n, real a, const 
   const int64_t values = n * (int64_t)sizeof(real) / value_size(be);
   WITH_TYPE(be, [&](auto *t) { mix(a, as(t, x), b, as(t, h), values, cuda_of(be)->stream); });
 }
-static void op_jitter(trm__backend *be, trm__workspace *, int b, const trm__noise *keys, int i,
-                      real deviation, real *z) {
+static void op_jitter(trm__backend *be, trm__workspace *, int b, const trm__noise *keys,
+                      const trm__draws *draws, real deviation, real *z) {
   const int64_t n = (int64_t)be->dims.L * be->dims.D;
-  WITH_TYPE(be, [&](auto *t) { jitter(keys, i, deviation, as(t, z), b, n, cuda_of(be)->stream); });
+  WITH_TYPE(be,
+            [&](auto *t) { jitter(keys, *draws, deviation, as(t, z), b, n, cuda_of(be)->stream); });
+}
+static void op_start(trm__backend *be, trm__workspace *, int b, const trm__noise *keys,
+                     const trm__draws *draws, const int32_t *steps, real deviation, real *z) {
+  const int64_t n = (int64_t)be->dims.L * be->dims.D;
+  WITH_TYPE(be, [&](auto *t) {
+    start(keys, *draws, steps, deviation, as(t, z), b, n, cuda_of(be)->stream);
+  });
 }
 static void op_solve(trm__backend *be, trm__workspace *, const trm__solving *how, int b, int k,
                      real *x, const real *f, const real *keep, real *best, real *history,
@@ -196,8 +204,9 @@ static void op_decode(trm__backend *be, trm__workspace *, int b, const int32_t *
 }
 
 static void op_loss(trm__backend *be, trm__workspace *ws, int b, const int32_t *labels,
-                    const real *q_target, real *logits, real *q, trm__row_loss *out) {
-  losses(be->dims, b, labels, q_target, logits, q, out, ws->shared, cuda_of(be)->stream);
+                    const int32_t *steps, const real *q_target, real *logits, real *q,
+                    trm__row_loss *out) {
+  losses(be->dims, b, labels, steps, q_target, logits, q, out, ws->shared, cuda_of(be)->stream);
 }
 
 static void op_head_grad(trm__backend *be, trm__workspace *ws, int b, const real *z,
@@ -273,6 +282,7 @@ void set_ops(trm__backend_ops *ops) {
   ops->sum = op_sum;
   ops->mix = op_mix;
   ops->jitter = op_jitter;
+  ops->start = op_start;
   ops->solve = op_solve;
   ops->block = op_block;
   ops->block_grad = op_block_grad;

@@ -219,8 +219,8 @@ __device__ double find_slope(const trm__dims &m, int cell, int i, double share, 
 
 /* The constraint loss of kernels/loss.c, a block a row. p [b, S, V] becomes its gradient, with its
  * weight; off [b, units + 1, V], of which the first is what is wanted of each symbol. */
-__global__ void constraint_kernel(trm__dims m, const int32_t *labels, const float *logits, float *p,
-                                  float *off, trm__row_loss *out) {
+__global__ void constraint_kernel(trm__dims m, const int32_t *labels, const int32_t *steps,
+                                  const float *logits, float *p, float *off, trm__row_loss *out) {
   __shared__ double parts[LOSS_THREADS];
   const int64_t r = blockIdx.x, V = m.V;
   const int n = count_units(m);
@@ -262,7 +262,7 @@ __global__ void constraint_kernel(trm__dims m, const int32_t *labels, const floa
   if (threadIdx.x == 0) out[r].constraint = any > 0 ? loss : 0;
 
   /* And back. */
-  const double weight = any > 0 ? m.constraint_weight : 0;
+  const double weight = any > 0 ? trm__step_share(&m, steps[r]) * m.constraint_weight : 0;
   for (int t = threadIdx.x; t < m.S; t += LOSS_THREADS) {
     double mean = 0;
     for (int i = 1; i < V; i++) mean += p[t * V + i] * find_slope(m, t, i, share, off);
@@ -277,13 +277,13 @@ __global__ void add_kernel(int64_t n, const float *x, float *y) {
   if (i < n) y[i] += x[i];
 }
 
-__global__ void losses_kernel(int S, int V, trm_loss kind, double smoothing, double q_weight,
-                              bool constrained,
-                              const int32_t *labels, const float *q_target, float *logits, float *q,
-                              trm__row_loss *out) {
+__global__ void losses_kernel(trm__dims m, const int32_t *labels, const int32_t *steps,
+                              const float *q_target, float *logits, float *q, trm__row_loss *out) {
   __shared__ int counts[LOSS_THREADS];
   __shared__ double parts[LOSS_THREADS];
+  const int S = m.S, V = m.V;
   const int64_t r = blockIdx.x;
+  const double share = trm__step_share(&m, steps[r]);
   labels += r * S;
   logits += r * S * V;
 
@@ -302,9 +302,9 @@ __global__ void losses_kernel(int S, int V, trm_loss kind, double smoothing, dou
       continue;
     }
     right += argmax(V, x) == labels[t];
-    const Target target = {labels[t], 1 - smoothing, smoothing / V};
-    lm += weight * (kind == TRM_LOSS_STABLEMAX ? stablemax(V, x, target, weight)
-                                               : softmax(V, x, target, weight));
+    const Target target = {labels[t], 1 - m.label_smoothing, m.label_smoothing / V};
+    lm += weight * (m.loss == TRM_LOSS_STABLEMAX ? stablemax(V, x, target, share * weight)
+                                                 : softmax(V, x, target, share * weight));
   }
 
   right = block_sum<LOSS_THREADS>(right, counts);
@@ -313,8 +313,9 @@ __global__ void losses_kernel(int S, int V, trm_loss kind, double smoothing, dou
   out[r].lm = lm;
   out[r].valid = valid;
   out[r].right = right;
-  if (!constrained) out[r].constraint = 0;
-  q_losses(q_weight, &out[r], q + 2 * r, q_target ? q_target + r : NULL);
+  if (!(m.constraint_weight > 0)) out[r].constraint = 0;
+  q_losses((m.step_decay_q ? share : 1) * m.q_weight, &out[r], q + 2 * r,
+           q_target ? q_target + r : NULL);
 }
 
 __global__ void q_targets_kernel(int b, const float *q, const int32_t *steps, int max_steps,
@@ -435,15 +436,15 @@ int64_t losses_scratch(const trm__dims &dims, int b) {
   for (int k = 0; k < dims.n_units; k++) units += dims.units[k].n;
   return dims.constraint_weight > 0 ? b * (dims.S + units + 1) * dims.V : 0;
 }
-void losses(const trm__dims &dims, int b, const int32_t *labels, const float *q_target,
-            float *logits, float *q, trm__row_loss *out, float *scratch, cudaStream_t stream) {
+void losses(const trm__dims &dims, int b, const int32_t *labels, const int32_t *steps,
+            const float *q_target, float *logits, float *q, trm__row_loss *out, float *scratch,
+            cudaStream_t stream) {
   const bool constrained = dims.constraint_weight > 0;
   const int64_t n = (int64_t)b * dims.S * dims.V;
   if (constrained)
-    launch(constraint_kernel, b, LOSS_THREADS, 0, stream, dims, labels, logits, scratch,
+    launch(constraint_kernel, b, LOSS_THREADS, 0, stream, dims, labels, steps, logits, scratch,
            scratch + n, out);
-  launch(losses_kernel, b, LOSS_THREADS, 0, stream, dims.S, dims.V, dims.loss, dims.label_smoothing,
-         dims.q_weight, constrained, labels, q_target, logits, q, out);
+  launch(losses_kernel, b, LOSS_THREADS, 0, stream, dims, labels, steps, q_target, logits, q, out);
   if (constrained) launch(add_kernel, grid_for(n), BLOCK, 0, stream, n, scratch, logits);
 }
 void q_targets(int b, const float *q, const int32_t *steps, int max_steps, float *target,

@@ -36,8 +36,9 @@ void decode(const trm__dims &dims, int b, const int32_t *inputs, const float *lo
 
 /* As the op of that name; scratch has losses_scratch floats, none without a constraint loss. */
 int64_t losses_scratch(const trm__dims &dims, int b);
-void losses(const trm__dims &dims, int b, const int32_t *labels, const float *q_target,
-            float *logits, float *q, trm__row_loss *out, float *scratch, cudaStream_t stream);
+void losses(const trm__dims &dims, int b, const int32_t *labels, const int32_t *steps,
+            const float *q_target, float *logits, float *q, trm__row_loss *out, float *scratch,
+            cudaStream_t stream);
 void q_targets(int b, const float *q, const int32_t *steps, int max_steps, float *target,
                cudaStream_t stream);
 

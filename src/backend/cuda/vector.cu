@@ -69,14 +69,23 @@ __global__ void mix_kernel(float a, const T *x, float b, T *h, int64_t packs) {
 
 /* A thread has a pair of values. */
 template <class T>
-__global__ void jitter_kernel(const trm__noise *keys, int latent, float deviation, T *z,
+__global__ void jitter_kernel(const trm__noise *keys, trm__draws draws, float deviation, T *z,
                               int64_t pairs, int64_t all) {
   const int64_t i = thread_index();
   if (i >= all) return;
   double v[2];
-  trm__jitter(&keys[i / pairs], latent, i % pairs, v);
+  trm__jitter(&keys[i / pairs], &draws, i % pairs, v);
   for (int k = 0; k < 2; k++)
     z[2 * i + k] = from_float<T>(to_float(z[2 * i + k]) + deviation * (float)v[k]);
+}
+template <class T>
+__global__ void start_kernel(const trm__noise *keys, trm__draws draws, const int32_t *steps,
+                             float deviation, T *z, int64_t pairs, int64_t all) {
+  const int64_t i = thread_index();
+  if (i >= all || steps[i / pairs] != 1) return;
+  double v[2];
+  trm__jitter_cut(&keys[i / pairs], &draws, i % pairs, v);
+  for (int k = 0; k < 2; k++) z[2 * i + k] = from_float<T>(deviation * (float)v[k]);
 }
 
 template <class T>
@@ -157,10 +166,17 @@ void mix(float a, const T *x, float b, T *h, int64_t n, cudaStream_t stream) {
   launch(mix_kernel<T>, grid_for(packs), BLOCK, 0, stream, a, x, b, h, packs);
 }
 template <class T>
-void jitter(const trm__noise *keys, int i, float deviation, T *z, int b, int64_t n,
+void jitter(const trm__noise *keys, trm__draws draws, float deviation, T *z, int b, int64_t n,
             cudaStream_t stream) {
   const int64_t all = b * (n / 2);
-  launch(jitter_kernel<T>, grid_for(all), BLOCK, 0, stream, keys, i, deviation, z, n / 2, all);
+  launch(jitter_kernel<T>, grid_for(all), BLOCK, 0, stream, keys, draws, deviation, z, n / 2, all);
+}
+template <class T>
+void start(const trm__noise *keys, trm__draws draws, const int32_t *steps, float deviation, T *z,
+           int b, int64_t n, cudaStream_t stream) {
+  const int64_t all = b * (n / 2);
+  launch(start_kernel<T>, grid_for(all), BLOCK, 0, stream, keys, draws, steps, deviation, z, n / 2,
+         all);
 }
 void add_parts(const float *part, int count, int64_t rows, int64_t cols, int64_t ld, float *out,
                int64_t ld_out, bool accumulate, cudaStream_t stream) {
@@ -178,15 +194,17 @@ void to_reals(const T *in, float *out, int64_t n, cudaStream_t stream) {
   launch(to_reals_kernel<T>, grid_for(n), BLOCK, 0, stream, in, out, n);
 }
 
-#define FOR_TYPE(T)                                                                         \
-  template void to_columns<T>(const T *, T *, int, int, int, cudaStream_t);                 \
-  template void from_columns<T>(const T *, T *, int, int, int, cudaStream_t);               \
-  template void rotate<T>(T *, const float *, const float *, int, int, int, int, float,     \
-                          cudaStream_t);                                                    \
-  template void sum<T>(Sources<T>, int, T *, int64_t, cudaStream_t);                        \
-  template void mix<T>(float, const T *, float, T *, int64_t, cudaStream_t);                \
-  template void jitter<T>(const trm__noise *, int, float, T *, int, int64_t, cudaStream_t); \
-  template void convert_rows<T>(const float *, T *, int, int, int, cudaStream_t);           \
+#define FOR_TYPE(T)                                                                                \
+  template void to_columns<T>(const T *, T *, int, int, int, cudaStream_t);                        \
+  template void from_columns<T>(const T *, T *, int, int, int, cudaStream_t);                      \
+  template void rotate<T>(T *, const float *, const float *, int, int, int, int, float,            \
+                          cudaStream_t);                                                           \
+  template void sum<T>(Sources<T>, int, T *, int64_t, cudaStream_t);                               \
+  template void mix<T>(float, const T *, float, T *, int64_t, cudaStream_t);                       \
+  template void jitter<T>(const trm__noise *, trm__draws, float, T *, int, int64_t, cudaStream_t); \
+  template void start<T>(const trm__noise *, trm__draws, const int32_t *, float, T *, int,         \
+                         int64_t, cudaStream_t);                                                   \
+  template void convert_rows<T>(const float *, T *, int, int, int, cudaStream_t);                  \
   template void to_reals<T>(const T *, float *, int64_t, cudaStream_t);
 FOR_TYPE(float)
 FOR_TYPE(bf16)

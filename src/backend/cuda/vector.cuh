@@ -32,10 +32,13 @@ void sum(Sources<T> src, int count, T *h, int64_t n, cudaStream_t stream);
 template <class T>
 void mix(float a, const T *x, float b, T *h, int64_t n, cudaStream_t stream);
 
-/* z[b, n] += deviation * N(0, 1) by the keys [b] of the rows, of latent i; n is even. */
+/* As the ops of these names: z[b, n] by the keys [b] of the rows; n is even. */
 template <class T>
-void jitter(const trm__noise *keys, int i, float deviation, T *z, int b, int64_t n,
+void jitter(const trm__noise *keys, trm__draws draws, float deviation, T *z, int b, int64_t n,
             cudaStream_t stream);
+template <class T>
+void start(const trm__noise *keys, trm__draws draws, const int32_t *steps, float deviation, T *z,
+           int b, int64_t n, cudaStream_t stream);
 
 /* out [rows, cols] (+)= the sum of `count` parts [rows, ld], in their order. */
 void add_parts(const float *part, int count, int64_t rows, int64_t cols, int64_t ld, float *out,
