@@ -171,6 +171,21 @@ static void fed_back(setup *s) {
   s->model.no_ACT_continue = s->model.feedback = true;
   s->model.feedback_corrupt_cells = 0.4;
 }
+/* Mazes of 2 x 3 cells, of which about a seventh are walls. */
+static void open_cells(setup *s) {
+  s->model.puzzle = (trm_puzzle){.kind = TRM_PUZZLE_GRID,
+                                 .rows = 2,
+                                 .cols = 3,
+                                 .rules = "maze",
+                                 .vocabulary = "#\0 \0S\0G\0o\0x"};
+  s->model.open_cells = true;
+}
+static void with_feedback(setup *s) {
+  s->model.no_ACT_continue = s->model.feedback = true;
+}
+static void by_row_and_column(setup *s) {
+  s->model.pos_encodings = TRM_POS_ROPE2D;
+}
 /* Where some rows are done early, and some not at all. */
 static void solver(setup *s, trm_recursion method, trm_solver_grad grad) {
   s->model.solver = method;
@@ -264,6 +279,8 @@ static const struct sample {
     {"trm-mixer-constraint", TRM_ARCH_TRM, {mixer, constrained, softmax}},
     {"trm-rope-feedback", TRM_ARCH_TRM, {rope, fed_back}},
     {"hrm-mixer-feedback-tables", TRM_ARCH_HRM, {mixer, fed_back, tables}},
+    {"trm-rope2d-open-cells", TRM_ARCH_TRM, {open_cells, by_row_and_column, continued}},
+    {"trm-learned-open-cells", TRM_ARCH_TRM, {open_cells, learned, with_feedback}},
 };
 enum { N_SAMPLES = sizeof samples / sizeof *samples };
 

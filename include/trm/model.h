@@ -1,7 +1,8 @@
 /* A model: its configuration, its weights, and the folder it lives in.
  *
- * Letters, as in the paper and throughout: B rows, L = P + seq_len positions, P puzzle
- * positions, D hidden size, H heads, V vocabulary, n = L_cycles, T = H_cycles.
+ * Letters, as in the paper and throughout: B rows, L = P + seq_len positions (with open_cells
+ * P + max_open_cells), P puzzle positions, D hidden size, H heads, V vocabulary, n = L_cycles,
+ * T = H_cycles.
  *
  * Field names are the reference's option names, so that a published configuration reads
  * straight into the structure.
@@ -158,6 +159,8 @@ typedef struct trm_model_config {
   double constraint_weight; /* of the loss of broken rules, beside that of the labels */
   bool feedback;            /* each supervision step sees what the one before answered */
   double feedback_corrupt_prob, feedback_corrupt_cells; /* in training: of a row; then of a cell */
+  bool open_cells;    /* of a maze only the cells that are no walls are positions of a row */
+  int max_open_cells; /* of one maze, at most; 0: all may be open. No weight depends on it */
 } trm_model_config;
 
 /* The reference's defaults of an architecture (config/arch/NAME.yaml); the data fields are 0. */
