@@ -137,8 +137,8 @@ static void attention_block(CudaBackend *c, const BlockWeights *w, int b, const 
   times_weight<T>(c, R, 3 * dims.D, dims.D, x, w->w[TRM__QKV], NULL, a.qkv);
   if (dims.qk_norm)
     norm_heads(a.qkv, a.qk_inv, R, dims.H, dims.d, (float)dims.inner_eps, c->stream);
-  if (dims.rope) rotate(a.qkv, c->cosine, c->sine, b, dims.L, dims.H, dims.d, 1, c->stream);
-  attention_forward(a.qkv, a.o, a.lse, b, dims.L, dims.H, dims.d, c->stream);
+  if (dims.rope) rotate(a.qkv, c->cosine, c->sine, b, dims, c->places, 1, c->stream);
+  attention_forward(a.qkv, a.o, a.lse, b, dims, c->places, c->stream);
 
   /* y = norm(x + o W_o^T) */
   if (dims.attn_out_norm)
@@ -166,10 +166,9 @@ static void attention_block_grad(CudaBackend *c, const BlockWeights *w, int b, c
 
   /* [dq dk dv] before norm and rotation, which keeps products and lengths, so that the norm sees
    * rotated ones; dW_qkv = [dq dk dv]^T x, dx = ds + [dq dk dv] W_qkv */
-  attention_backward(a.qkv, a.o, a.lse, a.d_o, a.delta, a.dqkv, b, dims.L, dims.H, dims.d,
-                     c->stream);
+  attention_backward(a.qkv, a.o, a.lse, a.d_o, a.delta, a.dqkv, b, dims, c->places, c->stream);
   if (dims.qk_norm) norm_heads_grad(a.qkv, a.qk_inv, a.dqkv, R, dims.H, dims.d, c->stream);
-  if (dims.rope) rotate(a.dqkv, c->cosine, c->sine, b, dims.L, dims.H, dims.d, -1, c->stream);
+  if (dims.rope) rotate(a.dqkv, c->cosine, c->sine, b, dims, c->places, -1, c->stream);
   weight_grad(c, R, 3 * dims.D, dims.D, a.dqkv, x, dw[TRM__QKV], accumulate);
   times_weight_back<T>(c, R, 3 * dims.D, dims.D, a.dqkv, w->w[TRM__QKV], dh, dh);
 }
@@ -650,11 +649,13 @@ static void forward(CudaBackend *c, const trm__block *blk, int b, const real *x,
                                 saved ? &kept : &own, &own);
 }
 void block_forward(CudaBackend *c, const trm__block *blk, int b, const real *x, real *y,
-                   real *saved, real *shared, const trm__routing *routing) {
+                   real *saved, const trm__workspace *ws) {
   c->block = blk;
-  c->routing = routing;
-  (is_bf16(&c->base) ? forward<bf16> : forward<float>)(c, blk, b, x, y, saved, shared);
-  c->routing = NULL; /* it was of this call */
+  c->routing = ws->routing;
+  c->places = ws->places;
+  (is_bf16(&c->base) ? forward<bf16> : forward<float>)(c, blk, b, x, y, saved, ws->shared);
+  c->routing = NULL; /* they were of this call */
+  c->places = NULL;
 }
 
 template <class T>
@@ -667,11 +668,13 @@ static void backward(CudaBackend *c, const trm__block *blk, int b, const real *x
                                  accumulate, &kept, &own);
 }
 void block_backward(CudaBackend *c, const trm__block *blk, int b, const real *x, const real *y,
-                    real *saved, real *dh, real *const *dw, bool accumulate, real *shared,
-                    const trm__routing *routing) {
+                    real *saved, real *dh, real *const *dw, bool accumulate,
+                    const trm__workspace *ws) {
   c->block = blk;
-  c->routing = routing;
+  c->routing = ws->routing;
+  c->places = ws->places;
   (is_bf16(&c->base) ? backward<bf16> : backward<float>)(c, blk, b, x, y, saved, dh, dw, accumulate,
-                                                         shared);
+                                                         ws->shared);
   c->routing = NULL;
+  c->places = NULL;
 }

@@ -342,12 +342,14 @@ __global__ void gate_norm_columns_grad_kernel(T *gu, T *da, int FL, int64_t N, f
 
 /* Thread i turns N neighbouring pairs of a head, N = 1 or a pack. */
 template <class T, int N>
-__global__ void rotate_kernel(T *qkv, const float *cosine, const float *sine, int64_t items, int L,
-                              int H, int d, float sign) {
+__global__ void rotate_kernel(T *qkv, const float *cosine, const float *sine, int64_t items,
+                              trm__dims m, const int32_t *places, float sign) {
   const int64_t i = thread_index();
   if (i >= items) return;
-  const int half = d / 2, j = (int)(i % (half / N)) * N;
-  const int64_t head = i / (half / N), row = head / (2 * H), t = row % L;
+  const int H = m.H, d = m.d, half = d / 2, j = (int)(i % (half / N)) * N;
+  const int64_t head = i / (half / N), row = head / (2 * H);
+  const int64_t t = trm__grid_position(&m, places, row / m.L, (int)(row % m.L));
+  if (t < 0) return;
   T *at = qkv + row * 3 * H * d + head % (2 * H) * d + j;
   Pack<T> a, b;
   if constexpr (N > 1) {
@@ -549,13 +551,14 @@ void gate_norm_columns_grad(T *gu, T *da, int FL, int64_t N, float eps, cudaStre
 }
 
 template <class T>
-void rotate(T *qkv, const float *cosine, const float *sine, int b, int L, int H, int d, float sign,
-            cudaStream_t stream) {
-  const int64_t pairs = (int64_t)b * L * 2 * H * (d / 2);
+void rotate(T *qkv, const float *cosine, const float *sine, int b, const trm__dims &dims,
+            const int32_t *places, float sign, cudaStream_t stream) {
+  const int d = dims.d;
+  const int64_t pairs = (int64_t)b * dims.L * 2 * dims.H * (d / 2);
   const bool packs = d / 2 % Pack<T>::N == 0;
   const int64_t items = packs ? pairs / Pack<T>::N : pairs;
   launch(packs ? rotate_kernel<T, Pack<T>::N> : rotate_kernel<T, 1>, grid_for(items), BLOCK, 0,
-         stream, qkv, cosine, sine, items, L, H, d, sign);
+         stream, qkv, cosine, sine, items, dims, places, sign);
 }
 template <class T>
 void norm_heads(T *qkv, float *inv, int64_t R, int H, int d, float eps, cudaStream_t stream) {
@@ -617,8 +620,8 @@ void to_reals(const T *in, float *out, int64_t n, cudaStream_t stream) {
   template void gate_norm_rows_grad<T>(T *, T *, int64_t, int, float, cudaStream_t);          \
   template void gate_norm_columns<T>(const T *, T *, int, int64_t, float, cudaStream_t);      \
   template void gate_norm_columns_grad<T>(T *, T *, int, int64_t, float, cudaStream_t);       \
-  template void rotate<T>(T *, const float *, const float *, int, int, int, int, float,       \
-                          cudaStream_t);                                                      \
+  template void rotate<T>(T *, const float *, const float *, int, const trm__dims &,          \
+                          const int32_t *, float, cudaStream_t);                              \
   template void norm_heads<T>(T *, float *, int64_t, int, int, float, cudaStream_t);          \
   template void norm_heads_grad<T>(const T *, const float *, T *, int64_t, int, int,          \
                                    cudaStream_t);                                             \

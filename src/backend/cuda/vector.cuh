@@ -4,6 +4,7 @@
 #ifndef TRM_BACKEND_CUDA_VECTOR_CUH
 #define TRM_BACKEND_CUDA_VECTOR_CUH
 
+#include "backend/backend.h"
 #include "device.cuh"
 #include "kernels/jitter.h"
 
@@ -42,10 +43,11 @@ void swiglu_grad(T *gu, T *da, int64_t rows, int64_t cols, int64_t ld, int64_t u
                  cudaStream_t stream);
 
 /* Rotary positions on the 2 H first heads of qkv [b, L, 3, H, d]: pairs (i, i + d/2) by the angle
- * of position t, cosine and sine [L, d/2]; sign -1 undoes it. */
+ * of trm__grid_position with these places, cosine and sine [grid positions, d/2]; sign -1 undoes
+ * it. */
 template <class T>
-void rotate(T *qkv, const float *cosine, const float *sine, int b, int L, int H, int d, float sign,
-            cudaStream_t stream);
+void rotate(T *qkv, const float *cosine, const float *sine, int b, const trm__dims &dims,
+            const int32_t *places, float sign, cudaStream_t stream);
 
 /* With a norm: act = silu(g) * u / rms(g u), over the F units of a row of gu [R, 2F], or the FL of
  * a column of gu [2FL, N], gates before ups, N a multiple of 8; and back, as swiglu_grad. */
