@@ -43,15 +43,19 @@ int64_t trm__carry_bytes(const trm__layout *layout, const trm__backend *be, int 
   return count.bytes;
 }
 
-/* Where a row of the host waits for the backend. */
+/* Where a row of the host waits for the backend; until then all rows are padding. */
 static trm_status offered_row(trm__carry *c, trm_error *err) {
   const trm__layout *l = c->model->layout;
+  const size_t S = (size_t)l->dims.S;
   c->wall = l->dims.grid_cells ? trm__puzzle_wall(&c->model->config.puzzle) : -1;
   if (!l->dims.grid_cells) return TRM_OK;
-  const int64_t S = l->dims.S;
   TRM_ALLOC(&c->offered.inputs, 3 * S, "a row", err);
   c->offered.labels = c->offered.inputs + S;
   c->offered.places = c->offered.labels + S;
+  for (size_t t = 0; t < S; t++) c->offered.places[t] = TRM__NO_PLACE;
+  for (size_t r = 0; r < (size_t)c->n_rows; r++)
+    c->be->ops->put(c->be, c->rows.places + r * S, c->offered.places,
+                    S * sizeof *c->offered.places);
   return TRM_OK;
 }
 
@@ -68,14 +72,11 @@ trm_status trm__carry_create(const trm_model *model, trm__backend *be, const trm
   char what[40];
   snprintf(what, sizeof what, "the latents of %d rows", rows);
   trm_status st = trm__backend_alloc(be, bytes, 1, what, &c->memory, err);
-  if (st == TRM_OK) st = offered_row(c, err);
-  if (st != TRM_OK) {
-    trm__carry_free(c);
-    return st;
-  }
+  if (st != TRM_OK) goto done;
   trm__carver memory = {.block = c->memory};
   lay_out(&c->rows, &c->fresh, l, be, rows, &memory);
   TRM_ASSERT(memory.bytes == bytes);
+  TRM_GOTO(offered_row(c, err));
 
   c->rows.n_latents = l->plan->n_latents;
   c->rows.puzzle_emb = weights->puzzle_emb;
@@ -84,6 +85,9 @@ trm_status trm__carry_create(const trm_model *model, trm__backend *be, const trm
   trm__carry_halt(c, 0, rows);
   *out = c;
   return TRM_OK;
+done:
+  trm__carry_free(c);
+  return st;
 }
 
 void trm__carry_free(trm__carry *c) {
@@ -125,6 +129,9 @@ static trm_status check_open_cells(const trm__carry *c, int row, const int32_t *
   const int most = c->model->layout->dims.S;
   if (!c->model->layout->dims.grid_cells) return TRM_OK;
   const int n = trm__puzzle_open_cells(&c->model->config.puzzle, c->wall, inputs, 0, NULL);
+  if (n == 0)
+    TRM_FAIL_AT(err, TRM_E_RANGE, row, "row %d: the maze has no open cell, which a row is made of",
+                row);
   if (n > most)
     TRM_FAIL_AT(err, TRM_E_RANGE, row,
                 "row %d: the maze has %d open cells, but the model takes at most %d; set "
