@@ -2,6 +2,8 @@
  * back, padding that nothing sees, rows that do not see each other, states, refusals, a run. */
 #include "small_trainer.h"
 
+#include <math.h>
+
 #include "base/place.h"
 #include "nn/open_cells.h"
 #include "puzzle/puzzle.h"
@@ -217,6 +219,55 @@ static void a_row_sees_nothing_but_its_maze(void **state) {
     trm_solver_free(s);
     trm_model_free(tight);
     trm_model_free(loose);
+  }
+}
+
+/* The largest difference of the logits that two mazes' tokens get, each maze's in reading order. */
+static double distance(const trm_model *m, const char *one, const char *other) {
+  const char *const texts[2] = {one, other};
+  float logits[2][CELLS * V];
+  int n[2] = {0};
+  for (int k = 0; k < 2; k++) {
+    int32_t inputs[CELLS];
+    read_maze(texts[k], inputs);
+    trm_solver *s = solver_of(m, 1, 1);
+    assert_int_equal(trm_solver_start(s, 1, inputs, NULL, NULL), TRM_OK);
+    take_steps(s, 2);
+    for (int i = 0; i < CELLS * V; i++)
+      if (inputs[i / V] != WALL) logits[k][n[k]++] = trm_solver_logits(s)[i];
+    trm_solver_free(s);
+  }
+  assert_true(n[0] == n[1] && n[0] > 0);
+  double most = 0;
+  for (int i = 0; i < n[0]; i++)
+    most = fmax(most, fabs((double)logits[0][i] - (double)logits[1][i]));
+  return most;
+}
+
+/* Two tokens between walls, the same in all mazes but for their places: what attention sees is how
+ * far one is from the other, in rows and in columns; a table of positions tells all apart. */
+static void tokens_stand_where_their_cells_are(void **state) {
+  static const char first[] = "S#G#/####/####/####", moved[] = "####/#S#G/####/####",
+                    below[] = "S###/####/G###/####", further[] = "S##G/####/####/####";
+  static const struct {
+    trm_pos_encodings positions;
+    const char *text;
+    bool same;
+  } expected[] = {{TRM_POS_ROPE2D, moved, true},     {TRM_POS_ROPE2D, below, false},
+                  {TRM_POS_ROPE2D, further, false},  {TRM_POS_ROPE, moved, true},
+                  {TRM_POS_ROPE, further, false},    {TRM_POS_LEARNED, moved, false},
+                  {TRM_POS_LEARNED, further, false}, {TRM_POS_NONE, further, true}};
+  (void)state;
+  for (size_t k = 0; k < sizeof expected / sizeof *expected; k++) {
+    trm_model_config c = config_of(3);
+    c.pos_encodings = expected[k].positions;
+    c.grid_tables = false;
+    c.registers = c.puzzle_emb_len = c.puzzle_emb_ndim = 0;
+    trm_model *m = small_model(&c, 3);
+    const double d = distance(m, first, expected[k].text);
+    if (expected[k].same ? !(d < 1e-4) : !(d > 1e-3))
+      fail_msg("%s, %s: %g", trm_pos_encodings_name(c.pos_encodings), expected[k].text, d);
+    trm_model_free(m);
   }
 }
 
@@ -480,6 +531,7 @@ int main(void) {
       cmocka_unit_test(damaged_places_are_refused),
       cmocka_unit_test(without_walls_nothing_changes),
       cmocka_unit_test(a_row_sees_nothing_but_its_maze),
+      cmocka_unit_test(tokens_stand_where_their_cells_are),
       cmocka_unit_test(a_maze_with_too_many_open_cells_or_none_is_refused),
       cmocka_unit_test(padding_teaches_nothing),
       cmocka_unit_test(mazes_are_learned),
