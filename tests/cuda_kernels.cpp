@@ -11,9 +11,10 @@ struct shape {
   int b, L, H, d;
 };
 
-/* o, lse and the gradient of every q, k and v (given d_o) of the values in qkv. */
-static void reference_attention(shape s, const reals &qkv, const reals &d_o, reals &o, reals &lse,
-                                reals &dqkv) {
+/* o, lse and the gradient of every q, k and v (given d_o) of the values in qkv; row r has keys[r]
+ * keys. */
+static void reference_attention(shape s, const std::vector<int> &keys, const reals &qkv,
+                                const reals &d_o, reals &o, reals &lse, reals &dqkv) {
   const int L = s.L, H = s.H, d = s.d, wide = H * d;
   const double scale = 1 / sqrt((double)d);
   reals p((size_t)L);
@@ -32,14 +33,14 @@ static void reference_attention(shape s, const reals &qkv, const reals &d_o, rea
         double most = -INFINITY, sum = 0, delta = 0;
 
         /* o = p v */
-        for (int j = 0; j < L; j++) {
+        for (int j = 0; j < keys[r]; j++) {
           p[j] = 0;
           for (int e = 0; e < d; e++) p[j] += qkv[q + e] * qkv[of(j, 1) + e] * scale;
           most = fmax(most, p[j]);
         }
-        for (int j = 0; j < L; j++) sum += p[j] = exp(p[j] - most);
+        for (int j = 0; j < keys[r]; j++) sum += p[j] = exp(p[j] - most);
         lse[((size_t)r * H + h) * L + i] = most + log(sum);
-        for (int j = 0; j < L; j++) {
+        for (int j = 0; j < keys[r]; j++) {
           p[j] /= sum;
           for (int e = 0; e < d; e++) o[out + e] += p[j] * qkv[of(j, 2) + e];
         }
@@ -47,7 +48,7 @@ static void reference_attention(shape s, const reals &qkv, const reals &d_o, rea
         /* ds = p (dp - delta) / sqrt(d) with dp = d_o v and delta = d_o o;
          * dq = ds k, dk = ds q, dv = p d_o */
         for (int e = 0; e < d; e++) delta += o[out + e] * d_o[out + e];
-        for (int j = 0; j < L; j++) {
+        for (int j = 0; j < keys[r]; j++) {
           double dp = 0;
           for (int e = 0; e < d; e++) dp += d_o[out + e] * qkv[of(j, 2) + e];
           double ds = p[j] * (dp - delta) * scale;
@@ -67,25 +68,51 @@ static reals part_of(const reals &qkv, int part, int wide) {
   return x;
 }
 
+/* Places of rows with so many tokens, of which the first of each row is in front. */
+static std::vector<int32_t> places_of(const trm__dims &dims, const std::vector<int> &keys) {
+  std::vector<int32_t> places;
+  for (int length : keys)
+    for (int i = 0; i < dims.S; i++)
+      places.push_back(i < length - dims.P ? trm__place_of(i + 2, i % TRM__WALLS) : TRM__NO_PLACE);
+  places.push_back(TRM__NO_PLACE); /* where S is 0 there are some, too */
+  return places;
+}
+
 /* Values of -size .. size, q moved up and k moved down by `shift`, which lowers all scores (and
- * lets what rounding leaves of a sum of ds = 0 show in dq and dk). */
+ * lets what rounding leaves of a sum of ds = 0 show in dq and dk). With `padding` each row ends in
+ * more of that than the one before, about a third of L. */
 template <class T>
-static void check_attention(shape s, double size, double shift, double tolerance) {
+static void check_attention(shape s, double size, double shift, double tolerance,
+                            bool padding = false) {
   const size_t n = (size_t)s.b * s.L * s.H * s.d, rows = (size_t)s.b * s.L * s.H;
+  trm__dims dims = {};
+  dims.L = s.L;
+  dims.H = s.H;
+  dims.d = s.d;
+  dims.P = 1;
+  dims.S = s.L - 1;
+  dims.grid_cells = s.L + 2;
+  std::vector<int> keys;
+  for (int r = 0; r < s.b; r++) keys.push_back(padding ? s.L - (s.L / 3 + r) : s.L);
+  const std::vector<int32_t> places_values = places_of(dims, keys);
+  const array<int32_t> places(places_values);
   reals qkv_values = random_values(3 * n, size), d_o_values = random_values(n, 1), o, lse, dqkv;
   for (size_t i = 0, wide = (size_t)s.H * s.d; i < 3 * n; i++)
     qkv_values[i] += i / wide % 3 == 0 ? shift : i / wide % 3 == 1 ? -shift : 0;
+  const size_t wide = (size_t)s.H * s.d; /* padding has no gradient */
+  for (size_t i = 0; i < n; i++)
+    if ((int)(i / wide % s.L) >= keys[i / wide / s.L]) d_o_values[i] = 0;
   real_array<T> qkv(qkv_values), d_o(d_o_values), got_o(n), got_dqkv(3 * n);
   real_array<float> got_lse(rows), delta(rows);
   char name[100];
-  reference_attention(s, qkv_values, d_o_values, o, lse, dqkv);
-  attention_forward<T>(qkv.at, got_o.at, got_lse.at, s.b, s.L, s.H, s.d, 0);
+  reference_attention(s, keys, qkv_values, d_o_values, o, lse, dqkv);
+  attention_forward<T>(qkv.at, got_o.at, got_lse.at, s.b, dims, padding ? places.at : NULL, 0);
   snprintf(name, sizeof name, "b %d L %d H %d d %d, %d bytes: o", s.b, s.L, s.H, s.d,
            (int)sizeof(T));
   expect(name, got_o.read(), o, tolerance);
   expect("lse", got_lse.read(), lse, 1e-5);
-  attention_backward<T>(qkv.at, got_o.at, got_lse.at, d_o.at, delta.at, got_dqkv.at, s.b, s.L, s.H,
-                        s.d, 0);
+  attention_backward<T>(qkv.at, got_o.at, got_lse.at, d_o.at, delta.at, got_dqkv.at, s.b, dims,
+                        padding ? places.at : NULL, 0);
   const reals got = got_dqkv.read();
   const char *const parts[3] = {"dq", "dk", "dv"};
   for (int i = 0; i < 3; i++) {
@@ -112,6 +139,17 @@ static void test_attention_float(void **state) {
 static void test_attention_bf16(void **state) {
   (void)state;
   for (const shape &s : SHAPES) check_attention<bf16>(s, 1, 0, 1e-2);
+}
+/* Rows that end in padding: no query sees it, and what stands there has no gradient. */
+static void test_attention_of_rows_with_padding(void **state) {
+  (void)state;
+  for (const shape &s : SHAPES) {
+    if (s.L < 20) continue;
+    check_attention<float>(s, 1, 0, 1e-5, true);
+    check_attention<bf16>(s, 1, 0, 1e-2, true);
+  }
+  check_attention<float>({2, 260, 1, 64}, 1, 0, 1e-5, true);
+  check_attention<bf16>({2, 260, 1, 64}, 1, 0, 1e-2, true);
 }
 /* Scores of some hundreds, where only differences from the greatest one can be raised to a power.
  */
@@ -456,6 +494,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_attention_float),
       cmocka_unit_test(test_attention_bf16),
+      cmocka_unit_test(test_attention_of_rows_with_padding),
       cmocka_unit_test(test_attention_large_scores),
       cmocka_unit_test(test_mixer),
       cmocka_unit_test(test_mixer_does_not_fit),

@@ -10,6 +10,7 @@
 
 #include "nn/model.h"
 #include "nn/walk.h"
+#include "trm/maze.h"
 #include "trm/sudoku.h"
 
 enum { ROWS = 3, TEAMS = 3, PROBES = 3, IDS = 5 };
@@ -23,7 +24,7 @@ typedef struct bench {
   trm__pool *pool[TEAMS];
   int64_t latent; /* values of one latent of all rows */
   int32_t inputs[ROWS * 64], labels[ROWS * 64], steps[ROWS];
-  int32_t fed[ROWS * 64], decoded[ROWS * 64];
+  int32_t fed[ROWS * 64], decoded[ROWS * 64], places[ROWS * 64];
   const real *puzzle[ROWS]; /* rows of `table` */
   real *table;              /* [ROWS, E]: copies that can be perturbed */
   real *start[TRM__MAX_LATENTS], *middle[TRM__MAX_LATENTS], *z[TRM__MAX_LATENTS];
@@ -79,6 +80,7 @@ static trm__walker *walker(bench *t, const trm__layout *l, int members, bool tra
 static trm__tile tile_of(bench *t) {
   trm__tile tile = {.rows = ROWS,
                     .inputs = t->inputs,
+                    .places = t->l->dims.grid_cells ? t->places : NULL,
                     .puzzle = t->l->dims.E ? t->puzzle : NULL,
                     .logits = t->logits,
                     .q = t->q,
@@ -169,6 +171,25 @@ static trm__layout *part_of_plan(const trm_model_config *c, edit_fn *edit, bool 
   return l;
 }
 
+/* Each row has some of the grid's cells as its tokens, two fewer than the row before it. */
+static void fill_places(bench *t, trm__rng *rng) {
+  const trm__dims *m = &t->l->dims;
+  for (int r = 0; r < ROWS && m->grid_cells; r++) {
+    int n = 0;
+    const int wanted = m->S - 2 * r;
+    for (int cell = 0; cell < m->grid_cells; cell++) {
+      const bool must = m->grid_cells - cell == wanted - n;
+      if (n == wanted || !(must || trm__rng_below(rng, 2))) continue;
+      t->places[r * m->S + n++] = trm__place_of(cell, (int)trm__rng_below(rng, TRM__WALLS));
+    }
+    for (int i = r * m->S + n; i < (r + 1) * m->S; i++) {
+      t->places[i] = TRM__NO_PLACE;
+      t->inputs[i] = 0;
+      t->labels[i] = -1;
+    }
+  }
+}
+
 static void fill_inputs(bench *t, trm__rng *rng) {
   const trm__dims *m = &t->l->dims;
   for (int i = 0; i < ROWS * m->S; i++) {
@@ -177,6 +198,7 @@ static void fill_inputs(bench *t, trm__rng *rng) {
   }
   for (int i = 0; i < ROWS * m->S && m->feedback; i++)
     t->fed[i] = (int32_t)trm__rng_below(rng, (uint32_t)m->V);
+  fill_places(t, rng);
   for (int r = 0; r < ROWS; r++) {
     t->puzzle[r] = t->table + (int64_t)r * m->E;
     t->steps[r] = r + 1; /* the last row is at its last step */
@@ -825,6 +847,29 @@ static void forgetful(void **state) {
   check_plan("a plan whose updates forget", &c, forget);
 }
 
+/* Tokens that are the open cells of mazes, each row's at its own places, before padding of which no
+ * gradient comes. */
+static void open_cells(void **state) {
+  (void)state;
+  trm_model_config c = tiny(TRM_ARCH_TRM);
+  c.vocab_size = 6;
+  c.seq_len = 16;
+  c.puzzle = trm_maze_of_size(4, 4);
+  c.pos_encodings = TRM_POS_ROPE2D;
+  c.hidden_size = 16;
+  c.open_cells = true;
+  c.max_open_cells = 9;
+  check_model("trm, open cells", &c);
+  c.pos_encodings = TRM_POS_LEARNED;
+  c.grid_tables = c.qk_norm = c.attn_out_norm = c.gate_norm = true;
+  c.registers = 1;
+  check_model("trm, open cells, learned positions, tables, norms", &c);
+  c.no_ACT_continue = c.feedback = true;
+  c.pos_encodings = TRM_POS_ROPE;
+  c.max_open_cells = 12;
+  check_model("trm, open cells, feedback, rotary positions", &c);
+}
+
 /* --- solved steps ---------------------------------------------------------------------------- */
 
 /* Short branches: the net approaches a fixed point, and the solver finds all of its digits. */
@@ -902,6 +947,7 @@ int main(void) {
       cmocka_unit_test(tables_and_registers),
       cmocka_unit_test(constrained),
       cmocka_unit_test(fed_back),
+      cmocka_unit_test(open_cells),
       cmocka_unit_test(implicit),
       cmocka_unit_test(through_applications),
   };

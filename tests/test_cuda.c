@@ -108,6 +108,21 @@ static void options_train_as_on_the_cpu(void **state) {
   mc.registers = 2;
   trains_as_the_cpu(&mc, training(gpu), 1e-4);
 
+  /* Of mazes open cells alone, each at its place, by the row's own length. */
+  trm_model_config maze = model_config(ATTENTION);
+  maze.puzzle = (trm_puzzle){.kind = TRM_PUZZLE_GRID,
+                             .rows = 2,
+                             .cols = 3,
+                             .rules = "maze",
+                             .vocabulary = "#\0 \0S\0G\0o\0x"};
+  maze.open_cells = true;
+  maze.pos_encodings = TRM_POS_ROPE2D;
+  trains_as_the_cpu(&maze, training(gpu), 1e-4);
+  maze.pos_encodings = TRM_POS_LEARNED;
+  maze.grid_tables = maze.feedback = true;
+  maze.registers = 1;
+  trains_as_the_cpu(&maze, training(gpu), 1e-4);
+
   /* Held to the rules. */
   snprintf(mc.puzzle.rules, sizeof mc.puzzle.rules, "latin");
   mc.constraint_weight = 3;

@@ -179,6 +179,21 @@ static void random_start(setup *s) {
   s->model.damping = 0.05;
   s->model.update_noise = 0.01;
 }
+/* Mazes of 2 x 3 cells, of which about a seventh are walls. */
+static void open_cells(setup *s) {
+  s->model.puzzle = (trm_puzzle){.kind = TRM_PUZZLE_GRID,
+                                 .rows = 2,
+                                 .cols = 3,
+                                 .rules = "maze",
+                                 .vocabulary = "#\0 \0S\0G\0o\0x"};
+  s->model.open_cells = true;
+}
+static void with_feedback(setup *s) {
+  s->model.no_ACT_continue = s->model.feedback = true;
+}
+static void by_row_and_column(setup *s) {
+  s->model.pos_encodings = TRM_POS_ROPE2D;
+}
 /* Where some rows are done early, and some not at all. */
 static void solver(setup *s, trm_recursion method, trm_solver_grad grad) {
   s->model.solver = method;
@@ -275,6 +290,8 @@ static const struct sample {
     {"trm-mixer-random-start", TRM_ARCH_TRM, {mixer, random_start}},
     {"hrm-rope-random-start-continue", TRM_ARCH_HRM, {rope, random_start, continued}},
     {"hrm-mixer-feedback-tables", TRM_ARCH_HRM, {mixer, fed_back, tables}},
+    {"trm-rope2d-open-cells", TRM_ARCH_TRM, {open_cells, by_row_and_column, continued}},
+    {"trm-learned-open-cells", TRM_ARCH_TRM, {open_cells, learned, with_feedback}},
 };
 enum { N_SAMPLES = sizeof samples / sizeof *samples };
 

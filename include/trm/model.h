@@ -1,7 +1,8 @@
 /* A model: its configuration, its weights, and the folder it lives in.
  *
- * Letters, as in the paper and throughout: B rows, L = P + seq_len positions, P puzzle
- * positions, D hidden size, H heads, V vocabulary, n = L_cycles, T = H_cycles.
+ * Letters, as in the paper and throughout: B rows, L = P + seq_len positions (with open_cells
+ * P + max_open_cells), P puzzle positions, D hidden size, H heads, V vocabulary, n = L_cycles,
+ * T = H_cycles.
  *
  * Field names are the reference's option names, so that a published configuration reads
  * straight into the structure.
@@ -166,6 +167,8 @@ typedef struct trm_model_config {
   double start_std;    /* of where latents start, value by value; 0: at H_init, L_init */
   double damping;      /* share of its old value that an updated latent keeps */
   double update_noise; /* standard deviation of noise behind each update */
+  bool open_cells;    /* of a maze only the cells that are no walls are positions of a row */
+  int max_open_cells; /* of one maze, at most; 0: all may be open. No weight depends on it */
 } trm_model_config;
 
 /* The reference's defaults of an architecture (config/arch/NAME.yaml); the data fields are 0. */

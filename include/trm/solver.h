@@ -90,8 +90,9 @@ TRM_API int trm_solver_latent_count(const trm_solver *s);
 TRM_API int trm_solver_answer_latent(const trm_solver *s);
 /* "z_H", "z_L", "z_L1" …; NULL for i out of range. The model's. */
 TRM_API const char *trm_solver_latent_name(const trm_solver *s, int i);
-/* The i-th latent [n, L, D] and its name; NULL for i out of range. On a GPU a copy that is valid
- * until the next call, and NULL also when the device fails or memory is out. */
+/* The i-th latent [n, L, D] and its name (with open_cells of each row's own sequence, padded); NULL
+ * for i out of range. On a GPU a copy that is valid until the next call, and NULL also when the
+ * device fails or memory is out. */
 TRM_API const float *trm_solver_latent(trm_solver *s, int i, const char **name);
 /* What the output head reads in the i-th latent of each row, as the paper's Fig. 6 does: logits [n,
  * seq_len, V] and tokens [n, seq_len], their argmax; either may be NULL. After a step that of the

@@ -18,6 +18,7 @@
 #define TRM_BACKEND_BACKEND_H
 
 #include "base/error.h"
+#include "base/place.h"
 #include "base/team.h"
 #include "base/units.h"
 #include "kernels/jitter.h"
@@ -31,7 +32,7 @@ enum { TRM__MAX_LATENTS = 17, TRM__BLOCK_WEIGHTS = 40 /* of one block, at most *
 
 /* Sizes of one model (docs/MODEL.md section 1). */
 typedef struct trm__dims {
-  int V, S;                /* vocabulary, seq_len */
+  int V, S;                /* vocabulary, seq_len; or, of grid_cells, the most tokens of a row */
   int P, L;                /* positions before the cells, L = P + S: */
   int R;                   /* registers, the first of them; behind these are the puzzle's */
   int D, H, d;             /* hidden size, heads, d = D / H */
@@ -53,6 +54,8 @@ typedef struct trm__dims {
   trm_dtype dtype;       /* of the operands of products */
   int n_units, n_tables; /* units that a cell is in; those of which it has a table: all or none */
   trm__unit_set units[TRM__MOST_UNITS];
+  int grid_cells;   /* tokens are the open ones of so many cells, each row's at its places; 0: the
+                       tokens are the S cells */
   bool feedback;    /* the input has what the step before answered */
   int32_t blank[2]; /* tokens of cells that are not given; -1: none */
 } trm__dims;
@@ -88,8 +91,8 @@ typedef struct trm__block {
  * they are tied. */
 typedef struct trm__outer {
   int64_t embed_tokens, embed_pos, lm_head, q_weight, q_bias;
-  /* As dims have tables, registers and feedback. */
-  int64_t embed_units[TRM__MOST_UNITS], registers, embed_feedback;
+  /* As dims have tables, grid_cells, registers and feedback. */
+  int64_t embed_units[TRM__MOST_UNITS], embed_walls, registers, embed_feedback;
 } trm__outer;
 
 /* One row's loss and what the metrics need (docs/MODEL.md section 3). */
@@ -155,6 +158,8 @@ typedef struct trm__workspace {
   real *shared;                /* of the team, trm__backend_ops.shared_size reals */
   real *scratch;               /* of this member, .scratch_size reals */
   const trm__routing *routing; /* of blocks of experts; NULL: no noise, and nobody asks */
+  const int32_t *places; /* [b, S] of the tile's rows (base/place.h), for embed, embed_grad, block
+                            and block_grad; NULL: token t is that of cell t */
 } trm__workspace;
 
 /* The state of all rows between supervision steps (docs/MODEL.md section 2). */
@@ -163,7 +168,8 @@ typedef struct trm__rows {
   real *z[TRM__MAX_LATENTS];          /* [rows] * latent_size */
   const real *init[TRM__MAX_LATENTS]; /* [D]: where a latent starts, at every position */
   const real *puzzle_emb;             /* NULL without one */
-  int32_t *inputs, *labels;           /* [rows, S] */
+  int32_t *inputs, *labels;           /* [rows, S]; of padding 0 and a label that is ignored */
+  int32_t *places;                    /* [rows, S] with dims.grid_cells, else NULL */
   int32_t *puzzle_ids;                /* [rows] rows of puzzle_emb */
   int32_t *steps;                     /* [rows] supervision steps taken */
   uint8_t *halted;                    /* [rows] */
@@ -173,11 +179,11 @@ typedef struct trm__rows {
   int32_t *decoded, *fed;
 } trm__rows;
 
-/* What the rows that halted take next: inputs, labels [rows, S], puzzle_ids [rows]. And of all rows
- * what takes the place of cells in what they see of their last answer: corrupt [rows, S], 0 where
- * nothing does; NULL without feedback. */
+/* What the rows that halted take next: inputs, labels, places [rows, S], puzzle_ids [rows]. And of
+ * all rows what takes the place of cells in what they see of their last answer: corrupt [rows, S],
+ * 0 where nothing does; NULL without feedback. */
 typedef struct trm__fresh {
-  int32_t *inputs, *labels, *puzzle_ids, *corrupt;
+  int32_t *inputs, *labels, *places, *puzzle_ids, *corrupt;
 } trm__fresh;
 
 /* What stops a row before its last supervision step. */
@@ -298,8 +304,9 @@ typedef struct trm__backend_ops {
   void (*pack)(trm__backend *, const trm__lane *lane, const real *params);
 
   /* e[b, L, D] = sqrt(D) * (registers, puzzle block, token embedding + those of the cell's units +
-   * that of what is fed back), with learned positions sqrt(D) * sqrt(1/2) * (… + pos). inputs, fed
-   * [b, S], fed NULL without feedback; puzzle [b]: pointers to rows of E values. */
+   * that of the walls around its place + that of what is fed back), with learned positions sqrt(D)
+   * * sqrt(1/2) * (… + pos of the cell); 0 of padding. inputs, fed [b, S], fed NULL without
+   * feedback; puzzle [b]: pointers to rows of E values. */
   void (*embed)(trm__backend *, trm__workspace *, int b, const int32_t *inputs, const int32_t *fed,
                 const real *const *puzzle, real *e);
   /* Adds to the gradients of these tables in `grads` (flat), writes d_puzzle [b, E]. */
@@ -328,11 +335,13 @@ typedef struct trm__backend_ops {
   void (*solve)(trm__backend *, trm__workspace *, const trm__solving *how, int b, int k, real *x,
                 const real *f, const real *keep, real *best, real *history, trm__solved *rows);
 
-  /* y = norm(x + branch(x)); saved NULL: nothing is kept and y may be x; else [b] * saved_size. */
+  /* y = norm(x + branch(x)); saved NULL: nothing is kept and y may be x; else [b] * saved_size.
+   * Attention sees nothing of padding, whose own y is any finite number. */
   void (*block)(trm__backend *, trm__workspace *, const trm__block *, int b, const real *x, real *y,
                 real *saved);
-  /* dh: in dL/dy, out dL/dx. The gradient of weight i of the block goes to dw[i] (of its shape),
-   * replacing what is there unless `accumulate`. `saved` is used up. */
+  /* dh: in dL/dy, which is 0 of padding, out dL/dx, which then is, too. The gradient of weight i of
+   * the block goes to dw[i] (of its shape), replacing what is there unless `accumulate`. `saved` is
+   * used up. */
   void (*block_grad)(trm__backend *, trm__workspace *, const trm__block *, int b, const real *x,
                      const real *y, real *saved, real *dh, real *const *dw, bool accumulate);
   /* Of told [rows, 2 n] of a block of experts, added up in the order of the rows: the auxiliary
@@ -389,6 +398,24 @@ typedef struct trm__backend_ops {
 /* What supervision step t = 1, 2, … counts in the loss of its row. */
 TRM__EVERYWHERE double trm__step_share(const trm__dims *dims, int32_t t) {
   return dims->step_scale > 0 ? dims->step_scale * pow(dims->step_decay, t - 1) : 1;
+}
+
+/* Of position t of row `row` of a tile, with the workspace's places, its position where all cells
+ * are tokens: that by which it is rotated, and has its learned vector; -1 of padding. */
+TRM__EVERYWHERE int trm__grid_position(const trm__dims *dims, const int32_t *places, int64_t row,
+                                       int t) {
+  if (!places || t < dims->P) return t;
+  const int32_t place = places[row * dims->S + t - dims->P];
+  return place == TRM__NO_PLACE ? -1 : dims->P + trm__place_cell(place);
+}
+/* How many there are of those. */
+TRM__EVERYWHERE int trm__grid_positions(const trm__dims *dims) {
+  return dims->P + (dims->grid_cells ? dims->grid_cells : dims->S);
+}
+/* Positions of a row that are no padding: the first ones. */
+TRM__EVERYWHERE int trm__row_length(const trm__dims *dims, const int32_t *places, int64_t row) {
+  if (!places) return dims->L;
+  return dims->P + trm__places_before(places + row * dims->S, dims->S, dims->grid_cells);
 }
 
 /* A cell of that input is not given. */

@@ -112,7 +112,7 @@ static int64_t in_reals(const trm__carver *c) {
 /* Of a tile of one row: what larger ones keep is at most as much per row. */
 static int64_t saved_size(const cpu_backend *c, trm__block_kind kind) {
   trm__carver saved = {0}, rest = {0};
-  kinds[kind]->count(c, 1, false, (cpu_memory){&saved, &rest, &rest, NULL});
+  kinds[kind]->count(c, 1, false, (cpu_memory){&saved, &rest, &rest, NULL, NULL});
   return in_reals(&saved);
 }
 static int64_t cpu_saved_size(const trm__backend *be, trm__block_kind kind) {
@@ -131,13 +131,14 @@ static void count_ops(const trm__backend *be, int b, bool training, trm__carver 
                       trm__carver *scratch) {
   const cpu_backend *c = (const cpu_backend *)be;
   trm__carver saved = {0};
-  trm__cpu_head_count(c, (cpu_memory){&saved, shared, scratch, NULL});
+  trm__cpu_head_count(c, (cpu_memory){&saved, shared, scratch, NULL, NULL});
   for (int i = 0; i < be->n_blocks; i++)
     for (int backward = 0; backward <= training; backward++) {
       trm__carver *kept = backward ? &saved : shared; /* forward: all of it, when nothing is kept */
       trm__carve_anew(shared);
       trm__carve_anew(scratch);
-      kinds[be->blocks[i].kind]->count(c, b, backward, (cpu_memory){kept, shared, scratch, NULL});
+      kinds[be->blocks[i].kind]->count(c, b, backward,
+                                       (cpu_memory){kept, shared, scratch, NULL, NULL});
     }
 }
 static int64_t cpu_shared_size(const trm__backend *be, int b, bool training) {
@@ -175,7 +176,7 @@ static trm__carver carver(real *block) {
 static void cpu_block(trm__backend *be, trm__workspace *ws, const trm__block *blk, int b,
                       const real *x, real *y, real *saved) {
   trm__carver kept = carver(saved), shared = carver(ws->shared), scratch = carver(ws->scratch);
-  const cpu_memory memory = {saved ? &kept : &shared, &shared, &scratch, ws->routing};
+  const cpu_memory memory = {saved ? &kept : &shared, &shared, &scratch, ws->routing, ws->places};
   kinds[blk->kind]->forward(be, ws->lane, blk, b, x, y, memory);
   check_carved(be, blk, b, false, &kept, &shared, &scratch);
 }
@@ -183,7 +184,7 @@ static void cpu_block_grad(trm__backend *be, trm__workspace *ws, const trm__bloc
                            const real *x, const real *y, real *saved, real *dh, real *const *dw,
                            bool accumulate) {
   trm__carver kept = carver(saved), shared = carver(ws->shared), scratch = carver(ws->scratch);
-  const cpu_memory memory = {&kept, &shared, &scratch, ws->routing};
+  const cpu_memory memory = {&kept, &shared, &scratch, ws->routing, ws->places};
   kinds[blk->kind]->backward(be, ws->lane, blk, b, x, y, dh, dw, accumulate, memory);
   check_carved(be, blk, b, true, &kept, &shared, &scratch);
 }
@@ -222,7 +223,7 @@ static void fill_ops(trm__backend_ops *ops) {
 /* Carves the packed weights and the tables. */
 static void lay_out(cpu_backend *c, trm__carver *memory) {
   const trm__dims *dims = &c->base.dims;
-  const int64_t table = (int64_t)dims->L * (dims->d / 2);
+  const int64_t table = (int64_t)trm__grid_positions(dims) * (dims->d / 2);
   pack_job job;
 
   for (int block = 0; block < c->base.n_blocks; block++) {
@@ -242,7 +243,7 @@ static void lay_out(cpu_backend *c, trm__carver *memory) {
 static void fill_rope(cpu_backend *c) {
   const trm__dims *dims = &c->base.dims;
   int half = dims->d / 2;
-  for (int t = 0; t < dims->L; t++)
+  for (int t = 0; t < trm__grid_positions(dims); t++)
     for (int i = 0; i < half; i++) {
       double angle = trm__rope_angle(dims, t, i);
       c->rope_cos[t * half + i] = (real)cos(angle);

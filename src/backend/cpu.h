@@ -40,7 +40,7 @@ typedef struct cpu_backend {
   cpu_packed *packed; /* [n_blocks] */
   void *memory;       /* behind all packed weights and tables */
   int64_t bytes;      /* of it */
-  real *rope_cos, *rope_sin; /* [L, d/2] */
+  real *rope_cos, *rope_sin; /* [grid positions, d/2] */
   real *head;                /* lm_head as B [D, V] */
 } cpu_backend;
 
@@ -74,6 +74,7 @@ static inline const real *cpu_a(const trm__product *p, int rows, int k, const re
 typedef struct cpu_memory {
   trm__carver *saved, *shared, *scratch;
   const trm__routing *routing; /* of a block of experts: the workspace's */
+  const int32_t *places;       /* the workspace's */
 } cpu_memory;
 static inline real *cpu_carve(trm__carver *c, int64_t n) {
   return trm__carve(c, n, sizeof(real));

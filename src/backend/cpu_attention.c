@@ -11,7 +11,8 @@
  *           dq = dt k, dk = dt^T q; behind norms norm'(do), norm'(dq), norm'(dk); rotation undone
  *           dx = ds + [dq dk dv] W_qkv, dW_qkv = [dq dk dv]^T x, dW_o = ds^T o
  * A head of one row is one item of work; its queries go in blocks of CPU_ROWS, so the [L, L] scores
- * never exist as a whole. */
+ * never exist as a whole. Of rows that end in padding L is what they have before it: behind it o
+ * and [dq dk dv] are 0, so that it is neither seen nor has a gradient. */
 #include "backend/cpu.h"
 
 #include <math.h>
@@ -36,6 +37,7 @@ typedef struct attention_memory {
   /* Operands of a part of the queries: A along d or L, A of L rows, B. */
   real *part_a, *columns, *part_b;
   real *grad;
+  const int32_t *places; /* the workspace's */
 } attention_memory;
 
 static attention_memory carve(const cpu_backend *c, int b, bool backward, cpu_memory memory) {
@@ -43,7 +45,7 @@ static attention_memory carve(const cpu_backend *c, int b, bool backward, cpu_me
   const trm__product *p = c->product;
   const int L = dims->L, D = dims->D, d = dims->d;
   const int64_t R = (int64_t)b * L;
-  attention_memory own = {0};
+  attention_memory own = {.places = memory.places};
 
   /* Kept; the team's own where nothing is. */
   own.qkv = cpu_carve(memory.saved, R * 3 * D);
@@ -94,14 +96,21 @@ static void attention_count(const cpu_backend *c, int b, bool backward, cpu_memo
   (void)carve(c, b, backward, memory);
 }
 
-/* Where one head of one row of the tile stands in qkv [R, 3D], o [R, D] and lse [H, R]. */
+/* Where one head of one row of the tile stands in qkv [R, 3D], o [R, D] and lse [H, R], and how
+ * many of its positions are no padding. */
 typedef struct head_view {
   int64_t qkv, o, lse;
+  int length;
 } head_view;
-static head_view view_of(const trm__dims *dims, int b, int64_t item) {
+static head_view view_of(const attention_memory *own, const trm__dims *dims, int b, int64_t item) {
   int64_t row = item / dims->H, h = item % dims->H, R = (int64_t)b * dims->L;
   return (head_view){row * dims->L * 3 * dims->D + h * dims->d,
-                     row * dims->L * dims->D + h * dims->d, h * R + row * dims->L};
+                     row * dims->L * dims->D + h * dims->d, h * R + row * dims->L,
+                     trm__row_length(dims, own->places, row)};
+}
+/* x [L, d] of stride ld is 0 in the padding of a head. */
+static void clear_padding(const trm__dims *dims, head_view at, real *x, int64_t ld) {
+  for (int64_t r = at.length; r < dims->L; r++) memset(x + r * ld, 0, (size_t)dims->d * sizeof *x);
 }
 
 /* --- forward --------------------------------------------------------------------------------- */
@@ -110,7 +119,8 @@ static head_view view_of(const trm__dims *dims, int b, int64_t item) {
 static void head_forward(const cpu_backend *c, const attention_memory *own, head_view at) {
   const trm__dims *dims = &c->base.dims;
   const trm__product *p = c->product;
-  const int L = dims->L, D = dims->D, d = dims->d, deep = trm__units(p, d), wide = trm__units(p, L);
+  const int L = at.length, D = dims->D, d = dims->d, deep = trm__units(p, d),
+            wide = trm__units(p, L);
   const real *qkv = own->qkv + at.qkv;
   const real scale = (real)(1 / sqrt((double)d));
   int64_t lda;
@@ -133,15 +143,18 @@ static void head_forward(const cpu_backend *c, const attention_memory *own, head
     p->gemm(rows, d, wide, own->part_a, wide, own->v, (ptrdiff_t)wide * p->nr, o, D, TRM__SET);
     c->kernels->scale_rows(rows, d, o, D, inverse);
   }
+  clear_padding(dims, at, own->o + at.o, D);
 }
 
 /* Rotary positions on the heads of q and k, rows [lo, hi); sign -1 undoes them. */
-static void rotate(const cpu_backend *c, int64_t lo, int64_t hi, real *qkv, real sign) {
+static void rotate(const cpu_backend *c, const attention_memory *own, int64_t lo, int64_t hi,
+                   real *qkv, real sign) {
   const trm__dims *dims = &c->base.dims;
   int half = dims->d / 2;
   if (!dims->rope) return;
   for (int64_t r = lo; r < hi; r++) {
-    int64_t t = r % dims->L;
+    const int64_t t = trm__grid_position(dims, own->places, r / dims->L, (int)(r % dims->L));
+    if (t < 0) continue;
     c->kernels->rope(2 * dims->H, dims->d, qkv + r * 3 * dims->D, c->rope_cos + t * half,
                      c->rope_sin + t * half, sign);
   }
@@ -182,12 +195,12 @@ static void attention_forward(trm__backend *be, trm__lane *lane, const trm__bloc
   trm__lane_share(lane, R, 1, &lo, &hi);
   trm__cpu_rows(c, lo, hi, 3 * D, D, x, D, w->fwd[TRM__QKV], own.qkv, 3 * D, false, own.rows);
   norm_heads(c, &own, lo, hi);
-  rotate(c, lo, hi, own.qkv, 1);
+  rotate(c, &own, lo, hi, own.qkv, 1);
   trm__lane_barrier(lane);
 
   /* o, heads of all rows among the members. */
   trm__lane_share(lane, (int64_t)b * dims->H, 1, &first, &last);
-  for (int64_t i = first; i < last; i++) head_forward(c, &own, view_of(dims, b, i));
+  for (int64_t i = first; i < last; i++) head_forward(c, &own, view_of(&own, dims, b, i));
   trm__lane_barrier(lane);
 
   if (dims->attn_out_norm)
@@ -209,10 +222,10 @@ static void attention_forward(trm__backend *be, trm__lane *lane, const trm__bloc
 /* --- backward -------------------------------------------------------------------------------- */
 
 /* out [rows, L] = x B for a part of the queries: x [rows, d] of stride ld, B of L columns. */
-static void along_head(const cpu_backend *c, const attention_memory *own, int rows, const real *x,
-                       int64_t ld, const real *packed, real *out) {
+static void along_head(const cpu_backend *c, const attention_memory *own, int rows, int L,
+                       const real *x, int64_t ld, const real *packed, real *out) {
   const trm__product *p = c->product;
-  const int L = c->base.dims.L, d = c->base.dims.d, deep = trm__units(p, d);
+  const int d = c->base.dims.d, deep = trm__units(p, d);
   int64_t lda;
   const real *a = cpu_a(p, rows, d, x, ld, own->part_a, &lda);
   p->gemm(rows, L, deep, a, lda, packed, (ptrdiff_t)deep * p->nr, out, L, TRM__SET);
@@ -220,22 +233,22 @@ static void along_head(const cpu_backend *c, const attention_memory *own, int ro
 
 /* out [L, d], stride 3D, = or += t^T x: what a part of the queries, t [rows, L] and x [rows, d] of
  * stride ld, gives to all keys. */
-static void across_queries(const cpu_backend *c, const attention_memory *own, int rows,
+static void across_queries(const cpu_backend *c, const attention_memory *own, int rows, int L,
                            const real *t, const real *x, int64_t ld, real *out, int mode) {
   const trm__product *p = c->product;
   const trm__dims *dims = &c->base.dims;
   const int across = trm__units(p, rows);
-  p->to_a(dims->L, rows, t, 1, dims->L, own->columns, across);
+  p->to_a(L, rows, t, 1, L, own->columns, across);
   p->to_b(rows, dims->d, x, ld, 1, own->part_b);
-  p->gemm(dims->L, dims->d, across, own->columns, across, own->part_b, (ptrdiff_t)across * p->nr,
-          out, 3 * dims->D, mode);
+  p->gemm(L, dims->d, across, own->columns, across, own->part_b, (ptrdiff_t)across * p->nr, out,
+          3 * dims->D, mode);
 }
 
 /* dqkv of one head from its do and delta. */
 static void head_backward(const cpu_backend *c, const attention_memory *own, head_view at) {
   const trm__dims *dims = &c->base.dims;
   const trm__product *p = c->product;
-  const int L = dims->L, D = dims->D, d = dims->d, wide = trm__units(p, L);
+  const int L = at.length, D = dims->D, d = dims->d, wide = trm__units(p, L);
   const real *qkv = own->qkv + at.qkv;
   const real scale = (real)(1 / sqrt((double)d));
   int64_t lda;
@@ -252,8 +265,8 @@ static void head_backward(const cpu_backend *c, const attention_memory *own, hea
     real *dqkv = own->dqkv + at.qkv;
 
     /* s = q k^T, dp = do v^T */
-    along_head(c, own, rows, q, 3 * D, own->kt, own->s);
-    along_head(c, own, rows, d_o, D, own->vt, own->dt);
+    along_head(c, own, rows, L, q, 3 * D, own->kt, own->s);
+    along_head(c, own, rows, L, d_o, D, own->vt, own->dt);
 
     /* s <- p = exp(s / sqrt(d)) / 2^lse; dp <- dt = p * (dp - delta) / sqrt(d), where delta is
      * rowsum(dp * p) = rowsum(do * o) */
@@ -264,9 +277,11 @@ static void head_backward(const cpu_backend *c, const attention_memory *own, hea
     const real *dt = cpu_a(p, rows, L, own->dt, L, own->columns, &lda);
     p->gemm(rows, d, wide, dt, lda, own->k, (ptrdiff_t)wide * p->nr, dqkv + (int64_t)r * 3 * D,
             3 * D, TRM__SET);
-    across_queries(c, own, rows, own->dt, q, 3 * D, dqkv + D, mode);
-    across_queries(c, own, rows, own->s, d_o, D, dqkv + 2 * D, mode);
+    across_queries(c, own, rows, L, own->dt, q, 3 * D, dqkv + D, mode);
+    across_queries(c, own, rows, L, own->s, d_o, D, dqkv + 2 * D, mode);
   }
+  for (int part_of = 0; part_of < 3; part_of++)
+    clear_padding(dims, at, own->dqkv + at.qkv + (int64_t)part_of * D, 3 * D);
 }
 
 static void attention_backward(trm__backend *be, trm__lane *lane, const trm__block *blk, int b,
@@ -302,12 +317,12 @@ static void attention_backward(trm__backend *be, trm__lane *lane, const trm__blo
 
   /* [dq dk dv], heads of all rows among the members. */
   trm__lane_share(lane, (int64_t)b * dims->H, 1, &first, &last);
-  for (int64_t i = first; i < last; i++) head_backward(c, &own, view_of(dims, b, i));
+  for (int64_t i = first; i < last; i++) head_backward(c, &own, view_of(&own, dims, b, i));
   trm__lane_barrier(lane);
 
   /* Before norm and rotation; dx += [dq dk dv] W_qkv. */
   norm_heads_grad(c, &own, lo, hi);
-  rotate(c, lo, hi, own.dqkv, -1);
+  rotate(c, &own, lo, hi, own.dqkv, -1);
   trm__cpu_rows(c, lo, hi, D, 3 * D, own.dqkv, 3 * D, w->bwd[TRM__QKV], dh, D, true, own.rows);
 
   /* dW_o = ds^T o, dW_qkv = [dq dk dv]^T x */

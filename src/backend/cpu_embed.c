@@ -18,6 +18,10 @@ static int64_t fed_row(const trm__backend *be, int32_t token) {
   return be->outer.embed_feedback + (int64_t)token * be->dims.D;
 }
 
+static int64_t walls_row(const trm__backend *be, int32_t place) {
+  return be->outer.embed_walls + (int64_t)trm__place_walls(place) * be->dims.D;
+}
+
 static void op_embed(trm__backend *be, trm__workspace *ws, int b, const int32_t *inputs,
                      const int32_t *fed, const real *const *puzzle, real *e) {
   const trm__dims *dims = &be->dims;
@@ -30,18 +34,23 @@ static void op_embed(trm__backend *be, trm__workspace *ws, int b, const int32_t 
   trm__lane_share(ws->lane, (int64_t)b * dims->L, 1, &lo, &hi);
   for (int64_t r = lo; r < hi; r++) {
     int row = (int)(r / dims->L), t = (int)(r % dims->L);
+    const int at_grid = trm__grid_position(dims, ws->places, row, t);
     real *out = e + r * D;
 
-    /* A token's embedding, to which those of its units and of what is fed back are added; before
-     * these, registers, then the puzzle's E values fill the block from its start, and zeros the
-     * rest. */
+    /* A token's embedding, to which those of its units, of the walls around it and of what is fed
+     * back are added; before these, registers, then the puzzle's E values fill the block from its
+     * start, and zeros the rest. */
+    if (at_grid < 0) {
+      memset(out, 0, (size_t)D * sizeof *out);
+      continue;
+    }
     if (t >= dims->P) {
-      memcpy(out, tokens + (int64_t)inputs[(int64_t)row * dims->S + t - dims->P] * D,
-             (size_t)D * sizeof *out);
+      const int64_t cell = (int64_t)row * dims->S + t - dims->P;
+      memcpy(out, tokens + (int64_t)inputs[cell] * D, (size_t)D * sizeof *out);
       for (int i = 0; i < dims->n_tables; i++)
-        kernels->add(D, out, be->params + unit_row(be, i, t - dims->P));
-      if (fed)
-        kernels->add(D, out, be->params + fed_row(be, fed[(int64_t)row * dims->S + t - dims->P]));
+        kernels->add(D, out, be->params + unit_row(be, i, at_grid - dims->P));
+      if (ws->places) kernels->add(D, out, be->params + walls_row(be, ws->places[cell]));
+      if (fed) kernels->add(D, out, be->params + fed_row(be, fed[cell]));
     } else if (t < dims->R) {
       memcpy(out, be->params + be->outer.registers + (int64_t)t * D, (size_t)D * sizeof *out);
     } else {
@@ -51,7 +60,8 @@ static void op_embed(trm__backend *be, trm__workspace *ws, int b, const int32_t 
       if (n > 0) memcpy(out, puzzle[row] + at, (size_t)n * sizeof *out);
     }
 
-    for (int j = 0; j < D; j++) out[j] = scale * (pos ? out[j] + pos[(int64_t)t * D + j] : out[j]);
+    for (int j = 0; j < D; j++)
+      out[j] = scale * (pos ? out[j] + pos[(int64_t)at_grid * D + j] : out[j]);
   }
   trm__lane_barrier(ws->lane);
 }
@@ -68,23 +78,27 @@ static void op_embed_grad(trm__backend *be, trm__workspace *ws, int b, const int
   trm__lane_share(ws->lane, D, 16, &lo, &hi);
   for (int row = 0; row < b && lo < hi; row++) {
     for (int t = 0; t < dims->L; t++) {
+      const int at_grid = trm__grid_position(dims, ws->places, row, t);
       const real *src = de + ((int64_t)row * dims->L + t) * D;
 
-      /* e = scale (sum of rows), so each receives scale de: the position's, and those of the token
-       * and its units, or the register, or the part of the puzzle embedding that fills it. */
+      /* e = scale (sum of rows), so each receives scale de: the position's, and those of the token,
+       * its units and its walls, or the register, or the part of the puzzle embedding that fills
+       * it. */
+      if (at_grid < 0) continue;
       if (dims->learned)
-        kernels->scale_add(hi - lo, grads + be->outer.embed_pos + (int64_t)t * D + lo, scale,
+        kernels->scale_add(hi - lo, grads + be->outer.embed_pos + (int64_t)at_grid * D + lo, scale,
                            src + lo);
       if (t >= dims->P) {
-        int64_t token = inputs[(int64_t)row * dims->S + t - dims->P];
+        const int64_t cell = (int64_t)row * dims->S + t - dims->P, token = inputs[cell];
         kernels->scale_add(hi - lo, grads + be->outer.embed_tokens + token * D + lo, scale,
                            src + lo);
         for (int i = 0; i < dims->n_tables; i++)
-          kernels->scale_add(hi - lo, grads + unit_row(be, i, t - dims->P) + lo, scale, src + lo);
-        if (fed)
-          kernels->scale_add(hi - lo,
-                             grads + fed_row(be, fed[(int64_t)row * dims->S + t - dims->P]) + lo,
-                             scale, src + lo);
+          kernels->scale_add(hi - lo, grads + unit_row(be, i, at_grid - dims->P) + lo, scale,
+                             src + lo);
+        if (ws->places)
+          kernels->scale_add(hi - lo, grads + walls_row(be, ws->places[cell]) + lo, scale,
+                             src + lo);
+        if (fed) kernels->scale_add(hi - lo, grads + fed_row(be, fed[cell]) + lo, scale, src + lo);
       } else if (t < dims->R) {
         kernels->scale_add(hi - lo, grads + be->outer.registers + (int64_t)t * D + lo, scale,
                            src + lo);

@@ -43,7 +43,7 @@ void trm__cpu_head_count(const cpu_backend *c, cpu_memory memory) {
 static head_memory memory_of(const cpu_backend *c, const trm__workspace *ws) {
   trm__carver shared = {.block = (unsigned char *)ws->shared},
               scratch = {.block = (unsigned char *)ws->scratch};
-  return carve(c, (cpu_memory){&shared, &shared, &scratch, NULL});
+  return carve(c, (cpu_memory){&shared, &shared, &scratch, NULL, NULL});
 }
 
 static void op_head(trm__backend *be, trm__workspace *ws, int b, const real *z, real *logits,

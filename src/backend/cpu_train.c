@@ -57,6 +57,8 @@ static void take_fresh(const trm__dims *dims, const trm__rows *rows, const trm__
   int64_t S = dims->S, D = dims->D, latent = dims->L * D;
   memcpy(rows->inputs + row * S, fresh->inputs + row * S, (size_t)S * sizeof *rows->inputs);
   memcpy(rows->labels + row * S, fresh->labels + row * S, (size_t)S * sizeof *rows->labels);
+  if (rows->places)
+    memcpy(rows->places + row * S, fresh->places + row * S, (size_t)S * sizeof *rows->places);
   if (rows->decoded)
     memcpy(rows->decoded + row * S, fresh->inputs + row * S, (size_t)S * sizeof *rows->decoded);
   rows->puzzle_ids[row] = fresh->puzzle_ids[row];

@@ -203,7 +203,10 @@ static trm__rows rows_of(const trm__op_site *s) {
 static void run_refill(const trm__op_site *s, trm__workspace *ws) {
   BEGIN
   const trm__rows all = rows_of(s);
-  const trm__fresh fresh = {AT(FRESH_INPUTS), AT(FRESH_LABELS), AT(FRESH_IDS), AT(CORRUPT)};
+  const trm__fresh fresh = {.inputs = AT(FRESH_INPUTS),
+                            .labels = AT(FRESH_LABELS),
+                            .puzzle_ids = AT(FRESH_IDS),
+                            .corrupt = AT(CORRUPT)};
   const int first = s->b > 1;
   ops->refill(be, ws, &all, &fresh, first, s->b - first, 1);
 }

@@ -61,6 +61,10 @@ static trm__dims dims_of(const trm_model_config *c) {
                                   trm__arch_of(c->arch)->continue_loss};
   dims.R = c->registers;
   dims.P = trm__front_positions(c);
+  if (c->open_cells) {
+    dims.grid_cells = c->seq_len;
+    dims.S = c->max_open_cells ? c->max_open_cells : c->seq_len;
+  }
   dims.L = dims.P + dims.S;
   dims.n_units = trm__puzzle_units(&c->puzzle, dims.units);
   dims.n_tables = c->grid_tables ? dims.n_units : 0;
@@ -137,6 +141,7 @@ static void add_net(trm__layout *l, const trm_model_config *c, int net) {
 /* Tables of what is put in beside the tokens. */
 #define REGISTERS "embed_registers.embedding_weight"
 #define FEEDBACK "embed_feedback.embedding_weight"
+#define WALLS "embed_walls.embedding_weight"
 static const char *const units_tables[TRM__MOST_UNITS] = {
     "embed_row.embedding_weight", "embed_column.embedding_weight", "embed_box.embedding_weight"};
 
@@ -148,13 +153,17 @@ static void add_outer(trm__layout *l, const trm_model_config *c) {
   /* Embeddings and heads. */
   o->embed_tokens = add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL, std, dims->V, dims->D,
                              "embed_tokens.embedding_weight");
-  o->embed_pos = !dims->learned ? -1
-                                : add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL, std, dims->L,
-                                           dims->D, "embed_pos.embedding_weight");
+  o->embed_pos = !dims->learned
+                     ? -1
+                     : add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL, std,
+                                trm__grid_positions(dims), dims->D, "embed_pos.embedding_weight");
   for (int i = 0; i < TRM__MOST_UNITS; i++)
     o->embed_units[i] = i >= dims->n_tables ? -1
                                             : add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL, std,
                                                        dims->units[i].n, dims->D, units_tables[i]);
+  o->embed_walls = !dims->grid_cells ? -1
+                                     : add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL, std,
+                                                TRM__WALLS, dims->D, WALLS);
   o->registers = dims->R == 0 ? -1
                               : add_slot(l, TRM_TENSOR_PARAM, TRM__INIT_NORMAL, std, dims->R,
                                          dims->D, REGISTERS);
@@ -278,6 +287,10 @@ static const char *option_hint(const trm__layout *l, const char *name) {
   if (!strcmp(name, REGISTERS))
     return there ? "; without registers the configuration has to say registers = 0"
                  : "; with registers the configuration has to say how many: registers = R";
+  if (!strcmp(name, WALLS))
+    return there ? "; where all cells are tokens the configuration has to say open_cells = false"
+                 : "; where only open cells are tokens the configuration has to say open_cells = "
+                   "true";
   if (!strcmp(name, FEEDBACK))
     return there ? "; without feedback the configuration has to say feedback = false"
                  : "; with feedback the configuration has to say feedback = true";

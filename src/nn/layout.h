@@ -9,9 +9,9 @@
 
 enum {
   TRM__LAYER_BLOCKS = 2, /* a mixer of positions or attention, and an MLP */
-  /* Of the tensors of any model: those of its layers, the outer ones (embeddings and heads, eight,
+  /* Of the tensors of any model: those of its layers, the outer ones (embeddings and heads, nine,
    * and those of units) and the states that latents begin with. */
-  TRM__MOST_TENSORS = TRM__MAX_NETS * TRM__MAX_LAYERS * TRM__LAYER_BLOCKS * TRM__BLOCK_WEIGHTS + 8 +
+  TRM__MOST_TENSORS = TRM__MAX_NETS * TRM__MAX_LAYERS * TRM__LAYER_BLOCKS * TRM__BLOCK_WEIGHTS + 9 +
                       TRM__MOST_UNITS + TRM__MAX_LATENTS
 };
 

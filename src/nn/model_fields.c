@@ -197,6 +197,11 @@ static const trm_field rows[] = {
      .help = "share of its old value that an updated latent keeps (EqR: 0.05)"},
     {ARCH(update_noise), REAL(0, 1e3, 0), ABLATION, .synonyms = "noise_scale",
      .help = "standard deviation of noise behind each update of a latent (EqR: 0.01)"},
+    {ARCH(open_cells), BOOL(false), ABLATION, .synonyms = "sparse_cells skip_walls",
+     .help =
+         "of mazes only cells that are no walls are tokens, with learned vectors of their walls"},
+    {ARCH(max_open_cells), INT(0, 16384, 0), OF_TRAINING,
+     .help = "open cells of a maze, at most; 0: as many as one of the data sets has"},
     {AT(constraint_weight), .key = "arch.loss.constraint_weight", REAL(0, 1e3, 0), OF_TRAINING,
      .synonyms = "csp_weight csp_loss",
      .help = "weight of the loss of symbols that are not once in a row, column or box (priml)"},
@@ -327,9 +332,39 @@ static trm_status check_feedback(const trm_model_config *c, trm_error *err) {
   return TRM_OK;
 }
 
+/* Padding of rows with fewer open cells than others must not be seen anywhere. */
+static trm_status check_open_cells(const trm_model_config *c, trm_error *err) {
+  if (c->max_open_cells > 0 && !c->open_cells)
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "max_open_cells: all cells of the puzzle are tokens; it needs open_cells = true");
+  if (c->max_open_cells > c->seq_len)
+    TRM_FAIL(err, TRM_E_CONFIG, "max_open_cells = %d, but a puzzle has %d cells", c->max_open_cells,
+             c->seq_len);
+  if (!c->open_cells) return TRM_OK;
+  if (trm__puzzle_wall(&c->puzzle) < 0)
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "open_cells: nothing says which cells of the puzzle are walls; mazes do, and grids of "
+             "one size with rules = maze");
+  if (c->mlp_t)
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "open_cells: mlp_t, a SwiGLU over the positions, has weights for each position, which "
+             "is another cell in every maze; it needs mlp_t = false");
+  if (c->moe.router)
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "open_cells: experts (moe) are to have equal shares of all positions, and those "
+             "behind a maze's last open cell would count; choose one of the two");
+  if (c->solver != TRM_RECURSION_UPDATES)
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "open_cells: solver = %s looks at the residual of all positions, and those behind a "
+             "maze's last open cell would count; choose solver = recursion",
+             trm_recursion_name(c->solver));
+  return TRM_OK;
+}
+
 /* Options that only some configurations can have. */
 static trm_status check_options(const trm_model_config *c, trm_error *err) {
   TRM_TRY(check_feedback(c, err));
+  TRM_TRY(check_open_cells(c, err));
   if (c->grid_tables && c->puzzle.kind == TRM_PUZZLE_NONE)
     TRM_FAIL(err, TRM_E_CONFIG,
              "grid_tables: the data do not say which puzzle they are, so nobody knows the row and "

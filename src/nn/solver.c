@@ -25,10 +25,13 @@ struct trm_solver {
   trm__carry *carry;
   int batch, rows, tile, n_walkers;
   trm__walker **walkers;  /* one per thread, with memory for a team of all in the first */
-  real *logits, *q;       /* [batch, S, V], [batch, 2] */
-  real *at_logits, *at_q; /* the backend's: the same on the CPU */
+  real *logits, *q;       /* [batch, seq_len, V], [batch, 2] */
+  real *found;            /* [batch, S, V] the head's: the logits, but with open_cells */
+  real *at_logits, *at_q; /* the backend's found and q: the same on the CPU */
+  int32_t *inputs;        /* [batch, seq_len] with open_cells, else NULL */
   real *latent;           /* [batch, L, D] a copy of a GPU's, once somebody wants it */
   real *decoded;          /* logits and q of any latent, one behind the other, once … */
+  real *decoded_cells;    /* [batch, seq_len, V] with open_cells, else NULL */
   real *at_decoded;       /* the backend's: the same on the CPU */
   int decoding;           /* which latent */
   double noise;           /* 0: none */
@@ -37,7 +40,7 @@ struct trm_solver {
   trm__noise *at_keys;    /* the backend's, of the next step */
   int32_t *next;          /* [batch]: which step of each row that is; NULL: starts are no draws */
   float *q_halt, *q_continue;
-  int32_t *answer, *steps; /* [batch, S], [batch] */
+  int32_t *answer, *steps; /* [batch, seq_len], [batch] */
 };
 
 static void pack_lane(void *arg, trm__lane *lane) {
@@ -50,7 +53,7 @@ static void pack_program(void *arg) {
 }
 
 static trm_status device_memory(trm_solver *s, int64_t logits, int64_t B, trm_error *err) {
-  s->at_logits = s->logits;
+  s->at_logits = s->found;
   s->at_q = s->q;
   if (s->be->ops->host) return TRM_OK;
   s->at_logits = s->at_q = NULL;
@@ -75,8 +78,14 @@ static bool draws(const trm_solver *s) {
 
 static trm_status solver_memory(trm_solver *s, trm_error *err) {
   const trm__dims *dims = &s->model->layout->dims;
-  const int64_t B = s->batch, cells = B * dims->S;
+  const int64_t B = s->batch, cells = B * s->model->config.seq_len, found = B * dims->S * dims->V;
   TRM_ALLOC(&s->logits, cells * dims->V, "logits", err);
+  s->found = s->logits;
+  if (dims->grid_cells) {
+    s->found = NULL;
+    TRM_ALLOC(&s->found, found, "logits", err);
+    TRM_ALLOC(&s->inputs, cells, "puzzles", err);
+  }
   TRM_ALLOC(&s->q, 2 * B, "q", err);
   TRM_ALLOC(&s->q_halt, B, "q", err);
   TRM_ALLOC(&s->q_continue, B, "q", err);
@@ -90,7 +99,7 @@ static trm_status solver_memory(trm_solver *s, trm_error *err) {
   if (s->model->layout->plan->start > 0) TRM_ALLOC(&s->next, B, "steps", err);
 
   /* The backend's: weights, the state of all rows, and what each team works in. */
-  TRM_TRY(device_memory(s, cells * dims->V, B, err));
+  TRM_TRY(device_memory(s, found, B, err));
   TRM_TRY(trm__weights_create(s->be, s->model, &s->weights, err));
   TRM_TRY(trm__carry_create(s->model, s->be, &s->weights, s->batch, &s->carry, err));
   if (!s->be->ops->host) s->tile = device_tile(s);
@@ -157,8 +166,11 @@ void trm_solver_free(trm_solver *s) {
     s->be->ops->release(s->be, s->at_keys);
     s->be->ops->destroy(s->be);
   }
+  if (s->found != s->logits) trm__free(s->found);
+  trm__free(s->inputs);
   trm__free(s->latent);
   trm__free(s->decoded);
+  trm__free(s->decoded_cells);
   trm__free(s->steps);
   trm__free(s->keys);
   trm__free(s->next);
@@ -174,6 +186,9 @@ void trm_solver_free(trm_solver *s) {
 static void refill(trm_solver *s, int first, int n, const int32_t *inputs, const int32_t *ids) {
   trm__lane lane = {0, 1, 0, 1, NULL};
   trm__workspace ws = {.lane = &lane};
+  const size_t cells = (size_t)s->model->config.seq_len;
+  if (s->inputs)
+    memcpy(s->inputs + (size_t)first * cells, inputs, (size_t)n * cells * sizeof *inputs);
   trm__carry_offer(s->carry, first, n, inputs, NULL, ids);
   trm__carry_halt(s->carry, first, n);
   s->be->ops->refill(s->be, &ws, &s->carry->rows, &s->carry->fresh, first, n, 0);
@@ -214,10 +229,11 @@ trm_status trm_solver_add(trm_solver *s, const int32_t *inputs, int32_t puzzle_i
 
 void trm_solver_remove(trm_solver *s, int row) {
   const trm__dims *dims = &s->model->layout->dims;
-  int64_t S = dims->S, logits = S * dims->V;
+  int64_t S = s->model->config.seq_len, logits = S * dims->V;
   int last = --s->rows;
   if (row == last) return;
   trm__carry_move(s->carry, row, last);
+  if (s->inputs) memcpy(s->inputs + row * S, s->inputs + last * S, (size_t)S * sizeof *s->inputs);
   memcpy(s->logits + row * logits, s->logits + last * logits, (size_t)logits * sizeof *s->logits);
   memcpy(s->answer + row * S, s->answer + last * S, (size_t)S * sizeof *s->answer);
   s->steps[row] = s->steps[last];
@@ -236,11 +252,21 @@ static void read_tokens(int V, int64_t cells, const real *logits, int32_t *token
   }
 }
 
+/* What the head found in n rows, as logits of all cells; both start at the solver's first row. */
+static void spread(const trm_solver *s, int first, int n, const real *found, real *logits) {
+  const trm__dims *dims = &s->model->layout->dims;
+  const int64_t cells = s->model->config.seq_len;
+  for (int64_t r = first; r < first + n && s->inputs; r++)
+    trm__spread_logits(dims, s->carry->wall, s->inputs + r * cells, found + r * dims->S * dims->V,
+                       logits + r * cells * dims->V);
+}
+
 /* The public view of a tile's results. */
 static void read_results(trm_solver *s, int first, int n) {
   const trm__dims *dims = &s->model->layout->dims;
-  const int64_t at = (int64_t)first * dims->S;
-  read_tokens(dims->V, (int64_t)n * dims->S, s->logits + at * dims->V, s->answer + at);
+  const int64_t cells = s->model->config.seq_len, at = first * cells;
+  spread(s, first, n, s->found, s->logits);
+  read_tokens(dims->V, n * cells, s->logits + at * dims->V, s->answer + at);
   for (int r = first; r < first + n; r++) {
     s->q_halt[r] = (float)s->q[2 * r];
     s->q_continue[r] = (float)s->q[2 * r + 1];
@@ -305,8 +331,8 @@ trm_status trm_solver_step(trm_solver *s, trm_error *err) {
   send_draws(s);
   TRM_TRY(ops->run(s->be, step_program, s, s->rows, err));
   if (ops->host) return TRM_OK;
-  ops->get(s->be, s->logits, s->at_logits,
-           (size_t)s->rows * (size_t)dims->S * (size_t)dims->V * sizeof *s->logits);
+  ops->get(s->be, s->found, s->at_logits,
+           (size_t)s->rows * (size_t)dims->S * (size_t)dims->V * sizeof *s->found);
   ops->get(s->be, s->q, s->at_q, 2 * (size_t)s->rows * sizeof *s->q);
   TRM_TRY(ops->run(s->be, NULL, NULL, s->rows, err));
   read_results(s, 0, s->rows);
@@ -338,6 +364,10 @@ static void decode_program(void *arg) {
 static trm_status decode_memory(trm_solver *s, trm_error *err) {
   const int64_t n = logits_size(s) + 2 * s->batch;
   if (!s->decoded) TRM_ALLOC(&s->decoded, n, "the logits of latents", err);
+  if (s->inputs && !s->decoded_cells)
+    TRM_ALLOC(&s->decoded_cells,
+              (int64_t)s->batch * s->model->config.seq_len * s->model->layout->dims.V,
+              "the logits of latents", err);
   if (s->be->ops->host) s->at_decoded = s->decoded;
   if (s->at_decoded) return TRM_OK;
   return trm__backend_alloc(s->be, n, sizeof(real), "the logits of latents", &s->at_decoded, err);
@@ -348,7 +378,7 @@ trm_status trm_solver_decode_latent(trm_solver *s, int i, int32_t *tokens, float
   const trm__backend_ops *ops = s->be->ops;
   const trm__dims *dims = &s->model->layout->dims;
   const int n_latents = trm_solver_latent_count(s);
-  const int64_t cells = (int64_t)s->rows * dims->S, n = cells * dims->V;
+  const int64_t cells = (int64_t)s->rows * s->model->config.seq_len;
   if (i < 0 || i >= n_latents)
     TRM_FAIL(err, TRM_E_ARGUMENT, "latent %d, but the model's are 0 to %d", i, n_latents - 1);
   TRM_TRY(decode_memory(s, err));
@@ -358,19 +388,22 @@ trm_status trm_solver_decode_latent(trm_solver *s, int i, int32_t *tokens, float
   s->decoding = i;
   TRM_TRY(ops->run(s->be, decode_program, s, s->rows * n_latents + i, err));
   if (!ops->host) {
-    ops->get(s->be, s->decoded, s->at_decoded, (size_t)n * sizeof *s->decoded);
+    ops->get(s->be, s->decoded, s->at_decoded,
+             (size_t)s->rows * (size_t)dims->S * (size_t)dims->V * sizeof *s->decoded);
     TRM_TRY(ops->run(s->be, NULL, NULL, s->rows, err));
   }
 
   /* What the caller wants of it. */
-  if (tokens) read_tokens(dims->V, cells, s->decoded, tokens);
-  for (int64_t k = 0; logits && k < n; k++) logits[k] = (float)s->decoded[k];
+  const real *all = s->inputs ? s->decoded_cells : s->decoded;
+  spread(s, 0, s->rows, s->decoded, s->decoded_cells);
+  if (tokens) read_tokens(dims->V, cells, all, tokens);
+  for (int64_t k = 0; logits && k < cells * dims->V; k++) logits[k] = (float)all[k];
   return TRM_OK;
 }
 
 int64_t trm_solver_bytes(const trm_solver *s) {
   const trm__layout *l = s->model->layout;
-  int64_t cells = (int64_t)s->batch * l->dims.S;
+  int64_t cells = (int64_t)s->batch * s->model->config.seq_len;
   int64_t bytes = s->be->ops->held_bytes(s->be) + trm__carry_bytes(l, s->be, s->batch) +
                   trm__weights_bytes(s->be, l);
   for (int i = 0; i < s->n_walkers; i++)
@@ -378,7 +411,10 @@ int64_t trm_solver_bytes(const trm_solver *s) {
   return bytes + (int64_t)sizeof(real) * (cells * l->dims.V + 2 * s->batch) +
          (int64_t)sizeof(trm__noise) * 2 * (draws(s) ? s->batch : 0) +
          (int64_t)sizeof(int32_t) * (l->plan->start > 0 ? s->batch : 0) +
-         (int64_t)sizeof(float) * 2 * s->batch + (int64_t)sizeof(int32_t) * cells;
+         (int64_t)sizeof(float) * 2 * s->batch + (int64_t)sizeof(int32_t) * cells +
+         (l->dims.grid_cells ? (int64_t)sizeof(int32_t) * cells +
+                                   (int64_t)sizeof(real) * s->batch * l->dims.S * l->dims.V
+                             : 0);
 }
 
 const char *trm_solver_kernels(const trm_solver *s) {

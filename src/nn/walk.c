@@ -174,6 +174,7 @@ static walking begin_walk(trm__walker *w, trm__lane *lane, const trm__tile *tile
                    .ops = w->be->ops,
                    .ws = {.lane = lane,
                           .shared = w->shared,
+                          .places = tile->places,
                           .scratch = w->scratch + lane->rank * w->scratch_size},
                    .rows = rows,
                    .experts = tile->experts,

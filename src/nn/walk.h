@@ -28,6 +28,7 @@ typedef struct trm__tile {
   int rows;
   real *z[TRM__MAX_LATENTS]; /* carried latents [rows, L, D]: in and out */
   const int32_t *inputs;     /* [rows, S] */
+  const int32_t *places;     /* [rows, S], or NULL: of the workspace */
   /* With feedback, else NULL: [rows, S] what is seen of the last answer; out: this one. Both may be
    * the same where nothing goes backward. */
   const int32_t *fed;

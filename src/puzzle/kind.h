@@ -29,6 +29,8 @@ typedef struct trm__puzzle_rules {
   /* Letters of cells that the question leaves open, of grids whose kind does not say (NULL: none);
    * letters that an answer has there, NULL: any but these. */
   const char *blanks, *fills;
+  char wall; /* the letter of cells that are the same in every answer, and that nothing passes; 0:
+                there are none */
 } trm__puzzle_rules;
 
 /* What `check` says; of a cell of the grid, from 1 in both directions. */

@@ -3,6 +3,7 @@
 #define TRM_PUZZLE_PUZZLE_H
 
 #include "base/error.h"
+#include "base/place.h"
 #include "base/units.h"
 #include "io/json.h"
 #include "trm/puzzle.h"
@@ -36,6 +37,14 @@ bool trm__puzzle_is_once(const trm_puzzle *p);
 enum { TRM__MOST_BLANKS = 2 };
 int trm__puzzle_blanks(const trm_puzzle *p, int32_t out[TRM__MOST_BLANKS]);
 int trm__puzzle_fills(const trm_puzzle *p, int32_t out[TRM_PUZZLE_MAX_SYMBOLS]);
+
+/* The token of walls, which every answer leaves as they are, of a grid that fills its canvas: the
+ * rules say so; -1: there are none. */
+int32_t trm__puzzle_wall(const trm_puzzle *p);
+/* The cells of tokens [rows * cols] that are no walls, in reading order: the places of the first
+ * `room` of them (base/place.h). Returns how many there are. */
+int trm__puzzle_open_cells(const trm_puzzle *p, int32_t wall, const int32_t *tokens, int room,
+                           int32_t *places);
 
 /* How many symbols the puzzle's own vocabulary has. */
 int trm__puzzle_vocabulary_size(const trm_puzzle *p);

@@ -123,6 +123,34 @@ int trm__puzzle_fills(const trm_puzzle *p, int32_t out[TRM_PUZZLE_MAX_SYMBOLS]) 
   return n;
 }
 
+/* --- walls --- */
+
+int32_t trm__puzzle_wall(const trm_puzzle *p) {
+  const trm__puzzle_rules *rules = find_rules(p);
+  if (!rules || !rules->wall || trm_puzzle_is_sized(p)) return -1;
+  return trm__puzzle_token(p, &rules->wall, 1);
+}
+
+/* What is beyond the canvas is a wall, too. */
+static bool is_wall(const trm_puzzle *p, int32_t wall, const int32_t *tokens, int i, int j) {
+  return i < 0 || j < 0 || i >= p->rows || j >= p->cols || tokens[i * p->cols + j] == wall;
+}
+
+int trm__puzzle_open_cells(const trm_puzzle *p, int32_t wall, const int32_t *tokens, int room,
+                           int32_t *places) {
+  int n = 0;
+  for (int cell = 0; cell < p->rows * p->cols; cell++) {
+    const int i = cell / p->cols, j = cell % p->cols;
+    if (tokens[cell] == wall) continue;
+    if (n++ >= room) continue;
+    const int walls =
+        is_wall(p, wall, tokens, i - 1, j) << 0 | is_wall(p, wall, tokens, i, j + 1) << 1 |
+        is_wall(p, wall, tokens, i + 1, j) << 2 | is_wall(p, wall, tokens, i, j - 1) << 3;
+    places[n - 1] = trm__place_of(cell, walls);
+  }
+  return n;
+}
+
 bool trm_puzzle_has_rules(const trm_puzzle *p) {
   return find_rules(p) != NULL;
 }

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "puzzle/puzzle.h"
 #include "run/run_parts.h"
 #include "run/tell.h"
 #include "train/curriculum.h"
@@ -166,6 +167,36 @@ static trm_status describe_model(trm__run_config *c, const trm_run_listener *to,
   return trm__curriculum_fits(&c->trainer.curriculum, &c->model, err);
 }
 
+/* The most open cells that a maze of a set has. */
+static trm_status most_open_cells(const trm_dataset *set, int *most, trm_error *err) {
+  const trm_dataset_info *info = trm_dataset_get_info(set);
+  const int32_t wall = trm__puzzle_wall(&info->puzzle);
+  int32_t *inputs;
+  TRM_ALLOC(&inputs, info->seq_len, "an example", err);
+  for (int64_t i = 0; i < info->examples; i++) {
+    trm_dataset_example(set, i, inputs, NULL, NULL);
+    const int n = trm__puzzle_open_cells(&info->puzzle, wall, inputs, 0, NULL);
+    if (n > *most) *most = n;
+  }
+  trm__free(inputs);
+  return TRM_OK;
+}
+
+/* With open_cells: a row has as many tokens as the data need, or more if somebody says so. */
+static trm_status count_open_cells(trm__run_config *c, const trm__run_data *d, trm_error *err) {
+  int most = 0;
+  if (!c->model.open_cells) return TRM_OK;
+  for (int i = 0; i < d->n_train; i++) TRM_TRY(most_open_cells(d->train[i], &most, err));
+  for (int i = 0; i < d->n_test; i++) TRM_TRY(most_open_cells(d->test[i], &most, err));
+  if (c->model.max_open_cells && c->model.max_open_cells < most)
+    return trm__fail(err, TRM_E_CONFIG, -1,
+                     "arch.max_open_cells = %d, but a maze of the data sets has %d open cells; set "
+                     "it to that or more, or leave it out",
+                     c->model.max_open_cells, most);
+  if (!c->model.max_open_cells) c->model.max_open_cells = most;
+  return TRM_OK;
+}
+
 /* What is trained on, without what is held back. */
 static void sum_up(trm__run_data *d) {
   double examples = 0, puzzles = 0;
@@ -236,7 +267,7 @@ static trm_status open_all(trm_run_config *config, const trm_run_listener *to, t
                      "training data");
   if (d->n_test == 0) TRM_TRY(hold_back(c, d, err));
   sum_up(d);
-  return TRM_OK;
+  return count_open_cells(c, d, err);
 }
 
 trm_status trm__run_data_open(trm_run_config *config, const trm_run_listener *to, trm__run_data *d,

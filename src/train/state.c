@@ -61,6 +61,7 @@ static trm_status list_parts(const trm_trainer *t, part parts[MAX_PARTS], int *c
     add_part(parts, &n, l->plan->latent[i], REAL_DTYPE, B * latent, c->z[i])->latent_rows = (int)B;
   add_part(parts, &n, "inputs", TRM__I32, B * l->dims.S, c->inputs);
   add_part(parts, &n, "labels", TRM__I32, B * l->dims.S, c->labels);
+  if (c->places) add_part(parts, &n, "places", TRM__I32, B * l->dims.S, c->places);
   if (c->decoded) add_part(parts, &n, "decoded", TRM__I32, B * l->dims.S, c->decoded);
   add_part(parts, &n, "puzzle_ids", TRM__I32, B, c->puzzle_ids);
   add_part(parts, &n, "steps", TRM__I32, B, c->steps);
@@ -194,21 +195,24 @@ static trm_status read_updates(const trm__safetensors *file, const char *path, i
 static trm_status check_carry(const trm__safetensors *file, const trm_trainer *t, const char *path,
                               trm_error *err) {
   size_t B = (size_t)t->config.batch_size, cells = B * (size_t)t->model->layout->dims.S;
+  const bool placed = t->carry->rows.places;
   int32_t *copy;
-  TRM_ALLOC(&copy, 2 * (uint64_t)cells + B, "a check of the carry", err);
+  TRM_ALLOC(&copy, 3 * (uint64_t)cells + B, "a check of the carry", err);
+  int32_t *ids = copy + 2 * cells, *places = placed ? ids + B : NULL;
   memcpy(copy, trm__safetensors_find(file, "inputs")->data, cells * sizeof *copy);
   memcpy(copy + cells, trm__safetensors_find(file, "labels")->data, cells * sizeof *copy);
-  memcpy(copy + 2 * cells, trm__safetensors_find(file, "puzzle_ids")->data, B * sizeof *copy);
+  memcpy(ids, trm__safetensors_find(file, "puzzle_ids")->data, B * sizeof *copy);
+  if (placed) memcpy(places, trm__safetensors_find(file, "places")->data, cells * sizeof *copy);
   trm_error inner;
-  trm_status st = trm__carry_check(t->carry, t->config.batch_size, NULL, copy, copy + cells,
-                                   copy + 2 * cells, &inner);
+  trm_status st = trm__carry_check_kept(t->carry, t->config.batch_size, copy, copy + cells, places,
+                                        ids, &inner);
 
   /* The answers that are fed back are tokens, too. */
   const trm__st_tensor *decoded = trm__safetensors_find(file, "decoded");
   if (st == TRM_OK && decoded) {
     memcpy(copy, decoded->data, cells * sizeof *copy);
-    st = trm__carry_check(t->carry, t->config.batch_size, NULL, copy, copy + cells,
-                          copy + 2 * cells, &inner);
+    st = trm__carry_check_kept(t->carry, t->config.batch_size, copy, copy + cells, places, ids,
+                               &inner);
   }
   trm__free(copy);
   if (st != TRM_OK) TRM_FAIL(err, TRM_E_FORMAT, "%s: %s", path, inner.msg);

@@ -242,7 +242,7 @@ static void draw_explorations(trm_trainer *t) {
  * symbol takes its place; the device keeps the givens. */
 static void draw_corruption(trm_trainer *t) {
   const trm_model_config *c = &t->model->config;
-  const size_t cells = (size_t)c->seq_len;
+  const size_t cells = (size_t)t->model->layout->dims.S;
   for (int r = 0; r < t->config.batch_size; r++) {
     trm__rng rng = trm__rng_at(t->config.seed, TRM__RNG_FEEDBACK, (uint64_t)t->updates,
                                (uint32_t)(t->config.first_row + r));

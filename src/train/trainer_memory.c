@@ -116,7 +116,8 @@ static trm_status feedback(trm_trainer *t, trm_error *err) {
   TRM_ALLOC(&t->fills, TRM_PUZZLE_MAX_SYMBOLS, "symbols", err);
   t->n_fills = trm__puzzle_fills(&c->puzzle, t->fills);
   if (t->n_fills == 0) return TRM_OK;
-  TRM_ALLOC(&t->corrupt, (int64_t)t->config.batch_size * c->seq_len, "corrupted answers", err);
+  TRM_ALLOC(&t->corrupt, (int64_t)t->config.batch_size * t->model->layout->dims.S,
+            "corrupted answers", err);
   return TRM_OK;
 }
 

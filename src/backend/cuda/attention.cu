@@ -79,7 +79,7 @@ __global__ void __launch_bounds__(128) forward_kernel(const T *qkv, T *o, float 
   TRM_SHARED(T, shared);
   const place p = place_of(z, plan::ROWS);
   const int wide = z.H * z.d, ld = 3 * wide, warp = (int)threadIdx.x / WARP, lane = lane_id();
-  const int own = warp * 16 * M, tiles = (z.L + KEYS - 1) / KEYS;
+  const int own = warp * 16 * M, tiles = (p.keys + KEYS - 1) / KEYS;
   const bool idle = p.first + own >= z.L;
   const T *keys = qkv + p.qkv + wide;
 
@@ -87,8 +87,8 @@ __global__ void __launch_bounds__(128) forward_kernel(const T *qkv, T *o, float 
   auto load_keys = [&](int tile) {
     T *s = shared + tile % 2 * plan::STAGE;
     const T *g = keys + (int64_t)tile * KEYS * ld;
-    load_tile<T, DP, KEYS, THREADS>(s, g, ld, z.L - tile * KEYS, z);
-    load_tile<T, DP, KEYS, THREADS>(s + KEYS * STRIDE, g + wide, ld, z.L - tile * KEYS, z);
+    load_tile<T, DP, KEYS, THREADS>(s, g, ld, p.keys - tile * KEYS, z);
+    load_tile<T, DP, KEYS, THREADS>(s + KEYS * STRIDE, g + wide, ld, p.keys - tile * KEYS, z);
     copy_commit();
   };
 
@@ -115,12 +115,12 @@ __global__ void __launch_bounds__(128) forward_kernel(const T *qkv, T *o, float 
     if (tile + 1 < tiles) load_keys(tile + 1);
     if (idle) continue;
 
-    /* c = q k^T, -inf behind L, then p */
+    /* c = q k^T, -inf behind the last key, then p */
     const T *s = shared + tile % 2 * plan::STAGE;
     float c[M][KEYS / 8][4] = {};
 #pragma unroll
     for (int k = 0; k < DP / 16; k++) mma_along(c, q[k], s + 16 * k, STRIDE);
-    if ((tile + 1) * KEYS > z.L) mask_columns(c, z.L - tile * KEYS);
+    if ((tile + 1) * KEYS > p.keys) mask_columns(c, p.keys - tile * KEYS);
     soften(c, z.scale * LOG2_E, most, sum, out);
 
     /* out += p v */
@@ -161,9 +161,10 @@ void run_forward(const T *qkv, T *o, float *lse, int b, heads z, cudaStream_t st
 }  // namespace
 
 template <class T>
-void attention_forward(const T *qkv, T *o, float *lse, int b, int L, int H, int d,
-                       cudaStream_t stream) {
-  heads z = heads_of<T>(L, H, d, qkv, o, o);
+void attention_forward(const T *qkv, T *o, float *lse, int b, const trm__dims &dims,
+                       const int32_t *places, cudaStream_t stream) {
+  const int d = dims.d;
+  heads z = heads_of<T>(dims, places, qkv, o, o);
   if (d <= 16)
     run_forward<T, 16>(qkv, o, lse, b, z, stream);
   else if (d <= 32)
@@ -174,7 +175,7 @@ void attention_forward(const T *qkv, T *o, float *lse, int b, int L, int H, int 
     run_forward<T, 128>(qkv, o, lse, b, z, stream);
 }
 
-template void attention_forward<float>(const float *, float *, float *, int, int, int, int,
-                                       cudaStream_t);
-template void attention_forward<bf16>(const bf16 *, bf16 *, float *, int, int, int, int,
-                                      cudaStream_t);
+template void attention_forward<float>(const float *, float *, float *, int, const trm__dims &,
+                                       const int32_t *, cudaStream_t);
+template void attention_forward<bf16>(const bf16 *, bf16 *, float *, int, const trm__dims &,
+                                      const int32_t *, cudaStream_t);

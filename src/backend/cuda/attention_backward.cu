@@ -55,7 +55,7 @@ __global__ void __launch_bounds__(128) backward_kernel(const T *qkv, const float
   float *numbers = reinterpret_cast<float *>(stages + 2 * plan::STAGE); /* [stage][2][PASS] */
   const place p = place_of(z, plan::ROWS);
   const int wide = z.H * z.d, ld = 3 * wide, lane = lane_id();
-  const int own = (int)threadIdx.x / WARP * 16 * M, tiles = (z.L + PASS - 1) / PASS;
+  const int own = (int)threadIdx.x / WARP * 16 * M, tiles = (p.keys + PASS - 1) / PASS;
   const bool idle = p.first + own >= z.L;
 
   /* Of keys: k and v stay, q and d_o pass, and s and dp are [keys, queries]; of queries: q and d_o
@@ -71,7 +71,7 @@ __global__ void __launch_bounds__(128) backward_kernel(const T *qkv, const float
     for (int i = 0; i < 2; i++)
       load_tile<T, DP, PASS, THREADS>(stages + tile % 2 * plan::STAGE + i * PASS * STRIDE,
                                       pass[i] + (int64_t)tile * PASS * pass_ld[i], pass_ld[i],
-                                      z.L - tile * PASS, z);
+                                      p.keys - tile * PASS, z);
     copy_commit();
   };
 
@@ -85,7 +85,7 @@ __global__ void __launch_bounds__(128) backward_kernel(const T *qkv, const float
   /* lse and delta belong to queries: those that pass bring theirs with each tile, those that stay
    * have them in registers. */
   const bool numbering = OF_KEYS && (int)threadIdx.x < PASS;
-  float2 next = numbers_of(lse, delta, (int)threadIdx.x, z.L);
+  float2 next = numbers_of(lse, delta, (int)threadIdx.x, p.keys);
   float lse_row[M][2], delta_row[M][2];
 #pragma unroll
   for (int m = 0; m < M; m++)
@@ -108,7 +108,7 @@ __global__ void __launch_bounds__(128) backward_kernel(const T *qkv, const float
     if (numbering) {
       own_numbers[threadIdx.x] = next.x;
       own_numbers[PASS + threadIdx.x] = next.y;
-      next = numbers_of(lse, delta, (tile + 1) * PASS + (int)threadIdx.x, z.L);
+      next = numbers_of(lse, delta, (tile + 1) * PASS + (int)threadIdx.x, p.keys);
     }
     copy_wait<0>();
     __syncthreads();
@@ -132,9 +132,10 @@ __global__ void __launch_bounds__(128) backward_kernel(const T *qkv, const float
 
     /* s <- p = exp(s / sqrt(d) - lse), dp <- ds = p * (dp - delta) */
     if (OF_KEYS) {
+      if (p.keys < z.L) mask_rows(s, p.first + own, p.keys);
       gradient_by_columns(s, dp, z.scale * LOG2_E, own_numbers, own_numbers + PASS);
     } else {
-      if ((tile + 1) * PASS > z.L) mask_columns(s, z.L - tile * PASS);
+      if ((tile + 1) * PASS > p.keys) mask_columns(s, p.keys - tile * PASS);
       gradient_by_rows(s, dp, z.scale * LOG2_E, lse_row, delta_row);
     }
 
@@ -204,7 +205,7 @@ __global__ void __launch_bounds__(W *WARP, W < 8 ? 2 : 1)
   bf16 *k = q + plan::TILE, *v = k + plan::TILE, *g = v + plan::TILE, *ds = v;
   float *lses = reinterpret_cast<float *>(g + plan::TILE), *delta = lses + LP;
   const place p = place_of(z, LP);
-  const int wide = z.H * z.d, ld = 3 * wide, lane = lane_id(), own = (int)threadIdx.x / WARP * 16;
+  const int wide = z.H * z.d, ld = 3 * wide, own = (int)threadIdx.x / WARP * 16;
 
   /* q, k, v and d_o into shared memory; meanwhile this warp's rows of o, and lse to base 2. */
   for (int i = 0; i < 3; i++)
@@ -238,10 +239,8 @@ __global__ void __launch_bounds__(W *WARP, W < 8 ? 2 : 1)
       mma_along(dp, a, g + 16 * j * STRIDE + 16 * i, STRIDE);
     }
 
-    /* Keys behind L: their p may be infinite, and 0 times that is no 0 in ds k. */
-#pragma unroll
-    for (int e = 0; e < 4; e++)
-      if (own + lane / 4 + e / 2 * 8 >= z.L) s[0][0][e] = s[0][1][e] = -INFINITY;
+    /* Keys behind the last: their p may be infinite, and 0 times that is no 0 in ds k. */
+    mask_rows(s, own, p.keys);
 
     /* s <- p, dp <- ds = p * (dp - delta); dv += p d_o, dk += ds q */
     gradient_by_columns(s, dp, z.scale * LOG2_E, lses + 16 * j, delta + 16 * j);
@@ -315,9 +314,11 @@ void run_backward(const T *qkv, const float *lse, const T *d_o, const float *del
 
 template <class T>
 void attention_backward(const T *qkv, const T *o, const float *lse, const T *d_o, float *delta,
-                        T *dqkv, int b, int L, int H, int d, cudaStream_t stream) {
-  heads z = heads_of<T>(L, H, d, qkv, d_o, dqkv);
-  int64_t n = (int64_t)b * L * H;
+                        T *dqkv, int b, const trm__dims &dims, const int32_t *places,
+                        cudaStream_t stream) {
+  const int d = dims.d;
+  heads z = heads_of<T>(dims, places, qkv, d_o, dqkv);
+  int64_t n = (int64_t)b * z.L * z.H;
   if (run_heads(qkv, o, lse, d_o, dqkv, b, z, stream)) return;
 
   launch(delta_kernel<T>, dim3((unsigned)divide_up(n, 256 / WARP)), dim3(256), 0, stream, o, d_o,
@@ -333,6 +334,8 @@ void attention_backward(const T *qkv, const T *o, const float *lse, const T *d_o
 }
 
 template void attention_backward<float>(const float *, const float *, const float *, const float *,
-                                        float *, float *, int, int, int, int, cudaStream_t);
+                                        float *, float *, int, const trm__dims &, const int32_t *,
+                                        cudaStream_t);
 template void attention_backward<bf16>(const bf16 *, const bf16 *, const float *, const bf16 *,
-                                       float *, bf16 *, int, int, int, int, cudaStream_t);
+                                       float *, bf16 *, int, const trm__dims &, const int32_t *,
+                                       cudaStream_t);

@@ -49,8 +49,8 @@ static void attention_block(CudaBackend *c, const BlockWeights *w, int b, const 
   times_weight<T>(c, R, 3 * dims.D, dims.D, x, w->w[TRM__QKV], NULL, a.qkv);
   if (dims.qk_norm)
     norm_heads(a.qkv, a.qk_inv, R, dims.H, dims.d, (float)dims.inner_eps, c->stream);
-  if (dims.rope) rotate(a.qkv, c->cosine, c->sine, b, dims.L, dims.H, dims.d, 1, c->stream);
-  attention_forward(a.qkv, a.o, a.lse, b, dims.L, dims.H, dims.d, c->stream);
+  if (dims.rope) rotate(a.qkv, c->cosine, c->sine, b, dims, c->places, 1, c->stream);
+  attention_forward(a.qkv, a.o, a.lse, b, dims, c->places, c->stream);
 
   /* y = norm(x + o W_o^T) */
   if (dims.attn_out_norm)
@@ -78,10 +78,9 @@ static void attention_block_grad(CudaBackend *c, const BlockWeights *w, int b, c
 
   /* [dq dk dv] before norm and rotation, which keeps products and lengths, so that the norm sees
    * rotated ones; dW_qkv = [dq dk dv]^T x, dx = ds + [dq dk dv] W_qkv */
-  attention_backward(a.qkv, a.o, a.lse, a.d_o, a.delta, a.dqkv, b, dims.L, dims.H, dims.d,
-                     c->stream);
+  attention_backward(a.qkv, a.o, a.lse, a.d_o, a.delta, a.dqkv, b, dims, c->places, c->stream);
   if (dims.qk_norm) norm_heads_grad(a.qkv, a.qk_inv, a.dqkv, R, dims.H, dims.d, c->stream);
-  if (dims.rope) rotate(a.dqkv, c->cosine, c->sine, b, dims.L, dims.H, dims.d, -1, c->stream);
+  if (dims.rope) rotate(a.dqkv, c->cosine, c->sine, b, dims, c->places, -1, c->stream);
   weight_grad(c, R, 3 * dims.D, dims.D, a.dqkv, x, dw[TRM__QKV], accumulate);
   times_weight_back<T>(c, R, 3 * dims.D, dims.D, a.dqkv, w->w[TRM__QKV], dh, dh);
 }

@@ -2,12 +2,14 @@
  * tiles of a head's rows in shared memory, p and its gradient from scores.
  *
  * Positions behind L are zeros in the tiles: their keys get the score -inf, their queries lse =
- * inf. Heads are padded to DP = 16, 32, 64 or 128 columns. */
+ * inf. Keys behind a row's own length get -inf, too; its queries there see the others' keys, and
+ * what they see has no gradient. Heads are padded to DP = 16, 32, 64 or 128 columns. */
 #ifndef TRM_BACKEND_CUDA_ATTENTION_TILES_CUH
 #define TRM_BACKEND_CUDA_ATTENTION_TILES_CUH
 
 #include <math.h>
 
+#include "backend/backend.h"
 #include "tile.cuh"
 
 namespace attention {
@@ -17,12 +19,15 @@ const float LOG2_E = 1.44269504f, LN_2 = 0.69314718f;
 /* The heads of a batch. */
 struct heads {
   int L, H, d;
-  bool vectors; /* rows consist of whole units of 16 bytes, everywhere */
-  float scale;  /* 1 / sqrt(d) */
+  bool vectors;          /* rows consist of whole units of 16 bytes, everywhere */
+  float scale;           /* 1 / sqrt(d) */
+  int P, S, cells;       /* of the places [b, S] */
+  const int32_t *places; /* NULL: every row is as long as L */
 };
 /* Which rows of which head a block has; tiles of a head are neighbours in the grid. */
 struct place {
   int first;          /* row */
+  int keys;           /* of the head: the length of its row of the batch */
   int64_t qkv, o, at; /* where the head starts in [b, L, 3, H, d], [b, L, H, d] and [b, H, L] */
 };
 __device__ inline place place_of(const heads &z, int rows) {
@@ -33,6 +38,7 @@ __device__ inline place place_of(const heads &z, int rows) {
   p.qkv = row * z.L * 3 * wide + h * z.d;
   p.o = row * z.L * wide + h * z.d;
   p.at = head * z.L;
+  p.keys = z.places ? z.P + trm__places_before(z.places + row * z.S, z.S, z.cells) : z.L;
   return p;
 }
 
@@ -103,6 +109,18 @@ __device__ __forceinline__ void mask_columns(float (&s)[M][N][4], int valid) {
         for (int m = 0; m < M; m++) s[m][n][e] = -INFINITY;
 }
 
+/* The same of rows, the first of which is key `first` of a head that has `keys`. */
+template <int M, int N>
+__device__ __forceinline__ void mask_rows(float (&s)[M][N][4], int first, int keys) {
+#pragma unroll
+  for (int m = 0; m < M; m++)
+#pragma unroll
+    for (int e = 0; e < 4; e++)
+      if (first + 16 * m + e / 2 * 8 + lane_id() / 4 >= keys)
+#pragma unroll
+        for (int n = 0; n < N; n++) s[m][n][e] = -INFINITY;
+}
+
 /* s -> p = exp(s / sqrt(d) - lse), dp -> p * (dp - delta); lse (base 2) and delta belong to the two
  * columns of a lane in each tile of columns, or to its two rows in each operand. */
 template <int M, int N>
@@ -145,10 +163,20 @@ __device__ __forceinline__ float2 numbers_of(const float *lse, const float *delt
 
 /* T: of the rows; a, b, c: the arrays that hold them. */
 template <class T>
-inline heads heads_of(int L, int H, int d, const void *a, const void *b, const void *c) {
+inline heads heads_of(const trm__dims &dims, const int32_t *places, const void *a, const void *b,
+                      const void *c) {
+  const int d = dims.d;
   uintptr_t bits = reinterpret_cast<uintptr_t>(a) | reinterpret_cast<uintptr_t>(b) |
                    reinterpret_cast<uintptr_t>(c);
-  heads z = {L, H, d, (d * sizeof(T) | bits) % 16 == 0, (float)(1 / sqrt((double)d))};
+  heads z = {dims.L,
+             dims.H,
+             d,
+             (d * sizeof(T) | bits) % 16 == 0,
+             (float)(1 / sqrt((double)d)),
+             dims.P,
+             dims.S,
+             dims.grid_cells,
+             places};
   return z;
 }
 

@@ -32,13 +32,14 @@ struct CudaBackend {
   void *memory;           /* behind workspace, weights, parts and tables */
   void *workspace;        /* of products */
   int64_t bytes;          /* of it */
-  float *cosine, *sine;   /* [L, d/2] */
+  float *cosine, *sine;   /* [grid positions, d/2] */
   unsigned char *staging; /* of the host, pinned: what is on its way to the device */
   size_t staged;          /* bytes of it that may be */
   float *parts;           /* of the gradient of any weights */
-  /* Of the op that is being put together: the block, and what it is told (or NULL). */
+  /* Of the op that is being put together: the block, and what the workspace says (or NULL). */
   const trm__block *block;
   const trm__routing *routing;
+  const int32_t *places;
   bool fused_mixer;
   bool mixer_groups; /* its forward pass by warp groups */
   bool gated;        /* SwiGLU over channels in the epilogues of its products */
@@ -86,10 +87,10 @@ void block_pack(CudaBackend *c, const BlockWeights *w, const trm__block *blk, co
 int64_t block_saved(const CudaBackend *c, trm__block_kind kind);
 int64_t block_shared(const CudaBackend *c, trm__block_kind kind, int b, bool training);
 void block_forward(CudaBackend *c, const trm__block *blk, int b, const real *x, real *y,
-                   real *saved, real *shared, const trm__routing *routing);
+                   real *saved, const trm__workspace *ws);
 void block_backward(CudaBackend *c, const trm__block *blk, int b, const real *x, const real *y,
-                    real *saved, real *dh, real *const *dw, bool accumulate, real *shared,
-                    const trm__routing *routing);
+                    real *saved, real *dh, real *const *dw, bool accumulate,
+                    const trm__workspace *ws);
 
 /* ops.cu: fills in the ops that work on activations, rows and weights. */
 void set_ops(trm__backend_ops *ops);

@@ -66,11 +66,13 @@ static void forward(CudaBackend *c, const trm__block *blk, int b, const real *x,
                                 saved ? &kept : &own, &own);
 }
 void block_forward(CudaBackend *c, const trm__block *blk, int b, const real *x, real *y,
-                   real *saved, real *shared, const trm__routing *routing) {
+                   real *saved, const trm__workspace *ws) {
   c->block = blk;
-  c->routing = routing;
-  (is_bf16(&c->base) ? forward<bf16> : forward<float>)(c, blk, b, x, y, saved, shared);
-  c->routing = NULL; /* it was of this call */
+  c->routing = ws->routing;
+  c->places = ws->places;
+  (is_bf16(&c->base) ? forward<bf16> : forward<float>)(c, blk, b, x, y, saved, ws->shared);
+  c->routing = NULL; /* they were of this call */
+  c->places = NULL;
 }
 
 template <class T>
@@ -83,11 +85,13 @@ static void backward(CudaBackend *c, const trm__block *blk, int b, const real *x
                                  accumulate, &kept, &own);
 }
 void block_backward(CudaBackend *c, const trm__block *blk, int b, const real *x, const real *y,
-                    real *saved, real *dh, real *const *dw, bool accumulate, real *shared,
-                    const trm__routing *routing) {
+                    real *saved, real *dh, real *const *dw, bool accumulate,
+                    const trm__workspace *ws) {
   c->block = blk;
-  c->routing = routing;
+  c->routing = ws->routing;
+  c->places = ws->places;
   (is_bf16(&c->base) ? backward<bf16> : backward<float>)(c, blk, b, x, y, saved, dh, dw, accumulate,
-                                                         shared);
+                                                         ws->shared);
   c->routing = NULL;
+  c->places = NULL;
 }

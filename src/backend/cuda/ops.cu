@@ -44,6 +44,8 @@ static int64_t shared_size(const trm__backend *be, int b, bool training) {
     const int64_t n = table_grad_scratch((int64_t)b * dims.S, dims.units[i].n, dims.D);
     if (n > most) most = n;
   }
+  const int64_t walls = table_grad_scratch((int64_t)b * dims.S, TRM__WALLS, dims.D);
+  if (training && dims.grid_cells && walls > most) most = walls;
   if (training && (int64_t)b * dims.D > most) most = (int64_t)b * dims.D; /* start_grad's */
   for (int i = 0; i < be->n_blocks; i++) {
     const int64_t n = block_shared(cuda_of(be), be->blocks[i].kind, b, training);
@@ -80,17 +82,17 @@ static float embed_scale(const trm__dims &dims) {
   return (float)(sqrt((double)dims.D) * (dims.learned ? 0.707106781 : 1.0));
 }
 
-static void op_embed(trm__backend *be, trm__workspace *, int b, const int32_t *inputs,
+static void op_embed(trm__backend *be, trm__workspace *ws, int b, const int32_t *inputs,
                      const int32_t *fed, const real *const *puzzle, real *e) {
   WITH_TYPE(be, [&](auto *t) {
-    embed(be->dims, be->outer, be->params, b, inputs, fed, puzzle, embed_scale(be->dims), as(t, e),
-          cuda_of(be)->stream);
+    embed(be->dims, be->outer, be->params, b, inputs, ws->places, fed, puzzle,
+          embed_scale(be->dims), as(t, e), cuda_of(be)->stream);
   });
 }
 
 template <class T>
 static TableGrad<T> table_of(const trm__dims &dims, int b, const T *x) {
-  return {x, b, dims.L, dims.D, dims.P, dims.S, dims.V, NULL, NULL, 0, {}};
+  return {x, b, dims.L, dims.D, dims.P, dims.S, dims.V, NULL, NULL, 0, {}, NULL, false};
 }
 
 static void op_embed_grad(trm__backend *be, trm__workspace *ws, int b, const int32_t *inputs,
@@ -106,15 +108,19 @@ static void op_embed_grad(trm__backend *be, trm__workspace *ws, int b, const int
     g.tokens = fed;
     if (fed) table_grad(g, ws->shared, grads + o.embed_feedback, stream);
     g.tokens = NULL;
+    g.places = ws->places;
     for (int i = 0; i < dims.n_tables; i++) {
       g.units = dims.units[i];
       g.V = g.units.n;
       table_grad(g, ws->shared, grads + o.embed_units[i], stream);
     }
+    g.walls = true;
+    g.V = TRM__WALLS;
+    if (ws->places) table_grad(g, ws->shared, grads + o.embed_walls, stream);
     puzzle_grad(dims, b, as(t, de), g.scale, d_puzzle, stream);
-    position_grad(dims, b, dims.R, as(t, de), g.scale, grads + o.registers, stream);
-    position_grad(dims, b, dims.learned ? dims.L : 0, as(t, de), g.scale, grads + o.embed_pos,
-                  stream);
+    position_grad(dims, b, dims.R, ws->places, as(t, de), g.scale, grads + o.registers, stream);
+    position_grad(dims, b, dims.learned ? trm__grid_positions(&dims) : 0, ws->places, as(t, de),
+                  g.scale, grads + o.embed_pos, stream);
   });
 }
 
@@ -172,12 +178,12 @@ static void op_solve(trm__backend *be, trm__workspace *, const trm__solving *how
 
 static void op_block(trm__backend *be, trm__workspace *ws, const trm__block *blk, int b,
                      const real *x, real *y, real *saved) {
-  block_forward(cuda_of(be), blk, b, x, y, saved, ws->shared, ws->routing);
+  block_forward(cuda_of(be), blk, b, x, y, saved, ws);
 }
 static void op_block_grad(trm__backend *be, trm__workspace *ws, const trm__block *blk, int b,
                           const real *x, const real *y, real *saved, real *dh, real *const *dw,
                           bool accumulate) {
-  block_backward(cuda_of(be), blk, b, x, y, saved, dh, dw, accumulate, ws->shared, ws->routing);
+  block_backward(cuda_of(be), blk, b, x, y, saved, dh, dw, accumulate, ws);
 }
 static void op_balance(trm__backend *be, trm__workspace *, trm__block_kind kind, int rows,
                        double weight, const double *told, trm__balance *out) {

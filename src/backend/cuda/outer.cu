@@ -9,36 +9,42 @@ namespace {
 
 /* --- embedding ------------------------------------------------------------------------------- */
 
-/* Value j of cell t of row r: the token's, and those of the cell's units and of what is fed back.
- */
+/* Value j of token i, of that cell: the token's, and those of the cell's units, of the walls of its
+ * place and of what is fed back. */
 __device__ float cell_value(const trm__dims &m, const trm__outer &o, const float *params,
-                            const int32_t *inputs, const int32_t *fed, int64_t r, int t,
-                            int64_t j) {
-  float v = params[o.embed_tokens + (int64_t)inputs[r * m.S + t] * m.D + j];
+                            const int32_t *inputs, const int32_t *places, const int32_t *fed,
+                            int64_t i, int cell, int64_t j) {
+  float v = params[o.embed_tokens + (int64_t)inputs[i] * m.D + j];
 #pragma unroll /* so that the tables stay in the kernel's parameters */
   for (int k = 0; k < TRM__MOST_UNITS; k++)
     if (k < m.n_tables)
-      v += params[o.embed_units[k] + (int64_t)trm__unit_of(m.units[k], t) * m.D + j];
-  if (fed) v += params[o.embed_feedback + (int64_t)fed[r * m.S + t] * m.D + j];
+      v += params[o.embed_units[k] + (int64_t)trm__unit_of(m.units[k], cell) * m.D + j];
+  if (places) v += params[o.embed_walls + (int64_t)trm__place_walls(places[i]) * m.D + j];
+  if (fed) v += params[o.embed_feedback + (int64_t)fed[i] * m.D + j];
   return v;
 }
 
 template <class T>
 __global__ void embed_kernel(int64_t n, trm__dims m, trm__outer o, const float *params,
-                             const int32_t *inputs, const int32_t *fed, const float *const *puzzle,
-                             float scale, T *e) {
+                             const int32_t *inputs, const int32_t *places, const int32_t *fed,
+                             const float *const *puzzle, float scale, T *e) {
   const int64_t i = thread_index();
   if (i >= n) return;
   const int64_t row = i / m.D, r = row / m.L, t = row % m.L, j = i % m.D;
   const int64_t at = (t - m.R) * m.D + j;
+  const int at_grid = trm__grid_position(&m, places, r, (int)t);
   float v;
+  if (at_grid < 0) {
+    e[i] = from_float<T>(0);
+    return;
+  }
   if (t >= m.P)
-    v = cell_value(m, o, params, inputs, fed, r, (int)t - m.P, j);
+    v = cell_value(m, o, params, inputs, places, fed, r * m.S + t - m.P, at_grid - m.P, j);
   else if (t < m.R)
     v = params[o.registers + t * m.D + j];
   else /* the puzzle's E values fill the block from its start, zeros the rest */
     v = at < m.E ? puzzle[r][at] : 0;
-  if (m.learned) v += params[o.embed_pos + t * m.D + j];
+  if (m.learned) v += params[o.embed_pos + (int64_t)at_grid * m.D + j];
   e[i] = from_float<T>(scale * v);
 }
 
@@ -50,13 +56,25 @@ __global__ void puzzle_grad_kernel(int64_t n, int64_t latent, int64_t before, in
   if (i < n) d_puzzle[i] = scale * to_float(de[i / E * latent + before + i % E]);
 }
 
+/* Where in its own sequence row r has position t of the grid; -1: nowhere. */
+__device__ int find_position(const trm__dims &m, const int32_t *places, int64_t r, int t) {
+  if (!places || t < m.P) return t;
+  const int32_t *own = places + r * m.S;
+  const int i = trm__places_before(own, m.S, t - m.P);
+  const bool found = i < m.S && own[i] != TRM__NO_PLACE && trm__place_cell(own[i]) == t - m.P;
+  return found ? m.P + i : -1;
+}
+
 template <class T>
-__global__ void position_grad_kernel(int64_t n, int64_t latent, int b, const T *de, float scale,
-                                     float *d_pos) {
+__global__ void position_grad_kernel(int64_t n, trm__dims m, const int32_t *places, int b,
+                                     const T *de, float scale, float *d_pos) {
   const int64_t i = thread_index();
   if (i >= n) return;
   float sum = 0;
-  for (int r = 0; r < b; r++) sum += to_float(de[r * latent + i]);
+  for (int64_t r = 0; r < b; r++) {
+    const int t = find_position(m, places, r, (int)(i / m.D));
+    if (t >= 0) sum += to_float(de[(r * m.L + t) * m.D + i % m.D]);
+  }
   d_pos[i] += scale * sum;
 }
 
@@ -347,6 +365,15 @@ int64_t stretch_rows(int64_t rows) {
   return even > LEAST_STRETCH ? even : (int64_t)LEAST_STRETCH;
 }
 
+/* The row of a table of units or walls that token r has a part of; -1: it is padding. */
+template <class T>
+__device__ int row_of_place(const TableGrad<T> &g, int64_t r) {
+  if (!g.places) return trm__unit_of(g.units, (int)(r % g.S));
+  const int32_t place = g.places[r];
+  if (place == TRM__NO_PLACE) return -1;
+  return g.walls ? trm__place_walls(place) : trm__unit_of(g.units, trm__place_cell(place));
+}
+
 /* Stretch blockIdx.x, channels of blockIdx.y, table rows of blockIdx.z: part [stretches, V, D]. */
 template <class T>
 __global__ void table_grad_kernel(TableGrad<T> g, int64_t stretch, float *part) {
@@ -360,9 +387,7 @@ __global__ void table_grad_kernel(TableGrad<T> g, int64_t stretch, float *part) 
   float sum[TABLE_ROWS] = {};
   for (int64_t r = first; r < last; r++) {
     const float x = to_float(g.x[(r / g.S * g.L + g.first + r % g.S) * g.D + d]);
-    const int token = g.coefficient ? -1
-                      : g.tokens    ? g.tokens[r]
-                                    : trm__unit_of(g.units, (int)(r % g.S));
+    const int token = g.coefficient ? -1 : g.tokens ? g.tokens[r] : row_of_place(g, r);
     for (int k = 0; k < TABLE_ROWS; k++) {
       const int v = v0 + k;
       float c = 0;
@@ -382,11 +407,11 @@ __global__ void table_grad_kernel(TableGrad<T> g, int64_t stretch, float *part) 
 
 template <class T>
 void embed(const trm__dims &dims, const trm__outer &outer, const float *params, int b,
-           const int32_t *inputs, const int32_t *fed, const float *const *puzzle, float scale, T *e,
-           cudaStream_t stream) {
+           const int32_t *inputs, const int32_t *places, const int32_t *fed,
+           const float *const *puzzle, float scale, T *e, cudaStream_t stream) {
   const int64_t n = (int64_t)b * dims.L * dims.D;
-  launch(embed_kernel<T>, grid_for(n), BLOCK, 0, stream, n, dims, outer, params, inputs, fed,
-         puzzle, scale, e);
+  launch(embed_kernel<T>, grid_for(n), BLOCK, 0, stream, n, dims, outer, params, inputs, places,
+         fed, puzzle, scale, e);
 }
 template <class T>
 void puzzle_grad(const trm__dims &dims, int b, const T *de, float scale, float *d_puzzle,
@@ -397,11 +422,11 @@ void puzzle_grad(const trm__dims &dims, int b, const T *de, float scale, float *
            de, scale, d_puzzle);
 }
 template <class T>
-void position_grad(const trm__dims &dims, int b, int n, const T *de, float scale, float *d_pos,
-                   cudaStream_t stream) {
-  const int64_t D = dims.D, values = n * D;
+void position_grad(const trm__dims &dims, int b, int n, const int32_t *places, const T *de,
+                   float scale, float *d_pos, cudaStream_t stream) {
+  const int64_t values = (int64_t)n * dims.D;
   if (n > 0)
-    launch(position_grad_kernel<T>, grid_for(values), BLOCK, 0, stream, values, dims.L * D, b, de,
+    launch(position_grad_kernel<T>, grid_for(values), BLOCK, 0, stream, values, dims, places, b, de,
            scale, d_pos);
 }
 
@@ -476,11 +501,11 @@ void table_grad(const TableGrad<T> &g, float *scratch, float *out, cudaStream_t 
 
 #define FOR_TYPE(T)                                                                               \
   template void embed<T>(const trm__dims &, const trm__outer &, const float *, int,               \
-                         const int32_t *, const int32_t *, const float *const *, float, T *,      \
-                         cudaStream_t);                                                           \
+                         const int32_t *, const int32_t *, const int32_t *, const float *const *, \
+                         float, T *, cudaStream_t);                                               \
   template void puzzle_grad<T>(const trm__dims &, int, const T *, float, float *, cudaStream_t);  \
-  template void position_grad<T>(const trm__dims &, int, int, const T *, float, float *,          \
-                                 cudaStream_t);                                                   \
+  template void position_grad<T>(const trm__dims &, int, int, const int32_t *, const T *, float,  \
+                                 float *, cudaStream_t);                                          \
   template void head<T>(const trm__dims &, int, const T *, const float *, const float *,          \
                         const float *, float *, float *, cudaStream_t);                           \
   template void head_grad<T>(const trm__dims &, int, const float *, const float *, const float *, \

@@ -9,15 +9,16 @@
 /* e [b, L, D] = scale * the sum of the rows that the op of that name takes of tables in params. */
 template <class T>
 void embed(const trm__dims &dims, const trm__outer &outer, const float *params, int b,
-           const int32_t *inputs, const int32_t *fed, const float *const *puzzle, float scale, T *e,
-           cudaStream_t stream);
-/* From de: d_puzzle [b, E]; and n positions from the first on, d_pos [n, D] +=. */
+           const int32_t *inputs, const int32_t *places, const int32_t *fed,
+           const float *const *puzzle, float scale, T *e, cudaStream_t stream);
+/* From de: d_puzzle [b, E]; and n positions from the first on, of the grid where rows have places,
+ * d_pos [n, D] +=. */
 template <class T>
 void puzzle_grad(const trm__dims &dims, int b, const T *de, float scale, float *d_puzzle,
                  cudaStream_t stream);
 template <class T>
-void position_grad(const trm__dims &dims, int b, int n, const T *de, float scale, float *d_pos,
-                   cudaStream_t stream);
+void position_grad(const trm__dims &dims, int b, int n, const int32_t *places, const T *de,
+                   float scale, float *d_pos, cudaStream_t stream);
 
 /* logits [b, S, V] = z w^T behind the puzzle positions; q [b, 2] = z wq^T + bias at position 0. */
 template <class T>
@@ -50,7 +51,8 @@ void start_grad(const trm__dims &dims, int b, const int32_t *steps, const T *dz,
 /* Gradients of tables with few rows: out [V, D] += sum over r of c(r, v) x(r), with the rows x of
  * x [b, L, D] at positions first .. first + S - 1 of each b, and
  *   c(r, v) = coefficient[r * V + v], or, with tokens [b, S], scale where tokens[r] = v, or, with
- * neither, scale where v is the unit of the cell. */
+ * neither, scale where v is the unit of the cell, that of places [b, S] where rows have some, or
+ * with `walls` where v are the walls of the place. */
 template <class T>
 struct TableGrad {
   const T *x;
@@ -59,6 +61,8 @@ struct TableGrad {
   const int32_t *tokens;
   float scale;
   trm__unit_set units;
+  const int32_t *places;
+  bool walls;
 };
 /* Floats of scratch that table_grad needs. */
 int64_t table_grad_scratch(int64_t rows, int V, int D);

@@ -335,7 +335,7 @@ static void destroy(trm__backend *be) {
 /* Carves the workspace of products, the weights as operands, and the tables. */
 static void lay_out(CudaBackend *c, bool training, trm__carver *memory) {
   const trm__dims &dims = c->base.dims;
-  const int64_t table = (int64_t)dims.L * (dims.d / 2);
+  const int64_t table = (int64_t)trm__grid_positions(&dims) * (dims.d / 2);
   const size_t value = (size_t)value_size(&c->base);
   int64_t parts = 0;
   c->workspace = trm__carve(memory, WORKSPACE, 1);
@@ -365,10 +365,11 @@ static void lay_out(CudaBackend *c, bool training, trm__carver *memory) {
 static bool fill_tables(CudaBackend *c) {
   const trm__dims &dims = c->base.dims;
   const int half = dims.d / 2;
-  const size_t n = (size_t)dims.L * (size_t)half;
+  const int positions = trm__grid_positions(&dims);
+  const size_t n = (size_t)positions * (size_t)half;
   float *values = static_cast<float *>(malloc((2 * n + 1) * sizeof *values));
   if (!values) return false;
-  for (int t = 0; t < dims.L && dims.rope; t++)
+  for (int t = 0; t < positions && dims.rope; t++)
     for (int i = 0; i < half; i++) {
       const double angle = trm__rope_angle(&dims, t, i);
       values[t * half + i] = (float)cos(angle);

@@ -33,6 +33,7 @@ __global__ void refill_kernel(trm__dims m, trm__rows rows, trm__fresh fresh, int
   for (int64_t t = row * S + threadIdx.x; t < (row + 1) * S && halted; t += blockDim.x) {
     rows.inputs[t] = fresh.inputs[t];
     rows.labels[t] = fresh.labels[t];
+    if (rows.places) rows.places[t] = fresh.places[t];
     if (rows.decoded) rows.decoded[t] = fresh.inputs[t];
   }
 

@@ -23,12 +23,14 @@ __global__ void columns_kernel(const T *from, T *to, bool forward, int64_t packs
 
 /* Thread i turns N neighbouring pairs of a head, N = 1 or a pack. */
 template <class T, int N>
-__global__ void rotate_kernel(T *qkv, const float *cosine, const float *sine, int64_t items, int L,
-                              int H, int d, float sign) {
+__global__ void rotate_kernel(T *qkv, const float *cosine, const float *sine, int64_t items,
+                              trm__dims m, const int32_t *places, float sign) {
   const int64_t i = thread_index();
   if (i >= items) return;
-  const int half = d / 2, j = (int)(i % (half / N)) * N;
-  const int64_t head = i / (half / N), row = head / (2 * H), t = row % L;
+  const int H = m.H, d = m.d, half = d / 2, j = (int)(i % (half / N)) * N;
+  const int64_t head = i / (half / N), row = head / (2 * H);
+  const int64_t t = trm__grid_position(&m, places, row / m.L, (int)(row % m.L));
+  if (t < 0) return;
   T *at = qkv + row * 3 * H * d + head % (2 * H) * d + j;
   Pack<T> a, b;
   if constexpr (N > 1) {
@@ -147,13 +149,14 @@ void from_columns(const T *xt, T *x, int b, int L, int D, cudaStream_t stream) {
 }
 
 template <class T>
-void rotate(T *qkv, const float *cosine, const float *sine, int b, int L, int H, int d, float sign,
-            cudaStream_t stream) {
-  const int64_t pairs = (int64_t)b * L * 2 * H * (d / 2);
+void rotate(T *qkv, const float *cosine, const float *sine, int b, const trm__dims &dims,
+            const int32_t *places, float sign, cudaStream_t stream) {
+  const int d = dims.d;
+  const int64_t pairs = (int64_t)b * dims.L * 2 * dims.H * (d / 2);
   const bool packs = d / 2 % Pack<T>::N == 0;
   const int64_t items = packs ? pairs / Pack<T>::N : pairs;
   launch(packs ? rotate_kernel<T, Pack<T>::N> : rotate_kernel<T, 1>, grid_for(items), BLOCK, 0,
-         stream, qkv, cosine, sine, items, L, H, d, sign);
+         stream, qkv, cosine, sine, items, dims, places, sign);
 }
 template <class T>
 void sum(Sources<T> src, int count, T *h, int64_t n, cudaStream_t stream) {
@@ -197,8 +200,8 @@ void to_reals(const T *in, float *out, int64_t n, cudaStream_t stream) {
 #define FOR_TYPE(T)                                                                                \
   template void to_columns<T>(const T *, T *, int, int, int, cudaStream_t);                        \
   template void from_columns<T>(const T *, T *, int, int, int, cudaStream_t);                      \
-  template void rotate<T>(T *, const float *, const float *, int, int, int, int, float,            \
-                          cudaStream_t);                                                           \
+  template void rotate<T>(T *, const float *, const float *, int, const trm__dims &,               \
+                          const int32_t *, float, cudaStream_t);                                   \
   template void sum<T>(Sources<T>, int, T *, int64_t, cudaStream_t);                               \
   template void mix<T>(float, const T *, float, T *, int64_t, cudaStream_t);                       \
   template void jitter<T>(const trm__noise *, trm__draws, float, T *, int, int64_t, cudaStream_t); \

@@ -4,6 +4,7 @@
 #ifndef TRM_BACKEND_CUDA_VECTOR_CUH
 #define TRM_BACKEND_CUDA_VECTOR_CUH
 
+#include "backend/backend.h"
 #include "device.cuh"
 #include "kernels/jitter.h"
 
@@ -14,10 +15,11 @@ template <class T>
 void from_columns(const T *xt, T *x, int b, int L, int D, cudaStream_t stream);
 
 /* Rotary positions on the 2 H first heads of qkv [b, L, 3, H, d]: pairs (i, i + d/2) by the angle
- * of position t, cosine and sine [L, d/2]; sign -1 undoes it. */
+ * of trm__grid_position with these places, cosine and sine [grid positions, d/2]; sign -1 undoes
+ * it. */
 template <class T>
-void rotate(T *qkv, const float *cosine, const float *sine, int b, int L, int H, int d, float sign,
-            cudaStream_t stream);
+void rotate(T *qkv, const float *cosine, const float *sine, int b, const trm__dims &dims,
+            const int32_t *places, float sign, cudaStream_t stream);
 
 enum { SUM_MOST = 18 };
 template <class T>

@@ -48,7 +48,12 @@ static bool solves(const trm__puzzle_view *v) {
 }
 
 static const trm__puzzle_rules rules[] = {
-    {.name = "maze", .solves = solves, .check = check_board, .blanks = " ", .fills = " o"},
+    {.name = "maze",
+     .solves = solves,
+     .check = check_board,
+     .blanks = " ",
+     .fills = " o",
+     .wall = '#'},
     {.name = NULL},
 };
 
