@@ -167,8 +167,8 @@ typedef struct trm_model_config {
   double start_std;    /* of where latents start, value by value; 0: at H_init, L_init */
   double damping;      /* share of its old value that an updated latent keeps */
   double update_noise; /* standard deviation of noise behind each update */
-  bool open_cells;    /* of a maze only the cells that are no walls are positions of a row */
-  int max_open_cells; /* of one maze, at most; 0: all may be open. No weight depends on it */
+  bool open_cells;     /* of a maze only the cells that are no walls are positions of a row */
+  int max_open_cells;  /* of one maze, at most; 0: all may be open. No weight depends on it */
 } trm_model_config;
 
 /* The reference's defaults of an architecture (config/arch/NAME.yaml); the data fields are 0. */
