@@ -48,12 +48,12 @@ static void the_recipe_works(void **state) {
   says(out_text, "transpose");
 
   /* A model of it is trained, scored and asked. */
-  want(RUN("train", "preset=sudoku6", paths, out, "run_name=first", "threads=1",
+  want(RUN("train", "preset=sudoku6-adam", paths, out, "run_name=first", "threads=1",
            "arch.hidden_size=32", "arch.H_cycles=1", "arch.L_cycles=1", "arch.halt_max_steps=2",
            "global_batch_size=3", "epochs=2"),
        0);
   want(RUN("eval", model, dir), 0);
-  says(out_text, "1 examples");
+  says(out_text, "1 example,");
   want(RUN("solve", model, "--data", dir, "--index", "0"), 0);
   says(out_text, "valid: ");
 }
@@ -85,7 +85,7 @@ static void mistakes_are_explained(void **state) {
 
   /* Without symmetries there are no images, and the remedy is told. */
   want(RUN("data", "build", "grid", "--input", csv, "--output-dir", dir), 0);
-  want(RUN("train", "preset=sudoku6", paths, out, "global_batch_size=4", "--dry-run"), 2);
+  want(RUN("train", "preset=sudoku6-adam", paths, out, "global_batch_size=4", "--dry-run"), 2);
   says(err_text, "declare no symmetries");
   says(err_text, "augment=none");
 }

@@ -86,7 +86,7 @@ static void a_device_that_is_passed_over_is_named(void **state) {
            TRM_PROGRAM
            " data gen sudoku --size 6 --train 8 --test 2 --output-dir %s/data >/dev/null && "
            "TRM_PLUGINS=" FAKE_PLUGINS "/stale " TRM_PROGRAM
-           " train preset=sudoku6 'data_paths=[%s/data]' --dry-run",
+           " train preset=sudoku6-adam 'data_paths=[%s/data]' --dry-run",
            s->dir, s->dir);
   wants(shell(command), "/libtrm-cuda.so is of another build of trm");
 }

@@ -155,7 +155,7 @@ static void test_layers(void **state) {
   assert_int_equal(trm__run_config_load(&c, path, overrides, 1, &err), TRM_OK);
   unlink(path);
   assert_true(c.trainer.lr == 3 && c.trainer.weight_decay == 2);
-  assert_int_equal(c.trainer.batch_size, 128);
+  assert_int_equal(c.trainer.batch_size, 32);
   trm__run_config_free(&c);
 }
 

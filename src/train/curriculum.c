@@ -100,8 +100,10 @@ static trm_status stage_of(const trm_stage *stage, const trm_model_config *model
     TRM_FAIL(err, TRM_E_CONFIG, "%s has %s", trm_arch_name(model->arch),
              arch->once ? "no cycles" : "a latent for every update of a cycle");
   if (stage->H_cycles > model->H_cycles || stage->L_cycles > model->L_cycles)
-    TRM_FAIL(err, TRM_E_CONFIG, "the model has T = %d, n = %d, and a stage can have no more",
-             model->H_cycles, model->L_cycles);
+    TRM_FAIL(
+        err, TRM_E_CONFIG,
+        "the model has T = %d, n = %d, and a stage can have no more (curriculum=null: no stages)",
+        model->H_cycles, model->L_cycles);
   out->H_cycles = stage->H_cycles;
   out->L_cycles = stage->L_cycles;
   return trm_model_config_check(out, err);
