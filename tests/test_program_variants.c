@@ -44,6 +44,12 @@ static const struct variant {
     {"rope2d",
      {"arch.rope_theta_cols=100", "arch.mlp_t=false", "arch.pos_encodings=rope2d"},
      "\"pos_encodings\": \"rope2d\""},
+    {"drawn",
+     {"arch.start_std=1", "arch.damping=0.1", "arch.update_noise=0.05"},
+     "\"update_noise\": 0.05"},
+    {"weighted",
+     {"arch.loss.step_decay=0.7", "arch.loss.step_decay_q=true"},
+     "\"step_decay\": 0.7"},
 };
 enum { N_VARIANTS = sizeof variants / sizeof *variants };
 
@@ -244,6 +250,51 @@ static void a_torch_file_says_that_it_wants_data(void **state) {
   }
 }
 
+static void make_mazes(scratch *s, char mazes[PATH], char setting[PATH + 20]) {
+  snprintf(mazes, PATH, "%s", scratch_path(s, "mazes"));
+  (void)RUN("data", "gen", "maze", "--size", "5", "--train", "8", "--test", "4", "--min-path", "4",
+            "--output-dir", mazes);
+  snprintf(setting, PATH + 20, "data_paths=[%s]", mazes);
+}
+
+/* The same of the cells that are no walls, whose number is that of a maze. */
+static void a_torch_file_of_open_cells_wants_data(void **state) {
+  scratch *s = *state;
+  static const char maze[] = "S    /#### /     / ####/    G";
+  char mazes[PATH], torch[PATH], file[PATH], remedy[2 * PATH], paths[PATH + 20];
+  make_mazes(s, mazes, paths);
+  const struct variant open = {"open", {"arch.open_cells=true", "arch.mlp_t=false", paths}, NULL};
+  want(train(s, &open, open.name, "1"), 0);
+  assert_int_equal(trm__make_dirs(scratch_path(s, "torch_open"), NULL), TRM_OK);
+  snprintf(torch, sizeof torch, "%s/step_1.pt", s->path);
+  snprintf(file, sizeof file, "%s/model.safetensors", s->path);
+  snprintf(remedy, sizeof remedy, "trm convert %s model.safetensors --data DATA", torch);
+  want(RUN("convert", run_path(s, open.name, ""), torch), 0);
+  want(RUN("info", torch), 3);
+  says(err_text, remedy);
+  want(RUN("convert", torch, file), 3);
+  says(err_text, remedy);
+  want(RUN("convert", torch, file, "--data", mazes), 0);
+  want(RUN("solve", file, "--puzzle", maze), 0);
+}
+
+/* How many cells are open is counted in the data, and not asked for again. */
+static void a_sweep_of_open_cells_is_found_again(void **state) {
+  scratch *s = *state;
+  char mazes[PATH], paths[PATH + 20];
+  make_mazes(s, mazes, paths);
+  static const char *const updates[] = {"max_updates=1", "max_updates=1", "max_updates=2"};
+  for (size_t i = 0; i < 3; i++)
+    want(RUN("train", "-q", TINY_RUN("1000"), "-m", "arch.open_cells=true", "arch.mlp_t=false",
+             paths, "seed=1,2", "run_name=cells", updates[i]),
+         0);
+  assert_int_not_equal(
+      RUN("train", "-q", TINY_RUN("1000"), "-m", "arch.open_cells=true", "arch.mlp_t=false",
+          "arch.max_open_cells=25", paths, "seed=1,2", "run_name=cells", "max_updates=1"),
+      0);
+  says(err_text, "is a run of other settings: its arch.max_open_cells");
+}
+
 /* A resumed run keeps its variant. */
 static void a_run_keeps_its_variant(void **state) {
   scratch *s = *state;
@@ -264,6 +315,8 @@ int main(void) {
       cmocka_unit_test(weights_of_another_variant_are_refused),
       cmocka_unit_test(a_torch_file_of_experts_needs_its_words),
       cmocka_unit_test(a_torch_file_says_that_it_wants_data),
+      cmocka_unit_test(a_torch_file_of_open_cells_wants_data),
+      cmocka_unit_test(a_sweep_of_open_cells_is_found_again),
       cmocka_unit_test(a_run_keeps_its_variant),
       cmocka_unit_test(what_cannot_be_is_refused),
   };

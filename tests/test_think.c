@@ -463,11 +463,11 @@ static void models_that_draw_have_rollouts(void **state) {
 }
 
 /* Each rollout is what a solver of its own says by the try's key, and the choice is the one whose
- * logits move least. */
+ * logits move least. A single try is the first of them. */
 static void each_rollout_has_its_start(void **state) {
   (void)state;
   enum { ROLLOUTS = 4 };
-  static float logits[ROLLOUTS][STEPS][S * V], chosen[PUZZLES][S * V];
+  static float logits[ROLLOUTS][STEPS][S * V], chosen[PUZZLES][S * V], single[PUZZLES][S * V];
   static const trm_queue_config way = {.rows = 3, .threads = 2, .logits = true};
   static const trm_thinking how = {
       .rollouts = ROLLOUTS, .select = TRM_SELECT_RESIDUAL, .seed = SEED};
@@ -478,6 +478,7 @@ static void each_rollout_has_its_start(void **state) {
   trm_solver *s;
   const trm_solver_config alone = {.threads = 1, .seed = SEED};
   ask_all(m, w, &way, &how, chosen);
+  ask_all(m, w, &way, &(trm_thinking){.seed = SEED}, single);
   assert_int_equal(trm_solver_create(m, &alone, &s, NULL), TRM_OK);
   for (int k = 0; k < PUZZLES; k++) {
     const uint64_t hash = trm__hash_bytes(
@@ -499,6 +500,7 @@ static void each_rollout_has_its_start(void **state) {
       if (n > 0) assert_memory_not_equal(logits[n][0], logits[0][0], sizeof logits[0][0]);
     }
     assert_memory_equal(chosen[k], logits[best][STEPS - 1], sizeof chosen[k]);
+    assert_memory_equal(single[k], logits[0][STEPS - 1], sizeof single[k]);
   }
   trm_solver_free(s);
   free(w);

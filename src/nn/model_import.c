@@ -334,7 +334,7 @@ static trm_status outline_model(const checkpoint *c, const trm_model_config *con
   trm_model_config some = *config;
 
   /* What the data will say, and no tensor depends on: how many cells there are, in which grid. */
-  if (some.seq_len == 0) some.seq_len = 1;
+  if (some.seq_len == 0) some.seq_len = some.max_open_cells > 0 ? some.max_open_cells : 1;
   if (some.pos_encodings == TRM_POS_ROPE2D && some.puzzle.kind == TRM_PUZZLE_NONE) {
     some.pos_encodings = TRM_POS_ROPE;
     some.rope_theta_cols = 0;

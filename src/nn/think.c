@@ -37,8 +37,13 @@ int trm_thinking_tries(const trm_thinking *how) {
   return (how->views ? how->views : 1) * (how->rollouts ? how->rollouts : 1);
 }
 
+/* Something of a try follows from its key. */
+static bool is_drawn(const trm_thinking *how, const trm_model_config *model) {
+  return how->noise > 0 || model->start_std > 0 || model->update_noise > 0;
+}
+
 bool trm_thinking_differs(const trm_thinking *how, const trm_model_config *model) {
-  return how->rollouts <= 1 || how->noise > 0 || model->start_std > 0 || model->update_noise > 0;
+  return how->rollouts <= 1 || is_drawn(how, model);
 }
 
 enum { LAST = 3 /* differences that a residual is the mean of */ };
@@ -65,7 +70,7 @@ struct trm_thinker {
   trm_thinking how;
   trm_puzzle puzzle;
   trm__augmenter images;
-  bool single, logits;
+  bool single, logits, drawn;
   int tries, slots, S, V, n_places, n_free, n_done;
   /* By place of a puzzle: */
   thought *places;
@@ -207,6 +212,7 @@ trm_status trm_thinker_create(const trm_model *model, const trm_queue_config *co
   t->slots = t->tries + 1;
   t->single = t->tries == 1 && !t->how.verify;
   t->logits = config->logits;
+  t->drawn = is_drawn(how, m);
   t->S = m->seq_len;
   t->V = m->vocab_size;
   TRM_GOTO(check_puzzle(t, err));
@@ -345,7 +351,7 @@ trm_status trm_thinker_submit(trm_thinker *t, const trm_queue_puzzle *puzzle, in
   trm_queue_puzzle p;
   TRM_TRY(asked_of(t, puzzle, &p, err));
   if (t->single) {
-    if (t->how.noise > 0) p.noise_key = noise_key(hash_of(t, puzzle), 0);
+    if (t->drawn) p.noise_key = noise_key(hash_of(t, puzzle), 0);
     return trm_queue_submit(t->queue, &p, out, err);
   }
   if (trm_thinker_room(t) == 0)

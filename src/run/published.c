@@ -11,6 +11,7 @@
 #include "io/tensor_set.h"
 #include "run/run_config.h"
 #include "run/tell.h"
+#include "trm/maze.h"
 #include "trm/sudoku.h"
 
 /* ---- names ---- */
@@ -325,20 +326,27 @@ static void learn_from_data(const char *path, const trm_dataset_info *data,
   if (c->seq_len == data->seq_len && c->vocab_size == data->vocab_size) c->puzzle = data->puzzle;
 }
 
+/* Some puzzle of those with rules makes the configuration a model. */
+static bool fits_some_puzzle(const trm_model_config *c) {
+  const trm_puzzle any[] = {trm_sudoku_of_size(9), trm_maze_of_size(128, 128)};
+  for (size_t i = 0; i < sizeof any / sizeof *any; i++) {
+    trm_model_config known = *c;
+    known.puzzle = any[i];
+    known.seq_len = any[i].rows * any[i].cols;
+    known.vocab_size = trm_puzzle_first_symbol(&any[i]) + trm_puzzle_n_symbols(&any[i]);
+    if (trm_model_config_check(&known, NULL) == TRM_OK) return true;
+  }
+  return false;
+}
+
 /* Some options of models depend on what the tokens mean, which only data tell: a failure that is
  * for want of them says so, and how a file is made that needs none. */
 static trm_status tell_of_data(trm_status st, const char *path, const trm_dataset_info *data,
                                const trm_model_config *c, trm_error *err) {
-  const trm_puzzle any = trm_sudoku_of_size(9);
-  trm_model_config known = *c;
-  trm_error cause;
-  known.puzzle = any;
-  known.seq_len = any.rows * any.cols;
-  known.vocab_size = trm_puzzle_first_symbol(&any) + trm_puzzle_n_symbols(&any);
   if (st != TRM_E_CONFIG || (data && data->vocab_size) || c->puzzle.kind != TRM_PUZZLE_NONE ||
-      trm_model_config_check(&known, NULL) != TRM_OK)
+      !fits_some_puzzle(c))
     return st;
-  cause = *err;
+  const trm_error cause = *err;
   TRM_FAIL(err, st,
            "%.300s: %.500s; make a file that says it: trm convert %.300s "
            "model.safetensors --data DATA",

@@ -156,11 +156,17 @@ trm_status trm_run_open(const char *folder, const char *const *settings, int n,
 /* ---- the one or the other ---- */
 
 /* The run in a folder has these settings, but for those that may change when it goes on. */
-static trm_status check_same(const char *folder, const trm_run_config *config, trm_error *err) {
+static trm_status check_same(const char *folder, trm_run_config *config, trm_error *err) {
   char was[128], is[128];
   const char *key;
   trm_run_config *there;
   TRM_TRY(trm_run_config_load_run(folder, NULL, 0, &there, err));
+
+  /* Where nobody asks, it is what the data said when the run began. */
+  trm_model_config *model = &config->now.model;
+  if (model->open_cells && !model->max_open_cells)
+    model->max_open_cells = there->now.model.max_open_cells;
+
   trm_status st = trm__run_config_compare(&there->now, &config->now, &key, err);
   if (st == TRM_OK && key) {
     (void)trm_run_config_get(there, key, was, sizeof was, NULL);
