@@ -92,7 +92,7 @@ static trm_status check_config(const trm_queue_config *c, trm_error *err) {
 static int64_t rows_that_fit(const trm_model_config *m, const trm_model_cost *cost,
                              const trm_queue_config *c, int64_t rows) {
   const int64_t logits = (int64_t)m->seq_len * m->vocab_size * (int64_t)sizeof(real);
-  const int64_t row = cost->bytes_carry + (1 + c->logits + c->latents) * logits;
+  const int64_t row = cost->bytes_carry + (1 + m->open_cells + c->logits + c->latents) * logits;
   const int64_t fit = trm__memory_room("").bytes / 2 / row;
   return fit < 1 ? 1 : fit < rows ? fit : rows;
 }
