@@ -1,13 +1,19 @@
 /* parity [--device NAME] [--dtype FORMAT] CASE_DIR…: computes what the reference computed for a
- * case and compares whatever tensors and figures the case holds. A case is a folder with case.json
- * arch, loss, model and optimizer (the reference's option names), variant (what the reference has
- * no name for), files_from (a folder with files that are missing here), train_steps, eval_steps,
- * metrics per training step init.safetensors             every weight and buffer at the start
- * batches.safetensors inputs, labels [K, B, seq_len] and puzzle_identifiers [K, B], int32
- * expected_eval.safetensors after evaluation step S of batch 0: stepS.logits, .q_halt, …, latents
- * expected_train.safetensors step0.grad.NAME of the mean loss; after K steps final.NAME, ema.NAME
- * Prints the largest relative error ||a - b|| / ||b|| of each group; exit status 1 when one is
- * above its tolerance, 2 when a case cannot be read. */
+ * case and compares whatever tensors and figures the case holds. A case is a folder with
+ *
+ *   case.json                   arch, loss, model and optimizer (the reference's option names),
+ *                               variant (what the reference has no name for), files_from (a folder
+ *                               with files that are missing here), train_steps, eval_steps, metrics
+ *                               per training step
+ *   init.safetensors            every weight and buffer at the start
+ *   batches.safetensors         inputs, labels [K, B, seq_len], puzzle_identifiers [K, B], int32
+ *   expected_eval.safetensors   after evaluation step S of batch 0: stepS.logits, .q_halt, latents
+ *   expected_train.safetensors  step0.grad.NAME of the mean loss; after K steps final.NAME,
+ * ema.NAME
+ *
+ * or one of a recipe around another net (parity_recipe.c). Prints the largest relative error
+ * ||a - b|| / ||b|| of each group; exit status 1 when one is above its tolerance, 2 when a case
+ * cannot be read. */
 #include <math.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -17,49 +23,36 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "io/field_json.h"
-#include "io/safetensors.h"
-#include "trm.h"
+#include "parity.h"
 
-typedef struct group {
-  const char *name;
-  double tolerance, worst;
-  char worst_name[128];
-  int compared;
-} group;
+static const group fresh_groups[N_GROUPS] = {[G_LOGITS] = {"logits", 1e-4, 0, "", 0},
+                                             [G_Q] = {"q", 1e-4, 0, "", 0},
+                                             [G_LATENT] = {"latents", 1e-4, 0, "", 0},
+                                             [G_LOSS] = {"losses, rates", 1e-4, 0, "", 0},
+                                             [G_COUNT] = {"counts, halting", 0, 0, "", 0},
+                                             [G_GRAD] = {"gradients", 1e-3, 0, "", 0},
+                                             [G_FINAL] = {"final weights", 1e-4, 0, "", 0},
+                                             [G_EMA] = {"final EMA", 1e-4, 0, "", 0},
+                                             [G_INPUT] = {"embedded input", 1e-4, 0, "", 0},
+                                             [G_FED] = {"fed back", 0, 0, "", 0},
+                                             [G_RULES] = {"broken rules", 1e-4, 0, "", 0},
+                                             [G_MOVE] = {"moves of weights", 1e-4, 0, "", 0}};
 
-/* Errors of a case, by kind of figure. */
-enum { G_LOGITS, G_Q, G_LATENT, G_LOSS, G_COUNT, G_GRAD, G_FINAL, G_EMA, N_GROUPS };
-static const group fresh_groups[N_GROUPS] = {
-    [G_LOGITS] = {"logits", 1e-4, 0, "", 0},       [G_Q] = {"q", 1e-4, 0, "", 0},
-    [G_LATENT] = {"latents", 1e-4, 0, "", 0},      [G_LOSS] = {"losses, rates", 1e-4, 0, "", 0},
-    [G_COUNT] = {"counts, halting", 0, 0, "", 0},  [G_GRAD] = {"gradients", 1e-3, 0, "", 0},
-    [G_FINAL] = {"final weights", 1e-4, 0, "", 0}, [G_EMA] = {"final EMA", 1e-4, 0, "", 0}};
+/* Of a recipe, whose few updates magnify little: an epsilon of its inner norms that is ten times
+ * too large is further off. */
+#define RECIPE_TOLERANCE 1e-5
 
 /* In bfloat16 the cases, computed in float32, are only near: what a wrong formula would exceed. */
 static const double loose[N_GROUPS] = {
     [G_LOGITS] = 0.1, [G_Q] = 0.1,    [G_LATENT] = 0.2, [G_LOSS] = 0.1,
-    [G_COUNT] = 1,    [G_GRAD] = 0.3, [G_FINAL] = 0.1,  [G_EMA] = 0.1};
+    [G_COUNT] = 1,    [G_GRAD] = 0.3, [G_FINAL] = 0.1,  [G_EMA] = 0.1,
+    [G_INPUT] = 0.1,  [G_FED] = 1,    [G_RULES] = 0.2,  [G_MOVE] = 0.5};
 
 /* Where and how the cases are computed, for all of them. */
 static trm_device device;
 static trm_dtype dtype = TRM_FLOAT32;
 
-enum { N_METRICS = 12 };
-
-typedef struct parity_case {
-  const char *dir;
-  trm__json *json;
-  trm__safetensors *init, *batches, *eval, *train;
-  trm_model *model;
-  group groups[N_GROUPS];
-  struct series {
-    double diff, norm; /* squared, over the training steps */
-    int n;
-  } series[N_METRICS];
-  trm_error err;
-} parity_case;
-
-static void note(parity_case *c, int g, const char *name, double error) {
+void parity_note(parity_case *c, int g, const char *name, double error) {
   group *grp = &c->groups[g];
   grp->compared++;
   if (!(error <= grp->worst)) { /* NaN counts */
@@ -68,7 +61,7 @@ static void note(parity_case *c, int g, const char *name, double error) {
   }
 }
 
-static double relative_error(int64_t n, const float *a, const float *b) {
+double parity_error(int64_t n, const float *a, const float *b) {
   double diff = 0, norm = 0;
   for (int64_t i = 0; i < n; i++) {
     diff += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
@@ -134,8 +127,8 @@ static void compare(parity_case *c, int g, const trm__safetensors *file, const c
   if (!p.tensor) return;
   float *want = ours ? trm__alloc((size_t)n, sizeof *want) : NULL;
   double error = HUGE_VAL;
-  if (want && read_piece(p, n, want, &c->err) == TRM_OK) error = relative_error(n, ours, want);
-  note(c, g, name, error);
+  if (want && read_piece(p, n, want, &c->err) == TRM_OK) error = parity_error(n, ours, want);
+  parity_note(c, g, name, error);
   c->groups[g].compared -= p.part > 0;
   trm__free(want);
 }
@@ -155,19 +148,6 @@ static trm_status open_part(parity_case *c, const char *name, bool needed, trm__
   if (needed || trm__path_exists(path)) st = trm__safetensors_open(path, out, &c->err);
   trm__free(path);
   return st;
-}
-
-static int int_of(const trm__json *o, const char *key, int otherwise) {
-  const trm__json *v = trm__json_get(o, key);
-  return trm__json_is(v, TRM__JSON_INTEGER) ? (int)trm__json_integer(v) : otherwise;
-}
-static double number_of(const trm__json *o, const char *key, double otherwise) {
-  const trm__json *v = trm__json_get(o, key);
-  return trm__json_is_number(v) ? trm__json_number(v) : otherwise;
-}
-static const char *string_of(const trm__json *o, const char *key, const char *otherwise) {
-  const char *s = trm__json_text(trm__json_get(o, key));
-  return s ? s : otherwise;
 }
 
 /* A mixture of experts, each as wide as the SwiGLU it stands for. */
@@ -250,6 +230,11 @@ static trm_status read_case(parity_case *c) {
   TRM_TRY(open_part(c, "batches.safetensors", true, &c->batches));
   TRM_TRY(open_part(c, "expected_eval.safetensors", false, &c->eval));
   TRM_TRY(open_part(c, "expected_train.safetensors", false, &c->train));
+  if (parity_is_recipe(c)) {
+    if (device.kind != TRM_DEVICE_CPU)
+      TRM_FAIL(&c->err, TRM_E_ARGUMENT, "a recipe is computed on the CPU; want no --device");
+    return parity_read_recipe(c);
+  }
   TRM_TRY(read_config(c, &config));
   TRM_TRY(trm_model_create(&config, 0, &c->model, &c->err));
   return read_weights(c);
@@ -311,9 +296,7 @@ static trm_status run_eval(parity_case *c) {
 
 /* --- training -------------------------------------------------------------------------------- */
 
-/* A figure of every training step. Sums of losses are compared as the vector of their steps, like
- * any other tensor: the reference rounds a loss near zero in float32, where its last digits are
- * noise. */
+/* The figures of a training step. */
 static const struct metric {
   const char *key;
   int group;
@@ -336,10 +319,7 @@ static void compare_metrics(parity_case *c, const trm__json *want, const trm_met
     double ours;
     if (!trm__json_is_number(v)) continue;
     memcpy(&ours, (const char *)m + metric_table[i].offset, sizeof ours);
-    double b = trm__json_number(v), diff = ours - b;
-    c->series[i].diff += diff * diff;
-    c->series[i].norm += b * b;
-    c->series[i].n++;
+    parity_add(&c->series[i], ours, trm__json_number(v));
   }
 
   /* Who halted, and after how many steps, row by row. */
@@ -347,21 +327,19 @@ static void compare_metrics(parity_case *c, const trm__json *want, const trm_met
                   *steps = trm__json_get(want, "steps_taken");
   for (int r = 0; r < B; r++) {
     if (trm__json_n_items(halted) == (size_t)B)
-      note(c, G_COUNT, "halted",
-           trm__json_integer(trm__json_item(halted, (size_t)r)) != trm_trainer_halted(t)[r]);
+      parity_note(c, G_COUNT, "halted",
+                  trm__json_integer(trm__json_item(halted, (size_t)r)) != trm_trainer_halted(t)[r]);
     if (trm__json_n_items(steps) == (size_t)B)
-      note(c, G_COUNT, "steps_taken",
-           trm__json_integer(trm__json_item(steps, (size_t)r)) != trm_trainer_steps_taken(t)[r]);
+      parity_note(
+          c, G_COUNT, "steps_taken",
+          trm__json_integer(trm__json_item(steps, (size_t)r)) != trm_trainer_steps_taken(t)[r]);
   }
 }
 
 static void note_metrics(parity_case *c) {
-  for (int i = 0; i < N_METRICS; i++) {
-    const struct series *s = &c->series[i];
-    if (s->n)
-      note(c, metric_table[i].group, metric_table[i].key,
-           sqrt(s->norm > 0 ? s->diff / s->norm : s->diff));
-  }
+  for (int i = 0; i < N_METRICS; i++)
+    if (c->series[i].n)
+      parity_note(c, metric_table[i].group, metric_table[i].key, parity_size(&c->series[i]));
 }
 
 static void compare_gradients(parity_case *c, const trm_trainer *t, int B) {
@@ -469,7 +447,7 @@ static int report(const parity_case *c) {
   for (int g = 0; g < N_GROUPS; g++) {
     const group *grp = &c->groups[g];
     bool fails = grp->worst > grp->tolerance;
-    if (g != G_LOSS && g != G_COUNT) compared += grp->compared;
+    if (g != G_LOSS && g != G_COUNT && g != G_MOVE) compared += grp->compared;
     if (grp->compared == 0) continue;
     printf("  %-16s %5d compared, worst %.2e (%s), tolerance %.0e  %s\n", grp->name, grp->compared,
            grp->worst, grp->worst_name[0] ? grp->worst_name : "all equal", grp->tolerance,
@@ -484,15 +462,27 @@ static int report(const parity_case *c) {
   return bad;
 }
 
+static void set_tolerances(parity_case *c) {
+  for (int g = 0; g < N_GROUPS; g++) {
+    if (parity_is_recipe(c))
+      c->groups[g].tolerance = fmin(c->groups[g].tolerance, RECIPE_TOLERANCE);
+    if (dtype != TRM_FLOAT32) c->groups[g].tolerance = loose[g];
+  }
+}
+
+static trm_status run_reference(parity_case *c) {
+  TRM_TRY(run_eval(c));
+  return run_train(c);
+}
+
 static int run_case(const char *dir) {
   parity_case c = {.dir = dir};
   int result = 2;
   memcpy(c.groups, fresh_groups, sizeof fresh_groups);
-  for (int g = 0; g < N_GROUPS && dtype != TRM_FLOAT32; g++) c.groups[g].tolerance = loose[g];
   trm_status st = read_case(&c);
+  set_tolerances(&c);
   if (st == TRM_OK) st = trm_model_set_dtype(c.model, dtype, &c.err);
-  if (st == TRM_OK) st = run_eval(&c);
-  if (st == TRM_OK) st = run_train(&c);
+  if (st == TRM_OK) st = parity_is_recipe(&c) ? parity_run_recipe(&c) : run_reference(&c);
   if (st == TRM_OK)
     result = report(&c);
   else

@@ -101,6 +101,39 @@ static void test_ops_continue(void **state) {
   assert_true(fabs(excess - head / cost.flops_train) < 1e-12);
 }
 
+/* How often an update calls the op of that name on a tile; 0: it is not there. */
+static double calls_of(const trm_model_config *c, const char *name) {
+  double calls = 0;
+  trm_bench *b;
+  trm_error err = {0};
+  want(trm_bench_create_ops(c, 1, 1, 2, &b, &err), TRM_OK, &err);
+  for (int i = 0; i < trm_bench_count(b); i++) {
+    const trm_bench_op *op = trm_bench_op_at(b, i);
+    if (!strcmp(op->name, name)) calls = op->calls;
+  }
+  trm_bench_free(b);
+  return calls;
+}
+
+/* What some models do beside their blocks: T = 2 cycles of n + 1 = 3 updates, of which the last has
+ * a gradient, which a damped update passes in two parts. */
+static void test_ops_of_variants(void **state) {
+  trm_model_config c = small_config(TRM_ARCH_TRM, 16);
+  (void)state;
+  c.puzzle = trm_sudoku_of_size(4);
+  c.vocab_size = 6;
+  c.H_cycles = c.L_cycles = 2;
+  c.no_ACT_continue = true;
+  static const char *const names[] = {"decode", "mix", "jitter behind an update", "start"};
+  for (int i = 0; i < 4; i++) assert_true(calls_of(&c, names[i]) == 0);
+  c.feedback = true;
+  c.damping = 0.05;
+  c.update_noise = 0.01;
+  c.start_std = 1;
+  static const double want_calls[] = {1, 6 + 2 * 3, 6, 2};
+  for (int i = 0; i < 4; i++) assert_true(calls_of(&c, names[i]) == want_calls[i]);
+}
+
 static void test_refusals(void **state) {
   const trm_bench_shape good = {"good", 2, 2, 2}, empty = {"empty", 2, 0, 2},
                         huge = {"huge", 2, 2, 1 << 20};
@@ -289,10 +322,15 @@ static void test_formats(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_products), cmocka_unit_test(test_copy),
-      cmocka_unit_test(test_ops),      cmocka_unit_test(test_ops_continue),
-      cmocka_unit_test(test_refusals), cmocka_unit_test(test_lists),
-      cmocka_unit_test(test_times),    cmocka_unit_test(test_limits),
+      cmocka_unit_test(test_products),
+      cmocka_unit_test(test_copy),
+      cmocka_unit_test(test_ops),
+      cmocka_unit_test(test_ops_continue),
+      cmocka_unit_test(test_ops_of_variants),
+      cmocka_unit_test(test_refusals),
+      cmocka_unit_test(test_lists),
+      cmocka_unit_test(test_times),
+      cmocka_unit_test(test_limits),
       cmocka_unit_test(test_formats),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,8 +2,8 @@
  * costs, trains to and tells. Blocks and gradients are in test_ops, double_ops and
  * double_gradients, a whole training in parity, threads and micro-batches in test_same_bits. */
 #include "base/file.h"
+#include "golden.h"
 #include "io/json.h"
-#include "io/safetensors.h"
 #include "op_plain.h"
 #include "small_trainer.h"
 
@@ -13,15 +13,6 @@ typedef struct golden {
   trm__json *json;
   trm__safetensors *init, *batches, *expected;
 } golden;
-
-static trm__safetensors *golden_file(const char *dir, const char *name) {
-  char path[600];
-  trm__safetensors *file;
-  trm_error err;
-  snprintf(path, sizeof path, "%s/%s.safetensors", dir, name);
-  if (trm__safetensors_open(path, &file, &err) != TRM_OK) fail_msg("%s", err.msg);
-  return file;
-}
 
 static bool golden_open(golden *g, const char *name) {
   char dir[500], path[600];
@@ -33,9 +24,12 @@ static bool golden_open(golden *g, const char *name) {
     return false;
   }
   if (trm__json_load(path, 1 << 20, &g->json, &err) != TRM_OK) fail_msg("%s", err.msg);
-  g->init = golden_file(dir, "init");
-  g->batches = golden_file(dir, "batches");
-  g->expected = golden_file(dir, "expected");
+  snprintf(path, sizeof path, "%s/init.safetensors", dir);
+  g->init = golden_file(path);
+  snprintf(path, sizeof path, "%s/batches.safetensors", dir);
+  g->batches = golden_file(path);
+  snprintf(path, sizeof path, "%s/expected.safetensors", dir);
+  g->expected = golden_file(path);
   return true;
 }
 static void golden_close(golden *g) {

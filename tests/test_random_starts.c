@@ -5,10 +5,9 @@
 #include <math.h>
 
 #include "base/file.h"
+#include "golden.h"
 #include "io/json.h"
-#include "io/safetensors.h"
 #include "nn/model.h"
-#include "probe.h"
 #include "small_data.h"
 #include "small_trainer.h"
 #include "train/trainer.h"
@@ -24,22 +23,6 @@ typedef struct golden {
   int B, updates; /* rows; latent updates of a supervision step */
 } golden;
 
-static trm__safetensors *open_tensors(const char *path) {
-  trm__safetensors *f;
-  trm_error err;
-  if (trm__safetensors_open(path, &f, &err) != TRM_OK) fail_msg("%s", err.msg);
-  return f;
-}
-static const trm__st_tensor *tensor(const trm__safetensors *f, const char *name) {
-  const trm__st_tensor *t = trm__safetensors_find(f, name);
-  if (!t) fail_msg("%s is missing", name);
-  return t;
-}
-static const float *floats(const trm__safetensors *f, const char *name) {
-  const trm__st_tensor *t = tensor(f, name);
-  assert_int_equal(t->dtype, TRM__F32);
-  return t->data;
-}
 static double number(const trm__json *o, const char *key) {
   const trm__json *v = trm__json_get(o, key);
   if (!trm__json_is_number(v)) fail_msg("no %s", key);
@@ -72,13 +55,13 @@ static trm_model_config config_of(const trm__json *m) {
 static bool golden_open(golden *g) {
   if (!trm__path_exists(CASE "case.json")) return false;
   assert_int_equal(trm__json_load(CASE "case.json", 1 << 24, &g->json, NULL), TRM_OK);
-  g->init = open_tensors(CASE "init.safetensors");
-  g->batches = open_tensors(CASE "batches.safetensors");
-  g->train = open_tensors(CASE "expected_train.safetensors");
-  g->eval = open_tensors(CASE "expected_eval.safetensors");
+  g->init = golden_file(CASE "init.safetensors");
+  g->batches = golden_file(CASE "batches.safetensors");
+  g->train = golden_file(CASE "expected_train.safetensors");
+  g->eval = golden_file(CASE "expected_eval.safetensors");
   g->config = config_of(trm__json_get(g->json, "model"));
-  g->B = (int)tensor(g->batches, "inputs")->shape[1];
-  g->updates = (int)tensor(g->batches, "noise")->shape[1];
+  g->B = (int)golden_tensor(g->batches, "inputs")->shape[1];
+  g->updates = (int)golden_tensor(g->batches, "noise")->shape[1];
   assert_int_equal(g->updates, g->config.H_cycles * (g->config.L_cycles + 1));
   return true;
 }
@@ -98,8 +81,8 @@ static trm_model *model_of(const golden *g) {
   for (int i = 0; i < trm_model_tensor_count(m); i++) {
     const trm_tensor t = trm_model_tensor_at(m, i);
     if (t.kind != TRM_TENSOR_PARAM) continue;
-    assert_int_equal(tensor(g->init, t.name)->count, t.count);
-    memcpy(t.data, floats(g->init, t.name), (size_t)t.count * sizeof *t.data);
+    assert_int_equal(golden_tensor(g->init, t.name)->count, t.count);
+    memcpy(t.data, golden_floats(g->init, t.name), (size_t)t.count * sizeof *t.data);
   }
   return m;
 }
@@ -132,11 +115,11 @@ static void their_start(trm__backend *be, trm__workspace *ws, int b, const trm__
           drawn.start[draws->step][(drawn.begun * drawn.B + keys[r].row) * drawn.row + i];
 }
 static void draw_theirs(const golden *g, const trm__plan *plan, trm__backend_ops *ops) {
-  drawn.noise = floats(g->batches, "noise");
+  drawn.noise = golden_floats(g->batches, "noise");
   for (int i = 0; i < 2; i++) {
     char name[40];
     snprintf(name, sizeof name, "start.%s", plan->latent[i]);
-    drawn.start[i] = floats(g->batches, name);
+    drawn.start[i] = golden_floats(g->batches, name);
   }
   drawn.row = (int64_t)g->config.seq_len * g->config.hidden_size;
   drawn.B = g->B;
@@ -183,7 +166,7 @@ static void follow(const golden *g, trm_model *m, const char *prefix, int steps)
   real *logits = probe_reals((int64_t)g->B * l->dims.S * l->dims.V), *q = probe_reals(2 * g->B);
   trm__tile tile = {.rows = g->B,
                     .z = {probe_reals(g->B * drawn.row), probe_reals(g->B * drawn.row)},
-                    .inputs = tensor(g->batches, "inputs")->data,
+                    .inputs = golden_tensor(g->batches, "inputs")->data,
                     .logits = logits,
                     .q = q,
                     .noise = keys,
@@ -268,8 +251,8 @@ static void updates_are_as_computed_elsewhere(void **state) {
   /* Each update with the draws of its number. */
   const int64_t cells = (int64_t)g.B * g.config.seq_len;
   for (int step = 0; step < (int)number(g.json, "train_steps"); step++) {
-    const int32_t *inputs = tensor(g.batches, "inputs")->data;
-    const int32_t *labels = tensor(g.batches, "labels")->data;
+    const int32_t *inputs = golden_tensor(g.batches, "inputs")->data;
+    const int32_t *labels = golden_tensor(g.batches, "labels")->data;
     const trm_batch batch = {inputs + step * cells, labels + step * cells, NULL};
     trm_metrics metrics;
     trm_error err;

@@ -1,8 +1,9 @@
 /* A training run through trm/run.h: settings and their errors, a run that is stopped by its
  * listener and goes on to the same bytes, evaluations and checkpoints out of turn, what a failed
  * read costs, which model a path means, published files. */
-#include "scratch.h"
-#include "trm.h"
+#include <math.h>
+
+#include "small_data.h"
 
 static char data_setting[240], out_setting[240];
 
@@ -80,19 +81,27 @@ static const char *const small[] = {data_setting,
                                     "device=cpu"};
 enum { SMALL = sizeof small / sizeof *small, UPDATES = 12 };
 
-static trm_run *create(const char *name, const trm_run_listener *l) {
-  const char *settings[SMALL + 1];
+/* With up to three settings more, of which those behind the first NULL are none. */
+static trm_run *create_with(const char *name, const char *const more[3],
+                            const trm_run_listener *l) {
+  const char *settings[SMALL + 4];
   char setting[60];
+  int n = SMALL + 1;
   trm_run_config *c;
   trm_run *run;
   trm_error err;
   snprintf(setting, sizeof setting, "run_name=%s", name);
   memcpy(settings, small, sizeof small);
   settings[SMALL] = setting;
-  if (trm_run_config_load(NULL, settings, SMALL + 1, &c, &err) != TRM_OK) fail_msg("%s", err.msg);
+  for (int i = 0; i < 3 && more[i]; i++) settings[n++] = more[i];
+  if (trm_run_config_load(NULL, settings, n, &c, &err) != TRM_OK) fail_msg("%s", err.msg);
   if (trm_run_create(c, l, &run, &err) != TRM_OK) fail_msg("%s", err.msg);
   assert_int_equal(trm_run_get_plan(run)->end, UPDATES);
   return run;
+}
+
+static trm_run *create(const char *name, const trm_run_listener *l) {
+  return create_with(name, (const char *const[3]){NULL}, l);
 }
 
 static const char *folder_of(scratch *s, const char *name) {
@@ -238,6 +247,95 @@ static void an_evaluation_out_of_turn_is_saved(void **state) {
 }
 
 /* A read that failed beneath: the updates before it are kept, and nothing that came of it. */
+/* The last figure of that name in a run's log; NAN: there is none. */
+static double logged(scratch *s, const char *run, const char *key) {
+  char path[200], quoted[60];
+  size_t n;
+  double value = NAN;
+  snprintf(path, sizeof path, "%s/log.jsonl", folder_of(s, run));
+  snprintf(quoted, sizeof quoted, "\"%s\":", key);
+  char *text = (char *)read_bytes(path, &n);
+  text = realloc(text, n + 1);
+  assert_non_null(text);
+  text[n] = 0;
+  for (const char *at = text; (at = strstr(at, quoted));)
+    value = strtod(at += strlen(quoted), NULL);
+  free(text);
+  return value;
+}
+
+/* What training logs of its weights is what an evaluation with the same tries says of them; without
+ * such keys the log has no word of tries. */
+static void evaluations_try_as_they_are_told(void **state) {
+  scratch *s = *state;
+  static const struct {
+    const char *name, *settings[3];
+    trm_thinking how;
+  } runs[] = {
+      {"one", {NULL}, {0}},
+      {"votes", {"eval_views=4", "eval_select=vote"}, {.views = 4, .select = TRM_SELECT_VOTE}},
+      {"noise",
+       {"eval_rollouts=3", "eval_noise=0.5", "eval_select=mode"},
+       {.rollouts = 3, .noise = 0.5, .select = TRM_SELECT_MODE}},
+      {"first",
+       {"eval_views=2", "eval_select=first", "eval_bar=-40"},
+       {.views = 2, .select = TRM_SELECT_FIRST, .bar = -40}}};
+  double losses[4];
+  for (int i = 0; i < 4; i++) {
+    trm_run *run = create_with(runs[i].name, runs[i].settings, NULL);
+    train(run, 0, TRM_OK);
+    trm_run_free(run);
+
+    /* The weights that were evaluated last. */
+    trm_model *m;
+    trm_dataset *d;
+    trm_error err;
+    trm_eval_report *report = malloc(sizeof *report);
+    char path[200];
+    snprintf(path, sizeof path, "%s/last", folder_of(s, runs[i].name));
+    assert_int_equal(trm_model_load(path, &m, &err), TRM_OK);
+    assert_int_equal(trm_dataset_open(scratch_path(s, "data"), "test", &d, &err), TRM_OK);
+    const trm_eval_config c = {.threads = 1, .think = runs[i].how};
+    if (trm_evaluate(m, d, &c, report, &err) != TRM_OK) fail_msg("%s", err.msg);
+
+    const double tries = logged(s, runs[i].name, "all/tries"),
+                 steps = logged(s, runs[i].name, "all/steps");
+    losses[i] = logged(s, runs[i].name, "all/lm_loss");
+    assert_true(fabs(losses[i] - report->lm_loss) < 1e-9);
+    assert_true(fabs(logged(s, runs[i].name, "all/accuracy") - report->accuracy) < 1e-9);
+    assert_true(i == 0 ? isnan(tries) && isnan(steps)
+                       : tries == report->tries && fabs(steps - report->mean_steps) < 1e-9);
+    assert_true(i == 0 || losses[i] != losses[0]);
+    trm_model_free(m);
+    trm_dataset_free(d);
+    free(report);
+  }
+}
+
+/* Images are asked of puzzles that have none: said before the first update. */
+static void views_want_symmetries(void **state) {
+  scratch *s = *state;
+  int32_t inputs[8 * 4], labels[8 * 4], ids[8] = {0};
+  for (int i = 0; i < 8 * 4; i++) inputs[i] = labels[i] = 1 + i % 3;
+  const char *settings[] = {NULL, out_setting, "arch=trm", "eval_views=2", "device=cpu"};
+  char data[240];
+  trm_run_config *c;
+  trm_run *run;
+  trm_error err;
+  char plain[200], test[220], training[220];
+  snprintf(plain, sizeof plain, "%s", scratch_path(s, "plain"));
+  snprintf(test, sizeof test, "%s/test", plain);
+  snprintf(training, sizeof training, "%s/train", plain);
+  write_small_data(plain, 8, 4, 5, 1, inputs, labels, ids);
+  assert_int_equal(rename(test, training), 0);
+  write_small_data(plain, 8, 4, 5, 1, inputs, labels, ids);
+  snprintf(data, sizeof data, "data_paths=[%s]", plain);
+  settings[0] = data;
+  assert_int_equal(trm_run_config_load(NULL, settings, 5, &c, &err), TRM_OK);
+  assert_int_equal(trm_run_create(c, NULL, &run, &err), TRM_E_CONFIG);
+  assert_true(speaks_of(&err, "eval_views: puzzles of kind none have no symmetries"));
+}
+
 static void an_unsound_read_ends_the_run(void **state) {
   scratch *s = *state;
   ear e = {.sound_for = -1};
@@ -451,6 +549,8 @@ int main(void) {
       cmocka_unit_test(folders_are_made_locked_and_given_back),
       cmocka_unit_test(nothing_is_done_before_the_first_update),
       cmocka_unit_test(an_evaluation_out_of_turn_is_saved),
+      cmocka_unit_test(evaluations_try_as_they_are_told),
+      cmocka_unit_test(views_want_symmetries),
       cmocka_unit_test(an_unsound_read_ends_the_run),
       cmocka_unit_test(settings_are_layers),
       cmocka_unit_test(yaml_reads_back),

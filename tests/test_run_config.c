@@ -209,6 +209,13 @@ static void test_bad_values(void **state) {
   refused("evaluators=[arc@ARC,x@Y]", "'x@Y' does not exist");
   refused("eval_save_outputs=[preds]", "trm eval");
 
+  /* Tries of evaluations that would be for nothing. */
+  refused("eval_views=0", "eval_views: want a whole number from 1 to 1024");
+  refused("eval_select=best", "eval_select: want one of q, first, vote, mode, residual");
+  refused("eval_select=mode", "a choice among several tries: want eval_views=K");
+  refused("eval_bar=3", "eval_bar belongs to eval_select=first");
+  refused("eval_rollouts=4", "eval_rollouts wants eval_noise");
+
   /* Ranges that are not those of all numbers, and overrides that are no key=value. */
   refused("memory_budget=2GX", "memory_budget: want bytes");
   refused("beta1=1", "beta1");
@@ -262,11 +269,11 @@ static void test_every_key(void **state) {
       yaml_refused(text, want);
     }
 
-    /* Each of its words is taken. */
+    /* Each of its words is taken; there are tries for eval_select to choose from. */
     char word[CHOICE_TEXT];
     for (int i = 0; choice_value(f, i, false, word); i++) {
       snprintf(text, sizeof text, "%s=%s", f->key, word);
-      if (load(&c, &err, text, NULL) != TRM_OK) fail_msg("%s", err.msg);
+      if (load(&c, &err, text, "eval_views=2", NULL) != TRM_OK) fail_msg("%s", err.msg);
       trm__run_config_free(&c);
     }
   }

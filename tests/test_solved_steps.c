@@ -1,32 +1,21 @@
 /* Steps that are solved, beside numbers of plain torch and of TorchDEQ (golden/recipes), where
  * these are beside the checkout: the iterates of each solver, the latents of a supervision step,
  * and the three ways of a gradient through a solution. */
-#include "probe.h"
-
 #include <stdio.h>
 
 #include "base/file.h"
-#include "io/safetensors.h"
+#include "golden.h"
 #include "nn/model.h"
 #include "nn/walk.h"
 
 enum { ROWS = 4, ITERATIONS = 9, Z_H = 0, Z_L = 1 };
-#define CASE TRM_SHARED_DIR "/golden/recipes/deq_attention"
+#define CASE TRM_SHARED_DIR "/golden/recipes/deq_attention/"
 
 /* --- the case -------------------------------------------------------------------------------- */
 
 typedef struct reference {
   trm__safetensors *init, *batches, *expected;
 } reference;
-
-static trm__safetensors *part(const char *name) {
-  trm__safetensors *file;
-  trm_error err;
-  char path[512];
-  snprintf(path, sizeof path, "%s/%s.safetensors", CASE, name);
-  if (trm__safetensors_open(path, &file, &err) != TRM_OK) fail_msg("%s", err.msg);
-  return file;
-}
 
 static float *values_of(const trm__safetensors *file, const char *name, int64_t n) {
   const trm__st_tensor *t = trm__safetensors_find(file, name);
@@ -310,7 +299,8 @@ static void gradients_are_the_references(void **state) {
 
 static int reference_open(void **state) {
   static reference r;
-  r = (reference){part("init"), part("batches"), part("expected")};
+  r = (reference){golden_file(CASE "init.safetensors"), golden_file(CASE "batches.safetensors"),
+                  golden_file(CASE "expected.safetensors")};
   *state = &r;
   return 0;
 }

@@ -4,38 +4,18 @@
 #include <math.h>
 
 #include "base/file.h"
-#include "base/memory.h"
-#include "io/safetensors.h"
+#include "golden.h"
 #include "nn/model.h"
-#include "probe.h"
 #include "small_trainer.h"
 
 #define CASE TRM_SHARED_DIR "/golden/recipes/cgar/"
 
 /* --- a case ---------------------------------------------------------------------------------- */
 
-static trm__safetensors *open_tensors(const char *path) {
-  trm__safetensors *f;
-  trm_error err;
-  if (trm__safetensors_open(path, &f, &err) != TRM_OK) fail_msg("%s", err.msg);
-  return f;
-}
-static const trm__st_tensor *tensor(const trm__safetensors *f, const char *name) {
-  const trm__st_tensor *t = trm__safetensors_find(f, name);
-  if (!t) fail_msg("%s is missing", name);
-  return t;
-}
-static real *reals(const trm__safetensors *f, const char *name) {
-  const trm__st_tensor *t = tensor(f, name);
-  real *v = probe_reals(t->count);
-  assert_int_equal(trm__st_to_float(t, v, NULL), TRM_OK);
-  return v;
-}
-
 /* A model of the case's sizes: nine cells, seven tokens. */
 static trm_model *model_of(const trm__safetensors *batches, int steps, bool of_q) {
-  trm_model_config c = small_config(TRM_ARCH_TRM, (int)tensor(batches, "labels")->shape[1]);
-  c.vocab_size = (int)tensor(batches, "logits")->shape[2];
+  trm_model_config c = small_config(TRM_ARCH_TRM, (int)golden_tensor(batches, "labels")->shape[1]);
+  c.vocab_size = (int)golden_tensor(batches, "logits")->shape[2];
   c.halt_max_steps = steps;
   c.step_decay = 0.7;
   c.step_decay_q = of_q;
@@ -47,8 +27,8 @@ static void check_gradient(const trm__safetensors *expected, const char *reading
                            int rows, real *got) {
   char name[60];
   snprintf(name, sizeof name, "%s.grad_%s", reading, of);
-  const int64_t n = tensor(expected, name)->count;
-  real *want = reals(expected, name);
+  const int64_t n = golden_tensor(expected, name)->count;
+  real *want = golden_copy(expected, name);
   for (int64_t i = 0; i < n; i++) got[i] /= (real)rows;
   probe_below(probe_error(got, want, n), 1e-6, "%s", name);
   trm__free(want);
@@ -59,9 +39,10 @@ static void losses_are_as_computed_elsewhere(void **state) {
   static const char *const readings[] = {"token_loss_only", "both_losses"};
   (void)state;
   if (!trm__path_exists(CASE "batches.safetensors")) skip();
-  trm__safetensors *b = open_tensors(CASE "batches.safetensors"),
-                   *e = open_tensors(CASE "expected.safetensors");
-  const int steps = (int)tensor(e, "weights_by_step")->count, rows = (int)tensor(b, "q")->shape[0];
+  trm__safetensors *b = golden_file(CASE "batches.safetensors"),
+                   *e = golden_file(CASE "expected.safetensors");
+  const int steps = (int)golden_tensor(e, "weights_by_step")->count,
+            rows = (int)golden_tensor(b, "q")->shape[0];
   for (int which = 0; which < 2; which++) {
     trm_model *m = model_of(b, steps, which == 1);
     const trm__layout *l = m->layout;
@@ -72,8 +53,8 @@ static void losses_are_as_computed_elsewhere(void **state) {
                      TRM_OK);
 
     /* Each step's weight, which those of all steps share among themselves. */
-    real *weights = reals(e, "weights_by_step"), *of_rows = reals(e, "row_weight");
-    const int32_t *step_of_row = tensor(b, "step_of_row")->data;
+    real *weights = golden_copy(e, "weights_by_step"), *of_rows = golden_copy(e, "row_weight");
+    const int32_t *step_of_row = golden_tensor(b, "step_of_row")->data;
     double sum = 0;
     for (int t = 1; t <= steps; t++) {
       sum += trm__step_share(dims, t);
@@ -85,11 +66,12 @@ static void losses_are_as_computed_elsewhere(void **state) {
     trm__lane lane = {0, 1, 0, 1, NULL};
     trm__workspace ws = {.lane = &lane,
                          .scratch = probe_reals(be->ops->scratch_size(be, rows, true))};
-    real *logits = reals(b, "logits"), *q = reals(b, "q");
-    real *lm = reals(e, "row_lm_loss"), *of_q = reals(e, "row_q_loss");
+    real *logits = golden_copy(b, "logits"), *q = golden_copy(b, "q");
+    real *lm = golden_copy(e, "row_lm_loss"), *of_q = golden_copy(e, "row_q_loss");
     trm__row_loss loss[16];
     assert_true(rows <= 16);
-    be->ops->loss(be, &ws, rows, tensor(b, "labels")->data, step_of_row, NULL, logits, q, loss);
+    be->ops->loss(be, &ws, rows, golden_tensor(b, "labels")->data, step_of_row, NULL, logits, q,
+                  loss);
     for (int r = 0; r < rows; r++) {
       probe_below(fabs(loss[r].lm / (double)lm[r] - 1), 1e-6, "lm of row %d", r);
       probe_below(fabs(loss[r].q_halt / (double)of_q[r] - 1), 1e-6, "q of row %d", r);

@@ -1,4 +1,6 @@
-/* Training: the same bits for every split of the work, halting and metrics, errors. */
+/* Training: the same bits for every split of the work, halting and metrics, errors. With
+ * TEST_BRIEF, as under a sanitizer, three of the splits, with several threads each, of one batch
+ * size: what a sanitizer sees of the others it has seen. */
 #include "processors.h"
 #include "small_trainer.h"
 
@@ -17,6 +19,10 @@ typedef struct outcome {
   trm_metrics metrics[UPDATES];
 } outcome;
 
+static bool is_brief(void) {
+  return getenv("TEST_BRIEF") != NULL;
+}
+
 static outcome run(scratch *s, const trm_model *m, const trm_trainer_config *c) {
   outcome o;
   trm_trainer *t = small_trainer(m, c);
@@ -28,6 +34,11 @@ static outcome run(scratch *s, const trm_model *m, const trm_trainer_config *c) 
 
 static void same_bits_of(scratch *s, int which, int batch_size, trm_dtype dtype, size_t first,
                          size_t step) {
+  enum { SEVERAL = 4 /* the first split with threads */ };
+  if (is_brief()) {
+    first = SEVERAL;
+    step = 3;
+  }
   const trm_model_config mc = model_config(which);
   trm_model *m = small_model(&mc, 5);
   assert_int_equal(trm_model_set_dtype(m, dtype, NULL), TRM_OK);
@@ -52,19 +63,18 @@ static void same_bits_of(scratch *s, int which, int batch_size, trm_dtype dtype,
   trm_model_free(m);
 }
 
-static void same_bits(scratch *s, int which, int batch_size, trm_dtype dtype) {
-  same_bits_of(s, which, batch_size, dtype, 0, 1);
+/* Of the n batch sizes, in both formats. */
+static void same_bits(scratch *s, int which, int n, const int *batch_sizes) {
+  for (int dtype = 0; dtype < TRM_DTYPES; dtype++)
+    for (int i = is_brief() ? n - 1 : 0; i < n; i++)
+      same_bits_of(s, which, batch_sizes[i], (trm_dtype)dtype, 0, 1);
 }
 
 static void bits_do_not_depend_on_the_split_of_a_mixer(void **state) {
-  static const int batch_sizes[] = {5, 8, 16, 21, 43};
-  for (int i = 0; i < 5; i++) same_bits(*state, MIXER, batch_sizes[i], TRM_FLOAT32);
-  for (int i = 0; i < 5; i++) same_bits(*state, MIXER, batch_sizes[i], TRM_BFLOAT16);
+  same_bits(*state, MIXER, 5, (const int[]){5, 8, 16, 21, 43});
 }
 static void bits_do_not_depend_on_the_split_of_attention(void **state) {
-  static const int batch_sizes[] = {5, 16, 21};
-  for (int i = 0; i < 3; i++) same_bits(*state, ATTENTION, batch_sizes[i], TRM_FLOAT32);
-  for (int i = 0; i < 3; i++) same_bits(*state, ATTENTION, batch_sizes[i], TRM_BFLOAT16);
+  same_bits(*state, ATTENTION, 3, (const int[]){5, 16, 21});
 }
 /* An odd number of positions, more channels than a block holds and not a multiple of a vector. */
 static void bits_do_not_depend_on_the_split_of_odd_sizes(void **state) {
@@ -75,7 +85,7 @@ static void bits_do_not_depend_on_the_split_of_odd_sizes(void **state) {
 }
 /* Half a pair of bfloat16 values at the end of a tile would make the bits depend on tiles. */
 static void bits_do_not_depend_on_the_split_of_tied_weights(void **state) {
-  for (int dtype = 0; dtype < TRM_DTYPES; dtype++) same_bits(*state, TIED, 29, (trm_dtype)dtype);
+  same_bits(*state, TIED, 1, (const int[]){29});
 }
 static void tiles_hold_whole_pairs_and_no_more_than_a_slot(void **state) {
   /* Odd and even lengths, both formats, every batch and wish, with and without memory to spare. */
@@ -117,9 +127,7 @@ static void tiles_hold_whole_pairs_and_no_more_than_a_slot(void **state) {
 }
 
 static void bits_do_not_depend_on_the_split_of_hrm(void **state) {
-  static const int batch_sizes[] = {8, 21};
-  for (int i = 0; i < 2; i++) same_bits(*state, HRM, batch_sizes[i], TRM_FLOAT32);
-  for (int i = 0; i < 2; i++) same_bits(*state, HRM, batch_sizes[i], TRM_BFLOAT16);
+  same_bits(*state, HRM, 2, (const int[]){8, 21});
 }
 
 /* ---- halting ---- */

@@ -73,6 +73,8 @@ static void count_calls(const trm__layout *l, int slots, int kind, double calls[
   calls[TRM__ONCE] = 1;
   calls[TRM__HEADS] = 1 + again;
   calls[TRM__ADDS] = (double)slots * (p->n_steps - p->first_grad);
+  calls[TRM__DECODES] = l->dims.feedback;
+  calls[TRM__STARTS] = p->start > 0 ? p->n_latents : 0;
 
   /* Each step's blocks, and the sums of its sources. */
   for (int i = 0; i < p->n_steps; i++) {
@@ -85,6 +87,8 @@ static void count_calls(const trm__layout *l, int slots, int kind, double calls[
     }
     calls[TRM__SUMS] += (1 + again) * (n_sources(s) + 1) / 3.0;
     if (gradient) calls[TRM__SUMS] += 2 / 3.0 + n_sources(s); /* a copy; gradients of sources */
+    if (p->share != 1) calls[TRM__MIXES] += 1 + again + 2 * gradient;
+    if (p->noise > 0) calls[TRM__STIRS] += 1 + again;
   }
 }
 

@@ -111,8 +111,12 @@ typedef enum trm__op_times {
   TRM__FORWARDS, /* of a kind of block; without and with keeping what the backward pass needs */
   TRM__SAVINGS,
   TRM__HEADS,
-  TRM__SUMS, /* in units of three latents read or written */
-  TRM__ADDS, /* of one step's gradients */
+  TRM__SUMS,    /* in units of three latents read or written */
+  TRM__DECODES, /* where the answer is fed back */
+  TRM__MIXES,   /* of damped updates, and of their gradients */
+  TRM__STIRS,   /* noise behind updates */
+  TRM__STARTS,  /* of latents that start at random */
+  TRM__ADDS,    /* of one step's gradients */
   TRM__OP_TIMES
 } trm__op_times;
 

@@ -2,8 +2,11 @@
 #ifndef TRM_NN_CHOOSE_H
 #define TRM_NN_CHOOSE_H
 
+#include "base/words.h"
 #include "kernels/real.h"
 #include "trm/think.h"
+
+extern const trm__words trm__select_words; /* trm_select's */
 
 /* What is known of one try at its end. */
 typedef struct trm__try {

@@ -17,22 +17,16 @@
 #include "puzzle/augmenter.h"
 #include "puzzle/puzzle.h"
 
-static const char *const select_names[TRM_SELECTS] = {
-    [TRM_SELECT_Q] = "q",       [TRM_SELECT_FIRST] = "first",       [TRM_SELECT_VOTE] = "vote",
-    [TRM_SELECT_MODE] = "mode", [TRM_SELECT_RESIDUAL] = "residual",
+static const trm__word select_rows[TRM_SELECTS] = {
+    [TRM_SELECT_Q] = {"q", NULL},
+    [TRM_SELECT_FIRST] = {"first", NULL},
+    [TRM_SELECT_VOTE] = {"vote", NULL},
+    [TRM_SELECT_MODE] = {"mode", NULL},
+    [TRM_SELECT_RESIDUAL] = {"residual", NULL},
 };
+const trm__words trm__select_words = TRM__WORDS(select_rows, NULL);
+TRM__WORDS_FUNCTIONS(trm_select, trm__select_words)
 
-const char *trm_select_name(trm_select select) {
-  return (unsigned)select < TRM_SELECTS ? select_names[select] : NULL;
-}
-bool trm_select_from_name(const char *name, trm_select *select) {
-  for (int i = 0; i < TRM_SELECTS; i++)
-    if (!strcmp(name, select_names[i])) {
-      *select = (trm_select)i;
-      return true;
-    }
-  return false;
-}
 int trm_thinking_tries(const trm_thinking *how) {
   return (how->views ? how->views : 1) * (how->rollouts ? how->rollouts : 1);
 }

@@ -216,6 +216,35 @@ static const char *chosen_preset(const trm__entries *e) {
   return name;
 }
 
+bool trm__run_config_tries(const trm__run_config *c) {
+  const trm_thinking *how = &c->tries;
+  return trm_thinking_tries(how) > 1 || how->noise > 0 || how->select == TRM_SELECT_FIRST;
+}
+
+/* Tries of evaluations: each key is for something. */
+static trm_status check_tries(const trm__run_config *c, trm_error *err) {
+  const trm_thinking *how = &c->tries;
+  const int64_t tries = (int64_t)how->views * how->rollouts;
+  if (tries > TRM_MAX_TRIES)
+    return trm__fail(err, TRM_E_CONFIG, -1,
+                     "eval_views times eval_rollouts: want at most %d tries of a puzzle, got %lld",
+                     TRM_MAX_TRIES, (long long)tries);
+  if (how->select != TRM_SELECT_Q && how->select != TRM_SELECT_FIRST && tries == 1)
+    return trm__fail(err, TRM_E_CONFIG, -1,
+                     "eval_select=%s is a choice among several tries: want eval_views=K or "
+                     "eval_rollouts=K beside it",
+                     trm_select_name(how->select));
+  if (how->select != TRM_SELECT_FIRST && how->bar != TRM__RUN_BAR)
+    return trm__fail(err, TRM_E_CONFIG, -1,
+                     "eval_bar belongs to eval_select=first; leave it out with eval_select=%s",
+                     trm_select_name(how->select));
+  if (!trm_thinking_differs(how, &c->model))
+    return trm__fail(err, TRM_E_CONFIG, -1,
+                     "eval_rollouts wants eval_noise: without it all of them are the same, for the "
+                     "model starts at no random latents (arch.start_std)");
+  return TRM_OK;
+}
+
 /* What can only be said once all layers are applied. */
 static trm_status check_config(const trm__run_config *c, trm_error *err) {
   const struct {
@@ -241,7 +270,7 @@ static trm_status check_config(const trm__run_config *c, trm_error *err) {
                      "eval_save_outputs: '%s' is not saved during training; use `trm eval MODEL "
                      "DATA --save-preds FILE.npy` afterwards",
                      c->eval_save_outputs.v[0]);
-  return TRM_OK;
+  return check_tries(c, err);
 }
 
 /* The layers on top of each other. */

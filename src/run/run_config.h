@@ -11,6 +11,7 @@
 #include "base/field.h"
 #include "base/file.h"
 #include "trm/run.h"
+#include "trm/think.h"
 
 /* ---- entries, as read ---- */
 
@@ -43,6 +44,8 @@ trm_status trm__entries_add_yaml(trm__entries *e, const char *path, trm_error *e
 
 /* ---- the configuration ---- */
 
+#define TRM__RUN_BAR 2.0 /* eval_bar, as that of `trm eval` */
+
 typedef struct trm__run_config {
   trm_model_config model;     /* without the data fields */
   trm_trainer_config trainer; /* without total_steps; ema_rate also while ema is false */
@@ -53,7 +56,11 @@ typedef struct trm__run_config {
   int64_t max_updates, eval_limit, log_interval, checkpoint_interval;
   double checkpoint_minutes, log_seconds, validation_share;
   bool checkpoint_every_eval, ema;
+  trm_thinking tries; /* of each example of an evaluation; of seed 0, as trm_evaluate has it */
 } trm__run_config;
+
+/* Whether evaluations are to be more than one try of each puzzle as it is. */
+bool trm__run_config_tries(const trm__run_config *c);
 
 /* Paths that lead elsewhere than from here: of a key, as the configuration has them (run_paths.c).
  */

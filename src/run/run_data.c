@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "puzzle/augmenter.h"
 #include "puzzle/puzzle.h"
 #include "run/run_parts.h"
 #include "run/tell.h"
@@ -256,6 +257,19 @@ static trm_status open_training(trm_run_config *config, const trm_run_listener *
   return TRM_OK;
 }
 
+/* Images of test puzzles must be known: found now, not by the first evaluation. */
+static trm_status check_views(const trm__run_config *c, const trm__run_data *d, trm_error *err) {
+  for (int i = 0; i < d->n_test && c->tries.views > 1; i++) {
+    const trm_puzzle *own = &trm_dataset_get_info(d->test[i])->puzzle;
+    trm__augmenter images;
+    trm_error cause;
+    if (trm__augmenter_init_views(&images, own->kind == TRM_PUZZLE_NONE ? &c->model.puzzle : own,
+                                  &cause) != TRM_OK)
+      return trm__fail(err, TRM_E_CONFIG, -1, "eval_%.480s", cause.msg);
+  }
+  return TRM_OK;
+}
+
 static trm_status open_all(trm_run_config *config, const trm_run_listener *to, trm__run_data *d,
                            trm_error *err) {
   trm__run_config *c = &config->now;
@@ -267,6 +281,7 @@ static trm_status open_all(trm_run_config *config, const trm_run_listener *to, t
                      "training data");
   if (d->n_test == 0) TRM_TRY(hold_back(c, d, err));
   sum_up(d);
+  TRM_TRY(check_views(c, d, err));
   return count_open_cells(c, d, err);
 }
 

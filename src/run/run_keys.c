@@ -1,5 +1,6 @@
 /* The keys of a run: those of a model and of a trainer are the library's, the rest are rows here.
  * Names and meanings are the reference's where it has the key. */
+#include "nn/choose.h"
 #include "run/run_config.h"
 
 static const trm__word loss_head_words[] = {{"losses@ACTLossHead", NULL}};
@@ -14,6 +15,10 @@ static const trm__words loss_heads = TRM__WORDS(loss_head_words, NULL),
 #define KEY(f) .name = #f, .key = #f, AT(f)
 #define NUMBER(kind, least, most, first) \
   .type = &trm__field_##kind, .low = (least), .high = (most), .initial = (first)
+
+/* Of several tries in evaluations. */
+#define TRY(f, member) \
+  .name = #f, .key = #f, AT(tries.member), .use = TRM__OURS | TRM__FREE | TRM__LATER
 
 static const trm_field rows[] = {
     {KEY(preset), .type = &trm__field_text, .use = TRM__OURS,
@@ -58,6 +63,17 @@ static const trm_field rows[] = {
      .help = "stop after so many; null: no limit"},
     {KEY(eval_limit), NUMBER(limit, 0, 1e12, 0), .use = TRM__OURS | TRM__FREE,
      .help = "evaluate on so many examples; null: all"},
+    {TRY(eval_views, views), NUMBER(int, 1, TRM_MAX_TRIES, 1),
+     .help = "symmetric images of each puzzle that an evaluation tries, itself the first"},
+    {TRY(eval_rollouts, rollouts), NUMBER(int, 1, TRM_MAX_TRIES, 1),
+     .help = "tries of each of these, with eval_noise or from random starts"},
+    {TRY(eval_noise, noise), NUMBER(double, 0, TRM_MAX_NOISE, 0),
+     .help = "standard deviation of noise on the latents before each step of a try"},
+    {TRY(eval_select, select), .type = &trm__field_word, .words = &trm__select_words,
+     .initial = TRM_SELECT_Q,
+     .help = "whose answer counts, as `trm eval --select`"},
+    {TRY(eval_bar, bar), NUMBER(double, -1e3, 1e3, TRM__RUN_BAR),
+     .help = "logits of eval_select=first"},
     {KEY(log_interval), NUMBER(int64, 1, 1e12, 1), .use = TRM__OURS | TRM__FREE,
      .help = "updates between lines of log.jsonl"},
     {KEY(log_seconds), NUMBER(double, 0, 1e6, 30), .use = TRM__OURS | TRM__FREE,
@@ -68,6 +84,8 @@ static const trm_field rows[] = {
      .help = "minutes between checkpoints; 0: never by time"},
     {KEY(out), .type = &trm__field_text, .use = TRM__OURS, .help = "root of the run folders"},
 };
+
+_Static_assert(sizeof(trm_select) == sizeof(int), "an enumeration is read and written as an int");
 
 static const trm_field *own_field(int i) {
   return i < (int)(sizeof rows / sizeof *rows) ? &rows[i] : NULL;

@@ -78,7 +78,7 @@ static trm_status log_update(trm_run *run, const trm_metrics *m, trm_error *err)
 
 /* What several test sets say together. */
 typedef struct eval_sum {
-  double n, exact, accuracy, exact_accuracy, q_halt_accuracy, lm_loss, q_halt_loss;
+  double n, exact, accuracy, exact_accuracy, q_halt_accuracy, lm_loss, q_halt_loss, steps;
   bool arc; /* votes were counted */
   double tasks,
       pass[TRM_ARC_PASSES]; /* ARC tasks whose outputs are known, how many of them are solved */
@@ -93,6 +93,7 @@ static void add_report(eval_sum *sum, const trm_eval_report *r) {
   sum->q_halt_accuracy += n * r->q_halt_accuracy;
   sum->lm_loss += n * r->lm_loss;
   sum->q_halt_loss += n * r->q_halt_loss;
+  sum->steps += n * r->mean_steps;
 }
 
 /* Tasks whose outputs are known, and how many of them are solved. */
@@ -144,6 +145,7 @@ static trm_status evaluate_all(trm_run *run, eval_sum *sum, trm_error *err) {
   const trm_eval_config config = {.limit = c->eval_limit,
                                   .threads = c->trainer.threads,
                                   .device = c->trainer.device,
+                                  .think = c->tries,
                                   .row = run->listener.row,
                                   .row_arg = run->listener.arg,
                                   .progress = tell_evaluation,
@@ -168,6 +170,7 @@ static void put_pass(trm__json_out *line, const eval_sum *sum) {
 }
 
 static trm_status log_evaluation(trm_run *run, const eval_sum *sum, trm_error *err) {
+  const trm__run_config *c = &run->config->now;
   double n = fmax(sum->n, 1);
   trm__json_out line = begin_line(run);
   trm__json_put_real(&line, "all/accuracy", sum->accuracy / n);
@@ -176,6 +179,10 @@ static trm_status log_evaluation(trm_run *run, const eval_sum *sum, trm_error *e
   trm__json_put_real(&line, "all/lm_loss", sum->lm_loss / n);
   trm__json_put_real(&line, "all/q_halt_loss", sum->q_halt_loss / n);
   trm__json_put_int(&line, "all/n", (int64_t)sum->n);
+  if (trm__run_config_tries(c)) {
+    trm__json_put_int(&line, "all/tries", trm_thinking_tries(&c->tries));
+    trm__json_put_real(&line, "all/steps", sum->steps / n);
+  }
   if (sum->arc) put_pass(&line, sum);
   trm__json_close(&line);
   return trm__run_folder_log(&run->folder, &line, err);
