@@ -46,6 +46,14 @@ static void test_bench(void **state) {
   want(RUN("bench", "train", TINY_BENCH, "-t", "1", "--dtype", "f32", "optimizer=muon",
            "muon_steps=5", "arch.feedback=true"),
        0);
+
+  /* A preset's rate may fall and its cycles grow over a run: an update is timed at its full depth.
+   */
+  want(RUN("bench", "train", "-m", "sudoku6,maze10", "-b", "2", "-t", "1", "-r", "1", "--dtype",
+           "f32", "-o", "json"),
+       0);
+  assert_int_equal(bench_rows_of("train", false), 2);
+  want(RUN("bench", "train", "-m", "sudoku6", "--cells", "81", "-b", "1", "-t", "1", "-r", "1"), 0);
   want(RUN("bench", "--list-models"), 0);
   says(out_text, "sudoku-mlp-t6");
 }

@@ -198,18 +198,19 @@ static void folders_are_not_mixed(void **state) {
   free(lines);
 }
 
-/* The count, and so the bits, are those of trm eval, of a model that solves most mazes. */
+/* The count, and so the bits, are those of trm eval, of a model that solves most puzzles in a step.
+ */
 static void answers_are_those_of_trm_eval(void **state) {
   scratch *s = *state;
-  want(RUN("reproduce", "table4", "--rows", "maze-att", "--seeds", "1", "-q", model_setting,
-           "arch.hidden_size=96", "arch.num_heads=4", "arch.H_cycles=2", "arch.L_cycles=3",
-           "max_updates=1", "global_batch_size=2", "lr=1e-9", "eval_limit=60", "--output",
-           in(s, "mazes")),
+  want(RUN("reproduce", "table1", "--rows", "sudoku-trm", "--seeds", "1", "-q", model_setting,
+           "arch.hidden_size=64", "arch.num_heads=2", "arch.H_cycles=2", "arch.L_cycles=3",
+           "arch.gate_norm=true", "arch.feedback=true", "arch.halt_max_steps=1", "max_updates=1",
+           "global_batch_size=2", "lr=1e-9", "eval_limit=60", "--output", in(s, "six")),
        0);
-  char run[300], data[300], *lines = text_of(s, "mazes", "results.jsonl");
+  char run[300], data[300], *lines = text_of(s, "six", "results.jsonl");
   trm__json *line = json_first(lines, &(size_t){0});
-  snprintf(run, sizeof run, "%s/mazes/runs/maze-att-0/last", s->dir);
-  snprintf(data, sizeof data, "%s/mazes/data/maze-0", s->dir);
+  snprintf(run, sizeof run, "%s/six/runs/sudoku-trm-0/last", s->dir);
+  snprintf(data, sizeof data, "%s/six/data/sudoku-0", s->dir);
   want(RUN("eval", run, data, "--limit", "60", "--json", "-q"), 0);
   trm__json *eval = json_of(out_text);
   const int64_t exact = trm__json_integer(trm__json_get(line, "exact"));
@@ -299,7 +300,7 @@ static void a_plan_costs_nothing(void **state) {
 }
 
 int main(void) {
-  snprintf(model_setting, sizeof model_setting, "load_checkpoint=%s/models/maze10.safetensors",
+  snprintf(model_setting, sizeof model_setting, "load_checkpoint=%s/models/sudoku6.safetensors",
            TRM_SOURCE_DIR);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_table_is_written_and_complete),

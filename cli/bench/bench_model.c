@@ -29,12 +29,19 @@ static const struct {
     {"hrm-sudoku", "HRM on Sudoku-Extreme", "hrm-sudoku", 81, 11, {0}},
     {"sudoku4", "the preset sudoku4", "sudoku4", 16, 6, {0}},
     {"sudoku6", "the preset sudoku6: width 64, n = 3, T = 2", "sudoku6", 36, 8, {0}},
+    {"sudoku6-adam",
+     "the preset sudoku6-adam: the same, AdamATan2, the reference's blocks",
+     "sudoku6-adam",
+     36,
+     8,
+     {0}},
     {"sudoku6-ref",
-     "the same with n = 6, T = 3",
-     "sudoku6",
+     "that with n = 6, T = 3",
+     "sudoku6-adam",
      36,
      8,
      {"arch.L_cycles=6", "arch.H_cycles=3"}},
+    {"maze10", "the preset maze10: width 96, attention", "maze10", 100, 6, {0}},
     {"sudoku9-small", "the preset sudoku9-small: width 128", "sudoku9-small", 81, 11, {0}},
 };
 enum { N_SHAPES = sizeof shapes / sizeof *shapes, MAX_OVERRIDES = 64 };
@@ -100,6 +107,16 @@ trm_status bench_model_load(bench_model *m, const char *name, int seq_len,
   m->model.vocab_size = shapes[at].vocab;
   m->model.num_puzzle_identifiers = 1;
   m->model.puzzle = puzzle_of(m->model.seq_len, m->model.vocab_size);
+
+  /* A Sudoku of another size is one, too, whose symbols are those of that size: options that ask
+   * for its rules go on to work. */
+  const trm_puzzle own = puzzle_of(shapes[at].seq_len, shapes[at].vocab);
+  const trm_puzzle other = trm_sudoku_of_size((int)lrint(sqrt(m->model.seq_len)));
+  if (own.kind == TRM_PUZZLE_SUDOKU && other.kind == TRM_PUZZLE_SUDOKU &&
+      other.rows * other.cols == m->model.seq_len) {
+    m->model.puzzle = other;
+    m->model.vocab_size = trm_puzzle_first_symbol(&other) + trm_puzzle_n_symbols(&other);
+  }
   return trm_model_config_check(&m->model, err);
 }
 
@@ -187,9 +204,12 @@ static trm_status update(void *arg, trm_error *err) {
   return trm_trainer_step(t->trainer, &(trm_batch){p->inputs, p->labels, p->ids}, NULL, err);
 }
 
-/* A rate of learning that keeps random weights where they are. */
+/* An update at the model's full depth, as it is at the end of a curriculum, at a rate of learning
+ * that keeps random weights where they are. */
 static trm_trainer_config trainer_config(const bench_case *c) {
   trm_trainer_config config = c->model->trainer;
+  config.curriculum = (trm_curriculum){0};
+  config.lr_schedule = TRM_LR_CONSTANT;
   config.batch_size = c->batch;
   config.threads = c->threads;
   config.device = c->device;

@@ -9,8 +9,9 @@
 /* A model as a run's data complete it. */
 static trm_model_config model_of(const trm_run_config *c, const repro_task *task) {
   trm_model_config m = *trm_run_config_model(c);
-  m.seq_len = task->seq_len;
-  m.vocab_size = task->vocab;
+  m.puzzle = task->puzzle;
+  m.seq_len = m.puzzle.rows * m.puzzle.cols;
+  m.vocab_size = trm_puzzle_first_symbol(&m.puzzle) + trm_puzzle_n_symbols(&m.puzzle);
   m.num_puzzle_identifiers = 1;
   return m;
 }

@@ -63,17 +63,24 @@ static trm_status generate_mazes(const char *folder, uint64_t seed, cli_progress
   return trm_gen_maze(&c, NULL, err);
 }
 
+#define SUDOKU6 \
+  { .kind = TRM_PUZZLE_SUDOKU, .rows = 6, .cols = 6, .box_rows = 2, .box_cols = 3 }
+#define SUDOKU9 \
+  { .kind = TRM_PUZZLE_SUDOKU, .rows = 9, .cols = 9, .box_rows = 3, .box_cols = 3 }
+#define MAZE(side) \
+  { .kind = TRM_PUZZLE_MAZE, .rows = side, .cols = side }
+
 static const repro_task tasks[REPRO_SCALES][REPRO_TASKS] = {
     [REPRO_LAPTOP] =
         {[REPRO_SUDOKU] = {"sudoku", "6x6 Sudoku of at most 12 givens, 1,200 puzzles", NULL,
-                           laptop_sudoku, 36, 8, 1000, generate_sudokus,
+                           laptop_sudoku, SUDOKU6, 1000, generate_sudokus,
                            "trm data gen sudoku --size 6 --max-givens 12 --train 1200"},
-         [REPRO_MAZE] = {"maze", "mazes of 10x10, 20,000 of them", NULL, laptop_maze, 100, 6, 1000,
-                         generate_mazes, "trm data gen maze --size 10 --train 20000"}},
+         [REPRO_MAZE] = {"maze", "mazes of 10x10, 20,000 of them", NULL, laptop_maze, MAZE(10),
+                         1000, generate_mazes, "trm data gen maze --size 10 --train 20000"}},
     [REPRO_PAPER] = {[REPRO_SUDOKU] = {"sudoku", "Sudoku-Extreme, 1,000 puzzles", "sudoku-mlp",
-                                       paper_changes, 81, 11, 422786, NULL, NULL},
+                                       paper_changes, SUDOKU9, 422786, NULL, NULL},
                      [REPRO_MAZE] = {"maze", "Maze-Hard, 1,000 mazes", "maze-att", paper_changes,
-                                     900, 6, 1000, NULL, NULL}},
+                                     MAZE(30), 1000, NULL, NULL}},
 };
 
 const repro_task *repro_task_of(repro_scale scale, repro_where where) {

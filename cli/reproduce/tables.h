@@ -16,7 +16,7 @@ typedef struct repro_task {
   const char *about;           /* "6x6 Sudoku, 100 puzzles" */
   const char *preset;          /* whose settings come first; NULL: none */
   const char *const *settings; /* then these, up to NULL */
-  int seq_len, vocab;          /* of its data, for costs before there are any */
+  trm_puzzle puzzle;           /* of its data, for costs before there are any */
   int64_t tests;               /* examples of its test split */
   /* Makes the data of a seed, in the folder; NULL: they are the preset's, the same for all seeds.
    */
