@@ -1,0 +1,39 @@
+"""trm: Tiny Recursive Models. Load one, have it solve, train your own.
+
+    import trm
+
+    model = trm.load("sudoku9")
+    answer = model.solve("53..7....6..195....98....6.8...6...34..8.3..17...2...6.6....28....419..5....8..79")
+    print(answer.grid, answer.confidence, answer.steps)
+
+docs/PYTHON.md is the manual. Everything is computed by the C library that is inside.
+"""
+
+from __future__ import annotations
+
+from . import _lib
+from .errors import (ArgumentError, ConfigError, Error, FileError, FormatError, NumericError,
+                     OutOfMemoryError, PuzzleError, RangeError, RefusedError, ShapeError, StoppedError)
+from .model import Cost, Model, create_model, from_bytes, from_torch, load, models
+from .puzzle import Puzzle, grid, named_rules
+from .solve import Answer, Answers, Queue, Solver, solve
+
+__version__: str = _lib.lib.trm_version().decode()
+
+
+def isa() -> str:
+    """The instruction set whose kernels run here, as "avx512_bf16"."""
+    return _lib.text(_lib.lib.trm_isa())
+
+
+def default_threads() -> int:
+    """Threads that are used where none are asked for."""
+    return int(_lib.lib.trm_default_threads())
+
+
+__all__ = [
+    "Answer", "Answers", "ArgumentError", "ConfigError", "Cost", "Error", "FileError", "FormatError", "Model",
+    "NumericError", "OutOfMemoryError", "Puzzle", "PuzzleError", "Queue", "RangeError", "RefusedError",
+    "ShapeError", "Solver", "StoppedError", "create_model", "default_threads", "from_bytes", "from_torch",
+    "grid", "isa", "load", "models", "named_rules", "solve",
+]
