@@ -11,12 +11,15 @@ docs/PYTHON.md is the manual. Everything is computed by the C library that is in
 
 from __future__ import annotations
 
-from . import _lib
+from . import _lib, data
+from .data import Dataset, Stream
 from .errors import (ArgumentError, ConfigError, Error, FileError, FormatError, NumericError,
                      OutOfMemoryError, PuzzleError, RangeError, RefusedError, ShapeError, StoppedError)
 from .model import Cost, Model, create_model, from_bytes, from_torch, load, models
 from .puzzle import Puzzle, grid, named_rules
+from .runs import RunRecord, Runs, runs
 from .solve import Answer, Answers, Queue, Solver, solve
+from .train import Plan, Progress, Run, State, Trainer, presets, resume, train
 
 __version__: str = _lib.lib.trm_version().decode()
 
@@ -32,8 +35,9 @@ def default_threads() -> int:
 
 
 __all__ = [
-    "Answer", "Answers", "ArgumentError", "ConfigError", "Cost", "Error", "FileError", "FormatError", "Model",
-    "NumericError", "OutOfMemoryError", "Puzzle", "PuzzleError", "Queue", "RangeError", "RefusedError",
-    "ShapeError", "Solver", "StoppedError", "create_model", "default_threads", "from_bytes", "from_torch",
-    "grid", "isa", "load", "models", "named_rules", "solve",
+    "Answer", "Answers", "ArgumentError", "ConfigError", "Cost", "Dataset", "Error", "FileError", "FormatError",
+    "Model", "NumericError", "OutOfMemoryError", "Plan", "Progress", "Puzzle", "PuzzleError", "Queue",
+    "RangeError", "RefusedError", "Run", "RunRecord", "Runs", "ShapeError", "Solver", "State", "StoppedError",
+    "Stream", "Trainer", "create_model", "data", "default_threads", "from_bytes", "from_torch", "grid", "isa",
+    "load", "models", "named_rules", "presets", "resume", "runs", "solve", "train",
 ]

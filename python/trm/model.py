@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import json
-import logging
 import os
 import tempfile
 from pathlib import Path
@@ -15,20 +14,11 @@ import numpy as np
 from . import _c, errors
 from ._arrays import AnyArray, FloatArray, view
 from ._lib import Handle, PathLike, call, create, lib, path_bytes, text, text_bytes, whole
+from ._listen import tell
 from .puzzle import Grids, Puzzle, of_struct
 
-log = logging.getLogger("trm")
 _ENDING = ".safetensors"
 _DTYPES = {"float32": _c.TRM_FLOAT32, "bfloat16": _c.TRM_BFLOAT16}
-_LEVELS = {_c.TRM_RUN_WARNING: logging.WARNING}
-
-
-def _tell(_: Any, level: int, words: bytes) -> None:
-    log.log(_LEVELS.get(level, logging.INFO), "%s", text(words))
-
-
-# What the library notes goes to the logger "trm".
-tell: Any = type(_c.trm_run_listener().message)(_tell)
 
 
 class Cost(NamedTuple):

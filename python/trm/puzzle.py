@@ -173,7 +173,7 @@ class Puzzle:
             if wrong.size:
                 place = tuple(int(i) for i in wrong[0])
                 raise errors.RangeError(f"grids{list(place)} is {values[place]}: want 0 (blank) to {self.rows}")
-            return (values + self.first_token).reshape(len(values), -1)
+            return (values + self.first_token).reshape(len(values), self.seq_len)
         if grids.dtype.kind not in "iufU":
             raise TypeError(f"grids: want whole numbers or texts, got an array of {grids.dtype}")
         out = np.empty((len(grids), self.seq_len), np.int32)
