@@ -12,7 +12,8 @@ docs/PYTHON.md is the manual. Everything is computed by the C library that is in
 from __future__ import annotations
 
 from . import _lib, data
-from .data import Dataset, Stream
+from ._data import Dataset, Stream
+from ._evaluate import Evaluation, evaluate, finetune
 from .errors import (ArgumentError, ConfigError, Error, FileError, FormatError, NumericError,
                      OutOfMemoryError, PuzzleError, RangeError, RefusedError, ShapeError, StoppedError)
 from .model import Cost, Model, create_model, from_bytes, from_torch, load, models
@@ -35,9 +36,9 @@ def default_threads() -> int:
 
 
 __all__ = [
-    "Answer", "Answers", "ArgumentError", "ConfigError", "Cost", "Dataset", "Error", "FileError", "FormatError",
+    "Answer", "Answers", "ArgumentError", "ConfigError", "Cost", "Dataset", "Error", "Evaluation", "FileError", "FormatError",
     "Model", "NumericError", "OutOfMemoryError", "Plan", "Progress", "Puzzle", "PuzzleError", "Queue",
     "RangeError", "RefusedError", "Run", "RunRecord", "Runs", "ShapeError", "Solver", "State", "StoppedError",
-    "Stream", "Trainer", "create_model", "data", "default_threads", "from_bytes", "from_torch", "grid", "isa",
+    "Stream", "Trainer", "create_model", "data", "default_threads", "evaluate", "finetune", "from_bytes", "from_torch", "grid", "isa",
     "load", "models", "named_rules", "presets", "resume", "runs", "solve", "train",
 ]

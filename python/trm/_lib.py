@@ -78,6 +78,10 @@ def create(function: str, *arguments: Any) -> int:
     return out.value
 
 
+def _nothing(_: int) -> None:
+    pass
+
+
 class Handle:
     """An object of the library, which is freed with its last user.
 
@@ -85,11 +89,13 @@ class Handle:
     `lock`, and other threads wait. The lock is there for the same thread twice.
     """
 
-    def __init__(self, address: int, free: str, what: str) -> None:
+    def __init__(self, address: int, free: Optional[str], what: str, of: Any = None) -> None:
+        """`free` None: it is a part of something else. `of`: what must live as long."""
         self.lock = threading.RLock()
+        self.of = of
         self._what = what
         self._address: Optional[int] = address
-        self._free = weakref.finalize(self, getattr(lib, free), address)
+        self._free = weakref.finalize(self, getattr(lib, free) if free else _nothing, address)
         self._free.atexit = False  # another thread may still be in it; the system takes it all back
 
     @property

@@ -163,6 +163,13 @@ class Model:
 
         return solve(self, puzzles, **options)
 
+    def evaluate(self, data: Any, **options: Any) -> Any:
+        """Answers every example of a :class:`trm.Dataset` and counts what is right; :func:`trm.evaluate`
+        has the options and what comes of it."""
+        from ._evaluate import evaluate
+
+        return evaluate(self, data, **options)
+
 
 def typed(value: str, kind: str) -> Any:
     """A value that the library tells as text, by the type of its field."""

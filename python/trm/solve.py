@@ -158,7 +158,7 @@ class Answers(Sequence[Answer]):
         return [answer.text for answer in self._answers]
 
 
-def _halt(rule: Halt) -> Tuple[int, float]:
+def halt_rule(rule: Halt) -> Tuple[int, float]:
     """A rule of early exit and its margin in logits."""
     if rule is None or rule is False or rule == "never":
         return _c.TRM_HALT_NEVER, 0.0
@@ -238,7 +238,7 @@ class Queue(_Owner):
             raise TypeError(f"model: want a trm.Model, got {type(model).__name__}")
         self.model = model
         self._steps = whole(0 if steps is None else steps, "steps", 0 if steps is None else 1, _c.TRM_MAX_STEPS)
-        self._halt, self._margin = _halt(halt)
+        self._halt, self._margin = halt_rule(halt)
         chosen = ctypes.c_int()
         if not lib.trm_select_from_name(text_bytes(select, "select"), ctypes.byref(chosen)):
             raise errors.ArgumentError(f"select={select!r}: want q, first, vote, mode or residual")

@@ -17,7 +17,7 @@ from . import _c, errors
 from ._arrays import AnyArray, FloatArray, IntArray, copy, int32
 from ._lib import Handle, PathLike, call, create, lib, path_bytes, text, text_bytes, whole
 from ._listen import CALLBACK, Guard, _tell  # pyright: ignore[reportPrivateUsage]
-from .data import Batch, Dataset, folder_of, texts
+from ._data import Batch, Dataset, folder_of, texts
 from .model import Model, setting, typed
 
 Settings = Union[None, str, Mapping[str, Any]]
