@@ -11,6 +11,8 @@ docs/PYTHON.md is the manual. Everything is computed by the C library that is in
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from . import _lib, data
 from ._data import Dataset, Stream
 from ._evaluate import Evaluation, evaluate, finetune
@@ -21,6 +23,9 @@ from .puzzle import Puzzle, grid, named_rules
 from .runs import RunRecord, Runs, runs
 from .solve import Answer, Answers, Queue, Solver, solve
 from .train import Plan, Progress, Run, State, Trainer, presets, resume, train
+
+if TYPE_CHECKING:
+    from .estimator import TRMSolver
 
 __version__: str = _lib.lib.trm_version().decode()
 
@@ -35,10 +40,19 @@ def default_threads() -> int:
     return int(_lib.lib.trm_default_threads())
 
 
+def __getattr__(name: str) -> Any:
+    """The estimator is loaded when it is asked for: it looks for scikit-learn, which takes a second."""
+    if name == "TRMSolver":
+        from .estimator import TRMSolver
+
+        return TRMSolver
+    raise AttributeError(f"module 'trm' has no attribute {name!r}")
+
+
 __all__ = [
     "Answer", "Answers", "ArgumentError", "ConfigError", "Cost", "Dataset", "Error", "Evaluation", "FileError", "FormatError",
     "Model", "NumericError", "OutOfMemoryError", "Plan", "Progress", "Puzzle", "PuzzleError", "Queue",
     "RangeError", "RefusedError", "Run", "RunRecord", "Runs", "ShapeError", "Solver", "State", "StoppedError",
-    "Stream", "Trainer", "create_model", "data", "default_threads", "evaluate", "finetune", "from_bytes", "from_torch", "grid", "isa",
+    "Stream", "TRMSolver", "Trainer", "create_model", "data", "default_threads", "evaluate", "finetune", "from_bytes", "from_torch", "grid", "isa",
     "load", "models", "named_rules", "presets", "resume", "runs", "solve", "train",
 ]
