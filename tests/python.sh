@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the wheel of the Python package, installs it in a fresh environment and runs its tests there.
-# Exit code 77, with the reason, where there is no Python or no package index.
+# Builds the wheel of the Python package, installs it in a fresh environment and runs its tests and
+# the example there. Exit code 77, with the reason, where there is no Python or no package index.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -16,6 +16,9 @@ $pip install 'scikit-build-core>=0.10' numpy pytest hypothesis mypy >"$work/log"
   { tail -3 "$work/log"; skip "the packages that it is built and tested with cannot be had here"; }
 
 # The wheel: one for every Python, small, and all that is in it.
+if ccache --show-stats >/dev/null 2>&1; then
+  export CMAKE_C_COMPILER_LAUNCHER=ccache CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=$root
+fi
 $pip wheel . --no-deps --no-build-isolation --wheel-dir "$work" >"$work/log" 2>&1 ||
   { cat "$work/log" >&2; fail "the wheel cannot be built"; }
 wheel=$(echo "$work"/trm_solver-*-py3-none-*.whl)
@@ -27,6 +30,8 @@ $pip install --no-deps "$wheel"
 cd "$work"
 env -u TRM_LIBRARY -u TRM_MODELS -u PYTHONPATH "$work/env/bin/python" -m pytest \
   -c "$root/pyproject.toml" --rootdir "$root" -p no:cacheprovider "$root/python/tests" || fail "its tests fail"
+env -u TRM_LIBRARY -u TRM_MODELS -u PYTHONPATH "$work/env/bin/python" "$root/examples/python/first_steps.py" \
+  >"$work/log" 2>&1 || { cat "$work/log" >&2; fail "examples/python/first_steps.py fails"; }
 cd "$root"
 "$work/env/bin/mypy" --cache-dir "$work/mypy" --python-executable "$work/env/bin/python" -p trm >"$work/log" 2>&1 ||
   { cat "$work/log" >&2; fail "its types do not hold"; }

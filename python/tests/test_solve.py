@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 
@@ -259,11 +260,23 @@ def test_closing_twice_and_using_after_it():
             trm.Solver(wrong)
 
 
-def test_solvers_keep_their_models():
-    solver = trm.Solver(trm.load("sudoku4"))
-    import gc
+def test_solvers_keep_their_models(monkeypatch):
+    """A model lives as long as what computes with it, and is freed after it, whatever goes first."""
+    from trm import _lib
 
-    gc.collect()
-    solver.start("." * 16)
-    solver.step()
-    assert solver.tokens.shape == (1, 16)
+    freed = []
+    for name in ("trm_model_free", "trm_solver_free", "trm_thinker_free"):
+        function = getattr(_lib.lib, name)
+        monkeypatch.setattr(_lib.lib, name, lambda at, name=name, function=function: (freed.append(name), function(at)))
+    for make, last in ((trm.Solver, "trm_solver_free"), (trm.Queue, "trm_thinker_free")):
+        thing = make(trm.load("sudoku4"))
+        gc.collect()
+        assert freed == []
+        if make is trm.Solver:
+            thing.start("." * 16)
+            thing.step()
+            assert thing.tokens.shape == (1, 16)
+        del thing
+        gc.collect()
+        assert freed == [last, "trm_model_free"]
+        freed.clear()
