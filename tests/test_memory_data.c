@@ -2,6 +2,7 @@
 #include "folder.h"
 #include "small_model.h"
 #include "trm/dataset.h"
+#include "trm/sudoku.h"
 
 /* --- data --- */
 
@@ -99,6 +100,75 @@ static void what_is_not_said_is_single(void **state) {
   d = made_of(&x.a);
   assert_int_equal(trm_dataset_get_info(d)->num_puzzle_identifiers, 3);
   trm_dataset_free(d);
+}
+
+/* Saved and opened again, a data set is what it was: of a byte a token and of more, with labels
+ * that are ignored, of a part, and with names of its ids. */
+static void saved_arrays_come_back(void **state) {
+  static const char *const names[] = {"<blank>", "one", "t\"wo"};
+  scratch *s = *state;
+  for (int wide = 0; wide < 2; wide++) {
+    arrays x;
+    fill(&x);
+    x.a.puzzle = trm_sudoku_of_size(4);
+    if (wide) x.a.puzzle = (trm_puzzle){.kind = TRM_PUZZLE_NONE};
+    if (wide) x.a.vocab_size = 1000;
+    if (wide) x.f.inputs[3] = 999;
+    x.f.labels[7] = TRM_IGNORE_LABEL;
+    trm_dataset *all = made_of(&x.a), *rest, *held, *back;
+    trm_error err;
+    assert_int_equal(trm_dataset_split(all, 0.4, 1, &rest, &held, NULL), TRM_OK);
+    if (trm_dataset_save(rest, held, wide ? NULL : names, scratch_path(s, "saved"), &err))
+      fail_msg("%s", err.msg);
+
+    for (int part = 0; part < 2; part++) {
+      const trm_dataset *of = part ? held : rest;
+      uint64_t left, right;
+      if (trm_dataset_open(scratch_path(s, "saved"), part ? "test" : "train", &back, &err))
+        fail_msg("%s", err.msg);
+      assert_int_equal(trm_dataset_fingerprint(of, &left, NULL), TRM_OK);
+      assert_int_equal(trm_dataset_fingerprint(back, &right, NULL), TRM_OK);
+      assert_true(left == right);
+      const trm_dataset_info *a = trm_dataset_get_info(of), *b = trm_dataset_get_info(back);
+      assert_true(a->puzzles == b->puzzles && a->groups == b->groups &&
+                  a->vocab_size == b->vocab_size && a->puzzle.kind == b->puzzle.kind);
+      assert_int_equal(b->num_puzzle_identifiers, 3);
+      assert_true((b->identifiers != 0) == !wide);
+      for (int64_t i = 0; i < a->examples; i++) {
+        int32_t want[2 * FOLDER_LEN + 1], got[2 * FOLDER_LEN + 1];
+        trm_dataset_example(of, i, want, want + FOLDER_LEN, want + 2 * FOLDER_LEN);
+        trm_dataset_example(back, i, got, got + FOLDER_LEN, got + 2 * FOLDER_LEN);
+        assert_memory_equal(got, want, sizeof got);
+      }
+      trm_dataset_free(back);
+    }
+    trm_dataset_free(rest);
+    trm_dataset_free(held);
+    trm_dataset_free(all);
+  }
+}
+
+static void what_cannot_be_saved_is_refused(void **state) {
+  scratch *s = *state;
+  arrays x, y;
+  trm_error err;
+  fill(&x);
+  fill(&y);
+  y.a.vocab_size = 7;
+  trm_dataset *a = made_of(&x.a), *b = made_of(&y.a);
+
+  /* Splits of two kinds. */
+  assert_int_equal(trm_dataset_save(a, b, NULL, scratch_path(s, "two"), &err), TRM_E_SHAPE);
+  assert_true(speaks_of(&err, "vocab_size"));
+  assert_false(trm__path_exists(scratch_path(s, "two")));
+
+  /* A folder of somebody else. */
+  assert_int_equal(trm__make_dirs(scratch_path(s, "letters"), NULL), TRM_OK);
+  write_bytes(scratch_path(s, "letters/one.txt"), "dear", 4);
+  assert_int_equal(trm_dataset_save(a, NULL, NULL, scratch_path(s, "letters"), &err), TRM_E_IO);
+  assert_true(trm__path_exists(scratch_path(s, "letters/one.txt")));
+  trm_dataset_free(a);
+  trm_dataset_free(b);
 }
 
 static void refuses(const trm_dataset_arrays *a, trm_status status, const char *words) {
@@ -244,6 +314,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(arrays_are_as_a_folder),
       cmocka_unit_test(what_is_not_said_is_single),
+      cmocka_unit_test(saved_arrays_come_back),
+      cmocka_unit_test(what_cannot_be_saved_is_refused),
       cmocka_unit_test(many_ids_are_said_or_have_puzzles),
       cmocka_unit_test(wrong_arrays_are_refused),
       cmocka_unit_test(a_model_is_what_its_file_is),

@@ -55,7 +55,7 @@ static trm_status is_sound(void *arg, trm_error *err) {
 }
 
 static trm_run_listener listener_of(ear *e) {
-  return (trm_run_listener){hear, follow, is_sound, e, NULL};
+  return (trm_run_listener){.message = hear, .progress = follow, .sound = is_sound, .arg = e};
 }
 
 static const char *const small[] = {data_setting,
@@ -372,6 +372,111 @@ static void an_unsound_read_ends_the_run(void **state) {
   trm_run_free(run);
 }
 
+/* --- batches --- */
+
+/* Which updates it was called for, and what it does. */
+typedef struct hand {
+  int64_t first, last;
+  int64_t fails_at;  /* 0: never */
+  int64_t breaks_at; /* gives a token out of range */
+  bool renames;      /* digits, by the update */
+} hand;
+
+static trm_status change(void *arg, int64_t update, const uint8_t *wants, int32_t *inputs,
+                         int32_t *labels, int32_t *puzzle_ids, trm_error *err) {
+  enum { B = 16, L = 16 };
+  hand *h = arg;
+  if (!h->first) h->first = update;
+  assert_true(update == h->first || update == h->last + 1);
+  h->last = update;
+  for (int row = 0; row < B; row++) {
+    if (!wants[row]) continue;
+    assert_int_equal(puzzle_ids[row], 0);
+    for (int i = row * L; i < (row + 1) * L; i++) {
+      assert_true(labels[i] >= 2 && labels[i] <= 5 && (inputs[i] == 1 || inputs[i] == labels[i]));
+      if (!h->renames) continue;
+      labels[i] = 2 + (labels[i] - 2 + (int)update) % 4;
+      if (inputs[i] > 1) inputs[i] = labels[i];
+    }
+    if (update == h->breaks_at) labels[row * L] = 6;
+  }
+  if (update != h->fails_at) return TRM_OK;
+  snprintf(err->msg, sizeof err->msg, "no more of this");
+  return TRM_E_PUZZLE;
+}
+
+/* A listener may change what is learned, by the number of the update; it is the same in a run that
+ * was stopped, and without it, or where it changes nothing, the bits are the usual ones. */
+static void a_listener_may_change_batches(void **state) {
+  scratch *s = *state;
+  hand still = {0}, whole = {.renames = true}, part = {.renames = true};
+  const trm_run_listener idle = {.arg = &still, .batch = change};
+  const trm_run_listener l = {.arg = &whole, .batch = change};
+  const trm_run_listener m = {.arg = &part, .batch = change};
+  trm_run *run = create("same", &idle);
+  train(run, 0, TRM_OK);
+  trm_run_free(run);
+  same_file(s, "whole", "same", "model.safetensors");
+  run = create("renamed", &l);
+  train(run, 0, TRM_OK);
+  trm_run_free(run);
+  assert_true(still.first == 1 && still.last == UPDATES && whole.last == UPDATES);
+
+  /* Stopped between, and on from there. */
+  run = create("renamed-parts", &m);
+  train(run, 5, TRM_OK);
+  assert_int_equal(trm_run_save(run, NULL), TRM_OK);
+  trm_run_free(run);
+  assert_int_equal(part.last, 5);
+  run = reopen(s, "renamed-parts", &m);
+  train(run, 0, TRM_OK);
+  trm_run_free(run);
+  assert_int_equal(part.last, UPDATES);
+  same_file(s, "renamed", "renamed-parts", "model.safetensors");
+  same_file(s, "renamed", "renamed-parts", "trainer.safetensors");
+
+  /* What it changed was learned. */
+  size_t n, k;
+  char path[300];
+  snprintf(path, sizeof path, "%s/last/model.safetensors", folder_of(s, "renamed"));
+  unsigned char *x = read_bytes(path, &n);
+  snprintf(path, sizeof path, "%s/last/model.safetensors", folder_of(s, "whole"));
+  unsigned char *y = read_bytes(path, &k);
+  assert_true(n == k && memcmp(x, y, n) != 0);
+  free(x);
+  free(y);
+}
+
+/* It refuses a batch, or makes one that is none: the run ends, and the updates before are kept. */
+static void a_bad_batch_ends_the_run(void **state) {
+  scratch *s = *state;
+  static const struct {
+    const char *name;
+    hand h;
+    trm_status status;
+    const char *says;
+  } cases[] = {{"refused", {.fails_at = 4}, TRM_E_PUZZLE, "no more of this"},
+               {"broken", {.breaks_at = 4}, TRM_E_RANGE, "6"}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    hand h = cases[i].h;
+    const trm_run_listener l = {.arg = &h, .batch = change};
+    trm_run *run = create(cases[i].name, &l);
+    trm_error err;
+    assert_int_equal(trm_run_train(run, 0, &err), cases[i].status);
+    assert_true(speaks_of(&err, cases[i].says));
+    assert_int_equal(trm_run_get_state(run).saved, 3);
+    assert_int_equal(trm_run_train(run, 1, &err), TRM_E_ARGUMENT);
+    trm_run_free(run);
+
+    h = (hand){0};
+    run = reopen(s, cases[i].name, &l);
+    train(run, 0, TRM_OK);
+    assert_int_equal(h.first, 4);
+    trm_run_free(run);
+    same_file(s, "whole", cases[i].name, "model.safetensors");
+  }
+}
+
 /* --- configurations --- */
 
 static void settings_are_layers(void **state) {
@@ -552,6 +657,8 @@ int main(void) {
       cmocka_unit_test(evaluations_try_as_they_are_told),
       cmocka_unit_test(views_want_symmetries),
       cmocka_unit_test(an_unsound_read_ends_the_run),
+      cmocka_unit_test(a_listener_may_change_batches),
+      cmocka_unit_test(a_bad_batch_ends_the_run),
       cmocka_unit_test(settings_are_layers),
       cmocka_unit_test(yaml_reads_back),
       cmocka_unit_test(a_run_that_passed_max_updates_ends_where_it_is),

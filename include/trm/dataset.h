@@ -69,6 +69,14 @@ TRM_API trm_status trm_dataset_fingerprint(const trm_dataset *d, uint64_t *out, 
 TRM_API trm_status trm_dataset_split(const trm_dataset *d, double share, uint64_t seed,
                                      trm_dataset **rest, trm_dataset **held, trm_error *err);
 
+/* Writes data sets, of arrays, of a split or of a folder, into the folder DIR as its splits train
+ * and test (NULL: none), which trm_dataset_open reads, and the reference: groups, puzzles and ids
+ * stay. names [num_puzzle_identifiers] of the ids for identifiers.json; NULL: they have none. The
+ * folder appears complete, in place of an earlier data set; one that holds anything else is
+ * refused. Errors: SHAPE when the two do not fit together; IO, MEMORY. */
+TRM_API trm_status trm_dataset_save(const trm_dataset *train, const trm_dataset *test,
+                                    const char *const *names, const char *dir, trm_error *err);
+
 /* Whether a model may be used on data: same sizes, same meaning of tokens, and, where the model has
  * embeddings of several puzzle ids, no id that it does not have and, where both know their names,
  * ids of the same names. trm_evaluate and `trm` ask this; who feeds a solver with ids asks, too.

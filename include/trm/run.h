@@ -51,6 +51,16 @@ typedef struct trm_run_progress {
   double loss, exact;  /* of the training, smoothed, exact from 0 to 1; -1: none yet */
 } trm_run_progress;
 
+/* The fresh batch of update `update` (from 1) before it is learned from: inputs, labels [B,
+ * seq_len] and puzzle_ids [B] may be changed in place, of rows with wants[row] 0 nothing is read.
+ * Called once for each update, in order, also when a run goes on: a function of the update and of
+ * what it is given keeps the bits of a run that was stopped. What comes out is checked as data are
+ * (RANGE, and the run ends). A failure ends the run; the updates before it are saved. `err` is
+ * never NULL. */
+typedef trm_status trm_run_batch_fn(void *arg, int64_t update, const uint8_t *wants,
+                                    int32_t *inputs, int32_t *labels, int32_t *puzzle_ids,
+                                    trm_error *err);
+
 /* All zero: nobody listens. It is copied; `arg` must outlive the run. */
 typedef struct trm_run_listener {
   /* One sentence in UTF-8 without a newline, cut at 1,023 bytes. */
@@ -63,6 +73,7 @@ typedef struct trm_run_listener {
   trm_status (*sound)(void *arg, trm_error *err);
   void *arg;
   trm_eval_row_fn *row; /* told every example of an evaluation, of one test set after the other */
+  trm_run_batch_fn *batch; /* may change every fresh batch; NULL: they stay */
 } trm_run_listener;
 
 /* --- configurations --- */

@@ -103,6 +103,16 @@ const trm_batch *trm__ahead_next(trm__ahead *a, const uint8_t *wants) {
   return &a->slots[a->at].batch;
 }
 
+trm_status trm__ahead_change(trm__ahead *a, const trm_run_listener *by, int64_t update,
+                             const uint8_t *wants, trm_error *err) {
+  const slot *s = &a->slots[a->at];
+  trm_error cause = {0};
+  if (!by->batch) return TRM_OK;
+  const trm_status st = by->batch(by->arg, update, wants, s->inputs, s->labels, s->ids, &cause);
+  if (st == TRM_OK) return st;
+  return trm__fail(err, st, cause.pos, "%s", cause.msg[0] ? cause.msg : "a batch was refused");
+}
+
 int64_t trm__ahead_position(const trm__ahead *a) {
   return a->slots[a->at].position;
 }

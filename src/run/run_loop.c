@@ -287,7 +287,8 @@ static void keep_figures(trm_run *run, const trm_metrics *m) {
   if (m->count > 0) smooth(&run->exact, per_count(m->exact_accuracy, m));
 }
 
-/* The batch was not read as a whole: the updates before it are kept, unless they are already. */
+/* The batch was not read as a whole, or is refused: the updates before it are kept, unless they are
+ * already. */
 static trm_status end_unsound(trm_run *run, const trm_error *cause, trm_error *err) {
   const int64_t done = run->folder.mark.update;
   if (done > 0 && done > run->saved) TRM_TRY(save(run, err));
@@ -298,9 +299,13 @@ static trm_status update(trm_run *run, trm_error *err) {
   trm_error cause = {0};
   trm_metrics m;
   run->failed = true; /* until the batch that is taken now has been learned from */
-  const trm_batch *batch = trm__ahead_next(run->batches, trm_trainer_wants(run->trainer));
-  if (trm__ask_sound(&run->listener, &cause) != TRM_OK) return end_unsound(run, &cause, err);
+  const uint8_t *wants = trm_trainer_wants(run->trainer);
+  const trm_batch *batch = trm__ahead_next(run->batches, wants);
+  if (trm__ask_sound(&run->listener, &cause) != TRM_OK ||
+      trm__ahead_change(run->batches, &run->listener, run->folder.mark.update + 1, wants, &cause))
+    return end_unsound(run, &cause, err);
   trm_status st = trm_trainer_step(run->trainer, batch, &m, &cause);
+  if (st == TRM_E_RANGE && run->listener.batch) return end_unsound(run, &cause, err);
   if (st == TRM_E_NUMERIC)
     return trm__fail(err, st, -1,
                      "%.330s; try a smaller lr or a longer lr_warmup_steps (`trm train --resume` "

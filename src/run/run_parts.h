@@ -57,6 +57,9 @@ trm_status trm__ahead_create(trm_stream *stream, int rows, int len, bool ahead, 
 void trm__ahead_free(trm__ahead *a);
 /* The next batch, valid until the next call; only rows with wants[row] are sure to be built. */
 const trm_batch *trm__ahead_next(trm__ahead *a, const uint8_t *wants);
+/* Has a listener change the batch handed out last, where it wants to. Errors: what it returns. */
+trm_status trm__ahead_change(trm__ahead *a, const trm_run_listener *by, int64_t update,
+                             const uint8_t *wants, trm_error *err);
 /* The stream's position behind the batch handed out last. */
 int64_t trm__ahead_position(const trm__ahead *a);
 

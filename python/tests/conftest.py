@@ -1,0 +1,28 @@
+"""What the tests share: small models that come with the package, and puzzles for them."""
+
+from __future__ import annotations
+
+import pytest
+
+import trm
+
+
+@pytest.fixture(scope="session")
+def sudoku6() -> trm.Model:
+    return trm.load("sudoku6")
+
+
+@pytest.fixture(scope="session")
+def maze10() -> trm.Model:
+    return trm.load("maze10")
+
+
+@pytest.fixture(scope="session")
+def puzzle6() -> str:
+    """The 6x6 Sudoku of README.md, which has one solution, `answer6`."""
+    return "26....3.........1.5...2.43.........5"
+
+
+@pytest.fixture(scope="session")
+def answer6() -> str:
+    return "264351351246642513513624435162126435"
