@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from . import _c, errors
 from ._arrays import AnyArray, IntArray, int32
-from ._lib import Handle, PathLike, call, create, lib, path_bytes, text_bytes, whole
+from ._lib import Handle, Memory, PathLike, call, create, lib, path_bytes, text_bytes, whole
 from .puzzle import Grids, Puzzle
 
 IGNORED = _c.TRM_IGNORE_LABEL  #: a label of this value is not scored
@@ -104,11 +104,11 @@ class Dataset:
             puzzle_identifiers=_address(ids), puzzle_indices=_address(starts), group_indices=_address(groups))
         if puzzle is not None:
             raw.puzzle = puzzle.raw
-        self._begin(create("trm_dataset_from_arrays", ctypes.byref(raw)), (x, y))
+        self._begin(create("trm_dataset_from_arrays", ctypes.byref(raw)), x, y)
 
-    def _begin(self, address: int, of: Any, owned: bool = True) -> None:
-        """`of`: what it lies in."""
-        self._handle = Handle(address, "trm_dataset_free" if owned else None, "data set", of)
+    def _begin(self, address: int, *on: Any, owned: bool = True) -> None:
+        """`on`: what it lies in."""
+        self._handle = Handle(address, "trm_dataset_free" if owned else None, "data set", *on)
         info = lib.trm_dataset_get_info(address).contents
         self.puzzle = Puzzle(info.puzzle, int(info.seq_len))
         self.seq_len, self.vocab_size = int(info.seq_len), int(info.vocab_size)
@@ -123,18 +123,23 @@ class Dataset:
         Raises:
             trm.FileError, trm.FormatError, trm.ShapeError, trm.RangeError: with file and row.
         """
-        return cls._of(create("trm_dataset_open", path_bytes(folder), text_bytes(split, "split")), None)
+        return cls._of(create("trm_dataset_open", path_bytes(folder), text_bytes(split, "split")))
 
     @classmethod
-    def _of(cls, address: int, of: Any, owned: bool = True) -> Dataset:
+    def _of(cls, address: int, *on: Any, owned: bool = True) -> Dataset:
         made = cls.__new__(cls)
-        made._begin(address, of, owned)
+        made._begin(address, *on, owned=owned)
         return made
 
     @property
     def address(self) -> int:
         """The `trm_dataset *`, for calls of your own."""
         return self._handle.address
+
+    @property
+    def memory(self) -> Memory:
+        """Who keeps it keeps the examples."""
+        return self._handle.memory
 
     def show(self, first: int = 0, count: int = 4) -> Gallery:
         """Examples with their answers: pictures in a notebook, lines of text when printed."""
@@ -173,7 +178,7 @@ class Dataset:
         call("trm_dataset_split", self.address, float(share), whole(seed, "seed", 0, 2**64 - 1),
              ctypes.byref(rest), ctypes.byref(held))
         assert rest.value and held.value
-        return Dataset._of(rest.value, self), Dataset._of(held.value, self)
+        return Dataset._of(rest.value, self.memory), Dataset._of(held.value, self.memory)
 
     @property
     def fingerprint(self) -> int:
@@ -263,7 +268,7 @@ class Stream:
                                       augment=kinds[augment])
         listed = (ctypes.c_void_p * len(sets))(*(s.address for s in sets))
         address = create("trm_stream_create", listed, len(sets), ctypes.byref(config))
-        self._handle = Handle(address, "trm_stream_free", "stream", sets)
+        self._handle = Handle(address, "trm_stream_free", "stream", *(s.memory for s in sets))
         self._seq_len = sets[0].seq_len
 
     def next(self, wants: Optional[npt.NDArray[np.bool_]] = None) -> Batch:
