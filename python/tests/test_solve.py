@@ -314,3 +314,9 @@ print(len(weakref.finalize._registry) - held)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (done.returncode, done.stdout.split()) == (0, ["True"] * 3 + ["0"]), done.stderr
+
+
+@pytest.mark.parametrize("id", [2**40, float("nan"), 0.5])
+def test_a_number_alone_is_not_cut_either(sudoku6, puzzle6, id):
+    with pytest.raises(trm.RangeError, match="32 bits"):
+        sudoku6.solve(puzzle6, puzzle_ids=id, steps=1)
