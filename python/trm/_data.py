@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import operator
 import os
 from dataclasses import dataclass
 from typing import Any, Iterator, List, Optional, Sequence, Tuple, Union
@@ -153,9 +154,9 @@ class Dataset:
         return self._examples
 
     def __getitem__(self, i: int) -> Example:
-        at = whole(i, "an example", -self._examples, 2**62)
+        at = operator.index(i)
         at += self._examples if at < 0 else 0
-        if at >= self._examples:
+        if not 0 <= at < self._examples:
             raise IndexError(f"example {i} of {self._examples}")
         rows, ids = np.empty((2, self.seq_len), np.int32), ctypes.c_int32()
         lib.trm_dataset_example(self.address, at, rows[0].ctypes.data, rows[1].ctypes.data, ctypes.byref(ids))
