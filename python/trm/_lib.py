@@ -30,6 +30,9 @@ class Library:
     def __init__(self, path: str) -> None:
         self._library = ctypes.CDLL(path)
 
+    def has(self, name: str) -> bool:
+        return hasattr(self._library, name)
+
     def __getattr__(self, name: str) -> Any:
         result, arguments = _c.FUNCTIONS[name]
         function = getattr(self._library, name)
@@ -47,7 +50,10 @@ def _load() -> Library:
     except OSError as e:
         raise ImportError(f"{path}: {e}; install trm, or name a build of its library in TRM_LIBRARY") from e
 
-    # Another version may lay structures out otherwise: all that it can tell of are compared.
+    # Another version may lack functions, or lay structures out otherwise: all that it can tell of are compared.
+    missing = [name for name in _c.FUNCTIONS if not library.has(name)]
+    if missing:
+        raise ImportError(f"{path} lacks {missing[0]}: it is no libtrm, or another than this package is of")
     want = f"{_c.TRM_VERSION_MAJOR}.{_c.TRM_VERSION_MINOR}.{_c.TRM_VERSION_PATCH}"
     found = library.trm_version().decode()
     if found != want:
@@ -58,7 +64,7 @@ def _load() -> Library:
         if not record:
             return library
         name = library.trm_record_name(record).decode()
-        if library.trm_record_size(record) != ctypes.sizeof(getattr(_c, name)):
+        if not hasattr(_c, name) or library.trm_record_size(record) != ctypes.sizeof(getattr(_c, name)):
             raise ImportError(f"{path}: {name} has another size than in this package")
         i += 1
 
