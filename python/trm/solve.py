@@ -329,7 +329,8 @@ class Queue(_Owner):
 
     def map(self, puzzles: Iterable[Grids]) -> Iterator[Tuple[int, Answer]]:
         """Answers of puzzles as they are done, each with the number of its puzzle, from 0. Puzzles are
-        drawn as there is room, so that an endless iterable will do."""
+        drawn as there is room, so that an endless iterable will do. An answer goes to whoever takes it
+        first, so only one thread at a time may map, or take."""
         coming = enumerate(puzzles)
         more = True
         while more or self.busy:
