@@ -138,3 +138,11 @@ def test_streams_give_every_group_once_an_epoch():
         trm.Stream([], 4)
     with pytest.raises(trm.ShapeError):
         s.next(np.ones(3, bool))
+
+
+@pytest.mark.parametrize("i", [12, -13, 2**70, -(2**70)])
+def test_an_example_that_is_not_there_is_an_index_error(i):
+    d = trm.Dataset(*sudokus(12), puzzle=SUDOKU)
+    assert (d[-12].question == d[0].question).all()
+    with pytest.raises(IndexError, match="of 12"):
+        d[i]

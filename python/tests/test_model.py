@@ -27,7 +27,7 @@ def test_models_have_names(sudoku6):
     assert {"sudoku4", "sudoku6", "sudoku9", "maze10"} <= set(named)
     assert "6x6" in named["sudoku6"]
     assert sudoku6.puzzle == trm.Puzzle.sudoku(6) and sudoku6.name == "sudoku6"
-    assert sudoku6.cost.n_params == 156_290
+    assert sudoku6.cost.n_params == 156_802
     assert sudoku6.config["arch"] == "trm" and isinstance(sudoku6.config["mlp_t"], bool)
 
 
@@ -43,6 +43,8 @@ def test_weights_are_views_that_live_as_long_as_they_are_used():
     assert np.array_equal(state[name], before) and before.std() > 0
     with pytest.raises(ValueError):
         state[name][0] = 0
+    with pytest.raises(ValueError):
+        state[name].setflags(write=True)
 
 
 def test_state_dicts_go_there_and_back():

@@ -159,3 +159,10 @@ def test_pictures_show_what_was_given_and_what_was_found():
     from xml.dom import minidom
 
     minidom.parseString(svg), minidom.parseString(escaped)
+
+
+@pytest.mark.parametrize("seq_len", [5, -5, 80, 82])
+def test_a_length_that_is_not_the_canvas_is_refused(seq_len):
+    """The library writes as many tokens as there are cells."""
+    with pytest.raises(trm.ShapeError, match="9x9"):
+        trm.Puzzle(trm.Puzzle.sudoku(9).raw, seq_len)

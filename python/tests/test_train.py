@@ -332,3 +332,17 @@ def test_a_trainer_in_a_child_of_a_fork():
     assert os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0
     trainer.step((x, y))
     assert trainer.updates == 2
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_ctrl_c_that_came_too_late_to_stop_anything_is_not_lost(fails):
+    from trm._listen import Interrupts
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(ZeroDivisionError if fails else KeyboardInterrupt):
+        with Interrupts() as interrupts:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert interrupts.came
+            if fails:
+                raise ZeroDivisionError  # what went wrong is told
+    assert signal.getsignal(signal.SIGINT) is before

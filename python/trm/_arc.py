@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _c, errors
 from ._arrays import IntArray, int32
-from ._lib import Handle, PathLike, call, create, lib, path_bytes, real, text, whole
+from ._lib import Handle, PathLike, call, create, hold, lib, path_bytes, real, text, whole
 from ._data import Dataset, texts
 
 
@@ -67,7 +67,7 @@ class ArcTasks(Sequence[ArcTask]):
         call("trm_arc_data_create", self.address, whole(num_aug, "num_aug"), whole(canvas, "canvas"),
              whole(seed, "seed", 0, 2**32 - 1), ctypes.byref(out))
         assert out.value
-        owner = _ArcData(out.value)
+        owner = hold(out.value, _free_data)
         raw = _c.trm_arc_data.from_address(out.value)
         listed = (ctypes.c_char_p * raw.n_names).from_address(raw.names or 0)
         names = [text(name) for name in listed]
@@ -77,15 +77,8 @@ class ArcTasks(Sequence[ArcTask]):
         return parts[0], parts[1], names
 
 
-class _ArcData:
-    """A trm_arc_data, whose data sets are its parts."""
-
-    def __init__(self, address: int) -> None:
-        self._pointer = ctypes.cast(address, ctypes.POINTER(_c.trm_arc_data))
-        self._free = lib.trm_arc_data_free
-
-    def __del__(self) -> None:
-        self._free(self._pointer)
+def _free_data(address: int) -> None:
+    lib.trm_arc_data_free(ctypes.cast(address, ctypes.POINTER(_c.trm_arc_data)))
 
 
 class ArcAnswer(NamedTuple):

@@ -26,7 +26,7 @@ def int32(x: Any, what: str) -> IntArray:
     with np.errstate(invalid="ignore"):
         out = a.astype(np.int32)
     wrong = np.argwhere(out != a)
-    if wrong.size:
+    if len(wrong):
         place = tuple(int(i) for i in wrong[0])
         raise errors.RangeError(f"{what}{list(place)} is {a[place]}: want a whole number of 32 bits")
     return np.ascontiguousarray(out)
@@ -46,6 +46,4 @@ def view(address: int, shape: Tuple[int, ...], dtype: Any, owner: object) -> Any
     n = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
     buffer = (ctypes.c_uint8 * n).from_address(address)
     setattr(buffer, "owner", owner)
-    out = np.frombuffer(memoryview(buffer), dtype).reshape(shape)
-    out.flags.writeable = False
-    return out
+    return np.frombuffer(memoryview(buffer).toreadonly(), dtype).reshape(shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import operator
 import os
 from dataclasses import dataclass
 from typing import Any, Iterator, List, Optional, Sequence, Tuple, Union
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from . import _c, errors
 from ._arrays import AnyArray, IntArray, int32
-from ._lib import Handle, PathLike, call, create, lib, path_bytes, text_bytes, whole
+from ._lib import Handle, Memory, PathLike, call, create, lib, path_bytes, text_bytes, whole
 from .puzzle import Grids, Puzzle
 
 IGNORED = _c.TRM_IGNORE_LABEL  #: a label of this value is not scored
@@ -104,11 +105,11 @@ class Dataset:
             puzzle_identifiers=_address(ids), puzzle_indices=_address(starts), group_indices=_address(groups))
         if puzzle is not None:
             raw.puzzle = puzzle.raw
-        self._begin(create("trm_dataset_from_arrays", ctypes.byref(raw)), (x, y))
+        self._begin(create("trm_dataset_from_arrays", ctypes.byref(raw)), x, y)
 
-    def _begin(self, address: int, of: Any, owned: bool = True) -> None:
-        """`of`: what it lies in."""
-        self._handle = Handle(address, "trm_dataset_free" if owned else None, "data set", of)
+    def _begin(self, address: int, *on: Any, owned: bool = True) -> None:
+        """`on`: what it lies in."""
+        self._handle = Handle(address, "trm_dataset_free" if owned else None, "data set", *on)
         info = lib.trm_dataset_get_info(address).contents
         self.puzzle = Puzzle(info.puzzle, int(info.seq_len))
         self.seq_len, self.vocab_size = int(info.seq_len), int(info.vocab_size)
@@ -123,18 +124,23 @@ class Dataset:
         Raises:
             trm.FileError, trm.FormatError, trm.ShapeError, trm.RangeError: with file and row.
         """
-        return cls._of(create("trm_dataset_open", path_bytes(folder), text_bytes(split, "split")), None)
+        return cls._of(create("trm_dataset_open", path_bytes(folder), text_bytes(split, "split")))
 
     @classmethod
-    def _of(cls, address: int, of: Any, owned: bool = True) -> Dataset:
+    def _of(cls, address: int, *on: Any, owned: bool = True) -> Dataset:
         made = cls.__new__(cls)
-        made._begin(address, of, owned)
+        made._begin(address, *on, owned=owned)
         return made
 
     @property
     def address(self) -> int:
         """The `trm_dataset *`, for calls of your own."""
         return self._handle.address
+
+    @property
+    def memory(self) -> Memory:
+        """Who keeps it keeps the examples."""
+        return self._handle.memory
 
     def show(self, first: int = 0, count: int = 4) -> Gallery:
         """Examples with their answers: pictures in a notebook, lines of text when printed."""
@@ -148,9 +154,9 @@ class Dataset:
         return self._examples
 
     def __getitem__(self, i: int) -> Example:
-        at = whole(i, "an example", -self._examples, 2**62)
+        at = operator.index(i)
         at += self._examples if at < 0 else 0
-        if at >= self._examples:
+        if not 0 <= at < self._examples:
             raise IndexError(f"example {i} of {self._examples}")
         rows, ids = np.empty((2, self.seq_len), np.int32), ctypes.c_int32()
         lib.trm_dataset_example(self.address, at, rows[0].ctypes.data, rows[1].ctypes.data, ctypes.byref(ids))
@@ -173,7 +179,7 @@ class Dataset:
         call("trm_dataset_split", self.address, float(share), whole(seed, "seed", 0, 2**64 - 1),
              ctypes.byref(rest), ctypes.byref(held))
         assert rest.value and held.value
-        return Dataset._of(rest.value, self), Dataset._of(held.value, self)
+        return Dataset._of(rest.value, self.memory), Dataset._of(held.value, self.memory)
 
     @property
     def fingerprint(self) -> int:
@@ -263,7 +269,7 @@ class Stream:
                                       augment=kinds[augment])
         listed = (ctypes.c_void_p * len(sets))(*(s.address for s in sets))
         address = create("trm_stream_create", listed, len(sets), ctypes.byref(config))
-        self._handle = Handle(address, "trm_stream_free", "stream", sets)
+        self._handle = Handle(address, "trm_stream_free", "stream", *(s.memory for s in sets))
         self._seq_len = sets[0].seq_len
 
     def next(self, wants: Optional[npt.NDArray[np.bool_]] = None) -> Batch:

@@ -152,7 +152,7 @@ def finetune(model: Model, data: Dataset, *, steps: int = 100, warmup: int = 0, 
     try:
         with guard.interrupts:
             call("trm_finetune", model.address, data.address, ctypes.byref(config), ctypes.byref(out))
-    except errors.StoppedError:
+    except (errors.StoppedError, KeyboardInterrupt):
         if out.value:
             lib.trm_model_free(out.value)
         guard.check()

@@ -13,11 +13,15 @@ import sys
 import threading
 import weakref
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Callable, Optional, Tuple, Union
+
+import numpy as np
+import numpy.typing as npt
 
 from . import _c, errors
 
 PathLike = Union[str, "os.PathLike[str]"]
+Memory = npt.NDArray[np.uintp]  # of an object of the library: `hold`
 
 
 class Library:
@@ -25,6 +29,9 @@ class Library:
 
     def __init__(self, path: str) -> None:
         self._library = ctypes.CDLL(path)
+
+    def has(self, name: str) -> bool:
+        return hasattr(self._library, name)
 
     def __getattr__(self, name: str) -> Any:
         result, arguments = _c.FUNCTIONS[name]
@@ -43,7 +50,10 @@ def _load() -> Library:
     except OSError as e:
         raise ImportError(f"{path}: {e}; install trm, or name a build of its library in TRM_LIBRARY") from e
 
-    # Another version may lay structures out otherwise: all that it can tell of are compared.
+    # Another version may lack functions, or lay structures out otherwise: all that it can tell of are compared.
+    missing = [name for name in _c.FUNCTIONS if not library.has(name)]
+    if missing:
+        raise ImportError(f"{path} lacks {missing[0]}: it is no libtrm, or another than this package is of")
     want = f"{_c.TRM_VERSION_MAJOR}.{_c.TRM_VERSION_MINOR}.{_c.TRM_VERSION_PATCH}"
     found = library.trm_version().decode()
     if found != want:
@@ -54,7 +64,7 @@ def _load() -> Library:
         if not record:
             return library
         name = library.trm_record_name(record).decode()
-        if library.trm_record_size(record) != ctypes.sizeof(getattr(_c, name)):
+        if not hasattr(_c, name) or library.trm_record_size(record) != ctypes.sizeof(getattr(_c, name)):
             raise ImportError(f"{path}: {name} has another size than in this package")
         i += 1
 
@@ -82,6 +92,28 @@ def _nothing(_: int) -> None:
     pass
 
 
+def _let_go(address: int, free: Callable[[int], Any], on: Tuple[Any, ...]) -> None:
+    free(address)
+
+
+def hold(address: int, free: Callable[[int], Any], *on: Any) -> Memory:
+    """An object of the library, as its memory: who keeps that keeps the object, and with the last
+    one it is freed.
+
+    It is an array, for at those the collector of cycles does not look: in a cycle it dies after
+    every `__del__`, which may still use the object, and by its references alone.
+
+    Args:
+        free: the function of its address that frees it.
+        on: what must live longer, the memory of others or arrays; nothing that can know whoever
+            keeps the object, or neither would ever be freed.
+    """
+    memory: Memory = np.array(address, np.uintp)
+    memory.flags.writeable = False
+    weakref.finalize(memory, _let_go, address, free, on).atexit = False  # a thread may be in it then; the system takes it
+    return memory
+
+
 class Handle:
     """An object of the library, which is freed with its last user.
 
@@ -89,29 +121,30 @@ class Handle:
     `lock`, and other threads wait. The lock is there for the same thread twice.
     """
 
-    def __init__(self, address: int, free: Optional[str], what: str, of: Any = None) -> None:
-        """`free` None: it is a part of something else. `of`: what must live as long."""
+    def __init__(self, address: int, free: Optional[str], what: str, *on: Any) -> None:
+        """`free` None: it is a part of something else. `on`: what must live as long, as of `hold`."""
         self.lock = threading.RLock()
-        self.of = of
         self._what = what
-        self._address: Optional[int] = address
-        self._free = weakref.finalize(self, getattr(lib, free) if free else _nothing, address)
-        self._free.atexit = False  # another thread may still be in it; the system takes it all back
+        self._memory: Optional[Memory] = hold(address, getattr(lib, free) if free else _nothing, *on)
+
+    @property
+    def memory(self) -> Memory:
+        """Who keeps it keeps the object, though not open."""
+        if self._memory is None:
+            raise ValueError(f"the {self._what} is closed")
+        return self._memory
 
     @property
     def address(self) -> int:
-        if self._address is None:
-            raise ValueError(f"the {self._what} is closed")
-        return self._address
+        return int(self.memory)
 
     @property
     def is_open(self) -> bool:
-        return self._address is not None
+        return self._memory is not None
 
     def close(self) -> None:
         with self.lock:
-            self._address = None
-            self._free()
+            self._memory = None
 
 
 def text(value: Optional[bytes]) -> str:

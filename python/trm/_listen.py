@@ -29,7 +29,7 @@ tell: Any = CALLBACK["message"](_tell)
 
 class Interrupts:
     """While it is entered, Ctrl-C is remembered instead of raised: an exception could not pass the
-    library, which is to stop where its work is saved. Elsewhere than in the main thread, and where
+    library, which is to stop where its work is saved; too late for that, it is raised at the end. Elsewhere than in the main thread, and where
     the program has a handler of its own, nothing changes."""
 
     def __init__(self) -> None:
@@ -51,6 +51,8 @@ class Interrupts:
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
             self._before = None
+        if self.came and kind is None:
+            raise KeyboardInterrupt("it came when the work was done")
 
 
 class Guard:

@@ -13,7 +13,7 @@ import numpy as np
 
 from . import _c, errors
 from ._arrays import AnyArray, FloatArray, view
-from ._lib import Handle, PathLike, call, create, lib, path_bytes, text, text_bytes, whole
+from ._lib import Handle, Memory, PathLike, call, create, lib, path_bytes, text, text_bytes, whole
 from ._listen import tell
 from .puzzle import Grids, Puzzle, of_struct
 
@@ -68,6 +68,11 @@ class Model:
         return self._handle.address
 
     @property
+    def memory(self) -> Memory:
+        """Who keeps it keeps the weights."""
+        return self._handle.memory
+
+    @property
     def raw_config(self) -> _c.trm_model_config:
         """The structure of the library; not to be changed."""
         config: _c.trm_model_config = lib.trm_model_get_config(self.address).contents
@@ -99,7 +104,7 @@ class Model:
         for i in range(lib.trm_model_tensor_count(self.address)):
             t = lib.trm_model_tensor_at(self.address, i)
             shape = tuple(int(n) for n in t.shape[:t.ndim])
-            yield text(t.name), (view(t.data, shape, np.float32, self._handle) if t.count
+            yield text(t.name), (view(t.data, shape, np.float32, self._handle.memory) if t.count
                                  else np.empty(shape, np.float32))
 
     def state_dict(self, prefix: str = "") -> Dict[str, FloatArray]:

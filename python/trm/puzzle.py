@@ -44,6 +44,8 @@ class Puzzle:
         self.kind = text(lib.trm_puzzle_kind_name(raw.kind))
         self.rows, self.cols = int(raw.rows), int(raw.cols)
         self.seq_len = seq_len or self.rows * self.cols
+        if self.kind != "none" and self.seq_len != self.rows * self.cols:
+            raise errors.ShapeError(f"seq_len={seq_len}: a {self.kind} of {self.rows}x{self.cols} has {self.rows * self.cols} cells")
         self.rules = raw.rules.decode() or (self.kind if lib.trm_puzzle_has_rules(self._ref) else "")
         self.is_sized = bool(lib.trm_puzzle_is_sized(self._ref))
         self.first_token = int(lib.trm_puzzle_first_symbol(self._ref))

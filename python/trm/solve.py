@@ -258,7 +258,7 @@ class Queue(_Owner):
                                      threads=whole(threads, "threads"), device=device_of(device),
                                      noise=0.0, seed=how.seed)
         address = create("trm_thinker_create", model.address, ctypes.byref(config), ctypes.byref(how), None)
-        self._handle = Handle(address, "trm_thinker_free", "queue", model)
+        self._handle = Handle(address, "trm_thinker_free", "queue", model.memory)
         self._keeps = bool(trajectory), bool(logits), bool(latents)
         self._keys: Dict[int, Any] = {}
         self._names = _latent_names(lib.trm_queue_solver(lib.trm_thinker_queue(address)))
@@ -329,7 +329,8 @@ class Queue(_Owner):
 
     def map(self, puzzles: Iterable[Grids]) -> Iterator[Tuple[int, Answer]]:
         """Answers of puzzles as they are done, each with the number of its puzzle, from 0. Puzzles are
-        drawn as there is room, so that an endless iterable will do."""
+        drawn as there is room, so that an endless iterable will do. An answer goes to whoever takes it
+        first, so only one thread at a time may map, or take."""
         coming = enumerate(puzzles)
         more = True
         while more or self.busy:
@@ -423,7 +424,7 @@ class Solver(_Owner):
                                       device=device_of(device), noise=real(noise, "noise"),
                                       seed=whole(seed, "seed", 0, 2**64 - 1))
         address = create("trm_solver_create", model.address, ctypes.byref(config))
-        self._handle = Handle(address, "trm_solver_free", "solver", model)
+        self._handle = Handle(address, "trm_solver_free", "solver", model.memory)
         self._names = _latent_names(address)
 
     def start(self, puzzles: Grids, puzzle_ids: Any = None) -> None:

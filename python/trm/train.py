@@ -224,7 +224,7 @@ class Run:
                  transform: Optional[Transform], progress: bool) -> None:
         self._listener = _Listener(callbacks, transform, progress)
         address = create(function, *arguments, ctypes.byref(self._listener.raw))
-        self._handle = Handle(address, "trm_run_free", "run", self._listener)
+        self._handle = Handle(address, "trm_run_free", "run")
         self._listener.run = weakref.ref(self)
         plan = lib.trm_run_get_plan(address).contents
         self._listener.shape = int(plan.trainer.batch_size), int(plan.model.contents.seq_len)
