@@ -112,7 +112,7 @@ trm_status bench_model_load(bench_model *m, const char *name, int seq_len,
    * for its rules go on to work. */
   const trm_puzzle own = puzzle_of(shapes[at].seq_len, shapes[at].vocab);
   const trm_puzzle other = trm_sudoku_of_size((int)lrint(sqrt(m->model.seq_len)));
-  if (own.kind == TRM_PUZZLE_SUDOKU && other.kind == TRM_PUZZLE_SUDOKU &&
+  if (trm_puzzle_facts_of(&own)->boxes && other.kind != TRM_PUZZLE_NONE &&
       other.rows * other.cols == m->model.seq_len) {
     m->model.puzzle = other;
     m->model.vocab_size = trm_puzzle_first_symbol(&other) + trm_puzzle_n_symbols(&other);

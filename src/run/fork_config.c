@@ -158,8 +158,7 @@ static trm_status sort_out(trm__entries *file, extras *e, trm_error *err) {
 
 /* A key of the model that the file lacks, though such a model has it. */
 static bool is_missing(const trm__run_key *k, const trm_model_config *m, const trm__entries *file) {
-  if (k->base != offsetof(trm__run_config, model) || trm__entries_have(file, k->field->key))
-    return false;
+  if (k->table != TRM__MODEL_KEYS || trm__entries_have(file, k->field->key)) return false;
   if (m->mlp_t && !strcmp(k->field->name, "num_heads")) return false;
   return trm_arch_names_field(m->arch, k->field->name);
 }

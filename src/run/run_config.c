@@ -337,7 +337,7 @@ static bool is_first(const trm__run_key *key, size_t n) {
 /* A key that the reference does not know: its files have one only where it says something of the
  * model. */
 static bool is_unknown_to_reference(const trm__run_config *c, const trm__run_key *k) {
-  const bool of_model = k->base == offsetof(trm__run_config, model);
+  const bool of_model = k->table == TRM__MODEL_KEYS;
   return k->field->use & TRM__OURS &&
          !(of_model && !trm__model_field_is_silent(k->field, &c->model));
 }

@@ -92,8 +92,9 @@ void trm__run_paths_free(trm__run_paths *p);
 typedef struct trm__run_key {
   const trm_field *field;
   size_t base; /* where the structure that has the field begins in trm__run_config */
-  int table, row;
+  int table, row; /* table: TRM__MODEL_KEYS, then the trainer's and the run's own */
 } trm__run_key;
+enum { TRM__MODEL_KEYS };
 bool trm__run_next_key(trm__run_key *k);
 /* "arch" and "arch.name" are one; false: there is none of that name. */
 bool trm__run_find_key(const char *name, trm__run_key *k);

@@ -30,8 +30,7 @@ static const trm_field rows[] = {
      .words = &loss_heads,
      .help = "loss head"},
     {KEY(data_paths), .type = &trm__field_texts, .use = TRM__FREE,
-     .synonyms = "data data_path data_dir dataset",
-     .help = "folders of the training data"},
+     .synonyms = "data data_path data_dir dataset", .help = "folders of the training data"},
     {KEY(data_paths_test), .type = &trm__field_texts, .use = TRM__FREE,
      .help = "folders of the test data; []: the same as data_paths"},
     {KEY(evaluators), .type = &trm__field_texts,
@@ -70,8 +69,7 @@ static const trm_field rows[] = {
     {TRY(eval_noise, noise), NUMBER(double, 0, TRM_MAX_NOISE, 0),
      .help = "standard deviation of noise on the latents before each step of a try"},
     {TRY(eval_select, select), .type = &trm__field_word, .words = &trm__select_words,
-     .initial = TRM_SELECT_Q,
-     .help = "whose answer counts, as `trm eval --select`"},
+     .initial = TRM_SELECT_Q, .help = "whose answer counts, as `trm eval --select`"},
     {TRY(eval_bar, bar), NUMBER(double, -1e3, 1e3, TRM__RUN_BAR),
      .help = "logits of eval_select=first"},
     {KEY(log_interval), NUMBER(int64, 1, 1e12, 1), .use = TRM__OURS | TRM__FREE,
@@ -94,7 +92,7 @@ static const trm_field *own_field(int i) {
 static const struct {
   const trm_field *(*field)(int i);
   size_t base;
-} tables[] = {{trm_model_config_field, offsetof(trm__run_config, model)},
+} tables[] = {[TRM__MODEL_KEYS] = {trm_model_config_field, offsetof(trm__run_config, model)},
               {trm_trainer_config_field, offsetof(trm__run_config, trainer)},
               {own_field, 0}};
 enum { TABLES = sizeof tables / sizeof *tables };
