@@ -24,7 +24,7 @@ def maze10() -> trm.Model:
 
 @pytest.fixture(scope="session")
 def puzzle6() -> str:
-    """The 6x6 Sudoku of README.md, which has one solution, `answer6`."""
+    """A 6x6 Sudoku that has one solution, `answer6`."""
     return "26....3.........1.5...2.43.........5"
 
 
