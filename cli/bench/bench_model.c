@@ -42,6 +42,7 @@ static const struct {
      8,
      {"arch.L_cycles=6", "arch.H_cycles=3"}},
     {"maze10", "the preset maze10: width 96, attention", "maze10", 100, 6, {0}},
+    {"sudoku9", "the preset sudoku9: width 192, attention", "sudoku9", 81, 11, {0}},
     {"sudoku9-small", "the preset sudoku9-small: width 128", "sudoku9-small", 81, 11, {0}},
 };
 enum { N_SHAPES = sizeof shapes / sizeof *shapes, MAX_OVERRIDES = 64 };

@@ -243,7 +243,7 @@ static void print_task(const job *j, repro_where where) {
   const trm_run_preset *preset = task->preset ? trm_run_preset_find(task->preset) : NULL;
   if (preset)
     printf("%s: data of preset=%s\n  %s --output-dir DIR\n", task->about, preset->name,
-           preset->make);
+           preset->make[0]);
   else
     printf("%s: a set for every seed, as made by\n  %s --seed SEED\n", task->about, task->make);
 }

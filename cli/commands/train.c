@@ -219,7 +219,8 @@ static void print_presets(void) {
   for (int i = 0; (p = trm_run_preset_at(i)); i++) {
     printf("%s: %s\n   ", p->name, p->about);
     for (const char *const *s = p->settings; *s; s++) printf(" %s", *s);
-    printf("\n    data: %s\n", p->make);
+    printf("\n");
+    for (const char *const *make = p->make; *make; make++) printf("    data: %s\n", *make);
   }
 }
 

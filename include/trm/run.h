@@ -82,9 +82,10 @@ typedef struct trm_run_listener {
 typedef struct trm_run_preset {
   const char *name, *about;
   const char *const *settings; /* "key=value", NULL at the end */
-  const char *make;            /* the command that makes its data, without --output-dir */
-  trm_puzzle_kind kind;        /* of a preset for a laptop: what it is for, and up to how many */
-  int cells;                   /* cells of a puzzle; 0: none such */
+  const char *const *make; /* the commands that make its data, one for each of data_paths, without
+                              --output-dir; NULL at the end */
+  trm_puzzle_kind kind;    /* of a preset for a laptop: what it is for, and up to how many */
+  int cells;               /* cells of a puzzle; 0: none such */
 } trm_run_preset;
 /* Preset i; NULL after the last. */
 TRM_API const trm_run_preset *trm_run_preset_at(int i);

@@ -210,24 +210,35 @@ static void sum_up(trm__run_data *d) {
   d->mean_puzzle_examples = puzzles > 0 ? examples / puzzles : 0;
 }
 
-/* The preset that is in use, or else one that wants its data there. */
-static const trm_run_preset *preset_of_data(const trm__run_config *c, const char *dir) {
-  char setting[TRM__PATH_MAX];
-  const trm_run_preset *p;
-  if (c->preset) return trm_run_preset_find(c->preset);
-  (void)snprintf(setting, sizeof setting, "data_paths=[%s]", dir);
-  for (int i = 0; (p = trm_run_preset_at(i)); i++)
-    for (const char *const *s = p->settings; *s; s++)
-      if (!strcmp(*s, setting)) return p;
+/* The preset's path i is `dir`. */
+static bool is_path_of(const trm_run_preset *p, int i, const char *dir) {
+  for (const char *const *s = p->settings; *s; s++) {
+    const char *at = *s;
+    if (strncmp(at, "data_paths=[", 12) != 0) continue;
+    for (at += 12; i > 0; i--) at += strcspn(at, ",]") + 1;
+    const size_t n = strcspn(at, ",]");
+    return n == strlen(dir) && !strncmp(at, dir, n);
+  }
+  return false;
+}
+
+/* The command that makes path i: of the preset that is in use, or else of one that wants its data
+ * there; NULL: none is known. */
+static const char *maker_of(const trm__run_config *c, int i) {
+  const trm_run_preset *p = c->preset ? trm_run_preset_find(c->preset) : NULL;
+  for (int k = 0; p && p->make[k]; k++)
+    if (k == i || !p->make[k + 1]) return p->make[k];
+  for (int at = 0; (p = trm_run_preset_at(at)); at++)
+    for (int k = 0; p->make[k]; k++)
+      if (is_path_of(p, k, c->data_paths.v[i])) return p->make[k];
   return NULL;
 }
 
 /* A training folder that does not exist: it lies elsewhere, or there is a command that makes it. */
-static trm_status fail_missing(const trm__run_config *c, const char *dir, trm_error *err) {
+static trm_status fail_missing(const trm__run_config *c, const char *dir, int i, trm_error *err) {
   static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-+";
-  const trm_run_preset *p = preset_of_data(c, dir);
-  const char *quote = dir[strspn(dir, plain)] ? "'" : "";
-  if (!p)
+  const char *make = maker_of(c, i), *quote = dir[strspn(dir, plain)] ? "'" : "";
+  if (!make)
     TRM_FAIL(err, TRM_E_IO,
              "%s does not exist; say where it is with data_paths=\"[FOLDER]\", or make it with "
              "`trm data gen` or `trm data build` (see their --help)",
@@ -235,8 +246,8 @@ static trm_status fail_missing(const trm__run_config *c, const char *dir, trm_er
   TRM_FAIL(err, TRM_E_IO,
            "%s does not exist; say where it is with data_paths=\"[FOLDER]\", or make it with: %s "
            "--output-dir %s%s%s%s",
-           dir, p->make, quote, dir, quote,
-           strstr(p->make, " build ") ? " (docs/BUILD_DATA.md says where its files are from)" : "");
+           dir, make, quote, dir, quote,
+           strstr(make, " build ") ? " (docs/BUILD_DATA.md says where its files are from)" : "");
 }
 
 static trm_status open_training(trm_run_config *config, const trm_run_listener *to,
@@ -247,7 +258,7 @@ static trm_status open_training(trm_run_config *config, const trm_run_listener *
     trm_dataset *set;
     trm__kind kind;
     TRM_TRY(trm__path_look(dir, &kind, err));
-    if (kind == TRM__ABSENT) return fail_missing(c, dir, err);
+    if (kind == TRM__ABSENT) return fail_missing(c, dir, i, err);
     TRM_TRY(open_set(d, dir, "train", &set, err));
     d->train[d->n_train++] = set;
   }
