@@ -66,7 +66,10 @@ static trm_status cost_of(const trm_run_config *c, const repro_task *task, repro
   out->tests = (int64_t)fmin((double)task->tests, number_of(c, "eval_limit", INFINITY));
   out->bytes = trainer.bytes;
   out->train = (double)out->updates * t.batch_size * out->model.flops_train;
-  out->eval = (double)out->tests * m.halt_max_steps * out->model.flops_forward;
+
+  /* With several tries of each puzzle at most that many times as much. */
+  const double tries = number_of(c, "eval_views", 1) * number_of(c, "eval_rollouts", 1);
+  out->eval = (double)out->tests * tries * m.halt_max_steps * out->model.flops_forward;
   return TRM_OK;
 }
 
