@@ -317,6 +317,7 @@ static void words_are_checked_before_anything_is_written(void **state) {
       {{"table1", "data_paths=[x]"}, "use --sudoku or --maze"},
       {{"table1", "--sudoku", "x"}, "for --scale paper"},
       {{"table1", "max_updatez=3"}, "no row can be run: unknown key 'max_updatez'"},
+      {{"table1", "max_updates=null"}, "max_updates: want a number"},
       {{"table1", "stray"}, "want key=value"},
       {{NULL}, "want table1"},
   };
