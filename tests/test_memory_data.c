@@ -162,6 +162,30 @@ static void what_cannot_be_saved_is_refused(void **state) {
   assert_true(speaks_of(&err, "vocab_size"));
   assert_false(trm__path_exists(scratch_path(s, "two")));
 
+  /* Names that are none, or that no JSON can hold. */
+  const char *names[] = {"<blank>", NULL, "three"};
+  for (int i = 0; i < 2; i++, names[1] = "tw\xf6") {
+    assert_int_equal(trm_dataset_save(a, NULL, names, scratch_path(s, "two"), &err),
+                     TRM_E_ARGUMENT);
+    assert_int_equal(err.pos, 1);
+    assert_true(speaks_of(&err, i ? "id 1 is not UTF-8" : "none of id 1"));
+  }
+
+  /* Splits whose ids are called otherwise: one model's embeddings would be of both. */
+  trm_dataset *called[2];
+  for (int i = 0; i < 2; i++) {
+    const char *const dir = scratch_path(s, i ? "others" : "ones");
+    const char *const ids[] = {"<blank>", i ? "b" : "a", "c"};
+    assert_int_equal(trm_dataset_save(a, NULL, ids, dir, &err), TRM_OK);
+    assert_int_equal(trm_dataset_open(dir, "train", &called[i], &err), TRM_OK);
+  }
+  assert_int_equal(trm_dataset_save(called[0], called[1], NULL, scratch_path(s, "two"), &err),
+                   TRM_E_SHAPE);
+  assert_true(speaks_of(&err, "have other names"));
+  assert_false(trm__path_exists(scratch_path(s, "two")));
+  trm_dataset_free(called[0]);
+  trm_dataset_free(called[1]);
+
   /* A folder of somebody else. */
   assert_int_equal(trm__make_dirs(scratch_path(s, "letters"), NULL), TRM_OK);
   write_bytes(scratch_path(s, "letters/one.txt"), "dear", 4);

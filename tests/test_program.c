@@ -521,6 +521,8 @@ static void test_eval(void **state) {
     want(RUN("eval", model_dir, data_dir, "--scaling", others[i][0], others[i][1]), 2);
     says(err_text, "--scaling measures a table of choices");
   }
+  want(RUN("eval", model_dir, data_dir, "--scaling", "--noise", "0.5"), 2);
+  says(err_text, "--noise is of several tries");
   want(RUN("eval", model_dir, data_dir, "--scaling", "--json", "--format", "json"), 2);
   says(err_text, "--json is --format json");
   want(RUN("eval", model_dir, "/nonexistent", "--scaling", "--svg", "/nonexistent/a.svg"), 1);

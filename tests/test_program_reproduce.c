@@ -223,6 +223,39 @@ static void answers_are_those_of_trm_eval(void **state) {
   free(lines);
 }
 
+/* A process that ends between the evaluation of a run and its line leaves a run without one. The
+ * next one asks the model again, as the run did: with its tries of each puzzle. */
+static void answers_that_were_not_written_down_are_given_again(void **state) {
+  scratch *s = *state;
+  char folder[sizeof folder_path];
+  snprintf(folder, sizeof folder, "%s", in(s, "tries"));
+  const char *const *args =
+      ARGS("reproduce", "table1", "--rows", "sudoku-trm", "--seeds", "1", "-q", model_setting,
+           "arch.hidden_size=64", "arch.num_heads=2", "arch.H_cycles=2", "arch.L_cycles=3",
+           "arch.gate_norm=true", "arch.feedback=true", "arch.halt_max_steps=1", "max_updates=1",
+           "global_batch_size=2", "lr=1e-9", "eval_limit=60", "eval_views=4", "eval_select=mode",
+           "--output", folder);
+  want(run_with(s, &(const launch){0}, args), 0);
+  char *before = text_of(s, "tries", "results.jsonl");
+  assert_int_equal(unlink(in(s, "tries/results.jsonl")), 0);
+  want(run_with(s, &(const launch){0}, args), 0);
+  char *after = text_of(s, "tries", "results.jsonl");
+
+  /* The same puzzles, and they are not those of one try of each. */
+  trm__json *first = json_first(before, &(size_t){0}), *again = json_first(after, &(size_t){0});
+  const char *bits = trm__json_text(trm__json_get(first, "exact_bits"));
+  assert_string_equal(trm__json_text(trm__json_get(again, "exact_bits")), bits);
+  char *single = text_of(s, "six", "results.jsonl");
+  trm__json *one = json_first(single, &(size_t){0});
+  assert_string_not_equal(trm__json_text(trm__json_get(one, "exact_bits")), bits);
+  trm__json_free(first);
+  trm__json_free(again);
+  trm__json_free(one);
+  free(before);
+  free(after);
+  free(single);
+}
+
 /* The paper's scale, its rows made small, on data that are somewhere else: they are found there,
  * and also said to be missing. */
 static void the_papers_data_are_the_users(void **state) {
@@ -240,6 +273,17 @@ static void the_papers_data_are_the_users(void **state) {
            "--threads", "1", "-q", "--sudoku", data, "--output", in(s, "paper")),
        0);
   assert_int_equal(lines_of(s, "paper"), 1);
+  char *table = text_of(s, "paper", "table2.md");
+  says(table, ", 5 test puzzles a seed");
+  free(table);
+
+  /* Puzzles of another size are not what the table says it is about. */
+  snprintf(data, sizeof data, "%s/whole/data/sudoku-0", s->dir);
+  want(RUN("reproduce", "table2", "--scale", "paper", MICRO, "--rows", "multi-z", "--seeds", "1",
+           "--threads", "1", "-q", "--sudoku", data, "--output", in(s, "six_for_nine")),
+       2);
+  says(err_text, "Sudoku-Extreme, 1,000 puzzles: its data are sudoku of 9 x 9 cells");
+  assert_int_equal(access(in(s, "six_for_nine/runs"), F_OK), -1);
 
   /* Another row on other puzzles could not be compared with it. */
   snprintf(data, sizeof data, "%s/other_nine", s->dir);
@@ -261,6 +305,8 @@ static void words_are_checked_before_anything_is_written(void **state) {
       {{"table9"}, "unknown table"},
       {{"tabel1"}, "did you mean table1"},
       {{"table1", "--rows", "no-emu"}, "did you mean no-ema"},
+      {{"table1", "--rows", ""}, "has no row ''"},
+      {{"table1", "--rows", "hrm,"}, "has no row ''"},
       {{"table1", "--scale", "phone"}, "want laptop or paper"},
       {{"table1", "--time", "soon"}, "want a time as 3h"},
       {{"table1", "--time", "1min2h"}, "want a time as 3h"},
@@ -271,6 +317,7 @@ static void words_are_checked_before_anything_is_written(void **state) {
       {{"table1", "data_paths=[x]"}, "use --sudoku or --maze"},
       {{"table1", "--sudoku", "x"}, "for --scale paper"},
       {{"table1", "max_updatez=3"}, "no row can be run: unknown key 'max_updatez'"},
+      {{"table1", "max_updates=null"}, "max_updates: want a number"},
       {{"table1", "stray"}, "want key=value"},
       {{NULL}, "want table1"},
   };
@@ -288,6 +335,12 @@ static void words_are_checked_before_anything_is_written(void **state) {
 /* A plan has all rows with their costs, at both scales, and writes nothing. */
 static void a_plan_costs_nothing(void **state) {
   scratch *s = *state;
+  want(RUN("reproduce", "table3", MICRO, "--rows", "hrm", "--dry-run"), 0);
+  const double once = strtod(strstr(out_text, "seeds of all: ") + 14, NULL);
+  want(RUN("reproduce", "table3", MICRO, "--rows", "hrm", "--dry-run", "eval_limit=null",
+           "eval_views=1024"),
+       0);
+  assert_true(strtod(strstr(out_text, "seeds of all: ") + 14, NULL) > 1000 * once);
   want(RUN("reproduce", "table3", MICRO, "--dry-run", "--output", in(s, "none")), 0);
   says(out_text, "sudoku-hrm-n6-t6");
   says(out_text, "trm data gen sudoku --size 6");
@@ -310,6 +363,7 @@ int main(void) {
       cmocka_unit_test(a_row_that_diverges_is_a_result),
       cmocka_unit_test(folders_are_not_mixed),
       cmocka_unit_test(answers_are_those_of_trm_eval),
+      cmocka_unit_test(answers_that_were_not_written_down_are_given_again),
       cmocka_unit_test(the_papers_data_are_the_users),
       cmocka_unit_test(words_are_checked_before_anything_is_written),
       cmocka_unit_test(a_plan_costs_nothing),

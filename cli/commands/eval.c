@@ -236,6 +236,11 @@ static bool check_scaling(eval_args *a) {
         "--state, --save-preds, --save-q and --submission beside it");
     return false;
   }
+  if (a->think.how.noise > 0 && a->think.how.views < 2 && a->think.how.rollouts < 2) {
+    cli_usage_error(
+        "--scaling: --noise is of several tries: want --rollouts K or --views K beside it");
+    return false;
+  }
   if (a->json && a->format) {
     cli_usage_error("--json is --format json: want one of them");
     return false;

@@ -39,11 +39,11 @@ typedef struct job {
   repro_bench bench;
   repro_results results;
   repro_report report;
-  bool wanted[64]; /* rows */
-  double deadline; /* on the clock of cli_now; infinite: none */
-  double rate;     /* FLOP per second; 0: not measured */
-  trm__dir folder; /* locked while it is open */
-  char *settings;  /* the user's, as a text */
+  bool wanted[REPRO_MAX_ROWS]; /* at least one */
+  double deadline;             /* on the clock of cli_now; infinite: none */
+  double rate;                 /* FLOP per second; 0: not measured */
+  trm__dir folder;             /* locked while it is open */
+  char *settings;              /* the user's, as a text */
   const char *place[2];
   char *command; /* the line as it was typed */
   char device[64], threads[64], output[64];
@@ -107,11 +107,11 @@ static bool choose_rows(job *j) {
   char word[REPRO_NAME];
   const char *list = j->args->rows;
   for (int i = 0; i < j->table->n; i++) j->wanted[i] = !list;
-  while (list && *list) {
+  while (list) {
     const size_t n = strcspn(list, ",");
     snprintf(word, sizeof word, "%.*s", (int)(n < sizeof word ? n : sizeof word - 1), list);
     if (!choose_row(j, word)) return false;
-    list += n + (list[n] == ',');
+    list = list[n] ? list + n + 1 : NULL;
   }
   return true;
 }

@@ -31,13 +31,15 @@ static trm_status load(const repro_row *row, repro_scale scale, const char *cons
   return trm_run_config_load(NULL, settings, all, out, err);
 }
 
+#define NO_END 9e15
+
 /* Groups of the paper's data are its 1,000 puzzles; at the laptop's scale max_updates says it. */
 static int64_t updates_of(const trm_run_config *c, repro_scale scale) {
   enum { PAPER_GROUPS = 1000 };
   const double batch = trm_run_config_trainer(c)->batch_size;
   const double most =
       scale == REPRO_PAPER ? floor(number_of(c, "epochs", 0) * PAPER_GROUPS / batch) : INFINITY;
-  return (int64_t)fmin(fmin(most, number_of(c, "max_updates", INFINITY)), 9e15);
+  return (int64_t)fmin(fmin(most, number_of(c, "max_updates", INFINITY)), NO_END);
 }
 
 /* On a processor what does not fit is known; on a GPU who creates the trainer says so. */
@@ -59,6 +61,9 @@ static trm_status cost_of(const trm_run_config *c, const repro_task *task, repro
   CLI_TRY(trm_model_config_check(&m, err));
   CLI_TRY(trm_model_cost_of(&m, &out->model, err));
   out->updates = updates_of(c, scale);
+  if ((double)out->updates >= NO_END)
+    return cli_fail(err, TRM_E_CONFIG, -1,
+                    "max_updates: want a number, for at --scale laptop nothing else ends a row");
   t.total_steps = out->updates;
   t.device = trm_device_resolve(t.device, NULL);
   CLI_TRY(trm_trainer_cost_of(&m, &t, &trainer, err));
@@ -66,7 +71,10 @@ static trm_status cost_of(const trm_run_config *c, const repro_task *task, repro
   out->tests = (int64_t)fmin((double)task->tests, number_of(c, "eval_limit", INFINITY));
   out->bytes = trainer.bytes;
   out->train = (double)out->updates * t.batch_size * out->model.flops_train;
-  out->eval = (double)out->tests * m.halt_max_steps * out->model.flops_forward;
+
+  /* With several tries of each puzzle at most that many times as much. */
+  const double tries = number_of(c, "eval_views", 1) * number_of(c, "eval_rollouts", 1);
+  out->eval = (double)out->tests * tries * m.halt_max_steps * out->model.flops_forward;
   return TRM_OK;
 }
 

@@ -151,6 +151,14 @@ static void put_cost(const repro_line *l, FILE *f) {
           l->cost.model.flops_train * 1e-6, seconds);
 }
 
+/* Test puzzles of a seed: those that were answered, else those that the task should have. */
+static int64_t tests_of(const repro_report *r, int base) {
+  for (int i = 0; i < r->table->n; i++)
+    if (r->lines[i].row->where == r->table->rows[base].where && r->lines[i].seeds)
+      return r->lines[i].n / r->lines[i].seeds;
+  return r->lines[base].cost.tests;
+}
+
 /* What the figures are of. */
 static void put_head(const repro_report *r, FILE *f) {
   const repro_table *t = r->table;
@@ -164,7 +172,7 @@ static void put_head(const repro_report *r, FILE *f) {
     const repro_task *task = repro_task_of(r->scale, where);
     if (shown[where] || !t->rows[i].base) continue;
     shown[where] = true;
-    const int64_t updates = r->lines[i].cost.updates, tests = r->lines[i].cost.tests;
+    const int64_t updates = r->lines[i].cost.updates, tests = tests_of(r, i);
     fprintf(f, "%s: %lld update%s, %lld test puzzle%s a seed.\n", task->about, (long long)updates,
             TRM__S(updates), (long long)tests, TRM__S(tests));
   }

@@ -140,11 +140,26 @@ static trm_status open_run(const settings *s, const trm_run_listener *listener, 
                   st == TRM_E_CONFIG ? "; tables are not mixed: name another --output" : "");
 }
 
+/* Data of the user that are not what the table says they are. */
+static trm_status check_kind(const work *w, const repro_row *row, trm_error *err) {
+  const repro_task *task = repro_task_of(w->bench->scale, row->where);
+  const trm_dataset_info *info = trm_dataset_get_info(trm_run_training_set(w->run, 0));
+  const trm_puzzle *want = &task->puzzle, *have = &info->puzzle;
+  if (have->kind == want->kind && have->rows == want->rows && have->cols == want->cols)
+    return TRM_OK;
+  return cli_fail(err, TRM_E_CONFIG, -1,
+                  "%s: its data are %s of %d x %d cells, but here is a puzzle of kind %s with %d "
+                  "tokens: name others by --%s DIR",
+                  task->about, trm_puzzle_kind_name(want->kind), want->rows, want->cols,
+                  trm_puzzle_kind_name(have->kind), info->seq_len, task->name);
+}
+
 /* Rows are compared puzzle by puzzle, so those of a task have the same data: all of them where data
  * are the user's, those of a seed where they are generated. */
 static trm_status check_data(work *w, const repro_row *row, int seed, const repro_results *results,
                              trm_error *err) {
   const repro_task *task = repro_task_of(w->bench->scale, row->where);
+  CLI_TRY(check_kind(w, row, err));
   CLI_TRY(trm_dataset_fingerprint(trm_run_training_set(w->run, 0), &w->trains_on, err));
   CLI_TRY(trm_dataset_fingerprint(trm_run_test_set(w->run, 0), &w->tests_on, err));
   const repro_result *other = repro_results_of_other_data(
@@ -167,23 +182,17 @@ static trm_status make_room(work *w, trm_error *err) {
 /* The answers of a run whose evaluation an earlier process made, and did not come to write down:
  * its log has that already. */
 static trm_status answer_again(work *w, trm_error *err) {
-  char limit[32];
   cli_progress bar;
-  trm_status st = TRM_OK;
-  const trm_run_plan *plan = trm_run_get_plan(w->run);
   trm_eval_report *report = malloc(sizeof *report);
-  trm_eval_config c = {.threads = plan->trainer.threads,
-                       .device = plan->trainer.device,
-                       .row = keep_answer,
-                       .row_arg = w,
-                       .progress = cli_progress_tick,
-                       .progress_arg = &bar};
+  trm_eval_config c = trm_run_get_plan(w->run)->evaluation;
   if (!report) return cli_fail(err, TRM_E_MEMORY, -1, "no memory for an evaluation");
-  st = trm_run_config_get(trm_run_get_config(w->run), "eval_limit", limit, sizeof limit, err);
-  if (st == TRM_OK && !trm__number_int64(limit, &c.limit)) c.limit = 0; /* null: all */
+  c.row = keep_answer;
+  c.row_arg = w;
+  c.progress = cli_progress_tick;
+  c.progress_arg = &bar;
   cli_progress_begin(&bar, "evaluating", 0, 0, "examples", 1);
-  if (st == TRM_OK)
-    st = trm_evaluate(trm_run_model(w->run), trm_run_test_set(w->run, 0), &c, report, err);
+  const trm_status st =
+      trm_evaluate(trm_run_model(w->run), trm_run_test_set(w->run, 0), &c, report, err);
   cli_progress_end(&bar);
   free(report);
   return st;

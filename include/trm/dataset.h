@@ -71,9 +71,10 @@ TRM_API trm_status trm_dataset_split(const trm_dataset *d, double share, uint64_
 
 /* Writes data sets, of arrays, of a split or of a folder, into the folder DIR as its splits train
  * and test (NULL: none), which trm_dataset_open reads, and the reference: groups, puzzles and ids
- * stay. names [num_puzzle_identifiers] of the ids for identifiers.json; NULL: they have none. The
- * folder appears complete, in place of an earlier data set; one that holds anything else is
- * refused. Errors: SHAPE when the two do not fit together; IO, MEMORY. */
+ * stay. names [num_puzzle_identifiers] of the ids for identifiers.json, each a text in UTF-8; NULL:
+ * they have none. The folder appears complete, in place of an earlier data set; one that holds
+ * anything else is refused. Errors: SHAPE when the two do not fit together; ARGUMENT for a name
+ * that is none; IO, MEMORY. */
 TRM_API trm_status trm_dataset_save(const trm_dataset *train, const trm_dataset *test,
                                     const char *const *names, const char *dir, trm_error *err);
 

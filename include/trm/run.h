@@ -145,6 +145,9 @@ typedef struct trm_run_plan {
   int64_t groups; /* of puzzles to train on */
   int64_t tests;  /* examples to evaluate on */
   bool held_back; /* they are a share of the training data */
+  /* How it evaluates a test set: examples, tries of each, threads, device. Nobody listens, and
+   * nothing votes. */
+  trm_eval_config evaluation;
 } trm_run_plan;
 
 /* Where a run stands. */

@@ -165,80 +165,6 @@ static const trm_field finetune_config_fields[] = {
 static const trm_record finetune_config = TRM__FIELDS(finetune_config_fields, "a fine-tuning", S);
 #undef S
 
-/* --- runs --- */
-
-#define S trm_run_progress
-static const trm_field run_progress_fields[] = {BOOL(evaluating), INT64(done), INT64(total),
-                                                DOUBLE(loss), DOUBLE(exact)};
-static const trm_record run_progress = TRM__FIELDS(run_progress_fields, "progress of a run", S);
-#undef S
-
-#define S trm_run_listener
-static const trm_field run_listener_fields[] = {POINTER(message), POINTER(progress),
-                                                POINTER(sound),   POINTER(arg),
-                                                POINTER(row),     POINTER(batch)};
-static const trm_record run_listener = TRM__FIELDS(run_listener_fields, "a listener", S);
-#undef S
-
-#define S trm_run_preset
-static const trm_field run_preset_fields[] = {POINTER(name), POINTER(about), POINTER(settings),
-                                              POINTER(make), INT(kind),      INT(cells)};
-static const trm_record run_preset = TRM__FIELDS(run_preset_fields, "a preset", S);
-#undef S
-
-#define S trm_run_plan
-static const trm_field run_plan_fields[] = {POINTER(model),
-                                            INNER(trainer, trm__trainer_fields),
-                                            INT64(total),
-                                            INT64(end),
-                                            DOUBLE(updates_per_epoch),
-                                            INT64(groups),
-                                            INT64(tests),
-                                            BOOL(held_back)};
-static const trm_record run_plan = TRM__FIELDS(run_plan_fields, "the plan of a run", S);
-#undef S
-
-#define S trm_run_state
-static const trm_field run_state_fields[] = {POINTER(folder), INT64(update), INT64(saved),
-                                             INT64(best_update), DOUBLE(best_exact)};
-static const trm_record run_state = TRM__FIELDS(run_state_fields, "the state of a run", S);
-#undef S
-
-/* --- data --- */
-
-#define S trm_dataset_info
-static const trm_field dataset_info_fields[] = {INT(vocab_size),
-                                                INT(seq_len),
-                                                INT(num_puzzle_identifiers),
-                                                INT(pad_id),
-                                                INT(ignore_label_id),
-                                                INT(blank_identifier_id),
-                                                INT64(examples),
-                                                INT64(puzzles),
-                                                INT64(groups),
-                                                DOUBLE(mean_puzzle_examples),
-                                                INNER(puzzle, puzzle),
-                                                UINT64(identifiers)};
-static const trm_record dataset_info =
-    TRM__FIELDS(dataset_info_fields, "what is known of a data set", S);
-#undef S
-
-#define S trm_dataset_arrays
-static const trm_field dataset_arrays_fields[] = {
-    INT(vocab_size),         INT(seq_len),           INT(num_puzzle_identifiers),
-    INT64(examples),         INT64(puzzles),         INT64(groups),
-    POINTER(inputs),         POINTER(labels),        POINTER(puzzle_identifiers),
-    POINTER(puzzle_indices), POINTER(group_indices), INNER(puzzle, puzzle)};
-static const trm_record dataset_arrays =
-    TRM__FIELDS(dataset_arrays_fields, "the arrays of a data set", S);
-#undef S
-
-#define S trm_stream_config
-static const trm_field stream_config_fields[] = {INT(batch_size), UINT64(seed),
-                                                 INT64(epochs_per_iter), INT(augment)};
-static const trm_record stream_config = TRM__FIELDS(stream_config_fields, "a stream", S);
-#undef S
-
 /* --- evaluation --- */
 
 #define S trm_interval
@@ -297,6 +223,81 @@ static const trm_field eval_report_fields[] = {INT64(examples),
                                                INNERS(step, eval_step)};
 static const trm_record eval_report =
     TRM__FIELDS(eval_report_fields, "the report of an evaluation", S);
+#undef S
+
+/* --- runs --- */
+
+#define S trm_run_progress
+static const trm_field run_progress_fields[] = {BOOL(evaluating), INT64(done), INT64(total),
+                                                DOUBLE(loss), DOUBLE(exact)};
+static const trm_record run_progress = TRM__FIELDS(run_progress_fields, "progress of a run", S);
+#undef S
+
+#define S trm_run_listener
+static const trm_field run_listener_fields[] = {POINTER(message), POINTER(progress),
+                                                POINTER(sound),   POINTER(arg),
+                                                POINTER(row),     POINTER(batch)};
+static const trm_record run_listener = TRM__FIELDS(run_listener_fields, "a listener", S);
+#undef S
+
+#define S trm_run_preset
+static const trm_field run_preset_fields[] = {POINTER(name), POINTER(about), POINTER(settings),
+                                              POINTER(make), INT(kind),      INT(cells)};
+static const trm_record run_preset = TRM__FIELDS(run_preset_fields, "a preset", S);
+#undef S
+
+#define S trm_run_plan
+static const trm_field run_plan_fields[] = {POINTER(model),
+                                            INNER(trainer, trm__trainer_fields),
+                                            INT64(total),
+                                            INT64(end),
+                                            DOUBLE(updates_per_epoch),
+                                            INT64(groups),
+                                            INT64(tests),
+                                            BOOL(held_back),
+                                            INNER(evaluation, eval_config)};
+static const trm_record run_plan = TRM__FIELDS(run_plan_fields, "the plan of a run", S);
+#undef S
+
+#define S trm_run_state
+static const trm_field run_state_fields[] = {POINTER(folder), INT64(update), INT64(saved),
+                                             INT64(best_update), DOUBLE(best_exact)};
+static const trm_record run_state = TRM__FIELDS(run_state_fields, "the state of a run", S);
+#undef S
+
+/* --- data --- */
+
+#define S trm_dataset_info
+static const trm_field dataset_info_fields[] = {INT(vocab_size),
+                                                INT(seq_len),
+                                                INT(num_puzzle_identifiers),
+                                                INT(pad_id),
+                                                INT(ignore_label_id),
+                                                INT(blank_identifier_id),
+                                                INT64(examples),
+                                                INT64(puzzles),
+                                                INT64(groups),
+                                                DOUBLE(mean_puzzle_examples),
+                                                INNER(puzzle, puzzle),
+                                                UINT64(identifiers)};
+static const trm_record dataset_info =
+    TRM__FIELDS(dataset_info_fields, "what is known of a data set", S);
+#undef S
+
+#define S trm_dataset_arrays
+static const trm_field dataset_arrays_fields[] = {
+    INT(vocab_size),         INT(seq_len),           INT(num_puzzle_identifiers),
+    INT64(examples),         INT64(puzzles),         INT64(groups),
+    POINTER(inputs),         POINTER(labels),        POINTER(puzzle_identifiers),
+    POINTER(puzzle_indices), POINTER(group_indices), INNER(puzzle, puzzle)};
+static const trm_record dataset_arrays =
+    TRM__FIELDS(dataset_arrays_fields, "the arrays of a data set", S);
+#undef S
+
+#define S trm_stream_config
+static const trm_field stream_config_fields[] = {INT(batch_size), UINT64(seed),
+                                                 INT64(epochs_per_iter), INT(augment)};
+static const trm_record stream_config = TRM__FIELDS(stream_config_fields, "a stream", S);
 #undef S
 
 /* --- the list --- */

@@ -1,5 +1,8 @@
 /* A data set, wherever it came from, into a folder that trm_dataset_open reads. */
+#include <string.h>
+
 #include "base/memory.h"
+#include "base/text.h"
 #include "data/dataset_folder.h"
 #include "data/dataset_index.h"
 #include "data/identity.h"
@@ -129,6 +132,18 @@ static trm_status write_names(const trm__folder *f, const char *const *names, in
   return trm__json_save(path, &o, err);
 }
 
+/* What identifiers.json cannot hold. */
+static trm_status check_names(const char *const *names, int n, trm_error *err) {
+  for (int i = 0; i < n; i++) {
+    const char *text = names[i];
+    if (!text) TRM_FAIL_AT(err, TRM_E_ARGUMENT, i, "names: there is none of id %d", i);
+    for (size_t left = strlen(text), length; left; text += length, left -= length)
+      if ((length = trm__text_character(text, left)) == 0)
+        TRM_FAIL_AT(err, TRM_E_ARGUMENT, i, "names: that of id %d is not UTF-8", i);
+  }
+  return TRM_OK;
+}
+
 /* What a model that is trained on one split could not be evaluated on. */
 static trm_status check_splits(const trm_dataset *train, const trm_dataset *test, trm_error *err) {
   const trm_dataset_info *a = &train->info, *b = &test->info;
@@ -139,6 +154,9 @@ static trm_status check_splits(const trm_dataset *train, const trm_dataset *test
              "same",
              a->vocab_size, a->seq_len, a->num_puzzle_identifiers, b->vocab_size, b->seq_len,
              b->num_puzzle_identifiers);
+  if (a->identifiers && b->identifiers && a->identifiers != b->identifiers)
+    TRM_FAIL(err, TRM_E_SHAPE,
+             "the ids of train and those of test have other names: want splits of one data set");
   return trm__puzzles_agree("train", &a->puzzle, "test", &b->puzzle, err);
 }
 
@@ -155,6 +173,7 @@ trm_status trm_dataset_save(const trm_dataset *train, const trm_dataset *test,
                             const char *const *names, const char *dir, trm_error *err) {
   trm__folder folder = {0};
   if (test) TRM_TRY(check_splits(train, test, err));
+  if (names) TRM_TRY(check_names(names, train->info.num_puzzle_identifiers, err));
   const trm_status st = save(&folder, train, test, names, dir, err);
   trm__folder_abort(&folder);
   return st;

@@ -87,6 +87,10 @@ static void make_plan(trm_run *run) {
                              .updates_per_epoch = run->schedule.updates_per_epoch,
                              .groups = d->groups,
                              .held_back = d->held_back};
+  run->plan.evaluation = (trm_eval_config){.limit = c->eval_limit,
+                                           .think = c->tries,
+                                           .threads = c->trainer.threads,
+                                           .device = run->plan.trainer.device};
   for (int i = 0; i < d->n_test; i++) run->plan.tests += trm_dataset_get_info(d->test[i])->examples;
 }
 

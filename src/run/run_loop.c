@@ -141,15 +141,11 @@ static bool tell_evaluation(void *arg, int64_t done, int64_t total) {
 }
 
 static trm_status evaluate_all(trm_run *run, eval_sum *sum, trm_error *err) {
-  const trm__run_config *c = &run->config->now;
-  const trm_eval_config config = {.limit = c->eval_limit,
-                                  .threads = c->trainer.threads,
-                                  .device = c->trainer.device,
-                                  .think = c->tries,
-                                  .row = run->listener.row,
-                                  .row_arg = run->listener.arg,
-                                  .progress = tell_evaluation,
-                                  .progress_arg = run};
+  trm_eval_config config = run->plan.evaluation;
+  config.row = run->listener.row;
+  config.row_arg = run->listener.arg;
+  config.progress = tell_evaluation;
+  config.progress_arg = run;
   *sum = (eval_sum){0};
   if (!tell_evaluation(run, 0, 0))
     TRM_FAIL(err, TRM_E_INTERRUPTED, "interrupted before an evaluation");
