@@ -285,6 +285,65 @@ static void other_evaluations_are_refused(void **state) {
   trm_dataset_free(other);
 }
 
+/* However much a configuration says, its last word is one. */
+enum { MAZE = 2 * 50, MAZE_V = 6, MANY_IDS = 65536 };
+static trm_model *make_long_model(const char *noise) {
+  static const char *const settings[][2] = {{"num_puzzle_identifiers", "65536"},
+                                            {"puzzle_emb_ndim", "1"},
+                                            {"halt_max_steps", "1000"},
+                                            {"expansion", "3.3333333333"},
+                                            {"rope_theta", "1.1e-30"},
+                                            {"rms_norm_eps", "1.1e-30"},
+                                            {"pos_encodings", "rope2d"},
+                                            {"rope_theta_cols", "1.1e-30"},
+                                            {"nets", "separate"},
+                                            {"x_always", "true"},
+                                            {"tie_embeddings", "true"},
+                                            {"qk_norm", "true"},
+                                            {"gate_norm", "true"},
+                                            {"attn_out_norm", "true"},
+                                            {"inner_norm_eps", "1.1e-30"},
+                                            {"grid_tables", "true"},
+                                            {"registers", "10"},
+                                            {"feedback", "true"},
+                                            {"start_std", "1.1e-30"},
+                                            {"damping", "1.1e-30"},
+                                            {"open_cells", "true"},
+                                            {"max_open_cells", "80"},
+                                            {"H_cycles", "10"},
+                                            {"L_cycles", "10"}};
+  trm_model_config c = small_config(TRM_ARCH_TRM, MAZE);
+  trm_error err = {0};
+  c.vocab_size = MAZE_V;
+  c.puzzle = (trm_puzzle){.kind = TRM_PUZZLE_MAZE, .rows = 2, .cols = MAZE / 2};
+  for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+    if (trm_model_config_set(&c, settings[i][0], settings[i][1], &err)) fail_msg("%s", err.msg);
+  assert_int_equal(trm_model_config_set(&c, "update_noise", noise, &err), TRM_OK);
+  return small_model(&c, 3);
+}
+static void long_configurations_differ(void **state) {
+  static trm_eval_report r;
+  scratch *s = *state;
+  int32_t cells[ROWS * MAZE], ids[ROWS] = {0};
+  for (int i = 0; i < ROWS * MAZE; i++) cells[i] = 1 + i % (MAZE_V - 1);
+  write_small_data(scratch_path(s, "mazes"), ROWS, MAZE, MAZE_V, MANY_IDS, cells, cells, ids);
+  trm_dataset *d = open_small_data(s->path);
+  trm_model *m = make_long_model("1.1e-30"), *other = make_long_model("0.55e-30");
+  witness w = {.stop_at = 9};
+  trm_error err;
+  trm_eval_config c = watched((trm_eval_config){.batch = 4, .steps = 2, .threads = 1}, &w);
+  c.state = state_path(s);
+  if (trm_evaluate(m, d, &c, &r, &err) != TRM_E_INTERRUPTED) fail_msg("%s", err.msg);
+  w.stop_at = 0;
+  assert_int_equal(trm_evaluate(other, d, &c, &r, &err), TRM_E_CONFIG);
+  assert_true(speaks_of(&err, "another model"));
+  assert_int_equal(trm_evaluate(m, d, &c, &r, &err), TRM_OK);
+  assert_int_equal(unlink(c.state), 0);
+  trm_model_free(m);
+  trm_model_free(other);
+  trm_dataset_free(d);
+}
+
 /* The margin is told in as few digits as it has, and one that was written in more is the same. */
 static void a_margin_is_the_same_in_any_digits(void **state) {
   static const char now[] = "q=0.1", before[] = "q=0.10000000000000001";
@@ -511,6 +570,7 @@ int main(void) {
       cmocka_unit_test(a_state_is_the_same_in_every_locale),
       cmocka_unit_test(states_are_saved_on_the_way),
       cmocka_unit_test(other_evaluations_are_refused),
+      cmocka_unit_test(long_configurations_differ),
       cmocka_unit_test(a_margin_is_the_same_in_any_digits),
       cmocka_unit_test(hurt_states_do_no_harm),
       cmocka_unit_test(votes_go_on),

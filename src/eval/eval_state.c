@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/number.h"
@@ -46,9 +47,14 @@ static void print_answers(const trm_model_config *c, trm__sink *s) {
 
 /* But for the dtype, which is an option. */
 static uint64_t model_fingerprint(const trm_model *model) {
-  char text[TEXT] = {0};
-  print_answers(trm_model_get_config(model), &(trm__sink){text, sizeof text, 0});
-  uint64_t hash = mix(TRM__HASH_START, text, sizeof text / 4);
+  char text[8 * TEXT] = {0};
+  trm__sink s = {text, sizeof text, 0};
+  print_answers(trm_model_get_config(model), &s);
+  TRM_ASSERT(s.n < sizeof text);
+
+  /* With the zeros behind it, as ever, to the end of the first TEXT bytes or to its own. */
+  const size_t used = s.n < TEXT ? TEXT : s.n + 3;
+  uint64_t hash = mix(TRM__HASH_START, text, used / 4);
   for (int i = 0; i < trm_model_tensor_count(model); i++) {
     trm_tensor t = trm_model_tensor_at(model, i);
     hash = mix(hash, t.data, (size_t)t.count);
