@@ -206,7 +206,7 @@ static void runs_are_compared(void **state) {
   want(RUN("runs", folder, "--format", "csv"), 0);
   assert_int_equal(count(out_text, "\n"), 5);
   says(out_text, "folder,arch.L_cycles,seed,updates,seconds,best,last,state,diverged_at,end,");
-  want(RUN("runs", folder, "--by", "arch.L_cycles,lr", "--format", "csv"), 0);
+  want(RUN("runs", folder, "--by", "arch.L_cycles,lr", "--csv"), 0); /* the same form, shorter */
   assert_int_equal(count(out_text, "\n"), 3);
   says(out_text, "arch.L_cycles,lr,runs,updates,seconds,best_mean,best_deviation,");
   want(RUN("runs", folder, "--format", "json"), 0);
@@ -245,6 +245,8 @@ static void what_cannot_be_compared_is_told(void **state) {
   says(err_text, "unknown key 'arch.hidden'");
   want(RUN("runs", model_dir, "--format", "xml"), 2);
   says(err_text, "--format: want table, markdown, csv or json, got 'xml'");
+  want(RUN("runs", model_dir, "--csv", "--format", "json"), 2);
+  says(err_text, "--csv is --format csv: want one of them");
   want(RUN("runs", model_dir, "--x", "days"), 2);
   says(err_text, "--x: want updates, time or samples");
   want(RUN("runs", model_dir, "--y", "beauty"), 2);
