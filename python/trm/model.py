@@ -47,9 +47,10 @@ class Model:
         seq_len, vocab_size: cells of a puzzle, and tokens.
     """
 
-    def __init__(self, handle: Handle, name: str = "") -> None:
+    def __init__(self, handle: Handle, name: str = "", checkpoint: Optional[str] = None) -> None:
         self._handle = handle
         self.name = name
+        self._checkpoint = checkpoint  # RUN/step_N that it is, for its card
         config = self.raw_config
         self.seq_len = int(config.seq_len)
         self.vocab_size = int(config.vocab_size)
@@ -135,20 +136,24 @@ class Model:
     def save(self, path: PathLike, dtype: str = "float32") -> None:
         """Writes the model. What it becomes the path says: ``NAME.safetensors`` one file with its
         configuration, ``NAME.pt`` or ``NAME.pth`` a state dict for ``torch.load`` with
-        ``all_config.yaml`` beside it, else a model folder. Complete or not at all.
+        ``all_config.yaml`` beside it, else a model folder, with a card (README.md) that says what is
+        known of its training, as the Hugging Face hub reads it. Complete or not at all.
 
         Args:
             dtype: of the weights in the file, "float32" or "bfloat16".
 
         Raises:
-            trm.FileError: it cannot be written, or takes the place of something else than a model.
+            trm.FileError: it cannot be written, or takes the place of something else than a model,
+                as of a card that somebody edited.
         """
         place, ending = path_bytes(path), Path(path).suffix
         if ending in (".pt", ".pth"):
             call("trm_published_save", self.address, place, _dtype(dtype))
+        elif ending == _ENDING:
+            call("trm_model_export", self.address, place, _c.TRM_FILE_SAFETENSORS, _dtype(dtype))
         else:
-            form = _c.TRM_FILE_SAFETENSORS if ending == _ENDING else _c.TRM_FILE_FOLDER
-            call("trm_model_export", self.address, place, form, _dtype(dtype))
+            origin = None if self._checkpoint is None else path_bytes(self._checkpoint)
+            call("trm_model_publish", self.address, origin, place, _dtype(dtype))
 
     def to_bytes(self) -> bytes:
         """The bytes of its file, for :func:`from_bytes`."""
@@ -254,7 +259,7 @@ def load(path: PathLike, *, dtype: Optional[str] = None, seq_len: int = 0,
     handle = Handle(address, "trm_model_free", "model")
     if dtype is not None:
         call("trm_model_set_dtype", address, _dtype(dtype))
-    return Model(handle, Path(shown).name.partition(_ENDING)[0])
+    return Model(handle, Path(shown).name.partition(_ENDING)[0], os.fsdecode(file.value))
 
 
 def _data_info(seq_len: int, puzzle: Optional[Puzzle]) -> Any:

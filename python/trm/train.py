@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shlex
+import sys
 import weakref
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
@@ -267,6 +269,7 @@ class Run:
         self._listener = _Listener(callbacks, transform, progress, tracking)
         address = create(function, *arguments, ctypes.byref(self._listener.raw))
         self._handle = Handle(address, "trm_run_free", "run")
+        call("trm_run_set_command", address, os.fsencode(shlex.join(getattr(sys, "orig_argv", sys.argv))))
         self._listener.run = weakref.ref(self)
         self._listener.begun_at = int(lib.trm_run_get_state(address).update)
         plan = lib.trm_run_get_plan(address).contents
@@ -339,7 +342,9 @@ class Run:
             address = None if self._kept else lib.trm_run_model(self._handle.address)
             if not address:
                 raise ValueError("the run has no model yet: it was not begun")
-            return Model(Handle(create("trm_model_clone", address), "trm_model_free", "model"))
+            state = self.state
+            checkpoint = None if state.folder is None else os.path.join(state.folder, f"step_{state.update}")
+            return Model(Handle(create("trm_model_clone", address), "trm_model_free", "model"), checkpoint=checkpoint)
 
     def log(self) -> List[Line]:
         """The lines of its log.jsonl so far (docs/TRAINING.md has their keys)."""
