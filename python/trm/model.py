@@ -337,10 +337,12 @@ def _as_array(tensor: Any, name: str) -> Tuple[str, AnyArray]:
     """A tensor as safetensors has it: its type and an array of its bits. Anything that NumPy takes
     will do, and tensors of PyTorch on any device."""
     if hasattr(tensor, "detach"):
-        tensor = tensor.detach()
         if "bfloat16" in str(tensor.dtype):
             tensor = tensor.float()  # which has all of its values; NumPy has no bfloat16
-        tensor = tensor.cpu().numpy()
+        try:
+            tensor = tensor.numpy(force=True)  # of any device, with gradient, negated when it is read
+        except (RuntimeError, TypeError) as e:
+            raise TypeError(f"{name}: no array can be made of this tensor: {e}") from None
     a = np.ascontiguousarray(tensor)
     kinds = {"f2": "F16", "f4": "F32", "f8": "F64", "i4": "I32", "i8": "I64"}
     kind = kinds.get(a.dtype.newbyteorder("<").str[1:])
