@@ -186,7 +186,7 @@ def test_a_function_changes_batches(here):
 
 
 @pytest.mark.parametrize("transform, kind", [
-    (lambda u, b, w: b.inputs, AttributeError),
+    (lambda u, b, w: b.inputs, TypeError),
     (lambda u, b, w: trm.data.Batch(b.inputs[:3], b.labels, b.puzzle_ids), trm.ShapeError),
     (lambda u, b, w: trm.data.Batch(b.inputs + 0.5, b.labels, b.puzzle_ids), trm.RangeError),
     (lambda u, b, w: trm.data.Batch(b.inputs + 99, b.labels, b.puzzle_ids), trm.RangeError),

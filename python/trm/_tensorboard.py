@@ -6,7 +6,6 @@ from __future__ import annotations
 import importlib
 import math
 import os
-import socket
 import stat
 import time
 from pathlib import Path
@@ -54,7 +53,7 @@ class EventFile:
         folder.mkdir(parents=True, exist_ok=True)
         older = list(folder.glob(f"events.out.tfevents.*{_ENDING}"))
         now = time.time()
-        self._path = folder / f"events.out.tfevents.{now:.6f}.{socket.gethostname()}{_ENDING}"
+        self._path = folder / f"events.out.tfevents.{now:.6f}.{os.uname().nodename}{_ENDING}"
         self._file = open(self._path, "xb")
         self._records = records.RecordWriter(self._file)
         self._write(file_version="brain.Event:2", wall_time=now)

@@ -13,7 +13,7 @@ import numpy as np
 
 from . import _c, errors
 from ._arrays import AnyArray, FloatArray, view
-from ._lib import Handle, Memory, PathLike, call, create, lib, path_bytes, text, text_bytes, whole
+from ._lib import Handle, Memory, PathLike, call, create, instance, lib, path_bytes, text, text_bytes, whole
 from ._listen import tell
 from .puzzle import Grids, Puzzle, of_struct
 
@@ -246,6 +246,7 @@ def load(path: PathLike, *, dtype: Optional[str] = None, seq_len: int = 0,
         trm.FileError: there is nothing, or it cannot be read.
         trm.FormatError, trm.ConfigError, trm.ShapeError, trm.NumericError: the file is not whole.
     """
+    instance(puzzle, Puzzle, "puzzle", True)
     shown = os.fspath(path)
     file = ctypes.create_string_buffer(_c.TRM_PATH_SIZE)
     which = ctypes.c_char_p()
@@ -294,7 +295,7 @@ def create_model(puzzle: Puzzle, seed: int = 0, **config: Any) -> Model:
     Raises:
         trm.ConfigError: an unknown field, with the one that may be meant, or a value out of its range.
     """
-    sizes = {"vocab_size": puzzle.vocab_size, "seq_len": puzzle.seq_len, "num_puzzle_identifiers": 1}
+    sizes = {"vocab_size": instance(puzzle, Puzzle, "puzzle").vocab_size, "seq_len": puzzle.seq_len, "num_puzzle_identifiers": 1}
     raw = _config({**sizes, **config}, puzzle)
     address = create("trm_model_create", ctypes.byref(raw), whole(seed, "seed", 0, 2**64 - 1))
     return Model(Handle(address, "trm_model_free", "model"))
@@ -387,6 +388,9 @@ def from_torch(state_dict: Mapping[str, Any], config: Union[Mapping[str, Any], P
         trm.ShapeError, trm.FormatError, trm.NumericError: the tensors are no such model, or hold NaN.
         TypeError: a tensor of another type.
     """
+    instance(puzzle, Puzzle, "puzzle", True)
+    if not isinstance(state_dict, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"state_dict: want a dictionary of tensors, got {type(state_dict).__name__}")
     with tempfile.TemporaryDirectory(prefix="trm-") as folder:
         weights = Path(folder) / f"state{_ENDING}"
         _write_safetensors(weights, state_dict)

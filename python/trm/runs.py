@@ -12,7 +12,7 @@ import numpy as np
 
 from . import _c, _tensorboard, errors
 from ._arrays import AnyArray, copy
-from ._lib import Handle, PathLike, call, create, lib, path_bytes, text
+from ._lib import Handle, PathLike, call, create, lib, path_bytes, text, text_bytes
 from ._listen import tell
 from .train import config_dict
 
@@ -52,7 +52,7 @@ class RunRecord:
         """
         record = Handle(create("trm_run_record_open", path_bytes(self.folder)), "trm_run_record_free", "record")
         points, n = ctypes.c_void_p(), ctypes.c_int64()
-        call("trm_run_record_curve", record.address, key.encode(), ctypes.byref(points), ctypes.byref(n))
+        call("trm_run_record_curve", record.address, text_bytes(key, "key"), ctypes.byref(points), ctypes.byref(n))
         try:
             return copy(points.value, (n.value,), [(name, np.float64) for name in ("update", "seconds", "samples", "value")])
         finally:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from . import _c, _tensorboard, errors
 from ._arrays import AnyArray, FloatArray, IntArray, copy, int32
-from ._lib import Handle, PathLike, call, create, lib, path_bytes, text, text_bytes, whole
+from ._lib import Handle, PathLike, call, create, instance, lib, path_bytes, text, text_bytes, whole
 from ._listen import CALLBACK, Guard, _tell  # pyright: ignore[reportPrivateUsage]
 from ._log import Line, Log
 from ._data import Batch, Dataset, folder_of, texts
@@ -242,6 +242,8 @@ class _Listener:
         made = self.transform(update, given, copy(wants, (rows,), np.uint8).astype(np.bool_))
         if made is None:
             made = given  # changed in place
+        if not isinstance(made, Batch):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"transform: want a trm.data.Batch or None of it, got {type(made).__name__}")
         for name, array, address in (("inputs", made.inputs, x), ("labels", made.labels, y),
                                      ("puzzle_ids", made.puzzle_ids, ids)):
             new = int32(array, f"transform: {name}")
@@ -501,8 +503,7 @@ class Trainer:
     """
 
     def __init__(self, model: Model, **config: Any) -> None:
-        if not isinstance(model, Model):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(f"model: want a trm.Model, got {type(model).__name__}")
+        instance(model, Model, "model")
         raw = _c.trm_trainer_config()
         lib.trm_record_default(lib.trm_record_named(b"trm_trainer_config"), ctypes.byref(raw))
         for key, value in config.items():
