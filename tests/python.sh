@@ -14,6 +14,8 @@ python3 -m venv "$work/env" >/dev/null 2>&1 || skip "python3 has no venv here (D
 pip="$work/env/bin/pip --disable-pip-version-check --quiet"
 $pip install 'scikit-build-core>=0.10' numpy pytest hypothesis mypy >"$work/log" 2>&1 ||
   { tail -3 "$work/log"; skip "the packages that it is built and tested with cannot be had here"; }
+$pip install tensorboard safetensors huggingface_hub >"$work/log" 2>&1 ||
+  echo "python: without TensorBoard and Hugging Face's libraries, whose tests are skipped"
 
 # The wheel: one for every Python, small, and all that is in it.
 if ccache --show-stats >/dev/null 2>&1; then

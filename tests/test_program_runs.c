@@ -206,7 +206,7 @@ static void runs_are_compared(void **state) {
   want(RUN("runs", folder, "--format", "csv"), 0);
   assert_int_equal(count(out_text, "\n"), 5);
   says(out_text, "folder,arch.L_cycles,seed,updates,seconds,best,last,state,diverged_at,end,");
-  want(RUN("runs", folder, "--by", "arch.L_cycles,lr", "--format", "csv"), 0);
+  want(RUN("runs", folder, "--by", "arch.L_cycles,lr", "--csv"), 0); /* the same form, shorter */
   assert_int_equal(count(out_text, "\n"), 3);
   says(out_text, "arch.L_cycles,lr,runs,updates,seconds,best_mean,best_deviation,");
   want(RUN("runs", folder, "--format", "json"), 0);
@@ -245,6 +245,8 @@ static void what_cannot_be_compared_is_told(void **state) {
   says(err_text, "unknown key 'arch.hidden'");
   want(RUN("runs", model_dir, "--format", "xml"), 2);
   says(err_text, "--format: want table, markdown, csv or json, got 'xml'");
+  want(RUN("runs", model_dir, "--csv", "--format", "json"), 2);
+  says(err_text, "--csv is --format csv: want one of them");
   want(RUN("runs", model_dir, "--x", "days"), 2);
   says(err_text, "--x: want updates, time or samples");
   want(RUN("runs", model_dir, "--y", "beauty"), 2);
@@ -253,6 +255,42 @@ static void what_cannot_be_compared_is_told(void **state) {
   says(err_text, "name one with --curves");
   want(RUN("runs", model_dir, "--y", "all/beauty", "--curves", scratch_path(s, "no.svg")), 3);
   says(err_text, "none of the runs has all/beauty in its log");
+}
+
+/* The folder that is given to others says where its model is from; what somebody wrote into that
+ * text stays. */
+static void a_model_folder_has_a_card(void **state) {
+  scratch *s = *state;
+  char folder[200], card[240];
+  snprintf(folder, sizeof folder, "%s", scratch_path(s, "given"));
+  snprintf(card, sizeof card, "%s/README.md", folder);
+  want(RUN("train", TINY_RUN("8"), "eval_interval=4", "run_name=carded"), 0);
+  want(RUN("convert", run_path(s, "carded", ""), folder), 0);
+  want(RUN("convert", run_path(s, "carded", "last"), folder), 0); /* takes the place of the first */
+
+  /* The head, the data, the command and the score of that update. */
+  size_t n;
+  char *text = (char *)read_bytes(card, &n);
+  says(text, "---\nlibrary_name: trm\ntags: [tiny-recursive-model, trm, sudoku]\nmodel-index: [{");
+  says(text, "\n# given: 4x4 Sudoku\n");
+  says(text, "data4: train, 60 examples, fingerprint ");
+  says(text, "\n    trm train preset=sudoku4 ");
+  says(text, "Exactly right: ");
+  says(text, " of 20 examples");
+  free(text);
+
+  /* A model of which nothing is known, and a card that was edited. */
+  want(RUN("convert", folder, scratch_path(s, "unknown")), 0);
+  text = (char *)read_bytes(scratch_path(s, "unknown/README.md"), &n);
+  says(text, "It was not evaluated.");
+  assert_null(strstr(text, "model-index"));
+  free(text);
+  write_bytes(card, "mine", 4);
+  want(RUN("convert", model_dir, folder), 1);
+  says(err_text, "given/README.md is somebody's own text");
+  text = (char *)read_bytes(card, &n);
+  assert_memory_equal(text, "mine", 4);
+  free(text);
 }
 
 static int set_up(void **state) {
@@ -268,6 +306,7 @@ int main(void) {
                                      cmocka_unit_test(what_one_run_would_refuse_is_told_first),
                                      cmocka_unit_test(a_dry_run_lists_and_writes_nothing),
                                      cmocka_unit_test(runs_are_compared),
-                                     cmocka_unit_test(what_cannot_be_compared_is_told)};
+                                     cmocka_unit_test(what_cannot_be_compared_is_told),
+                                     cmocka_unit_test(a_model_folder_has_a_card)};
   return cmocka_run_group_tests(tests, set_up, scratch_close);
 }

@@ -18,8 +18,9 @@ static const cli_manual manual = {
     "  OUT.safetensors   one file that says all of itself\n"
     "  OUT.pt, OUT.pth   a state dict for torch.load, and all_config.yaml beside it, with the\n"
     "                    reference's names in both\n"
-    "  OUT_FOLDER        a model folder, as training writes it: a name without an ending, or\n"
-    "                    with '/' behind it, or that of a folder, whose model is replaced\n"
+    "  OUT_FOLDER        a model folder, as training writes it, with a card for people and the\n"
+    "                    Hugging Face hub: a name without an ending, or with '/' behind it, or\n"
+    "                    that of a folder, whose model is replaced\n"
     "The puzzle embeddings of a published ARC checkpoint are nearly all of its 2.5 GB.\n"
     "--puzzle-emb drop keeps that of id 0 alone, used:DATA those of the ids in DATA. The\n"
     "model remembers which it has, and refuses the others.\n",
@@ -164,7 +165,10 @@ static trm_status learn_data(const convert_args *a, trm_dataset_info *info, trm_
   return TRM_OK;
 }
 
-static trm_status write_model(const convert_args *a, const trm_model *model, trm_error *err) {
+/* `from`: the file or folder that it was read from. */
+static trm_status write_model(const convert_args *a, const trm_model *model, const char *from,
+                              trm_error *err) {
+  if (a->format == TRM_FILE_FOLDER) return trm_model_publish(model, from, a->out, a->dtype, err);
   if (a->format != TRM_FILE_TORCH) return trm_model_export(model, a->out, a->format, a->dtype, err);
   if (trm_model_get_config(model)->identifiers[0])
     cli_note("a torch file does not say what puzzle ids mean: keep the data set of the training");
@@ -189,7 +193,7 @@ static trm_status convert(const convert_args *a, trm_model **model, trm_error *e
   CLI_TRY(cli_load_model(a->in, info.seq_len ? &info : NULL, found, model, err));
   CLI_TRY(check_data(a, &info, *model, err));
   CLI_TRY(choose_embeddings(a, model, err));
-  CLI_TRY(write_model(a, *model, err));
+  CLI_TRY(write_model(a, *model, found, err));
   char out[CLI_CLEAN];
   printf("%s: %s, weights in %s\n", cli_clean(out, sizeof out, a->out),
          trm_arch_name(trm_model_get_config(*model)->arch), trm_dtype_name(a->dtype));

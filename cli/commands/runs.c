@@ -20,11 +20,12 @@ static const cli_manual manual = {
     "Examples:\n"
     "  trm runs\n"
     "  trm runs runs/Sudoku6-trm --format markdown\n"
-    "  trm runs sweep --by arch.L_cycles,lr --format csv\n"
+    "  trm runs sweep --by arch.L_cycles,lr --csv > sweep.csv\n"
     "  trm runs sweep --curves curves.svg --x time --y exact\n"};
 
 typedef struct runs_args {
   const char *by, *format, *curves, *x, *y;
+  bool csv;
 } runs_args;
 
 enum { MOST_KEYS = 64, VALUE = 160 };
@@ -376,10 +377,11 @@ static trm_status compare(listing *l, const runs_args *a, table_format format,
 
 int cmd_runs(int argc, char **argv) {
   static const char *const standard[] = {"runs"};
-  runs_args a = {.format = "table"};
+  runs_args a = {0};
   const cli_option options[] = {
       {"by", CLI_NAMES, &a.by, "KEYS", "groups of runs with the same values of these keys"},
       {"format", CLI_STRING, &a.format, "FORM", "table (default), markdown, csv or json"},
+      {"csv", CLI_FLAG, &a.csv, NULL, "as --format csv"},
       {"curves", CLI_OUTPUT, &a.curves, "FILE.svg", "draw learning curves, one for each group"},
       {"x", CLI_STRING, &a.x, "AXIS", "updates (default), time or samples"},
       {"y", CLI_STRING, &a.y, "FIGURE",
@@ -392,7 +394,8 @@ int cmd_runs(int argc, char **argv) {
   listing l = {0};
   trm_error err = {0};
   if (!cli_options_parse(&manual, options, &argc, argv, &code)) return code;
-  if (!table_parse_format(a.format, &format)) return CLI_USAGE;
+  if (a.csv && a.format) return cli_usage_error("--csv is --format csv: want one of them");
+  if (!table_parse_format(a.csv ? "csv" : a.format ? a.format : "table", &format)) return CLI_USAGE;
   if (!runs_axes_parse(a.x ? a.x : "updates", a.y ? a.y : "exact", &axes)) return CLI_USAGE;
   if ((a.x || a.y) && !a.curves)
     return cli_usage_error("--%s is of a picture: name one with --curves", a.x ? "x" : "y");

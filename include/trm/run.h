@@ -230,6 +230,14 @@ TRM_API trm_status trm_model_open(const char *file, const trm_dataset_info *data
                                   const trm_run_listener *listener, trm_model **out,
                                   trm_error *err);
 
+/* Writes the model as a folder, as trm_model_export does, and with it a card, README.md, as the
+ * Hugging Face hub reads it: a head in YAML with the scores, what the model is, and of the run that
+ * `checkpoint` (RUN/step_N, as trm_model_find gives it; NULL: unknown) is of the data, the command
+ * and the evaluation at that update. A README.md that lacks the card's last line is somebody's own,
+ * and refused (IO). Errors: those of trm_model_export. */
+TRM_API trm_status trm_model_publish(const trm_model *model, const char *checkpoint,
+                                     const char *dir, trm_dtype dtype, trm_error *err);
+
 /* Published checkpoints as a user has them: a file of torch.save or safetensors, or the index of
  * several, and beside it what says what the model is: all_config.yaml, or config.json with the
  * reference's keys. A file is taken for one, unless it is a .safetensors of trm's own. */

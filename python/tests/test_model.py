@@ -69,10 +69,7 @@ class Tensor:
     def float(self):
         return Tensor(self.array.astype(np.float32), "torch.float32")
 
-    def cpu(self):
-        return self
-
-    def numpy(self):
+    def numpy(self, force=False):
         if "bfloat16" in self.dtype:
             raise TypeError("NumPy has no bfloat16")
         return self.array
@@ -98,6 +95,29 @@ def test_tensors_of_torch(tmp_path):
     m.save(tmp_path / "m.pt")
     state = torch.load(tmp_path / "m.pt", weights_only=True)
     assert same_weights(trm.from_torch(state, tmp_path / "all_config.yaml", seq_len=16), m)
+
+    # As they are in a module that learns, in other layouts and formats; copies, not views.
+    tensors = m.to_torch()
+    same = [torch.nn.Parameter, torch.Tensor.double, lambda t: torch.complex(t, -t).conj().imag,
+            lambda t: t.t().contiguous().t() if t.ndim == 2 else t]
+    for change in same:
+        assert same_weights(trm.from_torch({k: change(t) for k, t in tensors.items()}, m.config), m)
+    for kind in (torch.bfloat16, torch.float16):
+        back = trm.from_torch({k: t.to(kind) for k, t in tensors.items()}, m.config).state_dict()
+        assert all((torch.from_numpy(v.copy()) == tensors[k].to(kind).float()).all() for k, v in back.items())
+    before = m.state_dict()["lm_head.weight"].copy()
+    tensors["lm_head.weight"].zero_()
+    assert (m.state_dict()["lm_head.weight"] == before).all() and m.to_torch()["lm_head.weight"].any()
+
+    # A module with the reference's names takes them as they are.
+    head = torch.nn.Linear(32, m.vocab_size, bias=False)
+    head.load_state_dict({"weight": m.to_torch("inner.")["inner.lm_head.weight"]})
+    assert (head.weight.detach().numpy() == before).all()
+    for change in (lambda t: t.to("meta"), torch.Tensor.to_sparse, lambda t: t + 0j, torch.Tensor.bool):
+        with pytest.raises(TypeError, match="embed_tokens.embedding_weight"):
+            trm.from_torch({k: change(t) for k, t in tensors.items()}, m.config)
+    with pytest.raises(trm.FormatError, match="I32"):
+        trm.from_torch({k: t.int() for k, t in tensors.items()}, m.config)
 
 
 def test_a_published_configuration_is_taken(tmp_path):

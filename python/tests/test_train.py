@@ -120,6 +120,26 @@ def test_ctrl_c_from_outside_while_it_trains(here):
     assert run.stage == "stopped" and run.updates > 0
 
 
+def test_a_function_is_told_every_line_of_the_log(here):
+    """Once, in order, with the last evaluation; what a kill cost is told again when it is done again."""
+    told, more = [], []
+    run = trm.train(SMALL, data="data", run_name="a", progress=False, on_log=told.append)
+    assert told == run.log() and "all/exact_accuracy" in told[-1]
+    part = trm.train(SMALL, data="data", run_name="part", progress=False, updates=5, on_log=more.append)
+    part.train(2)
+    part.save().close()
+    assert [line["step"] for line in more if "train/lm_loss" in line] == [1, 2, 3, 4, 5, 6, 7]
+    del more[:]
+    last = trm.resume(part.folder, progress=False, on_log=more.append)
+    assert more == [line for line in last.log() if line["step"] > 7] and len(more) == 6
+
+    def fails(line):
+        raise ZeroDivisionError("mine")
+
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        trm.train(SMALL, data="data", run_name="raises", progress=False, on_log=fails)
+
+
 def test_what_a_callback_raises_comes_out(here):
     def fails(p):
         if p.done == 3:
@@ -166,7 +186,7 @@ def test_a_function_changes_batches(here):
 
 
 @pytest.mark.parametrize("transform, kind", [
-    (lambda u, b, w: b.inputs, AttributeError),
+    (lambda u, b, w: b.inputs, TypeError),
     (lambda u, b, w: trm.data.Batch(b.inputs[:3], b.labels, b.puzzle_ids), trm.ShapeError),
     (lambda u, b, w: trm.data.Batch(b.inputs + 0.5, b.labels, b.puzzle_ids), trm.RangeError),
     (lambda u, b, w: trm.data.Batch(b.inputs + 99, b.labels, b.puzzle_ids), trm.RangeError),

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _c, errors
 from ._arrays import IntArray, int32
-from ._lib import Handle, PathLike, call, create, hold, lib, path_bytes, real, text, whole
+from ._lib import Handle, PathLike, call, create, hold, instance, lib, path_bytes, real, text, whole
 from ._data import Dataset, texts
 
 
@@ -157,6 +157,7 @@ class ArcVotes:
         """
         stand_ins = ctypes.c_int64()
         with self._handle.lock:
+            instance(tasks, ArcTasks, "tasks", True)
             if tasks is None:
                 call("trm_arc_votes_submit", self.address, path_bytes(path))
             else:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from . import _c, errors
 from ._arrays import AnyArray, IntArray, int32
-from ._lib import Handle, Memory, PathLike, call, create, lib, path_bytes, text_bytes, whole
+from ._lib import Handle, Memory, PathLike, call, create, instance, lib, path_bytes, text_bytes, whole
 from .puzzle import Grids, Puzzle
 
 IGNORED = _c.TRM_IGNORE_LABEL  #: a label of this value is not scored
@@ -86,6 +86,7 @@ class Dataset:
     def __init__(self, inputs: Grids, labels: Any, *, puzzle: Optional[Puzzle] = None, vocab_size: int = 0,
                  puzzle_ids: Any = None, puzzle_indices: Any = None, group_indices: Any = None,
                  num_puzzle_ids: int = 0) -> None:
+        instance(puzzle, Puzzle, "puzzle", True)
         x = _examples(inputs, puzzle, "inputs")
         y = _examples(labels, puzzle, "labels", may_be_ignored=True)
         if x.shape != y.shape:
@@ -201,6 +202,7 @@ class Dataset:
         """
         if names is not None and len(names) != self.num_puzzle_ids:
             raise errors.ShapeError(f"names: want {self.num_puzzle_ids}, one for each puzzle id, got {len(names)}")
+        instance(test, Dataset, "test", True)
         listed = None if names is None else texts(names, "names")
         call("trm_dataset_save", self.address, test.address if test else None, listed, path_bytes(folder))
 
@@ -259,7 +261,7 @@ class Stream:
 
     def __init__(self, data: Union[Dataset, Sequence[Dataset]], batch_size: int, *, seed: int = 0,
                  augment: str = "none", epochs_per_iter: int = 1) -> None:
-        sets = [data] if isinstance(data, Dataset) else list(data)
+        sets = [instance(each, Dataset, "data") for each in ([data] if isinstance(data, Dataset) else data)]
         kinds = {"none": _c.TRM_AUGMENT_NONE, "on-the-fly": _c.TRM_AUGMENT_ON_THE_FLY}
         if augment not in kinds:
             raise errors.ArgumentError(f"augment={augment!r}: want none or on-the-fly")

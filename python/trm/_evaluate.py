@@ -9,9 +9,10 @@ import numpy as np
 
 from . import _c, errors
 from ._arrays import AnyArray, FloatArray, IntArray
-from ._lib import Handle, PathLike, call, device as device_of, lib, path_bytes, real, text_bytes, whole
+from ._lib import Handle, PathLike, call, device as device_of, instance, lib, path_bytes, real, text_bytes, whole
 from ._listen import CALLBACK, Guard
 from ._build import Progress, interruptible
+from ._arc import ArcVotes
 from ._data import Dataset
 from .model import Model
 from .solve import Halt, halt_rule
@@ -70,8 +71,10 @@ def evaluate(model: Model, data: Dataset, *, limit: int = 0, steps: Optional[int
     config = _c.trm_eval_config(limit=whole(limit, "limit", 0, 2**62), halt=kind, halt_margin=margin, think=think,
                                 steps=whole(0 if steps is None else steps, "steps", 0 if steps is None else 1),
                                 batch=whole(batch, "batch"), threads=whole(threads, "threads"),
-                                device=device_of(device), votes=votes.address if votes is not None else None,
+                                device=device_of(device), votes=instance(votes, ArcVotes, "votes", True) and votes.address,
                                 state=None if state is None else path_bytes(state))
+    instance(model, Model, "model")
+    instance(data, Dataset, "data")
     n = min(limit, len(data)) if limit else len(data)
     answers: Optional[IntArray] = np.zeros((n, data.seq_len), np.int32) if predictions else None
     q: Optional[FloatArray] = np.zeros(n, np.float32) if predictions else None
@@ -138,6 +141,8 @@ def finetune(model: Model, data: Dataset, *, steps: int = 100, warmup: int = 0, 
         weight_decay=real(weight_decay, "weight_decay"), freeze_weights=bool(freeze_weights), augment=kinds[augment],
         seed=whole(seed, "seed", 0, 2**64 - 1), threads=whole(threads, "threads"), device=device_of(device),
         state=None if state is None else path_bytes(state))
+    instance(model, Model, "model")
+    instance(data, Dataset, "data")
     guard = Guard()
 
     def follow(_: Any, update: int, total: int, metrics: Any) -> bool:

@@ -147,6 +147,13 @@ class Handle:
             self._memory = None
 
 
+def instance(value: Any, kind: type, what: str, may_lack: bool = False) -> Any:
+    """An object of the package: what only looks like one would give the library another one's memory."""
+    if not isinstance(value, kind) and not (may_lack and value is None):
+        raise TypeError(f"{what}: want a trm.{kind.__name__}, got {type(value).__name__}")
+    return value
+
+
 def text(value: Optional[bytes]) -> str:
     """A text of the library; "" for NULL."""
     return value.decode("utf-8", "replace") if value else ""

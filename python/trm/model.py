@@ -13,7 +13,7 @@ import numpy as np
 
 from . import _c, errors
 from ._arrays import AnyArray, FloatArray, view
-from ._lib import Handle, Memory, PathLike, call, create, lib, path_bytes, text, text_bytes, whole
+from ._lib import Handle, Memory, PathLike, call, create, instance, lib, path_bytes, text, text_bytes, whole
 from ._listen import tell
 from .puzzle import Grids, Puzzle, of_struct
 
@@ -47,9 +47,10 @@ class Model:
         seq_len, vocab_size: cells of a puzzle, and tokens.
     """
 
-    def __init__(self, handle: Handle, name: str = "") -> None:
+    def __init__(self, handle: Handle, name: str = "", checkpoint: Optional[str] = None) -> None:
         self._handle = handle
         self.name = name
+        self._checkpoint = checkpoint  # RUN/step_N that it is, for its card
         config = self.raw_config
         self.seq_len = int(config.seq_len)
         self.vocab_size = int(config.vocab_size)
@@ -135,20 +136,24 @@ class Model:
     def save(self, path: PathLike, dtype: str = "float32") -> None:
         """Writes the model. What it becomes the path says: ``NAME.safetensors`` one file with its
         configuration, ``NAME.pt`` or ``NAME.pth`` a state dict for ``torch.load`` with
-        ``all_config.yaml`` beside it, else a model folder. Complete or not at all.
+        ``all_config.yaml`` beside it, else a model folder, with a card (README.md) that says what is
+        known of its training, as the Hugging Face hub reads it. Complete or not at all.
 
         Args:
             dtype: of the weights in the file, "float32" or "bfloat16".
 
         Raises:
-            trm.FileError: it cannot be written, or takes the place of something else than a model.
+            trm.FileError: it cannot be written, or takes the place of something else than a model,
+                as of a card that somebody edited.
         """
         place, ending = path_bytes(path), Path(path).suffix
         if ending in (".pt", ".pth"):
             call("trm_published_save", self.address, place, _dtype(dtype))
+        elif ending == _ENDING:
+            call("trm_model_export", self.address, place, _c.TRM_FILE_SAFETENSORS, _dtype(dtype))
         else:
-            form = _c.TRM_FILE_SAFETENSORS if ending == _ENDING else _c.TRM_FILE_FOLDER
-            call("trm_model_export", self.address, place, form, _dtype(dtype))
+            origin = None if self._checkpoint is None else path_bytes(self._checkpoint)
+            call("trm_model_publish", self.address, origin, place, _dtype(dtype))
 
     def to_bytes(self) -> bytes:
         """The bytes of its file, for :func:`from_bytes`."""
@@ -241,6 +246,7 @@ def load(path: PathLike, *, dtype: Optional[str] = None, seq_len: int = 0,
         trm.FileError: there is nothing, or it cannot be read.
         trm.FormatError, trm.ConfigError, trm.ShapeError, trm.NumericError: the file is not whole.
     """
+    instance(puzzle, Puzzle, "puzzle", True)
     shown = os.fspath(path)
     file = ctypes.create_string_buffer(_c.TRM_PATH_SIZE)
     which = ctypes.c_char_p()
@@ -254,7 +260,7 @@ def load(path: PathLike, *, dtype: Optional[str] = None, seq_len: int = 0,
     handle = Handle(address, "trm_model_free", "model")
     if dtype is not None:
         call("trm_model_set_dtype", address, _dtype(dtype))
-    return Model(handle, Path(shown).name.partition(_ENDING)[0])
+    return Model(handle, Path(shown).name.partition(_ENDING)[0], os.fsdecode(file.value))
 
 
 def _data_info(seq_len: int, puzzle: Optional[Puzzle]) -> Any:
@@ -289,7 +295,7 @@ def create_model(puzzle: Puzzle, seed: int = 0, **config: Any) -> Model:
     Raises:
         trm.ConfigError: an unknown field, with the one that may be meant, or a value out of its range.
     """
-    sizes = {"vocab_size": puzzle.vocab_size, "seq_len": puzzle.seq_len, "num_puzzle_identifiers": 1}
+    sizes = {"vocab_size": instance(puzzle, Puzzle, "puzzle").vocab_size, "seq_len": puzzle.seq_len, "num_puzzle_identifiers": 1}
     raw = _config({**sizes, **config}, puzzle)
     address = create("trm_model_create", ctypes.byref(raw), whole(seed, "seed", 0, 2**64 - 1))
     return Model(Handle(address, "trm_model_free", "model"))
@@ -332,10 +338,12 @@ def _as_array(tensor: Any, name: str) -> Tuple[str, AnyArray]:
     """A tensor as safetensors has it: its type and an array of its bits. Anything that NumPy takes
     will do, and tensors of PyTorch on any device."""
     if hasattr(tensor, "detach"):
-        tensor = tensor.detach()
         if "bfloat16" in str(tensor.dtype):
             tensor = tensor.float()  # which has all of its values; NumPy has no bfloat16
-        tensor = tensor.cpu().numpy()
+        try:
+            tensor = tensor.numpy(force=True)  # of any device, with gradient, negated when it is read
+        except (RuntimeError, TypeError) as e:
+            raise TypeError(f"{name}: no array can be made of this tensor: {e}") from None
     a = np.ascontiguousarray(tensor)
     kinds = {"f2": "F16", "f4": "F32", "f8": "F64", "i4": "I32", "i8": "I64"}
     kind = kinds.get(a.dtype.newbyteorder("<").str[1:])
@@ -380,6 +388,9 @@ def from_torch(state_dict: Mapping[str, Any], config: Union[Mapping[str, Any], P
         trm.ShapeError, trm.FormatError, trm.NumericError: the tensors are no such model, or hold NaN.
         TypeError: a tensor of another type.
     """
+    instance(puzzle, Puzzle, "puzzle", True)
+    if not isinstance(state_dict, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"state_dict: want a dictionary of tensors, got {type(state_dict).__name__}")
     with tempfile.TemporaryDirectory(prefix="trm-") as folder:
         weights = Path(folder) / f"state{_ENDING}"
         _write_safetensors(weights, state_dict)

@@ -39,6 +39,9 @@ class Puzzle:
     """
 
     def __init__(self, raw: _c.trm_puzzle, seq_len: int = 0) -> None:
+        if not isinstance(raw, _c.trm_puzzle):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"raw: want a structure of the library, got {type(raw).__name__}: `Puzzle.sudoku` and the like, "
+                            "and `trm.grid`, make puzzles")
         self._raw = _c.trm_puzzle()
         ctypes.pointer(self._raw)[0] = raw  # a copy of all of it
         self.kind = text(lib.trm_puzzle_kind_name(raw.kind))
@@ -127,8 +130,7 @@ class Puzzle:
             a = None  # of several sizes
         if isinstance(puzzles, (list, tuple)) and (a is None or a.dtype == object):
             return self._stack(puzzles), False
-        assert a is not None
-        if a.ndim == 0:
+        if a is None or a.ndim == 0:
             raise TypeError(f"puzzles: want text, an array or a list, got {type(puzzles).__name__}")
 
         # Tokens, or grids: one, or several of one size.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import ctypes
 import os
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Sequence, Union
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Union
 
 import numpy as np
 
-from . import _c
+from . import _c, _tensorboard, errors
 from ._arrays import AnyArray, copy
-from ._lib import Handle, PathLike, call, create, lib, path_bytes, text
+from ._lib import Handle, PathLike, call, create, lib, path_bytes, text, text_bytes
 from ._listen import tell
 from .train import config_dict
 
@@ -51,11 +52,29 @@ class RunRecord:
         """
         record = Handle(create("trm_run_record_open", path_bytes(self.folder)), "trm_run_record_free", "record")
         points, n = ctypes.c_void_p(), ctypes.c_int64()
-        call("trm_run_record_curve", record.address, key.encode(), ctypes.byref(points), ctypes.byref(n))
+        call("trm_run_record_curve", record.address, text_bytes(key, "key"), ctypes.byref(points), ctypes.byref(n))
         try:
             return copy(points.value, (n.value,), [(name, np.float64) for name in ("update", "seconds", "samples", "value")])
         finally:
             lib.trm_run_points_free(ctypes.cast(points, ctypes.POINTER(_c.trm_run_point)))
+
+    def to_tensorboard(self, folder: Optional[PathLike] = None) -> None:
+        """Writes its log as an event file of TensorBoard, which takes the place of an older one of trm.
+        Wants the package tensorboard.
+
+        Args:
+            folder: where the file lies; None: in the run's.
+
+        Raises:
+            trm.RefusedError: the run is being trained, and may be writing such a file in its folder itself.
+            trm.FormatError: the log cannot be read, with its line.
+        """
+        _tensorboard.load()
+        if folder is None and any(run.stage == "running" for run in runs(self.folder)):
+            raise errors.RefusedError(f"{self.folder} is being trained: want a folder for its events elsewhere, or "
+                                      "train it with tensorboard=True")
+        place = Path(self.folder if folder is None else folder)
+        _tensorboard.EventFile(Path(self.folder), place, self.config).close()
 
 
 class Runs(List[RunRecord]):

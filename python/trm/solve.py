@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from . import _c, errors
 from ._arrays import AnyArray, FloatArray, IntArray, copy, int32
-from ._lib import Handle, call, create, device as device_of, lib, real, text, text_bytes, whole
+from ._lib import Handle, call, create, device as device_of, instance, lib, real, text, text_bytes, whole
 from .model import Model
 from .puzzle import Grids, Puzzle
 
@@ -234,9 +234,7 @@ class Queue(_Owner):
                  verify: bool = False, search: int = 0, seed: int = 0, trajectory: bool = False,
                  logits: bool = False, latents: bool = False, rows: int = 0, waiting: int = 256,
                  threads: int = 0, device: str = "cpu", puzzles: int = 0) -> None:
-        if not isinstance(model, Model):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(f"model: want a trm.Model, got {type(model).__name__}")
-        self.model = model
+        self.model = instance(model, Model, "model")
         self._steps = whole(0 if steps is None else steps, "steps", 0 if steps is None else 1, _c.TRM_MAX_STEPS)
         self._halt, self._margin = halt_rule(halt)
         chosen = ctypes.c_int()
@@ -364,7 +362,7 @@ def solve(model: Model, puzzles: Grids, *, puzzle_ids: Any = None, check: bool =
         trm.PuzzleError: a question that can have no answer.
         trm.FormatError, trm.RangeError, trm.ShapeError: what is no puzzle, with its place.
     """
-    tokens, single = model.puzzle.encode_all(puzzles)
+    tokens, single = instance(model, Model, "model").puzzle.encode_all(puzzles)
     if tokens.shape[1] != model.seq_len:
         raise errors.ShapeError(f"tokens: want [n, {model.seq_len}], got {list(tokens.shape)}")
     n = len(tokens)
@@ -416,9 +414,7 @@ class Solver(_Owner):
 
     def __init__(self, model: Model, *, batch: int = 1, threads: int = 0, device: str = "cpu",
                  noise: float = 0.0, seed: int = 0) -> None:
-        if not isinstance(model, Model):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(f"model: want a trm.Model, got {type(model).__name__}")
-        self.model = model
+        self.model = instance(model, Model, "model")
         self.batch = whole(batch, "batch", 1)
         config = _c.trm_solver_config(batch=self.batch, threads=whole(threads, "threads"),
                                       device=device_of(device), noise=real(noise, "noise"),

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import ctypes
-import json
 import os
+import shlex
+import sys
 import weakref
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
@@ -13,10 +14,11 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Opt
 import numpy as np
 import numpy.typing as npt
 
-from . import _c, errors
+from . import _c, _tensorboard, errors
 from ._arrays import AnyArray, FloatArray, IntArray, copy, int32
-from ._lib import Handle, PathLike, call, create, lib, path_bytes, text, text_bytes, whole
+from ._lib import Handle, PathLike, call, create, instance, lib, path_bytes, text, text_bytes, whole
 from ._listen import CALLBACK, Guard, _tell  # pyright: ignore[reportPrivateUsage]
+from ._log import Line, Log
 from ._data import Batch, Dataset, folder_of, texts
 from .model import Model, setting, typed
 
@@ -56,7 +58,15 @@ class State(NamedTuple):
 
 
 Callback = Callable[[Progress], Optional[bool]]
+OnLog = Callable[[Line], Any]
 Transform = Callable[[int, Batch, npt.NDArray[np.bool_]], Optional[Batch]]
+
+
+class Tracking(NamedTuple):
+    """Who follows the log of a run beside its folder."""
+
+    on_log: Optional[OnLog] = None
+    tensorboard: bool = False
 
 
 # --- settings ---
@@ -141,7 +151,8 @@ def presets() -> Dict[str, str]:
 class _Listener:
     """What the library tells a run, and asks it."""
 
-    def __init__(self, callbacks: Iterable[Callback], transform: Optional[Transform], bar: bool) -> None:
+    def __init__(self, callbacks: Iterable[Callback], transform: Optional[Transform], bar: bool,
+                 tracking: Tracking) -> None:
         self.guard = Guard()
         self.callbacks = list(callbacks)
         self.transform = transform
@@ -150,6 +161,10 @@ class _Listener:
         self.shape: Tuple[int, int] = (0, 0)
         self._bar: Any = None
         self._shows = bar
+        self._tracking = tracking
+        self._log: Optional[Log] = None
+        self._events: Optional[_tensorboard.EventFile] = None
+        self.begun_at = 0  # the update that the run begins with
         self.raw = _c.trm_run_listener(message=CALLBACK["message"](self._message),
                                        progress=CALLBACK["progress"](self._progress))
         if transform is not None:
@@ -164,6 +179,7 @@ class _Listener:
     def _follow(self, p: _c.trm_run_progress) -> bool:
         told = Progress(bool(p.evaluating), int(p.done), int(p.total), float(p.loss), float(p.exact), self.run())
         self._show(told)
+        self._track()
         for callback in self.callbacks:
             if callback(told) is False:
                 self.stopped = True
@@ -183,10 +199,36 @@ class _Listener:
         self._bar.update(p.done - self._bar.n)
         self._bar.set_postfix(loss=f"{p.loss:.3f}", exact=f"{max(p.exact, 0):.1%}", refresh=False)
 
+    def _track(self) -> None:
+        """What the log has more. The first time the run has begun: a log that was ahead of it is cut."""
+        if self._log is None:
+            run = self.run() if any(self._tracking) else None
+            if run is None or run.folder is None:
+                return
+            folder, goes_on = Path(run.folder), run.state.update == self.begun_at
+            path = folder / "log.jsonl"
+            self._log = Log(path, path.stat().st_size if goes_on and path.exists() else 0)
+            if self._tracking.tensorboard:
+                self._events = _tensorboard.EventFile(folder, folder, run.config)
+        if self._events is not None:
+            self._events.follow()
+        if self._tracking.on_log is not None:
+            for line in self._log.more():
+                self._tracking.on_log(line)
+
     def end(self) -> None:
+        """The library has returned."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+        if self._log is not None:
+            self._track()
+        if self._events is not None:
+            self._events.flush()
+
+    def close(self) -> None:
+        if self._events is not None:
+            self._events.close()
 
     def _batch(self, _: Any, update: int, wants: int, x: int, y: int, ids: int, error: Any) -> int:
         if self.guard.run(lambda: self._change(update, wants, x, y, ids)):
@@ -200,6 +242,8 @@ class _Listener:
         made = self.transform(update, given, copy(wants, (rows,), np.uint8).astype(np.bool_))
         if made is None:
             made = given  # changed in place
+        if not isinstance(made, Batch):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"transform: want a trm.data.Batch or None of it, got {type(made).__name__}")
         for name, array, address in (("inputs", made.inputs, x), ("labels", made.labels, y),
                                      ("puzzle_ids", made.puzzle_ids, ids)):
             new = int32(array, f"transform: {name}")
@@ -221,11 +265,15 @@ class Run:
     """
 
     def __init__(self, function: str, arguments: Tuple[Any, ...], callbacks: Iterable[Callback],
-                 transform: Optional[Transform], progress: bool) -> None:
-        self._listener = _Listener(callbacks, transform, progress)
+                 transform: Optional[Transform], progress: bool, tracking: Tracking) -> None:
+        if tracking.tensorboard:
+            _tensorboard.load()
+        self._listener = _Listener(callbacks, transform, progress, tracking)
         address = create(function, *arguments, ctypes.byref(self._listener.raw))
         self._handle = Handle(address, "trm_run_free", "run")
+        call("trm_run_set_command", address, os.fsencode(shlex.join(getattr(sys, "orig_argv", sys.argv))))
         self._listener.run = weakref.ref(self)
+        self._listener.begun_at = int(lib.trm_run_get_state(address).update)
         plan = lib.trm_run_get_plan(address).contents
         self._listener.shape = int(plan.trainer.batch_size), int(plan.model.contents.seq_len)
         self._working = False
@@ -243,6 +291,7 @@ class Run:
                 begun = lib.trm_run_model(self._handle.address)
                 self._kept = (self.state, self.plan, self.config, self.model if begun else None)
                 self._handle.close()
+                self._listener.close()
 
     def __enter__(self) -> Run:
         self._handle.address
@@ -295,16 +344,14 @@ class Run:
             address = None if self._kept else lib.trm_run_model(self._handle.address)
             if not address:
                 raise ValueError("the run has no model yet: it was not begun")
-            return Model(Handle(create("trm_model_clone", address), "trm_model_free", "model"))
+            state = self.state
+            checkpoint = None if state.folder is None else os.path.join(state.folder, f"step_{state.update}")
+            return Model(Handle(create("trm_model_clone", address), "trm_model_free", "model"), checkpoint=checkpoint)
 
-    def log(self) -> List[Dict[str, Any]]:
+    def log(self) -> List[Line]:
         """The lines of its log.jsonl so far (docs/TRAINING.md has their keys)."""
         folder = self.folder
-        path = Path(folder) / "log.jsonl" if folder else None
-        if path is None or not path.exists():
-            return []
-        lines = path.read_text("utf-8").splitlines(keepends=True)
-        return [json.loads(line) for line in lines if line.endswith("\n")]
+        return [] if folder is None else list(Log(Path(folder) / "log.jsonl").more())
 
     def _refuse_within(self) -> None:
         if self._working:
@@ -363,7 +410,7 @@ class Run:
 def train(settings: Settings = None, /, *, data: Any = None, test: Optional[Dataset] = None,
           data_folder: Optional[PathLike] = None, config: Optional[PathLike] = None, resume: bool = False,
           updates: int = 0, callbacks: Iterable[Callback] = (), transform: Optional[Transform] = None,
-          progress: bool = True, **keys: Any) -> Run:
+          progress: bool = True, on_log: Optional[OnLog] = None, tensorboard: bool = False, **keys: Any) -> Run:
     """Trains a model: what `trm train` does (docs/TRAINING.md).
 
         run = trm.train("sudoku6", data="data/sudoku6", run_name="first")
@@ -386,6 +433,10 @@ def train(settings: Settings = None, /, *, data: Any = None, test: Optional[Data
             arrays in place or returns a batch. A function of these alone keeps the bits of a run that
             was stopped.
         progress: a bar, where tqdm is installed and stderr is a terminal or a notebook.
+        on_log: a function of every line that log.jsonl gets (docs/TRAINING.md), a dict, soon after it is
+            written; of a run that goes on, of what is new.
+        tensorboard: write what is logged into an event file in the run's folder, too. Wants the package
+            tensorboard. Of a run that goes on it is written anew from the log.
         keys: more settings; `__` stands for a dot: ``arch__L_cycles=4``.
 
     Returns:
@@ -395,6 +446,7 @@ def train(settings: Settings = None, /, *, data: Any = None, test: Optional[Data
         trm.ConfigError: an unknown key, with the one that may be meant, a value out of its range, a
             folder that is taken.
         KeyboardInterrupt: Ctrl-C; what was learned is saved, and the message says how to go on.
+        ImportError: `tensorboard` without that package; nothing was begun.
     """
     if data is not None:
         if isinstance(data, Dataset) or (isinstance(data, tuple) and not isinstance(data[0], (str, os.PathLike))):
@@ -402,21 +454,22 @@ def train(settings: Settings = None, /, *, data: Any = None, test: Optional[Data
         else:
             keys["data_paths"] = [data] if isinstance(data, (str, os.PathLike)) else list(data)
     address = _load_config(settings_list(settings, keys), config)
-    return _begun(Run("trm_run_continue" if resume else "trm_run_create", (address,), callbacks, transform, progress),
-                  updates)
+    return _begun(Run("trm_run_continue" if resume else "trm_run_create", (address,), callbacks, transform, progress,
+                      Tracking(on_log, tensorboard)), updates)
 
 
 def resume(folder: PathLike, /, *, updates: int = 0, callbacks: Iterable[Callback] = (),
-           transform: Optional[Transform] = None, progress: bool = True, **keys: Any) -> Run:
+           transform: Optional[Transform] = None, progress: bool = True, on_log: Optional[OnLog] = None,
+           tensorboard: bool = False, **keys: Any) -> Run:
     """Goes on with the run in a folder, from its newest checkpoint: the same bits as without the stop.
 
     Args:
         keys: settings that may change, as ``max_updates``, ``data_paths`` or ``threads``.
-        updates, callbacks, transform, progress: as of :func:`train`.
+        updates, callbacks, transform, progress, on_log, tensorboard: as of :func:`train`.
     """
     settings = settings_list(None, keys)
     arguments = (path_bytes(folder), texts(settings, "a setting"), len(settings))
-    return _begun(Run("trm_run_open", arguments, callbacks, transform, progress), updates)
+    return _begun(Run("trm_run_open", arguments, callbacks, transform, progress, Tracking(on_log, tensorboard)), updates)
 
 
 def _begun(run: Run, updates: int) -> Run:
@@ -450,8 +503,7 @@ class Trainer:
     """
 
     def __init__(self, model: Model, **config: Any) -> None:
-        if not isinstance(model, Model):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(f"model: want a trm.Model, got {type(model).__name__}")
+        instance(model, Model, "model")
         raw = _c.trm_trainer_config()
         lib.trm_record_default(lib.trm_record_named(b"trm_trainer_config"), ctypes.byref(raw))
         for key, value in config.items():

@@ -3,6 +3,7 @@
 #ifndef TRM_NN_MODEL_H
 #define TRM_NN_MODEL_H
 
+#include "base/file.h"
 #include "nn/layout.h"
 
 struct trm_model {
@@ -38,6 +39,12 @@ trm_status trm__model_alloc(const trm_model_config *config, const int32_t *ids, 
 trm_status trm__model_check_weights(const trm_model *model, trm_error *err);
 /* trm_model_load, or an outline of what it would load. */
 trm_status trm__model_open(const char *path, bool with_weights, trm_model **out, trm_error *err);
+/* Writes the text of a card. */
+typedef trm_status trm__card_fn(void *arg, trm__writer *w, trm_error *err);
+/* trm_model_export of a folder, with a card in it (NULL: none), which has to end with this mark. */
+trm_status trm__model_save_with(const trm_model *m, const char *dir, trm_dtype dtype,
+                                trm__card_fn *card, void *arg, trm_error *err);
+extern const char trm__model_card_mark[];
 /* out[first + i] = values[i] for i < n; NUMERIC, with tensor and file, for one that is not finite.
  */
 trm_status trm__store_weights(const float *values, int64_t n, const char *name, const char *path,

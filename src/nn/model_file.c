@@ -16,7 +16,10 @@
 
 enum { CHUNK = 1024 /* values converted at a time */ };
 
-static const char config_name[] = "config.json", weights_name[] = "model.safetensors";
+static const char config_name[] = "config.json", weights_name[] = "model.safetensors",
+                  card_name[] = "README.md";
+const char trm__model_card_mark[] =
+    "<!-- Written by trm, which replaces it with its model. Without this line it stays. -->";
 static const char ids_name[] = "puzzle_emb.identifiers"; /* int32, where not all are kept */
 static const char meta_key[] = "trm_config";
 /* Where the reference wraps its model: a compiled module, a loss head, a model. */
@@ -403,29 +406,67 @@ done:
   return st;
 }
 
-static const char *const folder_names[] = {config_name, weights_name, NULL};
-static const trm__folder_kind folder_kind = {"model folder", folder_names, true, NULL};
+/* A card that somebody wrote, or made theirs, is not replaced. */
+static trm_status check_card(const char *dir, trm_error *err) {
+  char path[TRM__PATH_MAX];
+  trm__kind kind;
+  trm__map map;
+  TRM_TRY(trm__path_format(path, err, "%s/%s", dir, card_name));
+  TRM_TRY(trm__path_look(path, &kind, err));
+  if (kind == TRM__ABSENT) return TRM_OK;
+  TRM_TRY(trm__map_open(path, &map, err));
+  const size_t n = strlen(trm__model_card_mark);
+  bool ours = false;
+  for (size_t at = 0; !ours && at + n <= map.size; at++)
+    ours = !memcmp(map.data + at, trm__model_card_mark, n);
+  trm__map_close(&map);
+  if (ours) return TRM_OK;
+  TRM_FAIL(err, TRM_E_IO,
+           "%s is somebody's own text, which would be lost: move it away, or name another folder",
+           path);
+}
+
+static const char *const folder_names[] = {config_name, weights_name, card_name, NULL};
+static const trm__folder_kind folder_kind = {"model folder", folder_names, true, check_card};
 
 trm_status trm_model_check_folder(const char *dir, trm_error *err) {
   return trm__folder_check(dir, &folder_kind, err);
 }
 
+static trm_status save_card(const char *dir, trm__card_fn *card, void *arg, trm_error *err) {
+  char path[TRM__PATH_MAX];
+  trm__writer w;
+  TRM_TRY(trm__path_format(path, err, "%s/%s", dir, card_name));
+  TRM_TRY(trm__writer_open(&w, path, err));
+  trm_status st = card(arg, &w, err);
+  if (st == TRM_OK) st = trm__writer_commit(&w, err);
+  trm__writer_abort(&w);
+  return st;
+}
+
 /* The new folder takes the place of the old one at once: a configuration never stands beside other
  * weights, where both could fit and mean something else. */
-static trm_status save_folder(const trm_model *m, const char *dir, trm_dtype dtype,
-                              trm_error *err) {
+trm_status trm__model_save_with(const trm_model *m, const char *dir, trm_dtype dtype,
+                                trm__card_fn *card, void *arg, trm_error *err) {
   trm__folder whole = {0};
   folder f = {0};
   trm_status st;
+  TRM_TRY(trm__model_check_weights(m, err));
   TRM_GOTO(trm__folder_begin(&whole, dir, &folder_kind, err));
   TRM_GOTO(folder_paths(whole.path, &f, err));
   TRM_GOTO(save_safetensors(m, f.weights, dtype, NULL, err));
   TRM_GOTO(trm__model_config_save(&m->config, f.config, err));
+  if (card) TRM_GOTO(save_card(whole.path, card, arg, err));
   st = trm__folder_commit(&whole, err);
 done:
   folder_free(&f);
   trm__folder_abort(&whole);
   return st;
+}
+
+static trm_status save_folder(const trm_model *m, const char *dir, trm_dtype dtype,
+                              trm_error *err) {
+  return trm__model_save_with(m, dir, dtype, NULL, NULL, err);
 }
 
 /* --- either --- */
