@@ -306,7 +306,7 @@ def check(side, case, said, want):
     wrong = [k for k, v in found.items() if not v <= LIMITS[case.dtype][k]]
     if wrong:
         sys.exit(f"versus: {side} does not compute what trm does: {', '.join(wrong)} beyond "
-                 f"{', '.join(str(LIMITS[case.dtype][k]) for k in wrong)}; nothing was timed")
+                 f"{', '.join(str(LIMITS[case.dtype][k]) for k in wrong)}; this row is not timed")
 
 
 # --- the table ---
