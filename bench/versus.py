@@ -375,7 +375,10 @@ def arguments():
     p.add_argument("--rounds", type=int, default=9, help="default: %(default)s")
     p.add_argument("--seconds", type=float, default=1, help="a run of a round at least (default: %(default)s)")
     p.add_argument("--device", default="cpu", help="cpu or cuda:N, of trm and PyTorch (default: %(default)s)")
-    return p.parse_args()
+    a = p.parse_args()
+    if min(a.threads, a.rounds, 1 if a.batch is None else a.batch) < 1:
+        p.error("--threads, --rounds and --batch: want 1 or more")
+    return a
 
 
 def main():
