@@ -57,7 +57,7 @@ static void check_ops(const trm_model_config *config, int threads, int teams, do
   trm_model_cost cost;
   trm_error err = {0};
   double flops = 0;
-  want(trm_bench_create_ops(config, threads, teams, rows, &b, &err), TRM_OK, &err);
+  want(trm_bench_create_ops(config, NULL, threads, teams, rows, &b, &err), TRM_OK, &err);
   for (int i = 0; i < trm_bench_count(b); i++) {
     const trm_bench_op *op = trm_bench_op_at(b, i);
     assert_true(op->bytes > 0 && op->calls > 0);
@@ -101,12 +101,53 @@ static void test_ops_continue(void **state) {
   assert_true(fabs(excess - head / cost.flops_train) < 1e-12);
 }
 
+/* With Muon an update has a row for the matrices of the nets in place of AdamATan2's: for each of
+ * their m x n values, m <= n, a step computes 4 m^2 n + 2 m^3. */
+static void test_ops_of_muon(void **state) {
+  trm_bench *b;
+  trm_error err = {0};
+  trm_trainer_config t = trm_trainer_config_default();
+  const trm_model_config c = small_config(TRM_ARCH_TRM, 9);
+  (void)state;
+  t.optimizer = TRM_OPT_MUON;
+  t.muon_steps = 3;
+
+  /* What the steps come to, by the shapes of the model's tensors; qkv is 3 H matrices, by heads. */
+  trm_model *model;
+  double flops = 0;
+  want(trm_model_create(&c, 0, &model, &err), TRM_OK, &err);
+  for (int i = 0; i < trm_model_tensor_count(model); i++) {
+    const trm_tensor tensor = trm_model_tensor_at(model, i);
+    if (!strstr(tensor.name, "layers")) continue;
+    const double count = strstr(tensor.name, "qkv") && t.muon_per_head ? 3 * c.num_heads : 1;
+    const double rows = (double)tensor.shape[0] / count, cols = (double)tensor.shape[1];
+    const double m = fmin(rows, cols), n = fmax(rows, cols);
+    flops += count * t.muon_steps * (4 * m * m * n + 2 * m * m * m);
+  }
+  trm_model_free(model);
+
+  /* The row, with three threads as one team. */
+  int found = 0;
+  want(trm_bench_create_ops(&c, &t, 3, 3, 2, &b, &err), TRM_OK, &err);
+  for (int i = 0; i < trm_bench_count(b); i++) {
+    const trm_bench_op *op = trm_bench_op_at(b, i);
+    assert_string_not_equal(op->name, "optimiser");
+    if (strcmp(op->name, "Muon") != 0) continue;
+    found++;
+    assert_true(op->per_update && op->calls == 1 && op->bytes > 0);
+    assert_true(fabs(op->flops / flops - 1) < 1e-12);
+    assert_true(trm_bench_time(b, i, 0) > 0);
+  }
+  assert_int_equal(found, 1);
+  trm_bench_free(b);
+}
+
 /* How often an update calls the op of that name on a tile; 0: it is not there. */
 static double calls_of(const trm_model_config *c, const char *name) {
   double calls = 0;
   trm_bench *b;
   trm_error err = {0};
-  want(trm_bench_create_ops(c, 1, 1, 2, &b, &err), TRM_OK, &err);
+  want(trm_bench_create_ops(c, NULL, 1, 1, 2, &b, &err), TRM_OK, &err);
   for (int i = 0; i < trm_bench_count(b); i++) {
     const trm_bench_op *op = trm_bench_op_at(b, i);
     if (!strcmp(op->name, name)) calls = op->calls;
@@ -148,10 +189,10 @@ static void test_refusals(void **state) {
   want(trm_bench_create_products(TRM_FLOAT32, 1, &empty, 1, &b, &e), TRM_E_ARGUMENT, &e);
   want(trm_bench_create_products(TRM_FLOAT32, 1, &huge, 1, &b, &e), TRM_E_ARGUMENT, &e);
   want(trm_bench_create_copy(1, 0, &b, &e), TRM_E_ARGUMENT, &e);
-  want(trm_bench_create_ops(&c, 3, 2, 1, &b, &e), TRM_E_ARGUMENT, &e);
-  want(trm_bench_create_ops(&c, 1, 1, 0, &b, &e), TRM_E_ARGUMENT, &e);
+  want(trm_bench_create_ops(&c, NULL, 3, 2, 1, &b, &e), TRM_E_ARGUMENT, &e);
+  want(trm_bench_create_ops(&c, NULL, 1, 1, 0, &b, &e), TRM_E_ARGUMENT, &e);
   c.hidden_size = 0;
-  want(trm_bench_create_ops(&c, 1, 1, 1, &b, &e), TRM_E_CONFIG, &e);
+  want(trm_bench_create_ops(&c, NULL, 1, 1, 1, &b, &e), TRM_E_CONFIG, &e);
   trm_bench_free(NULL);
 }
 
@@ -322,15 +363,11 @@ static void test_formats(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_products),
-      cmocka_unit_test(test_copy),
-      cmocka_unit_test(test_ops),
-      cmocka_unit_test(test_ops_continue),
-      cmocka_unit_test(test_ops_of_variants),
-      cmocka_unit_test(test_refusals),
-      cmocka_unit_test(test_lists),
-      cmocka_unit_test(test_times),
-      cmocka_unit_test(test_limits),
+      cmocka_unit_test(test_products),    cmocka_unit_test(test_copy),
+      cmocka_unit_test(test_ops),         cmocka_unit_test(test_ops_continue),
+      cmocka_unit_test(test_ops_of_muon), cmocka_unit_test(test_ops_of_variants),
+      cmocka_unit_test(test_refusals),    cmocka_unit_test(test_lists),
+      cmocka_unit_test(test_times),       cmocka_unit_test(test_limits),
       cmocka_unit_test(test_formats),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,7 @@ static trm_status copy(trm_bench **b, trm_error *err) {
 
 static trm_status ops(trm_bench **b, trm_error *err) {
   const trm_model_config c = small_config(TRM_ARCH_TRM, 6);
-  return trm_bench_create_ops(&c, 2, 1, 1, b, err);
+  return trm_bench_create_ops(&c, NULL, 2, 1, 1, b, err);
 }
 
 static trm_status (*const jobs[])(trm_bench **, trm_error *) = {products, copy, ops};

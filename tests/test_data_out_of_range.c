@@ -219,21 +219,21 @@ static trm_status ops_arch(const things *t, int bad, trm_error *err) {
   trm_bench *b;
   trm_model_config c = *trm_model_get_config(t->model);
   c.arch = (trm_arch)bad;
-  return freed(trm_bench_create_ops(&c, 1, 1, 1, &b, err), &b);
+  return freed(trm_bench_create_ops(&c, NULL, 1, 1, 1, &b, err), &b);
 }
 static trm_status ops_dtype(const things *t, int bad, trm_error *err) {
   trm_bench *b;
   trm_model_config c = *trm_model_get_config(t->model);
   c.forward_dtype = (trm_dtype)bad;
-  return freed(trm_bench_create_ops(&c, 1, 1, 1, &b, err), &b);
+  return freed(trm_bench_create_ops(&c, NULL, 1, 1, 1, &b, err), &b);
 }
 static trm_status ops_teams(const things *t, int bad, trm_error *err) {
   trm_bench *b;
-  return freed(trm_bench_create_ops(trm_model_get_config(t->model), 1, bad, 1, &b, err), &b);
+  return freed(trm_bench_create_ops(trm_model_get_config(t->model), NULL, 1, bad, 1, &b, err), &b);
 }
 static trm_status ops_rows(const things *t, int bad, trm_error *err) {
   trm_bench *b;
-  return freed(trm_bench_create_ops(trm_model_get_config(t->model), 1, 1, bad, &b, err), &b);
+  return freed(trm_bench_create_ops(trm_model_get_config(t->model), NULL, 1, 1, bad, &b, err), &b);
 }
 
 static trm_puzzle of_kind(int kind) {

@@ -43,7 +43,7 @@ typedef struct given {
   X(trm_arc_votes, arc_votes_for, trm_arc_votes_create_for(g->tasks, odd_names, 2, out, err))      \
   X(trm_bench, bench_products, trm_bench_create_products(TRM_FLOAT32, 1, NULL, 0, out, err))       \
   X(trm_bench, bench_copy, trm_bench_create_copy(1, 0, out, err))                                  \
-  X(trm_bench, bench_ops, trm_bench_create_ops(&g->no_config, 0, 1, 1, out, err))
+  X(trm_bench, bench_ops, trm_bench_create_ops(&g->no_config, NULL, 0, 1, 1, out, err))
 
 static const char *const odd_names[] = {"<blank>", "task|||t9"};
 static const trm_sudoku_reader_config maze = {

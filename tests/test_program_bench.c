@@ -109,7 +109,7 @@ static void test_bench_unused(void **state) {
     says(err_text, settings[i][1]);
   }
   want(RUN("bench", "infer", TINY_BENCH, "optimizer=muon"), 2);
-  says(err_text, "optimizer: is for train and growth");
+  says(err_text, "optimizer: is for train, ops and growth");
   for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
     want(RUN("bench", options[i][0], options[i][1]), 2);
     says(err_text, options[i][2]);

@@ -403,7 +403,7 @@ trm_status bench_ops(const bench_case *c, bench_table *t, trm_error *err) {
   trm_trainer_cost cost;
   trm_bench *b;
   CLI_TRY(trm_trainer_cost_of(&mc, &tc, &cost, err));
-  CLI_TRY(trm_bench_create_ops(&mc, cost.threads, cost.teams, cost.micro_batch, &b, err));
+  CLI_TRY(trm_bench_create_ops(&mc, &tc, cost.threads, cost.teams, cost.micro_batch, &b, err));
   double *seconds = calloc((size_t)c->runs, sizeof *seconds);
   trm_status st = seconds ? time_ops(c, &cost, b, seconds, t, err)
                           : cli_fail(err, TRM_E_MEMORY, -1, "no memory for %d runs", c->runs);

@@ -325,7 +325,7 @@ static bool check_options(const bench_args *a, const struct test *test) {
 
 /* Refuses a setting that an option would override, or that the bench would not look at. */
 static bool check_settings(const struct test *test, const char *const *settings, int n) {
-  const bool updates = test->run == run_train || test->run == run_growth;
+  const bool updates = test->run == run_train || test->run == run_ops || test->run == run_growth;
   const struct {
     const char *key, *instead;
     bool refused;
@@ -333,7 +333,7 @@ static bool check_settings(const struct test *test, const char *const *settings,
               {"arch.forward_dtype", "use --dtype", true},
               {"global_batch_size", "use -b", true},
               {"threads", "use -t", true},
-              {"optimizer", "is for train and growth, which make updates", !updates}};
+              {"optimizer", "is for train, ops and growth, which are about updates", !updates}};
   for (int i = 0; i < n; i++) {
     const char *key = settings[i] + strspn(settings[i], "+");
     size_t length = strcspn(key, "=");

@@ -13,6 +13,7 @@
 
 #include "trm/device.h"
 #include "trm/model.h"
+#include "trm/trainer.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -54,8 +55,10 @@ TRM_API trm_status trm_bench_device_rates(trm_device device, trm_dtype dtype,
                                           const trm_bench_shape *shape, double *flops,
                                           double *bytes, trm_error *err);
 /* Every op of a training update, as `teams` teams (a divisor of threads) with a tile of `rows` rows
- * each, on random values. Errors: ARGUMENT, CONFIG, MEMORY, SYSTEM. */
-TRM_API trm_status trm_bench_create_ops(const trm_model_config *config, int threads, int teams,
+ * each, on random values. With `trainer`, which may be NULL, an optimiser that works on matrices is
+ * the row of these; what it leaves to AdamW is none. Errors: ARGUMENT, CONFIG, MEMORY, SYSTEM. */
+TRM_API trm_status trm_bench_create_ops(const trm_model_config *config,
+                                        const trm_trainer_config *trainer, int threads, int teams,
                                         int rows, trm_bench **out, trm_error *err);
 TRM_API void trm_bench_free(trm_bench *b);
 

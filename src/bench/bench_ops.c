@@ -2,6 +2,7 @@
  * training. How often an update calls each follows from the plan. */
 #include <stdio.h>
 
+#include "backend/muon.h"
 #include "base/check.h"
 #include "base/memory.h"
 #include "bench/measure.h"
@@ -24,6 +25,8 @@ typedef struct state {
   int teams, n_timed;
   trm__op_site *sites[TRM__BLOCK_KINDS + 1]; /* [teams] of each kind of block, of none */
   timed timed[MAX_OPS];
+  trm__group muon; /* the matrices of the nets, where that is the optimiser */
+  trm__segment *matrices;
 } state;
 
 static void free_state(void *arg) {
@@ -34,7 +37,9 @@ static void free_state(void *arg) {
       trm__op_site_free(&s->sites[i][team]);
     trm__free(s->sites[i]);
   }
+  if (s->be) s->be->ops->release(s->be, s->muon.scratch);
   if (s->be) s->be->ops->destroy(s->be);
+  trm__free(s->matrices);
   trm__layout_free(s->l);
   trm__free(s);
 }
@@ -53,6 +58,21 @@ static void prepare_op(trm_bench *b, const trm__bench_op *op, trm__lane *lane) {
 static void run_op(trm_bench *b, const trm__bench_op *op, trm__lane *lane) {
   (void)b;
   call(((const timed *)op->arg)->op->run, op, lane);
+}
+
+/* Muon works on matrices as they lie in the weights, of which the table of ops knows nothing. */
+static void run_muon(trm_bench *b, const trm__bench_op *op, trm__lane *lane) {
+  (void)b;
+  const state *s = op->arg;
+  const trm__op_site *site = s->sites[TRM__BLOCK_KINDS];
+  trm__workspace ws = trm__op_workspace(site, lane);
+  const trm__update u = {.n = site->n_params,
+                         .rows = site->b,
+                         .grads = site->at[TRM__GRADS],
+                         .params = site->at[TRM__PARAMS],
+                         .ema = site->at[TRM__EMA],
+                         .totals = site->at[TRM__TOTALS]};
+  s->be->ops->update(s->be, &ws, &u, &s->muon);
 }
 
 /* --- how often ------------------------------------------------------------------------------- */
@@ -119,6 +139,22 @@ static void add_op(trm_bench *b, state *s, const trm__op *op, int kind, double c
                       .teams = teams};
 }
 
+/* Each weight of a matrix is read with its gradient; it, its average and its momentum change. */
+static void add_muon(trm_bench *b, state *s) {
+  double flops = 0, weights = 0;
+  for (int i = 0; i < s->muon.n_segments; i++) {
+    flops += trm__muon_flops(&s->matrices[i], s->muon.steps);
+    weights += (double)s->matrices[i].n;
+  }
+  const trm_bench_op about = {.name = "Muon",
+                              .flops = flops,
+                              .bytes = (1 + 3 * 2) * sizeof(real) * weights,
+                              .calls = 1,
+                              .per_update = true};
+  b->ops[trm__push(&b->n_ops, MAX_OPS)] =
+      (trm__bench_op){.about = about, .run = run_muon, .arg = s, .teams = 1};
+}
+
 /* The rows of the table that such an update calls, those of blocks for every kind there is. */
 static void add_ops(trm_bench *b, state *s) {
   for (const trm__op *op = trm__ops; op < trm__ops + TRM__OPS; op++)
@@ -126,9 +162,11 @@ static void add_ops(trm_bench *b, state *s) {
       double calls[TRM__OP_TIMES];
       if (!s->sites[kind] || (op->scope == TRM__OF_BLOCK) != (kind < TRM__BLOCK_KINDS)) continue;
       count_calls(s->l, s->be->ops->slots, kind, calls);
+      if (op == &trm__ops[TRM__OP_ADAM_ATAN2] && s->matrices) continue;
       if (calls[op->times] > 0 && trm__op_applies(op, s->sites[kind]))
         add_op(b, s, op, kind, calls[op->times]);
     }
+  if (s->matrices) add_muon(b, s);
 }
 
 /* --- memory ---------------------------------------------------------------------------------- */
@@ -183,12 +221,46 @@ static trm_status open_sites(state *s, int rows, int members, trm_error *err) {
   return TRM_OK;
 }
 
-static trm_status fill_state(state *s, const trm_model_config *config, int rows, int members,
+/* As src/train/groups.c gives them to Muon; the state of a weight lies at the weight's own place.
+ */
+static trm_status open_muon(state *s, const trm_trainer_config *trainer, trm_error *err) {
+  const trm__op_site *site = s->sites[TRM__BLOCK_KINDS];
+  int64_t scratch = 0;
+  int n = 0;
+  TRM_ALLOC(&s->matrices, s->l->n_slots, "the matrices of a bench", err);
+  for (const trm__slot *slot = s->l->slots; slot < s->l->slots + s->l->n_slots; slot++) {
+    if (slot->kind != TRM_TENSOR_PARAM || !slot->matrices) continue;
+    const int count = trainer->muon_per_head ? slot->matrices : 1;
+    const trm__segment matrix = {.at = slot->offset,
+                                 .n = slot->count,
+                                 .state = slot->offset,
+                                 .count = count,
+                                 .rows = (int)slot->shape[0] / count,
+                                 .cols = (int)slot->shape[1]};
+    const int64_t takes = trm__muon_scratch(&matrix);
+    if (takes > scratch) scratch = takes;
+    s->matrices[n++] = matrix;
+  }
+
+  s->muon = (trm__group){.rule = (trm__rule)TRM_OPT_MUON,
+                         .n_segments = n,
+                         .segments = s->matrices,
+                         .state = {site->at[TRM__MOMENT_1]},
+                         .scratch = s->be->ops->alloc(s->be, (size_t)scratch * sizeof(real)),
+                         .steps = trainer->muon_steps,
+                         .figures = site->at[TRM__FIGURES]};
+  if (!s->muon.scratch) TRM_FAIL(err, TRM_E_MEMORY, "no memory for Muon's scratch");
+  return TRM_OK;
+}
+
+static trm_status fill_state(state *s, const trm_model_config *config,
+                             const trm_trainer_config *trainer, int rows, int members,
                              trm_error *err) {
   TRM_TRY(trm__layout_create(config, &s->l, err));
   TRM_TRY(
       trm__cpu_create(&s->l->dims, &s->l->outer, s->l->blocks, s->l->n_blocks, true, &s->be, err));
-  return open_sites(s, rows, members, err);
+  TRM_TRY(open_sites(s, rows, members, err));
+  return trainer && trainer->optimizer == TRM_OPT_MUON ? open_muon(s, trainer, err) : TRM_OK;
 }
 
 static void pack_lane(void *arg, trm__lane *lane) {
@@ -196,8 +268,8 @@ static void pack_lane(void *arg, trm__lane *lane) {
   s->be->ops->pack(s->be, lane, s->sites[TRM__BLOCK_KINDS][0].at[TRM__PARAMS]);
 }
 
-trm_status trm_bench_create_ops(const trm_model_config *config, int threads, int teams, int rows,
-                                trm_bench **out, trm_error *err) {
+trm_status trm_bench_create_ops(const trm_model_config *config, const trm_trainer_config *trainer,
+                                int threads, int teams, int rows, trm_bench **out, trm_error *err) {
   state *s;
   trm_bench *b;
   *out = NULL;
@@ -212,7 +284,7 @@ trm_status trm_bench_create_ops(const trm_model_config *config, int threads, int
   /* The sites, in memory; then the ops on them, with weights that are packed. */
   TRM_ALLOC(&s, 1, "a bench", err);
   s->teams = teams;
-  trm_status st = fill_state(s, config, rows, threads / teams, err);
+  trm_status st = fill_state(s, config, trainer, rows, threads / teams, err);
   if (st != TRM_OK) {
     free_state(s);
     return st;
