@@ -73,7 +73,8 @@ class Writer:
         return self.ops(kind, *inputs, outputs=(to or self.name(kind),), **attributes)[0]
 
     def ops(self, kind: str, *inputs: str, outputs: Sequence[str], **attributes: Any) -> Sequence[str]:
-        self.nodes.append(self.helper.make_node(kind, list(inputs), list(outputs), **attributes))
+        """Appends a node, which is called as its first output: some runtimes make names of names."""
+        self.nodes.append(self.helper.make_node(kind, list(inputs), list(outputs), name=outputs[0], **attributes))
         return outputs
 
     def constant(self, value: Any, dtype: Any = np.float32) -> str:
@@ -117,7 +118,7 @@ class Writer:
 
     def cast(self, x: str, kind: int, to: str = "") -> str:
         output = to or self.name("Cast")
-        self.nodes.append(self.helper.make_node("Cast", [x], [output], to=kind))
+        self.nodes.append(self.helper.make_node("Cast", [x], [output], name=output, to=kind))
         return output
 
     def shaped(self, x: str, *shape: int) -> str:
