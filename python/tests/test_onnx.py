@@ -290,11 +290,13 @@ def test_what_a_graph_cannot_refuse_is_nan(runtime):
 
 
 def test_the_number_of_steps_is_an_input_with_a_default(sudoku6):
+    """But OpenVINO takes the default for good (findings/openvino_default_inputs.sh)."""
     x = questions(sudoku6, 1)
     ours = Ours(sudoku6, x, 4).after
-    solve = onnxruntime(checked(sudoku6, steps=2))
-    compare(solve({"inputs": x}), ours[1])
-    compare(solve({"inputs": x, "steps": np.array(4)}), ours[3])
+    data = checked(sudoku6, steps=2)
+    for solve in (onnxruntime(data), reference(data)):
+        compare(solve({"inputs": x}), ours[1])
+        compare(solve({"inputs": x, "steps": np.array(4)}), ours[3])
 
 
 def test_a_file_says_what_it_is(tmp_path, sudoku6):
@@ -325,6 +327,22 @@ def test_the_ending_says_what_is_written(tmp_path, sudoku6):
         assert (tmp_path / name).is_dir()
     with pytest.raises(trm.FileError, match="cannot write"):
         sudoku6.save(tmp_path / "nowhere" / "m.onnx")
+
+
+def test_a_file_is_complete_or_not_there(tmp_path, sudoku6, monkeypatch):
+    """What fails on the way leaves what was there, and nothing beside it."""
+    (tmp_path / "m.onnx").write_bytes(b"before")
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(trm.FileError, match="m.onnx: cannot write: No space left on device"):
+            sudoku6.to_onnx(tmp_path / "m.onnx")
+    assert os.listdir(tmp_path) == ["m.onnx"] and (tmp_path / "m.onnx").read_bytes() == b"before"
+    sudoku6.to_onnx(tmp_path / "m.onnx")
+    assert os.listdir(tmp_path) == ["m.onnx"] and onnx.load(tmp_path / "m.onnx").graph.name == "sudoku6"
 
 
 REFUSED = {

@@ -188,15 +188,16 @@ def save(model: Model, path: PathLike, kind: str = "solve", dtype: str = "float3
     draft = f"{place}.{os.getpid()}.trm-partial"
     try:
         with open(draft, "xb") as f:
-            f.write(data)
-            f.flush()
-            os.fsync(f.fileno())
-        os.replace(draft, place)
+            try:
+                f.write(data)
+                f.flush()
+                os.fsync(f.fileno())
+                os.replace(draft, place)
+            except BaseException:
+                os.unlink(draft)
+                raise
     except OSError as e:
         raise errors.FileError(f"{place}: cannot write: {e.strerror or e}") from e
-    finally:
-        if os.path.lexists(draft):
-            os.unlink(draft)
 
 
 # --- for the program ---
