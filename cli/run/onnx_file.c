@@ -32,10 +32,11 @@ extern char **environ;
 static int start(char *const *argv, pid_t *pid, trm_error *err) {
   int ends[2];
   posix_spawn_file_actions_t actions;
-  if (pipe2(ends, O_CLOEXEC) != 0) {
+  if (pipe(ends) != 0) {
     cli_fail(err, TRM_E_SYSTEM, -1, "no pipe to %s: %s", argv[0], strerror(errno));
     return -1;
   }
+  for (int i = 0; i < 2; i++) (void)fcntl(ends[i], F_SETFD, FD_CLOEXEC); /* it has the copy alone */
   int failed = posix_spawn_file_actions_init(&actions);
   if (!failed) {
     failed = posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
