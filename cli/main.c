@@ -40,6 +40,7 @@ static const char examples[] =
     "Environment:\n"
     "  TRM_ISA=avx512_bf16|avx512|avx2|neon_bf16|neon|portable  forces a set of kernels\n"
     "  TRM_MODELS=FOLDER[:FOLDER]  where models with a name are looked for first\n"
+    "  TRM_PYTHON=PROGRAM  the Python that `trm convert` has write ONNX files, else python3\n"
     "  TRM_PLUGINS=FOLDER  where libtrm-cuda.so is, the part of trm for GPUs\n"
     "  TRM_CUDA_ARCH=8.0  has a GPU run the kernels for older ones\n\n";
 static const char usage[] =

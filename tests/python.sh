@@ -14,8 +14,11 @@ python3 -m venv "$work/env" >/dev/null 2>&1 || skip "python3 has no venv here (D
 pip="$work/env/bin/pip --disable-pip-version-check --quiet"
 $pip install 'scikit-build-core>=0.10' numpy pytest hypothesis mypy >"$work/log" 2>&1 ||
   { tail -3 "$work/log"; skip "the packages that it is built and tested with cannot be had here"; }
-$pip install tensorboard safetensors huggingface_hub >"$work/log" 2>&1 ||
-  echo "python: without TensorBoard and Hugging Face's libraries, whose tests are skipped"
+# What other programs' files are tried with, of which not every Python has a wheel: what is missing is skipped by
+# name.
+for package in tensorboard safetensors huggingface_hub onnx onnxruntime openvino; do
+  $pip install --only-binary :all: "$package" >"$work/log" 2>&1 || echo "python: no $package here"
+done
 
 # The wheel: one for every Python, small, and all that is in it.
 if ccache --show-stats >/dev/null 2>&1; then

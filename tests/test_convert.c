@@ -101,11 +101,11 @@ static void endings_say_what_is_written(void **state) {
   /* Endings of other formats, and misspelt ones, are refused with those that are known. */
   scratch *s = *state;
   trm_model_free(make_model(s, "m", true));
-  static const char *const unknown[] = {"x.onnx", "x.ckpt", "x.bin",        "x.gguf",
-                                        "x.h5",   "x.npz",  "x.safetensor", "x.pt2"};
+  static const char *const unknown[] = {"x.onnx2", "x.ckpt", "x.bin",        "x.gguf",
+                                        "x.h5",    "x.npz",  "x.safetensor", "x.pt2"};
   for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
     want(RUN("convert", path_a, place(s, path_b, unknown[i])), 2);
-    says(err_text, "want NAME.safetensors, NAME.pt, NAME.pth, or a folder");
+    says(err_text, "want NAME.safetensors, NAME.pt, NAME.pth, NAME.onnx, or a folder");
     assert_false(trm__path_exists(path_b));
   }
 

@@ -72,7 +72,7 @@ static void open_cells_are_gathered_and_spread(void **state) {
   read_maze("S###/..#./####/####", inputs);
   read_maze("S###/oo#./####/####", labels);
   inputs[11] = labels[11] = TRM_MAZE_GOAL;
-  assert_int_equal(trm__puzzle_wall(&p), WALL);
+  assert_int_equal(trm_puzzle_wall(&p), WALL);
 
   /* Cells 0, 4, 5, 7, 11 in reading order: walls above 1, to the right 2, below 4, to the left 8.
    */

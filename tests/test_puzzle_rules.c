@@ -305,6 +305,9 @@ static void cells_are_in_units(void **state) {
     }
     for (int k = 0; k < 3 && n == 3; k++)
       assert_int_equal(trm__unit_of(u[2], looked_at[k]), cases[i].box_of[k]);
+    int box_rows, box_cols;
+    assert_int_equal(trm_puzzle_boxes(p, &box_rows, &box_cols), n == 3);
+    assert_int_equal(box_rows * box_cols, n == 3 ? cells / u[2].n : 0);
   }
 }
 
@@ -324,8 +327,8 @@ static void blanks_and_what_fills_them(void **state) {
                {(trm_puzzle){.kind = TRM_PUZZLE_ARC, .rows = 30, .cols = 30}, 0, 0, -1, -1},
                {(trm_puzzle){.kind = TRM_PUZZLE_NONE}, 0, 0, -1, -1}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    int32_t blanks[TRM__MOST_BLANKS], fills[TRM_PUZZLE_MAX_SYMBOLS];
-    const int n = trm__puzzle_blanks(&cases[i].p, blanks);
+    int32_t blanks[TRM_PUZZLE_MAX_BLANKS], fills[TRM_PUZZLE_MAX_SYMBOLS];
+    const int n = trm_puzzle_blanks(&cases[i].p, blanks);
     const int m = trm__puzzle_fills(&cases[i].p, fills);
     assert_int_equal(n, cases[i].n_blanks);
     assert_int_equal(m, cases[i].n_fills);

@@ -9,15 +9,18 @@
 #include "cli/files.h"
 #include "cli/run/find_model.h"
 #include "cli/run/model_data.h"
+#include "cli/run/onnx_file.h"
 
 static const cli_manual manual = {
-    "trm convert MODEL OUT.safetensors|OUT.pt|OUT_FOLDER [options]",
+    "trm convert MODEL OUT.safetensors|OUT.pt|OUT.onnx|OUT_FOLDER [options]",
     "Writes a model in another form. MODEL is a model folder, a run folder, a .safetensors\n"
     "file of this command, a name that `trm models` lists, or a published checkpoint step_N\n"
     "with its all_config.yaml beside it. OUT is one of\n"
     "  OUT.safetensors   one file that says all of itself\n"
     "  OUT.pt, OUT.pth   a state dict for torch.load, and all_config.yaml beside it, with the\n"
     "                    reference's names in both\n"
+    "  OUT.onnx          for ONNX Runtime, OpenVINO and others; Python writes it, from the\n"
+    "                    package trm-solver[onnx]: python3, or the one that TRM_PYTHON names\n"
     "  OUT_FOLDER        a model folder, as training writes it, with a card for people and the\n"
     "                    Hugging Face hub: a name without an ending, or with '/' behind it, or\n"
     "                    that of a folder, whose model is replaced\n"
@@ -28,38 +31,72 @@ static const cli_manual manual = {
     "  trm convert arc_v1_public/step_518071 arc.safetensors --dtype bf16 \\\n"
     "      --puzzle-emb used:data/arc\n"
     "  trm convert maze/step_50000 maze.safetensors --data data/maze\n"
-    "  trm convert runs/Sudoku6-trm/first sudoku6.pt\n"};
+    "  trm convert runs/Sudoku6-trm/first sudoku6.pt\n"
+    "  trm convert sudoku9 sudoku9.onnx\n"};
 
+typedef struct convert_form convert_form;
 typedef struct convert_args {
-  const char *in, *out, *puzzle_emb, *data;
-  trm_file_format format; /* of `out` */
+  const char *in, *out, *puzzle_emb, *data, *graph;
+  const convert_form *form; /* of `out` */
   trm_dtype dtype;
   int seq_len;
 } convert_args;
 
-/* By the ending of its name, unless a folder is there; false after a usage error. */
-static bool choose_format(const char *out, bool folder, trm_file_format *format) {
-  static const struct {
-    const char *ending;
-    trm_file_format format;
-  } known[] = {
-      {".safetensors", TRM_FILE_SAFETENSORS}, {".pt", TRM_FILE_TORCH}, {".pth", TRM_FILE_TORCH}};
+/* ---- forms ---- */
+
+struct convert_form {
+  const char *ending; /* NULL: a folder */
+  /* `from`: the file or folder that the model was read from. */
+  trm_status (*write)(const convert_args *a, const trm_model *model, const char *from,
+                      trm_error *err);
+  bool forgets; /* has no place for what puzzle ids mean */
+};
+
+static trm_status write_folder(const convert_args *a, const trm_model *model, const char *from,
+                               trm_error *err) {
+  return trm_model_publish(model, from, a->out, a->dtype, err);
+}
+static trm_status write_safetensors(const convert_args *a, const trm_model *model, const char *from,
+                                    trm_error *err) {
+  (void)from;
+  return trm_model_export(model, a->out, TRM_FILE_SAFETENSORS, a->dtype, err);
+}
+static trm_status write_torch(const convert_args *a, const trm_model *model, const char *from,
+                              trm_error *err) {
+  (void)from;
+  return trm_published_save(model, a->out, a->dtype, err);
+}
+static trm_status write_onnx(const convert_args *a, const trm_model *model, const char *from,
+                             trm_error *err) {
+  (void)from;
+  CLI_TRY(cli_check_writable(a->out, err));
+  return onnx_file_write(model, a->in, a->out, a->graph ? a->graph : "solve", a->dtype, err);
+}
+
+static const convert_form forms[] = {{".safetensors", write_safetensors, false},
+                                     {".pt", write_torch, true},
+                                     {".pth", write_torch, true},
+                                     {".onnx", write_onnx, true},
+                                     {NULL, write_folder, false}};
+enum { FILE_FORMS = sizeof forms / sizeof *forms - 1 };
+
+/* By the ending of its name, unless a folder is there; NULL after a usage error. */
+static const convert_form *choose_form(const char *out, bool folder) {
   const char *ending = folder ? NULL : cli_ending(out);
-  *format = TRM_FILE_FOLDER;
   if (!cli_is_output(out)) {
     cli_usage_error("OUT: want the name of a file or folder to write, got '%s'", out);
-    return false;
+    return NULL;
   }
 
   /* An ending that says nothing known is a slip, not the name of a folder. */
-  for (size_t i = 0; ending && i < sizeof known / sizeof *known; i++)
-    if (!strcasecmp(ending, known[i].ending)) *format = known[i].format;
-  if (!ending || *format != TRM_FILE_FOLDER) return true;
+  if (!ending) return &forms[FILE_FORMS];
+  for (int i = 0; i < FILE_FORMS; i++)
+    if (!strcasecmp(ending, forms[i].ending)) return &forms[i];
   cli_usage_error(
-      "%s: %s is nothing that is written; want NAME.safetensors, NAME.pt, NAME.pth, or a folder, "
-      "whose name has no ending or a '/' behind it",
+      "%s: %s is nothing that is written; want NAME.safetensors, NAME.pt, NAME.pth, NAME.onnx, or "
+      "a folder, whose name has no ending or a '/' behind it",
       out, ending);
-  return false;
+  return NULL;
 }
 
 static const char with_data[] = "used:";
@@ -165,14 +202,12 @@ static trm_status learn_data(const convert_args *a, trm_dataset_info *info, trm_
   return TRM_OK;
 }
 
-/* `from`: the file or folder that it was read from. */
 static trm_status write_model(const convert_args *a, const trm_model *model, const char *from,
                               trm_error *err) {
-  if (a->format == TRM_FILE_FOLDER) return trm_model_publish(model, from, a->out, a->dtype, err);
-  if (a->format != TRM_FILE_TORCH) return trm_model_export(model, a->out, a->format, a->dtype, err);
-  if (trm_model_get_config(model)->identifiers[0])
-    cli_note("a torch file does not say what puzzle ids mean: keep the data set of the training");
-  return trm_published_save(model, a->out, a->dtype, err);
+  if (a->form->forgets && trm_model_get_config(model)->identifiers[0])
+    cli_note("a file %s does not say what puzzle ids mean: keep the data set of the training",
+             a->form->ending);
+  return a->form->write(a, model, from, err);
 }
 
 /* What was said of the data must be what the model was made for. */
@@ -188,7 +223,7 @@ static trm_status check_data(const convert_args *a, const trm_dataset_info *said
 static trm_status convert(const convert_args *a, trm_model **model, trm_error *err) {
   char found[TRM__PATH_MAX];
   trm_dataset_info info;
-  if (a->format == TRM_FILE_FOLDER) CLI_TRY(cli_check_model_folder(a->out, err));
+  if (!a->form->ending) CLI_TRY(cli_check_model_folder(a->out, err));
   CLI_TRY(learn_data(a, &info, err));
   CLI_TRY(cli_load_model(a->in, info.seq_len ? &info : NULL, found, model, err));
   CLI_TRY(check_data(a, &info, *model, err));
@@ -213,6 +248,8 @@ int cmd_convert(int argc, char **argv) {
       {"data", CLI_STRING, &a.data, "DATA",
        "data set that says what a published checkpoint does not"},
       {"seq-len", CLI_INT, &a.seq_len, "N", "only seq_len"},
+      {"graph", CLI_STRING, &a.graph, "KIND",
+       "of OUT.onnx: solve (default), all steps in a Loop; or step, one, with latents in and out"},
       {NULL, CLI_FLAG, NULL, NULL, NULL}};
   int code;
   trm_error err = {0};
@@ -224,6 +261,8 @@ int cmd_convert(int argc, char **argv) {
     return cli_usage_error("want MODEL and OUT, got %d argument%s; see --help", argc, TRM__S(argc));
   if (!good_choice(a.puzzle_emb))
     return cli_usage_error("--puzzle-emb: want all, drop or used:DATA, got '%s'", a.puzzle_emb);
+  if (a.graph && strcmp(a.graph, "solve") != 0 && strcmp(a.graph, "step") != 0)
+    return cli_usage_error("--graph: want solve or step, got '%s'", a.graph);
   if (a.data && a.seq_len) return cli_usage_error("--data says what --seq-len does; give one");
 
   /* The name of the output says which format it gets. */
@@ -231,7 +270,10 @@ int cmd_convert(int argc, char **argv) {
   a.out = argv[1];
   trm__kind kind;
   if (trm__path_look(a.out, &kind, &err) != TRM_OK) return cli_report_error(&err);
-  if (!choose_format(a.out, kind == TRM__DIR, &a.format)) return CLI_USAGE;
+  a.form = choose_form(a.out, kind == TRM__DIR);
+  if (!a.form) return CLI_USAGE;
+  if (a.graph && a.form->write != write_onnx)
+    return cli_usage_error("--graph: only an ONNX file (NAME.onnx) is a graph");
   cli_name_output(a.out);
 
   /* Model and data are read, and the output is written. */

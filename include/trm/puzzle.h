@@ -34,7 +34,8 @@ enum {
   TRM_PUZZLE_END = 1, /* the token that marks the end of a grid, in arc and sized grids */
   TRM_PUZZLE_MAX_SIDE = 1024,
   TRM_PUZZLE_MAX_SYMBOLS = 250,
-  TRM_PUZZLE_MAX_SYMBOL = 15 /* bytes of a symbol */
+  TRM_PUZZLE_MAX_SYMBOL = 15, /* bytes of a symbol */
+  TRM_PUZZLE_MAX_BLANKS = 2
 };
 
 typedef struct trm_puzzle {
@@ -74,6 +75,18 @@ TRM_API int trm_puzzle_first_symbol(const trm_puzzle *p);
 TRM_API int trm_puzzle_n_symbols(const trm_puzzle *p);
 /* The symbol of a token; NULL when it has none. */
 TRM_API const char *trm_puzzle_symbol(const trm_puzzle *p, int token);
+
+/* What the kind, or the rules of a grid, say of the cells. Nothing is allocated.
+ *
+ * Tokens of cells that a question leaves open, all others being given: how many there are, 0 when
+ * nothing says it. More blanks than there is room for are none. */
+TRM_API int trm_puzzle_blanks(const trm_puzzle *p, int32_t out[TRM_PUZZLE_MAX_BLANKS]);
+/* The token of walls, which every answer leaves as they are, of a grid that fills its canvas; -1:
+ * there are none. */
+TRM_API int32_t trm_puzzle_wall(const trm_puzzle *p);
+/* The cells of a box, of a grid that fills its canvas; false: there are no boxes, and both are 0.
+ */
+TRM_API bool trm_puzzle_boxes(const trm_puzzle *p, int *rows, int *cols);
 
 /* Rule checkers, by name; those of a kind have the kind's:
  *

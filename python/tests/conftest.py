@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 import pytest
 
-import trm
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's products are small here, and threads would wait
+
+import trm  # noqa: E402
 
 # What is started in the background may ignore Ctrl-C, and Python keeps that: these tests are sent some.
 signal.signal(signal.SIGINT, signal.default_int_handler)

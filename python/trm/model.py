@@ -128,7 +128,7 @@ class Model:
         """A copy whose matrix products take operands of another format: "float32" or "bfloat16"."""
         address = create("trm_model_clone", self.address)
         model = Model(Handle(address, "trm_model_free", "model"), self.name)
-        call("trm_model_set_dtype", address, _dtype(dtype))
+        call("trm_model_set_dtype", address, dtype_of(dtype))
         return model
 
     # --- files ---
@@ -136,24 +136,54 @@ class Model:
     def save(self, path: PathLike, dtype: str = "float32") -> None:
         """Writes the model. What it becomes the path says: ``NAME.safetensors`` one file with its
         configuration, ``NAME.pt`` or ``NAME.pth`` a state dict for ``torch.load`` with
-        ``all_config.yaml`` beside it, else a model folder, with a card (README.md) that says what is
-        known of its training, as the Hugging Face hub reads it. Complete or not at all.
+        ``all_config.yaml`` beside it, ``NAME.onnx`` what :meth:`to_onnx` writes; a name without an
+        ending, with ``/`` behind it, or that of a folder, a model folder, with a card (README.md)
+        that says what is known of its training, as the Hugging Face hub reads it. Complete or not
+        at all.
 
         Args:
             dtype: of the weights in the file, "float32" or "bfloat16".
 
         Raises:
+            trm.ArgumentError: any other ending.
             trm.FileError: it cannot be written, or takes the place of something else than a model,
                 as of a card that somebody edited.
         """
-        place, ending = path_bytes(path), Path(path).suffix
-        if ending in (".pt", ".pth"):
-            call("trm_published_save", self.address, place, _dtype(dtype))
+        place, ending = path_bytes(path), _ending(path)
+        if ending == ".onnx":
+            self.to_onnx(path, dtype=dtype)
+        elif ending in (".pt", ".pth"):
+            call("trm_published_save", self.address, place, dtype_of(dtype))
         elif ending == _ENDING:
-            call("trm_model_export", self.address, place, _c.TRM_FILE_SAFETENSORS, _dtype(dtype))
-        else:
+            call("trm_model_export", self.address, place, _c.TRM_FILE_SAFETENSORS, dtype_of(dtype))
+        elif not ending:
             origin = None if self._checkpoint is None else path_bytes(self._checkpoint)
-            call("trm_model_publish", self.address, origin, place, _dtype(dtype))
+            call("trm_model_publish", self.address, origin, place, dtype_of(dtype))
+        else:
+            raise errors.ArgumentError(
+                f"{os.fspath(path)}: {ending} is nothing that is written; want NAME.safetensors, NAME.pt, NAME.pth, "
+                "NAME.onnx, or a folder, whose name has no ending or a '/' behind it")
+
+    def to_onnx(self, path: PathLike, kind: str = "solve", dtype: str = "float32",
+                steps: Optional[int] = None) -> None:
+        """Writes the model as an ONNX file, which ONNX Runtime, OpenVINO and others run without trm
+        (docs/PYTHON.md has its inputs and outputs). It computes in float32, as this model does
+        ``with_dtype("float32")``. Complete or not at all. Wants the package `onnx`.
+
+        Args:
+            kind: "solve", all supervision steps in a Loop; or "step", one of them with the latents
+                as inputs and outputs.
+            dtype: of the weights in the file, "float32" or "bfloat16".
+            steps: of "solve" how many there are by default; None: as the model was trained with.
+
+        Raises:
+            trm.ConfigError: the model has what ONNX cannot say, as experts; or it is too large.
+            trm.FileError: it cannot be written.
+            ImportError: there is no `onnx`.
+        """
+        from ._onnx import save
+
+        save(self, path, kind, dtype, steps)
 
     def to_bytes(self) -> bytes:
         """The bytes of its file, for :func:`from_bytes`."""
@@ -190,7 +220,16 @@ def typed(value: str, kind: str) -> Any:
     return float(value) if kind == "float" else value
 
 
-def _dtype(name: str) -> int:
+def _ending(path: PathLike) -> str:
+    """".pt" of "a/b.PT": the last part of a name that begins with a dot and a letter; "" of a folder, and where
+    there is none, as in "step_1.5"."""
+    name = os.fspath(path)
+    ending = os.path.splitext(name)[1].lower()
+    return "" if os.path.isdir(name) or not ending[1:2].isalpha() else ending
+
+
+def dtype_of(name: str) -> int:
+    """A number format by its name."""
     if name not in _DTYPES:
         raise errors.ConfigError(f"dtype={name!r}: want {' or '.join(_DTYPES)}")
     return _DTYPES[name]
@@ -259,7 +298,7 @@ def load(path: PathLike, *, dtype: Optional[str] = None, seq_len: int = 0,
     address = create("trm_model_open", file.value, info, ctypes.byref(listener))
     handle = Handle(address, "trm_model_free", "model")
     if dtype is not None:
-        call("trm_model_set_dtype", address, _dtype(dtype))
+        call("trm_model_set_dtype", address, dtype_of(dtype))
     return Model(handle, Path(shown).name.partition(_ENDING)[0], os.fsdecode(file.value))
 
 

@@ -36,6 +36,9 @@ class Puzzle:
         rows, cols: the canvas; seq_len is their product.
         rules: the name of its rule checker; "" where there is none.
         symbols: what the tokens from ``first_token`` on stand for.
+        blanks: the tokens of cells that a question leaves open; () where nothing says which.
+        wall: the token of walls, which every answer leaves as they are; -1 where there are none.
+        box: the rows and columns of a box; None where there are no boxes.
     """
 
     def __init__(self, raw: _c.trm_puzzle, seq_len: int = 0) -> None:
@@ -56,6 +59,15 @@ class Puzzle:
         self.symbols: Tuple[str, ...] = tuple(
             text(lib.trm_puzzle_symbol(self._ref, self.first_token + i)) for i in range(n))
         self._values = self._values_of_tokens()
+
+        # What the kind, or the rules, say of the cells.
+        blanks = (ctypes.c_int32 * _c.TRM_PUZZLE_MAX_BLANKS)()
+        n = int(lib.trm_puzzle_blanks(self._ref, blanks))
+        self.blanks: Tuple[int, ...] = tuple(blanks[:n])
+        self.wall = int(lib.trm_puzzle_wall(self._ref))
+        high, wide = ctypes.c_int(), ctypes.c_int()
+        has_boxes = lib.trm_puzzle_boxes(self._ref, ctypes.byref(high), ctypes.byref(wide))
+        self.box: Optional[Tuple[int, int]] = (high.value, wide.value) if has_boxes else None
 
     @classmethod
     def sudoku(cls, size: int) -> Puzzle:

@@ -47,7 +47,7 @@ int64_t trm__carry_bytes(const trm__layout *layout, const trm__backend *be, int 
 static trm_status offered_row(trm__carry *c, trm_error *err) {
   const trm__layout *l = c->model->layout;
   const size_t S = (size_t)l->dims.S;
-  c->wall = l->dims.grid_cells ? trm__puzzle_wall(&c->model->config.puzzle) : -1;
+  c->wall = l->dims.grid_cells ? trm_puzzle_wall(&c->model->config.puzzle) : -1;
   if (!l->dims.grid_cells) return TRM_OK;
   TRM_ALLOC(&c->offered.inputs, 3 * S, "a row", err);
   c->offered.labels = c->offered.inputs + S;

@@ -69,7 +69,7 @@ static trm__dims dims_of(const trm_model_config *c) {
   dims.n_units = trm__puzzle_units(&c->puzzle, dims.units);
   dims.n_tables = c->grid_tables ? dims.n_units : 0;
   dims.feedback = c->feedback;
-  for (int i = trm__puzzle_blanks(&c->puzzle, dims.blank); i < TRM__MOST_BLANKS; i++)
+  for (int i = trm_puzzle_blanks(&c->puzzle, dims.blank); i < TRM_PUZZLE_MAX_BLANKS; i++)
     dims.blank[i] = -1;
   dims.F = trm__swiglu_width(c->expansion, dims.D);
   dims.FL = trm__swiglu_width(c->expansion, dims.L);

@@ -318,9 +318,9 @@ static trm_status check_rope2d(const trm_model_config *c, trm_error *err) {
 
 /* What the net sees of its last answer. */
 static trm_status check_feedback(const trm_model_config *c, trm_error *err) {
-  int32_t blanks[TRM__MOST_BLANKS];
+  int32_t blanks[TRM_PUZZLE_MAX_BLANKS];
   if (!c->feedback) return TRM_OK;
-  if (trm__puzzle_blanks(&c->puzzle, blanks) == 0)
+  if (trm_puzzle_blanks(&c->puzzle, blanks) == 0)
     TRM_FAIL(
         err, TRM_E_CONFIG,
         "feedback: nothing says which cells of the puzzle are given; Sudokus and mazes do, and "
@@ -341,7 +341,7 @@ static trm_status check_open_cells(const trm_model_config *c, trm_error *err) {
     TRM_FAIL(err, TRM_E_CONFIG, "max_open_cells = %d, but a puzzle has %d cells", c->max_open_cells,
              c->seq_len);
   if (!c->open_cells) return TRM_OK;
-  if (trm__puzzle_wall(&c->puzzle) < 0)
+  if (trm_puzzle_wall(&c->puzzle) < 0)
     TRM_FAIL(err, TRM_E_CONFIG,
              "open_cells: nothing says which cells of the puzzle are walls; mazes do, and grids of "
              "one size with rules = maze");

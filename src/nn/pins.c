@@ -31,8 +31,8 @@ static bool is_among(int32_t token, const int32_t *list, int n) {
 int trm__pins_grow(const trm_puzzle *p, int V, const int32_t *inputs, const trm__pins *from,
                    const real *logits, int room, trm__pins *out, int32_t *scratch) {
   const int S = p->rows * p->cols;
-  int32_t blanks[TRM__MOST_BLANKS], fills[TRM_PUZZLE_MAX_SYMBOLS];
-  const int n_blanks = trm__puzzle_blanks(p, blanks), n_fills = trm__puzzle_fills(p, fills);
+  int32_t blanks[TRM_PUZZLE_MAX_BLANKS], fills[TRM_PUZZLE_MAX_SYMBOLS];
+  const int n_blanks = trm_puzzle_blanks(p, blanks), n_fills = trm__puzzle_fills(p, fills);
   const int width = from->n ? TRM__NEXT_PINS : TRM__FIRST_PINS;
   bool used[TRM_PUZZLE_MAX_SYMBOLS] = {false};
   int cell = -1, n = 0;

@@ -128,8 +128,8 @@ static trm_status check_puzzle(trm_thinker *t, trm_error *err) {
   if (t->how.verify && !trm_puzzle_has_rules(p))
     TRM_FAIL(err, TRM_E_CONFIG, "verify: no rules are known of puzzles of kind %s",
              trm_puzzle_kind_name(p->kind));
-  int32_t blanks[TRM__MOST_BLANKS];
-  if (t->how.search && (!trm__puzzle_rules_once(p) || trm__puzzle_blanks(p, blanks) == 0))
+  int32_t blanks[TRM_PUZZLE_MAX_BLANKS];
+  if (t->how.search && (!trm__puzzle_rules_once(p) || trm_puzzle_blanks(p, blanks) == 0))
     TRM_FAIL(
         err, TRM_E_CONFIG,
         "search: it guesses symbols of open cells, and only where each symbol is once in every "

@@ -31,16 +31,10 @@ int trm__puzzle_units(const trm_puzzle *p, trm__unit_set out[TRM__MOST_UNITS]);
  * so; and grids fill their canvas, too. */
 bool trm__puzzle_rules_once(const trm_puzzle *p);
 bool trm__puzzle_is_once(const trm_puzzle *p);
-/* Tokens of cells that a question leaves open, all others being given, and tokens that an answer
- * has in their place, as the kind or the rules of a grid say: how many there are, 0 when nothing
- * says it. More blanks than there is room for are none. */
-enum { TRM__MOST_BLANKS = 2 };
-int trm__puzzle_blanks(const trm_puzzle *p, int32_t out[TRM__MOST_BLANKS]);
+/* Tokens that an answer has in the place of blanks, as the kind or the rules of a grid say: how
+ * many there are, 0 when nothing says it. */
 int trm__puzzle_fills(const trm_puzzle *p, int32_t out[TRM_PUZZLE_MAX_SYMBOLS]);
 
-/* The token of walls, which every answer leaves as they are, of a grid that fills its canvas: the
- * rules say so; -1: there are none. */
-int32_t trm__puzzle_wall(const trm_puzzle *p);
 /* The cells of tokens [rows * cols] that are no walls, in reading order: the places of the first
  * `room` of them (base/place.h). Returns how many there are. */
 int trm__puzzle_open_cells(const trm_puzzle *p, int32_t wall, const int32_t *tokens, int room,

@@ -71,6 +71,14 @@ int trm__puzzle_units(const trm_puzzle *p, trm__unit_set out[TRM__MOST_UNITS]) {
   return 3;
 }
 
+bool trm_puzzle_boxes(const trm_puzzle *p, int *rows, int *cols) {
+  trm__unit_set units[TRM__MOST_UNITS];
+  const bool boxes = trm__puzzle_units(p, units) == TRM__MOST_UNITS;
+  *rows = boxes ? units[TRM__MOST_UNITS - 1].high : 0;
+  *cols = boxes ? units[TRM__MOST_UNITS - 1].wide : 0;
+  return boxes;
+}
+
 bool trm__puzzle_rules_once(const trm_puzzle *p) {
   const trm__puzzle_rules *rules = find_rules(p);
   return rules && rules->once;
@@ -97,14 +105,14 @@ static void find_letters(const trm_puzzle *p, letters *l) {
   l->blanks = l->of_kind[0] || !rules || !rules->blanks ? l->of_kind : rules->blanks;
 }
 
-int trm__puzzle_blanks(const trm_puzzle *p, int32_t out[TRM__MOST_BLANKS]) {
+int trm_puzzle_blanks(const trm_puzzle *p, int32_t out[TRM_PUZZLE_MAX_BLANKS]) {
   const trm__symbol_range r = trm__symbol_range_of(p);
   letters l;
   int n = 0;
   find_letters(p, &l);
   for (int32_t token = r.first; token < r.end; token++) {
     if (!is_among(trm_puzzle_symbol(p, token), l.blanks)) continue;
-    if (n == TRM__MOST_BLANKS) return 0;
+    if (n == TRM_PUZZLE_MAX_BLANKS) return 0;
     out[n++] = token;
   }
   return n;
@@ -125,7 +133,7 @@ int trm__puzzle_fills(const trm_puzzle *p, int32_t out[TRM_PUZZLE_MAX_SYMBOLS]) 
 
 /* --- walls --- */
 
-int32_t trm__puzzle_wall(const trm_puzzle *p) {
+int32_t trm_puzzle_wall(const trm_puzzle *p) {
   const trm__puzzle_rules *rules = find_rules(p);
   if (!rules || !rules->wall || trm_puzzle_is_sized(p)) return -1;
   return trm__puzzle_token(p, &rules->wall, 1);

@@ -171,7 +171,7 @@ static trm_status describe_model(trm__run_config *c, const trm_run_listener *to,
 /* The most open cells that a maze of a set has. */
 static trm_status most_open_cells(const trm_dataset *set, int *most, trm_error *err) {
   const trm_dataset_info *info = trm_dataset_get_info(set);
-  const int32_t wall = trm__puzzle_wall(&info->puzzle);
+  const int32_t wall = trm_puzzle_wall(&info->puzzle);
   int32_t *inputs;
   TRM_ALLOC(&inputs, info->seq_len, "an example", err);
   for (int64_t i = 0; i < info->examples; i++) {
