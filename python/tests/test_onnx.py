@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sys
@@ -28,11 +29,16 @@ def onnxruntime(data: bytes):
     return lambda inputs: dict(zip(names, session.run(names, inputs)))
 
 
+@functools.lru_cache(maxsize=None)
+def core():
+    """One for the process: of several the last that goes leaves the thread with a stack for signals that is no
+    more, and Ctrl-C ends the process (findings/openvino_signal_stack.sh)."""
+    return pytest.importorskip("openvino").Core()
+
+
 def openvino(data: bytes, precision: str = "f32"):
-    ov = pytest.importorskip("openvino")
-    core = ov.Core()
     settings = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": precision}
-    model = core.compile_model(core.read_model(data), "CPU", settings)
+    model = core().compile_model(core().read_model(data), "CPU", settings)
 
     def run(inputs):
         outputs = model(inputs)  # each goes by several names
@@ -138,8 +144,7 @@ def test_bfloat16_weights_are_those_of_the_other_files(runtime, tmp_path):
 
 
 def test_openvino_rounds_to_bfloat16_by_itself_where_the_cpu_can(sudoku6):
-    ov = pytest.importorskip("openvino")
-    if "BF16" not in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    if "BF16" not in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         pytest.skip("this CPU has no bfloat16")
     x = questions(sudoku6, 1)
     ours = Ours(sudoku6, x, 16).after[-1]
