@@ -1,0 +1,509 @@
+/* See requests.h. */
+#include "cli/serve/requests.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/units.h"
+#include "cli/pictures/puzzle_names.h"
+#include "io/json.h"
+
+/* ---- the members of a request, in one table ---- */
+
+typedef struct members {
+  const trm__json *puzzle, *puzzles;
+  const char *model;
+  int64_t steps, puzzle_id;
+  double halt_margin;
+  const char *halt;
+  bool confidence, stream;
+} members;
+
+typedef enum member_kind {
+  MEMBER_VALUE,
+  MEMBER_TEXT,
+  MEMBER_WHOLE,
+  MEMBER_REAL,
+  MEMBER_BOOL
+} member_kind;
+
+/* For one puzzle, or for many. */
+enum { OF_ONE = 1, OF_MANY = 2, OF_BOTH = 3 };
+
+static const struct member {
+  const char *name;
+  int of;
+  member_kind kind;
+  size_t at;    /* in `members` */
+  int64_t most; /* of a whole number, from 0 */
+} member_rows[] = {
+    {"puzzle", OF_ONE, MEMBER_VALUE, offsetof(members, puzzle), 0},
+    {"puzzles", OF_MANY, MEMBER_VALUE, offsetof(members, puzzles), 0},
+    {"model", OF_BOTH, MEMBER_TEXT, offsetof(members, model), 0},
+    {"steps", OF_BOTH, MEMBER_WHOLE, offsetof(members, steps), TRM_MAX_STEPS},
+    {"halt", OF_BOTH, MEMBER_TEXT, offsetof(members, halt), 0},
+    {"halt_margin", OF_BOTH, MEMBER_REAL, offsetof(members, halt_margin), 0},
+    {"puzzle_id", OF_BOTH, MEMBER_WHOLE, offsetof(members, puzzle_id), INT32_MAX},
+    {"confidence", OF_BOTH, MEMBER_BOOL, offsetof(members, confidence), 0},
+    {"stream", OF_ONE, MEMBER_BOOL, offsetof(members, stream), 0},
+};
+enum { MEMBERS = sizeof member_rows / sizeof *member_rows };
+
+static const struct {
+  const char *word;
+  trm_halt halt;
+} halts[] = {{"never", TRM_HALT_NEVER}, {"q", TRM_HALT_Q}, {"twice", TRM_HALT_TWICE}};
+enum { HALTS = sizeof halts / sizeof *halts };
+
+static trm_status refuse_member(const char *name, const char *want, trm_error *err) {
+  return cli_fail(err, TRM_E_FORMAT, -1, "\"%.40s\": want %s", name, want);
+}
+
+static trm_status read_member(const struct member *row, const trm__json *v, members *m,
+                              trm_error *err) {
+  void *at = (char *)m + row->at;
+  int64_t whole;
+  char want[60];
+  switch (row->kind) {
+    case MEMBER_VALUE:
+      *(const trm__json **)at = v;
+      return TRM_OK;
+    case MEMBER_TEXT:
+      *(const char **)at = trm__json_text(v);
+      return trm__json_text(v) ? TRM_OK : refuse_member(row->name, "a text", err);
+    case MEMBER_WHOLE:
+      snprintf(want, sizeof want, "a whole number from 0 to %" PRId64, row->most);
+      if (!trm__json_whole(v, &whole) || whole < 0 || whole > row->most)
+        return refuse_member(row->name, want, err);
+      *(int64_t *)at = whole;
+      return TRM_OK;
+    case MEMBER_REAL:
+      *(double *)at = trm__json_number(v);
+      return trm__json_is_number(v) ? TRM_OK : refuse_member(row->name, "a number", err);
+    default:
+      *(bool *)at = trm__json_is_true(v);
+      return trm__json_is_bool(v) ? TRM_OK : refuse_member(row->name, "true or false", err);
+  }
+}
+
+/* Every member of the object is one of the table; what is meant by another one is guessed. */
+static trm_status read_members(const trm__json *root, int of, members *m, trm_error *err) {
+  if (!trm__json_is(root, TRM__JSON_OBJECT))
+    return cli_fail(err, TRM_E_FORMAT, -1, "want an object, such as {\"%s}",
+                    of == OF_ONE ? "puzzle\": \"53..7...\"" : "puzzles\": [\"53..7...\"]");
+  for (size_t i = 0; i < trm__json_n_members(root); i++) {
+    const char *key = trm__json_key(root, i);
+    trm__nearest near = {.word = key};
+    int row = 0;
+    while (row < MEMBERS && (!(member_rows[row].of & of) || strcmp(member_rows[row].name, key)))
+      row++;
+    if (row < MEMBERS) {
+      CLI_TRY(read_member(&member_rows[row], trm__json_member(root, i), m, err));
+      continue;
+    }
+    for (row = 0; row < MEMBERS; row++)
+      if (member_rows[row].of & of) trm__nearest_offer(&near, member_rows[row].name);
+    return cli_fail(err, TRM_E_FORMAT, -1, "\"%.40s\": is not known here%s%s%s", key,
+                    near.best ? "; \"" : "", near.best ? near.best : "", near.best ? "\" is" : "");
+  }
+  return TRM_OK;
+}
+
+static trm_status read_halt(const members *m, serve_ask *ask, trm_error *err) {
+  int i = 0;
+  if (!m->halt) return TRM_OK;
+  while (i < HALTS && strcmp(halts[i].word, m->halt) != 0) i++;
+  if (i == HALTS) return refuse_member("halt", "\"never\", \"q\" or \"twice\"", err);
+  ask->how.halt = halts[i].halt;
+  return TRM_OK;
+}
+
+/* ---- puzzles ---- */
+
+/* A cell of a Sudoku, 0 for a blank: a number or a text of one symbol. */
+static bool sudoku_cell(const trm_puzzle *p, const trm__json *cell, int32_t *token) {
+  int64_t value;
+  uint8_t one;
+  if (trm__json_is(cell, TRM__JSON_NULL)) {
+    *token = 1;
+    return true;
+  }
+  if (trm__json_whole(cell, &value)) {
+    *token = (int32_t)value + 1;
+    return value >= 0 && value <= p->rows;
+  }
+  if (trm__json_length(cell) != 1) return false;
+  const char symbol = *trm__json_text(cell);
+  for (one = 0; one <= p->rows; one++) {
+    const char *has = trm_puzzle_symbol(p, one + 1);
+    if (has && has[0] == symbol) break;
+  }
+  *token = symbol == '0' ? 1 : one + 1;
+  return symbol == '0' || one <= p->rows;
+}
+
+static trm_status read_sudoku_rows(const trm_puzzle *p, const trm__json *rows, int32_t *tokens,
+                                   trm_error *err) {
+  for (int row = 0; row < p->rows; row++) {
+    const trm__json *cells = trm__json_item(rows, (size_t)row);
+    for (int col = 0; col < p->cols; col++)
+      if (!sudoku_cell(p, trm__json_item(cells, (size_t)col), &tokens[row * p->cols + col]))
+        return cli_fail(err, TRM_E_FORMAT, -1,
+                        "row %d, column %d: want a whole number from 0 (blank) to %d", row + 1,
+                        col + 1, p->rows);
+    if (trm__json_n_items(cells) != (size_t)p->cols)
+      return cli_fail(err, TRM_E_FORMAT, -1, "row %d: want %d cells, got %zu", row + 1, p->cols,
+                      trm__json_n_items(cells));
+  }
+  if (trm__json_n_items(rows) == (size_t)p->rows) return TRM_OK;
+  return cli_fail(err, TRM_E_FORMAT, -1, "want %d rows, got %zu", p->rows, trm__json_n_items(rows));
+}
+
+/* The text of an array is what a line of text may be, too. */
+static trm_status read_rows(const trm_puzzle *p, const trm__json *rows, int32_t *tokens,
+                            trm_error *err) {
+  char *text;
+  if (trm_sudoku_known(p)) return read_sudoku_rows(p, rows, tokens, err);
+  trm__json_out o = trm__json_begin(TRM__JSON_COMPACT);
+  trm__json_put_value(&o, NULL, rows);
+  CLI_TRY(trm__json_finish(&o, "the puzzle", &text, err));
+  const trm_status st = trm_puzzle_parse(p, text, strlen(text), tokens, err);
+  trm__free(text);
+  return st;
+}
+
+static trm_status parse_puzzle(const serve_model *m, const trm__json *v, serve_puzzle *out,
+                               trm_error *err) {
+  const trm_puzzle *p = &m->config->puzzle;
+  out->as_rows = trm__json_is(v, TRM__JSON_ARRAY);
+  if (out->as_rows) return read_rows(p, v, out->tokens, err);
+  if (!trm__json_text(v)) return cli_fail(err, TRM_E_FORMAT, -1, "want a text or an array of rows");
+  return trm_puzzle_parse(p, trm__json_text(v), trm__json_length(v), out->tokens, err);
+}
+
+/* Also one that no answer can be right to is refused, as by trm solve. */
+static trm_status read_puzzle(const serve_model *m, const trm__json *v, serve_puzzle *out,
+                              trm_error *err) {
+  CLI_TRY(parse_puzzle(m, v, out, err));
+  return trm_puzzle_check(&m->config->puzzle, out->tokens, err);
+}
+
+/* What is wrong with one of many puzzles is its answer; with the only one it is the request's. */
+static trm_status read_puzzles(const serve_model *m, const members *in, serve_ask *ask,
+                               trm_error *err) {
+  const size_t cells = (size_t)m->config->seq_len;
+  ask->puzzles = calloc((size_t)ask->n, sizeof *ask->puzzles);
+  ask->tokens = calloc((size_t)ask->n * cells, sizeof *ask->tokens);
+  if (!ask->puzzles || !ask->tokens)
+    return cli_fail(err, TRM_E_MEMORY, -1, "no memory for %d puzzles", ask->n);
+  for (int i = 0; i < ask->n; i++) {
+    serve_puzzle *p = &ask->puzzles[i];
+    trm_error cause;
+    p->tokens = ask->tokens + cells * (size_t)i;
+    const trm__json *v = in->puzzle ? in->puzzle : trm__json_item(in->puzzles, (size_t)i);
+    if (read_puzzle(m, v, p, &cause) == TRM_OK) continue;
+    if (in->puzzle || cause.code == TRM_E_MEMORY)
+      return cli_fail(err, cause.code, cause.pos, "\"puzzle\" for %.60s: %.400s", m->name,
+                      cause.msg);
+    p->problem = strdup(cause.msg);
+    if (!p->problem) return cli_fail(err, TRM_E_MEMORY, -1, "no memory for %d puzzles", ask->n);
+  }
+  return TRM_OK;
+}
+
+/* ---- which model ---- */
+
+static bool takes(const serve_model *m, const trm__json *first) {
+  serve_puzzle p = {.tokens = calloc((size_t)m->config->seq_len, sizeof *p.tokens)};
+  const bool fits = p.tokens && parse_puzzle(m, first, &p, NULL) == TRM_OK;
+  free(p.tokens);
+  return fits;
+}
+
+/* About as many as whoever wrote it thought that there are. */
+static int64_t cells_of(const trm__json *v) {
+  const size_t rows = trm__json_n_items(v), cols = trm__json_n_items(trm__json_item(v, 0));
+  return (int64_t)(rows ? rows * cols : trm__json_length(v));
+}
+
+/* The one that can best say what is wrong with a puzzle of so many cells. */
+static int nearest_model(const serve_model *models, int n_models, int64_t cells) {
+  int best = 0;
+  for (int i = 1; i < n_models; i++)
+    if (llabs(models[i].config->seq_len - cells) < llabs(models[best].config->seq_len - cells))
+      best = i;
+  return best;
+}
+
+static trm_status choose_model(const serve_model *models, int n_models, const members *in, int *out,
+                               trm_error *err) {
+  const trm__json *first = in->puzzle ? in->puzzle : trm__json_item(in->puzzles, 0);
+  trm__nearest near = {.word = in->model};
+  if (in->model) {
+    for (*out = 0; *out < n_models; ++*out) {
+      if (!strcmp(models[*out].name, in->model)) return TRM_OK;
+      trm__nearest_offer(&near, models[*out].name);
+    }
+    if (!near.best) near.best = models[0].name;
+    return cli_fail(err, TRM_E_ARGUMENT, -1,
+                    "\"model\": there is none of that name here; want one that /v1/models lists, "
+                    "such as \"%.60s\"",
+                    near.best);
+  }
+  for (*out = 0; *out < n_models; ++*out)
+    if (takes(&models[*out], first)) return TRM_OK;
+  *out = nearest_model(models, n_models, cells_of(first));
+  return TRM_OK;
+}
+
+static trm_status read_ask(const serve_model *models, int n_models, int most, const trm__json *root,
+                           serve_ask *ask, trm_error *err) {
+  members in = {0};
+  ask->many = most > 0;
+  CLI_TRY(read_members(root, most ? OF_MANY : OF_ONE, &in, err));
+  CLI_TRY(read_halt(&in, ask, err));
+  ask->confidence = in.confidence;
+  ask->stream = in.stream;
+  ask->how.steps = (int)in.steps;
+  ask->how.halt_margin = in.halt_margin;
+  ask->how.puzzle_id = (int32_t)in.puzzle_id;
+
+  /* How many puzzles there are, and for whom. */
+  const size_t n = in.puzzle ? 1 : trm__json_n_items(in.puzzles);
+  if (!most && !in.puzzle)
+    return cli_fail(err, TRM_E_FORMAT, -1, "\"puzzle\" is missing: a text or an array of rows");
+  if (most && !trm__json_is(in.puzzles, TRM__JSON_ARRAY))
+    return cli_fail(err, TRM_E_FORMAT, -1, "\"puzzles\" is missing, or is no array of puzzles");
+  if (n == 0 || (most && n > (size_t)most))
+    return cli_fail(err, TRM_E_ARGUMENT, -1, "\"puzzles\": want 1 to %d, got %zu", most, n);
+  ask->n = (int)n;
+  CLI_TRY(choose_model(models, n_models, &in, &ask->model, err));
+  const serve_model *m = &models[ask->model];
+  if (ask->how.puzzle_id >= m->config->num_puzzle_identifiers)
+    return cli_fail(err, TRM_E_RANGE, -1, "\"puzzle_id\": %.60s knows ids below %d, got %" PRId32,
+                    m->name, (int)m->config->num_puzzle_identifiers, ask->how.puzzle_id);
+  return read_puzzles(m, &in, ask, err);
+}
+
+trm_status serve_ask_read(const serve_model *models, int n_models, int most, const char *text,
+                          size_t n, serve_ask *out, trm_error *err) {
+  trm__json *root;
+  *out = (serve_ask){0};
+  CLI_TRY(trm__json_parse(text, n, "the body", 1, &root, err));
+  const trm_status st = read_ask(models, n_models, most, root, out, err);
+  trm__json_free(root);
+  if (st != TRM_OK) serve_ask_free(out);
+  return st;
+}
+
+void serve_ask_free(serve_ask *ask) {
+  for (int i = 0; ask->puzzles && i < ask->n; i++) {
+    free(ask->puzzles[i].problem);
+    trm__free(ask->puzzles[i].answer);
+  }
+  free(ask->puzzles);
+  free(ask->tokens);
+  *ask = (serve_ask){0};
+}
+
+/* ---- answers ---- */
+
+static double probability(double logit) {
+  return 1 / (1 + exp(-logit));
+}
+
+/* Four digits, which is what a confidence is good for. */
+static double rounded(double v) {
+  return round(v * 1e4) / 1e4;
+}
+
+static char *finish(trm__json_out *o) {
+  char *text;
+  return trm__json_finish(o, "an answer", &text, NULL) == TRM_OK ? text : NULL;
+}
+
+/* A cell is a number where its symbol is one, also a Sudoku's above 9; null without a symbol. */
+static void put_cell(trm__json_out *o, const trm_puzzle *p, int32_t token) {
+  const char *symbol = trm_puzzle_symbol(p, token);
+  int64_t number;
+  if (trm_sudoku_known(p) && symbol)
+    trm__json_put_int(o, NULL, token - 1);
+  else if (symbol && trm__number_int64(symbol, &number))
+    trm__json_put_int(o, NULL, number);
+  else if (symbol)
+    trm__json_put_text(o, NULL, symbol);
+  else
+    trm__json_put_null(o, NULL);
+}
+
+/* The part of the canvas that is the answer's grid, in the form that the question had. */
+static void put_grid(trm__json_out *o, const char *key, const trm_puzzle *p, bool as_rows,
+                     const int32_t *tokens, trm_puzzle_box box) {
+  if (as_rows) {
+    trm__json_open(o, key, '[');
+    for (int row = box.row; row < box.row + box.rows; row++) {
+      trm__json_open(o, NULL, '[');
+      for (int col = box.col; col < box.col + box.cols; col++)
+        put_cell(o, p, tokens[row * p->cols + col]);
+      trm__json_close(o);
+    }
+    trm__json_close(o);
+    return;
+  }
+  const size_t size = trm_puzzle_text_size(p);
+  char *text = malloc(size);
+  if (!text) {
+    o->status = TRM_E_MEMORY;
+    return;
+  }
+  trm_puzzle_format_box(p, tokens, box, text, size);
+  trm__json_put_text(o, key, text);
+  free(text);
+}
+
+/* How likely the model holds each cell's symbol to be: the largest softmax of its logits, in the
+ * order of the grid. */
+static void put_confidence(trm__json_out *o, const trm_model_config *m, const float *logits,
+                           trm_puzzle_box box) {
+  trm__json_open(o, "confidence", '[');
+  for (int row = box.row; row < box.row + box.rows; row++)
+    for (int col = box.col; col < box.col + box.cols; col++) {
+      const float *l = logits + ((int64_t)row * m->puzzle.cols + col) * m->vocab_size;
+      double sum = 0;
+      float most = l[0];
+      for (int v = 1; v < m->vocab_size; v++) most = l[v] > most ? l[v] : most;
+      for (int v = 0; v < m->vocab_size; v++) sum += exp((double)(l[v] - most));
+      trm__json_put_real(o, NULL, rounded(1 / sum));
+    }
+  trm__json_close(o);
+}
+
+/* Cells that the answer and the tokens before it differ in, counted in the order of the grid. */
+static void put_changed(trm__json_out *o, const trm_puzzle *p, const int32_t *before,
+                        const int32_t *now, trm_puzzle_box box) {
+  trm__json_open(o, "changed", '[');
+  for (int i = 0; i < box.rows * box.cols; i++) {
+    const int cell = (box.row + i / box.cols) * p->cols + box.col + i % box.cols;
+    if (before[cell] != now[cell]) trm__json_put_int(o, NULL, i);
+  }
+  trm__json_close(o);
+}
+
+/* Whether another cell of one of the cell's units has its symbol. */
+static bool is_repeated(const trm__unit_set *sets, const int32_t *answer, int cell) {
+  for (int k = 0; k < TRM__MOST_UNITS; k++) {
+    const int unit = trm__unit_of(sets[k], cell);
+    for (int i = 0; i < sets[k].high * sets[k].wide; i++) {
+      const int other = trm__unit_cell(sets[k], unit, i);
+      if (other != cell && answer[other] == answer[cell]) return true;
+    }
+  }
+  return false;
+}
+
+/* Cells of a Sudoku's answer that break a rule: not what was given, no digit, or one that stands
+ * twice in a row, column or box. null of other kinds, whose rules judge a whole answer. */
+static void put_violations(trm__json_out *o, const trm_puzzle *p, const int32_t *question,
+                           const int32_t *answer) {
+  if (!trm_sudoku_known(p)) {
+    trm__json_put_null(o, "violations");
+    return;
+  }
+  const trm__unit_set sets[TRM__MOST_UNITS] = {{p->cols, 1, p->cols, p->rows},
+                                               {p->cols, p->rows, 1, p->cols},
+                                               {p->cols, p->box_rows, p->box_cols, p->rows}};
+  int n = 0;
+  for (int i = 0; i < p->rows * p->cols; i++)
+    n += (question[i] > 1 && question[i] != answer[i]) || answer[i] < 2 ||
+         is_repeated(sets, answer, i);
+  trm__json_put_int(o, "violations", n);
+}
+
+/* What an answer and a step have in common. */
+static void put_state(trm__json_out *o, const serve_model *m, const serve_puzzle *p,
+                      const serve_state *s) {
+  put_violations(o, &m->config->puzzle, p->tokens, s->now->answer);
+  trm__json_put_real(o, "q", rounded(probability((double)s->now->q_halt)));
+  trm__json_put_real(o, "seconds", round(s->seconds * 1e6) / 1e6);
+}
+
+/* Beyond a grid a model may answer anything: its grid begins where the question's does. */
+static trm_puzzle_box box_of(const trm_puzzle *p, const int32_t *question, const int32_t *answer) {
+  const trm_puzzle_box asked = trm_puzzle_locate(p, question);
+  return trm_puzzle_crop(p, answer, asked.row, asked.col);
+}
+
+char *serve_answer_json(const serve_model *m, const serve_ask *ask, const serve_puzzle *p,
+                        const serve_state *s) {
+  const trm_puzzle *puzzle = &m->config->puzzle;
+  const trm_queue_answer *a = s->now;
+  const trm_puzzle_box box = box_of(puzzle, p->tokens, a->answer);
+  trm__json_out o = trm__json_begin(TRM__JSON_COMPACT);
+  trm__json_open(&o, NULL, '{');
+  trm__json_put_text(&o, "model", m->name);
+  put_grid(&o, "answer", puzzle, p->as_rows, a->answer, box);
+  if (trm_puzzle_has_rules(puzzle))
+    trm__json_put_bool(&o, "valid", trm_puzzle_solves(puzzle, p->tokens, a->answer));
+  else
+    trm__json_put_null(&o, "valid");
+  trm__json_put_int(&o, "steps", a->steps);
+  trm__json_put_bool(&o, "halted", a->halted);
+  put_state(&o, m, p, s);
+  if (ask->confidence) put_confidence(&o, m->config, a->logits, box);
+  trm__json_close(&o);
+  return finish(&o);
+}
+
+char *serve_step_json(const serve_model *m, const serve_puzzle *p, const serve_state *s) {
+  const trm_puzzle *puzzle = &m->config->puzzle;
+  const trm_queue_answer *a = s->now;
+  const trm_puzzle_box box = box_of(puzzle, p->tokens, a->answer);
+  trm__json_out o = trm__json_begin(TRM__JSON_COMPACT);
+  trm__json_open(&o, NULL, '{');
+  trm__json_put_int(&o, "step", a->steps);
+  put_grid(&o, "grid", puzzle, p->as_rows, a->answer, box);
+  put_changed(&o, puzzle, s->before ? s->before : p->tokens, a->answer, box);
+  put_confidence(&o, m->config, a->logits, box);
+  put_state(&o, m, p, s);
+  trm__json_close(&o);
+  return finish(&o);
+}
+
+char *serve_error_json(int code, const char *text) {
+  char message[600];
+  trm__json_out o = trm__json_begin(TRM__JSON_COMPACT);
+  trm__json_open(&o, NULL, '{');
+  trm__json_open(&o, "error", '{');
+  trm__json_put_int(&o, "code", code);
+  trm__json_put_text(&o, "message", cli_clean(message, sizeof message, text));
+  trm__json_close(&o);
+  trm__json_close(&o);
+  return finish(&o);
+}
+
+char *serve_models_json(const serve_model *models, int n) {
+  trm__json_out o = trm__json_begin(TRM__JSON_COMPACT);
+  trm__json_open(&o, NULL, '{');
+  trm__json_put_text(&o, "object", "list");
+  trm__json_open(&o, "data", '[');
+  for (int i = 0; i < n; i++) {
+    const trm_model_config *c = models[i].config;
+    char text[320];
+    trm__json_open(&o, NULL, '{');
+    trm__json_put_text(&o, "id", models[i].name);
+    trm__json_put_text(&o, "object", "model");
+    trm__json_put_text(&o, "description", models[i].about);
+    puzzle_describe(&c->puzzle, text, sizeof text);
+    trm__json_put_text(&o, "puzzle", text);
+    trm__json_put_int(&o, "rows", c->puzzle.rows);
+    trm__json_put_int(&o, "cols", c->puzzle.cols);
+    trm__json_put_int(&o, "steps", c->halt_max_steps);
+    trm__json_put_int(&o, "puzzle_ids", c->num_puzzle_identifiers);
+    trm__json_close(&o);
+  }
+  trm__json_close(&o);
+  trm__json_close(&o);
+  return finish(&o);
+}

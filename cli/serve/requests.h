@@ -1,0 +1,56 @@
+/* What a client asks, from JSON, and what it is told, as JSON. The bodies are whatever a stranger
+ * sent; nothing here blocks, keeps state or opens a file. */
+#ifndef TRM_CLI_SERVE_REQUESTS_H
+#define TRM_CLI_SERVE_REQUESTS_H
+
+#include "cli/cli.h"
+
+/* A model that can be asked. */
+typedef struct serve_model {
+  const char *name, *about;       /* about: one line for people */
+  const trm_model_config *config; /* whose puzzles have a text */
+} serve_model;
+
+typedef struct serve_puzzle {
+  int32_t *tokens; /* [seq_len] of the model */
+  char *problem;   /* of malloc: why it is no puzzle of the model's; NULL */
+  bool as_rows;    /* it came as an array of rows, and so is its answer to be */
+  char *answer;    /* of trm__alloc: JSON, once there is one */
+} serve_puzzle;
+
+/* A request, understood. */
+typedef struct serve_ask {
+  int model;               /* of the models that there are */
+  bool many;               /* its answer is a list, also of one */
+  bool confidence, stream; /* of each cell; an event for each step */
+  trm_queue_puzzle how;    /* options of all its puzzles */
+  int n;
+  serve_puzzle *puzzles; /* [n] */
+  int32_t *tokens;       /* [n, seq_len] */
+} serve_ask;
+
+/* One puzzle ("puzzle") or, with `most` above 0, up to so many ("puzzles"), of which those that are
+ * none are told beside the others. Where no model is named it is the first that takes the (first)
+ * puzzle, or the one that can best say what is wrong with it. Errors: FORMAT, RANGE, PUZZLE,
+ * ARGUMENT with what was expected and where; MEMORY. */
+trm_status serve_ask_read(const serve_model *models, int n_models, int most, const char *text,
+                          size_t n, serve_ask *out, trm_error *err);
+void serve_ask_free(serve_ask *ask); /* a zeroed one is fine */
+
+/* What is known of a puzzle after a step. */
+typedef struct serve_state {
+  const trm_queue_answer *now;
+  const int32_t *before; /* [seq_len] the answer after the step before; NULL: the question */
+  double seconds;        /* since it was asked */
+} serve_state;
+/* JSON in a fresh block (trm__free); NULL: no memory. The answer ... */
+char *serve_answer_json(const serve_model *m, const serve_ask *ask, const serve_puzzle *p,
+                        const serve_state *s);
+/* ... and a step on the way to it. */
+char *serve_step_json(const serve_model *m, const serve_puzzle *p, const serve_state *s);
+/* {"error": {"code": code, "message": text}} */
+char *serve_error_json(int code, const char *text);
+/* The models, as a list. */
+char *serve_models_json(const serve_model *models, int n);
+
+#endif
