@@ -330,6 +330,65 @@ static void tells_of_itself(void **state) {
   says(heard, "X-Content-Type-Options: nosniff");
 }
 
+/* Every member of `v` is described, and of those described all but one that was not asked for. */
+static void is_described(const trm__json *api, const char *schema, const trm__json *v, size_t n) {
+  const trm__json *schemas = trm__json_get(trm__json_get(api, "components"), "schemas");
+  const trm__json *properties = trm__json_get(trm__json_get(schemas, schema), "properties");
+  assert_int_equal(trm__json_n_members(v), n);
+  assert_int_equal(trm__json_n_members(properties), n);
+  for (size_t i = 0; i < n; i++)
+    if (!trm__json_get(properties, trm__json_key(v, i)))
+      fail_msg("%s: %s is not described", schema, trm__json_key(v, i));
+}
+
+/* What /openapi.json says of paths and answers is so. */
+static void describes_itself(void **state) {
+  (void)state;
+  is_status(ask(&shared, GET("/openapi.json", "")), 200);
+  trm__json *api = json_of(body());
+  const trm__json *paths = trm__json_get(api, "paths");
+  assert_int_equal(trm__json_n_members(paths), 7);
+  for (size_t i = 0; i < 7; i++) {
+    char request[200];
+    const char *path = trm__json_key(paths, i);
+    const bool get = trm__json_get(trm__json_get(paths, path), "get");
+    snprintf(request, sizeof request,
+             "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
+    is_status(ask(&shared, request), get ? 200 : 405);
+  }
+
+  is_status(ask_post(&shared, "/v1/solve", "", "{\"puzzle\": \"" FOUR "\", \"confidence\": true}"),
+            200);
+  trm__json *v = json_of(body());
+  is_described(api, "Answer", v, 9);
+  trm__json_free(v);
+  is_status(ask(&shared, GET("/v1/models", "")), 200);
+  v = json_of(body());
+  is_described(api, "Models", v, 2);
+  is_described(api, "Model", trm__json_item(trm__json_get(v, "data"), 0), 8);
+  trm__json_free(v);
+  trm__json_free(api);
+}
+
+/* Each is a puzzle of a model that is here. */
+static void has_examples(void **state) {
+  (void)state;
+  is_status(ask(&shared, GET("/v1/examples", "")), 200);
+  trm__json *v = json_of(body());
+  const trm__json *list = trm__json_get(v, "examples");
+  assert_int_equal(trm__json_n_items(list), 6);
+  for (size_t i = 0; i < 6; i++) {
+    const trm__json *one = trm__json_item(list, i);
+    char request[200], model[40];
+    snprintf(model, sizeof model, "\"model\":\"%s\"", trm__json_text(trm__json_get(one, "model")));
+    snprintf(request, sizeof request, "{\"puzzle\": \"%s\"}",
+             trm__json_text(trm__json_get(one, "puzzle")));
+    is_status(ask_post(&shared, "/v1/solve", "", request), 200);
+    says(heard, model);
+  }
+  trm__json_free(v);
+}
+
 /* ---- refusals ---- */
 
 static void refuses_bodies(void **state) {
@@ -656,6 +715,8 @@ int main(void) {
       cmocka_unit_test(streams),
       cmocka_unit_test(keeps_connections),
       cmocka_unit_test(tells_of_itself),
+      cmocka_unit_test(describes_itself),
+      cmocka_unit_test(has_examples),
       cmocka_unit_test(refuses_bodies),
       cmocka_unit_test(refuses_strangers),
       cmocka_unit_test(wants_keys),

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -23,7 +24,7 @@ static const cli_manual manual = {
     "\"q\",\n"
     "                   \"halt_margin\": LOGIT, \"confidence\": true, \"stream\": true}\n"
     "  POST /v1/batch   the same with \"puzzles\": [...], without \"stream\"\n"
-    "  GET  /v1/models  /health  /metrics\n"
+    "  GET  /v1/models  /v1/examples  /openapi.json  /health  /metrics\n"
     "Who is not told otherwise listens on 127.0.0.1, for this machine alone. An address that\n"
     "others can reach wants --api-key-file; keys and puzzles are not encrypted on their way, "
     "which\n"
@@ -172,6 +173,14 @@ static void raise_file_limit(void) {
              (int)limit.rlim_cur - SPARE_FILES, SERVE_CONNECTIONS);
 }
 
+static trm_status load_keys(serve_server *s, const char *path, trm_error *err) {
+  struct stat info;
+  CLI_TRY(guard_load_keys(&s->guard, path, err));
+  if (stat(path, &info) == 0 && (info.st_mode & (S_IRGRP | S_IROTH)))
+    cli_warn("%s: other users can read the keys; chmod 600 keeps them out", path);
+  return TRM_OK;
+}
+
 static void tick(void) {
   const struct timespec t = {0, TICK * 1000000L};
   nanosleep(&t, NULL);
@@ -199,7 +208,7 @@ static trm_status serve(serve_run *r, const serve_args *a, int n, char **words, 
 
   /* What can be wrong without a model comes before the models. */
   CLI_TRY(serve_http_create(s, &r->http, err));
-  if (a->key_file) CLI_TRY(guard_load_keys(&s->guard, a->key_file, err));
+  if (a->key_file) CLI_TRY(load_keys(s, a->key_file, err));
   if (a->server_names) CLI_TRY(guard_add_names(&s->guard, a->server_names, err));
   raise_file_limit();
   CLI_TRY(serve_listen(a->host, a->port, s->guard.n_keys > 0, &r->fd, url, err));

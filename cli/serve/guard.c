@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/text.h"
@@ -47,14 +46,11 @@ static trm_status read_keys(guard *g, const char *text, size_t n, const char *pa
 
 trm_status guard_load_keys(guard *g, const char *path, trm_error *err) {
   trm__map file;
-  struct stat info;
   g->keys = calloc(GUARD_KEYS, sizeof *g->keys);
   if (!g->keys) return cli_fail(err, TRM_E_MEMORY, -1, "no memory for keys");
   CLI_TRY(trm__map_open(path, &file, err));
   const trm_status st = read_keys(g, (const char *)file.data, file.size, path, err);
   trm__map_close(&file);
-  if (st == TRM_OK && stat(path, &info) == 0 && (info.st_mode & (S_IRGRP | S_IROTH)))
-    cli_warn("%s: other users can read the keys; chmod 600 keeps them out", path);
   return st;
 }
 

@@ -10,81 +10,86 @@
 #include "cli/pictures/puzzle_names.h"
 #include "io/json.h"
 
-/* ---- the members of a request, in one table ---- */
+/* ---- the members of a request ---- */
 
 typedef struct members {
   const trm__json *puzzle, *puzzles;
   const char *model;
   int64_t steps, puzzle_id;
   double halt_margin;
-  const char *halt;
+  int halt; /* as trm_halt */
   bool confidence, stream;
 } members;
 
-typedef enum member_kind {
-  MEMBER_VALUE,
-  MEMBER_TEXT,
-  MEMBER_WHOLE,
-  MEMBER_REAL,
-  MEMBER_BOOL
-} member_kind;
+static const char *const halts[] = {
+    [TRM_HALT_NEVER] = "never", [TRM_HALT_Q] = "q", [TRM_HALT_TWICE] = "twice", NULL};
 
-/* For one puzzle, or for many. */
-enum { OF_ONE = 1, OF_MANY = 2, OF_BOTH = 3 };
+#define AT(name) offsetof(members, name)
+const serve_member serve_members[] = {
+    {"puzzle", SERVE_OF_ONE, SERVE_PUZZLE, AT(puzzle), 0, NULL,
+     "The puzzle, as trm solve takes it, or an array of rows of cells."},
+    {"puzzles", SERVE_OF_MANY, SERVE_PUZZLES, AT(puzzles), 0, NULL,
+     "Puzzles, each a text or an array of rows of cells."},
+    {"model", SERVE_OF_BOTH, SERVE_TEXT, AT(model), 0, NULL,
+     "A name of /v1/models. Default: the first model that takes the (first) puzzle."},
+    {"steps", SERVE_OF_BOTH, SERVE_WHOLE, AT(steps), TRM_MAX_STEPS, NULL,
+     "Supervision steps at most. 0, the default: as many as the model was trained with."},
+    {"halt", SERVE_OF_BOTH, SERVE_WORD, AT(halt), 0, halts,
+     "Early exit: once q is above halt_margin, or was so after two steps in a row."},
+    {"halt_margin", SERVE_OF_BOTH, SERVE_REAL, AT(halt_margin), 0, NULL,
+     "The bar of halt, in logits. Default: 0."},
+    {"puzzle_id", SERVE_OF_BOTH, SERVE_WHOLE, AT(puzzle_id), INT32_MAX, NULL,
+     "Of a model that knows tasks by ids. Default: 0."},
+    {"confidence", SERVE_OF_BOTH, SERVE_BOOL, AT(confidence), 0, NULL,
+     "Whether the answer says how sure the model is of each cell."},
+    {"stream", SERVE_OF_ONE, SERVE_BOOL, AT(stream), 0, NULL,
+     "Whether there is an event after each supervision step."},
+    {NULL, 0, SERVE_BOOL, 0, 0, NULL, NULL}};
+#undef AT
 
-static const struct member {
-  const char *name;
-  int of;
-  member_kind kind;
-  size_t at;    /* in `members` */
-  int64_t most; /* of a whole number, from 0 */
-} member_rows[] = {
-    {"puzzle", OF_ONE, MEMBER_VALUE, offsetof(members, puzzle), 0},
-    {"puzzles", OF_MANY, MEMBER_VALUE, offsetof(members, puzzles), 0},
-    {"model", OF_BOTH, MEMBER_TEXT, offsetof(members, model), 0},
-    {"steps", OF_BOTH, MEMBER_WHOLE, offsetof(members, steps), TRM_MAX_STEPS},
-    {"halt", OF_BOTH, MEMBER_TEXT, offsetof(members, halt), 0},
-    {"halt_margin", OF_BOTH, MEMBER_REAL, offsetof(members, halt_margin), 0},
-    {"puzzle_id", OF_BOTH, MEMBER_WHOLE, offsetof(members, puzzle_id), INT32_MAX},
-    {"confidence", OF_BOTH, MEMBER_BOOL, offsetof(members, confidence), 0},
-    {"stream", OF_ONE, MEMBER_BOOL, offsetof(members, stream), 0},
-};
-enum { MEMBERS = sizeof member_rows / sizeof *member_rows };
-
-static const struct {
-  const char *word;
-  trm_halt halt;
-} halts[] = {{"never", TRM_HALT_NEVER}, {"q", TRM_HALT_Q}, {"twice", TRM_HALT_TWICE}};
-enum { HALTS = sizeof halts / sizeof *halts };
-
-static trm_status refuse_member(const char *name, const char *want, trm_error *err) {
-  return cli_fail(err, TRM_E_FORMAT, -1, "\"%.40s\": want %s", name, want);
+static trm_status refuse_member(const serve_member *row, const char *want, trm_error *err) {
+  return cli_fail(err, TRM_E_FORMAT, -1, "\"%.40s\": want %s", row->name, want);
 }
 
-static trm_status read_member(const struct member *row, const trm__json *v, members *m,
+static trm_status read_word(const serve_member *row, const char *word, int *out, trm_error *err) {
+  char want[100] = "one of";
+  for (*out = 0; row->words[*out]; ++*out) {
+    if (word && !strcmp(row->words[*out], word)) return TRM_OK;
+    const size_t used = strlen(want);
+    snprintf(want + used, sizeof want - used, " \"%s\"", row->words[*out]);
+  }
+  return refuse_member(row, want, err);
+}
+
+static trm_status read_whole(const serve_member *row, const trm__json *v, int64_t *out,
+                             trm_error *err) {
+  char want[60];
+  if (trm__json_whole(v, out) && *out >= 0 && *out <= row->most) return TRM_OK;
+  snprintf(want, sizeof want, "a whole number from 0 to %" PRId64, row->most);
+  return refuse_member(row, want, err);
+}
+
+static trm_status read_member(const serve_member *row, const trm__json *v, members *m,
                               trm_error *err) {
   void *at = (char *)m + row->at;
-  int64_t whole;
-  char want[60];
   switch (row->kind) {
-    case MEMBER_VALUE:
+    case SERVE_PUZZLE:
+    case SERVE_PUZZLES:
       *(const trm__json **)at = v;
       return TRM_OK;
-    case MEMBER_TEXT:
+    case SERVE_TEXT:
       *(const char **)at = trm__json_text(v);
-      return trm__json_text(v) ? TRM_OK : refuse_member(row->name, "a text", err);
-    case MEMBER_WHOLE:
-      snprintf(want, sizeof want, "a whole number from 0 to %" PRId64, row->most);
-      if (!trm__json_whole(v, &whole) || whole < 0 || whole > row->most)
-        return refuse_member(row->name, want, err);
-      *(int64_t *)at = whole;
-      return TRM_OK;
-    case MEMBER_REAL:
+      return trm__json_text(v) ? TRM_OK : refuse_member(row, "a text", err);
+    case SERVE_WORD:
+      return read_word(row, trm__json_text(v), at, err);
+    case SERVE_WHOLE:
+      return read_whole(row, v, at, err);
+    case SERVE_REAL:
       *(double *)at = trm__json_number(v);
-      return trm__json_is_number(v) ? TRM_OK : refuse_member(row->name, "a number", err);
+      return trm__json_is_number(v) ? TRM_OK : refuse_member(row, "a number", err);
     default:
       *(bool *)at = trm__json_is_true(v);
-      return trm__json_is_bool(v) ? TRM_OK : refuse_member(row->name, "true or false", err);
+      return trm__json_is_bool(v) ? TRM_OK : refuse_member(row, "true or false", err);
   }
 }
 
@@ -92,31 +97,19 @@ static trm_status read_member(const struct member *row, const trm__json *v, memb
 static trm_status read_members(const trm__json *root, int of, members *m, trm_error *err) {
   if (!trm__json_is(root, TRM__JSON_OBJECT))
     return cli_fail(err, TRM_E_FORMAT, -1, "want an object, such as {\"%s}",
-                    of == OF_ONE ? "puzzle\": \"53..7...\"" : "puzzles\": [\"53..7...\"]");
+                    of == SERVE_OF_ONE ? "puzzle\": \"53..7...\"" : "puzzles\": [\"53..7...\"]");
   for (size_t i = 0; i < trm__json_n_members(root); i++) {
     const char *key = trm__json_key(root, i);
     trm__nearest near = {.word = key};
-    int row = 0;
-    while (row < MEMBERS && (!(member_rows[row].of & of) || strcmp(member_rows[row].name, key)))
-      row++;
-    if (row < MEMBERS) {
-      CLI_TRY(read_member(&member_rows[row], trm__json_member(root, i), m, err));
-      continue;
-    }
-    for (row = 0; row < MEMBERS; row++)
-      if (member_rows[row].of & of) trm__nearest_offer(&near, member_rows[row].name);
-    return cli_fail(err, TRM_E_FORMAT, -1, "\"%.40s\": is not known here%s%s%s", key,
-                    near.best ? "; \"" : "", near.best ? near.best : "", near.best ? "\" is" : "");
+    const serve_member *row = serve_members;
+    for (; row->name && (!(row->of & of) || strcmp(row->name, key) != 0); row++)
+      if (row->of & of) trm__nearest_offer(&near, row->name);
+    if (!row->name)
+      return cli_fail(err, TRM_E_FORMAT, -1, "\"%.40s\": is not known here%s%s%s", key,
+                      near.best ? "; \"" : "", near.best ? near.best : "",
+                      near.best ? "\" is" : "");
+    CLI_TRY(read_member(row, trm__json_member(root, i), m, err));
   }
-  return TRM_OK;
-}
-
-static trm_status read_halt(const members *m, serve_ask *ask, trm_error *err) {
-  int i = 0;
-  if (!m->halt) return TRM_OK;
-  while (i < HALTS && strcmp(halts[i].word, m->halt) != 0) i++;
-  if (i == HALTS) return refuse_member("halt", "\"never\", \"q\" or \"twice\"", err);
-  ask->how.halt = halts[i].halt;
   return TRM_OK;
 }
 
@@ -262,11 +255,11 @@ static trm_status read_ask(const serve_model *models, int n_models, int most, co
                            serve_ask *ask, trm_error *err) {
   members in = {0};
   ask->many = most > 0;
-  CLI_TRY(read_members(root, most ? OF_MANY : OF_ONE, &in, err));
-  CLI_TRY(read_halt(&in, ask, err));
+  CLI_TRY(read_members(root, most ? SERVE_OF_MANY : SERVE_OF_ONE, &in, err));
   ask->confidence = in.confidence;
   ask->stream = in.stream;
   ask->how.steps = (int)in.steps;
+  ask->how.halt = (trm_halt)in.halt;
   ask->how.halt_margin = in.halt_margin;
   ask->how.puzzle_id = (int32_t)in.puzzle_id;
 

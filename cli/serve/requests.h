@@ -11,6 +11,28 @@ typedef struct serve_model {
   const trm_model_config *config; /* whose puzzles have a text */
 } serve_model;
 
+/* The members of a request, in one table, by which it is read, and described to others. */
+typedef enum serve_kind {
+  SERVE_PUZZLE,  /* a text or an array of rows */
+  SERVE_PUZZLES, /* an array of these */
+  SERVE_TEXT,
+  SERVE_WORD,  /* a text that is one of `words` */
+  SERVE_WHOLE, /* from 0 to `most` */
+  SERVE_REAL,
+  SERVE_BOOL
+} serve_kind;
+enum { SERVE_OF_ONE = 1, SERVE_OF_MANY = 2, SERVE_OF_BOTH = 3 }; /* requests for puzzles */
+typedef struct serve_member {
+  const char *name; /* NULL: behind the last */
+  int of;
+  serve_kind kind;
+  size_t at; /* in what is read; requests.c only */
+  int64_t most;
+  const char *const *words; /* ended by NULL */
+  const char *about;
+} serve_member;
+extern const serve_member serve_members[];
+
 typedef struct serve_puzzle {
   int32_t *tokens; /* [seq_len] of the model */
   char *problem;   /* of malloc: why it is no puzzle of the model's; NULL */

@@ -7,6 +7,8 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "cli/serve/examples.h"
+#include "cli/serve/openapi.h"
 
 /* ---- replies ---- */
 
@@ -38,6 +40,14 @@ static void get_models(serve_server *s, serve_reply *out) {
   reply_json(out, 200, serve_models_json(s->models, s->n_models));
 }
 
+static void get_examples(serve_server *s, serve_reply *out) {
+  reply_json(out, 200, serve_examples_json(s->models, s->n_models));
+}
+
+static void get_openapi(serve_server *s, serve_reply *out) {
+  reply_json(out, 200, serve_openapi_json(s->waiting));
+}
+
 static void get_metrics(serve_server *s, serve_reply *out) {
   if (!s->metrics) {
     serve_refuse(out, 404, "there are no metrics: trm serve was started without --metrics");
@@ -61,12 +71,22 @@ static void get_metrics(serve_server *s, serve_reply *out) {
 /* ---- the table ---- */
 
 static const serve_route routes[] = {
-    {"/health", "GET", true, get_health, false},     {"/metrics", "GET", false, get_metrics, false},
-    {"/v1/models", "GET", false, get_models, false}, {"/v1/solve", "POST", false, NULL, false},
-    {"/v1/batch", "POST", false, NULL, true},
+    {"/health", "GET", "Whether the server answers.", true, get_health, false},
+    {"/metrics", "GET", "Figures in the text format of Prometheus, with --metrics.", false,
+     get_metrics, false},
+    {"/openapi.json", "GET", "This interface, described for programs.", false, get_openapi, false},
+    {"/v1/examples", "GET", "Puzzles to try, of the models that are here.", false, get_examples,
+     false},
+    {"/v1/models", "GET", "The models that are here.", false, get_models, false},
+    {"/v1/solve", "POST", "Answers a puzzle, or follows it step by step.", false, NULL, false},
+    {"/v1/batch", "POST", "Answers many puzzles, in their order.", false, NULL, true},
 };
 enum { ROUTES = sizeof routes / sizeof *routes };
 _Static_assert((int)ROUTES < (int)SERVE_ROUTES, "the last place is that of unknown paths");
+
+const serve_route *serve_route_at(int i) {
+  return i < ROUTES ? &routes[i] : NULL;
+}
 
 const serve_route *serve_route_of(const char *path) {
   for (int i = 0; i < ROUTES; i++)

@@ -15,6 +15,7 @@ typedef struct serve_reply {
 
 typedef struct serve_route {
   const char *path, *method; /* "GET" or "POST"; HEAD goes where GET does */
+  const char *about;         /* one sentence */
   bool open;                 /* nobody needs a key */
   /* Of GET: */
   void (*answer)(serve_server *s, serve_reply *out);
@@ -22,6 +23,8 @@ typedef struct serve_route {
   bool many;
 } serve_route;
 
+/* The i-th; NULL behind the last. */
+const serve_route *serve_route_at(int i);
 /* NULL: there is no such path. Paths are compared with those of the table, and with nothing else.
  */
 const serve_route *serve_route_of(const char *path);
