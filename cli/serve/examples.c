@@ -34,6 +34,12 @@ static bool is_for(const serve_model *m, const char *text) {
   return is;
 }
 
+const char *serve_example_of(const serve_model *m) {
+  for (size_t k = 0; k < sizeof examples / sizeof *examples; k++)
+    if (is_for(m, examples[k])) return examples[k];
+  return NULL;
+}
+
 char *serve_examples_json(const serve_model *models, int n) {
   trm__json_out o = trm__json_begin(TRM__JSON_COMPACT);
   char *text;

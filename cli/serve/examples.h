@@ -8,4 +8,7 @@
  * its kind and size. In a fresh block (trm__free); NULL: no memory. */
 char *serve_examples_json(const serve_model *models, int n);
 
+/* The first one of a model; NULL: there is none. */
+const char *serve_example_of(const serve_model *m);
+
 #endif

@@ -3,8 +3,15 @@
 
 #include <string.h>
 
+#include "cli/serve/examples.h"
 #include "cli/serve/routes.h"
 #include "io/json.h"
+
+/* What of the server is in it. */
+typedef struct described {
+  const serve_model *models;
+  int n_models, most;
+} described;
 
 /* ---- what answers have ---- */
 
@@ -42,6 +49,9 @@ static const struct answer_member {
      "={\"type\":\"array\",\"items\":{\"oneOf\":[{\"$ref\":\"#/components/schemas/Answer\"},"
      "{\"$ref\":\"#/components/schemas/Error\"}]}}",
      "In the order of the puzzles; one that is none has an error."},
+    {"Event", "event", "={\"type\":\"string\",\"enum\":[\"step\",\"answer\",\"error\"]}",
+     "Its kind."},
+    {"Event", "data", "string", "JSON: a step, an Answer or an Error."},
     {"Error", "error",
      "={\"type\":\"object\",\"properties\":{\"code\":{\"type\":\"integer\"},"
      "\"message\":{\"type\":\"string\"}},\"required\":[\"code\",\"message\"]}",
@@ -106,10 +116,10 @@ static const char grid_schema[] =
     "\"items\":{\"nullable\":true,\"oneOf\":[{\"type\":\"integer\"},{\"type\":\"string\"}]}}}]}";
 static const char grid_ref[] = "{\"$ref\":\"#/components/schemas/Grid\"}";
 
-static void put_member(trm__json_out *o, const serve_member *m, int most) {
+static void put_member(trm__json_out *o, const serve_member *m, const described *d) {
   static const char *const types[] = {
-      [SERVE_PUZZLES] = "array", [SERVE_TEXT] = "string", [SERVE_WORD] = "string",
-      [SERVE_WHOLE] = "integer", [SERVE_REAL] = "number", [SERVE_BOOL] = "boolean"};
+      [SERVE_PUZZLES] = "array", [SERVE_MODEL] = "string", [SERVE_WORD] = "string",
+      [SERVE_WHOLE] = "integer", [SERVE_REAL] = "number",  [SERVE_BOOL] = "boolean"};
   if (m->kind == SERVE_PUZZLE) {
     put_json(o, m->name, grid_ref);
     return;
@@ -118,23 +128,35 @@ static void put_member(trm__json_out *o, const serve_member *m, int most) {
   trm__json_put_text(o, "type", types[m->kind]);
   trm__json_put_text(o, "description", m->about);
   if (m->kind == SERVE_PUZZLES) {
-    put_json(o, "items", grid_ref);
+    put_json(o, "items", "{}"); /* what is no grid fails alone */
     trm__json_put_int(o, "minItems", 1);
-    trm__json_put_int(o, "maxItems", most);
+    trm__json_put_int(o, "maxItems", d->most);
   }
   if (m->kind == SERVE_WHOLE) {
     trm__json_put_int(o, "minimum", 0);
     trm__json_put_int(o, "maximum", m->most);
   }
-  if (m->kind == SERVE_WORD) {
-    trm__json_open(o, "enum", '[');
-    for (int i = 0; m->words[i]; i++) trm__json_put_text(o, NULL, m->words[i]);
-    trm__json_close(o);
-  }
+  if (m->kind == SERVE_WORD || m->kind == SERVE_MODEL) trm__json_open(o, "enum", '[');
+  for (int i = 0; m->kind == SERVE_WORD && m->words[i]; i++)
+    trm__json_put_text(o, NULL, m->words[i]);
+  for (int i = 0; m->kind == SERVE_MODEL && i < d->n_models; i++)
+    trm__json_put_text(o, NULL, d->models[i].name);
+  if (m->kind == SERVE_WORD || m->kind == SERVE_MODEL) trm__json_close(o);
   trm__json_close(o);
 }
 
-static void put_request(trm__json_out *o, const serve_route *r, int most) {
+/* A request that the first model takes. */
+static void put_example(trm__json_out *o, const serve_route *r, const described *d) {
+  const char *puzzle = serve_example_of(&d->models[0]);
+  if (!puzzle) return;
+  trm__json_open(o, "example", '{');
+  if (r->many) trm__json_open(o, "puzzles", '[');
+  trm__json_put_text(o, r->many ? NULL : "puzzle", puzzle);
+  if (r->many) trm__json_close(o);
+  trm__json_close(o);
+}
+
+static void put_request(trm__json_out *o, const serve_route *r, const described *d) {
   const int of = r->many ? SERVE_OF_MANY : SERVE_OF_ONE;
   trm__json_open(o, "requestBody", '{');
   trm__json_put_bool(o, "required", true);
@@ -144,13 +166,14 @@ static void put_request(trm__json_out *o, const serve_route *r, int most) {
   trm__json_put_text(o, "type", "object");
   trm__json_open(o, "properties", '{');
   for (const serve_member *m = serve_members; m->name; m++)
-    if (m->of & of) put_member(o, m, most);
+    if (m->of & of) put_member(o, m, d);
   trm__json_close(o);
   trm__json_open(o, "required", '[');
   trm__json_put_text(o, NULL, r->many ? "puzzles" : "puzzle");
   trm__json_close(o);
   trm__json_put_bool(o, "additionalProperties", false);
   trm__json_close(o);
+  put_example(o, r, d);
   for (int i = 0; i < 3; i++) trm__json_close(o);
 }
 
@@ -163,7 +186,7 @@ static const struct success {
     {"/health", "application/json", "Health"},    {"/metrics", "text/plain", NULL},
     {"/openapi.json", "application/json", NULL},  {"/v1/examples", "application/json", "Examples"},
     {"/v1/models", "application/json", "Models"}, {"/v1/solve", "application/json", "Answer"},
-    {"/v1/solve", "text/event-stream", NULL},     {"/v1/batch", "application/json", "Batch"},
+    {"/v1/solve", "text/event-stream", "Event"},  {"/v1/batch", "application/json", "Batch"},
 };
 enum { SUCCESSES = sizeof successes / sizeof *successes };
 
@@ -222,18 +245,19 @@ static void put_responses(trm__json_out *o, const serve_route *r) {
   trm__json_close(o);
 }
 
-static void put_path(trm__json_out *o, const serve_route *r, int most) {
+static void put_path(trm__json_out *o, const serve_route *r, const described *d) {
   trm__json_open(o, r->path, '{');
   trm__json_open(o, r->answer ? "get" : "post", '{');
   trm__json_put_text(o, "summary", r->about);
   if (r->open) put_json(o, "security", "[]");
-  if (!r->answer) put_request(o, r, most);
+  if (!r->answer) put_request(o, r, d);
   put_responses(o, r);
   trm__json_close(o);
   trm__json_close(o);
 }
 
-char *serve_openapi_json(int most) {
+char *serve_openapi_json(const serve_model *models, int n_models, int most) {
+  const described d = {models, n_models, most};
   char *text;
   trm__json_out o = trm__json_begin(TRM__JSON_COMPACT);
   trm__json_open(&o, NULL, '{');
@@ -244,7 +268,7 @@ char *serve_openapi_json(int most) {
            "\"MIT\"},\"description\":\"Tiny Recursive Models answer puzzles.\"}");
   put_json(&o, "security", "[{\"key\":[]},{}]");
   trm__json_open(&o, "paths", '{');
-  for (int i = 0; serve_route_at(i); i++) put_path(&o, serve_route_at(i), most);
+  for (int i = 0; serve_route_at(i); i++) put_path(&o, serve_route_at(i), &d);
   trm__json_close(&o);
   trm__json_open(&o, "components", '{');
   put_json(&o, "securitySchemes", "{\"key\":{\"type\":\"http\",\"scheme\":\"bearer\"}}");

@@ -2,7 +2,10 @@
 #ifndef TRM_CLI_SERVE_OPENAPI_H
 #define TRM_CLI_SERVE_OPENAPI_H
 
-/* In a fresh block (trm__free); NULL: no memory. `most`: puzzles of a batch. */
-char *serve_openapi_json(int most);
+#include "cli/serve/requests.h"
+
+/* Of a server with these models, and `most` puzzles in a batch. In a fresh block (trm__free); NULL:
+ * no memory. */
+char *serve_openapi_json(const serve_model *models, int n_models, int most);
 
 #endif

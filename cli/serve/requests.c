@@ -30,7 +30,7 @@ const serve_member serve_members[] = {
      "The puzzle, as trm solve takes it, or an array of rows of cells."},
     {"puzzles", SERVE_OF_MANY, SERVE_PUZZLES, AT(puzzles), 0, NULL,
      "Puzzles, each a text or an array of rows of cells."},
-    {"model", SERVE_OF_BOTH, SERVE_TEXT, AT(model), 0, NULL,
+    {"model", SERVE_OF_BOTH, SERVE_MODEL, AT(model), 0, NULL,
      "A name of /v1/models. Default: the first model that takes the (first) puzzle."},
     {"steps", SERVE_OF_BOTH, SERVE_WHOLE, AT(steps), TRM_MAX_STEPS, NULL,
      "Supervision steps at most. 0, the default: as many as the model was trained with."},
@@ -77,7 +77,7 @@ static trm_status read_member(const serve_member *row, const trm__json *v, membe
     case SERVE_PUZZLES:
       *(const trm__json **)at = v;
       return TRM_OK;
-    case SERVE_TEXT:
+    case SERVE_MODEL:
       *(const char **)at = trm__json_text(v);
       return trm__json_text(v) ? TRM_OK : refuse_member(row, "a text", err);
     case SERVE_WORD:

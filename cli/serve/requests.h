@@ -15,9 +15,9 @@ typedef struct serve_model {
 typedef enum serve_kind {
   SERVE_PUZZLE,  /* a text or an array of rows */
   SERVE_PUZZLES, /* an array of these */
-  SERVE_TEXT,
-  SERVE_WORD,  /* a text that is one of `words` */
-  SERVE_WHOLE, /* from 0 to `most` */
+  SERVE_MODEL,   /* a text, the name of one */
+  SERVE_WORD,    /* a text that is one of `words` */
+  SERVE_WHOLE,   /* from 0 to `most` */
   SERVE_REAL,
   SERVE_BOOL
 } serve_kind;

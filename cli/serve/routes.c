@@ -45,7 +45,7 @@ static void get_examples(serve_server *s, serve_reply *out) {
 }
 
 static void get_openapi(serve_server *s, serve_reply *out) {
-  reply_json(out, 200, serve_openapi_json(s->waiting));
+  reply_json(out, 200, serve_openapi_json(s->models, s->n_models, s->waiting));
 }
 
 static void get_metrics(serve_server *s, serve_reply *out) {
