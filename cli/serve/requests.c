@@ -291,13 +291,19 @@ trm_status serve_ask_read(const serve_model *models, int n_models, int most, con
   return st;
 }
 
-void serve_ask_free(serve_ask *ask) {
+void serve_ask_free_puzzles(serve_ask *ask) {
   for (int i = 0; ask->puzzles && i < ask->n; i++) {
     free(ask->puzzles[i].problem);
     trm__free(ask->puzzles[i].answer);
   }
   free(ask->puzzles);
   free(ask->tokens);
+  ask->puzzles = NULL;
+  ask->tokens = NULL;
+}
+
+void serve_ask_free(serve_ask *ask) {
+  serve_ask_free_puzzles(ask);
   *ask = (serve_ask){0};
 }
 

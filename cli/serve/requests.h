@@ -57,6 +57,8 @@ typedef struct serve_ask {
  * ARGUMENT with what was expected and where; MEMORY. */
 trm_status serve_ask_read(const serve_model *models, int n_models, int most, const char *text,
                           size_t n, serve_ask *out, trm_error *err);
+/* Its puzzles alone, when nobody asks for them any more. */
+void serve_ask_free_puzzles(serve_ask *ask);
 void serve_ask_free(serve_ask *ask); /* a zeroed one is fine */
 
 /* What is known of a puzzle after a step. */

@@ -8,7 +8,9 @@
 #include "base/memory.h"
 
 enum {
-  STREAM_MOST = 1 << 20, /* bytes that a client of a stream may be behind */
+  STREAM_MOST = 1 << 18, /* bytes that a client of a stream may be behind, */
+  STREAM_FAIR = 1 << 14, /* or where memory is short so many */
+  KEPT_MOST = 64 << 20,  /* bytes of answers that are not read: with more, no jobs are taken */
   RETRY_MOST = 60,       /* seconds, */
   WINDOW = 1             /* and those over which speed is measured */
 };
@@ -36,6 +38,7 @@ struct serve_worker {
   double rate; /* puzzles answered in a second, lately; 0: none yet */
   double window_began;
   int64_t window_solved;
+  size_t kept;    /* bytes of answers that are not read */
   bool some_over; /* jobs are over that have rows, or are in line */
   bool stopping;
   double deadline;
@@ -49,9 +52,17 @@ void serve_job_free(serve_job *job) {
   free(job);
 }
 
+/* What its text takes is counted. */
+static void count_kept(serve_job *job, size_t bytes) {
+  job->worker->kept += bytes - job->kept;
+  job->kept = bytes;
+}
+
 /* One of its sides, under the lock. */
 static void drop(serve_job *job) {
-  if (--job->sides == 0) serve_job_free(job);
+  if (--job->sides > 0) return;
+  count_kept(job, 0);
+  serve_job_free(job);
 }
 
 /* Nothing is to be answered any more, or all is. */
@@ -74,6 +85,7 @@ static void tell(serve_job *job, const char *event, const char *json) {
   serve_text_say(out, "event: %s\ndata: ", event);
   serve_text_add(out, json, strlen(json));
   serve_text_add(out, "\n\n", 2);
+  count_kept(job, out->room);
 }
 
 /* The end of a job that has an answer, or with 503 none. */
@@ -110,6 +122,8 @@ static void write_answers(serve_job *job) {
 
 static void finish_job(serve_job *job) {
   if (!job->ask.stream) write_answers(job);
+  serve_ask_free_puzzles(&job->ask);
+  count_kept(job, job->out.room);
   end_job(job, job->out.failed ? 500 : 200);
 }
 
@@ -202,7 +216,8 @@ serve_taken serve_worker_take(serve_worker *w, serve_job *job, int *seconds) {
   serve_taken taken = SERVE_TAKEN;
   pthread_mutex_lock(&w->lock);
   if (w->stopping) taken = SERVE_STOPPING;
-  if (taken == SERVE_TAKEN && w->counts.waiting + job->ask.n > w->config.waiting) {
+  const bool full = w->counts.waiting + job->ask.n > w->config.waiting || w->kept > KEPT_MOST;
+  if (taken == SERVE_TAKEN && full) {
     taken = SERVE_FULL;
     w->counts.refused += job->ask.n;
     *seconds = retry_after(w);
@@ -296,6 +311,12 @@ static void clear_over(serve_worker *w) {
 
 /* ---- and their answers ---- */
 
+/* Whose client reads too slowly. */
+static bool is_behind(const serve_job *job) {
+  const size_t n = job->out.n - job->sent;
+  return n > STREAM_MOST || (n > STREAM_FAIR && job->worker->kept > KEPT_MOST);
+}
+
 /* After a step: an event where each is followed, and the answer after the last. The lock is taken
  * for what others see, not for what is long. */
 static void take_answer(serve_worker *w, const trm_queue_answer *a) {
@@ -314,7 +335,7 @@ static void take_answer(serve_worker *w, const trm_queue_answer *a) {
   if (job->ask.stream && !is_over(job)) {
     if (step) tell(job, "step", step);
     if (answer) tell(job, "answer", answer);
-    if (!step || (a->done && !answer) || job->out.failed || job->out.n > STREAM_MOST) abandon(job);
+    if (!step || (a->done && !answer) || job->out.failed || is_behind(job)) abandon(job);
     wake(job);
   }
   if (a->done) {

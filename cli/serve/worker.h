@@ -3,8 +3,8 @@
  *
  * A job is a request for one puzzle or many. Its puzzles wait in line until there are free rows;
  * jobs take turns, a puzzle each, so that who asks for thousands does not keep out who asks for
- * one. The line is bounded. A job whose client has left gives its rows to others before the next
- * step.
+ * one. The line is bounded, and so is the memory for what clients are slow to read. A job whose
+ * client has left gives its rows to others before the next step.
  *
  * Jobs belong to two sides. The worker's is this file. The connection's side asks for what there is
  * to send, and goes to sleep where there is nothing yet: `sleep` is called, and later `wake`, once,
@@ -39,6 +39,7 @@ typedef struct serve_job {
   int code; /* HTTP, once it has ended */
   serve_text out;
   size_t sent; /* of `out` */
+  size_t kept; /* bytes for it, as the worker counts them */
 } serve_job;
 
 typedef struct serve_worker_config {
