@@ -441,6 +441,31 @@ static void refuses_bodies(void **state) {
   free(large);
 }
 
+/* Where the body ends must be said once: else a proxy may take for part of one request what the
+ * server takes for the next, which then asks with the proxy's rights. */
+static void refuses_smuggling(void **state) {
+  (void)state;
+  static const char next[] = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  static const char *const headers[] = {
+      "Content-Length: 0\r\nContent-Length: 47\r\n",
+      "Content-Length: 47\r\nContent-Length: 0\r\n",
+      "Content-Length: 47\r\nTransfer-Encoding: chunked\r\n",
+      "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+      "Transfer-Encoding: gzip, chunked\r\n",
+      "Transfer-Encoding: identity\r\n",
+  };
+  for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
+    char request[400];
+    snprintf(request, sizeof request, "POST /v1/solve HTTP/1.1\r\nHost: localhost\r\n%s\r\n%s%s",
+             headers[i], strstr(headers[i], "chunked") ? "0\r\n\r\n" : "", next);
+    is_status(ask(&shared, request), 400); /* and the connection ends */
+    if (strstr(heard, "\"ok\"")) fail_msg("a second answer:\n%s", heard);
+  }
+
+  /* Nor is a path cut by a zero. */
+  is_status(ask(&shared, GET("/v1/models%00", "")), 404);
+}
+
 static void refuses_strangers(void **state) {
   (void)state;
   static const struct {
@@ -718,6 +743,7 @@ int main(void) {
       cmocka_unit_test(describes_itself),
       cmocka_unit_test(has_examples),
       cmocka_unit_test(refuses_bodies),
+      cmocka_unit_test(refuses_smuggling),
       cmocka_unit_test(refuses_strangers),
       cmocka_unit_test(wants_keys),
       cmocka_unit_test(listens_where_it_may),

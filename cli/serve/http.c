@@ -130,30 +130,40 @@ static result begin_job(serve_connection *c) {
 
 /* What of the headers matters here. */
 typedef struct asked {
-  const char *host, *authorization, *origin, *length;
-  int hosts, authorizations;
-  bool body; /* one is to come */
+  const char *host, *authorization, *origin, *length, *encoding;
+  int hosts, authorizations, origins, lengths, encodings;
 } asked;
 
+/* The last value of each, and how many there are. */
 static result take_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value) {
   asked *a = arg;
+  const struct {
+    const char *name, **value;
+    int *n;
+  } wanted[] = {{"Host", &a->host, &a->hosts},
+                {"Authorization", &a->authorization, &a->authorizations},
+                {"Origin", &a->origin, &a->origins},
+                {"Content-Length", &a->length, &a->lengths},
+                {"Transfer-Encoding", &a->encoding, &a->encodings}};
   (void)kind;
-  if (!value) return MHD_YES;
-  if (!strcasecmp(name, "Host")) {
-    a->host = value;
-    a->hosts++;
-  } else if (!strcasecmp(name, "Authorization")) {
-    a->authorization = value;
-    a->authorizations++;
-  } else if (!strcasecmp(name, "Origin")) {
-    a->origin = value;
-  } else if (!strcasecmp(name, "Content-Length")) {
-    a->length = value;
-    a->body |= strcmp(value, "0") != 0;
-  } else if (!strcasecmp(name, "Transfer-Encoding")) {
-    a->body = true;
+  for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+    if (strcasecmp(name, wanted[i].name) != 0) continue;
+    *wanted[i].value = value ? value : "";
+    ++*wanted[i].n;
   }
   return MHD_YES;
+}
+
+static bool has_body(const asked *a) {
+  return a->encodings || (a->lengths && strcmp(a->length, "0") != 0);
+}
+
+/* Whether nobody can take the end of the body for somewhere else than the library does: it takes
+ * the first of two lengths, and goes on after a length and an encoding. What it takes for the next
+ * request then was, to a proxy in front of it, part of this one. */
+static bool is_framed(const asked *a) {
+  if (a->lengths + a->encodings > 1) return false;
+  return !a->encodings || !strcasecmp(a->encoding, "chunked");
 }
 
 static bool is_too_long(const char *length) {
@@ -169,11 +179,15 @@ static void refuse_length(serve_reply *out) {
 static bool admit(serve_server *s, const serve_route *r, const char *method, const asked *a,
                   serve_reply *out) {
   /* Who calls: nobody by another name, and no page of somebody else. */
-  if (a->hosts != 1 || !guard_knows_host(&s->guard, a->host))
+  if (!is_framed(a))
+    serve_refuse(out, 400,
+                 "the headers leave open where the body ends: want one Content-Length, or "
+                 "Transfer-Encoding: chunked");
+  else if (a->hosts != 1 || !guard_knows_host(&s->guard, a->host))
     serve_refuse(out, 421,
                  "this server does not go by that name: want localhost, its address, or a name "
                  "that --server-names lists, in the header Host");
-  else if (!guard_is_same_origin(a->origin, a->host))
+  else if (a->origins > 1 || !guard_is_same_origin(a->origin, a->host))
     serve_refuse(out, 403, "requests from pages of other sites are not answered");
   else if (!(r && r->open) &&
            (a->authorizations > 1 || !guard_has_key(&s->guard, a->authorization)))
@@ -202,7 +216,7 @@ static result begin_request(serve_connection *c, const char *path, const char *m
   c->route = serve_route_of(path);
   c->refused = 0;
   c->http->mhd.MHD_get_connection_values(c->link, MHD_HEADER_KIND, take_header, &a);
-  if (!whole && !a.body) return MHD_YES;
+  if (!whole && is_framed(&a) && !has_body(&a)) return MHD_YES;
   if (!admit(s, c->route, method, &a, &reply)) return send_reply(c, &reply);
   if (c->route->answer) {
     c->route->answer(s, &reply);
@@ -303,6 +317,13 @@ static void notify(void *arg, struct MHD_Connection *link, void **context,
   }
 }
 
+/* Paths stay as they were sent: none of ours has an escape, and one of a zero would cut it. */
+static size_t keep_escapes(void *arg, struct MHD_Connection *link, char *text) {
+  (void)arg;
+  (void)link;
+  return strlen(text);
+}
+
 /* ---- its life ---- */
 
 trm_status serve_http_create(serve_server *s, serve_http **out, trm_error *err) {
@@ -325,7 +346,7 @@ trm_status serve_http_start(serve_http *h, int fd, trm_error *err) {
       MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, end_request, h,
       MHD_OPTION_NOTIFY_CONNECTION, notify, h, MHD_OPTION_CONNECTION_LIMIT,
       (unsigned)SERVE_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)SERVE_HEADERS,
-      MHD_OPTION_END);
+      MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_END);
   if (h->daemon) return TRM_OK;
   return cli_fail(err, TRM_E_SYSTEM, -1, "libmicrohttpd could not start: no thread, or no memory");
 }
