@@ -652,6 +652,51 @@ static void answers_many(void **state) {
   }
 }
 
+/* Bytes of memory that the server has, by what the system tells of it; 0: it does not. */
+static int64_t memory_of(const server *v) {
+  char path[64], text[4096];
+  snprintf(path, sizeof path, "/proc/%d/status", (int)v->child);
+  FILE *f = fopen(path, "r");
+  if (!f) return 0;
+  text[fread(text, 1, sizeof text - 1, f)] = 0;
+  fclose(f);
+  const char *at = strstr(text, "VmRSS:");
+  return at ? 1024 * atoll(at + strlen("VmRSS:")) : 0;
+}
+
+/* A thousand connections: a third says nothing, a third half of a request, and those that ask are
+ * all answered, while memory stays what headers and parts of bodies take. */
+static void stands_crowds(void **state) {
+  enum { CROWD = 1000, MOST = 100 << 20 };
+  static int fd[CROWD];
+  scratch *s = *state;
+  struct rlimit limit;
+  assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  limit.rlim_cur = limit.rlim_max;
+  if (limit.rlim_cur < CROWD + 100 || setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    print_message("skipped: fewer than %d files may be open\n", CROWD + 100);
+    skip();
+  }
+  server v = open_server(s, NULL);
+  const int64_t before = memory_of(&v);
+  for (int i = 0; i < CROWD; i++) {
+    fd[i] = dial(&v);
+    if (i % 3 == 1)
+      put(fd[i], "POST /v1/batch HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999");
+    if (i % 3 == 1 && i % 2) put(fd[i], "\r\n\r\n{\"puzzles\": [");
+    if (i % 3 == 2) post(fd[i], "/v1/solve", "", SOLVE4);
+  }
+  for (int i = 2; i < CROWD; i += 3) {
+    *heard = 0;
+    assert_true(hear(fd[i], heard, sizeof heard, "\"seconds\":"));
+    says(heard, "HTTP/1.1 200 ");
+  }
+  if (memory_of(&v) - before > MOST)
+    fail_msg("%lld bytes more than before", (long long)(memory_of(&v) - before));
+  for (int i = 0; i < CROWD; i++) close(fd[i]);
+  want(close_server(&v), 0);
+}
+
 /* A request that does not come to its end in time is cut; meanwhile others are answered. */
 static void cuts_slow_clients(void **state) {
   scratch *s = *state;
@@ -677,6 +722,17 @@ static void cuts_slow_clients(void **state) {
 
 /* ---- the end ---- */
 
+/* Whether a server that is asked to end takes less than what has a row is given: a slow machine may
+ * need more. */
+static bool ends_soon(server *v) {
+  enum { GRACE = 3 };
+  struct timespec from, to;
+  clock_gettime(CLOCK_MONOTONIC, &from);
+  want(close_server(v), 0);
+  clock_gettime(CLOCK_MONOTONIC, &to);
+  return to.tv_sec - from.tv_sec < GRACE;
+}
+
 /* In the middle of work: what has a row is answered, what is in line is told that it will not be,
  * and nobody is left without an answer. */
 static void ends_in_order(void **state) {
@@ -695,7 +751,7 @@ static void ends_in_order(void **state) {
   char events[4000] = "";
   post(stream, "/v1/solve", "", ENDLESS);
   assert_true(hear(stream, events, sizeof events, "text/event-stream"));
-  want(close_server(&v), 0);
+  const bool soon = ends_soon(&v);
 
   for (int i = 0; i < CLIENTS; i++) {
     *heard = 0;
@@ -705,7 +761,7 @@ static void ends_in_order(void **state) {
     says(heard, strstr(heard, "HTTP/1.1 200 ") ? "\"steps\":1024," : "the server stops");
     close(fd[i]);
   }
-  assert_in_range(answered, 1, CLIENTS - 1);
+  assert_in_range(answered, soon ? 1 : 0, CLIENTS - 1);
 
   /* A stream ends with an event that says so, and as a whole. */
   (void)hear(stream, events, sizeof events, NULL);
@@ -716,20 +772,19 @@ static void ends_in_order(void **state) {
   close(idle);
 }
 
-/* A stream that is being read when the server is asked to end comes to its own end. */
+/* A stream that is being read when the server is asked to end comes to its own end, if that is
+ * soon. */
 static void ends_streams(void **state) {
   scratch *s = *state;
   server v = open_server(s, NULL);
   const int fd = dial(&v);
-  post(fd, "/v1/solve", "", ENDLESS);
+  post(fd, "/v1/solve", "", "{\"puzzle\": \"" FOUR "\", \"steps\": 300, \"stream\": true}");
   *heard = 0;
   assert_true(hear(fd, heard, sizeof heard, "\"step\":1,"));
-  kill(v.child, SIGTERM);
+  const bool soon = ends_soon(&v);
   (void)hear(fd, heard, sizeof heard, NULL);
-  says(heard, "\"step\":1024,");
-  says(heard, "event: answer\n");
+  says(heard, soon || strstr(heard, "\"step\":300,") ? "event: answer\n" : "event: error\n");
   says(heard, "\r\n0\r\n");
-  want(finish(s, v.child), 0);
   close(fd);
 }
 
@@ -750,6 +805,7 @@ int main(void) {
       cmocka_unit_test(answers_many),
       cmocka_unit_test(is_bounded),
       cmocka_unit_test(leavers_free_rows),
+      cmocka_unit_test(stands_crowds),
       cmocka_unit_test(cuts_slow_clients),
       cmocka_unit_test(ends_in_order),
       cmocka_unit_test(ends_streams),
