@@ -49,6 +49,13 @@ static int printed_port(scratch *s, pid_t child) {
   return 0;
 }
 
+static server open_any(scratch *s, const char *const *args) {
+  (void)remove(scratch_path(s, "out"));
+  server v = {.s = s, .child = start(s, args, &(launch){0}, -1)};
+  v.port = printed_port(s, v.child);
+  return v;
+}
+
 /* Starts it with more arguments, behind those that every server here has. */
 static server open_server(scratch *s, const char *const *more) {
   static char four[200], six[200];
@@ -57,11 +64,7 @@ static server open_server(scratch *s, const char *const *more) {
   snprintf(six, sizeof six, "%s/six.safetensors", s->dir);
   int n = 7;
   for (int i = 0; more && more[i]; i++) args[n++] = more[i];
-  (void)remove(scratch_path(s, "out"));
-  server v = {.s = s};
-  v.child = start(s, args, &(launch){0}, -1);
-  v.port = printed_port(s, v.child);
-  return v;
+  return open_any(s, args);
 }
 
 /* Its exit code after SIGTERM. */
@@ -170,6 +173,7 @@ static int set_up(void **state) {
   if (RUN("serve", "--port", "0", "--host", "256.0.0.1") == 1 &&
       strstr(err_text, "libmicrohttpd")) {
     print_message("skipped: %s\n", err_text);
+    (void)scratch_close(state);
     exit(77);
   }
   shared = open_server(s, ARGS("--metrics"));
@@ -561,6 +565,22 @@ static void listens_where_it_may(void **state) {
   says(err_text, "two models are called six");
 }
 
+/* Without a MODEL all that have a name are served, and what is none is left out with a word. */
+static void serves_named(void **state) {
+  scratch *s = *state;
+  write_bytes(scratch_path(s, "broken.safetensors"), "no model", 8);
+  setenv("TRM_MODELS", s->dir, 1);
+  server v = open_any(s, ARGS("serve", "--port", "0", "--threads", "1"));
+  unsetenv("TRM_MODELS");
+  is_status(ask(&v, GET("/v1/models", "")), 200);
+  says(heard, "\"id\":\"four\"");
+  says(heard, "\"id\":\"six\"");
+  is_status(ask_post(&v, "/v1/solve", "", SOLVE4), 200);
+  want(close_server(&v), 0);
+  says(err_text, "broken is left out: ");
+  assert_int_equal(remove(scratch_path(s, "broken.safetensors")), 0);
+}
+
 /* ---- many clients ---- */
 
 /* The value of a line of /metrics. */
@@ -802,6 +822,7 @@ int main(void) {
       cmocka_unit_test(refuses_strangers),
       cmocka_unit_test(wants_keys),
       cmocka_unit_test(listens_where_it_may),
+      cmocka_unit_test(serves_named),
       cmocka_unit_test(answers_many),
       cmocka_unit_test(is_bounded),
       cmocka_unit_test(leavers_free_rows),

@@ -125,6 +125,17 @@ static trm_status make_room(serve_run *r, int n, trm_error *err) {
   return cli_fail(err, TRM_E_MEMORY, -1, "no memory for %d models", n);
 }
 
+/* What is no model that puzzles can be given to is told of and left out, for nobody named it. */
+static trm_status try_model(serve_run *r, const serve_args *a, const char *name, trm_error *err) {
+  serve_server *s = &r->server;
+  const trm_status st = load_model(r, a, name, err);
+  if (st == TRM_OK || st == TRM_E_MEMORY || st == TRM_E_IO || st == TRM_E_SYSTEM) return st;
+  cli_warn("%s is left out: %s", name, err->msg);
+  trm_model_free(r->owned[--s->n_models]);
+  r->owned[s->n_models] = NULL;
+  return TRM_OK;
+}
+
 /* Every model that has a name, the first one of each. */
 static trm_status load_named(serve_run *r, const serve_args *a, trm_error *err) {
   enum { MOST = 64 };
@@ -140,7 +151,7 @@ static trm_status load_named(serve_run *r, const serve_args *a, trm_error *err) 
     for (size_t j = 0; j < names.n && st == TRM_OK; j++) {
       int k = 0;
       while (k < r->server.n_models && strcmp(r->names[k], names.v[j]) != 0) k++;
-      if (k == r->server.n_models && k < MOST) st = load_model(r, a, names.v[j], err);
+      if (k == r->server.n_models && k < MOST) st = try_model(r, a, names.v[j], err);
     }
     trm__names_free(&names);
     CLI_TRY(st);
