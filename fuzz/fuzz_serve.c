@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "cli/serve/answers.h"
 #include "cli/serve/guard.h"
-#include "cli/serve/requests.h"
 #include "fuzz.h"
 #include "io/json.h"
 

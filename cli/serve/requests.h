@@ -1,5 +1,5 @@
-/* What a client asks, from JSON, and what it is told, as JSON. The bodies are whatever a stranger
- * sent; nothing here blocks, keeps state or opens a file. */
+/* What a client asks, from JSON. The bodies are whatever a stranger sent; nothing here blocks,
+ * keeps state or opens a file. */
 #ifndef TRM_CLI_SERVE_REQUESTS_H
 #define TRM_CLI_SERVE_REQUESTS_H
 
@@ -60,21 +60,5 @@ trm_status serve_ask_read(const serve_model *models, int n_models, int most, con
 /* Its puzzles alone, when nobody asks for them any more. */
 void serve_ask_free_puzzles(serve_ask *ask);
 void serve_ask_free(serve_ask *ask); /* a zeroed one is fine */
-
-/* What is known of a puzzle after a step. */
-typedef struct serve_state {
-  const trm_queue_answer *now;
-  const int32_t *before; /* [seq_len] the answer after the step before; NULL: the question */
-  double seconds;        /* since it was asked */
-} serve_state;
-/* JSON in a fresh block (trm__free); NULL: no memory. The answer ... */
-char *serve_answer_json(const serve_model *m, const serve_ask *ask, const serve_puzzle *p,
-                        const serve_state *s);
-/* ... and a step on the way to it. */
-char *serve_step_json(const serve_model *m, const serve_puzzle *p, const serve_state *s);
-/* {"error": {"code": code, "message": text}} */
-char *serve_error_json(int code, const char *text);
-/* The models, as a list. */
-char *serve_models_json(const serve_model *models, int n);
 
 #endif

@@ -13,8 +13,8 @@
 #ifndef TRM_CLI_SERVE_WORKER_H
 #define TRM_CLI_SERVE_WORKER_H
 
+#include "cli/serve/answers.h"
 #include "cli/serve/metrics.h"
-#include "cli/serve/requests.h"
 
 typedef struct serve_worker serve_worker;
 
