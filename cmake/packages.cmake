@@ -32,6 +32,9 @@ set(CPACK_COMPONENT_PROGRAM_DESCRIPTION "Tiny Recursive Models that solve puzzle
 ${about}
 The program trains, evaluates and uses such models, and comes with some for
 Sudokus and mazes.")
+if(MICROHTTPD_FOUND) # loaded by trm serve alone
+  set(CPACK_DEBIAN_PROGRAM_PACKAGE_RECOMMENDS "libmicrohttpd12 | libmicrohttpd12t64")
+endif()
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_NAME libtrm${PROJECT_VERSION_MAJOR})
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_SECTION libs)
 file(WRITE ${PROJECT_BINARY_DIR}/triggers "activate-noawait ldconfig\n")

@@ -1,0 +1,289 @@
+/* trm serve: models answer puzzles over HTTP. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "cli/run/find_model.h"
+#include "cli/run/named_models.h"
+#include "cli/serve/http.h"
+#include "cli/serve/listen.h"
+
+static const cli_manual manual = {
+    "trm serve [MODEL ...] [options]",
+    "Answers puzzles over HTTP. Each MODEL is what trm solve takes; without any all that `trm\n"
+    "models` lists are served, and each is called by the last part of its name. The address is\n"
+    "printed when the server listens, and Ctrl-C or SIGTERM ends it: what is under way has 3\n"
+    "seconds.\n"
+    "Puzzles of all clients go side by side in the rows of one queue for each model; clients take\n"
+    "turns, and where more puzzles wait than --queue the next one is answered by 429 with a time\n"
+    "to come again. A client that leaves frees its rows.\n"
+    "  POST /v1/solve   {\"puzzle\": TEXT or ROWS, \"model\": NAME, \"steps\": N, \"halt\": "
+    "\"q\",\n"
+    "                   \"halt_margin\": LOGIT, \"confidence\": true, \"stream\": true}\n"
+    "  POST /v1/batch   the same with \"puzzles\": [...], without \"stream\"\n"
+    "  GET  /v1/models  /v1/examples  /openapi.json  /health  /metrics\n"
+    "Who is not told otherwise listens on 127.0.0.1, for this machine alone. An address that\n"
+    "others can reach wants --api-key-file; keys and puzzles are not encrypted on their way, "
+    "which\n"
+    "is for a proxy with TLS. docs/SERVE.md has the whole interface, by example.\n",
+    "Examples:\n"
+    "  trm serve\n"
+    "  trm serve sudoku9 runs/Maze10-trm/first --port 9000\n"
+    "  curl -d '{\"puzzle\": \".3.5...4.......4..62...3.....21.....\"}' \\\n"
+    "      http://127.0.0.1:8080/v1/solve\n"
+    "  trm serve --host 0.0.0.0 --api-key-file keys.txt --metrics\n"};
+
+enum {
+  GRACE = 3,       /* seconds that what is under way has when the server is to stop, */
+  LAST = 1,        /* and those that its clients have to read the answers */
+  TICK = 50,       /* milliseconds between two looks at the connections */
+  SPARE_FILES = 64 /* descriptors beside those of the connections */
+};
+
+typedef struct serve_args {
+  const char *host, *key_file, *server_names;
+  int port, threads, timeout, parallel, queue;
+  bool metrics;
+} serve_args;
+
+/* All that is to be released. */
+typedef struct serve_run {
+  serve_server server;
+  serve_http *http;
+  trm_model **owned; /* [n_models] */
+  char (*names)[128], (*abouts)[256];
+  int fd;
+} serve_run;
+
+/* ---- models ---- */
+
+/* "first" of "runs/Sudoku6-trm/first/", "sudoku9" of "models/sudoku9.safetensors". */
+static void name_of(const char *word, char *name, size_t size) {
+  static const char ending[] = ".safetensors";
+  size_t n = strlen(word);
+  while (n > 1 && word[n - 1] == '/') n--;
+  size_t first = n;
+  while (first > 0 && word[first - 1] != '/') first--;
+  const size_t end = sizeof ending - 1;
+  if (n - first > end && !strncmp(word + n - end, ending, end)) n -= end;
+  snprintf(name, size, "%.*s", (int)(n - first), word + first);
+  trm__text_clean(name);
+}
+
+/* The first line of the card beside the file. */
+static trm_status describe(const char *file, const char *name, char about[256], trm_error *err) {
+  char folder[TRM__PATH_MAX], text[256];
+  CLI_TRY(trm__path_format(folder, err, "%s", file));
+  char *slash = strrchr(folder, '/');
+  if (slash) *slash = 0;
+  CLI_TRY(named_model_describe(slash ? folder : ".", name, text, sizeof text, err));
+  cli_clean(about, sizeof text, text);
+  return TRM_OK;
+}
+
+static trm_status load_model(serve_run *r, const serve_args *a, const char *word, trm_error *err) {
+  /* It joins the list before anything can fail, so that all of it is released. */
+  serve_server *s = &r->server;
+  const int i = s->n_models++;
+  serve_model *m = &s->models[i];
+  char file[TRM__PATH_MAX];
+  name_of(word, r->names[i], sizeof r->names[i]);
+  s->names[i] = m->name = r->names[i];
+  m->about = r->abouts[i];
+  for (int k = 0; k < i; k++)
+    if (!strcmp(s->names[k], m->name))
+      return cli_fail(err, TRM_E_ARGUMENT, -1,
+                      "two models are called %.100s: clients could not tell them apart", m->name);
+
+  CLI_TRY(cli_load_model(word, NULL, file, &r->owned[i], err));
+  CLI_TRY(describe(file, m->name, r->abouts[i], err));
+  m->config = trm_model_get_config(r->owned[i]);
+  const trm_puzzle *p = &m->config->puzzle;
+  if (trm_puzzle_n_symbols(p) == 0 || p->rows * p->cols != m->config->seq_len ||
+      trm_puzzle_first_symbol(p) + trm_puzzle_n_symbols(p) > m->config->vocab_size)
+    return cli_fail(err, TRM_E_CONFIG, -1,
+                    "%.200s: its config.json does not say what its tokens mean (\"puzzle\"), so "
+                    "puzzles have no text",
+                    word);
+  const serve_worker_config config = {
+      .rows = a->parallel, .waiting = a->queue, .threads = a->threads};
+  return serve_worker_create(m, r->owned[i], &config, &s->workers[i], err);
+}
+
+static trm_status make_room(serve_run *r, int n, trm_error *err) {
+  serve_server *s = &r->server;
+  s->models = calloc((size_t)n, sizeof *s->models);
+  s->workers = calloc((size_t)n, sizeof *s->workers);
+  s->names = calloc((size_t)n, sizeof *s->names);
+  r->owned = calloc((size_t)n, sizeof(trm_model *));
+  r->names = calloc((size_t)n, sizeof *r->names);
+  r->abouts = calloc((size_t)n, sizeof *r->abouts);
+  if (s->models && s->workers && s->names && r->owned && r->names && r->abouts) return TRM_OK;
+  return cli_fail(err, TRM_E_MEMORY, -1, "no memory for %d models", n);
+}
+
+/* What is no model that puzzles can be given to is told of and left out, for nobody named it. */
+static trm_status try_model(serve_run *r, const serve_args *a, const char *name, trm_error *err) {
+  serve_server *s = &r->server;
+  const trm_status st = load_model(r, a, name, err);
+  if (st == TRM_OK || st == TRM_E_MEMORY || st == TRM_E_IO || st == TRM_E_SYSTEM) return st;
+  cli_warn("%s is left out: %s", name, err->msg);
+  trm_model_free(r->owned[--s->n_models]);
+  r->owned[s->n_models] = NULL;
+  return TRM_OK;
+}
+
+/* Every model that has a name, the first one of each. */
+static trm_status load_named(serve_run *r, const serve_args *a, trm_error *err) {
+  enum { MOST = 64 };
+  char folder[TRM__PATH_MAX];
+  CLI_TRY(make_room(r, MOST, err));
+  for (int i = 0;; i++) {
+    bool more;
+    trm__names names;
+    trm_status st = TRM_OK;
+    CLI_TRY(named_models_folder(i, folder, &more, err));
+    if (!more) break;
+    CLI_TRY(named_models_in(folder, &names, err));
+    for (size_t j = 0; j < names.n && st == TRM_OK; j++) {
+      int k = 0;
+      while (k < r->server.n_models && strcmp(r->names[k], names.v[j]) != 0) k++;
+      if (k == r->server.n_models && k < MOST) st = try_model(r, a, names.v[j], err);
+    }
+    trm__names_free(&names);
+    CLI_TRY(st);
+  }
+  if (r->server.n_models) return TRM_OK;
+  return cli_fail(err, TRM_E_IO, -1,
+                  "no model has a name here: want MODEL; `trm models` says where they are looked "
+                  "for");
+}
+
+static trm_status load_models(serve_run *r, const serve_args *a, int n, char **words,
+                              trm_error *err) {
+  if (n == 0) return load_named(r, a, err);
+  CLI_TRY(make_room(r, n, err));
+  for (int i = 0; i < n; i++) CLI_TRY(load_model(r, a, words[i], err));
+  return TRM_OK;
+}
+
+/* ---- its life ---- */
+
+/* As many files as connections want, where the system lets it. */
+static void raise_file_limit(void) {
+  struct rlimit limit;
+  const rlim_t want = SERVE_CONNECTIONS + SPARE_FILES;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want) return;
+  limit.rlim_cur = limit.rlim_max < want ? limit.rlim_max : want;
+  (void)setrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_cur < want)
+    cli_warn("there may be %d connections at most, not %d: the limit of open files (ulimit -n)",
+             (int)limit.rlim_cur - SPARE_FILES, SERVE_CONNECTIONS);
+}
+
+static trm_status load_keys(serve_server *s, const char *path, trm_error *err) {
+  struct stat info;
+  CLI_TRY(guard_load_keys(&s->guard, path, err));
+  if (stat(path, &info) == 0 && (info.st_mode & (S_IRGRP | S_IROTH)))
+    cli_warn("%s: other users can read the keys; chmod 600 keeps them out", path);
+  return TRM_OK;
+}
+
+static void tick(void) {
+  const struct timespec t = {0, TICK * 1000000L};
+  nanosleep(&t, NULL);
+}
+
+/* Stops in the order of the work: nobody comes, what waits ends, what runs is given its time, what
+ * is answered is sent. */
+static void stop(serve_run *r, const serve_args *a) {
+  serve_server *s = &r->server;
+  const double deadline = cli_now() + GRACE;
+  atomic_store(&s->stopping, true);
+  if (r->http) serve_http_quiesce(r->http);
+  for (int i = 0; i < s->n_models; i++)
+    if (s->workers[i]) serve_worker_stop(s->workers[i], deadline);
+  for (int i = 0; i < s->n_models; i++)
+    if (s->workers[i]) serve_worker_join(s->workers[i]);
+  const double last = cli_now() + LAST;
+  while (s->began > 0 && serve_connections_watch(&s->connections, a->timeout) && cli_now() < last)
+    tick();
+}
+
+static trm_status serve(serve_run *r, const serve_args *a, int n, char **words, trm_error *err) {
+  serve_server *s = &r->server;
+  char url[LISTEN_URL];
+
+  /* What can be wrong without a model comes before the models. */
+  CLI_TRY(serve_http_create(s, &r->http, err));
+  if (a->key_file) CLI_TRY(load_keys(s, a->key_file, err));
+  if (a->server_names) CLI_TRY(guard_add_names(&s->guard, a->server_names, err));
+  raise_file_limit();
+  CLI_TRY(serve_listen(a->host, a->port, s->guard.n_keys > 0, &r->fd, url, err));
+  CLI_TRY(serve_connections_create(&s->connections, SERVE_CONNECTIONS, err));
+  CLI_TRY(load_models(r, a, n, words, err));
+
+  /* From here on there are answers. */
+  s->metrics = a->metrics;
+  s->waiting = a->queue;
+  s->began = cli_now();
+  CLI_TRY(serve_http_start(r->http, r->fd, err));
+  printf("%s\n", url);
+  fflush(stdout);
+  while (!cli_interrupted()) {
+    tick();
+    (void)serve_connections_watch(&s->connections, a->timeout);
+  }
+  cli_note("stopping");
+  return TRM_OK;
+}
+
+static void release(serve_run *r) {
+  serve_server *s = &r->server;
+  serve_http_free(r->http);
+  if (r->fd >= 0) close(r->fd);
+  for (int i = 0; i < s->n_models; i++) {
+    serve_worker_free(s->workers[i]);
+    trm_model_free(r->owned[i]);
+  }
+  serve_connections_free(&s->connections);
+  guard_free(&s->guard);
+  void *blocks[] = {s->models, s->workers, s->names, r->owned, r->names, r->abouts, r};
+  for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) free(blocks[i]);
+}
+
+int cmd_serve(int argc, char **argv) {
+  serve_args a = {.host = "127.0.0.1", .port = 8080, .timeout = 30, .parallel = 32, .queue = 1024};
+  const cli_option options[] = {
+      {"host", CLI_STRING, &a.host, "ADDRESS", "where to listen (default 127.0.0.1)"},
+      {"port", CLI_INT, &a.port, "N", "on which port (default 8080; 0: one that is free)"},
+      {"api-key-file", CLI_STRING, &a.key_file, "FILE",
+       "keys, one a line, of which clients need one"},
+      {"server-names", CLI_NAMES, &a.server_names, "NAMES",
+       "by which it may be called beside localhost and addresses, separated by commas"},
+      {"threads", CLI_INT, &a.threads, "T", "of each model (0: as many as the process may use)"},
+      {"parallel", CLI_SIZE, &a.parallel, "N", "puzzles of a model side by side (default 32)"},
+      {"queue", CLI_SIZE, &a.queue, "N", "puzzles of a model that may wait (default 1024)"},
+      {"timeout", CLI_SIZE, &a.timeout, "S",
+       "seconds to send a request in, and to read an answer (default 30)"},
+      {"metrics", CLI_FLAG, &a.metrics, NULL, "answer GET /metrics, for Prometheus"},
+      {NULL, CLI_FLAG, NULL, NULL, NULL}};
+  int code;
+  trm_error err = {0};
+  if (!cli_options_parse(&manual, options, &argc, argv, &code)) return code;
+  if (a.port > 65535) return cli_usage_error("--port: want 0 to 65535, got %d", a.port);
+
+  serve_run *r = calloc(1, sizeof *r);
+  if (!r) {
+    cli_fail(&err, TRM_E_MEMORY, -1, "no memory for a server");
+    return cli_report_error(&err);
+  }
+  r->fd = -1;
+  const trm_status st = serve(r, &a, argc, argv, &err);
+  stop(r, &a);
+  release(r);
+  return cli_finish(st == TRM_OK ? CLI_OK : cli_report_error(&err));
+}

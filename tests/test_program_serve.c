@@ -1,0 +1,821 @@
+/* trm serve as its clients see it: what it answers, what it refuses, who waits, who leaves, how it
+ * ends. One server of two small models, whose steps are known, is asked by sockets. */
+#include <arpa/inet.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "json_text.h"
+#include "launch.h"
+#include "small_model.h"
+
+static const char key[] = "0123456789abcdef0123456789abcdef";
+
+/* ---- servers ---- */
+
+typedef struct server {
+  scratch *s;
+  pid_t child;
+  int port;
+} server;
+
+/* An untrained model of Sudokus of `size` in NAME.safetensors. */
+static void put_model(scratch *s, const char *name, int size, int steps) {
+  char path[200];
+  trm_model_config c = small_config(TRM_ARCH_TRM, size * size);
+  c.puzzle = trm_sudoku_of_size(size);
+  c.vocab_size = size + 2;
+  c.halt_max_steps = steps;
+  snprintf(path, sizeof path, "%s/%s.safetensors", s->dir, name);
+  trm_model *m = small_model(&c, 1);
+  assert_int_equal(trm_model_export(m, path, TRM_FILE_SAFETENSORS, TRM_FLOAT32, NULL), TRM_OK);
+  trm_model_free(m);
+}
+
+/* The port behind the last ':' of what is printed, once there is a line. */
+static int printed_port(scratch *s, pid_t child) {
+  char path[160], text[400] = "";
+  snprintf(path, sizeof path, "%s/out", s->dir);
+  for (int naps = 0; naps < 6000; naps++) {
+    FILE *f = fopen(path, "r");
+    const size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+    if (f) fclose(f);
+    text[n] = 0;
+    if (strchr(text, '\n')) return atoi(strrchr(text, ':') + 1);
+    if (waitpid(child, NULL, WNOHANG) == child) break;
+    nap(10);
+  }
+  slurp(scratch_path(s, "err"), err_text);
+  fail_msg("no address: %s", err_text);
+  return 0;
+}
+
+static server open_any(scratch *s, const char *const *args) {
+  (void)remove(scratch_path(s, "out"));
+  server v = {.s = s, .child = start(s, args, &(launch){0}, -1)};
+  v.port = printed_port(s, v.child);
+  return v;
+}
+
+/* Starts it with more arguments, behind those that every server here has. */
+static server open_server(scratch *s, const char *const *more) {
+  static char four[200], six[200];
+  const char *args[MAX_ARGS + 1] = {"serve", four, six, "--port", "0", "--threads", "1"};
+  snprintf(four, sizeof four, "%s/four.safetensors", s->dir);
+  snprintf(six, sizeof six, "%s/six.safetensors", s->dir);
+  int n = 7;
+  for (int i = 0; more && more[i]; i++) args[n++] = more[i];
+  return open_any(s, args);
+}
+
+/* Its exit code after SIGTERM. */
+static int close_server(server *v) {
+  kill(v->child, SIGTERM);
+  return finish(v->s, v->child);
+}
+
+/* ---- clients ---- */
+
+static int dial(const server *v) {
+  const struct sockaddr_in at = {.sin_family = AF_INET,
+                                 .sin_port = htons((uint16_t)v->port),
+                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  assert_true(fd >= 0);
+  assert_int_equal(connect(fd, (const struct sockaddr *)&at, sizeof at), 0);
+  return fd;
+}
+
+static void put(int fd, const char *text) {
+  for (size_t n = strlen(text), done = 0; done < n;) {
+    const ssize_t sent = send(fd, text + done, n - done, MSG_NOSIGNAL);
+    if (sent <= 0) return; /* it was refused meanwhile, and says so */
+    done += (size_t)sent;
+  }
+}
+
+enum { WAIT = 60000 /* milliseconds until a silent server is a failure */ };
+
+/* Reads until `until` is there (NULL: until the end), and returns whether the connection is still
+ * open. */
+static bool hear(int fd, char *text, size_t size, const char *until) {
+  size_t n = strlen(text);
+  while (!until || !strstr(text, until)) {
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    if (poll(&p, 1, WAIT) <= 0) fail_msg("the server says no more than:\n%s", text);
+    const ssize_t got = recv(fd, text + n, size - 1 - n, 0);
+    if (got <= 0) return false;
+    text[n += (size_t)got] = 0;
+    if (n == size - 1) fail_msg("too much:\n%s", text);
+  }
+  return true;
+}
+
+static char heard[1 << 20];
+
+static void post(int fd, const char *path, const char *more, const char *body) {
+  char head[500];
+  snprintf(head, sizeof head,
+           "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %zu\r\n%s\r\n", path,
+           strlen(body), more);
+  put(fd, head);
+  put(fd, body);
+}
+
+/* What the server says to a request, all of it; its status. */
+static int ask(const server *v, const char *request) {
+  const int fd = dial(v);
+  put(fd, request);
+  *heard = 0;
+  (void)hear(fd, heard, sizeof heard, NULL);
+  close(fd);
+  return strncmp(heard, "HTTP/1.1 ", 9) ? 0 : atoi(heard + 9);
+}
+
+static int ask_post(const server *v, const char *path, const char *more, const char *body) {
+  const int fd = dial(v);
+  char headers[300];
+  snprintf(headers, sizeof headers, "Connection: close\r\n%s", more);
+  post(fd, path, headers, body);
+  *heard = 0;
+  (void)hear(fd, heard, sizeof heard, NULL);
+  close(fd);
+  return strncmp(heard, "HTTP/1.1 ", 9) ? 0 : atoi(heard + 9);
+}
+
+#define GET(path, more) \
+  "GET " path " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" more "\r\n"
+
+/* The body of what was heard. */
+static const char *body(void) {
+  const char *at = strstr(heard, "\r\n\r\n");
+  if (!at) fail_msg("no body in:\n%s", heard);
+  return at + 4;
+}
+
+static void is_status(int got, int want) {
+  if (got != want) fail_msg("status %d, want %d:\n%s", got, want, heard);
+}
+
+/* ---- answers ---- */
+
+#define FOUR "1...341221434.21"
+#define SIX "123456456123231564564231312645......"
+#define SOLVE4 "{\"puzzle\": \"" FOUR "\"}"
+
+static server shared;
+
+static int set_up(void **state) {
+  if (scratch_open(state) != 0) return -1;
+  scratch *s = *state;
+  put_model(s, "four", 4, 3);
+  put_model(s, "six", 6, 5);
+  write_bytes(scratch_path(s, "keys"), key, strlen(key));
+  if (RUN("serve", "--port", "0", "--host", "256.0.0.1") == 1 &&
+      strstr(err_text, "libmicrohttpd")) {
+    print_message("skipped: %s\n", err_text);
+    (void)scratch_close(state);
+    exit(77);
+  }
+  shared = open_server(s, ARGS("--metrics"));
+  return 0;
+}
+
+static int tear_down(void **state) {
+  want(close_server(&shared), 0);
+  return scratch_close(state);
+}
+
+static void same_answer(const trm__json *v, const char *answer, int steps) {
+  assert_string_equal(trm__json_text(trm__json_get(v, "answer")), answer);
+  assert_int_equal(trm__json_integer(trm__json_get(v, "steps")), steps);
+}
+
+/* What the program says of the same puzzle by itself. */
+static const char *solved(scratch *s, const char *model, const char *puzzle, const char *steps) {
+  static char answer[64];
+  char file[200];
+  snprintf(file, sizeof file, "%s/%s.safetensors", s->dir, model);
+  want(RUN("solve", file, "--puzzle", puzzle, "--steps", steps, "--threads", "1"), 0);
+  snprintf(answer, sizeof answer, "%.*s", (int)strcspn(out_text, " "), out_text);
+  return answer;
+}
+
+/* As text and as rows, by default and with options, the answer is that of trm solve. */
+static void solves(void **state) {
+  scratch *s = *state;
+  is_status(ask_post(&shared, "/v1/solve", "", SOLVE4), 200);
+  says(heard, "Content-Type: application/json");
+  trm__json *v = json_of(body());
+  same_answer(v, solved(s, "four", FOUR, "0"), 3);
+  assert_string_equal(trm__json_text(trm__json_get(v, "model")), "four");
+  assert_null(trm__json_get(v, "confidence"));
+  trm__json_free(v);
+
+  /* Rows come back as rows. */
+  char cells[17] = "";
+  is_status(ask_post(&shared, "/v1/solve", "",
+                     "{\"puzzle\": [[1,0,null,0],[3,4,1,2],[2,\"1\",4,3],[4,0,2,1]]}"),
+            200);
+  v = json_of(body());
+  const trm__json *rows = trm__json_get(v, "answer");
+  for (size_t i = 0; i < 16; i++) {
+    const trm__json *cell = trm__json_item(trm__json_item(rows, i / 4), i % 4);
+    cells[i] = ".1234"[trm__json_integer(cell)];
+  }
+  assert_string_equal(cells, solved(s, "four", "1...341221434.21", "0"));
+  trm__json_free(v);
+
+  /* The options of the queue. */
+  is_status(
+      ask_post(&shared, "/v1/solve", "",
+               "{\"model\": \"six\", \"puzzle\": \"" SIX "\", \"steps\": 2, \"confidence\": true}"),
+      200);
+  v = json_of(body());
+  same_answer(v, solved(s, "six", SIX, "2"), 2);
+  assert_int_equal(trm__json_n_items(trm__json_get(v, "confidence")), 36);
+  trm__json_free(v);
+  is_status(ask_post(&shared, "/v1/solve", "",
+                     "{\"puzzle\": \"" FOUR "\", \"halt\": \"q\", \"halt_margin\": -1000}"),
+            200);
+  v = json_of(body());
+  same_answer(v, solved(s, "four", FOUR, "1"), 1);
+  assert_true(trm__json_is_true(trm__json_get(v, "halted")));
+  trm__json_free(v);
+}
+
+/* In the order of the request; what is no puzzle fails alone. */
+static void solves_batches(void **state) {
+  scratch *s = *state;
+  is_status(ask_post(&shared, "/v1/batch", "",
+                     "{\"puzzles\": [\"" FOUR "\", \"12\", \"................\"]}"),
+            200);
+  trm__json *v = json_of(body());
+  const trm__json *list = trm__json_get(v, "answers");
+  assert_int_equal(trm__json_n_items(list), 3);
+  same_answer(trm__json_item(list, 0), solved(s, "four", FOUR, "0"), 3);
+  says(trm__json_text(trm__json_get(trm__json_get(trm__json_item(list, 1), "error"), "message")),
+       "16 characters");
+  same_answer(trm__json_item(list, 2), solved(s, "four", "................", "0"), 3);
+  trm__json_free(v);
+}
+
+/* An event for each step, then the answer: the steps are those of trm solve. */
+static void streams(void **state) {
+  scratch *s = *state;
+  is_status(ask_post(&shared, "/v1/solve", "", "{\"puzzle\": \"" SIX "\", \"stream\": true}"), 200);
+  says(heard, "Content-Type: text/event-stream");
+  const char *at = heard;
+  char before[37] = SIX;
+  for (int step = 1; step <= 5; step++) {
+    size_t used;
+    at = strstr(at, "event: step\ndata: ");
+    assert_non_null(at);
+    at += strlen("event: step\ndata: ");
+    trm__json *v = json_first(at, &used);
+    char steps[8];
+    snprintf(steps, sizeof steps, "%d", step);
+    const char *grid = trm__json_text(trm__json_get(v, "grid"));
+    assert_int_equal(trm__json_integer(trm__json_get(v, "step")), step);
+    assert_string_equal(grid, solved(s, "six", SIX, steps));
+    assert_int_equal(trm__json_n_items(trm__json_get(v, "confidence")), 36);
+
+    /* What changed since the step before, or the question. */
+    const trm__json *changed = trm__json_get(v, "changed");
+    size_t k = 0;
+    for (int cell = 0; cell < 36; cell++) {
+      if (grid[cell] == before[cell]) continue;
+      assert_int_equal(trm__json_integer(trm__json_item(changed, k)), cell);
+      k++;
+    }
+    assert_int_equal(trm__json_n_items(changed), k);
+    snprintf(before, sizeof before, "%s", grid);
+    trm__json_free(v);
+  }
+  at = strstr(at, "event: answer\ndata: ");
+  assert_non_null(at);
+  says(at, before);
+}
+
+/* One connection, many requests. */
+static void keeps_connections(void **state) {
+  (void)state;
+  const int fd = dial(&shared);
+  for (int i = 0; i < 3; i++) {
+    *heard = 0;
+    put(fd, "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert_true(hear(fd, heard, sizeof heard, "\"ok\"}"));
+    *heard = 0;
+    post(fd, "/v1/solve", "", SOLVE4);
+    assert_true(hear(fd, heard, sizeof heard, "\"seconds\":"));
+    assert_true(hear(fd, heard, sizeof heard, "}"));
+  }
+  close(fd);
+}
+
+static void tells_of_itself(void **state) {
+  (void)state;
+  is_status(ask(&shared, GET("/v1/models", "")), 200);
+  trm__json *v = json_of(body());
+  const trm__json *list = trm__json_get(v, "data");
+  assert_int_equal(trm__json_n_items(list), 2);
+  assert_string_equal(trm__json_text(trm__json_get(trm__json_item(list, 1), "id")), "six");
+  assert_int_equal(trm__json_integer(trm__json_get(trm__json_item(list, 1), "steps")), 5);
+  trm__json_free(v);
+  is_status(ask(&shared, GET("/metrics", "")), 200);
+  says(heard, "trm_puzzles_solved_total{model=\"four\"} ");
+  says(heard, "trm_puzzle_duration_seconds_bucket{model=\"six\",le=\"+Inf\"} ");
+  says(heard, "trm_http_requests_total{route=\"/v1/models\",code=\"200\"} 1\n");
+
+  /* Every answer has what browsers must know. */
+  is_status(ask(&shared, GET("/health", "")), 200);
+  says(heard, "X-Content-Type-Options: nosniff");
+  says(heard, "Content-Security-Policy: default-src 'none'");
+  is_status(ask(&shared, GET("/../etc/passwd", "")), 404);
+  says(heard, "X-Content-Type-Options: nosniff");
+}
+
+/* Every member of `v` is described, and of those described all but one that was not asked for. */
+static void is_described(const trm__json *api, const char *schema, const trm__json *v, size_t n) {
+  const trm__json *schemas = trm__json_get(trm__json_get(api, "components"), "schemas");
+  const trm__json *properties = trm__json_get(trm__json_get(schemas, schema), "properties");
+  assert_int_equal(trm__json_n_members(v), n);
+  assert_int_equal(trm__json_n_members(properties), n);
+  for (size_t i = 0; i < n; i++)
+    if (!trm__json_get(properties, trm__json_key(v, i)))
+      fail_msg("%s: %s is not described", schema, trm__json_key(v, i));
+}
+
+/* What /openapi.json says of paths and answers is so. */
+static void describes_itself(void **state) {
+  (void)state;
+  is_status(ask(&shared, GET("/openapi.json", "")), 200);
+  trm__json *api = json_of(body());
+  const trm__json *paths = trm__json_get(api, "paths");
+  assert_int_equal(trm__json_n_members(paths), 7);
+  for (size_t i = 0; i < 7; i++) {
+    char request[200];
+    const char *path = trm__json_key(paths, i);
+    const bool get = trm__json_get(trm__json_get(paths, path), "get");
+    snprintf(request, sizeof request,
+             "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
+    is_status(ask(&shared, request), get ? 200 : 405);
+  }
+
+  is_status(ask_post(&shared, "/v1/solve", "", "{\"puzzle\": \"" FOUR "\", \"confidence\": true}"),
+            200);
+  trm__json *v = json_of(body());
+  is_described(api, "Answer", v, 9);
+  trm__json_free(v);
+  is_status(ask(&shared, GET("/v1/models", "")), 200);
+  v = json_of(body());
+  is_described(api, "Models", v, 2);
+  is_described(api, "Model", trm__json_item(trm__json_get(v, "data"), 0), 8);
+  trm__json_free(v);
+  trm__json_free(api);
+}
+
+/* Each is a puzzle of a model that is here. */
+static void has_examples(void **state) {
+  (void)state;
+  is_status(ask(&shared, GET("/v1/examples", "")), 200);
+  trm__json *v = json_of(body());
+  const trm__json *list = trm__json_get(v, "examples");
+  assert_int_equal(trm__json_n_items(list), 6);
+  for (size_t i = 0; i < 6; i++) {
+    const trm__json *one = trm__json_item(list, i);
+    char request[200], model[40];
+    snprintf(model, sizeof model, "\"model\":\"%s\"", trm__json_text(trm__json_get(one, "model")));
+    snprintf(request, sizeof request, "{\"puzzle\": \"%s\"}",
+             trm__json_text(trm__json_get(one, "puzzle")));
+    is_status(ask_post(&shared, "/v1/solve", "", request), 200);
+    says(heard, model);
+  }
+  trm__json_free(v);
+}
+
+/* ---- refusals ---- */
+
+static void refuses_bodies(void **state) {
+  (void)state;
+  static const struct {
+    const char *path, *body, *says;
+  } cases[] = {
+      {"/v1/solve", "", "line 1"},
+      {"/v1/solve", "{\"puzzle\"", "line 1, column 10"},
+      {"/v1/solve", "[]", "want an object"},
+      {"/v1/solve", "{}", "\\\"puzzle\\\" is missing"},
+      {"/v1/solve", "{\"puzle\": 1}", "\\\"puzzle\\\" is"},
+      {"/v1/solve", "{\"puzzle\": 7, \"model\": \"four\"}", "want a text or an array of rows"},
+      {"/v1/solve", "{\"puzzle\": \"12\", \"model\": \"four\"}", "16 characters"},
+      {"/v1/solve", "{\"puzzle\": \"11..............\"}", "column 2"},
+      {"/v1/solve", "{\"puzzle\": [[1,2,3,4],[5]], \"model\": \"four\"}", "row 2, column 1"},
+      {"/v1/solve", "{\"puzzle\": \"" FOUR "\", \"model\": \"for\"}", "such as \\\"four\\\""},
+      {"/v1/solve", "{\"puzzle\": \"" FOUR "\", \"steps\": 1025}", "from 0 to 1024"},
+      {"/v1/solve", "{\"puzzle\": \"" FOUR "\", \"halt\": \"now\"}", "\\\"twice\\\""},
+      {"/v1/solve", "{\"puzzle\": \"" FOUR "\", \"puzzle_id\": 3}", "ids below 3"},
+      {"/v1/solve", "{\"puzzle\": \"" FOUR "\", \"stream\": 1}", "true or false"},
+      {"/v1/batch", "{\"puzzles\": []}", "want 1 to 1024"},
+      {"/v1/batch", "{\"puzzles\": [\"" FOUR "\"], \"stream\": true}", "is not known here"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    is_status(ask_post(&shared, cases[i].path, "", cases[i].body), 400);
+    says(heard, cases[i].says);
+  }
+
+  /* Too large, by what it says or by what it is; and the connection is not kept. */
+  char *large = malloc((1 << 20) + 2);
+  assert_non_null(large);
+  memset(large, ' ', (1 << 20) + 1);
+  large[(1 << 20) + 1] = 0;
+  is_status(ask_post(&shared, "/v1/solve", "", large), 413);
+  is_status(ask(&shared,
+                "POST /v1/solve HTTP/1.1\r\nHost: localhost\r\nContent-Length: "
+                "99999999999999999999\r\n\r\n"),
+            413);
+  const int fd = dial(&shared);
+  put(fd,
+      "POST /v1/solve HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+      "Transfer-Encoding: chunked\r\n\r\n100001\r\n");
+  put(fd, large);
+  put(fd, "\r\n0\r\n\r\n");
+  *heard = 0;
+  (void)hear(fd, heard, sizeof heard, NULL);
+  says(heard, "HTTP/1.1 413 ");
+  close(fd);
+  free(large);
+}
+
+/* Where the body ends must be said once: else a proxy may read other requests than the server. */
+static void wants_one_length(void **state) {
+  (void)state;
+  static const char *const headers[] = {
+      "Content-Length: 0\r\nContent-Length: 0\r\n",
+      "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+      "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+      "Transfer-Encoding: gzip, chunked\r\n",
+      "Transfer-Encoding: identity\r\n",
+  };
+  for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
+    char request[400];
+    snprintf(request, sizeof request, "POST /v1/solve HTTP/1.1\r\nHost: localhost\r\n%s\r\n%s",
+             headers[i], strstr(headers[i], "chunked") ? "0\r\n\r\n" : "");
+    is_status(ask(&shared, request), 400); /* and the connection ends */
+  }
+
+  /* Nor is a path cut by a zero. */
+  is_status(ask(&shared, GET("/v1/models%00", "")), 404);
+}
+
+static void refuses_strangers(void **state) {
+  (void)state;
+  static const struct {
+    const char *host;
+    int status;
+  } hosts[] = {{"localhost", 200},
+               {"LOCALHOST:80", 200},
+               {"127.0.0.1:8080", 200},
+               {"[::1]:8080", 200},
+               {"evil.example", 421},
+               {"localhost.evil.example", 421},
+               {"127.0.0.1.nip.io", 421},
+               {"", 421},
+               {"localhost:8080x", 421},
+               {"user@localhost", 421},
+               {"[::1", 421},
+               {"evil.example:80:80", 421}};
+  for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
+    char request[200];
+    snprintf(request, sizeof request,
+             "GET /v1/models HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", hosts[i].host);
+    is_status(ask(&shared, request), hosts[i].status);
+  }
+  is_status(ask(&shared, GET("/v1/models", "Host: evil.example\r\n")), 421);
+
+  /* Pages of others. */
+  is_status(ask_post(&shared, "/v1/solve", "Origin: http://evil.example\r\n", SOLVE4), 403);
+  is_status(ask_post(&shared, "/v1/solve", "Origin: null\r\n", SOLVE4), 403);
+  is_status(ask_post(&shared, "/v1/solve", "Origin: http://localhost\r\n", SOLVE4), 200);
+
+  /* Methods and paths that there are not. */
+  is_status(ask(&shared, GET("/v1/solve", "")), 405);
+  says(heard, "Allow: POST");
+  is_status(ask_post(&shared, "/v1/models", "", ""), 405);
+  says(heard, "Allow: GET, HEAD");
+  is_status(ask(&shared, GET("/v1/models/", "")), 404);
+}
+
+/* Without the right key nothing is told but that the server is there. */
+static void wants_keys(void **state) {
+  scratch *s = *state;
+  char keys[200];
+  snprintf(keys, sizeof keys, "%s/keys", s->dir);
+  server v = open_server(s, ARGS("--api-key-file", keys));
+  is_status(ask(&v, GET("/health", "")), 200);
+  is_status(ask(&v, GET("/v1/models", "")), 401);
+  says(heard, "WWW-Authenticate: Bearer");
+  is_status(ask(&v, GET("/nothing", "")), 401);
+  is_status(ask(&v, GET("/metrics", "Authorization: Bearer 0123456789abcdef0123456789abcdef\r\n")),
+            404);
+  static const struct {
+    const char *header;
+    int status;
+  } cases[] = {{"Bearer 0123456789abcdef0123456789abcdef", 200},
+               {"bearer  0123456789abcdef0123456789abcdef", 200},
+               {"Bearer 0123456789abcdef0123456789abcdee", 401},
+               {"Bearer 0123456789abcdef0123456789abcde", 401},
+               {"Bearer 0123456789abcdef0123456789abcdeff", 401},
+               {"Bearer ", 401},
+               {"Bearer", 401},
+               {"0123456789abcdef0123456789abcdef", 401},
+               {"Basic 0123456789abcdef0123456789abcdef", 401}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char header[200];
+    snprintf(header, sizeof header, "Authorization: %s\r\n", cases[i].header);
+    is_status(ask_post(&v, "/v1/solve", header, SOLVE4), cases[i].status);
+  }
+  want(close_server(&v), 0);
+
+  /* What is no file of keys is told at once. */
+  write_bytes(keys, "# none\n\n", 8);
+  want(RUN("serve", "--port", "0", "--api-key-file", keys), 2);
+  says(err_text, "has no key");
+  write_bytes(keys, "\nshort\n", 7);
+  want(RUN("serve", "--port", "0", "--api-key-file", keys), 3);
+  says(err_text, ":2: want a key of 16 to 127 characters");
+}
+
+static void listens_where_it_may(void **state) {
+  scratch *s = *state;
+  char port[16];
+  want(RUN("serve", "--host", "0.0.0.0", "--port", "0"), 2);
+  says(err_text, "want --api-key-file");
+  want(RUN("serve", "--host", "::", "--port", "0"), 2);
+  snprintf(port, sizeof port, "%d", shared.port);
+  want(RUN("serve", "--port", port), 1);
+  says(err_text, "--port takes another");
+  want(RUN("serve", "--port", "65536"), 2);
+  want(RUN("serve", "four", "--port", "0"), 1); /* no model of that name here */
+  char six[200];
+  snprintf(six, sizeof six, "%s/six.safetensors", s->dir);
+  want(RUN("serve", six, six, "--port", "0"), 2);
+  says(err_text, "two models are called six");
+}
+
+/* Without a MODEL all that have a name are served, and what is none is left out with a word. */
+static void serves_named(void **state) {
+  scratch *s = *state;
+  write_bytes(scratch_path(s, "broken.safetensors"), "no model", 8);
+  setenv("TRM_MODELS", s->dir, 1);
+  server v = open_any(s, ARGS("serve", "--port", "0", "--threads", "1"));
+  unsetenv("TRM_MODELS");
+  is_status(ask(&v, GET("/v1/models", "")), 200);
+  says(heard, "\"id\":\"four\"");
+  says(heard, "\"id\":\"six\"");
+  is_status(ask_post(&v, "/v1/solve", "", SOLVE4), 200);
+  want(close_server(&v), 0);
+  says(err_text, "broken is left out: ");
+  assert_int_equal(remove(scratch_path(s, "broken.safetensors")), 0);
+}
+
+/* ---- many clients ---- */
+
+/* The value of a line of /metrics. */
+static int64_t metric(const server *v, const char *name) {
+  char line[200];
+  is_status(ask(v, GET("/metrics", "")), 200);
+  snprintf(line, sizeof line, "\n%s ", name);
+  const char *at = strstr(heard, line);
+  if (!at) fail_msg("no %s in:\n%s", name, heard);
+  return atoll(at + strlen(line));
+}
+
+static void await_metric(const server *v, const char *name, int64_t value) {
+  for (int naps = 0; metric(v, name) != value; naps++) {
+    if (naps == 3000) fail_msg("%s is not %lld:\n%s", name, (long long)value, heard);
+    nap(10);
+  }
+}
+
+/* One puzzle of so many steps that it is not done until it is stopped: a row that is taken. */
+#define ENDLESS "{\"puzzle\": \"" FOUR "\", \"steps\": 1024, \"stream\": true}"
+#define LONG "{\"puzzle\": \"" FOUR "\", \"steps\": 1024}"
+
+/* With one row and one place in line, the third has to come again; one that leaves frees its row,
+ * and so does one that leaves the line. */
+static void is_bounded(void **state) {
+  scratch *s = *state;
+  char batch[40 * 100] = "{\"steps\": 1024, \"puzzles\": [";
+  for (int i = 0; i < 40; i++) strcat(batch, i ? ",\"" FOUR "\"" : "\"" FOUR "\"");
+  strcat(batch, "]}");
+  server v = open_server(s, ARGS("--parallel", "1", "--queue", "40", "--metrics"));
+
+  /* Forty that take long fill the line. */
+  const int many = dial(&v);
+  post(many, "/v1/batch", "", batch);
+  await_metric(&v, "trm_puzzles_running{model=\"four\"}", 1);
+  assert_true(metric(&v, "trm_puzzles_waiting{model=\"four\"}") > 30);
+  is_status(ask_post(&v, "/v1/batch", "", batch), 429);
+  says(heard, "Retry-After: ");
+  assert_int_equal(metric(&v, "trm_puzzles_refused_total{model=\"four\"}"), 40);
+
+  /* The other model has its own. */
+  is_status(ask_post(&v, "/v1/solve", "", "{\"puzzle\": \"" SIX "\"}"), 200);
+
+  /* Who asks for one does not wait for all of them. */
+  is_status(ask_post(&v, "/v1/solve", "", SOLVE4), 200);
+  assert_true(metric(&v, "trm_puzzles_waiting{model=\"four\"}") > 10);
+
+  /* They leave, and all is free. */
+  close(many);
+  await_metric(&v, "trm_puzzles_waiting{model=\"four\"}", 0);
+  await_metric(&v, "trm_puzzles_running{model=\"four\"}", 0);
+  assert_true(metric(&v, "trm_puzzles_cancelled_total{model=\"four\"}") > 10);
+  is_status(ask_post(&v, "/v1/solve", "", SOLVE4), 200);
+  want(close_server(&v), 0);
+}
+
+/* A stream whose client leaves in the middle. */
+static void leavers_free_rows(void **state) {
+  scratch *s = *state;
+  server v = open_server(s, ARGS("--metrics"));
+  const int fd = dial(&v);
+  post(fd, "/v1/solve", "", ENDLESS);
+  *heard = 0;
+  assert_true(hear(fd, heard, sizeof heard, "\"step\":2,"));
+  close(fd);
+  await_metric(&v, "trm_puzzles_running{model=\"four\"}", 0);
+  assert_int_equal(metric(&v, "trm_puzzles_solved_total{model=\"four\"}"), 0);
+  assert_int_equal(metric(&v, "trm_puzzles_cancelled_total{model=\"four\"}"), 1);
+  want(close_server(&v), 0);
+}
+
+/* Many at once, in rows of one queue, each with its own answer. */
+static void answers_many(void **state) {
+  enum { CLIENTS = 100 };
+  scratch *s = *state;
+  int fd[CLIENTS];
+  char want4[64], want6[64];
+  snprintf(want4, sizeof want4, "\"answer\":\"%s\"", solved(s, "four", FOUR, "0"));
+  snprintf(want6, sizeof want6, "\"answer\":\"%s\"", solved(s, "six", SIX, "0"));
+  for (int i = 0; i < CLIENTS; i++) fd[i] = dial(&shared);
+  for (int i = 0; i < CLIENTS; i++)
+    post(fd[i], "/v1/solve", "Connection: close\r\n", i % 2 ? SOLVE4 : "{\"puzzle\": \"" SIX "\"}");
+  for (int i = 0; i < CLIENTS; i++) {
+    *heard = 0;
+    (void)hear(fd[i], heard, sizeof heard, NULL);
+    says(heard, i % 2 ? want4 : want6);
+    close(fd[i]);
+  }
+}
+
+/* Bytes of memory that the server has, by what the system tells of it; 0: it does not. */
+static int64_t memory_of(const server *v) {
+  char path[64], text[4096];
+  snprintf(path, sizeof path, "/proc/%d/status", (int)v->child);
+  FILE *f = fopen(path, "r");
+  if (!f) return 0;
+  text[fread(text, 1, sizeof text - 1, f)] = 0;
+  fclose(f);
+  const char *at = strstr(text, "VmRSS:");
+  return at ? 1024 * atoll(at + strlen("VmRSS:")) : 0;
+}
+
+/* A thousand connections: a third says nothing, a third half of a request, and those that ask are
+ * all answered, while memory stays what headers and parts of bodies take. */
+static void stands_crowds(void **state) {
+  enum { CROWD = 1000, MOST = 100 << 20 };
+  static int fd[CROWD];
+  scratch *s = *state;
+  struct rlimit limit;
+  assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  limit.rlim_cur = limit.rlim_max;
+  if (limit.rlim_cur < CROWD + 100 || setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    print_message("skipped: fewer than %d files may be open\n", CROWD + 100);
+    skip();
+  }
+  server v = open_server(s, NULL);
+  const int64_t before = memory_of(&v);
+  for (int i = 0; i < CROWD; i++) {
+    fd[i] = dial(&v);
+    if (i % 3 == 1)
+      put(fd[i], "POST /v1/batch HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999");
+    if (i % 3 == 1 && i % 2) put(fd[i], "\r\n\r\n{\"puzzles\": [");
+    if (i % 3 == 2) post(fd[i], "/v1/solve", "", SOLVE4);
+  }
+  for (int i = 2; i < CROWD; i += 3) {
+    *heard = 0;
+    assert_true(hear(fd[i], heard, sizeof heard, "\"seconds\":"));
+    says(heard, "HTTP/1.1 200 ");
+  }
+  if (memory_of(&v) - before > MOST)
+    fail_msg("%lld bytes more than before", (long long)(memory_of(&v) - before));
+  for (int i = 0; i < CROWD; i++) close(fd[i]);
+  want(close_server(&v), 0);
+}
+
+/* A request that does not come to its end in time is cut; meanwhile others are answered. */
+static void cuts_slow_clients(void **state) {
+  scratch *s = *state;
+  server v = open_server(s, ARGS("--timeout", "1"));
+  const int silent = dial(&v), head = dial(&v), part = dial(&v);
+  put(head, "POST /v1/solve HTTP/1.1\r\nHost: ");
+  put(part, "POST /v1/solve HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{");
+  is_status(ask_post(&v, "/v1/solve", "", SOLVE4), 200);
+  for (int i = 0; i < 8; i++) { /* drops that keep it alive for a timeout of silence */
+    nap(200);
+    put(head, "a");
+    put(part, " ");
+  }
+  *heard = 0;
+  assert_false(hear(silent, heard, sizeof heard, NULL));
+  assert_false(hear(head, heard, sizeof heard, NULL));
+  assert_false(hear(part, heard, sizeof heard, NULL));
+  close(silent);
+  close(head);
+  close(part);
+  want(close_server(&v), 0);
+}
+
+/* ---- the end ---- */
+
+/* Whether a server that is asked to end takes less than what has a row is given: a slow machine may
+ * need more. */
+static bool ends_soon(server *v) {
+  enum { GRACE = 3 };
+  struct timespec from, to;
+  clock_gettime(CLOCK_MONOTONIC, &from);
+  want(close_server(v), 0);
+  clock_gettime(CLOCK_MONOTONIC, &to);
+  return to.tv_sec - from.tv_sec < GRACE;
+}
+
+/* In the middle of work: what has a row is answered, what is in line is told that it will not be,
+ * and nobody is left without an answer. */
+static void ends_in_order(void **state) {
+  enum { CLIENTS = 20 };
+  scratch *s = *state;
+  int fd[CLIENTS], answered = 0;
+  server v = open_server(s, ARGS("--parallel", "1", "--metrics"));
+  const int idle = dial(&v), stream = dial(&v);
+  for (int i = 0; i < CLIENTS; i++) {
+    fd[i] = dial(&v);
+    post(fd[i], "/v1/solve", "", LONG);
+  }
+  await_metric(&v, "trm_puzzles_running{model=\"four\"}", 1);
+
+  /* Behind them a stream, of which the beginning comes at once. */
+  char events[4000] = "";
+  post(stream, "/v1/solve", "", ENDLESS);
+  assert_true(hear(stream, events, sizeof events, "text/event-stream"));
+  const bool soon = ends_soon(&v);
+
+  for (int i = 0; i < CLIENTS; i++) {
+    *heard = 0;
+    (void)hear(fd[i], heard, sizeof heard, NULL);
+    answered += strstr(heard, "HTTP/1.1 200 ") != NULL;
+    if (!strstr(heard, "HTTP/1.1 200 ")) says(heard, "HTTP/1.1 503 ");
+    says(heard, strstr(heard, "HTTP/1.1 200 ") ? "\"steps\":1024," : "the server stops");
+    close(fd[i]);
+  }
+  assert_in_range(answered, soon ? 1 : 0, CLIENTS - 1);
+
+  /* A stream ends with an event that says so, and as a whole. */
+  (void)hear(stream, events, sizeof events, NULL);
+  says(events, "HTTP/1.1 200 ");
+  says(events, "event: error\ndata: {\"error\":{\"code\":503,");
+  says(events, "\r\n0\r\n");
+  close(stream);
+  close(idle);
+}
+
+/* A stream that is being read when the server is asked to end comes to its own end, if that is
+ * soon. */
+static void ends_streams(void **state) {
+  scratch *s = *state;
+  server v = open_server(s, NULL);
+  const int fd = dial(&v);
+  post(fd, "/v1/solve", "", "{\"puzzle\": \"" FOUR "\", \"steps\": 300, \"stream\": true}");
+  *heard = 0;
+  assert_true(hear(fd, heard, sizeof heard, "\"step\":1,"));
+  const bool soon = ends_soon(&v);
+  (void)hear(fd, heard, sizeof heard, NULL);
+  says(heard, soon || strstr(heard, "\"step\":300,") ? "event: answer\n" : "event: error\n");
+  says(heard, "\r\n0\r\n");
+  close(fd);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(solves),           cmocka_unit_test(solves_batches),
+      cmocka_unit_test(streams),          cmocka_unit_test(keeps_connections),
+      cmocka_unit_test(tells_of_itself),  cmocka_unit_test(describes_itself),
+      cmocka_unit_test(has_examples),     cmocka_unit_test(refuses_bodies),
+      cmocka_unit_test(wants_one_length), cmocka_unit_test(refuses_strangers),
+      cmocka_unit_test(wants_keys),       cmocka_unit_test(listens_where_it_may),
+      cmocka_unit_test(serves_named),     cmocka_unit_test(answers_many),
+      cmocka_unit_test(is_bounded),       cmocka_unit_test(leavers_free_rows),
+      cmocka_unit_test(stands_crowds),    cmocka_unit_test(cuts_slow_clients),
+      cmocka_unit_test(ends_in_order),    cmocka_unit_test(ends_streams),
+  };
+  return cmocka_run_group_tests(tests, set_up, tear_down);
+}
