@@ -35,8 +35,9 @@ function drawCell(symbol, { fill, shows, given, marks = [], sure = 1 }) {
 
   // How sure: a bar that is as long; none where the model is sure.
   if (sure < 0.99) {
-    if (fill) parts.push(svg("rect", { class: "under", x: 2, y: CELL - 8, width: CELL - 4, height: 6 }));
-    parts.push(svg("rect", { class: "sure", x: 4, y: CELL - 6.5, width: (CELL - 8) * sure, height: 3 }));
+    const width = (CELL - 8) * sure;
+    if (fill) parts.push(svg("rect", { class: "under", x: 3, y: CELL - 7.5, width: width + 2, height: 5 }));
+    parts.push(svg("rect", { class: "sure", x: 4, y: CELL - 6.5, width, height: 3 }));
   }
   return { parts, classes: [given && "given", fill && "filled", ...marks].filter(Boolean).join(" ") };
 }
@@ -80,13 +81,12 @@ export class Board {
     this.size = size;
     this.cols = puzzle.cols;
     const kind = kindOf(puzzle.shape);
-    const known = kind.symbols(puzzle.shape, puzzle).map(([s]) => s);
     this.cells.forEach((cell, i) => {
       const symbol = puzzle.cells[i];
       const asked = view.question?.cells[i];
       const marks = ["changed", "violating", "wrong"].filter((m) => view[m]?.has(i));
       const how = {
-        fill: kind.fill(symbol, known), shows: kind.shows(symbol), marks, sure: view.confidence?.[i],
+        fill: kind.fill(symbol), shows: kind.shows(symbol), marks, sure: view.confidence?.[i],
         given: !kind.open(asked ?? symbol),
       };
       const key = JSON.stringify([symbol, how]);
@@ -95,7 +95,7 @@ export class Board {
       const { parts, classes } = drawCell(symbol, how);
       cell.inside.replaceChildren(...parts);
       cell.group.setAttribute("class", classes);
-      cell.group.setAttribute("aria-label", this.#words(i, symbol, how, known));
+      cell.group.setAttribute("aria-label", this.#words(i, symbol, how));
     });
     this.#choose(Math.min(this.at, this.cells.length - 1));
   }

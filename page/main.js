@@ -131,7 +131,7 @@ function drawPad() {
     if (kind.drawn) {
       const swatch = document.createElement("span");
       swatch.className = "swatch";
-      swatch.style.background = kind.fill(symbol, symbols.map(([s]) => s));
+      swatch.style.background = kind.fill(symbol);
       button.prepend(swatch);
       button.setAttribute("aria-pressed", symbol === brush);
     }
@@ -330,6 +330,7 @@ function listen() {
   on("key", "submit", (event) => {
     event.preventDefault();
     solver.key = $("key-text").value.trim();
+    $("key").hidden = true;
     if (models.length) solve();
     else begin();
   });
@@ -340,11 +341,11 @@ function listen() {
     await navigator.clipboard?.writeText(link).then(() => { $("link").textContent = "Copied"; }, () => { $("link").textContent = "In the address bar"; });
     setTimeout(() => { $("link").textContent = "Copy link"; }, 2000);
   });
-  const name = () => `${lanes[0].model.id}`;
-  on("save", "click", async () => saveAs(`${name()}-${player.at}.svg`, await pictureOf([viewOf(lanes[0])], name())));
-  on("save-moving", "click", async () => {
+  const name = () => lanes[0].model.id;
+  on("save", "click", () => saveAs(`${name()}-${player.at}.svg`, pictureOf([viewOf(lanes[0])], name())));
+  on("save-moving", "click", () => {
     const question = { puzzle, question: puzzle };
-    saveAs(`${name()}.svg`, await pictureOf([question, ...lanes[0].frames], name()));
+    saveAs(`${name()}.svg`, pictureOf([question, ...lanes[0].frames], name()));
   });
 
   // Keys of the whole page, and a paste that no field takes.
@@ -361,7 +362,7 @@ function listen() {
     act();
   });
   addEventListener("paste", (event) => {
-    if (isField(event.target) || !puzzle) return;
+    if (event.target.closest?.("textarea, input:not([type=range])") || !puzzle) return;
     event.preventDefault();
     takeText(event.clipboardData.getData("text"));
   });

@@ -70,7 +70,7 @@ const kinds = {
     title: "grid", blank: ".", drawn: true,
     open: () => true,
     symbols: (shape, puzzle) => [...new Set(puzzle.cells)].sort().map((s) => [s, s]),
-    fill: (symbol, known) => TINTS[Math.max(0, known.indexOf(symbol)) % TINTS.length],
+    fill: (symbol) => TINTS[symbol === "." ? 0 : [...symbol].reduce((n, c) => n + c.codePointAt(0), 0) % TINTS.length],
     shows: () => true,
     rows: (text) => listed(text, () => true),
     toServer: (symbol) => (/^-?(0|[1-9][0-9]*)$/.test(symbol) ? Number(symbol) : symbol),

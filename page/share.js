@@ -15,10 +15,12 @@ export function stateOfLink() {
 // ---- pictures ----
 
 // The style of boards in light colours, each where its name stood: not all programs know variables.
-async function pictureStyle() {
-  const text = (await (await fetch("board.css")).text()).replace(/\/\*.*?\*\//gs, "").split("@media")[0];
-  const colours = Object.fromEntries([...text.matchAll(/(--[a-z-]+): ([^;]+);/g)].map((m) => [m[1], m[2]]));
-  return text.replace(/\n  --[^;]+;/g, "").replace(/var\((--[a-z-]+)\)/g, (_, name) => colours[name]);
+function pictureStyle() {
+  const sheet = [...document.styleSheets].find((s) => s.href.endsWith("/board.css"));
+  const rules = [...sheet.cssRules].filter((rule) => rule.selectorText);
+  const names = rules[0].style;
+  const texts = rules.slice(1).map((rule) => rule.cssText);
+  return texts.join("\n").replace(/var\((--[a-z-]+)\)/g, (_, name) => names.getPropertyValue(name).trim());
 }
 
 function drawn(view) {
@@ -33,11 +35,11 @@ function drawn(view) {
 const SECONDS = 0.6, HOLD = 4; // of a step; steps that the last one stays
 
 // The views one after the other, over and over; one view stands still.
-export async function pictureOf(views, title) {
+export function pictureOf(views, title) {
   const frames = views.map(drawn);
   const [x, y, wide, high] = frames[0].getAttribute("viewBox").split(" ");
   const whole = svg("svg", { viewBox: `${x} ${y} ${wide} ${high}`, width: wide, height: high },
-    svg("title", {}, title), svg("style", {}, await pictureStyle()),
+    svg("title", {}, title), svg("style", {}, pictureStyle()),
     svg("rect", { x, y, width: wide, height: high, fill: "#ffffff" }));
   const total = frames.length - 1 + HOLD;
   frames.forEach((frame, i) => {

@@ -1,4 +1,4 @@
-"""The page of trm serve in a real browser: python3 test_page.py TRM [FOLDER for screenshots]
+"""The page of trm serve in a real browser: test_page.py TRM PAGE_MODELS [FOLDER for screenshots]
 
 Ends with 77, and says why, where there is no Chromium or the program has no server.
 """
@@ -253,6 +253,36 @@ def calm_where_asked_for(b, server):
     b.devtools("Emulation.setEmulatedMedia", features=[])
 
 
+def every_kind_is_taken(b, made):
+    """Untrained models answer anything, so what is held is what they are asked, and that it is shown."""
+    program, maker, shots = made
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([maker, folder], check=True)
+        names = ("arc", "letters", "sudoku16")
+        server = Server(program, *(f"{folder}/{name}.safetensors" for name in names), "--port", "0")
+        try:
+            open_page(b, server.url + "#model=arc")
+            for text, model, cells in ((json.dumps([[0, 1, 2], [3, 4, 5]]), "arc", 6), ("012\n345\n678\n999", "arc", 12),
+                                       ("abc/cab", "letters", 6), ("1G" + "." * 254, "sudoku16", 256)):
+                paste(b, text)
+                assert not b.js(MESSAGE), b.js(MESSAGE)
+                assert b.js("return document.getElementById('model').value") == model
+                assert b.js("return document.querySelectorAll('#boards [data-cell]').length") == cells
+                b.click("#solve")
+                b.wait(LAST + " === 4")
+                b.wait(STATUS + ".includes('solved') || " + STATUS[7:] + ".includes('Done')")
+                b.click("#last") if b.js("return !document.getElementById('last').disabled") else None
+                if shots:
+                    b.shot(os.path.join(shots, f"{model}-{cells}.png"))
+            # A colour is chosen and drawn.
+            paste(b, "000\n000")
+            b.click("#pad button:nth-child(3)")
+            b.click("#boards [data-cell='4']")
+            assert b.js("return document.getElementById('text').value") == "000/020"
+        finally:
+            server.end()
+
+
 def looks(b, server, shots):
     """Screenshots, where they are wanted; on a phone nothing is wider than it."""
     def shot(name):
@@ -310,7 +340,7 @@ def axe_finds_nothing(b, server):
 
 
 def main():
-    program, shots = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None
+    program, maker, shots = (sys.argv + [None])[1:4]
     lacks = webdriver.missing()
     server = None if lacks else Server(program, "--port", "0")
     if server and not server.url.startswith("http"):
@@ -328,7 +358,7 @@ def main():
                            (links_bring_the_puzzle, server), (pictures_are_svg, server),
                            (two_tabs_at_once, server), (two_models_side_by_side, program),
                            (lost_server_is_told, program), (key_is_asked_for, program),
-                           (calm_where_asked_for, server), (axe_finds_nothing, server)):
+                           (calm_where_asked_for, server), (every_kind_is_taken, (program, maker, shots)), (axe_finds_nothing, server)):
             try:
                 skipped = test(b, what)
                 print(f"{'skipped' if skipped else 'ok':8}{test.__name__}{': ' + skipped if skipped else ''}", flush=True)
