@@ -6,6 +6,7 @@ import { Player } from "./player.js";
 import { emptyPuzzle, fromServer, kindOf, readPuzzle, sameShape, shapeOf, textOf, toServer, violations } from "./puzzle.js";
 import { linkOf, pictureOf, saveAs, stateOfLink } from "./share.js";
 import { solveSudoku } from "./solution.js";
+import { countViews, undoView, viewsOf } from "./views.js";
 
 const $ = (id) => document.getElementById(id);
 const solver = new HttpSolver();
@@ -15,7 +16,7 @@ const blind = new Set();
 let models = [], examples = [];
 let puzzle;             // the question
 let solution = null;    // {solutions, cells}, of Sudokus
-let lanes = [];         // {model, board, caption, frames, answer, failed}: who solves
+let lanes = [];         // {model, view, board, figure, caption, frames, answer, failed}: who solves
 let brush = null;       // the symbol that draws
 let running = null;     // an AbortController, while models are at work
 
@@ -76,26 +77,34 @@ function takeText(text) {
 
 // ---- models ----
 
-function addLane(model, editable) {
+function addLane(model, view, editable) {
   const figure = document.createElement("figure"), caption = document.createElement("figcaption");
   const board = new Board(`${kindOf(shapeOf(model)).title} of ${model.id}`, { editable, onDraw: drawCell, onKey: typeCell });
   figure.append(caption, board.element);
   $("boards").append(figure);
-  lanes.push({ model, board, caption, frames: [], answer: null, failed: null });
+  lanes.push({ model, view, board, figure, caption, frames: [], answer: null, failed: null });
 }
 
-function setLanes(ids) {
+// Each model's first view, or as many of one model; `view` counts.
+function setLanes(ids, views = 1) {
   stop();
   lanes = [];
   $("boards").replaceChildren();
-  ids.forEach((id, i) => addLane(modelOf(id), i === 0));
-  document.querySelector("main").classList.toggle("two", ids.length > 1);
+  if (views > 1) for (let view = 0; view < views; view++) addLane(modelOf(ids[0]), view, view === 0);
+  else ids.forEach((id, i) => addLane(modelOf(id), 0, i === 0));
+  $("beside").value = views === 1 && ids[1] ? ids[1] : "";
+  $("views").value = views;
+  document.querySelector("main").classList.toggle("two", lanes.length > 1);
+  $("boards").classList.toggle("many", lanes.length > 2);
 }
 
 // Its board, symbols, examples and those that can stand beside it.
 function chooseModel(model) {
   const shape = shapeOf(model);
   const others = models.filter((m) => m !== model && sameShape(shapeOf(m), shape));
+  const counts = [1, 2, 4, 8].filter((n) => n <= countViews(emptyPuzzle(shape)));
+  $("views").replaceChildren(...counts.map((n) => new Option(n)));
+  $("views-label").hidden = counts.length === 1;
   setLanes([model.id]);
   $("model").value = model.id;
   $("steps").value = model.steps;
@@ -171,7 +180,7 @@ function stop() {
   running = null;
 }
 
-function frameOf(lane, step) {
+function frameOf(step) {
   const answer = fromServer(step.grid, puzzle.shape);
   const given = puzzle.cells.map((s) => !kindOf(puzzle.shape).open(s));
   const wrong = new Set();
@@ -193,15 +202,16 @@ async function solve() {
   say("");
   const mine = (running = new AbortController());
   for (const lane of lanes) Object.assign(lane, { frames: [], answer: null, failed: null });
-  const rows = toServer(puzzle), steps = Number($("steps").value) || 0;
+  const views = viewsOf(puzzle, lanes.length), steps = Number($("steps").value) || 0;
   player.begin();
 
   // All models at once; one that fails leaves the others alone.
   await Promise.all(lanes.map(async (lane) => {
     try {
-      lane.answer = await solver.solve(rows, { model: lane.model.id, steps, signal: mine.signal }, (step) => {
+      const view = views[lane.view];
+      lane.answer = await solver.solve(toServer(view.puzzle), { model: lane.model.id, steps, signal: mine.signal }, (step) => {
         if (running !== mine) return;
-        lane.frames.push(frameOf(lane, step));
+        lane.frames.push(frameOf(lane.view ? undoView(view, step) : step));
         player.grow(lane.frames.length);
       });
     } catch (error) {
@@ -225,10 +235,18 @@ function viewOf(lane) {
   return { puzzle, question: puzzle, violating: violations(puzzle), changed: blind, wrong: blind };
 }
 
+// Of several views the one whose q is highest at the end; else nobody.
+function chosenLane() {
+  if (lanes.length < 2 || lanes[1].view === 0 || lanes.some((lane) => !lane.answer)) return null;
+  return lanes.reduce((best, lane) => (lane.answer.q > best.answer.q ? lane : best));
+}
+
 function captionOf(lane) {
   const name = document.createElement("strong");
-  name.textContent = lane.model.id;
+  const viewed = lanes.length > 1 && lanes[1].view;
+  name.textContent = viewed ? viewsOf(puzzle, lanes.length)[lane.view].name : lane.model.id;
   const at = Math.min(player.at, lane.frames.length), frame = lane.frames[at - 1];
+  if (viewed) return [name, frame ? ` · q ${frame.q.toFixed(3)}` : ""];
   return [name, frame ? ` · step ${at} · q ${frame.q.toFixed(3)}` : ` · ${lane.model.description}`];
 }
 
@@ -253,9 +271,11 @@ function statusText() {
 
 function show() {
   if (!puzzle) return;
+  const chosen = chosenLane();
   for (const lane of lanes) {
     lane.board.draw(viewOf(lane));
     lane.caption.replaceChildren(...captionOf(lane));
+    lane.figure.classList.toggle("chosen", lane === chosen);
   }
   drawPad();
 
@@ -273,8 +293,10 @@ function show() {
   if ($("status").textContent !== status) $("status").textContent = status;
 
   // The chart, which has room for all steps that there will be.
+  const viewed = lanes.length > 1 && lanes[1].view > 0;
   const series = lanes.map((lane, i) => ({
-    name: lanes.length > 1 ? `q of ${lane.model.id}` : "q", class: i ? "accuracy" : "q",
+    name: viewed ? (lane === chosen ? "q of the chosen view" : "") : lanes.length > 1 ? `q of ${lane.model.id}` : "q",
+    class: viewed ? (lane === chosen ? "q" : "other") : i ? "accuracy" : "q",
     values: lane.frames.map((f) => f.q),
   }));
   if (lanes.length === 1 && solution?.solutions === 1)
@@ -286,7 +308,8 @@ function show() {
 // ---- the page's parts ----
 
 function state() {
-  const all = { model: lanes[0].model.id, beside: lanes[1]?.model.id ?? "", puzzle: textOf(puzzle) };
+  const all = { model: lanes[0].model.id, beside: $("beside").value, puzzle: textOf(puzzle) };
+  if (Number($("views").value) > 1) all.views = $("views").value;
   if (Number($("steps").value) !== lanes[0].model.steps) all.steps = $("steps").value;
   return Object.fromEntries(Object.entries(all).filter(([, v]) => v));
 }
@@ -297,8 +320,9 @@ function openLink() {
   chooseModel(model);
   const read = from.puzzle !== undefined && readPuzzle(from.puzzle, shapeOf(model));
   if (modelOf(from.beside) && sameShape(shapeOf(modelOf(from.beside)), shapeOf(model))) {
-    $("beside").value = from.beside;
     setLanes([model.id, from.beside]);
+  } else if ([...$("views").options].some((o) => o.value === from.views)) {
+    setLanes([model.id], Number(from.views));
   }
   if (/^\d{1,4}$/.test(from.steps ?? "")) $("steps").value = from.steps;
   setPuzzle(read || startOf(model));
@@ -323,6 +347,10 @@ function listen() {
   });
   on("beside", "change", () => {
     setLanes([$("model").value, $("beside").value].filter(Boolean));
+    setPuzzle(puzzle);
+  });
+  on("views", "change", () => {
+    setLanes([$("model").value], Number($("views").value));
     setPuzzle(puzzle);
   });
   on("take", "click", () => takeText($("text").value));

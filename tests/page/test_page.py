@@ -212,6 +212,18 @@ def two_models_side_by_side(b, program):
             server.end()
 
 
+def views_agree(b, server):
+    open_page(b, server.url + "#model=sudoku9&views=8")
+    solve(b)
+    b.click("#last")
+    b.wait("return document.querySelectorAll('figure.chosen').length === 1")
+    boards = b.js("return [...document.querySelectorAll('figure')].map(f => [...f.querySelectorAll('[data-cell]')]"
+                  ".map(c => c.querySelector('text')?.textContent ?? '.').join(''))")
+    assert boards == [SOLVED] * 8, boards
+    open_page(b, server.url + "#model=sudoku6")  # whose boxes are not square
+    assert b.js("return [...document.getElementById('views').options].map(o => o.value)") == ["1", "2", "4"]
+
+
 def lost_server_is_told(b, program):
     server = Server(program, "sudoku9", "--port", "0")
     try:
@@ -323,7 +335,7 @@ def axe_finds_nothing(b, server):
             axe = wheel.read("axe_playwright_python/axe.min.js").decode()
     for scheme in ("light", "dark"):
         b.devtools("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        for place, steps in (("", 16), ("#model=maze10", 8)):
+        for place, steps in (("", 16), ("#model=maze10&views=4", 8)):
             open_page(b, server.url + place)
             for solved in (False, True):
                 if solved:
@@ -357,7 +369,7 @@ def main():
                            (steps_are_watched, server), (broken_rules_are_seen, server),
                            (links_bring_the_puzzle, server), (pictures_are_svg, server),
                            (two_tabs_at_once, server), (two_models_side_by_side, program),
-                           (lost_server_is_told, program), (key_is_asked_for, program),
+                           (views_agree, server), (lost_server_is_told, program), (key_is_asked_for, program),
                            (calm_where_asked_for, server), (every_kind_is_taken, (program, maker, shots)), (axe_finds_nothing, server)):
             try:
                 skipped = test(b, what)
