@@ -345,14 +345,41 @@ static void is_described(const trm__json *api, const char *schema, const trm__js
       fail_msg("%s: %s is not described", schema, trm__json_key(v, i));
 }
 
+/* The page's files are answered without a key, as what they are, and not again to who has them. */
+static void serves_the_page(void **state) {
+  (void)state;
+  static const struct {
+    const char *path, *type;
+  } files[] = {{"/", "text/html"}, {"/main.js", "text/javascript"}, {"/page.css", "text/css"}};
+  for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+    char request[300], type[60], tag[60];
+    snprintf(request, sizeof request,
+             "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", files[i].path);
+    is_status(ask(&shared, request), 200);
+    snprintf(type, sizeof type, "Content-Type: %s", files[i].type);
+    assert_non_null(strstr(heard, type));
+    assert_non_null(strstr(heard, "script-src 'self'"));
+    const char *etag = strstr(heard, "ETag: ");
+    assert_non_null(etag);
+    assert_int_equal(sscanf(etag, "ETag: %59[^\r]", tag), 1);
+    snprintf(request, sizeof request,
+             "GET %s HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: %s\r\nConnection: close\r\n\r\n",
+             files[i].path, tag);
+    is_status(ask(&shared, request), 304);
+    assert_int_equal(strlen(body()), 0);
+  }
+  is_status(ask(&shared, GET("/../page/main.js", "")), 404);
+  is_status(ask(&shared, GET("/v1/main.js", "")), 404);
+}
+
 /* What /openapi.json says of paths and answers is so. */
 static void describes_itself(void **state) {
   (void)state;
   is_status(ask(&shared, GET("/openapi.json", "")), 200);
   trm__json *api = json_of(body());
   const trm__json *paths = trm__json_get(api, "paths");
-  assert_int_equal(trm__json_n_members(paths), 7);
-  for (size_t i = 0; i < 7; i++) {
+  assert_int_equal(trm__json_n_members(paths), 8);
+  for (size_t i = 0; i < 8; i++) {
     char request[200];
     const char *path = trm__json_key(paths, i);
     const bool get = trm__json_get(trm__json_get(paths, path), "get");
@@ -806,16 +833,27 @@ static void ends_streams(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(solves),           cmocka_unit_test(solves_batches),
-      cmocka_unit_test(streams),          cmocka_unit_test(keeps_connections),
-      cmocka_unit_test(tells_of_itself),  cmocka_unit_test(describes_itself),
-      cmocka_unit_test(has_examples),     cmocka_unit_test(refuses_bodies),
-      cmocka_unit_test(wants_one_length), cmocka_unit_test(refuses_strangers),
-      cmocka_unit_test(wants_keys),       cmocka_unit_test(listens_where_it_may),
-      cmocka_unit_test(serves_named),     cmocka_unit_test(answers_many),
-      cmocka_unit_test(is_bounded),       cmocka_unit_test(leavers_free_rows),
-      cmocka_unit_test(stands_crowds),    cmocka_unit_test(cuts_slow_clients),
-      cmocka_unit_test(ends_in_order),    cmocka_unit_test(ends_streams),
+      cmocka_unit_test(solves),
+      cmocka_unit_test(solves_batches),
+      cmocka_unit_test(streams),
+      cmocka_unit_test(keeps_connections),
+      cmocka_unit_test(tells_of_itself),
+      cmocka_unit_test(describes_itself),
+      cmocka_unit_test(serves_the_page),
+      cmocka_unit_test(has_examples),
+      cmocka_unit_test(refuses_bodies),
+      cmocka_unit_test(wants_one_length),
+      cmocka_unit_test(refuses_strangers),
+      cmocka_unit_test(wants_keys),
+      cmocka_unit_test(listens_where_it_may),
+      cmocka_unit_test(serves_named),
+      cmocka_unit_test(answers_many),
+      cmocka_unit_test(is_bounded),
+      cmocka_unit_test(leavers_free_rows),
+      cmocka_unit_test(stands_crowds),
+      cmocka_unit_test(cuts_slow_clients),
+      cmocka_unit_test(ends_in_order),
+      cmocka_unit_test(ends_streams),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -24,6 +24,7 @@ static const cli_manual manual = {
     "\"q\",\n"
     "                   \"halt_margin\": LOGIT, \"confidence\": true, \"stream\": true}\n"
     "  POST /v1/batch   the same with \"puzzles\": [...], without \"stream\"\n"
+    "  GET  /           a page to watch puzzles being solved, for a browser\n"
     "  GET  /v1/models  /v1/examples  /openapi.json  /health  /metrics\n"
     "Who is not told otherwise listens on 127.0.0.1, for this machine alone. An address that\n"
     "others can reach wants --api-key-file; keys and puzzles are not encrypted on their way, "

@@ -20,26 +20,31 @@ typedef enum MHD_Result result;
 /* ---- sending ---- */
 
 /* What browsers are told of every answer: it is what it says it is, it belongs to no other page, is
- * shown in none, and is kept nowhere. */
+ * shown in none, and is kept nowhere. Of the page's files it is that they take nothing from
+ * elsewhere, and are kept until their tag is another. */
 static const struct {
-  const char *name, *value;
+  const char *name, *value, *of_page; /* NULL: the same */
 } headers[] = {
-    {"X-Content-Type-Options", "nosniff"},
-    {"X-Frame-Options", "DENY"},
-    {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
-    {"Cross-Origin-Resource-Policy", "same-origin"},
-    {"Referrer-Policy", "no-referrer"},
-    {"Cache-Control", "no-store"},
+    {"X-Content-Type-Options", "nosniff", NULL},
+    {"X-Frame-Options", "DENY", NULL},
+    {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'",
+     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
+    {"Cross-Origin-Resource-Policy", "same-origin", NULL},
+    {"Referrer-Policy", "no-referrer", NULL},
+    {"Cache-Control", "no-store", "no-cache"},
 };
 
 /* Queues a response (NULL: there was no memory), which is the library's from now on. */
-static result send_response(serve_connection *c, int code, const char *type,
+static result send_response(serve_connection *c, int code, const char *type, bool of_page,
                             struct MHD_Response *response) {
   const serve_mhd *m = &c->http->mhd;
   serve_server *s = c->http->server;
   if (!response) return MHD_NO;
   for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
-    m->MHD_add_response_header(response, headers[i].name, headers[i].value);
+    m->MHD_add_response_header(
+        response, headers[i].name,
+        of_page && headers[i].of_page ? headers[i].of_page : headers[i].value);
   m->MHD_add_response_header(response, "Content-Type", type);
   if (atomic_load(&s->stopping)) m->MHD_add_response_header(response, "Connection", "close");
   metrics_answered(&s->counts[serve_route_place(c->route)], code);
@@ -54,7 +59,11 @@ static result send_reply(serve_connection *c, serve_reply *reply) {
   const serve_mhd *m = &c->http->mhd;
   char seconds[16];
   struct MHD_Response *response = NULL;
-  if (!reply->text.failed)
+  if (reply->file)
+    response =
+        m->MHD_create_response_from_buffer(reply->code == 304 ? 0 : reply->file->size,
+                                           (void *)reply->file->data, MHD_RESPMEM_PERSISTENT);
+  else if (!reply->text.failed)
     response = m->MHD_create_response_from_buffer(
         reply->text.n, reply->text.n ? reply->text.at : "", MHD_RESPMEM_MUST_COPY);
   serve_text_free(&reply->text);
@@ -65,7 +74,8 @@ static result send_reply(serve_connection *c, serve_reply *reply) {
   if (response && reply->allow) m->MHD_add_response_header(response, "Allow", reply->allow);
   if (response && reply->code == 401)
     m->MHD_add_response_header(response, "WWW-Authenticate", "Bearer");
-  return send_response(c, reply->code, reply->type, response);
+  if (response && reply->file) m->MHD_add_response_header(response, "ETag", reply->file->tag);
+  return send_response(c, reply->code, reply->type, reply->file != NULL, response);
 }
 
 /* ---- jobs ---- */
@@ -86,7 +96,7 @@ static result send_answer(serve_connection *c) {
   const serve_waited what = serve_job_await(job);
   if (what == SERVE_ASLEEP) return MHD_YES;
   if (what == SERVE_GONE || job->out.failed || !job->out.n) return MHD_NO;
-  return send_response(c, job->code, "application/json",
+  return send_response(c, job->code, "application/json", false,
                        c->http->mhd.MHD_create_response_from_buffer(job->out.n, job->out.at,
                                                                     MHD_RESPMEM_PERSISTENT));
 }
@@ -108,7 +118,7 @@ static ssize_t read_stream(void *arg, uint64_t at, char *to, size_t size) {
 static result send_stream(serve_connection *c) {
   enum { PART = 4096 }; /* bytes that are asked for at once */
   return send_response(
-      c, 200, "text/event-stream",
+      c, 200, "text/event-stream", false,
       c->http->mhd.MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, PART, read_stream, c, NULL));
 }
 
@@ -130,8 +140,8 @@ static result begin_job(serve_connection *c) {
 
 /* What of the headers matters here. */
 typedef struct asked {
-  const char *host, *authorization, *origin, *length, *encoding;
-  int hosts, authorizations, origins, lengths, encodings;
+  const char *host, *authorization, *origin, *length, *encoding, *kept;
+  int hosts, authorizations, origins, lengths, encodings, kepts;
 } asked;
 
 /* The last value of each, and how many there are. */
@@ -144,7 +154,8 @@ static result take_header(void *arg, enum MHD_ValueKind kind, const char *name, 
                 {"Authorization", &a->authorization, &a->authorizations},
                 {"Origin", &a->origin, &a->origins},
                 {"Content-Length", &a->length, &a->lengths},
-                {"Transfer-Encoding", &a->encoding, &a->encodings}};
+                {"Transfer-Encoding", &a->encoding, &a->encodings},
+                {"If-None-Match", &a->kept, &a->kepts}};
   (void)kind;
   for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
     if (strcasecmp(name, wanted[i].name) != 0) continue;
@@ -210,7 +221,7 @@ static bool admit(serve_server *s, const serve_route *r, const char *method, con
  * done for bodies that nobody wants, and else once all is there. */
 static result begin_request(serve_connection *c, const char *path, const char *method, bool whole) {
   serve_server *s = c->http->server;
-  serve_reply reply = {0};
+  serve_reply reply = {.path = path};
   asked a = {0};
   c->route = serve_route_of(path);
   c->refused = 0;
@@ -219,6 +230,7 @@ static result begin_request(serve_connection *c, const char *path, const char *m
   if (!admit(s, c->route, method, &a, &reply)) return send_reply(c, &reply);
   if (c->route->answer) {
     c->route->answer(s, &reply);
+    if (reply.file && a.kept && strstr(a.kept, reply.file->tag)) reply.code = 304;
     return send_reply(c, &reply);
   }
   c->admitted = true;

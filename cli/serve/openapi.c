@@ -183,10 +183,15 @@ static void put_request(trm__json_out *o, const serve_route *r, const described 
 static const struct success {
   const char *path, *type, *schema;
 } successes[] = {
-    {"/health", "application/json", "Health"},    {"/metrics", "text/plain", NULL},
-    {"/openapi.json", "application/json", NULL},  {"/v1/examples", "application/json", "Examples"},
-    {"/v1/models", "application/json", "Models"}, {"/v1/solve", "application/json", "Answer"},
-    {"/v1/solve", "text/event-stream", "Event"},  {"/v1/batch", "application/json", "Batch"},
+    {"/", "text/html", NULL},
+    {"/health", "application/json", "Health"},
+    {"/metrics", "text/plain", NULL},
+    {"/openapi.json", "application/json", NULL},
+    {"/v1/examples", "application/json", "Examples"},
+    {"/v1/models", "application/json", "Models"},
+    {"/v1/solve", "application/json", "Answer"},
+    {"/v1/solve", "text/event-stream", "Event"},
+    {"/v1/batch", "application/json", "Batch"},
 };
 enum { SUCCESSES = sizeof successes / sizeof *successes };
 

@@ -68,9 +68,18 @@ static void get_metrics(serve_server *s, serve_reply *out) {
   free(models);
 }
 
+static void get_page(serve_server *s, serve_reply *out) {
+  (void)s;
+  out->file = page_file_of(out->path);
+  out->code = 200;
+  out->type = out->file->type;
+}
+
 /* ---- the table ---- */
 
+enum { PAGE }; /* the row of the page and its files */
 static const serve_route routes[] = {
+    [PAGE] = {"/", "GET", "The page for people.", true, get_page, false},
     {"/health", "GET", "Whether the server answers.", true, get_health, false},
     {"/metrics", "GET", "Figures in the text format of Prometheus, with --metrics.", false,
      get_metrics, false},
@@ -91,7 +100,7 @@ const serve_route *serve_route_at(int i) {
 const serve_route *serve_route_of(const char *path) {
   for (int i = 0; i < ROUTES; i++)
     if (!strcmp(routes[i].path, path)) return &routes[i];
-  return NULL;
+  return page_file_of(path) ? &routes[PAGE] : NULL;
 }
 
 int serve_route_place(const serve_route *r) {

@@ -2,15 +2,18 @@
 #ifndef TRM_CLI_SERVE_ROUTES_H
 #define TRM_CLI_SERVE_ROUTES_H
 
+#include "cli/serve/page.h"
 #include "cli/serve/server.h"
 
 /* An answer that is complete. */
 typedef struct serve_reply {
+  const char *path; /* what was asked for */
   int code;
   const char *type; /* of the text */
   serve_text text;
-  int retry_after;   /* seconds; 0: none */
-  const char *allow; /* the methods that there are, of 405 */
+  int retry_after;       /* seconds; 0: none */
+  const char *allow;     /* the methods that there are, of 405 */
+  const page_file *file; /* in place of the text: one of the page's, which browsers may keep */
 } serve_reply;
 
 typedef struct serve_route {
@@ -25,8 +28,8 @@ typedef struct serve_route {
 
 /* The i-th; NULL behind the last. */
 const serve_route *serve_route_at(int i);
-/* NULL: there is no such path. Paths are compared with those of the table, and with nothing else.
- */
+/* NULL: there is no such path. Paths are compared with those of the table and of the page's files,
+ * and with nothing else. */
 const serve_route *serve_route_of(const char *path);
 /* Its place in serve_server.counts, also of NULL. */
 int serve_route_place(const serve_route *r);
