@@ -73,7 +73,7 @@ endforeach()
 set(c11 assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign
     stdarg stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string tgmath time uchar wchar wctype)
 set(others zlib expat yaml) # libraries
-set(compilers immintrin arm_neon sanitizer/asan_interface)
+set(compilers immintrin arm_neon wasm_simd128 sanitizer/asan_interface)
 file(GLOB_RECURSE sources RELATIVE ${ROOT} ${ROOT}/src/*.c ${ROOT}/src/*.h ${ROOT}/src/*.inc)
 list(FILTER sources EXCLUDE REGEX "^src/base/os_|^src/backend/cuda/")
 foreach(source ${sources})

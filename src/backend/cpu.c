@@ -120,7 +120,7 @@ static int64_t cpu_saved_size(const trm__backend *be, trm__block_kind kind) {
 }
 int64_t trm__cpu_saved_size(const trm__dims *dims, trm__block_kind kind) {
   cpu_backend c = {.base.dims = *dims};
-  if (trm__kernels_select(&c.kernels, NULL) != TRM_OK) c.kernels = &trm__kernels_portable;
+  if (trm__kernels_select(&c.kernels, NULL) != TRM_OK) c.kernels = &TRM__KERNELS_ALWAYS;
   c.product = &c.kernels->product[dims->dtype];
   return saved_size(&c, kind);
 }

@@ -38,7 +38,7 @@ static const struct isa {
     {&trm__kernels_neon_bf16, trm__os_has_arm_bf16},
     {&trm__kernels_neon, runs_always},
 #endif
-    {&trm__kernels_portable, runs_always},
+    {&TRM__KERNELS_ALWAYS, runs_always},
 };
 enum { ISA_COUNT = sizeof isa_table / sizeof *isa_table };
 

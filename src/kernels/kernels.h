@@ -173,6 +173,14 @@ extern const trm__kernels trm__kernels_avx2, trm__kernels_avx512, trm__kernels_a
 #define TRM__HAVE_NEON 1
 extern const trm__kernels trm__kernels_neon, trm__kernels_neon_bf16;
 #endif
+/* The set that every machine of this build runs. */
+#define TRM__KERNELS_ALWAYS trm__kernels_portable
+#if !defined(TRM_REAL_DOUBLE) && defined(__wasm_simd128__)
+#define TRM__HAVE_WASM 1
+#undef TRM__KERNELS_ALWAYS /* the bits of plain C, which a page need not load, too */
+#define TRM__KERNELS_ALWAYS trm__kernels_simd128
+extern const trm__kernels trm__kernels_simd128;
+#endif
 /* Up to `max` tables this machine can run, best first; returns their number (tests, benches). */
 int trm__kernels_runnable(const trm__kernels **out, int max);
 

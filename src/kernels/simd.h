@@ -288,6 +288,80 @@ TRM__INLINE vf v_pair_along(vf a, vf b) {
 }
 #endif
 
+#elif defined(TRM__SIMD_WASM)
+/* The bits of plain C: a product and a sum round each for itself (the fused ones of relaxed SIMD
+ * are left to the engine, so that machines would differ), and of two numbers the same one is the
+ * larger where one is NaN. */
+#include <wasm_simd128.h>
+enum { VL = 4, MR = 6 };
+typedef float vf __attribute__((vector_size(16)));
+TRM__INLINE vf v_load(const real *p) {
+  return (vf)wasm_v128_load(p);
+}
+TRM__INLINE void v_store(real *p, vf a) {
+  wasm_v128_store(p, (v128_t)a);
+}
+TRM__INLINE vf v_loadn(const real *p, int n) { /* no masks here: by halves and single values */
+  if (n == VL) return v_load(p);
+  v128_t a = n >= 2 ? wasm_v128_load64_zero(p) : wasm_v128_load32_zero(p);
+  return (vf)(n == 3 ? wasm_v128_load32_lane(p + 2, a, 2) : a);
+}
+TRM__INLINE void v_storen(real *p, vf a, int n) {
+  if (n == VL) {
+    v_store(p, a);
+    return;
+  }
+  if (n >= 2)
+    wasm_v128_store64_lane(p, (v128_t)a, 0);
+  else
+    wasm_v128_store32_lane(p, (v128_t)a, 0);
+  if (n == 3) wasm_v128_store32_lane(p + 2, (v128_t)a, 2);
+}
+TRM__INLINE vf v_set(real x) {
+  return (vf)wasm_f32x4_splat(x);
+}
+TRM__INLINE vf v_fma(vf a, vf b, vf c) {
+  return a * b + c;
+}
+TRM__INLINE vf v_max(vf a, vf b) { /* a > b ? a : b */
+  return (vf)wasm_f32x4_pmax((v128_t)b, (v128_t)a);
+}
+TRM__INLINE vf v_min(vf a, vf b) { /* a < b ? a : b */
+  return (vf)wasm_f32x4_pmin((v128_t)b, (v128_t)a);
+}
+TRM__INLINE vf v_sqrt(vf a) {
+  return (vf)wasm_f32x4_sqrt((v128_t)a);
+}
+TRM__INLINE vf v_abs(vf a) {
+  return (vf)wasm_f32x4_abs((v128_t)a);
+}
+TRM__INLINE vf v_round(vf a) { /* |a| < 2^22; with the sign of zero that plain C gives it */
+  const vf magic = v_set(12582912.0f);
+  return (a + magic) - magic;
+}
+TRM__INLINE vf v_pow2(vf n) { /* NaN counts as 0 */
+  v128_t e = wasm_i32x4_add(wasm_i32x4_trunc_sat_f32x4((v128_t)n), wasm_i32x4_splat(127));
+  return (vf)wasm_i32x4_shl(e, 23);
+}
+TRM__INLINE vf v_select_gt(vf a, vf b, vf x, vf y) {
+  return (vf)wasm_v128_bitselect((v128_t)x, (v128_t)y, wasm_f32x4_gt((v128_t)a, (v128_t)b));
+}
+TRM__INLINE vf v_copysign(vf mag, vf sign) {
+  return (vf)wasm_v128_bitselect((v128_t)sign, (v128_t)mag, wasm_u32x4_splat(0x80000000u));
+}
+TRM__INLINE vf v_zip_lo(vf a, vf b) {
+  return (vf)wasm_i32x4_shuffle((v128_t)a, (v128_t)b, 0, 4, 1, 5);
+}
+TRM__INLINE vf v_zip_hi(vf a, vf b) {
+  return (vf)wasm_i32x4_shuffle((v128_t)a, (v128_t)b, 2, 6, 3, 7);
+}
+TRM__INLINE vf v_round_bf16(vf a) {
+  const v128_t u = (v128_t)a, odd = wasm_v128_and(wasm_u32x4_shr(u, 16), wasm_u32x4_splat(1));
+  v128_t up = wasm_i32x4_add(u, wasm_i32x4_add(odd, wasm_u32x4_splat(0x7fff)));
+  up = wasm_v128_and(up, wasm_u32x4_splat(0xffff0000u));
+  return (vf)wasm_v128_bitselect(up, u, wasm_f32x4_eq(u, u));
+}
+
 #else /* portable: four values by the compiler's vector extension; also the double build */
 enum { VL = 4, MR = 4 };
 typedef real vf __attribute__((vector_size(4 * sizeof(real))));
