@@ -137,7 +137,7 @@ typedef struct cli_option {
   "With --halt q a puzzle stops once q_halt > 0 (q_halt > q_continue for a model trained with\n"  \
   "both), whatever arch.halt_margin was in training, and the next one takes its place; q=LOGIT\n" \
   "sets another bar: at q=2 the model calls itself 88 % sure. Models can be surer than they\n"    \
-  "are right: sudoku9 loses many answers at q=2 and none at q=4 (docs/EVALUATION.md). Compare\n"  \
+  "are right: sudoku9 loses one in fifty at q=2 and none at q=4 (docs/EVALUATION.md). Compare\n"  \
   "on data like yours: trm eval MODEL DATA, with and without --halt.\n"
 
 /* Several tries of each puzzle (trm/think.h): the rows of a command's table, what its manual says
