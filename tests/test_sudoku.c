@@ -127,6 +127,28 @@ static const struct {
      "162857493534129678789643521475312986913586742628794135356478219241935867897261354", true},
 };
 
+/* Of tokens: every cell that breaks a rule counts once. */
+static void violations_are_counted(void **state) {
+  (void)state;
+  static const int32_t inputs[16] = {2},
+                       right[16] = {2, 3, 4, 5, 4, 5, 2, 3, 3, 2, 5, 4, 5, 4, 3, 2};
+  static const struct {
+    int cell;
+    int32_t token;
+    int n; /* of the answer with that token there */
+  } wrong[] = {{0, 2, 0},          {0, 3, 3},          {15, 1, 1},
+               {15, INT32_MAX, 1}, {15, INT32_MIN, 1}, {15, 5, 4}};
+  const trm_puzzle p = trm_sudoku_of_size(4),
+                   maze = {.kind = TRM_PUZZLE_MAZE, .rows = 4, .cols = 4};
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    int32_t answer[16];
+    memcpy(answer, right, sizeof answer);
+    answer[wrong[i].cell] = wrong[i].token;
+    assert_int_equal(trm_sudoku_violations(&p, inputs, answer), wrong[i].n);
+  }
+  assert_int_equal(trm_sudoku_violations(&maze, inputs, right), -1);
+}
+
 static void known_puzzles_are_solved(void **state) {
   (void)state;
   for (size_t i = 0; i < sizeof puzzles / sizeof *puzzles; i++) {
@@ -386,6 +408,7 @@ int main(void) {
       cmocka_unit_test(text_is_read_and_written),
       cmocka_unit_test(bad_text_is_refused),
       cmocka_unit_test(rules_are_checked),
+      cmocka_unit_test(violations_are_counted),
 
       /* solving */
       cmocka_unit_test(known_puzzles_are_solved),

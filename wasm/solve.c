@@ -9,7 +9,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/units.h"
 #include "trm/queue.h"
 #include "trm/sudoku.h"
 
@@ -145,29 +144,8 @@ int WEB(web_solves)(const int32_t *inputs, const int32_t *answer) {
   return trm_puzzle_has_rules(web.puzzle) ? trm_puzzle_solves(web.puzzle, inputs, answer) : -1;
 }
 
-static bool is_repeated(const trm__unit_set *sets, const int32_t *answer, int cell) {
-  for (int k = 0; k < TRM__MOST_UNITS; k++) {
-    const int unit = trm__unit_of(sets[k], cell);
-    for (int i = 0; i < sets[k].high * sets[k].wide; i++) {
-      const int other = trm__unit_cell(sets[k], unit, i);
-      if (other != cell && answer[other] == answer[cell]) return true;
-    }
-  }
-  return false;
-}
-
-/* Cells of a Sudoku's answer that break a rule: not what was given, no digit, or one that stands
- * twice in a row, column or box. -1 of other kinds, whose rules judge a whole answer. */
 int WEB(web_violations)(const int32_t *inputs, const int32_t *answer) {
-  const trm_puzzle *p = web.puzzle;
-  if (!trm_sudoku_known(p)) return -1;
-  const trm__unit_set sets[TRM__MOST_UNITS] = {{p->cols, 1, p->cols, p->rows},
-                                               {p->cols, p->rows, 1, p->cols},
-                                               {p->cols, p->box_rows, p->box_cols, p->rows}};
-  int n = 0;
-  for (int i = 0; i < p->rows * p->cols; i++)
-    n += (inputs[i] > 1 && inputs[i] != answer[i]) || answer[i] < 2 || is_repeated(sets, answer, i);
-  return n;
+  return trm_sudoku_violations(web.puzzle, inputs, answer);
 }
 
 /* --- the queue --- */

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "base/units.h"
 #include "cli/pictures/puzzle_names.h"
 #include "io/json.h"
 
@@ -89,34 +88,14 @@ static void put_changed(trm__json_out *o, const trm_puzzle *p, const int32_t *be
   trm__json_close(o);
 }
 
-/* Whether another cell of one of the cell's units has its symbol. */
-static bool is_repeated(const trm__unit_set *sets, const int32_t *answer, int cell) {
-  for (int k = 0; k < TRM__MOST_UNITS; k++) {
-    const int unit = trm__unit_of(sets[k], cell);
-    for (int i = 0; i < sets[k].high * sets[k].wide; i++) {
-      const int other = trm__unit_cell(sets[k], unit, i);
-      if (other != cell && answer[other] == answer[cell]) return true;
-    }
-  }
-  return false;
-}
-
-/* Cells of a Sudoku's answer that break a rule: not what was given, no digit, or one that stands
- * twice in a row, column or box. null of other kinds, whose rules judge a whole answer. */
+/* null of other kinds than Sudokus, whose rules judge a whole answer. */
 static void put_violations(trm__json_out *o, const trm_puzzle *p, const int32_t *question,
                            const int32_t *answer) {
-  if (!trm_sudoku_known(p)) {
+  const int n = trm_sudoku_violations(p, question, answer);
+  if (n < 0)
     trm__json_put_null(o, "violations");
-    return;
-  }
-  const trm__unit_set sets[TRM__MOST_UNITS] = {{p->cols, 1, p->cols, p->rows},
-                                               {p->cols, p->rows, 1, p->cols},
-                                               {p->cols, p->box_rows, p->box_cols, p->rows}};
-  int n = 0;
-  for (int i = 0; i < p->rows * p->cols; i++)
-    n += (question[i] > 1 && question[i] != answer[i]) || answer[i] < 2 ||
-         is_repeated(sets, answer, i);
-  trm__json_put_int(o, "violations", n);
+  else
+    trm__json_put_int(o, "violations", n);
 }
 
 /* What an answer and a step have in common. */

@@ -35,6 +35,11 @@ TRM_API void trm_sudoku_format(const trm_puzzle *p, const uint8_t *values, char 
 TRM_API bool trm_sudoku_consistent(const trm_puzzle *p, const uint8_t *values, int *cell);
 /* True when `answer` is complete, consistent, and keeps every given of `question`. */
 TRM_API bool trm_sudoku_solves(const trm_puzzle *p, const uint8_t *question, const uint8_t *answer);
+/* How many cells of an answer break a rule: not what was given, no digit, or one that stands twice
+ * in a row, column or box; tokens [rows * cols], any values. -1 of another puzzle than a known
+ * Sudoku. */
+TRM_API int trm_sudoku_violations(const trm_puzzle *p, const int32_t *inputs,
+                                  const int32_t *answer);
 
 /* Guesses a search may make (a fraction of a second up to 9x9, seconds at 16x16). The hardest
  * known 9x9 puzzles need some hundreds; only a nearly empty or hostile grid comes here. */

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "puzzle/puzzle.h"
 #include "puzzle/sudoku/sudoku_shape.h"
 
 trm_puzzle trm_sudoku_of_size(int size) {
@@ -163,4 +164,28 @@ bool trm_sudoku_solves(const trm_puzzle *p, const uint8_t *question, const uint8
   for (int i = 0; i < p->rows * p->cols; i++)
     if (!answer[i] || (question[i] && question[i] != answer[i])) return false;
   return trm_sudoku_consistent(p, answer, NULL);
+}
+
+/* Whether another cell of one of the cell's units has its token. */
+static bool is_repeated(const trm__unit_set *sets, int n, const int32_t *answer, int cell) {
+  for (int k = 0; k < n; k++) {
+    const int unit = trm__unit_of(sets[k], cell);
+    for (int i = 0; i < sets[k].high * sets[k].wide; i++) {
+      const int other = trm__unit_cell(sets[k], unit, i);
+      if (other != cell && answer[other] == answer[cell]) return true;
+    }
+  }
+  return false;
+}
+
+int trm_sudoku_violations(const trm_puzzle *p, const int32_t *inputs, const int32_t *answer) {
+  enum { BLANK = 1 }; /* a digit's token is above */
+  trm__unit_set sets[TRM__MOST_UNITS];
+  int n = 0;
+  if (!trm_sudoku_known(p)) return -1;
+  const int ways = trm__puzzle_units(p, sets);
+  for (int i = 0; i < p->rows * p->cols; i++)
+    n += (inputs[i] > BLANK && inputs[i] != answer[i]) || answer[i] <= BLANK ||
+         answer[i] > BLANK + p->rows || is_repeated(sets, ways, answer, i);
+  return n;
 }
