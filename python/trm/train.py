@@ -421,7 +421,7 @@ def train(settings: Settings = None, /, *, data: Any = None, test: Optional[Data
         settings: the name of a preset (:func:`presets`), or settings by their keys.
         data: a folder or several; a :class:`trm.Dataset`, or a pair (inputs, labels) of tokens, which
             are written to `data_folder` so that the run can go on later; None: what `settings` say.
-        test: a data set to evaluate on, with data in memory.
+        test: a data set to evaluate on, with data in memory only: a folder has its own.
         data_folder: where these are written; None: ``data/FINGERPRINT``.
         config: a YAML file of settings below these.
         resume: go on with the run of these settings where its folder is there; else that is refused.
@@ -445,17 +445,37 @@ def train(settings: Settings = None, /, *, data: Any = None, test: Optional[Data
     Raises:
         trm.ConfigError: an unknown key, with the one that may be meant, a value out of its range, a
             folder that is taken.
+        trm.ArgumentError: `test` or `data_folder` without data in memory.
         KeyboardInterrupt: Ctrl-C; what was learned is saved, and the message says how to go on.
         ImportError: `tensorboard` without that package; nothing was begun.
     """
-    if data is not None:
-        if isinstance(data, Dataset) or (isinstance(data, tuple) and not isinstance(data[0], (str, os.PathLike))):
-            keys["data_paths"] = [folder_of(data, test, data_folder)]  # pyright: ignore
-        else:
-            keys["data_paths"] = [data] if isinstance(data, (str, os.PathLike)) else list(data)
+    paths = _data_paths(data, test, data_folder)
+    if paths is not None:
+        keys["data_paths"] = paths
     address = _load_config(settings_list(settings, keys), config)
     return _begun(Run("trm_run_continue" if resume else "trm_run_create", (address,), callbacks, transform, progress,
                       Tracking(on_log, tensorboard)), updates)
+
+
+def _data_paths(data: Any, test: Optional[Dataset], folder: Optional[PathLike]) -> Optional[List[PathLike]]:
+    """The folders that a run is to read; None: what its settings say. Data in memory are written to one."""
+    instance(test, Dataset, "test", True)
+    parts: List[Any] = list(data) if isinstance(data, (list, tuple)) else [data]  # pyright: ignore
+    is_pair = len(parts) == 2 and not any(isinstance(part, (str, os.PathLike, Dataset)) for part in parts)
+    if isinstance(data, Dataset) or is_pair:
+        return [folder_of(data, test, folder)]
+
+    # A folder has a split `test` of its own, beside which another one would not be looked at.
+    for name, value in (("test", test), ("data_folder", folder)):
+        if value is not None:
+            raise errors.ArgumentError(f"{name} goes with data in memory: want these as `data`, a trm.Dataset or a pair "
+                                       "(inputs, labels); folders hold their own tests")
+    if data is None:
+        return None
+    if not parts or not all(isinstance(part, (str, os.PathLike)) for part in parts):
+        raise TypeError("data: want a folder or several, a trm.Dataset, or a pair (inputs, labels); got "
+                        f"{type(data).__name__} of {', '.join(type(part).__name__ for part in parts) or 'nothing'}")
+    return parts
 
 
 def resume(folder: PathLike, /, *, updates: int = 0, callbacks: Iterable[Callback] = (),
