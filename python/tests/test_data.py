@@ -146,3 +146,11 @@ def test_an_example_that_is_not_there_is_an_index_error(i):
     assert (d[-12].question == d[0].question).all()
     with pytest.raises(IndexError, match="of 12"):
         d[i]
+
+
+def test_examples_come_in_slices_as_of_any_sequence():
+    d = trm.Dataset(*sudokus(12), puzzle=SUDOKU)
+    x = d.arrays()[0]
+    for part in (slice(3), slice(-2, None), slice(None, None, -5), slice(20, 30)):
+        assert [e.question.tolist() for e in d[part]] == x[part].tolist()
+    assert len(d.show(10, 5).examples) == 2 and d.show(0, -1).examples == []

@@ -6,14 +6,14 @@ import ctypes
 import operator
 import os
 from dataclasses import dataclass
-from typing import Any, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Iterator, List, Optional, Sequence, Tuple, Union, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _c, errors
 from ._arrays import AnyArray, IntArray, int32
-from ._lib import Handle, Memory, PathLike, call, create, instance, lib, path_bytes, text_bytes, whole
+from ._lib import Handle, Owner, PathLike, call, create, instance, lib, path_bytes, text_bytes, whole
 from .puzzle import Grids, Puzzle
 
 IGNORED = _c.TRM_IGNORE_LABEL  #: a label of this value is not scored
@@ -62,7 +62,7 @@ class Gallery:
         return "".join(f'<div style="margin: 6px">{question} &rarr; {label}</div>' for question, label in pairs)
 
 
-class Dataset:
+class Dataset(Owner):
     """Examples to learn from or to be measured on: a sequence of :class:`Example`.
 
     Args:
@@ -133,19 +133,9 @@ class Dataset:
         made._begin(address, *on, owned=owned)
         return made
 
-    @property
-    def address(self) -> int:
-        """The `trm_dataset *`, for calls of your own."""
-        return self._handle.address
-
-    @property
-    def memory(self) -> Memory:
-        """Who keeps it keeps the examples."""
-        return self._handle.memory
-
     def show(self, first: int = 0, count: int = 4) -> Gallery:
         """Examples with their answers: pictures in a notebook, lines of text when printed."""
-        return Gallery([self[i] for i in range(first, min(first + count, len(self)))])
+        return Gallery(self[max(first, 0):max(first, 0) + max(count, 0)])
 
     def __repr__(self) -> str:
         return (f"<trm.Dataset of {self._examples} examples, {self.puzzle.kind}, seq_len {self.seq_len}, "
@@ -154,7 +144,13 @@ class Dataset:
     def __len__(self) -> int:
         return self._examples
 
-    def __getitem__(self, i: int) -> Example:
+    @overload
+    def __getitem__(self, i: int) -> Example: ...
+    @overload
+    def __getitem__(self, i: slice) -> List[Example]: ...
+    def __getitem__(self, i: Union[int, slice]) -> Union[Example, List[Example]]:
+        if isinstance(i, slice):
+            return [self[j] for j in range(*i.indices(len(self)))]
         at = operator.index(i)
         at += self._examples if at < 0 else 0
         if not 0 <= at < self._examples:

@@ -7,15 +7,20 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union, overload
 
 import numpy as np
 
 from . import _c, errors
 from ._arrays import AnyArray, FloatArray, view
-from ._lib import Handle, Memory, PathLike, call, create, instance, lib, path_bytes, text, text_bytes, whole
+from ._lib import Handle, Owner, PathLike, call, create, instance, lib, path_bytes, text, text_bytes, whole
 from ._listen import tell
 from .puzzle import Grids, Puzzle, of_struct
+
+if TYPE_CHECKING:
+    from ._data import Dataset
+    from ._evaluate import Evaluation
+    from .solve import Answer
 
 _ENDING = ".safetensors"
 _DTYPES = {"float32": _c.TRM_FLOAT32, "bfloat16": _c.TRM_BFLOAT16}
@@ -36,7 +41,7 @@ class Cost(NamedTuple):
     bytes_carry: int  #: latents of a row between supervision steps
 
 
-class Model:
+class Model(Owner):
     """A Tiny Recursive Model: its configuration and weights.
 
     A model never changes, so any number of solvers and threads may use it at once. It comes from
@@ -62,16 +67,6 @@ class Model:
                 f"{self.puzzle.rows}x{self.puzzle.cols}, {self.cost.n_params:,} weights>")
 
     # --- what it is ---
-
-    @property
-    def address(self) -> int:
-        """The `trm_model *`, for calls of your own."""
-        return self._handle.address
-
-    @property
-    def memory(self) -> Memory:
-        """Who keeps it keeps the weights."""
-        return self._handle.memory
 
     @property
     def raw_config(self) -> _c.trm_model_config:
@@ -197,13 +192,17 @@ class Model:
 
     # --- answers ---
 
+    @overload
+    def solve(self, puzzles: str, **options: Any) -> Answer: ...
+    @overload
+    def solve(self, puzzles: Grids, **options: Any) -> Any: ...
     def solve(self, puzzles: Grids, **options: Any) -> Any:
         """Answers one puzzle or many; :func:`trm.solve` has the options and what comes of it."""
         from .solve import solve
 
         return solve(self, puzzles, **options)
 
-    def evaluate(self, data: Any, **options: Any) -> Any:
+    def evaluate(self, data: Dataset, **options: Any) -> Evaluation:
         """Answers every example of a :class:`trm.Dataset` and counts what is right; :func:`trm.evaluate`
         has the options and what comes of it."""
         from ._evaluate import evaluate

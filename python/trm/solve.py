@@ -6,15 +6,14 @@ from __future__ import annotations
 import ctypes
 import math
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Type, Union, overload
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _c, errors
 from ._arrays import AnyArray, FloatArray, IntArray, copy, int32
-from ._lib import Handle, call, create, device as device_of, instance, lib, real, text, text_bytes, whole
+from ._lib import Closable, Handle, call, create, device as device_of, instance, lib, real, text, text_bytes, whole
 from .model import Model
 from .puzzle import Grids, Puzzle
 
@@ -175,25 +174,7 @@ def halt_rule(rule: Halt) -> Tuple[int, float]:
     return _c.TRM_HALT_Q, real(rule, "halt")
 
 
-class _Owner:
-    """An object of the library that can be closed, and used in a `with` statement."""
-
-    _handle: Handle
-
-    def close(self) -> None:
-        """Frees its memory and threads now; what is used after it raises ValueError."""
-        self._handle.close()
-
-    def __enter__(self) -> Any:
-        self._handle.address  # it must be open
-        return self
-
-    def __exit__(self, kind: Optional[Type[BaseException]], value: Optional[BaseException],
-                 trace: Optional[TracebackType]) -> None:
-        self.close()
-
-
-class Queue(_Owner):
+class Queue(Closable):
     """Many puzzles over one solver: what waits takes the rows of what is done.
 
         with trm.Queue(model, halt="q=2") as queue:
@@ -392,7 +373,7 @@ def solve(model: Model, puzzles: Grids, *, puzzle_ids: Any = None, check: bool =
     return found[0] if single else found
 
 
-class Solver(_Owner):
+class Solver(Closable):
     """Supervision steps one by one, and what the model thinks meanwhile.
 
         with trm.Solver(model) as solver:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from . import _c, _tensorboard, errors
 from ._arrays import AnyArray, FloatArray, IntArray, copy, int32
-from ._lib import Handle, PathLike, call, create, instance, lib, path_bytes, text, text_bytes, whole
+from ._lib import Closable, Handle, PathLike, call, create, instance, lib, path_bytes, text, text_bytes, whole
 from ._listen import CALLBACK, Guard, _tell  # pyright: ignore[reportPrivateUsage]
 from ._log import Line, Log
 from ._data import Batch, Dataset, folder_of, texts
@@ -504,7 +504,7 @@ def _begun(run: Run, updates: int) -> Run:
 # --- one update at a time ---
 
 
-class Trainer:
+class Trainer(Closable):
     """Training by hand: one call, one update.
 
         trainer = trm.Trainer(model, batch_size=32, lr=1e-3, total_steps=1000)
@@ -532,17 +532,6 @@ class Trainer:
         self._seq_len = model.seq_len
         address = create("trm_trainer_create", model.address, ctypes.byref(raw))
         self._handle = Handle(address, "trm_trainer_free", "trainer")
-
-    def close(self) -> None:
-        """Frees its memory and threads now."""
-        self._handle.close()
-
-    def __enter__(self) -> Trainer:
-        self._handle.address
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self.close()
 
     @property
     def updates(self) -> int:
