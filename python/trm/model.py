@@ -172,6 +172,7 @@ class Model(Owner):
             steps: of "solve" how many there are by default; None: as the model was trained with.
 
         Raises:
+            trm.ArgumentError: `steps` is out of its range (1 to 1024), or there with "step".
             trm.ConfigError: the model has what ONNX cannot say, as experts; or it is too large.
             trm.FileError: it cannot be written.
             ImportError: there is no `onnx`.
@@ -416,8 +417,9 @@ def from_torch(state_dict: Mapping[str, Any], config: Union[Mapping[str, Any], P
             (docs/CHECKPOINTS.md).
         config: what the tensors do not show: the ``arch`` part of ``all_config.yaml`` or the whole as
             a dict, :attr:`Model.config`, or the path of such a file (YAML or JSON).
-        seq_len, puzzle: of the data; needed where the tensors do not show the length, and to give and
-            take puzzles in other forms than tokens.
+        seq_len, puzzle: of the data; needed where the tensors do not show the length, to give and take
+            puzzles in other forms than tokens, and of a model that looks at them (``feedback``, ``rope2d`` and
+            the like).
 
     The weights go by a temporary file, so that one reader checks all that comes from outside.
 
@@ -429,20 +431,50 @@ def from_torch(state_dict: Mapping[str, Any], config: Union[Mapping[str, Any], P
     instance(puzzle, Puzzle, "puzzle", True)
     if not isinstance(state_dict, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"state_dict: want a dictionary of tensors, got {type(state_dict).__name__}")
+    if not isinstance(config, (Mapping, str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"config: want a dictionary or the path of a file, got {type(config).__name__}")
     with tempfile.TemporaryDirectory(prefix="trm-") as folder:
         weights = Path(folder) / f"state{_ENDING}"
         _write_safetensors(weights, state_dict)
+        is_json = isinstance(config, Mapping) or Path(config).suffix == ".json"
+        described = Path(folder) / ("config.json" if is_json else "all_config.yaml")
+        try:
+            return _of_files(weights, described, config, seq_len, puzzle)
+        except errors.Error as e:
+            # Nobody gave these files, and they are gone.
+            shown = "config" if isinstance(config, Mapping) else os.fspath(config)
+            said = type(e)(str(e).replace(str(weights), "state_dict").replace(str(described), shown))
+            said.pos = e.pos
+            raise said from None
 
-        # A model's own configuration says it all; a published one is read as its file is.
-        if isinstance(config, Mapping) and isinstance(config.get("arch"), str):
-            raw = _config(config, puzzle)
-            address = create("trm_model_import", path_bytes(weights), ctypes.byref(raw))
-            return Model(Handle(address, "trm_model_free", "model"))
-        if isinstance(config, Mapping):
-            (Path(folder) / "config.json").write_text(json.dumps(config))
-        else:
-            name = "config.json" if Path(config).suffix == ".json" else "all_config.yaml"
-            (Path(folder) / name).write_bytes(Path(config).read_bytes())
-        model = load(weights, seq_len=seq_len, puzzle=puzzle)
-        model.name = ""
-        return model
+
+# Fields of a model's own configuration that only a model of a known puzzle can have.
+_OF_PUZZLE = ("feedback", "open_cells", "grid_tables", "constraint_weight")
+
+
+def _of_files(weights: Path, described: Path, config: Union[Mapping[str, Any], PathLike], seq_len: int,
+              puzzle: Optional[Puzzle]) -> Model:
+    """A model of a file of weights; `described`: where its configuration is to lie beside it."""
+    # A model's own configuration says it all; a published one is read as its file is.
+    if isinstance(config, Mapping) and isinstance(config.get("arch"), str):
+        asking = [key for key in _OF_PUZZLE if config.get(key)]
+        if puzzle is None and (asking or config.get("pos_encodings") == "rope2d"):
+            raise errors.ArgumentError("puzzle: want what the tokens mean, as `model.puzzle` of the model they are from, which "
+                                       f"{asking[0] if asking else 'rope2d'} has to know")
+        raw = _config(config, puzzle)
+        address = create("trm_model_import", path_bytes(weights), ctypes.byref(raw))
+        return Model(Handle(address, "trm_model_free", "model"))
+    if isinstance(config, Mapping):
+        described.write_text(json.dumps(config, default=_plain))
+    else:
+        described.write_bytes(Path(config).read_bytes())
+    model = load(weights, seq_len=seq_len, puzzle=puzzle)
+    model.name = ""
+    return model
+
+
+def _plain(value: Any) -> Any:
+    """A number of NumPy as JSON has it."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"config: want numbers, bools, texts, lists and dictionaries, got {type(value).__name__}")
