@@ -12,6 +12,7 @@ import pytest
 from test_data import SUDOKU, sudokus
 
 import trm
+from trm._log import Log
 
 SMALL = {"preset": "sudoku4", "arch.hidden_size": 16, "arch.L_layers": 1, "global_batch_size": 8, "epochs": 4,
          "eval_interval": 2, "threads": 1, "device": "cpu", "augment": "none", "arch.halt_max_steps": 3}
@@ -138,6 +139,13 @@ def test_a_function_is_told_every_line_of_the_log(here):
 
     with pytest.raises(ZeroDivisionError, match="mine"):
         trm.train(SMALL, data="data", run_name="raises", progress=False, on_log=fails)
+
+
+def test_a_log_goes_on_with_its_line_numbers(tmp_path):
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"step": 1, "time": 1}\n{"step": 2, "time": 2}\nnothing\n')
+    with pytest.raises(trm.FormatError, match="log.jsonl:3: "):
+        list(Log(path, path.read_text().index("nothing")).more())
 
 
 def test_what_a_callback_raises_comes_out(here):

@@ -226,6 +226,9 @@ def _examples(x: Any, puzzle: Optional[Puzzle], what: str, may_be_ignored: bool 
         if single:
             raise errors.ShapeError(f"{what}: want several puzzles, got one")
     else:
+        if puzzle is None and (np.ndim(x) == 3 or np.asarray(x).dtype.kind == "U"):
+            raise errors.ShapeError(f"{what}: grids and texts want `puzzle`, which says what they mean; without it want tokens "
+                                    "[n, seq_len]")
         tokens = int32(x, what)
     if tokens.ndim != 2 or not tokens.size:
         raise errors.ShapeError(f"{what}: want tokens [n, seq_len], got {list(tokens.shape)}")
@@ -239,6 +242,14 @@ class Batch:
     inputs: IntArray
     labels: IntArray
     puzzle_ids: IntArray
+
+
+def augmentation(name: str) -> int:
+    """How a training changes puzzles, by its name."""
+    kinds = {"none": _c.TRM_AUGMENT_NONE, "on-the-fly": _c.TRM_AUGMENT_ON_THE_FLY}
+    if name not in kinds:
+        raise errors.ArgumentError(f"augment={name!r}: want none or on-the-fly")
+    return kinds[name]
 
 
 class Stream:
@@ -258,17 +269,17 @@ class Stream:
     def __init__(self, data: Union[Dataset, Sequence[Dataset]], batch_size: int, *, seed: int = 0,
                  augment: str = "none", epochs_per_iter: int = 1) -> None:
         sets = [instance(each, Dataset, "data") for each in ([data] if isinstance(data, Dataset) else data)]
-        kinds = {"none": _c.TRM_AUGMENT_NONE, "on-the-fly": _c.TRM_AUGMENT_ON_THE_FLY}
-        if augment not in kinds:
-            raise errors.ArgumentError(f"augment={augment!r}: want none or on-the-fly")
         self.batch_size = whole(batch_size, "batch_size", 1)
         config = _c.trm_stream_config(batch_size=self.batch_size, seed=whole(seed, "seed", 0, 2**64 - 1),
                                       epochs_per_iter=whole(epochs_per_iter, "epochs_per_iter", 1, 2**62),
-                                      augment=kinds[augment])
+                                      augment=augmentation(augment))
         listed = (ctypes.c_void_p * len(sets))(*(s.address for s in sets))
         address = create("trm_stream_create", listed, len(sets), ctypes.byref(config))
         self._handle = Handle(address, "trm_stream_free", "stream", *(s.memory for s in sets))
         self._seq_len = sets[0].seq_len
+
+    def __repr__(self) -> str:
+        return f"<trm.Stream: batch_size {self.batch_size}, seq_len {self._seq_len}>"
 
     def next(self, wants: Optional[npt.NDArray[np.bool_]] = None) -> Batch:
         """The next batch. Rows that are not in `wants` (bool [B]; None: all are) are drawn, but zero."""

@@ -81,7 +81,7 @@ class Answer:
 
     def __repr__(self) -> str:
         shown = self.text if len(self.text) <= 100 else self.text[:99] + "…"
-        return f"<trm.Answer {shown} q {self.confidence:.3f} steps {self.steps}>"
+        return f"<trm.Answer {shown} confidence {self.confidence:.3f} steps {self.steps}>"
 
     def _repr_svg_(self) -> str:
         return self.puzzle.svg(self.tokens, self.question)
@@ -174,6 +174,17 @@ def halt_rule(rule: Halt) -> Tuple[int, float]:
     return _c.TRM_HALT_Q, real(rule, "halt")
 
 
+def thinking(views: int, rollouts: int, noise: float, select: str, bar: float, verify: bool, search: int,
+             seed: int) -> _c.trm_thinking:
+    """How a puzzle is tried; :class:`Queue` has the arguments."""
+    chosen = ctypes.c_int()
+    if not lib.trm_select_from_name(text_bytes(select, "select"), ctypes.byref(chosen)):
+        raise errors.ArgumentError(f"select={select!r}: want q, first, vote, mode or residual")
+    return _c.trm_thinking(views=whole(views, "views", 1), rollouts=whole(rollouts, "rollouts", 1),
+                           noise=real(noise, "noise"), select=chosen.value, bar=real(bar, "bar"), verify=bool(verify),
+                           search=whole(search, "search"), seed=whole(seed, "seed", 0, 2**64 - 1))
+
+
 class Queue(Closable):
     """Many puzzles over one solver: what waits takes the rows of what is done.
 
@@ -218,13 +229,7 @@ class Queue(Closable):
         self.model = instance(model, Model, "model")
         self._steps = whole(0 if steps is None else steps, "steps", 0 if steps is None else 1, _c.TRM_MAX_STEPS)
         self._halt, self._margin = halt_rule(halt)
-        chosen = ctypes.c_int()
-        if not lib.trm_select_from_name(text_bytes(select, "select"), ctypes.byref(chosen)):
-            raise errors.ArgumentError(f"select={select!r}: want q, first, vote, mode or residual")
-        how = _c.trm_thinking(views=whole(views, "views", 1), rollouts=whole(rollouts, "rollouts", 1),
-                              noise=real(noise, "noise"), select=chosen.value, bar=real(bar, "bar"),
-                              verify=bool(verify), search=whole(search, "search"),
-                              seed=whole(seed, "seed", 0, 2**64 - 1))
+        how = thinking(views, rollouts, noise, select, bar, verify, search, seed)
         if not lib.trm_thinking_differs(ctypes.byref(how), ctypes.byref(model.raw_config)):
             raise errors.ArgumentError(f"rollouts={rollouts} would all be the same: they want noise, or a "
                                        "model that draws itself")
@@ -241,6 +246,9 @@ class Queue(Closable):
         self._keeps = bool(trajectory), bool(logits), bool(latents)
         self._keys: Dict[int, Any] = {}
         self._names = _latent_names(lib.trm_queue_solver(lib.trm_thinker_queue(address)))
+
+    def __repr__(self) -> str:
+        return f"<trm.Queue of {self.model!r}{'' if self._handle.is_open else ', closed'}>"
 
     @property
     def room(self) -> int:
@@ -403,6 +411,9 @@ class Solver(Closable):
         address = create("trm_solver_create", model.address, ctypes.byref(config))
         self._handle = Handle(address, "trm_solver_free", "solver", model.memory)
         self._names = _latent_names(address)
+
+    def __repr__(self) -> str:
+        return f"<trm.Solver of {self.model!r}, batch {self.batch}{'' if self._handle.is_open else ', closed'}>"
 
     def start(self, puzzles: Grids, puzzle_ids: Any = None) -> None:
         """Begins puzzles in place of all there were: one or several, in any form.

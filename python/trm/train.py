@@ -533,6 +533,9 @@ class Trainer(Closable):
         address = create("trm_trainer_create", model.address, ctypes.byref(raw))
         self._handle = Handle(address, "trm_trainer_free", "trainer")
 
+    def __repr__(self) -> str:
+        return f"<trm.Trainer: batch_size {self.batch_size}, seq_len {self._seq_len}{'' if self._handle.is_open else ', closed'}>"
+
     @property
     def updates(self) -> int:
         """Updates done."""
