@@ -92,6 +92,7 @@ class Model(Owner):
 
     @property
     def cost(self) -> Cost:
+        """Its weights, arithmetic and memory, of the configuration alone."""
         out = _c.trm_model_cost()
         call("trm_model_cost_of", ctypes.byref(self.raw_config), ctypes.byref(out))
         return Cost(*(getattr(out, name) for name, *_ in out._fields_))
@@ -258,7 +259,7 @@ def models() -> Dict[str, str]:
 
 def _named(path: PathLike) -> PathLike:
     """The file of a model that has a name; a path that exists wins over a name."""
-    name = os.fspath(path)
+    name = os.fsdecode(path)
     if not name or name.startswith(".") or "/" in name or os.path.lexists(name):
         return path
     for folder in _folders():
@@ -286,7 +287,7 @@ def load(path: PathLike, *, dtype: Optional[str] = None, seq_len: int = 0,
         trm.FormatError, trm.ConfigError, trm.ShapeError, trm.NumericError: the file is not whole.
     """
     instance(puzzle, Puzzle, "puzzle", True)
-    shown = os.fspath(path)
+    shown = os.fsdecode(path)
     file = ctypes.create_string_buffer(_c.TRM_PATH_SIZE)
     which = ctypes.c_char_p()
     listener = _c.trm_run_listener(message=tell)

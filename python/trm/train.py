@@ -381,7 +381,8 @@ class Run:
 
     def train(self, updates: int = 0) -> Run:
         """So many updates, 0: all that are left, with the evaluations and checkpoints between them. After
-        the last one the run is closed.
+        the last one the run is closed; before it may be trained on, and :meth:`save` keeps what came
+        after the newest checkpoint.
 
         Stopped by a callback that returns False, it is saved, and may be called again. So it is
         stopped by Ctrl-C, which raises KeyboardInterrupt then, and by a callback that raises, whose
@@ -425,7 +426,9 @@ def train(settings: Settings = None, /, *, data: Any = None, test: Optional[Data
         data_folder: where these are written; None: ``data/FINGERPRINT``.
         config: a YAML file of settings below these.
         resume: go on with the run of these settings where its folder is there; else that is refused.
-        updates: stop after so many; 0: to the end.
+        updates: stop after so many, as `run.train(updates)` does, without a checkpoint of its own: save
+            that with `run.save()`, or what came after the newest one is not there to go on from; 0:
+            to the end.
         callbacks: functions of a :class:`Progress`, called after every update and during evaluations;
             False stops the run.
         transform: changes every batch before it is learned from: a function (update, batch, wants) of
