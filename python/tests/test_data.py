@@ -87,13 +87,19 @@ def test_groups_and_parts():
     (lambda x, y: trm.Dataset(x, y, puzzle=SUDOKU, group_indices=[0, 9]), trm.Error),
     (lambda x, y: trm.Dataset(x, y, puzzle=SUDOKU, group_indices=[[0, 4]]), trm.ShapeError),
     (lambda x, y: trm.Dataset(x, y, puzzle=SUDOKU, group_indices=[]), trm.ShapeError),
-    (lambda x, y: trm.Dataset("a", "b"), (TypeError, ValueError)),
+    (lambda x, y: trm.Dataset("a", "b"), trm.ShapeError),
     (lambda x, y: trm.Dataset(None, None), TypeError),
     (lambda x, y: trm.Dataset(x, y, puzzle=trm.Puzzle.sudoku(6)), trm.ShapeError),
 ])
 def test_what_is_no_data_is_refused(make, kind):
     with pytest.raises(kind):
         make(*sudokus(4))
+
+
+@pytest.mark.parametrize("inputs", [["1234"], np.array(["1234"]), np.ones((2, 4, 4), int), [[[1, 2], [3, 4]]]])
+def test_what_only_a_puzzle_explains_is_refused_with_the_remedy(inputs):
+    with pytest.raises(trm.ShapeError, match="inputs: grids and texts want `puzzle`"):
+        trm.Dataset(inputs, inputs)
 
 
 def test_folders_of_others_are_not_touched(tmp_path):
@@ -146,3 +152,11 @@ def test_an_example_that_is_not_there_is_an_index_error(i):
     assert (d[-12].question == d[0].question).all()
     with pytest.raises(IndexError, match="of 12"):
         d[i]
+
+
+def test_examples_come_in_slices_as_of_any_sequence():
+    d = trm.Dataset(*sudokus(12), puzzle=SUDOKU)
+    x = d.arrays()[0]
+    for part in (slice(3), slice(-2, None), slice(None, None, -5), slice(20, 30)):
+        assert [e.question.tolist() for e in d[part]] == x[part].tolist()
+    assert len(d.show(10, 5).examples) == 2 and d.show(0, -1).examples == []

@@ -124,6 +124,8 @@ def test_parameters():
     (lambda: tiny().fit(X + np.nan, Y), trm.RangeError), (lambda: tiny().fit(X * 1j, Y), TypeError),
     (lambda: tiny().fit(X, None), TypeError), (lambda: tiny(puzzle=None).fit([[1, 2]], [1]), trm.ShapeError),
     (lambda: tiny(epochs="x").fit(X, Y), TypeError), (lambda: tiny(lr=-1).fit(X, Y), trm.ConfigError),
+    (lambda: tiny(epochs=0).fit(X, Y), trm.ArgumentError), (lambda: tiny(epochs=-3).fit(X, Y), trm.ArgumentError),
+    (lambda: tiny(epochs=float("inf")).fit(X, Y), trm.ArgumentError),
     (lambda: tiny(batch_size=0).fit(X, Y), trm.ArgumentError), (lambda: tiny(augment="x").fit(X, Y), trm.ArgumentError),
     (lambda: tiny().fit(X, Y).predict(X[:, :3]), trm.ShapeError), (lambda: tiny().fit(X, Y).predict(X[0]), trm.ShapeError),
     (lambda: tiny().fit(X, Y).score(X, Y[:5]), trm.ShapeError), (lambda: tiny(model="nothing").fit(X, Y), trm.FileError),

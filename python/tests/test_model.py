@@ -151,6 +151,8 @@ def test_what_is_no_state_dict_is_refused():
         (state, {**config, "H_cycles": [1]}, TypeError),
         (state, {}, (ValueError, OSError)),
         (state, "/nowhere/all_config.yaml", OSError),
+        (state, None, TypeError),
+        (state, {"arch": {"name": {1}}}, TypeError),
         ({"a": "b"}, config, TypeError),
         ({"a": None}, config, TypeError),
         ({"a": np.zeros(3, complex)}, config, TypeError),
@@ -158,6 +160,26 @@ def test_what_is_no_state_dict_is_refused():
     for tensors, described, kind in cases:
         with pytest.raises(kind):
             trm.from_torch(tensors, described)
+
+
+def test_refusals_speak_of_what_was_given():
+    m = small()
+    state = m.state_dict("_orig_mod.model.inner.")
+    for tensors, config, says in [({}, m.config, "state_dict: "), (state, {}, "config: "), (state, {"arch": {}}, "config: ")]:
+        with pytest.raises(trm.Error) as caught:
+            trm.from_torch(tensors, config)
+        assert says in str(caught.value) and "trm-" not in str(caught.value)
+    six = trm.load("sudoku6")  # of which the answers feed back
+    with pytest.raises(trm.ArgumentError, match="puzzle: want what the tokens mean.*feedback has to know"):
+        trm.from_torch(six.state_dict(), six.config)
+    assert same_weights(trm.from_torch(six.state_dict(), six.config, puzzle=six.puzzle), six)
+
+
+def test_numbers_of_numpy_are_numbers_of_a_published_configuration():
+    m = small()
+    config = {"name": "trm", "H_cycles": np.int64(2), "L_cycles": np.int32(2), "halt_max_steps": 3, "mlp_t": np.bool_(True),
+              "pos_encodings": "none", "puzzle_emb_len": 1, "forward_dtype": "float32", "num_heads": 2}
+    assert same_weights(trm.from_torch(m.state_dict("_orig_mod.model.inner."), {"arch": config}, seq_len=16), m)
 
 
 @pytest.mark.parametrize("name", ["folder", "one.safetensors"])
@@ -196,6 +218,7 @@ def test_what_is_no_model_is_refused(tmp_path):
             trm.from_bytes(data)
     with pytest.raises(trm.FileError, match="sudoku9"):
         trm.load("sudoku99")
+    assert same_weights(trm.load(b"sudoku4"), trm.load("sudoku4"))  # as os.fsencode leaves paths
     with pytest.raises(TypeError):
         trm.load(3)
     (tmp_path / "taken").mkdir()

@@ -374,6 +374,11 @@ def test_wrong_arguments_are_refused(sudoku6, tmp_path):
         sudoku6.to_onnx(tmp_path / "m.onnx", dtype="int8")
     with pytest.raises(trm.ArgumentError, match="steps=-1"):
         sudoku6.to_onnx(tmp_path / "m.onnx", steps=-1)
+    for steps in (0, 1025):  # as of trm.solve
+        with pytest.raises(trm.ArgumentError, match=f"steps={steps}: want a whole number from 1 to 1024"):
+            sudoku6.to_onnx(tmp_path / "m.onnx", steps=steps)
+    with pytest.raises(trm.ArgumentError, match="steps=3: want it with kind='solve'"):
+        sudoku6.to_onnx(tmp_path / "m.onnx", kind="step", steps=3)
 
 
 def test_too_many_weights_are_refused(sudoku6, monkeypatch):

@@ -246,6 +246,16 @@ def test_a_child_of_a_fork_works_on(sudoku6, puzzle6, answer6):
     assert solver.steps.tolist() == [2]
 
 
+def test_what_is_shown_says_what_it_is(sudoku6, puzzle6):
+    """At a prompt; an answer under the names of its attributes."""
+    answer = sudoku6.solve(puzzle6)
+    assert f" confidence {answer.confidence:.3f} steps {answer.steps}>" in repr(answer)
+    with trm.Queue(sudoku6) as queue, trm.Solver(sudoku6, batch=3) as solver, trm.Trainer(sudoku6, batch_size=2) as trainer:
+        assert repr(queue) == f"<trm.Queue of {sudoku6!r}>" and repr(solver) == f"<trm.Solver of {sudoku6!r}, batch 3>"
+        assert repr(trainer) == "<trm.Trainer: batch_size 2, seq_len 36>"
+    assert all(repr(each).endswith(", closed>") for each in (queue, solver, trainer))
+
+
 def test_closing_twice_and_using_after_it():
     model = trm.load("sudoku4")
     for thing in (trm.Queue(model), trm.Solver(model)):

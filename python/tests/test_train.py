@@ -12,6 +12,7 @@ import pytest
 from test_data import SUDOKU, sudokus
 
 import trm
+from trm._log import Log
 
 SMALL = {"preset": "sudoku4", "arch.hidden_size": 16, "arch.L_layers": 1, "global_batch_size": 8, "epochs": 4,
          "eval_interval": 2, "threads": 1, "device": "cpu", "augment": "none", "arch.halt_max_steps": 3}
@@ -140,6 +141,13 @@ def test_a_function_is_told_every_line_of_the_log(here):
         trm.train(SMALL, data="data", run_name="raises", progress=False, on_log=fails)
 
 
+def test_a_log_goes_on_with_its_line_numbers(tmp_path):
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"step": 1, "time": 1}\n{"step": 2, "time": 2}\nnothing\n')
+    with pytest.raises(trm.FormatError, match="log.jsonl:3: "):
+        list(Log(path, path.read_text().index("nothing")).more())
+
+
 def test_what_a_callback_raises_comes_out(here):
     def fails(p):
         if p.done == 3:
@@ -207,6 +215,12 @@ def test_a_wrong_batch_ends_the_run(here, transform, kind):
     (SMALL, {"data": "nowhere"}, trm.Error, "nowhere"),
     (SMALL, {"data": 7}, TypeError, ""),
     (SMALL, {"data": ([[1]], [[1]])}, trm.Error, ""),
+    (SMALL, {"data": ()}, TypeError, "tuple of nothing"),
+    (SMALL, {"data": (np.ones((2, 16)),)}, TypeError, "tuple of ndarray"),
+    (SMALL, {"data": ["data", None]}, TypeError, "str, NoneType"),
+    (SMALL, {"test": trm.Dataset(*sudokus(8), puzzle=SUDOKU)}, trm.ArgumentError, "test goes with data in memory"),
+    (SMALL, {"data": None, "data_folder": "there"}, trm.ArgumentError, "data_folder goes with"),
+    (SMALL, {"data": sudokus(24), "test": sudokus(8)}, TypeError, "test: want a trm.Dataset"),
     (SMALL, {"run_name": "a/b"}, trm.ConfigError, ""),
     (SMALL, {"run_name": "a\0b"}, ValueError, ""),
     (SMALL, {"run_name": "a'b\"c"}, ValueError, ""),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+import operator
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union, overload
 
 import numpy as np
 
 from . import _c, errors
 from ._arrays import IntArray, int32
-from ._lib import Handle, PathLike, call, create, hold, instance, lib, path_bytes, real, text, whole
+from ._lib import Handle, Owner, PathLike, call, create, hold, instance, lib, path_bytes, real, text, whole
 from ._data import Dataset, texts
 
 
@@ -21,8 +22,8 @@ class ArcTask(NamedTuple):
     test_pairs: int
 
 
-class ArcTasks(Sequence[ArcTask]):
-    """ArcTasks of a file {"ID": task, …} or of one task, or of a folder with one in each file.
+class ArcTasks(Owner, Sequence[ArcTask]):
+    """Tasks of a file {"ID": task, …} or of one task, or of a folder with one in each file.
 
     Raises:
         trm.FormatError, trm.ShapeError, trm.RangeError: with file, task, pair and cell.
@@ -34,11 +35,6 @@ class ArcTasks(Sequence[ArcTask]):
     def _begin(self, address: int) -> None:
         self._handle = Handle(address, "trm_arc_tasks_free", "list of tasks")
 
-    @property
-    def address(self) -> int:
-        """The `trm_arc_tasks *`, for calls of your own."""
-        return self._handle.address
-
     def possible(self, canvas: int = 0) -> ArcTasks:
         """Those that can be learned and answered on a canvas of so many cells a side (0: 30)."""
         made = ArcTasks.__new__(ArcTasks)
@@ -48,10 +44,15 @@ class ArcTasks(Sequence[ArcTask]):
     def __len__(self) -> int:
         return int(lib.trm_arc_tasks_count(self.address))
 
-    def __getitem__(self, i: Any) -> Any:
+    @overload
+    def __getitem__(self, i: int) -> ArcTask: ...
+    @overload
+    def __getitem__(self, i: slice) -> List[ArcTask]: ...
+    def __getitem__(self, i: Union[int, slice]) -> Union[ArcTask, List[ArcTask]]:
         if isinstance(i, slice):
             return [self[j] for j in range(*i.indices(len(self)))]
-        at = i + len(self) if i < 0 else i
+        at = operator.index(i)
+        at += len(self) if at < 0 else 0
         if not 0 <= at < len(self):
             raise IndexError(f"task {i} of {len(self)}")
         return ArcTask(text(lib.trm_arc_tasks_id(self.address, at)), int(lib.trm_arc_tasks_train_pairs(self.address, at)),
@@ -90,7 +91,7 @@ class ArcAnswer(NamedTuple):
     right: bool  #: equal to the right output, which is known
 
 
-class ArcVotes:
+class ArcVotes(Owner):
     """Answers to the copies of tasks, which vote: equal grids are counted.
 
     Args:
@@ -106,11 +107,6 @@ class ArcVotes:
         else:
             address = create("trm_arc_votes_create", path_bytes(of))
         self._handle = Handle(address, "trm_arc_votes_free", "votes")
-
-    @property
-    def address(self) -> int:
-        """The `trm_arc_votes *`, for :func:`trm.evaluate` and calls of your own."""
-        return self._handle.address
 
     def add(self, order: int, puzzle_id: int, inputs: Any, answer: Any, q_halt: float) -> None:
         """One prediction: tokens [side * side] of the input and the answer, q_halt as a logit. `order`

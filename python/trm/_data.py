@@ -6,14 +6,14 @@ import ctypes
 import operator
 import os
 from dataclasses import dataclass
-from typing import Any, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Iterator, List, Optional, Sequence, Tuple, Union, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _c, errors
 from ._arrays import AnyArray, IntArray, int32
-from ._lib import Handle, Memory, PathLike, call, create, instance, lib, path_bytes, text_bytes, whole
+from ._lib import Handle, Owner, PathLike, call, create, instance, lib, path_bytes, text_bytes, whole
 from .puzzle import Grids, Puzzle
 
 IGNORED = _c.TRM_IGNORE_LABEL  #: a label of this value is not scored
@@ -62,7 +62,7 @@ class Gallery:
         return "".join(f'<div style="margin: 6px">{question} &rarr; {label}</div>' for question, label in pairs)
 
 
-class Dataset:
+class Dataset(Owner):
     """Examples to learn from or to be measured on: a sequence of :class:`Example`.
 
     Args:
@@ -133,19 +133,9 @@ class Dataset:
         made._begin(address, *on, owned=owned)
         return made
 
-    @property
-    def address(self) -> int:
-        """The `trm_dataset *`, for calls of your own."""
-        return self._handle.address
-
-    @property
-    def memory(self) -> Memory:
-        """Who keeps it keeps the examples."""
-        return self._handle.memory
-
     def show(self, first: int = 0, count: int = 4) -> Gallery:
         """Examples with their answers: pictures in a notebook, lines of text when printed."""
-        return Gallery([self[i] for i in range(first, min(first + count, len(self)))])
+        return Gallery(self[max(first, 0):max(first, 0) + max(count, 0)])
 
     def __repr__(self) -> str:
         return (f"<trm.Dataset of {self._examples} examples, {self.puzzle.kind}, seq_len {self.seq_len}, "
@@ -154,7 +144,13 @@ class Dataset:
     def __len__(self) -> int:
         return self._examples
 
-    def __getitem__(self, i: int) -> Example:
+    @overload
+    def __getitem__(self, i: int) -> Example: ...
+    @overload
+    def __getitem__(self, i: slice) -> List[Example]: ...
+    def __getitem__(self, i: Union[int, slice]) -> Union[Example, List[Example]]:
+        if isinstance(i, slice):
+            return [self[j] for j in range(*i.indices(len(self)))]
         at = operator.index(i)
         at += self._examples if at < 0 else 0
         if not 0 <= at < self._examples:
@@ -230,6 +226,9 @@ def _examples(x: Any, puzzle: Optional[Puzzle], what: str, may_be_ignored: bool 
         if single:
             raise errors.ShapeError(f"{what}: want several puzzles, got one")
     else:
+        if puzzle is None and (np.ndim(x) == 3 or np.asarray(x).dtype.kind == "U"):
+            raise errors.ShapeError(f"{what}: grids and texts want `puzzle`, which says what they mean; without it want tokens "
+                                    "[n, seq_len]")
         tokens = int32(x, what)
     if tokens.ndim != 2 or not tokens.size:
         raise errors.ShapeError(f"{what}: want tokens [n, seq_len], got {list(tokens.shape)}")
@@ -243,6 +242,14 @@ class Batch:
     inputs: IntArray
     labels: IntArray
     puzzle_ids: IntArray
+
+
+def augmentation(name: str) -> int:
+    """How a training changes puzzles, by its name."""
+    kinds = {"none": _c.TRM_AUGMENT_NONE, "on-the-fly": _c.TRM_AUGMENT_ON_THE_FLY}
+    if name not in kinds:
+        raise errors.ArgumentError(f"augment={name!r}: want none or on-the-fly")
+    return kinds[name]
 
 
 class Stream:
@@ -262,17 +269,17 @@ class Stream:
     def __init__(self, data: Union[Dataset, Sequence[Dataset]], batch_size: int, *, seed: int = 0,
                  augment: str = "none", epochs_per_iter: int = 1) -> None:
         sets = [instance(each, Dataset, "data") for each in ([data] if isinstance(data, Dataset) else data)]
-        kinds = {"none": _c.TRM_AUGMENT_NONE, "on-the-fly": _c.TRM_AUGMENT_ON_THE_FLY}
-        if augment not in kinds:
-            raise errors.ArgumentError(f"augment={augment!r}: want none or on-the-fly")
         self.batch_size = whole(batch_size, "batch_size", 1)
         config = _c.trm_stream_config(batch_size=self.batch_size, seed=whole(seed, "seed", 0, 2**64 - 1),
                                       epochs_per_iter=whole(epochs_per_iter, "epochs_per_iter", 1, 2**62),
-                                      augment=kinds[augment])
+                                      augment=augmentation(augment))
         listed = (ctypes.c_void_p * len(sets))(*(s.address for s in sets))
         address = create("trm_stream_create", listed, len(sets), ctypes.byref(config))
         self._handle = Handle(address, "trm_stream_free", "stream", *(s.memory for s in sets))
         self._seq_len = sets[0].seq_len
+
+    def __repr__(self) -> str:
+        return f"<trm.Stream: batch_size {self.batch_size}, seq_len {self._seq_len}>"
 
     def next(self, wants: Optional[npt.NDArray[np.bool_]] = None) -> Batch:
         """The next batch. Rows that are not in `wants` (bool [B]; None: all are) are drawn, but zero."""

@@ -9,13 +9,13 @@ import numpy as np
 
 from . import _c, errors
 from ._arrays import AnyArray, FloatArray, IntArray
-from ._lib import Handle, PathLike, call, device as device_of, instance, lib, path_bytes, real, text_bytes, whole
+from ._lib import Handle, PathLike, call, device as device_of, instance, lib, path_bytes, real, whole
 from ._listen import CALLBACK, Guard
 from ._build import Progress, interruptible
 from ._arc import ArcVotes
-from ._data import Dataset
+from ._data import Dataset, augmentation
 from .model import Model
-from .solve import Halt, halt_rule
+from .solve import Halt, halt_rule, thinking
 
 
 class Evaluation(NamedTuple):
@@ -60,14 +60,8 @@ def evaluate(model: Model, data: Dataset, *, limit: int = 0, steps: Optional[int
         trm.ShapeError: the model may not be used on the data.
         trm.NumericError: logits are NaN or infinite.
     """
-    chosen = ctypes.c_int()
-    if not lib.trm_select_from_name(text_bytes(select, "select"), ctypes.byref(chosen)):
-        raise errors.ArgumentError(f"select={select!r}: want q, first, vote, mode or residual")
     kind, margin = halt_rule(halt)
-    think = _c.trm_thinking(views=whole(views, "views", 1), rollouts=whole(rollouts, "rollouts", 1),
-                            noise=real(noise, "noise"), select=chosen.value, bar=real(bar, "bar"),
-                            verify=bool(verify), search=whole(search, "search"),
-                            seed=whole(seed, "seed", 0, 2**64 - 1))
+    think = thinking(views, rollouts, noise, select, bar, verify, search, seed)
     config = _c.trm_eval_config(limit=whole(limit, "limit", 0, 2**62), halt=kind, halt_margin=margin, think=think,
                                 steps=whole(0 if steps is None else steps, "steps", 0 if steps is None else 1),
                                 batch=whole(batch, "batch"), threads=whole(threads, "threads"),
@@ -132,13 +126,10 @@ def finetune(model: Model, data: Dataset, *, steps: int = 100, warmup: int = 0, 
         trm.ShapeError: model and data disagree.
         trm.StoppedError, KeyboardInterrupt: stopped; with `state` the same call goes on.
     """
-    kinds = {"none": _c.TRM_AUGMENT_NONE, "on-the-fly": _c.TRM_AUGMENT_ON_THE_FLY}
-    if augment not in kinds:
-        raise errors.ArgumentError(f"augment={augment!r}: want none or on-the-fly")
     config = _c.trm_finetune_config(
         steps=whole(steps, "steps", 0, 2**62), warmup=whole(warmup, "warmup", 0, 2**62),
         batch_size=whole(batch_size, "batch_size"), lr=real(lr, "lr"), puzzle_emb_lr=real(puzzle_emb_lr, "puzzle_emb_lr"),
-        weight_decay=real(weight_decay, "weight_decay"), freeze_weights=bool(freeze_weights), augment=kinds[augment],
+        weight_decay=real(weight_decay, "weight_decay"), freeze_weights=bool(freeze_weights), augment=augmentation(augment),
         seed=whole(seed, "seed", 0, 2**64 - 1), threads=whole(threads, "threads"), device=device_of(device),
         state=None if state is None else path_bytes(state))
     instance(model, Model, "model")

@@ -13,7 +13,8 @@ import sys
 import threading
 import weakref
 from pathlib import Path
-from typing import Any, Callable, Optional, Tuple, Union
+from types import TracebackType
+from typing import Any, Callable, Optional, Tuple, Type, TypeVar, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,7 @@ from . import _c, errors
 
 PathLike = Union[str, "os.PathLike[str]"]
 Memory = npt.NDArray[np.uintp]  # of an object of the library: `hold`
+Self = TypeVar("Self", bound="Closable")
 
 
 class Library:
@@ -145,6 +147,40 @@ class Handle:
     def close(self) -> None:
         with self.lock:
             self._memory = None
+
+
+class Owner:
+    """An object of Python that has one of the library."""
+
+    _handle: Handle
+
+    @property
+    def address(self) -> int:
+        """The pointer of the library, a `trm_model *` or the like, for calls of your own."""
+        return self._handle.address
+
+    @property
+    def memory(self) -> Memory:
+        """Who keeps it keeps the object of the library."""
+        return self._handle.memory
+
+
+class Closable:
+    """What can be closed, and used in a `with` statement."""
+
+    _handle: Handle
+
+    def close(self) -> None:
+        """Frees its memory and threads now; what is used after it raises ValueError."""
+        self._handle.close()
+
+    def __enter__(self: Self) -> Self:
+        self._handle.address  # it must be open
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], value: Optional[BaseException],
+                 trace: Optional[TracebackType]) -> None:
+        self.close()
 
 
 def instance(value: Any, kind: type, what: str, may_lack: bool = False) -> Any:

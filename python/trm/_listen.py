@@ -29,8 +29,9 @@ tell: Any = CALLBACK["message"](_tell)
 
 class Interrupts:
     """While it is entered, Ctrl-C is remembered instead of raised: an exception could not pass the
-    library, which is to stop where its work is saved; too late for that, it is raised at the end. Elsewhere than in the main thread, and where
-    the program has a handler of its own, nothing changes."""
+    library, which is to stop where its work is saved; too late for that, it is raised at the end.
+    Elsewhere than in the main thread, and where the program has a handler of its own, nothing
+    changes."""
 
     def __init__(self) -> None:
         self.came = False

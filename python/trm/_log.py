@@ -24,6 +24,9 @@ class Log:
         self._path = path
         self._at = at
         self._line = 0
+        if at:
+            with open(path, "rb") as file:
+                self._line = file.read(at).count(b"\n")
 
     def more(self) -> Iterator[Line]:
         """Lines that came since the last call. Half a line waits for its other half."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optiona
 
 import numpy as np
 
-from . import errors
+from . import _c, errors
 from ._arrays import AnyArray
 from ._lib import PathLike, lib, whole
 from ._onnx_net import Net, Writer
@@ -154,7 +154,10 @@ def build(model: Model, kind: str = "solve", dtype: str = "float32", steps: Opti
     dtype_of(dtype)
     if kind not in KINDS:
         raise errors.ConfigError(f"kind={kind!r}: want {' or '.join(KINDS)}")
+    if steps is not None and kind != "solve":
+        raise errors.ArgumentError(f"steps={steps}: want it with kind='solve'; a {kind} is one of them")
     config = model.config
+    n_steps = int(config["halt_max_steps"]) if steps is None else whole(steps, "steps", 1, _c.TRM_MAX_STEPS)
     for field, usual, why in _REFUSED:
         if config[field] != usual:
             raise errors.ConfigError(f"{field}={config[field]}: it cannot become ONNX: {why}")
@@ -167,7 +170,7 @@ def build(model: Model, kind: str = "solve", dtype: str = "float32", steps: Opti
     w = Writer(onnx, dtype)
     net = Net(model, w)
     net.read("inputs", "puzzle_ids")
-    graph = KINDS[kind](net, int(config["halt_max_steps"]) if steps is None else whole(steps, "steps"))
+    graph = KINDS[kind](net, n_steps)
     for name, value in graph.defaults.items():
         w.put(name, value)
     about = f"{graph.about} of a Tiny Recursive Model, {config['arch']}"

@@ -12,6 +12,7 @@ import numpy as np
 from . import errors
 from ._arrays import AnyArray, FloatArray
 from ._data import Dataset, Stream
+from ._lib import real
 from .model import Model, create_model, load
 from .puzzle import Puzzle
 from .solve import Answers, Halt, solve
@@ -118,11 +119,14 @@ class TRMSolver(_Base):
 
         Raises:
             trm.ShapeError, trm.RangeError, TypeError: what are no examples, with their place.
+            trm.ArgumentError: `epochs` is not above 0.
             trm.NumericError: loss, gradient or weights became NaN or infinite.
         """
         data = Dataset(_plain(X, "X", self.puzzle), _plain(y, "y", self.puzzle), puzzle=self.puzzle)
         start = self._start(data)
         batch = min(self.batch_size, data.groups)
+        if not 0 < real(self.epochs, "epochs") < math.inf:
+            raise errors.ArgumentError(f"epochs={self.epochs!r}: want a number above 0")
         updates = max(1, math.ceil(self.epochs * data.groups / max(batch, 1)))
         stream = Stream(data, batch, seed=self.random_state, augment=self.augment, epochs_per_iter=1)
         history: List[Dict[str, float]] = []

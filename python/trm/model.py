@@ -7,15 +7,20 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union, overload
 
 import numpy as np
 
 from . import _c, errors
 from ._arrays import AnyArray, FloatArray, view
-from ._lib import Handle, Memory, PathLike, call, create, instance, lib, path_bytes, text, text_bytes, whole
+from ._lib import Handle, Owner, PathLike, call, create, instance, lib, path_bytes, text, text_bytes, whole
 from ._listen import tell
 from .puzzle import Grids, Puzzle, of_struct
+
+if TYPE_CHECKING:
+    from ._data import Dataset
+    from ._evaluate import Evaluation
+    from .solve import Answer
 
 _ENDING = ".safetensors"
 _DTYPES = {"float32": _c.TRM_FLOAT32, "bfloat16": _c.TRM_BFLOAT16}
@@ -36,7 +41,7 @@ class Cost(NamedTuple):
     bytes_carry: int  #: latents of a row between supervision steps
 
 
-class Model:
+class Model(Owner):
     """A Tiny Recursive Model: its configuration and weights.
 
     A model never changes, so any number of solvers and threads may use it at once. It comes from
@@ -64,16 +69,6 @@ class Model:
     # --- what it is ---
 
     @property
-    def address(self) -> int:
-        """The `trm_model *`, for calls of your own."""
-        return self._handle.address
-
-    @property
-    def memory(self) -> Memory:
-        """Who keeps it keeps the weights."""
-        return self._handle.memory
-
-    @property
     def raw_config(self) -> _c.trm_model_config:
         """The structure of the library; not to be changed."""
         config: _c.trm_model_config = lib.trm_model_get_config(self.address).contents
@@ -97,6 +92,7 @@ class Model:
 
     @property
     def cost(self) -> Cost:
+        """Its weights, arithmetic and memory, of the configuration alone."""
         out = _c.trm_model_cost()
         call("trm_model_cost_of", ctypes.byref(self.raw_config), ctypes.byref(out))
         return Cost(*(getattr(out, name) for name, *_ in out._fields_))
@@ -177,6 +173,7 @@ class Model:
             steps: of "solve" how many there are by default; None: as the model was trained with.
 
         Raises:
+            trm.ArgumentError: `steps` is out of its range (1 to 1024), or there with "step".
             trm.ConfigError: the model has what ONNX cannot say, as experts; or it is too large.
             trm.FileError: it cannot be written.
             ImportError: there is no `onnx`.
@@ -197,13 +194,17 @@ class Model:
 
     # --- answers ---
 
+    @overload
+    def solve(self, puzzles: str, **options: Any) -> Answer: ...
+    @overload
+    def solve(self, puzzles: Grids, **options: Any) -> Any: ...
     def solve(self, puzzles: Grids, **options: Any) -> Any:
         """Answers one puzzle or many; :func:`trm.solve` has the options and what comes of it."""
         from .solve import solve
 
         return solve(self, puzzles, **options)
 
-    def evaluate(self, data: Any, **options: Any) -> Any:
+    def evaluate(self, data: Dataset, **options: Any) -> Evaluation:
         """Answers every example of a :class:`trm.Dataset` and counts what is right; :func:`trm.evaluate`
         has the options and what comes of it."""
         from ._evaluate import evaluate
@@ -258,7 +259,7 @@ def models() -> Dict[str, str]:
 
 def _named(path: PathLike) -> PathLike:
     """The file of a model that has a name; a path that exists wins over a name."""
-    name = os.fspath(path)
+    name = os.fsdecode(path)
     if not name or name.startswith(".") or "/" in name or os.path.lexists(name):
         return path
     for folder in _folders():
@@ -286,7 +287,7 @@ def load(path: PathLike, *, dtype: Optional[str] = None, seq_len: int = 0,
         trm.FormatError, trm.ConfigError, trm.ShapeError, trm.NumericError: the file is not whole.
     """
     instance(puzzle, Puzzle, "puzzle", True)
-    shown = os.fspath(path)
+    shown = os.fsdecode(path)
     file = ctypes.create_string_buffer(_c.TRM_PATH_SIZE)
     which = ctypes.c_char_p()
     listener = _c.trm_run_listener(message=tell)
@@ -417,8 +418,9 @@ def from_torch(state_dict: Mapping[str, Any], config: Union[Mapping[str, Any], P
             (docs/CHECKPOINTS.md).
         config: what the tensors do not show: the ``arch`` part of ``all_config.yaml`` or the whole as
             a dict, :attr:`Model.config`, or the path of such a file (YAML or JSON).
-        seq_len, puzzle: of the data; needed where the tensors do not show the length, and to give and
-            take puzzles in other forms than tokens.
+        seq_len, puzzle: of the data; needed where the tensors do not show the length, to give and take
+            puzzles in other forms than tokens, and of a model that looks at them (``feedback``, ``rope2d`` and
+            the like).
 
     The weights go by a temporary file, so that one reader checks all that comes from outside.
 
@@ -430,20 +432,50 @@ def from_torch(state_dict: Mapping[str, Any], config: Union[Mapping[str, Any], P
     instance(puzzle, Puzzle, "puzzle", True)
     if not isinstance(state_dict, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"state_dict: want a dictionary of tensors, got {type(state_dict).__name__}")
+    if not isinstance(config, (Mapping, str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"config: want a dictionary or the path of a file, got {type(config).__name__}")
     with tempfile.TemporaryDirectory(prefix="trm-") as folder:
         weights = Path(folder) / f"state{_ENDING}"
         _write_safetensors(weights, state_dict)
+        is_json = isinstance(config, Mapping) or Path(config).suffix == ".json"
+        described = Path(folder) / ("config.json" if is_json else "all_config.yaml")
+        try:
+            return _of_files(weights, described, config, seq_len, puzzle)
+        except errors.Error as e:
+            # Nobody gave these files, and they are gone.
+            shown = "config" if isinstance(config, Mapping) else os.fspath(config)
+            said = type(e)(str(e).replace(str(weights), "state_dict").replace(str(described), shown))
+            said.pos = e.pos
+            raise said from None
 
-        # A model's own configuration says it all; a published one is read as its file is.
-        if isinstance(config, Mapping) and isinstance(config.get("arch"), str):
-            raw = _config(config, puzzle)
-            address = create("trm_model_import", path_bytes(weights), ctypes.byref(raw))
-            return Model(Handle(address, "trm_model_free", "model"))
-        if isinstance(config, Mapping):
-            (Path(folder) / "config.json").write_text(json.dumps(config))
-        else:
-            name = "config.json" if Path(config).suffix == ".json" else "all_config.yaml"
-            (Path(folder) / name).write_bytes(Path(config).read_bytes())
-        model = load(weights, seq_len=seq_len, puzzle=puzzle)
-        model.name = ""
-        return model
+
+# Fields of a model's own configuration that only a model of a known puzzle can have.
+_OF_PUZZLE = ("feedback", "open_cells", "grid_tables", "constraint_weight")
+
+
+def _of_files(weights: Path, described: Path, config: Union[Mapping[str, Any], PathLike], seq_len: int,
+              puzzle: Optional[Puzzle]) -> Model:
+    """A model of a file of weights; `described`: where its configuration is to lie beside it."""
+    # A model's own configuration says it all; a published one is read as its file is.
+    if isinstance(config, Mapping) and isinstance(config.get("arch"), str):
+        asking = [key for key in _OF_PUZZLE if config.get(key)]
+        if puzzle is None and (asking or config.get("pos_encodings") == "rope2d"):
+            raise errors.ArgumentError("puzzle: want what the tokens mean, as `model.puzzle` of the model they are from, which "
+                                       f"{asking[0] if asking else 'rope2d'} has to know")
+        raw = _config(config, puzzle)
+        address = create("trm_model_import", path_bytes(weights), ctypes.byref(raw))
+        return Model(Handle(address, "trm_model_free", "model"))
+    if isinstance(config, Mapping):
+        described.write_text(json.dumps(config, default=_plain))
+    else:
+        described.write_bytes(Path(config).read_bytes())
+    model = load(weights, seq_len=seq_len, puzzle=puzzle)
+    model.name = ""
+    return model
+
+
+def _plain(value: Any) -> Any:
+    """A number of NumPy as JSON has it."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"config: want numbers, bools, texts, lists and dictionaries, got {type(value).__name__}")

@@ -6,15 +6,14 @@ from __future__ import annotations
 import ctypes
 import math
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Type, Union, overload
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _c, errors
 from ._arrays import AnyArray, FloatArray, IntArray, copy, int32
-from ._lib import Handle, call, create, device as device_of, instance, lib, real, text, text_bytes, whole
+from ._lib import Closable, Handle, call, create, device as device_of, instance, lib, real, text, text_bytes, whole
 from .model import Model
 from .puzzle import Grids, Puzzle
 
@@ -82,7 +81,7 @@ class Answer:
 
     def __repr__(self) -> str:
         shown = self.text if len(self.text) <= 100 else self.text[:99] + "…"
-        return f"<trm.Answer {shown} q {self.confidence:.3f} steps {self.steps}>"
+        return f"<trm.Answer {shown} confidence {self.confidence:.3f} steps {self.steps}>"
 
     def _repr_svg_(self) -> str:
         return self.puzzle.svg(self.tokens, self.question)
@@ -175,25 +174,18 @@ def halt_rule(rule: Halt) -> Tuple[int, float]:
     return _c.TRM_HALT_Q, real(rule, "halt")
 
 
-class _Owner:
-    """An object of the library that can be closed, and used in a `with` statement."""
-
-    _handle: Handle
-
-    def close(self) -> None:
-        """Frees its memory and threads now; what is used after it raises ValueError."""
-        self._handle.close()
-
-    def __enter__(self) -> Any:
-        self._handle.address  # it must be open
-        return self
-
-    def __exit__(self, kind: Optional[Type[BaseException]], value: Optional[BaseException],
-                 trace: Optional[TracebackType]) -> None:
-        self.close()
+def thinking(views: int, rollouts: int, noise: float, select: str, bar: float, verify: bool, search: int,
+             seed: int) -> _c.trm_thinking:
+    """How a puzzle is tried; :class:`Queue` has the arguments."""
+    chosen = ctypes.c_int()
+    if not lib.trm_select_from_name(text_bytes(select, "select"), ctypes.byref(chosen)):
+        raise errors.ArgumentError(f"select={select!r}: want q, first, vote, mode or residual")
+    return _c.trm_thinking(views=whole(views, "views", 1), rollouts=whole(rollouts, "rollouts", 1),
+                           noise=real(noise, "noise"), select=chosen.value, bar=real(bar, "bar"), verify=bool(verify),
+                           search=whole(search, "search"), seed=whole(seed, "seed", 0, 2**64 - 1))
 
 
-class Queue(_Owner):
+class Queue(Closable):
     """Many puzzles over one solver: what waits takes the rows of what is done.
 
         with trm.Queue(model, halt="q=2") as queue:
@@ -237,13 +229,7 @@ class Queue(_Owner):
         self.model = instance(model, Model, "model")
         self._steps = whole(0 if steps is None else steps, "steps", 0 if steps is None else 1, _c.TRM_MAX_STEPS)
         self._halt, self._margin = halt_rule(halt)
-        chosen = ctypes.c_int()
-        if not lib.trm_select_from_name(text_bytes(select, "select"), ctypes.byref(chosen)):
-            raise errors.ArgumentError(f"select={select!r}: want q, first, vote, mode or residual")
-        how = _c.trm_thinking(views=whole(views, "views", 1), rollouts=whole(rollouts, "rollouts", 1),
-                              noise=real(noise, "noise"), select=chosen.value, bar=real(bar, "bar"),
-                              verify=bool(verify), search=whole(search, "search"),
-                              seed=whole(seed, "seed", 0, 2**64 - 1))
+        how = thinking(views, rollouts, noise, select, bar, verify, search, seed)
         if not lib.trm_thinking_differs(ctypes.byref(how), ctypes.byref(model.raw_config)):
             raise errors.ArgumentError(f"rollouts={rollouts} would all be the same: they want noise, or a "
                                        "model that draws itself")
@@ -260,6 +246,9 @@ class Queue(_Owner):
         self._keeps = bool(trajectory), bool(logits), bool(latents)
         self._keys: Dict[int, Any] = {}
         self._names = _latent_names(lib.trm_queue_solver(lib.trm_thinker_queue(address)))
+
+    def __repr__(self) -> str:
+        return f"<trm.Queue of {self.model!r}{'' if self._handle.is_open else ', closed'}>"
 
     @property
     def room(self) -> int:
@@ -392,7 +381,7 @@ def solve(model: Model, puzzles: Grids, *, puzzle_ids: Any = None, check: bool =
     return found[0] if single else found
 
 
-class Solver(_Owner):
+class Solver(Closable):
     """Supervision steps one by one, and what the model thinks meanwhile.
 
         with trm.Solver(model) as solver:
@@ -422,6 +411,9 @@ class Solver(_Owner):
         address = create("trm_solver_create", model.address, ctypes.byref(config))
         self._handle = Handle(address, "trm_solver_free", "solver", model.memory)
         self._names = _latent_names(address)
+
+    def __repr__(self) -> str:
+        return f"<trm.Solver of {self.model!r}, batch {self.batch}{'' if self._handle.is_open else ', closed'}>"
 
     def start(self, puzzles: Grids, puzzle_ids: Any = None) -> None:
         """Begins puzzles in place of all there were: one or several, in any form.

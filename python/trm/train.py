@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from . import _c, _tensorboard, errors
 from ._arrays import AnyArray, FloatArray, IntArray, copy, int32
-from ._lib import Handle, PathLike, call, create, instance, lib, path_bytes, text, text_bytes, whole
+from ._lib import Closable, Handle, PathLike, call, create, instance, lib, path_bytes, text, text_bytes, whole
 from ._listen import CALLBACK, Guard, _tell  # pyright: ignore[reportPrivateUsage]
 from ._log import Line, Log
 from ._data import Batch, Dataset, folder_of, texts
@@ -381,7 +381,8 @@ class Run:
 
     def train(self, updates: int = 0) -> Run:
         """So many updates, 0: all that are left, with the evaluations and checkpoints between them. After
-        the last one the run is closed.
+        the last one the run is closed; before it may be trained on, and :meth:`save` keeps what came
+        after the newest checkpoint.
 
         Stopped by a callback that returns False, it is saved, and may be called again. So it is
         stopped by Ctrl-C, which raises KeyboardInterrupt then, and by a callback that raises, whose
@@ -421,11 +422,13 @@ def train(settings: Settings = None, /, *, data: Any = None, test: Optional[Data
         settings: the name of a preset (:func:`presets`), or settings by their keys.
         data: a folder or several; a :class:`trm.Dataset`, or a pair (inputs, labels) of tokens, which
             are written to `data_folder` so that the run can go on later; None: what `settings` say.
-        test: a data set to evaluate on, with data in memory.
+        test: a data set to evaluate on, with data in memory only: a folder has its own.
         data_folder: where these are written; None: ``data/FINGERPRINT``.
         config: a YAML file of settings below these.
         resume: go on with the run of these settings where its folder is there; else that is refused.
-        updates: stop after so many; 0: to the end.
+        updates: stop after so many, as `run.train(updates)` does, without a checkpoint of its own: save
+            that with `run.save()`, or what came after the newest one is not there to go on from; 0:
+            to the end.
         callbacks: functions of a :class:`Progress`, called after every update and during evaluations;
             False stops the run.
         transform: changes every batch before it is learned from: a function (update, batch, wants) of
@@ -445,17 +448,37 @@ def train(settings: Settings = None, /, *, data: Any = None, test: Optional[Data
     Raises:
         trm.ConfigError: an unknown key, with the one that may be meant, a value out of its range, a
             folder that is taken.
+        trm.ArgumentError: `test` or `data_folder` without data in memory.
         KeyboardInterrupt: Ctrl-C; what was learned is saved, and the message says how to go on.
         ImportError: `tensorboard` without that package; nothing was begun.
     """
-    if data is not None:
-        if isinstance(data, Dataset) or (isinstance(data, tuple) and not isinstance(data[0], (str, os.PathLike))):
-            keys["data_paths"] = [folder_of(data, test, data_folder)]  # pyright: ignore
-        else:
-            keys["data_paths"] = [data] if isinstance(data, (str, os.PathLike)) else list(data)
+    paths = _data_paths(data, test, data_folder)
+    if paths is not None:
+        keys["data_paths"] = paths
     address = _load_config(settings_list(settings, keys), config)
     return _begun(Run("trm_run_continue" if resume else "trm_run_create", (address,), callbacks, transform, progress,
                       Tracking(on_log, tensorboard)), updates)
+
+
+def _data_paths(data: Any, test: Optional[Dataset], folder: Optional[PathLike]) -> Optional[List[PathLike]]:
+    """The folders that a run is to read; None: what its settings say. Data in memory are written to one."""
+    instance(test, Dataset, "test", True)
+    parts: List[Any] = list(data) if isinstance(data, (list, tuple)) else [data]  # pyright: ignore
+    is_pair = len(parts) == 2 and not any(isinstance(part, (str, os.PathLike, Dataset)) for part in parts)
+    if isinstance(data, Dataset) or is_pair:
+        return [folder_of(data, test, folder)]
+
+    # A folder has a split `test` of its own, beside which another one would not be looked at.
+    for name, value in (("test", test), ("data_folder", folder)):
+        if value is not None:
+            raise errors.ArgumentError(f"{name} goes with data in memory: want these as `data`, a trm.Dataset or a pair "
+                                       "(inputs, labels); folders hold their own tests")
+    if data is None:
+        return None
+    if not parts or not all(isinstance(part, (str, os.PathLike)) for part in parts):
+        raise TypeError("data: want a folder or several, a trm.Dataset, or a pair (inputs, labels); got "
+                        f"{type(data).__name__} of {', '.join(type(part).__name__ for part in parts) or 'nothing'}")
+    return parts
 
 
 def resume(folder: PathLike, /, *, updates: int = 0, callbacks: Iterable[Callback] = (),
@@ -484,7 +507,7 @@ def _begun(run: Run, updates: int) -> Run:
 # --- one update at a time ---
 
 
-class Trainer:
+class Trainer(Closable):
     """Training by hand: one call, one update.
 
         trainer = trm.Trainer(model, batch_size=32, lr=1e-3, total_steps=1000)
@@ -513,16 +536,8 @@ class Trainer:
         address = create("trm_trainer_create", model.address, ctypes.byref(raw))
         self._handle = Handle(address, "trm_trainer_free", "trainer")
 
-    def close(self) -> None:
-        """Frees its memory and threads now."""
-        self._handle.close()
-
-    def __enter__(self) -> Trainer:
-        self._handle.address
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self.close()
+    def __repr__(self) -> str:
+        return f"<trm.Trainer: batch_size {self.batch_size}, seq_len {self._seq_len}{'' if self._handle.is_open else ', closed'}>"
 
     @property
     def updates(self) -> int:
