@@ -409,6 +409,7 @@ static void refuses_bodies(void **state) {
       {"/v1/solve", "{\"puzzle\": \"12\", \"model\": \"four\"}", "16 characters"},
       {"/v1/solve", "{\"puzzle\": \"11..............\"}", "column 2"},
       {"/v1/solve", "{\"puzzle\": [[1,2,3,4],[5]], \"model\": \"four\"}", "row 2, column 1"},
+      {"/v1/solve", "{\"puzzle\": [[2147483647]], \"model\": \"four\"}", "row 1, column 1"},
       {"/v1/solve", "{\"puzzle\": \"" FOUR "\", \"model\": \"for\"}", "such as \\\"four\\\""},
       {"/v1/solve", "{\"puzzle\": \"" FOUR "\", \"steps\": 1025}", "from 0 to 1024"},
       {"/v1/solve", "{\"puzzle\": \"" FOUR "\", \"halt\": \"now\"}", "\\\"twice\\\""},
@@ -454,12 +455,18 @@ static void wants_one_length(void **state) {
       "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
       "Transfer-Encoding: gzip, chunked\r\n",
       "Transfer-Encoding: identity\r\n",
+      "Content-Length : 0\r\n",
+      "Content-Length\t: 0\r\n",
+      "content-length:\r\n 0\r\n",
+      "Transfer-Encoding : chunked\r\n",
+      "Transfer-Encoding:\r\n chunked\r\n",
   };
   for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
     char request[400];
     snprintf(request, sizeof request, "POST /v1/solve HTTP/1.1\r\nHost: localhost\r\n%s\r\n%s",
              headers[i], strstr(headers[i], "chunked") ? "0\r\n\r\n" : "");
     is_status(ask(&shared, request), 400); /* and the connection ends */
+    says(heard, "where the body ends");
   }
 
   /* Nor is a path cut by a zero. */
