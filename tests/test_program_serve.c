@@ -656,6 +656,24 @@ static void leavers_free_rows(void **state) {
   want(close_server(&v), 0);
 }
 
+/* Clients that end their direction with the request, as nc -N does, are gone once they are closed.
+ */
+static void leavers_free_connections(void **state) {
+  scratch *s = *state;
+  server v = open_server(s, ARGS("--metrics", "--timeout", "600"));
+  for (int i = 0; i < 100; i++) {
+    const int fd = dial(&v);
+    put(fd, "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    shutdown(fd, SHUT_WR);
+    *heard = 0;
+    (void)hear(fd, heard, sizeof heard, "\"ok\"}");
+    says(heard, "HTTP/1.1 200 ");
+    close(fd);
+  }
+  await_metric(&v, "trm_http_connections", 1);
+  want(close_server(&v), 0);
+}
+
 /* Many at once, in rows of one queue, each with its own answer. */
 static void answers_many(void **state) {
   enum { CLIENTS = 100 };
@@ -813,16 +831,27 @@ static void ends_streams(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(solves),           cmocka_unit_test(solves_batches),
-      cmocka_unit_test(streams),          cmocka_unit_test(keeps_connections),
-      cmocka_unit_test(tells_of_itself),  cmocka_unit_test(describes_itself),
-      cmocka_unit_test(has_examples),     cmocka_unit_test(refuses_bodies),
-      cmocka_unit_test(wants_one_length), cmocka_unit_test(refuses_strangers),
-      cmocka_unit_test(wants_keys),       cmocka_unit_test(listens_where_it_may),
-      cmocka_unit_test(serves_named),     cmocka_unit_test(answers_many),
-      cmocka_unit_test(is_bounded),       cmocka_unit_test(leavers_free_rows),
-      cmocka_unit_test(stands_crowds),    cmocka_unit_test(cuts_slow_clients),
-      cmocka_unit_test(ends_in_order),    cmocka_unit_test(ends_streams),
+      cmocka_unit_test(solves),
+      cmocka_unit_test(solves_batches),
+      cmocka_unit_test(streams),
+      cmocka_unit_test(keeps_connections),
+      cmocka_unit_test(tells_of_itself),
+      cmocka_unit_test(describes_itself),
+      cmocka_unit_test(has_examples),
+      cmocka_unit_test(refuses_bodies),
+      cmocka_unit_test(wants_one_length),
+      cmocka_unit_test(refuses_strangers),
+      cmocka_unit_test(wants_keys),
+      cmocka_unit_test(listens_where_it_may),
+      cmocka_unit_test(serves_named),
+      cmocka_unit_test(answers_many),
+      cmocka_unit_test(is_bounded),
+      cmocka_unit_test(leavers_free_rows),
+      cmocka_unit_test(leavers_free_connections),
+      cmocka_unit_test(stands_crowds),
+      cmocka_unit_test(cuts_slow_clients),
+      cmocka_unit_test(ends_in_order),
+      cmocka_unit_test(ends_streams),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }
