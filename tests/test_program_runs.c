@@ -279,6 +279,17 @@ static void a_model_folder_has_a_card(void **state) {
   says(text, " of 20 examples");
   free(text);
 
+  /* A score is of all sets that were measured. */
+  char sets[700];
+  snprintf(sets, sizeof sets, "data_paths_test=[%s,%s]", data_dir, data_dir);
+  want(RUN("train", TINY_RUN("8"), "eval_interval=8", "run_name=twice", sets), 0);
+  want(RUN("convert", run_path(s, "twice", ""), folder), 0);
+  text = (char *)read_bytes(card, &n);
+  says(text, "\"name\": \"2 sets\"");
+  says(text, " of 40 examples");
+  assert_int_equal(count(strstr(text, " of 40 examples"), data_dir), 2);
+  free(text);
+
   /* A model of which nothing is known, and a card that was edited. */
   want(RUN("convert", folder, scratch_path(s, "unknown")), 0);
   text = (char *)read_bytes(scratch_path(s, "unknown/README.md"), &n);

@@ -436,6 +436,7 @@ static void refuses_bodies(void **state) {
       {"/v1/solve", "{\"puzzle\": \"12\", \"model\": \"four\"}", "16 characters"},
       {"/v1/solve", "{\"puzzle\": \"11..............\"}", "column 2"},
       {"/v1/solve", "{\"puzzle\": [[1,2,3,4],[5]], \"model\": \"four\"}", "row 2, column 1"},
+      {"/v1/solve", "{\"puzzle\": [[2147483647]], \"model\": \"four\"}", "row 1, column 1"},
       {"/v1/solve", "{\"puzzle\": \"" FOUR "\", \"model\": \"for\"}", "such as \\\"four\\\""},
       {"/v1/solve", "{\"puzzle\": \"" FOUR "\", \"steps\": 1025}", "from 0 to 1024"},
       {"/v1/solve", "{\"puzzle\": \"" FOUR "\", \"halt\": \"now\"}", "\\\"twice\\\""},
@@ -481,12 +482,18 @@ static void wants_one_length(void **state) {
       "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
       "Transfer-Encoding: gzip, chunked\r\n",
       "Transfer-Encoding: identity\r\n",
+      "Content-Length : 0\r\n",
+      "Content-Length\t: 0\r\n",
+      "content-length:\r\n 0\r\n",
+      "Transfer-Encoding : chunked\r\n",
+      "Transfer-Encoding:\r\n chunked\r\n",
   };
   for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
     char request[400];
     snprintf(request, sizeof request, "POST /v1/solve HTTP/1.1\r\nHost: localhost\r\n%s\r\n%s",
              headers[i], strstr(headers[i], "chunked") ? "0\r\n\r\n" : "");
     is_status(ask(&shared, request), 400); /* and the connection ends */
+    says(heard, "where the body ends");
   }
 
   /* Nor is a path cut by a zero. */
@@ -676,6 +683,24 @@ static void leavers_free_rows(void **state) {
   want(close_server(&v), 0);
 }
 
+/* Clients that end their direction with the request, as nc -N does, are gone once they are closed.
+ */
+static void leavers_free_connections(void **state) {
+  scratch *s = *state;
+  server v = open_server(s, ARGS("--metrics", "--timeout", "600"));
+  for (int i = 0; i < 100; i++) {
+    const int fd = dial(&v);
+    put(fd, "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    shutdown(fd, SHUT_WR);
+    *heard = 0;
+    (void)hear(fd, heard, sizeof heard, "\"ok\"}");
+    says(heard, "HTTP/1.1 200 ");
+    close(fd);
+  }
+  await_metric(&v, "trm_http_connections", 1);
+  want(close_server(&v), 0);
+}
+
 /* Many at once, in rows of one queue, each with its own answer. */
 static void answers_many(void **state) {
   enum { CLIENTS = 100 };
@@ -850,6 +875,7 @@ int main(void) {
       cmocka_unit_test(answers_many),
       cmocka_unit_test(is_bounded),
       cmocka_unit_test(leavers_free_rows),
+      cmocka_unit_test(leavers_free_connections),
       cmocka_unit_test(stands_crowds),
       cmocka_unit_test(cuts_slow_clients),
       cmocka_unit_test(ends_in_order),

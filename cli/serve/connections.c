@@ -72,8 +72,15 @@ static void look_for_leavers(serve_connections *c, int n) {
     if (!c->polled[i].revents) continue;
     serve_connection *one = &c->all[c->whose[i]];
     cut(one);
-    serve_job_abandon(one->job);
+    if (one->job) serve_job_abandon(one->job);
   }
+}
+
+/* libmicrohttpd may not see the end of a connection that comes with a request. What came with it
+ * has been read after LEFT seconds. */
+static bool may_have_left(const serve_connection *one, double seconds) {
+  enum { LEFT = 1 };
+  return one->phase == PHASE_READING && seconds > LEFT;
 }
 
 int serve_connections_watch(serve_connections *c, double timeout) {
@@ -84,12 +91,12 @@ int serve_connections_watch(serve_connections *c, double timeout) {
     serve_connection *one = &c->all[i];
     if (one->phase == PHASE_FREE) continue;
     busy += one->phase != PHASE_READING;
-    if (one->phase == PHASE_WORKING && one->job) {
+    const bool waits = one->phase == PHASE_WORKING && one->job;
+    if (waits || may_have_left(one, now - one->since)) {
       c->polled[n] = (struct pollfd){.fd = one->fd, .events = POLLRDHUP};
       c->whose[n++] = i;
-    } else if (now - one->since > timeout) {
-      cut(one);
     }
+    if (!waits && now - one->since > timeout) cut(one);
   }
   look_for_leavers(c, n);
   pthread_mutex_unlock(&c->lock);

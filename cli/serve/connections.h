@@ -54,8 +54,8 @@ void serve_connection_enter(serve_connections *c, serve_connection *one, serve_p
 /* The job that it waits for; NULL takes it back, and returns the one before. */
 serve_job *serve_connection_set_job(serve_connections *c, serve_connection *one, serve_job *job);
 
-/* Cuts connections that have been reading or sending for more than `timeout` seconds, and abandons
- * the jobs of clients that have left. Returns those that work or send. */
+/* Cuts connections that have been reading or sending for more than `timeout` seconds, and those of
+ * clients that have left, whose jobs it abandons. Returns those that work or send. */
 int serve_connections_watch(serve_connections *c, double timeout);
 int serve_connections_count(serve_connections *c);
 

@@ -142,7 +142,19 @@ static result begin_job(serve_connection *c) {
 typedef struct asked {
   const char *host, *authorization, *origin, *length, *encoding, *kept;
   int hosts, authorizations, origins, lengths, encodings, kepts;
+  bool broken; /* another name may be meant for one that says where the body ends */
 } asked;
+
+/* Whether a name begins as that of a header which says where the body ends, and goes on, as where a
+ * space is before the colon or a line is folded: what is meant is open (RFC 9112, 5.1 and 5.2). */
+static bool is_broken(const char *name) {
+  static const char *const framing[] = {"Content-Length", "Transfer-Encoding"};
+  for (size_t i = 0; i < sizeof framing / sizeof *framing; i++) {
+    const size_t n = strlen(framing[i]);
+    if (!strncasecmp(name, framing[i], n) && name[n]) return true;
+  }
+  return false;
+}
 
 /* The last value of each, and how many there are. */
 static result take_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value) {
@@ -157,6 +169,7 @@ static result take_header(void *arg, enum MHD_ValueKind kind, const char *name, 
                 {"Transfer-Encoding", &a->encoding, &a->encodings},
                 {"If-None-Match", &a->kept, &a->kepts}};
   (void)kind;
+  a->broken |= is_broken(name);
   for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
     if (strcasecmp(name, wanted[i].name) != 0) continue;
     *wanted[i].value = value ? value : "";
@@ -172,7 +185,7 @@ static bool has_body(const asked *a) {
 /* Whether the headers say once where the body ends (RFC 9112, 6.3), so that a proxy in front reads
  * the same requests as this server. */
 static bool is_framed(const asked *a) {
-  if (a->lengths + a->encodings > 1) return false;
+  if (a->broken || a->lengths + a->encodings > 1) return false;
   return !a->encodings || !strcasecmp(a->encoding, "chunked");
 }
 

@@ -122,8 +122,9 @@ static bool sudoku_cell(const trm_puzzle *p, const trm__json *cell, int32_t *tok
     return true;
   }
   if (trm__json_whole(cell, &value)) {
+    if (value < 0 || value > p->rows) return false;
     *token = (int32_t)value + 1;
-    return value >= 0 && value <= p->rows;
+    return true;
   }
   if (trm__json_length(cell) != 1) return false;
   const char symbol = *trm__json_text(cell);

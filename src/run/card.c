@@ -71,14 +71,24 @@ static const trm__json *sets_of(const card *c) {
   return trm__json_get(trm__record_newest(&c->record), "data");
 }
 
-/* What it was measured on: the first set that it was not trained on. */
-static const trm__json *test_set_of(const card *c) {
+/* What it was measured on, all together: the sets that it was not trained on. The i-th; NULL behind
+ * the last. */
+static const trm__json *test_set_at(const card *c, int i) {
   const trm__json *sets = sets_of(c);
-  for (size_t i = 0; i < trm__json_n_items(sets); i++) {
-    const char *split = trm__json_text(trm__json_get(trm__json_item(sets, i), "split"));
-    if (split && strcmp(split, "train") != 0) return trm__json_item(sets, i);
+  for (size_t k = 0; k < trm__json_n_items(sets); k++) {
+    const char *split = trm__json_text(trm__json_get(trm__json_item(sets, k), "split"));
+    if (split && strcmp(split, "train") != 0 && i-- == 0) return trm__json_item(sets, k);
   }
   return NULL;
+}
+
+/* The path of the only one; of several how many they are. */
+static void name_test_sets(const card *c, char *text, size_t size) {
+  int n = 0;
+  while (test_set_at(c, n)) n++;
+  member_of(test_set_at(c, 0), "path", text, size);
+  if (n > 1) (void)snprintf(text, size, "%d sets", n);
+  if (!text[0]) (void)snprintf(text, size, "unknown");
 }
 
 /* "6x6 Sudoku" */
@@ -103,14 +113,14 @@ static trm_status results(const card *c, char **text, trm_error *err) {
   char puzzle[64], data[TRM__PATH_MAX];
   trm__json_out o = trm__json_begin(TRM__JSON_SPACED);
   puzzle_name(c, puzzle, sizeof puzzle);
-  member_of(test_set_of(c), "path", data, sizeof data);
+  name_test_sets(c, data, sizeof data);
   trm__json_open(&o, NULL, '[');
   trm__json_open(&o, NULL, '{');
   trm__json_put_text(&o, "name", c->name);
   trm__json_open(&o, "results", '[');
   trm__json_open(&o, NULL, '{');
   put_member(&o, "task", "puzzle-solving", puzzle);
-  put_member(&o, "dataset", data[0] ? data : "unknown", data[0] ? data : "unknown");
+  put_member(&o, "dataset", data, data);
   trm__json_open(&o, "metrics", '[');
   trm__json_open(&o, NULL, '{');
   trm__json_put_text(&o, "type", "exact_match");
@@ -198,12 +208,14 @@ static void write_scores(const card *c, trm__writer *w) {
     return;
   }
   const trm_interval range = trm_wilson(c->exact * c->n, c->n);
-  member_of(test_set_of(c), "path", path, sizeof path);
   trm__writer_printf(
-      w,
-      "Exactly right: %.2f %% (%.1f to %.1f, 95 %%) of %.0f examples, with all steps, of\n\n"
-      "    %s\n",
-      100 * c->exact, 100 * range.low, 100 * range.high, c->n, path[0] ? path : "an unknown set");
+      w, "Exactly right: %.2f %% (%.1f to %.1f, 95 %%) of %.0f examples, with all steps, of\n\n",
+      100 * c->exact, 100 * range.low, 100 * range.high, c->n);
+  if (!test_set_at(c, 0)) trm__writer_printf(w, "    an unknown set\n");
+  for (int i = 0; test_set_at(c, i); i++) {
+    member_of(test_set_at(c, i), "path", path, sizeof path);
+    trm__writer_printf(w, "    %s\n", path[0] ? path : "an unknown set");
+  }
 }
 
 static trm_status write_card(void *arg, trm__writer *w, trm_error *err) {
