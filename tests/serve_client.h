@@ -1,0 +1,202 @@
+/* A server that runs and clients that ask it by sockets, for the tests of trm serve: one server of
+ * two small models, whose steps are known, for all tests of a program. */
+#ifndef TRM_TESTS_SERVE_CLIENT_H
+#define TRM_TESTS_SERVE_CLIENT_H
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "json_text.h"
+#include "launch.h"
+#include "small_model.h"
+
+static const char key[] = "0123456789abcdef0123456789abcdef";
+
+/* ---- servers ---- */
+
+typedef struct server {
+  scratch *s;
+  pid_t child;
+  int port;
+} server;
+
+/* An untrained model of Sudokus of `size` in NAME.safetensors. */
+static inline void put_model(scratch *s, const char *name, int size, int steps) {
+  char path[200];
+  trm_model_config c = small_config(TRM_ARCH_TRM, size * size);
+  c.puzzle = trm_sudoku_of_size(size);
+  c.vocab_size = size + 2;
+  c.halt_max_steps = steps;
+  snprintf(path, sizeof path, "%s/%s.safetensors", s->dir, name);
+  trm_model *m = small_model(&c, 1);
+  assert_int_equal(trm_model_export(m, path, TRM_FILE_SAFETENSORS, TRM_FLOAT32, NULL), TRM_OK);
+  trm_model_free(m);
+}
+
+/* The port behind the last ':' of what is printed, once there is a line. */
+static inline int printed_port(scratch *s, pid_t child) {
+  char path[160], text[400] = "";
+  snprintf(path, sizeof path, "%s/out", s->dir);
+  for (int naps = 0; naps < 6000; naps++) {
+    FILE *f = fopen(path, "r");
+    const size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+    if (f) fclose(f);
+    text[n] = 0;
+    if (strchr(text, '\n')) return atoi(strrchr(text, ':') + 1);
+    if (waitpid(child, NULL, WNOHANG) == child) break;
+    nap(10);
+  }
+  slurp(scratch_path(s, "err"), err_text);
+  fail_msg("no address: %s", err_text);
+  return 0;
+}
+
+static inline server open_any(scratch *s, const char *const *args) {
+  (void)remove(scratch_path(s, "out"));
+  server v = {.s = s, .child = start(s, args, &(launch){0}, -1)};
+  v.port = printed_port(s, v.child);
+  return v;
+}
+
+/* Starts it with more arguments, behind those that every server here has. */
+static inline server open_server(scratch *s, const char *const *more) {
+  static char four[200], six[200];
+  const char *args[MAX_ARGS + 1] = {"serve", four, six, "--port", "0", "--threads", "1"};
+  snprintf(four, sizeof four, "%s/four.safetensors", s->dir);
+  snprintf(six, sizeof six, "%s/six.safetensors", s->dir);
+  int n = 7;
+  for (int i = 0; more && more[i]; i++) args[n++] = more[i];
+  return open_any(s, args);
+}
+
+/* Its exit code after SIGTERM. */
+static inline int close_server(server *v) {
+  kill(v->child, SIGTERM);
+  return finish(v->s, v->child);
+}
+
+/* ---- clients ---- */
+
+static inline int dial(const server *v) {
+  const struct sockaddr_in at = {.sin_family = AF_INET,
+                                 .sin_port = htons((uint16_t)v->port),
+                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  assert_true(fd >= 0);
+  assert_int_equal(connect(fd, (const struct sockaddr *)&at, sizeof at), 0);
+  return fd;
+}
+
+static inline void put(int fd, const char *text) {
+  for (size_t n = strlen(text), done = 0; done < n;) {
+    const ssize_t sent = send(fd, text + done, n - done, MSG_NOSIGNAL);
+    if (sent <= 0) return; /* it was refused meanwhile, and says so */
+    done += (size_t)sent;
+  }
+}
+
+enum { WAIT = 60000 /* milliseconds until a silent server is a failure */ };
+
+/* Reads until `until` is there (NULL: until the end), and returns whether the connection is still
+ * open. */
+static inline bool hear(int fd, char *text, size_t size, const char *until) {
+  size_t n = strlen(text);
+  while (!until || !strstr(text, until)) {
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    if (poll(&p, 1, WAIT) <= 0) fail_msg("the server says no more than:\n%s", text);
+    const ssize_t got = recv(fd, text + n, size - 1 - n, 0);
+    if (got <= 0) return false;
+    text[n += (size_t)got] = 0;
+    if (n == size - 1) fail_msg("too much:\n%s", text);
+  }
+  return true;
+}
+
+static char heard[1 << 20];
+
+static inline void post(int fd, const char *path, const char *more, const char *body) {
+  char head[500];
+  snprintf(head, sizeof head,
+           "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %zu\r\n%s\r\n", path,
+           strlen(body), more);
+  put(fd, head);
+  put(fd, body);
+}
+
+/* What the server says to a request, all of it; its status. */
+static inline int ask(const server *v, const char *request) {
+  const int fd = dial(v);
+  put(fd, request);
+  *heard = 0;
+  (void)hear(fd, heard, sizeof heard, NULL);
+  close(fd);
+  return strncmp(heard, "HTTP/1.1 ", 9) ? 0 : atoi(heard + 9);
+}
+
+static inline int ask_post(const server *v, const char *path, const char *more, const char *body) {
+  const int fd = dial(v);
+  char headers[300];
+  snprintf(headers, sizeof headers, "Connection: close\r\n%s", more);
+  post(fd, path, headers, body);
+  *heard = 0;
+  (void)hear(fd, heard, sizeof heard, NULL);
+  close(fd);
+  return strncmp(heard, "HTTP/1.1 ", 9) ? 0 : atoi(heard + 9);
+}
+
+#define GET(path, more) \
+  "GET " path " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" more "\r\n"
+
+/* The body of what was heard. */
+static inline const char *body(void) {
+  const char *at = strstr(heard, "\r\n\r\n");
+  if (!at) fail_msg("no body in:\n%s", heard);
+  return at + 4;
+}
+
+static inline void is_status(int got, int want) {
+  if (got != want) fail_msg("status %d, want %d:\n%s", got, want, heard);
+}
+
+/* ---- the server of a group ---- */
+
+#define FOUR "1...341221434.21"
+#define SIX "123456456123231564564231312645......"
+#define SOLVE4 "{\"puzzle\": \"" FOUR "\"}"
+
+static server shared;
+
+static inline int set_up(void **state) {
+  if (scratch_open(state) != 0) return -1;
+  scratch *s = *state;
+  put_model(s, "four", 4, 3);
+  put_model(s, "six", 6, 5);
+  write_bytes(scratch_path(s, "keys"), key, strlen(key));
+  if (RUN("serve", "--port", "0", "--host", "256.0.0.1") == 1 &&
+      strstr(err_text, "libmicrohttpd")) {
+    print_message("skipped: %s\n", err_text);
+    (void)scratch_close(state);
+    exit(77);
+  }
+  shared = open_server(s, ARGS("--metrics"));
+  return 0;
+}
+
+static inline int tear_down(void **state) {
+  want(close_server(&shared), 0);
+  return scratch_close(state);
+}
+
+/* What the program says of the same puzzle by itself. */
+static inline const char *solved(scratch *s, const char *model, const char *puzzle,
+                                 const char *steps) {
+  static char answer[64];
+  char file[200];
+  snprintf(file, sizeof file, "%s/%s.safetensors", s->dir, model);
+  want(RUN("solve", file, "--puzzle", puzzle, "--steps", steps, "--threads", "1"), 0);
+  snprintf(answer, sizeof answer, "%.*s", (int)strcspn(out_text, " "), out_text);
+  return answer;
+}
+
+#endif
