@@ -214,6 +214,10 @@ static void folders_are_told_apart(void **state) {
       {{"train", "preset=maze-att"}, "--aug --output-dir data/maze (docs/BUILD_DATA.md says"},
       {{"train", "data_paths=[data/maze10]"}, "trm data gen maze --size 10"},
       {{"train", "preset=sudoku4", "data_paths=[my data]"}, "--size 4 --output-dir 'my data'"},
+      {{"train", "preset=sudoku9"},
+       "--hard --train 24000 --test 2000 --output-dir data/sudoku9-hard"},
+      {{"train", "data_paths=[data/sudoku9-hard]"}, "trm data gen sudoku --hard"},
+      {{"train", "data_paths=[data/sudoku9]"}, "--min-givens 24 --max-givens 42"},
   };
   EXPLAINED(*state, slips, 1);
 }
