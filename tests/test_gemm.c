@@ -224,15 +224,7 @@ static void products_of_awkward_sizes(void **state) {
   on_every_product(check_sizes);
 }
 
-/* The bfloat16 products of ARM add a pair to each other first. */
-#ifdef TRM__HAVE_NEON
-enum { SPLITS_PAIRS = 0 };
-#else
-enum { SPLITS_PAIRS = 1 };
-#endif
-
-/* The depth in two calls, also in the middle of a pair: then each part has operands of its own,
- * filled up with zeros. */
+/* The depth in two calls, each part with operands of its own, filled up with zeros. */
 static void check_split(const product *p, int split, const real *whole_c, bool accumulate) {
   const trm__product *fmt = p->p;
   product_reset(p);
@@ -251,15 +243,15 @@ static void check_split(const product *p, int split, const real *whole_c, bool a
 }
 
 static void check_splits(const trm__kernels *k, const trm__product *fmt) {
-  static const int sizes[][3] = {{1, 1, 40}, {13, 37, 19}, {25, 65, 31}, {7, 33, 1100}};
+  static const int sizes[][3] = {{1, 1, 70}, {13, 37, 19}, {25, 65, 81}, {7, 33, 1100}};
   for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
-    const int depth = sizes[s][2], by = depth > 100 ? 73 : 1;
+    const int depth = sizes[s][2], by = (depth > 100 ? 64 / fmt->block + 1 : 1) * fmt->block;
     product p = product_open(k, fmt, sizes[s][0], sizes[s][1], depth, 1);
     for (int accumulate = 0; accumulate < 2; accumulate++) {
       product_whole(&p, accumulate);
       real *c = probe_copy(p.c.v, size_of_c(&p));
-      for (int split = 1; split < depth; split += by)
-        if (SPLITS_PAIRS || split % fmt->group == 0) check_split(&p, split, c, accumulate);
+      for (int split = fmt->block; split < depth; split += fmt->block * by)
+        check_split(&p, split, c, accumulate);
       trm__free(c);
     }
     product_close(&p);

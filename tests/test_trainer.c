@@ -2,6 +2,7 @@
  * TEST_BRIEF, as under a sanitizer, three of the splits, with several threads each, of one batch
  * size: what a sanitizer sees of the others it has seen. */
 #include "processors.h"
+#include "kernels/kernels.h"
 #include "small_trainer.h"
 
 #include <math.h>
@@ -87,10 +88,18 @@ static void bits_do_not_depend_on_the_split_of_odd_sizes(void **state) {
 static void bits_do_not_depend_on_the_split_of_tied_weights(void **state) {
   same_bits(*state, TIED, 1, (const int[]){29});
 }
-static void tiles_hold_whole_pairs_and_no_more_than_a_slot(void **state) {
+/* Nor that of what a matrix tile sums together: slots long enough to be cut, of several units. */
+static void bits_do_not_depend_on_the_split_of_long_slots(void **state) {
+  same_bits_of(*state, ODD_ATTENTION, 8 * 70, TRM_BFLOAT16, 5, 33);
+}
+
+static void tiles_hold_whole_blocks_and_no_more_than_a_slot(void **state) {
   /* Odd and even lengths, both formats, every batch and wish, with and without memory to spare. */
   (void)state;
   trm_model_config mc = model_config(ODD_ATTENTION);
+  const trm__kernels *k;
+  assert_int_equal(trm__kernels_select(&k, NULL), TRM_OK);
+  const int block = k->product[TRM_BFLOAT16].block > 2 ? k->product[TRM_BFLOAT16].block : 2;
   for (int odd = 0; odd < 2; odd++)
     for (int dtype = 0; dtype < TRM_DTYPES; dtype++)
       for (int batch = 1; batch < 80; batch++)
@@ -104,15 +113,15 @@ static void tiles_hold_whole_pairs_and_no_more_than_a_slot(void **state) {
           c.memory_budget = micro % 3 ? 1 : 0; /* too little for two rows */
           if (trm_trainer_cost_of(&mc, &c, &cost, &err) != TRM_OK) fail_msg("%s", err.msg);
 
-          /* The micro-batch fits a slot; where a tile's end would split a pair of positions, it is
-           * even. */
+          /* The micro-batch fits a slot; no tile's end splits what is summed together. */
           const int slot = (batch + 7) / 8, got = cost.micro_batch;
+          const int positions = mc.seq_len + mc.puzzle_emb_len;
+          const bool whole = dtype == TRM_FLOAT32 || positions % block == 0;
           assert_in_range(got, 1, slot);
-          if (odd && dtype == TRM_BFLOAT16) assert_true(got % 2 == 0 || got == slot);
+          if (!whole) assert_true(got * positions % block == 0 || got == slot);
 
-          /* Where no pair can be split, the caller gets what was asked for. */
-          if (micro && !(odd && dtype == TRM_BFLOAT16))
-            assert_int_equal(got, micro < slot ? micro : slot);
+          /* Where nothing can be split, the caller gets what was asked for. */
+          if (micro && whole) assert_int_equal(got, micro < slot ? micro : slot);
         }
 
   /* A batch of a million rows at the greatest length overflows no count of bytes. */
@@ -629,7 +638,8 @@ int main(void) {
       cmocka_unit_test(bits_do_not_depend_on_the_split_of_hrm),
       cmocka_unit_test(bits_do_not_depend_on_the_split_of_odd_sizes),
       cmocka_unit_test(bits_do_not_depend_on_the_split_of_tied_weights),
-      cmocka_unit_test(tiles_hold_whole_pairs_and_no_more_than_a_slot),
+      cmocka_unit_test(bits_do_not_depend_on_the_split_of_long_slots),
+      cmocka_unit_test(tiles_hold_whole_blocks_and_no_more_than_a_slot),
       cmocka_unit_test(rows_halt_when_q_says_so_or_steps_run_out),
       cmocka_unit_test(exploration_keeps_rows_busy),
       cmocka_unit_test(busy_rows_ignore_the_fresh_batch),

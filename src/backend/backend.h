@@ -270,6 +270,9 @@ typedef struct trm__backend_ops {
   /* Which set of kernels: results of one agree to the bit. */
   const char *(*kernels)(const trm__backend *);
   int slots; /* blocks of gradients that an update's rows are spread over, added in fixed order */
+  /* Positions that a bfloat16 product sums together: a sum over the positions of rows has the same
+   * bits when it is cut at multiples of so many. */
+  int block_positions;
   void (*destroy)(trm__backend *);
 
   /* Zeroed, aligned to 64 bytes; NULL when there is none left. release(NULL) is fine. */

@@ -200,11 +200,12 @@ static void cpu_destroy(trm__backend *be) {
 }
 
 /* Those of this file, and of the others. */
-static void fill_ops(trm__backend_ops *ops) {
+static void fill_ops(trm__backend_ops *ops, int block) {
   *ops = (trm__backend_ops){.name = "cpu",
                             .host = true,
                             .kernels = cpu_kernels,
                             .slots = CPU_SLOTS,
+                            .block_positions = block,
                             .destroy = cpu_destroy,
                             .saved_size = cpu_saved_size,
                             .shared_size = cpu_shared_size,
@@ -258,7 +259,7 @@ trm_status trm__cpu_create(const trm__dims *dims, const trm__outer *outer, const
   cpu_backend *c;
   TRM_TRY(trm__kernels_select(&kernels, err));
   TRM_ALLOC(&c, 1, "the CPU backend", err);
-  fill_ops(&c->ops);
+  fill_ops(&c->ops, cpu_depth_block(&kernels->product[TRM_BFLOAT16]));
   c->base = (trm__backend){.ops = &c->ops, .dims = *dims, .outer = *outer, .n_blocks = n_blocks};
   c->kernels = kernels;
   c->product = &kernels->product[dims->dtype];

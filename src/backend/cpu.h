@@ -59,6 +59,11 @@ static inline int64_t cpu_part(int64_t n, int64_t most) {
   int64_t parts = (n + most - 1) / most;
   return parts > 1 ? ((n + parts - 1) / parts + 1) / 2 * 2 : most;
 }
+/* Where a product over positions, or over entries of experts, may be cut into several: between
+ * blocks that it sums together, and no pair of neighbours that is one unit is parted. */
+static inline int cpu_depth_block(const trm__product *p) {
+  return p->block > 2 ? p->block : 2;
+}
 /* Operand A of rows that are contiguous along the depth k: as they stand, or converted into scratch
  * (rows * k reals are enough). */
 static inline const real *cpu_a(const trm__product *p, int rows, int k, const real *src, int64_t rs,

@@ -11,8 +11,9 @@
  *           dx = ds + sum of its experts' dx + dr W_r; dW_r = dr^T x
  *
  * Entries are the tokens of expert 0, then of 1, and so on; within an expert those of one row of
- * the batch after those of the one before, each row's filled up with a zero to an even number: so
- * the pairs of which bfloat16 products are made depend on no other row (kernels.h). */
+ * the batch after those of the one before, each row's filled up with zeros to whole blocks of a
+ * bfloat16 product (kernels.h: pairs at least), so that what is summed together depends on no other
+ * row. */
 #include <string.h>
 
 #include "backend/cpu.h"
@@ -29,6 +30,7 @@ typedef struct experts_memory {
   const trm__experts *x;
   bool over_positions;
   int b, each, K; /* rows, tokens of each */
+  int64_t block;  /* entries of a row at an expert are a multiple of it */
   int64_t R, C;
   cpu_swiglu swiglu;
   /* Kept: clean logits [n, R], of noisy ones spread and noise too; outputs of experts [C, K]. */
@@ -55,7 +57,9 @@ static experts_memory carve(const cpu_backend *c, trm__block_kind kind, int b, b
                         .each = trm__experts_tokens(dims, kind),
                         .K = trm__experts_inputs(dims, kind)};
   const int64_t R = own.R = (int64_t)b * own.each, K = own.K;
-  const int64_t C = own.C = b * (((int64_t)x->chosen * own.each + x->n + 1) / 2 * 2);
+  const int64_t block = own.block = cpu_depth_block(c->product);
+  const int64_t filled = (int64_t)x->chosen * own.each + x->n * (block - 1);
+  const int64_t C = own.C = b * (filled / block * block);
 
   /* Kept. */
   own.swiglu = (cpu_swiglu){.in = own.K, .width = x->width, .next = trm__units(c->product, (int)C)};
@@ -192,7 +196,7 @@ static void group_tokens(const experts_memory *own) {
         own->token[at] = (int32_t)(i / chosen);
         own->entry_gate[at++] = own->gate[i];
       }
-      if (at % 2) own->token[at++] = -1;
+      while (at % own->block) own->token[at++] = -1;
     }
   }
   own->start[n] = at;

@@ -57,7 +57,8 @@ typedef const trm__plugin *trm__plugin_fn(void);
   X(trm__group, segments) X(trm__group, state) X(trm__group, scratch) X(trm__group, figures) \
   X(trm__adam, step_scale) X(trm__adam, eps) X(trm__adam, ema)                               \
   X(trm__backend, dims) X(trm__backend, blocks) X(trm__backend, params)                      \
-  X(trm__backend_ops, slots) X(trm__backend_ops, run) X(trm__backend_ops, pack)              \
+  X(trm__backend_ops, slots) X(trm__backend_ops, block_positions)                            \
+  X(trm__backend_ops, run) X(trm__backend_ops, pack)                                         \
   X(trm__backend_ops, start)                                                                 \
   X(trm__backend_ops, solve) X(trm__backend_ops, block) X(trm__backend_ops, balance)         \
   X(trm__backend_ops, loss) X(trm__backend_ops, refill) X(trm__backend_ops, sum_slots)       \

@@ -78,6 +78,15 @@ bool trm__os_has_arm_bf16(void) {
   return (getauxval(AT_HWCAP2) & 1ul << 14) != 0; /* HWCAP2_BF16, which not every libc names */
 }
 
+bool trm__os_grants_amx(void) {
+#if defined(__x86_64__) && defined(SYS_arch_prctl)
+  enum { REQ_XCOMP_PERM = 0x1023, XTILEDATA = 18 }; /* of asm/prctl.h, which may be older */
+  return syscall(SYS_arch_prctl, REQ_XCOMP_PERM, XTILEDATA) == 0;
+#else
+  return false;
+#endif
+}
+
 /* --- memory --- */
 
 static uint64_t machine_room(const char *root) {

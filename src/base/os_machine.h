@@ -36,5 +36,9 @@ void trm__os_processor(char *text, size_t n);
 
 /* On 64-bit ARM: whether there are instructions for bfloat16, as far as the system says. */
 bool trm__os_has_arm_bf16(void);
+/* On x86-64 with AMX: asks that this process may use tiles, now and in threads to come; whether it
+ * may. A thread's alternative signal stack then has to hold them, too: where one is smaller already
+ * the system says no. */
+bool trm__os_grants_amx(void);
 
 #endif

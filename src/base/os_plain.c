@@ -55,6 +55,9 @@ void trm__os_processor(char *text, size_t n) {
 bool trm__os_has_arm_bf16(void) {
   return false;
 }
+bool trm__os_grants_amx(void) {
+  return false;
+}
 
 /* POSIX does not say how much of it is taken. */
 static uint64_t limit_of(int resource) {

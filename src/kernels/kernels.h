@@ -8,7 +8,8 @@
  * alignment, the number of rows in the call or the split of a sum over several calls. Matrix
  * products add their k terms one by one in order (each with one rounding), so accumulating K1 and
  * then K2 terms equals K1 + K2 at once. The bfloat16 products of ARM add the two of a unit to each
- * other first: there K1 must be even.
+ * other first, those of AMX what is in a block of 32 (body_amx.inc): there K1 must be a multiple of
+ * trm__product.block.
  */
 #ifndef TRM_KERNELS_KERNELS_H
 #define TRM_KERNELS_KERNELS_H
@@ -57,6 +58,7 @@ enum { TRM__MOST_COLS = 64 /* no nr is larger */ };
 typedef struct trm__product {
   trm_dtype dtype;
   int group;    /* values per unit: 1 or 2 */
+  int block;    /* values of depth that are summed together: where a sum may be cut (above) */
   bool a_as_is; /* a row that is contiguous along the depth is operand A as it stands */
   int mr, nr;   /* register tile: up to mr rows x nr columns */
 
@@ -167,7 +169,8 @@ trm_status trm__kernels_select(const trm__kernels **out, trm_error *err);
 extern const trm__kernels trm__kernels_portable;
 #if !defined(TRM_REAL_DOUBLE) && (defined(__x86_64__) || defined(_M_X64))
 #define TRM__HAVE_X86 1
-extern const trm__kernels trm__kernels_avx2, trm__kernels_avx512, trm__kernels_avx512_bf16;
+extern const trm__kernels trm__kernels_avx2, trm__kernels_avx512, trm__kernels_avx512_bf16,
+    trm__kernels_amx_bf16;
 #endif
 #if !defined(TRM_REAL_DOUBLE) && defined(__aarch64__) && defined(__ARM_NEON)
 #define TRM__HAVE_NEON 1

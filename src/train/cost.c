@@ -15,10 +15,12 @@ enum { SMALL_WEIGHTS = 1 << 18, SMALL_TILE = 96, LARGE_TILE = 400 };
 /* Positions of a tile at most, whatever was asked for: sizes stay far below what an int holds. */
 enum { MOST_POSITIONS = 1 << 20 };
 
-/* Rows of a tile come in these units: with an odd number of positions a tile of odd rows would end
- * in half a pair of bfloat16 values, and the pairs would depend on where tiles end. */
-static int row_unit(const trm__dims *dims) {
-  return dims->dtype == TRM_BFLOAT16 && dims->L % 2 ? 2 : 1;
+/* Rows of a tile come in these units: else a tile would end within positions that a bfloat16
+ * product sums together (a pair, or what a matrix tile takes), and sums would depend on where tiles
+ * end. */
+static int row_unit(const trm__dims *dims, const trm__backend *be) {
+  const int block = dims->dtype == TRM_BFLOAT16 ? be->ops->block_positions : 1;
+  return block / common_divisor(block, dims->L);
 }
 static int round_up(int n, int unit) {
   return (n + unit - 1) / unit * unit;
@@ -29,7 +31,7 @@ static int choose_micro_batch(const trm__layout *l, const trm__backend *be,
                               const trm_trainer_config *config, int teams, int team_size,
                               int64_t budget) {
   const int slots = be->ops->slots, slot = (config->batch_size + slots - 1) / slots;
-  const int unit = row_unit(&l->dims), limit = MOST_POSITIONS / l->dims.L / unit * unit;
+  const int unit = row_unit(&l->dims, be), limit = MOST_POSITIONS / l->dims.L / unit * unit;
   int tile = l->n_params <= SMALL_WEIGHTS ? SMALL_TILE : LARGE_TILE;
   if (!be->ops->host) tile = MOST_POSITIONS; /* a GPU is never full */
 

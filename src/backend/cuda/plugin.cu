@@ -392,6 +392,7 @@ static void fill_ops(CudaBackend *c) {
   o->host = false;
   o->kernels = op_kernels;
   o->slots = 1;
+  o->block_positions = 2;
   o->destroy = destroy;
   o->alloc = op_alloc;
   o->release = op_release;
