@@ -4,7 +4,7 @@
 
 #include "small_model.h"
 
-enum { SMALL_LEN = 6, SMALL_ROWS = 48 };
+enum { SMALL_LEN = 6, SMALL_BATCH = 48, SMALL_ROWS = 8 * 70 };
 
 typedef struct small_batch {
   int32_t inputs[SMALL_ROWS * SMALL_LEN], labels[SMALL_ROWS * SMALL_LEN], ids[SMALL_ROWS];

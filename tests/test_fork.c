@@ -170,7 +170,7 @@ static void a_trainer_trains_the_same_in_both(void **state) {
   const trm_model_config c = model_config(MIXER);
   trm_model *m = small_model(&c, 1);
   for (int threads = 1; threads <= 3; threads++) { /* 2: two teams; 3: one team of three */
-    trm_trainer_config config = small_training(SMALL_ROWS);
+    trm_trainer_config config = small_training(SMALL_BATCH);
     training t = {.trainer = small_trainer(m, &config)};
     (void)small_update(t.trainer);
     for (int i = 0; i < 3; i++) t.want[i] = small_update(t.trainer);

@@ -48,7 +48,7 @@ static void threads_beyond_the_processors_are_not_started(void **state) {
   static const int asked[] = {1, 2, 3, 5, 7, 9, 15, 31};
   const trm_model_config mc = model_config(MIXER);
   trm_model *m = small_model(&mc, 5);
-  trm_trainer_config c = small_training(SMALL_ROWS);
+  trm_trainer_config c = small_training(SMALL_BATCH);
   trm_trainer_cost cost;
   state_bytes want = {0};
   trm_solver *solver;
