@@ -134,9 +134,9 @@ TRM_API const char *trm_version(void);
 /* The commit of the sources that it was built of, "-dirty" behind it where these were changed; "":
  * unknown, as of a build without git. */
 TRM_API const char *trm_commit(void);
-/* The instruction set whose kernels run here: "avx512_bf16", "avx512", "avx2", "neon_bf16", "neon",
- * "portable" or, in a page, "simd128"; "none" when the environment variable TRM_ISA asks for one
- * that this CPU lacks. */
+/* The instruction set whose kernels run here: "amx_bf16", "avx512_bf16", "avx512", "avx2",
+ * "neon_bf16", "neon", "portable" or, in a page, "simd128"; "none" when the environment variable
+ * TRM_ISA asks for one that this CPU lacks. */
 TRM_API const char *trm_isa(void);
 /* Threads used when a configuration says 0: the processors this process may run on, but not more
  * than the CPU limit of its control groups (a container's), rounded up. */

@@ -89,7 +89,7 @@ static inline void same_trainers(scratch *s, const trm_trainer *a, const trm_tra
   free(y.data);
 }
 
-enum { MIXER, ATTENTION, HRM, N_MODELS, ODD_MIXER, ODD_ATTENTION, TIED };
+enum { MIXER, ATTENTION, HRM, N_MODELS, ODD_MIXER, ODD_ATTENTION, TIED, EXPERTS };
 
 /* Models that between them take every way through an update. */
 static inline trm_model_config model_config(int which) {
@@ -101,6 +101,7 @@ static inline trm_model_config model_config(int which) {
     c.label_smoothing = 0.1;
     c.grad.kind = TRM_GRAD_ALL;
   }
+  if (which == EXPERTS) c.moe = (trm_moe){TRM_ROUTER_SWITCH, 2};
   if (which == ODD_MIXER ||
       which ==
           ODD_ATTENTION) { /* an odd number of positions; channels that fill no block or vector */

@@ -91,6 +91,7 @@ static void bits_do_not_depend_on_the_split_of_tied_weights(void **state) {
 /* Nor that of what a matrix tile sums together: slots long enough to be cut, of several units. */
 static void bits_do_not_depend_on_the_split_of_long_slots(void **state) {
   same_bits_of(*state, ODD_ATTENTION, 8 * 70, TRM_BFLOAT16, 5, 33);
+  same_bits_of(*state, EXPERTS, 8 * 70, TRM_BFLOAT16, 5, 33);
 }
 
 static void tiles_hold_whole_blocks_and_no_more_than_a_slot(void **state) {

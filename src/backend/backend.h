@@ -261,6 +261,13 @@ typedef struct trm__group {
   const trm__adam *figures;      /* of this update, set by the host beforehand */
 } trm__group;
 
+/* The least rows of L positions that are a multiple of `block` positions. */
+static inline int trm__whole_rows(int L, int block) {
+  int rows = 1;
+  while (rows * (L % block) % block) rows++;
+  return rows;
+}
+
 typedef struct trm__backend trm__backend;
 typedef void trm__program(void *arg);
 

@@ -11,9 +11,9 @@
  *           dx = ds + sum of its experts' dx + dr W_r; dW_r = dr^T x
  *
  * Entries are the tokens of expert 0, then of 1, and so on; within an expert those of one row of
- * the batch after those of the one before, each row's filled up with zeros to whole blocks of a
- * bfloat16 product (kernels.h: pairs at least), so that what is summed together depends on no other
- * row. */
+ * the batch after those of the one before, those of as many rows as a tile has a multiple of filled
+ * up with zeros to whole blocks of a bfloat16 product (cpu_depth_block), so that what is summed
+ * together does not depend on where tiles end. */
 #include <string.h>
 
 #include "backend/cpu.h"
@@ -30,7 +30,8 @@ typedef struct experts_memory {
   const trm__experts *x;
   bool over_positions;
   int b, each, K; /* rows, tokens of each */
-  int64_t block;  /* entries of a row at an expert are a multiple of it */
+  int together;   /* rows whose entries at an expert are filled up .. */
+  int64_t block;  /* .. to a multiple of this */
   int64_t R, C;
   cpu_swiglu swiglu;
   /* Kept: clean logits [n, R], of noisy ones spread and noise too; outputs of experts [C, K]. */
@@ -46,6 +47,12 @@ typedef struct experts_memory {
   real *grad; /* in its place */
 } experts_memory;
 
+/* Of the tokens of some rows that are filled up together. */
+static int64_t most_entries(const experts_memory *own, int rows) {
+  const int64_t tokens = (int64_t)own->x->chosen * own->each * rows;
+  return rows ? (tokens + own->x->n * (own->block - 1)) / own->block * own->block : 0;
+}
+
 static experts_memory carve(const cpu_backend *c, trm__block_kind kind, int b, bool backward,
                             cpu_memory memory) {
   const trm__dims *dims = &c->base.dims;
@@ -58,8 +65,9 @@ static experts_memory carve(const cpu_backend *c, trm__block_kind kind, int b, b
                         .K = trm__experts_inputs(dims, kind)};
   const int64_t R = own.R = (int64_t)b * own.each, K = own.K;
   const int64_t block = own.block = cpu_depth_block(c->product);
-  const int64_t filled = (int64_t)x->chosen * own.each + x->n * (block - 1);
-  const int64_t C = own.C = b * (filled / block * block);
+  own.together = block > 2 ? trm__whole_rows(dims->L, (int)block) : 1;
+  const int64_t C = own.C =
+      b / own.together * most_entries(&own, own.together) + most_entries(&own, b % own.together);
 
   /* Kept. */
   own.swiglu = (cpu_swiglu){.in = own.K, .width = x->width, .next = trm__units(c->product, (int)C)};
@@ -196,7 +204,8 @@ static void group_tokens(const experts_memory *own) {
         own->token[at] = (int32_t)(i / chosen);
         own->entry_gate[at++] = own->gate[i];
       }
-      while (at % own->block) own->token[at++] = -1;
+      if ((row + 1) % own->together == 0 || row + 1 == own->b)
+        while (at % own->block) own->token[at++] = -1;
     }
   }
   own->start[n] = at;

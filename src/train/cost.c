@@ -19,8 +19,7 @@ enum { MOST_POSITIONS = 1 << 20 };
  * product sums together (a pair, or what a matrix tile takes), and sums would depend on where tiles
  * end. */
 static int row_unit(const trm__dims *dims, const trm__backend *be) {
-  const int block = dims->dtype == TRM_BFLOAT16 ? be->ops->block_positions : 1;
-  return block / common_divisor(block, dims->L);
+  return trm__whole_rows(dims->L, dims->dtype == TRM_BFLOAT16 ? be->ops->block_positions : 1);
 }
 static int round_up(int n, int unit) {
   return (n + unit - 1) / unit * unit;
