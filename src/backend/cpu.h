@@ -53,11 +53,11 @@ static inline const cpu_packed *cpu_packed_of(trm__backend *be, const trm__block
 static inline int cpu_min(int a, int b) {
   return a < b ? a : b;
 }
-/* n items in equal parts of at most `most`: the size of a part, even and at least 2 (`most` is
- * even), so that a pair of neighbours is in one part. */
-static inline int64_t cpu_part(int64_t n, int64_t most) {
-  int64_t parts = (n + most - 1) / most;
-  return parts > 1 ? ((n + parts - 1) / parts + 1) / 2 * 2 : most;
+/* n rows in about equal parts of at most CPU_ROWS: the size of a part, in units of the product, so
+ * that a pair of neighbours is in one part. */
+static inline int64_t cpu_part(const trm__product *p, int64_t n) {
+  const int64_t unit = p->rows_unit, most = CPU_ROWS / unit * unit, parts = (n + most - 1) / most;
+  return parts > 1 ? ((n + parts - 1) / parts + unit - 1) / unit * unit : most;
 }
 /* Where a product over positions, or over entries of experts, may be cut into several: between
  * blocks that it sums together, and no pair of neighbours that is one unit is parted. */

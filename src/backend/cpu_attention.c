@@ -129,7 +129,7 @@ static void head_forward(const cpu_backend *c, const attention_memory *own, head
   p->to_b(d, L, qkv + D, 1, 3 * D, own->kt);
   p->to_b(L, d, qkv + 2 * D, 3 * D, 1, own->v);
 
-  const int part = (int)cpu_part(L, CPU_ROWS);
+  const int part = (int)cpu_part(p, L);
   for (int r = 0; r < L; r += part) {
     const int rows = cpu_min(part, L - r);
     real *o = own->o + at.o + (int64_t)r * D, inverse[CPU_ROWS];
@@ -208,7 +208,7 @@ static void attention_forward(trm__backend *be, trm__lane *lane, const trm__bloc
                          own.out_inv ? own.out_inv + lo : NULL);
 
   /* y = norm(x + o W_o^T), the sum of a part while its product is in the cache. */
-  const int64_t part = cpu_part(hi - lo, CPU_ROWS);
+  const int64_t part = cpu_part(c->product, hi - lo);
   for (int64_t r = lo; r < hi; r += part) {
     const int rows = (int)(hi - r < part ? hi - r : part);
     const real *a = cpu_a(p, rows, D, own.o + r * D, D, own.rows, &lda);
@@ -258,7 +258,7 @@ static void head_backward(const cpu_backend *c, const attention_memory *own, hea
   p->to_b(d, L, qkv + 2 * D, 1, 3 * D, own->vt);
   p->to_b(L, d, qkv + D, 3 * D, 1, own->k);
 
-  const int part = (int)cpu_part(L, CPU_ROWS);
+  const int part = (int)cpu_part(p, L);
   for (int r = 0; r < L; r += part) {
     const int rows = cpu_min(part, L - r), mode = r > 0 ? TRM__ADD : TRM__SET;
     const real *q = qkv + (int64_t)r * 3 * D, *d_o = own->d_o + at.o + (int64_t)r * D;

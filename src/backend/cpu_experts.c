@@ -246,7 +246,7 @@ static void each_part(experts_pass *pass, trm__lane *lane, part_fn *f) {
   for (int e = 0; e < own->x->n; e++) {
     const int64_t first = own->start[e] > lo ? own->start[e] : lo;
     const int64_t end = own->start[e + 1] < hi ? own->start[e + 1] : hi;
-    const int64_t part = cpu_part(end - first, CPU_ROWS);
+    const int64_t part = cpu_part(pass->c->product, end - first);
     trm__cpu_swiglu_weights(&pass->own.swiglu, w, trm__expert_at(own->x, e));
     for (int64_t at = first; at < end; at += part)
       f(pass, e, at, (int)(end - at < part ? end - at : part));
@@ -314,7 +314,7 @@ static void experts_forward(trm__backend *be, trm__lane *lane, const trm__block 
   each_part(&pass, lane, forward_part);
   trm__lane_barrier(lane);
   real *to = own->over_positions ? own->xt : y;
-  const int64_t part = cpu_part(hi - lo, CPU_ROWS);
+  const int64_t part = cpu_part(c->product, hi - lo);
   for (int64_t t = lo; t < hi; t += part)
     combine(&pass, t, (int)(hi - t < part ? hi - t : part), to);
   from_tokens(own, lo, hi, to, y);

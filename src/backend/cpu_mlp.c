@@ -191,7 +191,7 @@ static void mlp_forward(trm__backend *be, trm__lane *lane, const trm__block *blk
   int64_t lo, hi;
   trm__cpu_swiglu_weights(&own.swiglu, cpu_packed_of(be, blk), 0);
   trm__lane_share(lane, R, 2, &lo, &hi);
-  const int64_t part = cpu_part(hi - lo, CPU_ROWS);
+  const int64_t part = cpu_part(c->product, hi - lo);
   for (int64_t r = lo; r < hi; r += part)
     mlp_rows(c, &own, r, (int)(hi - r < part ? hi - r : part), x + r * D, y + r * D);
   trm__lane_barrier(lane);
@@ -230,7 +230,7 @@ static void mlp_backward(trm__backend *be, trm__lane *lane, const trm__block *bl
 
   /* dx, rows among the members. */
   trm__lane_share(lane, R, 2, &lo, &hi);
-  const int64_t part = cpu_part(hi - lo, CPU_ROWS);
+  const int64_t part = cpu_part(c->product, hi - lo);
   for (int64_t r = lo; r < hi; r += part)
     mlp_rows_grad(c, &own, r, (int)(hi - r < part ? hi - r : part), x + r * D, y + r * D,
                   dh + r * D);

@@ -8,7 +8,7 @@ void trm__cpu_rows(const cpu_backend *c, int64_t lo, int64_t hi, int n, int dept
   const trm__product *p = c->product;
   const int units = trm__units(p, depth);
   const int mode = (accumulate ? TRM__ADD : TRM__SET) | c->far;
-  int64_t part = cpu_part(hi - lo, CPU_ROWS), lda;
+  int64_t part = cpu_part(p, hi - lo), lda;
   for (int64_t r = lo; r < hi; r += part) {
     int rows = (int)(hi - r < part ? hi - r : part);
     const real *a = cpu_a(p, rows, depth, x + r * ldx, ldx, scratch, &lda);
@@ -68,7 +68,7 @@ void trm__cpu_weight_grad(const cpu_backend *c, trm__lane *lane, int m, int n, i
   /* This member's share: panels of B to pack, rows of C to compute. */
   trm__lane_share(lane, n, p->nr, &first_col, &end_col);
   trm__lane_share(lane, m, a.block ? a.block : 1, &first_row, &end_row);
-  const int64_t part = a.block ? a.block : cpu_part(end_row - first_row, CPU_ROWS);
+  const int64_t part = a.block ? a.block : cpu_part(p, end_row - first_row);
 
   for (int term = 0; term < count; term++) {
     /* B_s, of which every member reads all: packed between two barriers, the first of which lets

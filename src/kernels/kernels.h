@@ -57,10 +57,11 @@ enum {
 enum { TRM__MOST_COLS = 64 /* no nr is larger */ };
 typedef struct trm__product {
   trm_dtype dtype;
-  int group;    /* values per unit: 1 or 2 */
-  int block;    /* values of depth that are summed together: where a sum may be cut (above) */
-  bool a_as_is; /* a row that is contiguous along the depth is operand A as it stands */
-  int mr, nr;   /* register tile: up to mr rows x nr columns */
+  int group;     /* values per unit: 1 or 2 */
+  int block;     /* values of depth that are summed together: where a sum may be cut (above) */
+  bool a_as_is;  /* a row that is contiguous along the depth is operand A as it stands */
+  int mr, nr;    /* register tile: up to mr rows x nr columns */
+  int rows_unit; /* rows of A that are handled at once go best in multiples of it; even */
 
   /* Element (i, p) of A is src[i*rs + p*cs], element (p, j) of B is src[p*rs + j*cs]; one of the
    * strides must be 1. */
