@@ -49,8 +49,12 @@ static bool check_latent(const trm__json *latent, const trm__json *step, int k) 
   assert_int_equal(trm__json_integer(trm__json_get(latent, "as_answer")), same);
   if (!strcmp(name, archs[k].answer)) {
     assert_string_equal(grid, answer);
-    assert_int_equal(trm__json_integer(trm__json_get(latent, "changed")),
-                     trm__json_integer(trm__json_get(step, "changed")));
+    const trm__json *changed = trm__json_get(latent, "changed"),
+                    *same_of = trm__json_get(step, "changed");
+    assert_int_equal(trm__json_n_items(changed), trm__json_n_items(same_of));
+    for (size_t i = 0; i < trm__json_n_items(changed); i++)
+      assert_int_equal(trm__json_integer(trm__json_item(changed, i)),
+                       trm__json_integer(trm__json_item(same_of, i)));
     return false;
   }
   assert_non_null(strstr(archs[k].others, name));
@@ -125,12 +129,13 @@ static void latents_stand_side_by_side(void **state) {
   }
 }
 
-/* Draws what is shown of a puzzle of a model. */
-static char *picture_of(scratch *s, const char *model, const char *puzzle, const char *show) {
+/* Draws what is shown of a puzzle of a model; `more`: an option, or NULL. */
+static char *picture_of(scratch *s, const char *model, const char *puzzle, const char *show,
+                        const char *more) {
   char path[160];
   size_t n;
   want(RUN("solve", model, "--puzzle", puzzle, "--steps", "2", "--show", show, "--svg",
-           place(s, "picture.svg", path)),
+           place(s, "picture.svg", path), more),
        0);
   assert_string_equal(out_text, "");
   char *svg = (char *)read_bytes(path, &n);
@@ -142,21 +147,22 @@ static char *picture_of(scratch *s, const char *model, const char *puzzle, const
 static void what_is_shown_can_be_drawn(void **state) {
   scratch *s = *state;
   static const struct {
-    const char *show, *part;
+    const char *show, *more, *part;
     int grids;
-  } cases[] = {{"final", "valid: ", 2},
-               {"grid", "valid: ", 2},
-               {"steps", "step 2 of 2: ", 3},
-               {"latents", ">z_L: ", 5}};
+  } cases[] = {{"final", NULL, "valid: ", 2},
+               {"grid", NULL, "valid: ", 2},
+               {"steps", "--still", "step 2 of 2: ", 3},
+               {"latents", NULL, ">z_L: ", 5}};
   char model[160];
   make_born_model(place(s, "drawn", model), TRM_ARCH_TRM);
   for (int i = 0; i < 4; i++) {
-    char *svg = picture_of(s, model, GOOD, cases[i].show);
+    char *svg = picture_of(s, model, GOOD, cases[i].show, cases[i].more);
     says(svg, cases[i].part);
 
-    /* A step that changes nothing has no grid. */
+    /* A step that changes nothing has no grid, and nothing moves. */
     const int still = !strcmp(cases[i].show, "steps") ? count(svg, " 0 cells changed") : 0;
     assert_int_equal(count(svg, "<g stroke"), cases[i].grids - still);
+    assert_null(strstr(svg, "animation"));
     free(svg);
   }
 
@@ -166,6 +172,48 @@ static void what_is_shown_can_be_drawn(void **state) {
   check_xml(out_text);
   says(err_text, "stdin:1:2: ");
   want(RUN("solve", model, "--puzzle", GOOD, "--svg", "/nonexistent/p.svg"), 1);
+}
+
+/* Steps lie over each other, and are hidden until their time comes only where things may move. */
+static void steps_are_drawn_as_an_animation(void **state) {
+  scratch *s = *state;
+  char model[160];
+  make_born_model(place(s, "film", model), TRM_ARCH_TRM);
+  char *svg = picture_of(s, model, GOOD, "steps", "--pace=0.5");
+  says(svg, ">the puzzle; a corner: changed, hatched: breaks a rule<");
+  says(svg, ">step 2 of 2: ");
+  for (int i = 0; i < 3; i++) {
+    char group[40];
+    snprintf(group, sizeof group, "<g class=\"s1-%d\">", i);
+    assert_int_equal(count(svg, group), 1);
+  }
+
+  /* Three frames, of which the last stays four times as long: six halves of a second. */
+  const char *moves = strstr(svg, "@media (prefers-reduced-motion:no-preference){\n");
+  assert_non_null(moves);
+  says(moves,
+       ".s1-1{animation:s1-1 3s step-end infinite}@keyframes s1-1{0%{visibility:hidden}"
+       "16.6667%{visibility:visible}}\n");
+  says(moves, "33.3333%{visibility:visible}}\n}</style>");
+  assert_int_equal(count(svg, "animation:"), 2);
+  assert_int_equal(count(svg, "visibility"), count(moves, "visibility"));
+
+  /* The first frame has every cell, the next what is seen to change, and no more. */
+  const char *next = strstr(svg, "<g class=\"s1-1\">");
+  assert_int_equal(
+      count(svg, "width=\"28\" height=\"28\"") - count(next, "width=\"28\" height=\"28\""), 16);
+  assert_true(count(next, "width=\"28\" height=\"28\"") < 32);
+  assert_int_equal(count(svg, "<g stroke"), 1);
+  says(next, "<use href=\"#l1-0\"/>");
+  free(svg);
+
+  /* Each puzzle has its own, below the others. */
+  want(RUN_INPUT(GOOD "\n" OTHER, "solve", model, "--steps", "2", "--show", "steps", "--svg", "-"),
+       0);
+  check_xml(out_text);
+  says(out_text, "@keyframes s2-2{");
+  assert_int_equal(count(out_text, "<style>@media"), 2);
+  assert_int_equal(count(out_text, ">the puzzle;"), 2);
 }
 
 /* Mazes and tasks have cells with colours of their own, and grids that need not fill the canvas. */
@@ -191,7 +239,8 @@ static void latents_of_every_kind_are_shown(void **state) {
     trm__json_free(root);
     want(RUN("solve", model, "--puzzle", kinds[i].question, "--show", "latents"), 0);
     says(out_text, "z_H, the answer");
-    free(picture_of(s, model, kinds[i].question, "latents"));
+    free(picture_of(s, model, kinds[i].question, "latents", NULL));
+    free(picture_of(s, model, kinds[i].question, "steps", NULL));
   }
 }
 
@@ -201,6 +250,21 @@ static void what_excludes_each_other_is_refused(void **state) {
   make_born_model(place(s, "refused", model), TRM_ARCH_TRM);
   want(RUN("solve", model, "--puzzle", GOOD, "--svg", "p.svg", "--json"), 2);
   says(err_text, "--svg draws what --json tells: want one of them");
+  static const struct {
+    const char *args[5], *words;
+  } cases[] = {{{"--still"}, "--still belongs to --show steps --svg FILE"},
+               {{"--still", "--show", "steps"}, "--still belongs to"},
+               {{"--still", "--svg", "p.svg"}, "--still belongs to"},
+               {{"--pace", "1"}, "--pace is of --show steps"},
+               {{"--pace=1", "--json", "--show", "steps"}, "--pace is of --show steps"},
+               {{"--pace=1", "--still", "--show=steps", "--svg=p.svg"}, "--pace is of"},
+               {{"--pace=0", "--show=steps", "--svg=p.svg"}, "--pace 0: a picture that moves"},
+               {{"--pace=-1", "--show=steps"}, "--pace"}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    const char *const *a = cases[i].args;
+    want(RUN("solve", model, "--puzzle", GOOD, a[0], a[1], a[2], a[3], a[4]), 2);
+    says(err_text, cases[i].words);
+  }
   want(RUN("solve", model, "--puzzle", GOOD, "--show", "latent"), 2);
   says(err_text, "want final, grid, steps or latents, got 'latent'");
 }
@@ -210,6 +274,7 @@ int main(void) {
       cmocka_unit_test(latents_are_told_as_json),
       cmocka_unit_test(latents_stand_side_by_side),
       cmocka_unit_test(what_is_shown_can_be_drawn),
+      cmocka_unit_test(steps_are_drawn_as_an_animation),
       cmocka_unit_test(latents_of_every_kind_are_shown),
       cmocka_unit_test(what_excludes_each_other_is_refused),
   };
