@@ -66,6 +66,22 @@ static void steps_take_each_others_place(void **state) {
   assert_string_equal(line_of(terminal_text(&t), 0), line_of(out_text, 0));
 }
 
+/* A title that needs a line more than the next one leaves nothing behind. */
+static void nothing_is_left_of_what_was_longer(void **state) {
+  (void)state;
+  want(terminal_run(&t, 24, 46, NULL,
+                    ARGS("solve", TRM_SOURCE_DIR "/models/sudoku4.safetensors", "--puzzle",
+                         "1...............", "--show", "steps", "--steps", "8", "--pace", "0")),
+       0);
+  assert_int_equal(t.ups, 8);
+  const char *text = terminal_text(&t);
+  says(t.raw, " break a rule, q 0"); /* in two lines */
+  assert_int_equal(count(text, "break"), 1);
+  assert_memory_equal(line_of(text, 0), "step 8 of 8: 0 cells changed, q 0.", 34);
+  says(line_of(text, 6), "bold: given");
+  says(line_of(text, 7), "  valid: yes");
+}
+
 /* What changed is seen for a while before the next step takes its place. */
 static void a_step_is_seen_before_the_next(void **state) {
   scratch *s = *state;
@@ -323,6 +339,7 @@ static void nobody_else_is_asked(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(steps_take_each_others_place),
+      cmocka_unit_test(nothing_is_left_of_what_was_longer),
       cmocka_unit_test(a_step_is_seen_before_the_next),
       cmocka_unit_test(marks_have_a_form_beside_their_colour),
       cmocka_unit_test(what_is_narrow_gets_narrow_cells),

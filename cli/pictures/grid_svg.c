@@ -143,7 +143,9 @@ trm_status grid_svg_begin(grid_svg *g, const trm_puzzle *p, trm_error *err) {
   }
   g->body = open_memstream(&g->text, &g->size);
   g->shown = calloc((size_t)p->rows * (size_t)p->cols, sizeof *g->shown);
-  return g->body && g->shown ? TRM_OK : cli_fail(err, TRM_E_MEMORY, -1, "no memory for a drawing");
+  if (g->body && g->shown) return TRM_OK;
+  grid_svg_drop(g);
+  return cli_fail(err, TRM_E_MEMORY, -1, "no memory for a drawing");
 }
 
 /* --- animations --- */
