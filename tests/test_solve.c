@@ -177,84 +177,6 @@ static void a_bad_line_is_answered_by_its_error(void **state) {
   says(out_text, "error: --puzzle:1:2: ");
 }
 
-/* A step has the members of an event of trm serve, in their order. */
-static void check_step(const trm__json *step, const char *before, int number) {
-  static const char *const names[] = {"step",       "grid", "changed", "confidence",
-                                      "violations", "q",    "seconds"};
-  enum { NAMES = sizeof names / sizeof *names };
-  assert_int_equal(trm__json_n_members(step), NAMES);
-  for (size_t i = 0; i < NAMES; i++) assert_string_equal(trm__json_key(step, i), names[i]);
-  assert_int_equal(trm__json_integer(trm__json_get(step, "step")), number);
-
-  /* Cells that changed are those that differ from the grid before, in their order. */
-  const trm__json *changed = trm__json_get(step, "changed");
-  const char *grid = trm__json_text(trm__json_get(step, "grid"));
-  size_t n = 0;
-  for (int cell = 0; cell < 16; cell++)
-    if (grid[cell] != before[cell])
-      assert_int_equal(trm__json_integer(trm__json_item(changed, n++)), cell);
-  assert_int_equal(trm__json_n_items(changed), n);
-
-  /* A probability of each cell, and a cell that breaks no rule has another digit. */
-  const trm__json *sure = trm__json_get(step, "confidence");
-  assert_int_equal(trm__json_n_items(sure), 16);
-  for (size_t i = 0; i < 16; i++) {
-    const double p = trm__json_number(trm__json_item(sure, i));
-    assert_true(p >= 1.0 / 6 - 1e-4 && p <= 1);
-  }
-  int32_t question[16], answer[16];
-  const trm_puzzle p = trm_sudoku_of_size(4);
-  assert_int_equal(trm_puzzle_parse(&p, grid, 16, answer, NULL), TRM_OK);
-  for (int i = 0; i < 16; i++) question[i] = 1;
-  assert_int_equal(trm__json_integer(trm__json_get(step, "violations")),
-                   trm_sudoku_violations(&p, question, answer));
-  assert_true(trm__json_number(trm__json_get(step, "seconds")) >= 0);
-}
-
-/* Each step is there in JSON, too, and the last one is the answer. */
-static void steps_are_told_as_json(void **state) {
-  /* Three steps of two puzzles that give nothing, and one that is none between them. */
-  scratch *s = *state;
-  static const char lines[] = "................\n12\n................\n";
-  char model[160];
-  make_model_for_ones(place(s, "ones", model));
-  want(RUN_INPUT(lines, "solve", model, "--steps", "3", "--json", "--show", "steps"), 3);
-
-  /* A line for each puzzle, and in it a row for each step. */
-  const char *line = out_text;
-  for (int i = 0; i < 3; i++, line = strchr(line, '\n') + 1) {
-    if (i == 1) {
-      assert_memory_equal(line, "{\"line\":2,\"error\":\"stdin:2:3: ", 30);
-      continue;
-    }
-    size_t used;
-    trm__json *root = json_first(line, &used);
-    const trm__json *trace = trm__json_get(root, "trace"), *last = trm__json_item(trace, 2);
-    assert_int_equal(trm__json_n_items(trace), 3);
-    const char *before = "................";
-    for (size_t k = 0; k < 3; k++) {
-      const trm__json *step = trm__json_item(trace, k);
-      check_step(step, before, (int)k + 1);
-      before = trm__json_text(trm__json_get(step, "grid"));
-    }
-
-    /* The last step is the answer, with its q, and what breaks a rule. */
-    assert_string_equal(before, trm__json_text(trm__json_get(root, "answer")));
-    assert_true(trm__json_number(trm__json_get(last, "q")) ==
-                trm__json_number(trm__json_get(root, "q")));
-    assert_int_equal(trm__json_integer(trm__json_get(last, "violations")),
-                     trm__json_integer(trm__json_get(root, "violations")));
-    trm__json_free(root);
-  }
-
-  /* Nobody who does not ask for steps pays for them. */
-  want(RUN_INPUT(GOOD "\n", "solve", model, "--json"), 0);
-  assert_null(strstr(out_text, "trace"));
-  says(out_text, "\"halted\":false");
-  want(RUN_INPUT(GOOD "\n", "solve", model, "--json", "--halt", "q=-100"), 0);
-  says(out_text, "\"steps\":1,\"halted\":true");
-}
-
 /* Whatever ends the lines, each puzzle is answered under its number. */
 static void every_line_is_read(void **state) {
   scratch *s = *state;
@@ -608,7 +530,6 @@ int main(void) {
       cmocka_unit_test(answers_keep_the_order_of_the_puzzles),
       cmocka_unit_test(a_dialogue_is_not_kept_waiting),
       cmocka_unit_test(a_bad_line_is_answered_by_its_error),
-      cmocka_unit_test(steps_are_told_as_json),
       cmocka_unit_test(every_line_is_read),
       cmocka_unit_test(zero_may_be_the_last_digit),
       cmocka_unit_test(what_is_no_text_is_named),

@@ -44,8 +44,8 @@ typedef struct trm_sudoku_reader_config {
   trm_puzzle puzzle;   /* the only size and boxes taken; kind NONE: any */
   const char *owner;   /* who wants that size, for messages: "the model" */
   bool uniform;        /* all must be of the size, boxes and digits of the first */
-  bool typed;          /* by a person, who begins anew after an error: no rows are passed over behind
-                          a grid that was refused, and a title is an error like any other */
+  bool typed; /* by a person, who begins anew after an error: no rows are passed over behind a grid
+                 that was refused, and a title is an error like any other */
 } trm_sudoku_reader_config;
 
 typedef struct trm_sudoku_reader trm_sudoku_reader;
