@@ -251,7 +251,9 @@ extern const cli_tellers *cli_teller;
 /* ---- terminal and progress (progress.c) ---- */
 
 bool cli_is_terminal(FILE *f);
-/* True on a terminal unless NO_COLOR is set or TERM is "dumb". */
+/* True on a terminal unless TERM is "dumb": its cursor can be moved. */
+bool cli_moves(FILE *f);
+/* The same, unless NO_COLOR is set. */
 bool cli_colour(FILE *f);
 double cli_now(void); /* seconds on a clock that never goes back */
 /* A duration as "42 s", "3 min 20 s", "5 h 12 min" or "3 d 4 h". */

@@ -21,8 +21,8 @@ trm_status cli_print_failed(const trm_error *cause, bool json, const char *key, 
   if (json) {
     trm__json_out o = trm__json_begin(TRM__JSON_COMPACT);
     trm__json_open(&o, NULL, '{');
-    trm__json_put_text(&o, "error", text);
     trm__json_put_int(&o, key, at);
+    trm__json_put_text(&o, "error", text);
     trm__json_close(&o);
     TRM_TRY(cli_print_json(&o, stdout, err));
   } else {

@@ -12,10 +12,14 @@ bool cli_is_terminal(FILE *f) {
   return isatty(fileno(f)) != 0;
 }
 
+bool cli_moves(FILE *f) {
+  const char *term = getenv("TERM");
+  return cli_is_terminal(f) && !(term && !strcmp(term, "dumb"));
+}
+
 bool cli_colour(FILE *f) {
-  const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
-  if ((no_colour && *no_colour) || (term && !strcmp(term, "dumb"))) return false;
-  return cli_is_terminal(f);
+  const char *no_colour = getenv("NO_COLOR");
+  return cli_moves(f) && !(no_colour && *no_colour);
 }
 
 double cli_now(void) {

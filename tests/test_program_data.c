@@ -161,7 +161,7 @@ static void test_terminal(void **state) {
   assert_null(strstr(text, "question   answer"));
   says(text, "  answer\r\n");
   on_terminal(*state, sudoku, 100, text, sizeof text);
-  says(text, "\033[2m 1 \033[0m");
+  says(text, "\033[1m 1 \033[0m");
 }
 
 static void test_svg(void **state) {

@@ -177,38 +177,6 @@ static void a_bad_line_is_answered_by_its_error(void **state) {
   says(out_text, "error: --puzzle:1:2: ");
 }
 
-/* Each step is there in JSON, too, and the last one is the answer. */
-static void steps_are_told_as_json(void **state) {
-  /* Three steps of two puzzles. */
-  scratch *s = *state;
-  char model[160];
-  make_model_for_ones(place(s, "ones", model));
-  want(RUN_INPUT(GOOD "\n" OTHER, "solve", model, "--steps", "3", "--json", "--show", "steps"), 0);
-
-  /* A line for each puzzle, and in it a row for each step. */
-  const char *line = out_text;
-  for (int i = 0; i < 2; i++, line = strchr(line, '\n') + 1) {
-    size_t used;
-    trm__json *root = json_first(line, &used);
-    const trm__json *trace = trm__json_get(root, "trace"), *last = trm__json_item(trace, 2);
-    assert_int_equal(trm__json_n_items(trace), 3);
-    for (size_t k = 0; k < 3; k++)
-      assert_int_equal(trm__json_integer(trm__json_get(trm__json_item(trace, k), "step")), k + 1);
-
-    /* The last step is the answer, with its q. */
-    assert_string_equal(trm__json_text(trm__json_get(last, "grid")),
-                        trm__json_text(trm__json_get(root, "answer")));
-    assert_true(trm__json_number(trm__json_get(last, "q")) ==
-                trm__json_number(trm__json_get(root, "q")));
-    assert_true(trm__json_is(trm__json_get(last, "changed"), TRM__JSON_INTEGER));
-    trm__json_free(root);
-  }
-
-  /* Nobody who does not ask for steps pays for them. */
-  want(RUN_INPUT(GOOD "\n", "solve", model, "--json"), 0);
-  assert_null(strstr(out_text, "trace"));
-}
-
 /* Whatever ends the lines, each puzzle is answered under its number. */
 static void every_line_is_read(void **state) {
   scratch *s = *state;
@@ -562,7 +530,6 @@ int main(void) {
       cmocka_unit_test(answers_keep_the_order_of_the_puzzles),
       cmocka_unit_test(a_dialogue_is_not_kept_waiting),
       cmocka_unit_test(a_bad_line_is_answered_by_its_error),
-      cmocka_unit_test(steps_are_told_as_json),
       cmocka_unit_test(every_line_is_read),
       cmocka_unit_test(zero_may_be_the_last_digit),
       cmocka_unit_test(what_is_no_text_is_named),

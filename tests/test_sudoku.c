@@ -145,8 +145,10 @@ static void violations_are_counted(void **state) {
     memcpy(answer, right, sizeof answer);
     answer[wrong[i].cell] = wrong[i].token;
     assert_int_equal(trm_sudoku_violations(&p, inputs, answer), wrong[i].n);
+    assert_int_equal(trm_sudoku_violates(&p, inputs, answer, wrong[i].cell), wrong[i].n > 0);
   }
   assert_int_equal(trm_sudoku_violations(&maze, inputs, right), -1);
+  assert_false(trm_sudoku_violates(&maze, inputs, inputs, 15));
 }
 
 static void known_puzzles_are_solved(void **state) {

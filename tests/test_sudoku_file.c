@@ -7,6 +7,8 @@
   ".6....28.\n"                                                                   \
   "...419..5\n....8..79\n"
 
+#define ROWS4 "1...\n3...\n...3\n....\n"
+
 /* --- a puzzle a line --- */
 
 static void lines_are_read_with_what_stands_beside(void **state) {
@@ -162,6 +164,43 @@ static void an_incomplete_grid_is_refused_as_a_whole(void **state) {
       {"53..7....\n6..195...\n.98....6.\n\n" ROWS(""),
        {"!f:1:1: the grid that begins here has 6"}}};
   CHECK_ALL(samples, .uniform = false);
+}
+
+/* A person who types begins anew: rows behind a refused grid are a new one, and a word is answered.
+ */
+static void who_types_begins_anew(void **state) {
+  (void)state;
+  static const sample samples[] = {
+      {"1...\n3...\noops\n" ROWS4,
+       {"!f:1:1: the grid that begins here has 2 rows", "!f:3:1: ", FOUR}},
+      {"1...\n\n" ROWS4, {"!f:1:1: the grid that begins here has 1 row of", FOUR}},
+      {"53..7....\n" ROWS4, {"!f:1:1: ", FOUR}},
+      {"hello\n" FOUR, {"!f:1:1: ", FOUR}}};
+  CHECK_ALL(samples, .puzzle = trm_sudoku_of_size(4), .typed = true);
+
+  /* In a file the same rows are of no grid, and the word is a title. */
+  static const sample in_file[] = {
+      {"1...\n\n" ROWS4, {"!f:1:1: the grid that begins here has 1 row"}},
+      {"hello\n" FOUR, {FOUR}}};
+  CHECK_ALL(in_file, .puzzle = trm_sudoku_of_size(4));
+}
+
+/* How much of a grid has come is known while it comes. */
+static void rows_of_a_grid_are_counted(void **state) {
+  (void)state;
+  trm_sudoku_reader *r;
+  trm_sudoku_entry e;
+  trm_sudoku_state found;
+  const trm_sudoku_reader_config config = {.name = "f", .puzzle = trm_sudoku_of_size(4)};
+  assert_int_equal(trm_sudoku_reader_create(&config, &r, NULL), TRM_OK);
+  for (int i = 0; i < 4; i++) {
+    assert_int_equal(trm_sudoku_reader_rows(r), i);
+    trm_sudoku_reader_feed(r, &ROWS4[5 * i], 5);
+    assert_int_equal(trm_sudoku_reader_next(r, &e, &found, NULL), TRM_OK);
+    assert_int_equal(found, i < 3 ? TRM_SUDOKU_WANTS_MORE : TRM_SUDOKU_FOUND);
+  }
+  assert_int_equal(trm_sudoku_reader_rows(r), 0);
+  trm_sudoku_reader_free(r);
 }
 
 static void sixteen_may_be_numbers_or_letters(void **state) {
@@ -357,6 +396,8 @@ int main(void) {
       cmocka_unit_test(the_size_that_is_wanted_decides),
       cmocka_unit_test(grids_are_read_row_by_row),
       cmocka_unit_test(an_incomplete_grid_is_refused_as_a_whole),
+      cmocka_unit_test(who_types_begins_anew),
+      cmocka_unit_test(rows_of_a_grid_are_counted),
       cmocka_unit_test(sixteen_may_be_numbers_or_letters),
 
       /* candidates, codes and characters */

@@ -40,7 +40,8 @@ trm_status byte_input_open(byte_input *in, const char *path, trm_error *err) {
   *in = (byte_input){.name = path};
   if (!strcmp(path, "-")) {
     in->name = "stdin"; /* its descriptor is 0 */
-    if (cli_is_terminal(stdin)) cli_note("type puzzles, one a line; Ctrl-D ends");
+    in->asks = cli_is_terminal(stdin);
+    strcpy(in->prompt, "> ");
   } else {
     /* A pipe that nobody writes to yet is waited for where a signal can end it. */
     in->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -67,11 +68,26 @@ void byte_input_close(byte_input *in) {
   *in = (byte_input){.ended = true};
 }
 
+/* Asks for a line where there is none yet. */
+static void ask(const byte_input *in) {
+  struct pollfd input = {.fd = in->fd, .events = POLLIN};
+  if (!in->asks || in->in_line || !cli_is_terminal(stderr) || poll(&input, 1, 0) > 0) return;
+  fputs(in->prompt, stderr);
+  fflush(stderr);
+}
+
+/* What is said next does not stand behind what was asked. */
+static void end_asking(const byte_input *in) {
+  if (in->asks && cli_is_terminal(stderr)) fputc('\n', stderr);
+}
+
 /* The first bytes of a pipe say, too, whether a line of it is worth reading. */
 static trm_status take(byte_input *in, size_t n, trm_error *err) {
   const bool first = !in->looked;
   in->looked = true;
   in->ended = n == 0;
+  in->in_line = n > 0 && in->bytes[n - 1] != '\n';
+  if (in->ended) end_asking(in);
   const trm_status st = first ? trm__foreign_page(in->name, in->bytes, n, err) : TRM_OK;
   if (st == TRM_OK)
     in->n = n;
@@ -83,10 +99,13 @@ static trm_status take(byte_input *in, size_t n, trm_error *err) {
 trm_status byte_input_fill(byte_input *in, bool wait, int64_t line, trm_error *err) {
   in->n = 0;
   if (in->ended) return TRM_OK;
+  if (wait) ask(in);
   do {
     struct pollfd input = {.fd = in->fd, .events = POLLIN};
-    if (wait && cli_interrupted())
+    if (wait && cli_interrupted()) {
+      end_asking(in);
       return cli_fail(err, TRM_E_INTERRUPTED, -1, "interrupted while waiting for %s", in->name);
+    }
 
     /* A signal or nothing to read: what waits asks again, and looks whether it is to end. */
     if (poll(&input, 1, wait ? WAIT : 0) <= 0) continue;

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "cli/pictures/grid_style.h"
+#include "cli/pictures/puzzle_names.h"
 #include "io/json.h"
 
 enum {
@@ -30,10 +32,27 @@ trm_status puzzle_lines_open_text(puzzle_lines *in, const trm_puzzle *p, const c
   return open_lines(in, p, err);
 }
 
+/* What may be typed. */
+static void tell_form(const trm_puzzle *p) {
+  char about[320], cells[200] = "";
+  const int first = trm_puzzle_first_symbol(p);
+  const bool wide = grid_style_symbol_width(p) > 1;
+  puzzle_describe(p, about, sizeof about);
+  for (int token = first; token < first + trm_puzzle_n_symbols(p); token++) {
+    const size_t used = strlen(cells);
+    const char *symbol = trm_puzzle_symbol(p, token);
+    if (used + strlen(symbol) + 2 > sizeof cells) break;
+    snprintf(cells + used, sizeof cells - used, " %s", strcmp(symbol, " ") ? symbol : ".");
+  }
+  cli_note("type a puzzle (%s) in a line, rows separated by %s, of the cells%s; Ctrl-D ends", about,
+           wide ? "\" / \" and cells by spaces" : "/", cells);
+}
+
 trm_status puzzle_lines_open(puzzle_lines *in, const trm_puzzle *p, const char *path,
                              trm_error *err) {
   *in = (puzzle_lines){.first = 1};
   CLI_TRY(byte_input_open(&in->in, path, err));
+  if (in->in.asks) tell_form(p);
   return open_lines(in, p, err);
 }
 
@@ -146,6 +165,7 @@ static bool collect(puzzle_lines *in) {
 
 static trm_status fill(puzzle_lines *in, bool wait, trm_error *err) {
   in->at = 0;
+  strcpy(in->in.prompt, in->used ? "... " : "> "); /* JSON goes on in the next line */
   return byte_input_fill(&in->in, wait, in->line + 1, err);
 }
 

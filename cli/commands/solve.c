@@ -25,12 +25,17 @@ static const cli_manual manual = {
     "Each answer is one line: the grid, whether it keeps the rules and what was given (-\n"
     "where no rules are known), q (how sure the model is, 0 to 1), the supervision steps\n"
     "taken, and with --verify whether the rules ended it: accepted: yes, no, or by search\n"
-    "(JSON: accepted, found). With --json --show steps the key trace has the grid after each step. "
-    "--show latents\n"
-    "also decodes each latent by the output head, as Fig. 6 of the paper does: z_H is the answer,\n"
-    "z_L is not. --svg draws what is shown. A line that cannot be read is answered by one that\n"
-    "begins with \"error: \" (with --json by an object with the key error); the others go on, and\n"
-    "the exit code is 3.\n"
+    "(JSON: accepted, found). A line that cannot be read is answered by one that begins with\n"
+    "\"error: \" (with --json by {\"line\": ..., \"error\": ...}); the others go on, and the exit\n"
+    "code is 3. Without FILE on a terminal puzzles are asked for, until Ctrl-D or Ctrl-C.\n"
+    "--show steps shows the grid after each step: on a terminal in one place, with marks of what\n"
+    "was given (bold; without colour 5'), what changed [5] and what breaks a rule !5!; into a "
+    "pipe\n"
+    "below each other; with --json as the key trace, a list of objects with the names of the\n"
+    "events of trm serve (docs/SERVE.md). --show latents also decodes each latent by the output "
+    "head, as Fig. 6\n"
+    "of the paper does: z_H is the answer, z_L is not. --svg draws what is shown; steps are an\n"
+    "animation, which is at rest for who wants less motion.\n"
     "With --data the puzzles are examples of a data set, with their puzzle ids, which ARC\n"
     "needs; then the line also says whether the answer is equal to the label.\n"
     "Many puzzles are solved side by side; answers come in the order of the "
@@ -45,6 +50,8 @@ static const cli_manual manual = {
     "      --puzzle '.3.5...4.......4..62...3.....21.....'\n"
     "  trm solve sudoku6 --steps 3 --show latents --svg latents.svg \\\n"
     "      --puzzle '.3.5...4.......4..62...3.....21.....'\n"
+    "  trm solve sudoku9                    # asks for puzzles\n"
+    "  trm solve sudoku9 puzzles.txt --show steps --svg steps.svg\n"
     "  trm solve runs/Maze10-trm/first --data data/maze10 --index 3 --show grid\n"
     "  head -n 3 puzzles.txt | trm solve runs/Sudoku6-trm/first - --json --halt q\n"};
 
@@ -57,8 +64,12 @@ enum {
   SOLVE_WINDOW_BYTES = 64 << 20
 };
 
+static const double PACE = 0.4; /* seconds of a step that is watched */
+
 typedef struct solve_args {
   const char *model, *show_name, *halt, *svg;
+  bool still; /* of a picture of steps */
+  double pace;
   solve_source source;
   solve_what show;
   trm_halt halt_rule;
@@ -78,6 +89,7 @@ typedef struct solve_puzzle {
   int steps;
   bool accepted, searched; /* by the rules; after a search */
   bool done;
+  bool halted;     /* by --halt */
   trm_error error; /* code other than TRM_OK: why it has no answer */
 } solve_puzzle;
 
@@ -158,11 +170,12 @@ static trm_status open_model(solve_run *s, trm_error *err) {
   const trm_queue_config config = {.rows = s->batch,
                                    .threads = a->threads,
                                    .latents = a->show == SHOW_LATENTS,
+                                   .logits = solve_show_logits(&s->show),
                                    .device = a->device};
   CLI_TRY(trm_thinker_create(s->model, &config, &a->think.how, s->puzzle, &s->thinker, err));
   s->at = calloc((size_t)trm_thinker_places(s->thinker), sizeof *s->at);
   if (!s->at) return cli_fail(err, TRM_E_MEMORY, -1, "no memory to solve puzzles");
-  return solve_show_open(&s->show, s->puzzle, s->cells, s->steps,
+  return solve_show_open(&s->show, s->puzzle, c, s->steps,
                          trm_queue_solver(trm_thinker_queue(s->thinker)), err);
 }
 
@@ -210,8 +223,7 @@ static solve_shown shown(const solve_puzzle *p) {
 }
 
 static trm_puzzle_box answer_box(const solve_run *s, const solve_puzzle *p) {
-  const solve_shown a = shown(p);
-  return solve_answer_box(s->puzzle, &a);
+  return step_answer_box(s->puzzle, p->question, p->answer);
 }
 
 static bool is_same_grid(const solve_run *s, const solve_puzzle *p) {
@@ -280,10 +292,12 @@ static void take_answer(solve_run *s, const trm_queue_answer *a, const trm_choic
   p->steps = a->steps;
   p->accepted = choice->accepted;
   p->searched = choice->searched > 0;
+  p->halted = a->halted;
   p->done = a->done;
   if (!solve_show_follows(&s->show)) return;
   solve_shown now = shown(p);
   now.latents = a->latents;
+  now.logits = a->logits;
   solve_show_step(&s->show, &now);
 }
 
@@ -325,6 +339,8 @@ static trm_status print_json(solve_run *s, const solve_puzzle *p, const char *qu
     trm__json_put_null(&o, "valid");
   trm__json_put_real(&o, "q", probability(p->q_logit));
   trm__json_put_int(&o, "steps", p->steps);
+  trm__json_put_bool(&o, "halted", p->halted);
+  step_json_violations(&o, s->puzzle, p->question, p->answer);
   if (s->args->think.how.verify) {
     trm__json_put_bool(&o, "accepted", p->accepted);
     trm__json_put_bool(&o, "found", p->accepted && p->searched);
@@ -413,7 +429,7 @@ static trm_status solve_all(solve_run *s, trm_error *err) {
     take_step(s);
     CLI_TRY(print_done(s, err));
   }
-  if (s->read == 0)
+  if (s->read == 0 && !solve_input_typed(&s->in))
     return cli_fail(err, TRM_E_FORMAT, -1, "%s holds no puzzle: want one a line", s->in.name);
   return solve_show_end(&s->show, err);
 }
@@ -455,7 +471,8 @@ static int run_solve(const solve_args *a) {
   }
   s->args = a;
   cli_note_device(a->device);
-  s->show = (solve_show){.what = a->show, .json = a->json, .svg = a->svg};
+  s->show = (solve_show){
+      .what = a->show, .json = a->json, .svg = a->svg, .still = a->still, .pace = a->pace};
   trm_status st = solve_all(s, &err);
   int code = st == TRM_OK ? CLI_OK : cli_report_error(&err);
 
@@ -465,6 +482,40 @@ static int run_solve(const solve_args *a) {
   if (code == CLI_OK && a->check) code = check_answers(s);
   close_all(s);
   return cli_finish(code);
+}
+
+/* What is shown, and how; false after a usage error. */
+static bool check_show(solve_args *a) {
+  a->show = solve_what_named(a->show_name);
+  if (a->show == SHOW_KINDS) {
+    cli_usage_error("--show: want final, grid, steps or latents, got '%s'", a->show_name);
+    return false;
+  }
+
+  /* A picture is in place of what would be printed. */
+  if (a->svg && a->json) {
+    cli_usage_error("--svg draws what --json tells: want one of them");
+    return false;
+  }
+  if (a->svg && a->show == SHOW_FINAL) a->show = SHOW_GRID;
+
+  /* Steps in one place, one after the other. */
+  const bool steps = a->show == SHOW_STEPS && !a->json, paced = !isnan(a->pace);
+  if (a->still && !(steps && a->svg)) {
+    cli_usage_error("--still belongs to --show steps --svg FILE: other pictures do not move");
+    return false;
+  }
+  if (paced && (!steps || a->still)) {
+    cli_usage_error(
+        "--pace is of --show steps, on a terminal or with --svg as a picture that moves");
+    return false;
+  }
+  if (!paced) a->pace = PACE;
+  if (a->svg && a->pace == 0) {
+    cli_usage_error("--pace 0: a picture that moves wants more; --still has all steps at once");
+    return false;
+  }
+  return true;
 }
 
 /* What belongs together; false after a usage error. */
@@ -481,18 +532,7 @@ static bool check_usage(solve_args *a, int argc) {
   }
 
   /* Words that have to be known ones. */
-  a->show = solve_what_named(a->show_name);
-  if (a->show == SHOW_KINDS) {
-    cli_usage_error("--show: want final, grid, steps or latents, got '%s'", a->show_name);
-    return false;
-  }
-
-  /* A picture is in place of what would be printed. */
-  if (a->svg && a->json) {
-    cli_usage_error("--svg draws what --json tells: want one of them");
-    return false;
-  }
-  if (a->svg && a->show == SHOW_FINAL) a->show = SHOW_GRID;
+  if (!check_show(a)) return false;
   if (!cli_parse_halt(a->halt, &a->halt_rule, &a->halt_margin)) return false;
   if (!cli_think(&a->think, a->halt_rule)) return false;
   if ((trm_thinking_tries(&a->think.how) > 1 || a->think.how.verify) && a->show >= SHOW_STEPS) {
@@ -508,6 +548,7 @@ int cmd_solve(int argc, char **argv) {
                   .show_name = "final",
                   .halt = "never",
                   .think = CLI_ONE_TRY,
+                  .pace = NAN,
                   .device = CLI_ANY_DEVICE,
                   .dtype = TRM_DTYPES};
   const cli_option options[] = {
@@ -521,7 +562,10 @@ int cmd_solve(int argc, char **argv) {
       {"show", CLI_STRING, &a.show_name, "WHAT",
        "final (default); grid: pictures, too; steps: every step; latents: all of them decoded"},
       {"svg", CLI_STREAM, &a.svg, "FILE.svg",
-       "draw what is shown (default grid) and print nothing; - is stdout"},
+       "draw what is shown (default grid; steps move) and print nothing; - is stdout"},
+      {"still", CLI_FLAG, &a.still, NULL, "with --show steps --svg: below each other, at rest"},
+      {"pace", CLI_DOUBLE, &a.pace, "SECONDS",
+       "of --show steps: how long each is seen on a terminal or in a picture (default 0.4)"},
       CLI_STEPS_ROW(&a.steps),
       CLI_HALT_ROW(&a.halt),
       CLI_THINK_ROWS(&a.think),

@@ -70,6 +70,10 @@ void solve_input_close(solve_input *in) {
   in->data = NULL;
 }
 
+bool solve_input_typed(const solve_input *in) {
+  return in->lines.in.asks || in->sudoku.in.asks;
+}
+
 bool solve_input_ready(solve_input *in) {
   if (in->data) return true;
   return in->sudoku.reader ? sudoku_input_ready(&in->sudoku) : puzzle_lines_ready(&in->lines);

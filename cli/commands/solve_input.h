@@ -32,6 +32,8 @@ typedef struct solve_input {
 trm_status solve_input_open(solve_input *in, const solve_source *source,
                             const trm_model_config *model, trm_error *err);
 void solve_input_close(solve_input *in); /* a zeroed one is fine */
+/* True where a person types the puzzles. */
+bool solve_input_typed(const solve_input *in);
 /* False when the next puzzle would have to be waited for. */
 bool solve_input_ready(solve_input *in);
 /* The next puzzle: tokens [seq_len], its id, and from a data set its number and label [seq_len]

@@ -19,6 +19,18 @@ bool solve_show_follows(const solve_show *s) {
   return s->what == SHOW_STEPS || s->what == SHOW_LATENTS;
 }
 
+bool solve_show_logits(const solve_show *s) {
+  return s->json && solve_show_follows(s);
+}
+
+/* Whether steps are drawn over each other: on a terminal, or as a picture that moves. */
+static bool is_live(const solve_show *s) {
+  return s->what == SHOW_STEPS && !s->json && !s->svg && s->screen.redraws;
+}
+static bool is_film(const solve_show *s) {
+  return s->what == SHOW_STEPS && s->svg && !s->still;
+}
+
 /* ---- what is needed ---- */
 
 static trm_status take_grids(solve_show *s, const trm_solver *solver, trm_error *err) {
@@ -32,20 +44,20 @@ static trm_status take_grids(solve_show *s, const trm_solver *solver, trm_error 
   g->views = calloc(n, sizeof *g->views);
   g->titles = calloc(n, sizeof *g->titles);
   g->as_answer = calloc(2 * n, sizeof *g->as_answer);
-  s->text_size = trm_puzzle_text_size(s->puzzle);
-  s->text = calloc(1, s->text_size);
-  if ((latents && !g->names) || !g->before || !g->views || !g->titles || !g->as_answer || !s->text)
+  if ((latents && !g->names) || !g->before || !g->views || !g->titles || !g->as_answer)
     return cli_fail(err, TRM_E_MEMORY, -1, "no memory to show the steps of %d cells", s->cells);
   for (int i = 0; latents && i < g->n; i++) g->names[i] = trm_solver_latent_name(solver, i);
   return TRM_OK;
 }
 
-trm_status solve_show_open(solve_show *s, const trm_puzzle *p, int cells, int steps,
-                           const trm_solver *solver, trm_error *err) {
+trm_status solve_show_open(solve_show *s, const trm_puzzle *p, const trm_model_config *model,
+                           int steps, const trm_solver *solver, trm_error *err) {
   s->puzzle = p;
-  s->cells = cells;
+  s->cells = model->seq_len;
+  s->vocab = model->vocab_size;
   s->steps = steps;
   s->colour = !s->svg && cli_colour(stdout);
+  grid_screen_open(&s->screen, s->pace);
   if (s->svg) CLI_TRY(grid_svg_begin(&s->picture, p, err));
   return solve_show_follows(s) ? take_grids(s, solver, err) : TRM_OK;
 }
@@ -59,18 +71,13 @@ void solve_show_close(solve_show *s) {
   free(g->views);
   free(g->titles);
   free(g->as_answer);
-  free(s->text);
 }
 
 /* ---- grids ---- */
 
-trm_puzzle_box solve_answer_box(const trm_puzzle *p, const solve_shown *a) {
-  trm_puzzle_box asked = trm_puzzle_locate(p, a->question);
-  return trm_puzzle_crop(p, a->answer, asked.row, asked.col);
-}
-
 static grid_view view_of(const solve_show *s, const int32_t *tokens, trm_puzzle_box box) {
-  return (grid_view){.puzzle = s->puzzle, .tokens = tokens, .box = box, .colour = s->colour};
+  return (grid_view){
+      .puzzle = s->puzzle, .tokens = tokens, .box = box, .colour = s->colour, .ticked = is_live(s)};
 }
 
 /* Cells in the box whose tokens are the same; with a question only those that it leaves open. */
@@ -87,29 +94,46 @@ static int count_same(const trm_puzzle *p, trm_puzzle_box box, const int32_t *a,
 
 /* ---- a puzzle, step by step ---- */
 
+/* What the marks of a picture mean. */
+static const char *picture_title(const trm_puzzle *p) {
+  if (!trm_puzzle_facts_of(p)->blank) return "the puzzle; a corner: changed";
+  return trm_sudoku_known(p) ? "the puzzle; a corner: changed, hatched: breaks a rule"
+                             : "the puzzle; a corner: changed, hatched: a given overwritten";
+}
+
+/* The question is its own; below it a change is told by marks, which are explained once. */
+static void draw_question(solve_show *s, const int32_t *question) {
+  grid_view v = view_of(s, question, trm_puzzle_locate(s->puzzle, question));
+  v.question = v.before = question;
+  if (is_live(s)) {
+    grid_screen_begin(&s->screen);
+    grid_screen_show(&s->screen, "the puzzle", &v, true);
+  } else if (is_film(s)) {
+    grid_svg_film(&s->picture, s->pace);
+    grid_svg_frame(&s->picture, picture_title(s->puzzle), &v);
+  } else if (s->svg) {
+    grid_svg_add(&s->picture, picture_title(s->puzzle), &v, 1, false);
+  } else {
+    printf("the puzzle%s\n",
+           s->colour ? "" : "; below, [5] is a cell that changed, !5! a given overwritten");
+    grid_view_draw(&v, stdout);
+  }
+}
+
 void solve_show_begin(solve_show *s, const int32_t *question) {
   solve_grids *g = &s->grids;
   const size_t cells = (size_t)s->cells;
+  s->began = cli_now();
   for (int i = 0; i < g->n; i++)
     memcpy(g->before + (size_t)i * cells, question, cells * sizeof *g->before);
-  if (s->json) {
-    trm__json_drop(&s->line);
-    s->line = trm__json_begin(TRM__JSON_COMPACT);
-    trm__json_open(&s->line, NULL, '{');
-    trm__json_open(&s->line, "trace", '[');
+  if (!s->json) {
+    draw_question(s, question);
     return;
   }
-
-  /* The question is its own; below it a change is told by marks, which are explained once. */
-  grid_view v = view_of(s, question, trm_puzzle_locate(s->puzzle, question));
-  v.question = v.before = question;
-  if (s->svg) {
-    grid_svg_add(&s->picture, "the puzzle; green: changed, red: a given overwritten", &v, 1, false);
-    return;
-  }
-  printf("the puzzle%s\n",
-         s->colour ? "" : "; below, [5] is a cell that changed, !5! a given overwritten");
-  grid_view_draw(&v, stdout);
+  trm__json_drop(&s->line);
+  s->line = trm__json_begin(TRM__JSON_COMPACT);
+  trm__json_open(&s->line, NULL, '{');
+  trm__json_open(&s->line, "trace", '[');
 }
 
 /* The grids after a step, with what each has in common with the answer. */
@@ -121,6 +145,7 @@ static void set_views(solve_show *s, const solve_shown *a, trm_puzzle_box box) {
     *v = view_of(s, tokens, box);
     v->question = a->question;
     v->before = g->before + (int64_t)i * s->cells;
+    v->judged = (is_live(s) || s->svg) && i == g->answer;
     if (!g->names) return;
     v->title = g->titles[i];
     if (i == g->answer)
@@ -138,33 +163,45 @@ static int count_changed(const solve_show *s, int i) {
   return v->box.rows * v->box.cols - count_same(s->puzzle, v->box, v->tokens, v->before, NULL);
 }
 
-static void put_grid(solve_show *s, const grid_view *v) {
-  trm_puzzle_format_box(s->puzzle, v->tokens, v->box, s->text, s->text_size);
-  trm__json_put_text(&s->line, "grid", s->text);
-}
-
-/* The step as an element of the key trace. */
+/* The step as an element of the key trace, with the names of trm serve. */
 static void trace_step(solve_show *s, const solve_shown *a) {
   const solve_grids *g = &s->grids;
-  const grid_view *answer = &g->views[g->answer];
+  const step_state state = {.question = a->question,
+                            .before = g->views[g->answer].before,
+                            .answer = a->answer,
+                            .logits = a->logits,
+                            .vocab = s->vocab,
+                            .step = a->steps,
+                            .q = a->q,
+                            .seconds = cli_now() - s->began};
   trm__json_open(&s->line, NULL, '{');
-  trm__json_put_int(&s->line, "step", a->steps);
-  trm__json_put_int(&s->line, "changed", count_changed(s, g->answer));
-  trm__json_put_real(&s->line, "q", a->q);
-  put_grid(s, answer);
+  step_json_put(&s->line, s->puzzle, &state, false);
   if (g->names) trm__json_open(&s->line, "latents", '[');
   for (int i = 0; g->names && i < g->n; i++) {
     const grid_view *v = &g->views[i];
     trm__json_open(&s->line, NULL, '{');
     trm__json_put_text(&s->line, "name", g->names[i]);
-    trm__json_put_int(&s->line, "changed", count_changed(s, i));
+    step_json_grid(&s->line, "grid", s->puzzle, false, v->tokens, v->box);
+    step_json_changed(&s->line, s->puzzle, v->before, v->tokens, v->box);
     trm__json_put_int(&s->line, "as_answer",
                       count_same(s->puzzle, v->box, v->tokens, a->answer, NULL));
-    put_grid(s, v);
     trm__json_close(&s->line);
   }
   if (g->names) trm__json_close(&s->line);
   trm__json_close(&s->line);
+}
+
+/* Where it is drawn over the step before, it also says how many cells break a rule. */
+static void name_step(const solve_show *s, const solve_shown *a, int changed, char *text,
+                      size_t size) {
+  const int wrong = trm_sudoku_violations(s->puzzle, a->question, a->answer);
+  const bool judged = (is_live(s) || is_film(s)) && wrong > 0;
+  char break_a_rule[40] = "";
+  if (judged)
+    snprintf(break_a_rule, sizeof break_a_rule, ", %d break%s a rule", wrong,
+             wrong == 1 ? "s" : "");
+  snprintf(text, size, "step %d of %d: %d cell%s changed%s, q %.3f", a->steps, s->steps, changed,
+           TRM__S(changed), break_a_rule, a->q);
 }
 
 /* One line when nothing moved; latents are always drawn, for the others may have. */
@@ -173,10 +210,16 @@ static void draw_step(solve_show *s, const solve_shown *a) {
   const solve_grids *g = &s->grids;
   const int changed = count_changed(s, g->answer);
   const bool draws = changed || g->names;
-  snprintf(title, sizeof title, "step %d of %d: %d cell%s changed, q %.3f", a->steps, s->steps,
-           changed, TRM__S(changed), a->q);
+  name_step(s, a, changed, title, sizeof title);
+  if (is_live(s)) {
+    grid_screen_show(&s->screen, title, g->views, changed > 0);
+    return;
+  }
   if (s->svg) {
-    grid_svg_add(&s->picture, title, g->views, draws ? g->n : 0, false);
+    if (is_film(s))
+      grid_svg_frame(&s->picture, title, g->views);
+    else
+      grid_svg_add(&s->picture, title, g->views, draws ? g->n : 0, false);
     return;
   }
   printf("%s\n", title);
@@ -202,7 +245,7 @@ static void count_answers(solve_show *s, const solve_shown *a, trm_puzzle_box bo
 
 void solve_show_step(solve_show *s, const solve_shown *a) {
   solve_grids *g = &s->grids;
-  const trm_puzzle_box box = solve_answer_box(s->puzzle, a);
+  const trm_puzzle_box box = step_answer_box(s->puzzle, a->question, a->answer);
   set_views(s, a, box);
   if (s->json)
     trace_step(s, a);
@@ -218,12 +261,14 @@ void solve_show_step(solve_show *s, const solve_shown *a) {
 
 void solve_show_answer(solve_show *s, const solve_shown *a, const char *title) {
   grid_view pair[] = {view_of(s, a->question, trm_puzzle_locate(s->puzzle, a->question)),
-                      view_of(s, a->answer, solve_answer_box(s->puzzle, a))};
+                      view_of(s, a->answer, step_answer_box(s->puzzle, a->question, a->answer))};
   if (s->what != SHOW_GRID) return;
 
   /* Marks without colour would make the squares of one grid wider than those of the other. */
   if (s->svg || s->colour || !grid_style_is_pixels(s->puzzle)) pair[1].question = a->question;
   if (s->svg) {
+    pair[0].question = a->question;
+    pair[1].judged = true;
     grid_svg_add(&s->picture, title, pair, 2, true);
     return;
   }

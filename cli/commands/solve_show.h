@@ -2,8 +2,9 @@
 #ifndef TRM_CLI_SOLVE_SHOW_H
 #define TRM_CLI_SOLVE_SHOW_H
 
-#include "cli/json_print.h"
+#include "cli/pictures/grid_screen.h"
 #include "cli/pictures/grid_svg.h"
+#include "cli/pictures/step_json.h"
 
 typedef enum solve_what {
   SHOW_FINAL,   /* the answer as a line */
@@ -33,33 +34,37 @@ typedef struct solve_show {
   solve_what what;
   bool json, colour;
   const char *svg; /* the picture's file; NULL: none, and what is shown is printed */
+  bool still;      /* a picture of steps has them below each other, and does not move */
+  double pace;     /* seconds of a step, where steps are shown one after the other in one place */
   const trm_puzzle *puzzle;
-  int cells, steps;   /* supervision steps at most */
-  trm__json_out line; /* of the only row with steps: its trace so far */
+  int cells, vocab, steps; /* vocab: of the logits; supervision steps at most */
+  trm__json_out line;      /* of the only row with steps: its trace so far */
+  double began;            /* cli_now when its puzzle did */
   grid_svg picture;
+  grid_screen screen;
   solve_grids grids;
-  char *text; /* [text_size]: a grid */
-  size_t text_size;
 } solve_show;
 
 /* A puzzle with what its model answered, so far. */
 typedef struct solve_shown {
   const int32_t *question, *answer; /* [cells] */
   const int32_t *latents;           /* [n, cells] of SHOW_LATENTS */
+  const float *logits;              /* [cells, vocab] where steps are told as JSON */
   double q;
   int steps;
   bool done;
 } solve_shown;
 
-/* With what, json and svg set: takes memory, and of the solver the names of its latents. */
-trm_status solve_show_open(solve_show *s, const trm_puzzle *p, int cells, int steps,
-                           const trm_solver *solver, trm_error *err);
+/* With what, json, svg, still and pace set: takes memory, and of the solver the names of its
+ * latents. */
+trm_status solve_show_open(solve_show *s, const trm_puzzle *p, const trm_model_config *model,
+                           int steps, const trm_solver *solver, trm_error *err);
 void solve_show_close(solve_show *s); /* a zeroed one is fine */
 
 /* True when each step is shown, so that puzzles go one by one. */
 bool solve_show_follows(const solve_show *s);
-/* Beyond a grid a model may answer anything: its grid begins where the question's does. */
-trm_puzzle_box solve_answer_box(const trm_puzzle *p, const solve_shown *a);
+/* True when that needs the logits of answers that are done. */
+bool solve_show_logits(const solve_show *s);
 
 /* A puzzle begins; after each step; when it is answered. */
 void solve_show_begin(solve_show *s, const int32_t *question);

@@ -172,7 +172,7 @@ static trm_status answer_all(sudoku_run *s, sudoku_input *in, trm_error *err) {
     CLI_TRY(st == TRM_OK ? print_puzzle(s, &e, err)
                          : cli_print_failed(&cause, s->json, "line", cause.pos, err));
   }
-  if (s->done) return TRM_OK;
+  if (s->done || in->in.asks) return TRM_OK;
   return cli_fail(err, TRM_E_FORMAT, -1, "%s holds no Sudoku in a form that is known", in->in.name);
 }
 

@@ -19,6 +19,16 @@ bool sudoku_input_is_puzzle(const char *text) {
   return st == TRM_OK && state == TRM_SUDOKU_FOUND;
 }
 
+/* What may be typed. */
+static void tell_forms(const trm_puzzle *p) {
+  static const char ends[] = "blanks are . or 0; Ctrl-D ends";
+  if (p)
+    cli_note("type a %dx%d Sudoku: its %d cells in a line, or %d rows, one a line; %s", p->rows,
+             p->cols, p->rows * p->cols, p->rows, ends);
+  else
+    cli_note("type a Sudoku: its cells in a line, or its rows, one a line; %s", ends);
+}
+
 trm_status sudoku_input_open(sudoku_input *in, const sudoku_source *source, const trm_puzzle *p,
                              const char *owner, trm_error *err) {
   *in = (sudoku_input){.known = false};
@@ -32,8 +42,9 @@ trm_status sudoku_input_open(sudoku_input *in, const sudoku_source *source, cons
 
   /* The reader gets what is there already; the rest comes as it is asked for. */
   trm_sudoku_reader_config config = {
-      .name = in->in.name, .columns = source->columns, .owner = owner};
+      .name = in->in.name, .columns = source->columns, .owner = owner, .typed = in->in.asks};
   if (p) config.puzzle = *p;
+  if (in->in.asks) tell_forms(p);
   CLI_TRY(trm_sudoku_reader_create(&config, &in->reader, err));
   trm_sudoku_reader_feed(in->reader, in->in.bytes, in->in.n);
   if (in->in.ended) trm_sudoku_reader_end(in->reader);
@@ -68,7 +79,9 @@ static trm_status look(sudoku_input *in, bool wait, bool *known, trm_error *err)
     CLI_TRY(st);
     if (state != TRM_SUDOKU_WANTS_MORE) break;
 
-    /* More bytes, as far as they have come. */
+    /* More bytes, as far as they have come; who types is told which row is next. */
+    const int rows = trm_sudoku_reader_rows(in->reader);
+    snprintf(in->in.prompt, sizeof in->in.prompt, rows ? "row %d: " : "> ", rows + 1);
     CLI_TRY(byte_input_fill(&in->in, wait, in->line + 1, err));
     *known = in->in.n > 0 || in->in.ended;
     if (!*known) return TRM_OK;

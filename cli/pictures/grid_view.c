@@ -7,21 +7,39 @@
 
 #include "cli/pictures/grid_style.h"
 
-static const struct {
-  const char *on;   /* with colour, where the cell has none of its own */
-  char left, right; /* otherwise */
-} looks[] = {
-    [GRID_PLAIN] = {"", ' ', ' '},
-    [GRID_GIVEN] = {"\033[2m", ' ', ' '},
-    [GRID_CHANGED] = {"\033[1;32m", '[', ']'},
-    [GRID_WRONG] = {"\033[1;31m", '!', '!'},
-};
-
 grid_look grid_view_look(const grid_view *v, int cell) {
-  int32_t now = v->tokens[cell];
-  if (v->question && grid_style_is_given(v->puzzle, v->question[cell]))
-    return now == v->question[cell] ? GRID_GIVEN : GRID_WRONG;
-  return v->before && now != v->before[cell] ? GRID_CHANGED : GRID_PLAIN;
+  const int32_t now = v->tokens[cell];
+  const bool given = v->question && grid_style_is_given(v->puzzle, v->question[cell]);
+  const bool kept = given && now == v->question[cell];
+  const bool judged = v->judged && v->question;
+  return (grid_look){
+      .given = kept,
+      .changed = !given && v->before && now != v->before[cell],
+      .wrong = (given && !kept) ||
+               (judged && trm_sudoku_violates(v->puzzle, v->question, v->tokens, cell))};
+}
+
+/* --- marks --- */
+
+static char left_mark(grid_look look) {
+  return look.changed ? '[' : look.wrong ? '!' : ' ';
+}
+
+/* Kinds whose cells are small squares tell a given by what it is. */
+static bool ticks_givens(const grid_view *v) {
+  return v->ticked && !v->colour && !grid_style_is_pixels(v->puzzle);
+}
+
+static char right_mark(const grid_view *v, grid_look look) {
+  if (look.wrong) return '!';
+  if (look.changed) return ']';
+  return look.given && ticks_givens(v) ? '\'' : ' ';
+}
+
+/* With colour, where the cell has none of its own. */
+static const char *colour_of(grid_look look) {
+  if (look.wrong) return look.given ? "\033[1;31m" : "\033[31m";
+  return look.changed ? "\033[32m" : look.given ? "\033[1m" : "";
 }
 
 /* --- size --- */
@@ -32,7 +50,7 @@ static bool is_narrow(const grid_view *v) {
 }
 
 static int cell_columns(const grid_view *v) {
-  return is_narrow(v) ? 2 : grid_style_symbol_width(v->puzzle) + 2;
+  return is_narrow(v) ? 2 : grid_style_symbol_width(v->puzzle) + (v->tight ? 1 : 2);
 }
 
 static bool has_boxes(const grid_view *v) {
@@ -63,21 +81,22 @@ static int palette_of(uint32_t rgb) {
 
 static void draw_cell(const grid_view *v, int cell, FILE *f) {
   char symbol[TRM_PUZZLE_MAX_SYMBOL + 1];
-  int32_t token = v->tokens[cell];
-  int width = grid_style_symbol(v->puzzle, token, symbol), columns = cell_columns(v);
-  grid_look look = grid_view_look(v, cell);
-  grid_style style = grid_style_of(v->puzzle, token);
-  bool by_colour = v->colour && !style.filled; /* how the look is said */
-  char left = by_colour ? ' ' : looks[look].left, right = by_colour ? ' ' : looks[look].right;
-  const char *on = by_colour ? looks[look].on : "";
+  const int32_t token = v->tokens[cell];
+  const int width = grid_style_symbol(v->puzzle, token, symbol), columns = cell_columns(v);
+  const grid_look look = grid_view_look(v, cell);
+  const grid_style style = grid_style_of(v->puzzle, token);
+  const char left = left_mark(look), right = right_mark(v, look);
+  const char *on = v->colour && !style.filled ? colour_of(look) : "";
   if (v->colour && style.filled)
     fprintf(f, "\033[48;5;%d;38;5;%dm", palette_of(style.fill), palette_of(style.ink));
   fputs(on, f);
 
   /* A narrow cell has no room for marks beside the symbol: they take its place. */
-  if (!is_narrow(v))
+  if (!is_narrow(v) && v->tight)
+    fprintf(f, "%s%*s%c", symbol, columns - 1 - width, "", right);
+  else if (!is_narrow(v))
     fprintf(f, "%c%s%*s%c", left, symbol, columns - 2 - width, "", right);
-  else if (look == GRID_CHANGED || look == GRID_WRONG)
+  else if (look.changed || look.wrong)
     fprintf(f, "%c%c", left, right);
   else
     fprintf(f, "%s ", v->colour && style.tells ? " " : symbol);
@@ -123,6 +142,21 @@ static int most(int a, int b) {
   return a > b ? a : b;
 }
 
+void grid_view_legend(const grid_view *v, char *text, size_t size) {
+  const bool narrow = is_narrow(v), blank = trm_puzzle_facts_of(v->puzzle)->blank;
+  const char *given = !blank || grid_style_is_pixels(v->puzzle) ? ""
+                      : v->colour                               ? "bold: given  "
+                      : ticks_givens(v)                         ? "5' given  "
+                                                                : "";
+  const char *changed = narrow ? "[]" : v->tight ? "5]" : "[5]";
+  const char *wrong = narrow ? "!!" : v->tight ? "5!" : "!5!";
+  snprintf(text, size, "%s%s changed", given, changed);
+  if (!blank) return; /* anything may stand anywhere */
+  const size_t used = strlen(text);
+  snprintf(text + used, size - used, "  %s %s", wrong,
+           trm_sudoku_known(v->puzzle) ? "breaks a rule" : "a given overwritten");
+}
+
 /* Between grids side by side, as before the first. */
 enum { INDENT = 2, GAP = 3 };
 
@@ -166,4 +200,10 @@ int grid_view_terminal_columns(void) {
   struct winsize size;
   if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
   return size.ws_col;
+}
+
+int grid_view_terminal_lines(void) {
+  struct winsize size;
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0) return 24;
+  return size.ws_row;
 }

@@ -1,19 +1,13 @@
 /* See answers.h. */
 #include "cli/serve/answers.h"
 
-#include <stdlib.h>
-
 #include "base/memory.h"
 #include "cli/pictures/puzzle_names.h"
-#include "io/json.h"
+#include "cli/pictures/step_json.h"
 
+/* Of a logit, with four digits, which is what it is good for. */
 static double probability(double logit) {
-  return 1 / (1 + exp(-logit));
-}
-
-/* Four digits, which is what a confidence is good for. */
-static double rounded(double v) {
-  return round(v * 1e4) / 1e4;
+  return round(1e4 / (1 + exp(-logit))) / 1e4;
 }
 
 static char *finish(trm__json_out *o) {
@@ -21,129 +15,42 @@ static char *finish(trm__json_out *o) {
   return trm__json_finish(o, "an answer", &text, NULL) == TRM_OK ? text : NULL;
 }
 
-/* A cell is a number where its symbol is one, also a Sudoku's above 9; null without a symbol. */
-static void put_cell(trm__json_out *o, const trm_puzzle *p, int32_t token) {
-  const char *symbol = trm_puzzle_symbol(p, token);
-  int64_t number;
-  if (trm_sudoku_known(p) && symbol)
-    trm__json_put_int(o, NULL, token - 1);
-  else if (symbol && trm__number_int64(symbol, &number))
-    trm__json_put_int(o, NULL, number);
-  else if (symbol)
-    trm__json_put_text(o, NULL, symbol);
-  else
-    trm__json_put_null(o, NULL);
-}
-
-/* The part of the canvas that is the answer's grid, in the form that the question had. */
-static void put_grid(trm__json_out *o, const char *key, const trm_puzzle *p, bool as_rows,
-                     const int32_t *tokens, trm_puzzle_box box) {
-  if (as_rows) {
-    trm__json_open(o, key, '[');
-    for (int row = box.row; row < box.row + box.rows; row++) {
-      trm__json_open(o, NULL, '[');
-      for (int col = box.col; col < box.col + box.cols; col++)
-        put_cell(o, p, tokens[row * p->cols + col]);
-      trm__json_close(o);
-    }
-    trm__json_close(o);
-    return;
-  }
-  const size_t size = trm_puzzle_text_size(p);
-  char *text = malloc(size);
-  if (!text) {
-    o->status = TRM_E_MEMORY;
-    return;
-  }
-  trm_puzzle_format_box(p, tokens, box, text, size);
-  trm__json_put_text(o, key, text);
-  free(text);
-}
-
-/* How likely the model holds each cell's symbol to be: the largest softmax of its logits, in the
- * order of the grid. */
-static void put_confidence(trm__json_out *o, const trm_model_config *m, const float *logits,
-                           trm_puzzle_box box) {
-  trm__json_open(o, "confidence", '[');
-  for (int row = box.row; row < box.row + box.rows; row++)
-    for (int col = box.col; col < box.col + box.cols; col++) {
-      const float *l = logits + ((int64_t)row * m->puzzle.cols + col) * m->vocab_size;
-      double sum = 0;
-      float most = l[0];
-      for (int v = 1; v < m->vocab_size; v++) most = l[v] > most ? l[v] : most;
-      for (int v = 0; v < m->vocab_size; v++) sum += exp((double)(l[v] - most));
-      trm__json_put_real(o, NULL, rounded(1 / sum));
-    }
-  trm__json_close(o);
-}
-
-/* Cells that the answer and the tokens before it differ in, counted in the order of the grid. */
-static void put_changed(trm__json_out *o, const trm_puzzle *p, const int32_t *before,
-                        const int32_t *now, trm_puzzle_box box) {
-  trm__json_open(o, "changed", '[');
-  for (int i = 0; i < box.rows * box.cols; i++) {
-    const int cell = (box.row + i / box.cols) * p->cols + box.col + i % box.cols;
-    if (before[cell] != now[cell]) trm__json_put_int(o, NULL, i);
-  }
-  trm__json_close(o);
-}
-
-/* null of other kinds than Sudokus, whose rules judge a whole answer. */
-static void put_violations(trm__json_out *o, const trm_puzzle *p, const int32_t *question,
-                           const int32_t *answer) {
-  const int n = trm_sudoku_violations(p, question, answer);
-  if (n < 0)
-    trm__json_put_null(o, "violations");
-  else
-    trm__json_put_int(o, "violations", n);
-}
-
-/* What an answer and a step have in common. */
-static void put_state(trm__json_out *o, const serve_model *m, const serve_puzzle *p,
-                      const serve_state *s) {
-  put_violations(o, &m->config->puzzle, p->tokens, s->now->answer);
-  trm__json_put_real(o, "q", rounded(probability((double)s->now->q_halt)));
-  trm__json_put_real(o, "seconds", round(s->seconds * 1e6) / 1e6);
-}
-
-/* Beyond a grid a model may answer anything: its grid begins where the question's does. */
-static trm_puzzle_box box_of(const trm_puzzle *p, const int32_t *question, const int32_t *answer) {
-  const trm_puzzle_box asked = trm_puzzle_locate(p, question);
-  return trm_puzzle_crop(p, answer, asked.row, asked.col);
-}
-
 char *serve_answer_json(const serve_model *m, const serve_ask *ask, const serve_puzzle *p,
                         const serve_state *s) {
   const trm_puzzle *puzzle = &m->config->puzzle;
   const trm_queue_answer *a = s->now;
-  const trm_puzzle_box box = box_of(puzzle, p->tokens, a->answer);
+  const trm_puzzle_box box = step_answer_box(puzzle, p->tokens, a->answer);
   trm__json_out o = trm__json_begin(TRM__JSON_COMPACT);
   trm__json_open(&o, NULL, '{');
   trm__json_put_text(&o, "model", m->name);
-  put_grid(&o, "answer", puzzle, p->as_rows, a->answer, box);
+  step_json_grid(&o, "answer", puzzle, p->as_rows, a->answer, box);
   if (trm_puzzle_has_rules(puzzle))
     trm__json_put_bool(&o, "valid", trm_puzzle_solves(puzzle, p->tokens, a->answer));
   else
     trm__json_put_null(&o, "valid");
   trm__json_put_int(&o, "steps", a->steps);
   trm__json_put_bool(&o, "halted", a->halted);
-  put_state(&o, m, p, s);
-  if (ask->confidence) put_confidence(&o, m->config, a->logits, box);
+  step_json_violations(&o, puzzle, p->tokens, a->answer);
+  trm__json_put_real(&o, "q", probability((double)a->q_halt));
+  step_json_seconds(&o, s->seconds);
+  if (ask->confidence) step_json_confidence(&o, puzzle, a->logits, m->config->vocab_size, box);
   trm__json_close(&o);
   return finish(&o);
 }
 
 char *serve_step_json(const serve_model *m, const serve_puzzle *p, const serve_state *s) {
-  const trm_puzzle *puzzle = &m->config->puzzle;
   const trm_queue_answer *a = s->now;
-  const trm_puzzle_box box = box_of(puzzle, p->tokens, a->answer);
+  const step_state state = {.question = p->tokens,
+                            .before = s->before ? s->before : p->tokens,
+                            .answer = a->answer,
+                            .logits = a->logits,
+                            .vocab = m->config->vocab_size,
+                            .step = a->steps,
+                            .q = probability((double)a->q_halt),
+                            .seconds = s->seconds};
   trm__json_out o = trm__json_begin(TRM__JSON_COMPACT);
   trm__json_open(&o, NULL, '{');
-  trm__json_put_int(&o, "step", a->steps);
-  put_grid(&o, "grid", puzzle, p->as_rows, a->answer, box);
-  put_changed(&o, puzzle, s->before ? s->before : p->tokens, a->answer, box);
-  put_confidence(&o, m->config, a->logits, box);
-  put_state(&o, m, p, s);
+  step_json_put(&o, &m->config->puzzle, &state, p->as_rows);
   trm__json_close(&o);
   return finish(&o);
 }

@@ -35,9 +35,12 @@ TRM_API void trm_sudoku_format(const trm_puzzle *p, const uint8_t *values, char 
 TRM_API bool trm_sudoku_consistent(const trm_puzzle *p, const uint8_t *values, int *cell);
 /* True when `answer` is complete, consistent, and keeps every given of `question`. */
 TRM_API bool trm_sudoku_solves(const trm_puzzle *p, const uint8_t *question, const uint8_t *answer);
-/* How many cells of an answer break a rule: not what was given, no digit, or one that stands twice
- * in a row, column or box; tokens [rows * cols], any values. -1 of another puzzle than a known
+/* Whether a cell of an answer breaks a rule: not what was given, no digit, or one that stands twice
+ * in a row, column or box; tokens [rows * cols], any values. False of another puzzle than a known
  * Sudoku. */
+TRM_API bool trm_sudoku_violates(const trm_puzzle *p, const int32_t *inputs, const int32_t *answer,
+                                 int cell);
+/* How many cells do; -1 of another puzzle than a known Sudoku. */
 TRM_API int trm_sudoku_violations(const trm_puzzle *p, const int32_t *inputs,
                                   const int32_t *answer);
 

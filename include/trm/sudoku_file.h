@@ -44,6 +44,8 @@ typedef struct trm_sudoku_reader_config {
   trm_puzzle puzzle;   /* the only size and boxes taken; kind NONE: any */
   const char *owner;   /* who wants that size, for messages: "the model" */
   bool uniform;        /* all must be of the size, boxes and digits of the first */
+  bool typed; /* by a person, who begins anew after an error: no rows are passed over behind a grid
+                 that was refused, and a title is an error like any other */
 } trm_sudoku_reader_config;
 
 typedef struct trm_sudoku_reader trm_sudoku_reader;
@@ -72,6 +74,8 @@ typedef enum trm_sudoku_state {
  */
 TRM_API trm_status trm_sudoku_reader_next(trm_sudoku_reader *r, trm_sudoku_entry *entry,
                                           trm_sudoku_state *state, trm_error *err);
+/* Rows of a grid that came so far and are not all of it; 0: none. */
+TRM_API int trm_sudoku_reader_rows(const trm_sudoku_reader *r);
 /* After an error: the size of the puzzle that it is about, where that is another one than the size
  * that is wanted; else 0. */
 TRM_API int trm_sudoku_reader_other_size(const trm_sudoku_reader *r);

@@ -72,6 +72,10 @@ void trm_sudoku_reader_end(trm_sudoku_reader *r) {
   r->ended = true;
 }
 
+int trm_sudoku_reader_rows(const trm_sudoku_reader *r) {
+  return r->grid.rows;
+}
+
 int trm_sudoku_reader_other_size(const trm_sudoku_reader *r) {
   return r->other_size;
 }
@@ -349,7 +353,7 @@ static bool is_title(trm_sudoku_reader *r) {
   enum { MOST_CELLS = 26 }; /* dates and numbers have fewer */
   bool has_word = false;
   size_t cells = 0;
-  if (r->n_tokens > TRM__SUDOKU_MAX_TOKENS) return false;
+  if (r->config.typed || r->n_tokens > TRM__SUDOKU_MAX_TOKENS) return false;
   for (int i = 0; i < r->n_tokens; i++) {
     const trm__span t = r->token[i];
     size_t letters = 0, digits = 0;

@@ -207,7 +207,7 @@ trm_status trm__sudoku_refuse_grid(trm_sudoku_reader *r, trm_error *err) {
   trm__sudoku_grid *g = &r->grid;
   const int rows = g->rows;
   g->rows = 0;
-  r->lost = true;
+  r->lost = !r->config.typed;
   r->lost_rows = rows;
   return trm__sudoku_refuse(r, TRM_E_FORMAT, g->line, 1, err,
                             "the grid that begins here has %d row%s of %d cells, want %d", rows,
@@ -269,7 +269,7 @@ trm_status trm__sudoku_read_row(trm_sudoku_reader *r, trm_sudoku_entry *e, bool 
   bool dash, other, only_dashes;
   look_at_blanks(row, &dash, &other, &only_dashes);
   if (r->puzzle.kind != TRM_PUZZLE_NONE && row->size != r->puzzle.rows) {
-    r->lost = true;
+    r->lost = !r->config.typed;
     r->lost_rows = 1;
     g->size = row->size;
     return trm__sudoku_refuse_row(r, row->size, err);

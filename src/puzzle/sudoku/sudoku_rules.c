@@ -178,14 +178,20 @@ static bool is_repeated(const trm__unit_set *sets, int n, const int32_t *answer,
   return false;
 }
 
-int trm_sudoku_violations(const trm_puzzle *p, const int32_t *inputs, const int32_t *answer) {
+bool trm_sudoku_violates(const trm_puzzle *p, const int32_t *inputs, const int32_t *answer,
+                         int cell) {
   enum { BLANK = 1 }; /* a digit's token is above */
   trm__unit_set sets[TRM__MOST_UNITS];
+  if (!trm_sudoku_known(p)) return false;
+  const int32_t asked = inputs[cell], now = answer[cell];
+  return (asked > BLANK && asked != now) || now <= BLANK || now > BLANK + p->rows ||
+         is_repeated(sets, trm__puzzle_units(p, sets), answer, cell);
+}
+
+int trm_sudoku_violations(const trm_puzzle *p, const int32_t *inputs, const int32_t *answer) {
   int n = 0;
   if (!trm_sudoku_known(p)) return -1;
-  const int ways = trm__puzzle_units(p, sets);
-  for (int i = 0; i < p->rows * p->cols; i++)
-    n += (inputs[i] > BLANK && inputs[i] != answer[i]) || answer[i] <= BLANK ||
-         answer[i] > BLANK + p->rows || is_repeated(sets, ways, answer, i);
+  for (int cell = 0; cell < p->rows * p->cols; cell++)
+    n += trm_sudoku_violates(p, inputs, answer, cell);
   return n;
 }
