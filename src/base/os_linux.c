@@ -14,6 +14,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include "base/os_linux_cgroup.h"
 #include "base/os_linux_lines.h"
 #include "base/os_machine.h"
@@ -81,7 +85,10 @@ bool trm__os_has_arm_bf16(void) {
 bool trm__os_grants_amx(void) {
 #if defined(__x86_64__) && defined(SYS_arch_prctl)
   enum { REQ_XCOMP_PERM = 0x1023, XTILEDATA = 18 }; /* of asm/prctl.h, which may be older */
-  return syscall(SYS_arch_prctl, REQ_XCOMP_PERM, XTILEDATA) == 0;
+  const unsigned wanted = 1u << 22 | 1u << 24;      /* AMX-BF16, AMX-TILE */
+  unsigned a, b, c, d;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & wanted) == wanted &&
+         syscall(SYS_arch_prctl, REQ_XCOMP_PERM, XTILEDATA) == 0;
 #else
   return false;
 #endif

@@ -6,10 +6,6 @@
 #include "kernels/kernels.h"
 #include "trm.h"
 
-#ifdef TRM__HAVE_X86
-#include <cpuid.h>
-#endif
-
 static bool runs_always(void) {
   return true;
 }
@@ -26,12 +22,8 @@ static bool runs_avx512(void) {
 static bool runs_avx512_bf16(void) {
   return runs_avx512() && __builtin_cpu_supports("avx512bf16");
 }
-/* Tiles are large, so that a system saves them only for processes that asked. */
 static bool runs_amx_bf16(void) {
-  unsigned a, b, c, d;
-  const unsigned wanted = 1u << 22 | 1u << 24; /* AMX-BF16, AMX-TILE */
-  return runs_avx512_bf16() && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & wanted) == wanted &&
-         trm__os_grants_amx();
+  return runs_avx512_bf16() && trm__os_grants_amx();
 }
 #endif
 
