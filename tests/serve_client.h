@@ -159,6 +159,18 @@ static inline void is_status(int got, int want) {
   if (got != want) fail_msg("status %d, want %d:\n%s", got, want, heard);
 }
 
+/* Every member of `v` is described, and of those described all but one that was not asked for. */
+static inline void is_described(const trm__json *api, const char *schema, const trm__json *v,
+                                size_t n) {
+  const trm__json *schemas = trm__json_get(trm__json_get(api, "components"), "schemas");
+  const trm__json *properties = trm__json_get(trm__json_get(schemas, schema), "properties");
+  assert_int_equal(trm__json_n_members(v), n);
+  assert_int_equal(trm__json_n_members(properties), n);
+  for (size_t i = 0; i < n; i++)
+    if (!trm__json_get(properties, trm__json_key(v, i)))
+      fail_msg("%s: %s is not described", schema, trm__json_key(v, i));
+}
+
 /* ---- the server of a group ---- */
 
 #define FOUR "1...341221434.21"
