@@ -4,7 +4,7 @@ import { svg } from "./board.js";
 import { countText, drawLine, drawMark, durationText, isLoss, isShare, tickText, valueText } from "./runs-look.js";
 
 const LEFT = 56, TOP = 12, LOW = 26, LINE = 14; // LINE: between two names
-const NAMES = 560;                              // pixels from which on there are names
+const NAMES = 560, NEAR = 70;                   // pixels from which on there are names; between ends
 const APART = 40;                               // pixels from one mark to the next, at least
 
 // A round step, of which about n are between two values; and its multiples between them.
@@ -59,6 +59,20 @@ function spread(wanted, low, high) {
   return placed;
 }
 
+// The same of names that begin at several x: only those that are near one another are in each
+// other's way.
+function spreadNear(ends, low, high) {
+  const order = ends.map((end, i) => [...end, i]).sort((a, b) => a[0] - b[0]);
+  const placed = [];
+  while (order.length) {
+    const group = [order.shift()];
+    while (order.length && order[0][0] - group[group.length - 1][0] < NEAR) group.push(order.shift());
+    const heights = spread(group.map(([, y]) => y), low, high);
+    group.forEach(([, , i], k) => { placed[i] = heights[k]; });
+  }
+  return placed;
+}
+
 // The value of a curve at x, between its points; null before its first and behind its last.
 export function valueAt({ x, y }, at) {
   if (!x.length || at < x[0] || at > x[x.length - 1]) return null;
@@ -96,7 +110,8 @@ export function drawCurves(width, { key, over, curves, most, at, logarithmic }, 
   if (at !== null) parts.push(svg("path", { class: "now", d: `M${toX(at)} ${TOP}V${high - LOW}` }));
 
   // The lines, their marks, and their names at their ends.
-  const tags = spread(curves.map((c) => toY(c.y[c.y.length - 1])), TOP, high - LOW);
+  const ends = curves.map(({ x, y }) => [toX(x[x.length - 1]), toY(y[y.length - 1])]);
+  const tags = spreadNear(ends, TOP, high - LOW);
   curves.forEach(({ name, look, x, y }, i) => {
     const points = x.map((v, k) => `${toX(v).toFixed(1)},${toY(y[k]).toFixed(1)}`).join(" ");
     parts.push(drawLine(look, { points }));
@@ -105,7 +120,7 @@ export function drawCurves(width, { key, over, curves, most, at, logarithmic }, 
       last = toX(x[k]);
       parts.push(drawMark(look, last, toY(y[k])));
     }
-    const end = toX(x[x.length - 1]);
+    const [end] = ends[i];
     const room = Math.floor((width - end - 24) / 6.6);
     const text = named && room > 4 ? `${look.tag} ${name.length > room ? `${name.slice(0, room - 1)}…` : name}` : look.tag;
     parts.push(svg("text", { class: "tag", x: end + 8, y: tags[i] + 4 }, text));

@@ -7,7 +7,6 @@
 
 #include "base/check.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include "cli/serve/examples.h"
 #include "cli/serve/openapi.h"
 
@@ -81,31 +80,9 @@ static void get_runs(serve_server *s, serve_reply *out) {
   if (has_runs(s, out)) reply_json(out, 200, serve_runs_json(s->runs));
 }
 
-static int hex_of(char c) {
-  static const char digits[] = "0123456789abcdef";
-  const char *at = c ? strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c) : NULL;
-  return at ? (int)(at - digits) : -1;
-}
-
-/* A value as it was meant, where %HH is a byte and + a space, and without what no text has. */
-static bool unescape(char *value) {
-  char *to = value;
-  for (const char *from = value; *from; from++, to++) {
-    *to = (char)(*from == '+' ? ' ' : *from);
-    if (*from != '%') continue;
-    const int high = hex_of(from[1]), low = high < 0 ? -1 : hex_of(from[2]);
-    if (low < 0 || high + low == 0) return false;
-    *to = (char)(16 * high + low);
-    from += 2;
-  }
-  *to = 0;
-  trm__text_clean(value);
-  return true;
-}
-
 static void get_curve(serve_server *s, serve_reply *out) {
   if (!has_runs(s, out)) return;
-  if (out->value && unescape(out->value))
+  if (out->value && serve_unescape(out->value))
     reply_json(out, 200, serve_runs_curve_json(s->runs, out->value));
   else
     serve_refuse(out, 400,
