@@ -6,7 +6,7 @@ import { countText, durationText, lookOf, overText, swatchOf, valueText } from "
 import { Puzzles } from "./runs-puzzles.js";
 
 const PACE = 2000, PATIENCE = 5000; // milliseconds between two questions; after one without an answer
-const SHOWN = 8;                    // curves at first
+const SHOWN = 8;                    // curves at first, beside those of runs that are trained
 const WISHES = [["all/exact_accuracy", "train/exact_accuracy"], ["train/lm_loss"]]; // of the two charts
 
 const $ = (id) => document.getElementById(id);
@@ -80,15 +80,13 @@ function drawReadout(all, most) {
   $("readout").replaceChildren(...(all.flat().length ? parts : []));
 }
 
-// The figures that can be chosen, and what is chosen at first.
+// The figures that can be chosen; what the address says, or else what is best to look at, is chosen.
 function drawFigures() {
   figures.forEach((select, i) => {
     if ([...select.options].map((o) => o.value).join("\n") === keys.join("\n")) return;
-    const wished = [select.value || stateOf().get(`figure${i}`), ...WISHES[i]].find((k) => keys.includes(k));
-    // An evaluation is better to look at than what was there before the first one.
-    const better = !select.chosen && i === 0 && keys.includes(WISHES[0][0]) ? WISHES[0][0] : wished;
+    const wished = [stateOf().get(`figure${i}`), ...WISHES[i], select.value].find((k) => keys.includes(k));
     select.replaceChildren(...keys.map((k) => new Option(k)));
-    select.value = better ?? keys[Math.min(i, keys.length - 1)] ?? "";
+    select.value = wished ?? keys[Math.min(i, keys.length - 1)] ?? "";
   });
 }
 
@@ -205,7 +203,7 @@ function take(told) {
   for (const run of runs)
     if (!order.has(run.id)) {
       order.set(run.id, order.size);
-      if (order.size > SHOWN) hidden.add(run.id);
+      if (order.size > SHOWN && run.stage !== "running") hidden.add(run.id);
     }
   for (const id of rows.keys()) if (!runs.some((run) => run.id === id)) rows.delete(id);
   const text = summaryText(told);
@@ -264,7 +262,7 @@ async function ask() {
 
 function listen() {
   const on = (id, what, then) => $(id).addEventListener(what, then);
-  figures.forEach((f) => f.addEventListener("change", () => { f.chosen = true; keepState(); ask(); }));
+  figures.forEach((f) => f.addEventListener("change", () => { keepState(); ask(); }));
   on("over", "change", () => { at = null; keepState(); drawCharts(); });
   on("log", "change", drawCharts);
   on("whose", "change", () => { keepState(); ask(); });

@@ -164,6 +164,9 @@ def curves_are_chosen_and_read(b, world):
         b.open(link)
         b.wait(READOUT + ".includes('train/accuracy')")
         assert b.js("return document.getElementById('over').value") == "seconds"
+        b.open(server.url + "#figure0=train%2Faccuracy&figure1=none&run=p/first")
+        b.wait(READOUT + ".includes('train/accuracy A')")
+        assert "train/lm_loss" in b.js(READOUT) and b.js("return document.getElementById('whose').selectedIndex") == 0
 
 
 def names_are_only_text(b, world):
