@@ -100,10 +100,8 @@ static trm_status take_line(trm_run_follower *f, const char *text, size_t n, con
   if (st != TRM_OK) return TRM_OK;
   const trm__json *at = trm__json_get(line, "step");
   const double step = trm__json_number(at);
-  if (trm__json_is_number(at) && step >= 0 && step < 9e15) {
-    trm__run_sum_line(&f->sum, line);
-    tell_figures(f, line, step, seconds, to);
-  }
+  if (trm__json_is_number(at)) trm__run_sum_line(&f->sum, line);
+  if (trm__json_is_number(at) && step >= 0 && step < 9e15) tell_figures(f, line, step, seconds, to);
   trm__json_free(line);
   return TRM_OK;
 }
