@@ -194,6 +194,17 @@ static inline int64_t memory_of(const server *v) {
   return at ? 1024 * atoll(at + strlen("VmRSS:")) : 0;
 }
 
+/* Sanitizers keep something beside every byte, and what was freed. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SHADOW = 8 };
+#else
+enum { SHADOW = 1 };
+#endif
+static inline void grew_at_most(const server *v, int64_t before, int64_t most) {
+  const int64_t more = memory_of(v) - before;
+  if (more > most * SHADOW) fail_msg("%lld bytes more than before", (long long)more);
+}
+
 /* Every member of `v` is described, and of those described all but one that was not asked for. */
 static inline void is_described(const trm__json *api, const char *schema, const trm__json *v,
                                 size_t n) {

@@ -120,8 +120,7 @@ static void stands_crowds(void **state) {
     assert_true(hear(fd[i], heard, sizeof heard, "\"seconds\":"));
     says(heard, "HTTP/1.1 200 ");
   }
-  if (memory_of(&v) - before > MOST)
-    fail_msg("%lld bytes more than before", (long long)(memory_of(&v) - before));
+  grew_at_most(&v, before, MOST);
   for (int i = 0; i < CROWD; i++) close(fd[i]);
   want(close_server(&v), 0);
 }

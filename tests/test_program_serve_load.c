@@ -113,8 +113,7 @@ static void good_ones_pass_among_bad_ones(void **state) {
       if (k < 2) says(heard, answer);
       close(fd[i][k]);
     }
-  const int64_t after = memory_of(&v);
-  if (after - before > MOST) fail_msg("%lld bytes more than before", (long long)(after - before));
+  grew_at_most(&v, before, MOST);
 
   /* Nobody came in by the way of the others. */
   is_status(ask(&v, GET("/metrics", KEYED)), 200);
@@ -150,8 +149,7 @@ static void bodies_are_bounded(void **state) {
   }
   for (int64_t last = 0; last != memory_of(&v); nap(500)) last = memory_of(&v); /* it reads them */
   is_status(ask(&v, GET("/health", "")), 200);
-  if (memory_of(&v) - before > MOST)
-    fail_msg("%lld bytes more than before", (long long)(memory_of(&v) - before));
+  grew_at_most(&v, before, MOST);
 
   /* The last byte of each: those that had room are solved. */
   for (int i = 0; i < CLIENTS; i++) put(fd[i], " ");
@@ -194,8 +192,7 @@ static void streams_that_are_not_read_end(void **state) {
   await_metric(&v, "trm_puzzles_cancelled_total{model=\"big\"}", CLIENTS);
   await_metric(&v, "trm_puzzles_running{model=\"big\"}", 0);
   assert_int_equal(metric(&v, "trm_puzzles_solved_total{model=\"big\"}"), 0);
-  if (memory_of(&v) - before > MOST)
-    fail_msg("%lld bytes more than before", (long long)(memory_of(&v) - before));
+  grew_at_most(&v, before, MOST);
 
   /* What comes of them has no end that looks like one. */
   static char tail[CLIENTS][TAIL];
