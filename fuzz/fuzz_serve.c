@@ -1,6 +1,7 @@
 /* Requests to `trm serve`, as far as they are texts: bodies, and the headers that say who asks. The
- * parts are a body, the values of Host, Origin and Authorization, and a file of keys. What is
- * accepted is within the model's bounds, and is answered by JSON that can be asked again. */
+ * parts are a body, the values of Host, Origin and Authorization, a file of keys, and a value of a
+ * query. What is accepted is within the model's bounds, and is answered by JSON that can be asked
+ * again. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -152,14 +153,33 @@ static void ask_guard(const fuzz_bytes *part) {
   free(key);
 }
 
+/* What is understood is no longer than it was, and text. */
+static void read_query(fuzz_bytes part) {
+  char *value = value_of(part);
+  const size_t n = strlen(value);
+  if (serve_unescape(value)) {
+    FUZZ_CHECK(strlen(value) <= n);
+    for (const char *c = value; *c; c++) FUZZ_CHECK((unsigned char)*c >= ' ');
+    trm__json_out o = trm__json_begin(TRM__JSON_COMPACT);
+    char *text;
+    trm__json_open(&o, NULL, '[');
+    trm__json_put_text(&o, NULL, value);
+    trm__json_close(&o);
+    FUZZ_MUST(trm__json_finish(&o, "a value", &text, &fuzz_error));
+    trm__free(text);
+  }
+  free(value);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   serve_model models[MODELS];
   trm_model_config configs[MODELS];
-  fuzz_bytes part[5];
+  fuzz_bytes part[6];
   make_models(models, configs);
-  fuzz_split(data, size, part, 5);
+  fuzz_split(data, size, part, 6);
   read_body(models, 0, part[0]);
   read_body(models, MOST, part[0]);
   ask_guard(part);
+  read_query(part[5]);
   return 0;
 }

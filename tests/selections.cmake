@@ -6,6 +6,7 @@
 set(threads
   test_ahead test_eval test_experts test_finetune test_fork test_fork_posix test_handed_out test_inputs
   test_memory_data test_program_serve test_program_serve_crowds
+  test_program_serve_load test_program_serve_runs
   test_queue test_search test_solved_steps test_solver test_team test_team_posix
   test_think test_threads test_trainer test_trainer_state)
 

@@ -78,14 +78,20 @@ static inline int close_server(server *v) {
 
 /* ---- clients ---- */
 
-static inline int dial(const server *v) {
+/* A connection, which takes in `buffer` bytes before they are read (NULL: as many as usual). */
+static inline int dial_with(const server *v, const int *buffer) {
   const struct sockaddr_in at = {.sin_family = AF_INET,
                                  .sin_port = htons((uint16_t)v->port),
                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   const int fd = socket(AF_INET, SOCK_STREAM, 0);
   assert_true(fd >= 0);
+  if (buffer) assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, buffer, sizeof *buffer), 0);
   assert_int_equal(connect(fd, (const struct sockaddr *)&at, sizeof at), 0);
   return fd;
+}
+
+static inline int dial(const server *v) {
+  return dial_with(v, NULL);
 }
 
 static inline void put(int fd, const char *text) {
@@ -157,6 +163,58 @@ static inline const char *body(void) {
 
 static inline void is_status(int got, int want) {
   if (got != want) fail_msg("status %d, want %d:\n%s", got, want, heard);
+}
+
+/* The value of a line of /metrics. */
+static inline int64_t metric(const server *v, const char *name) {
+  char line[200];
+  is_status(ask(v, GET("/metrics", "")), 200);
+  snprintf(line, sizeof line, "\n%s ", name);
+  const char *at = strstr(heard, line);
+  if (!at) fail_msg("no %s in:\n%s", name, heard);
+  return atoll(at + strlen(line));
+}
+
+static inline void await_metric(const server *v, const char *name, int64_t value) {
+  for (int naps = 0; metric(v, name) != value; naps++) {
+    if (naps == 3000) fail_msg("%s is not %lld:\n%s", name, (long long)value, heard);
+    nap(10);
+  }
+}
+
+/* Bytes of memory that the server has, by what the system tells of it; 0: it does not. */
+static inline int64_t memory_of(const server *v) {
+  char path[64], text[4096];
+  snprintf(path, sizeof path, "/proc/%d/status", (int)v->child);
+  FILE *f = fopen(path, "r");
+  if (!f) return 0;
+  text[fread(text, 1, sizeof text - 1, f)] = 0;
+  fclose(f);
+  const char *at = strstr(text, "VmRSS:");
+  return at ? 1024 * atoll(at + strlen("VmRSS:")) : 0;
+}
+
+/* Sanitizers keep something beside every byte, and what was freed. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SHADOW = 8 };
+#else
+enum { SHADOW = 1 };
+#endif
+static inline void grew_at_most(const server *v, int64_t before, int64_t most) {
+  const int64_t more = memory_of(v) - before;
+  if (more > most * SHADOW) fail_msg("%lld bytes more than before", (long long)more);
+}
+
+/* Every member of `v` is described, and of those described all but one that was not asked for. */
+static inline void is_described(const trm__json *api, const char *schema, const trm__json *v,
+                                size_t n) {
+  const trm__json *schemas = trm__json_get(trm__json_get(api, "components"), "schemas");
+  const trm__json *properties = trm__json_get(trm__json_get(schemas, schema), "properties");
+  assert_int_equal(trm__json_n_members(v), n);
+  assert_int_equal(trm__json_n_members(properties), n);
+  for (size_t i = 0; i < n; i++)
+    if (!trm__json_get(properties, trm__json_key(v, i)))
+      fail_msg("%s: %s is not described", schema, trm__json_key(v, i));
 }
 
 /* ---- the server of a group ---- */

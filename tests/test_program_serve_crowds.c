@@ -3,23 +3,6 @@
 
 /* ---- many clients ---- */
 
-/* The value of a line of /metrics. */
-static int64_t metric(const server *v, const char *name) {
-  char line[200];
-  is_status(ask(v, GET("/metrics", "")), 200);
-  snprintf(line, sizeof line, "\n%s ", name);
-  const char *at = strstr(heard, line);
-  if (!at) fail_msg("no %s in:\n%s", name, heard);
-  return atoll(at + strlen(line));
-}
-
-static void await_metric(const server *v, const char *name, int64_t value) {
-  for (int naps = 0; metric(v, name) != value; naps++) {
-    if (naps == 3000) fail_msg("%s is not %lld:\n%s", name, (long long)value, heard);
-    nap(10);
-  }
-}
-
 /* One puzzle of so many steps that it is not done until it is stopped: a row that is taken. */
 #define ENDLESS "{\"puzzle\": \"" FOUR "\", \"steps\": 1024, \"stream\": true}"
 #define LONG "{\"puzzle\": \"" FOUR "\", \"steps\": 1024}"
@@ -110,18 +93,6 @@ static void answers_many(void **state) {
   }
 }
 
-/* Bytes of memory that the server has, by what the system tells of it; 0: it does not. */
-static int64_t memory_of(const server *v) {
-  char path[64], text[4096];
-  snprintf(path, sizeof path, "/proc/%d/status", (int)v->child);
-  FILE *f = fopen(path, "r");
-  if (!f) return 0;
-  text[fread(text, 1, sizeof text - 1, f)] = 0;
-  fclose(f);
-  const char *at = strstr(text, "VmRSS:");
-  return at ? 1024 * atoll(at + strlen("VmRSS:")) : 0;
-}
-
 /* A thousand connections: a third says nothing, a third half of a request, and those that ask are
  * all answered, while memory stays what headers and parts of bodies take. */
 static void stands_crowds(void **state) {
@@ -149,8 +120,7 @@ static void stands_crowds(void **state) {
     assert_true(hear(fd[i], heard, sizeof heard, "\"seconds\":"));
     says(heard, "HTTP/1.1 200 ");
   }
-  if (memory_of(&v) - before > MOST)
-    fail_msg("%lld bytes more than before", (long long)(memory_of(&v) - before));
+  grew_at_most(&v, before, MOST);
   for (int i = 0; i < CROWD; i++) close(fd[i]);
   want(close_server(&v), 0);
 }

@@ -5,84 +5,7 @@
 #include <unistd.h>
 
 #include "io/json.h"
-#include "scratch.h"
-#include "trm.h"
-
-static char data_setting[240], out_setting[240];
-
-static int set_up(void **state) {
-  char data[200];
-  if (scratch_open(state)) return -1;
-  scratch *s = *state;
-  snprintf(data, sizeof data, "%s", scratch_path(s, "data"));
-  snprintf(data_setting, sizeof data_setting, "data_paths=[%s]", data);
-  snprintf(out_setting, sizeof out_setting, "out=%s", scratch_path(s, "runs"));
-  const trm_sudoku_gen_config gen = {.size = 4, .n_train = 32, .n_test = 8, .output_dir = data};
-  return trm_gen_sudoku(&gen, NULL, NULL) == TRM_OK ? 0 : -1;
-}
-
-enum { MOST = 32, UPDATES = 6 };
-
-/* A configuration of a tiny run with a few settings more, up to NULL. */
-static trm_run_config *config_of(const char *const *more) {
-  static const char *const small[] = {"project_name=p",
-                                      "arch=trm",
-                                      "arch.L_layers=1",
-                                      "arch.H_cycles=1",
-                                      "arch.L_cycles=1",
-                                      "arch.hidden_size=16",
-                                      "arch.num_heads=2",
-                                      "arch.mlp_t=True",
-                                      "arch.pos_encodings=none",
-                                      "arch.puzzle_emb_len=1",
-                                      "arch.halt_max_steps=2",
-                                      "global_batch_size=16",
-                                      "epochs=3",
-                                      "eval_interval=1",
-                                      "lr_warmup_steps=0",
-                                      "threads=1",
-                                      "device=cpu"};
-  const char *settings[MOST] = {data_setting, out_setting};
-  int n = 2;
-  trm_run_config *c;
-  trm_error err;
-  for (size_t i = 0; i < sizeof small / sizeof *small; i++) settings[n++] = small[i];
-  for (; *more; more++) settings[n++] = *more;
-  if (trm_run_config_load(NULL, settings, n, &c, &err) != TRM_OK) fail_msg("%s", err.msg);
-  return c;
-}
-#define MORE(...)         \
-  (const char *const[]) { \
-    __VA_ARGS__, NULL     \
-  }
-
-static trm_run *run_of(trm_run_config *c, const trm_run_listener *l) {
-  trm_run *run;
-  trm_error err;
-  if (trm_run_continue(c, l, &run, &err) != TRM_OK) fail_msg("%s", err.msg);
-  return run;
-}
-
-/* Trains a run of its own settings to its end. */
-static void train(const char *const *more) {
-  trm_run *run = run_of(config_of(more), NULL);
-  trm_error err;
-  if (trm_run_train(run, 0, &err) != TRM_OK) fail_msg("%s", err.msg);
-  trm_run_free(run);
-}
-
-static const char *path_of(scratch *s, const char *name) {
-  static char path[300];
-  snprintf(path, sizeof path, "%s/runs/p/%s", s->dir, name);
-  return path;
-}
-
-static trm_run_record *record_of(const char *folder) {
-  trm_run_record *r;
-  trm_error err;
-  if (trm_run_record_open(folder, &r, &err) != TRM_OK) fail_msg("%s", err.msg);
-  return r;
-}
+#include "small_runs.h"
 
 /* Line i of its record.jsonl. */
 static trm__json *line_of(scratch *s, const char *name, int i) {
@@ -206,32 +129,6 @@ static void a_broken_record_is_no_hindrance(void **state) {
 }
 
 /* ---- what a folder tells ---- */
-
-/* A log and a record as they might be, in the folder of a run that was trained. */
-static void put_files(scratch *s, const char *name, const char *log, const char *record) {
-  char path[400];
-  snprintf(path, sizeof path, "%s/log.jsonl", path_of(s, name));
-  write_bytes(path, log, strlen(log));
-  snprintf(path, sizeof path, "%s/record.jsonl", path_of(s, name));
-  if (record)
-    write_bytes(path, record, strlen(record));
-  else
-    (void)unlink(path);
-}
-
-#define AT(step, time) "{\"step\":" #step ",\"epoch\":" #step ".0,\"time\":" #time ".0"
-#define EXACT(step, time, exact) \
-  AT(step, time)                 \
-  ",\"all/exact_accuracy\":" #exact ",\"all/n\":8}\n"
-#define LOSS(step, time, loss) \
-  AT(step, time)               \
-  ",\"train/lm_loss\":" #loss "}\n"
-#define START(update, end, time)                                                 \
-  "{\"event\":\"start\",\"update\":" #update ",\"end\":" #end ",\"time\":" #time \
-  ".0,\"host\":"                                                                 \
-  "\"h\",\"threads\":3}\n"
-#define END(update, state, time) \
-  "{\"event\":\"end\",\"update\":" #update ",\"state\":\"" state "\",\"time\":" #time ".0}\n"
 
 static void folders_tell_what_was_done(void **state) {
   static const struct {
@@ -359,6 +256,11 @@ static void note(void *arg, trm_run_level level, const char *text) {
   snprintf(arg, 500, "%s", text);
 }
 
+static bool count_down(void *arg, const char *folder) {
+  assert_non_null(strchr(folder, '/'));
+  return --*(int *)arg > 0;
+}
+
 static void runs_are_found_and_compared(void **state) {
   scratch *s = *state;
   char all[200], one[220], heard[500] = "";
@@ -401,6 +303,14 @@ static void runs_are_found_and_compared(void **state) {
   assert_int_equal(trm_runs_group(runs, MORE("color"), 1, group, &groups, &err), TRM_E_CONFIG);
   assert_true(speaks_of(&err, "color"));
   trm_runs_free(runs);
+
+  /* The same folders by their paths alone, until who asks has enough: also of what is no run. */
+  int left = 100;
+  assert_int_equal(trm_runs_look(MORE(all), 1, NULL, count_down, &left, &err), TRM_OK);
+  assert_int_equal(left, 95);
+  left = 2;
+  assert_int_equal(trm_runs_look(MORE(all, all), 2, NULL, count_down, &left, &err), TRM_OK);
+  assert_int_equal(left, 0);
 
   /* A folder that is named must be there. */
   assert_int_equal(trm_runs_find(MORE("/nowhere/at/all"), 1, NULL, &runs, &err), TRM_E_IO);

@@ -26,6 +26,10 @@ static const cli_manual manual = {
     "  POST /v1/batch   the same with \"puzzles\": [...], without \"stream\"\n"
     "  GET  /           a page to watch puzzles being solved, for a browser\n"
     "  GET  /v1/models  /v1/examples  /openapi.json  /health  /metrics\n"
+    "With --run a page shows trainings while they go on: their curves, when they will be done, "
+    "and\n"
+    "what the newest checkpoint makes of a few puzzles. The address is that of this page then.\n"
+    "  GET  /runs.html  /v1/runs  /v1/runs/curve?key=KEY  /v1/runs/puzzles?run=ID\n"
     "Who is not told otherwise listens on 127.0.0.1, for this machine alone. An address that\n"
     "others can reach wants --api-key-file; keys and puzzles are not encrypted on their way, "
     "which\n"
@@ -33,6 +37,7 @@ static const cli_manual manual = {
     "Examples:\n"
     "  trm serve\n"
     "  trm serve sudoku9 runs/Maze10-trm/first --port 9000\n"
+    "  trm serve --run runs\n"
     "  curl -d '{\"puzzle\": \".3.5...4.......4..62...3.....21.....\"}' \\\n"
     "      http://127.0.0.1:8080/v1/solve\n"
     "  trm serve --host 0.0.0.0 --api-key-file keys.txt --metrics\n"};
@@ -45,7 +50,7 @@ enum {
 };
 
 typedef struct serve_args {
-  const char *host, *key_file, *server_names;
+  const char *host, *key_file, *server_names, *run;
   int port, threads, timeout, parallel, queue;
   bool metrics;
 } serve_args;
@@ -225,6 +230,7 @@ static trm_status serve(serve_run *r, const serve_args *a, int n, char **words, 
   raise_file_limit();
   CLI_TRY(serve_listen(a->host, a->port, s->guard.n_keys > 0, &r->fd, url, err));
   CLI_TRY(serve_connections_create(&s->connections, SERVE_CONNECTIONS, err));
+  if (a->run) CLI_TRY(serve_runs_create(a->run, &s->runs, err));
   CLI_TRY(load_models(r, a, n, words, err));
 
   /* From here on there are answers. */
@@ -232,7 +238,7 @@ static trm_status serve(serve_run *r, const serve_args *a, int n, char **words, 
   s->waiting = a->queue;
   s->began = cli_now();
   CLI_TRY(serve_http_start(r->http, r->fd, err));
-  printf("%s\n", url);
+  printf("%s%s\n", url, s->runs ? "/runs.html" : "");
   fflush(stdout);
   while (!cli_interrupted()) {
     tick();
@@ -245,6 +251,7 @@ static trm_status serve(serve_run *r, const serve_args *a, int n, char **words, 
 static void release(serve_run *r) {
   serve_server *s = &r->server;
   serve_http_free(r->http);
+  serve_runs_free(s->runs);
   if (r->fd >= 0) close(r->fd);
   for (int i = 0; i < s->n_models; i++) {
     serve_worker_free(s->workers[i]);
@@ -265,6 +272,8 @@ int cmd_serve(int argc, char **argv) {
        "keys, one a line, of which clients need one"},
       {"server-names", CLI_NAMES, &a.server_names, "NAMES",
        "by which it may be called beside localhost and addresses, separated by commas"},
+      {"run", CLI_STRING, &a.run, "FOLDER",
+       "show the trainings in a folder, or a single one, as they go on"},
       {"threads", CLI_INT, &a.threads, "T", "of each model (0: as many as the process may use)"},
       {"parallel", CLI_SIZE, &a.parallel, "N", "puzzles of a model side by side (default 32)"},
       {"queue", CLI_SIZE, &a.queue, "N", "puzzles of a model that may wait (default 1024)"},

@@ -67,24 +67,31 @@ char *serve_error_json(int code, const char *text) {
   return finish(&o);
 }
 
+void serve_put_rows(trm__json_out *o, const char *key, const trm_puzzle *p, const int32_t *tokens) {
+  put_grid(o, key, p, true, tokens, trm_puzzle_locate(p, tokens));
+}
+
+void serve_put_model(trm__json_out *o, const trm_model_config *c) {
+  char text[320];
+  puzzle_describe(&c->puzzle, text, sizeof text);
+  trm__json_put_text(o, "puzzle", text);
+  trm__json_put_int(o, "rows", c->puzzle.rows);
+  trm__json_put_int(o, "cols", c->puzzle.cols);
+  trm__json_put_int(o, "steps", c->halt_max_steps);
+  trm__json_put_int(o, "puzzle_ids", c->num_puzzle_identifiers);
+}
+
 char *serve_models_json(const serve_model *models, int n) {
   trm__json_out o = trm__json_begin(TRM__JSON_COMPACT);
   trm__json_open(&o, NULL, '{');
   trm__json_put_text(&o, "object", "list");
   trm__json_open(&o, "data", '[');
   for (int i = 0; i < n; i++) {
-    const trm_model_config *c = models[i].config;
-    char text[320];
     trm__json_open(&o, NULL, '{');
     trm__json_put_text(&o, "id", models[i].name);
     trm__json_put_text(&o, "object", "model");
     trm__json_put_text(&o, "description", models[i].about);
-    puzzle_describe(&c->puzzle, text, sizeof text);
-    trm__json_put_text(&o, "puzzle", text);
-    trm__json_put_int(&o, "rows", c->puzzle.rows);
-    trm__json_put_int(&o, "cols", c->puzzle.cols);
-    trm__json_put_int(&o, "steps", c->halt_max_steps);
-    trm__json_put_int(&o, "puzzle_ids", c->num_puzzle_identifiers);
+    serve_put_model(&o, models[i].config);
     trm__json_close(&o);
   }
   trm__json_close(&o);

@@ -230,6 +230,34 @@ static bool admit(serve_server *s, const serve_route *r, const char *method, con
   return out->code == 0;
 }
 
+/* The value of the route's parameter in the query. */
+typedef struct query {
+  const char *parameter, *value;
+  int n;
+} query;
+
+static result take_parameter(void *arg, enum MHD_ValueKind kind, const char *name,
+                             const char *value) {
+  query *q = arg;
+  (void)kind;
+  if (strcmp(name, q->parameter) != 0) return MHD_YES;
+  q->value = value;
+  q->n++;
+  return MHD_YES;
+}
+
+/* A complete answer, of a path that is known. */
+static result answer_at_once(serve_connection *c, const asked *a, serve_reply *reply) {
+  query q = {.parameter = c->route->parameter};
+  if (q.parameter)
+    c->http->mhd.MHD_get_connection_values(c->link, MHD_GET_ARGUMENT_KIND, take_parameter, &q);
+  reply->value = q.n == 1 && q.value ? strdup(q.value) : NULL;
+  c->route->answer(c->http->server, reply);
+  free(reply->value);
+  if (reply->file && a->kept && strstr(a->kept, reply->file->tag)) reply->code = 304;
+  return send_reply(c, reply);
+}
+
 /* The headers are there. What is answered before its body has come ends the connection, so this is
  * done for bodies that nobody wants, and else once all is there. */
 static result begin_request(serve_connection *c, const char *path, const char *method, bool whole) {
@@ -241,11 +269,7 @@ static result begin_request(serve_connection *c, const char *path, const char *m
   c->http->mhd.MHD_get_connection_values(c->link, MHD_HEADER_KIND, take_header, &a);
   if (!whole && is_framed(&a) && !has_body(&a)) return MHD_YES;
   if (!admit(s, c->route, method, &a, &reply)) return send_reply(c, &reply);
-  if (c->route->answer) {
-    c->route->answer(s, &reply);
-    if (reply.file && a.kept && strstr(a.kept, reply.file->tag)) reply.code = 304;
-    return send_reply(c, &reply);
-  }
+  if (c->route->answer) return answer_at_once(c, &a, &reply);
   c->admitted = true;
   return whole ? begin_job(c) : MHD_YES;
 }

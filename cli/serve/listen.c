@@ -20,12 +20,15 @@ static bool is_loopback(const struct sockaddr *a) {
   return IN6_IS_ADDR_LOOPBACK(&in6.sin6_addr);
 }
 
-/* A socket that listens there; -1 with errno. */
+/* A socket that listens there; -1 with errno. What the system keeps for a client that does not read
+ * is bounded for each connection, where it would else be megabytes. */
 static int listen_on(const struct addrinfo *at) {
-  const int on = 1, fd = socket(at->ai_family, SOCK_STREAM, 0);
+  enum { UNREAD = 64 << 10 };
+  const int on = 1, unread = UNREAD, fd = socket(at->ai_family, SOCK_STREAM, 0);
   if (fd < 0) return -1;
   (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
   (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &unread, sizeof unread);
   if (bind(fd, at->ai_addr, at->ai_addrlen) == 0 && fcntl(fd, F_SETFL, O_NONBLOCK) == 0 &&
       listen(fd, SOMAXCONN) == 0)
     return fd;

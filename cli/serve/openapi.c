@@ -15,6 +15,7 @@ typedef struct described {
 
 /* ---- what answers have ---- */
 
+#define NUMBERS "={\"type\":\"array\",\"items\":{\"type\":\"number\",\"nullable\":true}}"
 /* Schemas by their names, member by member: each a type of JSON, or '=' and JSON. */
 static const struct answer_member {
   const char *schema, *name, *type, *about;
@@ -44,6 +45,53 @@ static const struct answer_member {
     {"Example", "puzzle", "string", "A question."},
     {"Examples", "examples",
      "={\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/Example\"}}", "Puzzles."},
+    {"Run", "id", "integer", "Its number while the server runs."},
+    {"Run", "name", "string", "Its folder, below that which is watched."},
+    {"Run", "stage", "string", "new, running, stopped, diverged or done."},
+    {"Run", "state", "string?", "Of its newest start, once that has ended: done, stopped, failed."},
+    {"Run", "message", "string?", "Why it ended so."},
+    {"Run", "problem", "string?", "Why it cannot be read."},
+    {"Run", "updates", "integer", "That its log tells of."},
+    {"Run", "end", "integer", "Where it ends; 0: nothing says so yet."},
+    {"Run", "rate", "number?", "Updates in a second, while it is trained."},
+    {"Run", "eta", "number?", "Seconds until its end."},
+    {"Run", "seconds", "number", "Of training, without pauses."},
+    {"Run", "read", "number", "The share of its log that was read, 0 to 1."},
+    {"Run", "revision", "integer", "Another one when its curves have changed."},
+    {"Run", "best_exact", "number?", "Exact accuracy of the best evaluation."},
+    {"Run", "best_update", "integer", "When that was."},
+    {"Run", "last_exact", "number?", "Exact accuracy of the last evaluation."},
+    {"Run", "last_update", "integer", "When that was."},
+    {"Run", "examples", "integer", "Of the last evaluation."},
+    {"Run", "seed", "integer", "Of what it draws."},
+    {"Run", "host", "string?", "The machine that trained it last."},
+    {"Run", "device", "string?", "And on what."},
+    {"Run", "started", "string?", "Since when."},
+    {"Run", "checkpoint", "integer", "The update of the one that solves puzzles; 0: none yet."},
+    {"Runs", "runs", "={\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/Run\"}}",
+     "In the order in which they were found."},
+    {"Runs", "keys", "={\"type\":\"array\",\"items\":{\"type\":\"string\"}}",
+     "Figures of their logs."},
+    {"Runs", "beyond", "integer", "Runs that are in the folder, too, and are not watched."},
+    {"Runs", "problem", "string?", "Why the folder cannot be looked into."},
+    {"Curve", "run", "integer", "Its id."},
+    {"Curve", "revision", "integer", "Of the run."},
+    {"Curve", "updates", NUMBERS, "Of each point."},
+    {"Curve", "seconds", NUMBERS, "Of training."},
+    {"Curve", "samples", NUMBERS, "Rows of batches."},
+    {"Curve", "values", NUMBERS, "Of the figure."},
+    {"Curves", "key", "string", "What was asked for."},
+    {"Curves", "curves",
+     "={\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/Curve\"}}",
+     "Of each run that has the figure."},
+    {"RunPuzzles", "run", "integer", "Its id."},
+    {"RunPuzzles", "problem", "string?", "Why its newest checkpoint solves none."},
+    {"RunPuzzles", "solved",
+     "={\"type\":\"object\",\"nullable\":true,\"properties\":{\"update\":{\"type\":\"integer\"},"
+     "\"split\":{\"type\":\"string\"},\"model\":{\"type\":\"object\"},\"puzzles\":{\"type\":"
+     "\"array\",\"items\":{\"type\":\"object\"}}},\"required\":[\"update\",\"split\",\"model\","
+     "\"puzzles\"]}",
+     "Puzzles with question, solution and steps; null: no checkpoint yet."},
     {"Health", "status", "string", "ok"},
     {"Batch", "answers",
      "={\"type\":\"array\",\"items\":{\"oneOf\":[{\"$ref\":\"#/components/schemas/Answer\"},"
@@ -179,6 +227,28 @@ static void put_request(trm__json_out *o, const serve_route *r, const described 
 
 /* ---- paths ---- */
 
+/* Parameters of queries. */
+static const struct parameter {
+  const char *name, *type, *about;
+} parameters[] = {
+    {"key", "string", "A figure of the logs, one of the keys of /v1/runs."},
+    {"run", "integer", "The id of a run of /v1/runs."},
+};
+
+static void put_parameter(trm__json_out *o, const char *name) {
+  const struct parameter *p = parameters;
+  while (strcmp(p->name, name) != 0) p++;
+  trm__json_open(o, "parameters", '[');
+  trm__json_open(o, NULL, '{');
+  trm__json_put_text(o, "name", p->name);
+  trm__json_put_text(o, "in", "query");
+  trm__json_put_bool(o, "required", true);
+  trm__json_put_text(o, "description", p->about);
+  trm__json_open(o, "schema", '{');
+  trm__json_put_text(o, "type", p->type);
+  for (int i = 0; i < 3; i++) trm__json_close(o);
+}
+
 /* What a route answers with 200: a schema, or a type that has none. */
 static const struct success {
   const char *path, *type, *schema;
@@ -189,6 +259,9 @@ static const struct success {
     {"/openapi.json", "application/json", NULL},
     {"/v1/examples", "application/json", "Examples"},
     {"/v1/models", "application/json", "Models"},
+    {"/v1/runs", "application/json", "Runs"},
+    {"/v1/runs/curve", "application/json", "Curves"},
+    {"/v1/runs/puzzles", "application/json", "RunPuzzles"},
     {"/v1/solve", "application/json", "Answer"},
     {"/v1/solve", "text/event-stream", "Event"},
     {"/v1/batch", "application/json", "Batch"},
@@ -198,10 +271,10 @@ enum { SUCCESSES = sizeof successes / sizeof *successes };
 /* And else. */
 static const struct failure {
   int code;
-  bool of_post, of_key; /* of these routes alone */
+  bool of_post, of_key; /* of these routes alone, 400 also of those with a parameter */
   const char *about;
 } failures[] = {
-    {400, true, false, "The body is not what was expected."},
+    {400, true, false, "The request is not what was expected."},
     {401, false, true, "A key is wanted."},
     {403, false, false, "A page of another site asks."},
     {404, false, false, "There is no such thing here."},
@@ -238,7 +311,9 @@ static void put_responses(trm__json_out *o, const serve_route *r) {
   trm__json_close(o);
   for (int i = 0; i < FAILURES; i++) {
     char code[8];
-    if ((failures[i].of_post && r->answer) || (failures[i].of_key && r->open)) continue;
+    if ((failures[i].of_post && r->answer && !(r->parameter && failures[i].code == 400)) ||
+        (failures[i].of_key && r->open))
+      continue;
     snprintf(code, sizeof code, "%d", failures[i].code);
     trm__json_open(o, code, '{');
     trm__json_put_text(o, "description", failures[i].about);
@@ -255,6 +330,7 @@ static void put_path(trm__json_out *o, const serve_route *r, const described *d)
   trm__json_open(o, r->answer ? "get" : "post", '{');
   trm__json_put_text(o, "summary", r->about);
   if (r->open) put_json(o, "security", "[]");
+  if (r->parameter) put_parameter(o, r->parameter);
   if (!r->answer) put_request(o, r, d);
   put_responses(o, r);
   trm__json_close(o);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "io/json.h"
 
 /* ---- the members of a request ---- */
@@ -203,6 +204,29 @@ static trm_status read_puzzles(const serve_model *m, const members *in, serve_as
     if (!p->problem) return cli_fail(err, TRM_E_MEMORY, -1, "no memory for %d puzzles", ask->n);
   }
   return TRM_OK;
+}
+
+/* ---- parameters of queries ---- */
+
+static int hex_of(char c) {
+  static const char digits[] = "0123456789abcdef";
+  const char *at = c ? strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c) : NULL;
+  return at ? (int)(at - digits) : -1;
+}
+
+bool serve_unescape(char *value) {
+  char *to = value;
+  for (const char *from = value; *from; from++, to++) {
+    *to = (char)(*from == '+' ? ' ' : *from);
+    if (*from != '%') continue;
+    const int high = hex_of(from[1]), low = high < 0 ? -1 : hex_of(from[2]);
+    if (low < 0 || high + low == 0) return false;
+    *to = (char)(16 * high + low);
+    from += 2;
+  }
+  *to = 0;
+  trm__text_clean(value);
+  return true;
 }
 
 /* ---- which model ---- */

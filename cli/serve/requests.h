@@ -57,6 +57,9 @@ typedef struct serve_ask {
  * ARGUMENT with what was expected and where; MEMORY. */
 trm_status serve_ask_read(const serve_model *models, int n_models, int most, const char *text,
                           size_t n, serve_ask *out, trm_error *err);
+/* A value of a query as it was meant, in its place: %HH is a byte, + a space, '?' what no text has.
+ * False for a '%' without its byte, and for one of zero. */
+bool serve_unescape(char *value);
 /* Its puzzles alone, when nobody asks for them any more. */
 void serve_ask_free_puzzles(serve_ask *ask);
 void serve_ask_free(serve_ask *ask); /* a zeroed one is fine */

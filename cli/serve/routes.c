@@ -68,6 +68,45 @@ static void get_metrics(serve_server *s, serve_reply *out) {
   free(models);
 }
 
+/* ---- trainings ---- */
+
+static bool has_runs(const serve_server *s, serve_reply *out) {
+  if (!s->runs)
+    serve_refuse(out, 404, "no trainings are watched: trm serve was started without --run FOLDER");
+  return s->runs;
+}
+
+static void get_runs(serve_server *s, serve_reply *out) {
+  if (has_runs(s, out)) reply_json(out, 200, serve_runs_json(s->runs));
+}
+
+static void get_curve(serve_server *s, serve_reply *out) {
+  if (!has_runs(s, out)) return;
+  if (out->value && serve_unescape(out->value))
+    reply_json(out, 200, serve_runs_curve_json(s->runs, out->value));
+  else
+    serve_refuse(out, 400,
+                 "want one parameter \"key\", a key of /v1/runs, in UTF-8: "
+                 "/v1/runs/curve?key=all%%2Fexact_accuracy");
+}
+
+static void get_puzzles(serve_server *s, serve_reply *out) {
+  int64_t id;
+  bool there = false;
+  if (!has_runs(s, out)) return;
+  if (!out->value || !trm__number_int64(out->value, &id)) {
+    serve_refuse(out, 400, "want one parameter \"run\", an id of /v1/runs: /v1/runs/puzzles?run=0");
+    return;
+  }
+  char *json = serve_runs_puzzles_json(s->runs, id, &there);
+  if (there) {
+    reply_json(out, 200, json);
+    return;
+  }
+  trm__free(json);
+  serve_refuse(out, 404, "there is no run %lld", (long long)id);
+}
+
 static void get_page(serve_server *s, serve_reply *out) {
   (void)s;
   out->file = page_file_of(out->path);
@@ -79,16 +118,23 @@ static void get_page(serve_server *s, serve_reply *out) {
 
 enum { PAGE }; /* the row of the page and its files */
 static const serve_route routes[] = {
-    [PAGE] = {"/", "GET", "The page for people.", true, get_page, false},
-    {"/health", "GET", "Whether the server answers.", true, get_health, false},
+    [PAGE] = {"/", "GET", "The page for people.", true, get_page, NULL, false},
+    {"/health", "GET", "Whether the server answers.", true, get_health, NULL, false},
     {"/metrics", "GET", "Figures in the text format of Prometheus, with --metrics.", false,
-     get_metrics, false},
-    {"/openapi.json", "GET", "This interface, described for programs.", false, get_openapi, false},
-    {"/v1/examples", "GET", "Puzzles to try, of the models that are here.", false, get_examples,
+     get_metrics, NULL, false},
+    {"/openapi.json", "GET", "This interface, described for programs.", false, get_openapi, NULL,
      false},
-    {"/v1/models", "GET", "The models that are here.", false, get_models, false},
-    {"/v1/solve", "POST", "Answers a puzzle, or follows it step by step.", false, NULL, false},
-    {"/v1/batch", "POST", "Answers many puzzles, in their order.", false, NULL, true},
+    {"/v1/examples", "GET", "Puzzles to try, of the models that are here.", false, get_examples,
+     NULL, false},
+    {"/v1/models", "GET", "The models that are here.", false, get_models, NULL, false},
+    {"/v1/runs", "GET", "The trainings that are watched, with --run.", false, get_runs, NULL,
+     false},
+    {"/v1/runs/curve", "GET", "A figure of their logs.", false, get_curve, "key", false},
+    {"/v1/runs/puzzles", "GET", "What the newest checkpoint of one solves, step by step.", false,
+     get_puzzles, "run", false},
+    {"/v1/solve", "POST", "Answers a puzzle, or follows it step by step.", false, NULL, NULL,
+     false},
+    {"/v1/batch", "POST", "Answers many puzzles, in their order.", false, NULL, NULL, true},
 };
 enum { ROUTES = sizeof routes / sizeof *routes };
 _Static_assert((int)ROUTES < (int)SERVE_ROUTES, "the last place is that of unknown paths");

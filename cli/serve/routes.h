@@ -7,7 +7,8 @@
 
 /* An answer that is complete. */
 typedef struct serve_reply {
-  const char *path; /* what was asked for */
+  const char *path; /* what was asked for, */
+  char *value;      /* and the value of the route's parameter as it was sent; NULL: none, or many */
   int code;
   const char *type; /* of the text */
   serve_text text;
@@ -22,6 +23,7 @@ typedef struct serve_route {
   bool open;                 /* nobody needs a key */
   /* Of GET: */
   void (*answer)(serve_server *s, serve_reply *out);
+  const char *parameter; /* of its query; NULL: it has none, and what there is is not looked at */
   /* Of POST, whose body is a request for puzzles: whether it may be for many. */
   bool many;
 } serve_route;

@@ -6,6 +6,7 @@
 
 #include "cli/serve/connections.h"
 #include "cli/serve/guard.h"
+#include "cli/serve/runs.h"
 #include "cli/serve/worker.h"
 
 enum {
@@ -22,6 +23,7 @@ typedef struct serve_server {
   int waiting;  /* puzzles in line at most, of a model */
   double began; /* cli_now */
   atomic_bool stopping;
+  serve_runs *runs; /* NULL: none are watched */
 
   /* By model: */
   int n_models;

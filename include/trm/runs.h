@@ -59,6 +59,10 @@ TRM_API const trm_run_summary *trm_run_record_summary(const trm_run_record *r);
  * `size` bytes with the zero that ends them. */
 TRM_API void trm_run_record_text(const trm_run_record *r, const char *member, char *text,
                                  size_t size);
+/* The same of how that ended, "state" and "message"; "" where it has no end: it was killed, or is
+ * under way. */
+TRM_API void trm_run_record_end(const trm_run_record *r, const char *member, char *text,
+                                size_t size);
 
 /* A figure of the log: where, and what. */
 typedef struct trm_run_point {
@@ -71,6 +75,41 @@ TRM_API trm_status trm_run_record_curve(const trm_run_record *r, const char *key
                                         trm_run_point **points, int64_t *n, trm_error *err);
 TRM_API void trm_run_points_free(trm_run_point *points);
 
+/* --- one run as it grows --- */
+
+/* A run that may be trained meanwhile, read piece by piece:
+ *
+ *   trm_run_follow("runs/Sudoku6-trm/first", &f, &err);
+ *   for (;; wait_a_second()) {
+ *     do trm_run_follower_read(f, 1 << 20, draw_figure, &chart, &left, &err); while (left);
+ *     show(trm_run_record_summary(trm_run_follower_record(f)));
+ *   }
+ *
+ * No file stays open or mapped between two reads, so that whoever trains may do with them what it
+ * likes. One follower, one thread at a time. */
+typedef struct trm_run_follower trm_run_follower;
+
+/* A number of a line of the log by its key, line after line. key and point NULL: the log was cut,
+ * for the run goes on from an earlier checkpoint, or replaced; what was told before holds no more,
+ * and what follows is told from the beginning. Keys are whatever a file says, valid until it
+ * returns. */
+typedef void trm_run_figure_fn(void *arg, const char *key, const trm_run_point *point);
+
+/* Reads nothing of the log yet. Errors: those of trm_run_record_open. */
+TRM_API trm_status trm_run_follow(const char *folder, trm_run_follower **out, trm_error *err);
+TRM_API void trm_run_follower_free(trm_run_follower *f); /* NULL is fine */
+/* Reads the next lines, of about `most` bytes (at least a line, and 64 KiB), tells their figures
+ * and brings the record up to date. *left: bytes that could be read at once. A line counts once it
+ * is complete; what is no line, or is longer than 1 MiB, is passed over. Errors: as of
+ * trm_run_record_open, also for a run that is no more; the follower is valid, and may be read
+ * again.
+ */
+TRM_API trm_status trm_run_follower_read(trm_run_follower *f, int64_t most,
+                                         trm_run_figure_fn *figure, void *arg, int64_t *left,
+                                         trm_error *err);
+/* What is known by what was read; a view, valid until it is read again. */
+TRM_API const trm_run_record *trm_run_follower_record(const trm_run_follower *f);
+
 /* --- many runs --- */
 
 typedef struct trm_runs trm_runs;
@@ -81,6 +120,12 @@ typedef struct trm_runs trm_runs;
 TRM_API trm_status trm_runs_find(const char *const *folders, int n,
                                  const trm_run_listener *listener, trm_runs **out, trm_error *err);
 TRM_API void trm_runs_free(trm_runs *runs);
+/* The folders of these runs, one by one, and nothing in them is opened; false ends the search. Not
+ * each path is a run of its own: links may lead to the same one. Errors: IO, MEMORY. */
+typedef bool trm_run_folder_fn(void *arg, const char *folder);
+TRM_API trm_status trm_runs_look(const char *const *folders, int n,
+                                 const trm_run_listener *listener, trm_run_folder_fn *found,
+                                 void *arg, trm_error *err);
 TRM_API int trm_runs_count(const trm_runs *runs);
 TRM_API const trm_run_record *trm_runs_at(const trm_runs *runs, int i);
 /* Key i of those in which the runs differ, but for the seed, for names of presets and folders, and
@@ -131,8 +176,8 @@ TRM_API trm_status trm_sweep_name(trm_sweep *sweep, int i, const char **name, tr
  * one that cannot be; IO, FORMAT for what else is there; ARGUMENT; MEMORY. */
 TRM_API trm_status trm_run_find(trm_run_config *config, char *folder, bool *there, trm_error *err);
 /* That run, as trm_run_open has it with the configuration's settings, or where there is none a new
- * one as trm_run_create makes it. Takes the configuration over, also when it fails. Errors: those of
- * all three. */
+ * one as trm_run_create makes it. Takes the configuration over, also when it fails. Errors: those
+ * of all three. */
 TRM_API trm_status trm_run_continue(trm_run_config *config, const trm_run_listener *listener,
                                     trm_run **out, trm_error *err);
 

@@ -79,6 +79,17 @@ trm_status trm__record_read(const char *folder, trm__record *out, trm_error *err
   return st;
 }
 
+trm_status trm__record_size(const char *folder, size_t *bytes, trm_error *err) {
+  trm__dir d = {0};
+  trm__map map = {0};
+  TRM_TRY(trm__dir_open(&d, folder, err));
+  const trm_status st = map_record(&d, &map, err);
+  *bytes = map.size;
+  trm__map_close(&map);
+  trm__dir_close(&d);
+  return st;
+}
+
 /* From the end backwards, so that a long record takes no more than a short one. */
 static trm_status find_last(const trm__map *map, const char *event, trm__json **out, int *broken,
                             trm_error *err) {

@@ -19,6 +19,8 @@ typedef struct trm__record {
 /* All lines, but for those that are none. An absent file has no lines. Errors: IO, MEMORY. */
 trm_status trm__record_read(const char *folder, trm__record *out, trm_error *err);
 void trm__record_free(trm__record *r);
+/* Its length, without a look at it; 0: it is absent. Errors: IO, MEMORY. */
+trm_status trm__record_size(const char *folder, size_t *bytes, trm_error *err);
 /* The newest start; NULL: there is none. */
 const trm__json *trm__record_newest(const trm__record *r);
 /* The last line of an event (NULL: of any), alone, for trm__json_free; NULL: there is none.

@@ -103,37 +103,44 @@ static trm_status is_run(const char *path, bool *is, trm_error *err) {
   return TRM_OK;
 }
 
-static trm_status find_below(trm_runs *runs, const char *path, int depth,
-                             const trm_run_listener *to, trm_error *err);
+/* What is done with the folder of a run that was found. */
+typedef struct search {
+  const trm_run_listener *to;
+  trm_status (*found)(struct search *s, const char *folder, trm_error *err);
+  trm_runs *runs; /* of trm_runs_find */
+  trm_run_folder_fn *told;
+  void *arg;
+  bool over; /* nobody wants to know more */
+} search;
+
+static trm_status find_below(search *s, const char *path, int depth, trm_error *err);
 
 /* A folder below: a run, or one that may have runs in it. What cannot be looked into is told. */
-static trm_status look_in(trm_runs *runs, const char *path, int depth, const trm_run_listener *to,
-                          trm_error *err) {
+static trm_status look_in(search *s, const char *path, int depth, trm_error *err) {
   trm_error cause = {0};
   bool is;
   trm_status st = is_run(path, &is, &cause);
   if (st == TRM_OK && is)
-    st = add_run(runs, path, to, &cause);
+    st = s->found(s, path, &cause);
   else if (st == TRM_OK && depth > 0)
-    st = find_below(runs, path, depth - 1, to, &cause);
+    st = find_below(s, path, depth - 1, &cause);
   if (st == TRM_E_MEMORY) return trm__fail(err, st, cause.pos, "%s", cause.msg);
-  if (st != TRM_OK) trm__warn(to, "%.200s is passed over: %.400s", path, cause.msg);
+  if (st != TRM_OK) trm__warn(s->to, "%.200s is passed over: %.400s", path, cause.msg);
   return TRM_OK;
 }
 
 /* The folders in a folder, no link followed; `depth` is a bound for those that never end. Paths are
  * not on the stack, which may be small. */
-static trm_status find_below(trm_runs *runs, const char *path, int depth,
-                             const trm_run_listener *to, trm_error *err) {
+static trm_status find_below(search *s, const char *path, int depth, trm_error *err) {
   trm__dir dir = {0};
   trm__names names = {0};
   trm__kind kind;
   trm_status st = trm__dir_open(&dir, path, err);
   if (st == TRM_OK) st = trm__dir_names(&dir, &names, err);
-  for (size_t i = 0; i < names.n && st == TRM_OK; i++) {
+  for (size_t i = 0; i < names.n && st == TRM_OK && !s->over; i++) {
     if (trm__dir_look(&dir, names.v[i], &kind, NULL) != TRM_OK || kind != TRM__DIR) continue;
     char *below = trm__path_join(path, names.v[i]);
-    st = below ? look_in(runs, below, depth, to, err)
+    st = below ? look_in(s, below, depth, err)
                : trm__fail(err, TRM_E_MEMORY, -1, "no memory for a path");
     trm__free(below);
   }
@@ -142,8 +149,7 @@ static trm_status find_below(trm_runs *runs, const char *path, int depth,
   return st;
 }
 
-static trm_status find_in(trm_runs *runs, const char *folder, const trm_run_listener *to,
-                          trm_error *err) {
+static trm_status find_in(search *s, const char *folder, trm_error *err) {
   enum { DEEPEST = 16 };
   char path[TRM__PATH_MAX];
   trm__kind kind;
@@ -154,7 +160,28 @@ static trm_status find_in(trm_runs *runs, const char *folder, const trm_run_list
   if (kind == TRM__ABSENT) TRM_FAIL(err, TRM_E_IO, "%s does not exist", folder);
   if (kind != TRM__DIR) TRM_FAIL(err, TRM_E_IO, "%s: want a folder of runs, or a run", folder);
   TRM_TRY(is_run(path, &is, err));
-  return is ? add_run(runs, path, to, err) : find_below(runs, path, DEEPEST, to, err);
+  return is ? s->found(s, path, err) : find_below(s, path, DEEPEST, err);
+}
+
+static trm_status find_all(search *s, const char *const *folders, int n, trm_error *err) {
+  for (int i = 0; i < n && !s->over; i++) TRM_TRY(find_in(s, folders[i], err));
+  return TRM_OK;
+}
+
+static trm_status add_found(search *s, const char *folder, trm_error *err) {
+  return add_run(s->runs, folder, s->to, err);
+}
+
+static trm_status tell_found(search *s, const char *folder, trm_error *err) {
+  (void)err;
+  s->over = !s->told(s->arg, folder);
+  return TRM_OK;
+}
+
+trm_status trm_runs_look(const char *const *folders, int n, const trm_run_listener *listener,
+                         trm_run_folder_fn *found, void *arg, trm_error *err) {
+  search s = {.to = listener, .found = tell_found, .told = found, .arg = arg};
+  return find_all(&s, folders, n, err);
 }
 
 /* ---- what differs ---- */
@@ -227,8 +254,8 @@ trm_status trm_runs_find(const char *const *folders, int n, const trm_run_listen
   trm_runs *runs;
   *out = NULL;
   TRM_ALLOC(&runs, 1, "a list of runs", err);
-  trm_status st = TRM_OK;
-  for (int i = 0; i < n && st == TRM_OK; i++) st = find_in(runs, folders[i], listener, err);
+  search s = {.to = listener, .found = add_found, .runs = runs};
+  trm_status st = find_all(&s, folders, n, err);
   if (st == TRM_OK) st = find_keys(runs, err);
   if (st == TRM_OK)
     *out = runs;

@@ -8,20 +8,12 @@
 #include "base/number.h"
 #include "base/os_file.h"
 #include "base/text.h"
-#include "run/record.h"
 #include "run/run_config.h"
 #include "run/run_folder.h"
-#include "trm/runs.h"
+#include "run/run_record.h"
 
-struct trm_run_record {
-  char *folder;
-  trm_run_config *config;
-  trm__record record;
-  trm_run_summary summary;
-};
-
-static const char log_name[] = "log.jsonl", config_name[] = "config.yaml",
-                  exact_key[] = "all/exact_accuracy";
+const char trm__log_name[] = "log.jsonl";
+static const char config_name[] = "config.yaml", exact_key[] = "all/exact_accuracy";
 
 static const char *const stage_names[TRM_RUN_STAGES] = {"new", "stopped", "running", "diverged",
                                                         "done"};
@@ -50,8 +42,9 @@ const trm_run_summary *trm_run_record_summary(const trm_run_record *r) {
   return &r->summary;
 }
 
-void trm_run_record_text(const trm_run_record *r, const char *member, char *text, size_t size) {
-  const trm__json *v = trm__json_get(trm__record_newest(&r->record), member);
+/* A member of a line of the record (NULL: there is none) as it is printed. */
+static void print_member(const trm__json *line, const char *member, char *text, size_t size) {
+  const trm__json *v = trm__json_get(line, member);
   if (trm__json_is(v, TRM__JSON_STRING))
     (void)snprintf(text, size, "%s", trm__json_text(v));
   else if (trm__json_is(v, TRM__JSON_INTEGER))
@@ -60,30 +53,30 @@ void trm_run_record_text(const trm_run_record *r, const char *member, char *text
     text[0] = 0;
 }
 
-/* ---- time without pauses ---- */
+void trm_run_record_text(const trm_run_record *r, const char *member, char *text, size_t size) {
+  print_member(trm__record_newest(&r->record), member, text, size);
+}
 
-/* Between the last line before a start and that start nothing was trained. */
-typedef struct clock {
-  const trm__record *record;
-  int at;              /* the next line of the record */
-  double last, paused; /* the time of what was last seen; in pauses up to it */
-  double begun;        /* -1: nothing was seen yet */
-} clock;
+void trm_run_record_end(const trm_run_record *r, const char *member, char *text, size_t size) {
+  const trm__json *last = r->record.n ? r->record.line[r->record.n - 1] : NULL;
+  print_member(last == trm__record_newest(&r->record) ? NULL : last, member, text, size);
+}
+
+/* ---- time without pauses ---- */
 
 /* Files are hostile, and clocks are set. */
 static bool is_time(double time) {
   return time > 0 && time < 1e12;
 }
 
-static void take_time(clock *c, double time) {
+static void take_time(trm__run_clock *c, double time) {
   if (c->begun < 0) c->begun = time;
   c->last = fmax(c->last, time);
 }
 
-/* Seconds of training at a line of that time, which comes behind those before it. */
-static double seconds_at(clock *c, double time) {
-  for (; c->at < c->record->n; c->at++) {
-    const trm__json *line = c->record->line[c->at];
+double trm__run_seconds_at(trm__run_clock *c, const trm__record *record, double time) {
+  for (; c->at < record->n; c->at++) {
+    const trm__json *line = record->line[c->at];
     const double then = trm__json_number(trm__json_get(line, "time"));
     if (then > time) break;
     if (!is_time(then)) continue;
@@ -145,9 +138,7 @@ static const char *behind(const char *text, size_t n, const char *part) {
   return NULL;
 }
 
-/* The time of a line, without a look at all of it: a log may have millions, each of which ends a
- * pause or does not. 0: unknown. */
-static double time_of(const char *text, size_t n) {
+double trm__run_time_of(const char *text, size_t n) {
   static const char key[] = "\"time\":";
   const char *number = behind(text, n, key);
   size_t digits = 0;
@@ -159,13 +150,13 @@ static double time_of(const char *text, size_t n) {
 
 /* The lines of the log that speak of `key`; with `ends` the first and the last one, too, whether
  * they have it or not. */
-static trm_status walk(const trm__map *map, const char *key, bool ends, clock *c, log_line_fn *take,
-                       void *arg, trm_error *err) {
+static trm_status walk(const trm__map *map, const char *key, bool ends, const trm__record *record,
+                       trm__run_clock *c, log_line_fn *take, void *arg, trm_error *err) {
   const char *text = (const char *)map->data, *end = text + map->size;
   for (bool first = true; text < end; first = false) {
     const char *stop = memchr(text, '\n', (size_t)(end - text));
     const size_t n = (size_t)((stop ? stop : end) - text);
-    const double seconds = seconds_at(c, time_of(text, n));
+    const double seconds = trm__run_seconds_at(c, record, trm__run_time_of(text, n));
     const bool at_end = ends && (first || n + 1 >= (size_t)(end - text));
     if (at_end || behind(text, n, key))
       TRM_TRY(take_line(text, n, ends ? NULL : key, seconds, take, arg, err));
@@ -174,38 +165,44 @@ static trm_status walk(const trm__map *map, const char *key, bool ends, clock *c
   return TRM_OK;
 }
 
-/* A log of the folder itself; a link of its name is none. */
-static trm_status map_log(const char *folder, trm__map *map, trm_error *err) {
-  char path[TRM__PATH_MAX];
+trm_status trm__run_log_path(const char *folder, char *path, bool *there, trm_error *err) {
   trm__dir d = {0};
   trm__kind kind;
-  *map = (trm__map){0};
   TRM_TRY(trm__dir_open(&d, folder, err));
-  const trm_status st = trm__dir_look(&d, log_name, &kind, err);
+  const trm_status st = trm__dir_look(&d, trm__log_name, &kind, err);
   trm__dir_close(&d);
   TRM_TRY(st);
-  TRM_TRY(trm__path_format(path, err, "%s/%s", folder, log_name));
-  return kind == TRM__FILE ? trm__map_open(path, map, err) : TRM_OK;
+  *there = kind == TRM__FILE;
+  return trm__path_format(path, err, "%s/%s", folder, trm__log_name);
+}
+
+static trm_status map_log(const char *folder, trm__map *map, trm_error *err) {
+  char path[TRM__PATH_MAX];
+  bool there;
+  *map = (trm__map){0};
+  TRM_TRY(trm__run_log_path(folder, path, &there, err));
+  return there ? trm__map_open(path, map, err) : TRM_OK;
 }
 
 /* ---- the summary ---- */
 
-typedef struct summing {
-  trm_run_summary *summary;
-  double updates_per_epoch; /* 0: unknown */
-} summing;
+void trm__run_sum_begin(trm__run_sum *s, trm_run_record *r) {
+  *s = (trm__run_sum){.summary = &r->summary};
+  r->summary =
+      (trm_run_summary){.seed = r->config->now.trainer.seed, .best_exact = -1, .last_exact = -1};
+}
 
-static trm_status sum_line(void *arg, const log_line *line, trm_error *err) {
-  summing *s = arg;
+void trm__run_sum_line(trm__run_sum *s, const trm__json *line) {
   trm_run_summary *out = s->summary;
-  double exact, n = 0;
-  (void)err;
-  out->updates = larger(out->updates, count_of(line->step));
-  if (line->epoch > 0) s->updates_per_epoch = line->step / line->epoch;
-  if (!number_of(line->root, exact_key, &exact) || !(exact >= 0 && exact <= 1)) return TRM_OK;
+  double step = 0, epoch = 0, exact, n = 0;
+  (void)number_of(line, "step", &step);
+  (void)number_of(line, "epoch", &epoch);
+  out->updates = larger(out->updates, count_of(step));
+  if (epoch > 0) s->updates_per_epoch = step / epoch;
+  if (!number_of(line, exact_key, &exact) || !(exact >= 0 && exact <= 1)) return;
 
   /* An evaluation; the first of the best ones is the best, as training has it. */
-  (void)number_of(line->root, "all/n", &n);
+  (void)number_of(line, "all/n", &n);
   out->examples = count_of(n);
   out->last_exact = exact;
   out->last_update = out->updates;
@@ -213,6 +210,11 @@ static trm_status sum_line(void *arg, const log_line *line, trm_error *err) {
     out->best_exact = exact;
     out->best_update = out->updates;
   }
+}
+
+static trm_status sum_line(void *arg, const log_line *line, trm_error *err) {
+  (void)err;
+  trm__run_sum_line(arg, line->root);
   return TRM_OK;
 }
 
@@ -228,7 +230,7 @@ static trm_status is_locked(const char *folder, bool *locked, trm_error *err) {
   trm__lock lock = TRM__LOCKED;
   *locked = false;
   TRM_TRY(trm__dir_open(&d, folder, err));
-  if (trm__os_hold(&d, log_name, false, &fd) == 0) {
+  if (trm__os_hold(&d, trm__log_name, false, &fd) == 0) {
     *locked = trm__os_lock(fd, &lock) == 0 && lock == TRM__LOCK_BUSY;
     trm__os_close(fd);
   }
@@ -247,23 +249,13 @@ static int64_t end_of(const trm_run_record *r, double updates_per_epoch) {
   return c->max_updates && (double)c->max_updates < total ? c->max_updates : (int64_t)total;
 }
 
-static trm_status sum_up(trm_run_record *r, trm_error *err) {
+trm_status trm__run_sum_end(const trm__run_sum *sum, trm_run_record *r, const trm__run_clock *c,
+                            trm_error *err) {
   trm_run_summary *s = &r->summary;
-  clock c = {.record = &r->record, .begun = -1};
-  summing sum = {.summary = s};
-  trm__map map;
+  trm__run_clock whole = *c;
   bool locked;
-  *s = (trm_run_summary){.seed = r->config->now.trainer.seed, .best_exact = -1, .last_exact = -1};
-
-  /* The log first: it says what was done, and when. */
-  TRM_TRY(map_log(r->folder, &map, err));
-  const trm_status st = walk(&map, exact_key, true, &c, sum_line, &sum, err);
-  trm__map_close(&map);
-  TRM_TRY(st);
-
-  /* Then how it ended. */
-  s->seconds = seconds_at(&c, INFINITY);
-  s->end = end_of(r, sum.updates_per_epoch);
+  s->seconds = trm__run_seconds_at(&whole, &r->record, INFINITY);
+  s->end = end_of(r, sum->updates_per_epoch);
   const trm__json *last = r->record.n ? r->record.line[r->record.n - 1] : NULL;
   double update = 0;
   if (number_of(last, "update", &update)) s->updates = larger(s->updates, count_of(update));
@@ -274,29 +266,57 @@ static trm_status sum_up(trm_run_record *r, trm_error *err) {
              : ended && s->updates && s->updates >= s->end ? TRM_RUN_DONE
              : s->updates                                  ? TRM_RUN_STOPPED
                                                            : TRM_RUN_NEW;
-  if (s->stage == TRM_RUN_DIVERGED) s->diverged_at = count_of(update) + 1;
+  s->diverged_at = s->stage == TRM_RUN_DIVERGED ? count_of(update) + 1 : 0;
   return TRM_OK;
+}
+
+/* The log first: it says what was done, and when. */
+static trm_status sum_up(trm_run_record *r, trm_error *err) {
+  trm__run_clock c = trm__run_clock_new;
+  trm__run_sum sum;
+  trm__map map;
+  trm__run_sum_begin(&sum, r);
+  TRM_TRY(map_log(r->folder, &map, err));
+  const trm_status st = walk(&map, exact_key, true, &r->record, &c, sum_line, &sum, err);
+  trm__map_close(&map);
+  TRM_TRY(st);
+  return trm__run_sum_end(&sum, r, &c, err);
 }
 
 /* ---- opening ---- */
 
-static trm_status open_record(trm_run_record *r, const char *folder, trm_error *err) {
+trm_status trm__run_record_renew(trm_run_record *r, trm_error *err) {
   char file[TRM__PATH_MAX];
+  trm_run_config *config;
+  trm__record record;
+  TRM_TRY(trm__run_folder_check_is_run(r->folder, err));
+  TRM_TRY(trm__path_format(file, err, "%s/%s", r->folder, config_name));
+  TRM_TRY(trm_run_config_load(file, NULL, 0, &config, err));
+  const trm_status st = trm__record_read(r->folder, &record, err);
+  if (st != TRM_OK) {
+    trm_run_config_free(config);
+    return st;
+  }
+  trm_run_config_free(r->config);
+  trm__record_free(&r->record);
+  r->config = config;
+  r->record = record;
+  return TRM_OK;
+}
+
+trm_status trm__run_record_begin(trm_run_record *r, const char *folder, trm_error *err) {
   r->folder = trm__text_copy(folder, SIZE_MAX);
   if (!r->folder) TRM_FAIL(err, TRM_E_MEMORY, "no memory for a run");
   for (size_t n = strlen(folder); n > 1 && r->folder[n - 1] == '/'; n--) r->folder[n - 1] = 0;
-  TRM_TRY(trm__run_folder_check_is_run(r->folder, err));
-  TRM_TRY(trm__path_format(file, err, "%s/%s", r->folder, config_name));
-  TRM_TRY(trm_run_config_load(file, NULL, 0, &r->config, err));
-  TRM_TRY(trm__record_read(r->folder, &r->record, err));
-  return sum_up(r, err);
+  return trm__run_record_renew(r, err);
 }
 
 trm_status trm_run_record_open(const char *folder, trm_run_record **out, trm_error *err) {
   trm_run_record *r;
   *out = NULL;
   TRM_ALLOC(&r, 1, "a run", err);
-  const trm_status st = open_record(r, folder, err);
+  trm_status st = trm__run_record_begin(r, folder, err);
+  if (st == TRM_OK) st = sum_up(r, err);
   if (st == TRM_OK)
     *out = r;
   else
@@ -331,13 +351,13 @@ static trm_status add_point(void *arg, const log_line *line, trm_error *err) {
 
 trm_status trm_run_record_curve(const trm_run_record *r, const char *key, trm_run_point **points,
                                 int64_t *n, trm_error *err) {
-  clock c = {.record = &r->record, .begun = -1};
+  trm__run_clock c = trm__run_clock_new;
   drawing d = {.batch = (double)r->config->now.trainer.batch_size};
   trm__map map;
   *points = NULL;
   *n = 0;
   TRM_TRY(map_log(r->folder, &map, err));
-  const trm_status st = walk(&map, key, false, &c, add_point, &d, err);
+  const trm_status st = walk(&map, key, false, &r->record, &c, add_point, &d, err);
   trm__map_close(&map);
   if (st != TRM_OK) {
     trm__free(d.points);
