@@ -12,7 +12,8 @@ echo '#include <stdlib.h>' | clang --target=wasm32-wasi -fsyntax-only -x c - 2>/
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-for build in "wasm" "release wasm_answers"; do
+for build in "wasm" "release trm wasm_answers"; do
   scripts/build $build >"$log" 2>&1 || { cat "$log"; exit 1; }
 done
-WEB=build/wasm/web ANSWERS=build/release/tests/wasm_answers node --test tests/wasm.mjs
+WEB=build/wasm/web ANSWERS=build/release/tests/wasm_answers TRM=build/release/trm \
+  node --test tests/wasm.mjs

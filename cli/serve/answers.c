@@ -98,12 +98,28 @@ static void put_violations(trm__json_out *o, const trm_puzzle *p, const int32_t 
     trm__json_put_int(o, "violations", n);
 }
 
+/* What the output head reads in each latent, the answer's among them, as `trm solve --show latents`
+ * has it. */
+static void put_latents(trm__json_out *o, const trm_model_config *m, const serve_puzzle *p,
+                        const int32_t *latents, trm_puzzle_box box) {
+  const char *name;
+  trm__json_open(o, "latents", '[');
+  for (int i = 0; (name = trm_model_latent(m, i)); i++) {
+    trm__json_open(o, NULL, '{');
+    trm__json_put_text(o, "name", name);
+    put_grid(o, "grid", &m->puzzle, p->as_rows, latents + (int64_t)i * m->seq_len, box);
+    trm__json_close(o);
+  }
+  trm__json_close(o);
+}
+
 /* What an answer and a step have in common. */
-static void put_state(trm__json_out *o, const serve_model *m, const serve_puzzle *p,
-                      const serve_state *s) {
+static void put_state(trm__json_out *o, const serve_model *m, const serve_ask *ask,
+                      const serve_puzzle *p, const serve_state *s, trm_puzzle_box box) {
   put_violations(o, &m->config->puzzle, p->tokens, s->now->answer);
   trm__json_put_real(o, "q", rounded(probability((double)s->now->q_halt)));
   trm__json_put_real(o, "seconds", round(s->seconds * 1e6) / 1e6);
+  if (ask->latents) put_latents(o, m->config, p, s->now->latents, box);
 }
 
 /* Beyond a grid a model may answer anything: its grid begins where the question's does. */
@@ -127,13 +143,14 @@ char *serve_answer_json(const serve_model *m, const serve_ask *ask, const serve_
     trm__json_put_null(&o, "valid");
   trm__json_put_int(&o, "steps", a->steps);
   trm__json_put_bool(&o, "halted", a->halted);
-  put_state(&o, m, p, s);
+  put_state(&o, m, ask, p, s, box);
   if (ask->confidence) put_confidence(&o, m->config, a->logits, box);
   trm__json_close(&o);
   return finish(&o);
 }
 
-char *serve_step_json(const serve_model *m, const serve_puzzle *p, const serve_state *s) {
+char *serve_step_json(const serve_model *m, const serve_ask *ask, const serve_puzzle *p,
+                      const serve_state *s) {
   const trm_puzzle *puzzle = &m->config->puzzle;
   const trm_queue_answer *a = s->now;
   const trm_puzzle_box box = box_of(puzzle, p->tokens, a->answer);
@@ -143,7 +160,7 @@ char *serve_step_json(const serve_model *m, const serve_puzzle *p, const serve_s
   put_grid(&o, "grid", puzzle, p->as_rows, a->answer, box);
   put_changed(&o, puzzle, s->before ? s->before : p->tokens, a->answer, box);
   put_confidence(&o, m->config, a->logits, box);
-  put_state(&o, m, p, s);
+  put_state(&o, m, ask, p, s, box);
   trm__json_close(&o);
   return finish(&o);
 }
@@ -160,6 +177,24 @@ char *serve_error_json(int code, const char *text) {
   return finish(&o);
 }
 
+/* What its puzzles are: for people, and member by member. */
+static void put_puzzle(trm__json_out *o, const trm_puzzle *p) {
+  char text[320];
+  puzzle_describe(p, text, sizeof text);
+  trm__json_put_text(o, "puzzle", text);
+  trm__json_put_text(o, "kind", trm_puzzle_kind_name(p->kind));
+  trm__json_put_int(o, "rows", p->rows);
+  trm__json_put_int(o, "cols", p->cols);
+  trm__json_put_int(o, "box_rows", p->box_rows);
+  trm__json_put_int(o, "box_cols", p->box_cols);
+  trm__json_put_bool(o, "sized", trm_puzzle_is_sized(p));
+  const int first = trm_puzzle_first_symbol(p);
+  trm__json_open(o, "symbols", '[');
+  for (int i = 0; i < trm_puzzle_n_symbols(p); i++)
+    trm__json_put_text(o, NULL, trm_puzzle_symbol(p, first + i));
+  trm__json_close(o);
+}
+
 char *serve_models_json(const serve_model *models, int n) {
   trm__json_out o = trm__json_begin(TRM__JSON_COMPACT);
   trm__json_open(&o, NULL, '{');
@@ -167,17 +202,17 @@ char *serve_models_json(const serve_model *models, int n) {
   trm__json_open(&o, "data", '[');
   for (int i = 0; i < n; i++) {
     const trm_model_config *c = models[i].config;
-    char text[320];
+    const char *latent;
     trm__json_open(&o, NULL, '{');
     trm__json_put_text(&o, "id", models[i].name);
     trm__json_put_text(&o, "object", "model");
     trm__json_put_text(&o, "description", models[i].about);
-    puzzle_describe(&c->puzzle, text, sizeof text);
-    trm__json_put_text(&o, "puzzle", text);
-    trm__json_put_int(&o, "rows", c->puzzle.rows);
-    trm__json_put_int(&o, "cols", c->puzzle.cols);
+    put_puzzle(&o, &c->puzzle);
     trm__json_put_int(&o, "steps", c->halt_max_steps);
     trm__json_put_int(&o, "puzzle_ids", c->num_puzzle_identifiers);
+    trm__json_open(&o, "latents", '[');
+    for (int k = 0; (latent = trm_model_latent(c, k)); k++) trm__json_put_text(&o, NULL, latent);
+    trm__json_close(&o);
     trm__json_close(&o);
   }
   trm__json_close(&o);
