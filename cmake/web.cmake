@@ -1,6 +1,6 @@
 # What the program has of the web: trm_embed(<variable> <table> <file>...) makes a source with a table of
-# files (cli/serve/page.h), and trm_web_files are those of the solver for web pages, built as the preset
-# wasm does; none where its tools (scripts/setup wasm) are not there.
+# files (cli/serve/page.h); trm_build_web(<variable>) builds those of the solver for web pages, as the
+# preset wasm does, where trm_has_web says that its tools (scripts/setup wasm) are here.
 function(trm_embed out table)
   set(source ${PROJECT_BINARY_DIR}/generated/${table}.c)
   list(JOIN ARGN " " files)
@@ -24,22 +24,26 @@ function(trm_can_build_web out)
   endif()
 endfunction()
 
-set(trm_web_files "")
+# A command that builds the files of the solver, in the folder of the targets that take them.
+function(trm_build_web out)
+  set(web ${PROJECT_BINARY_DIR}/web)
+  set(files ${web}/web/trm.wasm ${web}/web/trm.js ${web}/web/trm-worker.js)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*.c ${PROJECT_SOURCE_DIR}/src/*.h
+       ${PROJECT_SOURCE_DIR}/src/*.inc ${PROJECT_SOURCE_DIR}/include/*.h ${PROJECT_SOURCE_DIR}/wasm/*)
+  add_custom_command(OUTPUT ${files}
+    COMMAND ${CMAKE_COMMAND} --preset wasm -B ${web} -DTRM_WERROR=OFF
+    COMMAND ${CMAKE_COMMAND} --build ${web}
+    COMMAND ${CMAKE_COMMAND} -E touch ${files}
+    WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} VERBATIM
+    DEPENDS ${sources} ${PROJECT_SOURCE_DIR}/cmake/wasm32.cmake ${PROJECT_SOURCE_DIR}/CMakePresets.json
+    COMMENT "Building the solver for web pages")
+  set(${out} ${files} PARENT_SCOPE)
+endfunction()
+
+set(trm_has_web OFF)
 if(TRM_PAGE)
-  trm_can_build_web(can_build_web)
-  if(can_build_web)
-    set(web ${PROJECT_BINARY_DIR}/web)
-    file(GLOB_RECURSE web_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*.c ${PROJECT_SOURCE_DIR}/src/*.h
-         ${PROJECT_SOURCE_DIR}/src/*.inc ${PROJECT_SOURCE_DIR}/include/*.h ${PROJECT_SOURCE_DIR}/wasm/*)
-    set(trm_web_files ${web}/web/trm.wasm ${web}/web/trm.js ${web}/web/trm-worker.js)
-    add_custom_command(OUTPUT ${trm_web_files}
-      COMMAND ${CMAKE_COMMAND} --preset wasm -B ${web} -DTRM_WERROR=OFF
-      COMMAND ${CMAKE_COMMAND} --build ${web}
-      COMMAND ${CMAKE_COMMAND} -E touch ${trm_web_files}
-      WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} VERBATIM
-      DEPENDS ${web_sources} ${PROJECT_SOURCE_DIR}/cmake/wasm32.cmake ${PROJECT_SOURCE_DIR}/CMakePresets.json
-      COMMENT "Building the solver for web pages")
-  else()
+  trm_can_build_web(trm_has_web)
+  if(NOT trm_has_web)
     message(STATUS "trm page will have no solver: clang, lld and wasi-libc are not here (scripts/setup wasm)")
   endif()
 endif()

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The solver for web pages, for scripts/check: builds it, and the program that writes the numbers that
-# it is compared with, and runs tests/wasm.mjs. Exit code 77: its tools are not there.
+# The solver for web pages, for scripts/check: builds it, and the programs that write the numbers that it
+# is compared with and pages with it, and runs tests/wasm.mjs and page/test_static.py. Exit code 77: its
+# tools are not there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,3 +18,4 @@ for build in "wasm" "release trm wasm_answers"; do
 done
 WEB=build/wasm/web ANSWERS=build/release/tests/wasm_answers TRM=build/release/trm \
   node --test tests/wasm.mjs
+python3 -B tests/page/test_static.py build/release/trm || [ $? -eq 77 ]
