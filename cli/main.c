@@ -18,6 +18,7 @@ static const command commands[] = {
     {"eval", cmd_eval, "measure a model on a data set"},
     {"solve", cmd_solve, "solve puzzles given as text"},
     {"serve", cmd_serve, "answer puzzles over HTTP"},
+    {"page", cmd_page, "write the server's page with models, for any static host"},
     {"info", cmd_info, "describe a model, a run or a data set"},
     {"models", cmd_models, "list the models that have a name"},
     {"data", cmd_data, "build or generate data sets"},

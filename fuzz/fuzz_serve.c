@@ -11,7 +11,7 @@
 #include "fuzz.h"
 #include "io/json.h"
 
-enum { MODELS = 4, MOST = 20 };
+enum { MODELS = 4, MOST = 20, LATENTS = 2 };
 
 static trm_puzzle sized_grid(void) {
   static const char symbols[] =
@@ -52,16 +52,27 @@ static trm__json *read_again(char *text) {
  * the model answers by the question itself. */
 static void answer(const serve_model *m, const serve_ask *ask, const serve_puzzle *p) {
   const int cells = m->config->seq_len;
-  float *logits = calloc((size_t)(cells * m->config->vocab_size), sizeof *logits);
-  FUZZ_CHECK(logits);
-  const trm_queue_answer now = {
-      .inputs = p->tokens, .answer = p->tokens, .logits = logits, .steps = 1, .done = true};
+  const size_t n = (size_t)cells;
+  float *logits = calloc(n * (size_t)m->config->vocab_size, sizeof *logits);
+  int32_t *latents = calloc(LATENTS * n, sizeof *latents);
+  FUZZ_CHECK(logits && latents && !trm_model_latent(m->config, LATENTS));
+  for (size_t i = 0; i < LATENTS; i++) memcpy(latents + i * n, p->tokens, n * sizeof *latents);
+  const trm_queue_answer now = {.inputs = p->tokens,
+                                .answer = p->tokens,
+                                .logits = logits,
+                                .latents = latents,
+                                .steps = 1,
+                                .done = true};
   const serve_state state = {.now = &now};
-  trm__json *step = read_again(serve_step_json(m, p, &state));
+  trm__json *step = read_again(serve_step_json(m, ask, p, &state));
   trm__json *end = read_again(serve_answer_json(m, ask, p, &state));
   FUZZ_CHECK(trm__json_n_items(trm__json_get(step, "changed")) == 0);
   FUZZ_CHECK(trm__json_same(trm__json_get(step, "grid"), trm__json_get(end, "answer")));
   FUZZ_CHECK(trm__json_is(trm__json_get(end, "answer"), TRM__JSON_ARRAY) == p->as_rows);
+  const trm__json *last = trm__json_item(trm__json_get(end, "latents"), LATENTS - 1);
+  FUZZ_CHECK(ask->latents
+                 ? trm__json_same(trm__json_get(last, "grid"), trm__json_get(end, "answer"))
+                 : !last);
 
   /* Asked again it is the same question. */
   serve_ask again;
@@ -78,6 +89,7 @@ static void answer(const serve_model *m, const serve_ask *ask, const serve_puzzl
   trm__free(text);
   trm__json_free(step);
   trm__json_free(end);
+  free(latents);
   free(logits);
 }
 

@@ -1,16 +1,24 @@
 // Who solves. A solver has
-//   models()                             of each {id, description, puzzle, rows, cols, steps}
-//   examples()                           of each {model, puzzle}, a text
-//   solve(rows, {model, steps, signal}, onStep)   onStep({step, grid, changed, confidence, q,
-//                                        violations, seconds}) after each step; then the answer
-// and fails with a SolverError. This one asks trm serve; another may bring its model along.
+//   models()     of each {id, description, puzzle (for people), kind, rows, cols, box_rows, box_cols,
+//                sized, symbols, steps, latents (names)}
+//   examples()   of each {model, puzzle}, a text
+//   solve(rows, {model, steps, latents, signal}, onStep)   onStep({step, grid, changed, confidence, q,
+//                violations, seconds, latents}) after each step; then the answer
+// and fails with a SolverError. This one asks trm serve; that of offline.js brings its models along.
 
 export class SolverError extends Error {
-  // reason: "key", "gone" (no server, or it left in the middle) or "refused"
+  // reason: "key", "gone" (nobody answers, or not any more) or "refused"
   constructor(reason, message) {
     super(message);
     this.reason = reason;
   }
+}
+
+// The page says whether it is that of a server or stands alone.
+export async function openSolver() {
+  if (!document.querySelector('meta[name="trm-offline"]')) return new HttpSolver();
+  const { OfflineSolver } = await import("./offline.js");
+  return new OfflineSolver();
 }
 
 const GONE = "The server does not answer. Is trm serve still running? What was computed so far stays.";
@@ -26,8 +34,8 @@ export class HttpSolver {
     return (await (await this.#ask("v1/examples")).json()).examples;
   }
 
-  async solve(rows, { model, steps, signal }, onStep) {
-    const body = JSON.stringify({ puzzle: rows, model, steps, stream: true });
+  async solve(rows, { model, steps, latents, signal }, onStep) {
+    const body = JSON.stringify({ puzzle: rows, model, steps, latents, stream: true });
     const response = await this.#ask("v1/solve", { method: "POST", body, signal });
     for await (const { event, data } of events(response.body)) {
       if (event === "step") onStep(data);

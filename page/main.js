@@ -1,5 +1,5 @@
 // The page: a puzzle, one or two models that solve it, and the step that is shown.
-import { HttpSolver } from "./api.js";
+import { openSolver } from "./api.js";
 import { Board, legend } from "./board.js";
 import { drawChart } from "./charts.js";
 import { Player } from "./player.js";
@@ -9,14 +9,15 @@ import { solveSudoku } from "./solution.js";
 import { countViews, undoView, viewsOf } from "./views.js";
 
 const $ = (id) => document.getElementById(id);
-const solver = new HttpSolver();
 const player = new Player(show);
 const blind = new Set();
 
+let solver;             // of api.js
 let models = [], examples = [];
 let puzzle;             // the question
 let solution = null;    // {solutions, cells}, of Sudokus
-let lanes = [];         // {model, view, board, figure, caption, frames, answer, failed}: who solves
+let lanes = [];         // {model, view, latent, board, figure, caption, frames, answer, failed}: who
+                        // solves; with `latent` what the first one's latent of that name reads as
 let brush = null;       // the symbol that draws
 let running = null;     // an AbortController, while models are at work
 
@@ -54,7 +55,7 @@ function setCell(cell, symbol) {
   const cells = [...puzzle.cells];
   // Of a maze there is one start and one goal.
   if (puzzle.shape.kind === "maze" && "SG".includes(symbol))
-    cells.forEach((s, i) => { if (s === symbol) cells[i] = kindOf(puzzle.shape).blank; });
+    cells.forEach((s, i) => { if (s === symbol) cells[i] = kindOf(puzzle.shape).blank(puzzle.shape); });
   cells[cell] = symbol;
   setPuzzle({ ...puzzle, cells });
 }
@@ -77,26 +78,31 @@ function takeText(text) {
 
 // ---- models ----
 
-function addLane(model, view, editable) {
+function addLane(model, { view = 0, latent = "", editable = false }) {
   const figure = document.createElement("figure"), caption = document.createElement("figcaption");
-  const board = new Board(`${kindOf(shapeOf(model)).title} of ${model.id}`, { editable, onDraw: drawCell, onKey: typeCell });
+  const board = new Board(`${kindOf(shapeOf(model)).title} of ${latent || model.id}`, { editable, onDraw: drawCell, onKey: typeCell });
   figure.append(caption, board.element);
   $("boards").append(figure);
-  lanes.push({ model, view, board, figure, caption, frames: [], answer: null, failed: null });
+  lanes.push({ model, view, latent, board, figure, caption, frames: [], answer: null, failed: null });
 }
 
-// Each model's first view, or as many of one model; `view` counts.
-function setLanes(ids, views = 1) {
+// One model, and what is beside it: another one, a latent of its own, or as many views as are said.
+function setLanes(id, { beside = "", latent = "", views = 1 } = {}) {
   stop();
   lanes = [];
   $("boards").replaceChildren();
-  if (views > 1) for (let view = 0; view < views; view++) addLane(modelOf(ids[0]), view, view === 0);
-  else ids.forEach((id, i) => addLane(modelOf(id), 0, i === 0));
-  $("beside").value = views === 1 && ids[1] ? ids[1] : "";
+  for (let view = 0; view < views; view++) addLane(modelOf(id), { view, editable: view === 0 });
+  if (beside) addLane(modelOf(beside), {});
+  if (latent) addLane(modelOf(id), { latent });
+  $("beside").value = beside || latentValue(latent);
   $("views").value = views;
   document.querySelector("main").classList.toggle("two", lanes.length > 1);
   $("boards").classList.toggle("many", lanes.length > 2);
 }
+
+// Of a choice of what is beside a model: its latents, told from models by what no model is called.
+const latentValue = (latent) => latent && `${latent}/`;
+const latentsOf = (model) => model.latents.slice(1);
 
 // Its board, symbols, examples and those that can stand beside it.
 function chooseModel(model) {
@@ -105,11 +111,12 @@ function chooseModel(model) {
   const counts = [1, 2, 4, 8].filter((n) => n <= countViews(emptyPuzzle(shape)));
   $("views").replaceChildren(...counts.map((n) => new Option(n)));
   $("views-label").hidden = counts.length === 1;
-  setLanes([model.id]);
+  setLanes(model.id);
   $("model").value = model.id;
   $("steps").value = model.steps;
-  $("beside").replaceChildren(new Option("nobody", ""), ...others.map((m) => new Option(m.id)));
-  $("beside-label").hidden = !others.length;
+  $("beside").replaceChildren(new Option("nothing", ""), ...others.map((m) => new Option(m.id)),
+    ...latentsOf(model).map((name) => new Option(`its latent ${name}`, latentValue(name))));
+  $("beside-label").hidden = $("beside").options.length === 1;
 
   $("examples").replaceChildren(...examples.filter((e) => e.model === model.id).map((e, i) => {
     const button = document.createElement("button");
@@ -117,7 +124,7 @@ function chooseModel(model) {
     button.addEventListener("click", () => { say(""); setPuzzle(readPuzzle(e.puzzle, shape)); });
     return button;
   }));
-  brush = kindOf(shape).drawn ? kindOf(shape).symbols(shape, emptyPuzzle(shape))[0][0] : null;
+  brush = kindOf(shape).drawn ? kindOf(shape).symbols(shape)[0][0] : null;
 }
 
 function startOf(model) {
@@ -128,15 +135,15 @@ function startOf(model) {
 // ---- writing and drawing ----
 
 function drawPad() {
-  const kind = kindOf(puzzle.shape), symbols = kind.symbols(puzzle.shape, puzzle);
-  const all = kind.drawn ? symbols : [...symbols, [kind.blank, "⌫"]];
+  const kind = kindOf(puzzle.shape), symbols = kind.symbols(puzzle.shape), blank = kind.blank(puzzle.shape);
+  const all = kind.drawn ? symbols : [...symbols, [blank, "⌫"]];
   const key = JSON.stringify([puzzle.shape.kind, all, brush]);
   if ($("pad").key === key) return;
   $("pad").key = key;
   $("pad").replaceChildren(...all.map(([symbol, name]) => {
     const button = document.createElement("button");
     button.textContent = name;
-    if (symbol === kind.blank && !kind.drawn) button.setAttribute("aria-label", "empty the cell");
+    if (symbol === blank && !kind.drawn) button.setAttribute("aria-label", "empty the cell");
     if (kind.drawn) {
       const swatch = document.createElement("span");
       swatch.className = "swatch";
@@ -160,9 +167,9 @@ function drawCell(cell) {
 
 function typeCell(event, cell) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const kind = kindOf(puzzle.shape), symbols = kind.symbols(puzzle.shape, puzzle).map(([s]) => s);
+  const kind = kindOf(puzzle.shape), symbols = kind.symbols(puzzle.shape).map(([s]) => s);
   const empty = ["Backspace", "Delete", " "].includes(event.key) || (event.key === "0" && !symbols.includes("0"));
-  const symbol = empty ? kind.blank : symbols.find((s) => s === event.key) ?? symbols.find((s) => s === event.key.toUpperCase());
+  const symbol = empty ? kind.blank(puzzle.shape) : symbols.find((s) => s === event.key) ?? symbols.find((s) => s === event.key.toUpperCase());
   if (symbol !== undefined) {
     event.preventDefault();
     event.stopPropagation();
@@ -178,6 +185,11 @@ function typeCell(event, cell) {
 function stop() {
   running?.abort();
   running = null;
+}
+
+// Cells that have other symbols.
+function differing(a, b) {
+  return new Set(a.cells.flatMap((s, i) => (s === b.cells[i] ? [] : [i])));
 }
 
 function frameOf(step) {
@@ -197,20 +209,31 @@ function frameOf(step) {
   };
 }
 
+// What the step's latent reads as, after the frames that there are of it.
+function latentFrame({ latent, frames }, step) {
+  const { grid } = step.latents.find(({ name }) => name === latent);
+  const frame = frameOf({ ...step, grid, confidence: undefined });
+  const other = differing(frame.puzzle, fromServer(step.grid, puzzle.shape)).size;
+  const changed = differing(frame.puzzle, frames.at(-1)?.puzzle ?? puzzle);
+  return { ...frame, changed, same: frame.puzzle.cells.length - other };
+}
+
 async function solve() {
   stop();
   say("");
   const mine = (running = new AbortController());
   for (const lane of lanes) Object.assign(lane, { frames: [], answer: null, failed: null });
-  const views = viewsOf(puzzle, lanes.length), steps = Number($("steps").value) || 0;
+  const views = viewsOf(puzzle, lanes.length), thoughts = lanes.filter((lane) => lane.latent), steps = Number($("steps").value) || 0;
   player.begin();
 
   // All models at once; one that fails leaves the others alone.
-  await Promise.all(lanes.map(async (lane) => {
+  await Promise.all(lanes.filter((lane) => !lane.latent).map(async (lane) => {
     try {
       const view = views[lane.view];
-      lane.answer = await solver.solve(toServer(view.puzzle), { model: lane.model.id, steps, signal: mine.signal }, (step) => {
+      const options = { model: lane.model.id, steps, latents: thoughts.length > 0, signal: mine.signal };
+      lane.answer = await solver.solve(toServer(view.puzzle), options, (step) => {
         if (running !== mine) return;
+        for (const thought of thoughts) thought.frames.push(latentFrame(thought, step));
         lane.frames.push(frameOf(lane.view ? undoView(view, step) : step));
         player.grow(lane.frames.length);
       });
@@ -246,6 +269,10 @@ function captionOf(lane) {
   const viewed = lanes.length > 1 && lanes[1].view;
   name.textContent = viewed ? viewsOf(puzzle, lanes.length)[lane.view].name : lane.model.id;
   const at = Math.min(player.at, lane.frames.length), frame = lane.frames[at - 1];
+  if (lane.latent) {
+    name.textContent = lane.latent;
+    return [name, frame ? ` · ${frame.same} of ${frame.puzzle.cells.length} cells as the answer` : " · what the model thinks with"];
+  }
   if (viewed) return [name, frame ? ` · q ${frame.q.toFixed(3)}` : ""];
   return [name, frame ? ` · step ${at} · q ${frame.q.toFixed(3)}` : ` · ${lane.model.description}`];
 }
@@ -294,8 +321,11 @@ function show() {
 
   // The chart, which has room for all steps that there will be.
   const viewed = lanes.length > 1 && lanes[1].view > 0;
-  const series = lanes.map((lane, i) => ({
-    name: viewed ? (lane === chosen ? "q of the chosen view" : "") : lanes.length > 1 ? `q of ${lane.model.id}` : "q",
+  const series = lanes.map((lane, i) => (lane.latent ? {
+    name: `${lane.latent} as the answer`, class: "accuracy",
+    values: lane.frames.map((f) => f.same / f.puzzle.cells.length),
+  } : {
+    name: viewed ? (lane === chosen ? "q of the chosen view" : "") : lanes[1] && !lanes[1].latent ? `q of ${lane.model.id}` : "q",
     class: viewed ? (lane === chosen ? "q" : "other") : i ? "accuracy" : "q",
     values: lane.frames.map((f) => f.q),
   }));
@@ -308,7 +338,8 @@ function show() {
 // ---- the page's parts ----
 
 function state() {
-  const all = { model: lanes[0].model.id, beside: $("beside").value, puzzle: textOf(puzzle) };
+  const latent = lanes[1]?.latent;
+  const all = { model: lanes[0].model.id, beside: latent ? "" : $("beside").value, latent, puzzle: textOf(puzzle) };
   if (Number($("views").value) > 1) all.views = $("views").value;
   if (Number($("steps").value) !== lanes[0].model.steps) all.steps = $("steps").value;
   return Object.fromEntries(Object.entries(all).filter(([, v]) => v));
@@ -316,13 +347,15 @@ function state() {
 
 function openLink() {
   const from = stateOfLink();
-  const model = modelOf(from.model) ?? models.find((m) => m.puzzle.startsWith("Sudoku 9x9")) ?? models[0];
+  const model = modelOf(from.model) ?? models.find((m) => m.kind === "sudoku" && m.rows === 9) ?? models[0];
   chooseModel(model);
   const read = from.puzzle !== undefined && readPuzzle(from.puzzle, shapeOf(model));
   if (modelOf(from.beside) && sameShape(shapeOf(modelOf(from.beside)), shapeOf(model))) {
-    setLanes([model.id, from.beside]);
+    setLanes(model.id, { beside: from.beside });
+  } else if (latentsOf(model).includes(from.latent)) {
+    setLanes(model.id, { latent: from.latent });
   } else if ([...$("views").options].some((o) => o.value === from.views)) {
-    setLanes([model.id], Number(from.views));
+    setLanes(model.id, { views: Number(from.views) });
   }
   if (/^\d{1,4}$/.test(from.steps ?? "")) $("steps").value = from.steps;
   setPuzzle(read || startOf(model));
@@ -346,11 +379,12 @@ function listen() {
     setPuzzle(startOf(model));
   });
   on("beside", "change", () => {
-    setLanes([$("model").value, $("beside").value].filter(Boolean));
+    const { value } = $("beside"), latent = latentsOf(lanes[0].model).find((name) => latentValue(name) === value);
+    setLanes($("model").value, latent ? { latent } : { beside: value });
     setPuzzle(puzzle);
   });
   on("views", "change", () => {
-    setLanes([$("model").value], Number($("views").value));
+    setLanes($("model").value, { views: Number($("views").value) });
     setPuzzle(puzzle);
   });
   on("take", "click", () => takeText($("text").value));
@@ -399,6 +433,7 @@ function listen() {
 
 async function begin() {
   try {
+    solver ??= await openSolver();
     [models, examples] = [await solver.models(), await solver.examples()];
   } catch (error) {
     fail(error);

@@ -1,7 +1,7 @@
 // Kinds of puzzles: what their cells may be, how their texts read, how the server writes them.
 //
-// A shape is {kind, rows, cols, boxRows, boxCols, sized}; with `sized`, rows and cols are the most
-// that a grid may have. A puzzle is {shape, rows, cols, cells}, cells being symbols, row by row.
+// A shape is {kind, rows, cols, boxRows, boxCols, sized, symbols}; with `sized`, rows and cols are the
+// most that a grid may have. A puzzle is {shape, rows, cols, cells}, cells being symbols, row by row.
 
 const DIGITS = "123456789ABCDEFG";
 const ARC = ["#000000", "#0074D9", "#FF4136", "#2ECC40", "#FFDC00", "#AAAAAA", "#F012BE", "#FF851B",
@@ -16,35 +16,34 @@ const TINTS = ["#F2F2F2", "#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE",
   "#EE8866", "#99DDFF", "#77AADD", "#FFAABB"];
 
 // Each kind:
-//   blank      the symbol of an empty cell
+//   blank      of a shape, the symbol of an empty cell
 //   drawn      cells are painted with a symbol that was chosen, not written one by one
 //   open       whether the model may change a cell of that symbol
-//   symbols    of a shape or puzzle, [symbol, name] each
+//   symbols    of a shape, [symbol, name] each: those that are written or drawn
 //   fill       the colour of a symbol, or nothing
 //   shows      whether the symbol is written into its cell
 //   rows       what a text has, as arrays of symbols, or null if it is no such text
 //   toServer, fromServer   a cell
 const kinds = {
   sudoku: {
-    title: "Sudoku", blank: ".", drawn: false,
+    title: "Sudoku", blank: () => ".", drawn: false,
     open: (symbol) => symbol === ".",
-    symbols: (shape) => [...DIGITS.slice(0, shape.rows)].map((s) => [s, s]),
+    symbols: (shape) => shape.symbols.filter((s) => s !== ".").map((s) => [s, s]),
     fill: () => undefined,
     shows: (symbol) => symbol !== ".",
     rows(text, shape) {
       const lines = text.split(/\n/).filter((line) => !/^[\s|+=-]*$/.test(line) || /^-+$/.test(text));
       const symbols = [...lines.join("").replace(/[\s|+,;\/]/g, "").toUpperCase()]
         .map((c) => ("0_*X?-".includes(c) ? "." : c));
-      const allowed = "." + DIGITS.slice(0, shape.rows);
       if (symbols.length !== shape.rows * shape.cols) return null;
-      if (symbols.some((s) => !allowed.includes(s))) return null;
+      if (symbols.some((s) => !shape.symbols.includes(s))) return null;
       return cut(symbols, shape.cols);
     },
     toServer: (symbol) => DIGITS.indexOf(symbol) + 1,
     fromServer: (cell) => DIGITS[cell - 1] ?? ".",
   },
   maze: {
-    title: "maze", blank: " ", drawn: true,
+    title: "maze", blank: () => " ", drawn: true,
     open: (symbol) => symbol === " ",
     symbols: () => ["#", " ", "S", "G"].map((s) => [s, MAZE[s][0]]),
     fill: (symbol) => MAZE[symbol]?.[1],
@@ -57,7 +56,7 @@ const kinds = {
     fromServer: (cell) => cell ?? "?",
   },
   arc: {
-    title: "ARC", blank: "0", drawn: true,
+    title: "ARC", blank: () => "0", drawn: true,
     open: () => true,
     symbols: () => ARC_NAMES.map((name, i) => [String(i), name]),
     fill: (symbol) => ARC[symbol],
@@ -67,12 +66,18 @@ const kinds = {
     fromServer: (cell) => String(cell ?? "?"),
   },
   grid: {
-    title: "grid", blank: ".", drawn: true,
+    title: "grid", drawn: true,
+    blank: ({ symbols }) => [".", " ", symbols[0]].find((s) => symbols.includes(s)),
     open: () => true,
-    symbols: (shape, puzzle) => [...new Set(puzzle.cells)].sort().map((s) => [s, s]),
+    symbols: (shape) => shape.symbols.map((s) => [s, s === " " ? "blank" : s]),
     fill: (symbol) => TINTS[symbol === "." ? 0 : [...symbol].reduce((n, c) => n + c.codePointAt(0), 0) % TINTS.length],
     shows: () => true,
-    rows: (text) => listed(text, () => true),
+    rows(text, { symbols }) {
+      const rows = listed(text, () => true);
+      const dot = symbols.includes(".") || !symbols.includes(" ") ? "." : " "; // as trm writes a space
+      const read = rows?.map((row) => row.map((s) => (s === "." ? dot : s)));
+      return read?.flat().every((s) => symbols.includes(s)) ? read : null;
+    },
     toServer: (symbol) => (/^-?(0|[1-9][0-9]*)$/.test(symbol) ? Number(symbol) : symbol),
     fromServer: (cell) => String(cell ?? "?"),
   },
@@ -98,24 +103,17 @@ function listed(text, allowed) {
   return rows.flat().every(allowed) ? rows : null;
 }
 
-// What a model of /v1/models takes.
-export function shapeOf(model) {
-  const words = model.puzzle;
-  const box = words.match(/boxes (\d+)x(\d+)/);
-  const kind = words.startsWith("Sudoku") ? "sudoku" : words.startsWith("maze") ? "maze"
-    : words.startsWith("ARC") ? "arc" : "grid";
-  return {
-    kind, rows: model.rows, cols: model.cols, sized: / up to /.test(words),
-    boxRows: box ? Number(box[1]) : 0, boxCols: box ? Number(box[2]) : 0,
-  };
+// What a model takes, as a solver's models() says it.
+export function shapeOf({ kind, rows, cols, box_rows, box_cols, sized, symbols }) {
+  return { kind, rows, cols, boxRows: box_rows, boxCols: box_cols, sized, symbols };
 }
 
-export const sameShape = (a, b) => ["kind", "rows", "cols", "boxRows", "boxCols"].every((k) => a[k] === b[k]);
+export const sameShape = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
 export function emptyPuzzle(shape) {
   const rows = shape.sized ? Math.min(shape.rows, 10) : shape.rows;
   const cols = shape.sized ? Math.min(shape.cols, 10) : shape.cols;
-  return { shape, rows, cols, cells: Array(rows * cols).fill(kindOf(shape).blank) };
+  return { shape, rows, cols, cells: Array(rows * cols).fill(kindOf(shape).blank(shape)) };
 }
 
 // The puzzle of a text for a shape, or null.
@@ -134,7 +132,8 @@ export function textOf(puzzle) {
   if (shape.kind === "sudoku") return cells.join("");
   const between = cells.some((s) => [...s].length > 1) ? " " : "";
   const rows = cut(cells, cols).map((row) => row.join(between));
-  return shape.kind === "maze" ? rows.join("/").replaceAll(" ", ".") : rows.join("/");
+  const spaces = !between && !shape.symbols.includes("."); // a maze's, and those of some grids
+  return spaces ? rows.join("/").replaceAll(" ", ".") : rows.join("/");
 }
 
 export const toServer = (puzzle) => cut(puzzle.cells.map(kindOf(puzzle.shape).toServer), puzzle.cols);

@@ -7,7 +7,7 @@ export function linkOf(state) {
   return `${location.origin}${location.pathname}#${new URLSearchParams(state)}`;
 }
 
-// {model, beside, views, puzzle, steps}, each a text or missing.
+// {model, beside, latent, views, puzzle, steps}, each a text or missing.
 export function stateOfLink() {
   return Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
 }

@@ -20,6 +20,10 @@ try() {
   (cd "$work" && env -u TRM_MODELS "$trm" models --names >"$work/names" 2>/dev/null)
   [ "$(cd models && ls ./*.safetensors 2>/dev/null | sed 's/^..//; s/\.safetensors$//' | sort)" = "$(sort "$work/names")" ] ||
     fail "$1: other models than those of the source tree"
+  if scripts/setup wasm >/dev/null 2>&1; then # then the program has the solver for web pages
+    env -u TRM_MODELS "$trm" page "$1/site" >/dev/null || fail "$1: no page"
+    [ -s "$1/site/trm.wasm" ] || fail "$1: a page without its module"
+  fi
   if grep -qx sudoku9 "$work/names"; then
     env -u TRM_MODELS "$trm" solve sudoku9 --check --puzzle \
       53..7....6..195....98....6.8...6...34..8.3..17...2...6.6....28....419..5....8..79 >/dev/null ||

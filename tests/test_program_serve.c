@@ -104,6 +104,46 @@ static void streams(void **state) {
   says(at, before);
 }
 
+/* What the latents read as, in events and in the answer, is what trm solve shows of them. */
+static void tells_latents(void **state) {
+  scratch *s = *state;
+  char file[200];
+  size_t used;
+  snprintf(file, sizeof file, "%s/six.safetensors", s->dir);
+  want(RUN("solve", file, "--puzzle", SIX, "--steps", "2", "--show", "latents", "--json"), 0);
+  trm__json *shown = json_of(out_text);
+  is_status(
+      ask_post(&shared, "/v1/solve", "",
+               "{\"puzzle\": \"" SIX "\", \"steps\": 2, \"stream\": true, \"latents\": true}"),
+      200);
+
+  /* An answer says what the last step does. */
+  const char *at = body();
+  for (size_t event = 0; event < 3; event++) {
+    at = strstr(at, "data: ");
+    assert_non_null(at);
+    at += strlen("data: ");
+    trm__json *told = json_first(at, &used);
+    const trm__json *step = trm__json_item(trm__json_get(shown, "trace"), event == 2 ? 1 : event);
+    const trm__json *latents = trm__json_get(told, "latents");
+    assert_int_equal(trm__json_n_items(latents), 2);
+    for (size_t i = 0; i < 2; i++) {
+      static const char *const same[] = {"name", "grid"};
+      const trm__json *a = trm__json_item(latents, i);
+      const trm__json *b = trm__json_item(trm__json_get(step, "latents"), i);
+      for (size_t k = 0; k < 2; k++)
+        assert_true(trm__json_same(trm__json_get(a, same[k]), trm__json_get(b, same[k])));
+    }
+    assert_false(trm__json_same(trm__json_item(latents, 0), trm__json_item(latents, 1)));
+    trm__json_free(told);
+  }
+  trm__json_free(shown);
+
+  /* Who does not ask is not told. */
+  is_status(ask_post(&shared, "/v1/solve", "", SOLVE4), 200);
+  assert_null(strstr(body(), "latents"));
+}
+
 /* One connection, many requests. */
 static void keeps_connections(void **state) {
   (void)state;
@@ -187,15 +227,16 @@ static void describes_itself(void **state) {
     if (of_runs) says(heard, "without --run FOLDER");
   }
 
-  is_status(ask_post(&shared, "/v1/solve", "", "{\"puzzle\": \"" FOUR "\", \"confidence\": true}"),
+  is_status(ask_post(&shared, "/v1/solve", "",
+                     "{\"puzzle\": \"" FOUR "\", \"confidence\": true, \"latents\": true}"),
             200);
   trm__json *v = json_of(body());
-  is_described(api, "Answer", v, 9);
+  is_described(api, "Answer", v, 10);
   trm__json_free(v);
   is_status(ask(&shared, GET("/v1/models", "")), 200);
   v = json_of(body());
   is_described(api, "Models", v, 2);
-  is_described(api, "Model", trm__json_item(trm__json_get(v, "data"), 0), 8);
+  is_described(api, "Model", trm__json_item(trm__json_get(v, "data"), 0), 14);
   trm__json_free(v);
   trm__json_free(api);
 }
@@ -415,6 +456,7 @@ int main(void) {
       cmocka_unit_test(solves),
       cmocka_unit_test(solves_batches),
       cmocka_unit_test(streams),
+      cmocka_unit_test(tells_latents),
       cmocka_unit_test(keeps_connections),
       cmocka_unit_test(tells_of_itself),
       cmocka_unit_test(describes_itself),

@@ -1,7 +1,8 @@
 // The solver for pages, under Node: the same answers and bits as the library's plain C, with every
 // model that ships; its interface, with and without a worker; what it refuses.
 //
-//   node --test tests/wasm.mjs, with WEB=build/wasm/web and ANSWERS=build/release/tests/wasm_answers
+//   node --test tests/wasm.mjs, with WEB=build/wasm/web, ANSWERS=build/release/tests/wasm_answers and
+//   TRM=build/release/trm
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
@@ -23,7 +24,7 @@ const puzzles = {
     "###.....#./##..#G.#.."],
 };
 const fileOf = (name) => join(models, `${name}.safetensors`);
-const [question] = puzzles.sudoku6;
+const [question, other] = puzzles.sudoku6;
 
 // What the library answers, by plain C.
 function reference(name, steps, dtype) {
@@ -33,6 +34,14 @@ function reference(name, steps, dtype) {
   });
   assert.equal(run.status, 0, String(run.stderr));
   return { file, bytes: run.stdout };
+}
+
+// What each latent reads as after each step, of trm solve.
+function shownLatents(puzzle, steps) {
+  const args = ["solve", fileOf("sudoku6"), "--steps", String(steps), "--show", "latents", "--json", "--puzzle", puzzle];
+  const run = spawnSync(process.env.TRM, args, { env: { ...process.env, TRM_ISA: "portable" } });
+  assert.equal(run.status, 0, String(run.stderr));
+  return JSON.parse(run.stdout).trace.map(({ latents }) => latents.map(({ name, grid }) => ({ name, grid })));
 }
 const bytesOf = (array) => Buffer.from(array.buffer, array.byteOffset, array.byteLength);
 
@@ -63,8 +72,9 @@ for (const name of Object.keys(puzzles))
     });
 
 for (const worker of [false, true])
-  test(`the interface ${worker ? "in a worker" : "by itself"}`, async () => {
+  test(`the interface ${worker ? "in a worker" : "by itself"}`, async (t) => {
     const model = await load(readFileSync(fileOf("sudoku6")), { worker });
+    t.after(() => model.close()); // or a test that fails would not end
     assert.equal(model.config.seq_len, 36);
     assert.equal(model.puzzle.kind, "sudoku");
     assert.deepEqual(model.puzzle.symbols, [".", "1", "2", "3", "4", "5", "6"]);
@@ -79,6 +89,16 @@ for (const worker of [false, true])
     assert.equal(steps[0].confidence.length, 36);
     assert.ok(steps[0].confidence.every((c) => c > 1 / 8 && c <= 1));
     assert.deepEqual([told.steps, told.halted, told.valid, told.violations], [3, false, true, 0]);
+    assert.ok(!("latents" in told) && !("latents" in steps[0]));
+
+    // What the latents read as, as the program shows it.
+    assert.deepEqual(model.latents, ["z_H", "z_L"]);
+    const thoughts = [];
+    const end = await model.solve(other, { steps: 2, latents: true, onStep: ({ latents }) => thoughts.push(latents) });
+    assert.deepEqual(thoughts, shownLatents(other, 2));
+    assert.deepEqual(end.latents, thoughts[1]);
+    assert.equal(end.latents[0].grid, end.answer);
+    assert.notEqual(end.latents[1].grid, end.answer);
 
     // Rows come back as rows, and an early exit ends sooner.
     const rows = question.match(/.{6}/g).map((row) => [...row].map((c) => (c === "." ? 0 : Number(c))));
@@ -98,13 +118,14 @@ for (const worker of [false, true])
     await assert.rejects(model.solve(question, { puzzle_id: 9 }), RangeError);
     await assert.rejects(model.solve([[1, 2], [3]]), /want 6 rows/);
     await assert.rejects(model.solve(5), TypeError);
+    await assert.rejects(model.solve("11".padEnd(36, ".")), /column 2/);
 
     // Puzzles leave in the middle, and others go on.
     const control = new AbortController();
     const left = model.solve(question, { steps: 1000, signal: control.signal, onStep: () => control.abort(new Error("enough")) });
-    const other = model.solve(question, { steps: 4 });
+    const beside = model.solve(question, { steps: 4 });
     await assert.rejects(left, /enough/);
-    assert.equal((await other).steps, 4);
+    assert.equal((await beside).steps, 4);
     await assert.rejects(model.solve(question, { onStep() { throw new Error("mine"); } }), /mine/);
     assert.equal((await model.solve(question, { steps: 1 })).steps, 1);
     const last = model.solve(question, { steps: 1000 });

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The solver for web pages, for scripts/check: builds it, and the program that writes the numbers that
-# it is compared with, and runs tests/wasm.mjs. Exit code 77: its tools are not there.
+# The solver for web pages, for scripts/check: builds it, and the programs that write the numbers that it
+# is compared with and pages with it, and runs tests/wasm.mjs and page/test_static.py. Exit code 77: its
+# tools are not there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,7 +13,9 @@ echo '#include <stdlib.h>' | clang --target=wasm32-wasi -fsyntax-only -x c - 2>/
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-for build in "wasm" "release wasm_answers"; do
+for build in "wasm" "release trm wasm_answers"; do
   scripts/build $build >"$log" 2>&1 || { cat "$log"; exit 1; }
 done
-WEB=build/wasm/web ANSWERS=build/release/tests/wasm_answers node --test tests/wasm.mjs
+WEB=build/wasm/web ANSWERS=build/release/tests/wasm_answers TRM=build/release/trm \
+  node --test tests/wasm.mjs
+python3 -B tests/page/test_static.py build/release/trm || [ $? -eq 77 ]

@@ -61,7 +61,7 @@ static bool said(trm_status code, const char *message) {
 }
 
 static trm_status make_queue(int rows) {
-  const trm_queue_config config = {.rows = rows, .logits = true};
+  const trm_queue_config config = {.rows = rows, .logits = true, .latents = true};
   const trm_model_config *c = trm_model_get_config(web.model);
   const trm_status st = trm_queue_create(web.model, &config, &web.queue, &web.error);
   if (st != TRM_OK) return st;
@@ -98,18 +98,24 @@ const char *WEB(web_config)(int i) {
   return st == TRM_OK ? text : "";
 }
 
+/* The name of the i-th latent; 0 after the last. */
+const char *WEB(web_latent)(int i) {
+  return trm_model_latent(trm_model_get_config(web.model), i);
+}
+
 /* --- what its tokens mean --- */
 
 const char *WEB(web_kind)(void) {
   return trm_puzzle_kind_name(web.puzzle->kind);
 }
-/* rows, cols, box_rows, box_cols; the number of symbols and the first token that has one. */
+/* rows, cols, box_rows, box_cols; whether grids may be smaller; the number of symbols and the first
+ * token that has one. */
 const int32_t *WEB(web_puzzle)(void) {
-  static int32_t out[6];
+  static int32_t out[7];
   const trm_puzzle *p = web.puzzle;
   memcpy(out,
-         (int32_t[6]){p->rows, p->cols, p->box_rows, p->box_cols, trm_puzzle_n_symbols(p),
-                      trm_puzzle_first_symbol(p)},
+         (int32_t[7]){p->rows, p->cols, p->box_rows, p->box_cols, trm_puzzle_is_sized(p),
+                      trm_puzzle_n_symbols(p), trm_puzzle_first_symbol(p)},
          sizeof out);
   return out;
 }
@@ -118,10 +124,11 @@ const char *WEB(web_symbol)(int token) {
   return trm_puzzle_symbol(web.puzzle, token);
 }
 
-/* A puzzle's text [n] as tokens [seq_len]; 0: it is none. */
+/* A puzzle's text [n] as tokens [seq_len]; 0: it is none, or one that no answer can be right to. */
 const int32_t *WEB(web_parse)(const char *text, size_t n) {
-  return trm_puzzle_parse(web.puzzle, text, n, web.tokens, &web.error) == TRM_OK ? web.tokens
-                                                                                 : NULL;
+  const bool is = trm_puzzle_parse(web.puzzle, text, n, web.tokens, &web.error) == TRM_OK &&
+                  trm_puzzle_check(web.puzzle, web.tokens, &web.error) == TRM_OK;
+  return is ? web.tokens : NULL;
 }
 
 /* Where the grid of an answer lies on its canvas: row, col, rows, cols. Beyond it a model may
@@ -173,15 +180,17 @@ bool WEB(web_cancel)(int place) {
   return trm_queue_cancel(web.queue, place, &web.error) == TRM_OK;
 }
 
-/* A trm_queue_answer in 32-bit words: place, steps, halted, inputs, answer, logits, and q_halt. */
+/* A trm_queue_answer in 32-bit words: place, steps, halted, inputs, answer, logits, latents, and
+ * q_halt. */
 static const int32_t *told(bool there, const trm_queue_answer *a) {
-  static int32_t out[7];
+  static int32_t out[8];
   if (!there) return NULL;
   memcpy(out,
-         (int32_t[6]){a->place, a->steps, a->halted, (int32_t)(uintptr_t)a->inputs,
-                      (int32_t)(uintptr_t)a->answer, (int32_t)(uintptr_t)a->logits},
-         6 * sizeof *out);
-  memcpy(&out[6], &a->q_halt, sizeof *out);
+         (int32_t[7]){a->place, a->steps, a->halted, (int32_t)(uintptr_t)a->inputs,
+                      (int32_t)(uintptr_t)a->answer, (int32_t)(uintptr_t)a->logits,
+                      (int32_t)(uintptr_t)a->latents},
+         7 * sizeof *out);
+  memcpy(&out[7], &a->q_halt, sizeof *out);
   return out;
 }
 /* The i-th of those that took the last step and are not done; 0: no more. */

@@ -10,7 +10,7 @@ let model;
 const requests = {
   async load({ bytes, options }) {
     model = await load(bytes, { ...options, worker: false });
-    return { config: model.config, puzzle: model.puzzle };
+    return { config: model.config, puzzle: model.puzzle, latents: model.latents };
   },
   async solve({ id, puzzle, options, steps }) {
     const control = new AbortController();

@@ -22,6 +22,8 @@ export interface Puzzle {
   /** Cells of a Sudoku's box; 0 of other kinds. */
   readonly box_rows: number;
   readonly box_cols: number;
+  /** Whether grids may be smaller than rows x cols. */
+  readonly sized: boolean;
   /** By token, from `first_symbol` on. */
   readonly symbols: readonly string[];
   readonly first_symbol: number;
@@ -50,10 +52,19 @@ export interface SolveOptions {
   puzzle_id?: number;
   /** True: the answer says how sure the model is of each cell. */
   confidence?: boolean;
+  /** True: steps and the answer say what the output head reads in each latent. */
+  latents?: boolean;
   /** Called after each step. What it throws ends the puzzle, and is what solve is rejected with. */
   onStep?: (step: Step) => void;
   /** Ends the puzzle: solve is rejected with the signal's reason. */
   signal?: AbortSignal;
+}
+
+/** What the output head, which was trained for the answer's, reads in a latent. */
+export interface Latent {
+  readonly name: string;
+  /** In the form that the puzzle had. */
+  readonly grid: Grid;
 }
 
 interface State {
@@ -63,6 +74,8 @@ interface State {
   q: number;
   /** Since solve was called. */
   seconds: number;
+  /** Where it was asked for, as many as Model.latents. */
+  latents?: Latent[];
 }
 
 export interface Step extends State {
@@ -97,8 +110,10 @@ export interface Answer extends State {
 export interface Model {
   readonly config: Config;
   readonly puzzle: Puzzle;
+  /** Names of its latents, such as "z_H" and "z_L"; the answer is read from the first. */
+  readonly latents: readonly string[];
   /** Puzzles that are asked for while others run share their steps. Rejected with RangeError for
-   * what is no puzzle of the model's, TypeError for options that are none. */
+   * what is no puzzle of the model's or cannot have an answer, TypeError for options that are none. */
   solve(puzzle: Grid, options?: SolveOptions): Promise<Answer>;
   /** Ends the worker; puzzles that are not done are rejected. Without a worker memory goes when
    * nothing refers to the model any more. */

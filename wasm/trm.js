@@ -6,7 +6,7 @@
 // for while others run take the rows that are free, and steps are made while there is a puzzle.
 
 const HALTS = ["never", "q", "twice"];
-const OPTIONS = ["steps", "halt", "halt_margin", "puzzle_id", "confidence", "onStep", "signal"];
+const OPTIONS = ["steps", "halt", "halt_margin", "puzzle_id", "confidence", "latents", "onStep", "signal"];
 const STRETCH = 12; // ms of steps, after which others have their turn
 const NOT_A_FILE = 8; // WASI's errno
 
@@ -89,10 +89,16 @@ function readConfig(own) {
 }
 
 function readPuzzle(own) {
-  const [rows, cols, box_rows, box_cols, n, first] = own.words(own.call.web_puzzle(), 6);
+  const [rows, cols, box_rows, box_cols, sized, n, first] = own.words(own.call.web_puzzle(), 7);
   const kind = own.text(own.call.web_kind());
   const symbols = Array.from({ length: n }, (_, i) => own.text(own.call.web_symbol(first + i)));
-  return { kind, rows, cols, box_rows, box_cols, symbols, first_symbol: first };
+  return { kind, rows, cols, box_rows, box_cols, sized: sized === 1, symbols, first_symbol: first };
+}
+
+function readLatents(own) {
+  const names = [];
+  for (let at; (at = own.call.web_latent(names.length)); ) names.push(own.text(at));
+  return names;
 }
 
 // ---- puzzles and answers ----
@@ -157,6 +163,7 @@ class Model {
   #own;
   #config;
   #puzzle;
+  #latents; // names
   #waiting = []; // jobs without a place
   #running = new Map(); // by place
   #pumping = false;
@@ -166,6 +173,7 @@ class Model {
     this.#own = instance;
     this.#config = Object.freeze(readConfig(instance));
     this.#puzzle = Object.freeze(readPuzzle(instance));
+    this.#latents = Object.freeze(readLatents(instance));
   }
 
   get config() {
@@ -173,6 +181,9 @@ class Model {
   }
   get puzzle() {
     return this.#puzzle;
+  }
+  get latents() {
+    return this.#latents;
   }
 
   async solve(puzzle, options = {}) {
@@ -257,8 +268,8 @@ class Model {
 
   #read(at, done) {
     const own = this.#own, S = this.#config.seq_len;
-    const [place, steps, halted, inputs, answer, logits] = own.words(at, 6);
-    const q_halt = own.reals(at + 24, 1)[0];
+    const [place, steps, halted, inputs, answer, logits, latents] = own.words(at, 7);
+    const q_halt = own.reals(at + 28, 1)[0];
     const job = this.#running.get(place), { options } = job;
     if (done) this.#running.delete(place);
     const told = { job, done };
@@ -270,9 +281,10 @@ class Model {
     const cells = []; // of the grid, on the canvas
     for (let r = row; r < row + rows; r++)
       for (let c = col; c < col + cols; c++) cells.push(r * this.#puzzle.cols + c);
-    const grid = !job.asRows ? own.text(own.call.web_format(answer, box))
+    const gridOf = (where, values) => !job.asRows ? own.text(own.call.web_format(where, box))
       : Array.from({ length: rows }, (_, r) => cells.slice(r * cols, (r + 1) * cols)
-          .map((cell) => cellOf(this.#puzzle, tokens[cell])));
+          .map((cell) => cellOf(this.#puzzle, values[cell])));
+    const grid = gridOf(answer, tokens);
     const V = this.#config.vocab_size;
     const confidence = () => cells.map((cell) => certainty(own.reals(logits + 4 * cell * V, V)));
     const violations = own.call.web_violations(inputs, answer), valid = own.call.web_solves(inputs, answer);
@@ -281,6 +293,12 @@ class Model {
       q: rounded(1 / (1 + Math.exp(-q_halt)), 4),
       seconds: rounded((performance.now() - job.begun) / 1000, 6),
     };
+    if (options.latents) {
+      state.latents = this.#latents.map((name, i) => {
+        const where = latents + 4 * S * i;
+        return { name, grid: gridOf(where, own.words(where, S)) };
+      });
+    }
 
     if (options.onStep) {
       const changed = [];
@@ -375,9 +393,10 @@ class RemoteModel {
     const bytes = await bytesOf(source);
     model.#worker = await startWorker((m) => model.#listen(m), (error) => model.#fail(error));
     try {
-      const { config, puzzle } = await model.#ask("load", { bytes, options: { ...options, wasm } });
+      const { config, puzzle, latents } = await model.#ask("load", { bytes, options: { ...options, wasm } });
       model.config = Object.freeze(config);
       model.puzzle = Object.freeze(puzzle);
+      model.latents = Object.freeze(latents);
     } catch (error) {
       model.close();
       throw error;

@@ -5,11 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/text.h"
-#include "cli/run/find_model.h"
-#include "cli/run/named_models.h"
 #include "cli/serve/http.h"
 #include "cli/serve/listen.h"
+#include "cli/serve/served_models.h"
 
 static const cli_manual manual = {
     "trm serve [MODEL ...] [options]",
@@ -59,120 +57,31 @@ typedef struct serve_args {
 typedef struct serve_run {
   serve_server server;
   serve_http *http;
-  trm_model **owned; /* [n_models] */
-  char (*names)[128], (*abouts)[256];
+  served_models models;
   int fd;
 } serve_run;
 
 /* ---- models ---- */
 
-/* "first" of "runs/Sudoku6-trm/first/", "sudoku9" of "models/sudoku9.safetensors". */
-static void name_of(const char *word, char *name, size_t size) {
-  static const char ending[] = ".safetensors";
-  size_t n = strlen(word);
-  while (n > 1 && word[n - 1] == '/') n--;
-  size_t first = n;
-  while (first > 0 && word[first - 1] != '/') first--;
-  const size_t end = sizeof ending - 1;
-  if (n - first > end && !strncmp(word + n - end, ending, end)) n -= end;
-  snprintf(name, size, "%.*s", (int)(n - first), word + first);
-  trm__text_clean(name);
-}
-
-/* The first line of the card beside the file. */
-static trm_status describe(const char *file, const char *name, char about[256], trm_error *err) {
-  char folder[TRM__PATH_MAX], text[256];
-  CLI_TRY(trm__path_format(folder, err, "%s", file));
-  char *slash = strrchr(folder, '/');
-  if (slash) *slash = 0;
-  CLI_TRY(named_model_describe(slash ? folder : ".", name, text, sizeof text, err));
-  cli_clean(about, sizeof text, text);
-  return TRM_OK;
-}
-
-static trm_status load_model(serve_run *r, const serve_args *a, const char *word, trm_error *err) {
-  /* It joins the list before anything can fail, so that all of it is released. */
-  serve_server *s = &r->server;
-  const int i = s->n_models++;
-  serve_model *m = &s->models[i];
-  char file[TRM__PATH_MAX];
-  name_of(word, r->names[i], sizeof r->names[i]);
-  s->names[i] = m->name = r->names[i];
-  m->about = r->abouts[i];
-  for (int k = 0; k < i; k++)
-    if (!strcmp(s->names[k], m->name))
-      return cli_fail(err, TRM_E_ARGUMENT, -1,
-                      "two models are called %.100s: clients could not tell them apart", m->name);
-
-  CLI_TRY(cli_load_model(word, NULL, file, &r->owned[i], err));
-  CLI_TRY(describe(file, m->name, r->abouts[i], err));
-  m->config = trm_model_get_config(r->owned[i]);
-  const trm_puzzle *p = &m->config->puzzle;
-  if (trm_puzzle_n_symbols(p) == 0 || p->rows * p->cols != m->config->seq_len ||
-      trm_puzzle_first_symbol(p) + trm_puzzle_n_symbols(p) > m->config->vocab_size)
-    return cli_fail(err, TRM_E_CONFIG, -1,
-                    "%.200s: its config.json does not say what its tokens mean (\"puzzle\"), so "
-                    "puzzles have no text",
-                    word);
-  const serve_worker_config config = {
-      .rows = a->parallel, .waiting = a->queue, .threads = a->threads};
-  return serve_worker_create(m, r->owned[i], &config, &s->workers[i], err);
-}
-
-static trm_status make_room(serve_run *r, int n, trm_error *err) {
-  serve_server *s = &r->server;
-  s->models = calloc((size_t)n, sizeof *s->models);
-  s->workers = calloc((size_t)n, sizeof *s->workers);
-  s->names = calloc((size_t)n, sizeof *s->names);
-  r->owned = calloc((size_t)n, sizeof(trm_model *));
-  r->names = calloc((size_t)n, sizeof *r->names);
-  r->abouts = calloc((size_t)n, sizeof *r->abouts);
-  if (s->models && s->workers && s->names && r->owned && r->names && r->abouts) return TRM_OK;
-  return cli_fail(err, TRM_E_MEMORY, -1, "no memory for %d models", n);
-}
-
-/* What is no model that puzzles can be given to is told of and left out, for nobody named it. */
-static trm_status try_model(serve_run *r, const serve_args *a, const char *name, trm_error *err) {
-  serve_server *s = &r->server;
-  const trm_status st = load_model(r, a, name, err);
-  if (st == TRM_OK || st == TRM_E_MEMORY || st == TRM_E_IO || st == TRM_E_SYSTEM) return st;
-  cli_warn("%s is left out: %s", name, err->msg);
-  trm_model_free(r->owned[--s->n_models]);
-  r->owned[s->n_models] = NULL;
-  return TRM_OK;
-}
-
-/* Every model that has a name, the first one of each. */
-static trm_status load_named(serve_run *r, const serve_args *a, trm_error *err) {
-  enum { MOST = 64 };
-  char folder[TRM__PATH_MAX];
-  CLI_TRY(make_room(r, MOST, err));
-  for (int i = 0;; i++) {
-    bool more;
-    trm__names names;
-    trm_status st = TRM_OK;
-    CLI_TRY(named_models_folder(i, folder, &more, err));
-    if (!more) break;
-    CLI_TRY(named_models_in(folder, &names, err));
-    for (size_t j = 0; j < names.n && st == TRM_OK; j++) {
-      int k = 0;
-      while (k < r->server.n_models && strcmp(r->names[k], names.v[j]) != 0) k++;
-      if (k == r->server.n_models && k < MOST) st = try_model(r, a, names.v[j], err);
-    }
-    trm__names_free(&names);
-    CLI_TRY(st);
-  }
-  if (r->server.n_models) return TRM_OK;
-  return cli_fail(err, TRM_E_IO, -1,
-                  "no model has a name here: want MODEL; `trm models` says where they are looked "
-                  "for");
-}
-
+/* Each has a worker of its own. */
 static trm_status load_models(serve_run *r, const serve_args *a, int n, char **words,
                               trm_error *err) {
-  if (n == 0) return load_named(r, a, err);
-  CLI_TRY(make_room(r, n, err));
-  for (int i = 0; i < n; i++) CLI_TRY(load_model(r, a, words[i], err));
+  serve_server *s = &r->server;
+  CLI_TRY(served_models_load(&r->models, n, words, err));
+  const size_t count = (size_t)r->models.n;
+  s->workers = calloc(count, sizeof *s->workers);
+  s->names = calloc(count, sizeof *s->names);
+  if (!s->workers || !s->names)
+    return cli_fail(err, TRM_E_MEMORY, -1, "no memory for %zu models", count);
+  s->models = r->models.v;
+  s->n_models = r->models.n;
+
+  const serve_worker_config config = {
+      .rows = a->parallel, .waiting = a->queue, .threads = a->threads};
+  for (int i = 0; i < s->n_models; i++) {
+    s->names[i] = s->models[i].name;
+    CLI_TRY(serve_worker_create(&s->models[i], r->models.owned[i], &config, &s->workers[i], err));
+  }
   return TRM_OK;
 }
 
@@ -253,14 +162,13 @@ static void release(serve_run *r) {
   serve_http_free(r->http);
   serve_runs_free(s->runs);
   if (r->fd >= 0) close(r->fd);
-  for (int i = 0; i < s->n_models; i++) {
-    serve_worker_free(s->workers[i]);
-    trm_model_free(r->owned[i]);
-  }
+  for (int i = 0; i < s->n_models; i++) serve_worker_free(s->workers[i]);
+  served_models_free(&r->models);
   serve_connections_free(&s->connections);
   guard_free(&s->guard);
-  void *blocks[] = {s->models, s->workers, s->names, r->owned, r->names, r->abouts, r};
-  for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) free(blocks[i]);
+  free(s->workers);
+  free(s->names);
+  free(r);
 }
 
 int cmd_serve(int argc, char **argv) {

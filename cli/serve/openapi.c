@@ -30,14 +30,28 @@ static const struct answer_member {
     {"Answer", "seconds", "number", "Since the request was there."},
     {"Answer", "confidence", "={\"type\":\"array\",\"items\":{\"type\":\"number\"}}",
      "Of each cell, where it was asked for."},
+    {"Answer", "latents",
+     "={\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"name\":{\"type\":"
+     "\"string\"},\"grid\":{\"$ref\":\"#/components/schemas/Grid\"}},\"required\":[\"name\","
+     "\"grid\"]}}",
+     "What each reads as, where it was asked for."},
     {"Model", "id", "string", "Its name."},
     {"Model", "object", "string", "model"},
     {"Model", "description", "string", "From its card."},
-    {"Model", "puzzle", "string", "What it solves."},
+    {"Model", "puzzle", "string", "What it solves, for people."},
+    {"Model", "kind", "={\"type\":\"string\",\"enum\":[\"sudoku\",\"maze\",\"arc\",\"grid\"]}",
+     "Of its puzzles."},
     {"Model", "rows", "integer", "Of its canvas."},
     {"Model", "cols", "integer", "Of its canvas."},
+    {"Model", "box_rows", "integer", "Of a Sudoku's box; else 0."},
+    {"Model", "box_cols", "integer", "Of a Sudoku's box; else 0."},
+    {"Model", "sized", "boolean", "Whether grids may be smaller than the canvas."},
+    {"Model", "symbols", "={\"type\":\"array\",\"items\":{\"type\":\"string\"}}",
+     "That cells may have."},
     {"Model", "steps", "integer", "Supervision steps in training."},
     {"Model", "puzzle_ids", "integer", "Ids that it knows."},
+    {"Model", "latents", "={\"type\":\"array\",\"items\":{\"type\":\"string\"}}",
+     "Names of its latents, that of the answer first."},
     {"Models", "object", "string", "list"},
     {"Models", "data", "={\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/Model\"}}",
      "The models."},
@@ -109,7 +123,8 @@ enum { ANSWERS = sizeof answers / sizeof *answers };
 
 /* Whether every answer of its schema has it. */
 static bool is_always(const struct answer_member *m) {
-  return strcmp(m->name, "confidence") != 0;
+  return strcmp(m->schema, "Answer") != 0 ||
+         (strcmp(m->name, "confidence") != 0 && strcmp(m->name, "latents") != 0);
 }
 
 /* JSON as it stands in the program. */

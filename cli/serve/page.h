@@ -1,4 +1,5 @@
-/* The page for people: the files of page/, which the build puts into the program. */
+/* The page for people: the files of page/, and what it takes to solve without a server, the module
+ * of wasm/ with its JavaScript. The build puts them into the program. */
 #ifndef TRM_CLI_SERVE_PAGE_H
 #define TRM_CLI_SERVE_PAGE_H
 
@@ -12,10 +13,12 @@ typedef struct page_file {
   size_t size;
 } page_file;
 
-/* Up to one without a path. */
-extern const page_file page_files[];
+/* Up to one without a path. module_files: the module is the first; none where the build had no
+ * compiler for it. */
+extern const page_file page_files[], module_files[];
 
-/* NULL: there is none. Paths are compared with those of the files, and nothing is opened. */
+/* Of the page; NULL: there is none. Paths are compared with those of the files, and nothing is
+ * opened. */
 const page_file *page_file_of(const char *path);
 
 #endif

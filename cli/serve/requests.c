@@ -17,7 +17,7 @@ typedef struct members {
   int64_t steps, puzzle_id;
   double halt_margin;
   int halt; /* as trm_halt */
-  bool confidence, stream;
+  bool confidence, latents, stream;
 } members;
 
 static const char *const halts[] = {
@@ -41,6 +41,8 @@ const serve_member serve_members[] = {
      "Of a model that knows tasks by ids. Default: 0."},
     {"confidence", SERVE_OF_BOTH, SERVE_BOOL, AT(confidence), 0, NULL,
      "Whether the answer says how sure the model is of each cell."},
+    {"latents", SERVE_OF_BOTH, SERVE_BOOL, AT(latents), 0, NULL,
+     "Whether answer and events say what the output head reads in each latent."},
     {"stream", SERVE_OF_ONE, SERVE_BOOL, AT(stream), 0, NULL,
      "Whether there is an event after each supervision step."},
     {NULL, 0, SERVE_BOOL, 0, 0, NULL, NULL}};
@@ -280,6 +282,7 @@ static trm_status read_ask(const serve_model *models, int n_models, int most, co
   ask->many = most > 0;
   CLI_TRY(read_members(root, most ? SERVE_OF_MANY : SERVE_OF_ONE, &in, err));
   ask->confidence = in.confidence;
+  ask->latents = in.latents;
   ask->stream = in.stream;
   ask->how.steps = (int)in.steps;
   ask->how.halt = (trm_halt)in.halt;

@@ -45,6 +45,7 @@ typedef struct serve_ask {
   int model;               /* of the models that there are */
   bool many;               /* its answer is a list, also of one */
   bool confidence, stream; /* of each cell; an event for each step */
+  bool latents;            /* what each reads as */
   trm_queue_puzzle how;    /* options of all its puzzles */
   int n;
   serve_puzzle *puzzles; /* [n] */

@@ -326,7 +326,7 @@ static void take_answer(serve_worker *w, const trm_queue_answer *a) {
   char *step = NULL, *answer = NULL;
   const serve_state s = {
       .now = a, .before = h->stepped ? h->before : NULL, .seconds = cli_now() - job->began};
-  if (job->ask.stream) step = serve_step_json(&w->model, p, &s);
+  if (job->ask.stream) step = serve_step_json(&w->model, &job->ask, p, &s);
   if (a->done) answer = serve_answer_json(&w->model, &job->ask, p, &s);
   memcpy(h->before, a->answer, (size_t)w->model.config->seq_len * sizeof *h->before);
   h->stepped = true;
@@ -411,7 +411,7 @@ static void *work(void *arg) {
 
 static trm_status open_queue(serve_worker *w, const trm_model *model, trm_error *err) {
   const trm_queue_config queue = {
-      .rows = w->config.rows, .threads = w->config.threads, .logits = true};
+      .rows = w->config.rows, .threads = w->config.threads, .logits = true, .latents = true};
   const size_t cells = (size_t)w->model.config->seq_len;
   CLI_TRY(trm_queue_create(model, &queue, &w->queue, err));
   const size_t places = (size_t)trm_queue_places(w->queue);

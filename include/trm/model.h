@@ -199,6 +199,9 @@ TRM_API bool trm_recursion_from_name(const char *name, trm_recursion *out);
 /* False for a field that the reference's class of an architecture does not have, so that a
  * published configuration does not name it. */
 TRM_API bool trm_arch_names_field(trm_arch arch, const char *field);
+/* "z_H", "z_L", "z_L1" …: latent i of a model of this configuration, from 0; NULL behind the last.
+ * The answer is read from the first. */
+TRM_API const char *trm_model_latent(const trm_model_config *config, int i);
 
 /* The architecture whose nets and starts of latents are among the names of some tensors: `has`
  * tells whether one of them has this part. Of several that one which has most; false: none. */

@@ -163,6 +163,11 @@ int trm__n_latents(const trm__arch *a, const trm_model_config *config) {
   return a->latent_per_update ? 1 + config->L_cycles : a->n_latents;
 }
 
+const char *trm_model_latent(const trm_model_config *config, int i) {
+  const trm__arch *a = trm__arch_of(config->arch);
+  return !a || i < 0 || i >= trm__n_latents(a, config) ? NULL : a->latents[i].name;
+}
+
 int trm__net_layers(const trm__net *net, const trm_model_config *config) {
   const char *base = (const char *)config;
   const int layers = *(const int *)(base + net->offset);

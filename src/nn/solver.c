@@ -446,7 +446,7 @@ int trm_solver_answer_latent(const trm_solver *s) {
   return s->model->layout->plan->answer;
 }
 const char *trm_solver_latent_name(const trm_solver *s, int i) {
-  return i < 0 || i >= trm_solver_latent_count(s) ? NULL : s->model->layout->plan->latent[i];
+  return trm_model_latent(&s->model->config, i);
 }
 
 /* float in the library; the double build only hands the address through. */

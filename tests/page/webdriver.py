@@ -88,7 +88,7 @@ class Browser:
         self.do("POST", "/actions", {"actions": [
             {"type": "pointer", "id": "mouse", "actions": [moves[0], down, *moves[1:], up]}]})
 
-    def wait(self, script, seconds=20):
+    def wait(self, script, seconds=60):
         """Until the script returns something; what that is."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:

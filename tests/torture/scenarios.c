@@ -107,6 +107,12 @@ const scenario scenarios[] = {
     {"convert-from-torch", "mkdir in; $TRM convert model in/step_2.pt;",
      "convert in/step_2.pt out --data s4", NULL, "out", REPORT_SAME},
 
+#ifdef TRM_HAS_WEB
+    /* pages */
+    {"page", NULL, "page out model", NULL, "out", REPORT_SAME},
+    {"page-over", "$TRM page out model_run;", "page out model", NULL, "out", REPORT_SAME},
+#endif
+
     /* the others */
     {"info", NULL, "info model_run", NULL, "", REPORT_SAME},
     {"models", NULL, "models --json", NULL, "", REPORT_SAME},
