@@ -234,9 +234,9 @@ static const trm_record run_progress = TRM__FIELDS(run_progress_fields, "progres
 #undef S
 
 #define S trm_run_listener
-static const trm_field run_listener_fields[] = {POINTER(message), POINTER(progress),
-                                                POINTER(sound),   POINTER(arg),
-                                                POINTER(row),     POINTER(batch)};
+static const trm_field run_listener_fields[] = {POINTER(message), POINTER(progress), POINTER(sound),
+                                                POINTER(arg),     POINTER(row),      POINTER(batch),
+                                                POINTER(comm)};
 static const trm_record run_listener = TRM__FIELDS(run_listener_fields, "a listener", S);
 #undef S
 

@@ -74,7 +74,7 @@ typedef struct word {
 } word;
 
 trm_status trm__comm_settle(trm_comm *c, trm_status st, trm_error *err) {
-  if (trm__comm_size(c) == 1) return st;
+  if (trm__comm_size(c) == 1 || (st != TRM_OK && c->agreed)) return st;
   word first = {.status = (int32_t)st, .rank = c->rank, .pos = -1}, other;
   (void)snprintf(first.name, sizeof first.name, "%s", c->name);
   if (st != TRM_OK && err) {

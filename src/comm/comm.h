@@ -20,6 +20,15 @@ static inline bool trm__comm_leads(const trm_comm *c) {
   return trm__comm_rank(c) == 0;
 }
 
+/* At the start of what ranks do together: no failure is known yet. And at its end: this one is, of
+ * which all have the same, and another trm__comm_settle has nothing to tell. */
+static inline void trm__comm_begin(trm_comm *c) {
+  if (c) c->agreed = false;
+}
+static inline void trm__comm_all_know(trm_comm *c) {
+  if (c) c->agreed = true;
+}
+
 /* CONFIG for a communicator that is none, or has a number of ranks that no tree of sums has. */
 trm_status trm__comm_check(const trm_comm *c, trm_error *err);
 trm_status trm__comm_exchange(trm_comm *c, int peer, const void *out, size_t n_out, void *in,
@@ -27,7 +36,8 @@ trm_status trm__comm_exchange(trm_comm *c, int peer, const void *out, size_t n_o
 
 /* Every rank comes with the status of what it did alone, and all leave with the same one: OK, or
  * that of the first rank that failed, whose name is in front of its message. A place of all ranks
- * must not be entered by some while others have failed before it: this is in front of it. */
+ * must not be entered by some while others have failed before it: this is in front of it. A failure
+ * that all know already is passed on as it is. */
 trm_status trm__comm_settle(trm_comm *c, trm_status st, trm_error *err);
 
 /* all[]: rank r has bytes [at[r], at[r + 1]) of it, at[size + 1] rising; then everyone has all. */

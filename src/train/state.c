@@ -275,6 +275,7 @@ trm_status trm__trainer_save(const trm_trainer *t, const char *path, const trm__
 trm_status trm_trainer_save(const trm_trainer *t, const char *path, trm_error *err) {
   trm_comm *c = t->config.comm;
   if (!trm__is_shared(t)) return trm__trainer_save(t, path, NULL, 0, err);
+  trm__comm_begin(c);
   TRM_TRY(trm__comm_settle(c, trm__trainer_check_values(t, path, err), err));
   trm_error unserved;
   trm_status st =
@@ -400,6 +401,7 @@ trm_status trm_trainer_load(trm_trainer *t, const char *path, trm_error *err) {
   part parts[MAX_PARTS];
   int64_t updates = 0;
   int n;
+  trm__comm_begin(t->config.comm);
   trm_status st = list_parts(t, parts, &n, err);
   if (st == TRM_OK) st = open_state(t, parts, n, path, &file, &updates, err);
   st = trm__comm_settle(t->config.comm, st, err);

@@ -68,6 +68,7 @@ trm_status trm_trainer_create(const trm_model *model, const trm_trainer_config *
   trm__group_spec specs[TRM__MAX_GROUPS];
   *out = NULL;
   TRM_TRY(trm__comm_check(config->comm, err));
+  trm__comm_begin(config->comm);
   trm_status st = trm__trainer_check(config, err);
   if (st == TRM_OK)
     st = trm__trainer_create(model, config, specs, trm__group_specs(config, specs), out, err);
@@ -479,6 +480,7 @@ trm_status trm_trainer_step(trm_trainer *t, const trm_batch *fresh, trm_metrics 
   const trm__backend_ops *ops = t->be->ops;
   const int B = t->config.batch_size, first = t->share.first, rows = t->share.rows;
   const int64_t cell = (int64_t)first * t->model->config.seq_len;
+  trm__comm_begin(t->config.comm);
   const trm_status given = trm__carry_check(t->carry, B, t->view.wants, fresh->inputs,
                                             fresh->labels, fresh->puzzle_ids, err);
   TRM_TRY(trm__comm_settle(t->config.comm, given, err));
@@ -500,7 +502,11 @@ trm_status trm_trainer_step(trm_trainer *t, const trm_batch *fresh, trm_metrics 
 
   trm_metrics m;
   measure(t, &m);
-  if (!t->totals.apply) return report_not_finite(t, &m, err);
+  if (!t->totals.apply) {
+    const trm_status st = report_not_finite(t, &m, err);
+    trm__comm_all_know(t->config.comm);
+    return st;
+  }
   m.grad_norm = t->totals.grad_norm;
   m.lr = trm__schedule(&t->config, t->config.lr, t->updates + 1);
   m.puzzle_emb_lr = trm__schedule(&t->config, t->config.puzzle_emb_lr, t->updates + 1);
