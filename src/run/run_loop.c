@@ -243,6 +243,7 @@ static bool checkpoint_due(const trm_run *run) {
 }
 
 static trm_status fail_stopped(const trm_run *run, trm_error *err) {
+  trm__comm_all_know(run->listener.comm);
   TRM_FAIL(err, TRM_E_INTERRUPTED, "interrupted after update %lld, which is saved",
            (long long)run->folder.mark.update);
 }
@@ -256,12 +257,14 @@ static trm_status evaluate_and_save(trm_run *run, trm_error *err) {
   return st == TRM_OK ? save(run, err) : st;
 }
 
-/* After an update, or on resuming a run that stopped before its evaluation. */
-static trm_status evaluate_or_save(trm_run *run, trm_error *err) {
+/* After an update that came to `st` here, or on resuming a run that stopped before its evaluation.
+ */
+static trm_status evaluate_or_save(trm_run *run, trm_status st, trm_error *err) {
   const trm_run_progress p = progress_of(run);
   const trm__run_mark *mark = &run->folder.mark;
-  bool stop = !trm__tell_progress(&run->listener, &p), due = checkpoint_due(run);
-  TRM_TRY(trm__run_ranks_stop(run, &stop, &due, err));
+  bool stop = st == TRM_OK && !trm__tell_progress(&run->listener, &p);
+  bool due = st == TRM_OK && checkpoint_due(run);
+  TRM_TRY(trm__run_ranks_stop(run, st, &stop, &due, err));
 
   /* A stop saves what was done. */
   if (stop) {
@@ -308,10 +311,10 @@ static trm_status update(trm_run *run, trm_error *err) {
   trm_metrics m;
   const trm_batch *batch;
   run->failed = true; /* until the batch that is taken now has been learned from */
-  if (trm__run_settle(run, take_batch(run, &batch, &cause), &cause) != TRM_OK)
-    return end_unsound(run, &cause, err);
-  trm_status st = trm_trainer_step(run->trainer, batch, &m, &cause);
-  if (st == TRM_E_RANGE && run->listener.batch) return end_unsound(run, &cause, err);
+  bool begun;
+  const trm_status given = take_batch(run, &batch, &cause);
+  trm_status st = trm__run_step(run->trainer, given, batch, &m, &begun, &cause);
+  if (st != TRM_OK && !begun) return end_unsound(run, &cause, err);
   if (st == TRM_E_NUMERIC)
     return trm__fail(err, st, -1,
                      "%.330s; try a smaller lr or a longer lr_warmup_steps (`trm train --resume` "
@@ -334,12 +337,11 @@ static trm_status train(trm_run *run, int64_t last, trm_error *err) {
   run->first = mark->update;
 
   /* What an earlier process, or a call that was stopped, did not come to. */
-  if (run->resumes) TRM_TRY(trm__run_settle(run, evaluate_or_save(run, err), err));
+  if (run->resumes) TRM_TRY(evaluate_or_save(run, TRM_OK, err));
   run->resumes = false;
   while (mark->update < last) {
     run->resumes = true;
-    TRM_TRY(trm__run_settle(run, update(run, err), err));
-    TRM_TRY(trm__run_settle(run, evaluate_or_save(run, err), err));
+    TRM_TRY(evaluate_or_save(run, update(run, err), err));
     run->resumes = false;
   }
   return TRM_OK;

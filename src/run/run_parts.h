@@ -94,8 +94,10 @@ struct trm_run {
 trm_status trm__run_ranks_meet(const trm_run *run, uint64_t data, trm_error *err);
 /* All have the folder's path and the mark of rank 0. */
 trm_status trm__run_ranks_follow(trm_run *run, trm_error *err);
-/* Whether any rank wants to stop, and whether rank 0 finds that a checkpoint is due. */
-trm_status trm__run_ranks_stop(const trm_run *run, bool *stop, bool *due, trm_error *err);
+/* trm__comm_settle of `st`, in one exchange with this: whether any rank wants to stop, and whether
+ * rank 0 finds that a checkpoint is due. */
+trm_status trm__run_ranks_stop(const trm_run *run, trm_status st, bool *stop, bool *due,
+                               trm_error *err);
 /* trm__comm_settle among the ranks of the run. */
 static inline trm_status trm__run_settle(const trm_run *run, trm_status st, trm_error *err) {
   return trm__comm_settle(run->listener.comm, st, err);

@@ -73,14 +73,22 @@ trm_status trm__run_ranks_follow(trm_run *run, trm_error *err) {
   return trm__comm_broadcast(c, &run->folder.mark, sizeof run->folder.mark, err);
 }
 
-trm_status trm__run_ranks_stop(const trm_run *run, bool *stop, bool *due, trm_error *err) {
+trm_status trm__run_ranks_stop(const trm_run *run, trm_status st, bool *stop, bool *due,
+                               trm_error *err) {
+  enum { FAILED, STOP, DUE, SAID };
   trm_comm *c = run->listener.comm;
-  uint8_t said[TRM_COMM_MOST][2] = {{0}};
+  uint8_t said[TRM_COMM_MOST][SAID] = {{0}};
   const int rank = trm__comm_rank(c);
-  said[rank][0] = *stop;
-  said[rank][1] = *due;
+  bool failed = false;
+  if (st != TRM_OK && c && c->agreed) return st;
+  said[rank][FAILED] = st != TRM_OK;
+  said[rank][STOP] = *stop;
+  said[rank][DUE] = *due;
   TRM_TRY(trm__comm_gather_equal(c, said, sizeof *said, err));
-  for (int r = 0; r < trm__comm_size(c); r++) *stop = *stop || said[r][0];
-  *due = said[0][1];
-  return TRM_OK;
+  for (int r = 0; r < trm__comm_size(c); r++) {
+    failed = failed || said[r][FAILED];
+    *stop = *stop || said[r][STOP];
+  }
+  *due = said[0][DUE];
+  return failed ? trm__comm_settle(c, st, err) : TRM_OK;
 }

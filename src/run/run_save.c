@@ -1,5 +1,5 @@
-/* A checkpoint of a trainer whose rows several ranks have: one that knows the trainer's inside, for
- * run_loop.c does not. */
+/* What of a run's loop knows the trainer's inside, where ranks share it: an update that one of them
+ * cannot begin, and a checkpoint of rows that are everywhere. */
 #include "run/run_folder.h"
 #include "train/trainer.h"
 
@@ -17,4 +17,9 @@ trm_status trm__run_folder_save_all(trm__run_folder *r, const trm__run_config *c
   if (trm__comm_leads(comm) && trm__trainer_served(t, &unserved) != TRM_OK && st == TRM_OK)
     st = trm__fail(err, unserved.code, -1, "%s", unserved.msg);
   return trm__comm_settle(comm, st, err);
+}
+
+trm_status trm__run_step(trm_trainer *t, trm_status given, const trm_batch *fresh,
+                         trm_metrics *metrics, bool *begun, trm_error *err) {
+  return trm__trainer_step(t, given, fresh, metrics, begun, err);
 }

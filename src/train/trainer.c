@@ -475,15 +475,18 @@ static void read_back(trm_trainer *t) {
   ops->get(t->be, &t->totals, t->update.totals, sizeof t->totals);
 }
 
-trm_status trm_trainer_step(trm_trainer *t, const trm_batch *fresh, trm_metrics *metrics,
-                            trm_error *err) {
+trm_status trm__trainer_step(trm_trainer *t, trm_status given, const trm_batch *fresh,
+                             trm_metrics *metrics, bool *begun, trm_error *err) {
   const trm__backend_ops *ops = t->be->ops;
   const int B = t->config.batch_size, first = t->share.first, rows = t->share.rows;
   const int64_t cell = (int64_t)first * t->model->config.seq_len;
+  *begun = false;
   trm__comm_begin(t->config.comm);
-  const trm_status given = trm__carry_check(t->carry, B, t->view.wants, fresh->inputs,
-                                            fresh->labels, fresh->puzzle_ids, err);
+  if (given == TRM_OK)
+    given = trm__carry_check(t->carry, B, t->view.wants, fresh->inputs, fresh->labels,
+                             fresh->puzzle_ids, err);
   TRM_TRY(trm__comm_settle(t->config.comm, given, err));
+  *begun = true;
 
   /* What the host has for this update: explorations, the fresh batch, rates. */
   draw_explorations(t);
@@ -513,6 +516,12 @@ trm_status trm_trainer_step(trm_trainer *t, const trm_batch *fresh, trm_metrics 
   t->updates++;
   if (metrics) *metrics = m;
   return TRM_OK;
+}
+
+trm_status trm_trainer_step(trm_trainer *t, const trm_batch *fresh, trm_metrics *metrics,
+                            trm_error *err) {
+  bool begun;
+  return trm__trainer_step(t, TRM_OK, fresh, metrics, &begun, err);
 }
 
 trm_status trm_trainer_sync(trm_trainer *t, trm_error *err) {

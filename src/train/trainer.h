@@ -103,6 +103,10 @@ double trm__schedule(const trm_trainer_config *c, double base, int64_t step);
 trm_status trm__trainer_create(const trm_model *model, const trm_trainer_config *config,
                                const trm__group_spec *specs, int n_specs, trm_trainer **out,
                                trm_error *err);
+/* trm_trainer_step of a caller who comes with a failure of its own, whose text is in `err`, or with
+ * OK. *begun: false after a failure that left everything as it was. */
+trm_status trm__trainer_step(trm_trainer *t, trm_status given, const trm_batch *fresh,
+                             trm_metrics *metrics, bool *begun, trm_error *err);
 /* What the host sees of the rows' steps and halting, which have changed. */
 void trm__read_rows(trm_trainer *t);
 /* Hands the current weights to the backend's products. */
