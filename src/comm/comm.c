@@ -42,16 +42,20 @@ trm_status trm__comm_gather_equal(trm_comm *c, void *all, size_t bytes, trm_erro
   return trm__comm_gather(c, all, at, err);
 }
 
-trm_status trm__comm_broadcast(trm_comm *c, void *data, size_t n, trm_error *err) {
-  /* Those below `width` have it. */
+trm_status trm__comm_broadcast_from(trm_comm *c, int from, void *data, size_t n, trm_error *err) {
+  /* By numbers in which `from` is 0: those below `width` have it. */
   for (int width = 1; width < trm__comm_size(c); width *= 2) {
-    const int peer = c->rank ^ width;
-    if (c->rank < width)
-      TRM_TRY(trm__comm_exchange(c, peer, data, n, NULL, 0, err));
+    const int self = c->rank ^ from, peer = self ^ width;
+    if (self < width)
+      TRM_TRY(trm__comm_exchange(c, peer ^ from, data, n, NULL, 0, err));
     else if (peer < width)
-      TRM_TRY(trm__comm_exchange(c, peer, NULL, 0, data, n, err));
+      TRM_TRY(trm__comm_exchange(c, peer ^ from, NULL, 0, data, n, err));
   }
   return TRM_OK;
+}
+
+trm_status trm__comm_broadcast(trm_comm *c, void *data, size_t n, trm_error *err) {
+  return trm__comm_broadcast_from(c, 0, data, n, err);
 }
 
 trm_status trm__comm_add(trm_comm *c, int64_t *v, size_t n, int64_t *scratch, trm_error *err) {

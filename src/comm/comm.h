@@ -44,8 +44,9 @@ trm_status trm__comm_settle(trm_comm *c, trm_status st, trm_error *err);
 trm_status trm__comm_gather(trm_comm *c, void *all, const size_t *at, trm_error *err);
 /* The same with `bytes` of each rank. */
 trm_status trm__comm_gather_equal(trm_comm *c, void *all, size_t bytes, trm_error *err);
-/* data[n] of rank 0 goes to all. */
+/* data[n] of rank 0, or of rank `from`, goes to all. */
 trm_status trm__comm_broadcast(trm_comm *c, void *data, size_t n, trm_error *err);
+trm_status trm__comm_broadcast_from(trm_comm *c, int from, void *data, size_t n, trm_error *err);
 /* v[n] becomes the sum over the ranks, for counts. scratch [n]. */
 trm_status trm__comm_add(trm_comm *c, int64_t *v, size_t n, int64_t *scratch, trm_error *err);
 /* CONFIG on all ranks where one has another text than rank 0: "its WHAT is TEXT, rank 0's TEXT". */

@@ -92,6 +92,7 @@ static void make_plan(trm_run *run) {
                                            .think = c->tries,
                                            .threads = c->trainer.threads,
                                            .device = run->plan.trainer.device};
+  run->plan.evaluation.comm = run->listener.comm;
   for (int i = 0; i < d->n_test; i++) run->plan.tests += trm_dataset_get_info(d->test[i])->examples;
 }
 

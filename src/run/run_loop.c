@@ -112,9 +112,11 @@ static trm_status add_votes(const trm_arc_votes *votes, eval_sum *sum, trm_error
 static trm_status evaluate_set(const trm_run *run, int i, trm_eval_config config, eval_sum *sum,
                                trm_error *err) {
   trm_status st = TRM_OK;
-  trm_eval_report *report; /* too large for a small stack */
-  TRM_ALLOC(&report, 1, "the report of an evaluation", err);
-  if (run->data.votes[i]) st = trm_arc_votes_create(run->data.votes[i], &config.votes, err);
+  trm_eval_report *report = trm__alloc(1, sizeof *report); /* too large for a small stack */
+  if (!report) st = trm__no_memory("the report of an evaluation", 1, sizeof *report, err);
+  if (st == TRM_OK && run->data.votes[i])
+    st = trm_arc_votes_create(run->data.votes[i], &config.votes, err);
+  st = trm__run_settle(run, st, err);
   if (st == TRM_OK)
     st = trm_evaluate(trm_trainer_ema(run->trainer), run->data.test[i], &config, report, err);
   if (st == TRM_OK && config.votes) st = add_votes(config.votes, sum, err);
@@ -147,8 +149,10 @@ static trm_status evaluate_all(trm_run *run, eval_sum *sum, trm_error *err) {
   config.progress = tell_evaluation;
   config.progress_arg = run;
   *sum = (eval_sum){0};
+  trm_status st = TRM_OK;
   if (!tell_evaluation(run, 0, 0))
-    TRM_FAIL(err, TRM_E_INTERRUPTED, "interrupted before an evaluation");
+    st = trm__fail(err, TRM_E_INTERRUPTED, -1, "interrupted before an evaluation");
+  TRM_TRY(trm__run_settle(run, st, err));
   for (int i = 0; i < run->data.n_test; i++) TRM_TRY(evaluate_set(run, i, config, sum, err));
   return TRM_OK;
 }
