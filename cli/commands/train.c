@@ -251,6 +251,8 @@ static int run(const train_args *args, const char *const *settings, int n) {
   if (args->jobs && !args->multirun)
     return cli_usage_error("--jobs is for the runs of a sweep: want -m, too");
   if (!args->multirun) return run_train(args, settings, n);
+  int code;
+  if (ranks_refuse("a sweep (-m)", &code)) return code;
   return train_sweep_run(&(train_sweep){.settings = settings,
                                         .n = n,
                                         .config = args->config,

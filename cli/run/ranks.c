@@ -42,6 +42,20 @@ int ranks_report(const trm_comm *comm, trm_status st, const trm_error *err) {
   return cli_report_error(&own);
 }
 
+bool ranks_refuse(const char *what, int *code) {
+  trm_comm *comm;
+  trm_error err = {0};
+  trm_status st = ranks_open(&comm, &err);
+  if (st == TRM_OK && (!comm || comm->size == 1)) return false;
+  if (st == TRM_OK) {
+    comm->agreed = true; /* it is the same everywhere */
+    st = cli_fail(&err, TRM_E_ARGUMENT, -1, "%s is of one process, not of %d ranks", what,
+                  comm->size);
+  }
+  *code = ranks_close(comm, st, ranks_report(comm, st, &err));
+  return true;
+}
+
 int ranks_close(trm_comm *comm, trm_status st, int code) {
   fflush(stderr);
   trm_comm_close(comm, st);

@@ -11,6 +11,9 @@
 /* *out: the communicator, NULL where this process is alone. From here on other ranks than 0 show
  * nothing on stdout, no notes and no progress. Errors: those of trm_comm_open. */
 trm_status ranks_open(trm_comm **out, trm_error *err);
+/* For what only one process does: true, with *code, when ranks were started for it, which end here.
+ */
+bool ranks_refuse(const char *what, int *code);
 /* The exit code of what came to `st`; a failure is reported by rank 0 where all know it, else by
  * whoever has it, under its name. */
 int ranks_report(const trm_comm *comm, trm_status st, const trm_error *err);
