@@ -297,8 +297,13 @@ static void keep_figures(trm_run *run, const trm_metrics *m) {
  * already. */
 static trm_status end_unsound(trm_run *run, const trm_error *cause, trm_error *err) {
   const int64_t done = run->folder.mark.update;
+  trm_comm *comm = run->listener.comm;
+
+  /* Ranks that have lost one of them have nobody to save with. */
+  if (trm__comm_size(comm) > 1 && !comm->agreed)
+    return trm__fail(err, cause->code, cause->pos, "%s", cause->msg);
   if (done > 0 && done > run->saved) TRM_TRY(save(run, err));
-  trm__comm_all_know(run->listener.comm);
+  trm__comm_all_know(comm);
   return trm__fail(err, cause->code, cause->pos, "%s", cause->msg);
 }
 
