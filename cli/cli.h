@@ -48,6 +48,8 @@ int cli_usage_error(const char *fmt, ...) CLI_PRINTF(1, 2);
 /* "trm: warning: ..." and "trm: ..." on stderr. */
 void cli_warn(const char *fmt, ...) CLI_PRINTF(1, 2);
 void cli_note(const char *fmt, ...) CLI_PRINTF(1, 2);
+/* From here on neither is said: another process of the same work says them. */
+void cli_mute(void);
 /* For the device asked for: a note when it is any, and a GPU that is there is not used. */
 void cli_note_device(trm_device device);
 /* `text` as a terminal may have it, in `room`, which it returns: '?' in place of control characters

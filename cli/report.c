@@ -99,8 +99,15 @@ int cli_usage_error(const char *fmt, ...) {
   return CLI_USAGE;
 }
 
+static bool muted;
+
+void cli_mute(void) {
+  muted = true;
+}
+
 void cli_warn(const char *fmt, ...) {
   va_list args;
+  if (muted) return;
   va_start(args, fmt);
   print_message("warning: ", fmt, args);
   va_end(args);
@@ -108,6 +115,7 @@ void cli_warn(const char *fmt, ...) {
 
 void cli_note(const char *fmt, ...) {
   va_list args;
+  if (muted) return;
   va_start(args, fmt);
   print_message("", fmt, args);
   va_end(args);

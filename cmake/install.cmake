@@ -61,7 +61,7 @@ install(FILES ${PROJECT_BINARY_DIR}/trm.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/p
 
 # --- all of the above, for who builds no tests ---
 add_custom_target(installable DEPENDS ${trm_libraries})
-foreach(name trm manuals trm_cuda)
+foreach(name trm manuals trm_cuda trm_mpi)
   if(TARGET ${name})
     add_dependencies(installable ${name})
   endif()

@@ -37,6 +37,7 @@
  *   trm/dataset.h      data sets: reading, the stream of batches, making them of Sudokus and mazes
  *   trm/arc.h, grid.h  making them of ARC's tasks, and of your own grids
  *   trm/puzzle.h       what a model's tokens mean; trm/sudoku.h, sudoku_file.h, maze.h: the rules
+ *   trm/comm.h         processes that share a batch, an evaluation or a run
  *   trm/device.h       processor or GPU; trm/bench.h: how fast either is
  *
  * --- Building ---
@@ -98,6 +99,7 @@
 #include "trm/arc.h"
 #include "trm/arc_vote.h"
 #include "trm/bench.h"
+#include "trm/comm.h"
 #include "trm/dataset.h"
 #include "trm/device.h"
 #include "trm/eval.h"

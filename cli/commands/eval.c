@@ -9,6 +9,7 @@
 #include "cli/files.h"
 #include "cli/run/find_model.h"
 #include "cli/run/model_data.h"
+#include "cli/run/ranks.h"
 #include "io/npy_rows.h"
 
 static const cli_manual manual = {
@@ -22,7 +23,8 @@ static const cli_manual manual = {
     "all_config.yaml beside it, or a name that `trm models` lists. DATA is a data\n"
     "set folder. Data that the model was not made for are refused.\n" CLI_HALT_ABOUT CLI_THINK_ABOUT
     "With --state FILE an evaluation that is stopped or killed goes on where it was when it\n"
-    "is called again with the same options; the file is removed at the end.\n",
+    "is called again with the same options; the file is removed at the end.\n" RANKS_ABOUT
+    "Then there is no --state and no --scaling.\n",
     "Examples:\n"
     "  trm eval runs/Sudoku6-trm/first data/sudoku6\n"
     "  trm eval runs/Sudoku6-trm/first data/sudoku6 --steps 64 --limit 200 --json\n"
@@ -47,6 +49,7 @@ typedef struct eval_args {
 
 typedef struct eval_run {
   const eval_args *args;
+  trm_comm *comm; /* NULL: alone */
   char model_path[TRM__PATH_MAX];
   trm_model *model;
   trm_dataset *data;
@@ -56,6 +59,7 @@ typedef struct eval_run {
   int64_t told; /* calls of the progress function */
   trm_eval_report report;
   arc_summary arc;
+  trm_status status; /* what the evaluation came to */
 } eval_run;
 
 /* --- what an evaluation tells while it runs --- */
@@ -102,10 +106,15 @@ static trm_status open_votes(eval_run *e, trm_error *err) {
   return arc ? trm_arc_votes_create(a->data, &e->votes, err) : TRM_OK;
 }
 
+/* Rank 0 writes. */
+static bool leads(const eval_run *e) {
+  return !e->comm || e->comm->rank == 0;
+}
+
 static trm_status open_all(eval_run *e, trm_error *err) {
   const eval_args *a = e->args;
   const char *const written[] = {a->submission, a->state, a->svg};
-  for (size_t i = 0; i < sizeof written / sizeof *written; i++)
+  for (size_t i = 0; i < sizeof written / sizeof *written && leads(e); i++)
     CLI_TRY(cli_check_writable(written[i], err));
   CLI_TRY(trm_dataset_open(a->data, a->split, &e->data, err));
   CLI_TRY(open_votes(e, err));
@@ -115,6 +124,7 @@ static trm_status open_all(eval_run *e, trm_error *err) {
   CLI_TRY(cli_check_draws(&a->think.how, e->model, err));
   if (a->dtype != TRM_DTYPES) CLI_TRY(trm_model_set_dtype(e->model, a->dtype, err));
   int64_t rows = a->limit && a->limit < info->examples ? a->limit : info->examples;
+  if (!leads(e)) return TRM_OK;
   if (a->save_preds)
     CLI_TRY(trm__npy_rows_open(&e->preds, a->save_preds, TRM__NPY_I4, rows, info->seq_len, a->state,
                                err));
@@ -136,14 +146,15 @@ static trm_status evaluate(eval_run *e, trm_error *err) {
                                   .batch = a->batch,
                                   .threads = a->threads,
                                   .device = a->device,
-                                  .row = save_row,
+                                  .row = a->save_preds || a->save_q ? save_row : NULL,
                                   .row_arg = e,
                                   .votes = e->votes,
                                   .state = a->state,
                                   .state_tag = e->preds.tag ^ e->q.tag << 1,
                                   .state_sync = sync_rows,
                                   .progress = tick,
-                                  .progress_arg = e};
+                                  .progress_arg = e,
+                                  .comm = e->comm};
   cli_faults_defer(); /* the state that was saved before one stays */
   trm_status st = trm_evaluate(e->model, e->data, &config, &e->report, err);
   cli_progress_end(&e->bar);
@@ -218,6 +229,8 @@ static trm_status scale(eval_run *e, trm_error *err) {
 
 static int scale_and_tell(eval_run *e) {
   trm_error err = {0};
+  int code;
+  if (ranks_refuse("--scaling", &code)) return code;
   return cli_finish(scale(e, &err) == TRM_OK ? CLI_OK : cli_report_error(&err));
 }
 
@@ -252,12 +265,14 @@ static bool check_scaling(eval_args *a) {
 
 static int run_and_tell(eval_run *e) {
   trm_error err = {0};
-  const char *submission = e->args->submission;
-  trm_status st = evaluate(e, &err);
+  const char *submission = leads(e) ? e->args->submission : NULL;
+  trm_status st = ranks_open(&e->comm, &err);
+  if (st == TRM_OK) st = evaluate(e, &err);
   if (st == TRM_OK && e->votes) st = arc_summarise(e->votes, &e->arc, &err);
   if (st == TRM_OK && submission) st = trm_arc_votes_submit(e->votes, submission, &err);
   if (st == TRM_OK) st = print_all(e, &err);
-  int code = cli_finish(st == TRM_OK ? CLI_OK : cli_report_error(&err));
+  int code = cli_finish(st == TRM_OK ? CLI_OK : ranks_report(e->comm, st, &err));
+  e->status = st;
   /* With a state the same command can tell a report again that nobody got; else the rows are all
    * that is left. */
   const bool commit = code == CLI_OK || (st == TRM_OK && !e->args->state);
@@ -283,6 +298,7 @@ static int run(const eval_args *a) {
   trm_arc_votes_free(e->votes);
   trm_dataset_free(e->data);
   trm_model_free(e->model);
+  code = ranks_close(e->comm, e->status, code);
   free(e);
   return code;
 }

@@ -8,6 +8,7 @@
 #include "cli/commands/train_sweep.h"
 #include "cli/run/find_model.h"
 #include "cli/run/named_models.h"
+#include "cli/run/ranks.h"
 
 static const cli_manual manual = {
     "trm train [preset=NAME] [key=value ...] [--config FILE] [--dry-run]\n"
@@ -22,7 +23,8 @@ static const cli_manual manual = {
     "there is one that can be used.\n"
     "-m trains every combination of the values that settings have (seed=0,1,2, choice(a,b),\n"
     "range(start,stop,step)), each in a folder named by them; the same command again does\n"
-    "what is left. trm runs compares them; docs/TRAINING.md has the whole story.\n",
+    "what is left. trm runs compares them; docs/TRAINING.md has the whole story.\n" RANKS_ABOUT
+    "They are 1, 2, 4 or 8, on CPUs (docs/CLUSTER.md).\n",
     "Examples:\n"
     "  trm train preset=sudoku6 data_paths=\"[data/sudoku6]\" +run_name=first\n"
     "  trm train preset=sudoku-mlp data_paths=\"[data/sudoku]\" --dry-run\n"
@@ -119,17 +121,22 @@ static void print_result(const trm_run *run) {
   printf("last         update %lld: %s/last\n", (long long)at.update, path);
 }
 
+/* The plan is rank 0's, who has the folder; the others wait for it in trm_run_begin. */
+static bool leads(const trm_run *run) {
+  const trm_comm *comm = trm_run_get_plan(run)->trainer.comm;
+  return !comm || comm->rank == 0;
+}
+
 /* Says what is ahead and gets ready for it. */
 static trm_status start_run(trm_run *run, trm_error *err) {
   const trm_run_state at = trm_run_get_state(run);
   const long long done = at.update, end = trm_run_get_plan(run)->end;
   char path[CLI_CLEAN];
   printf("run          %s\n", cli_clean(path, sizeof path, at.folder));
-  if (done == 0)
-    CLI_TRY(train_plan_print(run, stdout, err));
-  else if (done < end)
+  if (done == 0 && leads(run)) CLI_TRY(train_plan_print(run, stdout, err));
+  if (done > 0 && done < end)
     cli_note("%s: going on after update %lld of %lld", at.folder, done, end);
-  else
+  else if (done > 0)
     cli_note("%s: all %lld update%s done; with a higher max_updates or epochs it goes on",
              at.folder, done, done == 1 ? " is" : "s are");
   CLI_TRY(trm_run_begin(run, err));
@@ -139,6 +146,7 @@ static trm_status start_run(trm_run *run, trm_error *err) {
 /* The plan, and a warning of what a run would refuse. */
 static trm_status print_plan(trm_run *run, const train_args *args, trm_error *err) {
   trm_error refusal;
+  if (!leads(run)) return TRM_OK;
   CLI_TRY(train_plan_print(run, stdout, err));
   const trm_status st = args->resume ? TRM_OK : trm_run_check(run, &refusal);
   if (st == TRM_E_MEMORY) return cli_fail(err, st, -1, "%.400s", refusal.msg);
@@ -164,7 +172,7 @@ static trm_status train(trm_run *run, train_show *shown, const train_args *args,
 }
 
 /* The exit code, and how a run that was stopped is gone on with. */
-static int report(const trm_run *run, trm_status st, const trm_error *err) {
+static int report(const trm_run *run, const trm_comm *comm, trm_status st, const trm_error *err) {
   const trm_run_state at = run ? trm_run_get_state(run) : (trm_run_state){0};
   const bool asked = st == TRM_E_INTERRUPTED && !cli_faulted();
   int code = CLI_OK;
@@ -172,7 +180,7 @@ static int report(const trm_run *run, trm_status st, const trm_error *err) {
     cli_note("%s", err->msg);
     code = CLI_INTERRUPTED;
   } else if (st != TRM_OK) {
-    code = cli_report_error(err);
+    code = ranks_report(comm, st, err);
   }
   if (at.folder && (asked || (cli_faulted() && at.update > 0)))
     cli_note("go on with: trm train --resume %s", at.folder);
@@ -187,11 +195,12 @@ static int run_train(const train_args *args, const char *const *settings, int n)
   listener.message = tell;
   listener.progress = show;
   listener.arg = &shown;
-  trm_status st = open_run(args, settings, n, &listener, &run, &err);
+  trm_status st = ranks_open(&listener.comm, &err);
+  if (st == TRM_OK) st = open_run(args, settings, n, &listener, &run, &err);
   if (st == TRM_OK) st = train(run, &shown, args, &err);
-  const int code = report(run, st, &err);
+  const int code = report(run, listener.comm, st, &err);
   trm_run_free(run);
-  return cli_finish_files(code);
+  return ranks_close(listener.comm, st, cli_finish_files(code));
 }
 
 /* ---- lists ---- */
@@ -242,6 +251,8 @@ static int run(const train_args *args, const char *const *settings, int n) {
   if (args->jobs && !args->multirun)
     return cli_usage_error("--jobs is for the runs of a sweep: want -m, too");
   if (!args->multirun) return run_train(args, settings, n);
+  int code;
+  if (ranks_refuse("a sweep (-m)", &code)) return code;
   return train_sweep_run(&(train_sweep){.settings = settings,
                                         .n = n,
                                         .config = args->config,

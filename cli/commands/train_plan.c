@@ -29,6 +29,7 @@ static trm_status probe_create(const trm_run *run, int rows, probe *p, trm_error
   size_t len = (size_t)model.seq_len, n = (size_t)rows;
   model.num_puzzle_identifiers = 1;
   trainer.batch_size = rows;
+  trainer.comm = NULL;                      /* one rank times what it does alone */
   trainer.curriculum = (trm_curriculum){0}; /* an update of all cycles */
   trainer.lr = trainer.puzzle_emb_lr = 0;   /* the same work, but a few rows cannot break it */
 
@@ -54,7 +55,12 @@ static int probe_rows(const trm_trainer_config *c, const trm_model_cost *cost) {
   return (int)fmax(rows, 1);
 }
 
-/* Seconds of one update of the whole batch, from the faster of two updates of a few rows. */
+static int ranks_of(const trm_run_plan *plan) {
+  return plan->trainer.comm ? plan->trainer.comm->size : 1;
+}
+
+/* Seconds of one update of the whole batch, from the faster of two updates of a few rows; of ranks
+ * without what they exchange. */
 static trm_status measure_update(const trm_run *run, const trm_model_cost *cost, int *rows,
                                  double *seconds, trm_error *err) {
   const trm_trainer_config *c = &trm_run_get_plan(run)->trainer;
@@ -63,6 +69,7 @@ static trm_status measure_update(const trm_run *run, const trm_model_cost *cost,
   cli_patience patience;
   *seconds = INFINITY;
   *rows = probe_rows(c, cost);
+  const double times = (double)c->batch_size / *rows / ranks_of(trm_run_get_plan(run));
   cli_patience_begin(&patience, CLI_PATIENCE, "timing an update, which takes a while");
   trm_status st = probe_create(run, *rows, &p, err);
   const trm_batch batch = {p.inputs, p.labels, p.ids};
@@ -71,7 +78,7 @@ static trm_status measure_update(const trm_run *run, const trm_model_cost *cost,
     st = trm_trainer_step(p.trainer, &batch, &metrics, err);
     double took = cli_now() - start;
     /* The first one also touches fresh memory. */
-    if (i > 0 || took > 5) *seconds = fmin(*seconds, took * c->batch_size / *rows);
+    if (i > 0 || took > 5) *seconds = fmin(*seconds, took * times);
     if (took > 5 || cli_interrupted()) break;
   }
   cli_patience_end(&patience);
@@ -244,6 +251,9 @@ trm_status train_plan_print(const trm_run *run, FILE *f, trm_error *err) {
   print_data(plan, f);
   print_model(plan->model, &cost, f);
   CLI_TRY(print_device(plan->trainer.device, f, err));
+  if (ranks_of(plan) > 1)
+    fprintf(f, "ranks        %d, which share each update; memory and work are those of one\n",
+            ranks_of(plan));
   CLI_TRY(print_memory(plan, f, err));
   print_updates(plan, &cost, f);
   print_curriculum(plan, &cost, f);

@@ -4,6 +4,7 @@
 #define TRM_EVAL_H
 
 #include "trm/arc_vote.h"
+#include "trm/comm.h"
 #include "trm/dataset.h"
 #include "trm/device.h"
 #include "trm/model.h"
@@ -60,6 +61,11 @@ typedef struct trm_eval_config {
   trm_eval_sync_fn *state_sync; /* NULL, or called with row_arg */
   trm_progress_fn *progress;
   void *progress_arg;
+  /* Ranks that share the evaluation, NULL: none. Each has a part of the examples; the report, and
+   * the votes, are everywhere those of one process. `row` is called on rank 0, for all rows and at
+   * the end, which takes 24 + 4 seq_len bytes for each; all ranks have one, or none. `state` is
+   * refused (ARGUMENT). */
+  trm_comm *comm;
 } trm_eval_config;
 
 typedef struct trm_eval_step {

@@ -28,6 +28,7 @@
 #ifndef TRM_RUN_H
 #define TRM_RUN_H
 
+#include "trm/comm.h"
 #include "trm/eval.h"
 #include "trm/field.h"
 #include "trm/trainer.h"
@@ -61,7 +62,13 @@ typedef trm_status trm_run_batch_fn(void *arg, int64_t update, const uint8_t *wa
                                     int32_t *inputs, int32_t *labels, int32_t *puzzle_ids,
                                     trm_error *err);
 
-/* All zero: nobody listens. It is copied; `arg` must outlive the run. */
+/* All zero: nobody listens, and the run is this process's alone. It is copied; `arg` and `comm`
+ * must outlive the run.
+ *
+ * Of ranks that share a run (trm/comm.h) rank 0 alone has the folder, and tells; what the others
+ * say of a path is what rank 0 says. `progress` and `sound` are asked on every rank, and one that
+ * wants to stop stops all. trm_run_create, _open, _continue, _place, _begin, _train, _evaluate and
+ * _save are calls of all ranks. */
 typedef struct trm_run_listener {
   /* One sentence in UTF-8 without a newline, cut at 1,023 bytes. */
   void (*message)(void *arg, trm_run_level level, const char *text);
@@ -74,6 +81,7 @@ typedef struct trm_run_listener {
   void *arg;
   trm_eval_row_fn *row; /* told every example of an evaluation, of one test set after the other */
   trm_run_batch_fn *batch; /* may change every fresh batch; NULL: they stay */
+  trm_comm *comm;          /* the ranks that share the run; NULL: none */
 } trm_run_listener;
 
 /* --- configurations --- */

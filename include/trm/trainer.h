@@ -11,6 +11,7 @@
 #ifndef TRM_TRAINER_H
 #define TRM_TRAINER_H
 
+#include "trm/comm.h"
 #include "trm/device.h"
 #include "trm/model.h"
 
@@ -46,7 +47,7 @@ typedef enum trm_lr_schedule {
 } trm_lr_schedule;
 
 typedef struct trm_trainer_config {
-  int batch_size; /* B, the batch of this trainer */
+  int batch_size; /* B, the batch of this trainer; of all ranks together */
   uint64_t seed;  /* of halting exploration; the model's weights have their own */
   trm_optimizer optimizer;
   double lr, beta1, beta2, adam_eps /* AdamW only */, weight_decay;
@@ -73,6 +74,10 @@ typedef struct trm_trainer_config {
                             are even, on amx_bf16 a multiple of 32); 0: by the budget */
   int64_t first_row; /* of a batch that several trainers share, the first that this one has: what
                         is drawn for a row does not depend on who computes it */
+  /* Ranks that share each update, NULL: none. Rank r of R has rows B r/R to B (r + 1)/R, at least
+   * one, and their latents and gradients; weights and what is told of an update are everywhere, and
+   * the same bits as of one trainer alone. On CPUs only. It outlives the trainer. */
+  trm_comm *comm;
 } trm_trainer_config;
 
 /* The reference's defaults (batch 768, lr 1e-4, betas 0.9 and 0.95, warm-up 2000, EMA 0.999). */
@@ -135,12 +140,14 @@ typedef struct trm_metrics {
 
 typedef struct trm_trainer trm_trainer;
 
-/* Copies `model`. Errors: CONFIG, ARGUMENT, MEMORY, SYSTEM. */
+/* Copies `model`. Errors: CONFIG, ARGUMENT, MEMORY, SYSTEM. Of ranks that share updates, creating,
+ * steps, saving and loading are calls of all of them (trm/comm.h). */
 TRM_API trm_status trm_trainer_create(const trm_model *model, const trm_trainer_config *config,
                                       trm_trainer **out, trm_error *err);
 TRM_API void trm_trainer_free(trm_trainer *t);
 
-/* [B]: 1 where the next update takes the row's fresh puzzle (all 1 before the first). */
+/* [B]: 1 where the next update takes the row's fresh puzzle (all 1 before the first); 0 of rows
+ * that another rank has, of which trm_trainer_step reads nothing. */
 TRM_API const uint8_t *trm_trainer_wants(const trm_trainer *t);
 /* One update. No allocation. Errors: RANGE (token, label or id out of range; nothing has changed),
  * NUMERIC with the tensor's name when a loss, gradient or weight is NaN or infinite (weights,
@@ -171,8 +178,9 @@ TRM_API int trm_trainer_micro_batch(const trm_trainer *t);
 
 /* The whole state but the configuration, as one safetensors file, complete or absent. Loading
  * needs a trainer created with the same model configuration and batch size, with EMA if it was
- * saved with it; training then goes on bit for bit. A load that fails changes nothing. A NaN or
- * infinite value is neither saved nor loaded. Errors: IO, FORMAT, SHAPE, NUMERIC, MEMORY. */
+ * saved with it; training then goes on bit for bit, also with another number of ranks. Rank 0
+ * writes the file, all ranks read it. A load that fails changes nothing. A NaN or infinite value is
+ * neither saved nor loaded. Errors: IO, FORMAT, SHAPE, NUMERIC, MEMORY. */
 TRM_API trm_status trm_trainer_save(const trm_trainer *t, const char *path, trm_error *err);
 TRM_API trm_status trm_trainer_load(trm_trainer *t, const char *path, trm_error *err);
 

@@ -220,8 +220,9 @@ enum {
 typedef struct trm__update {
   int64_t n;                 /* weights */
   int rows;                  /* of the batch: gradients are divided by it */
+  int slots;                 /* blocks of gradients there are here: a power of two */
   double clip;               /* > 0: of the mean gradient's norm, beyond which it is scaled down */
-  real *grads;               /* [ops.slots, n]; the first becomes the mean gradient */
+  real *grads;               /* [slots, n]; the first becomes the mean gradient */
   real *params, *ema;        /* [n]; ema NULL when there is none */
   const trm__row_loss *loss; /* [rows] */
   double *partial_norms;     /* scratch, one per TRM__CHUNK weights */

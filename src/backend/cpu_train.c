@@ -131,10 +131,10 @@ static void op_q_target(trm__backend *be, trm__workspace *ws, int b, const real 
 
 /* --- gradients ------------------------------------------------------------------------------- */
 
-/* ((0+1)+(2+3)) + ((4+5)+(6+7)) on elements [lo, hi). */
+/* ((0+1)+(2+3)) + ((4+5)+(6+7)), or as much of it as there are slots, on elements [lo, hi). */
 static void add_slots(const trm__kernels *kernels, const trm__update *u, int64_t lo, int64_t hi) {
-  for (int step = 1; step < CPU_SLOTS; step *= 2)
-    for (int s = 0; s < CPU_SLOTS; s += 2 * step)
+  for (int step = 1; step < u->slots; step *= 2)
+    for (int s = 0; s < u->slots; s += 2 * step)
       kernels->add(hi - lo, u->grads + s * u->n + lo, u->grads + (s + step) * u->n + lo);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "backend/plugin.h"
+#include "base/optional.h"
 #include "base/os_file.h"
 #include "base/os_library.h"
 #include "trm/bench.h"
@@ -43,46 +44,10 @@ void trm_device_name(trm_device device, char *out, size_t n) {
 
 /* --- the plug-in ----------------------------------------------------------------------------- */
 
-enum { MAX_PATH = 4096 };
-
-/* As trm__os_library_open. */
-static void *open_library(const char *folder, const char *below, char why[MAX_PATH]) {
-  char path[MAX_PATH + 64];
-  snprintf(path, sizeof path, "%s%s%s", folder, below, TRM__PLUGIN_FILE);
-  return trm__os_library_open(path, why, MAX_PATH);
-}
-
-static void *find_library(char why[MAX_PATH], bool *there) {
-  static const char *const below[] = {"", "trm/", "../" TRM_LIBDIR "/trm/"};
-  const char *named = getenv("TRM_PLUGINS");
-  char folder[MAX_PATH];
-  void *library = NULL;
-  why[0] = 0;
-  *there = true;
-
-  /* TRM_PLUGINS says where, and then it is nowhere else. */
-  if (named && *named) {
-    snprintf(folder, sizeof folder, "%s/", named);
-    library = open_library(folder, "", why);
-    *there = library || why[0];
-    if (!*there) snprintf(why, MAX_PATH, "TRM_PLUGINS is %.2000s", named);
-    return library;
-  }
-
-  /* Beside the file that this code is in, as built or as installed; else where the system looks. */
-  trm__os_own_folder(folder, sizeof folder);
-  for (size_t i = 0; folder[0] && i < sizeof below / sizeof *below && !library && !why[0]; i++)
-    library = open_library(folder, below[i], why);
-  if (library || why[0]) return library;
-  *there = false;
-  return open_library("", "", why);
-}
-
 /* `there` becomes false when no file was found. */
 static trm_status load_plugin(const trm__plugin **out, bool *there, trm_error *err) {
-  char why[MAX_PATH];
-  /* Never closed: a backend may outlive any call, and the loader counts. */
-  void *library = find_library(why, there);
+  char why[TRM__OPTIONAL_WHY];
+  void *library = trm__optional_open(TRM__PLUGIN_FILE, why, there);
   if (!library)
     TRM_FAIL(err, TRM_E_SYSTEM,
              "no GPU support: %s cannot be loaded (%.200s); build it (docs/GPU.md says how), or "

@@ -50,7 +50,8 @@ typedef const trm__plugin *trm__plugin_fn(void);
   X(trm__fresh, labels) X(trm__fresh, puzzle_ids) X(trm__fresh, corrupt) X(trm__rows, fed)   \
   X(trm__halting, early) X(trm__halting, least) X(trm__halting, margin)                      \
   X(trm__totals, grad_norm) X(trm__totals, apply)                                            \
-  X(trm__update, grads) X(trm__update, params) X(trm__update, ema) X(trm__update, loss)      \
+  X(trm__update, slots) X(trm__update, grads) X(trm__update, params) X(trm__update, ema)     \
+  X(trm__update, loss)                                                                       \
   X(trm__update, partial_norms) X(trm__update, totals) X(trm__update, d_puzzle)              \
   X(trm__update, order) X(trm__update, sum)                                                  \
   X(trm__segment, state) X(trm__segment, cols)                                               \

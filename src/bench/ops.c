@@ -242,6 +242,7 @@ static void run_add_grads(const trm__op_site *s, trm__workspace *ws) {
 static trm__update update_of(const trm__op_site *s, real *grads) {
   return (trm__update){.n = s->n_params,
                        .rows = s->b,
+                       .slots = s->be->ops->slots,
                        .grads = grads,
                        .params = AT(PARAMS),
                        .ema = AT(EMA),

@@ -185,7 +185,7 @@ static const trm_field eval_config_fields[] = {
     DOUBLE(halt_margin), INNER(think, thinking), INT(batch),        INT(threads),
     DEVICE(device),      POINTER(row),           POINTER(row_arg),  POINTER(votes),
     POINTER(state),      DOUBLE(state_seconds),  UINT64(state_tag), POINTER(state_sync),
-    POINTER(progress),   POINTER(progress_arg)};
+    POINTER(progress),   POINTER(progress_arg),  POINTER(comm)};
 static const trm_record eval_config = TRM__FIELDS(eval_config_fields, "an evaluation", S);
 #undef S
 
@@ -234,9 +234,9 @@ static const trm_record run_progress = TRM__FIELDS(run_progress_fields, "progres
 #undef S
 
 #define S trm_run_listener
-static const trm_field run_listener_fields[] = {POINTER(message), POINTER(progress),
-                                                POINTER(sound),   POINTER(arg),
-                                                POINTER(row),     POINTER(batch)};
+static const trm_field run_listener_fields[] = {POINTER(message), POINTER(progress), POINTER(sound),
+                                                POINTER(arg),     POINTER(row),      POINTER(batch),
+                                                POINTER(comm)};
 static const trm_record run_listener = TRM__FIELDS(run_listener_fields, "a listener", S);
 #undef S
 

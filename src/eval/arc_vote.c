@@ -58,10 +58,11 @@ int64_t trm_arc_votes_bytes(const trm_arc_votes *v) {
 
 /* --- adding --- */
 
-static trm_status make_room(trm_arc_votes *v, trm_error *err) {
+trm_status trm__arc_votes_room(trm_arc_votes *v, int64_t more, trm_error *err) {
   trm__arc_vote *vote;
-  if (v->n < v->room) return TRM_OK;
+  if (v->n + more <= v->room) return TRM_OK;
   int64_t room = v->room ? v->room + v->room / 2 : FIRST_VOTES;
+  if (room < v->n + more) room = v->n + more;
   TRM_ALLOC(&vote, room, "votes", err);
   if (v->n) memcpy(vote, v->vote, (size_t)v->n * sizeof *vote);
   trm__free(v->vote);
@@ -117,7 +118,7 @@ trm_status trm_arc_votes_add(trm_arc_votes *v, int64_t order, int32_t puzzle_id,
 
   /* A vote for the answer, the copy undone. */
   trm__arc_vote vote = {.order = order, .slot = slot, .q = q_halt};
-  TRM_TRY(make_room(v, err));
+  TRM_TRY(trm__arc_votes_room(v, 1, err));
   original(&name->copy, answer, side, &g);
   TRM_TRY(trm__arc_grids_add(&v->grids, &g, &vote.grid, err));
   v->vote[v->n++] = vote;

@@ -32,6 +32,12 @@ trm_status trm__arc_votes_fit(const trm_arc_votes *v, const trm_dataset_info *da
 /* The order of a prediction after all those there are. */
 int64_t trm__arc_votes_next(const trm_arc_votes *v);
 
+/* Room for so many votes more. */
+trm_status trm__arc_votes_room(trm_arc_votes *v, int64_t more, trm_error *err);
+/* The grids that were added to those of the tasks, packed, in the order of their numbers: bytes,
+ * and these. */
+size_t trm__arc_votes_grids_size(const trm_arc_votes *v);
+void trm__arc_votes_grids(const trm_arc_votes *v, unsigned char *out);
 /* What was added, as tensors; zeroed or freed, `block` is NULL. */
 typedef struct trm__arc_votes_image {
   trm__st_tensor tensor[TRM__ARC_VOTES_TENSORS];

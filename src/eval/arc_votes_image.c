@@ -22,14 +22,14 @@ void trm__arc_votes_image_free(trm__arc_votes_image *image) {
   }
 }
 
-static size_t grids_size(const trm_arc_votes *v) {
+size_t trm__arc_votes_grids_size(const trm_arc_votes *v) {
   size_t n = 0;
   for (uint32_t i = v->own_grids; i < v->grids.n; i++)
     n += 2 + ((size_t)v->grids.at[i][0] * v->grids.at[i][1] + 1) / 2;
   return n;
 }
 
-static void fill_grids(const trm_arc_votes *v, unsigned char *out) {
+void trm__arc_votes_grids(const trm_arc_votes *v, unsigned char *out) {
   trm__arc_grid g;
   for (uint32_t i = v->own_grids; i < v->grids.n; i++) {
     unsigned char packed[TRM__ARC_PACKED];
@@ -42,7 +42,7 @@ static void fill_grids(const trm_arc_votes *v, unsigned char *out) {
 
 trm_status trm__arc_votes_image_make(const trm_arc_votes *v, trm__arc_votes_image *image,
                                      trm_error *err) {
-  const uint64_t n = (uint64_t)v->n, count[] = {n, n, n, n, 2, grids_size(v)};
+  const uint64_t n = (uint64_t)v->n, count[] = {n, n, n, n, 2, trm__arc_votes_grids_size(v)};
   for (int i = 0; i < TRM__ARC_VOTES_TENSORS; i++) {
     size_t size = trm__dtype_size(parts[i].dtype);
     image->block[i] = trm__alloc(count[i], size);
@@ -67,7 +67,7 @@ trm_status trm__arc_votes_image_make(const trm_arc_votes *v, trm__arc_votes_imag
   }
   others[0] = v->blank;
   others[1] = v->foreign;
-  fill_grids(v, image->block[GRIDS]);
+  trm__arc_votes_grids(v, image->block[GRIDS]);
   return TRM_OK;
 }
 

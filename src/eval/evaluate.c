@@ -103,9 +103,10 @@ static trm_status add_puzzle(trm__evaluation *e, int64_t example, trm_error *err
 }
 
 static trm_status add_puzzles(trm__evaluation *e, trm_error *err) {
+  const int ranks = trm__comm_size(e->config->comm), rank = trm__comm_rank(e->config->comm);
   for (; trm_thinker_room(e->thinker) && e->next < e->total; e->next++) {
     const int64_t example = e->next * e->stride % e->total;
-    if (!e->done[example]) TRM_TRY(add_puzzle(e, example, err));
+    if (!e->done[example] && e->next % ranks == rank) TRM_TRY(add_puzzle(e, example, err));
   }
   return TRM_OK;
 }
@@ -136,7 +137,8 @@ static trm_status finish_puzzle(trm__evaluation *e, const trm_queue_answer *a,
                           .q_halt = a->q_halt,
                           .steps = a->steps};
   TRM_TRY(count_row(e, &r, a, s, err));
-  if (c->row) TRM_TRY(c->row(c->row_arg, &r, err));
+  if (e->records) trm__eval_ranks_keep(e, &r);
+  if (c->row && !e->records) TRM_TRY(c->row(c->row_arg, &r, err));
   if (c->votes)
     TRM_TRY(trm_arc_votes_add(c->votes, e->first_order + r.example, id, e->puzzle.rows, r.inputs,
                               r.answer, (double)r.q_halt, err));
@@ -179,8 +181,9 @@ static trm_status tell_progress(trm__evaluation *e, trm_error *err) {
   trm_queue_answer a;
   int64_t taken = 0;
   for (int i = 0; trm_thinker_look(e->thinker, i, &a); i++) taken += a.steps;
-  if (c->progress && !c->progress(c->progress_arg, e->n_done + taken / e->steps, e->total))
-    return stop(e, err);
+  int64_t done = (e->n_done + taken / e->steps) * trm__comm_size(c->comm);
+  if (done > e->total) done = e->total;
+  if (c->progress && !c->progress(c->progress_arg, done, e->total)) return stop(e, err);
   double seconds = c->state_seconds > 0 ? c->state_seconds : (double)STATE_SECONDS;
   return c->state && trm__os_seconds() - e->saved_at > seconds ? save_state(e, err) : TRM_OK;
 }
@@ -216,6 +219,11 @@ static trm_status check_config(const trm_eval_config *c, trm_error *err) {
         "limit = %lld, steps = %d, batch = %d, threads = %d: expected none negative, at most %d "
         "steps and a batch of at most %d",
         (long long)c->limit, c->steps, c->batch, c->threads, TRM_EVAL_MAX_STEPS, MAX_BATCH);
+  if (c->state && trm__comm_size(c->comm) > 1)
+    TRM_FAIL(err, TRM_E_ARGUMENT,
+             "state: an evaluation that %d ranks share has none; leave it out, or evaluate by one "
+             "process",
+             c->comm->size);
   if (c->votes && c->state && (c->votes->n || c->votes->blank || c->votes->foreign))
     TRM_FAIL(err, TRM_E_ARGUMENT, "votes: an evaluation with a state wants them empty");
   return TRM_OK;
@@ -273,14 +281,16 @@ static trm_status evaluation_begin(trm__evaluation *e, trm_error *err) {
   e->first_order = c->votes ? trm__arc_votes_next(c->votes) : 0;
   e->saved_at = trm__os_seconds();
 
-  const trm_queue_config queue = {.rows = c->batch,
-                                  .puzzles = e->total,
-                                  .logits = true,
-                                  .threads = c->threads,
-                                  .device = c->device};
+  const trm_queue_config queue = {
+      .rows = c->batch,
+      .puzzles = (e->total + trm__comm_size(c->comm) - 1) / trm__comm_size(c->comm),
+      .logits = true,
+      .threads = c->threads,
+      .device = c->device};
   TRM_TRY(trm_thinker_create(e->model, &queue, &c->think, &e->puzzle, &e->thinker, err));
   e->told = trm_thinker_is_single(e->thinker) ? e->steps : 1;
-  return evaluation_alloc(e, err);
+  TRM_TRY(evaluation_alloc(e, err));
+  return trm__eval_ranks_begin(e, err);
 }
 
 static void evaluation_end(trm__evaluation *e) {
@@ -297,6 +307,7 @@ static void evaluation_end(trm__evaluation *e) {
   trm__free(e->totals);
   trm__free(e->q_valid);
   trm__free(e->taken);
+  trm__free(e->records);
 }
 
 /* --- the report --- */
@@ -371,11 +382,12 @@ trm_status trm_evaluate(const trm_model *model, const trm_dataset *data,
                         const trm_eval_config *config, trm_eval_report *report, trm_error *err) {
   trm__evaluation e = {
       .data = data, .config = config, .model = model, .shape = *trm_model_get_config(model)};
-  trm_status st;
-  TRM_GOTO(evaluation_begin(&e, err));
-  TRM_GOTO(run(&e, err));
-  make_report(&e, report);
-done:
+  TRM_TRY(trm__comm_check(config->comm, err));
+  trm__comm_begin(config->comm);
+  trm_status st = trm__comm_settle(config->comm, evaluation_begin(&e, err), err);
+  if (st == TRM_OK) st = trm__comm_settle(config->comm, run(&e, err), err);
+  if (st == TRM_OK) st = trm__eval_ranks_end(&e, err);
+  if (st == TRM_OK) make_report(&e, report);
   evaluation_end(&e);
   return st;
 }

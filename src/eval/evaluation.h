@@ -2,6 +2,7 @@
 #ifndef TRM_EVAL_EVALUATION_H
 #define TRM_EVAL_EVALUATION_H
 
+#include "comm/comm.h"
 #include "io/safetensors.h"
 #include "trm.h"
 
@@ -29,6 +30,14 @@ typedef struct trm__eval_totals {
  * by a search. */
 enum { TRM__TAKEN_STEPS, TRM__TAKEN_ACCEPTED, TRM__TAKEN_FOUND, TRM__TAKEN };
 
+/* A row as it goes to rank 0, with the answer [S] behind it. */
+typedef struct trm__eval_record {
+  int64_t example;
+  int32_t steps;
+  float q_halt;
+  bool there, exact, valid;
+} trm__eval_record;
+
 typedef struct trm__evaluation {
   const trm_dataset *data;
   const trm_eval_config *config;
@@ -47,6 +56,10 @@ typedef struct trm__evaluation {
   int64_t *example;
   int32_t *history;         /* [told]: right cells after each step */
   int32_t *inputs, *labels; /* [S] of one example */
+  /* Of ranks that tell rows: [size][n_records] of them, this rank's first `kept`; NULL: none. */
+  unsigned char *records;
+  int64_t n_records, kept;
+  int64_t voted, blank, foreign; /* what the votes held before, the same on all ranks */
   /* What the state holds: */
   int64_t n_done;
   uint8_t *done;            /* [total] */
@@ -57,6 +70,12 @@ typedef struct trm__evaluation {
   int64_t *q_valid;         /* one, where there are rules: checked rows whose q is right by them */
   int64_t *taken;           /* [TRM__TAKEN], of several tries */
 } trm__evaluation;
+
+/* eval_ranks.c: memory for the rows, one of them, and what all ranks know at the end. Alone they do
+ * nothing. */
+trm_status trm__eval_ranks_begin(trm__evaluation *e, trm_error *err);
+void trm__eval_ranks_keep(trm__evaluation *e, const trm_eval_row *row);
+trm_status trm__eval_ranks_end(trm__evaluation *e, trm_error *err);
 
 /* Fills the identity and reads config->state if it exists; *found tells. */
 trm_status trm__eval_state_open(trm__evaluation *e, bool *found, trm_error *err);

@@ -316,6 +316,10 @@ static trm_status put_tensors(trm__json_out *o, const trm__st_tensor *tensors, i
 static void write_data(trm__writer *w, const trm__st_tensor *t) {
   unsigned char piece[PIECE * sizeof(float)];
   const float *values = t->data;
+  if (t->write) {
+    t->write(t, w);
+    return;
+  }
   if (!t->from_float) {
     trm__write(w, t->data, tensor_bytes(t));
     return;

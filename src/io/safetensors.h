@@ -9,7 +9,9 @@ enum { TRM__ST_MAX_DIMS = 8 };
 
 /* A tensor in a file or to be written. Read ones: the name and the data belong to the file's
  * object, and data may be unaligned. */
-typedef struct trm__st_tensor {
+typedef struct trm__st_tensor trm__st_tensor;
+typedef void trm__st_write_fn(const trm__st_tensor *t, trm__writer *w);
+struct trm__st_tensor {
   const char *name;
   trm__dtype dtype;
   int ndim;
@@ -17,7 +19,8 @@ typedef struct trm__st_tensor {
   int64_t count; /* elements; not looked at when written */
   const void *data;
   bool from_float; /* written: data are float32, to be converted to dtype (F32, BF16) on the way */
-} trm__st_tensor;
+  trm__st_write_fn *write; /* written, by this, whose `data` are its own: all bytes of the shape */
+};
 
 typedef struct trm__st_meta {
   const char *key, *value;

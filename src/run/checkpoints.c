@@ -12,6 +12,7 @@
 #include "io/json.h"
 #include "run/record.h"
 #include "run/tell.h"
+#include "train/trainer.h"
 
 static const char mark_name[] = "run.json", config_name[] = "config.yaml",
                   trainer_name[] = "trainer.safetensors";
@@ -380,7 +381,7 @@ static trm_status fill(const trm__run_mark *m, const trm__run_config *c, trm_tra
   TRM_TRY(trm_trainer_sync(t, err));
   TRM_TRY(trm_model_save(trm_trainer_ema(t), dir, err));
   TRM_TRY(trm__path_format(path, err, "%s/%s", dir, trainer_name));
-  TRM_TRY(trm_trainer_save(t, path, err));
+  TRM_TRY(trm__trainer_save(t, path, NULL, 0, err));
   TRM_TRY(trm__path_format(path, err, "%s/%s", dir, config_name));
   TRM_TRY(trm__run_config_save(c, false, NULL, path, err));
   TRM_TRY(write_mark(m, dir, err));

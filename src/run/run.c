@@ -87,10 +87,12 @@ static void make_plan(trm_run *run) {
                              .updates_per_epoch = run->schedule.updates_per_epoch,
                              .groups = d->groups,
                              .held_back = d->held_back};
+  run->plan.trainer.comm = run->listener.comm;
   run->plan.evaluation = (trm_eval_config){.limit = c->eval_limit,
                                            .think = c->tries,
                                            .threads = c->trainer.threads,
                                            .device = run->plan.trainer.device};
+  run->plan.evaluation.comm = run->listener.comm;
   for (int i = 0; i < d->n_test; i++) run->plan.tests += trm_dataset_get_info(d->test[i])->examples;
 }
 
@@ -122,6 +124,8 @@ static trm_status make_run(trm_run_config *config, const trm_run_listener *liste
   if (listener) run->listener = *listener;
   run->config = config;
   run->folder.at.to = &run->listener;
+  if (trm__comm_size(run->listener.comm) > 1 && config->now.trainer.device.kind == TRM_DEVICE_AUTO)
+    config->now.trainer.device = (trm_device){TRM_DEVICE_CPU, 0}; /* which ranks share a batch on */
   run->folder.mark.best_exact = -1;
   run->loss = run->exact = -1;
   return TRM_OK;
@@ -137,21 +141,31 @@ static trm_status hand_out(trm_run **out, trm_status st) {
 trm_status trm_run_create(trm_run_config *config, const trm_run_listener *listener, trm_run **out,
                           trm_error *err) {
   TRM_TRY(make_run(config, listener, out, err));
-  return hand_out(out, open_data(*out, err));
+  trm__comm_begin((*out)->listener.comm);
+  return hand_out(out, trm__run_settle(*out, open_data(*out, err), err));
+}
+
+/* By the rank that has it. */
+static trm_status open_folder(trm_run *run, const char *folder, trm_error *err) {
+  if (!trm__run_leads(run)) return TRM_OK;
+  TRM_TRY(trm__run_folder_open(&run->folder, folder, err));
+  return trm__run_folder_check_config(&run->folder, &run->config->now, err);
 }
 
 static trm_status open_run(trm_run *run, const char *folder, trm_error *err) {
   run->resumed = true;
-  TRM_TRY(trm__run_folder_open(&run->folder, folder, err));
-  TRM_TRY(trm__run_folder_check_config(&run->folder, &run->config->now, err));
-  return open_data(run, err);
+  TRM_TRY(trm__run_settle(run, open_folder(run, folder, err), err));
+  TRM_TRY(trm__run_ranks_follow(run, err));
+  return trm__run_settle(run, open_data(run, err), err);
 }
 
 trm_status trm_run_open(const char *folder, const char *const *settings, int n,
                         const trm_run_listener *listener, trm_run **out, trm_error *err) {
   trm_run_config *config;
   *out = NULL;
-  TRM_TRY(trm_run_config_load_run(folder, settings, n, &config, err));
+  if (listener) trm__comm_begin(listener->comm);
+  const trm_status st = trm_run_config_load_run(folder, settings, n, &config, err);
+  TRM_TRY(trm__comm_settle(listener ? listener->comm : NULL, st, err));
   TRM_TRY(make_run(config, listener, out, err));
   (*out)->settings = n > 0;
   return hand_out(out, open_run(*out, folder, err));
@@ -203,8 +217,11 @@ trm_status trm_run_continue(trm_run_config *config, const trm_run_listener *list
                             trm_error *err) {
   char folder[TRM__PATH_MAX];
   bool there;
+  trm_comm *comm = listener ? listener->comm : NULL;
   *out = NULL;
-  const trm_status st = trm_run_find(config, folder, &there, err);
+  trm__comm_begin(comm);
+  trm_status st = trm__comm_settle(comm, trm_run_find(config, folder, &there, err), err);
+  if (st == TRM_OK) st = trm__comm_broadcast(comm, &there, sizeof there, err);
   if (st != TRM_OK) {
     trm_run_config_free(config);
     return st;
@@ -237,12 +254,21 @@ static trm_status go_on(trm_run *run, uint64_t data, trm_error *err) {
   return run->settings ? trm__run_folder_write_config(r, c, err) : TRM_OK;
 }
 
+/* By the rank that has the folder. */
+static trm_status place_folder(trm_run *run, uint64_t data, trm_error *err) {
+  if (!trm__run_leads(run)) return TRM_OK;
+  return run->resumed ? go_on(run, data, err)
+                      : trm__run_folder_create(&run->folder, &run->config->now, err);
+}
+
 trm_status trm_run_place(trm_run *run, trm_error *err) {
-  uint64_t data;
+  uint64_t data = 0;
   if (run->placed) return TRM_OK;
-  TRM_TRY(trm__run_data_fingerprint(&run->data, &data, err));
-  TRM_TRY(run->resumed ? go_on(run, data, err)
-                       : trm__run_folder_create(&run->folder, &run->config->now, err));
+  trm__comm_begin(run->listener.comm);
+  TRM_TRY(trm__run_settle(run, trm__run_data_fingerprint(&run->data, &data, err), err));
+  TRM_TRY(trm__run_ranks_meet(run, data, err));
+  TRM_TRY(trm__run_settle(run, place_folder(run, data, err), err));
+  TRM_TRY(trm__run_ranks_follow(run, err));
   run->folder.mark.data = data;
   run->placed = true;
   return TRM_OK;
@@ -250,7 +276,7 @@ trm_status trm_run_place(trm_run *run, trm_error *err) {
 
 void trm_run_discard(trm_run *run) {
   if (!run->placed || run->resumed || run->folder.mark.update > 0) return;
-  trm__run_folder_discard(&run->folder);
+  if (trm__run_leads(run)) trm__run_folder_discard(&run->folder);
   run->placed = false;
 }
 
@@ -287,14 +313,21 @@ static trm_status load_weights(const trm_run *run, trm_model *model, trm_error *
   return TRM_OK;
 }
 
-/* A run that goes on gets its weights from its state. */
-static trm_status create_trainer(trm_run *run, trm_error *err) {
+/* A run that goes on gets its weights from its state. *out is to be freed, also after a failure. */
+static trm_status create_model(const trm_run *run, trm_model **out, trm_error *err) {
   const trm__run_config *c = &run->config->now;
   trm_model *model;
   TRM_TRY(trm_model_create(&c->model, c->trainer.seed, &model, err));
   trm_status st = TRM_OK;
   if (c->load_checkpoint && run->folder.mark.update == 0) st = load_weights(run, model, err);
   if (st == TRM_OK) st = trm__ask_sound(&run->listener, err);
+  *out = model;
+  return st;
+}
+
+static trm_status create_trainer(trm_run *run, trm_error *err) {
+  trm_model *model = NULL;
+  trm_status st = trm__run_settle(run, create_model(run, &model, err), err);
   if (st == TRM_OK) st = trm_trainer_create(model, &run->plan.trainer, &run->trainer, err);
   trm_model_free(model);
   return st;
@@ -329,7 +362,8 @@ trm_status trm_run_begin(trm_run *run, trm_error *err) {
              run->folder.path);
   TRM_TRY(trm_run_place(run, err));
   if (run->batches) return TRM_OK;
-  const trm_status st = make_machinery(run, err);
+  trm__comm_begin(run->listener.comm);
+  const trm_status st = trm__run_settle(run, make_machinery(run, err), err);
   if (st != TRM_OK) {
     trm_trainer_free(run->trainer);
     run->trainer = NULL;

@@ -91,7 +91,7 @@ void trm__run_paths_free(trm__run_paths *p);
 /* All keys of a run, of its three tables: for (trm__run_key k = {0}; trm__run_next_key(&k);). */
 typedef struct trm__run_key {
   const trm_field *field;
-  size_t base; /* where the structure that has the field begins in trm__run_config */
+  size_t base;    /* where the structure that has the field begins in trm__run_config */
   int table, row; /* table: TRM__MODEL_KEYS, then the trainer's and the run's own */
 } trm__run_key;
 enum { TRM__MODEL_KEYS };

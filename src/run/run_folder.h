@@ -58,6 +58,12 @@ trm_status trm__run_folder_explain_config(const char *run, trm_status st, trm_er
 /* Writes the checkpoint of r->mark.update; then removes those that are no longer wanted. */
 trm_status trm__run_folder_save(trm__run_folder *r, const trm__run_config *c, trm_trainer *t,
                                 trm_error *err);
+/* The same by rank 0, where the trainer has others, which all call it (run_save.c). */
+trm_status trm__run_folder_save_all(trm__run_folder *r, const trm__run_config *c, trm_trainer *t,
+                                    trm_error *err);
+/* trm__trainer_step (train/trainer.h). */
+trm_status trm__run_step(trm_trainer *t, trm_status given, const trm_batch *fresh,
+                         trm_metrics *metrics, bool *begun, trm_error *err);
 /* The state of the trainer in the newest checkpoint. */
 trm_status trm__run_folder_state(const trm__run_folder *r, char *path, trm_error *err);
 

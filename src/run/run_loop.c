@@ -112,9 +112,11 @@ static trm_status add_votes(const trm_arc_votes *votes, eval_sum *sum, trm_error
 static trm_status evaluate_set(const trm_run *run, int i, trm_eval_config config, eval_sum *sum,
                                trm_error *err) {
   trm_status st = TRM_OK;
-  trm_eval_report *report; /* too large for a small stack */
-  TRM_ALLOC(&report, 1, "the report of an evaluation", err);
-  if (run->data.votes[i]) st = trm_arc_votes_create(run->data.votes[i], &config.votes, err);
+  trm_eval_report *report = trm__alloc(1, sizeof *report); /* too large for a small stack */
+  if (!report) st = trm__no_memory("the report of an evaluation", 1, sizeof *report, err);
+  if (st == TRM_OK && run->data.votes[i])
+    st = trm_arc_votes_create(run->data.votes[i], &config.votes, err);
+  st = trm__run_settle(run, st, err);
   if (st == TRM_OK)
     st = trm_evaluate(trm_trainer_ema(run->trainer), run->data.test[i], &config, report, err);
   if (st == TRM_OK && config.votes) st = add_votes(config.votes, sum, err);
@@ -147,8 +149,10 @@ static trm_status evaluate_all(trm_run *run, eval_sum *sum, trm_error *err) {
   config.progress = tell_evaluation;
   config.progress_arg = run;
   *sum = (eval_sum){0};
+  trm_status st = TRM_OK;
   if (!tell_evaluation(run, 0, 0))
-    TRM_FAIL(err, TRM_E_INTERRUPTED, "interrupted before an evaluation");
+    st = trm__fail(err, TRM_E_INTERRUPTED, -1, "interrupted before an evaluation");
+  TRM_TRY(trm__run_settle(run, st, err));
   for (int i = 0; i < run->data.n_test; i++) TRM_TRY(evaluate_set(run, i, config, sum, err));
   return TRM_OK;
 }
@@ -195,7 +199,7 @@ static trm_status evaluate(trm_run *run, trm_error *err) {
   /* A result that could not be logged is none. */
   double exact = sum.exact_accuracy / fmax(sum.n, 1);
   trm_interval range = trm_wilson(sum.exact, sum.n);
-  TRM_TRY(log_evaluation(run, &sum, err));
+  if (trm__run_leads(run)) TRM_TRY(log_evaluation(run, &sum, err));
   mark->evaluated = mark->update;
   const bool best = exact > mark->best_exact;
   if (best) {
@@ -221,7 +225,8 @@ static trm_status evaluate(trm_run *run, trm_error *err) {
 
 static trm_status save(trm_run *run, trm_error *err) {
   trm_error cause = {0};
-  trm_status st = trm__run_folder_save(&run->folder, &run->config->now, run->trainer, &cause);
+  trm_status st = trm__run_folder_save_all(&run->folder, &run->config->now, run->trainer, &cause);
+  if (st == TRM_OK) st = trm__run_ranks_follow(run, &cause);
   run->saved_at = trm__os_seconds();
   if (st == TRM_OK) {
     run->saved = run->folder.mark.update;
@@ -242,6 +247,7 @@ static bool checkpoint_due(const trm_run *run) {
 }
 
 static trm_status fail_stopped(const trm_run *run, trm_error *err) {
+  trm__comm_all_know(run->listener.comm);
   TRM_FAIL(err, TRM_E_INTERRUPTED, "interrupted after update %lld, which is saved",
            (long long)run->folder.mark.update);
 }
@@ -250,18 +256,22 @@ static trm_status fail_stopped(const trm_run *run, trm_error *err) {
  * checkpoint by then. */
 static trm_status evaluate_and_save(trm_run *run, trm_error *err) {
   TRM_TRY(save(run, err));
-  const trm_status st = evaluate(run, err);
+  const trm_status st = trm__run_settle(run, evaluate(run, err), err);
   if (st == TRM_E_INTERRUPTED) return fail_stopped(run, err);
   return st == TRM_OK ? save(run, err) : st;
 }
 
-/* After an update, or on resuming a run that stopped before its evaluation. */
-static trm_status evaluate_or_save(trm_run *run, trm_error *err) {
+/* After an update that came to `st` here, or on resuming a run that stopped before its evaluation.
+ */
+static trm_status evaluate_or_save(trm_run *run, trm_status st, trm_error *err) {
   const trm_run_progress p = progress_of(run);
   const trm__run_mark *mark = &run->folder.mark;
+  bool stop = st == TRM_OK && !trm__tell_progress(&run->listener, &p);
+  bool due = st == TRM_OK && checkpoint_due(run);
+  TRM_TRY(trm__run_ranks_stop(run, st, &stop, &due, err));
 
   /* A stop saves what was done. */
-  if (!trm__tell_progress(&run->listener, &p)) {
+  if (stop) {
     TRM_TRY(save(run, err));
     return fail_stopped(run, err);
   }
@@ -269,7 +279,7 @@ static trm_status evaluate_or_save(trm_run *run, trm_error *err) {
   /* An evaluation that is due. */
   if (mark->evaluated < mark->update && trm__schedule_evaluates(&run->schedule, mark->update))
     return evaluate_and_save(run, err);
-  return checkpoint_due(run) ? save(run, err) : TRM_OK;
+  return due ? save(run, err) : TRM_OK;
 }
 
 /* ---- updates ---- */
@@ -287,21 +297,33 @@ static void keep_figures(trm_run *run, const trm_metrics *m) {
  * already. */
 static trm_status end_unsound(trm_run *run, const trm_error *cause, trm_error *err) {
   const int64_t done = run->folder.mark.update;
+  trm_comm *comm = run->listener.comm;
+
+  /* Ranks that have lost one of them have nobody to save with. */
+  if (trm__comm_size(comm) > 1 && !comm->agreed)
+    return trm__fail(err, cause->code, cause->pos, "%s", cause->msg);
   if (done > 0 && done > run->saved) TRM_TRY(save(run, err));
+  trm__comm_all_know(comm);
   return trm__fail(err, cause->code, cause->pos, "%s", cause->msg);
+}
+
+/* The next batch, as a listener leaves it. */
+static trm_status take_batch(trm_run *run, const trm_batch **out, trm_error *err) {
+  const uint8_t *wants = trm_trainer_wants(run->trainer);
+  *out = trm__ahead_next(run->batches, wants);
+  TRM_TRY(trm__ask_sound(&run->listener, err));
+  return trm__ahead_change(run->batches, &run->listener, run->folder.mark.update + 1, wants, err);
 }
 
 static trm_status update(trm_run *run, trm_error *err) {
   trm_error cause = {0};
   trm_metrics m;
+  const trm_batch *batch;
   run->failed = true; /* until the batch that is taken now has been learned from */
-  const uint8_t *wants = trm_trainer_wants(run->trainer);
-  const trm_batch *batch = trm__ahead_next(run->batches, wants);
-  if (trm__ask_sound(&run->listener, &cause) != TRM_OK ||
-      trm__ahead_change(run->batches, &run->listener, run->folder.mark.update + 1, wants, &cause))
-    return end_unsound(run, &cause, err);
-  trm_status st = trm_trainer_step(run->trainer, batch, &m, &cause);
-  if (st == TRM_E_RANGE && run->listener.batch) return end_unsound(run, &cause, err);
+  bool begun;
+  const trm_status given = take_batch(run, &batch, &cause);
+  trm_status st = trm__run_step(run->trainer, given, batch, &m, &begun, &cause);
+  if (st != TRM_OK && !begun) return end_unsound(run, &cause, err);
   if (st == TRM_E_NUMERIC)
     return trm__fail(err, st, -1,
                      "%.330s; try a smaller lr or a longer lr_warmup_steps (`trm train --resume` "
@@ -314,8 +336,8 @@ static trm_status update(trm_run *run, trm_error *err) {
   run->folder.mark.update = trm_trainer_updates(run->trainer);
   run->folder.mark.stream_position = trm__ahead_position(run->batches);
   keep_figures(run, &m);
-  if (run->folder.mark.update % run->config->now.log_interval == 0) return log_update(run, &m, err);
-  return TRM_OK;
+  const bool logs = run->folder.mark.update % run->config->now.log_interval == 0;
+  return logs && trm__run_leads(run) ? log_update(run, &m, err) : TRM_OK;
 }
 
 static trm_status train(trm_run *run, int64_t last, trm_error *err) {
@@ -324,12 +346,11 @@ static trm_status train(trm_run *run, int64_t last, trm_error *err) {
   run->first = mark->update;
 
   /* What an earlier process, or a call that was stopped, did not come to. */
-  if (run->resumes) TRM_TRY(evaluate_or_save(run, err));
+  if (run->resumes) TRM_TRY(evaluate_or_save(run, TRM_OK, err));
   run->resumes = false;
   while (mark->update < last) {
     run->resumes = true;
-    TRM_TRY(update(run, err));
-    TRM_TRY(evaluate_or_save(run, err));
+    TRM_TRY(evaluate_or_save(run, update(run, err), err));
     run->resumes = false;
   }
   return TRM_OK;
@@ -339,10 +360,13 @@ trm_status trm_run_train(trm_run *run, int64_t updates, trm_error *err) {
   trm_error cause = {0};
   if (updates < 0)
     TRM_FAIL(err, TRM_E_ARGUMENT, "updates = %lld: expected 0 or more", (long long)updates);
+  trm__comm_begin(run->listener.comm);
   TRM_TRY(trm_run_begin(run, err));
   const trm__run_mark *mark = &run->folder.mark;
   const int64_t end = run->schedule.end, left = end - mark->update;
-  if (left > 0 || !run->ended) TRM_TRY(trm__run_record_start(run, err));
+  trm_status begun = TRM_OK;
+  if (trm__run_leads(run) && (left > 0 || !run->ended)) begun = trm__run_record_start(run, err);
+  TRM_TRY(trm__run_settle(run, begun, err));
   const trm_status st =
       train(run, mark->update + (updates > 0 && updates < left ? updates : left), &cause);
   if (st != TRM_OK || mark->update >= end) trm__run_record_end(run, st, cause.msg);
@@ -350,6 +374,7 @@ trm_status trm_run_train(trm_run *run, int64_t updates, trm_error *err) {
 }
 
 static trm_status check_trained(trm_run *run, const char *what, trm_error *err) {
+  trm__comm_begin(run->listener.comm);
   TRM_TRY(trm_run_begin(run, err));
   if (run->folder.mark.update > 0) return TRM_OK;
   TRM_FAIL(err, TRM_E_ARGUMENT, "%s: there is nothing to %s before the first update",
@@ -358,10 +383,10 @@ static trm_status check_trained(trm_run *run, const char *what, trm_error *err) 
 
 trm_status trm_run_evaluate(trm_run *run, trm_error *err) {
   TRM_TRY(check_trained(run, "evaluate", err));
-  return evaluate_and_save(run, err);
+  return trm__run_settle(run, evaluate_and_save(run, err), err);
 }
 
 trm_status trm_run_save(trm_run *run, trm_error *err) {
   TRM_TRY(check_trained(run, "save", err));
-  return save(run, err);
+  return trm__run_settle(run, save(run, err), err);
 }

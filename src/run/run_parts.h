@@ -2,6 +2,7 @@
 #ifndef TRM_RUN_RUN_PARTS_H
 #define TRM_RUN_RUN_PARTS_H
 
+#include "comm/comm.h"
 #include "run/run_config.h"
 #include "run/run_folder.h"
 
@@ -86,6 +87,24 @@ struct trm_run {
   bool failed;              /* a batch was taken and not learned from: the stream is ahead */
   double loss, exact;       /* smoothed; -1: none yet */
 };
+
+/* ---- ranks that share it (run_ranks.c); alone, these do nothing or what one does alone ---- */
+
+/* CONFIG on all ranks where one has another version, other kernels, settings or data. */
+trm_status trm__run_ranks_meet(const trm_run *run, uint64_t data, trm_error *err);
+/* All have the folder's path and the mark of rank 0. */
+trm_status trm__run_ranks_follow(trm_run *run, trm_error *err);
+/* trm__comm_settle of `st`, in one exchange with this: whether any rank wants to stop, and whether
+ * rank 0 finds that a checkpoint is due. */
+trm_status trm__run_ranks_stop(const trm_run *run, trm_status st, bool *stop, bool *due,
+                               trm_error *err);
+/* trm__comm_settle among the ranks of the run. */
+static inline trm_status trm__run_settle(const trm_run *run, trm_status st, trm_error *err) {
+  return trm__comm_settle(run->listener.comm, st, err);
+}
+static inline bool trm__run_leads(const trm_run *run) {
+  return trm__comm_leads(run->listener.comm);
+}
 
 /* ---- what its record gets (run_events.c) ---- */
 

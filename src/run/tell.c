@@ -5,10 +5,11 @@
 #include <stdio.h>
 
 #include "base/text.h"
+#include "comm/comm.h"
 
 static void tell(const trm_run_listener *to, trm_run_level level, const char *fmt, va_list args) {
   char text[1024];
-  if (!to || !to->message) return;
+  if (!to || !to->message || !trm__comm_leads(to->comm)) return;
   (void)vsnprintf(text, sizeof text, fmt, args);
   trm__text_clean(text);
   to->message(to->arg, level, text);

@@ -103,15 +103,17 @@ trm_trainer_cost trm__trainer_cost(const trm__layout *l, const trm__backend *be,
     int net = l->plan->grad_net[i];
     steps += l->net_offset[net + 1] - l->net_offset[net];
   }
-  c.teams = common_divisor(c.threads, be->ops->slots);
+  const trm__share share = trm__share_of(config, be->ops->slots, trm__comm_rank(config->comm));
+  c.teams = common_divisor(c.threads, share.slots);
 
   /* What does not depend on the micro-batch. */
   c.weights = real_size * ((1 + ema) * l->n_params + trm__groups_reals(groups) + l->n_puzzle_emb) +
               be->ops->held_bytes(be);
   c.gradients =
-      real_size * (be->ops->slots * l->n_params + (be->ops->slots > 1 ? c.teams * steps : 0) +
-                   trm__head_reals(l, c.teams));
-  c.carry = trm__carry_bytes(l, be, config->batch_size) + experts_bytes(l, config->batch_size) +
+      real_size * (share.slots * l->n_params + (be->ops->slots > 1 ? c.teams * steps : 0) +
+                   trm__head_reals(l, c.teams)) +
+      trm__shared_bytes(l, config);
+  c.carry = trm__carry_bytes(l, be, share.rows) + experts_bytes(l, config->batch_size) +
             solved_bytes(l, config->batch_size) + keys_bytes(l, config->batch_size);
   c.evaluation = evaluation(l, be);
 

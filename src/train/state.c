@@ -1,5 +1,6 @@
 /* The trainer's state as one safetensors file: the flat blocks, and the carry; the same from every
- * device (latents as reals, in the order [rows, L, D]). */
+ * device (latents as reals, in the order [rows, L, D]) and from any number of ranks: rank 0 writes
+ * it, and asks the others for their rows of a tensor when it comes to it. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@ enum { MAX_PARTS = 10 + TRM__MAX_GROUPS * TRM__RULE_STATES + TRM__MAX_LATENTS };
 typedef struct part {
   trm__st_tensor tensor; /* .data: the host's copy */
   void *at;              /* in the backend's memory */
+  int64_t row;           /* > 0: values of a row, of which at has this trainer's */
   int latent_rows;       /* > 0: of a latent */
   bool never_negative;
 } part;
@@ -37,13 +39,21 @@ static part *add_part(part parts[MAX_PARTS], int *n, const char *name, trm__dtyp
   return p;
 }
 
+/* Of all rows of the batch. */
+static part *add_rows(const trm_trainer *t, part parts[MAX_PARTS], int *n, const char *name,
+                      trm__dtype type, int64_t row, void *at) {
+  part *p = add_part(parts, n, name, type, t->config.batch_size * row, at);
+  p->row = row;
+  return p;
+}
+
 static trm_status list_parts(const trm_trainer *t, part parts[MAX_PARTS], int *count,
                              trm_error *err) {
   const trm__layout *l = t->model->layout;
   const trm__rows *c = &t->carry->rows;
   const trm__update *u = &t->update;
+  const int64_t S = l->dims.S, latent = (int64_t)l->dims.L * l->dims.D;
   int n = 0;
-  int64_t B = t->config.batch_size, latent = (int64_t)l->dims.L * l->dims.D;
 
   /* Weights, their average, and what the groups' rules keep. */
   add_part(parts, &n, "params", REAL_DTYPE, l->n_params, u->params);
@@ -58,14 +68,15 @@ static trm_status list_parts(const trm_trainer *t, part parts[MAX_PARTS], int *c
 
   /* The carry. */
   for (int i = 0; i < l->plan->n_latents; i++)
-    add_part(parts, &n, l->plan->latent[i], REAL_DTYPE, B * latent, c->z[i])->latent_rows = (int)B;
-  add_part(parts, &n, "inputs", TRM__I32, B * l->dims.S, c->inputs);
-  add_part(parts, &n, "labels", TRM__I32, B * l->dims.S, c->labels);
-  if (c->places) add_part(parts, &n, "places", TRM__I32, B * l->dims.S, c->places);
-  if (c->decoded) add_part(parts, &n, "decoded", TRM__I32, B * l->dims.S, c->decoded);
-  add_part(parts, &n, "puzzle_ids", TRM__I32, B, c->puzzle_ids);
-  add_part(parts, &n, "steps", TRM__I32, B, c->steps);
-  add_part(parts, &n, "halted", TRM__U8, B, c->halted);
+    add_rows(t, parts, &n, l->plan->latent[i], REAL_DTYPE, latent, c->z[i])->latent_rows =
+        t->share.rows;
+  add_rows(t, parts, &n, "inputs", TRM__I32, S, c->inputs);
+  add_rows(t, parts, &n, "labels", TRM__I32, S, c->labels);
+  if (c->places) add_rows(t, parts, &n, "places", TRM__I32, S, c->places);
+  if (c->decoded) add_rows(t, parts, &n, "decoded", TRM__I32, S, c->decoded);
+  add_rows(t, parts, &n, "puzzle_ids", TRM__I32, 1, c->puzzle_ids);
+  add_rows(t, parts, &n, "steps", TRM__I32, 1, c->steps);
+  add_rows(t, parts, &n, "halted", TRM__U8, 1, c->halted);
   *count = n;
   return trm__check_list(n, MAX_PARTS, "parts of a trainer's state", err);
 }
@@ -98,18 +109,28 @@ static trm_status fetch_parts(const trm_trainer *t, part *parts, int n, unsigned
   return ops->run(t->be, NULL, NULL, 0, err);
 }
 
-/* A part from the host's values, which may be unaligned. */
-static void set_part(const trm_trainer *t, const part *p, const void *values) {
-  if (p->latent_rows)
+static size_t row_bytes(const part *p) {
+  return (size_t)p->row * trm__dtype_size(p->tensor.dtype);
+}
+
+/* A part, or what this trainer has of it, from the host's values of all, which may be unaligned. */
+static void set_part(const trm_trainer *t, const part *p, const void *all) {
+  const void *values = (const char *)all + row_bytes(p) * (size_t)t->share.first;
+  if (p->row && !p->latent_rows)
+    t->be->ops->put(t->be, p->at, values, row_bytes(p) * (size_t)t->share.rows);
+  else if (p->latent_rows)
     t->be->ops->put_latents(t->be, p->latent_rows, p->at, values);
   else
     t->be->ops->put(t->be, p->at, values, part_bytes(p));
 }
 
-/* What cannot be trained on is neither saved nor loaded; `data` may be unaligned. */
-static trm_status check_values(const char *path, const part *p, const void *data, trm_error *err) {
+/* What cannot be trained on is neither saved nor loaded: n values of a part; `data` may be
+ * unaligned.
+ */
+static trm_status check_values(const char *path, const part *p, const void *data, int64_t n,
+                               trm_error *err) {
   const trm__st_tensor *want = &p->tensor;
-  for (int64_t i = 0; want->dtype == REAL_DTYPE && i < want->shape[0]; i++) {
+  for (int64_t i = 0; want->dtype == REAL_DTYPE && i < n; i++) {
     real v;
     memcpy(&v, (const char *)data + i * (int64_t)sizeof v, sizeof v);
     if (!isfinite((double)v) || (p->never_negative && v < 0))
@@ -120,20 +141,123 @@ static trm_status check_values(const char *path, const part *p, const void *data
   return TRM_OK;
 }
 
+static int64_t own_values(const trm_trainer *t, const part *p) {
+  return p->row ? p->row * t->share.rows : p->tensor.shape[0];
+}
+
+/* --- rows of other ranks --------------------------------------------------------------------- */
+
+enum { SERVED = -1 /* in place of a part's number */, PIECE = 1 << 20 /* bytes at once */ };
+
+/* Rank 0's way to the rows of a part while it is written. */
+typedef struct rows_of_all {
+  const trm_trainer *t;
+  const part *part;
+  int32_t index;
+  trm_status *st; /* and the first failure to get some */
+  trm_error *err;
+} rows_of_all;
+
+/* The rows of one rank, piece by piece; after a failure all that is written is worthless anyway. */
+static trm_status fetch_rows(const rows_of_all *from, int rank, unsigned char *piece,
+                             trm__writer *w, trm_error *err) {
+  const trm_trainer *t = from->t;
+  trm_comm *c = t->config.comm;
+  const trm__share s = trm__share_of(&t->config, t->be->ops->slots, rank);
+  size_t left = row_bytes(from->part) * (size_t)s.rows;
+  TRM_TRY(trm__comm_exchange(c, rank, &from->index, sizeof from->index, NULL, 0, err));
+  while (left > 0) {
+    const size_t n = left < PIECE ? left : PIECE;
+    TRM_TRY(trm__comm_exchange(c, rank, NULL, 0, piece, n, err));
+    trm__write(w, piece, n);
+    left -= n;
+  }
+  return TRM_OK;
+}
+
+static void write_rows(const trm__st_tensor *tensor, trm__writer *w) {
+  const rows_of_all *from = tensor->data;
+  const trm_trainer *t = from->t;
+  trm__write(w, from->part->at, row_bytes(from->part) * (size_t)t->share.rows);
+  if (*from->st != TRM_OK) return;
+  unsigned char *piece = trm__alloc(PIECE, 1);
+  if (!piece) *from->st = trm__no_memory("rows of other ranks", PIECE, 1, from->err);
+  for (int r = 1; r < t->config.comm->size && *from->st == TRM_OK; r++)
+    *from->st = fetch_rows(from, r, piece, w, from->err);
+  trm__free(piece);
+}
+
+static trm_status send_rows(const trm_trainer *t, const part *p, trm_error *err) {
+  const unsigned char *from = p->at;
+  size_t left = row_bytes(p) * (size_t)t->share.rows;
+  while (left > 0) {
+    const size_t n = left < PIECE ? left : PIECE;
+    TRM_TRY(trm__comm_exchange(t->config.comm, 0, from, n, NULL, 0, err));
+    from += n;
+    left -= n;
+  }
+  return TRM_OK;
+}
+
+trm_status trm__trainer_serve(const trm_trainer *t, trm_error *err) {
+  part parts[MAX_PARTS];
+  int n;
+  TRM_TRY(list_parts(t, parts, &n, err));
+  for (int32_t wanted;;) {
+    TRM_TRY(trm__comm_exchange(t->config.comm, 0, NULL, 0, &wanted, sizeof wanted, err));
+    if (wanted == SERVED) return TRM_OK;
+    if (wanted < 0 || wanted >= n || !parts[wanted].row)
+      TRM_FAIL(err, TRM_E_SYSTEM, "rank 0 asks for rows of part %d, which has none", (int)wanted);
+    TRM_TRY(send_rows(t, &parts[wanted], err));
+  }
+}
+
+trm_status trm__trainer_served(const trm_trainer *t, trm_error *err) {
+  const int32_t end = SERVED;
+  for (int r = 1; r < trm__comm_size(t->config.comm); r++)
+    TRM_TRY(trm__comm_exchange(t->config.comm, r, &end, sizeof end, NULL, 0, err));
+  return TRM_OK;
+}
+
+/* --- saving ---------------------------------------------------------------------------------- */
+
+static trm_status check_parts_here(const trm_trainer *t, const part *parts, int n, const char *path,
+                                   trm_error *err) {
+  for (int i = 0; i < n; i++)
+    TRM_TRY(check_values(path, &parts[i], parts[i].tensor.data, own_values(t, &parts[i]), err));
+  return TRM_OK;
+}
+
+trm_status trm__trainer_check_values(const trm_trainer *t, const char *path, trm_error *err) {
+  part parts[MAX_PARTS];
+  int n;
+  TRM_TRY(list_parts(t, parts, &n, err));
+  for (int i = 0; i < n && t->be->ops->host; i++) parts[i].tensor.data = parts[i].at;
+  return t->be->ops->host ? check_parts_here(t, parts, n, path, err) : TRM_OK;
+}
+
 static trm_status save_parts(const trm_trainer *t, const part *parts, int n, const char *path,
                              const trm__st_meta *more, int n_more, trm_error *err) {
   trm__st_tensor tensors[MAX_PARTS];
+  rows_of_all rows[MAX_PARTS];
   char updates[32];
+  trm_error missing = {0};
+  trm_status others = TRM_OK;
+  TRM_TRY(check_parts_here(t, parts, n, path, err));
   for (int i = 0; i < n; i++) {
     tensors[i] = parts[i].tensor;
-    TRM_TRY(check_values(path, &parts[i], tensors[i].data, err));
+    if (!parts[i].row || !trm__is_shared(t)) continue;
+    rows[i] = (rows_of_all){t, &parts[i], i, &others, &missing};
+    tensors[i].data = &rows[i];
+    tensors[i].write = write_rows;
   }
   snprintf(updates, sizeof updates, "%lld", (long long)t->updates);
   trm__st_meta meta[2 + TRM__TRAINER_METAS] = {{"format", "trm trainer state"},
                                                {"updates", updates}};
   TRM_TRY(trm__check_list(n_more, TRM__TRAINER_METAS, "metadata of a trainer's state", err));
   for (int i = 0; i < n_more; i++) meta[2 + i] = more[i];
-  return trm__safetensors_save(path, tensors, n, meta, 2 + n_more, err);
+  TRM_TRY(trm__safetensors_save(path, tensors, n, meta, 2 + n_more, err));
+  return others == TRM_OK ? others : trm__fail(err, others, missing.pos, "%s", missing.msg);
 }
 
 trm_status trm__trainer_save(const trm_trainer *t, const char *path, const trm__st_meta *more,
@@ -149,7 +273,16 @@ trm_status trm__trainer_save(const trm_trainer *t, const char *path, const trm__
 }
 
 trm_status trm_trainer_save(const trm_trainer *t, const char *path, trm_error *err) {
-  return trm__trainer_save(t, path, NULL, 0, err);
+  trm_comm *c = t->config.comm;
+  if (!trm__is_shared(t)) return trm__trainer_save(t, path, NULL, 0, err);
+  trm__comm_begin(c);
+  TRM_TRY(trm__comm_settle(c, trm__trainer_check_values(t, path, err), err));
+  trm_error unserved;
+  trm_status st =
+      trm__comm_leads(c) ? trm__trainer_save(t, path, NULL, 0, err) : trm__trainer_serve(t, err);
+  if (trm__comm_leads(c) && trm__trainer_served(t, &unserved) != TRM_OK && st == TRM_OK)
+    st = trm__fail(err, unserved.code, -1, "%s", unserved.msg);
+  return trm__comm_settle(c, st, err);
 }
 
 static trm_status check_parts(const trm__safetensors *file, const part *parts, int n,
@@ -166,7 +299,7 @@ static trm_status check_parts(const trm__safetensors *file, const part *parts, i
           "and batch size it was saved with",
           path, want->name, (long long)have->count, trm__dtype_name(have->dtype),
           (long long)want->shape[0], trm__dtype_name(want->dtype));
-    TRM_TRY(check_values(path, &parts[i], have->data, err));
+    TRM_TRY(check_values(path, &parts[i], have->data, want->shape[0], err));
   }
 
   /* All of ours are there, so a tensor more is one of another run. */
@@ -236,30 +369,44 @@ static trm_status check_halting(const trm__safetensors *file, const trm_trainer 
   return TRM_OK;
 }
 
-trm_status trm_trainer_load(trm_trainer *t, const char *path, trm_error *err) {
-  trm__safetensors *file;
-  part parts[MAX_PARTS];
-  trm_status st;
-  int n;
-  TRM_TRY(list_parts(t, parts, &n, err));
-  TRM_TRY(trm__safetensors_open(path, &file, err));
+/* Opens a state and checks all of it, before any of the trainer changes. */
+static trm_status open_state(const trm_trainer *t, const part *parts, int n, const char *path,
+                             trm__safetensors **file, int64_t *updates, trm_error *err) {
+  TRM_TRY(trm__safetensors_open(path, file, err));
+  TRM_TRY(read_updates(*file, path, updates, err));
+  TRM_TRY(check_parts(*file, parts, n, path, err));
+  TRM_TRY(check_carry(*file, t, path, err));
+  return check_halting(*file, t, path, err);
+}
 
-  /* All of the file is checked before any of the trainer changes. */
-  int64_t updates;
-  TRM_GOTO(read_updates(file, path, &updates, err));
-  TRM_GOTO(check_parts(file, parts, n, path, err));
-  TRM_GOTO(check_carry(file, t, path, err));
-  TRM_GOTO(check_halting(file, t, path, err));
-
-  /* The parts, and what follows from them. */
+/* The parts, and what follows from them. */
+static trm_status take_state(trm_trainer *t, const part *parts, int n, const trm__safetensors *file,
+                             int64_t updates, trm_error *err) {
+  const size_t B = (size_t)t->config.batch_size;
   for (int i = 0; i < n; i++)
     set_part(t, &parts[i], trm__safetensors_find(file, parts[i].tensor.name)->data);
   trm__carry_restore(t->carry);
   t->updates = updates;
+  if (trm__is_shared(t)) { /* what nobody has gathered yet */
+    memcpy(t->view.steps, trm__safetensors_find(file, "steps")->data, B * sizeof *t->view.steps);
+    memcpy(t->view.halted, trm__safetensors_find(file, "halted")->data, B);
+  }
   trm__read_rows(t);
-  TRM_GOTO(trm__pack_weights(t, err));
-  st = trm_trainer_sync(t, err);
-done:
+  TRM_TRY(trm__pack_weights(t, err));
+  return trm_trainer_sync(t, err);
+}
+
+trm_status trm_trainer_load(trm_trainer *t, const char *path, trm_error *err) {
+  trm__safetensors *file = NULL;
+  part parts[MAX_PARTS];
+  int64_t updates = 0;
+  int n;
+  trm__comm_begin(t->config.comm);
+  trm_status st = list_parts(t, parts, &n, err);
+  if (st == TRM_OK) st = open_state(t, parts, n, path, &file, &updates, err);
+  st = trm__comm_settle(t->config.comm, st, err);
+  if (st == TRM_OK) st = take_state(t, parts, n, file, updates, err);
+  if (st == TRM_OK) st = trm__shared_begin(t, err);
   trm__safetensors_close(file);
   return st;
 }

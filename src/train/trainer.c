@@ -2,6 +2,7 @@
 #include "train/trainer.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -19,7 +20,7 @@ static void pack_program(void *arg) {
   trm__pool_run(t->pool, 1, pack_lane, t);
 }
 
-enum { KEY_PACK, KEY_UPDATE, KEY_GRADIENTS, KEY_WEIGHTS, KEYS };
+enum { KEY_PACK, KEY_UPDATE, KEY_GRADIENTS, KEY_TELL, KEY_REST, KEY_WEIGHTS, KEYS };
 
 trm_status trm__pack_weights(trm_trainer *t, trm_error *err) {
   return t->be->ops->run(t->be, pack_program, t, KEY_PACK, err);
@@ -44,6 +45,10 @@ trm_status trm__trainer_create(const trm_model *model, const trm_trainer_config 
   TRM_GOTO(trm__groups_create(l, specs, n_specs, &t->groups, err));
   TRM_GOTO(trm__backend_create(config->device, &l->dims, &l->outer, l->blocks, l->n_blocks, true,
                                &t->be, err));
+  if (trm__is_shared(t) && !t->be->ops->host)
+    TRM_GOTO(trm__fail(err, TRM_E_CONFIG, -1,
+                       "device: ranks share a batch on CPUs only; set device=cpu"));
+  t->share = trm__share_of(config, t->be->ops->slots, trm__comm_rank(config->comm));
   t->cost = trm__trainer_cost(l, t->be, &t->groups, config);
   TRM_GOTO(trm__trainer_room(t->be, &t->cost, err));
 
@@ -62,8 +67,17 @@ trm_status trm_trainer_create(const trm_model *model, const trm_trainer_config *
                               trm_trainer **out, trm_error *err) {
   trm__group_spec specs[TRM__MAX_GROUPS];
   *out = NULL;
-  TRM_TRY(trm__trainer_check(config, err));
-  return trm__trainer_create(model, config, specs, trm__group_specs(config, specs), out, err);
+  TRM_TRY(trm__comm_check(config->comm, err));
+  trm__comm_begin(config->comm);
+  trm_status st = trm__trainer_check(config, err);
+  if (st == TRM_OK)
+    st = trm__trainer_create(model, config, specs, trm__group_specs(config, specs), out, err);
+  st = trm__comm_settle(config->comm, st, err);
+  if (st == TRM_OK) st = trm__shared_begin(*out, err);
+  if (st == TRM_OK) return st;
+  trm_trainer_free(*out);
+  *out = NULL;
+  return st;
 }
 
 void trm_trainer_free(trm_trainer *t) {
@@ -80,9 +94,9 @@ void trm_trainer_free(trm_trainer *t) {
 
 /* --- one update ------------------------------------------------------------------------------ */
 
-/* Rows [first, last) of a slot. */
+/* The first row of one of this trainer's slots; of the slot behind the last, where they end. */
 static int slot_start(const trm_trainer *t, int slot) {
-  return (int)((int64_t)t->config.batch_size * slot / t->be->ops->slots);
+  return (int)((int64_t)t->config.batch_size * (t->share.first_slot + slot) / t->be->ops->slots);
 }
 
 /* The net's gradient of a slot: its steps added in the order of the reverse walk. */
@@ -104,8 +118,9 @@ static void add_steps(trm_trainer *t, trm__lane *lane, real *const *steps, real 
 
 /* Rows [row, row + n) of the batch, with what training needs of them. */
 static trm__tile tile_of(trm_trainer *t, int row, int n) {
-  trm__tile tile = trm__carry_tile(t->carry, row, n);
-  if (tile.fed) tile.fed = t->carry->rows.fed + (int64_t)row * t->model->layout->dims.S;
+  const int own = row - t->share.first;
+  trm__tile tile = trm__carry_tile(t->carry, own, n);
+  if (tile.fed) tile.fed = t->carry->rows.fed + (int64_t)own * t->model->layout->dims.S;
   tile.loss = t->loss + row;
   tile.solved = t->solved ? t->solved + row : NULL;
   tile.noise = t->keys ? t->keys + row : NULL;
@@ -151,7 +166,7 @@ static void slot_gradients(trm_trainer *t, trm__lane *lane, int slot) {
 
 typedef void slot_fn(trm_trainer *t, trm__lane *lane, int slot);
 static void each_slot(trm_trainer *t, trm__lane *lane, slot_fn *f) {
-  int each = t->be->ops->slots / lane->n_teams; /* neighbours, so that few rows still reach all */
+  int each = t->share.slots / lane->n_teams; /* neighbours, so that few rows still reach all */
   for (int i = 0; i < each; i++) f(t, lane, lane->team * each + i);
 }
 static void gradients_lane(void *arg, trm__lane *lane) {
@@ -169,25 +184,31 @@ static void balance_lane(void *arg, trm__lane *lane) {
 static void refill_lane(void *arg, trm__lane *lane) {
   trm_trainer *t = arg;
   trm__workspace ws = {.lane = lane};
-  t->be->ops->refill(t->be, &ws, &t->carry->rows, &t->carry->fresh, 0, t->config.batch_size, 1);
+  t->be->ops->refill(t->be, &ws, &t->carry->rows, &t->carry->fresh, 0, t->share.rows, 1);
 }
 
 /* The rows' part of an update, up to the sum of their gradients. */
 static void sum_lane(void *arg, trm__lane *lane) {
   trm_trainer *t = arg;
   trm__workspace ws = {.lane = lane};
-  t->be->ops->halt(t->be, &ws, &t->carry->rows, t->config.batch_size, &t->halting, t->loss);
+  t->be->ops->halt(t->be, &ws, &t->carry->rows, t->share.rows, &t->halting,
+                   t->loss + t->share.first);
   t->be->ops->sum_slots(t->be, &ws, &t->update);
 }
-static void gradients_program(void *arg) {
+static void tell_program(void *arg) {
   trm_trainer *t = arg;
   trm__pool_run(t->pool, 1, refill_lane, t);
-  if (t->experts.with_grad) {
-    trm__pool_run(t->pool, t->n_teams, tell_lane, t);
-    trm__pool_run(t->pool, 1, balance_lane, t);
-  }
+  if (t->experts.with_grad) trm__pool_run(t->pool, t->n_teams, tell_lane, t);
+}
+static void rest_program(void *arg) {
+  trm_trainer *t = arg;
+  if (t->experts.with_grad) trm__pool_run(t->pool, 1, balance_lane, t);
   trm__pool_run(t->pool, t->n_teams, gradients_lane, t);
   trm__pool_run(t->pool, 1, sum_lane, t);
+}
+static void gradients_program(void *arg) {
+  tell_program(arg);
+  rest_program(arg);
 }
 
 /* The weights' part. */
@@ -211,18 +232,30 @@ static void update_program(void *arg) {
   weights_program(arg);
 }
 
-/* One program; two where the host has something to do between them. The plan is the curriculum's,
- * whose stages are different programs. */
+/* What ranks do of the gradients: between their programs all hear of all rows. */
+static trm_status run_shared(trm_trainer *t, int keys, trm_error *err) {
+  const trm__backend_ops *ops = t->be->ops;
+  TRM_TRY(ops->run(t->be, tell_program, t, KEY_TELL + keys, err));
+  if (t->experts.with_grad) TRM_TRY(trm__shared_experts(t, err));
+  TRM_TRY(ops->run(t->be, rest_program, t, KEY_REST + keys, err));
+  return trm__shared_sums(t, err);
+}
+
+/* One program; two where the host has something to do between them, or other ranks. The plan is the
+ * curriculum's, whose stages are different programs. */
 static trm_status run_update(trm_trainer *t, trm_error *err) {
   const trm__backend_ops *ops = t->be->ops;
   const trm_curriculum *c = &t->config.curriculum;
   const int stage = trm__curriculum_stage(c, t->updates, t->config.total_steps);
   const trm__plan *plan = stage < c->n ? t->stage_plan[stage] : t->model->layout->plan;
+  const bool shared = trm__is_shared(t);
   if (plan != t->plan) trm__trainer_follow(t, plan);
 
-  if (!t->between) return ops->run(t->be, update_program, t, KEY_UPDATE + KEYS * stage, err);
-  TRM_TRY(ops->run(t->be, gradients_program, t, KEY_GRADIENTS + KEYS * stage, err));
-  TRM_TRY(t->between(t->between_arg, t->be, &t->update, err));
+  if (!t->between && !shared)
+    return ops->run(t->be, update_program, t, KEY_UPDATE + KEYS * stage, err);
+  TRM_TRY(shared ? run_shared(t, KEYS * stage, err)
+                 : ops->run(t->be, gradients_program, t, KEY_GRADIENTS + KEYS * stage, err));
+  if (t->between) TRM_TRY(t->between(t->between_arg, t->be, &t->update, err));
   return ops->run(t->be, weights_program, t, KEY_WEIGHTS, err);
 }
 
@@ -243,9 +276,9 @@ static void draw_explorations(trm_trainer *t) {
 static void draw_corruption(trm_trainer *t) {
   const trm_model_config *c = &t->model->config;
   const size_t cells = (size_t)t->model->layout->dims.S;
-  for (int r = 0; r < t->config.batch_size; r++) {
+  for (int r = 0; r < t->share.rows; r++) {
     trm__rng rng = trm__rng_at(t->config.seed, TRM__RNG_FEEDBACK, (uint64_t)t->updates,
-                               (uint32_t)(t->config.first_row + r));
+                               (uint32_t)(t->config.first_row + t->share.first + r));
     int32_t *row = t->corrupt + (size_t)r * cells;
     memset(row, 0, cells * sizeof *row);
     if (trm__rng_uniform(&rng) >= c->feedback_corrupt_prob) continue;
@@ -254,7 +287,7 @@ static void draw_corruption(trm_trainer *t) {
         row[i] = t->fills[trm__rng_below(&rng, (uint32_t)t->n_fills)];
   }
   t->be->ops->put(t->be, t->carry->fresh.corrupt, t->corrupt,
-                  (size_t)t->config.batch_size * cells * sizeof *t->corrupt);
+                  (size_t)t->share.rows * cells * sizeof *t->corrupt);
 }
 
 /* The auxiliary loss, and the load of the experts over all applications of their blocks. */
@@ -345,6 +378,18 @@ static const char *find_not_finite(const trm_trainer *t, trm_tensor_kind kind, c
   return NULL;
 }
 
+/* Whose row it is that has the first loss that is not finite, where ranks share the batch. */
+static void name_rank(const trm_trainer *t, char *where, size_t n) {
+  int row = 0, rank = 0;
+  while (row < t->config.batch_size && isfinite(total_of(t, row))) row++;
+  if (!trm__is_shared(t) || row == t->config.batch_size) return;
+  for (trm__share s; rank + 1 < t->config.comm->size; rank++) {
+    s = trm__share_of(&t->config, t->be->ops->slots, rank);
+    if (row < s.first + s.rows) break;
+  }
+  (void)snprintf(where, n, ", first in row %d, of rank %d", row, rank);
+}
+
 /* Why the update was not applied. */
 static trm_status report_not_finite(trm_trainer *t, const trm_metrics *m, trm_error *err) {
   TRM_TRY(trm_trainer_sync(t, err));
@@ -355,8 +400,10 @@ static trm_status report_not_finite(trm_trainer *t, const trm_metrics *m, trm_er
   if (!weight) weight = find_not_finite(t, TRM_TENSOR_BUFFER, w->buffers);
   if (!weight) weight = find_not_finite(t, TRM_TENSOR_PUZZLE_EMB, w->puzzle_emb);
   const char *gradient = find_not_finite(t, TRM_TENSOR_PARAM, t->view.grads);
+  char where[48] = "";
+  name_rank(t, where, sizeof where);
   TRM_FAIL_AT(err, TRM_E_NUMERIC, t->updates + 1,
-              "update %lld: %s%s is NaN or infinite (loss %g); the update was not applied",
+              "update %lld: %s%s is NaN or infinite (loss %g%s); the update was not applied",
               (long long)t->updates + 1,
               weight     ? "weight "
               : gradient ? "the gradient of "
@@ -364,7 +411,7 @@ static trm_status report_not_finite(trm_trainer *t, const trm_metrics *m, trm_er
               weight     ? weight
               : gradient ? gradient
                          : "",
-              m->loss / t->config.batch_size);
+              m->loss / t->config.batch_size, where);
 }
 
 /* What a group's rule reads in the next update. */
@@ -407,9 +454,12 @@ static void send_figures(trm_trainer *t) {
 
 void trm__read_rows(trm_trainer *t) {
   const trm__rows *rows = &t->carry->rows;
-  size_t B = (size_t)t->config.batch_size;
-  t->be->ops->get(t->be, t->view.steps, rows->steps, B * sizeof *rows->steps);
-  t->be->ops->get(t->be, t->view.halted, rows->halted, B * sizeof *rows->halted);
+  const trm__view *v = &t->view;
+  const int first = t->share.first;
+  const size_t n = (size_t)t->share.rows;
+  t->be->ops->get(t->be, v->steps + first, rows->steps, n * sizeof *rows->steps);
+  t->be->ops->get(t->be, v->halted + first, rows->halted, n * sizeof *rows->halted);
+  if (v->wants != v->halted) memcpy(v->wants + first, v->halted + first, n);
 }
 
 /* Copies what the host looks at after every update. */
@@ -425,17 +475,24 @@ static void read_back(trm_trainer *t) {
   ops->get(t->be, &t->totals, t->update.totals, sizeof t->totals);
 }
 
-trm_status trm_trainer_step(trm_trainer *t, const trm_batch *fresh, trm_metrics *metrics,
-                            trm_error *err) {
+trm_status trm__trainer_step(trm_trainer *t, trm_status given, const trm_batch *fresh,
+                             trm_metrics *metrics, bool *begun, trm_error *err) {
   const trm__backend_ops *ops = t->be->ops;
-  const int B = t->config.batch_size;
-  TRM_TRY(trm__carry_check(t->carry, B, t->view.halted, fresh->inputs, fresh->labels,
-                           fresh->puzzle_ids, err));
+  const int B = t->config.batch_size, first = t->share.first, rows = t->share.rows;
+  const int64_t cell = (int64_t)first * t->model->config.seq_len;
+  *begun = false;
+  trm__comm_begin(t->config.comm);
+  if (given == TRM_OK)
+    given = trm__carry_check(t->carry, B, t->view.wants, fresh->inputs, fresh->labels,
+                             fresh->puzzle_ids, err);
+  TRM_TRY(trm__comm_settle(t->config.comm, given, err));
+  *begun = true;
 
   /* What the host has for this update: explorations, the fresh batch, rates. */
   draw_explorations(t);
   if (t->corrupt) draw_corruption(t);
-  trm__carry_offer(t->carry, 0, B, fresh->inputs, fresh->labels, fresh->puzzle_ids);
+  trm__carry_offer(t->carry, 0, rows, fresh->inputs + cell, fresh->labels + cell,
+                   fresh->puzzle_ids + first);
   ops->put(t->be, t->least, t->drawn, (size_t)B * sizeof *t->drawn);
   send_figures(t);
   send_noise(t);
@@ -448,13 +505,23 @@ trm_status trm_trainer_step(trm_trainer *t, const trm_batch *fresh, trm_metrics 
 
   trm_metrics m;
   measure(t, &m);
-  if (!t->totals.apply) return report_not_finite(t, &m, err);
+  if (!t->totals.apply) {
+    const trm_status st = report_not_finite(t, &m, err);
+    trm__comm_all_know(t->config.comm);
+    return st;
+  }
   m.grad_norm = t->totals.grad_norm;
   m.lr = trm__schedule(&t->config, t->config.lr, t->updates + 1);
   m.puzzle_emb_lr = trm__schedule(&t->config, t->config.puzzle_emb_lr, t->updates + 1);
   t->updates++;
   if (metrics) *metrics = m;
   return TRM_OK;
+}
+
+trm_status trm_trainer_step(trm_trainer *t, const trm_batch *fresh, trm_metrics *metrics,
+                            trm_error *err) {
+  bool begun;
+  return trm__trainer_step(t, TRM_OK, fresh, metrics, &begun, err);
 }
 
 trm_status trm_trainer_sync(trm_trainer *t, trm_error *err) {
@@ -479,7 +546,7 @@ trm_status trm_trainer_sync(trm_trainer *t, trm_error *err) {
 /* --- views ----------------------------------------------------------------------------------- */
 
 const uint8_t *trm_trainer_wants(const trm_trainer *t) {
-  return t->view.halted;
+  return t->view.wants;
 }
 const uint8_t *trm_trainer_halted(const trm_trainer *t) {
   return t->view.halted;

@@ -13,6 +13,7 @@
 
 #include "base/field.h"
 #include "base/team.h"
+#include "comm/comm.h"
 #include "io/safetensors.h"
 #include "nn/carry.h"
 #include "nn/model.h"
@@ -22,12 +23,20 @@
 #include "train/groups.h"
 #include "trm/trainer.h"
 
-/* What the host sees of the backend's blocks: these themselves where it can, else copies. */
+/* Of a batch that ranks share, what this one has: its row slots, and their rows. */
+typedef struct trm__share {
+  int first_slot, slots;
+  int first, rows;
+} trm__share;
+
+/* What the host sees of the backend's blocks: these themselves where it can, else copies. Where
+ * ranks share the batch, rows of others are what was gathered of them. */
 typedef struct trm__view {
   trm__row_loss *loss;   /* [B] */
   trm__solved *solved;   /* [B]; NULL where nothing is solved */
   int32_t *steps;        /* [B] */
   uint8_t *halted;       /* [B] */
+  uint8_t *wants;        /* [B]: halted, but 0 of others' rows */
   trm__balance *balance; /* [experts.with_grad] */
   real *grads;           /* [n_params] */
   real *d_puzzle;        /* [B, E] */
@@ -42,6 +51,7 @@ typedef trm_status trm__between(void *arg, trm__backend *be, const trm__update *
 
 struct trm_trainer {
   trm_trainer_config config;
+  trm__share share;       /* alone: all of it */
   trm_model *model, *ema; /* the host's; ema NULL when there is none */
   trm__pool *pool;
   trm__backend *be;
@@ -59,6 +69,9 @@ struct trm_trainer {
   trm__groups groups;
   trm__between *between; /* NULL: one program does it all */
   void *between_arg;
+  real *piece;         /* of a sum over ranks, as it comes in; NULL: alone */
+  unsigned char *told; /* figures of the rows, as they are gathered; NULL: alone */
+  int32_t *ids;        /* [B] puzzle ids of all rows; NULL: alone */
   trm__halting halting;
   trm__experts_update experts; /* with_grad 0: none */
   trm__row_loss *loss;         /* [B] of the backend */
@@ -90,6 +103,10 @@ double trm__schedule(const trm_trainer_config *c, double base, int64_t step);
 trm_status trm__trainer_create(const trm_model *model, const trm_trainer_config *config,
                                const trm__group_spec *specs, int n_specs, trm_trainer **out,
                                trm_error *err);
+/* trm_trainer_step of a caller who comes with a failure of its own, whose text is in `err`, or with
+ * OK. *begun: false after a failure that left everything as it was. */
+trm_status trm__trainer_step(trm_trainer *t, trm_status given, const trm_batch *fresh,
+                             trm_metrics *metrics, bool *begun, trm_error *err);
 /* What the host sees of the rows' steps and halting, which have changed. */
 void trm__read_rows(trm_trainer *t);
 /* Hands the current weights to the backend's products. */
@@ -101,10 +118,29 @@ trm_status trm__trainer_memory(trm_trainer *t, trm_error *err);
 void trm__trainer_follow(trm_trainer *t, const trm__plan *plan);
 void trm__trainer_release(trm_trainer *t);
 
-/* state.c: trm_trainer_save with up to TRM__TRAINER_METAS more metadata, for the caller to read. */
+/* shared.c: what of an update ranks do together. */
+bool trm__is_shared(const trm_trainer *t);
+trm__share trm__share_of(const trm_trainer_config *c, int slots, int rank);
+int64_t trm__shared_bytes(const trm__layout *l, const trm_trainer_config *c);
+trm_status trm__shared_memory(trm_trainer *t, trm_error *err);
+/* CONFIG on all ranks where one has another version, other kernels, another batch, or other
+ * weights. */
+trm_status trm__shared_begin(trm_trainer *t, trm_error *err);
+/* What the rows told of their experts: everyone has that of all rows. */
+trm_status trm__shared_experts(trm_trainer *t, trm_error *err);
+/* The first slot becomes the sum over all ranks', and the figures of all rows are everywhere. */
+trm_status trm__shared_sums(trm_trainer *t, trm_error *err);
+
+/* state.c: trm_trainer_save with up to TRM__TRAINER_METAS more metadata, for the caller to read. Of
+ * ranks rank 0 calls it, alone and as often as it likes, while the others serve it their rows,
+ * until it says that it is served. */
 enum { TRM__TRAINER_METAS = 4 };
 trm_status trm__trainer_save(const trm_trainer *t, const char *path, const trm__st_meta *more,
                              int n_more, trm_error *err);
+trm_status trm__trainer_serve(const trm_trainer *t, trm_error *err);
+trm_status trm__trainer_served(const trm_trainer *t, trm_error *err);
+/* NUMERIC for values of this rank that cannot be saved; `path` is for the message. */
+trm_status trm__trainer_check_values(const trm_trainer *t, const char *path, trm_error *err);
 
 /* cost.c: reals of the teams' head_memory; 0: there is none. */
 int64_t trm__head_reals(const trm__layout *l, int teams);

@@ -118,6 +118,7 @@ static const trm_field rows[] = {
      .help = "memory for activations, e.g. 2GiB; 0: 1.5 GiB, on a GPU what is free"},
     {KEY(micro_batch), NUMBER(int, 0, 1 << 20, 0), .use = TRM__OURS | TRM__FREE,
      .synonyms = "micro_batch_size", .help = "rows processed at once; 0: by memory_budget"},
+    {AT(comm), .type = &trm__field_pointer, .help = "ranks that share the batch"},
 };
 const trm__fields trm__trainer_fields = TRM__FIELDS(rows, "a trainer", trm_trainer_config);
 
@@ -167,6 +168,10 @@ static trm_status check_matrices(const trm_trainer_config *c, trm_error *err) {
 
 trm_status trm__trainer_check(const trm_trainer_config *c, trm_error *err) {
   TRM_TRY(trm__fields_check(&trm__trainer_fields, c, err));
+  TRM_TRY(trm__comm_check(c->comm, err));
+  if (c->batch_size < trm__comm_size(c->comm))
+    TRM_FAIL(err, TRM_E_CONFIG, "batch_size = %d: each of %d ranks wants a row of it",
+             c->batch_size, trm__comm_size(c->comm));
   TRM_TRY(check_matrices(c, err));
   if (c->lr_schedule == TRM_LR_LINEAR && c->lr_min_ratio == 1)
     TRM_FAIL(err, TRM_E_CONFIG,

@@ -63,7 +63,7 @@ static trm_status gradients(trm_trainer *t, trm_error *err) {
   const int64_t n = t->model->layout->n_params, B = t->config.batch_size;
   const int64_t E = t->model->layout->dims.E;
   int64_t steps;
-  TRM_TRY(trm__backend_alloc(be, be->ops->slots * n, sizeof(real), "gradients", &u->grads, err));
+  TRM_TRY(trm__backend_alloc(be, t->share.slots * n, sizeof(real), "gradients", &u->grads, err));
   TRM_ALLOC(&t->step_grads, t->n_teams * t->n_grad_steps, "gradients of steps", err);
   lay_out_steps(t, &steps);
   if (be->ops->slots > 1) {
@@ -116,8 +116,8 @@ static trm_status feedback(trm_trainer *t, trm_error *err) {
   TRM_ALLOC(&t->fills, TRM_PUZZLE_MAX_SYMBOLS, "symbols", err);
   t->n_fills = trm__puzzle_fills(&c->puzzle, t->fills);
   if (t->n_fills == 0) return TRM_OK;
-  TRM_ALLOC(&t->corrupt, (int64_t)t->config.batch_size * t->model->layout->dims.S,
-            "corrupted answers", err);
+  TRM_ALLOC(&t->corrupt, (int64_t)t->share.rows * t->model->layout->dims.S, "corrupted answers",
+            err);
   return TRM_OK;
 }
 
@@ -129,9 +129,19 @@ static trm_status views(trm_trainer *t, trm_error *err) {
                    .solved = t->solved,
                    .steps = rows->steps,
                    .halted = rows->halted,
+                   .wants = rows->halted,
                    .balance = t->experts.balance,
                    .grads = t->update.grads,
                    .d_puzzle = t->update.d_puzzle};
+  if (trm__is_shared(t)) {
+    v->steps = NULL;
+    v->halted = v->wants = NULL;
+    TRM_ALLOC(&v->steps, B, "steps", err);
+    TRM_ALLOC(&v->halted, B, "halting", err);
+    TRM_ALLOC(&v->wants, B, "halting", err);
+    memset(v->halted, 1, (size_t)B);
+    memset(v->wants + t->share.first, 1, (size_t)t->share.rows);
+  }
   if (t->be->ops->host) return TRM_OK;
   *v = (trm__view){0};
   TRM_ALLOC(&v->loss, B, "losses", err);
@@ -142,6 +152,7 @@ static trm_status views(trm_trainer *t, trm_error *err) {
   TRM_ALLOC(&v->grads, t->update.n, "gradients", err);
   TRM_ALLOC(&v->d_puzzle, B * t->model->layout->dims.E, "puzzle gradients", err);
   memset(v->halted, 1, (size_t)B);
+  v->wants = v->halted;
   return TRM_OK;
 }
 
@@ -163,18 +174,21 @@ trm_status trm__trainer_memory(trm_trainer *t, trm_error *err) {
   TRM_TRY(trm__curriculum_plans(&t->config.curriculum, c, t->stage_plan, err));
   t->update.n = l->n_params;
   t->update.rows = t->config.batch_size;
+  t->update.slots = t->share.slots;
   t->update.clip = t->config.grad_clip;
 
   /* What an update works on. */
   TRM_TRY(weights_and_ema(t, err));
-  TRM_TRY(trm__carry_create(t->model, t->be, &t->weights, t->config.batch_size, &t->carry, err));
+  TRM_TRY(trm__carry_create(t->model, t->be, &t->weights, t->share.rows, &t->carry, err));
   t->update.puzzle_ids = t->carry->rows.puzzle_ids;
   TRM_TRY(gradients(t, err));
   TRM_TRY(trm__groups_memory(&t->groups, t->be, err));
   TRM_TRY(figures(t, err));
   TRM_TRY(experts(t, err));
   TRM_TRY(feedback(t, err));
-  t->halting = (trm__halting){c->halt_max_steps, stop_of(c), t->least, (real)c->halt_margin};
+  TRM_TRY(trm__shared_memory(t, err));
+  t->halting = (trm__halting){c->halt_max_steps, stop_of(c), t->least + t->share.first,
+                              (real)c->halt_margin};
 
   /* What the host sees, and what each team works in. */
   TRM_TRY(views(t, err));
@@ -206,6 +220,10 @@ void trm__trainer_release(trm_trainer *t) {
                       t->view.balance, t->view.grads,  t->view.d_puzzle};
     for (size_t i = 0; i < sizeof copies / sizeof *copies; i++) trm__free(copies[i]);
     be->ops->release(be, u->ema);
+  }
+  if (trm__is_shared(t)) {
+    void *gathered[] = {t->view.steps, t->view.halted, t->view.wants, t->piece, t->told, t->ids};
+    for (size_t i = 0; i < sizeof gathered / sizeof *gathered; i++) trm__free(gathered[i]);
   }
   for (int i = 0; t->walkers && i < t->n_teams; i++) trm__walker_free(t->walkers[i]);
   for (int i = 0; i < TRM_STAGES; i++) trm__plan_free(t->stage_plan[i]);

@@ -1,0 +1,125 @@
+/* libtrm-mpi.so: a communicator by MPI (mpi_part.h). The only file that knows MPI. */
+#define _POSIX_C_SOURCE 200809L /* nanosleep */
+#include <limits.h>
+#include <mpi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "comm/mpi/mpi_part.h"
+
+/* Bytes of one message at most: MPI counts by int. And how long a rank looks without a pause for
+ * what comes soon, before it lets others have the processor; in seconds. */
+enum { PIECE = 1 << 30 };
+static const double hot = 20e-6, warm = 2e-3;
+
+typedef struct mpi_comm {
+  trm_comm base;
+  trm_comm_wait_fn *wait;
+  void *wait_arg;
+} mpi_comm;
+
+static trm_status fail(trm_error *err, const char *what, int code) {
+  char text[MPI_MAX_ERROR_STRING] = "";
+  int n;
+  if (code != MPI_SUCCESS && MPI_Error_string(code, text, &n) != MPI_SUCCESS) text[0] = 0;
+  if (err) {
+    *err = (trm_error){.code = TRM_E_SYSTEM, .pos = -1};
+    (void)snprintf(err->msg, sizeof err->msg, "%s%s%.300s", what, *text ? ": " : "", text);
+  }
+  return TRM_E_SYSTEM;
+}
+
+/* --- waiting --- */
+
+/* Between two looks at a message: nothing, then the processor is given away, then a pause. */
+static void rest(double waited) {
+  const struct timespec yield = {0, 0}, pause = {0, 200000};
+  if (waited < hot) return;
+  (void)nanosleep(waited < warm ? &yield : &pause, NULL);
+}
+
+static trm_status wait_for(mpi_comm *c, int peer, MPI_Request two[2], trm_error *err) {
+  const double start = MPI_Wtime();
+  double asked = start;
+  for (;;) {
+    int done = 0;
+    const int code = MPI_Testall(2, two, &done, MPI_STATUSES_IGNORE);
+    if (code != MPI_SUCCESS) return fail(err, "a message failed", code);
+    if (done) return TRM_OK;
+
+    /* Once a second whoever started this is asked. */
+    const double now = MPI_Wtime();
+    rest(now - start);
+    if (!c->wait || now - asked < 1) continue;
+    asked = now;
+    if (c->wait(c->wait_arg, peer, now - start)) continue;
+    char what[96];
+    (void)snprintf(what, sizeof what, "rank %d does not answer for %.0f s", peer, now - start);
+    return fail(err, what, MPI_SUCCESS);
+  }
+}
+
+static trm_status exchange(void *arg, int peer, const void *out, size_t n_out, void *in,
+                           size_t n_in, trm_error *err) {
+  mpi_comm *c = arg;
+  const char *from = out;
+  char *to = in;
+  do {
+    const size_t give = n_out < PIECE ? n_out : PIECE, take = n_in < PIECE ? n_in : PIECE;
+    MPI_Request two[2] = {MPI_REQUEST_NULL, MPI_REQUEST_NULL};
+    int code = MPI_SUCCESS;
+    if (take) code = MPI_Irecv(to, (int)take, MPI_BYTE, peer, 0, MPI_COMM_WORLD, &two[0]);
+    if (give && code == MPI_SUCCESS)
+      code = MPI_Isend(from, (int)give, MPI_BYTE, peer, 0, MPI_COMM_WORLD, &two[1]);
+    if (code != MPI_SUCCESS) return fail(err, "a message cannot be sent", code);
+    const trm_status st = wait_for(c, peer, two, err);
+    if (st != TRM_OK) return st;
+    from = from ? from + give : from;
+    to = to ? to + take : to;
+    n_out -= give;
+    n_in -= take;
+  } while (n_out || n_in);
+  return TRM_OK;
+}
+
+/* --- start and end --- */
+
+static trm_status open_comm(trm_comm_wait_fn *wait, void *arg, trm_comm **out, trm_error *err) {
+  int have, running, n = 0;
+  char host[MPI_MAX_PROCESSOR_NAME] = "?";
+  *out = NULL;
+  int code = MPI_Initialized(&running);
+  if (code == MPI_SUCCESS && !running)
+    code = MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &have);
+  if (code != MPI_SUCCESS) return fail(err, "MPI does not start", code);
+  mpi_comm *c = calloc(1, sizeof *c);
+  if (!c) return fail(err, "no memory for a communicator", MPI_SUCCESS);
+
+  /* Failures are returned, as far as MPI can. */
+  (void)MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+  (void)MPI_Comm_rank(MPI_COMM_WORLD, &c->base.rank);
+  (void)MPI_Comm_size(MPI_COMM_WORLD, &c->base.size);
+  (void)MPI_Get_processor_name(host, &n);
+  (void)snprintf(c->base.name, sizeof c->base.name, "%.60s", host);
+  c->base.exchange = exchange;
+  c->base.arg = c;
+  c->wait = wait;
+  c->wait_arg = arg;
+  *out = &c->base;
+  return TRM_OK;
+}
+
+static void close_comm(trm_comm *comm, int code) {
+  if (code) (void)MPI_Abort(MPI_COMM_WORLD, code);
+  (void)MPI_Finalize();
+  free(comm->arg);
+}
+
+static const trm__mpi_part part = {TRM_VERSION, sizeof(trm_comm), open_comm, close_comm};
+
+__attribute__((visibility("default"))) const trm__mpi_part *trm__mpi_table(void);
+const trm__mpi_part *trm__mpi_table(void) {
+  return &part;
+}

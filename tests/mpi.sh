@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# mpi.sh TRM WORK: the program under a real process manager, where libtrm-mpi.so was built and one is
+# installed. Runs of 1, 2 and 4 ranks end in the files of one process; so does one of which a rank was
+# killed, with another number of ranks; an evaluation reports the same; who has another ISA is refused.
+# Ends with 77 where there is no mpirun. What needs no MPI: test_ranks, test_program_ranks.
+set -euo pipefail
+trm=$1 work=$2
+command -v mpirun >/dev/null || { echo "skipped: no mpirun (package openmpi-bin)"; exit 77; }
+options=()
+if mpirun --version 2>&1 | grep -q "Open MPI"; then
+  options=(--oversubscribe)
+  export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+fi
+rm -rf "$work" && mkdir -p "$work" && cd "$work"
+unset TRM_PLUGINS
+
+fail() { echo "mpi.sh: $*" >&2; exit 1; }
+ranks() { # N COMMAND ...
+  local n=$1 rc=0
+  shift
+  timeout 240 mpirun "${options[@]}" -n "$n" "$trm" "$@" >out.txt 2>err.txt || rc=$?
+  return $rc
+}
+same() { # RUN
+  local file
+  for file in trainer.safetensors model.safetensors; do
+    cmp "runs/Data4-trm/one/step_$last/$file" "runs/Data4-trm/$1/step_$last/$file" || fail "$1 has another $file"
+  done
+}
+
+last=30
+"$trm" data gen sudoku --size 4 --train 60 --test 20 --output-dir data4 >/dev/null 2>&1
+train=(preset=sudoku4 "data_paths=[data4]" out=runs arch.hidden_size=32 arch.H_cycles=2 arch.L_cycles=2
+  arch.halt_max_steps=3 global_batch_size=16 epochs=1000 lr=1e-3 threads=1 checkpoint_interval=5)
+TRM_MPI=off "$trm" train "${train[@]}" max_updates=$last +run_name=one >/dev/null 2>&1
+
+for n in 1 2 4; do
+  ranks $n train "${train[@]}" max_updates=$last +run_name=ranks$n || { cat err.txt; fail "$n ranks fail"; }
+  same ranks$n
+  [ $n = 1 ] || grep -q "^ranks  *$n, which share" out.txt || fail "$n ranks are not told of"
+done
+
+# A rank that is killed: the process manager ends the job, and the run goes on.
+mpirun "${options[@]}" -n 4 "$trm" train "${train[@]}" max_updates=100000 +run_name=killed >out.txt 2>&1 &
+job=$!
+for _ in $(seq 1200); do [ -e runs/Data4-trm/killed/last ] && break; sleep 0.1; done
+victim=
+for process in /proc/[0-9]*; do
+  grep -qz "^OMPI_COMM_WORLD_RANK=2$\|^PMI_RANK=2$" "$process/environ" 2>/dev/null || continue
+  tr '\0' ' ' <"$process/cmdline" | grep -q "train .*run_name=killed" && victim=${process#/proc/} && break
+done
+[ -n "$victim" ] || fail "rank 2 is not to be found"
+kill -9 "$victim"
+wait $job && fail "a job without a rank ends well"
+cat out.txt | grep -qi "kill\|signal 9" || { cat out.txt; fail "nobody says that a rank was killed"; }
+done_so_far=$(sed 's/step_//' runs/Data4-trm/killed/last)
+[ "$done_so_far" -le $last ] || last=$(((done_so_far / 5 + 1) * 5))
+ranks 2 train --resume runs/Data4-trm/killed max_updates=$last || { cat err.txt; fail "it does not go on"; }
+TRM_MPI=off "$trm" train --resume runs/Data4-trm/one max_updates=$last >/dev/null 2>&1
+same killed
+
+# The same report, and refusals that reach the user.
+"$trm" eval runs/Data4-trm/one data4 --json --save-preds one.npy >one.json 2>/dev/null
+ranks 4 eval runs/Data4-trm/one data4 --json --save-preds four.npy || { cat err.txt; fail "eval"; }
+cmp one.json out.txt && cmp one.npy four.npy || fail "four ranks report otherwise"
+ranks 3 train "${train[@]}" +run_name=three && fail "three ranks train"
+grep -q "3 ranks: want 1, 2, 4 or 8" err.txt || { cat err.txt; fail "three ranks are not told why"; }
+echo "mpi.sh: 1, 2 and 4 ranks, a killed one, an evaluation: as one process"
