@@ -131,7 +131,8 @@ static trm_status take_step(solving *s, const trm_queue_answer *a, double second
   const serve_puzzle puzzle = {.tokens = s->inputs + at, .as_rows = true};
   const serve_state state = {
       .now = a, .before = s->steps[i].n ? s->before + at : NULL, .seconds = seconds};
-  char *json = serve_step_json(&s->as, &puzzle, &state);
+  const serve_ask ask = {0}; /* nothing beside */
+  char *json = serve_step_json(&s->as, &ask, &puzzle, &state);
   if (json) {
     if (s->steps[i].n) serve_text_add(&s->steps[i], ",", 1);
     serve_text_add(&s->steps[i], json, strlen(json));
