@@ -140,7 +140,7 @@ static void bodies_are_bounded(void **state) {
            "POST /v1/solve HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
            "Content-Length: %d\r\n\r\n",
            BODY + 1);
-  server v = open_server(s, ARGS("--timeout", "100"));
+  server v = open_server(s, ARGS("--timeout", "1000"));
   const int64_t before = memory_of(&v);
   for (int i = 0; i < CLIENTS; i++) {
     fd[i] = dial(&v);
@@ -181,7 +181,7 @@ static void streams_that_are_not_read_end(void **state) {
   snprintf(four, sizeof four, "%s/four.safetensors", s->dir);
   snprintf(big, sizeof big, "%s/big.safetensors", s->dir);
   server v = open_any(s, ARGS("serve", four, big, "--port", "0", "--threads", "1", "--metrics",
-                              "--timeout", "200"));
+                              "--timeout", "1000"));
   const int64_t before = memory_of(&v);
   for (int i = 0; i < CLIENTS; i++) {
     const int size = BUFFER;
