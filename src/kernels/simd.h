@@ -12,9 +12,9 @@
 #include "kernels/real.h"
 #include "kernels/watched.h"
 
-/* Before a loop of at most 16 rounds that are known when it is compiled: none is left of it, and what
- * it works on stays in registers. Clang takes a number that is not the loop's own for something to be
- * done later, when an array is memory for good. */
+/* Before a loop of at most 16 rounds that are known when it is compiled: none is left of it, and
+ * what it works on stays in registers. Clang puts off what a number asks for that is not the loop's
+ * own, and by then an array is memory for good. */
 #if defined(__clang__)
 #define TRM__UNROLLED _Pragma("clang loop unroll(full)")
 #else
