@@ -130,10 +130,16 @@ static trm_status put_index(page_out *o, const page_file *f, trm_error *err) {
   return st;
 }
 
+/* The page of trainings, which only a server can tell of. */
+static bool needs_server(const page_file *f) {
+  return !strncmp(f->path, "/runs", 5);
+}
+
 static trm_status put_files(page_out *o, const page_file *files, trm_error *err) {
   for (const page_file *f = files; f->path; f++)
-    CLI_TRY(name_in_folder(f) == index_name ? put_index(o, f, err)
-                                            : put(o, name_in_folder(f), f->data, f->size, err));
+    if (!needs_server(f))
+      CLI_TRY(name_in_folder(f) == index_name ? put_index(o, f, err)
+                                              : put(o, name_in_folder(f), f->data, f->size, err));
   return TRM_OK;
 }
 

@@ -12,6 +12,15 @@
 #include "kernels/real.h"
 #include "kernels/watched.h"
 
+/* Before a loop of at most 16 rounds that are known when it is compiled: none is left of it, and
+ * what it works on stays in registers. Clang puts off what a number asks for that is not the loop's
+ * own, and by then an array is memory for good. */
+#if defined(__clang__)
+#define TRM__UNROLLED _Pragma("clang loop unroll(full)")
+#else
+#define TRM__UNROLLED _Pragma("GCC unroll 16")
+#endif
+
 #if defined(TRM__SIMD_AVX512)
 #include <immintrin.h>
 enum { VL = 16, MR = 14 };
@@ -293,7 +302,7 @@ TRM__INLINE vf v_pair_along(vf a, vf b) {
  * are left to the engine, so that machines would differ), and of two numbers the same one is the
  * larger where one is NaN. */
 #include <wasm_simd128.h>
-enum { VL = 4, MR = 6 };
+enum { VL = 4, MR = 4 }; /* engines use 16 registers, and a product takes one until it is added */
 typedef float vf __attribute__((vector_size(16)));
 TRM__INLINE vf v_load(const real *p) {
   return (vf)wasm_v128_load(p);
@@ -339,9 +348,9 @@ TRM__INLINE vf v_round(vf a) { /* |a| < 2^22; with the sign of zero that plain C
   const vf magic = v_set(12582912.0f);
   return (a + magic) - magic;
 }
-TRM__INLINE vf v_pow2(vf n) { /* NaN counts as 0 */
-  v128_t e = wasm_i32x4_add(wasm_i32x4_trunc_sat_f32x4((v128_t)n), wasm_i32x4_splat(127));
-  return (vf)wasm_i32x4_shl(e, 23);
+TRM__INLINE vf v_pow2(vf n) { /* of NaN anything: the other factor is one, too */
+  const v128_t e = wasm_i32x4_shl((v128_t)(n + v_set(12582912.0f)), 23); /* n in the lowest bits */
+  return (vf)wasm_i32x4_add(e, wasm_i32x4_splat(127 << 23));
 }
 TRM__INLINE vf v_select_gt(vf a, vf b, vf x, vf y) {
   return (vf)wasm_v128_bitselect((v128_t)x, (v128_t)y, wasm_f32x4_gt((v128_t)a, (v128_t)b));
@@ -492,14 +501,14 @@ TRM__INLINE real v_largest(vf a) {
 /* Transposes a square of VL vectors: log2 VL rounds of perfect shuffles. */
 TRM__INLINE void v_transpose(vf *a) {
   vf b[VL];
-#pragma GCC unroll 4
+  TRM__UNROLLED
   for (int step = 1; step < VL; step *= 2) {
-#pragma GCC unroll 16
+    TRM__UNROLLED
     for (int i = 0; i < VL / 2; i++) {
       b[2 * i] = v_zip_lo(a[i], a[i + VL / 2]);
       b[2 * i + 1] = v_zip_hi(a[i], a[i + VL / 2]);
     }
-#pragma GCC unroll 16
+    TRM__UNROLLED
     for (int i = 0; i < VL; i++) a[i] = b[i];
   }
 }
