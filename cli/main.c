@@ -1,7 +1,9 @@
 /* The trm program: finds the command and hands over the rest of the line. */
 #include <stdlib.h>
 #include <string.h>
-#if defined(__aarch64__) && defined(__linux__)
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
 #endif
 
@@ -78,6 +80,8 @@ static void print_cpu_features(FILE *f) {
   FEATURE("avx512dq");
   FEATURE("avx512bf16");
 #undef FEATURE
+  unsigned a, b, c, d; /* not every compiler can be asked for these by name */
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 22 & d >> 24 & 1)) fputs(" amx_bf16", f);
 #elif defined(__aarch64__) && defined(__linux__)
   fputs(" asimd", f);                                      /* part of the architecture */
   if (getauxval(AT_HWCAP2) & 1ul << 14) fputs(" bf16", f); /* HWCAP2_BF16 */

@@ -95,6 +95,43 @@ static void threads_beyond_the_processors_are_not_started(void **state) {
   trm_model_free(m);
 }
 
+/* Where the activations of all teams would take more than they may, teams are fewer and larger, and
+ * compute the same. */
+static void teams_are_fewer_where_memory_binds(void **state) {
+  scratch *s = *state;
+  const trm_model_config mc = model_config(ATTENTION);
+  trm_model *m = small_model(&mc, 5);
+  trm_trainer_config c = small_training(SMALL_BATCH);
+  trm_trainer_cost all, cost;
+  state_bytes want = {0};
+
+  /* Who says how many rows has all teams: what those take at the least. */
+  c.threads = 8;
+  c.micro_batch = 1;
+  c.memory_budget = 1;
+  assert_int_equal(trm_trainer_cost_of(&mc, &c, &all, NULL), TRM_OK);
+  assert_int_equal(all.teams, 8);
+
+  for (int eighths = 8; eighths >= 0; eighths -= 2) {
+    c.micro_batch = 0;
+    c.memory_budget = all.activations / 8 * eighths + 1;
+    assert_int_equal(trm_trainer_cost_of(&mc, &c, &cost, NULL), TRM_OK);
+    assert_true(cost.activations <= c.memory_budget || cost.teams == 1);
+    assert_true(eighths < 8 ? cost.teams < 8 : cost.teams == 8);
+    if (eighths == 0) assert_int_equal(cost.teams, 1);
+
+    trm_trainer *t = small_trainer(m, &c);
+    small_update(t);
+    const state_bytes got = state_of(s, t);
+    if (!want.data) want = got;
+    assert_true(same_state(got, want));
+    if (got.data != want.data) free(got.data);
+    trm_trainer_free(t);
+  }
+  free(want.data);
+  trm_model_free(m);
+}
+
 /* --- waiting in a crowd --- */
 
 static atomic_bool crowded; /* somebody else has the processor for longer than a gate is worth */
@@ -169,6 +206,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_number_that_is_asked_for),
       cmocka_unit_test(threads_beyond_the_processors_are_not_started),
+      cmocka_unit_test(teams_are_fewer_where_memory_binds),
       cmocka_unit_test(who_is_in_a_crowd_sleeps),
       cmocka_unit_test(threads_have_a_stack_of_their_own_size),
   };

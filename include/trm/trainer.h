@@ -68,10 +68,12 @@ typedef struct trm_trainer_config {
   bool freeze_weights; /* train the puzzle embedding only */
   trm_device device;   /* all zero: the CPU */
   int threads;         /* of the CPU's backend, at most as many as there are processors; 0: all */
-  int64_t memory_budget; /* bytes for activations, but a row per team at least; 0: 1.5 GiB or as
-                            much as there is room for (trm_memory_room), on a GPU what is free */
+  int64_t memory_budget; /* bytes for activations, but the fewest rows of one team at least; 0: 1.5
+                            GiB or as much as there is room for (trm_memory_room), on a GPU what is
+                            free */
   int micro_batch;       /* rows a team processes at once (in bfloat16 made so many that positions
-                            are even, on amx_bf16 a multiple of 32); 0: by the budget */
+                            are even, on amx_bf16 a multiple of 32); 0: by the budget, which then
+                            also bounds the number of teams */
   int64_t first_row; /* of a batch that several trainers share, the first that this one has: what
                         is drawn for a row does not depend on who computes it */
   /* Ranks that share each update, NULL: none. Rank r of R has rows B r/R to B (r + 1)/R, at least

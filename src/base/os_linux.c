@@ -82,7 +82,8 @@ bool trm__os_has_arm_bf16(void) {
   return (getauxval(AT_HWCAP2) & 1ul << 14) != 0; /* HWCAP2_BF16, which not every libc names */
 }
 
-bool trm__os_grants_amx(void) {
+/* Asks for tiles. */
+static bool grants_amx_now(void) {
 #if defined(__x86_64__) && defined(SYS_arch_prctl)
   enum { REQ_XCOMP_PERM = 0x1023, XTILEDATA = 18 }; /* of asm/prctl.h, which may be older */
   const unsigned wanted = 1u << 22 | 1u << 24;      /* AMX-BF16, AMX-TILE */
@@ -92,6 +93,17 @@ bool trm__os_grants_amx(void) {
 #else
   return false;
 #endif
+}
+
+bool trm__os_grants_amx(void) {
+  enum { UNKNOWN, NO, YES };
+  static atomic_int answer;
+  int known = atomic_load(&answer);
+  if (known == UNKNOWN) {
+    const int now = grants_amx_now() ? YES : NO;
+    if (atomic_compare_exchange_strong(&answer, &known, now)) known = now;
+  }
+  return known == YES;
 }
 
 /* --- memory --- */

@@ -39,7 +39,8 @@ bool trm__os_has_arm_bf16(void);
 /* On x86-64: whether there are matrix tiles for bfloat16 (AMX) and this process may use them, from
  * now on and in all its threads. Tiles are large, so that a system saves them only for processes
  * that asked, which this does. A thread's alternative signal stack then has to hold them, too:
- * where there is a smaller one already the answer is no. */
+ * where there is a smaller one already the answer is no. The first answer stays, whatever signal
+ * stacks come and go: what one process computes is computed in one way. */
 bool trm__os_grants_amx(void);
 
 #endif

@@ -22,6 +22,8 @@ static bool runs_avx512(void) {
 static bool runs_avx512_bf16(void) {
   return runs_avx512() && __builtin_cpu_supports("avx512bf16");
 }
+#endif
+#ifdef TRM__HAVE_AMX
 static bool runs_amx_bf16(void) {
   return runs_avx512_bf16() && trm__os_grants_amx();
 }
@@ -32,8 +34,10 @@ static const struct isa {
   const trm__kernels *kernels;
   bool (*runs)(void);
 } isa_table[] = {
-#ifdef TRM__HAVE_X86
+#ifdef TRM__HAVE_AMX
     {&trm__kernels_amx_bf16, runs_amx_bf16},
+#endif
+#ifdef TRM__HAVE_X86
     {&trm__kernels_avx512_bf16, runs_avx512_bf16},
     {&trm__kernels_avx512, runs_avx512},
     {&trm__kernels_avx2, runs_avx2},
@@ -56,7 +60,8 @@ trm_status trm__kernels_select(const trm__kernels **out, trm_error *err) {
       return TRM_OK;
     }
     if (force && *force)
-      TRM_FAIL(err, TRM_E_CONFIG, "TRM_ISA=%s: this CPU does not have it", force);
+      TRM_FAIL(err, TRM_E_CONFIG,
+               "TRM_ISA=%s: this CPU does not have it, or the system does not grant it", force);
   }
   char names[128] = "";
   for (int i = 0; i < ISA_COUNT; i++) {

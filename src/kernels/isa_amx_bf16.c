@@ -1,7 +1,7 @@
 /* The kernels for x86-64 with AMX: those of AVX-512 with bfloat16 products, but for the product
  * itself (compiled with -mamx-bf16 …). */
 #include "kernels/kernels.h"
-#ifdef TRM__HAVE_X86
+#ifdef TRM__HAVE_AMX
 #define TRM__SIMD_AVX512
 #define TRM__SIMD_BF16
 #define TRM__SIMD_AMX

@@ -170,8 +170,11 @@ trm_status trm__kernels_select(const trm__kernels **out, trm_error *err);
 extern const trm__kernels trm__kernels_portable;
 #if !defined(TRM_REAL_DOUBLE) && (defined(__x86_64__) || defined(_M_X64))
 #define TRM__HAVE_X86 1
-extern const trm__kernels trm__kernels_avx2, trm__kernels_avx512, trm__kernels_avx512_bf16,
-    trm__kernels_amx_bf16;
+extern const trm__kernels trm__kernels_avx2, trm__kernels_avx512, trm__kernels_avx512_bf16;
+#ifndef TRM__NO_AMX /* the build says: its compiler does not know the instructions */
+#define TRM__HAVE_AMX 1
+extern const trm__kernels trm__kernels_amx_bf16;
+#endif
 #endif
 #if !defined(TRM_REAL_DOUBLE) && defined(__aarch64__) && defined(__ARM_NEON)
 #define TRM__HAVE_NEON 1

@@ -104,24 +104,29 @@ trm_trainer_cost trm__trainer_cost(const trm__layout *l, const trm__backend *be,
     steps += l->net_offset[net + 1] - l->net_offset[net];
   }
   const trm__share share = trm__share_of(config, be->ops->slots, trm__comm_rank(config->comm));
-  c.teams = common_divisor(c.threads, share.slots);
 
-  /* What does not depend on the micro-batch. */
+  /* What depends on neither teams nor micro-batch. */
   c.weights = real_size * ((1 + ema) * l->n_params + trm__groups_reals(groups) + l->n_puzzle_emb) +
               be->ops->held_bytes(be);
-  c.gradients =
-      real_size * (share.slots * l->n_params + (be->ops->slots > 1 ? c.teams * steps : 0) +
-                   trm__head_reals(l, c.teams)) +
-      trm__shared_bytes(l, config);
   c.carry = trm__carry_bytes(l, be, share.rows) + experts_bytes(l, config->batch_size) +
             solved_bytes(l, config->batch_size) + keys_bytes(l, config->batch_size);
   c.evaluation = evaluation(l, be);
 
-  /* Activations: the largest micro-batch that the rest leaves room for. */
-  int64_t budget = config->memory_budget;
-  if (!budget) budget = activation_budget(be, c.weights + c.gradients + c.carry + c.evaluation);
-  c.micro_batch = choose_micro_batch(l, be, config, c.teams, c.threads / c.teams, budget);
-  c.activations = c.teams * trm__walker_bytes(l, be, c.micro_batch, c.threads / c.teams, true);
+  /* Activations: the largest micro-batch that the rest leaves room for, and where the smallest of
+   * every team does not fit, fewer teams of more threads. */
+  int64_t budget;
+  for (c.teams = common_divisor(c.threads, share.slots);; c.teams /= 2) {
+    const int size = c.threads / c.teams;
+    c.gradients =
+        real_size * (share.slots * l->n_params + (be->ops->slots > 1 ? c.teams * steps : 0) +
+                     trm__head_reals(l, c.teams)) +
+        trm__shared_bytes(l, config);
+    budget = config->memory_budget;
+    if (!budget) budget = activation_budget(be, c.weights + c.gradients + c.carry + c.evaluation);
+    c.micro_batch = choose_micro_batch(l, be, config, c.teams, size, budget);
+    c.activations = c.teams * trm__walker_bytes(l, be, c.micro_batch, size, true);
+    if (c.activations <= budget || config->micro_batch || c.teams % 2) break;
+  }
   c.bytes = c.weights + c.gradients + c.carry + c.activations;
   return c;
 }
