@@ -317,6 +317,8 @@ void cli_signals_install(void);
 bool cli_interrupted(void);
 /* What was asked to end has ended, the next thing goes on until it is asked again. */
 void cli_interrupted_go_on(void);
+/* Times that the program was paused (Ctrl-Z) and went on. */
+int cli_pauses(void);
 /* True once a write met the limit of `ulimit -f`. */
 bool cli_file_limit_came(void);
 

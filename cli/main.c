@@ -165,7 +165,7 @@ static const struct {
 /* Who begins with what is to be solved, or with the model that is to solve it. */
 static bool explain_operand(const char *name) {
   char path[TRM__PATH_MAX];
-  if (sudoku_input_is_puzzle(name)) {
+  if (sudoku_input_is_puzzle(name, NULL)) {
     cli_usage_error(
         "'%.60s' is a puzzle; it is solved by `trm sudoku solve --puzzle PUZZLE`, or by a "
         "model: `trm solve MODEL --puzzle PUZZLE`",

@@ -2,8 +2,10 @@
  * terminal that closes, a batch system's warning, a timer - is one request: the long parts look at
  * cli_interrupted, keep what is done, and the program ends with CLI_INTERRUPTED.
  *
- * Left alone: SIGQUIT (Ctrl-\), which ends at once and leaves a core; SIGTSTP, SIGTTIN, SIGTTOU and
- * SIGCONT, which pause and go on; what tells of a fault in the program. SIGBUS: faults.c.
+ * SIGCONT is counted, so that who draws on a terminal knows that others did in between.
+ *
+ * Left alone: SIGQUIT (Ctrl-\), which ends at once and leaves a core; SIGTSTP, SIGTTIN and SIGTTOU,
+ * which pause; what tells of a fault in the program. SIGBUS: faults.c.
  *
  * The flags here and in faults.c are the program's only mutable globals. */
 #include <errno.h>
@@ -20,6 +22,7 @@ enum { PATIENCE = 1 /* second, until it is said why the program has not ended */
 #define SAME_REQUEST_MS 500
 
 static atomic_bool stop_came, limit_came;
+static atomic_int pauses;
 static atomic_llong interrupt_ms; /* of the first SIGINT; 0: none */
 
 static long long now_ms(void) {
@@ -51,6 +54,11 @@ static void on_stop(int number) {
   errno = kept;
 }
 
+static void on_continue(int number) {
+  (void)number;
+  atomic_fetch_add(&pauses, 1);
+}
+
 static void on_file_limit(int number) {
   (void)number;
   atomic_store(&limit_came, true); /* the write fails with EFBIG */
@@ -61,14 +69,14 @@ static const struct {
   void (*handler)(int);
   bool always; /* else not where it was ignored at the start: nohup, and what is like it */
 } answers[] = {
-    {SIGINT, on_stop, true},        {SIGTERM, on_stop, true},    {SIGHUP, on_stop, false},
-    {SIGUSR1, on_stop, false},      {SIGUSR2, on_stop, false},   {SIGXCPU, on_stop, false},
-    {SIGALRM, on_stop, true},       {SIGVTALRM, on_stop, false}, {SIGPROF, on_stop, false},
+    {SIGPIPE, SIG_IGN, true}, /* a closed pipe shows as a write error */
+    {SIGINT, on_stop, true},        {SIGTERM, on_stop, true},     {SIGHUP, on_stop, false},
+    {SIGUSR1, on_stop, false},      {SIGUSR2, on_stop, false},    {SIGXCPU, on_stop, false},
+    {SIGALRM, on_stop, true},       {SIGVTALRM, on_stop, false},  {SIGPROF, on_stop, false},
+    {SIGXFSZ, on_file_limit, true}, {SIGCONT, on_continue, true},
 #ifdef SIGPWR
     {SIGPWR, on_stop, false},
 #endif
-    {SIGXFSZ, on_file_limit, true}, {SIGPIPE, SIG_IGN, true}, /* a closed pipe shows as a write
-                                                                 error */
 };
 
 void cli_signals_install(void) {
@@ -96,6 +104,10 @@ void cli_interrupted_go_on(void) {
   alarm(0);
   atomic_store(&interrupt_ms, 0);
   atomic_store(&stop_came, false);
+}
+
+int cli_pauses(void) {
+  return atomic_load(&pauses);
 }
 
 bool cli_file_limit_came(void) {

@@ -38,17 +38,17 @@ static inline void terminal_down(terminal *t) {
 /* A sequence that is complete: those that the program may use, and no others. */
 static inline void terminal_obey(terminal *t, const char *sequence, char last) {
   char *line = t->text[t->line];
-  const int n = atoi(sequence + 1);
+  const int n = atoi(sequence + 1), at = t->column < t->wide ? t->column : t->wide - 1;
   if (last == 'm') return;
   if (last == 'A') {
     t->ups++;
     t->line -= n;
     if (t->line < t->top) fail_msg("the cursor is moved up beyond the screen");
-  } else if (last == 'K') {
-    memset(line + t->column, ' ', (size_t)(t->wide - t->column));
-  } else if (last == 'J') {
-    memset(line + t->column, ' ', (size_t)(t->wide - t->column));
-    for (int i = t->line + 1; i < SCREEN_LINES; i++) memset(t->text[i], ' ', (size_t)t->wide);
+  } else if (last == 'K' || last == 'J') {
+    /* A character at the edge, on which the cursor waits, goes, too. */
+    memset(line + at, ' ', (size_t)(t->wide - at));
+    for (int i = t->line + 1; last == 'J' && i < SCREEN_LINES; i++)
+      memset(t->text[i], ' ', (size_t)t->wide);
   } else {
     fail_msg("an escape sequence that nobody expects: %s%c", sequence, last);
   }
@@ -165,6 +165,14 @@ static inline void terminal_resize(terminal *t, int high, int wide) {
   assert_int_equal(ioctl(t->master, TIOCSWINSZ, &size), 0);
   t->high = high;
   t->top = t->line >= high ? t->line - high + 1 : 0;
+}
+
+/* Stops it, as Ctrl-Z does, and lets it go on. */
+static inline void terminal_pause(terminal *t) {
+  int status;
+  assert_int_equal(kill(t->child, SIGSTOP), 0);
+  assert_int_equal(waitpid(t->child, &status, WUNTRACED), t->child);
+  assert_int_equal(kill(t->child, SIGCONT), 0);
 }
 
 /* Its exit code, with all that it wrote. */

@@ -148,7 +148,22 @@ static void models_get_the_puzzles_of_any_form(void **state) {
   want(RUN("solve", model, P), 2);
   says(err_text, "is a puzzle, and there is no file of that name: give it by --puzzle");
   want(RUN("solve", P), 2);
-  says(err_text, "is a puzzle: want MODEL first, and the puzzle by --puzzle");
+  says(err_text, "is a puzzle: want MODEL first, such as sudoku9, and the puzzle by --puzzle");
+}
+
+/* A Sudoku says by its size which of the models that come with the program is for it. */
+static void a_model_may_be_left_out(void **state) {
+  scratch *s = *state;
+  want(RUN("solve", "--puzzle", "1...............", "--steps", "1"), 0);
+  says(err_text, "trm: by the model sudoku4\n");
+  says(out_text, "  valid: ");
+
+  /* Where nothing says which, those that there are. */
+  want(RUN("solve"), 2);
+  says(err_text, "want MODEL: ");
+  says(err_text, "sudoku9");
+  want(RUN("solve", "--puzzle", "S./.G"), 2);
+  says(err_text, "want MODEL: ");
 }
 
 static void other_sizes_are_named(void **state) {
@@ -176,6 +191,7 @@ int main(void) {
                                      cmocka_unit_test(json_says_the_same),
                                      cmocka_unit_test(usage_is_explained),
                                      cmocka_unit_test(models_get_the_puzzles_of_any_form),
+                                     cmocka_unit_test(a_model_may_be_left_out),
                                      cmocka_unit_test(other_sizes_are_named)};
   return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }

@@ -177,6 +177,7 @@ static void what_is_narrow_gets_narrow_cells(void **state) {
   want(terminal_run(&t, 24, 37, no_colour, STEPS(line)), 0);
   assert_int_equal(t.ups, 1);
   says(terminal_text(&t), "\n  G'1'2'.!|.!");
+  says(terminal_text(&t), "|.!.!.!.!\n  .!"); /* and the character at the edge is there */
   says(terminal_text(&t), "\n5' given  5] changed  5! breaks");
   want(terminal_run(&t, 24, 36, no_colour, STEPS(line)), 0);
   assert_int_equal(t.ups, 0);
@@ -223,6 +224,29 @@ static void another_size_begins_anew(void **state) {
   assert_int_equal(t.ups, 0);
   says(terminal_text(&t), "the puzzle\n");
   says(terminal_text(&t), "step 1 of 1: ");
+}
+
+/* So is one that was another's while the program was paused. */
+static void who_was_paused_begins_anew(void **state) {
+  scratch *s = *state;
+  char model[160];
+  make_model_for_ones(place(s, "ones", model));
+  terminal_start(
+      &t, 24, 80, NULL, false,
+      ARGS("solve", model, "--puzzle", PUZZLE, "--show", "steps", "--steps", "2", "--pace", "4"));
+  terminal_await(&t, "breaks a rule");
+  terminal_pause(&t);
+  want(terminal_end(&t), 0);
+  assert_int_equal(t.ups, 1); /* from the first step to the second */
+  says(terminal_text(&t), "the puzzle\n");
+
+  /* And who is asked for a puzzle is asked again. */
+  terminal_start(&t, 24, 80, NULL, true, ARGS("solve", model));
+  terminal_await(&t, "\n>\n");
+  terminal_pause(&t);
+  terminal_await(&t, "\n> >\n");
+  terminal_type(&t, "\x04");
+  want(terminal_end(&t), 0);
 }
 
 /* --- puzzles that are typed --- */
@@ -346,6 +370,7 @@ int main(void) {
       cmocka_unit_test(what_is_narrow_gets_narrow_cells),
       cmocka_unit_test(what_is_too_large_is_not_drawn_over),
       cmocka_unit_test(another_size_begins_anew),
+      cmocka_unit_test(who_was_paused_begins_anew),
       cmocka_unit_test(puzzles_are_asked_for),
       cmocka_unit_test(ctrl_c_ends_the_asking),
       cmocka_unit_test(every_kind_says_what_may_be_typed),

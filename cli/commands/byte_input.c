@@ -99,9 +99,14 @@ static trm_status take(byte_input *in, size_t n, trm_error *err) {
 trm_status byte_input_fill(byte_input *in, bool wait, int64_t line, trm_error *err) {
   in->n = 0;
   if (in->ended) return TRM_OK;
-  if (wait) ask(in);
+  int asked = -1;
   do {
     struct pollfd input = {.fd = in->fd, .events = POLLIN};
+    const int pauses = cli_pauses();
+
+    /* Who comes back to it (Ctrl-Z, fg) is asked again. */
+    if (wait && asked != pauses) ask(in);
+    asked = pauses;
     if (wait && cli_interrupted()) {
       end_asking(in);
       return cli_fail(err, TRM_E_INTERRUPTED, -1, "interrupted while waiting for %s", in->name);

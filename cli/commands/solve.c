@@ -29,18 +29,17 @@ static const cli_manual manual = {
     "\"error: \" (with --json by {\"line\": ..., \"error\": ...}); the others go on, and the exit\n"
     "code is 3. Without FILE on a terminal puzzles are asked for, until Ctrl-D or Ctrl-C.\n"
     "--show steps shows the grid after each step: on a terminal in one place, with marks of what\n"
-    "was given (bold; without colour 5'), what changed [5] and what breaks a rule !5!; into a "
-    "pipe\n"
-    "below each other; with --json as the key trace, a list of objects with the names of the\n"
-    "events of trm serve (docs/SERVE.md). --show latents also decodes each latent by the output "
-    "head, as Fig. 6\n"
-    "of the paper does: z_H is the answer, z_L is not. --svg draws what is shown; steps are an\n"
-    "animation, which is at rest for who wants less motion.\n"
+    "was given (bold; without colour 5'), what changed [5] and what breaks a rule !5!; into a\n"
+    "pipe below each other; with --json as the key trace, a list of objects with the names of\n"
+    "the events of trm serve (docs/SERVE.md). --show latents also decodes each latent by the\n"
+    "output head, as Fig. 6 of the paper does: z_H is the answer, z_L is not. --svg draws what\n"
+    "is shown; steps are an animation, which is at rest for who wants less motion.\n"
     "With --data the puzzles are examples of a data set, with their puzzle ids, which ARC\n"
     "needs; then the line also says whether the answer is equal to the label.\n"
     "Many puzzles are solved side by side; answers come in the order of the "
     "puzzles.\n" CLI_HALT_ABOUT CLI_THINK_ABOUT
-    "Some models come with the program: MODEL may be a name that `trm models` lists.\n",
+    "Some models come with the program: MODEL may be a name that `trm models` lists, and is not\n"
+    "needed for a Sudoku by --puzzle that one of them is for.\n",
     "Examples:\n"
     "  trm solve sudoku9 --show grid --puzzle \\\n"
     "      53..7....6..195....98....6.8...6...34..8.3..17...2...6.6....28....419..5....8..79\n"
@@ -521,7 +520,7 @@ static bool check_show(solve_args *a) {
 /* What belongs together; false after a usage error. */
 static bool check_usage(solve_args *a, int argc) {
   const solve_source *from = &a->source;
-  if (argc < 1 || argc > 2 || (argc == 2) + !!from->puzzle + !!from->data > 1) {
+  if (argc > 2 || (argc == 2) + !!from->puzzle + !!from->data > 1) {
     cli_usage_error(
         "want MODEL and then a FILE, - for stdin, --puzzle or --data; see trm solve --help");
     return false;
@@ -583,13 +582,9 @@ int cmd_solve(int argc, char **argv) {
   if (!check_usage(&a, argc)) return CLI_USAGE;
   if (argc == 2 && trm__path_is_dir(argv[1])) return model_data_refuse_folder(argv[0], argv[1]);
 
-  /* The most frequent slip: a puzzle where the model should be. */
-  a.model = argv[0];
-  if (access(a.model, F_OK) != 0 && sudoku_input_is_puzzle(a.model))
-    return cli_usage_error(
-        "'%.100s' is a puzzle: want MODEL first, and the puzzle by --puzzle; trm sudoku solves it "
-        "without a model",
-        a.model);
+  char name[80];
+  a.model = argc ? argv[0] : NULL;
+  if (!solve_input_model(&a.model, &a.source, name, sizeof name)) return CLI_USAGE;
   if (argc == 2) a.source.file = argv[1];
   return run_solve(&a);
 }

@@ -7,6 +7,35 @@
 #include <unistd.h>
 
 #include "cli/run/model_data.h"
+#include "cli/run/named_models.h"
+
+bool solve_input_model(const char **model, const solve_source *source, char *name, size_t size) {
+  const char *text = *model ? *model : source->puzzle;
+  char names[240];
+  trm_puzzle p;
+  if (*model && access(*model, F_OK) == 0) return true;
+  const bool is_puzzle = text && sudoku_input_is_puzzle(text, &p);
+  const bool chosen = is_puzzle && named_model_for(&p, name, size);
+
+  /* The most frequent slip: a puzzle where the model should be. */
+  if (*model && is_puzzle)
+    cli_usage_error(
+        "'%.100s' is a puzzle: want MODEL first%s%s, and the puzzle by --puzzle; trm sudoku solves "
+        "it without a model",
+        *model, chosen ? ", such as " : "", chosen ? name : "");
+  if (*model) return !is_puzzle;
+
+  /* Without a model one that is for the puzzle, if it is known what that is. */
+  if (chosen) {
+    cli_note("by the model %s", name);
+    *model = name;
+  } else if (named_models_list(names, sizeof names, NULL) == TRM_OK && *names) {
+    cli_usage_error("want MODEL: %s, or a file or folder; see trm solve --help", names);
+  } else {
+    cli_usage_error("want MODEL, a file or folder; see trm solve --help");
+  }
+  return chosen;
+}
 
 static trm_status open_data(solve_input *in, const solve_source *source,
                             const trm_model_config *model, trm_error *err) {

@@ -27,6 +27,10 @@ typedef struct solve_input {
   int32_t blank_id;  /* the id of no puzzle in particular */
 } solve_input;
 
+/* Which model is meant: *model as it is; NULL becomes `name`, a model for the Sudoku of --puzzle.
+ * False after a usage error, which names the models that there are: no such one is known, or *model
+ * is a puzzle. */
+bool solve_input_model(const char **model, const solve_source *source, char *name, size_t size);
 /* Opens what `source` names for a model. Errors: those of the files; CONFIG when the kind of puzzle
  * is unknown; SHAPE when the data do not fit the model; ARGUMENT. */
 trm_status solve_input_open(solve_input *in, const solve_source *source,

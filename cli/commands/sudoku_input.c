@@ -6,7 +6,7 @@
 
 #include "cli/run/named_models.h"
 
-bool sudoku_input_is_puzzle(const char *text) {
+bool sudoku_input_is_puzzle(const char *text, trm_puzzle *p) {
   const trm_sudoku_reader_config config = {.name = ""};
   trm_sudoku_reader *r;
   trm_sudoku_entry e;
@@ -16,7 +16,9 @@ bool sudoku_input_is_puzzle(const char *text) {
   trm_sudoku_reader_end(r);
   const trm_status st = trm_sudoku_reader_next(r, &e, &state, NULL);
   trm_sudoku_reader_free(r);
-  return st == TRM_OK && state == TRM_SUDOKU_FOUND;
+  if (st != TRM_OK || state != TRM_SUDOKU_FOUND) return false;
+  if (p) *p = e.puzzle;
+  return true;
 }
 
 /* What may be typed. */
@@ -34,7 +36,7 @@ trm_status sudoku_input_open(sudoku_input *in, const sudoku_source *source, cons
   *in = (sudoku_input){.known = false};
   if (source->text) byte_input_open_text(&in->in, "--puzzle", source->text);
   if (!source->text && strcmp(source->file, "-") != 0 && access(source->file, F_OK) != 0 &&
-      sudoku_input_is_puzzle(source->file))
+      sudoku_input_is_puzzle(source->file, NULL))
     return cli_fail(err, TRM_E_ARGUMENT, -1,
                     "'%.100s' is a puzzle, and there is no file of that name: give it by --puzzle",
                     source->file);

@@ -33,7 +33,7 @@ bool sudoku_input_ready(sudoku_input *in);
 /* The next puzzle; *more false at the end. FORMAT and PUZZLE are of one puzzle, and PUZZLE also of
  * givens that break the rules: the next call goes on behind it. err->pos is the line. */
 trm_status sudoku_input_next(sudoku_input *in, trm_sudoku_entry *e, bool *more, trm_error *err);
-/* True when `text` is a Sudoku of any form. */
-bool sudoku_input_is_puzzle(const char *text);
+/* True when `text` is a Sudoku of any form; of the size *p (NULL: not asked for). */
+bool sudoku_input_is_puzzle(const char *text, trm_puzzle *p);
 
 #endif

@@ -10,6 +10,11 @@ trm_puzzle_box step_answer_box(const trm_puzzle *p, const int32_t *question,
   return trm_puzzle_crop(p, answer, asked.row, asked.col);
 }
 
+/* Four digits, which is what a probability of a model is good for. */
+static double rounded(double probability) {
+  return round(1e4 * probability) / 1e4;
+}
+
 /* A cell is a number where its symbol is one, also a Sudoku's above 9; null without a symbol. */
 static void put_cell(trm__json_out *o, const trm_puzzle *p, int32_t token) {
   const char *symbol = trm_puzzle_symbol(p, token);
@@ -73,7 +78,7 @@ void step_json_confidence(trm__json_out *o, const trm_puzzle *p, const float *lo
       float most = l[0];
       for (int v = 1; v < vocab; v++) most = l[v] > most ? l[v] : most;
       for (int v = 0; v < vocab; v++) sum += exp((double)(l[v] - most));
-      trm__json_put_real(o, NULL, round(1e4 / sum) / 1e4); /* it is good for four digits */
+      trm__json_put_real(o, NULL, rounded(1 / sum));
     }
   trm__json_close(o);
 }
@@ -98,6 +103,6 @@ void step_json_put(trm__json_out *o, const trm_puzzle *p, const step_state *s, b
   step_json_changed(o, p, s->before, s->answer, box);
   step_json_confidence(o, p, s->logits, s->vocab, box);
   step_json_violations(o, p, s->question, s->answer);
-  trm__json_put_real(o, "q", s->q);
+  trm__json_put_real(o, "q", rounded(s->q));
   step_json_seconds(o, s->seconds);
 }

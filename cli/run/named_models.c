@@ -167,20 +167,26 @@ bool named_model_for(const trm_puzzle *p, char *name, size_t size) {
   return found;
 }
 
-trm_status named_model_missing(const char *word, trm_error *err) {
-  char folder[TRM__PATH_MAX], known[240] = "";
+trm_status named_models_list(char *text, size_t size, trm_error *err) {
+  char folder[TRM__PATH_MAX];
+  *text = 0;
   for (int i = 0;; i++) {
     bool more;
     trm__names names;
     CLI_TRY(named_models_folder(i, folder, &more, err));
-    if (!more) break;
+    if (!more) return TRM_OK;
     CLI_TRY(named_models_in(folder, &names, err));
     for (size_t j = 0; j < names.n; j++) {
-      const size_t used = strlen(known);
-      snprintf(known + used, sizeof known - used, "%s%.60s", used ? ", " : "", names.v[j]);
+      const size_t used = strlen(text);
+      snprintf(text + used, size - used, "%s%.60s", used ? ", " : "", names.v[j]);
     }
     trm__names_free(&names);
   }
+}
+
+trm_status named_model_missing(const char *word, trm_error *err) {
+  char known[240];
+  CLI_TRY(named_models_list(known, sizeof known, err));
 
   /* Without any, the remedy is to know where they are looked for. */
   if (!known[0])

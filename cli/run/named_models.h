@@ -20,6 +20,9 @@ trm_status named_model_find(const char *word, char path[TRM__PATH_MAX], trm_erro
 /* The first model with a name whose puzzles are of the kind and size of `p`; false: there is none,
  * or it cannot be told. */
 bool named_model_for(const trm_puzzle *p, char *name, size_t size);
+/* The names of all folders in a line, as far as it has room; "": none. Errors: those of
+ * named_models_in. */
+trm_status named_models_list(char *text, size_t size, trm_error *err);
 /* Refuses a path at which nothing is, and tells the names that there are. Returns IO. */
 trm_status named_model_missing(const char *word, trm_error *err);
 /* The name of a model that a run is to start from becomes its path, and one that is not there is
