@@ -1,5 +1,5 @@
 # The part libtrm-mpi.so: many processes, by the MPI that is installed. Nothing else of trm knows MPI.
-if(TRM_MPI AND NOT TRM_STATIC AND NOT TRM_SANITIZE AND NOT CMAKE_CROSSCOMPILING)
+if(TRM_MPI AND NOT TRM_PYTHON AND NOT TRM_STATIC AND NOT TRM_SANITIZE AND NOT CMAKE_CROSSCOMPILING)
   find_package(MPI COMPONENTS C QUIET)
 endif()
 if(MPI_C_FOUND)
