@@ -65,4 +65,9 @@ ranks 4 eval runs/Data4-trm/one data4 --json --save-preds four.npy || { cat err.
 cmp one.json out.txt && cmp one.npy four.npy || fail "four ranks report otherwise"
 ranks 3 train "${train[@]}" +run_name=three && fail "three ranks train"
 grep -q "3 ranks: want 1, 2, 4 or 8" err.txt || { cat err.txt; fail "three ranks are not told why"; }
+
+# Ranks of two commands: the first message that does not fit is told of.
+timeout 60 mpirun "${options[@]}" -n 1 "$trm" train --resume runs/Data4-trm/one : \
+  -n 1 "$trm" eval runs/Data4-trm/one data4 >out.txt 2>&1 && fail "a training and an evaluation work together"
+grep -q "out of step with rank" out.txt || { cat out.txt; fail "nobody says that ranks are out of step"; }
 echo "mpi.sh: 1, 2 and 4 ranks, a killed one, an evaluation: as one process"

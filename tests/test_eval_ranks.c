@@ -156,6 +156,28 @@ static void ranks_report_as_one(void **state) {
     }
   }
 
+  /* One that has something else than rank 0 is refused before any of them works. */
+  trm_model *other = small_model(&c, 22);
+  static const char *const differs[] = {"model", "limit", "halt", "thinking", "order"};
+  for (int which = 0; which < 5; which++) {
+    char begins[80];
+    for (int i = 0; i < 4; i++) jobs[i] = as;
+    job *j = &jobs[3];
+    if (which == 0) j->model = other;
+    if (which == 1) j->config.limit = 5;
+    if (which == 2) j->config.halt = TRM_HALT_Q;
+    if (which == 3) j->config.think = (trm_thinking){.rollouts = 2, .noise = 0.5};
+    if (which == 4) j->tells = false;
+    ranks_run(4, evaluate, jobs, sizeof *jobs, -1, 0);
+    snprintf(begins, sizeof begins, "rank 3 (host3): its %s is ", differs[which]);
+    for (int i = 0; i < 4; i++) {
+      assert_int_equal(jobs[i].status, TRM_E_CONFIG);
+      if (strncmp(jobs[i].err.msg, begins, strlen(begins)) != 0) fail_msg("%s", jobs[i].err.msg);
+      assert_int_equal(jobs[i].rows, 0);
+    }
+  }
+  trm_model_free(other);
+
   /* No state. */
   as.config.state = "/nowhere/state";
   run_ranks(2, &as);

@@ -64,7 +64,7 @@ typedef struct trm_eval_config {
   /* Ranks that share the evaluation, NULL: none. Each has a part of the examples; the report, and
    * the votes, are everywhere those of one process. `row` is called on rank 0, for all rows and at
    * the end, which takes 24 + 4 seq_len bytes for each; all ranks have one, or none. `state` is
-   * refused (ARGUMENT). */
+   * refused (ARGUMENT), and so is a rank with another model, data, kernels or options (CONFIG). */
   trm_comm *comm;
 } trm_eval_config;
 

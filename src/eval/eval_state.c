@@ -159,6 +159,22 @@ static trm_status identify(trm__evaluation *e, trm_error *err) {
   return TRM_OK;
 }
 
+trm_status trm__eval_ranks_meet(trm__evaluation *e, trm_error *err) {
+  static const int compared[] = {MODEL, DATA, DTYPE, LIMIT, STEPS, HALT, KERNELS, VOTES, THINKING};
+  const trm_eval_config *c = e->config;
+  char text[48];
+  if (trm__comm_size(c->comm) == 1) return TRM_OK;
+  TRM_TRY(trm__comm_settle(c->comm, identify(e, err), err));
+  for (size_t i = 0; i < sizeof compared / sizeof *compared; i++)
+    TRM_TRY(trm__comm_same(c->comm, identities[compared[i]].key, e->identity.text[compared[i]],
+                           "ranks evaluate one model on one data set, alike", err));
+
+  /* What a state of one process does not mind. */
+  (void)snprintf(text, sizeof text, "%s, rows %s", c->spread ? "spread" : "from the first on",
+                 c->row ? "told" : "not told");
+  return trm__comm_same(c->comm, "order", text, "", err);
+}
+
 /* A rule of halting may have been written with more digits. */
 static bool same_halt(const char *a, const char *b) {
   const size_t n = strlen("q="), na = strlen(a), nb = strlen(b);

@@ -385,6 +385,7 @@ trm_status trm_evaluate(const trm_model *model, const trm_dataset *data,
   TRM_TRY(trm__comm_check(config->comm, err));
   trm__comm_begin(config->comm);
   trm_status st = trm__comm_settle(config->comm, evaluation_begin(&e, err), err);
+  if (st == TRM_OK) st = trm__eval_ranks_meet(&e, err);
   if (st == TRM_OK) st = trm__comm_settle(config->comm, run(&e, err), err);
   if (st == TRM_OK) st = trm__eval_ranks_end(&e, err);
   if (st == TRM_OK) make_report(&e, report);

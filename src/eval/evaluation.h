@@ -77,6 +77,10 @@ trm_status trm__eval_ranks_begin(trm__evaluation *e, trm_error *err);
 void trm__eval_ranks_keep(trm__evaluation *e, const trm_eval_row *row);
 trm_status trm__eval_ranks_end(trm__evaluation *e, trm_error *err);
 
+/* eval_state.c: CONFIG on all ranks where one has another model, data, kernels or options than
+ * rank 0. */
+trm_status trm__eval_ranks_meet(trm__evaluation *e, trm_error *err);
+
 /* Fills the identity and reads config->state if it exists; *found tells. */
 trm_status trm__eval_state_open(trm__evaluation *e, bool *found, trm_error *err);
 /* After an open. */

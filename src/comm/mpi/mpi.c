@@ -40,14 +40,49 @@ static void rest(double waited) {
   (void)nanosleep(waited < warm ? &yield : &pause, NULL);
 }
 
-static trm_status wait_for(mpi_comm *c, int peer, MPI_Request two[2], trm_error *err) {
+/* One side of an exchange: what is sent and, when `found`, what is received. */
+typedef struct pending {
+  MPI_Request sent, received;
+  char *to;
+  int take;
+  bool found; /* or there is nothing to receive */
+} pending;
+
+/* A message is received when it is known to be as long as it must be: Open MPI writes a longer one
+ * behind the end of the buffer. */
+static trm_status find_message(pending *p, int peer, trm_error *err) {
+  MPI_Message message;
+  MPI_Status status;
+  int there = 0, n = 0;
+  int code = MPI_Improbe(peer, 0, MPI_COMM_WORLD, &there, &message, &status);
+  if (code != MPI_SUCCESS || !there)
+    return code == MPI_SUCCESS ? TRM_OK : fail(err, "a message cannot be looked for", code);
+  code = MPI_Get_count(&status, MPI_BYTE, &n);
+  if (code == MPI_SUCCESS && n != p->take) {
+    char what[96];
+    (void)snprintf(what, sizeof what,
+                   "out of step with rank %d, which does something else (%d bytes, want %d)", peer,
+                   n, p->take);
+    return fail(err, what, MPI_SUCCESS);
+  }
+  if (code == MPI_SUCCESS) code = MPI_Imrecv(p->to, n, MPI_BYTE, &message, &p->received);
+  p->found = true;
+  return code == MPI_SUCCESS ? TRM_OK : fail(err, "a message cannot be received", code);
+}
+
+static trm_status wait_for(mpi_comm *c, int peer, pending *p, trm_error *err) {
   const double start = MPI_Wtime();
   double asked = start;
   for (;;) {
+    trm_status st = p->found ? TRM_OK : find_message(p, peer, err);
+    if (st != TRM_OK) return st;
+    MPI_Request both[2] = {p->sent, p->received};
     int done = 0;
-    const int code = MPI_Testall(2, two, &done, MPI_STATUSES_IGNORE);
+    const int code = MPI_Testall(2, both, &done, MPI_STATUSES_IGNORE);
     if (code != MPI_SUCCESS) return fail(err, "a message failed", code);
-    if (done) return TRM_OK;
+    p->sent = both[0];
+    p->received = both[1];
+    if (done && p->found) return TRM_OK;
 
     /* Once a second whoever started this is asked. */
     const double now = MPI_Wtime();
@@ -68,13 +103,11 @@ static trm_status exchange(void *arg, int peer, const void *out, size_t n_out, v
   char *to = in;
   do {
     const size_t give = n_out < PIECE ? n_out : PIECE, take = n_in < PIECE ? n_in : PIECE;
-    MPI_Request two[2] = {MPI_REQUEST_NULL, MPI_REQUEST_NULL};
+    pending p = {MPI_REQUEST_NULL, MPI_REQUEST_NULL, to, (int)take, take == 0};
     int code = MPI_SUCCESS;
-    if (take) code = MPI_Irecv(to, (int)take, MPI_BYTE, peer, 0, MPI_COMM_WORLD, &two[0]);
-    if (give && code == MPI_SUCCESS)
-      code = MPI_Isend(from, (int)give, MPI_BYTE, peer, 0, MPI_COMM_WORLD, &two[1]);
+    if (give) code = MPI_Isend(from, (int)give, MPI_BYTE, peer, 0, MPI_COMM_WORLD, &p.sent);
     if (code != MPI_SUCCESS) return fail(err, "a message cannot be sent", code);
-    const trm_status st = wait_for(c, peer, two, err);
+    const trm_status st = wait_for(c, peer, &p, err);
     if (st != TRM_OK) return st;
     from = from ? from + give : from;
     to = to ? to + take : to;
