@@ -47,7 +47,7 @@ const kinds = {
     open: (symbol) => symbol === " ",
     symbols: () => ["#", " ", "S", "G"].map((s) => [s, MAZE[s][0]]),
     fill: (symbol) => MAZE[symbol]?.[1],
-    shows: (symbol) => symbol === "S" || symbol === "G",
+    shows: (symbol) => "SGo".includes(symbol), // the way, too: yellow beside grey is not for all eyes
     rows(text) {
       const rows = text.replace(/\n+$/, "").split(/[\/\n]/).map((line) => [...line.replace(/[._o]/g, " ")]);
       return rows.flat().every((s) => "# SG".includes(s)) ? rows : null;

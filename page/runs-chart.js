@@ -6,6 +6,7 @@ import { countText, drawLine, drawMark, durationText, isLoss, isShare, tickText,
 const LEFT = 56, TOP = 12, LOW = 26, LINE = 14; // LINE: between two names
 const NAMES = 560, NEAR = 70;                   // pixels from which on there are names; between ends
 const APART = 40;                               // pixels from one mark to the next, at least
+const MOST = 40, HUGE = 1e300;                  // ticks of an axis; what an axis goes to
 
 // A round step, of which about n are between two values; and its multiples between them.
 function stepOf(low, high, n) {
@@ -13,10 +14,10 @@ function stepOf(low, high, n) {
   return power * [1, 2, 5, 10].find((m) => m * power >= rough * 0.999);
 }
 
+// Counted, for between huge values a step may be too small to get from one tick to the next.
 function ticksOf(low, high, step) {
-  const ticks = [];
-  for (let v = Math.ceil(low / step) * step; v <= high + step / 1e6; v += step) ticks.push(Number(v.toPrecision(12)));
-  return ticks;
+  const first = Math.ceil(low / step), n = Math.floor(high / step + 1e-6) - first + 1;
+  return Array.from({ length: Math.min(n, MOST) }, (_, i) => Number(((first + i) * step).toPrecision(12)));
 }
 
 function decadesOf(low, high) {
@@ -34,7 +35,7 @@ function scaleOf(key, values, logarithmic) {
     const span = Math.log(high / low);
     return { low, high, ticks: decadesOf(low, high), at: (v) => Math.log(Math.max(v, low) / low) / span };
   }
-  let low = Math.min(...values), high = Math.max(...values);
+  let [low, high] = [Math.min(...values), Math.max(...values)].map((v) => Math.min(HUGE, Math.max(-HUGE, v)));
   if (low >= 0 && low < high / 2) low = 0;
   if (low === high) [low, high] = [low - Math.abs(low) / 2 - 0.5, high + Math.abs(high) / 2 + 0.5];
   const step = stepOf(low, high, 4);

@@ -48,7 +48,8 @@ export function valueText(key, v) {
   return String(Number(v.toPrecision(4)));
 }
 
-export const tickText = (key, v) => (isShare(key) ? `${Math.round(100 * v)} %` : valueText(key, v));
+// Beside an axis there is no room for zeros.
+export const tickText = (key, v) => (isShare(key) ? `${Math.round(100 * v)} %` : valueText(key, v).replace(/\.?0+e/, "e"));
 
 export function countText(n) {
   return Math.round(n).toLocaleString("en");

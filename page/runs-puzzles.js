@@ -52,7 +52,8 @@ export class Puzzles {
     this.update = solved?.update;
     this.split = solved?.split;
     this.words = !run ? "" : told?.problem ? `There are no puzzles to show: ${told.problem}`
-      : "There is no checkpoint yet: the first evaluation, or ten minutes, will bring one.";
+      : ["new", "running"].includes(run.stage) ? "There is no checkpoint yet: the first evaluation, or ten minutes, will bring one."
+      : "There is no checkpoint.";
     this.lanes = (solved?.puzzles ?? []).map((p, i) => this.#lane(p, shapeOf(solved.model), i));
     $("boards").replaceChildren(...this.lanes.map((lane) => lane.figure));
     $("controls").hidden = !this.lanes.length;

@@ -198,7 +198,16 @@ function keepState() {
 
 // ---- asking ----
 
+// A server that was started anew may give ids that others had.
+function forgetOthers(told) {
+  if (!told.runs.some((run) => runs.some((r) => r.id === run.id && r.name !== run.name))) return;
+  for (const known of [order, hidden, rows, curves]) known.clear();
+  asked = puzzles.shown = "";
+  $("whose").replaceChildren();
+}
+
 function take(told) {
+  forgetOthers(told);
   ({ runs, keys } = told);
   for (const run of runs)
     if (!order.has(run.id)) {
@@ -251,10 +260,12 @@ async function ask() {
     if (mine !== turn) return;
     wait = PATIENCE;
     say(error.message);
-    if (error.reason !== "gone") wait = 0; // it would say the same again
-    if (error.reason === "key" && $("key").hidden) {
-      $("key").hidden = false;
-      $("key-text").focus();
+    if (error.reason === "key") {
+      wait = 0; // it would say the same again
+      if ($("key").hidden) {
+        $("key").hidden = false;
+        $("key-text").focus();
+      }
     }
   }
   if (wait && !document.hidden) timer = setTimeout(ask, wait);

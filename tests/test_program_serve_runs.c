@@ -258,6 +258,61 @@ static void tells_what_is_broken(void **state) {
   await_problem(&v, "/v1/runs", "broken", "config.yaml");
   trm__json_free(await_run(&v, "broken", "updates", "7"));
   want(close_server(&v), 0);
+
+  /* Of one that was never read there is no result. */
+  v = watch(s, run_path(s, "broken", ""));
+  await_problem(&v, "/v1/runs", "broken", "config.yaml");
+  trm__json_free(await_run(&v, "broken", "best_exact", "null"));
+  want(close_server(&v), 0);
+}
+
+/* Answers that nobody reads take so much memory and no more: the next ones are told to come again,
+ * and when those clients have left there is room. */
+static void unread_answers_are_bounded(void **state) {
+  enum { RUNS = 64, POINTS = 256, CLIENTS = 160, BUFFER = 4096 };
+  static const char curve[] =
+      "GET /v1/runs/curve?key=x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+  scratch *s = *state;
+  const int size = BUFFER;
+  int fd[CLIENTS];
+  char four[200], many[200], config[200], part[300];
+  want(RUN("train", TINY_RUN("1000"), "run_name=many", "max_updates=1"), 0);
+  FILE *log = fopen(scratch_path(s, "log.jsonl"), "w");
+  assert_non_null(log);
+  for (int i = 1; i <= POINTS; i++)
+    (void)fprintf(log, "{\"step\":%d,\"time\":%.3f,\"x\":%.17g}\n", i * 1000, i / 3.0, i / 7.0);
+  assert_int_equal(fclose(log), 0);
+  snprintf(config, sizeof config, "%s", run_path(s, "many", "config.yaml"));
+  snprintf(many, sizeof many, "%s", scratch_path(s, "many"));
+  for (int i = 1; i <= RUNS; i++) {
+    snprintf(part, sizeof part, "%s/%d", many, i);
+    assert_int_equal(trm__make_dirs(part, NULL), TRM_OK);
+    snprintf(part, sizeof part, "%s/%d/config.yaml", many, i);
+    assert_int_equal(link(config, part), 0);
+    snprintf(part, sizeof part, "%s/%d/log.jsonl", many, i);
+    assert_int_equal(link(scratch_path(s, "log.jsonl"), part), 0);
+  }
+  snprintf(four, sizeof four, "%s/four.safetensors", s->dir);
+  server v = open_any(
+      s, ARGS("serve", four, "--port", "0", "--threads", "1", "--timeout", "1000", "--run", many));
+  for (int i = 1; i <= RUNS; i++) {
+    snprintf(part, sizeof part, "%d", i);
+    trm__json_free(await_run(&v, part, "updates", "256000"));
+  }
+
+  for (int i = 0; i < CLIENTS; i++) {
+    fd[i] = dial_with(&v, &size);
+    put(fd[i], curve);
+  }
+  int got = 0;
+  for (int naps = 0; got != 429 && naps < 600; naps++, nap(50)) got = ask(&v, curve);
+  is_status(got, 429);
+  says(heard, "Retry-After: 1\r\n");
+  is_status(ask(&v, GET("/health", "")), 200);
+  for (int i = 0; i < CLIENTS; i++) close(fd[i]);
+  for (int naps = 0; got != 200 && naps < 600; naps++, nap(50)) got = ask(&v, curve);
+  is_status(got, 200);
+  want(close_server(&v), 0);
 }
 
 /* Whatever is asked, nothing but what is known is answered. */
@@ -311,7 +366,9 @@ static void refuses_other_questions(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(shows_a_run), cmocka_unit_test(follows_lives),
+      cmocka_unit_test(shows_a_run),
+      cmocka_unit_test(follows_lives),
+      cmocka_unit_test(unread_answers_are_bounded),
       cmocka_unit_test(refuses_other_questions),
       cmocka_unit_test(tells_what_is_broken), /* the last one, for it takes the data away */
   };

@@ -33,7 +33,8 @@ typedef struct serve_connection {
   const struct serve_route *route;
   bool admitted; /* its body is wanted */
   serve_text body;
-  int refused; /* status of a body that is not kept */
+  int refused;  /* status of a body that is not kept */
+  size_t reply; /* bytes of an answer that was ready at once and is not read yet */
 } serve_connection;
 
 typedef struct serve_connections {

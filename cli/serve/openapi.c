@@ -296,7 +296,7 @@ static const struct failure {
     {405, false, false, "Not with this method."},
     {413, true, false, "The body is too large."},
     {421, false, false, "The server does not go by that name."},
-    {429, true, false, "Too many wait; Retry-After says when to come again."},
+    {429, false, false, "Too much waits; Retry-After says when to come again."},
     {503, false, false, "The server stops, or has no memory."},
 };
 enum { FAILURES = sizeof failures / sizeof *failures };

@@ -90,6 +90,7 @@ static watched *new_watched(serve_runs *r, const char *folder) {
     return NULL;
   }
   w->id = r->next_id++;
+  w->summary.best_exact = w->summary.last_exact = -1; /* nothing was read yet */
   name_run(r->folder, folder, w->name);
   return w;
 }

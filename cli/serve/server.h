@@ -11,7 +11,7 @@
 
 enum {
   SERVE_BODY = 1 << 20,     /* bytes of a request's body at most, */
-  SERVE_BODIES = 64 << 20,  /* and of all that are under way */
+  SERVE_BODIES = 64 << 20,  /* and of all under way, with answers that are ready at once */
   SERVE_CONNECTIONS = 2048, /* at most */
   SERVE_HEADERS = 16 << 10, /* bytes of memory for one: its headers, ours, and a part of a body */
   SERVE_ROUTES = 16
@@ -34,7 +34,7 @@ typedef struct serve_server {
   /* Of the thread that answers, but for what has a lock: */
   serve_connections connections;
   metrics_route counts[SERVE_ROUTES]; /* by route; the last one is that of unknown paths */
-  size_t bodies;                      /* bytes of bodies under way */
+  size_t bodies;                      /* bytes of bodies and such answers under way */
 } serve_server;
 
 #endif

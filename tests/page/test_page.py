@@ -122,6 +122,12 @@ def maze_is_drawn(b, server):
     b.drag([(box[0] + cell * (i + 0.5), box[1] + cell * 2.5) for i in range(5)])
     assert b.js("return document.querySelectorAll('[data-cell] rect[fill=\"#333333\"]').length") == 5
 
+    # The way has a form beside its colour.
+    b.click("#examples button")
+    solve(b, 8)
+    to_last(b)
+    assert b.js(SYMBOLS).count("o") == b.js("return document.querySelectorAll('[data-cell] rect[fill=\"#FFDC00\"]').length") > 0
+
 
 def steps_are_watched(b, server):
     open_page(b, server.url)

@@ -183,6 +183,21 @@ def names_are_only_text(b, world):
         shutil.rmtree(world.path(name))
 
 
+def any_number_is_drawn(b, world):
+    """Values between which a tick cannot be told from the next, and whose difference is no number."""
+    shutil.copytree(world.path("first"), world.path("odd"))
+    with open(os.path.join(world.path("odd"), "log.jsonl"), "w") as file:
+        for i in range(40):
+            print(json.dumps({"step": i + 1, "near": 1e16 + 2 * (i % 2), "far": 1.7e308 * (-1) ** i}), file=file)
+    try:
+        with Server(world, "--run", world.path("odd")) as server:
+            b.open(server.url + "#figure0=near&figure1=far")
+            b.wait(LINES + " === 1")
+            assert not b.js("return document.getElementById('charts').innerHTML.includes('NaN')")
+    finally:
+        shutil.rmtree(world.path("odd"))
+
+
 def broken_and_lost_are_told(b, world):
     shutil.copytree(world.path("first"), world.path("broken"))
     with socket.socket() as s:
@@ -200,8 +215,20 @@ def broken_and_lost_are_told(b, world):
         server.process.kill()
         b.wait(MESSAGE + ".includes('does not answer')")
         assert b.js(LINES) == 2  # what was told stays
+    shutil.copytree(world.path("first"), world.path("between"))  # takes the id that the other one had
     with Server(world, "--run", world.runs, port=port):
         b.wait(MESSAGE + " === ''")  # by itself
+        b.wait(SUMMARY + ".startsWith('3 runs')")
+        b.wait(LINES + " === 3")
+        for name, updates in (("between", 3), ("first", 3), ("live", 9)):
+            assert b.js(row(name, "Updates")) == f"{updates} of {updates}", name
+
+        # What is gone once it is asked for stops nothing.
+        b.js("const f = window.fetch; window.fetch = (path, how) => "
+             "(window.fetch = f)(path.replace(/runs$/, 'runs/puzzles?run=999'), how)")
+        b.wait(MESSAGE + ".includes('no run 999')")
+        b.wait(MESSAGE + " === ''")
+    shutil.rmtree(world.path("between"))
     with Server(world) as server:
         b.open(server.url + "/runs.html")
         b.wait(MESSAGE + ".includes('started without --run')")
@@ -277,8 +304,8 @@ def main():
     failed = 0
     try:
         for test in (waits_for_a_first_run, training_is_shown_live, puzzles_are_stepped_through,
-                     curves_are_chosen_and_read, names_are_only_text, broken_and_lost_are_told, key_is_asked_for,
-                     calm_where_asked_for, looks_and_axe, nothing_was_logged):
+                     curves_are_chosen_and_read, names_are_only_text, any_number_is_drawn, broken_and_lost_are_told,
+                     key_is_asked_for, calm_where_asked_for, looks_and_axe, nothing_was_logged):
             try:
                 skipped = test(b, world)
                 print(f"{'skipped' if skipped else 'ok':8}{test.__name__}{': ' + skipped if skipped else ''}", flush=True)
