@@ -46,6 +46,7 @@ static void has_all_that_a_host_gives_out(void **state) {
   says(shell(s, 0, "cd site && ls"), "api.js\nboard.css\nboard.js\ncharts.js\nexamples.json\n");
   (void)shell(s, 0, "cd site && test -s trm.js -a -s trm-worker.js -a -s offline.js");
   says(shell(s, 0, "head -c 4 site/trm.wasm | od -An -c"), "\\0   a   s   m");
+  (void)shell(s, 1, "ls site | grep runs"); /* what only a server can tell of */
 
   /* The page says that it stands alone and, for nobody sends headers, what it may load. */
   says(shell(s, 0, "cat site/index.html"), "<meta name=\"trm-offline\"");

@@ -42,6 +42,14 @@ static void a_number_that_is_asked_for(void **state) {
 }
 
 /* A team of more threads than processors waits at every op for those that have none. */
+/* `want` is the state of the first trainer, and to be freed. */
+static void is_as_the_first(scratch *s, const trm_trainer *t, state_bytes *want) {
+  const state_bytes got = state_of(s, t);
+  if (!want->data) *want = got;
+  assert_true(same_state(got, *want));
+  if (got.data != want->data) free(got.data);
+}
+
 static void threads_beyond_the_processors_are_not_started(void **state) {
   /* Two processors, and more threads than that. */
   scratch *s = *state;
@@ -77,10 +85,7 @@ static void threads_beyond_the_processors_are_not_started(void **state) {
     small_update(t);
 
     /* and the results are the same. */
-    const state_bytes got = state_of(s, t);
-    if (!want.data) want = got;
-    assert_true(same_state(got, want));
-    if (got.data != want.data) free(got.data);
+    is_as_the_first(s, t, &want);
     trm_trainer_free(t);
 
     /* Solvers do as trainers do. */
@@ -122,10 +127,7 @@ static void teams_are_fewer_where_memory_binds(void **state) {
 
     trm_trainer *t = small_trainer(m, &c);
     small_update(t);
-    const state_bytes got = state_of(s, t);
-    if (!want.data) want = got;
-    assert_true(same_state(got, want));
-    if (got.data != want.data) free(got.data);
+    is_as_the_first(s, t, &want);
     trm_trainer_free(t);
   }
   free(want.data);

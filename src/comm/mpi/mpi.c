@@ -48,8 +48,8 @@ typedef struct pending {
   bool found; /* or there is nothing to receive */
 } pending;
 
-/* A message is received when it is known to be as long as it must be: Open MPI writes a longer one
- * behind the end of the buffer. */
+/* A message is received when it is known to be as long as it must be; of another length it comes
+ * from a rank that does something else. */
 static trm_status find_message(pending *p, int peer, trm_error *err) {
   MPI_Message message;
   MPI_Status status;
