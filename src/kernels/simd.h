@@ -455,6 +455,17 @@ TRM__INLINE vf v_pow2(vf n) {
 
 enum { NR = 2 * VL }; /* columns of the register tile */
 
+/* The loop over the depth of a product: rounds of steps between which it may end, and what stands
+ * before it. V8, which compiles a module for the machine, moves the loads of steps that follow each
+ * other without an end between them before the first sum, and then sums go to memory. */
+#if defined(TRM__SIMD_WASM)
+enum { DEPTH_ROUND = 4 };
+#define TRM__ROUNDS_UNROLLED _Pragma("clang loop unroll(disable)")
+#else
+enum { DEPTH_ROUND = 1 };
+#define TRM__ROUNDS_UNROLLED _Pragma("GCC unroll 4")
+#endif
+
 /* The first w lanes, w > 0; all when w >= VL. */
 TRM__INLINE vf v_load_upto(const real *p, int w) {
   return w >= VL ? v_load(p) : v_loadn(p, w);
