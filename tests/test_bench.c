@@ -31,7 +31,10 @@ static void test_products(void **state) {
       assert_string_equal(op->name, "odd");
 
       /* Each thread has a product of its own: 2 m n k operations, both operands and C in memory. */
-      const double operand = dtype == TRM_BFLOAT16 ? 2 : dtype == TRM_INT8 ? 1 : 4, flops = 2.0 * 13 * 7 * 5 * threads;
+      const double operand = dtype == TRM_BFLOAT16 ? 2
+                             : dtype == TRM_INT8   ? 1
+                                                   : 4,
+                   flops = 2.0 * 13 * 7 * 5 * threads;
       const double bytes = (operand * (13 * 5 + 5 * 7) + 4 * 13 * 7) * threads;
       assert_float_equal(op->flops, flops, 0);
       assert_float_equal(op->bytes, bytes, 0);

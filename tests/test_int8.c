@@ -160,10 +160,10 @@ static void check_product(const trm__kernels *k, const trm__product *p, int m, i
 static void check_shapes(const trm__kernels *k, const trm__product *p, trm__rng *rng) {
   static const int rows[] = {1, 2, 5, 14, 15, 37}, cols[] = {1, 8, 15, 16, 17, 33, 70},
                    depths[] = {1, 3, 4, 5, 17, 37, 64, 97, 130};
-  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-    for (size_t j = 0; j < sizeof cols / sizeof *cols; j++)
-      for (size_t d = 0; d < sizeof depths / sizeof *depths; d++)
-        check_product(k, p, rows[i], cols[j], depths[d], (i + j + d) % 2, rng);
+  enum { ROWS = sizeof rows / sizeof *rows, COLS = sizeof cols / sizeof *cols };
+  for (int j = 0; j < COLS; j++)
+    for (int d = 0; d < (int)(sizeof depths / sizeof *depths); d++)
+      check_product(k, p, rows[(j + d) % ROWS], cols[j], depths[d], (j + d) % 2, rng);
 }
 static void products_are_those_of_rounded_values(void **state) {
   (void)state;
@@ -218,7 +218,9 @@ static void check_flaws(const trm__kernels *k, const trm__product *p, trm__rng *
       for (int j = 0; j < N; j++) {
         const bool spoilt = i == 2 || j == 18, nothing = i == 3 || j == 4;
         const double got = (double)c[i * N + j];
-        probe_true(spoilt ? isnan(got) : nothing ? got == 0 : isfinite(got) && got != 0,
+        probe_true(spoilt    ? isnan(got)
+                   : nothing ? got == 0
+                             : isfinite(got) && got != 0,
                    "%s: %g in A and B: at %d %d %g", k->name, (double)flaws[f], i, j, got);
       }
     trm__free(a);
@@ -404,8 +406,8 @@ static void training_files_and_gpus_are_refused(void **state) {
   trm_bench *b;
   trm_error err;
   (void)state;
-  refused(trm_bench_create_ops(trm_model_get_config(m), NULL, 1, 1, 1, &b, &err), TRM_E_CONFIG, &err,
-          "no gradient");
+  refused(trm_bench_create_ops(trm_model_get_config(m), NULL, 1, 1, 1, &b, &err), TRM_E_CONFIG,
+          &err, "no gradient");
   refused(trm_trainer_create(m, &c, &t, &err), TRM_E_CONFIG, &err, "no gradient");
   refused(trm_model_export(m, "unwritten", TRM_FILE_SAFETENSORS, TRM_INT8, &err), TRM_E_ARGUMENT,
           &err, "files hold");
@@ -415,13 +417,12 @@ static void training_files_and_gpus_are_refused(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(products_are_those_of_rounded_values),
-      cmocka_unit_test(quicker_instructions_give_the_same_bits),
-      cmocka_unit_test(what_is_no_number_spoils_its_row_and_column),
-      cmocka_unit_test(activations_are_rounded_as_operands),
-      cmocka_unit_test(shares_are_rounded_and_sum_to_one),
-      cmocka_unit_test(solvers_have_the_same_bits_and_are_near),
-      cmocka_unit_test(training_files_and_gpus_are_refused)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(products_are_those_of_rounded_values),
+                                     cmocka_unit_test(quicker_instructions_give_the_same_bits),
+                                     cmocka_unit_test(what_is_no_number_spoils_its_row_and_column),
+                                     cmocka_unit_test(activations_are_rounded_as_operands),
+                                     cmocka_unit_test(shares_are_rounded_and_sum_to_one),
+                                     cmocka_unit_test(solvers_have_the_same_bits_and_are_near),
+                                     cmocka_unit_test(training_files_and_gpus_are_refused)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

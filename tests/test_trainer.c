@@ -1,8 +1,8 @@
 /* Training: the same bits for every split of the work, halting and metrics, errors. With
  * TEST_BRIEF, as under a sanitizer, three of the splits, with several threads each, of one batch
  * size: what a sanitizer sees of the others it has seen. */
-#include "processors.h"
 #include "kernels/kernels.h"
+#include "processors.h"
 #include "small_trainer.h"
 
 #include <math.h>

@@ -45,10 +45,10 @@ static bool job_of(const trm__block *blk, int pass, int i, pack_job *job) {
   const trm__weight *w = &blk->w[i];
   const bool as_a = packing & CPU_AS_A;
   const bool down = packing & CPU_DOWN, gate_up = packing & CPU_GATE_UP;
-  *job = pass == FORWARD
-             ? (pack_job){as_a, w->rows, w->cols, w->cols, 1, down ? CPU_CHUNK : w->cols, false}
-             : (pack_job){as_a,    w->cols, w->rows, 1,
-                          w->cols, gate_up ? CPU_CHUNK : w->rows,    gate_up};
+  *job =
+      pass == FORWARD
+          ? (pack_job){as_a, w->rows, w->cols, w->cols, 1, down ? CPU_CHUNK : w->cols, false}
+          : (pack_job){as_a, w->cols, w->rows, 1, w->cols, gate_up ? CPU_CHUNK : w->rows, gate_up};
   return packing != CPU_PLAIN;
 }
 

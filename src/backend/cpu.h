@@ -23,13 +23,13 @@ typedef struct cpu_packed {
 /* How one of them is packed. A weight [rows, cols] is multiplied along its columns going forward
  * and along its rows going backward. */
 typedef enum cpu_packing {
-  CPU_PLAIN = 0,    /* not at all: it is read where it is */
-  CPU_AS_A = 1,     /* as the left operand, A; else */
-  CPU_AS_B = 2,     /* the right one */
+  CPU_PLAIN = 0, /* not at all: it is read where it is */
+  CPU_AS_A = 1,  /* as the left operand, A; else */
+  CPU_AS_B = 2,  /* the right one */
   /* Of a SwiGLU: the depth is its units, CPU_CHUNK of them an operand, one after the other. */
   CPU_DOWN = 4,   /* going forward */
-  CPU_GATE_UP = 8 /* going backward: CPU_CHUNK gates, their ups, and so on; the rows of the weight are
-                     its gates, then its ups */
+  CPU_GATE_UP = 8 /* going backward: CPU_CHUNK gates, their ups, and so on; the rows of the weight
+                     are its gates, then its ups */
 } cpu_packing;
 
 typedef struct cpu_backend {
@@ -37,7 +37,7 @@ typedef struct cpu_backend {
   trm__backend_ops ops; /* base has it */
   const trm__kernels *kernels;
   const trm__product *product; /* of kernels: of the blocks' weights, in the model's format; .. */
-  const trm__product *fine;    /* .. and of attention within a head, and of the heads: not in int8 */
+  const trm__product *fine; /* .. and of attention within a head, and of the heads: not in int8 */
   bool training;
   int far;            /* TRM__FETCH_B when the packed weights do not stay in a second-level cache */
   cpu_packed *packed; /* [n_blocks] */
@@ -111,9 +111,9 @@ extern const cpu_block_kind trm__cpu_attention, trm__cpu_mixer, trm__cpu_mlp, tr
 
 /* y[rows, n] = (or +=) x[rows, depth] B by p, for this member's rows [lo, hi), B packed; scratch
  * CPU_ROWS * depth reals. */
-void trm__cpu_rows(const cpu_backend *c, const trm__product *p, int64_t lo, int64_t hi, int n, int depth, const real *x,
-                   int64_t ldx, const real *packed, real *y, int64_t ldy, bool accumulate,
-                   real *scratch);
+void trm__cpu_rows(const cpu_backend *c, const trm__product *p, int64_t lo, int64_t hi, int n,
+                   int depth, const real *x, int64_t ldx, const real *packed, real *y, int64_t ldy,
+                   bool accumulate, real *scratch);
 
 /* A SwiGLU over rows of `in` values (cpu_mlp.c): its weights as operands B, what it keeps of all
  * rows, and what a member works in. */

@@ -158,8 +158,8 @@ static void head_rows_grad(trm__backend *be, const head_memory *own, int64_t lo,
   for (int64_t row = lo; row < hi; row++) {
     real *dr = dz + row * dims->L * D;
     memset(dr, 0, (size_t)dims->P * (size_t)D * sizeof *dr);
-    trm__cpu_rows(c, c->fine, 0, dims->S, D, dims->V, d_logits + row * dims->S * dims->V, dims->V, own->head,
-                  dr + (int64_t)dims->P * D, D, false, own->rows);
+    trm__cpu_rows(c, c->fine, 0, dims->S, D, dims->V, d_logits + row * dims->S * dims->V, dims->V,
+                  own->head, dr + (int64_t)dims->P * D, D, false, own->rows);
     for (int i = 0; i < 2; i++) c->kernels->scale_add(D, dr, dq[2 * row + i], wq + (int64_t)i * D);
   }
 }

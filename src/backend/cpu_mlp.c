@@ -70,8 +70,8 @@ void trm__cpu_swiglu_rows(const cpu_backend *c, const cpu_swiglu *s, int64_t r, 
     if (s->norm_sum) c->kernels->add_squares_rows(rows, CPU_CHUNK, g, u, CPU_CHUNK, s->norm_sum);
     p->swiglu_a(rows, CPU_CHUNK, g, u, CPU_CHUNK, s->act_a, half, direct ? NULL : keep_g,
                 direct ? NULL : keep_u);
-    p->gemm(rows, D, half, s->act_a, half, s->down + (ptrdiff_t)cpu_chunked(p, f) * p->nr, out_ps, out, D,
-            (f > 0 ? TRM__ADD : TRM__SET) | c->far);
+    p->gemm(rows, D, half, s->act_a, half, s->down + (ptrdiff_t)cpu_chunked(p, f) * p->nr, out_ps,
+            out, D, (f > 0 ? TRM__ADD : TRM__SET) | c->far);
   }
   if (!s->norm_sum) return;
 

@@ -90,6 +90,15 @@ bool trm__os_has_arm_dot(void) {
 #endif
 }
 
+bool trm__os_has_avx_vnni(void) {
+#ifdef __x86_64__
+  unsigned a, b, c, d;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 4);
+#else
+  return false;
+#endif
+}
+
 /* Asks for tiles. */
 static bool grants_amx_now(void) {
 #if defined(__x86_64__) && defined(SYS_arch_prctl)

@@ -58,6 +58,9 @@ bool trm__os_has_arm_bf16(void) {
 bool trm__os_has_arm_dot(void) {
   return false;
 }
+bool trm__os_has_avx_vnni(void) {
+  return false;
+}
 bool trm__os_grants_amx(void) {
   return false;
 }

@@ -1,9 +1,6 @@
 /* Which kernel table runs: what the CPU has and the operating system saves, or TRM_ISA. */
 #include <stdlib.h>
 #include <string.h>
-#if defined(__x86_64__) || defined(_M_X64)
-#include <cpuid.h>
-#endif
 
 #include "base/os_machine.h"
 #include "kernels/kernels.h"
@@ -25,9 +22,8 @@ static bool runs_avx512(void) {
 static bool runs_avx512_vnni(void) {
   return runs_avx512() && __builtin_cpu_supports("avx512vnni");
 }
-static bool runs_avx_vnni(void) { /* which not every compiler has a name for */
-  unsigned a, b, c, d;
-  return runs_avx2() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 4);
+static bool runs_avx_vnni(void) {
+  return runs_avx2() && trm__os_has_avx_vnni();
 }
 static bool runs_avx512_bf16(void) {
   return runs_avx512() && __builtin_cpu_supports("avx512bf16");

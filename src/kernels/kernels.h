@@ -90,8 +90,8 @@ typedef struct trm__product {
   void (*softmax_a)(int rows, int n, const real *s, ptrdiff_t ld, real scale, real *out,
                     ptrdiff_t lda, real *lse, real *inverse);
 
-  /* The backward pass, in int8 NULL. Of SwiGLU: from what was kept and d = dL/d(silu(g) u) [rows, n], the
-   * gradients dg and du and the value itself, as operands of the products that follow.
+  /* The backward pass, in int8 NULL. Of SwiGLU: from what was kept and d = dL/d(silu(g) u) [rows,
+   * n], the gradients dg and du and the value itself, as operands of the products that follow.
    *   swiglu_grad_a  both: A of depth 2 n, dg then du; act: panels of B of depth `rows`, act_ps
    *                  apart; g and u become units across the rows, [rows / group][n].
    *   swiglu_grad_b  both: B of depth 2 rows, dg then du; g, u and act [rows][ldk] become units
@@ -169,7 +169,8 @@ typedef struct trm__kernels {
 /* The product of that format: for int8 that of the set's instructions, or of quicker ones that the
  * machine has, too. Sums of whole numbers are the same by any. NULL: the set has none. */
 const trm__product *trm__product_of(const trm__kernels *k, trm_dtype dtype);
-/* All int8 products of this set that the machine can run, the slower first (tests); their number. */
+/* All int8 products of this set that the machine can run, the slower first (tests); their number.
+ */
 enum { TRM__INT8_PRODUCTS = 2 };
 int trm__int8_products(const trm__kernels *k, const trm__product *out[TRM__INT8_PRODUCTS]);
 

@@ -708,7 +708,8 @@ TRM__INLINE vq v_bytes(vf a, vf b, vf c, vf d) {
   return (vq)r;
 }
 TRM__INLINE vq v_dot4(vq a, vq b, vq c) {
-  for (int i = 0; i < 32; i += 8) c += ((vq)((vu)a << (24 - i)) >> 24) * ((vq)((vu)b << (24 - i)) >> 24);
+  for (int i = 0; i < 32; i += 8)
+    c += ((vq)((vu)a << (24 - i)) >> 24) * ((vq)((vu)b << (24 - i)) >> 24);
   return c;
 }
 #endif
