@@ -16,11 +16,13 @@ typedef struct matrix { /* [rows, depth], in an operand or decoded from one */
   int rows, depth;
   double *v, *scale;
 } matrix;
+static double *zeros(int64_t n) {
+  double *v = calloc((size_t)n, sizeof *v);
+  assert_non_null(v);
+  return v;
+}
 static matrix matrix_new(int rows, int depth) {
-  matrix m = {rows, depth, calloc((size_t)rows * (size_t)depth, sizeof *m.v),
-              calloc((size_t)rows, sizeof *m.scale)};
-  assert_true(m.v && m.scale);
-  return m;
+  return (matrix){rows, depth, zeros((int64_t)rows * depth), zeros(rows)};
 }
 static void matrix_free(matrix m) {
   free(m.v);
@@ -79,8 +81,7 @@ static void check_rounded(const trm__kernels *k, const matrix *got, const double
   }
 }
 static double *in_double(const real *v, int64_t n) {
-  double *d = malloc((size_t)n * sizeof *d);
-  assert_non_null(d);
+  double *d = zeros(n);
   for (int64_t i = 0; i < n; i++) d[i] = (double)v[i];
   return d;
 }
@@ -120,7 +121,7 @@ static void check_product(const trm__kernels *k, const trm__product *p, int m, i
   matrix of_b = decode(p, false, panels * p->nr, depth, in_b.v, (ptrdiff_t)units * p->nr);
 
   /* The operands: rounded rows and columns, and zeros to the end of the last panel. */
-  double *want_a = in_double(a, (int64_t)m * depth), *want_b = matrix_new(panels * p->nr, depth).v;
+  double *want_a = in_double(a, (int64_t)m * depth), *want_b = zeros((int64_t)panels * p->nr * depth);
   for (int j = 0; j < n; j++)
     for (int q = 0; q < depth; q++)
       want_b[j * depth + q] = (double)b[across ? q * n + j : j * depth + q];
@@ -243,7 +244,7 @@ static void check_swiglu(const trm__kernels *k, const trm__product *p, trm__rng 
   real *g = probe_random(N * LD, 4, rng), *u = probe_random(N * LD, 2, rng);
   const int units = trm__units(p, N), panels = (COLS + p->nr - 1) / p->nr;
   fenced a = fence(ROWS * units), b = fence(trm__size_b(p, N, COLS));
-  double *want = matrix_new(panels * p->nr, N).v;
+  double *want = zeros((int64_t)panels * p->nr * N);
 
   /* A: rows of N units. */
   p->swiglu_a(ROWS, N, g, u, LD, a.v, units, NULL, NULL);
