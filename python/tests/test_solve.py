@@ -40,6 +40,15 @@ def test_batches_are_the_same_bits_as_single_puzzles(sudoku6, puzzle6):
     assert (many.logits.argmax(-1) == many.tokens).all()
 
 
+def test_solving_in_int8(sudoku6, puzzle6, answer6, tmp_path):
+    rounded = sudoku6.with_dtype("int8")
+    got, want = (m.solve(puzzle6, logits=True) for m in (rounded, sudoku6))
+    assert got.text == answer6 and got.logits.tobytes() != want.logits.tobytes()
+    assert np.abs(got.logits - want.logits).max() < 0.1 * np.abs(want.logits).max()
+    with pytest.raises(trm.ArgumentError, match="files hold weights in float32 or bfloat16"):
+        rounded.save(tmp_path / "m.safetensors", "int8")
+
+
 def test_early_exit_costs_fewer_steps(sudoku6, puzzle6):
     full = sudoku6.solve(puzzle6)
     for rule in ("q=2", 2, 2.0, "twice=2"):
