@@ -113,6 +113,13 @@ static void who_differs_is_refused_before_anything_is_made(void **state) {
     assert_int_not_equal(access(run_path(s, "refused", ""), F_OK), 0);
   }
 
+  /* Another version: before a folder is looked for, or a file. */
+  const rank_way version = {.rank = 1, .version = true};
+  ranks v = run_ranks(s, 2, &version, ARGS("train", "--resume", "/nowhere/run"));
+  want_ranks(&v, 2);
+  says(v.err[0], "rank 1 (host1): its version of trm is 9");
+  assert_string_equal(v.err[1], "");
+
   /* What is no difference, and what all have alike but cannot be. */
   ranks r = run_ranks(s, 2, &(rank_way){.rank = 1, .more = "threads=2"}, ARGS(RUN_OF("threads")));
   want_ranks(&r, 0);

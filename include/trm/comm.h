@@ -43,6 +43,7 @@ typedef struct trm_comm {
   trm_comm_exchange_fn *exchange;
   void *arg;
   bool agreed; /* set by the library: the last failure is one that all ranks were told of */
+  bool met;    /* set by the library: all ranks are of one version */
 } trm_comm;
 
 /* Asked about once a second while `peer` lets this rank wait; false: it waits no longer (SYSTEM).
@@ -52,7 +53,8 @@ typedef bool trm_comm_wait_fn(void *arg, int peer, double seconds);
 /* The communicator of the process manager that started this process: *out NULL where none did, or
  * where TRM_MPI=off has each process work alone. `wait` may be NULL. To be called once, before
  * other threads are started. Errors: SYSTEM when there is a process manager and libtrm-mpi.so
- * cannot be loaded, or MPI does not start; CONFIG for a number of ranks that cannot share a batch.
+ * cannot be loaded, or MPI does not start; CONFIG for a number of ranks that cannot share a batch,
+ * and where one has another version of trm.
  */
 TRM_API trm_status trm_comm_open(trm_comm_wait_fn *wait, void *arg, trm_comm **out, trm_error *err);
 /* Ends the work of this rank, which came to `st`. After a failure that the others do not know of

@@ -73,7 +73,7 @@ trm_status trm_comm_open(trm_comm_wait_fn *wait, void *arg, trm_comm **out, trm_
   TRM_TRY(part->open(wait, arg, out, err));
   of_process = (opened){*out, part};
   const trm_status st = trm__comm_check(*out, err);
-  if (st == TRM_OK) return st;
+  if (st == TRM_OK) return trm__comm_meet(*out, err);
 
   /* All ranks see the same number. */
   (*out)->agreed = true;

@@ -11,7 +11,7 @@ trm_status trm__run_folder_save_all(trm__run_folder *r, const trm__run_config *c
 
   /* Rank 0 writes, and the others hand over their rows when the file comes to them. */
   trm__comm_begin(comm);
-  TRM_TRY(trm__comm_settle(comm, trm__trainer_check_values(t, r->path, err), err));
+  TRM_TRY(trm__trainer_check_ranks(t, r->path, err));
   trm_status st =
       trm__comm_leads(comm) ? trm__run_folder_save(r, c, t, err) : trm__trainer_serve(t, err);
   if (trm__comm_leads(comm) && trm__trainer_served(t, &unserved) != TRM_OK && st == TRM_OK)

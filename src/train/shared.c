@@ -76,8 +76,6 @@ trm_status trm__shared_begin(trm_trainer *t, trm_error *err) {
   trm_comm *c = t->config.comm;
   char text[160];
   if (!trm__is_shared(t)) return TRM_OK;
-  (void)snprintf(text, sizeof text, "%s %s", trm_version(), trm_commit());
-  TRM_TRY(trm__comm_same(c, "version of trm", text, "install one everywhere", err));
   TRM_TRY(trm__comm_same(c, "set of kernels", t->be->ops->kernels(t->be),
                          "they round differently; set TRM_ISA to one that all have", err));
   (void)snprintf(text, sizeof text, "%d rows, seed %llu, %lld weights", t->config.batch_size,
@@ -186,10 +184,20 @@ static void unpack_row(trm_trainer *t, int r, const unsigned char *from) {
   t->loss[r] = f.loss;
   t->ids[r] = f.id;
   t->view.steps[r] = f.steps;
-  t->view.halted[r] = f.halted;
+  t->view.halted[r] = f.halted != 0;
   if (t->solved) memcpy(&t->solved[r], from, sizeof *t->solved);
   from += t->solved ? sizeof *t->solved : 0;
   memcpy(t->update.d_puzzle + (size_t)r * E, from, E * sizeof(real));
+}
+
+/* What a peer says is counted and indexed with. */
+static trm_status check_row(const trm_trainer *t, int r, trm_error *err) {
+  const trm_model_config *m = &t->model->config;
+  const bool id =
+      t->ids[r] >= 0 && (!t->update.puzzle_emb || t->ids[r] < m->num_puzzle_identifiers);
+  if (id && t->view.steps[r] >= 0 && t->view.steps[r] <= m->halt_max_steps) return TRM_OK;
+  TRM_FAIL(err, TRM_E_SYSTEM, "row %d, of another rank, is said to be puzzle %d after %d steps", r,
+           (int)t->ids[r], (int)t->view.steps[r]);
 }
 
 static trm_status gather_rows(trm_trainer *t, trm_error *err) {
@@ -199,7 +207,10 @@ static trm_status gather_rows(trm_trainer *t, trm_error *err) {
   row_places(t, bytes, at);
   for (int r = s->first; r < s->first + s->rows; r++) pack_row(t, r, t->told + (size_t)r * bytes);
   TRM_TRY(trm__comm_gather(t->config.comm, t->told, at, err));
-  for (int r = 0; r < t->config.batch_size; r++) unpack_row(t, r, t->told + (size_t)r * bytes);
+  for (int r = 0; r < t->config.batch_size; r++) {
+    unpack_row(t, r, t->told + (size_t)r * bytes);
+    TRM_TRY(check_row(t, r, err));
+  }
   return TRM_OK;
 }
 

@@ -67,7 +67,7 @@ trm_status trm_trainer_create(const trm_model *model, const trm_trainer_config *
                               trm_trainer **out, trm_error *err) {
   trm__group_spec specs[TRM__MAX_GROUPS];
   *out = NULL;
-  TRM_TRY(trm__comm_check(config->comm, err));
+  TRM_TRY(trm__comm_meet(config->comm, err));
   trm__comm_begin(config->comm);
   trm_status st = trm__trainer_check(config, err);
   if (st == TRM_OK)

@@ -139,8 +139,9 @@ trm_status trm__trainer_save(const trm_trainer *t, const char *path, const trm__
                              int n_more, trm_error *err);
 trm_status trm__trainer_serve(const trm_trainer *t, trm_error *err);
 trm_status trm__trainer_served(const trm_trainer *t, trm_error *err);
-/* NUMERIC for values of this rank that cannot be saved; `path` is for the message. */
-trm_status trm__trainer_check_values(const trm_trainer *t, const char *path, trm_error *err);
+/* Before ranks save: NUMERIC for values of one that cannot be saved, SYSTEM where ranks have
+ * drifted apart, both on all of them. `path` is for the message. */
+trm_status trm__trainer_check_ranks(const trm_trainer *t, const char *path, trm_error *err);
 
 /* cost.c: reals of the teams' head_memory; 0: there is none. */
 int64_t trm__head_reals(const trm__layout *l, int teams);
