@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# mpi.sh TRM WORK: the program under a real process manager, where libtrm-mpi.so was built and one is
+# mpi.sh TRM WORK EXCHANGE MPIEXEC: the program under a real process manager, where libtrm-mpi.so was built and one is
 # installed. Runs of 1, 2 and 4 ranks end in the files of one process; so does one of which a rank was
 # killed, with another number of ranks; an evaluation reports the same; who has another ISA is refused.
 # Ends with 77 where there is no mpirun. What needs no MPI: test_ranks, test_program_ranks.
 set -euo pipefail
-trm=$1 work=$2
-command -v mpirun >/dev/null || { echo "skipped: no mpirun (package openmpi-bin)"; exit 77; }
+trm=$1 work=$2 exchange=$3 mpirun=${4:-mpirun}
+command -v "$mpirun" >/dev/null || { echo "skipped: no mpirun (package openmpi-bin)"; exit 77; }
 options=()
-if mpirun --version 2>&1 | grep -q "Open MPI"; then
+if "$mpirun" --version 2>&1 | grep -qi "Open MPI\|OpenRTE"; then
   options=(--oversubscribe)
   export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 fi
@@ -18,7 +18,7 @@ fail() { echo "mpi.sh: $*" >&2; exit 1; }
 ranks() { # N COMMAND ...
   local n=$1 rc=0
   shift
-  timeout 240 mpirun "${options[@]}" -n "$n" "$trm" "$@" >out.txt 2>err.txt || rc=$?
+  timeout 240 "$mpirun" "${options[@]}" -n "$n" "$trm" "$@" >out.txt 2>err.txt || rc=$?
   return $rc
 }
 same() { # RUN
@@ -41,7 +41,7 @@ for n in 1 2 4; do
 done
 
 # A rank that is killed: the process manager ends the job, and the run goes on.
-mpirun "${options[@]}" -n 4 "$trm" train "${train[@]}" max_updates=100000 +run_name=killed >out.txt 2>&1 &
+"$mpirun" "${options[@]}" -n 4 "$trm" train "${train[@]}" max_updates=100000 +run_name=killed >out.txt 2>&1 &
 job=$!
 for _ in $(seq 1200); do [ -e runs/Data4-trm/killed/last ] && break; sleep 0.1; done
 victim=
@@ -67,7 +67,20 @@ ranks 3 train "${train[@]}" +run_name=three && fail "three ranks train"
 grep -q "3 ranks: want 1, 2, 4 or 8" err.txt || { cat err.txt; fail "three ranks are not told why"; }
 
 # Ranks of two commands: the first message that does not fit is told of.
-timeout 60 mpirun "${options[@]}" -n 1 "$trm" train --resume runs/Data4-trm/one : \
+timeout 60 "$mpirun" "${options[@]}" -n 1 "$trm" train --resume runs/Data4-trm/one : \
   -n 1 "$trm" eval runs/Data4-trm/one data4 >out.txt 2>&1 && fail "a training and an evaluation work together"
 grep -q "out of step with rank" out.txt || { cat out.txt; fail "nobody says that ranks are out of step"; }
+# The exchange itself: by any thread; with a rank that does not answer, for a small message and for
+# one that MPI cannot give back.
+export TRM_PLUGINS=$(dirname "$trm")
+timeout 60 "$mpirun" "${options[@]}" -n 2 "$exchange" threads >out.txt 2>&1 || { cat out.txt; fail "threads"; }
+grep -q "exchanged by another thread" out.txt || { cat out.txt; fail "threads"; }
+for how in slow stuck; do
+  start=$SECONDS
+  timeout 60 "$mpirun" "${options[@]}" -n 2 "$exchange" $how >out.txt 2>&1 && fail "$how: a job of which a rank failed ends well"
+  [ $((SECONDS - start)) -lt 15 ] || fail "$how: $((SECONDS - start)) s until the job is ended"
+  grep -q "rank 1 does not answer for" out.txt || { cat out.txt; fail "$how: nobody says who does not answer"; }
+done
+grep -q "cannot be taken back, so all ranks end here" out.txt || { cat out.txt; fail "nobody says why all end"; }
+unset TRM_PLUGINS
 echo "mpi.sh: 1, 2 and 4 ranks, a killed one, an evaluation: as one process"

@@ -56,6 +56,8 @@ static void ranks_train_as_one(void **state) {
   want_ranks(&r, 0);
   says(out_text, "ranks        2, which share each update");
   says(out_text, "last         update 40");
+  says(r.err[0], "an update of 2 ranks took ");
+  says(r.err[0], " of exchange, in which a rank sends 0.");
   assert_string_equal(r.err[1], ""); /* rank 0 tells */
   same_end(s, "two");
   same_logs(s, "two");

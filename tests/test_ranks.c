@@ -24,6 +24,7 @@ typedef struct job {
   char drifts;       /* what of the liar is another value at the end: w, e, m; 0: nothing */
   trm_metrics metrics[UPDATES];
   int64_t bytes; /* what the trainer holds */
+  trm__shared_cost shared;
   trm_status status;
   trm_error err;
   bool agreed;
@@ -63,6 +64,7 @@ static void train(rank_thread *r) {
   }
   if (j->status == TRM_OK && j->to) j->status = trm_trainer_save(t, j->to, &j->err);
   j->bytes = t ? trm_trainer_bytes(t) : 0;
+  if (t) j->shared = t->shared;
   j->agreed = r->comm.agreed;
   trm_trainer_free(t);
 }
@@ -177,6 +179,13 @@ static void a_rank_holds_its_part_and_sends_each_sum_once(void **state) {
       /* 2 (R - 1) / R of the weights an update, and little else. */
       const int64_t sums = (int64_t)UPDATES * 2 * (ranks - 1) * n / ranks * (int64_t)sizeof(real);
       assert_true(g.sent[r] >= sums);
+      const trm__shared_cost *cost = &jobs[r].shared; /* all but settling is counted */
+      assert_true(cost->bytes >= sums && cost->bytes <= g.sent[r]);
+      assert_true(g.sent[r] - cost->bytes < UPDATES * 4096 + 65536);
+      assert_int_equal(cost->updates, UPDATES);
+      assert_true(cost->waiting >= 0 && cost->talking >= 0);
+      assert_true(cost->waiting + cost->talking <= cost->update);
+      assert_true(ranks == 1 ? cost->talking <= 0 : cost->talking > 0);
       assert_true(ranks == 1 || g.sent[r] < sums + UPDATES * 32768 + 65536);
     }
     before = jobs[0].bytes;

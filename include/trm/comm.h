@@ -15,7 +15,8 @@
  * All ranks make the same calls in the same order, with the same arguments where nothing else is
  * said. A call with a communicator fails on all ranks, or on none, and the message names the rank
  * that is at fault; but where a rank cannot be reached any more, each finds that out for itself
- * (SYSTEM). One thread of a process uses a communicator at a time.
+ * (SYSTEM). After such a failure the communicator is good for trm_comm_close alone. Any thread of a
+ * process may use a communicator, one at a time (MPI_THREAD_SERIALIZED of MPI).
  */
 #ifndef TRM_COMM_H
 #define TRM_COMM_H
@@ -32,7 +33,9 @@ extern "C" {
 enum { TRM_COMM_MOST = 8 /* ranks: a batch has so many row slots */, TRM_COMM_NAME = 64 };
 
 /* Sends n_out bytes to rank `peer`, which is another one, and receives n_in of it, both at the same
- * time: the peer makes the call that fits. Either may be 0. Errors: SYSTEM when the peer is gone.
+ * time: the peer makes the call that fits. Either may be 0. Both blocks are the caller's again when
+ * it returns, also after a failure; where MPI does not give one back, all ranks end with a message
+ * on stderr. Errors: SYSTEM when the peer is gone.
  */
 typedef trm_status trm_comm_exchange_fn(void *arg, int peer, const void *out, size_t n_out,
                                         void *in, size_t n_in, trm_error *err);

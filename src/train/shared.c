@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/os_thread.h"
 #include "train/trainer.h"
 #include "trm.h"
 
@@ -86,6 +87,24 @@ trm_status trm__shared_begin(trm_trainer *t, trm_error *err) {
   return trm__comm_same(c, "state of the weights", text, "read one file everywhere", err);
 }
 
+/* --- what is sent ---------------------------------------------------------------------------- */
+
+/* Exchanges of an update, which are counted. */
+static trm_status exchange(trm_trainer *t, int peer, const void *out, size_t n_out, void *in,
+                           size_t n_in, trm_error *err) {
+  t->shared.bytes += (int64_t)n_out;
+  return trm__comm_exchange(t->config.comm, peer, out, n_out, in, n_in, err);
+}
+
+static trm_status gather(trm_trainer *t, void *all, const size_t *at, trm_error *err) {
+  const trm_comm *c = t->config.comm;
+  for (int width = 1; width < c->size; width *= 2) {
+    const int own = c->rank / width * width;
+    t->shared.bytes += (int64_t)(at[own + width] - at[own]);
+  }
+  return trm__comm_gather(t->config.comm, all, at, err);
+}
+
 /* --- an update ------------------------------------------------------------------------------- */
 
 /* Where the parts of the ranks begin in what has `bytes` for each row. */
@@ -96,7 +115,16 @@ static void row_places(const trm_trainer *t, size_t bytes, size_t at[TRM_COMM_MO
   at[ranks] = bytes * (size_t)t->config.batch_size;
 }
 
-trm_status trm__shared_experts(trm_trainer *t, trm_error *err) {
+/* All have computed their rows: who is slow is told apart from what is slow. */
+static trm_status wait_for_all(trm_trainer *t, trm_error *err) {
+  char there[TRM_COMM_MOST] = {0};
+  const double start = trm__os_seconds();
+  TRM_TRY(trm__comm_gather_equal(t->config.comm, there, 1, err));
+  t->shared.waiting += trm__os_seconds() - start;
+  return TRM_OK;
+}
+
+static trm_status share_experts(trm_trainer *t, trm_error *err) {
   const trm__experts_update *x = &t->experts;
   const trm__layout *l = t->model->layout;
   size_t at[TRM_COMM_MOST + 1];
@@ -107,9 +135,17 @@ trm_status trm__shared_experts(trm_trainer *t, trm_error *err) {
       const int64_t a = (int64_t)(i - t->plan->first_grad) * x->stride + block - l->net_first[net];
       if (!e) continue;
       row_places(t, 2 * (size_t)e->n * sizeof *x->told, at);
-      TRM_TRY(trm__comm_gather(t->config.comm, x->told + a * x->rows * x->figures, at, err));
+      TRM_TRY(gather(t, x->told + a * x->rows * x->figures, at, err));
     }
   }
+  return TRM_OK;
+}
+
+trm_status trm__shared_experts(trm_trainer *t, trm_error *err) {
+  TRM_TRY(wait_for_all(t, err));
+  const double start = trm__os_seconds();
+  TRM_TRY(share_experts(t, err));
+  t->shared.talking += trm__os_seconds() - start;
   return TRM_OK;
 }
 
@@ -126,8 +162,8 @@ static trm_status add_from(trm_trainer *t, int peer, range give, range keep, trm
   while (give.lo < give.hi || keep.lo < keep.hi) {
     const int64_t out = give.hi - give.lo < most ? give.hi - give.lo : most;
     const int64_t in = keep.hi - keep.lo < most ? keep.hi - keep.lo : most;
-    TRM_TRY(trm__comm_exchange(t->config.comm, peer, sum + give.lo, (size_t)out * sizeof *sum,
-                               t->piece, (size_t)in * sizeof *sum, err));
+    TRM_TRY(exchange(t, peer, sum + give.lo, (size_t)out * sizeof *sum, t->piece,
+                     (size_t)in * sizeof *sum, err));
     for (int64_t i = 0; i < in; i++) sum[keep.lo + i] += t->piece[i];
     give.lo += out;
     keep.lo += in;
@@ -154,9 +190,9 @@ static trm_status sum_ranks(trm_trainer *t, trm_error *err) {
   }
   while (levels-- > 0) {
     const range own = have[levels + 1], theirs = other[levels];
-    TRM_TRY(trm__comm_exchange(t->config.comm, c->rank ^ 1 << levels, sum + own.lo,
-                               (size_t)(own.hi - own.lo) * sizeof *sum, sum + theirs.lo,
-                               (size_t)(theirs.hi - theirs.lo) * sizeof *sum, err));
+    TRM_TRY(exchange(t, c->rank ^ 1 << levels, sum + own.lo,
+                     (size_t)(own.hi - own.lo) * sizeof *sum, sum + theirs.lo,
+                     (size_t)(theirs.hi - theirs.lo) * sizeof *sum, err));
   }
   return TRM_OK;
 }
@@ -206,7 +242,7 @@ static trm_status gather_rows(trm_trainer *t, trm_error *err) {
   size_t at[TRM_COMM_MOST + 1];
   row_places(t, bytes, at);
   for (int r = s->first; r < s->first + s->rows; r++) pack_row(t, r, t->told + (size_t)r * bytes);
-  TRM_TRY(trm__comm_gather(t->config.comm, t->told, at, err));
+  TRM_TRY(gather(t, t->told, at, err));
   for (int r = 0; r < t->config.batch_size; r++) {
     unpack_row(t, r, t->told + (size_t)r * bytes);
     TRM_TRY(check_row(t, r, err));
@@ -215,6 +251,10 @@ static trm_status gather_rows(trm_trainer *t, trm_error *err) {
 }
 
 trm_status trm__shared_sums(trm_trainer *t, trm_error *err) {
+  TRM_TRY(wait_for_all(t, err));
+  const double start = trm__os_seconds();
   TRM_TRY(sum_ranks(t, err));
-  return gather_rows(t, err);
+  TRM_TRY(gather_rows(t, err));
+  t->shared.talking += trm__os_seconds() - start;
+  return TRM_OK;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/os_thread.h"
 #include "base/rng.h"
 #include "trm.h"
 
@@ -480,6 +481,7 @@ trm_status trm__trainer_step(trm_trainer *t, trm_status given, const trm_batch *
   const trm__backend_ops *ops = t->be->ops;
   const int B = t->config.batch_size, first = t->share.first, rows = t->share.rows;
   const int64_t cell = (int64_t)first * t->model->config.seq_len;
+  const double start = trm__os_seconds();
   *begun = false;
   trm__comm_begin(t->config.comm);
   if (given == TRM_OK)
@@ -514,6 +516,8 @@ trm_status trm__trainer_step(trm_trainer *t, trm_status given, const trm_batch *
   m.lr = trm__schedule(&t->config, t->config.lr, t->updates + 1);
   m.puzzle_emb_lr = trm__schedule(&t->config, t->config.puzzle_emb_lr, t->updates + 1);
   t->updates++;
+  t->shared.updates++;
+  t->shared.update += trm__os_seconds() - start;
   if (metrics) *metrics = m;
   return TRM_OK;
 }
