@@ -40,24 +40,59 @@ for n in 1 2 4; do
   [ $n = 1 ] || grep -q "^ranks  *$n, which share" out.txt || fail "$n ranks are not told of"
 done
 
-# A rank that is killed: the process manager ends the job, and the run goes on.
-"$mpirun" "${options[@]}" -n 4 "$trm" train "${train[@]}" max_updates=100000 +run_name=killed >out.txt 2>&1 &
-job=$!
-for _ in $(seq 1200); do [ -e runs/Data4-trm/killed/last ] && break; sleep 0.1; done
-victim=
-for process in /proc/[0-9]*; do
-  grep -qz "^OMPI_COMM_WORLD_RANK=2$\|^PMI_RANK=2$" "$process/environ" 2>/dev/null || continue
-  tr '\0' ' ' <"$process/cmdline" | grep -q "train .*run_name=killed" && victim=${process#/proc/} && break
+# A run of two ranks that has a checkpoint, and goes on.
+start_long() { # RUN: in the background, as $job
+  "$mpirun" "${options[@]}" -n 2 "$trm" train "${train[@]}" max_updates=100000 +run_name=$1 >out.txt 2>&1 &
+  job=$!
+  for _ in $(seq 1200); do [ -e runs/Data4-trm/$1/last ] && return; sleep 0.1; done
+  cat out.txt; fail "$1 makes no checkpoint"
+}
+find_rank() { # RANK RUN
+  local process
+  for process in /proc/[0-9]*; do
+    grep -qz "^OMPI_COMM_WORLD_RANK=$1$\|^PMI_RANK=$1$" "$process/environ" 2>/dev/null || continue
+    tr '\0' ' ' <"$process/cmdline" 2>/dev/null | grep -q "train .*$2" && echo "${process#/proc/}" && return
+  done
+  return 1
+}
+ended() { # $code: that of $job
+  code=0
+  wait $job || code=$?
+}
+goes_on() { # RUN RANKS: to the bytes of one process
+  local so_far
+  so_far=$(sed 's/step_//' runs/Data4-trm/$1/last)
+  [ "$so_far" -lt $last ] || last=$(((so_far / 5 + 1) * 5))
+  ranks $2 train --resume runs/Data4-trm/$1 max_updates=$last || { cat err.txt; fail "$1 does not go on"; }
+  TRM_MPI=off "$trm" train --resume runs/Data4-trm/one max_updates=$last >/dev/null 2>&1
+  same $1
+}
+
+# A rank that is killed: the process manager ends the job, and the run goes on. More rounds, at random
+# moments (docs/RELIABILITY.md): TEST_ROUNDS.
+RANDOM=${TEST_SEED:-1}
+for round in $(seq 0 $((${TEST_ROUNDS:-2} - 1))); do
+  run=killed$round victim=$((round % 2))
+  start_long $run
+  sleep 0.$((RANDOM % 90 + 10))
+  process=$(find_rank $victim +run_name=$run) || fail "rank $victim of $run is not to be found"
+  kill -9 $process
+  ended
+  [ $code != 0 ] || fail "a job without a rank ends well"
+  grep -qi "kill\|signal 9\|is gone" out.txt || { cat out.txt; fail "nobody says that a rank was killed"; }
+  goes_on $run $((1 << round % 3))
 done
-[ -n "$victim" ] || fail "rank 2 is not to be found"
-kill -9 "$victim"
-wait $job && fail "a job without a rank ends well"
-cat out.txt | grep -qi "kill\|signal 9" || { cat out.txt; fail "nobody says that a rank was killed"; }
-done_so_far=$(sed 's/step_//' runs/Data4-trm/killed/last)
-[ "$done_so_far" -le $last ] || last=$(((done_so_far / 5 + 1) * 5))
-ranks 2 train --resume runs/Data4-trm/killed max_updates=$last || { cat err.txt; fail "it does not go on"; }
-TRM_MPI=off "$trm" train --resume runs/Data4-trm/one max_updates=$last >/dev/null 2>&1
-same killed
+
+# One that is asked to stop: all save, and mpirun hands on their exit code. On Ctrl-C it has its own.
+if [ ${#options[@]} -gt 0 ]; then
+  for signal in USR1 INT; do
+    start_long stopped$signal
+    kill -$signal $job
+    ended
+    [ $code = $([ $signal = USR1 ] && echo 130 || echo 1) ] || { cat out.txt; fail "$signal: exit code $code"; }
+    goes_on stopped$signal 2
+  done
+fi
 
 # The same report, and refusals that reach the user.
 "$trm" eval runs/Data4-trm/one data4 --json --save-preds one.npy >one.json 2>/dev/null

@@ -268,6 +268,14 @@ static void ranks_evaluate_as_one(void **state) {
   r = RANKS(2, "train", "-m", TINY_RUN("1000"), "seed=1,2");
   want_ranks(&r, 2);
   says(r.err[0], "a sweep (-m) is of one process");
+  r = RANKS(2, "finetune", whole, "--task", "/nowhere/task.json", "--submission",
+            scratch_path(s, "answers.json"));
+  want_ranks(&r, 2);
+  says(r.err[0], "a finetuning is of one process, not of 2 ranks; start one");
+  r = RANKS(2, "reproduce", "table1", "--output", scratch_path(s, "tables"));
+  want_ranks(&r, 2);
+  says(r.err[0], "a table is of one process, not of 2 ranks; start one");
+  assert_int_not_equal(access(scratch_path(s, "tables"), F_OK), 0);
 }
 
 int main(void) {
