@@ -2,6 +2,8 @@
 #include "rank_processes.h"
 #include "tiny_runs.h"
 
+#include "base/rng.h"
+
 enum { END = 40, EVERY = 10 };
 #define RUN_OF(name) \
   "train", TINY_RUN("1000"), "max_updates=40", "checkpoint_interval=10", "+run_name=" name
@@ -230,6 +232,43 @@ static void a_full_disk_is_told_by_all(void **state) {
   same_end(s, "limit0");
 }
 
+static void writes_of_one_that_fail_end_all_and_the_run_goes_on(void **state) {
+  /* Of any file, behind so many bytes. Rank 1 writes none. */
+  scratch *s = *state;
+  const char *more = getenv("TEST_ROUNDS"); /* for docs/RELIABILITY.md */
+  const int rounds = more ? atoi(more) : 4;
+  int hits = 0;
+  trm__rng random = trm__rng_at(11, TRM__RNG_TEST, 1, 0);
+  for (int round = 0; round < rounds; round++) {
+    char run[32], name[48];
+    snprintf(run, sizeof run, "full%d", round);
+    snprintf(name, sizeof name, "+run_name=%s", run);
+    const rank_way way = {.rank = round % 4 == 3,
+                          .file_limit = 1000 + (rlim_t)trm__rng_below(&random, 1 << 20)};
+    ranks r = run_ranks(
+        s, 2, &way,
+        ARGS("train", TINY_RUN("1000"), "max_updates=40", "checkpoint_interval=10", name));
+    want_ranks(&r, r.code[0]);
+    if (r.code[0]) {
+      hits++;
+      assert_int_equal(way.rank, 0);
+      assert_int_equal(r.code[0], 1);
+      says(r.err[0], "rank 0 (host0): ");
+      assert_string_equal(r.err[1], "");
+    }
+
+    /* On from the last checkpoint; a folder that could not be made is not there. */
+    const bool there = access(run_path(s, run, ""), F_OK) == 0;
+    r = there
+            ? RANKS(2, "train", "--resume", run_path(s, run, ""))
+            : RANKS(2, "train", TINY_RUN("1000"), "max_updates=40", "checkpoint_interval=10", name);
+    want_ranks(&r, 0);
+    same_end(s, run);
+    same_logs(s, run);
+  }
+  print_message("%d of %d rounds: a write failed\n", hits, rounds);
+}
+
 static void not_a_number_ends_all_alike(void **state) {
   scratch *s = *state;
   ranks r = RANKS(2, "train", TINY_RUN("1000"), "max_updates=40", "lr=1e3", "optimizer=adamw",
@@ -287,6 +326,7 @@ int main(void) {
       cmocka_unit_test(a_killed_rank_ends_the_job_and_the_run_goes_on),
       cmocka_unit_test(a_signal_to_one_stops_all),
       cmocka_unit_test(a_full_disk_is_told_by_all),
+      cmocka_unit_test(writes_of_one_that_fail_end_all_and_the_run_goes_on),
       cmocka_unit_test(not_a_number_ends_all_alike),
       cmocka_unit_test(ranks_evaluate_as_one),
   };
