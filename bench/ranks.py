@@ -6,7 +6,8 @@
 
 1. One process of two threads and two ranks of one thread take turns (AB BA AB ...) at the same
    updates. A ratio above 1: the ranks are faster. Beside the ratio of the medians stand the lowest
-   and the highest of the rounds.
+   and the highest of the rounds, and the ratio of the processors' time, which a busy machine
+   disturbs less (it has no waiting in it).
 2. One process of one thread, with the batch and half of it: what an update takes whatever its rows
    (a) and for each row (b).
 3. What two ranks say of themselves: arithmetic, waiting, exchange, bytes sent; with four and eight
@@ -23,6 +24,7 @@ import json
 import math
 import os
 import re
+import resource
 import shutil
 import statistics
 import subprocess
@@ -30,8 +32,8 @@ import sys
 
 # Settings, cells of the data, updates of a turn, batch, puzzle embedding.
 MODELS = {
-    'sudoku-mlp': dict(size=9, updates=2, batch=64, embedding=512),
-    'sudoku6': dict(size=6, updates=6, batch=128, embedding=64),
+    'sudoku-mlp': dict(size=9, updates=1, batch=64, embedding=512),
+    'sudoku6': dict(size=6, updates=2, batch=128, embedding=64),
 }
 # Bytes a second, and seconds of a message: of TCP, of a network that answers without the processor.
 NETWORKS = {'10 Gbit/s': (1.25e9, 30e-6), '100 Gbit/s': (12.5e9, 3e-6)}
@@ -45,6 +47,7 @@ def arguments():
     p.add_argument('trm', type=os.path.abspath)
     p.add_argument('--models', default=','.join(MODELS), help='default: %(default)s')
     p.add_argument('--rounds', type=int, default=5, help='default: %(default)s')
+    p.add_argument('--turns', action='store_true', help='only the first table')
     p.add_argument('--mpirun', default='mpirun --oversubscribe --bind-to none', help='default: %(default)s')
     p.add_argument('--node', type=float, default=32, metavar='X',
                    help='a node of the model is so many times as fast as one thread here (default: %(default)s)')
@@ -70,34 +73,42 @@ class Bench:
         plan, _ = call([a.trm, 'train', *self.settings(1, self.batch), '--dry-run'])
         self.weights = int(re.search(r'parameters +([\d,]+)', plan).group(1).replace(',', ''))
 
-    def settings(self, threads, batch):
+    def settings(self, threads, batch, updates=0):
         return [f'preset={self.model}', f'data_paths=[{self.data}]', f'global_batch_size={batch}', 'device=cpu',
-                f'threads={threads}', 'epochs=100000', f'max_updates={MODELS[self.model]["updates"] + 1}',
+                f'threads={threads}', 'epochs=100000', f'max_updates={updates}',
                 'eval_interval=null', 'checkpoint_minutes=0', 'log_interval=1', 'out=runs', '+run_name=turn']
 
-    def run(self, ranks, threads, batch=None):
-        """Milliseconds of an update behind the first, and the split that ranks tell."""
+    def run(self, ranks, threads, batch=None, updates=None):
+        """Milliseconds of an update behind the first, the split that ranks tell, and seconds of processors."""
+        updates = updates or MODELS[self.model]['updates'] + 1
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         shutil.rmtree('runs', ignore_errors=True)
         front = [*self.a.mpirun.split(), '-n', str(ranks)] if ranks > 1 else []
         env = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT='1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM='1')
-        _, err = call([*front, self.a.trm, 'train', *self.settings(threads, batch or self.batch)], env=env)
+        _, err = call([*front, self.a.trm, 'train', *self.settings(threads, batch or self.batch, updates)], env=env)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         log = next(os.path.join(d, f) for d, _, files in os.walk('runs') for f in files if f == 'log.jsonl')
         with open(log) as lines:
             times = [v['time'] for v in map(json.loads, lines) if 'samples_per_s' in v]
         split = SPLIT.search(err)
-        return 1e3 * (times[-1] - times[0]) / (len(times) - 1), split and [float(v) for v in split.groups()]
+        ms = 1e3 * (times[-1] - times[0]) / max(1, len(times) - 1)
+        return ms, split and [float(v) for v in split.groups()], cpu
 
     def turns(self):
-        self.one, self.two, self.split = [], [], []
+        self.one, self.two, self.split, cpu = [], [], [], {1: [], 2: []}
+        start = {n: self.run(n, 3 - n, updates=1)[2] for n in cpu}
         for turn in range(self.a.rounds):
             for ranks in (1, 2) if turn % 2 == 0 else (2, 1):
-                ms, split = self.run(ranks, 3 - ranks)
+                ms, split, seconds = self.run(ranks, 3 - ranks)
+                cpu[ranks].append(seconds - start[ranks])
                 (self.one if ranks == 1 else self.two).append(ms)
                 if split:
                     self.split.append(split)
         ratios = [o / t for o, t in zip(self.one, self.two)]
         return (statistics.median(self.one), statistics.median(self.two),
-                statistics.median(self.one) / statistics.median(self.two), min(ratios), max(ratios))
+                statistics.median(self.one) / statistics.median(self.two), min(ratios), max(ratios),
+                statistics.median(cpu[1]) / statistics.median(cpu[2]))
 
     def fit(self):
         """a and b, of one thread, by the least of the rounds: a busy machine adds."""
@@ -122,12 +133,12 @@ class Bench:
 
 
 def compare(benches):
-    print('| model | batch | 1 process, 2 threads: ms | 2 ranks, 1 thread: ms | speed of ranks | rounds |\n'
-          '|---|---|---|---|---|---|')
+    print('| model | batch | 1 process, 2 threads: ms | 2 ranks, 1 thread: ms | speed of ranks | rounds '
+          '| by processors\' time |\n|---|---|---|---|---|---|---|')
     for b in benches:
-        one, two, ratio, low, high = b.turns()
-        print(f'| `{b.model}` | {b.batch} | {one:.1f} | {two:.1f} | {ratio:.3f} | {low:.3f} … {high:.3f} |',
-              flush=True)
+        one, two, ratio, low, high, cpu = b.turns()
+        print(f'| `{b.model}` | {b.batch} | {one:.1f} | {two:.1f} | {ratio:.3f} | {low:.3f} … {high:.3f} '
+              f'| {cpu:.3f} |', flush=True)
 
 
 def check(benches):
@@ -136,14 +147,14 @@ def check(benches):
     for b in benches:
         b.fit()
     for b, other in zip(benches, benches[1:] + benches[:1]):
-        counted = [min(s[4] for s in b.split)] + [b.run(n, 1)[1][4] for n in (4, 8)]
+        counted = [min(s[4] for s in b.split)] + [b.run(n, 1, updates=1)[1][4] for n in (4, 8)]
         least = [min(s[i] for s in b.split) for i in range(4)]
         theirs = other.bytes(2) / min(s[3] for s in other.split)
         print(f'| `{b.model}` | {" / ".join(f"{c:.3f}" for c in counted)} '
               f'| {" / ".join(f"{1e-6 * b.bytes(n):.3f}" for n in (2, 4, 8))} | {least[1]:.1f} '
               f'| {b.fixed + b.per_row * b.batch / 2:.1f} | {statistics.median(s[2] for s in b.split):.1f} '
               f'| {least[3]:.2f} | {b.bytes(2) / theirs:.2f} |', flush=True)
-        print(f'ranks: {b.model}: {b.weights} weights, a = {b.fixed:.3f} ms, b = {b.per_row:.4f} ms', file=sys.stderr)
+        print(f'ranks: {b.model}: {b.bytes(2) / least[3] / 1e6:.2f} GB/s, {b.weights} weights, a = {b.fixed:.3f} ms, b = {b.per_row:.4f} ms', file=sys.stderr)
 
 
 def scale(benches, a):
@@ -167,6 +178,8 @@ def main():
     os.chdir(a.work)
     benches = [Bench(m, a) for m in a.models.split(',')]
     compare(benches)
+    if a.turns:
+        return
     check(benches)
     scale(benches, a)
 

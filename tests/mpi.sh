@@ -83,16 +83,17 @@ for round in $(seq 0 $((${TEST_ROUNDS:-2} - 1))); do
   goes_on $run $((1 << round % 3))
 done
 
-# One that is asked to stop: all save, and mpirun hands on their exit code. On Ctrl-C it has its own.
-if [ ${#options[@]} -gt 0 ]; then
-  for signal in USR1 INT; do
-    start_long stopped$signal
-    kill -$signal $job
-    ended
-    [ $code = $([ $signal = USR1 ] && echo 130 || echo 1) ] || { cat out.txt; fail "$signal: exit code $code"; }
-    goes_on stopped$signal 2
-  done
-fi
+# A run that is asked to stop: all save, and the process manager hands on their exit code; that of
+# Open MPI has one of its own unless the signal is one that it forwards.
+for signal in USR1 INT TERM; do
+  start_long stopped$signal
+  kill -$signal $job
+  ended
+  want=130
+  [ ${#options[@]} = 0 ] || [ $signal = USR1 ] || want=1
+  [ $code = $want ] || { cat out.txt; fail "$signal: exit code $code, want $want"; }
+  goes_on stopped$signal 2
+done
 
 # The same report, and refusals that reach the user.
 "$trm" eval runs/Data4-trm/one data4 --json --save-preds one.npy >one.json 2>/dev/null
