@@ -60,9 +60,13 @@ enum { CLI_CLEAN = 4096 }; /* room for a path or a name */
 /* The first call of the program: opens /dev/null on those of the descriptors 0, 1, 2 that are
  * closed, so that no file gets their numbers; what is written there still fails. */
 void cli_hold_standard_files(void);
-/* Flushes stdout and tells what was replaced; CLI_FAILED with a message when what was printed could
- * not be written (a full disk, a closed pipe), else `code`. The last call of a command that prints
- * results. */
+/* Flushes stdout; why what was printed could not be written (a full disk, a closed pipe), NULL: it
+ * was. Asks once: what is printed from then on is another matter. */
+const char *cli_stdout_fault(void);
+/* The same for who ends: CLI_FAILED with a message, else `code`. */
+int cli_finish_output(int code);
+/* The same, and tells what was replaced; CLI_FAILED with a message when what was printed could
+ * not be written, else `code`. The last call of a command that prints results. */
 int cli_finish(int code);
 /* The same for a command whose results are files, and which only tells of them: who started it with
  * stdout closed does not want to hear it. */

@@ -1,9 +1,6 @@
 /* See json_print.h. */
 #include "cli/json_print.h"
 
-#include <errno.h>
-#include <string.h>
-
 #include "base/memory.h"
 
 trm_status cli_print_json(trm__json_out *o, FILE *f, trm_error *err) {
@@ -37,9 +34,7 @@ bool cli_is_of_one(trm_status st) {
 }
 
 trm_status cli_flush_answers(trm_error *err) {
-  if (fflush(stdout) == 0) return TRM_OK;
-  const int cause = errno;
-  clearerr(stdout); /* it is said here, cli_finish need not */
-  return cli_fail(err, TRM_E_IO, -1, "the answers could not be written to stdout: %s",
-                  strerror(cause));
+  const char *why = cli_stdout_fault(); /* it is said here, cli_finish need not */
+  return why ? cli_fail(err, TRM_E_IO, -1, "the answers could not be written to stdout: %s", why)
+             : TRM_OK;
 }

@@ -213,7 +213,7 @@ static const struct {
     [CLI_INT] = {set_int, "a whole number from 0 to 2147483647"},
     [CLI_INT64] = {set_int64, "a whole number, 0 or more"},
     [CLI_DEVICE] = {set_device, "cpu, auto or cuda:N"},
-    [CLI_DTYPE] = {set_dtype, "float32 or bfloat16"},
+    [CLI_DTYPE] = {set_dtype, "float32, bfloat16 or int8"},
     [CLI_UINT64] = {set_uint64, "a whole number, 0 or more"},
     [CLI_DOUBLE] = {set_double, "a number, 0 or more"},
     [CLI_LOGIT] = {set_logit, "a number"},

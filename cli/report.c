@@ -176,19 +176,32 @@ static void tell_replaced(int code) {
 
 /* ---- the end ---- */
 
-int cli_finish(int code) {
-  static bool told; /* help of many commands ends many times */
+const char *cli_stdout_fault(void) {
   errno = 0;
-  if (fflush(stdout) == 0 && !ferror(stdout)) {
-    trm_error cut;
-    if (code == CLI_OK && cli_faults_check(&cut) != TRM_OK) code = cli_report_error(&cut);
-    tell_replaced(code);
-    return code;
-  }
-  const char *why = stdout_closed ? "it is closed" : errno ? strerror(errno) : "write error";
+  if (fflush(stdout) == 0 && !ferror(stdout)) return NULL;
+
+  /* Of something that was printed before, the reason is lost by now: the system is asked again. */
+  int why = errno;
+  clearerr(stdout);
+  if (!why && write(STDOUT_FILENO, "\n", 1) < 0) why = errno;
+  return stdout_closed ? "it is closed" : why ? strerror(why) : "a part of them was refused";
+}
+
+int cli_finish_output(int code) {
+  static bool told; /* help of many commands ends many times */
+  const char *why = cli_stdout_fault();
+  if (!why && !told) return code;
   if (!told) fprintf(stderr, "trm: error: the results could not be written to stdout: %s\n", why);
   told = true;
   return CLI_FAILED;
+}
+
+int cli_finish(int code) {
+  trm_error cut;
+  if (cli_finish_output(CLI_OK) != CLI_OK) return CLI_FAILED;
+  if (code == CLI_OK && cli_faults_check(&cut) != TRM_OK) code = cli_report_error(&cut);
+  tell_replaced(code);
+  return code;
 }
 
 int cli_finish_files(int code) {

@@ -216,6 +216,12 @@ static void bad_rows_are_left_out_on_demand(void **state) {
   assert_int_equal(report.skipped, 1);
   assert_int_equal(report.empty_rows, 3);
 
+  /* Lines of words, behind puzzles of a line each and before them. */
+  assert_int_equal(build(s, "A title\n" Q1 " " A1 "\nlost\n" Q1 " " A1 "\n\nlost, too\n", NULL,
+                         "left", config, &report, &err),
+                   TRM_OK);
+  assert_int_equal(report.titles, 2);
+
   /* What is left out says nothing of the size of the others. */
   static const char first[] = HEAD
       "a,z"

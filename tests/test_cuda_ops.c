@@ -4,7 +4,7 @@
 #include "op_checks.h"
 
 /* How far off a format may be: values, gradients. */
-static const double tolerances[TRM_DTYPES][2] = {
+static const double tolerances[TRM__TRAINED_DTYPES][2] = {
     [TRM_FLOAT32] = {1e-5, 2e-5}, [TRM_BFLOAT16] = {2e-2, 4e-2}};
 
 static trm__backend *on_gpu(const op_trial *t) {
@@ -29,11 +29,11 @@ static bool is_wanted(const op_shape *shape, int format) {
 static void every_op_at_every_shape(void **state) {
   (void)state;
   for (int i = 0; i < OP_SHAPES; i++) {
-    op_backend on[TRM_DTYPES];
+    op_backend on[TRM__TRAINED_DTYPES];
     op_trial t = trial_of(&op_shapes[i]);
     int n = 0;
 
-    for (int format = 0; format < TRM_DTYPES; format++) {
+    for (int format = 0; format < TRM__TRAINED_DTYPES; format++) {
       if (!is_wanted(&op_shapes[i], format)) continue;
       t.m.dtype = (trm_dtype)format;
       on[n++] = (op_backend){trm_dtype_name(t.m.dtype), on_gpu(&t), NULL, tolerances[format][0],

@@ -431,6 +431,32 @@ static void texts_are_escaped_as_python_does(void **state) {
   free(found);
 }
 
+/* What another writer made stands in its place among the rest. */
+static void what_is_made_is_put_as_it_is(void **state) {
+  char *part;
+  (void)state;
+  trm__json_out o = trm__json_begin(TRM__JSON_COMPACT);
+  trm__json_open(&o, NULL, '[');
+  trm__json_put_text(&o, NULL, "a\"b");
+  trm__json_put_real(&o, NULL, 1);
+  trm__json_close(&o);
+  assert_int_equal(trm__json_finish(&o, "a part", &part, NULL), TRM_OK);
+
+  o = trm__json_begin(TRM__JSON_COMPACT);
+  trm__json_open(&o, NULL, '{');
+  trm__json_put_int(&o, "before", 1);
+  trm__json_put_made(&o, "part", part);
+  trm__json_open(&o, "all", '[');
+  trm__json_put_made(&o, NULL, part);
+  trm__json_put_made(&o, NULL, part);
+  trm__json_close(&o);
+  trm__json_close(&o);
+  expect_text(&o,
+              "{\"before\":1,\"part\":[\"a\\\"b\",1.0],"
+              "\"all\":[[\"a\\\"b\",1.0],[\"a\\\"b\",1.0]]}");
+  trm__free(part);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(values_are_what_the_text_says),
@@ -444,6 +470,7 @@ int main(void) {
       cmocka_unit_test(styles_differ_in_spaces),
       cmocka_unit_test(numbers_are_as_short_as_they_can_be),
       cmocka_unit_test(control_characters_are_escaped),
+      cmocka_unit_test(what_is_made_is_put_as_it_is),
       cmocka_unit_test(files_may_begin_with_a_mark),
       cmocka_unit_test(what_json_cannot_hold_is_refused),
       cmocka_unit_test(texts_are_escaped_as_python_does),

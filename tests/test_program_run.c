@@ -119,6 +119,27 @@ static void copies_go_on(void **state) {
 }
 
 /* Another checkpoint where a copy of step_5 is expected is kept. */
+/* A run that another set of kernels began has other bits from now on: it goes on, and says so. */
+static void other_kernels_are_told(void **state) {
+  scratch *s = *state;
+  char said[80];
+  snprintf(said, sizeof said, "the kernels %s, not others as before update 5", trm_isa());
+  shell(s,
+        "cp -r run copy && sed -i 's/\"kernels\":\"[^\"]*\"/\"kernels\":\"others\"/' "
+        "copy/record.jsonl");
+  want(resume(s, "copy"), 0);
+  says(err_text, said);
+  is_whole(s, "copy");
+
+  /* By now its newest start is of these. */
+  want(resume(s, "copy"), 0);
+  assert_null(strstr(err_text, "kernels"));
+  shell(s, "rm -r copy && cp -r run copy");
+  want(resume(s, "copy"), 0);
+  assert_null(strstr(err_text, "kernels"));
+  shell(s, "rm -r copy");
+}
+
 static void what_is_not_a_copy_is_kept(void **state) {
   scratch *s = *state;
   shell(s,
@@ -364,6 +385,7 @@ static void nothing_behind_other_outputs_changes(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(copies_go_on),
+      cmocka_unit_test(other_kernels_are_told),
       cmocka_unit_test(what_is_not_a_copy_is_kept),
       cmocka_unit_test(an_incomplete_checkpoint_is_named),
       cmocka_unit_test(a_lost_checkpoint_is_named),

@@ -79,7 +79,7 @@ static void describe(scratch *s, const char *threads, char text[BITS_TEXT]) {
 static void walk_isa(bits_table *t, const char *isa, void *arg) {
   static const char *const splits[][2] = {{"1", "4"}, {"3", "2"}}; /* threads, micro-batch */
   scratch *s = arg;
-  for (int dtype = 0; dtype < TRM_DTYPES; dtype++) {
+  for (int dtype = 0; dtype < TRM__TRAINED_DTYPES; dtype++) {
     const char *format = trm_dtype_name((trm_dtype)dtype);
     char key[BITS_KEY], text[2][BITS_TEXT];
     snprintf(key, sizeof key, "%s %s program-sudoku4", isa, format);

@@ -27,6 +27,23 @@ static void solutions_come_in_the_order_of_the_file(void **state) {
   says(out_text, "\nnone  solutions: 0\n");
 }
 
+/* Between puzzles of a line each a line of words may be one that was lost: the first is named. */
+static void lines_of_words_are_told(void **state) {
+  scratch *s = *state;
+  want(RUN_INPUT("A title\n" P "\nhello\n" P "\nhello again\n" P "\n", "sudoku", "solve"), 0);
+  assert_int_equal(strlen(out_text), 3 * (sizeof S + 14));
+  says(err_text, "stdin:3: a line of words is passed over as a title");
+  assert_null(strstr(err_text, "stdin:1:"));
+  assert_null(strstr(err_text, "stdin:5:"));
+  want(RUN_INPUT(P "\nhello\n", "solve", "sudoku9", "-", "--steps", "1"), 0);
+  says(err_text, "stdin:2: a line of words");
+
+  /* Grids of rows have titles. */
+  want(RUN_INPUT("One\n12..\n34..\n2143\n4321\nTwo\n12..\n34..\n2143\n4321\n", "sudoku", "solve"),
+       0);
+  assert_string_equal(err_text, "");
+}
+
 static void what_cannot_be_solved_is_said(void **state) {
   scratch *s = *state;
   want(RUN_INPUT(TWICE "\n" P "," WRONG "\n" P "\n", "sudoku", "solve"), 3);
@@ -186,6 +203,7 @@ static void other_sizes_are_named(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(solutions_come_in_the_order_of_the_file),
+                                     cmocka_unit_test(lines_of_words_are_told),
                                      cmocka_unit_test(what_cannot_be_solved_is_said),
                                      cmocka_unit_test(ratings_are_told),
                                      cmocka_unit_test(json_says_the_same),

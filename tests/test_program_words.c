@@ -1,5 +1,6 @@
 /* What the program says to who does not know it yet: wrong first commands, words in the wrong
  * place, data that are not there, plans that lead nowhere; and how far it is. */
+#include <errno.h>
 #include <sys/stat.h>
 
 #include "launch.h"
@@ -304,6 +305,41 @@ static void lines_tell_how_far_it_is(void **state) {
   want(RUN("data", "gen", "sudoku", "--size", "4", "--output-dir", "g", "-q"), 0);
 }
 
+/* Whoever has a full disk is told so, however much was printed and whatever of it was refused. */
+static void lost_results_have_a_reason(void **state) {
+  static const char *const lines[] = {
+      "--help",
+      "help --bash",
+      "help solve",
+      "info run",
+      "info run --json",
+      "info sudoku9 --json",
+      "models --json",
+      "data info s4 --json",
+      "data show s4 --split train --count 60",
+      "eval run s4 --json",
+      "solve run puzzle.txt",
+      "solve run puzzle.txt --json",
+      "solve run --data s4 --split train --count 60 --show latents",
+      "solve run --data s4 --split train --count 60 --show latents --json",
+      "solve run puzzle.txt --show steps --svg -",
+      "sudoku solve --puzzle 123434122143432.",
+  };
+  (void)state;
+  if (access("/dev/full", W_OK) != 0) skip();
+  for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+    char command[400];
+    snprintf(command, sizeof command, "'%s' %s >/dev/full 2>err", TRM_PROGRAM, lines[i]);
+    print_message("trm %s\n", lines[i]);
+    const int status = system(command);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 1);
+    slurp("err", err_text);
+    says(err_text, "could not be written");
+    says(err_text, strerror(ENOSPC));
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(wrong_commands_are_explained),
@@ -311,6 +347,7 @@ int main(void) {
       cmocka_unit_test(words_of_train_are_explained),
       cmocka_unit_test(words_of_others_are_explained),
       cmocka_unit_test(what_is_replaced_is_told),
+      cmocka_unit_test(lost_results_have_a_reason),
       cmocka_unit_test(a_file_with_a_sign_is_a_file),
       cmocka_unit_test(folders_are_told_apart),
       cmocka_unit_test(named_commands_run),

@@ -468,7 +468,7 @@ static void walk_isa(bits_table *t, const char *isa, void *arg) {
   const size_t n_splits = told ? 1 : sizeof splits / sizeof *splits;
 
   /* Threads and micro-batches must not matter; the first split is held against the table. */
-  for (int dtype = 0; dtype < TRM_DTYPES; dtype++)
+  for (int dtype = 0; dtype < TRM__TRAINED_DTYPES; dtype++)
     for (int i = 0; i < N_SAMPLES; i += brief ? BRIEF_STEP : 1) {
       const setup s = setup_of(&samples[i]);
       char key[BITS_KEY], first[BITS_TEXT], text[BITS_TEXT];

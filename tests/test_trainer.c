@@ -1,8 +1,8 @@
 /* Training: the same bits for every split of the work, halting and metrics, errors. With
  * TEST_BRIEF, as under a sanitizer, three of the splits, with several threads each, of one batch
  * size: what a sanitizer sees of the others it has seen. */
-#include "processors.h"
 #include "kernels/kernels.h"
+#include "processors.h"
 #include "small_trainer.h"
 
 #include <math.h>
@@ -66,7 +66,7 @@ static void same_bits_of(scratch *s, int which, int batch_size, trm_dtype dtype,
 
 /* Of the n batch sizes, in both formats. */
 static void same_bits(scratch *s, int which, int n, const int *batch_sizes) {
-  for (int dtype = 0; dtype < TRM_DTYPES; dtype++)
+  for (int dtype = 0; dtype < TRM__TRAINED_DTYPES; dtype++)
     for (int i = is_brief() ? n - 1 : 0; i < n; i++)
       same_bits_of(s, which, batch_sizes[i], (trm_dtype)dtype, 0, 1);
 }
@@ -79,7 +79,7 @@ static void bits_do_not_depend_on_the_split_of_attention(void **state) {
 }
 /* An odd number of positions, more channels than a block holds and not a multiple of a vector. */
 static void bits_do_not_depend_on_the_split_of_odd_sizes(void **state) {
-  for (int dtype = 0; dtype < TRM_DTYPES; dtype++) {
+  for (int dtype = 0; dtype < TRM__TRAINED_DTYPES; dtype++) {
     same_bits_of(*state, ODD_MIXER, 21, (trm_dtype)dtype, 2, 3);
     same_bits_of(*state, ODD_ATTENTION, 29, (trm_dtype)dtype, 2, 3);
   }
@@ -102,7 +102,7 @@ static void tiles_hold_whole_blocks_and_no_more_than_a_slot(void **state) {
   assert_int_equal(trm__kernels_select(&k, NULL), TRM_OK);
   const int block = k->product[TRM_BFLOAT16].block > 2 ? k->product[TRM_BFLOAT16].block : 2;
   for (int odd = 0; odd < 2; odd++)
-    for (int dtype = 0; dtype < TRM_DTYPES; dtype++)
+    for (int dtype = 0; dtype < TRM__TRAINED_DTYPES; dtype++)
       for (int batch = 1; batch < 80; batch++)
         for (int micro = 0; micro < 12; micro++) {
           trm_trainer_config c = small_training(batch);

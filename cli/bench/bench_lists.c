@@ -53,7 +53,7 @@ bool bench_parse_dtypes(const char *option, const char *text, bench_ints *out) {
   for (int i = 0; i < names.n; i++) {
     trm_dtype t;
     if (!trm_dtype_from_name(names.v[i], &t)) {
-      cli_usage_error("--%s: want float32 or bfloat16, got '%s'", option, names.v[i]);
+      cli_usage_error("--%s: want float32, bfloat16 or int8, got '%s'", option, names.v[i]);
       return false;
     }
     out->v[out->n++] = (int)t;

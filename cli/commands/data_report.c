@@ -65,6 +65,8 @@ static void warn_of_puzzles(const trm_build_report *r) {
   warn_count(r->unreadable, "puzzle that cannot be read, or whose solution is wrong, was left out",
              "puzzles that cannot be read, or whose solutions are wrong, were left out");
   warn_count(r->empty_rows, "empty row was passed over", "empty rows were passed over");
+  warn_count(r->titles, "line of words was passed over as a title",
+             "lines of words were passed over as titles");
   warn_count(r->duplicates_in_train, "training puzzle repeats another one",
              "training puzzles repeat others");
   warn_count(r->duplicates_in_test, "test puzzle repeats another one",

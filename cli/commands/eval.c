@@ -318,7 +318,7 @@ int cmd_eval(int argc, char **argv) {
       {"batch", CLI_INT, &a.batch, "B", "examples at once (0: chosen)"},
       CLI_DEVICE_ROW(&a.device),
       {"threads", CLI_INT, &a.threads, "T", "0: as many as the process may use"},
-      {"dtype", CLI_DTYPE, &a.dtype, "FORMAT", "float32 or bfloat16 (default: as trained)"},
+      {"dtype", CLI_DTYPE, &a.dtype, "FORMAT", "float32, bfloat16 or int8 (default: as trained)"},
       {"json", CLI_FLAG, &a.json, NULL, "print one JSON object"},
       {"scaling", CLI_FLAG, &a.scaling, NULL,
        "a table: accuracy and cost of more steps and more tries; how well q knows"},

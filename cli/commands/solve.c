@@ -573,7 +573,7 @@ int cmd_solve(int argc, char **argv) {
       {"json", CLI_FLAG, &a.json, NULL, "one JSON object per puzzle"},
       CLI_DEVICE_ROW(&a.device),
       {"threads", CLI_INT, &a.threads, "T", "0: as many as the process may use"},
-      {"dtype", CLI_DTYPE, &a.dtype, "FORMAT", "float32 or bfloat16 (default: as trained)"},
+      {"dtype", CLI_DTYPE, &a.dtype, "FORMAT", "float32, bfloat16 or int8 (default: as trained)"},
       {NULL, CLI_FLAG, NULL, NULL, NULL}};
 
   /* A folder in place of a file is a data set that wants --data. */

@@ -180,8 +180,7 @@ static void trace_step(solve_show *s, const solve_shown *a) {
   for (int i = 0; g->names && i < g->n; i++) {
     const grid_view *v = &g->views[i];
     trm__json_open(&s->line, NULL, '{');
-    trm__json_put_text(&s->line, "name", g->names[i]);
-    step_json_grid(&s->line, "grid", s->puzzle, false, v->tokens, v->box);
+    step_json_latent(&s->line, g->names[i], s->puzzle, false, v->tokens, v->box);
     step_json_changed(&s->line, s->puzzle, v->before, v->tokens, v->box);
     trm__json_put_int(&s->line, "as_answer",
                       count_same(s->puzzle, v->box, v->tokens, a->answer, NULL));

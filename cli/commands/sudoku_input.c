@@ -71,12 +71,22 @@ static void advise(sudoku_input *in, trm_error *err) {
            other.cols);
 }
 
+/* Whoever counts lines misses an answer. */
+static void tell_title(sudoku_input *in) {
+  const int64_t line = trm_sudoku_reader_title(in->reader);
+  if (in->told || !line) return;
+  in->told = true;
+  cli_note("%s:%lld: a line of words is passed over as a title; so are others like it", in->in.name,
+           (long long)line);
+}
+
 /* The next puzzle, as far as the bytes that are there allow without `wait`; *known. */
 static trm_status look(sudoku_input *in, bool wait, bool *known, trm_error *err) {
   trm_sudoku_state state;
   *known = true;
   for (;;) {
     const trm_status st = trm_sudoku_reader_next(in->reader, &in->entry, &state, err);
+    tell_title(in);
     if (st != TRM_OK) advise(in, err);
     CLI_TRY(st);
     if (state != TRM_SUDOKU_WANTS_MORE) break;

@@ -15,6 +15,7 @@ typedef struct sudoku_input {
   trm_sudoku_reader *reader;
   int64_t line; /* of the last puzzle */
   bool advised; /* which model is for puzzles of another size */
+  bool told;    /* that a line was passed over */
 
   /* What sudoku_input_ready found. */
   bool known, more;

@@ -58,6 +58,12 @@ void step_json_grid(trm__json_out *o, const char *key, const trm_puzzle *p, bool
   free(text);
 }
 
+void step_json_latent(trm__json_out *o, const char *name, const trm_puzzle *p, bool as_rows,
+                      const int32_t *tokens, trm_puzzle_box box) {
+  trm__json_put_text(o, "name", name);
+  step_json_grid(o, "grid", p, as_rows, tokens, box);
+}
+
 void step_json_changed(trm__json_out *o, const trm_puzzle *p, const int32_t *before,
                        const int32_t *now, trm_puzzle_box box) {
   trm__json_open(o, "changed", '[');

@@ -23,6 +23,9 @@ void step_json_put(trm__json_out *o, const trm_puzzle *p, const step_state *s, b
 /* One of them each. A grid is a line of text or an array of rows. */
 void step_json_grid(trm__json_out *o, const char *key, const trm_puzzle *p, bool as_rows,
                     const int32_t *tokens, trm_puzzle_box box);
+/* What the output head reads in a latent: the members name and grid. */
+void step_json_latent(trm__json_out *o, const char *name, const trm_puzzle *p, bool as_rows,
+                      const int32_t *tokens, trm_puzzle_box box);
 /* The cells of the box that differ, counted from 0 in its order. */
 void step_json_changed(trm__json_out *o, const trm_puzzle *p, const int32_t *before,
                        const int32_t *now, trm_puzzle_box box);

@@ -195,9 +195,7 @@ static pid_t start(const crew *w, int job) {
   const pid_t pid = fork();
   if (pid != 0) return pid;
   signal(SIGALRM, SIG_IGN); /* the parent says why it waits */
-  int code = job < 0 ? plan_all(w) : train_job(w, job);
-  if (fflush(stdout) != 0 && code == CLI_OK) code = CLI_FAILED;
-  _exit(code);
+  _exit(cli_finish_output(job < 0 ? plan_all(w) : train_job(w, job)));
 }
 
 static void nap(void) {

@@ -23,8 +23,7 @@ static void put_latents(trm__json_out *o, const trm_model_config *m, const serve
   trm__json_open(o, "latents", '[');
   for (int i = 0; (name = trm_model_latent(m, i)); i++) {
     trm__json_open(o, NULL, '{');
-    trm__json_put_text(o, "name", name);
-    step_json_grid(o, "grid", &m->puzzle, p->as_rows, latents + (int64_t)i * m->seq_len, box);
+    step_json_latent(o, name, &m->puzzle, p->as_rows, latents + (int64_t)i * m->seq_len, box);
     trm__json_close(o);
   }
   trm__json_close(o);
@@ -54,8 +53,8 @@ char *serve_answer_json(const serve_model *m, const serve_ask *ask, const serve_
   return finish(&o);
 }
 
-char *serve_step_json(const serve_model *m, const serve_ask *ask, const serve_puzzle *p,
-                      const serve_state *s) {
+void serve_put_step(trm__json_out *o, const serve_model *m, const serve_ask *ask,
+                    const serve_puzzle *p, const serve_state *s) {
   const trm_puzzle *puzzle = &m->config->puzzle;
   const trm_queue_answer *a = s->now;
   const step_state state = {.question = p->tokens,
@@ -66,12 +65,17 @@ char *serve_step_json(const serve_model *m, const serve_ask *ask, const serve_pu
                             .step = a->steps,
                             .q = probability((double)a->q_halt),
                             .seconds = s->seconds};
-  trm__json_out o = trm__json_begin(TRM__JSON_COMPACT);
-  trm__json_open(&o, NULL, '{');
-  step_json_put(&o, puzzle, &state, p->as_rows);
+  trm__json_open(o, NULL, '{');
+  step_json_put(o, puzzle, &state, p->as_rows);
   if (ask->latents)
-    put_latents(&o, m->config, p, a->latents, step_answer_box(puzzle, p->tokens, a->answer));
-  trm__json_close(&o);
+    put_latents(o, m->config, p, a->latents, step_answer_box(puzzle, p->tokens, a->answer));
+  trm__json_close(o);
+}
+
+char *serve_step_json(const serve_model *m, const serve_ask *ask, const serve_puzzle *p,
+                      const serve_state *s) {
+  trm__json_out o = trm__json_begin(TRM__JSON_COMPACT);
+  serve_put_step(&o, m, ask, p, s);
   return finish(&o);
 }
 

@@ -14,9 +14,12 @@ typedef struct serve_state {
 /* JSON in a fresh block (trm__free); NULL: no memory. The answer ... */
 char *serve_answer_json(const serve_model *m, const serve_ask *ask, const serve_puzzle *p,
                         const serve_state *s);
-/* ... and a step on the way to it. */
+/* ... and a step on the way to it, */
 char *serve_step_json(const serve_model *m, const serve_ask *ask, const serve_puzzle *p,
                       const serve_state *s);
+/* which is an object. */
+void serve_put_step(trm__json_out *o, const serve_model *m, const serve_ask *ask,
+                    const serve_puzzle *p, const serve_state *s);
 /* {"error": {"code": code, "message": text}} */
 char *serve_error_json(int code, const char *text);
 /* What a model takes, as members of an object. */

@@ -7,7 +7,6 @@
 
 #include "base/folder.h"
 #include "base/memory.h"
-#include "cli/serve/serve_text.h"
 
 enum {
   PUZZLES = 4,  /* at most, */
@@ -25,9 +24,9 @@ typedef struct solving {
   int32_t *inputs, *labels, *ids; /* [n, seq_len], [n, seq_len], [n] */
   int32_t *before;                /* [n, seq_len] the answer after the step before */
   int place[PUZZLES];
-  serve_text steps[PUZZLES]; /* one object of JSON after the other */
-  bool right[PUZZLES];       /* the last answer is the label, */
-  bool valid[PUZZLES];       /* or right by the rules */
+  trm__json_out steps[PUZZLES]; /* an array of those so far */
+  bool right[PUZZLES];          /* the last answer is the label, */
+  bool valid[PUZZLES];          /* or right by the rules */
 } solving;
 
 /* ---- data ---- */
@@ -113,6 +112,8 @@ static trm_status begin(solving *s, trm_error *err) {
         .puzzle_id = s->ids[i],
         .steps = c->halt_max_steps < STEPS ? c->halt_max_steps : STEPS};
     CLI_TRY(trm_queue_submit(s->queue, &puzzle, &s->place[i], err));
+    s->steps[i] = trm__json_begin(TRM__JSON_COMPACT);
+    trm__json_open(&s->steps[i], NULL, '[');
   }
   return TRM_OK;
 }
@@ -123,27 +124,19 @@ static bool is_label(const int32_t *answer, const int32_t *label, int cells) {
   return true;
 }
 
-static trm_status take_step(solving *s, const trm_queue_answer *a, double seconds, trm_error *err) {
+static void take_step(solving *s, const trm_queue_answer *a, double seconds) {
   int i = 0;
   while (s->place[i] != a->place) i++;
   const trm_model_config *c = s->as.config;
   const size_t at = (size_t)i * (size_t)c->seq_len;
   const serve_puzzle puzzle = {.tokens = s->inputs + at, .as_rows = true};
-  const serve_state state = {
-      .now = a, .before = s->steps[i].n ? s->before + at : NULL, .seconds = seconds};
+  const bool first = !s->steps[i].begun;
+  const serve_state state = {.now = a, .before = first ? NULL : s->before + at, .seconds = seconds};
   const serve_ask ask = {0}; /* nothing beside */
-  char *json = serve_step_json(&s->as, &ask, &puzzle, &state);
-  if (json) {
-    if (s->steps[i].n) serve_text_add(&s->steps[i], ",", 1);
-    serve_text_add(&s->steps[i], json, strlen(json));
-  }
-  const bool written = json && !s->steps[i].failed;
-  trm__free(json);
-  if (!written) return cli_fail(err, TRM_E_MEMORY, -1, "no memory for steps");
+  serve_put_step(&s->steps[i], &s->as, &ask, &puzzle, &state);
   memcpy(s->before + at, a->answer, (size_t)c->seq_len * sizeof *s->before);
   s->right[i] = is_label(a->answer, s->labels + at, c->seq_len);
   s->valid[i] = trm_puzzle_solves(&c->puzzle, s->inputs + at, a->answer);
-  return TRM_OK;
 }
 
 static trm_status solve(solving *s, const atomic_bool *stop, trm_error *err) {
@@ -152,33 +145,27 @@ static trm_status solve(solving *s, const atomic_bool *stop, trm_error *err) {
   while (trm_queue_busy(s->queue)) {
     if (atomic_load(stop)) return cli_fail(err, TRM_E_INTERRUPTED, -1, "stopped");
     CLI_TRY(trm_queue_step(s->queue, err));
-    for (int i = 0; trm_queue_look(s->queue, i, &a); i++)
-      CLI_TRY(take_step(s, &a, cli_now() - began, err));
-    while (trm_queue_take(s->queue, &a)) CLI_TRY(take_step(s, &a, cli_now() - began, err));
+    for (int i = 0; trm_queue_look(s->queue, i, &a); i++) take_step(s, &a, cli_now() - began);
+    while (trm_queue_take(s->queue, &a)) take_step(s, &a, cli_now() - began);
   }
   return TRM_OK;
 }
 
 /* ---- what is told ---- */
 
-/* Steps as they are come between what is written of a puzzle. */
-static void put_steps(trm__json_out *o, const serve_text *steps) {
-  trm__json *v;
-  serve_text all = {0};
-  serve_text_add(&all, "[", 1);
-  serve_text_add(&all, steps->at, steps->n);
-  serve_text_add(&all, "]", 1);
-  const trm_status st = all.failed ? TRM_E_MEMORY : trm__json_decode(all.at, all.n, NULL, &v, NULL);
-  serve_text_free(&all);
-  if (st != TRM_OK) {
+/* The steps of a puzzle, with which these end. */
+static void put_steps(trm__json_out *o, trm__json_out *steps) {
+  char *text;
+  trm__json_close(steps);
+  const trm_status st = trm__json_finish(steps, "steps", &text, NULL);
+  if (st == TRM_OK)
+    trm__json_put_made(o, "steps", text);
+  else
     o->status = st;
-    return;
-  }
-  trm__json_put_value(o, "steps", v);
-  trm__json_free(v);
+  trm__free(text);
 }
 
-static trm_status write_all(const solving *s, int64_t update, char **text, trm_error *err) {
+static trm_status write_all(solving *s, int64_t update, char **text, trm_error *err) {
   const trm_model_config *c = s->as.config;
   trm__json_out o = trm__json_begin(TRM__JSON_COMPACT);
   trm__json_open(&o, NULL, '{');
@@ -231,6 +218,6 @@ trm_status run_puzzles_solve(const char *folder, const char *started, int64_t up
   trm_model_free(s.model);
   void *blocks[] = {s.inputs, s.labels, s.before, s.ids};
   for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) free(blocks[i]);
-  for (int i = 0; i < PUZZLES; i++) serve_text_free(&s.steps[i]);
+  for (int i = 0; i < PUZZLES; i++) trm__json_drop(&s.steps[i]);
   return st;
 }

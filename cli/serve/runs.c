@@ -471,9 +471,7 @@ char *serve_runs_curve_json(serve_runs *r, const char *key) {
   return finish(&o);
 }
 
-/* What was written is written as it is. */
 char *serve_runs_puzzles_json(serve_runs *r, int64_t id, bool *there) {
-  trm__json *solved = NULL;
   trm__json_out o = trm__json_begin(TRM__JSON_COMPACT);
   trm__json_open(&o, NULL, '{');
   trm__json_put_int(&o, "run", id);
@@ -482,14 +480,11 @@ char *serve_runs_puzzles_json(serve_runs *r, int64_t id, bool *there) {
   *there = w != NULL;
   if (w) put_words(&o, "problem", w->unsolved);
   if (w && w->puzzles)
-    o.status = trm__json_decode(w->puzzles, strlen(w->puzzles), NULL, &solved, NULL);
-  pthread_mutex_unlock(&r->lock);
-  if (solved)
-    trm__json_put_value(&o, "solved", solved);
+    trm__json_put_made(&o, "solved", w->puzzles);
   else
     trm__json_put_null(&o, "solved");
+  pthread_mutex_unlock(&r->lock);
   trm__json_close(&o);
-  trm__json_free(solved);
   return finish(&o);
 }
 

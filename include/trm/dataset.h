@@ -199,6 +199,7 @@ typedef struct trm_build_report {
   int64_t skipped;           /* puzzles left out because they have not exactly one solution */
   int64_t unreadable;        /* left out because they cannot be read, or their solution is wrong */
   int64_t empty_rows;        /* of tables, passed over */
+  int64_t titles;            /* lines of words behind Sudokus of a line each, passed over */
 } trm_build_report;
 
 /* Sudokus into a data set folder, from a file of any form that trm/sudoku_file.h reads. A solution

@@ -101,8 +101,13 @@ typedef struct trm_solver_grad {
 
 /* The number format of matrix operands: weights and activations are cast to it where a product uses
  * them; sums, norms, softmax, losses and the weights themselves are float32. A CPU without
- * bfloat16 products rounds the operands and multiplies in float32. */
-typedef enum trm_dtype { TRM_FLOAT32, TRM_BFLOAT16, TRM_DTYPES } trm_dtype;
+ * bfloat16 products rounds the operands and multiplies in float32.
+ *
+ * int8 is for solving, on a CPU: a product of a block with its weights rounds each row of
+ * activations, and each row of a weight, to whole numbers of at most 127 times a scale of its own;
+ * what a SwiGLU hands on has a scale for every 128 values. Their sums are exact. Attention's scores
+ * and values, and the heads, are as in bfloat16. It has no gradient: training is refused. */
+typedef enum trm_dtype { TRM_FLOAT32, TRM_BFLOAT16, TRM_INT8, TRM_DTYPES } trm_dtype;
 
 enum { TRM_MODEL_ID_LISTS = 8 };
 
@@ -181,7 +186,7 @@ TRM_API const char *trm_arch_name(trm_arch arch);
 TRM_API const char *trm_arch_class_name(trm_arch arch);
 TRM_API const char *trm_pos_encodings_name(trm_pos_encodings p);
 TRM_API const char *trm_loss_name(trm_loss l);
-TRM_API const char *trm_dtype_name(trm_dtype t); /* "float32", "bfloat16" */
+TRM_API const char *trm_dtype_name(trm_dtype t); /* "float32", "bfloat16", "int8" */
 TRM_API const char *trm_nets_name(trm_nets n);
 TRM_API const char *trm_halting_name(trm_halting h);
 TRM_API const char *trm_recursion_name(trm_recursion r);

@@ -76,6 +76,9 @@ TRM_API trm_status trm_sudoku_reader_next(trm_sudoku_reader *r, trm_sudoku_entry
                                           trm_sudoku_state *state, trm_error *err);
 /* Rows of a grid that came so far and are not all of it; 0: none. */
 TRM_API int trm_sudoku_reader_rows(const trm_sudoku_reader *r);
+/* The first line of words that was passed over as a title although the puzzle before it has a line
+ * of its own, where a title is unusual; 0: none so far. */
+TRM_API int64_t trm_sudoku_reader_title(const trm_sudoku_reader *r);
 /* After an error: the size of the puzzle that it is about, where that is another one than the size
  * that is wanted; else 0. */
 TRM_API int trm_sudoku_reader_other_size(const trm_sudoku_reader *r);

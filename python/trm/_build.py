@@ -27,6 +27,7 @@ class Report(NamedTuple):
     skipped: int  #: left out because they have not exactly one solution
     unreadable: int  #: left out because they cannot be read, or their solution is wrong
     empty_rows: int  #: of tables, passed over
+    titles: int  #: lines of words behind Sudokus of a line each, passed over
 
 
 class ArcReport(NamedTuple):

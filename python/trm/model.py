@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from .solve import Answer
 
 _ENDING = ".safetensors"
-_DTYPES = {"float32": _c.TRM_FLOAT32, "bfloat16": _c.TRM_BFLOAT16}
+_DTYPES = {"float32": _c.TRM_FLOAT32, "bfloat16": _c.TRM_BFLOAT16,
+           "int8": _c.TRM_INT8}
 
 
 class Cost(NamedTuple):
@@ -121,7 +122,8 @@ class Model(Owner):
         return {name: torch.from_numpy(array.copy()) for name, array in self.state_dict(prefix).items()}
 
     def with_dtype(self, dtype: str) -> Model:
-        """A copy whose matrix products take operands of another format: "float32" or "bfloat16"."""
+        """A copy whose matrix products take operands of another format: "float32",
+        "bfloat16" or "int8", which is for solving only."""
         address = create("trm_model_clone", self.address)
         model = Model(Handle(address, "trm_model_free", "model"), self.name)
         call("trm_model_set_dtype", address, dtype_of(dtype))
@@ -277,8 +279,8 @@ def load(path: PathLike, *, dtype: Optional[str] = None, seq_len: int = 0,
             checkpoint), ``RUN/last``, a checkpoint ``step_N``, a model folder, a ``.safetensors`` file;
             or a published checkpoint of the reference or a fork, with its ``all_config.yaml`` beside it
             (docs/CHECKPOINTS.md).
-        dtype: the number format of matrix products, "float32" or "bfloat16"; None: as it is
-            configured.
+        dtype: the number format of matrix products, "float32", "bfloat16" or, for
+            solving only, "int8"; None: as it is configured.
         seq_len: of a published checkpoint whose tensors do not show it.
         puzzle: what the tokens of a published checkpoint mean.
 

@@ -29,7 +29,8 @@ typedef struct pack_job {
   bool as_a;
   int outer, depth; /* rows of A or columns of B; k */
   int outer_stride, depth_stride;
-  bool in_chunks; /* the depth: CPU_CHUNK of its first half, as many of its second, and so on */
+  int step;    /* of the depth, one operand of it */
+  bool halves; /* of the depth a step of the first half, one of the second, and so on */
 } pack_job;
 
 enum { FORWARD, BACKWARD, PASSES };
@@ -43,8 +44,11 @@ static bool job_of(const trm__block *blk, int pass, int i, pack_job *job) {
   const unsigned packing = kinds[blk->kind]->packing(blk, i);
   const trm__weight *w = &blk->w[i];
   const bool as_a = packing & CPU_AS_A;
-  *job = pass == FORWARD ? (pack_job){as_a, w->rows, w->cols, w->cols, 1, false}
-                         : (pack_job){as_a, w->cols, w->rows, 1, w->cols, packing & CPU_IN_CHUNKS};
+  const bool down = packing & CPU_DOWN, gate_up = packing & CPU_GATE_UP;
+  *job =
+      pass == FORWARD
+          ? (pack_job){as_a, w->rows, w->cols, w->cols, 1, down ? CPU_CHUNK : w->cols, false}
+          : (pack_job){as_a, w->cols, w->rows, 1, w->cols, gate_up ? CPU_CHUNK : w->rows, gate_up};
   return packing != CPU_PLAIN;
 }
 
@@ -52,32 +56,34 @@ static real **place_of(cpu_packed *p, int pass, int i) {
   return pass == FORWARD ? &p->fwd[i] : &p->bwd[i];
 }
 
+/* Units of the whole depth. */
+static int job_units(const cpu_backend *c, const pack_job *job) {
+  return job->depth / job->step * trm__units(c->product, job->step);
+}
 static int64_t job_size(const cpu_backend *c, const pack_job *job) {
-  return job->as_a ? (int64_t)job->outer * trm__units(c->product, job->depth)
-                   : trm__size_b(c->product, job->depth, job->outer);
+  const int64_t nr = c->product->nr, outer = job->outer;
+  return (job->as_a ? outer : (outer + nr - 1) / nr * nr) * job_units(c, job);
 }
 
 /* Packs this lane's share: pieces of nr rows or columns by CPU_CHUNK of the depth. */
 static void run_job(const cpu_backend *c, const trm__lane *all, const pack_job *job,
                     const real *weight, real *dst) {
   const trm__product *p = c->product;
-  const int units = trm__units(p, job->depth), step = job->in_chunks ? CPU_CHUNK : job->depth;
+  const int units = job_units(c, job), step = job->step;
   int64_t lo, hi;
   trm__lane_share(all, job->outer, p->nr, &lo, &hi);
 
   for (int64_t r = lo; r < hi; r += p->nr) {
     int n = cpu_min(p->nr, (int)(hi - r));
-    for (int d = 0; d < job->depth; d += step) {
-      /* In chunks, step 2 i of the depth is chunk i of the first half, step 2 i + 1 of the second.
-       */
-      int from = job->in_chunks ? d / step % 2 * (job->depth / 2) + d / step / 2 * step : d;
+    for (int d = 0, at = 0; d < job->depth; d += step, at += trm__units(p, step)) {
+      /* Of halves, step 2 i of the depth is step i of the first, step 2 i + 1 of the second. */
+      int from = job->halves ? d / step % 2 * (job->depth / 2) + d / step / 2 * step : d;
       const real *src = weight + r * job->outer_stride + (ptrdiff_t)from * job->depth_stride;
       if (job->as_a)
-        p->to_a(n, step, src, job->outer_stride, job->depth_stride, dst + r * units + d / p->group,
-                units);
+        p->to_a(n, step, src, job->outer_stride, job->depth_stride, dst + r * units + at, units);
       else
         p->to_b(step, n, src, job->depth_stride, job->outer_stride,
-                dst + r * units + (ptrdiff_t)d / p->group * p->nr);
+                dst + r * units + (ptrdiff_t)at * p->nr);
     }
   }
 }
@@ -98,7 +104,7 @@ static void cpu_pack(trm__backend *be, const trm__lane *lane, const real *params
   for (int i = 0; i < be->n_blocks; i++) pack_block(c, &all, i, params);
   if (all.rank == 0) {
     const trm__dims *dims = &be->dims;
-    c->product->to_b(dims->D, dims->V, params + be->outer.lm_head, 1, dims->D, c->head);
+    c->fine->to_b(dims->D, dims->V, params + be->outer.lm_head, 1, dims->D, c->head);
     be->params = params;
   }
 }
@@ -121,7 +127,9 @@ static int64_t cpu_saved_size(const trm__backend *be, trm__block_kind kind) {
 int64_t trm__cpu_saved_size(const trm__dims *dims, trm__block_kind kind) {
   cpu_backend c = {.base.dims = *dims};
   if (trm__kernels_select(&c.kernels, NULL) != TRM_OK) c.kernels = &TRM__KERNELS_ALWAYS;
-  c.product = &c.kernels->product[dims->dtype];
+  c.product = trm__product_of(c.kernels, dims->dtype);
+  c.fine = cpu_fine(c.kernels, dims->dtype);
+  if (!c.product) c.product = c.fine; /* refused when it is to compute */
   return saved_size(&c, kind);
 }
 
@@ -235,7 +243,7 @@ static void lay_out(cpu_backend *c, trm__carver *memory) {
           *place_of(&c->packed[block], pass, i) = cpu_carve(memory, job_size(c, &job));
   }
 
-  c->head = cpu_carve(memory, trm__size_b(c->product, dims->D, dims->V));
+  c->head = cpu_carve(memory, trm__size_b(c->fine, dims->D, dims->V));
   c->rope_cos = cpu_carve(memory, table);
   c->rope_sin = cpu_carve(memory, table);
 }
@@ -258,11 +266,18 @@ trm_status trm__cpu_create(const trm__dims *dims, const trm__outer *outer, const
   trm__carver count = {0}, memory = {0};
   cpu_backend *c;
   TRM_TRY(trm__kernels_select(&kernels, err));
+  if (dims->dtype == TRM_INT8 && training)
+    TRM_FAIL(err, TRM_E_CONFIG,
+             "forward_dtype=int8 is for solving, it has no gradient: train in bfloat16 or float32");
+  if (!trm__product_of(kernels, dims->dtype))
+    TRM_FAIL(err, TRM_E_CONFIG, "the kernels %s have no products in %s: choose another format",
+             kernels->name, trm_dtype_name(dims->dtype));
   TRM_ALLOC(&c, 1, "the CPU backend", err);
   fill_ops(&c->ops, cpu_depth_block(&kernels->product[TRM_BFLOAT16]));
   c->base = (trm__backend){.ops = &c->ops, .dims = *dims, .outer = *outer, .n_blocks = n_blocks};
   c->kernels = kernels;
-  c->product = &kernels->product[dims->dtype];
+  c->product = trm__product_of(kernels, dims->dtype);
+  c->fine = cpu_fine(kernels, dims->dtype);
   c->training = training;
 
   /* A copy of the blocks, and one block of memory for all that is packed. */

@@ -23,18 +23,21 @@ typedef struct cpu_packed {
 /* How one of them is packed. A weight [rows, cols] is multiplied along its columns going forward
  * and along its rows going backward. */
 typedef enum cpu_packing {
-  CPU_PLAIN = 0,    /* not at all: it is read where it is */
-  CPU_AS_A = 1,     /* as the left operand, A; else */
-  CPU_AS_B = 2,     /* the right one */
-  CPU_IN_CHUNKS = 4 /* the rows are a SwiGLU's gates, then its ups: going backward the depth is
-                       CPU_CHUNK gates, their ups, and so on */
+  CPU_PLAIN = 0, /* not at all: it is read where it is */
+  CPU_AS_A = 1,  /* as the left operand, A; else */
+  CPU_AS_B = 2,  /* the right one */
+  /* Of a SwiGLU: the depth is its units, CPU_CHUNK of them an operand, one after the other. */
+  CPU_DOWN = 4,   /* going forward */
+  CPU_GATE_UP = 8 /* going backward: CPU_CHUNK gates, their ups, and so on; the rows of the weight
+                     are its gates, then its ups */
 } cpu_packing;
 
 typedef struct cpu_backend {
   trm__backend base;
   trm__backend_ops ops; /* base has it */
   const trm__kernels *kernels;
-  const trm__product *product; /* of kernels, in the model's format */
+  const trm__product *product; /* of kernels: of the blocks' weights, in the model's format; .. */
+  const trm__product *fine; /* .. and of attention within a head, and of the heads: not in int8 */
   bool training;
   int far;            /* TRM__FETCH_B when the packed weights do not stay in a second-level cache */
   cpu_packed *packed; /* [n_blocks] */
@@ -44,6 +47,14 @@ typedef struct cpu_backend {
   real *head;                /* lm_head as B [D, V] */
 } cpu_backend;
 
+/* The product that stands in for one that has no gradient and is not meant for all ops. */
+static inline const trm__product *cpu_fine(const trm__kernels *kernels, trm_dtype dtype) {
+  return &kernels->product[dtype == TRM_INT8 ? TRM_BFLOAT16 : dtype];
+}
+/* Reals of SwiGLU's `width` units as the depth of a weight that is packed in chunks. */
+static inline int cpu_chunked(const trm__product *p, int width) {
+  return width / CPU_CHUNK * trm__units(p, CPU_CHUNK);
+}
 static inline cpu_backend *cpu_of(trm__backend *be) {
   return (cpu_backend *)be;
 }
@@ -65,7 +76,7 @@ static inline int cpu_depth_block(const trm__product *p) {
   return p->block > 2 ? p->block : 2;
 }
 /* Operand A of rows that are contiguous along the depth k: as they stand, or converted into scratch
- * (rows * k reals are enough). */
+ * (rows * trm__units(p, k) reals). */
 static inline const real *cpu_a(const trm__product *p, int rows, int k, const real *src, int64_t rs,
                                 real *scratch, int64_t *lda) {
   *lda = p->a_as_is ? rs : trm__units(p, k);
@@ -98,11 +109,11 @@ typedef struct cpu_block_kind {
 extern const cpu_block_kind trm__cpu_attention, trm__cpu_mixer, trm__cpu_mlp, trm__cpu_experts_t,
     trm__cpu_experts;
 
-/* y[rows, n] = (or +=) x[rows, depth] B, for this member's rows [lo, hi), B packed; scratch
+/* y[rows, n] = (or +=) x[rows, depth] B by p, for this member's rows [lo, hi), B packed; scratch
  * CPU_ROWS * depth reals. */
-void trm__cpu_rows(const cpu_backend *c, int64_t lo, int64_t hi, int n, int depth, const real *x,
-                   int64_t ldx, const real *packed, real *y, int64_t ldy, bool accumulate,
-                   real *scratch);
+void trm__cpu_rows(const cpu_backend *c, const trm__product *p, int64_t lo, int64_t hi, int n,
+                   int depth, const real *x, int64_t ldx, const real *packed, real *y, int64_t ldy,
+                   bool accumulate, real *scratch);
 
 /* A SwiGLU over rows of `in` values (cpu_mlp.c): its weights as operands B, what it keeps of all
  * rows, and what a member works in. */
@@ -121,7 +132,8 @@ typedef struct cpu_swiglu {
    * of squares, then that; and what the backward pass is to be told (trm__cpu_gate_slopes). */
   real *norm_inv, *norm_sum, *norm_slope;
 } cpu_swiglu;
-void trm__cpu_swiglu_carve(cpu_swiglu *s, bool backward, trm__carver *scratch);
+void trm__cpu_swiglu_carve(const cpu_backend *c, cpu_swiglu *s, bool backward,
+                           trm__carver *scratch);
 /* The weights from the block's first-th on. */
 void trm__cpu_swiglu_weights(cpu_swiglu *s, const cpu_packed *w, int first);
 /* Where row r of gu starts in each chunk. */

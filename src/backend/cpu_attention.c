@@ -59,13 +59,13 @@ static attention_memory carve(const cpu_backend *c, int b, bool backward, cpu_me
 
   /* Forward: o W_o^T needs rows and their result; a head its k and v, and the softmax of a part. */
   if (!backward) {
-    own.rows = cpu_carve(memory.scratch, CPU_ROWS * D);
+    own.rows = cpu_carve(memory.scratch, CPU_ROWS * (D + p->head));
     own.out = cpu_carve(memory.scratch, CPU_ROWS * D);
     trm__carve_anew(memory.scratch);
     own.kt = cpu_carve(memory.scratch, trm__size_b(p, d, L));
     own.v = cpu_carve(memory.scratch, trm__size_b(p, L, d));
     own.s = cpu_carve(memory.scratch, CPU_ROWS * L);
-    own.part_a = cpu_carve(memory.scratch, CPU_ROWS * (d > L ? d : L));
+    own.part_a = cpu_carve(memory.scratch, CPU_ROWS * ((d > L ? d : L) + p->head));
     return own;
   }
 
@@ -193,7 +193,8 @@ static void attention_forward(trm__backend *be, trm__lane *lane, const trm__bloc
 
   /* [q k v] = x W_qkv^T, rows among the members; q and k normed and rotated. */
   trm__lane_share(lane, R, 1, &lo, &hi);
-  trm__cpu_rows(c, lo, hi, 3 * D, D, x, D, w->fwd[TRM__QKV], own.qkv, 3 * D, false, own.rows);
+  trm__cpu_rows(c, c->product, lo, hi, 3 * D, D, x, D, w->fwd[TRM__QKV], own.qkv, 3 * D, false,
+                own.rows);
   norm_heads(c, &own, lo, hi);
   rotate(c, &own, lo, hi, own.qkv, 1);
   trm__lane_barrier(lane);
@@ -301,7 +302,8 @@ static void attention_backward(trm__backend *be, trm__lane *lane, const trm__blo
   const int rows = (int)(hi - lo);
   kernels->rms_rows_grad(rows, D, y + lo * D, D, own.inv + lo, dh + lo * D, D, own.ds + lo * D, D);
   memcpy(dh + lo * D, own.ds + lo * D, (size_t)rows * (size_t)D * sizeof *dh);
-  trm__cpu_rows(c, lo, hi, D, D, own.ds, D, w->bwd[TRM__O], own.d_o, D, false, own.rows);
+  trm__cpu_rows(c, c->product, lo, hi, D, D, own.ds, D, w->bwd[TRM__O], own.d_o, D, false,
+                own.rows);
 
   if (dims->attn_out_norm)
     kernels->rms_rows_grad(rows, D, own.o + lo * D, D, own.out_inv + lo, own.d_o + lo * D, D,
@@ -323,7 +325,8 @@ static void attention_backward(trm__backend *be, trm__lane *lane, const trm__blo
   /* Before norm and rotation; dx += [dq dk dv] W_qkv. */
   norm_heads_grad(c, &own, lo, hi);
   rotate(c, &own, lo, hi, own.dqkv, -1);
-  trm__cpu_rows(c, lo, hi, D, 3 * D, own.dqkv, 3 * D, w->bwd[TRM__QKV], dh, D, true, own.rows);
+  trm__cpu_rows(c, c->product, lo, hi, D, 3 * D, own.dqkv, 3 * D, w->bwd[TRM__QKV], dh, D, true,
+                own.rows);
 
   /* dW_o = ds^T o, dW_qkv = [dq dk dv]^T x */
   trm__cpu_weight_grad(c, lane, D, D, (int)R, 1, cpu_across(own.ds, D), cpu_across(own.o, D),

@@ -22,7 +22,7 @@
 static unsigned experts_packing(const trm__block *blk, int i) {
   const int first = blk->n_weights % 2 ? 1 : 2; /* a router, and its noise */
   if (i < first) return CPU_PLAIN;
-  return CPU_AS_B | ((i - first) % 2 == TRM__GATE_UP ? CPU_IN_CHUNKS : 0);
+  return CPU_AS_B | ((i - first) % 2 == TRM__GATE_UP ? CPU_GATE_UP : CPU_DOWN);
 }
 
 /* What one pass works in. R tokens of K values, n experts, C entries at most. */
@@ -86,7 +86,7 @@ static experts_memory carve(const cpu_backend *c, trm__block_kind kind, int b, b
   own.entry_gate = cpu_carve(memory.shared, C);
   if (own.over_positions) own.xt = cpu_carve(memory.shared, R * K);
 
-  trm__cpu_swiglu_carve(&own.swiglu, backward, memory.scratch);
+  trm__cpu_swiglu_carve(c, &own.swiglu, backward, memory.scratch);
   own.part = cpu_carve(memory.scratch, CPU_ROWS * K);
   if (!backward) return own;
 

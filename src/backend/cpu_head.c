@@ -22,10 +22,10 @@ static trm__constraint constraint_of(const trm__dims *dims) {
 static head_memory carve(const cpu_backend *c, cpu_memory memory) {
   const trm__dims *dims = &c->base.dims;
   head_memory own = {0};
-  own.shared = cpu_carve(memory.shared, trm__size_b(c->product, dims->S, dims->D));
+  own.shared = cpu_carve(memory.shared, trm__size_b(c->fine, dims->S, dims->D));
 
   own.rows = cpu_carve(memory.scratch, CPU_ROWS * (dims->D > dims->V ? dims->D : dims->V));
-  own.head = cpu_carve(memory.scratch, trm__size_b(c->product, dims->V, dims->D));
+  own.head = cpu_carve(memory.scratch, trm__size_b(c->fine, dims->V, dims->D));
   trm__carve_anew(memory.scratch);
   own.grad = cpu_carve(memory.scratch, cpu_grad_scratch(c, dims->S));
   if (dims->constraint_weight > 0) {
@@ -59,7 +59,7 @@ static void op_head(trm__backend *be, trm__workspace *ws, int b, const real *z, 
     const real *zr = z + row * dims->L * D;
 
     /* logits = z W_head^T at the positions behind the puzzle's. */
-    trm__cpu_rows(c, 0, dims->S, dims->V, D, zr + (int64_t)dims->P * D, D, c->head,
+    trm__cpu_rows(c, c->fine, 0, dims->S, dims->V, D, zr + (int64_t)dims->P * D, D, c->head,
                   logits + row * dims->S * dims->V, dims->V, false, own.rows);
 
     /* q = W_q z + bias at position 0. */
@@ -154,12 +154,12 @@ static void head_rows_grad(trm__backend *be, const head_memory *own, int64_t lo,
 
   /* dz = dlogits W_head behind the puzzle's positions, 0 in these but for q's part at position 0:
    * dz[0] += dq W_q. */
-  if (lo < hi) c->product->to_b(dims->V, D, be->params + be->outer.lm_head, D, 1, own->head);
+  if (lo < hi) c->fine->to_b(dims->V, D, be->params + be->outer.lm_head, D, 1, own->head);
   for (int64_t row = lo; row < hi; row++) {
     real *dr = dz + row * dims->L * D;
     memset(dr, 0, (size_t)dims->P * (size_t)D * sizeof *dr);
-    trm__cpu_rows(c, 0, dims->S, D, dims->V, d_logits + row * dims->S * dims->V, dims->V, own->head,
-                  dr + (int64_t)dims->P * D, D, false, own->rows);
+    trm__cpu_rows(c, c->fine, 0, dims->S, D, dims->V, d_logits + row * dims->S * dims->V, dims->V,
+                  own->head, dr + (int64_t)dims->P * D, D, false, own->rows);
     for (int i = 0; i < 2; i++) c->kernels->scale_add(D, dr, dq[2 * row + i], wq + (int64_t)i * D);
   }
 }

@@ -17,7 +17,7 @@
 
 static unsigned mixer_packing(const trm__block *blk, int i) {
   (void)blk;
-  return CPU_AS_A | (i == TRM__GATE_UP ? CPU_IN_CHUNKS : 0);
+  return CPU_AS_A | (i == TRM__GATE_UP ? CPU_GATE_UP : CPU_DOWN);
 }
 /* Channels go in blocks of block_cols(): a block of [G; U] and of A is one stretch of memory. */
 static int block_cols(const trm__dims *dims) {
@@ -112,7 +112,7 @@ static void mixer_cols(const cpu_backend *c, const cpu_packed *w, const mixer_me
   const trm__dims *dims = &c->base.dims;
   const trm__product *p = c->product;
   const int D = dims->D, L = dims->L, FL = dims->FL, n = view.n, ldk = kept_cols(dims, p);
-  const int in = trm__units(p, L), width = trm__units(p, FL), half = trm__units(p, CPU_CHUNK);
+  const int in = trm__units(p, L), width = cpu_chunked(p, FL), half = trm__units(p, CPU_CHUNK);
   const ptrdiff_t in_ps = (ptrdiff_t)in * p->nr, act_ps = (ptrdiff_t)half * p->nr;
   const real *gate = w->fwd[TRM__GATE_UP], *down = w->fwd[TRM__DOWN];
   real *kept = own->gu ? own->gu + view.gu : NULL;
@@ -137,7 +137,7 @@ static void mixer_cols(const cpu_backend *c, const cpu_packed *w, const mixer_me
     if (own->norm_sum) c->kernels->add_squares_cols(CPU_CHUNK, n, g, u, ld, own->norm_sum);
     p->swiglu_b(CPU_CHUNK, n, g, u, ld, own->act_b, direct ? NULL : keep_g, direct ? NULL : keep_u,
                 ldk);
-    p->gemm(L, n, half, down + f / p->group, width, own->act_b, act_ps, own->out, n,
+    p->gemm(L, n, half, down + cpu_chunked(p, f), width, own->act_b, act_ps, own->out, n,
             f > 0 ? TRM__ADD : TRM__SET);
   }
 

@@ -23,7 +23,7 @@
 
 static unsigned mlp_packing(const trm__block *blk, int i) {
   (void)blk;
-  return CPU_AS_B | (i == TRM__GATE_UP ? CPU_IN_CHUNKS : 0);
+  return CPU_AS_B | (i == TRM__GATE_UP ? CPU_GATE_UP : CPU_DOWN);
 }
 
 /* --- the norm of gates times ups -------------------------------------------------------------- */
@@ -44,7 +44,7 @@ void trm__cpu_swiglu_rows(const cpu_backend *c, const cpu_swiglu *s, int64_t r, 
                           const real *x, real *out) {
   const trm__product *p = c->product;
   const int D = s->in, F = s->width, deep = trm__units(p, D), half = trm__units(p, CPU_CHUNK);
-  const ptrdiff_t in_ps = (ptrdiff_t)deep * p->nr, out_ps = (ptrdiff_t)trm__units(p, F) * p->nr;
+  const ptrdiff_t in_ps = (ptrdiff_t)deep * p->nr, out_ps = (ptrdiff_t)cpu_chunked(p, F) * p->nr;
   real *kept = s->gu ? s->gu + cpu_swiglu_at(c, r) : NULL;
   int64_t lda;
   const real *xa = cpu_a(p, rows, D, x, D, s->rows, &lda);
@@ -70,8 +70,8 @@ void trm__cpu_swiglu_rows(const cpu_backend *c, const cpu_swiglu *s, int64_t r, 
     if (s->norm_sum) c->kernels->add_squares_rows(rows, CPU_CHUNK, g, u, CPU_CHUNK, s->norm_sum);
     p->swiglu_a(rows, CPU_CHUNK, g, u, CPU_CHUNK, s->act_a, half, direct ? NULL : keep_g,
                 direct ? NULL : keep_u);
-    p->gemm(rows, D, half, s->act_a, half, s->down + f / p->group * p->nr, out_ps, out, D,
-            (f > 0 ? TRM__ADD : TRM__SET) | c->far);
+    p->gemm(rows, D, half, s->act_a, half, s->down + (ptrdiff_t)cpu_chunked(p, f) * p->nr, out_ps,
+            out, D, (f > 0 ? TRM__ADD : TRM__SET) | c->far);
   }
   if (!s->norm_sum) return;
 
@@ -109,8 +109,9 @@ void trm__cpu_swiglu_rows_grad(const cpu_backend *c, const cpu_swiglu *s, int64_
   }
 }
 
-void trm__cpu_swiglu_carve(cpu_swiglu *s, bool backward, trm__carver *scratch) {
-  s->rows = cpu_carve(scratch, CPU_ROWS * s->in);
+void trm__cpu_swiglu_carve(const cpu_backend *c, cpu_swiglu *s, bool backward,
+                           trm__carver *scratch) {
+  s->rows = cpu_carve(scratch, CPU_ROWS * (s->in + c->product->head));
   if (!backward) {
     s->act_a = cpu_carve(scratch, CPU_ROWS * CPU_CHUNK);
     s->chunk = cpu_carve(scratch, CPU_ROWS * 2 * CPU_CHUNK);
@@ -151,7 +152,7 @@ static mlp_memory carve(const cpu_backend *c, int b, bool backward, cpu_memory m
     if (dims->gate_norm) own.swiglu.norm_inv = cpu_carve(memory.saved, R);
   }
 
-  trm__cpu_swiglu_carve(&own.swiglu, backward, memory.scratch);
+  trm__cpu_swiglu_carve(c, &own.swiglu, backward, memory.scratch);
   if (dims->gate_norm && backward) {
     own.swiglu.norm_slope = cpu_carve(memory.scratch, CPU_ROWS);
     own.ds_x = cpu_carve(memory.scratch, CPU_ROWS);

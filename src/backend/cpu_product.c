@@ -2,10 +2,9 @@
  */
 #include "backend/cpu.h"
 
-void trm__cpu_rows(const cpu_backend *c, int64_t lo, int64_t hi, int n, int depth, const real *x,
-                   int64_t ldx, const real *packed, real *y, int64_t ldy, bool accumulate,
-                   real *scratch) {
-  const trm__product *p = c->product;
+void trm__cpu_rows(const cpu_backend *c, const trm__product *p, int64_t lo, int64_t hi, int n,
+                   int depth, const real *x, int64_t ldx, const real *packed, real *y, int64_t ldy,
+                   bool accumulate, real *scratch) {
   const int units = trm__units(p, depth);
   const int mode = (accumulate ? TRM__ADD : TRM__SET) | c->far;
   int64_t part = cpu_part(p, hi - lo), lda;

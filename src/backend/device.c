@@ -123,7 +123,7 @@ trm_status trm_bench_device_rates(trm_device device, trm_dtype dtype, const trm_
   bool there;
   const int sizes[] = {s->m, s->n, s->k};
   device = trm_device_resolve(device, NULL);
-  bool good = device.kind == TRM_DEVICE_CUDA && (unsigned)dtype < TRM_DTYPES;
+  bool good = device.kind == TRM_DEVICE_CUDA && (dtype == TRM_FLOAT32 || dtype == TRM_BFLOAT16);
   for (int i = 0; i < 3; i++)
     good = good && sizes[i] >= 8 && sizes[i] <= 1 << 14 && sizes[i] % 8 == 0;
   if (!good)
@@ -142,6 +142,8 @@ trm_status trm__backend_create(trm_device device, const trm__dims *dims, const t
   const trm__plugin *plugin;
   bool there;
   device = trm_device_resolve(device, NULL);
+  if (dims->dtype == TRM_INT8 && device.kind == TRM_DEVICE_CUDA)
+    TRM_FAIL(err, TRM_E_CONFIG, "int8 is for the device cpu; choose it, or bfloat16");
   if (device.kind == TRM_DEVICE_CPU)
     return trm__cpu_create(dims, outer, blocks, n_blocks, training, out, err);
   if (device.kind != TRM_DEVICE_CUDA)

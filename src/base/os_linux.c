@@ -82,6 +82,23 @@ bool trm__os_has_arm_bf16(void) {
   return (getauxval(AT_HWCAP2) & 1ul << 14) != 0; /* HWCAP2_BF16, which not every libc names */
 }
 
+bool trm__os_has_arm_dot(void) {
+#ifdef __aarch64__
+  return (getauxval(AT_HWCAP) & 1ul << 20) != 0; /* HWCAP_ASIMDDP */
+#else
+  return false;
+#endif
+}
+
+bool trm__os_has_avx_vnni(void) {
+#ifdef __x86_64__
+  unsigned a, b, c, d;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 4);
+#else
+  return false;
+#endif
+}
+
 /* Asks for tiles. */
 static bool grants_amx_now(void) {
 #if defined(__x86_64__) && defined(SYS_arch_prctl)

@@ -34,8 +34,13 @@ void trm__os_host(char *text, size_t n);
 void trm__os_system(char *text, size_t n);
 void trm__os_processor(char *text, size_t n);
 
-/* On 64-bit ARM: whether there are instructions for bfloat16, as far as the system says. */
+/* On 64-bit ARM: whether there are instructions for bfloat16, and for dot products of bytes, as far
+ * as the system says. */
 bool trm__os_has_arm_bf16(void);
+bool trm__os_has_arm_dot(void);
+/* On x86-64: whether there is AVX-VNNI, dot products of bytes in vectors of 256 bits, for which not
+ * every compiler has a name. */
+bool trm__os_has_avx_vnni(void);
 /* On x86-64: whether there are matrix tiles for bfloat16 (AMX) and this process may use them, from
  * now on and in all its threads. Tiles are large, so that a system saves them only for processes
  * that asked, which this does. A thread's alternative signal stack then has to hold them, too:

@@ -81,6 +81,12 @@ void *trm__os_block(size_t align, size_t bytes) {
 bool trm__os_has_arm_bf16(void) {
   return false;
 }
+bool trm__os_has_arm_dot(void) {
+  return false;
+}
+bool trm__os_has_avx_vnni(void) {
+  return false;
+}
 bool trm__os_grants_amx(void) {
   return false;
 }

@@ -55,6 +55,12 @@ void trm__os_processor(char *text, size_t n) {
 bool trm__os_has_arm_bf16(void) {
   return false;
 }
+bool trm__os_has_arm_dot(void) {
+  return false;
+}
+bool trm__os_has_avx_vnni(void) {
+  return false;
+}
 bool trm__os_grants_amx(void) {
   return false;
 }

@@ -68,13 +68,13 @@ static int64_t grow(int64_t *most, int64_t n) {
  * shape, so that all shapes share them. */
 static trm_status fill_operands(const state *s, int threads, trm_error *err) {
   const int64_t most = 1 << 20, row = s->size < most ? s->size : most;
-  const int k = (int)row * s->p->group;
+  const int k = (int)(row - s->p->head) * s->p->group;
   real *values;
   TRM_ALLOC(&values, k, "the operands of a bench", err);
   trm__bench_random(values, k);
   for (int64_t at = 0; at < threads * s->size; at += row) {
     int64_t left = threads * s->size - at, n = left < row ? left : row;
-    s->p->to_a(1, (int)n * s->p->group, values, k, 1, s->memory + at, (ptrdiff_t)n);
+    s->p->to_a(1, (int)(n - s->p->head) * s->p->group, values, k, 1, s->memory + at, (ptrdiff_t)n);
   }
   trm__free(values);
   return TRM_OK;
@@ -95,7 +95,9 @@ static trm_status products_state(trm_dtype dtype, int threads, const trm_bench_s
   const trm__kernels *k;
   int64_t size_c = 0;
   TRM_TRY(trm__kernels_select(&k, err));
-  s->p = &k->product[dtype];
+  if (!(s->p = trm__product_of(k, dtype)))
+    TRM_FAIL(err, TRM_E_CONFIG, "the kernels %s have no products in %s", k->name,
+             trm_dtype_name(dtype));
   TRM_ALLOC(&s->shapes, n, "the products of a bench", err);
   memcpy(s->shapes, c, (size_t)n * sizeof *c);
   for (int i = 0; i < n; i++) {
@@ -127,7 +129,7 @@ trm_status trm_bench_create_products(trm_dtype dtype, int threads, const trm_ben
 
   /* A product's FLOPs, and what it reads and writes once: operands in their format, C in float32.
    */
-  const double bytes[TRM_DTYPES] = {[TRM_FLOAT32] = 4, [TRM_BFLOAT16] = 2};
+  const double bytes[TRM_DTYPES] = {[TRM_FLOAT32] = 4, [TRM_BFLOAT16] = 2, [TRM_INT8] = 1};
   for (b->n_ops = 0; b->n_ops < n; b->n_ops++) {
     const trm_bench_shape *x = &s->shapes[b->n_ops];
     double mk = (double)x->m * x->k, kn = (double)x->k * x->n, mn = (double)x->m * x->n;

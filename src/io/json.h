@@ -154,6 +154,8 @@ void trm__json_put_null(trm__json_out *o, const char *key);
 /* UTF-8; control characters are escaped, also those of eight bits. */
 void trm__json_put_text(trm__json_out *o, const char *key, const char *text);
 void trm__json_put_value(trm__json_out *o, const char *key, const trm__json *v);
+/* `text` as it is: what trm__json_finish gave, both in the compact style. */
+void trm__json_put_made(trm__json_out *o, const char *key, const char *text);
 /* The text, to be released with trm__free, or NULL; nothing of `o` is left either way. Errors:
  * MEMORY; NUMERIC for a number that is not finite; ARGUMENT for a text that is not UTF-8. They
  * begin with `where`. */

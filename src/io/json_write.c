@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/memory.h"
 #include "base/number.h"
 #include "base/text.h"
@@ -189,6 +190,12 @@ void trm__json_put_value(trm__json_out *o, const char *key, const trm__json *v) 
       trm__json_put_null(o, key);
       return;
   }
+}
+
+void trm__json_put_made(trm__json_out *o, const char *key, const char *text) {
+  TRM_ASSERT(o->style == TRM__JSON_COMPACT); /* else it would have other lines and spaces */
+  put_place(o, key);
+  put(o, text, strlen(text));
 }
 
 /* --- the end --- */

@@ -19,6 +19,12 @@ static bool runs_avx512(void) {
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
          __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && runs_avx2();
 }
+static bool runs_avx512_vnni(void) {
+  return runs_avx512() && __builtin_cpu_supports("avx512vnni");
+}
+static bool runs_avx_vnni(void) {
+  return runs_avx2() && trm__os_has_avx_vnni();
+}
 static bool runs_avx512_bf16(void) {
   return runs_avx512() && __builtin_cpu_supports("avx512bf16");
 }
@@ -49,6 +55,40 @@ static const struct isa {
     {&TRM__KERNELS_ALWAYS, runs_always},
 };
 enum { ISA_COUNT = sizeof isa_table / sizeof *isa_table };
+
+/* Instructions for int8 that not every machine of a set has. */
+static const struct quicker {
+  const trm__kernels *set;
+  const trm__product *product;
+  bool (*runs)(void);
+} quicker_table[] = {
+#ifdef TRM__HAVE_AMX
+    {&trm__kernels_amx_bf16, &trm__int8_avx512_vnni, runs_avx512_vnni},
+#endif
+#ifdef TRM__HAVE_X86
+    {&trm__kernels_avx512_bf16, &trm__int8_avx512_vnni, runs_avx512_vnni},
+    {&trm__kernels_avx512, &trm__int8_avx512_vnni, runs_avx512_vnni},
+    {&trm__kernels_avx2, &trm__int8_avx_vnni, runs_avx_vnni},
+#endif
+#ifdef TRM__HAVE_NEON
+    {&trm__kernels_neon_bf16, &trm__int8_neon_dot, trm__os_has_arm_dot},
+    {&trm__kernels_neon, &trm__int8_neon_dot, trm__os_has_arm_dot},
+#endif
+    {NULL, NULL, NULL}};
+
+int trm__int8_products(const trm__kernels *k, const trm__product *out[TRM__INT8_PRODUCTS]) {
+  int n = 0;
+  if (k->product[TRM_INT8].gemm) out[n++] = &k->product[TRM_INT8];
+  for (const struct quicker *q = quicker_table; q->set; q++)
+    if (q->set == k && q->runs()) out[n++] = q->product;
+  return n;
+}
+const trm__product *trm__product_of(const trm__kernels *k, trm_dtype dtype) {
+  const trm__product *int8[TRM__INT8_PRODUCTS];
+  const int n = dtype == TRM_INT8 ? trm__int8_products(k, int8) : 0;
+  if (dtype != TRM_INT8) return &k->product[dtype];
+  return n > 0 ? int8[n - 1] : NULL;
+}
 
 trm_status trm__kernels_select(const trm__kernels **out, trm_error *err) {
   const char *force = getenv("TRM_ISA");

@@ -51,13 +51,16 @@ enum {
  *
  * Operands are stored in units as wide as a real: in float32 one value; in bfloat16, where the
  * instruction set multiplies it, a pair of neighbours along the depth k (a missing one is zero),
- * else one value rounded to bfloat16. trm__units(p, k) units hold a depth of k.
+ * else one value rounded to bfloat16; in int8 four whole numbers, behind a head with their scale
+ * (body_int8.inc). trm__units(p, k) units hold a depth of k.
  *   A: rows of units, [m][lda].
  *   B: panels of nr columns, [ceil(n / nr)][units][nr]; short panels are padded with zeros. */
 enum { TRM__MOST_COLS = 64 /* no nr is larger */ };
+enum { TRM__TRAINED_DTYPES = TRM_INT8 /* formats before it have gradients, and files hold them */ };
 typedef struct trm__product {
   trm_dtype dtype;
-  int group;     /* values per unit: 1 or 2 */
+  int group;     /* values per unit: 1, 2 or 4; 0: this set has no such product */
+  int head;      /* units before those of the values */
   int block;     /* values of depth that are summed together: where a sum may be cut (above) */
   bool a_as_is;  /* a row that is contiguous along the depth is operand A as it stands */
   int mr, nr;    /* register tile: up to mr rows x nr columns */
@@ -87,8 +90,8 @@ typedef struct trm__product {
   void (*softmax_a)(int rows, int n, const real *s, ptrdiff_t ld, real scale, real *out,
                     ptrdiff_t lda, real *lse, real *inverse);
 
-  /* The backward pass of SwiGLU: from what was kept and d = dL/d(silu(g) u) [rows, n], the
-   * gradients dg and du and the value itself, as operands of the products that follow.
+  /* The backward pass, in int8 NULL. Of SwiGLU: from what was kept and d = dL/d(silu(g) u) [rows,
+   * n], the gradients dg and du and the value itself, as operands of the products that follow.
    *   swiglu_grad_a  both: A of depth 2 n, dg then du; act: panels of B of depth `rows`, act_ps
    *                  apart; g and u become units across the rows, [rows / group][n].
    *   swiglu_grad_b  both: B of depth 2 rows, dg then du; g, u and act [rows][ldk] become units
@@ -163,6 +166,14 @@ typedef struct trm__kernels {
   double (*scale_norm)(int64_t n, real *y, real scale);
 } trm__kernels;
 
+/* The product of that format: for int8 that of the set's instructions, or of quicker ones that the
+ * machine has, too. Sums of whole numbers are the same by any. NULL: the set has none. */
+const trm__product *trm__product_of(const trm__kernels *k, trm_dtype dtype);
+/* All int8 products of this set that the machine can run, the slower first (tests); their number.
+ */
+enum { TRM__INT8_PRODUCTS = 2 };
+int trm__int8_products(const trm__kernels *k, const trm__product *out[TRM__INT8_PRODUCTS]);
+
 /* The table for this machine. TRM_ISA (a name below) forces one; TRM_E_CONFIG when the
  * name is unknown or this CPU lacks it. */
 trm_status trm__kernels_select(const trm__kernels **out, trm_error *err);
@@ -171,6 +182,7 @@ extern const trm__kernels trm__kernels_portable;
 #if !defined(TRM_REAL_DOUBLE) && (defined(__x86_64__) || defined(_M_X64))
 #define TRM__HAVE_X86 1
 extern const trm__kernels trm__kernels_avx2, trm__kernels_avx512, trm__kernels_avx512_bf16;
+extern const trm__product trm__int8_avx512_vnni, trm__int8_avx_vnni;
 #ifndef TRM__NO_AMX /* the build says: its compiler does not know the instructions */
 #define TRM__HAVE_AMX 1
 extern const trm__kernels trm__kernels_amx_bf16;
@@ -179,6 +191,7 @@ extern const trm__kernels trm__kernels_amx_bf16;
 #if !defined(TRM_REAL_DOUBLE) && defined(__aarch64__) && defined(__ARM_NEON)
 #define TRM__HAVE_NEON 1
 extern const trm__kernels trm__kernels_neon, trm__kernels_neon_bf16;
+extern const trm__product trm__int8_neon_dot;
 #endif
 /* The set that every machine of this build runs. */
 #define TRM__KERNELS_ALWAYS trm__kernels_portable
@@ -192,7 +205,7 @@ extern const trm__kernels trm__kernels_simd128;
 int trm__kernels_runnable(const trm__kernels **out, int max);
 
 static inline int trm__units(const trm__product *p, int k) {
-  return (k + p->group - 1) / p->group;
+  return p->head + (k + p->group - 1) / p->group;
 }
 /* Reals that n columns of a row of g or u are kept in. */
 static inline int trm__kept(const trm__product *p, int n) {

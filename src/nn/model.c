@@ -126,9 +126,18 @@ trm_status trm_model_clone(const trm_model *model, trm_model **out, trm_error *e
 const trm_model_config *trm_model_get_config(const trm_model *model) {
   return &model->config;
 }
+trm_status trm__dtype_stored(trm_dtype dtype, trm_error *err) {
+  if (dtype == TRM_FLOAT32 || dtype == TRM_BFLOAT16) return TRM_OK;
+  TRM_FAIL(
+      err, TRM_E_ARGUMENT,
+      "dtype = %d (%s): files hold weights in float32 or bfloat16; int8 is chosen when a model "
+      "solves",
+      (int)dtype, dtype == TRM_INT8 ? "int8" : "unknown");
+}
 trm_status trm_model_set_dtype(trm_model *model, trm_dtype dtype, trm_error *err) {
   if ((unsigned)dtype >= TRM_DTYPES)
-    TRM_FAIL(err, TRM_E_ARGUMENT, "dtype = %d: expected TRM_FLOAT32 or TRM_BFLOAT16", (int)dtype);
+    TRM_FAIL(err, TRM_E_ARGUMENT, "dtype = %d: expected TRM_FLOAT32, TRM_BFLOAT16 or TRM_INT8",
+             (int)dtype);
   TRM_TRY(trm__model_check_weights(model, err));
   model->config.forward_dtype = model->layout->dims.dtype = dtype;
   return TRM_OK;

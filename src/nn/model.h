@@ -35,6 +35,8 @@ trm_status trm__model_outline(const trm_model_config *config, const int32_t *ids
 /* The same with weights, which are zero. */
 trm_status trm__model_alloc(const trm_model_config *config, const int32_t *ids, int n_ids,
                             trm_model **out, trm_error *err);
+/* ARGUMENT unless files hold weights in that format. */
+trm_status trm__dtype_stored(trm_dtype dtype, trm_error *err);
 /* ARGUMENT for a model that was only peeked at: nothing can be computed with it. */
 trm_status trm__model_check_weights(const trm_model *model, trm_error *err);
 /* trm_model_load, or an outline of what it would load. */

@@ -23,6 +23,7 @@ static const trm__word loss_words[] = {
 static const trm__word dtype_words[TRM_DTYPES] = {
     [TRM_FLOAT32] = {"float32", "f32"},
     [TRM_BFLOAT16] = {"bfloat16", "bf16"},
+    [TRM_INT8] = {"int8", "i8"},
 };
 static const trm__word nets_words[] = {
     [TRM_NETS_SHARED] = {"shared", NULL},

@@ -497,8 +497,9 @@ trm_status trm_model_export(const trm_model *model, const char *path, trm_file_f
       [TRM_FILE_FOLDER] = save_folder,
       [TRM_FILE_SAFETENSORS] = save_file,
       [TRM_FILE_TORCH] = save_torch};
-  if ((unsigned)format > TRM_FILE_TORCH || (unsigned)dtype >= TRM_DTYPES)
-    TRM_FAIL(err, TRM_E_ARGUMENT, "format = %d, dtype = %d: unknown", (int)format, (int)dtype);
+  if ((unsigned)format > TRM_FILE_TORCH)
+    TRM_FAIL(err, TRM_E_ARGUMENT, "format = %d: unknown", (int)format);
+  TRM_TRY(trm__dtype_stored(dtype, err));
   TRM_TRY(trm__model_check_weights(model, err));
   return writers[format](model, path, dtype, err);
 }

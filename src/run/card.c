@@ -232,8 +232,7 @@ static trm_status write_card(void *arg, trm__writer *w, trm_error *err) {
 trm_status trm_model_publish(const trm_model *model, const char *checkpoint, const char *dir,
                              trm_dtype dtype, trm_error *err) {
   char name[TRM__PATH_MAX];
-  if ((unsigned)dtype >= TRM_DTYPES)
-    TRM_FAIL(err, TRM_E_ARGUMENT, "dtype = %d: unknown", (int)dtype);
+  TRM_TRY(trm__dtype_stored(dtype, err));
   card c = {.model = model, .update = -1, .exact = -1, .dtype = trm_dtype_name(dtype)};
 
   /* The folder's name, for people. */

@@ -156,6 +156,26 @@ trm_status trm__run_record_start(trm_run *run, trm_error *err) {
 
 static const char done[] = "done";
 
+/* Each set of kernels rounds otherwise: a run that goes on by another one (on another machine, say)
+ * has not the bits of one that does not. */
+static trm_status look_at_kernels(const trm_run *run, trm_error *err) {
+  trm__json *start;
+  int broken;
+  if (run->folder.mark.update == 0 || run->plan.trainer.device.kind != TRM_DEVICE_CPU)
+    return TRM_OK;
+  TRM_TRY(trm__record_last(run->folder.path, trm__record_start, &start, &broken, err));
+  const char *device = trm__json_text(trm__json_get(start, "device"));
+  const char *kernels = trm__json_text(trm__json_get(start, "kernels"));
+  if (device && !strcmp(device, "cpu") && kernels && strcmp(kernels, trm_isa()) != 0)
+    trm__warn(
+        &run->listener,
+        "goes on with the kernels %s, not %.40s as before update %lld: its bits will be others "
+        "than without the change (TRM_ISA chooses)",
+        trm_isa(), kernels, (long long)run->folder.mark.update);
+  trm__json_free(start);
+  return TRM_OK;
+}
+
 trm_status trm__run_record_look(trm_run *run, trm_error *err) {
   trm__json *line;
   int broken;
@@ -166,7 +186,7 @@ trm_status trm__run_record_look(trm_run *run, trm_error *err) {
   const char *state = trm__json_text(trm__json_get(line, "state"));
   run->ended = state && !strcmp(state, done);
   trm__json_free(line);
-  return TRM_OK;
+  return look_at_kernels(run, err);
 }
 
 static const char *state_of(trm_status st) {

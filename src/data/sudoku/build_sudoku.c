@@ -17,7 +17,7 @@ typedef struct build {
   trm__sudoku_shape shape;
   trm__puzzle_list train, test;
   int64_t skipped; /* puzzles without a given solution that have none or several */
-  int64_t unreadable, empty_rows;
+  int64_t unreadable, empty_rows, titles;
   trm__sudoku_zero zero;
 } build;
 
@@ -137,6 +137,7 @@ static trm_status read_entries(build *b, trm_sudoku_reader *r, const char *path,
   TRM_TRY(read_all(b, r, list, &seen, &first, err));
   b->zero = r->zero;
   b->empty_rows += r->empty_rows;
+  b->titles += r->titles;
 
   /* A file of which nothing could be read is refused with its first error, or as no file of
    * Sudokus. */
@@ -236,6 +237,7 @@ static trm_status run_build(build *b, trm_build_report *report, trm_error *err) 
   report->skipped = b->skipped;
   report->unreadable = b->unreadable;
   report->empty_rows = b->empty_rows;
+  report->titles = b->titles;
   return st;
 }
 

@@ -76,6 +76,10 @@ int trm_sudoku_reader_rows(const trm_sudoku_reader *r) {
   return r->grid.rows;
 }
 
+int64_t trm_sudoku_reader_title(const trm_sudoku_reader *r) {
+  return r->title;
+}
+
 int trm_sudoku_reader_other_size(const trm_sudoku_reader *r) {
   return r->other_size;
 }
@@ -369,6 +373,14 @@ static bool is_title(trm_sudoku_reader *r) {
   return has_word && cells <= MOST_CELLS;
 }
 
+/* A list has no title of each puzzle: somebody may miss the line. */
+static trm_status pass_title(trm_sudoku_reader *r, trm_sudoku_entry *e, bool *found,
+                             trm_error *err) {
+  (void)e, (void)found, (void)err;
+  if (r->in_lines && r->titles++ == 0) r->title = r->line;
+  return TRM_OK;
+}
+
 static bool is_anything(trm_sudoku_reader *r) {
   (void)r;
   return true;
@@ -400,7 +412,7 @@ const trm__sudoku_form trm__sudoku_forms[] = {
     {"a puzzle a line", trm__sudoku_is_line, trm__sudoku_read_line, false},
     {"a game id of Solo", trm__sudoku_is_game_id, trm__sudoku_read_game_id, false},
     {"a grid of rows", trm__sudoku_is_row, trm__sudoku_read_row, false},
-    {"a title", is_title, pass_over, false},
+    {"a title", is_title, pass_title, false},
     {"no Sudoku", is_anything, read_anything, false}};
 
 /* What has no lines of text at all, told by its first bytes; NULL: nothing against it. */

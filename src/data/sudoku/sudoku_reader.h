@@ -101,6 +101,8 @@ struct trm_sudoku_reader {
   trm__csv csv;
   trm__columns columns;
   int64_t empty_rows; /* of tables, passed over */
+  int64_t titles;     /* behind puzzles of a line each, passed over */
+  int64_t title;      /* the first of these */
   trm__sudoku_xml *xml;
   trm__sudoku_json *json;
 };
