@@ -15,6 +15,7 @@ typedef struct rank_way {
   int rank;          /* -1: none */
   const char *more;  /* an argument behind the others' */
   const char *isa;   /* TRM_ISA */
+  bool version;      /* that of trm, as far as the others see */
   rlim_t file_limit; /* as in launch.h */
 } rank_way;
 static const rank_way all_alike = {.rank = -1};
@@ -57,6 +58,7 @@ static inline void become_rank(const scratch *s, int rank, int n, int (*fd)[MOST
   const bool other = way->rank == rank;
   if (other && way->more) own[k] = way->more;
   if (other && way->isa) setenv("TRM_ISA", way->isa, 1);
+  if (other && way->version) setenv("TEST_OTHER_VERSION", "1", 1);
   scratch mine = rank_scratch(s, rank);
   become(&mine, own, &(launch){.file_limit = other ? way->file_limit : 0}, -1);
 }

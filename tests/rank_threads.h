@@ -21,6 +21,7 @@ typedef struct rank_group {
   parcel to[TRM_COMM_MOST][TRM_COMM_MOST]; /* [from][to] */
   bool gone[TRM_COMM_MOST];                /* it has left */
   int64_t sent[TRM_COMM_MOST];             /* bytes, of each rank */
+  size_t first[TRM_COMM_MOST];             /* and of its first message */
   int exchanges[TRM_COMM_MOST];
 } rank_group;
 
@@ -31,6 +32,12 @@ typedef struct rank_thread {
   void *arg;
   int leaves_after; /* exchanges; 0: never */
 } rank_thread;
+
+/* A rank whose message `at`, counted from 1, has this byte throughout; rank -1: none. */
+static struct {
+  int rank, at;
+  unsigned char byte;
+} garbles = {-1, 0, 0};
 
 /* Waits until the parcel is (not) there; false when the other has left before. */
 static inline bool rank_waits(rank_group *g, const parcel *p, bool there, int other) {
@@ -49,11 +56,17 @@ static inline trm_status rank_exchange(void *arg, int peer, const void *out, siz
   parcel *mine = &g->to[self][peer], *theirs = &g->to[peer][self];
   bool came = peer >= 0 && peer < g->size && peer != self;
   size_t n = n_in;
+  void *garbled = NULL;
 
   /* Held out, taken, and back when the other has taken it. */
   pthread_mutex_lock(&g->lock);
-  if (r->leaves_after && ++g->exchanges[self] > r->leaves_after) came = false;
+  if (++g->exchanges[self] > r->leaves_after && r->leaves_after) came = false;
+  if (!g->sent[self]) g->first[self] = n_out;
   g->sent[self] += (int64_t)n_out;
+  if (self == garbles.rank && g->exchanges[self] == garbles.at && n_out) {
+    assert_non_null(garbled = malloc(n_out));
+    out = memset(garbled, garbles.byte, n_out);
+  }
   if (came && n_out) *mine = (parcel){out, n_out, true};
   pthread_cond_broadcast(&g->news);
   if (came && n_in && (came = rank_waits(g, theirs, true, peer))) {
@@ -63,7 +76,9 @@ static inline trm_status rank_exchange(void *arg, int peer, const void *out, siz
     pthread_cond_broadcast(&g->news);
   }
   if (came && n_out) came = rank_waits(g, mine, false, peer);
+  if (!came) *mine = (parcel){0}; /* nobody takes it any more */
   pthread_mutex_unlock(&g->lock);
+  free(garbled);
   if (came && n == n_in) return TRM_OK;
   if (err) {
     *err = (trm_error){.code = TRM_E_SYSTEM, .pos = -1};

@@ -17,6 +17,8 @@ typedef struct job {
   int times;         /* that it votes */
   trm_eval_config config;
   bool tells, interrupts, fails;
+  bool stops; /* at once */
+  int asked;  /* how often it was asked to go on */
   trm_eval_report report;
   int64_t rows;
   uint64_t answers[ARC_MAX + ROWS]; /* of each row that was told: a hash */
@@ -49,8 +51,10 @@ static trm_status row(void *arg, const trm_eval_row *r, trm_error *err) {
 }
 
 static bool progress(void *arg, int64_t done, int64_t total) {
+  job *j = arg;
   (void)total;
-  return done < 8 || !((const job *)arg)->interrupts;
+  j->asked++;
+  return !j->stops && (done < 8 || !j->interrupts);
 }
 
 static void evaluate(rank_thread *r) {
@@ -187,6 +191,88 @@ static void ranks_report_as_one(void **state) {
   trm_dataset_free(d);
 }
 
+static void a_stop_of_one_comes_to_all_at_once(void **state) {
+  trm_dataset *d = small_set(*state);
+  trm_model_config c = small_config(TRM_ARCH_TRM, S);
+  c.halt_max_steps = STEPS;
+  trm_model *m = small_model(&c, 21);
+  for (int who = 0; who < 2; who++) {
+    for (int i = 0; i < 2; i++)
+      jobs[i] = (job){.model = m,
+                      .data = d,
+                      .times = 1,
+                      .config = {.batch = 1, .threads = 1},
+                      .stops = i == who};
+    const rank_group g = ranks_run(2, evaluate, jobs, sizeof *jobs, -1, 0);
+    assert_int_equal(g.first[0], 256); /* versions */
+    for (int i = 0; i < 2; i++) {
+      assert_int_equal(jobs[i].status, TRM_E_INTERRUPTED);
+      assert_true(jobs[i].asked <= 2); /* of ROWS / 2 * STEPS */
+    }
+  }
+
+  /* One that has done its part hears of it, too: rank 1 has nothing to do. */
+  for (int i = 0; i < 2; i++)
+    jobs[i] = (job){.model = m,
+                    .data = d,
+                    .times = 1,
+                    .config = {.batch = 1, .threads = 1, .limit = 1},
+                    .stops = i == 1};
+  ranks_run(2, evaluate, jobs, sizeof *jobs, -1, 0);
+  for (int i = 0; i < 2; i++) assert_int_equal(jobs[i].status, TRM_E_INTERRUPTED);
+  trm_model_free(m);
+  trm_dataset_free(d);
+}
+
+static void what_a_peer_says_is_not_believed(void **state) {
+  /* Every message of an evaluation with votes and rows, in turn, is rubbish: none reads or writes
+   * elsewhere (sanitizers), and none waits for ever. */
+  static arc_set set;
+  scratch *s = *state;
+  char dir[160];
+  arc_make(&set, 11);
+  snprintf(dir, sizeof dir, "%s", scratch_path(s, "garbled"));
+  arc_write(&set, dir);
+  trm_dataset *d = open_small_data(dir);
+  trm_model_config c = small_config(TRM_ARCH_TRM, TRM__ARC_CELLS);
+  c.vocab_size = 12;
+  c.num_puzzle_identifiers = ARC_IDS;
+  c.H_cycles = c.L_cycles = 1;
+  c.halt_max_steps = 2;
+  trm_model *m = small_model(&c, 5);
+  static const unsigned char bytes[] = {0xff, 0x7f, 1};
+  const job as = {.model = m,
+                  .data = d,
+                  .votes = dir,
+                  .times = 1,
+                  .tells = true,
+                  .config = {.threads = 1, .limit = 6, .steps = 1}};
+  int failed = 0;
+  static const char *const told[] = {"says that it has",
+                                     "for a test input or grid that there is not", "hold no grids",
+                                     "a row of another rank"};
+  bool heard[4] = {false};
+  jobs[0] = jobs[1] = as;
+  const int all = ranks_run(2, evaluate, jobs, sizeof *jobs, -1, 0).exchanges[0];
+  for (garbles.at = 1; garbles.at <= all; garbles.at++)
+    for (int k = 0; k < 2; k++) {
+      garbles.rank = k;
+      garbles.byte = bytes[(garbles.at + 2 * k) % 3];
+      jobs[0] = jobs[1] = as;
+      ranks_run(2, evaluate, jobs, sizeof *jobs, -1, 0);
+      failed += jobs[0].status != TRM_OK || jobs[1].status != TRM_OK;
+      for (int i = 0; i < 2; i++)
+        for (int w = 0; w < 4; w++)
+          heard[w] = heard[w] || (jobs[i].status != TRM_OK && strstr(jobs[i].err.msg, told[w]));
+    }
+  garbles.rank = -1;
+  assert_true(failed > 20);
+  for (int w = 0; w < 4; w++)
+    if (!heard[w]) fail_msg("nobody said: %s", told[w]);
+  trm_model_free(m);
+  trm_dataset_free(d);
+}
+
 static void ranks_vote_as_one(void **state) {
   static arc_set set;
   scratch *s = *state;
@@ -218,6 +304,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(ranks_report_as_one),
       cmocka_unit_test(ranks_vote_as_one),
+      cmocka_unit_test(a_stop_of_one_comes_to_all_at_once),
+      cmocka_unit_test(what_a_peer_says_is_not_believed),
   };
   return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }

@@ -2,6 +2,8 @@
 #include "rank_processes.h"
 #include "tiny_runs.h"
 
+#include "base/rng.h"
+
 enum { END = 40, EVERY = 10 };
 #define RUN_OF(name) \
   "train", TINY_RUN("1000"), "max_updates=40", "checkpoint_interval=10", "+run_name=" name
@@ -56,6 +58,8 @@ static void ranks_train_as_one(void **state) {
   want_ranks(&r, 0);
   says(out_text, "ranks        2, which share each update");
   says(out_text, "last         update 40");
+  says(r.err[0], "an update of 2 ranks took ");
+  says(r.err[0], " of exchange, in which a rank sends 0.");
   assert_string_equal(r.err[1], ""); /* rank 0 tells */
   same_end(s, "two");
   same_logs(s, "two");
@@ -112,6 +116,13 @@ static void who_differs_is_refused_before_anything_is_made(void **state) {
     for (int k = 1; k < 4; k++) assert_string_equal(r.err[k], "");
     assert_int_not_equal(access(run_path(s, "refused", ""), F_OK), 0);
   }
+
+  /* Another version: before a folder is looked for, or a file. */
+  const rank_way version = {.rank = 1, .version = true};
+  ranks v = run_ranks(s, 2, &version, ARGS("train", "--resume", "/nowhere/run"));
+  want_ranks(&v, 2);
+  says(v.err[0], "rank 1 (host1): its version of trm is 9");
+  assert_string_equal(v.err[1], "");
 
   /* What is no difference, and what all have alike but cannot be. */
   ranks r = run_ranks(s, 2, &(rank_way){.rank = 1, .more = "threads=2"}, ARGS(RUN_OF("threads")));
@@ -221,6 +232,43 @@ static void a_full_disk_is_told_by_all(void **state) {
   same_end(s, "limit0");
 }
 
+static void writes_of_one_that_fail_end_all_and_the_run_goes_on(void **state) {
+  /* Of any file, behind so many bytes. Rank 1 writes none. */
+  scratch *s = *state;
+  const char *more = getenv("TEST_ROUNDS"); /* for docs/RELIABILITY.md */
+  const int rounds = more ? atoi(more) : 4;
+  int hits = 0;
+  trm__rng random = trm__rng_at(11, TRM__RNG_TEST, 1, 0);
+  for (int round = 0; round < rounds; round++) {
+    char run[32], name[48];
+    snprintf(run, sizeof run, "full%d", round);
+    snprintf(name, sizeof name, "+run_name=%s", run);
+    const rank_way way = {.rank = round % 4 == 3,
+                          .file_limit = 1000 + (rlim_t)trm__rng_below(&random, 1 << 20)};
+    ranks r = run_ranks(
+        s, 2, &way,
+        ARGS("train", TINY_RUN("1000"), "max_updates=40", "checkpoint_interval=10", name));
+    want_ranks(&r, r.code[0]);
+    if (r.code[0]) {
+      hits++;
+      assert_int_equal(way.rank, 0);
+      assert_int_equal(r.code[0], 1);
+      says(r.err[0], "rank 0 (host0): ");
+      assert_string_equal(r.err[1], "");
+    }
+
+    /* On from the last checkpoint; a folder that could not be made is not there. */
+    const bool there = access(run_path(s, run, ""), F_OK) == 0;
+    r = there
+            ? RANKS(2, "train", "--resume", run_path(s, run, ""))
+            : RANKS(2, "train", TINY_RUN("1000"), "max_updates=40", "checkpoint_interval=10", name);
+    want_ranks(&r, 0);
+    same_end(s, run);
+    same_logs(s, run);
+  }
+  print_message("%d of %d rounds: a write failed\n", hits, rounds);
+}
+
 static void not_a_number_ends_all_alike(void **state) {
   scratch *s = *state;
   ranks r = RANKS(2, "train", TINY_RUN("1000"), "max_updates=40", "lr=1e3", "optimizer=adamw",
@@ -259,6 +307,14 @@ static void ranks_evaluate_as_one(void **state) {
   r = RANKS(2, "train", "-m", TINY_RUN("1000"), "seed=1,2");
   want_ranks(&r, 2);
   says(r.err[0], "a sweep (-m) is of one process");
+  r = RANKS(2, "finetune", whole, "--task", "/nowhere/task.json", "--submission",
+            scratch_path(s, "answers.json"));
+  want_ranks(&r, 2);
+  says(r.err[0], "a finetuning is of one process, not of 2 ranks; start one");
+  r = RANKS(2, "reproduce", "table1", "--output", scratch_path(s, "tables"));
+  want_ranks(&r, 2);
+  says(r.err[0], "a table is of one process, not of 2 ranks; start one");
+  assert_int_not_equal(access(scratch_path(s, "tables"), F_OK), 0);
 }
 
 int main(void) {
@@ -270,6 +326,7 @@ int main(void) {
       cmocka_unit_test(a_killed_rank_ends_the_job_and_the_run_goes_on),
       cmocka_unit_test(a_signal_to_one_stops_all),
       cmocka_unit_test(a_full_disk_is_told_by_all),
+      cmocka_unit_test(writes_of_one_that_fail_end_all_and_the_run_goes_on),
       cmocka_unit_test(not_a_number_ends_all_alike),
       cmocka_unit_test(ranks_evaluate_as_one),
   };

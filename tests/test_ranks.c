@@ -6,6 +6,8 @@
 #include "small_trainer.h"
 #include "train/trainer.h"
 
+#include <unistd.h>
+
 enum { UPDATES = 6, STOP = 3 };
 
 /* --- the same bits --------------------------------------------------------------------------- */
@@ -18,8 +20,11 @@ typedef struct job {
   int updates;           /* to be done, all in all */
   int64_t bad;           /* the update whose batch has a wrong token for rank `liar` */
   int liar;
+  const char *other; /* a state that the liar loads, while the others load `from` */
+  char drifts;       /* what of the liar is another value at the end: w, e, m; 0: nothing */
   trm_metrics metrics[UPDATES];
   int64_t bytes; /* what the trainer holds */
+  trm__shared_cost shared;
   trm_status status;
   trm_error err;
   bool agreed;
@@ -31,7 +36,14 @@ static void train(rank_thread *r) {
   small_batch b;
   j->config.comm = r->group->size > 1 ? &r->comm : NULL;
   j->status = trm_trainer_create(j->model, &j->config, &t, &j->err);
-  if (j->status == TRM_OK && j->from) j->status = trm_trainer_load(t, j->from, &j->err);
+  const bool lies = r->comm.rank == j->liar;
+  if (j->status == TRM_OK && j->from)
+    j->status = trm_trainer_load(t, lies && j->other ? j->other : j->from, &j->err);
+  if (j->other && t) { /* refused: all goes on as if nothing had been loaded */
+    assert_int_equal(j->status, TRM_E_CONFIG);
+    assert_non_null(strstr(j->err.msg, "its state is fingerprint "));
+    j->status = TRM_OK;
+  }
   for (int64_t u = j->status == TRM_OK ? trm_trainer_updates(t) : UPDATES;
        u < j->updates && j->status == TRM_OK; u++) {
     const trm_batch fresh = small_batch_at(&b, (uint64_t)u);
@@ -44,8 +56,15 @@ static void train(rank_thread *r) {
       b.inputs[row * SMALL_LEN] = 99;
     j->status = trm_trainer_step(t, &fresh, &j->metrics[u], &j->err);
   }
+  if (j->drifts && lies) {
+    real *at = j->drifts == 'w'   ? t->update.params
+               : j->drifts == 'e' ? t->update.ema
+                                  : t->groups.state[0].at;
+    at[7] = at[7] * (real)1.0000002 + (real)1e-30;
+  }
   if (j->status == TRM_OK && j->to) j->status = trm_trainer_save(t, j->to, &j->err);
   j->bytes = t ? trm_trainer_bytes(t) : 0;
+  if (t) j->shared = t->shared;
   j->agreed = r->comm.agreed;
   trm_trainer_free(t);
 }
@@ -160,6 +179,13 @@ static void a_rank_holds_its_part_and_sends_each_sum_once(void **state) {
       /* 2 (R - 1) / R of the weights an update, and little else. */
       const int64_t sums = (int64_t)UPDATES * 2 * (ranks - 1) * n / ranks * (int64_t)sizeof(real);
       assert_true(g.sent[r] >= sums);
+      const trm__shared_cost *cost = &jobs[r].shared; /* all but settling is counted */
+      assert_true(cost->bytes >= sums && cost->bytes <= g.sent[r]);
+      assert_true(g.sent[r] - cost->bytes < UPDATES * 4096 + 65536);
+      assert_int_equal(cost->updates, UPDATES);
+      assert_true(cost->waiting >= 0 && cost->talking >= 0);
+      assert_true(cost->waiting + cost->talking <= cost->update);
+      assert_true(ranks == 1 ? cost->talking <= 0 : cost->talking > 0);
       assert_true(ranks == 1 || g.sent[r] < sums + UPDATES * 32768 + 65536);
     }
     before = jobs[0].bytes;
@@ -229,6 +255,110 @@ static void a_failure_of_one_is_told_to_all(void **state) {
   trm_model_free(other);
 }
 
+/* --- what is compared ------------------------------------------------------------------------ */
+
+static void meet(rank_thread *r) {
+  job *j = r->arg;
+  j->status =
+      trm__comm_meet_as(&r->comm, r->comm.rank == j->liar ? "9.9 other" : "9.8 ours", &j->err);
+  j->agreed = r->comm.agreed;
+}
+
+static void versions_are_compared_before_all_else(void **state) {
+  (void)state;
+  static job jobs[4];
+  for (int i = 0; i < 4; i++) jobs[i] = (job){.liar = 2};
+  rank_group g = ranks_run(4, meet, jobs, sizeof *jobs, -1, 0);
+  all_say(jobs, 4, TRM_E_CONFIG, "rank 2 (host2): its version of trm is 9.9 other, ", "9.8 ours");
+  for (int i = 0; i < 4; i++) assert_int_equal(g.sent[i], 256 + 2 * 256);
+
+  /* In front of all that a trainer says. */
+  const trm_model_config mc = model_config(MIXER);
+  trm_model *m = small_model(&mc, 5);
+  const job as = {.model = m, .config = small_training(24), .updates = 1, .bad = -1};
+  g = run_ranks(jobs, 4, &as);
+  for (int i = 0; i < 4; i++) assert_int_equal(g.first[i], 256);
+  trm_model_free(m);
+}
+
+static void ranks_that_drift_apart_are_not_saved(void **state) {
+  static job jobs[4];
+  scratch *s = *state;
+  const trm_model_config mc = model_config(MIXER);
+  trm_model *m = small_model(&mc, 5);
+  static const struct {
+    char what;
+    int rank;
+    const char *says;
+  } cases[] = {{'w', 3, "rank 3 (host3): after update 6 its params differs"},
+               {'e', 1, "rank 1 (host1): after update 6 its ema differs"},
+               {'m', 2, "rank 2 (host2): after update 6 its "},
+               {'w', 0, "rank 0 (host0): after update 6 its params differs"}};
+  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+    const job as = {.model = m,
+                    .config = small_training(24),
+                    .to = scratch_path(s, "drifted"),
+                    .updates = UPDATES,
+                    .bad = -1,
+                    .liar = cases[k].rank,
+                    .drifts = cases[k].what};
+    for (int i = 0; i < 4; i++) jobs[i] = as;
+    ranks_run(4, train, jobs, sizeof *jobs, -1, 0);
+    all_say(jobs, 4, TRM_E_SYSTEM, cases[k].says, "last checkpoint");
+    assert_int_not_equal(access(as.to, F_OK), 0);
+  }
+  trm_model_free(m);
+}
+
+static void a_state_that_one_has_otherwise_changes_nobody(void **state) {
+  static job jobs[2];
+  scratch *s = *state;
+  const trm_model_config mc = model_config(ATTENTION);
+  trm_model *m = small_model(&mc, 5);
+  char path[4][200];
+  static const char *const names[] = {"three", "four", "never", "refused"};
+  for (int i = 0; i < 4; i++) snprintf(path[i], sizeof path[i], "%s", scratch_path(s, names[i]));
+  job as = {.model = m, .config = small_training(24), .bad = -1, .liar = 1};
+  for (int i = 0; i < 3; i++) {
+    as.updates = i < 2 ? 3 + i : UPDATES;
+    as.to = path[i];
+    run_ranks(jobs, 2, &as);
+  }
+  as.from = path[0];
+  as.other = path[1];
+  as.to = path[3];
+  run_ranks(jobs, 2, &as);
+  same_files(path[2], path[3]);
+  trm_model_free(m);
+}
+
+static void what_a_peer_says_is_not_believed(void **state) {
+  /* Every message of a training and its save, in turn, is rubbish: none reads or writes elsewhere
+   * (sanitizers), and none waits for ever. */
+  static job jobs[2];
+  scratch *s = *state;
+  trm_model_config mc = model_config(ATTENTION);
+  trm_model *m = small_model(&mc, 5);
+  static const unsigned char bytes[] = {0xff, 0x7f, 1};
+  const job as = {.model = m,
+                  .config = small_training(8),
+                  .to = scratch_path(s, "garbled"),
+                  .updates = 1,
+                  .bad = -1};
+  int failed = 0;
+  for (garbles.at = 1; garbles.at < 40; garbles.at++)
+    for (int k = 0; k < 3; k++) {
+      garbles.rank = k % 2;
+      garbles.byte = bytes[k];
+      jobs[0] = jobs[1] = as;
+      ranks_run(2, train, jobs, sizeof *jobs, -1, 0);
+      failed += jobs[0].status != TRM_OK || jobs[1].status != TRM_OK;
+    }
+  garbles.rank = -1;
+  assert_true(failed > 20);
+  trm_model_free(m);
+}
+
 static void not_a_number_is_the_same_on_all(void **state) {
   (void)state;
   static job jobs[4];
@@ -295,6 +425,10 @@ int main(void) {
       cmocka_unit_test(a_state_goes_on_with_any_number_of_ranks),
       cmocka_unit_test(a_rank_holds_its_part_and_sends_each_sum_once),
       cmocka_unit_test(a_failure_of_one_is_told_to_all),
+      cmocka_unit_test(versions_are_compared_before_all_else),
+      cmocka_unit_test(ranks_that_drift_apart_are_not_saved),
+      cmocka_unit_test(a_state_that_one_has_otherwise_changes_nobody),
+      cmocka_unit_test(what_a_peer_says_is_not_believed),
       cmocka_unit_test(not_a_number_is_the_same_on_all),
       cmocka_unit_test(who_is_gone_fails_the_others),
       cmocka_unit_test(numbers_of_ranks_that_share_no_tree_are_refused),

@@ -8,6 +8,7 @@
 #include "cli/bench/tune_show.h"
 #include "cli/files.h"
 #include "cli/run/find_model.h"
+#include "cli/run/ranks.h"
 
 static const cli_manual manual = {
     "trm finetune MODEL --task FILE.json [options]",
@@ -390,6 +391,8 @@ static trm_status remove_states(const finetune_args *a, const finetune_run *r, t
 static int run(const finetune_args *a) {
   finetune_run r = {0};
   trm_error err = {0};
+  int refused;
+  if (ranks_refuse("a finetuning", &refused)) return refused;
   trm_status st = finetune(a, &r, &err);
   int code = st == TRM_OK ? CLI_OK : cli_report_error(&err);
 

@@ -7,6 +7,7 @@
 #include "base/folder.h"
 #include "cli/reproduce/report.h"
 #include "cli/reproduce/runner.h"
+#include "cli/run/ranks.h"
 #include "io/json.h"
 
 static const cli_manual manual = {
@@ -439,6 +440,8 @@ static int work(job *j) {
   trm_error err = {0};
   repro_outcome outcome = REPRO_DONE;
   bool late = false;
+  int refused;
+  if (ranks_refuse("a table", &refused)) return refused;
 
   /* A folder of other settings is told before anything is timed; then the costs. */
   trm_status st = TRM_OK;

@@ -46,11 +46,15 @@ bool ranks_refuse(const char *what, int *code) {
   trm_comm *comm;
   trm_error err = {0};
   trm_status st = ranks_open(&comm, &err);
-  if (st == TRM_OK && (!comm || comm->size == 1)) return false;
+  if (st == TRM_OK && (!comm || comm->size == 1)) {
+    trm_comm_close(comm, TRM_OK); /* nobody else asks for it */
+    return false;
+  }
   if (st == TRM_OK) {
     comm->agreed = true; /* it is the same everywhere */
-    st = cli_fail(&err, TRM_E_ARGUMENT, -1, "%s is of one process, not of %d ranks", what,
-                  comm->size);
+    st = cli_fail(&err, TRM_E_ARGUMENT, -1, "%s is of one process, not of %d ranks; start one, or with TRM_MPI=off several that "
+                  "each do other work",
+                  what, comm->size);
   }
   *code = ranks_close(comm, st, ranks_report(comm, st, &err));
   return true;

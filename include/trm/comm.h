@@ -15,7 +15,8 @@
  * All ranks make the same calls in the same order, with the same arguments where nothing else is
  * said. A call with a communicator fails on all ranks, or on none, and the message names the rank
  * that is at fault; but where a rank cannot be reached any more, each finds that out for itself
- * (SYSTEM). One thread of a process uses a communicator at a time.
+ * (SYSTEM). After such a failure the communicator is good for trm_comm_close alone. Any thread of a
+ * process may use a communicator, one at a time (MPI_THREAD_SERIALIZED of MPI).
  */
 #ifndef TRM_COMM_H
 #define TRM_COMM_H
@@ -32,7 +33,9 @@ extern "C" {
 enum { TRM_COMM_MOST = 8 /* ranks: a batch has so many row slots */, TRM_COMM_NAME = 64 };
 
 /* Sends n_out bytes to rank `peer`, which is another one, and receives n_in of it, both at the same
- * time: the peer makes the call that fits. Either may be 0. Errors: SYSTEM when the peer is gone.
+ * time: the peer makes the call that fits. Either may be 0. Both blocks are the caller's again when
+ * it returns, also after a failure; where MPI does not give one back, all ranks end with a message
+ * on stderr. Errors: SYSTEM when the peer is gone.
  */
 typedef trm_status trm_comm_exchange_fn(void *arg, int peer, const void *out, size_t n_out,
                                         void *in, size_t n_in, trm_error *err);
@@ -43,6 +46,7 @@ typedef struct trm_comm {
   trm_comm_exchange_fn *exchange;
   void *arg;
   bool agreed; /* set by the library: the last failure is one that all ranks were told of */
+  bool met;    /* set by the library: all ranks are of one version */
 } trm_comm;
 
 /* Asked about once a second while `peer` lets this rank wait; false: it waits no longer (SYSTEM).
@@ -52,7 +56,8 @@ typedef bool trm_comm_wait_fn(void *arg, int peer, double seconds);
 /* The communicator of the process manager that started this process: *out NULL where none did, or
  * where TRM_MPI=off has each process work alone. `wait` may be NULL. To be called once, before
  * other threads are started. Errors: SYSTEM when there is a process manager and libtrm-mpi.so
- * cannot be loaded, or MPI does not start; CONFIG for a number of ranks that cannot share a batch.
+ * cannot be loaded, or MPI does not start; CONFIG for a number of ranks that cannot share a batch,
+ * and where one has another version of trm.
  */
 TRM_API trm_status trm_comm_open(trm_comm_wait_fn *wait, void *arg, trm_comm **out, trm_error *err);
 /* Ends the work of this rank, which came to `st`. After a failure that the others do not know of

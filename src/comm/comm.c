@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "trm.h"
+
 trm_status trm__comm_check(const trm_comm *c, trm_error *err) {
   if (!c) return TRM_OK;
   if (!c->exchange || c->rank < 0 || c->rank >= c->size)
@@ -21,6 +23,43 @@ trm_status trm__comm_exchange(trm_comm *c, int peer, const void *out, size_t n_o
                               size_t n_in, trm_error *err) {
   c->agreed = false; /* a failure of this is this rank's alone */
   return c->exchange(c->arg, peer, out, n_out, in, n_in, err);
+}
+
+/* --- the first message ----------------------------------------------------------------------- */
+
+/* What ranks say to each other before anything else, as long and laid out so in every version of
+ * trm: of nothing that follows can be said that another version reads it alike. */
+typedef struct hello {
+  char version[192], name[TRM_COMM_NAME];
+} hello;
+_Static_assert(sizeof(hello) == 256, "a first message is never of another length");
+
+trm_status trm__comm_meet_as(trm_comm *c, const char *version, trm_error *err) {
+  hello all[TRM_COMM_MOST] = {{{0}, {0}}};
+  TRM_TRY(trm__comm_check(c, err));
+  if (trm__comm_size(c) == 1 || c->met) return TRM_OK;
+  (void)snprintf(all[c->rank].version, sizeof all->version, "%s", version);
+  (void)snprintf(all[c->rank].name, sizeof all->name, "%s", c->name);
+  TRM_TRY(trm__comm_gather_equal(c, all, sizeof *all, err));
+
+  /* Everyone finds the same. */
+  c->agreed = true;
+  for (int r = 0; r < c->size; r++) all[r].version[191] = all[r].name[TRM_COMM_NAME - 1] = 0;
+  for (int r = 1; r < c->size; r++)
+    if (strcmp(all[r].version, all[0].version) != 0)
+      TRM_FAIL(err, TRM_E_CONFIG,
+               "rank %d (%s): its version of trm is %.120s, that of rank 0 %.120s: install one "
+               "everywhere",
+               r, all[r].name, all[r].version, all[0].version);
+  c->agreed = false;
+  c->met = true;
+  return TRM_OK;
+}
+
+trm_status trm__comm_meet(trm_comm *c, trm_error *err) {
+  char version[128];
+  (void)snprintf(version, sizeof version, "%s %s", trm_version(), trm_commit());
+  return trm__comm_meet_as(c, version, err);
 }
 
 /* --- data ------------------------------------------------------------------------------------ */
@@ -62,20 +101,32 @@ trm_status trm__comm_add(trm_comm *c, int64_t *v, size_t n, int64_t *scratch, tr
   for (int width = 1; width < trm__comm_size(c); width *= 2) {
     const size_t bytes = n * sizeof *v;
     TRM_TRY(trm__comm_exchange(c, c->rank ^ width, v, bytes, scratch, bytes, err));
-    for (size_t i = 0; i < n; i++) v[i] += scratch[i];
+    /* Unsigned: what comes from elsewhere may be too large. */
+    for (size_t i = 0; i < n; i++) v[i] = (int64_t)((uint64_t)v[i] + (uint64_t)scratch[i]);
   }
   return TRM_OK;
 }
 
 /* --- agreement ------------------------------------------------------------------------------- */
 
-/* What a rank says of itself. */
+/* What a rank says of itself. Of another it is read with care. */
 typedef struct word {
   int32_t status, rank;
   int64_t pos;
   char name[TRM_COMM_NAME];
   char msg[sizeof((trm_error *)0)->msg];
 } word;
+
+/* As far as it can be believed: texts that end, a rank and a status that there are. */
+static void make_sound(const trm_comm *c, word *w, int peer) {
+  w->name[sizeof w->name - 1] = w->msg[sizeof w->msg - 1] = 0;
+  if (w->status >= TRM_OK && w->status <= TRM_E_INTERRUPTED && w->rank >= 0 && w->rank < c->size)
+    return;
+  w->status = TRM_E_SYSTEM;
+  w->rank = peer;
+  w->pos = -1;
+  (void)snprintf(w->msg, sizeof w->msg, "it tells of a status or a rank that there is not");
+}
 
 trm_status trm__comm_settle(trm_comm *c, trm_status st, trm_error *err) {
   if (trm__comm_size(c) == 1 || (st != TRM_OK && c->agreed)) return st;
@@ -90,6 +141,7 @@ trm_status trm__comm_settle(trm_comm *c, trm_status st, trm_error *err) {
   for (int width = 1; width < c->size; width *= 2) {
     TRM_TRY(
         trm__comm_exchange(c, c->rank ^ width, &first, sizeof first, &other, sizeof other, err));
+    make_sound(c, &other, c->rank ^ width);
     if (other.status != TRM_OK && (first.status == TRM_OK || other.rank < first.rank))
       first = other;
   }
@@ -110,6 +162,7 @@ trm_status trm__comm_same(trm_comm *c, const char *what, const char *text, const
   (void)snprintf(first, sizeof first, "%s", text);
   TRM_TRY(trm__comm_broadcast(c, first, sizeof first, err));
   trm_status st = TRM_OK;
+  first[sizeof first - 1] = 0;
   if (strncmp(first, text, sizeof first - 1) != 0)
     st = trm__fail(err, TRM_E_CONFIG, -1, "its %s is %.120s, that of rank 0 %.120s%s%s", what, text,
                    first, *remedy ? ": " : "", remedy);

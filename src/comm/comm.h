@@ -31,6 +31,11 @@ static inline void trm__comm_all_know(trm_comm *c) {
 
 /* CONFIG for a communicator that is none, or has a number of ranks that no tree of sums has. */
 trm_status trm__comm_check(const trm_comm *c, trm_error *err);
+/* The same, and then, once for a communicator: CONFIG on all ranks where one has another version or
+ * commit of trm. In front of all that ranks say to each other. */
+trm_status trm__comm_meet(trm_comm *c, trm_error *err);
+/* Of a rank that says it is of this version. */
+trm_status trm__comm_meet_as(trm_comm *c, const char *version, trm_error *err);
 trm_status trm__comm_exchange(trm_comm *c, int peer, const void *out, size_t n_out, void *in,
                               size_t n_in, trm_error *err);
 

@@ -9,6 +9,8 @@
 #include "comm/mpi/mpi_part.h"
 #include "trm.h"
 
+enum { FAILED = 1 /* the exit code of ranks that are ended */ };
+
 /* What process managers set for each process. Where it is the number of them, 1 is a process alone.
  */
 static const struct {
@@ -73,7 +75,7 @@ trm_status trm_comm_open(trm_comm_wait_fn *wait, void *arg, trm_comm **out, trm_
   TRM_TRY(part->open(wait, arg, out, err));
   of_process = (opened){*out, part};
   const trm_status st = trm__comm_check(*out, err);
-  if (st == TRM_OK) return st;
+  if (st == TRM_OK) return trm__comm_meet(*out, err);
 
   /* All ranks see the same number. */
   (*out)->agreed = true;
@@ -83,6 +85,6 @@ trm_status trm_comm_open(trm_comm_wait_fn *wait, void *arg, trm_comm **out, trm_
 
 void trm_comm_close(trm_comm *comm, trm_status st) {
   if (!comm) return;
-  of_process.part->close(comm, st == TRM_OK || comm->agreed ? 0 : (int)st);
+  of_process.part->close(comm, st == TRM_OK || comm->agreed ? 0 : FAILED);
   of_process.comm = NULL;
 }

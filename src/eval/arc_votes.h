@@ -32,6 +32,8 @@ trm_status trm__arc_votes_fit(const trm_arc_votes *v, const trm_dataset_info *da
 /* The order of a prediction after all those there are. */
 int64_t trm__arc_votes_next(const trm_arc_votes *v);
 
+/* A vote from elsewhere is for a test input and a grid that there are. */
+bool trm__arc_vote_fits(const trm_arc_votes *v, const trm__arc_vote *vote);
 /* Room for so many votes more. */
 trm_status trm__arc_votes_room(trm_arc_votes *v, int64_t more, trm_error *err);
 /* The grids that were added to those of the tasks, packed, in the order of their numbers: bytes,

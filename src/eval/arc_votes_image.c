@@ -98,6 +98,12 @@ static trm_status restore_grids(trm_arc_votes *v, const trm__st_tensor *t, const
   return TRM_OK;
 }
 
+bool trm__arc_vote_fits(const trm_arc_votes *v, const trm__arc_vote *vote) {
+  return vote->order >= 0 && vote->order <= INT64_MAX / 2 && !isnan(vote->q) && vote->slot >= 0 &&
+         vote->slot < v->tests.n_tests && v->tests.test[vote->slot].slot == vote->slot &&
+         vote->grid < v->grids.n;
+}
+
 static trm_status restore_votes(trm_arc_votes *v, const trm__st_tensor **part, const char *path,
                                 trm_error *err) {
   TRM_ALLOC(&v->vote, part[ORDER]->count, "votes", err);
@@ -108,9 +114,7 @@ static trm_status restore_votes(trm_arc_votes *v, const trm__st_tensor **part, c
     memcpy(&vote->q, (const char *)part[Q]->data + i * 8, 8);
     memcpy(&vote->slot, (const char *)part[SLOT]->data + i * 4, 4);
     memcpy(&vote->grid, (const char *)part[GRID]->data + i * 4, 4);
-    if (vote->order < 0 || vote->order > INT64_MAX / 2 || isnan(vote->q) || vote->slot < 0 ||
-        vote->slot >= v->tests.n_tests || v->tests.test[vote->slot].slot != vote->slot ||
-        vote->grid >= v->grids.n)
+    if (!trm__arc_vote_fits(v, vote))
       TRM_FAIL_AT(err, TRM_E_FORMAT, i,
                   "%s: vote %lld is for a test input or grid that there is not", path,
                   (long long)i);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/os_thread.h"
 #include "eval/arc_votes.h"
 #include "eval/evaluation.h"
 
@@ -47,24 +48,45 @@ typedef struct votes_head {
 } votes_head;
 
 static trm_status add_grids(trm_arc_votes *v, const unsigned char *bytes, size_t n,
-                            uint32_t *number, trm_error *err) {
+                            uint32_t *number, uint32_t *n_grids, trm_error *err) {
+  *n_grids = 0;
   for (size_t at = 0, used; at < n; at += used) {
     trm__arc_grid g;
     used = trm__arc_grid_unpack(bytes + at, n - at, &g);
     if (!used) TRM_FAIL(err, TRM_E_SYSTEM, "votes of another rank hold no grids");
-    TRM_TRY(trm__arc_grids_add(&v->grids, &g, number++, err));
+    TRM_TRY(trm__arc_grids_add(&v->grids, &g, &number[(*n_grids)++], err));
   }
   return TRM_OK;
+}
+
+/* No more votes than examples, each for one grid at most beside those that all had before. */
+static trm_status check_head(const trm__evaluation *e, int from, const votes_head *h,
+                             const votes_head *mine, trm_error *err) {
+  const int64_t most = e->total;
+  if (h->n >= 0 && h->n <= most && h->blank >= 0 && h->blank <= most && h->foreign >= 0 &&
+      h->foreign <= most && h->grids >= 0 && h->grids <= mine->grids + most * TRM__ARC_PACKED)
+    return TRM_OK;
+  TRM_FAIL(err, TRM_E_SYSTEM,
+           "rank %d says that it has %lld votes and %lld bytes of grids for %lld examples", from,
+           (long long)h->n, (long long)h->grids, (long long)most);
 }
 
 /* Votes whose grids, but for the tasks' own, are numbered as their rank has them. */
 static trm_status add_votes(trm_arc_votes *v, const votes_head *h, const trm__arc_vote *votes,
                             const unsigned char *grids, uint32_t *number, trm_error *err) {
-  TRM_TRY(add_grids(v, grids, (size_t)h->grids, number, err));
+  uint32_t n_grids;
+  TRM_TRY(add_grids(v, grids, (size_t)h->grids, number, &n_grids, err));
   TRM_TRY(trm__arc_votes_room(v, h->n, err));
   for (int64_t i = 0; i < h->n; i++) {
     trm__arc_vote vote = votes[i];
-    if (vote.grid >= v->own_grids) vote.grid = number[vote.grid - v->own_grids];
+    if (vote.grid >= v->own_grids && vote.grid - v->own_grids < n_grids)
+      vote.grid = number[vote.grid - v->own_grids];
+    else if (vote.grid >= v->own_grids)
+      vote.grid = UINT32_MAX;
+    if (!trm__arc_vote_fits(v, &vote))
+      TRM_FAIL(err, TRM_E_SYSTEM,
+               "vote %lld of another rank is for a test input or grid that there is not",
+               (long long)i);
     v->vote[v->n++] = vote;
   }
   v->blank += h->blank;
@@ -79,6 +101,7 @@ static trm_status hand_over(trm__evaluation *e, int from, const trm_arc_votes *f
   const bool giver = c->rank == from;
   votes_head h = *mine;
   TRM_TRY(trm__comm_broadcast_from(c, from, &h, sizeof h, err));
+  TRM_TRY(trm__comm_settle(c, check_head(e, from, &h, mine, err), err));
   const size_t votes = (size_t)h.n * sizeof(trm__arc_vote), grids = (size_t)h.grids;
 
   /* A grid takes two bytes at least, so there are at most half as many. */
@@ -132,6 +155,8 @@ trm_status trm__eval_ranks_begin(trm__evaluation *e, trm_error *err) {
     e->blank = v->blank;
     e->foreign = v->foreign;
   }
+  e->round_steps = e->round_left = 1;
+  e->round_began = trm__os_seconds();
   if (ranks == 1 || !e->config->row) return TRM_OK;
   TRM_ALLOC(&e->records, ranks * most * (int64_t)record_bytes(e), "the rows of all ranks", err);
   e->n_records = most;
@@ -140,7 +165,7 @@ trm_status trm__eval_ranks_begin(trm__evaluation *e, trm_error *err) {
 
 void trm__eval_ranks_keep(trm__evaluation *e, const trm_eval_row *r) {
   const int rank = e->config->comm->rank;
-  const trm__eval_record record = {r->example, r->steps, r->q_halt, true, r->exact, r->valid};
+  const trm__eval_record record = {r->example, r->steps, r->q_halt, 1, r->exact, r->valid};
   unsigned char *to = e->records + (size_t)(rank * e->n_records + e->kept++) * record_bytes(e);
   memcpy(to, &record, sizeof record);
   memcpy(to + sizeof record, r->answer, (size_t)e->shape.seq_len * sizeof *r->answer);
@@ -155,6 +180,9 @@ static trm_status tell_rows(trm__evaluation *e, trm_error *err) {
     int32_t id;
     memcpy(&record, from, sizeof record);
     if (!record.there) continue;
+    if (record.example < 0 || record.example >= e->total)
+      TRM_FAIL(err, TRM_E_SYSTEM, "a row of another rank is of example %lld of %lld",
+               (long long)record.example, (long long)e->total);
     trm_dataset_example(e->data, record.example, e->inputs, e->labels, &id);
     const trm_eval_row row = {.example = record.example,
                               .puzzle_id = id,
@@ -175,6 +203,49 @@ static trm_status share_rows(trm__evaluation *e, trm_error *err) {
   if (!e->records) return TRM_OK;
   TRM_TRY(trm__comm_gather_equal(c, e->records, (size_t)e->n_records * record_bytes(e), err));
   return trm__comm_settle(c, trm__comm_leads(c) ? tell_rows(e, err) : TRM_OK, err);
+}
+
+/* ---- whether to go on ---- */
+
+/* Seconds that a stop may take to come to all, where steps are shorter; steps of a round at most.
+ */
+static const double round_seconds = 0.5;
+enum { MOST_STEPS = 1 << 20 };
+
+/* What a rank says of itself at the end of a round. */
+typedef struct round_word {
+  int64_t steps; /* that the next one should have: rank 0 says it */
+  uint8_t failed, busy, unused[6];
+} round_word;
+
+/* Rank 0's clock decides how many steps are about as long as a round should be. */
+static int64_t choose_steps(const trm__evaluation *e) {
+  const double seconds = trm__os_seconds() - e->round_began;
+  const int64_t steps = e->round_steps;
+  if (seconds > round_seconds) return steps > 1 ? steps / 2 : 1;
+  return seconds < round_seconds / 4 && steps < MOST_STEPS ? 2 * steps : steps;
+}
+
+trm_status trm__eval_ranks_round(trm__evaluation *e, trm_status st, bool *busy, trm_error *err) {
+  trm_comm *c = e->config->comm;
+  if (trm__comm_size(c) == 1) return st;
+  if (st == TRM_OK && *busy && --e->round_left > 0) return st;
+
+  /* A rank that fails, or has nothing left to do, comes early, and waits for the others here. */
+  round_word said[TRM_COMM_MOST] = {{0}};
+  said[c->rank] =
+      (round_word){.steps = choose_steps(e), .failed = st != TRM_OK, .busy = *busy && st == TRM_OK};
+  TRM_TRY(trm__comm_gather_equal(c, said, sizeof *said, err));
+  bool failed = false;
+  *busy = false;
+  for (int r = 0; r < c->size; r++) {
+    failed = failed || said[r].failed;
+    *busy = *busy || said[r].busy;
+  }
+  e->round_steps = said[0].steps < 1 ? 1 : said[0].steps > MOST_STEPS ? MOST_STEPS : said[0].steps;
+  e->round_left = e->round_steps;
+  e->round_began = trm__os_seconds();
+  return failed ? trm__comm_settle(c, st, err) : TRM_OK;
 }
 
 /* ---- all of it ---- */

@@ -188,14 +188,22 @@ static trm_status tell_progress(trm__evaluation *e, trm_error *err) {
   return c->state && trm__os_seconds() - e->saved_at > seconds ? save_state(e, err) : TRM_OK;
 }
 
+/* *busy: there was something to do. A rank that has done its part still hears who asks it to stop.
+ */
+static trm_status step(trm__evaluation *e, bool *busy, trm_error *err) {
+  TRM_TRY(add_puzzles(e, err));
+  *busy = trm_thinker_busy(e->thinker) > 0;
+  if (*busy) TRM_TRY(trm_thinker_step(e->thinker, err));
+  if (*busy) TRM_TRY(take_step(e, err));
+  return *busy || trm__comm_size(e->config->comm) > 1 ? tell_progress(e, err) : TRM_OK;
+}
+
 static trm_status run_all(trm__evaluation *e, trm_error *err) {
-  for (;;) {
-    TRM_TRY(add_puzzles(e, err));
-    if (trm_thinker_busy(e->thinker) == 0) return TRM_OK;
-    TRM_TRY(trm_thinker_step(e->thinker, err));
-    TRM_TRY(take_step(e, err));
-    TRM_TRY(tell_progress(e, err));
+  for (bool busy = true; busy;) {
+    const trm_status st = step(e, &busy, err);
+    TRM_TRY(trm__eval_ranks_round(e, st, &busy, err));
   }
+  return TRM_OK;
 }
 
 /* From the state if there is one, to the state if one is wanted. */
@@ -382,7 +390,7 @@ trm_status trm_evaluate(const trm_model *model, const trm_dataset *data,
                         const trm_eval_config *config, trm_eval_report *report, trm_error *err) {
   trm__evaluation e = {
       .data = data, .config = config, .model = model, .shape = *trm_model_get_config(model)};
-  TRM_TRY(trm__comm_check(config->comm, err));
+  TRM_TRY(trm__comm_meet(config->comm, err));
   trm__comm_begin(config->comm);
   trm_status st = trm__comm_settle(config->comm, evaluation_begin(&e, err), err);
   if (st == TRM_OK) st = trm__eval_ranks_meet(&e, err);

@@ -35,7 +35,7 @@ typedef struct trm__eval_record {
   int64_t example;
   int32_t steps;
   float q_halt;
-  bool there, exact, valid;
+  uint8_t there, exact, valid;
 } trm__eval_record;
 
 typedef struct trm__evaluation {
@@ -59,7 +59,9 @@ typedef struct trm__evaluation {
   /* Of ranks that tell rows: [size][n_records] of them, this rank's first `kept`; NULL: none. */
   unsigned char *records;
   int64_t n_records, kept;
-  int64_t voted, blank, foreign; /* what the votes held before, the same on all ranks */
+  int64_t round_left, round_steps; /* steps until ranks ask each other again, and of a round */
+  double round_began;              /* seconds */
+  int64_t voted, blank, foreign;   /* what the votes held before, the same on all ranks */
   /* What the state holds: */
   int64_t n_done;
   uint8_t *done;            /* [total] */
@@ -76,6 +78,11 @@ typedef struct trm__evaluation {
 trm_status trm__eval_ranks_begin(trm__evaluation *e, trm_error *err);
 void trm__eval_ranks_keep(trm__evaluation *e, const trm_eval_row *row);
 trm_status trm__eval_ranks_end(trm__evaluation *e, trm_error *err);
+
+/* Between two steps of this rank, whose work came to `st`: now and then the ranks ask each other
+ * whether to go on. INTERRUPTED and failures reach all of them then. *busy: this rank has work;
+ * false when none has any more. */
+trm_status trm__eval_ranks_round(trm__evaluation *e, trm_status st, bool *busy, trm_error *err);
 
 /* eval_state.c: CONFIG on all ranks where one has another model, data, kernels or options than
  * rank 0. */

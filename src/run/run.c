@@ -141,7 +141,10 @@ static trm_status hand_out(trm_run **out, trm_status st) {
 trm_status trm_run_create(trm_run_config *config, const trm_run_listener *listener, trm_run **out,
                           trm_error *err) {
   TRM_TRY(make_run(config, listener, out, err));
-  trm__comm_begin((*out)->listener.comm);
+  trm_comm *comm = (*out)->listener.comm;
+  trm_status st = trm__comm_meet(comm, err);
+  if (st != TRM_OK) return hand_out(out, st);
+  trm__comm_begin(comm);
   return hand_out(out, trm__run_settle(*out, open_data(*out, err), err));
 }
 
@@ -162,10 +165,12 @@ static trm_status open_run(trm_run *run, const char *folder, trm_error *err) {
 trm_status trm_run_open(const char *folder, const char *const *settings, int n,
                         const trm_run_listener *listener, trm_run **out, trm_error *err) {
   trm_run_config *config;
+  trm_comm *comm = listener ? listener->comm : NULL;
   *out = NULL;
-  if (listener) trm__comm_begin(listener->comm);
+  TRM_TRY(trm__comm_meet(comm, err));
+  trm__comm_begin(comm);
   const trm_status st = trm_run_config_load_run(folder, settings, n, &config, err);
-  TRM_TRY(trm__comm_settle(listener ? listener->comm : NULL, st, err));
+  TRM_TRY(trm__comm_settle(comm, st, err));
   TRM_TRY(make_run(config, listener, out, err));
   (*out)->settings = n > 0;
   return hand_out(out, open_run(*out, folder, err));
@@ -219,14 +224,16 @@ trm_status trm_run_continue(trm_run_config *config, const trm_run_listener *list
   bool there;
   trm_comm *comm = listener ? listener->comm : NULL;
   *out = NULL;
-  trm__comm_begin(comm);
-  trm_status st = trm__comm_settle(comm, trm_run_find(config, folder, &there, err), err);
-  if (st == TRM_OK) st = trm__comm_broadcast(comm, &there, sizeof there, err);
+  trm_status st = trm__comm_meet(comm, err);
+  if (st == TRM_OK) trm__comm_begin(comm);
+  if (st == TRM_OK) st = trm__comm_settle(comm, trm_run_find(config, folder, &there, err), err);
+  uint8_t said = st == TRM_OK && there;
+  if (st == TRM_OK) st = trm__comm_broadcast(comm, &said, sizeof said, err);
   if (st != TRM_OK) {
     trm_run_config_free(config);
     return st;
   }
-  if (!there) return trm_run_create(config, listener, out, err);
+  if (!said) return trm_run_create(config, listener, out, err);
   TRM_TRY(make_run(config, listener, out, err));
   (*out)->settings = true;
   return hand_out(out, open_run(*out, folder, err));

@@ -64,6 +64,8 @@ trm_status trm__run_folder_save_all(trm__run_folder *r, const trm__run_config *c
 /* trm__trainer_step (train/trainer.h). */
 trm_status trm__run_step(trm_trainer *t, trm_status given, const trm_batch *fresh,
                          trm_metrics *metrics, bool *begun, trm_error *err);
+/* Notes what sharing updates has cost so far, where ranks do. */
+void trm__run_tell_shared(const trm_run_listener *to, const trm_trainer *t);
 /* The state of the trainer in the newest checkpoint. */
 trm_status trm__run_folder_state(const trm__run_folder *r, char *path, trm_error *err);
 

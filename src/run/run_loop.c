@@ -369,6 +369,7 @@ trm_status trm_run_train(trm_run *run, int64_t updates, trm_error *err) {
   TRM_TRY(trm__run_settle(run, begun, err));
   const trm_status st =
       train(run, mark->update + (updates > 0 && updates < left ? updates : left), &cause);
+  trm__run_tell_shared(&run->listener, run->trainer);
   if (st != TRM_OK || mark->update >= end) trm__run_record_end(run, st, cause.msg);
   return st == TRM_OK ? st : trm__fail(err, st, cause.pos, "%s", cause.msg);
 }

@@ -42,6 +42,7 @@ static trm_status same_settings(const trm_run *run, trm_error *err) {
   for (trm__run_key k = {0}; next_setting(run, &k, text);) {
     memcpy(first, text, sizeof first);
     TRM_TRY(trm__comm_broadcast(c, first, sizeof first, err));
+    first[sizeof first - 1] = 0;
     differ[0] += strcmp(first, text) != 0;
   }
   TRM_TRY(trm__comm_add(c, differ, 1, scratch, err));
@@ -55,8 +56,6 @@ trm_status trm__run_ranks_meet(const trm_run *run, uint64_t data, trm_error *err
   trm_comm *c = run->listener.comm;
   char text[160];
   if (trm__comm_size(c) == 1) return TRM_OK;
-  (void)snprintf(text, sizeof text, "%s %s", trm_version(), trm_commit());
-  TRM_TRY(trm__comm_same(c, "version of trm", text, "install one everywhere", err));
   TRM_TRY(trm__comm_same(c, "set of kernels", trm_isa(),
                          "they round differently; set TRM_ISA to one that all have", err));
   TRM_TRY(same_settings(run, err));
@@ -69,8 +68,14 @@ trm_status trm__run_ranks_meet(const trm_run *run, uint64_t data, trm_error *err
 
 trm_status trm__run_ranks_follow(trm_run *run, trm_error *err) {
   trm_comm *c = run->listener.comm;
+  trm__run_mark said = run->folder.mark;
   TRM_TRY(trm__comm_broadcast(c, run->folder.path, sizeof run->folder.path, err));
-  return trm__comm_broadcast(c, &run->folder.mark, sizeof run->folder.mark, err);
+  run->folder.path[sizeof run->folder.path - 1] = 0;
+  TRM_TRY(trm__comm_broadcast(c, &said, sizeof said, err));
+  if (said.update < 0 || said.stream_position < 0)
+    TRM_FAIL(err, TRM_E_SYSTEM, "rank 0 is after update %lld, as it says", (long long)said.update);
+  run->folder.mark = said;
+  return TRM_OK;
 }
 
 trm_status trm__run_ranks_stop(const trm_run *run, trm_status st, bool *stop, bool *due,

@@ -1,6 +1,7 @@
 /* What of a run's loop knows the trainer's inside, where ranks share it: an update that one of them
- * cannot begin, and a checkpoint of rows that are everywhere. */
+ * cannot begin, a checkpoint of rows that are everywhere, and what sharing has cost. */
 #include "run/run_folder.h"
+#include "run/tell.h"
 #include "train/trainer.h"
 
 trm_status trm__run_folder_save_all(trm__run_folder *r, const trm__run_config *c, trm_trainer *t,
@@ -11,7 +12,7 @@ trm_status trm__run_folder_save_all(trm__run_folder *r, const trm__run_config *c
 
   /* Rank 0 writes, and the others hand over their rows when the file comes to them. */
   trm__comm_begin(comm);
-  TRM_TRY(trm__comm_settle(comm, trm__trainer_check_values(t, r->path, err), err));
+  TRM_TRY(trm__trainer_check_ranks(t, r->path, err));
   trm_status st =
       trm__comm_leads(comm) ? trm__run_folder_save(r, c, t, err) : trm__trainer_serve(t, err);
   if (trm__comm_leads(comm) && trm__trainer_served(t, &unserved) != TRM_OK && st == TRM_OK)
@@ -22,4 +23,16 @@ trm_status trm__run_folder_save_all(trm__run_folder *r, const trm__run_config *c
 trm_status trm__run_step(trm_trainer *t, trm_status given, const trm_batch *fresh,
                          trm_metrics *metrics, bool *begun, trm_error *err) {
   return trm__trainer_step(t, given, fresh, metrics, begun, err);
+}
+
+void trm__run_tell_shared(const trm_run_listener *to, const trm_trainer *t) {
+  const trm__shared_cost c = t->shared;
+  if (!trm__is_shared(t) || !c.updates) return;
+  const double n = (double)c.updates, ms = 1000 / n;
+  trm__note(
+      to,
+      "an update of %d ranks took %.1f ms: %.1f of arithmetic, %.1f of waiting for the slowest, "
+      "%.2f of exchange, in which a rank sends %.3f MB",
+      t->config.comm->size, ms * c.update, ms * (c.update - c.waiting - c.talking), ms * c.waiting,
+      ms * c.talking, 1e-6 * (double)c.bytes / n);
 }

@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/os_thread.h"
 #include "train/trainer.h"
 #include "trm.h"
 
@@ -76,8 +77,6 @@ trm_status trm__shared_begin(trm_trainer *t, trm_error *err) {
   trm_comm *c = t->config.comm;
   char text[160];
   if (!trm__is_shared(t)) return TRM_OK;
-  (void)snprintf(text, sizeof text, "%s %s", trm_version(), trm_commit());
-  TRM_TRY(trm__comm_same(c, "version of trm", text, "install one everywhere", err));
   TRM_TRY(trm__comm_same(c, "set of kernels", t->be->ops->kernels(t->be),
                          "they round differently; set TRM_ISA to one that all have", err));
   (void)snprintf(text, sizeof text, "%d rows, seed %llu, %lld weights", t->config.batch_size,
@@ -86,6 +85,24 @@ trm_status trm__shared_begin(trm_trainer *t, trm_error *err) {
   (void)snprintf(text, sizeof text, "fingerprint %016llx after update %lld",
                  (unsigned long long)hash_weights(t), (long long)t->updates);
   return trm__comm_same(c, "state of the weights", text, "read one file everywhere", err);
+}
+
+/* --- what is sent ---------------------------------------------------------------------------- */
+
+/* Exchanges of an update, which are counted. */
+static trm_status exchange(trm_trainer *t, int peer, const void *out, size_t n_out, void *in,
+                           size_t n_in, trm_error *err) {
+  t->shared.bytes += (int64_t)n_out;
+  return trm__comm_exchange(t->config.comm, peer, out, n_out, in, n_in, err);
+}
+
+static trm_status gather(trm_trainer *t, void *all, const size_t *at, trm_error *err) {
+  const trm_comm *c = t->config.comm;
+  for (int width = 1; width < c->size; width *= 2) {
+    const int own = c->rank / width * width;
+    t->shared.bytes += (int64_t)(at[own + width] - at[own]);
+  }
+  return trm__comm_gather(t->config.comm, all, at, err);
 }
 
 /* --- an update ------------------------------------------------------------------------------- */
@@ -98,7 +115,16 @@ static void row_places(const trm_trainer *t, size_t bytes, size_t at[TRM_COMM_MO
   at[ranks] = bytes * (size_t)t->config.batch_size;
 }
 
-trm_status trm__shared_experts(trm_trainer *t, trm_error *err) {
+/* All have computed their rows: who is slow is told apart from what is slow. */
+static trm_status wait_for_all(trm_trainer *t, trm_error *err) {
+  char there[TRM_COMM_MOST] = {0};
+  const double start = trm__os_seconds();
+  TRM_TRY(trm__comm_gather_equal(t->config.comm, there, 1, err));
+  t->shared.waiting += trm__os_seconds() - start;
+  return TRM_OK;
+}
+
+static trm_status share_experts(trm_trainer *t, trm_error *err) {
   const trm__experts_update *x = &t->experts;
   const trm__layout *l = t->model->layout;
   size_t at[TRM_COMM_MOST + 1];
@@ -109,9 +135,17 @@ trm_status trm__shared_experts(trm_trainer *t, trm_error *err) {
       const int64_t a = (int64_t)(i - t->plan->first_grad) * x->stride + block - l->net_first[net];
       if (!e) continue;
       row_places(t, 2 * (size_t)e->n * sizeof *x->told, at);
-      TRM_TRY(trm__comm_gather(t->config.comm, x->told + a * x->rows * x->figures, at, err));
+      TRM_TRY(gather(t, x->told + a * x->rows * x->figures, at, err));
     }
   }
+  return TRM_OK;
+}
+
+trm_status trm__shared_experts(trm_trainer *t, trm_error *err) {
+  TRM_TRY(wait_for_all(t, err));
+  const double start = trm__os_seconds();
+  TRM_TRY(share_experts(t, err));
+  t->shared.talking += trm__os_seconds() - start;
   return TRM_OK;
 }
 
@@ -128,8 +162,8 @@ static trm_status add_from(trm_trainer *t, int peer, range give, range keep, trm
   while (give.lo < give.hi || keep.lo < keep.hi) {
     const int64_t out = give.hi - give.lo < most ? give.hi - give.lo : most;
     const int64_t in = keep.hi - keep.lo < most ? keep.hi - keep.lo : most;
-    TRM_TRY(trm__comm_exchange(t->config.comm, peer, sum + give.lo, (size_t)out * sizeof *sum,
-                               t->piece, (size_t)in * sizeof *sum, err));
+    TRM_TRY(exchange(t, peer, sum + give.lo, (size_t)out * sizeof *sum, t->piece,
+                     (size_t)in * sizeof *sum, err));
     for (int64_t i = 0; i < in; i++) sum[keep.lo + i] += t->piece[i];
     give.lo += out;
     keep.lo += in;
@@ -156,9 +190,9 @@ static trm_status sum_ranks(trm_trainer *t, trm_error *err) {
   }
   while (levels-- > 0) {
     const range own = have[levels + 1], theirs = other[levels];
-    TRM_TRY(trm__comm_exchange(t->config.comm, c->rank ^ 1 << levels, sum + own.lo,
-                               (size_t)(own.hi - own.lo) * sizeof *sum, sum + theirs.lo,
-                               (size_t)(theirs.hi - theirs.lo) * sizeof *sum, err));
+    TRM_TRY(exchange(t, c->rank ^ 1 << levels, sum + own.lo,
+                     (size_t)(own.hi - own.lo) * sizeof *sum, sum + theirs.lo,
+                     (size_t)(theirs.hi - theirs.lo) * sizeof *sum, err));
   }
   return TRM_OK;
 }
@@ -186,10 +220,20 @@ static void unpack_row(trm_trainer *t, int r, const unsigned char *from) {
   t->loss[r] = f.loss;
   t->ids[r] = f.id;
   t->view.steps[r] = f.steps;
-  t->view.halted[r] = f.halted;
+  t->view.halted[r] = f.halted != 0;
   if (t->solved) memcpy(&t->solved[r], from, sizeof *t->solved);
   from += t->solved ? sizeof *t->solved : 0;
   memcpy(t->update.d_puzzle + (size_t)r * E, from, E * sizeof(real));
+}
+
+/* What a peer says is counted and indexed with. */
+static trm_status check_row(const trm_trainer *t, int r, trm_error *err) {
+  const trm_model_config *m = &t->model->config;
+  const bool id =
+      t->ids[r] >= 0 && (!t->update.puzzle_emb || t->ids[r] < m->num_puzzle_identifiers);
+  if (id && t->view.steps[r] >= 0 && t->view.steps[r] <= m->halt_max_steps) return TRM_OK;
+  TRM_FAIL(err, TRM_E_SYSTEM, "row %d, of another rank, is said to be puzzle %d after %d steps", r,
+           (int)t->ids[r], (int)t->view.steps[r]);
 }
 
 static trm_status gather_rows(trm_trainer *t, trm_error *err) {
@@ -198,12 +242,19 @@ static trm_status gather_rows(trm_trainer *t, trm_error *err) {
   size_t at[TRM_COMM_MOST + 1];
   row_places(t, bytes, at);
   for (int r = s->first; r < s->first + s->rows; r++) pack_row(t, r, t->told + (size_t)r * bytes);
-  TRM_TRY(trm__comm_gather(t->config.comm, t->told, at, err));
-  for (int r = 0; r < t->config.batch_size; r++) unpack_row(t, r, t->told + (size_t)r * bytes);
+  TRM_TRY(gather(t, t->told, at, err));
+  for (int r = 0; r < t->config.batch_size; r++) {
+    unpack_row(t, r, t->told + (size_t)r * bytes);
+    TRM_TRY(check_row(t, r, err));
+  }
   return TRM_OK;
 }
 
 trm_status trm__shared_sums(trm_trainer *t, trm_error *err) {
+  TRM_TRY(wait_for_all(t, err));
+  const double start = trm__os_seconds();
   TRM_TRY(sum_ranks(t, err));
-  return gather_rows(t, err);
+  TRM_TRY(gather_rows(t, err));
+  t->shared.talking += trm__os_seconds() - start;
+  return TRM_OK;
 }

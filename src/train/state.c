@@ -9,6 +9,7 @@
 
 #include "base/carve.h"
 #include "base/check.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "io/safetensors.h"
 #include "train/trainer.h"
@@ -219,6 +220,58 @@ trm_status trm__trainer_served(const trm_trainer *t, trm_error *err) {
   return TRM_OK;
 }
 
+/* --- the same everywhere --------------------------------------------------------------------- */
+
+/* Of bytes that nobody makes collide on purpose, eight at a time. */
+static uint64_t hash_fast(uint64_t hash, const void *data, size_t n) {
+  const unsigned char *bytes = data;
+  for (uint64_t word; n >= sizeof word; n -= sizeof word, bytes += sizeof word) {
+    memcpy(&word, bytes, sizeof word);
+    hash = (hash ^ word) * TRM__HASH_PRIME;
+    hash ^= hash >> 32;
+  }
+  return trm__hash_bytes(hash, bytes, n);
+}
+
+/* A rank that has another value than most; where no value has most, than rank 0. -1: none. */
+static int find_odd(uint64_t (*of)[MAX_PARTS], int ranks, int i) {
+  int usual = 0, times = 0;
+  for (int r = 0; r < ranks; r++) {
+    int n = 0;
+    for (int k = 0; k < ranks; k++) n += of[k][i] == of[r][i];
+    if (n > times) usual = r, times = n;
+  }
+  for (int r = 0; r < ranks; r++)
+    if (of[r][i] != of[usual][i]) return r;
+  return -1;
+}
+
+/* Ranks compute weights, averages and what the rules keep each for itself, from the same figures:
+ * one whose memory or processor errs is found before what it has, or what the others have, is
+ * believed. */
+static trm_status check_alike(const trm_trainer *t, const part *parts, int n, trm_error *err) {
+  uint64_t of[TRM_COMM_MOST][MAX_PARTS] = {{0}};
+  trm_comm *c = t->config.comm;
+  for (int i = 0; i < n; i++) {
+    const uint64_t start = TRM__HASH_START ^ (uint64_t)t->updates;
+    of[c->rank][i] = parts[i].row ? 0 : hash_fast(start, parts[i].at, part_bytes(&parts[i]));
+  }
+  TRM_TRY(trm__comm_gather_equal(c, of, sizeof *of, err));
+
+  /* Who is at fault says so, as all the others know. */
+  trm_status st = TRM_OK;
+  for (int i = 0, odd = -1; i < n && odd < 0; i++) {
+    odd = find_odd(of, c->size, i);
+    if (odd == c->rank)
+      st = trm__fail(err, TRM_E_SYSTEM, -1,
+                     "after update %lld its %s differs from that of the other ranks, though all "
+                     "compute the same: look at the memory and the processor of this host. Nothing "
+                     "was saved; --resume goes on from the last checkpoint",
+                     (long long)t->updates, parts[i].tensor.name);
+  }
+  return trm__comm_settle(c, st, err);
+}
+
 /* --- saving ---------------------------------------------------------------------------------- */
 
 static trm_status check_parts_here(const trm_trainer *t, const part *parts, int n, const char *path,
@@ -228,12 +281,14 @@ static trm_status check_parts_here(const trm_trainer *t, const part *parts, int 
   return TRM_OK;
 }
 
-trm_status trm__trainer_check_values(const trm_trainer *t, const char *path, trm_error *err) {
+trm_status trm__trainer_check_ranks(const trm_trainer *t, const char *path, trm_error *err) {
   part parts[MAX_PARTS];
   int n;
-  TRM_TRY(list_parts(t, parts, &n, err));
-  for (int i = 0; i < n && t->be->ops->host; i++) parts[i].tensor.data = parts[i].at;
-  return t->be->ops->host ? check_parts_here(t, parts, n, path, err) : TRM_OK;
+  trm_status st = list_parts(t, parts, &n, err);
+  for (int i = 0; i < n && st == TRM_OK; i++) parts[i].tensor.data = parts[i].at;
+  if (st == TRM_OK) st = check_parts_here(t, parts, n, path, err);
+  TRM_TRY(trm__comm_settle(t->config.comm, st, err));
+  return check_alike(t, parts, n, err);
 }
 
 static trm_status save_parts(const trm_trainer *t, const part *parts, int n, const char *path,
@@ -276,7 +331,7 @@ trm_status trm_trainer_save(const trm_trainer *t, const char *path, trm_error *e
   trm_comm *c = t->config.comm;
   if (!trm__is_shared(t)) return trm__trainer_save(t, path, NULL, 0, err);
   trm__comm_begin(c);
-  TRM_TRY(trm__comm_settle(c, trm__trainer_check_values(t, path, err), err));
+  TRM_TRY(trm__trainer_check_ranks(t, path, err));
   trm_error unserved;
   trm_status st =
       trm__comm_leads(c) ? trm__trainer_save(t, path, NULL, 0, err) : trm__trainer_serve(t, err);
@@ -396,6 +451,20 @@ static trm_status take_state(trm_trainer *t, const part *parts, int n, const trm
   return trm_trainer_sync(t, err);
 }
 
+/* All ranks have read the same file: CONFIG, while every trainer is as it was. */
+static trm_status same_state(const trm_trainer *t, const part *parts, int n,
+                             const trm__safetensors *file, int64_t updates, trm_error *err) {
+  uint64_t h = TRM__HASH_START;
+  char text[64];
+  if (!trm__is_shared(t)) return TRM_OK;
+  for (int i = 0; i < n; i++)
+    h = hash_fast(h, trm__safetensors_find(file, parts[i].tensor.name)->data,
+                  part_bytes(&parts[i]));
+  (void)snprintf(text, sizeof text, "fingerprint %016llx after update %lld", (unsigned long long)h,
+                 (long long)updates);
+  return trm__comm_same(t->config.comm, "state", text, "read one file everywhere", err);
+}
+
 trm_status trm_trainer_load(trm_trainer *t, const char *path, trm_error *err) {
   trm__safetensors *file = NULL;
   part parts[MAX_PARTS];
@@ -405,8 +474,9 @@ trm_status trm_trainer_load(trm_trainer *t, const char *path, trm_error *err) {
   trm_status st = list_parts(t, parts, &n, err);
   if (st == TRM_OK) st = open_state(t, parts, n, path, &file, &updates, err);
   st = trm__comm_settle(t->config.comm, st, err);
-  if (st == TRM_OK) st = take_state(t, parts, n, file, updates, err);
-  if (st == TRM_OK) st = trm__shared_begin(t, err);
+  if (st == TRM_OK) st = same_state(t, parts, n, file, updates, err);
+  if (st == TRM_OK)
+    st = trm__comm_settle(t->config.comm, take_state(t, parts, n, file, updates, err), err);
   trm__safetensors_close(file);
   return st;
 }

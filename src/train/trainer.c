@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/os_thread.h"
 #include "base/rng.h"
 #include "trm.h"
 
@@ -67,7 +68,7 @@ trm_status trm_trainer_create(const trm_model *model, const trm_trainer_config *
                               trm_trainer **out, trm_error *err) {
   trm__group_spec specs[TRM__MAX_GROUPS];
   *out = NULL;
-  TRM_TRY(trm__comm_check(config->comm, err));
+  TRM_TRY(trm__comm_meet(config->comm, err));
   trm__comm_begin(config->comm);
   trm_status st = trm__trainer_check(config, err);
   if (st == TRM_OK)
@@ -480,6 +481,7 @@ trm_status trm__trainer_step(trm_trainer *t, trm_status given, const trm_batch *
   const trm__backend_ops *ops = t->be->ops;
   const int B = t->config.batch_size, first = t->share.first, rows = t->share.rows;
   const int64_t cell = (int64_t)first * t->model->config.seq_len;
+  const double start = trm__os_seconds();
   *begun = false;
   trm__comm_begin(t->config.comm);
   if (given == TRM_OK)
@@ -514,6 +516,8 @@ trm_status trm__trainer_step(trm_trainer *t, trm_status given, const trm_batch *
   m.lr = trm__schedule(&t->config, t->config.lr, t->updates + 1);
   m.puzzle_emb_lr = trm__schedule(&t->config, t->config.puzzle_emb_lr, t->updates + 1);
   t->updates++;
+  t->shared.updates++;
+  t->shared.update += trm__os_seconds() - start;
   if (metrics) *metrics = m;
   return TRM_OK;
 }

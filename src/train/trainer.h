@@ -49,6 +49,13 @@ typedef struct trm__view {
 typedef trm_status trm__between(void *arg, trm__backend *be, const trm__update *update,
                                 trm_error *err);
 
+/* What sharing has cost this rank since its trainer was made: sums over the updates. */
+typedef struct trm__shared_cost {
+  int64_t updates, bytes;          /* sent */
+  double update, waiting, talking; /* seconds: all of an update; until the slowest rank has its
+                                      gradients; of the sums and figures that are exchanged then */
+} trm__shared_cost;
+
 struct trm_trainer {
   trm_trainer_config config;
   trm__share share;       /* alone: all of it */
@@ -69,6 +76,7 @@ struct trm_trainer {
   trm__groups groups;
   trm__between *between; /* NULL: one program does it all */
   void *between_arg;
+  trm__shared_cost shared;
   real *piece;         /* of a sum over ranks, as it comes in; NULL: alone */
   unsigned char *told; /* figures of the rows, as they are gathered; NULL: alone */
   int32_t *ids;        /* [B] puzzle ids of all rows; NULL: alone */
@@ -123,8 +131,7 @@ bool trm__is_shared(const trm_trainer *t);
 trm__share trm__share_of(const trm_trainer_config *c, int slots, int rank);
 int64_t trm__shared_bytes(const trm__layout *l, const trm_trainer_config *c);
 trm_status trm__shared_memory(trm_trainer *t, trm_error *err);
-/* CONFIG on all ranks where one has another version, other kernels, another batch, or other
- * weights. */
+/* CONFIG on all ranks where one has other kernels, another batch, or other weights. */
 trm_status trm__shared_begin(trm_trainer *t, trm_error *err);
 /* What the rows told of their experts: everyone has that of all rows. */
 trm_status trm__shared_experts(trm_trainer *t, trm_error *err);
@@ -139,8 +146,9 @@ trm_status trm__trainer_save(const trm_trainer *t, const char *path, const trm__
                              int n_more, trm_error *err);
 trm_status trm__trainer_serve(const trm_trainer *t, trm_error *err);
 trm_status trm__trainer_served(const trm_trainer *t, trm_error *err);
-/* NUMERIC for values of this rank that cannot be saved; `path` is for the message. */
-trm_status trm__trainer_check_values(const trm_trainer *t, const char *path, trm_error *err);
+/* Before ranks save: NUMERIC for values of one that cannot be saved, SYSTEM where ranks have
+ * drifted apart, both on all of them. `path` is for the message. */
+trm_status trm__trainer_check_ranks(const trm_trainer *t, const char *path, trm_error *err);
 
 /* cost.c: reals of the teams' head_memory; 0: there is none. */
 int64_t trm__head_reals(const trm__layout *l, int teams);

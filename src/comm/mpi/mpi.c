@@ -10,14 +10,16 @@
 #include "comm/mpi/mpi_part.h"
 
 /* Bytes of one message at most: MPI counts by int. And how long a rank looks without a pause for
- * what comes soon, before it lets others have the processor; in seconds. */
-enum { PIECE = 1 << 30 };
-static const double hot = 20e-6, warm = 2e-3;
+ * what comes soon, before it lets others have the processor, and how long a message may take to be
+ * taken back; in seconds. */
+enum { PIECE = 1 << 30, FAILED = 1 /* exit code */ };
+static const double hot = 20e-6, warm = 2e-3, grace = 1;
 
 typedef struct mpi_comm {
   trm_comm base;
   trm_comm_wait_fn *wait;
   void *wait_arg;
+  bool failed; /* an exchange has: nothing that follows is in step */
 } mpi_comm;
 
 static trm_status fail(trm_error *err, const char *what, int code) {
@@ -96,11 +98,34 @@ static trm_status wait_for(mpi_comm *c, int peer, pending *p, trm_error *err) {
   }
 }
 
+/* An exchange has failed, and the memory of its messages is the caller's again: they are taken
+ * back. Where MPI does not let go of them, this process ends, and all others with it. */
+static void take_back(const mpi_comm *c, pending *p, const char *why) {
+  MPI_Request both[2] = {p->sent, p->received};
+  for (int i = 0; i < 2; i++)
+    if (both[i] != MPI_REQUEST_NULL) (void)MPI_Cancel(&both[i]);
+  const double start = MPI_Wtime();
+  for (int done = 0; MPI_Wtime() - start < grace; rest(grace)) {
+    const int code = MPI_Testall(2, both, &done, MPI_STATUSES_IGNORE);
+    if (done && code == MPI_SUCCESS) return;
+  }
+  fprintf(
+      stderr,
+      "trm: error: rank %d (%s): %.300s; a message cannot be taken back, so all ranks end here\n",
+      c->base.rank, c->base.name, why);
+  fflush(stderr);
+  (void)MPI_Abort(MPI_COMM_WORLD, FAILED);
+}
+
 static trm_status exchange(void *arg, int peer, const void *out, size_t n_out, void *in,
                            size_t n_in, trm_error *err) {
   mpi_comm *c = arg;
   const char *from = out;
   char *to = in;
+  trm_error own;
+  if (!err) err = &own;
+  if (c->failed) return fail(err, "an exchange of this rank has failed before", MPI_SUCCESS);
+  c->failed = true; /* until it is done */
   do {
     const size_t give = n_out < PIECE ? n_out : PIECE, take = n_in < PIECE ? n_in : PIECE;
     pending p = {MPI_REQUEST_NULL, MPI_REQUEST_NULL, to, (int)take, take == 0};
@@ -108,25 +133,36 @@ static trm_status exchange(void *arg, int peer, const void *out, size_t n_out, v
     if (give) code = MPI_Isend(from, (int)give, MPI_BYTE, peer, 0, MPI_COMM_WORLD, &p.sent);
     if (code != MPI_SUCCESS) return fail(err, "a message cannot be sent", code);
     const trm_status st = wait_for(c, peer, &p, err);
-    if (st != TRM_OK) return st;
+    if (st != TRM_OK) {
+      take_back(c, &p, err->msg);
+      return st;
+    }
     from = from ? from + give : from;
     to = to ? to + take : to;
     n_out -= give;
     n_in -= take;
   } while (n_out || n_in);
+  c->failed = false;
   return TRM_OK;
 }
 
 /* --- start and end --- */
 
 static trm_status open_comm(trm_comm_wait_fn *wait, void *arg, trm_comm **out, trm_error *err) {
-  int have, running, n = 0;
+  int have = 0, running, n = 0;
   char host[MPI_MAX_PROCESSOR_NAME] = "?";
   *out = NULL;
   int code = MPI_Initialized(&running);
   if (code == MPI_SUCCESS && !running)
-    code = MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &have);
+    code = MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &have);
+  else if (code == MPI_SUCCESS)
+    code = MPI_Query_thread(&have);
   if (code != MPI_SUCCESS) return fail(err, "MPI does not start", code);
+  if (have < MPI_THREAD_SERIALIZED)
+    return fail(err,
+                "this MPI lets one thread alone send messages: want MPI_THREAD_SERIALIZED, of "
+                "whoever built it or started it in this process",
+                MPI_SUCCESS);
   mpi_comm *c = calloc(1, sizeof *c);
   if (!c) return fail(err, "no memory for a communicator", MPI_SUCCESS);
 

@@ -17,6 +17,8 @@ typedef struct trm__mpi_part {
   size_t comm_bytes;   /* sizeof(trm_comm) */
   /* Starts MPI, whose communicator of all processes it is. Errors: SYSTEM. */
   trm_status (*open)(trm_comm_wait_fn *wait, void *arg, trm_comm **out, trm_error *err);
+  /* An exchange that fails takes its messages back; where MPI does not let go of one within a
+   * second, it says so on stderr and ends all ranks. */
   /* Ends MPI in step with the others, or, with `code` other than 0, ends them all with that. */
   void (*close)(trm_comm *comm, int code);
 } trm__mpi_part;
