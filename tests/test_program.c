@@ -234,7 +234,7 @@ static void test_other_format(void **state) {
   /* Others are refused with those that there are. */
   want(RUN("train", TINY, "arch.forward_dtype=f16", "--dry-run"), 2);
   want(RUN("eval", model_dir, data_dir, "--dtype", "half"), 2);
-  says(err_text, "want float32 or bfloat16");
+  says(err_text, "want float32, bfloat16 or int8");
   want(RUN("solve", model_dir, "--dtype"), 2);
 }
 
