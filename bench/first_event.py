@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""How long after a request the first event of its stream comes: bench/first_event.py PUZZLES [HOST:PORT]
+"""How long after a request the first event of its stream comes:
+
+    bench/first_event.py PUZZLES [HOST:PORT]
 
 PUZZLES: a file of 6x6 Sudokus, one a line; a server runs: trm serve sudoku6 (127.0.0.1:8080). One
 request at a time, 300 of them after 20 to warm up, on one connection; median and quartiles, in ms.

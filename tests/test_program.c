@@ -236,6 +236,18 @@ static void test_other_format(void **state) {
   want(RUN("eval", model_dir, data_dir, "--dtype", "half"), 2);
   says(err_text, "want float32, bfloat16 or int8");
   want(RUN("solve", model_dir, "--dtype"), 2);
+
+  /* int8 solves; it is not learned in, and no file holds it. */
+  want(RUN("eval", model_dir, data_dir, "--limit=1", "--json", "--dtype=int8"), 0);
+  report = printed_json();
+  same_text(report, "forward_dtype", "int8");
+  trm__json_free(report);
+  want(RUN("train", TINY, "arch.forward_dtype=int8", "--dry-run"), 2);
+  says(err_text, "no gradient");
+  want(RUN("convert", model_dir, "unwritten.onnx", "--dtype", "int8"), 2);
+  says(err_text, "files hold weights in float32 or bfloat16");
+  want(RUN("finetune", model_dir, "--task", "t.json", "--dtype", "int8"), 2);
+  says(err_text, "int8 is for solving");
 }
 
 /* No puzzle embedding, no puzzle positions: the q head reads the first cell. */

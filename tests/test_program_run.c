@@ -118,7 +118,6 @@ static void copies_go_on(void **state) {
       "[ $(wc -l < run/log.jsonl) -lt $(wc -l < whole/log.jsonl) ]"); /* the one copied by cp -al */
 }
 
-/* Another checkpoint where a copy of step_5 is expected is kept. */
 /* A run that another set of kernels began has other bits from now on: it goes on, and says so. */
 static void other_kernels_are_told(void **state) {
   scratch *s = *state;
@@ -140,6 +139,7 @@ static void other_kernels_are_told(void **state) {
   shell(s, "rm -r copy");
 }
 
+/* Another checkpoint where a copy of step_5 is expected is kept. */
 static void what_is_not_a_copy_is_kept(void **state) {
   scratch *s = *state;
   shell(s,

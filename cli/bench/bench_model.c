@@ -296,12 +296,13 @@ static trm_status infer_row(const bench_case *c, const solving *s, double *secon
   double median = 1e-3 * r->number[BENCH_MS] * c->batch;
 
   /* Arithmetic and bytes of one step of the whole batch: weights once, latents there and back. */
+  static const double weight[TRM_DTYPES] = {[TRM_FLOAT32] = 4, [TRM_BFLOAT16] = 2, [TRM_INT8] = 1};
   r->number[BENCH_GFLOP] = cost.flops_forward / 1e9;
   r->number[BENCH_GFLOPS] = 1e-9 * cost.flops_forward * c->batch / median;
-  r->number[BENCH_GBYTES] = 1e-9 *
-                            ((c->dtype == TRM_BFLOAT16 ? 2.0 : 4.0) * (double)cost.n_params +
-                             2.0 * c->batch * (double)cost.bytes_carry) /
-                            median;
+  r->number[BENCH_GBYTES] =
+      1e-9 *
+      (weight[c->dtype] * (double)cost.n_params + 2.0 * c->batch * (double)cost.bytes_carry) /
+      median;
   r->number[BENCH_MIB] =
       ((double)trm_solver_bytes(s->solver) + 4.0 * (double)(cost.n_params + cost.n_puzzle_emb)) /
       1048576;

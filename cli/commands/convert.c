@@ -274,6 +274,8 @@ int cmd_convert(int argc, char **argv) {
   if (!a.form) return CLI_USAGE;
   if (a.graph && a.form->write != write_onnx)
     return cli_usage_error("--graph: only an ONNX file (NAME.onnx) is a graph");
+  if (a.dtype == TRM_INT8)
+    return cli_usage_error("--dtype: files hold weights in float32 or bfloat16, got 'int8'");
   cli_name_output(a.out);
 
   /* Model and data are read, and the output is written. */

@@ -469,6 +469,8 @@ int cmd_finetune(int argc, char **argv) {
                            argv[1]);
   if (argc != 1 || !a.task)
     return cli_usage_error("want MODEL and --task FILE.json; see trm finetune --help");
+  if (a.dtype == TRM_INT8)
+    return cli_usage_error("--dtype: int8 is for solving; learn in float32 or bfloat16");
   if (!cli_think(&a.think, TRM_HALT_NEVER)) return CLI_USAGE;
   a.think.how.seed = cli_thinks(&a.think.how) ? a.tune.seed : 0;
   a.model = argv[0];

@@ -105,8 +105,8 @@ typedef struct trm_solver_grad {
  *
  * int8 is for solving, on a CPU: a product of a block with its weights rounds each row of
  * activations, and each row of a weight, to whole numbers of at most 127 times a scale of its own;
- * what a SwiGLU hands on has a scale for every 128 values. Their sums are exact. Attention's scores
- * and values, and the heads, are as in bfloat16. It has no gradient: training is refused. */
+ * what a SwiGLU hands on has a scale for every 128 values, attention's shares have 254 steps. Their
+ * sums are exact. The heads are as in bfloat16. It has no gradient: training is refused. */
 typedef enum trm_dtype { TRM_FLOAT32, TRM_BFLOAT16, TRM_INT8, TRM_DTYPES } trm_dtype;
 
 enum { TRM_MODEL_ID_LISTS = 8 };

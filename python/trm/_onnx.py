@@ -151,7 +151,8 @@ def build(model: Model, kind: str = "solve", dtype: str = "float32", steps: Opti
     from .model import dtype_of
 
     onnx = _import()
-    dtype_of(dtype)
+    if dtype_of(dtype) == _c.TRM_INT8:
+        raise errors.ConfigError("dtype='int8': files hold weights in float32 or bfloat16")
     if kind not in KINDS:
         raise errors.ConfigError(f"kind={kind!r}: want {' or '.join(KINDS)}")
     if steps is not None and kind != "solve":

@@ -14,6 +14,7 @@ enum {
   CPU_CHUNK = 128 /* SwiGLU units handled at once: a multiple of every nr; divides every width
                      (a multiple of 256) */
 };
+_Static_assert((int)CPU_CHUNK <= (int)TRM__MOST_CHUNK, "int8's activations are that long");
 
 /* A block's weights as operands of its products, in the order of its list. */
 typedef struct cpu_packed {
@@ -36,8 +37,8 @@ typedef struct cpu_backend {
   trm__backend base;
   trm__backend_ops ops; /* base has it */
   const trm__kernels *kernels;
-  const trm__product *product; /* of kernels: of the blocks' weights, in the model's format; .. */
-  const trm__product *fine; /* .. and of attention within a head, and of the heads: not in int8 */
+  const trm__product *product; /* of kernels: of the blocks, in the model's format; .. */
+  const trm__product *fine;    /* .. and of the heads: never int8 */
   bool training;
   int far;            /* TRM__FETCH_B when the packed weights do not stay in a second-level cache */
   cpu_packed *packed; /* [n_blocks] */
@@ -110,7 +111,7 @@ extern const cpu_block_kind trm__cpu_attention, trm__cpu_mixer, trm__cpu_mlp, tr
     trm__cpu_experts;
 
 /* y[rows, n] = (or +=) x[rows, depth] B by p, for this member's rows [lo, hi), B packed; scratch
- * CPU_ROWS * depth reals. */
+ * CPU_ROWS * trm__units(p, depth) reals. */
 void trm__cpu_rows(const cpu_backend *c, const trm__product *p, int64_t lo, int64_t hi, int n,
                    int depth, const real *x, int64_t ldx, const real *packed, real *y, int64_t ldy,
                    bool accumulate, real *scratch);

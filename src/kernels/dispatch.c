@@ -22,9 +22,11 @@ static bool runs_avx512(void) {
 static bool runs_avx512_vnni(void) {
   return runs_avx512() && __builtin_cpu_supports("avx512vnni");
 }
+#ifndef TRM__NO_AVX_VNNI
 static bool runs_avx_vnni(void) {
   return runs_avx2() && trm__os_has_avx_vnni();
 }
+#endif
 static bool runs_avx512_bf16(void) {
   return runs_avx512() && __builtin_cpu_supports("avx512bf16");
 }
@@ -68,7 +70,9 @@ static const struct quicker {
 #ifdef TRM__HAVE_X86
     {&trm__kernels_avx512_bf16, &trm__int8_avx512_vnni, runs_avx512_vnni},
     {&trm__kernels_avx512, &trm__int8_avx512_vnni, runs_avx512_vnni},
+#ifndef TRM__NO_AVX_VNNI /* the build says: its compiler does not know the instructions */
     {&trm__kernels_avx2, &trm__int8_avx_vnni, runs_avx_vnni},
+#endif
 #endif
 #ifdef TRM__HAVE_NEON
     {&trm__kernels_neon_bf16, &trm__int8_neon_dot, trm__os_has_arm_dot},

@@ -1,7 +1,7 @@
 /* The int8 product for x86-64 with AVX2 and AVX-VNNI
  * (compiled with -mavxvnni …). */
 #include "kernels/kernels.h"
-#ifdef TRM__HAVE_X86
+#if defined(TRM__HAVE_X86) && !defined(TRM__NO_AVX_VNNI)
 #define TRM__SIMD_AVX2
 #define TRM__SIMD_VNNI
 #include "kernels/simd.h"

@@ -56,6 +56,7 @@ enum {
  *   A: rows of units, [m][lda].
  *   B: panels of nr columns, [ceil(n / nr)][units][nr]; short panels are padded with zeros. */
 enum { TRM__MOST_COLS = 64 /* no nr is larger */ };
+enum { TRM__MOST_CHUNK = 128 /* SwiGLU units of one call in int8 */ };
 enum { TRM__TRAINED_DTYPES = TRM_INT8 /* formats before it have gradients, and files hold them */ };
 typedef struct trm__product {
   trm_dtype dtype;

@@ -32,7 +32,11 @@ static void put_identifiers(trm__json_out *o, const trm_model_config *c) {
   trm__json_close(o);
 }
 
-static trm__json_out print_config(const trm_model_config *c, trm__json_style style) {
+/* int8 is chosen anew by who solves: not every program, device and page has it. */
+static trm__json_out print_config(const trm_model_config *told, trm__json_style style) {
+  trm_model_config stored = *told, *const c = &stored;
+  if (c->forward_dtype == TRM_INT8) c->forward_dtype = TRM_BFLOAT16;
+
   trm__json_out o = trm__json_begin(style);
   trm__json_open(&o, NULL, '{');
   trm__json_put_text(&o, "format", format_name);
