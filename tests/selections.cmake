@@ -16,15 +16,16 @@ set(threads
 # (fuzz/CMakeLists.txt).
 set(arm
   os_none test_augment test_base test_cpus test_dataset test_fields test_formats test_fused
-  test_gemm test_grid_files test_json test_kernels test_maze test_model test_mt19937 test_npy
-  test_number test_pickle test_plugin_abi test_puzzle test_puzzle_kinds test_puzzle_text test_queue
+  test_gemm test_grid_files test_int8 test_json test_kernels test_maze test_model test_mt19937
+  test_npy test_number test_pickle test_plugin_abi test_puzzle test_puzzle_kinds test_puzzle_text test_queue
   test_run_yaml test_safetensors test_same_bits test_sudoku_file test_team test_threads test_torch
   test_zip test_kernels_cortex_a53 test_gemm_cortex_a53 test_fused_cortex_a53)
 
 # second_compiler: a few quick ones. Its warnings are for the library and the program, which are built
 # whole; of the tests it builds these alone, and none of the sources for GPUs, which gcc and nvcc warn of.
 set(second_compiler
-  test_base test_formats test_fused test_json test_kernels test_program_manuals test_solver
+  test_base test_formats test_fused test_int8 test_json test_kernels test_program_manuals
+  test_solver
   installed_example)
 
 # long: what the address sanitizer leaves out. It takes minutes for them, and the code that they run
