@@ -47,6 +47,8 @@ def test_solving_in_int8(sudoku6, puzzle6, answer6, tmp_path):
     assert np.abs(got.logits - want.logits).max() < 0.1 * np.abs(want.logits).max()
     with pytest.raises(trm.ArgumentError, match="files hold weights in float32 or bfloat16"):
         rounded.save(tmp_path / "m.safetensors", "int8")
+    with pytest.raises(trm.ConfigError, match="files hold weights in float32 or bfloat16"):
+        sudoku6.save(tmp_path / "m.onnx", "int8")
     rounded.save(tmp_path / "m.safetensors")
     assert trm.load(tmp_path / "m.safetensors").config["forward_dtype"] == "bfloat16"
 

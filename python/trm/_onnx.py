@@ -150,9 +150,9 @@ def build(model: Model, kind: str = "solve", dtype: str = "float32", steps: Opti
     """The model as an `onnx.ModelProto`; :meth:`trm.Model.to_onnx` has the arguments."""
     from .model import dtype_of
 
-    onnx = _import()
     if dtype_of(dtype) == _c.TRM_INT8:
         raise errors.ConfigError("dtype='int8': files hold weights in float32 or bfloat16")
+    onnx = _import()
     if kind not in KINDS:
         raise errors.ConfigError(f"kind={kind!r}: want {' or '.join(KINDS)}")
     if steps is not None and kind != "solve":

@@ -4,7 +4,7 @@
 #ifdef TRM__HAVE_X86
 #define TRM__SIMD_AVX512
 #define TRM__SIMD_VNNI
-#include "kernels/simd.h"
+#include "kernels/simd_int8.h"
 
 #include "kernels/body_tiles.inc"
 

@@ -4,7 +4,7 @@
 #if defined(TRM__HAVE_X86) && !defined(TRM__NO_AVX_VNNI)
 #define TRM__SIMD_AVX2
 #define TRM__SIMD_VNNI
-#include "kernels/simd.h"
+#include "kernels/simd_int8.h"
 
 #include "kernels/body_tiles.inc"
 

@@ -3,7 +3,7 @@
 #include "kernels/kernels.h"
 #ifdef TRM__HAVE_NEON
 #define TRM__SIMD_NEON
-#include "kernels/simd.h"
+#include "kernels/simd_int8.h"
 
 #include "kernels/body_tiles.inc"
 
